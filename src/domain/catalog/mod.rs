@@ -1,0 +1,373 @@
+//! The catalog: everything the program knows about a method, read from one file a method.
+//!
+//! `config/platforms/*.toml` and `config/methods/*.toml` are compiled in; a directory named in the settings extends
+//! or overrides them. [`Catalog::load`] refuses a file with any fault, naming file, line and field.
+
+mod load;
+mod schema;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use load::{CatalogError, Source as CatalogSource, built_in};
+pub use schema::{Kind as SchemaKind, Schema};
+
+use super::quota::Quota;
+
+/// All platforms and methods.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    /// By the name that `apps.<name>.platform` uses.
+    pub platforms: BTreeMap<String, Arc<Platform>>,
+    /// By full name, e.g. `feishu.vc.room.create`.
+    pub methods: BTreeMap<String, Arc<Method>>,
+}
+
+impl Catalog {
+    /// The method of that name, whatever its kind.
+    pub fn method(&self, name: &str) -> Option<&Arc<Method>> {
+        self.methods.get(name)
+    }
+
+    /// The method of that name, if jobs may name it.
+    pub fn job_method(&self, name: &str) -> Option<&Arc<Method>> {
+        self.methods.get(name).filter(|method| method.kind == Kind::Job)
+    }
+}
+
+/// One platform: Feishu, Lark or WeCom.
+#[derive(Clone, Debug)]
+pub struct Platform {
+    /// `feishu`, `lark` or `wecom`.
+    pub name: String,
+    /// The family whose methods it serves: `feishu` for Feishu and Lark.
+    pub family: String,
+    /// Where its API is served, e.g. `https://open.feishu.cn`.
+    pub base_url: String,
+    /// The method that fetches an access token.
+    pub token_method: String,
+    /// Where the access token goes in a request.
+    pub token_place: TokenPlace,
+    /// How replies are wrapped.
+    pub envelope: Envelope,
+    /// Codes that every method of the platform may answer.
+    pub errors: BTreeMap<i64, ErrorRule>,
+}
+
+/// Where an access token goes in a request.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenPlace {
+    /// `Authorization: Bearer …`.
+    AuthorizationHeader,
+    /// `?access_token=…`: URLs of such a platform are secrets.
+    QueryAccessToken,
+}
+
+/// How a platform wraps its replies: names of top-level fields and headers.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Envelope {
+    /// The field of the code, 0 for success.
+    pub code: String,
+    /// The field of the message.
+    pub message: String,
+    /// The field that holds the result; empty when the result stands beside the code.
+    #[serde(default)]
+    pub data: String,
+    /// The header that carries the platform's log id, in lower case.
+    #[serde(default)]
+    pub log_id_header: String,
+    /// A dotted path to the log id inside the body.
+    #[serde(default)]
+    pub log_id_field: String,
+    /// The header with the seconds until a rate limit ends, in lower case.
+    #[serde(default)]
+    pub reset_header: String,
+}
+
+/// What a method is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Jobs may name it.
+    Job,
+    /// The worker itself calls it to find out whether a create happened.
+    LookUp,
+    /// The worker itself calls it to fetch an access token.
+    Token,
+}
+
+/// One API operation.
+#[derive(Clone, Debug)]
+pub struct Method {
+    /// E.g. `feishu.vc.room.create`.
+    pub name: String,
+    /// The platform family, the first part of the name.
+    pub family: String,
+    /// What it is for.
+    pub kind: Kind,
+    /// What it does, in English.
+    pub title: String,
+    /// The documentation's own title.
+    pub title_zh: String,
+    /// Where this was read.
+    pub source: DocSource,
+    /// What must be arranged on the platform before it works (scopes, bot, allow-list), a sentence each.
+    pub needs: Vec<String>,
+    /// `GET`, `POST`, `PATCH`, `PUT` or `DELETE`.
+    pub http_method: String,
+    /// Path with `:placeholders`, e.g. `/open-apis/vc/v1/rooms`.
+    pub path: String,
+    /// The identities that the documents allow; empty for token methods.
+    pub identities: Vec<IdentityKind>,
+    /// Every documented quota; never empty. The first is the one that `[apps.X.quotas]` overrides by the method's name alone.
+    pub quotas: Vec<MethodQuota>,
+    /// An object schema for the path's placeholders.
+    pub path_schema: Schema,
+    /// An object schema for the query.
+    pub query_schema: Schema,
+    /// An object schema for the body.
+    pub body_schema: Schema,
+    /// What the reply says.
+    pub reply: ReplySpec,
+    /// How an uncertain call of it is treated.
+    pub creation: Creation,
+    /// A parameter (dotted, e.g. `body.meeting_start`, in Unix seconds) at which the job becomes pointless.
+    pub expires: Option<String>,
+    /// Its own codes; they come before the platform's.
+    pub errors: BTreeMap<i64, ErrorRule>,
+}
+
+/// Where a fact was read.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocSource {
+    /// Address of the document.
+    pub url: String,
+    /// When the platform last changed it, as it says.
+    #[serde(default)]
+    pub updated: String,
+    /// When it was read for this file.
+    pub read: String,
+}
+
+/// As whom a method may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdentityKind {
+    /// The app, with a tenant access token.
+    Tenant,
+    /// A user, with a user access token.
+    User,
+}
+
+/// What the platform counts a quota by. The method is always part of the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QuotaScope {
+    /// App and tenant: Feishu and Lark.
+    AppTenant,
+    /// The corp, all its apps together: WeCom.
+    Corp,
+    /// The app alone.
+    App,
+    /// The caller's address, all apps of the process together.
+    Host,
+}
+
+impl fmt::Display for QuotaScope {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::AppTenant => "app-tenant",
+            Self::Corp => "corp",
+            Self::App => "app",
+            Self::Host => "host",
+        })
+    }
+}
+
+/// A quota of a method, as documented.
+#[derive(Clone, Debug)]
+pub struct MethodQuota {
+    /// What it is counted by.
+    pub scope: QuotaScope,
+    /// Its windows.
+    pub quota: Quota,
+    /// Where the number comes from, and whether it is confirmed for this method.
+    pub note: String,
+}
+
+/// Where the interesting parts of a successful reply stand.
+#[derive(Clone, Debug)]
+pub struct ReplySpec {
+    /// Dotted path, inside the result, of the new object's id; `None` if the reply has none.
+    pub key: Option<String>,
+    /// For token methods: the field of the access token.
+    pub token: Option<String>,
+    /// For token methods: the field with its life in seconds.
+    pub expires: Option<String>,
+    /// The documented example of a successful reply, the whole body.
+    pub example: Value,
+}
+
+/// How an uncertain call is treated.
+#[derive(Clone, Debug)]
+pub enum Creation {
+    /// Reading, deleting, setting: sending it again does no harm.
+    Natural,
+    /// A look-up tells whether it happened.
+    LookUp(Box<LookUp>),
+    /// Nothing can tell: a person decides.
+    None,
+}
+
+impl Creation {
+    /// The word used in the catalog's files.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Natural => "natural",
+            Self::LookUp(_) => "look-up",
+            Self::None => "none",
+        }
+    }
+}
+
+/// How to find out whether a create happened: page through a listing and compare.
+///
+/// Values are templates: a string that starts with `$` refers to the job (`$id`, `$body.title`, `$path.x`), to the
+/// listed item (`$item`, `$item.field`), anything else is literal.
+#[derive(Clone, Debug)]
+pub struct LookUp {
+    /// Written into an absent parameter of the create, so that there is something to compare: name → template.
+    pub mark: BTreeMap<String, String>,
+    /// How long the platform may take until a new object is listed.
+    pub delay: Duration,
+    /// The listing, a method of kind look-up.
+    pub method: String,
+    /// Parameters of the listing: dotted name (`query.page_size`) → template.
+    pub params: BTreeMap<String, Value>,
+    /// Dotted path of the items inside the result.
+    pub items: String,
+    /// How to get the next page.
+    pub next: Option<NextPage>,
+    /// A second call for each item, when the listing has ids only.
+    pub detail: Option<Detail>,
+    /// Dotted field of the item → template that it must equal; an absent field equals an absent or empty value.
+    pub matches: BTreeMap<String, Value>,
+    /// Dotted path of the object's id inside the item; empty when the item is the id.
+    pub key: String,
+}
+
+/// How a listing is paged.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NextPage {
+    /// Dotted path of the next page's token inside the result; no token, no further page.
+    pub token: String,
+    /// Dotted path of a boolean that says whether there is more; empty if there is none.
+    #[serde(default)]
+    pub more: String,
+    /// The parameter that takes the token, e.g. `query.page_token`.
+    pub param: String,
+}
+
+/// A call that fetches one listed item.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Detail {
+    /// A method of kind look-up.
+    pub method: String,
+    /// Its parameters: dotted name → template.
+    pub params: BTreeMap<String, Value>,
+    /// Dotted path of the item inside its result; empty for the whole.
+    #[serde(default)]
+    pub item: String,
+}
+
+/// What a code means and what is done about it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorRule {
+    /// The platform's code.
+    pub code: i64,
+    /// The HTTP status it is documented with, 0 if the document names none.
+    #[serde(default)]
+    pub http: u16,
+    /// The platform's own words.
+    pub message: String,
+    /// What is done.
+    #[serde(flatten)]
+    pub action: Action,
+    /// What a person can do, in English.
+    pub cure: String,
+    /// The same in Chinese.
+    #[serde(default)]
+    pub cure_zh: String,
+}
+
+/// What is done about a code: `outcome` and, where it says more, `scope`, `verify` or `pause`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Action {
+    /// Refused for its pace: no attempt is charged.
+    Throttled {
+        /// What is slowed down.
+        scope: ThrottleScope,
+        /// The documented lengths of the block in seconds, for the first, second, … refusal in a row.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        blocks_s: Vec<u64>,
+    },
+    /// Failed, and worth another attempt.
+    Transient {
+        /// Whether it may have been applied all the same: looked up first, where the method has a look-up.
+        #[serde(default)]
+        verify: bool,
+    },
+    /// Refused for good: the job's own fault.
+    Permanent,
+    /// May have been applied, nobody knows.
+    Uncertain {
+        /// How long the platform takes to decide, in seconds.
+        #[serde(default)]
+        settle_s: u64,
+    },
+    /// The access token was refused: renewed and repeated once, then the app is suspended.
+    AccessToken,
+    /// Not the job's fault: the app (or lane) stops until a person or a probe reopens it.
+    Suspend {
+        /// What stops.
+        scope: SuspendScope,
+    },
+}
+
+/// What a refusal slows down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ThrottleScope {
+    /// The quota key of the method: paused.
+    Method,
+    /// All methods of the app: paused, and its gate slowed.
+    App,
+    /// The lane's concurrency: halved.
+    Concurrency,
+}
+
+/// What a fault that is not the job's stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SuspendScope {
+    /// Every lane of the app.
+    App,
+    /// Every lane of the app for this tenant.
+    Tenant,
+    /// This lane alone.
+    Lane,
+    /// Every lane of the app until the first day of the next month.
+    Month,
+}

@@ -1,0 +1,201 @@
+//! A job: one wanted call, under an id that upstream chose.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::reason::Reason;
+use super::time::Timestamp;
+
+/// The priority of a job that names none.
+pub const PRIORITY_DEFAULT: u8 = 4;
+/// The highest priority.
+pub const PRIORITY_MAX: u8 = 9;
+/// The longest id, in bytes: it must fit an AMQP short string.
+pub const ID_BYTES_MAX: usize = 255;
+
+/// As whom a call is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Identity {
+    /// The app itself, with a tenant access token.
+    #[default]
+    Tenant,
+    /// A user whose token the settings hold under this name.
+    User(String),
+}
+
+impl Identity {
+    /// Reads `tenant` or `user:<name>`.
+    ///
+    /// # Errors
+    /// A sentence that says what was expected.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "tenant" => Ok(Self::Tenant),
+            Some(("user", name)) if !name.is_empty() => Ok(Self::User(name.to_owned())),
+            _ => Err(format!("expected \"tenant\" or \"user:<name>\", got {text:?}")),
+        }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tenant => out.write_str("tenant"),
+            Self::User(name) => write!(out, "user:{name}"),
+        }
+    }
+}
+
+/// The FIFO of one (app, tenant, method).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LaneKey {
+    /// Name of the app in the settings.
+    pub app: String,
+    /// A store app's customer; empty for a custom app.
+    pub tenant: String,
+    /// Name of the method in the catalog.
+    pub method: String,
+}
+
+impl fmt::Display for LaneKey {
+    /// `app/method`, or `app/tenant/method`.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.tenant.is_empty() {
+            write!(out, "{}/{}", self.app, self.method)
+        } else {
+            write!(out, "{}/{}/{}", self.app, self.tenant, self.method)
+        }
+    }
+}
+
+/// The parameters of a call, as its method's schemas describe them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Params {
+    /// Values for the placeholders of the URL.
+    pub path: Map<String, Value>,
+    /// The query string.
+    pub query: Map<String, Value>,
+    /// The JSON body.
+    pub body: Map<String, Value>,
+}
+
+impl Params {
+    /// The value under a dotted name that starts with `path.`, `query.` or `body.`.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        let (part, rest) = name.split_once('.')?;
+        let map = match part {
+            "path" => &self.path,
+            "query" => &self.query,
+            "body" => &self.body,
+            _ => return None,
+        };
+        let mut names = rest.split('.');
+        let first = map.get(names.next()?)?;
+        names.try_fold(first, |value, name| value.get(name))
+    }
+}
+
+/// One wanted call, validated: what an AMQP message, a JSONL line or a CSV row says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Upstream's idempotency key, unique in the ledger, at most [`ID_BYTES_MAX`] bytes.
+    pub id: String,
+    /// App, tenant and method.
+    pub lane: LaneKey,
+    /// The batch it belongs to.
+    pub batch: Option<String>,
+    /// As whom it is called.
+    pub identity: Identity,
+    /// What is sent.
+    pub params: Params,
+    /// 0 to [`PRIORITY_MAX`]; higher goes first.
+    pub priority: u8,
+    /// Not sent before this instant.
+    pub not_before: Option<Timestamp>,
+    /// Not sent at or after this instant: the job's own, or earlier what its method implies.
+    pub not_after: Option<Timestamp>,
+    /// The AMQP queue that gets a copy of the result.
+    pub reply_to: Option<String>,
+    /// Returned unchanged with the result.
+    pub meta: Option<Map<String, Value>>,
+}
+
+impl Job {
+    /// Tells the same wanted call from another one under the same id.
+    ///
+    /// Only what reaches the platform counts: a re-published job may carry another priority or deadline.
+    pub fn content_hash(&self) -> [u8; 32] {
+        let content = serde_json::json!([
+            self.lane.method,
+            self.lane.app,
+            self.lane.tenant,
+            self.identity.to_string(),
+            self.params.path,
+            self.params.query,
+            self.params.body,
+        ]);
+        Sha256::digest(content.to_string()).into()
+    }
+}
+
+/// What is wrong with one field of an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The reason this fault alone would give the dead letter.
+    pub reason: Reason,
+    /// Dotted name of the field, empty for the input as a whole.
+    pub field: String,
+    /// What was expected and what stands there, masked where sensitive.
+    pub message: String,
+}
+
+impl Fault {
+    /// A broken documented limit of `field`.
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { reason: Reason::Invalid, field: field.into(), message: message.into() }
+    }
+
+    /// A shape that no method could accept.
+    pub fn malformed(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { reason: Reason::Malformed, field: field.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.field.is_empty() {
+            out.write_str(&self.message)
+        } else {
+            write!(out, "{}: {}", self.field, self.message)
+        }
+    }
+}
+
+/// An input that never became a job, with everything that could still be read of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rejection {
+    /// The id, if one could be read.
+    pub id: Option<String>,
+    /// The method, if one could be read.
+    pub method: Option<String>,
+    /// The app, if one could be read.
+    pub app: Option<String>,
+    /// The batch, if one could be read.
+    pub batch: Option<String>,
+    /// Every fault, in the order of the fields; never empty.
+    pub faults: Vec<Fault>,
+}
+
+impl Rejection {
+    /// The reason of the dead letter: that of the gravest fault.
+    pub fn reason(&self) -> Reason {
+        self.faults.iter().map(|fault| fault.reason).min().unwrap_or(Reason::Malformed)
+    }
+
+    /// All faults in one sentence.
+    pub fn detail(&self) -> String {
+        self.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+}

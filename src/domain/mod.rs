@@ -1,0 +1,13 @@
+//! What Paceline knows and decides, free of I/O: jobs, the catalog, quotas, outcomes.
+//!
+//! Nothing here knows tokio, HTTP, SQL or AMQP, and nothing here reads a clock: time comes in as an argument.
+//! Start reading at [`job`], then [`catalog`], [`quota`] and [`outcome`].
+
+pub mod catalog;
+pub mod decode;
+pub mod job;
+pub mod outcome;
+pub mod quota;
+pub mod reason;
+pub mod rows;
+pub mod time;

@@ -1,0 +1,256 @@
+//! From a reply, or its absence, to an outcome: what happened to one attempt.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::catalog::{Action, ErrorRule, Method, Platform, SuspendScope, ThrottleScope};
+
+/// What came back from one HTTP call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// A whole answer.
+    Answered(Answer),
+    /// The request never left: no address, refused connection, failed TLS. Surely not applied.
+    NotSent(String),
+    /// Sent, and no whole answer: time-out, cut, oversized body. May have been applied.
+    Lost(String),
+}
+
+/// A whole HTTP answer, as far as it matters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Seconds until the limit ends, from the platform's reset header or `Retry-After`.
+    pub reset: Option<Duration>,
+    /// The platform's log id from the headers.
+    pub log_id: Option<String>,
+    /// The body, whole.
+    pub body: Bytes,
+}
+
+/// What happened to one attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Applied.
+    Succeeded {
+        /// Id of the new object.
+        key: Option<String>,
+        /// What the platform returned, without its envelope.
+        result: Value,
+    },
+    /// Refused for its pace.
+    Throttled {
+        /// What is slowed down.
+        scope: ThrottleScope,
+        /// Until when, as the server says.
+        reset: Option<Duration>,
+        /// The documented lengths of the block for the first, second, … refusal in a row.
+        blocks: Vec<Duration>,
+        /// Why.
+        failure: Failure,
+    },
+    /// Failed and surely not applied, worth another attempt.
+    Transient(Failure),
+    /// The platform's own internal error: looked up first where the method has a look-up, else transient.
+    Internal(Failure),
+    /// Refused for good.
+    Permanent(Failure),
+    /// May have been applied; worth asking after this time at the earliest.
+    Uncertain {
+        /// How long the platform takes to decide.
+        settle: Duration,
+        /// What is known.
+        failure: Failure,
+    },
+    /// The access token was refused.
+    AccessToken(Failure),
+    /// Not the job's fault.
+    Suspended {
+        /// What stops.
+        scope: SuspendScope,
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// What a person is told about an attempt that did not succeed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// HTTP status, if there was an answer.
+    pub status: Option<u16>,
+    /// The platform's code, if it answered with one.
+    pub code: Option<i64>,
+    /// The platform's words, or ours when it said none.
+    pub detail: String,
+    /// What to do.
+    pub cure: Option<String>,
+    /// The platform's log id.
+    pub log_id: Option<String>,
+}
+
+impl Outcome {
+    /// One word for logs, the attempts' table and metrics.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Succeeded { .. } => "succeeded",
+            Self::Throttled { .. } => "throttled",
+            Self::Transient(_) => "transient",
+            Self::Internal(_) => "internal",
+            Self::Permanent(_) => "permanent",
+            Self::Uncertain { .. } => "uncertain",
+            Self::AccessToken(_) => "access-token",
+            Self::Suspended { .. } => "suspended",
+        }
+    }
+
+    /// What went wrong, if anything did.
+    pub const fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Succeeded { .. } => None,
+            Self::Transient(failure) | Self::Internal(failure) | Self::Permanent(failure) | Self::AccessToken(failure) => {
+                Some(failure)
+            }
+            Self::Throttled { failure, .. } | Self::Uncertain { failure, .. } | Self::Suspended { failure, .. } => {
+                Some(failure)
+            }
+        }
+    }
+}
+
+/// Classifies a reply: by the body's code first, then by the HTTP status.
+///
+/// An unlisted code is permanent when the platform answered 4xx or 200, else uncertain.
+pub fn classify(platform: &Platform, method: &Method, reply: &Reply) -> Outcome {
+    match reply {
+        Reply::NotSent(why) => Outcome::Transient(Failure { detail: why.clone(), ..Failure::default() }),
+        Reply::Lost(why) => uncertain(Failure { detail: why.clone(), ..Failure::default() }),
+        Reply::Answered(answer) => classify_answer(platform, method, answer),
+    }
+}
+
+fn classify_answer(platform: &Platform, method: &Method, answer: &Answer) -> Outcome {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+    let Some(code) = body.get(&platform.envelope.code).and_then(code_of) else {
+        return without_code(answer);
+    };
+    if code == 0 && answer.status < 400 {
+        return succeeded(platform, method, body);
+    }
+    let message = body.get(&platform.envelope.message).and_then(Value::as_str).unwrap_or_default();
+    let rule = method.errors.get(&code).or_else(|| platform.errors.get(&code));
+    let failure = Failure {
+        status: Some(answer.status),
+        code: Some(code),
+        detail: detail_of(message, rule),
+        cure: rule.map(|rule| rule.cure.clone()),
+        log_id: answer.log_id.clone().or_else(|| log_id_of(platform, &body, message)),
+    };
+    match rule {
+        Some(rule) => by_rule(rule, answer, failure),
+        None => unlisted(answer, failure),
+    }
+}
+
+/// A code as a number; some endpoints send it as a string.
+fn code_of(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}
+
+fn succeeded(platform: &Platform, method: &Method, mut body: Value) -> Outcome {
+    let result = if platform.envelope.data.is_empty() {
+        if let Some(fields) = body.as_object_mut() {
+            fields.remove(&platform.envelope.code);
+            fields.remove(&platform.envelope.message);
+        }
+        body
+    } else {
+        body.get_mut(&platform.envelope.data).map_or(Value::Null, Value::take)
+    };
+    let key = method.reply.key.as_ref().and_then(|path| lookup(&result, path)).and_then(text_of);
+    Outcome::Succeeded { key, result }
+}
+
+/// The value under a dotted path; the empty path is the value itself.
+pub fn lookup<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    if path.is_empty() {
+        return Some(value);
+    }
+    path.split('.').try_fold(value, |value, name| value.get(name))
+}
+
+/// A scalar as text.
+pub fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn detail_of(message: &str, rule: Option<&ErrorRule>) -> String {
+    match (message, rule) {
+        ("", Some(rule)) => rule.message.clone(),
+        ("", None) => "the platform gave no message".to_owned(),
+        (message, _) => message.chars().take(500).collect(),
+    }
+}
+
+/// The log id from the body: a field of its own, or the `hint: [...]` that WeCom puts into its message.
+fn log_id_of(platform: &Platform, body: &Value, message: &str) -> Option<String> {
+    let field = &platform.envelope.log_id_field;
+    if !field.is_empty()
+        && let Some(id) = lookup(body, field).and_then(Value::as_str)
+    {
+        return Some(id.to_owned());
+    }
+    let (_, hint) = message.split_once("hint: [")?;
+    hint.split_once(']').map(|(id, _)| id.to_owned())
+}
+
+fn by_rule(rule: &ErrorRule, answer: &Answer, failure: Failure) -> Outcome {
+    match &rule.action {
+        Action::Throttled { scope, blocks_s } => Outcome::Throttled {
+            scope: *scope,
+            reset: answer.reset,
+            blocks: blocks_s.iter().copied().map(Duration::from_secs).collect(),
+            failure,
+        },
+        Action::Transient { verify: false } => Outcome::Transient(failure),
+        Action::Transient { verify: true } => Outcome::Internal(failure),
+        Action::Permanent => Outcome::Permanent(failure),
+        Action::Uncertain { settle_s } => Outcome::Uncertain { settle: Duration::from_secs(*settle_s), failure },
+        Action::AccessToken => Outcome::AccessToken(failure),
+        Action::Suspend { scope } => Outcome::Suspended { scope: *scope, failure },
+    }
+}
+
+fn unlisted(answer: &Answer, failure: Failure) -> Outcome {
+    match answer.status {
+        429 => Outcome::Throttled { scope: ThrottleScope::Method, reset: answer.reset, blocks: Vec::new(), failure },
+        200..=499 => Outcome::Permanent(failure),
+        _ => uncertain(failure),
+    }
+}
+
+/// An answer without the platform's code: a gateway or proxy spoke, not the platform.
+fn without_code(answer: &Answer) -> Outcome {
+    let failure = Failure {
+        status: Some(answer.status),
+        detail: format!("HTTP {} without the platform's code", answer.status),
+        log_id: answer.log_id.clone(),
+        ..Failure::default()
+    };
+    match answer.status {
+        429 => Outcome::Throttled { scope: ThrottleScope::Method, reset: answer.reset, blocks: Vec::new(), failure },
+        // Redirects are not followed, and a 4xx without a code comes from a gateway that did not pass the request on.
+        300..=407 | 409..=499 => Outcome::Permanent(failure),
+        _ => uncertain(failure),
+    }
+}
+
+fn uncertain(failure: Failure) -> Outcome {
+    Outcome::Uncertain { settle: Duration::ZERO, failure }
+}

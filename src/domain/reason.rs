@@ -1,0 +1,97 @@
+//! Why a job ended without success: the closed set that dead letters, exports and docs share.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+/// The reason of a dead letter, written in kebab-case everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// The message is no JSON object, or lacks what every job needs (an id, a method, an app).
+    Malformed,
+    /// The catalog has no such method.
+    UnknownMethod,
+    /// The settings have no such app.
+    UnknownApp,
+    /// A field breaks a documented limit of the method.
+    Invalid,
+    /// The id was used before with other content; the first job is untouched.
+    IdConflict,
+    /// The platform refused the request for good.
+    Rejected,
+    /// Every attempt failed with a fault that a retry could have cured.
+    Exhausted,
+    /// The deadline passed before the call could be sent.
+    Expired,
+    /// Nobody can tell whether the call was applied, and a person ended the job.
+    Uncertain,
+    /// A person cancelled it.
+    Cancelled,
+}
+
+impl Reason {
+    /// Every reason, in the order of the documentation.
+    pub const ALL: [Self; 10] = [
+        Self::Malformed,
+        Self::UnknownMethod,
+        Self::UnknownApp,
+        Self::Invalid,
+        Self::IdConflict,
+        Self::Rejected,
+        Self::Exhausted,
+        Self::Expired,
+        Self::Uncertain,
+        Self::Cancelled,
+    ];
+
+    /// The kebab-case word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::UnknownMethod => "unknown-method",
+            Self::UnknownApp => "unknown-app",
+            Self::Invalid => "invalid",
+            Self::IdConflict => "id-conflict",
+            Self::Rejected => "rejected",
+            Self::Exhausted => "exhausted",
+            Self::Expired => "expired",
+            Self::Uncertain => "uncertain",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// What to do about it when the platform's own cure says nothing.
+    pub const fn cure(self) -> &'static str {
+        match self {
+            Self::Malformed => "send one JSON object with id, method and app; see docs/publishing.md",
+            Self::UnknownMethod => "use a method that `paceline methods list` shows",
+            Self::UnknownApp => "add [apps.<name>] to the settings, or correct the job's app",
+            Self::Invalid => "correct the named fields and publish the job again under the same id",
+            Self::IdConflict => "publish the changed job under a new id",
+            Self::Rejected => "correct what the platform names, then publish the job again or redrive it",
+            Self::Exhausted => "wait until the platform is well again, then `paceline dead redrive`",
+            Self::Expired => "publish it again with a later time under a new id",
+            Self::Uncertain => "look in the platform whether it was created before publishing it again",
+            Self::Cancelled => "publish it again if it is wanted after all",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Reason {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|reason| reason.as_str() == text)
+            .ok_or_else(|| format!("no such reason {text:?}; there are {}", Self::ALL.map(Self::as_str).join(", ")))
+    }
+}

@@ -1,0 +1,1 @@
+//! CSV and JSONL files: rows into job documents, with their places.

@@ -1,0 +1,118 @@
+//! Two kinds of time, both in microseconds, which cannot be mixed up by accident.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// An instant of the calendar: microseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+/// An instant of this process's monotonic clock: microseconds since an arbitrary start, negative before it.
+///
+/// Quota windows are counted on it, so a stepped system clock neither frees nor blocks a permit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mono(pub i64);
+
+/// Microseconds of a duration, saturating at the end of [`i64`].
+pub fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+macro_rules! arithmetic {
+    ($instant:ident) => {
+        impl Add<Duration> for $instant {
+            type Output = Self;
+
+            fn add(self, rhs: Duration) -> Self {
+                Self(self.0.saturating_add(micros(rhs)))
+            }
+        }
+
+        impl Sub<Duration> for $instant {
+            type Output = Self;
+
+            fn sub(self, rhs: Duration) -> Self {
+                Self(self.0.saturating_sub(micros(rhs)))
+            }
+        }
+
+        impl $instant {
+            /// The time from `earlier` to `self`, zero if `earlier` is later.
+            pub fn since(self, earlier: Self) -> Duration {
+                Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+            }
+        }
+    };
+}
+
+arithmetic!(Timestamp);
+arithmetic!(Mono);
+
+impl Timestamp {
+    /// Reads RFC 3339 (`2026-11-21T16:00:00+08:00`); the offset is required.
+    ///
+    /// # Errors
+    /// A sentence that says what was expected.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        text.parse::<jiff::Timestamp>()
+            .map(|instant| Self(instant.as_microsecond()))
+            .map_err(|_| format!("expected a time like 2026-11-21T16:00:00+08:00, got {text:?}"))
+    }
+
+    /// Whole seconds since 1970, rounded down.
+    pub fn unix_seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// The instant of a number of Unix seconds.
+    pub fn from_unix_seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1_000_000))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC with milliseconds, as results and logs carry it.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.div_euclid(1_000);
+        match jiff::Timestamp::from_millisecond(millis) {
+            Ok(instant) => write!(out, "{instant:.3}"),
+            Err(_) => write!(out, "{millis} ms"),
+        }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_read_and_print_rfc_3339() {
+        let at = Timestamp::parse("2026-11-21T16:00:00.123456+08:00").unwrap();
+        assert_eq!(at.to_string(), "2026-11-21T08:00:00.123Z");
+        assert_eq!(at.unix_seconds(), 1_795_248_000);
+        assert!(Timestamp::parse("2026-11-21 16:00").unwrap_err().contains("expected a time like"));
+    }
+
+    #[test]
+    fn differences_never_go_below_zero() {
+        assert_eq!(Mono(5).since(Mono(9)), Duration::ZERO);
+        assert_eq!(Mono(9).since(Mono(5)), Duration::from_micros(4));
+        assert_eq!(Mono(-5) + Duration::from_micros(7), Mono(2));
+    }
+}

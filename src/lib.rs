@@ -1,0 +1,21 @@
+//! Paceline: a queue-driven batch worker that calls the Feishu/Lark and WeCom server APIs at exactly the documented pace.
+//!
+//! The map, in the one direction in which modules may depend on each other:
+//!
+//! `main → cli → wiring → {broker, store, platform, simulator} → engine → domain`
+//!
+//! - [`domain`]: jobs, catalog, quotas, outcomes; pure.
+//! - [`engine`]: the life of a job, over the ports in [`engine::ports`].
+//! - [`store`]: the ledger; [`broker`]: AMQP; [`platform`]: the HTTP client; [`simulator`]: the platforms' stand-in.
+//! - [`settings`], [`wiring`] and [`cli`]: how a process is put together and spoken to.
+//! - [`clock`]: the only reader of time.
+
+pub mod broker;
+pub mod cli;
+pub mod clock;
+pub mod domain;
+pub mod engine;
+pub mod platform;
+pub mod settings;
+pub mod simulator;
+pub mod store;
