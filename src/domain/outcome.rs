@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::catalog::{Action, ErrorRule, Method, Platform, SuspendScope, ThrottleScope};
+use super::catalog::{Action, Envelope, ErrorRule, Method, Platform, SuspendScope, ThrottleScope};
 
 /// What came back from one HTTP call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,16 +160,26 @@ fn code_of(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
 
-fn succeeded(platform: &Platform, method: &Method, mut body: Value) -> Outcome {
-    let result = if platform.envelope.data.is_empty() {
-        if let Some(fields) = body.as_object_mut() {
-            fields.remove(&platform.envelope.code);
-            fields.remove(&platform.envelope.message);
+/// The result inside a successful reply: what stands under the envelope's `data`, or beside the code where the
+/// envelope has no such field or the reply leaves it out, as Feishu's token endpoints do. `Null` if there is nothing.
+pub fn unwrap_envelope(envelope: &Envelope, mut body: Value) -> Value {
+    if !envelope.data.is_empty()
+        && let Some(data) = body.get_mut(&envelope.data)
+    {
+        return data.take();
+    }
+    if let Some(fields) = body.as_object_mut() {
+        fields.remove(&envelope.code);
+        fields.remove(&envelope.message);
+        if fields.is_empty() {
+            return Value::Null;
         }
-        body
-    } else {
-        body.get_mut(&platform.envelope.data).map_or(Value::Null, Value::take)
-    };
+    }
+    body
+}
+
+fn succeeded(platform: &Platform, method: &Method, body: Value) -> Outcome {
+    let result = unwrap_envelope(&platform.envelope, body);
     let key = method.reply.key.as_ref().and_then(|path| lookup(&result, path)).and_then(text_of);
     Outcome::Succeeded { key, result }
 }
@@ -246,8 +256,20 @@ fn without_code(answer: &Answer) -> Outcome {
     };
     match answer.status {
         429 => Outcome::Throttled { scope: ThrottleScope::Method, reset: answer.reset, blocks: Vec::new(), failure },
-        // Redirects are not followed, and a 4xx without a code comes from a gateway that did not pass the request on.
-        300..=407 | 409..=499 => Outcome::Permanent(failure),
+        // Redirects are not followed. Like a refusal by a proxy or a wrong host, they would meet every job alike.
+        300..=399 | 401 | 403 | 404 | 405 | 407 => {
+            let cure =
+                "check base_url in the settings and any proxy or gateway between; then `paceline resume`".to_owned();
+            Outcome::Suspended { scope: SuspendScope::App, failure: Failure { cure: Some(cure), ..failure } }
+        }
+        // 408 says that a gateway gave up waiting, not that it passed nothing on.
+        400..=407 | 409..=499 => {
+            let cure =
+                "the request itself was refused before the platform saw it: see whether it is too large or holds \
+                        characters that a proxy between refuses"
+                    .to_owned();
+            Outcome::Permanent(Failure { cure: Some(cure), ..failure })
+        }
         _ => uncertain(failure),
     }
 }

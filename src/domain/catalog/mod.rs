@@ -1,9 +1,13 @@
 //! The catalog: everything the program knows about a method, read from one file a method.
 //!
 //! `config/platforms/*.toml` and `config/methods/*.toml` are compiled in; a directory named in the settings extends
-//! or overrides them. [`Catalog::load`] refuses a file with any fault, naming file, line and field.
+//! or overrides them. [`Catalog::extend`] refuses a file with any fault, naming file, line and field.
 
+mod check;
+mod cross;
+mod file;
 mod load;
+mod read;
 mod schema;
 
 use std::collections::BTreeMap;
@@ -14,8 +18,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use load::{CatalogError, Source as CatalogSource, built_in};
-pub use schema::{Kind as SchemaKind, Schema};
+pub(crate) use check::{nearest, shown, shown_text};
+pub use load::{CatalogError, Source as CatalogSource, built_in, load};
+pub use schema::{Format as SchemaFormat, Kind as SchemaKind, Schema};
 
 use super::quota::Quota;
 
@@ -291,13 +296,11 @@ pub struct Detail {
 }
 
 /// What a code means and what is done about it.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ErrorRule {
     /// The platform's code.
     pub code: i64,
     /// The HTTP status it is documented with, 0 if the document names none.
-    #[serde(default)]
     pub http: u16,
     /// The platform's own words.
     pub message: String,
@@ -307,12 +310,11 @@ pub struct ErrorRule {
     /// What a person can do, in English.
     pub cure: String,
     /// The same in Chinese.
-    #[serde(default)]
     pub cure_zh: String,
 }
 
 /// What is done about a code: `outcome` and, where it says more, `scope`, `verify` or `pause`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Action {
     /// Refused for its pace: no attempt is charged.
@@ -320,13 +322,12 @@ pub enum Action {
         /// What is slowed down.
         scope: ThrottleScope,
         /// The documented lengths of the block in seconds, for the first, second, … refusal in a row.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(skip_serializing_if = "Vec::is_empty")]
         blocks_s: Vec<u64>,
     },
     /// Failed, and worth another attempt.
     Transient {
         /// Whether it may have been applied all the same: looked up first, where the method has a look-up.
-        #[serde(default)]
         verify: bool,
     },
     /// Refused for good: the job's own fault.
@@ -334,7 +335,6 @@ pub enum Action {
     /// May have been applied, nobody knows.
     Uncertain {
         /// How long the platform takes to decide, in seconds.
-        #[serde(default)]
         settle_s: u64,
     },
     /// The access token was refused: renewed and repeated once, then the app is suspended.

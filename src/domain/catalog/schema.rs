@@ -1,15 +1,232 @@
-//! The part of JSON Schema that the catalog uses, with a few keywords of our own.
+//! The part of JSON Schema 2020-12 that the catalog uses, with a few keywords of our own (`x-…`).
+//!
+//! Our own rather than a crate's: the keywords below are all there are (an unknown one is refused when the catalog
+//! loads), CSV cells are typed by them, and their faults are written for people. An object never takes properties
+//! that it does not name. How a value is checked stands in `check.rs`; how a schema is read from TOML in `read.rs`.
 
-/// What a value is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// What a value is: the keyword `type`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// An object.
+    /// An object; what a schema is that says nothing.
+    #[default]
     Object,
+    /// A list.
+    Array,
+    /// Text.
+    String,
+    /// A whole number that fits 64 bits.
+    Integer,
+    /// `true` or `false`.
+    Boolean,
 }
 
-/// A schema.
-#[derive(Clone, Debug)]
+impl Kind {
+    /// The word of the keyword `type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Object => "object",
+            Self::Array => "array",
+            Self::String => "string",
+            Self::Integer => "integer",
+            Self::Boolean => "boolean",
+        }
+    }
+
+    /// How a message calls a value of this kind.
+    pub const fn with_article(self) -> &'static str {
+        match self {
+            Self::Object => "an object",
+            Self::Array => "a list",
+            Self::String => "a string",
+            Self::Integer => "an integer",
+            Self::Boolean => "true or false",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+/// The keyword `x-format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// A string of the digits 0 to 9.
+    Digits,
+    /// Seconds since 1970: an integer, or a string of digits. A CSV cell may hold RFC 3339 instead.
+    UnixSeconds,
+}
+
+/// What a value must be. Absent keywords limit nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Schema {
-    /// What it is.
+    /// `type`.
     pub kind: Kind,
+    /// `title`: a short name, where the property's own name does not say enough.
+    pub title: String,
+    /// `description`, in English.
+    pub description: String,
+    /// `description_zh`: the documentation's own words.
+    pub description_zh: String,
+    /// `properties` of an object, in the file's order.
+    pub properties: Vec<(String, Schema)>,
+    /// `required`: names of properties.
+    pub required: Vec<String>,
+    /// `items` of a list.
+    pub items: Option<Box<Schema>>,
+    /// `minLength`, in characters.
+    pub length_min: Option<usize>,
+    /// `maxLength`, in characters.
+    pub length_max: Option<usize>,
+    /// `x-max-bytes`: UTF-8 bytes.
+    pub bytes_max: Option<usize>,
+    /// `x-max-bytes-or-chars = [bytes, characters]`: keeping either limit is enough.
+    pub bytes_or_chars_max: Option<(usize, usize)>,
+    /// `minimum`.
+    pub minimum: Option<i64>,
+    /// `maximum`.
+    pub maximum: Option<i64>,
+    /// `minItems`.
+    pub items_min: Option<usize>,
+    /// `maxItems`.
+    pub items_max: Option<usize>,
+    /// `enum`; empty for any value.
+    pub values: Vec<Value>,
+    /// `x-enum-notes`: what each value means, in the order of `enum`; empty or as long.
+    pub value_notes: Vec<String>,
+    /// `default`: what the platform takes when the value is absent. Never sent.
+    pub default: Option<Value>,
+    /// `examples`, each a valid value.
+    pub examples: Vec<Value>,
+    /// `x-format`.
+    pub format: Option<Format>,
+    /// `x-sensitive`: masked in every message.
+    pub sensitive: bool,
+    /// `x-only-when`: siblings and the values they must have (or have by default) for this property to differ from
+    /// its own default.
+    pub only_when: Vec<(String, Value)>,
+}
+
+impl Schema {
+    /// The schema of a direct property.
+    pub fn property(&self, name: &str) -> Option<&Self> {
+        self.properties.iter().find(|(known, _)| known == name).map(|(_, schema)| schema)
+    }
+
+    /// The schema under a dotted name; lists are stepped into without a word of their own (`device.name`). The empty
+    /// name is the schema itself.
+    pub fn at(&self, dotted: &str) -> Option<&Self> {
+        if dotted.is_empty() {
+            return Some(self);
+        }
+        dotted.split('.').try_fold(self, |schema, name| schema.inner().property(name))
+    }
+
+    /// The schema of the items of a list (of lists), else the schema itself.
+    fn inner(&self) -> &Self {
+        self.items.as_deref().map_or(self, Self::inner)
+    }
+
+    /// Whether the property of that name must be there.
+    pub fn requires(&self, name: &str) -> bool {
+        self.required.iter().any(|required| required == name)
+    }
+
+    /// Every dotted name below this schema that holds no further properties, in the file's order: the CSV columns.
+    pub fn leaves(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for (name, schema) in &self.properties {
+            let inner = schema.inner();
+            if inner.kind == Kind::Object {
+                names.extend(inner.leaves().into_iter().map(|leaf| format!("{name}.{leaf}")));
+            } else {
+                names.push(name.clone());
+            }
+        }
+        names
+    }
+
+    /// The schema as JSON Schema, with every keyword that was given.
+    pub fn to_json(&self) -> Value {
+        let mut out = Map::new();
+        let mut put = |keyword: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                out.insert(keyword.to_owned(), value);
+            }
+        };
+        let text = |text: &String| (!text.is_empty()).then(|| json!(text));
+        put("type", Some(json!(self.kind)));
+        put("title", text(&self.title));
+        put("description", text(&self.description));
+        put("description_zh", text(&self.description_zh));
+        if self.kind == Kind::Object {
+            let properties: Map<_, _> =
+                self.properties.iter().map(|(name, schema)| (name.clone(), schema.to_json())).collect();
+            put("properties", Some(Value::Object(properties)));
+            put("required", (!self.required.is_empty()).then(|| json!(self.required)));
+            put("additionalProperties", Some(json!(false)));
+        }
+        put("items", self.items.as_ref().map(|items| items.to_json()));
+        put("minLength", self.length_min.map(Value::from));
+        put("maxLength", self.length_max.map(Value::from));
+        put("x-max-bytes", self.bytes_max.map(Value::from));
+        put("x-max-bytes-or-chars", self.bytes_or_chars_max.map(|(bytes, chars)| json!([bytes, chars])));
+        put("minimum", self.minimum.map(Value::from));
+        put("maximum", self.maximum.map(Value::from));
+        put("minItems", self.items_min.map(Value::from));
+        put("maxItems", self.items_max.map(Value::from));
+        put("enum", (!self.values.is_empty()).then(|| json!(self.values)));
+        put("x-enum-notes", (!self.value_notes.is_empty()).then(|| json!(self.value_notes)));
+        put("default", self.default.clone());
+        put("examples", (!self.examples.is_empty()).then(|| json!(self.examples)));
+        put("x-format", self.format.map(|format| json!(format)));
+        put("x-sensitive", self.sensitive.then_some(Value::Bool(true)));
+        let only_when: Map<_, _> = self.only_when.iter().cloned().collect();
+        put("x-only-when", (!only_when.is_empty()).then_some(Value::Object(only_when)));
+        Value::Object(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Schema {
+        let text = Schema { kind: Kind::String, ..Schema::default() };
+        let device = Schema { properties: vec![("name".to_owned(), text.clone())], ..Schema::default() };
+        Schema {
+            properties: vec![
+                ("title".to_owned(), text),
+                ("device".to_owned(), Schema { kind: Kind::Array, items: Some(Box::new(device)), ..Schema::default() }),
+            ],
+            required: vec!["title".to_owned()],
+            ..Schema::default()
+        }
+    }
+
+    #[test]
+    fn dotted_names_step_into_lists() {
+        let schema = sample();
+        assert_eq!(schema.at("device.name").unwrap().kind, Kind::String);
+        assert!(schema.at("device.nome").is_none());
+        assert_eq!(schema.at("").unwrap(), &schema);
+        assert_eq!(schema.leaves(), ["title", "device.name"]);
+    }
+
+    #[test]
+    fn json_says_what_the_file_said() {
+        let schema = sample().to_json();
+        assert_eq!(schema["properties"]["device"]["items"]["properties"]["name"], json!({"type": "string"}));
+        assert_eq!(schema["required"], json!(["title"]));
+        assert_eq!(schema["additionalProperties"], json!(false));
+    }
 }

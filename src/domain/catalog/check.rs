@@ -1,0 +1,248 @@
+//! Checks values against schemas: all faults of a value, each with its field, the rule and what stands there.
+
+use serde_json::{Map, Value};
+
+use super::schema::{Format, Kind, Schema};
+use crate::domain::job::Fault;
+
+/// The longest piece of an offending value that a message shows, in characters.
+const SHOWN_CHARS_MAX: usize = 40;
+
+impl Schema {
+    /// Adds every fault of `value` to `faults`; `field` is the dotted name of the value, e.g. `body`.
+    pub fn check(&self, field: &str, value: &Value, faults: &mut Vec<Fault>) {
+        match (self.kind, value) {
+            (Kind::Object, Value::Object(map)) => self.check_object(field, map, faults),
+            (Kind::Array, Value::Array(items)) => self.check_array(field, items, faults),
+            (Kind::String, Value::String(text)) => self.check_text(field, text, faults),
+            (Kind::Integer, Value::Number(number)) if number.as_i64().is_some() => {
+                self.check_integer(field, number.as_i64().unwrap_or_default(), faults);
+            }
+            (Kind::Boolean, Value::Bool(_)) => {}
+            _ => {
+                faults.push(self.fault(field, &format!("expected {}", self.wanted()), value));
+                return;
+            }
+        }
+        if !self.values.is_empty() && !self.values.contains(value) {
+            let values = self.values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            faults.push(self.fault(field, &format!("expected one of {values}"), value));
+        }
+    }
+
+    /// Like [`Schema::check`], for an object whose map is at hand.
+    pub fn check_object(&self, field: &str, map: &Map<String, Value>, faults: &mut Vec<Fault>) {
+        for name in self.required.iter().filter(|name| !map.contains_key(*name)) {
+            let wanted = self.property(name).map_or("a value", |schema| schema.kind.with_article());
+            faults.push(Fault::invalid(join(field, name), format!("is required ({wanted}) and missing")));
+        }
+        for (name, value) in map {
+            let at = join(field, name);
+            match self.property(name) {
+                Some(schema) => {
+                    schema.check(&at, value, faults);
+                    self.check_only_when(&at, schema, value, map, faults);
+                }
+                None => faults.push(Fault::invalid(at, self.unknown(name))),
+            }
+        }
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        let known = self.properties.iter().map(|(known, _)| known.as_str());
+        match nearest(name, known.clone()) {
+            Some(near) => format!("no such parameter; did you mean {near:?}?"),
+            None if self.properties.is_empty() => "no such parameter; the method takes none here".to_owned(),
+            None => format!("no such parameter; there are {}", known.collect::<Vec<_>>().join(", ")),
+        }
+    }
+
+    /// A property may differ from its own default only while its siblings have certain values.
+    fn check_only_when(
+        &self,
+        field: &str,
+        schema: &Self,
+        value: &Value,
+        siblings: &Map<String, Value>,
+        faults: &mut Vec<Fault>,
+    ) {
+        if schema.default.as_ref() == Some(value) {
+            return;
+        }
+        for (name, wanted) in &schema.only_when {
+            let actual = siblings.get(name).or_else(|| self.property(name)?.default.as_ref());
+            if actual != Some(wanted) {
+                let actual = actual.map_or_else(|| "absent".to_owned(), ToString::to_string);
+                let rule = format!("is allowed only when {name} is {wanted}, and {name} is {actual}");
+                faults.push(schema.fault(field, &rule, value));
+            }
+        }
+    }
+
+    fn check_array(&self, field: &str, items: &[Value], faults: &mut Vec<Fault>) {
+        if let Some(min) = self.items_min.filter(|min| items.len() < *min) {
+            faults.push(Fault::invalid(field, format!("expected at least {min} items, got {}", items.len())));
+        }
+        if let Some(max) = self.items_max.filter(|max| items.len() > *max) {
+            faults.push(Fault::invalid(field, format!("expected at most {max} items, got {}", items.len())));
+        }
+        if let Some(schema) = &self.items {
+            for (index, item) in items.iter().enumerate() {
+                schema.check(&format!("{field}[{index}]"), item, faults);
+            }
+        }
+    }
+
+    fn check_text(&self, field: &str, text: &str, faults: &mut Vec<Fault>) {
+        let (bytes, chars) = (text.len(), text.chars().count());
+        let mut fail = |rule: String| faults.push(self.fault(field, &rule, &Value::from(text)));
+        if let Some(min) = self.length_min.filter(|min| chars < *min) {
+            fail(if min == 1 {
+                "must not be empty".to_owned()
+            } else {
+                format!("expected at least {min} characters, got {chars}")
+            });
+        }
+        if let Some(max) = self.length_max.filter(|max| chars > *max) {
+            fail(format!("expected at most {max} characters, got {chars}"));
+        }
+        if let Some(max) = self.bytes_max.filter(|max| bytes > *max) {
+            fail(format!("expected at most {max} bytes of UTF-8, got {bytes}"));
+        }
+        if let Some((bytes_max, chars_max)) = self.bytes_or_chars_max
+            && bytes > bytes_max
+            && chars > chars_max
+        {
+            fail(format!(
+                "expected at most {bytes_max} bytes or {chars_max} characters, got {bytes} bytes and {chars} characters"
+            ));
+        }
+        if self.format.is_some() && (text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit())) {
+            fail(format!("expected {}", self.wanted()));
+        }
+    }
+
+    fn check_integer(&self, field: &str, number: i64, faults: &mut Vec<Fault>) {
+        if let Some(min) = self.minimum.filter(|min| number < *min) {
+            faults.push(self.fault(field, &format!("expected at least {min}"), &Value::from(number)));
+        }
+        if let Some(max) = self.maximum.filter(|max| number > *max) {
+            faults.push(self.fault(field, &format!("expected at most {max}"), &Value::from(number)));
+        }
+    }
+
+    /// What a message says is wanted.
+    fn wanted(&self) -> &'static str {
+        match (self.kind, self.format) {
+            (Kind::String, Some(Format::Digits)) => "a string of digits",
+            (Kind::String, Some(Format::UnixSeconds)) => {
+                "Unix seconds as a string of digits (in CSV also a time like 2026-11-21T16:00:00+08:00)"
+            }
+            (Kind::Integer, Some(Format::UnixSeconds)) => {
+                "Unix seconds, an integer (in CSV also a time like 2026-11-21T16:00:00+08:00)"
+            }
+            (kind, _) => kind.with_article(),
+        }
+    }
+
+    fn fault(&self, field: &str, rule: &str, value: &Value) -> Fault {
+        if self.sensitive {
+            return Fault::invalid(field, format!("{rule} (the value is not shown)"));
+        }
+        let hint = if value.is_null() { "; leave it out instead" } else { "" };
+        Fault::invalid(field, format!("{rule}, got {}{hint}", shown(value)))
+    }
+}
+
+/// A value as a message shows it: shortened, lists and objects by their kind alone.
+pub(crate) fn shown(value: &Value) -> String {
+    match value {
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        Value::String(text) => shown_text(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+/// A text as a message shows it: quoted and shortened.
+pub(crate) fn shown_text(text: &str) -> String {
+    let mut short: String = text.chars().take(SHOWN_CHARS_MAX).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    format!("{short:?}")
+}
+
+fn join(field: &str, name: &str) -> String {
+    if field.is_empty() { name.to_owned() } else { format!("{field}.{name}") }
+}
+
+/// The known name that was probably meant: at most a third of its letters differ.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|known| (distance(name, known), known))
+        .filter(|(distance, known)| *distance * 3 <= known.chars().count().max(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
+/// Levenshtein's distance, case ignored.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.to_lowercase().chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (index, a) in left.to_lowercase().chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = index + 1;
+        for (column, b) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != *b);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[right.len()]
+}
+
+impl Schema {
+    /// What is wrong with the schema itself: keywords that do not fit its type, or values that it refuses itself.
+    pub(super) fn own_faults(&self, field: &str, faults: &mut Vec<Fault>) {
+        let mut fail = |keyword: &str, message: &str| faults.push(Fault::invalid(join(field, keyword), message));
+        let kinds: [(&str, bool, &[Kind]); 12] = [
+            ("properties", !self.properties.is_empty(), &[Kind::Object]),
+            ("required", !self.required.is_empty(), &[Kind::Object]),
+            ("items", self.items.is_some(), &[Kind::Array]),
+            ("minItems", self.items_min.is_some(), &[Kind::Array]),
+            ("maxItems", self.items_max.is_some(), &[Kind::Array]),
+            ("minLength", self.length_min.is_some(), &[Kind::String]),
+            ("maxLength", self.length_max.is_some(), &[Kind::String]),
+            ("x-max-bytes", self.bytes_max.is_some(), &[Kind::String]),
+            ("x-max-bytes-or-chars", self.bytes_or_chars_max.is_some(), &[Kind::String]),
+            ("minimum", self.minimum.is_some(), &[Kind::Integer]),
+            ("maximum", self.maximum.is_some(), &[Kind::Integer]),
+            ("x-format", self.format.is_some(), &[Kind::String, Kind::Integer]),
+        ];
+        for (keyword, _, _) in kinds.iter().filter(|(_, given, kinds)| *given && !kinds.contains(&self.kind)) {
+            fail(keyword, &format!("does not belong to type {:?}", self.kind.as_str()));
+        }
+        if self.kind == Kind::Array && self.items.is_none() {
+            fail("items", "is required for type \"array\"");
+        }
+        if self.kind == Kind::Integer && self.format == Some(Format::Digits) {
+            fail("x-format", "\"digits\" belongs to type \"string\"");
+        }
+        if !self.value_notes.is_empty() && self.value_notes.len() != self.values.len() {
+            fail("x-enum-notes", "needs one note for each value of enum");
+        }
+        for name in self.required.iter().filter(|name| self.property(name).is_none()) {
+            fail("required", &format!("names {name:?}, which is no property"));
+        }
+        for (name, property) in &self.properties {
+            for (sibling, _) in property.only_when.iter().filter(|(sibling, _)| self.property(sibling).is_none()) {
+                fail(&format!("properties.{name}.x-only-when"), &format!("names {sibling:?}, which is no sibling"));
+            }
+        }
+        let own = self.default.iter().map(|value| ("default", value));
+        for (keyword, value) in own.chain(self.examples.iter().map(|value| ("examples", value))) {
+            self.check(&join(field, keyword), value, faults);
+        }
+    }
+}
