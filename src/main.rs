@@ -1,3 +1,7 @@
-//! The `paceline` program.
+//! The `paceline` program: everything is in [`paceline::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    paceline::cli::main()
+}

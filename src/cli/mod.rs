@@ -1,1 +1,106 @@
-//! TODO
+//! The command line: one file a command, data to standard output, everything else to standard error.
+//!
+//! Only this module knows arguments, terminals and exit codes. [`exit`] says how a command ends; [`context`] is what
+//! every command starts from.
+
+mod completions;
+mod context;
+mod exit;
+mod fields;
+mod logs;
+mod methods;
+mod progress;
+mod table;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use context::Context;
+use exit::Exit;
+
+/// Calls the Feishu/Lark and WeCom server APIs at exactly the documented pace: never over quota, never twice.
+#[derive(Debug, Parser)]
+#[command(name = "paceline", version, max_term_width = 120, disable_help_subcommand = true)]
+#[command(
+    after_help = "Exit codes: 0 all succeeded, 1 ran and something is dead, held or wrong, 2 usage or settings, 130 interrupted."
+)]
+struct Cli {
+    /// The settings [default: $PACELINE_CONFIG, ./paceline.toml, config/paceline.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What is logged to standard error: off, error, warn, info, debug, trace, or paceline::module=level
+    /// [default: $PACELINE_LOG, else warn; info for work]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<logs::Filter>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(subcommand)]
+    Methods(methods::Args),
+    Completions(completions::Args),
+}
+
+/// Parses the process's arguments, carries the command out and gives the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap writes help and versions to standard output, faults to standard error; a closed one is no failure.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Refused.into() } else { Exit::Success.into() };
+        }
+    };
+    let mut context = Context::of_process(cli.config);
+    let ended = start_logs(&context, cli.log_level, &cli.command).and_then(|()| {
+        let exit = carry_out(&mut context, cli.command)?;
+        context.out.flush()?;
+        Ok(exit)
+    });
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(error) => exit::report(&error, &mut context.err).into(),
+    }
+}
+
+fn start_logs(context: &Context, chosen: Option<logs::Filter>, command: &Command) -> anyhow::Result<()> {
+    let filter = match (chosen, context.variable("PACELINE_LOG")) {
+        (Some(filter), _) => filter,
+        (None, Some(text)) => {
+            text.parse().map_err(|message: String| exit::refuse(format!("PACELINE_LOG: {message}"), ""))?
+        }
+        (None, None) => logs::Filter::at(command.log_level()),
+    };
+    logs::start(filter, context.variable("NO_COLOR").is_some());
+    Ok(())
+}
+
+impl Command {
+    fn log_level(&self) -> tracing::level_filters::LevelFilter {
+        tracing::level_filters::LevelFilter::WARN
+    }
+}
+
+fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Methods(args) => methods::carry_out(context, args),
+        Command::Completions(args) => completions::carry_out(context, &args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,1 +1,168 @@
-//! TODO
+//! Settings: one TOML file, overridden by the environment, checked whole before anything starts.
+//!
+//! [`load`] finds every fault at once. What keys there are stands in [`keys`]; what they become, here. Settings know
+//! nothing of the catalog: whether a quota's method exists is wiring's business.
+
+mod app;
+mod draft;
+mod fault;
+mod keys;
+mod load;
+mod reference;
+mod secret;
+mod sections;
+mod tree;
+mod url;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+pub use app::{App, Credentials, OnUncertain, QuotaOverride};
+pub use fault::{Fault, Faults, Place};
+pub use load::{load, load_without_secrets};
+pub use reference::{DEFAULT_FILE, reference};
+pub use url::masked as masked_url;
+
+/// Everything that a process is told at its start. Its `Debug` shows no secret.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The file that was read, if one was found.
+    pub file: Option<PathBuf>,
+    /// `[store]`.
+    pub store: Store,
+    /// `[broker]`; `None` for embedded only.
+    pub broker: Option<Broker>,
+    /// `[http]`.
+    pub http: Http,
+    /// `[intake]`.
+    pub intake: Intake,
+    /// `[engine]`.
+    pub engine: Engine,
+    /// `[admin]`.
+    pub admin: Admin,
+    /// `[catalog]`.
+    pub catalog: Catalog,
+    /// `[apps.NAME]`, by name.
+    pub apps: BTreeMap<String, App>,
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// The SQLite file of the ledger.
+    pub path: PathBuf,
+}
+
+/// `[broker]`.
+#[derive(Clone)]
+pub struct Broker {
+    /// `amqp://…` or `amqps://…`, with its password; show [`masked_url`] of it.
+    pub url: SecretString,
+    /// The queue of jobs.
+    pub jobs_queue: String,
+    /// The queue of results; `None` declares none.
+    pub results_queue: Option<String>,
+    /// The exchange of results.
+    pub results_exchange: String,
+    /// The queue of dead letters.
+    pub dead_queue: String,
+    /// Unacknowledged deliveries at a time.
+    pub prefetch: u16,
+    /// Further trusted certificates.
+    pub ca: Option<Ca>,
+    /// The longest wait for a confirm.
+    pub publish_timeout: Duration,
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use secrecy::ExposeSecret;
+        out.debug_struct("Broker")
+            .field("url", &url::masked(self.url.expose_secret()))
+            .field("jobs_queue", &self.jobs_queue)
+            .field("results_queue", &self.results_queue)
+            .field("results_exchange", &self.results_exchange)
+            .field("dead_queue", &self.dead_queue)
+            .field("prefetch", &self.prefetch)
+            .field("ca", &self.ca)
+            .field("publish_timeout", &self.publish_timeout)
+            .finish()
+    }
+}
+
+/// Certificates that are trusted besides the system's.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Ca {
+    /// Where they were read.
+    pub path: PathBuf,
+    /// One or more PEM certificates.
+    pub pem: String,
+}
+
+impl fmt::Debug for Ca {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Ca({})", self.path.display())
+    }
+}
+
+/// `[http]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// The longest call.
+    pub request_timeout: Duration,
+    /// The longest opening of a connection.
+    pub connect_timeout: Duration,
+    /// The longest reply.
+    pub reply_bytes_max: usize,
+    /// How long an idle connection is kept.
+    pub pool_idle: Duration,
+    /// Further trusted certificates.
+    pub ca: Option<Ca>,
+}
+
+/// `[intake]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intake {
+    /// Unfinished jobs at which consuming stops.
+    pub pending_max: usize,
+    /// The longest message or line.
+    pub body_bytes_max: usize,
+}
+
+/// `[engine]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Engine {
+    /// Calls in flight, all lanes together.
+    pub concurrency_max: usize,
+    /// Calls in flight in one lane; at most `concurrency_max`.
+    pub lane_concurrency_max: usize,
+    /// Attempts that a job is charged.
+    pub attempts_max: u32,
+    /// The first pause after a transient fault.
+    pub backoff_initial: Duration,
+    /// The longest pause after a transient fault.
+    pub backoff_max: Duration,
+    /// How long after its time-out a request may still be counted.
+    pub grace: Duration,
+    /// How long a stopping worker waits.
+    pub drain: Duration,
+}
+
+/// `[admin]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// Where the admin server will listen.
+    pub listen: SocketAddr,
+}
+
+/// `[catalog]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalog {
+    /// A directory that extends or overrides what is compiled in.
+    pub dir: Option<PathBuf>,
+}

@@ -1,0 +1,22 @@
+//! `paceline completions`: a script that completes arguments in a shell.
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use super::context::Context;
+use super::exit::Exit;
+
+/// Print a script that completes arguments in a shell
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which shell
+    shell: Shell,
+}
+
+/// Prints the script.
+pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut super::Cli::command(), "paceline", &mut script);
+    std::io::Write::write_all(&mut context.out, &script)?;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,117 @@
+//! How a command ends: its exit code, and what a person reads when it could not do its work.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::settings::Faults;
+
+/// The exit codes of every command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: everything succeeded.
+    Success,
+    /// 1: it ran, and something is dead, held or wrong.
+    Unwell,
+    /// 2: wrong usage or settings, or nothing could be done at all.
+    Refused,
+    /// 130: interrupted by a signal.
+    Interrupted,
+}
+
+impl Exit {
+    /// The number that the process ends with.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Unwell => 1,
+            Self::Refused => 2,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Why a command was not carried out, with what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// One sentence without a full stop.
+    pub message: String,
+    /// What to do; printed behind `hint:`.
+    pub hint: String,
+}
+
+/// A [`Refusal`] as an error.
+pub fn refuse(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    Refusal { message: message.into(), hint: hint.into() }.into()
+}
+
+/// Says on `err` why a command failed, and gives its exit code. A reader that went away is no failure.
+pub fn report(error: &anyhow::Error, err: &mut impl Write) -> Exit {
+    let is_broken_pipe = |error: &(dyn std::error::Error + 'static)| {
+        error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(is_broken_pipe) {
+        return Exit::Success;
+    }
+    // Nobody is left to be told when standard error itself fails.
+    let _ = write_report(error, err);
+    Exit::Refused
+}
+
+fn write_report(error: &anyhow::Error, err: &mut impl Write) -> io::Result<()> {
+    if let Some(faults) = error.downcast_ref::<Faults>() {
+        writeln!(err, "{faults}")?;
+        let count = faults.0.len();
+        writeln!(err, "error: {count} {} in the settings", if count == 1 { "fault" } else { "faults" })?;
+        return writeln!(err, "hint: config/paceline.toml shows every key with its default and reason");
+    }
+    let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
+    writeln!(err, "error: {}", causes.join(": "))?;
+    match error.chain().find_map(|cause| cause.downcast_ref::<Refusal>()) {
+        Some(refusal) if !refusal.hint.is_empty() => writeln!(err, "hint: {}", refusal.hint),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    fn reported(error: &anyhow::Error) -> (Exit, String) {
+        let mut err = Vec::new();
+        let exit = report(error, &mut err);
+        (exit, String::from_utf8(err).unwrap())
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let error = refuse("no such job \"x\"", "`paceline jobs list` shows them");
+        assert_eq!(
+            reported(&error),
+            (Exit::Refused, "error: no such job \"x\"\nhint: `paceline jobs list` shows them\n".to_owned())
+        );
+        let error = Err::<(), _>(refuse("a", "b")).context("while c").unwrap_err();
+        assert_eq!(reported(&error).1, "error: while c: a\nhint: b\n");
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_success() {
+        let error = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("while printing");
+        assert_eq!(reported(&error), (Exit::Success, String::new()));
+        let error = anyhow::Error::from(io::Error::from(io::ErrorKind::NotFound));
+        assert_eq!(reported(&error).0, Exit::Refused);
+    }
+
+    #[test]
+    fn codes_are_those_of_the_contract() {
+        assert_eq!([Exit::Success, Exit::Unwell, Exit::Refused, Exit::Interrupted].map(Exit::code), [0, 1, 2, 130]);
+    }
+}

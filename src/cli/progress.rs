@@ -1,0 +1,222 @@
+//! Progress of `run`: one bar a lane on a terminal, plain lines every few seconds elsewhere.
+//!
+//! It is told how far the lanes are; where that is known from is not its business.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::domain::quota::Quota;
+use crate::domain::time::Mono;
+
+use super::table::{cut, plain};
+
+/// How often plain lines are written.
+const LINES_EVERY: Duration = Duration::from_secs(10);
+/// The widest name of a lane in front of a bar, in columns.
+const NAME_COLUMNS_MAX: usize = 48;
+
+/// How far a lane is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// `app/method`.
+    pub name: String,
+    /// Jobs that ended or are held.
+    pub done: u64,
+    /// All its jobs.
+    pub total: u64,
+    /// The quotas it is under, as the worker applies them.
+    pub quotas: Vec<Quota>,
+    /// Why it stands still, if it does.
+    pub stopped: Option<String>,
+}
+
+impl Lane {
+    /// The time that its quotas need for the jobs that are left, to within one window.
+    pub fn time_left(&self) -> Duration {
+        let left = self.total.saturating_sub(self.done);
+        let windows = self.quotas.iter().flat_map(Quota::windows);
+        let needed = windows.map(|window| window.span.mul_f64(left as f64 / f64::from(window.limit)));
+        needed.max().unwrap_or_default()
+    }
+
+    /// What stands behind the counts.
+    fn message(&self, rate_per_s: f64) -> String {
+        if let Some(why) = &self.stopped {
+            return format!("stopped: {}", plain(why));
+        }
+        let quotas: Vec<_> = self.quotas.iter().map(ToString::to_string).collect();
+        format!("{} of {}, about {} left", rate(rate_per_s), quotas.join("; "), duration(self.time_left()))
+    }
+}
+
+/// Where progress is shown.
+pub enum Progress {
+    /// On a terminal.
+    Bars {
+        /// All bars.
+        all: MultiProgress,
+        /// By the lane's name.
+        bars: BTreeMap<String, ProgressBar>,
+        /// For the rates.
+        meter: Meter,
+    },
+    /// Elsewhere.
+    Lines {
+        /// When lines were written last.
+        last: Mono,
+        /// For the rates.
+        meter: Meter,
+    },
+    /// Nowhere.
+    Silent,
+}
+
+impl Progress {
+    /// Bars on a terminal, lines elsewhere, both on standard error.
+    pub fn new(is_terminal: bool, now: Mono) -> Self {
+        let meter = Meter::default();
+        if is_terminal {
+            let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(4));
+            Self::Bars { all, bars: BTreeMap::new(), meter }
+        } else {
+            Self::Lines { last: now, meter }
+        }
+    }
+
+    /// Shows where the lanes are; `err` takes plain lines.
+    pub fn show(&mut self, lanes: &[Lane], now: Mono, err: &mut dyn Write) -> std::io::Result<()> {
+        match self {
+            Self::Bars { all, bars, meter } => {
+                for lane in lanes {
+                    let bar = bars.entry(lane.name.clone()).or_insert_with(|| all.add(new_bar(&lane.name)));
+                    bar.set_length(lane.total);
+                    bar.set_position(lane.done);
+                    bar.set_message(lane.message(meter.rate(lane, now)));
+                }
+            }
+            Self::Lines { last, meter } => {
+                if now.since(*last) < LINES_EVERY {
+                    return Ok(());
+                }
+                *last = now;
+                for lane in lanes {
+                    let message = lane.message(meter.rate(lane, now));
+                    writeln!(err, "{}: {}/{}, {message}", plain(&lane.name), lane.done, lane.total)?;
+                }
+            }
+            Self::Silent => {}
+        }
+        Ok(())
+    }
+
+    /// Takes the bars away, before the summary.
+    pub fn finish(&self) {
+        if let Self::Bars { all, .. } = self {
+            // A terminal that is gone needs no clearing.
+            let _ = all.clear();
+        }
+    }
+}
+
+fn new_bar(name: &str) -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}  {msg}") {
+        bar.set_style(style.progress_chars("█▌░"));
+    }
+    bar.set_prefix(cut(&plain(name), NAME_COLUMNS_MAX));
+    bar
+}
+
+/// How many jobs a lane ended per second over the last minute.
+#[derive(Debug, Default)]
+pub struct Meter {
+    seen: BTreeMap<String, Vec<(Mono, u64)>>,
+}
+
+impl Meter {
+    const SPAN: Duration = Duration::from_secs(60);
+
+    fn rate(&mut self, lane: &Lane, now: Mono) -> f64 {
+        let seen = self.seen.entry(lane.name.clone()).or_default();
+        seen.push((now, lane.done));
+        // One sample at least as old as the span is kept, so that the rate is over the whole of it.
+        while seen.get(1).is_some_and(|(at, _)| now.since(*at) >= Self::SPAN) {
+            seen.remove(0);
+        }
+        let Some((since, before)) = seen.first() else { return 0.0 };
+        let elapsed = now.since(*since).as_secs_f64();
+        if elapsed > 0.0 { lane.done.saturating_sub(*before) as f64 / elapsed } else { 0.0 }
+    }
+}
+
+fn rate(per_s: f64) -> String {
+    if per_s >= 2.0 { format!("{per_s:.0}/s") } else { format!("{:.0}/min", per_s * 60.0) }
+}
+
+/// A length of time for people: its two largest units.
+pub fn duration(length: Duration) -> String {
+    let seconds = length.as_secs();
+    match seconds {
+        0..60 => format!("{} s", length.as_secs_f64().ceil()),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane(done: u64) -> Lane {
+        let quotas = vec!["20/min".parse().unwrap(), "5/s".parse().unwrap()];
+        Lane { name: "acme/feishu.vc.room.create".to_owned(), done, total: 200, quotas, stopped: None }
+    }
+
+    fn at(seconds: i64) -> Mono {
+        Mono(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn the_slowest_window_decides_the_time_left() {
+        assert_eq!(lane(0).time_left(), Duration::from_secs(600));
+        assert_eq!(lane(200).time_left(), Duration::ZERO);
+        assert_eq!(lane(300).time_left(), Duration::ZERO, "a lane that grew meanwhile");
+    }
+
+    #[test]
+    fn plain_lines_come_every_ten_seconds() {
+        let mut progress = Progress::new(false, at(0));
+        let mut err = Vec::new();
+        progress.show(&[lane(0)], at(9), &mut err).unwrap();
+        assert!(err.is_empty());
+        progress.show(&[lane(10)], at(10), &mut err).unwrap();
+        progress.show(&[lane(20)], at(19), &mut err).unwrap();
+        progress.show(&[Lane { stopped: Some("99991663\nno".to_owned()), ..lane(30) }], at(20), &mut err).unwrap();
+        let lines = String::from_utf8(err).unwrap();
+        assert_eq!(
+            lines,
+            "acme/feishu.vc.room.create: 10/200, 0/min of 20/min; 5/s, about 9 min 30 s left\n\
+             acme/feishu.vc.room.create: 30/200, stopped: 99991663 no\n"
+        );
+    }
+
+    #[test]
+    fn rates_are_over_the_last_minute() {
+        let mut meter = Meter::default();
+        assert!(meter.rate(&lane(0), at(0)).abs() < f64::EPSILON);
+        assert!((meter.rate(&lane(20), at(10)) - 2.0).abs() < 1e-9);
+        assert!((meter.rate(&lane(20), at(60)) - 20.0 / 60.0).abs() < 1e-9);
+        assert!(meter.rate(&lane(20), at(70)).abs() < 1e-9, "nothing ended since the tenth second");
+    }
+
+    #[test]
+    fn lengths_of_time_have_two_units() {
+        let texts = [0.0, 0.2, 59.0, 60.0, 3_599.0, 3_600.0, 90_000.0]
+            .map(|seconds| duration(Duration::from_secs_f64(seconds)));
+        assert_eq!(texts, ["0 s", "1 s", "59 s", "1 min 0 s", "59 min 59 s", "1 h 0 min", "1 d 1 h"]);
+    }
+}

@@ -1,0 +1,107 @@
+//! Tables of text, aligned by what a terminal shows: a Chinese character takes two columns.
+
+use std::io::{self, Write};
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Which side a column's cells stand at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    /// Text.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// Rows under a header, two spaces between columns, nothing behind the last.
+#[derive(Debug)]
+pub struct Table {
+    header: Vec<(String, Align)>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// An empty table with these columns.
+    pub fn new<const N: usize>(header: [(&str, Align); N]) -> Self {
+        Self { header: header.map(|(name, align)| (name.to_owned(), align)).into(), rows: Vec::new() }
+    }
+
+    /// Adds a row; what a terminal could take for a command is made harmless.
+    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+        debug_assert_eq!(N, self.header.len());
+        self.rows.push(cells.iter().map(|cell| plain(cell)).collect());
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Writes header and rows.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let names: Vec<_> = self.header.iter().map(|(name, _)| name.clone()).collect();
+        let width = |column: usize| {
+            let cells = self.rows.iter().chain([&names]).filter_map(|row| row.get(column));
+            cells.map(|cell| cell.width()).max().unwrap_or_default()
+        };
+        let widths: Vec<_> = (0..names.len()).map(width).collect();
+        for row in [&names].into_iter().chain(&self.rows) {
+            let mut line = String::new();
+            for ((cell, (_, align)), width) in row.iter().zip(&self.header).zip(&widths) {
+                let blank = " ".repeat(width - cell.width());
+                match align {
+                    Align::Left => line.extend([cell, blank.as_str(), "  "]),
+                    Align::Right => line.extend([blank.as_str(), cell, "  "]),
+                }
+            }
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// The text in one line, without control characters: platforms' messages and names are not ours.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
+}
+
+/// The text in at most `columns`, with `…` where it was cut.
+pub fn cut(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut left = columns.saturating_sub(1);
+    let fits = |char: &char| {
+        let width = char.width().unwrap_or_default();
+        let fits = width <= left;
+        left = left.saturating_sub(width);
+        fits
+    };
+    let mut cut: String = text.chars().take_while(fits).collect();
+    cut.push('…');
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_under_each_other_for_chinese_too() {
+        let mut table = Table::new([("NAME", Align::Left), ("N", Align::Right), ("LAST", Align::Left)]);
+        table.row(["会议室".to_owned(), "7".to_owned(), "x".to_owned()]);
+        table.row(["a\u{1b}[31m\nb".to_owned(), "1000".to_owned(), String::new()]);
+        let mut out = Vec::new();
+        table.write(&mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "NAME         N  LAST\n会议室       7  x\na [31m b  1000\n");
+    }
+
+    #[test]
+    fn cutting_counts_columns() {
+        assert_eq!(cut("会议室", 6), "会议室");
+        assert_eq!(cut("会议室", 5), "会议…");
+        assert_eq!(cut("会议室", 4), "会…");
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abcd", 3), "ab…");
+    }
+}

@@ -1,0 +1,175 @@
+//! Reads typed values out of a [`Tree`], with the defaults of the list of keys, and collects faults on the way.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Ca;
+use super::fault::{Fault, Place};
+use super::keys::{self, Kind};
+use super::tree::{Leaf, Raw, Tree};
+
+/// Reads a file of text; the one way in which settings touch the disk.
+pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
+
+/// Settings on their way from text to types.
+pub struct Draft<'a> {
+    /// What was given.
+    pub tree: Tree,
+    /// The environment.
+    pub variables: BTreeMap<String, String>,
+    /// The disk.
+    pub read_file: ReadFile<'a>,
+    /// Whether secrets are read; without, they are empty.
+    pub with_secrets: bool,
+    /// What was found wrong so far.
+    pub faults: Vec<Fault>,
+}
+
+/// A dotted path as its names.
+pub fn path(dotted: &str) -> Vec<String> {
+    dotted.split('.').map(str::to_owned).collect()
+}
+
+impl Draft<'_> {
+    /// Adds a fault of the value at `path`.
+    pub fn fault(&mut self, path: &[String], message: impl Into<String>) {
+        let place = self.place(path);
+        self.faults.push(Fault { place, field: path.join("."), message: message.into() });
+    }
+
+    /// Where the value stands, or else the nearest table around it.
+    pub fn place(&self, path: &[String]) -> Place {
+        if let Some(leaf) = self.tree.leaves.get(path) {
+            return leaf.place.clone();
+        }
+        let around = (1..=path.len()).rev().find_map(|length| self.tree.tables.get(&path[..length]));
+        around.cloned().unwrap_or(Place::Nowhere)
+    }
+
+    /// The value at `path`, if one was given.
+    pub fn leaf(&self, path: &[String]) -> Option<Leaf> {
+        self.tree.leaves.get(path).cloned()
+    }
+
+    /// "expected …, got …" with the value unless it is sensitive.
+    pub fn expected(&mut self, path: &[String], kind: Kind, raw: &Raw) {
+        let got = if kind.is_sensitive() { "something else".to_owned() } else { shown(raw) };
+        self.fault(path, format!("expected {kind}, got {got}"));
+    }
+
+    /// Text of a key, its default if absent.
+    pub fn text(&mut self, path: &[String]) -> Option<String> {
+        let key = keys::find(path)?;
+        let Some(leaf) = self.leaf(path) else { return key.default.map(str::to_owned) };
+        let fits = |text: &str| match key.kind {
+            Kind::TextOrEmpty | Kind::Path => true,
+            Kind::OneOf(words) => words.contains(&text),
+            Kind::Text
+            | Kind::Whole(..)
+            | Kind::Share
+            | Kind::Bool
+            | Kind::StoreUrl
+            | Kind::BrokerUrl
+            | Kind::BaseUrl
+            | Kind::Listen
+            | Kind::Secret
+            | Kind::Quota => !text.trim().is_empty(),
+        };
+        let text = leaf.raw.as_text().filter(|text| fits(text)).map(str::to_owned);
+        if text.is_none() {
+            self.expected(path, key.kind, &leaf.raw);
+        }
+        text
+    }
+
+    /// A whole number within its key's bounds; 0 after a fault.
+    pub fn whole(&mut self, dotted: &str) -> u64 {
+        let path = path(dotted);
+        let Some(key) = keys::find(&path) else { return 0 };
+        let Kind::Whole(min, max) = key.kind else { return 0 };
+        let raw =
+            self.leaf(&path).map_or_else(|| Raw::Variable(key.default.unwrap_or_default().to_owned()), |leaf| leaf.raw);
+        let number = match &raw {
+            Raw::Whole(number) => u64::try_from(*number).ok(),
+            Raw::Variable(text) => text.trim().replace('_', "").parse().ok(),
+            Raw::Text(_) | Raw::Fraction(_) | Raw::Bool(_) | Raw::Other(_) => None,
+        };
+        number.filter(|number| (min..=max).contains(number)).unwrap_or_else(|| {
+            self.expected(&path, key.kind, &raw);
+            0
+        })
+    }
+
+    /// A number of milliseconds as a duration.
+    pub fn millis(&mut self, dotted: &str) -> Duration {
+        Duration::from_millis(self.whole(dotted))
+    }
+
+    /// A fraction above 0, at most 1; 1 after a fault.
+    pub fn share(&mut self, path: &[String]) -> f64 {
+        let Some(key) = keys::find(path) else { return 1.0 };
+        let raw =
+            self.leaf(path).map_or_else(|| Raw::Variable(key.default.unwrap_or_default().to_owned()), |leaf| leaf.raw);
+        let share = match &raw {
+            Raw::Fraction(share) => Some(*share),
+            Raw::Whole(share) => Some(*share as f64),
+            Raw::Variable(text) => text.trim().parse().ok(),
+            Raw::Text(_) | Raw::Bool(_) | Raw::Other(_) => None,
+        };
+        share.filter(|share| *share > 0.0 && *share <= 1.0).unwrap_or_else(|| {
+            self.expected(path, key.kind, &raw);
+            1.0
+        })
+    }
+
+    /// `true` or `false`; `false` after a fault.
+    pub fn flag(&mut self, path: &[String]) -> bool {
+        let Some(key) = keys::find(path) else { return false };
+        let raw =
+            self.leaf(path).map_or_else(|| Raw::Variable(key.default.unwrap_or_default().to_owned()), |leaf| leaf.raw);
+        let flag = match &raw {
+            Raw::Bool(flag) => Some(*flag),
+            Raw::Variable(text) => text.trim().parse().ok(),
+            Raw::Text(_) | Raw::Whole(_) | Raw::Fraction(_) | Raw::Other(_) => None,
+        };
+        flag.unwrap_or_else(|| {
+            self.expected(path, key.kind, &raw);
+            false
+        })
+    }
+
+    /// A path, `None` if absent or empty.
+    pub fn file_path(&mut self, dotted: &str) -> Option<PathBuf> {
+        self.text(&path(dotted)).filter(|text| !text.is_empty()).map(PathBuf::from)
+    }
+
+    /// The certificates of a PEM file.
+    pub fn ca(&mut self, dotted: &str) -> Option<Ca> {
+        let file = self.file_path(dotted)?;
+        let message = match (self.read_file)(&file) {
+            Ok(pem) if pem.contains("-----BEGIN CERTIFICATE-----") => return Some(Ca { path: file, pem }),
+            Ok(_) => format!("expected PEM certificates in {}, found none", file.display()),
+            Err(error) => format!("{} cannot be read: {error}", file.display()),
+        };
+        self.fault(&path(dotted), message);
+        None
+    }
+
+    /// Whether a secret was given, in whatever way.
+    pub fn is_given(&self, path: &[String]) -> bool {
+        self.tree.leaves.contains_key(path) || self.tree.tables.contains_key(path)
+    }
+}
+
+/// A value as a message shows it.
+pub fn shown(raw: &Raw) -> String {
+    match raw {
+        Raw::Text(text) | Raw::Variable(text) => format!("{text:?}"),
+        Raw::Whole(number) => number.to_string(),
+        Raw::Fraction(number) => number.to_string(),
+        Raw::Bool(flag) => flag.to_string(),
+        Raw::Other(what) => (*what).to_owned(),
+    }
+}

@@ -1,0 +1,393 @@
+//! The one list of settings: every key with its kind, default, unit and reason.
+//!
+//! Unknown keys, types, environment variables, defaults and the reference all follow from [`KEYS`]. It knows nothing
+//! of files or structs.
+
+use std::fmt;
+
+/// One key of the settings.
+#[derive(Debug)]
+pub struct Key {
+    /// Dotted path; `*` stands for a name that the user chooses.
+    pub path: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// Its value when absent, as text; `None` when absence has its own meaning, which `doc` tells.
+    pub default: Option<&'static str>,
+    /// The unit of a number; empty if it has none.
+    pub unit: &'static str,
+    /// What it does and why its default is what it is.
+    pub doc: &'static str,
+}
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// Any text that is not empty.
+    Text,
+    /// Text that may be empty.
+    TextOrEmpty,
+    /// The path of a file or directory; relative paths start at the working directory.
+    Path,
+    /// A whole number from `.0` to `.1`.
+    Whole(u64, u64),
+    /// A fraction above 0, at most 1.
+    Share,
+    /// `true` or `false`.
+    Bool,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// `sqlite://path`.
+    StoreUrl,
+    /// `amqp://…` or `amqps://…`, as text or as a secret.
+    BrokerUrl,
+    /// `https://…`, or `http://` to loopback.
+    BaseUrl,
+    /// `address:port`.
+    Listen,
+    /// `{ env = "NAME" }` or `{ file = "path" }`.
+    Secret,
+    /// The text of a quota.
+    Quota,
+}
+
+impl Kind {
+    /// Whether `{ env = … }` and `{ file = … }` may stand for the value.
+    pub fn takes_reference(self) -> bool {
+        matches!(self, Self::Secret | Self::BrokerUrl)
+    }
+
+    /// Whether a value that stands there must not be shown.
+    pub fn is_sensitive(self) -> bool {
+        matches!(self, Self::Secret | Self::BrokerUrl | Self::BaseUrl)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text => out.write_str("a text that is not empty"),
+            Self::TextOrEmpty => out.write_str("a text"),
+            Self::Path => out.write_str("a path"),
+            Self::Whole(min, max) => write!(out, "a whole number from {min} to {max}"),
+            Self::Share => out.write_str("a fraction above 0 and at most 1, like 0.8"),
+            Self::Bool => out.write_str("true or false"),
+            Self::OneOf(words) => {
+                let words: Vec<_> = words.iter().map(|word| format!("{word:?}")).collect();
+                out.write_str(&words.join(" or "))
+            }
+            Self::StoreUrl => out.write_str("a URL like sqlite://paceline.db"),
+            Self::BrokerUrl => out.write_str(
+                "a URL like amqp://user:password@host:5672/%2f or amqps://…, or { env = \"NAME\" } or { file = \"PATH\" }",
+            ),
+            Self::BaseUrl => out.write_str("an address like https://open.feishu.cn, or http:// to loopback"),
+            Self::Listen => out.write_str("an address and port like 127.0.0.1:9464"),
+            Self::Secret => out.write_str("{ env = \"NAME\" } or { file = \"PATH\" }"),
+            Self::Quota => out.write_str("a quota like 100/min or 1000/min, 50/s"),
+        }
+    }
+}
+
+const ONE_DAY_MS: u64 = 86_400_000;
+const ONE_GIB_BYTES: u64 = 1 << 30;
+
+/// Every key there is, in the order of `config/paceline.toml`.
+pub const KEYS: &[Key] = &[
+    key(
+        "store.url",
+        Kind::StoreUrl,
+        "sqlite://paceline.db",
+        "",
+        "Where the ledger is: `sqlite://` and a path, relative to the working directory or, with a third slash, absolute. The file is created with mode 0600.",
+    ),
+    absent(
+        "broker.url",
+        Kind::BrokerUrl,
+        "The AMQP broker, `amqp://` or `amqps://`. It may hold a password, so it may also come from `{ env = \"NAME\" }` or `{ file = \"PATH\" }`. Required in `[broker]`; without the section Paceline works embedded only.",
+    ),
+    key("broker.jobs_queue", Kind::Text, "paceline.jobs", "", "The durable quorum queue that jobs are taken from."),
+    key(
+        "broker.results_queue",
+        Kind::TextOrEmpty,
+        "paceline.results",
+        "",
+        "The durable queue that is bound to every result; empty declares none, for those who bind their own.",
+    ),
+    key(
+        "broker.results_exchange",
+        Kind::Text,
+        "paceline.results",
+        "",
+        "The topic exchange of results; the routing key is `<app>.<method>`.",
+    ),
+    key(
+        "broker.dead_queue",
+        Kind::Text,
+        "paceline.dead",
+        "",
+        "The durable queue of dead letters: original bodies, with the reason in headers.",
+    ),
+    key(
+        "broker.prefetch",
+        Kind::Whole(1, 65_535),
+        "500",
+        "deliveries",
+        "Unacknowledged deliveries at a time. One take-over writes up to as many jobs in one transaction, so a small number makes intake slow and no number makes calls faster.",
+    ),
+    absent("broker.ca_file", Kind::Path, "PEM certificates that are trusted for `amqps://` besides the system's."),
+    key(
+        "broker.publish_timeout_ms",
+        Kind::Whole(100, ONE_DAY_MS),
+        "10000",
+        "milliseconds",
+        "How long the broker may take to confirm a message before the connection is given up and the message is sent again.",
+    ),
+    key(
+        "http.request_timeout_ms",
+        Kind::Whole(100, 600_000),
+        "30000",
+        "milliseconds",
+        "How long one call may take from its first byte to the end of its reply. A call without a reply keeps its permit until then, so longer is safer for slow platforms and slower after a fault.",
+    ),
+    key(
+        "http.connect_timeout_ms",
+        Kind::Whole(10, 600_000),
+        "10000",
+        "milliseconds",
+        "How long a connection may take to open, TLS included; such a call was surely not applied.",
+    ),
+    key(
+        "http.reply_bytes_max",
+        Kind::Whole(1_024, ONE_GIB_BYTES),
+        "4194304",
+        "bytes",
+        "The longest reply that is read; a longer one is an unreadable reply. Documented replies are far below 4 MiB.",
+    ),
+    key(
+        "http.pool_idle_ms",
+        Kind::Whole(0, ONE_DAY_MS),
+        "20000",
+        "milliseconds",
+        "How long an idle connection is kept. Shorter than the idle time of common load balancers (60 s), so that a call rarely meets a connection that was just closed.",
+    ),
+    absent(
+        "http.ca_file",
+        Kind::Path,
+        "PEM certificates that are trusted for `https://` besides the system's, e.g. of a proxy.",
+    ),
+    key(
+        "intake.pending_max",
+        Kind::Whole(1, 10_000_000),
+        "100000",
+        "jobs",
+        "Jobs taken over and not ended at which consuming stops; the rest stays in the broker. An unfinished job costs about 300 bytes of memory.",
+    ),
+    key(
+        "intake.body_bytes_max",
+        Kind::Whole(1_024, ONE_GIB_BYTES),
+        "1048576",
+        "bytes",
+        "The longest message or line that is read as a job; a longer one is a dead letter `malformed`.",
+    ),
+    key(
+        "engine.concurrency_max",
+        Kind::Whole(1, 65_535),
+        "512",
+        "calls",
+        "Calls in flight at a time, all lanes together. Pace times reply time is what is needed: 50/s at 2 s are 100.",
+    ),
+    key(
+        "engine.lane_concurrency_max",
+        Kind::Whole(1, 65_535),
+        "128",
+        "calls",
+        "Calls in flight at a time in one lane, so that one slow method leaves slots to the others.",
+    ),
+    key(
+        "engine.attempts_max",
+        Kind::Whole(1, 1_000),
+        "5",
+        "attempts",
+        "Attempts that a job is charged before it is a dead letter `exhausted`. Waiting for quota and refusals for pace are not charged.",
+    ),
+    key(
+        "engine.backoff_initial_ms",
+        Kind::Whole(1, ONE_DAY_MS),
+        "500",
+        "milliseconds",
+        "The first pause after a transient fault; it doubles with each, jittered.",
+    ),
+    key(
+        "engine.backoff_max_ms",
+        Kind::Whole(1, ONE_DAY_MS),
+        "60000",
+        "milliseconds",
+        "The longest pause after a transient fault.",
+    ),
+    key(
+        "engine.grace_ms",
+        Kind::Whole(0, ONE_DAY_MS),
+        "5000",
+        "milliseconds",
+        "How long after its time-out a request may still arrive at the platform and be counted there.",
+    ),
+    key(
+        "engine.drain_ms",
+        Kind::Whole(0, ONE_DAY_MS),
+        "30000",
+        "milliseconds",
+        "How long a stopping worker waits for its calls in flight; what is cut off then is looked up at the next start.",
+    ),
+    key(
+        "admin.listen",
+        Kind::Listen,
+        "127.0.0.1:9464",
+        "",
+        "Where the admin server will listen. Checked but not used by this version.",
+    ),
+    absent(
+        "catalog.dir",
+        Kind::Path,
+        "A directory with `methods/*.toml` and `platforms/*.toml` that extend or override the catalog that is compiled in.",
+    ),
+    absent("apps.*.platform", Kind::OneOf(&["feishu", "lark", "wecom"]), "Whose credentials these are. Required."),
+    absent(
+        "apps.*.base_url",
+        Kind::BaseUrl,
+        "Where the platform's API is; left out, the platform's own address. Plain `http://` only to loopback.",
+    ),
+    absent("apps.*.app_id", Kind::Text, "The app's id, for feishu and lark. Required there."),
+    absent(
+        "apps.*.app_secret",
+        Kind::Secret,
+        "The app's secret, for feishu and lark. Required there. Never a bare string.",
+    ),
+    absent("apps.*.corp_id", Kind::Text, "The corp's id, for wecom. Required there."),
+    absent(
+        "apps.*.corp_secret",
+        Kind::Secret,
+        "The app's secret in the corp, for wecom. Required there. Never a bare string.",
+    ),
+    absent(
+        "apps.*.users.*",
+        Kind::Secret,
+        "A user access token, for jobs with `\"identity\": \"user:<name>\"`. Never a bare string.",
+    ),
+    key(
+        "apps.*.on_uncertain",
+        Kind::OneOf(&["hold", "retry"]),
+        "hold",
+        "",
+        "What is done with a create that may have been applied when no look-up can tell: parked for a person, or sent again at the risk of a duplicate.",
+    ),
+    key(
+        "apps.*.mark_created",
+        Kind::Bool,
+        "true",
+        "",
+        "Whether the job's id is written into a create's absent marker field (for a room, `custom_room_id`), by which a look-up finds it again.",
+    ),
+    key(
+        "apps.*.share",
+        Kind::Share,
+        "1",
+        "of each quota",
+        "How much of every quota this app may use; the rest is left to other programs that use the same credentials.",
+    ),
+    absent(
+        "apps.*.quotas.*",
+        Kind::Quota,
+        "The quota of a method where it is not the documented one, e.g. raised by the platform: `\"<method>\" = \"100/min\"`. A method with quotas of several scopes names the others `\"<method>@host\"`, `@corp`, `@app` or `@app-tenant`.",
+    ),
+];
+
+const fn key(path: &'static str, kind: Kind, default: &'static str, unit: &'static str, doc: &'static str) -> Key {
+    Key { path, kind, default: Some(default), unit, doc }
+}
+
+const fn absent(path: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key { path, kind, default: None, unit: "", doc }
+}
+
+/// The key of a path, if there is one.
+pub fn find(path: &[String]) -> Option<&'static Key> {
+    KEYS.iter().find(|key| matches(key.path, path, false))
+}
+
+/// Whether the path is a table that holds keys.
+pub fn is_table(path: &[String]) -> bool {
+    KEYS.iter().any(|key| matches(key.path, path, true))
+}
+
+/// The names that could stand as the last part of a path, for "did you mean".
+pub fn siblings(path: &[String]) -> Vec<&'static str> {
+    let Some((_, parents)) = path.split_last() else { return Vec::new() };
+    let mut names: Vec<_> = KEYS
+        .iter()
+        .filter(|key| parents.is_empty() || matches(key.path, parents, true))
+        .filter_map(|key| key.path.split('.').nth(parents.len()))
+        .filter(|name| *name != "*")
+        .collect();
+    names.dedup();
+    names
+}
+
+/// Whether `path` fits the pattern whole, or as a proper prefix of it.
+fn matches(pattern: &str, path: &[String], as_prefix: bool) -> bool {
+    let mut parts = pattern.split('.');
+    let fits = path.iter().all(|name| parts.next().is_some_and(|part| part == "*" || part == name));
+    fits && parts.next().is_some() == as_prefix
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(dotted: &str) -> Vec<String> {
+        dotted.split('.').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn wildcards_match_one_name() {
+        assert_eq!(find(&path("apps.acme.app_id")).unwrap().path, "apps.*.app_id");
+        assert_eq!(find(&path("apps.acme.users.ann")).unwrap().path, "apps.*.users.*");
+        assert!(find(&path("apps.acme")).is_none());
+        assert!(find(&path("apps.acme.users")).is_none());
+        assert!(find(&path("http.request_timeout_ms.x")).is_none());
+    }
+
+    #[test]
+    fn tables_are_proper_prefixes() {
+        for table in ["http", "apps", "apps.acme", "apps.acme.users", "apps.acme.quotas"] {
+            assert!(is_table(&path(table)), "{table}");
+        }
+        for other in ["htp", "http.request_timeout_ms", "apps.acme.user"] {
+            assert!(!is_table(&path(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn siblings_are_the_names_beside() {
+        assert!(siblings(&path("htpp")).contains(&"http"));
+        assert!(siblings(&path("apps.acme.app_idd")).contains(&"app_id"));
+        assert!(siblings(&path("apps.acme.users.ann")).is_empty());
+        assert!(siblings(&path("store.uri")).contains(&"url"));
+    }
+
+    #[test]
+    fn every_number_that_needs_a_unit_has_it_in_its_name_and_its_row() {
+        for key in KEYS.iter().filter(|key| matches!(key.kind, Kind::Whole(..))) {
+            assert!(!key.unit.is_empty(), "{}", key.path);
+            assert_eq!(key.path.ends_with("_ms"), key.unit == "milliseconds", "{}", key.path);
+            assert_eq!(key.path.contains("_bytes"), key.unit == "bytes", "{}", key.path);
+        }
+    }
+
+    #[test]
+    fn every_key_is_listed_once_and_explained() {
+        for (index, key) in KEYS.iter().enumerate() {
+            assert!(key.doc.ends_with('.'), "{}", key.path);
+            assert!(KEYS[index + 1..].iter().all(|other| other.path != key.path), "{}", key.path);
+        }
+    }
+}
