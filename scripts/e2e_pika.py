@@ -51,15 +51,15 @@ def calendar(number, **more):
     return job(f"cal-{number}", CALENDAR, "acme", {"summary": f"Department {number} 部门"}, **more)
 
 
-def meeting(number, **body):
-    base = {"admin_userid": "t2001", "title": f"Lesson {number}", "meeting_start": 1930000000 + 3600 * number, "meeting_duration": 1800}
-    return job(f"lesson-{number}", MEETING, "campus", {**base, **body})
+def meeting(name, **body):
+    base = {"admin_userid": "t2001", "title": f"Lesson {name}", "meeting_start": 1930000000, "meeting_duration": 1800}
+    return job(f"lesson-{name}", MEETING, "campus", {**base, **body})
 
 
 def good_cases(reply_queue):
     for number in range(12):
         yield case("room", room(number))
-    for number in range(150):
+    for number in range(182):
         yield case("calendar", calendar(number, meta={"n": number}))
     for number in range(70):
         yield case("meeting", meeting(number))
