@@ -110,6 +110,7 @@ async fn settle(
         on_uncertain: plan.app.on_uncertain,
         renewed: job.renewed,
         is_user,
+        speed: engine.options().speed,
     };
     let Decision { settlement, side } = decide(called.outcome.clone(), &situation);
     engine.record(called.end(Some((job.seq, settlement.clone())))).await;

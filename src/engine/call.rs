@@ -111,7 +111,8 @@ pub(super) async fn send(
     };
     let ended_at = engine.clock().now();
     let outcome = classify(&plan.app.platform, &plan.method, &reply);
-    permit.end(ended(engine, begun, &reply, &outcome));
+    let blocks = blocks(engine, &outcome);
+    permit.end(ended(engine, begun, &reply, &outcome, &blocks));
     Called { attempt: begun.attempt, ended_at, reply, outcome }
 }
 
@@ -123,14 +124,35 @@ fn build(plan: &LanePlan, params: &Params, token: Option<&SecretString>, timeout
     request::build(&plan.app, &plan.method, params, token, timeout)
 }
 
-fn ended<'a>(engine: &Engine, begun: &Begun, reply: &Reply, outcome: &'a Outcome) -> Ended<'a> {
+/// The documented blocks, as long as this process's windows are.
+fn blocks(engine: &Engine, outcome: &Outcome) -> Vec<Duration> {
+    match outcome {
+        Outcome::Throttled { blocks, .. } => blocks.iter().map(|block| block.div_f64(engine.options().speed)).collect(),
+        Outcome::Succeeded { .. }
+        | Outcome::Unreachable(_)
+        | Outcome::Transient(_)
+        | Outcome::Internal(_)
+        | Outcome::Permanent(_)
+        | Outcome::Uncertain { .. }
+        | Outcome::AccessToken(_)
+        | Outcome::Suspended { .. } => Vec::new(),
+    }
+}
+
+fn ended<'a>(
+    engine: &Engine,
+    begun: &Begun,
+    reply: &Reply,
+    outcome: &Outcome,
+    blocks: &'a [Duration],
+) -> Ended<'a> {
     match (reply, outcome) {
         (Reply::NotSent(_), _) => Ended::Unreachable,
         (Reply::Lost(_), _) => {
             let deadline = engine.clock().mono_of(begun.deadline_at).max(engine.clock().mono());
             Ended::Lost(deadline + engine.options().grace)
         }
-        (Reply::Answered(_), Outcome::Throttled { scope, reset, blocks, .. }) => {
+        (Reply::Answered(_), Outcome::Throttled { scope, reset, .. }) => {
             Ended::Refused(*scope, Refusal { reset: *reset, blocks })
         }
         (Reply::Answered(_), _) => Ended::Answered,

@@ -46,6 +46,8 @@ pub struct Options {
     pub drain: Duration,
     /// Seed of all jitter.
     pub seed: u64,
+    /// The platform's own waits (read-after-write delays) are this much shorter, for rehearsals; 1 in real life.
+    pub speed: f64,
 }
 
 impl Options {

@@ -28,6 +28,8 @@ pub struct Situation<'a> {
     pub renewed: bool,
     /// Whether the token is a user's, from the settings.
     pub is_user: bool,
+    /// How much shorter the platform's own waits are, for rehearsals.
+    pub speed: f64,
 }
 
 /// What becomes of the job, and what else is done.
@@ -59,7 +61,7 @@ pub fn decide(outcome: Outcome, at: &Situation<'_>) -> Decision {
         Outcome::Transient(failure) => settled(retry(failure, at)),
         Outcome::Internal(failure) => settled(match at.creation {
             Creation::LookUp(look_up) => {
-                Settlement::Uncertain { not_before: at.now + look_up.delay, failure }
+                Settlement::Uncertain { not_before: at.now + look_up.delay.div_f64(at.speed), failure }
             }
             Creation::Natural | Creation::None => retry(failure, at),
         }),
@@ -93,7 +95,8 @@ fn retry(failure: Failure, at: &Situation<'_>) -> Settlement {
 fn uncertain(settle: Duration, failure: Failure, at: &Situation<'_>) -> Settlement {
     match (at.creation, at.on_uncertain) {
         (Creation::LookUp(look_up), _) => {
-            Settlement::Uncertain { not_before: at.now + settle.max(look_up.delay), failure }
+            let wait = settle.max(look_up.delay).div_f64(at.speed);
+            Settlement::Uncertain { not_before: at.now + wait, failure }
         }
         (Creation::Natural, _) | (Creation::None, OnUncertain::Retry) => retry(failure, at),
         (Creation::None, OnUncertain::Hold) => Settlement::Held { failure },
@@ -114,6 +117,7 @@ mod tests {
             on_uncertain: OnUncertain::Hold,
             renewed: false,
             is_user: false,
+            speed: 1.0,
         }
     }
 

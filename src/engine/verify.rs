@@ -71,7 +71,7 @@ async fn verify(engine: &Arc<Engine>, lane: &Arc<LaneKey>, mut job: Queued) {
         }
         Found::None if !job.looked => {
             job.looked = true;
-            let at = engine.clock().now() + look_up.delay;
+            let at = engine.clock().now() + look_up.delay.div_f64(engine.options().speed);
             engine.schedule().put_uncertain(lane, job, at);
         }
         Found::None => {

@@ -1,7 +1,6 @@
 //! One HTTP call over reqwest and rustls: no retry, no redirect, a capped body, and no URL in any message.
 
 use std::error::Error as _;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,8 +20,8 @@ pub struct HttpOptions {
     pub reply_bytes_max: usize,
     /// Idle connections are closed after this time, before the platform does it in the middle of a request.
     pub pool_idle: Duration,
-    /// A PEM file with further certificate authorities.
-    pub ca_file: Option<PathBuf>,
+    /// Further certificate authorities, PEM.
+    pub ca_pem: Option<String>,
 }
 
 /// The HTTP client.
@@ -46,10 +45,9 @@ impl HttpTransport {
             .connect_timeout(options.connect_timeout)
             .pool_idle_timeout(options.pool_idle)
             .tcp_nodelay(true);
-        if let Some(path) = &options.ca_file {
-            let read = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&read)
-                .map_err(|_| format!("{}: expected certificates in PEM", path.display()))?;
+        if let Some(pem) = &options.ca_pem {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
+                .map_err(|_| "http.ca_file: expected certificates in PEM".to_owned())?;
             builder = builder.tls_certs_merge(certificates);
         }
         let client = builder.build().map_err(|error| format!("the HTTP client cannot start: {}", innermost(&error)))?;

@@ -10,6 +10,8 @@ mod book;
 mod gate;
 mod pace;
 mod pause;
+#[cfg(test)]
+mod properties;
 mod text;
 mod window;
 
