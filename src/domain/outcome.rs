@@ -110,9 +110,10 @@ impl Outcome {
     pub const fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Succeeded { .. } => None,
-            Self::Transient(failure) | Self::Internal(failure) | Self::Permanent(failure) | Self::AccessToken(failure) => {
-                Some(failure)
-            }
+            Self::Transient(failure)
+            | Self::Internal(failure)
+            | Self::Permanent(failure)
+            | Self::AccessToken(failure) => Some(failure),
             Self::Throttled { failure, .. } | Self::Uncertain { failure, .. } | Self::Suspended { failure, .. } => {
                 Some(failure)
             }
