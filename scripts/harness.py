@@ -128,11 +128,12 @@ class Site:
             log.write(f"$ paceline {' '.join(arguments)}  -> {done.returncode}\n{done.stderr}")
         return done.returncode, done.stdout
 
-    def status(self):
+    def counts(self):
+        """Jobs by state, as the ledger says."""
         code, text = self.run("status", "--json")
         if code not in (0, 1):
             raise Failure(f"'paceline status --json' ended with {code}")
-        return json.loads(text)
+        return json.loads(text)["counts"]
 
     def books(self):
         """What the simulator says was really created, refused and duplicated."""
