@@ -19,6 +19,8 @@ RUN apt-get update \
     && useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin paceline \
     && install -d -m 0700 -o paceline -g paceline /var/lib/paceline
 COPY --from=build /src/target/dist/paceline /usr/local/bin/paceline
+# Loads as it stands and changes nothing; a mounted file takes its place.
+COPY config/paceline.toml /etc/paceline/paceline.toml
 COPY examples /usr/share/paceline/examples
 COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/paceline/
 USER paceline

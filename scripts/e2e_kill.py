@@ -66,11 +66,13 @@ def trial(arguments):
                 check(code == 0, f"'paceline submit' ended with {code}")
                 command = ["work", "--until-idle"]
             hits = kill_some(site, command, arguments.kills, random_source)
-            code, _ = site.run(*command)
-            counts = site.status()["counts"]
+            code, output = site.run(*command)
+            counts = json.loads(output.splitlines()[-1]) if arguments.mode == "run" else site.counts()
             check(code == 0, f"the last 'paceline {command[0]}' ended with {code}; counts: {counts}")
             check(counts["succeeded"] == total, f"{total} jobs, but the ledger says {counts}")
             check(counts["total"] == total, f"{total} jobs were given, the ledger holds {counts['total']}")
+            ended = site.counts()["succeeded"]
+            check(ended == total, f"'paceline status' counts {ended} of {total} jobs as succeeded")
             check_books(site.books(), WANTED)
             code, _ = site.run("audit")
             check(code == 0, f"'paceline audit' ended with {code}")

@@ -128,11 +128,12 @@ class Site:
             log.write(f"$ paceline {' '.join(arguments)}  -> {done.returncode}\n{done.stderr}")
         return done.returncode, done.stdout
 
-    def status(self):
+    def counts(self):
+        """Jobs by state, as the ledger says."""
         code, text = self.run("status", "--json")
         if code not in (0, 1):
             raise Failure(f"'paceline status --json' ended with {code}")
-        return json.loads(text)
+        return json.loads(text)["counts"]
 
     def books(self):
         """What the simulator says was really created, refused and duplicated."""
@@ -168,7 +169,7 @@ def check(holds, sentence):
 
 
 def check_books(books, created):
-    """No duplicate, no refusal for pace, and exactly `created` objects by method."""
+    """No duplicate, no refusal for pace, no window over its quota, and exactly `created` objects by method."""
     methods = books["methods"]
     for method, count in created.items():
         entry = methods.get(method, {})
@@ -176,6 +177,9 @@ def check_books(books, created):
     for method, entry in methods.items():
         check(entry.get("duplicates", 0) == 0, f"{method}: the simulator counted {entry['duplicates']} duplicates")
         check(entry.get("refused", 0) == 0, f"{method}: the simulator refused {entry['refused']} calls for their pace")
+    for quota in books["quotas"]:
+        for window in quota["windows"]:
+            check(not window["is_breached"], f"{quota['method']}: {window['largest']} calls within {window['window_s']} s, limit {window['limit']}")
 
 
 def main(trial):
