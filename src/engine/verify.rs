@@ -153,15 +153,16 @@ async fn candidate(
     seq: JobSeq,
 ) -> Result<Option<(String, Value)>, Stopped> {
     let Some(key) = look_up::key_of(look_up, listed) else { return Ok(None) };
+    // Asked first: what other jobs own needs no further call.
+    let claimed = engine.ledger().is_claimed(lane, &key, seq).await.map_err(|error| later(error.to_string()))?;
+    if claimed {
+        return Ok(None);
+    }
     let item = match &look_up.detail {
         None => listed.clone(),
         Some(detail) => fetch(engine, lane, detail, job, listed, seq).await?,
     };
-    if !look_up::is_match(look_up, job, &item) {
-        return Ok(None);
-    }
-    let claimed = engine.ledger().is_claimed(lane, &key, seq).await.map_err(|error| later(error.to_string()))?;
-    Ok((!claimed).then_some((key, item)))
+    Ok(look_up::is_match(look_up, job, &item).then_some((key, item)))
 }
 
 async fn fetch(
@@ -177,7 +178,8 @@ async fn fetch(
     Ok(lookup(&result, &detail.item).cloned().unwrap_or(Value::Null))
 }
 
-/// One call of a look-up method, under its own quotas.
+/// One call of a look-up method, under its own quotas. Reading twice does no harm, so a failed call is repeated here:
+/// beginning the whole listing again for each might never come to its end.
 async fn ask(
     engine: &Arc<Engine>,
     lane: &LaneKey,
@@ -188,6 +190,7 @@ async fn ask(
     let lane = Arc::new(LaneKey { method: method.to_owned(), ..lane.clone() });
     let plan = engine.schedule().plan(&lane).ok_or_else(|| later("the catalog has no such look-up"))?;
     let mut renewed = false;
+    let mut failures = 0;
     loop {
         let token = engine.access().tenant_token(engine, &plan.app, &lane.tenant).await.map_err(|fault| match fault {
             Fault::Suspend(scope, failure) => Stopped::Suspended(scope, failure),
@@ -213,11 +216,18 @@ async fn ask(
             Outcome::Suspended { scope, failure } => return Err(Stopped::Suspended(scope, failure)),
             // The schedule has paused the look-up's key already: the next permit comes after the pause.
             Outcome::Throttled { .. } => {}
+            Outcome::Permanent(failure) => return Err(Stopped::Later(failure)),
             Outcome::Unreachable(failure)
             | Outcome::Transient(failure)
             | Outcome::Internal(failure)
-            | Outcome::Permanent(failure)
-            | Outcome::Uncertain { failure, .. } => return Err(Stopped::Later(failure)),
+            | Outcome::Uncertain { failure, .. } => {
+                failures += 1;
+                if failures >= engine.options().attempts_max {
+                    return Err(Stopped::Later(failure));
+                }
+                drop(permit);
+                tokio::time::sleep(engine.delay(failures)).await;
+            }
         }
     }
 }

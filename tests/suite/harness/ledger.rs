@@ -249,6 +249,10 @@ impl Ledger for MemoryLedger {
         absent()
     }
 
+    async fn is_claimed(&self, _: &LaneKey, _: &str, _: JobSeq) -> Result<bool, LedgerError> {
+        absent()
+    }
+
     async fn counts(&self, _: Option<Vec<String>>) -> Result<Counts, LedgerError> {
         absent()
     }
