@@ -3,7 +3,7 @@
 //! Changes go through one writer that commits whatever has queued up together ([`writer`]); reads have connections of
 //! their own ([`readers`]). What a change means stands in `take_over`, `attempts`, `settle` and `outbox`.
 
-mod attempts;
+pub(crate) mod attempts;
 #[cfg(test)]
 mod bench;
 pub(crate) mod books;
