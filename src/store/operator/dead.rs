@@ -136,7 +136,7 @@ impl Operator {
                 books
                     .conn()
                     .prepare_cached(
-                        "UPDATE jobs SET state = 0, attempts = 0, not_before = NULL, ended_at = NULL, outbox = NULL,
+                        "UPDATE jobs SET state = 0, attempts = 0, ended_at = NULL, outbox = NULL,
                              reason = NULL, http_status = NULL, code = NULL, detail = NULL, cure = NULL, log_id = NULL
                          WHERE seq = ?1",
                     )?

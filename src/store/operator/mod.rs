@@ -8,6 +8,8 @@ mod dead;
 mod export;
 mod jobs;
 mod resolve;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
