@@ -272,7 +272,7 @@ async fn suspensions_are_seen_by_the_worker_at_once() {
         log_id: None,
     };
     world.operator.suspend(&suspension).unwrap();
-    assert_eq!(world.ledger.suspensions().await.unwrap(), [suspension.clone()]);
+    assert_eq!(world.ledger.suspensions().await.unwrap(), std::slice::from_ref(&suspension));
     assert_eq!(world.operator.suspensions().unwrap(), [suspension]);
     assert_eq!(world.operator.resume("acme", "", "").unwrap(), 1);
     assert!(world.ledger.suspensions().await.unwrap().is_empty());

@@ -162,7 +162,7 @@ async fn jobs_of_another_process_are_picked_up_once() {
     let worker = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
     let other = SqliteLedger::open(&path, Mode::Operator, T0).unwrap();
     let waiting = queue(&other, from_file(job("a"), "f:1")).await;
-    assert_eq!(worker.changed().await.unwrap(), [waiting.clone()]);
+    assert_eq!(worker.changed().await.unwrap(), std::slice::from_ref(&waiting));
     assert_eq!(worker.changed().await.unwrap(), []);
     call(&worker, waiting.seq, 0, death(crate::domain::reason::Reason::Rejected)).await;
     queue(&other, from_file(job("a"), "f:1")).await;

@@ -185,7 +185,9 @@ impl World {
                 let dead: Vec<_> =
                     self.model.jobs.iter().filter(|(_, job)| job.is == Is::Dead).map(|(id, _)| *id).collect();
                 assert_eq!(self.operator.redrive(&DeadFilter::default()).unwrap(), dead.len());
-                dead.into_iter().for_each(|id| self.model.requeue(id));
+                for id in dead {
+                    self.model.requeue(id);
+                }
             }
             Op::Drop => self.drop_dead(),
             Op::Cancel { id } => {

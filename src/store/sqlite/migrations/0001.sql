@@ -98,6 +98,7 @@ CREATE TABLE outbox (
     amqp TEXT,
     reply_to TEXT
 ) STRICT;
+CREATE INDEX outbox_of_rejected ON outbox (rejected) WHERE rejected IS NOT NULL;
 
 -- Jobs that another process put to work, for the running worker to pick up.
 CREATE TABLE changed (job INTEGER PRIMARY KEY) STRICT;
