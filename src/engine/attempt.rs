@@ -139,6 +139,7 @@ pub(super) fn apply(engine: &Arc<Engine>, lane: &LaneKey, mut job: Queued, settl
             schedule.put_back(lane, job, not_before);
         }
         Settlement::Uncertain { not_before, .. } => {
+            job.attempts += 1;
             job.looked = false;
             schedule.put_uncertain(lane, job, not_before);
         }

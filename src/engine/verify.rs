@@ -87,17 +87,18 @@ fn not_applied(engine: &Engine, job: &Queued) -> Settlement {
         detail: "no answer came, and two look-ups found nothing created".to_owned(),
         ..Failure::default()
     };
-    if job.attempts + 1 >= engine.options().attempts_max {
+    // The lost attempt was charged when it became uncertain.
+    if job.attempts >= engine.options().attempts_max {
         return Settlement::Dead { reason: Reason::Exhausted, failure };
     }
-    Settlement::Queued { not_before: None, charged: true, failure: Some(failure) }
+    Settlement::Queued { not_before: None, charged: false, failure: Some(failure) }
 }
 
 fn without_look_up(engine: &Engine, plan: &LanePlan, failure: Failure) -> Settlement {
     match (&plan.method.creation, plan.app.on_uncertain) {
         (Creation::Natural, _) | (_, super::app::OnUncertain::Retry) => Settlement::Queued {
             not_before: Some(engine.clock().now() + engine.delay(1)),
-            charged: true,
+            charged: false,
             failure: Some(failure),
         },
         (Creation::None | Creation::LookUp(_), super::app::OnUncertain::Hold) => Settlement::Held { failure },
