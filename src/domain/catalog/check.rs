@@ -186,25 +186,30 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
         .map(|(_, known)| known)
 }
 
-/// Levenshtein's distance, case ignored.
+/// How many letters differ, are missing, are too many or swapped with their neighbour; case ignored.
 fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (index, a) in left.to_lowercase().chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
+    let letters = |text: &str| text.to_lowercase().chars().collect::<Vec<_>>();
+    let (left, right) = (letters(left), letters(right));
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=right.len()).collect();
+    for (row, a) in left.iter().enumerate() {
+        let mut current = vec![row + 1];
         for (column, b) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+            let replaced = above[column] + usize::from(a != b);
+            let mut best = replaced.min(above[column + 1] + 1).min(current[column] + 1);
+            if row > 0 && column > 0 && *a == right[column - 1] && left[row - 1] == *b {
+                best = best.min(before[column - 1] + 1);
+            }
+            current.push(best);
         }
+        before = std::mem::replace(&mut above, current);
     }
-    row[right.len()]
+    above[right.len()]
 }
 
 impl Schema {
-    /// What is wrong with the schema itself: keywords that do not fit its type, or values that it refuses itself.
-    pub(super) fn own_faults(&self, field: &str, faults: &mut Vec<Fault>) {
+    /// What is wrong with the schema itself: keywords that do not fit its type or each other.
+    pub(super) fn keyword_faults(&self, field: &str, faults: &mut Vec<Fault>) {
         let mut fail = |keyword: &str, message: &str| faults.push(Fault::invalid(join(field, keyword), message));
         let kinds: [(&str, bool, &[Kind]); 12] = [
             ("properties", !self.properties.is_empty(), &[Kind::Object]),
@@ -240,9 +245,17 @@ impl Schema {
                 fail(&format!("properties.{name}.x-only-when"), &format!("names {sibling:?}, which is no sibling"));
             }
         }
+    }
+
+    /// What is wrong with the values that the schema itself names, for a schema that is sound otherwise.
+    pub(super) fn value_faults(&self, field: &str, faults: &mut Vec<Fault>) {
         let own = self.default.iter().map(|value| ("default", value));
         for (keyword, value) in own.chain(self.examples.iter().map(|value| ("examples", value))) {
             self.check(&join(field, keyword), value, faults);
         }
     }
 }
+
+#[cfg(test)]
+#[path = "check_tests.rs"]
+mod tests;
