@@ -215,6 +215,20 @@ impl Client {
         assert!(confirmation.is_ack() && confirmation.take_message().is_none(), "{queue} took no message");
     }
 
+    /// Publishes to a limited queue until it refuses, one by one; says how many it took.
+    pub async fn fill(&self, queue: &str) -> usize {
+        let mut taken = 0;
+        loop {
+            let options = BasicPublishOptions { mandatory: true, immediate: false };
+            let sent = self.channel.basic_publish("".into(), queue.into(), options, b"x", BasicProperties::default());
+            if sent.await.unwrap().await.unwrap().is_nack() {
+                return taken;
+            }
+            taken += 1;
+            assert!(taken < 1_000, "{queue} is never full");
+        }
+    }
+
     /// Publishes jobs with these ids.
     pub async fn send_jobs(&self, queue: &str, ids: impl IntoIterator<Item = String>) {
         let options = BasicPublishOptions { mandatory: true, immediate: false };
