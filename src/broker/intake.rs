@@ -106,7 +106,10 @@ impl<B: Backlog> Intake<B> {
             let Some(session) = self.until_ready(&mut stop).await else { break };
             let ended = self.consume(&session, &mut stop).await;
             let why = match ended {
-                Ok(Pause::Full) => continue,
+                Ok(Pause::Full) => {
+                    failures = 0;
+                    continue;
+                }
                 Ok(Pause::Stopped) => break,
                 Ok(Pause::Gone(why)) => {
                     failures = 0;

@@ -2,6 +2,7 @@
 
 use lapin::types::FieldTable;
 use paceline::broker::check::check;
+use paceline::broker::publish::{Submission, submit};
 use paceline::broker::{Link, Options, State, intake};
 use paceline::clock::Clock;
 use tokio::io::AsyncReadExt;
@@ -9,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::harness::bench::{Bench, Client, options};
-use crate::harness::rabbitmq::shared_url;
+use crate::harness::rabbitmq::{Node, shared_url};
 use crate::harness::until;
 
 /// The state of a link to this address after its first failure.
@@ -70,6 +71,27 @@ async fn tls_on_a_port_without_it_is_named() {
     let url = address("guest", "guest", "%2f").replace("amqp://", "amqps://");
     let text = first_failure(&Options::at(url)).await;
     assert_says(&text, &["TLS", "5671"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unknown_authority_is_refused_until_its_file_is_named() {
+    let node = Node::start_tls().await;
+    let mut options = options(&node.tls_url());
+    let text = first_failure(&options).await;
+    assert_says(&text, &["name that authority's PEM file in broker.ca_file"]);
+    options.ca_file = Some(node.ca_file());
+    let by_address = Options { url: node.tls_url().replace("localhost", "127.0.0.1").into(), ..options.clone() };
+    assert_says(&first_failure(&by_address).await, &["its certificate is for another name than \"127.0.0.1\""]);
+    let without_tls = Options { url: node.url().into(), ..options.clone() };
+    assert_says(&first_failure(&without_tls).await, &["expect TLS on that port (then write amqps://)"]);
+
+    let bench = Bench::start(options);
+    bench.until_up().await;
+    let jobs = [Submission { body: "{\"id\":\"a\"}".into(), ..Submission::default() }];
+    let report = submit(&bench.publish, &bench.options, jobs, |_| ()).await.unwrap();
+    assert_eq!(report.confirmed, 1);
+    until("taken over", || bench.ledger.jobs() == 1).await;
+    bench.stop().await;
 }
 
 #[tokio::test]

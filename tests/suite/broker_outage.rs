@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use paceline::broker::publish::{Submission, submit};
-use paceline::broker::{State, relay};
+use paceline::broker::{Options, State, relay};
 use paceline::engine::ports::AmqpOrigin;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::bench::{Bench, Client, limited, options};
 use crate::harness::rabbitmq::{Node, shared_url};
@@ -61,9 +63,9 @@ async fn a_restart_of_the_broker_while_jobs_flow_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_alarm_blocks_results_and_not_take_over() {
+async fn an_alarm_a_full_queue_and_a_frozen_broker_lose_nothing() {
     let node = Node::start().await;
-    let bench = Bench::start(options(&node.url()));
+    let bench = Bench::start(options(&format!("{}?heartbeat=4", node.url())));
     bench.until_up().await;
     let client = Client::connect(&node.url()).await;
     client.send_jobs(&bench.options.jobs_queue, (0..100).map(|number| format!("a-{number}"))).await;
@@ -81,6 +83,31 @@ async fn an_alarm_blocks_results_and_not_take_over() {
     until("results go out again", || bench.ledger.published() == 100).await;
     assert_eq!(bench.publish.state(), State::Connected);
     assert_eq!(client.ready(&bench.options.results_queue).await, 100, "nothing was published twice");
+
+    // A jobs queue that an operator's policy keeps short, and that nobody consumes.
+    let other = Options { jobs_queue: "policed".to_owned(), ..bench.options.clone() };
+    let policy = r#"{"max-length": 3, "overflow": "reject-publish"}"#;
+    node.control(&["set_policy", "--apply-to", "queues", "short", "^policed$", policy]);
+    let one_by_one = Options { in_flight_max: 1, ..other };
+    let ten = (0..10).map(|_| Submission::default());
+    let report = submit(&bench.publish, &one_by_one, ten, |_| ()).await.unwrap();
+    assert_eq!(report.confirmed + report.unconfirmed.len(), 10);
+    let refused: Vec<usize> = report.unconfirmed.keys().copied().collect();
+    // A quorum queue lets one past its limit.
+    assert_eq!(refused, (report.confirmed..10).collect::<Vec<_>>(), "{report:?}");
+    assert!((3..=5).contains(&report.confirmed), "{report:?}");
+    assert!(report.unconfirmed[&9].contains("the queue \"policed\" is full"), "{report:?}");
+
+    node.freeze(true);
+    until("the silence is noticed", || {
+        [&bench.consume, &bench.publish].iter().all(|link| matches!(link.state(), State::Down { .. }))
+    })
+    .await;
+    node.freeze(false);
+    bench.until_up().await;
+    let client = Client::connect(&node.url()).await;
+    client.send_jobs(&bench.options.jobs_queue, ["after".to_owned()]).await;
+    until("taken over after the thaw", || bench.ledger.jobs() == 101).await;
     bench.stop().await;
     client.close().await;
 }
@@ -105,19 +132,68 @@ async fn submissions_are_counted_as_confirmed_or_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_jobs_queue_refuses_submissions_by_position() {
-    let mut other = options(&shared_url());
-    let bench = Bench::start(other.clone());
+async fn a_jobs_queue_declared_otherwise_refuses_submissions_in_words() {
+    let options = options(&shared_url());
+    let bench = Bench::start(options.clone());
     bench.until_up().await;
     let client = Client::connect(&shared_url()).await;
-    // A second jobs queue that nobody consumes, full already.
-    other.jobs_queue = format!("{}.full", other.jobs_queue);
+    let other = Options { jobs_queue: format!("{}.other", options.jobs_queue), ..options };
     client.declare(&other.jobs_queue, limited(3)).await;
-    client.fill(&other.jobs_queue).await;
-    // Declared otherwise than the worker would: that is said first.
     let refused = submit(&bench.publish, &other, [Submission::default()], |_| ()).await.unwrap_err();
     assert!(refused.to_string().contains("inequivalent arg"), "{refused}");
     client.delete(&other.jobs_queue).await;
     let (options, _) = bench.stop().await;
     client.clean_up(&options).await;
+}
+
+/// A message that the client cannot even read ends its connection, each time it is handed out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_is_not_amqp_is_explained_and_holds_no_result_up() {
+    let bench = Bench::start(options(&shared_url()));
+    bench.until_up().await;
+    let client = Client::connect(&shared_url()).await;
+    client.send_jobs(&bench.options.jobs_queue, ["good".to_owned()]).await;
+    until("in its lane", || bench.lanes.len() == 1).await;
+    let forger = Client::connect(&garbling_proxy(&shared_url()).await).await;
+    let id = lapin::BasicProperties::default().with_message_id(LEGIBLE.into());
+    forger.send(&bench.options.jobs_queue, b"{}", id).await;
+    until("the consuming connection says why", || bench.consume.state().to_string().contains("not UTF-8")).await;
+    bench.ledger.end(bench.lanes.drain()[0].seq, None);
+    until("results go out", || bench.ledger.published() == 1).await;
+    // The operator's part: out with it, and all is well.
+    client.channel.queue_purge(bench.options.jobs_queue.as_str().into(), Default::default()).await.unwrap();
+    client.delete(&bench.options.jobs_queue).await;
+    client.send_when_there(&bench.options.jobs_queue, "next").await;
+    until("jobs are taken over again", || bench.ledger.jobs() == 2).await;
+    let (options, _) = bench.stop().await;
+    forger.close().await;
+    client.clean_up(&options).await;
+}
+
+const LEGIBLE: &str = "paceline-garble-me";
+
+/// Passes everything on to the broker, but turns [`LEGIBLE`] into bytes that are not UTF-8.
+async fn garbling_proxy(url: &str) -> String {
+    let (login, host) = url.split_once('@').unwrap();
+    let (host, vhost) = host.split_once('/').unwrap();
+    let broker = host.to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (client, _) = listener.accept().await.unwrap();
+        let broker = TcpStream::connect(broker).await.unwrap();
+        let (mut from_client, mut to_client) = client.into_split();
+        let (mut from_broker, mut to_broker) = broker.into_split();
+        tokio::spawn(async move { tokio::io::copy(&mut from_broker, &mut to_client).await });
+        let mut buffer = vec![0; 64 * 1024];
+        // One small publication arrives in one piece on loopback.
+        while let Ok(length @ 1..) = from_client.read(&mut buffer).await {
+            let bytes = &mut buffer[..length];
+            if let Some(at) = bytes.windows(LEGIBLE.len()).position(|window| window == LEGIBLE.as_bytes()) {
+                bytes[at] = 0xff;
+            }
+            to_broker.write_all(bytes).await.unwrap();
+        }
+    });
+    format!("{login}@{address}/{vhost}")
 }
