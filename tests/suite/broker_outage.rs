@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use lapin::options::QueuePurgeOptions;
 use paceline::broker::publish::{Submission, submit};
 use paceline::broker::{Options, State, relay};
 use paceline::engine::ports::AmqpOrigin;
@@ -17,7 +18,13 @@ use crate::harness::until;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_of_the_broker_while_jobs_flow_loses_nothing() {
     let mut node = Node::start().await;
-    let bench = Bench::start(options(&node.url()));
+    // First one that may configure declares everything; then one that may only write and read goes on.
+    let declaring = Bench::start(options(&node.url()));
+    declaring.until_up().await;
+    let (declared, _) = declaring.stop().await;
+    node.control(&["add_user", "worker", "pass"]);
+    node.control(&["set_permissions", "worker", "", ".*", ".*"]);
+    let bench = Bench::start(Options { url: node.url().replace("guest:guest", "worker:pass").into(), ..declared });
     bench.until_up().await;
     let client = Client::connect(&node.url()).await;
     client.send_jobs(&bench.options.jobs_queue, (0..3_000).map(|number| format!("a-{number}"))).await;
@@ -161,7 +168,7 @@ async fn a_message_that_is_not_amqp_is_explained_and_holds_no_result_up() {
     bench.ledger.end(bench.lanes.drain()[0].seq, None);
     until("results go out", || bench.ledger.published() == 1).await;
     // The operator's part: out with it, and all is well.
-    client.channel.queue_purge(bench.options.jobs_queue.as_str().into(), Default::default()).await.unwrap();
+    client.channel.queue_purge(bench.options.jobs_queue.as_str().into(), QueuePurgeOptions::default()).await.unwrap();
     client.delete(&bench.options.jobs_queue).await;
     client.send_when_there(&bench.options.jobs_queue, "next").await;
     until("jobs are taken over again", || bench.ledger.jobs() == 2).await;

@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use lapin::message::BasicGetMessage;
-use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use paceline::broker::intake;
@@ -269,7 +272,7 @@ impl Client {
 
     /// Deletes a queue if it is there.
     pub async fn delete(&self, queue: &str) {
-        self.channel.queue_delete(queue.into(), lapin::options::QueueDeleteOptions::default()).await.unwrap();
+        self.channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
     }
 
     /// Removes what a worker with these options declared, and closes.
@@ -277,7 +280,10 @@ impl Client {
         for queue in [&options.jobs_queue, &options.results_queue, &options.dead_queue] {
             self.delete(queue).await;
         }
-        self.channel.exchange_delete(options.results_exchange.as_str().into(), Default::default()).await.unwrap();
+        self.channel
+            .exchange_delete(options.results_exchange.as_str().into(), ExchangeDeleteOptions::default())
+            .await
+            .unwrap();
         self.close().await;
     }
 
