@@ -75,7 +75,7 @@ pub fn catalog(settings: &Settings) -> anyhow::Result<Arc<Catalog>> {
         let message = format!("{} holds no methods/*.toml and no platforms/*.toml", dir.display());
         return Err(refuse(message, "correct catalog.dir in the settings, or leave it out"));
     }
-    let catalog = built_in.extend(sources).map_err(|faults| {
+    let catalog = built_in.extend(&sources).map_err(|faults| {
         refuse(faults.to_string(), "`paceline methods show NAME --json` shows a method that is right")
     })?;
     Ok(Arc::new(catalog))
