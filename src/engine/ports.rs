@@ -44,6 +44,11 @@ pub struct JobSeq(pub i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptSeq(pub i64);
 
+impl AttemptSeq {
+    /// Stands for "nothing was recorded": the job does not wait any more.
+    pub const NONE: Self = Self(0);
+}
+
 /// An input on its way into the ledger.
 #[derive(Clone, Debug)]
 pub struct Arrival {
@@ -302,9 +307,15 @@ pub trait Ledger: Send + Sync {
     async fn job(&self, seq: JobSeq) -> Result<Job, LedgerError>;
 
     /// Records an attempt before its first byte leaves, and reads the job it is for.
+    ///
+    /// A job that does not wait any more (an operator ended it, or an attempt of it is open) gives
+    /// [`AttemptSeq::NONE`] and no job: nothing was recorded, nothing may be sent, the job leaves the schedule.
     async fn begin_attempt(&self, start: AttemptStart) -> Result<(AttemptSeq, Option<Box<Job>>), LedgerError>;
 
     /// Records the end of an attempt and what becomes of its job, with its outbox rows, at once.
+    ///
+    /// The end of a [`Purpose::Job`] attempt charges it, except where [`Settlement::Queued`] says otherwise; a look-up
+    /// is never charged. A job that has ended keeps its first ending.
     async fn end_attempt(&self, end: AttemptEnd) -> Result<(), LedgerError>;
 
     /// Settles a job without an attempt: expired, verified, cancelled.

@@ -1,0 +1,113 @@
+//! Endings and their documents, the outbox, suspensions, counts and the list of waiting jobs.
+
+use serde_json::json;
+
+use super::*;
+use crate::engine::ports::Suspension;
+
+/// The documents are those of the contract, field by field.
+pub(crate) async fn documents_are_the_contracts(ledger: &dyn Ledger) {
+    let good = Job { meta: Some(object(json!({"row": 7}))), reply_to: Some("answers".into()), ..job("good") };
+    let good = queue(ledger, from_amqp(good)).await.seq;
+    let bad = queue(ledger, from_amqp(Job { batch: None, ..job("bad") })).await.seq;
+    let late = queue(ledger, from_amqp(job("late"))).await.seq;
+    call(ledger, good, 0, success("omm_4de3")).await;
+    call(ledger, bad, 0, death(Reason::Rejected)).await;
+    let expired = Failure { detail: "it was to be sent before".into(), ..Failure::default() };
+    ledger.settle(late, Settlement::Dead { reason: Reason::Expired, failure: expired }, at(9)).await.unwrap();
+
+    let outbox = ledger.outbox(0, 10).await.unwrap();
+    let documents: Vec<_> = outbox.iter().map(|row| row.ending.document.clone()).collect();
+    let expected = [
+        json!({
+            "id": "good", "method": "feishu.vc.room.create", "app": "acme", "batch": "move", "status": "succeeded",
+            "key": "omm_4de3", "result": {"room": {"room_id": "omm_4de3"}}, "attempts": 1, "finished_at": at(1),
+            "meta": {"row": 7},
+        }),
+        json!({
+            "id": "bad", "method": "feishu.vc.room.create", "app": "acme", "status": "dead", "reason": "rejected",
+            "code": 125_001, "detail": "cannot create/update room at this level", "cure": "choose another level",
+            "log_id": "log-1", "attempts": 1, "finished_at": at(1),
+        }),
+        json!({
+            "id": "late", "method": "feishu.vc.room.create", "app": "acme", "batch": "move", "status": "dead",
+            "reason": "expired", "detail": "it was to be sent before", "cure": Reason::Expired.cure(),
+            "attempts": 0, "finished_at": at(9),
+        }),
+    ];
+    assert_eq!(documents, expected);
+    assert_eq!(outbox[0].ending.reason, None);
+    assert_eq!(outbox[0].ending.reply_to.as_deref(), Some("answers"));
+    assert_eq!(outbox[1].ending.failure, failure("cannot create/update room at this level"));
+    assert_eq!(outbox[1].ending.raw, raw_of("bad"));
+    assert!(outbox.iter().all(|row| row.ending.routing_key == "acme.feishu.vc.room.create"));
+}
+
+/// The outbox is read in order and in pages; its numbers never start again.
+pub(crate) async fn the_outbox_is_paged_and_forgotten(ledger: &dyn Ledger) {
+    let mut last = 0;
+    for round in 0..2 {
+        let mut seqs = Vec::new();
+        for n in 0..3 {
+            let seq = queue(ledger, from_amqp(job(&format!("{round}-{n}")))).await.seq;
+            call(ledger, seq, 0, success("k")).await;
+            seqs.push(seq);
+        }
+        let first = ledger.outbox(last, 2).await.unwrap();
+        let rest = ledger.outbox(first[1].seq, 2).await.unwrap();
+        let all: Vec<_> = first.iter().chain(&rest).map(|row| row.seq).collect();
+        assert_eq!(all.len(), 3);
+        assert!(all[0] > last && all.is_sorted());
+        last = all[2];
+        ledger.outbox_done(all).await.unwrap();
+        assert!(ledger.outbox(0, 10).await.unwrap().is_empty());
+    }
+}
+
+/// Suspensions replace each other by app, tenant and method, and are resumed as wide as named.
+pub(crate) async fn suspensions_come_and_go(ledger: &dyn Ledger) {
+    let of = |app: &str, tenant: &str, method: &str, detail: &str| Suspension {
+        app: app.into(),
+        tenant: tenant.into(),
+        method: method.into(),
+        since: at(0),
+        until: Some(at(60)),
+        code: Some(10_014),
+        detail: detail.into(),
+        cure: "correct the secret".into(),
+        log_id: None,
+    };
+    for suspension in [of("a", "", "", "first"), of("a", "", "", "second"), of("a", "t", "m", ""), of("b", "", "m", "")]
+    {
+        ledger.suspend(suspension).await.unwrap();
+    }
+    let expected = [of("a", "", "", "second"), of("a", "t", "m", ""), of("b", "", "m", "")];
+    assert_eq!(ledger.suspensions().await.unwrap(), expected);
+    assert_eq!(ledger.resume("b", "", "other").await.unwrap(), 0);
+    assert_eq!(ledger.resume("a", "t", "").await.unwrap(), 1);
+    assert_eq!(ledger.resume("a", "", "").await.unwrap(), 1);
+    assert_eq!(ledger.suspensions().await.unwrap(), [of("b", "", "m", "")]);
+}
+
+/// Waiting jobs are listed in order, in pages, by batch; counts follow every step.
+pub(crate) async fn waiting_jobs_are_paged_by_batch(ledger: &dyn Ledger) {
+    let mut seqs = Vec::new();
+    for n in 0..6 {
+        let batch = ["x", "y", ""][n % 3];
+        let batch = Some(batch.to_owned()).filter(|name| !name.is_empty());
+        seqs.push(queue(ledger, from_file(Job { batch, ..job(&n.to_string()) }, "")).await.seq);
+    }
+    let page = async |batches: Option<Vec<String>>, after: JobSeq, limit: usize| -> Vec<JobSeq> {
+        ledger.waiting(batches, after, limit).await.unwrap().into_iter().map(|waiting| waiting.seq).collect()
+    };
+    assert_eq!(page(None, JobSeq(0), 4).await, seqs[..4]);
+    assert_eq!(page(None, seqs[3], 4).await, seqs[4..]);
+    let xs = Some(vec!["x".to_owned(), "unheard-of".to_owned()]);
+    assert_eq!(page(xs.clone(), JobSeq(0), 9).await, [seqs[0], seqs[3]]);
+    assert_eq!(page(Some(vec![]), JobSeq(0), 9).await, []);
+    ledger.settle(seqs[0], death(Reason::Expired), at(1)).await.unwrap();
+    assert_eq!(page(xs.clone(), JobSeq(0), 9).await, [seqs[3]]);
+    let counts = ledger.counts(xs).await.unwrap();
+    assert_eq!((counts.total, counts.queued, counts.dead), (2, 1, 1));
+    assert!(ledger.changed().await.unwrap().is_empty());
+}

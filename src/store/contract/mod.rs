@@ -1,0 +1,156 @@
+//! What every ledger must do, as functions over `&dyn Ledger`: one suite for every store.
+//!
+//! A store's tests call each function with an empty ledger. Nothing here knows how a ledger keeps its records.
+
+pub(crate) mod attempts;
+pub(crate) mod endings;
+pub(crate) mod intake;
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::job::{Fault, Job, LaneKey, Params, Rejection};
+use crate::domain::outcome::Failure;
+use crate::domain::reason::Reason;
+use crate::domain::time::Timestamp;
+use crate::engine::ports::{
+    AmqpOrigin, Arrival, AttemptEnd, AttemptSeq, AttemptStart, Counts, JobSeq, Ledger, Origin, Purpose, Settlement,
+    TakenOver, Waiting,
+};
+
+/// Runs the named functions of the suite, each as a test of its own on a fresh ledger from `$fresh`.
+macro_rules! contract_tests {
+    ($fresh:expr; $($module:ident: $($name:ident),+;)+) => {
+        $($(
+            #[tokio::test]
+            async fn $name() {
+                let fresh = $fresh;
+                $crate::store::contract::$module::$name(fresh.ledger()).await;
+            }
+        )+)+
+    };
+}
+pub(crate) use contract_tests;
+
+/// A second, as the suite counts.
+pub(crate) const S: i64 = 1_000_000;
+
+/// The instant from which the suite counts.
+pub(crate) const T0: Timestamp = Timestamp(1_795_248_000 * S);
+
+/// `seconds` after [`T0`].
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp(T0.0 + seconds * S)
+}
+
+pub(crate) fn object(value: Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap()
+}
+
+pub(crate) fn lane() -> LaneKey {
+    LaneKey { app: "acme".into(), tenant: String::new(), method: "feishu.vc.room.create".into() }
+}
+
+/// A job of the batch `move`.
+pub(crate) fn job(id: &str) -> Job {
+    Job {
+        id: id.into(),
+        lane: lane(),
+        batch: Some("move".into()),
+        identity: crate::domain::job::Identity::Tenant,
+        params: Params { body: object(json!({"name": id, "capacity": 10})), ..Params::default() },
+        priority: 4,
+        not_before: None,
+        not_after: None,
+        reply_to: None,
+        meta: None,
+    }
+}
+
+pub(crate) fn from_file(job: Job, place: &str) -> Arrival {
+    Arrival { input: Ok(Box::new(job)), origin: Origin { place: place.into(), ..Origin::default() } }
+}
+
+/// The body is no JSON that anything could rebuild: only the bytes themselves will do.
+pub(crate) fn raw_of(id: &str) -> Vec<u8> {
+    format!("{{ \"id\" : \"{id}\" }}\r\n\u{7}").into_bytes()
+}
+
+pub(crate) fn from_amqp(job: Job) -> Arrival {
+    let origin = Origin {
+        raw: raw_of(&job.id).into(),
+        amqp: Some(AmqpOrigin { message_id: Some(job.id.clone()), ..AmqpOrigin::default() }),
+        ..Origin::default()
+    };
+    Arrival { input: Ok(Box::new(job)), origin }
+}
+
+pub(crate) fn rejection(id: Option<&str>, batch: Option<&str>) -> Box<Rejection> {
+    Box::new(Rejection {
+        id: id.map(Into::into),
+        method: None,
+        app: Some("acme".into()),
+        batch: batch.map(Into::into),
+        faults: vec![Fault::invalid("body.name", "expected at most 100 characters, got 101")],
+    })
+}
+
+pub(crate) fn failure(detail: &str) -> Failure {
+    Failure {
+        status: Some(400),
+        code: Some(125_001),
+        detail: detail.into(),
+        cure: Some("choose another level".into()),
+        log_id: Some("log-1".into()),
+    }
+}
+
+pub(crate) fn success(key: &str) -> Settlement {
+    Settlement::Succeeded { key: Some(key.into()), result: json!({"room": {"room_id": key}}) }
+}
+
+pub(crate) fn death(reason: Reason) -> Settlement {
+    Settlement::Dead { reason, failure: failure("cannot create/update room at this level") }
+}
+
+/// Takes one job over, which must be queued.
+pub(crate) async fn queue(ledger: &dyn Ledger, arrival: Arrival) -> Waiting {
+    match take(ledger, arrival).await {
+        TakenOver::Queued(waiting) => waiting,
+        other @ (TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected) => panic!("not queued: {other:?}"),
+    }
+}
+
+pub(crate) async fn take(ledger: &dyn Ledger, arrival: Arrival) -> TakenOver {
+    let mut taken = ledger.take_over(vec![arrival], T0).await.unwrap();
+    assert_eq!(taken.len(), 1);
+    taken.remove(0)
+}
+
+pub(crate) fn start(purpose: Purpose, sent_s: i64) -> AttemptStart {
+    AttemptStart { purpose, lane: lane().into(), sent_at: at(sent_s), deadline_at: at(sent_s + 30) }
+}
+
+/// Begins an attempt for the job, which must be callable.
+pub(crate) async fn begin(ledger: &dyn Ledger, seq: JobSeq, sent_s: i64) -> AttemptSeq {
+    let (attempt, job) = ledger.begin_attempt(start(Purpose::Job(seq), sent_s)).await.unwrap();
+    assert!(job.is_some(), "the job is not callable");
+    attempt
+}
+
+pub(crate) fn ended(attempt: AttemptSeq, ended_s: i64, settlement: Option<(JobSeq, Settlement)>) -> AttemptEnd {
+    AttemptEnd { attempt, ended_at: at(ended_s), outcome: "succeeded", replied: true, failure: None, settlement }
+}
+
+/// One call of the job that ends in `settlement`, a second after it left.
+pub(crate) async fn call(ledger: &dyn Ledger, seq: JobSeq, sent_s: i64, settlement: Settlement) {
+    let attempt = begin(ledger, seq, sent_s).await;
+    ledger.end_attempt(ended(attempt, sent_s + 1, Some((seq, settlement)))).await.unwrap();
+}
+
+pub(crate) async fn counts(ledger: &dyn Ledger) -> Counts {
+    ledger.counts(None).await.unwrap()
+}
+
+pub(crate) async fn all_waiting(ledger: &dyn Ledger) -> Vec<Waiting> {
+    ledger.waiting(None, JobSeq(0), usize::MAX).await.unwrap()
+}

@@ -1,0 +1,183 @@
+//! Attempts: recorded before they leave, closed after the reply, and what a dead process left open.
+
+use rusqlite::{Connection, OptionalExtension, named_params, params};
+
+use super::books::{Books, THROTTLED, Trouble, call_us_max};
+use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
+use super::settle::{self, Standing, known_state};
+use crate::domain::job::LaneKey;
+use crate::domain::outcome::Failure;
+use crate::domain::time::Timestamp;
+use crate::engine::ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, PastCall, Purpose, Settlement};
+use crate::store::state::State;
+
+/// The numbers of [`Purpose`] in the ledger.
+pub(crate) const FOR_JOB: i64 = 0;
+pub(crate) const FOR_LOOK_UP: i64 = 1;
+pub(crate) const FOR_TOKEN: i64 = 2;
+
+/// The outcome of a call that surely never left; it spends no quota.
+pub(crate) const NOT_SENT: &str = "not-sent";
+/// The outcome of a call whose process died before its reply.
+pub(crate) const LOST: &str = "lost";
+
+/// Records the attempt and reads its job. `None`: the job does not wait (any more), and nothing was recorded.
+pub(crate) fn begin(books: &mut Books, start: &AttemptStart) -> Result<Option<(AttemptSeq, Option<JobRow>)>, Trouble> {
+    let (purpose, seq) = match start.purpose {
+        Purpose::Job(seq) => (FOR_JOB, Some(seq)),
+        Purpose::LookUp(seq) => (FOR_LOOK_UP, Some(seq)),
+        Purpose::Token => (FOR_TOKEN, None),
+    };
+    let mut job = None;
+    if let Some(seq) = seq {
+        job = callable(books, seq, purpose)?;
+        if job.is_none() {
+            return Ok(None);
+        }
+    }
+    let lane = books.lane(&start.lane)?;
+    books.note_call_length(start.deadline_at.0.saturating_sub(start.sent_at.0))?;
+    let attempt = books
+        .conn()
+        .prepare_cached("INSERT INTO attempts (job, lane, purpose, sent_at, deadline_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .insert(params![seq.map(|seq| seq.0), lane, purpose, start.sent_at.0, start.deadline_at.0])?;
+    Ok(Some((AttemptSeq(attempt), job)))
+}
+
+/// The job, if it may be called: an operator may have ended it, or it may be in flight already.
+fn callable(books: &Books, seq: JobSeq, purpose: i64) -> Result<Option<JobRow>, Trouble> {
+    const OPEN: &str = "NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)";
+    // A held job may be looked up again; it is not sent again.
+    let state_max = if purpose == FOR_LOOK_UP { State::Held } else { State::Uncertain };
+    // Made once: the statement's text is the key to the prepared one.
+    static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+        format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.seq = ?1 AND j.state <= ?2 AND {OPEN}")
+    });
+    let row = books.conn().prepare_cached(&SQL)?.query_row(params![seq.0, state_max.number()], JobRow::read);
+    Ok(row.optional()?)
+}
+
+/// An attempt about to be closed, and how the job to be settled stands.
+struct Closing {
+    purpose: i64,
+    sent_at: i64,
+    is_open: bool,
+    standing: Option<(i64, i64, i64, bool)>,
+}
+
+/// Closes the attempt and settles its job. An attempt that is closed already was ended by this very command before.
+pub(crate) fn end(books: &mut Books, end: &AttemptEnd) -> Result<(), Trouble> {
+    let settled = end.settlement.as_ref().map(|(seq, _)| seq.0);
+    let closing = books
+        .conn()
+        .prepare_cached(
+            "SELECT a.purpose, a.sent_at, a.ended_at IS NULL, j.state, j.batch, j.attempts, j.amqp IS NOT NULL
+             FROM attempts a LEFT JOIN jobs j ON j.seq = coalesce(?2, a.job) WHERE a.seq = ?1",
+        )?
+        .query_row(params![end.attempt.0, settled], |row| {
+            let state: Option<i64> = row.get(3)?;
+            let standing = match state {
+                Some(state) => Some((state, row.get(4)?, row.get(5)?, row.get(6)?)),
+                None => None,
+            };
+            Ok(Closing { purpose: row.get(0)?, sent_at: row.get(1)?, is_open: row.get(2)?, standing })
+        })
+        .optional()?
+        .ok_or_else(|| Trouble::Refused(format!("there is no attempt number {}", end.attempt.0)))?;
+    if !closing.is_open {
+        return Ok(());
+    }
+    close(books, end)?;
+    if end.replied {
+        books.note_call_length(end.ended_at.0.saturating_sub(closing.sent_at))?;
+    }
+    let Some((state, batch, attempts, from_amqp)) = closing.standing else { return Ok(()) };
+    if end.outcome == "throttled" {
+        books.tally(batch, THROTTLED, 1);
+    }
+    if let Some((seq, settlement)) = &end.settlement {
+        let standing = Standing { state: known_state(*seq, state)?, batch, attempts, from_amqp };
+        settle::apply(books, *seq, standing, settlement, closing.purpose == FOR_JOB, end.ended_at)?;
+    }
+    Ok(())
+}
+
+fn close(books: &Books, end: &AttemptEnd) -> Result<(), Trouble> {
+    let failure = end.failure.as_ref();
+    books
+        .conn()
+        .prepare_cached(
+            "UPDATE attempts SET ended_at = :ended_at, replied = :replied, outcome = :outcome, http_status = :status,
+                 code = :code, detail = :detail, log_id = :log_id
+             WHERE seq = :seq",
+        )?
+        .execute(named_params! {
+            ":seq": end.attempt.0,
+            ":ended_at": end.ended_at.0,
+            ":replied": end.replied,
+            ":outcome": end.outcome,
+            ":status": failure.and_then(|failure| failure.status),
+            ":code": failure.and_then(|failure| failure.code),
+            ":detail": failure.map(|failure| &failure.detail),
+            ":log_id": failure.and_then(|failure| failure.log_id.as_ref()),
+        })?;
+    Ok(())
+}
+
+/// Closes what a dead process left open. Its calls may have been applied: the jobs become uncertain, to be asked
+/// about when those calls are surely over.
+pub(crate) fn recover(books: &mut Books, now: Timestamp) -> Result<usize, Trouble> {
+    let open: Vec<(i64, Option<i64>, i64, i64)> = books
+        .conn()
+        .prepare_cached(
+            "SELECT seq, job, purpose, deadline_at FROM attempts INDEXED BY attempts_open
+             WHERE ended_at IS NULL ORDER BY seq",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for &(attempt, job, purpose, deadline_at) in &open {
+        let failure = Failure {
+            detail: "the worker stopped before the reply was there".to_owned(),
+            cure: Some("nothing: it is looked up, or parked where no look-up exists".to_owned()),
+            ..Failure::default()
+        };
+        let settlement = job.filter(|_| purpose == FOR_JOB).map(|job| {
+            let uncertain = Settlement::Uncertain { not_before: Timestamp(deadline_at), failure: failure.clone() };
+            (JobSeq(job), uncertain)
+        });
+        let lost = AttemptEnd {
+            attempt: AttemptSeq(attempt),
+            ended_at: now,
+            outcome: LOST,
+            replied: false,
+            failure: Some(Failure { cure: None, ..failure }),
+            settlement,
+        };
+        end(books, &lost)?;
+    }
+    // Whoever starts reads every waiting job anyway.
+    books.conn().execute("DELETE FROM changed", [])?;
+    Ok(open.len())
+}
+
+/// Every call that may still be counted by a window that reaches back to `since`.
+pub(crate) fn past_calls(conn: &Connection, since: Timestamp) -> rusqlite::Result<Vec<PastCall>> {
+    let earliest = since.0.saturating_sub(call_us_max(conn)?);
+    let mut statement = conn.prepare_cached(
+        "SELECT l.app, l.tenant, l.method, a.sent_at, a.deadline_at, a.ended_at, a.replied
+         FROM attempts a INDEXED BY attempts_by_time CROSS JOIN lanes l USING (lane)
+         WHERE a.sent_at >= ?1 AND a.outcome IS NOT ?2 ORDER BY a.sent_at, a.seq",
+    )?;
+    let calls = statement.query_map(params![earliest, NOT_SENT], |row| {
+        let ended_at: Option<i64> = row.get(5)?;
+        let replied: Option<bool> = row.get(6)?;
+        let reply_at = ended_at.filter(|_| replied == Some(true));
+        Ok(PastCall {
+            lane: LaneKey { app: row.get(0)?, tenant: row.get(1)?, method: row.get(2)? },
+            sent_at: Timestamp(row.get(3)?),
+            counted_by: Timestamp(reply_at.map_or_else(|| row.get(4), Ok)?),
+            open: reply_at.is_none(),
+        })
+    })?;
+    calls.filter(|call| call.as_ref().map_or(true, |call| call.counted_by >= since)).collect()
+}

@@ -1,0 +1,205 @@
+//! One writing connection with what it remembers between transactions: interned names and the tallies to be kept.
+//!
+//! Every change of the ledger, the worker's and an operator's, goes through [`Books::transaction`].
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::file;
+use crate::domain::job::LaneKey;
+use crate::domain::time::Timestamp;
+use crate::engine::ports::{JobSeq, LedgerError};
+use crate::store::state::State;
+
+/// The tally of inputs that never became jobs.
+pub(crate) const REJECTED: i64 = 6;
+/// The tally of refusals for pace.
+pub(crate) const THROTTLED: i64 = 7;
+
+/// Why a command of a transaction did not go through.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// SQLite said no.
+    Sql(rusqlite::Error),
+    /// The command asked for something that cannot be.
+    Refused(String),
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<Trouble> for LedgerError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Sql(error) => file::failed(&error),
+            Trouble::Refused(why) => Self::Failed(why),
+        }
+    }
+}
+
+/// A writing connection.
+pub(crate) struct Books {
+    conn: Connection,
+    lanes: HashMap<LaneKey, i64>,
+    batches: HashMap<String, i64>,
+    tallies: HashMap<(i64, i64), i64>,
+    /// The longest call so far, in microseconds: how far back an attempt can begin that still counts.
+    call_us_max: Option<i64>,
+    /// Whether another process schedules: then jobs put to work are noted for it.
+    announces: bool,
+}
+
+impl Books {
+    /// Opens the file for writing. `announces`: another process schedules the jobs.
+    pub(crate) fn open(path: &Path, announces: bool) -> Result<Self, LedgerError> {
+        let conn = file::open_writer(path)?;
+        Ok(Self {
+            conn,
+            lanes: HashMap::new(),
+            batches: HashMap::new(),
+            tallies: HashMap::new(),
+            call_us_max: None,
+            announces,
+        })
+    }
+
+    /// The connection, for statements.
+    pub(crate) fn conn(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// Runs `work` in one transaction: all of it is on the disk when this returns `Ok`, none of it otherwise.
+    pub(crate) fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Trouble>) -> Result<T, Trouble> {
+        self.statement("BEGIN IMMEDIATE")?;
+        let outcome = work(self).and_then(|done| {
+            self.keep_tallies()?;
+            self.statement("COMMIT")?;
+            Ok(done)
+        });
+        if outcome.is_err() {
+            self.forget();
+        }
+        outcome
+    }
+
+    /// Rolls back, with everything that was remembered in the meantime: it may be gone from the file.
+    fn forget(&mut self) {
+        if !self.conn.is_autocommit() {
+            // SQLite rolls back by itself where this fails, at the latest when the connection closes.
+            let _ = self.statement("ROLLBACK");
+        }
+        self.lanes.clear();
+        self.batches.clear();
+        self.tallies.clear();
+        self.call_us_max = None;
+    }
+
+    fn statement(&self, sql: &str) -> rusqlite::Result<()> {
+        self.conn.prepare_cached(sql)?.execute([]).map(drop)
+    }
+
+    /// Counts `change` more in a tally of a batch; written once, at the end of the transaction.
+    pub(crate) fn tally(&mut self, batch: i64, kind: i64, change: i64) {
+        *self.tallies.entry((batch, kind)).or_insert(0) += change;
+    }
+
+    /// A job of `batch` went from one state to another.
+    pub(crate) fn moved(&mut self, batch: i64, from: State, to: State) {
+        if from != to {
+            self.tally(batch, from.number(), -1);
+            self.tally(batch, to.number(), 1);
+        }
+    }
+
+    fn keep_tallies(&mut self) -> rusqlite::Result<()> {
+        let mut keep = self.conn.prepare_cached(
+            "INSERT INTO tallies (batch, kind, n) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+        )?;
+        for ((batch, kind), change) in self.tallies.drain() {
+            if change != 0 {
+                keep.execute(params![batch, kind, change])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of a lane, new or known.
+    pub(crate) fn lane(&mut self, key: &LaneKey) -> rusqlite::Result<i64> {
+        if let Some(&lane) = self.lanes.get(key) {
+            return Ok(lane);
+        }
+        let names = params![key.app, key.tenant, key.method];
+        let known = self
+            .conn
+            .prepare_cached("SELECT lane FROM lanes WHERE app = ?1 AND tenant = ?2 AND method = ?3")?
+            .query_row(names, |row| row.get(0))
+            .optional()?;
+        let lane = match known {
+            Some(lane) => lane,
+            None => self
+                .conn
+                .prepare_cached("INSERT INTO lanes (app, tenant, method) VALUES (?1, ?2, ?3)")?
+                .insert(names)?,
+        };
+        self.lanes.insert(key.clone(), lane);
+        Ok(lane)
+    }
+
+    /// The number of a batch, new or known; 0 for none.
+    pub(crate) fn batch(&mut self, name: Option<&str>, now: Timestamp) -> rusqlite::Result<i64> {
+        let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(0) };
+        if let Some(&batch) = self.batches.get(name) {
+            return Ok(batch);
+        }
+        let known = self
+            .conn
+            .prepare_cached("SELECT batch FROM batches WHERE name = ?1")?
+            .query_row([name], |row| row.get(0))
+            .optional()?;
+        let batch = match known {
+            Some(batch) => batch,
+            None => self
+                .conn
+                .prepare_cached("INSERT INTO batches (name, created_at) VALUES (?1, ?2)")?
+                .insert(params![name, now.0])?,
+        };
+        self.batches.insert(name.to_owned(), batch);
+        Ok(batch)
+    }
+
+    /// Notes, for the process that schedules, that a job was put to work by this one.
+    pub(crate) fn announce(&self, job: JobSeq) -> rusqlite::Result<()> {
+        if self.announces {
+            self.conn.prepare_cached("INSERT OR IGNORE INTO changed (job) VALUES (?1)")?.execute([job.0])?;
+        }
+        Ok(())
+    }
+
+    /// Remembers how long a call may take or took, so that no attempt that still counts is overlooked.
+    pub(crate) fn note_call_length(&mut self, length_us: i64) -> rusqlite::Result<()> {
+        let known = match self.call_us_max {
+            Some(known) => known,
+            None => call_us_max(&self.conn)?,
+        };
+        self.call_us_max = Some(known.max(length_us));
+        if length_us > known {
+            self.conn
+                .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES ('call_us_max', ?1)")?
+                .execute([length_us])?;
+        }
+        Ok(())
+    }
+}
+
+/// The longest call recorded so far, in microseconds.
+pub(crate) fn call_us_max(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.prepare_cached("SELECT value FROM meta WHERE name = 'call_us_max'")?
+        .query_row([], |row| row.get(0))
+        .optional()
+        .map(Option::unwrap_or_default)
+}

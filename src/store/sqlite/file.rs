@@ -1,0 +1,185 @@
+//! Opens the ledger's file: permissions, pragmas, migrations, and sentences for everything that can be wrong with it.
+//!
+//! Knows the file, not what its tables mean.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::engine::ports::LedgerError;
+
+/// Marks the file as Paceline's: "PACE".
+const APPLICATION_ID: i64 = 0x5041_4345;
+
+/// One script a version, in order; the file's `user_version` says how many it has seen.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+
+/// Statements kept prepared per connection: more than the code has, so none is ever prepared twice.
+const STATEMENTS_MAX: usize = 128;
+
+/// How long a transaction of another process is waited for.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Pages in the write-ahead log before they move into the file: 16 MB, so that moving them is rare and cheap per job.
+const WAL_PAGES: i64 = 4_000;
+
+/// Memory for pages per connection, in KiB (SQLite takes it as a negative number).
+const CACHE_KIB: i64 = 16_384;
+
+/// Opens the file for writing, creating and migrating it as needed.
+pub(crate) fn open_writer(path: &Path) -> Result<Connection, LedgerError> {
+    create_private(path)?;
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|error| unusable(path, &error))?;
+    configure(&conn).map_err(|error| unusable(path, &error))?;
+    migrate(&conn, path)?;
+    Ok(conn)
+}
+
+/// Opens a further connection to a file that [`open_writer`] has opened, for reading only.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, LedgerError> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|error| unusable(path, &error))?;
+    configure(&conn).map_err(|error| unusable(path, &error))?;
+    conn.pragma_update(None, "query_only", true).map_err(|error| unusable(path, &error))?;
+    Ok(conn)
+}
+
+/// Makes the file, if it is new, readable for its owner alone; SQLite gives `-wal` and `-shm` the same permissions.
+fn create_private(path: &Path) -> Result<(), LedgerError> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = file.map_err(|error| {
+        LedgerError::Failed(format!(
+            "cannot open {} for reading and writing: {error}; check [store] url and the permissions of the file and its folder",
+            path.display()
+        ))
+    })?;
+    let metadata = file.metadata().map_err(|error| LedgerError::Failed(format!("{}: {error}", path.display())))?;
+    let mut permissions = metadata.permissions();
+    if permissions.mode() & 0o077 != 0 {
+        permissions.set_mode(0o600);
+        file.set_permissions(permissions).map_err(|error| {
+            LedgerError::Failed(format!(
+                "{} can be read by other users and its permissions cannot be changed ({error}); it holds jobs with their passwords: run `chmod 600` on it as its owner",
+                path.display()
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+fn configure(conn: &Connection) -> rusqlite::Result<()> {
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL: a commit is on the disk before it is answered, so that no attempt leaves unrecorded.
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+    conn.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")
+}
+
+fn migrate(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
+    let failed = |error: rusqlite::Error| unusable(path, &error);
+    let (version, application) = marks(conn, path)?;
+    if version == MIGRATIONS.len() as i64 && application == APPLICATION_ID {
+        return Ok(());
+    }
+    // IMMEDIATE, so that two processes that start at once do not both migrate.
+    conn.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+    let outcome = migrate_in_transaction(conn, path);
+    let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    conn.execute_batch(end).map_err(failed)?;
+    outcome
+}
+
+/// The file's version and whose it is.
+fn marks(conn: &Connection, path: &Path) -> Result<(i64, i64), LedgerError> {
+    let number = |pragma: &str| -> Result<i64, LedgerError> {
+        conn.pragma_query_value(None, pragma, |row| row.get(0)).map_err(|error| unusable(path, &error))
+    };
+    Ok((number("user_version")?, number("application_id")?))
+}
+
+fn migrate_in_transaction(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
+    let (version, application) = marks(conn, path)?;
+    let tables: i64 = conn
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(|error| unusable(path, &error))?;
+    if application != APPLICATION_ID && (tables > 0 || version != 0) {
+        return Err(LedgerError::Failed(format!(
+            "{} is another program's SQLite database; name a new file in [store] url",
+            path.display()
+        )));
+    }
+    let known = MIGRATIONS.len() as i64;
+    if version > known {
+        return Err(LedgerError::Failed(format!(
+            "{} was written by a newer Paceline (ledger version {version}, this one knows up to {known}); use that version, or name another file in [store] url",
+            path.display()
+        )));
+    }
+    for (at, script) in MIGRATIONS.iter().enumerate().skip(usize::try_from(version).unwrap_or(0)) {
+        conn.execute_batch(script).map_err(|error| unusable(path, &error))?;
+        conn.pragma_update(None, "user_version", at as i64 + 1).map_err(|error| unusable(path, &error))?;
+    }
+    if version == 0 {
+        conn.pragma_update(None, "application_id", APPLICATION_ID).map_err(|error| unusable(path, &error))?;
+    }
+    Ok(())
+}
+
+/// What is wrong with the file as a whole, for people.
+fn unusable(path: &Path, error: &rusqlite::Error) -> LedgerError {
+    let path = path.display();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => LedgerError::Failed(format!(
+            "{path} is no SQLite database; name another file in [store] url, or move this one away"
+        )),
+        Some(ErrorCode::DatabaseCorrupt) => LedgerError::Failed(format!(
+            "{path} is damaged ({error}); restore it from a backup, or recover it with `sqlite3 {path} .recover`"
+        )),
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => LedgerError::Failed(
+            format!("{path} cannot be written ({error}); check the permissions of the file and its folder"),
+        ),
+        Some(ErrorCode::DatabaseBusy) => LedgerError::Failed(format!(
+            "{path} is being written by another process for more than {} s; try again when it is done",
+            BUSY_TIMEOUT.as_secs()
+        )),
+        _ => named(error, &format!("{path}: ")),
+    }
+}
+
+/// A failure of a statement, as the engine distinguishes it.
+pub(crate) fn failed(error: &rusqlite::Error) -> LedgerError {
+    named(error, "")
+}
+
+fn named(error: &rusqlite::Error, prefix: &str) -> LedgerError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => LedgerError::Full(format!("{prefix}{error}")),
+        _ => LedgerError::Failed(format!("{prefix}{error}")),
+    }
+}
+
+/// Whether the surroundings failed rather than the command: then every command would fail alike.
+pub(crate) fn is_environmental(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::OutOfMemory
+        )
+    )
+}

@@ -1,0 +1,87 @@
+//! The lock that lets one worker at a time work a ledger: pace is exact only if one process counts.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::domain::time::Timestamp;
+use crate::engine::ports::LedgerError;
+
+/// Held by the worker; the operating system lets go of it when the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct WorkerLock {
+    _file: File,
+}
+
+impl WorkerLock {
+    /// Takes the lock of the ledger at `path`, or says who has it.
+    pub(crate) fn acquire(path: &Path, now: Timestamp) -> Result<Self, LedgerError> {
+        let lock_path = lock_path(path);
+        let failed = |error: &std::io::Error| {
+            LedgerError::Failed(format!(
+                "cannot lock {}: {error}; check the permissions of its folder",
+                lock_path.display()
+            ))
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&lock_path)
+            .map_err(|error| failed(&error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(locked(path, &mut file)),
+            Err(TryLockError::Error(error)) => return Err(failed(&error)),
+        }
+        let holder = format!("{} {now}\n", std::process::id());
+        file.set_len(0)
+            .and_then(|()| file.seek(SeekFrom::Start(0)))
+            .and_then(|_| file.write_all(holder.as_bytes()))
+            .map_err(|error| failed(&error))?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// `<ledger>.lock`.
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+fn locked(path: &Path, file: &mut File) -> LedgerError {
+    let mut holder = String::new();
+    // Only for the sentence: a holder that cannot be read is named as unknown.
+    let _ = file.take(200).read_to_string(&mut holder);
+    let who = match holder.trim().split_once(' ') {
+        Some((pid, since)) => format!("process {pid} has worked it since {since}"),
+        None => "another process works it".to_owned(),
+    };
+    LedgerError::Locked(format!(
+        "the ledger {} is in use: {who}; one worker at a time can keep the pace, so stop that one first, or name another file in [store] url",
+        path.display()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_worker_is_told_who_is_first_and_gets_in_when_it_has_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let first = WorkerLock::acquire(&path, Timestamp(0)).unwrap();
+        let LedgerError::Locked(why) = WorkerLock::acquire(&path, Timestamp(1)).unwrap_err() else {
+            panic!("expected Locked")
+        };
+        assert!(why.contains(&format!("process {} has worked it since 1970-01-01T00:00:00.000Z", std::process::id())));
+        assert!(why.contains("stop that one first"));
+        drop(first);
+        WorkerLock::acquire(&path, Timestamp(2)).unwrap();
+    }
+}

@@ -1,0 +1,213 @@
+//! The embedded ledger: one SQLite file, one writing process, no server.
+//!
+//! Changes go through one writer that commits whatever has queued up together ([`writer`]); reads have connections of
+//! their own ([`readers`]). What a change means stands in `take_over`, `attempts`, `settle` and `outbox`.
+
+mod attempts;
+#[cfg(test)]
+mod bench;
+pub(crate) mod books;
+mod file;
+pub(crate) mod job_row;
+mod lock;
+mod outbox;
+mod readers;
+pub(crate) mod settle;
+pub(crate) mod suspensions;
+mod take_over;
+pub(crate) mod waiting;
+mod writer;
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use async_trait::async_trait;
+use rusqlite::OptionalExtension;
+
+use self::books::{Books, Trouble};
+use self::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
+use self::lock::WorkerLock;
+use self::readers::Readers;
+use self::take_over::Incoming;
+use self::writer::Writer;
+use crate::domain::job::Job;
+use crate::domain::time::Timestamp;
+use crate::engine::ports::{
+    Arrival, AttemptEnd, AttemptSeq, AttemptStart, Counts, JobSeq, Ledger, LedgerError, Outgoing, PastCall, Settlement,
+    Suspension, TakenOver, Waiting,
+};
+
+/// What the ledger is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Works the jobs: one process at a time, under the lock.
+    Worker,
+    /// Reads, and hands jobs to the process that works them; beside a worker or without one.
+    Operator,
+}
+
+/// The ledger in one SQLite file.
+pub struct SqliteLedger {
+    writer: Writer,
+    readers: Readers,
+    mode: Mode,
+}
+
+impl SqliteLedger {
+    /// Opens the file, creating and migrating it as needed. Must be called on a tokio runtime, which runs the writer.
+    ///
+    /// # Errors
+    /// [`LedgerError::Locked`] if another process works it; else a sentence that says what is wrong with the file.
+    pub fn open(path: &Path, mode: Mode, now: Timestamp) -> Result<Self, LedgerError> {
+        let lock = match mode {
+            Mode::Worker => Some(WorkerLock::acquire(path, now)?),
+            Mode::Operator => None,
+        };
+        let books = Books::open(path, mode == Mode::Operator)?;
+        Ok(Self { writer: Writer::start(books, lock), readers: Readers::of(path.to_owned()), mode })
+    }
+
+    /// Waits for the changes under way, closes the file and lets go of the lock. What is asked afterwards is answered
+    /// with [`LedgerError::Closed`].
+    pub async fn close(&self) {
+        self.readers.close();
+        self.writer.close().await;
+    }
+
+    fn for_workers(&self) -> Result<(), LedgerError> {
+        match self.mode {
+            Mode::Worker => Ok(()),
+            Mode::Operator => {
+                Err(LedgerError::Failed("calls are made by the process that holds the ledger's lock alone".to_owned()))
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) async fn sql(&self, sql: &'static str) -> Result<(), LedgerError> {
+        self.writer.change(move |books| Ok(books.conn().execute_batch(sql)?)).await
+    }
+}
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn take_over(&self, arrivals: Vec<Arrival>, now: Timestamp) -> Result<Vec<TakenOver>, LedgerError> {
+        let incoming: Vec<_> = arrivals.into_iter().map(Incoming::of).collect();
+        self.writer.change(move |books| take_over::take_over(books, &incoming, now)).await
+    }
+
+    async fn job(&self, seq: JobSeq) -> Result<Job, LedgerError> {
+        static SQL: LazyLock<String> =
+            LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.seq = ?1"));
+        let row = self
+            .readers
+            .read(move |conn| conn.prepare_cached(&SQL)?.query_row([seq.0], JobRow::read).optional())
+            .await?;
+        row.ok_or_else(|| LedgerError::Failed(format!("there is no job number {}", seq.0)))?.parse()
+    }
+
+    async fn begin_attempt(&self, start: AttemptStart) -> Result<(AttemptSeq, Option<Box<Job>>), LedgerError> {
+        self.for_workers()?;
+        match self.writer.change(move |books| attempts::begin(books, &start)).await? {
+            Some((attempt, row)) => Ok((attempt, row.map(|row| row.parse().map(Box::new)).transpose()?)),
+            None => Ok((AttemptSeq::NONE, None)),
+        }
+    }
+
+    async fn end_attempt(&self, end: AttemptEnd) -> Result<(), LedgerError> {
+        self.for_workers()?;
+        self.writer.change(move |books| attempts::end(books, &end)).await
+    }
+
+    async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Result<(), LedgerError> {
+        self.writer
+            .change(move |books| match settle::standing(books, seq)? {
+                Some(standing) => settle::apply(books, seq, standing, &settlement, false, now),
+                None => Err(Trouble::Refused(format!("there is no job number {}", seq.0))),
+            })
+            .await
+    }
+
+    async fn recover(&self, now: Timestamp) -> Result<usize, LedgerError> {
+        self.for_workers()?;
+        self.writer.change(move |books| attempts::recover(books, now)).await
+    }
+
+    async fn waiting(
+        &self,
+        batches: Option<Vec<String>>,
+        after: JobSeq,
+        limit: usize,
+    ) -> Result<Vec<Waiting>, LedgerError> {
+        self.readers.read(move |conn| waiting::read(conn, batches.as_deref(), after, limit)).await
+    }
+
+    async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError> {
+        self.readers.read(move |conn| attempts::past_calls(conn, since)).await
+    }
+
+    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
+        self.readers.read(move |conn| outbox::read(conn, after, limit)).await
+    }
+
+    async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
+        self.writer.change(move |books| outbox::done(books, &seqs)).await
+    }
+
+    async fn suspend(&self, suspension: Suspension) -> Result<(), LedgerError> {
+        self.writer.change(move |books| suspensions::add(books, &suspension)).await
+    }
+
+    async fn resume(&self, app: &str, tenant: &str, method: &str) -> Result<usize, LedgerError> {
+        let (app, tenant, method) = (app.to_owned(), tenant.to_owned(), method.to_owned());
+        self.writer.change(move |books| suspensions::remove(books, &app, &tenant, &method)).await
+    }
+
+    async fn suspensions(&self) -> Result<Vec<Suspension>, LedgerError> {
+        self.readers.read(suspensions::read).await
+    }
+
+    async fn changed(&self) -> Result<Vec<Waiting>, LedgerError> {
+        self.for_workers()?;
+        self.writer.change(|books| waiting::take_changed(books)).await
+    }
+
+    async fn counts(&self, batches: Option<Vec<String>>) -> Result<Counts, LedgerError> {
+        self.readers.read(move |conn| waiting::counts(conn, batches.as_deref())).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract::{self, T0};
+
+    /// A ledger in a folder of its own, which goes with it.
+    struct Fresh {
+        ledger: SqliteLedger,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Fresh {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let ledger = SqliteLedger::open(&folder.path().join("ledger.db"), Mode::Worker, T0).unwrap();
+            Self { ledger, _folder: folder }
+        }
+
+        fn ledger(&self) -> &dyn Ledger {
+            &self.ledger
+        }
+    }
+
+    contract::contract_tests! {
+        Fresh::new();
+        intake: a_job_comes_back_as_it_came, the_same_content_is_known, other_content_under_a_known_id_is_rejected,
+            a_succeeded_job_is_published_again, a_dead_job_is_queued_again, rejected_inputs_are_kept_once,
+            a_corrected_message_ends_its_rejection, a_file_job_that_comes_by_amqp_is_published;
+        attempts: attempts_are_charged_as_they_end, a_job_that_does_not_wait_is_not_called, the_first_ending_stays,
+            recovery_makes_open_attempts_uncertain, past_calls_reach_back_exactly;
+        endings: documents_are_the_contracts, the_outbox_is_paged_and_forgotten, suspensions_come_and_go,
+            waiting_jobs_are_paged_by_batch;
+    }
+}

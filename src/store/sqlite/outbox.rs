@@ -1,0 +1,99 @@
+//! Results and dead letters on their way out.
+
+use std::sync::LazyLock;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::books::{Books, Trouble};
+use crate::engine::ports::{AmqpOrigin, Ending, Outgoing};
+use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS};
+
+/// An outbox row as it stands.
+struct Pending {
+    seq: i64,
+    job: Option<i64>,
+    rejected: Option<i64>,
+    amqp: Option<String>,
+    reply_to: Option<String>,
+}
+
+/// The rows after `after`, in order, at most `limit`.
+pub(crate) fn read(conn: &Connection, after: i64, limit: usize) -> rusqlite::Result<Vec<Outgoing>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    // One snapshot: an operator may drop a dead letter between the two reads.
+    let snapshot = conn.unchecked_transaction()?;
+    let pending: Vec<Pending> = conn
+        .prepare_cached("SELECT seq, job, rejected, amqp, reply_to FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2")?
+        .query_map(params![after, limit], |row| {
+            Ok(Pending {
+                seq: row.get(0)?,
+                job: row.get(1)?,
+                rejected: row.get(2)?,
+                amqp: row.get(3)?,
+                reply_to: row.get(4)?,
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut outgoing = Vec::with_capacity(pending.len());
+    for row in pending {
+        if let Some(ending) = ending_of(conn, &row)? {
+            outgoing.push(Outgoing { seq: row.seq, ending });
+        }
+    }
+    snapshot.commit()?;
+    Ok(outgoing)
+}
+
+fn ending_of(conn: &Connection, pending: &Pending) -> rusqlite::Result<Option<Ending>> {
+    static OF_JOB: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {ENDING_COLUMNS}, coalesce(?2, j.amqp), coalesce(?3, j.reply_to), j.raw
+             FROM jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch WHERE j.seq = ?1"
+        )
+    });
+    static OF_REJECTED: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {REJECTED_COLUMNS}, r.amqp, ?2, r.raw
+             FROM rejected r LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = ?1"
+        )
+    });
+    if let Some(job) = pending.job {
+        return conn
+            .prepare_cached(&OF_JOB)?
+            .query_row(params![job, pending.amqp, pending.reply_to], |row| {
+                ending(EndingRow::of_job(row)?, row, ENDING_COLUMNS_LEN)
+            })
+            .optional();
+    }
+    conn.prepare_cached(&OF_REJECTED)?
+        .query_row(params![pending.rejected, pending.reply_to], |row| ending(EndingRow::of_rejected(row)?, row, 7))
+        .optional()
+}
+
+fn ending(ended: EndingRow, row: &Row<'_>, rest: usize) -> rusqlite::Result<Ending> {
+    let amqp: Option<String> = row.get(rest)?;
+    let amqp: AmqpOrigin = amqp.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let reply_to: Option<String> = row.get(rest + 1)?;
+    let raw: Option<Vec<u8>> = row.get(rest + 2)?;
+    let mut failure = ended.failure.clone();
+    failure.cure = ended.cure();
+    Ok(Ending {
+        document: ended.document(),
+        reason: ended.reason,
+        failure,
+        attempts: ended.attempts,
+        raw: raw.unwrap_or_default().into(),
+        reply_to: reply_to.or_else(|| amqp.reply_to.clone()),
+        amqp,
+        routing_key: ended.routing_key(),
+    })
+}
+
+/// Forgets rows that the broker has confirmed.
+pub(crate) fn done(books: &Books, seqs: &[i64]) -> Result<(), Trouble> {
+    let mut delete = books.conn().prepare_cached("DELETE FROM outbox WHERE seq = ?1")?;
+    for seq in seqs {
+        delete.execute([seq])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! Jobs that wait, as the schedule keeps them, and how many are in which state.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::books::{Books, REJECTED, THROTTLED, Trouble};
+use crate::domain::job::LaneKey;
+use crate::domain::time::Timestamp;
+use crate::engine::ports::{Counts, JobSeq, Waiting};
+use crate::store::state::State;
+
+/// Jobs picked up from another process in one transaction at most.
+const CHANGED_MAX: i64 = 10_000;
+
+const COLUMNS: &str = "j.seq, j.lane, j.batch, j.priority, j.not_before, j.not_after, j.attempts, j.state";
+
+/// The names behind the numbers, each read once.
+#[derive(Default)]
+struct Names {
+    lanes: HashMap<i64, LaneKey>,
+    batches: HashMap<i64, Arc<str>>,
+}
+
+impl Names {
+    fn lane(&mut self, conn: &Connection, lane: i64) -> rusqlite::Result<LaneKey> {
+        if let Some(key) = self.lanes.get(&lane) {
+            return Ok(key.clone());
+        }
+        let key = conn
+            .prepare_cached("SELECT app, tenant, method FROM lanes WHERE lane = ?1")?
+            .query_row([lane], |row| Ok(LaneKey { app: row.get(0)?, tenant: row.get(1)?, method: row.get(2)? }))?;
+        self.lanes.insert(lane, key.clone());
+        Ok(key)
+    }
+
+    fn batch(&mut self, conn: &Connection, batch: i64) -> rusqlite::Result<Arc<str>> {
+        if let Some(name) = self.batches.get(&batch) {
+            return Ok(Arc::clone(name));
+        }
+        let name: Option<String> = conn
+            .prepare_cached("SELECT name FROM batches WHERE batch = ?1")?
+            .query_row([batch], |row| row.get(0))
+            .optional()?;
+        let name: Arc<str> = name.unwrap_or_default().into();
+        self.batches.insert(batch, Arc::clone(&name));
+        Ok(name)
+    }
+
+    fn waiting(&mut self, conn: &Connection, row: &Row<'_>) -> rusqlite::Result<Waiting> {
+        let state: i64 = row.get(7)?;
+        Ok(Waiting {
+            seq: JobSeq(row.get(0)?),
+            lane: self.lane(conn, row.get(1)?)?,
+            batch: self.batch(conn, row.get(2)?)?,
+            priority: row.get(3)?,
+            not_before: row.get::<_, Option<i64>>(4)?.map(Timestamp),
+            not_after: row.get::<_, Option<i64>>(5)?.map(Timestamp),
+            attempts: row.get(6)?,
+            uncertain: state == State::Uncertain.number(),
+        })
+    }
+}
+
+/// The numbers of these batches, of those that exist.
+pub(crate) fn batch_numbers(conn: &Connection, names: &[String]) -> rusqlite::Result<HashSet<i64>> {
+    let mut find = conn.prepare_cached("SELECT batch FROM batches WHERE name = ?1")?;
+    let mut numbers = HashSet::new();
+    for name in names {
+        if name.is_empty() {
+            numbers.insert(0);
+        } else if let Some(number) = find.query_row([name], |row| row.get(0)).optional()? {
+            numbers.insert(number);
+        }
+    }
+    Ok(numbers)
+}
+
+/// Jobs that wait and are not in flight, after `after`, in order, at most `limit`.
+pub(crate) fn read(
+    conn: &Connection,
+    batches: Option<&[String]>,
+    after: JobSeq,
+    limit: usize,
+) -> rusqlite::Result<Vec<Waiting>> {
+    let batches = batches.map(|names| batch_numbers(conn, names)).transpose()?;
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM jobs j INDEXED BY jobs_waiting WHERE j.state <= 1 AND j.seq > ?1
+             AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)
+         ORDER BY j.seq"
+    ))?;
+    let mut rows = statement.query([after.0])?;
+    let (mut names, mut waiting) = (Names::default(), Vec::new());
+    while waiting.len() < limit {
+        let Some(row) = rows.next()? else { break };
+        let batch: i64 = row.get(2)?;
+        if batches.as_ref().is_none_or(|batches| batches.contains(&batch)) {
+            waiting.push(names.waiting(conn, row)?);
+        }
+    }
+    Ok(waiting)
+}
+
+/// Takes note of the jobs that another process put to work.
+pub(crate) fn take_changed(books: &Books) -> Result<Vec<Waiting>, Trouble> {
+    let conn = books.conn();
+    let jobs: Vec<i64> = conn
+        .prepare_cached("SELECT job FROM changed ORDER BY job LIMIT ?1")?
+        .query_map([CHANGED_MAX], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut names = Names::default();
+    let mut waiting = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        conn.prepare_cached("DELETE FROM changed WHERE job = ?1")?.execute([job])?;
+        let found = conn
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM jobs j WHERE j.seq = ?1 AND j.state <= 1
+                     AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)"
+            ))?
+            .query_row([job], |row| names.waiting(conn, row))
+            .optional()?;
+        waiting.extend(found);
+    }
+    Ok(waiting)
+}
+
+/// How many jobs of these batches, or of all, are in which state.
+pub(crate) fn counts(conn: &Connection, batches: Option<&[String]>) -> rusqlite::Result<Counts> {
+    let mut counts = Counts::default();
+    match batches {
+        None => {
+            let mut sums = conn.prepare_cached("SELECT kind, sum(n) FROM tallies GROUP BY kind")?;
+            let mut rows = sums.query([])?;
+            while let Some(row) = rows.next()? {
+                add(&mut counts, row.get(0)?, row.get(1)?);
+            }
+        }
+        Some(names) => {
+            let mut of_batch = conn.prepare_cached("SELECT kind, n FROM tallies WHERE batch = ?1")?;
+            for batch in batch_numbers(conn, names)? {
+                let mut rows = of_batch.query(params![batch])?;
+                while let Some(row) = rows.next()? {
+                    add(&mut counts, row.get(0)?, row.get(1)?);
+                }
+            }
+        }
+    }
+    Ok(counts)
+}
+
+/// Adds one tally to the counts.
+pub(crate) fn add(counts: &mut Counts, kind: i64, n: i64) {
+    let n = u64::try_from(n).unwrap_or(0);
+    if kind == THROTTLED {
+        counts.throttled += n;
+        return;
+    }
+    counts.total += n;
+    match State::of_number(kind) {
+        Some(State::Queued) => counts.queued += n,
+        Some(State::Uncertain) => counts.uncertain += n,
+        Some(State::Held) => counts.held += n,
+        Some(State::Cancelled) => counts.cancelled += n,
+        Some(State::Succeeded) => counts.succeeded += n,
+        Some(State::Dead) => counts.dead += n,
+        None if kind == REJECTED => counts.dead += n,
+        None => {}
+    }
+}
