@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::clock::Clock;
 use crate::domain::catalog::{self, Catalog, CatalogSource};
 use crate::settings::{self, Settings};
+use crate::store::sqlite::{Mode, SqliteLedger};
 
 use super::exit::refuse;
 
@@ -53,6 +54,18 @@ impl Context {
     /// The settings without secrets, for commands that look at the ledger or the catalog.
     pub fn settings_without_secrets(&self) -> anyhow::Result<Settings> {
         Ok(settings::load_without_secrets(self.config.as_deref(), self.variables.clone().into_iter())?)
+    }
+
+    /// The ledger, for commands beside the worker. A file that is not there yet is not made.
+    pub fn ledger(&self, settings: &Settings) -> anyhow::Result<SqliteLedger> {
+        let path = &settings.store.path;
+        if !path.exists() {
+            return Err(refuse(
+                format!("there is no ledger at {} yet", path.display()),
+                "`paceline run`, `submit` or `work` makes it; its place is [store] url, relative to the working directory",
+            ));
+        }
+        Ok(SqliteLedger::open(path, Mode::Operator, self.clock.now())?)
     }
 
     /// Prints one JSON document on a line of its own.

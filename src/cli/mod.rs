@@ -10,12 +10,14 @@ mod fields;
 mod logs;
 mod methods;
 mod progress;
+mod suspend;
 mod table;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use context::Context;
@@ -43,6 +45,8 @@ struct Cli {
 enum Command {
     #[command(subcommand)]
     Methods(methods::Args),
+    Suspend(suspend::SuspendArgs),
+    Resume(suspend::ResumeArgs),
     Completions(completions::Args),
 }
 
@@ -89,8 +93,17 @@ impl Command {
 fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Methods(args) => methods::carry_out(context, args),
+        Command::Suspend(args) => on_runtime(suspend::suspend(context, args)),
+        Command::Resume(args) => on_runtime(suspend::resume(context, args)),
         Command::Completions(args) => completions::carry_out(context, &args),
     }
+}
+
+/// Carries out what waits for others, on a runtime of its own.
+fn on_runtime(command: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime did not start")?;
+    runtime.block_on(command)
 }
 
 #[cfg(test)]
