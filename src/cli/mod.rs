@@ -3,15 +3,18 @@
 //! Only this module knows arguments, terminals and exit codes. [`exit`] says how a command ends; [`context`] is what
 //! every command starts from.
 
+mod batch;
 mod completions;
 mod context;
 mod exit;
 mod fields;
 mod logs;
 mod methods;
+mod plan;
 mod progress;
 mod suspend;
 mod table;
+mod validate;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -43,6 +46,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Validate(validate::Args),
+    Plan(plan::Args),
     #[command(subcommand)]
     Methods(methods::Args),
     Suspend(suspend::SuspendArgs),
@@ -92,6 +97,8 @@ impl Command {
 
 fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
     match command {
+        Command::Validate(args) => validate::carry_out(context, &args),
+        Command::Plan(args) => plan::carry_out(context, &args),
         Command::Methods(args) => methods::carry_out(context, args),
         Command::Suspend(args) => on_runtime(suspend::suspend(context, args)),
         Command::Resume(args) => on_runtime(suspend::resume(context, args)),

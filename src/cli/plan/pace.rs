@@ -61,12 +61,19 @@ pub fn plan(calls: &BTreeMap<LaneKey, u64>, catalog: &Catalog, apps: &BTreeMap<S
             let is_same = |need: &&mut Need| (&need.method, need.scope, &need.owner) == (&lane.method, scope, &owner);
             match needs.iter_mut().find(is_same) {
                 Some(need) => need.calls += calls,
-                None => needs.push(Need { method: lane.method.clone(), scope, owner, quota, calls: *calls, time: Duration::ZERO }),
+                None => needs.push(Need {
+                    method: lane.method.clone(),
+                    scope,
+                    owner,
+                    quota,
+                    calls: *calls,
+                    time: Duration::ZERO,
+                }),
             }
         }
     }
     for need in &mut needs {
-        need.time = least_time(need.quota.windows(), need.calls);
+        need.time = least_time(need.quota.windows().iter(), need.calls);
     }
     needs.sort_by_key(|need| std::cmp::Reverse(need.time));
     let longest = needs.first().map_or(Duration::ZERO, |need| need.time);
@@ -92,7 +99,9 @@ fn least_time<'w>(windows: impl Iterator<Item = &'w Window> + Clone, calls: u64)
     let calls = usize::try_from(calls).unwrap_or(usize::MAX);
     let mut sent: Vec<Duration> = Vec::new();
     for n in 0..calls {
-        let earliest = |window: &Window| n.checked_sub(window.limit as usize).and_then(|before| sent.get(before)).map(|at| *at + window.span);
+        let earliest = |window: &Window| {
+            n.checked_sub(window.limit as usize).and_then(|before| sent.get(before)).map(|at| *at + window.span)
+        };
         let at = windows.clone().filter_map(earliest).max().unwrap_or_default();
         sent.push(at.max(sent.last().copied().unwrap_or_default()));
     }
@@ -124,11 +133,17 @@ mod tests {
     fn calls_are_summed_by_what_the_platform_counts() {
         let catalog = catalog::built_in().unwrap();
         let meetings = "wecom.meeting.create";
-        let calls = BTreeMap::from([(lane("a", meetings), 6_000), (lane("b", meetings), 5_000), (lane("a", "feishu.vc.room.create"), 41)]);
+        let calls = BTreeMap::from([
+            (lane("a", meetings), 6_000),
+            (lane("b", meetings), 5_000),
+            (lane("a", "feishu.vc.room.create"), 41),
+        ]);
         let plan = plan(&calls, &catalog, &BTreeMap::new());
         let rooms = plan.needs.iter().find(|need| need.method == "feishu.vc.room.create").unwrap();
         assert_eq!((rooms.calls, rooms.time), (41, Duration::from_secs(120)));
-        let of = |scope| plan.needs.iter().filter(move |need| need.method == meetings && need.scope == scope).map(|need| need.calls);
+        let of = |scope| {
+            plan.needs.iter().filter(move |need| need.method == meetings && need.scope == scope).map(|need| need.calls)
+        };
         assert_eq!(of(QuotaScope::Host).collect::<Vec<_>>(), [11_000], "one host calls for both");
         assert_eq!(of(QuotaScope::App).collect::<Vec<_>>(), [6_000, 5_000]);
         assert!(plan.needs.is_sorted_by_key(|need| std::cmp::Reverse(need.time)));
@@ -145,9 +160,16 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         let settings = crate::settings::load_without_secrets(Some(&file), std::iter::empty()).unwrap();
         let app = settings.apps.get("a");
-        let texts = |method: &str| effective(app, &catalog.methods[method]).into_iter().map(|(scope, quota)| format!("{scope} {quota}")).collect::<Vec<_>>();
+        let texts = |method: &str| {
+            effective(app, &catalog.methods[method])
+                .into_iter()
+                .map(|(scope, quota)| format!("{scope} {quota}"))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(texts("feishu.vc.room.create"), ["app-tenant 50/min"]);
         assert!(texts("wecom.meeting.create").contains(&"host 4/s".to_owned()));
-        assert!(texts("wecom.meeting.create").iter().any(|text| text.starts_with("corp ") && text.contains("5000/min")));
+        assert!(
+            texts("wecom.meeting.create").iter().any(|text| text.starts_with("corp ") && text.contains("5000/min"))
+        );
     }
 }
