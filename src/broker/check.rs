@@ -1,0 +1,113 @@
+//! What `paceline check` says about the broker: is it there, may we in, is everything as expected.
+
+use lapin::options::{BasicPublishOptions, ExchangeDeclareOptions, QueueDeclareOptions};
+use lapin::protocol::AMQPSoftError;
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, ExchangeKind};
+
+use super::address::Address;
+use super::answered;
+use super::fault::{Error, Fault};
+use super::options::Options;
+use super::session::Session;
+use super::topology::{self, explain, short};
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What: `connection`, or a queue's or exchange's name.
+    pub subject: String,
+    /// `Ok`: how it stands. `Err`: what is wrong and what to do.
+    pub verdict: Result<String, Fault>,
+}
+
+/// Looks at everything, changes nothing: no queue is made, no message published or taken.
+pub async fn check(options: &Options) -> Vec<Finding> {
+    let address = match Address::parse(&options.url) {
+        Ok(address) => address,
+        Err(text) => {
+            let fault = Fault { text: format!("broker.url: {text}"), cure: String::new() };
+            return vec![Finding { subject: "connection".to_owned(), verdict: Err(fault) }];
+        }
+    };
+    let session = match Session::open(&address, options.ca_file.as_deref(), "paceline check").await {
+        Ok(session) => session,
+        Err(fault) => return vec![Finding { subject: "connection".to_owned(), verdict: Err(fault) }],
+    };
+    let reached = format!("RabbitMQ at {address}, vhost {:?}, user {:?}", address.vhost(), address.user());
+    let mut findings = vec![Finding { subject: "connection".to_owned(), verdict: Ok(reached) }];
+    let queues = [&options.jobs_queue, &options.results_queue, &options.dead_queue];
+    for name in queues.into_iter().filter(|name| !name.is_empty()) {
+        let verdict = check_queue(&session, name).await.map_err(|error| fault_of(error, name));
+        findings.push(Finding { subject: format!("queue {name}"), verdict });
+    }
+    let name = &options.results_exchange;
+    let verdict = check_exchange(&session, name).await.map_err(|error| fault_of(error, name));
+    findings.push(Finding { subject: format!("exchange {name}"), verdict });
+    session.close().await;
+    findings
+}
+
+async fn check_queue(session: &Session, name: &str) -> Result<String, Error> {
+    let channel = session.channel().await?;
+    let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+    let answer = channel.queue_declare(short(name)?, passive, FieldTable::default());
+    let queue = match answered("looking at a queue", answer).await {
+        Ok(queue) => queue,
+        Err(error) if error.soft() == Some(AMQPSoftError::NOTFOUND) => {
+            return Ok("not there yet; `paceline work` declares it".to_owned());
+        }
+        Err(error) => return Err(explain("queue", name, error)),
+    };
+    topology::close(&channel).await;
+    // It exists, so declaring it as we would makes nothing; the broker compares its properties with ours.
+    topology::declare_queue(session, name).await?;
+    Ok(format!("as expected; {} messages ready, {} consumers", queue.message_count(), queue.consumer_count()))
+}
+
+async fn check_exchange(session: &Session, name: &str) -> Result<String, Error> {
+    let channel = session.channel().await?;
+    let passive = ExchangeDeclareOptions { passive: true, durable: true, ..ExchangeDeclareOptions::default() };
+    let answer = channel.exchange_declare(short(name)?, ExchangeKind::Topic, passive, FieldTable::default());
+    match answered("looking at an exchange", answer).await {
+        Ok(()) => {}
+        Err(error) if error.soft() == Some(AMQPSoftError::NOTFOUND) => {
+            return Ok("not there yet; `paceline work` declares it".to_owned());
+        }
+        Err(error) => return Err(explain("exchange", name, error)),
+    }
+    topology::close(&channel).await;
+    let channel = session.channel().await?;
+    let exact = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    let answer = channel.exchange_declare(short(name)?, ExchangeKind::Topic, exact, FieldTable::default());
+    answered("comparing an exchange", answer).await.map_err(|error| explain("exchange", name, error))?;
+    topology::close(&channel).await;
+    check_right_to_publish(session, name).await?;
+    Ok("as expected".to_owned())
+}
+
+/// Publishes inside a transaction that is rolled back: the broker checks the right, and no message leaves.
+async fn check_right_to_publish(session: &Session, exchange: &str) -> Result<(), Error> {
+    let channel = session.channel().await?;
+    answered("opening a transaction", channel.tx_select()).await?;
+    let publish = channel.basic_publish(
+        short(exchange)?,
+        "paceline.check".into(),
+        BasicPublishOptions::default(),
+        b"",
+        BasicProperties::default(),
+    );
+    answered("publishing in a transaction", publish).await?;
+    answered("rolling back", channel.tx_rollback()).await.map_err(|error| explain("exchange", exchange, error))?;
+    topology::close(&channel).await;
+    Ok(())
+}
+
+fn fault_of(error: Error, name: &str) -> Fault {
+    match error {
+        Error::Fault(fault) => fault,
+        Error::Amqp { .. } | Error::Silent { .. } | Error::Stopped => {
+            Fault { text: format!("{name:?}: {error}"), cure: String::new() }
+        }
+    }
+}

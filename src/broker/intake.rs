@@ -1,0 +1,361 @@
+//! Jobs from the broker into the ledger: durable take-over, then ack.
+//!
+//! A delivery is held only until the ledger has committed it, so neither the broker's consumer timeout nor its delivery
+//! limit can bite however long a job waits for quota. Messages are taken in the batches in which they happen to lie
+//! there: while the ledger commits one, the next piles up, and no timer adds delay. An ack that gets lost brings the
+//! message again, and the ledger knows it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt};
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Consumer};
+use tokio::sync::watch;
+
+use super::fault::{Error, Fault};
+use super::link::Link;
+use super::options::Options;
+use super::ports::Backlog;
+use super::properties::{defaults_of, origin_of};
+use super::session::Session;
+use super::topology::{self, short};
+use super::{CLOSE_TIMEOUT, answered, retry_delay, until_stopped};
+use crate::clock::Clock;
+use crate::domain::decode::Defaults;
+use crate::domain::job::{Fault as JobFault, Job, Rejection};
+use crate::engine::ports::{AmqpOrigin, Arrival, Ledger, LedgerError, Origin, TakenOver};
+
+/// Messages per transaction of the ledger, at most.
+const BATCH_MAX: usize = 256;
+
+/// What the intake does at the moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Waits for a connection.
+    Waiting,
+    /// Takes jobs over.
+    Consuming,
+    /// Leaves the backlog in the broker until fewer jobs are unfinished.
+    Paused {
+        /// Unfinished jobs when it paused.
+        unfinished: usize,
+    },
+    /// Cannot go on, and tries again.
+    Stalled {
+        /// Why, and what to do.
+        why: String,
+    },
+    /// Stopped.
+    Stopped,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Waiting => out.write_str("waiting for a connection"),
+            Self::Consuming => out.write_str("consuming"),
+            Self::Paused { unfinished } => {
+                write!(out, "paused: {unfinished} jobs are unfinished; the rest waits in RabbitMQ")
+            }
+            Self::Stalled { why } => write!(out, "stalled: {why}"),
+            Self::Stopped => out.write_str("stopped"),
+        }
+    }
+}
+
+/// Tells a job from what is none: bytes, and the properties that stand in for absent fields.
+pub type Decode = Arc<dyn Fn(&[u8], &Defaults) -> Result<Job, Rejection> + Send + Sync>;
+
+/// Takes jobs over from the jobs queue.
+pub struct Intake<B> {
+    /// The consuming connection.
+    pub link: Link,
+    /// Names and limits.
+    pub options: Options,
+    /// [`crate::domain::decode::Decoder::decode`].
+    pub decode: Decode,
+    /// Where jobs are recorded before they are acked.
+    pub ledger: Arc<dyn Ledger>,
+    /// Where they go then.
+    pub backlog: Arc<B>,
+    /// Time.
+    pub clock: Clock,
+    /// What it does at the moment, for `status`.
+    pub state: watch::Sender<State>,
+}
+
+/// Why consuming ended without a fault.
+enum Pause {
+    /// Too many jobs are unfinished.
+    Full,
+    /// Something ended under us: a fresh start is needed.
+    Gone(String),
+    /// The process stops.
+    Stopped,
+}
+
+impl<B: Backlog> Intake<B> {
+    /// Takes over until told to stop; everything that it acked is in the ledger.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut failures = 0;
+        while !*stop.borrow() {
+            let Some(session) = self.until_ready(&mut stop).await else { break };
+            let ended = self.consume(&session, &mut stop).await;
+            let why = match ended {
+                Ok(Pause::Full) => continue,
+                Ok(Pause::Stopped) => break,
+                Ok(Pause::Gone(why)) => {
+                    failures = 0;
+                    why
+                }
+                Err(error) => {
+                    if matches!(error, Error::Silent { .. }) {
+                        session.abandon(&error);
+                    }
+                    error.to_string()
+                }
+            };
+            if *stop.borrow() {
+                break;
+            }
+            if session.is_lost() {
+                // The link tells about it.
+                continue;
+            }
+            self.stall(&why);
+            tokio::select! {
+                () = tokio::time::sleep(retry_delay(failures)) => failures += 1,
+                () = until_stopped(&mut stop) => break,
+            }
+        }
+        self.state.send_replace(State::Stopped);
+    }
+
+    /// Waits until there is room for jobs and a connection to get them from; `None` to stop.
+    async fn until_ready(&self, stop: &mut watch::Receiver<bool>) -> Option<Arc<Session>> {
+        let unfinished = self.backlog.unfinished();
+        if unfinished >= self.options.pending_max {
+            self.state.send_replace(State::Paused { unfinished });
+            tracing::info!(unfinished, "intake paused; the backlog stays in RabbitMQ");
+            tokio::select! {
+                () = self.backlog.until_below(self.resume_below()) => tracing::info!("intake goes on"),
+                () = until_stopped(stop) => return None,
+            }
+        }
+        self.state.send_if_modified(|state| {
+            let wait = matches!(state, State::Consuming | State::Paused { .. });
+            if wait {
+                *state = State::Waiting;
+            }
+            wait
+        });
+        tokio::select! {
+            session = self.link.session() => session,
+            () = until_stopped(stop) => None,
+        }
+    }
+
+    /// Nine tenths of the maximum: far enough below not to flap, near enough never to run dry.
+    fn resume_below(&self) -> usize {
+        (self.options.pending_max - self.options.pending_max / 10).max(1)
+    }
+
+    /// What may be held unacked. A small maximum of pending jobs is not overshot by a large prefetch.
+    fn prefetch(&self) -> u16 {
+        u16::try_from(self.options.pending_max / 4).unwrap_or(u16::MAX).clamp(1, self.options.prefetch.max(1))
+    }
+
+    /// Says it once per cause.
+    fn stall(&self, why: &str) {
+        let stalled = State::Stalled { why: why.to_owned() };
+        if *self.state.borrow() != stalled {
+            tracing::warn!("intake: {why}; trying again until it works");
+        }
+        self.state.send_replace(stalled);
+    }
+
+    /// Consumes on a channel of its own until something ends it.
+    async fn consume(&self, session: &Session, stop: &mut watch::Receiver<bool>) -> Result<Pause, Error> {
+        topology::declare(session, &self.options).await?;
+        let channel = session.channel().await?;
+        // Per consumer: RabbitMQ 3.x and 4.0 close the connection over a global one on a quorum queue.
+        let qos = BasicQosOptions { global: false };
+        answered("setting the prefetch", channel.basic_qos(self.prefetch(), qos)).await?;
+        let consume = BasicConsumeOptions {
+            no_local: false,
+            // Acked only when the ledger has it.
+            no_ack: false,
+            // Replicas share the queue.
+            exclusive: false,
+            nowait: false,
+        };
+        let queue = short(&self.options.jobs_queue)?;
+        // The broker chooses the tag: a chosen one might be taken on the same channel.
+        let answer = channel.basic_consume(queue, "".into(), consume, FieldTable::default());
+        let mut consumer = answered("consuming", answer)
+            .await
+            .map_err(|error| topology::explain("queue", &self.options.jobs_queue, error))?;
+        self.state.send_replace(State::Consuming);
+        let ended = self.take_all(&mut consumer, stop).await;
+        if let Ok(Pause::Full | Pause::Stopped) = &ended {
+            self.leave(&channel, consumer).await;
+        }
+        ended
+    }
+
+    /// Takes batch after batch over.
+    async fn take_all(&self, consumer: &mut Consumer, stop: &mut watch::Receiver<bool>) -> Result<Pause, Error> {
+        loop {
+            let first = tokio::select! {
+                next = consumer.next() => next,
+                () = until_stopped(stop) => return Ok(Pause::Stopped),
+            };
+            let Gathered { deliveries, ended } = gather(first, consumer);
+            if !self.take(deliveries, stop).await {
+                // Nothing may be acked on this channel any more: an ack of later messages would cover these.
+                return Ok(Pause::Gone("the channel was closed".to_owned()));
+            }
+            match ended {
+                Some(End::Failed(error)) => return Err(Error::amqp("consuming", error)),
+                Some(End::Cancelled) => {
+                    let queue = &self.options.jobs_queue;
+                    return Ok(Pause::Gone(format!(
+                        "RabbitMQ ended consuming: the queue {queue:?} was deleted or moved"
+                    )));
+                }
+                None => {}
+            }
+            if self.backlog.unfinished() >= self.options.pending_max {
+                return Ok(Pause::Full);
+            }
+        }
+    }
+
+    /// Cancels the consumer and takes over what is held already; the rest stays in the queue.
+    async fn leave(&self, channel: &Channel, mut consumer: Consumer) {
+        let cancel = channel.basic_cancel(consumer.tag(), BasicCancelOptions { nowait: false });
+        let (_tell, mut stop) = watch::channel(false);
+        let drain = async {
+            loop {
+                let Gathered { deliveries, ended } = gather(consumer.next().await, &mut consumer);
+                if !self.take(deliveries, &mut stop).await || ended.is_some() {
+                    break;
+                }
+            }
+        };
+        if answered("cancelling", cancel).await.is_ok() {
+            // Whatever is not taken over by then is handed out again.
+            let _ = tokio::time::timeout(CLOSE_TIMEOUT, drain).await;
+        }
+        topology::close(channel).await;
+    }
+
+    /// Takes a batch over and acks it; `false` if its channel is gone or the process stops.
+    async fn take(&self, batch: Vec<Delivery>, stop: &mut watch::Receiver<bool>) -> bool {
+        let Some(acker) = batch.last().map(|delivery| delivery.acker.clone()) else { return true };
+        let arrivals: Vec<Arrival> = batch.into_iter().map(|delivery| self.read(delivery)).collect();
+        let mut failures = 0;
+        loop {
+            // Deliveries of a dead channel linger in the stream; the broker hands them out again.
+            if !acker.usable() {
+                return false;
+            }
+            match self.ledger.take_over(arrivals.clone(), self.clock.now()).await {
+                Ok(taken) => {
+                    self.enqueue(taken);
+                    if failures > 0 {
+                        self.state.send_replace(State::Consuming);
+                    }
+                    break;
+                }
+                Err(error) => self.stall(&stall_of(&error)),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(retry_delay(failures)) => failures += 1,
+                () = until_stopped(stop) => return false,
+            }
+        }
+        // All deliveries of this channel up to this one: its consumer is the only one, and takes them in order.
+        // `false` or an error is a lost ack: the messages come again, and the ledger knows them.
+        let ack = acker.ack(BasicAckOptions { multiple: true });
+        matches!(answered("acknowledging", ack).await, Ok(true))
+    }
+
+    fn enqueue(&self, taken: Vec<TakenOver>) {
+        let queued: Vec<_> = taken
+            .into_iter()
+            .filter_map(|taken| match taken {
+                TakenOver::Queued(waiting) => Some(waiting),
+                TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
+            })
+            .collect();
+        if !queued.is_empty() {
+            self.backlog.enqueue(queued);
+        }
+    }
+
+    fn read(&self, delivery: Delivery) -> Arrival {
+        let amqp = origin_of(&delivery.properties);
+        let input = read_body(&self.decode, self.options.body_bytes_max, &delivery.data, &amqp);
+        let raw = Bytes::from(delivery.data);
+        Arrival { input, origin: Origin { raw, amqp: Some(amqp), place: String::new(), cells: None } }
+    }
+}
+
+/// A message as a job, or why it is none. An over-long body is not even parsed: it goes back out as it came.
+fn read_body(decode: &Decode, bytes_max: usize, body: &[u8], amqp: &AmqpOrigin) -> Result<Box<Job>, Box<Rejection>> {
+    let defaults = defaults_of(amqp);
+    if body.len() <= bytes_max {
+        return decode(body, &defaults).map(Box::new).map_err(Box::new);
+    }
+    let message = format!("expected a body of at most {bytes_max} bytes (broker.body_bytes_max), got {}", body.len());
+    Err(Box::new(Rejection {
+        id: defaults.id,
+        method: defaults.method,
+        app: defaults.app,
+        batch: None,
+        faults: vec![JobFault::malformed("", message)],
+    }))
+}
+
+/// What lay ready at once.
+struct Gathered {
+    deliveries: Vec<Delivery>,
+    ended: Option<End>,
+}
+
+/// Why a consumer's stream ended.
+enum End {
+    /// By the broker (the queue was deleted), or because we cancelled.
+    Cancelled,
+    /// With its channel or connection.
+    Failed(lapin::Error),
+}
+
+/// The first delivery and all that lie ready behind it.
+///
+/// Nobody may ask the stream again after its end: it is not fused and would be pending for ever.
+fn gather(first: Option<lapin::Result<Delivery>>, consumer: &mut Consumer) -> Gathered {
+    let mut deliveries = Vec::new();
+    let mut next = Some(first);
+    while let Some(item) = next {
+        match item {
+            Some(Ok(delivery)) => deliveries.push(delivery),
+            Some(Err(error)) => return Gathered { deliveries, ended: Some(End::Failed(error)) },
+            None => return Gathered { deliveries, ended: Some(End::Cancelled) },
+        }
+        next = if deliveries.len() < BATCH_MAX { consumer.next().now_or_never() } else { None };
+    }
+    Gathered { deliveries, ended: None }
+}
+
+fn stall_of(error: &LedgerError) -> String {
+    match error {
+        LedgerError::Full(_) => Fault { text: error.to_string(), cure: "make room on its disk".to_owned() }.to_string(),
+        LedgerError::Locked(_) | LedgerError::Failed(_) | LedgerError::Closed => error.to_string(),
+    }
+}

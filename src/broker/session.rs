@@ -1,0 +1,150 @@
+//! One open connection: it says when it is lost or blocked, and never repairs itself.
+//!
+//! The client's own recovery stays off: while it runs, consumers are silent, publications hang, and when its attempts
+//! are used up it ends without a word. [`super::link`] makes a new session instead.
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use lapin::tcp::OwnedTLSConfig;
+use lapin::{Channel, Connect, Connection, ConnectionProperties, ConnectionStatus, Event};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
+
+use super::address::Address;
+use super::fault::{self, Error, Fault};
+use super::{CLOSE_TIMEOUT, CONNECT_TIMEOUT, answered};
+
+/// How often the connection's status is looked at besides its events: its thread may end without one.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// An open connection.
+pub struct Session {
+    connection: Connection,
+    lost: watch::Sender<Option<Fault>>,
+    blocked: watch::Receiver<Option<String>>,
+}
+
+impl Session {
+    /// Connects, within [`CONNECT_TIMEOUT`].
+    pub(super) async fn open(address: &Address, ca_file: Option<&Path>, name: &str) -> Result<Self, Fault> {
+        let tls = OwnedTLSConfig { identity: None, cert_chain: ca_file.map(read_ca).transpose()? };
+        let properties = ConnectionProperties::default().with_connection_name(name.into());
+        let runtime = lapin::runtime::default_runtime().map_err(|error| fault::of_connect(address, &error))?;
+        let connecting = address.uri().connect_with_config(properties, tls, runtime);
+        let connection = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return Err(fault::of_connect(address, &error)),
+            Err(_) => return Err(fault::of_silence(address, CONNECT_TIMEOUT.as_secs())),
+        };
+        let (lost, _) = watch::channel(None);
+        let (tell_blocked, blocked) = watch::channel(None);
+        // One listener: the client's listeners share one queue, so a second would take events from this one.
+        let events = Box::pin(connection.events_listener());
+        let status = connection.status().clone();
+        tokio::spawn(follow(events, status, address.clone(), lost.clone(), tell_blocked));
+        Ok(Self { connection, lost, blocked })
+    }
+
+    /// A fresh channel. Whatever the broker refuses closes the channel it was asked on, so risky questions get their own.
+    pub(super) async fn channel(&self) -> Result<Channel, Error> {
+        answered("opening a channel", self.connection.create_channel()).await
+    }
+
+    /// Waits until the connection is gone, and says why.
+    pub(super) async fn until_lost(&self) -> Fault {
+        let mut lost = self.lost.subscribe();
+        match lost.wait_for(Option::is_some).await {
+            Ok(fault) => fault.clone().unwrap_or_else(|| Fault { text: String::new(), cure: String::new() }),
+            Err(_) => Fault { text: "the connection was dropped".to_owned(), cure: String::new() },
+        }
+    }
+
+    /// Whether the connection is gone.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.borrow().is_some()
+    }
+
+    /// Gives the connection up because the broker no longer answers on it.
+    pub(super) fn abandon(&self, error: &Error) {
+        let fault = Fault { text: format!("gave the connection to RabbitMQ up: {error}"), cure: String::new() };
+        self.lost.send_if_modified(|lost| lost.is_none() && lost.replace(fault).is_none());
+    }
+
+    /// Why the broker takes no messages on this connection for the moment, if so.
+    pub(super) fn blocked(&self) -> watch::Receiver<Option<String>> {
+        self.blocked.clone()
+    }
+
+    /// Closes the connection politely. To be called before the runtime ends.
+    pub(super) async fn close(&self) {
+        // An error here means that it is closed already, or a channel still is closing; there is nothing to do about it.
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.connection.close(200, "OK".into())).await;
+    }
+}
+
+fn read_ca(file: &Path) -> Result<String, Fault> {
+    let shown = file.display();
+    let fault = |text: String| Fault { text, cure: "correct broker.ca_file".to_owned() };
+    let pem = std::fs::read_to_string(file).map_err(|error| fault(format!("cannot read {shown}: {error}")))?;
+    if pem.contains("-----BEGIN CERTIFICATE-----") {
+        Ok(pem)
+    } else {
+        Err(fault(format!("{shown} holds no certificate: expected PEM with \"-----BEGIN CERTIFICATE-----\"")))
+    }
+}
+
+/// Follows a connection until it is lost.
+async fn follow(
+    mut events: impl Stream<Item = Event> + Unpin,
+    status: ConnectionStatus,
+    address: Address,
+    lost: watch::Sender<Option<Fault>>,
+    blocked: watch::Sender<Option<String>>,
+) {
+    let mut last_error = None;
+    let mut ended = lost.subscribe();
+    loop {
+        tokio::select! {
+            event = events.next() => match event {
+                Some(Event::ConnectionBlocked(reason)) => { blocked.send_replace(Some(reason)); }
+                Some(Event::ConnectionUnblocked) => { blocked.send_replace(None); }
+                // A channel's error arrives here too; only the status tells whose it was.
+                Some(Event::Error(error)) => last_error = Some(error),
+                Some(_) => {}
+                None => break,
+            },
+            _ = ended.wait_for(Option::is_some) => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        if !status.connected() {
+            break;
+        }
+    }
+    let fault = match last_error {
+        Some(error) => fault::of_loss(&address, &error),
+        None => Fault { text: format!("the connection to RabbitMQ at {address} ended"), cure: String::new() },
+    };
+    lost.send_if_modified(|lost| lost.is_none() && lost.replace(fault).is_none());
+}
+
+/// Whether something that could be the broker answers at all, without the client.
+///
+/// The client has a thread per connection, and one that waits for a handshake cannot be taken back: after one silent
+/// try, the next are made with this until something answers.
+pub(super) async fn probe(address: &Address) -> Result<(), Fault> {
+    let answer = async {
+        let mut stream = tokio::net::TcpStream::connect((address.host(), address.port())).await?;
+        if !address.tls() {
+            stream.write_all(b"AMQP\x00\x00\x09\x01").await?;
+            stream.read_u8().await?;
+        }
+        Ok::<(), std::io::Error>(())
+    };
+    match tokio::time::timeout(CONNECT_TIMEOUT, answer).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(fault::of_connect(address, &lapin::Error::from(error))),
+        Err(_) => Err(fault::of_silence(address, CONNECT_TIMEOUT.as_secs())),
+    }
+}

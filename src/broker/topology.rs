@@ -1,0 +1,119 @@
+//! The queues and the exchange: declared as documented, never changed, never deleted.
+//!
+//! The declared arguments are frozen: a queue's arguments cannot be changed later, and whoever declares it otherwise is
+//! refused. Limits, time-to-live and dead-lettering of these queues belong into the operator's policies.
+
+use lapin::ExchangeKind;
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::protocol::AMQPSoftError;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+
+use super::answered;
+use super::fault::{Error, Fault};
+use super::options::Options;
+use super::session::Session;
+
+/// Declares everything the settings name. Declaring what is there already changes nothing.
+pub(super) async fn declare(session: &Session, options: &Options) -> Result<(), Error> {
+    declare_queue(session, &options.jobs_queue).await?;
+    declare_queue(session, &options.dead_queue).await?;
+    declare_exchange(session, &options.results_exchange).await?;
+    if !options.results_queue.is_empty() {
+        declare_queue(session, &options.results_queue).await?;
+        bind(session, &options.results_queue, &options.results_exchange).await?;
+    }
+    Ok(())
+}
+
+/// Declares one of the queues.
+pub(super) async fn declare_queue(session: &Session, name: &str) -> Result<(), Error> {
+    let channel = session.channel().await?;
+    let declare = QueueDeclareOptions {
+        // Makes it if it is not there.
+        passive: false,
+        // Survives a restart; a quorum queue must be.
+        durable: true,
+        // Upstream and other replicas use it too; a quorum queue cannot be.
+        exclusive: false,
+        // Waits for its worker, who may be away for days.
+        auto_delete: false,
+        // The answer is the point.
+        nowait: false,
+    };
+    let answer = answered("declaring a queue", channel.queue_declare(short(name)?, declare, queue_arguments())).await;
+    answer.map_err(|error| explain("queue", name, error))?;
+    close(&channel).await;
+    Ok(())
+}
+
+/// Replicated on a cluster and safe against power loss on one node; its publisher confirms mean "on disk".
+pub(super) fn queue_arguments() -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments
+}
+
+async fn declare_exchange(session: &Session, name: &str) -> Result<(), Error> {
+    let channel = session.channel().await?;
+    let declare = ExchangeDeclareOptions {
+        passive: false,
+        durable: true,
+        // Consumers of results come and go.
+        auto_delete: false,
+        // Clients (this one) publish to it.
+        internal: false,
+        nowait: false,
+    };
+    let answer = channel.exchange_declare(short(name)?, ExchangeKind::Topic, declare, FieldTable::default());
+    answered("declaring an exchange", answer).await.map_err(|error| explain("exchange", name, error))?;
+    close(&channel).await;
+    Ok(())
+}
+
+async fn bind(session: &Session, queue: &str, exchange: &str) -> Result<(), Error> {
+    let channel = session.channel().await?;
+    // "#" is every routing key.
+    let answer = channel.queue_bind(
+        short(queue)?,
+        short(exchange)?,
+        "#".into(),
+        QueueBindOptions { nowait: false },
+        FieldTable::default(),
+    );
+    answered("binding a queue", answer).await.map_err(|error| explain("queue", queue, error))?;
+    close(&channel).await;
+    Ok(())
+}
+
+/// Closes a channel and waits for it, so that the connection can be closed after it.
+pub(super) async fn close(channel: &lapin::Channel) {
+    let _ = tokio::time::timeout(super::CLOSE_TIMEOUT, channel.close(200, "OK".into())).await;
+}
+
+/// An AMQP name from the settings.
+pub(super) fn short(name: &str) -> Result<ShortString, Error> {
+    ShortString::try_new(name).map_err(|_| {
+        Error::Fault(Fault {
+            text: format!("{name:?} has more than the 255 bytes that AMQP allows for a name"),
+            cure: "choose a shorter one".to_owned(),
+        })
+    })
+}
+
+/// A refusal in the broker's words, with a cure.
+pub(super) fn explain(kind: &'static str, name: &str, error: Error) -> Error {
+    let cure = match error.soft() {
+        Some(AMQPSoftError::PRECONDITIONFAILED) => format!(
+            "the {kind} {name:?} exists with other properties: delete it when it is empty and let it be declared anew, \
+             or name another one in [broker]"
+        ),
+        Some(AMQPSoftError::ACCESSREFUSED) => format!(
+            "give the user in broker.url the rights to configure, write and read {name:?} (`rabbitmqctl set_permissions`)"
+        ),
+        Some(AMQPSoftError::RESOURCELOCKED) => {
+            format!("{name:?} belongs to another connection alone: name another one in [broker]")
+        }
+        _ => return error,
+    };
+    Error::Fault(Fault { text: format!("{kind} {name:?}: {error}"), cure })
+}

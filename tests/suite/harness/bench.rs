@@ -1,0 +1,288 @@
+//! A worker's broker part, whole, over a ledger in memory: queues of its own on a real RabbitMQ.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use lapin::message::BasicGetMessage;
+use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use paceline::broker::intake::{self, Decode, Intake};
+use paceline::broker::ports::{Backlog, Endings};
+use paceline::broker::relay::{self, Relay};
+use paceline::broker::{Link, Options, State};
+use paceline::clock::Clock;
+use paceline::domain::decode::Defaults;
+use paceline::domain::job::{Fault, Identity, Job, LaneKey, Params, Rejection};
+use paceline::engine::ports::Waiting;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use super::ledger::{MemoryLedger, in_memory};
+use super::{until, until_async};
+
+/// Stands for the engine: keeps what was enqueued, ends nothing by itself.
+#[derive(Default)]
+pub struct Lanes {
+    waiting: Mutex<Vec<Waiting>>,
+    changed: Notify,
+}
+
+impl Lanes {
+    /// Takes everything out, as if it had ended.
+    pub fn drain(&self) -> Vec<Waiting> {
+        let jobs = std::mem::take(&mut *self.waiting.lock().unwrap());
+        self.changed.notify_waiters();
+        jobs
+    }
+
+    pub fn len(&self) -> usize {
+        self.waiting.lock().unwrap().len()
+    }
+}
+
+#[async_trait]
+impl Backlog for Lanes {
+    fn enqueue(&self, jobs: Vec<Waiting>) {
+        self.waiting.lock().unwrap().extend(jobs);
+    }
+
+    fn unfinished(&self) -> usize {
+        self.len()
+    }
+
+    async fn until_below(&self, jobs: usize) {
+        while self.len() >= jobs {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.len() >= jobs {
+                changed.await;
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Endings for MemoryLedger {
+    async fn until_changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+/// The broker part of a worker.
+pub struct Bench {
+    pub options: Options,
+    pub ledger: Arc<MemoryLedger>,
+    pub lanes: Arc<Lanes>,
+    pub intake: watch::Receiver<intake::State>,
+    pub relay: watch::Receiver<relay::State>,
+    pub consume: Link,
+    pub publish: Link,
+    stop_workers: watch::Sender<bool>,
+    stop_links: watch::Sender<bool>,
+    workers: Vec<JoinHandle<()>>,
+    links: Vec<JoinHandle<()>>,
+}
+
+/// Options with names that no other test has.
+pub fn options(url: &str) -> Options {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let name = format!("t{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    Options {
+        jobs_queue: format!("{name}.jobs"),
+        results_queue: format!("{name}.results"),
+        results_exchange: format!("{name}.results"),
+        dead_queue: format!("{name}.dead"),
+        ..Options::at(url)
+    }
+}
+
+/// Enough of a decoder: an object with an `id`, or a `message_id` in its place.
+pub fn decode(raw: &[u8], defaults: &Defaults) -> Result<Job, Rejection> {
+    let reject = |message: &str| Rejection {
+        id: defaults.id.clone(),
+        faults: vec![Fault::malformed("", message)],
+        ..Rejection::default()
+    };
+    let value: serde_json::Value = serde_json::from_slice(raw).map_err(|_| reject("expected a JSON object"))?;
+    let text = |name: &str, default: &Option<String>| {
+        value.get(name).and_then(serde_json::Value::as_str).map(str::to_owned).or_else(|| default.clone())
+    };
+    Ok(Job {
+        id: text("id", &defaults.id).ok_or_else(|| reject("id is missing"))?,
+        lane: LaneKey {
+            app: text("app", &defaults.app).unwrap_or_else(|| "acme".to_owned()),
+            tenant: String::new(),
+            method: text("method", &defaults.method).unwrap_or_else(|| "test.create".to_owned()),
+        },
+        batch: None,
+        identity: Identity::Tenant,
+        params: Params::default(),
+        priority: defaults.priority.unwrap_or(4),
+        not_before: None,
+        not_after: None,
+        reply_to: text("reply_to", &defaults.reply_to),
+        meta: None,
+    })
+}
+
+impl Bench {
+    /// Starts a worker's part with these options.
+    pub fn start(options: Options) -> Self {
+        Self::start_over(options, in_memory())
+    }
+
+    /// The same over a ledger that knows something already.
+    pub fn start_over(options: Options, ledger: Arc<MemoryLedger>) -> Self {
+        let clock = Clock::system();
+        let lanes = Arc::new(Lanes::default());
+        let (stop_workers, stop) = watch::channel(false);
+        let (stop_links, stop_of_links) = watch::channel(false);
+        let (consume, consume_up) = Link::new(&options, "test consume", clock.clone()).unwrap();
+        let (publish, publish_up) = Link::new(&options, "test publish", clock.clone()).unwrap();
+        let links =
+            vec![tokio::spawn(consume_up.run(stop_of_links.clone())), tokio::spawn(publish_up.run(stop_of_links))];
+        let (intake_state, intake) = watch::channel(intake::State::Waiting);
+        let (relay_state, relay) = watch::channel(relay::State::Waiting);
+        let decode: Decode = Arc::new(decode);
+        let taking = Intake {
+            link: consume.clone(),
+            options: options.clone(),
+            decode,
+            ledger: ledger.clone(),
+            backlog: Arc::clone(&lanes),
+            clock: clock.clone(),
+            state: intake_state,
+        };
+        let relaying = Relay {
+            link: publish.clone(),
+            options: options.clone(),
+            ledger: ledger.clone(),
+            endings: Arc::clone(&ledger),
+            clock,
+            state: relay_state,
+        };
+        let workers = vec![tokio::spawn(taking.run(stop.clone())), tokio::spawn(relaying.run(stop))];
+        Self { options, ledger, lanes, intake, relay, consume, publish, stop_workers, stop_links, workers, links }
+    }
+
+    /// Waits until jobs are being consumed and results could be published.
+    pub async fn until_up(&self) {
+        until("consuming", || *self.intake.borrow() == intake::State::Consuming).await;
+        until("publishing", || *self.relay.borrow() == relay::State::Publishing).await;
+    }
+
+    /// Stops everything in order.
+    pub async fn stop(mut self) -> (Options, Arc<MemoryLedger>) {
+        self.stop_workers.send_replace(true);
+        for worker in self.workers.drain(..) {
+            worker.await.unwrap();
+        }
+        self.stop_links.send_replace(true);
+        for link in self.links.drain(..) {
+            link.await.unwrap();
+        }
+        assert_eq!(self.consume.state(), State::Closed);
+        (self.options, self.ledger)
+    }
+}
+
+/// Somebody else on the same broker: an upstream system, an operator.
+pub struct Client {
+    connection: Connection,
+    pub channel: Channel,
+}
+
+impl Client {
+    pub async fn connect(url: &str) -> Self {
+        let connection = Connection::connect(url, ConnectionProperties::default()).await;
+        let connection = connection.unwrap_or_else(|error| {
+            panic!("this test needs RabbitMQ at PACELINE_TEST_AMQP_URL ({error}): run scripts/test, which starts one")
+        });
+        let channel = connection.create_channel().await.unwrap();
+        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        Self { connection, channel }
+    }
+
+    /// Publishes to a queue and waits for the confirm.
+    pub async fn send(&self, queue: &str, body: &[u8], properties: BasicProperties) {
+        let options = BasicPublishOptions { mandatory: true, immediate: false };
+        let sent = self.channel.basic_publish("".into(), queue.into(), options, body, properties.with_delivery_mode(2));
+        let confirmation = sent.await.unwrap().await.unwrap();
+        assert!(confirmation.is_ack() && confirmation.take_message().is_none(), "{queue} took no message");
+    }
+
+    /// Publishes jobs with these ids.
+    pub async fn send_jobs(&self, queue: &str, ids: impl IntoIterator<Item = String>) {
+        let options = BasicPublishOptions { mandatory: true, immediate: false };
+        let mut sent = Vec::new();
+        for id in ids {
+            let body = serde_json::json!({ "id": id }).to_string();
+            let properties = BasicProperties::default().with_delivery_mode(2);
+            let publish = self.channel.basic_publish("".into(), queue.into(), options, body.as_bytes(), properties);
+            sent.push(publish.await.unwrap());
+        }
+        for confirm in sent {
+            let confirmation = confirm.await.unwrap();
+            assert!(confirmation.is_ack() && confirmation.take_message().is_none(), "{queue} took no message");
+        }
+    }
+
+    /// Takes one message out, waiting for it.
+    pub async fn receive(&self, queue: &str) -> BasicGetMessage {
+        let mut found = None;
+        until_async(&format!("a message in {queue}"), async || {
+            found = self.get(queue).await;
+            found.is_some()
+        })
+        .await;
+        found.unwrap()
+    }
+
+    /// Takes one message out if there is one.
+    pub async fn get(&self, queue: &str) -> Option<BasicGetMessage> {
+        self.channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await.unwrap()
+    }
+
+    /// Messages ready in a queue.
+    pub async fn ready(&self, queue: &str) -> u32 {
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        self.channel.queue_declare(queue.into(), passive, FieldTable::default()).await.unwrap().message_count()
+    }
+
+    /// Declares a durable classic queue.
+    pub async fn declare(&self, queue: &str, arguments: FieldTable) {
+        let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        self.channel.queue_declare(queue.into(), durable, arguments).await.unwrap();
+    }
+
+    /// Deletes a queue if it is there.
+    pub async fn delete(&self, queue: &str) {
+        self.channel.queue_delete(queue.into(), lapin::options::QueueDeleteOptions::default()).await.unwrap();
+    }
+
+    /// Removes what a worker with these options declared, and closes.
+    pub async fn clean_up(self, options: &Options) {
+        for queue in [&options.jobs_queue, &options.results_queue, &options.dead_queue] {
+            self.delete(queue).await;
+        }
+        self.channel.exchange_delete(options.results_exchange.as_str().into(), Default::default()).await.unwrap();
+        self.close().await;
+    }
+
+    pub async fn close(self) {
+        let _ = self.connection.close(200, "OK".into()).await;
+    }
+}
+
+/// Declared arguments of a quorum queue that refuses more than so many messages.
+pub fn limited(messages_max: i64) -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(messages_max));
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    arguments
+}

@@ -1,0 +1,260 @@
+//! A ledger in memory, as far as the broker needs one: take-over with ids, and an outbox.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use paceline::domain::job::{Job, LaneKey};
+use paceline::domain::outcome::Failure;
+use paceline::domain::reason::Reason;
+use paceline::domain::time::Timestamp;
+use paceline::engine::ports::{
+    Arrival, AttemptEnd, AttemptSeq, AttemptStart, Counts, Ending, JobSeq, Ledger, LedgerError, Origin, Outgoing,
+    PastCall, Settlement, Suspension, TakenOver, Waiting,
+};
+use serde_json::json;
+use tokio::sync::Notify;
+
+#[derive(Default)]
+pub struct MemoryLedger {
+    books: Mutex<Books>,
+    /// While set, every write is refused as on a full disk.
+    pub full: AtomicBool,
+    /// Woken by every new row of the outbox.
+    pub changed: Notify,
+}
+
+#[derive(Default)]
+struct Books {
+    jobs: Vec<(Job, Origin)>,
+    by_id: HashMap<String, usize>,
+    /// Endings by job, for a job that comes again.
+    ended: HashMap<usize, Ending>,
+    outbox: BTreeMap<i64, Ending>,
+    outbox_next: i64,
+    take_overs: usize,
+    arrivals: usize,
+    published: usize,
+}
+
+impl Books {
+    fn put_out(&mut self, ending: Ending) {
+        self.outbox_next += 1;
+        self.outbox.insert(self.outbox_next, ending);
+    }
+
+    fn take(&mut self, arrival: Arrival) -> TakenOver {
+        let job = match arrival.input {
+            Ok(job) => *job,
+            Err(rejection) => {
+                let failure = Failure { detail: rejection.detail(), ..Failure::default() };
+                let reason = rejection.reason();
+                let reply_to = arrival.origin.amqp.as_ref().and_then(|amqp| amqp.reply_to.clone());
+                self.put_out(ending(rejection.id.as_deref(), Some(reason), failure, arrival.origin, reply_to, None));
+                return TakenOver::Rejected;
+            }
+        };
+        if let Some(&at) = self.by_id.get(&job.id) {
+            return match self.ended.get(&at).cloned() {
+                None => TakenOver::Known,
+                Some(dead) if dead.reason.is_some() => {
+                    self.ended.remove(&at);
+                    self.jobs[at].1 = arrival.origin;
+                    TakenOver::Queued(waiting(at, &job))
+                }
+                Some(result) => {
+                    self.put_out(result);
+                    TakenOver::Succeeded
+                }
+            };
+        }
+        let at = self.jobs.len();
+        self.by_id.insert(job.id.clone(), at);
+        let waiting = waiting(at, &job);
+        self.jobs.push((job, arrival.origin));
+        TakenOver::Queued(waiting)
+    }
+}
+
+fn waiting(at: usize, job: &Job) -> Waiting {
+    Waiting {
+        seq: JobSeq(at as i64),
+        lane: job.lane.clone(),
+        batch: "".into(),
+        priority: job.priority,
+        not_before: None,
+        not_after: None,
+        attempts: 0,
+        uncertain: false,
+    }
+}
+
+fn ending(
+    id: Option<&str>,
+    reason: Option<Reason>,
+    failure: Failure,
+    origin: Origin,
+    reply_to: Option<String>,
+    lane: Option<&LaneKey>,
+) -> Ending {
+    let status = if reason.is_some() { "dead" } else { "succeeded" };
+    let app = lane.map_or("", |lane| &lane.app);
+    let method = lane.map_or("", |lane| &lane.method);
+    Ending {
+        document: json!({"id": id, "app": app, "method": method, "status": status, "detail": failure.detail,
+            "finished_at": "2026-11-21T08:00:00.123Z"}),
+        reason,
+        failure,
+        attempts: u32::from(lane.is_some()),
+        raw: origin.raw,
+        amqp: origin.amqp.unwrap_or_default(),
+        reply_to,
+        routing_key: format!("{app}.{method}"),
+    }
+}
+
+impl MemoryLedger {
+    /// Ends a job well, or with a reason.
+    pub fn end(&self, seq: JobSeq, dead: Option<(Reason, Failure)>) {
+        {
+            let mut books = self.books.lock().unwrap();
+            let at = usize::try_from(seq.0).unwrap();
+            let (job, origin) = books.jobs[at].clone();
+            let (reason, failure) =
+                dead.map_or((None, Failure::default()), |(reason, failure)| (Some(reason), failure));
+            let ending = ending(Some(&job.id), reason, failure, origin, job.reply_to.clone(), Some(&job.lane));
+            books.ended.insert(at, ending.clone());
+            books.put_out(ending);
+        }
+        self.changed.notify_one();
+    }
+
+    /// The ids taken over, in order.
+    pub fn ids(&self) -> Vec<String> {
+        self.books.lock().unwrap().jobs.iter().map(|(job, _)| job.id.clone()).collect()
+    }
+
+    /// Jobs known.
+    pub fn jobs(&self) -> usize {
+        self.books.lock().unwrap().jobs.len()
+    }
+
+    /// A job and where it came from.
+    pub fn job_of(&self, id: &str) -> (Job, Origin) {
+        let books = self.books.lock().unwrap();
+        books.jobs[books.by_id[id]].clone()
+    }
+
+    /// Messages that arrived, known ones included.
+    pub fn arrivals(&self) -> usize {
+        self.books.lock().unwrap().arrivals
+    }
+
+    /// Transactions that took something over.
+    pub fn take_overs(&self) -> usize {
+        self.books.lock().unwrap().take_overs
+    }
+
+    /// Rows not yet published.
+    pub fn unpublished(&self) -> usize {
+        self.books.lock().unwrap().outbox.len()
+    }
+
+    /// Rows forgotten after their publication.
+    pub fn published(&self) -> usize {
+        self.books.lock().unwrap().published
+    }
+
+    fn writable(&self) -> Result<(), LedgerError> {
+        if self.full.load(Ordering::SeqCst) { Err(LedgerError::Full("disk quota".to_owned())) } else { Ok(()) }
+    }
+}
+
+fn absent<T>() -> Result<T, LedgerError> {
+    Err(LedgerError::Failed("the ledger in memory cannot do that".to_owned()))
+}
+
+#[async_trait]
+impl Ledger for MemoryLedger {
+    async fn take_over(&self, arrivals: Vec<Arrival>, _now: Timestamp) -> Result<Vec<TakenOver>, LedgerError> {
+        self.writable()?;
+        let taken = {
+            let mut books = self.books.lock().unwrap();
+            books.take_overs += 1;
+            books.arrivals += arrivals.len();
+            arrivals.into_iter().map(|arrival| books.take(arrival)).collect()
+        };
+        self.changed.notify_one();
+        Ok(taken)
+    }
+
+    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
+        let books = self.books.lock().unwrap();
+        let rows = books.outbox.range(after + 1..).take(limit);
+        Ok(rows.map(|(&seq, ending)| Outgoing { seq, ending: ending.clone() }).collect())
+    }
+
+    async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
+        self.writable()?;
+        let mut books = self.books.lock().unwrap();
+        for seq in seqs {
+            assert!(books.outbox.remove(&seq).is_some(), "row {seq} was forgotten twice");
+            books.published += 1;
+        }
+        Ok(())
+    }
+
+    async fn job(&self, _: JobSeq) -> Result<Job, LedgerError> {
+        absent()
+    }
+
+    async fn begin_attempt(&self, _: AttemptStart) -> Result<(AttemptSeq, Option<Box<Job>>), LedgerError> {
+        absent()
+    }
+
+    async fn end_attempt(&self, _: AttemptEnd) -> Result<(), LedgerError> {
+        absent()
+    }
+
+    async fn settle(&self, _: JobSeq, _: Settlement, _: Timestamp) -> Result<(), LedgerError> {
+        absent()
+    }
+
+    async fn recover(&self, _: Timestamp) -> Result<usize, LedgerError> {
+        absent()
+    }
+
+    async fn waiting(&self, _: Option<Vec<String>>, _: JobSeq, _: usize) -> Result<Vec<Waiting>, LedgerError> {
+        absent()
+    }
+
+    async fn past_calls(&self, _: Timestamp) -> Result<Vec<PastCall>, LedgerError> {
+        absent()
+    }
+
+    async fn suspend(&self, _: Suspension) -> Result<(), LedgerError> {
+        absent()
+    }
+
+    async fn resume(&self, _: &str, _: &str, _: &str) -> Result<usize, LedgerError> {
+        absent()
+    }
+
+    async fn suspensions(&self) -> Result<Vec<Suspension>, LedgerError> {
+        absent()
+    }
+
+    async fn changed(&self) -> Result<Vec<Waiting>, LedgerError> {
+        absent()
+    }
+
+    async fn counts(&self, _: Option<Vec<String>>) -> Result<Counts, LedgerError> {
+        absent()
+    }
+}
+
+/// A ledger to be shared.
+pub fn in_memory() -> Arc<MemoryLedger> {
+    Arc::new(MemoryLedger::default())
+}

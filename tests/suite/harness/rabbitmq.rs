@@ -1,0 +1,134 @@
+//! A private RabbitMQ node that a test may stop, freeze and starve: own port, home and data, on loopback only.
+//!
+//! Tests that leave the broker alone use the one that `PACELINE_TEST_AMQP_URL` names instead.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::until;
+
+/// Where the tests' broker is.
+pub fn shared_url() -> String {
+    std::env::var("PACELINE_TEST_AMQP_URL").unwrap_or_else(|_| "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned())
+}
+
+/// A node of one's own; killed when dropped.
+pub struct Node {
+    home: TempDir,
+    port: u16,
+    dist_port: u16,
+    name: String,
+    child: Option<Child>,
+}
+
+impl Node {
+    /// Starts a node and waits until it accepts connections (about 10 s).
+    pub async fn start() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        for folder in ["mnesia", "log"] {
+            fs::create_dir(home.path().join(folder)).unwrap();
+        }
+        // A secret shared with nobody; erlang insists on the mode.
+        let cookie = home.path().join(".erlang.cookie");
+        fs::write(&cookie, format!("paceline{}", fastrand::u64(..))).unwrap();
+        fs::set_permissions(&cookie, fs::Permissions::from_mode(0o400)).unwrap();
+        for file in ["empty", "enabled_plugins", "rabbitmq.conf"] {
+            fs::write(home.path().join(file), if file == "enabled_plugins" { "[]." } else { "" }).unwrap();
+        }
+        let (port, dist_port) = (free_port(), free_port());
+        let name = format!("paceline-test-{port}@localhost");
+        let mut node = Self { home, port, dist_port, name, child: None };
+        node.boot().await;
+        node
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
+    }
+
+    /// Starts the node again after [`Self::stop`].
+    pub async fn boot(&mut self) {
+        let mut command = Command::new(script("rabbitmq-server"));
+        self.environment(&mut command);
+        // A group of its own, so that the shell and the runtime below it can be ended together.
+        let child = command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        self.child = Some(child.expect("RabbitMQ is needed for this test; scripts/test installs and starts it"));
+        let (child, port) = (self.child.as_mut().unwrap(), self.port);
+        until("the private RabbitMQ accepts connections", || {
+            assert!(child.try_wait().unwrap().is_none(), "the private RabbitMQ ended while starting");
+            TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), Duration::from_millis(200)).is_ok()
+        })
+        .await;
+    }
+
+    /// Stops the node as an operator would, and waits for its end.
+    pub async fn stop(&mut self) {
+        self.signal("TERM");
+        let mut child = self.child.take().unwrap();
+        until("the private RabbitMQ has ended", || child.try_wait().unwrap().is_some()).await;
+    }
+
+    /// Runs a `rabbitmqctl` command on the node.
+    pub fn control(&self, arguments: &[&str]) {
+        let mut command = Command::new(script("rabbitmqctl"));
+        self.environment(&mut command);
+        let output = command.arg("-n").arg(&self.name).args(arguments).output().unwrap();
+        assert!(output.status.success(), "rabbitmqctl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn environment(&self, command: &mut Command) {
+        let home = self.home.path();
+        let path = |name: &str| home.join(name).into_os_string();
+        command
+            .env("HOME", home)
+            .env("RABBITMQ_NODENAME", &self.name)
+            .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODE_PORT", self.port.to_string())
+            .env("RABBITMQ_DIST_PORT", self.dist_port.to_string())
+            .env("RABBITMQ_MNESIA_BASE", path("mnesia"))
+            .env("RABBITMQ_LOG_BASE", path("log"))
+            .env("RABBITMQ_PID_FILE", path("pid"))
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins"))
+            .env("RABBITMQ_CONFIG_FILE", path("rabbitmq.conf"))
+            .env("RABBITMQ_CONF_ENV_FILE", path("empty"))
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}");
+    }
+
+    /// Signals the runtime itself, which the scripts leave running below a shell.
+    fn signal(&self, signal: &str) {
+        let pid = fs::read_to_string(self.home.path().join("pid")).unwrap();
+        let done = Command::new("kill").arg(format!("-{signal}")).arg(pid.trim()).status().unwrap();
+        assert!(done.success(), "kill -{signal} {pid}");
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let group = format!("-{}", child.id());
+            let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The script itself, without the distribution's wrapper that changes the user.
+fn script(name: &str) -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/rabbitmq/lib").into_iter().flatten().flatten();
+    let found = versions.map(|entry| entry.path().join("sbin").join(name)).find(|path| path.exists());
+    found.unwrap_or_else(|| Path::new(name).to_owned())
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
