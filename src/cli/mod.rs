@@ -12,8 +12,11 @@ mod logs;
 mod methods;
 mod plan;
 mod progress;
+mod signals;
+mod submit;
 mod suspend;
 mod table;
+mod take_over;
 mod validate;
 
 use std::io::Write;
@@ -48,6 +51,7 @@ struct Cli {
 enum Command {
     Validate(validate::Args),
     Plan(plan::Args),
+    Submit(submit::Args),
     #[command(subcommand)]
     Methods(methods::Args),
     Suspend(suspend::SuspendArgs),
@@ -99,6 +103,7 @@ fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Validate(args) => validate::carry_out(context, &args),
         Command::Plan(args) => plan::carry_out(context, &args),
+        Command::Submit(args) => on_runtime(submit::carry_out(context, args)),
         Command::Methods(args) => methods::carry_out(context, args),
         Command::Suspend(args) => on_runtime(suspend::suspend(context, args)),
         Command::Resume(args) => on_runtime(suspend::resume(context, args)),
