@@ -1,1 +1,43 @@
-//! TODO
+//! A stand-in for Feishu, Lark and WeCom: users rehearse a batch on it, and tests run on it.
+//!
+//! It serves the catalog's methods in their documented shapes, counts quotas when requests arrive, delays and breaks
+//! replies as a scenario says, and keeps its own books of what was really created. It shares the catalog and the
+//! quotas' text with the worker, and no limiter code: each checks the other.
+//!
+//! Start at [`World`], which decides what happens to one request; [`Simulator`] is the handle that the two front
+//! ends share: [`InProcess`], a transport for the engine, and [`serve`], HTTP on a loopback socket.
+
+mod books;
+mod control;
+mod counter;
+mod credentials;
+mod effects;
+mod handle;
+mod http;
+mod ids;
+mod in_process;
+mod listing;
+mod meter;
+mod objects;
+mod params;
+mod replies;
+mod request;
+mod routes;
+pub mod scenario;
+mod served;
+mod strike;
+mod tokens;
+mod voice;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use books::{Books, MethodBook, QuotaBook, WindowBook};
+pub use handle::{Options, Simulator, StartError};
+pub use http::{ServeError, serve};
+pub use in_process::InProcess;
+pub use objects::ObjectLine;
+pub use request::{SimAnswer, SimMessage, SimReply, SimRequest, target_of};
+pub use scenario::{Scenario, ScenarioError, built_in_names};
+pub use world::{Departure, World};

@@ -1,0 +1,107 @@
+//! The simulator's own books: what arrived, what was refused, what was really created.
+//!
+//! They are kept apart from what is enforced and from everything that the worker says, so that duplicates, losses and
+//! breaches are counted by somebody other than the worker.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// What happened so far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Books {
+    /// Requests that arrived, tokens and look-ups included.
+    pub arrivals: u64,
+    /// Of these, carried out with code 0.
+    pub succeeded: u64,
+    /// Of these, over a quota.
+    pub refused: u64,
+    /// Objects created.
+    pub created: u64,
+    /// Of these, different ones by natural identity.
+    pub distinct: u64,
+    /// Of these, created again: `created - distinct`.
+    pub duplicates: u64,
+    /// By method.
+    pub methods: BTreeMap<String, MethodBook>,
+    /// By quota key.
+    pub quotas: Vec<QuotaBook>,
+    /// How often each code was answered, 0 for success; injected faults without a code count under `faults` alone.
+    pub codes: BTreeMap<i64, u64>,
+    /// How often each kind of fault struck.
+    pub faults: BTreeMap<&'static str, u64>,
+}
+
+/// What happened to one method.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MethodBook {
+    /// Requests that arrived.
+    pub arrivals: u64,
+    /// Of these, answered with code 0.
+    pub succeeded: u64,
+    /// Of these, over a quota.
+    pub refused: u64,
+    /// Of these, answered with another code, or not answered as they should be.
+    pub failed: u64,
+    /// Objects created.
+    pub created: u64,
+    /// Of these, different ones by natural identity.
+    pub distinct: u64,
+    /// Of these, created again.
+    pub duplicates: u64,
+    /// Calls in flight now: sent, and no reply out yet.
+    pub in_flight: u32,
+    /// The most calls in flight at once.
+    pub in_flight_max: u32,
+}
+
+/// What was counted for one quota key.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct QuotaBook {
+    /// The method.
+    pub method: String,
+    /// What the quota is counted by.
+    pub scope: String,
+    /// Which one of these: the app id, the corp id, …
+    pub key: String,
+    /// Calls within the quota.
+    pub accepted: u64,
+    /// Calls over the quota.
+    pub refused: u64,
+    /// Calls of other programs.
+    pub background: u64,
+    /// Window by window, shortest first.
+    pub windows: Vec<WindowBook>,
+}
+
+/// What was counted in one window, whatever kind of window is enforced.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WindowBook {
+    /// Requests per window.
+    pub limit: usize,
+    /// The window's length, shortened by the rehearsal's speed.
+    pub window_s: f64,
+    /// The most requests that arrived in any half-open span of that length, refused ones too, other programs' not.
+    pub largest: usize,
+    /// Whether that is over the limit.
+    pub is_breached: bool,
+}
+
+impl Books {
+    /// The book of a method.
+    pub(super) fn method(&mut self, name: &str) -> &mut MethodBook {
+        self.methods.entry(name.to_owned()).or_default()
+    }
+
+    /// Writes a new object down.
+    pub(super) fn note_created(&mut self, method: &str, is_duplicate: bool) {
+        let (distinct, duplicates) = if is_duplicate { (0, 1) } else { (1, 0) };
+        self.created += 1;
+        self.distinct += distinct;
+        self.duplicates += duplicates;
+        let book = self.method(method);
+        book.created += 1;
+        book.distinct += distinct;
+        book.duplicates += duplicates;
+    }
+}

@@ -1,0 +1,226 @@
+//! What was really created, and which of it was created twice.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::domain::job::Params;
+
+/// By which parameters two creates of a method mean the same thing; other methods go by all of their parameters.
+const IDENTITIES: &[(&str, &[&str])] = &[
+    ("feishu.calendar.create", &["body.summary", "body.description"]),
+    ("feishu.calendar.event.meeting_minute.create", &["path.calendar_id", "path.event_id"]),
+    ("wecom.meeting.create", &["body.admin_userid", "body.title", "body.meeting_start", "body.meeting_duration"]),
+];
+
+/// What two creates have in common that mean the same thing.
+pub fn natural_identity(method: &str, params: &Params) -> String {
+    let values = |names: &[&str]| {
+        let values = names.iter().map(|name| params.get(name).cloned().unwrap_or_default());
+        Value::Array(values.collect()).to_string()
+    };
+    if method == "feishu.vc.room.create" {
+        let own = params.get("body.custom_room_id").and_then(Value::as_str).filter(|id| !id.is_empty());
+        return own.map_or_else(|| values(&["body.name", "body.room_level_id"]), |id| format!("custom_room_id {id}"));
+    }
+    match IDENTITIES.iter().find(|(name, _)| *name == method) {
+        Some((_, names)) => values(names),
+        None => serde_json::json!([params.path, params.query, params.body]).to_string(),
+    }
+}
+
+/// One created object.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// Its id.
+    pub key: Value,
+    /// Of [`natural_identity`].
+    pub identity: String,
+    /// App or corp it belongs to.
+    pub account: Arc<str>,
+    /// Parameters that it was created with, as later calls changed them.
+    pub params: Params,
+    /// When, in microseconds since 1970.
+    pub created_at: i64,
+    /// Whether it was deleted.
+    pub is_deleted: bool,
+}
+
+/// One line of the list of objects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ObjectLine {
+    /// The method that created it.
+    pub method: String,
+    /// App or corp.
+    pub account: String,
+    /// Its id.
+    pub key: String,
+    /// What duplicates have in common.
+    pub identity: String,
+}
+
+/// Everything created.
+#[derive(Debug, Default)]
+pub struct Objects {
+    by_method: BTreeMap<String, Vec<Object>>,
+    /// Key → method and position.
+    by_key: HashMap<String, (String, usize)>,
+    /// Account, method and identity → how many.
+    identities: HashMap<(Arc<str>, String, String), u32>,
+}
+
+impl Objects {
+    /// Keeps a new object; says whether one of the same identity was there.
+    pub fn add(&mut self, method: &str, object: Object) -> bool {
+        let identity = (Arc::clone(&object.account), method.to_owned(), object.identity.clone());
+        let known = self.identities.entry(identity).or_default();
+        *known += 1;
+        let is_duplicate = *known > 1;
+        let all = self.by_method.entry(method.to_owned()).or_default();
+        if let Some(key) = key_text(&object.key) {
+            self.by_key.insert(key, (method.to_owned(), all.len()));
+        }
+        all.push(object);
+        is_duplicate
+    }
+
+    /// Whether an object of that identity was created and not deleted.
+    pub fn has(&self, method: &str, account: &str, identity: &str) -> bool {
+        let key = (Arc::from(account), method.to_owned(), identity.to_owned());
+        self.identities.contains_key(&key)
+            && self.of(method).iter().any(|it| !it.is_deleted && &*it.account == account && it.identity == identity)
+    }
+
+    /// The objects that a method created, in order.
+    pub fn of(&self, method: &str) -> &[Object] {
+        self.by_method.get(method).map_or(&[], Vec::as_slice)
+    }
+
+    /// The object with that key, with the method that created it.
+    pub fn find(&self, key: &str) -> Option<(&str, &Object)> {
+        let (method, position) = self.by_key.get(key)?;
+        Some((method, self.of(method).get(*position)?))
+    }
+
+    /// Changes or deletes the object that one of these parameters names.
+    pub fn touch(&mut self, params: &Params, deletes: bool) {
+        let mut named = params.path.values().chain(params.body.values()).filter_map(key_text);
+        let Some((method, position)) = named.find_map(|key| self.by_key.get(&key)) else { return };
+        let Some(object) = self.by_method.get_mut(method).and_then(|all| all.get_mut(*position)) else { return };
+        if deletes {
+            object.is_deleted = true;
+        } else {
+            object.params.body.extend(params.body.clone());
+        }
+    }
+
+    /// Every object in order of creation, method by method.
+    pub fn lines(&self) -> Vec<ObjectLine> {
+        let lines = self.by_method.iter().flat_map(|(method, all)| {
+            all.iter().map(|object| ObjectLine {
+                method: method.clone(),
+                account: object.account.to_string(),
+                key: key_text(&object.key).unwrap_or_default(),
+                identity: object.identity.clone(),
+            })
+        });
+        lines.collect()
+    }
+}
+
+/// A key as text.
+pub fn key_text(key: &Value) -> Option<String> {
+    match key {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// The value under a dotted path; the empty path is the value itself.
+pub fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    if path.is_empty() {
+        return Some(value);
+    }
+    path.split('.').try_fold(value, |value, name| value.get(name))
+}
+
+/// Puts a value under a dotted path, making objects on the way; the empty path replaces the whole.
+pub fn put(value: &mut Value, path: &str, new: Value) {
+    let mut place = value;
+    for name in path.split('.').filter(|name| !name.is_empty()) {
+        if !place.is_object() {
+            *place = Value::Object(Map::new());
+        }
+        let Some(fields) = place.as_object_mut() else { return };
+        place = fields.entry(name).or_insert(Value::Null);
+    }
+    *place = new;
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn params(path: Value, body: Value) -> Params {
+        let map = |value: Value| value.as_object().unwrap().clone();
+        Params { path: map(path), body: map(body), ..Params::default() }
+    }
+
+    fn room(body: Value) -> String {
+        natural_identity("feishu.vc.room.create", &params(json!({}), body))
+    }
+
+    #[test]
+    fn identities_follow_the_thing_not_the_request() {
+        assert_eq!(
+            room(json!({"name": "A", "room_level_id": "l", "capacity": 1})),
+            room(json!({"name": "A", "room_level_id": "l"}))
+        );
+        assert_ne!(room(json!({"name": "A", "room_level_id": "l"})), room(json!({"name": "A", "room_level_id": "m"})));
+        assert_eq!(
+            room(json!({"name": "A", "custom_room_id": "7"})),
+            room(json!({"name": "B", "custom_room_id": "7"}))
+        );
+        assert_ne!(
+            room(json!({"name": "A", "custom_room_id": "7"})),
+            room(json!({"name": "A", "custom_room_id": "8"}))
+        );
+        let other = |body| natural_identity("feishu.other.create", &params(json!({}), body));
+        assert_ne!(other(json!({"a": 1})), other(json!({"a": 2})));
+    }
+
+    #[test]
+    fn duplicates_are_seen_per_account() {
+        let object = |account: &str, key: &str| Object {
+            key: json!(key),
+            identity: "same".to_owned(),
+            account: account.into(),
+            params: Params::default(),
+            created_at: 0,
+            is_deleted: false,
+        };
+        let mut objects = Objects::default();
+        assert!(!objects.add("m", object("a", "1")));
+        assert!(!objects.add("m", object("b", "2")));
+        assert!(objects.add("m", object("a", "3")));
+        assert!(objects.has("m", "b", "same") && !objects.has("m", "c", "same"));
+        objects.touch(&params(json!({"id": "2"}), json!({})), true);
+        assert!(!objects.has("m", "b", "same"), "deleted");
+        assert_eq!(objects.lines().len(), 3);
+    }
+
+    #[test]
+    fn values_are_put_where_the_path_says() {
+        let mut value = json!({"data": {"room": {"room_id": "old", "name": "n"}}});
+        put(&mut value, "data.room.room_id", json!("new"));
+        put(&mut value, "data.more.deep", json!(1));
+        assert_eq!(value, json!({"data": {"room": {"room_id": "new", "name": "n"}, "more": {"deep": 1}}}));
+        assert_eq!(at(&value, "data.more.deep"), Some(&json!(1)));
+        assert_eq!(at(&value, ""), Some(&value));
+    }
+}

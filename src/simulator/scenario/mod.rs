@@ -1,0 +1,248 @@
+//! A scenario: what the simulated world is like, read from TOML.
+//!
+//! It says how long requests travel, how quotas are counted, which faults strike and when. It knows nothing of requests.
+//! Start at [`Scenario`]; [`read`] turns text into one and names every fault of the text at once.
+
+mod check;
+mod fault;
+mod latency;
+mod read;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::domain::quota::Quota;
+
+pub(super) use fault::Striker;
+pub use fault::{Fault, FaultKind};
+pub use latency::{Latency, Spread, SpreadKind};
+pub use read::{ScenarioError, built_in_names};
+
+/// What the simulated world is like. Everything has a default; the default world is quick and calm.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scenario {
+    /// What it is for, one sentence.
+    pub title: String,
+    /// Seed of every random draw; the same seed and the same order of arrivals give the same answers.
+    pub seed: u64,
+    /// How long requests and replies travel.
+    pub latency: Latency,
+    /// By method name or pattern (`feishu.vc.*`, `*`): a quota in place of the method's first documented one, or `none` to lift all.
+    pub quotas: BTreeMap<String, QuotaChoice>,
+    /// How quotas are counted and refused.
+    pub counting: Counting,
+    /// How long access tokens live.
+    pub tokens: TokenRules,
+    /// Secrets that are checked, by app id or corp id; any secret is accepted for the others.
+    pub apps: BTreeMap<String, AppSecret>,
+    /// To which app a user access token belongs, for its quotas.
+    pub users: BTreeMap<String, String>,
+    /// How listings behave.
+    pub listing: Listing,
+    /// Which of the platform's optional checks are on.
+    pub checks: Checks,
+    /// The most calls in flight, by method name or pattern; above it calls are refused (45033, 190010).
+    pub concurrency: BTreeMap<String, u32>,
+    /// Other programs that use the same apps.
+    pub background: Vec<Background>,
+    /// What happens to apps and tokens at a given time.
+    pub events: Vec<Event>,
+    /// What goes wrong with requests; the first that strikes decides.
+    pub faults: Vec<Fault>,
+}
+
+/// A quota of the scenario's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QuotaChoice {
+    /// No quota at all.
+    Lifted,
+    /// In place of the method's first one.
+    Is(Quota),
+}
+
+impl<'de> Deserialize<'de> for QuotaChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "none" {
+            return Ok(Self::Lifted);
+        }
+        text.parse().map(Self::Is).map_err(|message| serde::de::Error::custom(format!("{message}, or \"none\"")))
+    }
+}
+
+/// How the platform's windows work; the documents do not say, so all three kinds can be rehearsed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WindowKind {
+    /// At most N in every half-open span of W: the strictest.
+    #[default]
+    Sliding,
+    /// At most N between two multiples of W.
+    Fixed,
+    /// N at once, refilled evenly over W.
+    TokenBucket,
+}
+
+/// How quotas are counted and refused.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Counting {
+    /// The kind of window.
+    pub window: WindowKind,
+    /// Whether a refused call is counted too.
+    pub refused_count: bool,
+    /// Whether Feishu's refusals carry `x-ogw-ratelimit-limit` and `x-ogw-ratelimit-reset`.
+    pub reset_header: bool,
+    /// The HTTP status of Feishu's refusals: 429, or 400 as on older methods.
+    pub feishu_status: u16,
+    /// Whether WeCom blocks the key for one window's length after a hit, as documented.
+    pub wecom_block: bool,
+}
+
+impl Default for Counting {
+    fn default() -> Self {
+        Self {
+            window: WindowKind::Sliding,
+            refused_count: true,
+            reset_header: true,
+            feishu_status: 429,
+            wecom_block: true,
+        }
+    }
+}
+
+/// How long access tokens live. Not shortened by the rehearsal's speed: clients renew by a fixed margin.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TokenRules {
+    /// Life of a new token, in seconds.
+    pub life_s: u64,
+    /// While more than this remains, the same token is returned again, in seconds.
+    pub same_above_s: u64,
+    /// Whether apps that `[apps]` does not name are refused.
+    pub known_apps_only: bool,
+    /// Whether every secret is refused.
+    pub wrong_secret: bool,
+}
+
+impl Default for TokenRules {
+    fn default() -> Self {
+        Self { life_s: 7_200, same_above_s: 1_800, known_apps_only: false, wrong_secret: false }
+    }
+}
+
+/// The secret that is checked for an app.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppSecret {
+    /// The only accepted one. A made-up secret of the simulated world, never a real one.
+    pub secret: String,
+}
+
+impl std::fmt::Debug for AppSecret {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("AppSecret")
+    }
+}
+
+/// How listings behave.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listing {
+    /// How long a new object stays invisible, in milliseconds.
+    pub delay_ms: u64,
+    /// The most items of one page, whatever is asked for; 0 for no such limit.
+    pub page_max: usize,
+}
+
+/// Which of the platform's optional checks are on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Checks {
+    /// WeCom answers 400302 to a meeting that exists already.
+    pub wecom_duplicates: bool,
+    /// WeCom answers 400222 to a meeting that starts in the past.
+    pub past_start: bool,
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self { wecom_duplicates: false, past_start: true }
+    }
+}
+
+/// Another program that uses the same app.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Background {
+    /// The method it calls, by name or pattern.
+    pub method: String,
+    /// How often.
+    pub calls_per_min: f64,
+    /// From when, in seconds since the scenario began.
+    #[serde(default)]
+    pub from_s: f64,
+    /// Until when; left out: for ever.
+    pub until_s: Option<f64>,
+}
+
+/// What happens to apps and tokens at a given time.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// When, in seconds since the scenario began.
+    pub at_s: f64,
+    /// All access tokens handed out so far become invalid.
+    #[serde(default)]
+    pub revoke_tokens: bool,
+    /// The app whose secret changes.
+    pub app: Option<String>,
+    /// Its new secret.
+    pub secret: Option<String>,
+}
+
+/// The entry of `map` that fits a method best: its own name, else the longest pattern.
+pub fn best<'a, T>(map: &'a BTreeMap<String, T>, method: &str) -> Option<&'a T> {
+    map.iter().filter(|(pattern, _)| fits(pattern, method)).max_by_key(|(pattern, _)| pattern.len()).map(|(_, it)| it)
+}
+
+/// Whether a pattern (`feishu.calendar.*`, `*.create`, `*`) fits a method's name; one `*` stands for anything.
+pub fn fits(pattern: &str, method: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == method,
+        Some((head, tail)) => {
+            method.len() >= head.len() + tail.len() && method.starts_with(head) && method.ends_with(tail)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_fit_by_one_star() {
+        for (pattern, method, expected) in [
+            ("*", "feishu.vc.room.create", true),
+            ("feishu.*", "feishu.vc.room.create", true),
+            ("feishu.*", "wecom.meeting.create", false),
+            ("*.create", "wecom.meeting.create", true),
+            ("feishu.*.create", "feishu.calendar.create", true),
+            ("feishu.calendar.*.create", "feishu.calendar.create", false),
+            ("wecom.meeting.create", "wecom.meeting.create", true),
+            ("wecom.meeting.creat", "wecom.meeting.create", false),
+        ] {
+            assert_eq!(fits(pattern, method), expected, "{pattern} {method}");
+        }
+    }
+
+    #[test]
+    fn the_most_exact_entry_wins() {
+        let map = BTreeMap::from([("*".to_owned(), 1), ("feishu.*".to_owned(), 2), ("feishu.a".to_owned(), 3)]);
+        assert_eq!(best(&map, "feishu.a"), Some(&3));
+        assert_eq!(best(&map, "feishu.b"), Some(&2));
+        assert_eq!(best(&map, "wecom.a"), Some(&1));
+    }
+}

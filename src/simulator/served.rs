@@ -1,0 +1,109 @@
+//! What the world keeps ready for each method of the catalog, so that no call reads the catalog again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::meter::Rule;
+use super::routes::Routes;
+use super::scenario::{QuotaChoice, Scenario, best};
+use super::voice::Family;
+use crate::domain::catalog::{Catalog, Creation, Kind, LookUp, Method, Platform};
+
+/// One method as it is served.
+#[derive(Debug)]
+pub struct Served {
+    /// The method.
+    pub method: Arc<Method>,
+    /// Its platform.
+    pub platform: Arc<Platform>,
+    /// Its platform's family.
+    pub family: Family,
+    /// The quotas that are enforced.
+    pub rules: Vec<Rule>,
+    /// The most calls in flight.
+    pub in_flight_limit: Option<u32>,
+    /// Creates whose look-up lists with this method.
+    pub lists: Vec<Looked>,
+    /// Creates whose look-up fetches single objects with this method.
+    pub details: Vec<Looked>,
+}
+
+/// A create and how its look-up finds its objects.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// The create.
+    pub create: Arc<Method>,
+    /// Its look-up.
+    pub look_up: LookUp,
+}
+
+impl Served {
+    /// Whether a call makes a new object.
+    pub fn creates(&self) -> bool {
+        self.method.kind == Kind::Job && !matches!(self.method.creation, Creation::Natural)
+    }
+
+    /// Whether a call deletes an object, as far as its HTTP method or path tells.
+    pub fn deletes(&self) -> bool {
+        let last = self.method.path.rsplit('/').next().unwrap_or_default();
+        self.method.http_method == "DELETE" || matches!(last, "del" | "delete" | "cancel")
+    }
+}
+
+/// Makes every method ready, with the paths at which they stand. A method whose family has no platform is not served.
+pub fn prepare(catalog: &Catalog, scenario: &Scenario, speed: f64) -> (Vec<Arc<Served>>, Routes) {
+    let mut routes = Routes::default();
+    let mut all = Vec::new();
+    for (name, method) in &catalog.methods {
+        let Some(platform) = platform_of(catalog, &method.family) else { continue };
+        routes.add(&method.http_method, &method.path, all.len());
+        all.push(Arc::new(Served {
+            platform: Arc::clone(platform),
+            family: Family::of(&method.family),
+            rules: rules(method, scenario, speed),
+            in_flight_limit: best(&scenario.concurrency, name).copied(),
+            lists: looked(catalog, |look_up| look_up.method == *name),
+            details: looked(catalog, |look_up| look_up.detail.as_ref().is_some_and(|detail| detail.method == *name)),
+            method: Arc::clone(method),
+        }));
+    }
+    (all, routes)
+}
+
+/// The platform of that name, else any of that family: Feishu and Lark answer alike.
+pub fn platform_of<'a>(catalog: &'a Catalog, family: &str) -> Option<&'a Arc<Platform>> {
+    catalog.platforms.get(family).or_else(|| catalog.platforms.values().find(|platform| platform.family == family))
+}
+
+fn rules(method: &Method, scenario: &Scenario, speed: f64) -> Vec<Rule> {
+    let choice = best(&scenario.quotas, &method.name);
+    let mut rules: Vec<Rule> =
+        method.quotas.iter().map(|it| Rule { scope: it.scope, quota: it.quota.clone() }).collect();
+    match choice {
+        Some(QuotaChoice::Lifted) => rules.clear(),
+        Some(QuotaChoice::Is(quota)) => {
+            if let Some(first) = rules.first_mut() {
+                first.quota = quota.clone();
+            }
+        }
+        None => {}
+    }
+    for rule in &mut rules {
+        rule.quota = rule.quota.sped_up(speed);
+    }
+    rules
+}
+
+fn looked(catalog: &Catalog, is_wanted: impl Fn(&LookUp) -> bool) -> Vec<Looked> {
+    let found: BTreeMap<&str, Looked> = catalog
+        .methods
+        .values()
+        .filter_map(|create| match &create.creation {
+            Creation::LookUp(look_up) if is_wanted(look_up) => {
+                Some((create.name.as_str(), Looked { create: Arc::clone(create), look_up: (**look_up).clone() }))
+            }
+            Creation::LookUp(_) | Creation::Natural | Creation::None => None,
+        })
+        .collect();
+    found.into_values().collect()
+}

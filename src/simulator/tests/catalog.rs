@@ -1,0 +1,111 @@
+//! Every job method of the catalog works on the simulator without code of its own.
+
+use serde_json::{Map, Value};
+
+use super::*;
+use crate::domain::catalog::{Kind, Method, Schema, SchemaFormat, SchemaKind, TokenPlace};
+use crate::domain::outcome::{Answer, Outcome, Reply, classify};
+use crate::simulator::served::platform_of;
+
+/// A valid value made from a schema: its own example, else the least that it allows.
+fn sample(schema: &Schema) -> Value {
+    if schema.format == Some(SchemaFormat::UnixSeconds) {
+        let later = epoch().unix_seconds() + 86_400;
+        return if schema.kind == SchemaKind::String { later.to_string().into() } else { later.into() };
+    }
+    if let Some(example) = schema.examples.first() {
+        return example.clone();
+    }
+    match schema.kind {
+        SchemaKind::Object => Value::Object(object(schema)),
+        SchemaKind::Array => Value::Array(schema.items.iter().map(|item| sample(item)).collect()),
+        SchemaKind::String => "1".repeat(schema.length_min.unwrap_or(1).max(1)).into(),
+        SchemaKind::Integer => schema.minimum.unwrap_or(1).into(),
+        SchemaKind::Boolean => true.into(),
+    }
+}
+
+/// The required properties, with an example each.
+fn object(schema: &Schema) -> Map<String, Value> {
+    let required = schema.properties.iter().filter(|(name, _)| schema.requires(name));
+    required.map(|(name, property)| (name.clone(), sample(property))).collect()
+}
+
+fn request(method: &Method, place: &TokenPlace, tokens: (&str, &str)) -> SimRequest {
+    let mut target = method.path.clone();
+    for (name, value) in object(&method.path_schema) {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned).replace('@', "%40");
+        target = target.replace(&format!(":{name}"), &text);
+    }
+    let mut query: Vec<String> = object(&method.query_schema)
+        .iter()
+        .map(|(name, value)| format!("{name}={}", value.to_string().trim_matches('"')))
+        .collect();
+    let authorization = match place {
+        TokenPlace::AuthorizationHeader => Some(tokens.0.to_owned()),
+        TokenPlace::QueryAccessToken => {
+            query.push(format!("access_token={}", tokens.1));
+            None
+        }
+    };
+    let body = object(&method.body_schema);
+    let body = if body.is_empty() { bytes::Bytes::new() } else { Value::Object(body).to_string().into() };
+    SimRequest::new(&method.http_method, &format!("{target}?{}", query.join("&")), authorization, body)
+}
+
+#[test]
+fn every_job_method_succeeds_and_gives_its_key_back() {
+    let catalog = catalog();
+    let mut bench = Bench::new("");
+    let (feishu, wecom) = (bench.feishu_token(), bench.wecom_token());
+    let jobs: Vec<_> = catalog.methods.values().filter(|method| method.kind == Kind::Job).collect();
+    assert!(jobs.len() >= 4);
+    for method in jobs {
+        let platform = platform_of(&catalog, &method.family).unwrap();
+        let mut keys = Vec::new();
+        for _ in 0..2 {
+            let message = bench.whole(&request(method, &platform.token_place, (&feishu, &wecom)));
+            let answer = Answer { status: message.status, body: message.body, ..Answer::default() };
+            let outcome = classify(platform, method, &Reply::Answered(answer));
+            let Outcome::Succeeded { key, .. } = outcome else { panic!("{}: {outcome:?}", method.name) };
+            assert_eq!(key.is_some(), method.reply.key.is_some(), "{}", method.name);
+            keys.extend(key);
+        }
+        if let [first, second] = keys.as_slice() {
+            assert_ne!(first, second, "{}: ids are unique", method.name);
+            let book = &bench.world.books().methods[&method.name];
+            assert_eq!((book.created, book.distinct, book.duplicates), (2, 1, 1), "{}", method.name);
+        }
+    }
+}
+
+#[test]
+fn a_missing_required_field_is_refused_with_a_documented_code() {
+    let catalog = catalog();
+    let mut bench = Bench::new("");
+    let (feishu, wecom) = (bench.feishu_token(), bench.wecom_token());
+    for method in
+        catalog.methods.values().filter(|method| method.kind == Kind::Job && !method.body_schema.required.is_empty())
+    {
+        let platform = platform_of(&catalog, &method.family).unwrap();
+        let mut request = request(method, &platform.token_place, (&feishu, &wecom));
+        request.body = "{}".into();
+        let message = bench.whole(&request);
+        let answer = Answer { status: message.status, body: message.body, ..Answer::default() };
+        let outcome = classify(platform, method, &Reply::Answered(answer));
+        let code = outcome.failure().and_then(|failure| failure.code).unwrap();
+        assert!(matches!(outcome, Outcome::Permanent(_)), "{}: {outcome:?}", method.name);
+        assert!(method.errors.contains_key(&code) || platform.errors.contains_key(&code), "{}: {code}", method.name);
+    }
+    assert_eq!(bench.world.books().created, 0);
+}
+
+#[test]
+fn shipped_scenarios_name_methods_that_exist() {
+    let catalog = catalog();
+    for name in crate::simulator::built_in_names() {
+        let scenario = Scenario::load(name).unwrap();
+        assert_eq!(scenario.unknown_methods(&catalog), Vec::<String>::new(), "{name}");
+    }
+    assert_eq!(scenario("[quotas]\n\"feishu.vc.rom.*\" = \"none\"").unknown_methods(&catalog).len(), 1);
+}
