@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::clock::Clock;
 use crate::domain::catalog::{self, Catalog, CatalogSource};
 use crate::settings::{self, Settings};
-use crate::store::sqlite::{Mode, SqliteLedger};
+use crate::store::operator::Operator;
 
 use super::exit::refuse;
 
@@ -56,16 +56,9 @@ impl Context {
         Ok(settings::load_without_secrets(self.config.as_deref(), self.variables.clone().into_iter())?)
     }
 
-    /// The ledger, for commands beside the worker. A file that is not there yet is not made.
-    pub fn ledger(&self, settings: &Settings) -> anyhow::Result<SqliteLedger> {
-        let path = &settings.store.path;
-        if !path.exists() {
-            return Err(refuse(
-                format!("there is no ledger at {} yet", path.display()),
-                "`paceline run`, `submit` or `work` makes it; its place is [store] url, relative to the working directory",
-            ));
-        }
-        Ok(SqliteLedger::open(path, Mode::Operator, self.clock.now())?)
+    /// The operators' side of the ledger, beside a worker or without one.
+    pub fn operator(&self) -> anyhow::Result<Operator> {
+        Ok(Operator::open(&self.settings_without_secrets()?.store.path)?)
     }
 
     /// Prints one JSON document on a line of its own.

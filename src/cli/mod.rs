@@ -6,13 +6,19 @@
 mod batch;
 mod completions;
 mod context;
+mod dead;
 mod exit;
+mod export;
 mod fields;
+mod jobs;
 mod logs;
 mod methods;
 mod plan;
 mod progress;
+mod resolve;
 mod signals;
+mod simulate;
+mod status;
 mod submit;
 mod suspend;
 mod table;
@@ -52,10 +58,18 @@ enum Command {
     Validate(validate::Args),
     Plan(plan::Args),
     Submit(submit::Args),
+    Status(status::Args),
+    #[command(subcommand)]
+    Jobs(jobs::Args),
+    #[command(subcommand)]
+    Dead(dead::Args),
+    Resolve(resolve::Args),
     #[command(subcommand)]
     Methods(methods::Args),
     Suspend(suspend::SuspendArgs),
     Resume(suspend::ResumeArgs),
+    Export(export::Args),
+    Simulate(simulate::Args),
     Completions(completions::Args),
 }
 
@@ -104,9 +118,15 @@ fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
         Command::Validate(args) => validate::carry_out(context, &args),
         Command::Plan(args) => plan::carry_out(context, &args),
         Command::Submit(args) => on_runtime(submit::carry_out(context, args)),
+        Command::Status(args) => status::carry_out(context, &args),
+        Command::Jobs(args) => jobs::carry_out(context, args),
+        Command::Dead(args) => on_runtime(dead::carry_out(context, args)),
+        Command::Resolve(args) => resolve::carry_out(context, args),
+        Command::Export(args) => export::carry_out(context, args),
+        Command::Simulate(args) => on_runtime(simulate::carry_out(context, args)),
         Command::Methods(args) => methods::carry_out(context, args),
-        Command::Suspend(args) => on_runtime(suspend::suspend(context, args)),
-        Command::Resume(args) => on_runtime(suspend::resume(context, args)),
+        Command::Suspend(args) => suspend::suspend(context, args),
+        Command::Resume(args) => suspend::resume(context, args),
         Command::Completions(args) => completions::carry_out(context, &args),
     }
 }

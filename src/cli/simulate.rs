@@ -34,11 +34,15 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let catalog = catalog(&context.settings_without_secrets()?)?;
     let options = Options { listen: args.listen, scenario: args.scenario, speed: args.speed, seed: args.seed };
     let simulator = Simulator::from_options(catalog, &options, context.clock.clone()).map_err(explain)?;
-    let listener = TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
+    let listener =
+        TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
     let address = listener.local_addr()?;
     let mut stop = signals::Stop::listen()?;
     writeln!(context.err, "simulating {} on http://{address}; Ctrl-C ends it", options.scenario)?;
-    writeln!(context.err, "hint: base_url = \"http://{address}\" in [apps.NAME] sends an app here; the books are at /_simulator/books")?;
+    writeln!(
+        context.err,
+        "hint: base_url = \"http://{address}\" in [apps.NAME] sends an app here; the books are at /_simulator/books"
+    )?;
     simulator::serve(listener, simulator, async move { stop.first().await }).await?;
     Ok(Exit::Success)
 }

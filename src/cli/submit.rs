@@ -103,7 +103,7 @@ async fn to_ledger(
     decoder: &Arc<Decoder>,
 ) -> anyhow::Result<Exit> {
     let ledger = SqliteLedger::open(&settings.store.path, Mode::Operator, context.clock.now())?;
-    let taken = take_over(context, &ledger, sources, decoder, args.skip_invalid).await;
+    let taken = take_over(context, &ledger, &settings.store.path, sources, decoder, args.skip_invalid).await;
     ledger.close().await;
     let taken = taken?;
     if args.json {

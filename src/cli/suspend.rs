@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::json;
 
-use crate::engine::ports::{Ledger, Suspension};
+use crate::engine::ports::Suspension;
 use crate::settings::Settings;
 
 use super::context::{Context, catalog};
@@ -46,10 +46,10 @@ pub struct ResumeArgs {
 }
 
 /// Records a suspension.
-pub async fn suspend(context: &mut Context, args: SuspendArgs) -> anyhow::Result<Exit> {
+pub fn suspend(context: &mut Context, args: SuspendArgs) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     check(&settings, &args.scope)?;
-    let ledger = context.ledger(&settings)?;
+    let mut ledger = context.operator()?;
     let Scope { app, method, tenant, json } = args.scope;
     let suspension = Suspension {
         app,
@@ -62,8 +62,7 @@ pub async fn suspend(context: &mut Context, args: SuspendArgs) -> anyhow::Result
         cure: "`paceline resume` when the reason is gone".to_owned(),
         log_id: None,
     };
-    ledger.suspend(suspension.clone()).await?;
-    ledger.close().await;
+    ledger.suspend(&suspension)?;
     if json {
         context.print_json(&json!(suspension))?;
     } else {
@@ -77,13 +76,12 @@ pub async fn suspend(context: &mut Context, args: SuspendArgs) -> anyhow::Result
 }
 
 /// Ends suspensions; those of one method only, if one is named.
-pub async fn resume(context: &mut Context, args: ResumeArgs) -> anyhow::Result<Exit> {
+pub fn resume(context: &mut Context, args: ResumeArgs) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
-    let ledger = context.ledger(&settings)?;
+    let mut ledger = context.operator()?;
     let Scope { app, method, tenant, json } = args.scope;
     let (tenant, method) = (tenant.unwrap_or_default(), method.unwrap_or_default());
-    let resumed = ledger.resume(&app, &tenant, &method).await?;
-    ledger.close().await;
+    let resumed = ledger.resume(&app, &tenant, &method)?;
     let name = named(&app, &tenant, &method);
     if json {
         context.print_json(&json!({ "resumed": resumed }))?;
