@@ -14,7 +14,7 @@ use crate::store::operator::{BatchLine, LaneLine, Operator};
 
 use super::context::{Context, catalog};
 use super::exit::Exit;
-use super::plan::effective;
+use super::plan::{effective, owner};
 use super::progress::{Lane, duration};
 use super::table::{Align, Table, plain};
 
@@ -79,16 +79,19 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Catalog, now: Timestam
     let lanes = lines.into_iter().map(|line| {
         let key = key(&line);
         let quotas = quotas.get(&key).cloned().unwrap_or_default();
-        let past = calls.get(&key).map(Vec::as_slice).unwrap_or_default();
         let windows = quotas.iter().flat_map(|(scope, quota)| {
-            quota.windows().iter().map(|window| WindowUse {
+            let owner_of = |lane: &LaneKey| owner(*scope, lane, settings.apps.get(&lane.app));
+            let is_counted = |lane: &LaneKey| lane.method == key.method && owner_of(lane) == owner_of(&key);
+            let past: Vec<_> = calls.iter().filter(|(lane, _)| is_counted(lane)).flat_map(|(_, calls)| calls).collect();
+            let windows = quota.windows().iter().map(move |window| WindowUse {
                 scope: scope.to_string(),
                 window: window.to_string(),
                 used: past.iter().filter(|call| call.open || call.counted_by + window.span > now).count() as u64,
                 limit: window.limit,
-            })
+            });
+            windows.collect::<Vec<_>>()
         });
-        let windows = windows.collect();
+        let windows: Vec<_> = windows.collect();
         let is_mine = |suspension: &&Suspension| {
             suspension.app == line.app
                 && (suspension.tenant.is_empty() || suspension.tenant == line.tenant)
@@ -98,6 +101,7 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Catalog, now: Timestam
             name: key.to_string(),
             done: 0,
             total: line.queued + line.uncertain,
+            used: windows.iter().map(|window| window.used).collect(),
             quotas: quotas.into_iter().map(|(_, quota)| quota).collect(),
             stopped: suspensions.iter().find(is_mine).map(|suspension| suspension.detail.clone()),
         };

@@ -15,7 +15,7 @@ use super::exit::{Exit, refuse};
 use super::progress::duration;
 use super::table::{Align, Table};
 
-pub use pace::{Plan, effective, plan};
+pub use pace::{Plan, effective, owner, plan};
 
 /// Say how long files of jobs take at the documented pace, and which quota decides; send nothing
 #[derive(Debug, clap::Args)]

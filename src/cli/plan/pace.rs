@@ -80,7 +80,8 @@ pub fn plan(calls: &BTreeMap<LaneKey, u64>, catalog: &Catalog, apps: &BTreeMap<S
     Plan { needs, time: time.max(longest) }
 }
 
-fn owner(scope: QuotaScope, lane: &LaneKey, app: Option<&App>) -> String {
+/// Whose count a lane's calls fall under.
+pub fn owner(scope: QuotaScope, lane: &LaneKey, app: Option<&App>) -> String {
     match scope {
         QuotaScope::AppTenant if lane.tenant.is_empty() => lane.app.clone(),
         QuotaScope::AppTenant => format!("{}/{}", lane.app, lane.tenant),
