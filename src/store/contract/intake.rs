@@ -128,7 +128,7 @@ pub(crate) async fn a_dead_job_is_queued_again(ledger: &dyn Ledger) {
 /// A rejected AMQP message is a dead letter with its bytes; a file's row is replaced when the file is run again.
 pub(crate) async fn rejected_inputs_are_kept_once(ledger: &dyn Ledger) {
     let bad_row = |place: &str| Arrival {
-        input: Err(rejection(None, Some("move"))),
+        input: Err(Box::new(rejection(None, Some("move")))),
         origin: Origin { place: place.into(), raw: "{}".into(), ..Origin::default() },
     };
     for _ in 0..2 {
@@ -143,7 +143,7 @@ pub(crate) async fn rejected_inputs_are_kept_once(ledger: &dyn Ledger) {
     assert_eq!((after.total, after.dead, after.queued), (2, 1, 1));
 
     let message = Arrival {
-        input: Err(rejection(Some("x"), None)),
+        input: Err(Box::new(rejection(Some("x"), None))),
         origin: Origin { raw: b"\xff\x00".to_vec().into(), amqp: Some(AmqpOrigin::default()), ..Origin::default() },
     };
     assert_eq!(take(ledger, message).await, TakenOver::Rejected);
@@ -163,7 +163,7 @@ pub(crate) async fn rejected_inputs_are_kept_once(ledger: &dyn Ledger) {
 /// A message that was rejected, published and then corrected under the same id is no dead letter any more.
 pub(crate) async fn a_corrected_message_ends_its_rejection(ledger: &dyn Ledger) {
     let bad = Arrival {
-        input: Err(rejection(Some("a"), Some("move"))),
+        input: Err(Box::new(rejection(Some("a"), Some("move")))),
         origin: Origin { amqp: Some(AmqpOrigin::default()), ..Origin::default() },
     };
     take(ledger, bad).await;

@@ -42,6 +42,7 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp(T0.0 + seconds * S)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "reads as a literal")]
 pub(crate) fn object(value: Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap()
 }
@@ -84,14 +85,14 @@ pub(crate) fn from_amqp(job: Job) -> Arrival {
     Arrival { input: Ok(Box::new(job)), origin }
 }
 
-pub(crate) fn rejection(id: Option<&str>, batch: Option<&str>) -> Box<Rejection> {
-    Box::new(Rejection {
+pub(crate) fn rejection(id: Option<&str>, batch: Option<&str>) -> Rejection {
+    Rejection {
         id: id.map(Into::into),
         method: None,
         app: Some("acme".into()),
         batch: batch.map(Into::into),
         faults: vec![Fault::invalid("body.name", "expected at most 100 characters, got 101")],
-    })
+    }
 }
 
 pub(crate) fn failure(detail: &str) -> Failure {

@@ -1,5 +1,7 @@
 //! Attempts: recorded before they leave, closed after the reply, and what a dead process left open.
 
+use std::sync::LazyLock;
+
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::books::{Books, THROTTLED, Trouble, call_us_max};
@@ -46,13 +48,15 @@ pub(crate) fn begin(books: &mut Books, start: &AttemptStart) -> Result<Option<(A
 
 /// The job, if it may be called: an operator may have ended it, or it may be in flight already.
 fn callable(books: &Books, seq: JobSeq, purpose: i64) -> Result<Option<JobRow>, Trouble> {
-    const OPEN: &str = "NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)";
+    // Made once: the statement's text is the key to the prepared one.
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.seq = ?1 AND j.state <= ?2
+                 AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)"
+        )
+    });
     // A held job may be looked up again; it is not sent again.
     let state_max = if purpose == FOR_LOOK_UP { State::Held } else { State::Uncertain };
-    // Made once: the statement's text is the key to the prepared one.
-    static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
-        format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.seq = ?1 AND j.state <= ?2 AND {OPEN}")
-    });
     let row = books.conn().prepare_cached(&SQL)?.query_row(params![seq.0, state_max.number()], JobRow::read);
     Ok(row.optional()?)
 }
@@ -160,24 +164,35 @@ pub(crate) fn recover(books: &mut Books, now: Timestamp) -> Result<usize, Troubl
     Ok(open.len())
 }
 
-/// Every call that may still be counted by a window that reaches back to `since`.
+/// Every call that may still be counted by a window that reaches back to `since`, in the order of sending.
 pub(crate) fn past_calls(conn: &Connection, since: Timestamp) -> rusqlite::Result<Vec<PastCall>> {
+    let mut calls = Vec::new();
+    each_call(conn, since, |call| calls.push(call))?;
+    Ok(calls)
+}
+
+/// [`past_calls`], one at a time.
+pub(crate) fn each_call(conn: &Connection, since: Timestamp, mut each: impl FnMut(PastCall)) -> rusqlite::Result<()> {
     let earliest = since.0.saturating_sub(call_us_max(conn)?);
     let mut statement = conn.prepare_cached(
         "SELECT l.app, l.tenant, l.method, a.sent_at, a.deadline_at, a.ended_at, a.replied
          FROM attempts a INDEXED BY attempts_by_time CROSS JOIN lanes l USING (lane)
          WHERE a.sent_at >= ?1 AND a.outcome IS NOT ?2 ORDER BY a.sent_at, a.seq",
     )?;
-    let calls = statement.query_map(params![earliest, NOT_SENT], |row| {
+    let mut rows = statement.query(params![earliest, NOT_SENT])?;
+    while let Some(row) = rows.next()? {
         let ended_at: Option<i64> = row.get(5)?;
         let replied: Option<bool> = row.get(6)?;
         let reply_at = ended_at.filter(|_| replied == Some(true));
-        Ok(PastCall {
-            lane: LaneKey { app: row.get(0)?, tenant: row.get(1)?, method: row.get(2)? },
-            sent_at: Timestamp(row.get(3)?),
-            counted_by: Timestamp(reply_at.map_or_else(|| row.get(4), Ok)?),
-            open: reply_at.is_none(),
-        })
-    })?;
-    calls.filter(|call| call.as_ref().map_or(true, |call| call.counted_by >= since)).collect()
+        let counted_by = Timestamp(reply_at.map_or_else(|| row.get(4), Ok)?);
+        if counted_by >= since {
+            each(PastCall {
+                lane: LaneKey { app: row.get(0)?, tenant: row.get(1)?, method: row.get(2)? },
+                sent_at: Timestamp(row.get(3)?),
+                counted_by,
+                open: reply_at.is_none(),
+            });
+        }
+    }
+    Ok(())
 }

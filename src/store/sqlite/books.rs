@@ -108,6 +108,11 @@ impl Books {
         *self.tallies.entry((batch, kind)).or_insert(0) += change;
     }
 
+    /// Counts `removed` fewer in a tally of a batch.
+    pub(crate) fn tally_removed(&mut self, batch: i64, kind: i64, removed: usize) {
+        self.tally(batch, kind, -i64::try_from(removed).unwrap_or(i64::MAX));
+    }
+
     /// A job of `batch` went from one state to another.
     pub(crate) fn moved(&mut self, batch: i64, from: State, to: State) {
         if from != to {

@@ -7,6 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::engine::ports::LedgerError;
@@ -14,8 +15,11 @@ use crate::engine::ports::LedgerError;
 /// Marks the file as Paceline's: "PACE".
 const APPLICATION_ID: i64 = 0x5041_4345;
 
-/// One script a version, in order; the file's `user_version` says how many it has seen.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+/// The script that leads to each version, in order; the file's `user_version` says which it has reached.
+const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("migrations/0001.sql"))];
+
+/// The version that this program writes.
+const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
 /// Statements kept prepared per connection: more than the code has, so none is ever prepared twice.
 const STATEMENTS_MAX: usize = 128;
@@ -74,6 +78,8 @@ fn create_private(path: &Path) -> Result<(), LedgerError> {
 fn configure(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(BUSY_TIMEOUT)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // Otherwise each binding of a value that a partial index could depend on prepares its statement again.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
     // FULL: a commit is on the disk before it is answered, so that no attempt leaves unrecorded.
     conn.pragma_update(None, "synchronous", "FULL")?;
@@ -86,7 +92,7 @@ fn configure(conn: &Connection) -> rusqlite::Result<()> {
 fn migrate(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
     let failed = |error: rusqlite::Error| unusable(path, &error);
     let (version, application) = marks(conn, path)?;
-    if version == MIGRATIONS.len() as i64 && application == APPLICATION_ID {
+    if version == VERSION && application == APPLICATION_ID {
         return Ok(());
     }
     // IMMEDIATE, so that two processes that start at once do not both migrate.
@@ -116,16 +122,15 @@ fn migrate_in_transaction(conn: &Connection, path: &Path) -> Result<(), LedgerEr
             path.display()
         )));
     }
-    let known = MIGRATIONS.len() as i64;
-    if version > known {
+    if version > VERSION {
         return Err(LedgerError::Failed(format!(
-            "{} was written by a newer Paceline (ledger version {version}, this one knows up to {known}); use that version, or name another file in [store] url",
+            "{} was written by a newer Paceline (ledger version {version}, this one knows up to {VERSION}); use that version, or name another file in [store] url",
             path.display()
         )));
     }
-    for (at, script) in MIGRATIONS.iter().enumerate().skip(usize::try_from(version).unwrap_or(0)) {
+    for (to, script) in MIGRATIONS.into_iter().filter(|&(to, _)| to > version) {
         conn.execute_batch(script).map_err(|error| unusable(path, &error))?;
-        conn.pragma_update(None, "user_version", at as i64 + 1).map_err(|error| unusable(path, &error))?;
+        conn.pragma_update(None, "user_version", to).map_err(|error| unusable(path, &error))?;
     }
     if version == 0 {
         conn.pragma_update(None, "application_id", APPLICATION_ID).map_err(|error| unusable(path, &error))?;

@@ -46,9 +46,10 @@ impl WorkerLock {
     }
 }
 
-/// `<ledger>.lock`.
+/// `<ledger>.lock`, beside the file itself: a symbolic link to a ledger is the same ledger.
 fn lock_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
+    let file = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut name = file.into_os_string();
     name.push(".lock");
     PathBuf::from(name)
 }
@@ -83,5 +84,15 @@ mod tests {
         assert!(why.contains("stop that one first"));
         drop(first);
         WorkerLock::acquire(&path, Timestamp(2)).unwrap();
+    }
+
+    #[test]
+    fn a_link_to_the_ledger_is_the_same_ledger() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("ledger.db"), folder.path().join("link.db"));
+        std::fs::write(&path, "").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let _first = WorkerLock::acquire(&path, Timestamp(0)).unwrap();
+        assert!(matches!(WorkerLock::acquire(&link, Timestamp(1)), Err(LedgerError::Locked(_))));
     }
 }

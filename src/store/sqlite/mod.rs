@@ -3,13 +3,17 @@
 //! Changes go through one writer that commits whatever has queued up together ([`writer`]); reads have connections of
 //! their own ([`readers`]). What a change means stands in `take_over`, `attempts`, `settle` and `outbox`.
 
-mod attempts;
+pub(crate) mod attempts;
 #[cfg(test)]
 mod bench;
 pub(crate) mod books;
+#[cfg(test)]
+mod edges;
 mod file;
 pub(crate) mod job_row;
 mod lock;
+#[cfg(test)]
+mod model;
 mod outbox;
 mod readers;
 pub(crate) mod settle;
@@ -83,9 +87,11 @@ impl SqliteLedger {
         }
     }
 
+    /// Lets the file grow to so many pages, as a full disk would.
     #[cfg(test)]
-    pub(crate) async fn sql(&self, sql: &'static str) -> Result<(), LedgerError> {
-        self.writer.change(move |books| Ok(books.conn().execute_batch(sql)?)).await
+    async fn limit_pages(&self, pages: u32) {
+        let set = move |books: &mut Books| Ok(books.conn().pragma_update(None, "max_page_count", pages)?);
+        self.writer.change(set).await.unwrap();
     }
 }
 

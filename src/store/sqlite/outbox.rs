@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::books::{Books, Trouble};
+use crate::domain::outcome::Failure;
 use crate::engine::ports::{AmqpOrigin, Ending, Outgoing};
 use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS};
 
@@ -61,26 +62,24 @@ fn ending_of(conn: &Connection, pending: &Pending) -> rusqlite::Result<Option<En
         return conn
             .prepare_cached(&OF_JOB)?
             .query_row(params![job, pending.amqp, pending.reply_to], |row| {
-                ending(EndingRow::of_job(row)?, row, ENDING_COLUMNS_LEN)
+                ending(&EndingRow::of_job(row)?, row, ENDING_COLUMNS_LEN)
             })
             .optional();
     }
     conn.prepare_cached(&OF_REJECTED)?
-        .query_row(params![pending.rejected, pending.reply_to], |row| ending(EndingRow::of_rejected(row)?, row, 7))
+        .query_row(params![pending.rejected, pending.reply_to], |row| ending(&EndingRow::of_rejected(row)?, row, 7))
         .optional()
 }
 
-fn ending(ended: EndingRow, row: &Row<'_>, rest: usize) -> rusqlite::Result<Ending> {
+fn ending(ended: &EndingRow, row: &Row<'_>, rest: usize) -> rusqlite::Result<Ending> {
     let amqp: Option<String> = row.get(rest)?;
     let amqp: AmqpOrigin = amqp.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let reply_to: Option<String> = row.get(rest + 1)?;
     let raw: Option<Vec<u8>> = row.get(rest + 2)?;
-    let mut failure = ended.failure.clone();
-    failure.cure = ended.cure();
     Ok(Ending {
         document: ended.document(),
         reason: ended.reason,
-        failure,
+        failure: Failure { cure: ended.cure(), ..ended.failure.clone() },
         attempts: ended.attempts,
         raw: raw.unwrap_or_default().into(),
         reply_to: reply_to.or_else(|| amqp.reply_to.clone()),

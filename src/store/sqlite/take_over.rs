@@ -1,6 +1,6 @@
 //! Taking inputs over: new jobs, known ids, and inputs that are no jobs.
 
-use rusqlite::{OptionalExtension, named_params, params};
+use rusqlite::{named_params, params};
 
 use super::books::{Books, REJECTED, Trouble};
 use super::job_row::{self, JobText, OriginText};
@@ -268,7 +268,7 @@ fn forget_place(books: &mut Books, batch: i64, place: &str) -> Result<(), Troubl
         .conn()
         .prepare_cached("DELETE FROM rejected WHERE batch = ?1 AND place = ?2")?
         .execute(params![batch, place])?;
-    books.tally(batch, REJECTED, -(gone as i64));
+    books.tally_removed(batch, REJECTED, gone);
     Ok(())
 }
 
@@ -284,12 +284,6 @@ fn forget_rejections(books: &mut Books, text: &JobText, arrival: &Incoming, now:
                  AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.rejected = rejected.seq)",
         )?
         .execute(params![text.job.id, batch])?;
-    books.tally(batch, REJECTED, -(gone as i64));
+    books.tally_removed(batch, REJECTED, gone);
     Ok(())
-}
-
-/// The job of an id, if it is known.
-pub(crate) fn seq_of(books: &Books, id: &str) -> Result<Option<JobSeq>, Trouble> {
-    let seq = books.conn().prepare_cached("SELECT seq FROM jobs WHERE id = ?1")?.query_row([id], |row| row.get(0));
-    Ok(seq.optional()?.map(JobSeq))
 }

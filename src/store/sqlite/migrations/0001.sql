@@ -51,7 +51,7 @@ CREATE TABLE jobs (
 ) STRICT;
 CREATE INDEX jobs_waiting ON jobs (seq) WHERE state <= 1;
 CREATE INDEX jobs_parked ON jobs (seq) WHERE state IN (2, 3, 4);
-CREATE INDEX jobs_of_batch ON jobs (batch) WHERE batch <> 0;
+CREATE INDEX jobs_of_batch ON jobs (batch);
 
 CREATE TABLE attempts (
     seq INTEGER PRIMARY KEY,
@@ -98,6 +98,7 @@ CREATE TABLE outbox (
     amqp TEXT,
     reply_to TEXT
 ) STRICT;
+CREATE INDEX outbox_of_rejected ON outbox (rejected) WHERE rejected IS NOT NULL;
 
 -- Jobs that another process put to work, for the running worker to pick up.
 CREATE TABLE changed (job INTEGER PRIMARY KEY) STRICT;

@@ -1,0 +1,221 @@
+//! Single jobs: listed, shown with their attempts, cancelled.
+
+use rusqlite::{OptionalExtension, Row, named_params};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::batches::number;
+use super::{Operator, ids_text, limit_of};
+use crate::domain::time::Timestamp;
+use crate::engine::ports::{JobSeq, LedgerError, Settlement};
+use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow};
+use crate::store::sqlite::attempts::{FOR_JOB, FOR_LOOK_UP};
+use crate::store::sqlite::settle;
+use crate::store::state::State;
+
+/// Which jobs; an absent field restricts nothing.
+#[derive(Clone, Debug, Default)]
+pub struct JobFilter {
+    /// These ids alone.
+    pub ids: Vec<String>,
+    /// In this state.
+    pub state: Option<State>,
+    /// Of this batch.
+    pub batch: Option<String>,
+    /// Of this method.
+    pub method: Option<String>,
+    /// Of this app.
+    pub app: Option<String>,
+}
+
+/// One job in a list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct JobLine {
+    /// Its number, for paging.
+    pub seq: i64,
+    /// Whether a call of it is in flight.
+    pub running: bool,
+    /// 0 to 9.
+    pub priority: u8,
+    /// Not sent before.
+    pub not_before: Option<Timestamp>,
+    /// Expired at.
+    pub not_after: Option<Timestamp>,
+    /// When it was taken over.
+    pub created_at: Timestamp,
+    /// File name and line; absent for AMQP.
+    pub place: Option<String>,
+    /// The contract's document, as far as the job has come.
+    #[serde(flatten)]
+    pub document: Value,
+}
+
+/// One attempt of a job.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AttemptLine {
+    /// Its number.
+    pub seq: i64,
+    /// `job` or `look-up`.
+    pub purpose: &'static str,
+    /// Not later than its first byte left.
+    pub sent_at: Timestamp,
+    /// When it was over; absent while it is in flight.
+    pub ended_at: Option<Timestamp>,
+    /// One word; absent while it is in flight.
+    pub outcome: Option<String>,
+    /// HTTP status, if there was an answer.
+    pub http_status: Option<u16>,
+    /// The platform's code.
+    pub code: Option<i64>,
+    /// The platform's words, or ours.
+    pub detail: Option<String>,
+    /// The platform's log id.
+    pub log_id: Option<String>,
+}
+
+/// A job with its attempts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct JobSheet {
+    /// The job.
+    #[serde(flatten)]
+    pub line: JobLine,
+    /// Its attempts, in order. Those of an earlier life (before a redrive) are among them.
+    pub history: Vec<AttemptLine>,
+}
+
+/// What came of a cancellation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Cancelled {
+    /// Ended now.
+    pub cancelled: usize,
+    /// Matched, but a call of it is in flight: it ends by its reply.
+    pub running: usize,
+}
+
+const RUNNING: &str = "EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)";
+const FILTER: &str = "(:ids IS NULL OR j.id IN (SELECT value FROM json_each(:ids)))
+     AND (:state IS NULL OR j.state = :state) AND (:batch IS NULL OR b.name = :batch)
+     AND (:method IS NULL OR l.method = :method) AND (:app IS NULL OR l.app = :app)";
+const TABLES: &str = "jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch";
+const MORE: &str = "j.seq, j.priority, j.not_before, j.not_after, j.created_at, j.place";
+
+impl JobLine {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        const AT: usize = ENDING_COLUMNS_LEN;
+        Ok(Self {
+            document: EndingRow::of_job(row)?.document(),
+            seq: row.get(AT)?,
+            priority: row.get(AT + 1)?,
+            not_before: row.get::<_, Option<i64>>(AT + 2)?.map(Timestamp),
+            not_after: row.get::<_, Option<i64>>(AT + 3)?.map(Timestamp),
+            created_at: Timestamp(row.get(AT + 4)?),
+            place: row.get(AT + 5)?,
+            running: row.get(AT + 6)?,
+        })
+    }
+}
+
+impl Operator {
+    /// The jobs that match, after the number `after`, in the order of take-over, at most `limit`.
+    pub fn list_jobs(&self, filter: &JobFilter, after: i64, limit: usize) -> Result<Vec<JobLine>, LedgerError> {
+        self.read(|conn| {
+            conn.prepare_cached(&format!(
+                "SELECT {ENDING_COLUMNS}, {MORE}, {RUNNING} FROM {TABLES}
+                 WHERE j.seq > :after AND {FILTER} ORDER BY j.seq LIMIT :limit"
+            ))?
+            .query_map(
+                named_params! {
+                    ":after": after,
+                    ":limit": limit_of(limit),
+                    ":ids": ids_text(&filter.ids),
+                    ":state": filter.state.map(State::number),
+                    ":batch": filter.batch,
+                    ":method": filter.method,
+                    ":app": filter.app,
+                },
+                JobLine::read,
+            )?
+            .collect()
+        })
+    }
+
+    /// One job with its attempts; `None` if there is none of this id.
+    pub fn show_job(&self, id: &str) -> Result<Option<JobSheet>, LedgerError> {
+        self.read(|conn| {
+            let line = conn
+                .prepare_cached(&format!("SELECT {ENDING_COLUMNS}, {MORE}, {RUNNING} FROM {TABLES} WHERE j.id = ?1"))?
+                .query_row([id], JobLine::read)
+                .optional()?;
+            let Some(line) = line else { return Ok(None) };
+            let history = conn
+                .prepare_cached(
+                    "SELECT seq, purpose, sent_at, ended_at, outcome, http_status, code, detail, log_id
+                     FROM attempts WHERE job = ?1 ORDER BY seq",
+                )?
+                .query_map([line.seq], attempt_line)?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok(Some(JobSheet { line, history }))
+        })
+    }
+
+    /// Cancels the matching jobs that are queued and not in flight; the filter's state is not looked at.
+    pub fn cancel(&mut self, filter: &JobFilter, now: Timestamp) -> Result<Cancelled, LedgerError> {
+        let cancelled = self.change_in_chunks(|books, after, limit| {
+            let seqs: Vec<i64> = books
+                .conn()
+                .prepare_cached(&format!(
+                    "SELECT j.seq FROM {TABLES} WHERE j.seq > :after AND {FILTER} AND NOT {RUNNING}
+                     ORDER BY j.seq LIMIT :limit"
+                ))?
+                .query_map(
+                    named_params! {
+                        ":after": after,
+                        ":limit": limit_of(limit),
+                        ":ids": ids_text(&filter.ids),
+                        ":state": State::Queued.number(),
+                        ":batch": filter.batch,
+                        ":method": filter.method,
+                        ":app": filter.app,
+                    },
+                    |row| row.get(0),
+                )?
+                .collect::<rusqlite::Result<_>>()?;
+            for &seq in &seqs {
+                let seq = JobSeq(seq);
+                if let Some(standing) = settle::standing(books, seq)? {
+                    settle::apply(books, seq, standing, &Settlement::Cancelled, false, now)?;
+                }
+            }
+            Ok(seqs)
+        })?;
+        let still = self.list_jobs(&JobFilter { state: Some(State::Queued), ..filter.clone() }, 0, usize::MAX)?;
+        Ok(Cancelled { cancelled, running: still.iter().filter(|line| line.running).count() })
+    }
+
+    /// How many calls are in flight.
+    pub fn running(&self) -> Result<u64, LedgerError> {
+        self.read(|conn| {
+            conn.prepare_cached("SELECT count(*) FROM attempts INDEXED BY attempts_open WHERE ended_at IS NULL")?
+                .query_row([], |row| number(row, 0))
+        })
+    }
+}
+
+fn attempt_line(row: &Row<'_>) -> rusqlite::Result<AttemptLine> {
+    let purpose: i64 = row.get(1)?;
+    Ok(AttemptLine {
+        seq: row.get(0)?,
+        purpose: match purpose {
+            FOR_JOB => "job",
+            FOR_LOOK_UP => "look-up",
+            _ => "token",
+        },
+        sent_at: Timestamp(row.get(2)?),
+        ended_at: row.get::<_, Option<i64>>(3)?.map(Timestamp),
+        outcome: row.get(4)?,
+        http_status: row.get(5)?,
+        code: row.get(6)?,
+        detail: row.get(7)?,
+        log_id: row.get(8)?,
+    })
+}

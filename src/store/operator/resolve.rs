@@ -1,0 +1,96 @@
+//! A person decides what became of a job that nobody else can decide.
+
+use rusqlite::OptionalExtension;
+use serde_json::Value;
+
+use super::Operator;
+use crate::domain::outcome::Failure;
+use crate::domain::reason::Reason;
+use crate::domain::time::Timestamp;
+use crate::engine::ports::{JobSeq, LedgerError, Settlement};
+use crate::store::sqlite::books::{Books, Trouble};
+use crate::store::sqlite::settle;
+use crate::store::state::State;
+
+/// What a person found out about a held or uncertain job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// It was applied; the new object has this id.
+    Succeeded {
+        /// Id of the new object.
+        key: String,
+    },
+    /// It was not applied: send it again, from the start.
+    Retry,
+    /// It shall not be sent again.
+    Dead,
+}
+
+impl Operator {
+    /// Resolves a held or uncertain job.
+    ///
+    /// # Errors
+    /// [`LedgerError::Failed`] with a sentence: no such job, it is in another state, or a call of it is in flight.
+    pub fn resolve(&mut self, id: &str, resolution: &Resolution, now: Timestamp) -> Result<(), LedgerError> {
+        self.change(|books| {
+            let seq = resolvable(books, id)?;
+            let Some(standing) = settle::standing(books, seq)? else { return Err(unknown(id)) };
+            if !matches!(standing.state, State::Held | State::Uncertain) {
+                return Err(Trouble::Refused(format!(
+                    "job {id:?} is {}; only held and uncertain jobs are resolved",
+                    standing.state.as_str()
+                )));
+            }
+            let settlement = match resolution {
+                Resolution::Succeeded { key } => Settlement::Succeeded { key: Some(key.clone()), result: Value::Null },
+                Resolution::Retry => Settlement::Queued { not_before: None, charged: false, failure: None },
+                Resolution::Dead => Settlement::Dead { reason: Reason::Uncertain, failure: known(books, seq)? },
+            };
+            settle::apply(books, seq, standing, &settlement, false, now)?;
+            if *resolution == Resolution::Retry {
+                books.conn().prepare_cached("UPDATE jobs SET attempts = 0 WHERE seq = ?1")?.execute([seq.0])?;
+                books.announce(seq)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn unknown(id: &str) -> Trouble {
+    Trouble::Refused(format!("there is no job {id:?}; `paceline jobs list --state held` shows the held ones"))
+}
+
+fn resolvable(books: &Books, id: &str) -> Result<JobSeq, Trouble> {
+    let found: Option<(i64, bool)> = books
+        .conn()
+        .prepare_cached(
+            "SELECT j.seq, EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)
+             FROM jobs j WHERE j.id = ?1",
+        )?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match found {
+        None => Err(unknown(id)),
+        Some((_, true)) => Err(Trouble::Refused(format!(
+            "a call for job {id:?} is in flight; try again when it is over (`paceline jobs show` says when)"
+        ))),
+        Some((seq, false)) => Ok(JobSeq(seq)),
+    }
+}
+
+/// What was known when the job was parked stays with its dead letter. Its cure told how to resolve it, which is done.
+fn known(books: &Books, seq: JobSeq) -> Result<Failure, Trouble> {
+    let failure = books
+        .conn()
+        .prepare_cached("SELECT http_status, code, detail, log_id FROM jobs WHERE seq = ?1")?
+        .query_row([seq.0], |row| {
+            Ok(Failure {
+                status: row.get(0)?,
+                code: row.get(1)?,
+                detail: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+                cure: None,
+                log_id: row.get(3)?,
+            })
+        })?;
+    Ok(failure)
+}

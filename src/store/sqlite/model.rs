@@ -1,0 +1,362 @@
+//! Random sequences of operations against a model that is too simple to be wrong.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use rusqlite::Connection;
+
+use super::{Mode, SqliteLedger};
+use crate::domain::outcome::Failure;
+use crate::domain::reason::Reason;
+use crate::engine::ports::{AttemptSeq, Counts, JobSeq, Ledger, Purpose, Settlement, TakenOver};
+use crate::store::contract::{T0, all_waiting, at, ended, from_amqp, from_file, job, rejection, start, success};
+use crate::store::operator::{DeadFilter, JobFilter, Operator, Resolution};
+
+const IDS: usize = 5;
+
+#[derive(Clone, Debug)]
+enum Op {
+    TakeOver { id: usize, other: bool, amqp: bool },
+    Reject { line: usize },
+    Begin { id: usize },
+    End { id: usize, how: usize },
+    Settle { id: usize, how: usize },
+    Restart,
+    Redrive,
+    Drop,
+    Cancel { id: usize },
+    Resolve { id: usize, how: usize },
+    Publish,
+}
+
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let id = 0..IDS;
+    let how = 0..6_usize;
+    let op = prop_oneof![
+        6 => (id.clone(), prop::bool::weighted(0.2), any::<bool>())
+            .prop_map(|(id, other, amqp)| Op::TakeOver { id, other, amqp }),
+        1 => (0..3_usize).prop_map(|line| Op::Reject { line }),
+        6 => id.clone().prop_map(|id| Op::Begin { id }),
+        6 => (id.clone(), how.clone()).prop_map(|(id, how)| Op::End { id, how }),
+        2 => (id.clone(), how).prop_map(|(id, how)| Op::Settle { id, how }),
+        1 => Just(Op::Restart),
+        1 => Just(Op::Redrive),
+        1 => Just(Op::Drop),
+        2 => id.clone().prop_map(|id| Op::Cancel { id }),
+        2 => (id, 0..3_usize).prop_map(|(id, how)| Op::Resolve { id, how }),
+        1 => Just(Op::Publish),
+    ];
+    prop::collection::vec(op, 1..40)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Is {
+    Queued,
+    Uncertain,
+    Held,
+    Dead,
+    Cancelled,
+    Succeeded,
+}
+
+#[derive(Clone, Debug)]
+struct Modelled {
+    seq: JobSeq,
+    other: bool,
+    is: Is,
+    attempts: u32,
+    amqp: bool,
+    open: Option<AttemptSeq>,
+}
+
+impl Modelled {
+    fn ended(&self) -> bool {
+        matches!(self.is, Is::Dead | Is::Cancelled | Is::Succeeded)
+    }
+}
+
+#[derive(Default)]
+struct Model {
+    jobs: BTreeMap<usize, Modelled>,
+    /// File rows that are rejected now, by line.
+    rows: std::collections::BTreeSet<usize>,
+    /// Rejected AMQP messages and conflicting file rows that stay.
+    others: u64,
+    /// What is to be published: an id's ending, or `None` for a rejected message.
+    outbox: Vec<Option<usize>>,
+    sent: usize,
+}
+
+fn settlement(how: usize) -> (Settlement, Is, bool) {
+    let failure = Failure { detail: "why".into(), ..Failure::default() };
+    let queued = |charged| Settlement::Queued { not_before: None, charged, failure: None };
+    match how {
+        0 => (success("k"), Is::Succeeded, true),
+        1 => (queued(false), Is::Queued, false),
+        2 => (queued(true), Is::Queued, true),
+        3 => (Settlement::Uncertain { not_before: at(0), failure }, Is::Uncertain, true),
+        4 => (Settlement::Held { failure }, Is::Held, true),
+        _ => (Settlement::Dead { reason: Reason::Rejected, failure }, Is::Dead, true),
+    }
+}
+
+impl Model {
+    fn settle(&mut self, id: usize, to: Is, charge: bool) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        if job.ended() {
+            return;
+        }
+        job.is = to;
+        job.attempts += u32::from(charge);
+        if job.ended() && job.amqp {
+            self.outbox.push(Some(id));
+        }
+    }
+
+    fn requeue(&mut self, id: usize) {
+        if let Some(job) = self.jobs.get_mut(&id) {
+            (job.is, job.attempts) = (Is::Queued, 0);
+        }
+        self.outbox.retain(|row| *row != Some(id));
+    }
+
+    fn counts(&self) -> Counts {
+        let of = |is: Is| self.jobs.values().filter(|job| job.is == is).count() as u64;
+        let rejected = self.rows.len() as u64 + self.others;
+        Counts {
+            total: self.jobs.len() as u64 + rejected,
+            queued: of(Is::Queued),
+            uncertain: of(Is::Uncertain),
+            held: of(Is::Held),
+            succeeded: of(Is::Succeeded),
+            dead: of(Is::Dead) + rejected,
+            cancelled: of(Is::Cancelled),
+            throttled: 0,
+        }
+    }
+}
+
+struct World {
+    ledger: Option<SqliteLedger>,
+    operator: Operator,
+    path: std::path::PathBuf,
+    model: Model,
+}
+
+impl World {
+    fn ledger(&self) -> &SqliteLedger {
+        self.ledger.as_ref().unwrap()
+    }
+
+    async fn step(&mut self, op: Op) {
+        match op {
+            Op::TakeOver { id, other, amqp } => self.take_over(id, other, amqp).await,
+            Op::Reject { line } => {
+                let mut row = from_file(job("-"), &format!("f:{line}"));
+                row.input = Err(Box::new(rejection(None, Some("move"))));
+                assert_eq!(self.ledger().take_over(vec![row], T0).await.unwrap(), [TakenOver::Rejected]);
+                self.model.rows.insert(line);
+            }
+            Op::Begin { id } => {
+                let Some(job) = self.model.jobs.get(&id).cloned() else { return };
+                let begun = self.ledger().begin_attempt(start(Purpose::Job(job.seq), 0)).await.unwrap();
+                let callable = job.open.is_none() && matches!(job.is, Is::Queued | Is::Uncertain);
+                assert_eq!(begun.1.is_some(), callable);
+                if callable {
+                    self.model.jobs.get_mut(&id).unwrap().open = Some(begun.0);
+                }
+            }
+            Op::End { id, how } => {
+                let Some(job) = self.model.jobs.get_mut(&id) else { return };
+                let Some(attempt) = job.open.take() else { return };
+                let (settlement, to, charge) = settlement(how);
+                let end = ended(attempt, 1, Some((job.seq, settlement)));
+                self.ledger().end_attempt(end).await.unwrap();
+                self.model.settle(id, to, charge);
+            }
+            Op::Settle { id, how } => {
+                let Some(job) = self.model.jobs.get(&id) else { return };
+                let (settlement, to, _) = settlement(how);
+                self.ledger().settle(job.seq, settlement, T0).await.unwrap();
+                self.model.settle(id, to, how == 2);
+            }
+            Op::Restart => self.restart().await,
+            Op::Redrive => {
+                let dead: Vec<_> =
+                    self.model.jobs.iter().filter(|(_, job)| job.is == Is::Dead).map(|(id, _)| *id).collect();
+                assert_eq!(self.operator.redrive(&DeadFilter::default()).unwrap(), dead.len());
+                for id in dead {
+                    self.model.requeue(id);
+                }
+            }
+            Op::Drop => self.drop_dead(),
+            Op::Cancel { id } => {
+                let filter = JobFilter { ids: vec![format!("id-{id}")], ..JobFilter::default() };
+                let can = self.model.jobs.get(&id).is_some_and(|job| job.is == Is::Queued && job.open.is_none());
+                assert_eq!(self.operator.cancel(&filter, T0).unwrap().cancelled, usize::from(can));
+                if can {
+                    self.model.settle(id, Is::Cancelled, false);
+                }
+            }
+            Op::Resolve { id, how } => self.resolve(id, how),
+            Op::Publish => {
+                let rows = self.ledger().outbox(0, 100).await.unwrap();
+                assert_eq!(rows.len(), self.model.outbox.len());
+                self.model.sent += rows.len();
+                self.ledger().outbox_done(rows.iter().map(|row| row.seq).collect()).await.unwrap();
+                self.model.outbox.clear();
+            }
+        }
+    }
+
+    async fn take_over(&mut self, id: usize, other: bool, amqp: bool) {
+        let mut wanted = job(&format!("id-{id}"));
+        if other {
+            wanted.params.body.insert("capacity".into(), 11.into());
+        }
+        let arrival = if amqp { from_amqp(wanted) } else { from_file(wanted, &format!("f:{id}")) };
+        let taken = self.ledger().take_over(vec![arrival], T0).await.unwrap().remove(0);
+        let known = self.model.jobs.get(&id).cloned();
+        match known {
+            None => {
+                let TakenOver::Queued(waiting) = taken else { panic!("{taken:?}") };
+                let new = Modelled { seq: waiting.seq, other, is: Is::Queued, attempts: 0, amqp, open: None };
+                self.model.jobs.insert(id, new);
+            }
+            Some(job) if job.other != other => {
+                assert_eq!(taken, TakenOver::Rejected);
+                if amqp {
+                    self.model.others += 1;
+                    self.model.outbox.push(None);
+                } else {
+                    self.model.rows.insert(id);
+                }
+                return;
+            }
+            Some(job) if matches!(job.is, Is::Dead | Is::Cancelled) => {
+                assert!(matches!(taken, TakenOver::Queued(_)));
+                self.model.requeue(id);
+                self.model.jobs.get_mut(&id).unwrap().amqp |= amqp;
+            }
+            Some(job) if job.is == Is::Succeeded => {
+                assert_eq!(taken, TakenOver::Succeeded);
+                if amqp {
+                    self.model.outbox.push(Some(id));
+                }
+            }
+            Some(_) => {
+                assert_eq!(taken, TakenOver::Known);
+                self.model.jobs.get_mut(&id).unwrap().amqp |= amqp;
+            }
+        }
+        if !amqp {
+            self.model.rows.remove(&id);
+        }
+    }
+
+    async fn restart(&mut self) {
+        self.ledger.take().unwrap().close().await;
+        self.ledger = Some(SqliteLedger::open(&self.path, Mode::Worker, T0).unwrap());
+        let open: Vec<_> = self.model.jobs.iter().filter(|(_, job)| job.open.is_some()).map(|(id, _)| *id).collect();
+        assert_eq!(self.ledger().recover(at(9)).await.unwrap(), open.len());
+        for id in open {
+            self.model.jobs.get_mut(&id).unwrap().open = None;
+            self.model.settle(id, Is::Uncertain, true);
+        }
+    }
+
+    fn drop_dead(&mut self) {
+        let dead = |job: &Modelled| job.is == Is::Dead;
+        let jobs: Vec<_> = self.model.jobs.iter().filter(|(_, job)| dead(job)).map(|(id, _)| *id).collect();
+        let inputs = self.model.rows.len() + usize::try_from(self.model.others).unwrap();
+        assert_eq!(self.operator.drop_dead(&DeadFilter::default()).unwrap(), jobs.len() + inputs);
+        for id in jobs {
+            self.model.jobs.remove(&id);
+            self.model.outbox.retain(|row| *row != Some(id));
+        }
+        self.model.rows.clear();
+        self.model.others = 0;
+        self.model.outbox.retain(Option::is_some);
+    }
+
+    fn resolve(&mut self, id: usize, how: usize) {
+        let job = self.model.jobs.get(&id).cloned();
+        let can = job.is_some_and(|job| job.open.is_none() && matches!(job.is, Is::Held | Is::Uncertain));
+        let resolution = match how {
+            0 => Resolution::Succeeded { key: "found".into() },
+            1 => Resolution::Retry,
+            _ => Resolution::Dead,
+        };
+        assert_eq!(self.operator.resolve(&format!("id-{id}"), &resolution, T0).is_ok(), can);
+        match (can, how) {
+            (false, _) => {}
+            (true, 0) => self.model.settle(id, Is::Succeeded, false),
+            (true, 1) => self.model.requeue(id),
+            (true, _) => self.model.settle(id, Is::Dead, false),
+        }
+    }
+
+    async fn check(&self) {
+        let counts = self.model.counts();
+        assert_eq!(self.ledger().counts(None).await.unwrap(), counts);
+        let waiting: Vec<_> = all_waiting(self.ledger())
+            .await
+            .into_iter()
+            .map(|waiting| (waiting.seq, waiting.uncertain, waiting.attempts))
+            .collect();
+        let mut expected: Vec<_> = self
+            .model
+            .jobs
+            .values()
+            .filter(|job| job.open.is_none() && matches!(job.is, Is::Queued | Is::Uncertain))
+            .map(|job| (job.seq, job.is == Is::Uncertain, job.attempts))
+            .collect();
+        expected.sort();
+        assert_eq!(waiting, expected);
+        let outbox = self.ledger().outbox(0, 100).await.unwrap();
+        assert_eq!(outbox.len(), self.model.outbox.len());
+        for (row, expected) in outbox.iter().zip(&self.model.outbox) {
+            if let Some(id) = expected {
+                assert_eq!(row.ending.document["id"], format!("id-{id}"));
+                assert_eq!(row.ending.attempts, self.model.jobs[id].attempts);
+            }
+        }
+        let dead = self.operator.list_dead(&DeadFilter::default(), 100).unwrap();
+        assert_eq!(dead.len() as u64, counts.dead);
+        check_tallies(&self.path);
+    }
+}
+
+/// The kept tallies are what counting the rows gives.
+fn check_tallies(path: &std::path::Path) {
+    let conn = Connection::open(path).unwrap();
+    let list = |sql: &str| -> Vec<(i64, i64, i64)> {
+        let mut statement = conn.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    };
+    let counted = "SELECT batch, state, count(*) FROM jobs GROUP BY 1, 2
+                   UNION ALL SELECT batch, 6, count(*) FROM rejected GROUP BY 1 ORDER BY 1, 2";
+    assert_eq!(list("SELECT batch, kind, n FROM tallies WHERE n <> 0 AND kind <> 7 ORDER BY 1, 2"), list(counted));
+}
+
+async fn run(ops: Vec<Op>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+    let operator = Operator::open(&path).unwrap();
+    let mut world = World { ledger: Some(ledger), operator, path, model: Model::default() };
+    for op in ops {
+        world.step(op).await;
+        world.check().await;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_ledger_does_what_the_model_does(ops in ops()) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(run(ops));
+    }
+}
