@@ -1,11 +1,13 @@
 //! CSV and JSONL files: rows into jobs, with their places. Reads row by row, whatever the size of the file.
 //!
 //! It knows neither where the bytes come from nor what becomes of the rows. `jsonl.rs` and `csv.rs` split a file into
-//! rows, `column.rs` says what a CSV column means, and the decoder judges the row as it judges every other input.
+//! rows (`records.rs` knows CSV's grammar, `header.rs` judges the header, `column.rs` says what a column means), and the decoder judges the row as it judges every other input.
 
 mod column;
 mod csv;
+mod header;
 mod jsonl;
+mod records;
 
 use std::collections::HashMap;
 use std::collections::hash_map::{DefaultHasher, Entry};
@@ -199,3 +201,6 @@ fn no_utf8(bytes: &[u8]) -> &'static str {
         "is not UTF-8 (Excel's plain \"CSV\" is GBK on a Chinese Windows); save it as \"CSV UTF-8 (Comma delimited)\""
     }
 }
+
+#[cfg(test)]
+mod tests;
