@@ -129,7 +129,7 @@ impl World {
         }
         let account = credentials.account.as_deref().ok_or(no_account)?;
         let secret = credentials.secret.as_deref().ok_or(no_secret)?;
-        let named = self.scenario.apps.get(account).map(|app| app.secret.as_str());
+        let named = self.scenario.apps.get(account).map(|app| app.secret.expose());
         let wanted = self.tokens.pinned_secret(account).or(named);
         if self.scenario.tokens.wrong_secret || wanted.is_some_and(|wanted| wanted != secret) {
             return Err(wrong_secret);

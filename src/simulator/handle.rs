@@ -25,6 +25,13 @@ pub struct Options {
     pub seed: Option<u64>,
 }
 
+impl Default for Options {
+    /// The calm world in real time, beside the admin server's port.
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9465)), scenario: "calm".to_owned(), speed: 1.0, seed: None }
+    }
+}
+
 /// Why a simulator cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {

@@ -67,11 +67,11 @@ pub async fn serve(
         let (place, stream) = tokio::select! {
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => continue,
-            (place, Ok((stream, _))) = accepted => (place, stream),
-            else => {
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
+            accepted = accepted => accepted,
+        };
+        let Ok((stream, _)) = stream else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
         };
         // Small replies must not wait for each other; a socket that refuses the option still works.
         let _ = stream.set_nodelay(true);

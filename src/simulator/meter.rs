@@ -68,7 +68,8 @@ struct Other {
 }
 
 impl Meters {
-    /// Counts a call of `method` under all of its quotas; all windows must have room.
+    /// Counts a call of `method` under all of its quotas; all windows must have room. A caller that nobody knows is
+    /// counted by its address alone.
     ///
     /// # Errors
     /// The refusal that lasts longest.
@@ -76,16 +77,17 @@ impl Meters {
         &mut self,
         method: &str,
         rules: &[Rule],
-        caller: &Caller,
+        caller: Option<&Caller>,
         manner: Manner,
         others: (&[Background], i64),
         now: i64,
     ) -> Result<(), Refusal> {
         let mut worst: Option<Refusal> = None;
-        let names: Vec<_> = rules.iter().map(|rule| key_name(rule.scope, caller)).collect();
-        for (number, (rule, name)) in rules.iter().zip(&names).enumerate() {
-            let slot = (method.to_owned(), number, name.clone());
-            let key = self.keys.entry(slot).or_insert_with(|| Key::new(method, rule, manner.kind, others));
+        let slot = |(number, rule): (usize, &Rule)| Some((method.to_owned(), number, key_name(rule.scope, caller)?));
+        let slots: Vec<_> = rules.iter().enumerate().map(slot).collect();
+        for (rule, slot) in rules.iter().zip(&slots) {
+            let Some(slot) = slot else { continue };
+            let key = self.keys.entry(slot.clone()).or_insert_with(|| Key::new(method, rule, manner.kind, others));
             if key.rule != *rule || key.kind != manner.kind {
                 *key = Key::new(method, rule, manner.kind, others);
             }
@@ -98,8 +100,8 @@ impl Meters {
                 worst = worst.filter(|worst| worst.wait >= refusal.wait).or(Some(refusal));
             }
         }
-        for (number, name) in names.into_iter().enumerate() {
-            if let Some(key) = self.keys.get_mut(&(method.to_owned(), number, name)) {
+        for slot in slots.iter().flatten() {
+            if let Some(key) = self.keys.get_mut(slot) {
                 key.settle(worst.is_none(), manner, now);
             }
         }
@@ -120,14 +122,16 @@ impl Meters {
 }
 
 /// What a quota of this scope is counted by, for this caller. Holds no secret.
-fn key_name(scope: QuotaScope, caller: &Caller) -> String {
-    match scope {
-        QuotaScope::AppTenant if caller.tenant.is_empty() => caller.account.to_string(),
-        QuotaScope::AppTenant => format!("{}/{}", caller.account, caller.tenant),
-        QuotaScope::Corp => caller.account.to_string(),
-        QuotaScope::App => format!("{}#{}", caller.account, caller.secret_number),
-        QuotaScope::Host => "host".to_owned(),
+fn key_name(scope: QuotaScope, caller: Option<&Caller>) -> Option<String> {
+    if scope == QuotaScope::Host {
+        return Some("host".to_owned());
     }
+    let caller = caller?;
+    Some(match scope {
+        QuotaScope::AppTenant if !caller.tenant.is_empty() => format!("{}/{}", caller.account, caller.tenant),
+        QuotaScope::AppTenant | QuotaScope::Corp | QuotaScope::Host => caller.account.to_string(),
+        QuotaScope::App => format!("{}#{}", caller.account, caller.secret_number),
+    })
 }
 
 impl Key {
@@ -243,7 +247,7 @@ mod tests {
     fn all_windows_together_or_none() {
         let mut meters = Meters::default();
         let rules = [rule(QuotaScope::AppTenant, "3/min, 1/s")];
-        let mut charge = |now| meters.charge("m", &rules, &caller("a", 0), LENIENT, (&[], 0), now);
+        let mut charge = |now| meters.charge("m", &rules, Some(&caller("a", 0)), LENIENT, (&[], 0), now);
         assert!(charge(0).is_ok());
         assert_eq!(charge(1), Err(Refusal { wait: Duration::from_micros(999_999), limit: 1 }));
         assert!(charge(SECOND).is_ok() && charge(2 * SECOND).is_ok());
@@ -260,8 +264,8 @@ mod tests {
         let takes = |scope, first: Caller, second: Caller| {
             let mut meters = Meters::default();
             let rules = [rule(scope, "1/min")];
-            meters.charge("m", &rules, &first, STRICT, (&[], 0), 0).unwrap();
-            meters.charge("m", &rules, &second, STRICT, (&[], 0), 1).is_ok()
+            meters.charge("m", &rules, Some(&first), STRICT, (&[], 0), 0).unwrap();
+            meters.charge("m", &rules, Some(&second), STRICT, (&[], 0), 1).is_ok()
         };
         assert!(takes(QuotaScope::AppTenant, caller("a", 0), caller("b", 0)));
         assert!(!takes(QuotaScope::AppTenant, caller("a", 0), caller("a", 0)));
@@ -270,6 +274,10 @@ mod tests {
         assert!(!takes(QuotaScope::Corp, caller("ww", 0), caller("ww", 1)));
         assert!(takes(QuotaScope::App, caller("ww", 0), caller("ww", 1)));
         assert!(!takes(QuotaScope::Host, caller("a", 0), caller("b", 0)));
+        let mut meters = Meters::default();
+        let rules = [rule(QuotaScope::Corp, "1/min"), rule(QuotaScope::Host, "2/min")];
+        let mut nobody = |now| meters.charge("m", &rules, None, STRICT, (&[], 0), now).is_ok();
+        assert_eq!([nobody(0), nobody(1), nobody(2)], [true, true, false], "unknown callers have an address");
     }
 
     #[test]
@@ -277,7 +285,7 @@ mod tests {
         let mut meters = Meters::default();
         let manner = Manner { blocks: true, refused_count: false, ..STRICT };
         let rules = [rule(QuotaScope::Corp, "1/min")];
-        let mut charge = |now| meters.charge("m", &rules, &caller("ww", 0), manner, (&[], 0), now);
+        let mut charge = |now| meters.charge("m", &rules, Some(&caller("ww", 0)), manner, (&[], 0), now);
         assert!(charge(0).is_ok());
         assert!(charge(50 * SECOND).is_err());
         assert_eq!(charge(61 * SECOND).unwrap_err().wait, Duration::from_secs(49));
@@ -291,7 +299,7 @@ mod tests {
         let others: Vec<Background> =
             vec![toml::from_str("method = \"*\"\ncalls_per_min = 60\nfrom_s = 1\nuntil_s = 3").unwrap()];
         let rules = [rule(QuotaScope::AppTenant, "2/10s")];
-        let mut charge = |now| meters.charge("m", &rules, &caller("a", 0), LENIENT, (&others, 0), now);
+        let mut charge = |now| meters.charge("m", &rules, Some(&caller("a", 0)), LENIENT, (&others, 0), now);
         assert!(charge(0).is_ok());
         assert!(charge(2 * SECOND).is_err(), "mine at 0 s, theirs at 1 s");
         assert!(charge(10 * SECOND).is_ok());

@@ -38,7 +38,6 @@ pub enum BadToken {
     UserRevoked,
 }
 
-#[derive(Clone, Debug)]
 struct Grant {
     caller: Caller,
     /// In microseconds since 1970.
@@ -46,8 +45,8 @@ struct Grant {
     revoked: bool,
 }
 
-/// All tokens handed out.
-#[derive(Debug, Default)]
+/// All tokens handed out. They and the secrets are never shown: no `Debug`.
+#[derive(Default)]
 pub struct Tokens {
     grants: HashMap<String, Grant>,
     /// The newest token by caller.

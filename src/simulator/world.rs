@@ -199,7 +199,7 @@ impl World {
                 self.tokens.revoke_all(false);
             }
             if let (Some(account), Some(secret)) = (&event.app, &event.secret) {
-                self.tokens.pin_secret(account, secret);
+                self.tokens.pin_secret(account, secret.expose());
             }
         }
     }
@@ -248,16 +248,14 @@ impl World {
 
     /// Quota, access token and concurrency: whatever refuses a request before anything is looked at.
     fn gate(&mut self, served: &Served, caller: Option<&Caller>, bad_token: Option<BadToken>) -> Option<SimMessage> {
-        let refusal = caller.and_then(|caller| {
-            let counting = &self.scenario.counting;
-            let manner = Manner {
-                kind: counting.window,
-                refused_count: counting.refused_count,
-                blocks: counting.wecom_block && served.family == Family::Wecom,
-            };
-            let others = (self.scenario.background.as_slice(), self.began);
-            self.meters.charge(&served.method.name, &served.rules, caller, manner, others, self.now).err()
-        });
+        let counting = &self.scenario.counting;
+        let manner = Manner {
+            kind: counting.window,
+            refused_count: counting.refused_count,
+            blocks: counting.wecom_block && served.family == Family::Wecom,
+        };
+        let others = (self.scenario.background.as_slice(), self.began);
+        let refusal = self.meters.charge(&served.method.name, &served.rules, caller, manner, others, self.now).err();
         if let Some(bad) = bad_token {
             return Some(self.error(served, served.family.bad_token(bad), &Details::default()));
         }

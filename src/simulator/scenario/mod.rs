@@ -9,6 +9,7 @@ mod latency;
 mod read;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 
@@ -134,16 +135,27 @@ impl Default for TokenRules {
 }
 
 /// The secret that is checked for an app.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AppSecret {
-    /// The only accepted one. A made-up secret of the simulated world, never a real one.
-    pub secret: String,
+    /// The only accepted one.
+    pub secret: Secret,
 }
 
-impl std::fmt::Debug for AppSecret {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("AppSecret")
+/// A secret of the simulated world. It should be made up; it is not shown all the same.
+#[derive(Clone, Deserialize)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("***")
     }
 }
 
@@ -200,7 +212,7 @@ pub struct Event {
     /// The app whose secret changes.
     pub app: Option<String>,
     /// Its new secret.
-    pub secret: Option<String>,
+    pub secret: Option<Secret>,
 }
 
 /// The entry of `map` that fits a method best: its own name, else the longest pattern.

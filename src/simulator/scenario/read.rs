@@ -123,6 +123,26 @@ mod tests {
     }
 
     #[test]
+    fn the_reference_in_the_calm_scenario_is_true() {
+        let (_, calm) = BUILT_IN.iter().find(|(name, _)| *name == "calm").unwrap();
+        let marked = calm.lines().filter_map(|line| line.strip_prefix("#:"));
+        let reference =
+            Scenario::parse(&marked.collect::<Vec<_>>().join("\n"), "calm").unwrap_or_else(|error| panic!("{error}"));
+        let defaults = Scenario::default();
+        let shown = |scenario: &Scenario| {
+            format!("{:?} {:?} {:?} {:?}", scenario.counting, scenario.tokens, scenario.listing, scenario.checks)
+        };
+        assert_eq!(shown(&reference), shown(&defaults), "it shows the defaults");
+        assert!(!format!("{reference:?}").contains("made-up"), "secrets are not shown");
+        for kind in ["throttle", "cut-before", "cut-after", "html", "huge", "partial", "refuse", "unreachable"] {
+            assert!(
+                calm.contains(kind) && Scenario::parse(&format!("[[faults]]\nkind = \"{kind}\""), "x").is_ok(),
+                "{kind}"
+            );
+        }
+    }
+
+    #[test]
     fn shipped_scenarios_and_their_folder_agree() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/config/scenarios");
         let mut names: Vec<String> = std::fs::read_dir(folder)

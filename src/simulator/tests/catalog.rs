@@ -101,6 +101,31 @@ fn a_missing_required_field_is_refused_with_a_documented_code() {
 }
 
 #[test]
+fn a_new_method_is_served_without_code_of_its_own() {
+    let mut catalog = (*catalog()).clone();
+    let mut method = (**catalog.method("feishu.vc.room.create").unwrap()).clone();
+    method.name = "feishu.things.create".to_owned();
+    let text = Schema { kind: SchemaKind::String, ..Schema::default() };
+    method.path = "/open-apis/things/v1/places/:place_id/things".to_owned();
+    method.reply.key = Some("thing.thing_id".to_owned());
+    method.reply.example =
+        json!({"code": 0, "msg": "ok", "data": {"thing": {"thing_id": "th_0123456789abcdef", "name": "x"}}});
+    method.path_schema.properties = vec![("place_id".to_owned(), text)];
+    method.path_schema.required = vec!["place_id".to_owned()];
+    catalog.methods.insert(method.name.clone(), Arc::new(method));
+    let mut bench = Bench::new("");
+    bench.world = World::new(Arc::new(catalog), scenario(""), 1.0, &still(|| Clock::at(epoch())));
+    let token = bench.feishu_token();
+    let body = json!({"name": "hammer", "capacity": 1, "room_level_id": "l"});
+    let mut make = || bench.call(&post("/open-apis/things/v1/places/p%2F1/things", Some(&token), &body)).1;
+    let (first, second) = (make(), make());
+    assert_eq!((&first["code"], &first["data"]["thing"]["name"]), (&json!(0), &json!("hammer")), "{first}");
+    let id = first["data"]["thing"]["thing_id"].as_str().unwrap();
+    assert!(id.starts_with("th_") && id.len() == 19 && second["data"]["thing"]["thing_id"] != json!(id), "{id}");
+    assert_eq!(bench.world.books().duplicates, 1);
+}
+
+#[test]
 fn shipped_scenarios_name_methods_that_exist() {
     let catalog = catalog();
     for name in crate::simulator::built_in_names() {
