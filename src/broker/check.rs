@@ -1,9 +1,8 @@
 //! What `paceline check` says about the broker: is it there, may we in, is everything as expected.
 
-use lapin::options::{BasicPublishOptions, ExchangeDeclareOptions, QueueDeclareOptions};
+use lapin::BasicProperties;
+use lapin::options::BasicPublishOptions;
 use lapin::protocol::AMQPSoftError;
-use lapin::types::FieldTable;
-use lapin::{BasicProperties, ExchangeKind};
 
 use super::address::Address;
 use super::answered;
@@ -49,41 +48,30 @@ pub async fn check(options: &Options) -> Vec<Finding> {
 }
 
 async fn check_queue(session: &Session, name: &str) -> Result<String, Error> {
-    let channel = session.channel().await?;
-    let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
-    let answer = channel.queue_declare(short(name)?, passive, FieldTable::default());
-    let queue = match answered("looking at a queue", answer).await {
+    let queue = match topology::look_at_queue(session, name).await {
         Ok(queue) => queue,
-        Err(error) if error.soft() == Some(AMQPSoftError::NOTFOUND) => {
-            return Ok("not there yet; `paceline work` declares it".to_owned());
-        }
-        Err(error) => return Err(explain("queue", name, error)),
+        Err(error) => return not_there("queue", name, error),
     };
-    topology::close(&channel).await;
     // It exists, so declaring it as we would makes nothing; the broker compares its properties with ours.
     topology::declare_queue(session, name).await?;
     Ok(format!("as expected; {} messages ready, {} consumers", queue.message_count(), queue.consumer_count()))
 }
 
 async fn check_exchange(session: &Session, name: &str) -> Result<String, Error> {
-    let channel = session.channel().await?;
-    let passive = ExchangeDeclareOptions { passive: true, durable: true, ..ExchangeDeclareOptions::default() };
-    let answer = channel.exchange_declare(short(name)?, ExchangeKind::Topic, passive, FieldTable::default());
-    match answered("looking at an exchange", answer).await {
-        Ok(()) => {}
-        Err(error) if error.soft() == Some(AMQPSoftError::NOTFOUND) => {
-            return Ok("not there yet; `paceline work` declares it".to_owned());
-        }
-        Err(error) => return Err(explain("exchange", name, error)),
+    if let Err(error) = topology::look_at_exchange(session, name).await {
+        return not_there("exchange", name, error);
     }
-    topology::close(&channel).await;
-    let channel = session.channel().await?;
-    let exact = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    let answer = channel.exchange_declare(short(name)?, ExchangeKind::Topic, exact, FieldTable::default());
-    answered("comparing an exchange", answer).await.map_err(|error| explain("exchange", name, error))?;
-    topology::close(&channel).await;
+    topology::declare_exchange(session, name).await?;
     check_right_to_publish(session, name).await?;
     Ok("as expected".to_owned())
+}
+
+fn not_there(kind: &'static str, name: &str, error: Error) -> Result<String, Error> {
+    if error.soft() == Some(AMQPSoftError::NOTFOUND) {
+        Ok("not there yet; `paceline work` declares it".to_owned())
+    } else {
+        Err(explain(kind, name, error))
+    }
 }
 
 /// Publishes inside a transaction that is rolled back: the broker checks the right, and no message leaves.

@@ -106,7 +106,10 @@ impl<B: Backlog> Intake<B> {
             let Some(session) = self.until_ready(&mut stop).await else { break };
             let ended = self.consume(&session, &mut stop).await;
             let why = match ended {
-                Ok(Pause::Full) => continue,
+                Ok(Pause::Full) => {
+                    failures = 0;
+                    continue;
+                }
                 Ok(Pause::Stopped) => break,
                 Ok(Pause::Gone(why)) => {
                     failures = 0;
@@ -180,7 +183,21 @@ impl<B: Backlog> Intake<B> {
 
     /// Consumes on a channel of its own until something ends it.
     async fn consume(&self, session: &Session, stop: &mut watch::Receiver<bool>) -> Result<Pause, Error> {
-        topology::declare(session, &self.options).await?;
+        let (channel, mut consumer) = tokio::select! {
+            subscribed = self.subscribe(session) => subscribed?,
+            () = until_stopped(stop) => return Ok(Pause::Stopped),
+        };
+        self.state.send_replace(State::Consuming);
+        let ended = self.take_all(&mut consumer, stop).await;
+        if let Ok(Pause::Full | Pause::Stopped) = &ended {
+            self.leave(&channel, consumer).await;
+        }
+        ended
+    }
+
+    async fn subscribe(&self, session: &Session) -> Result<(Channel, Consumer), Error> {
+        let name = &self.options.jobs_queue;
+        topology::declare_queue(session, name).await?;
         let channel = session.channel().await?;
         // Per consumer: RabbitMQ 3.x and 4.0 close the connection over a global one on a quorum queue.
         let qos = BasicQosOptions { global: false };
@@ -193,18 +210,10 @@ impl<B: Backlog> Intake<B> {
             exclusive: false,
             nowait: false,
         };
-        let queue = short(&self.options.jobs_queue)?;
-        // The broker chooses the tag: a chosen one might be taken on the same channel.
-        let answer = channel.basic_consume(queue, "".into(), consume, FieldTable::default());
-        let mut consumer = answered("consuming", answer)
-            .await
-            .map_err(|error| topology::explain("queue", &self.options.jobs_queue, error))?;
-        self.state.send_replace(State::Consuming);
-        let ended = self.take_all(&mut consumer, stop).await;
-        if let Ok(Pause::Full | Pause::Stopped) = &ended {
-            self.leave(&channel, consumer).await;
-        }
-        ended
+        // The broker chooses the tag.
+        let answer = channel.basic_consume(short(name)?, "".into(), consume, FieldTable::default());
+        let consumer = answered("consuming", answer).await.map_err(|error| topology::explain("queue", name, error))?;
+        Ok((channel, consumer))
     }
 
     /// Takes batch after batch over.
@@ -257,14 +266,17 @@ impl<B: Backlog> Intake<B> {
     /// Takes a batch over and acks it; `false` if its channel is gone or the process stops.
     async fn take(&self, batch: Vec<Delivery>, stop: &mut watch::Receiver<bool>) -> bool {
         let Some(acker) = batch.last().map(|delivery| delivery.acker.clone()) else { return true };
-        let arrivals: Vec<Arrival> = batch.into_iter().map(|delivery| self.read(delivery)).collect();
+        let held: Vec<(Bytes, AmqpOrigin)> =
+            batch.into_iter().map(|delivery| (Bytes::from(delivery.data), origin_of(&delivery.properties))).collect();
         let mut failures = 0;
         loop {
             // Deliveries of a dead channel linger in the stream; the broker hands them out again.
             if !acker.usable() {
                 return false;
             }
-            match self.ledger.take_over(arrivals.clone(), self.clock.now()).await {
+            // Read again for each try: retries are rare, and a copy of every job for their sake is not free.
+            let arrivals = held.iter().map(|(raw, amqp)| self.read(raw, amqp)).collect();
+            match self.ledger.take_over(arrivals, self.clock.now()).await {
                 Ok(taken) => {
                     self.enqueue(taken);
                     if failures > 0 {
@@ -298,11 +310,10 @@ impl<B: Backlog> Intake<B> {
         }
     }
 
-    fn read(&self, delivery: Delivery) -> Arrival {
-        let amqp = origin_of(&delivery.properties);
-        let input = read_body(&self.decode, self.options.body_bytes_max, &delivery.data, &amqp);
-        let raw = Bytes::from(delivery.data);
-        Arrival { input, origin: Origin { raw, amqp: Some(amqp), place: String::new(), cells: None } }
+    fn read(&self, raw: &Bytes, amqp: &AmqpOrigin) -> Arrival {
+        let input = read_body(&self.decode, self.options.body_bytes_max, raw, amqp);
+        let origin = Origin { raw: raw.clone(), amqp: Some(amqp.clone()), place: String::new(), cells: None };
+        Arrival { input, origin }
     }
 }
 

@@ -87,6 +87,10 @@ pub struct Supervisor {
     down_since: Option<Timestamp>,
     /// The last try met silence.
     silent: bool,
+    /// The last connection did not hold.
+    flapping: bool,
+    /// The next loss is one of many and goes unsaid.
+    quiet: bool,
 }
 
 impl Link {
@@ -109,6 +113,8 @@ impl Link {
             failures: 0,
             down_since: None,
             silent: false,
+            flapping: false,
+            quiet: false,
         };
         Ok((Self { sessions: sessions_read, states: states_read }, supervisor))
     }
@@ -173,7 +179,11 @@ impl Supervisor {
         let session = Arc::new(session);
         let opened_at = self.clock.mono();
         let again = if self.down_since.take().is_some() { " again" } else { "" };
-        tracing::info!(connection = self.name, broker = %self.address, "connected to RabbitMQ{again}");
+        if self.flapping {
+            tracing::debug!(connection = self.name, broker = %self.address, "connected to RabbitMQ{again}");
+        } else {
+            tracing::info!(connection = self.name, broker = %self.address, "connected to RabbitMQ{again}");
+        }
         self.states.send_replace(State::Connected);
         self.sessions.send_replace(Some(Arc::clone(&session)));
         let fault = tokio::select! {
@@ -183,9 +193,13 @@ impl Supervisor {
         };
         self.sessions.send_replace(None);
         session.close().await;
-        if self.clock.mono().since(opened_at) >= GOOD_AFTER {
+        let was_flapping = self.flapping;
+        self.flapping = self.clock.mono().since(opened_at) < GOOD_AFTER;
+        if !self.flapping {
             self.failures = 0;
         }
+        // One outage that lets connections through for a moment is said once.
+        self.quiet = was_flapping && self.flapping;
         fault
     }
 
@@ -212,7 +226,7 @@ impl Supervisor {
     fn say_down(&mut self, error: Fault, delay: Duration) {
         let now = self.clock.now();
         // Said once per outage; `status` shows the latest error.
-        if self.down_since.is_none() {
+        if self.down_since.is_none() && !std::mem::take(&mut self.quiet) {
             tracing::warn!(connection = self.name, "{error}; trying again until it works");
         }
         let since = *self.down_since.get_or_insert(now);

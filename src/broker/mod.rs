@@ -1,7 +1,8 @@
 //! RabbitMQ: jobs come in ([`intake`]), endings go out ([`relay`]), `submit` publishes ([`publish`]).
 //!
 //! AMQP's own words stay in here. The engine is known through two small traits ([`ports`]), the ledger through its
-//! port. Start reading at [`link`] (one supervised connection), then [`intake`] and [`relay`].
+//! port. Start reading at [`service`], then [`link`] (one supervised connection), [`intake`]
+//! and [`relay`].
 //!
 //! Two connections, because an alarm of the broker blocks the one that publishes and leaves the other alone, and a
 //! message that ends the consuming one must not hold up results.
@@ -17,6 +18,7 @@ pub mod ports;
 mod properties;
 pub mod publish;
 pub mod relay;
+pub mod service;
 mod session;
 mod stalls;
 pub mod topology;
@@ -24,6 +26,7 @@ pub mod topology;
 pub use fault::{Error, Fault};
 pub use link::{Link, State};
 pub use options::Options;
+pub use service::{Service, Status};
 
 use std::time::Duration;
 

@@ -14,6 +14,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use lapin::Channel;
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 use super::fault::Error;
 use super::link::Link;
@@ -181,11 +182,17 @@ impl<'a, E: Endings> Run<'a, E> {
 
     /// Publishes until told to stop and drained; an error means that this channel is of no more use.
     async fn publish_all(&mut self, stop: &mut watch::Receiver<bool>) -> Result<(), Error> {
-        topology::declare(self.session, &self.relay.options).await?;
-        let channel = confirming(self.session).await?;
+        let opened = tokio::select! {
+            opened = open(self.session, &self.relay.options) => opened,
+            // A broker that does not answer must not hold the process up.
+            () = async { until_stopped(&mut stop.clone()).await; tokio::time::sleep(DRAIN_MAX).await } => return Ok(()),
+        };
+        let channel = opened?;
         self.relay.state.send_replace(State::Publishing);
         let mut blocked = self.session.blocked();
         let mut drained_by = None;
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let is_blocked = blocked.borrow_and_update().is_some();
             self.refill(&channel, is_blocked).await?;
@@ -206,7 +213,7 @@ impl<'a, E: Endings> Run<'a, E> {
                     }
                 }
                 () = self.relay.endings.until_changed() => self.more = true,
-                () = tokio::time::sleep(TICK) => self.look(is_blocked)?,
+                _ = tick.tick() => self.look(is_blocked)?,
                 fault = self.session.until_lost() => return Err(Error::Fault(fault)),
                 _ = blocked.changed() => self.patient_from = self.relay.clock.mono(),
                 () = until_stopped(stop), if drained_by.is_none() => {
@@ -226,7 +233,7 @@ impl<'a, E: Endings> Run<'a, E> {
     async fn refill(&mut self, channel: &Channel, blocked: bool) -> Result<(), Error> {
         if self.stalls.end_due(self.relay.clock.mono()) {
             if std::mem::take(&mut self.redeclare) {
-                topology::declare(self.session, &self.relay.options).await?;
+                topology::declare_outgoing(self.session, &self.relay.options).await?;
             }
             // What was confirmed must be gone before reading back, or it would be read again.
             self.forget_confirmed().await;
@@ -400,11 +407,17 @@ impl<'a, E: Endings> Run<'a, E> {
         {
             return Err(Error::Silent { what: "confirming a message", seconds: CONFIRM_TIMEOUT.as_secs() });
         }
-        if self.rows.is_empty() && self.memory.confirmed.is_empty() && !self.stalls.any() {
+        if self.rows.is_empty() && self.memory.confirmed.is_empty() && !self.stalls.is_waiting() {
             self.stalls.start_over();
         }
         Ok(())
     }
+}
+
+/// A channel with everything declared that is published to.
+async fn open(session: &Session, options: &Options) -> Result<Channel, Error> {
+    topology::declare_outgoing(session, options).await?;
+    confirming(session).await
 }
 
 fn fault_of(error: &LedgerError) -> Error {

@@ -63,7 +63,8 @@ impl Session {
 
     /// Whether the connection is gone.
     pub(super) fn is_lost(&self) -> bool {
-        self.lost.borrow().is_some()
+        // The status is set before anybody hears of it; the reason follows.
+        self.lost.borrow().is_some() || !self.connection.status().connected()
     }
 
     /// Gives the connection up because the broker no longer answers on it.

@@ -114,8 +114,13 @@ impl Stalls {
     }
 
     /// Whether any destination waits.
-    pub(super) fn any(&self) -> bool {
+    pub(super) fn is_waiting(&self) -> bool {
         self.stalled.values().any(|stall| stall.until.is_some())
+    }
+
+    /// Whether any destination failed and has not succeeded since.
+    pub(super) fn any(&self) -> bool {
+        !self.stalled.is_empty()
     }
 }
 
@@ -191,8 +196,9 @@ mod tests {
         let mut stalls = Stalls::default();
         fail(&mut stalls, &Destination::Dead, 1, 0);
         stalls.succeed(&Destination::Dead);
-        assert!(stalls.any(), "a late success of an earlier message does not end the wait");
+        assert!(stalls.is_waiting(), "a late success of an earlier message does not end the wait");
         stalls.end_due(Mono(10));
+        assert!(stalls.any() && !stalls.is_waiting(), "not well until something got through");
         stalls.succeed(&Destination::Dead);
         assert!(!stalls.any());
         assert!(fail(&mut stalls, &Destination::Dead, 2, 50), "a new trouble is said again");

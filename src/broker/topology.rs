@@ -13,9 +13,8 @@ use super::fault::{Error, Fault};
 use super::options::Options;
 use super::session::Session;
 
-/// Declares everything the settings name. Declaring what is there already changes nothing.
-pub(super) async fn declare(session: &Session, options: &Options) -> Result<(), Error> {
-    declare_queue(session, &options.jobs_queue).await?;
+/// Declares what endings are published to. Declaring what is there already changes nothing.
+pub(super) async fn declare_outgoing(session: &Session, options: &Options) -> Result<(), Error> {
     declare_queue(session, &options.dead_queue).await?;
     declare_exchange(session, &options.results_exchange).await?;
     if !options.results_queue.is_empty() {
@@ -27,7 +26,6 @@ pub(super) async fn declare(session: &Session, options: &Options) -> Result<(), 
 
 /// Declares one of the queues.
 pub(super) async fn declare_queue(session: &Session, name: &str) -> Result<(), Error> {
-    let channel = session.channel().await?;
     let declare = QueueDeclareOptions {
         // Makes it if it is not there.
         passive: false,
@@ -40,10 +38,34 @@ pub(super) async fn declare_queue(session: &Session, name: &str) -> Result<(), E
         // The answer is the point.
         nowait: false,
     };
-    let answer = answered("declaring a queue", channel.queue_declare(short(name)?, declare, queue_arguments())).await;
-    answer.map_err(|error| explain("queue", name, error))?;
+    match ask_queue(session, name, declare, queue_arguments()).await {
+        // Where workers may not configure, an operator has declared it; then it is enough that it is there.
+        Err(error) if is_refused(&error) && look_at_queue(session, name).await.is_ok() => Ok(()),
+        answer => answer.map(drop).map_err(|error| explain("queue", name, error)),
+    }
+}
+
+/// Looks whether a queue is there, and how full.
+pub(super) async fn look_at_queue(session: &Session, name: &str) -> Result<lapin::Queue, Error> {
+    // With `passive`, nothing else is compared.
+    let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    ask_queue(session, name, look, FieldTable::default()).await
+}
+
+async fn ask_queue(
+    session: &Session,
+    name: &str,
+    options: QueueDeclareOptions,
+    arguments: FieldTable,
+) -> Result<lapin::Queue, Error> {
+    let channel = session.channel().await?;
+    let queue = answered("declaring a queue", channel.queue_declare(short(name)?, options, arguments)).await?;
     close(&channel).await;
-    Ok(())
+    Ok(queue)
+}
+
+fn is_refused(error: &Error) -> bool {
+    error.soft() == Some(AMQPSoftError::ACCESSREFUSED)
 }
 
 /// Replicated on a cluster and safe against power loss on one node; its publisher confirms mean "on disk".
@@ -53,8 +75,8 @@ pub(super) fn queue_arguments() -> FieldTable {
     arguments
 }
 
-async fn declare_exchange(session: &Session, name: &str) -> Result<(), Error> {
-    let channel = session.channel().await?;
+/// Declares the results exchange.
+pub(super) async fn declare_exchange(session: &Session, name: &str) -> Result<(), Error> {
     let declare = ExchangeDeclareOptions {
         passive: false,
         durable: true,
@@ -64,23 +86,35 @@ async fn declare_exchange(session: &Session, name: &str) -> Result<(), Error> {
         internal: false,
         nowait: false,
     };
-    let answer = channel.exchange_declare(short(name)?, ExchangeKind::Topic, declare, FieldTable::default());
-    answered("declaring an exchange", answer).await.map_err(|error| explain("exchange", name, error))?;
+    match ask_exchange(session, name, declare).await {
+        Err(error) if is_refused(&error) && look_at_exchange(session, name).await.is_ok() => Ok(()),
+        answer => answer.map_err(|error| explain("exchange", name, error)),
+    }
+}
+
+/// Looks whether an exchange is there.
+pub(super) async fn look_at_exchange(session: &Session, name: &str) -> Result<(), Error> {
+    ask_exchange(session, name, ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() }).await
+}
+
+async fn ask_exchange(session: &Session, name: &str, options: ExchangeDeclareOptions) -> Result<(), Error> {
+    let channel = session.channel().await?;
+    let answer = channel.exchange_declare(short(name)?, ExchangeKind::Topic, options, FieldTable::default());
+    answered("declaring an exchange", answer).await?;
     close(&channel).await;
     Ok(())
 }
 
 async fn bind(session: &Session, queue: &str, exchange: &str) -> Result<(), Error> {
     let channel = session.channel().await?;
+    let options = QueueBindOptions { nowait: false };
     // "#" is every routing key.
-    let answer = channel.queue_bind(
-        short(queue)?,
-        short(exchange)?,
-        "#".into(),
-        QueueBindOptions { nowait: false },
-        FieldTable::default(),
-    );
-    answered("binding a queue", answer).await.map_err(|error| explain("queue", queue, error))?;
+    let answer = channel.queue_bind(short(queue)?, short(exchange)?, "#".into(), options, FieldTable::default());
+    match answered("binding a queue", answer).await {
+        // The operator's binding is not visible from here; a result without one comes back and says so.
+        Err(error) if is_refused(&error) => return Ok(()),
+        answer => answer.map_err(|error| explain("queue", queue, error))?,
+    }
     close(&channel).await;
     Ok(())
 }

@@ -6,19 +6,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use lapin::message::BasicGetMessage;
-use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
-use paceline::broker::intake::{self, Decode, Intake};
+use paceline::broker::intake;
 use paceline::broker::ports::{Backlog, Endings};
-use paceline::broker::relay::{self, Relay};
-use paceline::broker::{Link, Options, State};
+use paceline::broker::relay;
+use paceline::broker::{Link, Options, Service, State};
 use paceline::clock::Clock;
 use paceline::domain::decode::Defaults;
 use paceline::domain::job::{Fault, Identity, Job, LaneKey, Params, Rejection};
 use paceline::engine::ports::Waiting;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
 
 use super::ledger::{MemoryLedger, in_memory};
 use super::{until, until_async};
@@ -65,10 +67,31 @@ impl Backlog for Lanes {
     }
 }
 
+/// Lanes and outbox together, as the engine has them.
+pub struct Worker {
+    lanes: Arc<Lanes>,
+    ledger: Arc<MemoryLedger>,
+}
+
 #[async_trait]
-impl Endings for MemoryLedger {
+impl Backlog for Worker {
+    fn enqueue(&self, jobs: Vec<Waiting>) {
+        self.lanes.enqueue(jobs);
+    }
+
+    fn unfinished(&self) -> usize {
+        self.lanes.unfinished()
+    }
+
+    async fn until_below(&self, jobs: usize) {
+        self.lanes.until_below(jobs).await;
+    }
+}
+
+#[async_trait]
+impl Endings for Worker {
     async fn until_changed(&self) {
-        self.changed.notified().await;
+        self.ledger.changed.notified().await;
     }
 }
 
@@ -81,10 +104,7 @@ pub struct Bench {
     pub relay: watch::Receiver<relay::State>,
     pub consume: Link,
     pub publish: Link,
-    stop_workers: watch::Sender<bool>,
-    stop_links: watch::Sender<bool>,
-    workers: Vec<JoinHandle<()>>,
-    links: Vec<JoinHandle<()>>,
+    pub service: Service,
 }
 
 /// Options with names that no other test has.
@@ -132,60 +152,25 @@ pub fn decode(raw: &[u8], defaults: &Defaults) -> Result<Job, Rejection> {
 impl Bench {
     /// Starts a worker's part with these options.
     pub fn start(options: Options) -> Self {
-        Self::start_over(options, in_memory())
-    }
-
-    /// The same over a ledger that knows something already.
-    pub fn start_over(options: Options, ledger: Arc<MemoryLedger>) -> Self {
-        let clock = Clock::system();
+        let ledger = in_memory();
         let lanes = Arc::new(Lanes::default());
-        let (stop_workers, stop) = watch::channel(false);
-        let (stop_links, stop_of_links) = watch::channel(false);
-        let (consume, consume_up) = Link::new(&options, "test consume", clock.clone()).unwrap();
-        let (publish, publish_up) = Link::new(&options, "test publish", clock.clone()).unwrap();
-        let links =
-            vec![tokio::spawn(consume_up.run(stop_of_links.clone())), tokio::spawn(publish_up.run(stop_of_links))];
-        let (intake_state, intake) = watch::channel(intake::State::Waiting);
-        let (relay_state, relay) = watch::channel(relay::State::Waiting);
-        let decode: Decode = Arc::new(decode);
-        let taking = Intake {
-            link: consume.clone(),
-            options: options.clone(),
-            decode,
-            ledger: ledger.clone(),
-            backlog: Arc::clone(&lanes),
-            clock: clock.clone(),
-            state: intake_state,
-        };
-        let relaying = Relay {
-            link: publish.clone(),
-            options: options.clone(),
-            ledger: ledger.clone(),
-            endings: Arc::clone(&ledger),
-            clock,
-            state: relay_state,
-        };
-        let workers = vec![tokio::spawn(taking.run(stop.clone())), tokio::spawn(relaying.run(stop))];
-        Self { options, ledger, lanes, intake, relay, consume, publish, stop_workers, stop_links, workers, links }
+        let worker = Arc::new(Worker { lanes: Arc::clone(&lanes), ledger: Arc::clone(&ledger) });
+        let clock = Clock::system();
+        let service = Service::start(&options, Arc::new(decode), ledger.clone(), worker, &clock).unwrap();
+        let (intake, relay) = (service.intake(), service.relay());
+        let (consume, publish) = (service.consume.clone(), service.publish.clone());
+        Self { options, ledger, lanes, intake, relay, consume, publish, service }
     }
 
     /// Waits until jobs are being consumed and results could be published.
     pub async fn until_up(&self) {
-        until("consuming", || *self.intake.borrow() == intake::State::Consuming).await;
-        until("publishing", || *self.relay.borrow() == relay::State::Publishing).await;
+        until("consuming and publishing", || self.service.status().is_ready()).await;
     }
 
     /// Stops everything in order.
-    pub async fn stop(mut self) -> (Options, Arc<MemoryLedger>) {
-        self.stop_workers.send_replace(true);
-        for worker in self.workers.drain(..) {
-            worker.await.unwrap();
-        }
-        self.stop_links.send_replace(true);
-        for link in self.links.drain(..) {
-            link.await.unwrap();
-        }
-        assert_eq!(self.consume.state(), State::Closed);
+    pub async fn stop(self) -> (Options, Arc<MemoryLedger>) {
+        self.service.stop().await;
+        assert_eq!((self.consume.state(), self.publish.state()), (State::Closed, State::Closed));
         (self.options, self.ledger)
     }
 }
@@ -213,6 +198,32 @@ impl Client {
         let sent = self.channel.basic_publish("".into(), queue.into(), options, body, properties.with_delivery_mode(2));
         let confirmation = sent.await.unwrap().await.unwrap();
         assert!(confirmation.is_ack() && confirmation.take_message().is_none(), "{queue} took no message");
+    }
+
+    /// Publishes a job as soon as somebody has declared the queue.
+    pub async fn send_when_there(&self, queue: &str, id: &str) {
+        let body = serde_json::json!({ "id": id }).to_string();
+        until_async(&format!("{queue} is there"), async || {
+            let options = BasicPublishOptions { mandatory: true, immediate: false };
+            let properties = BasicProperties::default().with_delivery_mode(2);
+            let sent = self.channel.basic_publish("".into(), queue.into(), options, body.as_bytes(), properties);
+            sent.await.unwrap().await.unwrap().take_message().is_none()
+        })
+        .await;
+    }
+
+    /// Publishes to a limited queue until it refuses, one by one; says how many it took.
+    pub async fn fill(&self, queue: &str) -> usize {
+        let mut taken = 0;
+        loop {
+            let options = BasicPublishOptions { mandatory: true, immediate: false };
+            let sent = self.channel.basic_publish("".into(), queue.into(), options, b"x", BasicProperties::default());
+            if sent.await.unwrap().await.unwrap().is_nack() {
+                return taken;
+            }
+            taken += 1;
+            assert!(taken < 1_000, "{queue} is never full");
+        }
     }
 
     /// Publishes jobs with these ids.
@@ -261,7 +272,7 @@ impl Client {
 
     /// Deletes a queue if it is there.
     pub async fn delete(&self, queue: &str) {
-        self.channel.queue_delete(queue.into(), lapin::options::QueueDeleteOptions::default()).await.unwrap();
+        self.channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
     }
 
     /// Removes what a worker with these options declared, and closes.
@@ -269,7 +280,10 @@ impl Client {
         for queue in [&options.jobs_queue, &options.results_queue, &options.dead_queue] {
             self.delete(queue).await;
         }
-        self.channel.exchange_delete(options.results_exchange.as_str().into(), Default::default()).await.unwrap();
+        self.channel
+            .exchange_delete(options.results_exchange.as_str().into(), ExchangeDeleteOptions::default())
+            .await
+            .unwrap();
         self.close().await;
     }
 

@@ -79,7 +79,7 @@ impl Books {
 
 fn waiting(at: usize, job: &Job) -> Waiting {
     Waiting {
-        seq: JobSeq(at as i64),
+        seq: JobSeq(i64::try_from(at).unwrap()),
         lane: job.lane.clone(),
         batch: "".into(),
         priority: job.priority,

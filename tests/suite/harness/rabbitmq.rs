@@ -31,6 +31,31 @@ pub struct Node {
 impl Node {
     /// Starts a node and waits until it accepts connections (about 10 s).
     pub async fn start() -> Self {
+        Self::start_with(|_, _| String::new()).await
+    }
+
+    /// Starts a node that speaks TLS only, with a certificate for `localhost` from an authority nobody knows.
+    pub async fn start_tls() -> Self {
+        Self::start_with(|home, port| {
+            issue_certificates(home);
+            let file = |name: &str| home.join(name).display().to_string();
+            format!(
+                "listeners.tcp = none\nlisteners.ssl.1 = 127.0.0.1:{port}\nssl_options.cacertfile = {}\n\
+                 ssl_options.certfile = {}\nssl_options.keyfile = {}\nssl_options.verify = verify_none\n",
+                file("ca.pem"),
+                file("node.pem"),
+                file("node.key"),
+            )
+        })
+        .await
+    }
+
+    /// The PEM file of the authority of a TLS node.
+    pub fn ca_file(&self) -> PathBuf {
+        self.home.path().join("ca.pem")
+    }
+
+    async fn start_with(config: impl FnOnce(&Path, u16) -> String) -> Self {
         let home = tempfile::tempdir().unwrap();
         for folder in ["mnesia", "log"] {
             fs::create_dir(home.path().join(folder)).unwrap();
@@ -39,14 +64,24 @@ impl Node {
         let cookie = home.path().join(".erlang.cookie");
         fs::write(&cookie, format!("paceline{}", fastrand::u64(..))).unwrap();
         fs::set_permissions(&cookie, fs::Permissions::from_mode(0o400)).unwrap();
-        for file in ["empty", "enabled_plugins", "rabbitmq.conf"] {
-            fs::write(home.path().join(file), if file == "enabled_plugins" { "[]." } else { "" }).unwrap();
-        }
         let (port, dist_port) = (free_port(), free_port());
+        fs::write(home.path().join("empty"), "").unwrap();
+        fs::write(home.path().join("enabled_plugins"), "[].").unwrap();
+        fs::write(home.path().join("rabbitmq.conf"), config(home.path(), port)).unwrap();
         let name = format!("paceline-test-{port}@localhost");
         let mut node = Self { home, port, dist_port, name, child: None };
         node.boot().await;
         node
+    }
+
+    /// Its address over TLS.
+    pub fn tls_url(&self) -> String {
+        format!("amqps://guest:guest@localhost:{}/%2f", self.port)
+    }
+
+    /// Freezes it, or lets it go on.
+    pub fn freeze(&self, frozen: bool) {
+        self.signal(if frozen { "STOP" } else { "CONT" });
     }
 
     /// Its address.
@@ -126,6 +161,20 @@ fn script(name: &str) -> PathBuf {
     let versions = fs::read_dir("/usr/lib/rabbitmq/lib").into_iter().flatten().flatten();
     let found = versions.map(|entry| entry.path().join("sbin").join(name)).find(|path| path.exists());
     found.unwrap_or_else(|| Path::new(name).to_owned())
+}
+
+/// Makes an authority (`ca.pem`) and a certificate of it for `localhost` (`node.pem`, `node.key`).
+fn issue_certificates(home: &Path) {
+    let openssl = |arguments: &str| {
+        let output = Command::new("openssl").args(arguments.split(' ')).current_dir(home).output();
+        let output = output.expect("this test needs the openssl command");
+        assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    openssl(&format!("req -x509 {key} -days 2 -subj /CN=Test-CA -keyout ca.key -out ca.pem"));
+    openssl(&format!("req {key} -subj /CN=localhost -keyout node.key -out node.csr"));
+    fs::write(home.join("node.ext"), "subjectAltName=DNS:localhost\n").unwrap();
+    openssl("x509 -req -in node.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile node.ext -out node.pem");
 }
 
 /// A port that was free a moment ago.
