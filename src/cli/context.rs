@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::clock::Clock;
 use crate::domain::catalog::{self, Catalog, CatalogSource};
 use crate::settings::{self, Settings};
+use crate::store::operator::Operator;
 
 use super::exit::refuse;
 
@@ -53,6 +54,11 @@ impl Context {
     /// The settings without secrets, for commands that look at the ledger or the catalog.
     pub fn settings_without_secrets(&self) -> anyhow::Result<Settings> {
         Ok(settings::load_without_secrets(self.config.as_deref(), self.variables.clone().into_iter())?)
+    }
+
+    /// The operators' side of the ledger, beside a worker or without one.
+    pub fn operator(&self) -> anyhow::Result<Operator> {
+        Ok(Operator::open(&self.settings_without_secrets()?.store.path)?)
     }
 
     /// Prints one JSON document on a line of its own.

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::engine::ports::LedgerError;
 use crate::settings::Faults;
 
 /// The exit codes of every command.
@@ -71,7 +72,12 @@ fn write_report(error: &anyhow::Error, err: &mut impl Write) -> io::Result<()> {
         writeln!(err, "error: {count} {} in the settings", if count == 1 { "fault" } else { "faults" })?;
         return writeln!(err, "hint: config/paceline.toml shows every key with its default and reason");
     }
-    let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
+    let words = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<LedgerError>() {
+        // Its sentences are whole, and name what is wrong.
+        Some(LedgerError::Failed(sentence)) => sentence.clone(),
+        _ => cause.to_string(),
+    };
+    let causes: Vec<_> = error.chain().map(words).collect();
     writeln!(err, "error: {}", causes.join(": "))?;
     match error.chain().find_map(|cause| cause.downcast_ref::<Refusal>()) {
         Some(refusal) if !refusal.hint.is_empty() => writeln!(err, "hint: {}", refusal.hint),

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use crate::domain::catalog::{Catalog, Creation, Kind, Method, MethodQuota, Schema};
+use crate::domain::catalog::{Catalog, Creation, Kind, Method, MethodQuota, Schema, nearest};
 
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
@@ -56,10 +56,10 @@ pub fn find<'c>(catalog: &'c Catalog, name: &str) -> anyhow::Result<&'c Method> 
     if let Some(method) = catalog.method(name) {
         return Ok(method);
     }
-    let nearest = catalog.methods.keys().min_by_key(|known| strsim::damerau_levenshtein(known, name));
-    let nearest = nearest.filter(|known| strsim::damerau_levenshtein(known, name) <= known.len() / 3);
-    let hint = nearest
-        .map_or_else(|| "`paceline methods list` shows them".to_owned(), |known| format!("did you mean {known}?"));
+    let hint = match nearest(name, catalog.methods.keys().map(String::as_str)) {
+        Some(known) => format!("did you mean {known}?"),
+        None => "`paceline methods list` shows them".to_owned(),
+    };
     Err(refuse(format!("no such method {name:?}"), hint))
 }
 

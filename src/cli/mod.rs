@@ -3,19 +3,33 @@
 //! Only this module knows arguments, terminals and exit codes. [`exit`] says how a command ends; [`context`] is what
 //! every command starts from.
 
+mod batch;
 mod completions;
 mod context;
+mod dead;
 mod exit;
+mod export;
 mod fields;
+mod jobs;
 mod logs;
 mod methods;
+mod plan;
 mod progress;
+mod resolve;
+mod signals;
+mod simulate;
+mod status;
+mod submit;
+mod suspend;
 mod table;
+mod take_over;
+mod validate;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use context::Context;
@@ -41,8 +55,21 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Validate(validate::Args),
+    Plan(plan::Args),
+    Submit(submit::Args),
+    Status(status::Args),
+    #[command(subcommand)]
+    Jobs(jobs::Args),
+    #[command(subcommand)]
+    Dead(dead::Args),
+    Resolve(resolve::Args),
     #[command(subcommand)]
     Methods(methods::Args),
+    Suspend(suspend::SuspendArgs),
+    Resume(suspend::ResumeArgs),
+    Export(export::Args),
+    Simulate(simulate::Args),
     Completions(completions::Args),
 }
 
@@ -88,9 +115,27 @@ impl Command {
 
 fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
     match command {
+        Command::Validate(args) => validate::carry_out(context, &args),
+        Command::Plan(args) => plan::carry_out(context, &args),
+        Command::Submit(args) => on_runtime(submit::carry_out(context, args)),
+        Command::Status(args) => status::carry_out(context, &args),
+        Command::Jobs(args) => jobs::carry_out(context, args),
+        Command::Dead(args) => on_runtime(dead::carry_out(context, args)),
+        Command::Resolve(args) => resolve::carry_out(context, args),
+        Command::Export(args) => export::carry_out(context, args),
+        Command::Simulate(args) => on_runtime(simulate::carry_out(context, args)),
         Command::Methods(args) => methods::carry_out(context, args),
+        Command::Suspend(args) => suspend::suspend(context, args),
+        Command::Resume(args) => suspend::resume(context, args),
         Command::Completions(args) => completions::carry_out(context, &args),
     }
+}
+
+/// Carries out what waits for others, on a runtime of its own.
+fn on_runtime(command: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime did not start")?;
+    runtime.block_on(command)
 }
 
 #[cfg(test)]

@@ -29,16 +29,23 @@ pub struct Lane {
     pub total: u64,
     /// The quotas it is under, as the worker applies them.
     pub quotas: Vec<Quota>,
+    /// Permits that are taken now, by window in the order of the quotas; absent ones are free.
+    pub used: Vec<u64>,
     /// Why it stands still, if it does.
     pub stopped: Option<String>,
 }
 
 impl Lane {
-    /// The time that its quotas need for the jobs that are left, to within one window.
+    /// The time that its quotas need for the jobs that are left, at most one window more than it will be.
     pub fn time_left(&self) -> Duration {
         let left = self.total.saturating_sub(self.done);
-        let windows = self.quotas.iter().flat_map(Quota::windows);
-        let needed = windows.map(|window| window.span.mul_f64(left as f64 / f64::from(window.limit)));
+        let used = self.used.iter().copied().chain(std::iter::repeat(0));
+        let windows = self.quotas.iter().flat_map(Quota::windows).zip(used);
+        let needed = windows.map(|(window, used)| {
+            let free = u64::from(window.limit).saturating_sub(used);
+            let spans = left.saturating_sub(free).div_ceil(u64::from(window.limit));
+            window.span.saturating_mul(u32::try_from(spans).unwrap_or(u32::MAX))
+        });
         needed.max().unwrap_or_default()
     }
 
@@ -173,7 +180,14 @@ mod tests {
 
     fn lane(done: u64) -> Lane {
         let quotas = vec!["20/min".parse().unwrap(), "5/s".parse().unwrap()];
-        Lane { name: "acme/feishu.vc.room.create".to_owned(), done, total: 200, quotas, stopped: None }
+        Lane {
+            name: "acme/feishu.vc.room.create".to_owned(),
+            done,
+            total: 200,
+            quotas,
+            used: Vec::new(),
+            stopped: None,
+        }
     }
 
     fn at(seconds: i64) -> Mono {
@@ -182,7 +196,13 @@ mod tests {
 
     #[test]
     fn the_slowest_window_decides_the_time_left() {
-        assert_eq!(lane(0).time_left(), Duration::from_secs(600));
+        assert_eq!(lane(0).time_left(), Duration::from_secs(540));
+        assert_eq!(
+            Lane { used: vec![20, 0], ..lane(0) }.time_left(),
+            Duration::from_secs(600),
+            "the minute is used up"
+        );
+        assert_eq!(Lane { used: vec![10, 4], ..lane(195) }.time_left(), Duration::from_secs(1), "4 of 5 this second");
         assert_eq!(lane(200).time_left(), Duration::ZERO);
         assert_eq!(lane(300).time_left(), Duration::ZERO, "a lane that grew meanwhile");
     }
@@ -199,7 +219,7 @@ mod tests {
         let lines = String::from_utf8(err).unwrap();
         assert_eq!(
             lines,
-            "acme/feishu.vc.room.create: 10/200, 0/min of 20/min; 5/s, about 9 min 30 s left\n\
+            "acme/feishu.vc.room.create: 10/200, 0/min of 20/min; 5/s, about 9 min 0 s left\n\
              acme/feishu.vc.room.create: 30/200, stopped: 99991663 no\n"
         );
     }

@@ -136,13 +136,6 @@ pub const KEYS: &[Key] = &[
     ),
     absent("broker.ca_file", Kind::Path, "PEM certificates that are trusted for `amqps://` besides the system's."),
     key(
-        "broker.publish_timeout_ms",
-        Kind::Whole(100, ONE_DAY_MS),
-        "10000",
-        "milliseconds",
-        "How long the broker may take to confirm a message before the connection is given up and the message is sent again.",
-    ),
-    key(
         "http.request_timeout_ms",
         Kind::Whole(100, 600_000),
         "30000",

@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::domain::catalog::nearest;
+
 use super::draft::{Draft, ReadFile};
 use super::fault::{Fault, Faults, Place};
 use super::tree::{Raw, Tree};
@@ -156,12 +158,9 @@ fn unknown(path: &[String]) -> String {
     if keys::find(parent).is_some_and(|key| key.kind.takes_reference()) {
         names = vec!["env", "file"];
     }
-    let nearest = names.iter().map(|name| (strsim::damerau_levenshtein(name, last), *name)).min();
     let what = if parent.is_empty() { "section" } else { "key" };
-    match nearest {
-        Some((distance, name)) if distance <= (last.len() / 3).max(1) => {
-            format!("no such {what}; did you mean {name}?")
-        }
+    match nearest(last, names.iter().copied()) {
+        Some(name) => format!("no such {what}; did you mean {name}?"),
         _ if names.is_empty() => format!("no such {what}"),
         _ => format!("no such {what}; there are {}", names.join(", ")),
     }

@@ -75,8 +75,6 @@ pub struct Broker {
     pub prefetch: u16,
     /// Further trusted certificates.
     pub ca: Option<Ca>,
-    /// The longest wait for a confirm.
-    pub publish_timeout: Duration,
 }
 
 impl fmt::Debug for Broker {
@@ -90,7 +88,6 @@ impl fmt::Debug for Broker {
             .field("dead_queue", &self.dead_queue)
             .field("prefetch", &self.prefetch)
             .field("ca", &self.ca)
-            .field("publish_timeout", &self.publish_timeout)
             .finish()
     }
 }

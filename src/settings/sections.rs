@@ -49,7 +49,6 @@ pub fn broker(draft: &mut Draft<'_>) -> Option<Broker> {
         dead_queue: name(draft, "broker.dead_queue"),
         prefetch: u16::try_from(draft.whole("broker.prefetch")).unwrap_or(u16::MAX),
         ca: draft.ca("broker.ca_file"),
-        publish_timeout: draft.millis("broker.publish_timeout_ms"),
     };
     check_queues(draft, &broker);
     Some(broker)

@@ -1,0 +1,162 @@
+//! `paceline export`: endings as CSV or JSONL; for a CSV batch, its own rows with result columns.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::store::operator::{ExportFilter, ExportRow, Operator};
+use crate::store::state::State;
+
+use super::context::Context;
+use super::exit::{Exit, refuse};
+use super::jobs::text;
+
+/// The columns that follow a batch's own; `paceline_` keeps them apart from columns of the same name.
+const RESULT_COLUMNS: [&str; 8] = ["status", "key", "reason", "code", "detail", "cure", "log_id", "finished_at"];
+/// The columns in front of them when there are no rows of a file to give back.
+const JOB_COLUMNS: [&str; 5] = ["id", "method", "app", "tenant", "batch"];
+
+/// Print results as CSV or JSONL; for a CSV batch, its own rows with result columns
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// How rows are written [default: csv for a CSV batch, else jsonl]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Of this batch alone
+    #[arg(long)]
+    batch: Option<String>,
+    /// In this state alone: queued, uncertain, held, dead, cancelled or succeeded
+    #[arg(long)]
+    state: Option<State>,
+    /// Of this method alone
+    #[arg(long)]
+    method: Option<String>,
+    /// Of this app alone
+    #[arg(long)]
+    app: Option<String>,
+    /// Write to this file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Csv,
+    Jsonl,
+}
+
+/// Writes the rows.
+pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+    let ledger = context.operator()?;
+    let header = match &args.batch {
+        Some(batch) => ledger.header(batch)?,
+        None => None,
+    };
+    let format = args.format.unwrap_or(if header.is_some() { Format::Csv } else { Format::Jsonl });
+    let filter = ExportFilter { batch: args.batch, state: args.state, method: args.method, app: args.app };
+    let mut rows = 0_u64;
+    if let Some(path) = args.output {
+        let file = File::create(&path)
+            .map_err(|error| refuse(format!("{} cannot be written: {error}", path.display()), ""))?;
+        let mut out = BufWriter::new(file);
+        write_rows(&ledger, &filter, format, header.as_deref(), &mut out, &mut rows)?;
+        out.flush()?;
+        writeln!(context.err, "{rows} rows written to {}", path.display())?;
+    } else {
+        write_rows(&ledger, &filter, format, header.as_deref(), &mut context.out, &mut rows)?;
+    }
+    if rows == 0 {
+        writeln!(context.err, "hint: no job matches; `paceline jobs list` shows what there is")?;
+    }
+    Ok(Exit::Success)
+}
+
+fn write_rows(
+    ledger: &Operator,
+    filter: &ExportFilter,
+    format: Format,
+    header: Option<&[String]>,
+    out: &mut dyn Write,
+    rows: &mut u64,
+) -> anyhow::Result<()> {
+    match format {
+        Format::Jsonl => ledger.export(filter, |row| -> anyhow::Result<()> {
+            *rows += 1;
+            serde_json::to_writer(&mut *out, &row.document).map_err(std::io::Error::from)?;
+            Ok(writeln!(out)?)
+        }),
+        Format::Csv => {
+            let mut csv = csv::WriterBuilder::new().flexible(true).from_writer(out);
+            csv.write_record(columns(header)).map_err(io_of)?;
+            ledger.export(filter, |row| -> anyhow::Result<()> {
+                *rows += 1;
+                csv.write_record(record(&row, header)).map_err(io_of)?;
+                Ok(())
+            })?;
+            Ok(csv.flush()?)
+        }
+    }
+}
+
+/// A reader that went away stays recognisable.
+fn io_of(error: csv::Error) -> anyhow::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error.into(),
+        other => anyhow::anyhow!("CSV: {other:?}"),
+    }
+}
+
+fn columns(header: Option<&[String]>) -> Vec<String> {
+    let own: Vec<String> = match header {
+        Some(header) => header.to_vec(),
+        None => JOB_COLUMNS.map(str::to_owned).into(),
+    };
+    let results = RESULT_COLUMNS
+        .map(|name| if own.iter().any(|own| own == name) { format!("paceline_{name}") } else { name.to_owned() });
+    own.into_iter().chain(results).collect()
+}
+
+fn record(row: &ExportRow, header: Option<&[String]>) -> Vec<String> {
+    let mut cells = match header {
+        // A row that did not come from the file (published under its batch) has empty cells there.
+        Some(header) => {
+            let mut cells = row.cells.clone().unwrap_or_default();
+            cells.resize(header.len(), String::new());
+            cells
+        }
+        None => JOB_COLUMNS.map(|field| text(&row.document, field)).into(),
+    };
+    cells.extend(RESULT_COLUMNS.map(|field| text(&row.document, field)));
+    cells.into_iter().map(|cell| harmless(&cell)).collect()
+}
+
+/// What a platform says must not become a formula in a spreadsheet; numbers stay numbers.
+fn harmless(cell: &str) -> String {
+    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
+    if is_formula { format!("'{cell}") } else { cell.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_csv_batch_gets_its_own_rows_back() {
+        let header = ["name".to_owned(), "code".to_owned()];
+        assert_eq!(columns(Some(&header))[..5], ["name", "code", "status", "key", "reason"]);
+        assert!(columns(Some(&header)).contains(&"paceline_code".to_owned()));
+        let document = json!({"id": "x", "status": "dead", "reason": "rejected", "code": 125_001, "detail": "=1+1"});
+        let row = ExportRow { document, place: "a.csv:2".to_owned(), cells: Some(vec!["7F".to_owned()]) };
+        assert_eq!(record(&row, Some(&header))[..7], ["7F", "", "dead", "", "rejected", "125001", "'=1+1"]);
+        assert_eq!(record(&row, None)[..6], ["x", "", "", "", "", "dead"]);
+    }
+
+    #[test]
+    fn numbers_are_no_formulas() {
+        assert_eq!(["-5", "+1", "-x", "a=b"].map(harmless), ["-5", "+1", "'-x", "a=b"]);
+    }
+}

@@ -1,0 +1,235 @@
+//! `paceline jobs`: single jobs, with their attempts.
+
+use std::io::Write;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use crate::store::operator::{AttemptLine, Cancelled, JobFilter, JobLine, JobSheet, Operator};
+use crate::store::state::State;
+
+use super::context::Context;
+use super::exit::{Exit, refuse};
+use super::table::{Align, Table, cut, plain};
+
+/// Look at single jobs, or cancel them
+#[derive(Debug, Subcommand)]
+pub enum Args {
+    /// Jobs in the order in which they were taken over
+    List {
+        #[command(flatten)]
+        which: Which,
+        /// In this state alone: queued, uncertain, held, dead, cancelled or succeeded
+        #[arg(long)]
+        state: Option<State>,
+        /// How many at most
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+        /// Those after this number alone, to page on
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        after: i64,
+        /// Print data for programs: one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// One job with all its attempts
+    Show {
+        /// The job's id
+        id: String,
+        /// Print data for programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// End jobs that are queued and not in flight
+    Cancel {
+        /// Ids of jobs
+        #[arg(value_name = "ID", required_unless_present_any = ["batch", "method", "app"])]
+        ids: Vec<String>,
+        #[command(flatten)]
+        which: Which,
+        /// Print data for programs
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Restricts jobs.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Which {
+    /// Of this batch alone
+    #[arg(long)]
+    batch: Option<String>,
+    /// Of this method alone
+    #[arg(long)]
+    method: Option<String>,
+    /// Of this app alone
+    #[arg(long)]
+    app: Option<String>,
+}
+
+impl Which {
+    fn filter(self, ids: Vec<String>, state: Option<State>) -> JobFilter {
+        JobFilter { ids, state, batch: self.batch, method: self.method, app: self.app }
+    }
+}
+
+/// Prints or cancels.
+pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+    let mut ledger = context.operator()?;
+    match args {
+        Args::List { which, state, limit, after, json } => {
+            list(context, &ledger, &which.filter(Vec::new(), state), (after, limit), json)
+        }
+        Args::Show { id, json } => {
+            let sheet = ledger.show_job(&id)?;
+            let Some(sheet) = sheet else {
+                return Err(refuse(
+                    format!("there is no job {id:?}"),
+                    "`paceline jobs list` shows them; inputs that never became jobs are in `paceline dead list`",
+                ));
+            };
+            if json {
+                context.print_json(&json!(sheet))?
+            } else {
+                show(&sheet, &mut context.out)?
+            }
+            Ok(Exit::Success)
+        }
+        Args::Cancel { ids, which, json } => cancel(context, &mut ledger, &which.filter(ids, None), json),
+    }
+}
+
+fn list(
+    context: &mut Context,
+    ledger: &Operator,
+    filter: &JobFilter,
+    (after, limit): (i64, usize),
+    as_json: bool,
+) -> anyhow::Result<Exit> {
+    // One more than asked for tells whether there are more.
+    let mut lines = ledger.list_jobs(filter, after, limit.saturating_add(1))?;
+    let more = lines.len() > limit;
+    lines.truncate(limit);
+    if as_json {
+        for line in &lines {
+            context.print_json(&json!(line))?;
+        }
+    } else {
+        let mut table = Table::new([
+            ("ID", Align::Left),
+            ("APP", Align::Left),
+            ("METHOD", Align::Left),
+            ("STATE", Align::Left),
+            ("TRIES", Align::Right),
+            ("KEY OR REASON", Align::Left),
+        ]);
+        for line in &lines {
+            let text = |field: &str| text(&line.document, field);
+            table.row([text("id"), text("app"), text("method"), state(line), text("attempts"), what(&line.document)]);
+        }
+        table.write(&mut context.out)?;
+    }
+    if more && let Some(last) = lines.last() {
+        context.out.flush()?;
+        writeln!(context.err, "hint: there are more; `--after {}` shows them", last.seq)?;
+    }
+    Ok(Exit::Success)
+}
+
+/// A field of a document as text, empty if absent.
+pub fn text(document: &Value, field: &str) -> String {
+    match document.get(field) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+fn state(line: &JobLine) -> String {
+    if line.running { "running".to_owned() } else { text(&line.document, "status") }
+}
+
+/// What a list says about the ending: the key, or reason, code and words.
+pub fn what(document: &Value) -> String {
+    let parts = ["key", "reason", "code", "detail"].map(|field| text(document, field));
+    let known: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    cut(&plain(&known.join(" ")), 70)
+}
+
+fn show(sheet: &JobSheet, out: &mut dyn Write) -> anyhow::Result<()> {
+    let line = &sheet.line;
+    let times = [("not_before", line.not_before), ("not_after", line.not_after), ("taken over", Some(line.created_at))];
+    writeln!(out, "{}: {}", plain(&text(&line.document, "id")), state(line))?;
+    let fields =
+        ["method", "app", "tenant", "batch", "key", "reason", "code", "detail", "cure", "log_id", "result", "meta"];
+    for field in fields {
+        let value = text(&line.document, field);
+        if !value.is_empty() {
+            writeln!(out, "  {field:<12}{}", plain(&value))?;
+        }
+    }
+    writeln!(out, "  {:<12}{}", "priority", line.priority)?;
+    for (name, at) in times {
+        if let Some(at) = at {
+            writeln!(out, "  {name:<12}{at}")?;
+        }
+    }
+    if let Some(place) = &line.place {
+        writeln!(out, "  {:<12}{}", "from", plain(place))?;
+    }
+    let finished = text(&line.document, "finished_at");
+    if !finished.is_empty() {
+        writeln!(out, "  {:<12}{finished}", "finished")?;
+    }
+    writeln!(out, "\n{} attempts, {} charged", sheet.history.len(), text(&line.document, "attempts"))?;
+    write_attempts(&sheet.history, out)
+}
+
+fn write_attempts(history: &[AttemptLine], out: &mut dyn Write) -> anyhow::Result<()> {
+    if history.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new([
+        ("  SENT", Align::Left),
+        ("ENDED", Align::Left),
+        ("WHAT FOR", Align::Left),
+        ("OUTCOME", Align::Left),
+        ("HTTP", Align::Right),
+        ("CODE", Align::Right),
+        ("DETAIL", Align::Left),
+        ("LOG ID", Align::Left),
+    ]);
+    for attempt in history {
+        let or_empty = |value: Option<String>| value.unwrap_or_default();
+        table.row([
+            format!("  {}", attempt.sent_at),
+            attempt.ended_at.map_or_else(|| "in flight".to_owned(), |at| at.to_string()),
+            attempt.purpose.to_owned(),
+            or_empty(attempt.outcome.clone()),
+            or_empty(attempt.http_status.map(|status| status.to_string())),
+            or_empty(attempt.code.map(|code| code.to_string())),
+            or_empty(attempt.detail.clone()),
+            or_empty(attempt.log_id.clone()),
+        ]);
+    }
+    Ok(table.write(out)?)
+}
+
+fn cancel(context: &mut Context, ledger: &mut Operator, filter: &JobFilter, as_json: bool) -> anyhow::Result<Exit> {
+    let done = ledger.cancel(filter, context.clock.now())?;
+    let Cancelled { cancelled, running } = done;
+    if as_json {
+        context.print_json(&json!(done))?;
+    } else {
+        writeln!(context.err, "{cancelled} cancelled")?;
+    }
+    if running > 0 {
+        writeln!(context.err, "{running} not cancelled: a call of them is in flight, which ends them")?;
+    }
+    let untouched = filter.ids.len().saturating_sub(cancelled + running);
+    if untouched > 0 {
+        writeln!(context.err, "{untouched} not cancelled: no such job, or it is not queued any more")?;
+        writeln!(context.err, "hint: `paceline jobs show ID` says how it stands")?;
+    }
+    Ok(if running == 0 && untouched == 0 { Exit::Success } else { Exit::Unwell })
+}

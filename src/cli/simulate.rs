@@ -1,0 +1,57 @@
+//! `paceline simulate`: the platforms' stand-in over HTTP on loopback, until a signal.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+
+use crate::simulator::{self, Options, Simulator, StartError};
+
+use super::context::{Context, catalog};
+use super::exit::{Exit, refuse};
+use super::signals;
+
+/// Serve a stand-in for Feishu, Lark and WeCom on loopback, for rehearsals
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where to listen: a loopback address; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
+    listen: SocketAddr,
+    /// A built-in scenario's name, or the path of a file
+    #[arg(long, value_name = "NAME|PATH", default_value = "calm")]
+    scenario: String,
+    /// How many times shorter all quota windows are
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    speed: f64,
+    /// The seed of latency and faults, instead of the scenario's
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// Serves until a signal.
+pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+    let catalog = catalog(&context.settings_without_secrets()?)?;
+    let options = Options { listen: args.listen, scenario: args.scenario, speed: args.speed, seed: args.seed };
+    let simulator = Simulator::from_options(catalog, &options, context.clock.clone()).map_err(explain)?;
+    let listener =
+        TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
+    let address = listener.local_addr()?;
+    let mut stop = signals::Stop::listen()?;
+    writeln!(context.err, "simulating {} on http://{address}; Ctrl-C ends it", options.scenario)?;
+    writeln!(
+        context.err,
+        "hint: base_url = \"http://{address}\" in [apps.NAME] sends an app here; the books are at /_simulator/books"
+    )?;
+    simulator::serve(listener, simulator, async move { stop.first().await }).await?;
+    Ok(Exit::Success)
+}
+
+/// Faults of a scenario are the user's to correct.
+pub fn explain(error: StartError) -> anyhow::Error {
+    let names: Vec<_> = simulator::scenario::built_in_names().collect();
+    match error {
+        StartError::Scenario(_) => refuse(error.to_string(), format!("built-in scenarios are {}", names.join(", "))),
+        StartError::Speed(_) => refuse(error.to_string(), ""),
+    }
+}

@@ -1,0 +1,263 @@
+//! `paceline status`: how everything stands, read from the ledger beside a running worker or without one.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::domain::catalog::Catalog;
+use crate::domain::job::LaneKey;
+use crate::domain::time::Timestamp;
+use crate::engine::ports::{Counts, PastCall, Suspension};
+use crate::settings::Settings;
+use crate::store::operator::{BatchLine, LaneLine, Operator};
+
+use super::context::{Context, catalog};
+use super::exit::Exit;
+use super::plan::{effective, owner};
+use super::progress::{Lane, duration};
+use super::table::{Align, Table, plain};
+
+/// Show lanes, quotas in use, time left, batches and suspended apps
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print data for programs
+    #[arg(long)]
+    json: bool,
+}
+
+/// How things stand.
+struct Status {
+    counts: Counts,
+    batches: Vec<BatchLine>,
+    lanes: Vec<LaneState>,
+    suspensions: Vec<Suspension>,
+}
+
+/// A lane with its quotas.
+struct LaneState {
+    line: LaneLine,
+    lane: Lane,
+    windows: Vec<WindowUse>,
+}
+
+/// One window, and the calls that may stand in it now.
+struct WindowUse {
+    scope: String,
+    window: String,
+    used: u64,
+    limit: u32,
+}
+
+/// Prints the status; 1 if something is dead, held or suspended.
+pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
+    let settings = context.settings_without_secrets()?;
+    let catalog = catalog(&settings)?;
+    let ledger = context.operator()?;
+    let status = look(&ledger, &settings, &catalog, context.clock.now())?;
+    if args.json {
+        context.print_json(&status.document())?;
+    } else {
+        status.write(&mut context.out)?;
+    }
+    let is_well = status.counts.dead + status.counts.held == 0 && status.suspensions.is_empty();
+    Ok(if is_well { Exit::Success } else { Exit::Unwell })
+}
+
+fn look(ledger: &Operator, settings: &Settings, catalog: &Catalog, now: Timestamp) -> anyhow::Result<Status> {
+    let batches = ledger.batches()?;
+    let suspensions = ledger.suspensions()?;
+    let lines = ledger.lanes()?;
+    let quotas = lines.iter().filter_map(|line| {
+        let method = catalog.method(&line.method)?;
+        Some((key(line), effective(settings.apps.get(&line.app), method)))
+    });
+    let quotas: BTreeMap<_, _> = quotas.collect();
+    let longest = quotas.values().flatten().map(|(_, quota)| quota.span_max()).max().unwrap_or_default();
+    let mut calls: BTreeMap<LaneKey, Vec<PastCall>> = BTreeMap::new();
+    ledger.each_call(now - longest, |call| calls.entry(call.lane.clone()).or_default().push(call))?;
+    let lanes = lines.into_iter().map(|line| {
+        let key = key(&line);
+        let quotas = quotas.get(&key).cloned().unwrap_or_default();
+        let windows = quotas.iter().flat_map(|(scope, quota)| {
+            let owner_of = |lane: &LaneKey| owner(*scope, lane, settings.apps.get(&lane.app));
+            let is_counted = |lane: &LaneKey| lane.method == key.method && owner_of(lane) == owner_of(&key);
+            let past: Vec<_> = calls.iter().filter(|(lane, _)| is_counted(lane)).flat_map(|(_, calls)| calls).collect();
+            let windows = quota.windows().iter().map(move |window| WindowUse {
+                scope: scope.to_string(),
+                window: window.to_string(),
+                used: past.iter().filter(|call| call.open || call.counted_by + window.span > now).count() as u64,
+                limit: window.limit,
+            });
+            windows.collect::<Vec<_>>()
+        });
+        let windows: Vec<_> = windows.collect();
+        let is_mine = |suspension: &&Suspension| {
+            suspension.app == line.app
+                && (suspension.tenant.is_empty() || suspension.tenant == line.tenant)
+                && (suspension.method.is_empty() || suspension.method == line.method)
+        };
+        let lane = Lane {
+            name: key.to_string(),
+            done: 0,
+            total: line.queued + line.uncertain,
+            used: windows.iter().map(|window| window.used).collect(),
+            quotas: quotas.into_iter().map(|(_, quota)| quota).collect(),
+            stopped: suspensions.iter().find(is_mine).map(|suspension| suspension.detail.clone()),
+        };
+        LaneState { line, lane, windows }
+    });
+    let lanes = lanes.collect();
+    Ok(Status { counts: sum(&batches), batches, lanes, suspensions })
+}
+
+fn key(line: &LaneLine) -> LaneKey {
+    LaneKey { app: line.app.clone(), tenant: line.tenant.clone(), method: line.method.clone() }
+}
+
+fn sum(batches: &[BatchLine]) -> Counts {
+    batches.iter().fold(Counts::default(), |sum, batch| Counts {
+        total: sum.total + batch.counts.total,
+        queued: sum.queued + batch.counts.queued,
+        uncertain: sum.uncertain + batch.counts.uncertain,
+        held: sum.held + batch.counts.held,
+        succeeded: sum.succeeded + batch.counts.succeeded,
+        dead: sum.dead + batch.counts.dead,
+        cancelled: sum.cancelled + batch.counts.cancelled,
+        throttled: sum.throttled + batch.counts.throttled,
+    })
+}
+
+impl LaneState {
+    fn document(&self) -> Value {
+        let windows = self.windows.iter().map(|window| json!({"scope": window.scope, "window": window.window, "used": window.used, "limit": window.limit}));
+        let mut document = json!(self.line);
+        document["time_left_s"] = json!(self.lane.time_left().as_secs_f64());
+        document["windows"] = windows.collect();
+        document["suspended"] = json!(self.lane.stopped);
+        document
+    }
+
+    fn windows_text(&self) -> String {
+        self.windows.iter().map(|window| format!("{} of {}", window.used, window.window)).collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl Status {
+    fn document(&self) -> Value {
+        json!({
+            "counts": self.counts,
+            "lanes": self.lanes.iter().map(LaneState::document).collect::<Vec<_>>(),
+            "batches": self.batches,
+            "suspensions": self.suspensions,
+        })
+    }
+
+    fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        let counts = &self.counts;
+        writeln!(
+            out,
+            "{} jobs: {} succeeded, {} queued, {} uncertain, {} held, {} dead, {} cancelled; {} refusals for pace",
+            counts.total,
+            counts.succeeded,
+            counts.queued,
+            counts.uncertain,
+            counts.held,
+            counts.dead,
+            counts.cancelled,
+            counts.throttled
+        )?;
+        self.write_lanes(out)?;
+        self.write_batches(out)?;
+        if !self.suspensions.is_empty() {
+            writeln!(out, "\nsuspended: their jobs wait")?;
+        }
+        for suspension in &self.suspensions {
+            let parts = [&suspension.app, &suspension.tenant, &suspension.method];
+            let name: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).map(String::as_str).collect();
+            let code = suspension.code.map(|code| format!("{code} ")).unwrap_or_default();
+            let until = suspension.until.map(|until| format!(", until {until}")).unwrap_or_default();
+            writeln!(
+                out,
+                "  {}: {}{code}since {}{until}",
+                plain(&name.join("/")),
+                plain(&prefixed(&suspension.detail)),
+                suspension.since
+            )?;
+            writeln!(out, "    cure: {}", plain(&suspension.cure))?;
+        }
+        if counts.held > 0 {
+            writeln!(
+                out,
+                "\nhint: `paceline jobs list --state held` shows what waits for a person; `paceline resolve` ends it"
+            )?;
+        }
+        if counts.dead > 0 {
+            writeln!(out, "\nhint: `paceline dead list` shows the dead letters")?;
+        }
+        Ok(())
+    }
+
+    fn write_lanes(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        if self.lanes.is_empty() {
+            return Ok(());
+        }
+        let mut table = Table::new([
+            ("LANE", Align::Left),
+            ("QUEUED", Align::Right),
+            ("UNCERTAIN", Align::Right),
+            ("RUNNING", Align::Right),
+            ("TIME LEFT", Align::Right),
+            ("WINDOWS IN USE", Align::Left),
+        ]);
+        for state in &self.lanes {
+            let time_left =
+                if state.lane.stopped.is_some() { "suspended".to_owned() } else { duration(state.lane.time_left()) };
+            table.row([
+                state.lane.name.clone(),
+                state.line.queued.to_string(),
+                state.line.uncertain.to_string(),
+                state.line.running.to_string(),
+                time_left,
+                state.windows_text(),
+            ]);
+        }
+        writeln!(out)?;
+        table.write(out)
+    }
+
+    fn write_batches(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        if self.batches.is_empty() {
+            return Ok(());
+        }
+        let mut table = Table::new([
+            ("BATCH", Align::Left),
+            ("JOBS", Align::Right),
+            ("SUCCEEDED", Align::Right),
+            ("OPEN", Align::Right),
+            ("HELD", Align::Right),
+            ("DEAD", Align::Right),
+            ("CANCELLED", Align::Right),
+        ]);
+        for batch in &self.batches {
+            let name = if batch.name.is_empty() { "(none)".to_owned() } else { batch.name.clone() };
+            let counts = &batch.counts;
+            let numbers = [
+                counts.total,
+                counts.succeeded,
+                counts.queued + counts.uncertain,
+                counts.held,
+                counts.dead,
+                counts.cancelled,
+            ];
+            let [total, succeeded, open, held, dead, cancelled] = numbers.map(|number| number.to_string());
+            table.row([name, total, succeeded, open, held, dead, cancelled]);
+        }
+        writeln!(out)?;
+        table.write(out)
+    }
+}
+
+fn prefixed(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!("{detail}; ") }
+}

@@ -1,0 +1,266 @@
+//! `paceline submit`: files of jobs to the broker, with confirms; without a broker, into the ledger.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::broker::publish::{Submission, submit};
+use crate::broker::{Link, Options, State};
+use crate::domain::decode::Decoder;
+use crate::domain::rows::Row;
+use crate::engine::ports::AmqpOrigin;
+use crate::settings::{Broker, Settings};
+use crate::store::sqlite::{Mode, SqliteLedger};
+
+use super::batch::{self, BatchArgs, FirstFaults, Source};
+use super::context::{Context, catalog};
+use super::exit::{Exit, refuse};
+use super::signals::Stop;
+use super::table::plain;
+use super::take_over::{refuse_changed, take_over};
+
+/// Messages published in one go; a lost connection leaves at most as many in doubt.
+const RUN_ROWS: usize = 2_000;
+/// How long a broker that does not answer is tried.
+const CONNECT_MAX: Duration = Duration::from_secs(30);
+
+/// Publish files of jobs to the broker with confirms; without a broker, put them into the ledger
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    batch: BatchArgs,
+    /// Submit rows with faults, too: they become dead letters. Without it a file with faults is refused as a whole
+    #[arg(long)]
+    skip_invalid: bool,
+    /// Print data for programs
+    #[arg(long)]
+    json: bool,
+}
+
+/// Submits every row, or none if any has a fault.
+pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+    let settings = context.settings()?;
+    let decoder = Arc::new(batch::decoder(&settings, &catalog(&settings)?, false));
+    if settings.apps.is_empty() {
+        return Err(refuse(
+            "the settings have no [apps], so no job could be carried out",
+            "config/paceline.toml shows how an app is named",
+        ));
+    }
+    let sources = args.batch.sources()?;
+    refuse_invalid(context, &sources, &decoder, args.skip_invalid)?;
+    match &settings.broker {
+        Some(broker) => to_broker(context, &args, &options(broker, &settings), &sources, &decoder).await,
+        None => to_ledger(context, &args, &settings, &sources, &decoder).await,
+    }
+}
+
+/// Refuses files with any fault, after printing the first ones; with `skip_invalid` only those that cannot be read.
+pub fn refuse_invalid(
+    context: &mut Context,
+    sources: &[Source],
+    decoder: &Arc<Decoder>,
+    skip_invalid: bool,
+) -> anyhow::Result<batch::Checked> {
+    let mut first = FirstFaults::default();
+    let checked = batch::check(sources, decoder, &mut |fault| Ok(first.print(fault, &mut context.err)?))?;
+    first.print_rest(&mut context.err)?;
+    if checked.bad_files > 0 || (!checked.is_valid() && !skip_invalid) {
+        let message = format!("{}; nothing was sent", checked.summary());
+        return Err(refuse(message, "correct the rows, or let them become dead letters with --skip-invalid"));
+    }
+    if checked.rows == 0 {
+        return Err(refuse("the files hold no job", ""));
+    }
+    Ok(checked)
+}
+
+/// What the broker's part needs of the settings.
+pub fn options(broker: &Broker, settings: &Settings) -> Options {
+    Options {
+        ca_file: broker.ca.as_ref().map(|ca| ca.path.clone()),
+        jobs_queue: broker.jobs_queue.clone(),
+        results_queue: broker.results_queue.clone().unwrap_or_default(),
+        results_exchange: broker.results_exchange.clone(),
+        dead_queue: broker.dead_queue.clone(),
+        prefetch: broker.prefetch,
+        body_bytes_max: settings.intake.body_bytes_max,
+        pending_max: settings.intake.pending_max,
+        ..Options::at(broker.url.clone())
+    }
+}
+
+async fn to_ledger(
+    context: &mut Context,
+    args: &Args,
+    settings: &Settings,
+    sources: &[Source],
+    decoder: &Arc<Decoder>,
+) -> anyhow::Result<Exit> {
+    let ledger = SqliteLedger::open(&settings.store.path, Mode::Operator, context.clock.now())?;
+    let taken = take_over(context, &ledger, &settings.store.path, sources, decoder, args.skip_invalid).await;
+    ledger.close().await;
+    let taken = taken?;
+    if args.json {
+        context.print_json(&json!(taken))?;
+    } else {
+        writeln!(
+            context.err,
+            "{} queued in the ledger, {} known and waiting, {} known and done, {} dead letters",
+            taken.queued, taken.known, taken.succeeded, taken.rejected
+        )?;
+    }
+    Ok(if taken.rejected == 0 { Exit::Success } else { Exit::Unwell })
+}
+
+async fn to_broker(
+    context: &mut Context,
+    args: &Args,
+    options: &Options,
+    sources: &[Source],
+    decoder: &Arc<Decoder>,
+) -> anyhow::Result<Exit> {
+    let (link, supervisor) =
+        Link::new(options, "paceline submit", context.clock.clone()).map_err(|fault| refuse(fault.text, fault.cure))?;
+    let (stop, stopped) = watch::channel(false);
+    let supervised = tokio::spawn(supervisor.run(stopped));
+    let mut signals = Stop::listen()?;
+    let published = tokio::select! {
+        published = publish_all(&link, options, args, sources, decoder) => published.map(Some),
+        _ = signals.next() => Ok(None),
+    };
+    stop.send_replace(true);
+    supervised.await.context("the broker's connection")?;
+    let Some(published) = published? else {
+        writeln!(context.err, "interrupted; submit the same files again: nothing is done twice")?;
+        return Ok(Exit::Interrupted);
+    };
+    report(context, args, options, &published)
+}
+
+/// What was published.
+#[derive(Debug, Default)]
+struct Published {
+    confirmed: usize,
+    /// Place and cause of those in doubt.
+    unconfirmed: Vec<(String, String)>,
+}
+
+async fn publish_all(
+    link: &Link,
+    options: &Options,
+    args: &Args,
+    sources: &[Source],
+    decoder: &Arc<Decoder>,
+) -> anyhow::Result<Published> {
+    until_connected(link).await?;
+    let mut published = Published::default();
+    let (mut places, mut jobs) = (Vec::new(), Vec::new());
+    for source in sources {
+        for row in source.rows(decoder)?? {
+            let row = row?;
+            refuse_changed(&row, args.skip_invalid)?;
+            places.push(row.place.clone());
+            jobs.push(submission(row));
+            if jobs.len() == RUN_ROWS {
+                publish_run(link, options, &mut published, &mut places, &mut jobs).await?;
+            }
+        }
+    }
+    publish_run(link, options, &mut published, &mut places, &mut jobs).await?;
+    Ok(published)
+}
+
+async fn publish_run(
+    link: &Link,
+    options: &Options,
+    published: &mut Published,
+    places: &mut Vec<String>,
+    jobs: &mut Vec<Submission>,
+) -> anyhow::Result<()> {
+    let report = submit(link, options, std::mem::take(jobs), |_| {}).await?;
+    published.confirmed += report.confirmed;
+    let in_doubt =
+        report.unconfirmed.iter().filter_map(|(position, why)| Some((places.get(*position)?.clone(), why.to_string())));
+    published.unconfirmed.extend(in_doubt);
+    places.clear();
+    Ok(())
+}
+
+/// Waits for the first connection; a broker that cannot be reached is told with its cause.
+async fn until_connected(link: &Link) -> anyhow::Result<()> {
+    let mut states = link.states();
+    let connected = tokio::time::timeout(
+        CONNECT_MAX,
+        states.wait_for(|state| matches!(state, State::Connected | State::Blocked { .. })),
+    )
+    .await;
+    if connected.is_ok() {
+        return Ok(());
+    }
+    let why = match link.state() {
+        State::Down { error, .. } => error.to_string(),
+        other => other.to_string(),
+    };
+    Err(refuse(format!("the broker cannot be reached: {why}"), "`paceline check` looks at it more closely"))
+}
+
+/// The row as a message: as it stands, with what the file or the command line said in its place filled in.
+fn submission(row: Row) -> Submission {
+    let (id, method, app, batch) = match row.input {
+        Ok(job) => (Some(job.id), Some(job.lane.method), Some(job.lane.app), job.batch),
+        Err(rejection) => (rejection.id, rejection.method, rejection.app, rejection.batch),
+    };
+    let properties = AmqpOrigin {
+        message_id: id.clone(),
+        kind: method.clone(),
+        app_id: app.clone(),
+        content_type: Some("application/json".to_owned()),
+        ..AmqpOrigin::default()
+    };
+    let body = match serde_json::from_slice::<Value>(&row.raw) {
+        Ok(Value::Object(mut document)) => {
+            let given = [("id", id), ("method", method), ("app", app), ("batch", batch)];
+            let absent: Vec<_> =
+                given.into_iter().filter(|(field, value)| value.is_some() && !document.contains_key(*field)).collect();
+            if absent.is_empty() {
+                row.raw
+            } else {
+                document.extend(absent.into_iter().map(|(field, value)| (field.to_owned(), json!(value))));
+                Bytes::from(Value::Object(document).to_string())
+            }
+        }
+        _ => row.raw,
+    };
+    Submission { body, properties }
+}
+
+fn report(context: &mut Context, args: &Args, options: &Options, published: &Published) -> anyhow::Result<Exit> {
+    if args.json {
+        let in_doubt: Vec<_> =
+            published.unconfirmed.iter().map(|(place, why)| json!({"place": place, "cause": why})).collect();
+        context.print_json(
+            &json!({"queue": options.jobs_queue, "published": published.confirmed, "unconfirmed": in_doubt}),
+        )?;
+    }
+    for (place, why) in published.unconfirmed.iter().take(batch::FAULTS_SHOWN_MAX as usize) {
+        writeln!(context.err, "{}", plain(&format!("{place}: not confirmed: {why}")))?;
+    }
+    writeln!(
+        context.err,
+        "{} published to {}, {} not confirmed",
+        published.confirmed,
+        options.jobs_queue,
+        published.unconfirmed.len()
+    )?;
+    if published.unconfirmed.is_empty() {
+        return Ok(Exit::Success);
+    }
+    writeln!(context.err, "hint: submit the same files again: nothing is done twice")?;
+    Ok(Exit::Unwell)
+}

@@ -1,0 +1,120 @@
+//! Rows of files into the ledger, in chunks, each durable before the next is read.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::domain::decode::Decoder;
+use crate::domain::rows::Row;
+use crate::domain::time::Timestamp;
+use crate::engine::ports::{Arrival, Ledger, Origin, TakenOver};
+use crate::store::operator::Operator;
+
+use super::batch::Source;
+use super::context::Context;
+use super::exit::refuse;
+
+/// Rows in one transaction.
+const CHUNK_ROWS: usize = 500;
+
+/// What became of the rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Taken {
+    /// New jobs, and ended ones that are queued again.
+    pub queued: u64,
+    /// Jobs that were known already and have not ended.
+    pub known: u64,
+    /// Jobs that were known already and have succeeded.
+    pub succeeded: u64,
+    /// Rows that are dead letters: no jobs, or ids of other content.
+    pub rejected: u64,
+}
+
+/// Takes every row over into `ledger`, whose file is `store`. Files were checked before: a row that is no job by now is a dead letter if `skip_invalid`.
+pub async fn take_over(
+    context: &Context,
+    ledger: &dyn Ledger,
+    store: &Path,
+    sources: &[Source],
+    decoder: &Arc<Decoder>,
+    skip_invalid: bool,
+) -> anyhow::Result<Taken> {
+    let mut taken = Taken::default();
+    let mut chunk = Vec::with_capacity(CHUNK_ROWS);
+    let mut batches = Batches { operator: Operator::open(store)?, seen: BTreeSet::new() };
+    for source in sources {
+        let mut rows = source.rows(decoder)??;
+        let header = rows.header().map(<[String]>::to_vec);
+        batches.seen.clear();
+        while let Some(row) = rows.next().transpose()? {
+            refuse_changed(&row, skip_invalid)?;
+            batches.describe(&row, source, header.as_deref(), context.clock.now())?;
+            chunk.push(arrival(row));
+            if chunk.len() == CHUNK_ROWS {
+                taken.add(&ledger.take_over(std::mem::take(&mut chunk), context.clock.now()).await?);
+            }
+        }
+    }
+    if !chunk.is_empty() {
+        taken.add(&ledger.take_over(chunk, context.clock.now()).await?);
+    }
+    Ok(taken)
+}
+
+/// Notes in the ledger which file and header a batch has, so that an export can give its rows back.
+struct Batches {
+    operator: Operator,
+    /// Those of the present file that are noted.
+    seen: BTreeSet<String>,
+}
+
+impl Batches {
+    fn describe(
+        &mut self,
+        row: &Row,
+        source: &Source,
+        header: Option<&[String]>,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let batch = match &row.input {
+            Ok(job) => job.batch.as_ref(),
+            Err(rejection) => rejection.batch.as_ref(),
+        };
+        if let Some(batch) = batch
+            && !self.seen.contains(batch)
+        {
+            self.operator.describe_batch(batch, &source.input.name, header, now)?;
+            self.seen.insert(batch.clone());
+        }
+        Ok(())
+    }
+}
+
+/// A file that was valid a moment ago and now is not is being written to.
+pub fn refuse_changed(row: &Row, skip_invalid: bool) -> anyhow::Result<()> {
+    match &row.input {
+        Err(rejection) if !skip_invalid => Err(refuse(
+            format!("{}: {}", row.place, rejection.detail()),
+            "the file was changed while it was read; run it again when it is finished",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn arrival(row: Row) -> Arrival {
+    let origin = Origin { raw: row.raw, amqp: None, place: row.place, cells: row.cells };
+    Arrival { input: row.input.map(Box::new).map_err(Box::new), origin }
+}
+
+impl Taken {
+    fn add(&mut self, outcomes: &[TakenOver]) {
+        for outcome in outcomes {
+            match outcome {
+                TakenOver::Queued(_) => self.queued += 1,
+                TakenOver::Known => self.known += 1,
+                TakenOver::Succeeded => self.succeeded += 1,
+                TakenOver::Rejected => self.rejected += 1,
+            }
+        }
+    }
+}
