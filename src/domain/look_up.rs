@@ -36,9 +36,11 @@ pub fn params_of<'a>(
 /// Puts the token of the next page into the listing's parameters; `false` if there is no further page.
 pub fn turn_page(next: &NextPage, result: &Value, params: &mut Params) -> bool {
     let more = next.more.is_empty() || lookup(result, &next.more).and_then(Value::as_bool).unwrap_or(false);
-    let token = lookup(result, &next.token).and_then(text_of).filter(|token| !token.is_empty());
+    // WeCom's last page may say nothing, "0", or its own cursor again: its document does not tell.
+    let token = lookup(result, &next.token).and_then(text_of).filter(|token| !token.is_empty() && token != "0");
+    let is_new = token.as_deref() != params.get(&next.param).and_then(Value::as_str);
     match token {
-        Some(token) if more => {
+        Some(token) if more && is_new => {
             set(params, &next.param, Value::String(token));
             true
         }
@@ -184,6 +186,8 @@ mod tests {
         let mut params = Params::default();
         assert!(turn_page(&next, &json!({"has_more": true, "page_token": "p2"}), &mut params));
         assert_eq!(params.query["page_token"], "p2");
+        assert!(!turn_page(&next, &json!({"has_more": true, "page_token": "p2"}), &mut params), "the same page again");
+        assert!(!turn_page(&next, &json!({"has_more": true, "page_token": "0"}), &mut params));
         assert!(!turn_page(&next, &json!({"has_more": false, "page_token": "p3"}), &mut params));
         assert!(!turn_page(&next, &json!({"has_more": true, "page_token": ""}), &mut params));
     }

@@ -137,26 +137,3 @@ async fn a_storm_ends_with_every_job_once() {
     assert_eq!(counts.queued + counts.uncertain, 0, "{counts:?}");
     assert_eq!(books.duplicates, 0, "{books:?}");
 }
-#[tokio::test(start_paused = true)]
-async fn debug_storm() {
-    let world = World::new(STORM);
-    let jobs: Vec<Value> =
-        (0..60).map(room).chain((0..200).map(calendar)).chain((0..200).map(meeting)).chain((0..40).map(minutes)).collect();
-        let ledger = world.ledger();
-        let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>);
-        engine.recover().await.unwrap();
-        let arrivals = jobs
-            .iter()
-            .map(|job| Arrival { input: Ok(Box::new(world.decode(job))), origin: Origin::default() })
-            .collect();
-        ledger.take_over(arrivals, world.clock.now()).await.unwrap();
-        engine.load(None).await.unwrap();
-        let e2 = engine.clone();
-        let c = world.clock.clone();
-        tokio::spawn(async move { loop { tokio::time::sleep(std::time::Duration::from_secs(20)).await; 
-            let v = e2.view();
-            println!("t={:?} susp={:?}", c.mono(), v.suspensions);
-            for l in v.lanes { println!("  {} w={} r={} c={} {:?} paused={:?} {:?}", l.key, l.waiting, l.running, l.concurrency, l.tally, l.app_paused_until, l.usage.iter().map(|u| (u.paused_until, u.windows.iter().map(|(w,n)| format!("{w}:{n}")).collect::<Vec<_>>())).collect::<Vec<_>>()); }
-        }});
-        let _ = engine.run(true, tokio::time::sleep(std::time::Duration::from_secs(200))).await;
-}
