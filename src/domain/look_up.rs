@@ -65,9 +65,9 @@ pub fn key_of(look_up: &LookUp, item: &Value) -> Option<String> {
 pub fn mark_of(method: &Method) -> Option<&LookUp> {
     match &method.creation {
         super::catalog::Creation::LookUp(look_up) if !look_up.mark.is_empty() => Some(look_up),
-        super::catalog::Creation::LookUp(_)
-        | super::catalog::Creation::Natural
-        | super::catalog::Creation::None => None,
+        super::catalog::Creation::LookUp(_) | super::catalog::Creation::Natural | super::catalog::Creation::None => {
+            None
+        }
     }
 }
 
@@ -181,8 +181,11 @@ mod tests {
 
     #[test]
     fn pages_turn_while_there_is_a_token_and_more() {
-        let next =
-            NextPage { token: "page_token".to_owned(), more: "has_more".to_owned(), param: "query.page_token".to_owned() };
+        let next = NextPage {
+            token: "page_token".to_owned(),
+            more: "has_more".to_owned(),
+            param: "query.page_token".to_owned(),
+        };
         let mut params = Params::default();
         assert!(turn_page(&next, &json!({"has_more": true, "page_token": "p2"}), &mut params));
         assert_eq!(params.query["page_token"], "p2");

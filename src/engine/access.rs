@@ -61,7 +61,12 @@ struct Cached {
 
 impl Access {
     /// The app's tenant token, fetched if need be.
-    pub(super) async fn tenant_token(&self, engine: &Arc<Engine>, app: &Arc<App>, tenant: &str) -> Result<Token, Fault> {
+    pub(super) async fn tenant_token(
+        &self,
+        engine: &Arc<Engine>,
+        app: &Arc<App>,
+        tenant: &str,
+    ) -> Result<Token, Fault> {
         use std::sync::atomic::Ordering::Relaxed;
 
         let slot = self.slot(app, tenant);
@@ -146,8 +151,9 @@ async fn fetch(engine: &Arc<Engine>, app: &Arc<App>, tenant: &str) -> Result<Cac
     let called = call::send(engine, &mut permit, &plan, &begun, &credentials(app), None).await;
     engine.record(called.end(None)).await;
     match called.outcome {
-        Outcome::Succeeded { .. } => read(&plan, &called.reply, asked_at)
-            .ok_or_else(|| later("the platform's reply holds no access token")),
+        Outcome::Succeeded { .. } => {
+            read(&plan, &called.reply, asked_at).ok_or_else(|| later("the platform's reply holds no access token"))
+        }
         Outcome::Suspended { scope, failure } => Err(Fault::Suspend(scope, failure)),
         Outcome::AccessToken(failure) | Outcome::Permanent(failure) => Err(Fault::Suspend(SuspendScope::App, failure)),
         Outcome::Throttled { failure, .. }

@@ -139,13 +139,7 @@ fn blocks(engine: &Engine, outcome: &Outcome) -> Vec<Duration> {
     }
 }
 
-fn ended<'a>(
-    engine: &Engine,
-    begun: &Begun,
-    reply: &Reply,
-    outcome: &Outcome,
-    blocks: &'a [Duration],
-) -> Ended<'a> {
+fn ended<'a>(engine: &Engine, begun: &Begun, reply: &Reply, outcome: &Outcome, blocks: &'a [Duration]) -> Ended<'a> {
     match (reply, outcome) {
         (Reply::NotSent(_), _) => Ended::Unreachable,
         (Reply::Lost(_), _) => {

@@ -47,7 +47,8 @@ impl Planner {
 
     /// The longest window that any call of these apps can fall under.
     pub fn span_max(&self) -> Duration {
-        let catalog = self.catalog.methods.values().flat_map(|method| &method.quotas).map(|quota| quota.quota.span_max());
+        let catalog =
+            self.catalog.methods.values().flat_map(|method| &method.quotas).map(|quota| quota.quota.span_max());
         let settings = self.apps.values().flat_map(|app| app.quotas.values()).map(Quota::span_max);
         catalog.chain(settings).max().unwrap_or_default()
     }
@@ -73,11 +74,7 @@ fn quota_of(app: &App, method: &Method, index: usize) -> Quota {
     let documented = &method.quotas[index];
     let named = (method.name.clone(), Some(documented.scope));
     let main = (method.name.clone(), None);
-    app.quotas
-        .get(&named)
-        .or_else(|| app.quotas.get(&main).filter(|_| index == 0))
-        .unwrap_or(&documented.quota)
-        .clone()
+    app.quotas.get(&named).or_else(|| app.quotas.get(&main).filter(|_| index == 0)).unwrap_or(&documented.quota).clone()
 }
 
 fn key_of(app: &App, tenant: &str, method: &Method, quota: &MethodQuota) -> Key {

@@ -66,7 +66,8 @@ async fn verify(engine: &Arc<Engine>, lane: &Arc<LaneKey>, mut job: Queued) {
             settle(engine, lane, job, Settlement::Succeeded { key: Some(key), result: item }).await;
         }
         Found::Several(keys) => {
-            let failure = nobody_knows(format!("several objects match what it would have created: {}", keys.join(", ")));
+            let failure =
+                nobody_knows(format!("several objects match what it would have created: {}", keys.join(", ")));
             settle(engine, lane, job, Settlement::Held { failure }).await;
         }
         Found::None if !job.looked => {
@@ -83,10 +84,8 @@ async fn verify(engine: &Arc<Engine>, lane: &Arc<LaneKey>, mut job: Queued) {
 
 /// Looked for twice and not found: surely not applied, so it may be sent again.
 fn not_applied(engine: &Engine, job: &Queued) -> Settlement {
-    let failure = Failure {
-        detail: "no answer came, and two look-ups found nothing created".to_owned(),
-        ..Failure::default()
-    };
+    let failure =
+        Failure { detail: "no answer came, and two look-ups found nothing created".to_owned(), ..Failure::default() };
     // The lost attempt was charged when it became uncertain.
     if job.attempts >= engine.options().attempts_max {
         return Settlement::Dead { reason: Reason::Exhausted, failure };
@@ -193,10 +192,11 @@ async fn ask(
     let mut renewed = false;
     let mut failures = 0;
     loop {
-        let token = engine.access().tenant_token(engine, &plan.app, &lane.tenant).await.map_err(|fault| match fault {
-            Fault::Suspend(scope, failure) => Stopped::Suspended(scope, failure),
-            Fault::Later(failure) => Stopped::Later(failure),
-        })?;
+        let token =
+            engine.access().tenant_token(engine, &plan.app, &lane.tenant).await.map_err(|fault| match fault {
+                Fault::Suspend(scope, failure) => Stopped::Suspended(scope, failure),
+                Fault::Later(failure) => Stopped::Later(failure),
+            })?;
         let mut permit = Permit::acquire(engine, &lane).await.ok_or_else(|| later("no permit"))?;
         let start = call::start(engine, Purpose::LookUp(seq), &lane);
         let deadline_at = start.deadline_at;

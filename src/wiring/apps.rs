@@ -92,10 +92,7 @@ pub fn facts_of(settings: &Settings, catalog: &Catalog) -> decode::Apps {
 }
 
 /// Apps for a rehearsal: each name on the platform whose methods its jobs call, with credentials that the simulator takes.
-pub fn apps_for_rehearsal<'a>(
-    catalog: &Catalog,
-    jobs: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> Apps {
+pub fn apps_for_rehearsal<'a>(catalog: &Catalog, jobs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Apps {
     let mut apps = Apps::new();
     for (name, method) in jobs {
         let family = catalog.method(method).map(|method| method.family.as_str()).unwrap_or_default();

@@ -72,10 +72,7 @@ impl BrokerTasks {
             stop_links,
             intake_task: tokio::spawn(taking.run(intake_stopped)),
             relay_task: tokio::spawn(giving.run(relay_stopped)),
-            links: vec![
-                tokio::spawn(consume.run(links_stopped.clone())),
-                tokio::spawn(publish.run(links_stopped)),
-            ],
+            links: vec![tokio::spawn(consume.run(links_stopped.clone())), tokio::spawn(publish.run(links_stopped))],
         })
     }
 

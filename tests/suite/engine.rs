@@ -129,8 +129,12 @@ async fn two_thousand_calendars_finish_within_five_per_cent_of_the_optimum() {
 #[tokio::test(start_paused = true)]
 async fn a_storm_ends_with_every_job_once() {
     let world = World::new(STORM);
-    let jobs: Vec<Value> =
-        (0..60).map(room).chain((0..200).map(calendar)).chain((0..200).map(meeting)).chain((0..40).map(minutes)).collect();
+    let jobs: Vec<Value> = (0..60)
+        .map(room)
+        .chain((0..200).map(calendar))
+        .chain((0..200).map(meeting))
+        .chain((0..40).map(minutes))
+        .collect();
     let (_, counts) = world.work(&jobs).await;
     let books = world.books();
     assert_eq!(counts.total, 500);

@@ -8,7 +8,7 @@
 )]
 
 mod broker;
-mod engine;
 mod broker_connect;
 mod broker_outage;
+mod engine;
 mod harness;

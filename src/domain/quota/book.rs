@@ -300,8 +300,11 @@ mod tests {
 
     fn book(quotas: &[&str]) -> (Book, Vec<KeyId>) {
         let mut book = Book::default();
-        let keys =
-            quotas.iter().enumerate().map(|(n, quota)| book.key(&key(&n.to_string()), &quota.parse().unwrap())).collect();
+        let keys = quotas
+            .iter()
+            .enumerate()
+            .map(|(n, quota)| book.key(&key(&n.to_string()), &quota.parse().unwrap()))
+            .collect();
         (book, keys)
     }
 

@@ -32,7 +32,8 @@ pub struct Pace {
 impl Pace {
     /// The pace that suits a quota: twice the average of its shortest window, at least 50 a second.
     pub fn under(quota: &Quota) -> Self {
-        let average = quota.windows().first().map_or(RATE_MIN, |window| f64::from(window.limit) / window.span.as_secs_f64());
+        let average =
+            quota.windows().first().map_or(RATE_MIN, |window| f64::from(window.limit) / window.span.as_secs_f64());
         Self::per_second((average * HEADROOM).max(RATE_MIN))
     }
 
@@ -80,7 +81,6 @@ impl Clock for HandClock {
         Duration::from_micros(self.0.load(Ordering::Relaxed))
     }
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -26,7 +26,10 @@ fn worst(calls: &[Call], window: Window, share: impl Fn(usize) -> f64) -> usize 
         .collect();
     counted.sort_unstable();
     let span = window.span.as_micros() as i64;
-    (0..counted.len()).map(|first| counted[first..].iter().take_while(|at| **at < counted[first] + span).count()).max().unwrap_or(0)
+    (0..counted.len())
+        .map(|first| counted[first..].iter().take_while(|at| **at < counted[first] + span).count())
+        .max()
+        .unwrap_or(0)
 }
 
 fn quota() -> impl Strategy<Value = Quota> {

@@ -540,6 +540,10 @@ impl Schedule {
 
     /// Lanes whose jobs stand still because of a suspension.
     pub fn suspended_lanes(&self) -> HashSet<Arc<LaneKey>> {
-        self.lanes.iter().filter(|lane| lane.suspended && lane.waiting() > 0).map(|lane| Arc::clone(&lane.key)).collect()
+        self.lanes
+            .iter()
+            .filter(|lane| lane.suspended && lane.waiting() > 0)
+            .map(|lane| Arc::clone(&lane.key))
+            .collect()
     }
 }
