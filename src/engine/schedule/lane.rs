@@ -71,6 +71,7 @@ pub struct Tally {
 }
 
 /// The FIFO of one (app, tenant, method), and the calls that the worker itself makes of it.
+#[expect(clippy::struct_excessive_bools, reason = "each says one independent thing about where the lane stands")]
 pub(super) struct Lane {
     pub key: Arc<LaneKey>,
     pub plan: Arc<LanePlan>,

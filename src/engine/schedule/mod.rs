@@ -5,6 +5,8 @@
 
 mod lane;
 mod timers;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -129,8 +131,8 @@ impl Schedule {
     }
 
     /// Puts a job into its lane; gives it back if the settings no longer know its app, or the catalog its method.
-    pub fn add(&mut self, waiting: Waiting) -> Result<(), Waiting> {
-        let Some(id) = self.lane(&waiting.lane) else { return Err(waiting) };
+    pub fn add(&mut self, waiting: Waiting) -> Result<(), Box<Waiting>> {
+        let Some(id) = self.lane(&waiting.lane) else { return Err(Box::new(waiting)) };
         self.lanes[id].add(waiting);
         self.make_ready(id);
         Ok(())
@@ -165,7 +167,9 @@ impl Schedule {
     /// Grants again.
     pub fn open(&mut self) {
         self.closed = false;
-        (0..self.lanes.len()).for_each(|id| self.make_ready(id));
+        for id in 0..self.lanes.len() {
+            self.make_ready(id);
+        }
     }
 
     /// Decides what is done next at `now` (`wall` on the calendar).
@@ -229,7 +233,9 @@ impl Schedule {
             self.gate(&app).gate.answered(ticket.gate_probe, applied);
         }
         self.wake_gate(&app);
-        keys.into_iter().for_each(|key| self.wake_line(key, now));
+        for key in keys {
+            self.wake_line(key, now);
+        }
     }
 
     /// Gives the slot back, when the job is settled. What becomes of the job is said by one of the calls below.
@@ -277,9 +283,12 @@ impl Schedule {
         }
     }
 
-    /// Holds a whole app back for a while: its token endpoint is down.
-    pub fn hold_app(&mut self, app: &str, now: Mono, until: Mono) {
-        self.gate(app).gate.hold_until(now, until);
+    /// Holds a whole app back for a while: its token endpoint is down. `false` if it was held back already.
+    pub fn hold_app(&mut self, app: &str, now: Mono, until: Mono) -> bool {
+        let gate = &mut self.gate(app).gate;
+        let is_new = gate.paused_until().is_none_or(|paused| paused <= now);
+        gate.hold_until(now, until);
+        is_new
     }
 
     /// Suspensions as the ledger has them: lanes stop and go accordingly.
@@ -292,6 +301,13 @@ impl Schedule {
                 self.make_ready(id);
             }
         }
+    }
+
+    /// Whether this app, tenant and method (empty for all) stand still by a suspension of their own.
+    pub fn has_suspension(&self, wanted: &Suspension) -> bool {
+        self.suspensions.iter().any(|suspension| {
+            (&suspension.app, &suspension.tenant, &suspension.method) == (&wanted.app, &wanted.tenant, &wanted.method)
+        })
     }
 
     /// Suspensions in force.
@@ -488,21 +504,21 @@ impl Schedule {
 
     fn wake_gate(&mut self, app: &str) {
         let line = self.gates.get_mut(app).map(|gate| std::mem::take(&mut gate.line)).unwrap_or_default();
-        line.into_iter().for_each(|id| self.make_ready(id));
+        for id in line {
+            self.make_ready(id);
+        }
     }
 
     /// Puts a lane where it waits: into the key's line, or to sleep until the pace lets it through.
     fn wait_for(&mut self, id: LaneId, blocked: Blocked, now: Mono) {
-        match (blocked.window, blocked.until) {
-            (None, Some(at)) => self.lane_timers.arm(id, at),
-            (Some(_), _) | (None, None) => {
-                if !self.lanes[id].lines.contains(&blocked.key) {
-                    self.lanes[id].lines.push(blocked.key);
-                    self.book.queue_up(blocked.key, id);
-                }
-                self.arm(blocked.key, now);
-            }
+        if let (None, Some(at)) = (blocked.window, blocked.until) {
+            return self.lane_timers.arm(id, at);
         }
+        if !self.lanes[id].lines.contains(&blocked.key) {
+            self.lanes[id].lines.push(blocked.key);
+            self.book.queue_up(blocked.key, id);
+        }
+        self.arm(blocked.key, now);
     }
 
     /// A permit that woke this lane without its using it is for the next in line.
