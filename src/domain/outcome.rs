@@ -277,3 +277,7 @@ fn without_code(answer: &Answer) -> Outcome {
 fn uncertain(failure: Failure) -> Outcome {
     Outcome::Uncertain { settle: Duration::ZERO, failure }
 }
+
+#[cfg(test)]
+#[path = "outcome_tests.rs"]
+mod tests;

@@ -209,6 +209,7 @@ pub enum Settlement {
     Cancelled,
 }
 
+
 /// A past call, as the windows are rebuilt from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PastCall {
@@ -314,12 +315,7 @@ pub trait Ledger: Send + Sync {
     async fn recover(&self, now: Timestamp) -> Result<usize, LedgerError>;
 
     /// Jobs that wait (queued or uncertain), of these batches or of all, after `after`, in order, at most `limit`.
-    async fn waiting(
-        &self,
-        batches: Option<Vec<String>>,
-        after: JobSeq,
-        limit: usize,
-    ) -> Result<Vec<Waiting>, LedgerError>;
+    async fn waiting(&self, batches: Option<Vec<String>>, after: JobSeq, limit: usize) -> Result<Vec<Waiting>, LedgerError>;
 
     /// Every call that may still be counted in some window: sent, replied or due after `since`.
     async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError>;

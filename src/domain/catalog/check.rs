@@ -1,5 +1,7 @@
 //! Checks values against schemas: all faults of a value, each with its field, the rule and what stands there.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use super::schema::{Format, Kind, Schema};
@@ -8,11 +10,37 @@ use crate::domain::job::Fault;
 /// The longest piece of an offending value that a message shows, in characters.
 const SHOWN_CHARS_MAX: usize = 40;
 
+/// Where a value stands; written out only when there is a fault to name.
+enum At<'a> {
+    Root(&'a str),
+    Name(&'a Self, &'a str),
+    Index(&'a Self, usize),
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root(name) => out.write_str(name),
+            Self::Name(outer, name) => write!(out, "{outer}.{name}"),
+            Self::Index(outer, index) => write!(out, "{outer}[{index}]"),
+        }
+    }
+}
+
 impl Schema {
     /// Adds every fault of `value` to `faults`; `field` is the dotted name of the value, e.g. `body`.
     pub fn check(&self, field: &str, value: &Value, faults: &mut Vec<Fault>) {
+        self.check_value(&At::Root(field), value, faults);
+    }
+
+    /// Like [`Schema::check`], for an object whose map is at hand.
+    pub fn check_object(&self, field: &str, map: &Map<String, Value>, faults: &mut Vec<Fault>) {
+        self.check_map(&At::Root(field), map, faults);
+    }
+
+    fn check_value(&self, field: &At<'_>, value: &Value, faults: &mut Vec<Fault>) {
         match (self.kind, value) {
-            (Kind::Object, Value::Object(map)) => self.check_object(field, map, faults),
+            (Kind::Object, Value::Object(map)) => self.check_map(field, map, faults),
             (Kind::Array, Value::Array(items)) => self.check_array(field, items, faults),
             (Kind::String, Value::String(text)) => self.check_text(field, text, faults),
             (Kind::Integer, Value::Number(number)) if number.as_i64().is_some() => {
@@ -30,20 +58,20 @@ impl Schema {
         }
     }
 
-    /// Like [`Schema::check`], for an object whose map is at hand.
-    pub fn check_object(&self, field: &str, map: &Map<String, Value>, faults: &mut Vec<Fault>) {
+    fn check_map(&self, field: &At<'_>, map: &Map<String, Value>, faults: &mut Vec<Fault>) {
         for name in self.required.iter().filter(|name| !map.contains_key(*name)) {
             let wanted = self.property(name).map_or("a value", |schema| schema.kind.with_article());
-            faults.push(Fault::invalid(join(field, name), format!("is required ({wanted}) and missing")));
+            let at = At::Name(field, name).to_string();
+            faults.push(Fault::invalid(at, format!("is required ({wanted}) and missing")));
         }
         for (name, value) in map {
-            let at = join(field, name);
+            let at = At::Name(field, name);
             match self.property(name) {
                 Some(schema) => {
-                    schema.check(&at, value, faults);
+                    schema.check_value(&at, value, faults);
                     self.check_only_when(&at, schema, value, map, faults);
                 }
-                None => faults.push(Fault::invalid(at, self.unknown(name))),
+                None => faults.push(Fault::invalid(at.to_string(), self.unknown(name))),
             }
         }
     }
@@ -60,7 +88,7 @@ impl Schema {
     /// A property may differ from its own default only while its siblings have certain values.
     fn check_only_when(
         &self,
-        field: &str,
+        field: &At<'_>,
         schema: &Self,
         value: &Value,
         siblings: &Map<String, Value>,
@@ -79,21 +107,23 @@ impl Schema {
         }
     }
 
-    fn check_array(&self, field: &str, items: &[Value], faults: &mut Vec<Fault>) {
+    fn check_array(&self, field: &At<'_>, items: &[Value], faults: &mut Vec<Fault>) {
         if let Some(min) = self.items_min.filter(|min| items.len() < *min) {
-            faults.push(Fault::invalid(field, format!("expected at least {min} items, got {}", items.len())));
+            faults
+                .push(Fault::invalid(field.to_string(), format!("expected at least {min} items, got {}", items.len())));
         }
         if let Some(max) = self.items_max.filter(|max| items.len() > *max) {
-            faults.push(Fault::invalid(field, format!("expected at most {max} items, got {}", items.len())));
+            faults
+                .push(Fault::invalid(field.to_string(), format!("expected at most {max} items, got {}", items.len())));
         }
         if let Some(schema) = &self.items {
             for (index, item) in items.iter().enumerate() {
-                schema.check(&format!("{field}[{index}]"), item, faults);
+                schema.check_value(&At::Index(field, index), item, faults);
             }
         }
     }
 
-    fn check_text(&self, field: &str, text: &str, faults: &mut Vec<Fault>) {
+    fn check_text(&self, field: &At<'_>, text: &str, faults: &mut Vec<Fault>) {
         let (bytes, chars) = (text.len(), text.chars().count());
         let mut fail = |rule: String| faults.push(self.fault(field, &rule, &Value::from(text)));
         if let Some(min) = self.length_min.filter(|min| chars < *min) {
@@ -122,7 +152,7 @@ impl Schema {
         }
     }
 
-    fn check_integer(&self, field: &str, number: i64, faults: &mut Vec<Fault>) {
+    fn check_integer(&self, field: &At<'_>, number: i64, faults: &mut Vec<Fault>) {
         if let Some(min) = self.minimum.filter(|min| number < *min) {
             faults.push(self.fault(field, &format!("expected at least {min}"), &Value::from(number)));
         }
@@ -145,12 +175,12 @@ impl Schema {
         }
     }
 
-    fn fault(&self, field: &str, rule: &str, value: &Value) -> Fault {
+    fn fault(&self, field: &At<'_>, rule: &str, value: &Value) -> Fault {
         if self.sensitive {
-            return Fault::invalid(field, format!("{rule} (the value is not shown)"));
+            return Fault::invalid(field.to_string(), format!("{rule} (the value is not shown)"));
         }
         let hint = if value.is_null() { "; leave it out instead" } else { "" };
-        Fault::invalid(field, format!("{rule}, got {}{hint}", shown(value)))
+        Fault::invalid(field.to_string(), format!("{rule}, got {}{hint}", shown(value)))
     }
 }
 
@@ -186,25 +216,30 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
         .map(|(_, known)| known)
 }
 
-/// Levenshtein's distance, case ignored.
+/// How many letters differ, are missing, are too many or swapped with their neighbour; case ignored.
 fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (index, a) in left.to_lowercase().chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
+    let letters = |text: &str| text.to_lowercase().chars().collect::<Vec<_>>();
+    let (left, right) = (letters(left), letters(right));
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=right.len()).collect();
+    for (row, a) in left.iter().enumerate() {
+        let mut current = vec![row + 1];
         for (column, b) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+            let replaced = above[column] + usize::from(a != b);
+            let mut best = replaced.min(above[column + 1] + 1).min(current[column] + 1);
+            if row > 0 && column > 0 && *a == right[column - 1] && left[row - 1] == *b {
+                best = best.min(before[column - 1] + 1);
+            }
+            current.push(best);
         }
+        before = std::mem::replace(&mut above, current);
     }
-    row[right.len()]
+    above[right.len()]
 }
 
 impl Schema {
-    /// What is wrong with the schema itself: keywords that do not fit its type, or values that it refuses itself.
-    pub(super) fn own_faults(&self, field: &str, faults: &mut Vec<Fault>) {
+    /// What is wrong with the schema itself: keywords that do not fit its type or each other.
+    pub(super) fn keyword_faults(&self, field: &str, faults: &mut Vec<Fault>) {
         let mut fail = |keyword: &str, message: &str| faults.push(Fault::invalid(join(field, keyword), message));
         let kinds: [(&str, bool, &[Kind]); 12] = [
             ("properties", !self.properties.is_empty(), &[Kind::Object]),
@@ -240,9 +275,17 @@ impl Schema {
                 fail(&format!("properties.{name}.x-only-when"), &format!("names {sibling:?}, which is no sibling"));
             }
         }
+    }
+
+    /// What is wrong with the values that the schema itself names, for a schema that is sound otherwise.
+    pub(super) fn value_faults(&self, field: &str, faults: &mut Vec<Fault>) {
         let own = self.default.iter().map(|value| ("default", value));
         for (keyword, value) in own.chain(self.examples.iter().map(|value| ("examples", value))) {
             self.check(&join(field, keyword), value, faults);
         }
     }
 }
+
+#[cfg(test)]
+#[path = "check_tests.rs"]
+mod tests;

@@ -179,6 +179,7 @@ fn called<'a>(
     };
     if called.kind != Kind::LookUp {
         faults.add(field, format!("{name} is not of kind \"look-up\""));
+        return None;
     }
     if called.family != method.family {
         faults.add(field, format!("{name} belongs to another platform"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::read::{File, Section};
+use super::read::{File, Section, offset_of};
 use super::schema::{Kind as SchemaKind, Schema};
 use super::{
     Action, Creation, DocSource, Envelope, ErrorRule, LookUp, Method, MethodQuota, Platform, ReplySpec, SuspendScope,
@@ -239,6 +239,7 @@ fn schema<'i>(key: &'static str, root: &mut Section<'i>, file: &mut File<'i>) ->
 }
 
 fn keywords<'i>(mut section: Section<'i>, kind: SchemaKind, file: &mut File<'i>) -> Schema {
+    let before = file.faults.len();
     let properties = section.section("properties", file).map(|properties| {
         let entries = properties.entries(file);
         entries.into_iter().map(|(name, entry)| (name, keywords(entry, SchemaKind::Object, file))).collect()
@@ -269,9 +270,13 @@ fn keywords<'i>(mut section: Section<'i>, kind: SchemaKind, file: &mut File<'i>)
         only_when: section.or_default::<Map<String, Value>>("x-only-when", file).into_iter().collect(),
     };
     let mut faults = Vec::new();
-    schema.own_faults(section.path(), &mut faults);
+    schema.keyword_faults(section.path(), &mut faults);
+    if faults.is_empty() && file.faults.len() == before {
+        schema.value_faults(section.path(), &mut faults);
+    }
     for fault in faults {
-        file.fault(section.at(), &fault.field, &fault.message);
+        let at = offset_of(&file.offsets, &fault.field).unwrap_or_else(|| section.at());
+        file.fault(at, &fault.field, &fault.message);
     }
     section.finish(file);
     schema

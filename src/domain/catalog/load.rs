@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::file::{Item, item};
-use super::read::{File, line_of};
+use super::read::{File, line_of, offset_of};
 use super::{Catalog, cross};
 
 /// A file of the catalog.
@@ -66,16 +66,7 @@ struct Place<'i> {
 impl Place<'_> {
     /// `file:line: field: message`, with the line of the innermost part of `field` that has one.
     fn fault(&self, (field, message): &(String, String)) -> String {
-        let mut known = field.as_str();
-        let line = loop {
-            if let Some(at) = self.offsets.get(known) {
-                break line_of(self.text, *at);
-            }
-            match known.rsplit_once('.') {
-                Some((outer, _)) => known = outer,
-                None => break 1,
-            }
-        };
+        let line = offset_of(&self.offsets, field).map_or(1, |at| line_of(self.text, at));
         format!("{}:{line}: {field}: {message}", self.file)
     }
 }
@@ -129,13 +120,5 @@ impl Catalog {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_built_in_catalog_loads() {
-        let catalog = built_in().unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(catalog.platforms.len(), 3);
-        assert_eq!(catalog.methods.len(), 10);
-    }
-}
+#[path = "load_tests.rs"]
+mod tests;

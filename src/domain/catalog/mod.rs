@@ -9,6 +9,7 @@ mod file;
 mod load;
 mod read;
 mod schema;
+mod show;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +22,7 @@ use serde_json::Value;
 pub(crate) use check::{nearest, shown, shown_text};
 pub use load::{CatalogError, Source as CatalogSource, built_in, load};
 pub use schema::{Format as SchemaFormat, Kind as SchemaKind, Schema};
+pub use show::{describe, to_json};
 
 use super::quota::Quota;
 

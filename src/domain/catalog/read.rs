@@ -29,6 +29,17 @@ pub(super) struct Section<'i> {
     asked: Vec<&'static str>,
 }
 
+/// Where a field stands, or else the innermost of the fields around it that has a place of its own.
+pub(super) fn offset_of(offsets: &BTreeMap<String, usize>, field: &str) -> Option<usize> {
+    let mut known = field;
+    loop {
+        if let Some(at) = offsets.get(known) {
+            return Some(*at);
+        }
+        known = known.rsplit_once('.')?.0;
+    }
+}
+
 /// The line of a byte of the text, counted from 1.
 pub(super) fn line_of(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1

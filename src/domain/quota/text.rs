@@ -42,8 +42,7 @@ impl Quota {
     /// The same limits in windows `speed` times shorter, for rehearsals.
     #[must_use]
     pub fn sped_up(&self, speed: f64) -> Self {
-        let windows =
-            self.windows.iter().map(|window| Window { span: window.span.div_f64(speed), ..*window }).collect();
+        let windows = self.windows.iter().map(|window| Window { span: window.span.div_f64(speed), ..*window }).collect();
         Self { windows }
     }
 
@@ -146,19 +145,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_quota() {
-        for text in [
-            "",
-            "20",
-            "20/",
-            "/min",
-            "0/min",
-            "-1/s",
-            "20/minute",
-            "20/0s",
-            "20/min,",
-            "20/min,30/min",
-            "20/60s, 20/min",
-        ] {
+        for text in ["", "20", "20/", "/min", "0/min", "-1/s", "20/minute", "20/0s", "20/min,", "20/min,30/min", "20/60s, 20/min"] {
             assert!(text.parse::<Quota>().is_err(), "{text:?}");
         }
     }

@@ -1,0 +1,289 @@
+use std::path::Path;
+
+use super::super::{Action, Creation, IdentityKind, Kind, SuspendScope, ThrottleScope};
+use super::*;
+
+const ROOM: &str = include_str!("../../../config/methods/feishu.vc.room.create.toml");
+
+fn source(text: &str) -> Source {
+    Source { name: "own.toml".to_owned(), text: text.to_owned() }
+}
+
+/// Faults of the built-in catalog extended by one file.
+fn faults(text: &str) -> Vec<String> {
+    built_in().unwrap().extend(&[source(text)]).err().map(|error| error.0).unwrap_or_default()
+}
+
+/// The room's file with one piece replaced has exactly one fault, near the piece (or, where something is missing, on
+/// line 1), with these words.
+fn one_fault(from: &str, to: &str, field: &str, words: &str) {
+    assert_eq!(ROOM.matches(from).count(), 1, "{from:?}");
+    let found = faults(&ROOM.replace(from, to));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let line = ROOM[..ROOM.find(from).unwrap()].lines().count() + usize::from(from.starts_with('\n'));
+    let near = std::iter::once(1)
+        .chain(line.saturating_sub(3)..=line + 3)
+        .any(|line| found[0].starts_with(&format!("own.toml:{line}: {field}")));
+    assert!(near && found[0].contains(words), "near line {line}, {field}, {words:?}: {found:?}");
+}
+
+#[test]
+fn the_built_in_catalog_holds_what_is_promised() {
+    let catalog = built_in().unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(catalog.platforms.keys().collect::<Vec<_>>(), ["feishu", "lark", "wecom"]);
+    assert_eq!(catalog.platforms["lark"].family, "feishu");
+    let jobs: Vec<&str> = catalog.methods.values().filter(|m| m.kind == Kind::Job).map(|m| m.name.as_str()).collect();
+    let expected = [
+        "feishu.calendar.create",
+        "feishu.calendar.event.meeting_minute.create",
+        "feishu.vc.room.create",
+        "wecom.meeting.create",
+    ];
+    assert_eq!(jobs, expected);
+    let quotas = |name: &str| {
+        let quotas = &catalog.method(name).unwrap().quotas;
+        quotas.iter().map(|quota| format!("{} per {}", quota.quota, quota.scope)).collect::<Vec<_>>()
+    };
+    assert_eq!(quotas(expected[0]), ["1000/min, 50/s per app-tenant"]);
+    assert_eq!(quotas(expected[1]), ["1000/min, 50/s per app-tenant"]);
+    assert_eq!(quotas(expected[2]), ["20/min per app-tenant"]);
+    let meeting = ["150000/h, 10000/min per corp", "600000/h, 20000/min per host", "10000/day per app"];
+    assert_eq!(quotas(expected[3]), meeting);
+    assert_eq!(catalog.method(expected[2]).unwrap().identities, [IdentityKind::Tenant]);
+    assert!(matches!(catalog.method(expected[1]).unwrap().creation, Creation::None));
+}
+
+#[test]
+fn feishu_and_lark_answer_with_the_same_codes() {
+    let catalog = built_in().unwrap();
+    let codes =
+        |name: &str| catalog.platforms[name].errors.values().map(|rule| format!("{rule:?}")).collect::<Vec<_>>();
+    assert_eq!(codes("feishu"), codes("lark"));
+}
+
+#[test]
+fn codes_are_classified_as_documented() {
+    let catalog = built_in().unwrap();
+    let action = |method: &str, code: i64| {
+        let method = catalog.method(method).unwrap();
+        let platform = &catalog.platforms[&method.family];
+        method
+            .errors
+            .get(&code)
+            .or_else(|| platform.errors.get(&code))
+            .unwrap_or_else(|| panic!("{code}"))
+            .action
+            .clone()
+    };
+    let room = |code| action("feishu.vc.room.create", code);
+    let meeting = |code| action("wecom.meeting.create", code);
+    let throttled = |scope| Action::Throttled { scope, blocks_s: Vec::new() };
+    assert_eq!(room(99_991_400), throttled(ThrottleScope::Method));
+    assert_eq!(room(190_005), throttled(ThrottleScope::App));
+    assert_eq!(room(190_010), throttled(ThrottleScope::Concurrency));
+    assert_eq!(meeting(45033), throttled(ThrottleScope::Concurrency));
+    assert_eq!(meeting(45009), Action::Throttled { scope: ThrottleScope::Method, blocks_s: vec![60, 3600, 86400] });
+    for code in [190_003, 121_001, 2200] {
+        assert_eq!(room(code), Action::Transient { verify: true });
+    }
+    assert_eq!(meeting(-1), Action::Transient { verify: true });
+    assert_eq!(
+        (room(121_006), meeting(6000)),
+        (Action::Transient { verify: false }, Action::Transient { verify: false })
+    );
+    for code in [99_991_663, 99_991_664, 99_991_665, 99_991_668, 99_991_671, 99_991_677, 4001] {
+        assert_eq!(room(code), Action::AccessToken);
+    }
+    for code in [40014, 42001, 40001, 41001] {
+        assert_eq!(meeting(code), Action::AccessToken);
+    }
+    assert_eq!(action("wecom.gettoken", 40001), Action::Suspend { scope: SuspendScope::App });
+    for code in [99_991_403, 99_991_406] {
+        assert_eq!(room(code), Action::Suspend { scope: SuspendScope::Month });
+    }
+    assert_eq!(room(190_011), Action::Suspend { scope: SuspendScope::Tenant });
+    assert_eq!(room(125_001), Action::Permanent);
+    assert_eq!(meeting(400_301), Action::Uncertain { settle_s: 300 });
+    assert_eq!(meeting(400_302), Action::Uncertain { settle_s: 0 });
+    assert_eq!(meeting(400_220), Action::Suspend { scope: SuspendScope::Lane });
+}
+
+#[test]
+fn every_fact_has_its_document_and_every_code_its_cure() {
+    let catalog = built_in().unwrap();
+    let rules = catalog.methods.values().flat_map(|method| method.errors.values());
+    for rule in rules.chain(catalog.platforms.values().flat_map(|platform| platform.errors.values())) {
+        assert!(!rule.cure.is_empty() && !rule.cure_zh.is_empty() && !rule.message.is_empty(), "{rule:?}");
+    }
+    for method in catalog.methods.values() {
+        assert!(method.source.url.starts_with("https://") && method.source.read == "2026-11-21", "{}", method.name);
+        assert!(method.quotas.iter().all(|quota| !quota.note.is_empty()));
+    }
+}
+
+#[test]
+fn every_file_of_the_directories_is_compiled_in() {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    for kind in ["platforms", "methods"] {
+        for entry in std::fs::read_dir(config.join(kind)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let Some(stem) = name.strip_suffix(".toml") else { continue };
+            let path = format!("{kind}/{name}");
+            let text =
+                BUILT_IN.iter().find(|(known, _)| *known == path).unwrap_or_else(|| panic!("{path} is not listed")).1;
+            assert!(
+                text.contains(&format!("\nname = \"{stem}\"")) || text.starts_with(&format!("name = \"{stem}\"")),
+                "{path}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_file_of_ones_own_overrides_and_adds() {
+    let catalog = built_in().unwrap();
+    let faster = ROOM.replace("quota = \"20/min\"", "quota = \"100/min\"");
+    let catalog = catalog.extend(&[source(&faster)]).unwrap();
+    assert_eq!(catalog.method("feishu.vc.room.create").unwrap().quotas[0].quota.to_string(), "100/min");
+    let other = ROOM.replace("name = \"feishu.vc.room.create\"", "name = \"feishu.vc.room.copy\"");
+    let catalog = catalog.extend(&[source(&other)]).unwrap();
+    assert_eq!(catalog.methods.len(), 11);
+    assert!(catalog.job_method("feishu.vc.room.copy").is_some());
+    let twice = catalog.extend(&[source(&other), source(&other)]).unwrap_err().to_string();
+    assert!(twice.contains("stands in own.toml as well"), "{twice}");
+}
+
+#[test]
+fn a_method_without_a_quota_does_not_load() {
+    let without = ROOM.replace("[[quotas]]\nscope = \"app-tenant\"\nquota = \"20/min\"\nnote", "[x]\nnote");
+    let found = faults(&without);
+    assert!(found.iter().any(|fault| fault.contains("quotas: a method needs at least one [[quotas]]")), "{found:?}");
+    one_fault("quota = \"20/min\"", "quota = \"unlimited\"", "quotas[0].quota", "expected a quota like 20/min");
+    one_fault("quota = \"20/min\"", "quota = \"0/min\"", "quotas[0].quota", "expected a quota like 20/min");
+}
+
+#[test]
+fn all_faults_of_a_file_are_named_at_once() {
+    let text = ROOM
+        .replace("kind = \"job\"", "kind = \"jobs\"")
+        .replace("title_zh = ", "titel_zh = ")
+        .replace("type = \"integer\"", "type = \"int\"")
+        .replace("code = 121002", "code = \"121002\"")
+        .replace("class = \"look-up\"", "class = \"lookup\"");
+    let found = faults(&text);
+    let wanted = [
+        "kind: unknown variant `jobs`",
+        "titel_zh: no such key; did you mean \"title_zh\"?",
+        "body.properties.capacity.type: unknown variant `int`",
+        "errors[1].code: invalid type",
+        "creation.class: expected \"look-up\", \"natural\" or \"none\", got \"lookup\"",
+    ];
+    for words in wanted {
+        assert!(
+            found.iter().any(|fault| fault.starts_with("own.toml:") && fault.contains(words)),
+            "{words}: {found:#?}"
+        );
+    }
+    assert_eq!(found.len(), wanted.len(), "{found:#?}");
+    assert!(faults("name = \"a.b\"\nx = = 1\n")[0].starts_with("own.toml:2: "));
+}
+
+#[test]
+fn schemas_are_checked_against_themselves() {
+    one_fault(
+        "required = [\"status\"]",
+        "required = [\"state\"]",
+        "body.properties.room_status.required",
+        "no property",
+    );
+    one_fault(
+        "maxLength = 10",
+        "maximum = 10",
+        "query.properties.user_id_type.maximum",
+        "does not belong to type \"string\"",
+    );
+    one_fault("examples = [10]", "examples = [\"ten\"]", "body.properties.capacity.examples", "expected an integer");
+    one_fault("default = \"open_id\"", "default = \"id\"", "query.properties.user_id_type.default", "expected one of");
+    one_fault(
+        "items = { type = \"string\", minLength = 1 }",
+        "",
+        "body.properties.room_status.properties.contact_ids.items",
+        "is required",
+    );
+    one_fault("maxLength = 10", "pattern = \"x\"", "query.properties.user_id_type.pattern", "no such key");
+    one_fault("capacity = 10, ", "capacity = \"10\", ", "body.examples.capacity", "expected an integer, got \"10\"");
+}
+
+#[test]
+fn look_ups_are_checked_against_what_they_call() {
+    one_fault(
+        "method = \"feishu.vc.room.list\"",
+        "method = \"feishu.vc.room.search\"",
+        "creation.method",
+        "no method \"feishu.vc.room.search\"",
+    );
+    one_fault(
+        "method = \"feishu.vc.room.list\"",
+        "method = \"feishu.calendar.create\"",
+        "creation",
+        "not of kind \"look-up\"",
+    );
+    one_fault(
+        "\"$body.room_level_id\"",
+        "\"$body.level\"",
+        "creation.params.query.room_level_id",
+        "$body.level refers to nothing",
+    );
+    one_fault(
+        "\"query.page_size\" = 100 }",
+        "\"query.page_size\" = 101 }",
+        "creation.params.query.page_size",
+        "at most 100",
+    );
+    one_fault(
+        "\"query.page_size\" = 100",
+        "\"query.size\" = 100",
+        "creation.params.query.size",
+        "no parameter query.size",
+    );
+    one_fault("items = \"rooms\"", "items = \"room\"", "creation.items", "no list \"room\"");
+    one_fault("token = \"page_token\"", "token = \"cursor\"", "creation.next.token", "has no \"cursor\"");
+    one_fault(
+        "matches = { custom_room_id = ",
+        "matches = { own_id = ",
+        "creation.matches.own_id",
+        "stands in no documented example",
+    );
+    one_fault("\"$id\"", "\"$item\"", "creation.mark.body.custom_room_id", "$item refers to nothing");
+    one_fault("key = \"room_id\"", "key = \"id\"", "creation.key", "has no \"id\"");
+}
+
+#[test]
+fn replies_and_paths_are_checked() {
+    one_fault("key = \"room.room_id\"", "key = \"room.id\"", "reply.key", "nothing under \"room.id\"");
+    one_fault(
+        "path = \"/open-apis/vc/v1/rooms\"",
+        "path = \"/open-apis/vc/v1/rooms/:room_id\"",
+        "path_params",
+        "\"room_id\"",
+    );
+    one_fault("identities = [\"tenant\"]", "identities = []", "identities", "needs \"tenant\", \"user\" or both");
+    one_fault(
+        "name = \"feishu.vc.room.create\"",
+        "expires = \"body.capacity\"\nname = \"feishu.vc.room.create\"",
+        "expires",
+        "unix-seconds",
+    );
+    let token = faults(&ROOM.replace("kind = \"job\"", "kind = \"token\""));
+    assert!(token.iter().any(|fault| fault.contains("reply.token: a token method must name it")), "{token:?}");
+}
+
+#[test]
+fn a_platform_needs_a_token_method_and_https() {
+    let lark = include_str!("../../../config/platforms/lark.toml");
+    let found = faults(&lark.replace("https://open.larksuite.com\"", "http://open.larksuite.com\""));
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("base_url: expected https://"), "{found:?}");
+    let found = faults(&lark.replace("tenant_access_token.internal", "tenant_access_token"));
+    assert!(found[0].contains("token_method: there is no method"), "{found:?}");
+}

@@ -1,1 +1,0 @@
-//! CSV and JSONL files: rows into job documents, with their places.

@@ -1,0 +1,237 @@
+//! CSV: a header, then a job a row.
+
+use std::collections::HashMap;
+use std::io::BufRead;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use super::column::{Leaf, Meaning, Target, meaning, put_text};
+use super::records::Records;
+use super::{FileError, Input, Row, header, no_utf8};
+use crate::domain::catalog::shown_text;
+use crate::domain::decode::{Decoder, Defaults};
+use crate::domain::job::{Fault, Rejection};
+
+/// What stands in the ledger's copy of a row in place of a sensitive cell.
+const MASK: &str = "******";
+
+pub(super) struct Reader<R> {
+    records: Records<R>,
+    row: u64,
+    columns: Columns,
+    /// What each method that occurred makes of the columns.
+    meanings: HashMap<String, Arc<[Option<Meaning>]>>,
+}
+
+impl<R: BufRead> Reader<R> {
+    pub(super) fn open(decoder: &Decoder, input: &Input, source: R) -> Result<Self, FileError> {
+        let mut records = Records::new(source);
+        let Some(line) = records.read(input)? else {
+            return Err(FileError::at(input, 1, "is empty: expected a header of column names"));
+        };
+        let cells = records.cells().map_err(|bytes| FileError::at(input, line, no_utf8(bytes)))?;
+        let header: Vec<String> = cells.iter().map(|cell| cell.trim().to_owned()).collect();
+        let targets: Vec<Target> = header.iter().map(|name| Target::of(name)).collect();
+        let faults = header::faults(decoder, input, &header, &targets);
+        if !faults.is_empty() {
+            return Err(FileError(faults.into_iter().map(|fault| format!("{}:{line}: {fault}", input.name)).collect()));
+        }
+        Ok(Self { records, row: 0, columns: Columns { header, targets }, meanings: HashMap::new() })
+    }
+
+    pub(super) fn header(&self) -> &[String] {
+        &self.columns.header
+    }
+
+    pub(super) fn next(&mut self, decoder: &Decoder, input: &Input) -> Result<Option<Row>, FileError> {
+        loop {
+            let Some(line) = self.records.read(input)? else { return Ok(None) };
+            self.row += 1;
+            let cells = self.records.cells().map_err(|bytes| FileError::at(input, line, no_utf8(bytes)))?;
+            // Spreadsheets leave rows of empty cells behind; they count, so that row numbers stay those of the file.
+            if cells.iter().all(|cell| cell.trim().is_empty()) {
+                continue;
+            }
+            let document = self.columns.fields(&cells, self.row, input);
+            let method = document.get("method").and_then(Value::as_str).unwrap_or_default();
+            let meanings = match self.meanings.get(method) {
+                Some(meanings) => Arc::clone(meanings),
+                None => self.columns.meanings(decoder, method),
+            };
+            // Unknown methods are not kept: a file could name any number of them.
+            if !self.meanings.contains_key(method) && decoder.catalog.job_method(method).is_some() {
+                self.meanings.insert(method.to_owned(), Arc::clone(&meanings));
+            }
+            return Ok(Some(self.columns.row(&cells, line, document, &meanings, decoder, input)));
+        }
+    }
+}
+
+/// The header, and what it makes of a row.
+struct Columns {
+    header: Vec<String>,
+    targets: Vec<Target>,
+}
+
+impl Columns {
+    /// What a method makes of each column: parameters only, and nothing if the method is unknown.
+    fn meanings(&self, decoder: &Decoder, method: &str) -> Arc<[Option<Meaning>]> {
+        let known = decoder.catalog.job_method(method);
+        let meanings = self.targets.iter().map(|target| match (target, known) {
+            (Target::Param(part, names), Some(known)) => Some(meaning(known, part, names)),
+            _ => None,
+        });
+        meanings.collect()
+    }
+
+    /// The fields of the job beside its parameters, with what the row leaves to the file: method, app, batch, and,
+    /// where there is no such column, the id.
+    fn fields(&self, cells: &[&str], row: u64, input: &Input) -> Map<String, Value> {
+        let mut document = Map::new();
+        for (target, cell) in self.targets.iter().zip(cells).filter(|(_, cell)| !cell.trim().is_empty()) {
+            if let Target::Field(field) = target {
+                document.insert((*field).to_owned(), field_value(field, cell.trim()));
+            }
+        }
+        let defaults =
+            [("method", input.method.as_deref()), ("app", input.app.as_deref()), ("batch", Some(input.batch.as_str()))];
+        for (field, default) in defaults {
+            if let (false, Some(default)) = (document.contains_key(field), default) {
+                document.insert(field.to_owned(), Value::from(default));
+            }
+        }
+        if !self.targets.contains(&Target::Field("id")) {
+            let batch = document.get("batch").and_then(Value::as_str).unwrap_or_default();
+            document.insert("id".to_owned(), Value::from(format!("{batch}:{row}")));
+        }
+        document
+    }
+
+    /// Adds the parameters to the fields, and has the whole judged.
+    fn row(
+        &self,
+        cells: &[&str],
+        line: u64,
+        mut document: Map<String, Value>,
+        meanings: &[Option<Meaning>],
+        decoder: &Decoder,
+        input: &Input,
+    ) -> Row {
+        let mut faults = self.width_faults(cells);
+        for (index, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.trim().is_empty()) {
+            let meaning = meanings.get(index).and_then(Option::as_ref);
+            faults.extend(self.put(index, cell, meaning, &mut document));
+        }
+        let masked: Vec<&str> = cells.iter().enumerate().map(|(index, cell)| mask(cell, meanings.get(index))).collect();
+        let kept = serde_json::to_string(&masked).ok();
+        let raw = serde_json::to_vec(&document).unwrap_or_default();
+        let result = match decoder.read(document, &[], &Defaults::default()) {
+            Ok(job) if faults.is_empty() => Ok(job),
+            Ok(job) => Err(Rejection {
+                id: Some(job.id),
+                method: Some(job.lane.method),
+                app: Some(job.lane.app),
+                batch: job.batch,
+                faults,
+            }),
+            Err(mut rejection) => {
+                self.name_columns(&mut rejection.faults);
+                rejection.faults.append(&mut faults);
+                Err(rejection)
+            }
+        };
+        Row { line, place: format!("{}:{line}", input.name), raw: Bytes::from(raw), cells: kept, input: result }
+    }
+
+    fn width_faults(&self, cells: &[&str]) -> Vec<Fault> {
+        let extra = cells.get(self.header.len()..).unwrap_or_default();
+        if cells.len() >= self.header.len() && extra.iter().all(|cell| cell.trim().is_empty()) {
+            return Vec::new();
+        }
+        let message = format!(
+            "the row has {} cells and the header {}; is a comma or a line break not inside quotes, or a quote not closed?",
+            cells.len(),
+            self.header.len()
+        );
+        vec![Fault::invalid("", message)]
+    }
+
+    /// Puts a parameter's cell into the document; says so if the cell has no place there.
+    fn put(
+        &self,
+        index: usize,
+        cell: &str,
+        meaning: Option<&Meaning>,
+        document: &mut Map<String, Value>,
+    ) -> Option<Fault> {
+        let (part, names) = match self.targets.get(index)? {
+            Target::Param(part, names) => (part, names),
+            Target::Nothing => {
+                let message = format!("the column has no name, and the cell holds {}", shown_text(cell));
+                return Some(Fault::invalid(self.label(index), message));
+            }
+            Target::Field(_) => return None,
+        };
+        let message = match meaning {
+            Some(Meaning::Unknown) => "the row's method has no such parameter; leave the cell empty",
+            Some(Meaning::NoCell(why)) => why,
+            Some(Meaning::Leaf(leaf)) => {
+                leaf.put(object(document, part)?, names, cell);
+                return None;
+            }
+            None => {
+                put_text(object(document, part)?, names, cell);
+                return None;
+            }
+        };
+        Some(Fault::invalid(self.label(index), message))
+    }
+
+    /// How messages call a column: by its number and header.
+    fn label(&self, index: usize) -> String {
+        match self.header.get(index).map(String::as_str) {
+            Some("") | None => format!("column {}", index + 1),
+            Some(name) => format!("column {} ({name})", index + 1),
+        }
+    }
+
+    /// Gives faults the name of the column that they come from.
+    fn name_columns(&self, faults: &mut [Fault]) {
+        for fault in faults {
+            let (bare, item) = without_index(&fault.field);
+            let column = self.targets.iter().position(|target| target.field() == bare);
+            if let Some(index) = column {
+                fault.field = format!("{}{item}", self.label(index));
+            }
+        }
+    }
+}
+
+/// Fields of the job as a cell writes them.
+fn field_value(field: &str, cell: &str) -> Value {
+    if field == "priority" {
+        return cell.parse::<i64>().map_or_else(|_| Value::from(cell), Value::from);
+    }
+    Value::from(cell)
+}
+
+fn mask<'a>(cell: &'a str, meaning: Option<&Option<Meaning>>) -> &'a str {
+    match meaning {
+        Some(Some(Meaning::Leaf(Leaf { sensitive: true, .. }))) if !cell.is_empty() => MASK,
+        _ => cell,
+    }
+}
+
+/// `body.device[1].name` as the column's `body.device.name`, and the item for people, counted from 1.
+fn without_index(field: &str) -> (String, String) {
+    let Some((before, rest)) = field.split_once('[') else { return (field.to_owned(), String::new()) };
+    let Some((index, after)) = rest.split_once(']') else { return (field.to_owned(), String::new()) };
+    let item = index.parse::<usize>().map_or_else(|_| String::new(), |index| format!(", item {}", index + 1));
+    (format!("{before}{after}"), item)
+}
+
+fn object<'a>(document: &'a mut Map<String, Value>, part: &str) -> Option<&'a mut Map<String, Value>> {
+    document.entry(part).or_insert_with(|| Value::Object(Map::new())).as_object_mut()
+}

@@ -1,0 +1,55 @@
+//! What is wrong with a CSV file's header, whatever its rows say.
+
+use super::Input;
+use super::column::{Meaning, Target, meaning, names};
+use crate::domain::catalog::{Kind, nearest};
+use crate::domain::decode::{Decoder, FIELDS};
+
+/// What is wrong with a header whatever the rows say.
+pub(super) fn faults(decoder: &Decoder, input: &Input, header: &[String], targets: &[Target]) -> Vec<String> {
+    if let [only] = header
+        && let Some(separator) = only.chars().find(|letter| [';', '\t', '，'].contains(letter))
+    {
+        return vec![format!("the columns are separated by {separator:?}; expected commas")];
+    }
+    let mut faults = Vec::new();
+    for (field, given) in [("method", &input.method), ("app", &input.app)] {
+        if given.is_none() && !targets.contains(&Target::Field(field)) {
+            faults.push(format!("names no {field}: add a column {field:?}, or give --{field}"));
+        }
+    }
+    for (index, target) in targets.iter().enumerate().filter(|(_, target)| **target != Target::Nothing) {
+        let label = format!("column {} ({})", index + 1, header[index]);
+        if let Some(first) = targets[..index].iter().position(|other| other == target) {
+            faults.push(format!("{label}: the same as column {} ({})", first + 1, header[first]));
+        } else if let Target::Param(part, path) = target {
+            faults
+                .extend(column_fault(decoder, input, part, path, &header[index]).map(|why| format!("{label}: {why}")));
+        }
+    }
+    faults
+}
+
+/// Why no method of the catalog can use a column, if none can.
+fn column_fault(decoder: &Decoder, input: &Input, part: &str, path: &[String], header: &str) -> Option<String> {
+    let mut no_cell = None;
+    for method in decoder.catalog.methods.values().filter(|method| method.kind == Kind::Job) {
+        match meaning(method, part, path) {
+            Meaning::Leaf(_) => return None,
+            Meaning::NoCell(why) => no_cell = Some(why),
+            Meaning::Unknown => {}
+        }
+    }
+    if no_cell.is_some() {
+        return no_cell;
+    }
+    let wanted = |name: &str| input.method.as_deref().is_none_or(|wanted| wanted == name);
+    let jobs = decoder.catalog.methods.values().filter(|method| method.kind == Kind::Job && wanted(&method.name));
+    let mut known: Vec<String> = jobs.flat_map(|method| names(method)).collect();
+    known.extend(FIELDS.map(str::to_owned));
+    let hint = match nearest(header, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => "`paceline methods show` lists what a method takes".to_owned(),
+    };
+    Some(format!("no method has such a parameter; {hint}"))
+}

@@ -1,0 +1,206 @@
+//! CSV and JSONL files: rows into jobs, with their places. Reads row by row, whatever the size of the file.
+//!
+//! It knows neither where the bytes come from nor what becomes of the rows. `jsonl.rs` and `csv.rs` split a file into
+//! rows (`records.rs` knows CSV's grammar, `header.rs` judges the header, `column.rs` says what a column means), and the decoder judges the row as it judges every other input.
+
+mod column;
+mod csv;
+mod header;
+mod jsonl;
+mod records;
+
+use std::collections::HashMap;
+use std::collections::hash_map::{DefaultHasher, Entry};
+use std::hash::{Hash, Hasher};
+use std::io::BufRead;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::catalog::shown_text;
+use super::decode::Decoder;
+use super::job::{Fault, Job, Rejection};
+use super::reason::Reason;
+
+/// How a file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A header and rows.
+    Csv,
+    /// A JSON object a line.
+    Jsonl,
+}
+
+impl Format {
+    /// The format of a file by its name's ending: `.csv`, or `.jsonl`, `.ndjson` and `.json`.
+    ///
+    /// # Errors
+    /// A sentence that says what was expected.
+    pub fn of(name: &str) -> Result<Self, String> {
+        let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase()).unwrap_or_default();
+        match ending.as_str() {
+            "csv" => Ok(Self::Csv),
+            "jsonl" | "ndjson" | "json" => Ok(Self::Jsonl),
+            _ => Err(format!("{name}: expected a file that ends in .csv or .jsonl")),
+        }
+    }
+}
+
+/// A file, and what stands in for what its rows leave out.
+#[derive(Clone, Debug, Default)]
+pub struct Input {
+    /// Its name, for messages and places.
+    pub name: String,
+    /// The batch of rows that name none, by custom the file's stem; the ids of rows without one start with it.
+    pub batch: String,
+    /// The method of rows that name none.
+    pub method: Option<String>,
+    /// The app of rows that name none.
+    pub app: Option<String>,
+}
+
+/// One row of a file.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The line on which it starts, counted from 1.
+    pub line: u64,
+    /// `file:line`.
+    pub place: String,
+    /// A JSONL line as it stands, or the job document that a CSV row is equivalent to.
+    pub raw: Bytes,
+    /// For CSV: the row's cells, a JSON array of strings in the file's order, sensitive ones masked.
+    pub cells: Option<String>,
+    /// The job, or why it is none. Fields are named as in the file: CSV columns by number and header.
+    pub input: Result<Job, Rejection>,
+}
+
+/// A fault of the file as a whole; each starts with `file:line: `. No row after it is read.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct FileError(pub Vec<String>);
+
+impl FileError {
+    fn at(input: &Input, line: u64, message: impl std::fmt::Display) -> Self {
+        Self(vec![format!("{}:{line}: {message}", input.name)])
+    }
+}
+
+/// The rows of a file, in its order.
+pub struct Rows<R> {
+    source: Source<R>,
+    decoder: Arc<Decoder>,
+    input: Input,
+    first_lines: HashMap<u128, u64>,
+    over: bool,
+}
+
+enum Source<R> {
+    Csv(Box<csv::Reader<R>>),
+    Jsonl(jsonl::Reader<R>),
+}
+
+impl<R: BufRead> Rows<R> {
+    /// Starts to read a file; of a CSV file, the header.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the header.
+    pub fn open(decoder: Arc<Decoder>, input: Input, format: Format, source: R) -> Result<Self, FileError> {
+        let source = match format {
+            Format::Csv => Source::Csv(Box::new(csv::Reader::open(&decoder, &input, source)?)),
+            Format::Jsonl => Source::Jsonl(jsonl::Reader::new(source)),
+        };
+        Ok(Self { source, decoder, input, first_lines: HashMap::new(), over: false })
+    }
+
+    /// The header of a CSV file.
+    pub fn header(&self) -> Option<&[String]> {
+        match &self.source {
+            Source::Csv(reader) => Some(reader.header()),
+            Source::Jsonl(_) => None,
+        }
+    }
+
+    /// An id may stand in a file only once: the second row could never be told from the first.
+    fn refuse_second_id(&mut self, row: &mut Row) {
+        let id = match &row.input {
+            Ok(job) => &job.id,
+            Err(Rejection { id: Some(id), .. }) => id,
+            Err(_) => return,
+        };
+        let first = match self.first_lines.entry(fingerprint(id)) {
+            Entry::Vacant(entry) => {
+                entry.insert(row.line);
+                return;
+            }
+            Entry::Occupied(entry) => *entry.get(),
+        };
+        let message = format!(
+            "{} stands in {}:{first} already; give every row an id of its own",
+            shown_text(id),
+            self.input.name
+        );
+        let fault = Fault { reason: Reason::IdConflict, field: "id".to_owned(), message };
+        match &mut row.input {
+            Err(rejection) => rejection.faults.push(fault),
+            Ok(job) => {
+                row.input = Err(Rejection {
+                    id: Some(job.id.clone()),
+                    method: Some(job.lane.method.clone()),
+                    app: Some(job.lane.app.clone()),
+                    batch: job.batch.clone(),
+                    faults: vec![fault],
+                });
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for Rows<R> {
+    type Item = Result<Row, FileError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.over {
+            return None;
+        }
+        let row = match &mut self.source {
+            Source::Csv(reader) => reader.next(&self.decoder, &self.input),
+            Source::Jsonl(reader) => reader.next(&self.decoder, &self.input),
+        };
+        match row {
+            Ok(Some(mut row)) => {
+                self.refuse_second_id(&mut row);
+                Some(Ok(row))
+            }
+            Ok(None) => {
+                self.over = true;
+                None
+            }
+            Err(error) => {
+                self.over = true;
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+/// 128 bits of an id: a file of a million rows fits in memory, and no two ids of it meet by chance.
+fn fingerprint(id: &str) -> u128 {
+    let half = |salt: u8| {
+        let mut hasher = DefaultHasher::new();
+        (salt, id).hash(&mut hasher);
+        u128::from(hasher.finish())
+    };
+    half(0) << 64 | half(1)
+}
+
+/// Explains bytes that are no UTF-8.
+fn no_utf8(bytes: &[u8]) -> &'static str {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        "is UTF-16, as Excel's \"Unicode Text\" is; save it as \"CSV UTF-8 (Comma delimited)\""
+    } else {
+        "is not UTF-8 (Excel's plain \"CSV\" is GBK on a Chinese Windows); save it as \"CSV UTF-8 (Comma delimited)\""
+    }
+}
+
+#[cfg(test)]
+mod tests;
