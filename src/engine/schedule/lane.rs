@@ -86,6 +86,8 @@ pub(super) struct Lane {
     pub in_slot_line: bool,
     /// The quota keys in whose lines it stands.
     pub lines: Vec<KeyId>,
+    /// The line it was called out of for its next turn.
+    pub woken_by: Option<KeyId>,
     pub tally: Tally,
     calls: VecDeque<oneshot::Sender<Ticket>>,
     due: BinaryHeap<Queued>,
@@ -125,6 +127,7 @@ impl Lane {
             ready: false,
             in_slot_line: false,
             lines: Vec::new(),
+            woken_by: None,
             tally: Tally::default(),
             calls: VecDeque::new(),
             due: BinaryHeap::new(),

@@ -4,9 +4,9 @@
 //! of the quota key, the slot, the gate or the clock they wait for; so ten thousand waiting lanes cost nothing.
 
 mod lane;
-mod timers;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod view;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -385,6 +385,15 @@ impl Schedule {
 
     /// One lane's turn: what it can do at once, or where it waits.
     fn turn(&mut self, id: LaneId, now: Mono, wall: Timestamp) -> Option<Next> {
+        let next = self.next_of(id, now, wall);
+        if next.is_none() {
+            self.pass_on(id, now);
+        }
+        self.lanes[id].woken_by = None;
+        next
+    }
+
+    fn next_of(&mut self, id: LaneId, now: Mono, wall: Timestamp) -> Option<Next> {
         if self.lanes[id].has_call() {
             return self.grant_call(id, now);
         }
@@ -396,11 +405,7 @@ impl Schedule {
                 self.lane_timers.arm(id, now + at.since(wall));
             }
         }
-        let next = self.next_job(id, now, wall);
-        if next.is_none() {
-            self.pass_on(id, now);
-        }
-        next
+        self.next_job(id, now, wall)
     }
 
     fn next_job(&mut self, id: LaneId, now: Mono, wall: Timestamp) -> Option<Next> {
@@ -464,12 +469,10 @@ impl Schedule {
     fn take(&mut self, id: LaneId, gate_probe: bool, now: Mono) -> Option<Probes> {
         match self.book.take(&self.lanes[id].keys, now) {
             Ok(probes) => {
-                // Whoever else waits for these keys needs the alarm for the next permit.
+                // The next in line is woken before this lane's own next turn, so that they take turns.
                 for index in 0..self.lanes[id].keys.len() {
                     let key = self.lanes[id].keys[index];
-                    if self.book.has_line(key) {
-                        self.arm(key, now);
-                    }
+                    self.wake_line(key, now);
                 }
                 Some(probes)
             }
@@ -509,38 +512,44 @@ impl Schedule {
         }
     }
 
-    /// Puts a lane where it waits: into the key's line, or to sleep until the pace lets it through.
+    /// Puts a lane into the line of the key that decides: at its head if it was woken from there just now.
     fn wait_for(&mut self, id: LaneId, blocked: Blocked, now: Mono) {
-        if let (None, Some(at)) = (blocked.window, blocked.until) {
-            return self.lane_timers.arm(id, at);
+        let key = blocked.key;
+        let lane = &mut self.lanes[id];
+        if !lane.lines.contains(&key) {
+            lane.lines.push(key);
+            let first = lane.woken_by == Some(key);
+            self.book.queue_up(key, id, first);
         }
-        if !self.lanes[id].lines.contains(&blocked.key) {
-            self.lanes[id].lines.push(blocked.key);
-            self.book.queue_up(blocked.key, id);
+        match (blocked.window, blocked.until) {
+            (None, Some(at)) => self.key_timers.arm(key, at),
+            (Some(_), _) | (None, None) => self.arm(key, now),
         }
-        self.arm(blocked.key, now);
     }
 
     /// A permit that woke this lane without its using it is for the next in line.
     fn pass_on(&mut self, id: LaneId, now: Mono) {
         for index in 0..self.lanes[id].keys.len() {
             let key = self.lanes[id].keys[index];
-            if self.book.has_line(key) && !self.lanes[id].lines.contains(&key) {
+            if !self.lanes[id].lines.contains(&key) {
                 self.wake_line(key, now);
             }
         }
     }
 
-    /// Wakes as many of a key's line as it has permits.
+    /// Wakes the first of a key's line if there is a permit; its turn wakes the next, or else the alarm does.
     fn wake_line(&mut self, key: KeyId, now: Mono) {
-        let free = self.book.free(key, now);
-        for _ in 0..free {
-            let Some(id) = self.book.next_in_line(key) else { return };
-            self.lanes[id].lines.retain(|line| *line != key);
-            self.make_ready(id);
+        if !self.book.has_line(key) {
+            return;
         }
-        if free == 0 && self.book.has_line(key) {
-            self.arm(key, now);
+        if self.book.free(key, now) == 0 {
+            return self.arm(key, now);
+        }
+        if let Some(id) = self.book.next_in_line(key) {
+            let lane = &mut self.lanes[id];
+            lane.lines.retain(|line| *line != key);
+            lane.woken_by = Some(key);
+            self.make_ready(id);
         }
     }
 
