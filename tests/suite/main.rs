@@ -10,4 +10,5 @@
 mod broker;
 mod broker_connect;
 mod broker_outage;
+mod commands;
 mod harness;
