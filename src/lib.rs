@@ -19,3 +19,4 @@ pub mod platform;
 pub mod settings;
 pub mod simulator;
 pub mod store;
+pub mod wiring;

@@ -9,28 +9,26 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use tokio::sync::watch;
 
+use super::deliveries::{End, Gathered, gather, read_body};
 use super::fault::{Error, Fault};
 use super::link::Link;
 use super::options::Options;
 use super::ports::Backlog;
-use super::properties::{defaults_of, origin_of};
+use super::properties::origin_of;
 use super::session::Session;
 use super::topology::{self, short};
 use super::{CLOSE_TIMEOUT, answered, retry_delay, until_stopped};
 use crate::clock::Clock;
 use crate::domain::decode::Defaults;
-use crate::domain::job::{Fault as JobFault, Job, Rejection};
+use crate::domain::job::{Job, Rejection};
 use crate::engine::ports::{AmqpOrigin, Arrival, Ledger, LedgerError, Origin, TakenOver};
-
-/// Messages per transaction of the ledger, at most.
-const BATCH_MAX: usize = 256;
 
 /// What the intake does at the moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -315,53 +313,6 @@ impl<B: Backlog> Intake<B> {
         let origin = Origin { raw: raw.clone(), amqp: Some(amqp.clone()), place: String::new(), cells: None };
         Arrival { input, origin }
     }
-}
-
-/// A message as a job, or why it is none. An over-long body is not even parsed: it goes back out as it came.
-fn read_body(decode: &Decode, bytes_max: usize, body: &[u8], amqp: &AmqpOrigin) -> Result<Box<Job>, Box<Rejection>> {
-    let defaults = defaults_of(amqp);
-    if body.len() <= bytes_max {
-        return decode(body, &defaults).map(Box::new).map_err(Box::new);
-    }
-    let message = format!("expected a body of at most {bytes_max} bytes (broker.body_bytes_max), got {}", body.len());
-    Err(Box::new(Rejection {
-        id: defaults.id,
-        method: defaults.method,
-        app: defaults.app,
-        batch: None,
-        faults: vec![JobFault::malformed("", message)],
-    }))
-}
-
-/// What lay ready at once.
-struct Gathered {
-    deliveries: Vec<Delivery>,
-    ended: Option<End>,
-}
-
-/// Why a consumer's stream ended.
-enum End {
-    /// By the broker (the queue was deleted), or because we cancelled.
-    Cancelled,
-    /// With its channel or connection.
-    Failed(lapin::Error),
-}
-
-/// The first delivery and all that lie ready behind it.
-///
-/// Nobody may ask the stream again after its end: it is not fused and would be pending for ever.
-fn gather(first: Option<lapin::Result<Delivery>>, consumer: &mut Consumer) -> Gathered {
-    let mut deliveries = Vec::new();
-    let mut next = Some(first);
-    while let Some(item) = next {
-        match item {
-            Some(Ok(delivery)) => deliveries.push(delivery),
-            Some(Err(error)) => return Gathered { deliveries, ended: Some(End::Failed(error)) },
-            None => return Gathered { deliveries, ended: Some(End::Cancelled) },
-        }
-        next = if deliveries.len() < BATCH_MAX { consumer.next().now_or_never() } else { None };
-    }
-    Gathered { deliveries, ended: None }
 }
 
 fn stall_of(error: &LedgerError) -> String {

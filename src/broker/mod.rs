@@ -9,10 +9,12 @@
 
 pub mod address;
 pub mod check;
+mod deliveries;
 pub mod fault;
 pub mod intake;
 pub mod link;
 pub mod options;
+mod outbox_run;
 mod outgoing;
 pub mod ports;
 mod properties;

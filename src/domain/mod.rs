@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod decode;
 pub mod job;
 pub mod json;
+pub mod look_up;
 pub mod outcome;
 pub mod quota;
 pub mod reason;

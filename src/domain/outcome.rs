@@ -52,6 +52,8 @@ pub enum Outcome {
         /// Why.
         failure: Failure,
     },
+    /// The request never left: the platform cannot be reached. Not the job's fault.
+    Unreachable(Failure),
     /// Failed and surely not applied, worth another attempt.
     Transient(Failure),
     /// The platform's own internal error: looked up first where the method has a look-up, else transient.
@@ -97,6 +99,7 @@ impl Outcome {
         match self {
             Self::Succeeded { .. } => "succeeded",
             Self::Throttled { .. } => "throttled",
+            Self::Unreachable(_) => "not-sent",
             Self::Transient(_) => "transient",
             Self::Internal(_) => "internal",
             Self::Permanent(_) => "permanent",
@@ -110,7 +113,8 @@ impl Outcome {
     pub const fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Succeeded { .. } => None,
-            Self::Transient(failure)
+            Self::Unreachable(failure)
+            | Self::Transient(failure)
             | Self::Internal(failure)
             | Self::Permanent(failure)
             | Self::AccessToken(failure) => Some(failure),
@@ -126,7 +130,7 @@ impl Outcome {
 /// An unlisted code is permanent when the platform answered 4xx or 200, else uncertain.
 pub fn classify(platform: &Platform, method: &Method, reply: &Reply) -> Outcome {
     match reply {
-        Reply::NotSent(why) => Outcome::Transient(Failure { detail: why.clone(), ..Failure::default() }),
+        Reply::NotSent(why) => Outcome::Unreachable(Failure { detail: why.clone(), ..Failure::default() }),
         Reply::Lost(why) => uncertain(Failure { detail: why.clone(), ..Failure::default() }),
         Reply::Answered(answer) => classify_answer(platform, method, answer),
     }

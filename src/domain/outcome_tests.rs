@@ -167,7 +167,7 @@ fn a_code_may_be_text() {
 fn no_answer_tells_sent_from_not_sent() {
     let method = CATALOG.method(ROOM).unwrap();
     let of = |reply| classify(&CATALOG.platforms["lark"], method, &reply);
-    assert_eq!(word(&of(Reply::NotSent("refused".to_owned()))), "transient");
+    assert_eq!(word(&of(Reply::NotSent("refused".to_owned()))), "not-sent");
     assert_eq!(word(&of(Reply::Lost("timed out".to_owned()))), "uncertain");
 }
 

@@ -67,6 +67,17 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
+    /// The first instant of the next calendar month in UTC+8, the platforms' own time zone.
+    #[must_use]
+    pub fn next_month(self) -> Self {
+        let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
+        let next = jiff::Timestamp::from_microsecond(self.0).ok().and_then(|at| {
+            let first = at.to_zoned(zone.clone()).date().first_of_month();
+            first.checked_add(jiff::Span::new().months(1)).ok()?.to_zoned(zone).ok()
+        });
+        next.map_or(self, |at| Self(at.timestamp().as_microsecond()))
+    }
+
     /// The instant of a number of Unix seconds.
     pub fn from_unix_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1_000_000))
@@ -107,6 +118,13 @@ mod tests {
         assert_eq!(at.to_string(), "2026-11-21T08:00:00.123Z");
         assert_eq!(at.unix_seconds(), 1_795_248_000);
         assert!(Timestamp::parse("2026-11-21 16:00").unwrap_err().contains("expected a time like"));
+    }
+
+    #[test]
+    fn a_month_ends_at_midnight_in_china() {
+        let at = Timestamp::parse("2026-12-31T15:59:59Z").unwrap();
+        assert_eq!(at.next_month().to_string(), "2026-12-31T16:00:00.000Z");
+        assert_eq!(at.next_month().next_month().to_string(), "2027-01-31T16:00:00.000Z");
     }
 
     #[test]

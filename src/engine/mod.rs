@@ -1,33 +1,20 @@
 //! The life of a job: from the ledger through quota to an ending.
 //!
-//! The engine knows three ports ([`ports`]): the ledger, the transport that carries HTTP calls, and the clock. What
-//! stands behind them is wiring's business.
+//! The engine knows two ports ([`ports`]): the ledger, and the transport that carries HTTP calls. What stands behind
+//! them is wiring's business. Read in this order: [`ports`], [`schedule`] (what is sent next), [`attempt`] (one call of
+//! a job), [`decide`] (what becomes of it), [`verify`] (was it applied?), [`access`] (access tokens).
 
+mod access;
+pub mod app;
+mod attempt;
+pub mod backoff;
+mod call;
+mod core;
+pub mod decide;
 pub mod ports;
+pub mod quotas;
+pub mod request;
+pub mod schedule;
+mod verify;
 
-use tokio::sync::Notify;
-
-/// The running engine, as the adapters around it see it.
-pub struct Engine {
-    outbox_changed: Notify,
-}
-
-impl Engine {
-    /// Puts jobs that the ledger has taken over into their lanes.
-    pub fn enqueue(&self, _jobs: Vec<ports::Waiting>) {}
-
-    /// Jobs in lanes or in flight.
-    pub fn unfinished(&self) -> usize {
-        0
-    }
-
-    /// Woken whenever an ending was written to the outbox.
-    pub fn outbox_changed(&self) -> &Notify {
-        &self.outbox_changed
-    }
-
-    /// Woken whenever a job ended, so that a paused intake may look at [`Self::unfinished`] again.
-    pub fn backlog_changed(&self) -> &Notify {
-        &self.outbox_changed
-    }
-}
+pub use self::core::{Engine, Options, Stop};

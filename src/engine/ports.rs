@@ -353,6 +353,9 @@ pub trait Ledger: Send + Sync {
     /// Jobs that another process put to work since the last call (a redrive, a submit): to be scheduled. Cheap when there are none.
     async fn changed(&self) -> Result<Vec<Waiting>, LedgerError>;
 
+    /// Whether another job of the same method and app ended with this object: then it is not what an uncertain job created.
+    async fn is_claimed(&self, lane: &LaneKey, key: &str, seq: JobSeq) -> Result<bool, LedgerError>;
+
     /// How many jobs of these batches (or of all) are in which state.
     async fn counts(&self, batches: Option<Vec<String>>) -> Result<Counts, LedgerError>;
 }

@@ -260,6 +260,39 @@ async fn a_full_dead_letter_queue_holds_no_result_up_and_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_published_and_not_yet_forgotten_is_not_published_again() {
+    use std::sync::atomic::Ordering;
+    let bench = Bench::start(options(&shared_url()));
+    bench.until_up().await;
+    let client = Client::connect(&shared_url()).await;
+    client.send_jobs(&bench.options.jobs_queue, ids("a", 11)).await;
+    until("in their lanes", || bench.lanes.len() == 11).await;
+    client.delete(&bench.options.dead_queue).await;
+    client.declare(&bench.options.dead_queue, limited(1)).await;
+    let stuffing = client.fill(&bench.options.dead_queue).await;
+    bench.ledger.full.store(true, Ordering::SeqCst);
+    let jobs = bench.lanes.drain();
+    // The first row is stuck, so the relay comes back to it again and again, past the results behind it.
+    bench.ledger.end(jobs[0].seq, Some((Reason::Rejected, Failure::default())));
+    for job in &jobs[1..] {
+        bench.ledger.end(job.seq, None);
+    }
+    until_async("the results are out", async || client.ready(&bench.options.results_queue).await >= 10).await;
+    let reads = bench.ledger.reads_from_start();
+    until("the relay came back", || bench.ledger.reads_from_start() >= reads + 3).await;
+    assert_eq!(bench.ledger.unpublished(), 11, "the ledger could not forget anything");
+    bench.ledger.full.store(false, Ordering::SeqCst);
+    for _ in 0..stuffing {
+        client.receive(&bench.options.dead_queue).await;
+    }
+    client.receive(&bench.options.dead_queue).await;
+    until("the outbox is empty", || bench.ledger.unpublished() == 0).await;
+    assert_eq!(client.ready(&bench.options.results_queue).await, 10);
+    let (options, _) = bench.stop().await;
+    client.clean_up(&options).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_letter_moved_back_is_taken_over_again_with_its_properties() {
     let bench = Bench::start(options(&shared_url()));
     bench.until_up().await;

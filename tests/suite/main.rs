@@ -11,4 +11,5 @@ mod broker;
 mod broker_connect;
 mod broker_outage;
 mod commands;
+mod engine;
 mod harness;

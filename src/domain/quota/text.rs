@@ -29,6 +29,14 @@ pub struct Quota {
 }
 
 impl Quota {
+    /// A quota of these windows.
+    pub fn of(windows: impl IntoIterator<Item = Window>) -> Self {
+        let mut windows: Vec<_> = windows.into_iter().collect();
+        windows.sort_by_key(|window| window.span);
+        assert!(!windows.is_empty(), "a quota without a window would be no limit at all");
+        Self { windows }
+    }
+
     /// The windows, shortest first; never empty.
     pub fn windows(&self) -> &[Window] {
         &self.windows

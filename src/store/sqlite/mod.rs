@@ -34,7 +34,7 @@ use self::lock::WorkerLock;
 use self::readers::Readers;
 use self::take_over::Incoming;
 use self::writer::Writer;
-use crate::domain::job::Job;
+use crate::domain::job::{Job, LaneKey};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{
     Arrival, AttemptEnd, AttemptSeq, AttemptStart, Counts, JobSeq, Ledger, LedgerError, Outgoing, PastCall, Settlement,
@@ -176,6 +176,11 @@ impl Ledger for SqliteLedger {
     async fn changed(&self) -> Result<Vec<Waiting>, LedgerError> {
         self.for_workers()?;
         self.writer.change(|books| waiting::take_changed(books)).await
+    }
+
+    async fn is_claimed(&self, lane: &LaneKey, key: &str, seq: JobSeq) -> Result<bool, LedgerError> {
+        let (lane, key) = (lane.clone(), key.to_owned());
+        self.readers.read(move |conn| waiting::is_claimed(conn, &lane, &key, seq)).await
     }
 
     async fn counts(&self, batches: Option<Vec<String>>) -> Result<Counts, LedgerError> {

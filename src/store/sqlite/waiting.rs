@@ -23,6 +23,15 @@ struct Names {
     batches: HashMap<i64, Arc<str>>,
 }
 
+/// Whether another job of the same app, tenant and method ended with this object.
+pub(crate) fn is_claimed(conn: &Connection, lane: &LaneKey, key: &str, seq: JobSeq) -> rusqlite::Result<bool> {
+    conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM jobs j JOIN lanes l ON l.lane = j.lane
+         WHERE j.key = ?1 AND j.seq <> ?2 AND l.app = ?3 AND l.tenant = ?4 AND l.method = ?5)",
+    )?
+    .query_row(params![key, seq.0, lane.app, lane.tenant, lane.method], |row| row.get(0))
+}
+
 impl Names {
     fn lane(&mut self, conn: &Connection, lane: i64) -> rusqlite::Result<LaneKey> {
         if let Some(key) = self.lanes.get(&lane) {

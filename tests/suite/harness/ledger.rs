@@ -36,6 +36,7 @@ struct Books {
     take_overs: usize,
     arrivals: usize,
     published: usize,
+    reads_from_start: usize,
 }
 
 impl Books {
@@ -161,6 +162,11 @@ impl MemoryLedger {
         self.books.lock().unwrap().outbox.len()
     }
 
+    /// How often the outbox was read from its first row.
+    pub fn reads_from_start(&self) -> usize {
+        self.books.lock().unwrap().reads_from_start
+    }
+
     /// Rows forgotten after their publication.
     pub fn published(&self) -> usize {
         self.books.lock().unwrap().published
@@ -190,7 +196,8 @@ impl Ledger for MemoryLedger {
     }
 
     async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
-        let books = self.books.lock().unwrap();
+        let mut books = self.books.lock().unwrap();
+        books.reads_from_start += usize::from(after == 0);
         let rows = books.outbox.range(after + 1..).take(limit);
         Ok(rows.map(|(&seq, ending)| Outgoing { seq, ending: ending.clone() }).collect())
     }
@@ -246,6 +253,10 @@ impl Ledger for MemoryLedger {
     }
 
     async fn changed(&self) -> Result<Vec<Waiting>, LedgerError> {
+        absent()
+    }
+
+    async fn is_claimed(&self, _: &LaneKey, _: &str, _: JobSeq) -> Result<bool, LedgerError> {
         absent()
     }
 

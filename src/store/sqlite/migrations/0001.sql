@@ -52,6 +52,7 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_waiting ON jobs (seq) WHERE state <= 1;
 CREATE INDEX jobs_parked ON jobs (seq) WHERE state IN (2, 3, 4);
 CREATE INDEX jobs_of_batch ON jobs (batch);
+CREATE INDEX jobs_by_key ON jobs (key) WHERE key IS NOT NULL;
 
 CREATE TABLE attempts (
     seq INTEGER PRIMARY KEY,

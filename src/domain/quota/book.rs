@@ -1,0 +1,356 @@
+//! The book of windows: all quota keys, and permits that cover several of them at once.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+use super::pace::Pace;
+use super::pause::Pause;
+use super::text::{Quota, Window};
+use super::window::Ring;
+use crate::domain::catalog::QuotaScope;
+use crate::domain::time::Mono;
+
+/// What the platform counts by: a method, and the app, corp or address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// The kind of owner.
+    pub scope: QuotaScope,
+    /// Whose it is: `<app>/<tenant>`, a corp id, an app or a host.
+    pub owner: String,
+    /// The method.
+    pub method: String,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {} {}", self.method, self.scope, self.owner)
+    }
+}
+
+/// A key's place in the book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId(u32);
+
+/// Why no permit is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// The key that decides.
+    pub key: KeyId,
+    /// When it has a permit at the earliest; `None` if that takes a reply.
+    pub until: Option<Mono>,
+    /// The window that decides; `None` for a pause or the pace.
+    pub window: Option<Window>,
+}
+
+/// How the platform refused a call for its pace.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'a> {
+    /// The server's own end of it.
+    pub reset: Option<Duration>,
+    /// The documented lengths of the block.
+    pub blocks: &'a [Duration],
+}
+
+/// A key's use, for people.
+#[derive(Clone, Debug)]
+pub struct Usage {
+    /// The key.
+    pub key: Key,
+    /// Permits spent of each window, shortest first.
+    pub windows: Vec<(Window, u32)>,
+    /// End of a pause.
+    pub paused_until: Option<Mono>,
+}
+
+struct State {
+    key: Key,
+    rings: Vec<Ring>,
+    in_flight: u32,
+    pause: Pause,
+    pace: Pace,
+    /// Whoever waits for this key, first come first served; the book only keeps the line.
+    waiters: VecDeque<usize>,
+}
+
+/// All quota keys of the process.
+#[derive(Default)]
+pub struct Book {
+    states: Vec<State>,
+    ids: HashMap<Key, KeyId>,
+}
+
+impl Book {
+    /// The key's place; a new key starts with this quota and all permits free.
+    ///
+    /// For a known key the quota is applied as it is now: windows keep the grants they have seen.
+    pub fn key(&mut self, key: &Key, quota: &Quota) -> KeyId {
+        if let Some(&id) = self.ids.get(key) {
+            self.change(id, quota);
+            return id;
+        }
+        let id = KeyId(self.states.len() as u32);
+        self.ids.insert(key.clone(), id);
+        self.states.push(State {
+            key: key.clone(),
+            rings: quota.windows().iter().copied().map(Ring::new).collect(),
+            in_flight: 0,
+            pause: Pause::default(),
+            pace: Pace::under(quota),
+            waiters: VecDeque::new(),
+        });
+        id
+    }
+
+    fn change(&mut self, id: KeyId, quota: &Quota) {
+        let state = &mut self.states[id.0 as usize];
+        if state.rings.iter().map(Ring::window).eq(quota.windows().iter().copied()) {
+            return;
+        }
+        let longest = state.rings.iter().max_by_key(|ring| ring.span()).cloned();
+        state.rings = quota
+            .windows()
+            .iter()
+            .map(|&window| {
+                let mut ring = Ring::new(window);
+                if let Some(older) = &longest {
+                    ring.inherit(older);
+                }
+                ring
+            })
+            .collect();
+        state.pace = Pace::under(quota);
+    }
+
+    /// Whether one call under all these keys may leave at `now`; nothing is spent.
+    ///
+    /// # Errors
+    /// The key that decides, and when it has a permit at the earliest.
+    pub fn check(&mut self, keys: &[KeyId], now: Mono) -> Result<(), Blocked> {
+        let mut latest: Option<Blocked> = None;
+        for &key in keys {
+            let Err(blocked) = self.check_one(key, now) else { continue };
+            if blocked.until.is_none() {
+                return Err(blocked);
+            }
+            if latest.is_none_or(|other| other.until < blocked.until) {
+                latest = Some(blocked);
+            }
+        }
+        latest.map_or(Ok(()), Err)
+    }
+
+    fn check_one(&mut self, key: KeyId, now: Mono) -> Result<(), Blocked> {
+        let state = &mut self.states[key.0 as usize];
+        if let Err(until) = state.pause.check(now) {
+            return Err(Blocked { key, until, window: None });
+        }
+        let mut latest: Option<Blocked> = None;
+        for ring in &mut state.rings {
+            let until = ring.free_at(now, state.in_flight);
+            if until.is_some_and(|at| at <= now) {
+                continue;
+            }
+            let blocked = Blocked { key, until, window: Some(ring.window()) };
+            if until.is_none() {
+                return Err(blocked);
+            }
+            if latest.is_none_or(|other| other.until < until) {
+                latest = Some(blocked);
+            }
+        }
+        latest.map_or(Ok(()), Err)
+    }
+
+    /// Spends one permit of every key at once, or none.
+    ///
+    /// The first key's pace is asked last, because asking it spends. `Ok` says which keys this call probes.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn take(&mut self, keys: &[KeyId], now: Mono) -> Result<Probes, Blocked> {
+        self.check(keys, now)?;
+        if let Some(&main) = keys.first() {
+            let paced = self.states[main.0 as usize].pace.check(now);
+            paced.map_err(|at| Blocked { key: main, until: Some(at), window: None })?;
+        }
+        let mut probes = Probes::default();
+        for (index, &key) in keys.iter().enumerate() {
+            let state = &mut self.states[key.0 as usize];
+            if state.pause.check(now) == Ok(true) {
+                state.pause.probe();
+                probes.set(index);
+            }
+            state.in_flight += 1;
+        }
+        Ok(probes)
+    }
+
+    /// Gives permits back: `counted_by` is the last instant at which the platform can have counted the call, `None` if it surely never left.
+    pub fn give_back(&mut self, keys: &[KeyId], counted_by: Option<Mono>) {
+        for &key in keys {
+            let state = &mut self.states[key.0 as usize];
+            assert!(state.in_flight > 0, "a permit came back that was never spent");
+            state.in_flight -= 1;
+            if let Some(counted_by) = counted_by {
+                state.rings.iter_mut().for_each(|ring| ring.give_back(counted_by));
+            }
+        }
+    }
+
+    /// Enters a call of an earlier process.
+    pub fn restore(&mut self, keys: &[KeyId], counted_by: Mono) {
+        for &key in keys {
+            self.states[key.0 as usize].rings.iter_mut().for_each(|ring| ring.give_back(counted_by));
+        }
+    }
+
+    /// Notes that a call with these keys was refused for its pace: the first key pauses.
+    pub fn refuse(&mut self, keys: &[KeyId], probes: Probes, now: Mono, refusal: Refusal<'_>) {
+        self.answered(keys, probes, false);
+        if let Some(&main) = keys.first() {
+            let state = &mut self.states[main.0 as usize];
+            state.pause.refuse(now, probes.has(0), refusal.reset, refusal.blocks);
+        }
+    }
+
+    /// Notes that a call ended otherwise than by a refusal; `applied` if the platform really answered it.
+    pub fn answered(&mut self, keys: &[KeyId], probes: Probes, applied: bool) {
+        for (index, &key) in keys.iter().enumerate() {
+            if probes.has(index) {
+                self.states[key.0 as usize].pause.answered(true, applied);
+            }
+        }
+    }
+
+    /// Permits of a key that could be spent at `now`.
+    pub fn free(&mut self, key: KeyId, now: Mono) -> u32 {
+        let state = &mut self.states[key.0 as usize];
+        let in_flight = state.in_flight;
+        match state.pause.check(now) {
+            Err(_) => 0,
+            Ok(true) => 1,
+            Ok(false) => state.rings.iter_mut().map(|ring| ring.free(now, in_flight)).min().unwrap_or(0),
+        }
+    }
+
+    /// Puts somebody at the end of a key's line.
+    pub fn queue_up(&mut self, key: KeyId, who: usize) {
+        self.states[key.0 as usize].waiters.push_back(who);
+    }
+
+    /// Takes the first out of a key's line.
+    pub fn next_in_line(&mut self, key: KeyId) -> Option<usize> {
+        self.states[key.0 as usize].waiters.pop_front()
+    }
+
+    /// Whether somebody waits for the key.
+    pub fn has_line(&self, key: KeyId) -> bool {
+        !self.states[key.0 as usize].waiters.is_empty()
+    }
+
+    /// Who it is.
+    pub fn name(&self, key: KeyId) -> &Key {
+        &self.states[key.0 as usize].key
+    }
+
+    /// The use of every key at `now`, in the order in which they were first used.
+    pub fn usage(&mut self, now: Mono) -> Vec<Usage> {
+        self.states.iter_mut().map(|state| state.usage(now)).collect()
+    }
+
+    /// The use of one key at `now`.
+    pub fn usage_of(&mut self, key: KeyId, now: Mono) -> Usage {
+        self.states[key.0 as usize].usage(now)
+    }
+}
+
+impl State {
+    fn usage(&mut self, now: Mono) -> Usage {
+        let in_flight = self.in_flight;
+        Usage {
+            key: self.key.clone(),
+            windows: self.rings.iter_mut().map(|ring| (ring.window(), ring.returning(now) + in_flight)).collect(),
+            paused_until: self.pause.until().filter(|until| *until > now),
+        }
+    }
+}
+
+/// Which of a call's keys it probes after a pause, by position.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Probes(u8);
+
+impl Probes {
+    const fn set(&mut self, index: usize) {
+        self.0 |= 1 << (index & 7);
+    }
+
+    const fn has(self, index: usize) -> bool {
+        self.0 & (1 << (index & 7)) != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> Key {
+        Key { scope: QuotaScope::App, owner: name.to_owned(), method: "m".to_owned() }
+    }
+
+    fn book(quotas: &[&str]) -> (Book, Vec<KeyId>) {
+        let mut book = Book::default();
+        let keys = quotas
+            .iter()
+            .enumerate()
+            .map(|(n, quota)| book.key(&key(&n.to_string()), &quota.parse().unwrap()))
+            .collect();
+        (book, keys)
+    }
+
+    #[test]
+    fn all_keys_or_none() {
+        let (mut book, keys) = book(&["1000000/s", "1/s"]);
+        book.take(&keys, Mono(0)).unwrap();
+        let blocked = book.take(&keys, Mono(0)).unwrap_err();
+        assert_eq!((blocked.key, blocked.until), (keys[1], None), "in flight: only a reply can free it");
+        assert_eq!(book.free(keys[0], Mono(0)), 999_999, "the refused call spent nothing");
+        book.give_back(&keys, Some(Mono(10)));
+        assert_eq!(book.take(&keys, Mono(20)).unwrap_err().until, Some(Mono(1_000_011)));
+        book.take(&keys, Mono(1_000_011)).unwrap();
+    }
+
+    #[test]
+    fn a_call_that_never_left_costs_nothing() {
+        let (mut book, keys) = book(&["1/day"]);
+        book.take(&keys, Mono(0)).unwrap();
+        book.give_back(&keys, None);
+        assert_eq!(book.free(keys[0], Mono(0)), 1);
+    }
+
+    #[test]
+    fn a_changed_quota_inherits_the_grants_of_the_old() {
+        let (mut book, keys) = book(&["2/s, 10/min"]);
+        for at in 0..4 {
+            book.restore(&keys, Mono(at * 600_000));
+        }
+        book.key(&key("0"), &"5/min".parse().unwrap());
+        assert_eq!(book.free(keys[0], Mono(3_000_000)), 1);
+        book.key(&key("0"), &"3/min".parse().unwrap());
+        assert_eq!(book.free(keys[0], Mono(3_000_000)), 0);
+    }
+
+    #[test]
+    fn a_refusal_pauses_and_one_probe_reopens() {
+        let (mut book, keys) = book(&["100/s"]);
+        let probes = book.take(&keys, Mono(0)).unwrap();
+        book.give_back(&keys, Some(Mono(1)));
+        book.refuse(&keys, probes, Mono(1), Refusal { reset: Some(Duration::from_secs(5)), blocks: &[] });
+        assert_eq!(book.take(&keys, Mono(2)).unwrap_err().until, Some(Mono(5_000_001)));
+        let probes = book.take(&keys, Mono(5_000_001)).unwrap();
+        assert_eq!(book.take(&keys, Mono(5_100_001)).unwrap_err().until, None);
+        book.give_back(&keys, Some(Mono(5_100_002)));
+        book.answered(&keys, probes, true);
+        assert!(book.take(&keys, Mono(5_200_000)).is_ok());
+    }
+}

@@ -1,0 +1,137 @@
+//! An app-wide gate: open until the platform says that the whole app is too fast, then paused and slowed, then regained.
+
+use std::time::Duration;
+
+use super::pace::Pace;
+use super::pause::Pause;
+use crate::domain::time::Mono;
+
+/// The slowest rate a gate falls to, in calls a second.
+const RATE_MIN: f64 = 1.0;
+/// How much faster the gate gets after each second's worth of successes.
+const REGAIN: f64 = 1.1;
+
+/// The gate of one app.
+#[derive(Debug, Default)]
+pub struct Gate {
+    pause: Pause,
+    slowed: Option<Slowed>,
+    /// Start of the second that is being counted, its calls, and those of the second before.
+    second: Mono,
+    calls: u32,
+    calls_before: u32,
+}
+
+#[derive(Debug)]
+struct Slowed {
+    rate: f64,
+    /// The rate at which the app was refused: the gate is open again beyond it.
+    refused_at: f64,
+    pace: Pace,
+    successes: f64,
+}
+
+impl Gate {
+    /// Lets a call through at `now`; `Ok(true)` if it is the probe after a pause.
+    ///
+    /// # Errors
+    /// When to ask again; `None` once the probe was answered.
+    pub fn pass(&mut self, now: Mono) -> Result<bool, Option<Mono>> {
+        let probe = self.pause.check(now)?;
+        if let Some(slowed) = &self.slowed {
+            slowed.pace.check(now).map_err(Some)?;
+        }
+        if probe {
+            self.pause.probe();
+        }
+        self.count(now);
+        Ok(probe)
+    }
+
+    /// Notes that the platform refused the app as a whole.
+    pub fn refuse(&mut self, now: Mono, was_probe: bool, reset: Option<Duration>) {
+        let fresh = was_probe || self.pause.until().is_none();
+        self.pause.refuse(now, was_probe, reset, &[]);
+        if !fresh {
+            return;
+        }
+        let observed = f64::from(self.calls.max(self.calls_before)).max(RATE_MIN);
+        let (rate, refused_at) =
+            self.slowed.as_ref().map_or((observed, observed), |slowed| (slowed.rate, slowed.refused_at));
+        self.slow_to((rate / 2.0).max(RATE_MIN), refused_at);
+    }
+
+    /// Notes that a call could not even be sent: the app pauses, a little longer each time.
+    pub fn unreachable(&mut self, now: Mono, was_probe: bool) {
+        self.pause.refuse(now, was_probe, None, &[]);
+    }
+
+    /// Holds the whole app back until `until`, without slowing it afterwards: its token endpoint is down, say.
+    pub fn hold_until(&mut self, now: Mono, until: Mono) {
+        self.pause.refuse(now, false, Some(until.since(now)), &[]);
+    }
+
+    /// Notes an answer that was no refusal of the app; `applied` if the platform really answered.
+    pub fn answered(&mut self, was_probe: bool, applied: bool) {
+        self.pause.answered(was_probe, applied);
+        let Some(slowed) = self.slowed.as_mut().filter(|_| applied) else { return };
+        slowed.successes += 1.0;
+        if slowed.successes < slowed.rate {
+            return;
+        }
+        let (rate, refused_at) = (slowed.rate * REGAIN, slowed.refused_at);
+        if rate > refused_at {
+            self.slowed = None;
+        } else {
+            self.slow_to(rate, refused_at);
+        }
+    }
+
+    /// When the pause ends, if there is one.
+    pub const fn paused_until(&self) -> Option<Mono> {
+        self.pause.until()
+    }
+
+    /// Calls a second that the gate lets through, if it is slowed.
+    pub fn rate(&self) -> Option<f64> {
+        self.slowed.as_ref().map(|slowed| slowed.rate)
+    }
+
+    fn slow_to(&mut self, rate: f64, refused_at: f64) {
+        self.slowed = Some(Slowed { rate, refused_at, pace: Pace::per_second(rate), successes: 0.0 });
+    }
+
+    fn count(&mut self, now: Mono) {
+        let since = now.since(self.second);
+        if since >= Duration::from_secs(1) {
+            self.calls_before = if since < Duration::from_secs(2) { self.calls } else { 0 };
+            self.calls = 0;
+            self.second = now;
+        }
+        self.calls += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_what_was_sent_and_regains_it() {
+        let mut gate = Gate::default();
+        for n in 0..40 {
+            assert_eq!(gate.pass(Mono(n)), Ok(false));
+        }
+        gate.refuse(Mono(100), false, None);
+        gate.refuse(Mono(101), false, None);
+        assert_eq!(gate.rate(), Some(20.0), "calls in flight at the refusal halve it once");
+        let until = gate.paused_until().unwrap();
+        assert_eq!(gate.pass(until), Ok(true));
+        assert_eq!(gate.pass(until + Duration::from_secs(1)), Err(None));
+        gate.answered(true, true);
+        for _ in 0..400 {
+            gate.answered(false, true);
+        }
+        assert_eq!(gate.rate(), None);
+    }
+}

@@ -1,0 +1,107 @@
+//! A pause after a refusal: until when, and the one probe that goes first afterwards.
+
+use std::time::Duration;
+
+use crate::domain::time::Mono;
+
+/// Waits of a key that was refused without a documented block or a reset from the server: doubled with each refusal.
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Stops a key after a refusal.
+#[derive(Clone, Debug, Default)]
+pub struct Pause {
+    until: Option<Mono>,
+    probing: bool,
+    /// Refusals in a row, each after the pause of the one before.
+    refusals: u32,
+}
+
+impl Pause {
+    /// Whether a call may leave at `now`: `Ok(true)` for the probe, else the end of the wait (`None`: the probe's reply).
+    pub fn check(&self, now: Mono) -> Result<bool, Option<Mono>> {
+        match self.until {
+            None => Ok(false),
+            Some(until) if now < until => Err(Some(until)),
+            Some(_) if self.probing => Err(None),
+            Some(_) => Ok(true),
+        }
+    }
+
+    /// Notes that the probe left.
+    pub const fn probe(&mut self) {
+        self.probing = true;
+    }
+
+    /// Notes a refusal at `now`. Those of calls that were in flight when the pause began do not lengthen it.
+    ///
+    /// The server's `reset` counts; else the documented `blocks` (the last one repeats); else a doubling wait.
+    pub fn refuse(&mut self, now: Mono, was_probe: bool, reset: Option<Duration>, blocks: &[Duration]) {
+        if was_probe {
+            self.probing = false;
+        } else if self.until.is_some() && reset.is_none() {
+            return;
+        }
+        if was_probe || self.until.is_none() {
+            self.refusals = self.refusals.saturating_add(1);
+        }
+        let wait = reset.unwrap_or_else(|| self.wait(blocks));
+        let until = now + wait;
+        self.until = Some(self.until.map_or(until, |old| old.max(until)));
+    }
+
+    /// Notes that the probe was answered without a refusal, or never left.
+    pub fn answered(&mut self, was_probe: bool, applied: bool) {
+        if was_probe && applied {
+            *self = Self::default();
+        } else if was_probe {
+            self.probing = false;
+        }
+    }
+
+    /// When the pause ends, if there is one.
+    pub const fn until(&self) -> Option<Mono> {
+        self.until
+    }
+
+    fn wait(&self, blocks: &[Duration]) -> Duration {
+        let index = self.refusals.saturating_sub(1) as usize;
+        if let Some(last) = blocks.last() {
+            return *blocks.get(index).unwrap_or(last);
+        }
+        FIRST.saturating_mul(1 << index.min(6)).min(LONGEST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn one_probe_goes_first_and_reopens() {
+        let mut pause = Pause::default();
+        pause.refuse(Mono(0), false, Some(MINUTE), &[]);
+        assert_eq!(pause.check(Mono(59_999_999)), Err(Some(Mono(60_000_000))));
+        assert_eq!(pause.check(Mono(60_000_000)), Ok(true));
+        pause.probe();
+        assert_eq!(pause.check(Mono(60_000_001)), Err(None));
+        pause.answered(false, true);
+        assert_eq!(pause.check(Mono(60_000_001)), Err(None), "another call's answer is not the probe's");
+        pause.answered(true, true);
+        assert_eq!(pause.check(Mono(60_000_002)), Ok(false));
+    }
+
+    #[test]
+    fn documented_blocks_grow_with_each_refused_probe_only() {
+        let blocks = [MINUTE, MINUTE * 60];
+        let mut pause = Pause::default();
+        pause.refuse(Mono(0), false, None, &blocks);
+        pause.refuse(Mono(1_000), false, None, &blocks);
+        assert_eq!(pause.until(), Some(Mono(60_000_000)));
+        pause.probe();
+        pause.refuse(Mono(61_000_000), true, None, &blocks);
+        assert_eq!(pause.until(), Some(Mono(61_000_000) + MINUTE * 60));
+    }
+}

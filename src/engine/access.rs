@@ -1,0 +1,194 @@
+//! Access tokens: cached, one renewal in flight for each app, renewed before they run out.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Map, Value};
+use tokio::sync::Mutex as AsyncMutex;
+
+use super::app::App;
+use super::call::{self, Begun, Permit};
+use super::core::Engine;
+use super::ports::Purpose;
+use super::quotas::LanePlan;
+use crate::domain::catalog::SuspendScope;
+use crate::domain::job::{LaneKey, Params};
+use crate::domain::outcome::{Failure, Outcome, Reply, lookup};
+use crate::domain::time::Mono;
+
+/// A token is renewed this long before its end, or a tenth of its life if that is shorter.
+const MARGIN: Duration = Duration::from_secs(300);
+
+/// A token that can be compared by identity: a refused one is forgotten only if it is still the cached one.
+pub(super) type Token = Arc<SecretString>;
+
+/// Why there is no token.
+#[derive(Clone, Debug)]
+pub(super) enum Fault {
+    /// The app's own fault: it stands still.
+    Suspend(SuspendScope, Failure),
+    /// The token endpoint is unwell: ask again later.
+    Later(Failure),
+}
+
+/// All cached tokens.
+#[derive(Default)]
+pub(super) struct Access {
+    slots: Mutex<HashMap<(String, String), Arc<Slot>>>,
+}
+
+#[derive(Default)]
+struct Slot {
+    cached: Mutex<Option<Cached>>,
+    /// Held while fetching; counts the fetches and keeps the last fault for those who waited.
+    fetching: AsyncMutex<Fetches>,
+    count: std::sync::atomic::AtomicU64,
+}
+
+#[derive(Default)]
+struct Fetches {
+    fault: Option<Fault>,
+}
+
+#[derive(Clone)]
+struct Cached {
+    token: Token,
+    renew_at: Mono,
+    dead_at: Mono,
+}
+
+impl Access {
+    /// The app's tenant token, fetched if need be.
+    pub(super) async fn tenant_token(
+        &self,
+        engine: &Arc<Engine>,
+        app: &Arc<App>,
+        tenant: &str,
+    ) -> Result<Token, Fault> {
+        use std::sync::atomic::Ordering::Relaxed;
+
+        let slot = self.slot(app, tenant);
+        let now = engine.clock().mono();
+        let alive = slot.cached().filter(|cached| now < cached.dead_at);
+        if let Some(cached) = &alive
+            && now < cached.renew_at
+        {
+            return Ok(Arc::clone(&cached.token));
+        }
+        let seen = slot.count.load(Relaxed);
+        let mut fetches = match (slot.fetching.try_lock(), &alive) {
+            (Ok(fetches), _) => fetches,
+            // Somebody renews it already, and the old one still works.
+            (Err(_), Some(cached)) => return Ok(Arc::clone(&cached.token)),
+            (Err(_), None) => slot.fetching.lock().await,
+        };
+        if slot.count.load(Relaxed) != seen {
+            // Fetched while this call stood in line: the same answer holds for all, or a wrong secret would be tried by each.
+            if let Some(cached) = slot.cached() {
+                return Ok(cached.token);
+            }
+            if let Some(fault) = &fetches.fault {
+                return Err(fault.clone());
+            }
+        }
+        let fetched = fetch(engine, app, tenant).await;
+        slot.count.fetch_add(1, Relaxed);
+        match fetched {
+            Ok(cached) => {
+                let token = Arc::clone(&cached.token);
+                slot.set(Some(cached));
+                fetches.fault = None;
+                Ok(token)
+            }
+            Err(fault) => {
+                fetches.fault = Some(fault.clone());
+                alive.map(|cached| cached.token).ok_or(fault)
+            }
+        }
+    }
+
+    /// Forgets a token that the platform refused.
+    pub(super) fn forget(&self, app: &App, tenant: &str, token: &Token) {
+        let slot = self.slot(app, tenant);
+        if slot.cached().is_some_and(|cached| Arc::ptr_eq(&cached.token, token)) {
+            slot.set(None);
+        }
+    }
+
+    fn slot(&self, app: &App, tenant: &str) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry((app.name.clone(), tenant.to_owned())).or_default())
+    }
+}
+
+impl Slot {
+    fn cached(&self) -> Option<Cached> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, cached: Option<Cached>) {
+        *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = cached;
+    }
+}
+
+async fn fetch(engine: &Arc<Engine>, app: &Arc<App>, tenant: &str) -> Result<Cached, Fault> {
+    let method = app.platform.token_method.clone();
+    let lane = Arc::new(LaneKey { app: app.name.clone(), tenant: tenant.to_owned(), method });
+    let later = |detail: &str| Fault::Later(Failure { detail: detail.to_owned(), ..Failure::default() });
+    let Some(plan) = engine.schedule().plan(&lane) else { return Err(later("the app has left the settings")) };
+    let Some(mut permit) = Permit::acquire(engine, &lane).await else { return Err(later("no permit")) };
+    let start = call::start(engine, Purpose::Token, &lane);
+    let deadline_at = start.deadline_at;
+    let begun = engine.ledger().begin_attempt(start).await;
+    let (attempt, _) = begun.map_err(|error| {
+        permit.end(super::schedule::Ended::NotSent);
+        later(&error.to_string())
+    })?;
+    let begun = Begun { attempt, deadline_at };
+    let asked_at = engine.clock().mono();
+    let called = call::send(engine, &mut permit, &plan, &begun, &credentials(app), None).await;
+    engine.record(called.end(None)).await;
+    match called.outcome {
+        Outcome::Succeeded { .. } => {
+            read(&plan, &called.reply, asked_at).ok_or_else(|| later("the platform's reply holds no access token"))
+        }
+        Outcome::Suspended { scope, failure } => Err(Fault::Suspend(scope, failure)),
+        Outcome::AccessToken(failure) | Outcome::Permanent(failure) => Err(Fault::Suspend(SuspendScope::App, failure)),
+        Outcome::Throttled { failure, .. }
+        | Outcome::Unreachable(failure)
+        | Outcome::Transient(failure)
+        | Outcome::Internal(failure)
+        | Outcome::Uncertain { failure, .. } => Err(Fault::Later(failure)),
+    }
+}
+
+/// What a token call sends: both platforms name the same two things differently.
+fn credentials(app: &App) -> Params {
+    let pair = |id: &str, secret: &str| {
+        Map::from_iter([
+            (id.to_owned(), Value::String(app.id.clone())),
+            (secret.to_owned(), Value::String(app.secret.expose_secret().to_owned())),
+        ])
+    };
+    if app.platform.family == "wecom" {
+        Params { query: pair("corpid", "corpsecret"), ..Params::default() }
+    } else {
+        Params { body: pair("app_id", "app_secret"), ..Params::default() }
+    }
+}
+
+fn read(plan: &LanePlan, reply: &Reply, asked_at: Mono) -> Option<Cached> {
+    let Reply::Answered(answer) = reply else { return None };
+    // The token stands beside the code, not under the envelope's data.
+    let body: Value = serde_json::from_slice(&answer.body).ok()?;
+    let token = lookup(&body, plan.method.reply.token.as_deref()?)?.as_str()?.to_owned();
+    let life_s = lookup(&body, plan.method.reply.expires.as_deref()?)?.as_u64()?;
+    let life = Duration::from_secs(life_s);
+    Some(Cached {
+        token: Arc::new(SecretString::from(token)),
+        renew_at: asked_at + life.saturating_sub(MARGIN.min(life / 10)),
+        dead_at: asked_at + life,
+    })
+}

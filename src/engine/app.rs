@@ -1,0 +1,45 @@
+//! An app: one set of credentials, as the engine needs it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use crate::domain::catalog::{Platform, QuotaScope};
+use crate::domain::quota::Quota;
+
+/// One set of credentials on one platform.
+pub struct App {
+    /// Its name in the settings and in jobs.
+    pub name: String,
+    /// Where it lives.
+    pub platform: Arc<Platform>,
+    /// Scheme, host and port, without a trailing slash.
+    pub base_url: String,
+    /// `app_id`, or WeCom's corp id.
+    pub id: String,
+    /// `app_secret`, or WeCom's secret of the app.
+    pub secret: SecretString,
+    /// Static user access tokens by name.
+    pub users: BTreeMap<String, SecretString>,
+    /// What happens to an uncertain call that no look-up can decide.
+    pub on_uncertain: OnUncertain,
+    /// Whether creates carry the job id where the method's look-up can find it.
+    pub mark_created: bool,
+    /// The part of each quota that this process may use.
+    pub share: f64,
+    /// Quotas that replace the catalog's.
+    pub quotas: BTreeMap<(String, Option<QuotaScope>), Quota>,
+}
+
+/// What happens to an uncertain call that no look-up can decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnUncertain {
+    /// A person decides.
+    Hold,
+    /// It is sent again, at the risk of a duplicate.
+    Retry,
+}
+
+/// All apps by name.
+pub type Apps = BTreeMap<String, Arc<App>>;

@@ -1,0 +1,158 @@
+//! What becomes of a job after an attempt: a pure decision.
+
+use std::time::Duration;
+
+use super::app::OnUncertain;
+use super::ports::Settlement;
+use crate::domain::catalog::{Creation, SuspendScope};
+use crate::domain::outcome::{Failure, Outcome};
+use crate::domain::reason::Reason;
+use crate::domain::time::Timestamp;
+
+/// What a decision depends on, beside the outcome.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// The time.
+    pub now: Timestamp,
+    /// Attempts charged before this one.
+    pub attempts: u32,
+    /// How many there may be.
+    pub attempts_max: u32,
+    /// The delay before another attempt, should there be one.
+    pub delay: Duration,
+    /// How an uncertain call of the method is treated.
+    pub creation: &'a Creation,
+    /// What the app's settings say where no look-up exists.
+    pub on_uncertain: OnUncertain,
+    /// Whether the access token was renewed for this job already.
+    pub renewed: bool,
+    /// Whether the token is a user's, from the settings.
+    pub is_user: bool,
+    /// How much shorter the platform's own waits are, for rehearsals.
+    pub speed: f64,
+}
+
+/// What becomes of the job, and what else is done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// Written to the ledger.
+    pub settlement: Settlement,
+    /// What else.
+    pub side: Side,
+}
+
+/// What an attempt has to say beyond its job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Nothing.
+    Nothing,
+    /// The access token is no good: the next attempt fetches another.
+    RenewToken,
+    /// The app, tenant or lane stands still.
+    Suspend(SuspendScope, Failure),
+}
+
+/// Decides.
+pub fn decide(outcome: Outcome, at: &Situation<'_>) -> Decision {
+    let settled = |settlement| Decision { settlement, side: Side::Nothing };
+    match outcome {
+        Outcome::Succeeded { key, result } => settled(Settlement::Succeeded { key, result }),
+        Outcome::Throttled { failure, .. } | Outcome::Unreachable(failure) => settled(again(Some(failure))),
+        Outcome::Transient(failure) => settled(retry(failure, at)),
+        Outcome::Internal(failure) => settled(match at.creation {
+            Creation::LookUp(look_up) => {
+                Settlement::Uncertain { not_before: at.now + look_up.delay.div_f64(at.speed), failure }
+            }
+            Creation::Natural | Creation::None => retry(failure, at),
+        }),
+        Outcome::Permanent(failure) => settled(Settlement::Dead { reason: Reason::Rejected, failure }),
+        Outcome::Uncertain { settle, failure } => settled(uncertain(settle, failure, at)),
+        Outcome::AccessToken(failure) if !at.renewed && !at.is_user => {
+            Decision { settlement: again(Some(failure)), side: Side::RenewToken }
+        }
+        Outcome::AccessToken(failure) => {
+            let scope = if at.is_user { SuspendScope::Lane } else { SuspendScope::App };
+            Decision { settlement: again(Some(failure.clone())), side: Side::Suspend(scope, failure) }
+        }
+        Outcome::Suspended { scope, failure } => {
+            Decision { settlement: again(Some(failure.clone())), side: Side::Suspend(scope, failure) }
+        }
+    }
+}
+
+/// Back into its lane at once, no attempt charged.
+const fn again(failure: Option<Failure>) -> Settlement {
+    Settlement::Queued { not_before: None, charged: false, failure }
+}
+
+fn retry(failure: Failure, at: &Situation<'_>) -> Settlement {
+    if at.attempts + 1 >= at.attempts_max {
+        return Settlement::Dead { reason: Reason::Exhausted, failure };
+    }
+    Settlement::Queued { not_before: Some(at.now + at.delay), charged: true, failure: Some(failure) }
+}
+
+fn uncertain(settle: Duration, failure: Failure, at: &Situation<'_>) -> Settlement {
+    match (at.creation, at.on_uncertain) {
+        (Creation::LookUp(look_up), _) => {
+            let wait = settle.max(look_up.delay).div_f64(at.speed);
+            Settlement::Uncertain { not_before: at.now + wait, failure }
+        }
+        (Creation::Natural, _) | (Creation::None, OnUncertain::Retry) => retry(failure, at),
+        (Creation::None, OnUncertain::Hold) => Settlement::Held { failure },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn situation(creation: &Creation) -> Situation<'_> {
+        Situation {
+            now: Timestamp(1_000_000),
+            attempts: 0,
+            attempts_max: 3,
+            delay: Duration::from_secs(2),
+            creation,
+            on_uncertain: OnUncertain::Hold,
+            renewed: false,
+            is_user: false,
+            speed: 1.0,
+        }
+    }
+
+    fn failure() -> Failure {
+        Failure { code: Some(1), detail: "x".to_owned(), ..Failure::default() }
+    }
+
+    #[test]
+    fn transient_faults_are_retried_until_the_attempts_are_used_up() {
+        let at = situation(&Creation::None);
+        let first = decide(Outcome::Transient(failure()), &at);
+        let expected =
+            Settlement::Queued { not_before: Some(Timestamp(3_000_000)), charged: true, failure: Some(failure()) };
+        assert_eq!(first.settlement, expected);
+        let last = decide(Outcome::Transient(failure()), &Situation { attempts: 2, ..at });
+        assert_eq!(last.settlement, Settlement::Dead { reason: Reason::Exhausted, failure: failure() });
+    }
+
+    #[test]
+    fn an_uncertain_create_is_never_sent_again_unless_the_settings_say_so() {
+        let at = situation(&Creation::None);
+        let outcome = || Outcome::Uncertain { settle: Duration::ZERO, failure: failure() };
+        assert_eq!(decide(outcome(), &at).settlement, Settlement::Held { failure: failure() });
+        let retried = decide(outcome(), &Situation { on_uncertain: OnUncertain::Retry, ..at });
+        assert!(matches!(retried.settlement, Settlement::Queued { charged: true, .. }));
+    }
+
+    #[test]
+    fn a_refused_token_is_renewed_once_and_then_the_app_stands_still() {
+        let at = situation(&Creation::None);
+        assert_eq!(decide(Outcome::AccessToken(failure()), &at).side, Side::RenewToken);
+        let again = decide(Outcome::AccessToken(failure()), &Situation { renewed: true, ..at });
+        assert_eq!(again.side, Side::Suspend(SuspendScope::App, failure()));
+        let user = decide(Outcome::AccessToken(failure()), &Situation { is_user: true, ..at });
+        assert_eq!(user.side, Side::Suspend(SuspendScope::Lane, failure()));
+        assert!(matches!(user.settlement, Settlement::Queued { charged: false, .. }));
+    }
+}

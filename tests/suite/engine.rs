@@ -1,0 +1,143 @@
+//! The whole engine in virtual time: a paused clock, the simulator in process, and a real SQLite ledger.
+//!
+//! The simulator counts arrivals by its own books; nothing here looks into the worker's quota book.
+
+use std::sync::Arc;
+
+use paceline::clock::Clock;
+use paceline::domain::catalog::{Catalog, built_in};
+use paceline::domain::decode::{Apps, Decoder, Defaults};
+use paceline::domain::job::Job;
+use paceline::domain::time::Timestamp;
+use paceline::engine::ports::{Arrival, Counts, Ledger, Origin};
+use paceline::engine::{Engine, Stop};
+use paceline::settings;
+use paceline::simulator::{Books, InProcess, Scenario, Simulator};
+use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::wiring;
+use serde_json::{Value, json};
+
+/// Where the tests' calendars begin.
+const T0: Timestamp = Timestamp(1_800_000_000_000_000);
+
+/// A simulator and a ledger that outlive the engines that work on them.
+pub struct World {
+    pub simulator: Simulator,
+    clock: Clock,
+    catalog: Arc<Catalog>,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    pub fn new(scenario: &str) -> Self {
+        let clock = Clock::at(T0);
+        let catalog = Arc::new(built_in().unwrap());
+        let scenario = Scenario::parse(scenario, "test").unwrap();
+        let simulator = Simulator::start(Arc::clone(&catalog), scenario, 1.0, clock.clone()).unwrap();
+        Self { simulator, clock, catalog, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn ledger(&self) -> Arc<SqliteLedger> {
+        let path = self.folder.path().join("ledger.db");
+        Arc::new(SqliteLedger::open(&path, Mode::Worker, self.clock.now()).unwrap())
+    }
+
+    fn engine(&self, ledger: Arc<dyn Ledger>) -> Arc<Engine> {
+        let settings = settings::load(None, std::iter::empty()).unwrap();
+        let methods: Vec<String> = self.catalog.methods.keys().cloned().collect();
+        let names = methods.iter().map(|method| (app_of(method), method.as_str()));
+        let apps = wiring::apps_for_rehearsal(&self.catalog, names);
+        let transport = Arc::new(InProcess::new(self.simulator.clone()));
+        wiring::engine(&settings, Arc::clone(&self.catalog), apps, ledger, transport, self.clock.clone(), 1.0)
+    }
+
+    fn decode(&self, job: &Value) -> Job {
+        let decoder = Decoder { catalog: Arc::clone(&self.catalog), apps: Apps::Any };
+        decoder.decode(job.to_string().as_bytes(), &Defaults::default()).unwrap()
+    }
+
+    /// Takes the jobs over and works them to their end; how long that took in virtual seconds, and what became of them.
+    pub async fn work(&self, jobs: &[Value]) -> (f64, Counts) {
+        let ledger = self.ledger();
+        let engine = self.engine(Arc::clone(&ledger) as Arc<dyn Ledger>);
+        engine.recover().await.unwrap();
+        let arrivals = jobs
+            .iter()
+            .map(|job| Arrival { input: Ok(Box::new(self.decode(job))), origin: Origin::default() })
+            .collect();
+        ledger.take_over(arrivals, self.clock.now()).await.unwrap();
+        engine.load(None).await.unwrap();
+        let started = self.clock.mono();
+        assert_eq!(engine.run(true, std::future::pending()).await, Stop::Idle);
+        let took = self.clock.mono().since(started).as_secs_f64();
+        let counts = ledger.counts(None).await.unwrap();
+        ledger.close().await;
+        (took, counts)
+    }
+
+    pub fn books(&self) -> Books {
+        self.simulator.books()
+    }
+}
+
+fn app_of(method: &str) -> &'static str {
+    if method.starts_with("wecom") { "campus" } else { "acme" }
+}
+
+pub fn room(n: usize) -> Value {
+    json!({"id": format!("room-{n}"), "method": "feishu.vc.room.create", "app": "acme",
+        "body": {"name": format!("R-{n}"), "capacity": 10, "room_level_id": "omb_1"}})
+}
+
+pub fn calendar(n: usize) -> Value {
+    json!({"id": format!("calendar-{n}"), "method": "feishu.calendar.create", "app": "acme",
+        "body": {"summary": format!("Department {n}"), "description": format!("calendar-{n}")}})
+}
+
+pub fn meeting(n: usize) -> Value {
+    json!({"id": format!("meeting-{n}"), "method": "wecom.meeting.create", "app": "campus",
+        "body": {"admin_userid": "zhangsan", "title": format!("Lecture {n}"),
+            "meeting_start": 1_900_000_000 + n * 3_600, "meeting_duration": 3_600}})
+}
+
+pub fn minutes(n: usize) -> Value {
+    json!({"id": format!("minutes-{n}"), "method": "feishu.calendar.event.meeting_minute.create", "app": "acme",
+        "path": {"calendar_id": "feishu.cn_x@group.calendar.feishu.cn", "event_id": format!("{n}_0")}})
+}
+
+const CALM: &str = include_str!("../../config/scenarios/calm.toml");
+const STORM: &str = include_str!("../../config/scenarios/storm.toml");
+
+#[tokio::test(start_paused = true)]
+async fn sixty_rooms_finish_within_two_per_cent_of_the_optimum() {
+    let world = World::new(CALM);
+    let jobs: Vec<Value> = (0..60).map(room).collect();
+    let (took, counts) = world.work(&jobs).await;
+    assert_eq!((counts.succeeded, world.books().refused), (60, 0));
+    assert!(took <= 120.0 * 1.02, "{took} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_thousand_calendars_finish_within_five_per_cent_of_the_optimum() {
+    let world = World::new(CALM);
+    let jobs: Vec<Value> = (0..2_000).map(calendar).collect();
+    let (took, counts) = world.work(&jobs).await;
+    assert_eq!((counts.succeeded, world.books().refused), (2_000, 0));
+    assert!(took <= 79.0 * 1.05, "{took} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_ends_with_every_job_once() {
+    let world = World::new(STORM);
+    let jobs: Vec<Value> = (0..60)
+        .map(room)
+        .chain((0..200).map(calendar))
+        .chain((0..200).map(meeting))
+        .chain((0..40).map(minutes))
+        .collect();
+    let (_, counts) = world.work(&jobs).await;
+    let books = world.books();
+    assert_eq!(counts.total, 500);
+    assert_eq!(counts.queued + counts.uncertain, 0, "{counts:?}");
+    assert_eq!(books.duplicates, 0, "{books:?}");
+}
