@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use apps::{apps_for_rehearsal, apps_of, facts_of};
-pub use broker::{BrokerTasks, options_of as broker_options};
+pub use broker::{broker, broker_options};
 
 use crate::clock::Clock;
 use crate::domain::catalog::Catalog;
