@@ -59,6 +59,8 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
         context.print_json(&status.document())?;
     } else {
         status.write(&mut context.out)?;
+        context.out.flush()?;
+        status.write_hints(&mut context.err)?;
     }
     let is_well = status.counts.dead + status.counts.held == 0 && status.suspensions.is_empty();
     Ok(if is_well { Exit::Success } else { Exit::Unwell })
@@ -186,14 +188,18 @@ impl Status {
             )?;
             writeln!(out, "    cure: {}", plain(&suspension.cure))?;
         }
-        if counts.held > 0 {
+        Ok(())
+    }
+
+    fn write_hints(&self, err: &mut dyn Write) -> std::io::Result<()> {
+        if self.counts.held > 0 {
             writeln!(
-                out,
-                "\nhint: `paceline jobs list --state held` shows what waits for a person; `paceline resolve` ends it"
+                err,
+                "hint: `paceline jobs list --state held` shows what waits for a person; `paceline resolve` ends it"
             )?;
         }
-        if counts.dead > 0 {
-            writeln!(out, "\nhint: `paceline dead list` shows the dead letters")?;
+        if self.counts.dead > 0 {
+            writeln!(err, "hint: `paceline dead list` shows the dead letters")?;
         }
         Ok(())
     }
