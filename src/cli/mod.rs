@@ -15,6 +15,7 @@ mod methods;
 mod plan;
 mod progress;
 mod resolve;
+mod run;
 mod signals;
 mod simulate;
 mod status;
@@ -24,6 +25,7 @@ mod suspend;
 mod table;
 mod take_over;
 mod validate;
+mod work;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -31,6 +33,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use tracing::level_filters::LevelFilter;
 
 use context::Context;
 use exit::Exit;
@@ -55,9 +58,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Args),
+    Submit(submit::Args),
+    Work(work::Args),
     Validate(validate::Args),
     Plan(plan::Args),
-    Submit(submit::Args),
     Status(status::Args),
     #[command(subcommand)]
     Jobs(jobs::Args),
@@ -108,13 +113,18 @@ fn start_logs(context: &Context, chosen: Option<logs::Filter>, command: &Command
 }
 
 impl Command {
-    fn log_level(&self) -> tracing::level_filters::LevelFilter {
-        tracing::level_filters::LevelFilter::WARN
+    fn log_level(&self) -> LevelFilter {
+        match self {
+            Self::Work(_) => LevelFilter::INFO,
+            _ => LevelFilter::WARN,
+        }
     }
 }
 
 fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
     match command {
+        Command::Run(args) => on_runtime(run::carry_out(context, args)),
+        Command::Work(args) => on_runtime(work::carry_out(context, args)),
         Command::Validate(args) => validate::carry_out(context, &args),
         Command::Plan(args) => plan::carry_out(context, &args),
         Command::Submit(args) => on_runtime(submit::carry_out(context, args)),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::domain::catalog::Catalog;
 use crate::domain::job::LaneKey;
+use crate::domain::quota::Window;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Counts, PastCall, Suspension};
 use crate::settings::Settings;
@@ -44,9 +45,8 @@ struct LaneState {
 /// One window, and the calls that may stand in it now.
 struct WindowUse {
     scope: String,
-    window: String,
+    window: Window,
     used: u64,
-    limit: u32,
 }
 
 /// Prints the status; 1 if something is dead, held or suspended.
@@ -87,9 +87,8 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Catalog, now: Timestam
             let past: Vec<_> = calls.iter().filter(|(lane, _)| is_counted(lane)).flat_map(|(_, calls)| calls).collect();
             let windows = quota.windows().iter().map(move |window| WindowUse {
                 scope: scope.to_string(),
-                window: window.to_string(),
+                window: *window,
                 used: past.iter().filter(|call| call.open || call.counted_by + window.span > now).count() as u64,
-                limit: window.limit,
             });
             windows.collect::<Vec<_>>()
         });
@@ -103,8 +102,7 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Catalog, now: Timestam
             name: key.to_string(),
             done: 0,
             total: line.queued + line.uncertain,
-            used: windows.iter().map(|window| window.used).collect(),
-            quotas: quotas.into_iter().map(|(_, quota)| quota).collect(),
+            windows: windows.iter().map(|window| (window.window, window.used)).collect(),
             stopped: suspensions.iter().find(is_mine).map(|suspension| suspension.detail.clone()),
         };
         LaneState { line, lane, windows }
@@ -132,16 +130,12 @@ fn sum(batches: &[BatchLine]) -> Counts {
 
 impl LaneState {
     fn document(&self) -> Value {
-        let windows = self.windows.iter().map(|window| json!({"scope": window.scope, "window": window.window, "used": window.used, "limit": window.limit}));
+        let windows = self.windows.iter().map(|window| json!({"scope": window.scope, "window": window.window.to_string(), "used": window.used, "limit": window.window.limit}));
         let mut document = json!(self.line);
         document["time_left_s"] = json!(self.lane.time_left().as_secs_f64());
         document["windows"] = windows.collect();
         document["suspended"] = json!(self.lane.stopped);
         document
-    }
-
-    fn windows_text(&self) -> String {
-        self.windows.iter().map(|window| format!("{} of {}", window.used, window.window)).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -225,7 +219,7 @@ impl Status {
                 state.line.uncertain.to_string(),
                 state.line.running.to_string(),
                 time_left,
-                state.windows_text(),
+                state.lane.use_text(),
             ]);
         }
         writeln!(out)?;

@@ -287,6 +287,51 @@ fn the_simulator_stays_on_loopback_and_explains_what_it_does_not_know() {
 }
 
 #[test]
+fn a_rehearsal_ends_with_a_summary_and_does_nothing_twice() {
+    let place =
+        Place::with_apps(&[("rooms.csv", ROOMS), ("good.csv", "name,capacity,room_level_id\nx,1,omb_1\ny,2,omb_1\n")]);
+    let rooms = ["--method", "feishu.vc.room.create", "--app", "acme", "--simulate", "--speed", "600"];
+    let run = |more: &[&'static str]| place.run(&[&["run"], more, &rooms].concat());
+    let refused = run(&["rooms.csv"]);
+    assert_eq!((refused.code, refused.out.as_str()), (Some(2), ""), "{}", refused.err);
+    assert!(refused.err.contains("nothing was sent"), "{}", refused.err);
+    let first: serde_json::Value = serde_json::from_str(&run(&["good.csv", "--json"]).out).unwrap();
+    assert_eq!((&first["total"], &first["succeeded"], &first["throttled"]), (&2.into(), &2.into(), &0.into()));
+    let again = run(&["good.csv"]);
+    assert_eq!(again.code, Some(0), "{}", again.err);
+    let skipped = run(&["rooms.csv", "--skip-invalid"]);
+    assert_eq!(skipped.code, Some(1));
+    assert!(
+        skipped.out.contains("2 dead invalid: column 3 (capacity): expected an integer, got \"ten\""),
+        "{}",
+        skipped.out
+    );
+    assert!(!place.path().join("paceline.db").exists(), "a rehearsal leaves the ledger alone");
+    let rehearsed = [("PACELINE_STORE__URL", "sqlite://paceline.simulated.db")];
+    let job = place.run_with(&["jobs", "show", "good:1"], &rehearsed);
+    assert!(
+        job.out.starts_with("good:1: succeeded\n") && job.out.contains("1 attempts, 1 charged"),
+        "{}",
+        job.transcript()
+    );
+}
+
+#[test]
+fn what_calls_somebody_needs_apps_and_their_secrets() {
+    let place = Place::new(&[("good.csv", "name,capacity,room_level_id\nx,1,o\n")]);
+    let rooms = ["run", "good.csv", "--method", "feishu.vc.room.create", "--app", "acme"];
+    insta::assert_snapshot!("run_without_apps", place.run(&rooms).transcript());
+    insta::assert_snapshot!("work_without_apps", place.run(&["work"]).transcript());
+    insta::assert_snapshot!("run_speed_alone", place.run(&[&rooms[..], &["--speed", "2"]].concat()).transcript());
+    place.write("paceline.toml", SETTINGS);
+    insta::assert_snapshot!("run_without_secrets", place.run(&rooms).transcript());
+    place.write("paceline.toml", &format!("{SETTINGS}[apps.acme.quotas]\n\"feishu.vc.rooms.create\" = \"1/s\"\n"));
+    let secrets = [("ACME_SECRET", "a"), ("CAMPUS_SECRET", "b")];
+    insta::assert_snapshot!("run_unknown_quota", place.run_with(&rooms, &secrets).transcript());
+    assert!(!place.path().join("paceline.db").exists());
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let place = Place::with_apps(&[]);
     for arguments in [&["methods", "list"][..], &["completions", "bash"], &["--help"]] {
