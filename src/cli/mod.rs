@@ -39,6 +39,7 @@ use context::Context;
 use exit::Exit;
 
 /// Calls the Feishu/Lark and WeCom server APIs at exactly the documented pace: never over quota, never twice.
+#[expect(clippy::doc_markdown, reason = "these comments are the help, which shows backticks as they stand")]
 #[derive(Debug, Parser)]
 #[command(name = "paceline", version, max_term_width = 120, disable_help_subcommand = true)]
 #[command(

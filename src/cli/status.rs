@@ -69,8 +69,8 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
 fn look(ledger: &Operator, settings: &Settings, catalog: &Catalog, now: Timestamp) -> anyhow::Result<Status> {
     let batches = ledger.batches()?;
     let suspensions = ledger.suspensions()?;
-    let lines = ledger.lanes()?;
-    let quotas = lines.iter().filter_map(|line| {
+    let standing = ledger.lanes()?;
+    let quotas = standing.iter().filter_map(|line| {
         let method = catalog.method(&line.method)?;
         Some((key(line), effective(settings.apps.get(&line.app), method)))
     });
@@ -78,7 +78,7 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Catalog, now: Timestam
     let longest = quotas.values().flatten().map(|(_, quota)| quota.span_max()).max().unwrap_or_default();
     let mut calls: BTreeMap<LaneKey, Vec<PastCall>> = BTreeMap::new();
     ledger.each_call(now - longest, |call| calls.entry(call.lane.clone()).or_default().push(call))?;
-    let lanes = lines.into_iter().map(|line| {
+    let states = standing.into_iter().map(|line| {
         let key = key(&line);
         let quotas = quotas.get(&key).cloned().unwrap_or_default();
         let windows = quotas.iter().flat_map(|(scope, quota)| {
@@ -107,7 +107,7 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Catalog, now: Timestam
         };
         LaneState { line, lane, windows }
     });
-    let lanes = lanes.collect();
+    let lanes = states.collect();
     Ok(Status { counts: sum(&batches), batches, lanes, suspensions })
 }
 

@@ -55,7 +55,8 @@ pub fn plan(calls: &BTreeMap<LaneKey, u64>, catalog: &Catalog, apps: &BTreeMap<S
         let Some(method) = catalog.job_method(&lane.method) else { continue };
         let app = apps.get(&lane.app);
         let quotas = effective(app, method);
-        time = time.max(least_time(quotas.iter().flat_map(|(_, quota)| quota.windows()), *calls));
+        let windows: Vec<_> = quotas.iter().flat_map(|(_, quota)| quota.windows()).copied().collect();
+        time = time.max(least_time(&windows, *calls));
         for (scope, quota) in quotas {
             let owner = owner(scope, lane, app);
             let is_same = |need: &&mut Need| (&need.method, need.scope, &need.owner) == (&lane.method, scope, &owner);
@@ -73,7 +74,7 @@ pub fn plan(calls: &BTreeMap<LaneKey, u64>, catalog: &Catalog, apps: &BTreeMap<S
         }
     }
     for need in &mut needs {
-        need.time = least_time(need.quota.windows().iter(), need.calls);
+        need.time = least_time(need.quota.windows(), need.calls);
     }
     needs.sort_by_key(|need| std::cmp::Reverse(need.time));
     let longest = needs.first().map_or(Duration::ZERO, |need| need.time);
@@ -96,14 +97,14 @@ pub fn owner(scope: QuotaScope, lane: &LaneKey, app: Option<&App>) -> String {
 
 /// The time from the first to the last of `calls`, each as early as every window allows: in `[t, t+span)` at most
 /// `limit`, so call number n comes at least a span after call number n − limit.
-fn least_time<'w>(windows: impl Iterator<Item = &'w Window> + Clone, calls: u64) -> Duration {
+fn least_time(windows: &[Window], calls: u64) -> Duration {
     let calls = usize::try_from(calls).unwrap_or(usize::MAX);
     let mut sent: Vec<Duration> = Vec::new();
     for n in 0..calls {
         let earliest = |window: &Window| {
             n.checked_sub(window.limit as usize).and_then(|before| sent.get(before)).map(|at| *at + window.span)
         };
-        let at = windows.clone().filter_map(earliest).max().unwrap_or_default();
+        let at = windows.iter().filter_map(earliest).max().unwrap_or_default();
         sent.push(at.max(sent.last().copied().unwrap_or_default()));
     }
     sent.last().copied().unwrap_or_default()
@@ -116,7 +117,7 @@ mod tests {
 
     fn seconds(quota: &str, calls: u64) -> u64 {
         let quota: Quota = quota.parse().unwrap();
-        least_time(quota.windows().iter(), calls).as_secs()
+        least_time(quota.windows(), calls).as_secs()
     }
 
     #[test]
