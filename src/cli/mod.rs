@@ -3,6 +3,7 @@
 //! Only this module knows arguments, terminals and exit codes. [`exit`] says how a command ends; [`context`] is what
 //! every command starts from.
 
+mod audit;
 mod batch;
 mod completions;
 mod context;
@@ -39,6 +40,7 @@ use context::Context;
 use exit::Exit;
 
 /// Calls the Feishu/Lark and WeCom server APIs at exactly the documented pace: never over quota, never twice.
+#[expect(clippy::doc_markdown, reason = "these comments are the help, which shows backticks as they stand")]
 #[derive(Debug, Parser)]
 #[command(name = "paceline", version, max_term_width = 120, disable_help_subcommand = true)]
 #[command(
@@ -74,6 +76,7 @@ enum Command {
     Suspend(suspend::SuspendArgs),
     Resume(suspend::ResumeArgs),
     Export(export::Args),
+    Audit(audit::Args),
     Simulate(simulate::Args),
     Completions(completions::Args),
 }
@@ -114,10 +117,7 @@ fn start_logs(context: &Context, chosen: Option<logs::Filter>, command: &Command
 
 impl Command {
     fn log_level(&self) -> LevelFilter {
-        match self {
-            Self::Work(_) => LevelFilter::INFO,
-            _ => LevelFilter::WARN,
-        }
+        if matches!(self, Self::Work(_)) { LevelFilter::INFO } else { LevelFilter::WARN }
     }
 }
 
@@ -132,6 +132,7 @@ fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
         Command::Jobs(args) => jobs::carry_out(context, args),
         Command::Dead(args) => on_runtime(dead::carry_out(context, args)),
         Command::Resolve(args) => resolve::carry_out(context, args),
+        Command::Audit(args) => audit::carry_out(context, &args),
         Command::Export(args) => export::carry_out(context, args),
         Command::Simulate(args) => on_runtime(simulate::carry_out(context, args)),
         Command::Methods(args) => methods::carry_out(context, args),

@@ -104,12 +104,12 @@ impl Progress {
             }
             Self::Lines { last, meter } => {
                 // Rates are measured at every look, whether lines are due or not.
-                let lines: Vec<_> = lanes.iter().map(|lane| (lane, lane.message(meter.rate(lane, now)))).collect();
+                let due: Vec<_> = lanes.iter().map(|lane| (lane, lane.message(meter.rate(lane, now)))).collect();
                 if now.since(*last) < LINES_EVERY {
                     return Ok(());
                 }
                 *last = now;
-                for (lane, message) in lines {
+                for (lane, message) in due {
                     writeln!(err, "{}: {}/{}, {message}", plain(&lane.name), lane.done, lane.total)?;
                 }
             }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::domain::catalog::Catalog;
 use crate::domain::job::LaneKey;
-use crate::domain::quota::Window;
+use crate::domain::quota::{Key, Quota, Window};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Counts, PastCall, Suspension};
 use crate::settings::Settings;
@@ -15,7 +16,7 @@ use crate::store::operator::{BatchLine, LaneLine, Operator};
 
 use super::context::{Context, catalog};
 use super::exit::Exit;
-use super::plan::{effective, owner};
+use super::plan::planner;
 use super::progress::{Lane, duration};
 use super::table::{Align, Table, plain};
 
@@ -66,27 +67,25 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     Ok(if is_well { Exit::Success } else { Exit::Unwell })
 }
 
-fn look(ledger: &Operator, settings: &Settings, catalog: &Catalog, now: Timestamp) -> anyhow::Result<Status> {
+fn look(ledger: &Operator, settings: &Settings, catalog: &Arc<Catalog>, now: Timestamp) -> anyhow::Result<Status> {
     let batches = ledger.batches()?;
     let suspensions = ledger.suspensions()?;
-    let lines = ledger.lanes()?;
-    let quotas = lines.iter().filter_map(|line| {
-        let method = catalog.method(&line.method)?;
-        Some((key(line), effective(settings.apps.get(&line.app), method)))
-    });
-    let quotas: BTreeMap<_, _> = quotas.collect();
-    let longest = quotas.values().flatten().map(|(_, quota)| quota.span_max()).max().unwrap_or_default();
+    let standing = ledger.lanes()?;
     let mut calls: BTreeMap<LaneKey, Vec<PastCall>> = BTreeMap::new();
-    ledger.each_call(now - longest, |call| calls.entry(call.lane.clone()).or_default().push(call))?;
-    let lanes = lines.into_iter().map(|line| {
+    let lanes: Vec<_> = standing.iter().map(key).collect();
+    let planner = planner(settings, catalog, lanes.iter(), 1.0)?;
+    ledger.each_call(now - planner.span_max(), |call| calls.entry(call.lane.clone()).or_default().push(call))?;
+    let calls: Vec<_> =
+        calls.into_iter().filter_map(|(lane, calls)| Some((planner.plan(&lane)?.quotas, calls))).collect();
+    let states = standing.into_iter().map(|line| {
         let key = key(&line);
-        let quotas = quotas.get(&key).cloned().unwrap_or_default();
-        let windows = quotas.iter().flat_map(|(scope, quota)| {
-            let owner_of = |lane: &LaneKey| owner(*scope, lane, settings.apps.get(&lane.app));
-            let is_counted = |lane: &LaneKey| lane.method == key.method && owner_of(lane) == owner_of(&key);
-            let past: Vec<_> = calls.iter().filter(|(lane, _)| is_counted(lane)).flat_map(|(_, calls)| calls).collect();
+        let quotas = planner.plan(&key).map(|plan| plan.quotas).unwrap_or_default();
+        let windows = quotas.iter().flat_map(|(key, quota)| {
+            let is_counted = |quotas: &[(Key, Quota)]| quotas.iter().any(|(other, _)| other == key);
+            let past: Vec<_> =
+                calls.iter().filter(|(quotas, _)| is_counted(quotas)).flat_map(|(_, calls)| calls).collect();
             let windows = quota.windows().iter().map(move |window| WindowUse {
-                scope: scope.to_string(),
+                scope: key.scope.to_string(),
                 window: *window,
                 used: past.iter().filter(|call| call.open || call.counted_by + window.span > now).count() as u64,
             });
@@ -107,7 +106,7 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Catalog, now: Timestam
         };
         LaneState { line, lane, windows }
     });
-    let lanes = lanes.collect();
+    let lanes = states.collect();
     Ok(Status { counts: sum(&batches), batches, lanes, suspensions })
 }
 

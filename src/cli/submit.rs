@@ -194,7 +194,7 @@ async fn until_connected(link: &Link) -> anyhow::Result<()> {
     }
     let why = match link.state() {
         State::Down { error, .. } => error.to_string(),
-        other => other.to_string(),
+        other @ (State::Connecting | State::Connected | State::Blocked { .. } | State::Closed) => other.to_string(),
     };
     Err(refuse(format!("the broker cannot be reached: {why}"), "`paceline check` looks at it more closely"))
 }

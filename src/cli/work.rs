@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::info;
 
-use crate::broker::Service;
+use crate::broker::{Service, intake};
 use crate::engine::ports::Ledger;
 use crate::engine::{Engine, Stop};
 use crate::store::sqlite::{Mode, SqliteLedger};
@@ -106,7 +106,7 @@ async fn work(
     }
 }
 
-type Readiness = tokio::sync::watch::Receiver<crate::broker::intake::State>;
+type Readiness = watch::Receiver<intake::State>;
 
 fn readiness(service: &Service) -> Readiness {
     service.intake()
@@ -130,7 +130,7 @@ async fn run(
         if tokio::time::timeout(QUIET, stopped.wait_for(|stopped| *stopped)).await.is_ok() {
             return Ok(Stop::Drained);
         }
-        let takes = |intake: &Readiness| matches!(*intake.borrow(), crate::broker::intake::State::Consuming);
+        let takes = |intake: &Readiness| matches!(*intake.borrow(), intake::State::Consuming);
         let nothing_came = ledger.counts(None).await?.total == before;
         if nothing_came && intake.as_ref().is_none_or(takes) {
             return Ok(Stop::Idle);
