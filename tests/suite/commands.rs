@@ -177,7 +177,7 @@ fn every_fault_of_a_file_is_named_by_line_and_field() {
 
 #[test]
 fn only_the_first_faults_are_printed_for_people() {
-    let rows: String = (0..25).map(|row| format!("r{row},x,many,o\n")).collect();
+    let rows = (0..25).map(|row| format!("r{row},x,many,o\n")).collect::<Vec<_>>().concat();
     let place = Place::with_apps(&[("rooms.csv", &format!("id,name,capacity,room_level_id\n{rows}"))]);
     let arguments = ["validate", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme"];
     let outcome = place.run(&arguments);
@@ -190,7 +190,7 @@ fn only_the_first_faults_are_printed_for_people() {
 
 #[test]
 fn a_plan_names_the_deciding_quota() {
-    let rows: String = (0..61).map(|row| format!("r{row},x,4,o\n")).collect();
+    let rows = (0..61).map(|row| format!("r{row},x,4,o\n")).collect::<Vec<_>>().concat();
     let place = Place::with_apps(&[("rooms.csv", &format!("id,name,capacity,room_level_id\n{rows}"))]);
     let outcome = place.run(&["plan", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme"]);
     insta::assert_snapshot!("plan", outcome.transcript());
