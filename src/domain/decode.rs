@@ -28,6 +28,8 @@ pub struct AppFacts {
     pub family: String,
     /// The users whose tokens the settings hold.
     pub users: BTreeSet<String>,
+    /// Whether it serves several tenants, as a store app does; a custom app has one, which no job names.
+    pub has_tenants: bool,
 }
 
 /// Which apps a job may name.
@@ -105,6 +107,7 @@ impl Decoder {
         }
         let tenant = envelope.text("tenant", None);
         envelope.short("tenant", tenant.as_deref(), SHORT_STRING_BYTES_MAX);
+        fit_tenant(tenant.as_deref(), facts, &mut envelope.faults);
         let identity = envelope.identity(method, facts);
         let priority = envelope.priority(defaults.priority);
         let not_before = envelope.time("not_before");
@@ -182,6 +185,18 @@ fn unreadable(defaults: &Defaults, message: String) -> Rejection {
         app: defaults.app.clone(),
         batch: defaults.batch.clone(),
         faults: vec![Fault::malformed("", message)],
+    }
+}
+
+/// A tenant on a custom app would only be a second name for the same quota.
+fn fit_tenant(tenant: Option<&str>, facts: Option<&AppFacts>, faults: &mut Vec<Fault>) {
+    if let Some(tenant) = tenant.filter(|tenant| !tenant.is_empty())
+        && facts.is_some_and(|facts| !facts.has_tenants)
+    {
+        faults.push(Fault::invalid(
+            "tenant",
+            format!("the app is a custom app with one tenant; leave it out, got {}", shown_text(tenant)),
+        ));
     }
 }
 

@@ -122,7 +122,11 @@ async fn settle(
                 engine.access().forget(&plan.app, &lane.tenant, token);
             }
         }
-        Side::Suspend(scope, failure) => engine.suspend(lane, scope, &failure).await,
+        Side::Suspend(scope, failure) => {
+            // After the resume its token may be renewed once more.
+            job.renewed = false;
+            engine.suspend(lane, scope, &failure).await;
+        }
     }
     apply(engine, lane, job, &settlement);
 }

@@ -86,7 +86,7 @@ pub fn facts_of(settings: &Settings, catalog: &Catalog) -> decode::Apps {
     let facts = settings.apps.iter().map(|(name, app)| {
         let family = catalog.platforms.get(&app.platform).map(|platform| platform.family.clone());
         let users: BTreeSet<_> = app.users.keys().cloned().collect();
-        (name.clone(), AppFacts { family: family.unwrap_or_default(), users })
+        (name.clone(), AppFacts { family: family.unwrap_or_default(), users, has_tenants: false })
     });
     decode::Apps::Named(facts.collect())
 }

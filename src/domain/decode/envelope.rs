@@ -129,6 +129,9 @@ impl Envelope {
                     _ => &method.body_schema,
                 };
                 schema.check_object(name, &map, &mut self.faults);
+                if name == "path" {
+                    refuse_dots(&map, &mut self.faults);
+                }
             }
             map
         };
@@ -143,6 +146,15 @@ impl Envelope {
                 None => "a method's parameters belong into \"body\", \"query\" or \"path\"".to_owned(),
             };
             self.faults.push(Fault::invalid(name, format!("no such field of a job; {hint}")));
+        }
+    }
+}
+
+/// A path segment of dots would be taken for a step up, however it is encoded, and the call would reach another method.
+fn refuse_dots(path: &Map<String, Value>, faults: &mut Vec<Fault>) {
+    for (name, value) in path {
+        if matches!(value.as_str(), Some("." | "..")) {
+            faults.push(Fault::invalid(format!("path.{name}"), format!("expected an id, got {}", shown(value))));
         }
     }
 }

@@ -12,6 +12,7 @@ fn decoder() -> Decoder {
     let app = |family: &str, users: &[&str]| AppFacts {
         family: family.to_owned(),
         users: users.iter().map(|user| (*user).to_owned()).collect(),
+        has_tenants: family == "feishu",
     };
     let apps = [("acme", app("feishu", &["anna"])), ("campus", app("wecom", &[]))];
     let apps = apps.map(|(name, facts)| (name.to_owned(), facts)).into();
@@ -288,4 +289,23 @@ fn the_same_params_in_another_order_are_the_same_content() {
         "method":"feishu.vc.room.create","id":"r1"}"#;
     let b = decoder().decode(raw, &Defaults::default()).unwrap();
     assert_eq!(a.content_hash(), b.content_hash());
+}
+
+#[test]
+fn a_path_cannot_step_up() {
+    let minutes = |id: &str| {
+        json!({"id": "m", "method": "feishu.calendar.event.meeting_minute.create", "app": "acme",
+               "path": {"calendar_id": id, "event_id": "e_0"}})
+    };
+    assert!(decode(&minutes("feishu.cn_x@group.calendar.feishu.cn")).is_ok());
+    for id in [".", ".."] {
+        assert_one(&faults(&minutes(id), Reason::Invalid), &["path.calendar_id", "expected an id"]);
+    }
+}
+
+#[test]
+fn a_custom_app_has_one_tenant() {
+    let meeting = json!({"id": "w", "method": "wecom.meeting.create", "app": "campus", "tenant": "t1",
+        "body": {"admin_userid": "u", "title": "t", "meeting_start": 4_000_000_000_i64, "meeting_duration": 300}});
+    assert_one(&faults(&meeting, Reason::Invalid), &["tenant", "leave it out"]);
 }
