@@ -94,3 +94,90 @@ impl LanePlan {
         self.method.kind == Kind::Token
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::domain::catalog::built_in;
+    use crate::engine::app::OnUncertain;
+
+    const MEETING: &str = "wecom.meeting.create";
+
+    /// Name, corp id, own quotas, share.
+    type Own<'a> = (&'a str, &'a str, &'a [(&'a str, Option<QuotaScope>)], f64);
+
+    fn planner(apps: &[Own<'_>]) -> Planner {
+        let catalog = Arc::new(built_in().unwrap());
+        let app = |&(name, id, quotas, share): &Own<'_>| {
+            let app = App {
+                name: name.to_owned(),
+                platform: Arc::clone(&catalog.platforms["wecom"]),
+                base_url: "https://qyapi.weixin.qq.com".to_owned(),
+                id: id.to_owned(),
+                secret: SecretString::from("s"),
+                users: BTreeMap::new(),
+                on_uncertain: OnUncertain::Hold,
+                mark_created: true,
+                share,
+                quotas: quotas
+                    .iter()
+                    .map(|(text, scope)| ((MEETING.to_owned(), *scope), text.parse().unwrap()))
+                    .collect(),
+            };
+            (name.to_owned(), Arc::new(app))
+        };
+        Planner { apps: apps.iter().map(app).collect(), catalog: Arc::clone(&catalog), speed: 1.0 }
+    }
+
+    fn quotas(planner: &Planner, app: &str) -> Vec<String> {
+        let lane = LaneKey { app: app.to_owned(), tenant: String::new(), method: MEETING.to_owned() };
+        let plan = planner.plan(&lane).unwrap();
+        plan.quotas.iter().map(|(key, quota)| format!("{} {}: {quota}", key.scope, key.owner)).collect()
+    }
+
+    #[test]
+    fn the_documented_quotas_are_counted_by_corp_address_and_app() {
+        let planner = planner(&[("a", "ww1", &[], 1.0)]);
+        let expected = [
+            "corp ww1: 150000/h, 10000/min",
+            "host https://qyapi.weixin.qq.com: 600000/h, 20000/min",
+            "app a: 10000/day",
+        ];
+        assert_eq!(quotas(&planner, "a"), expected);
+    }
+
+    #[test]
+    fn an_override_replaces_the_main_quota_or_the_one_it_names() {
+        let own: &[_] = &[("100/min", None), ("50/day", Some(QuotaScope::App))];
+        let found = quotas(&planner(&[("a", "ww1", own, 1.0)]), "a");
+        assert_eq!((found[0].as_str(), found[2].as_str()), ("corp ww1: 100/min", "app a: 50/day"));
+    }
+
+    #[test]
+    fn apps_that_share_a_key_get_the_strictest_of_their_settings() {
+        let planner = planner(&[
+            ("a", "ww1", &[("100/min", None)], 1.0),
+            ("b", "ww1", &[("300/h", None)], 0.5),
+            ("c", "ww2", &[], 1.0),
+        ]);
+        assert_eq!(quotas(&planner, "a")[0], "corp ww1: 150/h, 100/min");
+        assert_eq!(quotas(&planner, "a")[0], quotas(&planner, "b")[0]);
+        assert_eq!(quotas(&planner, "c")[0], "corp ww2: 150000/h, 10000/min");
+        assert_eq!(
+            quotas(&planner, "c")[1],
+            "host https://qyapi.weixin.qq.com: 300000/h, 10000/min",
+            "b's share counts"
+        );
+    }
+
+    #[test]
+    fn an_unknown_app_or_method_has_no_plan() {
+        let planner = planner(&[("a", "ww1", &[], 1.0)]);
+        for (app, method) in [("b", MEETING), ("a", "wecom.nothing")] {
+            let lane = LaneKey { app: app.to_owned(), tenant: String::new(), method: method.to_owned() };
+            assert!(planner.plan(&lane).is_none());
+        }
+    }
+}

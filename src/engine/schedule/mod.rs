@@ -3,15 +3,16 @@
 //! [`Schedule::next`] is asked until it says when to ask again. Lanes that cannot go on stand in no line but one: that
 //! of the quota key, the slot, the gate or the clock they wait for; so ten thousand waiting lanes cost nothing.
 
+mod endings;
 mod lane;
+mod lines;
 #[cfg(test)]
 mod tests;
 mod timers;
 mod view;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -184,103 +185,6 @@ impl Schedule {
             }
         }
         Next::Sleep(self.lane_timers.next().into_iter().chain(self.key_timers.next()).min())
-    }
-
-    /// Gives the permit back, when the call's reply is there or given up on.
-    pub fn end_call(&mut self, ticket: Ticket, ended: Ended<'_>, now: Mono) {
-        let lane = &mut self.lanes[ticket.lane];
-        let keys = lane.keys.clone();
-        let app = lane.key.app.clone();
-        self.book.give_back(
-            &keys,
-            match ended {
-                Ended::NotSent | Ended::Unreachable => None,
-                Ended::Answered | Ended::Refused(..) => Some(now),
-                Ended::Lost(until) => Some(until),
-            },
-        );
-        lane.tally.sent += u64::from(!matches!(ended, Ended::NotSent | Ended::Unreachable));
-        let mut gate_refused = false;
-        match ended {
-            Ended::Refused(scope, refusal) => {
-                lane.tally.throttled += 1;
-                if scope == ThrottleScope::Concurrency {
-                    lane.concurrency.lower(lane.in_flight);
-                }
-                if scope == ThrottleScope::Method {
-                    self.book.refuse(&keys, ticket.probes, now, refusal);
-                } else {
-                    self.book.answered(&keys, ticket.probes, true);
-                }
-                if scope == ThrottleScope::App {
-                    gate_refused = true;
-                    self.gate(&app).gate.refuse(now, ticket.gate_probe, refusal.reset);
-                }
-            }
-            Ended::Answered => {
-                lane.concurrency.succeed();
-                self.book.answered(&keys, ticket.probes, true);
-            }
-            Ended::Unreachable => {
-                self.book.answered(&keys, ticket.probes, false);
-                gate_refused = true;
-                self.gate(&app).gate.unreachable(now, ticket.gate_probe);
-            }
-            Ended::NotSent | Ended::Lost(_) => self.book.answered(&keys, ticket.probes, false),
-        }
-        if !gate_refused {
-            let applied = matches!(ended, Ended::Answered | Ended::Refused(..));
-            self.gate(&app).gate.answered(ticket.gate_probe, applied);
-        }
-        self.wake_gate(&app);
-        for key in keys {
-            self.wake_line(key, now);
-        }
-    }
-
-    /// Gives the slot back, when the job is settled. What becomes of the job is said by one of the calls below.
-    pub fn end_job(&mut self, ticket: Ticket) {
-        if !ticket.has_slot {
-            return;
-        }
-        self.in_flight -= 1;
-        self.lanes[ticket.lane].in_flight -= 1;
-        self.make_ready(ticket.lane);
-        if let Some(id) = self.slot_line.pop_front() {
-            self.lanes[id].in_slot_line = false;
-            self.make_ready(id);
-        }
-    }
-
-    /// Puts a job back into its lane.
-    pub fn put_back(&mut self, lane: &LaneKey, job: Queued, not_before: Option<Timestamp>) {
-        if let Some(id) = self.lane(lane) {
-            self.lanes[id].put_back(job, not_before);
-            self.make_ready(id);
-        }
-    }
-
-    /// Puts a job among those to be verified, not before `at`.
-    pub fn put_uncertain(&mut self, lane: &LaneKey, job: Queued, at: Timestamp) {
-        if let Some(id) = self.lane(lane) {
-            self.lanes[id].add_uncertain(job, at);
-            self.make_ready(id);
-        }
-    }
-
-    /// The verification handed out by [`Next::Verify`] is over; the lane may begin another.
-    pub fn verified(&mut self, lane: &LaneKey) {
-        if let Some(id) = self.lane(lane) {
-            self.lanes[id].verifying = false;
-            self.make_ready(id);
-        }
-    }
-
-    /// Counts an ending of a job.
-    pub fn count(&mut self, lane: &LaneKey, count: impl FnOnce(&mut Tally)) {
-        if let Some(id) = self.lane(lane) {
-            count(&mut self.lanes[id].tally);
-        }
     }
 
     /// Holds a whole app back for a while: its token endpoint is down. `false` if it was held back already.
@@ -485,90 +389,5 @@ impl Schedule {
                 None
             }
         }
-    }
-
-    fn pass_gate(&mut self, id: LaneId, now: Mono) -> Option<bool> {
-        let app = self.lanes[id].key.app.clone();
-        let gate = self.gate(&app);
-        match gate.gate.pass(now) {
-            Ok(probe) => Some(probe),
-            Err(Some(at)) => {
-                self.lane_timers.arm(id, at);
-                None
-            }
-            Err(None) => {
-                if !gate.line.contains(&id) {
-                    gate.line.push_back(id);
-                }
-                None
-            }
-        }
-    }
-
-    fn wake_gate(&mut self, app: &str) {
-        let line = self.gates.get_mut(app).map(|gate| std::mem::take(&mut gate.line)).unwrap_or_default();
-        for id in line {
-            self.make_ready(id);
-        }
-    }
-
-    /// Puts a lane into the line of the key that decides: at its head if it was woken from there just now.
-    fn wait_for(&mut self, id: LaneId, blocked: Blocked, now: Mono) {
-        let key = blocked.key;
-        let lane = &mut self.lanes[id];
-        if !lane.lines.contains(&key) {
-            lane.lines.push(key);
-            let first = lane.woken_by == Some(key);
-            self.book.queue_up(key, id, first);
-        }
-        match (blocked.window, blocked.until) {
-            (None, Some(at)) => self.key_timers.arm(key, at),
-            (Some(_), _) | (None, None) => self.arm(key, now),
-        }
-    }
-
-    /// A permit that woke this lane without its using it is for the next in line.
-    fn pass_on(&mut self, id: LaneId, now: Mono) {
-        for index in 0..self.lanes[id].keys.len() {
-            let key = self.lanes[id].keys[index];
-            if !self.lanes[id].lines.contains(&key) {
-                self.wake_line(key, now);
-            }
-        }
-    }
-
-    /// Wakes the first of a key's line if there is a permit; its turn wakes the next, or else the alarm does.
-    fn wake_line(&mut self, key: KeyId, now: Mono) {
-        if !self.book.has_line(key) {
-            return;
-        }
-        if self.book.free(key, now) == 0 {
-            return self.arm(key, now);
-        }
-        if let Some(id) = self.book.next_in_line(key) {
-            let lane = &mut self.lanes[id];
-            lane.lines.retain(|line| *line != key);
-            lane.woken_by = Some(key);
-            self.make_ready(id);
-        }
-    }
-
-    /// Sets the alarm of a key that has a line; a permit that waits for a reply needs none.
-    fn arm(&mut self, key: KeyId, now: Mono) {
-        let at = match self.book.check(&[key], now) {
-            Ok(()) => now + Duration::from_micros(1),
-            Err(Blocked { until: Some(at), .. }) => at,
-            Err(Blocked { until: None, .. }) => return,
-        };
-        self.key_timers.arm(key, at);
-    }
-
-    /// Lanes whose jobs stand still because of a suspension.
-    pub fn suspended_lanes(&self) -> HashSet<Arc<LaneKey>> {
-        self.lanes
-            .iter()
-            .filter(|lane| lane.suspended && lane.waiting() > 0)
-            .map(|lane| Arc::clone(&lane.key))
-            .collect()
     }
 }

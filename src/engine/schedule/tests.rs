@@ -1,6 +1,7 @@
 //! The schedule alone: time is a number here.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
