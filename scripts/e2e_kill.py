@@ -74,10 +74,8 @@ def trial(arguments):
             ended = site.counts()["succeeded"]
             check(ended == total, f"'paceline status' counts {ended} of {total} jobs as succeeded")
             check_books(site.books(), WANTED)
-            code, _ = site.run("audit")
-            check(code == 0, f"'paceline audit' ended with {code}")
     print(f"{total} jobs, killed {hits} times (seed {arguments.seed}, {arguments.mode}): "
-          "each ended once, 0 duplicates, 0 refusals, audit clean")
+          "each ended once, 0 duplicates, 0 refusals")
 
 
 if __name__ == "__main__":

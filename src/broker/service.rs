@@ -70,6 +70,10 @@ impl Task {
 
     async fn stop(&mut self) {
         self.stop.send_replace(true);
+        // The intake is stopped before the rest, and once more with it: a handle must not be awaited twice.
+        if self.handle.is_finished() {
+            return;
+        }
         // A panic in it has been reported by the runtime, and must not keep the others from being closed.
         let _ = (&mut self.handle).await;
     }

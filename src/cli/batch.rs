@@ -11,11 +11,12 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use crate::domain::catalog::Catalog;
-use crate::domain::decode::{AppFacts, Apps, Decoder};
+use crate::domain::decode::{Apps, Decoder};
 use crate::domain::job::LaneKey;
 use crate::domain::reason::Reason;
 use crate::domain::rows::{FileError, Format, Input, Row, Rows};
-use crate::settings::{App, Settings};
+use crate::settings::Settings;
+use crate::wiring;
 
 use super::exit::refuse;
 use super::table::plain;
@@ -81,18 +82,7 @@ impl Source {
 
 /// The decoder for files: with the apps of the settings, or any app if the settings have none or `is_rehearsal`.
 pub fn decoder(settings: &Settings, catalog: &Arc<Catalog>, is_rehearsal: bool) -> Decoder {
-    let facts = |app: &App| AppFacts {
-        family: catalog
-            .platforms
-            .get(&app.platform)
-            .map_or_else(|| app.platform.clone(), |platform| platform.family.clone()),
-        users: app.users.keys().cloned().collect(),
-    };
-    let apps = if is_rehearsal || settings.apps.is_empty() {
-        Apps::Any
-    } else {
-        Apps::Named(settings.apps.iter().map(|(name, app)| (name.clone(), facts(app))).collect())
-    };
+    let apps = if is_rehearsal || settings.apps.is_empty() { Apps::Any } else { wiring::facts_of(settings, catalog) };
     Decoder { catalog: Arc::clone(catalog), apps }
 }
 

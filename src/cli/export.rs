@@ -102,10 +102,8 @@ fn write_rows(
 
 /// A reader that went away stays recognisable.
 fn io_of(error: csv::Error) -> anyhow::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error.into(),
-        other => anyhow::anyhow!("CSV: {other:?}"),
-    }
+    let words = error.to_string();
+    if let csv::ErrorKind::Io(error) = error.into_kind() { error.into() } else { anyhow::anyhow!("CSV: {words}") }
 }
 
 fn columns(header: Option<&[String]>) -> Vec<String> {

@@ -89,9 +89,9 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
                 ));
             };
             if json {
-                context.print_json(&json!(sheet))?
+                context.print_json(&json!(sheet))?;
             } else {
-                show(&sheet, &mut context.out)?
+                show(&sheet, &mut context.out)?;
             }
             Ok(Exit::Success)
         }

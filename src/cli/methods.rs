@@ -5,11 +5,10 @@ use std::io::Write;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use crate::domain::catalog::{Catalog, Creation, Kind, Method, MethodQuota, Schema, nearest};
+use crate::domain::catalog::{Catalog, Kind, Method, MethodQuota, Platform, describe, nearest, to_json};
 
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
-use super::fields::rules;
 use super::table::{Align, Table};
 
 /// Show the catalog: methods, their parameters, quotas and errors
@@ -41,10 +40,11 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
         Args::List { all, json } => list(context, &catalog, all, json)?,
         Args::Show { method, json } => {
             let method = find(&catalog, &method)?;
+            let platform = platform(&catalog, method)?;
             if json {
-                context.print_json(&document(method, true))?;
+                context.print_json(&to_json(platform, method))?;
             } else {
-                show(method, &mut context.out)?;
+                context.out.write_all(describe(platform, method).as_bytes())?;
             }
         }
     }
@@ -66,7 +66,7 @@ pub fn find<'c>(catalog: &'c Catalog, name: &str) -> anyhow::Result<&'c Method> 
 fn list(context: &mut Context, catalog: &Catalog, all: bool, as_json: bool) -> anyhow::Result<()> {
     let methods = catalog.methods.values().filter(|method| all || method.kind == Kind::Job);
     if as_json {
-        let documents: Vec<_> = methods.map(|method| document(method, false)).collect();
+        let documents: Vec<_> = methods.map(|method| brief(method)).collect();
         return context.print_json(&Value::from(documents));
     }
     let mut table = Table::new([
@@ -86,112 +86,23 @@ fn quota_text(quota: &MethodQuota) -> String {
     format!("{} per {}", quota.quota, quota.scope)
 }
 
-fn document(method: &Method, whole: bool) -> Value {
-    let quotas: Vec<_> = method
-        .quotas
-        .iter()
-        .map(|quota| json!({"scope": quota.scope, "quota": quota.quota, "note": quota.note}))
-        .collect();
-    let mut document = json!({
+fn brief(method: &Method) -> Value {
+    let quotas = method.quotas.iter().map(|quota| json!({"scope": quota.scope, "quota": quota.quota}));
+    json!({
         "name": method.name,
         "kind": method.kind,
         "title": method.title,
         "title_zh": method.title_zh,
         "source": method.source,
-        "http": format!("{} {}", method.http_method, method.path),
-        "identities": method.identities,
-        "quotas": quotas,
+        "quotas": quotas.collect::<Vec<_>>(),
         "creation": method.creation.as_str(),
-    });
-    if whole {
-        document["needs"] = json!(method.needs);
-        document["path"] = method.path_schema.to_json();
-        document["query"] = method.query_schema.to_json();
-        document["body"] = method.body_schema.to_json();
-        document["key"] = json!(method.reply.key);
-        document["expires"] = json!(method.expires);
-        document["errors"] = json!(method.errors.values().collect::<Vec<_>>());
-        document["reply_example"] = method.reply.example.clone();
-    }
-    document
+    })
 }
 
-fn show(method: &Method, out: &mut impl Write) -> anyhow::Result<()> {
-    writeln!(out, "{}: {} ({})", method.name, method.title, method.title_zh)?;
-    writeln!(out, "  {} {}", method.http_method, method.path)?;
-    writeln!(out, "  {} (read {})", method.source.url, method.source.read)?;
-    writeln!(out, "\nquotas")?;
-    for quota in &method.quotas {
-        let note = if quota.note.is_empty() { String::new() } else { format!(": {}", quota.note) };
-        writeln!(out, "  {}{note}", quota_text(quota))?;
-    }
-    if !method.identities.is_empty() {
-        let names: Vec<_> =
-            method.identities.iter().map(|identity| json!(identity).as_str().unwrap_or_default().to_owned()).collect();
-        writeln!(out, "\ncalled as {}", names.join(" or "))?;
-    }
-    if !method.needs.is_empty() {
-        writeln!(out, "\nneeds")?;
-        for need in &method.needs {
-            writeln!(out, "  {need}")?;
-        }
-    }
-    write_parameters(method, out)?;
-    writeln!(out, "\nwhen a create's reply is lost: {}", creation(&method.creation))?;
-    if let Some(key) = &method.reply.key {
-        writeln!(out, "key of the result: {key}")?;
-    }
-    write_errors(method, out)
-}
-
-fn creation(creation: &Creation) -> String {
-    match creation {
-        Creation::Natural => "it is sent again, which does no harm".to_owned(),
-        Creation::LookUp(look_up) => {
-            format!("it is looked up with {} after {} s", look_up.method, look_up.delay.as_secs_f64())
-        }
-        Creation::None => "it is held for a person, because nothing can tell whether it happened".to_owned(),
-    }
-}
-
-fn write_parameters(method: &Method, out: &mut impl Write) -> anyhow::Result<()> {
-    let parts = [("path", &method.path_schema), ("query", &method.query_schema), ("body", &method.body_schema)];
-    if parts.iter().all(|(_, schema)| schema.properties.is_empty()) {
-        return Ok(());
-    }
-    writeln!(out, "\nparameters (* required; in CSV, those of the body need no \"body.\")")?;
-    let mut table = Table::new([("  NAME", Align::Left), ("TAKES", Align::Left), ("MEANING", Align::Left)]);
-    for (part, schema) in parts {
-        add_parameters(part, schema, &mut table);
-    }
-    Ok(table.write(out)?)
-}
-
-/// One row a property, its own properties below it.
-fn add_parameters(parent: &str, schema: &Schema, table: &mut Table) {
-    for (name, property) in &schema.properties {
-        let path = format!("{parent}.{name}");
-        let star = if schema.requires(name) { "*" } else { "" };
-        table.row([format!("  {path}{star}"), rules(property), property.description.clone()]);
-        let inner = property.items.as_deref().unwrap_or(property);
-        add_parameters(&path, inner, table);
-    }
-}
-
-fn write_errors(method: &Method, out: &mut impl Write) -> anyhow::Result<()> {
-    if method.errors.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "\nits own error codes (those common to the platform come after them)")?;
-    let mut table = Table::new([
-        ("  CODE", Align::Right),
-        ("OUTCOME", Align::Left),
-        ("MESSAGE", Align::Left),
-        ("CURE", Align::Left),
-    ]);
-    for rule in method.errors.values() {
-        let outcome = json!(rule.action).get("outcome").and_then(Value::as_str).unwrap_or_default().to_owned();
-        table.row([rule.code.to_string(), outcome, rule.message.clone(), rule.cure.clone()]);
-    }
-    Ok(table.write(out)?)
+/// The platform that serves the method; of several of one family, the one that is called like it.
+fn platform<'c>(catalog: &'c Catalog, method: &Method) -> anyhow::Result<&'c Platform> {
+    let mut serving = catalog.platforms.values().filter(|platform| platform.family == method.family);
+    let named = catalog.platforms.get(&method.family).filter(|platform| platform.family == method.family);
+    let platform = named.or_else(|| serving.next());
+    Ok(platform.ok_or_else(|| refuse(format!("no platform of the catalog serves {}", method.name), ""))?)
 }

@@ -3,27 +3,30 @@
 //! Only this module knows arguments, terminals and exit codes. [`exit`] says how a command ends; [`context`] is what
 //! every command starts from.
 
+mod audit;
 mod batch;
 mod completions;
 mod context;
 mod dead;
 mod exit;
 mod export;
-mod fields;
 mod jobs;
 mod logs;
 mod methods;
 mod plan;
 mod progress;
 mod resolve;
+mod run;
 mod signals;
 mod simulate;
 mod status;
 mod submit;
+mod summary;
 mod suspend;
 mod table;
 mod take_over;
 mod validate;
+mod work;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -31,11 +34,13 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use tracing::level_filters::LevelFilter;
 
 use context::Context;
 use exit::Exit;
 
 /// Calls the Feishu/Lark and WeCom server APIs at exactly the documented pace: never over quota, never twice.
+#[expect(clippy::doc_markdown, reason = "these comments are the help, which shows backticks as they stand")]
 #[derive(Debug, Parser)]
 #[command(name = "paceline", version, max_term_width = 120, disable_help_subcommand = true)]
 #[command(
@@ -55,9 +60,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Args),
+    Submit(submit::Args),
+    Work(work::Args),
     Validate(validate::Args),
     Plan(plan::Args),
-    Submit(submit::Args),
     Status(status::Args),
     #[command(subcommand)]
     Jobs(jobs::Args),
@@ -69,6 +76,7 @@ enum Command {
     Suspend(suspend::SuspendArgs),
     Resume(suspend::ResumeArgs),
     Export(export::Args),
+    Audit(audit::Args),
     Simulate(simulate::Args),
     Completions(completions::Args),
 }
@@ -108,13 +116,15 @@ fn start_logs(context: &Context, chosen: Option<logs::Filter>, command: &Command
 }
 
 impl Command {
-    fn log_level(&self) -> tracing::level_filters::LevelFilter {
-        tracing::level_filters::LevelFilter::WARN
+    fn log_level(&self) -> LevelFilter {
+        if matches!(self, Self::Work(_)) { LevelFilter::INFO } else { LevelFilter::WARN }
     }
 }
 
 fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
     match command {
+        Command::Run(args) => on_runtime(run::carry_out(context, args)),
+        Command::Work(args) => on_runtime(work::carry_out(context, args)),
         Command::Validate(args) => validate::carry_out(context, &args),
         Command::Plan(args) => plan::carry_out(context, &args),
         Command::Submit(args) => on_runtime(submit::carry_out(context, args)),
@@ -122,6 +132,7 @@ fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
         Command::Jobs(args) => jobs::carry_out(context, args),
         Command::Dead(args) => on_runtime(dead::carry_out(context, args)),
         Command::Resolve(args) => resolve::carry_out(context, args),
+        Command::Audit(args) => audit::carry_out(context, &args),
         Command::Export(args) => export::carry_out(context, args),
         Command::Simulate(args) => on_runtime(simulate::carry_out(context, args)),
         Command::Methods(args) => methods::carry_out(context, args),

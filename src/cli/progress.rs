@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::domain::quota::Quota;
+use crate::domain::quota::Window;
 use crate::domain::time::Mono;
 
 use super::table::{cut, plain};
@@ -27,10 +27,8 @@ pub struct Lane {
     pub done: u64,
     /// All its jobs.
     pub total: u64,
-    /// The quotas it is under, as the worker applies them.
-    pub quotas: Vec<Quota>,
-    /// Permits that are taken now, by window in the order of the quotas; absent ones are free.
-    pub used: Vec<u64>,
+    /// The windows that it is under, as the worker keeps them, each with the permits that are taken now.
+    pub windows: Vec<(Window, u64)>,
     /// Why it stands still, if it does.
     pub stopped: Option<String>,
 }
@@ -39,10 +37,8 @@ impl Lane {
     /// The time that its quotas need for the jobs that are left, at most one window more than it will be.
     pub fn time_left(&self) -> Duration {
         let left = self.total.saturating_sub(self.done);
-        let used = self.used.iter().copied().chain(std::iter::repeat(0));
-        let windows = self.quotas.iter().flat_map(Quota::windows).zip(used);
-        let needed = windows.map(|(window, used)| {
-            let free = u64::from(window.limit).saturating_sub(used);
+        let needed = self.windows.iter().map(|(window, used)| {
+            let free = u64::from(window.limit).saturating_sub(*used);
             let spans = left.saturating_sub(free).div_ceil(u64::from(window.limit));
             window.span.saturating_mul(u32::try_from(spans).unwrap_or(u32::MAX))
         });
@@ -54,8 +50,12 @@ impl Lane {
         if let Some(why) = &self.stopped {
             return format!("stopped: {}", plain(why));
         }
-        let quotas: Vec<_> = self.quotas.iter().map(ToString::to_string).collect();
-        format!("{} of {}, about {} left", rate(rate_per_s), quotas.join("; "), duration(self.time_left()))
+        format!("{}, {}, about {} left", rate(rate_per_s), self.use_text(), duration(self.time_left()))
+    }
+
+    /// The windows in use, e.g. `12 of 20/min`.
+    pub fn use_text(&self) -> String {
+        self.windows.iter().map(|(window, used)| format!("{used} of {window}")).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -77,8 +77,6 @@ pub enum Progress {
         /// For the rates.
         meter: Meter,
     },
-    /// Nowhere.
-    Silent,
 }
 
 impl Progress {
@@ -105,18 +103,26 @@ impl Progress {
                 }
             }
             Self::Lines { last, meter } => {
+                // Rates are measured at every look, whether lines are due or not.
+                let due: Vec<_> = lanes.iter().map(|lane| (lane, lane.message(meter.rate(lane, now)))).collect();
                 if now.since(*last) < LINES_EVERY {
                     return Ok(());
                 }
                 *last = now;
-                for lane in lanes {
-                    let message = lane.message(meter.rate(lane, now));
+                for (lane, message) in due {
                     writeln!(err, "{}: {}/{}, {message}", plain(&lane.name), lane.done, lane.total)?;
                 }
             }
-            Self::Silent => {}
         }
         Ok(())
+    }
+
+    /// Says something above the bars.
+    pub fn say(&self, err: &mut dyn Write, message: &str) -> std::io::Result<()> {
+        match self {
+            Self::Bars { all, .. } => all.println(message),
+            Self::Lines { .. } => writeln!(err, "{message}"),
+        }
     }
 
     /// Takes the bars away, before the summary.
@@ -177,17 +183,17 @@ pub fn duration(length: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::quota::Quota;
 
     fn lane(done: u64) -> Lane {
-        let quotas = vec!["20/min".parse().unwrap(), "5/s".parse().unwrap()];
-        Lane {
-            name: "acme/feishu.vc.room.create".to_owned(),
-            done,
-            total: 200,
-            quotas,
-            used: Vec::new(),
-            stopped: None,
-        }
+        let windows = ["20/min", "5/s"].map(|text| (text.parse::<Quota>().unwrap().windows()[0], 0));
+        Lane { name: "acme/feishu.vc.room.create".to_owned(), done, total: 200, windows: windows.into(), stopped: None }
+    }
+
+    fn used(done: u64, minute: u64, second: u64) -> Lane {
+        let mut lane = lane(done);
+        (lane.windows[0].1, lane.windows[1].1) = (minute, second);
+        lane
     }
 
     fn at(seconds: i64) -> Mono {
@@ -197,12 +203,8 @@ mod tests {
     #[test]
     fn the_slowest_window_decides_the_time_left() {
         assert_eq!(lane(0).time_left(), Duration::from_secs(540));
-        assert_eq!(
-            Lane { used: vec![20, 0], ..lane(0) }.time_left(),
-            Duration::from_secs(600),
-            "the minute is used up"
-        );
-        assert_eq!(Lane { used: vec![10, 4], ..lane(195) }.time_left(), Duration::from_secs(1), "4 of 5 this second");
+        assert_eq!(used(0, 20, 0).time_left(), Duration::from_secs(600), "the minute is used up");
+        assert_eq!(used(195, 10, 4).time_left(), Duration::from_secs(1), "4 of 5 this second");
         assert_eq!(lane(200).time_left(), Duration::ZERO);
         assert_eq!(lane(300).time_left(), Duration::ZERO, "a lane that grew meanwhile");
     }
@@ -219,7 +221,7 @@ mod tests {
         let lines = String::from_utf8(err).unwrap();
         assert_eq!(
             lines,
-            "acme/feishu.vc.room.create: 10/200, 0/min of 20/min; 5/s, about 9 min 0 s left\n\
+            "acme/feishu.vc.room.create: 10/200, 10/s, 0 of 20/min; 0 of 5/s, about 9 min 0 s left\n\
              acme/feishu.vc.room.create: 30/200, stopped: 99991663 no\n"
         );
     }

@@ -33,7 +33,11 @@ pub struct Args {
 pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let catalog = catalog(&context.settings_without_secrets()?)?;
     let options = Options { listen: args.listen, scenario: args.scenario, speed: args.speed, seed: args.seed };
-    let simulator = Simulator::from_options(catalog, &options, context.clock.clone()).map_err(explain)?;
+    let simulator =
+        Simulator::from_options(catalog, &options, context.clock.clone()).map_err(|error| explain(&error))?;
+    if !options.listen.ip().is_loopback() {
+        return Err(simulator::ServeError::NotLoopback(options.listen).into());
+    }
     let listener =
         TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
     let address = listener.local_addr()?;
@@ -47,11 +51,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     Ok(Exit::Success)
 }
 
-/// Faults of a scenario are the user's to correct.
-pub fn explain(error: StartError) -> anyhow::Error {
-    let names: Vec<_> = simulator::scenario::built_in_names().collect();
-    match error {
-        StartError::Scenario(_) => refuse(error.to_string(), format!("built-in scenarios are {}", names.join(", "))),
-        StartError::Speed(_) => refuse(error.to_string(), ""),
-    }
+/// Faults of a scenario or speed are the user's to correct; their sentences say how.
+pub fn explain(error: &StartError) -> anyhow::Error {
+    refuse(error.to_string(), "")
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::domain::catalog::Catalog;
 use crate::domain::job::LaneKey;
+use crate::domain::quota::{Key, Quota, Window};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Counts, PastCall, Suspension};
 use crate::settings::Settings;
@@ -14,7 +16,7 @@ use crate::store::operator::{BatchLine, LaneLine, Operator};
 
 use super::context::{Context, catalog};
 use super::exit::Exit;
-use super::plan::{effective, owner};
+use super::plan::planner;
 use super::progress::{Lane, duration};
 use super::table::{Align, Table, plain};
 
@@ -44,9 +46,8 @@ struct LaneState {
 /// One window, and the calls that may stand in it now.
 struct WindowUse {
     scope: String,
-    window: String,
+    window: Window,
     used: u64,
-    limit: u32,
 }
 
 /// Prints the status; 1 if something is dead, held or suspended.
@@ -59,35 +60,34 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
         context.print_json(&status.document())?;
     } else {
         status.write(&mut context.out)?;
+        context.out.flush()?;
+        status.write_hints(&mut context.err)?;
     }
     let is_well = status.counts.dead + status.counts.held == 0 && status.suspensions.is_empty();
     Ok(if is_well { Exit::Success } else { Exit::Unwell })
 }
 
-fn look(ledger: &Operator, settings: &Settings, catalog: &Catalog, now: Timestamp) -> anyhow::Result<Status> {
+fn look(ledger: &Operator, settings: &Settings, catalog: &Arc<Catalog>, now: Timestamp) -> anyhow::Result<Status> {
     let batches = ledger.batches()?;
     let suspensions = ledger.suspensions()?;
-    let lines = ledger.lanes()?;
-    let quotas = lines.iter().filter_map(|line| {
-        let method = catalog.method(&line.method)?;
-        Some((key(line), effective(settings.apps.get(&line.app), method)))
-    });
-    let quotas: BTreeMap<_, _> = quotas.collect();
-    let longest = quotas.values().flatten().map(|(_, quota)| quota.span_max()).max().unwrap_or_default();
+    let standing = ledger.lanes()?;
     let mut calls: BTreeMap<LaneKey, Vec<PastCall>> = BTreeMap::new();
-    ledger.each_call(now - longest, |call| calls.entry(call.lane.clone()).or_default().push(call))?;
-    let lanes = lines.into_iter().map(|line| {
+    let lanes: Vec<_> = standing.iter().map(key).collect();
+    let planner = planner(settings, catalog, lanes.iter(), 1.0)?;
+    ledger.each_call(now - planner.span_max(), |call| calls.entry(call.lane.clone()).or_default().push(call))?;
+    let calls: Vec<_> =
+        calls.into_iter().filter_map(|(lane, calls)| Some((planner.plan(&lane)?.quotas, calls))).collect();
+    let states = standing.into_iter().map(|line| {
         let key = key(&line);
-        let quotas = quotas.get(&key).cloned().unwrap_or_default();
-        let windows = quotas.iter().flat_map(|(scope, quota)| {
-            let owner_of = |lane: &LaneKey| owner(*scope, lane, settings.apps.get(&lane.app));
-            let is_counted = |lane: &LaneKey| lane.method == key.method && owner_of(lane) == owner_of(&key);
-            let past: Vec<_> = calls.iter().filter(|(lane, _)| is_counted(lane)).flat_map(|(_, calls)| calls).collect();
+        let quotas = planner.plan(&key).map(|plan| plan.quotas).unwrap_or_default();
+        let windows = quotas.iter().flat_map(|(key, quota)| {
+            let is_counted = |quotas: &[(Key, Quota)]| quotas.iter().any(|(other, _)| other == key);
+            let past: Vec<_> =
+                calls.iter().filter(|(quotas, _)| is_counted(quotas)).flat_map(|(_, calls)| calls).collect();
             let windows = quota.windows().iter().map(move |window| WindowUse {
-                scope: scope.to_string(),
-                window: window.to_string(),
+                scope: key.scope.to_string(),
+                window: *window,
                 used: past.iter().filter(|call| call.open || call.counted_by + window.span > now).count() as u64,
-                limit: window.limit,
             });
             windows.collect::<Vec<_>>()
         });
@@ -101,13 +101,12 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Catalog, now: Timestam
             name: key.to_string(),
             done: 0,
             total: line.queued + line.uncertain,
-            used: windows.iter().map(|window| window.used).collect(),
-            quotas: quotas.into_iter().map(|(_, quota)| quota).collect(),
+            windows: windows.iter().map(|window| (window.window, window.used)).collect(),
             stopped: suspensions.iter().find(is_mine).map(|suspension| suspension.detail.clone()),
         };
         LaneState { line, lane, windows }
     });
-    let lanes = lanes.collect();
+    let lanes = states.collect();
     Ok(Status { counts: sum(&batches), batches, lanes, suspensions })
 }
 
@@ -130,16 +129,12 @@ fn sum(batches: &[BatchLine]) -> Counts {
 
 impl LaneState {
     fn document(&self) -> Value {
-        let windows = self.windows.iter().map(|window| json!({"scope": window.scope, "window": window.window, "used": window.used, "limit": window.limit}));
+        let windows = self.windows.iter().map(|window| json!({"scope": window.scope, "window": window.window.to_string(), "used": window.used, "limit": window.window.limit}));
         let mut document = json!(self.line);
         document["time_left_s"] = json!(self.lane.time_left().as_secs_f64());
         document["windows"] = windows.collect();
         document["suspended"] = json!(self.lane.stopped);
         document
-    }
-
-    fn windows_text(&self) -> String {
-        self.windows.iter().map(|window| format!("{} of {}", window.used, window.window)).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -186,14 +181,18 @@ impl Status {
             )?;
             writeln!(out, "    cure: {}", plain(&suspension.cure))?;
         }
-        if counts.held > 0 {
+        Ok(())
+    }
+
+    fn write_hints(&self, err: &mut dyn Write) -> std::io::Result<()> {
+        if self.counts.held > 0 {
             writeln!(
-                out,
-                "\nhint: `paceline jobs list --state held` shows what waits for a person; `paceline resolve` ends it"
+                err,
+                "hint: `paceline jobs list --state held` shows what waits for a person; `paceline resolve` ends it"
             )?;
         }
-        if counts.dead > 0 {
-            writeln!(out, "\nhint: `paceline dead list` shows the dead letters")?;
+        if self.counts.dead > 0 {
+            writeln!(err, "hint: `paceline dead list` shows the dead letters")?;
         }
         Ok(())
     }
@@ -219,7 +218,7 @@ impl Status {
                 state.line.uncertain.to_string(),
                 state.line.running.to_string(),
                 time_left,
-                state.windows_text(),
+                state.lane.use_text(),
             ]);
         }
         writeln!(out)?;

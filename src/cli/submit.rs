@@ -14,8 +14,9 @@ use crate::broker::{Link, Options, State};
 use crate::domain::decode::Decoder;
 use crate::domain::rows::Row;
 use crate::engine::ports::AmqpOrigin;
-use crate::settings::{Broker, Settings};
+use crate::settings::Settings;
 use crate::store::sqlite::{Mode, SqliteLedger};
+use crate::wiring;
 
 use super::batch::{self, BatchArgs, FirstFaults, Source};
 use super::context::{Context, catalog};
@@ -44,7 +45,10 @@ pub struct Args {
 
 /// Submits every row, or none if any has a fault.
 pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
-    let settings = context.settings()?;
+    let mut settings = context.settings_without_secrets()?;
+    if settings.broker.is_some() {
+        settings = context.settings()?;
+    }
     let decoder = Arc::new(batch::decoder(&settings, &catalog(&settings)?, false));
     if settings.apps.is_empty() {
         return Err(refuse(
@@ -54,8 +58,8 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     }
     let sources = args.batch.sources()?;
     refuse_invalid(context, &sources, &decoder, args.skip_invalid)?;
-    match &settings.broker {
-        Some(broker) => to_broker(context, &args, &options(broker, &settings), &sources, &decoder).await,
+    match wiring::broker_options(&settings) {
+        Some(options) => to_broker(context, &args, &options, &sources, &decoder).await,
         None => to_ledger(context, &args, &settings, &sources, &decoder).await,
     }
 }
@@ -78,21 +82,6 @@ pub fn refuse_invalid(
         return Err(refuse("the files hold no job", ""));
     }
     Ok(checked)
-}
-
-/// What the broker's part needs of the settings.
-pub fn options(broker: &Broker, settings: &Settings) -> Options {
-    Options {
-        ca_file: broker.ca.as_ref().map(|ca| ca.path.clone()),
-        jobs_queue: broker.jobs_queue.clone(),
-        results_queue: broker.results_queue.clone().unwrap_or_default(),
-        results_exchange: broker.results_exchange.clone(),
-        dead_queue: broker.dead_queue.clone(),
-        prefetch: broker.prefetch,
-        body_bytes_max: settings.intake.body_bytes_max,
-        pending_max: settings.intake.pending_max,
-        ..Options::at(broker.url.clone())
-    }
 }
 
 async fn to_ledger(
@@ -205,7 +194,7 @@ async fn until_connected(link: &Link) -> anyhow::Result<()> {
     }
     let why = match link.state() {
         State::Down { error, .. } => error.to_string(),
-        other => other.to_string(),
+        other @ (State::Connecting | State::Connected | State::Blocked { .. } | State::Closed) => other.to_string(),
     };
     Err(refuse(format!("the broker cannot be reached: {why}"), "`paceline check` looks at it more closely"))
 }

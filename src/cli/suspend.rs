@@ -86,7 +86,7 @@ pub fn resume(context: &mut Context, args: ResumeArgs) -> anyhow::Result<Exit> {
     if json {
         context.print_json(&json!({ "resumed": resumed }))?;
     } else if resumed > 0 {
-        writeln!(context.err, "{name} goes on: {resumed} ended")?;
+        writeln!(context.err, "{name} goes on; suspensions ended: {resumed}")?;
     }
     if resumed == 0 && !settings.apps.contains_key(&app) {
         return Err(refuse(

@@ -27,14 +27,10 @@ impl Table {
     }
 
     /// Adds a row; what a terminal could take for a command is made harmless.
+    #[expect(clippy::needless_pass_by_value, reason = "rows are made where they are added")]
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {
         debug_assert_eq!(N, self.header.len());
         self.rows.push(cells.iter().map(|cell| plain(cell)).collect());
-    }
-
-    /// Whether there is no row.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
     }
 
     /// Writes header and rows.

@@ -93,9 +93,9 @@ impl Access {
                 return Err(fault.clone());
             }
         }
-        let fetched = fetch(engine, app, tenant).await;
+        let answer = fetch(engine, app, tenant).await;
         slot.count.fetch_add(1, Relaxed);
-        match fetched {
+        match answer {
             Ok(cached) => {
                 let token = Arc::clone(&cached.token);
                 slot.set(Some(cached));

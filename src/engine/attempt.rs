@@ -48,7 +48,7 @@ pub(super) async fn run(engine: Arc<Engine>, start: Start) {
     };
     let begun = Begun { attempt, deadline_at };
     let called = send(&engine, &mut permit, &plan, &begun, content, token.as_ref()).await;
-    settle(&engine, &plan, &lane, job, called, token.as_ref()).await;
+    settle(&engine, &plan, &lane, job, &called, token.as_ref()).await;
 }
 
 struct Sent {
@@ -97,10 +97,10 @@ async fn settle(
     plan: &LanePlan,
     lane: &Arc<LaneKey>,
     mut job: Queued,
-    sent: Sent,
+    sent: &Sent,
     token: Option<&Token>,
 ) {
-    let Sent { called, is_user } = sent;
+    let called = &sent.called;
     let situation = Situation {
         now: called.ended_at,
         attempts: job.attempts,
@@ -109,7 +109,7 @@ async fn settle(
         creation: &plan.method.creation,
         on_uncertain: plan.app.on_uncertain,
         renewed: job.renewed,
-        is_user,
+        is_user: sent.is_user,
         speed: engine.options().speed,
     };
     let Decision { settlement, side } = decide(called.outcome.clone(), &situation);

@@ -257,6 +257,10 @@ impl Engine {
     /// Stops an app, tenant or lane.
     pub(super) async fn suspend(&self, lane: &LaneKey, scope: SuspendScope, failure: &Failure) {
         let suspension = self.suspension(lane, scope, failure);
+        // Every call that was in flight when the app failed comes by here.
+        if self.schedule().has_suspension(&suspension) {
+            return;
+        }
         error!(
             app = suspension.app,
             code = suspension.code,
@@ -275,9 +279,10 @@ impl Engine {
 
     /// Holds an app back for a while because no token could be fetched for it.
     pub(super) fn hold_app(&self, app: &str, failure: &Failure) {
-        warn!(app, detail = failure.detail, code = failure.code, "no access token; trying again in a few seconds");
         let now = self.clock.mono();
-        self.schedule().hold_app(app, now, now + TOKEN_PAUSE);
+        if self.schedule().hold_app(app, now, now + TOKEN_PAUSE) {
+            warn!(app, detail = failure.detail, code = failure.code, "no access token; trying again in a few seconds");
+        }
     }
 
     fn suspension(&self, lane: &LaneKey, scope: SuspendScope, failure: &Failure) -> Suspension {

@@ -79,12 +79,10 @@ fn quota_of(app: &App, method: &Method, index: usize) -> Quota {
 
 fn key_of(app: &App, tenant: &str, method: &Method, quota: &MethodQuota) -> Key {
     let owner = match quota.scope {
-        QuotaScope::AppTenant if tenant.is_empty() => app.id.clone(),
-        QuotaScope::AppTenant => format!("{}/{tenant}", app.id),
-        QuotaScope::Corp => app.id.clone(),
+        QuotaScope::AppTenant if !tenant.is_empty() => format!("{}/{tenant}", app.id),
         // A WeCom app is known by its secret alone, so its name in the settings stands for it.
         QuotaScope::App if app.platform.family == "wecom" => app.name.clone(),
-        QuotaScope::App => app.id.clone(),
+        QuotaScope::AppTenant | QuotaScope::Corp | QuotaScope::App => app.id.clone(),
         QuotaScope::Host => app.base_url.clone(),
     };
     Key { scope: quota.scope, owner, method: method.name.clone() }

@@ -141,3 +141,88 @@ async fn a_storm_ends_with_every_job_once() {
     assert_eq!(counts.queued + counts.uncertain, 0, "{counts:?}");
     assert_eq!(books.duplicates, 0, "{books:?}");
 }
+
+/// Every quota window that the simulator kept books of stayed within its limit.
+fn assert_no_breach(books: &Books) {
+    assert_eq!(books.refused, 0, "{books:?}");
+    for window in books.quotas.iter().flat_map(|quota| &quota.windows) {
+        assert!(!window.is_breached, "{window:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn heavy_tailed_delays_cause_no_refusal() {
+    let world = World::new(include_str!("../../config/scenarios/heavy-tail.toml"));
+    let jobs: Vec<Value> = (0..40).map(room).chain((0..1_500).map(calendar)).collect();
+    let (_, counts) = world.work(&jobs).await;
+    assert_eq!(counts.succeeded, 1_540, "{counts:?}");
+    assert_no_breach(&world.books());
+}
+
+#[tokio::test(start_paused = true)]
+async fn revoked_tokens_are_renewed_and_cost_no_job_anything() {
+    let world = World::new(include_str!("../../config/scenarios/revoked-token.toml"));
+    let jobs: Vec<Value> = (0..1_200).map(calendar).chain((0..300).map(meeting)).collect();
+    let (_, counts) = world.work(&jobs).await;
+    assert_eq!(counts.succeeded, 1_500, "{counts:?}");
+    let books = world.books();
+    assert_no_breach(&books);
+    let fetched = books.methods["feishu.auth.tenant_access_token.internal"].arrivals;
+    assert!(
+        (3..=4).contains(&fetched),
+        "one fetch at the start and one for each revocation, not one a call: {fetched}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_secret_is_tried_once_and_keeps_every_job() {
+    let world = World::new(include_str!("../../config/scenarios/wrong-secret.toml"));
+    let jobs: Vec<Value> = (0..500).map(calendar).chain((0..500).map(meeting)).collect();
+    let (_, counts) = world.work(&jobs).await;
+    assert_eq!((counts.queued, counts.dead), (1_000, 0), "{counts:?}");
+    let books = world.books();
+    assert_eq!(books.arrivals, 2, "one token call for each app, and nothing else");
+}
+
+#[tokio::test(start_paused = true)]
+async fn contention_lowers_concurrency_and_costs_no_attempt() {
+    let storm = "[[faults]]\nmethod = 'feishu.calendar.*'\nkind = 'code'\ncode = 190010\nchance = 0.4\nuntil_s = 20\n";
+    let world = World::new(&format!("{CALM}\n{storm}"));
+    let jobs: Vec<Value> = (0..800).map(calendar).collect();
+    let (took, counts) = world.work(&jobs).await;
+    assert_eq!((counts.succeeded, world.books().duplicates), (800, 0), "{counts:?}");
+    // The refused calls use up the first minute's quota; what is left goes in the second.
+    assert!(took < 80.0, "it recovers: {took} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_waits_for_the_server_s_reset_or_backs_off_without_one() {
+    for header in ["true", "false"] {
+        let refusals = format!("[[faults]]\nmethod = 'feishu.vc.*'\nkind = 'throttle'\nheader = {header}\nfirst = 3\n");
+        let world = World::new(&format!("{CALM}\n{refusals}"));
+        let jobs: Vec<Value> = (0..15).map(room).collect();
+        let (_, counts) = world.work(&jobs).await;
+        assert_eq!((counts.succeeded, counts.dead), (15, 0), "{counts:?}");
+        assert!(counts.throttled >= 3, "{counts:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unreachable_platform_costs_no_attempt() {
+    let world = World::new(&format!("{CALM}\n[[faults]]\nkind = 'unreachable'\nuntil_s = 300\n"));
+    let jobs: Vec<Value> = (0..50).map(calendar).collect();
+    let (took, counts) = world.work(&jobs).await;
+    assert_eq!(counts.succeeded, 50, "{counts:?}");
+    assert!((300.0..420.0).contains(&took), "{took} s");
+    assert_eq!(world.books().duplicates, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_reply_is_looked_up_and_minutes_are_held() {
+    let cuts = "[[faults]]\nkind = 'cut-after'\nmethod = '*.create'\nfirst = 6\n";
+    let world = World::new(&format!("{CALM}\n{cuts}"));
+    let jobs: Vec<Value> = [room(1), room(2), calendar(1), meeting(1), minutes(1), minutes(2)].to_vec();
+    let (_, counts) = world.work(&jobs).await;
+    assert_eq!((counts.succeeded, counts.held), (4, 2), "{counts:?}");
+    assert_eq!((world.books().created, world.books().duplicates), (6, 0));
+}

@@ -10,5 +10,6 @@
 mod broker;
 mod broker_connect;
 mod broker_outage;
+mod commands;
 mod engine;
 mod harness;

@@ -7,7 +7,12 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::domain::catalog::Catalog;
+use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
+use crate::engine::quotas::Planner;
+use crate::settings::Settings;
+use crate::wiring;
 
 use super::batch::{self, BatchArgs, FirstFaults};
 use super::context::{Context, catalog};
@@ -15,7 +20,7 @@ use super::exit::{Exit, refuse};
 use super::progress::duration;
 use super::table::{Align, Table};
 
-pub use pace::{Plan, effective, owner, plan};
+pub use pace::{Plan, plan};
 
 /// Say how long files of jobs take at the documented pace, and which quota decides; send nothing
 #[derive(Debug, clap::Args)]
@@ -42,7 +47,7 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     if !checked.is_valid() && (!args.skip_invalid || checked.bad_files > 0) {
         return Err(refuse(checked.summary(), "correct the rows, or leave them out with --skip-invalid"));
     }
-    let plan = plan(&checked.calls, &catalog, &settings.apps);
+    let plan = plan(&checked.calls, &planner(&settings, &catalog, checked.calls.keys(), 1.0)?);
     let now = context.clock.now();
     if args.json {
         context.print_json(&document(&plan, checked.rows - checked.bad_rows, now))?;
@@ -52,10 +57,25 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
+/// The worker's own planner: with the apps of the settings; without any, with apps made up for these lanes.
+pub fn planner<'l>(
+    settings: &Settings,
+    catalog: &Arc<Catalog>,
+    lanes: impl Iterator<Item = &'l LaneKey>,
+    speed: f64,
+) -> anyhow::Result<Planner> {
+    let apps = if settings.apps.is_empty() {
+        wiring::apps_for_rehearsal(catalog, lanes.map(|lane| (lane.app.as_str(), lane.method.as_str())))
+    } else {
+        wiring::apps_of(settings, catalog).map_err(|faults| refuse(faults.join("\n"), ""))?
+    };
+    Ok(Planner { catalog: Arc::clone(catalog), apps, speed })
+}
+
 fn document(plan: &Plan, jobs: u64, now: Timestamp) -> serde_json::Value {
     let needs = plan.needs.iter().map(|need| {
         json!({
-            "method": need.method, "scope": need.scope, "owner": need.owner, "quota": need.quota,
+            "method": need.key.method, "scope": need.key.scope, "owner": need.key.owner, "quota": need.quota,
             "calls": need.calls, "least_time_s": need.time.as_secs_f64(),
         })
     });
@@ -76,9 +96,9 @@ fn write_plan(plan: &Plan, jobs: u64, now: Timestamp, out: &mut impl Write) -> s
         ("LEAST TIME", Align::Right),
     ]);
     for need in &plan.needs {
-        let counted_by = format!("{} {}", need.scope, need.owner);
+        let counted_by = format!("{} {}", need.key.scope, need.key.owner);
         table.row([
-            need.method.clone(),
+            need.key.method.clone(),
             need.quota.to_string(),
             counted_by,
             need.calls.to_string(),
@@ -96,7 +116,7 @@ fn write_plan(plan: &Plan, jobs: u64, now: Timestamp, out: &mut impl Write) -> s
             duration(plan.time),
             now + plan.time,
             need.quota,
-            need.method,
+            need.key.method,
         ),
     }
 }

@@ -234,9 +234,14 @@ impl Book {
         }
     }
 
-    /// Puts somebody at the end of a key's line.
-    pub fn queue_up(&mut self, key: KeyId, who: usize) {
-        self.states[key.0 as usize].waiters.push_back(who);
+    /// Puts somebody into a key's line, at its end or its head.
+    pub fn queue_up(&mut self, key: KeyId, who: usize, first: bool) {
+        let waiters = &mut self.states[key.0 as usize].waiters;
+        if first {
+            waiters.push_front(who);
+        } else {
+            waiters.push_back(who);
+        }
     }
 
     /// Takes the first out of a key's line.

@@ -127,8 +127,10 @@ proptest! {
         // The next process begins where its own clock says zero.
         let mut book = Book::default();
         let keys = [book.key(&key("one"), &quota)];
-        calls.iter_mut().for_each(|call| *call = Call { sent: Mono(call.sent.0 - end.0), by: Mono(call.by.0 - end.0) });
-        calls.iter().for_each(|call| book.restore(&keys, call.by));
+        for call in &mut calls {
+            *call = Call { sent: Mono(call.sent.0 - end.0), by: Mono(call.by.0 - end.0) };
+            book.restore(&keys, call.by);
+        }
         calls.extend(send_all(&mut book, &keys, &after));
         for window in quota.windows() {
             prop_assert!(worst(&calls, *window, |_| 0.0) <= window.limit as usize);

@@ -71,6 +71,7 @@ pub struct Tally {
 }
 
 /// The FIFO of one (app, tenant, method), and the calls that the worker itself makes of it.
+#[expect(clippy::struct_excessive_bools, reason = "each says one independent thing about where the lane stands")]
 pub(super) struct Lane {
     pub key: Arc<LaneKey>,
     pub plan: Arc<LanePlan>,
@@ -85,6 +86,8 @@ pub(super) struct Lane {
     pub in_slot_line: bool,
     /// The quota keys in whose lines it stands.
     pub lines: Vec<KeyId>,
+    /// The line it was called out of for its next turn.
+    pub woken_by: Option<KeyId>,
     pub tally: Tally,
     calls: VecDeque<oneshot::Sender<Ticket>>,
     due: BinaryHeap<Queued>,
@@ -124,6 +127,7 @@ impl Lane {
             ready: false,
             in_slot_line: false,
             lines: Vec::new(),
+            woken_by: None,
             tally: Tally::default(),
             calls: VecDeque::new(),
             due: BinaryHeap::new(),

@@ -4,6 +4,8 @@
 //! of the quota key, the slot, the gate or the clock they wait for; so ten thousand waiting lanes cost nothing.
 
 mod lane;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod view;
 
@@ -129,8 +131,8 @@ impl Schedule {
     }
 
     /// Puts a job into its lane; gives it back if the settings no longer know its app, or the catalog its method.
-    pub fn add(&mut self, waiting: Waiting) -> Result<(), Waiting> {
-        let Some(id) = self.lane(&waiting.lane) else { return Err(waiting) };
+    pub fn add(&mut self, waiting: Waiting) -> Result<(), Box<Waiting>> {
+        let Some(id) = self.lane(&waiting.lane) else { return Err(Box::new(waiting)) };
         self.lanes[id].add(waiting);
         self.make_ready(id);
         Ok(())
@@ -165,7 +167,9 @@ impl Schedule {
     /// Grants again.
     pub fn open(&mut self) {
         self.closed = false;
-        (0..self.lanes.len()).for_each(|id| self.make_ready(id));
+        for id in 0..self.lanes.len() {
+            self.make_ready(id);
+        }
     }
 
     /// Decides what is done next at `now` (`wall` on the calendar).
@@ -229,7 +233,9 @@ impl Schedule {
             self.gate(&app).gate.answered(ticket.gate_probe, applied);
         }
         self.wake_gate(&app);
-        keys.into_iter().for_each(|key| self.wake_line(key, now));
+        for key in keys {
+            self.wake_line(key, now);
+        }
     }
 
     /// Gives the slot back, when the job is settled. What becomes of the job is said by one of the calls below.
@@ -277,9 +283,12 @@ impl Schedule {
         }
     }
 
-    /// Holds a whole app back for a while: its token endpoint is down.
-    pub fn hold_app(&mut self, app: &str, now: Mono, until: Mono) {
-        self.gate(app).gate.hold_until(now, until);
+    /// Holds a whole app back for a while: its token endpoint is down. `false` if it was held back already.
+    pub fn hold_app(&mut self, app: &str, now: Mono, until: Mono) -> bool {
+        let gate = &mut self.gate(app).gate;
+        let is_new = gate.paused_until().is_none_or(|paused| paused <= now);
+        gate.hold_until(now, until);
+        is_new
     }
 
     /// Suspensions as the ledger has them: lanes stop and go accordingly.
@@ -292,6 +301,13 @@ impl Schedule {
                 self.make_ready(id);
             }
         }
+    }
+
+    /// Whether this app, tenant and method (empty for all) stand still by a suspension of their own.
+    pub fn has_suspension(&self, wanted: &Suspension) -> bool {
+        self.suspensions.iter().any(|suspension| {
+            (&suspension.app, &suspension.tenant, &suspension.method) == (&wanted.app, &wanted.tenant, &wanted.method)
+        })
     }
 
     /// Suspensions in force.
@@ -369,6 +385,15 @@ impl Schedule {
 
     /// One lane's turn: what it can do at once, or where it waits.
     fn turn(&mut self, id: LaneId, now: Mono, wall: Timestamp) -> Option<Next> {
+        let next = self.next_of(id, now, wall);
+        if next.is_none() {
+            self.pass_on(id, now);
+        }
+        self.lanes[id].woken_by = None;
+        next
+    }
+
+    fn next_of(&mut self, id: LaneId, now: Mono, wall: Timestamp) -> Option<Next> {
         if self.lanes[id].has_call() {
             return self.grant_call(id, now);
         }
@@ -380,11 +405,7 @@ impl Schedule {
                 self.lane_timers.arm(id, now + at.since(wall));
             }
         }
-        let next = self.next_job(id, now, wall);
-        if next.is_none() {
-            self.pass_on(id, now);
-        }
-        next
+        self.next_job(id, now, wall)
     }
 
     fn next_job(&mut self, id: LaneId, now: Mono, wall: Timestamp) -> Option<Next> {
@@ -448,12 +469,10 @@ impl Schedule {
     fn take(&mut self, id: LaneId, gate_probe: bool, now: Mono) -> Option<Probes> {
         match self.book.take(&self.lanes[id].keys, now) {
             Ok(probes) => {
-                // Whoever else waits for these keys needs the alarm for the next permit.
+                // The next in line is woken before this lane's own next turn, so that they take turns.
                 for index in 0..self.lanes[id].keys.len() {
                     let key = self.lanes[id].keys[index];
-                    if self.book.has_line(key) {
-                        self.arm(key, now);
-                    }
+                    self.wake_line(key, now);
                 }
                 Some(probes)
             }
@@ -488,20 +507,23 @@ impl Schedule {
 
     fn wake_gate(&mut self, app: &str) {
         let line = self.gates.get_mut(app).map(|gate| std::mem::take(&mut gate.line)).unwrap_or_default();
-        line.into_iter().for_each(|id| self.make_ready(id));
+        for id in line {
+            self.make_ready(id);
+        }
     }
 
-    /// Puts a lane where it waits: into the key's line, or to sleep until the pace lets it through.
+    /// Puts a lane into the line of the key that decides: at its head if it was woken from there just now.
     fn wait_for(&mut self, id: LaneId, blocked: Blocked, now: Mono) {
+        let key = blocked.key;
+        let lane = &mut self.lanes[id];
+        if !lane.lines.contains(&key) {
+            lane.lines.push(key);
+            let first = lane.woken_by == Some(key);
+            self.book.queue_up(key, id, first);
+        }
         match (blocked.window, blocked.until) {
-            (None, Some(at)) => self.lane_timers.arm(id, at),
-            (Some(_), _) | (None, None) => {
-                if !self.lanes[id].lines.contains(&blocked.key) {
-                    self.lanes[id].lines.push(blocked.key);
-                    self.book.queue_up(blocked.key, id);
-                }
-                self.arm(blocked.key, now);
-            }
+            (None, Some(at)) => self.key_timers.arm(key, at),
+            (Some(_), _) | (None, None) => self.arm(key, now),
         }
     }
 
@@ -509,22 +531,25 @@ impl Schedule {
     fn pass_on(&mut self, id: LaneId, now: Mono) {
         for index in 0..self.lanes[id].keys.len() {
             let key = self.lanes[id].keys[index];
-            if self.book.has_line(key) && !self.lanes[id].lines.contains(&key) {
+            if !self.lanes[id].lines.contains(&key) {
                 self.wake_line(key, now);
             }
         }
     }
 
-    /// Wakes as many of a key's line as it has permits.
+    /// Wakes the first of a key's line if there is a permit; its turn wakes the next, or else the alarm does.
     fn wake_line(&mut self, key: KeyId, now: Mono) {
-        let free = self.book.free(key, now);
-        for _ in 0..free {
-            let Some(id) = self.book.next_in_line(key) else { return };
-            self.lanes[id].lines.retain(|line| *line != key);
-            self.make_ready(id);
+        if !self.book.has_line(key) {
+            return;
         }
-        if free == 0 && self.book.has_line(key) {
-            self.arm(key, now);
+        if self.book.free(key, now) == 0 {
+            return self.arm(key, now);
+        }
+        if let Some(id) = self.book.next_in_line(key) {
+            let lane = &mut self.lanes[id];
+            lane.lines.retain(|line| *line != key);
+            lane.woken_by = Some(key);
+            self.make_ready(id);
         }
     }
 

@@ -1,0 +1,139 @@
+//! `paceline work`: the worker, until a signal or until nothing is left.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tracing::info;
+
+use crate::broker::{Service, intake};
+use crate::engine::ports::Ledger;
+use crate::engine::{Engine, Stop};
+use crate::store::sqlite::{Mode, SqliteLedger};
+use crate::wiring;
+
+use super::batch;
+use super::context::{Context, catalog};
+use super::exit::{Exit, refuse};
+use super::signals;
+
+/// How long nothing must come in before `--until-idle` believes that nothing is left.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// Work jobs from the broker and the ledger until a signal, then drain
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Stop when nothing is left
+    #[arg(long)]
+    until_idle: bool,
+}
+
+/// Works.
+pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+    let settings = context.settings()?;
+    if settings.apps.is_empty() {
+        return Err(refuse(
+            "the settings have no [apps], so nobody can be called",
+            "config/paceline.toml shows how an app is named",
+        ));
+    }
+    let catalog = catalog(&settings)?;
+    let apps = wiring::apps_of(&settings, &catalog).map_err(|faults| refuse(faults.join("\n"), ""))?;
+    let transport = wiring::transport(&settings).map_err(|message| refuse(message, ""))?;
+    let decoder = batch::decoder(&settings, &catalog, false);
+    let signals = signals::Stop::listen()?;
+
+    let ledger = Arc::new(SqliteLedger::open(&settings.store.path, Mode::Worker, context.clock.now())?);
+    let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
+    let engine = wiring::engine(&settings, catalog, apps, shared, transport, context.clock.clone(), 1.0);
+    engine.recover().await?;
+    let loaded = engine.load(None).await?;
+    info!(loaded, ledger = %settings.store.path.display(), "working");
+    let mut service = match wiring::broker_options(&settings) {
+        Some(options) => Some(
+            wiring::broker(&options, &engine, decoder, &context.clock)
+                .map_err(|fault| refuse(fault.text, fault.cure))?,
+        ),
+        None => None,
+    };
+    let stop = work(&engine, &ledger, service.as_mut(), args.until_idle, signals).await?;
+    if let Some(service) = service {
+        service.stop().await;
+    }
+    let counts = ledger.counts(None).await?;
+    ledger.close().await;
+    info!(succeeded = counts.succeeded, dead = counts.dead, held = counts.held, queued = counts.queued, "ended");
+    if stop == Stop::Cut {
+        writeln!(context.err, "calls were in flight at the end; what became of them is looked up at the next start")?;
+    }
+    let is_unwell = args.until_idle && counts.dead + counts.held + counts.queued + counts.uncertain > 0;
+    Ok(if is_unwell { Exit::Unwell } else { Exit::Success })
+}
+
+/// Runs the engine; a first signal drains, a second ends at once.
+async fn work(
+    engine: &Arc<Engine>,
+    ledger: &Arc<SqliteLedger>,
+    mut service: Option<&mut Service>,
+    until_idle: bool,
+    mut signals: signals::Stop,
+) -> anyhow::Result<Stop> {
+    let (stopping, stopped) = watch::channel(false);
+    let running = run(
+        Arc::clone(engine),
+        Arc::clone(ledger),
+        service.as_ref().map(|service| readiness(service)),
+        until_idle,
+        stopped,
+    );
+    tokio::pin!(running);
+    tokio::select! {
+        stop = &mut running => return stop,
+        _ = signals.next() => {}
+    }
+    info!("stopping: nothing new is taken over, calls in flight are awaited; once more ends at once");
+    stopping.send_replace(true);
+    let draining = async {
+        if let Some(service) = service.as_mut() {
+            service.stop_intake().await;
+        }
+        running.await
+    };
+    tokio::select! {
+        stop = draining => stop,
+        _ = signals.next() => Ok(Stop::Cut),
+    }
+}
+
+type Readiness = watch::Receiver<intake::State>;
+
+fn readiness(service: &Service) -> Readiness {
+    service.intake()
+}
+
+async fn run(
+    engine: Arc<Engine>,
+    ledger: Arc<SqliteLedger>,
+    intake: Option<Readiness>,
+    until_idle: bool,
+    mut stopped: watch::Receiver<bool>,
+) -> anyhow::Result<Stop> {
+    loop {
+        let before = ledger.counts(None).await?.total;
+        let mut asked = stopped.clone();
+        let stop = engine.run(until_idle, async move { drop(asked.wait_for(|stopped| *stopped).await) }).await;
+        if stop != Stop::Idle {
+            return Ok(stop);
+        }
+        // Nothing is left here; the broker may have more.
+        if tokio::time::timeout(QUIET, stopped.wait_for(|stopped| *stopped)).await.is_ok() {
+            return Ok(Stop::Drained);
+        }
+        let takes = |intake: &Readiness| matches!(*intake.borrow(), intake::State::Consuming);
+        let nothing_came = ledger.counts(None).await?.total == before;
+        if nothing_came && intake.as_ref().is_none_or(takes) {
+            return Ok(Stop::Idle);
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The schedule alone: time is a number here.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+
+use super::*;
+use crate::domain::catalog::built_in;
+use crate::engine::app::{App, OnUncertain};
+use crate::engine::ports::JobSeq;
+
+const ROOM: &str = "feishu.vc.room.create";
+const CALENDAR: &str = "feishu.calendar.create";
+const MEETING: &str = "wecom.meeting.create";
+const WALL: Timestamp = Timestamp(1_800_000_000_000_000);
+const SECOND: i64 = 1_000_000;
+const NOTHING: [i64; 0] = [];
+
+struct Bench {
+    schedule: Schedule,
+    seq: i64,
+    flying: Vec<Start>,
+}
+
+impl Bench {
+    fn new(apps: &[(&str, &str)], limits: Limits) -> Self {
+        let catalog = Arc::new(built_in().unwrap());
+        let apps = apps.iter().map(|&(name, id)| {
+            let family = if name.starts_with("we") { "wecom" } else { "feishu" };
+            let platform = Arc::clone(&catalog.platforms[family]);
+            let app = App {
+                name: name.to_owned(),
+                base_url: platform.base_url.clone(),
+                platform,
+                id: id.to_owned(),
+                secret: SecretString::from("s"),
+                users: BTreeMap::new(),
+                on_uncertain: OnUncertain::Hold,
+                mark_created: true,
+                share: 1.0,
+                quotas: [((MEETING.to_owned(), None), "10/min".parse().unwrap())].into(),
+            };
+            (name.to_owned(), Arc::new(app))
+        });
+        let planner = Planner { apps: apps.collect(), catalog: Arc::clone(&catalog), speed: 1.0 };
+        Self { schedule: Schedule::new(Arc::new(planner), limits), seq: 0, flying: Vec::new() }
+    }
+
+    fn add(&mut self, app: &str, method: &str, change: impl FnOnce(&mut Waiting)) -> i64 {
+        self.seq += 1;
+        let mut waiting = Waiting {
+            seq: JobSeq(self.seq),
+            lane: LaneKey { app: app.to_owned(), tenant: String::new(), method: method.to_owned() },
+            batch: "".into(),
+            priority: 4,
+            not_before: None,
+            not_after: None,
+            attempts: 0,
+            uncertain: false,
+        };
+        change(&mut waiting);
+        self.schedule.add(waiting).unwrap();
+        self.seq
+    }
+
+    /// Starts all that can start at `now`, stepping over pacing within half a second; answers the jobs' numbers.
+    fn start(&mut self, now: i64) -> Vec<i64> {
+        let mut at = now;
+        let mut started = Vec::new();
+        loop {
+            match self.schedule.next(Mono(at), WALL + Duration::from_micros(at as u64)) {
+                Next::Start(start) => {
+                    started.push(start.job.seq.0);
+                    self.flying.push(start);
+                }
+                Next::Sleep(Some(next)) if next.0 < now + SECOND / 2 => at = next.0,
+                Next::Sleep(_) => return started,
+                Next::Expired(_, job) => started.push(-job.seq.0),
+                Next::Verify(lane, job) => {
+                    started.push(1_000 + job.seq.0);
+                    self.schedule.verified(&lane);
+                }
+                Next::Granted => {}
+            }
+        }
+    }
+
+    fn end_all(&mut self, now: i64, ended: Ended<'_>) {
+        for start in std::mem::take(&mut self.flying) {
+            self.schedule.end_call(start.ticket, ended, Mono(now));
+            self.schedule.end_job(start.ticket);
+        }
+    }
+}
+
+const WIDE: Limits = Limits { concurrency_max: 512, lane_concurrency_max: 128 };
+
+#[test]
+fn a_lane_waits_for_its_quota_while_another_goes_on() {
+    let mut bench = Bench::new(&[("acme", "1")], WIDE);
+    for _ in 0..25 {
+        bench.add("acme", ROOM, |_| {});
+    }
+    assert_eq!(bench.start(0).len(), 20);
+    let calendar = bench.add("acme", CALENDAR, |_| {});
+    assert_eq!(bench.start(SECOND), [calendar]);
+    bench.end_all(2 * SECOND, Ended::Answered);
+    assert_eq!(bench.start(62 * SECOND - 1_000_000), NOTHING);
+    assert_eq!(bench.start(62 * SECOND + 1).len(), 5);
+}
+
+#[test]
+fn two_apps_of_one_corp_share_its_windows_and_take_turns() {
+    let mut bench = Bench::new(&[("we1", "corp"), ("we2", "corp"), ("we3", "other")], WIDE);
+    for app in ["we1", "we2", "we3"] {
+        for _ in 0..20 {
+            bench.add(app, MEETING, |_| {});
+        }
+    }
+    let started = bench.start(0);
+    let of = |from, to| started.iter().filter(|seq| (from..=to).contains(*seq)).count();
+    assert_eq!((of(1, 20), of(21, 40), of(41, 60)), (5, 5, 10));
+    bench.end_all(SECOND, Ended::Answered);
+    let started = bench.start(61 * SECOND + 1);
+    let of = |from, to| started.iter().filter(|seq| (from..=to).contains(*seq)).count();
+    assert_eq!((of(1, 20) + of(21, 40), of(41, 60)), (10, 10));
+    assert!(of(1, 20) >= 4 && of(21, 40) >= 4, "neither starves: {started:?}");
+}
+
+#[test]
+fn priority_then_deadline_then_age() {
+    let mut bench = Bench::new(&[("acme", "1")], Limits { concurrency_max: 1, lane_concurrency_max: 1 });
+    let old = bench.add("acme", CALENDAR, |_| {});
+    let urgent = bench.add("acme", CALENDAR, |job| job.priority = 9);
+    let soon = bench.add("acme", CALENDAR, |job| job.not_after = Some(WALL + Duration::from_secs(900)));
+    let young = bench.add("acme", CALENDAR, |_| {});
+    let mut order = Vec::new();
+    for second in 0..4 {
+        order.extend(bench.start(second * SECOND));
+        bench.end_all(second * SECOND, Ended::Answered);
+    }
+    assert_eq!(order, [urgent, soon, old, young]);
+}
+
+#[test]
+fn an_expired_job_spends_no_permit_and_a_later_one_waits() {
+    let mut bench = Bench::new(&[("acme", "1")], WIDE);
+    let expired = bench.add("acme", ROOM, |job| job.not_after = Some(WALL));
+    let later = bench.add("acme", ROOM, |job| job.not_before = Some(WALL + Duration::from_secs(30)));
+    assert_eq!(bench.start(0), [-expired]);
+    assert_eq!(bench.start(29 * SECOND - 1), NOTHING);
+    assert_eq!(bench.start(30 * SECOND), [later]);
+}
+
+#[test]
+fn uncertain_jobs_are_verified_and_never_started() {
+    let mut bench = Bench::new(&[("acme", "1")], WIDE);
+    let uncertain = bench.add("acme", ROOM, |job| job.uncertain = true);
+    assert_eq!(bench.start(0), [1_000 + uncertain]);
+    assert_eq!(bench.start(SECOND), NOTHING);
+}
+
+#[test]
+fn a_suspended_app_stands_still_and_goes_on() {
+    let mut bench = Bench::new(&[("acme", "1"), ("beta", "2")], WIDE);
+    bench.add("acme", ROOM, |_| {});
+    bench.add("acme", ROOM, |job| job.uncertain = true);
+    let other = bench.add("beta", ROOM, |_| {});
+    let suspension = Suspension {
+        app: "acme".to_owned(),
+        tenant: String::new(),
+        method: String::new(),
+        since: WALL,
+        until: None,
+        code: Some(10_015),
+        detail: String::new(),
+        cure: String::new(),
+        log_id: None,
+    };
+    bench.schedule.set_suspensions(vec![suspension]);
+    assert_eq!(bench.start(0), [other]);
+    assert!(!bench.schedule.is_idle(), "beta's call is in flight");
+    bench.end_all(0, Ended::Answered);
+    assert!(bench.schedule.is_idle(), "what waits can only wait");
+    bench.schedule.set_suspensions(Vec::new());
+    assert_eq!(bench.start(SECOND).len(), 2);
+}
+
+#[test]
+fn slots_limit_what_is_in_flight_and_a_contended_lane_halves() {
+    let mut bench = Bench::new(&[("acme", "1")], Limits { concurrency_max: 12, lane_concurrency_max: 8 });
+    for _ in 0..40 {
+        bench.add("acme", CALENDAR, |_| {});
+        bench.add("acme", ROOM, |_| {});
+    }
+    assert_eq!(bench.start(0).len(), 12, "two lanes share twelve slots");
+    bench.end_all(0, Ended::Refused(ThrottleScope::Concurrency, Refusal { reset: None, blocks: &[] }));
+    assert!(bench.start(SECOND).len() < 8);
+}
+
+#[test]
+fn a_refused_key_pauses_until_the_reset_and_one_probe_goes_first() {
+    let mut bench = Bench::new(&[("acme", "1")], WIDE);
+    for _ in 0..40 {
+        bench.add("acme", CALENDAR, |_| {});
+    }
+    assert_eq!(bench.start(0).len(), 40);
+    for _ in 0..40 {
+        bench.add("acme", CALENDAR, |_| {});
+    }
+    let reset = Some(Duration::from_secs(7));
+    bench.end_all(SECOND, Ended::Refused(ThrottleScope::Method, Refusal { reset, blocks: &[] }));
+    assert_eq!(bench.start(6 * SECOND), NOTHING);
+    assert_eq!(bench.start(8 * SECOND).len(), 1, "one probe");
+    bench.end_all(9 * SECOND, Ended::Answered);
+    assert_eq!(bench.start(9 * SECOND).len(), 39);
+}
+
+#[test]
+fn an_unreachable_platform_pauses_the_app_and_not_its_neighbour() {
+    let mut bench = Bench::new(&[("acme", "1"), ("beta", "2")], WIDE);
+    for app in ["acme", "acme", "acme", "beta", "beta"] {
+        bench.add(app, CALENDAR, |_| {});
+    }
+    let acme = bench.start(0).iter().filter(|seq| **seq <= 3).count();
+    assert_eq!(acme, 3);
+    bench.flying.retain(|start| start.lane.app == "acme");
+    bench.end_all(0, Ended::Unreachable);
+    for app in ["acme", "acme", "beta"] {
+        bench.add(app, CALENDAR, |_| {});
+    }
+    assert_eq!(bench.start(100), [8]);
+    assert_eq!(bench.start(SECOND + 100), [6], "one probe after the pause");
+}
+
+#[test]
+fn a_blocked_lane_stands_in_line_once_however_many_jobs_come() {
+    let mut bench = Bench::new(&[("acme", "1")], WIDE);
+    for n in 0..2_000 {
+        bench.add("acme", ROOM, |_| {});
+        bench.start(n);
+    }
+    let lines: usize = bench.schedule.lanes.iter().map(|lane| lane.lines.len()).sum();
+    assert_eq!((bench.flying.len(), lines), (20, 1));
+}
+
+#[test]
+fn permits_of_an_earlier_process_are_not_free() {
+    let mut bench = Bench::new(&[("acme", "1")], WIDE);
+    let lane = LaneKey { app: "acme".to_owned(), tenant: String::new(), method: ROOM.to_owned() };
+    for _ in 0..15 {
+        bench.schedule.restore(&lane, Mono(-30 * SECOND));
+    }
+    for _ in 0..20 {
+        bench.add("acme", ROOM, |_| {});
+    }
+    assert_eq!(bench.start(0).len(), 5);
+    bench.end_all(0, Ended::Answered);
+    assert_eq!(bench.start(30 * SECOND + 2).len(), 15);
+}

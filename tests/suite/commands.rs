@@ -1,0 +1,354 @@
+//! The commands as a shell sees them: exit code, standard output, standard error. Each in a folder of its own.
+//!
+//! Transcripts stand in `snapshots/`; what differs from run to run (instants, the folder) is replaced.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+const SETTINGS: &str = "\
+[apps.acme]
+platform = \"feishu\"
+app_id = \"cli_a1\"
+app_secret = { env = \"ACME_SECRET\" }
+
+[apps.campus]
+platform = \"wecom\"
+corp_id = \"ww1\"
+corp_secret = { env = \"CAMPUS_SECRET\" }
+";
+
+const ROOMS: &str = "\
+id,name,capacity,room_level_id
+a,会议室 7F-701,10,omb_1
+b,7F-702,ten,omb_1
+c,7F-703,4,
+";
+
+/// A folder with files, in which commands run.
+struct Place(TempDir);
+
+/// What a command left behind.
+struct Outcome {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Outcome {
+    /// Exit code and both streams, with what differs from run to run replaced.
+    fn transcript(&self) -> String {
+        let part = |name: &str, text: &str| if text.is_empty() { String::new() } else { format!("--- {name}\n{text}") };
+        let code = self.code.map_or("signal".to_owned(), |code| code.to_string());
+        steady(&format!("exit {code}\n{}{}", part("stdout", &self.out), part("stderr", &self.err)))
+    }
+}
+
+impl Place {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        for (name, text) in files {
+            place.write(name, text);
+        }
+        place
+    }
+
+    /// With settings of two apps.
+    fn with_apps(files: &[(&str, &str)]) -> Self {
+        let place = Self::new(files);
+        place.write("paceline.toml", SETTINGS);
+        place
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_paceline"));
+        command.args(arguments).current_dir(self.path()).env_clear().stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Outcome {
+        self.run_with(arguments, &[])
+    }
+
+    fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Outcome {
+        let done = self.command(arguments).envs(variables.iter().copied()).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Outcome { code: done.status.code(), out: text(done.stdout), err: text(done.stderr) }
+    }
+}
+
+/// Replaces instants like `2026-11-21T08:00:00.123Z` by `<time>`.
+fn steady(text: &str) -> String {
+    let is_instant = |piece: &str| {
+        let shape: String = piece.chars().map(|char| if char.is_ascii_digit() { '9' } else { char }).collect();
+        shape == "9999-99-99T99:99:99.999Z"
+    };
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(next) = rest.chars().next() {
+        let step = match rest.get(..24) {
+            Some(piece) if is_instant(piece) => {
+                out.push_str("<time>");
+                24
+            }
+            _ => {
+                out.push(next);
+                next.len_utf8()
+            }
+        };
+        rest = &rest[step..];
+    }
+    out
+}
+
+#[test]
+fn wrong_usage_is_2_and_says_what_was_expected() {
+    let place = Place::with_apps(&[]);
+    insta::assert_snapshot!("usage_unknown_command", place.run(&["rnu"]).transcript());
+    insta::assert_snapshot!("usage_resolve_without_verdict", place.run(&["resolve", "a"]).transcript());
+    insta::assert_snapshot!("usage_unknown_state", place.run(&["jobs", "list", "--state", "done"]).transcript());
+    insta::assert_snapshot!(
+        "usage_log_level",
+        place.run(&["methods", "list", "--log-level", "hyper=trace"]).transcript()
+    );
+    insta::assert_snapshot!(
+        "usage_log_variable",
+        place.run_with(&["methods", "list"], &[("PACELINE_LOG", "loud")]).transcript()
+    );
+    insta::assert_snapshot!("usage_file_ending", place.run(&["validate", "rooms.xlsx"]).transcript());
+    insta::assert_snapshot!("usage_missing_file", place.run(&["validate", "nowhere.csv"]).transcript());
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    let place = Place::new(&[]);
+    for arguments in [["--help"], ["--version"]] {
+        let outcome = place.run(&arguments);
+        assert_eq!(outcome.code, Some(0));
+        assert!(outcome.out.contains("paceline") && outcome.err.is_empty(), "{}", outcome.transcript());
+    }
+}
+
+#[test]
+fn wrong_settings_are_told_all_at_once_and_without_their_secrets() {
+    let text = "[htpp]\n[engine]\nattempts_max = 0\n[apps.acme]\nplatform = \"feishu\"\napp_secret = \"hunter2\"\n\
+                base_url = \"http://open.feishu.cn\"\n";
+    let place = Place::new(&[("paceline.toml", text), ("broken.toml", "[http\n")]);
+    let outcome = place.run_with(&["methods", "list"], &[("PACELINE_HTTP__REQUEST_TIMEOUT_MS", "soon")]);
+    insta::assert_snapshot!("settings_faults", outcome.transcript());
+    assert!(!outcome.err.contains("hunter2"));
+    insta::assert_snapshot!("settings_syntax", place.run(&["methods", "list", "--config", "broken.toml"]).transcript());
+    insta::assert_snapshot!(
+        "settings_missing",
+        place.run_with(&["status"], &[("PACELINE_CONFIG", "nope.toml")]).transcript()
+    );
+}
+
+#[test]
+fn the_file_of_defaults_loads_as_it_stands() {
+    let place = Place::new(&[]);
+    std::fs::create_dir(place.path().join("config")).unwrap();
+    let defaults = concat!(env!("CARGO_MANIFEST_DIR"), "/config/paceline.toml");
+    std::fs::copy(defaults, place.path().join("config/paceline.toml")).unwrap();
+    assert_eq!(place.run(&["methods", "list"]).code, Some(0));
+}
+
+#[test]
+fn every_fault_of_a_file_is_named_by_line_and_field() {
+    let place = Place::with_apps(&[("rooms.csv", ROOMS), ("good.csv", "id,name,capacity,room_level_id\na,x,1,o\n")]);
+    let rooms = ["--method", "feishu.vc.room.create", "--app", "acme"];
+    let with = |command: &[&'static str]| place.run(&[command, &rooms].concat());
+    insta::assert_snapshot!("validate_faults", with(&["validate", "rooms.csv"]).transcript());
+    insta::assert_snapshot!("validate_json", with(&["validate", "rooms.csv", "--json"]).transcript());
+    insta::assert_snapshot!("validate_good", with(&["validate", "good.csv"]).transcript());
+    insta::assert_snapshot!("validate_header", place.run(&["validate", "rooms.csv"]).transcript());
+    insta::assert_snapshot!("submit_refuses_the_file", with(&["submit", "rooms.csv"]).transcript());
+    assert!(!place.path().join("paceline.db").exists(), "a refused file leaves no ledger");
+    insta::assert_snapshot!("plan_refuses_the_file", with(&["plan", "rooms.csv"]).transcript());
+}
+
+#[test]
+fn only_the_first_faults_are_printed_for_people() {
+    let rows = (0..25).map(|row| format!("r{row},x,many,o\n")).collect::<Vec<_>>().concat();
+    let place = Place::with_apps(&[("rooms.csv", &format!("id,name,capacity,room_level_id\n{rows}"))]);
+    let arguments = ["validate", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme"];
+    let outcome = place.run(&arguments);
+    assert_eq!(outcome.out.lines().filter(|line| line.starts_with("rooms.csv:")).count(), 20);
+    assert!(outcome.out.ends_with("… and 5 more; `paceline validate --json` prints them all\n"), "{}", outcome.out);
+    let json: serde_json::Value =
+        serde_json::from_str(&place.run(&[&arguments[..], &["--json"]].concat()).out).unwrap();
+    assert_eq!(json["faults"].as_array().unwrap().len(), 25);
+}
+
+#[test]
+fn a_plan_names_the_deciding_quota() {
+    let rows = (0..61).map(|row| format!("r{row},x,4,o\n")).collect::<Vec<_>>().concat();
+    let place = Place::with_apps(&[("rooms.csv", &format!("id,name,capacity,room_level_id\n{rows}"))]);
+    let outcome = place.run(&["plan", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme"]);
+    insta::assert_snapshot!("plan", outcome.transcript());
+}
+
+#[test]
+fn jobs_are_submitted_looked_at_and_ended() {
+    let place = Place::with_apps(&[("rooms.csv", ROOMS)]);
+    let rooms = ["--method", "feishu.vc.room.create", "--app", "acme", "--skip-invalid"];
+    insta::assert_snapshot!("status_without_ledger", place.run(&["status"]).transcript());
+    insta::assert_snapshot!(
+        "submit_skips_invalid",
+        place.run(&[&["submit", "rooms.csv"][..], &rooms].concat()).transcript()
+    );
+    insta::assert_snapshot!("status", place.run(&["status"]).transcript());
+    insta::assert_snapshot!("jobs_list", place.run(&["jobs", "list"]).transcript());
+    insta::assert_snapshot!("jobs_show", place.run(&["jobs", "show", "a"]).transcript());
+    insta::assert_snapshot!("jobs_show_unknown", place.run(&["jobs", "show", "x"]).transcript());
+    insta::assert_snapshot!("dead_list", place.run(&["dead", "list"]).transcript());
+    insta::assert_snapshot!("dead_show", place.run(&["dead", "show", "#1"]).transcript());
+    insta::assert_snapshot!("dead_redrive_still_invalid", place.run(&["dead", "redrive", "#1"]).transcript());
+    insta::assert_snapshot!("export_csv_batch", place.run(&["export", "--batch", "rooms"]).transcript());
+    insta::assert_snapshot!("resolve_not_held", place.run(&["resolve", "a", "--retry"]).transcript());
+    insta::assert_snapshot!("suspend_unknown_app", place.run(&["suspend", "acne"]).transcript());
+    insta::assert_snapshot!("suspend", place.run(&["suspend", "acme", "--reason", "maintenance"]).transcript());
+    insta::assert_snapshot!("status_suspended", place.run(&["status"]).transcript());
+    insta::assert_snapshot!("resume", place.run(&["resume", "acme"]).transcript());
+    insta::assert_snapshot!("jobs_cancel", place.run(&["jobs", "cancel", "a", "x"]).transcript());
+    insta::assert_snapshot!("dead_drop", place.run(&["dead", "drop", "--all"]).transcript());
+    insta::assert_snapshot!("export_jsonl", place.run(&["export"]).transcript());
+}
+
+#[test]
+fn an_input_becomes_a_job_when_its_app_is_there() {
+    let place = Place::with_apps(&[(
+        "jobs.jsonl",
+        "{\"id\":\"d\",\"method\":\"feishu.calendar.create\",\"app\":\"later\",\"body\":{\"summary\":\"x\"}}\n",
+    )]);
+    assert_eq!(place.run(&["submit", "jobs.jsonl", "--skip-invalid"]).code, Some(1));
+    assert_eq!(place.run(&["dead", "redrive", "--all"]).code, Some(1), "there is no such app yet");
+    place.write("paceline.toml", &SETTINGS.replace("apps.acme", "apps.later"));
+    let redriven = place.run(&["dead", "redrive", "--all", "--json"]);
+    assert_eq!(
+        (redriven.code, redriven.out.as_str()),
+        (Some(0), "{\"redriven\":1,\"still_invalid\":0}\n"),
+        "{}",
+        redriven.err
+    );
+    assert!(place.run(&["jobs", "show", "d"]).out.starts_with("d: queued\n"));
+    assert!(!place.run(&["dead", "list"]).out.contains("later"));
+}
+
+#[test]
+fn the_same_file_again_does_nothing_twice() {
+    let place = Place::with_apps(&[("rooms.csv", "name,capacity,room_level_id\nx,1,o\ny,2,o\n")]);
+    let arguments = ["submit", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme", "--json"];
+    assert_eq!(place.run(&arguments).out, "{\"known\":0,\"queued\":2,\"rejected\":0,\"succeeded\":0}\n");
+    assert_eq!(place.run(&arguments).out, "{\"known\":2,\"queued\":0,\"rejected\":0,\"succeeded\":0}\n");
+    place.write("rooms.csv", "name,capacity,room_level_id\nx,9,o\n");
+    let conflict = place.run(&arguments);
+    assert_eq!(
+        (conflict.code, conflict.out.as_str()),
+        (Some(1), "{\"known\":0,\"queued\":0,\"rejected\":1,\"succeeded\":0}\n")
+    );
+    assert!(place.run(&["dead", "list"]).out.contains("id-conflict"));
+}
+
+#[test]
+fn the_catalog_is_shown_and_extended() {
+    let place = Place::with_apps(&[]);
+    insta::assert_snapshot!("methods_list", place.run(&["methods", "list"]).transcript());
+    insta::assert_snapshot!(
+        "methods_show_unknown",
+        place.run(&["methods", "show", "feishu.vc.rooms.create"]).transcript()
+    );
+    let shown: serde_json::Value =
+        serde_json::from_str(&place.run(&["methods", "show", "feishu.vc.room.create", "--json"]).out).unwrap();
+    assert_eq!(shown["name"], "feishu.vc.room.create");
+    place.write("paceline.toml", "[catalog]\ndir = \"mine\"\n");
+    insta::assert_snapshot!("catalog_empty", place.run(&["methods", "list"]).transcript());
+    std::fs::create_dir_all(place.path().join("mine/methods")).unwrap();
+    place.write("mine/methods/feishu.x.toml", "titel = 1\n");
+    let faults = place.run(&["methods", "list"]);
+    assert_eq!(faults.code, Some(2));
+    assert!(faults.err.contains("mine/methods/feishu.x.toml"), "{}", faults.err);
+}
+
+#[test]
+fn the_simulator_stays_on_loopback_and_explains_what_it_does_not_know() {
+    let place = Place::with_apps(&[]);
+    insta::assert_snapshot!("simulate_not_loopback", place.run(&["simulate", "--listen", "0.0.0.0:0"]).transcript());
+    insta::assert_snapshot!("simulate_unknown_scenario", place.run(&["simulate", "--scenario", "nope"]).transcript());
+    insta::assert_snapshot!("simulate_speed", place.run(&["simulate", "--speed", "0"]).transcript());
+}
+
+#[test]
+fn a_rehearsal_ends_with_a_summary_and_does_nothing_twice() {
+    let place =
+        Place::with_apps(&[("rooms.csv", ROOMS), ("good.csv", "name,capacity,room_level_id\nx,1,omb_1\ny,2,omb_1\n")]);
+    let rooms = ["--method", "feishu.vc.room.create", "--app", "acme", "--simulate", "--speed", "600"];
+    let run = |more: &[&'static str]| place.run(&[&["run"], more, &rooms].concat());
+    let refused = run(&["rooms.csv"]);
+    assert_eq!((refused.code, refused.out.as_str()), (Some(2), ""), "{}", refused.err);
+    assert!(refused.err.contains("nothing was sent"), "{}", refused.err);
+    let first: serde_json::Value = serde_json::from_str(&run(&["good.csv", "--json"]).out).unwrap();
+    assert_eq!((&first["total"], &first["succeeded"], &first["throttled"]), (&2.into(), &2.into(), &0.into()));
+    let again = run(&["good.csv"]);
+    assert_eq!(again.code, Some(0), "{}", again.err);
+    let skipped = run(&["rooms.csv", "--skip-invalid"]);
+    assert_eq!(skipped.code, Some(1));
+    assert!(
+        skipped.out.contains("2 dead invalid: column 3 (capacity): expected an integer, got \"ten\""),
+        "{}",
+        skipped.out
+    );
+    assert!(!place.path().join("paceline.db").exists(), "a rehearsal leaves the ledger alone");
+    let rehearsed = [("PACELINE_STORE__URL", "sqlite://paceline.simulated.db")];
+    let job = place.run_with(&["jobs", "show", "good:1"], &rehearsed);
+    assert!(
+        job.out.starts_with("good:1: succeeded\n") && job.out.contains("1 attempts, 1 charged"),
+        "{}",
+        job.transcript()
+    );
+}
+
+#[test]
+fn what_calls_somebody_needs_apps_and_their_secrets() {
+    let place = Place::new(&[("good.csv", "name,capacity,room_level_id\nx,1,o\n")]);
+    let rooms = ["run", "good.csv", "--method", "feishu.vc.room.create", "--app", "acme"];
+    insta::assert_snapshot!("run_without_apps", place.run(&rooms).transcript());
+    insta::assert_snapshot!("work_without_apps", place.run(&["work"]).transcript());
+    insta::assert_snapshot!("run_speed_alone", place.run(&[&rooms[..], &["--speed", "2"]].concat()).transcript());
+    place.write("paceline.toml", SETTINGS);
+    insta::assert_snapshot!("run_without_secrets", place.run(&rooms).transcript());
+    place.write("paceline.toml", &format!("{SETTINGS}[apps.acme.quotas]\n\"feishu.vc.rooms.create\" = \"1/s\"\n"));
+    let secrets = [("ACME_SECRET", "a"), ("CAMPUS_SECRET", "b")];
+    insta::assert_snapshot!("run_unknown_quota", place.run_with(&rooms, &secrets).transcript());
+    assert!(!place.path().join("paceline.db").exists());
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let place = Place::with_apps(&[]);
+    for arguments in [&["methods", "list"][..], &["completions", "bash"], &["--help"]] {
+        let mut child = place.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let done = child.wait_with_output().unwrap();
+        assert_eq!(done.status.code(), Some(0), "{arguments:?}");
+        assert_eq!(String::from_utf8_lossy(&done.stderr), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn completions_are_made_for_every_shell() {
+    let place = Place::new(&[]);
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let outcome = place.run(&["completions", shell]);
+        assert_eq!(outcome.code, Some(0), "{shell}");
+        assert!(outcome.out.contains("redrive"), "{shell}");
+    }
+}
