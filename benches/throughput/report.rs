@@ -75,8 +75,8 @@ fn median(sorted: &[f64]) -> f64 {
 }
 
 /// A number of a JSON document.
-pub fn number(document: &serde_json::Value, pointer: &str) -> anyhow::Result<f64> {
-    match document.pointer(pointer).and_then(serde_json::Value::as_f64) {
+pub fn number(document: &Value, pointer: &str) -> anyhow::Result<f64> {
+    match document.pointer(pointer).and_then(Value::as_f64) {
         Some(number) => Ok(number),
         None => bail!("no number at {pointer} in {document}"),
     }
