@@ -7,6 +7,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::domain::quota::Window;
 use crate::domain::time::Mono;
@@ -53,9 +54,12 @@ impl Lane {
         format!("{}, {}, about {} left", rate(rate_per_s), self.use_text(), duration(self.time_left()))
     }
 
-    /// The windows in use, e.g. `12 of 20/min`.
+    /// The fullest window, which is the one that decides, e.g. `12 of 20/min`.
     pub fn use_text(&self) -> String {
-        self.windows.iter().map(|(window, used)| format!("{used} of {window}")).collect::<Vec<_>>().join("; ")
+        let share = |window: &Window, used: u64| used as f64 / f64::from(window.limit);
+        let fullest =
+            self.windows.iter().max_by(|(a, used_a), (b, used_b)| share(a, *used_a).total_cmp(&share(b, *used_b)));
+        fullest.map_or_else(String::new, |(window, used)| format!("{used} of {window}"))
     }
 }
 
@@ -95,8 +99,10 @@ impl Progress {
     pub fn show(&mut self, lanes: &[Lane], now: Mono, err: &mut dyn Write) -> std::io::Result<()> {
         match self {
             Self::Bars { all, bars, meter } => {
+                let columns =
+                    lanes.iter().map(|lane| plain(&lane.name).width()).max().unwrap_or(0).min(NAME_COLUMNS_MAX);
                 for lane in lanes {
-                    let bar = bars.entry(lane.name.clone()).or_insert_with(|| all.add(new_bar(&lane.name)));
+                    let bar = bars.entry(lane.name.clone()).or_insert_with(|| all.add(new_bar(lane, columns)));
                     bar.set_length(lane.total);
                     bar.set_position(lane.done);
                     bar.set_message(lane.message(meter.rate(lane, now)));
@@ -134,12 +140,16 @@ impl Progress {
     }
 }
 
-fn new_bar(name: &str) -> ProgressBar {
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}  {msg}") {
+/// A line never gets longer than the terminal is wide: a wrapped one could not be drawn over.
+fn new_bar(lane: &Lane, columns: usize) -> ProgressBar {
+    let bar = ProgressBar::hidden();
+    bar.set_length(lane.total);
+    if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:20} {pos:>6}/{len}  {wide_msg}") {
         bar.set_style(style.progress_chars("█▌░"));
     }
-    bar.set_prefix(cut(&plain(name), NAME_COLUMNS_MAX));
+    let name = cut(&plain(&lane.name), columns);
+    let padding = columns.saturating_sub(name.width());
+    bar.set_prefix(format!("{name}{}", " ".repeat(padding)));
     bar
 }
 
@@ -215,13 +225,13 @@ mod tests {
         let mut err = Vec::new();
         progress.show(&[lane(0)], at(9), &mut err).unwrap();
         assert!(err.is_empty());
-        progress.show(&[lane(10)], at(10), &mut err).unwrap();
+        progress.show(&[used(10, 10, 3)], at(10), &mut err).unwrap();
         progress.show(&[lane(20)], at(19), &mut err).unwrap();
         progress.show(&[Lane { stopped: Some("99991663\nno".to_owned()), ..lane(30) }], at(20), &mut err).unwrap();
         let lines = String::from_utf8(err).unwrap();
         assert_eq!(
             lines,
-            "acme/feishu.vc.room.create: 10/200, 10/s, 0 of 20/min; 0 of 5/s, about 9 min 0 s left\n\
+            "acme/feishu.vc.room.create: 10/200, 10/s, 3 of 5/s, about 9 min 0 s left\n\
              acme/feishu.vc.room.create: 30/200, stopped: 99991663 no\n"
         );
     }

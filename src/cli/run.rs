@@ -11,9 +11,10 @@ use serde_json::json;
 
 use crate::domain::catalog::Catalog;
 use crate::domain::job::LaneKey;
+use crate::domain::time::{Mono, Timestamp};
 use crate::engine::app::Apps;
 use crate::engine::ports::{Counts, Ledger, Transport};
-use crate::engine::schedule::LaneView;
+use crate::engine::schedule::{LaneView, View};
 use crate::engine::{Engine, Stop};
 use crate::settings::Settings;
 use crate::simulator::{InProcess, Options, Simulator};
@@ -24,7 +25,7 @@ use crate::wiring;
 use super::batch::{self, BatchArgs, Checked};
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
-use super::progress::{Lane, Progress};
+use super::progress::{Lane, Progress, duration};
 use super::signals;
 use super::simulate::explain;
 use super::submit::refuse_invalid;
@@ -83,7 +84,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let work = prepare(context, &args, settings, catalog, &checked)?;
     let start = context.clock.mono();
 
-    let ledger = Arc::new(SqliteLedger::open(&work.store, Mode::Worker, context.clock.now())?);
+    let ledger = open(&work.store, args.simulate, context.clock.now()).await?;
     take_over(context, &*ledger, &work.store, &sources, &decoder, args.skip_invalid).await?;
     let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
     let engine = wiring::engine(
@@ -155,6 +156,26 @@ fn prepare(
     Ok(Work { settings, catalog, store, apps, transport: Arc::new(InProcess::new(simulator)) })
 }
 
+/// The ledger; a rehearsal's begins anew each time, because the simulated platform does.
+async fn open(store: &Path, is_rehearsal: bool, now: Timestamp) -> anyhow::Result<Arc<SqliteLedger>> {
+    let ledger = SqliteLedger::open(store, Mode::Worker, now)?;
+    if !is_rehearsal {
+        return Ok(Arc::new(ledger));
+    }
+    // It was opened first to make sure that no other rehearsal works in it.
+    ledger.close().await;
+    for end in ["", "-wal", "-shm"] {
+        let mut file = store.as_os_str().to_owned();
+        file.push(end);
+        if let Err(error) = std::fs::remove_file(&file)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(anyhow::Error::new(error).context(format!("{} cannot be removed", Path::new(&file).display())));
+        }
+    }
+    Ok(Arc::new(SqliteLedger::open(store, Mode::Worker, now)?))
+}
+
 /// Shows progress until the engine has nothing left, or was stopped by a signal.
 async fn watch(
     context: &mut Context,
@@ -198,10 +219,21 @@ fn lanes(engine: &Engine, totals: &BTreeMap<LaneKey, u64>) -> Vec<Lane> {
             done: total - left,
             total,
             windows: windows.map(|(window, used)| (*window, u64::from(*used))).collect(),
-            stopped: lane.suspended.then(|| "the app or method is suspended".to_owned()),
+            stopped: why_stopped(&view, lane, engine.clock().mono()),
         })
     };
     view.lanes.iter().filter_map(lane).collect()
+}
+
+/// What a lane waits for beside its quota.
+fn why_stopped(view: &View, lane: &LaneView, now: Mono) -> Option<String> {
+    if lane.suspended {
+        let cause = view.suspensions.iter().find(|suspension| suspension.app == lane.key.app);
+        return Some(cause.map_or_else(String::new, |cause| format!("{}: {}", cause.app, cause.detail)));
+    }
+    let pauses = lane.usage.iter().filter_map(|usage| usage.paused_until).chain(lane.app_paused_until);
+    let until = pauses.max()?;
+    Some(format!("refused or not reached; next try in {}", duration(until.since(now))))
 }
 
 fn document(counts: &Counts, elapsed: Duration) -> serde_json::Value {
@@ -227,7 +259,12 @@ fn conclude(context: &mut Context, args: &Args, counts: &Counts, stop: Stop, sto
     }
     if open > 0 {
         writeln!(context.err, "{open} of {} jobs wait in the ledger", counts.total)?;
-        writeln!(context.err, "hint: the same command again resumes where this one ended")?;
+        let hint = if args.simulate {
+            "a rehearsal begins anew"
+        } else {
+            "the same command again resumes where this one ended"
+        };
+        writeln!(context.err, "hint: {hint}")?;
     }
     if stop == Stop::Cut {
         writeln!(context.err, "calls were in flight at the end; what became of them is looked up at the next start")?;
