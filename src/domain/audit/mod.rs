@@ -169,7 +169,11 @@ mod tests {
     fn either_end_alone_can_break_a_window() {
         assert_eq!(counts(&[(0, 9), (MINUTE - 1, MINUTE + 9)]), [2, 2, 1, 1], "counted when sent");
         assert_eq!(counts(&[(0, 9), (MINUTE, MINUTE + 8)]), [2, 1, 2, 1], "counted when replied");
-        assert_eq!(counts(&[(0, 9), (MINUTE + 2, MINUTE + 20)]), [2, 1, 1, 1], "the first when replied, the second when sent");
+        assert_eq!(
+            counts(&[(0, 9), (MINUTE + 2, MINUTE + 20)]),
+            [2, 1, 1, 1],
+            "the first when replied, the second when sent"
+        );
     }
 
     #[test]
