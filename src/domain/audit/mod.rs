@@ -34,7 +34,7 @@ impl Call {
 
 /// The recorded calls of one quota key.
 pub struct Calls {
-    calls: Vec<Call>,
+    pairs: Vec<Call>,
     /// The same calls' instants, each in its own order: a sweep needs no pairs.
     sent: Vec<i64>,
     counted_by: Vec<i64>,
@@ -75,12 +75,12 @@ impl Calls {
             instants
         };
         let (sent, counted_by) = (sorted(|call| call.sent_at), sorted(|call| call.counted_by));
-        Self { calls, sent, counted_by }
+        Self { pairs: calls, sent, counted_by }
     }
 
     /// How many.
     pub fn count(&self) -> usize {
-        self.calls.len()
+        self.pairs.len()
     }
 
     /// The first and the last sending; `None` without calls.
@@ -106,7 +106,7 @@ impl Calls {
 
     /// A span from `t` holds a call for certain if `counted_by − W < t ≤ sent`: such a `t` exists for calls shorter than W.
     fn certain(&self, span: i64) -> usize {
-        let short = || self.calls.iter().filter(|call| call.counted_by.saturating_sub(call.sent_at) < span);
+        let short = || self.pairs.iter().filter(|call| call.counted_by.saturating_sub(call.sent_at) < span);
         let mut from: Vec<_> = short().map(|call| call.counted_by.saturating_sub(span).saturating_add(1)).collect();
         let mut to: Vec<_> = short().map(|call| call.sent_at).collect();
         from.sort_unstable();
