@@ -20,9 +20,19 @@ pub struct App {
     pub id: String,
     /// `app_secret`, or WeCom's secret of the app.
     pub secret: SecretString,
-    /// Static user access tokens by name.
+    /// Static user access tokens by name; that of [`ANY_USER`] stands in for every other name.
     pub users: BTreeMap<String, SecretString>,
-    /// What happens to an uncertain call that no look-up can decide.
+    /// The name under which a rehearsal keeps one token for all users.
+pub const ANY_USER: &str = "*";
+
+impl App {
+    /// The access token of a user.
+    pub fn user_token(&self, name: &str) -> Option<&SecretString> {
+        self.users.get(name).or_else(|| self.users.get(ANY_USER))
+    }
+}
+
+/// What happens to an uncertain call that no look-up can decide.
     pub on_uncertain: OnUncertain,
     /// Whether creates carry the job id where the method's look-up can find it.
     pub mark_created: bool,

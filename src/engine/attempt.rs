@@ -71,7 +71,7 @@ async fn send(
     }
     let (token, is_user) = match &content.identity {
         Identity::Tenant => (tenant_token.map(|token| &**token), false),
-        Identity::User(name) => (plan.app.users.get(name), true),
+        Identity::User(name) => (plan.app.user_token(name), true),
     };
     let called = call::send(engine, permit, plan, begun, &content.params, token).await;
     Sent { called, is_user }
