@@ -48,6 +48,8 @@ pub struct Schedule {
     lane_timers: Timers<LaneId>,
     key_timers: Timers<KeyId>,
     in_flight: u32,
+    /// Jobs whose deadline has passed, on their way to their endings.
+    expiring: usize,
     slot_line: VecDeque<LaneId>,
     gates: HashMap<String, AppGate>,
     suspensions: Vec<Suspension>,
@@ -66,7 +68,7 @@ pub enum Next {
     Start(Start),
     /// Hand the permit to a waiting call of the worker itself; done already, look further.
     Granted,
-    /// The job's deadline has passed.
+    /// The job's deadline has passed; say [`Schedule::expired`] when it has ended.
     Expired(Arc<LaneKey>, Queued),
     /// Find out whether the job's call was applied; say [`Schedule::verified`] afterwards.
     Verify(Arc<LaneKey>, Queued),
@@ -123,6 +125,7 @@ impl Schedule {
             lane_timers: Timers::default(),
             key_timers: Timers::default(),
             in_flight: 0,
+            expiring: 0,
             slot_line: VecDeque::new(),
             gates: HashMap::new(),
             suspensions: Vec::new(),
@@ -245,11 +248,9 @@ impl Schedule {
         }
         self.in_flight -= 1;
         self.lanes[ticket.lane].in_flight -= 1;
+        // Those who wait go first, or one lane's backlog would keep every slot that it has.
+        self.pass_slot();
         self.make_ready(ticket.lane);
-        if let Some(id) = self.slot_line.pop_front() {
-            self.lanes[id].in_slot_line = false;
-            self.make_ready(id);
-        }
     }
 
     /// Puts a job back into its lane.
@@ -274,6 +275,12 @@ impl Schedule {
             self.lanes[id].verifying = false;
             self.make_ready(id);
         }
+    }
+
+    /// The job handed out by [`Next::Expired`] has ended.
+    pub fn expired(&mut self, lane: &LaneKey) {
+        self.expiring = self.expiring.saturating_sub(1);
+        self.count(lane, |tally| tally.dead += 1);
     }
 
     /// Counts an ending of a job.
@@ -317,12 +324,13 @@ impl Schedule {
 
     /// Jobs in lanes or in flight.
     pub fn unfinished(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.waiting() + lane.in_flight as usize + usize::from(lane.verifying)).sum()
+        let of_lane = |lane: &Lane| lane.waiting() + lane.in_flight as usize + usize::from(lane.verifying);
+        self.expiring + self.lanes.iter().map(of_lane).sum::<usize>()
     }
 
-    /// Jobs in flight or being verified.
+    /// Jobs in flight, being verified or expiring.
     pub fn running(&self) -> usize {
-        self.in_flight as usize + self.lanes.iter().filter(|lane| lane.verifying).count()
+        self.in_flight as usize + self.expiring + self.lanes.iter().filter(|lane| lane.verifying).count()
     }
 
     /// Whether nothing is in flight and whatever still waits stands in suspended lanes.
@@ -388,6 +396,7 @@ impl Schedule {
         let next = self.next_of(id, now, wall);
         if next.is_none() {
             self.pass_on(id, now);
+            self.pass_slot();
         }
         self.lanes[id].woken_by = None;
         next
@@ -414,6 +423,7 @@ impl Schedule {
             return None;
         }
         if let Some(job) = lane.pop_expired(wall) {
+            self.expiring += 1;
             return Some(Next::Expired(Arc::clone(&lane.key), job));
         }
         if !lane.verifying
@@ -524,6 +534,16 @@ impl Schedule {
         match (blocked.window, blocked.until) {
             (None, Some(at)) => self.key_timers.arm(key, at),
             (Some(_), _) | (None, None) => self.arm(key, now),
+        }
+    }
+
+    /// Calls the first out of the line for slots if there is one; a lane that has no use for it calls the next.
+    fn pass_slot(&mut self) {
+        if self.in_flight < self.limits.concurrency_max
+            && let Some(id) = self.slot_line.pop_front()
+        {
+            self.lanes[id].in_slot_line = false;
+            self.make_ready(id);
         }
     }
 
