@@ -13,7 +13,8 @@ use super::plan::{MINUTES, Plan, Sent};
 
 /// Everything that is wrong.
 pub fn faults_of(plan: &Plan, platform: &Platform, store: &Path, ended: Timestamp) -> Vec<String> {
-    let (books, objects) = (platform.world().books(), platform.world().objects());
+    let books = platform.world().books();
+    let objects = platform.world().objects();
     let operator = Operator::open(store).unwrap();
     let mut faults = Vec::new();
     let retries = plan.apps.values().any(|app| app.on_uncertain == OnUncertain::Retry);

@@ -24,7 +24,7 @@ enum Death {
     Killed,
     /// Nothing is left to do.
     Done,
-    /// The bound is over, and this is how the schedule looked.
+    /// What is left stands still, or the bound is over; this is how it looked.
     Stuck(String),
 }
 
@@ -40,9 +40,8 @@ pub fn carry_out(plan: &Plan) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("ledger.db");
     let scenario = Scenario::parse(&plan.scenario, "simulation").unwrap();
-    let platform = Platform::new(on_a_runtime(|| {
-        World::new(Arc::clone(&plan.catalog), scenario, 1.0, &Clock::at(T0))
-    }), T0);
+    let platform =
+        Platform::new(on_a_runtime(|| World::new(Arc::clone(&plan.catalog), scenario, 1.0, &Clock::at(T0))), T0);
     let progress = Mutex::new(Progress::default());
     let (mut start, mut kills) = (T0, plan.kills.iter());
     loop {
@@ -51,7 +50,7 @@ pub fn carry_out(plan: &Plan) -> Vec<String> {
         let (death, ended) = live(plan, &platform, &store, &progress, start, end, kill.is_none());
         match death {
             Death::Killed => start = ended + kill.map(|kill| kill.down).unwrap_or_default(),
-            Death::Stuck(view) => return vec![format!("not done by its bound: {view}")],
+            Death::Stuck(view) => return vec![format!("it stands still at {ended}: {view}\n{}", plan.scenario)],
             Death::Done => return checks::faults_of(plan, &platform, &store, ended),
         }
     }
@@ -88,8 +87,14 @@ fn live(
         let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
         let engine = Engine::new(planner, shared, transport, clock.clone(), plan.options);
         let life = Life { plan, store, progress, engine: &engine, ledger: &ledger, clock: &clock };
+        // What a person did at the very end is seen by the next life.
+        let is_over = life.has_all();
         let death = tokio::select! {
-            () = life.work() => Death::Done,
+            () = life.work() => match ledger.suspensions().await.unwrap() {
+                none if none.is_empty() && is_over => Death::Done,
+                none if none.is_empty() => Death::Killed,
+                some => Death::Stuck(format!("{some:#?}")),
+            },
             () = clock.sleep_until(clock.mono_of(end)) => {
                 if is_last { Death::Stuck(format!("{:#?}", engine.view())) } else { Death::Killed }
             }
@@ -121,14 +126,16 @@ impl Life<'_> {
     async fn run(&self) {
         loop {
             assert_eq!(self.engine.run(true, std::future::pending()).await, Stop::Idle);
-            let progress = self.progress();
-            let came = progress.portions == self.plan.portions.len() && progress.deeds == self.plan.deeds.len();
-            drop(progress);
-            if came && self.engine.unfinished() == 0 {
+            if self.has_all() {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
+    }
+
+    fn has_all(&self) -> bool {
+        let progress = self.progress();
+        progress.portions == self.plan.portions.len() && progress.deeds == self.plan.deeds.len()
     }
 
     /// A portion counts as delivered once its take-over is answered: else it comes again in the next life.

@@ -70,7 +70,8 @@ pub struct Plan {
 }
 
 fn seconds(rng: &mut Rng, from: f64, to: f64) -> Duration {
-    Duration::from_secs_f64(from + (to - from) * rng.f64())
+    // Jobs write their times in milliseconds.
+    Duration::from_millis(((from + (to - from) * rng.f64()) * 1e3) as u64)
 }
 
 fn pick<'a, T>(rng: &mut Rng, all: &'a [T]) -> &'a T {
@@ -157,12 +158,7 @@ const APPS: [(&str, &str, &str); 5] = [
     ("clinic", "wecom", "ww2"),
 ];
 
-fn apps(
-    catalog: &Catalog,
-    quotas: &BTreeMap<&'static str, Quota>,
-    on_uncertain: OnUncertain,
-    share: f64,
-) -> Apps {
+fn apps(catalog: &Catalog, quotas: &BTreeMap<&'static str, Quota>, on_uncertain: OnUncertain, share: f64) -> Apps {
     let app = |(name, family, id): (&str, &str, &str)| {
         let platform = Arc::clone(&catalog.platforms[family]);
         let own = quotas.iter().filter(|(method, _)| method.starts_with(family));
@@ -189,7 +185,10 @@ fn latency(rng: &mut Rng, max_ms: f64) -> String {
         1 => format!("{{ kind = 'uniform', from_ms = 1, to_ms = {:.3} }}", 1.0 + rng.f64() * max_ms.min(2_000.0)),
         _ => {
             let shape = 0.6 + rng.f64();
-            format!("{{ kind = 'pareto', ms = {:.3}, shape = {shape:.3}, max_ms = {max_ms:.3} }}", 1.0 + rng.f64() * 30.0)
+            format!(
+                "{{ kind = 'pareto', ms = {:.3}, shape = {shape:.3}, max_ms = {max_ms:.3} }}",
+                1.0 + rng.f64() * 30.0
+            )
         }
     }
 }
@@ -221,7 +220,8 @@ fn scenario(rng: &mut Rng, options: &Options, quotas: &BTreeMap<&'static str, Qu
 
 fn fault(rng: &mut Rng, options: &Options, faults_s: u32) -> String {
     let applied = rng.bool();
-    let any = *pick(rng, &["*", "*.create", "feishu.*", "feishu.calendar.*", "feishu.vc.*", "wecom.*", MEETING, CALENDAR]);
+    let any =
+        *pick(rng, &["*", "*.create", "feishu.*", "feishu.calendar.*", "feishu.vc.*", "wecom.*", MEETING, CALENDAR]);
     let late = rng.u64(100..2 * options.request_timeout.as_millis() as u64);
     let (method, kind) = match rng.u8(..16) {
         0 => ("feishu.calendar.*", "kind = 'code'\ncode = 190010".to_owned()),
@@ -277,7 +277,8 @@ fn portions(rng: &mut Rng, quotas: &BTreeMap<&'static str, Quota>) -> Vec<Portio
 fn job(rng: &mut Rng, number: u64, at: Timestamp) -> Sent {
     let id = format!("job-{number:04}");
     let method = *pick(rng, &[ROOM, CALENDAR, CALENDAR, MINUTES, MEETING, MEETING]);
-    let app = if method == MEETING { *pick(rng, &["campus", "library", "clinic"]) } else { *pick(rng, &["acme", "beta"]) };
+    let app =
+        if method == MEETING { *pick(rng, &["campus", "library", "clinic"]) } else { *pick(rng, &["acme", "beta"]) };
     let mut not_before = (rng.u8(..10) == 0).then(|| at + seconds(rng, 0.0, 300.0));
     let mut not_after = (rng.u8(..10) == 0).then(|| at + seconds(rng, 0.0, 600.0));
     let mut value = match method {
