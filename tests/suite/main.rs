@@ -13,3 +13,4 @@ mod broker_outage;
 mod commands;
 mod engine;
 mod harness;
+mod simulation;
