@@ -10,6 +10,7 @@
 mod broker;
 mod broker_connect;
 mod broker_outage;
+mod check;
 mod commands;
 mod engine;
 mod harness;
