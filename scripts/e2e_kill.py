@@ -3,7 +3,8 @@
 
     scripts/e2e_kill.py --binary target/debug/paceline [--kills 6] [--seed 7] [--mode run|work]
 
-Holds if every job ended once, nothing was created twice, and no call was refused for its pace. Standard library only.
+Holds if every job ended once, nothing was created twice, no call was refused for its pace, and the
+audit of the ledger finds no window exceeded. Standard library only.
 """
 
 import argparse
@@ -74,8 +75,12 @@ def trial(arguments):
             ended = site.counts()["succeeded"]
             check(ended == total, f"'paceline status' counts {ended} of {total} jobs as succeeded")
             check_books(site.books(), WANTED)
+            code, output = site.run("audit", "--json")
+            check(code == 0, f"'paceline audit' ended with {code}: {output}")
+            judged = json.loads(output)["calls"]
+            check(judged >= total, f"'paceline audit' judged {judged} calls of at least {total}")
     print(f"{total} jobs, killed {hits} times (seed {arguments.seed}, {arguments.mode}): "
-          "each ended once, 0 duplicates, 0 refusals")
+          "each ended once, 0 duplicates, 0 refusals, audit clean")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ pub(super) async fn run(engine: Arc<Engine>, start: Start) {
     };
     let begun = Begun { attempt, deadline_at };
     let called = send(&engine, &mut permit, &plan, &begun, content, token.as_ref()).await;
-    settle(&engine, &plan, &lane, job, &called, token.as_ref()).await;
+    settle(&engine, &plan, &lane, job, called, token.as_ref()).await;
 }
 
 struct Sent {
@@ -97,10 +97,10 @@ async fn settle(
     plan: &LanePlan,
     lane: &Arc<LaneKey>,
     mut job: Queued,
-    sent: &Sent,
+    sent: Sent,
     token: Option<&Token>,
 ) {
-    let called = &sent.called;
+    let Sent { called, is_user } = sent;
     let situation = Situation {
         now: called.ended_at,
         attempts: job.attempts,
@@ -109,11 +109,13 @@ async fn settle(
         creation: &plan.method.creation,
         on_uncertain: plan.app.on_uncertain,
         renewed: job.renewed,
-        is_user: sent.is_user,
+        is_user,
         speed: engine.options().speed,
     };
-    let Decision { settlement, side } = decide(called.outcome.clone(), &situation);
-    engine.record(called.end(Some((job.seq, settlement.clone())))).await;
+    let mut end = called.end(None);
+    let Decision { settlement, side } = decide(called.outcome, &situation);
+    end.settlement = Some((job.seq, settlement));
+    let end = engine.record(end).await;
     match side {
         Side::Nothing => {}
         Side::RenewToken => {
@@ -128,7 +130,9 @@ async fn settle(
             engine.suspend(lane, scope, &failure).await;
         }
     }
-    apply(engine, lane, job, &settlement);
+    if let Some((_, settlement)) = &end.settlement {
+        apply(engine, lane, job, settlement);
+    }
 }
 
 /// Does in the schedule what the ledger has recorded.

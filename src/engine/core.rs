@@ -233,8 +233,8 @@ impl Engine {
     }
 
     /// Closes an attempt's record. A settlement that is not written would be a job done and forgotten, so this goes on
-    /// until the ledger takes it.
-    pub(super) async fn record(&self, end: AttemptEnd) {
+    /// until the ledger takes it. Gives the record back, which holds what was settled.
+    pub(super) async fn record(&self, end: AttemptEnd) -> AttemptEnd {
         let mut told = false;
         while let Err(error) = self.ledger.end_attempt(end.clone()).await {
             if !std::mem::replace(&mut told, true) {
@@ -243,6 +243,7 @@ impl Engine {
             tokio::time::sleep(LEDGER_PAUSE).await;
         }
         self.ended(end.settlement.as_ref().map(|(_, settlement)| settlement));
+        end
     }
 
     /// Settles a job without an attempt, likewise until the ledger takes it.

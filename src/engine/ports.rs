@@ -225,6 +225,8 @@ pub struct PastCall {
     pub counted_by: Timestamp,
     /// Whether `counted_by` is a deadline (then the grace is added).
     pub open: bool,
+    /// Whether the platform refused it for its pace; it is counted all the same.
+    pub refused: bool,
 }
 
 /// An app or lane that stands still, and why.

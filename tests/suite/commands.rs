@@ -316,6 +316,9 @@ fn a_rehearsal_ends_with_a_summary_and_begins_anew_each_time() {
     );
     assert!(!place.path().join("paceline.db").exists(), "a rehearsal leaves the ledger alone");
     assert_eq!(run(&["good.csv"]).code, Some(0));
+    let audited = place.run(&["audit", "--simulate", "--speed", "600"]);
+    assert_eq!(audited.code, Some(0), "{}", audited.transcript());
+    assert!(audited.out.contains("20/100ms") && audited.out.contains(" kept\n"), "{}", audited.transcript());
     let rehearsed = [("PACELINE_STORE__URL", "sqlite://paceline.simulated.db")];
     let job = place.run_with(&["jobs", "show", "good:1"], &rehearsed);
     assert!(
@@ -323,6 +326,74 @@ fn a_rehearsal_ends_with_a_summary_and_begins_anew_each_time() {
         "{}",
         job.transcript()
     );
+}
+
+/// Records calls of acme's rooms in the ledger as the worker does: sent and replied so many microseconds after `BASE`.
+fn record(place: &Place, calls: impl IntoIterator<Item = (i64, i64)>, outcome: &str) {
+    const BASE: i64 = 1_795_248_000_000_000;
+    let conn = rusqlite::Connection::open(place.path().join("paceline.db")).unwrap();
+    let lane = "INSERT OR IGNORE INTO lanes (app, tenant, method) VALUES ('acme', '', 'feishu.vc.room.create')";
+    conn.execute(lane, []).unwrap();
+    for (sent, replied) in calls {
+        conn.execute(
+            "INSERT INTO attempts (lane, purpose, sent_at, deadline_at, ended_at, replied, outcome)
+             SELECT lane, 0, ?1, ?1 + 30000000, ?2, 1, ?3 FROM lanes WHERE method = 'feishu.vc.room.create'",
+            rusqlite::params![BASE + sent, BASE + replied, outcome],
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn an_audit_finds_the_one_call_that_left_a_microsecond_too_soon() {
+    let place = Place::with_apps(&[("rooms.csv", "name,capacity,room_level_id\nx,1,o\n")]);
+    assert_eq!(place.run(&["audit"]).code, Some(2), "there is no ledger");
+    assert_eq!(place.run(&["audit", "--since", "yesterday"]).code, Some(2));
+    place.run(&["submit", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme"]);
+    insta::assert_snapshot!("audit_without_calls", place.run(&["audit"]).transcript());
+
+    // 20 calls of 20/min, the first replied after 0.3 s; so the next may leave 60.3 s after it was sent.
+    record(&place, [(0, 300_000)], "throttled");
+    record(&place, (1..20).map(|n| (n * 1_000_000, n * 1_000_000 + 300_000)), "succeeded");
+    record(&place, [(60_300_000, 60_400_000)], "succeeded");
+    insta::assert_snapshot!("audit_kept", place.run(&["audit"]).transcript());
+    record(&place, [(60_999_999 + 300_000, 61_400_000)], "succeeded");
+    let exceeded = place.run(&["audit"]);
+    assert_eq!(exceeded.code, Some(1));
+    insta::assert_snapshot!("audit_exceeded", exceeded.transcript());
+
+    let json: serde_json::Value = serde_json::from_str(&place.run(&["audit", "--json"]).out).unwrap();
+    let window = &json["windows"][0];
+    assert_eq!((&json["kept"], &json["calls"]), (&false.into(), &22.into()));
+    assert_eq!((&window["largest"], &window["limit"], &window["refused"]), (&21.into(), &20.into(), &1.into()));
+    assert_eq!(window["largest_at"], "2026-11-21T08:01:01.299Z");
+    assert_eq!((&window["largest_when_sent"], &window["largest_when_replied"]), (&20.into(), &20.into()));
+
+    // A call that was counted before the instant given is in no span from then on.
+    let since = |at: &'static str| place.run(&["audit", "--since", at]).code;
+    assert_eq!(since("2026-11-21T08:00:01.3Z"), Some(1));
+    assert_eq!(since("2026-11-21T08:00:01.300001Z"), Some(0));
+
+    place.write("paceline.toml", &format!("{SETTINGS}[apps.acme.quotas]\n\"feishu.vc.room.create\" = \"21/min\"\n"));
+    assert_eq!(place.run(&["audit"]).code, Some(0), "judged by the quota of now");
+    place.write("paceline.toml", &SETTINGS.replace("apps.acme", "apps.other"));
+    insta::assert_snapshot!("audit_of_an_unknown_app", place.run(&["audit"]).transcript());
+}
+
+#[test]
+fn an_open_call_is_counted_until_its_deadline_and_grace() {
+    let place = Place::with_apps(&[("rooms.csv", "name,capacity,room_level_id\nx,1,o\n")]);
+    place.run(&["submit", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme"]);
+    record(&place, (0..20).map(|_| (0, 300_000)), "lost");
+    let conn = rusqlite::Connection::open(place.path().join("paceline.db")).unwrap();
+    conn.execute("UPDATE attempts SET replied = 0", []).unwrap();
+    let grace_us: i64 = 7_000_000;
+    place.write("paceline.toml", &format!("{SETTINGS}[engine]\ngrace_ms = 7000\n"));
+    let free = 30_000_000 + grace_us + 60_000_000;
+    record(&place, [(free, free + 1)], "succeeded");
+    assert_eq!(place.run(&["audit"]).code, Some(0));
+    record(&place, [(free - 1, free)], "succeeded");
+    assert_eq!(place.run(&["audit"]).code, Some(1));
 }
 
 #[test]

@@ -13,10 +13,16 @@ pub(crate) async fn attempts_are_charged_as_they_end(ledger: &dyn Ledger) {
     let waiting = all_waiting(ledger).await;
     assert_eq!((waiting[0].attempts, waiting[0].not_before), (0, Some(at(5))));
     assert_eq!(counts(ledger).await.throttled, 1, "the same end twice counts once");
+    let refused = async || -> Vec<bool> {
+        let calls = ledger.past_calls(Timestamp(0)).await.unwrap();
+        calls.iter().map(|call| call.refused).collect()
+    };
+    assert_eq!(refused().await, [true]);
 
     let transient = Settlement::Queued { not_before: None, charged: true, failure: Some(failure("busy")) };
     call(ledger, seq, 10, transient).await;
     assert_eq!(all_waiting(ledger).await[0].attempts, 1);
+    assert_eq!(refused().await, [true, false], "a call without an outcome of this kind was not refused");
 
     call(ledger, seq, 20, Settlement::Uncertain { not_before: at(40), failure: failure("cut") }).await;
     let waiting = all_waiting(ledger).await;

@@ -22,6 +22,8 @@ pub(crate) const FOR_TOKEN: i64 = 2;
 pub(crate) const NOT_SENT: &str = "not-sent";
 /// The outcome of a call whose process died before its reply.
 pub(crate) const LOST: &str = "lost";
+/// The outcome of a call that the platform refused for its pace.
+const REFUSED: &str = "throttled";
 
 /// Records the attempt and reads its job. `None`: the job does not wait (any more), and nothing was recorded.
 pub(crate) fn begin(books: &mut Books, start: &AttemptStart) -> Result<Option<(AttemptSeq, Option<JobRow>)>, Trouble> {
@@ -96,7 +98,7 @@ pub(crate) fn end(books: &mut Books, end: &AttemptEnd) -> Result<(), Trouble> {
         books.note_call_length(end.ended_at.0.saturating_sub(closing.sent_at))?;
     }
     let Some((state, batch, attempts, from_amqp)) = closing.standing else { return Ok(()) };
-    if end.outcome == "throttled" {
+    if end.outcome == REFUSED {
         books.tally(batch, THROTTLED, 1);
     }
     if let Some((seq, settlement)) = &end.settlement {
@@ -175,11 +177,12 @@ pub(crate) fn past_calls(conn: &Connection, since: Timestamp) -> rusqlite::Resul
 pub(crate) fn each_call(conn: &Connection, since: Timestamp, mut each: impl FnMut(PastCall)) -> rusqlite::Result<()> {
     let earliest = since.0.saturating_sub(call_us_max(conn)?);
     let mut statement = conn.prepare_cached(
-        "SELECT l.app, l.tenant, l.method, a.sent_at, a.deadline_at, a.ended_at, a.replied
+        "SELECT l.app, l.tenant, l.method, a.sent_at, a.deadline_at, a.ended_at, a.replied,
+             a.outcome IS ?3
          FROM attempts a INDEXED BY attempts_by_time CROSS JOIN lanes l USING (lane)
          WHERE a.sent_at >= ?1 AND a.outcome IS NOT ?2 ORDER BY a.sent_at, a.seq",
     )?;
-    let mut rows = statement.query(params![earliest, NOT_SENT])?;
+    let mut rows = statement.query(params![earliest, NOT_SENT, REFUSED])?;
     while let Some(row) = rows.next()? {
         let ended_at: Option<i64> = row.get(5)?;
         let replied: Option<bool> = row.get(6)?;
@@ -191,6 +194,7 @@ pub(crate) fn each_call(conn: &Connection, since: Timestamp, mut each: impl FnMu
                 sent_at: Timestamp(row.get(3)?),
                 counted_by,
                 open: reply_at.is_none(),
+                refused: row.get(7)?,
             });
         }
     }
