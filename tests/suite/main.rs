@@ -14,3 +14,4 @@ mod check;
 mod commands;
 mod engine;
 mod harness;
+mod tidy;
