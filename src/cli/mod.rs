@@ -5,6 +5,7 @@
 
 mod audit;
 mod batch;
+mod check;
 mod completions;
 mod context;
 mod dead;
@@ -51,7 +52,7 @@ struct Cli {
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// What is logged to standard error: off, error, warn, info, debug, trace, or paceline::module=level
-    /// [default: $PACELINE_LOG, else warn; info for work]
+    /// [default: $PACELINE_LOG, else warn; info for work, off for check]
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<logs::Filter>,
     #[command(subcommand)]
@@ -77,6 +78,7 @@ enum Command {
     Resume(suspend::ResumeArgs),
     Export(export::Args),
     Audit(audit::Args),
+    Check(check::Args),
     Simulate(simulate::Args),
     Completions(completions::Args),
 }
@@ -117,7 +119,14 @@ fn start_logs(context: &Context, chosen: Option<logs::Filter>, command: &Command
 
 impl Command {
     fn log_level(&self) -> LevelFilter {
-        if matches!(self, Self::Work(_)) { LevelFilter::INFO } else { LevelFilter::WARN }
+        if matches!(self, Self::Work(_)) {
+            LevelFilter::INFO
+        } else if matches!(self, Self::Check(_)) {
+            // What it finds is its output; the broker's client would log the same again.
+            LevelFilter::OFF
+        } else {
+            LevelFilter::WARN
+        }
     }
 }
 
@@ -135,6 +144,7 @@ fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
         Command::Audit(args) => audit::carry_out(context, &args),
         Command::Export(args) => export::carry_out(context, args),
         Command::Simulate(args) => on_runtime(simulate::carry_out(context, args)),
+        Command::Check(args) => on_runtime(check::carry_out(context, args)),
         Command::Methods(args) => methods::carry_out(context, args),
         Command::Suspend(args) => suspend::suspend(context, args),
         Command::Resume(args) => suspend::resume(context, args),

@@ -11,15 +11,17 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::app::App;
 use super::call::{self, Begun, Permit};
 use super::core::Engine;
-use super::ports::Purpose;
-use super::quotas::LanePlan;
-use crate::domain::catalog::SuspendScope;
+use super::ports::{Purpose, Transport};
+use super::request;
+use crate::domain::catalog::{Catalog, Method, SuspendScope};
 use crate::domain::job::{LaneKey, Params};
-use crate::domain::outcome::{Failure, Outcome, Reply, lookup};
+use crate::domain::outcome::{Failure, Outcome, Reply, classify, lookup};
 use crate::domain::time::Mono;
 
 /// A token is renewed this long before its end, or a tenth of its life if that is shorter.
 const MARGIN: Duration = Duration::from_secs(300);
+
+const NO_TOKEN: &str = "the platform's reply holds no access token";
 
 /// A token that can be compared by identity: a refused one is forgotten only if it is still the cached one.
 pub(super) type Token = Arc<Granted>;
@@ -157,9 +159,7 @@ async fn fetch(engine: &Arc<Engine>, app: &Arc<App>, tenant: &str) -> Result<Cac
     let called = call::send(engine, &mut permit, &plan, &begun, &credentials(app), None).await;
     engine.record(called.end(None)).await;
     match called.outcome {
-        Outcome::Succeeded { .. } => {
-            read(&plan, &called.reply, asked_at).ok_or_else(|| later("the platform's reply holds no access token"))
-        }
+        Outcome::Succeeded { .. } => read(&plan.method, &called.reply, asked_at).ok_or_else(|| later(NO_TOKEN)),
         Outcome::Suspended { scope, failure } => Err(Fault::Suspend(scope, failure)),
         Outcome::AccessToken(failure) | Outcome::Permanent(failure) => Err(Fault::Suspend(SuspendScope::App, failure)),
         Outcome::Throttled { failure, .. }
@@ -168,6 +168,31 @@ async fn fetch(engine: &Arc<Engine>, app: &Arc<App>, tenant: &str) -> Result<Cac
         | Outcome::Internal(failure)
         | Outcome::Uncertain { failure, .. } => Err(Fault::Later(failure)),
     }
+}
+
+/// Asks once for an access token with the app's credentials and throws it away: are they right?
+///
+/// The call stands outside of every quota and ledger, and counts on the platform all the same. Never repeat it: WeCom
+/// bans an address that sends wrong secrets.
+///
+/// # Errors
+/// What the platform, or the way there, said.
+pub async fn try_credentials(
+    app: &App,
+    catalog: &Catalog,
+    transport: &dyn Transport,
+    timeout: Duration,
+) -> Result<(), Failure> {
+    let failure = |detail: String| Failure { detail, ..Failure::default() };
+    let Some(method) = catalog.method(&app.platform.token_method) else {
+        return Err(failure(format!("the catalog has no method {}", app.platform.token_method)));
+    };
+    let reply = transport.send(request::build(app, method, &credentials(app), None, timeout)).await;
+    let outcome = classify(&app.platform, method, &reply);
+    if let Some(failure) = outcome.failure() {
+        return Err(failure.clone());
+    }
+    read(method, &reply, Mono::default()).map(drop).ok_or_else(|| failure(NO_TOKEN.to_owned()))
 }
 
 /// What a token call sends: both platforms name the same two things differently.
@@ -185,12 +210,12 @@ fn credentials(app: &App) -> Params {
     }
 }
 
-fn read(plan: &LanePlan, reply: &Reply, asked_at: Mono) -> Option<Cached> {
+fn read(method: &Method, reply: &Reply, asked_at: Mono) -> Option<Cached> {
     let Reply::Answered(answer) = reply else { return None };
     // The token stands beside the code, not under the envelope's data.
     let body: Value = serde_json::from_slice(&answer.body).ok()?;
-    let token = lookup(&body, plan.method.reply.token.as_deref()?)?.as_str()?.to_owned();
-    let life_s = lookup(&body, plan.method.reply.expires.as_deref()?)?.as_u64()?;
+    let token = lookup(&body, method.reply.token.as_deref()?)?.as_str()?.to_owned();
+    let life_s = lookup(&body, method.reply.expires.as_deref()?)?.as_u64()?;
     let life = Duration::from_secs(life_s);
     Some(Cached {
         token: Arc::new(Granted { secret: SecretString::from(token), fetched_at: asked_at }),

@@ -4,7 +4,7 @@
 //! them is wiring's business. Read in this order: [`ports`], [`schedule`] (what is sent next), [`attempt`] (one call of
 //! a job), [`decide`] (what becomes of it), [`verify`] (was it applied?), [`access`] (access tokens).
 
-mod access;
+pub mod access;
 pub mod app;
 mod attempt;
 pub mod backoff;

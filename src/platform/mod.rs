@@ -1,5 +1,7 @@
 //! The HTTP client: carries the engine's calls to the platforms and says what came back.
 
+mod cure;
 mod http;
 
+pub use cure::cure;
 pub use http::{HttpOptions, HttpTransport};

@@ -27,18 +27,18 @@ c,7F-703,4,
 ";
 
 /// A folder with files, in which commands run.
-struct Place(TempDir);
+pub struct Place(TempDir);
 
 /// What a command left behind.
-struct Outcome {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub struct Outcome {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
 impl Outcome {
     /// Exit code and both streams, with what differs from run to run replaced.
-    fn transcript(&self) -> String {
+    pub fn transcript(&self) -> String {
         let part = |name: &str, text: &str| if text.is_empty() { String::new() } else { format!("--- {name}\n{text}") };
         let code = self.code.map_or("signal".to_owned(), |code| code.to_string());
         steady(&format!("exit {code}\n{}{}", part("stdout", &self.out), part("stderr", &self.err)))
@@ -46,7 +46,7 @@ impl Outcome {
 }
 
 impl Place {
-    fn new(files: &[(&str, &str)]) -> Self {
+    pub fn new(files: &[(&str, &str)]) -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         for (name, text) in files {
             place.write(name, text);
@@ -55,31 +55,39 @@ impl Place {
     }
 
     /// With settings of two apps.
-    fn with_apps(files: &[(&str, &str)]) -> Self {
+    pub fn with_apps(files: &[(&str, &str)]) -> Self {
         let place = Self::new(files);
         place.write("paceline.toml", SETTINGS);
         place
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path().join(name), text).unwrap();
     }
 
-    fn path(&self) -> &Path {
+    /// What stands in the folder.
+    pub fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path()).unwrap().map(Result::unwrap);
+        let mut names: Vec<_> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_paceline"));
         command.args(arguments).current_dir(self.path()).env_clear().stdin(Stdio::null());
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Outcome {
+    pub fn run(&self, arguments: &[&str]) -> Outcome {
         self.run_with(arguments, &[])
     }
 
-    fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Outcome {
+    pub fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Outcome {
         let done = self.command(arguments).envs(variables.iter().copied()).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Outcome { code: done.status.code(), out: text(done.stdout), err: text(done.stderr) }
@@ -287,7 +295,7 @@ fn the_simulator_stays_on_loopback_and_explains_what_it_does_not_know() {
 }
 
 #[test]
-fn a_rehearsal_begins_anew_and_leaves_the_ledger_alone() {
+fn a_rehearsal_ends_with_a_summary_and_begins_anew_each_time() {
     let place =
         Place::with_apps(&[("rooms.csv", ROOMS), ("good.csv", "name,capacity,room_level_id\nx,1,omb_1\ny,2,omb_1\n")]);
     let rooms = ["--method", "feishu.vc.room.create", "--app", "acme", "--simulate", "--speed", "600"];
@@ -314,6 +322,7 @@ fn a_rehearsal_begins_anew_and_leaves_the_ledger_alone() {
         skipped.out
     );
     assert!(!place.path().join("paceline.db").exists(), "a rehearsal leaves the ledger alone");
+    assert_eq!(run(&["good.csv"]).code, Some(0));
     let audited = place.run(&["audit", "--simulate", "--speed", "600"]);
     assert_eq!(audited.code, Some(0), "{}", audited.transcript());
     assert!(audited.out.contains("20/100ms") && audited.out.contains(" kept\n"), "{}", audited.transcript());

@@ -10,7 +10,9 @@
 mod broker;
 mod broker_connect;
 mod broker_outage;
+mod check;
 mod commands;
 mod engine;
 mod harness;
 mod simulation;
+mod tidy;

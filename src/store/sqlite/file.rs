@@ -3,10 +3,12 @@
 //! Knows the file, not what its tables mean.
 
 use std::fs::OpenOptions;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -33,6 +35,9 @@ const WAL_PAGES: i64 = 4_000;
 /// Memory for pages per connection, in KiB (SQLite takes it as a negative number).
 const CACHE_KIB: i64 = 16_384;
 
+/// What a path must not hold as it stands in a `file:` URI.
+const IN_URI: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
+
 /// Opens the file for writing, creating and migrating it as needed.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, LedgerError> {
     create_private(path)?;
@@ -50,6 +55,30 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, LedgerError> {
     configure(&conn).map_err(|error| unusable(path, &error))?;
     conn.pragma_update(None, "query_only", true).map_err(|error| unusable(path, &error))?;
     Ok(conn)
+}
+
+/// Opens the file only to look at it: nothing is written or created, not even beside it. Gives its version, too.
+///
+/// Where nobody has the file open, its write-ahead log is empty and nothing can change while it is looked at. Else the
+/// log is read as well, through the index that the others keep.
+pub(crate) fn open_untouched(path: &Path) -> Result<(Connection, i64), LedgerError> {
+    let beside = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        Path::new(&name).exists()
+    };
+    let how = if beside("-wal") && beside("-shm") { "readonly_shm=1" } else { "immutable=1" };
+    let name = percent_encode(path.as_os_str().as_bytes(), IN_URI);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(format!("file:{name}?mode=ro&{how}"), flags)
+        .map_err(|error| unusable(path, &error))?;
+    let version = recognise(&conn, path)?;
+    Ok((conn, version))
+}
+
+/// Whether a ledger of this version has the tables that this program reads.
+pub(crate) const fn is_current(version: i64) -> bool {
+    version == VERSION
 }
 
 /// Makes the file, if it is new, readable for its owner alone; SQLite gives `-wal` and `-shm` the same permissions.
@@ -111,11 +140,18 @@ fn marks(conn: &Connection, path: &Path) -> Result<(i64, i64), LedgerError> {
     Ok((number("user_version")?, number("application_id")?))
 }
 
-fn migrate_in_transaction(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
+/// The version of a ledger; 0 for a file with nothing in it.
+fn recognise(conn: &Connection, path: &Path) -> Result<i64, LedgerError> {
     let (version, application) = marks(conn, path)?;
     let tables: i64 = conn
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(|error| unusable(path, &error))?;
+    refuse_unknown(path, version, application, tables)?;
+    Ok(version)
+}
+
+/// Refuses what is no ledger, and a ledger that this program is too old for.
+fn refuse_unknown(path: &Path, version: i64, application: i64, tables: i64) -> Result<(), LedgerError> {
     if application != APPLICATION_ID && (tables > 0 || version != 0) {
         return Err(LedgerError::Failed(format!(
             "{} is another program's SQLite database; name a new file in [store] url",
@@ -128,6 +164,11 @@ fn migrate_in_transaction(conn: &Connection, path: &Path) -> Result<(), LedgerEr
             path.display()
         )));
     }
+    Ok(())
+}
+
+fn migrate_in_transaction(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
+    let version = recognise(conn, path)?;
     for (to, script) in MIGRATIONS.into_iter().filter(|&(to, _)| to > version) {
         conn.execute_batch(script).map_err(|error| unusable(path, &error))?;
         conn.pragma_update(None, "user_version", to).map_err(|error| unusable(path, &error))?;

@@ -46,6 +46,21 @@ impl WorkerLock {
     }
 }
 
+/// Who works the ledger at `path`, in words, if anybody does. Creates and writes nothing.
+pub(crate) fn holder(path: &Path) -> std::io::Result<Option<String>> {
+    let mut file = match File::open(lock_path(path)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // Shared, so that two who look do not see each other, and let go of at once.
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => Ok(Some(named_in(&mut file))),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// `<ledger>.lock`, beside the file itself: a symbolic link to a ledger is the same ledger.
 fn lock_path(path: &Path) -> PathBuf {
     let file = path.canonicalize().unwrap_or_else(|_| path.to_owned());
@@ -54,14 +69,18 @@ fn lock_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn locked(path: &Path, file: &mut File) -> LedgerError {
+fn named_in(file: &mut File) -> String {
     let mut holder = String::new();
     // Only for the sentence: a holder that cannot be read is named as unknown.
     let _ = file.take(200).read_to_string(&mut holder);
-    let who = match holder.trim().split_once(' ') {
+    match holder.trim().split_once(' ') {
         Some((pid, since)) => format!("process {pid} has worked it since {since}"),
         None => "another process works it".to_owned(),
-    };
+    }
+}
+
+fn locked(path: &Path, file: &mut File) -> LedgerError {
+    let who = named_in(file);
     LedgerError::Locked(format!(
         "the ledger {} is in use: {who}; one worker at a time can keep the pace, so stop that one first, or name another file in [store] url",
         path.display()
@@ -82,8 +101,17 @@ mod tests {
         };
         assert!(why.contains(&format!("process {} has worked it since 1970-01-01T00:00:00.000Z", std::process::id())));
         assert!(why.contains("stop that one first"));
+        assert!(holder(&path).unwrap().unwrap().contains("since 1970-01-01T00:00:00.000Z"));
         drop(first);
+        assert_eq!(holder(&path).unwrap(), None);
         WorkerLock::acquire(&path, Timestamp(2)).unwrap();
+    }
+
+    #[test]
+    fn looking_for_the_holder_makes_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(holder(&folder.path().join("ledger.db")).unwrap(), None);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

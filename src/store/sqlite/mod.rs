@@ -10,6 +10,7 @@ pub(crate) mod books;
 #[cfg(test)]
 mod edges;
 mod file;
+pub mod inspect;
 pub(crate) mod job_row;
 mod lock;
 #[cfg(test)]

@@ -1,0 +1,73 @@
+//! Are the credentials right? One token call for each app, at the same time, and never a second.
+
+use futures_util::future::join_all;
+
+use crate::domain::catalog::Catalog;
+use crate::domain::outcome::Failure;
+use crate::engine::access::try_credentials;
+use crate::engine::app::App;
+use crate::engine::ports::Transport;
+use crate::platform::cure;
+use crate::settings::{Settings, masked_url};
+use crate::wiring;
+
+use super::finding::Finding;
+
+/// What came of it.
+pub struct Tried {
+    /// One for each app, or why none was tried.
+    pub findings: Vec<Finding>,
+    /// Calls that were made.
+    pub calls: usize,
+}
+
+impl Tried {
+    fn none(finding: Finding) -> Self {
+        Self { findings: vec![finding], calls: 0 }
+    }
+}
+
+/// Tries the credentials of the apps of these names, or of all if there are none.
+pub async fn try_all(settings: &Settings, catalog: Option<&Catalog>, names: &[String]) -> Tried {
+    if settings.apps.is_empty() {
+        let cure = "name one as config/paceline.toml shows; `paceline run --simulate` needs none";
+        return Tried::none(Finding::warning("apps", "the settings have no [apps], so nobody can be called", cure));
+    }
+    let Some(catalog) = catalog else {
+        return Tried::none(Finding::warning("apps", "not tried: the catalog has faults", ""));
+    };
+    let Ok(apps) = wiring::apps_of(settings, catalog) else {
+        return Tried::none(Finding::warning("apps", "not tried: their quotas have faults", ""));
+    };
+    let transport = match wiring::transport(settings) {
+        Ok(transport) => transport,
+        Err(message) => return Tried::none(Finding::fault("apps", message, "")),
+    };
+    let chosen = apps.values().filter(|app| names.is_empty() || names.contains(&app.name));
+    let calls = chosen.map(|app| try_one(settings, catalog, app, &*transport));
+    let findings = join_all(calls).await;
+    Tried { calls: findings.len(), findings }
+}
+
+async fn try_one(settings: &Settings, catalog: &Catalog, app: &App, transport: &dyn Transport) -> Finding {
+    let what = format!("app {}", app.name);
+    let place = format!("{} at {}", app.platform.name, masked_url(&app.base_url));
+    match try_credentials(app, catalog, transport, settings.http.request_timeout).await {
+        Ok(()) => Finding::ok(what, format!("{place} takes its credentials")),
+        Err(failure) => Finding::fault(what, format!("{place}: {}", words(&failure)), cure_of(&failure)),
+    }
+}
+
+fn words(failure: &Failure) -> String {
+    let code = failure.code.map(|code| format!("{code} ")).unwrap_or_default();
+    let log_id = failure.log_id.as_deref().map(|id| format!(" (log id {id})")).unwrap_or_default();
+    format!("{code}{}{log_id}", failure.detail)
+}
+
+fn cure_of(failure: &Failure) -> String {
+    match &failure.cure {
+        Some(cure) => cure.clone(),
+        None if failure.status.is_none() => cure(&failure.detail).to_owned(),
+        None => "give the code and the log id to the platform's support if the credentials are right".to_owned(),
+    }
+}

@@ -1,0 +1,71 @@
+//! One thing that was looked at, for people and for programs.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::cli::table::{Align, Table};
+
+/// How it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// Works, and somebody should look at it.
+    Warning,
+    /// Will not work.
+    Fault,
+}
+
+impl Verdict {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Fault => "FAULT",
+        }
+    }
+}
+
+/// One thing that was looked at. Holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// `settings`, `catalog`, `quotas acme`, `ledger`, `clock`, `broker connection`, `app acme`, …
+    pub what: String,
+    /// How it stands.
+    pub verdict: Verdict,
+    /// What was seen, in words.
+    pub detail: String,
+    /// What to do; empty if nothing, or if the detail says it.
+    pub cure: String,
+}
+
+impl Finding {
+    /// As it should be.
+    pub fn ok(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { what: what.into(), verdict: Verdict::Ok, detail: detail.into(), cure: String::new() }
+    }
+
+    /// Works, and somebody should look at it.
+    pub fn warning(what: impl Into<String>, detail: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { what: what.into(), verdict: Verdict::Warning, detail: detail.into(), cure: cure.into() }
+    }
+
+    /// Will not work.
+    pub fn fault(what: impl Into<String>, detail: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { what: what.into(), verdict: Verdict::Fault, detail: detail.into(), cure: cure.into() }
+    }
+}
+
+/// A table, the cure under what it cures.
+pub fn write(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
+    let mut table = Table::new([("WHAT", Align::Left), ("STATE", Align::Left), ("FOUND", Align::Left)]);
+    for finding in findings {
+        table.row([finding.what.clone(), finding.verdict.as_str().to_owned(), finding.detail.clone()]);
+        if !finding.cure.is_empty() {
+            table.row([String::new(), String::new(), format!("cure: {}", finding.cure)]);
+        }
+    }
+    table.write(out)
+}

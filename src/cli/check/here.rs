@@ -1,0 +1,136 @@
+//! What can be looked at without asking anybody: settings, catalog, quotas, ledger and clock.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::domain::catalog::{Catalog, Kind};
+use crate::domain::time::Timestamp;
+use crate::settings::Settings;
+use crate::store::sqlite::inspect::{Found, Inspection, inspect};
+use crate::wiring;
+
+use super::finding::Finding;
+
+/// No true clock is before the year in which this program was written.
+const EARLIEST: &str = "2026-01-01T00:00:00Z";
+
+/// A ledger may be this far ahead of the clock before anybody should look: NTP corrects that much by itself.
+const AHEAD_MAX: Duration = Duration::from_secs(60);
+
+/// The settings loaded, or nobody would be here.
+pub fn settings(settings: &Settings) -> Finding {
+    let from = match &settings.file {
+        Some(file) => file.display().to_string(),
+        None => "no file: defaults and environment alone".to_owned(),
+    };
+    let apps = match settings.apps.len() {
+        1 => "1 app".to_owned(),
+        count => format!("{count} apps"),
+    };
+    Finding::ok("settings", format!("{from}; {apps}"))
+}
+
+/// The catalog loaded.
+pub fn catalog(settings: &Settings, catalog: &Catalog) -> Finding {
+    let jobs = catalog.methods.values().filter(|method| method.kind == Kind::Job).count();
+    let more = settings.catalog.dir.as_ref().map(|dir| format!(", with {}", dir.display())).unwrap_or_default();
+    Finding::ok("catalog", format!("{jobs} methods for jobs{more}"))
+}
+
+/// Quotas of the settings that the catalog cannot place, or how many replace documented ones.
+pub fn quotas(settings: &Settings, catalog: &Catalog) -> Vec<Finding> {
+    let faults = match wiring::apps_of(settings, catalog) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults,
+    };
+    if !faults.is_empty() {
+        return faults.into_iter().map(|fault| Finding::fault("quotas", fault, "")).collect();
+    }
+    let own: usize = settings.apps.values().map(|app| app.quotas.len()).sum();
+    let detail = if own == 0 { "as documented".to_owned() } else { format!("{own} replace documented ones") };
+    vec![Finding::ok("quotas", detail)]
+}
+
+/// The ledger, and the clock against it.
+pub fn ledger(path: &Path, now: Timestamp) -> Vec<Finding> {
+    let place = path.display();
+    let (ledger, newest) = match inspect(path) {
+        Ok(Found::Absent) => {
+            (vec![Finding::ok("ledger", format!("none yet; the first `run`, `submit` or `work` makes {place}"))], None)
+        }
+        Ok(Found::Ledger(inspection)) => (describe(path, &inspection), inspection.newest),
+        Err(error) => {
+            let words = error.to_string();
+            let words = words.strip_prefix("the ledger failed: ").unwrap_or(&words).to_owned();
+            (vec![Finding::fault("ledger", words, "")], None)
+        }
+    };
+    ledger.into_iter().chain([clock(now, newest)]).collect()
+}
+
+fn describe(path: &Path, inspection: &Inspection) -> Vec<Finding> {
+    let place = path.display();
+    let worker = inspection.worker.as_deref().unwrap_or("nobody works it now");
+    let old = if inspection.is_old { "; the next start brings its format up to date" } else { "" };
+    let mut findings = vec![Finding::ok("ledger", format!("{place}: {worker}{old}"))];
+    if inspection.mode & 0o077 != 0 {
+        findings.push(Finding::warning(
+            "ledger",
+            format!("{place} has mode {:04o}: others can read jobs and their passwords", inspection.mode),
+            "the worker's next start sets 0600; at once: `chmod 600` on it",
+        ));
+    }
+    findings
+}
+
+fn clock(now: Timestamp, newest: Option<Timestamp>) -> Finding {
+    if Timestamp::parse(EARLIEST).is_ok_and(|earliest| now < earliest) {
+        let cure = "set this machine's clock (NTP): deadlines, certificates and quota windows go by it";
+        return Finding::fault("clock", format!("{now} is before this program was written"), cure);
+    }
+    match newest {
+        Some(newest) if newest.since(now) > AHEAD_MAX => Finding::fault(
+            "clock",
+            format!(
+                "{now}, and the ledger holds an entry of {newest}: the clock stood wrong then, or stands wrong now"
+            ),
+            "set this machine's clock (NTP); until it is past that entry, calls wait longer than they need to",
+        ),
+        _ => Finding::ok("clock", format!("{now}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Verdict;
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_clock_of_the_past_is_wrong() {
+        assert_eq!(clock(at("2025-12-31T23:59:59.999Z"), None).verdict, Verdict::Fault);
+        assert_eq!(clock(at(EARLIEST), None).verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn a_ledger_may_be_a_minute_ahead() {
+        let now = at("2026-11-21T08:00:00Z");
+        assert_eq!(clock(now, Some(at("2026-11-21T08:01:00Z"))).verdict, Verdict::Ok);
+        assert_eq!(clock(now, Some(at("2026-11-21T08:01:00.001Z"))).verdict, Verdict::Fault);
+        assert_eq!(clock(now, Some(at("2020-11-21T08:00:00Z"))).verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn a_ledger_that_others_can_read_is_a_warning() {
+        let inspection = |mode| Inspection { mode, worker: None, is_old: false, newest: None };
+        let verdicts = |mode| {
+            describe(Path::new("x.db"), &inspection(mode)).iter().map(|it| it.verdict).max_by_key(|it| *it as u8)
+        };
+        assert_eq!(verdicts(0o600), Some(Verdict::Ok));
+        assert_eq!(verdicts(0o640), Some(Verdict::Warning));
+        assert_eq!(verdicts(0o604), Some(Verdict::Warning));
+    }
+}
