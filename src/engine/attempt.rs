@@ -13,16 +13,16 @@ use super::decide::{Decision, Side, Situation, decide};
 use super::ports::{Purpose, Settlement};
 use super::quotas::LanePlan;
 use super::schedule::{Ended, Queued, Start};
-use crate::domain::catalog::IdentityKind;
+use crate::domain::catalog::{IdentityKind, ThrottleScope};
 use crate::domain::job::{Identity, Job, LaneKey};
 use crate::domain::look_up;
-use crate::domain::outcome::Failure;
+use crate::domain::outcome::{Failure, Outcome};
 
 /// How long a job waits when the ledger could not record its attempt.
 const LEDGER_PAUSE: Duration = Duration::from_secs(1);
 
 /// A token that is refused within this time of its fetching was never good, unless it was revoked just then.
-const YOUNG: Duration = Duration::from_secs(60);
+pub(super) const YOUNG: Duration = Duration::from_secs(10);
 /// So many of them in a row, for one job, and the app stands still.
 const YOUNG_REFUSED_MAX: u8 = 2;
 
@@ -118,13 +118,15 @@ async fn settle(
         now: called.ended_at,
         attempts: job.attempts,
         attempts_max: engine.options().attempts_max,
-        delay: engine.delay(job.attempts + 1),
+        delay: engine.delay(job.attempts + job.contended + 1),
         creation: &plan.method.creation,
         on_uncertain: plan.app.on_uncertain,
         renewed: is_young && job.renewals + 1 >= YOUNG_REFUSED_MAX,
         is_user,
         speed: engine.options().speed,
     };
+    let is_contended = matches!(called.outcome, Outcome::Throttled { scope: ThrottleScope::Concurrency, .. });
+    job.contended = if is_contended { job.contended.saturating_add(1) } else { 0 };
     let mut end = called.end(None);
     let Decision { settlement, side } = decide(called.outcome, &situation);
     end.settlement = Some((job.seq, settlement));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::app::OnUncertain;
 use super::ports::Settlement;
-use crate::domain::catalog::{Creation, SuspendScope};
+use crate::domain::catalog::{Creation, SuspendScope, ThrottleScope};
 use crate::domain::outcome::{Failure, Outcome};
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
@@ -18,13 +18,13 @@ pub struct Situation<'a> {
     pub attempts: u32,
     /// How many there may be.
     pub attempts_max: u32,
-    /// The delay before another attempt, should there be one.
+    /// The delay before another attempt, charged or refused by contention, should there be one.
     pub delay: Duration,
     /// How an uncertain call of the method is treated.
     pub creation: &'a Creation,
     /// What the app's settings say where no look-up exists.
     pub on_uncertain: OnUncertain,
-    /// Whether the access token was renewed for this job already.
+    /// Whether a renewed access token was refused for this job as soon as it was fetched.
     pub renewed: bool,
     /// Whether the token is a user's, from the settings.
     pub is_user: bool,
@@ -57,6 +57,10 @@ pub fn decide(outcome: Outcome, at: &Situation<'_>) -> Decision {
     let settled = |settlement| Decision { settlement, side: Side::Nothing };
     match outcome {
         Outcome::Succeeded { key, result } => settled(Settlement::Succeeded { key, result }),
+        // Nothing else spaces these out: calls that contend would meet again at once, for ever.
+        Outcome::Throttled { scope: ThrottleScope::Concurrency, failure, .. } => {
+            settled(Settlement::Queued { not_before: Some(at.now + at.delay), charged: false, failure: Some(failure) })
+        }
         Outcome::Throttled { failure, .. } | Outcome::Unreachable(failure) => settled(again(Some(failure))),
         Outcome::Transient(failure) => settled(retry(failure, at)),
         Outcome::Internal(failure) => settled(match at.creation {
@@ -134,6 +138,16 @@ mod tests {
         assert_eq!(first.settlement, expected);
         let last = decide(Outcome::Transient(failure()), &Situation { attempts: 2, ..at });
         assert_eq!(last.settlement, Settlement::Dead { reason: Reason::Exhausted, failure: failure() });
+    }
+
+    #[test]
+    fn contending_calls_are_spaced_out_and_cost_nothing() {
+        let at = situation(&Creation::None);
+        let refused = |scope| Outcome::Throttled { scope, reset: None, blocks: Vec::new(), failure: failure() };
+        let queued = |not_before| Settlement::Queued { not_before, charged: false, failure: Some(failure()) };
+        let contended = decide(refused(ThrottleScope::Concurrency), &at).settlement;
+        assert_eq!(contended, queued(Some(Timestamp(3_000_000))));
+        assert_eq!(decide(refused(ThrottleScope::Method), &at).settlement, queued(None), "its key pauses");
     }
 
     #[test]

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::access::Fault;
-use super::attempt::{apply, nobody_knows};
-use super::call::{self, Begun, Permit};
+use super::access::{Fault, Token};
+use super::attempt::{YOUNG, apply, nobody_knows};
+use super::call::{self, Begun, Called, Permit};
 use super::core::Engine;
 use super::ports::{AttemptSeq, JobSeq, Purpose, Settlement};
 use super::quotas::LanePlan;
 use super::schedule::{Ended, Queued};
-use crate::domain::catalog::{Creation, Detail, LookUp, SuspendScope};
+use crate::domain::catalog::{Creation, Detail, LookUp, SuspendScope, ThrottleScope};
 use crate::domain::job::{Job, LaneKey, Params};
 use crate::domain::look_up;
 use crate::domain::outcome::{Failure, Outcome, lookup};
@@ -200,35 +200,21 @@ async fn ask(
     let lane = Arc::new(LaneKey { method: method.to_owned(), ..lane.clone() });
     let plan = engine.schedule().plan(&lane).ok_or_else(|| later("the catalog has no such look-up"))?;
     let mut renewed = false;
-    let mut failures = 0;
+    let (mut failures, mut contended) = (0, 0);
     loop {
-        let token =
-            engine.access().tenant_token(engine, &plan.app, &lane.tenant).await.map_err(|fault| match fault {
-                Fault::Suspend(scope, failure) => Stopped::Suspended(scope, failure),
-                Fault::Later(failure) => Stopped::Later(failure),
-            })?;
-        let mut permit = Permit::acquire(engine, &lane).await.ok_or_else(|| later("no permit"))?;
-        let start = call::start(engine, Purpose::LookUp(seq), &lane);
-        let deadline_at = start.deadline_at;
-        let (attempt, _) = engine.ledger().begin_attempt(start).await.map_err(|error| {
-            permit.end(Ended::NotSent);
-            later(error.to_string())
-        })?;
-        if attempt == AttemptSeq::NONE {
-            permit.end(Ended::NotSent);
-            return Err(Stopped::Gone);
-        }
-        let begun = Begun { attempt, deadline_at };
-        let called = call::send(engine, &mut permit, &plan, &begun, params, Some(&token.secret)).await;
-        engine.record(called.end(None)).await;
+        let (called, token, is_young) = ask_once(engine, &lane, &plan, params, seq).await?;
         match called.outcome {
             Outcome::Succeeded { result, .. } => return Ok(result),
-            Outcome::AccessToken(_) if !renewed => {
-                renewed = true;
+            Outcome::AccessToken(_) if !(renewed && is_young) => {
+                renewed = is_young;
                 engine.access().forget(&plan.app, &lane.tenant, &token);
             }
             Outcome::AccessToken(failure) => return Err(Stopped::Suspended(SuspendScope::App, failure)),
             Outcome::Suspended { scope, failure } => return Err(Stopped::Suspended(scope, failure)),
+            Outcome::Throttled { scope: ThrottleScope::Concurrency, .. } => {
+                contended += 1;
+                tokio::time::sleep(engine.delay(contended)).await;
+            }
             // The schedule has paused the look-up's key already: the next permit comes after the pause.
             Outcome::Throttled { .. } => {}
             Outcome::Permanent(failure) => return Err(Stopped::Later(failure)),
@@ -240,11 +226,47 @@ async fn ask(
                 if failures >= engine.options().attempts_max {
                     return Err(Stopped::Later(failure));
                 }
-                drop(permit);
                 tokio::time::sleep(engine.delay(failures)).await;
             }
         }
     }
+}
+
+/// One try, with the access token that it left with, and whether that was fetched just then.
+async fn ask_once(
+    engine: &Arc<Engine>,
+    lane: &Arc<LaneKey>,
+    plan: &LanePlan,
+    params: &Params,
+    seq: JobSeq,
+) -> Result<(Called, Token, bool), Stopped> {
+    // The permit first: a token that waited for it may be no good any more.
+    let mut permit = Permit::acquire(engine, lane).await.ok_or_else(|| later("no permit"))?;
+    let token = match engine.access().tenant_token(engine, &plan.app, &lane.tenant).await {
+        Ok(token) => token,
+        Err(fault) => {
+            permit.end(Ended::NotSent);
+            return Err(match fault {
+                Fault::Suspend(scope, failure) => Stopped::Suspended(scope, failure),
+                Fault::Later(failure) => Stopped::Later(failure),
+            });
+        }
+    };
+    let is_young = engine.clock().mono().since(token.fetched_at) < YOUNG;
+    let start = call::start(engine, Purpose::LookUp(seq), lane);
+    let deadline_at = start.deadline_at;
+    let (attempt, _) = engine.ledger().begin_attempt(start).await.map_err(|error| {
+        permit.end(Ended::NotSent);
+        later(error.to_string())
+    })?;
+    if attempt == AttemptSeq::NONE {
+        permit.end(Ended::NotSent);
+        return Err(Stopped::Gone);
+    }
+    let begun = Begun { attempt, deadline_at };
+    let called = call::send(engine, &mut permit, plan, &begun, params, Some(&token.secret)).await;
+    engine.record(called.end(None)).await;
+    Ok((called, token, is_young))
 }
 
 fn later(detail: impl Into<String>) -> Stopped {

@@ -28,6 +28,8 @@ pub struct Queued {
     pub attempts: u32,
     /// Access tokens refused in a row as soon as they were fetched.
     pub renewals: u8,
+    /// Refusals in a row because calls got into each other's way.
+    pub contended: u32,
     /// Whether a look-up has not found it once already.
     pub looked: bool,
 }
@@ -147,6 +149,7 @@ impl Lane {
             not_after: waiting.not_after,
             attempts: waiting.attempts,
             renewals: 0,
+            contended: 0,
             looked: false,
         };
         if uncertain {

@@ -55,6 +55,9 @@ pub struct Schedule {
     gates: HashMap<String, AppGate>,
     suspensions: Vec<Suspension>,
     closed: bool,
+    /// Lanes looked at so far.
+    #[cfg(test)]
+    turns: u64,
 }
 
 #[derive(Default)]
@@ -131,6 +134,8 @@ impl Schedule {
             gates: HashMap::new(),
             suspensions: Vec::new(),
             closed: false,
+            #[cfg(test)]
+            turns: 0,
         }
     }
 
@@ -293,6 +298,10 @@ impl Schedule {
 
     /// One lane's turn: what it can do at once, or where it waits.
     fn turn(&mut self, id: LaneId, now: Mono, wall: Timestamp) -> Option<Next> {
+        #[cfg(test)]
+        {
+            self.turns += 1;
+        }
         let next = self.next_of(id, now, wall);
         if next.is_none() {
             self.pass_on(id, now);

@@ -259,3 +259,92 @@ fn permits_of_an_earlier_process_are_not_free() {
     bench.end_all(0, Ended::Answered);
     assert_eq!(bench.start(30 * SECOND + 2).len(), 15);
 }
+
+#[test]
+fn a_slot_that_a_called_lane_cannot_use_goes_to_the_next() {
+    let mut bench =
+        Bench::new(&[("acme", "1"), ("we1", "corp")], Limits { concurrency_max: 1, lane_concurrency_max: 1 });
+    for _ in 0..20 {
+        let lane = LaneKey { app: "acme".to_owned(), tenant: String::new(), method: ROOM.to_owned() };
+        bench.schedule.restore(&lane, Mono(0));
+    }
+    let first = bench.add("acme", CALENDAR, |_| {});
+    assert_eq!(bench.start(0), [first]);
+    bench.add("acme", ROOM, |_| {});
+    let second = bench.add("we1", MEETING, |_| {});
+    assert_eq!(bench.start(SECOND), NOTHING, "both stand in line for the only slot");
+    bench.end_all(2 * SECOND, Ended::Answered);
+    assert_eq!(bench.start(2 * SECOND), [second], "rooms come first and wait for their quota");
+}
+
+#[test]
+fn lanes_take_turns_at_the_only_slot() {
+    let mut bench = Bench::new(&[("acme", "1"), ("beta", "2")], Limits { concurrency_max: 1, lane_concurrency_max: 1 });
+    for app in ["acme", "acme", "acme", "beta", "beta"] {
+        bench.add(app, CALENDAR, |_| {});
+    }
+    let mut order = Vec::new();
+    for second in 0..5 {
+        order.extend(bench.start(second * SECOND));
+        bench.end_all(second * SECOND, Ended::Answered);
+    }
+    assert_eq!(order, [1, 4, 2, 5, 3]);
+}
+
+#[test]
+fn a_job_on_its_way_to_its_ending_is_not_over() {
+    let mut bench = Bench::new(&[("acme", "1")], WIDE);
+    bench.add("acme", ROOM, |job| job.not_after = Some(WALL));
+    let Next::Expired(lane, _) = bench.schedule.next(Mono(0), WALL) else { panic!("it has expired") };
+    assert_eq!((bench.schedule.is_idle(), bench.schedule.unfinished()), (false, 1));
+    bench.schedule.expired(&lane);
+    assert_eq!((bench.schedule.is_idle(), bench.schedule.unfinished()), (true, 0));
+}
+
+/// Adds a job to each of ten thousand lanes: the customers of one app.
+fn ten_thousand_lanes(bench: &mut Bench, app: &str, method: &str) {
+    for tenant in 0..10_000 {
+        bench.add(app, method, |job| job.lane.tenant = format!("tenant-{tenant}"));
+    }
+}
+
+#[test]
+fn ten_thousand_lanes_that_wait_for_their_own_windows_cost_nothing() {
+    let mut bench = Bench::new(&[("acme", "1")], WIDE);
+    for tenant in 0..10_000 {
+        let lane = LaneKey { app: "acme".to_owned(), tenant: format!("tenant-{tenant}"), method: ROOM.to_owned() };
+        (0..20).for_each(|_| bench.schedule.restore(&lane, Mono(0)));
+    }
+    ten_thousand_lanes(&mut bench, "acme", ROOM);
+    assert_eq!(bench.start(0), NOTHING);
+    assert_eq!(bench.schedule.turns, 10_000, "each is looked at once");
+    for second in 1..60 {
+        assert_eq!(bench.start(second * SECOND), NOTHING);
+    }
+    assert_eq!(bench.schedule.turns, 10_000, "and then not before its window opens");
+    assert!(
+        matches!(bench.schedule.next(Mono(59 * SECOND), WALL), Next::Sleep(Some(at)) if at == Mono(60 * SECOND + 1))
+    );
+}
+
+#[test]
+fn ten_thousand_lanes_in_one_line_are_called_one_by_one() {
+    let mut bench = Bench::new(&[("we1", "corp")], WIDE);
+    ten_thousand_lanes(&mut bench, "we1", MEETING);
+    assert_eq!(bench.start(0).len(), 10, "the corp's ten a minute");
+    let before = bench.schedule.turns;
+    bench.end_all(SECOND, Ended::Answered);
+    for second in 2..60 {
+        assert_eq!(bench.start(second * SECOND), NOTHING);
+    }
+    let waiting = bench.schedule.turns - before;
+    assert_eq!(bench.start(61 * SECOND + 1).len(), 10);
+    let called = bench.schedule.turns - before - waiting;
+    assert!(waiting <= 30 && called <= 60, "{waiting} turns while all waited, {called} for ten permits");
+}
+
+#[test]
+fn a_waiting_job_is_small() {
+    assert!(size_of::<Queued>() <= 64, "{}", size_of::<Queued>());
+    assert!(size_of::<Lane>() <= 512, "{}", size_of::<Lane>());
+}
