@@ -17,17 +17,19 @@ pub struct Clock {
     start: Instant,
     /// Calendar time of `start`, in microseconds since 1970.
     anchor: Arc<AtomicI64>,
+    /// Whether it follows the system's clock.
+    follows: bool,
 }
 
 impl Clock {
     /// A clock anchored to the system's.
     pub fn system() -> Self {
-        Self::at(system_now())
+        Self { follows: true, ..Self::at(system_now()) }
     }
 
-    /// A clock that says `now` now, for tests.
+    /// A clock that says `now` now and follows no other, for tests.
     pub fn at(now: Timestamp) -> Self {
-        Self { start: read_instant(), anchor: Arc::new(AtomicI64::new(now.0)) }
+        Self { start: read_instant(), anchor: Arc::new(AtomicI64::new(now.0)), follows: false }
     }
 
     /// Monotonic time, for quota windows.
@@ -61,6 +63,9 @@ impl Clock {
 
     /// Follows the system's clock after it was set: forward at once, backward never.
     pub fn anchor_again(&self) {
+        if !self.follows {
+            return;
+        }
         let anchor = system_now().0.saturating_sub(micros(self.elapsed()));
         self.anchor.fetch_max(anchor, Ordering::Relaxed);
     }

@@ -24,7 +24,13 @@ const MARGIN: Duration = Duration::from_secs(300);
 const NO_TOKEN: &str = "the platform's reply holds no access token";
 
 /// A token that can be compared by identity: a refused one is forgotten only if it is still the cached one.
-pub(super) type Token = Arc<SecretString>;
+pub(super) type Token = Arc<Granted>;
+
+/// A token, and since when there is it.
+pub(super) struct Granted {
+    pub secret: SecretString,
+    pub fetched_at: Mono,
+}
 
 /// Why there is no token.
 #[derive(Clone, Debug)]
@@ -212,7 +218,7 @@ fn read(method: &Method, reply: &Reply, asked_at: Mono) -> Option<Cached> {
     let life_s = lookup(&body, method.reply.expires.as_deref()?)?.as_u64()?;
     let life = Duration::from_secs(life_s);
     Some(Cached {
-        token: Arc::new(SecretString::from(token)),
+        token: Arc::new(Granted { secret: SecretString::from(token), fetched_at: asked_at }),
         renew_at: asked_at + life.saturating_sub(MARGIN.min(life / 10)),
         dead_at: asked_at + life,
     })

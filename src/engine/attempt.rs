@@ -21,6 +21,11 @@ use crate::domain::outcome::Failure;
 /// How long a job waits when the ledger could not record its attempt.
 const LEDGER_PAUSE: Duration = Duration::from_secs(1);
 
+/// A token that is refused within this time of its fetching was never good, unless it was revoked just then.
+const YOUNG: Duration = Duration::from_secs(60);
+/// So many of them in a row, for one job, and the app stands still.
+const YOUNG_REFUSED_MAX: u8 = 2;
+
 /// Makes one attempt.
 pub(super) async fn run(engine: Arc<Engine>, start: Start) {
     let Start { ticket, lane, plan, job } = start;
@@ -33,6 +38,13 @@ pub(super) async fn run(engine: Arc<Engine>, start: Start) {
             return engine.schedule().put_back(&lane, job, None);
         }
     };
+    // Waiting for the token may have taken it past its deadline: the schedule expires it.
+    if job.is_expired(engine.clock().now()) {
+        permit.end(Ended::NotSent);
+        return engine.schedule().put_back(&lane, job, None);
+    }
+    // A token that was good for long is revoked or over; one that is refused as soon as it is there is no good.
+    let is_young = token.as_ref().is_some_and(|token| engine.clock().mono().since(token.fetched_at) < YOUNG);
     let record = call::start(&engine, Purpose::Job(job.seq), &lane);
     let deadline_at = record.deadline_at;
     let (attempt, content) = match engine.ledger().begin_attempt(record).await {
@@ -48,7 +60,7 @@ pub(super) async fn run(engine: Arc<Engine>, start: Start) {
     };
     let begun = Begun { attempt, deadline_at };
     let called = send(&engine, &mut permit, &plan, &begun, content, token.as_ref()).await;
-    settle(&engine, &plan, &lane, job, called, token.as_ref()).await;
+    settle(&engine, &plan, &lane, job, called, token.as_ref().map(|token| (token, is_young))).await;
 }
 
 struct Sent {
@@ -70,8 +82,8 @@ async fn send(
         look_up::mark(&mut content, marked);
     }
     let (token, is_user) = match &content.identity {
-        Identity::Tenant => (tenant_token.map(|token| &**token), false),
-        Identity::User(name) => (plan.app.users.get(name), true),
+        Identity::Tenant => (tenant_token.map(|token| &token.secret), false),
+        Identity::User(name) => (plan.app.user_token(name), true),
     };
     let called = call::send(engine, permit, plan, begun, &content.params, token).await;
     Sent { called, is_user }
@@ -98,8 +110,9 @@ async fn settle(
     lane: &Arc<LaneKey>,
     mut job: Queued,
     sent: Sent,
-    token: Option<&Token>,
+    token: Option<(&Token, bool)>,
 ) {
+    let is_young = token.is_some_and(|(_, is_young)| is_young);
     let Sent { called, is_user } = sent;
     let situation = Situation {
         now: called.ended_at,
@@ -108,7 +121,7 @@ async fn settle(
         delay: engine.delay(job.attempts + 1),
         creation: &plan.method.creation,
         on_uncertain: plan.app.on_uncertain,
-        renewed: job.renewed,
+        renewed: is_young && job.renewals + 1 >= YOUNG_REFUSED_MAX,
         is_user,
         speed: engine.options().speed,
     };
@@ -119,14 +132,14 @@ async fn settle(
     match side {
         Side::Nothing => {}
         Side::RenewToken => {
-            job.renewed = true;
-            if let Some(token) = token {
+            job.renewals = if is_young { job.renewals + 1 } else { 0 };
+            if let Some((token, _)) = token {
                 engine.access().forget(&plan.app, &lane.tenant, token);
             }
         }
         Side::Suspend(scope, failure) => {
             // After the resume its token may be renewed once more.
-            job.renewed = false;
+            job.renewals = 0;
             engine.suspend(lane, scope, &failure).await;
         }
     }

@@ -159,7 +159,8 @@ impl Engine {
     /// Works until told to stop, or with `until_idle` until nothing is left.
     pub async fn run(self: &Arc<Self>, until_idle: bool, stop: impl Future<Output = ()>) -> Stop {
         tokio::pin!(stop);
-        let changes = tokio::spawn(Arc::clone(self).follow_changes());
+        let over = Arc::new(Notify::new());
+        let changes = tokio::spawn(Arc::clone(self).follow_changes(Arc::clone(&over)));
         let ended = loop {
             let sleep = self.dispatch();
             if until_idle && self.schedule().is_idle() {
@@ -171,7 +172,11 @@ impl Engine {
                 () = &mut stop => break self.drain().await,
             }
         };
-        changes.abort();
+        // Not aborted: what it has taken out of the ledger has to come into the lanes.
+        over.notify_one();
+        if let Err(error) = changes.await {
+            error!(%error, "the look at other processes' changes stopped");
+        }
         ended
     }
 
@@ -339,7 +344,8 @@ impl Engine {
             ..Failure::default()
         };
         self.settle(job.seq, Settlement::Dead { reason: Reason::Expired, failure }).await;
-        self.schedule().count(&lane, |tally| tally.dead += 1);
+        self.schedule().expired(&lane);
+        self.wake();
     }
 
     async fn until(&self, at: Option<crate::domain::time::Mono>) {
@@ -371,9 +377,12 @@ impl Engine {
     }
 
     /// Follows what other processes do to the ledger: redrives, submits, resumes; and ends suspensions whose time is over.
-    async fn follow_changes(self: Arc<Self>) {
+    async fn follow_changes(self: Arc<Self>, over: Arc<Notify>) {
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::select! {
+                () = over.notified() => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
             self.clock.anchor_again();
             match self.ledger.changed().await {
                 Ok(jobs) if jobs.is_empty() => {}

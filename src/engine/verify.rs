@@ -9,7 +9,7 @@ use super::access::Fault;
 use super::attempt::{apply, nobody_knows};
 use super::call::{self, Begun, Permit};
 use super::core::Engine;
-use super::ports::{JobSeq, Purpose, Settlement};
+use super::ports::{AttemptSeq, JobSeq, Purpose, Settlement};
 use super::quotas::LanePlan;
 use super::schedule::{Ended, Queued};
 use crate::domain::catalog::{Creation, Detail, LookUp, SuspendScope};
@@ -37,6 +37,8 @@ enum Found {
 enum Stopped {
     Suspended(SuspendScope, Failure),
     Later(Failure),
+    /// A person has ended the job, or it is called again: nobody asks any more.
+    Gone,
 }
 
 /// Verifies one uncertain job and settles it, or puts it back to be verified later.
@@ -50,10 +52,12 @@ async fn verify(engine: &Arc<Engine>, lane: &Arc<LaneKey>, mut job: Queued) {
     let Some(plan) = engine.schedule().plan(lane) else { return };
     let Creation::LookUp(look_up) = &plan.method.creation else {
         let failure = nobody_knows("sent, and no usable answer came; the method has no look-up that could tell");
-        return settle(engine, lane, job, without_look_up(engine, &plan, failure)).await;
+        let settlement = without_look_up(engine, &plan, &job, failure);
+        return settle(engine, lane, job, settlement).await;
     };
     let found = match find(engine, lane, look_up, job.seq).await {
         Ok(found) => found,
+        Err(Stopped::Gone) => return,
         Err(stopped) => {
             put_off(engine, lane, stopped).await;
             let at = engine.clock().now() + AGAIN;
@@ -72,7 +76,8 @@ async fn verify(engine: &Arc<Engine>, lane: &Arc<LaneKey>, mut job: Queued) {
         }
         Found::None if !job.looked => {
             job.looked = true;
-            let at = engine.clock().now() + look_up.delay.div_f64(engine.options().speed);
+            // Counted from now: a call may arrive until its grace is over, and then it takes its time to be listed.
+            let at = engine.clock().now() + look_up.delay.div_f64(engine.options().speed) + engine.options().grace;
             engine.schedule().put_uncertain(lane, job, at);
         }
         Found::None => {
@@ -93,8 +98,12 @@ fn not_applied(engine: &Engine, job: &Queued) -> Settlement {
     Settlement::Queued { not_before: None, charged: false, failure: Some(failure) }
 }
 
-fn without_look_up(engine: &Engine, plan: &LanePlan, failure: Failure) -> Settlement {
+fn without_look_up(engine: &Engine, plan: &LanePlan, job: &Queued, failure: Failure) -> Settlement {
+    let used_up = job.attempts >= engine.options().attempts_max;
     match (&plan.method.creation, plan.app.on_uncertain) {
+        (Creation::Natural, _) | (_, super::app::OnUncertain::Retry) if used_up => {
+            Settlement::Dead { reason: Reason::Exhausted, failure }
+        }
         (Creation::Natural, _) | (_, super::app::OnUncertain::Retry) => Settlement::Queued {
             not_before: Some(engine.clock().now() + engine.delay(1)),
             charged: false,
@@ -115,6 +124,7 @@ async fn put_off(engine: &Arc<Engine>, lane: &LaneKey, stopped: Stopped) {
         Stopped::Later(failure) => {
             tracing::warn!(lane = %lane, detail = failure.detail, "a look-up failed; trying again in a few seconds");
         }
+        Stopped::Gone => {}
     }
 }
 
@@ -204,8 +214,12 @@ async fn ask(
             permit.end(Ended::NotSent);
             later(error.to_string())
         })?;
+        if attempt == AttemptSeq::NONE {
+            permit.end(Ended::NotSent);
+            return Err(Stopped::Gone);
+        }
         let begun = Begun { attempt, deadline_at };
-        let called = call::send(engine, &mut permit, &plan, &begun, params, Some(&token)).await;
+        let called = call::send(engine, &mut permit, &plan, &begun, params, Some(&token.secret)).await;
         engine.record(called.end(None)).await;
         match called.outcome {
             Outcome::Succeeded { result, .. } => return Ok(result),

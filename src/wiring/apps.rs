@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use crate::domain::catalog::{Catalog, Platform};
 use crate::domain::decode::{self, AppFacts};
-use crate::engine::app::{App, Apps, OnUncertain};
+use crate::engine::app::{ANY_USER, App, Apps, OnUncertain};
 use crate::settings::{self, Settings};
 
 /// The apps of the settings.
@@ -104,7 +104,7 @@ pub fn apps_for_rehearsal<'a>(catalog: &Catalog, jobs: impl IntoIterator<Item = 
                 base_url: "http://127.0.0.1".to_owned(),
                 id: format!("simulated-{name}"),
                 secret: SecretString::from("simulated"),
-                users: BTreeMap::new(),
+                users: [(ANY_USER.to_owned(), SecretString::from("u-simulated"))].into(),
                 on_uncertain: OnUncertain::Hold,
                 mark_created: true,
                 share: 1.0,

@@ -226,3 +226,12 @@ async fn a_lost_reply_is_looked_up_and_minutes_are_held() {
     assert_eq!((counts.succeeded, counts.held), (4, 2), "{counts:?}");
     assert_eq!((world.books().created, world.books().duplicates), (6, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn jobs_of_users_are_called_with_their_tokens() {
+    let world = World::new(CALM);
+    let mut job = calendar(1);
+    job["identity"] = json!("user:anna");
+    let (_, counts) = world.work(&[job]).await;
+    assert_eq!(counts.succeeded, 1, "{counts:?}");
+}

@@ -14,4 +14,5 @@ mod check;
 mod commands;
 mod engine;
 mod harness;
+mod simulation;
 mod tidy;

@@ -62,11 +62,9 @@ impl Schedule {
         }
         self.in_flight -= 1;
         self.lanes[ticket.lane].in_flight -= 1;
+        // Those who wait go first, or one lane's backlog would keep every slot that it has.
+        self.pass_slot();
         self.make_ready(ticket.lane);
-        if let Some(id) = self.slot_line.pop_front() {
-            self.lanes[id].in_slot_line = false;
-            self.make_ready(id);
-        }
     }
 
     /// Puts a job back into its lane.
@@ -91,6 +89,12 @@ impl Schedule {
             self.lanes[id].verifying = false;
             self.make_ready(id);
         }
+    }
+
+    /// The job handed out by [`super::Next::Expired`] has ended.
+    pub fn expired(&mut self, lane: &LaneKey) {
+        self.expiring = self.expiring.saturating_sub(1);
+        self.count(lane, |tally| tally.dead += 1);
     }
 
     /// Counts an ending of a job.

@@ -26,8 +26,8 @@ pub struct Queued {
     pub not_after: Option<Timestamp>,
     /// Attempts charged so far.
     pub attempts: u32,
-    /// Whether its access token was renewed for it already.
-    pub renewed: bool,
+    /// Access tokens refused in a row as soon as they were fetched.
+    pub renewals: u8,
     /// Whether a look-up has not found it once already.
     pub looked: bool,
 }
@@ -38,7 +38,8 @@ impl Queued {
         (self.priority, Reverse(self.not_after.unwrap_or(Timestamp(i64::MAX))), Reverse(self.seq))
     }
 
-    fn is_expired(&self, wall: Timestamp) -> bool {
+    /// Whether its deadline has passed.
+    pub fn is_expired(&self, wall: Timestamp) -> bool {
         self.not_after.is_some_and(|at| at <= wall)
     }
 }
@@ -145,7 +146,7 @@ impl Lane {
             priority: waiting.priority,
             not_after: waiting.not_after,
             attempts: waiting.attempts,
-            renewed: false,
+            renewals: 0,
             looked: false,
         };
         if uncertain {

@@ -48,6 +48,16 @@ impl Schedule {
         }
     }
 
+    /// Calls the first out of the line for slots if there is one; a lane that has no use for it calls the next.
+    pub(super) fn pass_slot(&mut self) {
+        if self.in_flight < self.limits.concurrency_max
+            && let Some(id) = self.slot_line.pop_front()
+        {
+            self.lanes[id].in_slot_line = false;
+            self.make_ready(id);
+        }
+    }
+
     /// A permit that woke this lane without its using it is for the next in line.
     pub(super) fn pass_on(&mut self, id: LaneId, now: Mono) {
         for index in 0..self.lanes[id].keys.len() {

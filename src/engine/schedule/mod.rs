@@ -49,6 +49,8 @@ pub struct Schedule {
     lane_timers: Timers<LaneId>,
     key_timers: Timers<KeyId>,
     in_flight: u32,
+    /// Jobs whose deadline has passed, on their way to their endings.
+    expiring: usize,
     slot_line: VecDeque<LaneId>,
     gates: HashMap<String, AppGate>,
     suspensions: Vec<Suspension>,
@@ -67,7 +69,7 @@ pub enum Next {
     Start(Start),
     /// Hand the permit to a waiting call of the worker itself; done already, look further.
     Granted,
-    /// The job's deadline has passed.
+    /// The job's deadline has passed; say [`Schedule::expired`] when it has ended.
     Expired(Arc<LaneKey>, Queued),
     /// Find out whether the job's call was applied; say [`Schedule::verified`] afterwards.
     Verify(Arc<LaneKey>, Queued),
@@ -124,6 +126,7 @@ impl Schedule {
             lane_timers: Timers::default(),
             key_timers: Timers::default(),
             in_flight: 0,
+            expiring: 0,
             slot_line: VecDeque::new(),
             gates: HashMap::new(),
             suspensions: Vec::new(),
@@ -221,12 +224,13 @@ impl Schedule {
 
     /// Jobs in lanes or in flight.
     pub fn unfinished(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.waiting() + lane.in_flight as usize + usize::from(lane.verifying)).sum()
+        let of_lane = |lane: &Lane| lane.waiting() + lane.in_flight as usize + usize::from(lane.verifying);
+        self.expiring + self.lanes.iter().map(of_lane).sum::<usize>()
     }
 
-    /// Jobs in flight or being verified.
+    /// Jobs in flight, being verified or expiring.
     pub fn running(&self) -> usize {
-        self.in_flight as usize + self.lanes.iter().filter(|lane| lane.verifying).count()
+        self.in_flight as usize + self.expiring + self.lanes.iter().filter(|lane| lane.verifying).count()
     }
 
     /// Whether nothing is in flight and whatever still waits stands in suspended lanes.
@@ -292,6 +296,7 @@ impl Schedule {
         let next = self.next_of(id, now, wall);
         if next.is_none() {
             self.pass_on(id, now);
+            self.pass_slot();
         }
         self.lanes[id].woken_by = None;
         next
@@ -318,6 +323,7 @@ impl Schedule {
             return None;
         }
         if let Some(job) = lane.pop_expired(wall) {
+            self.expiring += 1;
             return Some(Next::Expired(Arc::clone(&lane.key), job));
         }
         if !lane.verifying
