@@ -10,14 +10,16 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// What is logged: a level, or `paceline::module=level` parts joined by commas.
 ///
-/// Other crates are kept at warnings: their debug lines hold URLs, and WeCom's access token stands in the URL.
+/// Other crates are kept at warnings: their debug lines hold URLs, and WeCom's access token stands in the URL. Messages
+/// that the broker returned are not logged by its client, which would show their bodies.
 #[derive(Clone, Debug)]
 pub struct Filter(Targets);
 
 impl Filter {
     /// A level for all of Paceline.
     pub fn at(level: LevelFilter) -> Self {
-        Self(Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("paceline", level))
+        let others = Targets::new().with_default(level.min(LevelFilter::WARN));
+        Self(others.with_target("lapin::returned_messages", LevelFilter::OFF).with_target("paceline", level))
     }
 }
 
@@ -66,6 +68,8 @@ mod tests {
         assert!(filter.0.would_enable("paceline::engine", &Level::TRACE));
         assert!(filter.0.would_enable("hyper", &Level::WARN));
         assert!(!filter.0.would_enable("hyper", &Level::INFO));
+        assert!(filter.0.would_enable("lapin::channel", &Level::WARN));
+        assert!(!filter.0.would_enable("lapin::returned_messages", &Level::ERROR), "it would show bodies");
         let filter: Filter = "off".parse().unwrap();
         assert!(!filter.0.would_enable("hyper", &Level::ERROR));
     }
