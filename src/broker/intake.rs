@@ -165,9 +165,10 @@ impl<B: Backlog> Intake<B> {
         (self.options.pending_max - self.options.pending_max / 10).max(1)
     }
 
-    /// What may be held unacked. A small maximum of pending jobs is not overshot by a large prefetch.
+    /// What may be held unacked. A small maximum of pending jobs is not overshot by a large prefetch: the last batch may
+    /// bring one above it, and what is delivered between its ack and the cancel another, a quarter in all.
     fn prefetch(&self) -> u16 {
-        u16::try_from(self.options.pending_max / 4).unwrap_or(u16::MAX).clamp(1, self.options.prefetch.max(1))
+        u16::try_from(self.options.pending_max / 8).unwrap_or(u16::MAX).clamp(1, self.options.prefetch.max(1))
     }
 
     /// Says it once per cause.

@@ -98,9 +98,10 @@ async fn too_many_unfinished_jobs_leave_the_rest_in_the_broker() {
     client.send_jobs(&jobs, ids("a", 200)).await;
     until("the intake pauses", || matches!(*bench.intake.borrow(), intake::State::Paused { .. })).await;
     let held = bench.lanes.len();
-    // At most one prefetch (a quarter) above the maximum.
-    assert!((40..=50).contains(&held), "{held} jobs taken over");
-    assert_eq!(client.ready(&jobs).await as usize, 200 - held);
+    // Less than two prefetches (a quarter) above the maximum.
+    assert!((40..50).contains(&held), "{held} jobs taken over");
+    // The broker counts what was given back a moment after the channel is closed.
+    until_async("the rest waits in the queue", async || client.ready(&jobs).await as usize == 200 - held).await;
 
     let mut ended = 0;
     until("all are taken over in turns", || {
