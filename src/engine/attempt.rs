@@ -139,13 +139,13 @@ async fn settle(
         }
         Side::Suspend(scope, failure) => engine.suspend(lane, scope, &failure).await,
     }
-    apply(engine, lane, job, settlement);
+    apply(engine, lane, job, &settlement);
 }
 
 /// Does in the schedule what the ledger has recorded.
-pub(super) fn apply(engine: &Arc<Engine>, lane: &LaneKey, mut job: Queued, settlement: Settlement) {
+pub(super) fn apply(engine: &Arc<Engine>, lane: &LaneKey, mut job: Queued, settlement: &Settlement) {
     let mut schedule = engine.schedule();
-    match settlement {
+    match *settlement {
         Settlement::Succeeded { .. } => schedule.count(lane, |tally| tally.succeeded += 1),
         Settlement::Dead { .. } | Settlement::Cancelled => schedule.count(lane, |tally| tally.dead += 1),
         Settlement::Held { .. } => schedule.count(lane, |tally| tally.held += 1),

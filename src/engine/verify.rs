@@ -115,7 +115,7 @@ fn without_look_up(engine: &Engine, plan: &LanePlan, job: &Queued, failure: Fail
 
 async fn settle(engine: &Arc<Engine>, lane: &LaneKey, job: Queued, settlement: Settlement) {
     engine.settle(job.seq, settlement.clone()).await;
-    apply(engine, lane, job, settlement);
+    apply(engine, lane, job, &settlement);
 }
 
 async fn put_off(engine: &Arc<Engine>, lane: &LaneKey, stopped: Stopped) {

@@ -146,8 +146,8 @@ impl Life<'_> {
             let Some(portion) = self.plan.portions.get(done) else { return };
             self.clock.sleep_until(self.clock.mono_of(portion.at)).await;
             let arrival = |job: &super::plan::Sent| {
-                let decoded = decoder.decode(job.value.to_string().as_bytes(), &Defaults::default());
-                Arrival { input: Ok(Box::new(decoded.unwrap())), origin: Origin::default() }
+                let read = decoder.decode(job.value.to_string().as_bytes(), &Defaults::default());
+                Arrival { input: Ok(Box::new(read.unwrap())), origin: Origin::default() }
             };
             let arrivals = portion.jobs.iter().map(arrival).collect();
             let taken = self.ledger.take_over(arrivals, self.clock.now()).await.unwrap();
