@@ -153,18 +153,18 @@ async fn settle(
 /// Does in the schedule what the ledger has recorded.
 pub(super) fn apply(engine: &Arc<Engine>, lane: &LaneKey, mut job: Queued, settlement: &Settlement) {
     let mut schedule = engine.schedule();
-    match settlement {
+    match *settlement {
         Settlement::Succeeded { .. } => schedule.count(lane, |tally| tally.succeeded += 1),
         Settlement::Dead { .. } | Settlement::Cancelled => schedule.count(lane, |tally| tally.dead += 1),
         Settlement::Held { .. } => schedule.count(lane, |tally| tally.held += 1),
         Settlement::Queued { not_before, charged, .. } => {
-            job.attempts += u32::from(*charged);
-            schedule.put_back(lane, job, *not_before);
+            job.attempts += u32::from(charged);
+            schedule.put_back(lane, job, not_before);
         }
         Settlement::Uncertain { not_before, .. } => {
             job.attempts += 1;
             job.looked = false;
-            schedule.put_uncertain(lane, job, *not_before);
+            schedule.put_uncertain(lane, job, not_before);
         }
     }
     drop(schedule);

@@ -40,6 +40,7 @@ fn random_seeds_hold() {
     run_all(&seeds);
 }
 
+#[expect(clippy::print_stderr, reason = "a failure says at once how it is replayed")]
 fn run_all(seeds: &[u64]) {
     notice_panics();
     let next = AtomicU64::new(0);

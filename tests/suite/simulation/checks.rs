@@ -37,7 +37,7 @@ pub fn faults_of(plan: &Plan, platform: &Platform, store: &Path, ended: Timestam
             None => faults.push(format!("{} was lost", job.id)),
             Some(sheet) => {
                 let object = by_name.get(job.id.as_str()).copied();
-                let why = ending(plan, job, &sheet, object, retries).chain(history(plan, job, &sheet));
+                let why = ending(plan, job, &sheet, object, retries).chain(history(job, &sheet));
                 faults.extend(why.map(|why| format!("{} {}: {why}\n{}", job.id, job.method, story(&sheet))));
                 if let Some(key) = sheet.line.document["key"].as_str()
                     && let Some(other) = keys.insert((job.method, key.to_owned()), job.id.clone())
@@ -138,8 +138,8 @@ fn ending(
                 Some(format!("dead ({reason}), and {object:?} was created"))
             }
             "exhausted" => None,
-            "expired" if job.not_after.is_some() => None,
-            "rejected" if job.not_after.is_some() => None,
+            // A meeting that starts while its call is on its way is rejected.
+            "expired" | "rejected" if job.not_after.is_some() => None,
             "uncertain" | "cancelled" if deeds => None,
             _ => Some(format!("dead: {document}")),
         },
@@ -152,7 +152,7 @@ fn ending(
 }
 
 /// When its calls were made.
-fn history(plan: &Plan, job: &Sent, sheet: &JobSheet) -> impl Iterator<Item = String> {
+fn history(job: &Sent, sheet: &JobSheet) -> impl Iterator<Item = String> {
     let calls: Vec<&AttemptLine> = sheet.history.iter().filter(|call| call.purpose == "job").collect();
     let mut faults = Vec::new();
     for call in &calls {
@@ -168,7 +168,6 @@ fn history(plan: &Plan, job: &Sent, sheet: &JobSheet) -> impl Iterator<Item = St
     }
     let overlap = calls.windows(2).find(|pair| pair[0].ended_at.is_none_or(|end| pair[1].sent_at < end));
     faults.extend(overlap.map(|pair| format!("attempts {} and {} overlap", pair[0].seq, pair[1].seq)));
-    let _ = plan;
     faults.into_iter()
 }
 

@@ -1,7 +1,9 @@
 //! Carries a plan out, life after life, on one ledger and one platform.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use paceline::clock::Clock;
 use paceline::domain::decode::{self, Decoder, Defaults};
@@ -33,6 +35,31 @@ enum Death {
 struct Progress {
     portions: usize,
     deeds: usize,
+    /// How the windows stood when the last life was killed.
+    windows: Option<Windows>,
+    faults: Vec<String>,
+}
+
+/// Permits spent of each window of each quota key.
+struct Windows {
+    used: BTreeMap<(String, Duration), u32>,
+    /// Whether no call was in flight.
+    is_quiet: bool,
+}
+
+impl Windows {
+    fn of(engine: &Engine, store: &Path) -> Self {
+        let view = engine.view();
+        let is_quiet =
+            view.lanes.iter().all(|lane| lane.running == 0) && Operator::open(store).unwrap().running().unwrap() == 0;
+        let usage = view.lanes.iter().flat_map(|lane| &lane.usage);
+        // Windows of more permits are kept in cells of time, which begin anew with each life.
+        let exact = usage.flat_map(|usage| {
+            let windows = usage.windows.iter().filter(|(window, _)| window.limit <= 1_000);
+            windows.map(|(window, used)| ((usage.key.to_string(), window.span), *used))
+        });
+        Self { used: exact.filter(|(_, used)| *used > 0).collect(), is_quiet }
+    }
 }
 
 /// Carries the plan out and says what was wrong.
@@ -49,9 +76,18 @@ pub fn carry_out(plan: &Plan) -> Vec<String> {
         let end = kill.map_or(plan.bound, |kill| start + kill.after);
         let (death, ended) = live(plan, &platform, &store, &progress, start, end, kill.is_none());
         match death {
-            Death::Killed => start = ended + kill.map(|kill| kill.down).unwrap_or_default(),
+            Death::Killed => {
+                let down = kill.map(|kill| kill.down).unwrap_or_default();
+                if !down.is_zero() {
+                    lock(&progress).windows = None;
+                }
+                start = ended + down;
+            }
             Death::Stuck(view) => return vec![format!("it stands still at {ended}: {view}\n{}", plan.scenario)],
-            Death::Done => return checks::faults_of(plan, &platform, &store, ended),
+            Death::Done => {
+                let restored = std::mem::take(&mut lock(&progress).faults);
+                return restored.into_iter().chain(checks::faults_of(plan, &platform, &store, ended)).collect();
+            }
         }
     }
 }
@@ -99,8 +135,14 @@ fn live(
                 if is_last { Death::Stuck(format!("{:#?}", engine.view())) } else { Death::Killed }
             }
         };
+        let windows = Windows::of(&engine, store);
+        lock(progress).windows = Some(windows);
         (death, clock.now())
     })
+}
+
+fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Life<'a> {
@@ -115,12 +157,13 @@ struct Life<'a> {
 impl Life<'_> {
     async fn work(&self) {
         self.engine.recover().await.unwrap();
+        self.compare();
         self.engine.load(None).await.unwrap();
         tokio::join!(self.intake(), self.deeds(), self.run());
     }
 
-    fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        lock(self.progress)
     }
 
     async fn run(&self) {
@@ -129,7 +172,23 @@ impl Life<'_> {
             if self.has_all() {
                 return;
             }
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// A start without a pause finds every window as the life before left it.
+    fn compare(&self) {
+        let Some(before) = self.progress().windows.take() else { return };
+        let after = Windows::of(self.engine, self.store);
+        let is_right = if before.is_quiet {
+            after.used == before.used
+        } else {
+            // Permits of calls that were not yet recorded have come back.
+            after.used.iter().all(|(window, used)| before.used.get(window).is_some_and(|before| used <= before))
+        };
+        if !is_right {
+            let fault = format!("windows at {}: {:?} became {:?}", self.clock.now(), before.used, after.used);
+            self.progress().faults.push(fault);
         }
     }
 
@@ -146,8 +205,8 @@ impl Life<'_> {
             let Some(portion) = self.plan.portions.get(done) else { return };
             self.clock.sleep_until(self.clock.mono_of(portion.at)).await;
             let arrival = |job: &super::plan::Sent| {
-                let decoded = decoder.decode(job.value.to_string().as_bytes(), &Defaults::default());
-                Arrival { input: Ok(Box::new(decoded.unwrap())), origin: Origin::default() }
+                let read = decoder.decode(job.value.to_string().as_bytes(), &Defaults::default());
+                Arrival { input: Ok(Box::new(read.unwrap())), origin: Origin::default() }
             };
             let arrivals = portion.jobs.iter().map(arrival).collect();
             let taken = self.ledger.take_over(arrivals, self.clock.now()).await.unwrap();
