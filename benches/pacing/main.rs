@@ -3,8 +3,8 @@
 //! All ways run at once, each with an app of its own, so that none takes another's quota; they are idle most of the
 //! time. Refusals are the simulator's count, not the callers'.
 
-#[path = "../shared/mod.rs"]
-mod shared;
+#[path = "../common/mod.rs"]
+mod common;
 
 mod batch;
 mod naive;
@@ -16,7 +16,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use self::batch::Batch;
-use self::shared::Simulator;
+use self::common::Simulator;
 
 /// How a batch is paced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,13 +50,13 @@ impl Way {
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "the table is what it is for")]
 async fn main() -> anyhow::Result<()> {
-    if !shared::is_measuring() {
+    if !common::is_measuring() {
         println!("a measurement: run `cargo bench --bench pacing`");
         return Ok(());
     }
     let simulator = Simulator::start("calm")?;
     let batches = [batch::rooms(), batch::calendars()].map(Arc::new);
-    println!("load before: {}; this takes some minutes of waiting", shared::load());
+    println!("load before: {}; this takes some minutes of waiting", common::load());
     let mut running = Vec::new();
     for batch in &batches {
         for way in Way::ALL {
@@ -79,7 +79,7 @@ async fn main() -> anyhow::Result<()> {
         let over = (finish_s / batch.optimum_s - 1.0) * 100.0;
         println!("{:<42} {:<18} {finish_s:>9.1} {over:>+12.1}% {refusals:>9}  {largest}", batch.title, way.name());
     }
-    println!("load after: {}", shared::load());
+    println!("load after: {}", common::load());
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use paceline::engine::ports::{Arrival, Ledger as _, Origin};
 use serde_json::json;
 
 use super::batch::Batch;
-use super::shared::{Worker, sentence};
+use super::common::{Worker, sentence};
 
 /// Works the batch to its end; how long that took, in seconds.
 pub async fn run(url: &str, batch: &Batch, app_id: &str) -> anyhow::Result<f64> {

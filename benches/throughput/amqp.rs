@@ -10,7 +10,7 @@ use paceline::wiring;
 use tokio::sync::oneshot;
 
 use super::broker::url;
-use super::shared::{Worker, sentence};
+use super::common::{Worker, sentence};
 
 /// As many calls in flight as the bare loop has.
 pub const SECTIONS: &str = "[engine]\nconcurrency_max = 256\nlane_concurrency_max = 256\n";

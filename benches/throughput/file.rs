@@ -10,7 +10,7 @@ use paceline::engine::Stop;
 use paceline::engine::ports::{Arrival, Ledger as _, Origin};
 
 use super::amqp::{LIFTED, SECTIONS};
-use super::shared::{Worker, sentence};
+use super::common::{Worker, sentence};
 
 /// Rows in one transaction, as `run` and `submit` take them over.
 const CHUNK_ROWS: usize = 500;

@@ -4,8 +4,8 @@
 //! outbox, and the bare loop that keeps no record at all. Each runs in a process of its own, so that the CPU time is
 //! the worker's alone; simulator and broker are other processes. This process only prepares and counts.
 
-#[path = "../shared/mod.rs"]
-mod shared;
+#[path = "../common/mod.rs"]
+mod common;
 
 mod amqp;
 mod bare;
@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 use self::broker::Broker;
 use self::report::Measured;
-use self::shared::Simulator;
+use self::common::Simulator;
 
 /// Jobs of one run; `BENCH_JOBS` overrides it.
 const JOBS: usize = 20_000;
@@ -67,7 +67,7 @@ async fn main() -> anyhow::Result<()> {
         println!("{}", work(&arguments[at + 1..]).await?);
         return Ok(());
     }
-    if !shared::is_measuring() {
+    if !common::is_measuring() {
         println!("a measurement: run `cargo bench --bench throughput`");
         return Ok(());
     }
@@ -78,7 +78,7 @@ async fn main() -> anyhow::Result<()> {
     let mut measured = Vec::new();
     for round in 0..rounds {
         for way in Way::ALL {
-            let load = shared::load();
+            let load = common::load();
             let run = measure(way, &input, jobs).await.with_context(|| way.title())?;
             println!("round {} {:<24} {run} (load before {load})", round + 1, way.title());
             measured.push((way, run));
