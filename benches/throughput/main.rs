@@ -23,8 +23,8 @@ use paceline::clock::Clock;
 use serde_json::{Value, json};
 
 use self::broker::Broker;
-use self::report::Measured;
 use self::common::Simulator;
+use self::report::Measured;
 
 /// Jobs of one run; `BENCH_JOBS` overrides it.
 const JOBS: usize = 20_000;

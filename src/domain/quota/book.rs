@@ -259,11 +259,6 @@ impl Book {
         &self.states[key.0 as usize].key
     }
 
-    /// The use of every key at `now`, in the order in which they were first used.
-    pub fn usage(&mut self, now: Mono) -> Vec<Usage> {
-        self.states.iter_mut().map(|state| state.usage(now)).collect()
-    }
-
     /// The use of one key at `now`.
     pub fn usage_of(&mut self, key: KeyId, now: Mono) -> Usage {
         self.states[key.0 as usize].usage(now)
