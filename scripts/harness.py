@@ -14,7 +14,7 @@ SECRETS = {"ACME_SECRET": "rehearsal-secret-a", "CAMPUS_SECRET": "rehearsal-secr
 
 SETTINGS = """\
 [store]
-url = "sqlite://paceline.db"
+url = "sqlite://{store}"
 {broker}
 [http]
 request_timeout_ms = {request_timeout_ms}
@@ -70,27 +70,37 @@ def until(condition, timeout_s, what):
 class Site:
     """One folder, one simulator, any number of worker processes after each other."""
 
-    def __init__(self, binary, folder, amqp_url=None, prefix="paceline", request_timeout_ms=5000):
+    def __init__(self, binary, folder, amqp_url=None, prefix="paceline", request_timeout_ms=5000, more="", simulate=(),
+                 store="paceline.db", scenario=None):
+        """`more` is appended to the settings, `simulate` to the simulator's command."""
         self.binary = str(pathlib.Path(binary).resolve())
         self.folder = pathlib.Path(folder)
         self.port = free_port()
         self.simulator = None
+        self.scenario = None
+        if scenario:
+            self.scenario = self.folder / "scenario.toml"
+            self.scenario.write_text(scenario)
         self.worker = None
+        self.simulate = simulate
         broker = BROKER.format(url=amqp_url, prefix=prefix) if amqp_url else ""
         self.settings = self.folder / "paceline.toml"
         self.settings.write_text(
             SETTINGS.format(
                 broker=broker,
+                store=store,
                 base_url=f"http://127.0.0.1:{self.port}",
                 admin_port=free_port(),
                 request_timeout_ms=request_timeout_ms,
             )
+            + more
         )
         if not os.access(self.binary, os.X_OK):
             raise Failure(f"{binary} is no program: build it with 'cargo build', or name it with --binary")
 
     def __enter__(self):
-        self.simulator = self._start("simulator", "simulate", "--listen", f"127.0.0.1:{self.port}")
+        scenario = ["--scenario", str(self.scenario)] if self.scenario else []
+        self.simulator = self._start("simulator", "simulate", "--listen", f"127.0.0.1:{self.port}", *self.simulate, *scenario)
         until(self._simulator_listens, 30, "the simulator to listen")
         return self
 
@@ -108,8 +118,8 @@ class Site:
                 print(f"--- last lines of {log.name}", file=sys.stderr)
                 print("\n".join(log.read_text(errors="replace").splitlines()[-25:]), file=sys.stderr)
 
-    def start_worker(self, *arguments):
-        self.worker = self._start("worker", *arguments)
+    def start_worker(self, *arguments, **environment):
+        self.worker = self._start("worker", *arguments, **environment)
         return self.worker
 
     def stop_worker(self):
@@ -137,13 +147,20 @@ class Site:
 
     def books(self):
         """What the simulator says was really created, refused and duplicated."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_simulator/books", timeout=10) as reply:
+        return self.simulator_says("books")
+
+    def simulator_says(self, path, post=None):
+        """Asks the simulator's control interface; with `post`, sends that text."""
+        url = f"http://127.0.0.1:{self.port}/_simulator/{path}"
+        with urllib.request.urlopen(url, data=None if post is None else post.encode(), timeout=30) as reply:
             return json.load(reply)
 
-    def _start(self, name, *arguments):
+    def _start(self, name, *arguments, **environment):
         with open(self.folder / f"{name}.log", "ab") as log:
-            return subprocess.Popen(self._command(arguments), cwd=self.folder, env=self._environment(), stdin=subprocess.DEVNULL,
-                                    stdout=log, stderr=log)
+            return subprocess.Popen(self._command(arguments), cwd=self.folder, env={**self._environment(), **environment},
+                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                    # Ignored signals stay ignored: a file that may not grow is an error, not a death.
+                                    restore_signals=False)
 
     def _command(self, arguments):
         return [self.binary, *arguments]
@@ -184,6 +201,8 @@ def check_books(books, created):
 
 def main(trial):
     """Runs `trial`, which prints what it found, and turns a failure into a sentence and exit code 1."""
+    # Whoever ends a trial early leaves no broker, simulator or mounted disk behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         trial()
     except Failure as failure:

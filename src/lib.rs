@@ -8,11 +8,12 @@
 //! - [`engine`]: the life of a job, over the ports in [`engine::ports`].
 //! - [`store`]: the ledger; [`broker`]: AMQP; [`platform`]: the HTTP client; [`simulator`]: the platforms' stand-in.
 //! - [`settings`], [`wiring`] and [`cli`]: how a process is put together and spoken to.
-//! - [`clock`]: the only reader of time.
+//! - [`clock`]: the only reader of time; [`crash_points`]: where tests let the process die.
 
 pub mod broker;
 pub mod cli;
 pub mod clock;
+pub mod crash_points;
 pub mod domain;
 pub mod engine;
 pub mod platform;

@@ -31,7 +31,8 @@ pub async fn run(simulator: &str, queues: &str, jobs: usize) -> anyhow::Result<(
         ..Options::at(url())
     };
     let decoder = (*worker.decoder).clone();
-    let mut service = wiring::broker(&options, &worker.engine, decoder, &worker.clock).map_err(sentence)?;
+    let mut service =
+        wiring::broker(&options, &worker.engine, wiring::Decoding::new(decoder), &worker.clock).map_err(sentence)?;
     let (stop, stopped) = oneshot::channel::<()>();
     let engine = tokio::spawn({
         let engine = worker.engine.clone();

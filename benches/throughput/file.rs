@@ -45,6 +45,6 @@ async fn take_over(worker: &Worker, input: &Path) -> anyhow::Result<u64> {
 
 fn arrival(row: Row) -> anyhow::Result<Arrival> {
     let job = row.input.map_err(|rejection| sentence(rejection.detail()))?;
-    let origin = Origin { raw: row.raw, amqp: None, place: row.place, cells: row.cells };
+    let origin = Origin { raw: row.raw, place: row.place, cells: row.cells, ..Origin::default() };
     Ok(Arrival { input: Ok(Box::new(job)), origin })
 }

@@ -26,6 +26,7 @@ use super::session::Session;
 use super::topology::{self, short};
 use super::{CLOSE_TIMEOUT, answered, retry_delay, until_stopped};
 use crate::clock::Clock;
+use crate::crash_points;
 use crate::domain::decode::Defaults;
 use crate::domain::job::{Job, Rejection};
 use crate::engine::ports::{AmqpOrigin, Arrival, Ledger, LedgerError, Origin, TakenOver};
@@ -265,8 +266,7 @@ impl<B: Backlog> Intake<B> {
     /// Takes a batch over and acks it; `false` if its channel is gone or the process stops.
     async fn take(&self, batch: Vec<Delivery>, stop: &mut watch::Receiver<bool>) -> bool {
         let Some(acker) = batch.last().map(|delivery| delivery.acker.clone()) else { return true };
-        let held: Vec<(Bytes, AmqpOrigin)> =
-            batch.into_iter().map(|delivery| (Bytes::from(delivery.data), origin_of(&delivery.properties))).collect();
+        let held: Vec<Held> = batch.into_iter().map(Held::of).collect();
         let mut failures = 0;
         loop {
             // Deliveries of a dead channel linger in the stream; the broker hands them out again.
@@ -274,9 +274,10 @@ impl<B: Backlog> Intake<B> {
                 return false;
             }
             // Read again for each try: retries are rare, and a copy of every job for their sake is not free.
-            let arrivals = held.iter().map(|(raw, amqp)| self.read(raw, amqp)).collect();
+            let arrivals = held.iter().map(|held| self.read(held)).collect();
             match self.ledger.take_over(arrivals, self.clock.now()).await {
                 Ok(taken) => {
+                    crash_points::reach("after-take-over");
                     self.enqueue(taken);
                     if failures > 0 {
                         self.state.send_replace(State::Consuming);
@@ -309,16 +310,34 @@ impl<B: Backlog> Intake<B> {
         }
     }
 
-    fn read(&self, raw: &Bytes, amqp: &AmqpOrigin) -> Arrival {
+    fn read(&self, held: &Held) -> Arrival {
+        let Held { raw, amqp, redelivered } = held;
         let input = read_body(&self.decode, self.options.body_bytes_max, raw, amqp);
-        let origin = Origin { raw: raw.clone(), amqp: Some(amqp.clone()), place: String::new(), cells: None };
+        let origin =
+            Origin { raw: raw.clone(), amqp: Some(amqp.clone()), redelivered: *redelivered, ..Origin::default() };
         Arrival { input, origin }
+    }
+}
+
+/// What is kept of a delivery until the ledger has it.
+struct Held {
+    raw: Bytes,
+    amqp: AmqpOrigin,
+    redelivered: bool,
+}
+
+impl Held {
+    fn of(delivery: Delivery) -> Self {
+        let (amqp, redelivered) = (origin_of(&delivery.properties), delivery.redelivered);
+        Self { raw: Bytes::from(delivery.data), amqp, redelivered }
     }
 }
 
 fn stall_of(error: &LedgerError) -> String {
     match error {
         LedgerError::Full(_) => Fault { text: error.to_string(), cure: "make room on its disk".to_owned() }.to_string(),
-        LedgerError::Locked(_) | LedgerError::Failed(_) | LedgerError::Closed => error.to_string(),
+        LedgerError::Locked(_) | LedgerError::Claimed(_) | LedgerError::Failed(_) | LedgerError::Closed => {
+            error.to_string()
+        }
     }
 }

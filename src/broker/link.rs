@@ -189,6 +189,7 @@ impl Supervisor {
         let fault = tokio::select! {
             fault = session.until_lost() => Some(fault),
             () = self.follow_blocked(&session) => None,
+            () = self.say_that_it_holds() => None,
             () = until_stopped(stop) => None,
         };
         self.sessions.send_replace(None);
@@ -201,6 +202,15 @@ impl Supervisor {
         // One outage that lets connections through for a moment is said once.
         self.quiet = was_flapping && self.flapping;
         fault
+    }
+
+    /// After connections that did not hold, the one that does is the end of the outage; never ends before the session does.
+    async fn say_that_it_holds(&self) {
+        if self.flapping {
+            tokio::time::sleep(GOOD_AFTER).await;
+            tracing::info!(connection = self.name, broker = %self.address, "connected to RabbitMQ again");
+        }
+        std::future::pending::<()>().await;
     }
 
     /// Tells of alarms; never ends before the session does.

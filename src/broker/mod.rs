@@ -11,6 +11,7 @@ pub mod address;
 pub mod check;
 mod deliveries;
 pub mod fault;
+mod headers;
 pub mod intake;
 pub mod link;
 pub mod options;

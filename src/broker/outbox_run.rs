@@ -21,6 +21,7 @@ use super::relay::{Relay, State};
 use super::session::Session;
 use super::stalls::Stalls;
 use super::{CONFIRM_TIMEOUT, retry_delay, topology, until_stopped};
+use crate::crash_points;
 use crate::domain::time::Mono;
 use crate::engine::ports::{LedgerError, Outgoing};
 
@@ -44,6 +45,18 @@ pub(super) struct Memory {
     said: HashSet<String>,
 }
 
+/// What a destination's failure asks for before the next try.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Renew {
+    #[default]
+    Nothing,
+    /// It refused: RabbitMQ 3.10 goes on refusing on that very channel when the queue's limit was raised or lifted. The
+    /// queue itself is left alone, it may have been declared otherwise meanwhile.
+    Channel,
+    /// It was missing: everything is declared again.
+    Everything,
+}
+
 /// A row under way.
 struct Row {
     open: usize,
@@ -64,8 +77,8 @@ pub(super) struct Run<'a, E> {
     rows: HashMap<i64, Row>,
     /// Whether the outbox may hold rows not yet read.
     more: bool,
-    /// A destination was missing: declare before the next try.
-    redeclare: bool,
+    /// What precedes the next try of what failed.
+    renew: Renew,
     /// Waiting for confirms is counted from here at the earliest: an alarm has just ended.
     patient_from: Mono,
     /// Something was confirmed.
@@ -82,7 +95,7 @@ impl<'a, E: Endings> Run<'a, E> {
             in_flight: FuturesUnordered::new(),
             rows: HashMap::new(),
             more: true,
-            redeclare: false,
+            renew: Renew::Nothing,
             patient_from: relay.clock.mono(),
             published: false,
         }
@@ -95,7 +108,7 @@ impl<'a, E: Endings> Run<'a, E> {
             // A broker that does not answer must not hold the process up.
             () = async { until_stopped(&mut stop.clone()).await; tokio::time::sleep(DRAIN_MAX).await } => return Ok(()),
         };
-        let channel = opened?;
+        let mut channel = opened?;
         self.relay.state.send_replace(State::Publishing);
         let mut blocked = self.session.blocked();
         let mut drained_by = None;
@@ -103,7 +116,7 @@ impl<'a, E: Endings> Run<'a, E> {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let is_blocked = blocked.borrow_and_update().is_some();
-            self.refill(&channel, is_blocked).await?;
+            self.refill(&mut channel, is_blocked).await?;
             if self.memory.confirmed.len() >= DONE_BATCH || self.in_flight.is_empty() {
                 self.forget_confirmed().await;
             }
@@ -138,10 +151,13 @@ impl<'a, E: Endings> Run<'a, E> {
     }
 
     /// Reads and sends as much as may be under way.
-    async fn refill(&mut self, channel: &Channel, blocked: bool) -> Result<(), Error> {
+    async fn refill(&mut self, channel: &mut Channel, blocked: bool) -> Result<(), Error> {
         if self.stalls.end_due(self.relay.clock.mono()) {
-            if std::mem::take(&mut self.redeclare) {
-                topology::declare_outgoing(self.session, &self.relay.options).await?;
+            // An old channel closes by itself when the last message on it has its verdict.
+            match std::mem::take(&mut self.renew) {
+                Renew::Nothing => {}
+                Renew::Channel => *channel = confirming(self.session).await?,
+                Renew::Everything => *channel = open(self.session, &self.relay.options).await?,
             }
             // What was confirmed must be gone before reading back, or it would be read again.
             self.forget_confirmed().await;
@@ -184,6 +200,7 @@ impl<'a, E: Endings> Run<'a, E> {
             }
             match publication(&ending, &to, &self.relay.options) {
                 Some(message) => {
+                    crash_points::reach("before-publish");
                     under_way.open += 1;
                     let sent = publish(channel.clone(), message);
                     self.in_flight.push(sent.map(move |verdict| (seq, to, verdict)).boxed());
@@ -207,11 +224,12 @@ impl<'a, E: Endings> Run<'a, E> {
                 true
             }
             Verdict::Unroutable(words) => {
-                self.redeclare = true;
+                self.renew = Renew::Everything;
                 self.fail(seq, to, &format!("RabbitMQ has no queue for it: {words}; it will be declared again"));
                 false
             }
             Verdict::Refused => {
+                self.renew = self.renew.max(Renew::Channel);
                 self.fail(seq, to, "RabbitMQ refuses it: the queue is full (drain it, or raise its max-length)");
                 false
             }
@@ -286,6 +304,7 @@ impl<'a, E: Endings> Run<'a, E> {
             return;
         }
         let seqs: Vec<i64> = self.memory.confirmed.iter().copied().collect();
+        crash_points::reach("after-confirm");
         match self.relay.ledger.outbox_done(seqs).await {
             Ok(()) => {
                 self.memory.confirmed.clear();

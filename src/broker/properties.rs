@@ -4,6 +4,7 @@ use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use serde_json::Value;
 
+use super::headers;
 use crate::domain::decode::Defaults;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{AmqpOrigin, Ending};
@@ -24,6 +25,9 @@ pub(super) fn origin_of(properties: &BasicProperties) -> AmqpOrigin {
         reply_to: text(properties.reply_to()),
         priority: *properties.priority(),
         content_type: text(properties.content_type()),
+        content_encoding: text(properties.content_encoding()),
+        timestamp: *properties.timestamp(),
+        headers: properties.headers().as_ref().map(headers::kept).unwrap_or_default(),
     }
 }
 
@@ -63,6 +67,17 @@ pub(super) fn of_origin(origin: &AmqpOrigin) -> BasicProperties {
     if let Some(value) = short(&origin.content_type) {
         properties = properties.with_content_type(value);
     }
+    if let Some(value) = short(&origin.content_encoding) {
+        properties = properties.with_content_encoding(value);
+    }
+    if let Some(seconds) = origin.timestamp {
+        properties = properties.with_timestamp(seconds);
+    }
+    if !origin.headers.is_empty() {
+        let mut table = FieldTable::default();
+        headers::restore(&origin.headers, &mut table);
+        properties = properties.with_headers(table);
+    }
     match origin.priority {
         Some(priority) => properties.with_priority(priority),
         None => properties,
@@ -71,7 +86,8 @@ pub(super) fn of_origin(origin: &AmqpOrigin) -> BasicProperties {
 
 /// The properties of a dead letter: the original ones, and headers that say why.
 pub(super) fn of_dead_letter(ending: &Ending) -> BasicProperties {
-    let mut headers = FieldTable::default();
+    let properties = of_origin(&ending.amqp);
+    let mut headers = properties.headers().clone().unwrap_or_default();
     let mut text = |name: &str, value: &str| {
         headers.insert(name.into(), AMQPValue::LongString(cut(value, DETAIL_BYTES_MAX).into()));
     };
@@ -89,7 +105,7 @@ pub(super) fn of_dead_letter(ending: &Ending) -> BasicProperties {
         headers.insert("x-paceline-code".into(), AMQPValue::LongLongInt(code));
     }
     headers.insert("x-paceline-attempts".into(), AMQPValue::LongLongInt(i64::from(ending.attempts)));
-    of_origin(&ending.amqp).with_headers(headers)
+    properties.with_headers(headers)
 }
 
 /// The properties of a result, or of a dead letter's document for who waits on `reply_to`.
@@ -145,6 +161,9 @@ mod tests {
             reply_to: Some("answers".to_owned()),
             priority: Some(9),
             content_type: Some("application/json".to_owned()),
+            content_encoding: Some("identity".to_owned()),
+            timestamp: Some(1_795_248_000),
+            headers: [("trace".to_owned(), json!("t-1")), ("n".to_owned(), json!(7))].into(),
         }
     }
 
@@ -192,6 +211,7 @@ mod tests {
         assert_eq!(headers["x-paceline-reason"], AMQPValue::LongString("rejected".into()));
         assert_eq!(headers["x-paceline-code"], AMQPValue::LongLongInt(125_001));
         assert_eq!(headers["x-paceline-attempts"], AMQPValue::LongLongInt(2));
+        assert_eq!(headers["trace"], AMQPValue::LongString("t-1".into()), "upstream's own");
         assert_eq!(headers["x-paceline-log-id"], AMQPValue::LongString("log-1".into()));
         let AMQPValue::LongString(detail) = &headers["x-paceline-detail"] else { panic!("{headers:?}") };
         // 4,000 bytes end inside a character of three.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::FuturesUnordered;
@@ -18,7 +19,11 @@ use super::properties::of_origin;
 use super::session::Session;
 use super::topology::{self, short};
 use super::{CONFIRM_TIMEOUT, answered};
+use crate::crash_points;
 use crate::engine::ports::AmqpOrigin;
+
+/// Where in a publication a test lets the process die: the message has left, and its confirm takes longer.
+const MID_PUBLISH: Duration = Duration::from_millis(1);
 
 /// One message.
 pub(super) struct Publication {
@@ -56,7 +61,7 @@ pub(super) async fn publish(channel: Channel, message: Publication) -> Result<Ve
     };
     let Publication { exchange, routing_key, body, properties } = message;
     let confirm = channel.basic_publish(exchange, routing_key, options, &body, properties).await?;
-    Ok(match confirm.await? {
+    Ok(match crash_points::during("after-publish", MID_PUBLISH, confirm).await? {
         Confirmation::Ack(None) => Verdict::Confirmed,
         Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned)) => {
             Verdict::Unroutable(words_of(&returned))

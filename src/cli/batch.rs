@@ -200,6 +200,16 @@ pub fn check(
     decoder: &Arc<Decoder>,
     found: &mut dyn FnMut(&RowFault) -> anyhow::Result<()>,
 ) -> anyhow::Result<Checked> {
+    check_each(sources, decoder, found, &mut |_| {})
+}
+
+/// [`check`] that shows every row to `each`, too.
+pub fn check_each(
+    sources: &[Source],
+    decoder: &Arc<Decoder>,
+    found: &mut dyn FnMut(&RowFault) -> anyhow::Result<()>,
+    each: &mut dyn FnMut(&Row),
+) -> anyhow::Result<Checked> {
     let mut checked = Checked::default();
     for source in sources {
         match source.rows(decoder)? {
@@ -207,7 +217,10 @@ pub fn check(
             Ok(rows) => {
                 for row in rows {
                     match row {
-                        Ok(row) => checked.add(&row, found)?,
+                        Ok(row) => {
+                            each(&row);
+                            checked.add(&row, found)?;
+                        }
                         Err(error) => checked.add_file_fault(error, found)?,
                     }
                 }

@@ -10,10 +10,24 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::domain::catalog::{self, Catalog, CatalogSource};
-use crate::settings::{self, Settings};
+use crate::settings::{self, Faults, Settings};
 use crate::store::operator::Operator;
 
 use super::exit::refuse;
+
+/// Where the settings come from: a file, which may change, and the environment as it was at the start.
+#[derive(Clone)]
+pub struct Source {
+    config: Option<PathBuf>,
+    variables: BTreeMap<String, String>,
+}
+
+impl Source {
+    /// The settings with their secrets, as they are now.
+    pub fn settings(&self) -> Result<Settings, Faults> {
+        settings::load(self.config.as_deref(), self.variables.clone().into_iter())
+    }
+}
 
 /// The process, as a command sees it.
 pub struct Context {
@@ -49,6 +63,11 @@ impl Context {
     /// The settings with their secrets, for commands that call somebody.
     pub fn settings(&self) -> anyhow::Result<Settings> {
         Ok(settings::load(self.config.as_deref(), self.variables.clone().into_iter())?)
+    }
+
+    /// Where they come from, for whoever reads them again.
+    pub fn source(&self) -> Source {
+        Source { config: self.config.clone(), variables: self.variables.clone() }
     }
 
     /// The settings without secrets, for commands that look at the ledger or the catalog.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::store::operator::{ExportFilter, ExportRow, Operator};
+use crate::store::operator::{ExportRow, Operator, Selection};
 use crate::store::state::State;
 
 use super::context::Context;
@@ -55,17 +55,18 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
         None => None,
     };
     let format = args.format.unwrap_or(if header.is_some() { Format::Csv } else { Format::Jsonl });
-    let filter = ExportFilter { batch: args.batch, state: args.state, method: args.method, app: args.app };
+    let selection =
+        Selection { batch: args.batch, state: args.state, method: args.method, app: args.app, ..Selection::default() };
     let mut rows = 0_u64;
     if let Some(path) = args.output {
         let file = File::create(&path)
             .map_err(|error| refuse(format!("{} cannot be written: {error}", path.display()), ""))?;
         let mut out = BufWriter::new(file);
-        write_rows(&ledger, &filter, format, header.as_deref(), &mut out, &mut rows)?;
+        write_rows(&ledger, &selection, format, header.as_deref(), &mut out, &mut rows)?;
         out.flush()?;
         writeln!(context.err, "{rows} rows written to {}", path.display())?;
     } else {
-        write_rows(&ledger, &filter, format, header.as_deref(), &mut context.out, &mut rows)?;
+        write_rows(&ledger, &selection, format, header.as_deref(), &mut context.out, &mut rows)?;
     }
     if rows == 0 {
         writeln!(context.err, "hint: no job matches; `paceline jobs list` shows what there is")?;
@@ -75,14 +76,14 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
 
 fn write_rows(
     ledger: &Operator,
-    filter: &ExportFilter,
+    selection: &Selection,
     format: Format,
     header: Option<&[String]>,
     out: &mut dyn Write,
     rows: &mut u64,
 ) -> anyhow::Result<()> {
     match format {
-        Format::Jsonl => ledger.export(filter, |row| -> anyhow::Result<()> {
+        Format::Jsonl => ledger.export(selection, |row| -> anyhow::Result<()> {
             *rows += 1;
             serde_json::to_writer(&mut *out, &row.document).map_err(std::io::Error::from)?;
             Ok(writeln!(out)?)
@@ -90,7 +91,7 @@ fn write_rows(
         Format::Csv => {
             let mut csv = csv::WriterBuilder::new().flexible(true).from_writer(out);
             csv.write_record(columns(header)).map_err(io_of)?;
-            ledger.export(filter, |row| -> anyhow::Result<()> {
+            ledger.export(selection, |row| -> anyhow::Result<()> {
                 *rows += 1;
                 csv.write_record(record(&row, header)).map_err(io_of)?;
                 Ok(())

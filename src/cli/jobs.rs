@@ -5,11 +5,12 @@ use std::io::Write;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use crate::store::operator::{AttemptLine, Cancelled, JobFilter, JobLine, JobSheet, Operator};
+use crate::store::operator::{AttemptLine, Cancelled, JobLine, JobSheet, Operator, Selection};
 use crate::store::state::State;
 
 use super::context::Context;
 use super::exit::{Exit, refuse};
+use super::selection::{Which, confirm, first, refuse_empty};
 use super::table::{Align, Table, cut, plain};
 
 /// Look at single jobs, or cancel them
@@ -43,34 +44,23 @@ pub enum Args {
     /// End jobs that are queued and not in flight
     Cancel {
         /// Ids of jobs
-        #[arg(value_name = "ID", required_unless_present_any = ["batch", "method", "app"])]
+        #[arg(value_name = "ID")]
         ids: Vec<String>,
         #[command(flatten)]
         which: Which,
+        /// In this state alone; only queued jobs can be cancelled
+        #[arg(long)]
+        state: Option<State>,
+        /// Count what is selected; change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Cancel more than one job by a selection
+        #[arg(long)]
+        yes: bool,
         /// Print data for programs
         #[arg(long)]
         json: bool,
     },
-}
-
-/// Restricts jobs.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Which {
-    /// Of this batch alone
-    #[arg(long)]
-    batch: Option<String>,
-    /// Of this method alone
-    #[arg(long)]
-    method: Option<String>,
-    /// Of this app alone
-    #[arg(long)]
-    app: Option<String>,
-}
-
-impl Which {
-    fn filter(self, ids: Vec<String>, state: Option<State>) -> JobFilter {
-        JobFilter { ids, state, batch: self.batch, method: self.method, app: self.app }
-    }
 }
 
 /// Prints or cancels.
@@ -78,7 +68,7 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let mut ledger = context.operator()?;
     match args {
         Args::List { which, state, limit, after, json } => {
-            list(context, &ledger, &which.filter(Vec::new(), state), (after, limit), json)
+            list(context, &ledger, &Selection { state, ..which.selection(Vec::new()) }, (after, limit), json)
         }
         Args::Show { id, json } => {
             let sheet = ledger.show_job(&id)?;
@@ -95,21 +85,30 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
             }
             Ok(Exit::Success)
         }
-        Args::Cancel { ids, which, json } => cancel(context, &mut ledger, &which.filter(ids, None), json),
+        Args::Cancel { ids, which, state, dry_run, yes, json } => {
+            refuse_other_than_queued(state)?;
+            let selection = which.selection(ids);
+            if state.is_none() {
+                refuse_empty(&selection, "--batch, --method and --app select; --state queued means all of them")?;
+            }
+            let selected = ledger.cancellable(&selection)?;
+            if dry_run {
+                return cancel_dry(context, selected, json);
+            }
+            confirm(&selection, selected.cancelled, "cancelled", yes)?;
+            cancel(context, &mut ledger, &selection, json)
+        }
     }
 }
 
 fn list(
     context: &mut Context,
     ledger: &Operator,
-    filter: &JobFilter,
+    selection: &Selection,
     (after, limit): (i64, usize),
     as_json: bool,
 ) -> anyhow::Result<Exit> {
-    // One more than asked for tells whether there are more.
-    let mut lines = ledger.list_jobs(filter, after, limit.saturating_add(1))?;
-    let more = lines.len() > limit;
-    lines.truncate(limit);
+    let (lines, more) = first(limit, |limit| ledger.list_jobs(selection, after, limit))?;
     if as_json {
         for line in &lines {
             context.print_json(&json!(line))?;
@@ -158,7 +157,12 @@ pub fn what(document: &Value) -> String {
 
 fn show(sheet: &JobSheet, out: &mut dyn Write) -> anyhow::Result<()> {
     let line = &sheet.line;
-    let times = [("not_before", line.not_before), ("not_after", line.not_after), ("taken over", Some(line.created_at))];
+    let times = [
+        ("not_before", line.not_before),
+        ("not_after", line.not_after),
+        ("taken over", Some(line.created_at)),
+        ("edited", line.edited_at),
+    ];
     writeln!(out, "{}: {}", plain(&text(&line.document, "id")), state(line))?;
     let fields =
         ["method", "app", "tenant", "batch", "key", "reason", "code", "detail", "cure", "log_id", "result", "meta"];
@@ -215,8 +219,33 @@ fn write_attempts(history: &[AttemptLine], out: &mut dyn Write) -> anyhow::Resul
     Ok(table.write(out)?)
 }
 
-fn cancel(context: &mut Context, ledger: &mut Operator, filter: &JobFilter, as_json: bool) -> anyhow::Result<Exit> {
-    let done = ledger.cancel(filter, context.clock.now())?;
+/// What has begun cannot be cancelled; what has ended need not be.
+fn refuse_other_than_queued(state: Option<State>) -> anyhow::Result<()> {
+    let hint = match state {
+        None | Some(State::Queued) => return Ok(()),
+        Some(State::Uncertain | State::Held) => "it may have been done: `paceline resolve --dead` ends it",
+        Some(State::Dead) => "`paceline dead drop` forgets dead letters",
+        Some(State::Cancelled | State::Succeeded) => "such jobs have ended",
+    };
+    let state = state.map_or("", State::as_str);
+    Err(refuse(format!("only queued jobs can be cancelled, and --state says {state}"), hint))
+}
+
+fn cancel_dry(context: &mut Context, selected: Cancelled, as_json: bool) -> anyhow::Result<Exit> {
+    if as_json {
+        context.print_json(&json!({"would_cancel": selected.cancelled, "running": selected.running}))?;
+    } else {
+        writeln!(
+            context.err,
+            "{} would be cancelled, {} not because a call of them is in flight; nothing was changed",
+            selected.cancelled, selected.running
+        )?;
+    }
+    Ok(Exit::Success)
+}
+
+fn cancel(context: &mut Context, ledger: &mut Operator, selection: &Selection, as_json: bool) -> anyhow::Result<Exit> {
+    let done = ledger.cancel(selection, context.clock.now())?;
     let Cancelled { cancelled, running } = done;
     if as_json {
         context.print_json(&json!(done))?;
@@ -226,7 +255,7 @@ fn cancel(context: &mut Context, ledger: &mut Operator, filter: &JobFilter, as_j
     if running > 0 {
         writeln!(context.err, "{running} not cancelled: a call of them is in flight, which ends them")?;
     }
-    let untouched = filter.ids.len().saturating_sub(cancelled + running);
+    let untouched = selection.ids.len().saturating_sub(cancelled + running);
     if untouched > 0 {
         writeln!(context.err, "{untouched} not cancelled: no such job, or it is not queued any more")?;
         writeln!(context.err, "hint: `paceline jobs show ID` says how it stands")?;

@@ -51,7 +51,11 @@ fn level(name: &str) -> Option<LevelFilter> {
 /// Starts logging to standard error; with colours only on a terminal and without `NO_COLOR`.
 pub fn start(filter: Filter, no_color: bool) {
     let with_colours = std::io::stderr().is_terminal() && !no_color;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(with_colours);
+    // A terminal that has gone must not end the worker in the middle of a call: what cannot be logged is not.
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(with_colours)
+        .log_internal_errors(false);
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry().with(filter.0).with(lines).try_init();
 }

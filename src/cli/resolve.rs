@@ -1,22 +1,33 @@
-//! `paceline resolve`: a person says what became of a held job.
+//! `paceline resolve`: a person says what became of held jobs.
 
 use std::io::Write;
 
 use serde_json::json;
 
-use crate::store::operator::Resolution;
+use crate::store::operator::{Resolution, Selection};
+use crate::store::state::State;
 
 use super::context::Context;
-use super::exit::Exit;
+use super::exit::{Exit, refuse};
+use super::selection::{Which, confirm, refuse_empty};
 use super::table::plain;
 
-/// Say what became of a job that is held because nobody could tell
+/// Say what became of jobs that are held because nobody could tell
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The job's id
-    id: String,
+    /// Ids of jobs
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    #[command(flatten)]
+    which: Which,
     #[command(flatten)]
     verdict: Verdict,
+    /// Count what is selected; change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Resolve more than one job by a selection
+    #[arg(long)]
+    yes: bool,
     /// Print data for programs
     #[arg(long)]
     json: bool,
@@ -34,20 +45,63 @@ struct Verdict {
     /// It shall not be sent again
     #[arg(long)]
     dead: bool,
+    /// What kept the look-up from telling is mended: look once more
+    #[arg(long)]
+    look_up: bool,
 }
 
-/// Resolves the job.
+/// Resolves the jobs.
 pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
-    let (resolution, state) = match (args.verdict.succeeded, args.verdict.retry) {
-        (Some(key), _) => (Resolution::Succeeded { key }, "succeeded"),
-        (None, true) => (Resolution::Retry, "queued"),
-        (None, false) => (Resolution::Dead, "dead"),
+    let Args { ids, which, verdict, dry_run, yes, json } = args;
+    let Verdict { succeeded, retry, look_up, .. } = verdict;
+    let (resolution, state) = match succeeded {
+        Some(key) => (Resolution::Succeeded { key }, State::Succeeded),
+        None if retry => (Resolution::Retry, State::Queued),
+        None if look_up => (Resolution::LookUp, State::Uncertain),
+        None => (Resolution::Dead, State::Dead),
     };
-    context.operator()?.resolve(&args.id, &resolution, context.clock.now())?;
-    if args.json {
-        context.print_json(&json!({"id": args.id, "status": state}))?;
+    let is_one = ids.len() == 1;
+    if matches!(resolution, Resolution::Succeeded { .. }) && !is_one {
+        return Err(refuse(
+            "--succeeded names one object, so it takes exactly one id",
+            "give the command for each job, or --retry or --dead for several",
+        ));
+    }
+    let selection = which.selection(ids);
+    refuse_empty(&selection, "--batch, --method and --app select")?;
+    let mut ledger = context.operator()?;
+    // One id is told exactly why it cannot be resolved; a held one and an uncertain one can.
+    if is_one && !dry_run && selection == Selection::of_id(&selection.ids[0]) {
+        let id = &selection.ids[0];
+        ledger.resolve(id, &resolution, context.clock.now())?;
+        if json {
+            context.print_json(&json!({"id": id, "status": state}))?;
+        } else {
+            writeln!(context.err, "{}: {}", plain(id), state.as_str())?;
+        }
+        return Ok(Exit::Success);
+    }
+    let held = ledger.list_jobs(&selection.in_state(State::Held), 0, usize::MAX)?.len();
+    if dry_run {
+        if json {
+            context.print_json(&json!({"would_resolve": held, "status": state}))?;
+        } else {
+            writeln!(context.err, "{held} held jobs would be {}; nothing was changed", state.as_str())?;
+        }
+        return Ok(Exit::Success);
+    }
+    confirm(&selection, held, "resolved", yes)?;
+    let resolved = ledger.resolve_held(&selection, &resolution, context.clock.now())?;
+    if json {
+        context.print_json(&json!({"resolved": resolved, "status": state}))?;
     } else {
-        writeln!(context.err, "{}: {state}", plain(&args.id))?;
+        writeln!(context.err, "{resolved} held jobs: {}", state.as_str())?;
+    }
+    let untouched = selection.ids.len().saturating_sub(resolved);
+    if untouched > 0 {
+        writeln!(context.err, "{untouched} not resolved: no such job, or it is not held")?;
+        writeln!(context.err, "hint: `paceline jobs show ID` says how it stands")?;
+        return Ok(Exit::Unwell);
     }
     Ok(Exit::Success)
 }

@@ -14,6 +14,7 @@ use crate::domain::job::LaneKey;
 use crate::domain::time::{Mono, Timestamp};
 use crate::engine::app::Apps;
 use crate::engine::ports::{Counts, Ledger, Transport};
+use crate::engine::quotas::Planner;
 use crate::engine::schedule::{LaneView, View};
 use crate::engine::{Engine, Stop};
 use crate::settings::Settings;
@@ -25,8 +26,12 @@ use crate::wiring;
 use super::batch::{self, BatchArgs, Checked};
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
+use super::forecast::Outset;
+use super::held_back;
+use super::planned::Planned;
 use super::progress::{Lane, Progress, duration};
-use super::signals;
+use super::reload::{Reloader, Reloading};
+use super::signals::{self, HangUp};
 use super::simulate::explain;
 use super::submit::refuse_invalid;
 use super::summary::Summary;
@@ -65,6 +70,8 @@ struct Work {
     store: PathBuf,
     apps: Apps,
     transport: Arc<dyn Transport>,
+    /// A rehearsal's round trip.
+    round_trip: Option<Duration>,
 }
 
 /// Takes the files over, works them, and says how they ended.
@@ -79,35 +86,42 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let catalog = catalog(&settings)?;
     let decoder = Arc::new(batch::decoder(&settings, &catalog, args.simulate));
     let sources = args.batch.sources()?;
-    let mut signals = signals::Stop::listen()?;
+    let mut signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
     let checked = refuse_invalid(context, &sources, &decoder, args.skip_invalid)?;
     let work = prepare(context, &args, settings, catalog, &checked)?;
-    let start = context.clock.mono();
+    let (start, started_at) = context.clock.both();
 
     let ledger = open(&work.store, args.simulate, context.clock.now()).await?;
     take_over(context, &*ledger, &work.store, &sources, &decoder, args.skip_invalid).await?;
     let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
     let engine = wiring::engine(
         &work.settings,
-        work.catalog,
-        work.apps,
+        Arc::clone(&work.catalog),
+        work.apps.clone(),
         shared,
-        work.transport,
+        Arc::clone(&work.transport),
         context.clock.clone(),
         args.speed,
     );
     engine.recover().await?;
     engine.load(Some(checked.batches.clone())).await?;
-    let stop = watch(context, &engine, &checked.calls, &mut signals).await?;
+    let planned = plan(context, &work, &checked, started_at, args.speed)?;
+    // A rehearsal's apps are made up: there is nothing to read again.
+    let reloader = (!args.simulate)
+        .then(|| Reloader::new(context.source(), work.settings, work.catalog, Arc::clone(&engine), None).start());
+    let stop = watch(context, &engine, &checked.calls, &planned, &mut signals, reloader.as_ref()).await?;
 
     let elapsed = context.clock.mono().since(start);
     let counts = ledger.counts(Some(checked.batches.clone())).await?;
     let suspensions = ledger.suspensions().await?;
     ledger.close().await;
     if args.json {
-        context.print_json(&document(&counts, elapsed))?;
+        context.print_json(&document(&counts, elapsed, planned.length()))?;
     } else {
-        Summary::of(&Operator::open(&work.store)?, &checked.batches)?.write(elapsed, &mut context.out)?;
+        let ledger = Operator::open(&work.store)?;
+        let is_finished = stop == Stop::Idle && counts.queued + counts.uncertain == 0;
+        let time = planned.against(elapsed, is_finished, &ledger.outcomes(started_at)?);
+        Summary::of(&ledger, &checked.batches)?.write(&time, &mut context.out)?;
         context.out.flush()?;
     }
     for suspension in &suspensions {
@@ -122,6 +136,20 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     conclude(context, &args, &counts, stop, &work.store)
 }
 
+/// The forecast, when everything is loaded and nothing has left.
+fn plan(
+    context: &Context,
+    work: &Work,
+    checked: &Checked,
+    started_at: Timestamp,
+    speed: f64,
+) -> anyhow::Result<Planned> {
+    let planner = Planner { catalog: Arc::clone(&work.catalog), apps: work.apps.clone(), speed };
+    let (settings, now) = (&work.settings, context.clock.now());
+    let outset = Outset { settings, planner: Arc::new(planner), now, is_worked: true };
+    Planned::of(&Operator::open(&work.store)?, &outset, &checked.batches, started_at, work.round_trip)
+}
+
 /// Apps and transport: those of the settings, or made up around a simulator.
 fn prepare(
     context: &mut Context,
@@ -133,7 +161,7 @@ fn prepare(
     if !args.simulate {
         let apps = wiring::apps_of(&settings, &catalog).map_err(|faults| refuse(faults.join("\n"), ""))?;
         let transport = wiring::transport(&settings).map_err(|message| refuse(message, ""))?;
-        return Ok(Work { store: settings.store.path.clone(), settings, catalog, apps, transport });
+        return Ok(Work { store: settings.store.path.clone(), settings, catalog, apps, transport, round_trip: None });
     }
     let options = Options {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -153,7 +181,8 @@ fn prepare(
         args.speed,
         store.display()
     )?;
-    Ok(Work { settings, catalog, store, apps, transport: Arc::new(InProcess::new(simulator)) })
+    let round_trip = Some(simulator.round_trip());
+    Ok(Work { settings, catalog, store, apps, transport: Arc::new(InProcess::new(simulator)), round_trip })
 }
 
 /// The ledger; a rehearsal's begins anew each time, because the simulated platform does.
@@ -181,7 +210,9 @@ async fn watch(
     context: &mut Context,
     engine: &Arc<Engine>,
     totals: &BTreeMap<LaneKey, u64>,
-    signals: &mut signals::Stop,
+    planned: &Planned,
+    (signals, hang_ups): &mut (signals::Stop, signals::HangUps),
+    reloader: Option<&Reloading>,
 ) -> anyhow::Result<Stop> {
     let mut progress = Progress::new(std::io::stderr().is_terminal(), context.clock.mono());
     let stopping = tokio::sync::Notify::new();
@@ -192,8 +223,13 @@ async fn watch(
         tokio::select! {
             stop = &mut working => break stop,
             () = tokio::time::sleep(LOOK_EVERY) => {
-                progress.show(&lanes(engine, totals), context.clock.mono(), &mut context.err)?;
+                progress.show(&lanes(engine, totals, planned), context.clock.mono(), &mut context.err)?;
             }
+            hang_up = hang_ups.next() => match (hang_up, reloader) {
+                (HangUp::NoTerminal, _) => stopping.notify_one(),
+                (HangUp::Reload, Some(reloader)) => reloader.ask(),
+                (HangUp::Reload, None) => {}
+            },
             _ = signals.next() => {
                 if is_stopping {
                     break Stop::Cut;
@@ -208,7 +244,7 @@ async fn watch(
     Ok(stop)
 }
 
-fn lanes(engine: &Engine, totals: &BTreeMap<LaneKey, u64>) -> Vec<Lane> {
+fn lanes(engine: &Engine, totals: &BTreeMap<LaneKey, u64>, planned: &Planned) -> Vec<Lane> {
     let view = engine.view();
     let lane = |lane: &LaneView| {
         let total = *totals.get(&*lane.key)?;
@@ -219,6 +255,7 @@ fn lanes(engine: &Engine, totals: &BTreeMap<LaneKey, u64>) -> Vec<Lane> {
             done: total - left,
             total,
             windows: windows.map(|(window, used)| (*window, u64::from(*used))).collect(),
+            left: planned.left(&lane.key, left, engine.clock().now()),
             stopped: why_stopped(&view, lane, engine.clock().mono()),
         })
     };
@@ -228,15 +265,14 @@ fn lanes(engine: &Engine, totals: &BTreeMap<LaneKey, u64>) -> Vec<Lane> {
 /// What a lane waits for beside its quota.
 fn why_stopped(view: &View, lane: &LaneView, now: Mono) -> Option<String> {
     if lane.suspended {
-        let cause = view.suspensions.iter().find(|suspension| suspension.app == lane.key.app);
-        return Some(cause.map_or_else(String::new, |cause| format!("{}: {}", cause.app, cause.detail)));
+        let cause = view.suspensions.iter().find(|suspension| suspension.covers(&lane.key));
+        return Some(cause.map_or_else(String::new, |cause| format!("{}: {}", cause.app, held_back::why(cause))));
     }
-    let pauses = lane.usage.iter().filter_map(|usage| usage.paused_until).chain(lane.app_paused_until);
-    let until = pauses.max()?;
-    Some(format!("refused or not reached; next try in {}", duration(until.since(now))))
+    let held = lane.held_back.as_ref()?;
+    Some(format!("{}; next try in {}", held_back::said(&held.cause), duration(held.until.since(now))))
 }
 
-fn document(counts: &Counts, elapsed: Duration) -> serde_json::Value {
+fn document(counts: &Counts, elapsed: Duration, planned: Option<Duration>) -> serde_json::Value {
     json!({
         "total": counts.total,
         "succeeded": counts.succeeded,
@@ -245,6 +281,7 @@ fn document(counts: &Counts, elapsed: Duration) -> serde_json::Value {
         "cancelled": counts.cancelled,
         "throttled": counts.throttled,
         "elapsed_s": elapsed.as_secs_f64(),
+        "planned_s": planned.map(|planned| planned.as_secs_f64()),
     })
 }
 

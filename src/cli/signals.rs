@@ -1,4 +1,6 @@
-//! Signals that ask the process to stop: SIGINT and SIGTERM.
+//! Signals: SIGINT and SIGTERM ask the process to stop, SIGHUP to read its settings again.
+
+use std::io::IsTerminal;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -34,5 +36,34 @@ impl Stop {
     /// Waits for the first of them.
     pub async fn first(&mut self) {
         self.next().await;
+    }
+}
+
+/// Waits for SIGHUP; as long as it does, that signal ends nothing.
+pub struct HangUps {
+    signal: Signal,
+    had_terminal: bool,
+}
+
+/// What a SIGHUP means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HangUp {
+    /// Somebody asks for the settings to be read again.
+    Reload,
+    /// The terminal that it was started from has gone, and nobody looks on any more.
+    NoTerminal,
+}
+
+impl HangUps {
+    /// Catches the signal from now on; needs a runtime.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self { signal: signal(SignalKind::hangup())?, had_terminal: std::io::stderr().is_terminal() })
+    }
+
+    /// Waits for the next.
+    pub async fn next(&mut self) -> HangUp {
+        self.signal.recv().await;
+        let is_lost = self.had_terminal && !std::io::stderr().is_terminal();
+        if is_lost { HangUp::NoTerminal } else { HangUp::Reload }
     }
 }

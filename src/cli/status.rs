@@ -1,6 +1,7 @@
 //! `paceline status`: how everything stands, read from the ledger beside a running worker or without one.
 
-use std::collections::BTreeMap;
+mod restraints;
+
 use std::io::Write;
 use std::sync::Arc;
 
@@ -10,12 +11,15 @@ use crate::domain::catalog::Catalog;
 use crate::domain::job::LaneKey;
 use crate::domain::quota::{Key, Quota, Window};
 use crate::domain::time::Timestamp;
-use crate::engine::ports::{Counts, PastCall, Suspension};
+use crate::engine::forecast::{BatchForecast, Forecast, LaneForecast, forecast};
+use crate::engine::ports::{Counts, Suspension};
 use crate::settings::Settings;
 use crate::store::operator::{BatchLine, LaneLine, Operator};
+use crate::store::sqlite::inspect;
 
 use super::context::{Context, catalog};
 use super::exit::Exit;
+use super::forecast::{Outset, deciding_document, left_over};
 use super::plan::planner;
 use super::progress::{Lane, duration};
 use super::table::{Align, Table, plain};
@@ -34,6 +38,10 @@ struct Status {
     batches: Vec<BatchLine>,
     lanes: Vec<LaneState>,
     suspensions: Vec<Suspension>,
+    now: Timestamp,
+    forecast: Forecast,
+    is_worked: bool,
+    held_back: Vec<restraints::HeldBack>,
 }
 
 /// A lane with its quotas.
@@ -41,6 +49,7 @@ struct LaneState {
     line: LaneLine,
     lane: Lane,
     windows: Vec<WindowUse>,
+    forecast: Option<LaneForecast>,
 }
 
 /// One window, and the calls that may stand in it now.
@@ -69,14 +78,17 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
 
 fn look(ledger: &Operator, settings: &Settings, catalog: &Arc<Catalog>, now: Timestamp) -> anyhow::Result<Status> {
     let batches = ledger.batches()?;
-    let suspensions = ledger.suspensions()?;
+    let held_back = restraints::explain(ledger.restraints()?, settings, catalog);
     let standing = ledger.lanes()?;
-    let mut calls: BTreeMap<LaneKey, Vec<PastCall>> = BTreeMap::new();
     let lanes: Vec<_> = standing.iter().map(key).collect();
-    let planner = planner(settings, catalog, lanes.iter(), 1.0)?;
-    ledger.each_call(now - planner.span_max(), |call| calls.entry(call.lane.clone()).or_default().push(call))?;
-    let calls: Vec<_> =
-        calls.into_iter().filter_map(|(lane, calls)| Some((planner.plan(&lane)?.quotas, calls))).collect();
+    let planner = Arc::new(planner(settings, catalog, lanes.iter(), 1.0)?);
+    let outlook = ledger.outlook(now - planner.span_max())?;
+    let mut suspensions = outlook.suspensions.clone();
+    suspensions.retain(|suspension| suspension.until.is_none_or(|until| until > now));
+    let calls = outlook.past.iter();
+    let calls: Vec<_> = calls.filter_map(|(lane, calls)| Some((planner.plan(lane)?.quotas, calls.clone()))).collect();
+    let is_worked = inspect::is_worked(&settings.store.path);
+    let forecast = forecast(&Outset { settings, planner: Arc::clone(&planner), now, is_worked }.basis(outlook));
     let states = standing.into_iter().map(|line| {
         let key = key(&line);
         let quotas = planner.plan(&key).map(|plan| plan.quotas).unwrap_or_default();
@@ -92,22 +104,22 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Arc<Catalog>, now: Tim
             windows.collect::<Vec<_>>()
         });
         let windows: Vec<_> = windows.collect();
-        let is_mine = |suspension: &&Suspension| {
-            suspension.app == line.app
-                && (suspension.tenant.is_empty() || suspension.tenant == line.tenant)
-                && (suspension.method.is_empty() || suspension.method == line.method)
-        };
+        let forecast = forecast.lane(&key).cloned();
         let lane = Lane {
             name: key.to_string(),
             done: 0,
             total: line.queued + line.uncertain,
             windows: windows.iter().map(|window| (window.window, window.used)).collect(),
-            stopped: suspensions.iter().find(is_mine).map(|suspension| suspension.detail.clone()),
+            left: forecast.as_ref().and_then(|lane| lane.finish).map(|finish| finish.since(now)),
+            stopped: suspensions
+                .iter()
+                .find(|suspension| suspension.covers(&key))
+                .map(|suspension| suspension.detail.clone()),
         };
-        LaneState { line, lane, windows }
+        LaneState { line, lane, windows, forecast }
     });
     let lanes = states.collect();
-    Ok(Status { counts: sum(&batches), batches, lanes, suspensions })
+    Ok(Status { counts: sum(&batches), batches, lanes, suspensions, held_back, now, forecast, is_worked })
 }
 
 fn key(line: &LaneLine) -> LaneKey {
@@ -131,7 +143,10 @@ impl LaneState {
     fn document(&self) -> Value {
         let windows = self.windows.iter().map(|window| json!({"scope": window.scope, "window": window.window.to_string(), "used": window.used, "limit": window.window.limit}));
         let mut document = json!(self.line);
-        document["time_left_s"] = json!(self.lane.time_left().as_secs_f64());
+        let forecast = self.forecast.as_ref();
+        document["time_left_s"] = json!(self.lane.left.unwrap_or_default().as_secs_f64());
+        document["finish_at"] = json!(forecast.and_then(|lane| lane.finish));
+        document["deciding"] = deciding_document(forecast.and_then(|lane| lane.deciding.as_ref()));
         document["windows"] = windows.collect();
         document["suspended"] = json!(self.lane.stopped);
         document
@@ -143,9 +158,28 @@ impl Status {
         json!({
             "counts": self.counts,
             "lanes": self.lanes.iter().map(LaneState::document).collect::<Vec<_>>(),
-            "batches": self.batches,
+            "batches": self.batches.iter().map(|batch| self.batch_document(batch)).collect::<Vec<_>>(),
             "suspensions": self.suspensions,
+            "worked": self.is_worked,
+            "finish_at": self.forecast.finish,
+            "time_left_s": self.forecast.finish.since(self.now).as_secs_f64(),
+            "deciding": deciding_document(self.forecast.deciding.as_ref()),
+            "held_back": self.held_back.iter().map(restraints::HeldBack::document).collect::<Vec<_>>(),
         })
+    }
+
+    fn batch_document(&self, batch: &BatchLine) -> Value {
+        let forecast = self.forecast_of(batch);
+        let finish = forecast.and_then(|batch| batch.finish);
+        let mut document = json!(batch);
+        document["time_left_s"] = json!(finish.map_or(0.0, |finish| finish.since(self.now).as_secs_f64()));
+        document["finish_at"] = json!(finish);
+        document["deciding"] = deciding_document(forecast.and_then(|batch| batch.deciding.as_ref()));
+        document
+    }
+
+    fn forecast_of(&self, batch: &BatchLine) -> Option<&BatchForecast> {
+        self.forecast.batch(&batch.name)
     }
 
     fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
@@ -164,6 +198,7 @@ impl Status {
         )?;
         self.write_lanes(out)?;
         self.write_batches(out)?;
+        self.write_finish(out)?;
         if !self.suspensions.is_empty() {
             writeln!(out, "\nsuspended: their jobs wait")?;
         }
@@ -181,7 +216,7 @@ impl Status {
             )?;
             writeln!(out, "    cure: {}", plain(&suspension.cure))?;
         }
-        Ok(())
+        restraints::write(&self.held_back, self.now, out)
     }
 
     fn write_hints(&self, err: &mut dyn Write) -> std::io::Result<()> {
@@ -207,17 +242,22 @@ impl Status {
             ("UNCERTAIN", Align::Right),
             ("RUNNING", Align::Right),
             ("TIME LEFT", Align::Right),
+            ("DECIDES", Align::Left),
             ("WINDOWS IN USE", Align::Left),
         ]);
         for state in &self.lanes {
-            let time_left =
-                if state.lane.stopped.is_some() { "suspended".to_owned() } else { duration(state.lane.time_left()) };
+            let time_left = match state.lane.left {
+                None if state.lane.stopped.is_some() => "suspended".to_owned(),
+                left => duration(left.unwrap_or_default()),
+            };
+            let deciding = state.forecast.as_ref().and_then(|lane| lane.deciding.as_ref());
             table.row([
                 state.lane.name.clone(),
                 state.line.queued.to_string(),
                 state.line.uncertain.to_string(),
                 state.line.running.to_string(),
                 time_left,
+                deciding.map_or_else(String::new, |deciding| deciding.window.to_string()),
                 state.lane.use_text(),
             ]);
         }
@@ -237,6 +277,7 @@ impl Status {
             ("HELD", Align::Right),
             ("DEAD", Align::Right),
             ("CANCELLED", Align::Right),
+            ("TIME LEFT", Align::Right),
         ]);
         for batch in &self.batches {
             let name = if batch.name.is_empty() { "(none)".to_owned() } else { batch.name.clone() };
@@ -250,10 +291,31 @@ impl Status {
                 counts.cancelled,
             ];
             let [total, succeeded, open, held, dead, cancelled] = numbers.map(|number| number.to_string());
-            table.row([name, total, succeeded, open, held, dead, cancelled]);
+            let finish = self.forecast_of(batch).and_then(|batch| batch.finish);
+            let time_left = finish.map_or_else(String::new, |finish| duration(finish.since(self.now)));
+            table.row([name, total, succeeded, open, held, dead, cancelled, time_left]);
         }
         writeln!(out)?;
         table.write(out)
+    }
+}
+
+impl Status {
+    /// When everything that can move is done.
+    fn write_finish(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        let forecast = &self.forecast;
+        let left_over = left_over(&forecast.jobs);
+        if forecast.jobs.done > 0 || left_over.is_some() {
+            writeln!(out)?;
+        }
+        if forecast.jobs.done > 0 {
+            let start = if self.is_worked { "" } else { " if a worker starts now" };
+            writeln!(out, "done in {}, at {}{start}", duration(forecast.finish.since(self.now)), forecast.finish)?;
+        }
+        if let Some(left_over) = left_over {
+            writeln!(out, "not done by then: {left_over}")?;
+        }
+        Ok(())
     }
 }
 

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::store::operator::{ExportFilter, Operator};
+use crate::store::operator::{Operator, Selection};
 
 use super::jobs::text;
-use super::progress::duration;
 use super::table::{Align, Table, plain};
 
 /// How many causes are printed; the rest is counted.
@@ -48,8 +46,7 @@ impl Summary {
     pub fn of(ledger: &Operator, batches: &[String]) -> anyhow::Result<Self> {
         let mut summary = Self::default();
         for batch in batches {
-            let filter = ExportFilter { batch: Some(batch.clone()), ..ExportFilter::default() };
-            ledger.export(&filter, |row| -> anyhow::Result<()> {
+            ledger.export(&Selection::of_batch(batch), |row| -> anyhow::Result<()> {
                 summary.add(&row.document);
                 Ok(())
             })?;
@@ -78,8 +75,8 @@ impl Summary {
         }
     }
 
-    /// Writes it for people.
-    pub fn write(&self, elapsed: Duration, out: &mut dyn Write) -> std::io::Result<()> {
+    /// Writes it for people; `time` says how long it took.
+    pub fn write(&self, time: &str, out: &mut dyn Write) -> std::io::Result<()> {
         let mut table = Table::new([
             ("METHOD", Align::Left),
             ("SUCCEEDED", Align::Right),
@@ -95,7 +92,7 @@ impl Summary {
             table.row([method.clone(), succeeded, dead, held, cancelled, open]);
         }
         table.write(out)?;
-        writeln!(out, "in {}", duration(elapsed))?;
+        writeln!(out, "{time}")?;
         self.write_causes(out)
     }
 
@@ -144,7 +141,7 @@ mod tests {
             summary.add(&json!({"id": id, "method": "a.b", "status": "dead", "reason": "rejected", "code": 125_001, "detail": "no\nroom", "cure": "ask"}));
         }
         let mut out = Vec::new();
-        summary.write(Duration::from_secs(61), &mut out).unwrap();
+        summary.write("in 1 min 1 s", &mut out).unwrap();
         let expected = "\
 METHOD  SUCCEEDED  DEAD  HELD  CANCELLED  OPEN
 a.b             1     2     1          0     1
@@ -167,7 +164,7 @@ in 1 min 1 s
             summary.add(&json!({"method": "a.b", "status": "dead", "reason": "rejected", "code": code}));
         }
         let mut out = Vec::new();
-        summary.write(Duration::ZERO, &mut out).unwrap();
+        summary.write("in 0 s", &mut out).unwrap();
         assert!(String::from_utf8(out).unwrap().ends_with("\n… and 2 more causes\n"));
     }
 }

@@ -59,7 +59,7 @@ pub fn suspend(context: &mut Context, args: SuspendArgs) -> anyhow::Result<Exit>
         until: None,
         code: None,
         detail: args.reason,
-        cure: "`paceline resume` when the reason is gone".to_owned(),
+        cure: Suspension::CURE_BY_HAND.to_owned(),
         log_id: None,
     };
     ledger.suspend(&suspension)?;
@@ -75,26 +75,30 @@ pub fn suspend(context: &mut Context, args: SuspendArgs) -> anyhow::Result<Exit>
     Ok(Exit::Success)
 }
 
-/// Ends suspensions; those of one method only, if one is named.
+/// Ends suspensions; those of one method only, if one is named. For a whole app, what holds it back beyond its quotas too.
 pub fn resume(context: &mut Context, args: ResumeArgs) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let mut ledger = context.operator()?;
     let Scope { app, method, tenant, json } = args.scope;
     let (tenant, method) = (tenant.unwrap_or_default(), method.unwrap_or_default());
     let resumed = ledger.resume(&app, &tenant, &method)?;
+    let lifted = if tenant.is_empty() && method.is_empty() { ledger.lift(&app)? } else { 0 };
     let name = named(&app, &tenant, &method);
     if json {
-        context.print_json(&json!({ "resumed": resumed }))?;
+        context.print_json(&json!({ "resumed": resumed, "lifted": lifted }))?;
     } else if resumed > 0 {
         writeln!(context.err, "{name} goes on; suspensions ended: {resumed}")?;
     }
-    if resumed == 0 && !settings.apps.contains_key(&app) {
+    if lifted > 0 && !json {
+        writeln!(context.err, "{name} tries again; pauses and lowered limits ended: {lifted}")?;
+    }
+    if resumed + lifted == 0 && !settings.apps.contains_key(&app) {
         return Err(refuse(
             format!("nothing of {name} is suspended, and the settings have no such app"),
             "`paceline status` shows what is",
         ));
     }
-    if resumed == 0 {
+    if resumed + lifted == 0 {
         writeln!(context.err, "nothing of {name} was suspended")?;
     }
     Ok(Exit::Success)

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::crash_points;
 use crate::domain::decode::Decoder;
 use crate::domain::rows::Row;
 use crate::domain::time::Timestamp;
@@ -52,11 +53,13 @@ pub async fn take_over(
             chunk.push(arrival(row));
             if chunk.len() == CHUNK_ROWS {
                 taken.add(&ledger.take_over(std::mem::take(&mut chunk), context.clock.now()).await?);
+                crash_points::reach("after-file-rows");
             }
         }
     }
     if !chunk.is_empty() {
         taken.add(&ledger.take_over(chunk, context.clock.now()).await?);
+        crash_points::reach("after-file-rows");
     }
     Ok(taken)
 }
@@ -102,7 +105,7 @@ pub fn refuse_changed(row: &Row, skip_invalid: bool) -> anyhow::Result<()> {
 }
 
 fn arrival(row: Row) -> Arrival {
-    let origin = Origin { raw: row.raw, amqp: None, place: row.place, cells: row.cells };
+    let origin = Origin { raw: row.raw, place: row.place, cells: row.cells, ..Origin::default() };
     Arrival { input: row.input.map(Box::new).map_err(Box::new), origin }
 }
 

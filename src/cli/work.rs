@@ -16,7 +16,8 @@ use crate::wiring;
 use super::batch;
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
-use super::signals;
+use super::reload::{Reloader, Reloading};
+use super::signals::{self, HangUp};
 
 /// How long nothing must come in before `--until-idle` believes that nothing is left.
 const QUIET: Duration = Duration::from_secs(2);
@@ -41,68 +42,81 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let catalog = catalog(&settings)?;
     let apps = wiring::apps_of(&settings, &catalog).map_err(|faults| refuse(faults.join("\n"), ""))?;
     let transport = wiring::transport(&settings).map_err(|message| refuse(message, ""))?;
-    let decoder = batch::decoder(&settings, &catalog, false);
-    let signals = signals::Stop::listen()?;
+    let decoding = wiring::Decoding::new(batch::decoder(&settings, &catalog, false));
+    let signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
 
     let ledger = Arc::new(SqliteLedger::open(&settings.store.path, Mode::Worker, context.clock.now())?);
     let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
-    let engine = wiring::engine(&settings, catalog, apps, shared, transport, context.clock.clone(), 1.0);
+    let engine = wiring::engine(&settings, Arc::clone(&catalog), apps, shared, transport, context.clock.clone(), 1.0);
     engine.recover().await?;
     let loaded = engine.load(None).await?;
     info!(loaded, ledger = %settings.store.path.display(), "working");
-    let mut service = match wiring::broker_options(&settings) {
+    let service = match wiring::broker_options(&settings) {
         Some(options) => Some(
-            wiring::broker(&options, &engine, decoder, &context.clock)
+            wiring::broker(&options, &engine, decoding.clone(), &context.clock)
                 .map_err(|fault| refuse(fault.text, fault.cure))?,
         ),
         None => None,
     };
-    let stop = work(&engine, &ledger, service.as_mut(), args.until_idle, signals).await?;
-    if let Some(service) = service {
-        service.stop().await;
+    let reloader = Reloader::new(context.source(), settings, catalog, Arc::clone(&engine), Some(decoding)).start();
+    let stop = work(&engine, &ledger, service, args.until_idle, signals, &reloader).await?;
+    if stop != Some(Stop::Idle) && stop != Some(Stop::Drained) {
+        writeln!(context.err, "calls were in flight at the end; what became of them is looked up at the next start")?;
+    }
+    if stop.is_none() {
+        return Ok(Exit::Interrupted);
     }
     let counts = ledger.counts(None).await?;
     ledger.close().await;
     info!(succeeded = counts.succeeded, dead = counts.dead, held = counts.held, queued = counts.queued, "ended");
-    if stop == Stop::Cut {
-        writeln!(context.err, "calls were in flight at the end; what became of them is looked up at the next start")?;
-    }
     let is_unwell = args.until_idle && counts.dead + counts.held + counts.queued + counts.uncertain > 0;
     Ok(if is_unwell { Exit::Unwell } else { Exit::Success })
 }
 
-/// Runs the engine; a first signal drains, a second ends at once.
+/// Runs the engine; a first signal drains, a second ends at once: `None`, and nothing more is waited for.
 async fn work(
     engine: &Arc<Engine>,
     ledger: &Arc<SqliteLedger>,
-    mut service: Option<&mut Service>,
+    mut service: Option<Service>,
     until_idle: bool,
-    mut signals: signals::Stop,
-) -> anyhow::Result<Stop> {
+    (mut signals, mut hang_ups): (signals::Stop, signals::HangUps),
+    reloader: &Reloading,
+) -> anyhow::Result<Option<Stop>> {
     let (stopping, stopped) = watch::channel(false);
-    let running = run(
-        Arc::clone(engine),
-        Arc::clone(ledger),
-        service.as_ref().map(|service| readiness(service)),
-        until_idle,
-        stopped,
-    );
+    let intake = service.as_ref().map(readiness);
+    let running = run(Arc::clone(engine), Arc::clone(ledger), intake, until_idle, stopped);
     tokio::pin!(running);
-    tokio::select! {
-        stop = &mut running => return stop,
-        _ = signals.next() => {}
-    }
-    info!("stopping: nothing new is taken over, calls in flight are awaited; once more ends at once");
-    stopping.send_replace(true);
-    let draining = async {
-        if let Some(service) = service.as_mut() {
-            service.stop_intake().await;
+    let ended = loop {
+        tokio::select! {
+            stop = &mut running => break Some(stop?),
+            _ = signals.next() => break None,
+            hang_up = hang_ups.next() => match hang_up {
+                HangUp::Reload => reloader.ask(),
+                HangUp::NoTerminal => break None,
+            },
         }
-        running.await
+    };
+    if ended.is_none() {
+        info!("stopping: nothing new is taken over, calls in flight are awaited; once more ends at once");
+        stopping.send_replace(true);
+    }
+    let draining = async {
+        let stop = if let Some(stop) = ended {
+            stop
+        } else {
+            if let Some(service) = service.as_mut() {
+                service.stop_intake().await;
+            }
+            running.await?
+        };
+        if let Some(service) = service {
+            service.stop().await;
+        }
+        Ok(Some(stop))
     };
     tokio::select! {
         stop = draining => stop,
-        _ = signals.next() => Ok(Stop::Cut),
+        _ = signals.next() => Ok(None),
     }
 }
 

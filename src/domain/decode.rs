@@ -215,6 +215,13 @@ fn fit_family(method: &Method, facts: &AppFacts, faults: &mut Vec<Fault>) {
     }
 }
 
+/// The instant from which on the method's own parameters make it pointless, e.g. the start of a meeting.
+pub fn implied_deadline(method: &Method, params: &Params) -> Option<Timestamp> {
+    let value = params.get(method.expires.as_deref()?)?;
+    let seconds = value.as_i64().or_else(|| value.as_str()?.parse().ok())?;
+    Some(Timestamp::from_unix_seconds(seconds))
+}
+
 /// The earlier of the job's own deadline and the instant at which its method makes it pointless.
 fn deadline(
     method: Option<&Method>,
@@ -231,16 +238,12 @@ fn deadline(
     if let Some(end) = not_after {
         fail(end, "not_after");
     }
-    let name = method.and_then(|method| method.expires.as_deref());
-    let implied = name.and_then(|name| {
-        let value = params.get(name)?;
-        let seconds = value.as_i64().or_else(|| value.as_str()?.parse().ok())?;
-        let end = Timestamp::from_unix_seconds(seconds);
-        if not_after.is_none_or(|own| end < own) {
-            fail(end, name);
-        }
-        Some(end)
-    });
+    let implied = method.and_then(|method| implied_deadline(method, params));
+    if let (Some(end), Some(name)) = (implied, method.and_then(|method| method.expires.as_deref()))
+        && not_after.is_none_or(|own| end < own)
+    {
+        fail(end, name);
+    }
     match (not_after, implied) {
         (Some(own), Some(implied)) => Some(own.min(implied)),
         (own, implied) => own.or(implied),

@@ -123,6 +123,11 @@ pub struct Job {
 }
 
 impl Job {
+    /// Whether its deadline has passed.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.not_after.is_some_and(|at| at <= now)
+    }
+
     /// Tells the same wanted call from another one under the same id.
     ///
     /// Only what reaches the platform counts: a re-published job may carry another priority or deadline.

@@ -1,10 +1,19 @@
-//! Finding out from a listing whether a create happened: templates, pages and matches, without the calls.
+//! Finding out from a listing whether creates happened, without the calls: templates and queries here, what is compared
+//! in [`criteria`], what one reading of a listing gathers in [`scan`], and what follows from it in [`judge`].
+
+pub mod criteria;
+pub mod judge;
+pub mod scan;
 
 use serde_json::{Map, Value};
 
-use super::catalog::{LookUp, Method, NextPage};
-use super::job::{Job, Params};
+use super::catalog::{LookUp, Method};
+use super::job::{Identity, Job, Params};
 use super::outcome::{lookup, text_of};
+
+pub use criteria::Criteria;
+pub use judge::{Group, Verdict};
+pub use scan::{Candidates, Scan, Turn};
 
 /// Writes the method's mark into the parameters that the job left open, so that a look-up has something to compare.
 pub fn mark(job: &mut Job, look_up: &LookUp) {
@@ -33,27 +42,56 @@ pub fn params_of<'a>(
     params
 }
 
-/// Puts the token of the next page into the listing's parameters; `false` if there is no further page.
-pub fn turn_page(next: &NextPage, result: &Value, params: &mut Params) -> bool {
-    let more = next.more.is_empty() || lookup(result, &next.more).and_then(Value::as_bool).unwrap_or(false);
-    // WeCom's last page may say nothing, "0", or its own cursor again: its document does not tell.
-    let token = lookup(result, &next.token).and_then(text_of).filter(|token| !token.is_empty() && token != "0");
-    let is_new = token.as_deref() != params.get(&next.param).and_then(Value::as_str);
-    match token {
-        Some(token) if more && is_new => {
-            set(params, &next.param, Value::String(token));
-            true
+/// What is asked of a listing, for all the jobs that one reading of it can serve.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// As whom: a user's objects stand in the user's own listing.
+    pub identity: Identity,
+    /// The listing's parameters, without a page.
+    pub params: Params,
+    /// What the job itself gives to the call for one item.
+    detail: Params,
+}
+
+impl Query {
+    /// What a look-up for this job asks.
+    pub fn of(look_up: &LookUp, job: &Job) -> Self {
+        Self {
+            identity: job.identity.clone(),
+            params: params_of(&look_up.params, job, None),
+            detail: look_up.detail.iter().map(|detail| params_of(&detail.params, job, None)).next().unwrap_or_default(),
         }
-        Some(_) | None => false,
+    }
+
+    /// Widens this query so that it serves the other one too; `false` if no listing serves both.
+    pub fn take_in(&mut self, look_up: &LookUp, other: &Self) -> bool {
+        let bare = |query: &Self| {
+            let mut params = query.params.clone();
+            look_up.least.iter().for_each(|name| unset(&mut params, name));
+            params
+        };
+        if self.identity != other.identity || self.detail != other.detail || bare(self) != bare(other) {
+            return false;
+        }
+        for name in &look_up.least {
+            match least(self.params.get(name), other.params.get(name)).cloned() {
+                Some(value) => set(&mut self.params, name, value),
+                None => unset(&mut self.params, name),
+            }
+        }
+        true
     }
 }
 
-/// Whether a listed item is what the job wanted to create.
-pub fn is_match(look_up: &LookUp, job: &Job, item: &Value) -> bool {
-    look_up.matches.iter().all(|(field, template)| {
-        let wanted = resolve(template, job, Some(item));
-        same(lookup(item, field), wanted.as_ref())
-    })
+/// The smaller of two numbers; an absent one asks for everything.
+fn least<'a>(left: Option<&'a Value>, right: Option<&'a Value>) -> Option<&'a Value> {
+    let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.parse().ok());
+    match (number(left?), number(right?)) {
+        (Some(a), Some(b)) if b < a => right,
+        (Some(_), Some(_)) => left,
+        // What is no number cannot be compared.
+        (None, _) | (_, None) => None,
+    }
 }
 
 /// The id of a listed item.
@@ -83,18 +121,6 @@ fn resolve(template: &Value, job: &Job, item: Option<&Value>) -> Option<Value> {
     }
 }
 
-/// Absent and empty are the same, and so are a number and its digits: platforms answer either.
-fn same(left: Option<&Value>, right: Option<&Value>) -> bool {
-    fn present(value: Option<&Value>) -> Option<&Value> {
-        value.filter(|value| !value.is_null() && value.as_str() != Some(""))
-    }
-    match (present(left), present(right)) {
-        (None, None) => true,
-        (Some(left), Some(right)) => left == right || (text_of(left).is_some() && text_of(left) == text_of(right)),
-        (Some(_), None) | (None, Some(_)) => false,
-    }
-}
-
 fn set(params: &mut Params, name: &str, value: Value) {
     let Some((part, rest)) = name.split_once('.') else { return };
     let map = match part {
@@ -103,6 +129,27 @@ fn set(params: &mut Params, name: &str, value: Value) {
         _ => &mut params.body,
     };
     set_in(map, rest, value);
+}
+
+fn unset(params: &mut Params, name: &str) {
+    let Some((part, rest)) = name.split_once('.') else { return };
+    let map = match part {
+        "path" => &mut params.path,
+        "query" => &mut params.query,
+        _ => &mut params.body,
+    };
+    let (outer, last) = rest.rsplit_once('.').map_or((None, rest), |(outer, last)| (Some(outer), last));
+    let map = match outer {
+        None => Some(map),
+        Some(outer) => {
+            let mut names = outer.split('.');
+            let first = names.next().and_then(|name| map.get_mut(name));
+            names.fold(first, |value, name| value?.get_mut(name)).and_then(Value::as_object_mut)
+        }
+    };
+    if let Some(map) = map {
+        map.remove(last);
+    }
 }
 
 fn set_in(map: &mut Map<String, Value>, name: &str, value: Value) {
@@ -120,16 +167,19 @@ fn set_in(map: &mut Map<String, Value>, name: &str, value: Value) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod samples {
+    //! Look-ups and jobs for the tests of this folder.
+
     use serde_json::json;
 
     use super::*;
-    use crate::domain::job::{Identity, LaneKey};
+    use crate::domain::catalog::{Creation, built_in};
+    use crate::domain::job::LaneKey;
 
-    fn job(body: Value) -> Job {
+    pub fn job(id: &str, body: Value) -> Job {
         let Value::Object(body) = body else { panic!("a body is an object") };
         Job {
-            id: "hq-1".to_owned(),
+            id: id.to_owned(),
             lane: LaneKey { app: "a".to_owned(), tenant: String::new(), method: "m".to_owned() },
             batch: None,
             identity: Identity::Tenant,
@@ -142,56 +192,78 @@ mod tests {
         }
     }
 
-    fn rooms() -> LookUp {
-        LookUp {
-            mark: [("body.custom_room_id".to_owned(), "$id".to_owned())].into(),
-            delay: std::time::Duration::ZERO,
-            method: "list".to_owned(),
-            params: [
-                ("query.room_level_id".to_owned(), json!("$body.room_level_id")),
-                ("query.page_size".to_owned(), json!(100)),
-            ]
-            .into(),
-            items: "rooms".to_owned(),
-            next: None,
-            detail: None,
-            matches: [("custom_room_id".to_owned(), json!("$body.custom_room_id"))].into(),
-            key: "room_id".to_owned(),
+    /// The look-up of a method of the catalog.
+    pub fn look_up(method: &str) -> LookUp {
+        match &built_in().unwrap().method(method).unwrap().creation {
+            Creation::LookUp(look_up) => (**look_up).clone(),
+            other @ (Creation::Natural | Creation::None) => panic!("{method}: {other:?}"),
         }
     }
 
+    pub fn room(id: &str, body: Value) -> Job {
+        let mut job = job(id, json!({"name": "R", "capacity": 8, "room_level_id": "omb_1"}));
+        if let Value::Object(body) = body {
+            job.params.body.extend(body);
+        }
+        job
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::samples::{job, look_up, room};
+    use super::*;
+
     #[test]
     fn an_absent_mark_is_written_and_a_present_one_kept() {
-        let mut open = job(json!({"name": "x"}));
-        mark(&mut open, &rooms());
+        let rooms = look_up("feishu.vc.room.create");
+        let mut open = room("hq-1", json!({}));
+        mark(&mut open, &rooms);
         assert_eq!(open.params.body["custom_room_id"], "hq-1");
-        let mut given = job(json!({"custom_room_id": "7F-701"}));
-        mark(&mut given, &rooms());
+        let mut given = room("hq-1", json!({"custom_room_id": "7F-701"}));
+        mark(&mut given, &rooms);
         assert_eq!(given.params.body["custom_room_id"], "7F-701");
     }
 
     #[test]
-    fn matches_treat_empty_as_absent_and_digits_as_numbers() {
-        let job = job(json!({"custom_room_id": "12"}));
-        assert!(is_match(&rooms(), &job, &json!({"custom_room_id": 12})));
-        assert!(!is_match(&rooms(), &job, &json!({"custom_room_id": ""})));
-        let params = params_of(&rooms().params, &job, None);
-        assert_eq!(Value::Object(params.query), json!({"page_size": 100}));
+    fn one_query_serves_the_rooms_of_one_level() {
+        let rooms = look_up("feishu.vc.room.create");
+        let query = |body| Query::of(&rooms, &room("x", body));
+        let mut first = query(json!({}));
+        assert_eq!(Value::Object(first.params.query.clone()), json!({"page_size": 100, "room_level_id": "omb_1"}));
+        assert!(first.take_in(&rooms, &query(json!({"name": "other"}))));
+        assert!(!first.take_in(&rooms, &query(json!({"room_level_id": "omb_2"}))));
+        let mut others = query(json!({}));
+        others.identity = Identity::User("ann".to_owned());
+        assert!(!first.take_in(&rooms, &others), "a user's listing is another one");
     }
 
     #[test]
-    fn pages_turn_while_there_is_a_token_and_more() {
-        let next = NextPage {
-            token: "page_token".to_owned(),
-            more: "has_more".to_owned(),
-            param: "query.page_token".to_owned(),
+    fn one_query_serves_all_meetings_of_an_organiser_from_the_earliest_on() {
+        let meetings = look_up("wecom.meeting.create");
+        let query = |who: &str, start: Value| {
+            Query::of(&meetings, &job("x", json!({"admin_userid": who, "title": "t", "meeting_start": start})))
         };
+        let mut all = query("li", json!(500));
+        assert!(all.take_in(&meetings, &query("li", json!("300"))) && all.take_in(&meetings, &query("li", json!(900))));
+        assert_eq!(all.params.body["begin_time"], "300");
+        assert!(!all.take_in(&meetings, &query("wang", json!(300))));
+        let mut unbound = query("li", json!(1));
+        unbound.params.body.remove("begin_time");
+        assert!(all.take_in(&meetings, &unbound));
+        assert_eq!(all.params.get("body.begin_time"), None, "an absent bound asks for everything");
+    }
+
+    #[test]
+    fn values_are_taken_out_where_they_stand() {
         let mut params = Params::default();
-        assert!(turn_page(&next, &json!({"has_more": true, "page_token": "p2"}), &mut params));
-        assert_eq!(params.query["page_token"], "p2");
-        assert!(!turn_page(&next, &json!({"has_more": true, "page_token": "p2"}), &mut params), "the same page again");
-        assert!(!turn_page(&next, &json!({"has_more": true, "page_token": "0"}), &mut params));
-        assert!(!turn_page(&next, &json!({"has_more": false, "page_token": "p3"}), &mut params));
-        assert!(!turn_page(&next, &json!({"has_more": true, "page_token": ""}), &mut params));
+        set(&mut params, "body.a.b.c", json!(1));
+        set(&mut params, "body.a.d", json!(2));
+        unset(&mut params, "body.a.b.c");
+        unset(&mut params, "body.x.y");
+        unset(&mut params, "query.z");
+        assert_eq!(Value::Object(params.body), json!({"a": {"b": {}, "d": 2}}));
     }
 }

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod catalog;
 pub mod decode;
+pub mod edit;
 pub mod job;
 pub mod json;
 pub mod look_up;

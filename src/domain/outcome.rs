@@ -236,7 +236,7 @@ fn by_rule(rule: &ErrorRule, answer: &Answer, failure: Failure) -> Outcome {
         Action::Transient { verify: false } => Outcome::Transient(failure),
         Action::Transient { verify: true } => Outcome::Internal(failure),
         Action::Permanent => Outcome::Permanent(failure),
-        Action::Uncertain { settle_s } => Outcome::Uncertain { settle: Duration::from_secs(*settle_s), failure },
+        Action::Uncertain { settle_s, .. } => Outcome::Uncertain { settle: Duration::from_secs(*settle_s), failure },
         Action::AccessToken => Outcome::AccessToken(failure),
         Action::Suspend { scope } => Outcome::Suspended { scope: *scope, failure },
     }

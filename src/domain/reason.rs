@@ -70,9 +70,13 @@ impl Reason {
             Self::UnknownApp => "add [apps.<name>] to the settings, or correct the job's app",
             Self::Invalid => "correct the named fields and publish the job again under the same id",
             Self::IdConflict => "publish the changed job under a new id",
-            Self::Rejected => "correct what the platform names, then publish the job again or redrive it",
+            Self::Rejected => {
+                "correct what the platform names with `paceline dead edit`, or arrange it there, then `paceline dead redrive`"
+            }
             Self::Exhausted => "wait until the platform is well again, then `paceline dead redrive`",
-            Self::Expired => "publish it again with a later time under a new id",
+            Self::Expired => {
+                "give it a later time with `paceline dead edit --redrive`, or publish it with one under a new id"
+            }
             Self::Uncertain => "look in the platform whether it was created before publishing it again",
             Self::Cancelled => "publish it again if it is wanted after all",
         }

@@ -62,6 +62,14 @@ impl Timestamp {
             .map_err(|_| format!("expected a time like 2026-11-21T16:00:00+08:00, got {text:?}"))
     }
 
+    /// RFC 3339 to the microsecond: [`Self::parse`] gives the same instant.
+    pub fn exact(self) -> String {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(instant) => format!("{instant:.6}"),
+            Err(_) => self.to_string(),
+        }
+    }
+
     /// Whole seconds since 1970, rounded down.
     pub fn unix_seconds(self) -> i64 {
         self.0.div_euclid(1_000_000)
@@ -76,6 +84,14 @@ impl Timestamp {
             first.checked_add(jiff::Span::new().months(1)).ok()?.to_zoned(zone).ok()
         });
         next.map_or(self, |at| Self(at.timestamp().as_microsecond()))
+    }
+
+    /// The first instant of the next calendar day in UTC+8.
+    #[must_use]
+    pub fn next_day(self) -> Self {
+        const DAY: i64 = 86_400_000_000;
+        const ZONE: i64 = 8 * 3_600_000_000;
+        Self(((self.0.saturating_add(ZONE)).div_euclid(DAY) + 1) * DAY - ZONE)
     }
 
     /// The instant of a number of Unix seconds.
@@ -125,6 +141,14 @@ mod tests {
         let at = Timestamp::parse("2026-12-31T15:59:59Z").unwrap();
         assert_eq!(at.next_month().to_string(), "2026-12-31T16:00:00.000Z");
         assert_eq!(at.next_month().next_month().to_string(), "2027-01-31T16:00:00.000Z");
+    }
+
+    #[test]
+    fn a_day_ends_at_midnight_in_china() {
+        let next = |text| Timestamp::parse(text).unwrap().next_day().to_string();
+        assert_eq!(next("2026-12-31T15:59:59.999Z"), "2026-12-31T16:00:00.000Z");
+        assert_eq!(next("2026-12-31T16:00:00Z"), "2027-01-01T16:00:00.000Z");
+        assert_eq!(next("1969-12-31T12:00:00Z"), "1969-12-31T16:00:00.000Z");
     }
 
     #[test]

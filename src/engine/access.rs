@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::app::App;
-use super::call::{self, Begun, Permit};
+use super::call::{self, Begun, MID_CALL, Permit};
 use super::core::Engine;
 use super::ports::{Purpose, Transport};
 use super::request;
+use crate::crash_points;
 use crate::domain::catalog::{Catalog, Method, SuspendScope};
 use crate::domain::job::{LaneKey, Params};
 use crate::domain::outcome::{Failure, Outcome, Reply, classify, lookup};
@@ -125,6 +126,12 @@ impl Access {
         }
     }
 
+    /// Forgets every token of an app whose credentials are others now. A fetch that is under way with the old ones ends
+    /// where nobody finds it.
+    pub(super) fn forget_app(&self, app: &str) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).retain(|(name, _), _| name != app);
+    }
+
     fn slot(&self, app: &App, tenant: &str) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(slots.entry((app.name.clone(), tenant.to_owned())).or_default())
@@ -146,17 +153,11 @@ async fn fetch(engine: &Arc<Engine>, app: &Arc<App>, tenant: &str) -> Result<Cac
     let lane = Arc::new(LaneKey { app: app.name.clone(), tenant: tenant.to_owned(), method });
     let later = |detail: &str| Fault::Later(Failure { detail: detail.to_owned(), ..Failure::default() });
     let Some(plan) = engine.schedule().plan(&lane) else { return Err(later("the app has left the settings")) };
-    let Some(mut permit) = Permit::acquire(engine, &lane).await else { return Err(later("no permit")) };
-    let start = call::start(engine, Purpose::Token, &lane);
-    let deadline_at = start.deadline_at;
-    let begun = engine.ledger().begin_attempt(start).await;
-    let (attempt, _) = begun.map_err(|error| {
-        permit.end(super::schedule::Ended::NotSent);
-        later(&error.to_string())
-    })?;
-    let begun = Begun { attempt, deadline_at };
+    let (mut permit, begun) = leave(engine, &lane).await.map_err(|why| later(&why))?;
     let asked_at = engine.clock().mono();
-    let called = call::send(engine, &mut permit, &plan, &begun, &credentials(app), None).await;
+    let credentials = credentials(&plan.app);
+    let sending = call::send(engine, &mut permit, &plan, &begun, &credentials, None);
+    let called = crash_points::during("during-token", MID_CALL, sending).await;
     engine.record(called.end(None)).await;
     match called.outcome {
         Outcome::Succeeded { .. } => read(&plan.method, &called.reply, asked_at).ok_or_else(|| later(NO_TOKEN)),
@@ -167,6 +168,25 @@ async fn fetch(engine: &Arc<Engine>, app: &Arc<App>, tenant: &str) -> Result<Cac
         | Outcome::Transient(failure)
         | Outcome::Internal(failure)
         | Outcome::Uncertain { failure, .. } => Err(Fault::Later(failure)),
+    }
+}
+
+/// The permit and the record of a token's call that may leave now.
+async fn leave(engine: &Arc<Engine>, lane: &Arc<LaneKey>) -> Result<(Permit, Begun), String> {
+    loop {
+        let mut permit = Permit::acquire(engine, lane).await.ok_or("no permit")?;
+        let start = call::start(engine, Purpose::Token, lane);
+        let deadline = call::deadline(engine);
+        let begun = engine.ledger().begin_attempt(start).await;
+        let (attempt, _) = begun.map_err(|error| {
+            permit.end(super::schedule::Ended::NotSent);
+            error.to_string()
+        })?;
+        let begun = Begun { attempt, deadline };
+        match permit.may_leave() {
+            Ok(()) => return Ok((permit, begun)),
+            Err(withheld) => permit.withdraw(&begun, withheld, None).await,
+        }
     }
 }
 

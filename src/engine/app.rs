@@ -29,8 +29,13 @@ pub struct App {
     /// The part of each quota that this process may use.
     pub share: f64,
     /// Quotas that replace the catalog's.
-    pub quotas: BTreeMap<(String, Option<QuotaScope>), Quota>,
+    pub quotas: Quotas,
+    /// Those of one tenant, before the app's own.
+    pub tenants: BTreeMap<String, Quotas>,
 }
+
+/// Quotas by method, and by scope where it is not the method's main quota.
+pub type Quotas = BTreeMap<(String, Option<QuotaScope>), Quota>;
 
 /// The name under which a rehearsal keeps one token for all users.
 pub const ANY_USER: &str = "*";

@@ -7,19 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::access::{Fault, Token};
-use super::call::{self, Begun, Called, Permit};
+use super::call::{self, Begun, Called, MID_CALL, Permit};
 use super::core::Engine;
 use super::decide::{Decision, Side, Situation, decide};
 use super::ports::{Purpose, Settlement};
 use super::quotas::LanePlan;
 use super::schedule::{Ended, Queued, Start};
+use super::trouble::LEDGER_PAUSE;
+use crate::crash_points;
 use crate::domain::catalog::{IdentityKind, ThrottleScope};
 use crate::domain::job::{Identity, Job, LaneKey};
 use crate::domain::look_up;
-use crate::domain::outcome::{Failure, Outcome};
-
-/// How long a job waits when the ledger could not record its attempt.
-const LEDGER_PAUSE: Duration = Duration::from_secs(1);
+use crate::domain::outcome::Outcome;
 
 /// A token that is refused within this time of its fetching was never good, unless it was revoked just then.
 pub(super) const YOUNG: Duration = Duration::from_secs(10);
@@ -34,7 +33,7 @@ pub(super) async fn run(engine: Arc<Engine>, start: Start) {
         Ok(token) => token,
         Err(fault) => {
             permit.end(Ended::NotSent);
-            no_token(&engine, &lane, fault).await;
+            no_token(&engine, &plan, &lane, fault).await;
             return engine.schedule().put_back(&lane, job, None);
         }
     };
@@ -43,22 +42,36 @@ pub(super) async fn run(engine: Arc<Engine>, start: Start) {
         permit.end(Ended::NotSent);
         return engine.schedule().put_back(&lane, job, None);
     }
+    // The settings may have changed in the meantime, and a new token must not travel to an old address.
+    if permit.may_leave().is_err() || !engine.schedule().is_current(&lane, &plan.app) {
+        permit.end(Ended::NotSent);
+        return engine.schedule().put_back(&lane, job, None);
+    }
     // A token that was good for long is revoked or over; one that is refused as soon as it is there is no good.
     let is_young = token.as_ref().is_some_and(|token| engine.clock().mono().since(token.fetched_at) < YOUNG);
+    crash_points::reach("after-permit");
     let record = call::start(&engine, Purpose::Job(job.seq), &lane);
-    let deadline_at = record.deadline_at;
+    let deadline = call::deadline(&engine);
     let (attempt, content) = match engine.ledger().begin_attempt(record).await {
         Ok((attempt, Some(content))) => (attempt, *content),
         // Cancelled or settled by a person while it waited.
         Ok((_, None)) => return permit.end(Ended::NotSent),
         Err(error) => {
-            tracing::error!(%error, "an attempt cannot be recorded, so it is not sent");
+            engine.ledger_failed(&error);
             permit.end(Ended::NotSent);
             let later = engine.clock().now() + LEDGER_PAUSE;
             return engine.schedule().put_back(&lane, job, Some(later));
         }
     };
-    let begun = Begun { attempt, deadline_at };
+    crash_points::reach("after-record");
+    engine.ledger_works();
+    let begun = Begun { attempt, deadline };
+    // Refused for pace, suspended, not reached: other calls may have met that while this one was recorded.
+    if let Err(withheld) = permit.may_leave() {
+        let back = Settlement::Queued { not_before: None, charged: false, failure: None };
+        permit.withdraw(&begun, withheld, Some((job.seq, back))).await;
+        return engine.schedule().put_back(&lane, job, None);
+    }
     let called = send(&engine, &mut permit, &plan, &begun, content, token.as_ref()).await;
     settle(&engine, &plan, &lane, job, called, token.as_ref().map(|token| (token, is_young))).await;
 }
@@ -85,7 +98,10 @@ async fn send(
         Identity::Tenant => (tenant_token.map(|token| &token.secret), false),
         Identity::User(name) => (plan.app.user_token(name), true),
     };
-    let called = call::send(engine, permit, plan, begun, &content.params, token).await;
+    let called =
+        crash_points::during("after-send", MID_CALL, call::send(engine, permit, plan, begun, &content.params, token))
+            .await;
+    crash_points::reach("after-reply");
     Sent { called, is_user }
 }
 
@@ -97,9 +113,9 @@ async fn tenant_token(engine: &Arc<Engine>, plan: &LanePlan, lane: &LaneKey) -> 
     engine.access().tenant_token(engine, &plan.app, &lane.tenant).await.map(Some)
 }
 
-async fn no_token(engine: &Arc<Engine>, lane: &LaneKey, fault: Fault) {
+async fn no_token(engine: &Arc<Engine>, plan: &LanePlan, lane: &LaneKey, fault: Fault) {
     match fault {
-        Fault::Suspend(scope, failure) => engine.suspend(lane, scope, &failure).await,
+        Fault::Suspend(scope, failure) => engine.suspend(&plan.app, lane, scope, &failure).await,
         Fault::Later(failure) => engine.hold_app(&lane.app, &failure),
     }
 }
@@ -142,7 +158,7 @@ async fn settle(
         Side::Suspend(scope, failure) => {
             // After the resume its token may be renewed once more.
             job.renewals = 0;
-            engine.suspend(lane, scope, &failure).await;
+            engine.suspend(&plan.app, lane, scope, &failure).await;
         }
     }
     if let Some((_, settlement)) = &end.settlement {
@@ -163,22 +179,11 @@ pub(super) fn apply(engine: &Arc<Engine>, lane: &LaneKey, mut job: Queued, settl
         }
         Settlement::Uncertain { not_before, .. } => {
             job.attempts += 1;
-            job.looked = false;
+            job.looked_s = None;
+            job.look_faults = 0;
             schedule.put_uncertain(lane, job, not_before);
         }
     }
     drop(schedule);
     engine.wake();
-}
-
-/// What is said of a job whose fate nobody knows.
-pub(super) fn nobody_knows(detail: impl Into<String>) -> Failure {
-    Failure {
-        detail: detail.into(),
-        cure: Some(
-            "look in the platform whether it was created, then `paceline resolve ID --succeeded KEY`, `--retry` or `--dead`"
-                .to_owned(),
-        ),
-        ..Failure::default()
-    }
 }

@@ -10,11 +10,22 @@ use super::core::Engine;
 use super::ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, Purpose, Request, Settlement};
 use super::quotas::LanePlan;
 use super::request;
-use super::schedule::{Ended, Ticket};
+use super::restraints;
+use super::schedule::{Ended, Ticket, Withheld};
 use crate::domain::job::{LaneKey, Params};
-use crate::domain::outcome::{Outcome, Reply, classify};
+use crate::domain::outcome::{Failure, Outcome, Reply, classify};
 use crate::domain::quota::Refusal;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Mono, Timestamp};
+
+/// Where in a call a test lets the process die: the request has left, and the reply takes longer.
+pub(super) const MID_CALL: Duration = Duration::from_millis(15);
+
+/// A block of this length ends with the platform's natural day.
+const DAY: Duration = Duration::from_secs(86_400);
+/// Added to a natural day: the platform's clock may be behind ours.
+const DAY_MARGIN: Duration = Duration::from_secs(60);
+/// What stands in the ledger for a call that surely never left.
+const NOT_SENT: &str = "not-sent";
 
 /// A permit, and for a job its slot. Dropped, it gives back what is still out: a task that dies leaks neither.
 pub(super) struct Permit {
@@ -41,9 +52,35 @@ impl Permit {
     pub(super) fn end(&mut self, ended: Ended<'_>) {
         if std::mem::replace(&mut self.is_out, false) {
             let now = self.engine.clock().mono();
-            self.engine.schedule().end_call(self.ticket, ended, now);
+            let notices = self.engine.schedule().end_call(self.ticket, ended, now);
             self.engine.wake();
+            restraints::tell(&notices, now);
         }
+    }
+
+    /// Whether the call may still leave: asked before it is recorded, to spare that, and at the last moment.
+    pub(super) fn may_leave(&self) -> Result<(), Withheld> {
+        let now = self.engine.clock().mono();
+        self.engine.schedule().may_leave(self.ticket, now)
+    }
+
+    /// Closes the record of a call that may not leave any more, and gives its permit back.
+    pub(super) async fn withdraw(
+        &mut self,
+        begun: &Begun,
+        withheld: Withheld,
+        settlement: Option<(JobSeq, Settlement)>,
+    ) {
+        self.end(Ended::NotSent);
+        let end = AttemptEnd {
+            attempt: begun.attempt,
+            ended_at: self.engine.clock().now(),
+            outcome: NOT_SENT,
+            replied: false,
+            failure: Some(Failure { detail: withheld.as_str().to_owned(), ..Failure::default() }),
+            settlement,
+        };
+        self.engine.record(end).await;
     }
 }
 
@@ -61,7 +98,8 @@ impl Drop for Permit {
 /// A recorded attempt, before it is sent.
 pub(super) struct Begun {
     pub attempt: AttemptSeq,
-    pub deadline_at: Timestamp,
+    /// On the monotonic clock: the calendar may be set while the call is in flight.
+    pub deadline: Mono,
 }
 
 /// What an attempt's record says at the start.
@@ -69,6 +107,11 @@ pub(super) fn start(engine: &Engine, purpose: Purpose, lane: &Arc<LaneKey>) -> A
     let sent_at = engine.clock().now();
     let deadline_at = sent_at + engine.options().request_timeout;
     AttemptStart { purpose, lane: Arc::clone(lane), sent_at, deadline_at }
+}
+
+/// When a call that is recorded now is over at the latest.
+pub(super) fn deadline(engine: &Engine) -> Mono {
+    engine.clock().mono() + engine.options().request_timeout
 }
 
 /// A call that is over; its record is still open.
@@ -102,7 +145,7 @@ pub(super) async fn send(
     params: &Params,
     token: Option<&SecretString>,
 ) -> Called {
-    let left = begun.deadline_at.since(engine.clock().now());
+    let left = begun.deadline.since(engine.clock().mono());
     let reply = if left < engine.options().request_timeout / 2 {
         // The record took so long to commit that too little time is left to wait for an answer.
         Reply::NotSent(format!("the ledger took {} s to record the attempt", seconds(engine, left)))
@@ -111,7 +154,7 @@ pub(super) async fn send(
     };
     let ended_at = engine.clock().now();
     let outcome = classify(&plan.app.platform, &plan.method, &reply);
-    let blocks = blocks(engine, &outcome);
+    let blocks = blocks(engine, &outcome, ended_at);
     permit.end(ended(engine, begun, &reply, &outcome, &blocks));
     Called { attempt: begun.attempt, ended_at, reply, outcome }
 }
@@ -125,9 +168,11 @@ fn build(plan: &LanePlan, params: &Params, token: Option<&SecretString>, timeout
 }
 
 /// The documented blocks, as long as this process's windows are.
-fn blocks(engine: &Engine, outcome: &Outcome) -> Vec<Duration> {
+fn blocks(engine: &Engine, outcome: &Outcome, now: Timestamp) -> Vec<Duration> {
     match outcome {
-        Outcome::Throttled { blocks, .. } => blocks.iter().map(|block| block.div_f64(engine.options().speed)).collect(),
+        Outcome::Throttled { blocks, .. } => {
+            lengths(blocks, now).map(|block| block.div_f64(engine.options().speed)).collect()
+        }
         Outcome::Succeeded { .. }
         | Outcome::Unreachable(_)
         | Outcome::Transient(_)
@@ -139,16 +184,42 @@ fn blocks(engine: &Engine, outcome: &Outcome) -> Vec<Duration> {
     }
 }
 
-fn ended<'a>(engine: &Engine, begun: &Begun, reply: &Reply, outcome: &Outcome, blocks: &'a [Duration]) -> Ended<'a> {
+/// The lengths of blocks that begin at `now`. One of a day lasts until the next midnight in UTC+8 and never less than the
+/// block before it, so that one which begins just before midnight is not taken for over at once.
+fn lengths(blocks: &[Duration], now: Timestamp) -> impl Iterator<Item = Duration> {
+    let mut before = Duration::ZERO;
+    blocks.iter().map(move |&block| {
+        let length = if block == DAY { (now.next_day().since(now) + DAY_MARGIN).max(before) } else { block };
+        before = length;
+        length
+    })
+}
+
+fn ended<'a>(engine: &Engine, begun: &Begun, reply: &Reply, outcome: &'a Outcome, blocks: &'a [Duration]) -> Ended<'a> {
     match (reply, outcome) {
-        (Reply::NotSent(_), _) => Ended::Unreachable,
-        (Reply::Lost(_), _) => {
-            let deadline = engine.clock().mono_of(begun.deadline_at).max(engine.clock().mono());
-            Ended::Lost(deadline + engine.options().grace)
-        }
-        (Reply::Answered(_), Outcome::Throttled { scope, reset, .. }) => {
-            Ended::Refused(*scope, Refusal { reset: *reset, blocks })
+        (Reply::NotSent(_), Outcome::Unreachable(failure)) => Ended::Unreachable(failure),
+        (Reply::NotSent(_), _) => Ended::NotSent,
+        (Reply::Lost(_), _) => Ended::Lost(begun.deadline.max(engine.clock().mono()) + engine.options().grace),
+        (Reply::Answered(_), Outcome::Throttled { scope, reset, failure, .. }) => {
+            Ended::Refused(*scope, Refusal { reset: *reset, blocks }, failure)
         }
         (Reply::Answered(_), _) => Ended::Answered,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_s_block_ends_with_the_natural_day() {
+        let blocks = [60, 3_600, 86_400].map(Duration::from_secs);
+        let third = |at: &str| lengths(&blocks, Timestamp::parse(at).unwrap()).last().unwrap().as_secs();
+        assert_eq!(third("2026-11-21T10:00:00+08:00"), 14 * 3_600 + 60);
+        assert_eq!(third("2026-11-21T00:00:00+08:00"), 24 * 3_600 + 60);
+        assert_eq!(third("2026-11-21T22:59:59+08:00"), 3_601 + 60);
+        assert_eq!(third("2026-11-21T23:59:50+08:00"), 3_600, "never shorter than the block before");
+        let first: Vec<_> = lengths(&blocks, Timestamp(0)).map(|length| length.as_secs()).take(2).collect();
+        assert_eq!(first, [60, 3_600]);
     }
 }

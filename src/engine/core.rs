@@ -1,31 +1,33 @@
 //! The running engine: one driver that asks the schedule what is next, and a task for each call.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
 use super::access::Access;
+use super::app::App;
 use super::backoff;
-use super::ports::{AttemptEnd, JobSeq, Ledger, LedgerError, Settlement, Suspension, Transport, Waiting};
+use super::ports::{AttemptEnd, JobSeq, Ledger, LedgerError, Settlement, Suspension, Transport, Verified, Waiting};
 use super::quotas::Planner;
+use super::restraints::Recorded;
 use super::schedule::{Limits, Next, Queued, Schedule, View};
-use super::{attempt, verify};
+use super::trouble::{LEDGER_PAUSE, Trouble};
+use super::{attempt, decide, retention, verify};
 use crate::clock::Clock;
+use crate::crash_points;
 use crate::domain::catalog::SuspendScope;
 use crate::domain::job::LaneKey;
 use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
+use crate::domain::time::Timestamp;
 
 /// Jobs read from the ledger at once.
 const LOAD_BATCH: usize = 10_000;
 /// Starts handed out before the driver lets other tasks run.
 const STARTS_AT_ONCE: usize = 256;
-/// How often the ledger is asked whether another process changed something.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How long the ledger is left alone after a fault.
-const LEDGER_PAUSE: Duration = Duration::from_secs(1);
 /// How long an app is held back when its token endpoint is unwell.
 const TOKEN_PAUSE: Duration = Duration::from_secs(5);
 
@@ -44,6 +46,8 @@ pub struct Options {
     pub grace: Duration,
     /// How long in-flight calls may take to finish after a stop.
     pub drain: Duration,
+    /// How long the ledger remembers what has ended; `None` for ever.
+    pub keep: Option<Duration>,
     /// Seed of all jitter.
     pub seed: u64,
     /// The platform's own waits (read-after-write delays) are this much shorter, for rehearsals; 1 in real life.
@@ -75,9 +79,10 @@ pub struct Engine {
     ledger: Arc<dyn Ledger>,
     transport: Arc<dyn Transport>,
     clock: Clock,
-    planner: Arc<Planner>,
-    options: Options,
+    options: RwLock<Options>,
     access: Access,
+    trouble: Trouble,
+    recorded: Recorded,
     rng: Mutex<fastrand::Rng>,
     outbox_changed: Notify,
     backlog_changed: Notify,
@@ -92,16 +97,16 @@ impl Engine {
         clock: Clock,
         options: Options,
     ) -> Arc<Self> {
-        let planner = Arc::new(planner);
         Arc::new(Self {
-            schedule: Mutex::new(Schedule::new(Arc::clone(&planner), options.limits)),
+            schedule: Mutex::new(Schedule::new(Arc::new(planner), options.limits)),
             wake: Notify::new(),
             ledger,
             transport,
             clock,
-            planner,
-            options,
+            options: RwLock::new(options),
             access: Access::default(),
+            trouble: Trouble::default(),
+            recorded: Recorded::default(),
             rng: Mutex::new(fastrand::Rng::with_seed(options.seed)),
             outbox_changed: Notify::new(),
             backlog_changed: Notify::new(),
@@ -116,12 +121,9 @@ impl Engine {
         if open > 0 {
             warn!(open, "calls were in flight when the last process ended; what became of them is looked up first");
         }
-        let reach = self.planner.span_max() + self.options.latest_count();
-        for call in self.ledger.past_calls(now - reach).await? {
-            let latest = if call.open { call.counted_by + self.options.grace } else { call.counted_by };
-            // A record from the future (the clock was set back) counts as if it were made now.
-            let latest = if call.open { self.clock.mono_of(latest) } else { self.clock.mono_of(latest).min(mono) };
-            self.schedule().restore(&call.lane, latest.min(mono + self.options.latest_count()));
+        crash_points::reach("during-recovery");
+        for call in self.ledger.past_calls(now - self.reach()).await? {
+            self.schedule().restore(&call.lane, self.latest_count_of(&call, mono));
         }
         for suspension in self.ledger.suspensions().await? {
             if suspension.until.is_none_or(|until| until <= now) {
@@ -129,11 +131,13 @@ impl Engine {
                 self.ledger.resume(&suspension.app, &suspension.tenant, &suspension.method).await?;
             }
         }
+        self.recover_restraints().await?;
         self.reload_suspensions().await
     }
 
     /// Puts the waiting jobs of these batches, or all, into their lanes; says how many.
     pub async fn load(&self, batches: Option<Vec<String>>) -> Result<usize, LedgerError> {
+        crash_points::reach("after-recovery");
         let (mut loaded, mut after) = (0, JobSeq(0));
         loop {
             let jobs = self.ledger.waiting(batches.clone(), after, LOAD_BATCH).await?;
@@ -146,13 +150,17 @@ impl Engine {
 
     /// Puts jobs that the ledger has taken over into their lanes.
     pub fn enqueue(&self, jobs: Vec<Waiting>) {
+        let mut stray: BTreeMap<LaneKey, u64> = BTreeMap::new();
         let mut schedule = self.schedule();
         for job in jobs {
-            if let Err(job) = schedule.add(job) {
-                warn!(lane = %job.lane, "a job waits for an app or a method that the settings and catalog no longer have");
+            if let Err(lane) = schedule.add(job) {
+                *stray.entry(lane).or_default() += 1;
             }
         }
         drop(schedule);
+        for (lane, jobs) in stray {
+            warn!(%lane, jobs, "jobs wait for an app or a method that the settings and catalog no longer have");
+        }
         self.wake();
     }
 
@@ -161,6 +169,7 @@ impl Engine {
         tokio::pin!(stop);
         let over = Arc::new(Notify::new());
         let changes = tokio::spawn(Arc::clone(self).follow_changes(Arc::clone(&over)));
+        let retention = tokio::spawn(retention::run(Arc::clone(self)));
         let ended = loop {
             let sleep = self.dispatch();
             if until_idle && self.schedule().is_idle() {
@@ -174,8 +183,13 @@ impl Engine {
         };
         // Not aborted: what it has taken out of the ledger has to come into the lanes.
         over.notify_one();
+        // Aborted: a piece under way is finished by the ledger.
+        retention.abort();
         if let Err(error) = changes.await {
             error!(%error, "the look at other processes' changes stopped");
+        }
+        if let Err(error) = self.record_restraints().await {
+            warn!(%error, "what holds calls back cannot be recorded: the next process begins without it");
         }
         ended
     }
@@ -214,12 +228,25 @@ impl Engine {
         &*self.transport
     }
 
-    pub(super) const fn options(&self) -> &Options {
-        &self.options
+    pub(super) fn options(&self) -> Options {
+        *self.options.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_options(&self, options: Options) {
+        *self.options.write().unwrap_or_else(PoisonError::into_inner) = options;
+    }
+
+    /// How far back a call can have left that some window still counts.
+    pub(super) fn reach(&self) -> Duration {
+        self.schedule().planner().span_max() + self.options().latest_count()
     }
 
     pub(super) const fn access(&self) -> &Access {
         &self.access
+    }
+
+    pub(super) const fn recorded(&self) -> &Recorded {
+        &self.recorded
     }
 
     /// The schedule; never held over an await.
@@ -234,19 +261,22 @@ impl Engine {
     /// The delay before another attempt after `failures` failed ones.
     pub(super) fn delay(&self, failures: u32) -> Duration {
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
-        self.options.backoff.delay(failures, &mut rng)
+        self.options().backoff.delay(failures, &mut rng)
     }
 
     /// Closes an attempt's record. A settlement that is not written would be a job done and forgotten, so this goes on
     /// until the ledger takes it. Gives the record back, which holds what was settled.
-    pub(super) async fn record(&self, end: AttemptEnd) -> AttemptEnd {
-        let mut told = false;
+    pub(super) async fn record(&self, mut end: AttemptEnd) -> AttemptEnd {
         while let Err(error) = self.ledger.end_attempt(end.clone()).await {
-            if !std::mem::replace(&mut told, true) {
-                error!(%error, "a call's end cannot be recorded; no new call is sent until it can");
+            if let LedgerError::Claimed(owner) = &error {
+                end.settlement = end.settlement.map(|(job, settlement)| (job, decide::claimed(settlement, owner)));
+                continue;
             }
+            self.ledger_failed(&error);
             tokio::time::sleep(LEDGER_PAUSE).await;
         }
+        self.ledger_works();
+        crash_points::reach("after-settlement");
         self.ended(end.settlement.as_ref().map(|(_, settlement)| settlement));
         end
     }
@@ -254,14 +284,49 @@ impl Engine {
     /// Settles a job without an attempt, likewise until the ledger takes it.
     pub(super) async fn settle(&self, seq: JobSeq, settlement: Settlement) {
         while let Err(error) = self.ledger.settle(seq, settlement.clone(), self.clock.now()).await {
-            error!(%error, "a job's end cannot be recorded yet");
+            self.ledger_failed(&error);
             tokio::time::sleep(LEDGER_PAUSE).await;
         }
+        self.ledger_works();
         self.ended(Some(&settlement));
     }
 
-    /// Stops an app, tenant or lane.
-    pub(super) async fn suspend(&self, lane: &LaneKey, scope: SuspendScope, failure: &Failure) {
+    /// Settles uncertain jobs by what look-ups found, likewise.
+    pub(super) async fn verified(&self, found: Vec<(JobSeq, Settlement)>) -> Vec<Verified> {
+        loop {
+            match self.ledger.verified(found.clone(), self.clock.now()).await {
+                Ok(verified) => {
+                    self.ledger_works();
+                    return verified;
+                }
+                Err(error) => self.ledger_failed(&error),
+            }
+            tokio::time::sleep(LEDGER_PAUSE).await;
+        }
+    }
+
+    /// What cannot be recorded is not sent: a failed write holds back whatever is not in flight yet.
+    pub(super) fn ledger_failed(&self, error: &LedgerError) {
+        if self.trouble.begin(self.clock.mono()) {
+            let cure = if matches!(error, LedgerError::Full(_)) { "make room on its disk" } else { "mend the cause" };
+            error!(%error, cure, "the ledger cannot be written; no call is sent until it can, and nothing is lost");
+        }
+    }
+
+    /// A write of the ledger went through.
+    pub(super) fn ledger_works(&self) {
+        if self.trouble.end() {
+            info!("the ledger can be written again");
+            self.wake();
+        }
+    }
+
+    /// Stops an app, tenant or lane, because the platform refused this app: one that has been mended in the meantime is
+    /// not stopped for it.
+    pub(super) async fn suspend(&self, app: &Arc<App>, lane: &LaneKey, scope: SuspendScope, failure: &Failure) {
+        if !self.schedule().is_current(lane, app) {
+            return;
+        }
         let suspension = self.suspension(lane, scope, failure);
         // Every call that was in flight when the app failed comes by here.
         if self.schedule().has_suspension(&suspension) {
@@ -286,7 +351,8 @@ impl Engine {
     /// Holds an app back for a while because no token could be fetched for it.
     pub(super) fn hold_app(&self, app: &str, failure: &Failure) {
         let now = self.clock.mono();
-        if self.schedule().hold_app(app, now, now + TOKEN_PAUSE) {
+        let cause = Failure { detail: format!("no access token: {}", failure.detail), ..failure.clone() };
+        if self.schedule().hold_app(app, now, now + TOKEN_PAUSE, &cause) {
             warn!(app, detail = failure.detail, code = failure.code, "no access token; trying again in a few seconds");
         }
     }
@@ -298,7 +364,7 @@ impl Engine {
             tenant: if scope == SuspendScope::Tenant { lane.tenant.clone() } else { String::new() },
             method: if scope == SuspendScope::Lane { lane.method.clone() } else { String::new() },
             since: now,
-            until: (scope == SuspendScope::Month).then(|| now.next_month()),
+            until: (scope == SuspendScope::Month).then(|| month_over(now)),
             code: failure.code,
             detail: failure.detail.clone(),
             cure: failure.cure.clone().unwrap_or_else(|| "mend the cause, then `paceline resume`".to_owned()),
@@ -306,7 +372,7 @@ impl Engine {
         }
     }
 
-    fn ended(&self, settlement: Option<&Settlement>) {
+    pub(super) fn ended(&self, settlement: Option<&Settlement>) {
         match settlement {
             Some(Settlement::Succeeded { .. } | Settlement::Dead { .. } | Settlement::Cancelled) => {
                 self.outbox_changed.notify_one();
@@ -321,10 +387,13 @@ impl Engine {
     fn dispatch(self: &Arc<Self>) -> Option<crate::domain::time::Mono> {
         for _ in 0..STARTS_AT_ONCE {
             let (now, wall) = self.clock.both();
+            if let Some(until) = self.trouble.holds_until(now) {
+                return Some(until);
+            }
             let next = self.schedule().next(now, wall);
             match next {
                 Next::Start(start) => drop(tokio::spawn(attempt::run(Arc::clone(self), start))),
-                Next::Verify(lane, job) => drop(tokio::spawn(verify::run(Arc::clone(self), lane, job))),
+                Next::Verify(lane, jobs) => drop(tokio::spawn(verify::run(Arc::clone(self), lane, jobs))),
                 Next::Expired(lane, job) => drop(tokio::spawn(Arc::clone(self).expire(lane, job))),
                 Next::Granted => {}
                 Next::Sleep(at) => return at,
@@ -343,7 +412,11 @@ impl Engine {
             cure: Some(Reason::Expired.cure().to_owned()),
             ..Failure::default()
         };
-        self.settle(job.seq, Settlement::Dead { reason: Reason::Expired, failure }).await;
+        // Cancelled and published again with another deadline since, it stands in its lane once more.
+        let known = self.ledger.job(job.seq).await;
+        if !known.is_ok_and(|known| known.not_after != job.not_after) {
+            self.settle(job.seq, Settlement::Dead { reason: Reason::Expired, failure }).await;
+        }
         self.schedule().expired(&lane);
         self.wake();
     }
@@ -358,7 +431,7 @@ impl Engine {
     /// Grants nothing more and waits for what is in flight.
     async fn drain(self: &Arc<Self>) -> Stop {
         self.schedule().close();
-        let deadline = self.clock.mono() + self.options.drain;
+        let deadline = self.clock.mono() + self.options().drain;
         loop {
             // Calls of the worker itself (a token, say) still go through: a job in flight may wait for one.
             let sleep = self.dispatch();
@@ -375,36 +448,28 @@ impl Engine {
             }
         }
     }
+}
 
-    /// Follows what other processes do to the ledger: redrives, submits, resumes; and ends suspensions whose time is over.
-    async fn follow_changes(self: Arc<Self>, over: Arc<Notify>) {
-        loop {
-            tokio::select! {
-                () = over.notified() => return,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
-            self.clock.anchor_again();
-            match self.ledger.changed().await {
-                Ok(jobs) if jobs.is_empty() => {}
-                Ok(jobs) => self.enqueue(jobs),
-                Err(error) => warn!(%error, "cannot see whether other processes changed the ledger"),
-            }
-            if let Err(error) = self.reload_suspensions().await {
-                warn!(%error, "suspensions cannot be read");
-            }
-        }
-    }
+/// When a month's quota that is used up at `now` begins anew. In the first hour of a month it may still be the old
+/// month's, by the platform's clock or its books: an hour is little to lose, and a month is much.
+fn month_over(now: Timestamp) -> Timestamp {
+    const FIRST: Duration = Duration::from_secs(3_600);
+    let hour_ago = now - FIRST;
+    if hour_ago.next_month() <= now { hour_ago.next_month() + FIRST } else { now.next_month() }
+}
 
-    async fn reload_suspensions(&self) -> Result<(), LedgerError> {
-        let now = self.clock.now();
-        let mut suspensions = self.ledger.suspensions().await?;
-        suspensions.retain(|suspension| suspension.until.is_none_or(|until| until > now));
-        let mut schedule = self.schedule();
-        if *schedule.suspensions() != suspensions {
-            schedule.set_suspensions(suspensions);
-            drop(schedule);
-            self.wake();
-        }
-        Ok(())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_used_up_month_ends_with_the_month_in_china() {
+        let over = |text: &str| month_over(Timestamp::parse(text).unwrap());
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        assert_eq!(over("2026-11-21T12:00:00+08:00"), at("2026-12-01T00:00:00+08:00"));
+        assert_eq!(over("2026-11-30T23:59:59+08:00"), at("2026-12-01T00:00:00+08:00"));
+        assert_eq!(over("2026-12-01T00:00:00+08:00"), at("2026-12-01T01:00:00+08:00"), "perhaps November's still");
+        assert_eq!(over("2026-12-01T00:59:59+08:00"), at("2026-12-01T01:00:00+08:00"));
+        assert_eq!(over("2026-12-01T01:00:00+08:00"), at("2027-01-01T00:00:00+08:00"));
     }
 }

@@ -56,7 +56,10 @@ pub enum Side {
 pub fn decide(outcome: Outcome, at: &Situation<'_>) -> Decision {
     let settled = |settlement| Decision { settlement, side: Side::Nothing };
     match outcome {
-        Outcome::Succeeded { key, result } => settled(Settlement::Succeeded { key, result }),
+        Outcome::Succeeded { key, result } => {
+            let sole = matches!(at.creation, Creation::LookUp(_));
+            settled(Settlement::Succeeded { key, result, sole })
+        }
         // Nothing else spaces these out: calls that contend would meet again at once, for ever.
         Outcome::Throttled { scope: ThrottleScope::Concurrency, failure, .. } => {
             settled(Settlement::Queued { not_before: Some(at.now + at.delay), charged: false, failure: Some(failure) })
@@ -103,8 +106,25 @@ fn uncertain(settle: Duration, failure: Failure, at: &Situation<'_>) -> Settleme
             Settlement::Uncertain { not_before: at.now + wait, failure }
         }
         (Creation::Natural, _) | (Creation::None, OnUncertain::Retry) => retry(failure, at),
-        (Creation::None, OnUncertain::Hold) => Settlement::Held { failure },
+        (Creation::None, OnUncertain::Hold) => Settlement::Held { failure: nobody_knows(failure) },
     }
+}
+
+/// What a person does about a job whose fate nobody knows.
+const RESOLVE: &str =
+    "look in the platform whether it was created, then `paceline resolve ID --succeeded KEY`, `--retry` or `--dead`";
+
+/// What is said of a job whose fate nobody knows.
+pub fn nobody_knows(failure: Failure) -> Failure {
+    Failure { cure: Some(RESOLVE.to_owned()), ..failure }
+}
+
+/// Instead of a success: the platform named an object that another job owns.
+pub fn claimed(settlement: Settlement, owner: &str) -> Settlement {
+    let Settlement::Succeeded { key, .. } = settlement else { return settlement };
+    let key = key.unwrap_or_default();
+    let detail = format!("the platform answered with {key}, which the job {owner:?} owns already");
+    Settlement::Held { failure: nobody_knows(Failure { detail, ..Failure::default() }) }
 }
 
 #[cfg(test)]
@@ -154,7 +174,9 @@ mod tests {
     fn an_uncertain_create_is_never_sent_again_unless_the_settings_say_so() {
         let at = situation(&Creation::None);
         let outcome = || Outcome::Uncertain { settle: Duration::ZERO, failure: failure() };
-        assert_eq!(decide(outcome(), &at).settlement, Settlement::Held { failure: failure() });
+        let Settlement::Held { failure: held } = decide(outcome(), &at).settlement else { panic!("not held") };
+        assert_eq!((held.code, held.detail.as_str()), (Some(1), "x"));
+        assert!(held.cure.unwrap().contains("paceline resolve"));
         let retried = decide(outcome(), &Situation { on_uncertain: OnUncertain::Retry, ..at });
         assert!(matches!(retried.settlement, Settlement::Queued { charged: true, .. }));
     }

@@ -1,5 +1,8 @@
 //! What the engine needs of the world: a ledger and a transport. Stores and clients implement these.
 
+use std::collections::BTreeMap;
+mod restraints;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,6 +13,8 @@ use crate::domain::job::{Job, LaneKey, Rejection};
 use crate::domain::outcome::{Failure, Reply};
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
+
+pub use self::restraints::{Hold, Restrained, Restraint};
 
 /// One HTTP request, ready to leave. Its URL and headers may hold secrets: it has no `Debug`.
 pub struct Request {
@@ -69,6 +74,8 @@ pub struct Origin {
     pub place: String,
     /// For a CSV row: its cells, a JSON array of strings, in the file's order.
     pub cells: Option<String>,
+    /// For AMQP: whether it was delivered before, so that it may have been taken over already.
+    pub redelivered: bool,
 }
 
 /// The AMQP properties that go back out with a dead letter or result.
@@ -95,6 +102,15 @@ pub struct AmqpOrigin {
     /// `content_type`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
+    /// `content_encoding`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_encoding: Option<String>,
+    /// `timestamp`, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<u64>,
+    /// Upstream's own headers, as far as they are simple values; an instant is `{"timestamp": seconds}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, Value>,
 }
 
 /// What became of an [`Arrival`].
@@ -181,6 +197,8 @@ pub enum Settlement {
         key: Option<String>,
         /// What the platform returned.
         result: Value,
+        /// Whether no other job of the method may own that object: the ledger refuses to write it down for a second one.
+        sole: bool,
     },
     /// Back into its lane.
     Queued {
@@ -212,6 +230,32 @@ pub enum Settlement {
     },
     /// Ended by a person.
     Cancelled,
+}
+
+/// A job of which it is not known whether it was applied: uncertain, or in flight.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unsettled {
+    /// Its number.
+    pub seq: JobSeq,
+    /// The job.
+    pub job: Job,
+    /// Set while a call of it is in flight: the call's deadline.
+    pub in_flight_until: Option<Timestamp>,
+    /// The latest instant at which an answered call of it was applied, or else the deadline of its last one.
+    pub lost_until: Timestamp,
+    /// What is known.
+    pub failure: Failure,
+}
+
+/// What came of settling a job by what a look-up found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verified {
+    /// It is settled.
+    Settled,
+    /// It was not uncertain any more, or a call of it is in flight: nothing was changed.
+    Gone,
+    /// Another job owns that object: nothing was changed.
+    Claimed,
 }
 
 /// A past call, as the windows are rebuilt from it.
@@ -250,6 +294,23 @@ pub struct Suspension {
     pub cure: String,
     /// The platform's log id.
     pub log_id: Option<String>,
+}
+
+impl Suspension {
+    /// Whether a lane stands still by it.
+    pub fn covers(&self, lane: &LaneKey) -> bool {
+        self.app == lane.app
+            && (self.tenant.is_empty() || self.tenant == lane.tenant)
+            && (self.method.is_empty() || self.method == lane.method)
+    }
+
+    /// The cure of one that a person asked for.
+    pub const CURE_BY_HAND: &'static str = "`paceline resume` when the reason is gone";
+
+    /// Whether a person asked for it, and not the platform.
+    pub fn is_by_hand(&self) -> bool {
+        self.code.is_none() && self.cure == Self::CURE_BY_HAND
+    }
 }
 
 /// What the outbox holds.
@@ -291,6 +352,9 @@ pub enum LedgerError {
     /// No room on the disk; work can go on when there is room.
     #[error("no room left for the ledger: {0}")]
     Full(String),
+    /// The job of this id owns the object already.
+    #[error("job {0:?} owns that object already")]
+    Claimed(String),
     /// Anything else.
     #[error("the ledger failed: {0}")]
     Failed(String),
@@ -310,7 +374,8 @@ pub trait Ledger: Send + Sync {
 
     /// Records an attempt before its first byte leaves, and reads the job it is for.
     ///
-    /// A job that does not wait any more (an operator ended it, or an attempt of it is open) gives
+    /// A job that does not wait any more (an operator ended it, an attempt of it is open, or it is uncertain and the
+    /// attempt is no look-up) gives
     /// [`AttemptSeq::NONE`] and no job: nothing was recorded, nothing may be sent, the job leaves the schedule.
     async fn begin_attempt(&self, start: AttemptStart) -> Result<(AttemptSeq, Option<Box<Job>>), LedgerError>;
 
@@ -349,17 +414,50 @@ pub trait Ledger: Send + Sync {
     /// Ends suspensions of the app (and tenant and method, where not empty); says how many.
     async fn resume(&self, app: &str, tenant: &str, method: &str) -> Result<usize, LedgerError>;
 
+    /// Ends suspensions whose time is over at `now`; says how many.
+    async fn end_suspensions(&self, now: Timestamp) -> Result<usize, LedgerError>;
+
     /// All suspensions.
     async fn suspensions(&self) -> Result<Vec<Suspension>, LedgerError>;
+
+    /// Records what holds calls back, in place of what was recorded before.
+    async fn set_restraints(&self, restraints: Vec<Restraint>) -> Result<(), LedgerError>;
+
+    /// What holds calls back, in the order in which it was recorded.
+    async fn restraints(&self) -> Result<Vec<Restraint>, LedgerError>;
 
     /// Jobs that another process put to work since the last call (a redrive, a submit): to be scheduled. Cheap when there are none.
     async fn changed(&self) -> Result<Vec<Waiting>, LedgerError>;
 
-    /// Whether another job of the same method and app ended with this object: then it is not what an uncertain job created.
-    async fn is_claimed(&self, lane: &LaneKey, key: &str, seq: JobSeq) -> Result<bool, LedgerError>;
+    /// Waits until [`Ledger::changed`] is worth asking. A ledger that cannot tell waits for ever: it is asked now and then anyway.
+    async fn until_changed(&self) {
+        std::future::pending::<()>().await;
+    }
+
+    /// Those of these jobs that are still uncertain, and all jobs of the method with a call in flight.
+    async fn unsettled(&self, method: &str, seqs: Vec<JobSeq>) -> Result<Vec<Unsettled>, LedgerError>;
+
+    /// Which of these objects jobs of the method own, of whatever app: they are not what an uncertain job created.
+    async fn owned(&self, method: &str, keys: Vec<String>) -> Result<Vec<String>, LedgerError>;
+
+    /// Settles uncertain jobs by what a look-up found, all at once; in the order of `found`.
+    async fn verified(&self, found: Vec<(JobSeq, Settlement)>, now: Timestamp) -> Result<Vec<Verified>, LedgerError>;
+
+    /// Forgets a piece of what ended before `before`: of the jobs after `after` those that ended and were published, with
+    /// their attempts; after the last of them what belongs to no job. What the jobs created stays known as theirs.
+    async fn prune(&self, before: Timestamp, after: JobSeq) -> Result<Pruned, LedgerError>;
 
     /// How many jobs of these batches (or of all) are in which state.
     async fn counts(&self, batches: Option<Vec<String>>) -> Result<Counts, LedgerError>;
+}
+
+/// What one step of [`Ledger::prune`] has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// Records forgotten in this step.
+    pub forgotten: usize,
+    /// Where to go on; `None`: the end is reached, and there is nothing more to forget once a step forgets nothing.
+    pub next: Option<JobSeq>,
 }
 
 /// Jobs by state.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::app::{App, Apps};
+use super::app::{App, Apps, Quotas};
 use crate::domain::catalog::{Catalog, Kind, Method, MethodQuota, QuotaScope};
 use crate::domain::job::LaneKey;
 use crate::domain::quota::{Key, Quota, Window};
@@ -31,10 +31,11 @@ pub struct LanePlan {
 }
 
 impl Planner {
-    /// The plan of a lane, or `None` if the app or method has gone from the settings or the catalog.
+    /// The plan of a lane, or `None` if the app or method has gone from the settings or the catalog, or the app has gone
+    /// to another platform's family.
     pub fn plan(&self, lane: &LaneKey) -> Option<LanePlan> {
         let app = self.apps.get(&lane.app)?;
-        let method = self.catalog.method(&lane.method)?;
+        let method = self.catalog.method(&lane.method).filter(|method| method.family == app.platform.family)?;
         let quotas = (0..method.quotas.len())
             .map(|index| {
                 let key = key_of(app, &lane.tenant, method, &method.quotas[index]);
@@ -49,7 +50,10 @@ impl Planner {
     pub fn span_max(&self) -> Duration {
         let catalog =
             self.catalog.methods.values().flat_map(|method| &method.quotas).map(|quota| quota.quota.span_max());
-        let settings = self.apps.values().flat_map(|app| app.quotas.values()).map(Quota::span_max);
+        let own = |app: &Arc<App>| {
+            app.tenants.values().chain([&app.quotas]).flat_map(Quotas::values).map(Quota::span_max).max()
+        };
+        let settings = self.apps.values().filter_map(own);
         catalog.chain(settings).max().unwrap_or_default()
     }
 
@@ -60,24 +64,37 @@ impl Planner {
             if key_of(app, tenant, method, &method.quotas[index]) != *key {
                 continue;
             }
-            for window in quota_of(app, method, index).share(app.share).windows() {
-                let limit = windows.entry(window.span).or_insert(window.limit);
-                *limit = window.limit.min(*limit);
-            }
+            tighten(&mut windows, &quota_of(app, tenant, method, index));
         }
+        self.quota(windows)
+    }
+
+    /// The quota of such windows, as long as this process has them.
+    pub(super) fn quota(&self, windows: BTreeMap<Duration, u32>) -> Quota {
         let quota = Quota::of(windows.into_iter().map(|(span, limit)| Window { limit, span }));
         if self.speed > 1.0 { quota.sped_up(self.speed) } else { quota }
     }
 }
 
-fn quota_of(app: &App, method: &Method, index: usize) -> Quota {
+/// Lets the windows be no wider than the quota's.
+pub(super) fn tighten(windows: &mut BTreeMap<Duration, u32>, quota: &Quota) {
+    for window in quota.windows() {
+        let limit = windows.entry(window.span).or_insert(window.limit);
+        *limit = window.limit.min(*limit);
+    }
+}
+
+/// A method's quota as the settings have it for the app, or for one tenant of it: its share.
+pub(super) fn quota_of(app: &App, tenant: &str, method: &Method, index: usize) -> Quota {
     let documented = &method.quotas[index];
     let named = (method.name.clone(), Some(documented.scope));
     let main = (method.name.clone(), None);
-    app.quotas.get(&named).or_else(|| app.quotas.get(&main).filter(|_| index == 0)).unwrap_or(&documented.quota).clone()
+    let own = |quotas: &Quotas| quotas.get(&named).or_else(|| quotas.get(&main).filter(|_| index == 0)).cloned();
+    let of_tenant = app.tenants.get(tenant).filter(|_| documented.scope == QuotaScope::AppTenant).and_then(own);
+    of_tenant.or_else(|| own(&app.quotas)).unwrap_or_else(|| documented.quota.clone()).share(app.share)
 }
 
-fn key_of(app: &App, tenant: &str, method: &Method, quota: &MethodQuota) -> Key {
+pub(super) fn key_of(app: &App, tenant: &str, method: &Method, quota: &MethodQuota) -> Key {
     let owner = match quota.scope {
         QuotaScope::AppTenant if !tenant.is_empty() => format!("{}/{tenant}", app.id),
         // A WeCom app is known by its secret alone, so its name in the settings stands for it.
@@ -125,6 +142,7 @@ mod tests {
                     .iter()
                     .map(|(text, scope)| ((MEETING.to_owned(), *scope), text.parse().unwrap()))
                     .collect(),
+                tenants: BTreeMap::new(),
             };
             (name.to_owned(), Arc::new(app))
         };
@@ -170,6 +188,41 @@ mod tests {
             "host https://qyapi.weixin.qq.com: 300000/h, 10000/min",
             "b's share counts"
         );
+    }
+
+    #[test]
+    fn a_tenant_s_own_quota_holds_for_its_key_alone() {
+        let mut planner = planner(&[("a", "ww1", &[], 0.5), ("b", "ww1", &[], 1.0)]);
+        let catalog = Arc::clone(&planner.catalog);
+        let platform = Arc::clone(&catalog.platforms["feishu"]);
+        for app in planner.apps.values_mut() {
+            let app = Arc::get_mut(app).unwrap();
+            app.platform = Arc::clone(&platform);
+            app.quotas = [(("feishu.vc.room.create".to_owned(), None), "30/min".parse().unwrap())].into();
+        }
+        let own = [(("feishu.vc.room.create".to_owned(), Some(QuotaScope::AppTenant)), "100/min".parse().unwrap())];
+        let first = Arc::get_mut(planner.apps.get_mut("a").unwrap()).unwrap();
+        first.tenants = [("t1".to_owned(), own.into())].into();
+        let quota = |app: &str, tenant: &str| {
+            let method = "feishu.vc.room.create".to_owned();
+            let lane = LaneKey { app: app.to_owned(), tenant: tenant.to_owned(), method };
+            let plan = planner.plan(&lane).unwrap();
+            format!("{}: {}", plan.quotas[0].0.owner, plan.quotas[0].1)
+        };
+        assert_eq!(quota("a", "t2"), "ww1/t2: 15/min");
+        assert_eq!(quota("a", ""), "ww1: 15/min");
+        // Another app with the same id: the strictest of both.
+        assert_eq!(quota("a", "t1"), "ww1/t1: 30/min");
+        assert_eq!(quota("b", "t1"), quota("a", "t1"));
+    }
+
+    #[test]
+    fn an_app_that_went_to_another_family_has_no_plan_for_the_old_one() {
+        let mut planner = planner(&[("a", "ww1", &[], 1.0)]);
+        let platform = Arc::clone(&planner.catalog.platforms["feishu"]);
+        Arc::get_mut(planner.apps.get_mut("a").unwrap()).unwrap().platform = platform;
+        let lane = LaneKey { app: "a".to_owned(), tenant: String::new(), method: MEETING.to_owned() };
+        assert!(planner.plan(&lane).is_none());
     }
 
     #[test]

@@ -12,6 +12,9 @@ use super::fault::Place;
 use super::tree::normal;
 use super::url;
 
+/// The longest name of a tenant, in bytes: that which a job can give.
+const TENANT_BYTES_MAX: usize = 255;
+
 /// `[apps.NAME]`. Its `Debug` shows no secret.
 #[derive(Clone, Debug)]
 pub struct App {
@@ -31,6 +34,8 @@ pub struct App {
     pub share: f64,
     /// Quotas that replace documented ones.
     pub quotas: Vec<QuotaOverride>,
+    /// Those of one tenant, by the name that jobs use.
+    pub tenants: BTreeMap<String, Vec<QuotaOverride>>,
 }
 
 /// How an app proves itself. Its `Debug` shows no secret.
@@ -124,7 +129,8 @@ fn app(draft: &mut Draft<'_>, name: &str) -> Option<App> {
     };
     let mark_created = draft.flag(&field("mark_created"));
     let share = draft.share(&field("share"));
-    let quotas = entries(draft, &field("quotas")).into_iter().filter_map(|path| quota(draft, &path)).collect();
+    let quotas = quotas(draft, &field("quotas"));
+    let tenants = tenants(draft, &field("tenants"));
     Some(App {
         platform: platform?,
         base_url,
@@ -134,11 +140,30 @@ fn app(draft: &mut Draft<'_>, name: &str) -> Option<App> {
         mark_created,
         share,
         quotas,
+        tenants,
     })
 }
 
+/// `[apps.NAME.tenants.TENANT]`, by tenant.
+fn tenants(draft: &mut Draft<'_>, table: &[String]) -> BTreeMap<String, Vec<QuotaOverride>> {
+    let mut tenants = BTreeMap::new();
+    for path in entries(draft, table) {
+        let name = path[table.len()].clone();
+        if name.is_empty() || name.len() > TENANT_BYTES_MAX {
+            draft.fault(&path, format!("expected the name of a tenant, 1 to {TENANT_BYTES_MAX} bytes, got {name:?}"));
+        }
+        let own = quotas(draft, &[&path[..], &["quotas".to_owned()]].concat());
+        tenants.insert(name, own);
+    }
+    tenants
+}
+
+fn quotas(draft: &mut Draft<'_>, table: &[String]) -> Vec<QuotaOverride> {
+    entries(draft, table).into_iter().filter_map(|path| quota(draft, &path)).collect()
+}
+
 /// The paths of the entries directly in a table, whatever they are.
-fn entries(draft: &Draft<'_>, table: &[String]) -> Vec<Vec<String>> {
+pub(super) fn entries(draft: &Draft<'_>, table: &[String]) -> Vec<Vec<String>> {
     let all = draft.tree.leaves.keys().chain(draft.tree.tables.keys());
     let mut paths: Vec<_> =
         all.filter(|path| path.len() == table.len() + 1 && path.starts_with(table)).cloned().collect();
@@ -191,8 +216,9 @@ fn base_url(draft: &mut Draft<'_>, field: &[String]) -> Option<String> {
 
 fn quota(draft: &mut Draft<'_>, path: &[String]) -> Option<QuotaOverride> {
     let text = draft.text(path)?;
-    let (method, scope) = match path[3].split_once('@') {
-        None => (path[3].clone(), None),
+    let name = path.last()?;
+    let (method, scope) = match name.split_once('@') {
+        None => (name.clone(), None),
         Some((method, name)) => {
             let Some(scope) = scope(name) else {
                 draft.fault(path, format!("expected a scope behind @: app-tenant, corp, app or host, got {name:?}"));

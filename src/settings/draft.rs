@@ -69,6 +69,7 @@ impl Draft<'_> {
             Kind::Text
             | Kind::Whole(..)
             | Kind::Share
+            | Kind::Part
             | Kind::Bool
             | Kind::StoreUrl
             | Kind::BrokerUrl
@@ -107,9 +108,10 @@ impl Draft<'_> {
         Duration::from_millis(self.whole(dotted))
     }
 
-    /// A fraction above 0, at most 1; 1 after a fault.
+    /// A fraction within its key's bounds; 1 after a fault.
     pub fn share(&mut self, path: &[String]) -> f64 {
         let Some(key) = keys::find(path) else { return 1.0 };
+        let max = if key.kind == Kind::Part { 1.0_f64.next_down() } else { 1.0 };
         let raw =
             self.leaf(path).map_or_else(|| Raw::Variable(key.default.unwrap_or_default().to_owned()), |leaf| leaf.raw);
         let share = match &raw {
@@ -118,7 +120,7 @@ impl Draft<'_> {
             Raw::Variable(text) => text.trim().parse().ok(),
             Raw::Text(_) | Raw::Bool(_) | Raw::Other(_) => None,
         };
-        share.filter(|share| *share > 0.0 && *share <= 1.0).unwrap_or_else(|| {
+        share.filter(|share| *share > 0.0 && *share <= max).unwrap_or_else(|| {
             self.expected(path, key.kind, &raw);
             1.0
         })

@@ -33,6 +33,8 @@ pub enum Kind {
     Whole(u64, u64),
     /// A fraction above 0, at most 1.
     Share,
+    /// A fraction above 0 and below 1.
+    Part,
     /// `true` or `false`.
     Bool,
     /// One of these words.
@@ -71,6 +73,7 @@ impl fmt::Display for Kind {
             Self::Path => out.write_str("a path"),
             Self::Whole(min, max) => write!(out, "a whole number from {min} to {max}"),
             Self::Share => out.write_str("a fraction above 0 and at most 1, like 0.8"),
+            Self::Part => out.write_str("a fraction above 0 and below 1, like 0.2"),
             Self::Bool => out.write_str("true or false"),
             Self::OneOf(words) => {
                 let words: Vec<_> = words.iter().map(|word| format!("{word:?}")).collect();
@@ -99,6 +102,13 @@ pub const KEYS: &[Key] = &[
         "sqlite://paceline.db",
         "",
         "Where the ledger is: `sqlite://` and a path, relative to the working directory or, with a third slash, absolute. The file is created with mode 0600.",
+    ),
+    key(
+        "ledger.keep_days",
+        Kind::Whole(0, 36_500),
+        "400",
+        "days",
+        "How long the ledger remembers what has ended; 0 is for ever. Until then the same id is never called again; afterwards it is a new job, so keep longer than an id can come again: the default is more than a year of timetables. What waits, is held or is not published yet stays, and so does every call that a quota still counts.",
     ),
     absent(
         "broker.url",
@@ -173,7 +183,7 @@ pub const KEYS: &[Key] = &[
         Kind::Whole(1, 10_000_000),
         "100000",
         "jobs",
-        "Jobs taken over and not ended at which consuming stops; the rest stays in the broker. An unfinished job costs about 300 bytes of memory.",
+        "Jobs taken over and not ended at which consuming stops; the rest stays in the broker. A job that waits costs 60 to 120 bytes of memory, or 300 if it is a batch of its own.",
     ),
     key(
         "intake.body_bytes_max",
@@ -231,6 +241,11 @@ pub const KEYS: &[Key] = &[
         "milliseconds",
         "How long a stopping worker waits for its calls in flight; what is cut off then is looked up at the next start.",
     ),
+    absent(
+        "lanes.reserve.*",
+        Kind::Part,
+        "The share of every window that is kept for jobs of this priority (1 to 9) and above while such jobs come: from the first that waits until one window after the last. All shares together are below 1. Without a key everything is for everyone, and priority decides only within a lane.",
+    ),
     key(
         "admin.listen",
         Kind::Listen,
@@ -278,7 +293,7 @@ pub const KEYS: &[Key] = &[
         Kind::Bool,
         "true",
         "",
-        "Whether the job's id is written into a create's absent marker field (for a room, `custom_room_id`), by which a look-up finds it again.",
+        "Whether the job's id is written into a create's absent marker field (for a room, `custom_room_id`), by which a look-up finds it again. Without it a room is known by name, capacity and level, and one made by hand may be taken for it.",
     ),
     key(
         "apps.*.share",
@@ -291,6 +306,11 @@ pub const KEYS: &[Key] = &[
         "apps.*.quotas.*",
         Kind::Quota,
         "The quota of a method where it is not the documented one, e.g. raised by the platform: `\"<method>\" = \"100/min\"`. A method with quotas of several scopes names the others `\"<method>@host\"`, `@corp`, `@app` or `@app-tenant`.",
+    ),
+    absent(
+        "apps.*.tenants.*.quotas.*",
+        Kind::Quota,
+        "The quota of a method for the jobs of one `tenant` alone, before the app's own. Only for what is counted by app and tenant: `\"<method>\"` where that is the method's first quota, else `\"<method>@app-tenant\"`. The app's `share` holds for it too. For store apps: a custom app has one tenant, which no job names.",
     ),
 ];
 
@@ -351,7 +371,9 @@ mod tests {
 
     #[test]
     fn tables_are_proper_prefixes() {
-        for table in ["http", "apps", "apps.acme", "apps.acme.users", "apps.acme.quotas"] {
+        for table in
+            ["http", "apps", "apps.acme", "apps.acme.users", "apps.acme.quotas", "apps.acme.tenants.tk_1.quotas"]
+        {
             assert!(is_table(&path(table)), "{table}");
         }
         for other in ["htp", "http.request_timeout_ms", "apps.acme.user"] {

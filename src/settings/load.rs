@@ -58,10 +58,12 @@ pub(super) fn load_from(
     let settings = Settings {
         file,
         store: sections::store(&mut draft),
+        ledger: sections::ledger(&mut draft),
         broker: sections::broker(&mut draft),
         http: sections::http(&mut draft),
         intake: sections::intake(&mut draft),
         engine: sections::engine(&mut draft),
+        lanes: sections::lanes(&mut draft),
         admin: sections::admin(&mut draft),
         catalog: sections::catalog(&mut draft),
         apps: app::apps(&mut draft),

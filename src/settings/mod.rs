@@ -4,6 +4,7 @@
 //! nothing of the catalog: whether a quota's method exists is wiring's business.
 
 mod app;
+mod changes;
 mod draft;
 mod fault;
 mod keys;
@@ -22,7 +23,10 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::domain::quota::Reserve;
+
 pub use app::{App, Credentials, OnUncertain, QuotaOverride};
+pub use changes::{Changes, changes};
 pub use fault::{Fault, Faults, Place};
 pub use load::{load, load_without_secrets};
 pub use reference::{DEFAULT_FILE, reference};
@@ -35,6 +39,8 @@ pub struct Settings {
     pub file: Option<PathBuf>,
     /// `[store]`.
     pub store: Store,
+    /// `[ledger]`.
+    pub ledger: Ledger,
     /// `[broker]`; `None` for embedded only.
     pub broker: Option<Broker>,
     /// `[http]`.
@@ -43,6 +49,8 @@ pub struct Settings {
     pub intake: Intake,
     /// `[engine]`.
     pub engine: Engine,
+    /// `[lanes]`.
+    pub lanes: Lanes,
     /// `[admin]`.
     pub admin: Admin,
     /// `[catalog]`.
@@ -56,6 +64,13 @@ pub struct Settings {
 pub struct Store {
     /// The SQLite file of the ledger.
     pub path: PathBuf,
+}
+
+/// `[ledger]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// How long what has ended is remembered; `None` for ever.
+    pub keep: Option<Duration>,
 }
 
 /// `[broker]`.
@@ -148,6 +163,13 @@ pub struct Engine {
     pub grace: Duration,
     /// How long a stopping worker waits.
     pub drain: Duration,
+}
+
+/// `[lanes]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lanes {
+    /// What is kept of every window for jobs of high priority.
+    pub reserve: Reserve,
 }
 
 /// `[admin]`.

@@ -2,9 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use super::app::entries;
 use super::draft::{Draft, path};
-use super::{Admin, Broker, Catalog, Engine, Http, Intake, Store};
+use super::{Admin, Broker, Catalog, Engine, Http, Intake, Lanes, Ledger, Store};
+use crate::domain::quota::Reserve;
+
+const ONE_DAY: Duration = Duration::from_secs(86_400);
 
 /// `[store]`.
 pub fn store(draft: &mut Draft<'_>) -> Store {
@@ -26,6 +31,12 @@ pub fn store(draft: &mut Draft<'_>) -> Store {
         draft.fault(&field, message);
     }
     Store { path: PathBuf::from(file) }
+}
+
+/// `[ledger]`.
+pub fn ledger(draft: &mut Draft<'_>) -> Ledger {
+    let days = draft.whole("ledger.keep_days");
+    Ledger { keep: (days > 0).then(|| ONE_DAY * u32::try_from(days).unwrap_or(u32::MAX)) }
 }
 
 /// `[broker]`, `None` if no key of it is given.
@@ -114,6 +125,30 @@ pub fn engine(draft: &mut Draft<'_>) -> Engine {
         draft.fault(&path("engine.backoff_initial_ms"), message);
     }
     Engine { lane_concurrency_max: engine.lane_concurrency_max.min(engine.concurrency_max), ..engine }
+}
+
+/// `[lanes]`.
+pub fn lanes(draft: &mut Draft<'_>) -> Lanes {
+    let table = path("lanes.reserve");
+    let (mut reserve, mut sum, faults) = (Reserve::NONE, 0.0_f64, draft.faults.len());
+    for field in entries(draft, &table) {
+        let name = &field[2];
+        let priority = name.parse::<u8>().ok().filter(|priority| (1..=9).contains(priority) && name.len() == 1);
+        let Some(priority) = priority else {
+            draft.fault(&field, format!("expected a priority from 1 to 9 as the key, got {name:?}"));
+            continue;
+        };
+        if draft.leaf(&field).is_some() {
+            let share = draft.share(&field);
+            sum += share;
+            reserve = reserve.keep(priority, share);
+        }
+    }
+    if sum >= 1.0 && draft.faults.len() == faults {
+        // Something must be left to everyone.
+        draft.fault(&table, format!("expected fractions that are below 1 together, got {}", (sum * 1e3).round() / 1e3));
+    }
+    Lanes { reserve }
 }
 
 /// `[admin]`.

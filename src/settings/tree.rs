@@ -144,12 +144,13 @@ impl Tree {
             path.push(part);
             rest = after;
         }
-        if let [apps, _, quotas, _method, scope] = path.as_slice()
+        if let [apps, .., quotas, method, scope] = path.as_slice()
             && apps == "apps"
             && quotas == "quotas"
+            && matches!(path.len(), 5 | 7)
         {
-            let method = format!("{}@{}", path[3], scope.replace('_', "-"));
-            path.truncate(3);
+            let method = format!("{method}@{}", scope.replace('_', "-"));
+            path.truncate(path.len() - 2);
             let known = self.known(&path).find(|known| normal(known) == normal(&method)).map(str::to_owned);
             path.push(known.unwrap_or(method));
         }
@@ -229,6 +230,11 @@ mod tests {
         assert_eq!(with(file, name), ["apps", "a", "quotas", "feishu.vc.room.create@app-tenant"]);
         assert_eq!(with("", name), ["apps", "a", "quotas", "feishu_vc_room_create@app-tenant"]);
         assert_eq!(with("", "PACELINE_APPS__A__QUOTAS__x.y"), ["apps", "a", "quotas", "x.y"]);
+        let file = "[apps.a.tenants.Tk-1.quotas]\n\"feishu.vc.room.create\" = \"1/s\"";
+        let name = "PACELINE_APPS__A__TENANTS__TK_1__QUOTAS__FEISHU_VC_ROOM_CREATE";
+        assert_eq!(with(file, name), ["apps", "a", "tenants", "Tk-1", "quotas", "feishu.vc.room.create"]);
+        let found = with("", &format!("{name}__APP_TENANT"));
+        assert_eq!(found, ["apps", "a", "tenants", "tk_1", "quotas", "feishu_vc_room_create@app-tenant"]);
     }
 
     #[test]

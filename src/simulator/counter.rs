@@ -42,6 +42,15 @@ impl Counter {
         Self { limit, span, state }
     }
 
+    /// The same window with another limit: what was counted stays counted, as far as it is remembered.
+    pub fn with_limit(mut self, limit: u32) -> Self {
+        self.limit = limit as usize;
+        if let State::Sliding(log) = &mut self.state {
+            log.drain(..log.len().saturating_sub(self.limit));
+        }
+        self
+    }
+
     /// The window's length.
     pub fn span(&self) -> Duration {
         Duration::from_micros(self.span.unsigned_abs())
@@ -181,6 +190,18 @@ mod tests {
         counter.count(SECOND - 1);
         assert!(counter.early_by(SECOND).is_some(), "the refused call itself is in the window");
         assert!(counter.early_by(2 * SECOND - 1).is_none());
+    }
+
+    #[test]
+    fn a_changed_limit_forgets_nothing_that_it_could_know() {
+        let mut counter = counter(3, 1, WindowKind::Sliding);
+        for at in 0..3 {
+            counter.count(at);
+        }
+        let wide = counter.clone().with_limit(4);
+        assert!(wide.early_by(3).is_none(), "one more fits");
+        let narrow = counter.with_limit(1);
+        assert_eq!(narrow.early_by(SECOND), Some(Duration::from_micros(2)));
     }
 
     #[test]

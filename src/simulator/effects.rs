@@ -9,7 +9,8 @@ use super::objects::{Object, key_text, natural_identity};
 use super::params::{self, BadParams};
 use super::replies;
 use super::request::{SimMessage, SimRequest};
-use super::served::Served;
+use super::scenario::Others;
+use super::served::{Served, platform_of};
 use super::tokens::Caller;
 use super::voice::{Details, Family, success};
 use super::world::World;
@@ -87,6 +88,26 @@ impl World {
         Ok(())
     }
 
+    /// Somebody else creates what the scenario says.
+    pub(super) fn create_others(&mut self, others: &Others) {
+        let Some(method) = self.catalog.method(&others.method).cloned() else { return };
+        let Some(platform) = platform_of(&self.catalog, &method.family) else { return };
+        let example = replies::key_example(&method, &platform.envelope);
+        for number in 0..others.count {
+            let params = Params { body: others.body_of(number), ..Params::default() };
+            let object = Object {
+                key: self.ids.like(&example),
+                identity: natural_identity(&method.name, &params),
+                account: Arc::from(others.account.as_str()),
+                params,
+                created_at: self.micros_now(),
+                is_deleted: false,
+                is_others: true,
+            };
+            self.objects.add(&method.name, object);
+        }
+    }
+
     fn create(&mut self, served: &Served, params: Params, account: Arc<str>) -> Value {
         let (method, envelope) = (&served.method, &served.platform.envelope);
         let key = self.ids.like(&replies::key_example(method, envelope));
@@ -98,6 +119,7 @@ impl World {
             params,
             created_at: self.micros_now(),
             is_deleted: false,
+            is_others: false,
         };
         let is_duplicate = self.objects.add(&method.name, object);
         self.books.note_created(&method.name, is_duplicate);

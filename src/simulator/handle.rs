@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::books::Books;
 use super::objects::ObjectLine;
@@ -76,6 +77,11 @@ impl Simulator {
         let mut scenario = Scenario::load(&options.scenario)?;
         scenario.seed = options.seed.unwrap_or(scenario.seed);
         Self::start(catalog, scenario, options.speed, clock)
+    }
+
+    /// The median of the round trips.
+    pub fn round_trip(&self) -> Duration {
+        self.lock().scenario.latency.median()
     }
 
     /// What happened so far.

@@ -24,7 +24,7 @@ pub struct View<'a> {
 impl View<'_> {
     /// Whether the object can be seen.
     pub fn shows(&self, object: &Object) -> bool {
-        !object.is_deleted && &*object.account == self.account && object.created_at <= self.listed_until
+        object.is_seen_by(self.account) && object.created_at <= self.listed_until
     }
 }
 

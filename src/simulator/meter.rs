@@ -88,8 +88,10 @@ impl Meters {
         for (rule, slot) in rules.iter().zip(&slots) {
             let Some(slot) = slot else { continue };
             let key = self.keys.entry(slot.clone()).or_insert_with(|| Key::new(method, rule, manner.kind, others));
-            if key.rule != *rule || key.kind != manner.kind {
+            if key.kind != manner.kind || key.rule.scope != rule.scope {
                 *key = Key::new(method, rule, manner.kind, others);
+            } else if key.rule != *rule {
+                key.change(rule);
             }
             key.catch_up(manner, now);
             let refusal = key.refusal(now);
@@ -148,6 +150,19 @@ impl Key {
             refused: 0,
             background: 0,
         }
+    }
+
+    /// Another quota from now on: windows of the same length keep what they counted.
+    fn change(&mut self, rule: &Rule) {
+        let windows = rule.quota.windows();
+        let known = |span: Duration| self.counters.iter().find(|counter| counter.span() == span).cloned();
+        let counters = windows.iter().map(|window| match known(window.span) {
+            Some(counter) => counter.with_limit(window.limit),
+            None => Counter::new(*window, self.kind),
+        });
+        self.counters = counters.collect();
+        self.peaks = windows.iter().map(|window| Peak::new(*window)).collect();
+        self.rule = rule.clone();
     }
 
     /// Why a call at `now` is refused, with the length of the window that was hit.
@@ -257,6 +272,18 @@ mod tests {
         assert_eq!((book.accepted, book.refused), (4, 2));
         assert_eq!(book.windows.iter().map(|window| window.largest).collect::<Vec<_>>(), [2, 5]);
         assert!(book.windows.iter().all(|window| window.is_breached), "refused calls arrived too");
+    }
+
+    #[test]
+    fn a_changed_quota_counts_what_came_before() {
+        let mut meters = Meters::default();
+        let mut charge = |quota, now| {
+            let rules = [rule(QuotaScope::AppTenant, quota)];
+            meters.charge("m", &rules, Some(&caller("a", 0)), LENIENT, (&[], 0), now).is_ok()
+        };
+        assert!(charge("2/min", 0) && charge("2/min", SECOND));
+        assert!(charge("3/min", 2 * SECOND) && !charge("3/min", 3 * SECOND));
+        assert!(!charge("1/min, 1/s", 62 * SECOND - 1) && charge("1/min, 1/s", 62 * SECOND));
     }
 
     #[test]

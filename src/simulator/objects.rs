@@ -46,6 +46,15 @@ pub struct Object {
     pub created_at: i64,
     /// Whether it was deleted.
     pub is_deleted: bool,
+    /// Whether somebody else created it.
+    pub is_others: bool,
+}
+
+impl Object {
+    /// Whether it is there and belongs to this app or corp, or to everybody.
+    pub fn is_seen_by(&self, account: &str) -> bool {
+        !self.is_deleted && (self.account.is_empty() || &*self.account == account)
+    }
 }
 
 /// One line of the list of objects.
@@ -59,6 +68,8 @@ pub struct ObjectLine {
     pub key: String,
     /// What duplicates have in common.
     pub identity: String,
+    /// Whether somebody else created it.
+    pub is_others: bool,
 }
 
 /// Everything created.
@@ -67,17 +78,17 @@ pub struct Objects {
     by_method: BTreeMap<String, Vec<Object>>,
     /// Key → method and position.
     by_key: HashMap<String, (String, usize)>,
-    /// Account, method and identity → how many.
+    /// Account, method and identity → how many, others' not counted.
     identities: HashMap<(Arc<str>, String, String), u32>,
 }
 
 impl Objects {
-    /// Keeps a new object; says whether one of the same identity was there.
+    /// Keeps a new object; says whether one of the same identity was there that was not somebody else's.
     pub fn add(&mut self, method: &str, object: Object) -> bool {
         let identity = (Arc::clone(&object.account), method.to_owned(), object.identity.clone());
         let known = self.identities.entry(identity).or_default();
-        *known += 1;
-        let is_duplicate = *known > 1;
+        *known += u32::from(!object.is_others);
+        let is_duplicate = !object.is_others && *known > 1;
         let all = self.by_method.entry(method.to_owned()).or_default();
         if let Some(key) = key_text(&object.key) {
             self.by_key.insert(key, (method.to_owned(), all.len()));
@@ -88,9 +99,10 @@ impl Objects {
 
     /// Whether an object of that identity was created and not deleted.
     pub fn has(&self, method: &str, account: &str, identity: &str) -> bool {
-        let key = (Arc::from(account), method.to_owned(), identity.to_owned());
-        self.identities.contains_key(&key)
-            && self.of(method).iter().any(|it| !it.is_deleted && &*it.account == account && it.identity == identity)
+        let is_known = ["", account].iter().any(|account| {
+            self.identities.contains_key(&(Arc::from(*account), method.to_owned(), identity.to_owned()))
+        });
+        is_known && self.of(method).iter().any(|it| it.is_seen_by(account) && it.identity == identity)
     }
 
     /// The objects that a method created, in order.
@@ -124,6 +136,7 @@ impl Objects {
                 account: object.account.to_string(),
                 key: key_text(&object.key).unwrap_or_default(),
                 identity: object.identity.clone(),
+                is_others: object.is_others,
             })
         });
         lines.collect()
@@ -203,6 +216,7 @@ mod tests {
             params: Params::default(),
             created_at: 0,
             is_deleted: false,
+            is_others: false,
         };
         let mut objects = Objects::default();
         assert!(!objects.add("m", object("a", "1")));
@@ -212,6 +226,10 @@ mod tests {
         objects.touch(&params(json!({"id": "2"}), json!({})), true);
         assert!(!objects.has("m", "b", "same"), "deleted");
         assert_eq!(objects.lines().len(), 3);
+        let others = |account: &str, key: &str| Object { is_others: true, ..object(account, key) };
+        assert!(!objects.add("m", others("a", "4")) && !objects.add("n", others("", "5")));
+        assert!(objects.has("n", "b", "same"), "everybody's");
+        assert!(!objects.add("n", object("b", "6")), "the first of the worker's own");
     }
 
     #[test]

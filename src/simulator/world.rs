@@ -42,6 +42,8 @@ pub struct World {
     strikers: Vec<Striker>,
     /// Positions of events that have not happened yet, with their instants.
     events: Vec<(i64, usize)>,
+    /// Likewise of what others create, the last first.
+    others: Vec<(i64, usize)>,
     pub(super) tokens: Tokens,
     meters: Meters,
     pub(super) objects: Objects,
@@ -76,6 +78,7 @@ impl World {
             ids: Ids::new(scenario.seed),
             strikers: Vec::new(),
             events: Vec::new(),
+            others: Vec::new(),
             tokens: Tokens::default(),
             meters: Meters::default(),
             objects: Objects::default(),
@@ -102,6 +105,9 @@ impl World {
         let events = scenario.events.iter().enumerate();
         self.events = events.map(|(position, event)| (self.began + (event.at_s * 1e6) as i64, position)).collect();
         self.events.sort_unstable();
+        let others = scenario.objects.iter().enumerate();
+        self.others = others.map(|(position, it)| (self.began + (it.at_s * 1e6) as i64, position)).collect();
+        self.others.sort_unstable_by(|left, right| right.cmp(left));
         self.scenario = scenario;
     }
 
@@ -192,6 +198,11 @@ impl World {
     fn advance(&mut self, now: Mono) {
         let calendar = self.epoch.1.0.saturating_add(now.0.saturating_sub(self.epoch.0.0));
         self.now = self.now.max(calendar);
+        while let Some((_, position)) = self.others.pop_if(|(at, _)| *at <= self.now) {
+            if let Some(others) = self.scenario.objects.get(position).cloned() {
+                self.create_others(&others);
+            }
+        }
         while let Some((_, position)) = self.events.first().copied().filter(|(at, _)| *at <= self.now) {
             self.events.remove(0);
             let Some(event) = self.scenario.events.get(position).cloned() else { continue };

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::domain::catalog::{Catalog, Platform};
+use crate::domain::catalog::{Catalog, Method, Platform, QuotaScope};
 use crate::domain::decode::{self, AppFacts};
-use crate::engine::app::{ANY_USER, App, Apps, OnUncertain};
-use crate::settings::{self, Settings};
+use crate::engine::app::{ANY_USER, App, Apps, OnUncertain, Quotas};
+use crate::settings::{self, QuotaOverride, Settings};
 
 /// The apps of the settings.
 ///
@@ -52,18 +52,44 @@ fn app_of(
         },
         mark_created: app.mark_created,
         share: app.share,
-        quotas: quotas(app, platform, catalog, faults),
+        quotas: quotas(&app.quotas, platform, catalog, faults),
+        tenants: tenants(app, platform, catalog, faults),
     }
 }
 
-type Quotas = BTreeMap<(String, Option<crate::domain::catalog::QuotaScope>), crate::domain::quota::Quota>;
+fn tenants(
+    app: &settings::App,
+    platform: &Platform,
+    catalog: &Catalog,
+    faults: &mut Vec<String>,
+) -> BTreeMap<String, Quotas> {
+    let mut tenants = BTreeMap::new();
+    for (tenant, own) in &app.tenants {
+        for quota in own {
+            let Some(method) = method_of(quota, platform, catalog) else { continue };
+            let scope = quota.scope.or_else(|| Some(method.quotas.first()?.scope));
+            let counted = method.quotas.iter().find(|it| Some(it.scope) == scope);
+            if let Some(counted) = counted.filter(|it| it.scope != QuotaScope::AppTenant) {
+                faults.push(format!(
+                    "{}: tenants: {} is counted there by {}, for all tenants together; only what is counted by \
+                     app-tenant can be set for one",
+                    quota.place, method.name, counted.scope
+                ));
+            }
+        }
+        tenants.insert(tenant.clone(), quotas(own, platform, catalog, faults));
+    }
+    tenants
+}
 
-fn quotas(app: &settings::App, platform: &Platform, catalog: &Catalog, faults: &mut Vec<String>) -> Quotas {
+fn method_of<'c>(own: &QuotaOverride, platform: &Platform, catalog: &'c Catalog) -> Option<&'c Arc<Method>> {
+    catalog.methods.values().find(|method| method.family == platform.family && own.is_for(&method.name))
+}
+
+fn quotas(all: &[QuotaOverride], platform: &Platform, catalog: &Catalog, faults: &mut Vec<String>) -> Quotas {
     let mut quotas = Quotas::new();
-    for own in &app.quotas {
-        let method =
-            catalog.methods.values().find(|method| method.family == platform.family && own.is_for(&method.name));
-        let Some(method) = method else {
+    for own in all {
+        let Some(method) = method_of(own, platform, catalog) else {
             faults.push(format!(
                 "{}: quotas: no method {:?} of {}; see `paceline methods list`",
                 own.place, own.method, platform.name
@@ -109,8 +135,49 @@ pub fn apps_for_rehearsal<'a>(catalog: &Catalog, jobs: impl IntoIterator<Item = 
                 mark_created: true,
                 share: 1.0,
                 quotas: BTreeMap::new(),
+                tenants: BTreeMap::new(),
             })
         });
     }
     apps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::catalog::built_in;
+
+    /// The apps of these settings, or what is wrong with them.
+    fn apps(text: &str) -> Result<Apps, Vec<String>> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.toml");
+        std::fs::write(&file, text).unwrap();
+        let env = [("S".to_owned(), "s".to_owned())];
+        let settings = settings::load(Some(&file), env.into_iter()).unwrap();
+        let catalog = built_in().unwrap();
+        let bare = |fault: String| fault.replace(&file.display().to_string(), "x.toml");
+        apps_of(&settings, &catalog).map_err(|faults| faults.into_iter().map(bare).collect())
+    }
+
+    const ACME: &str = "[apps.acme]\nplatform = \"feishu\"\napp_id = \"cli_a1\"\napp_secret = { env = \"S\" }\n";
+    const CAMPUS: &str = "[apps.campus]\nplatform = \"wecom\"\ncorp_id = \"ww1\"\ncorp_secret = { env = \"S\" }\n";
+
+    #[test]
+    fn a_tenant_s_quota_is_one_that_is_counted_by_tenant() {
+        let own = "[apps.acme.tenants.tk_1.quotas]\n\"feishu.vc.room.create\" = \"5/min\"\n";
+        let apps_found = apps(&format!("{ACME}{own}")).unwrap();
+        let key = ("feishu.vc.room.create".to_owned(), None);
+        assert_eq!(apps_found["acme"].tenants["tk_1"][&key].to_string(), "5/min");
+
+        let own = "[apps.campus.tenants.t.quotas]\n\"wecom.meeting.create\" = \"5/min\"\n\
+                   \"wecom.meeting.create@host\" = \"5/min\"\n\"wecom.meetings.create\" = \"1/s\"\n";
+        let faults = apps(&format!("{CAMPUS}{own}")).err().unwrap();
+        let rest = "for all tenants together; only what is counted by app-tenant can be set for one";
+        let expected = [
+            format!("x.toml:6: tenants: wecom.meeting.create is counted there by corp, {rest}"),
+            format!("x.toml:7: tenants: wecom.meeting.create is counted there by host, {rest}"),
+            "x.toml:8: quotas: no method \"wecom.meetings.create\" of wecom; see `paceline methods list`".to_owned(),
+        ];
+        assert_eq!(faults, expected);
+    }
 }

@@ -1,6 +1,6 @@
 //! The broker's service around an engine, as the settings describe it.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::broker::{Fault, Options, Service};
 use crate::clock::Clock;
@@ -8,12 +8,32 @@ use crate::domain::decode::Decoder;
 use crate::engine::Engine;
 use crate::settings::Settings;
 
+/// The decoder in force, which a reload of the settings replaces; clones are the same.
+#[derive(Clone)]
+pub struct Decoding(Arc<RwLock<Arc<Decoder>>>);
+
+impl Decoding {
+    /// Begins with this one.
+    pub fn new(decoder: Decoder) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(decoder))))
+    }
+
+    /// Reads by another one from now on.
+    pub fn replace(&self, decoder: Decoder) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(decoder);
+    }
+
+    fn current(&self) -> Arc<Decoder> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// Starts intake and relay around an engine; connecting and reconnecting goes on in the background.
 ///
 /// # Errors
 /// What is wrong with the address.
-pub fn broker(options: &Options, engine: &Arc<Engine>, decoder: Decoder, clock: &Clock) -> Result<Service, Fault> {
-    let decode = Arc::new(move |raw: &[u8], defaults: &_| decoder.decode(raw, defaults));
+pub fn broker(options: &Options, engine: &Arc<Engine>, decoding: Decoding, clock: &Clock) -> Result<Service, Fault> {
+    let decode = Arc::new(move |raw: &[u8], defaults: &_| decoding.current().decode(raw, defaults));
     Service::start(options, decode, Arc::clone(engine.ledger()), Arc::clone(engine), clock)
 }
 

@@ -9,15 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use apps::{apps_for_rehearsal, apps_of, facts_of};
-pub use broker::{broker, broker_options};
+pub use broker::{Decoding, broker, broker_options};
 
 use crate::clock::Clock;
 use crate::domain::catalog::Catalog;
 use crate::engine::app::Apps;
-use crate::engine::ports::{Ledger, Transport};
+use crate::engine::ports::{Ledger, LedgerError, Transport};
 use crate::engine::quotas::Planner;
 use crate::engine::schedule::Limits;
-use crate::engine::{Engine, Options, backoff};
+use crate::engine::{Engine, Options, Revision, backoff};
 use crate::platform::{HttpOptions, HttpTransport};
 use crate::settings::Settings;
 
@@ -50,20 +50,42 @@ pub fn engine(
     Engine::new(planner, ledger, transport, clock, options(settings, speed))
 }
 
+/// How many calls may be in flight.
+pub fn limits(settings: &Settings) -> Limits {
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Limits {
+        concurrency_max: count(settings.engine.concurrency_max),
+        lane_concurrency_max: count(settings.engine.lane_concurrency_max),
+        reserve: settings.lanes.reserve,
+    }
+}
+
+/// Lets a running engine go by other settings; says what changed.
+///
+/// # Errors
+/// As [`Engine::reload`].
+pub async fn reload(
+    engine: &Engine,
+    settings: &Settings,
+    catalog: Arc<Catalog>,
+    apps: Apps,
+) -> Result<Revision, LedgerError> {
+    // A rehearsal is not reloaded: its apps are made up.
+    let planner = Planner { catalog, apps, speed: 1.0 };
+    engine.reload(planner, options(settings, 1.0)).await
+}
+
 fn options(settings: &Settings, speed: f64) -> Options {
     let engine = &settings.engine;
-    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let shorter = |duration: Duration| if speed > 1.0 { duration.div_f64(speed) } else { duration };
     Options {
-        limits: Limits {
-            concurrency_max: count(engine.concurrency_max),
-            lane_concurrency_max: count(engine.lane_concurrency_max),
-        },
+        limits: limits(settings),
         attempts_max: engine.attempts_max,
         backoff: backoff::Schedule { initial: shorter(engine.backoff_initial), max: shorter(engine.backoff_max) },
         request_timeout: settings.http.request_timeout,
         grace: engine.grace,
         drain: engine.drain,
+        keep: settings.ledger.keep,
         seed: fastrand::u64(..),
         speed,
     }

@@ -8,15 +8,15 @@ use serde_json::Value;
 use super::commands::{Outcome, Place};
 
 /// A simulator in a process of its own, on a free port.
-struct Simulator {
+pub struct Simulator {
     child: Child,
-    address: String,
+    pub address: String,
     /// Kept open: a process whose standard error is gone ends.
     _err: BufReader<ChildStderr>,
 }
 
 impl Simulator {
-    fn start(place: &Place, scenario: &str) -> Self {
+    pub fn start(place: &Place, scenario: &str) -> Self {
         let mut command: Command = place.command(&["simulate", "--listen", "127.0.0.1:0", "--scenario", scenario]);
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

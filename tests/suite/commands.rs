@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-const SETTINGS: &str = "\
+pub const SETTINGS: &str = "\
 [apps.acme]
 platform = \"feishu\"
 app_id = \"cli_a1\"
@@ -197,14 +197,6 @@ fn only_the_first_faults_are_printed_for_people() {
 }
 
 #[test]
-fn a_plan_names_the_deciding_quota() {
-    let rows = (0..61).map(|row| format!("r{row},x,4,o\n")).collect::<Vec<_>>().concat();
-    let place = Place::with_apps(&[("rooms.csv", &format!("id,name,capacity,room_level_id\n{rows}"))]);
-    let outcome = place.run(&["plan", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme"]);
-    insta::assert_snapshot!("plan", outcome.transcript());
-}
-
-#[test]
 fn jobs_are_submitted_looked_at_and_ended() {
     let place = Place::with_apps(&[("rooms.csv", ROOMS)]);
     let rooms = ["--method", "feishu.vc.room.create", "--app", "acme", "--skip-invalid"];
@@ -243,7 +235,7 @@ fn an_input_becomes_a_job_when_its_app_is_there() {
     let redriven = place.run(&["dead", "redrive", "--all", "--json"]);
     assert_eq!(
         (redriven.code, redriven.out.as_str()),
-        (Some(0), "{\"redriven\":1,\"still_invalid\":0}\n"),
+        (Some(0), "{\"changed\":0,\"left\":0,\"redriven\":1,\"still_invalid\":0,\"would_expire\":0}\n"),
         "{}",
         redriven.err
     );
@@ -305,8 +297,10 @@ fn a_rehearsal_ends_with_a_summary_and_begins_anew_each_time() {
     assert!(refused.err.contains("nothing was sent"), "{}", refused.err);
     let first: serde_json::Value = serde_json::from_str(&run(&["good.csv", "--json"]).out).unwrap();
     assert_eq!((&first["total"], &first["succeeded"], &first["throttled"]), (&2.into(), &2.into(), &0.into()));
+    assert!(first["planned_s"].as_f64().unwrap() > 0.0, "{first}");
     let again = run(&["good.csv"]);
     assert_eq!(again.code, Some(0), "{}", again.err);
+    assert!(again.out.contains("planned 1 s, took "), "{}", again.out);
     let rehearsed = [("PACELINE_STORE__URL", "sqlite://paceline.simulated.db")];
     let job = place.run_with(&["jobs", "show", "good:1"], &rehearsed);
     assert!(
@@ -378,6 +372,36 @@ fn an_audit_finds_the_one_call_that_left_a_microsecond_too_soon() {
     assert_eq!(place.run(&["audit"]).code, Some(0), "judged by the quota of now");
     place.write("paceline.toml", &SETTINGS.replace("apps.acme", "apps.other"));
     insta::assert_snapshot!("audit_of_an_unknown_app", place.run(&["audit"]).transcript());
+}
+
+#[test]
+fn an_audit_tells_how_much_of_the_quota_was_used_while_jobs_waited() {
+    let rows = (0..41).map(|n| format!("r{n},1,o\n")).collect::<Vec<_>>().concat();
+    let place = Place::with_apps(&[]);
+    place.write("rooms.csv", &format!("name,capacity,room_level_id\n{rows}"));
+    place.run(&["submit", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme"]);
+    // 20 a minute at once, and the last one alone: the optimum. The first one was taken over long before it might be sent.
+    record(&place, (0..41).map(|n| (n / 20 * 60_400_000, n / 20 * 60_400_000 + 300_000)), "succeeded");
+    let conn = rusqlite::Connection::open(place.path().join("paceline.db")).unwrap();
+    let came = "UPDATE jobs SET created_at = (SELECT min(sent_at) FROM attempts), state = 5, ended_at = created_at;
+        UPDATE jobs SET not_before = created_at, created_at = created_at - 3600000000 WHERE seq = 1;
+        UPDATE attempts SET job = seq";
+    conn.execute_batch(came).unwrap();
+    let used = || -> serde_json::Value {
+        let audit: serde_json::Value = serde_json::from_str(&place.run(&["audit", "--json"]).out).unwrap();
+        let window = &audit["windows"][0];
+        serde_json::json!([window["jobs_waited_s"], window["granted"], window["allowed"], window["use"]])
+    };
+    assert_eq!(used(), serde_json::json!([120.8, 41, 41, 1.0]));
+    // Two minutes later, while the last job waited: 40 could have been sent in them.
+    conn.execute(
+        "UPDATE attempts SET sent_at = sent_at + 120000000, ended_at = ended_at + 120000000 WHERE seq = 41",
+        [],
+    )
+    .unwrap();
+    assert_eq!(used(), serde_json::json!([240.8, 41, 81, 41.0 / 81.0]));
+    let told = place.run(&["audit"]);
+    assert!(told.out.contains(" 50.6 %  kept"), "{}", told.transcript());
 }
 
 #[test]

@@ -2,77 +2,148 @@
 //!
 //! The simulator counts arrivals by its own books; nothing here looks into the worker's quota book.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use paceline::clock::Clock;
 use paceline::domain::catalog::{Catalog, built_in};
 use paceline::domain::decode::{Apps, Decoder, Defaults};
 use paceline::domain::job::Job;
 use paceline::domain::time::Timestamp;
-use paceline::engine::ports::{Arrival, Counts, Ledger, Origin};
+use paceline::engine::app::Apps as EngineApps;
+use paceline::engine::ports::{Arrival, Counts, Ledger, Origin, Settlement, TakenOver};
 use paceline::engine::{Engine, Stop};
 use paceline::settings;
 use paceline::simulator::{Books, InProcess, Scenario, Simulator};
+use paceline::store::operator::{JobSheet, Operator};
 use paceline::store::sqlite::{Mode, SqliteLedger};
 use paceline::wiring;
 use serde_json::{Value, json};
 
 /// Where the tests' calendars begin.
-const T0: Timestamp = Timestamp(1_800_000_000_000_000);
+pub const T0: Timestamp = Timestamp(1_800_000_000_000_000);
 
 /// A simulator and a ledger that outlive the engines that work on them.
 pub struct World {
     pub simulator: Simulator,
-    clock: Clock,
-    catalog: Arc<Catalog>,
-    folder: tempfile::TempDir,
+    /// The worker's; the simulator has one of its own, which nobody sets.
+    pub clock: Clock,
+    pub catalog: Arc<Catalog>,
+    pub folder: tempfile::TempDir,
+    mark_created: bool,
+    variables: Vec<(String, String)>,
 }
 
 impl World {
     pub fn new(scenario: &str) -> Self {
-        let clock = Clock::at(T0);
+        Self::at(scenario, T0)
+    }
+
+    pub fn at(scenario: &str, now: Timestamp) -> Self {
+        let clock = Clock::at(now);
         let catalog = Arc::new(built_in().unwrap());
         let scenario = Scenario::parse(scenario, "test").unwrap();
         let simulator = Simulator::start(Arc::clone(&catalog), scenario, 1.0, clock.clone()).unwrap();
-        Self { simulator, clock, catalog, folder: tempfile::tempdir().unwrap() }
+        let folder = tempfile::tempdir().unwrap();
+        Self { simulator, clock, catalog, folder, mark_created: true, variables: Vec::new() }
     }
 
-    fn ledger(&self) -> Arc<SqliteLedger> {
-        let path = self.folder.path().join("ledger.db");
-        Arc::new(SqliteLedger::open(&path, Mode::Worker, self.clock.now()).unwrap())
+    /// With apps that do not mark what they create.
+    pub fn unmarked(mut self) -> Self {
+        self.mark_created = false;
+        self
     }
 
-    fn engine(&self, ledger: Arc<dyn Ledger>) -> Arc<Engine> {
-        let settings = settings::load(None, std::iter::empty()).unwrap();
-        let methods: Vec<String> = self.catalog.methods.keys().cloned().collect();
-        let names = methods.iter().map(|method| (app_of(method), method.as_str()));
-        let apps = wiring::apps_for_rehearsal(&self.catalog, names);
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The operators' side of the ledger.
+    pub fn operator(&self) -> Operator {
+        Operator::open(&self.store()).unwrap()
+    }
+
+    /// A job with its attempts.
+    pub fn sheet(&self, id: &str) -> JobSheet {
+        self.operator().show_job(id).unwrap().unwrap()
+    }
+
+    /// The same with a setting, as a variable of the environment.
+    pub fn with_setting(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join("ledger.db")
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub fn ledger(&self) -> Arc<SqliteLedger> {
+        Arc::new(SqliteLedger::open(&self.store(), Mode::Worker, self.clock.now()).unwrap())
+    }
+
+    pub fn engine(&self, ledger: Arc<dyn Ledger>) -> Arc<Engine> {
+        self.engine_at(ledger, &[])
+    }
+
+    /// Likewise, with quotas of the apps' own: app, method, quota.
+    pub fn engine_at(&self, ledger: Arc<dyn Ledger>, quotas: &[(&str, &str, &str)]) -> Arc<Engine> {
+        let settings = settings::load(None, self.variables.iter().cloned()).unwrap();
+        let mut apps = self.apps();
+        for (name, app) in &mut apps {
+            let own = quotas.iter().filter(|(app, ..)| app == name);
+            let own = own.map(|(_, method, quota)| (((*method).to_owned(), None), quota.parse().unwrap()));
+            let app = Arc::get_mut(app).unwrap();
+            app.quotas = own.collect();
+            app.mark_created = self.mark_created;
+        }
         let transport = Arc::new(InProcess::new(self.simulator.clone()));
         wiring::engine(&settings, Arc::clone(&self.catalog), apps, ledger, transport, self.clock.clone(), 1.0)
     }
 
-    fn decode(&self, job: &Value) -> Job {
+    pub fn apps(&self) -> EngineApps {
+        let methods: Vec<String> = self.catalog.methods.keys().cloned().collect();
+        let names = methods.iter().map(|method| (app_of(method), method.as_str()));
+        wiring::apps_for_rehearsal(&self.catalog, names)
+    }
+
+    pub fn decode(&self, job: &Value) -> Job {
         let decoder = Decoder { catalog: Arc::clone(&self.catalog), apps: Apps::Any };
         decoder.decode(job.to_string().as_bytes(), &Defaults::default()).unwrap()
     }
 
     /// Takes the jobs over and works them to their end; how long that took in virtual seconds, and what became of them.
     pub async fn work(&self, jobs: &[Value]) -> (f64, Counts) {
+        self.work_at(jobs, &[]).await
+    }
+
+    /// Likewise, with quotas of the apps' own: app, method, quota.
+    pub async fn work_at(&self, jobs: &[Value], quotas: &[(&str, &str, &str)]) -> (f64, Counts) {
+        // The simulator's clock would be set with it.
+        let started = Clock::at(T0);
         let ledger = self.ledger();
-        let engine = self.engine(Arc::clone(&ledger) as Arc<dyn Ledger>);
+        let engine = self.engine_at(Arc::clone(&ledger) as Arc<dyn Ledger>, quotas);
         engine.recover().await.unwrap();
+        self.take_over(&*ledger, jobs).await;
+        engine.load(None).await.unwrap();
+        assert_eq!(engine.run(true, std::future::pending()).await, Stop::Idle);
+        let took = started.now().since(T0).as_secs_f64();
+        let counts = ledger.counts(None).await.unwrap();
+        ledger.close().await;
+        (took, counts)
+    }
+
+    pub async fn take_over(&self, ledger: &dyn Ledger, jobs: &[Value]) {
         let arrivals = jobs
             .iter()
             .map(|job| Arrival { input: Ok(Box::new(self.decode(job))), origin: Origin::default() })
             .collect();
         ledger.take_over(arrivals, self.clock.now()).await.unwrap();
-        engine.load(None).await.unwrap();
-        let started = self.clock.mono();
-        assert_eq!(engine.run(true, std::future::pending()).await, Stop::Idle);
-        let took = self.clock.mono().since(started).as_secs_f64();
-        let counts = ledger.counts(None).await.unwrap();
-        ledger.close().await;
-        (took, counts)
     }
 
     pub fn books(&self) -> Books {
@@ -105,7 +176,7 @@ pub fn minutes(n: usize) -> Value {
         "path": {"calendar_id": "feishu.cn_x@group.calendar.feishu.cn", "event_id": format!("{n}_0")}})
 }
 
-const CALM: &str = include_str!("../../config/scenarios/calm.toml");
+pub const CALM: &str = include_str!("../../config/scenarios/calm.toml");
 const STORM: &str = include_str!("../../config/scenarios/storm.toml");
 
 #[tokio::test(start_paused = true)]
@@ -143,7 +214,7 @@ async fn a_storm_ends_with_every_job_once() {
 }
 
 /// Every quota window that the simulator kept books of stayed within its limit.
-fn assert_no_breach(books: &Books) {
+pub fn assert_no_breach(books: &Books) {
     assert_eq!(books.refused, 0, "{books:?}");
     for window in books.quotas.iter().flat_map(|quota| &quota.windows) {
         assert!(!window.is_breached, "{window:?}");
@@ -234,4 +305,25 @@ async fn jobs_of_users_are_called_with_their_tokens() {
     job["identity"] = json!("user:anna");
     let (_, counts) = world.work(&[job]).await;
     assert_eq!(counts.succeeded, 1, "{counts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ended_long_ago_is_forgotten_while_the_worker_runs() {
+    let world = World::new(CALM);
+    let ledger = world.ledger();
+    let old = Arrival { input: Ok(Box::new(world.decode(&room(0)))), origin: Origin::default() };
+    let long_ago = world.clock.now() - Duration::from_secs(401 * 86_400);
+    let TakenOver::Queued(old) = ledger.take_over(vec![old], long_ago).await.unwrap().remove(0) else { panic!() };
+    ledger.settle(old.seq, Settlement::Cancelled, long_ago).await.unwrap();
+    ledger.close().await;
+    let (_, counts) = world.work(&[room(1), minutes(1)]).await;
+    assert_eq!(counts.succeeded, 2);
+
+    let ledger = world.ledger();
+    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>);
+    let a_minute = tokio::time::sleep(Duration::from_secs(60));
+    assert_eq!(engine.run(false, a_minute).await, Stop::Drained);
+    let counts = ledger.counts(None).await.unwrap();
+    assert_eq!((counts.succeeded, counts.cancelled), (2, 0), "400 days are kept");
+    ledger.close().await;
 }

@@ -8,6 +8,7 @@ mod cable;
 mod checks;
 mod lives;
 mod plan;
+mod twins;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,8 +17,10 @@ use std::sync::{Mutex, Once, PoisonError, mpsc};
 use std::time::Duration;
 
 /// Seeds that once failed, and some that show much.
-const FIXED: &[u64] =
-    &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 35, 43, 96, 369];
+const FIXED: &[u64] = &[
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 35, 43, 96, 103, 116, 119,
+    133, 146, 369, 474, 1156, 1168,
+];
 
 /// Only ends a seed that hangs: nothing but a fault takes that long.
 const HANGS: Duration = Duration::from_secs(60);

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::audit::{Call, Calls, Finding};
+use crate::domain::audit::{Call, Calls, Finding, Waits};
 use crate::domain::catalog::Catalog;
 use crate::domain::job::LaneKey;
 use crate::domain::quota::{Key, Quota};
@@ -69,19 +69,21 @@ struct Judged {
     findings: Vec<Finding>,
 }
 
-/// The recorded calls of a lane, as intervals alone: a million of them are 16 MB.
+/// The recorded calls of a lane, as intervals alone: a million of them are 16 MB. And when its jobs waited.
 #[derive(Default)]
 struct Lane {
     calls: Vec<Call>,
     refused: usize,
+    waits: Waits,
 }
 
 /// Prints the proof; 1 if a window was exceeded.
 pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let catalog = catalog(&settings)?;
-    let since = args.since.map(|since| since.before(context.clock.now()));
-    let lanes = read(&ledger_of(&settings, args), since, settings.engine.grace)?;
+    let now = context.clock.now();
+    let since = args.since.map(|since| since.before(now));
+    let lanes = read(&ledger_of(&settings, args), since, now, settings.engine.grace)?;
     let planner = planner(&settings, &catalog, &lanes, args)?;
     let audit = Audit { since, ..judge(lanes, &planner) };
     if audit.quotas.is_empty() && !audit.not_judged.is_empty() {
@@ -128,22 +130,22 @@ fn planner(
 fn read(
     path: &std::path::Path,
     since: Option<Timestamp>,
+    now: Timestamp,
     grace: Duration,
 ) -> Result<BTreeMap<LaneKey, Lane>, LedgerError> {
     let since = since.unwrap_or_default();
     let mut lanes: BTreeMap<LaneKey, Lane> = BTreeMap::new();
-    Operator::open(path)?.each_call(since - grace, |call| {
+    let ledger = Operator::open(path)?;
+    ledger.each_call(since - grace, |call| {
         let counted_by = if call.open { call.counted_by + grace } else { call.counted_by };
         if counted_by < since {
             return;
         }
-        let lane = match lanes.get_mut(&call.lane) {
-            Some(lane) => lane,
-            None => lanes.entry(call.lane).or_default(),
-        };
+        let lane = lanes.entry(call.lane).or_default();
         lane.calls.push(Call::new(call.sent_at, counted_by));
         lane.refused += usize::from(call.refused);
     })?;
+    ledger.each_wait(since, now, |lane, from, to| lanes.entry(lane).or_default().waits.add(from, to))?;
     Ok(lanes)
 }
 
@@ -154,7 +156,9 @@ fn judge(lanes: BTreeMap<LaneKey, Lane>, planner: &Planner) -> Audit {
     let mut known = Vec::new();
     for (key, lane) in lanes {
         let Some(plan) = planner.plan(&key) else {
-            not_judged.push((key, lane.calls.len()));
+            if !lane.calls.is_empty() {
+                not_judged.push((key, lane.calls.len()));
+            }
             continue;
         };
         for quota in plan.quotas {
@@ -165,18 +169,19 @@ fn judge(lanes: BTreeMap<LaneKey, Lane>, planner: &Planner) -> Audit {
     let mut of_quota: Vec<_> = of_quota.into_iter().collect();
     of_quota.sort_by(|((one, _), _), ((other, _), _)| (&one.method, one).cmp(&(&other.method, other)));
     let mut sent: Option<(Timestamp, Timestamp)> = None;
-    let quotas = of_quota.into_iter().map(|((key, quota), lanes)| {
+    let quotas = of_quota.into_iter().filter_map(|((key, quota), lanes)| {
         // One key's calls at a time, for a ledger with millions.
         let lanes = || lanes.iter().filter_map(|lane| known.get(*lane));
+        let waits = Waits::merged(lanes().map(|lane| &lane.waits));
         let calls = Calls::new(lanes().flat_map(|lane| &lane.calls).copied().collect());
         let of_key = calls.sent();
         sent = sent.into_iter().chain(of_key).reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
-        Judged {
+        of_key.map(|_| Judged {
             key,
             calls: calls.count(),
             refused: lanes().map(|lane| lane.refused).sum(),
-            findings: quota.windows().iter().filter_map(|window| calls.judge(*window)).collect(),
-        }
+            findings: quota.windows().iter().filter_map(|window| calls.judge(*window, &waits)).collect(),
+        })
     });
     let quotas = quotas.collect();
     Audit { since: None, calls: known.iter().map(|lane| lane.calls.len()).sum(), sent, quotas, not_judged }
@@ -212,7 +217,7 @@ mod tests {
     fn calls(first_s: i64, count: i64) -> Lane {
         let sent = (first_s..first_s + count).map(Timestamp::from_unix_seconds);
         let half = Duration::from_millis(500);
-        Lane { calls: sent.map(|sent| Call::new(sent, sent + half)).collect(), refused: 1 }
+        Lane { calls: sent.map(|sent| Call::new(sent, sent + half)).collect(), refused: 1, waits: Waits::default() }
     }
 
     fn audit(lanes: Vec<(LaneKey, Lane)>) -> Audit {

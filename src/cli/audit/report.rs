@@ -13,6 +13,15 @@ use super::{Audit, Judged};
 /// Said with every proof, because it limits it.
 const JUDGED_BY: &str = "the quotas of the catalog and settings as they are now";
 
+/// What the columns mean.
+const NOTES: &str = "\
+SENT, REPLIED: the most calls in one window, if each was counted when it was sent, or when its reply came (without one: at its
+  deadline and engine.grace_ms). LARGEST: the most, wherever between the two each was counted; it decides. WHEN: the window up to it
+REFUSED: calls of this key refused for their pace, whichever quota it was for; they count as sent
+USE: calls sent while jobs waited, of all that this window allowed meanwhile; 100 % for the window that decides the pace.
+  Low for every window: something else held the jobs back (a pause, a suspension, a worker that did not run)
+";
+
 impl Audit {
     pub(super) fn document(&self) -> Value {
         json!({
@@ -38,6 +47,8 @@ impl Audit {
             ("COUNTED BY", Align::Left),
             ("CALLS", Align::Right),
             ("LIMIT", Align::Right),
+            ("SENT", Align::Right),
+            ("REPLIED", Align::Right),
             ("LARGEST", Align::Right),
             ("WHEN", Align::Left),
             ("REFUSED", Align::Right),
@@ -50,10 +61,12 @@ impl Audit {
                 format!("{} {}", quota.key.scope, quota.key.owner),
                 quota.calls.to_string(),
                 finding.window.to_string(),
+                finding.when_sent.to_string(),
+                finding.when_replied.to_string(),
                 finding.largest.to_string(),
                 finding.largest_at.to_string(),
                 quota.refused.to_string(),
-                format!("{:.1} %", used(quota, finding) * 100.0),
+                used(finding).map_or_else(|| "-".to_owned(), |used| format!("{:.1} %", used * 100.0)),
                 if finding.is_kept() { "kept" } else { "EXCEEDED" }.to_owned(),
             ]);
         }
@@ -72,19 +85,7 @@ impl Audit {
                 self.since.map(|since| format!(" that can have been counted since {since}")).unwrap_or_default();
             return writeln!(err, "the ledger holds no calls{since}: there is nothing to judge");
         };
-        writeln!(
-            err,
-            "LARGEST decides: the most calls that one window can have counted, wherever between its sending and its reply \
-             the platform counted each (without a reply: until its deadline and engine.grace_ms); WHEN: the window up to it"
-        )?;
-        writeln!(
-            err,
-            "REFUSED: calls of this key refused for their pace, whichever quota it was for; they count as sent"
-        )?;
-        writeln!(
-            err,
-            "USE: calls of all those that the window allowed from the first to the last; low too where no job waited"
-        )?;
+        err.write_all(NOTES.as_bytes())?;
         writeln!(err, "judged by {JUDGED_BY}")?;
         let (windows, exceeded) = (self.findings().count(), self.exceeded().count());
         let verdict = if exceeded == 0 { "none exceeded".to_owned() } else { format!("{exceeded} EXCEEDED") };
@@ -114,14 +115,17 @@ fn row(quota: &Judged, finding: &Finding) -> Value {
         "largest_when_replied": finding.when_replied,
         "largest_certain": finding.certain,
         "refused": quota.refused,
-        "allowed": finding.allowed,
-        "use": used(quota, finding),
+        "jobs_waited_s": finding.used.waited.as_secs_f64(),
+        "granted": finding.used.granted,
+        "allowed": finding.used.allowed,
+        "use": used(finding),
         "kept": finding.is_kept(),
     })
 }
 
-fn used(quota: &Judged, finding: &Finding) -> f64 {
-    quota.calls as f64 / finding.allowed as f64
+/// `None` if no job waited.
+fn used(finding: &Finding) -> Option<f64> {
+    (finding.used.allowed > 0).then(|| finding.used.granted as f64 / finding.used.allowed as f64)
 }
 
 fn breach(quota: &Judged, finding: &Finding) -> String {

@@ -46,7 +46,8 @@ pub fn quotas(settings: &Settings, catalog: &Catalog) -> Vec<Finding> {
     if !faults.is_empty() {
         return faults.into_iter().map(|fault| Finding::fault("quotas", fault, "")).collect();
     }
-    let own: usize = settings.apps.values().map(|app| app.quotas.len()).sum();
+    let own: usize =
+        settings.apps.values().map(|app| app.quotas.len() + app.tenants.values().map(Vec::len).sum::<usize>()).sum();
     let detail = if own == 0 { "as documented".to_owned() } else { format!("{own} replace documented ones") };
     vec![Finding::ok("quotas", detail)]
 }

@@ -1,28 +1,32 @@
-//! `paceline plan`: calls per quota, the deciding quota and the least time of a batch; nothing is sent or stored.
+//! `paceline plan`: when files of jobs will be done, calls per quota, the deciding window, and rows that repeat earlier
+//! ones; nothing is sent or stored. A ledger is opened for reading alone, beside its worker or without one.
 
 mod pace;
+mod report;
+mod rows;
 
-use std::io::Write;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use serde_json::json;
 
 use crate::domain::catalog::Catalog;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
+use crate::engine::forecast::{Basis, Forecast, Group, forecast};
 use crate::engine::quotas::Planner;
 use crate::settings::Settings;
+use crate::store::operator::{Outlook, Untouched};
+use crate::store::sqlite::inspect;
 use crate::wiring;
 
-use super::batch::{self, BatchArgs, FirstFaults};
+use super::batch::{self, BatchArgs, Checked, FirstFaults};
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
-use super::progress::duration;
-use super::table::{Align, Table};
+use super::forecast::Outset;
 
-pub use pace::{Plan, plan};
+use pace::Need;
+use rows::{PlannedRows, Repeated};
 
-/// Say how long files of jobs take at the documented pace, and which quota decides; send nothing
+/// Say when files of jobs will be done, which quota decides and which rows repeat earlier ones; send nothing
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -35,26 +39,105 @@ pub struct Args {
     json: bool,
 }
 
-/// Prints the plan.
+/// What will happen to the files.
+struct Plan {
+    now: Timestamp,
+    /// Rows that are jobs.
+    jobs: u64,
+    needs: Vec<Need>,
+    /// Of the files' batches alone, as `run` works them.
+    own: Forecast,
+    /// Of all that waits, if there is more.
+    all: Option<Others>,
+    repeats: Vec<Repeated>,
+    round_trips: BTreeMap<String, u64>,
+}
+
+/// The jobs of other batches.
+struct Others {
+    jobs: u64,
+    forecast: Forecast,
+}
+
+/// Prints the plan; 1 if some rows will end badly, repeat others or cannot move.
 pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let catalog = catalog(&settings)?;
     let decoder = Arc::new(batch::decoder(&settings, &catalog, false));
-    let mut first = FirstFaults::default();
-    let checked =
-        batch::check(&args.batch.sources()?, &decoder, &mut |fault| Ok(first.print(fault, &mut context.err)?))?;
+    let sources = args.batch.sources()?;
+    let (mut first, mut rows) = (FirstFaults::default(), PlannedRows::default());
+    let print = &mut |fault: &batch::RowFault| Ok(first.print(fault, &mut context.err)?);
+    let checked = batch::check_each(&sources, &decoder, print, &mut |row| rows.add(row))?;
     first.print_rest(&mut context.err)?;
     if !checked.is_valid() && (!args.skip_invalid || checked.bad_files > 0) {
         return Err(refuse(checked.summary(), "correct the rows, or leave them out with --skip-invalid"));
     }
-    let plan = plan(&checked.calls, &planner(&settings, &catalog, checked.calls.keys(), 1.0)?);
-    let now = context.clock.now();
+    let plan = plan(&settings, &catalog, &checked, &mut rows, context.clock.now())?;
     if args.json {
-        context.print_json(&document(&plan, checked.rows - checked.bad_rows, now))?;
+        context.print_json(&plan.document())?;
     } else {
-        write_plan(&plan, checked.rows - checked.bad_rows, now, &mut context.out)?;
+        plan.write(&mut context.out)?;
     }
-    Ok(Exit::Success)
+    Ok(if plan.is_well() { Exit::Success } else { Exit::Unwell })
+}
+
+fn plan(
+    settings: &Settings,
+    catalog: &Arc<Catalog>,
+    checked: &Checked,
+    rows: &mut PlannedRows,
+    now: Timestamp,
+) -> anyhow::Result<Plan> {
+    let reach = planner(settings, catalog, checked.calls.keys(), 1.0)?.span_max();
+    let outlook = match Untouched::open(&settings.store.path)? {
+        Some(ledger) => {
+            rows.look_into(&ledger)?;
+            ledger.outlook(now - reach)?
+        }
+        None => Outlook::default(),
+    };
+    let waiting = outlook.backlog.iter().map(|group| &group.lane);
+    let planner = Arc::new(planner(settings, catalog, checked.calls.keys().chain(waiting), 1.0)?);
+    let is_worked = inspect::is_worked(&settings.store.path);
+    let mut basis = Outset { settings, planner: Arc::clone(&planner), now, is_worked }.basis(outlook);
+    let youngest = basis.backlog.iter().map(|group| group.ages.1).max().unwrap_or_default();
+    let (mut own, others): (Vec<_>, Vec<_>) =
+        basis.backlog.drain(..).partition(|group| checked.batches.iter().any(|batch| **batch == *group.batch));
+    own.extend(rows.groups(youngest));
+    let needs = pace::needs(&calls(&own), &planner);
+    let running = std::mem::take(&mut basis.running);
+    basis.backlog.clone_from(&own);
+    let alone = forecast(&basis);
+    basis.running = running;
+    let jobs: u64 = others.iter().map(|group| group.count).sum();
+    let all = (jobs > 0).then(|| {
+        basis.backlog = others;
+        basis.backlog.extend(own);
+        Others { jobs, forecast: forecast(&basis) }
+    });
+    Ok(Plan {
+        now,
+        jobs: checked.rows - checked.bad_rows,
+        needs,
+        own: alone,
+        all,
+        repeats: rows.repeats().to_vec(),
+        round_trips: round_trips(&basis, checked),
+    })
+}
+
+fn calls(groups: &[Group]) -> BTreeMap<LaneKey, u64> {
+    let mut calls = BTreeMap::new();
+    for group in groups {
+        *calls.entry(group.lane.clone()).or_default() += group.count;
+    }
+    calls
+}
+
+/// In milliseconds, of the files' methods.
+fn round_trips(basis: &Basis, checked: &Checked) -> BTreeMap<String, u64> {
+    let of_lane = |lane: &LaneKey| (lane.method.clone(), basis.round_trip(lane).as_millis() as u64);
+    checked.calls.keys().map(of_lane).collect()
 }
 
 /// The worker's own planner: with the apps of the settings; without any, with apps made up for these lanes.
@@ -70,53 +153,4 @@ pub fn planner<'l>(
         wiring::apps_of(settings, catalog).map_err(|faults| refuse(faults.join("\n"), ""))?
     };
     Ok(Planner { catalog: Arc::clone(catalog), apps, speed })
-}
-
-fn document(plan: &Plan, jobs: u64, now: Timestamp) -> serde_json::Value {
-    let needs = plan.needs.iter().map(|need| {
-        json!({
-            "method": need.key.method, "scope": need.key.scope, "owner": need.key.owner, "quota": need.quota,
-            "calls": need.calls, "least_time_s": need.time.as_secs_f64(),
-        })
-    });
-    json!({
-        "jobs": jobs,
-        "quotas": needs.collect::<Vec<_>>(),
-        "least_time_s": plan.time.as_secs_f64(),
-        "finish_at": now + plan.time,
-    })
-}
-
-fn write_plan(plan: &Plan, jobs: u64, now: Timestamp, out: &mut impl Write) -> std::io::Result<()> {
-    let mut table = Table::new([
-        ("METHOD", Align::Left),
-        ("QUOTA", Align::Left),
-        ("COUNTED BY", Align::Left),
-        ("CALLS", Align::Right),
-        ("LEAST TIME", Align::Right),
-    ]);
-    for need in &plan.needs {
-        let counted_by = format!("{} {}", need.key.scope, need.key.owner);
-        table.row([
-            need.key.method.clone(),
-            need.quota.to_string(),
-            counted_by,
-            need.calls.to_string(),
-            duration(need.time),
-        ]);
-    }
-    table.write(out)?;
-    let jobs_word = if jobs == 1 { "job" } else { "jobs" };
-    match plan.needs.first() {
-        None => writeln!(out, "\nno job, nothing to do"),
-        Some(need) if need.time.is_zero() => writeln!(out, "\n{jobs} {jobs_word}: no quota makes them wait"),
-        Some(need) => writeln!(
-            out,
-            "\n{jobs} {jobs_word} take at least {}, until {} if started now on windows that are free; {} of {} decides",
-            duration(plan.time),
-            now + plan.time,
-            need.quota,
-            need.key.method,
-        ),
-    }
 }

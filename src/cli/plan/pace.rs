@@ -20,23 +20,11 @@ pub struct Need {
     pub time: Duration,
 }
 
-/// What a batch needs.
-#[derive(Clone, Debug, Default)]
-pub struct Plan {
-    /// By quota key, the longest first.
-    pub needs: Vec<Need>,
-    /// The whole batch's time at the least: every lane under all its quotas at once.
-    pub time: Duration,
-}
-
-/// What `calls` per lane need. Lanes that the settings and catalog do not know are left out: no such job is valid.
-pub fn plan(calls: &BTreeMap<LaneKey, u64>, planner: &Planner) -> Plan {
+/// What `calls` per lane need, by quota key, the longest first. Lanes that the settings and catalog do not know are left out.
+pub fn needs(calls: &BTreeMap<LaneKey, u64>, planner: &Planner) -> Vec<Need> {
     let mut needs: Vec<Need> = Vec::new();
-    let mut time = Duration::ZERO;
     for (lane, calls) in calls {
         let Some(plan) = planner.plan(lane) else { continue };
-        let windows: Vec<_> = plan.quotas.iter().flat_map(|(_, quota)| quota.windows()).copied().collect();
-        time = time.max(least_time(&windows, *calls));
         for (key, quota) in plan.quotas {
             match needs.iter_mut().find(|need| need.key == key) {
                 Some(need) => need.calls += calls,
@@ -48,8 +36,7 @@ pub fn plan(calls: &BTreeMap<LaneKey, u64>, planner: &Planner) -> Plan {
         need.time = least_time(need.quota.windows(), need.calls);
     }
     needs.sort_by_key(|need| std::cmp::Reverse(need.time));
-    let longest = needs.first().map_or(Duration::ZERO, |need| need.time);
-    Plan { needs, time: time.max(longest) }
+    needs
 }
 
 /// The time from the first to the last of `calls`, each as early as every window allows: in `[t, t+span)` at most
@@ -98,15 +85,15 @@ mod tests {
             BTreeMap::from([(lane("a", meetings), 6_000), (lane("b", meetings), 5_000), (lane("c", rooms), 41)]);
         let names = calls.keys().map(|lane| (lane.app.as_str(), lane.method.as_str()));
         let planner = Planner { apps: wiring::apps_for_rehearsal(&catalog, names), catalog, speed: 1.0 };
-        let plan = plan(&calls, &planner);
+        let needs = needs(&calls, &planner);
         let of = |method: &str, scope| {
-            let needs = plan.needs.iter().filter(|need| need.key.method == method && need.key.scope == scope);
+            let needs = needs.iter().filter(|need| need.key.method == method && need.key.scope == scope);
             needs.map(|need| need.calls).collect::<Vec<_>>()
         };
         assert_eq!(of(meetings, QuotaScope::Host), [11_000], "one host calls for both");
         assert_eq!(of(meetings, QuotaScope::App), [6_000, 5_000]);
         assert_eq!(of(rooms, QuotaScope::AppTenant), [41]);
-        assert!(plan.needs.is_sorted_by_key(|need| std::cmp::Reverse(need.time)));
-        assert_eq!(plan.time, Duration::from_secs(120));
+        assert!(needs.is_sorted_by_key(|need| std::cmp::Reverse(need.time)));
+        assert_eq!(needs[0].time, Duration::from_secs(120));
     }
 }

@@ -10,8 +10,9 @@
 
 #[cfg(test)]
 mod properties;
+mod waiting;
 
-use std::time::Duration;
+pub use waiting::{Use, Waits};
 
 use super::quota::Window;
 use super::time::{Timestamp, micros};
@@ -55,8 +56,8 @@ pub struct Finding {
     pub when_replied: usize,
     /// The most that one span held for certain: calls that were sent and counted inside it.
     pub certain: usize,
-    /// The most calls that the window allowed from the first sending to the last.
-    pub allowed: u64,
+    /// How much of what it allowed was used while jobs waited.
+    pub used: Use,
 }
 
 impl Finding {
@@ -88,9 +89,9 @@ impl Calls {
         Some((Timestamp(*self.sent.first()?), Timestamp(*self.sent.last()?)))
     }
 
-    /// Judges one window; `None` without calls.
-    pub fn judge(&self, window: Window) -> Option<Finding> {
-        let (first, last) = self.sent()?;
+    /// Judges one window, with the merged spans in which jobs of its lanes waited; `None` without calls.
+    pub fn judge(&self, window: Window, waits: &Waits) -> Option<Finding> {
+        self.sent.first()?;
         let span = micros(window.span);
         let (largest, largest_at) = overlap(&self.sent, &self.counted_by, span);
         Some(Finding {
@@ -100,7 +101,7 @@ impl Calls {
             when_sent: overlap(&self.sent, &self.sent, span).0,
             when_replied: overlap(&self.counted_by, &self.counted_by, span).0,
             certain: self.certain(span),
-            allowed: allowed(window, last.since(first)),
+            used: self.used(window, waits),
         })
     }
 
@@ -134,14 +135,10 @@ fn overlap(starts: &[i64], ends: &[i64], span: i64) -> (usize, i64) {
     (most, most_at)
 }
 
-/// The most calls that a window can take in `time`, both ends included: `limit` at once, and again after each span.
-fn allowed(window: Window, time: Duration) -> u64 {
-    let spans = micros(time) / micros(window.span).max(1);
-    u64::from(window.limit).saturating_mul(u64::try_from(spans).unwrap_or(0).saturating_add(1))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const MINUTE: i64 = 60_000_000;
@@ -149,7 +146,7 @@ mod tests {
     fn judged(limit: u32, calls: &[(i64, i64)]) -> Finding {
         let call = |&(sent, counted): &(i64, i64)| Call::new(Timestamp(sent), Timestamp(counted));
         let window = Window { limit, span: Duration::from_secs(60) };
-        Calls::new(calls.iter().map(call).collect()).judge(window).unwrap()
+        Calls::new(calls.iter().map(call).collect()).judge(window, &Waits::default()).unwrap()
     }
 
     fn counts(calls: &[(i64, i64)]) -> [usize; 4] {
@@ -200,13 +197,11 @@ mod tests {
     }
 
     #[test]
-    fn what_a_window_allowed_grows_at_each_full_span() {
-        let of = |micros: i64| judged(20, &[(0, 0), (micros, micros)]).allowed;
-        assert_eq!([0, MINUTE - 1, MINUTE, 9 * MINUTE].map(of), [20, 20, 40, 200]);
-    }
-
-    #[test]
     fn nothing_is_judged_without_calls() {
-        assert!(Calls::new(Vec::new()).judge(Window { limit: 1, span: Duration::from_secs(1) }).is_none());
+        assert!(
+            Calls::new(Vec::new())
+                .judge(Window { limit: 1, span: Duration::from_secs(1) }, &Waits::default())
+                .is_none()
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Call, Calls, Finding};
+use super::{Call, Calls, Finding, Waits};
 use crate::domain::quota::Window;
 use crate::domain::time::Timestamp;
 
@@ -16,7 +16,7 @@ type Interval = (i64, i64);
 fn judge(calls: &[Interval], limit: u32, span: i64) -> Finding {
     let window = Window { limit, span: Duration::from_micros(span.unsigned_abs()) };
     let calls = calls.iter().map(|&(sent, counted)| Call::new(Timestamp(sent), Timestamp(counted))).collect();
-    Calls::new(calls).judge(window).unwrap()
+    Calls::new(calls).judge(window, &Waits::default()).unwrap()
 }
 
 /// The most calls that one of all spans `[t, t+span)` holds, where `holds` says which it does.
@@ -95,8 +95,14 @@ proptest! {
         let mut calls: Vec<_> = paced.iter().map(|(call, _)| *call).collect();
         let found = judge(&calls, limit, span);
         prop_assert!(found.is_kept(), "{:?}", found);
-        // As many as were sent are no more than what was allowed.
-        prop_assert!(calls.len() as u64 <= found.allowed);
+        // As many as were sent while jobs waited are no more than what was allowed.
+        let mut waits = Waits::default();
+        waits.add(Timestamp(0), Timestamp(calls[calls.len() - 1].0));
+        let window = Window { limit, span: Duration::from_micros(span.unsigned_abs()) };
+        let all = calls.iter().map(|&(sent, counted)| Call::new(Timestamp(sent), Timestamp(counted)));
+        let used = Calls::new(all.collect()).judge(window, &waits).unwrap().used;
+        prop_assert_eq!(used.granted, calls.len() as u64);
+        prop_assert!(used.granted <= used.allowed, "{:?}", used);
         let tight: Vec<_> = (0..calls.len()).filter(|n| paced[*n].1).collect();
         if !tight.is_empty() {
             let n = tight[pick.index(tight.len())];

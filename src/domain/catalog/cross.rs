@@ -131,8 +131,16 @@ fn look_up(catalog: &Catalog, method: &Method, spec: &LookUp, faults: &mut Fault
             }
         }
     }
-    for (name, template) in &spec.matches {
-        template_faults(method, template, false, &format!("creation.matches.{name}"), faults);
+    for (key, fields) in [("matches", &spec.matches), ("unmarked", &spec.unmarked)] {
+        for (name, template) in fields {
+            template_faults(method, template, false, &format!("creation.{key}.{name}"), faults);
+        }
+    }
+    if spec.mark.is_empty() && !spec.unmarked.is_empty() {
+        faults.add("creation.unmarked", "belongs to a look-up with a mark");
+    }
+    for name in spec.least.iter().filter(|name| !spec.params.get(*name).is_some_and(is_template)) {
+        faults.add("creation.least", format!("{name} is no parameter that a job fills"));
     }
 }
 
@@ -156,8 +164,10 @@ fn items_faults(catalog: &Catalog, method: &Method, spec: &LookUp, first: Option
     });
     let compared = if spec.detail.is_some() { detailed } else { Some(first.clone()) };
     let Some(compared) = compared else { return };
-    for name in spec.matches.keys().filter(|name| lookup(&compared, name).is_none()) {
-        faults.add(format!("creation.matches.{name}"), "stands in no documented example of what is compared");
+    for (key, fields) in [("matches", &spec.matches), ("unmarked", &spec.unmarked)] {
+        for name in fields.keys().filter(|name| lookup(&compared, name).is_none()) {
+            faults.add(format!("creation.{key}.{name}"), "stands in no documented example of what is compared");
+        }
     }
 }
 

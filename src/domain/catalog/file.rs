@@ -172,10 +172,12 @@ fn look_up<'i>(section: &mut Section<'i>, file: &mut File<'i>) -> Option<LookUp>
     let delay_s: Option<u64> = section.require("delay_s", file);
     let method = section.require("method", file);
     let params = section.or_default("params", file);
+    let least = section.or_default("least", file);
     let items = section.require("items", file);
     let next = section.take("next", file);
     let detail = section.take("detail", file);
     let matches = section.require::<BTreeMap<String, Value>>("matches", file);
+    let unmarked = section.or_default("unmarked", file);
     let key = section.or_default("key", file);
     if matches.as_ref().is_some_and(BTreeMap::is_empty) {
         file.fault(section.at(), &section.field("matches"), "needs at least one field to compare");
@@ -185,10 +187,12 @@ fn look_up<'i>(section: &mut Section<'i>, file: &mut File<'i>) -> Option<LookUp>
         delay: Duration::from_secs(delay_s?),
         method: method?,
         params,
+        least,
         items: items?,
         next,
         detail,
         matches: matches?,
+        unmarked,
         key,
     })
 }
@@ -222,7 +226,10 @@ fn action<'i>(section: &mut Section<'i>, file: &mut File<'i>) -> Option<Action> 
         },
         "transient" => Action::Transient { verify: section.or_default("verify", file) },
         "permanent" => Action::Permanent,
-        "uncertain" => Action::Uncertain { settle_s: section.or_default("settle_s", file) },
+        "uncertain" => Action::Uncertain {
+            settle_s: section.or_default("settle_s", file),
+            exists: section.or_default("exists", file),
+        },
         "access-token" => Action::AccessToken,
         "suspend" => Action::Suspend { scope: section.require::<SuspendScope>("scope", file)? },
         other => {

@@ -103,8 +103,8 @@ fn codes_are_classified_as_documented() {
     }
     assert_eq!(room(190_011), Action::Suspend { scope: SuspendScope::Tenant });
     assert_eq!(room(125_001), Action::Permanent);
-    assert_eq!(meeting(400_301), Action::Uncertain { settle_s: 300 });
-    assert_eq!(meeting(400_302), Action::Uncertain { settle_s: 0 });
+    assert_eq!(meeting(400_301), Action::Uncertain { settle_s: 300, exists: false });
+    assert_eq!(meeting(400_302), Action::Uncertain { settle_s: 0, exists: true });
     assert_eq!(meeting(400_220), Action::Suspend { scope: SuspendScope::Lane });
 }
 
@@ -229,8 +229,8 @@ fn look_ups_are_checked_against_what_they_call() {
         "not of kind \"look-up\"",
     );
     one_fault(
-        "\"$body.room_level_id\"",
-        "\"$body.level\"",
+        "\"query.room_level_id\" = \"$body.room_level_id\"",
+        "\"query.room_level_id\" = \"$body.level\"",
         "creation.params.query.room_level_id",
         "$body.level refers to nothing",
     );
@@ -256,6 +256,18 @@ fn look_ups_are_checked_against_what_they_call() {
     );
     one_fault("\"$id\"", "\"$item\"", "creation.mark.body.custom_room_id", "$item refers to nothing");
     one_fault("key = \"room_id\"", "key = \"id\"", "creation.key", "has no \"id\"");
+    one_fault(
+        "unmarked = { name = ",
+        "unmarked = { label = ",
+        "creation.unmarked.label",
+        "stands in no documented example",
+    );
+    one_fault(
+        "items = \"rooms\"",
+        "items = \"rooms\"\nleast = [\"query.page_size\"]",
+        "creation.least",
+        "no parameter that a job fills",
+    );
 }
 
 #[test]

@@ -259,6 +259,8 @@ pub struct LookUp {
     pub method: String,
     /// Parameters of the listing: dotted name (`query.page_size`) → template.
     pub params: BTreeMap<String, Value>,
+    /// Of these, lower bounds: the least of several jobs' values serves them all.
+    pub least: Vec<String>,
     /// Dotted path of the items inside the result.
     pub items: String,
     /// How to get the next page.
@@ -267,6 +269,8 @@ pub struct LookUp {
     pub detail: Option<Detail>,
     /// Dotted field of the item → template that it must equal; an absent field equals an absent or empty value.
     pub matches: BTreeMap<String, Value>,
+    /// Compared as well where the create carries no mark.
+    pub unmarked: BTreeMap<String, Value>,
     /// Dotted path of the object's id inside the item; empty when the item is the id.
     pub key: String,
 }
@@ -338,6 +342,9 @@ pub enum Action {
     Uncertain {
         /// How long the platform takes to decide, in seconds.
         settle_s: u64,
+        /// Whether the platform says that the object is there: then the call is not made again.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        exists: bool,
     },
     /// The access token was refused: renewed and repeated once, then the app is suspended.
     AccessToken,

@@ -1,5 +1,6 @@
 //! A method as people read it, and as JSON for programs: what `paceline methods show` prints.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 use serde_json::{Map, Value, json};
@@ -188,16 +189,23 @@ fn look_up_words(look_up: &LookUp) -> String {
     if let Some(detail) = &look_up.detail {
         let _ = write!(words, ", each item with {}", detail.method);
     }
-    let matches = look_up.matches.iter().map(|(field, template)| {
-        let template =
-            template.as_str().map_or_else(|| template.to_string(), |text| text.trim_start_matches('$').to_owned());
-        format!("{field} = {template}")
-    });
-    let _ = write!(words, "; it is the same where {}", matches.collect::<Vec<_>>().join(", "));
+    let _ = write!(words, "; it is the same where {}", fields_words(&look_up.matches));
     for (name, template) in &look_up.mark {
         let _ = write!(words, "; an absent {name} is set to the job's {}", template.trim_start_matches('$'));
     }
+    if !look_up.unmarked.is_empty() {
+        let _ = write!(words, ", or with mark_created = false {} are compared", fields_words(&look_up.unmarked));
+    }
     words
+}
+
+fn fields_words(fields: &BTreeMap<String, Value>) -> String {
+    let word = |(field, template): (&String, &Value)| {
+        let template =
+            template.as_str().map_or_else(|| template.to_string(), |text| text.trim_start_matches('$').to_owned());
+        format!("{field} = {template}")
+    };
+    fields.iter().map(word).collect::<Vec<_>>().join(", ")
 }
 
 fn creation_json(creation: &Creation) -> Value {
@@ -208,10 +216,12 @@ fn creation_json(creation: &Creation) -> Value {
         "delay_s": look_up.delay.as_secs(),
         "method": look_up.method,
         "params": look_up.params,
+        "least": look_up.least,
         "items": look_up.items,
         "next": look_up.next,
         "detail": look_up.detail,
         "matches": look_up.matches,
+        "unmarked": look_up.unmarked,
         "key": look_up.key,
     })
 }
@@ -231,8 +241,9 @@ fn outcome(action: &Action) -> String {
         Action::Transient { verify: true } => "transient, verified first".to_owned(),
         Action::Transient { verify: false } => "transient".to_owned(),
         Action::Permanent => "permanent".to_owned(),
-        Action::Uncertain { settle_s: 0 } => "uncertain".to_owned(),
-        Action::Uncertain { settle_s } => format!("uncertain for {settle_s} s"),
+        Action::Uncertain { exists: true, .. } => "uncertain, not sent again".to_owned(),
+        Action::Uncertain { settle_s: 0, .. } => "uncertain".to_owned(),
+        Action::Uncertain { settle_s, .. } => format!("uncertain for {settle_s} s"),
         Action::AccessToken => "access token renewed".to_owned(),
         Action::Suspend { scope: SuspendScope::App } => "suspends the app".to_owned(),
         Action::Suspend { scope: SuspendScope::Tenant } => "suspends the tenant".to_owned(),

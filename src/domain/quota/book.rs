@@ -1,11 +1,16 @@
 //! The book of windows: all quota keys, and permits that cover several of them at once.
 
-use std::collections::{HashMap, VecDeque};
+mod restraints;
+
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
+pub use self::restraints::{Foreign, LoweredWindow, Refused};
+use super::line::{Line, Place};
 use super::pace::Pace;
 use super::pause::Pause;
+use super::reserve::{Class, Reserve, Reserves};
 use super::text::{Quota, Window};
 use super::window::Ring;
 use crate::domain::catalog::QuotaScope;
@@ -30,16 +35,16 @@ impl fmt::Display for Key {
 
 /// A key's place in the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyId(u32);
+pub struct KeyId(pub(super) u32);
 
 /// Why no permit is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blocked {
     /// The key that decides.
     pub key: KeyId,
-    /// When it has a permit at the earliest; `None` if that takes a reply.
+    /// When it has a permit at the earliest; `None` if that takes a reply, or the end of a hold.
     pub until: Option<Mono>,
-    /// The window that decides; `None` for a pause or the pace.
+    /// The window that decides; `None` for a pause, a hold or the pace.
     pub window: Option<Window>,
 }
 
@@ -57,36 +62,49 @@ pub struct Refusal<'a> {
 pub struct Usage {
     /// The key.
     pub key: Key,
-    /// Permits spent of each window, shortest first.
+    /// Permits spent of each window, shortest first; the limits are those that hold now.
     pub windows: Vec<(Window, u32)>,
     /// End of a pause.
     pub paused_until: Option<Mono>,
 }
 
-struct State {
+pub(super) struct State {
     key: Key,
-    rings: Vec<Ring>,
+    pub(super) rings: Vec<Ring>,
     in_flight: u32,
+    /// Whether nothing is granted until calls that its windows do not know of have been entered.
+    pub(super) is_held: bool,
     pause: Pause,
-    pace: Pace,
-    /// Whoever waits for this key, first come first served; the book only keeps the line.
-    waiters: VecDeque<usize>,
+    last: Option<restraints::Last>,
+    /// Whether somebody else's use of it is still to be told.
+    has_news: bool,
+    told: Option<Mono>,
+    pub(super) pace: Pace,
+    pub(super) reserves: Reserves,
+    /// Whoever waits for this key; the book only keeps the line.
+    line: Line,
 }
 
 /// All quota keys of the process.
 #[derive(Default)]
 pub struct Book {
-    states: Vec<State>,
-    ids: HashMap<Key, KeyId>,
+    pub(super) states: Vec<State>,
+    pub(super) ids: HashMap<Key, KeyId>,
+    reserve: Reserve,
 }
 
 impl Book {
+    /// An empty book that keeps these reserves at every key.
+    pub fn new(reserve: Reserve) -> Self {
+        Self { reserve, ..Self::default() }
+    }
+
     /// The key's place; a new key starts with this quota and all permits free.
     ///
     /// For a known key the quota is applied as it is now: windows keep the grants they have seen.
     pub fn key(&mut self, key: &Key, quota: &Quota) -> KeyId {
         if let Some(&id) = self.ids.get(key) {
-            self.change(id, quota);
+            self.change(id, quota, Mono(i64::MIN));
             return id;
         }
         let id = KeyId(self.states.len() as u32);
@@ -95,41 +113,26 @@ impl Book {
             key: key.clone(),
             rings: quota.windows().iter().copied().map(Ring::new).collect(),
             in_flight: 0,
+            is_held: false,
             pause: Pause::default(),
+            last: None,
+            has_news: false,
+            told: None,
             pace: Pace::under(quota),
-            waiters: VecDeque::new(),
+            reserves: Reserves::new(&self.reserve, quota),
+            line: Line::default(),
         });
         id
     }
 
-    fn change(&mut self, id: KeyId, quota: &Quota) {
-        let state = &mut self.states[id.0 as usize];
-        if state.rings.iter().map(Ring::window).eq(quota.windows().iter().copied()) {
-            return;
-        }
-        let longest = state.rings.iter().max_by_key(|ring| ring.span()).cloned();
-        state.rings = quota
-            .windows()
-            .iter()
-            .map(|&window| {
-                let mut ring = Ring::new(window);
-                if let Some(older) = &longest {
-                    ring.inherit(older);
-                }
-                ring
-            })
-            .collect();
-        state.pace = Pace::under(quota);
-    }
-
-    /// Whether one call under all these keys may leave at `now`; nothing is spent.
+    /// Whether one call of a class under all these keys may leave at `now`; nothing is spent.
     ///
     /// # Errors
     /// The key that decides, and when it has a permit at the earliest.
-    pub fn check(&mut self, keys: &[KeyId], now: Mono) -> Result<(), Blocked> {
+    pub fn check(&mut self, keys: &[KeyId], class: Class, now: Mono) -> Result<(), Blocked> {
         let mut latest: Option<Blocked> = None;
         for &key in keys {
-            let Err(blocked) = self.check_one(key, now) else { continue };
+            let Err(blocked) = self.check_one(key, class, now) else { continue };
             if blocked.until.is_none() {
                 return Err(blocked);
             }
@@ -140,8 +143,11 @@ impl Book {
         latest.map_or(Ok(()), Err)
     }
 
-    fn check_one(&mut self, key: KeyId, now: Mono) -> Result<(), Blocked> {
+    fn check_one(&mut self, key: KeyId, class: Class, now: Mono) -> Result<(), Blocked> {
         let state = &mut self.states[key.0 as usize];
+        if state.is_held {
+            return Err(Blocked { key, until: None, window: None });
+        }
         if let Err(until) = state.pause.check(now) {
             return Err(Blocked { key, until, window: None });
         }
@@ -155,9 +161,15 @@ impl Book {
             if until.is_none() {
                 return Err(blocked);
             }
-            if latest.is_none_or(|other| other.until < until) {
+            // Of two that open at the same time, the longer one decides.
+            if latest.is_none_or(|other| other.until <= until) {
                 latest = Some(blocked);
             }
+        }
+        if let Some((until, window)) = state.reserves.blocked(class, now)
+            && latest.is_none_or(|other| until.is_none() || other.until < until)
+        {
+            latest = Some(Blocked { key, until, window: Some(window) });
         }
         latest.map_or(Ok(()), Err)
     }
@@ -168,8 +180,8 @@ impl Book {
     ///
     /// # Errors
     /// As [`Self::check`].
-    pub fn take(&mut self, keys: &[KeyId], now: Mono) -> Result<Probes, Blocked> {
-        self.check(keys, now)?;
+    pub fn take(&mut self, keys: &[KeyId], class: Class, now: Mono) -> Result<Probes, Blocked> {
+        self.check(keys, class, now)?;
         if let Some(&main) = keys.first() {
             let paced = self.states[main.0 as usize].pace.check(now);
             paced.map_err(|at| Blocked { key: main, until: Some(at), window: None })?;
@@ -182,16 +194,18 @@ impl Book {
                 probes.set(index);
             }
             state.in_flight += 1;
+            state.reserves.take(class);
         }
         Ok(probes)
     }
 
-    /// Gives permits back: `counted_by` is the last instant at which the platform can have counted the call, `None` if it surely never left.
-    pub fn give_back(&mut self, keys: &[KeyId], counted_by: Option<Mono>) {
+    /// Gives permits of a class back: `counted_by` is the last instant at which the platform can have counted the call, `None` if it surely never left.
+    pub fn give_back(&mut self, keys: &[KeyId], class: Class, counted_by: Option<Mono>) {
         for &key in keys {
             let state = &mut self.states[key.0 as usize];
             assert!(state.in_flight > 0, "a permit came back that was never spent");
             state.in_flight -= 1;
+            state.reserves.give_back(class, counted_by);
             if let Some(counted_by) = counted_by {
                 state.rings.iter_mut().for_each(|ring| ring.give_back(counted_by));
             }
@@ -201,57 +215,72 @@ impl Book {
     /// Enters a call of an earlier process.
     pub fn restore(&mut self, keys: &[KeyId], counted_by: Mono) {
         for &key in keys {
-            self.states[key.0 as usize].rings.iter_mut().for_each(|ring| ring.give_back(counted_by));
+            let state = &mut self.states[key.0 as usize];
+            state.rings.iter_mut().for_each(|ring| ring.give_back(counted_by));
+            state.reserves.restore(counted_by);
         }
     }
 
-    /// Notes that a call with these keys was refused for its pace: the first key pauses.
-    pub fn refuse(&mut self, keys: &[KeyId], probes: Probes, now: Mono, refusal: Refusal<'_>) {
-        self.answered(keys, probes, false);
-        if let Some(&main) = keys.first() {
-            let state = &mut self.states[main.0 as usize];
-            state.pause.refuse(now, probes.has(0), refusal.reset, refusal.blocks);
+    /// Notes that a lane with these keys, whose next job was of class `before`, has one of the higher class `after`.
+    pub fn want(&mut self, keys: &[KeyId], before: Class, after: Class) {
+        for &key in keys {
+            self.states[key.0 as usize].reserves.want(before, after);
         }
     }
 
-    /// Notes that a call ended otherwise than by a refusal; `applied` if the platform really answered it.
-    pub fn answered(&mut self, keys: &[KeyId], probes: Probes, applied: bool) {
+    /// Notes that at `now` its next job is of the lower class `after`, or that there is none.
+    pub fn unwant(&mut self, keys: &[KeyId], before: Class, after: Class, now: Mono) {
+        for &key in keys {
+            self.states[key.0 as usize].reserves.unwant(before, after, now);
+        }
+    }
+
+    /// Notes that a call ended otherwise than by a refusal; with `applied_at` if the platform really answered it.
+    pub fn answered(&mut self, keys: &[KeyId], probes: Probes, applied_at: Option<Mono>) {
         for (index, &key) in keys.iter().enumerate() {
             if probes.has(index) {
-                self.states[key.0 as usize].pause.answered(true, applied);
+                let state = &mut self.states[key.0 as usize];
+                state.pause.answered(true, applied_at.is_some());
+                if let Some(now) = applied_at {
+                    state.reopen(now);
+                }
             }
         }
     }
 
-    /// Permits of a key that could be spent at `now`.
-    pub fn free(&mut self, key: KeyId, now: Mono) -> u32 {
+    /// Permits of a key that calls of a class could spend at `now`.
+    pub fn free(&mut self, key: KeyId, class: Class, now: Mono) -> u32 {
         let state = &mut self.states[key.0 as usize];
         let in_flight = state.in_flight;
         match state.pause.check(now) {
+            _ if state.is_held => 0,
             Err(_) => 0,
             Ok(true) => 1,
-            Ok(false) => state.rings.iter_mut().map(|ring| ring.free(now, in_flight)).min().unwrap_or(0),
+            Ok(false) => {
+                let free = state.rings.iter_mut().map(|ring| ring.free(now, in_flight)).min().unwrap_or(0);
+                free.min(state.reserves.free(class, now))
+            }
         }
     }
 
-    /// Puts somebody into a key's line, at its end or its head.
-    pub fn queue_up(&mut self, key: KeyId, who: usize, first: bool) {
-        let waiters = &mut self.states[key.0 as usize].waiters;
-        if first {
-            waiters.push_front(who);
-        } else {
-            waiters.push_back(who);
-        }
+    /// Puts somebody into a key's line, at the end or the head of a class.
+    pub fn queue_up(&mut self, key: KeyId, who: usize, class: Class, first: bool) -> Place {
+        self.states[key.0 as usize].line.enter(who, class, first)
+    }
+
+    /// Takes whoever has this place out of a key's line.
+    pub fn leave_line(&mut self, key: KeyId, place: Place) {
+        self.states[key.0 as usize].line.leave(place);
     }
 
     /// Takes the first out of a key's line.
     pub fn next_in_line(&mut self, key: KeyId) -> Option<usize> {
-        self.states[key.0 as usize].waiters.pop_front()
+        self.states[key.0 as usize].line.pop()
     }
 
-    /// Whether somebody waits for the key.
-    pub fn has_line(&self, key: KeyId) -> bool {
-        !self.states[key.0 as usize].waiters.is_empty()
+    /// The class of the first in a key's line, if somebody waits there.
+    pub fn first_in_line(&self, key: KeyId) -> Option<Class> {
+        self.states[key.0 as usize].line.class()
     }
 
     /// Who it is.
@@ -270,7 +299,7 @@ impl State {
         let in_flight = self.in_flight;
         Usage {
             key: self.key.clone(),
-            windows: self.rings.iter_mut().map(|ring| (ring.window(), ring.returning(now) + in_flight)).collect(),
+            windows: self.rings.iter_mut().map(|ring| (ring.working(now), ring.returning(now) + in_flight)).collect(),
             paused_until: self.pause.until().filter(|until| *until > now),
         }
     }
@@ -281,6 +310,11 @@ impl State {
 pub struct Probes(u8);
 
 impl Probes {
+    /// Whether it probes any.
+    pub const fn any(self) -> bool {
+        self.0 != 0
+    }
+
     const fn set(&mut self, index: usize) {
         self.0 |= 1 << (index & 7);
     }
@@ -311,21 +345,21 @@ mod tests {
     #[test]
     fn all_keys_or_none() {
         let (mut book, keys) = book(&["1000000/s", "1/s"]);
-        book.take(&keys, Mono(0)).unwrap();
-        let blocked = book.take(&keys, Mono(0)).unwrap_err();
+        book.take(&keys, Class::LOWEST, Mono(0)).unwrap();
+        let blocked = book.take(&keys, Class::LOWEST, Mono(0)).unwrap_err();
         assert_eq!((blocked.key, blocked.until), (keys[1], None), "in flight: only a reply can free it");
-        assert_eq!(book.free(keys[0], Mono(0)), 999_999, "the refused call spent nothing");
-        book.give_back(&keys, Some(Mono(10)));
-        assert_eq!(book.take(&keys, Mono(20)).unwrap_err().until, Some(Mono(1_000_011)));
-        book.take(&keys, Mono(1_000_011)).unwrap();
+        assert_eq!(book.free(keys[0], Class::LOWEST, Mono(0)), 999_999, "the refused call spent nothing");
+        book.give_back(&keys, Class::LOWEST, Some(Mono(10)));
+        assert_eq!(book.take(&keys, Class::LOWEST, Mono(20)).unwrap_err().until, Some(Mono(1_000_011)));
+        book.take(&keys, Class::LOWEST, Mono(1_000_011)).unwrap();
     }
 
     #[test]
     fn a_call_that_never_left_costs_nothing() {
         let (mut book, keys) = book(&["1/day"]);
-        book.take(&keys, Mono(0)).unwrap();
-        book.give_back(&keys, None);
-        assert_eq!(book.free(keys[0], Mono(0)), 1);
+        book.take(&keys, Class::LOWEST, Mono(0)).unwrap();
+        book.give_back(&keys, Class::LOWEST, None);
+        assert_eq!(book.free(keys[0], Class::LOWEST, Mono(0)), 1);
     }
 
     #[test]
@@ -335,22 +369,22 @@ mod tests {
             book.restore(&keys, Mono(at * 600_000));
         }
         book.key(&key("0"), &"5/min".parse().unwrap());
-        assert_eq!(book.free(keys[0], Mono(3_000_000)), 1);
+        assert_eq!(book.free(keys[0], Class::LOWEST, Mono(3_000_000)), 1);
         book.key(&key("0"), &"3/min".parse().unwrap());
-        assert_eq!(book.free(keys[0], Mono(3_000_000)), 0);
+        assert_eq!(book.free(keys[0], Class::LOWEST, Mono(3_000_000)), 0);
     }
 
     #[test]
     fn a_refusal_pauses_and_one_probe_reopens() {
         let (mut book, keys) = book(&["100/s"]);
-        let probes = book.take(&keys, Mono(0)).unwrap();
-        book.give_back(&keys, Some(Mono(1)));
-        book.refuse(&keys, probes, Mono(1), Refusal { reset: Some(Duration::from_secs(5)), blocks: &[] });
-        assert_eq!(book.take(&keys, Mono(2)).unwrap_err().until, Some(Mono(5_000_001)));
-        let probes = book.take(&keys, Mono(5_000_001)).unwrap();
-        assert_eq!(book.take(&keys, Mono(5_100_001)).unwrap_err().until, None);
-        book.give_back(&keys, Some(Mono(5_100_002)));
-        book.answered(&keys, probes, true);
-        assert!(book.take(&keys, Mono(5_200_000)).is_ok());
+        let probes = book.take(&keys, Class::LOWEST, Mono(0)).unwrap();
+        book.give_back(&keys, Class::LOWEST, Some(Mono(1)));
+        book.refuse(&keys, probes, Mono(0), Mono(1), Refusal { reset: Some(Duration::from_secs(5)), blocks: &[] });
+        assert_eq!(book.take(&keys, Class::LOWEST, Mono(2)).unwrap_err().until, Some(Mono(5_000_001)));
+        let probes = book.take(&keys, Class::LOWEST, Mono(5_000_001)).unwrap();
+        assert_eq!(book.take(&keys, Class::LOWEST, Mono(5_100_001)).unwrap_err().until, None);
+        book.give_back(&keys, Class::LOWEST, Some(Mono(5_100_002)));
+        book.answered(&keys, probes, Some(Mono(5_100_002)));
+        assert!(book.take(&keys, Class::LOWEST, Mono(5_200_000)).is_ok());
     }
 }

@@ -32,6 +32,28 @@ struct Slowed {
 }
 
 impl Gate {
+    /// Takes up an earlier process's pause.
+    pub fn restore_pause(&mut self, pause: Pause) {
+        self.pause = pause;
+    }
+
+    /// Takes up an earlier process's rate, and the rate at which the app was refused.
+    pub fn restore_rate(&mut self, rate: f64, refused_at: f64) {
+        let rate = rate.max(RATE_MIN);
+        self.slow_to(rate, refused_at.max(rate));
+    }
+
+    /// Whether a call that was let through before may still leave at `now`.
+    pub fn lets(&self, now: Mono, is_probe: bool) -> bool {
+        self.pause.lets(now, is_probe)
+    }
+
+    /// Ends the pause and the slowness now: the next call is the probe.
+    pub fn lift(&mut self, now: Mono) {
+        self.pause.end(now);
+        self.slowed = None;
+    }
+
     /// Lets a call through at `now`; `Ok(true)` if it is the probe after a pause.
     ///
     /// # Errors
@@ -44,7 +66,6 @@ impl Gate {
         if probe {
             self.pause.probe();
         }
-        self.count(now);
         Ok(probe)
     }
 
@@ -92,16 +113,27 @@ impl Gate {
         self.pause.until()
     }
 
+    /// The pause, which may have none.
+    pub const fn pause(&self) -> &Pause {
+        &self.pause
+    }
+
     /// Calls a second that the gate lets through, if it is slowed.
     pub fn rate(&self) -> Option<f64> {
         self.slowed.as_ref().map(|slowed| slowed.rate)
+    }
+
+    /// The rate beyond which a slowed gate is open again.
+    pub fn refused_at(&self) -> Option<f64> {
+        self.slowed.as_ref().map(|slowed| slowed.refused_at)
     }
 
     fn slow_to(&mut self, rate: f64, refused_at: f64) {
         self.slowed = Some(Slowed { rate, refused_at, pace: Pace::per_second(rate), successes: 0.0 });
     }
 
-    fn count(&mut self, now: Mono) {
+    /// Counts a call that left: what the app was refused at is measured by these.
+    pub fn sent(&mut self, now: Mono) {
         let since = now.since(self.second);
         if since >= Duration::from_secs(1) {
             self.calls_before = if since < Duration::from_secs(2) { self.calls } else { 0 };
@@ -121,6 +153,8 @@ mod tests {
         let mut gate = Gate::default();
         for n in 0..40 {
             assert_eq!(gate.pass(Mono(n)), Ok(false));
+            assert_eq!(gate.pass(Mono(n)), Ok(false), "let through, and then kept by its quota");
+            gate.sent(Mono(n));
         }
         gate.refuse(Mono(100), false, None);
         gate.refuse(Mono(101), false, None);

@@ -7,17 +7,30 @@
 
 mod adaptive;
 mod book;
+mod change;
+#[cfg(test)]
+mod change_properties;
+#[cfg(test)]
+mod cost;
+mod foreign;
+#[cfg(test)]
+mod foreign_properties;
 mod gate;
+mod line;
 mod pace;
 mod pause;
 #[cfg(test)]
 mod properties;
+mod reserve;
 mod text;
 mod window;
 
 pub use adaptive::Concurrency;
-pub use book::{Blocked, Book, Key, KeyId, Probes, Refusal, Usage};
+pub use book::{Blocked, Book, Foreign, Key, KeyId, LoweredWindow, Probes, Refusal, Refused, Usage};
+pub use change::Gap;
 pub use gate::Gate;
+pub use line::Place;
 pub use pace::Pace;
 pub use pause::Pause;
+pub use reserve::{Class, Reserve};
 pub use text::{Quota, Window};

@@ -7,6 +7,8 @@ use crate::domain::time::Mono;
 /// Waits of a key that was refused without a documented block or a reset from the server: doubled with each refusal.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
+/// A reset further ahead than this is taken for a mistake of whoever sent it.
+const RESET_MAX: Duration = Duration::from_secs(86_400);
 
 /// Stops a key after a refusal.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +20,16 @@ pub struct Pause {
 }
 
 impl Pause {
+    /// As an earlier process left it.
+    pub const fn restored(until: Mono, refusals: u32) -> Self {
+        Self { until: Some(until), probing: false, refusals }
+    }
+
+    /// Whether a call that was granted before may still leave at `now`: no pause has begun since, or it is the probe.
+    pub fn lets(&self, now: Mono, is_probe: bool) -> bool {
+        self.until.is_none_or(|until| is_probe && until <= now)
+    }
+
     /// Whether a call may leave at `now`: `Ok(true)` for the probe, else the end of the wait (`None`: the probe's reply).
     pub fn check(&self, now: Mono) -> Result<bool, Option<Mono>> {
         match self.until {
@@ -35,7 +47,7 @@ impl Pause {
 
     /// Notes a refusal at `now`. Those of calls that were in flight when the pause began do not lengthen it.
     ///
-    /// The server's `reset` counts; else the documented `blocks` (the last one repeats); else a doubling wait.
+    /// The server's `reset` counts; else the documented `blocks`, the first one again after the last; else a doubling wait.
     pub fn refuse(&mut self, now: Mono, was_probe: bool, reset: Option<Duration>, blocks: &[Duration]) {
         if was_probe {
             self.probing = false;
@@ -45,7 +57,7 @@ impl Pause {
         if was_probe || self.until.is_none() {
             self.refusals = self.refusals.saturating_add(1);
         }
-        let wait = reset.unwrap_or_else(|| self.wait(blocks));
+        let wait = reset.map_or_else(|| self.wait(blocks), |reset| reset.min(RESET_MAX));
         let until = now + wait;
         self.until = Some(self.until.map_or(until, |old| old.max(until)));
     }
@@ -64,10 +76,20 @@ impl Pause {
         self.until
     }
 
+    /// Refusals in a row, each after the pause of the one before.
+    pub const fn refusals(&self) -> u32 {
+        self.refusals
+    }
+
+    /// Ends the pause now: the next call is its probe.
+    pub fn end(&mut self, now: Mono) {
+        self.until = self.until.map(|until| until.min(now));
+    }
+
     fn wait(&self, blocks: &[Duration]) -> Duration {
         let index = self.refusals.saturating_sub(1) as usize;
-        if let Some(last) = blocks.last() {
-            return *blocks.get(index).unwrap_or(last);
+        if !blocks.is_empty() {
+            return blocks[index % blocks.len()];
         }
         FIRST.saturating_mul(1 << index.min(6)).min(LONGEST)
     }
@@ -103,5 +125,38 @@ mod tests {
         pause.probe();
         pause.refuse(Mono(61_000_000), true, None, &blocks);
         assert_eq!(pause.until(), Some(Mono(61_000_000) + MINUTE * 60));
+        let now = Mono(61_000_000) + MINUTE * 60;
+        pause.probe();
+        pause.refuse(now, true, None, &blocks);
+        assert_eq!(pause.until(), Some(now + MINUTE), "after the longest the first");
+    }
+
+    #[test]
+    fn what_was_granted_before_a_pause_stays_behind_but_for_its_probe() {
+        let mut pause = Pause::default();
+        assert!(pause.lets(Mono(0), false));
+        pause.refuse(Mono(0), false, Some(MINUTE), &[]);
+        assert!(!pause.lets(Mono(1), false) && !pause.lets(Mono(1), true));
+        assert_eq!(pause.check(Mono(60_000_000)), Ok(true));
+        pause.probe();
+        assert!(pause.lets(Mono(60_000_000), true) && !pause.lets(Mono(60_000_000), false));
+    }
+
+    #[test]
+    fn an_earlier_process_s_pause_goes_on_where_it_was() {
+        let blocks = [MINUTE, MINUTE * 60];
+        let mut pause = Pause::restored(Mono(30_000_000), 1);
+        assert_eq!(pause.check(Mono(0)), Err(Some(Mono(30_000_000))));
+        assert_eq!(pause.check(Mono(30_000_000)), Ok(true));
+        pause.probe();
+        pause.refuse(Mono(30_000_000), true, None, &blocks);
+        assert_eq!((pause.until(), pause.refusals()), (Some(Mono(30_000_000) + MINUTE * 60), 2));
+    }
+
+    #[test]
+    fn a_reset_in_the_far_future_is_not_believed() {
+        let mut pause = Pause::default();
+        pause.refuse(Mono(0), false, Some(Duration::from_secs(1_800_000_000)), &[]);
+        assert_eq!(pause.until(), Some(Mono(0) + RESET_MAX));
     }
 }

@@ -1,58 +1,87 @@
 //! What comes back into the schedule: permits, slots and jobs.
 
-use super::{Ended, LaneKey, Mono, Queued, Schedule, Tally, ThrottleScope, Ticket, Timestamp};
+use std::time::Duration;
+
+use super::restraints::{Mark, Notice};
+use super::{Ended, Failure, LaneKey, Mono, Queued, Refusal, Schedule, Tally, ThrottleScope, Ticket, Timestamp};
+use crate::domain::time::micros;
+
+/// Jobs that become due for a look-up within this time share it.
+const VERIFY_EVERY: Duration = Duration::from_secs(5);
 
 impl Schedule {
-    /// Gives the permit back, when the call's reply is there or given up on.
-    pub fn end_call(&mut self, ticket: Ticket, ended: Ended<'_>, now: Mono) {
+    /// Gives the permit back, when the call's reply is there or given up on. Says what a person should hear of.
+    pub fn end_call(&mut self, ticket: Ticket, ended: Ended<'_>, now: Mono) -> Vec<Notice> {
         let lane = &mut self.lanes[ticket.lane];
-        let keys = lane.keys.clone();
+        let keys = lane.take_back(ticket.generation);
         let app = lane.key.app.clone();
         self.book.give_back(
             &keys,
+            ticket.class,
             match ended {
-                Ended::NotSent | Ended::Unreachable => None,
+                Ended::NotSent | Ended::Unreachable(_) => None,
                 Ended::Answered | Ended::Refused(..) => Some(now),
                 Ended::Lost(until) => Some(until),
             },
         );
-        lane.tally.sent += u64::from(!matches!(ended, Ended::NotSent | Ended::Unreachable));
-        let mut gate_refused = false;
+        lane.tally.sent += u64::from(!matches!(ended, Ended::NotSent | Ended::Unreachable(_)));
+        let applied = matches!(ended, Ended::Answered | Ended::Refused(..)).then_some(now);
+        let mut notices = Vec::new();
         match ended {
-            Ended::Refused(scope, refusal) => {
+            Ended::Refused(scope, refusal, cause) => {
                 lane.tally.throttled += 1;
-                if scope == ThrottleScope::Concurrency {
-                    lane.concurrency.lower(lane.in_flight);
-                }
-                if scope == ThrottleScope::Method {
-                    self.book.refuse(&keys, ticket.probes, now, refusal);
-                } else {
-                    self.book.answered(&keys, ticket.probes, true);
-                }
-                if scope == ThrottleScope::App {
-                    gate_refused = true;
-                    self.gate(&app).gate.refuse(now, ticket.gate_probe, refusal.reset);
-                }
+                notices = self.refuse(ticket, scope, refusal, cause, now);
+            }
+            Ended::Unreachable(cause) => {
+                self.book.answered(&keys, ticket.probes, None);
+                notices.extend(self.pause_app(&app, cause, now, |gate| gate.unreachable(now, ticket.gate_probe)));
             }
             Ended::Answered => {
                 lane.concurrency.succeed();
-                self.book.answered(&keys, ticket.probes, true);
+                self.book.answered(&keys, ticket.probes, applied);
             }
-            Ended::Unreachable => {
-                self.book.answered(&keys, ticket.probes, false);
-                gate_refused = true;
-                self.gate(&app).gate.unreachable(now, ticket.gate_probe);
-            }
-            Ended::NotSent | Ended::Lost(_) => self.book.answered(&keys, ticket.probes, false),
+            Ended::NotSent | Ended::Lost(_) => self.book.answered(&keys, ticket.probes, None),
         }
-        if !gate_refused {
-            let applied = matches!(ended, Ended::Answered | Ended::Refused(..));
-            self.gate(&app).gate.answered(ticket.gate_probe, applied);
+        if !matches!(ended, Ended::Unreachable(_) | Ended::Refused(ThrottleScope::App, ..)) {
+            self.gate(&app).gate.answered(ticket.gate_probe, applied.is_some());
         }
+        notices.extend(self.foreign_use(ticket, now));
         self.wake_gate(&app);
-        for key in keys {
+        for &key in &*keys {
             self.wake_line(key, now);
         }
+        notices
+    }
+
+    /// A refusal for pace slows down what it names: the method's key, the app or the lane.
+    fn refuse(
+        &mut self,
+        ticket: Ticket,
+        scope: ThrottleScope,
+        refusal: Refusal<'_>,
+        cause: &Failure,
+        now: Mono,
+    ) -> Vec<Notice> {
+        let keys = self.lanes[ticket.lane].keys.clone();
+        match scope {
+            ThrottleScope::Method => return self.refuse_key(ticket, &keys, refusal, cause, now),
+            ThrottleScope::App => {
+                self.book.answered(&keys, ticket.probes, Some(now));
+                let app = self.lanes[ticket.lane].key.app.clone();
+                let notice =
+                    self.pause_app(&app, cause, now, |gate| gate.refuse(now, ticket.gate_probe, refusal.reset));
+                return notice.into_iter().collect();
+            }
+            ThrottleScope::Concurrency => {
+                self.book.answered(&keys, ticket.probes, Some(now));
+                self.forget_if_over(&Mark::Lane(ticket.lane), now);
+                let lane = &mut self.lanes[ticket.lane];
+                lane.concurrency.lower(lane.in_flight, ticket.granted, now);
+                let app = lane.key.app.clone();
+                self.restraints.note(Mark::Lane(ticket.lane), &app, now, cause);
+            }
+        }
+        Vec::new()
     }
 
     /// Gives the slot back, when the job is settled. What becomes of the job is said by one of the calls below.
@@ -71,12 +100,16 @@ impl Schedule {
     pub fn put_back(&mut self, lane: &LaneKey, job: Queued, not_before: Option<Timestamp>) {
         if let Some(id) = self.lane(lane) {
             self.lanes[id].put_back(job, not_before);
+            self.want(id);
             self.make_ready(id);
         }
     }
 
-    /// Puts a job among those to be verified, not before `at`.
+    /// Puts a job among those to be verified, not before `at`. Those of a few seconds are verified together: one reading
+    /// of a listing serves them all.
     pub fn put_uncertain(&mut self, lane: &LaneKey, job: Queued, at: Timestamp) {
+        let step = micros(VERIFY_EVERY.div_f64(self.planner.speed.max(1.0))).max(1);
+        let at = Timestamp(at.0.saturating_add(step - 1).div_euclid(step).saturating_mul(step));
         if let Some(id) = self.lane(lane) {
             self.lanes[id].add_uncertain(job, at);
             self.make_ready(id);
@@ -86,7 +119,7 @@ impl Schedule {
     /// The verification handed out by [`Next::Verify`] is over; the lane may begin another.
     pub fn verified(&mut self, lane: &LaneKey) {
         if let Some(id) = self.lane(lane) {
-            self.lanes[id].verifying = false;
+            self.lanes[id].verifying = 0;
             self.make_ready(id);
         }
     }

@@ -1,62 +1,17 @@
-//! One lane: its jobs in order of priority, deadline and age, those that wait for their time, and its slots.
+//! One lane: its jobs, its slots, and the calls that the worker itself makes of it.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use super::Ticket;
+use super::backlog::{Backlog, Postponed, Queued};
 use crate::domain::job::LaneKey;
-use crate::domain::quota::{Concurrency, KeyId};
+use crate::domain::quota::{Class, Concurrency, KeyId, Place, Reserve};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, Waiting};
 use crate::engine::quotas::LanePlan;
-
-/// A job in its lane: small, because there may be a million of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Queued {
-    /// Its number.
-    pub seq: JobSeq,
-    /// Its batch, empty if none.
-    pub batch: Arc<str>,
-    /// 0 to 9.
-    pub priority: u8,
-    /// Expired at this instant.
-    pub not_after: Option<Timestamp>,
-    /// Attempts charged so far.
-    pub attempts: u32,
-    /// Access tokens refused in a row as soon as they were fetched.
-    pub renewals: u8,
-    /// Refusals in a row because calls got into each other's way.
-    pub contended: u32,
-    /// Whether a look-up has not found it once already.
-    pub looked: bool,
-}
-
-impl Queued {
-    /// Greater goes first: priority, then deadline, then age.
-    fn rank(&self) -> (u8, Reverse<Timestamp>, Reverse<JobSeq>) {
-        (self.priority, Reverse(self.not_after.unwrap_or(Timestamp(i64::MAX))), Reverse(self.seq))
-    }
-
-    /// Whether its deadline has passed.
-    pub fn is_expired(&self, wall: Timestamp) -> bool {
-        self.not_after.is_some_and(|at| at <= wall)
-    }
-}
-
-impl Ord for Queued {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.rank().cmp(&other.rank())
-    }
-}
-
-impl PartialOrd for Queued {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
 
 /// How a lane has done since the process started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,65 +33,91 @@ pub struct Tally {
 pub(super) struct Lane {
     pub key: Arc<LaneKey>,
     pub plan: Arc<LanePlan>,
-    pub keys: Vec<KeyId>,
+    pub keys: Arc<[KeyId]>,
+    /// Counts how often the keys became others.
+    pub generation: u32,
+    /// Permits out under the keys of now, and under those before.
+    pub out: u32,
+    former: Vec<Former>,
+    /// Whether the settings or the catalog have lost its app or method.
+    pub is_gone: bool,
     pub concurrency: Concurrency,
     /// Slots taken by jobs.
     pub in_flight: u32,
-    pub verifying: bool,
+    /// Jobs that are being verified.
+    pub verifying: usize,
     pub suspended: bool,
     /// Whether it stands in the schedule's line of lanes to look at.
     pub ready: bool,
     pub in_slot_line: bool,
-    /// The quota keys in whose lines it stands.
-    pub lines: Vec<KeyId>,
+    /// The quota keys in whose lines it stands, and where.
+    pub lines: Vec<(KeyId, Place)>,
     /// The line it was called out of for its next turn.
-    pub woken_by: Option<KeyId>,
+    pub woken_by: Option<(KeyId, Class)>,
+    /// The class of its next job, as the book knows it.
+    pub wants: Class,
     pub tally: Tally,
+    pub backlog: Backlog,
     calls: VecDeque<oneshot::Sender<Ticket>>,
-    due: BinaryHeap<Queued>,
-    later: BinaryHeap<Later>,
-    uncertain: BinaryHeap<Later>,
+    uncertain: Postponed,
 }
 
-/// A job with the instant before which it is not looked at.
-#[derive(Debug, PartialEq, Eq)]
-struct Later {
-    at: Timestamp,
-    job: Queued,
-}
-
-impl Ord for Later {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.at.cmp(&self.at).then_with(|| self.job.cmp(&other.job))
-    }
-}
-
-impl PartialOrd for Later {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
+/// Keys that a lane had, with the permits that are still out under them.
+struct Former {
+    generation: u32,
+    keys: Arc<[KeyId]>,
+    out: u32,
 }
 
 impl Lane {
-    pub(super) fn new(key: LaneKey, plan: Arc<LanePlan>, keys: Vec<KeyId>, concurrency_max: u32) -> Self {
+    pub(super) fn new(key: LaneKey, plan: Arc<LanePlan>, keys: Arc<[KeyId]>, concurrency_max: u32) -> Self {
         Self {
             key: Arc::new(key),
             plan,
             keys,
+            generation: 0,
+            out: 0,
+            former: Vec::new(),
+            is_gone: false,
             concurrency: Concurrency::new(concurrency_max),
             in_flight: 0,
-            verifying: false,
+            verifying: 0,
             suspended: false,
             ready: false,
             in_slot_line: false,
             lines: Vec::new(),
             woken_by: None,
+            wants: Class::LOWEST,
             tally: Tally::default(),
+            backlog: Backlog::default(),
             calls: VecDeque::new(),
-            due: BinaryHeap::new(),
-            later: BinaryHeap::new(),
-            uncertain: BinaryHeap::new(),
+            uncertain: Postponed::default(),
         }
+    }
+
+    /// Changes the keys; permits that are out come back to those that they were granted under.
+    pub(super) fn change_keys(&mut self, keys: Arc<[KeyId]>) {
+        let keys = std::mem::replace(&mut self.keys, keys);
+        let (generation, out) = (self.generation, std::mem::take(&mut self.out));
+        if out > 0 {
+            self.former.push(Former { generation, keys, out });
+        }
+        self.generation += 1;
+    }
+
+    /// The keys that a permit of this generation comes back to.
+    pub(super) fn take_back(&mut self, generation: u32) -> Arc<[KeyId]> {
+        let Some(at) = self.former.iter().position(|former| former.generation == generation) else {
+            self.out = self.out.saturating_sub(1);
+            return Arc::clone(&self.keys);
+        };
+        self.former[at].out -= 1;
+        if self.former[at].out == 0 { self.former.swap_remove(at).keys } else { Arc::clone(&self.former[at].keys) }
+    }
+
+    /// Lets those who wait for a permit of the worker's own know that none will come.
+    pub(super) fn drop_calls(&mut self) {
+        self.calls.clear();
     }
 
     pub(super) fn add(&mut self, waiting: Waiting) {
@@ -150,7 +131,8 @@ impl Lane {
             attempts: waiting.attempts,
             renewals: 0,
             contended: 0,
-            looked: false,
+            look_faults: 0,
+            looked_s: None,
         };
         if uncertain {
             self.add_uncertain(job, at.unwrap_or_default());
@@ -160,39 +142,35 @@ impl Lane {
     }
 
     pub(super) fn put_back(&mut self, job: Queued, not_before: Option<Timestamp>) {
-        match not_before {
-            Some(at) => self.later.push(Later { at, job }),
-            None => self.due.push(job),
-        }
+        self.backlog.add(job, not_before);
     }
 
     pub(super) fn add_uncertain(&mut self, job: Queued, at: Timestamp) {
-        self.uncertain.push(Later { at, job });
+        self.uncertain.push(at, job);
     }
 
     pub(super) fn add_call(&mut self, call: oneshot::Sender<Ticket>) {
         self.calls.push_back(call);
     }
 
-    /// Moves jobs whose time has come to where they are taken from.
-    pub(super) fn promote(&mut self, wall: Timestamp) {
-        while self.later.peek().is_some_and(|later| later.at <= wall) {
-            if let Some(later) = self.later.pop() {
-                self.due.push(later.job);
-            }
-        }
+    /// Whether there is an uncertain job whose time has come.
+    pub(super) fn is_look_up_due(&self, wall: Timestamp) -> bool {
+        self.uncertain.next().is_some_and(|at| at <= wall)
     }
 
-    /// Takes the first job if its deadline has passed.
-    pub(super) fn pop_expired(&mut self, wall: Timestamp) -> Option<Queued> {
-        self.due.peek().filter(|job| job.is_expired(wall))?;
-        self.due.pop()
+    /// Takes the uncertain jobs whose time has come: one look-up serves them all.
+    pub(super) fn take_uncertain(&mut self, wall: Timestamp) -> Vec<Queued> {
+        std::iter::from_fn(|| self.uncertain.pop(wall)).collect()
     }
 
-    /// Takes an uncertain job whose time has come.
-    pub(super) fn pop_uncertain(&mut self, wall: Timestamp) -> Option<Queued> {
-        self.uncertain.peek().filter(|later| later.at <= wall)?;
-        self.uncertain.pop().map(|later| later.job)
+    /// The jobs that wait to be verified.
+    pub(super) fn uncertain(&self) -> impl Iterator<Item = JobSeq> {
+        self.uncertain.seqs()
+    }
+
+    /// Whether nothing waits but to be verified.
+    pub(super) fn is_only_uncertain(&self) -> bool {
+        self.backlog.len() == 0
     }
 
     /// Takes a call that the worker itself waits for; those whose waiter has gone are dropped.
@@ -212,23 +190,22 @@ impl Lane {
         !self.calls.is_empty()
     }
 
-    pub(super) fn has_job(&self) -> bool {
-        !self.due.is_empty()
-    }
-
-    pub(super) fn pop_job(&mut self) -> Option<Queued> {
-        self.due.pop()
-    }
-
-    /// When the next job that waits for its time can be looked at.
+    /// When the lane must be looked at again for the sake of a job that waits for its time or whose deadline passes.
+    ///
+    /// What may have been applied is verified whatever its deadline says.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        let later = self.later.peek().map(|later| later.at);
-        let uncertain = self.uncertain.peek().filter(|_| !self.verifying).map(|later| later.at);
-        later.into_iter().chain(uncertain).min()
+        let uncertain = self.uncertain.next().filter(|_| self.verifying == 0);
+        self.backlog.next().into_iter().chain(uncertain).min()
+    }
+
+    /// The class of the job that is sent next; the lowest if there is none, or if the lane stands still.
+    pub(super) fn class(&self, reserve: &Reserve) -> Class {
+        let priority = self.backlog.priority().filter(|_| !self.suspended && !self.is_gone);
+        priority.map_or(Class::LOWEST, |priority| reserve.class_of(priority))
     }
 
     /// Jobs that wait, of whatever kind.
     pub(super) fn waiting(&self) -> usize {
-        self.due.len() + self.later.len() + self.uncertain.len()
+        self.backlog.len() + self.uncertain.len()
     }
 }

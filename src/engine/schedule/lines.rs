@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Blocked, KeyId, LaneId, Mono, Schedule};
+use super::{Blocked, Class, KeyId, LaneId, Mono, Schedule};
 
 impl Schedule {
     pub(super) fn pass_gate(&mut self, id: LaneId, now: Mono) -> Option<bool> {
@@ -33,14 +33,18 @@ impl Schedule {
         }
     }
 
-    /// Puts a lane into the line of the key that decides: at its head if it was woken from there just now.
-    pub(super) fn wait_for(&mut self, id: LaneId, blocked: Blocked, now: Mono) {
+    /// Puts a lane into the line of the key that decides: at its class's head if it was woken from there just now.
+    pub(super) fn wait_for(&mut self, id: LaneId, class: Class, blocked: Blocked, now: Mono) {
         let key = blocked.key;
         let lane = &mut self.lanes[id];
-        if !lane.lines.contains(&key) {
-            lane.lines.push(key);
-            let first = lane.woken_by == Some(key);
-            self.book.queue_up(key, id, first);
+        let stands = lane.lines.iter().position(|(line, _)| *line == key);
+        if stands.is_none_or(|at| lane.lines[at].1.class() != class) {
+            // Its next job is of another class than when it queued up.
+            if let Some(at) = stands {
+                self.book.leave_line(key, lane.lines.swap_remove(at).1);
+            }
+            let first = lane.woken_by == Some((key, class));
+            lane.lines.push((key, self.book.queue_up(key, id, class, first)));
         }
         match (blocked.window, blocked.until) {
             (None, Some(at)) => self.key_timers.arm(key, at),
@@ -62,31 +66,58 @@ impl Schedule {
     pub(super) fn pass_on(&mut self, id: LaneId, now: Mono) {
         for index in 0..self.lanes[id].keys.len() {
             let key = self.lanes[id].keys[index];
-            if !self.lanes[id].lines.contains(&key) {
+            if !self.lanes[id].lines.iter().any(|(line, _)| *line == key) {
                 self.wake_line(key, now);
             }
         }
     }
 
-    /// Wakes the first of a key's line if there is a permit; its turn wakes the next, or else the alarm does.
+    /// Wakes the first of a key's line if there is a permit for it; its turn wakes the next, or else the alarm does.
+    ///
+    /// What the first cannot have, being of the highest class that waits, nobody behind it can.
     pub(super) fn wake_line(&mut self, key: KeyId, now: Mono) {
-        if !self.book.has_line(key) {
-            return;
-        }
-        if self.book.free(key, now) == 0 {
+        let Some(class) = self.book.first_in_line(key) else { return };
+        if self.book.free(key, class, now) == 0 {
             return self.arm(key, now);
         }
         if let Some(id) = self.book.next_in_line(key) {
             let lane = &mut self.lanes[id];
-            lane.lines.retain(|line| *line != key);
-            lane.woken_by = Some(key);
+            lane.lines.retain(|(line, _)| *line != key);
+            lane.woken_by = Some((key, class));
             self.make_ready(id);
+        }
+    }
+
+    /// Tells the book that a lane's next job is of a higher class than before, if it is: more is kept from now on.
+    pub(super) fn want(&mut self, id: LaneId) {
+        let lane = &mut self.lanes[id];
+        let class = lane.class(&self.limits.reserve);
+        if class > lane.wants {
+            self.book.want(&lane.keys, lane.wants, class);
+            lane.wants = class;
+        }
+    }
+
+    /// Tells the book the class of a lane's next job, be it higher or lower than before.
+    pub(super) fn note_class(&mut self, id: LaneId, now: Mono) {
+        self.want(id);
+        let lane = &mut self.lanes[id];
+        let class = lane.class(&self.limits.reserve);
+        if class == lane.wants {
+            return;
+        }
+        self.book.unwant(&lane.keys, lane.wants, class, now);
+        lane.wants = class;
+        // What is kept no more may be free for those who wait.
+        for index in 0..self.lanes[id].keys.len() {
+            self.arm(self.lanes[id].keys[index], now);
         }
     }
 
     /// Sets the alarm of a key that has a line; a permit that waits for a reply needs none.
     fn arm(&mut self, key: KeyId, now: Mono) {
-        let at = match self.book.check(&[key], now) {
+        let Some(class) = self.book.first_in_line(key) else { return };
+        let at = match self.book.check(&[key], class, now) {
             Ok(()) => now + Duration::from_micros(1),
             Err(Blocked { until: Some(at), .. }) => at,
             Err(Blocked { until: None, .. }) => return,

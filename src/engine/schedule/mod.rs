@@ -3,9 +3,14 @@
 //! [`Schedule::next`] is asked until it says when to ask again. Lanes that cannot go on stand in no line but one: that
 //! of the quota key, the slot, the gate or the clock they wait for; so ten thousand waiting lanes cost nothing.
 
+mod backlog;
 mod endings;
 mod lane;
 mod lines;
+mod replan;
+mod restraints;
+#[cfg(test)]
+mod restraints_tests;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -16,26 +21,32 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+pub use self::backlog::Queued;
 use self::lane::Lane;
-pub use self::lane::{Queued, Tally};
+pub use self::lane::Tally;
+use self::restraints::Restraints;
+pub use self::restraints::{HeldBack, Notice, Withheld};
 use self::timers::Timers;
 pub use self::view::{LaneView, View};
-use super::ports::{Suspension, Waiting};
+use super::ports::{JobSeq, Suspension, Waiting};
 use super::quotas::{LanePlan, Planner};
-use crate::domain::catalog::ThrottleScope;
+use crate::domain::catalog::{Creation, ThrottleScope};
 use crate::domain::job::LaneKey;
-use crate::domain::quota::{Blocked, Book, Gate, KeyId, Probes, Refusal};
+use crate::domain::outcome::Failure;
+use crate::domain::quota::{Blocked, Book, Class, Gap, Gate, KeyId, Probes, Refusal, Reserve};
 use crate::domain::time::{Mono, Timestamp};
 
 type LaneId = usize;
 
-/// Limits on calls in flight.
+/// Limits on calls in flight, and what is kept of every window for whom.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Jobs in flight, all lanes together.
     pub concurrency_max: u32,
     /// Jobs in flight in one lane.
     pub lane_concurrency_max: u32,
+    /// Shares of every window that are kept for jobs of high priority.
+    pub reserve: Reserve,
 }
 
 /// The state that decides what is sent next.
@@ -46,6 +57,8 @@ pub struct Schedule {
     lanes: Vec<Lane>,
     by_key: HashMap<LaneKey, LaneId>,
     ready: VecDeque<LaneId>,
+    /// Lanes that had no job before: they go before those that work off a backlog.
+    fresh: VecDeque<LaneId>,
     lane_timers: Timers<LaneId>,
     key_timers: Timers<KeyId>,
     in_flight: u32,
@@ -54,6 +67,11 @@ pub struct Schedule {
     slot_line: VecDeque<LaneId>,
     gates: HashMap<String, AppGate>,
     suspensions: Vec<Suspension>,
+    /// Jobs whose app or method is not known, or not any more: they wait for a reload that brings it.
+    strays: HashMap<LaneKey, Vec<Waiting>>,
+    /// While the ledger is read after a reload: the keys on hold, and what their windows do not know.
+    recalling: Option<HashMap<KeyId, Gap>>,
+    restraints: Restraints,
     closed: bool,
     /// Lanes looked at so far.
     #[cfg(test)]
@@ -74,8 +92,8 @@ pub enum Next {
     Granted,
     /// The job's deadline has passed; say [`Schedule::expired`] when it has ended.
     Expired(Arc<LaneKey>, Queued),
-    /// Find out whether the job's call was applied; say [`Schedule::verified`] afterwards.
-    Verify(Arc<LaneKey>, Queued),
+    /// Find out whether the jobs' calls were applied; say [`Schedule::verified`] afterwards.
+    Verify(Arc<LaneKey>, Vec<Queued>),
     /// Nothing until this instant, or until something happens.
     Sleep(Option<Mono>),
 }
@@ -96,6 +114,10 @@ pub struct Start {
 #[derive(Clone, Copy, Debug)]
 pub struct Ticket {
     lane: LaneId,
+    class: Class,
+    /// Which of the lane's sets of keys it was granted under.
+    generation: u32,
+    granted: Mono,
     probes: Probes,
     gate_probe: bool,
     has_slot: bool,
@@ -107,13 +129,13 @@ pub enum Ended<'a> {
     /// It surely never left, for a reason of our own.
     NotSent,
     /// It surely never left, because the platform cannot be reached: the app pauses.
-    Unreachable,
+    Unreachable(&'a Failure),
     /// The platform answered, and did not refuse it for its pace.
     Answered,
     /// No answer: the platform may count it until the given instant.
     Lost(Mono),
     /// Refused for its pace.
-    Refused(ThrottleScope, Refusal<'a>),
+    Refused(ThrottleScope, Refusal<'a>, &'a Failure),
 }
 
 impl Schedule {
@@ -122,10 +144,11 @@ impl Schedule {
         Self {
             planner,
             limits,
-            book: Book::default(),
+            book: Book::new(limits.reserve),
             lanes: Vec::new(),
             by_key: HashMap::new(),
             ready: VecDeque::new(),
+            fresh: VecDeque::new(),
             lane_timers: Timers::default(),
             key_timers: Timers::default(),
             in_flight: 0,
@@ -133,23 +156,37 @@ impl Schedule {
             slot_line: VecDeque::new(),
             gates: HashMap::new(),
             suspensions: Vec::new(),
+            strays: HashMap::new(),
+            recalling: None,
+            restraints: Restraints::default(),
             closed: false,
             #[cfg(test)]
             turns: 0,
         }
     }
 
-    /// Puts a job into its lane; gives it back if the settings no longer know its app, or the catalog its method.
-    pub fn add(&mut self, waiting: Waiting) -> Result<(), Box<Waiting>> {
-        let Some(id) = self.lane(&waiting.lane) else { return Err(Box::new(waiting)) };
-        self.lanes[id].add(waiting);
+    /// Puts a job into its lane; names the lane if the settings do not know its app, or the catalog its method: then
+    /// the job waits for a reload that brings it.
+    pub fn add(&mut self, waiting: Waiting) -> Result<(), LaneKey> {
+        let Some(id) = self.lane(&waiting.lane) else {
+            let lane = waiting.lane.clone();
+            self.strays.entry(lane.clone()).or_default().push(waiting);
+            return Err(lane);
+        };
+        let lane = &mut self.lanes[id];
+        if lane.waiting() == 0 {
+            lane.ready = true;
+            self.fresh.push_back(id);
+        }
+        lane.add(waiting);
+        self.want(id);
         self.make_ready(id);
         Ok(())
     }
 
     /// Asks for the permit of a call that the worker itself makes: it comes through `grant`, before any job of that lane.
     pub fn ask(&mut self, lane: &LaneKey, grant: oneshot::Sender<Ticket>) {
-        if let Some(id) = self.lane(lane) {
+        if let Some(id) = self.lane(lane).filter(|id| !self.lanes[*id].is_gone) {
             self.lanes[id].add_call(grant);
             self.make_ready(id);
         }
@@ -158,14 +195,14 @@ impl Schedule {
     /// Enters a call of an earlier process into the book.
     pub fn restore(&mut self, lane: &LaneKey, counted_by: Mono) {
         if let Some(id) = self.lane(lane) {
-            let keys = self.lanes[id].keys.clone();
-            self.book.restore(&keys, counted_by);
+            self.book.restore(&self.lanes[id].keys, counted_by);
         }
     }
 
     /// The plan of a lane.
     pub fn plan(&mut self, lane: &LaneKey) -> Option<Arc<LanePlan>> {
-        self.lane(lane).map(|id| Arc::clone(&self.lanes[id].plan))
+        let id = self.lane(lane).filter(|id| !self.lanes[*id].is_gone)?;
+        Some(Arc::clone(&self.lanes[id].plan))
     }
 
     /// Grants nothing to jobs any more; calls of the worker itself still go through.
@@ -184,8 +221,11 @@ impl Schedule {
     /// Decides what is done next at `now` (`wall` on the calendar).
     pub fn next(&mut self, now: Mono, wall: Timestamp) -> Next {
         self.ring(now);
-        while let Some(id) = self.ready.pop_front() {
-            self.lanes[id].ready = false;
+        while let Some(id) = self.fresh.pop_front().or_else(|| self.ready.pop_front()) {
+            // It may stand in both lines; one turn is enough.
+            if !std::mem::take(&mut self.lanes[id].ready) {
+                continue;
+            }
             if let Some(next) = self.turn(id, now, wall) {
                 // The lane goes to the end of the line, so that no lane waits for another one's backlog.
                 self.make_ready(id);
@@ -195,11 +235,20 @@ impl Schedule {
         Next::Sleep(self.lane_timers.next().into_iter().chain(self.key_timers.next()).min())
     }
 
+    /// Looks at every lane at the next occasion: the calendar was set.
+    pub fn look_again(&mut self, now: Mono) {
+        for id in 0..self.lanes.len() {
+            self.lane_timers.arm(id, now);
+        }
+    }
+
     /// Holds a whole app back for a while: its token endpoint is down. `false` if it was held back already.
-    pub fn hold_app(&mut self, app: &str, now: Mono, until: Mono) -> bool {
+    pub fn hold_app(&mut self, app: &str, now: Mono, until: Mono, cause: &Failure) -> bool {
+        self.forget_if_over(&restraints::Mark::AppPause(app.to_owned()), now);
         let gate = &mut self.gate(app).gate;
         let is_new = gate.paused_until().is_none_or(|paused| paused <= now);
         gate.hold_until(now, until);
+        self.restraints.note(restraints::Mark::AppPause(app.to_owned()), app, now, cause);
         is_new
     }
 
@@ -208,8 +257,9 @@ impl Schedule {
         self.suspensions = suspensions;
         for id in 0..self.lanes.len() {
             let suspended = self.is_suspended(&self.lanes[id].key);
-            self.lanes[id].suspended = suspended;
-            if !suspended {
+            let changed = std::mem::replace(&mut self.lanes[id].suspended, suspended) != suspended;
+            // A lane that stops has to give up what is kept for its jobs.
+            if changed || !suspended {
                 self.make_ready(id);
             }
         }
@@ -229,18 +279,32 @@ impl Schedule {
 
     /// Jobs in lanes or in flight.
     pub fn unfinished(&self) -> usize {
-        let of_lane = |lane: &Lane| lane.waiting() + lane.in_flight as usize + usize::from(lane.verifying);
+        let waiting = |lane: &Lane| if lane.is_gone { 0 } else { lane.waiting() };
+        let of_lane = |lane: &Lane| waiting(lane) + lane.in_flight as usize + lane.verifying;
         self.expiring + self.lanes.iter().map(of_lane).sum::<usize>()
     }
 
     /// Jobs in flight, being verified or expiring.
     pub fn running(&self) -> usize {
-        self.in_flight as usize + self.expiring + self.lanes.iter().filter(|lane| lane.verifying).count()
+        self.in_flight as usize + self.expiring + self.lanes.iter().map(|lane| lane.verifying).sum::<usize>()
     }
 
     /// Whether nothing is in flight and whatever still waits stands in suspended lanes.
     pub fn is_idle(&self) -> bool {
-        self.running() == 0 && self.lanes.iter().all(|lane| lane.suspended || lane.waiting() == 0)
+        // Asked after every step, so what is cheap comes first: with ten thousand lanes, most answers need none of them.
+        let blind = |lane: &Lane| lane.is_only_uncertain() && self.is_blind(lane);
+        let stands = |lane: &Lane| lane.suspended || lane.is_gone || lane.waiting() == 0 || blind(lane);
+        self.in_flight == 0 && self.expiring == 0 && self.lanes.iter().all(|lane| lane.verifying == 0 && stands(lane))
+    }
+
+    /// Whether jobs are sent no more.
+    pub const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// The jobs of the lane that wait to be verified.
+    pub fn uncertain(&mut self, lane: &LaneKey) -> Vec<JobSeq> {
+        self.lane(lane).map(|id| self.lanes[id].uncertain().collect()).unwrap_or_default()
     }
 
     /// A picture for people.
@@ -253,7 +317,8 @@ impl Schedule {
             return Some(id);
         }
         let plan = Arc::new(self.planner.plan(key)?);
-        let keys = plan.quotas.iter().map(|(key, quota)| self.book.key(key, quota)).collect();
+        let keys = plan.quotas.iter().map(|(key, quota)| self.enter(key, quota, Mono(i64::MIN))).collect();
+        self.take_up_waiting();
         let id = self.lanes.len();
         let mut lane = Lane::new(key.clone(), plan, keys, self.limits.lane_concurrency_max);
         lane.suspended = self.is_suspended(key);
@@ -263,11 +328,20 @@ impl Schedule {
     }
 
     fn is_suspended(&self, lane: &LaneKey) -> bool {
-        self.suspensions.iter().any(|suspension| {
-            suspension.app == lane.app
-                && (suspension.tenant.is_empty() || suspension.tenant == lane.tenant)
-                && (suspension.method.is_empty() || suspension.method == lane.method)
-        })
+        self.suspensions.iter().any(|suspension| suspension.covers(lane))
+    }
+
+    /// Whether nothing can be looked up for the lane, because its listing stands still.
+    fn is_blind(&self, lane: &Lane) -> bool {
+        let stands = |method: &str| {
+            let key = &lane.key;
+            self.is_suspended(&LaneKey { app: key.app.clone(), tenant: key.tenant.clone(), method: method.to_owned() })
+        };
+        match &lane.plan.method.creation {
+            _ if self.suspensions.is_empty() => false,
+            Creation::LookUp(by) => stands(&by.method) || by.detail.as_ref().is_some_and(|one| stands(&one.method)),
+            Creation::Natural | Creation::None => false,
+        }
     }
 
     fn gate(&mut self, app: &str) -> &mut AppGate {
@@ -308,40 +382,46 @@ impl Schedule {
             self.pass_slot();
         }
         self.lanes[id].woken_by = None;
+        self.note_class(id, now);
         next
     }
 
     fn next_of(&mut self, id: LaneId, now: Mono, wall: Timestamp) -> Option<Next> {
-        if self.lanes[id].has_call() {
-            return self.grant_call(id, now);
-        }
         let lane = &mut self.lanes[id];
-        lane.promote(wall);
+        lane.backlog.promote(wall);
         if let Some(at) = lane.next_due() {
             // What is due already waits for something else, which will wake the lane.
             if at > wall {
                 self.lane_timers.arm(id, now + at.since(wall));
             }
         }
+        if !self.closed
+            && !lane.suspended
+            && let Some(job) = lane.backlog.pop_expired(wall)
+        {
+            self.expiring += 1;
+            return Some(Next::Expired(Arc::clone(&lane.key), job));
+        }
+        if lane.has_call() {
+            return self.grant_call(id, now);
+        }
         self.next_job(id, now, wall)
     }
 
     fn next_job(&mut self, id: LaneId, now: Mono, wall: Timestamp) -> Option<Next> {
         let lane = &mut self.lanes[id];
-        if self.closed || lane.suspended {
+        if self.closed || lane.suspended || lane.is_gone {
             return None;
         }
-        if let Some(job) = lane.pop_expired(wall) {
-            self.expiring += 1;
-            return Some(Next::Expired(Arc::clone(&lane.key), job));
+        if lane.verifying == 0 && lane.is_look_up_due(wall) && !self.is_blind(&self.lanes[id]) {
+            let lane = &mut self.lanes[id];
+            let jobs = lane.take_uncertain(wall);
+            lane.verifying = jobs.len();
+            return Some(Next::Verify(Arc::clone(&lane.key), jobs));
         }
-        if !lane.verifying
-            && let Some(job) = lane.pop_uncertain(wall)
-        {
-            lane.verifying = true;
-            return Some(Next::Verify(Arc::clone(&lane.key), job));
-        }
-        if !lane.has_job() || lane.in_flight >= lane.concurrency.limit() {
+        let lane = &mut self.lanes[id];
+        let class = self.limits.reserve.class_of(lane.backlog.priority()?);
+        if lane.in_flight >= lane.concurrency.limit() {
             return None;
         }
         if self.in_flight >= self.limits.concurrency_max {
@@ -350,34 +430,37 @@ impl Schedule {
             }
             return None;
         }
-        self.start_job(id, now)
+        self.start_job(id, class, now)
     }
 
-    fn start_job(&mut self, id: LaneId, now: Mono) -> Option<Next> {
-        if let Err(blocked) = self.book.check(&self.lanes[id].keys, now) {
-            self.wait_for(id, blocked, now);
+    fn start_job(&mut self, id: LaneId, class: Class, now: Mono) -> Option<Next> {
+        if let Err(blocked) = self.book.check(&self.lanes[id].keys, class, now) {
+            self.wait_for(id, class, blocked, now);
             return None;
         }
         let gate_probe = self.pass_gate(id, now)?;
-        let probes = self.take(id, gate_probe, now)?;
+        let probes = self.take(id, class, gate_probe, now)?;
         let lane = &mut self.lanes[id];
-        let job = lane.pop_job()?;
+        let job = lane.backlog.pop()?;
         lane.in_flight += 1;
         self.in_flight += 1;
-        let ticket = Ticket { lane: id, probes, gate_probe, has_slot: true };
+        let generation = lane.generation;
+        let ticket = Ticket { lane: id, class, generation, granted: now, probes, gate_probe, has_slot: true };
         let (lane, plan) = (Arc::clone(&lane.key), Arc::clone(&lane.plan));
         Some(Next::Start(Start { ticket, lane, plan, job }))
     }
 
     fn grant_call(&mut self, id: LaneId, now: Mono) -> Option<Next> {
-        if let Err(blocked) = self.book.check(&self.lanes[id].keys, now) {
-            self.wait_for(id, blocked, now);
+        let class = Class::OWN;
+        if let Err(blocked) = self.book.check(&self.lanes[id].keys, class, now) {
+            self.wait_for(id, class, blocked, now);
             return None;
         }
         // Tokens pass the gate unasked: the gate's probe may be waiting for one.
         let gate_probe = if self.lanes[id].plan.is_token() { false } else { self.pass_gate(id, now)? };
-        let probes = self.take(id, gate_probe, now)?;
-        let ticket = Ticket { lane: id, probes, gate_probe, has_slot: false };
+        let probes = self.take(id, class, gate_probe, now)?;
+        let generation = self.lanes[id].generation;
+        let ticket = Ticket { lane: id, class, generation, granted: now, probes, gate_probe, has_slot: false };
         let granted = self.lanes[id].pop_call().is_some_and(|call| call.send(ticket).is_ok());
         if !granted {
             self.end_call(ticket, Ended::NotSent, now);
@@ -385,9 +468,13 @@ impl Schedule {
         Some(Next::Granted)
     }
 
-    fn take(&mut self, id: LaneId, gate_probe: bool, now: Mono) -> Option<Probes> {
-        match self.book.take(&self.lanes[id].keys, now) {
+    fn take(&mut self, id: LaneId, class: Class, gate_probe: bool, now: Mono) -> Option<Probes> {
+        match self.book.take(&self.lanes[id].keys, class, now) {
             Ok(probes) => {
+                self.lanes[id].out += 1;
+                if let Some(gate) = self.gates.get_mut(&self.lanes[id].key.app) {
+                    gate.gate.sent(now);
+                }
                 // The next in line is woken before this lane's own next turn, so that they take turns.
                 for index in 0..self.lanes[id].keys.len() {
                     let key = self.lanes[id].keys[index];
@@ -400,7 +487,7 @@ impl Schedule {
                     let app = self.lanes[id].key.app.clone();
                     self.gate(&app).gate.answered(true, false);
                 }
-                self.wait_for(id, blocked, now);
+                self.wait_for(id, class, blocked, now);
                 None
             }
         }

@@ -1,5 +1,10 @@
 //! The schedule alone: time is a number here.
 
+mod liveness;
+mod order;
+mod replan;
+mod reserve;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,21 +15,21 @@ use crate::domain::catalog::built_in;
 use crate::engine::app::{App, OnUncertain};
 use crate::engine::ports::JobSeq;
 
-const ROOM: &str = "feishu.vc.room.create";
-const CALENDAR: &str = "feishu.calendar.create";
-const MEETING: &str = "wecom.meeting.create";
-const WALL: Timestamp = Timestamp(1_800_000_000_000_000);
-const SECOND: i64 = 1_000_000;
-const NOTHING: [i64; 0] = [];
+pub(super) const ROOM: &str = "feishu.vc.room.create";
+pub(super) const CALENDAR: &str = "feishu.calendar.create";
+pub(super) const MEETING: &str = "wecom.meeting.create";
+pub(super) const WALL: Timestamp = Timestamp(1_800_000_000_000_000);
+pub(super) const SECOND: i64 = 1_000_000;
+pub(super) const NOTHING: [i64; 0] = [];
 
-struct Bench {
-    schedule: Schedule,
+pub(super) struct Bench {
+    pub(super) schedule: Schedule,
     seq: i64,
-    flying: Vec<Start>,
+    pub(super) flying: Vec<Start>,
 }
 
 impl Bench {
-    fn new(apps: &[(&str, &str)], limits: Limits) -> Self {
+    pub(super) fn new(apps: &[(&str, &str)], limits: Limits) -> Self {
         let catalog = Arc::new(built_in().unwrap());
         let apps = apps.iter().map(|&(name, id)| {
             let family = if name.starts_with("we") { "wecom" } else { "feishu" };
@@ -40,6 +45,7 @@ impl Bench {
                 mark_created: true,
                 share: 1.0,
                 quotas: [((MEETING.to_owned(), None), "10/min".parse().unwrap())].into(),
+                tenants: BTreeMap::new(),
             };
             (name.to_owned(), Arc::new(app))
         });
@@ -47,7 +53,7 @@ impl Bench {
         Self { schedule: Schedule::new(Arc::new(planner), limits), seq: 0, flying: Vec::new() }
     }
 
-    fn add(&mut self, app: &str, method: &str, change: impl FnOnce(&mut Waiting)) -> i64 {
+    pub(super) fn add(&mut self, app: &str, method: &str, change: impl FnOnce(&mut Waiting)) -> i64 {
         self.seq += 1;
         let mut waiting = Waiting {
             seq: JobSeq(self.seq),
@@ -65,7 +71,7 @@ impl Bench {
     }
 
     /// Starts all that can start at `now`, stepping over pacing within half a second; answers the jobs' numbers.
-    fn start(&mut self, now: i64) -> Vec<i64> {
+    pub(super) fn start(&mut self, now: i64) -> Vec<i64> {
         let mut at = now;
         let mut started = Vec::new();
         loop {
@@ -77,8 +83,8 @@ impl Bench {
                 Next::Sleep(Some(next)) if next.0 < now + SECOND / 2 => at = next.0,
                 Next::Sleep(_) => return started,
                 Next::Expired(_, job) => started.push(-job.seq.0),
-                Next::Verify(lane, job) => {
-                    started.push(1_000 + job.seq.0);
+                Next::Verify(lane, jobs) => {
+                    started.extend(jobs.iter().map(|job| 1_000 + job.seq.0));
                     self.schedule.verified(&lane);
                 }
                 Next::Granted => {}
@@ -86,7 +92,7 @@ impl Bench {
         }
     }
 
-    fn end_all(&mut self, now: i64, ended: Ended<'_>) {
+    pub(super) fn end_all(&mut self, now: i64, ended: Ended<'_>) {
         for start in std::mem::take(&mut self.flying) {
             self.schedule.end_call(start.ticket, ended, Mono(now));
             self.schedule.end_job(start.ticket);
@@ -94,7 +100,25 @@ impl Bench {
     }
 }
 
-const WIDE: Limits = Limits { concurrency_max: 512, lane_concurrency_max: 128 };
+pub(super) const WIDE: Limits = limits(512, 128);
+
+const fn limits(concurrency_max: u32, lane_concurrency_max: u32) -> Limits {
+    Limits { concurrency_max, lane_concurrency_max, reserve: Reserve::NONE }
+}
+
+fn suspension(app: &str) -> Suspension {
+    Suspension {
+        app: app.to_owned(),
+        tenant: String::new(),
+        method: String::new(),
+        since: WALL,
+        until: None,
+        code: Some(10_015),
+        detail: String::new(),
+        cure: String::new(),
+        log_id: None,
+    }
+}
 
 #[test]
 fn a_lane_waits_for_its_quota_while_another_goes_on() {
@@ -130,7 +154,7 @@ fn two_apps_of_one_corp_share_its_windows_and_take_turns() {
 
 #[test]
 fn priority_then_deadline_then_age() {
-    let mut bench = Bench::new(&[("acme", "1")], Limits { concurrency_max: 1, lane_concurrency_max: 1 });
+    let mut bench = Bench::new(&[("acme", "1")], limits(1, 1));
     let old = bench.add("acme", CALENDAR, |_| {});
     let urgent = bench.add("acme", CALENDAR, |job| job.priority = 9);
     let soon = bench.add("acme", CALENDAR, |job| job.not_after = Some(WALL + Duration::from_secs(900)));
@@ -167,18 +191,7 @@ fn a_suspended_app_stands_still_and_goes_on() {
     bench.add("acme", ROOM, |_| {});
     bench.add("acme", ROOM, |job| job.uncertain = true);
     let other = bench.add("beta", ROOM, |_| {});
-    let suspension = Suspension {
-        app: "acme".to_owned(),
-        tenant: String::new(),
-        method: String::new(),
-        since: WALL,
-        until: None,
-        code: Some(10_015),
-        detail: String::new(),
-        cure: String::new(),
-        log_id: None,
-    };
-    bench.schedule.set_suspensions(vec![suspension]);
+    bench.schedule.set_suspensions(vec![suspension("acme")]);
     assert_eq!(bench.start(0), [other]);
     assert!(!bench.schedule.is_idle(), "beta's call is in flight");
     bench.end_all(0, Ended::Answered);
@@ -189,13 +202,16 @@ fn a_suspended_app_stands_still_and_goes_on() {
 
 #[test]
 fn slots_limit_what_is_in_flight_and_a_contended_lane_halves() {
-    let mut bench = Bench::new(&[("acme", "1")], Limits { concurrency_max: 12, lane_concurrency_max: 8 });
+    let mut bench = Bench::new(&[("acme", "1")], limits(12, 8));
     for _ in 0..40 {
         bench.add("acme", CALENDAR, |_| {});
         bench.add("acme", ROOM, |_| {});
     }
     assert_eq!(bench.start(0).len(), 12, "two lanes share twelve slots");
-    bench.end_all(0, Ended::Refused(ThrottleScope::Concurrency, Refusal { reset: None, blocks: &[] }));
+    bench.end_all(
+        0,
+        Ended::Refused(ThrottleScope::Concurrency, Refusal { reset: None, blocks: &[] }, &Failure::default()),
+    );
     assert!(bench.start(SECOND).len() < 8);
 }
 
@@ -210,7 +226,7 @@ fn a_refused_key_pauses_until_the_reset_and_one_probe_goes_first() {
         bench.add("acme", CALENDAR, |_| {});
     }
     let reset = Some(Duration::from_secs(7));
-    bench.end_all(SECOND, Ended::Refused(ThrottleScope::Method, Refusal { reset, blocks: &[] }));
+    bench.end_all(SECOND, Ended::Refused(ThrottleScope::Method, Refusal { reset, blocks: &[] }, &Failure::default()));
     assert_eq!(bench.start(6 * SECOND), NOTHING);
     assert_eq!(bench.start(8 * SECOND).len(), 1, "one probe");
     bench.end_all(9 * SECOND, Ended::Answered);
@@ -226,7 +242,7 @@ fn an_unreachable_platform_pauses_the_app_and_not_its_neighbour() {
     let acme = bench.start(0).iter().filter(|seq| **seq <= 3).count();
     assert_eq!(acme, 3);
     bench.flying.retain(|start| start.lane.app == "acme");
-    bench.end_all(0, Ended::Unreachable);
+    bench.end_all(0, Ended::Unreachable(&Failure::default()));
     for app in ["acme", "acme", "beta"] {
         bench.add(app, CALENDAR, |_| {});
     }
@@ -262,8 +278,7 @@ fn permits_of_an_earlier_process_are_not_free() {
 
 #[test]
 fn a_slot_that_a_called_lane_cannot_use_goes_to_the_next() {
-    let mut bench =
-        Bench::new(&[("acme", "1"), ("we1", "corp")], Limits { concurrency_max: 1, lane_concurrency_max: 1 });
+    let mut bench = Bench::new(&[("acme", "1"), ("we1", "corp")], limits(1, 1));
     for _ in 0..20 {
         let lane = LaneKey { app: "acme".to_owned(), tenant: String::new(), method: ROOM.to_owned() };
         bench.schedule.restore(&lane, Mono(0));
@@ -279,7 +294,7 @@ fn a_slot_that_a_called_lane_cannot_use_goes_to_the_next() {
 
 #[test]
 fn lanes_take_turns_at_the_only_slot() {
-    let mut bench = Bench::new(&[("acme", "1"), ("beta", "2")], Limits { concurrency_max: 1, lane_concurrency_max: 1 });
+    let mut bench = Bench::new(&[("acme", "1"), ("beta", "2")], limits(1, 1));
     for app in ["acme", "acme", "acme", "beta", "beta"] {
         bench.add(app, CALENDAR, |_| {});
     }
@@ -347,4 +362,38 @@ fn ten_thousand_lanes_in_one_line_are_called_one_by_one() {
 fn a_waiting_job_is_small() {
     assert!(size_of::<Queued>() <= 64, "{}", size_of::<Queued>());
     assert!(size_of::<Lane>() <= 512, "{}", size_of::<Lane>());
+}
+
+#[test]
+fn uncertain_jobs_are_verified_together_unless_their_listing_stands_still() {
+    let mut bench = Bench::new(&[("acme", "1")], WIDE);
+    let uncertain = |at_s: u64| {
+        move |job: &mut Waiting| {
+            (job.uncertain, job.not_before) = (true, Some(WALL + Duration::from_secs(at_s)));
+        }
+    };
+    let jobs = [1, 2, 9].map(|at_s| bench.add("acme", ROOM, uncertain(at_s)));
+    let listing = |method: &str| Suspension {
+        app: "acme".to_owned(),
+        tenant: String::new(),
+        method: method.to_owned(),
+        since: WALL,
+        until: None,
+        code: None,
+        detail: String::new(),
+        cure: String::new(),
+        log_id: None,
+    };
+    bench.schedule.set_suspensions(vec![listing("feishu.vc.room.list")]);
+    assert_eq!(bench.start(2 * SECOND), NOTHING);
+    assert!(bench.schedule.is_idle(), "they stand still");
+    let other = bench.add("acme", ROOM, |_| {});
+    assert!(!bench.schedule.is_idle());
+    assert_eq!(bench.start(2 * SECOND), [other], "creates go on");
+    bench.end_all(2 * SECOND, Ended::Answered);
+    bench.schedule.set_suspensions(vec![listing("feishu.calendar.list")]);
+    assert_eq!(bench.start(2 * SECOND), [1_000 + jobs[0], 1_000 + jobs[1]]);
+    assert!(!bench.schedule.is_idle(), "one is not due yet");
+    assert_eq!(bench.start(9 * SECOND), [1_000 + jobs[2]]);
+    assert!(bench.schedule.is_idle());
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Schedule, Tally};
+use super::{HeldBack, Schedule, Tally};
 use crate::domain::job::LaneKey;
-use crate::domain::quota::Usage;
+use crate::domain::quota::{Usage, Window};
 use crate::domain::time::Mono;
 use crate::engine::ports::Suspension;
 
@@ -34,23 +34,33 @@ pub struct LaneView {
     pub usage: Vec<Usage>,
     /// Whether it stands still.
     pub suspended: bool,
-    /// When the app's pause ends, in force at this instant.
-    pub app_paused_until: Option<Mono>,
+    /// The pause that keeps it waiting at this instant, its own or its app's.
+    pub held_back: Option<HeldBack>,
+}
+
+impl Schedule {
+    /// What holds a lane's next call back at `now`: the position of the key among the lane's quotas, and the window
+    /// (`None` for a pause); `None` if no quota does.
+    pub fn held_back_by(&mut self, lane: &LaneKey, now: Mono) -> Option<(usize, Option<Window>)> {
+        let lane = &self.lanes[*self.by_key.get(lane)?];
+        let class = lane.class(&self.limits.reserve);
+        let blocked = self.book.check(&lane.keys, class, now).err()?;
+        lane.keys.iter().position(|key| *key == blocked.key).map(|position| (position, blocked.window))
+    }
 }
 
 pub(super) fn of(schedule: &mut Schedule, now: Mono) -> View {
     let mut lanes = Vec::new();
-    for lane in &schedule.lanes {
-        let gate = schedule.gates.get(&lane.key.app);
+    for (id, lane) in schedule.lanes.iter().enumerate() {
         lanes.push(LaneView {
             key: Arc::clone(&lane.key),
             waiting: lane.waiting(),
-            running: lane.in_flight as usize + usize::from(lane.verifying),
+            running: lane.in_flight as usize + lane.verifying,
             concurrency: lane.concurrency.limit(),
             tally: lane.tally,
             usage: lane.keys.iter().map(|key| schedule.book.usage_of(*key, now)).collect(),
             suspended: lane.suspended,
-            app_paused_until: gate.and_then(|gate| gate.gate.paused_until()).filter(|until| *until > now),
+            held_back: schedule.held_back(id, now),
         });
     }
     View { lanes, suspensions: schedule.suspensions.clone() }

@@ -3,6 +3,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::*;
+use crate::domain::quota::Reserve;
 use crate::settings::{Credentials, OnUncertain};
 
 /// Loads a text as `x.toml`, with the files `/run/secret` and `/ca.pem` and these variables.
@@ -55,6 +56,30 @@ fn an_app_is_read_whole() {
 }
 
 #[test]
+fn a_tenant_has_quotas_of_its_own_and_nothing_else() {
+    let text = format!("{ACME}[apps.acme.tenants.tk_1.quotas]\n\"feishu.vc.room.create\" = \"100/min\"\n");
+    let env = [
+        ("PACELINE_APPS__ACME__TENANTS__TK_1__QUOTAS__FEISHU_VC_ROOM_CREATE", "7/min"),
+        ("PACELINE_APPS__ACME__TENANTS__TK_2__QUOTAS__FEISHU_CALENDAR_CREATE__APP_TENANT", "8/min"),
+    ];
+    let tenants = |env: &[(&str, &str)]| load_text(&text, env).unwrap().apps["acme"].tenants.clone();
+    assert_eq!(tenants(&[])["tk_1"][0].quota.to_string(), "100/min");
+    let with = tenants(&env);
+    assert_eq!(with["tk_1"][0].quota.to_string(), "7/min");
+    assert!(with["tk_2"][0].is_for("feishu.calendar.create") && with["tk_2"][0].scope.is_some());
+
+    let wrong = "[apps.acme.tenants.tk_1]\nshare = 0.5\n[apps.acme.tenants.tk_1.quotas]\n\"m\" = \"100/minute\"\n\
+                 [apps.acme.tenants.\"\".quotas]\n\"m\" = \"1/s\"\n";
+    assert_eq!(
+        faults(&format!("{ACME}{wrong}"), &[]),
+        "x.toml:6: apps.acme.tenants.tk_1.share: no such key; there are quotas\n\
+         x.toml:8: apps.acme.tenants.tk_1.quotas.m: expected a quota like 20/min, 50/s, 150000/h, 10000/day or 5/10s, got \"100/minute\"\n\
+         x.toml:9: apps.acme.tenants.: expected the name of a tenant, 1 to 255 bytes, got \"\""
+    );
+    assert!(load_text(&format!("{ACME}tenants.tk_1 = 5\n"), &[]).is_err());
+}
+
+#[test]
 fn the_environment_overrides_the_file_and_adds_to_it() {
     let env = [
         ("PACELINE_HTTP__REQUEST_TIMEOUT_MS", "1_000"),
@@ -97,6 +122,39 @@ x.toml:11: apps.acme.app_secret: expected { env = \"NAME\" } or { file = \"PATH\
 PACELINE_INTAKE__PENDING_MAX: intake.pending_max: expected a whole number from 1 to 10000000, got \"many\"
 PACELINE_INTAKE__PENDING_MX: intake.pending_mx: no such key; did you mean pending_max?";
     assert_eq!(faults(text, &env), expected);
+}
+
+#[test]
+fn a_reserve_is_read_by_priority() {
+    let text = "[lanes]\nreserve = { \"8\" = 0.2 }\n";
+    assert_eq!(load_text(text, &[]).unwrap().lanes.reserve, Reserve::NONE.keep(8, 0.2));
+    let env = [("PACELINE_LANES__RESERVE__5", "0.1"), ("PACELINE_LANES__RESERVE__8", "0.25")];
+    assert_eq!(load_text(text, &env).unwrap().lanes.reserve, Reserve::NONE.keep(5, 0.1).keep(8, 0.25));
+    assert_eq!(load_text("[lanes.reserve]\n9 = 0.999\n", &[]).unwrap().lanes.reserve, Reserve::NONE.keep(9, 0.999));
+    assert_eq!(load_text("[lanes]\n", &[]).unwrap().lanes.reserve, Reserve::NONE);
+}
+
+#[test]
+fn a_reserve_that_makes_no_sense_is_a_fault() {
+    let text = "[lanes.reserve]\n0 = 0.1\n10 = 0.1\n08 = 0.1\nhigh = 0.1\n5 = 0\n6 = 1\n7 = \"0.2\"\n8.x = 0.1\n";
+    let expected = "\
+x.toml:2: lanes.reserve.0: expected a priority from 1 to 9 as the key, got \"0\"
+x.toml:3: lanes.reserve.10: expected a priority from 1 to 9 as the key, got \"10\"
+x.toml:4: lanes.reserve.08: expected a priority from 1 to 9 as the key, got \"08\"
+x.toml:5: lanes.reserve.high: expected a priority from 1 to 9 as the key, got \"high\"
+x.toml:6: lanes.reserve.5: expected a fraction above 0 and below 1, like 0.2, got 0
+x.toml:7: lanes.reserve.6: expected a fraction above 0 and below 1, like 0.2, got 1
+x.toml:8: lanes.reserve.7: expected a fraction above 0 and below 1, like 0.2, got \"0.2\"
+x.toml:9: lanes.reserve.8: expected a fraction above 0 and below 1, like 0.2, got a table";
+    assert_eq!(faults(text, &[]), expected);
+    let sum = "x.toml:2: lanes.reserve: expected fractions that are below 1 together, got 1.1";
+    assert_eq!(faults("[lanes]\nreserve = { 3 = 0.3, 8 = 0.8 }\n", &[]), sum);
+    let value = "x.toml:2: lanes.reserve: expected the table [lanes.reserve], got a value";
+    assert_eq!(faults("[lanes]\nreserve = 0.2\n", &[]), value);
+    assert_eq!(
+        faults("", &[("PACELINE_LANES__RESERVE__8", "lots")]),
+        "PACELINE_LANES__RESERVE__8: lanes.reserve.8: expected a fraction above 0 and below 1, like 0.2, got \"lots\""
+    );
 }
 
 #[test]

@@ -68,6 +68,7 @@ impl Scenario {
         let named = (self.quotas.keys().map(|name| ("quotas", name)))
             .chain(self.concurrency.keys().map(|name| ("concurrency", name)))
             .chain(self.background.iter().map(|it| ("background", &it.method)))
+            .chain(self.objects.iter().map(|it| ("objects", &it.method)))
             .chain(self.faults.iter().map(|it| ("faults", &it.method)));
         named
             .filter(|(_, pattern)| !catalog.methods.keys().any(|method| fits(pattern, method)))

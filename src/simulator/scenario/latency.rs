@@ -48,7 +48,24 @@ pub enum SpreadKind {
 /// The longest time that may be written: an hour.
 const MS_MAX: f64 = 3_600_000.0;
 
+impl Latency {
+    /// The round trip that half of the calls stay under, nearly: the medians of both ways.
+    pub fn median(&self) -> Duration {
+        self.before.median() + self.after.median()
+    }
+}
+
 impl Spread {
+    /// The time that half of the draws stay under.
+    pub fn median(&self) -> Duration {
+        let ms = match self.kind {
+            SpreadKind::Fixed => self.ms,
+            SpreadKind::Uniform => f64::midpoint(self.from_ms, self.to_ms),
+            SpreadKind::Pareto => (self.ms * 0.5_f64.powf(-1.0 / self.shape)).min(self.max_ms),
+        };
+        Duration::from_micros((ms * 1_000.0) as u64)
+    }
+
     /// Draws a time.
     pub fn draw(&self, random: &mut fastrand::Rng) -> Duration {
         let ms = match self.kind {

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use crate::domain::quota::Quota;
 
@@ -48,6 +49,8 @@ pub struct Scenario {
     pub concurrency: BTreeMap<String, u32>,
     /// Other programs that use the same apps.
     pub background: Vec<Background>,
+    /// What other programs and people create.
+    pub objects: Vec<Others>,
     /// What happens to apps and tokens at a given time.
     pub events: Vec<Event>,
     /// What goes wrong with requests; the first that strikes decides.
@@ -198,6 +201,39 @@ pub struct Background {
     pub from_s: f64,
     /// Until when; left out: for ever.
     pub until_s: Option<f64>,
+}
+
+/// Objects that somebody else creates. They stand in listings, and in the books only as not the worker's.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Others {
+    /// The method that creates such objects.
+    pub method: String,
+    /// The app id or corp id that they belong to; left out: everybody sees them.
+    #[serde(default)]
+    pub account: String,
+    /// When, in seconds since the scenario began.
+    #[serde(default)]
+    pub at_s: f64,
+    /// How many.
+    #[serde(default = "one")]
+    pub count: u32,
+    /// The create's body. `{n}` in a text stands for the object's number, from 0 on.
+    pub body: Map<String, Value>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+impl Others {
+    /// The body of the object of that number.
+    pub fn body_of(&self, number: u32) -> Map<String, Value> {
+        let filled = |value: &Value| {
+            value.as_str().map_or_else(|| value.clone(), |text| Value::from(text.replace("{n}", &number.to_string())))
+        };
+        self.body.iter().map(|(name, value)| (name.clone(), filled(value))).collect()
+    }
 }
 
 /// What happens to apps and tokens at a given time.

@@ -56,6 +56,19 @@ pub(crate) async fn a_job_that_does_not_wait_is_not_called(ledger: &dyn Ledger) 
     assert!(ledger.end_attempt(ended(AttemptSeq(77), 2, None)).await.unwrap_err().to_string().contains("77"));
 }
 
+/// What may have been applied is asked about, and not sent again before that, even if a lane still has it.
+pub(crate) async fn an_uncertain_job_is_looked_up_and_not_sent(ledger: &dyn Ledger) {
+    let seq = queue(ledger, from_amqp(job("a"))).await.seq;
+    call(ledger, seq, 0, Settlement::Uncertain { not_before: at(9), failure: failure("cut") }).await;
+    let (none, read) = ledger.begin_attempt(start(Purpose::Job(seq), 10)).await.unwrap();
+    assert_eq!((none, read), (AttemptSeq::NONE, None));
+    let (look_up, read) = ledger.begin_attempt(start(Purpose::LookUp(seq), 10)).await.unwrap();
+    assert!(read.is_some());
+    let absent = Settlement::Queued { not_before: None, charged: false, failure: None };
+    ledger.end_attempt(ended(look_up, 11, Some((seq, absent)))).await.unwrap();
+    assert!(ledger.begin_attempt(start(Purpose::Job(seq), 12)).await.unwrap().1.is_some());
+}
+
 /// A late reply closes its attempt and leaves the job's first ending alone.
 pub(crate) async fn the_first_ending_stays(ledger: &dyn Ledger) {
     let seq = queue(ledger, from_amqp(job("a"))).await.seq;

@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::engine::ports::Suspension;
+use crate::domain::catalog::QuotaScope;
+use crate::domain::quota::{Key, Window};
+use crate::engine::ports::{Hold, Restrained, Restraint, Suspension};
 
 /// The documents are those of the contract, field by field.
 pub(crate) async fn documents_are_the_contracts(ledger: &dyn Ledger) {
@@ -87,6 +89,44 @@ pub(crate) async fn suspensions_come_and_go(ledger: &dyn Ledger) {
     assert_eq!(ledger.resume("a", "t", "").await.unwrap(), 1);
     assert_eq!(ledger.resume("a", "", "").await.unwrap(), 1);
     assert_eq!(ledger.suspensions().await.unwrap(), [of("b", "", "m", "")]);
+    ledger.suspend(Suspension { until: None, ..of("c", "", "", "") }).await.unwrap();
+    assert_eq!(ledger.end_suspensions(at(59)).await.unwrap(), 0);
+    assert_eq!(ledger.end_suspensions(at(60)).await.unwrap(), 1);
+    assert_eq!(ledger.suspensions().await.unwrap().len(), 1, "one without an end stays");
+}
+
+/// Restraints come back as they were, in their order, and each list replaces the one before.
+pub(crate) async fn restraints_are_replaced_as_a_whole(ledger: &dyn Ledger) {
+    let of = |target: Restrained, hold: Hold, until: Option<i64>, cause: Failure| Restraint {
+        target,
+        app: "acme".into(),
+        hold,
+        since: at(-5),
+        until: until.map(at),
+        cause,
+    };
+    let scopes = [QuotaScope::AppTenant, QuotaScope::Corp, QuotaScope::App, QuotaScope::Host];
+    let key = |scope| Restrained::Key(Key { scope, owner: "cli_a1/t".into(), method: lane().method });
+    let window = Window { limit: 150_000, span: std::time::Duration::from_secs(3_600) };
+    let lane = LaneKey { tenant: "t".into(), ..lane() };
+    let bare = Failure { detail: "no connection".into(), ..Failure::default() };
+    let mut all: Vec<_> = scopes
+        .into_iter()
+        .map(|scope| of(key(scope), Hold::Pause { refusals: 3 }, Some(60), failure("too fast")))
+        .collect();
+    all.push(of(key(QuotaScope::Corp), Hold::Limit { window, limit: 7, patience: 4 }, None, failure("")));
+    all.push(of(Restrained::App, Hold::Pause { refusals: 1 }, Some(0), bare));
+    all.push(of(Restrained::App, Hold::Rate { per_s: 12.5, refused_at: 50.0 }, None, failure("app")));
+    all.push(of(Restrained::Lane(lane), Hold::Concurrency { limit: 3, max: 64 }, None, failure("contended")));
+    assert_eq!(ledger.restraints().await.unwrap(), []);
+    ledger.set_restraints(all.clone()).await.unwrap();
+    assert_eq!(ledger.restraints().await.unwrap(), all);
+    all.remove(0);
+    all.rotate_left(3);
+    ledger.set_restraints(all.clone()).await.unwrap();
+    assert_eq!(ledger.restraints().await.unwrap(), all);
+    ledger.set_restraints(Vec::new()).await.unwrap();
+    assert_eq!(ledger.restraints().await.unwrap(), []);
 }
 
 /// Waiting jobs are listed in order, in pages, by batch; counts follow every step.

@@ -2,9 +2,12 @@
 //!
 //! A store's tests call each function with an empty ledger. Nothing here knows how a ledger keeps its records.
 
+pub(crate) mod again;
 pub(crate) mod attempts;
 pub(crate) mod endings;
 pub(crate) mod intake;
+pub(crate) mod retention;
+pub(crate) mod unsettled;
 
 use serde_json::{Map, Value, json};
 
@@ -106,7 +109,7 @@ pub(crate) fn failure(detail: &str) -> Failure {
 }
 
 pub(crate) fn success(key: &str) -> Settlement {
-    Settlement::Succeeded { key: Some(key.into()), result: json!({"room": {"room_id": key}}) }
+    Settlement::Succeeded { key: Some(key.into()), result: json!({"room": {"room_id": key}}), sole: false }
 }
 
 pub(crate) fn death(reason: Reason) -> Settlement {

@@ -1,32 +1,17 @@
 //! Dead letters: jobs that ended without success, and inputs that never became jobs.
 
-use rusqlite::{Row, named_params, params};
+use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Operator, ids_text, limit_of};
+use super::selection::Selection;
+use super::{CHUNK, Operator, limit_of};
 use crate::domain::reason::Reason;
+use crate::domain::time::Timestamp;
 use crate::engine::ports::{AmqpOrigin, JobSeq, LedgerError, Origin};
 use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS};
 use crate::store::sqlite::books::{Books, REJECTED, Trouble};
 use crate::store::state::State;
-
-/// Which dead letters; an absent field restricts nothing.
-#[derive(Clone, Debug, Default)]
-pub struct DeadFilter {
-    /// These alone: ids of jobs, or `#<number>` of rejected inputs as [`DeadLine::handle`] shows them.
-    pub ids: Vec<String>,
-    /// Died of this reason.
-    pub reason: Option<Reason>,
-    /// With this code of the platform.
-    pub code: Option<i64>,
-    /// Of this batch.
-    pub batch: Option<String>,
-    /// Of this method.
-    pub method: Option<String>,
-    /// Of this app.
-    pub app: Option<String>,
-}
 
 /// One dead letter in a list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,70 +25,95 @@ pub struct DeadLine {
     pub document: Value,
 }
 
+/// A dead letter as it stood when it was selected. What changes it afterwards, another death for one, makes it another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// What names it in commands.
+    pub handle: String,
+    /// Why it died.
+    pub reason: Reason,
+    /// The platform's code.
+    pub code: Option<i64>,
+    /// Its method, if one could be read.
+    pub method: Option<String>,
+    /// A job's deadline.
+    pub not_after: Option<Timestamp>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Job { seq: i64, ended_at: i64 },
+    Input { seq: i64 },
+}
+
+impl Letter {
+    /// Whether it is an input that never became a job.
+    pub const fn is_input(&self) -> bool {
+        matches!(self.kind, Kind::Input { .. })
+    }
+
+    /// Whether it would expire again at once.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.not_after.is_some_and(|at| at <= now)
+    }
+
+    /// The number of the job, and when it died; `None` for an input.
+    pub(super) const fn job(&self) -> Option<(i64, i64)> {
+        match self.kind {
+            Kind::Job { seq, ended_at } => Some((seq, ended_at)),
+            Kind::Input { .. } => None,
+        }
+    }
+
+    const fn input(&self) -> Option<i64> {
+        match self.kind {
+            Kind::Input { seq } => Some(seq),
+            Kind::Job { .. } => None,
+        }
+    }
+}
+
 /// An input that never became a job, with what is needed to read it again.
 #[derive(Clone, Debug)]
 pub struct RejectedInput {
-    /// What names it in commands.
-    pub handle: String,
-    /// Its batch.
+    /// The id, method, app and batch that could be read, or that stood in for them when it came.
+    pub id: Option<String>,
+    /// See `id`.
+    pub method: Option<String>,
+    /// See `id`.
+    pub app: Option<String>,
+    /// See `id`.
     pub batch: Option<String>,
+    /// What was wrong with it.
+    pub detail: String,
     /// As it came.
     pub origin: Origin,
 }
 
-const JOBS: &str = "jobs j INDEXED BY jobs_parked JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch
-     WHERE j.state IN (2, 3, 4) AND j.state = 3 AND j.seq > :after
-     AND (:ids IS NULL OR j.id IN (SELECT value FROM json_each(:ids)))
-     AND (:reason IS NULL OR j.reason = :reason) AND (:code IS NULL OR j.code = :code)
-     AND (:batch IS NULL OR b.name = :batch) AND (:method IS NULL OR l.method = :method)
-     AND (:app IS NULL OR l.app = :app) ORDER BY j.seq LIMIT :limit";
-
-const INPUTS: &str = "rejected r LEFT JOIN batches b ON b.batch = r.batch
-     WHERE r.seq > :after AND (:ids IS NULL OR '#' || r.seq IN (SELECT value FROM json_each(:ids)))
-     AND (:reason IS NULL OR r.reason = :reason) AND :code IS NULL
-     AND (:batch IS NULL OR b.name = :batch) AND (:method IS NULL OR r.method = :method)
-     AND (:app IS NULL OR r.app = :app) ORDER BY r.seq LIMIT :limit";
-
-impl DeadFilter {
-    /// Runs `SELECT <columns> FROM <source>` with the filter's values.
-    fn query<T>(
-        &self,
-        conn: &rusqlite::Connection,
-        columns: &str,
-        source: &str,
-        (after, limit): (i64, usize),
-        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<Vec<T>> {
-        conn.prepare_cached(&format!("SELECT {columns} FROM {source}"))?
-            .query_map(
-                named_params! {
-                    ":after": after,
-                    ":limit": limit_of(limit),
-                    ":ids": ids_text(&self.ids),
-                    ":reason": self.reason.map(Reason::as_str),
-                    ":code": self.code,
-                    ":batch": self.batch,
-                    ":method": self.method,
-                    ":app": self.app,
-                },
-                read,
-            )?
-            .collect()
-    }
-}
-
 impl Operator {
     /// The dead letters that match: jobs in the order of take-over, then inputs that never became jobs; at most `limit`.
-    pub fn list_dead(&self, filter: &DeadFilter, limit: usize) -> Result<Vec<DeadLine>, LedgerError> {
+    pub fn list_dead(&self, selection: &Selection, limit: usize) -> Result<Vec<DeadLine>, LedgerError> {
+        let dead = selection.in_state(State::Dead);
         self.read(|conn| {
-            let columns = format!("{ENDING_COLUMNS}, j.place");
-            let mut lines = filter.query(conn, &columns, JOBS, (0, limit), |row| {
+            let sought = dead.jobs();
+            let sql = format!(
+                "SELECT {ENDING_COLUMNS}, j.place {} ORDER BY j.seq LIMIT {}",
+                sought.jobs_where(),
+                limit_of(limit)
+            );
+            let mut lines = sought.read(conn, &sql, |row| {
                 let ending = EndingRow::of_job(row)?;
                 let handle = ending.id.clone().unwrap_or_default();
                 Ok(DeadLine { handle, place: row.get(ENDING_COLUMNS_LEN)?, document: ending.document() })
             })?;
-            let columns = format!("{REJECTED_COLUMNS}, r.seq, r.place");
-            lines.extend(filter.query(conn, &columns, INPUTS, (0, limit - lines.len()), |row| {
+            let sought = dead.inputs();
+            let sql = format!(
+                "SELECT {REJECTED_COLUMNS}, r.seq, r.place {} ORDER BY r.seq LIMIT {}",
+                sought.inputs_where(),
+                limit_of(limit - lines.len())
+            );
+            lines.extend(sought.read(conn, &sql, |row| {
                 let seq: i64 = row.get(7)?;
                 let place = row.get(8).map(|place: String| Some(place).filter(|place| !place.is_empty()))?;
                 Ok(DeadLine { handle: format!("#{seq}"), place, document: EndingRow::of_rejected(row)?.document() })
@@ -112,75 +122,164 @@ impl Operator {
         })
     }
 
-    /// Matching inputs that never became jobs, to be read and taken over again (an app was added to the settings, a
-    /// method to the catalog), at most `limit`.
-    pub fn rejected_inputs(&self, filter: &DeadFilter, limit: usize) -> Result<Vec<RejectedInput>, LedgerError> {
-        const COLUMNS: &str = "r.seq, b.name, r.raw, r.amqp, r.place, r.cells";
+    /// The dead letters that match now: jobs in the order of take-over, then inputs that never became jobs.
+    pub fn select_dead(&self, selection: &Selection) -> Result<Vec<Letter>, LedgerError> {
+        let dead = selection.in_state(State::Dead);
+        let reason = |word: Option<String>| word.and_then(|word| word.parse().ok()).unwrap_or(Reason::Malformed);
         self.read(|conn| {
-            filter.query(conn, COLUMNS, INPUTS, (0, limit), |row| {
-                let (seq, raw): (i64, Vec<u8>) = (row.get(0)?, row.get(2)?);
-                let amqp: Option<String> = row.get(3)?;
-                let amqp = amqp.and_then(|text| serde_json::from_str::<AmqpOrigin>(&text).ok());
-                let origin = Origin { raw: raw.into(), amqp, place: row.get(4)?, cells: row.get(5)? };
-                Ok(RejectedInput { handle: format!("#{seq}"), batch: row.get(1)?, origin })
-            })
+            let sought = dead.jobs();
+            let columns = "j.id, j.reason, j.code, l.method, j.not_after, j.seq, coalesce(j.ended_at, 0)";
+            let mut letters =
+                sought.read(conn, &format!("SELECT {columns} {} ORDER BY j.seq", sought.jobs_where()), |row| {
+                    Ok(Letter {
+                        handle: row.get(0)?,
+                        reason: reason(row.get(1)?),
+                        code: row.get(2)?,
+                        method: row.get(3)?,
+                        not_after: row.get::<_, Option<i64>>(4)?.map(Timestamp),
+                        kind: Kind::Job { seq: row.get(5)?, ended_at: row.get(6)? },
+                    })
+                })?;
+            let sought = dead.inputs();
+            let sql = format!("SELECT r.seq, r.reason, r.method {} ORDER BY r.seq", sought.inputs_where());
+            letters.extend(sought.read(conn, &sql, |row| {
+                let seq = row.get(0)?;
+                Ok(Letter {
+                    handle: format!("#{seq}"),
+                    reason: reason(row.get(1)?),
+                    code: None,
+                    method: row.get(2)?,
+                    not_after: None,
+                    kind: Kind::Input { seq },
+                })
+            })?);
+            Ok(letters)
         })
     }
 
-    /// Queues the matching dead jobs again, from the start; says how many. Inputs that never became jobs are untouched.
-    pub fn redrive(&mut self, filter: &DeadFilter) -> Result<usize, LedgerError> {
-        self.change_in_chunks(|books, after, limit| {
-            let jobs = dead_jobs(books, filter, after, limit)?;
-            for &(seq, batch, outbox) in &jobs {
-                forget_publication(books, outbox)?;
-                books
-                    .conn()
-                    .prepare_cached(
-                        "UPDATE jobs SET state = 0, attempts = 0, ended_at = NULL, outbox = NULL,
-                             reason = NULL, http_status = NULL, code = NULL, detail = NULL, cure = NULL, log_id = NULL
-                         WHERE seq = ?1",
-                    )?
-                    .execute([seq])?;
-                books.moved(batch, State::Dead, State::Queued);
-                books.announce(JobSeq(seq))?;
-            }
-            Ok(jobs.into_iter().map(|(seq, _, _)| seq).collect())
+    /// The input behind a letter, to be read and taken over again (an app was added to the settings, a method to the
+    /// catalog); `None` if it is no input, or gone.
+    pub fn rejected_input(&self, letter: &Letter) -> Result<Option<RejectedInput>, LedgerError> {
+        const SQL: &str = "SELECT r.id, r.method, r.app, b.name, r.detail, r.raw, r.amqp, r.place, r.cells
+             FROM rejected r LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = ?1";
+        self.read(|conn| {
+            conn.prepare_cached(SQL)?
+                .query_row(params![letter.input()], |row| {
+                    let raw: Vec<u8> = row.get(5)?;
+                    let amqp: Option<String> = row.get(6)?;
+                    let amqp = amqp.and_then(|text| serde_json::from_str::<AmqpOrigin>(&text).ok());
+                    let (place, cells) = (row.get(7)?, row.get(8)?);
+                    Ok(RejectedInput {
+                        id: row.get(0)?,
+                        method: row.get(1)?,
+                        app: row.get(2)?,
+                        batch: row.get(3)?,
+                        detail: row.get(4)?,
+                        origin: Origin { raw: raw.into(), amqp, place, cells, ..Origin::default() },
+                    })
+                })
+                .optional()
         })
+    }
+
+    /// Whether the id belongs to a job with other content, so that this one would only be rejected anew.
+    pub fn is_conflict(&self, id: &str, hash: [u8; 32]) -> Result<bool, LedgerError> {
+        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND hash <> ?2 AND edited_hash IS NOT ?2)";
+        self.read(|conn| conn.prepare_cached(SQL)?.query_row(params![id, hash], |row| row.get(0)))
+    }
+
+    /// Queues the letters' jobs again, from the start; gives the numbers of those queued. Left as they are: letters that
+    /// changed since they were selected, and inputs that never became jobs.
+    pub fn redrive(&mut self, letters: &[Letter]) -> Result<Vec<JobSeq>, LedgerError> {
+        let mut redriven = Vec::new();
+        for chunk in letters.chunks(CHUNK) {
+            redriven.extend(self.change(|books| {
+                let mut queued = Vec::new();
+                for letter in chunk {
+                    queued.extend(requeue(books, letter)?);
+                }
+                Ok(queued)
+            })?);
+        }
+        Ok(redriven)
     }
 
     /// Forgets the matching dead letters, jobs and inputs; says how many. Their ids may be used again; their calls stay
     /// recorded, because the platform has counted them.
-    pub fn drop_dead(&mut self, filter: &DeadFilter) -> Result<usize, LedgerError> {
-        let jobs = self.change_in_chunks(|books, after, limit| {
-            let jobs = dead_jobs(books, filter, after, limit)?;
-            for &(seq, batch, outbox) in &jobs {
-                forget_publication(books, outbox)?;
-                books.conn().prepare_cached("DELETE FROM jobs WHERE seq = ?1")?.execute([seq])?;
-                books.tally(batch, State::Dead.number(), -1);
-            }
-            Ok(jobs.into_iter().map(|(seq, _, _)| seq).collect())
-        })?;
-        let inputs = self.change_in_chunks(|books, after, limit| {
-            let inputs = filter
-                .query(books.conn(), "r.seq, r.batch", INPUTS, (after, limit), |row| Ok((row.get(0)?, row.get(1)?)))?;
-            for &(seq, batch) in &inputs {
-                books.conn().prepare_cached("DELETE FROM outbox WHERE rejected = ?1")?.execute(params![seq])?;
-                books.conn().prepare_cached("DELETE FROM rejected WHERE seq = ?1")?.execute(params![seq])?;
-                books.tally(batch, REJECTED, -1);
-            }
-            Ok(inputs.into_iter().map(|(seq, _)| seq).collect::<Vec<i64>>())
-        })?;
-        Ok(jobs + inputs)
+    pub fn drop_dead(&mut self, selection: &Selection) -> Result<usize, LedgerError> {
+        let letters = self.select_dead(selection)?;
+        self.drop_letters(&letters)
+    }
+
+    /// Forgets these letters, but for those that changed since they were selected; says how many.
+    pub fn drop_letters(&mut self, letters: &[Letter]) -> Result<usize, LedgerError> {
+        let mut dropped = 0;
+        for chunk in letters.chunks(CHUNK) {
+            dropped += self.change(|books| {
+                let mut gone = 0;
+                for letter in chunk {
+                    gone += usize::from(forget(books, letter)?);
+                }
+                Ok(gone)
+            })?;
+        }
+        Ok(dropped)
     }
 }
 
-type DeadJob = (i64, i64, Option<i64>);
+/// Puts one job back to work, if it still is the dead one that was selected.
+pub(super) fn requeue(books: &mut Books, letter: &Letter) -> Result<Option<JobSeq>, Trouble> {
+    let Some(Dead { seq, batch, outbox }) = still_dead(books, letter)? else { return Ok(None) };
+    forget_publication(books, outbox)?;
+    books
+        .conn()
+        .prepare_cached(
+            "UPDATE jobs SET state = 0, attempts = 0, ended_at = NULL, outbox = NULL,
+                 reason = NULL, http_status = NULL, code = NULL, detail = NULL, cure = NULL, log_id = NULL
+             WHERE seq = ?1",
+        )?
+        .execute([seq])?;
+    books.moved(batch, State::Dead, State::Queued);
+    books.announce(JobSeq(seq))?;
+    Ok(Some(JobSeq(seq)))
+}
 
-fn dead_jobs(books: &Books, filter: &DeadFilter, after: i64, limit: usize) -> Result<Vec<DeadJob>, Trouble> {
-    let jobs = filter.query(books.conn(), "j.seq, j.batch, j.outbox", JOBS, (after, limit), |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-    })?;
-    Ok(jobs)
+/// A dead job as its removal needs it.
+pub(super) struct Dead {
+    pub(super) seq: i64,
+    batch: i64,
+    outbox: Option<i64>,
+}
+
+/// The job, if it still is the dead one that was selected.
+pub(super) fn still_dead(books: &Books, letter: &Letter) -> Result<Option<Dead>, Trouble> {
+    let Some((seq, ended_at)) = letter.job() else { return Ok(None) };
+    let found = books
+        .conn()
+        .prepare_cached("SELECT batch, outbox FROM jobs WHERE seq = ?1 AND state = 3 AND coalesce(ended_at, 0) = ?2")?
+        .query_row([seq, ended_at], |row| Ok(Dead { seq, batch: row.get(0)?, outbox: row.get(1)? }))
+        .optional()?;
+    Ok(found)
+}
+
+fn forget(books: &mut Books, letter: &Letter) -> Result<bool, Trouble> {
+    if let Some(Dead { seq, batch, outbox }) = still_dead(books, letter)? {
+        forget_publication(books, outbox)?;
+        books.conn().prepare_cached("DELETE FROM jobs WHERE seq = ?1")?.execute([seq])?;
+        books.tally(batch, State::Dead.number(), -1);
+        return Ok(true);
+    }
+    let Some(seq) = letter.input() else { return Ok(false) };
+    let batch: Option<i64> = books
+        .conn()
+        .prepare_cached("SELECT batch FROM rejected WHERE seq = ?1")?
+        .query_row([seq], |row| row.get(0))
+        .optional()?;
+    let Some(batch) = batch else { return Ok(false) };
+    books.conn().prepare_cached("DELETE FROM outbox WHERE rejected = ?1")?.execute([seq])?;
+    books.conn().prepare_cached("DELETE FROM rejected WHERE seq = ?1")?.execute([seq])?;
+    books.tally(batch, REJECTED, -1);
+    Ok(true)
 }
 
 /// A dead letter that is still on its way is no longer true.

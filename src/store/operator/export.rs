@@ -1,25 +1,11 @@
 //! Results row by row, in the order of the file, without holding them all.
 
-use rusqlite::{Connection, Row, Rows, named_params};
+use rusqlite::{Connection, Row, Rows};
 use serde_json::Value;
 
-use super::Operator;
+use super::{Operator, Selection};
 use crate::engine::ports::LedgerError;
 use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS};
-use crate::store::state::State;
-
-/// Which rows; an absent field restricts nothing.
-#[derive(Clone, Debug, Default)]
-pub struct ExportFilter {
-    /// Of this batch.
-    pub batch: Option<String>,
-    /// In this state; inputs that never became jobs are dead.
-    pub state: Option<State>,
-    /// Of this method.
-    pub method: Option<String>,
-    /// Of this app.
-    pub app: Option<String>,
-}
 
 /// One row of an export.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,10 +18,6 @@ pub struct ExportRow {
     pub cells: Option<Vec<String>>,
 }
 
-const JOB_TABLES: &str = "jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch";
-const JOB_FILTER: &str = "(:state IS NULL OR j.state = :state) AND (:method IS NULL OR l.method = :method)
-     AND (:app IS NULL OR l.app = :app)";
-
 impl Operator {
     /// Calls `each` for every row that matches; stops at its first error. Rows of one file come in the file's order.
     ///
@@ -43,11 +25,11 @@ impl Operator {
     /// The first error of `each`, or of the ledger.
     pub fn export<E: From<LedgerError>>(
         &self,
-        filter: &ExportFilter,
+        selection: &Selection,
         each: impl FnMut(ExportRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut refused = None;
-        self.read(|conn| merge(conn, filter, each, &mut refused))?;
+        self.read(|conn| merge(conn, selection, each, &mut refused))?;
         refused.map_or(Ok(()), Err)
     }
 }
@@ -55,28 +37,19 @@ impl Operator {
 /// Reads jobs and rejected inputs side by side and gives out whichever stands earlier in its file.
 fn merge<E>(
     conn: &Connection,
-    filter: &ExportFilter,
+    selection: &Selection,
     mut each: impl FnMut(ExportRow) -> Result<(), E>,
     refused: &mut Option<E>,
 ) -> rusqlite::Result<()> {
     // One snapshot, so that a job that ends meanwhile is not seen twice or not at all.
     let snapshot = conn.unchecked_transaction()?;
-    // The batch is compared only where one is asked for: then its index is used.
-    let of_batch = if filter.batch.is_some() { "b.name = :batch" } else { ":batch IS NULL" };
-    let mut jobs = conn.prepare(&format!(
-        "SELECT {ENDING_COLUMNS}, j.place, j.cells FROM {JOB_TABLES} WHERE {of_batch} AND {JOB_FILTER} ORDER BY j.seq"
-    ))?;
-    let mut jobs = jobs.query(named_params! {
-        ":batch": filter.batch, ":state": filter.state.map(State::number), ":method": filter.method, ":app": filter.app,
-    })?;
-    let mut inputs = conn.prepare(&format!(
-        "SELECT {REJECTED_COLUMNS}, r.place, r.cells FROM rejected r LEFT JOIN batches b ON b.batch = r.batch
-         WHERE {of_batch} AND (:state IS NULL OR :state = 3) AND (:method IS NULL OR r.method = :method)
-             AND (:app IS NULL OR r.app = :app) ORDER BY r.seq"
-    ))?;
-    let mut inputs = inputs.query(named_params! {
-        ":batch": filter.batch, ":state": filter.state.map(State::number), ":method": filter.method, ":app": filter.app,
-    })?;
+    let (of_jobs, of_inputs) = (selection.jobs(), selection.inputs());
+    let sql = format!("SELECT {ENDING_COLUMNS}, j.place, j.cells {} ORDER BY j.seq", of_jobs.jobs_where());
+    let mut jobs = conn.prepare(&sql)?;
+    let mut jobs = jobs.query(&of_jobs.values()[..])?;
+    let sql = format!("SELECT {REJECTED_COLUMNS}, r.place, r.cells {} ORDER BY r.seq", of_inputs.inputs_where());
+    let mut inputs = conn.prepare(&sql)?;
+    let mut inputs = inputs.query(&of_inputs.values()[..])?;
     let (mut job, mut input) = (next_job(&mut jobs)?, next_input(&mut inputs)?);
     loop {
         let input_first = match (&job, &input) {

@@ -1,32 +1,17 @@
 //! Single jobs: listed, shown with their attempts, cancelled.
 
-use rusqlite::{OptionalExtension, Row, named_params};
+use rusqlite::{OptionalExtension, Row};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::batches::number;
-use super::{Operator, ids_text, limit_of};
+use super::{Operator, Selection, limit_of};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError, Settlement};
 use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow};
 use crate::store::sqlite::attempts::{FOR_JOB, FOR_LOOK_UP};
 use crate::store::sqlite::settle;
 use crate::store::state::State;
-
-/// Which jobs; an absent field restricts nothing.
-#[derive(Clone, Debug, Default)]
-pub struct JobFilter {
-    /// These ids alone.
-    pub ids: Vec<String>,
-    /// In this state.
-    pub state: Option<State>,
-    /// Of this batch.
-    pub batch: Option<String>,
-    /// Of this method.
-    pub method: Option<String>,
-    /// Of this app.
-    pub app: Option<String>,
-}
 
 /// One job in a list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -43,6 +28,8 @@ pub struct JobLine {
     pub not_after: Option<Timestamp>,
     /// When it was taken over.
     pub created_at: Timestamp,
+    /// When a person edited it; absent if nobody did.
+    pub edited_at: Option<Timestamp>,
     /// File name and line; absent for AMQP.
     pub place: Option<String>,
     /// The contract's document, as far as the job has come.
@@ -92,12 +79,10 @@ pub struct Cancelled {
     pub running: usize,
 }
 
-const RUNNING: &str = "EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)";
-const FILTER: &str = "(:ids IS NULL OR j.id IN (SELECT value FROM json_each(:ids)))
-     AND (:state IS NULL OR j.state = :state) AND (:batch IS NULL OR b.name = :batch)
-     AND (:method IS NULL OR l.method = :method) AND (:app IS NULL OR l.app = :app)";
+/// Whether a call of the job is in flight.
+pub(super) const RUNNING: &str = "EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)";
 const TABLES: &str = "jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch";
-const MORE: &str = "j.seq, j.priority, j.not_before, j.not_after, j.created_at, j.place";
+const MORE: &str = "j.seq, j.priority, j.not_before, j.not_after, j.created_at, j.place, j.edited_at";
 
 impl JobLine {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -110,33 +95,22 @@ impl JobLine {
             not_after: row.get::<_, Option<i64>>(AT + 3)?.map(Timestamp),
             created_at: Timestamp(row.get(AT + 4)?),
             place: row.get(AT + 5)?,
-            running: row.get(AT + 6)?,
+            edited_at: row.get::<_, Option<i64>>(AT + 6)?.map(Timestamp),
+            running: row.get(AT + 7)?,
         })
     }
 }
 
 impl Operator {
     /// The jobs that match, after the number `after`, in the order of take-over, at most `limit`.
-    pub fn list_jobs(&self, filter: &JobFilter, after: i64, limit: usize) -> Result<Vec<JobLine>, LedgerError> {
-        self.read(|conn| {
-            conn.prepare_cached(&format!(
-                "SELECT {ENDING_COLUMNS}, {MORE}, {RUNNING} FROM {TABLES}
-                 WHERE j.seq > :after AND {FILTER} ORDER BY j.seq LIMIT :limit"
-            ))?
-            .query_map(
-                named_params! {
-                    ":after": after,
-                    ":limit": limit_of(limit),
-                    ":ids": ids_text(&filter.ids),
-                    ":state": filter.state.map(State::number),
-                    ":batch": filter.batch,
-                    ":method": filter.method,
-                    ":app": filter.app,
-                },
-                JobLine::read,
-            )?
-            .collect()
-        })
+    pub fn list_jobs(&self, selection: &Selection, after: i64, limit: usize) -> Result<Vec<JobLine>, LedgerError> {
+        let sought = selection.jobs().and_with("j.seq > :after", ":after", after);
+        let sql = format!(
+            "SELECT {ENDING_COLUMNS}, {MORE}, {RUNNING} {} ORDER BY j.seq LIMIT {}",
+            sought.jobs_where(),
+            limit_of(limit)
+        );
+        self.read(|conn| sought.read(conn, &sql, JobLine::read))
     }
 
     /// One job with its attempts; `None` if there is none of this id.
@@ -158,28 +132,24 @@ impl Operator {
         })
     }
 
-    /// Cancels the matching jobs that are queued and not in flight; the filter's state is not looked at.
-    pub fn cancel(&mut self, filter: &JobFilter, now: Timestamp) -> Result<Cancelled, LedgerError> {
+    /// How many of the matching jobs [`Self::cancel`] would cancel, and how many it would leave alone.
+    pub fn cancellable(&self, selection: &Selection) -> Result<Cancelled, LedgerError> {
+        let sought = selection.in_state(State::Queued).jobs();
+        let sql = format!("SELECT {RUNNING}, count(*) {} GROUP BY 1", sought.jobs_where());
+        let counted: Vec<(bool, u64)> =
+            self.read(|conn| sought.read(conn, &sql, |row| Ok((row.get(0)?, number(row, 1)?))))?;
+        let of =
+            |running: bool| counted.iter().filter(|(is, _)| *is == running).map(|(_, count)| *count as usize).sum();
+        Ok(Cancelled { cancelled: of(false), running: of(true) })
+    }
+
+    /// Cancels the matching jobs that are queued and not in flight; the selection's state is not looked at.
+    pub fn cancel(&mut self, selection: &Selection, now: Timestamp) -> Result<Cancelled, LedgerError> {
+        let queued = selection.in_state(State::Queued);
         let cancelled = self.change_in_chunks(|books, after, limit| {
-            let seqs: Vec<i64> = books
-                .conn()
-                .prepare_cached(&format!(
-                    "SELECT j.seq FROM {TABLES} WHERE j.seq > :after AND {FILTER} AND NOT {RUNNING}
-                     ORDER BY j.seq LIMIT :limit"
-                ))?
-                .query_map(
-                    named_params! {
-                        ":after": after,
-                        ":limit": limit_of(limit),
-                        ":ids": ids_text(&filter.ids),
-                        ":state": State::Queued.number(),
-                        ":batch": filter.batch,
-                        ":method": filter.method,
-                        ":app": filter.app,
-                    },
-                    |row| row.get(0),
-                )?
-                .collect::<rusqlite::Result<_>>()?;
+            let sought = queued.jobs().and(&format!("NOT {RUNNING}")).and_with("j.seq > :after", ":after", after);
+            let sql = format!("SELECT j.seq {} ORDER BY j.seq LIMIT {}", sought.jobs_where(), limit_of(limit));
+            let seqs: Vec<i64> = sought.read(books.conn(), &sql, |row| row.get(0))?;
             for &seq in &seqs {
                 let seq = JobSeq(seq);
                 if let Some(standing) = settle::standing(books, seq)? {
@@ -188,8 +158,7 @@ impl Operator {
             }
             Ok(seqs)
         })?;
-        let still = self.list_jobs(&JobFilter { state: Some(State::Queued), ..filter.clone() }, 0, usize::MAX)?;
-        Ok(Cancelled { cancelled, running: still.iter().filter(|line| line.running).count() })
+        Ok(Cancelled { cancelled, running: self.cancellable(selection)?.running })
     }
 
     /// How many calls are in flight.

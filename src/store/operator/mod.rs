@@ -5,24 +5,36 @@
 
 mod batches;
 mod dead;
+mod edit;
 mod export;
+mod follow;
 mod jobs;
+mod outlook;
+mod repeats;
 mod resolve;
+mod selection;
 #[cfg(test)]
 mod tests;
+mod waits;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use self::batches::{BatchLine, LaneLine};
-pub use self::dead::{DeadFilter, DeadLine, RejectedInput};
-pub use self::export::{ExportFilter, ExportRow};
-pub use self::jobs::{AttemptLine, Cancelled, JobFilter, JobLine, JobSheet};
+pub use self::dead::{DeadLine, Letter, RejectedInput};
+pub use self::edit::Edit;
+pub use self::export::ExportRow;
+pub use self::follow::Followed;
+pub use self::jobs::{AttemptLine, Cancelled, JobLine, JobSheet};
+pub use self::outlook::{Outlook, Untouched};
+pub use self::repeats::{Likeness, Repeat, Wanted};
 pub use self::resolve::Resolution;
+pub use self::selection::Selection;
 
 use super::sqlite::books::{Books, Trouble};
-use super::sqlite::{attempts, suspensions};
+use super::sqlite::{attempts, lock, restraints, suspensions};
+use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
-use crate::engine::ports::{LedgerError, PastCall, Suspension};
+use crate::engine::ports::{JobSeq, LedgerError, PastCall, Restraint, Suspension};
 
 /// Jobs changed in one transaction at most, so that a running worker never waits long.
 const CHUNK: usize = 500;
@@ -30,6 +42,7 @@ const CHUNK: usize = 500;
 /// The operators' side of a ledger in one SQLite file.
 pub struct Operator {
     books: Books,
+    path: PathBuf,
 }
 
 impl Operator {
@@ -44,7 +57,14 @@ impl Operator {
                 path.display()
             )));
         }
-        Ok(Self { books: Books::open(path, true)? })
+        Ok(Self { books: Books::open(path, true)?, path: path.to_owned() })
+    }
+
+    /// Who works the ledger, in words, if anybody does.
+    pub fn worker(&self) -> Result<Option<String>, LedgerError> {
+        lock::holder(&self.path).map_err(|error| {
+            LedgerError::Failed(format!("the lock beside {} cannot be read: {error}", self.path.display()))
+        })
     }
 
     /// All suspensions, by app, tenant and method.
@@ -62,9 +82,30 @@ impl Operator {
         self.change(|books| suspensions::remove(books, app, tenant, method))
     }
 
+    /// What holds calls back beyond the quotas, as the worker recorded it last.
+    pub fn restraints(&self) -> Result<Vec<Restraint>, LedgerError> {
+        self.read(restraints::read)
+    }
+
+    /// Forgets what holds an app back; says how many. A running worker then tries again with one call.
+    pub fn lift(&mut self, app: &str) -> Result<usize, LedgerError> {
+        self.change(|books| restraints::remove(books, app))
+    }
+
     /// Calls `each` for every recorded call that a window reaching back to `since` may count, in the order of sending.
     pub fn each_call(&self, since: Timestamp, each: impl FnMut(PastCall)) -> Result<(), LedgerError> {
         self.read(|conn| attempts::each_call(conn, since, each))
+    }
+
+    /// Calls `each` for every span in which a job waited that could have been sent, after `since` and up to `now`: its lane,
+    /// the beginning, and its first call.
+    pub fn each_wait(
+        &self,
+        since: Timestamp,
+        now: Timestamp,
+        each: impl FnMut(LaneKey, Timestamp, Timestamp),
+    ) -> Result<(), LedgerError> {
+        self.read(|conn| waits::each(conn, since, now, each))
     }
 
     fn read<T>(&self, work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
@@ -91,11 +132,6 @@ impl Operator {
             }
         }
     }
-}
-
-/// A list of ids as the SQL of the filters takes it; `None` for no restriction.
-fn ids_text(ids: &[String]) -> Option<String> {
-    (!ids.is_empty()).then(|| serde_json::Value::from(ids.to_vec()).to_string())
 }
 
 /// A limit as SQL takes it.

@@ -3,13 +3,14 @@
 use rusqlite::OptionalExtension;
 use serde_json::Value;
 
-use super::Operator;
+use super::jobs::RUNNING;
+use super::{Operator, Selection, limit_of};
 use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError, Settlement};
 use crate::store::sqlite::books::{Books, Trouble};
-use crate::store::sqlite::settle;
+use crate::store::sqlite::settle::{self, Standing};
 use crate::store::state::State;
 
 /// What a person found out about a held or uncertain job.
@@ -24,13 +25,16 @@ pub enum Resolution {
     Retry,
     /// It shall not be sent again.
     Dead,
+    /// What kept the look-up from telling is mended: look again.
+    LookUp,
 }
 
 impl Operator {
     /// Resolves a held or uncertain job.
     ///
     /// # Errors
-    /// [`LedgerError::Failed`] with a sentence: no such job, it is in another state, or a call of it is in flight.
+    /// [`LedgerError::Failed`] with a sentence: no such job, it is in another state, a call of it is in flight, or another
+    /// job owns that object.
     pub fn resolve(&mut self, id: &str, resolution: &Resolution, now: Timestamp) -> Result<(), LedgerError> {
         self.change(|books| {
             let seq = resolvable(books, id)?;
@@ -41,18 +45,68 @@ impl Operator {
                     standing.state.as_str()
                 )));
             }
-            let settlement = match resolution {
-                Resolution::Succeeded { key } => Settlement::Succeeded { key: Some(key.clone()), result: Value::Null },
-                Resolution::Retry => Settlement::Queued { not_before: None, charged: false, failure: None },
-                Resolution::Dead => Settlement::Dead { reason: Reason::Uncertain, failure: known(books, seq)? },
-            };
-            settle::apply(books, seq, standing, &settlement, false, now)?;
-            if *resolution == Resolution::Retry {
-                books.conn().prepare_cached("UPDATE jobs SET attempts = 0 WHERE seq = ?1")?.execute([seq.0])?;
-                books.announce(seq)?;
+            if *resolution == Resolution::LookUp && standing.state == State::Uncertain {
+                return Err(Trouble::Refused(format!("job {id:?} is uncertain: it is looked up already")));
             }
-            Ok(())
+            resolve_one(books, seq, standing, resolution, now)
         })
+    }
+
+    /// Resolves every matching job that is held and not in flight; says how many. The selection's state is not looked at.
+    pub fn resolve_held(
+        &mut self,
+        selection: &Selection,
+        resolution: &Resolution,
+        now: Timestamp,
+    ) -> Result<usize, LedgerError> {
+        let held = selection.in_state(State::Held);
+        self.change_in_chunks(|books, after, limit| {
+            let sought = held.jobs().and(&format!("NOT {RUNNING}")).and_with("j.seq > :after", ":after", after);
+            let sql = format!("SELECT j.seq {} ORDER BY j.seq LIMIT {}", sought.jobs_where(), limit_of(limit));
+            let seqs: Vec<i64> = sought.read(books.conn(), &sql, |row| row.get(0))?;
+            for &seq in &seqs {
+                let seq = JobSeq(seq);
+                if let Some(standing) = settle::standing(books, seq)? {
+                    resolve_one(books, seq, standing, resolution, now)?;
+                }
+            }
+            Ok(seqs)
+        })
+    }
+}
+
+fn resolve_one(
+    books: &mut Books,
+    seq: JobSeq,
+    standing: Standing,
+    resolution: &Resolution,
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    let settlement = match resolution {
+        Resolution::Succeeded { key } => {
+            Settlement::Succeeded { key: Some(key.clone()), result: Value::Null, sole: true }
+        }
+        Resolution::Retry => Settlement::Queued { not_before: None, charged: false, failure: None },
+        Resolution::LookUp => Settlement::Uncertain { not_before: now, failure: known(books, seq)? },
+        Resolution::Dead => Settlement::Dead { reason: Reason::Uncertain, failure: known(books, seq)? },
+    };
+    settle::apply(books, seq, standing, &settlement, false, now).map_err(|trouble| taken(trouble, resolution))?;
+    if *resolution == Resolution::Retry {
+        books.conn().prepare_cached("UPDATE jobs SET attempts = 0 WHERE seq = ?1")?.execute([seq.0])?;
+    }
+    if matches!(resolution, Resolution::Retry | Resolution::LookUp) {
+        books.announce(seq)?;
+    }
+    Ok(())
+}
+
+/// The ledger refuses an object that has its owner.
+fn taken(trouble: Trouble, resolution: &Resolution) -> Trouble {
+    match (trouble, resolution) {
+        (Trouble::Claimed(owner), Resolution::Succeeded { key }) => Trouble::Refused(format!(
+            "{key} is what job {owner:?} created (`paceline jobs show {owner}`); if that is all there is, this one was not created: `--retry` or `--dead`"
+        )),
+        (trouble, _) => trouble,
     }
 }
 

@@ -48,18 +48,20 @@ pub(crate) fn begin(books: &mut Books, start: &AttemptStart) -> Result<Option<(A
     Ok(Some((AttemptSeq(attempt), job)))
 }
 
-/// The job, if it may be called: an operator may have ended it, or it may be in flight already.
+/// The job, if it may be called: an operator may have ended it, or it may be in flight already. Look-ups for a job may be
+/// in flight side by side.
 fn callable(books: &Books, seq: JobSeq, purpose: i64) -> Result<Option<JobRow>, Trouble> {
     // Made once: the statement's text is the key to the prepared one.
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
             "SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.seq = ?1 AND j.state <= ?2
-                 AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)"
+                 AND NOT EXISTS (SELECT 1 FROM attempts a
+                     WHERE a.job = j.seq AND a.ended_at IS NULL AND (a.purpose = {FOR_JOB} OR ?3 = {FOR_JOB}))"
         )
     });
-    // A held job may be looked up again; it is not sent again.
-    let state_max = if purpose == FOR_LOOK_UP { State::Held } else { State::Uncertain };
-    let row = books.conn().prepare_cached(&SQL)?.query_row(params![seq.0, state_max.number()], JobRow::read);
+    // What may have been applied is looked up, a held job, too; it is not sent again, whatever still waits in a lane.
+    let state_max = if purpose == FOR_LOOK_UP { State::Held } else { State::Queued };
+    let row = books.conn().prepare_cached(&SQL)?.query_row(params![seq.0, state_max.number(), purpose], JobRow::read);
     Ok(row.optional()?)
 }
 

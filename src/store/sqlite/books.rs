@@ -8,6 +8,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::file;
+use crate::crash_points;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError};
@@ -25,6 +26,8 @@ pub(crate) enum Trouble {
     Sql(rusqlite::Error),
     /// The command asked for something that cannot be.
     Refused(String),
+    /// The job of this id owns the object already.
+    Claimed(String),
 }
 
 impl From<rusqlite::Error> for Trouble {
@@ -38,6 +41,7 @@ impl From<Trouble> for LedgerError {
         match trouble {
             Trouble::Sql(error) => file::failed(&error),
             Trouble::Refused(why) => Self::Failed(why),
+            Trouble::Claimed(by) => Self::Claimed(by),
         }
     }
 }
@@ -78,6 +82,7 @@ impl Books {
         self.statement("BEGIN IMMEDIATE")?;
         let outcome = work(self).and_then(|done| {
             self.keep_tallies()?;
+            crash_points::reach("before-commit");
             self.statement("COMMIT")?;
             Ok(done)
         });
@@ -175,6 +180,15 @@ impl Books {
         };
         self.batches.insert(name.to_owned(), batch);
         Ok(batch)
+    }
+
+    /// Forgets a batch that holds nothing.
+    pub(crate) fn forget_batch(&mut self, batch: i64) -> rusqlite::Result<()> {
+        self.conn.prepare_cached("DELETE FROM tallies WHERE batch = ?1")?.execute([batch])?;
+        self.conn.prepare_cached("DELETE FROM batches WHERE batch = ?1")?.execute([batch])?;
+        self.batches.retain(|_, known| *known != batch);
+        self.tallies.retain(|(of, _), _| *of != batch);
+        Ok(())
     }
 
     /// Notes, for the process that schedules, that a job was put to work by this one.

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::{Mode, SqliteLedger};
+use super::{Mode, SqliteLedger, file};
 use crate::domain::job::Job;
 use crate::engine::ports::{JobSeq, Ledger, LedgerError, Purpose, Settlement, TakenOver};
 use crate::store::contract::{
     T0, all_waiting, at, begin, call, counts, death, ended, from_amqp, from_file, job, queue, start, success,
 };
+use crate::store::operator::Operator;
 
 fn folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -102,10 +103,33 @@ async fn a_newer_ledger_is_refused_and_unchanged() {
     let (_folder, path) = folder();
     SqliteLedger::open(&path, Mode::Worker, T0).unwrap().close().await;
     let conn = Connection::open(&path).unwrap();
-    conn.pragma_update(None, "user_version", 2).unwrap();
-    assert!(refusal(&path).contains("ledger version 2, this one knows up to 1"), "{}", refusal(&path));
+    let (known, newer) = (file::VERSION, file::VERSION + 1);
+    conn.pragma_update(None, "user_version", newer).unwrap();
+    let expected = format!("ledger version {newer}, this one knows up to {known}");
+    assert!(refusal(&path).contains(&expected), "{}", refusal(&path));
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!(version, 2);
+    assert_eq!(version, newer);
+}
+
+#[tokio::test]
+async fn a_ledger_of_the_first_version_is_upgraded_with_all_it_holds() {
+    let (_folder, path) = folder();
+    let conn = Connection::open(&path).unwrap();
+    conn.execute_batch(include_str!("migrations/0001.sql")).unwrap();
+    conn.execute_batch(
+        "INSERT INTO suspensions (app, tenant, method, since, detail, cure) VALUES ('acme', '', '', 7, 'off', 'on');
+         PRAGMA user_version = 1; PRAGMA application_id = 0x50414345;",
+    )
+    .unwrap();
+    drop(conn);
+    // Whichever comes first upgrades it: an operator's command does so, too.
+    assert!(Operator::open(&path).unwrap().restraints().unwrap().is_empty());
+    let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+    assert_eq!(ledger.suspensions().await.unwrap().len(), 1);
+    assert_eq!(ledger.restraints().await.unwrap(), []);
+    ledger.close().await;
+    let version: i64 = Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |r| r.get(0)).unwrap();
+    assert_eq!(version, file::VERSION);
 }
 
 #[tokio::test]

@@ -18,10 +18,15 @@ use crate::engine::ports::LedgerError;
 const APPLICATION_ID: i64 = 0x5041_4345;
 
 /// The script that leads to each version, in order; the file's `user_version` says which it has reached.
-const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("migrations/0001.sql"))];
+const MIGRATIONS: [(i64, &str); 4] = [
+    (1, include_str!("migrations/0001.sql")),
+    (2, include_str!("migrations/0002.sql")),
+    (3, include_str!("migrations/0003.sql")),
+    (4, include_str!("migrations/0004.sql")),
+];
 
 /// The version that this program writes.
-const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+pub(super) const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
 /// Statements kept prepared per connection: more than the code has, so none is ever prepared twice.
 const STATEMENTS_MAX: usize = 128;

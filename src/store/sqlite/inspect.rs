@@ -60,6 +60,11 @@ pub fn inspect(path: &Path) -> Result<Found, LedgerError> {
     Ok(Found::Ledger(Inspection { mode: metadata.permissions().mode() & 0o777, worker, is_old: !is_current, newest }))
 }
 
+/// Whether a worker works the ledger at `path`.
+pub fn is_worked(path: &Path) -> bool {
+    lock::holder(path).is_ok_and(|holder| holder.is_some())
+}
+
 fn absent(path: &Path) -> Result<Found, LedgerError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match std::fs::metadata(folder) {

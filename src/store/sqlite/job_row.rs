@@ -76,20 +76,23 @@ pub(crate) fn insert(
     Ok((inserted == 1).then(|| (JobSeq(books.conn().last_insert_rowid()), batch)))
 }
 
-/// Puts an ended job of the same content back to the start, as its new arrival wants it.
+/// Puts an ended job of the same content back to the start, as its new arrival wants it; with `keep`, as it stands.
 pub(crate) fn renew(
     books: &mut Books,
     seq: JobSeq,
     batch: i64,
     text: &JobText,
     origin: &OriginText<'_>,
+    keep: bool,
 ) -> Result<(), Trouble> {
     let job = &text.job;
     books
         .conn()
         .prepare_cached(
-            "UPDATE jobs SET batch = :batch, state = 0, priority = :priority, attempts = 0, not_before = :not_before,
-                 not_after = :not_after, reply_to = :reply_to, meta = :meta, ended_at = NULL, outbox = NULL,
+            "UPDATE jobs SET batch = :batch, state = 0, attempts = 0, ended_at = NULL, outbox = NULL,
+                 priority = iif(:keep, priority, :priority), not_before = iif(:keep, not_before, :not_before),
+                 not_after = iif(:keep, not_after, :not_after), reply_to = iif(:keep, reply_to, :reply_to),
+                 meta = iif(:keep, meta, :meta),
                  key = NULL, reason = NULL, http_status = NULL, code = NULL, detail = NULL, cure = NULL,
                  log_id = NULL, result = NULL, amqp = coalesce(:amqp, amqp), raw = coalesce(:raw, raw),
                  place = coalesce(:place, place), cells = coalesce(:cells, cells)
@@ -106,6 +109,32 @@ pub(crate) fn renew(
             ":raw": origin.raw,
             ":place": origin.place,
             ":cells": origin.cells,
+            ":keep": keep,
+            ":seq": seq.0,
+        })?;
+    Ok(())
+}
+
+/// Gives a dead job the content that a person wrote; what upstream sent stays on record beside it.
+pub(crate) fn rewrite(books: &Books, seq: JobSeq, text: &JobText, now: Timestamp) -> Result<(), Trouble> {
+    let job = &text.job;
+    books
+        .conn()
+        .prepare_cached(
+            "UPDATE jobs SET params = :params, identity = :identity, priority = :priority, not_before = :not_before,
+                 not_after = :not_after, reply_to = :reply_to, meta = :meta, edited_hash = :hash, edited_at = :now
+             WHERE seq = :seq",
+        )?
+        .execute(named_params! {
+            ":params": text.params,
+            ":identity": text.identity,
+            ":priority": job.priority,
+            ":not_before": job.not_before.map(|at| at.0),
+            ":not_after": job.not_after.map(|at| at.0),
+            ":reply_to": job.reply_to,
+            ":meta": text.meta,
+            ":hash": text.hash,
+            ":now": now.0,
             ":seq": seq.0,
         })?;
     Ok(())

@@ -9,18 +9,22 @@ mod bench;
 pub(crate) mod books;
 #[cfg(test)]
 mod edges;
-mod file;
+pub(crate) mod file;
 pub mod inspect;
 pub(crate) mod job_row;
-mod lock;
+pub(crate) mod lock;
 #[cfg(test)]
 mod model;
 mod outbox;
+mod prune;
 mod readers;
+pub(crate) mod restraints;
 pub(crate) mod settle;
 pub(crate) mod suspensions;
 mod take_over;
+mod unsettled;
 pub(crate) mod waiting;
+mod watch;
 mod writer;
 
 use std::path::Path;
@@ -34,12 +38,13 @@ use self::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use self::lock::WorkerLock;
 use self::readers::Readers;
 use self::take_over::Incoming;
+use self::watch::Watch;
 use self::writer::Writer;
-use crate::domain::job::{Job, LaneKey};
+use crate::domain::job::Job;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{
-    Arrival, AttemptEnd, AttemptSeq, AttemptStart, Counts, JobSeq, Ledger, LedgerError, Outgoing, PastCall, Settlement,
-    Suspension, TakenOver, Waiting,
+    Arrival, AttemptEnd, AttemptSeq, AttemptStart, Counts, JobSeq, Ledger, LedgerError, Outgoing, PastCall, Pruned,
+    Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
 };
 
 /// What the ledger is opened for.
@@ -55,6 +60,7 @@ pub enum Mode {
 pub struct SqliteLedger {
     writer: Writer,
     readers: Readers,
+    watch: Watch,
     mode: Mode,
 }
 
@@ -69,13 +75,19 @@ impl SqliteLedger {
             Mode::Operator => None,
         };
         let books = Books::open(path, mode == Mode::Operator)?;
-        Ok(Self { writer: Writer::start(books, lock), readers: Readers::of(path.to_owned()), mode })
+        Ok(Self {
+            writer: Writer::start(books, lock),
+            readers: Readers::of(path.to_owned()),
+            watch: Watch::of(path.to_owned()),
+            mode,
+        })
     }
 
     /// Waits for the changes under way, closes the file and lets go of the lock. What is asked afterwards is answered
     /// with [`LedgerError::Closed`].
     pub async fn close(&self) {
         self.readers.close();
+        self.watch.close();
         self.writer.close().await;
     }
 
@@ -170,8 +182,21 @@ impl Ledger for SqliteLedger {
         self.writer.change(move |books| suspensions::remove(books, &app, &tenant, &method)).await
     }
 
+    async fn end_suspensions(&self, now: Timestamp) -> Result<usize, LedgerError> {
+        self.writer.change(move |books| suspensions::end(books, now)).await
+    }
+
     async fn suspensions(&self) -> Result<Vec<Suspension>, LedgerError> {
         self.readers.read(suspensions::read).await
+    }
+
+    async fn set_restraints(&self, restraints: Vec<Restraint>) -> Result<(), LedgerError> {
+        self.for_workers()?;
+        self.writer.change(move |books| restraints::set(books, &restraints)).await
+    }
+
+    async fn restraints(&self) -> Result<Vec<Restraint>, LedgerError> {
+        self.readers.read(restraints::read).await
     }
 
     async fn changed(&self) -> Result<Vec<Waiting>, LedgerError> {
@@ -179,9 +204,28 @@ impl Ledger for SqliteLedger {
         self.writer.change(|books| waiting::take_changed(books)).await
     }
 
-    async fn is_claimed(&self, lane: &LaneKey, key: &str, seq: JobSeq) -> Result<bool, LedgerError> {
-        let (lane, key) = (lane.clone(), key.to_owned());
-        self.readers.read(move |conn| waiting::is_claimed(conn, &lane, &key, seq)).await
+    async fn until_changed(&self) {
+        self.watch.until_changed().await;
+    }
+
+    async fn unsettled(&self, method: &str, seqs: Vec<JobSeq>) -> Result<Vec<Unsettled>, LedgerError> {
+        let method = method.to_owned();
+        let rows = self.readers.read(move |conn| unsettled::read(conn, &method, &seqs)).await?;
+        rows.into_iter().map(unsettled::UnsettledRow::parse).collect()
+    }
+
+    async fn owned(&self, method: &str, keys: Vec<String>) -> Result<Vec<String>, LedgerError> {
+        let method = method.to_owned();
+        self.readers.read(move |conn| unsettled::owned(conn, &method, &keys)).await
+    }
+
+    async fn verified(&self, found: Vec<(JobSeq, Settlement)>, now: Timestamp) -> Result<Vec<Verified>, LedgerError> {
+        self.writer.change(move |books| unsettled::settle(books, &found, now)).await
+    }
+
+    async fn prune(&self, before: Timestamp, after: JobSeq) -> Result<Pruned, LedgerError> {
+        self.for_workers()?;
+        self.writer.change(move |books| prune::prune(books, before, after)).await
     }
 
     async fn counts(&self, batches: Option<Vec<String>>) -> Result<Counts, LedgerError> {
@@ -217,9 +261,18 @@ mod tests {
         intake: a_job_comes_back_as_it_came, the_same_content_is_known, other_content_under_a_known_id_is_rejected,
             a_succeeded_job_is_published_again, a_dead_job_is_queued_again, rejected_inputs_are_kept_once,
             a_corrected_message_ends_its_rejection, a_file_job_that_comes_by_amqp_is_published;
-        attempts: attempts_are_charged_as_they_end, a_job_that_does_not_wait_is_not_called, the_first_ending_stays,
+        again: a_job_that_has_not_ended_is_known, every_repeat_of_a_succeeded_job_is_answered,
+            a_dead_letter_moved_back_is_queued_and_its_ending_published, other_content_is_a_conflict_in_every_state,
+            a_rejected_message_that_is_redelivered_is_one_dead_letter;
+        attempts: attempts_are_charged_as_they_end, a_job_that_does_not_wait_is_not_called,
+            an_uncertain_job_is_looked_up_and_not_sent, the_first_ending_stays,
             recovery_makes_open_attempts_uncertain, past_calls_reach_back_exactly;
+        unsettled: jobs_are_unsettled_while_in_flight_or_uncertain, an_object_has_one_owner,
+            a_look_up_settles_uncertain_jobs_alone;
         endings: documents_are_the_contracts, the_outbox_is_paged_and_forgotten, suspensions_come_and_go,
+            restraints_are_replaced_as_a_whole,
             waiting_jobs_are_paged_by_batch;
+        retention: what_ended_before_is_forgotten, what_is_on_its_way_stays, batches_go_with_their_last_job,
+            a_forgotten_job_still_owns_what_it_created;
     }
 }

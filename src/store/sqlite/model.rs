@@ -10,7 +10,7 @@ use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
 use crate::engine::ports::{AttemptSeq, Counts, JobSeq, Ledger, Purpose, Settlement, TakenOver};
 use crate::store::contract::{T0, all_waiting, at, ended, from_amqp, from_file, job, rejection, start, success};
-use crate::store::operator::{DeadFilter, JobFilter, Operator, Resolution};
+use crate::store::operator::{Operator, Resolution, Selection};
 
 const IDS: usize = 5;
 
@@ -43,7 +43,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         1 => Just(Op::Redrive),
         1 => Just(Op::Drop),
         2 => id.clone().prop_map(|id| Op::Cancel { id }),
-        2 => (id, 0..3_usize).prop_map(|(id, how)| Op::Resolve { id, how }),
+        2 => (id, 0..4_usize).prop_map(|(id, how)| Op::Resolve { id, how }),
         1 => Just(Op::Publish),
     ];
     prop::collection::vec(op, 1..40)
@@ -161,7 +161,7 @@ impl World {
             Op::Begin { id } => {
                 let Some(job) = self.model.jobs.get(&id).cloned() else { return };
                 let begun = self.ledger().begin_attempt(start(Purpose::Job(job.seq), 0)).await.unwrap();
-                let callable = job.open.is_none() && matches!(job.is, Is::Queued | Is::Uncertain);
+                let callable = job.open.is_none() && job.is == Is::Queued;
                 assert_eq!(begun.1.is_some(), callable);
                 if callable {
                     self.model.jobs.get_mut(&id).unwrap().open = Some(begun.0);
@@ -185,14 +185,15 @@ impl World {
             Op::Redrive => {
                 let dead: Vec<_> =
                     self.model.jobs.iter().filter(|(_, job)| job.is == Is::Dead).map(|(id, _)| *id).collect();
-                assert_eq!(self.operator.redrive(&DeadFilter::default()).unwrap(), dead.len());
+                let letters = self.operator.select_dead(&Selection::default()).unwrap();
+                assert_eq!(self.operator.redrive(&letters).unwrap().len(), dead.len());
                 for id in dead {
                     self.model.requeue(id);
                 }
             }
             Op::Drop => self.drop_dead(),
             Op::Cancel { id } => {
-                let filter = JobFilter { ids: vec![format!("id-{id}")], ..JobFilter::default() };
+                let filter = Selection { ids: vec![format!("id-{id}")], ..Selection::default() };
                 let can = self.model.jobs.get(&id).is_some_and(|job| job.is == Is::Queued && job.open.is_none());
                 assert_eq!(self.operator.cancel(&filter, T0).unwrap().cancelled, usize::from(can));
                 if can {
@@ -270,7 +271,7 @@ impl World {
         let dead = |job: &Modelled| job.is == Is::Dead;
         let jobs: Vec<_> = self.model.jobs.iter().filter(|(_, job)| dead(job)).map(|(id, _)| *id).collect();
         let inputs = self.model.rows.len() + usize::try_from(self.model.others).unwrap();
-        assert_eq!(self.operator.drop_dead(&DeadFilter::default()).unwrap(), jobs.len() + inputs);
+        assert_eq!(self.operator.drop_dead(&Selection::default()).unwrap(), jobs.len() + inputs);
         for id in jobs {
             // A call that is in flight stays on record without its job: a window may still count it.
             let job = self.model.jobs.remove(&id).unwrap();
@@ -284,10 +285,12 @@ impl World {
 
     fn resolve(&mut self, id: usize, how: usize) {
         let job = self.model.jobs.get(&id).cloned();
-        let can = job.is_some_and(|job| job.open.is_none() && matches!(job.is, Is::Held | Is::Uncertain));
+        let can =
+            job.is_some_and(|job| job.open.is_none() && (job.is == Is::Held || (job.is == Is::Uncertain && how != 3)));
         let resolution = match how {
-            0 => Resolution::Succeeded { key: "found".into() },
+            0 => Resolution::Succeeded { key: format!("found {id}") },
             1 => Resolution::Retry,
+            3 => Resolution::LookUp,
             _ => Resolution::Dead,
         };
         assert_eq!(self.operator.resolve(&format!("id-{id}"), &resolution, T0).is_ok(), can);
@@ -295,6 +298,7 @@ impl World {
             (false, _) => {}
             (true, 0) => self.model.settle(id, Is::Succeeded, false),
             (true, 1) => self.model.requeue(id),
+            (true, 3) => self.model.settle(id, Is::Uncertain, false),
             (true, _) => self.model.settle(id, Is::Dead, false),
         }
     }
@@ -324,7 +328,7 @@ impl World {
                 assert_eq!(row.ending.attempts, self.model.jobs[id].attempts);
             }
         }
-        let dead = self.operator.list_dead(&DeadFilter::default(), 100).unwrap();
+        let dead = self.operator.list_dead(&Selection::default(), 100).unwrap();
         assert_eq!(dead.len() as u64, counts.dead);
         check_tallies(&self.path);
     }

@@ -52,35 +52,53 @@ pub(crate) fn apply(
     }
     let charged = standing.attempts + i64::from(attempt);
     let to = match settlement {
-        Settlement::Succeeded { key, result } => {
-            succeeded(books, seq, standing, key.as_deref(), &result.to_string(), charged, now)?;
-            State::Succeeded
+        Settlement::Succeeded { key, result, sole } => {
+            if *sole
+                && let Some(key) = key
+                && let Some(owner) = owner(books, seq, key)?
+            {
+                return Err(Trouble::Claimed(owner));
+            }
+            let result = result.to_string();
+            let ended = Ended { key: key.as_deref(), result: Some(&result), ..Ended::of(State::Succeeded) };
+            end(books, seq, standing, &ended, charged, now)?
         }
         Settlement::Queued { not_before, charged, failure } => {
             let attempts = standing.attempts + i64::from(*charged);
-            parked(books, seq, State::Queued, *not_before, attempts, failure.as_ref())?;
-            State::Queued
+            park(books, seq, State::Queued, *not_before, attempts, failure.as_ref())?
         }
         Settlement::Uncertain { not_before, failure } => {
-            parked(books, seq, State::Uncertain, Some(*not_before), charged, Some(failure))?;
-            State::Uncertain
+            park(books, seq, State::Uncertain, Some(*not_before), charged, Some(failure))?
         }
-        Settlement::Held { failure } => {
-            parked(books, seq, State::Held, None, charged, Some(failure))?;
-            State::Held
-        }
+        Settlement::Held { failure } => park(books, seq, State::Held, None, charged, Some(failure))?,
         Settlement::Dead { reason, failure } => {
-            ended_badly(books, seq, standing, State::Dead, *reason, failure, charged, now)?;
-            State::Dead
+            let ended = Ended { reason: Some(*reason), failure: Some(failure), ..Ended::of(State::Dead) };
+            end(books, seq, standing, &ended, charged, now)?
         }
         Settlement::Cancelled => {
             let failure = Failure { detail: "a person cancelled it".to_owned(), ..Failure::default() };
-            ended_badly(books, seq, standing, State::Cancelled, Reason::Cancelled, &failure, charged, now)?;
-            State::Cancelled
+            let reason = Some(Reason::Cancelled);
+            let ended = Ended { reason, failure: Some(&failure), ..Ended::of(State::Cancelled) };
+            end(books, seq, standing, &ended, charged, now)?
         }
     };
     books.moved(standing.batch, standing.state, to);
     Ok(())
+}
+
+/// The id of another job of the same method that owns this object; a word for one that is forgotten.
+fn owner(books: &Books, seq: JobSeq, key: &str) -> rusqlite::Result<Option<String>> {
+    books
+        .conn()
+        .prepare_cached(
+            "WITH mine AS (SELECT m.method FROM jobs j JOIN lanes m ON m.lane = j.lane WHERE j.seq = ?1)
+             SELECT o.id FROM jobs o JOIN lanes l ON l.lane = o.lane
+             WHERE o.key = ?2 AND o.seq <> ?1 AND l.method = (SELECT method FROM mine)
+             UNION ALL SELECT 'of long ago' FROM owned o JOIN lanes l ON l.lane = o.lane
+             WHERE o.key = ?2 AND l.method = (SELECT method FROM mine) LIMIT 1",
+        )?
+        .query_row(params![seq.0, key], |row| row.get(0))
+        .optional()
 }
 
 /// The outbox row of an ending that is to be published.
@@ -91,35 +109,65 @@ fn published(books: &Books, seq: JobSeq, standing: Standing) -> Result<Option<i6
     Ok(Some(books.conn().prepare_cached("INSERT INTO outbox (job) VALUES (?1)")?.insert([seq.0])?))
 }
 
-fn succeeded(
+/// How a job ended.
+struct Ended<'a> {
+    state: State,
+    key: Option<&'a str>,
+    result: Option<&'a str>,
+    reason: Option<Reason>,
+    failure: Option<&'a Failure>,
+}
+
+impl Ended<'_> {
+    const fn of(state: State) -> Self {
+        Self { state, key: None, result: None, reason: None, failure: None }
+    }
+}
+
+fn end(
     books: &Books,
     seq: JobSeq,
     standing: Standing,
-    key: Option<&str>,
-    result: &str,
+    ended: &Ended<'_>,
     attempts: i64,
     now: Timestamp,
-) -> Result<(), Trouble> {
+) -> Result<State, Trouble> {
     let outbox = published(books, seq, standing)?;
+    let failure = ended.failure;
     books
         .conn()
         .prepare_cached(
-            "UPDATE jobs SET state = 5, attempts = ?2, ended_at = ?3, outbox = ?4, key = ?5, result = ?6,
-                 http_status = NULL, code = NULL, detail = NULL, cure = NULL, log_id = NULL
-             WHERE seq = ?1",
+            "UPDATE jobs SET state = :state, attempts = :attempts, ended_at = :now, outbox = :outbox, key = :key,
+                 result = :result, reason = :reason, http_status = :status, code = :code, detail = :detail,
+                 cure = :cure, log_id = :log_id
+             WHERE seq = :seq",
         )?
-        .execute(params![seq.0, attempts, now.0, outbox, key, result])?;
-    Ok(())
+        .execute(named_params! {
+            ":seq": seq.0,
+            ":state": ended.state.number(),
+            ":attempts": attempts,
+            ":now": now.0,
+            ":outbox": outbox,
+            ":key": ended.key,
+            ":result": ended.result,
+            ":reason": ended.reason.map(Reason::as_str),
+            ":status": failure.and_then(|failure| failure.status),
+            ":code": failure.and_then(|failure| failure.code),
+            ":detail": failure.map(|failure| &failure.detail),
+            ":cure": failure.and_then(|failure| failure.cure.as_ref()),
+            ":log_id": failure.and_then(|failure| failure.log_id.as_ref()),
+        })?;
+    Ok(ended.state)
 }
 
-fn parked(
+fn park(
     books: &Books,
     seq: JobSeq,
     to: State,
     not_before: Option<Timestamp>,
     attempts: i64,
     failure: Option<&Failure>,
-) -> Result<(), Trouble> {
+) -> Result<State, Trouble> {
     books
         .conn()
         .prepare_cached(
@@ -138,40 +186,5 @@ fn parked(
             ":cure": failure.and_then(|failure| failure.cure.as_ref()),
             ":log_id": failure.and_then(|failure| failure.log_id.as_ref()),
         })?;
-    Ok(())
-}
-
-#[expect(clippy::too_many_arguments, reason = "one column each, from one caller")]
-fn ended_badly(
-    books: &Books,
-    seq: JobSeq,
-    standing: Standing,
-    to: State,
-    reason: Reason,
-    failure: &Failure,
-    attempts: i64,
-    now: Timestamp,
-) -> Result<(), Trouble> {
-    let outbox = published(books, seq, standing)?;
-    books
-        .conn()
-        .prepare_cached(
-            "UPDATE jobs SET state = :state, attempts = :attempts, ended_at = :now, outbox = :outbox, reason = :reason,
-                 http_status = :status, code = :code, detail = :detail, cure = :cure, log_id = :log_id
-             WHERE seq = :seq",
-        )?
-        .execute(named_params! {
-            ":seq": seq.0,
-            ":state": to.number(),
-            ":attempts": attempts,
-            ":now": now.0,
-            ":outbox": outbox,
-            ":reason": reason.as_str(),
-            ":status": failure.status,
-            ":code": failure.code,
-            ":detail": failure.detail,
-            ":cure": failure.cure,
-            ":log_id": failure.log_id,
-        })?;
-    Ok(())
+    Ok(to)
 }

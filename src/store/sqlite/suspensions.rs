@@ -39,6 +39,11 @@ pub(crate) fn remove(books: &Books, app: &str, tenant: &str, method: &str) -> Re
     Ok(removed)
 }
 
+/// Ends those whose time is over at `now`; says how many.
+pub(crate) fn end(books: &Books, now: Timestamp) -> Result<usize, Trouble> {
+    Ok(books.conn().prepare_cached("DELETE FROM suspensions WHERE until <= ?1")?.execute([now.0])?)
+}
+
 /// All of them, by app, tenant and method.
 pub(crate) fn read(conn: &Connection) -> rusqlite::Result<Vec<Suspension>> {
     conn.prepare_cached(

@@ -1,14 +1,22 @@
 //! Taking inputs over: new jobs, known ids, and inputs that are no jobs.
 
+use std::time::Duration;
+
 use rusqlite::{named_params, params};
 
 use super::books::{Books, REJECTED, Trouble};
 use super::job_row::{self, JobText, OriginText};
+use super::waiting;
 use crate::domain::job::Rejection;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Arrival, JobSeq, TakenOver, Waiting};
 use crate::store::state::State;
+
+/// How long a redelivered message is looked for among those that were rejected; longer than a worker takes to come back.
+const REDELIVERED_WITHIN: Duration = Duration::from_secs(600);
+/// How many of the newest are looked through: more than can have been delivered and not acked.
+const REDELIVERED_ROWS_MAX: i64 = 4_096;
 
 /// An arrival whose texts are made before the writer's turn.
 pub(crate) struct Incoming {
@@ -18,6 +26,7 @@ pub(crate) struct Incoming {
     amqp_reply_to: Option<String>,
     place: String,
     cells: Option<String>,
+    redelivered: bool,
 }
 
 impl Incoming {
@@ -30,6 +39,7 @@ impl Incoming {
             amqp_reply_to: amqp.and_then(|amqp| amqp.reply_to),
             place: arrival.origin.place,
             cells: arrival.origin.cells,
+            redelivered: arrival.origin.redelivered,
         }
     }
 
@@ -78,7 +88,7 @@ fn take_job(
         Some((seq, batch)) => {
             books.tally(batch, State::Queued.number(), 1);
             books.announce(seq)?;
-            TakenOver::Queued(waiting(seq, text))
+            TakenOver::Queued(waiting_of(seq, text))
         }
         None => take_known(books, text, arrival, now)?,
     };
@@ -88,7 +98,7 @@ fn take_job(
     Ok(became)
 }
 
-fn waiting(seq: JobSeq, text: &JobText) -> Waiting {
+fn waiting_of(seq: JobSeq, text: &JobText) -> Waiting {
     let job = &text.job;
     Waiting {
         seq,
@@ -102,9 +112,20 @@ fn waiting(seq: JobSeq, text: &JobText) -> Waiting {
     }
 }
 
+/// What comes, compared with what is known under its id.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Content {
+    /// The same.
+    Same,
+    /// What upstream published before a person edited it: the same job, and the edited content stands.
+    BeforeEdit,
+    /// Something else; `edited` if a person has edited the job.
+    Other { edited: bool },
+}
+
 struct Known {
     seq: JobSeq,
-    same: bool,
+    content: Content,
     state: i64,
     batch: i64,
     outbox: Option<i64>,
@@ -114,19 +135,27 @@ struct Known {
 fn take_known(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timestamp) -> Result<TakenOver, Trouble> {
     let known = books
         .conn()
-        .prepare_cached("SELECT seq, hash = ?2, state, batch, outbox, amqp IS NOT NULL FROM jobs WHERE id = ?1")?
+        .prepare_cached(
+            "SELECT seq, hash = ?2, edited_hash IS ?2, edited_hash IS NOT NULL, state, batch, outbox, amqp IS NOT NULL
+             FROM jobs WHERE id = ?1",
+        )?
         .query_row(params![text.job.id, text.hash], |row| {
+            let content = match (row.get(1)?, row.get(2)?, row.get(3)?) {
+                (true, _, true) => Content::BeforeEdit,
+                (true, _, _) | (_, true, _) => Content::Same,
+                (false, false, edited) => Content::Other { edited },
+            };
             Ok(Known {
                 seq: JobSeq(row.get(0)?),
-                same: row.get(1)?,
-                state: row.get(2)?,
-                batch: row.get(3)?,
-                outbox: row.get(4)?,
-                from_amqp: row.get(5)?,
+                content,
+                state: row.get(4)?,
+                batch: row.get(5)?,
+                outbox: row.get(6)?,
+                from_amqp: row.get(7)?,
             })
         })?;
-    if !known.same {
-        reject(books, arrival, &RejectionText::of_conflict(text), now)?;
+    if let Content::Other { edited } = known.content {
+        reject(books, arrival, &RejectionText::of_conflict(text, edited), now)?;
         return Ok(TakenOver::Rejected);
     }
     match State::of_number(known.state) {
@@ -158,11 +187,13 @@ fn requeue(
     if let Some(outbox) = known.outbox {
         books.conn().prepare_cached("DELETE FROM outbox WHERE seq = ?1")?.execute([outbox])?;
     }
-    job_row::renew(books, known.seq, batch, text, &arrival.origin())?;
+    let keep = known.content == Content::BeforeEdit;
+    job_row::renew(books, known.seq, batch, text, &arrival.origin(), keep)?;
     books.tally(known.batch, state.number(), -1);
     books.tally(batch, State::Queued.number(), 1);
     books.announce(known.seq)?;
-    Ok(TakenOver::Queued(waiting(known.seq, text)))
+    let kept = if keep { waiting::one(books.conn(), known.seq)? } else { None };
+    Ok(TakenOver::Queued(kept.unwrap_or_else(|| waiting_of(known.seq, text))))
 }
 
 /// Who publishes a job again waits for its result, with the properties of this time.
@@ -211,7 +242,7 @@ impl<'a> RejectionText<'a> {
         }
     }
 
-    fn of_conflict(text: &'a JobText) -> Self {
+    fn of_conflict(text: &'a JobText, edited: bool) -> Self {
         let job = &text.job;
         Self {
             id: Some(&job.id),
@@ -220,14 +251,18 @@ impl<'a> RejectionText<'a> {
             batch: job.batch.as_deref(),
             reason: Reason::IdConflict,
             detail: format!(
-                "the id {:?} belongs to another job: its method, app, tenant, identity or parameters differ; that job is untouched",
-                job.id
+                "the id {:?} belongs to another job: its method, app, tenant, identity or parameters differ{}; that job is untouched",
+                job.id,
+                if edited { " from what came first and from what `paceline dead edit` made of it" } else { "" }
             ),
         }
     }
 }
 
 fn reject(books: &mut Books, arrival: &Incoming, text: &RejectionText<'_>, now: Timestamp) -> Result<(), Trouble> {
+    if arrival.redelivered && is_recorded(books, arrival, now)? {
+        return Ok(());
+    }
     let batch = books.batch(text.batch, now)?;
     forget_place(books, batch, &arrival.place)?;
     let rejected = books
@@ -257,6 +292,20 @@ fn reject(books: &mut Books, arrival: &Incoming, text: &RejectionText<'_>, now: 
             .execute(params![rejected, arrival.amqp_reply_to])?;
     }
     Ok(())
+}
+
+/// Whether a message that comes once more was recorded before its ack got lost: the same bytes under the same
+/// properties. Only for a while, because a dead letter that is moved back later is a message of its own.
+fn is_recorded(books: &Books, arrival: &Incoming, now: Timestamp) -> rusqlite::Result<bool> {
+    books
+        .conn()
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM rejected
+             WHERE seq > (SELECT max(seq) FROM rejected) - ?1 AND at > ?2 AND amqp IS ?3 AND raw = ?4)",
+        )?
+        .query_row(params![REDELIVERED_ROWS_MAX, (now - REDELIVERED_WITHIN).0, arrival.amqp, &*arrival.raw], |row| {
+            row.get(0)
+        })
 }
 
 /// The same row of the same file again: what was wrong with it before is no longer true.

@@ -23,15 +23,6 @@ struct Names {
     batches: HashMap<i64, Arc<str>>,
 }
 
-/// Whether another job of the same app, tenant and method ended with this object.
-pub(crate) fn is_claimed(conn: &Connection, lane: &LaneKey, key: &str, seq: JobSeq) -> rusqlite::Result<bool> {
-    conn.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM jobs j JOIN lanes l ON l.lane = j.lane
-         WHERE j.key = ?1 AND j.seq <> ?2 AND l.app = ?3 AND l.tenant = ?4 AND l.method = ?5)",
-    )?
-    .query_row(params![key, seq.0, lane.app, lane.tenant, lane.method], |row| row.get(0))
-}
-
 impl Names {
     fn lane(&mut self, conn: &Connection, lane: i64) -> rusqlite::Result<LaneKey> {
         if let Some(key) = self.lanes.get(&lane) {
@@ -122,16 +113,23 @@ pub(crate) fn take_changed(books: &Books) -> Result<Vec<Waiting>, Trouble> {
     let mut waiting = Vec::with_capacity(jobs.len());
     for job in jobs {
         conn.prepare_cached("DELETE FROM changed WHERE job = ?1")?.execute([job])?;
-        let found = conn
-            .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM jobs j WHERE j.seq = ?1 AND j.state <= 1
-                     AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)"
-            ))?
-            .query_row([job], |row| names.waiting(conn, row))
-            .optional()?;
-        waiting.extend(found);
+        waiting.extend(find(conn, job, &mut names)?);
     }
     Ok(waiting)
+}
+
+/// One job, if it waits and is not in flight.
+pub(crate) fn one(conn: &Connection, seq: JobSeq) -> rusqlite::Result<Option<Waiting>> {
+    find(conn, seq.0, &mut Names::default())
+}
+
+fn find(conn: &Connection, seq: i64, names: &mut Names) -> rusqlite::Result<Option<Waiting>> {
+    conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM jobs j WHERE j.seq = ?1 AND j.state <= 1
+             AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)"
+    ))?
+    .query_row([seq], |row| names.waiting(conn, row))
+    .optional()
 }
 
 /// How many jobs of these batches, or of all, are in which state.

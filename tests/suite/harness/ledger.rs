@@ -11,7 +11,7 @@ use paceline::domain::reason::Reason;
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{
     Arrival, AttemptEnd, AttemptSeq, AttemptStart, Counts, Ending, JobSeq, Ledger, LedgerError, Origin, Outgoing,
-    PastCall, Settlement, Suspension, TakenOver, Waiting,
+    PastCall, Pruned, Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
 };
 use serde_json::json;
 use tokio::sync::Notify;
@@ -248,7 +248,19 @@ impl Ledger for MemoryLedger {
         absent()
     }
 
+    async fn end_suspensions(&self, _: Timestamp) -> Result<usize, LedgerError> {
+        absent()
+    }
+
     async fn suspensions(&self) -> Result<Vec<Suspension>, LedgerError> {
+        absent()
+    }
+
+    async fn set_restraints(&self, _: Vec<Restraint>) -> Result<(), LedgerError> {
+        absent()
+    }
+
+    async fn restraints(&self) -> Result<Vec<Restraint>, LedgerError> {
         absent()
     }
 
@@ -256,7 +268,19 @@ impl Ledger for MemoryLedger {
         absent()
     }
 
-    async fn is_claimed(&self, _: &LaneKey, _: &str, _: JobSeq) -> Result<bool, LedgerError> {
+    async fn unsettled(&self, _: &str, _: Vec<JobSeq>) -> Result<Vec<Unsettled>, LedgerError> {
+        absent()
+    }
+
+    async fn owned(&self, _: &str, _: Vec<String>) -> Result<Vec<String>, LedgerError> {
+        absent()
+    }
+
+    async fn verified(&self, _: Vec<(JobSeq, Settlement)>, _: Timestamp) -> Result<Vec<Verified>, LedgerError> {
+        absent()
+    }
+
+    async fn prune(&self, _: Timestamp, _: JobSeq) -> Result<Pruned, LedgerError> {
         absent()
     }
 

@@ -3,6 +3,8 @@
 pub mod bench;
 pub mod ledger;
 pub mod rabbitmq;
+pub mod slow;
+pub mod virtual_time;
 
 use std::time::Duration;
 

@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use fastrand::Rng;
 use paceline::clock::Clock;
 use paceline::domain::outcome::{Answer, Reply};
 use paceline::domain::time::{Mono, Timestamp};
 use paceline::engine::ports::{Request, Transport};
 use paceline::simulator::{Departure, SimReply, SimRequest, World, target_of};
+
+use super::plan::Cuts;
 
 /// As a careful HTTP client.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -18,6 +21,8 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 pub struct Platform {
     world: Mutex<World>,
     began: Timestamp,
+    cuts: Cuts,
+    dice: Mutex<Rng>,
     flights: Mutex<Flights>,
 }
 
@@ -30,8 +35,19 @@ struct Flights {
 
 impl Platform {
     /// `world` was made by a clock that said `began`.
-    pub fn new(world: World, began: Timestamp) -> Arc<Self> {
-        Arc::new(Self { world: Mutex::new(world), began, flights: Mutex::default() })
+    pub fn new(world: World, began: Timestamp, cuts: Cuts) -> Arc<Self> {
+        let dice = Mutex::new(Rng::with_seed(cuts.seed));
+        Arc::new(Self { world: Mutex::new(world), began, cuts, dice, flights: Mutex::default() })
+    }
+
+    /// How long the request of a connection that breaks travels, and when it breaks; `None` for one that holds.
+    fn cut(&self, now: Timestamp) -> Option<(Duration, Duration)> {
+        let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
+        if now >= self.cuts.until || dice.f64() >= self.cuts.chance {
+            return None;
+        }
+        let travel = self.cuts.latest.mul_f64(1.0 - 0.3 * dice.f64());
+        Some((travel, travel.mul_f64(dice.f64() * dice.f64())))
     }
 
     pub fn world(&self) -> MutexGuard<'_, World> {
@@ -103,9 +119,13 @@ impl Transport for Cable {
         let body = request.body.unwrap_or_default();
         let carried = SimRequest::new(&request.http_method, target, request.authorization, body);
         let now = self.clock.now();
-        let departure = self.platform.world().depart(&carried, self.platform.mono(now));
+        let mut departure = self.platform.world().depart(&carried, self.platform.mono(now));
         if departure.is_unreachable {
             return Reply::NotSent("no connection could be made".to_owned());
+        }
+        let cut = self.platform.cut(now);
+        if let Some((travel, _)) = cut {
+            departure.travel = travel;
         }
         let at = now + departure.travel;
         let id = {
@@ -117,7 +137,9 @@ impl Transport for Cable {
         };
         // A task of its own: it goes on when the caller gives up.
         let travelling = tokio::spawn(travel(Arc::clone(&self.platform), self.clock.clone(), at, id));
-        match tokio::time::timeout(request.timeout, travelling).await {
+        let breaks = cut.map_or(request.timeout, |(_, breaks)| breaks.min(request.timeout));
+        match tokio::time::timeout(breaks, travelling).await {
+            Err(_) if breaks < request.timeout => Reply::Lost("the connection was cut".to_owned()),
             Err(_) => Reply::Lost("no reply in time".to_owned()),
             Ok(reply) => reply_of(reply.expect("travelling"), &request.reset_header, &request.log_id_header),
         }

@@ -6,10 +6,11 @@ use std::path::Path;
 use paceline::domain::time::Timestamp;
 use paceline::engine::app::OnUncertain;
 use paceline::simulator::{Books, ObjectLine};
-use paceline::store::operator::{AttemptLine, JobFilter, JobSheet, Operator};
+use paceline::store::operator::{AttemptLine, JobSheet, Operator, Selection};
 
 use super::cable::Platform;
 use super::plan::{MINUTES, Plan, Sent};
+use super::twins::{self, Twins};
 
 /// Everything that is wrong.
 pub fn faults_of(plan: &Plan, platform: &Platform, store: &Path, ended: Timestamp) -> Vec<String> {
@@ -19,9 +20,13 @@ pub fn faults_of(plan: &Plan, platform: &Platform, store: &Path, ended: Timestam
     let mut faults = Vec::new();
     let retries = plan.apps.values().any(|app| app.on_uncertain == OnUncertain::Retry);
     quotas(&books, &mut faults);
-    for (method, book) in &books.methods {
-        if book.duplicates > 0 && !(retries && method == MINUTES) {
-            faults.push(format!("{method}: {} created twice", book.duplicates));
+    let mut created: HashMap<(&str, &str, &str), u32> = HashMap::new();
+    for object in objects.iter().filter(|object| !object.is_others && !twins::is_twin(object)) {
+        *created.entry((&object.method, &object.account, &object.identity)).or_default() += 1;
+    }
+    for ((method, _, identity), times) in created {
+        if times > 1 && !(retries && method == MINUTES) {
+            faults.push(format!("{method}: {identity} created {times} times"));
         }
     }
     if !operator.suspensions().unwrap().is_empty() {
@@ -31,13 +36,18 @@ pub fn faults_of(plan: &Plan, platform: &Platform, store: &Path, ended: Timestam
     counted(&operator, &mut faults);
     let by_name: HashMap<&str, &ObjectLine> =
         objects.iter().filter_map(|object| Some((name_of(&object.identity)?, object))).collect();
+    let mut alike = Twins::default();
     let mut keys: HashMap<(&str, String), String> = HashMap::new();
     for job in plan.jobs() {
         match operator.show_job(&job.id).unwrap() {
             None => faults.push(format!("{} was lost", job.id)),
             Some(sheet) => {
                 let object = by_name.get(job.id.as_str()).copied();
-                let why = ending(plan, job, &sheet, object, retries).chain(history(job, &sheet));
+                let own: Vec<String> = match &job.twin {
+                    Some(name) => alike.note(plan, job, name, &sheet, &story(&sheet)).into_iter().collect(),
+                    None => ending(plan, job, &sheet, object, retries).collect(),
+                };
+                let why = own.into_iter().chain(history(job, &sheet));
                 faults.extend(why.map(|why| format!("{} {}: {why}\n{}", job.id, job.method, story(&sheet))));
                 if let Some(key) = sheet.line.document["key"].as_str()
                     && let Some(other) = keys.insert((job.method, key.to_owned()), job.id.clone())
@@ -47,8 +57,9 @@ pub fn faults_of(plan: &Plan, platform: &Platform, store: &Path, ended: Timestam
             }
         }
     }
+    faults.extend(alike.faults(plan, &objects));
     if !faults.is_empty() {
-        faults.push(format!("ended at {ended}, kills {:?}, deeds {:?}", plan.kills, plan.deeds));
+        faults.push(format!("ended at {ended}, kills {:?}, deeds {:?}, {:?}", plan.kills, plan.deeds, plan.cuts));
         faults.push(format!("{:?}\n{}", plan.options, plan.scenario));
     }
     faults
@@ -102,7 +113,7 @@ fn counted(operator: &Operator, faults: &mut Vec<String>) {
             }
         }
     }
-    let lines = operator.list_jobs(&JobFilter::default(), 0, usize::MAX).unwrap();
+    let lines = operator.list_jobs(&Selection::default(), 0, usize::MAX).unwrap();
     let mut listed: BTreeMap<&str, u64> = BTreeMap::new();
     for line in &lines {
         *listed.entry(line.document["status"].as_str().unwrap_or("none")).or_default() += 1;

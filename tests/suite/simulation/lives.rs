@@ -13,7 +13,7 @@ use paceline::engine::ports::{Arrival, Ledger, Origin, TakenOver};
 use paceline::engine::quotas::Planner;
 use paceline::engine::{Engine, Stop};
 use paceline::simulator::{Scenario, World};
-use paceline::store::operator::{DeadFilter, JobFilter, Operator, Resolution};
+use paceline::store::operator::{Operator, Resolution, Selection};
 use paceline::store::sqlite::{Mode, SqliteLedger};
 use paceline::store::state::State;
 
@@ -37,6 +37,8 @@ struct Progress {
     deeds: usize,
     /// How the windows stood when the last life was killed.
     windows: Option<Windows>,
+    /// Whether this life has taken up the windows of the one before.
+    restored: bool,
     faults: Vec<String>,
 }
 
@@ -67,8 +69,11 @@ pub fn carry_out(plan: &Plan) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("ledger.db");
     let scenario = Scenario::parse(&plan.scenario, "simulation").unwrap();
-    let platform =
-        Platform::new(on_a_runtime(|| World::new(Arc::clone(&plan.catalog), scenario, 1.0, &Clock::at(T0))), T0);
+    let platform = Platform::new(
+        on_a_runtime(|| World::new(Arc::clone(&plan.catalog), scenario, 1.0, &Clock::at(T0))),
+        T0,
+        plan.cuts,
+    );
     let progress = Mutex::new(Progress::default());
     let (mut start, mut kills) = (T0, plan.kills.iter());
     loop {
@@ -136,7 +141,9 @@ fn live(
             }
         };
         let windows = Windows::of(&engine, store);
-        lock(progress).windows = Some(windows);
+        let mut progress = lock(progress);
+        progress.windows = std::mem::take(&mut progress.restored).then_some(windows);
+        drop(progress);
         (death, clock.now())
     })
 }
@@ -157,6 +164,7 @@ struct Life<'a> {
 impl Life<'_> {
     async fn work(&self) {
         self.engine.recover().await.unwrap();
+        self.progress().restored = true;
         self.compare();
         self.engine.load(None).await.unwrap();
         tokio::join!(self.intake(), self.deeds(), self.run());
@@ -229,7 +237,7 @@ impl Life<'_> {
             let mut operator = Operator::open(self.store).unwrap();
             let now = self.clock.now();
             let in_state = |operator: &Operator, state: State| {
-                let filter = JobFilter { state: Some(state), ..JobFilter::default() };
+                let filter = Selection { state: Some(state), ..Selection::default() };
                 let lines = operator.list_jobs(&filter, 0, usize::MAX).unwrap();
                 lines.into_iter().filter_map(|line| line.document["id"].as_str().map(str::to_owned)).collect::<Vec<_>>()
             };
@@ -237,7 +245,7 @@ impl Life<'_> {
                 Deed::Cancel(every) => {
                     let ids: Vec<_> = in_state(&operator, State::Queued).into_iter().step_by(every).collect();
                     if !ids.is_empty() {
-                        operator.cancel(&JobFilter { ids, ..JobFilter::default() }, now).unwrap();
+                        operator.cancel(&Selection { ids, ..Selection::default() }, now).unwrap();
                     }
                 }
                 Deed::Resolve(every) => {
@@ -249,8 +257,9 @@ impl Life<'_> {
                     }
                 }
                 Deed::Redrive => {
-                    let filter = DeadFilter { reason: Some(Reason::Exhausted), ..DeadFilter::default() };
-                    operator.redrive(&filter).unwrap();
+                    let filter = Selection { reason: Some(Reason::Exhausted), ..Selection::default() };
+                    let letters = operator.select_dead(&filter).unwrap();
+                    operator.redrive(&letters).unwrap();
                 }
             }
         }

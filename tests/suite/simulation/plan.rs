@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use paceline::domain::catalog::{Catalog, built_in};
-use paceline::domain::quota::Quota;
+use paceline::domain::quota::{Quota, Reserve};
 use paceline::domain::time::Timestamp;
 use paceline::engine::app::{App, Apps, OnUncertain};
 use paceline::engine::schedule::Limits;
 use paceline::engine::{Options, backoff};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+
+use super::twins;
 
 /// Where the calendar begins.
 pub const T0: Timestamp = Timestamp(1_800_000_000_000_000);
@@ -31,6 +33,8 @@ pub struct Sent {
     pub not_before: Option<Timestamp>,
     pub not_after: Option<Timestamp>,
     pub value: Value,
+    /// What it is called with others that want the same thing.
+    pub twin: Option<String>,
 }
 
 /// Jobs that come together.
@@ -50,6 +54,35 @@ pub enum Deed {
     Redrive,
 }
 
+/// Connections that break while a request is still on its way, to arrive as late as it can.
+#[derive(Clone, Copy, Debug)]
+pub struct Cuts {
+    pub chance: f64,
+    pub until: Timestamp,
+    /// Requests arrive within this time.
+    pub latest: Duration,
+    pub seed: u64,
+}
+
+impl Cuts {
+    /// Drawn by a generator of its own, so that older seeds keep their worlds.
+    fn of(seed: u64, faults_s: u32, options: &mut Options) -> Self {
+        let rng = &mut Rng::with_seed(seed ^ 0xc075);
+        let chance = *pick(rng, &[0.0, 0.0, 0.1, 0.3, 0.6]);
+        if chance > 0.0 && rng.bool() {
+            // With a short one, every request has arrived before anybody looks.
+            options.request_timeout = Duration::from_secs(30);
+        }
+        let until = T0 + Duration::from_secs(u64::from(faults_s.max(100)));
+        Self {
+            chance,
+            until,
+            latest: options.latest_count().saturating_sub(Duration::from_millis(1)),
+            seed: rng.u64(..),
+        }
+    }
+}
+
 /// When a life ends, and how long nobody lives then.
 #[derive(Clone, Copy, Debug)]
 pub struct Kill {
@@ -64,6 +97,7 @@ pub struct Plan {
     pub options: Options,
     pub portions: Vec<Portion>,
     pub deeds: Vec<(Timestamp, Deed)>,
+    pub cuts: Cuts,
     pub kills: Vec<Kill>,
     /// Everything has ended by then.
     pub bound: Timestamp,
@@ -82,7 +116,10 @@ impl Plan {
     pub fn of(seed: u64) -> Self {
         let rng = &mut Rng::with_seed(seed);
         let catalog = Arc::new(built_in().unwrap());
-        let options = options(rng);
+        let mut options = options(rng);
+        if seed.is_multiple_of(3) {
+            options.limits.reserve = Reserve::NONE.keep(5, 0.1).keep(8, 0.3);
+        }
         let quotas = quotas(rng);
         let on_uncertain = if rng.u8(..10) == 0 { OnUncertain::Retry } else { OnUncertain::Hold };
         let apps = apps(&catalog, &quotas, on_uncertain, if rng.u8(..5) == 0 { 0.5 } else { 1.0 });
@@ -91,8 +128,10 @@ impl Plan {
         let portions = portions(rng, &quotas);
         let kills = (0..rng.usize(..7)).map(|_| kill(rng)).collect();
         let deeds = deeds(rng, faults_s);
-        let mut plan = Self { catalog, apps, scenario, options, portions, deeds, kills, bound: T0 };
+        let cuts = Cuts::of(seed, faults_s, &mut options);
+        let mut plan = Self { catalog, apps, scenario, options, portions, deeds, cuts, kills, bound: T0 };
         plan.bound = T0 + plan.longest(faults_s, &quotas);
+        twins::add(&mut plan, seed);
         plan
     }
 
@@ -121,12 +160,17 @@ fn options(rng: &mut Rng) -> Options {
     let concurrency_max = *pick(rng, &[1, 2, 3, 5, 16, 64, 512]);
     let lane = *pick(rng, &[1, 2, 8, 128]);
     Options {
-        limits: Limits { concurrency_max, lane_concurrency_max: u32::min(lane, concurrency_max) },
+        limits: Limits {
+            concurrency_max,
+            lane_concurrency_max: u32::min(lane, concurrency_max),
+            reserve: Reserve::NONE,
+        },
         attempts_max: rng.u32(1..7),
         backoff: backoff::Schedule { initial: seconds(rng, 0.1, 2.0), max: seconds(rng, 2.0, 60.0) },
         request_timeout: *pick(rng, &[2, 5, 10, 30].map(Duration::from_secs)),
         grace: *pick(rng, &[1, 5, 10].map(Duration::from_secs)),
         drain: Duration::from_secs(30),
+        keep: None,
         seed: rng.u64(..),
         speed: 1.0,
     }
@@ -173,6 +217,7 @@ fn apps(catalog: &Catalog, quotas: &BTreeMap<&'static str, Quota>, on_uncertain:
             mark_created: true,
             share,
             quotas: own.map(|(method, quota)| (((*method).to_owned(), None), quota.clone())).collect(),
+            tenants: BTreeMap::new(),
         };
         (name.to_owned(), Arc::new(app))
     };
@@ -316,7 +361,7 @@ fn job(rng: &mut Rng, number: u64, at: Timestamp) -> Sent {
     if let Some(at) = not_after {
         value["not_after"] = at.to_string().into();
     }
-    Sent { id, method, not_before, not_after, value }
+    Sent { id, method, not_before, not_after, value, twin: None }
 }
 
 fn kill(rng: &mut Rng) -> Kill {

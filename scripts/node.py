@@ -1,0 +1,71 @@
+"""A private RabbitMQ node that can be halted, killed, frozen and starved by a test."""
+
+import os
+import pathlib
+import signal
+import subprocess
+
+import pika
+
+from harness import check
+
+RABBITMQ = pathlib.Path(__file__).with_name("rabbitmq")
+
+
+class Node:
+    """A private RabbitMQ node that can be taken away and brought back."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+        self.url = None
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._do("stop")
+
+    def start(self):
+        self.url = self._do("start").strip()
+
+    def halt(self):
+        self._do("halt")
+
+    def kill(self):
+        """SIGKILL to the Erlang VM, as a power cut would."""
+        self.signal(signal.SIGKILL)
+        self._do("halt")
+
+    def signal(self, number):
+        os.kill(int((pathlib.Path(self.folder) / "pid").read_text()), number)
+
+    def control(self, *arguments):
+        """Runs a `rabbitmqctl` command on the node."""
+        return self._do("ctl", *arguments)
+
+    def connect(self):
+        parameters = pika.URLParameters(self.url)
+        # Nothing answers heartbeats while a worker is waited for.
+        parameters.heartbeat = 0
+        return pika.BlockingConnection(parameters)
+
+    def _do(self, what, *arguments):
+        done = subprocess.run([RABBITMQ, what, self.folder, *arguments], stdout=subprocess.PIPE, text=True, timeout=180)
+        check(done.returncode == 0, f"scripts/rabbitmq {' '.join([what, *arguments])} ended with {done.returncode}")
+        return done.stdout
+
+
+def declare(channel, queue, **arguments):
+    """A durable quorum queue, as the worker declares it."""
+    channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum", **arguments})
+
+
+def drain(channel, queue):
+    """Takes everything out of a queue: properties and bodies."""
+    taken = []
+    while True:
+        method, properties, body = channel.basic_get(queue, auto_ack=True)
+        if method is None:
+            return taken
+        taken.append((properties, body))

@@ -1,0 +1,149 @@
+//! Inputs that never became jobs, read again: an app or a method may be there now, or a person has corrected them.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::domain::catalog::Catalog;
+use crate::domain::decode::{Decoder, Defaults};
+use crate::domain::job::Job;
+use crate::domain::json;
+use crate::domain::reason::Reason;
+use crate::engine::ports::{Arrival, JobSeq, Ledger, TakenOver};
+use crate::settings::Settings;
+use crate::store::operator::{Letter, Operator, RejectedInput};
+use crate::store::sqlite::{Mode, SqliteLedger};
+
+use super::batch;
+use super::context::{Context, catalog};
+
+/// Reads inputs, and hands those that are jobs now to the ledger.
+pub struct Inputs {
+    /// How jobs are read.
+    pub decoder: Decoder,
+    store: std::path::PathBuf,
+    ledger: Option<SqliteLedger>,
+}
+
+/// An input, and the document that it holds.
+type Document = (RejectedInput, Map<String, Value>);
+
+/// What became of an input.
+pub enum Again {
+    /// It is a job now.
+    Queued(JobSeq),
+    /// Its job was known already.
+    Known,
+    /// It is no job yet, and why.
+    Refused(String),
+}
+
+impl Inputs {
+    /// With the apps and methods of now.
+    pub fn new(context: &Context) -> anyhow::Result<Self> {
+        let settings: Settings = context.settings_without_secrets()?;
+        let catalog: Arc<Catalog> = catalog(&settings)?;
+        let decoder = batch::decoder(&settings, &catalog, false);
+        Ok(Self { decoder, store: settings.store.path, ledger: None })
+    }
+
+    /// The letter's job, or why it still is none. The inner error is for people.
+    pub fn read(&self, operator: &Operator, letter: &Letter) -> anyhow::Result<Result<(RejectedInput, Job), String>> {
+        let Some(input) = operator.rejected_input(letter)? else { return Ok(Err("it is gone".to_owned())) };
+        if is_of_csv(&input) && !matches!(letter.reason, Reason::UnknownApp | Reason::UnknownMethod) {
+            // What was wrong with a cell may not stand in the document that was made of the row.
+            return Ok(Err(format!("{}; correct the row and run its file again", input.detail)));
+        }
+        let job = match self.decoder.decode(&input.origin.raw, &defaults_of(&input)) {
+            Ok(job) => job,
+            Err(rejection) => return Ok(Err(rejection.detail())),
+        };
+        refuse_conflict(operator, input, job)
+    }
+
+    /// The letter's document, to be edited, with what stands in for its absent fields.
+    pub fn document(operator: &Operator, letter: &Letter) -> anyhow::Result<Result<Document, String>> {
+        let Some(input) = operator.rejected_input(letter)? else { return Ok(Err("it is gone".to_owned())) };
+        if is_of_csv(&input) {
+            return Ok(Err("it is a row of a CSV file; correct it there and run the file again".to_owned()));
+        }
+        Ok(match json::parse(&input.origin.raw) {
+            Ok((Value::Object(document), twice)) if twice.is_empty() => Ok((input, document)),
+            _ => Err("it is no JSON object that could be edited; publish it anew".to_owned()),
+        })
+    }
+
+    /// The job of an edited document, or what is wrong with it.
+    pub fn read_edited(
+        &self,
+        operator: &Operator,
+        input: RejectedInput,
+        document: Map<String, Value>,
+    ) -> anyhow::Result<Result<(RejectedInput, Job), String>> {
+        match self.decoder.read(document, &[], &defaults_of(&input)) {
+            Ok(job) => refuse_conflict(operator, input, job),
+            Err(rejection) => Ok(Err(rejection.detail())),
+        }
+    }
+
+    /// Hands the job to the ledger; its dead letter is over.
+    pub async fn take_over(
+        &mut self,
+        context: &Context,
+        operator: &mut Operator,
+        letter: &Letter,
+        (input, job): (RejectedInput, Job),
+    ) -> anyhow::Result<Again> {
+        let now = context.clock.now();
+        let ledger = match &mut self.ledger {
+            Some(ledger) => ledger,
+            none => none.insert(SqliteLedger::open(&self.store, Mode::Operator, now)?),
+        };
+        let arrival = Arrival { input: Ok(Box::new(job)), origin: input.origin };
+        let again = match ledger.take_over(vec![arrival], now).await?.pop() {
+            Some(TakenOver::Queued(waiting)) => Again::Queued(waiting.seq),
+            Some(TakenOver::Known | TakenOver::Succeeded) => Again::Known,
+            Some(TakenOver::Rejected) | None => {
+                Again::Refused("its id belongs to another job since a moment".to_owned())
+            }
+        };
+        // A rejection of the very same input stands in its place.
+        operator.drop_letters(std::slice::from_ref(letter))?;
+        Ok(again)
+    }
+
+    /// Lets go of the ledger.
+    pub async fn close(self) {
+        if let Some(ledger) = self.ledger {
+            ledger.close().await;
+        }
+    }
+}
+
+/// Taken over, it would only become a second dead letter.
+fn refuse_conflict(
+    operator: &Operator,
+    input: RejectedInput,
+    job: Job,
+) -> anyhow::Result<Result<(RejectedInput, Job), String>> {
+    if operator.is_conflict(&job.id, job.content_hash())? {
+        return Ok(Err("its id still belongs to another job".to_owned()));
+    }
+    Ok(Ok((input, job)))
+}
+
+const fn is_of_csv(input: &RejectedInput) -> bool {
+    input.origin.cells.is_some()
+}
+
+fn defaults_of(input: &RejectedInput) -> Defaults {
+    let amqp = input.origin.amqp.clone().unwrap_or_default();
+    Defaults {
+        id: amqp.message_id.filter(|id| !id.is_empty()).or_else(|| input.id.clone()),
+        method: amqp.kind.filter(|kind| !kind.is_empty()).or_else(|| input.method.clone()),
+        app: amqp.app_id.filter(|app| !app.is_empty()).or_else(|| input.app.clone()),
+        batch: input.batch.clone(),
+        priority: amqp.priority,
+        reply_to: amqp.reply_to.filter(|queue| !queue.is_empty()),
+    }
+}

@@ -1,0 +1,238 @@
+//! The plan in words and as data.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::engine::forecast::{BatchForecast, Deciding, Forecast};
+use crate::store::state::State;
+
+use super::Plan;
+use super::rows::{How, Repeated};
+use crate::cli::forecast::{decides, deciding_document, left_over};
+use crate::cli::progress::duration;
+use crate::cli::table::{Align, Table, plain};
+
+/// Rows of a kind that are printed for people; programs get all.
+const ROWS_SHOWN_MAX: usize = 5;
+
+impl Plan {
+    /// Whether every row will be called once, or was.
+    pub(super) fn is_well(&self) -> bool {
+        let all_move = self.own.jobs.total() == self.own.jobs.done;
+        all_move && self.repeats.iter().all(|repeat| repeat.how == How::Known)
+    }
+
+    /// The plan as data.
+    pub(super) fn document(&self) -> Value {
+        let quotas = self.needs.iter().map(|need| {
+            json!({
+                "method": need.key.method, "scope": need.key.scope, "owner": need.key.owner, "quota": need.quota,
+                "calls": need.calls, "least_time_s": need.time.as_secs_f64(),
+            })
+        });
+        let batches = self.own.batches.iter().map(|batch| self.batch_document(batch));
+        let backlog = self.all.as_ref().map(|others| {
+            json!({
+                "jobs": others.jobs,
+                "time_s": self.time_s(&others.forecast),
+                "finish_at": others.forecast.finish,
+                "adds_s": self.time_s(&others.forecast) - self.time_s(&self.own),
+            })
+        });
+        let count = |how| self.repeats.iter().filter(|repeat| repeat.how == how).count();
+        json!({
+            "jobs": self.jobs,
+            "calls": self.own.jobs.done,
+            "expired": self.own.jobs.expired,
+            "suspended": self.own.jobs.suspended,
+            "quotas": quotas.collect::<Vec<_>>(),
+            "least_time_s": self.needs.first().map_or(0.0, |need| need.time.as_secs_f64()),
+            "time_s": self.time_s(&self.own),
+            "finish_at": self.own.finish,
+            "deciding": deciding_document(self.own.deciding.as_ref()),
+            "batches": batches.collect::<Vec<_>>(),
+            "backlog": backlog,
+            "round_trip_ms": self.round_trips,
+            "repeats": {
+                "known": count(How::Known), "id_conflicts": count(How::IdConflict),
+                "duplicates": count(How::Duplicate), "rows": self.repeats,
+            },
+        })
+    }
+
+    fn batch_document(&self, batch: &BatchForecast) -> Value {
+        json!({
+            "name": &*batch.name,
+            "calls": batch.jobs.done,
+            "time_s": batch.finish.map(|finish| finish.since(self.now).as_secs_f64()),
+            "finish_at": batch.finish,
+            "deciding": deciding_document(batch.deciding.as_ref()),
+        })
+    }
+
+    fn time_s(&self, forecast: &Forecast) -> f64 {
+        forecast.finish.since(self.now).as_secs_f64()
+    }
+
+    /// The plan for people.
+    pub(super) fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
+        self.write_needs(out)?;
+        if self.own.batches.len() > 1 {
+            self.write_batches(out)?;
+        }
+        writeln!(out)?;
+        self.write_finish(out)?;
+        self.write_repeats(out)
+    }
+
+    fn write_needs(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let mut table = Table::new([
+            ("METHOD", Align::Left),
+            ("QUOTA", Align::Left),
+            ("COUNTED BY", Align::Left),
+            ("CALLS", Align::Right),
+            ("LEAST TIME", Align::Right),
+        ]);
+        for need in &self.needs {
+            let counted_by = format!("{} {}", need.key.scope, need.key.owner);
+            table.row([
+                need.key.method.clone(),
+                need.quota.to_string(),
+                counted_by,
+                need.calls.to_string(),
+                duration(need.time),
+            ]);
+        }
+        table.write(out)
+    }
+
+    fn write_batches(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let mut table = Table::new([
+            ("BATCH", Align::Left),
+            ("CALLS", Align::Right),
+            ("TIME", Align::Right),
+            ("DONE AT", Align::Left),
+            ("DECIDES", Align::Left),
+        ]);
+        for batch in &self.own.batches {
+            table.row([
+                if batch.name.is_empty() { "(none)".to_owned() } else { batch.name.to_string() },
+                batch.jobs.done.to_string(),
+                batch.finish.map_or_else(String::new, |finish| duration(finish.since(self.now))),
+                batch.finish.map_or_else(String::new, |finish| finish.to_string()),
+                decides(batch.deciding.as_ref()),
+            ]);
+        }
+        writeln!(out)?;
+        table.write(out)
+    }
+
+    fn write_finish(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let calls = self.own.jobs.done;
+        if calls == 0 {
+            writeln!(out, "no job, nothing to do")?;
+        } else {
+            let (jobs, take) = if calls == 1 { ("job", "takes") } else { ("jobs", "take") };
+            writeln!(
+                out,
+                "{calls} {jobs} {take} {}, until {} if started now; {}",
+                duration(self.own.finish.since(self.now)),
+                self.own.finish,
+                verdict(self.own.deciding.as_ref()),
+            )?;
+        }
+        if let Some(left_over) = left_over(&self.own.jobs) {
+            writeln!(out, "not done by then: {left_over}")?;
+        }
+        if let Some(others) = &self.all {
+            writeln!(
+                out,
+                "together with the {} of other batches that wait in the ledger: {} ({} more), until {}; {}",
+                counted(others.jobs, "job", "jobs"),
+                duration(others.forecast.finish.since(self.now)),
+                duration(others.forecast.finish.since(self.own.finish)),
+                others.forecast.finish,
+                verdict(others.forecast.deciding.as_ref()),
+            )?;
+            for batch in self.own.batches.iter().filter_map(|batch| others.forecast.batch(&batch.name)) {
+                if let Some(finish) = batch.finish {
+                    let name = plain(&batch.name);
+                    writeln!(out, "  batch {name}: {}, until {finish}", duration(finish.since(self.now)))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_repeats(&self, out: &mut impl Write) -> std::io::Result<()> {
+        self.write_known(out)?;
+        for (how, what) in [
+            (How::IdConflict, "whose id belongs to other content, for the dead letters (id-conflict)"),
+            (How::Duplicate, "that want the same as a job of another id, probably duplicates"),
+        ] {
+            let rows: Vec<_> = self.repeats.iter().filter(|repeat| repeat.how == how).collect();
+            if rows.is_empty() {
+                continue;
+            }
+            writeln!(out, "\n{} {what}:", counted(rows.len() as u64, "row", "rows"))?;
+            for repeat in rows.iter().take(ROWS_SHOWN_MAX) {
+                writeln!(out, "  {}", plain(&line(repeat)))?;
+            }
+            if let more @ 1.. = rows.len().saturating_sub(ROWS_SHOWN_MAX) {
+                writeln!(out, "  … and {more} more; --json prints them all")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_known(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let mut states: BTreeMap<&str, u64> = BTreeMap::new();
+        for repeat in self.repeats.iter().filter(|repeat| repeat.how == How::Known) {
+            *states.entry(becomes(repeat.earlier_state)).or_default() += 1;
+        }
+        let known: u64 = states.values().sum();
+        if known == 0 {
+            return Ok(());
+        }
+        let parts: Vec<_> = states.iter().map(|(becomes, count)| format!("{count} {becomes}")).collect();
+        writeln!(
+            out,
+            "\n{} known already, by id and content: {}",
+            counted(known, "row is", "rows are"),
+            parts.join(", ")
+        )
+    }
+}
+
+fn verdict(deciding: Option<&Deciding>) -> String {
+    deciding.map_or_else(|| "no quota makes them wait".to_owned(), |_| format!("{} decides", decides(deciding)))
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// What becomes of a row that is known already.
+const fn becomes(state: Option<State>) -> &'static str {
+    match state {
+        None => "earlier in these files",
+        Some(State::Queued | State::Uncertain) => "waiting in the ledger",
+        Some(State::Held) => "held for a person",
+        Some(State::Succeeded) => "done, with their results",
+        Some(State::Dead | State::Cancelled) => "ended without success, to be tried again",
+    }
+}
+
+/// `rooms.csv:17: hq-7f-701 of batch hq-move (succeeded)`.
+fn line(repeat: &Repeated) -> String {
+    let batch = &repeat.earlier_batch;
+    let batch = if batch.is_empty() { String::new() } else { format!(" of batch {batch}") };
+    let stands = match (&repeat.earlier_place, repeat.earlier_state) {
+        (Some(place), _) => place.clone(),
+        (None, Some(state)) => state.as_str().to_owned(),
+        (None, None) => String::new(),
+    };
+    format!("{}: {}{batch} ({stands})", repeat.place, repeat.earlier_id)
+}

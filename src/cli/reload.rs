@@ -1,0 +1,175 @@
+//! Settings that are read again while a command works: on SIGHUP, for `work` and `run`.
+//!
+//! A file with a fault is refused as a whole. What changed is said in the log, key by key and quota by quota.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
+
+use crate::domain::catalog::Catalog;
+use crate::engine::app::Apps;
+use crate::engine::{Engine, Revision};
+use crate::settings::{Settings, changes};
+use crate::wiring::{self, Decoding};
+
+use super::batch;
+use super::context::{Source, catalog};
+use super::exit::Refusal;
+
+/// Reads the settings again and lets the engine, and the intake's decoder, go by them.
+pub struct Reloader {
+    source: Source,
+    /// Those of the start: what is read there alone is compared with them.
+    started: Settings,
+    settings: Settings,
+    catalog: Arc<Catalog>,
+    engine: Arc<Engine>,
+    decoding: Option<Decoding>,
+}
+
+/// A reloader at work; dropped, it ends.
+pub struct Reloading {
+    asked: Arc<Notify>,
+    task: JoinHandle<()>,
+}
+
+impl Reloading {
+    /// Asks for the settings to be read again.
+    pub fn ask(&self) {
+        self.asked.notify_one();
+    }
+}
+
+impl Drop for Reloading {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Settings that have no fault.
+struct Sound {
+    settings: Settings,
+    catalog: Arc<Catalog>,
+    apps: Apps,
+}
+
+impl Reloader {
+    /// For an engine that goes by these settings.
+    pub fn new(
+        source: Source,
+        settings: Settings,
+        catalog: Arc<Catalog>,
+        engine: Arc<Engine>,
+        decoding: Option<Decoding>,
+    ) -> Self {
+        Self { source, started: settings.clone(), settings, catalog, engine, decoding }
+    }
+
+    /// Waits to be asked, in the background: calls go on while the ledger is read.
+    pub fn start(mut self) -> Reloading {
+        let asked = Arc::new(Notify::new());
+        let waiting = Arc::clone(&asked);
+        let task = tokio::spawn(async move {
+            loop {
+                waiting.notified().await;
+                self.reload().await;
+            }
+        });
+        Reloading { asked, task }
+    }
+
+    async fn reload(&mut self) {
+        match self.read() {
+            Ok(sound) => self.take_over(sound).await,
+            Err(faults) => {
+                for fault in &faults {
+                    error!("settings: {fault}");
+                }
+                error!(
+                    faults = faults.len(),
+                    "the settings were read again and have faults; the old ones go on. Correct them and send SIGHUP \
+                     again; `paceline check --offline` finds the same"
+                );
+            }
+        }
+    }
+
+    /// The settings as they are now, or everything that is wrong with them.
+    fn read(&self) -> Result<Sound, Vec<String>> {
+        let settings =
+            self.source.settings().map_err(|faults| faults.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        if settings.apps.is_empty() {
+            return Err(vec!["the settings have no [apps], so nobody could be called".to_owned()]);
+        }
+        let catalog = catalog(&settings).map_err(|error| lines(&error))?;
+        // The same files give the same catalog: then nothing that goes by it is touched.
+        let is_same = format!("{catalog:?}") == format!("{:?}", self.catalog);
+        let catalog = if is_same { Arc::clone(&self.catalog) } else { catalog };
+        let apps = wiring::apps_of(&settings, &catalog)?;
+        Ok(Sound { settings, catalog, apps })
+    }
+
+    async fn take_over(&mut self, sound: Sound) {
+        let Sound { settings, catalog, apps } = sound;
+        let changed = changes(&self.settings, &settings);
+        let waits = changes(&self.started, &settings).at_next_start;
+        // First: a job that comes before its app is there waits for it.
+        if let Some(decoding) = &self.decoding {
+            decoding.replace(batch::decoder(&settings, &catalog, false));
+        }
+        let reloaded = wiring::reload(&self.engine, &settings, Arc::clone(&catalog), apps).await;
+        (self.settings, self.catalog) = (settings, catalog);
+        let mut is_empty = changed.at_once.is_empty() && waits.is_empty();
+        for (key, before, after) in changed.at_once {
+            info!("{key}: {before} → {after}");
+        }
+        match reloaded {
+            Ok(revision) => {
+                is_empty &= revision.is_empty();
+                tell(&revision);
+            }
+            Err(error) => error!(%error, "suspensions of mended apps cannot be lifted; `paceline resume` does it"),
+        }
+        for (lane, jobs) in self.engine.stranded() {
+            warn!(
+                %lane,
+                jobs,
+                "jobs wait in the ledger for an app or a method that is gone; they go on when it is there again"
+            );
+        }
+        if !waits.is_empty() {
+            warn!("changed, and takes effect at the next start: {}", waits.join(", "));
+        }
+        info!(
+            "{}",
+            if is_empty { "the settings were read again: nothing changed" } else { "the settings were read again" }
+        );
+    }
+}
+
+fn tell(revision: &Revision) {
+    for app in &revision.added {
+        info!(app, "the app is new");
+    }
+    for app in &revision.removed {
+        warn!(app, "the app is gone: calls in flight end, its jobs wait");
+    }
+    for (app, changes) in &revision.changed {
+        info!(app, "the app changed: {}", changes.join(", "));
+    }
+    for (method, word) in &revision.methods {
+        info!(method, "the method in the catalog: {word}");
+    }
+    for quota in &revision.quotas {
+        info!("{quota}");
+    }
+}
+
+/// An error as lines for the log.
+fn lines(error: &anyhow::Error) -> Vec<String> {
+    let hint = error.downcast_ref::<Refusal>().map(|refusal| refusal.hint.clone()).filter(|hint| !hint.is_empty());
+    let text = format!("{error:#}");
+    text.lines().map(str::to_owned).chain(hint).collect()
+}

@@ -1,0 +1,53 @@
+//! A ledger that cannot be written: said once, not once a job, and nothing new is sent meanwhile. Pure.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::domain::time::Mono;
+
+/// How long the ledger is left alone after a fault.
+pub(super) const LEDGER_PAUSE: Duration = Duration::from_secs(1);
+
+/// Whether the ledger's last write failed, and until when it is left alone.
+#[derive(Debug, Default)]
+pub(super) struct Trouble(Mutex<Option<Mono>>);
+
+impl Trouble {
+    /// A write failed. `true` for the first of a row: that is worth saying.
+    pub(super) fn begin(&self, now: Mono) -> bool {
+        self.until().replace(now + LEDGER_PAUSE).is_none()
+    }
+
+    /// A write went through. `true` if the one before it had failed.
+    pub(super) fn end(&self) -> bool {
+        self.until().take().is_some()
+    }
+
+    /// Until when nothing is begun, if that is not over.
+    pub(super) fn holds_until(&self, now: Mono) -> Option<Mono> {
+        self.until().filter(|until| *until > now)
+    }
+
+    fn until(&self) -> MutexGuard<'_, Option<Mono>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_failures_is_said_once_and_holds_from_the_last() {
+        let trouble = Trouble::default();
+        assert!(!trouble.end() && trouble.holds_until(Mono(0)).is_none());
+        assert!(trouble.begin(Mono(0)));
+        assert!(!trouble.begin(Mono(400_000)));
+        assert_eq!(trouble.holds_until(Mono(1_399_999)), Some(Mono(1_400_000)));
+        assert_eq!(trouble.holds_until(Mono(1_400_000)), None, "now it is tried again");
+        assert!(!trouble.begin(Mono(1_400_000)), "still the same trouble");
+        assert!(trouble.end());
+        assert!(!trouble.end());
+        assert!(trouble.begin(Mono(2_000_000)), "a new one");
+    }
+}

@@ -1,0 +1,135 @@
+//! What differs between two readings of the settings, beside the apps: what a running worker takes over, and what it
+//! reads at its start alone.
+
+use secrecy::ExposeSecret as _;
+
+use super::{Broker, Engine, Settings};
+
+/// Changed keys.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Those that take effect at once, with their values before and after.
+    pub at_once: Vec<(&'static str, String, String)>,
+    /// Those that take effect at the next start.
+    pub at_next_start: Vec<&'static str>,
+}
+
+/// What differs, key by key; `[apps]` is compared by who knows the catalog.
+pub fn changes(before: &Settings, after: &Settings) -> Changes {
+    let at_once = live(before).into_iter().zip(live(after));
+    let at_once = at_once.filter(|((_, old), (_, new))| old != new).map(|((key, old), (_, new))| (key, old, new));
+    let fixed = fixed(before, after).into_iter().filter(|(_, is_changed)| *is_changed);
+    Changes { at_once: at_once.collect(), at_next_start: fixed.map(|(key, _)| key).collect() }
+}
+
+/// What a running worker takes over.
+fn live(settings: &Settings) -> [(&'static str, String); 9] {
+    let Engine { concurrency_max, lane_concurrency_max, attempts_max, backoff_initial, backoff_max, grace, drain } =
+        &settings.engine;
+    let dir = settings.catalog.dir.as_ref().map_or_else(|| "none".to_owned(), |dir| dir.display().to_string());
+    let keep_days = settings.ledger.keep.map_or(0, |keep| keep.as_secs() / 86_400);
+    [
+        ("ledger.keep_days", keep_days.to_string()),
+        ("engine.concurrency_max", concurrency_max.to_string()),
+        ("engine.lane_concurrency_max", lane_concurrency_max.to_string()),
+        ("engine.attempts_max", attempts_max.to_string()),
+        ("engine.backoff_initial_ms", backoff_initial.as_millis().to_string()),
+        ("engine.backoff_max_ms", backoff_max.as_millis().to_string()),
+        ("engine.grace_ms", grace.as_millis().to_string()),
+        ("engine.drain_ms", drain.as_millis().to_string()),
+        ("catalog.dir", dir),
+    ]
+}
+
+/// What is read at the start alone, and whether it changed. Their values may be secret, and are not told.
+fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 17] {
+    let (http, new_http) = (&before.http, &after.http);
+    [
+        ("store.url", before.store != after.store),
+        ("broker.url", differs(before, after, |broker| broker.url.expose_secret())),
+        ("broker.jobs_queue", differs(before, after, |broker| &broker.jobs_queue)),
+        ("broker.results_queue", differs(before, after, |broker| &broker.results_queue)),
+        ("broker.results_exchange", differs(before, after, |broker| &broker.results_exchange)),
+        ("broker.dead_queue", differs(before, after, |broker| &broker.dead_queue)),
+        ("broker.prefetch", differs(before, after, |broker| &broker.prefetch)),
+        ("broker.ca_file", differs(before, after, |broker| &broker.ca)),
+        ("http.request_timeout_ms", http.request_timeout != new_http.request_timeout),
+        ("http.connect_timeout_ms", http.connect_timeout != new_http.connect_timeout),
+        ("http.reply_bytes_max", http.reply_bytes_max != new_http.reply_bytes_max),
+        ("http.pool_idle_ms", http.pool_idle != new_http.pool_idle),
+        ("http.ca_file", http.ca != new_http.ca),
+        ("intake.pending_max", before.intake.pending_max != after.intake.pending_max),
+        ("intake.body_bytes_max", before.intake.body_bytes_max != after.intake.body_bytes_max),
+        ("lanes.reserve.*", before.lanes != after.lanes),
+        ("admin.listen", before.admin != after.admin),
+    ]
+}
+
+/// Whether this part of `[broker]` is another one, or there on one side only.
+fn differs<T: PartialEq + ?Sized>(before: &Settings, after: &Settings, part: impl Fn(&Broker) -> &T) -> bool {
+    before.broker.as_ref().map(&part) != after.broker.as_ref().map(&part)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::settings::keys::{KEYS, Kind};
+    use crate::settings::load::load_from;
+
+    fn load(text: &str) -> Settings {
+        let read = |path: &Path| {
+            let is_ca = path.ends_with("ca.pem");
+            Ok(if is_ca { "-----BEGIN CERTIFICATE-----".to_owned() } else { text.to_owned() })
+        };
+        load_from(Some(Path::new("x.toml")), std::iter::empty(), &read, true).unwrap()
+    }
+
+    /// A section with one key that is not as it stands in the other.
+    fn with(path: &str, kind: Kind) -> String {
+        let (section, key) = path.rsplit_once('.').unwrap();
+        let key = if key == "*" { "8" } else { key };
+        let text = |text: &str| format!("{text:?}");
+        let value = if let Kind::Whole(min, _) = kind {
+            min.max(900).to_string()
+        } else {
+            match path {
+                "store.url" => text("sqlite://other.db"),
+                "broker.url" => text("amqp://u:other@h"),
+                "admin.listen" => text("127.0.0.1:1"),
+                "lanes.reserve.*" => "0.2".to_owned(),
+                _ => text("other/ca.pem"),
+            }
+        };
+        let url = if section == "broker" && key != "url" { "url = \"amqp://u:p@h\"\n" } else { "" };
+        format!("[{section}]\n{url}{key} = {value}\n")
+    }
+
+    #[test]
+    fn every_key_is_looked_at_and_no_other_is_said_to_have_changed() {
+        let before = load("[broker]\nurl = \"amqp://u:p@h\"\n");
+        let without_broker = load("");
+        for key in KEYS.iter().filter(|key| !key.path.starts_with("apps.")) {
+            let after = load(&with(key.path, key.kind));
+            let before = if key.path.starts_with("broker.") { &before } else { &without_broker };
+            let Changes { at_once, at_next_start } = changes(before, &after);
+            let found: Vec<_> = at_once.iter().map(|(key, ..)| *key).chain(at_next_start).collect();
+            assert_eq!(found, [key.path]);
+        }
+        assert_eq!(changes(&before, &before.clone()), Changes::default());
+    }
+
+    #[test]
+    fn values_are_shown_where_they_take_effect_and_secrets_never() {
+        let before = load("[broker]\nurl = \"amqp://u:hunter2@h\"\n");
+        let after = load("[broker]\nurl = \"amqp://u:hunter3@h\"\n[engine]\nattempts_max = 8\n");
+        let expected = Changes {
+            at_once: vec![("engine.attempts_max", "5".to_owned(), "8".to_owned())],
+            at_next_start: vec!["broker.url"],
+        };
+        assert_eq!(changes(&before, &after), expected);
+        let with_none = changes(&before, &load(""));
+        assert_eq!(with_none.at_next_start.len(), 7, "a broker that is gone: {with_none:?}");
+    }
+}

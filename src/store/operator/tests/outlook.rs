@@ -1,0 +1,83 @@
+//! What forecasts and plans read of the ledger.
+
+use super::*;
+
+#[tokio::test]
+async fn the_outlook_has_what_waits_what_flies_and_what_still_counts() {
+    let world = World::with_one_of_each().await;
+    let mut urgent = job("urgent");
+    urgent.priority = 9;
+    for job in [job("more"), job("and-more"), urgent] {
+        queue(&world.ledger, from_file(job, "")).await;
+    }
+    let outlook = world.operator.outlook(T0).unwrap();
+    let groups: Vec<_> = outlook
+        .backlog
+        .iter()
+        .map(|group| (&*group.batch, group.priority, group.not_before, group.ages, group.count))
+        .collect();
+    let expected = [("move", 4, None, (1, 9), 3), ("move", 4, Some(at(9)), (2, 2), 1), ("move", 9, None, (10, 10), 1)];
+    assert_eq!(groups, expected, "the one in flight is not among them");
+    let (running, deadline_at) = &outlook.running[0];
+    assert_eq!((outlook.running.len(), running.sent_at, *deadline_at), (1, at(5), at(35)));
+    assert_eq!(outlook.past[&lane()].len(), 6, "five that ended and the one in flight");
+    assert!(outlook.round_trips.is_empty(), "six calls say nothing");
+    let later = world.operator.outlook(at(2)).unwrap();
+    assert_eq!(later.past[&lane()].len(), 1, "the others were replied to before");
+    assert_eq!(world.operator.outcomes(at(0)).unwrap(), [("succeeded".to_owned(), 5)].into());
+    let untouched = Untouched::open(&world.path).unwrap().unwrap().outlook(T0).unwrap();
+    assert_eq!((untouched.backlog, untouched.past), (outlook.backlog, outlook.past));
+}
+
+#[tokio::test]
+async fn round_trips_are_medians_of_enough_calls() {
+    let world = World::new();
+    for n in 0..20 {
+        assert!(world.operator.outlook(T0).unwrap().round_trips.is_empty());
+        let seq = queue(&world.ledger, from_file(job(&format!("j{n}")), "")).await.seq;
+        call(&world.ledger, seq, n, success("omm_1")).await;
+    }
+    let slow = queue(&world.ledger, from_file(job("slow"), "")).await.seq;
+    let attempt = begin(&world.ledger, slow, 0).await;
+    world.ledger.end_attempt(crate::store::contract::ended(attempt, 29, Some((slow, success("omm_2"))))).await.unwrap();
+    let round_trips = world.operator.outlook(T0).unwrap().round_trips;
+    assert_eq!(round_trips, [(lane().method, std::time::Duration::from_secs(1))].into());
+}
+
+#[tokio::test]
+async fn rows_are_known_by_their_ids_and_by_what_they_want() {
+    let world = World::with_one_of_each().await;
+    let mut wanted = Wanted::default();
+    let mut add = |job: crate::domain::job::Job| {
+        let (row, content) = (wanted.of_row.len(), job.content_hash());
+        wanted.ids.insert(job.id.as_str().into(), row);
+        wanted.contents.entry(content).or_insert(row);
+        wanted.of_row.push(content);
+    };
+    let other_id = |id: &str, like: &str| crate::domain::job::Job { id: id.into(), ..job(like) };
+    add(job("queued"));
+    add(other_id("succeeded", "something else"));
+    add(other_id("new-id", "running"));
+    add(other_id("newer-id", "dead"));
+    add(job("never seen"));
+    let mut found = Vec::new();
+    let ledger = Untouched::open(&world.path).unwrap().unwrap();
+    ledger.repeats(&wanted, |repeat| found.push((repeat.row, repeat.likeness, repeat.id, repeat.state))).unwrap();
+    let expected = [
+        (0, Likeness::Same, "queued".to_owned(), State::Queued),
+        (1, Likeness::IdConflict, "succeeded".to_owned(), State::Succeeded),
+        (2, Likeness::Twin, "running".to_owned(), State::Queued),
+    ];
+    assert_eq!(found, expected, "what is dead was never carried out");
+}
+
+#[test]
+fn no_ledger_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.db");
+    assert!(Untouched::open(&path).unwrap().is_none());
+    std::fs::write(&path, "").unwrap();
+    assert!(Untouched::open(&path).unwrap().is_none());
+    std::fs::write(&path, "not a database, and long enough to be read as one".repeat(20)).unwrap();
+    assert!(Untouched::open(&path).is_err());
+}

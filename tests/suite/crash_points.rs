@@ -1,0 +1,62 @@
+//! The points at which the crash harness lets the process die: named alike everywhere, and not there in a usual build.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use paceline::crash_points::POINTS;
+
+/// Every `reach("…")` and `during("…"` below a folder.
+fn used_in(folder: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            used_in(&path, found);
+        } else {
+            let text = std::fs::read_to_string(&path).unwrap();
+            for call in ["crash_points::reach(\"", "crash_points::during(\""] {
+                let names = text.split(call).skip(1).filter_map(|rest| rest.split('"').next());
+                found.extend(names.map(str::to_owned));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_point_is_passed_and_waited_for() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut used = Vec::new();
+    used_in(&root.join("src"), &mut used);
+    let used: BTreeSet<_> = used.iter().map(String::as_str).collect();
+    let listed: BTreeSet<_> = POINTS.iter().copied().collect();
+    assert_eq!(used, listed, "src and POINTS differ");
+    let harness = std::fs::read_to_string(root.join("scripts/crash_harness.py")).unwrap();
+    let missing: Vec<_> = POINTS.iter().filter(|point| !harness.contains(&format!("\"{point}\": "))).collect();
+    assert!(missing.is_empty(), "scripts/crash_harness.py never waits for {missing:?}");
+}
+
+#[test]
+#[cfg(not(feature = "crash-points"))]
+fn a_usual_build_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/campus.csv");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_paceline"));
+    command.current_dir(folder.path()).env("PACELINE_CRASH_AT", "after-record:1");
+    let output = command.arg("run").arg(examples).args(["--simulate", "--speed", "600"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+#[cfg(feature = "crash-points")]
+fn the_process_dies_where_it_was_asked_to() {
+    use std::os::unix::process::ExitStatusExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/campus.csv");
+    for (asked, signal, code) in [("after-record:3", Some(6), None), ("after-supper:1", None, Some(2))] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_paceline"));
+        command.current_dir(folder.path()).env("PACELINE_CRASH_AT", asked);
+        let output = command.arg("run").arg(&examples).args(["--simulate", "--speed", "600"]).output().unwrap();
+        assert_eq!((output.status.signal(), output.status.code()), (signal, code), "{asked}");
+    }
+}

@@ -1,0 +1,143 @@
+//! The forecast against what then happens: the whole engine in virtual time, over the simulator on a calm day.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use paceline::domain::job::LaneKey;
+use paceline::domain::time::Timestamp;
+use paceline::engine::Stop;
+use paceline::engine::forecast::{Basis, Forecast, forecast};
+use paceline::engine::ports::{Arrival, Ledger, Origin, PastCall};
+use paceline::engine::quotas::Planner;
+use paceline::engine::schedule::Limits;
+use paceline::settings;
+use paceline::store::operator::{Operator, Outlook};
+use paceline::store::sqlite::SqliteLedger;
+use paceline::wiring;
+use serde_json::{Value, json};
+
+use super::engine::{World, calendar, meeting, minutes, room};
+
+const CALM: &str = include_str!("../../config/scenarios/calm.toml");
+/// The promise.
+const TOLERANCE: f64 = 0.03;
+/// What a batch of a few seconds may be off more, as long as nobody knows how long a round trip takes.
+const A_FEW_ROUND_TRIPS_S: f64 = 0.3;
+/// Stands for all batches together.
+const ALL: &str = "everything";
+
+fn operator(world: &World) -> Operator {
+    Operator::open(&world.folder.path().join("ledger.db")).unwrap()
+}
+
+fn outlook(world: &World, planner: &Planner) -> Outlook {
+    operator(world).outlook(world.clock.now() - planner.span_max()).unwrap()
+}
+
+fn look_ahead(world: &World) -> Forecast {
+    let settings = settings::load(None, std::iter::empty()).unwrap();
+    let planner = Arc::new(Planner { catalog: Arc::clone(&world.catalog), apps: world.apps(), speed: 1.0 });
+    let outlook = outlook(world, &planner);
+    assert!(outlook.running.is_empty());
+    let calls = |calls: Vec<PastCall>| calls.iter().map(counted_by).collect();
+    let limits: Limits = wiring::limits(&settings);
+    forecast(&Basis {
+        planner,
+        limits,
+        now: world.clock.now(),
+        past: outlook.past.into_iter().map(|(lane, of_lane)| (lane, calls(of_lane))).collect::<BTreeMap<LaneKey, _>>(),
+        suspensions: outlook.suspensions,
+        restraints: Vec::new(),
+        backlog: outlook.backlog,
+        running: Vec::new(),
+        round_trips: outlook.round_trips,
+    })
+}
+
+fn counted_by(call: &PastCall) -> Timestamp {
+    assert!(!call.open, "nothing is in flight");
+    call.counted_by
+}
+
+async fn take_over(world: &World, ledger: &SqliteLedger, jobs: &[Value]) {
+    let arrival = |job: &Value| Arrival { input: Ok(Box::new(world.decode(job))), origin: Origin::default() };
+    ledger.take_over(jobs.iter().map(arrival).collect(), world.clock.now()).await.unwrap();
+}
+
+/// The forecast for these jobs beside what the ledger holds, and when each batch was really done.
+async fn compare(world: &World, jobs: &[Value]) -> Forecast {
+    let ledger = world.ledger();
+    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>);
+    engine.recover().await.unwrap();
+    take_over(world, &ledger, jobs).await;
+    let planned = look_ahead(world);
+    engine.load(None).await.unwrap();
+    let started = world.clock.now();
+    assert_eq!(engine.run(true, std::future::pending()).await, Stop::Idle);
+    assert_eq!(planned.jobs.done, jobs.len() as u64);
+    close_to(ALL, planned.finish, world.clock.now(), started);
+    ledger.close().await;
+    let conn = rusqlite::Connection::open(world.folder.path().join("ledger.db")).unwrap();
+    for batch in &planned.batches {
+        let ended = "SELECT max(ended_at) FROM jobs LEFT JOIN batches b USING (batch)
+             WHERE coalesce(b.name, '') = ?1";
+        let ended: i64 = conn.query_row(ended, [&*batch.name], |row| row.get(0)).unwrap();
+        close_to(&batch.name, batch.finish.unwrap(), Timestamp(ended), started);
+    }
+    planned
+}
+
+fn close_to(what: &str, planned: Timestamp, real: Timestamp, started: Timestamp) {
+    let (planned, real) = (planned.since(started).as_secs_f64(), real.since(started).as_secs_f64());
+    let most = if what == ALL { 0.0 } else { A_FEW_ROUND_TRIPS_S } + TOLERANCE * real;
+    assert!((planned - real).abs() <= most, "{what}: planned {planned} s, took {real} s");
+}
+
+fn in_batch(name: &str, priority: u8, jobs: impl Iterator<Item = Value>) -> impl Iterator<Item = Value> {
+    jobs.map(move |mut job| {
+        (job["batch"], job["priority"]) = (json!(name), json!(priority));
+        job
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn sixty_rooms_are_done_when_it_was_said() {
+    let jobs: Vec<_> = (0..60).map(room).collect();
+    let planned = compare(&World::new(CALM), &jobs).await;
+    assert_eq!(planned.deciding.unwrap().window.to_string(), "20/min");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_thousand_calendars_are_done_when_it_was_said() {
+    let jobs: Vec<_> = (0..2_000).map(calendar).collect();
+    let planned = compare(&World::new(CALM), &jobs).await;
+    assert_eq!(planned.deciding.unwrap().window.to_string(), "1000/min");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mixed_batch_with_priorities_is_done_when_it_was_said() {
+    let world = World::new(CALM);
+    let jobs: Vec<Value> = in_batch("move", 4, (0..70).map(room))
+        .chain(in_batch("urgent", 9, (70..100).map(room)))
+        .chain(in_batch("term", 4, (0..1_500).map(calendar)))
+        .chain(in_batch("soon", 7, (1_500..2_700).map(calendar)))
+        .chain(in_batch("later", 2, (0..300).map(minutes)))
+        .chain(in_batch("lectures", 4, (0..300).map(meeting)))
+        .collect();
+    compare(&world, &jobs).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_start_knows_the_calls_and_the_round_trips_of_the_first() {
+    let world = World::new(CALM);
+    compare(&world, &in_batch("first", 4, (0..35).map(room).chain((0..1_200).map(calendar))).collect::<Vec<_>>()).await;
+    let second = compare(
+        &world,
+        &in_batch("second", 4, (35..70).map(room).chain((1_200..2_600).map(calendar))).collect::<Vec<_>>(),
+    )
+    .await;
+    assert_eq!(second.lanes.len(), 2);
+    let planner = Planner { catalog: Arc::clone(&world.catalog), apps: world.apps(), speed: 1.0 };
+    let round_trip = outlook(&world, &planner).round_trips["feishu.calendar.create"];
+    assert!((30..50).contains(&round_trip.as_millis()), "calm replies take 20 to 60 ms: {round_trip:?}");
+}
