@@ -106,8 +106,13 @@ class Trial:
     def notices(self, words):
         until(lambda: self.says(words), 60, f"the worker to say {words!r}")
 
+    def comes_again(self):
+        """Whether it lost its connection is seen from outside: a link that keeps breaking is logged once, not each time."""
+        until(lambda: self.proxy.accepted > self.accepted, 60, "the worker to connect again")
+
     def begin(self):
         self.mark = len((self.site.folder / "worker.log").read_text(errors="replace"))
+        self.accepted = self.proxy.accepted
 
     def wait(self):
         time.sleep(self.hold_s)
@@ -137,7 +142,7 @@ def frozen(trial):
     trial.node.signal(signal.SIGSTOP)
     try:
         trial.calls_go_on()
-        trial.notices("trying again until it works")
+        trial.comes_again()
         trial.wait()
     finally:
         trial.node.signal(signal.SIGCONT)
@@ -149,8 +154,7 @@ def cut(trial):
         trial.flow()
         trial.begin()
         trial.proxy.cut_mid_frame()
-        trial.notices("trying again until it works")
-        trial.notices("connected to RabbitMQ again")
+        trial.comes_again()
     trial.calls_go_on()
 
 
@@ -159,7 +163,7 @@ def swallowed(trial):
     trial.flow()
     trial.proxy.swallows = True
     trial.calls_go_on()
-    trial.notices("trying again until it works")
+    trial.comes_again()
     trial.wait()
     trial.proxy.swallows = False
     trial.proxy.cut()

@@ -12,6 +12,7 @@ class Proxy:
         self.port_behind = port
         self.swallows = False
         self.cut_in = None
+        self.accepted = 0
         self.pairs = []
         self.lock = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -40,6 +41,7 @@ class Proxy:
                 client, _ = self.listener.accept()
             except OSError:
                 return
+            self.accepted += 1
             try:
                 behind = socket.create_connection(("127.0.0.1", self.port_behind), timeout=5)
                 behind.settimeout(None)
