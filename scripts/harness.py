@@ -82,6 +82,7 @@ class Site:
             self.scenario = self.folder / "scenario.toml"
             self.scenario.write_text(scenario)
         self.worker = None
+        self.environment = {}
         self.simulate = simulate
         broker = BROKER.format(url=amqp_url, prefix=prefix) if amqp_url else ""
         self.settings = self.folder / "paceline.toml"
@@ -168,7 +169,7 @@ class Site:
     def _environment(self):
         # Settings of the caller's own shell must not leak into the trial.
         clean = {name: value for name, value in os.environ.items() if not name.startswith("PACELINE_")}
-        return {**clean, **SECRETS, "PACELINE_CONFIG": str(self.settings)}
+        return {**clean, **SECRETS, "PACELINE_CONFIG": str(self.settings), **self.environment}
 
     def _simulator_listens(self):
         if self.simulator.poll() is not None:

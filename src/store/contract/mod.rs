@@ -62,6 +62,7 @@ pub(crate) fn job(id: &str) -> Job {
         batch: Some("move".into()),
         identity: crate::domain::job::Identity::Tenant,
         params: Params { body: object(json!({"name": id, "capacity": 10})), ..Params::default() },
+        is_confidential: false,
         priority: 4,
         not_before: None,
         not_after: None,

@@ -160,7 +160,7 @@ impl Operator {
     /// The input behind a letter, to be read and taken over again (an app was added to the settings, a method to the
     /// catalog); `None` if it is no input, or gone.
     pub fn rejected_input(&self, letter: &Letter) -> Result<Option<RejectedInput>, LedgerError> {
-        const SQL: &str = "SELECT r.id, r.method, r.app, b.name, r.detail, r.raw, r.amqp, r.place, r.cells
+        const SQL: &str = "SELECT r.id, r.method, r.app, b.name, r.detail, opened(r.raw), r.amqp, r.place, r.cells
              FROM rejected r LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = ?1";
         self.read(|conn| {
             conn.prepare_cached(SQL)?

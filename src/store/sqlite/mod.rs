@@ -19,6 +19,7 @@ mod outbox;
 mod prune;
 mod readers;
 pub(crate) mod restraints;
+mod seal;
 pub(crate) mod settle;
 pub(crate) mod suspensions;
 mod take_over;

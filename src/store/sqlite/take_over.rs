@@ -168,7 +168,7 @@ fn take_known(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timest
             Ok(TakenOver::Succeeded)
         }
         Some(State::Queued | State::Uncertain | State::Held) | None => {
-            adopt(books, &known, arrival)?;
+            adopt(books, &known, arrival, text.job.is_confidential)?;
             Ok(TakenOver::Known)
         }
     }
@@ -209,13 +209,12 @@ fn publish_again(books: &Books, known: &Known, text: &JobText, arrival: &Incomin
 }
 
 /// A job that came from a file and now also by AMQP is published when it ends.
-fn adopt(books: &Books, known: &Known, arrival: &Incoming) -> Result<(), Trouble> {
+fn adopt(books: &Books, known: &Known, arrival: &Incoming, is_confidential: bool) -> Result<(), Trouble> {
     if !known.from_amqp && arrival.amqp.is_some() {
-        books.conn().prepare_cached("UPDATE jobs SET amqp = ?2, raw = ?3 WHERE seq = ?1")?.execute(params![
-            known.seq.0,
-            arrival.amqp,
-            &*arrival.raw
-        ])?;
+        books
+            .conn()
+            .prepare_cached("UPDATE jobs SET amqp = ?2, raw = sealed(?3, ?4) WHERE seq = ?1")?
+            .execute(params![known.seq.0, arrival.amqp, &*arrival.raw, is_confidential])?;
     }
     Ok(())
 }
@@ -268,8 +267,9 @@ fn reject(books: &mut Books, arrival: &Incoming, text: &RejectionText<'_>, now: 
     let rejected = books
         .conn()
         .prepare_cached(
+            // Whether there is a password in it cannot be known.
             "INSERT INTO rejected (id, method, app, batch, reason, detail, amqp, place, cells, at, raw)
-             VALUES (:id, :method, :app, :batch, :reason, :detail, :amqp, :place, :cells, :at, :raw)",
+             VALUES (:id, :method, :app, :batch, :reason, :detail, :amqp, :place, :cells, :at, sealed(:raw, TRUE))",
         )?
         .insert(named_params! {
             ":id": text.id,
@@ -301,7 +301,7 @@ fn is_recorded(books: &Books, arrival: &Incoming, now: Timestamp) -> rusqlite::R
         .conn()
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM rejected
-             WHERE seq > (SELECT max(seq) FROM rejected) - ?1 AND at > ?2 AND amqp IS ?3 AND raw = ?4)",
+             WHERE seq > (SELECT max(seq) FROM rejected) - ?1 AND at > ?2 AND amqp IS ?3 AND opened(raw) = ?4)",
         )?
         .query_row(params![REDELIVERED_ROWS_MAX, (now - REDELIVERED_WITHIN).0, arrival.amqp, &*arrival.raw], |row| {
             row.get(0)
