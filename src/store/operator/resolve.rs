@@ -3,8 +3,7 @@
 use rusqlite::OptionalExtension;
 use serde_json::Value;
 
-use super::jobs::RUNNING;
-use super::{Operator, Selection, limit_of};
+use super::{Operator, Selection};
 use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
@@ -60,17 +59,9 @@ impl Operator {
         now: Timestamp,
     ) -> Result<usize, LedgerError> {
         let held = selection.in_state(State::Held);
-        self.change_in_chunks(|books, after, limit| {
-            let sought = held.jobs().and(&format!("NOT {RUNNING}")).and_with("j.seq > :after", ":after", after);
-            let sql = format!("SELECT j.seq {} ORDER BY j.seq LIMIT {}", sought.jobs_where(), limit_of(limit));
-            let seqs: Vec<i64> = sought.read(books.conn(), &sql, |row| row.get(0))?;
-            for &seq in &seqs {
-                let seq = JobSeq(seq);
-                if let Some(standing) = settle::standing(books, seq)? {
-                    resolve_one(books, seq, standing, resolution, now)?;
-                }
-            }
-            Ok(seqs)
+        self.change_in_chunks(&held, |books, seq| match settle::standing(books, seq)? {
+            Some(standing) => resolve_one(books, seq, standing, resolution, now),
+            None => Ok(()),
         })
     }
 }

@@ -1,6 +1,8 @@
 //! Tests of the operators' side, on a ledger that a worker works at the same time.
 
 mod outlook;
+mod piles;
+mod plans;
 
 use std::path::PathBuf;
 
@@ -438,23 +440,4 @@ fn a_missing_ledger_is_not_created_by_looking() {
     let why = Operator::open(&path).err().unwrap().to_string();
     assert!(why.contains("there is no ledger at"), "{why}");
     assert!(!path.exists());
-}
-
-/// Looks at the plans, because a wrong one only shows with a million rows.
-#[tokio::test]
-async fn lists_that_people_wait_for_use_their_indexes() {
-    let world = World::new();
-    let conn = rusqlite::Connection::open(&world.path).unwrap();
-    let plan = |sql: &str| -> String {
-        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let steps = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
-        steps.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
-    };
-    let of_batch = plan(
-        "SELECT j.id FROM jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch
-         WHERE b.name = 'x' ORDER BY j.seq",
-    );
-    assert!(of_batch.contains("jobs_of_batch") && !of_batch.contains("TEMP B-TREE"), "{of_batch}");
-    let open = plan("SELECT 1 FROM attempts WHERE job = 1 AND ended_at IS NULL");
-    assert!(open.contains("attempts_of_job"), "{open}");
 }

@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
-use super::books::{Books, THROTTLED, Trouble, call_us_max};
+use super::books::{Books, Trouble, call_us_max};
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
-use super::settle::{self, Standing, known_state};
+use super::settle::{self, STANDING_COLUMNS, StandingRow};
 use crate::domain::job::LaneKey;
 use crate::domain::outcome::Failure;
 use crate::domain::time::Timestamp;
@@ -70,24 +70,24 @@ struct Closing {
     purpose: i64,
     sent_at: i64,
     is_open: bool,
-    standing: Option<(i64, i64, i64, bool)>,
+    standing: Option<StandingRow>,
 }
 
 /// Closes the attempt and settles its job. An attempt that is closed already was ended by this very command before.
 pub(crate) fn end(books: &mut Books, end: &AttemptEnd) -> Result<(), Trouble> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT a.purpose, a.sent_at, a.ended_at IS NULL, {STANDING_COLUMNS}
+             FROM attempts a LEFT JOIN jobs j ON j.seq = coalesce(?2, a.job) WHERE a.seq = ?1"
+        )
+    });
     let settled = end.settlement.as_ref().map(|(seq, _)| seq.0);
     let closing = books
         .conn()
-        .prepare_cached(
-            "SELECT a.purpose, a.sent_at, a.ended_at IS NULL, j.state, j.batch, j.attempts, j.amqp IS NOT NULL
-             FROM attempts a LEFT JOIN jobs j ON j.seq = coalesce(?2, a.job) WHERE a.seq = ?1",
-        )?
+        .prepare_cached(&SQL)?
         .query_row(params![end.attempt.0, settled], |row| {
-            let state: Option<i64> = row.get(3)?;
-            let standing = match state {
-                Some(state) => Some((state, row.get(4)?, row.get(5)?, row.get(6)?)),
-                None => None,
-            };
+            let is_there = row.get::<_, Option<i64>>(3)?.is_some();
+            let standing = is_there.then(|| StandingRow::read(row, 3)).transpose()?;
             Ok(Closing { purpose: row.get(0)?, sent_at: row.get(1)?, is_open: row.get(2)?, standing })
         })
         .optional()?
@@ -99,12 +99,12 @@ pub(crate) fn end(books: &mut Books, end: &AttemptEnd) -> Result<(), Trouble> {
     if end.replied {
         books.note_call_length(end.ended_at.0.saturating_sub(closing.sent_at))?;
     }
-    let Some((state, batch, attempts, from_amqp)) = closing.standing else { return Ok(()) };
+    let Some(standing) = closing.standing else { return Ok(()) };
     if end.outcome == REFUSED {
-        books.tally(batch, THROTTLED, 1);
+        books.tallies.throttled(standing.place(), end.ended_at);
     }
     if let Some((seq, settlement)) = &end.settlement {
-        let standing = Standing { state: known_state(*seq, state)?, batch, attempts, from_amqp };
+        let standing = standing.parse(*seq)?;
         settle::apply(books, *seq, standing, settlement, closing.purpose == FOR_JOB, end.ended_at)?;
     }
     Ok(())

@@ -8,16 +8,11 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::file;
+use super::tallies::Tallies;
 use crate::crash_points;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError};
-use crate::store::state::State;
-
-/// The tally of inputs that never became jobs.
-pub(crate) const REJECTED: i64 = 6;
-/// The tally of refusals for pace.
-pub(crate) const THROTTLED: i64 = 7;
 
 /// Why a command of a transaction did not go through.
 #[derive(Debug)]
@@ -51,7 +46,8 @@ pub(crate) struct Books {
     conn: Connection,
     lanes: HashMap<LaneKey, i64>,
     batches: HashMap<String, i64>,
-    tallies: HashMap<(i64, i64), i64>,
+    /// What the present transaction changes of them.
+    pub(crate) tallies: Tallies,
     /// The longest call so far, in microseconds: how far back an attempt can begin that still counts.
     call_us_max: Option<i64>,
     /// Whether another process schedules: then jobs put to work are noted for it.
@@ -66,7 +62,7 @@ impl Books {
             conn,
             lanes: HashMap::new(),
             batches: HashMap::new(),
-            tallies: HashMap::new(),
+            tallies: Tallies::default(),
             call_us_max: None,
             announces,
         })
@@ -108,34 +104,9 @@ impl Books {
         self.conn.prepare_cached(sql)?.execute([]).map(drop)
     }
 
-    /// Counts `change` more in a tally of a batch; written once, at the end of the transaction.
-    pub(crate) fn tally(&mut self, batch: i64, kind: i64, change: i64) {
-        *self.tallies.entry((batch, kind)).or_insert(0) += change;
-    }
-
-    /// Counts `removed` fewer in a tally of a batch.
-    pub(crate) fn tally_removed(&mut self, batch: i64, kind: i64, removed: usize) {
-        self.tally(batch, kind, -i64::try_from(removed).unwrap_or(i64::MAX));
-    }
-
-    /// A job of `batch` went from one state to another.
-    pub(crate) fn moved(&mut self, batch: i64, from: State, to: State) {
-        if from != to {
-            self.tally(batch, from.number(), -1);
-            self.tally(batch, to.number(), 1);
-        }
-    }
-
-    fn keep_tallies(&mut self) -> rusqlite::Result<()> {
-        let mut keep = self.conn.prepare_cached(
-            "INSERT INTO tallies (batch, kind, n) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET n = n + excluded.n",
-        )?;
-        for ((batch, kind), change) in self.tallies.drain() {
-            if change != 0 {
-                keep.execute(params![batch, kind, change])?;
-            }
-        }
-        Ok(())
+    /// Writes what has been counted: at a transaction's end, and before tallies are read within one.
+    pub(crate) fn keep_tallies(&mut self) -> rusqlite::Result<()> {
+        self.tallies.keep(&self.conn)
     }
 
     /// The number of a lane, new or known.
@@ -184,10 +155,9 @@ impl Books {
 
     /// Forgets a batch that holds nothing.
     pub(crate) fn forget_batch(&mut self, batch: i64) -> rusqlite::Result<()> {
-        self.conn.prepare_cached("DELETE FROM tallies WHERE batch = ?1")?.execute([batch])?;
+        self.tallies.forget_batch(&self.conn, batch)?;
         self.conn.prepare_cached("DELETE FROM batches WHERE batch = ?1")?.execute([batch])?;
         self.batches.retain(|_, known| *known != batch);
-        self.tallies.retain(|(of, _), _| *of != batch);
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use rusqlite::{Row, named_params};
 use serde_json::{Map, Value, json};
 
 use super::books::{Books, Trouble};
+use super::tallies::Place;
 use crate::domain::job::{Identity, Job, LaneKey, Params};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError};
@@ -36,13 +37,13 @@ pub(crate) struct OriginText<'a> {
     pub(crate) cells: Option<&'a str>,
 }
 
-/// Inserts the job; `None` if its id is taken.
+/// Inserts the job, and says where it stands; `None` if its id is taken.
 pub(crate) fn insert(
     books: &mut Books,
     text: &JobText,
     origin: &OriginText<'_>,
     now: Timestamp,
-) -> Result<Option<(JobSeq, i64)>, Trouble> {
+) -> Result<Option<(JobSeq, Place)>, Trouble> {
     let job = &text.job;
     let lane = books.lane(&job.lane)?;
     let batch = books.batch(job.batch.as_deref(), now)?;
@@ -75,7 +76,8 @@ pub(crate) fn insert(
             ":cells": origin.cells,
             ":raw": origin.raw,
         })?;
-    Ok((inserted == 1).then(|| (JobSeq(books.conn().last_insert_rowid()), batch)))
+    let place = Place { batch, lane, priority: job.priority.into() };
+    Ok((inserted == 1).then(|| (JobSeq(books.conn().last_insert_rowid()), place)))
 }
 
 /// Puts an ended job of the same content back to the start, as its new arrival wants it; with `keep`, as it stands.

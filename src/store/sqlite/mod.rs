@@ -16,13 +16,17 @@ pub(crate) mod lock;
 #[cfg(test)]
 mod model;
 mod outbox;
+pub(crate) mod piles;
 mod prune;
 mod readers;
+#[cfg(test)]
+mod recount;
 pub(crate) mod restraints;
 mod seal;
 pub(crate) mod settle;
 pub(crate) mod suspensions;
 mod take_over;
+pub(crate) mod tallies;
 mod unsettled;
 pub(crate) mod waiting;
 mod watch;
