@@ -53,7 +53,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, LedgerError> {
     configure(&conn).map_err(|error| unusable(path, &error))?;
     migrate(&conn, path)?;
     let key = seal::Key::read_or_create(path, &conn)?;
-    seal::install(&conn, path, Some(key)).map_err(|error| unusable(path, &error))?;
+    seal::install(&conn, path, key).map_err(|error| unusable(path, &error))?;
     Ok(conn)
 }
 

@@ -80,6 +80,9 @@ impl SqliteLedger {
             Mode::Operator => None,
         };
         let books = Books::open(path, mode == Mode::Operator)?;
+        if mode == Mode::Worker {
+            seal::require_key(books.conn(), path)?;
+        }
         Ok(Self {
             writer: Writer::start(books, lock),
             readers: Readers::of(path.to_owned()),

@@ -67,6 +67,7 @@ fn of_version_4(new: &Path, old: &Path) {
         "INSERT INTO main.tallies SELECT batch, state, count(*) FROM main.jobs GROUP BY 1, 2
              UNION ALL SELECT batch, 6, count(*) FROM main.rejected GROUP BY 1
              UNION ALL SELECT batch, 7, sum(n) FROM new.tallies WHERE kind = 7 GROUP BY 1;
+         DELETE FROM main.meta WHERE name = 'key';
          DETACH new; PRAGMA user_version = 4; PRAGMA application_id = 0x50414345;",
     )
     .unwrap();

@@ -50,36 +50,23 @@ impl Key {
         }
     }
 
-    /// The key beside a ledger that is open for writing; a ledger that has none yet gets one.
-    pub(crate) fn read_or_create(ledger: &Path, conn: &Connection) -> Result<Self, LedgerError> {
+    /// The key beside a ledger that is open for writing; a ledger that has none yet gets one. `None` if it is not the
+    /// ledger's own: what is sealed cannot be read then, everything else can.
+    pub(crate) fn read_or_create(ledger: &Path, conn: &Connection) -> Result<Option<Self>, LedgerError> {
         let failed = |error: rusqlite::Error| super::file::failed(&error);
         let known: Option<i64> = conn
             .query_row("SELECT value FROM meta WHERE name = 'key'", [], |row| row.get(0))
             .optional()
             .map_err(failed)?;
-        let path = path_of(ledger);
-        let key = match (Self::read(ledger)?, known) {
-            (Some(key), _) => key,
-            (None, Some(_)) => {
-                return Err(LedgerError::Failed(format!("{} is gone; {}", path.display(), restore(&path))));
-            }
-            (None, None) => Self::create(ledger)?,
-        };
-        match known {
-            Some(mark) if mark != key.mark => {
-                return Err(LedgerError::Failed(format!(
-                    "{} is another ledger's key; {}",
-                    path.display(),
-                    restore(&path)
-                )));
-            }
-            Some(_) => {}
-            None => {
-                conn.execute("INSERT OR IGNORE INTO meta (name, value) VALUES ('key', ?1)", [key.mark])
-                    .map_err(failed)?;
-            }
+        if let Some(mark) = known {
+            return Ok(Self::read(ledger)?.filter(|key| key.mark == mark));
         }
-        Ok(key)
+        let key = match Self::read(ledger)? {
+            Some(key) => key,
+            None => Self::create(ledger)?,
+        };
+        conn.execute("INSERT OR IGNORE INTO meta (name, value) VALUES ('key', ?1)", [key.mark]).map_err(failed)?;
+        Ok(Some(key))
     }
 
     /// Puts a new key beside the ledger, whole or not at all; if somebody else did so first, theirs counts.
@@ -126,6 +113,18 @@ impl Key {
             self.cipher.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::empty(), &mut plain).ok()?.len();
         plain.truncate(length);
         Some(plain)
+    }
+}
+
+/// Who works jobs needs the key, or every job with a password would stand still.
+pub(super) fn require_key(conn: &Connection, ledger: &Path) -> Result<(), LedgerError> {
+    let path = path_of(ledger);
+    match Key::read_or_create(ledger, conn)? {
+        Some(_) => Ok(()),
+        None if path.exists() => {
+            Err(LedgerError::Failed(format!("{} is another ledger's key; {}", path.display(), restore(&path))))
+        }
+        None => Err(LedgerError::Failed(format!("{} is gone; {}", path.display(), restore(&path)))),
     }
 }
 
@@ -256,7 +255,10 @@ mod tests {
         assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
         let own = fs::read(&key).unwrap();
         drop(open_writer(&folder.path().join("b.db")).unwrap());
-        let refusal = || open_writer(&ledger).unwrap_err().to_string();
+        let refusal = || match open_writer(&ledger).and_then(|conn| require_key(&conn, &ledger)) {
+            Ok(()) => panic!("it was taken"),
+            Err(error) => error.to_string(),
+        };
 
         fs::remove_file(&key).unwrap();
         assert!(refusal().contains("a.db.key is gone; put the ledger's own key back"), "{}", refusal());
@@ -265,7 +267,7 @@ mod tests {
         fs::write(&key, "nonsense").unwrap();
         assert!(refusal().contains("is no key of a ledger"), "{}", refusal());
         fs::write(&key, own).unwrap();
-        drop(open_writer(&ledger).unwrap());
+        require_key(&open_writer(&ledger).unwrap(), &ledger).unwrap();
         let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert!(left.iter().all(|name| !name.to_string_lossy().contains("key.")), "{left:?}");
     }
