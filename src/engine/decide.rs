@@ -105,9 +105,16 @@ fn uncertain(settle: Duration, failure: Failure, at: &Situation<'_>) -> Settleme
             let wait = settle.max(look_up.delay).div_f64(at.speed);
             Settlement::Uncertain { not_before: at.now + wait, failure }
         }
-        (Creation::Natural, _) | (Creation::None, OnUncertain::Retry) => retry(failure, at),
+        (Creation::Natural, _) => retry(failure, at),
+        (Creation::None, OnUncertain::Retry) => retry(perhaps_applied(failure), at),
         (Creation::None, OnUncertain::Hold) => Settlement::Held { failure: nobody_knows(failure) },
     }
+}
+
+/// Sent again as the app's settings want it; whatever becomes of the job then, this one call may stand for an object.
+fn perhaps_applied(failure: Failure) -> Failure {
+    let detail = format!("{}; this call may have been applied, and the settings have it sent again", failure.detail);
+    Failure { detail, ..failure }
 }
 
 /// What a person does about a job whose fate nobody knows.

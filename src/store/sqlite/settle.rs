@@ -118,7 +118,13 @@ pub(crate) fn apply(
             end(books, seq, standing, &ended, charged, now)?
         }
         Settlement::Cancelled => {
-            let failure = Failure { detail: "a person cancelled it".to_owned(), ..Failure::default() };
+            // An earlier call may have been applied, and this is the last that is heard of it.
+            let mut detail = "a person cancelled it".to_owned();
+            let known = known(books, seq)?.detail;
+            if !known.is_empty() {
+                detail = format!("{detail}; what was known before: {known}");
+            }
+            let failure = Failure { detail, ..Failure::default() };
             let reason = Some(Reason::Cancelled);
             let ended = Ended { reason, failure: Some(&failure), ..Ended::of(State::Cancelled) };
             end(books, seq, standing, &ended, charged, now)?
@@ -141,6 +147,23 @@ fn owner(books: &Books, seq: JobSeq, key: &str) -> rusqlite::Result<Option<Strin
         )?
         .query_row(params![seq.0, key], |row| row.get(0))
         .optional()
+}
+
+/// What was known before a person decided stays with the ending. Its cure told what to do, which is done.
+pub(crate) fn known(books: &Books, seq: JobSeq) -> Result<Failure, Trouble> {
+    let failure = books
+        .conn()
+        .prepare_cached("SELECT http_status, code, detail, log_id FROM jobs WHERE seq = ?1")?
+        .query_row([seq.0], |row| {
+            Ok(Failure {
+                status: row.get(0)?,
+                code: row.get(1)?,
+                detail: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+                cure: None,
+                log_id: row.get(3)?,
+            })
+        })?;
+    Ok(failure)
 }
 
 /// The outbox row of an ending that is to be published.
