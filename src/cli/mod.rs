@@ -34,6 +34,7 @@ mod summary;
 mod suspend;
 mod table;
 mod take_over;
+mod undo;
 mod validate;
 mod work;
 
@@ -80,6 +81,7 @@ enum Command {
     #[command(subcommand)]
     Dead(dead::Args),
     Resolve(resolve::Args),
+    Undo(undo::Args),
     #[command(subcommand)]
     Methods(methods::Args),
     Suspend(suspend::SuspendArgs),
@@ -149,6 +151,7 @@ fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
         Command::Jobs(args) => jobs::carry_out(context, args),
         Command::Dead(args) => on_runtime(dead::carry_out(context, args)),
         Command::Resolve(args) => resolve::carry_out(context, args),
+        Command::Undo(args) => on_runtime(undo::carry_out(context, args)),
         Command::Audit(args) => audit::carry_out(context, &args),
         Command::Export(args) => export::carry_out(context, args),
         Command::Simulate(args) => on_runtime(simulate::carry_out(context, args)),

@@ -32,3 +32,4 @@ mod scopes;
 mod simulation;
 mod soak;
 mod tidy;
+mod undo;

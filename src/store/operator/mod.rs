@@ -15,6 +15,7 @@ mod resolve;
 mod selection;
 #[cfg(test)]
 mod tests;
+mod undo;
 mod waits;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ pub use self::outlook::{Outlook, Untouched};
 pub use self::repeats::{Likeness, Repeat, Wanted};
 pub use self::resolve::Resolution;
 pub use self::selection::Selection;
+pub use self::undo::Made;
 
 use super::sqlite::books::{Books, Trouble};
 use super::sqlite::{attempts, lock, restraints, suspensions};

@@ -22,6 +22,7 @@ pub(crate) mod restraints;
 pub(crate) mod settle;
 pub(crate) mod suspensions;
 mod take_over;
+mod undo;
 mod unsettled;
 pub(crate) mod waiting;
 mod watch;
