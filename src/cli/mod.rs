@@ -36,6 +36,7 @@ mod table;
 mod take_over;
 mod undo;
 mod validate;
+mod why;
 mod work;
 
 use std::io::Write;
@@ -76,6 +77,7 @@ enum Command {
     Validate(validate::Args),
     Plan(plan::Args),
     Status(status::Args),
+    Why(why::Args),
     #[command(subcommand)]
     Jobs(jobs::Args),
     #[command(subcommand)]
@@ -148,6 +150,7 @@ fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
         Command::Plan(args) => plan::carry_out(context, &args),
         Command::Submit(args) => on_runtime(submit::carry_out(context, args)),
         Command::Status(args) => status::carry_out(context, &args),
+        Command::Why(args) => why::carry_out(context, &args),
         Command::Jobs(args) => jobs::carry_out(context, args),
         Command::Dead(args) => on_runtime(dead::carry_out(context, args)),
         Command::Resolve(args) => resolve::carry_out(context, args),

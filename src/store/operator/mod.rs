@@ -17,6 +17,7 @@ mod selection;
 mod tests;
 mod undo;
 mod waits;
+mod why;
 
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,7 @@ pub use self::repeats::{Likeness, Repeat, Wanted};
 pub use self::resolve::Resolution;
 pub use self::selection::Selection;
 pub use self::undo::Made;
+pub use self::why::Asked;
 
 use super::sqlite::books::{Books, Trouble};
 use super::sqlite::{attempts, lock, restraints, suspensions};
