@@ -206,7 +206,7 @@ async fn open(store: &Path, is_rehearsal: bool, now: Timestamp) -> anyhow::Resul
 }
 
 /// Shows progress until the engine has nothing left, or was stopped by a signal.
-async fn watch(
+pub(super) async fn watch(
     context: &mut Context,
     engine: &Arc<Engine>,
     totals: &BTreeMap<LaneKey, u64>,

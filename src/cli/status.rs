@@ -122,7 +122,8 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Arc<Catalog>, now: Tim
     Ok(Status { counts: sum(&batches), batches, lanes, suspensions, held_back, now, forecast, is_worked })
 }
 
-fn key(line: &LaneLine) -> LaneKey {
+/// The lane of a line.
+pub fn key(line: &LaneLine) -> LaneKey {
     LaneKey { app: line.app.clone(), tenant: line.tenant.clone(), method: line.method.clone() }
 }
 

@@ -60,6 +60,8 @@ pub enum Outcome {
     Internal(Failure),
     /// Refused for good.
     Permanent(Failure),
+    /// There was nothing to delete.
+    Gone(Failure),
     /// May have been applied; worth asking after this time at the earliest.
     Uncertain {
         /// How long the platform takes to decide.
@@ -103,6 +105,7 @@ impl Outcome {
             Self::Transient(_) => "transient",
             Self::Internal(_) => "internal",
             Self::Permanent(_) => "permanent",
+            Self::Gone(_) => "gone",
             Self::Uncertain { .. } => "uncertain",
             Self::AccessToken(_) => "access-token",
             Self::Suspended { .. } => "suspended",
@@ -117,6 +120,7 @@ impl Outcome {
             | Self::Transient(failure)
             | Self::Internal(failure)
             | Self::Permanent(failure)
+            | Self::Gone(failure)
             | Self::AccessToken(failure) => Some(failure),
             Self::Throttled { failure, .. } | Self::Uncertain { failure, .. } | Self::Suspended { failure, .. } => {
                 Some(failure)
@@ -236,6 +240,7 @@ fn by_rule(rule: &ErrorRule, answer: &Answer, failure: Failure) -> Outcome {
         Action::Transient { verify: false } => Outcome::Transient(failure),
         Action::Transient { verify: true } => Outcome::Internal(failure),
         Action::Permanent => Outcome::Permanent(failure),
+        Action::Gone => Outcome::Gone(failure),
         Action::Uncertain { settle_s, .. } => Outcome::Uncertain { settle: Duration::from_secs(*settle_s), failure },
         Action::AccessToken => Outcome::AccessToken(failure),
         Action::Suspend { scope } => Outcome::Suspended { scope: *scope, failure },

@@ -162,7 +162,9 @@ async fn fetch(engine: &Arc<Engine>, app: &Arc<App>, tenant: &str) -> Result<Cac
     match called.outcome {
         Outcome::Succeeded { .. } => read(&plan.method, &called.reply, asked_at).ok_or_else(|| later(NO_TOKEN)),
         Outcome::Suspended { scope, failure } => Err(Fault::Suspend(scope, failure)),
-        Outcome::AccessToken(failure) | Outcome::Permanent(failure) => Err(Fault::Suspend(SuspendScope::App, failure)),
+        Outcome::AccessToken(failure) | Outcome::Permanent(failure) | Outcome::Gone(failure) => {
+            Err(Fault::Suspend(SuspendScope::App, failure))
+        }
         Outcome::Throttled { failure, .. }
         | Outcome::Unreachable(failure)
         | Outcome::Transient(failure)

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::app::OnUncertain;
 use super::ports::Settlement;
 use crate::domain::catalog::{Creation, SuspendScope, ThrottleScope};
@@ -72,6 +74,7 @@ pub fn decide(outcome: Outcome, at: &Situation<'_>) -> Decision {
             }
             Creation::Natural | Creation::None => retry(failure, at),
         }),
+        Outcome::Gone(failure) => settled(gone(&failure)),
         Outcome::Permanent(failure) => settled(Settlement::Dead { reason: Reason::Rejected, failure }),
         Outcome::Uncertain { settle, failure } => settled(uncertain(settle, failure, at)),
         Outcome::AccessToken(failure) if !at.renewed && !at.is_user => {
@@ -85,6 +88,12 @@ pub fn decide(outcome: Outcome, at: &Situation<'_>) -> Decision {
             Decision { settlement: again(Some(failure.clone())), side: Side::Suspend(scope, failure) }
         }
     }
+}
+
+/// Nothing was left to delete: as good as done, and the result tells the two apart.
+fn gone(failure: &Failure) -> Settlement {
+    let result = json!({"gone": {"code": failure.code, "detail": failure.detail, "log_id": failure.log_id}});
+    Settlement::Succeeded { key: None, result, sole: false }
 }
 
 /// Back into its lane at once, no attempt charged.

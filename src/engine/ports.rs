@@ -200,6 +200,16 @@ pub enum Settlement {
         /// Whether no other job of the method may own that object: the ledger refuses to write it down for a second one.
         sole: bool,
     },
+    /// Ended well, and what another job created is gone with it: the job that owns the object counts as cancelled from
+    /// now on, so that nothing claims that the object is there, and the same id may create it anew.
+    Undone {
+        /// What the platform returned.
+        result: Value,
+        /// The methods that may have created it.
+        creates: Vec<String>,
+        /// Id of the object.
+        key: String,
+    },
     /// Back into its lane.
     Queued {
         /// Not before this instant.

@@ -18,7 +18,9 @@ mod resolve;
 mod selection;
 #[cfg(test)]
 mod tests;
+mod undo;
 mod waits;
+mod why;
 
 use std::path::{Path, PathBuf};
 
@@ -34,6 +36,8 @@ pub use self::piles::Page;
 pub use self::repeats::{Likeness, Repeat, Wanted};
 pub use self::resolve::Resolution;
 pub use self::selection::Selection;
+pub use self::undo::Made;
+pub use self::why::Asked;
 
 use rusqlite::Connection;
 

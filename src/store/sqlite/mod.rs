@@ -27,6 +27,7 @@ pub(crate) mod settle;
 pub(crate) mod suspensions;
 mod take_over;
 pub(crate) mod tallies;
+mod undo;
 mod unsettled;
 pub(crate) mod waiting;
 mod watch;

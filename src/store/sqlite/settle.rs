@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, Row, named_params, params};
 
 use super::books::{Books, Trouble};
 use super::tallies::{Pile, Place};
+use super::undo;
 use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
@@ -103,6 +104,12 @@ pub(crate) fn apply(
             }
             let result = result.to_string();
             let ended = Ended { key: key.as_deref(), result: Some(&result), ..Ended::of(State::Succeeded) };
+            end(books, seq, standing, &ended, charged, now)?
+        }
+        Settlement::Undone { result, creates, key } => {
+            undo::apply(books, seq, creates, key, now)?;
+            let result = result.to_string();
+            let ended = Ended { result: Some(&result), ..Ended::of(State::Succeeded) };
             end(books, seq, standing, &ended, charged, now)?
         }
         Settlement::Queued { not_before, charged, failure } => {
