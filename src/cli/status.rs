@@ -82,7 +82,7 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Arc<Catalog>, now: Tim
     let standing = ledger.lanes()?;
     let lanes: Vec<_> = standing.iter().map(key).collect();
     let planner = Arc::new(planner(settings, catalog, lanes.iter(), 1.0)?);
-    let outlook = ledger.outlook(now - planner.span_max())?;
+    let outlook = ledger.outlook_of(|lane| now - planner.span_of(lane))?;
     let mut suspensions = outlook.suspensions.clone();
     suspensions.retain(|suspension| suspension.until.is_none_or(|until| until > now));
     let calls = outlook.past.iter();

@@ -42,7 +42,7 @@ pub use self::why::Asked;
 use rusqlite::Connection;
 
 use super::sqlite::books::{Books, Trouble};
-use super::sqlite::{attempts, lock, restraints, suspensions};
+use super::sqlite::{calls, lock, restraints, suspensions};
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError, PastCall, Restraint, Suspension};
@@ -105,7 +105,7 @@ impl Operator {
 
     /// Calls `each` for every recorded call that a window reaching back to `since` may count, in the order of sending.
     pub fn each_call(&self, since: Timestamp, each: impl FnMut(PastCall)) -> Result<(), LedgerError> {
-        self.read(|conn| attempts::each_call(conn, since, each))
+        self.read(|conn| calls::each(conn, since, each))
     }
 
     /// Calls `each` for every span in which a job waited that could have been sent, after `since` and up to `now`: its lane,

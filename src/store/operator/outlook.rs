@@ -13,7 +13,7 @@ use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::forecast::{Group, Running};
 use crate::engine::ports::{LedgerError, PastCall, Restraint, Suspension};
-use crate::store::sqlite::{attempts, file, restraints, suspensions};
+use crate::store::sqlite::{calls, file, restraints, suspensions};
 
 /// How many of the last calls are looked at for round trips.
 const RECENT_CALLS: i64 = 5_000;
@@ -40,6 +40,11 @@ pub struct Outlook {
 impl Operator {
     /// The present outlook; windows reach back to `since`.
     pub fn outlook(&self, since: Timestamp) -> Result<Outlook, LedgerError> {
+        self.outlook_of(|_| since)
+    }
+
+    /// The present outlook; the windows of each lane reach back to what `since` says of it.
+    pub fn outlook_of(&self, since: impl Fn(&LaneKey) -> Timestamp) -> Result<Outlook, LedgerError> {
         self.read(|conn| read(conn, since))
     }
 
@@ -47,8 +52,9 @@ impl Operator {
     pub fn outcomes(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, LedgerError> {
         self.read(|conn| {
             conn.prepare_cached(
-                "SELECT outcome, count(*) FROM attempts INDEXED BY attempts_by_time
-                 WHERE sent_at >= ?1 AND outcome IS NOT NULL GROUP BY outcome",
+                "SELECT a.outcome, count(*) FROM lanes l CROSS JOIN attempts a INDEXED BY attempts_of_lane
+                     ON a.lane = l.lane AND a.sent_at >= ?1
+                 WHERE a.outcome IS NOT NULL GROUP BY a.outcome",
             )?
             .query_map([since.0], |row| Ok((row.get(0)?, number(row, 1)?)))?
             .collect()
@@ -76,18 +82,14 @@ impl Untouched {
 
     /// The present outlook; windows reach back to `since`.
     pub fn outlook(&self, since: Timestamp) -> Result<Outlook, LedgerError> {
-        read(&self.conn, since).map_err(|error| file::failed(&error))
+        read(&self.conn, |_| since).map_err(|error| file::failed(&error))
     }
 }
 
-fn read(conn: &Connection, since: Timestamp) -> rusqlite::Result<Outlook> {
+fn read(conn: &Connection, since: impl Fn(&LaneKey) -> Timestamp) -> rusqlite::Result<Outlook> {
     // One transaction: one state of the ledger.
     let conn = conn.unchecked_transaction()?;
-    let mut past: BTreeMap<LaneKey, Vec<PastCall>> = BTreeMap::new();
-    attempts::each_call(&conn, since, |call| match past.get_mut(&call.lane) {
-        Some(calls) => calls.push(call),
-        None => drop(past.insert(call.lane.clone(), vec![call])),
-    })?;
+    let past = calls::of_lanes(&conn, since)?.into_iter().collect();
     let names = Names::read(&conn)?;
     let (running, flying) = running(&conn, &names)?;
     Ok(Outlook {

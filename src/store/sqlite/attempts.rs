@@ -2,15 +2,14 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{Connection, OptionalExtension, named_params, params};
+use rusqlite::{OptionalExtension, named_params, params};
 
-use super::books::{Books, Trouble, call_us_max};
+use super::books::{Books, Trouble};
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use super::settle::{self, STANDING_COLUMNS, StandingRow};
-use crate::domain::job::LaneKey;
 use crate::domain::outcome::Failure;
 use crate::domain::time::Timestamp;
-use crate::engine::ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, PastCall, Purpose, Settlement};
+use crate::engine::ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, Purpose, Settlement};
 use crate::store::state::State;
 
 /// The numbers of [`Purpose`] in the ledger.
@@ -23,7 +22,7 @@ pub(crate) const NOT_SENT: &str = "not-sent";
 /// The outcome of a call whose process died before its reply.
 pub(crate) const LOST: &str = "lost";
 /// The outcome of a call that the platform refused for its pace.
-const REFUSED: &str = "throttled";
+pub(super) const REFUSED: &str = "throttled";
 
 /// Records the attempt and reads its job. `None`: the job does not wait (any more), and nothing was recorded.
 pub(crate) fn begin(books: &mut Books, start: &AttemptStart) -> Result<Option<(AttemptSeq, Option<JobRow>)>, Trouble> {
@@ -166,39 +165,4 @@ pub(crate) fn recover(books: &mut Books, now: Timestamp) -> Result<usize, Troubl
     // Whoever starts reads every waiting job anyway.
     books.conn().execute("DELETE FROM changed", [])?;
     Ok(open.len())
-}
-
-/// Every call that may still be counted by a window that reaches back to `since`, in the order of sending.
-pub(crate) fn past_calls(conn: &Connection, since: Timestamp) -> rusqlite::Result<Vec<PastCall>> {
-    let mut calls = Vec::new();
-    each_call(conn, since, |call| calls.push(call))?;
-    Ok(calls)
-}
-
-/// [`past_calls`], one at a time.
-pub(crate) fn each_call(conn: &Connection, since: Timestamp, mut each: impl FnMut(PastCall)) -> rusqlite::Result<()> {
-    let earliest = since.0.saturating_sub(call_us_max(conn)?);
-    let mut statement = conn.prepare_cached(
-        "SELECT l.app, l.tenant, l.method, a.sent_at, a.deadline_at, a.ended_at, a.replied,
-             a.outcome IS ?3
-         FROM attempts a INDEXED BY attempts_by_time CROSS JOIN lanes l USING (lane)
-         WHERE a.sent_at >= ?1 AND a.outcome IS NOT ?2 ORDER BY a.sent_at, a.seq",
-    )?;
-    let mut rows = statement.query(params![earliest, NOT_SENT, REFUSED])?;
-    while let Some(row) = rows.next()? {
-        let ended_at: Option<i64> = row.get(5)?;
-        let replied: Option<bool> = row.get(6)?;
-        let reply_at = ended_at.filter(|_| replied == Some(true));
-        let counted_by = Timestamp(reply_at.map_or_else(|| row.get(4), Ok)?);
-        if counted_by >= since {
-            each(PastCall {
-                lane: LaneKey { app: row.get(0)?, tenant: row.get(1)?, method: row.get(2)? },
-                sent_at: Timestamp(row.get(3)?),
-                counted_by,
-                open: reply_at.is_none(),
-                refused: row.get(7)?,
-            });
-        }
-    }
-    Ok(())
 }

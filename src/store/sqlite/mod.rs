@@ -7,6 +7,7 @@ pub(crate) mod attempts;
 #[cfg(test)]
 mod bench;
 pub(crate) mod books;
+pub(crate) mod calls;
 #[cfg(test)]
 mod edges;
 pub(crate) mod file;
@@ -171,7 +172,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError> {
-        self.readers.read(move |conn| attempts::past_calls(conn, since)).await
+        self.readers.read(move |conn| calls::past(conn, since)).await
     }
 
     async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {

@@ -86,8 +86,8 @@ fn rest(books: &mut Books, before: Timestamp) -> Result<usize, Trouble> {
     let attempts = books
         .conn()
         .prepare_cached(
-            "DELETE FROM attempts WHERE seq IN (SELECT seq FROM attempts INDEXED BY attempts_by_time
-                 WHERE sent_at < ?1 AND job IS NULL AND ended_at < ?1 LIMIT ?2)",
+            "DELETE FROM attempts WHERE seq IN (SELECT seq FROM attempts INDEXED BY attempts_of_none
+                 WHERE job IS NULL AND sent_at < ?1 AND ended_at < ?1 LIMIT ?2)",
         )?
         .execute(params![before.0, PIECE])?;
     let inputs = inputs(books, before)?;

@@ -50,3 +50,8 @@ CREATE INDEX jobs_done ON jobs (batch, lane, state) WHERE state IN (4, 5);
 CREATE INDEX jobs_timed ON jobs (batch, lane, priority, not_before, not_after)
     WHERE state <= 1 AND (not_before IS NOT NULL OR not_after IS NOT NULL);
 CREATE INDEX rejected_alike ON rejected (batch, coalesce(app, ''), coalesce(method, ''), reason);
+
+-- A lane's windows reach back as far as its own quotas say: calls are read lane by lane.
+DROP INDEX attempts_by_time;
+CREATE INDEX attempts_of_lane ON attempts (lane, sent_at);
+CREATE INDEX attempts_of_none ON attempts (sent_at) WHERE job IS NULL;
