@@ -8,7 +8,7 @@ use anyhow::Context as _;
 
 use super::{Row, ask, started};
 
-const SETTINGS: &str = "[store]\nurl = \"sqlite:ledger.db\"\n
+const SETTINGS: &str = "[store]\nurl = \"sqlite://ledger.db\"\n
 [apps.hq]\nplatform = \"feishu\"\napp_id = \"cli_1\"\napp_secret = { env = \"S\" }\n
 [apps.lab]\nplatform = \"feishu\"\napp_id = \"cli_2\"\napp_secret = { env = \"S\" }\n
 [apps.shop]\nplatform = \"feishu\"\napp_id = \"cli_3\"\napp_secret = { env = \"S\" }\n

@@ -37,7 +37,7 @@ const DEATHS: [(&str, Option<i64>); 5] = [
     ("uncertain", None),
 ];
 
-/// Makes the ledger at `path`; its last call was made at `now`, the others one every 200 ms before.
+/// Makes the ledger at `path`; its last call was made at `now`, the others one every 1.5 s before, which keeps within the quotas.
 pub fn fill(path: &Path, jobs: i64, shape: Shape, now: Timestamp) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -53,7 +53,7 @@ pub fn fill(path: &Path, jobs: i64, shape: Shape, now: Timestamp) -> anyhow::Res
         let mut job = filling.prepare(JOB)?;
         let mut attempt = filling.prepare(ATTEMPT)?;
         for n in 0..jobs {
-            let at = now.0 - (jobs - n) * 200_000;
+            let at = now.0 - (jobs - n) * 1_500_000;
             let lane = i64::try_from(rng.usize(..LANES.len()) + 1)?;
             let batch = if n % 5 == 0 { 0 } else { 1 + n * BATCHES / jobs };
             let (state, reason, code) = fate(&mut rng, shape);

@@ -14,7 +14,7 @@ use crate::engine::ports::{JobSeq, Pruned};
 use crate::store::state::State;
 
 /// Jobs looked at in one transaction: bounds how long a call's record waits behind it.
-const PIECE: i64 = 250;
+const PIECE: i64 = 100;
 
 /// A job of the walk.
 struct Walked {
