@@ -30,6 +30,7 @@ mod platform_faults;
 mod refusals;
 mod reload;
 mod scopes;
+mod settings_zh;
 mod simulation;
 mod soak;
 mod tidy;
