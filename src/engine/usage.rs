@@ -38,11 +38,8 @@ impl Usage {
         let mut usage = Self { calls: HashMap::new(), now };
         for (lane, calls) in past {
             let Some(plan) = planner.plan(lane) else { continue };
-            let ends = calls.iter().map(|call| match call.open {
-                true => (call.counted_by + grace, true),
-                false => (call.counted_by, false),
-            });
-            let ends: Vec<_> = ends.collect();
+            let end = |call: &PastCall| if call.open { call.counted_by + grace } else { call.counted_by };
+            let ends: Vec<_> = calls.iter().map(|call| (end(call), call.open)).collect();
             for (key, _) in plan.quotas {
                 usage.calls.entry(key).or_default().extend_from_slice(&ends);
             }

@@ -1,9 +1,12 @@
 //! Batches and lanes with their counts.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::Operator;
+use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Counts, LedgerError};
 use crate::store::sqlite::waiting;
@@ -37,6 +40,15 @@ pub struct LaneLine {
     pub uncertain: u64,
     /// Calls in flight: jobs, look-ups and access tokens.
     pub running: u64,
+}
+
+/// Jobs of a lane that wait for a person or for nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Ended {
+    /// Parked for a person.
+    pub held: u64,
+    /// Dead letters.
+    pub dead: u64,
 }
 
 impl Operator {
@@ -93,6 +105,27 @@ impl Operator {
             })?
             .collect()
         })
+    }
+
+    /// Held and dead jobs of the lanes that have any.
+    pub fn ended_by_lane(&self) -> Result<BTreeMap<LaneKey, Ended>, LedgerError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT l.app, l.tenant, l.method, sum(j.state = 2), sum(j.state = 3)
+                 FROM jobs j INDEXED BY jobs_parked JOIN lanes l USING (lane)
+                 WHERE j.state IN (2, 3, 4) AND j.state <> 4 GROUP BY 1, 2, 3",
+            )?
+            .query_map([], |row| {
+                let lane = LaneKey { app: row.get(0)?, tenant: row.get(1)?, method: row.get(2)? };
+                Ok((lane, Ended { held: number(row, 3)?, dead: number(row, 4)? }))
+            })?
+            .collect()
+        })
+    }
+
+    /// Results and dead letters that the broker does not have yet.
+    pub fn unpublished(&self) -> Result<u64, LedgerError> {
+        self.read(|conn| conn.prepare_cached("SELECT count(*) FROM outbox")?.query_row([], |row| number(row, 0)))
     }
 
     /// Notes the file of a batch and, for CSV, its header cells, so that an export can give the rows back.

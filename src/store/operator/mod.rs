@@ -21,7 +21,7 @@ mod why;
 
 use std::path::{Path, PathBuf};
 
-pub use self::batches::{BatchLine, LaneLine};
+pub use self::batches::{BatchLine, Ended, LaneLine};
 pub use self::dead::{DeadLine, Letter, RejectedInput};
 pub use self::edit::Edit;
 pub use self::export::ExportRow;
