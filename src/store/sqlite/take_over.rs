@@ -155,6 +155,9 @@ fn take_known(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timest
             })
         })?;
     if let Content::Other { edited } = known.content {
+        if let Some(taken) = take_corrected(books, &known, text, arrival, now)? {
+            return Ok(taken);
+        }
         reject(books, arrival, &RejectionText::of_conflict(text, edited), now)?;
         return Ok(TakenOver::Rejected);
     }
@@ -172,6 +175,30 @@ fn take_known(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timest
             Ok(TakenOver::Known)
         }
     }
+}
+
+/// A row of a file that a person has corrected after its job died or was cancelled: the same job with the new content, as
+/// after `dead edit`. Only what came from files alone, and in its own lane: upstream's messages stay what they are.
+fn take_corrected(
+    books: &mut Books,
+    known: &Known,
+    text: &JobText,
+    arrival: &Incoming,
+    now: Timestamp,
+) -> Result<Option<TakenOver>, Trouble> {
+    let Some(state @ (State::Dead | State::Cancelled)) = State::of_number(known.state) else { return Ok(None) };
+    if known.from_amqp || arrival.amqp.is_some() || arrival.place.is_empty() {
+        return Ok(None);
+    }
+    let lane: i64 = books
+        .conn()
+        .prepare_cached("SELECT lane FROM jobs WHERE seq = ?1")?
+        .query_row([known.seq.0], |row| row.get(0))?;
+    if books.lane(&text.job.lane)? != lane {
+        return Ok(None);
+    }
+    job_row::rewrite(books, known.seq, text, now)?;
+    requeue(books, known, state, text, arrival, now).map(Some)
 }
 
 fn requeue(
@@ -264,7 +291,7 @@ fn reject(books: &mut Books, arrival: &Incoming, text: &RejectionText<'_>, now: 
         return Ok(());
     }
     let batch = books.batch(text.batch, now)?;
-    forget_place(books, batch, &arrival.place)?;
+    forget_row(books, batch, &arrival.place, text.id)?;
     let rejected = books
         .conn()
         .prepare_cached(
@@ -308,15 +335,18 @@ fn is_recorded(books: &Books, arrival: &Incoming, now: Timestamp) -> rusqlite::R
         })
 }
 
-/// The same row of the same file again: what was wrong with it before is no longer true.
-fn forget_place(books: &mut Books, batch: i64, place: &str) -> Result<(), Trouble> {
+/// The same row again, of the same file or of an export of its batch: what was wrong with it before is no longer true.
+fn forget_row(books: &mut Books, batch: i64, place: &str, id: Option<&str>) -> Result<(), Trouble> {
     if place.is_empty() {
         return Ok(());
     }
     let gone = books
         .conn()
-        .prepare_cached("DELETE FROM rejected WHERE batch = ?1 AND place = ?2")?
-        .execute(params![batch, place])?;
+        .prepare_cached(
+            "DELETE FROM rejected WHERE batch = ?1
+                 AND (place = ?2 OR id = ?3 AND place <> '' AND reason <> 'id-conflict')",
+        )?
+        .execute(params![batch, place, id])?;
     books.tally_removed(batch, REJECTED, gone);
     Ok(())
 }
@@ -325,7 +355,7 @@ fn forget_place(books: &mut Books, batch: i64, place: &str) -> Result<(), Troubl
 /// those that say that the id belongs to this very job.
 fn forget_rejections(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timestamp) -> Result<(), Trouble> {
     let batch = books.batch(text.job.batch.as_deref(), now)?;
-    forget_place(books, batch, &arrival.place)?;
+    forget_row(books, batch, &arrival.place, Some(&text.job.id))?;
     let gone = books
         .conn()
         .prepare_cached(
