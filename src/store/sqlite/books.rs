@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::file;
+use super::{completion, file};
 use crate::crash_points;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
@@ -56,6 +56,8 @@ pub(crate) struct Books {
     call_us_max: Option<i64>,
     /// Whether another process schedules: then jobs put to work are noted for it.
     announces: bool,
+    /// When a job was settled last.
+    settled_at: Timestamp,
 }
 
 impl Books {
@@ -69,6 +71,7 @@ impl Books {
             tallies: HashMap::new(),
             call_us_max: None,
             announces,
+            settled_at: Timestamp::default(),
         })
     }
 
@@ -126,7 +129,13 @@ impl Books {
         }
     }
 
+    /// A job is settled at this instant.
+    pub(crate) fn note_settled(&mut self, now: Timestamp) {
+        self.settled_at = now;
+    }
+
     fn keep_tallies(&mut self) -> rusqlite::Result<()> {
+        let fewer = completion::fewer_unfinished(&self.tallies);
         let mut keep = self.conn.prepare_cached(
             "INSERT INTO tallies (batch, kind, n) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET n = n + excluded.n",
         )?;
@@ -135,7 +144,7 @@ impl Books {
                 keep.execute(params![batch, kind, change])?;
             }
         }
-        Ok(())
+        completion::tell(&self.conn, &fewer, self.settled_at)
     }
 
     /// The number of a lane, new or known.

@@ -7,6 +7,7 @@ pub(crate) mod attempts;
 #[cfg(test)]
 mod bench;
 pub(crate) mod books;
+mod completion;
 #[cfg(test)]
 mod edges;
 pub(crate) mod file;

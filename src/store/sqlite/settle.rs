@@ -90,6 +90,7 @@ pub(crate) fn apply(
         }
     };
     books.moved(standing.batch, standing.state, to);
+    books.note_settled(now);
     Ok(())
 }
 
