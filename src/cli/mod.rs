@@ -149,7 +149,7 @@ fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
         Command::Validate(args) => validate::carry_out(context, &args),
         Command::Plan(args) => plan::carry_out(context, &args),
         Command::Submit(args) => on_runtime(submit::carry_out(context, args)),
-        Command::Status(args) => status::carry_out(context, &args),
+        Command::Status(args) => on_runtime(status::carry_out(context, args)),
         Command::Why(args) => why::carry_out(context, &args),
         Command::Jobs(args) => jobs::carry_out(context, args),
         Command::Dead(args) => on_runtime(dead::carry_out(context, args)),

@@ -38,9 +38,8 @@ impl Usage {
         let mut usage = Self { calls: HashMap::new(), now };
         for (lane, calls) in past {
             let Some(plan) = planner.plan(lane) else { continue };
-            let end = |open| if open { grace } else { Duration::ZERO };
-            let ends = calls.iter().map(|call| (call.counted_by + end(call.open), call.open));
-            let ends: Vec<_> = ends.collect();
+            let end = |call: &PastCall| if call.open { call.counted_by + grace } else { call.counted_by };
+            let ends: Vec<_> = calls.iter().map(|call| (end(call), call.open)).collect();
             for (key, _) in plan.quotas {
                 usage.calls.entry(key).or_default().extend_from_slice(&ends);
             }

@@ -1,4 +1,4 @@
-//! `paceline why`: what it says about jobs in a real ledger, beside a worker and without one.
+//! `paceline why` and `status --watch`: what they say about jobs in a real ledger, beside a worker and without one.
 
 use paceline::clock::Clock;
 use paceline::domain::job::LaneKey;
@@ -9,6 +9,7 @@ use paceline::store::sqlite::{Mode, SqliteLedger};
 use serde_json::{Value, json};
 
 use super::commands::Place;
+use super::harness::until;
 
 /// A call of a job that is answered at once; what becomes of the job.
 async fn call(ledger: &SqliteLedger, clock: &Clock, seq: JobSeq, outcome: &'static str, settlement: Settlement) {
@@ -23,19 +24,34 @@ async fn call(ledger: &SqliteLedger, clock: &Clock, seq: JobSeq, outcome: &'stat
     };
     let (attempt, job) = ledger.begin_attempt(start).await.unwrap();
     assert!(job.is_some());
-    let failure = match &settlement {
-        Settlement::Dead { failure, .. } | Settlement::Uncertain { failure, .. } => Some(failure.clone()),
-        Settlement::Succeeded { .. }
-        | Settlement::Undone { .. }
-        | Settlement::Queued { .. }
-        | Settlement::Held { .. }
-        | Settlement::Cancelled => None,
+    let failure = if let Settlement::Dead { failure, .. } | Settlement::Uncertain { failure, .. } = &settlement {
+        Some(failure.clone())
+    } else {
+        None
     };
     let settlement = Some((seq, settlement));
     ledger
         .end_attempt(AttemptEnd { attempt, ended_at: now, outcome, replied: true, failure, settlement })
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_watched_status_comes_again_until_it_is_interrupted() {
+    let place = Place::with_apps(&[("rooms.csv", "id,name,capacity,room_level_id\na,7F-1,4,omb_1\n")]);
+    let submit = ["submit", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme"];
+    assert_eq!(place.run(&submit).code, Some(0));
+    let file = place.path().join("watched.txt");
+    let out = std::fs::File::create(&file).unwrap();
+    let mut child = place.command(&["status", "--watch", "--interval", "0.1"]).stdout(out).spawn().unwrap();
+    let seen = || std::fs::read_to_string(&file).unwrap();
+    until("three looks", || seen().matches("1 jobs: 0 succeeded, 1 queued").count() >= 3).await;
+    let kill = format!("kill -INT {}", child.id());
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!seen().contains('\u{1b}'), "no terminal, no escapes");
+    let too_often = place.run(&["status", "--watch", "--interval", "0"]);
+    assert_eq!(too_often.code, Some(2), "{}", too_often.transcript());
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod commands_why;
 mod crash_points;
 mod dead_letters;
 mod engine;
+mod export;
 mod forecast;
 mod fuzz;
 mod hang_up;

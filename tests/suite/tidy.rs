@@ -1,6 +1,7 @@
 //! What nobody should have to remember: documents that say what the code says, links that lead somewhere, small files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -84,7 +85,7 @@ fn the_chinese_manual_of_settings_has_the_same_keys() {
     let mut known: BTreeMap<_, _> = settings_zh::MEANINGS.into_iter().collect();
     for (key, default) in rows {
         match known.remove(key) {
-            Some(meaning) => text.push_str(&format!("| `{key}` | {default} | {meaning} |\n")),
+            Some(meaning) => writeln!(text, "| `{key}` | {default} | {meaning} |").unwrap(),
             None => faults.push(format!("tests/suite/settings_zh.rs does not say what {key} means")),
         }
     }

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::{Operator, Page};
+use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Counts, LedgerError};
 use crate::store::sqlite::tallies::REJECTED;
@@ -74,6 +75,15 @@ fn lane_lines(conn: &Connection) -> rusqlite::Result<BTreeMap<i64, LaneCounts>> 
             Ok((row.get(0)?, line))
         })?
         .collect()
+}
+
+/// Jobs of a lane that wait for a person or for nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Ended {
+    /// Parked for a person.
+    pub held: u64,
+    /// Dead letters.
+    pub dead: u64,
 }
 
 impl Operator {
@@ -160,6 +170,26 @@ impl Operator {
             lines.sort_by(|a, b| (&a.app, &a.tenant, &a.method).cmp(&(&b.app, &b.tenant, &b.method)));
             Ok(lines)
         })
+    }
+
+    /// Held and dead jobs of the lanes that have any.
+    pub fn ended_by_lane(&self) -> Result<BTreeMap<LaneKey, Ended>, LedgerError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT l.app, l.tenant, l.method, sum(iif(t.kind = 2, t.n, 0)), sum(iif(t.kind = 3, t.n, 0))
+                 FROM tallies t JOIN lanes l USING (lane) WHERE t.kind IN (2, 3) AND t.n > 0 GROUP BY 1, 2, 3",
+            )?
+            .query_map([], |row| {
+                let lane = LaneKey { app: row.get(0)?, tenant: row.get(1)?, method: row.get(2)? };
+                Ok((lane, Ended { held: number(row, 3)?, dead: number(row, 4)? }))
+            })?
+            .collect()
+        })
+    }
+
+    /// Results and dead letters that the broker does not have yet.
+    pub fn unpublished(&self) -> Result<u64, LedgerError> {
+        self.read(|conn| conn.prepare_cached("SELECT count(*) FROM outbox")?.query_row([], |row| number(row, 0)))
     }
 
     /// Notes the file of a batch and, for CSV, its header cells, so that an export can give the rows back.

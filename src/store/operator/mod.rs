@@ -24,7 +24,7 @@ mod why;
 
 use std::path::{Path, PathBuf};
 
-pub use self::batches::{BatchLine, LaneCounts, LaneLine};
+pub use self::batches::{BatchLine, Ended, LaneCounts, LaneLine};
 pub use self::dead::{DeadLine, Letter, RejectedInput};
 pub use self::edit::Edit;
 pub use self::export::ExportRow;

@@ -2,13 +2,13 @@
 //!
 //! Every change of the ledger, the worker's and an operator's, goes through [`Books::transaction`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::file;
 use super::tallies::Tallies;
+use super::{completion, file};
 use crate::crash_points;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
@@ -52,6 +52,11 @@ pub(crate) struct Books {
     call_us_max: Option<i64>,
     /// Whether another process schedules: then jobs put to work are noted for it.
     announces: bool,
+    /// Of the transaction: the batches in which jobs were settled, and whether one of those came over AMQP; when; and by how
+    /// many the unfinished jobs of each batch grew.
+    settled: BTreeMap<i64, bool>,
+    settled_at: Timestamp,
+    unfinished: BTreeMap<i64, i64>,
 }
 
 impl Books {
@@ -65,6 +70,9 @@ impl Books {
             tallies: Tallies::default(),
             call_us_max: None,
             announces,
+            settled: BTreeMap::new(),
+            settled_at: Timestamp::default(),
+            unfinished: BTreeMap::new(),
         })
     }
 
@@ -78,6 +86,7 @@ impl Books {
         self.statement("BEGIN IMMEDIATE")?;
         let outcome = work(self).and_then(|done| {
             self.keep_tallies()?;
+            self.tell_completions()?;
             crash_points::reach("before-commit");
             self.statement("COMMIT")?;
             Ok(done)
@@ -97,6 +106,8 @@ impl Books {
         self.lanes.clear();
         self.batches.clear();
         self.tallies.clear();
+        self.settled.clear();
+        self.unfinished.clear();
         self.call_us_max = None;
     }
 
@@ -104,9 +115,30 @@ impl Books {
         self.conn.prepare_cached(sql)?.execute([]).map(drop)
     }
 
+    /// A job of this batch is settled at this instant.
+    pub(crate) fn note_settled(&mut self, batch: i64, from_amqp: bool, now: Timestamp) {
+        self.settled_at = now;
+        *self.settled.entry(batch).or_default() |= from_amqp;
+    }
+
     /// Writes what has been counted: at a transaction's end, and before tallies are read within one.
     pub(crate) fn keep_tallies(&mut self) -> rusqlite::Result<()> {
+        for (batch, change) in self.tallies.unfinished() {
+            *self.unfinished.entry(batch).or_default() += change;
+        }
         self.tallies.keep(&self.conn)
+    }
+
+    /// Tells of the batches of which this transaction ended the last unfinished job.
+    fn tell_completions(&mut self) -> rusqlite::Result<()> {
+        let settled = std::mem::take(&mut self.settled);
+        for (batch, change) in std::mem::take(&mut self.unfinished) {
+            // Only batches that come over AMQP have somebody to tell.
+            if batch != 0 && change < 0 && settled.get(&batch) == Some(&true) {
+                completion::tell(&self.conn, batch, self.settled_at)?;
+            }
+        }
+        Ok(())
     }
 
     /// The number of a lane, new or known.

@@ -8,6 +8,7 @@ pub(crate) mod attempts;
 mod bench;
 pub(crate) mod books;
 pub(crate) mod calls;
+mod completion;
 #[cfg(test)]
 mod edges;
 pub(crate) mod file;

@@ -7,7 +7,9 @@ use super::{Mode, SqliteLedger};
 use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
 use crate::engine::ports::{AttemptSeq, Counts, JobSeq, Ledger, Purpose, Settlement, TakenOver};
-use crate::store::contract::{T0, all_waiting, at, ended, from_amqp, from_file, job, rejection, start, success};
+use crate::store::contract::{
+    T0, all_waiting, at, ended, endings, from_amqp, from_file, job, rejection, start, success,
+};
 use crate::store::operator::{Edit, Operator, Resolution, Selection};
 use proptest::prelude::*;
 
@@ -62,10 +64,13 @@ enum Is {
     Succeeded,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "a model says everything")]
 #[derive(Clone, Debug)]
 struct Modelled {
     seq: JobSeq,
     other: bool,
+    /// A corrected row came: it answers to both contents.
+    corrected: bool,
     is: Is,
     attempts: u32,
     amqp: bool,
@@ -211,7 +216,7 @@ impl World {
             Op::Edit { id, redrive } => self.edit(id, redrive),
             Op::Prune => self.prune().await,
             Op::Publish => {
-                let rows = self.ledger().outbox(0, 100).await.unwrap();
+                let rows = endings(self.ledger(), 0, 100).await;
                 assert_eq!(rows.len(), self.model.outbox.len());
                 self.model.sent += rows.len();
                 self.ledger().outbox_done(rows.iter().map(|row| row.seq).collect()).await.unwrap();
@@ -237,11 +242,30 @@ impl World {
         match known {
             None => {
                 let TakenOver::Queued(waiting) = taken else { panic!("{taken:?}") };
-                let new =
-                    Modelled { seq: waiting.seq, other, is: Is::Queued, attempts: 0, amqp, open: None, named: false };
+                let new = Modelled {
+                    seq: waiting.seq,
+                    other,
+                    corrected: false,
+                    is: Is::Queued,
+                    attempts: 0,
+                    amqp,
+                    open: None,
+                    named: false,
+                };
                 self.model.jobs.insert(id, new);
             }
-            Some(job) if job.other != other => {
+            Some(job)
+                if job.other != other
+                    && !job.corrected
+                    && !amqp
+                    && !job.amqp
+                    && matches!(job.is, Is::Dead | Is::Cancelled) =>
+            {
+                assert!(matches!(taken, TakenOver::Queued(_)));
+                self.model.requeue(id);
+                self.model.jobs.get_mut(&id).unwrap().corrected = true;
+            }
+            Some(job) if job.other != other && !job.corrected => {
                 assert_eq!(taken, TakenOver::Rejected);
                 if amqp {
                     self.model.others += 1;
@@ -380,7 +404,7 @@ impl World {
             .collect();
         expected.sort();
         assert_eq!(waiting, expected);
-        let outbox = self.ledger().outbox(0, 100).await.unwrap();
+        let outbox = endings(self.ledger(), 0, 100).await;
         assert_eq!(outbox.len(), self.model.outbox.len());
         for (row, expected) in outbox.iter().zip(&self.model.outbox) {
             if let Some(id) = expected {

@@ -138,6 +138,7 @@ pub(crate) fn apply(
         }
     };
     books.tallies.moved(standing.pile(), to, now);
+    books.note_settled(standing.place.batch, standing.from_amqp, now);
     Ok(())
 }
 

@@ -159,6 +159,9 @@ fn take_known(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timest
         })
     })?;
     if let Content::Other { edited } = known.content {
+        if let Some(taken) = take_corrected(books, &known, text, arrival, now)? {
+            return Ok(taken);
+        }
         reject(books, arrival, &RejectionText::of_conflict(text, edited), now)?;
         return Ok(TakenOver::Rejected);
     }
@@ -173,6 +176,28 @@ fn take_known(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timest
             Ok(TakenOver::Known)
         }
     }
+}
+
+/// A row of a file that a person has corrected after its job died or was cancelled: the same job with the new content, as
+/// after `dead edit`. Only what came from files alone, and in its own lane: upstream's messages stay what they are.
+fn take_corrected(
+    books: &mut Books,
+    known: &Known,
+    text: &JobText,
+    arrival: &Incoming,
+    now: Timestamp,
+) -> Result<Option<TakenOver>, Trouble> {
+    if !matches!(State::of_number(known.pile.kind), Some(State::Dead | State::Cancelled)) {
+        return Ok(None);
+    }
+    if known.from_amqp || arrival.amqp.is_some() || arrival.place.is_empty() {
+        return Ok(None);
+    }
+    if books.lane(&text.job.lane)? != known.pile.lane {
+        return Ok(None);
+    }
+    job_row::rewrite(books, known.seq, text, now)?;
+    requeue(books, known, text, arrival, now).map(Some)
 }
 
 fn requeue(
@@ -269,7 +294,7 @@ fn reject(books: &mut Books, arrival: &Incoming, text: &RejectionText<'_>, now: 
         return Ok(());
     }
     let batch = books.batch(text.batch, now)?;
-    forget_place(books, batch, &arrival.place)?;
+    forget_row(books, batch, &arrival.place, text.id)?;
     let rejected = books
         .conn()
         .prepare_cached(
@@ -314,15 +339,19 @@ fn is_recorded(books: &Books, arrival: &Incoming, now: Timestamp) -> rusqlite::R
         })
 }
 
-/// The same row of the same file again: what was wrong with it before is no longer true.
-fn forget_place(books: &mut Books, batch: i64, place: &str) -> Result<(), Trouble> {
+/// The same row again, of the same file or of an export of its batch: what was wrong with it before is no longer true.
+fn forget_row(books: &mut Books, batch: i64, place: &str, id: Option<&str>) -> Result<(), Trouble> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
-        format!("DELETE FROM rejected WHERE batch = ?1 AND place = ?2 RETURNING {INPUT_PILE_COLUMNS}")
+        format!(
+            "DELETE FROM rejected WHERE batch = ?1
+                 AND (place = ?2 OR id = ?3 AND place <> '' AND reason <> 'id-conflict')
+             RETURNING {INPUT_PILE_COLUMNS}"
+        )
     });
     if place.is_empty() {
         return Ok(());
     }
-    remove_inputs(books, &SQL, params![batch, place])
+    remove_inputs(books, &SQL, params![batch, place, id])
 }
 
 /// A job that was no job before: its earlier rejections are no longer true, except those still to be published and
@@ -336,7 +365,7 @@ fn forget_rejections(books: &mut Books, text: &JobText, arrival: &Incoming, now:
         )
     });
     let batch = books.batch(text.job.batch.as_deref(), now)?;
-    forget_place(books, batch, &arrival.place)?;
+    forget_row(books, batch, &arrival.place, Some(&text.job.id))?;
     remove_inputs(books, &SQL, params![text.job.id, batch])
 }
 

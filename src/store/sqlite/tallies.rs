@@ -168,6 +168,15 @@ impl Tallies {
         Ok(())
     }
 
+    /// By how many the unfinished jobs of batches grew since the last writing.
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = (i64, i64)> {
+        let unfinished = [State::Queued.number(), State::Uncertain.number()];
+        self.jobs
+            .iter()
+            .filter(move |(pile, _)| unfinished.contains(&pile.kind))
+            .map(|(pile, change)| (pile.batch, change.by))
+    }
+
     /// Writes everything.
     pub(crate) fn keep(&mut self, conn: &Connection) -> rusqlite::Result<()> {
         if !self.jobs.is_empty() {
