@@ -16,6 +16,7 @@ pub mod clock;
 pub mod crash_points;
 pub mod domain;
 pub mod engine;
+pub mod operations;
 pub mod platform;
 pub mod settings;
 pub mod simulator;

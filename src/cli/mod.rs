@@ -14,7 +14,6 @@ mod exit;
 mod export;
 mod forecast;
 mod held_back;
-mod inputs;
 mod jobs;
 mod logs;
 mod methods;
