@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::catalog::{Action, Envelope, ErrorRule, Method, Platform, SuspendScope, ThrottleScope};
+use super::time::Timestamp;
 
 /// What came back from one HTTP call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,10 @@ pub struct Answer {
     pub log_id: Option<String>,
     /// The body, whole.
     pub body: Bytes,
+    /// The server's own time, by its `Date` header.
+    pub date: Option<Timestamp>,
+    /// The server's certificate, DER, where that was asked for.
+    pub certificate: Option<Bytes>,
 }
 
 /// What happened to one attempt.

@@ -26,12 +26,25 @@ use crate::settings::Settings;
 /// # Errors
 /// A sentence about the certificate file or the TLS set-up.
 pub fn transport(settings: &Settings) -> Result<Arc<dyn Transport>, String> {
+    transport_of(settings, false)
+}
+
+/// The same, with the servers' certificates in the answers.
+///
+/// # Errors
+/// As [`transport`].
+pub fn looking_transport(settings: &Settings) -> Result<Arc<dyn Transport>, String> {
+    transport_of(settings, true)
+}
+
+fn transport_of(settings: &Settings, tells_certificate: bool) -> Result<Arc<dyn Transport>, String> {
     let http = &settings.http;
     let options = HttpOptions {
         connect_timeout: http.connect_timeout,
         reply_bytes_max: http.reply_bytes_max,
         pool_idle: http.pool_idle,
         ca_pem: http.ca.as_ref().map(|ca| ca.pem.clone()),
+        tells_certificate,
     };
     Ok(Arc::new(HttpTransport::new(&options)?))
 }
