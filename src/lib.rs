@@ -10,6 +10,7 @@
 //! - [`settings`], [`wiring`] and [`cli`]: how a process is put together and spoken to.
 //! - [`clock`]: the only reader of time; [`crash_points`]: where tests let the process die.
 
+pub mod admin;
 pub mod broker;
 pub mod cli;
 pub mod clock;

@@ -26,7 +26,6 @@ use crate::wiring;
 use super::batch::{self, BatchArgs, Checked};
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
-use super::forecast::Outset;
 use super::held_back;
 use super::planned::Planned;
 use super::progress::{Lane, Progress, duration};
@@ -146,7 +145,7 @@ fn plan(
 ) -> anyhow::Result<Planned> {
     let planner = Planner { catalog: Arc::clone(&work.catalog), apps: work.apps.clone(), speed };
     let (settings, now) = (&work.settings, context.clock.now());
-    let outset = Outset { settings, planner: Arc::new(planner), now, is_worked: true };
+    let outset = wiring::outset(settings, Arc::new(planner), now, true);
     Planned::of(&Operator::open(&work.store)?, &outset, &checked.batches, started_at, work.round_trip)
 }
 

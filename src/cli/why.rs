@@ -8,10 +8,10 @@ use serde_json::json;
 use crate::engine::forecast::forecast;
 use crate::engine::why::{Why, explain};
 use crate::store::operator::{Asked, JobSheet, Operator};
+use crate::wiring;
 
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
-use super::forecast::Outset;
 use super::jobs::{text, write_attempts};
 use super::plan::planner;
 use super::table::plain;
@@ -38,7 +38,7 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let planner = Arc::new(planner(&settings, &catalog, lanes.iter(), 1.0)?);
     let outlook = ledger.outlook(now - planner.span_max())?;
     let is_worked = ledger.worker()?.is_some();
-    let outset = Outset { settings: &settings, planner: Arc::clone(&planner), now, is_worked };
+    let outset = wiring::outset(&settings, Arc::clone(&planner), now, is_worked);
     let forecast = forecast(&outset.basis(outlook.clone()));
     let grace = settings.engine.grace;
     let asked = Asked { planner: &planner, outlook: &outlook, forecast: Some(&forecast), grace, now };

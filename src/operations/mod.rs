@@ -1,5 +1,9 @@
-//! What people do to the ledger beside a worker, apart from how they ask for it: the command line and the HTTP API share it.
+//! What people do with the ledger, whether they ask at a terminal or over HTTP: below `cli` and `admin`, above `store`.
+//!
+//! Nothing here prints or knows arguments.
 
 pub mod edit;
+pub mod forecast;
 pub mod inputs;
 pub mod redrive;
+pub mod restraints;

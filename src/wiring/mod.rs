@@ -2,22 +2,26 @@
 //!
 //! The only place that knows every part; what the parts do stands in them.
 
+mod admin;
 mod apps;
 mod broker;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use admin::{admin_access, admin_worker};
 pub use apps::{apps_for_rehearsal, apps_of, facts_of};
 pub use broker::{Decoding, broker, broker_options};
 
 use crate::clock::Clock;
 use crate::domain::catalog::Catalog;
+use crate::domain::time::Timestamp;
 use crate::engine::app::Apps;
 use crate::engine::ports::{Ledger, LedgerError, Transport};
 use crate::engine::quotas::Planner;
 use crate::engine::schedule::Limits;
 use crate::engine::{Engine, Options, Revision, backoff};
+use crate::operations::forecast::Outset;
 use crate::platform::{HttpOptions, HttpTransport};
 use crate::settings::Settings;
 
@@ -47,6 +51,11 @@ fn transport_of(settings: &Settings, tells_certificate: bool) -> Result<Arc<dyn 
         tells_certificate,
     };
     Ok(Arc::new(HttpTransport::new(&options)?))
+}
+
+/// What a forecast starts from.
+pub fn outset(settings: &Settings, planner: Arc<Planner>, now: Timestamp, is_worked: bool) -> Outset {
+    Outset { planner, limits: limits(settings), grace: settings.engine.grace, now, is_worked }
 }
 
 /// An engine with empty lanes; `speed` makes all windows and backoffs that much shorter, 1 in real life.

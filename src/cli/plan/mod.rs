@@ -21,7 +21,6 @@ use crate::wiring;
 use super::batch::{self, BatchArgs, Checked, FirstFaults};
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
-use super::forecast::Outset;
 
 use pace::Need;
 use rows::{PlannedRows, Repeated};
@@ -99,7 +98,7 @@ fn plan(
     let waiting = outlook.backlog.iter().map(|group| &group.lane);
     let planner = Arc::new(planner(settings, catalog, checked.calls.keys().chain(waiting), 1.0)?);
     let is_worked = inspect::is_worked(&settings.store.path);
-    let mut basis = Outset { settings, planner: Arc::clone(&planner), now, is_worked }.basis(outlook);
+    let mut basis = wiring::outset(settings, Arc::clone(&planner), now, is_worked).basis(outlook);
     let youngest = basis.backlog.iter().map(|group| group.ages.1).max().unwrap_or_default();
     let (mut own, others): (Vec<_>, Vec<_>) =
         basis.backlog.drain(..).partition(|group| checked.batches.iter().any(|batch| **batch == *group.batch));

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cli::forecast::{Outset, decides, deciding_document, left_over};
 use crate::cli::plan::planner;
 use crate::cli::progress::duration;
 use crate::cli::table::{Align, Table, plain};
@@ -16,10 +15,12 @@ use crate::domain::job::{LaneKey, PRIORITY_DEFAULT};
 use crate::domain::time::Timestamp;
 use crate::domain::undo;
 use crate::engine::forecast::{Forecast, Group, forecast};
+use crate::operations::forecast::{decides, deciding_document, left_over};
 use crate::settings::Settings;
 use crate::store::operator::{Made, Operator, Selection};
 use crate::store::sqlite::inspect;
 use crate::store::state::State;
+use crate::wiring;
 
 /// Numbers of jobs that are younger than all others.
 const YOUNGEST: i64 = i64::MAX / 2;
@@ -125,7 +126,7 @@ impl Plan {
                 count: *count,
             });
         }
-        self.forecast = forecast(&Outset { settings, planner, now: self.now, is_worked }.basis(outlook));
+        self.forecast = forecast(&wiring::outset(settings, planner, self.now, is_worked).basis(outlook));
         Ok(())
     }
 

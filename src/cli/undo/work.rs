@@ -10,7 +10,6 @@ use bytes::Bytes;
 
 use crate::cli::context::Context;
 use crate::cli::exit::refuse;
-use crate::cli::forecast::Outset;
 use crate::cli::planned::Planned;
 use crate::cli::progress::duration;
 use crate::cli::run::watch;
@@ -72,7 +71,7 @@ pub async fn delete(
     let batches = vec![batch.to_owned()];
     engine.load(Some(batches.clone())).await?;
     let planner = Planner { catalog, apps, speed: 1.0 };
-    let outset = Outset { settings: &settings, planner: Arc::new(planner), now: context.clock.now(), is_worked: true };
+    let outset = wiring::outset(&settings, Arc::new(planner), context.clock.now(), true);
     let operator = Operator::open(&settings.store.path)?;
     let expected = Planned::of(&operator, &outset, &batches, started_at, None)?;
     let stop = watch(context, &engine, &totals, &expected, &mut signals, None).await?;

@@ -13,6 +13,7 @@ mod groups;
 mod jobs;
 mod outlook;
 mod piles;
+mod probe;
 mod repeats;
 mod resolve;
 mod selection;
@@ -69,6 +70,14 @@ impl Operator {
             )));
         }
         Ok(Self { books: Books::open(path, true)?, path: path.to_owned() })
+    }
+
+    /// Opens a ledger that a worker has open, only to read it: no change goes through.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the file.
+    pub fn open_for_reading(path: &Path) -> Result<Self, LedgerError> {
+        Ok(Self { books: Books::open_for_reading(path)?, path: path.to_owned() })
     }
 
     /// Who works the ledger, in words, if anybody does.
