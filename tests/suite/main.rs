@@ -16,6 +16,7 @@ mod commands;
 mod commands_forecast;
 mod commands_held_back;
 mod crash_points;
+mod dashboard;
 mod dead_letters;
 mod engine;
 mod forecast;

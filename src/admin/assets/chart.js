@@ -56,10 +56,10 @@ function numbers({ calls, refused, limit_per_step: limit }, at, label) {
   return h("div", { class: "numbers", tabindex: "0", role: "group", "aria-label": label }, table({
     label,
     columns: [
-      { label: t("chart.from"), head: true, cell: (row) => clock(at(row.index)) },
-      { label: t("chart.calls"), number: true, cell: (row) => number(row.count) },
-      { label: t("chart.quota"), number: true, cell: () => (limit ? number(limit) : "–") },
-      { label: t("chart.refused"), number: true, cell: (row) => number(row.refused) },
+      { label: t("chart.from"), look: "head", cell: (row) => clock(at(row.index)) },
+      { label: t("chart.calls"), look: "number", cell: (row) => number(row.count) },
+      { label: t("chart.quota"), look: "number", cell: () => (limit ? number(limit) : "–") },
+      { label: t("chart.refused"), look: "number", cell: (row) => number(row.refused) },
     ],
     rows,
     keyOf: (row) => at(row.index),

@@ -19,10 +19,12 @@ export function filters({ page, parameters }, fields) {
   const set = fields.filter((field) => parameters[field]).length;
   // Another address, another form: what it starts with is set only once.
   const key = `filters ${page} ${JSON.stringify(parameters)}`;
-  return h("form", { class: "filters", key, role: "search", "aria-label": t("filter"), onsubmit: (event) => submitted(event, page, fields) },
+  // On a phone it would fill the first screen; there it opens when it is wanted.
+  const isOpen = set > 0 || window.matchMedia("(min-width: 48rem)").matches;
+  return h("details", { key, class: "select", open: isOpen }, h("summary", {}, t("filter")), h("form", { class: "filters", role: "search", "aria-label": t("filter"), onsubmit: (event) => submitted(event, page, fields) },
     fields.map((field) => h("div", { key: field }, h("label", { for: `filter-${field}` }, t(`filter.${field}`)), control(field, parameters[field] ?? ""))),
     h("div", { class: "act" }, h("button", { class: "primary" }, t("filter.apply")),
-      set > 0 ? h("button", { type: "button", onclick: () => go(page) }, t("filter.clear")) : null));
+      set > 0 ? h("button", { type: "button", onclick: () => go(page) }, t("filter.clear")) : null)));
 }
 
 function control(field, value) {

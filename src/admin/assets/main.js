@@ -93,8 +93,9 @@ function header(session) {
     (page === "dead" || page === "held") && totals[page] > 0 ? h("span", { class: "badge" }, number(totals[page])) : null)));
   return [
     h("a", { class: "brand", key: "brand", href: href("") }, "Paceline"),
+    reach(),
     h("nav", { key: "nav", "aria-label": t("menu") }, h("ul", {}, links)),
-    h("div", { class: "tools", key: "tools" }, reach(), languages(), themes(), tokenButton(session)),
+    h("div", { class: "tools", key: "tools" }, languages(), themes(), tokenButton(session)),
   ];
 }
 

@@ -28,13 +28,13 @@ export const batches = {
 
 function columns(forecast, now) {
   return [
-    { label: t("batch"), head: true, cell: (row) => h("a", { href: href("jobs", { batch: row.batch }) }, row.batch ? name(row.batch) : t("batch.none")) },
-    { label: t("jobs.title"), number: true, cell: (row) => number(row.total) },
-    { label: t("batches.progress"), wide: true, cell: progress },
+    { label: t("batch"), look: "head", cell: (row) => h("a", { href: href("jobs", { batch: row.batch }) }, row.batch ? name(row.batch) : t("batch.none")) },
+    { label: t("jobs.title"), look: "number", cell: (row) => number(row.total) },
+    { label: t("batches.progress"), look: "wide", cell: progress },
     { label: t("batches.finish"), cell: (row) => left(row, forecast.get(row.batch), now) },
     { label: t("deciding"), cell: (row) => heldBack(forecast.get(row.batch)) },
     { label: t("batches.created"), cell: (row) => instant(row.created_at) },
-    { label: t("lanes.change"), short: true, cell: (row) => cancelButton(row) },
+    { label: t("lanes.change"), look: "short", cell: (row) => cancelButton(row) },
   ];
 }
 

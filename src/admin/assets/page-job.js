@@ -50,7 +50,7 @@ function why({ why: said, detail, cure, reason, code, log_id }) {
     said?.text ? h("p", {}, said.text) : null,
     lines.length > 0 ? h("ul", {}, lines) : null,
     facts([
-      [t("job.reason"), reason ? [reasonName(reason), " ", h("code", {}, reason)] : null],
+      [t("job.reason"), reason ? [reasonName(reason), reasonName(reason) === reason ? null : [" ", h("code", {}, reason)]] : null],
       [t("job.code"), code === null || code === undefined ? null : h("code", {}, code)],
       [t("job.detail"), detail && detail !== said?.text ? h("span", { dir: "auto" }, detail) : null],
       [t("cure"), cure],
@@ -91,13 +91,13 @@ function documents(data) {
 function history({ history: attempts }) {
   const rows = attempts ?? [];
   const columns = [
-    { label: t("attempt.sent_at"), head: true, cell: (row) => instant(row.sent_at, { exact: true }) },
+    { label: t("attempt.sent_at"), look: "head", cell: (row) => instant(row.sent_at, { exact: true }) },
     { label: t("attempt.took"), cell: (row) => (row.ended_at ? took(row) : t("attempt.in_flight")) },
     { label: t("attempt.purpose"), cell: (row) => row.purpose },
     { label: t("attempt.outcome"), cell: (row) => row.outcome ?? "–" },
-    { label: "HTTP", number: true, cell: (row) => row.http_status ?? "–" },
-    { label: t("job.code"), number: true, cell: (row) => row.code ?? "–" },
-    { label: t("job.detail"), wide: true, cell: (row) => [h("span", { dir: "auto" }, row.detail ?? "–"), row.log_id ? h("span", { class: "hint" }, " log id ", name(row.log_id)) : null] },
+    { label: "HTTP", look: "number", cell: (row) => row.http_status ?? "–" },
+    { label: t("job.code"), look: "number", cell: (row) => row.code ?? "–" },
+    { label: t("job.detail"), look: "wide", cell: (row) => [h("span", { dir: "auto" }, row.detail ?? "–"), row.log_id ? h("span", { class: "hint" }, " log id ", name(row.log_id)) : null] },
   ];
   const list = table({ label: t("job.history"), columns, rows, keyOf: (row) => row.sent_at + row.purpose });
   return h("section", { key: "history", "aria-labelledby": "section-history" }, h("h2", { id: "section-history" }, t("job.history")),

@@ -26,14 +26,14 @@ export const jobs = {
 
 function columns() {
   return [
-    { label: t("job.id"), head: true, cell: (job) => h("a", { href: jobHref(job.id) }, name(job.id)) },
+    { label: t("job.id"), look: "head", cell: (job) => h("a", { href: jobHref(job.id) }, name(job.id)) },
     { label: t("job.state"), cell: (job) => chip(job.state) },
     { label: t("job.method"), cell: (job) => [h("span", { class: "method" }, name(job.method)), " ", h("span", { class: "owner" }, owner(job))] },
-    { label: t("batch"), cell: (job) => (job.batch ? h("a", { href: href("jobs", { batch: job.batch }) }, name(job.batch)) : "–") },
-    { label: t("job.attempts"), number: true, cell: (job) => number(job.attempts) },
+    { label: t("batch"), look: "name", cell: (job) => (job.batch ? h("a", { href: href("jobs", { batch: job.batch }) }, name(job.batch)) : "–") },
+    { label: t("job.attempts"), look: "number", cell: (job) => number(job.attempts) },
     { label: t("job.created_at"), cell: (job) => instant(job.created_at) },
     { label: t("job.ended_at"), cell: (job) => instant(job.ended_at) },
-    { label: t("job.ending"), wide: true, cell: ending },
+    { label: t("job.ending"), look: "wide", cell: ending },
   ];
 }
 

@@ -110,8 +110,8 @@ function batches(live, now) {
   if (data.batches.length === 0) return null;
   const forecast = new Map((live.data("forecast")?.batches ?? []).map((batch) => [batch.batch, batch]));
   const columns = [
-    { label: t("batch"), head: true, cell: (row) => h("a", { href: href("jobs", { batch: row.batch }) }, row.batch ? name(row.batch) : t("batch.none")) },
-    { label: t("batches.progress"), wide: true, cell: (row) => progress(row) },
+    { label: t("batch"), look: "head", cell: (row) => h("a", { href: href("jobs", { batch: row.batch }) }, row.batch ? name(row.batch) : t("batch.none")) },
+    { label: t("batches.progress"), look: "wide", cell: (row) => progress(row) },
     { label: t("batches.finish"), cell: (row) => left(row, forecast.get(row.batch), now) },
     { label: t("deciding"), cell: (row) => heldBack(forecast.get(row.batch)) },
   ];
@@ -123,7 +123,7 @@ function batches(live, now) {
 export function progress(row) {
   const label = t("batches.done_of", { done: row.succeeded, total: row.total });
   const others = ["uncertain", "held", "dead"].filter((state) => row[state] > 0);
-  return [bar(row, label), h("span", { class: "done" }, label, others.map((state) => [" · ", countLink(row[state], state, { batch: row.batch }, row.batch), " ", sign(state), " ", stateName(state)]))];
+  return [bar(row, label), h("span", { class: "done" }, label, others.map((state) => [" · ", h("span", { class: "short", key: state }, sign(state), countLink(row[state], state, { batch: row.batch }, row.batch), " ", stateName(state))]))];
 }
 
 /** When a batch is done. */
@@ -158,13 +158,13 @@ function lanes(all, now, redraw) {
 
 function laneColumns(now) {
   const select = ({ app, tenant, method }) => ({ app, tenant, method });
-  const count = (state, field = state) => ({ label: stateName(state), number: true, cell: (lane) => countLink(lane[field], state, select(lane), laneText(lane)) });
+  const count = (state, field = state) => ({ label: stateName(state), look: "number count", cell: (lane) => countLink(lane[field], state, select(lane), laneText(lane)) });
   return [
-    { label: t("lane"), head: true, cell: (lane) => [h("span", { class: "method" }, name(lane.method)), " ", h("span", { class: "owner" }, owner(lane))] },
+    { label: t("lane"), look: "head", cell: (lane) => [h("span", { class: "method" }, name(lane.method)), " ", h("span", { class: "owner" }, owner(lane))] },
     count("queued", "waiting"), count("running"), count("uncertain"), count("held"), count("succeeded"), count("dead"),
-    { label: t("lanes.oldest"), short: true, cell: (lane) => age(lane.oldest_waiting_at, now) },
-    { label: t("lanes.next"), wide: true, cell: (lane) => nextPermit(lane, now) },
-    { label: t("lanes.change"), short: true, cell: (lane) => button(t("suspend.button"), () => suspend(lane), { kind: "small", "aria-label": `${t("suspend.button")}: ${laneText(lane)}` }) },
+    { label: t("lanes.oldest"), look: "short", cell: (lane) => age(lane.oldest_waiting_at, now) },
+    { label: t("lanes.next"), look: "wide", cell: (lane) => nextPermit(lane, now) },
+    { label: t("lanes.change"), look: "short", cell: (lane) => button(t("suspend.button"), () => suspend(lane), { kind: "small", "aria-label": `${t("suspend.button")}: ${laneText(lane)}` }) },
   ];
 }
 

@@ -59,19 +59,24 @@ export function button(label, onclick, { kind = "", ...more } = {}) {
   return h("button", { type: "button", class: kind, onclick, ...more }, label);
 }
 
-/** A table that becomes cards where it is narrow. Columns: `{label, cell, number, head}`; rows carry a `key`. */
+/**
+ * A table that becomes cards where it is narrow; rows have `keyOf`. A column is `{label, cell, look}`; `look` says in
+ * words how it is set: `head`, `number`, `count` (three abreast in a card), `wide`, `short`, `name`.
+ */
 export function table({ label, columns, rows, keyOf }) {
-  const heads = columns.map(({ label, number }) => h("th", { role: "columnheader", scope: "col", class: number ? "number" : null }, label));
+  const heads = columns.map(({ label, look = "" }) => h("th", { role: "columnheader", scope: "col", class: look.includes("number") ? "number" : null }, label));
   const lines = rows.map((row) => h("tr", { role: "row", key: keyOf(row) }, columns.map((column) => cell(column, row))));
   return h("table", { role: "table", "aria-label": label, class: "cards" },
     h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads)),
     h("tbody", { role: "rowgroup" }, lines));
 }
 
-function cell({ label, cell, number, head, wide, short }, row) {
-  const attributes = { "data-label": label, class: [number && "number", head && "head", wide && "wide", short && "short"].filter(Boolean).join(" ") || null };
-  const content = h("span", { class: "content" }, cell(row));
-  return head ? h("th", { role: "rowheader", scope: "row", ...attributes }, content) : h("td", { role: "cell", ...attributes }, content);
+function cell({ label, cell, look = "" }, row) {
+  const given = cell(row);
+  // In a card an empty cell is not worth its line.
+  const attributes = { "data-label": label, class: given === "–" ? `${look} empty` : look || null };
+  const content = h("span", { class: "content" }, given);
+  return look === "head" ? h("th", { role: "rowheader", scope: "row", ...attributes }, content) : h("td", { role: "cell", ...attributes }, content);
 }
 
 /** Names with their values. Empty ones are left out. */

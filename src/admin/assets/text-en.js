@@ -7,7 +7,7 @@ export default {
   "close": "Close",
   "cure": "What to do:",
   "theme": "Colours",
-  "theme.system": "System colours",
+  "theme.system": "System",
   "theme.light": "Light",
   "theme.dark": "Dark",
   "reach.live": "Live",

@@ -7,7 +7,7 @@ export default {
   "close": "关闭",
   "cure": "处理办法：",
   "theme": "颜色",
-  "theme.system": "跟随系统",
+  "theme.system": "系统",
   "theme.light": "浅色",
   "theme.dark": "深色",
   "reach.live": "实时",
