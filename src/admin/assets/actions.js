@@ -25,7 +25,14 @@ export async function redrive(selection, details) {
 /** Forgets dead letters. */
 export async function drop(selection, details) {
   const words = { title: "drop.title", ask: "drop.ask", act: "drop.act", done: "drop.done" };
-  await confirmCount({ path: "dead/drop", body: { selection }, words, moved: (answer) => answer.dropped, details, isDanger: true });
+  await confirmCount({
+    path: "dead/drop",
+    body: { selection },
+    words,
+    moved: (answer) => answer.dropped,
+    details,
+    isDanger: true,
+  });
   refresh();
 }
 
@@ -38,7 +45,14 @@ export async function edit(selection, exampleId) {
 /** Cancels queued jobs. */
 export async function cancelJobs(selection, details) {
   const words = { title: "cancel.title", ask: "cancel.ask", act: "cancel.act", done: "cancel.done" };
-  await confirmCount({ path: "jobs/cancel", body: { selection }, words, moved: (answer) => answer.cancelled, details, isDanger: true });
+  await confirmCount({
+    path: "jobs/cancel",
+    body: { selection },
+    words,
+    moved: (answer) => answer.cancelled,
+    details,
+    isDanger: true,
+  });
   refresh();
 }
 
@@ -56,33 +70,72 @@ function resolveForm(dialog, state, job, ways) {
     state.way = way;
     dialog.update();
   };
-  const radios = ways.map((way) => h("div", { class: "way", key: way },
-    h("input", { type: "radio", name: "way", id: `way-${way}`, value: way, initial: way === state.way, onchange: pick(way), "aria-describedby": `hint-${way}` }),
-    h("label", { for: `way-${way}` }, t(`resolve.${way}`)),
-    h("p", { class: "hint", id: `hint-${way}` }, t(`resolve.${way}.hint`)),
-    way === "succeeded" && state.way === "succeeded" ? keyField(job) : null));
-  return h("form", { key: "form", onsubmit: (event) => resolved(event, dialog, state, job) },
+  const radios = ways.map((way) =>
+    h(
+      "div",
+      { class: "way", key: way },
+      h("input", {
+        type: "radio",
+        name: "way",
+        id: `way-${way}`,
+        value: way,
+        initial: way === state.way,
+        onchange: pick(way),
+        "aria-describedby": `hint-${way}`,
+      }),
+      h("label", { for: `way-${way}` }, t(`resolve.${way}`)),
+      h("p", { class: "hint", id: `hint-${way}` }, t(`resolve.${way}.hint`)),
+      way === "succeeded" && state.way === "succeeded" ? keyField(job) : null,
+    ),
+  );
+  return h(
+    "form",
+    { key: "form", onsubmit: (event) => resolved(event, dialog, state, job) },
     h("p", {}, t("resolve.which"), " ", h("strong", {}, name(job.id))),
     job.evidence?.detail ? h("p", {}, job.evidence.detail) : null,
     h("fieldset", {}, h("legend", {}, t("resolve.ways")), radios),
     state.problem ? fault(state.problem) : null,
-    foot(dialog, h("button", { class: state.way === "dead" ? "danger" : "primary", key: "go" }, t(`resolve.${state.way}.act`))));
+    foot(
+      dialog,
+      h("button", { class: state.way === "dead" ? "danger" : "primary", key: "go" }, t(`resolve.${state.way}.act`)),
+    ),
+  );
 }
 
 function keyField(job) {
   const candidates = job.evidence?.candidates ?? [];
-  return h("div", { class: "key", key: "key" },
+  return h(
+    "div",
+    { class: "key", key: "key" },
     h("label", { for: "resolve-key" }, t("resolve.key")),
-    h("input", { id: "resolve-key", required: true, autocomplete: "off", spellcheck: "false", initial: candidates.length === 1 ? candidates[0] : "" }),
-    candidates.length > 0 ? h("p", { class: "candidates" }, t("resolve.found"), " ", candidates.map((key) => [
-      button(key, () => (document.getElementById("resolve-key").value = key), { kind: "small", key }), " "])) : null);
+    h("input", {
+      id: "resolve-key",
+      required: true,
+      autocomplete: "off",
+      spellcheck: "false",
+      initial: candidates.length === 1 ? candidates[0] : "",
+    }),
+    candidates.length > 0
+      ? h(
+          "p",
+          { class: "candidates" },
+          t("resolve.found"),
+          " ",
+          candidates.map((key) => [
+            button(key, () => (document.getElementById("resolve-key").value = key), { kind: "small", key }),
+            " ",
+          ]),
+        )
+      : null,
+  );
 }
 
 async function resolved(event, dialog, state, job) {
   event.preventDefault();
   if (state.isBusy) return;
   const way = state.way;
-  const body = way === "succeeded" ? { succeeded: event.target.querySelector("#resolve-key").value.trim() } : { [way]: true };
+  const body =
+    way === "succeeded" ? { succeeded: event.target.querySelector("#resolve-key").value.trim() } : { [way]: true };
   await attempt(dialog, state, () => change(`jobs/${encodeURIComponent(job.id)}/resolve`, body));
 }
 
@@ -103,23 +156,35 @@ async function attempt(dialog, state, work) {
 /** Stops a lane, or its whole app. */
 export async function suspend(lane) {
   const state = { problem: null, isBusy: false };
-  const dialog = open(t("suspend.title"), (dialog) => h("form", { key: "form", onsubmit: (event) => suspended(event, dialog, state, lane) },
-    h("p", {}, t("suspend.what")),
-    h("fieldset", {}, h("legend", {}, t("suspend.scope")),
-      scope("lane", true, t("suspend.lane", { lane: laneText(lane) })),
-      scope("app", false, t("suspend.app", { app: lane.app }))),
-    h("label", { for: "suspend-reason" }, t("suspend.reason")),
-    h("input", { id: "suspend-reason", autocomplete: "off" }),
-    state.problem ? fault(state.problem) : null,
-    foot(dialog, h("button", { class: "danger", key: "go" }, t("suspend.act")))));
+  const dialog = open(t("suspend.title"), (dialog) =>
+    h(
+      "form",
+      { key: "form", onsubmit: (event) => suspended(event, dialog, state, lane) },
+      h("p", {}, t("suspend.what")),
+      h(
+        "fieldset",
+        {},
+        h("legend", {}, t("suspend.scope")),
+        scope("lane", true, t("suspend.lane", { lane: laneText(lane) })),
+        scope("app", false, t("suspend.app", { app: lane.app })),
+      ),
+      h("label", { for: "suspend-reason" }, t("suspend.reason")),
+      h("input", { id: "suspend-reason", autocomplete: "off" }),
+      state.problem ? fault(state.problem) : null,
+      foot(dialog, h("button", { class: "danger", key: "go" }, t("suspend.act"))),
+    ),
+  );
   if (await dialog.closed) notice(t("suspend.done", { what: laneText(lane) }));
   refresh();
 }
 
 function scope(value, isFirst, label) {
-  return h("div", { class: "way", key: value },
+  return h(
+    "div",
+    { class: "way", key: value },
     h("input", { type: "radio", name: "scope", id: `scope-${value}`, value, initial: isFirst }),
-    h("label", { for: `scope-${value}` }, label));
+    h("label", { for: `scope-${value}` }, label),
+  );
 }
 
 async function suspended(event, dialog, state, lane) {
@@ -143,7 +208,13 @@ export async function resume(what) {
     h("p", { key: "ask" }, t("resume.ask", { what: laneText(what) })),
     what.cure ? h("p", { key: "cure" }, h("strong", {}, t("cure")), " ", what.cure) : null,
     state.problem ? fault(state.problem) : null,
-    foot(dialog, button(t("resume.act"), () => state.isBusy || attempt(dialog, state, () => change("resume", body)), { kind: "primary", key: "go" })),
+    foot(
+      dialog,
+      button(t("resume.act"), () => state.isBusy || attempt(dialog, state, () => change("resume", body)), {
+        kind: "primary",
+        key: "go",
+      }),
+    ),
   ]);
   if (await dialog.closed) notice(t("resume.done", { what: laneText(what) }));
   refresh();

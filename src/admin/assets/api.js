@@ -57,7 +57,14 @@ async function send(path, options, bearer) {
   let response;
   let text;
   try {
-    response = await fetch(BASE + path, { ...options, headers, signal, cache: "no-store", credentials: "omit", redirect: "error" });
+    response = await fetch(BASE + path, {
+      ...options,
+      headers,
+      signal,
+      cache: "no-store",
+      credentials: "omit",
+      redirect: "error",
+    });
     text = await response.text();
   } catch (error) {
     if (options.signal?.aborted) throw error;

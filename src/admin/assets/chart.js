@@ -20,14 +20,42 @@ export function chart(series, { from, step_s }) {
   const summary = limit
     ? t("chart.summary", { calls: latest, limit, step: duration(step_s) })
     : t("chart.summary_open", { calls: latest, step: duration(step_s) });
-  return h("figure", { class: "chart", key: seriesKey(series) },
-    h("figcaption", {}, h("span", { class: "method" }, name(series.method)), " ", h("span", { class: "owner" }, owner(series)), h("span", { class: "latest" }, summary)),
-    h("div", { class: "plot" },
+  return h(
+    "figure",
+    { class: "chart", key: seriesKey(series) },
+    h(
+      "figcaption",
+      {},
+      h("span", { class: "method" }, name(series.method)),
+      " ",
+      h("span", { class: "owner" }, owner(series)),
+      h("span", { class: "latest" }, summary),
+    ),
+    h(
+      "div",
+      { class: "plot" },
       h("span", { class: "top", "aria-hidden": "true" }, number(limit || Math.max(...calls))),
-      h("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `${title}: ${summary}` },
-        h("title", {}, title), bars({ calls, refused, top, at }), limit ? quotaLine(limit, top) : null)),
-    h("div", { class: "axis", "aria-hidden": "true" }, h("span", {}, clock(start)), h("span", {}, clock(at(calls.length)))),
-    h("details", {}, h("summary", {}, t("chart.as_table")), numbers(series, at, title)));
+      h(
+        "svg",
+        {
+          viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+          preserveAspectRatio: "none",
+          role: "img",
+          "aria-label": `${title}: ${summary}`,
+        },
+        h("title", {}, title),
+        bars({ calls, refused, top, at }),
+        limit ? quotaLine(limit, top) : null,
+      ),
+    ),
+    h(
+      "div",
+      { class: "axis", "aria-hidden": "true" },
+      h("span", {}, clock(start)),
+      h("span", {}, clock(at(calls.length))),
+    ),
+    h("details", {}, h("summary", {}, t("chart.as_table")), numbers(series, at, title)),
+  );
 }
 
 function seriesKey({ app, tenant, method }) {
@@ -36,13 +64,25 @@ function seriesKey({ app, tenant, method }) {
 
 function bars({ calls, refused, top, at }) {
   const width = WIDTH / calls.length;
-  const rect = (kind, index, from, count) => h("rect", {
-    key: `${kind}${index}`, class: kind, x: (index * width + width * 0.1).toFixed(2), width: (width * 0.8).toFixed(2),
-    y: (HEIGHT - ((from + count) / top) * HEIGHT).toFixed(2), height: ((count / top) * HEIGHT).toFixed(2),
-  }, h("title", {}, t("chart.step", { at: clock(at(index)), calls: calls[index], refused: refused?.[index] ?? 0 })));
+  const rect = (kind, index, from, count) =>
+    h(
+      "rect",
+      {
+        key: `${kind}${index}`,
+        class: kind,
+        x: (index * width + width * 0.1).toFixed(2),
+        width: (width * 0.8).toFixed(2),
+        y: (HEIGHT - ((from + count) / top) * HEIGHT).toFixed(2),
+        height: ((count / top) * HEIGHT).toFixed(2),
+      },
+      h("title", {}, t("chart.step", { at: clock(at(index)), calls: calls[index], refused: refused?.[index] ?? 0 })),
+    );
   return calls.flatMap((count, index) => {
     const lost = Math.min(refused?.[index] ?? 0, count);
-    return [count > lost ? rect("calls", index, lost, count - lost) : null, lost > 0 ? rect("refused", index, 0, lost) : null];
+    return [
+      count > lost ? rect("calls", index, lost, count - lost) : null,
+      lost > 0 ? rect("refused", index, 0, lost) : null,
+    ];
   });
 }
 
@@ -53,21 +93,32 @@ function quotaLine(limit, top) {
 
 function numbers({ calls, refused, limit_per_step: limit }, at, label) {
   const rows = calls.map((count, index) => ({ index, count, refused: refused?.[index] ?? 0 })).reverse();
-  return h("div", { class: "numbers", tabindex: "0", role: "group", "aria-label": label }, table({
-    label,
-    columns: [
-      { label: t("chart.from"), look: "head", cell: (row) => clock(at(row.index)) },
-      { label: t("chart.calls"), look: "number", cell: (row) => number(row.count) },
-      { label: t("chart.quota"), look: "number", cell: () => (limit ? number(limit) : "–") },
-      { label: t("chart.refused"), look: "number", cell: (row) => number(row.refused) },
-    ],
-    rows,
-    keyOf: (row) => at(row.index),
-  }));
+  return h(
+    "div",
+    { class: "numbers", tabindex: "0", role: "group", "aria-label": label },
+    table({
+      label,
+      columns: [
+        { label: t("chart.from"), look: "head", cell: (row) => clock(at(row.index)) },
+        { label: t("chart.calls"), look: "number", cell: (row) => number(row.count) },
+        { label: t("chart.quota"), look: "number", cell: () => (limit ? number(limit) : "–") },
+        { label: t("chart.refused"), look: "number", cell: (row) => number(row.refused) },
+      ],
+      rows,
+      keyOf: (row) => at(row.index),
+    }),
+  );
 }
 
 /** What the signs in the charts mean. */
 export function legend() {
-  const swatch = (kind, text) => h("span", { key: kind }, h("span", { class: `swatch ${kind}`, "aria-hidden": "true" }), text);
-  return h("p", { class: "legend" }, swatch("calls", t("chart.calls")), swatch("quota", t("chart.quota")), swatch("refused", t("chart.refused")));
+  const swatch = (kind, text) =>
+    h("span", { key: kind }, h("span", { class: `swatch ${kind}`, "aria-hidden": "true" }), text);
+  return h(
+    "p",
+    { class: "legend" },
+    swatch("calls", t("chart.calls")),
+    swatch("quota", t("chart.quota")),
+    swatch("refused", t("chart.refused")),
+  );
 }

@@ -38,7 +38,10 @@ function said(state, words) {
 function buttons(dialog, state, words, isDanger, act) {
   if (state.step === "done" || state.step === "counting" || !state.count) return foot(dialog);
   const label = state.step === "working" ? t("confirm.working") : t(words.act, { count: state.count });
-  return foot(dialog, h("button", { type: "button", key: "act", class: isDanger ? "danger" : "primary", onclick: act }, label));
+  return foot(
+    dialog,
+    h("button", { type: "button", key: "act", class: isDanger ? "danger" : "primary", onclick: act }, label),
+  );
 }
 
 async function count(dialog, state, { path, body }) {

@@ -43,8 +43,12 @@ export function open(title, view) {
 
 /** The row of buttons at a dialog's foot: to leave, and what it is for. */
 export function foot(dialog, ...actions) {
-  return h("div", { class: "foot", key: "foot" },
-    button(actions.length > 0 ? t("cancel") : t("close"), () => dialog.close(), { key: "leave" }), actions);
+  return h(
+    "div",
+    { class: "foot", key: "foot" },
+    button(actions.length > 0 ? t("cancel") : t("close"), () => dialog.close(), { key: "leave" }),
+    actions,
+  );
 }
 
 let notices = 0;
@@ -53,6 +57,13 @@ let notices = 0;
 export function notice(text) {
   notices += 1;
   const region = document.getElementById("notice");
-  render(region, h("div", { class: "notice", key: notices }, h("p", {}, text),
-    button("×", () => render(region), { kind: "plain", "aria-label": t("notice.dismiss") })));
+  render(
+    region,
+    h(
+      "div",
+      { class: "notice", key: notices },
+      h("p", {}, text),
+      button("×", () => render(region), { kind: "plain", "aria-label": t("notice.dismiss") }),
+    ),
+  );
 }

@@ -9,7 +9,16 @@ import { change, GivenUp } from "./token.js";
 
 /** Opens the form; fulfilled with true once letters were changed. */
 export async function edit(selection, exampleId) {
-  const state = { example: null, wrong: null, problem: null, faults: [], count: null, checked: null, changed: false, isBusy: false };
+  const state = {
+    example: null,
+    wrong: null,
+    problem: null,
+    faults: [],
+    count: null,
+    checked: null,
+    changed: false,
+    isBusy: false,
+  };
   const dialog = open(t("edit.title"), (dialog) => form(dialog, state, selection));
   if (exampleId) showExample(dialog, state, exampleId);
   return dialog.closed;
@@ -19,7 +28,9 @@ async function showExample(dialog, state, id) {
   try {
     const job = await get(`jobs/${encodeURIComponent(id)}`);
     const parts = ["path", "query", "body", "meta", "priority", "not_before", "not_after"];
-    const given = parts.filter((part) => job[part] !== null && job[part] !== undefined).map((part) => [part, job[part]]);
+    const given = parts
+      .filter((part) => job[part] !== null && job[part] !== undefined)
+      .map((part) => [part, job[part]]);
     state.example = { id, text: JSON.stringify(Object.fromEntries(given), null, 2) };
     dialog.update();
   } catch {
@@ -29,21 +40,42 @@ async function showExample(dialog, state, id) {
 
 function form(dialog, state, selection) {
   const isChecked = state.count !== null && state.count > 0 && state.faults.length === 0;
-  return h("form", { key: "form", onsubmit: (event) => submitted(event, dialog, state, selection) },
+  return h(
+    "form",
+    { key: "form", onsubmit: (event) => submitted(event, dialog, state, selection) },
     h("p", {}, t("edit.how")),
-    state.example ? h("details", { key: "example" }, h("summary", {}, t("edit.example", { id: state.example.id })),
-      h("pre", { tabindex: "0", "aria-label": t("edit.example", { id: state.example.id }) }, state.example.text)) : null,
+    state.example
+      ? h(
+          "details",
+          { key: "example" },
+          h("summary", {}, t("edit.example", { id: state.example.id })),
+          h("pre", { tabindex: "0", "aria-label": t("edit.example", { id: state.example.id }) }, state.example.text),
+        )
+      : null,
     h("label", { for: "patch" }, t("edit.patch")),
-    h("textarea", { id: "patch", rows: "8", spellcheck: "false", autofocus: true, required: true, initial: '{"body": {}}',
-      "aria-invalid": state.wrong ? "true" : null, "aria-describedby": "patch-said",
-      oninput: () => outdated(dialog, state) }),
+    h("textarea", {
+      id: "patch",
+      rows: "8",
+      spellcheck: "false",
+      autofocus: true,
+      required: true,
+      initial: '{"body": {}}',
+      "aria-invalid": state.wrong ? "true" : null,
+      "aria-describedby": "patch-said",
+      oninput: () => outdated(dialog, state),
+    }),
     h("div", { id: "patch-said", role: "alert" }, state.wrong ? h("p", { class: "wrong" }, state.wrong) : null),
-    h("div", { class: "check" }, h("input", { type: "checkbox", id: "edit-redrive", initial: true }),
-      h("label", { for: "edit-redrive" }, t("edit.redrive"))),
+    h(
+      "div",
+      { class: "check" },
+      h("input", { type: "checkbox", id: "edit-redrive", initial: true }),
+      h("label", { for: "edit-redrive" }, t("edit.redrive")),
+    ),
     h("div", { role: "status" }, said(state)),
     state.problem ? fault(state.problem) : null,
     state.faults.length > 0 ? faultList(state.faults) : null,
-    foot(dialog, h("button", { key: "go", class: isChecked ? "danger" : "primary" }, label(state, isChecked))));
+    foot(dialog, h("button", { key: "go", class: isChecked ? "danger" : "primary" }, label(state, isChecked))),
+  );
 }
 
 function said(state) {

@@ -14,7 +14,9 @@ function formatter(kind, options) {
 
 /** `12,345`. */
 export function number(value) {
-  return value === null || value === undefined ? "–" : formatter(Intl.NumberFormat, { maximumFractionDigits: 1 }).format(value);
+  return value === null || value === undefined
+    ? "–"
+    : formatter(Intl.NumberFormat, { maximumFractionDigits: 1 }).format(value);
 }
 
 /** `37 %`, rounded down: 100 % means all of it. */
@@ -24,13 +26,23 @@ export function percent(part, whole) {
 }
 
 function unit(value, name) {
-  return formatter(Intl.NumberFormat, { style: "unit", unit: name, unitDisplay: "narrow", maximumFractionDigits: 0 }).format(value);
+  return formatter(Intl.NumberFormat, {
+    style: "unit",
+    unit: name,
+    unitDisplay: "narrow",
+    maximumFractionDigits: 0,
+  }).format(value);
 }
 
 /** `2h 3m`: the two largest units. */
 export function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));
-  const units = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
+  const units = [
+    [86400, "day"],
+    [3600, "hour"],
+    [60, "minute"],
+    [1, "second"],
+  ];
   const first = units.findIndex(([size]) => whole >= size);
   if (first < 0) return unit(0, "second");
   const [size, name] = units[first];
@@ -58,13 +70,19 @@ export function instant(text, { exact = false } = {}) {
   const isToday = at.toDateString() === new Date().toDateString();
   const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
   const day = { year: "numeric", month: "2-digit", day: "2-digit" };
-  const options = exact ? { ...day, ...clock, fractionalSecondDigits: 3 } : isToday ? clock : { ...day, hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  const options = exact
+    ? { ...day, ...clock, fractionalSecondDigits: 3 }
+    : isToday
+      ? clock
+      : { ...day, hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
   return h("time", { datetime: text, title: utc(at) }, formatter(Intl.DateTimeFormat, options).format(at));
 }
 
 /** `14:03`. */
 export function clock(milliseconds) {
-  return formatter(Intl.DateTimeFormat, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(new Date(milliseconds));
+  return formatter(Intl.DateTimeFormat, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(
+    new Date(milliseconds),
+  );
 }
 
 /** `for 3 min`: how long ago `text` was at `now`. */

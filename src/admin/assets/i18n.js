@@ -52,11 +52,14 @@ export function t(key, values = {}) {
 /** As `t`, but values may be elements: a list of children. */
 export function rich(key, values = {}) {
   const text = TABLES[language][key] ?? key;
-  return text.split(/(\{[^}]*\})/).filter(Boolean).map((part) => {
-    if (!part.startsWith("{")) return part;
-    const [name, one, other] = part.slice(1, -1).split("|");
-    const value = values[name];
-    if (other !== undefined) return new Intl.PluralRules(tag()).select(value) === "one" ? one : other;
-    return typeof value === "number" ? new Intl.NumberFormat(tag()).format(value) : (value ?? "");
-  });
+  return text
+    .split(/(\{[^}]*\})/)
+    .filter(Boolean)
+    .map((part) => {
+      if (!part.startsWith("{")) return part;
+      const [name, one, other] = part.slice(1, -1).split("|");
+      const value = values[name];
+      if (other !== undefined) return new Intl.PluralRules(tag()).select(value) === "one" ? one : other;
+      return typeof value === "number" ? new Intl.NumberFormat(tag()).format(value) : (value ?? "");
+    });
 }

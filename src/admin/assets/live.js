@@ -43,7 +43,9 @@ export class Follower {
 
   /** Since when nothing answers, in ms; null while something does. */
   lostSince() {
-    const failed = [...this.sources.values()].some((source) => source.problem?.status === 0 && source.endedAt >= this.answeredAt);
+    const failed = [...this.sources.values()].some(
+      (source) => source.problem?.status === 0 && source.endedAt >= this.answeredAt,
+    );
     return failed ? this.answeredAt : null;
   }
 

@@ -17,8 +17,18 @@ import { href, route } from "./route.js";
 import { askForToken, forgetToken, knowSession, whenTokenChanges } from "./token.js";
 
 const PAGES = { "": overview, batches, jobs, dead, held };
-const MENU = [["", "overview.title"], ["batches", "batches.title"], ["jobs", "jobs.title"], ["dead", "dead.title"], ["held", "held.title"]];
-const missing = { title: () => t("missing.title"), sources: () => ({}), view: () => [heading(t("missing.title")), nothing(t("missing.text"))] };
+const MENU = [
+  ["", "overview.title"],
+  ["batches", "batches.title"],
+  ["jobs", "jobs.title"],
+  ["dead", "dead.title"],
+  ["held", "held.title"],
+];
+const missing = {
+  title: () => t("missing.title"),
+  sources: () => ({}),
+  view: () => [heading(t("missing.title")), nothing(t("missing.text"))],
+};
 
 const live = new Follower(() => draw());
 const place = { route: route(), page: null };
@@ -53,7 +63,8 @@ function moved() {
 // The server's clock, so that a reader's wrong one does not spoil "in 3 s".
 function now() {
   const overview = live.data("overview");
-  if (overview && overview !== place.overview) Object.assign(place, { overview, ahead_ms: Date.parse(overview.now) - Date.now() });
+  if (overview && overview !== place.overview)
+    Object.assign(place, { overview, ahead_ms: Date.parse(overview.now) - Date.now() });
   return new Date(Date.now() + (place.ahead_ms || 0)).toISOString();
 }
 
@@ -76,7 +87,10 @@ function drawNow() {
   render(document.getElementById("banner"), banner());
   const content = place.page.view({ live, route: place.route, now: now(), redraw: draw });
   // A page's elements are its own: another page starts from nothing.
-  render(document.getElementById("main"), h("div", { key: `${place.route.page}/${place.route.id ?? ""}`, class: "page" }, content));
+  render(
+    document.getElementById("main"),
+    h("div", { key: `${place.route.page}/${place.route.id ?? ""}`, class: "page" }, content),
+  );
   askIfNeeded(session);
 }
 
@@ -89,8 +103,20 @@ function askIfNeeded(session) {
 
 function header(session) {
   const totals = live.data("overview")?.totals ?? {};
-  const links = MENU.map(([page, title]) => h("li", { key: page }, h("a", { href: href(page), "aria-current": isOpen(page) ? "page" : null }, t(title),
-    (page === "dead" || page === "held") && totals[page] > 0 ? h("span", { class: "badge" }, number(totals[page])) : null)));
+  const links = MENU.map(([page, title]) =>
+    h(
+      "li",
+      { key: page },
+      h(
+        "a",
+        { href: href(page), "aria-current": isOpen(page) ? "page" : null },
+        t(title),
+        (page === "dead" || page === "held") && totals[page] > 0
+          ? h("span", { class: "badge" }, number(totals[page]))
+          : null,
+      ),
+    ),
+  );
   return [
     h("a", { class: "brand", key: "brand", href: href("") }, "Paceline"),
     reach(),
@@ -105,7 +131,12 @@ function isOpen(page) {
 
 function reach() {
   const isLost = live.lostSince() !== null;
-  return h("span", { class: isLost ? "reach lost" : "reach", key: "reach" }, h("span", { "aria-hidden": "true" }, isLost ? "✕ " : "● "), t(isLost ? "reach.lost" : "reach.live"));
+  return h(
+    "span",
+    { class: isLost ? "reach lost" : "reach", key: "reach" },
+    h("span", { "aria-hidden": "true" }, isLost ? "✕ " : "● "),
+    t(isLost ? "reach.lost" : "reach.live"),
+  );
 }
 
 function languages() {
@@ -114,8 +145,12 @@ function languages() {
     place.page = pageOf(place.route);
     draw();
   };
-  return h("select", { key: "language", id: "language", "aria-label": "Language · 语言", initial: current(), onchange: change },
-    h("option", { value: "en", lang: "en" }, "English"), h("option", { value: "zh", lang: "zh-CN" }, "中文"));
+  return h(
+    "select",
+    { key: "language", id: "language", "aria-label": "Language · 语言", initial: current(), onchange: change },
+    h("option", { value: "en", lang: "en" }, "English"),
+    h("option", { value: "zh", lang: "zh-CN" }, "中文"),
+  );
 }
 
 function themes() {
@@ -129,8 +164,17 @@ function themes() {
       // Not remembered then.
     }
   };
-  return h("select", { key: "theme", id: "theme", "aria-label": t("theme"), initial: document.documentElement.dataset.theme ?? "system", onchange: change },
-    ["system", "light", "dark"].map((theme) => h("option", { value: theme }, t(`theme.${theme}`))));
+  return h(
+    "select",
+    {
+      key: "theme",
+      id: "theme",
+      "aria-label": t("theme"),
+      initial: document.documentElement.dataset.theme ?? "system",
+      onchange: change,
+    },
+    ["system", "light", "dark"].map((theme) => h("option", { value: theme }, t(`theme.${theme}`))),
+  );
 }
 
 function tokenButton(session) {
@@ -143,13 +187,26 @@ function banner() {
   const since = live.lostSince();
   if (since !== null) {
     // The seconds are for the eye alone: read aloud every two seconds they would drown everything else.
-    return h("div", { class: "lost", key: "lost" }, h("p", { role: "alert" }, t("banner.lost")),
-      h("p", { "aria-hidden": "true", class: "for" }, t("banner.for", { duration: duration((Date.now() - since) / 1000) })));
+    return h(
+      "div",
+      { class: "lost", key: "lost" },
+      h("p", { role: "alert" }, t("banner.lost")),
+      h(
+        "p",
+        { "aria-hidden": "true", class: "for" },
+        t("banner.for", { duration: duration((Date.now() - since) / 1000) }),
+      ),
+    );
   }
   const complaint = live.complaint();
   if (!complaint) return null;
   if (complaint.status !== 401) return h("div", { key: "complaint", class: "lost" }, fault(complaint));
-  return h("div", { key: "locked", class: "lost" }, h("p", {}, t(token() ? "token.wrong" : "banner.locked")), button(t("token.enter"), () => askForToken()));
+  return h(
+    "div",
+    { key: "locked", class: "lost" },
+    h("p", {}, t(token() ? "token.wrong" : "banner.locked")),
+    button(t("token.enter"), () => askForToken()),
+  );
 }
 
 document.getElementById("skip").addEventListener("click", (event) => {

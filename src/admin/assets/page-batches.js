@@ -2,13 +2,12 @@
 
 import { cancelJobs } from "./actions.js";
 import { address } from "./api.js";
+import { batchLink, heldBack, left, progress } from "./batch-parts.js";
 import { h } from "./dom.js";
 import { instant, number } from "./format.js";
 import { t } from "./i18n.js";
-import { heldBack, left, progress } from "./page-overview.js";
 import { pager } from "./pager.js";
 import { button, heading, name, nothing, table, waiting } from "./parts.js";
-import { href } from "./route.js";
 
 export const batches = {
   title: () => t("batches.title"),
@@ -19,16 +18,25 @@ export const batches = {
   view({ live, route, now }) {
     const data = live.data("batches");
     if (!data) return [heading(t("batches.title")), waiting(live, "batches")];
-    if (data.batches.length === 0) return [heading(t("batches.title")), nothing(t("batches.nothing")), pager(route, data)];
+    if (data.batches.length === 0)
+      return [heading(t("batches.title")), nothing(t("batches.nothing")), pager(route, data)];
     const forecast = new Map((live.data("forecast")?.batches ?? []).map((batch) => [batch.batch, batch]));
     const rows = data.batches;
-    return [heading(t("batches.title")), table({ label: t("batches.title"), columns: columns(forecast, now), rows, keyOf: (row) => row.batch }), pager(route, data)];
+    return [
+      heading(t("batches.title")),
+      table({ label: t("batches.title"), columns: columns(forecast, now), rows, keyOf: (row) => row.batch }),
+      pager(route, data),
+    ];
   },
 };
 
 function columns(forecast, now) {
   return [
-    { label: t("batch"), look: "head", cell: (row) => h("a", { href: href("jobs", { batch: row.batch }) }, row.batch ? name(row.batch) : t("batch.none")) },
+    {
+      label: t("batch"),
+      look: "head",
+      cell: (row) => batchLink(row.batch),
+    },
     { label: t("jobs.title"), look: "number", cell: (row) => number(row.total) },
     { label: t("batches.progress"), look: "wide", cell: progress },
     { label: t("batches.finish"), cell: (row) => left(row, forecast.get(row.batch), now) },

@@ -24,23 +24,62 @@ export const held = {
     const top = [heading(t("held.title")), h("p", { class: "lead" }, t("held.lead")), filters(route, FIELDS)];
     if (!data) return [top, waiting(live, "held")];
     if (data.jobs.length === 0) return [top, nothing(t("held.none")), pager(route, data)];
-    return [top, h("ul", { class: "groups", key: "groups" }, data.jobs.map((job) => card(job, live))), pager(route, data)];
+    return [
+      top,
+      h(
+        "ul",
+        { class: "groups", key: "groups" },
+        data.jobs.map((job) => card(job, live)),
+      ),
+      pager(route, data),
+    ];
   },
 };
 
 function card(job, live) {
   const { detail, candidates = [], last_attempt: last } = job.evidence ?? {};
   const settle = () => resolve(job, { canLookUp: canLookUp(live, job.method) });
-  return h("li", { class: "group", key: job.id },
-    h("div", { class: "line" }, h("h2", { tabindex: "-1" }, h("a", { href: jobHref(job.id) }, name(job.id))),
-      button(t("resolve.button"), settle, { kind: "primary", "aria-label": `${t("resolve.button")}: ${job.id}` })),
-    h("p", { class: "owner" }, name(job.method), " · ", owner(job), job.batch ? [" · ", h("a", { href: href("jobs", { batch: job.batch }) }, name(job.batch))] : null),
-    detail ?? job.detail ? h("p", { dir: "auto" }, detail ?? job.detail) : null,
-    candidates.length > 0 ? h("p", {}, t("resolve.found"), " ", candidates.map((key) => [h("code", { key }, name(key)), " "])) : null,
-    last ? facts([
-      [t("held.last"), [last.purpose, " · ", instant(last.sent_at)]],
-      [t("attempt.outcome"), [last.outcome ?? t("attempt.in_flight"), last.http_status ? ` · HTTP ${last.http_status}` : null, last.code !== null && last.code !== undefined ? ` · ${last.code}` : null]],
-      [t("job.detail"), last.detail],
-      ["log id", last.log_id ? h("code", {}, name(last.log_id)) : null],
-    ]) : null);
+  return h(
+    "li",
+    { class: "group", key: job.id },
+    h(
+      "div",
+      { class: "line" },
+      h("h2", { tabindex: "-1" }, h("a", { href: jobHref(job.id) }, name(job.id))),
+      button(t("resolve.button"), settle, { kind: "primary", "aria-label": `${t("resolve.button")}: ${job.id}` }),
+    ),
+    h(
+      "p",
+      { class: "owner" },
+      name(job.method),
+      " · ",
+      owner(job),
+      job.batch ? [" · ", h("a", { href: href("jobs", { batch: job.batch }) }, name(job.batch))] : null,
+    ),
+    (detail ?? job.detail) ? h("p", { dir: "auto" }, detail ?? job.detail) : null,
+    candidates.length > 0
+      ? h(
+          "p",
+          {},
+          t("resolve.found"),
+          " ",
+          candidates.map((key) => [h("code", { key }, name(key)), " "]),
+        )
+      : null,
+    last
+      ? facts([
+          [t("held.last"), [last.purpose, " · ", instant(last.sent_at)]],
+          [
+            t("attempt.outcome"),
+            [
+              last.outcome ?? t("attempt.in_flight"),
+              last.http_status ? ` · HTTP ${last.http_status}` : null,
+              last.code !== null && last.code !== undefined ? ` · ${last.code}` : null,
+            ],
+          ],
+          [t("job.detail"), last.detail],
+          ["log id", last.log_id ? h("code", {}, name(last.log_id)) : null],
+        ])
+      : null,
+  );
 }

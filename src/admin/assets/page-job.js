@@ -17,9 +17,14 @@ export const job = {
     const data = live.data("job");
     const title = heading([t("job"), " ", name(route.id)]);
     if (!data) return [title, waiting(live, "job")];
-    return [title,
+    return [
+      title,
       h("div", { class: "actions", key: "actions" }, chip(data.state), buttons(data, live)),
-      why(data), fields(data), documents(data), history(data)];
+      why(data),
+      fields(data),
+      documents(data),
+      history(data),
+    ];
   },
 };
 
@@ -32,7 +37,16 @@ export function canLookUp(live, method) {
 function buttons(data, live) {
   const one = { id: data.id };
   const which = h("p", {}, t("job"), " ", h("strong", {}, name(data.id)));
-  if (data.state === "held") return button(t("resolve.button"), () => resolve({ ...data, evidence: data.evidence ?? { detail: data.detail } }, { canLookUp: canLookUp(live, data.method) }), { kind: "primary" });
+  if (data.state === "held")
+    return button(
+      t("resolve.button"),
+      () =>
+        resolve(
+          { ...data, evidence: data.evidence ?? { detail: data.detail } },
+          { canLookUp: canLookUp(live, data.method) },
+        ),
+      { kind: "primary" },
+    );
   if (data.state === "queued") return button(t("cancel.button"), () => cancelJobs(one, which));
   if (data.state !== "dead") return null;
   return [
@@ -43,19 +57,35 @@ function buttons(data, live) {
 }
 
 function why({ why: said, detail, cure, reason, code, log_id }) {
-  const lines = (said?.facts ?? []).map((fact) => h("li", {}, typeof fact === "string" ? fact : Object.entries(fact).map(([key, value]) => `${key}: ${plain(value)}`).join(" · ")));
+  const lines = (said?.facts ?? []).map((fact) =>
+    h(
+      "li",
+      {},
+      typeof fact === "string"
+        ? fact
+        : Object.entries(fact)
+            .map(([key, value]) => `${key}: ${plain(value)}`)
+            .join(" · "),
+    ),
+  );
   if (!said?.text && !reason && !detail && !cure) return null;
-  return h("section", { key: "why", class: "why", "aria-labelledby": "section-why" },
+  return h(
+    "section",
+    { key: "why", class: "why", "aria-labelledby": "section-why" },
     h("h2", { id: "section-why" }, t("job.why")),
     said?.text ? h("p", {}, said.text) : null,
     lines.length > 0 ? h("ul", {}, lines) : null,
     facts([
-      [t("job.reason"), reason ? [reasonName(reason), reasonName(reason) === reason ? null : [" ", h("code", {}, reason)]] : null],
+      [
+        t("job.reason"),
+        reason ? [reasonName(reason), reasonName(reason) === reason ? null : [" ", h("code", {}, reason)]] : null,
+      ],
       [t("job.code"), code === null || code === undefined ? null : h("code", {}, code)],
       [t("job.detail"), detail && detail !== said?.text ? h("span", { dir: "auto" }, detail) : null],
       [t("cure"), cure],
       ["log id", log_id ? h("code", {}, name(log_id)) : null],
-    ]));
+    ]),
+  );
 }
 
 function plain(value) {
@@ -64,28 +94,46 @@ function plain(value) {
 
 function fields(data) {
   const exact = (text) => (text ? instant(text, { exact: true }) : null);
-  return h("section", { key: "fields", "aria-labelledby": "section-fields" }, h("h2", { id: "section-fields" }, t("job.fields")), facts([
-    [t("job.method"), name(data.method)],
-    [t("job.app"), name(data.app)],
-    [t("job.tenant"), data.tenant ? name(data.tenant) : null],
-    [t("batch"), data.batch ? h("a", { href: href("jobs", { batch: data.batch }) }, name(data.batch)) : null],
-    [t("job.key"), data.key ? h("code", {}, name(data.key)) : null],
-    [t("job.priority"), number(data.priority)],
-    [t("job.attempts"), number(data.attempts)],
-    [t("job.created_at"), exact(data.created_at)],
-    [t("job.not_before"), exact(data.not_before)],
-    [t("job.not_after"), exact(data.not_after)],
-    [t("job.edited_at"), exact(data.edited_at)],
-    [t("job.ended_at"), exact(data.ended_at)],
-    [t("job.place"), data.place ? name(data.place) : null],
-  ]));
+  return h(
+    "section",
+    { key: "fields", "aria-labelledby": "section-fields" },
+    h("h2", { id: "section-fields" }, t("job.fields")),
+    facts([
+      [t("job.method"), name(data.method)],
+      [t("job.app"), name(data.app)],
+      [t("job.tenant"), data.tenant ? name(data.tenant) : null],
+      [t("batch"), data.batch ? h("a", { href: href("jobs", { batch: data.batch }) }, name(data.batch)) : null],
+      [t("job.key"), data.key ? h("code", {}, name(data.key)) : null],
+      [t("job.priority"), number(data.priority)],
+      [t("job.attempts"), number(data.attempts)],
+      [t("job.created_at"), exact(data.created_at)],
+      [t("job.not_before"), exact(data.not_before)],
+      [t("job.not_after"), exact(data.not_after)],
+      [t("job.edited_at"), exact(data.edited_at)],
+      [t("job.ended_at"), exact(data.ended_at)],
+      [t("job.place"), data.place ? name(data.place) : null],
+    ]),
+  );
 }
 
 function documents(data) {
-  const given = ["path", "query", "body", "meta", "result"].filter((part) => data[part] !== null && data[part] !== undefined && JSON.stringify(data[part]) !== "{}");
+  const given = ["path", "query", "body", "meta", "result"].filter(
+    (part) => data[part] !== null && data[part] !== undefined && JSON.stringify(data[part]) !== "{}",
+  );
   if (given.length === 0) return null;
-  return h("section", { key: "documents", "aria-labelledby": "section-documents" }, h("h2", { id: "section-documents" }, t("job.content")),
-    given.map((part) => h("div", { key: part }, h("h3", {}, t(`job.${part}`)), h("pre", { tabindex: "0", role: "group", "aria-label": t(`job.${part}`) }, JSON.stringify(data[part], null, 2)))));
+  return h(
+    "section",
+    { key: "documents", "aria-labelledby": "section-documents" },
+    h("h2", { id: "section-documents" }, t("job.content")),
+    given.map((part) =>
+      h(
+        "div",
+        { key: part },
+        h("h3", {}, t(`job.${part}`)),
+        h("pre", { tabindex: "0", role: "group", "aria-label": t(`job.${part}`) }, JSON.stringify(data[part], null, 2)),
+      ),
+    ),
+  );
 }
 
 function history({ history: attempts }) {
@@ -97,11 +145,22 @@ function history({ history: attempts }) {
     { label: t("attempt.outcome"), cell: (row) => row.outcome ?? "–" },
     { label: "HTTP", look: "number", cell: (row) => row.http_status ?? "–" },
     { label: t("job.code"), look: "number", cell: (row) => row.code ?? "–" },
-    { label: t("job.detail"), look: "wide", cell: (row) => [h("span", { dir: "auto" }, row.detail ?? "–"), row.log_id ? h("span", { class: "hint" }, " log id ", name(row.log_id)) : null] },
+    {
+      label: t("job.detail"),
+      look: "wide",
+      cell: (row) => [
+        h("span", { dir: "auto" }, row.detail ?? "–"),
+        row.log_id ? h("span", { class: "hint" }, " log id ", name(row.log_id)) : null,
+      ],
+    },
   ];
   const list = table({ label: t("job.history"), columns, rows, keyOf: (row) => row.sent_at + row.purpose });
-  return h("section", { key: "history", "aria-labelledby": "section-history" }, h("h2", { id: "section-history" }, t("job.history")),
-    rows.length === 0 ? nothing(t("job.no_calls")) : list);
+  return h(
+    "section",
+    { key: "history", "aria-labelledby": "section-history" },
+    h("h2", { id: "section-history" }, t("job.history")),
+    rows.length === 0 ? nothing(t("job.no_calls")) : list,
+  );
 }
 
 function took({ sent_at, ended_at }) {

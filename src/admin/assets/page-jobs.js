@@ -20,7 +20,11 @@ export const jobs = {
     const top = [heading(t("jobs.title"), cancelSelected(route)), filters(route, FIELDS)];
     if (!data) return [top, waiting(live, "jobs")];
     if (data.jobs.length === 0) return [top, nothing(t("jobs.none")), pager(route, data)];
-    return [top, table({ label: t("jobs.title"), columns: columns(), rows: data.jobs, keyOf: (job) => job.id }), pager(route, data)];
+    return [
+      top,
+      table({ label: t("jobs.title"), columns: columns(), rows: data.jobs, keyOf: (job) => job.id }),
+      pager(route, data),
+    ];
   },
 };
 
@@ -28,8 +32,15 @@ function columns() {
   return [
     { label: t("job.id"), look: "head", cell: (job) => h("a", { href: jobHref(job.id) }, name(job.id)) },
     { label: t("job.state"), cell: (job) => chip(job.state) },
-    { label: t("job.method"), cell: (job) => [h("span", { class: "method" }, name(job.method)), " ", h("span", { class: "owner" }, owner(job))] },
-    { label: t("batch"), look: "name", cell: (job) => (job.batch ? h("a", { href: href("jobs", { batch: job.batch }) }, name(job.batch)) : "–") },
+    {
+      label: t("job.method"),
+      cell: (job) => [h("span", { class: "method" }, name(job.method)), " ", h("span", { class: "owner" }, owner(job))],
+    },
+    {
+      label: t("batch"),
+      look: "name",
+      cell: (job) => (job.batch ? h("a", { href: href("jobs", { batch: job.batch }) }, name(job.batch)) : "–"),
+    },
     { label: t("job.attempts"), look: "number", cell: (job) => number(job.attempts) },
     { label: t("job.created_at"), cell: (job) => instant(job.created_at) },
     { label: t("job.ended_at"), cell: (job) => instant(job.ended_at) },
@@ -41,13 +52,18 @@ function columns() {
 export function ending(job) {
   if (job.key) return h("code", {}, name(job.key));
   if (!job.reason && !job.detail) return "–";
-  return [job.reason ? reasonName(job.reason) : null, job.code !== null && job.code !== undefined ? [" ", h("code", {}, job.code)] : null,
-    job.detail ? h("span", { class: "hint" }, " ", job.detail) : null];
+  return [
+    job.reason ? reasonName(job.reason) : null,
+    job.code !== null && job.code !== undefined ? [" ", h("code", {}, job.code)] : null,
+    job.detail ? h("span", { class: "hint" }, " ", job.detail) : null,
+  ];
 }
 
 function cancelSelected({ parameters }) {
   const chosen = selection(parameters);
   if (Object.keys(chosen).length === 0 || parameters.prefix || (chosen.state && chosen.state !== "queued")) return null;
-  const words = Object.entries(chosen).map(([field, value]) => `${t(`filter.${field}`)}: ${value}`).join(" · ");
+  const words = Object.entries(chosen)
+    .map(([field, value]) => `${t(`filter.${field}`)}: ${value}`)
+    .join(" · ");
   return button(t("cancel.selected"), () => cancelJobs(chosen, h("p", {}, words)), { key: "cancel" });
 }

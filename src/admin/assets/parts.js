@@ -33,7 +33,11 @@ export function reasonName(reason) {
 export function name(text) {
   if (text === null || text === undefined || text === "") return "–";
   const parts = String(text).split(/(?<=[._/:-])/);
-  return h("bdi", {}, parts.flatMap((part, index) => (index === 0 ? [part] : [h("wbr"), part])));
+  return h(
+    "bdi",
+    {},
+    parts.flatMap((part, index) => (index === 0 ? [part] : [h("wbr"), part])),
+  );
 }
 
 /** `app`, or `app / tenant`. */
@@ -51,7 +55,11 @@ export function deciding(value, { method = null } = {}) {
   if (!value) return "–";
   if (typeof value === "string") return name(value);
   const where = value.scope && value.owner ? `${value.scope} ${value.owner}` : null;
-  return h("span", { title: where }, name([value.window, value.method === method ? null : value.method].filter(Boolean).join(" · ")));
+  return h(
+    "span",
+    { title: where },
+    name([value.window, value.method === method ? null : value.method].filter(Boolean).join(" · ")),
+  );
 }
 
 /** A button. */
@@ -64,11 +72,22 @@ export function button(label, onclick, { kind = "", ...more } = {}) {
  * words how it is set: `head`, `number`, `count` (three abreast in a card), `wide`, `short`, `name`.
  */
 export function table({ label, columns, rows, keyOf }) {
-  const heads = columns.map(({ label, look = "" }) => h("th", { role: "columnheader", scope: "col", class: look.includes("number") ? "number" : null }, label));
-  const lines = rows.map((row) => h("tr", { role: "row", key: keyOf(row) }, columns.map((column) => cell(column, row))));
-  return h("table", { role: "table", "aria-label": label, class: "cards" },
+  const heads = columns.map(({ label, look = "" }) =>
+    h("th", { role: "columnheader", scope: "col", class: look.includes("number") ? "number" : null }, label),
+  );
+  const lines = rows.map((row) =>
+    h(
+      "tr",
+      { role: "row", key: keyOf(row) },
+      columns.map((column) => cell(column, row)),
+    ),
+  );
+  return h(
+    "table",
+    { role: "table", "aria-label": label, class: "cards" },
     h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads)),
-    h("tbody", { role: "rowgroup" }, lines));
+    h("tbody", { role: "rowgroup" }, lines),
+  );
 }
 
 function cell({ label, cell, look = "" }, row) {
@@ -76,20 +95,30 @@ function cell({ label, cell, look = "" }, row) {
   // In a card an empty cell is not worth its line.
   const attributes = { "data-label": label, class: given === "–" ? `${look} empty` : look || null };
   const content = h("span", { class: "content" }, given);
-  return look === "head" ? h("th", { role: "rowheader", scope: "row", ...attributes }, content) : h("td", { role: "cell", ...attributes }, content);
+  return look === "head"
+    ? h("th", { role: "rowheader", scope: "row", ...attributes }, content)
+    : h("td", { role: "cell", ...attributes }, content);
 }
 
 /** Names with their values. Empty ones are left out. */
 export function facts(pairs) {
   const given = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return h("dl", { class: "facts" }, given.map(([label, value]) => h("div", { key: label }, h("dt", {}, label), h("dd", {}, value))));
+  return h(
+    "dl",
+    { class: "facts" },
+    given.map(([label, value]) => h("div", { key: label }, h("dt", {}, label), h("dd", {}, value))),
+  );
 }
 
 /** A number that leads to what it counts; a plain 0 leads nowhere. */
 export function countLink(count, state, selection, label) {
   if (!count) return h("span", { class: "zero" }, number(count ?? 0));
   const target = state === "dead" || state === "held" ? href(state, selection) : href("jobs", { ...selection, state });
-  return h("a", { href: target, "aria-label": label ? `${number(count)} ${stateName(state)}: ${label}` : null }, number(count));
+  return h(
+    "a",
+    { href: target, "aria-label": label ? `${number(count)} ${stateName(state)}: ${label}` : null },
+    number(count),
+  );
 }
 
 /** How a number of jobs stands, as one bar. */
@@ -99,12 +128,19 @@ export function bar(counts, label) {
   let at = 0;
   const rects = order.map((state) => {
     const width = total > 0 ? ((counts[state] ?? 0) / total) * 100 : 0;
-    const rect = width > 0 ? h("rect", { key: state, class: `fill ${state}`, x: at.toFixed(3), y: 0, width: width.toFixed(3), height: 8 }) : null;
+    const rect =
+      width > 0
+        ? h("rect", { key: state, class: `fill ${state}`, x: at.toFixed(3), y: 0, width: width.toFixed(3), height: 8 })
+        : null;
     at += width;
     return rect;
   });
-  return h("svg", { class: "bar", viewBox: "0 0 100 8", preserveAspectRatio: "none", role: "img", "aria-label": label },
-    h("rect", { key: "all", class: "ground", x: 0, y: 0, width: 100, height: 8 }), rects);
+  return h(
+    "svg",
+    { class: "bar", viewBox: "0 0 100 8", preserveAspectRatio: "none", role: "img", "aria-label": label },
+    h("rect", { key: "all", class: "ground", x: 0, y: 0, width: 100, height: 8 }),
+    rects,
+  );
 }
 
 /** Says that nothing is there, or that it is still being asked for. */
@@ -115,10 +151,13 @@ export function nothing(text) {
 /** The server's own words on what went wrong, and what to do. */
 export function fault(problem) {
   const words = problem.status === 0 ? t("problem.unreachable") : problem.message || t("problem.unknown");
-  return h("div", { class: "fault", role: "alert" },
+  return h(
+    "div",
+    { class: "fault", role: "alert" },
     h("p", {}, h("strong", {}, words)),
     problem.cure ? h("p", {}, problem.cure) : null,
-    problem.faults?.length ? faultList(problem.faults) : null);
+    problem.faults?.length ? faultList(problem.faults) : null,
+  );
 }
 
 /** Faults by field or by job. */
@@ -126,7 +165,11 @@ export function faultList(faults) {
   const shown = faults.slice(0, 20);
   const place = (fault) => [fault.id, fault.field].filter(Boolean).join(": ");
   return [
-    h("ul", { class: "faults" }, shown.map((fault) => h("li", {}, h("code", {}, name(place(fault))), " ", fault.error ?? fault.reason ?? ""))),
+    h(
+      "ul",
+      { class: "faults" },
+      shown.map((fault) => h("li", {}, h("code", {}, name(place(fault))), " ", fault.error ?? fault.reason ?? "")),
+    ),
     faults.length > shown.length ? h("p", {}, t("list.more", { count: faults.length - shown.length })) : null,
   ];
 }
@@ -134,10 +177,26 @@ export function faultList(faults) {
 /** What a page shows before its first answer. */
 export function waiting(live, source) {
   const problem = live.problem(source);
+  if (problem?.status === 401) return null;
   return problem ? fault(problem) : nothing(t("loading"));
 }
 
 /** A page's heading; it takes the focus when the page is opened. */
 export function heading(text, ...more) {
   return h("div", { class: "heading", key: "heading" }, h("h1", { tabindex: "-1" }, text), more);
+}
+
+/** A section under a heading of its own. */
+export function section(key, title, ...content) {
+  return h(
+    "section",
+    { key, "aria-labelledby": `section-${key}` },
+    h("h2", { id: `section-${key}`, tabindex: "-1" }, title),
+    content,
+  );
+}
+
+/** The button that shows more of a list. */
+export function showMore(count, onclick) {
+  return count > 0 ? button(t("list.show_more", { count }), onclick, { key: "more" }) : null;
 }

@@ -6,7 +6,11 @@ import { address } from "./api.js";
 export function route() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?", 2);
   const [page, ...rest] = path.split("/");
-  return { page, id: rest.length > 0 ? decoded(rest.join("/")) : null, parameters: Object.fromEntries(new URLSearchParams(query ?? "")) };
+  return {
+    page,
+    id: rest.length > 0 ? decoded(rest.join("/")) : null,
+    parameters: Object.fromEntries(new URLSearchParams(query ?? "")),
+  };
 }
 
 function decoded(text) {

@@ -39,19 +39,38 @@ async function ask(isWrong) {
 }
 
 function entry(dialog, state) {
-  return h("form", { key: "form", onsubmit: (event) => tried(event, dialog, state) },
+  return h(
+    "form",
+    { key: "form", onsubmit: (event) => tried(event, dialog, state) },
     h("p", {}, t("token.why")),
     h("label", { for: "token" }, t("token.label")),
-    h("input", { id: "token", type: "password", autocomplete: "off", required: true, autofocus: true, spellcheck: "false",
-      "aria-invalid": state.isWrong ? "true" : null, "aria-describedby": state.isWrong ? "token-wrong" : null }),
-    h("div", { role: "alert", key: "said" }, state.isWrong ? h("p", { class: "wrong", id: "token-wrong" }, t("token.wrong")) : null),
+    h("input", {
+      id: "token",
+      type: "password",
+      autocomplete: "off",
+      required: true,
+      autofocus: true,
+      spellcheck: "false",
+      "aria-invalid": state.isWrong ? "true" : null,
+      "aria-describedby": state.isWrong ? "token-wrong" : null,
+    }),
+    h(
+      "div",
+      { role: "alert", key: "said" },
+      state.isWrong ? h("p", { class: "wrong", id: "token-wrong" }, t("token.wrong")) : null,
+    ),
     state.problem ? fault(state.problem) : null,
     h("p", { class: "hint" }, t("token.kept")),
-    foot(dialog, h("button", { class: "primary", key: "go" }, state.isBusy ? t("token.trying") : t("token.use"))));
+    foot(dialog, h("button", { class: "primary", key: "go" }, state.isBusy ? t("token.trying") : t("token.use"))),
+  );
 }
 
 function switchedOff(dialog) {
-  return [nothing(t("token.off")), h("pre", { tabindex: "0", "aria-label": t("token.example") }, '[admin]\ntoken = { env = "PACELINE_ADMIN_TOKEN" }'), foot(dialog)];
+  return [
+    nothing(t("token.off")),
+    h("pre", { tabindex: "0", "aria-label": t("token.example") }, '[admin]\ntoken = { env = "PACELINE_ADMIN_TOKEN" }'),
+    foot(dialog),
+  ];
 }
 
 async function tried(event, dialog, state) {
