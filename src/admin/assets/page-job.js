@@ -82,7 +82,7 @@ function why({ why: said, detail, cure, reason, code, log_id }) {
       ],
       [t("job.code"), code === null || code === undefined ? null : h("code", {}, code)],
       [t("job.detail"), detail && detail !== said?.text ? h("span", { dir: "auto" }, detail) : null],
-      [t("cure"), cure],
+      [t("job.cure"), cure],
       ["log id", log_id ? h("code", {}, name(log_id)) : null],
     ]),
   );

@@ -161,6 +161,7 @@ export default {
   "job.reason": "Reason",
   "job.code": "Code",
   "job.detail": "Detail",
+  "job.cure": "What to do",
   "job.fields": "Fields",
   "job.content": "Content",
   "job.path": "Path",

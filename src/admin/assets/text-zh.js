@@ -161,6 +161,7 @@ export default {
   "job.reason": "原因",
   "job.code": "错误码",
   "job.detail": "详情",
+  "job.cure": "处理办法",
   "job.fields": "字段",
   "job.content": "内容",
   "job.path": "路径",
