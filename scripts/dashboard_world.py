@@ -136,7 +136,7 @@ class Visitor:
         self.settled()
 
     def settled(self):
-        self.page.wait_for_function("document.querySelector('#main h1') && !document.querySelector('#main').textContent.match(/Asking the worker|正在询问/)")
+        self.page.wait_for_function("() => document.querySelector('#main h1') && !document.querySelector('#main').textContent.match(/Asking the worker|正在询问/)")
 
     def text(self, selector):
         return self.page.locator(selector).inner_text()
@@ -176,7 +176,7 @@ class Visitor:
         check(not beyond, f"{where}: wider than the screen: {beyond}")
 
     def check_axe(self, where, axe=Axe()):
-        found = axe.run(self.page).response["violations"]
+        found = axe.run(self.page, options={"resultTypes": ["violations"]}).response["violations"]
         told = [f"{fault['id']} ({fault['help']}) at {fault['nodes'][0]['target']}" for fault in found]
         check(not told, f"{where}: {'; '.join(told)}")
 
