@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The dashboard in a real browser, over a real worker and the simulator.
 
-    scripts/e2e_dashboard.py --binary target/debug/paceline --browser /usr/bin/chromium [--pictures DIR]
+    scripts/e2e_dashboard.py --binary target/debug/paceline --browser /usr/bin/chromium
 
 Holds if progress moves without reloading and disturbs nobody who types, dead letters are redriven, edited and dropped
 and held jobs resolved as the simulator's books then say, wrong tokens and foreign origins get nowhere, the keyboard is
@@ -11,7 +11,6 @@ scripts/browser-packages.txt.
 
 import argparse
 import json
-import pathlib
 import sys
 import tempfile
 import time
@@ -279,14 +278,6 @@ def the_page_is_guarded(_, world):
         check(reply.headers.get("X-Content-Type-Options") == "nosniff", "types may be guessed")
 
 
-def take_pictures(browser, world, folder):
-    for name, locale, theme, route, width in [("overview", "en-GB", "light", "", 1280), ("dead", "en-GB", "light", "dead", 1280), ("phone", "en-GB", "dark", "", 360),
-                                              ("overview-zh", "zh-CN", "light", "", 1280), ("dead-zh", "zh-CN", "light", "dead", 1280), ("phone-zh", "zh-CN", "dark", "", 360)]:
-        with Visitor(browser, world, width=width, height=760, theme=theme, locale=locale) as visitor:
-            visitor.open(route)
-            visitor.page.screenshot(path=str(folder / f"dashboard-{name}.png"))
-
-
 # While there is progress: those that look at it. With dead and held jobs: those that look at all pages.
 PARTS = [the_page_is_guarded, strangers_are_refused, progress_moves_and_nobody_is_disturbed,
          lanes_are_suspended_and_resumed, hidden_tabs_ask_nothing, jobs_are_found_and_paged, every_page_is_readable,
@@ -300,8 +291,6 @@ def trial(arguments):
         world = World(place)
         # A browser that runs as root, as in containers, has no sandbox of its own; it visits nothing but this worker.
         browser = playwright.chromium.launch(executable_path=arguments.browser, args=["--no-sandbox"])
-        if arguments.pictures:
-            take_pictures(browser, world, arguments.pictures)
         for part in PARTS:
             name = part.__name__.replace("_", " ")
             try:
@@ -320,7 +309,6 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", required=True)
     parser.add_argument("--browser", required=True, help="a Chromium or Chrome")
-    parser.add_argument("--pictures", type=pathlib.Path, help="a folder for the pictures of docs/dashboard.md")
     return parser.parse_args()
 
 

@@ -15,7 +15,7 @@ export function chart(series, { from, step_s }) {
   const start = Date.parse(from);
   const at = (index) => start + index * step_s * 1000;
   const top = Math.max(limit ?? 0, ...calls, 1) * 1.08;
-  const latest = calls.at(-2) ?? calls.at(-1) ?? 0;
+  const latest = calls.at(-2) || calls.at(-1) || 0;
   const title = t("chart.title", { method: series.method, app: series.app });
   const summary = limit
     ? t("chart.summary", { calls: latest, limit, step: duration(step_s) })
