@@ -17,6 +17,7 @@ import {
   stateName,
   table,
 } from "./parts.js";
+import { laneOf } from "./shapes.js";
 
 const SHOWN = 25;
 
@@ -54,7 +55,7 @@ export function lanes(all, now, redraw) {
       : table({
           label: t("lanes.title"),
           columns: laneColumns(now),
-          rows: shown,
+          rows: shown.map(laneOf),
           keyOf: (lane) => JSON.stringify([lane.app, lane.tenant, lane.method]),
         }),
     showMore(more, () => {

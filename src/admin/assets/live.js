@@ -4,6 +4,8 @@
 import { get } from "./api.js";
 
 const TICK_MS = 500;
+/** What does not exist may come, but not soon. */
+const ABSENT_S = 10;
 
 /** Follows sources, each `{path, every_s}`, and calls `changed` after every answer. */
 export class Follower {
@@ -39,6 +41,11 @@ export class Follower {
   /** Why a source has no answer, or null. */
   problem(name) {
     return this.sources.get(name)?.problem ?? null;
+  }
+
+  /** Whether this worker does not know a source at all. */
+  isAbsent(name) {
+    return this.problem(name)?.status === 404;
   }
 
   /** Since when nothing answers, in ms; null while something does. */
@@ -82,7 +89,8 @@ export class Follower {
     source.busy = false;
     source.endedAt = Date.now();
     // A refresh that was asked for meanwhile has set it to 0.
-    if (source.dueAt === Infinity) source.dueAt = performance.now() + source.every_s * 1000;
+    const wait_s = source.problem?.status === 404 ? Math.max(source.every_s, ABSENT_S) : source.every_s;
+    if (source.dueAt === Infinity) source.dueAt = performance.now() + wait_s * 1000;
     this.changed();
   }
 }

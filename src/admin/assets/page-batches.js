@@ -8,6 +8,7 @@ import { instant, number } from "./format.js";
 import { t } from "./i18n.js";
 import { pager } from "./pager.js";
 import { button, heading, name, nothing, table, waiting } from "./parts.js";
+import { batchOf } from "./shapes.js";
 
 export const batches = {
   title: () => t("batches.title"),
@@ -21,7 +22,7 @@ export const batches = {
     if (data.batches.length === 0)
       return [heading(t("batches.title")), nothing(t("batches.nothing")), pager(route, data)];
     const forecast = new Map((live.data("forecast")?.batches ?? []).map((batch) => [batch.batch, batch]));
-    const rows = data.batches;
+    const rows = data.batches.map(batchOf);
     return [
       heading(t("batches.title")),
       table({ label: t("batches.title"), columns: columns(forecast, now), rows, keyOf: (row) => row.batch }),

@@ -10,6 +10,7 @@ import { canLookUp } from "./page-job.js";
 import { pager } from "./pager.js";
 import { button, facts, heading, name, nothing, owner, waiting } from "./parts.js";
 import { href, jobHref } from "./route.js";
+import { jobOf } from "./shapes.js";
 
 const FIELDS = ["batch", "app", "tenant", "method"];
 
@@ -29,7 +30,7 @@ export const held = {
       h(
         "ul",
         { class: "groups", key: "groups" },
-        data.jobs.map((job) => card(job, live)),
+        data.jobs.map((line) => card(jobOf(line), live)),
       ),
       pager(route, data),
     ];

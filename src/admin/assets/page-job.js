@@ -6,6 +6,7 @@ import { duration, instant, number, seconds } from "./format.js";
 import { t } from "./i18n.js";
 import { button, chip, facts, heading, name, nothing, reasonName, table, waiting } from "./parts.js";
 import { href } from "./route.js";
+import { jobOf } from "./shapes.js";
 
 export const job = {
   title: ({ id }) => t("job.title", { id }),
@@ -14,9 +15,10 @@ export const job = {
     methods: { path: "methods", every_s: 300 },
   }),
   view({ live, route }) {
-    const data = live.data("job");
+    const line = live.data("job");
     const title = heading([t("job"), " ", name(route.id)]);
-    if (!data) return [title, waiting(live, "job")];
+    if (!line) return [title, waiting(live, "job")];
+    const data = jobOf(line);
     return [
       title,
       h("div", { class: "actions", key: "actions" }, chip(data.state), buttons(data, live)),
@@ -57,39 +59,34 @@ function buttons(data, live) {
 }
 
 function why({ why: said, detail, cure, reason, code, log_id }) {
-  const lines = (said?.facts ?? []).map((fact) =>
-    h(
-      "li",
-      {},
-      typeof fact === "string"
-        ? fact
-        : Object.entries(fact)
-            .map(([key, value]) => `${key}: ${plain(value)}`)
-            .join(" · "),
-    ),
-  );
-  if (!said?.text && !reason && !detail && !cure) return null;
+  const known = said?.facts ?? [];
+  if (known.length === 0 && !said?.text && !reason && !detail && !cure) return null;
+  // What a fact says already need not be said again.
+  const isNew = (text) => text && !known.some((fact) => fact.text?.includes(text) || fact.cure === text);
+  const named = reasonName(reason) === reason ? null : [" ", h("code", {}, reason)];
   return h(
     "section",
     { key: "why", class: "why", "aria-labelledby": "section-why" },
     h("h2", { id: "section-why" }, t("job.why")),
-    said?.text ? h("p", {}, said.text) : null,
-    lines.length > 0 ? h("ul", {}, lines) : null,
+    known.length > 0 ? h("ul", {}, known.map(fact)) : said?.text ? h("p", {}, said.text) : null,
     facts([
-      [
-        t("job.reason"),
-        reason ? [reasonName(reason), reasonName(reason) === reason ? null : [" ", h("code", {}, reason)]] : null,
-      ],
+      [t("job.reason"), reason ? [reasonName(reason), named] : null],
       [t("job.code"), code === null || code === undefined ? null : h("code", {}, code)],
-      [t("job.detail"), detail && detail !== said?.text ? h("span", { dir: "auto" }, detail) : null],
-      [t("job.cure"), cure],
+      [t("job.detail"), isNew(detail) ? h("span", { dir: "auto" }, detail) : null],
+      [t("job.cure"), isNew(cure) ? cure : null],
       ["log id", log_id ? h("code", {}, name(log_id)) : null],
     ]),
   );
 }
 
-function plain(value) {
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+function fact({ text, until, cure }) {
+  return h(
+    "li",
+    {},
+    h("span", { dir: "auto" }, text),
+    until ? h("span", { class: "hint" }, " ", t("trouble.until"), " ", instant(until)) : null,
+    cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", cure) : null,
+  );
 }
 
 function fields(data) {

@@ -9,6 +9,7 @@ import { t } from "./i18n.js";
 import { pager } from "./pager.js";
 import { button, chip, heading, name, nothing, owner, reasonName, table, waiting } from "./parts.js";
 import { href, jobHref } from "./route.js";
+import { jobOf } from "./shapes.js";
 
 const FIELDS = ["prefix", "state", "batch", "app", "tenant", "method", "reason", "code"];
 
@@ -22,7 +23,7 @@ export const jobs = {
     if (data.jobs.length === 0) return [top, nothing(t("jobs.none")), pager(route, data)];
     return [
       top,
-      table({ label: t("jobs.title"), columns: columns(), rows: data.jobs, keyOf: (job) => job.id }),
+      table({ label: t("jobs.title"), columns: columns(), rows: data.jobs.map(jobOf), keyOf: (job) => job.id }),
       pager(route, data),
     ];
   },

@@ -22,6 +22,7 @@ import {
   waiting,
 } from "./parts.js";
 import { href } from "./route.js";
+import { batchOf } from "./shapes.js";
 import { inTheWay } from "./trouble.js";
 
 const CHARTS_SHOWN = 4;
@@ -42,7 +43,7 @@ export const overview = {
     if (!data) return [heading(t("overview.title")), waiting(live, "overview")];
     return [
       heading(t("overview.title")),
-      totals(data.totals, live.data("forecast"), now),
+      totals(data.totals, live, now),
       inTheWay(data, now),
       throughput(live, redraw),
       batches(live, now),
@@ -52,7 +53,7 @@ export const overview = {
   },
 };
 
-function totals(counts, forecast, now) {
+function totals(counts, live, now) {
   const tiles = STATES.map((state) => {
     const target = state === "dead" || state === "held" ? href(state) : href("jobs", { state });
     return h(
@@ -70,14 +71,15 @@ function totals(counts, forecast, now) {
     "section",
     { key: "totals", "aria-label": t("overview.totals") },
     h("ul", { class: "tiles" }, tiles),
-    h("p", { class: "finish" }, finish(counts, forecast, now)),
+    h("p", { class: "finish" }, finish(counts, live, now)),
   );
 }
 
-function finish(counts, forecast, now) {
+function finish(counts, live, now) {
+  const forecast = live.data("forecast");
   const open = ["queued", "running", "uncertain"].reduce((sum, state) => sum + (counts[state] ?? 0), 0);
   if (open === 0) return t("finish.nothing_left");
-  if (!forecast) return t("loading");
+  if (!forecast) return live.isAbsent("forecast") ? null : t("loading");
   if (!forecast.finish_at) return t("finish.unknown");
   return [
     h("strong", {}, t("finish.in", { duration: duration(seconds(now, forecast.finish_at)) })),
@@ -90,6 +92,7 @@ function finish(counts, forecast, now) {
 
 function throughput(live, redraw) {
   const data = live.data("throughput");
+  if (live.isAbsent("throughput")) return null;
   if (!data) return section("throughput", t("throughput.title"), waiting(live, "throughput"));
   const sum = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
   const busiest = data.series
@@ -142,7 +145,7 @@ function batches(live, now) {
   return section(
     "batches",
     t("batches.title"),
-    table({ label: t("batches.title"), columns, rows: data.batches, keyOf: (row) => row.batch }),
+    table({ label: t("batches.title"), columns, rows: data.batches.map(batchOf), keyOf: (row) => row.batch }),
     h("p", { class: "hint" }, h("a", { href: href("batches") }, t("batches.all"))),
   );
 }
@@ -150,7 +153,10 @@ function batches(live, now) {
 function machinery({ broker, outbox, worker }, now) {
   const link = (side) =>
     side
-      ? [chip(side.state), side.error || side.why ? h("span", { class: "hint" }, " ", side.error || side.why) : null]
+      ? [
+          side.state ? chip(side.state) : null,
+          side.error || side.why ? h("span", { class: "hint" }, " ", side.error || side.why) : null,
+        ]
       : "–";
   const pairs = broker
     ? [
