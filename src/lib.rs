@@ -10,12 +10,14 @@
 //! - [`settings`], [`wiring`] and [`cli`]: how a process is put together and spoken to.
 //! - [`clock`]: the only reader of time; [`crash_points`]: where tests let the process die.
 
+pub mod admin;
 pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod crash_points;
 pub mod domain;
 pub mod engine;
+pub mod operations;
 pub mod platform;
 pub mod settings;
 pub mod simulator;

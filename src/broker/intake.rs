@@ -336,8 +336,10 @@ impl Held {
 fn stall_of(error: &LedgerError) -> String {
     match error {
         LedgerError::Full(_) => Fault { text: error.to_string(), cure: "make room on its disk".to_owned() }.to_string(),
-        LedgerError::Locked(_) | LedgerError::Claimed(_) | LedgerError::Failed(_) | LedgerError::Closed => {
-            error.to_string()
-        }
+        LedgerError::Locked(_)
+        | LedgerError::Claimed(_)
+        | LedgerError::Refused(_)
+        | LedgerError::Failed(_)
+        | LedgerError::Closed => error.to_string(),
     }
 }

@@ -29,7 +29,7 @@ pub mod topology;
 pub use fault::{Error, Fault};
 pub use link::{Link, State};
 pub use options::Options;
-pub use service::{Service, Status};
+pub use service::{Look, Service, Status};
 
 use std::time::Duration;
 

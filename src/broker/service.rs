@@ -28,6 +28,27 @@ pub struct Service {
     link_tasks: [Task; 2],
 }
 
+/// Looks at the running broker part from elsewhere.
+#[derive(Clone)]
+pub struct Look {
+    consume: Link,
+    publish: Link,
+    intake: watch::Receiver<intake::State>,
+    relay: watch::Receiver<relay::State>,
+}
+
+impl Look {
+    /// How everything stands now.
+    pub fn status(&self) -> Status {
+        Status {
+            consume: self.consume.state(),
+            publish: self.publish.state(),
+            intake: self.intake.borrow().clone(),
+            relay: self.relay.borrow().clone(),
+        }
+    }
+}
+
 /// How everything stands, each part in words as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -125,11 +146,16 @@ impl Service {
 
     /// How everything stands now.
     pub fn status(&self) -> Status {
-        Status {
-            consume: self.consume.state(),
-            publish: self.publish.state(),
-            intake: self.intake.borrow().clone(),
-            relay: self.relay.borrow().clone(),
+        self.look().status()
+    }
+
+    /// Something to ask that by, while somebody else has the service.
+    pub fn look(&self) -> Look {
+        Look {
+            consume: self.consume.clone(),
+            publish: self.publish.clone(),
+            intake: self.intake.clone(),
+            relay: self.relay.clone(),
         }
     }
 

@@ -12,7 +12,6 @@ mod dead;
 mod edit;
 mod exit;
 mod export;
-mod forecast;
 mod held_back;
 mod inputs;
 mod jobs;

@@ -8,8 +8,8 @@ use crate::domain::time::Timestamp;
 use crate::engine::forecast::{Forecast, forecast};
 use crate::store::operator::Operator;
 
-use super::forecast::Outset;
 use super::progress::duration;
+use crate::operations::forecast::Outset;
 
 /// A difference from the plan that is not worth explaining, as a part of it.
 const AS_PLANNED: f64 = 0.01;
@@ -26,7 +26,7 @@ impl Planned {
     /// `round_trip` is known for a rehearsal alone.
     pub fn of(
         ledger: &Operator,
-        outset: &Outset<'_>,
+        outset: &Outset,
         batches: &[String],
         start: Timestamp,
         round_trip: Option<Duration>,

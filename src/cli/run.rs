@@ -17,6 +17,7 @@ use crate::engine::ports::{Counts, Ledger, Transport};
 use crate::engine::quotas::Planner;
 use crate::engine::schedule::{LaneView, View};
 use crate::engine::{Engine, Stop};
+use crate::operations::forecast::Outset;
 use crate::settings::Settings;
 use crate::simulator::{InProcess, Options, Simulator};
 use crate::store::operator::Operator;
@@ -26,7 +27,6 @@ use crate::wiring;
 use super::batch::{self, BatchArgs, Checked};
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
-use super::forecast::Outset;
 use super::held_back;
 use super::planned::Planned;
 use super::progress::{Lane, Progress, duration};
@@ -146,7 +146,13 @@ fn plan(
 ) -> anyhow::Result<Planned> {
     let planner = Planner { catalog: Arc::clone(&work.catalog), apps: work.apps.clone(), speed };
     let (settings, now) = (&work.settings, context.clock.now());
-    let outset = Outset { settings, planner: Arc::new(planner), now, is_worked: true };
+    let outset = Outset {
+        planner: Arc::new(planner),
+        limits: wiring::limits(settings),
+        grace: settings.engine.grace,
+        now,
+        is_worked: true,
+    };
     Planned::of(&Operator::open(&work.store)?, &outset, &checked.batches, started_at, work.round_trip)
 }
 

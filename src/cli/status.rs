@@ -13,13 +13,14 @@ use crate::domain::quota::{Key, Quota, Window};
 use crate::domain::time::Timestamp;
 use crate::engine::forecast::{BatchForecast, Forecast, LaneForecast, forecast};
 use crate::engine::ports::{Counts, Suspension};
+use crate::operations::forecast::{Outset, deciding_document, left_over};
+use crate::operations::restraints::{HeldBack, explain};
 use crate::settings::Settings;
 use crate::store::operator::{BatchLine, LaneLine, Operator};
 use crate::store::sqlite::inspect;
 
 use super::context::{Context, catalog};
 use super::exit::Exit;
-use super::forecast::{Outset, deciding_document, left_over};
 use super::plan::planner;
 use super::progress::{Lane, duration};
 use super::table::{Align, Table, plain};
@@ -41,7 +42,7 @@ struct Status {
     now: Timestamp,
     forecast: Forecast,
     is_worked: bool,
-    held_back: Vec<restraints::HeldBack>,
+    held_back: Vec<HeldBack>,
 }
 
 /// A lane with its quotas.
@@ -78,7 +79,9 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
 
 fn look(ledger: &Operator, settings: &Settings, catalog: &Arc<Catalog>, now: Timestamp) -> anyhow::Result<Status> {
     let batches = ledger.batches()?;
-    let held_back = restraints::explain(ledger.restraints()?, settings, catalog);
+    let held_back = explain(ledger.restraints()?, catalog, |app| {
+        settings.apps.get(app).and_then(|app| catalog.platforms.get(&app.platform)).map(Arc::as_ref)
+    });
     let standing = ledger.lanes()?;
     let lanes: Vec<_> = standing.iter().map(key).collect();
     let planner = Arc::new(planner(settings, catalog, lanes.iter(), 1.0)?);
@@ -88,7 +91,14 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Arc<Catalog>, now: Tim
     let calls = outlook.past.iter();
     let calls: Vec<_> = calls.filter_map(|(lane, calls)| Some((planner.plan(lane)?.quotas, calls.clone()))).collect();
     let is_worked = inspect::is_worked(&settings.store.path);
-    let forecast = forecast(&Outset { settings, planner: Arc::clone(&planner), now, is_worked }.basis(outlook));
+    let outset = Outset {
+        planner: Arc::clone(&planner),
+        limits: crate::wiring::limits(settings),
+        grace: settings.engine.grace,
+        now,
+        is_worked,
+    };
+    let forecast = forecast(&outset.basis(outlook));
     let states = standing.into_iter().map(|line| {
         let key = key(&line);
         let quotas = planner.plan(&key).map(|plan| plan.quotas).unwrap_or_default();
@@ -164,7 +174,7 @@ impl Status {
             "finish_at": self.forecast.finish,
             "time_left_s": self.forecast.finish.since(self.now).as_secs_f64(),
             "deciding": deciding_document(self.forecast.deciding.as_ref()),
-            "held_back": self.held_back.iter().map(restraints::HeldBack::document).collect::<Vec<_>>(),
+            "held_back": self.held_back.iter().map(HeldBack::document).collect::<Vec<_>>(),
         })
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::info;
 
+use crate::admin::{self, BindError};
 use crate::broker::{Service, intake};
 use crate::engine::ports::Ledger;
 use crate::engine::{Engine, Stop};
@@ -45,6 +46,10 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let decoding = wiring::Decoding::new(batch::decoder(&settings, &catalog, false));
     let signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
 
+    let bound = match settings.admin.listen {
+        Some(listen) => Some(admin::bind(listen).await.map_err(|error| refuse(error.to_string(), BindError::CURE))?),
+        None => None,
+    };
     let ledger = Arc::new(SqliteLedger::open(&settings.store.path, Mode::Worker, context.clock.now())?);
     let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
     let engine = wiring::engine(&settings, Arc::clone(&catalog), apps, shared, transport, context.clock.clone(), 1.0);
@@ -58,8 +63,18 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         ),
         None => None,
     };
+    let admin = bound.map(|bound| {
+        let access = wiring::admin_access(&settings);
+        let worker = wiring::admin_worker("work", &engine, &settings.store.path, service.as_ref());
+        let admin = bound.serve(&access, worker);
+        info!(address = %admin.listen(), "the admin server listens");
+        admin
+    });
     let reloader = Reloader::new(context.source(), settings, catalog, Arc::clone(&engine), Some(decoding)).start();
     let stop = work(&engine, &ledger, service, args.until_idle, signals, &reloader).await?;
+    if let Some(admin) = admin {
+        admin.stop().await;
+    }
     if stop != Some(Stop::Idle) && stop != Some(Stop::Drained) {
         writeln!(context.err, "calls were in flight at the end; what became of them is looked up at the next start")?;
     }

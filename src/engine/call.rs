@@ -52,7 +52,14 @@ impl Permit {
     pub(super) fn end(&mut self, ended: Ended<'_>) {
         if std::mem::replace(&mut self.is_out, false) {
             let now = self.engine.clock().mono();
-            let notices = self.engine.schedule().end_call(self.ticket, ended, now);
+            let (lane, notices) = {
+                let mut schedule = self.engine.schedule();
+                (schedule.lane_of(self.ticket), schedule.end_call(self.ticket, ended, now))
+            };
+            if !matches!(ended, Ended::NotSent | Ended::Unreachable(_)) {
+                let is_refused = matches!(ended, Ended::Refused(..));
+                self.engine.flow().note(&lane, self.engine.clock().now(), is_refused);
+            }
             self.engine.wake();
             restraints::tell(&notices, now);
         }

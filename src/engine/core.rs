@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 use super::access::Access;
 use super::app::App;
 use super::backoff;
+use super::flow::Flow;
 use super::ports::{AttemptEnd, JobSeq, Ledger, LedgerError, Settlement, Suspension, Transport, Verified, Waiting};
 use super::quotas::Planner;
 use super::restraints::Recorded;
@@ -86,6 +87,7 @@ pub struct Engine {
     rng: Mutex<fastrand::Rng>,
     outbox_changed: Notify,
     backlog_changed: Notify,
+    flow: Flow,
 }
 
 impl Engine {
@@ -110,6 +112,7 @@ impl Engine {
             rng: Mutex::new(fastrand::Rng::with_seed(options.seed)),
             outbox_changed: Notify::new(),
             backlog_changed: Notify::new(),
+            flow: Flow::default(),
         })
     }
 
@@ -226,6 +229,15 @@ impl Engine {
 
     pub(super) fn transport(&self) -> &dyn Transport {
         &*self.transport
+    }
+
+    /// The calls of the last minutes.
+    pub const fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
+    pub(super) const fn trouble(&self) -> &Trouble {
+        &self.trouble
     }
 
     pub(super) fn options(&self) -> Options {

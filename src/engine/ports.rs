@@ -355,6 +355,9 @@ pub enum LedgerError {
     /// The job of this id owns the object already.
     #[error("job {0:?} owns that object already")]
     Claimed(String),
+    /// What was asked for cannot be, and why.
+    #[error("{0}")]
+    Refused(String),
     /// Anything else.
     #[error("the ledger failed: {0}")]
     Failed(String),

@@ -1,7 +1,7 @@
 //! What differs between two readings of the settings, beside the apps: what a running worker takes over, and what it
 //! reads at its start alone.
 
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 
 use super::{Broker, Engine, Settings};
 
@@ -42,7 +42,7 @@ fn live(settings: &Settings) -> [(&'static str, String); 9] {
 }
 
 /// What is read at the start alone, and whether it changed. Their values may be secret, and are not told.
-fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 17] {
+fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 19] {
     let (http, new_http) = (&before.http, &after.http);
     [
         ("store.url", before.store != after.store),
@@ -61,8 +61,14 @@ fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 17] {
         ("intake.pending_max", before.intake.pending_max != after.intake.pending_max),
         ("intake.body_bytes_max", before.intake.body_bytes_max != after.intake.body_bytes_max),
         ("lanes.reserve.*", before.lanes != after.lanes),
-        ("admin.listen", before.admin != after.admin),
+        ("admin.listen", before.admin.listen != after.admin.listen),
+        ("admin.token", token(before) != token(after)),
+        ("admin.public_url", before.admin.public_url != after.admin.public_url),
     ]
+}
+
+fn token(settings: &Settings) -> Option<&str> {
+    settings.admin.token.as_ref().map(ExposeSecret::expose_secret)
 }
 
 /// Whether this part of `[broker]` is another one, or there on one side only.
@@ -81,10 +87,17 @@ mod tests {
     fn load(text: &str) -> Settings {
         let read = |path: &Path| {
             let is_ca = path.ends_with("ca.pem");
-            Ok(if is_ca { "-----BEGIN CERTIFICATE-----".to_owned() } else { text.to_owned() })
+            let is_token = path.ends_with("token");
+            Ok(match (is_ca, is_token) {
+                (true, _) => "-----BEGIN CERTIFICATE-----".to_owned(),
+                (_, true) => "0123456789abcdef".to_owned(),
+                _ => text.to_owned(),
+            })
         };
         load_from(Some(Path::new("x.toml")), std::iter::empty(), &read, true).unwrap()
     }
+
+    const WITH_TOKEN: &str = "token = { file = \"token\" }\n";
 
     /// A section with one key that is not as it stands in the other.
     fn with(path: &str, kind: Kind) -> String {
@@ -98,21 +111,33 @@ mod tests {
                 "store.url" => text("sqlite://other.db"),
                 "broker.url" => text("amqp://u:other@h"),
                 "admin.listen" => text("127.0.0.1:1"),
+                "admin.token" => "{ file = \"token\" }".to_owned(),
+                "admin.public_url" => text("https://paceline.example.com"),
                 "lanes.reserve.*" => "0.2".to_owned(),
                 _ => text("other/ca.pem"),
             }
         };
-        let url = if section == "broker" && key != "url" { "url = \"amqp://u:p@h\"\n" } else { "" };
-        format!("[{section}]\n{url}{key} = {value}\n")
+        let beside = match (section, key) {
+            ("broker", "url") => "",
+            ("broker", _) => "url = \"amqp://u:p@h\"\n",
+            ("admin", "public_url") => WITH_TOKEN,
+            _ => "",
+        };
+        format!("[{section}]\n{beside}{key} = {value}\n")
     }
 
     #[test]
     fn every_key_is_looked_at_and_no_other_is_said_to_have_changed() {
         let before = load("[broker]\nurl = \"amqp://u:p@h\"\n");
         let without_broker = load("");
+        let with_token = load(&format!("[admin]\n{WITH_TOKEN}"));
         for key in KEYS.iter().filter(|key| !key.path.starts_with("apps.")) {
             let after = load(&with(key.path, key.kind));
-            let before = if key.path.starts_with("broker.") { &before } else { &without_broker };
+            let before = match key.path {
+                "admin.public_url" => &with_token,
+                path if path.starts_with("broker.") => &before,
+                _ => &without_broker,
+            };
             let Changes { at_once, at_next_start } = changes(before, &after);
             let found: Vec<_> = at_once.iter().map(|(key, ..)| *key).chain(at_next_start).collect();
             assert_eq!(found, [key.path]);

@@ -64,7 +64,7 @@ impl Draft<'_> {
         let key = keys::find(path)?;
         let Some(leaf) = self.leaf(path) else { return key.default.map(str::to_owned) };
         let fits = |text: &str| match key.kind {
-            Kind::TextOrEmpty | Kind::Path => true,
+            Kind::TextOrEmpty | Kind::Path | Kind::Listen => true,
             Kind::OneOf(words) => words.contains(&text),
             Kind::Text
             | Kind::Whole(..)
@@ -74,7 +74,6 @@ impl Draft<'_> {
             | Kind::StoreUrl
             | Kind::BrokerUrl
             | Kind::BaseUrl
-            | Kind::Listen
             | Kind::Secret
             | Kind::Quota => !text.trim().is_empty(),
         };

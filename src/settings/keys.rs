@@ -84,7 +84,7 @@ impl fmt::Display for Kind {
                 "a URL like amqp://user:password@host:5672/%2f or amqps://…, or { env = \"NAME\" } or { file = \"PATH\" }",
             ),
             Self::BaseUrl => out.write_str("an address like https://open.feishu.cn, or http:// to loopback"),
-            Self::Listen => out.write_str("an address and port like 127.0.0.1:9464"),
+            Self::Listen => out.write_str("an address and port like 127.0.0.1:9464, or nothing"),
             Self::Secret => out.write_str("{ env = \"NAME\" } or { file = \"PATH\" }"),
             Self::Quota => out.write_str("a quota like 100/min or 1000/min, 50/s"),
         }
@@ -251,7 +251,17 @@ pub const KEYS: &[Key] = &[
         Kind::Listen,
         "127.0.0.1:9464",
         "",
-        "Where the admin server will listen. Checked but not used by this version.",
+        "Where the worker serves its dashboard, its HTTP API and its metrics; empty for nowhere. Anything but loopback needs a token.",
+    ),
+    absent(
+        "admin.token",
+        Kind::Secret,
+        "What a client of the admin server shows to change something, and, where it does not listen on loopback, to read: at least 16 characters. Without one nothing can be changed there. Never a bare string.",
+    ),
+    absent(
+        "admin.public_url",
+        Kind::Text,
+        "The address under which a proxy serves the admin server, like `https://paceline.example.com`: its host and origin are then let in, and reading needs the token, too.",
     ),
     absent(
         "catalog.dir",

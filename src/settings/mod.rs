@@ -173,10 +173,14 @@ pub struct Lanes {
 }
 
 /// `[admin]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Admin {
-    /// Where the admin server will listen.
-    pub listen: SocketAddr,
+    /// Where the admin server listens; `None` for nowhere.
+    pub listen: Option<SocketAddr>,
+    /// What its clients show.
+    pub token: Option<SecretString>,
+    /// The address under which a proxy serves it, without a trailing slash.
+    pub public_url: Option<String>,
 }
 
 /// `[catalog]`.

@@ -2,12 +2,14 @@
 //!
 //! The only place that knows every part; what the parts do stands in them.
 
+mod admin;
 mod apps;
 mod broker;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use admin::{admin_access, admin_worker};
 pub use apps::{apps_for_rehearsal, apps_of, facts_of};
 pub use broker::{Decoding, broker, broker_options};
 

@@ -80,6 +80,8 @@ impl Place {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_paceline"));
         command.args(arguments).current_dir(self.path()).env_clear().stdin(Stdio::null());
+        // Tests run side by side, and one machine has one port of that number.
+        command.env("PACELINE_ADMIN__LISTEN", "");
         command
     }
 

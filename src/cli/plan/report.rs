@@ -10,9 +10,9 @@ use crate::store::state::State;
 
 use super::Plan;
 use super::rows::{How, Repeated};
-use crate::cli::forecast::{decides, deciding_document, left_over};
 use crate::cli::progress::duration;
 use crate::cli::table::{Align, Table, plain};
+use crate::operations::forecast::{decides, deciding_document, left_over};
 
 /// Rows of a kind that are printed for people; programs get all.
 const ROWS_SHOWN_MAX: usize = 5;

@@ -27,7 +27,7 @@ pub use self::lane::Tally;
 use self::restraints::Restraints;
 pub use self::restraints::{HeldBack, Notice, Withheld};
 use self::timers::Timers;
-pub use self::view::{LaneView, View};
+pub use self::view::{Held, LaneView, View};
 use super::ports::{JobSeq, Suspension, Waiting};
 use super::quotas::{LanePlan, Planner};
 use crate::domain::catalog::{Creation, ThrottleScope};

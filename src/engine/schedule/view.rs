@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{HeldBack, Schedule, Tally};
+use super::{HeldBack, Schedule, Tally, Ticket};
 use crate::domain::job::LaneKey;
-use crate::domain::quota::{Usage, Window};
+use crate::domain::quota::{Key, Usage, Window};
 use crate::domain::time::Mono;
 use crate::engine::ports::Suspension;
 
@@ -34,11 +34,29 @@ pub struct LaneView {
     pub usage: Vec<Usage>,
     /// Whether it stands still.
     pub suspended: bool,
+    /// The quota that holds its next call back at this instant, if one does.
+    pub blocked: Option<Held>,
     /// The pause that keeps it waiting at this instant, its own or its app's.
     pub held_back: Option<HeldBack>,
 }
 
+/// What holds a lane's next call back.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Whose quota.
+    pub key: Key,
+    /// Which window; `None` for a pause or the pace.
+    pub window: Option<Window>,
+    /// When there is a permit at the earliest; `None` if that takes a reply.
+    pub until: Option<Mono>,
+}
+
 impl Schedule {
+    /// The lane of a permit.
+    pub fn lane_of(&self, ticket: Ticket) -> Arc<LaneKey> {
+        Arc::clone(&self.lanes[ticket.lane].key)
+    }
+
     /// What holds a lane's next call back at `now`: the position of the key among the lane's quotas, and the window
     /// (`None` for a pause); `None` if no quota does.
     pub fn held_back_by(&mut self, lane: &LaneKey, now: Mono) -> Option<(usize, Option<Window>)> {
@@ -60,6 +78,9 @@ pub(super) fn of(schedule: &mut Schedule, now: Mono) -> View {
             tally: lane.tally,
             usage: lane.keys.iter().map(|key| schedule.book.usage_of(*key, now)).collect(),
             suspended: lane.suspended,
+            blocked: schedule.book.check(&lane.keys, lane.class(&schedule.limits.reserve), now).err().map(|blocked| {
+                Held { key: schedule.book.name(blocked.key).clone(), window: blocked.window, until: blocked.until }
+            }),
             held_back: schedule.held_back(id, now),
         });
     }

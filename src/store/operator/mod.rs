@@ -10,6 +10,7 @@ mod export;
 mod follow;
 mod jobs;
 mod outlook;
+mod overview;
 mod repeats;
 mod resolve;
 mod selection;
@@ -26,6 +27,7 @@ pub use self::export::ExportRow;
 pub use self::follow::Followed;
 pub use self::jobs::{AttemptLine, Cancelled, JobLine, JobSheet};
 pub use self::outlook::{Outlook, Untouched};
+pub use self::overview::{DeadGroup, LaneCounts, Step};
 pub use self::repeats::{Likeness, Repeat, Wanted};
 pub use self::resolve::Resolution;
 pub use self::selection::Selection;
@@ -58,6 +60,14 @@ impl Operator {
             )));
         }
         Ok(Self { books: Books::open(path, true)?, path: path.to_owned() })
+    }
+
+    /// Opens a ledger that a worker has open, only to read it: no change goes through.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the file.
+    pub fn open_for_reading(path: &Path) -> Result<Self, LedgerError> {
+        Ok(Self { books: Books::open_for_reading(path)?, path: path.to_owned() })
     }
 
     /// Who works the ledger, in words, if anybody does.

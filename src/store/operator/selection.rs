@@ -23,6 +23,12 @@ pub struct Selection {
     pub method: Option<String>,
     /// Of this app.
     pub app: Option<String>,
+    /// Of this tenant; empty for jobs without one.
+    pub tenant: Option<String>,
+    /// With a call in flight.
+    pub running: bool,
+    /// With ids that begin so.
+    pub prefix: Option<String>,
 }
 
 impl Selection {
@@ -57,12 +63,21 @@ impl Selection {
                 json_list(self.ids.iter().map(String::as_str)),
             );
         }
+        if let Some(prefix) = self.prefix.as_ref().filter(|prefix| !prefix.is_empty()) {
+            // A range of the index of ids; nothing sorts behind the last character.
+            sought.restrict("j.id >= :prefix", ":prefix", prefix.clone());
+            sought.restrict("j.id < :beyond", ":beyond", format!("{prefix}{}", char::MAX));
+        }
+        if self.running {
+            sought.conditions.push(IN_FLIGHT.to_owned());
+        }
         if let Some(state) = self.state {
             // As it stands, not bound: the partial indexes are only used for what is known beforehand.
             sought.conditions.push(format!("j.state = {}", state.number()));
         }
         sought.restrict_if("j.reason = :reason", ":reason", self.reason.map(|reason| reason.as_str().to_owned()));
         sought.restrict_if("j.code = :code", ":code", self.code);
+        sought.restrict_if("l.tenant = :tenant", ":tenant", self.tenant.clone());
         self.restrict_names(&mut sought, "l");
         sought
     }
@@ -70,7 +85,8 @@ impl Selection {
     /// The inputs that never became jobs among them.
     pub(super) fn inputs(&self) -> Sought {
         let mut sought = Sought::default();
-        if self.code.is_some() || self.state.is_some_and(|state| state != State::Dead) {
+        let of_jobs_alone = self.code.is_some() || self.tenant.is_some() || self.running || self.prefix.is_some();
+        if of_jobs_alone || self.state.is_some_and(|state| state != State::Dead) {
             sought.conditions.push("0".to_owned());
         }
         if !self.ids.is_empty() {
@@ -90,7 +106,7 @@ impl Selection {
 
     /// The index of the jobs in a state, where neither ids nor a batch lead to them sooner.
     fn index(&self) -> Option<Index> {
-        if !self.ids.is_empty() || self.batch.is_some() {
+        if !self.ids.is_empty() || self.batch.is_some() || self.running || self.prefix.is_some() {
             return None;
         }
         match self.state? {
@@ -100,6 +116,9 @@ impl Selection {
         }
     }
 }
+
+/// From the few calls in flight to their jobs.
+const IN_FLIGHT: &str = "j.seq IN (SELECT job FROM attempts INDEXED BY attempts_open WHERE ended_at IS NULL)";
 
 #[derive(Clone, Copy, Debug)]
 enum Index {

@@ -40,7 +40,7 @@ impl From<Trouble> for LedgerError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Sql(error) => file::failed(&error),
-            Trouble::Refused(why) => Self::Failed(why),
+            Trouble::Refused(why) => Self::Refused(why),
             Trouble::Claimed(by) => Self::Claimed(by),
         }
     }
@@ -61,15 +61,23 @@ pub(crate) struct Books {
 impl Books {
     /// Opens the file for writing. `announces`: another process schedules the jobs.
     pub(crate) fn open(path: &Path, announces: bool) -> Result<Self, LedgerError> {
-        let conn = file::open_writer(path)?;
-        Ok(Self {
+        Ok(Self::of(file::open_writer(path)?, announces))
+    }
+
+    fn of(conn: Connection, announces: bool) -> Self {
+        Self {
             conn,
             lanes: HashMap::new(),
             batches: HashMap::new(),
             tallies: HashMap::new(),
             call_us_max: None,
             announces,
-        })
+        }
+    }
+
+    /// Opens a ledger that is there for reading only: every change is refused by `SQLite`.
+    pub(crate) fn open_for_reading(path: &Path) -> Result<Self, LedgerError> {
+        Ok(Self::of(file::open_reader(path)?, false))
     }
 
     /// The connection, for statements.

@@ -1,4 +1,4 @@
-//! What `plan`, `status` and `run` share: a forecast from the ledger, and its words.
+//! A forecast from the ledger, and its words: what `plan`, `status`, `run` and the admin server share.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,26 +11,30 @@ use crate::domain::time::Timestamp;
 use crate::engine::forecast::{Basis, Deciding, Group, Jobs};
 use crate::engine::ports::PastCall;
 use crate::engine::quotas::Planner;
-use crate::settings::Settings;
+use crate::engine::schedule::Limits;
 use crate::store::operator::Outlook;
-use crate::wiring;
 
 /// What a forecast is made for.
-pub struct Outset<'s> {
-    pub settings: &'s Settings,
+pub struct Outset {
+    /// Apps, methods and quotas.
     pub planner: Arc<Planner>,
+    /// Slots.
+    pub limits: Limits,
+    /// How long after its deadline a call may still be counted.
+    pub grace: Duration,
+    /// The instant it starts at.
     pub now: Timestamp,
     /// Whether a worker works the ledger: then calls in flight will be answered. Without one they are lost, and the
     /// next start has to look them up.
     pub is_worked: bool,
 }
 
-impl Outset<'_> {
+impl Outset {
     /// The basis of a forecast over what the ledger holds.
     pub fn basis(&self, outlook: Outlook) -> Basis {
         let mut basis = Basis {
             planner: Arc::clone(&self.planner),
-            limits: wiring::limits(self.settings),
+            limits: self.limits,
             now: self.now,
             past: BTreeMap::new(),
             suspensions: outlook.suspensions,
@@ -66,7 +70,7 @@ impl Outset<'_> {
     fn counted_by(&self, call: &PastCall, round_trip: Duration) -> Timestamp {
         match call.open {
             true if self.is_worked => (call.sent_at + round_trip).max(self.now),
-            true => call.counted_by + self.settings.engine.grace,
+            true => call.counted_by + self.grace,
             // A record from the future (the clock was set back) counts as if it were made now.
             false => call.counted_by.min(self.now),
         }

@@ -1,0 +1,130 @@
+//! What goes back: JSON documents, and faults with their cures.
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::engine::ports::LedgerError;
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldFault {
+    /// Its dotted name.
+    pub field: String,
+    /// What was expected, and what stands there.
+    pub error: String,
+}
+
+/// Why a request was not carried out.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    status: StatusCode,
+    error: String,
+    cure: String,
+    faults: Vec<FieldFault>,
+}
+
+impl Fault {
+    /// A sentence that says what is wrong, and one that says what to do.
+    pub fn new(status: StatusCode, error: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { status, error: error.into(), cure: cure.into(), faults: Vec::new() }
+    }
+
+    /// 400: something is wrong with these fields.
+    pub fn fields(faults: Vec<FieldFault>) -> Self {
+        let error = match faults.as_slice() {
+            [one] => format!("{}: {}", one.field, one.error),
+            several => format!("{} fields are wrong", several.len()),
+        };
+        Self { faults, ..Self::new(StatusCode::BAD_REQUEST, error, "/api/v1/openapi.json describes every field") }
+    }
+
+    /// 404.
+    pub fn unknown(error: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, error, cure)
+    }
+
+    /// 409.
+    pub fn conflict(error: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, error, cure)
+    }
+
+    /// With what is wrong in particular.
+    pub fn because(self, faults: Vec<FieldFault>) -> Self {
+        Self { faults, ..self }
+    }
+
+    /// What is wrong.
+    pub fn error(&self) -> &str {
+        &self.error
+    }
+
+    /// The faults of its fields, in words.
+    #[cfg(test)]
+    pub fn told(&self) -> Vec<String> {
+        self.faults.iter().map(|fault| format!("{}: {}", fault.field, fault.error)).collect()
+    }
+}
+
+impl From<LedgerError> for Fault {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Refused(why) => Self::conflict(why, "look at the job again: it may have changed"),
+            LedgerError::Claimed(_) => Self::conflict(error.to_string(), "look at that job"),
+            LedgerError::Full(_) => Self::unavailable(error.to_string(), "make room on its disk"),
+            LedgerError::Locked(_) | LedgerError::Failed(_) | LedgerError::Closed => {
+                Self::unavailable(error.to_string(), "the worker's log says more; try again in a moment")
+            }
+        }
+    }
+}
+
+impl Fault {
+    /// 503.
+    pub fn unavailable(error: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error, cure)
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        let mut document = Map::new();
+        document.insert("error".to_owned(), Value::from(self.error));
+        document.insert("cure".to_owned(), Value::from(self.cure));
+        if !self.faults.is_empty() {
+            document.insert("faults".to_owned(), json!(self.faults));
+        }
+        let mut response = document_with(self.status, &Value::Object(document));
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// A document with the status 200.
+pub fn document(value: &Value) -> Response {
+    document_with(StatusCode::OK, value)
+}
+
+/// A document with a status.
+pub fn document_with(status: StatusCode, value: &Value) -> Response {
+    text(status, "application/json", value.to_string())
+}
+
+/// A text of a content type, never kept by anybody: what it says is true for a moment.
+pub fn text(status: StatusCode, content_type: &'static str, text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    put(headers, header::CONTENT_TYPE, content_type);
+    put(headers, header::CACHE_CONTROL, "no-store");
+    response
+}
+
+/// Sets a header.
+pub fn put(headers: &mut axum::http::HeaderMap, name: HeaderName, value: &'static str) {
+    headers.insert(name, HeaderValue::from_static(value));
+}

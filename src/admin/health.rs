@@ -1,0 +1,58 @@
+//! Whether the worker is alive and ready, its metrics, and who is asking.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::answer::{self, Fault, FieldFault};
+use super::{Answer, Shared};
+use crate::store::operator::Operator;
+
+/// The process is alive.
+pub async fn alive() -> Response {
+    answer::document(&json!({"alive": true}))
+}
+
+/// The ledger can be written, and the broker, if there is one, is connected.
+pub async fn ready(State(shared): State<Shared>) -> Response {
+    let mut faults = Vec::new();
+    if shared.worker.engine.cannot_write() {
+        faults.push(fault("ledger", "the last write failed; no call is sent until one goes through".to_owned()));
+    } else if let Err(fault_) = shared.books.change(Operator::probe).await {
+        faults.push(fault("ledger", fault_.error().to_owned()));
+    }
+    if let Some(broker) = &shared.worker.broker {
+        let status = broker.status();
+        if !status.is_ready() {
+            faults.push(fault("broker", status.to_string().replace('\n', "; ")));
+        }
+    }
+    if shared.worker.engine.is_stopping() {
+        faults.push(fault("worker", "it is stopping".to_owned()));
+    }
+    if faults.is_empty() {
+        return answer::document(&json!({"ready": true}));
+    }
+    let cure = "mend what the faults name; the worker goes on by itself";
+    Fault::unavailable("the worker is not ready", cure).because(faults).into_response()
+}
+
+fn fault(field: &str, error: String) -> FieldFault {
+    FieldFault { field: field.to_owned(), error }
+}
+
+/// For Prometheus.
+pub async fn metrics(State(shared): State<Shared>) -> Response {
+    answer::text(StatusCode::OK, "text/plain; version=0.0.4", (shared.worker.metrics)())
+}
+
+/// Who is asking, and what they may do.
+pub async fn session(State(shared): State<Shared>, headers: HeaderMap) -> Answer {
+    Ok(answer::document(&json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "token_needed": shared.access.reading_needs_token(),
+        "can_change": shared.access.has_token(),
+        "authenticated": shared.access.is_authenticated(&headers),
+    })))
+}

@@ -1,0 +1,64 @@
+//! The worker's admin server: health, metrics, the HTTP API under `/api/v1`, and the dashboard.
+//!
+//! [`server`] accepts connections, [`guard`] lets requests in, [`routes`] is the one list of what there is; the rest is
+//! a file a subject. Reading has connections of its own to the ledger ([`books`]) and never waits for the engine.
+
+mod answer;
+mod assets;
+mod batches;
+mod books;
+mod dead;
+mod guard;
+mod health;
+mod input;
+mod jobs;
+mod overview;
+mod routes;
+mod selection;
+mod server;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+pub use self::server::{Admin, BindError, Bound, bind};
+use crate::broker::Look;
+use crate::domain::time::{Mono, Timestamp};
+use crate::engine::Engine;
+
+/// Who may ask.
+pub struct Access {
+    /// What clients show to change something, and away from loopback to read.
+    pub token: Option<SecretString>,
+    /// The address under which a proxy serves it.
+    pub public_url: Option<String>,
+}
+
+/// The running worker, as the server sees it.
+pub struct Worker {
+    /// The command that runs: `work`, `run`, or `rehearsal`.
+    pub mode: &'static str,
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// The ledger's file.
+    pub store: PathBuf,
+    /// The broker part, if there is one.
+    pub broker: Option<Look>,
+    /// The text of `/metrics`.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+/// What every handler is given.
+struct State {
+    worker: Worker,
+    access: guard::Access,
+    books: books::Books,
+    started_at: Timestamp,
+    started: Mono,
+}
+
+type Shared = Arc<State>;
+
+/// What a handler gives.
+type Answer = Result<axum::response::Response, answer::Fault>;

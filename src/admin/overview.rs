@@ -1,0 +1,156 @@
+//! How everything stands: lanes, quotas in use, what holds calls back, and the broker.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::http::Uri;
+use serde_json::{Value, json};
+
+use super::answer;
+use super::input::Fields;
+use super::{Answer, Shared};
+use crate::broker::State as LinkState;
+use crate::domain::job::LaneKey;
+use crate::domain::time::{Mono, Timestamp};
+use crate::engine::schedule::{Held, LaneView, View};
+use crate::operations::restraints::{HeldBack, explain};
+use crate::store::operator::LaneCounts;
+use crate::store::state::State as JobState;
+
+/// Everything at a glance.
+pub async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
+    Fields::of_query(uri.query()).end()?;
+    let (counts, standing, running, outbox) = shared
+        .books
+        .read(|ledger| Ok((ledger.lane_counts()?, ledger.lanes()?, ledger.running()?, ledger.outbox()?)))
+        .await?;
+    let engine = &shared.worker.engine;
+    let (view, (mono, now)) = (engine.view(), engine.clock().both());
+    let planner = engine.planner();
+    let restraints =
+        explain(engine.restraints_now(), &planner.catalog, |app| planner.apps.get(app).map(|app| &*app.platform));
+    let running_in: BTreeMap<LaneKey, u64> = standing
+        .into_iter()
+        .map(|line| (LaneKey { app: line.app, tenant: line.tenant, method: line.method }, line.running))
+        .collect();
+    let times = Times { mono, now };
+    let lanes = counts.iter().map(|lane| {
+        let live = view.lanes.iter().find(|live| *live.key == lane.lane);
+        lane_document(lane, running_in.get(&lane.lane).copied().unwrap_or(0), live, &view, &times)
+    });
+    let suspensions = view.suspensions.iter().map(|suspension| {
+        let mut document = json!(suspension);
+        document["by_hand"] = json!(suspension.is_by_hand());
+        document
+    });
+    Ok(answer::document(&json!({
+        "now": now,
+        "worker": {
+            "version": env!("CARGO_PKG_VERSION"), "mode": shared.worker.mode, "started_at": shared.started_at,
+            "uptime_s": mono.since(shared.started).as_secs_f64(), "stopping": engine.is_stopping(),
+        },
+        "totals": totals(&counts, running),
+        "lanes": lanes.collect::<Vec<_>>(),
+        "quotas": quotas(&view, &times),
+        "restraints": restraints.iter().map(HeldBack::document).collect::<Vec<_>>(),
+        "suspensions": suspensions.collect::<Vec<_>>(),
+        "broker": broker(&shared, outbox),
+        "outbox": outbox,
+    })))
+}
+
+/// The same instant on both clocks.
+struct Times {
+    mono: Mono,
+    now: Timestamp,
+}
+
+impl Times {
+    fn on_calendar(&self, at: Mono) -> Timestamp {
+        self.now + at.since(self.mono)
+    }
+}
+
+fn totals(counts: &[LaneCounts], running: u64) -> Value {
+    let sum = |state| counts.iter().map(|lane| lane.in_state(state)).sum::<u64>();
+    let mut totals = json!({"running": running});
+    for state in JobState::ALL {
+        totals[state.as_str()] = json!(sum(state));
+    }
+    totals
+}
+
+fn lane_document(counts: &LaneCounts, running: u64, live: Option<&LaneView>, view: &View, times: &Times) -> Value {
+    let key = &counts.lane;
+    let mut document = json!({"app": key.app, "tenant": key.tenant, "method": key.method, "running": running,
+        "oldest_waiting_at": counts.oldest_waiting_at});
+    for state in JobState::ALL {
+        document[state.as_str()] = json!(counts.in_state(state));
+    }
+    let live = live.filter(|live| live.waiting > 0);
+    let blocked = live.and_then(|live| live.blocked.as_ref());
+    document["next_permit_at"] = match (live, blocked) {
+        (None, _) => Value::Null,
+        (Some(_), None) => json!(times.now),
+        (Some(_), Some(held)) => json!(held.until.map(|until| times.on_calendar(until))),
+    };
+    document["deciding"] = blocked.map_or(Value::Null, deciding);
+    document["why_waiting"] = json!(live.and_then(|live| why_waiting(live, view, times)));
+    document
+}
+
+fn deciding(held: &Held) -> Value {
+    let key = &held.key;
+    let window = held.window.map(|window| window.to_string());
+    json!({"method": key.method, "scope": key.scope, "owner": key.owner, "window": window})
+}
+
+fn why_waiting(lane: &LaneView, view: &View, times: &Times) -> Option<String> {
+    if lane.suspended {
+        let cause = view.suspensions.iter().find(|suspension| suspension.covers(&lane.key));
+        return Some(format!("suspended: {}", cause.map_or("its app stands still", |cause| cause.detail.as_str())));
+    }
+    if let Some(held) = &lane.held_back {
+        return Some(format!("paused: {}; next try at {}", held.cause.detail, times.on_calendar(held.until)));
+    }
+    let held = lane.blocked.as_ref()?;
+    let what =
+        held.window.map_or_else(|| "its quota is spread out".to_owned(), |window| format!("{window} is used up"));
+    let next = held.until.map_or_else(
+        || "the next permit comes with a reply".to_owned(),
+        |until| format!("the next permit comes at {}", times.on_calendar(until)),
+    );
+    Some(format!("{what}; {next}"))
+}
+
+/// Every window of every key once.
+fn quotas(view: &View, times: &Times) -> Vec<Value> {
+    let usages = view.lanes.iter().flat_map(|lane| &lane.usage);
+    let by_key: BTreeMap<_, _> = usages.map(|usage| (&usage.key, usage)).collect();
+    let windows = by_key.into_iter().flat_map(|(key, usage)| {
+        usage.windows.iter().zip(&usage.free_at).map(move |((window, used), free_at)| {
+            let free_at = free_at.map(|at| times.on_calendar(at.max(times.mono)));
+            json!({"key": key.to_string(), "method": key.method, "scope": key.scope, "owner": key.owner,
+                "window": window.to_string(), "limit": window.limit, "used": used, "next_free_at": free_at})
+        })
+    });
+    windows.collect()
+}
+
+fn broker(shared: &Shared, outbox: u64) -> Value {
+    let Some(broker) = &shared.worker.broker else { return Value::Null };
+    let status = broker.status();
+    json!({"consume": link(&status.consume), "publish": link(&status.publish),
+        "intake": {"why": status.intake.to_string()}, "relay": {"why": status.relay.to_string()}, "outbox": outbox})
+}
+
+fn link(state: &LinkState) -> Value {
+    let (word, error) = match state {
+        LinkState::Connecting => ("connecting", None),
+        LinkState::Connected => ("connected", None),
+        LinkState::Blocked { .. } => ("blocked", Some(state.to_string())),
+        LinkState::Down { error, .. } => ("down", Some(error.to_string())),
+        LinkState::Closed => ("closed", None),
+    };
+    json!({"state": word, "error": error})
+}

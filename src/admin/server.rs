@@ -1,0 +1,136 @@
+//! The listener: connections with limits in number and time, and a graceful end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::{Access, State, Worker, books, guard, routes};
+
+/// The most connections at once; more wait in the socket's queue.
+const CONNECTIONS_MAX: usize = 128;
+/// How long a request's head may take to arrive.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// The pause after a failed accept, so that a lack of file handles does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long the last answers may take at the end.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why it cannot listen.
+#[derive(Debug, thiserror::Error)]
+#[error("the admin server cannot listen on {listen}: {error}")]
+pub struct BindError {
+    listen: SocketAddr,
+    error: std::io::Error,
+}
+
+impl BindError {
+    /// What to do.
+    pub const CURE: &'static str =
+        "give it another address with admin.listen, turn it off with admin.listen = \"\", or end what uses that one";
+}
+
+/// An address that is taken, before there is a worker to serve.
+pub struct Bound {
+    listener: TcpListener,
+    listen: SocketAddr,
+}
+
+/// Takes the address.
+///
+/// # Errors
+/// That it is not to be had.
+pub async fn bind(listen: SocketAddr) -> Result<Bound, BindError> {
+    let failed = |error| BindError { listen, error };
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let listen = listener.local_addr().map_err(failed)?;
+    Ok(Bound { listener, listen })
+}
+
+/// The running server.
+pub struct Admin {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+    listen: SocketAddr,
+}
+
+impl Bound {
+    /// Serves a worker.
+    pub fn serve(self, access: &Access, worker: Worker) -> Admin {
+        let (started, started_at) = worker.engine.clock().both();
+        let state = Arc::new(State {
+            access: guard::Access::of(access, self.listen),
+            books: books::Books::of(worker.store.clone()),
+            worker,
+            started_at,
+            started,
+        });
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(accept(self.listener, routes::router(&state), stopped));
+        Admin { stop, task, listen: self.listen }
+    }
+}
+
+impl Admin {
+    /// Where it listens.
+    pub const fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Ends it, after the answers that are under way.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        // A panic in it has been reported by the runtime.
+        let _ = self.task.await;
+    }
+}
+
+async fn accept(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await.ok();
+            (place, listener.accept().await)
+        };
+        let (place, stream) = tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = accepted => accepted,
+        };
+        let Ok((stream, _)) = stream else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let mut stopped = stopped.clone();
+        let ending = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
+        connections.spawn(async move {
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::pin!(connection);
+            // A client that goes away is no fault of ours.
+            tokio::select! {
+                _ = &mut connection => {}
+                () = ending => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = connection.await;
+                }
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(END_TIMEOUT, ended).await.is_err() {
+        connections.shutdown().await;
+    }
+}

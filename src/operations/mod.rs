@@ -1,0 +1,6 @@
+//! What people do with the ledger, whether they ask at a terminal or over HTTP: below `cli` and `admin`, above `store`.
+//!
+//! Nothing here prints or knows arguments.
+
+pub mod forecast;
+pub mod restraints;

@@ -1,0 +1,83 @@
+//! What holds calls back beyond the quotas, with what the catalog says of its cause.
+
+use serde_json::{Value, json};
+
+use crate::domain::catalog::{Catalog, Platform};
+use crate::engine::ports::{Hold, Restrained, Restraint};
+
+/// A restraint with what the catalog says of its code.
+pub struct HeldBack {
+    /// The restraint.
+    pub restraint: Restraint,
+    /// What the code means.
+    pub meaning: Option<String>,
+}
+
+/// Looks the codes up; `platform_of` knows each app's platform.
+pub fn explain<'c>(
+    restraints: Vec<Restraint>,
+    catalog: &'c Catalog,
+    platform_of: impl Fn(&str) -> Option<&'c Platform>,
+) -> Vec<HeldBack> {
+    let explained = restraints.into_iter().map(|restraint| {
+        let platform = platform_of(&restraint.app);
+        let method = catalog.method(method_of(&restraint));
+        let rule = restraint.cause.code.and_then(|code| {
+            let own = method.and_then(|method| method.errors.get(&code));
+            own.or_else(|| platform.and_then(|platform| platform.errors.get(&code)))
+        });
+        let meaning = rule.map(|rule| rule.message.clone());
+        HeldBack { restraint, meaning }
+    });
+    explained.collect()
+}
+
+fn method_of(restraint: &Restraint) -> &str {
+    match &restraint.target {
+        Restrained::Key(key) => &key.method,
+        Restrained::Lane(lane) => &lane.method,
+        Restrained::App => "",
+    }
+}
+
+impl HeldBack {
+    /// What to do about it.
+    pub fn cure(&self) -> String {
+        if let Hold::Limit { .. } = self.restraint.hold {
+            return format!(
+                "find the other program, or set a part aside for it with `share` in [apps.{}]",
+                self.restraint.app
+            );
+        }
+        let ours = || "it is tried again by itself; if it lasts, check base_url and the network".to_owned();
+        self.restraint.cause.cure.clone().unwrap_or_else(ours)
+    }
+
+    /// For programs.
+    pub fn document(&self) -> Value {
+        let Restraint { target, app, hold, since, until, cause } = &self.restraint;
+        let mut document = json!({
+            "app": app, "since": since, "until": until, "code": cause.code, "meaning": self.meaning,
+            "detail": cause.detail, "log_id": cause.log_id, "cure": self.cure(),
+        });
+        let target = match target {
+            Restrained::App => json!({}),
+            Restrained::Key(key) => json!({"method": key.method, "scope": key.scope, "owner": key.owner}),
+            Restrained::Lane(lane) => json!({"method": lane.method, "tenant": lane.tenant}),
+        };
+        let hold = match hold {
+            Hold::Pause { refusals } => json!({"kind": "pause", "refusals": refusals}),
+            Hold::Rate { per_s, refused_at } => json!({"kind": "rate", "per_s": per_s, "refused_at_per_s": refused_at}),
+            Hold::Concurrency { limit, max } => json!({"kind": "concurrency", "limit": limit, "max": max}),
+            Hold::Limit { window, limit, .. } => {
+                json!({"kind": "limit", "window": window.to_string(), "limit": limit, "max": window.limit})
+            }
+        };
+        for part in [target, hold] {
+            if let (Some(document), Value::Object(part)) = (document.as_object_mut(), part) {
+                document.extend(part);
+            }
+        }
+        document
+    }
+}

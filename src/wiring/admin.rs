@@ -1,0 +1,26 @@
+//! The admin server around a running worker, as the settings describe it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::admin::{Access, Worker};
+use crate::broker::Service;
+use crate::engine::Engine;
+use crate::settings::Settings;
+
+/// Who may ask the admin server.
+pub fn admin_access(settings: &Settings) -> Access {
+    let admin = &settings.admin;
+    Access { token: admin.token.clone(), public_url: admin.public_url.clone() }
+}
+
+/// The running worker as the admin server sees it.
+pub fn admin_worker(mode: &'static str, engine: &Arc<Engine>, store: &Path, service: Option<&Service>) -> Worker {
+    Worker {
+        mode,
+        engine: Arc::clone(engine),
+        store: store.to_owned(),
+        broker: service.map(Service::look),
+        metrics: Arc::new(String::new),
+    }
+}
