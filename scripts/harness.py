@@ -22,7 +22,7 @@ request_timeout_ms = {request_timeout_ms}
 
 [admin]
 listen = "127.0.0.1:{admin_port}"
-
+{admin}
 [apps.acme]
 platform = "feishu"
 base_url = "{base_url}"
@@ -78,11 +78,12 @@ class Site:
     """One folder, one simulator, any number of worker processes after each other."""
 
     def __init__(self, binary, folder, amqp_url=None, prefix="paceline", request_timeout_ms=5000, more="", simulate=(),
-                 store="paceline.db", scenario=None):
-        """`more` is appended to the settings, `simulate` to the simulator's command."""
+                 store="paceline.db", scenario=None, admin=""):
+        """`more` is appended to the settings, `admin` to their section [admin], `simulate` to the simulator's command."""
         self.binary = str(pathlib.Path(binary).resolve())
         self.folder = pathlib.Path(folder)
         self.port = free_port()
+        self.admin_port = free_port()
         self.simulator = None
         self.scenario = None
         if scenario:
@@ -98,7 +99,8 @@ class Site:
                 broker=broker,
                 store=store,
                 base_url=f"http://127.0.0.1:{self.port}",
-                admin_port=free_port(),
+                admin_port=self.admin_port,
+                admin=admin,
                 request_timeout_ms=request_timeout_ms,
             )
             + more

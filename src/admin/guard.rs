@@ -11,11 +11,11 @@ use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
-use super::Shared;
 use super::answer::{Fault, put};
+use super::{Shared, assets};
 
 /// What is open to everybody: it tells nothing of the jobs.
-const OPEN: [&str; 4] = ["/", "/healthz", "/readyz", "/api/v1/session"];
+const OPEN: [&str; 3] = ["/healthz", "/readyz", "/api/v1/session"];
 const CSP: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
 
 /// Who may ask, ready to be compared.
@@ -79,7 +79,9 @@ impl Access {
             ));
         }
         let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
-        if is_reading && (OPEN.contains(&request.uri().path()) || !self.reading_needs_token()) {
+        let path = request.uri().path();
+        let is_open = OPEN.contains(&path) || assets::is_asset(path);
+        if is_reading && (is_open || !self.reading_needs_token()) {
             return Ok(());
         }
         if !is_reading && request.headers().contains_key(header::ORIGIN) {

@@ -10,8 +10,9 @@ use super::{Shared, assets, batches, dead, guard, health, jobs, overview};
 
 /// The router.
 pub fn router(shared: &Shared) -> Router {
-    Router::new()
-        .route("/", get(assets::index))
+    let pages =
+        assets::all().fold(Router::new(), |router, asset| router.route(asset.path, get(async || asset.response())));
+    pages
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -17,6 +17,7 @@ mod commands_forecast;
 mod commands_held_back;
 mod commands_why;
 mod crash_points;
+mod dashboard;
 mod dead_letters;
 mod engine;
 mod export;

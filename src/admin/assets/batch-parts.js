@@ -1,0 +1,56 @@
+// What tables of batches are made of.
+
+import { h } from "./dom.js";
+import { duration, instant, seconds } from "./format.js";
+import { t } from "./i18n.js";
+import { bar, countLink, deciding, name, sign, stateName } from "./parts.js";
+import { href } from "./route.js";
+
+/** A batch's name, leading to its jobs. */
+export function batchLink(batch) {
+  return h("a", { href: href("jobs", { batch }) }, batch ? name(batch) : t("batch.none"));
+}
+
+/** How far a batch is, as a bar and in words. */
+export function progress(row) {
+  const label = t("batches.done_of", { done: row.succeeded, total: row.total });
+  const others = ["uncertain", "held", "dead"].filter((state) => row[state] > 0);
+  return [
+    bar(row, label),
+    h(
+      "span",
+      { class: "done" },
+      label,
+      others.map((state) => [
+        " · ",
+        h(
+          "span",
+          { class: "short", key: state },
+          sign(state),
+          countLink(row[state], state, { batch: row.batch }, row.batch),
+          " ",
+          stateName(state),
+        ),
+      ]),
+    ),
+  ];
+}
+
+/** When a batch is done. */
+export function left(row, forecast, now) {
+  const open = (row.queued ?? 0) + (row.running ?? 0) + (row.uncertain ?? 0);
+  const at = forecast?.finish_at ?? row.finish_at;
+  if (open === 0) return row.held > 0 ? t("finish.waits_for_person") : t("finish.done");
+  if (!at) return t("finish.unknown_short");
+  return [duration(seconds(now, at)), h("span", { class: "hint" }, " ", instant(at))];
+}
+
+/** What decides when a batch is done, and what of it will not be done by then. */
+export function heldBack(forecast) {
+  if (!forecast) return "–";
+  const held = forecast.held_back;
+  return [
+    deciding(forecast.deciding),
+    held ? h("span", { class: "hint" }, " ", typeof held === "string" ? held : JSON.stringify(held)) : null,
+  ];
+}

@@ -1,0 +1,161 @@
+// Correcting dead letters by a merge patch: written over an example, checked by the server, then applied.
+
+import { get } from "./api.js";
+import { foot, notice, open } from "./dialog.js";
+import { h } from "./dom.js";
+import { t } from "./i18n.js";
+import { fault, faultList, nothing } from "./parts.js";
+import { change, GivenUp } from "./token.js";
+
+/** Opens the form; fulfilled with true once letters were changed. */
+export async function edit(selection, exampleId) {
+  const state = {
+    example: null,
+    wrong: null,
+    problem: null,
+    faults: [],
+    count: null,
+    checked: null,
+    changed: false,
+    isBusy: false,
+  };
+  const dialog = open(t("edit.title"), (dialog) => form(dialog, state, selection));
+  if (exampleId) showExample(dialog, state, exampleId);
+  return dialog.closed;
+}
+
+async function showExample(dialog, state, id) {
+  try {
+    const job = await get(`jobs/${encodeURIComponent(id)}`);
+    const parts = ["path", "query", "body", "meta", "priority", "not_before", "not_after"];
+    const given = parts
+      .filter((part) => job[part] !== null && job[part] !== undefined)
+      .map((part) => [part, job[part]]);
+    state.example = { id, text: JSON.stringify(Object.fromEntries(given), null, 2) };
+    dialog.update();
+  } catch {
+    // The form does without.
+  }
+}
+
+function form(dialog, state, selection) {
+  const isChecked = state.count !== null && state.count > 0 && state.faults.length === 0;
+  return h(
+    "form",
+    { key: "form", onsubmit: (event) => submitted(event, dialog, state, selection) },
+    h("p", {}, t("edit.how")),
+    state.example
+      ? h(
+          "details",
+          { key: "example" },
+          h("summary", {}, t("edit.example", { id: state.example.id })),
+          h("pre", { tabindex: "0", "aria-label": t("edit.example", { id: state.example.id }) }, state.example.text),
+        )
+      : null,
+    h("label", { for: "patch" }, t("edit.patch")),
+    h("textarea", {
+      id: "patch",
+      rows: "8",
+      spellcheck: "false",
+      autofocus: true,
+      required: true,
+      initial: '{"body": {}}',
+      "aria-invalid": state.wrong ? "true" : null,
+      "aria-describedby": "patch-said",
+      oninput: () => outdated(dialog, state),
+    }),
+    h("div", { id: "patch-said", role: "alert" }, state.wrong ? h("p", { class: "wrong" }, state.wrong) : null),
+    h(
+      "div",
+      { class: "check" },
+      h("input", { type: "checkbox", id: "edit-redrive", initial: true }),
+      h("label", { for: "edit-redrive" }, t("edit.redrive")),
+    ),
+    h("div", { role: "status" }, said(state)),
+    state.problem ? fault(state.problem) : null,
+    state.faults.length > 0 ? faultList(state.faults) : null,
+    foot(dialog, h("button", { key: "go", class: isChecked ? "danger" : "primary" }, label(state, isChecked))),
+  );
+}
+
+function said(state) {
+  if (state.isBusy) return nothing(t("edit.checking"));
+  if (state.count === null) return null;
+  if (state.faults.length > 0) return h("p", { class: "wrong" }, t("edit.faults", { count: state.faults.length }));
+  if (state.count === 0) return h("p", {}, t("confirm.none"));
+  return [
+    state.changed ? h("p", { class: "changed" }, t("confirm.changed", { count: state.count })) : null,
+    h("p", { class: "question" }, t("edit.ask", { count: state.count })),
+  ];
+}
+
+function label(state, isChecked) {
+  return isChecked ? t("edit.act", { count: state.count }) : t("edit.check");
+}
+
+function outdated(dialog, state) {
+  if (state.count === null && !state.wrong && !state.problem) return;
+  Object.assign(state, { count: null, checked: null, wrong: null, problem: null, faults: [], changed: false });
+  dialog.update();
+}
+
+async function submitted(event, dialog, state, selection) {
+  event.preventDefault();
+  if (state.isBusy) return;
+  const text = event.target.querySelector("#patch").value;
+  const isRedriven = event.target.querySelector("#edit-redrive").checked;
+  const patch = parsed(text, state);
+  if (patch === null) return dialog.update();
+  const isConfirmed = state.checked === text && state.count > 0 && state.faults.length === 0;
+  Object.assign(state, { isBusy: true, problem: null, wrong: null, changed: false });
+  dialog.update();
+  try {
+    if (isConfirmed) await apply(dialog, state, { selection, patch, isRedriven });
+    else await check(state, { selection, patch, text });
+  } catch (problem) {
+    failed(state, problem);
+  }
+  state.isBusy = false;
+  dialog.update();
+}
+
+function parsed(text, state) {
+  try {
+    const patch = JSON.parse(text);
+    if (typeof patch === "object" && patch !== null && !Array.isArray(patch)) return patch;
+    state.wrong = t("edit.no_object", { example: '{"body": {"capacity": 20}}' });
+  } catch (error) {
+    state.wrong = t("edit.no_json", { error: error.message });
+  }
+  return null;
+}
+
+async function check(state, { selection, patch, text }) {
+  const answer = await change("dead/edit", { selection, patch, dry_run: true });
+  Object.assign(state, { count: answer.count, faults: answer.faults ?? [], checked: text });
+}
+
+async function apply(dialog, state, { selection, patch, isRedriven }) {
+  const answer = await change("dead/edit", { selection, patch, expect: state.count });
+  if (answer.faults?.length > 0) {
+    state.faults = answer.faults;
+    return;
+  }
+  let said = t("edit.done", { count: answer.moved });
+  if (isRedriven) {
+    const redriven = await change("dead/redrive", { selection, expect: answer.moved });
+    said = t("redrive.done", { count: redriven.moved });
+  }
+  dialog.close(true);
+  notice(said);
+}
+
+function failed(state, problem) {
+  if (problem instanceof GivenUp) return;
+  if (problem.status === 409 && typeof problem.body.count === "number") {
+    Object.assign(state, { count: problem.body.count, changed: true });
+    return;
+  }
+  state.problem = problem;
+  state.count = null;
+}

@@ -1,0 +1,95 @@
+// Dead letters in groups of one cause: what it means, what to do, and the three things that can be done with them.
+
+import { drop, edit, redrive } from "./actions.js";
+import { address } from "./api.js";
+import { h } from "./dom.js";
+import { filters, selection } from "./filters.js";
+import { instant } from "./format.js";
+import { t } from "./i18n.js";
+import { button, heading, name, nothing, reasonName, waiting } from "./parts.js";
+import { href, jobHref } from "./route.js";
+
+const FIELDS = ["batch", "app", "tenant", "method", "reason", "code"];
+
+export const dead = {
+  title: () => t("dead.title"),
+  sources: ({ parameters }) => ({ groups: { path: address("dead/groups", selection(parameters)), every_s: 2 } }),
+  view({ live, route }) {
+    const data = live.data("groups");
+    const top = [heading(t("dead.title")), h("p", { class: "lead" }, t("dead.lead")), filters(route, FIELDS)];
+    if (!data) return [top, waiting(live, "groups")];
+    if (data.groups.length === 0) return [top, nothing(t("dead.none"))];
+    return [
+      top,
+      h(
+        "ul",
+        { class: "groups", key: "groups" },
+        data.groups.map((group) => card(group, selection(route.parameters))),
+      ),
+    ];
+  },
+};
+
+function card(group, filter) {
+  const chosen = { ...filter };
+  for (const field of ["reason", "code", "method", "app"]) {
+    if (group[field] !== null && group[field] !== undefined && group[field] !== "") chosen[field] = group[field];
+  }
+  const label = [reasonName(group.reason), group.code, group.method, group.app]
+    .filter((part) => part !== null && part !== undefined && part !== "")
+    .join(" · ");
+  const details = h("p", {}, label);
+  const act = (text, action, kind = "") => button(text, action, { kind, key: text, "aria-label": `${text}: ${label}` });
+  const example = group.example_id;
+  return h(
+    "li",
+    { class: "group", key: JSON.stringify([group.reason, group.code, group.method, group.app]) },
+    h(
+      "div",
+      { class: "line" },
+      h(
+        "h2",
+        { tabindex: "-1" },
+        reasonName(group.reason),
+        group.code !== null && group.code !== undefined ? [" ", h("code", {}, group.code)] : null,
+      ),
+      h("span", { class: "count" }, t("dead.count", { count: group.count })),
+    ),
+    h("p", { class: "owner" }, group.method ? [name(group.method), " · "] : null, group.app ? name(group.app) : null),
+    group.meaning ? h("p", { dir: "auto" }, group.meaning) : null,
+    group.cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", group.cure) : null,
+    h(
+      "p",
+      { class: "hint" },
+      t("dead.latest"),
+      " ",
+      instant(group.latest_at),
+      example
+        ? [
+            " · ",
+            t("dead.example"),
+            " ",
+            isJob(example) ? h("a", { href: jobHref(example) }, name(example)) : name(example),
+          ]
+        : null,
+      " · ",
+      h(
+        "a",
+        { href: href("jobs", { ...chosen, state: "dead" }), "aria-label": `${t("dead.jobs")}: ${label}` },
+        t("dead.jobs"),
+      ),
+    ),
+    h(
+      "div",
+      { class: "actions" },
+      act(t("redrive.button"), () => redrive(chosen, details), "primary"),
+      act(t("edit.button"), () => edit(chosen, isJob(example) ? example : null)),
+      act(t("drop.button"), () => drop(chosen, details)),
+    ),
+  );
+}
+
+// An input that never became a job has a number instead of an id.
+function isJob(id) {
+  return Boolean(id) && !/^#\d+$/.test(id);
+}

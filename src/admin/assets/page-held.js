@@ -1,0 +1,86 @@
+// Held jobs: nobody can tell whether they were done. The evidence, and the ways to settle each.
+
+import { resolve } from "./actions.js";
+import { address } from "./api.js";
+import { h } from "./dom.js";
+import { filters, selection } from "./filters.js";
+import { instant } from "./format.js";
+import { t } from "./i18n.js";
+import { canLookUp } from "./page-job.js";
+import { pager } from "./pager.js";
+import { button, facts, heading, name, nothing, owner, waiting } from "./parts.js";
+import { href, jobHref } from "./route.js";
+import { jobOf } from "./shapes.js";
+
+const FIELDS = ["batch", "app", "tenant", "method"];
+
+export const held = {
+  title: () => t("held.title"),
+  sources: ({ parameters }) => ({
+    held: { path: address("held", { ...selection(parameters), after: parameters.after, limit: 50 }), every_s: 2 },
+    methods: { path: "methods", every_s: 300 },
+  }),
+  view({ live, route }) {
+    const data = live.data("held");
+    const top = [heading(t("held.title")), h("p", { class: "lead" }, t("held.lead")), filters(route, FIELDS)];
+    if (!data) return [top, waiting(live, "held")];
+    if (data.jobs.length === 0) return [top, nothing(t("held.none")), pager(route, data)];
+    return [
+      top,
+      h(
+        "ul",
+        { class: "groups", key: "groups" },
+        data.jobs.map((line) => card(jobOf(line), live)),
+      ),
+      pager(route, data),
+    ];
+  },
+};
+
+function card(job, live) {
+  const { detail, candidates = [], last_attempt: last } = job.evidence ?? {};
+  const settle = () => resolve(job, { canLookUp: canLookUp(live, job.method) });
+  return h(
+    "li",
+    { class: "group", key: job.id },
+    h(
+      "div",
+      { class: "line" },
+      h("h2", { tabindex: "-1" }, h("a", { href: jobHref(job.id) }, name(job.id))),
+      button(t("resolve.button"), settle, { kind: "primary", "aria-label": `${t("resolve.button")}: ${job.id}` }),
+    ),
+    h(
+      "p",
+      { class: "owner" },
+      name(job.method),
+      " · ",
+      owner(job),
+      job.batch ? [" · ", h("a", { href: href("jobs", { batch: job.batch }) }, name(job.batch))] : null,
+    ),
+    (detail ?? job.detail) ? h("p", { dir: "auto" }, detail ?? job.detail) : null,
+    candidates.length > 0
+      ? h(
+          "p",
+          {},
+          t("resolve.found"),
+          " ",
+          candidates.map((key) => [h("code", { key }, name(key)), " "]),
+        )
+      : null,
+    last
+      ? facts([
+          [t("held.last"), [last.purpose, " · ", instant(last.sent_at)]],
+          [
+            t("attempt.outcome"),
+            [
+              last.outcome ?? t("attempt.in_flight"),
+              last.http_status ? ` · HTTP ${last.http_status}` : null,
+              last.code !== null && last.code !== undefined ? ` · ${last.code}` : null,
+            ],
+          ],
+          [t("job.detail"), last.detail],
+          ["log id", last.log_id ? h("code", {}, name(last.log_id)) : null],
+        ])
+      : null,
+  );
+}

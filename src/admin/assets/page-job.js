@@ -1,0 +1,166 @@
+// One job: all of its fields, why it stands where it stands, and every call that was made for it.
+
+import { cancelJobs, drop, edit, redrive, resolve } from "./actions.js";
+import { h } from "./dom.js";
+import { duration, instant, number, seconds } from "./format.js";
+import { t } from "./i18n.js";
+import { button, chip, facts, heading, name, nothing, reasonName, table, waiting } from "./parts.js";
+import { href } from "./route.js";
+import { jobOf } from "./shapes.js";
+
+export const job = {
+  title: ({ id }) => t("job.title", { id }),
+  sources: ({ id }) => ({
+    job: { path: `jobs/${encodeURIComponent(id)}`, every_s: 2 },
+    methods: { path: "methods", every_s: 300 },
+  }),
+  view({ live, route }) {
+    const line = live.data("job");
+    const title = heading([t("job"), " ", name(route.id)]);
+    if (!line) return [title, waiting(live, "job")];
+    const data = jobOf(line);
+    return [
+      title,
+      h("div", { class: "actions", key: "actions" }, chip(data.state), buttons(data, live)),
+      why(data),
+      fields(data),
+      documents(data),
+      history(data),
+    ];
+  },
+};
+
+/** Whether what a method creates can be looked up. */
+export function canLookUp(live, method) {
+  const known = live.data("methods")?.methods.find((entry) => entry.method === method);
+  return known ? known.look_up : true;
+}
+
+function buttons(data, live) {
+  const one = { id: data.id };
+  const which = h("p", {}, t("job"), " ", h("strong", {}, name(data.id)));
+  if (data.state === "held")
+    return button(
+      t("resolve.button"),
+      () =>
+        resolve(
+          { ...data, evidence: data.evidence ?? { detail: data.detail } },
+          { canLookUp: canLookUp(live, data.method) },
+        ),
+      { kind: "primary" },
+    );
+  if (data.state === "queued") return button(t("cancel.button"), () => cancelJobs(one, which));
+  if (data.state !== "dead") return null;
+  return [
+    button(t("redrive.button"), () => redrive(one, which), { key: "redrive", kind: "primary" }),
+    button(t("edit.button"), () => edit(one, data.id), { key: "edit" }),
+    button(t("drop.button"), () => drop(one, which), { key: "drop" }),
+  ];
+}
+
+function why({ why: said, detail, cure, reason, code, log_id }) {
+  const known = said?.facts ?? [];
+  if (known.length === 0 && !said?.text && !reason && !detail && !cure) return null;
+  // What a fact says already need not be said again.
+  const isNew = (text) => text && !known.some((fact) => fact.text?.includes(text) || fact.cure === text);
+  const named = reasonName(reason) === reason ? null : [" ", h("code", {}, reason)];
+  return h(
+    "section",
+    { key: "why", class: "why", "aria-labelledby": "section-why" },
+    h("h2", { id: "section-why" }, t("job.why")),
+    known.length > 0 ? h("ul", {}, known.map(fact)) : said?.text ? h("p", {}, said.text) : null,
+    facts([
+      [t("job.reason"), reason ? [reasonName(reason), named] : null],
+      [t("job.code"), code === null || code === undefined ? null : h("code", {}, code)],
+      [t("job.detail"), isNew(detail) ? h("span", { dir: "auto" }, detail) : null],
+      [t("job.cure"), isNew(cure) ? cure : null],
+      ["log id", log_id ? h("code", {}, name(log_id)) : null],
+    ]),
+  );
+}
+
+function fact({ text, until, cure }) {
+  return h(
+    "li",
+    {},
+    h("span", { dir: "auto" }, text),
+    until ? h("span", { class: "hint" }, " ", t("trouble.until"), " ", instant(until)) : null,
+    cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", cure) : null,
+  );
+}
+
+function fields(data) {
+  const exact = (text) => (text ? instant(text, { exact: true }) : null);
+  return h(
+    "section",
+    { key: "fields", "aria-labelledby": "section-fields" },
+    h("h2", { id: "section-fields" }, t("job.fields")),
+    facts([
+      [t("job.method"), name(data.method)],
+      [t("job.app"), name(data.app)],
+      [t("job.tenant"), data.tenant ? name(data.tenant) : null],
+      [t("batch"), data.batch ? h("a", { href: href("jobs", { batch: data.batch }) }, name(data.batch)) : null],
+      [t("job.key"), data.key ? h("code", {}, name(data.key)) : null],
+      [t("job.priority"), number(data.priority)],
+      [t("job.attempts"), number(data.attempts)],
+      [t("job.created_at"), exact(data.created_at)],
+      [t("job.not_before"), exact(data.not_before)],
+      [t("job.not_after"), exact(data.not_after)],
+      [t("job.edited_at"), exact(data.edited_at)],
+      [t("job.ended_at"), exact(data.ended_at)],
+      [t("job.place"), data.place ? name(data.place) : null],
+    ]),
+  );
+}
+
+function documents(data) {
+  const given = ["path", "query", "body", "meta", "result"].filter(
+    (part) => data[part] !== null && data[part] !== undefined && JSON.stringify(data[part]) !== "{}",
+  );
+  if (given.length === 0) return null;
+  return h(
+    "section",
+    { key: "documents", "aria-labelledby": "section-documents" },
+    h("h2", { id: "section-documents" }, t("job.content")),
+    given.map((part) =>
+      h(
+        "div",
+        { key: part },
+        h("h3", {}, t(`job.${part}`)),
+        h("pre", { tabindex: "0", role: "group", "aria-label": t(`job.${part}`) }, JSON.stringify(data[part], null, 2)),
+      ),
+    ),
+  );
+}
+
+function history({ history: attempts }) {
+  const rows = attempts ?? [];
+  const columns = [
+    { label: t("attempt.sent_at"), look: "head", cell: (row) => instant(row.sent_at, { exact: true }) },
+    { label: t("attempt.took"), cell: (row) => (row.ended_at ? took(row) : t("attempt.in_flight")) },
+    { label: t("attempt.purpose"), cell: (row) => row.purpose },
+    { label: t("attempt.outcome"), cell: (row) => row.outcome ?? "–" },
+    { label: "HTTP", look: "number", cell: (row) => row.http_status ?? "–" },
+    { label: t("job.code"), look: "number", cell: (row) => row.code ?? "–" },
+    {
+      label: t("job.detail"),
+      look: "wide",
+      cell: (row) => [
+        h("span", { dir: "auto" }, row.detail ?? "–"),
+        row.log_id ? h("span", { class: "hint" }, " log id ", name(row.log_id)) : null,
+      ],
+    },
+  ];
+  const list = table({ label: t("job.history"), columns, rows, keyOf: (row) => row.sent_at + row.purpose });
+  return h(
+    "section",
+    { key: "history", "aria-labelledby": "section-history" },
+    h("h2", { id: "section-history" }, t("job.history")),
+    rows.length === 0 ? nothing(t("job.no_calls")) : list,
+  );
+}
+
+function took({ sent_at, ended_at }) {
+  const spent = seconds(sent_at, ended_at);
+  return spent < 10 ? `${number(Math.round(spent * 1000))} ms` : duration(spent);
+}

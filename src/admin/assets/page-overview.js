@@ -1,0 +1,178 @@
+// The first page: how everything stands, what is in the way, and when it will be done.
+
+import { address } from "./api.js";
+import { batchLink, heldBack, left, progress } from "./batch-parts.js";
+import { chart, legend } from "./chart.js";
+import { h } from "./dom.js";
+import { age, duration, instant, number, seconds } from "./format.js";
+import { t } from "./i18n.js";
+import { lanes } from "./lanes.js";
+import {
+  chip,
+  facts,
+  heading,
+  laneText,
+  nothing,
+  section,
+  showMore,
+  sign,
+  STATES,
+  stateName,
+  table,
+  waiting,
+} from "./parts.js";
+import { href } from "./route.js";
+import { batchOf } from "./shapes.js";
+import { inTheWay } from "./trouble.js";
+
+const CHARTS_SHOWN = 4;
+const BATCHES_SHOWN = 8;
+
+/** What a person has chosen on this page; outlives refreshes, not the tab. */
+const chosen = { charts: CHARTS_SHOWN };
+
+export const overview = {
+  title: () => t("overview.title"),
+  sources: () => ({
+    forecast: { path: "forecast", every_s: 10 },
+    throughput: { path: address("throughput", { minutes: 60 }), every_s: 5 },
+    recent: { path: address("batches", { limit: BATCHES_SHOWN }), every_s: 5 },
+  }),
+  view({ live, now, redraw }) {
+    const data = live.data("overview");
+    if (!data) return [heading(t("overview.title")), waiting(live, "overview")];
+    return [
+      heading(t("overview.title")),
+      totals(data.totals, live, now),
+      inTheWay(data, now),
+      throughput(live, redraw),
+      batches(live, now),
+      lanes(data.lanes, now, redraw),
+      machinery(data, now),
+    ];
+  },
+};
+
+function totals(counts, live, now) {
+  const tiles = STATES.map((state) => {
+    const target = state === "dead" || state === "held" ? href(state) : href("jobs", { state });
+    return h(
+      "li",
+      { key: state, class: counts[state] ? "" : "zero" },
+      h(
+        "a",
+        { class: `tile ${state}`, href: target },
+        h("span", { class: "count" }, number(counts[state] ?? 0)),
+        h("span", { class: "what" }, sign(state), stateName(state)),
+      ),
+    );
+  });
+  return h(
+    "section",
+    { key: "totals", "aria-label": t("overview.totals") },
+    h("ul", { class: "tiles" }, tiles),
+    h("p", { class: "finish" }, finish(counts, live, now)),
+  );
+}
+
+function finish(counts, live, now) {
+  const forecast = live.data("forecast");
+  const open = ["queued", "running", "uncertain"].reduce((sum, state) => sum + (counts[state] ?? 0), 0);
+  if (open === 0) return t("finish.nothing_left");
+  if (!forecast) return live.isAbsent("forecast") ? null : t("loading");
+  if (!forecast.finish_at) return t("finish.unknown");
+  return [
+    h("strong", {}, t("finish.in", { duration: duration(seconds(now, forecast.finish_at)) })),
+    " · ",
+    t("finish.at"),
+    " ",
+    instant(forecast.finish_at),
+  ];
+}
+
+function throughput(live, redraw) {
+  const data = live.data("throughput");
+  if (live.isAbsent("throughput")) return null;
+  if (!data) return section("throughput", t("throughput.title"), waiting(live, "throughput"));
+  const sum = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
+  const busiest = data.series
+    .filter((series) => sum(series.calls) > 0)
+    .map((series) => ({ series, share: use(series) }));
+  // The nearest to its quota first; equal ones keep their places, so that the pictures do not dance.
+  busiest.sort((a, b) => b.share - a.share || laneText(a.series).localeCompare(laneText(b.series)));
+  const shown = busiest.slice(0, chosen.charts);
+  const more = busiest.length - shown.length;
+  return section(
+    "throughput",
+    t("throughput.title"),
+    shown.length === 0
+      ? nothing(t("throughput.none"))
+      : [
+          legend(),
+          h(
+            "div",
+            { class: "charts" },
+            shown.map(({ series }) => chart(series, data)),
+          ),
+        ],
+    showMore(more, () => {
+      chosen.charts += CHARTS_SHOWN;
+      redraw();
+    }),
+  );
+}
+
+// In tenths, so that small changes do not reorder anything.
+function use({ calls, limit_per_step: limit }) {
+  return limit ? Math.round((calls.reduce((sum, count) => sum + count, 0) / (limit * calls.length)) * 10) : 0;
+}
+
+function batches(live, now) {
+  const data = live.data("recent");
+  if (!data) return section("batches", t("batches.title"), waiting(live, "recent"));
+  if (data.batches.length === 0) return null;
+  const forecast = new Map((live.data("forecast")?.batches ?? []).map((batch) => [batch.batch, batch]));
+  const columns = [
+    {
+      label: t("batch"),
+      look: "head",
+      cell: (row) => batchLink(row.batch),
+    },
+    { label: t("batches.progress"), look: "wide", cell: (row) => progress(row) },
+    { label: t("batches.finish"), cell: (row) => left(row, forecast.get(row.batch), now) },
+    { label: t("deciding"), cell: (row) => heldBack(forecast.get(row.batch)) },
+  ];
+  return section(
+    "batches",
+    t("batches.title"),
+    table({ label: t("batches.title"), columns, rows: data.batches.map(batchOf), keyOf: (row) => row.batch }),
+    h("p", { class: "hint" }, h("a", { href: href("batches") }, t("batches.all"))),
+  );
+}
+
+function machinery({ broker, outbox, worker }, now) {
+  const link = (side) =>
+    side
+      ? [
+          side.state ? chip(side.state) : null,
+          side.error || side.why ? h("span", { class: "hint" }, " ", side.error || side.why) : null,
+        ]
+      : "–";
+  const pairs = broker
+    ? [
+        [t("broker.consume"), link(broker.consume)],
+        [t("broker.publish"), link(broker.publish)],
+        [t("broker.intake"), link(broker.intake)],
+      ]
+    : [[t("broker"), t("broker.none")]];
+  const more = [
+    [t("outbox"), t("outbox.count", { count: outbox ?? broker?.outbox ?? 0 })],
+    [t("worker.version"), worker?.version],
+    [
+      t("worker.since"),
+      worker?.started_at ? [instant(worker.started_at), " (", age(worker.started_at, now), ")"] : null,
+    ],
+    [t("worker.in_flight"), worker?.in_flight === undefined ? null : number(worker.in_flight)],
+  ];
+  return section("machinery", t("machinery.title"), facts([...pairs, ...more]));
+}
