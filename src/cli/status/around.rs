@@ -42,7 +42,7 @@ impl Around {
 
     pub(super) fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
         match &self.worker {
-            Some(worker) => writeln!(out, "{}", plain(worker))?,
+            Some(worker) => writeln!(out, "worker: {}", plain(worker))?,
             None if self.intake.0 > 0 => writeln!(out, "no worker runs: `paceline work` starts one")?,
             None => {}
         }
