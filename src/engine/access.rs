@@ -7,12 +7,14 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex as AsyncMutex;
+use tracing::Instrument as _;
 
 use super::app::App;
 use super::call::{self, Begun, MID_CALL, Permit};
 use super::core::Engine;
 use super::ports::{Purpose, Transport};
 use super::request;
+use super::spans;
 use crate::crash_points;
 use crate::domain::catalog::{Catalog, Method, SuspendScope};
 use crate::domain::job::{LaneKey, Params};
@@ -102,7 +104,7 @@ impl Access {
                 return Err(fault.clone());
             }
         }
-        let answer = fetch(engine, app, tenant).await;
+        let answer = fetch(engine, app, tenant).instrument(spans::token(app, tenant)).await;
         slot.count.fetch_add(1, Relaxed);
         match answer {
             Ok(cached) => {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::access::Access;
 use super::app::App;
@@ -154,6 +154,7 @@ impl Engine {
     /// Puts jobs that the ledger has taken over into their lanes.
     pub fn enqueue(&self, jobs: Vec<Waiting>) {
         let mut stray: BTreeMap<LaneKey, u64> = BTreeMap::new();
+        let count = jobs.len();
         let mut schedule = self.schedule();
         for job in jobs {
             if let Err(lane) = schedule.add(job) {
@@ -161,6 +162,7 @@ impl Engine {
             }
         }
         drop(schedule);
+        debug!(jobs = count, "jobs came into their lanes");
         for (lane, jobs) in stray {
             warn!(%lane, jobs, "jobs wait for an app or a method that the settings and catalog no longer have");
         }

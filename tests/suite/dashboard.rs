@@ -18,7 +18,7 @@ fn files() -> BTreeMap<String, String> {
 
 /// The program, without the tables of texts.
 fn program() -> Vec<(String, String)> {
-    files().into_iter().filter(|(name, _)| name.ends_with(".js") && !name.starts_with("text-")).collect()
+    files().into_iter().filter(|(name, _)| name.contains(".js") && !name.starts_with("text-")).collect()
 }
 
 /// The texts of a language by their keys.

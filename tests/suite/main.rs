@@ -15,6 +15,7 @@ mod clock_steps;
 mod commands;
 mod commands_forecast;
 mod commands_held_back;
+mod commands_logs;
 mod commands_why;
 mod crash_points;
 mod dashboard;

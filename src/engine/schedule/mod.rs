@@ -422,13 +422,13 @@ impl Schedule {
         let lane = &mut self.lanes[id];
         let class = self.limits.reserve.class_of(lane.backlog.priority()?);
         if lane.in_flight >= lane.concurrency.limit() {
-            return None;
+            return self.waits(id, "for one of its own calls to end");
         }
         if self.in_flight >= self.limits.concurrency_max {
             if !std::mem::replace(&mut lane.in_slot_line, true) {
                 self.slot_line.push_back(id);
             }
-            return None;
+            return self.waits(id, "for a slot: concurrency_max calls are in flight");
         }
         self.start_job(id, class, now)
     }
