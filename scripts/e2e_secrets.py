@@ -30,6 +30,8 @@ CALENDAR, MEETING, MINUTES, ROOM = ("feishu.calendar.create", "wecom.meeting.cre
 PREFIX = "secrets"
 BROKER_PASSWORD = "broker-pass-59113-word"
 USER_TOKEN = "u-annas-own-token-48213"
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+TRACEPARENT = f"00-{TRACE_ID}-b7ad6b7169203331-01"
 MORE = """
 [apps.acme.users]
 anna = { env = "ANNA_TOKEN" }
@@ -113,10 +115,11 @@ class Trial:
         connection = self.node.connect()
         channel = connection.channel()
         declare(channel, f"{PREFIX}.jobs")
+        properties = pika.BasicProperties(delivery_mode=2, headers={"traceparent": TRACEPARENT})
         for each in documents:
             body = each if isinstance(each, bytes) else json.dumps(each).encode()
             self.originals.append(body)
-            channel.basic_publish("", f"{PREFIX}.jobs", body, pika.BasicProperties(delivery_mode=2), mandatory=True)
+            channel.basic_publish("", f"{PREFIX}.jobs", body, properties, mandatory=True)
         connection.close()
 
     def paceline(self, *arguments, codes=(0, 1)):
@@ -224,6 +227,8 @@ class Trial:
         names = {"timestamp", "level", "target", "message", "call", "outcome", "ms", "span", "app", "method"}
         check(ended and all(line.keys() >= names for line in ended), "a call's line lacks a field")
         check(all("job" in line for line in ended if line["span"] != "token"), "a call's line lacks its job")
+        published = [line for line in ended if line["span"] != "token" and not line["job"].startswith("row-")]
+        check(published and all(line.get("trace_id") == TRACE_ID for line in published), "a call's line lacks its job's trace")
         check(any(line.get("code") for line in ended) and any(line.get("log_id") for line in ended), "codes and log ids are logged")
 
     def search(self):
@@ -237,6 +242,8 @@ class Trial:
         results, dead = drain(channel, f"{PREFIX}.results"), drain(channel, f"{PREFIX}.dead")
         connection.close()
         check(results and dead, "there are results and dead letters")
+        traced = lambda messages: any((properties.headers or {}).get("traceparent") == TRACEPARENT for properties, _ in messages)
+        check(traced(results) and traced(dead), "results and dead letters carry upstream's trace")
         written["results"] = b"\n".join(repr(properties).encode() + body for properties, body in results)
         written["headers of dead letters"] = b"\n".join(repr(properties).encode() for properties, _ in dead)
         for _, body in dead:
