@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -50,9 +51,15 @@ class Failure(Exception):
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Below those that the system gives to outgoing connections: one of them could take it before it is used."""
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_000)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def until(condition, timeout_s, what):
@@ -83,6 +90,7 @@ class Site:
             self.scenario = self.folder / "scenario.toml"
             self.scenario.write_text(scenario)
         self.worker = None
+        self.environment = {}
         self.simulate = simulate
         broker = BROKER.format(url=amqp_url, prefix=prefix) if amqp_url else ""
         self.settings = self.folder / "paceline.toml"
@@ -170,7 +178,7 @@ class Site:
     def _environment(self):
         # Settings of the caller's own shell must not leak into the trial.
         clean = {name: value for name, value in os.environ.items() if not name.startswith("PACELINE_")}
-        return {**clean, **SECRETS, "PACELINE_CONFIG": str(self.settings)}
+        return {**clean, **SECRETS, "PACELINE_CONFIG": str(self.settings), **self.environment}
 
     def _simulator_listens(self):
         if self.simulator.poll() is not None:

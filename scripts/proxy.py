@@ -8,8 +8,10 @@ import threading
 class Proxy:
     """Passes everything on until it is told otherwise."""
 
-    def __init__(self, port):
+    def __init__(self, port, tap=None):
+        """`tap` is called with all that passes, in both directions."""
         self.port_behind = port
+        self.tap = tap
         self.swallows = False
         self.cut_in = None
         self.accepted = 0
@@ -56,6 +58,8 @@ class Proxy:
     def _pass(self, source, target):
         try:
             while data := source.recv(65536):
+                if self.tap:
+                    self.tap(data)
                 if self.swallows:
                     continue
                 # A heartbeat is 8 bytes; what is longer carries a method, a head or a body.

@@ -57,6 +57,7 @@ impl Way {
                     reply_bytes_max: 1 << 20,
                     pool_idle: Duration::from_secs(90),
                     ca_pem: None,
+                    tells_certificate: false,
                 };
                 let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new(&options).map_err(sentence)?);
                 naive::run(self, &transport, &Clock::system(), url, batch, app_id).await

@@ -20,11 +20,8 @@ pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
     let limit = fields.whole("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT);
     fields.end()?;
     let limit = usize::try_from(limit).unwrap_or_default();
-    let mut jobs = shared.books.read(move |ledger| ledger.list_jobs(&selection, after, limit + 1)).await?;
-    let has_more = jobs.len() > limit;
-    jobs.truncate(limit);
-    let next = jobs.last().filter(|_| has_more).map(|job| job.seq.to_string());
-    Ok(answer::document(&json!({"jobs": jobs, "next": next})))
+    let page = shared.books.read(move |ledger| ledger.page_jobs(&selection, after, limit)).await?;
+    Ok(answer::document(&json!({"jobs": page.lines, "next": page.next.map(|next| next.to_string())})))
 }
 
 /// One job.

@@ -20,23 +20,18 @@ use crate::store::state::State as JobState;
 /// Everything at a glance.
 pub async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
     Fields::of_query(uri.query()).end()?;
-    let (counts, standing, running, outbox) = shared
-        .books
-        .read(|ledger| Ok((ledger.lane_counts()?, ledger.lanes()?, ledger.running()?, ledger.outbox()?)))
-        .await?;
+    let (counts, running, outbox) =
+        shared.books.read(|ledger| Ok((ledger.lane_counts()?, ledger.running()?, ledger.unpublished()?))).await?;
     let engine = &shared.worker.engine;
     let (view, (mono, now)) = (engine.view(), engine.clock().both());
     let planner = engine.planner();
     let restraints =
         explain(engine.restraints_now(), &planner.catalog, |app| planner.apps.get(app).map(|app| &*app.platform));
-    let running_in: BTreeMap<LaneKey, u64> = standing
-        .into_iter()
-        .map(|line| (LaneKey { app: line.app, tenant: line.tenant, method: line.method }, line.running))
-        .collect();
     let times = Times { mono, now };
+    let live_lanes: BTreeMap<_, _> = view.lanes.iter().map(|live| (place(&live.key), live)).collect();
     let lanes = counts.iter().map(|lane| {
-        let live = view.lanes.iter().find(|live| *live.key == lane.lane);
-        lane_document(lane, running_in.get(&lane.lane).copied().unwrap_or(0), live, &view, &times)
+        let live = live_lanes.get(&(lane.app.as_str(), lane.tenant.as_str(), lane.method.as_str())).copied();
+        lane_document(lane, live, &view, &times)
     });
     let suspensions = view.suspensions.iter().map(|suspension| {
         let mut document = json!(suspension);
@@ -59,6 +54,10 @@ pub async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
     })))
 }
 
+fn place(key: &LaneKey) -> (&str, &str, &str) {
+    (&key.app, &key.tenant, &key.method)
+}
+
 /// The same instant on both clocks.
 struct Times {
     mono: Mono,
@@ -72,20 +71,30 @@ impl Times {
 }
 
 fn totals(counts: &[LaneCounts], running: u64) -> Value {
-    let sum = |state| counts.iter().map(|lane| lane.in_state(state)).sum::<u64>();
     let mut totals = json!({"running": running});
     for state in JobState::ALL {
-        totals[state.as_str()] = json!(sum(state));
+        totals[state.as_str()] = json!(counts.iter().map(|lane| in_state(lane, state)).sum::<u64>());
     }
     totals
 }
 
-fn lane_document(counts: &LaneCounts, running: u64, live: Option<&LaneView>, view: &View, times: &Times) -> Value {
-    let key = &counts.lane;
-    let mut document = json!({"app": key.app, "tenant": key.tenant, "method": key.method, "running": running,
+const fn in_state(lane: &LaneCounts, state: JobState) -> u64 {
+    match state {
+        JobState::Queued => lane.counts.queued,
+        JobState::Uncertain => lane.counts.uncertain,
+        JobState::Held => lane.counts.held,
+        JobState::Dead => lane.counts.dead,
+        JobState::Cancelled => lane.counts.cancelled,
+        JobState::Succeeded => lane.counts.succeeded,
+    }
+}
+
+fn lane_document(counts: &LaneCounts, live: Option<&LaneView>, view: &View, times: &Times) -> Value {
+    let LaneCounts { app, tenant, method, running, .. } = counts;
+    let mut document = json!({"app": app, "tenant": tenant, "method": method, "running": running,
         "oldest_waiting_at": counts.oldest_waiting_at});
     for state in JobState::ALL {
-        document[state.as_str()] = json!(counts.in_state(state));
+        document[state.as_str()] = json!(in_state(counts, state));
     }
     let live = live.filter(|live| live.waiting > 0);
     let blocked = live.and_then(|live| live.blocked.as_ref());

@@ -40,6 +40,12 @@ pub async fn check(options: &Options) -> Vec<Finding> {
         let verdict = check_queue(&session, name).await.map_err(|error| fault_of(error, name));
         findings.push(Finding { subject: format!("queue {name}"), verdict });
     }
+    // Dead letters go there by the default exchange, which every user may be refused.
+    let verdict = check_right_to_publish(&session, "", &options.dead_queue).await;
+    if let Err(error) = verdict {
+        let fault = fault_of(error, "the default exchange");
+        findings.push(Finding { subject: "default exchange".to_owned(), verdict: Err(fault) });
+    }
     let name = &options.results_exchange;
     let verdict = check_exchange(&session, name).await.map_err(|error| fault_of(error, name));
     findings.push(Finding { subject: format!("exchange {name}"), verdict });
@@ -62,7 +68,7 @@ async fn check_exchange(session: &Session, name: &str) -> Result<String, Error> 
         return not_there("exchange", name, error);
     }
     topology::declare_exchange(session, name).await?;
-    check_right_to_publish(session, name).await?;
+    check_right_to_publish(session, name, "paceline.check").await?;
     Ok("as expected".to_owned())
 }
 
@@ -75,12 +81,12 @@ fn not_there(kind: &'static str, name: &str, error: Error) -> Result<String, Err
 }
 
 /// Publishes inside a transaction that is rolled back: the broker checks the right, and no message leaves.
-async fn check_right_to_publish(session: &Session, exchange: &str) -> Result<(), Error> {
+async fn check_right_to_publish(session: &Session, exchange: &str, routing_key: &str) -> Result<(), Error> {
     let channel = session.channel().await?;
     answered("opening a transaction", channel.tx_select()).await?;
     let publish = channel.basic_publish(
         short(exchange)?,
-        "paceline.check".into(),
+        short(routing_key)?,
         BasicPublishOptions::default(),
         b"",
         BasicProperties::default(),

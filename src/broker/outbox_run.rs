@@ -23,7 +23,7 @@ use super::stalls::Stalls;
 use super::{CONFIRM_TIMEOUT, retry_delay, topology, until_stopped};
 use crate::crash_points;
 use crate::domain::time::Mono;
-use crate::engine::ports::{LedgerError, Outgoing};
+use crate::engine::ports::{BATCH_COMPLETED, LedgerError, Outgoing};
 
 /// Confirmed rows that are forgotten in one transaction.
 const DONE_BATCH: usize = 256;
@@ -264,7 +264,7 @@ impl<'a, E: Endings> Run<'a, E> {
     /// Whether nobody wants what cannot be routed there: then it is done. Our own queues are declared again instead.
     fn is_nobodys(&self, to: &Destination) -> bool {
         match to {
-            Destination::Reply(_) => true,
+            Destination::Reply(_) | Destination::Events => true,
             Destination::Results => self.relay.options.results_queue.is_empty(),
             Destination::Dead => false,
         }
@@ -276,6 +276,7 @@ impl<'a, E: Endings> Run<'a, E> {
         if self.memory.said.len() < REMEMBERED_MAX && self.memory.said.insert(name.clone()) {
             match to {
                 Destination::Reply(_) => tracing::warn!("{name} gets no copies of results: {words}"),
+                Destination::Events => tracing::debug!("no queue is bound for {BATCH_COMPLETED}: {words}"),
                 Destination::Results | Destination::Dead => tracing::warn!(
                     "{name}: nobody is bound to it, and broker.results_queue is \"\": results are dropped ({words})"
                 ),
@@ -293,6 +294,7 @@ impl<'a, E: Endings> Run<'a, E> {
     fn name_of(&self, to: &Destination) -> String {
         match to {
             Destination::Results => format!("exchange {:?}", self.relay.options.results_exchange),
+            Destination::Events => "events of batches".to_owned(),
             Destination::Dead => format!("queue {:?}", self.relay.options.dead_queue),
             Destination::Reply(queue) => format!("reply_to {queue:?}"),
         }

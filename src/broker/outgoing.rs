@@ -6,7 +6,7 @@ use lapin::types::ShortString;
 use super::options::Options;
 use super::properties::{of_dead_letter, of_document};
 use super::publish::Publication;
-use crate::engine::ports::Ending;
+use crate::engine::ports::{BATCH_COMPLETED, Ending};
 
 /// Where a message goes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,10 +17,15 @@ pub(super) enum Destination {
     Dead,
     /// A caller's own queue.
     Reply(String),
+    /// The results exchange, for whoever has bound a queue for events; nobody need have.
+    Events,
 }
 
 /// The messages that a row stands for. A result, or a dead letter; and a copy for who waits on `reply_to`.
 pub(super) fn destinations(ending: &Ending) -> Vec<Destination> {
+    if ending.routing_key == BATCH_COMPLETED {
+        return vec![Destination::Events];
+    }
     let main = if ending.reason.is_some() { Destination::Dead } else { Destination::Results };
     let reply = ending.reply_to.clone().filter(|queue| !queue.is_empty()).map(Destination::Reply);
     std::iter::once(main).chain(reply).collect()
@@ -31,7 +36,7 @@ pub(super) fn publication(ending: &Ending, to: &Destination, options: &Options) 
     let document = || Bytes::from(ending.document.to_string());
     let default_exchange = ShortString::default();
     Some(match to {
-        Destination::Results => Publication {
+        Destination::Results | Destination::Events => Publication {
             exchange: ShortString::try_new(&*options.results_exchange).ok()?,
             routing_key: ShortString::try_new(&*ending.routing_key).ok()?,
             body: document(),
@@ -97,6 +102,18 @@ mod tests {
         let dead = publication(&ending, &Destination::Dead, &Options::at("amqp://h")).unwrap();
         assert_eq!((dead.exchange.as_str(), dead.routing_key.as_str()), ("", "paceline.dead"));
         assert_eq!(&dead.body[..], b"\xff{");
+    }
+
+    #[test]
+    fn a_batchs_end_goes_to_whoever_wants_it() {
+        let document = json!({"event": "batch.completed", "batch": "b", "finished_at": "2026-11-21T08:00:00.123Z"});
+        let event = Ending { document, routing_key: BATCH_COMPLETED.to_owned(), ..ending(None, None) };
+        assert_eq!(destinations(&event), [Destination::Events]);
+        let message = publication(&event, &Destination::Events, &Options::at("amqp://h")).unwrap();
+        assert_eq!((message.exchange.as_str(), message.routing_key.as_str()), ("paceline.results", "batch.completed"));
+        let text = |value: &Option<ShortString>| value.as_ref().unwrap().to_string();
+        assert_eq!(text(message.properties.kind()), "batch.completed");
+        assert_eq!(text(message.properties.message_id()), "batch.completed:2026-11-21T08:00:00.123Z:b");
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::engine::ports::{AmqpOrigin, Ending};
 const PERSISTENT: u8 = 2;
 /// Headers share one frame of 128 KiB with the other properties; a list of hundreds of faults is cut here, in bytes.
 const DETAIL_BYTES_MAX: usize = 4_000;
+/// An AMQP short string.
+const SHORT_STRING_BYTES_MAX: usize = 255;
 
 /// The properties that stay with a job.
 pub(super) fn origin_of(properties: &BasicProperties) -> AmqpOrigin {
@@ -116,6 +118,15 @@ pub(super) fn of_document(ending: &Ending) -> BasicProperties {
         let value = ending.document.get(name).and_then(Value::as_str)?;
         ShortString::try_new(value).ok().filter(|value| !value.as_str().is_empty())
     };
+    if let Some(event) = field("event") {
+        // The same for the same end, so that one that comes twice is known.
+        let text = |name: &str| ending.document.get(name).and_then(Value::as_str).unwrap_or_default();
+        let id = format!("{event}:{}:{}", text("finished_at"), text("batch"));
+        properties = properties.with_type(event);
+        if let Ok(id) = ShortString::try_new(cut(&id, SHORT_STRING_BYTES_MAX)) {
+            properties = properties.with_message_id(id);
+        }
+    }
     if let Some(id) = field("id") {
         properties = properties.with_message_id(id);
     }
@@ -143,6 +154,9 @@ fn cut(text: &str, bytes_max: usize) -> &str {
     }
     &text[..end]
 }
+
+#[cfg(test)]
+mod fuzz;
 
 #[cfg(test)]
 mod tests {

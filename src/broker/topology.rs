@@ -13,6 +13,9 @@ use super::fault::{Error, Fault};
 use super::options::Options;
 use super::session::Session;
 
+/// Every result's routing key, `<app>.<method>`, and no event's: a method's name has at least two words.
+const RESULTS: &str = "*.*.*.#";
+
 /// Declares what endings are published to. Declaring what is there already changes nothing.
 pub(super) async fn declare_outgoing(session: &Session, options: &Options) -> Result<(), Error> {
     declare_queue(session, &options.dead_queue).await?;
@@ -108,8 +111,7 @@ async fn ask_exchange(session: &Session, name: &str, options: ExchangeDeclareOpt
 async fn bind(session: &Session, queue: &str, exchange: &str) -> Result<(), Error> {
     let channel = session.channel().await?;
     let options = QueueBindOptions { nowait: false };
-    // "#" is every routing key.
-    let answer = channel.queue_bind(short(queue)?, short(exchange)?, "#".into(), options, FieldTable::default());
+    let answer = channel.queue_bind(short(queue)?, short(exchange)?, RESULTS.into(), options, FieldTable::default());
     match answered("binding a queue", answer).await {
         // The operator's binding is not visible from here; a result without one comes back and says so.
         Err(error) if is_refused(&error) => return Ok(()),

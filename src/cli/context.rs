@@ -10,9 +10,11 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::domain::catalog::{self, Catalog, CatalogSource};
+use crate::operations::inputs::Inputs;
 use crate::settings::{self, Faults, Settings};
 use crate::store::operator::Operator;
 
+use super::batch;
 use super::exit::refuse;
 
 /// Where the settings come from: a file, which may change, and the environment as it was at the start.
@@ -86,6 +88,13 @@ impl Context {
         writeln!(self.out)?;
         Ok(())
     }
+}
+
+/// Inputs read again, with the apps and methods of now.
+pub fn inputs(context: &Context) -> anyhow::Result<Inputs> {
+    let settings = context.settings_without_secrets()?;
+    let catalog = catalog(&settings)?;
+    Ok(Inputs::new(batch::decoder(&settings, &catalog, false), settings.store.path))
 }
 
 /// The catalog that is compiled in, with what the settings' directory adds.

@@ -2,20 +2,19 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Context as _;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use crate::domain::edit::{Change, Patch, changes, document_of};
-use crate::domain::job::Job;
+use crate::domain::edit::{Change, Patch};
 use crate::domain::time::Timestamp;
-use crate::store::operator::{Edit, Letter, Operator, RejectedInput};
+use crate::operations::edit::{Edited, Plan};
+use crate::operations::inputs::Inputs;
+use crate::store::operator::Operator;
 
 use super::batch::FAULTS_SHOWN_MAX;
 use super::context::Context;
 use super::exit::{Exit, refuse};
-use super::inputs::{Again, Inputs};
 use super::selection::{Letters, missing};
 use super::table::plain;
 
@@ -67,34 +66,14 @@ impl Source {
     }
 }
 
-/// A letter whose patched document is a job.
-struct Planned {
-    letter: Letter,
-    job: Job,
-    changes: Vec<Change>,
-    /// Set for an input that never became a job.
-    input: Option<RejectedInput>,
-}
-
-/// What the patch does to the selection.
-#[derive(Default)]
-struct Plan {
-    valid: Vec<Planned>,
-    unchanged: usize,
-    faults: Vec<(String, String)>,
-}
-
 /// Edits the selected letters.
 pub async fn carry_out(context: &mut Context, ledger: &mut Operator, args: Args) -> anyhow::Result<Exit> {
     let patch = args.source.patch()?;
     let selection = args.letters.clone().selection()?;
     let letters = ledger.select_dead(&selection)?;
-    let mut inputs = Inputs::new(context)?;
+    let mut inputs = super::context::inputs(context)?;
     let now = context.clock.now();
-    let mut plan = Plan::default();
-    for letter in &letters {
-        plan.add(ledger, &inputs, letter, &patch, (args.redrive, now))?;
-    }
+    let plan = Plan::of(ledger, &inputs, &letters, &patch, (args.redrive, now))?;
     tell_faults(context, &plan)?;
     if !plan.faults.is_empty() && !args.skip_invalid && !args.dry_run {
         return Err(refuse(
@@ -111,77 +90,6 @@ pub async fn carry_out(context: &mut Context, ledger: &mut Operator, args: Args)
     inputs.close().await;
     let all_there = missing(context, &selection, &letters)?;
     Ok(if is_well { all_there } else { Exit::Unwell })
-}
-
-impl Plan {
-    fn add(
-        &mut self,
-        ledger: &Operator,
-        inputs: &Inputs,
-        letter: &Letter,
-        patch: &Patch,
-        (redrive, now): (bool, Timestamp),
-    ) -> anyhow::Result<()> {
-        let planned = if letter.is_input() {
-            if !redrive {
-                let why = "it never became a job, and can only be edited with --redrive".to_owned();
-                self.faults.push((letter.handle.clone(), why));
-                return Ok(());
-            }
-            plan_input(ledger, inputs, letter, patch)?
-        } else {
-            plan_job(ledger, inputs, letter, patch, now)?
-        };
-        match planned {
-            Ok(planned) if planned.changes.is_empty() => self.unchanged += 1,
-            Ok(planned) => self.valid.push(planned),
-            Err(why) => self.faults.push((letter.handle.clone(), why)),
-        }
-        Ok(())
-    }
-}
-
-fn plan_job(
-    ledger: &Operator,
-    inputs: &Inputs,
-    letter: &Letter,
-    patch: &Patch,
-    now: Timestamp,
-) -> anyhow::Result<Result<Planned, String>> {
-    let Some(job) = ledger.dead_job(letter)? else {
-        return Ok(Err("it changed since it was selected".to_owned()));
-    };
-    let method = inputs.decoder.catalog.job_method(&job.lane.method).map(Arc::as_ref);
-    let before = document_of(&job, method, now);
-    let mut after = before.clone();
-    patch.apply(&mut after);
-    let changes = changes(method, &before, &after);
-    Ok(match inputs.decoder.read(after, &[], &crate::domain::decode::Defaults::default()) {
-        Ok(job) => Ok(Planned { letter: letter.clone(), job, changes, input: None }),
-        Err(rejection) => Err(rejection.detail()),
-    })
-}
-
-fn plan_input(
-    ledger: &Operator,
-    inputs: &Inputs,
-    letter: &Letter,
-    patch: &Patch,
-) -> anyhow::Result<Result<Planned, String>> {
-    let (input, before) = match Inputs::document(ledger, letter)? {
-        Ok(found) => found,
-        Err(why) => return Ok(Err(why)),
-    };
-    let mut after: Map<String, Value> = before.clone();
-    patch.apply(&mut after);
-    Ok(match inputs.read_edited(ledger, input, after.clone())? {
-        Ok((input, job)) => {
-            let method = inputs.decoder.catalog.job_method(&job.lane.method).map(Arc::as_ref);
-            let changes = changes(method, &before, &after);
-            Ok(Planned { letter: letter.clone(), job, changes, input: Some(input) })
-        }
-        Err(why) => Err(why),
-    })
 }
 
 fn tell_faults(context: &mut Context, plan: &Plan) -> anyhow::Result<()> {
@@ -221,7 +129,7 @@ fn show(context: &mut Context, plan: &Plan, as_json: bool, now: Timestamp) -> an
         plan.unchanged,
         plan.faults.len()
     )?;
-    let late = plan.valid.iter().filter(|edit| edit.job.is_expired(now)).count();
+    let late = plan.late(now);
     if late > 0 {
         writeln!(context.err, "{late} of them would expire: their deadline has passed")?;
     }
@@ -236,29 +144,9 @@ async fn apply(
     args: &Args,
     plan: Plan,
 ) -> anyhow::Result<bool> {
-    let now = context.clock.now();
     let (unchanged, invalid) = (plan.unchanged, plan.faults.len());
-    let late = plan.valid.iter().filter(|edit| edit.job.is_expired(now)).count();
-    let (mut edits, mut refused, mut edited, mut redriven) = (Vec::new(), Vec::new(), 0, 0);
-    for Planned { letter, job, input, .. } in plan.valid {
-        // One that would expire at once stays dead, with its new content.
-        let redrive = args.redrive && !job.is_expired(now);
-        match input {
-            None => edits.push(Edit { letter, job: Box::new(job), redrive }),
-            Some(input) => match inputs.take_over(context, ledger, &letter, (input, job)).await? {
-                Again::Queued(_) | Again::Known => {
-                    edited += 1;
-                    redriven += 1;
-                }
-                Again::Refused(why) => refused.push((letter.handle, why)),
-            },
-        }
-    }
-    let planned = edits.len();
-    let (written, queued) = ledger.edit_dead(edits, now)?;
-    edited += written;
-    redriven += queued.len();
-    let changed = planned - written;
+    let now = context.clock.now();
+    let Edited { edited, redriven, changed, late, refused } = plan.apply(ledger, inputs, (args.redrive, now)).await?;
     if args.json {
         context.print_json(&json!({
             "edited": edited, "redriven": redriven, "unchanged": unchanged,

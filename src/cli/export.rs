@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use crate::domain::rows::exported::{PREFIX, RESULT_COLUMNS, harmless};
 use crate::store::operator::{ExportRow, Operator, Selection};
 use crate::store::state::State;
 
@@ -13,10 +14,13 @@ use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::jobs::text;
 
-/// The columns that follow a batch's own; `paceline_` keeps them apart from columns of the same name.
-const RESULT_COLUMNS: [&str; 8] = ["status", "key", "reason", "code", "detail", "cure", "log_id", "finished_at"];
-/// The columns in front of them when there are no rows of a file to give back.
+/// The columns in front of the results when there are no rows of a file to give back.
 const JOB_COLUMNS: [&str; 5] = ["id", "method", "app", "tenant", "batch"];
+/// The columns between a batch's own and the results, where it has none of that name: with them the file can be run again
+/// under any name, and its rows are the same jobs.
+const NAMING_COLUMNS: [&str; 4] = ["id", "method", "app", "batch"];
+/// Tells spreadsheets that a CSV file is UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Print results as CSV or JSONL; for a CSV batch, its own rows with result columns
 #[derive(Debug, clap::Args)]
@@ -36,6 +40,9 @@ pub struct Args {
     /// Of this app alone
     #[arg(long)]
     app: Option<String>,
+    /// Begin a CSV with a byte order mark, by which Excel knows that it is UTF-8
+    #[arg(long)]
+    bom: bool,
     /// Write to this file instead of standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -62,16 +69,22 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
         let file = File::create(&path)
             .map_err(|error| refuse(format!("{} cannot be written: {error}", path.display()), ""))?;
         let mut out = BufWriter::new(file);
+        begin(&mut out, format, args.bom)?;
         write_rows(&ledger, &selection, format, header.as_deref(), &mut out, &mut rows)?;
         out.flush()?;
         writeln!(context.err, "{rows} rows written to {}", path.display())?;
     } else {
+        begin(&mut context.out, format, args.bom)?;
         write_rows(&ledger, &selection, format, header.as_deref(), &mut context.out, &mut rows)?;
     }
     if rows == 0 {
         writeln!(context.err, "hint: no job matches; `paceline jobs list` shows what there is")?;
     }
     Ok(Exit::Success)
+}
+
+fn begin(out: &mut dyn Write, format: Format, bom: bool) -> std::io::Result<()> {
+    if bom && format == Format::Csv { out.write_all(BOM) } else { Ok(()) }
 }
 
 fn write_rows(
@@ -109,11 +122,11 @@ fn io_of(error: csv::Error) -> anyhow::Error {
 
 fn columns(header: Option<&[String]>) -> Vec<String> {
     let own: Vec<String> = match header {
-        Some(header) => header.to_vec(),
+        Some(header) => header.iter().cloned().chain(naming(header).map(str::to_owned)).collect(),
         None => JOB_COLUMNS.map(str::to_owned).into(),
     };
     let results = RESULT_COLUMNS
-        .map(|name| if own.iter().any(|own| own == name) { format!("paceline_{name}") } else { name.to_owned() });
+        .map(|name| if own.iter().any(|own| own == name) { format!("{PREFIX}{name}") } else { name.to_owned() });
     own.into_iter().chain(results).collect()
 }
 
@@ -123,6 +136,7 @@ fn record(row: &ExportRow, header: Option<&[String]>) -> Vec<String> {
         Some(header) => {
             let mut cells = row.cells.clone().unwrap_or_default();
             cells.resize(header.len(), String::new());
+            cells.extend(naming(header).map(|field| text(&row.document, field)));
             cells
         }
         None => JOB_COLUMNS.map(|field| text(&row.document, field)).into(),
@@ -131,10 +145,9 @@ fn record(row: &ExportRow, header: Option<&[String]>) -> Vec<String> {
     cells.into_iter().map(|cell| harmless(&cell)).collect()
 }
 
-/// What a platform says must not become a formula in a spreadsheet; numbers stay numbers.
-fn harmless(cell: &str) -> String {
-    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
-    if is_formula { format!("'{cell}") } else { cell.to_owned() }
+/// What a batch's own columns lack to name its jobs.
+fn naming(header: &[String]) -> impl Iterator<Item = &'static str> + '_ {
+    NAMING_COLUMNS.into_iter().filter(|name| !header.iter().any(|own| own == name))
 }
 
 #[cfg(test)]
@@ -146,16 +159,13 @@ mod tests {
     #[test]
     fn a_csv_batch_gets_its_own_rows_back() {
         let header = ["name".to_owned(), "code".to_owned()];
-        assert_eq!(columns(Some(&header))[..5], ["name", "code", "status", "key", "reason"]);
+        let wanted = ["name", "code", "id", "method", "app", "batch", "status", "key", "reason"];
+        assert_eq!(columns(Some(&header))[..9], wanted);
         assert!(columns(Some(&header)).contains(&"paceline_code".to_owned()));
         let document = json!({"id": "x", "status": "dead", "reason": "rejected", "code": 125_001, "detail": "=1+1"});
         let row = ExportRow { document, place: "a.csv:2".to_owned(), cells: Some(vec!["7F".to_owned()]) };
-        assert_eq!(record(&row, Some(&header))[..7], ["7F", "", "dead", "", "rejected", "125001", "'=1+1"]);
+        assert_eq!(record(&row, Some(&header))[..7], ["7F", "", "x", "", "", "", "dead"]);
+        assert_eq!(record(&row, Some(&header))[7..11], ["", "rejected", "125001", "'=1+1"]);
         assert_eq!(record(&row, None)[..6], ["x", "", "", "", "", "dead"]);
-    }
-
-    #[test]
-    fn numbers_are_no_formulas() {
-        assert_eq!(["-5", "+1", "-x", "a=b"].map(harmless), ["-5", "+1", "'-x", "a=b"]);
     }
 }

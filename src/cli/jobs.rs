@@ -189,7 +189,8 @@ fn show(sheet: &JobSheet, out: &mut dyn Write) -> anyhow::Result<()> {
     write_attempts(&sheet.history, out)
 }
 
-fn write_attempts(history: &[AttemptLine], out: &mut dyn Write) -> anyhow::Result<()> {
+/// A table of attempts, if there are any.
+pub fn write_attempts(history: &[AttemptLine], out: &mut dyn Write) -> anyhow::Result<()> {
     if history.is_empty() {
         return Ok(());
     }

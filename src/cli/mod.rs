@@ -13,7 +13,6 @@ mod edit;
 mod exit;
 mod export;
 mod held_back;
-mod inputs;
 mod jobs;
 mod logs;
 mod methods;
@@ -33,7 +32,9 @@ mod summary;
 mod suspend;
 mod table;
 mod take_over;
+mod undo;
 mod validate;
+mod why;
 mod work;
 
 use std::io::Write;
@@ -74,11 +75,13 @@ enum Command {
     Validate(validate::Args),
     Plan(plan::Args),
     Status(status::Args),
+    Why(why::Args),
     #[command(subcommand)]
     Jobs(jobs::Args),
     #[command(subcommand)]
     Dead(dead::Args),
     Resolve(resolve::Args),
+    Undo(undo::Args),
     #[command(subcommand)]
     Methods(methods::Args),
     Suspend(suspend::SuspendArgs),
@@ -144,10 +147,12 @@ fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
         Command::Validate(args) => validate::carry_out(context, &args),
         Command::Plan(args) => plan::carry_out(context, &args),
         Command::Submit(args) => on_runtime(submit::carry_out(context, args)),
-        Command::Status(args) => status::carry_out(context, &args),
+        Command::Status(args) => on_runtime(status::carry_out(context, args)),
+        Command::Why(args) => why::carry_out(context, &args),
         Command::Jobs(args) => jobs::carry_out(context, args),
         Command::Dead(args) => on_runtime(dead::carry_out(context, args)),
         Command::Resolve(args) => resolve::carry_out(context, args),
+        Command::Undo(args) => on_runtime(undo::carry_out(context, args)),
         Command::Audit(args) => audit::carry_out(context, &args),
         Command::Export(args) => export::carry_out(context, args),
         Command::Simulate(args) => on_runtime(simulate::carry_out(context, args)),

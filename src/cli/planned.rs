@@ -31,7 +31,7 @@ impl Planned {
         start: Timestamp,
         round_trip: Option<Duration>,
     ) -> anyhow::Result<Self> {
-        let mut outlook = ledger.outlook(outset.now - outset.planner.span_max())?;
+        let mut outlook = ledger.outlook_of(|lane| outset.now - outset.planner.span_of(lane))?;
         outlook.backlog.retain(|group| batches.iter().any(|batch| **batch == *group.batch));
         let mut basis = outset.basis(outlook);
         if let Some(round_trip) = round_trip {

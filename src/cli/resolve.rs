@@ -81,7 +81,7 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
         }
         return Ok(Exit::Success);
     }
-    let held = ledger.list_jobs(&selection.in_state(State::Held), 0, usize::MAX)?.len();
+    let held = usize::try_from(ledger.count(&selection.in_state(State::Held))?).unwrap_or(usize::MAX);
     if dry_run {
         if json {
             context.print_json(&json!({"would_resolve": held, "status": state}))?;

@@ -17,7 +17,6 @@ use crate::engine::ports::{Counts, Ledger, Transport};
 use crate::engine::quotas::Planner;
 use crate::engine::schedule::{LaneView, View};
 use crate::engine::{Engine, Stop};
-use crate::operations::forecast::Outset;
 use crate::settings::Settings;
 use crate::simulator::{InProcess, Options, Simulator};
 use crate::store::operator::Operator;
@@ -146,13 +145,7 @@ fn plan(
 ) -> anyhow::Result<Planned> {
     let planner = Planner { catalog: Arc::clone(&work.catalog), apps: work.apps.clone(), speed };
     let (settings, now) = (&work.settings, context.clock.now());
-    let outset = Outset {
-        planner: Arc::new(planner),
-        limits: wiring::limits(settings),
-        grace: settings.engine.grace,
-        now,
-        is_worked: true,
-    };
+    let outset = wiring::outset(settings, Arc::new(planner), now, true);
     Planned::of(&Operator::open(&work.store)?, &outset, &checked.batches, started_at, work.round_trip)
 }
 
@@ -212,7 +205,7 @@ async fn open(store: &Path, is_rehearsal: bool, now: Timestamp) -> anyhow::Resul
 }
 
 /// Shows progress until the engine has nothing left, or was stopped by a signal.
-async fn watch(
+pub(super) async fn watch(
     context: &mut Context,
     engine: &Arc<Engine>,
     totals: &BTreeMap<LaneKey, u64>,

@@ -1,6 +1,9 @@
 //! `paceline status`: how everything stands, read from the ledger beside a running worker or without one.
 
+mod around;
+mod quotas;
 mod restraints;
+mod watch;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -9,15 +12,16 @@ use serde_json::{Value, json};
 
 use crate::domain::catalog::Catalog;
 use crate::domain::job::LaneKey;
-use crate::domain::quota::{Key, Quota, Window};
 use crate::domain::time::Timestamp;
 use crate::engine::forecast::{BatchForecast, Forecast, LaneForecast, forecast};
 use crate::engine::ports::{Counts, Suspension};
-use crate::operations::forecast::{Outset, deciding_document, left_over};
+use crate::engine::usage::{Usage, WindowUse};
+use crate::operations::forecast::{deciding_document, left_over};
 use crate::operations::restraints::{HeldBack, explain};
 use crate::settings::Settings;
-use crate::store::operator::{BatchLine, LaneLine, Operator};
+use crate::store::operator::{BatchLine, Ended, LaneLine, Operator};
 use crate::store::sqlite::inspect;
+use crate::wiring;
 
 use super::context::{Context, catalog};
 use super::exit::Exit;
@@ -25,9 +29,15 @@ use super::plan::planner;
 use super::progress::{Lane, duration};
 use super::table::{Align, Table, plain};
 
-/// Show lanes, quotas in use, time left, batches and suspended apps
+/// Show lanes, quotas in use, time left, batches, suspended apps and what waits for the broker
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Show it again and again until Ctrl-C: on a terminal in place, elsewhere one after the other
+    #[arg(long)]
+    watch: bool,
+    /// Seconds from one look to the next
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, requires = "watch")]
+    interval: f64,
     /// Print data for programs
     #[arg(long)]
     json: bool,
@@ -43,29 +53,29 @@ struct Status {
     forecast: Forecast,
     is_worked: bool,
     held_back: Vec<HeldBack>,
+    quotas: Vec<WindowUse>,
+    around: around::Around,
 }
 
 /// A lane with its quotas.
 struct LaneState {
     line: LaneLine,
+    ended: Ended,
     lane: Lane,
     windows: Vec<WindowUse>,
     forecast: Option<LaneForecast>,
 }
 
-/// One window, and the calls that may stand in it now.
-struct WindowUse {
-    scope: String,
-    window: Window,
-    used: u64,
-}
-
 /// Prints the status; 1 if something is dead, held or suspended.
-pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
+pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let catalog = catalog(&settings)?;
     let ledger = context.operator()?;
-    let status = look(&ledger, &settings, &catalog, context.clock.now())?;
+    let look = |now| look(&ledger, &settings, &catalog, now);
+    if args.watch {
+        return watch::watch(context, &args, look).await;
+    }
+    let status = look(context.clock.now())?;
     if args.json {
         context.print_json(&status.document())?;
     } else {
@@ -73,8 +83,7 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
         context.out.flush()?;
         status.write_hints(&mut context.err)?;
     }
-    let is_well = status.counts.dead + status.counts.held == 0 && status.suspensions.is_empty();
-    Ok(if is_well { Exit::Success } else { Exit::Unwell })
+    Ok(if status.is_well() { Exit::Success } else { Exit::Unwell })
 }
 
 fn look(ledger: &Operator, settings: &Settings, catalog: &Arc<Catalog>, now: Timestamp) -> anyhow::Result<Status> {
@@ -85,35 +94,20 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Arc<Catalog>, now: Tim
     let standing = ledger.lanes()?;
     let lanes: Vec<_> = standing.iter().map(key).collect();
     let planner = Arc::new(planner(settings, catalog, lanes.iter(), 1.0)?);
-    let outlook = ledger.outlook(now - planner.span_max())?;
+    let outlook = ledger.outlook_of(|lane| now - planner.span_of(lane))?;
     let mut suspensions = outlook.suspensions.clone();
     suspensions.retain(|suspension| suspension.until.is_none_or(|until| until > now));
-    let calls = outlook.past.iter();
-    let calls: Vec<_> = calls.filter_map(|(lane, calls)| Some((planner.plan(lane)?.quotas, calls.clone()))).collect();
+    let usage = Usage::of(&planner, &outlook.past, settings.engine.grace, now);
+    let mut ended = ledger.ended_by_lane()?;
+    let quotas = quotas::in_use(&planner, &usage, lanes.iter().chain(outlook.past.keys()));
     let is_worked = inspect::is_worked(&settings.store.path);
-    let outset = Outset {
-        planner: Arc::clone(&planner),
-        limits: crate::wiring::limits(settings),
-        grace: settings.engine.grace,
-        now,
-        is_worked,
-    };
+    let outset = wiring::outset(settings, Arc::clone(&planner), now, is_worked);
     let forecast = forecast(&outset.basis(outlook));
     let states = standing.into_iter().map(|line| {
         let key = key(&line);
         let quotas = planner.plan(&key).map(|plan| plan.quotas).unwrap_or_default();
-        let windows = quotas.iter().flat_map(|(key, quota)| {
-            let is_counted = |quotas: &[(Key, Quota)]| quotas.iter().any(|(other, _)| other == key);
-            let past: Vec<_> =
-                calls.iter().filter(|(quotas, _)| is_counted(quotas)).flat_map(|(_, calls)| calls).collect();
-            let windows = quota.windows().iter().map(move |window| WindowUse {
-                scope: key.scope.to_string(),
-                window: *window,
-                used: past.iter().filter(|call| call.open || call.counted_by + window.span > now).count() as u64,
-            });
-            windows.collect::<Vec<_>>()
-        });
-        let windows: Vec<_> = windows.collect();
+        let windows: Vec<_> = quotas.iter().flat_map(|(key, quota)| usage.windows(key, quota)).collect();
+        let ended = ended.remove(&key).unwrap_or_default();
         let forecast = forecast.lane(&key).cloned();
         let lane = Lane {
             name: key.to_string(),
@@ -126,13 +120,17 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Arc<Catalog>, now: Tim
                 .find(|suspension| suspension.covers(&key))
                 .map(|suspension| suspension.detail.clone()),
         };
-        LaneState { line, lane, windows, forecast }
+        LaneState { line, ended, lane, windows, forecast }
     });
-    let lanes = states.collect();
-    Ok(Status { counts: sum(&batches), batches, lanes, suspensions, held_back, now, forecast, is_worked })
+    let mut lanes: Vec<_> = states.collect();
+    lanes.extend(ended.into_iter().map(|(key, ended)| LaneState::over(key, ended)));
+    let counts = sum(&batches);
+    let around = around::Around::of(ledger, settings, &counts)?;
+    Ok(Status { counts, batches, lanes, suspensions, now, forecast, is_worked, held_back, quotas, around })
 }
 
-fn key(line: &LaneLine) -> LaneKey {
+/// The lane of a line.
+pub fn key(line: &LaneLine) -> LaneKey {
     LaneKey { app: line.app.clone(), tenant: line.tenant.clone(), method: line.method.clone() }
 }
 
@@ -150,9 +148,24 @@ fn sum(batches: &[BatchLine]) -> Counts {
 }
 
 impl LaneState {
+    /// A lane in which nothing waits or runs any more.
+    fn over(key: LaneKey, ended: Ended) -> Self {
+        let name = key.to_string();
+        let LaneKey { app, tenant, method } = key;
+        Self {
+            line: LaneLine { app, tenant, method, queued: 0, uncertain: 0, running: 0 },
+            ended,
+            lane: Lane { name, done: 0, total: 0, windows: Vec::new(), left: None, stopped: None },
+            windows: Vec::new(),
+            forecast: None,
+        }
+    }
+
     fn document(&self) -> Value {
-        let windows = self.windows.iter().map(|window| json!({"scope": window.scope, "window": window.window.to_string(), "used": window.used, "limit": window.window.limit}));
+        let windows = self.windows.iter().map(|window| json!({"scope": window.key.scope, "window": window.window.to_string(), "used": window.used, "limit": window.window.limit}));
         let mut document = json!(self.line);
+        document["held"] = json!(self.ended.held);
+        document["dead"] = json!(self.ended.dead);
         let forecast = self.forecast.as_ref();
         document["time_left_s"] = json!(self.lane.left.unwrap_or_default().as_secs_f64());
         document["finish_at"] = json!(forecast.and_then(|lane| lane.finish));
@@ -164,6 +177,10 @@ impl LaneState {
 }
 
 impl Status {
+    const fn is_well(&self) -> bool {
+        self.counts.dead + self.counts.held == 0 && self.suspensions.is_empty()
+    }
+
     fn document(&self) -> Value {
         json!({
             "counts": self.counts,
@@ -175,6 +192,10 @@ impl Status {
             "time_left_s": self.forecast.finish.since(self.now).as_secs_f64(),
             "deciding": deciding_document(self.forecast.deciding.as_ref()),
             "held_back": self.held_back.iter().map(HeldBack::document).collect::<Vec<_>>(),
+            "quotas": self.quotas.iter().map(quotas::document).collect::<Vec<_>>(),
+            "worker": self.around.worker,
+            "outbox": self.around.outbox,
+            "intake": self.around.intake_document(),
         })
     }
 
@@ -206,7 +227,9 @@ impl Status {
             counts.cancelled,
             counts.throttled
         )?;
+        self.around.write(out)?;
         self.write_lanes(out)?;
+        quotas::write(&self.quotas, self.now, out)?;
         self.write_batches(out)?;
         self.write_finish(out)?;
         if !self.suspensions.is_empty() {
@@ -251,13 +274,15 @@ impl Status {
             ("QUEUED", Align::Right),
             ("UNCERTAIN", Align::Right),
             ("RUNNING", Align::Right),
+            ("HELD", Align::Right),
+            ("DEAD", Align::Right),
             ("TIME LEFT", Align::Right),
             ("DECIDES", Align::Left),
-            ("WINDOWS IN USE", Align::Left),
         ]);
         for state in &self.lanes {
             let time_left = match state.lane.left {
                 None if state.lane.stopped.is_some() => "suspended".to_owned(),
+                None if state.lane.total == 0 => String::new(),
                 left => duration(left.unwrap_or_default()),
             };
             let deciding = state.forecast.as_ref().and_then(|lane| lane.deciding.as_ref());
@@ -266,9 +291,10 @@ impl Status {
                 state.line.queued.to_string(),
                 state.line.uncertain.to_string(),
                 state.line.running.to_string(),
+                state.ended.held.to_string(),
+                state.ended.dead.to_string(),
                 time_left,
                 deciding.map_or_else(String::new, |deciding| deciding.window.to_string()),
-                state.lane.use_text(),
             ]);
         }
         writeln!(out)?;

@@ -46,9 +46,14 @@ pub async fn take_over(
     for source in sources {
         let mut rows = source.rows(decoder)??;
         let header = rows.header().map(<[String]>::to_vec);
+        let is_export = rows.is_export();
         batches.seen.clear();
         while let Some(row) = rows.next().transpose()? {
             refuse_changed(&row, skip_invalid)?;
+            let row = match &header {
+                Some(header) if is_export => batches.as_the_batch_has_it(row, header)?,
+                _ => row,
+            };
             batches.describe(&row, source, header.as_deref(), context.clock.now())?;
             chunk.push(arrival(row));
             if chunk.len() == CHUNK_ROWS {
@@ -72,6 +77,25 @@ struct Batches {
 }
 
 impl Batches {
+    /// The row of an export, its cells in the columns that its batch has: they may have been moved meanwhile. The batch
+    /// keeps its header.
+    fn as_the_batch_has_it(&mut self, mut row: Row, header: &[String]) -> anyhow::Result<Row> {
+        let Some(batch) = batch_of(&row) else { return Ok(row) };
+        let Some(known) = self.operator.header(batch)? else { return Ok(row) };
+        if !self.seen.contains(batch) {
+            self.seen.insert(batch.clone());
+        }
+        let cells: Vec<String> =
+            row.cells.as_deref().and_then(|cells| serde_json::from_str(cells).ok()).unwrap_or_default();
+        let cell = |name: &String| {
+            let index = header.iter().position(|column| column == name)?;
+            cells.get(index).cloned()
+        };
+        let moved: Vec<String> = known.iter().map(|name| cell(name).unwrap_or_default()).collect();
+        row.cells = Some(serde_json::Value::from(moved).to_string());
+        Ok(row)
+    }
+
     fn describe(
         &mut self,
         row: &Row,
@@ -79,17 +103,20 @@ impl Batches {
         header: Option<&[String]>,
         now: Timestamp,
     ) -> anyhow::Result<()> {
-        let batch = match &row.input {
-            Ok(job) => job.batch.as_ref(),
-            Err(rejection) => rejection.batch.as_ref(),
-        };
-        if let Some(batch) = batch
+        if let Some(batch) = batch_of(row)
             && !self.seen.contains(batch)
         {
             self.operator.describe_batch(batch, &source.input.name, header, now)?;
             self.seen.insert(batch.clone());
         }
         Ok(())
+    }
+}
+
+fn batch_of(row: &Row) -> Option<&String> {
+    match &row.input {
+        Ok(job) => job.batch.as_ref(),
+        Err(rejection) => rejection.batch.as_ref(),
     }
 }
 

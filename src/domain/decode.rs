@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::catalog::{Catalog, Kind, Method, nearest, shown, shown_text};
+use super::catalog::{Catalog, Kind, Method, Schema, nearest, shown, shown_text};
 use super::job::{Fault, ID_BYTES_MAX, Job, LaneKey, Params, Rejection};
 use super::json;
 use super::reason::Reason;
@@ -127,7 +127,8 @@ impl Decoder {
             method: method_name.unwrap_or_default(),
         };
         let id = id.unwrap_or_default();
-        Ok(Job { id, lane, batch, identity, params, priority, not_before, not_after, reply_to, meta })
+        let is_confidential = method.is_some_and(|method| is_confidential(method, &params));
+        Ok(Job { id, lane, batch, identity, params, is_confidential, priority, not_before, not_after, reply_to, meta })
     }
 
     fn method(&self, name: &str, faults: &mut Vec<Fault>) -> Option<&Method> {
@@ -175,6 +176,15 @@ impl Decoder {
             }
         }
     }
+}
+
+fn is_confidential(method: &Method, params: &Params) -> bool {
+    let hides = |schema: &Schema, part: &Map<String, Value>| {
+        part.iter().any(|(name, value)| schema.property(name).is_some_and(|schema| schema.hides(value)))
+    };
+    hides(&method.path_schema, &params.path)
+        || hides(&method.query_schema, &params.query)
+        || hides(&method.body_schema, &params.body)
 }
 
 /// A rejection of an input that is no document at all: what the defaults say is all there is to know about it.

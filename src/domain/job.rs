@@ -110,6 +110,8 @@ pub struct Job {
     pub identity: Identity,
     /// What is sent.
     pub params: Params,
+    /// Whether a parameter is there that the method marks as sensitive: what keeps the job has to seal it.
+    pub is_confidential: bool,
     /// 0 to [`PRIORITY_MAX`]; higher goes first.
     pub priority: u8,
     /// Not sent before this instant.
@@ -227,6 +229,7 @@ mod tests {
                 query: Map::new(),
                 body: map(json!({"b": [null, 1.5], "a": "ü"})),
             },
+            is_confidential: false,
             priority: 4,
             not_before: None,
             not_after: None,

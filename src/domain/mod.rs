@@ -15,3 +15,4 @@ pub mod quota;
 pub mod reason;
 pub mod rows;
 pub mod time;
+pub mod undo;

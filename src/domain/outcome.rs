@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::catalog::{Action, Envelope, ErrorRule, Method, Platform, SuspendScope, ThrottleScope};
+use super::time::Timestamp;
 
 /// What came back from one HTTP call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,10 @@ pub struct Answer {
     pub log_id: Option<String>,
     /// The body, whole.
     pub body: Bytes,
+    /// The server's own time, by its `Date` header.
+    pub date: Option<Timestamp>,
+    /// The server's certificate, DER, where that was asked for.
+    pub certificate: Option<Bytes>,
 }
 
 /// What happened to one attempt.
@@ -60,6 +65,8 @@ pub enum Outcome {
     Internal(Failure),
     /// Refused for good.
     Permanent(Failure),
+    /// There was nothing to delete.
+    Gone(Failure),
     /// May have been applied; worth asking after this time at the earliest.
     Uncertain {
         /// How long the platform takes to decide.
@@ -103,6 +110,7 @@ impl Outcome {
             Self::Transient(_) => "transient",
             Self::Internal(_) => "internal",
             Self::Permanent(_) => "permanent",
+            Self::Gone(_) => "gone",
             Self::Uncertain { .. } => "uncertain",
             Self::AccessToken(_) => "access-token",
             Self::Suspended { .. } => "suspended",
@@ -117,6 +125,7 @@ impl Outcome {
             | Self::Transient(failure)
             | Self::Internal(failure)
             | Self::Permanent(failure)
+            | Self::Gone(failure)
             | Self::AccessToken(failure) => Some(failure),
             Self::Throttled { failure, .. } | Self::Uncertain { failure, .. } | Self::Suspended { failure, .. } => {
                 Some(failure)
@@ -236,6 +245,7 @@ fn by_rule(rule: &ErrorRule, answer: &Answer, failure: Failure) -> Outcome {
         Action::Transient { verify: false } => Outcome::Transient(failure),
         Action::Transient { verify: true } => Outcome::Internal(failure),
         Action::Permanent => Outcome::Permanent(failure),
+        Action::Gone => Outcome::Gone(failure),
         Action::Uncertain { settle_s, .. } => Outcome::Uncertain { settle: Duration::from_secs(*settle_s), failure },
         Action::AccessToken => Outcome::AccessToken(failure),
         Action::Suspend { scope } => Outcome::Suspended { scope: *scope, failure },

@@ -43,6 +43,21 @@ fn the_documented_examples_are_successes_with_their_keys() {
 }
 
 #[test]
+fn what_is_gone_is_as_good_as_deleted_and_nothing_else_is() {
+    let deleted = |method: &str, status, code| {
+        let body = json!({"code": code, "errcode": code, "msg": "words", "errmsg": "words"}).to_string();
+        word(&of(method, answer(status, body)))
+    };
+    assert_eq!(deleted("feishu.vc.room.delete", 404, 121_004), "gone");
+    assert_eq!(deleted("feishu.vc.room.delete", 404, 121_005), "permanent", "no permission");
+    assert_eq!(deleted("feishu.calendar.delete", 404, 191_000), "gone");
+    assert_eq!(deleted("feishu.calendar.delete", 403, 191_002), "permanent", "not the owner");
+    assert_eq!(deleted("wecom.meeting.cancel", 200, 400_041), "gone");
+    assert_eq!(deleted("wecom.meeting.cancel", 200, 730_005), "permanent", "another app's");
+    assert_eq!(word(&room(404, 121_004)), "permanent", "a create refers to what must be there");
+}
+
+#[test]
 fn results_come_without_their_envelope() {
     let body = json!({"code": 0, "msg": "success", "data": {"room": {"room_id": "omm_1"}}}).to_string();
     let expected = Outcome::Succeeded { key: Some("omm_1".to_owned()), result: json!({"room": {"room_id": "omm_1"}}) };

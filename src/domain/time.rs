@@ -62,6 +62,12 @@ impl Timestamp {
             .map_err(|_| format!("expected a time like 2026-11-21T16:00:00+08:00, got {text:?}"))
     }
 
+    /// Reads an HTTP date (`Sun, 22 Nov 2026 05:20:16 GMT`), which has whole seconds.
+    pub fn parse_http(text: &str) -> Option<Self> {
+        let instant = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()?;
+        Some(Self(instant.as_microsecond()))
+    }
+
     /// RFC 3339 to the microsecond: [`Self::parse`] gives the same instant.
     pub fn exact(self) -> String {
         match jiff::Timestamp::from_microsecond(self.0) {
@@ -138,6 +144,9 @@ mod tests {
 
     #[test]
     fn a_month_ends_at_midnight_in_china() {
+        let http = Timestamp::parse_http("Sun, 22 Nov 2026 05:20:16 GMT");
+        assert_eq!(http, Some(Timestamp::parse("2026-11-22T05:20:16Z").unwrap()));
+        assert_eq!(Timestamp::parse_http("yesterday"), None);
         let at = Timestamp::parse("2026-12-31T15:59:59Z").unwrap();
         assert_eq!(at.next_month().to_string(), "2026-12-31T16:00:00.000Z");
         assert_eq!(at.next_month().next_month().to_string(), "2027-01-31T16:00:00.000Z");

@@ -162,7 +162,9 @@ async fn fetch(engine: &Arc<Engine>, app: &Arc<App>, tenant: &str) -> Result<Cac
     match called.outcome {
         Outcome::Succeeded { .. } => read(&plan.method, &called.reply, asked_at).ok_or_else(|| later(NO_TOKEN)),
         Outcome::Suspended { scope, failure } => Err(Fault::Suspend(scope, failure)),
-        Outcome::AccessToken(failure) | Outcome::Permanent(failure) => Err(Fault::Suspend(SuspendScope::App, failure)),
+        Outcome::AccessToken(failure) | Outcome::Permanent(failure) | Outcome::Gone(failure) => {
+            Err(Fault::Suspend(SuspendScope::App, failure))
+        }
         Outcome::Throttled { failure, .. }
         | Outcome::Unreachable(failure)
         | Outcome::Transient(failure)
@@ -193,26 +195,25 @@ async fn leave(engine: &Arc<Engine>, lane: &Arc<LaneKey>) -> Result<(Permit, Beg
 /// Asks once for an access token with the app's credentials and throws it away: are they right?
 ///
 /// The call stands outside of every quota and ledger, and counts on the platform all the same. Never repeat it: WeCom
-/// bans an address that sends wrong secrets.
-///
-/// # Errors
-/// What the platform, or the way there, said.
+/// bans an address that sends wrong secrets. What the platform, or the way there, said is the error; the reply is for
+/// whoever wants to see more of the server.
 pub async fn try_credentials(
     app: &App,
     catalog: &Catalog,
     transport: &dyn Transport,
     timeout: Duration,
-) -> Result<(), Failure> {
+) -> (Result<(), Failure>, Option<Reply>) {
     let failure = |detail: String| Failure { detail, ..Failure::default() };
     let Some(method) = catalog.method(&app.platform.token_method) else {
-        return Err(failure(format!("the catalog has no method {}", app.platform.token_method)));
+        return (Err(failure(format!("the catalog has no method {}", app.platform.token_method))), None);
     };
     let reply = transport.send(request::build(app, method, &credentials(app), None, timeout)).await;
     let outcome = classify(&app.platform, method, &reply);
-    if let Some(failure) = outcome.failure() {
-        return Err(failure.clone());
-    }
-    read(method, &reply, Mono::default()).map(drop).ok_or_else(|| failure(NO_TOKEN.to_owned()))
+    let taken = match outcome.failure() {
+        Some(failure) => Err(failure.clone()),
+        None => read(method, &reply, Mono::default()).map(drop).ok_or_else(|| failure(NO_TOKEN.to_owned())),
+    };
+    (taken, Some(reply))
 }
 
 /// What a token call sends: both platforms name the same two things differently.

@@ -15,10 +15,10 @@ use super::quotas::LanePlan;
 use super::schedule::{Ended, Queued, Start};
 use super::trouble::LEDGER_PAUSE;
 use crate::crash_points;
-use crate::domain::catalog::{IdentityKind, ThrottleScope};
-use crate::domain::job::{Identity, Job, LaneKey};
+use crate::domain::catalog::{IdentityKind, Method, ThrottleScope};
+use crate::domain::job::{Identity, Job, LaneKey, Params};
 use crate::domain::look_up;
-use crate::domain::outcome::Outcome;
+use crate::domain::outcome::{Outcome, text_of};
 
 /// A token that is refused within this time of its fetching was never good, unless it was revoked just then.
 pub(super) const YOUNG: Duration = Duration::from_secs(10);
@@ -79,6 +79,8 @@ pub(super) async fn run(engine: Arc<Engine>, start: Start) {
 struct Sent {
     called: Called,
     is_user: bool,
+    /// The object that a success leaves nothing of, and the methods that create such objects.
+    undoes: Option<(Vec<String>, String)>,
 }
 
 async fn send(
@@ -102,7 +104,7 @@ async fn send(
         crash_points::during("after-send", MID_CALL, call::send(engine, permit, plan, begun, &content.params, token))
             .await;
     crash_points::reach("after-reply");
-    Sent { called, is_user }
+    Sent { called, is_user, undoes: undone_by(&plan.method, &content.params) }
 }
 
 /// The tenant token, unless every call of the lane is a user's.
@@ -129,7 +131,7 @@ async fn settle(
     token: Option<(&Token, bool)>,
 ) {
     let is_young = token.is_some_and(|(_, is_young)| is_young);
-    let Sent { called, is_user } = sent;
+    let Sent { called, is_user, undoes } = sent;
     let situation = Situation {
         now: called.ended_at,
         attempts: job.attempts,
@@ -145,7 +147,7 @@ async fn settle(
     job.contended = if is_contended { job.contended.saturating_add(1) } else { 0 };
     let mut end = called.end(None);
     let Decision { settlement, side } = decide(called.outcome, &situation);
-    end.settlement = Some((job.seq, settlement));
+    end.settlement = Some((job.seq, undone(settlement, undoes)));
     let end = engine.record(end).await;
     match side {
         Side::Nothing => {}
@@ -166,11 +168,27 @@ async fn settle(
     }
 }
 
+/// The object that a call of this method deletes, if it is one that other methods create.
+fn undone_by(method: &Method, params: &Params) -> Option<(Vec<String>, String)> {
+    let first = method.undoes.first()?;
+    let key = text_of(params.get(&first.param)?)?;
+    let creates = method.undoes.iter().filter(|undoes| undoes.param == first.param);
+    Some((creates.map(|undoes| undoes.method.clone()).collect(), key))
+}
+
+/// A success that leaves nothing of an object.
+fn undone(settlement: Settlement, undoes: Option<(Vec<String>, String)>) -> Settlement {
+    match (settlement, undoes) {
+        (Settlement::Succeeded { result, .. }, Some((creates, key))) => Settlement::Undone { result, creates, key },
+        (settlement, _) => settlement,
+    }
+}
+
 /// Does in the schedule what the ledger has recorded.
 pub(super) fn apply(engine: &Arc<Engine>, lane: &LaneKey, mut job: Queued, settlement: &Settlement) {
     let mut schedule = engine.schedule();
     match *settlement {
-        Settlement::Succeeded { .. } => schedule.count(lane, |tally| tally.succeeded += 1),
+        Settlement::Succeeded { .. } | Settlement::Undone { .. } => schedule.count(lane, |tally| tally.succeeded += 1),
         Settlement::Dead { .. } | Settlement::Cancelled => schedule.count(lane, |tally| tally.dead += 1),
         Settlement::Held { .. } => schedule.count(lane, |tally| tally.held += 1),
         Settlement::Queued { not_before, charged, .. } => {

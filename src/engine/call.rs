@@ -185,6 +185,7 @@ fn blocks(engine: &Engine, outcome: &Outcome, now: Timestamp) -> Vec<Duration> {
         | Outcome::Transient(_)
         | Outcome::Internal(_)
         | Outcome::Permanent(_)
+        | Outcome::Gone(_)
         | Outcome::Uncertain { .. }
         | Outcome::AccessToken(_)
         | Outcome::Suspended { .. } => Vec::new(),

@@ -386,7 +386,12 @@ impl Engine {
 
     pub(super) fn ended(&self, settlement: Option<&Settlement>) {
         match settlement {
-            Some(Settlement::Succeeded { .. } | Settlement::Dead { .. } | Settlement::Cancelled) => {
+            Some(
+                Settlement::Succeeded { .. }
+                | Settlement::Undone { .. }
+                | Settlement::Dead { .. }
+                | Settlement::Cancelled,
+            ) => {
                 self.outbox_changed.notify_one();
                 self.backlog_changed.notify_one();
             }

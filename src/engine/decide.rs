@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::app::OnUncertain;
 use super::ports::Settlement;
 use crate::domain::catalog::{Creation, SuspendScope, ThrottleScope};
@@ -72,6 +74,7 @@ pub fn decide(outcome: Outcome, at: &Situation<'_>) -> Decision {
             }
             Creation::Natural | Creation::None => retry(failure, at),
         }),
+        Outcome::Gone(failure) => settled(gone(&failure)),
         Outcome::Permanent(failure) => settled(Settlement::Dead { reason: Reason::Rejected, failure }),
         Outcome::Uncertain { settle, failure } => settled(uncertain(settle, failure, at)),
         Outcome::AccessToken(failure) if !at.renewed && !at.is_user => {
@@ -85,6 +88,12 @@ pub fn decide(outcome: Outcome, at: &Situation<'_>) -> Decision {
             Decision { settlement: again(Some(failure.clone())), side: Side::Suspend(scope, failure) }
         }
     }
+}
+
+/// Nothing was left to delete: as good as done, and the result tells the two apart.
+fn gone(failure: &Failure) -> Settlement {
+    let result = json!({"gone": {"code": failure.code, "detail": failure.detail, "log_id": failure.log_id}});
+    Settlement::Succeeded { key: None, result, sole: false }
 }
 
 /// Back into its lane at once, no attempt charged.
@@ -105,9 +114,16 @@ fn uncertain(settle: Duration, failure: Failure, at: &Situation<'_>) -> Settleme
             let wait = settle.max(look_up.delay).div_f64(at.speed);
             Settlement::Uncertain { not_before: at.now + wait, failure }
         }
-        (Creation::Natural, _) | (Creation::None, OnUncertain::Retry) => retry(failure, at),
+        (Creation::Natural, _) => retry(failure, at),
+        (Creation::None, OnUncertain::Retry) => retry(perhaps_applied(failure), at),
         (Creation::None, OnUncertain::Hold) => Settlement::Held { failure: nobody_knows(failure) },
     }
+}
+
+/// Sent again as the app's settings want it; whatever becomes of the job then, this one call may stand for an object.
+fn perhaps_applied(failure: Failure) -> Failure {
+    let detail = format!("{}; this call may have been applied, and the settings have it sent again", failure.detail);
+    Failure { detail, ..failure }
 }
 
 /// What a person does about a job whose fate nobody knows.

@@ -24,7 +24,9 @@ mod retention;
 mod revision;
 pub mod schedule;
 mod trouble;
+pub mod usage;
 mod verify;
+pub mod why;
 
 pub use self::core::{Engine, Options, Stop};
 pub use self::reload::Stranded;

@@ -200,6 +200,16 @@ pub enum Settlement {
         /// Whether no other job of the method may own that object: the ledger refuses to write it down for a second one.
         sole: bool,
     },
+    /// Ended well, and what another job created is gone with it: the job that owns the object counts as cancelled from
+    /// now on, so that nothing claims that the object is there, and the same id may create it anew.
+    Undone {
+        /// What the platform returned.
+        result: Value,
+        /// The methods that may have created it.
+        creates: Vec<String>,
+        /// Id of the object.
+        key: String,
+    },
     /// Back into its lane.
     Queued {
         /// Not before this instant.
@@ -322,7 +332,11 @@ pub struct Outgoing {
     pub ending: Ending,
 }
 
-/// A result or a dead letter, with what its publication needs.
+/// The routing key of the event that tells of a batch's end, and its name. Results have at least three words there, because
+/// a method's name has two.
+pub const BATCH_COMPLETED: &str = "batch.completed";
+
+/// A result, a dead letter or a batch's end, with what its publication needs.
 #[derive(Clone, Debug)]
 pub struct Ending {
     /// The document of the contract's "Result / dead letter".
@@ -339,7 +353,7 @@ pub struct Ending {
     pub amqp: AmqpOrigin,
     /// The queue that gets a copy: the job's `reply_to`, else the property.
     pub reply_to: Option<String>,
-    /// `<app>.<method>`.
+    /// `<app>.<method>`, or [`BATCH_COMPLETED`].
     pub routing_key: String,
 }
 

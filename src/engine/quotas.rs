@@ -46,6 +46,13 @@ impl Planner {
         Some(LanePlan { app: Arc::clone(app), method: Arc::clone(method), quotas })
     }
 
+    /// The longest window that calls of this lane fall under; none if its app or method is unknown.
+    pub fn span_of(&self, lane: &LaneKey) -> Duration {
+        let plan = self.plan(lane);
+        let spans = plan.iter().flat_map(|plan| &plan.quotas).map(|(_, quota)| quota.span_max());
+        spans.max().unwrap_or_default()
+    }
+
     /// The longest window that any call of these apps can fall under.
     pub fn span_max(&self) -> Duration {
         let catalog =

@@ -2,5 +2,8 @@
 //!
 //! Nothing here prints or knows arguments.
 
+pub mod edit;
 pub mod forecast;
+pub mod inputs;
+pub mod redrive;
 pub mod restraints;

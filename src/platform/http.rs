@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::tls::TlsInfo;
 use reqwest::{Client, Method, redirect, retry};
 
 use crate::domain::outcome::{Answer, Reply};
+use crate::domain::time::Timestamp;
 use crate::engine::ports::{Request, Transport};
 
 /// How calls are carried.
@@ -22,6 +24,8 @@ pub struct HttpOptions {
     pub pool_idle: Duration,
     /// Further certificate authorities, PEM.
     pub ca_pem: Option<String>,
+    /// Whether answers carry the server's certificate, for whoever looks at it.
+    pub tells_certificate: bool,
 }
 
 /// The HTTP client.
@@ -44,6 +48,7 @@ impl HttpTransport {
             .retry(retry::never())
             .connect_timeout(options.connect_timeout)
             .pool_idle_timeout(options.pool_idle)
+            .tls_info(options.tells_certificate)
             .tcp_nodelay(true);
         if let Some(pem) = &options.ca_pem {
             let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
@@ -76,8 +81,11 @@ impl Transport for HttpTransport {
         let headers = response.headers();
         let reset = seconds(headers, &request.reset_header).or_else(|| seconds(headers, RETRY_AFTER.as_str()));
         let log_id = text(headers, &request.log_id_header);
+        let date = text(headers, DATE.as_str()).and_then(|date| Timestamp::parse_http(&date));
+        let tls = response.extensions().get::<TlsInfo>();
+        let certificate = tls.and_then(TlsInfo::peer_certificate).map(Bytes::copy_from_slice);
         match self.read(response).await {
-            Ok(body) => Reply::Answered(Answer { status, reset, log_id, body }),
+            Ok(body) => Reply::Answered(Answer { status, reset, log_id, body, date, certificate }),
             Err(reply) => reply,
         }
     }

@@ -1,7 +1,9 @@
 //! The HTTP client: carries the engine's calls to the platforms and says what came back.
 
+mod certificate;
 mod cure;
 mod http;
 
+pub use certificate::not_after;
 pub use cure::cure;
 pub use http::{HttpOptions, HttpTransport};

@@ -22,6 +22,8 @@ pub struct Books {
     pub distinct: u64,
     /// Of these, created again: `created - distinct`.
     pub duplicates: u64,
+    /// Objects deleted.
+    pub deleted: u64,
     /// By method.
     pub methods: BTreeMap<String, MethodBook>,
     /// By quota key.
@@ -49,6 +51,8 @@ pub struct MethodBook {
     pub distinct: u64,
     /// Of these, created again.
     pub duplicates: u64,
+    /// Objects that it deleted.
+    pub deleted: u64,
     /// Calls in flight now: sent, and no reply out yet.
     pub in_flight: u32,
     /// The most calls in flight at once.
@@ -91,6 +95,12 @@ impl Books {
     /// The book of a method.
     pub(super) fn method(&mut self, name: &str) -> &mut MethodBook {
         self.methods.entry(name.to_owned()).or_default()
+    }
+
+    /// Writes a deletion down.
+    pub(super) fn note_deleted(&mut self, method: &str) {
+        self.deleted += 1;
+        self.method(method).deleted += 1;
     }
 
     /// Writes a new object down.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::listing::{self, View};
-use super::objects::{Object, key_text, natural_identity};
+use super::objects::{Deleted, Object, key_text, natural_identity};
 use super::params::{self, BadParams};
 use super::replies;
 use super::request::{SimMessage, SimRequest};
@@ -21,6 +21,10 @@ use crate::domain::job::Params;
 const WECOM_PAST_START: i64 = 400_222;
 /// WeCom: there is no such meeting.
 const WECOM_NO_MEETING: i64 = 90_602;
+/// What is answered for an object that was deleted: a calendar, a meeting, a room.
+const DELETED: [i64; 3] = [191_003, 400_041, 121_004];
+/// What is answered for an object that never was.
+const UNKNOWN: [i64; 3] = [191_000, WECOM_NO_MEETING, 121_004];
 /// WeCom: an identical meeting exists.
 const WECOM_DUPLICATE: i64 = 400_302;
 
@@ -59,13 +63,30 @@ impl World {
         } else if let Some(body) = self.look_up(served, &params, &account)? {
             body
         } else {
-            if served.method.http_method != "GET" && served.method.kind == Kind::Job {
-                self.objects.touch(&params, served.deletes());
+            if served.deletes() {
+                self.delete(served, &params, &account)?;
+            } else if served.method.http_method != "GET" && served.method.kind == Kind::Job {
+                self.objects.touch(&params);
             }
             replies::example(&served.method)
         };
         let log_id = self.log_id();
         Ok(success(&served.platform, body, &log_id))
+    }
+
+    /// Deletes what the parameters name; what is not there is refused with the method's own code for it.
+    fn delete(&mut self, served: &Served, params: &Params, account: &str) -> Result<(), BadParams> {
+        let codes: &[i64] = match self.objects.delete(params, account) {
+            Deleted::Now => {
+                self.books.note_deleted(&served.method.name);
+                return Ok(());
+            }
+            Deleted::Before => &DELETED,
+            Deleted::Never => &UNKNOWN,
+        };
+        let code = codes.iter().copied().find(|code| served.method.errors.contains_key(code));
+        let code = code.unwrap_or_else(|| served.family.bad_parameters(&served.method));
+        Err(BadParams { code, hint: String::new() })
     }
 
     /// The platform's checks that no schema can say.

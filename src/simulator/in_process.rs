@@ -55,5 +55,6 @@ fn answer(message: SimMessage, reset_header: &str, log_id_header: &str) -> Answe
         reset: reset.map(Duration::from_secs),
         log_id: message.header(log_id_header).map(str::to_owned),
         body: message.body,
+        ..Answer::default()
     }
 }

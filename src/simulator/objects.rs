@@ -57,6 +57,17 @@ impl Object {
     }
 }
 
+/// What came of a deletion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// It was there.
+    Now,
+    /// It had been deleted.
+    Before,
+    /// The caller never had such an object.
+    Never,
+}
+
 /// One line of the list of objects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ObjectLine {
@@ -70,6 +81,8 @@ pub struct ObjectLine {
     pub identity: String,
     /// Whether somebody else created it.
     pub is_others: bool,
+    /// Whether it was deleted.
+    pub is_deleted: bool,
 }
 
 /// Everything created.
@@ -116,16 +129,38 @@ impl Objects {
         Some((method, self.of(method).get(*position)?))
     }
 
-    /// Changes or deletes the object that one of these parameters names.
-    pub fn touch(&mut self, params: &Params, deletes: bool) {
-        let mut named = params.path.values().chain(params.body.values()).filter_map(key_text);
-        let Some((method, position)) = named.find_map(|key| self.by_key.get(&key)) else { return };
-        let Some(object) = self.by_method.get_mut(method).and_then(|all| all.get_mut(*position)) else { return };
-        if deletes {
-            object.is_deleted = true;
-        } else {
+    /// Changes the object that one of these parameters names.
+    pub fn touch(&mut self, params: &Params) {
+        if let Some((_, object)) = self.named(params) {
             object.params.body.extend(params.body.clone());
         }
+    }
+
+    /// Deletes the object that one of these parameters names. Another one like it is no duplicate then.
+    pub fn delete(&mut self, params: &Params, account: &str) -> Deleted {
+        let Some((method, object)) = self.named(params) else { return Deleted::Never };
+        if object.is_deleted {
+            return Deleted::Before;
+        }
+        if !object.is_seen_by(account) {
+            return Deleted::Never;
+        }
+        object.is_deleted = true;
+        let identity = (Arc::clone(&object.account), method, object.identity.clone());
+        if !object.is_others
+            && let Some(known) = self.identities.get_mut(&identity)
+        {
+            *known = known.saturating_sub(1);
+        }
+        Deleted::Now
+    }
+
+    /// The object that one of these parameters names, with the method that created it.
+    fn named(&mut self, params: &Params) -> Option<(String, &mut Object)> {
+        let mut named = params.path.values().chain(params.body.values()).filter_map(key_text);
+        let (method, position) = named.find_map(|key| self.by_key.get(&key))?.clone();
+        let object = self.by_method.get_mut(&method)?.get_mut(position)?;
+        Some((method, object))
     }
 
     /// Every object in order of creation, method by method.
@@ -137,6 +172,7 @@ impl Objects {
                 key: key_text(&object.key).unwrap_or_default(),
                 identity: object.identity.clone(),
                 is_others: object.is_others,
+                is_deleted: object.is_deleted,
             })
         });
         lines.collect()
@@ -223,7 +259,7 @@ mod tests {
         assert!(!objects.add("m", object("b", "2")));
         assert!(objects.add("m", object("a", "3")));
         assert!(objects.has("m", "b", "same") && !objects.has("m", "c", "same"));
-        objects.touch(&params(json!({"id": "2"}), json!({})), true);
+        assert_eq!(objects.delete(&params(json!({"id": "2"}), json!({})), "b"), Deleted::Now);
         assert!(!objects.has("m", "b", "same"), "deleted");
         assert_eq!(objects.lines().len(), 3);
         let others = |account: &str, key: &str| Object { is_others: true, ..object(account, key) };

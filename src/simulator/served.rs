@@ -46,7 +46,8 @@ impl Served {
     /// Whether a call deletes an object, as far as its HTTP method or path tells.
     pub fn deletes(&self) -> bool {
         let last = self.method.path.rsplit('/').next().unwrap_or_default();
-        self.method.http_method == "DELETE" || matches!(last, "del" | "delete" | "cancel")
+        self.method.kind == Kind::Job
+            && (self.method.http_method == "DELETE" || matches!(last, "del" | "delete" | "cancel"))
     }
 }
 

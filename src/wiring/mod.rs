@@ -15,11 +15,13 @@ pub use broker::{Decoding, broker, broker_options};
 
 use crate::clock::Clock;
 use crate::domain::catalog::Catalog;
+use crate::domain::time::Timestamp;
 use crate::engine::app::Apps;
 use crate::engine::ports::{Ledger, LedgerError, Transport};
 use crate::engine::quotas::Planner;
 use crate::engine::schedule::Limits;
 use crate::engine::{Engine, Options, Revision, backoff};
+use crate::operations::forecast::Outset;
 use crate::platform::{HttpOptions, HttpTransport};
 use crate::settings::Settings;
 
@@ -28,14 +30,32 @@ use crate::settings::Settings;
 /// # Errors
 /// A sentence about the certificate file or the TLS set-up.
 pub fn transport(settings: &Settings) -> Result<Arc<dyn Transport>, String> {
+    transport_of(settings, false)
+}
+
+/// The same, with the servers' certificates in the answers.
+///
+/// # Errors
+/// As [`transport`].
+pub fn looking_transport(settings: &Settings) -> Result<Arc<dyn Transport>, String> {
+    transport_of(settings, true)
+}
+
+fn transport_of(settings: &Settings, tells_certificate: bool) -> Result<Arc<dyn Transport>, String> {
     let http = &settings.http;
     let options = HttpOptions {
         connect_timeout: http.connect_timeout,
         reply_bytes_max: http.reply_bytes_max,
         pool_idle: http.pool_idle,
         ca_pem: http.ca.as_ref().map(|ca| ca.pem.clone()),
+        tells_certificate,
     };
     Ok(Arc::new(HttpTransport::new(&options)?))
+}
+
+/// What a forecast starts from.
+pub fn outset(settings: &Settings, planner: Arc<Planner>, now: Timestamp, is_worked: bool) -> Outset {
+    Outset { planner, limits: limits(settings), grace: settings.engine.grace, now, is_worked }
 }
 
 /// An engine with empty lanes; `speed` makes all windows and backoffs that much shorter, 1 in real life.

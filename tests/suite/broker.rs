@@ -359,3 +359,44 @@ async fn results_that_nobody_wants_do_not_pile_up() {
     options.results_queue = options.dead_queue.clone();
     client.clean_up(&options).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batchs_end_reaches_those_who_bind_it_and_no_queue_of_results() {
+    let bench = Bench::start(options(&shared_url()));
+    bench.until_up().await;
+    let client = Client::connect(&shared_url()).await;
+    // Nobody wants it: then it is done, and nothing is held up.
+    bench.ledger.complete("unheard");
+    until("the first event is done", || bench.ledger.unpublished() == 0).await;
+
+    let events = format!("{}.events", bench.options.jobs_queue);
+    client.declare(&events, FieldTable::default()).await;
+    let exchange = bench.options.results_exchange.as_str();
+    client
+        .channel
+        .queue_bind(
+            events.as_str().into(),
+            exchange.into(),
+            "batch.#".into(),
+            lapin::options::QueueBindOptions::default(),
+            FieldTable::default(),
+        )
+        .await
+        .unwrap();
+    client.send_jobs(&bench.options.jobs_queue, ["a".to_owned()]).await;
+    until("a job", || bench.lanes.len() == 1).await;
+    bench.ledger.end(bench.lanes.drain()[0].seq, None);
+    bench.ledger.complete("move");
+    let event = client.receive(&events).await;
+    let document: serde_json::Value = serde_json::from_slice(&event.data).unwrap();
+    assert_eq!((&document["event"], &document["batch"]), (&"batch.completed".into(), &"move".into()));
+    assert_eq!(event.properties.kind().as_ref().unwrap().as_str(), "batch.completed");
+    let result = client.receive(&bench.options.results_queue).await;
+    assert_eq!(result.properties.message_id().as_ref().unwrap().as_str(), "a");
+    until("all is published", || bench.ledger.unpublished() == 0).await;
+    assert_eq!(client.ready(&bench.options.results_queue).await, 0, "the event is no result");
+    assert_eq!(client.ready(&events).await, 0, "the result is no event");
+    let (options, _) = bench.stop().await;
+    client.delete(&events).await;
+    client.clean_up(&options).await;
+}

@@ -34,14 +34,15 @@ fn kill(place: &Place, id: &str, reason: &str, code: Option<i64>) {
         )
         .unwrap();
     assert_eq!(changed, 1);
-    for (kind, change) in [(0, -1), (3, 1)] {
-        conn.execute(
-            "INSERT INTO tallies (batch, kind, n) SELECT batch, ?2, ?3 FROM jobs WHERE id = ?1
-             ON CONFLICT DO UPDATE SET n = n + excluded.n",
-            rusqlite::params![id, kind, change],
-        )
-        .unwrap();
-    }
+    let none = i64::MIN;
+    conn.execute("UPDATE tallies SET n = n - 1 WHERE kind = 0", []).unwrap();
+    conn.execute(
+        "INSERT INTO tallies (batch, lane, kind, priority, reason, code, n, latest_at)
+             SELECT batch, lane, 3, 0, reason, coalesce(code, ?2), 1, ended_at FROM jobs WHERE id = ?1
+         ON CONFLICT DO UPDATE SET n = n + excluded.n",
+        rusqlite::params![id, none],
+    )
+    .unwrap();
 }
 
 fn json(outcome: &Outcome) -> Value {
@@ -244,7 +245,7 @@ fn held_jobs_are_resolved_one_by_one_or_together() {
     place.run(&["submit", "jobs.jsonl", "--skip-invalid"]);
     let conn = rusqlite::Connection::open(place.path().join("paceline.db")).unwrap();
     conn.execute("UPDATE jobs SET state = 2, detail = 'nobody knows'", []).unwrap();
-    conn.execute("UPDATE tallies SET kind = 2 WHERE kind = 0", []).unwrap();
+    conn.execute("UPDATE tallies SET kind = 2, priority = 0 WHERE kind = 0", []).unwrap();
     let resolve = |more: &[&'static str]| place.run(&[&["resolve"][..], more].concat());
     insta::assert_snapshot!("resolve_succeeded_of_several", resolve(&["a", "b", "--succeeded", "k"]).transcript());
     insta::assert_snapshot!("resolve_without_yes", resolve(&["--batch", "jobs", "--dead"]).transcript());

@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 
+use crate::clock::Clock;
 use crate::domain::catalog::Catalog;
 use crate::domain::outcome::Failure;
 use crate::engine::access::try_credentials;
@@ -12,6 +13,7 @@ use crate::settings::{Settings, masked_url};
 use crate::wiring;
 
 use super::finding::Finding;
+use super::server::{self, Seen};
 
 /// What came of it.
 pub struct Tried {
@@ -28,7 +30,7 @@ impl Tried {
 }
 
 /// Tries the credentials of the apps of these names, or of all if there are none.
-pub async fn try_all(settings: &Settings, catalog: Option<&Catalog>, names: &[String]) -> Tried {
+pub async fn try_all(settings: &Settings, catalog: Option<&Catalog>, names: &[String], clock: &Clock) -> Tried {
     if settings.apps.is_empty() {
         let cure = "name one as config/paceline.toml shows; `paceline run --simulate` needs none";
         return Tried::none(Finding::warning("apps", "the settings have no [apps], so nobody can be called", cure));
@@ -39,23 +41,35 @@ pub async fn try_all(settings: &Settings, catalog: Option<&Catalog>, names: &[St
     let Ok(apps) = wiring::apps_of(settings, catalog) else {
         return Tried::none(Finding::warning("apps", "not tried: their quotas have faults", ""));
     };
-    let transport = match wiring::transport(settings) {
+    let transport = match wiring::looking_transport(settings) {
         Ok(transport) => transport,
         Err(message) => return Tried::none(Finding::fault("apps", message, "")),
     };
     let chosen = apps.values().filter(|app| names.is_empty() || names.contains(&app.name));
-    let calls = chosen.map(|app| try_one(settings, catalog, app, &*transport));
-    let findings = join_all(calls).await;
-    Tried { calls: findings.len(), findings }
+    let calls = chosen.map(|app| try_one(settings, catalog, app, &*transport, clock));
+    let tried = join_all(calls).await;
+    let calls = tried.len();
+    let (mut findings, seen): (Vec<_>, Vec<_>) = tried.into_iter().unzip();
+    findings.extend(server::judge(&seen.into_iter().flatten().collect::<Vec<_>>()));
+    Tried { findings, calls }
 }
 
-async fn try_one(settings: &Settings, catalog: &Catalog, app: &App, transport: &dyn Transport) -> Finding {
+async fn try_one(
+    settings: &Settings,
+    catalog: &Catalog,
+    app: &App,
+    transport: &dyn Transport,
+    clock: &Clock,
+) -> (Finding, Option<Seen>) {
     let what = format!("app {}", app.name);
     let place = format!("{} at {}", app.platform.name, masked_url(&app.base_url));
-    match try_credentials(app, catalog, transport, settings.http.request_timeout).await {
+    let (taken, reply) = try_credentials(app, catalog, transport, settings.http.request_timeout).await;
+    let finding = match taken {
         Ok(()) => Finding::ok(what, format!("{place} takes its credentials")),
         Err(failure) => Finding::fault(what, format!("{place}: {}", words(&failure)), cure_of(&failure)),
-    }
+    };
+    let seen = reply.and_then(|reply| Seen::of(masked_url(&app.base_url), reply, clock.now()));
+    (finding, seen)
 }
 
 fn words(failure: &Failure) -> String {

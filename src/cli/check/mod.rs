@@ -6,6 +6,7 @@
 mod apps;
 mod finding;
 mod here;
+mod server;
 
 use std::io::Write;
 
@@ -63,8 +64,8 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     if args.offline {
         findings.push(Finding::ok("broker, apps", "not asked (--offline)"));
     } else {
-        let (broker, apps) =
-            tokio::join!(look_at_broker(&settings), apps::try_all(&settings, catalog.as_deref(), &args.apps));
+        let tried = apps::try_all(&settings, catalog.as_deref(), &args.apps, &context.clock);
+        let (broker, apps) = tokio::join!(look_at_broker(&settings), tried);
         findings.extend(broker);
         calls = apps.calls;
         findings.extend(apps.findings);

@@ -13,7 +13,6 @@ use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::forecast::{Basis, Forecast, Group, forecast};
 use crate::engine::quotas::Planner;
-use crate::operations::forecast::Outset;
 use crate::settings::Settings;
 use crate::store::operator::{Outlook, Untouched};
 use crate::store::sqlite::inspect;
@@ -99,14 +98,7 @@ fn plan(
     let waiting = outlook.backlog.iter().map(|group| &group.lane);
     let planner = Arc::new(planner(settings, catalog, checked.calls.keys().chain(waiting), 1.0)?);
     let is_worked = inspect::is_worked(&settings.store.path);
-    let mut basis = Outset {
-        planner: Arc::clone(&planner),
-        limits: wiring::limits(settings),
-        grace: settings.engine.grace,
-        now,
-        is_worked,
-    }
-    .basis(outlook);
+    let mut basis = wiring::outset(settings, Arc::clone(&planner), now, is_worked).basis(outlook);
     let youngest = basis.backlog.iter().map(|group| group.ages.1).max().unwrap_or_default();
     let (mut own, others): (Vec<_>, Vec<_>) =
         basis.backlog.drain(..).partition(|group| checked.batches.iter().any(|batch| **batch == *group.batch));

@@ -18,7 +18,6 @@ use self::overview::Overview;
 use self::stage::{End, Mover, Pace, Stage};
 use super::context::Context;
 use super::exit::{Exit, refuse};
-use super::inputs::Inputs;
 use super::progress::duration;
 use super::selection::{Letters, missing};
 use super::table::plain;
@@ -91,7 +90,7 @@ pub async fn carry_out(context: &mut Context, ledger: &mut Operator, args: Args)
             "start `paceline work`, or leave --staged out: the next worker finds the jobs",
         ));
     }
-    let mut mover = Mover::new(context, Inputs::new(context)?, args.rate.as_ref().map(Pace::of))?;
+    let mut mover = Mover::new(context, super::context::inputs(context)?, args.rate.as_ref().map(Pace::of))?;
     if let Some(pace) = &mover.pace
         && letters.len() > 1
     {

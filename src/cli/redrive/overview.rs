@@ -8,7 +8,6 @@ use serde_json::json;
 use crate::store::operator::{Letter, Operator};
 
 use super::super::context::Context;
-use super::super::inputs::Inputs;
 use super::super::selection::{IDS_SHOWN_MAX, list};
 use super::super::table::{Align, Table};
 
@@ -42,7 +41,7 @@ impl Overview {
             if letter.is_input() {
                 let inputs = match &mut inputs {
                     Some(inputs) => inputs,
-                    none => none.insert(Inputs::new(context)?),
+                    none => none.insert(super::super::context::inputs(context)?),
                 };
                 overview.still_invalid += usize::from(inputs.read(ledger, letter)?.is_err());
             }

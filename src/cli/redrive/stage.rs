@@ -7,11 +7,12 @@ use std::time::Duration;
 use crate::domain::quota::Quota;
 use crate::domain::time::Mono;
 use crate::engine::ports::JobSeq;
+use crate::operations::inputs::Inputs;
+use crate::operations::redrive::{Redriven, redrive};
 use crate::store::operator::{Followed, Letter, Operator};
 use crate::store::state::State;
 
 use super::super::context::Context;
-use super::super::inputs::{Again, Inputs};
 use super::super::jobs::{text, what};
 use super::super::progress::duration;
 use super::super::signals::Stop;
@@ -147,25 +148,12 @@ impl Mover {
         let rest = &stage.letters[stage.handled..];
         let portion = &rest[..portion.min(rest.len())];
         self.next = context.clock.mono() + interval;
-        let jobs: Vec<Letter> = portion.iter().filter(|letter| !letter.is_input()).cloned().collect();
-        let redriven = ledger.redrive(&jobs)?;
-        stage.redriven += redriven.len();
-        stage.changed += jobs.len() - redriven.len();
-        stage.follow(redriven);
-        for letter in portion.iter().filter(|letter| letter.is_input()) {
-            let again = match self.inputs.read(ledger, letter)? {
-                Ok(read) => self.inputs.take_over(context, ledger, letter, read).await?,
-                Err(why) => Again::Refused(why),
-            };
-            match again {
-                Again::Queued(seq) => {
-                    stage.redriven += 1;
-                    stage.follow(vec![seq]);
-                }
-                Again::Known => stage.redriven += 1,
-                Again::Refused(why) => stage.refused.push((letter.handle.clone(), why)),
-            }
-        }
+        let now = context.clock.now();
+        let Redriven { queued, known, changed, refused } = redrive(ledger, &mut self.inputs, portion, now).await?;
+        stage.redriven += queued.len() + known;
+        stage.changed += changed;
+        stage.refused.extend(refused);
+        stage.follow(queued);
         stage.handled += portion.len();
         Ok(())
     }

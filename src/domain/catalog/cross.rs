@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::schema::Schema;
-use super::{Catalog, Creation, IdentityKind, Kind, LookUp, Method};
+use super::{Action, Catalog, Creation, IdentityKind, Kind, LookUp, Method, Undo};
 use crate::domain::outcome::{lookup, unwrap_envelope};
 
 /// Faults of one method: the field and what is wrong with it.
@@ -42,6 +42,14 @@ pub(super) fn method(catalog: &Catalog, method: &Method) -> Vec<(String, String)
     reply(catalog, method, &mut faults);
     if let Creation::LookUp(spec) = &method.creation {
         look_up(catalog, method, spec, &mut faults);
+    }
+    if let Some(undo) = &method.undo {
+        self::undo(catalog, method, undo, &mut faults);
+    }
+    let gone = method.errors.values().filter(|rule| rule.action == Action::Gone);
+    for rule in gone.filter(|_| !matches!(method.creation, Creation::Natural)) {
+        let message = format!("{}: gone belongs to methods of the class \"natural\"", rule.code);
+        faults.add("errors", message);
     }
     faults.0
 }
@@ -168,6 +176,31 @@ fn items_faults(catalog: &Catalog, method: &Method, spec: &LookUp, first: Option
         for name in fields.keys().filter(|name| lookup(&compared, name).is_none()) {
             faults.add(format!("creation.{key}.{name}"), "stands in no documented example of what is compared");
         }
+    }
+}
+
+/// The undoing method needs nothing but the object's id, may be sent again, and takes the identities of the create.
+fn undo(catalog: &Catalog, method: &Method, undo: &Undo, faults: &mut Faults) {
+    if method.reply.key.is_none() {
+        faults.add("undo", "reply.key must name the new object's id, or nobody knows what to undo");
+    }
+    let Some(called) = catalog.job_method(&undo.method).filter(|called| called.family == method.family) else {
+        faults.add("undo.method", format!("{:?} is no method for jobs of the same platform", undo.method));
+        return;
+    };
+    if !matches!(called.creation, Creation::Natural) {
+        faults.add("undo.method", format!("{} is not of the class \"natural\"", called.name));
+    }
+    if method.identities.iter().any(|identity| !called.identities.contains(identity)) {
+        faults.add("undo.method", format!("{} does not take every identity that this method takes", called.name));
+    }
+    if param_schema(called, &undo.param).is_none() {
+        faults.add("undo.param", format!("{} has no parameter {}", called.name, undo.param));
+    }
+    let parts = [("path", &called.path_schema), ("query", &called.query_schema), ("body", &called.body_schema)];
+    let required = parts.iter().flat_map(|(part, schema)| schema.required.iter().map(move |it| format!("{part}.{it}")));
+    for name in required.filter(|name| *name != undo.param) {
+        faults.add("undo.param", format!("{} also requires {name}", called.name));
     }
 }
 

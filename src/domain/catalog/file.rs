@@ -72,6 +72,7 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
     let body_schema = schema("body", root, file);
     let reply = reply(root, file);
     let creation = creation(root, file);
+    let undo = root.take("undo", file);
     let expires = root.take("expires", file);
     let errors = errors(root, file);
     if let Some(word) = &http_method
@@ -97,6 +98,8 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
         body_schema,
         reply: reply?,
         creation: creation?,
+        undo,
+        undoes: Vec::new(),
         expires,
         errors,
     })
@@ -230,10 +233,11 @@ fn action<'i>(section: &mut Section<'i>, file: &mut File<'i>) -> Option<Action> 
             settle_s: section.or_default("settle_s", file),
             exists: section.or_default("exists", file),
         },
+        "gone" => Action::Gone,
         "access-token" => Action::AccessToken,
         "suspend" => Action::Suspend { scope: section.require::<SuspendScope>("scope", file)? },
         other => {
-            let expected = "throttled, transient, permanent, uncertain, access-token or suspend";
+            let expected = "throttled, transient, permanent, uncertain, gone, access-token or suspend";
             file.fault(section.at(), &section.field("outcome"), format!("expected {expected}, got {other:?}"));
             return None;
         }

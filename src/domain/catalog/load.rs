@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::file::{Item, item};
 use super::read::{File, line_of, offset_of};
-use super::{Catalog, cross};
+use super::{Catalog, Undoes, cross};
 
 /// A file of the catalog.
 #[derive(Clone, Debug)]
@@ -28,17 +28,20 @@ macro_rules! compiled_in {
 }
 
 /// Every file under `config/platforms` and `config/methods`; a test compares the list with the directories.
-const BUILT_IN: [(&str, &str); 13] = compiled_in![
+const BUILT_IN: [(&str, &str); 16] = compiled_in![
     "platforms/feishu.toml",
     "platforms/lark.toml",
     "platforms/wecom.toml",
     "methods/feishu.auth.tenant_access_token.internal.toml",
     "methods/feishu.calendar.create.toml",
+    "methods/feishu.calendar.delete.toml",
     "methods/feishu.calendar.event.meeting_minute.create.toml",
     "methods/feishu.calendar.list.toml",
     "methods/feishu.vc.room.create.toml",
+    "methods/feishu.vc.room.delete.toml",
     "methods/feishu.vc.room.list.toml",
     "methods/wecom.gettoken.toml",
+    "methods/wecom.meeting.cancel.toml",
     "methods/wecom.meeting.create.toml",
     "methods/wecom.meeting.get_info.toml",
     "methods/wecom.meeting.get_user_meetingid.toml",
@@ -102,7 +105,28 @@ impl Catalog {
         if faults.is_empty() {
             faults = self.cross_faults(&places);
         }
-        if faults.is_empty() { Ok(self) } else { Err(CatalogError(faults)) }
+        if !faults.is_empty() {
+            return Err(CatalogError(faults));
+        }
+        self.link_undos();
+        Ok(self)
+    }
+
+    /// Lets every method know what it undoes.
+    fn link_undos(&mut self) {
+        let mut undoes: BTreeMap<String, Vec<Undoes>> = BTreeMap::new();
+        for method in self.methods.values() {
+            if let Some(undo) = &method.undo {
+                let of = Undoes { method: method.name.clone(), param: undo.param.clone() };
+                undoes.entry(undo.method.clone()).or_default().push(of);
+            }
+        }
+        for (name, method) in &mut self.methods {
+            let undoes = undoes.remove(name).unwrap_or_default();
+            if method.undoes != undoes {
+                Arc::make_mut(method).undoes = undoes;
+            }
+        }
     }
 
     fn cross_faults(&self, places: &BTreeMap<String, Place<'_>>) -> Vec<String> {

@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::super::{Action, Creation, IdentityKind, Kind, SuspendScope, ThrottleScope};
 use super::*;
+use crate::domain::time::Timestamp;
 
 const ROOM: &str = include_str!("../../../config/methods/feishu.vc.room.create.toml");
 
@@ -39,7 +40,9 @@ fn the_built_in_catalog_holds_what_is_promised() {
         "feishu.vc.room.create",
         "wecom.meeting.create",
     ];
-    assert_eq!(jobs, expected);
+    let deletes = ["feishu.calendar.delete", "feishu.vc.room.delete", "wecom.meeting.cancel"];
+    assert!(jobs.iter().all(|job| expected.contains(job) != deletes.contains(job)), "{jobs:?}");
+    assert_eq!(jobs.len(), expected.len() + deletes.len());
     let quotas = |name: &str| {
         let quotas = &catalog.method(name).unwrap().quotas;
         quotas.iter().map(|quota| format!("{} per {}", quota.quota, quota.scope)).collect::<Vec<_>>()
@@ -116,9 +119,47 @@ fn every_fact_has_its_document_and_every_code_its_cure() {
         assert!(!rule.cure.is_empty() && !rule.cure_zh.is_empty() && !rule.message.is_empty(), "{rule:?}");
     }
     for method in catalog.methods.values() {
-        assert!(method.source.url.starts_with("https://") && method.source.read == "2026-11-21", "{}", method.name);
+        assert!(method.source.url.starts_with("https://") && !method.source.read.is_empty(), "{}", method.name);
+        let day = Timestamp::parse(&format!("{}T00:00:00Z", method.source.read));
+        assert!(day.is_ok_and(|day| day >= Timestamp::parse("2026-11-21T00:00:00Z").unwrap()), "{}", method.name);
         assert!(method.quotas.iter().all(|quota| !quota.note.is_empty()));
     }
+}
+
+#[test]
+fn every_create_with_a_key_of_its_own_names_what_undoes_it() {
+    let catalog = built_in().unwrap();
+    let undoes = |name: &str| catalog.method(name).unwrap().undo.clone().map(|undo| (undo.method, undo.param));
+    let undo = |method: &str, param: &str| Some((method.to_owned(), param.to_owned()));
+    assert_eq!(undoes("feishu.vc.room.create"), undo("feishu.vc.room.delete", "path.room_id"));
+    assert_eq!(undoes("feishu.calendar.create"), undo("feishu.calendar.delete", "path.calendar_id"));
+    assert_eq!(undoes("wecom.meeting.create"), undo("wecom.meeting.cancel", "body.meetingid"));
+    assert_eq!(undoes("feishu.calendar.event.meeting_minute.create"), None, "the platform has no way");
+    let known = &catalog.method("feishu.vc.room.delete").unwrap().undoes;
+    assert_eq!(known.iter().map(|undoes| undoes.method.as_str()).collect::<Vec<_>>(), ["feishu.vc.room.create"]);
+    for (method, code) in
+        [("feishu.vc.room.delete", 121_004), ("feishu.calendar.delete", 191_003), ("wecom.meeting.cancel", 400_041)]
+    {
+        assert_eq!(catalog.method(method).unwrap().errors[&code].action, Action::Gone, "{method}");
+    }
+}
+
+#[test]
+fn an_undo_that_cannot_work_does_not_load() {
+    let undo = "[undo]\nmethod = \"feishu.vc.room.delete\"\nparam = \"path.room_id\"";
+    let other = |method: &str, param: &str| format!("[undo]\nmethod = \"{method}\"\nparam = \"{param}\"");
+    for (text, field, words) in [
+        (other("feishu.vc.room.remove", "path.room_id"), "undo.method", "is no method for jobs of the same platform"),
+        (other("wecom.meeting.cancel", "body.meetingid"), "undo.method", "is no method for jobs of the same platform"),
+        (other("feishu.vc.room.list", "query.page_token"), "undo.method", "is no method for jobs"),
+    ] {
+        one_fault(undo, &text, field, words);
+    }
+    let found = faults(&ROOM.replace(undo, &other("feishu.vc.room.delete", "path.id")));
+    assert!(found.iter().any(|fault| fault.contains("undo.param: feishu.vc.room.delete has no parameter path.id")));
+    assert!(found.iter().any(|fault| fault.contains("also requires path.room_id")), "{found:?}");
+    let gone = ROOM.replacen("outcome = \"permanent\"", "outcome = \"gone\"", 1);
+    assert!(faults(&gone)[0].contains("gone belongs to methods of the class"), "{:?}", faults(&gone));
 }
 
 #[test]
@@ -147,7 +188,7 @@ fn a_file_of_ones_own_overrides_and_adds() {
     assert_eq!(catalog.method("feishu.vc.room.create").unwrap().quotas[0].quota.to_string(), "100/min");
     let other = ROOM.replace("name = \"feishu.vc.room.create\"", "name = \"feishu.vc.room.copy\"");
     let catalog = catalog.extend(&[source(&other)]).unwrap();
-    assert_eq!(catalog.methods.len(), 11);
+    assert_eq!(catalog.methods.len(), 14);
     assert!(catalog.job_method("feishu.vc.room.copy").is_some());
     let twice = catalog.extend(&[source(&other), source(&other)]).unwrap_err().to_string();
     assert!(twice.contains("stands in own.toml as well"), "{twice}");

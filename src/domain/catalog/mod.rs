@@ -145,6 +145,10 @@ pub struct Method {
     pub reply: ReplySpec,
     /// How an uncertain call of it is treated.
     pub creation: Creation,
+    /// How what it creates is deleted again; `None` if the platform has no way, or none is known.
+    pub undo: Option<Undo>,
+    /// The creates of the catalog that it undoes; not read from its file but from theirs.
+    pub undoes: Vec<Undoes>,
     /// A parameter (dotted, e.g. `body.meeting_start`, in Unix seconds) at which the job becomes pointless.
     pub expires: Option<String>,
     /// Its own codes; they come before the platform's.
@@ -243,6 +247,25 @@ impl Creation {
             Self::None => "none",
         }
     }
+}
+
+/// How what a method creates is deleted again.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Undo {
+    /// A method of kind job.
+    pub method: String,
+    /// Its parameter that takes the object's id, dotted: `path.room_id`.
+    pub param: String,
+}
+
+/// A create that a method undoes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undoes {
+    /// The create.
+    pub method: String,
+    /// The parameter of the undoing method that holds the object's id.
+    pub param: String,
 }
 
 /// How to find out whether a create happened: page through a listing and compare.
@@ -346,6 +369,8 @@ pub enum Action {
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         exists: bool,
     },
+    /// There is nothing to delete: as good as done.
+    Gone,
     /// The access token was refused: renewed and repeated once, then the app is suspended.
     AccessToken,
     /// Not the job's fault: the app (or lane) stops until a person or a probe reopens it.

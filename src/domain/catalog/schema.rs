@@ -122,6 +122,20 @@ impl Schema {
         self.properties.iter().find(|(known, _)| known == name).map(|(_, schema)| schema)
     }
 
+    /// Whether something sensitive is there, however deep.
+    pub fn hides(&self, value: &Value) -> bool {
+        self.sensitive
+            || match value {
+                Value::Object(map) => {
+                    map.iter().any(|(name, value)| self.property(name).is_some_and(|schema| schema.hides(value)))
+                }
+                Value::Array(items) => {
+                    self.items.as_deref().is_some_and(|schema| items.iter().any(|item| schema.hides(item)))
+                }
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+            }
+    }
+
     /// The schema under a dotted name; lists are stepped into without a word of their own (`device.name`). The empty
     /// name is the schema itself.
     pub fn at(&self, dotted: &str) -> Option<&Self> {

@@ -52,6 +52,9 @@ fn write_method(out: &mut String, platform: &Platform, method: &Method) -> fmt::
     }
     writeln!(out, "\nreply  {}", reply(method))?;
     writeln!(out, "\nuncertain calls  {}", creation(method))?;
+    if let Some(undo) = &method.undo {
+        writeln!(out, "\nundone by  {} (its {} is the object's id)", undo.method, undo.param)?;
+    }
     writeln!(out, "\nerrors of the method")?;
     write_table(out, &errors(method.errors.values()))?;
     writeln!(out, "\nerrors of every method of {}", platform.name)?;
@@ -80,6 +83,7 @@ pub fn to_json(platform: &Platform, method: &Method) -> Value {
         "expires": method.expires,
         "reply": {"key": method.reply.key, "example": method.reply.example},
         "creation": creation_json(&method.creation),
+        "undo": method.undo,
         "errors": method.errors.values().collect::<Vec<_>>(),
         "platform_errors": platform.errors.values().collect::<Vec<_>>(),
     })
@@ -244,6 +248,7 @@ fn outcome(action: &Action) -> String {
         Action::Uncertain { exists: true, .. } => "uncertain, not sent again".to_owned(),
         Action::Uncertain { settle_s: 0, .. } => "uncertain".to_owned(),
         Action::Uncertain { settle_s, .. } => format!("uncertain for {settle_s} s"),
+        Action::Gone => "gone already: as good as done".to_owned(),
         Action::AccessToken => "access token renewed".to_owned(),
         Action::Suspend { scope: SuspendScope::App } => "suspends the app".to_owned(),
         Action::Suspend { scope: SuspendScope::Tenant } => "suspends the tenant".to_owned(),

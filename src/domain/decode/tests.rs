@@ -309,3 +309,11 @@ fn a_custom_app_has_one_tenant() {
         "body": {"admin_userid": "u", "title": "t", "meeting_start": 4_000_000_000_i64, "meeting_duration": 300}});
     assert_one(&faults(&meeting, Reason::Invalid), &["tenant", "leave it out"]);
 }
+
+#[test]
+fn only_what_holds_a_password_is_confidential() {
+    let is_confidential =
+        |settings: Value| decode(&with(meeting(), "/body/settings", settings)).unwrap().is_confidential;
+    assert!(is_confidential(json!({"password": "123456"})));
+    assert!(!is_confidential(json!({"enable_enter_mute": 1})));
+}

@@ -18,6 +18,8 @@ pub(super) enum Target {
     Param(&'static str, Vec<String>),
     /// A column without a name, as spreadsheets leave them.
     Nothing,
+    /// A result column of an export, whose cells say nothing about the job that is wanted.
+    Result(&'static str),
 }
 
 impl Target {
@@ -40,7 +42,7 @@ impl Target {
         match self {
             Self::Field(field) => (*field).to_owned(),
             Self::Param(part, names) => format!("{part}.{}", names.join(".")),
-            Self::Nothing => String::new(),
+            Self::Nothing | Self::Result(_) => String::new(),
         }
     }
 }

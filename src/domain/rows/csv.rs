@@ -8,14 +8,12 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::column::{Leaf, Meaning, Target, meaning, put_text};
+use super::exported::{MASK, original};
 use super::records::Records;
 use super::{FileError, Input, Row, header, no_utf8};
 use crate::domain::catalog::shown_text;
 use crate::domain::decode::{Decoder, Defaults};
 use crate::domain::job::{Fault, Rejection};
-
-/// What stands in the ledger's copy of a row in place of a sensitive cell.
-const MASK: &str = "******";
 
 pub(super) struct Reader<R> {
     records: Records<R>,
@@ -33,16 +31,22 @@ impl<R: BufRead> Reader<R> {
         };
         let cells = records.cells().map_err(|bytes| FileError::at(input, line, no_utf8(bytes)))?;
         let header: Vec<String> = cells.iter().map(|cell| cell.trim().to_owned()).collect();
-        let targets: Vec<Target> = header.iter().map(|name| Target::of(name)).collect();
+        let targets = header::targets(decoder, &header);
         let faults = header::faults(decoder, input, &header, &targets);
         if !faults.is_empty() {
             return Err(FileError(faults.into_iter().map(|fault| format!("{}:{line}: {fault}", input.name)).collect()));
         }
-        Ok(Self { records, row: 0, columns: Columns { header, targets }, meanings: HashMap::new() })
+        let columns = Columns::new(header, targets);
+        Ok(Self { records, row: 0, columns, meanings: HashMap::new() })
     }
 
-    pub(super) fn header(&self) -> &[String] {
-        &self.columns.header
+    /// The header without result columns.
+    pub(super) fn own_header(&self) -> &[String] {
+        &self.columns.own
+    }
+
+    pub(super) fn is_export(&self) -> bool {
+        self.columns.is_export
     }
 
     pub(super) fn next(&mut self, decoder: &Decoder, input: &Input) -> Result<Option<Row>, FileError> {
@@ -52,6 +56,10 @@ impl<R: BufRead> Reader<R> {
             let cells = self.records.cells().map_err(|bytes| FileError::at(input, line, no_utf8(bytes)))?;
             // Spreadsheets leave rows of empty cells behind; they count, so that row numbers stay those of the file.
             if cells.iter().all(|cell| cell.trim().is_empty()) {
+                continue;
+            }
+            let cells = self.columns.originals(cells);
+            if self.columns.is_settled(&cells) {
                 continue;
             }
             let document = self.columns.fields(&cells, self.row, input);
@@ -73,9 +81,35 @@ impl<R: BufRead> Reader<R> {
 struct Columns {
     header: Vec<String>,
     targets: Vec<Target>,
+    /// The header without result columns.
+    own: Vec<String>,
+    is_export: bool,
 }
 
+/// States in which a job of an export is left alone; its masked cells would only make another one of it.
+const SETTLED: [&str; 4] = ["succeeded", "queued", "uncertain", "held"];
+
 impl Columns {
+    fn new(header: Vec<String>, targets: Vec<Target>) -> Self {
+        let is_result = |target: &Target| matches!(target, Target::Result(_));
+        let own = header.iter().zip(&targets).filter(|(_, target)| !is_result(target));
+        let own = own.map(|(name, _)| name.clone()).collect();
+        let is_export = targets.iter().any(is_result);
+        Self { header, targets, own, is_export }
+    }
+
+    /// The cells as they were before an export made them harmless.
+    fn originals<'c>(&self, cells: Vec<&'c str>) -> Vec<&'c str> {
+        if self.is_export { cells.into_iter().map(original).collect() } else { cells }
+    }
+
+    /// Whether the row is of a job that has nothing to gain from it: sensitive values are not in an export.
+    fn is_settled(&self, cells: &[&str]) -> bool {
+        let status = self.targets.iter().position(|target| *target == Target::Result("status"));
+        let status = status.and_then(|index| cells.get(index));
+        status.is_some_and(|status| SETTLED.contains(status)) && cells.contains(&MASK)
+    }
+
     /// What a method makes of each column: parameters only, and nothing if the method is unknown.
     fn meanings(&self, decoder: &Decoder, method: &str) -> Arc<[Option<Meaning>]> {
         let known = decoder.catalog.job_method(method);
@@ -124,7 +158,9 @@ impl Columns {
             let meaning = meanings.get(index).and_then(Option::as_ref);
             faults.extend(self.put(index, cell, meaning, &mut document));
         }
-        let masked: Vec<&str> = cells.iter().enumerate().map(|(index, cell)| mask(cell, meanings.get(index))).collect();
+        let is_own = |index: usize| !matches!(self.targets.get(index), Some(Target::Result(_)));
+        let kept = cells.iter().enumerate().filter(|(index, _)| is_own(*index));
+        let masked: Vec<&str> = kept.map(|(index, cell)| mask(cell, meanings.get(index))).collect();
         let kept = serde_json::to_string(&masked).ok();
         let raw = serde_json::to_vec(&document).unwrap_or_default();
         let result = match decoder.read(document, &[], &Defaults::default()) {
@@ -172,8 +208,12 @@ impl Columns {
                 let message = format!("the column has no name, and the cell holds {}", shown_text(cell));
                 return Some(Fault::invalid(self.label(index), message));
             }
-            Target::Field(_) => return None,
+            Target::Field(_) | Target::Result(_) => return None,
         };
+        if self.is_export && cell == MASK {
+            let message = "is masked in an export: put the value in again, or take the row out".to_owned();
+            return Some(Fault::invalid(self.label(index), message));
+        }
         let message = match meaning {
             Some(Meaning::Unknown) => "the row's method has no such parameter; leave the cell empty",
             Some(Meaning::NoCell(why)) => why,

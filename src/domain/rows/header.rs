@@ -2,8 +2,29 @@
 
 use super::Input;
 use super::column::{Meaning, Target, meaning, names};
+use super::exported::{RESULT_COLUMNS, result_of};
 use crate::domain::catalog::{Kind, nearest};
 use crate::domain::decode::{Decoder, FIELDS};
+
+/// What the columns of a header name. All result columns together are an export's; one that a method has as a parameter
+/// is that, and the export's own carries a prefix then.
+pub(super) fn targets(decoder: &Decoder, header: &[String]) -> Vec<Target> {
+    let results = header.iter().filter_map(|name| result_of(name)).count();
+    let is_export = results >= RESULT_COLUMNS.len();
+    let is_parameter = |target: &Target| {
+        let Target::Param(part, path) = target else { return false };
+        let jobs = decoder.catalog.methods.values().filter(|method| method.kind == Kind::Job);
+        jobs.map(|method| meaning(method, part, path)).any(|meaning| matches!(meaning, Meaning::Leaf(_)))
+    };
+    let target = |name: &String| {
+        let target = Target::of(name);
+        match result_of(name) {
+            Some(result) if is_export && !is_parameter(&target) => Target::Result(result),
+            _ => target,
+        }
+    };
+    header.iter().map(target).collect()
+}
 
 /// What is wrong with a header whatever the rows say.
 pub(super) fn faults(decoder: &Decoder, input: &Input, header: &[String], targets: &[Target]) -> Vec<String> {
@@ -18,7 +39,10 @@ pub(super) fn faults(decoder: &Decoder, input: &Input, header: &[String], target
             faults.push(format!("names no {field}: add a column {field:?}, or give --{field}"));
         }
     }
-    for (index, target) in targets.iter().enumerate().filter(|(_, target)| **target != Target::Nothing) {
+    for (index, target) in targets.iter().enumerate() {
+        if matches!(target, Target::Nothing | Target::Result(_)) {
+            continue;
+        }
         let label = format!("column {} ({})", index + 1, header[index]);
         if let Some(first) = targets[..index].iter().position(|other| other == target) {
             faults.push(format!("{label}: the same as column {} ({})", first + 1, header[first]));

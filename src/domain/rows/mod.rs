@@ -5,6 +5,7 @@
 
 mod column;
 mod csv;
+pub mod exported;
 mod header;
 mod jsonl;
 mod records;
@@ -112,12 +113,17 @@ impl<R: BufRead> Rows<R> {
         Ok(Self { source, decoder, input, first_lines: HashMap::new(), over: false })
     }
 
-    /// The header of a CSV file.
+    /// The header of a CSV file, without the result columns of an export.
     pub fn header(&self) -> Option<&[String]> {
         match &self.source {
-            Source::Csv(reader) => Some(reader.header()),
+            Source::Csv(reader) => Some(reader.own_header()),
             Source::Jsonl(_) => None,
         }
+    }
+
+    /// Whether the file is an export: what its columns are called, and in which order, is known from the batch.
+    pub fn is_export(&self) -> bool {
+        matches!(&self.source, Source::Csv(reader) if reader.is_export())
     }
 
     /// An id may stand in a file only once: the second row could never be told from the first.

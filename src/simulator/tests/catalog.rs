@@ -58,7 +58,8 @@ fn every_job_method_succeeds_and_gives_its_key_back() {
     let catalog = catalog();
     let mut bench = Bench::new("");
     let (feishu, wecom) = (bench.feishu_token(), bench.wecom_token());
-    let jobs: Vec<_> = catalog.methods.values().filter(|method| method.kind == Kind::Job).collect();
+    let is_create = |method: &&Arc<Method>| method.kind == Kind::Job && method.undoes.is_empty();
+    let jobs: Vec<_> = catalog.methods.values().filter(is_create).collect();
     assert!(jobs.len() >= 4);
     for method in jobs {
         let platform = platform_of(&catalog, &method.family).unwrap();
@@ -77,6 +78,39 @@ fn every_job_method_succeeds_and_gives_its_key_back() {
             assert_eq!((book.created, book.distinct, book.duplicates), (2, 1, 1), "{}", method.name);
         }
     }
+}
+
+#[test]
+fn what_is_created_is_deleted_once_and_unknown_ids_are_told_apart() {
+    let catalog = catalog();
+    let mut bench = Bench::new("");
+    let (feishu, wecom) = (bench.feishu_token(), bench.wecom_token());
+    let deletes: Vec<_> = catalog.methods.values().filter(|method| !method.undoes.is_empty()).collect();
+    assert_eq!(deletes.len(), 3);
+    for method in deletes {
+        let platform = platform_of(&catalog, &method.family).unwrap();
+        let (create, param) = (&method.undoes[0].method, &method.undoes[0].param);
+        let mut send = |method: &Method, key: Option<&str>| {
+            let mut method = method.clone();
+            if let (Some(key), Some((part, name))) = (key, param.split_once('.')) {
+                let schema = if part == "path" { &mut method.path_schema } else { &mut method.body_schema };
+                schema.properties.iter_mut().find(|(known, _)| known == name).unwrap().1.examples = vec![key.into()];
+            }
+            let message = bench.whole(&request(&method, &platform.token_place, (&feishu, &wecom)));
+            let answer = Answer { status: message.status, body: message.body, ..Answer::default() };
+            classify(platform, &method, &Reply::Answered(answer))
+        };
+        let create = catalog.method(create).unwrap();
+        let Outcome::Succeeded { key: Some(key), .. } = send(create, None) else { panic!("{}", create.name) };
+        assert_eq!(send(method, Some(&key)).as_str(), "succeeded", "{}", method.name);
+        assert_eq!(send(method, Some(&key)).as_str(), "gone", "{}: a second time", method.name);
+        assert_eq!(send(method, Some("unknown")).as_str(), "gone", "{}: never there", method.name);
+        let Outcome::Succeeded { key: Some(_), .. } = send(create, None) else { panic!("{}", create.name) };
+        let books = bench.world.books();
+        assert_eq!((books.methods[&method.name].deleted, books.methods[&create.name].duplicates), (1, 0));
+    }
+    assert_eq!(bench.world.books().deleted, 3);
+    assert_eq!(bench.world.objects().iter().filter(|object| object.is_deleted).count(), 3);
 }
 
 #[test]

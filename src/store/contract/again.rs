@@ -27,7 +27,7 @@ async fn bring_into(ledger: &dyn Ledger, id: &str, settlement: Option<Settlement
 }
 
 async fn forget_outbox(ledger: &dyn Ledger) {
-    let seqs = ledger.outbox(0, 100).await.unwrap().iter().map(|row| row.seq).collect();
+    let seqs = endings(ledger, 0, 100).await.iter().map(|row| row.seq).collect();
     ledger.outbox_done(seqs).await.unwrap();
 }
 
@@ -50,10 +50,10 @@ pub(crate) async fn a_job_that_has_not_ended_is_known(ledger: &dyn Ledger) {
         assert_eq!(take(ledger, asked(id, "c")).await, TakenOver::Known, "{id}");
     }
     assert_eq!((counts(ledger).await, all_waiting(ledger).await), (before, waiting));
-    assert!(ledger.outbox(0, 10).await.unwrap().is_empty());
+    assert!(endings(ledger, 0, 10).await.is_empty());
 
     ledger.end_attempt(ended(attempt, 2, Some((running, success("k"))))).await.unwrap();
-    assert_eq!(ledger.outbox(0, 10).await.unwrap().len(), 1, "one job, one result, however often it was asked for");
+    assert_eq!(endings(ledger, 0, 10).await.len(), 1, "one job, one result, however often it was asked for");
 }
 
 /// Every repeat of a succeeded job brings the result once more, each under its own properties.
@@ -62,7 +62,7 @@ pub(crate) async fn every_repeat_of_a_succeeded_job_is_answered(ledger: &dyn Led
     for correlation in ["c-1", "c-2", "c-3"] {
         assert_eq!(take(ledger, asked("a", correlation)).await, TakenOver::Succeeded);
     }
-    let outbox = ledger.outbox(0, 10).await.unwrap();
+    let outbox = endings(ledger, 0, 10).await;
     let answered: Vec<_> = outbox.iter().map(|row| row.ending.amqp.correlation_id.clone().unwrap()).collect();
     assert_eq!(answered, ["c-1", "c-2", "c-3"]);
     assert!(outbox.iter().all(|row| row.ending.document["key"] == "omm_1" && row.ending.reason.is_none()));
@@ -78,9 +78,9 @@ pub(crate) async fn a_dead_letter_moved_back_is_queued_and_its_ending_published(
         moved.origin.amqp.as_mut().unwrap().headers = [("trace".to_owned(), json!("t-1"))].into();
         let waiting = queue(ledger, moved).await;
         assert_eq!((waiting.seq, waiting.attempts), (seq, 0));
-        assert!(ledger.outbox(0, 10).await.unwrap().is_empty());
+        assert!(endings(ledger, 0, 10).await.is_empty());
         call(ledger, seq, 30, death(Reason::Rejected)).await;
-        let outbox = ledger.outbox(0, 10).await.unwrap();
+        let outbox = endings(ledger, 0, 10).await;
         let ending = &outbox[0].ending;
         assert_eq!((outbox.len(), ending.reason, ending.attempts), (1, Some(Reason::Rejected), 1));
         assert_eq!(ending.raw, raw_of(id));
@@ -103,7 +103,7 @@ pub(crate) async fn other_content_is_a_conflict_in_every_state(ledger: &dyn Ledg
         let mut other = job(id);
         other.params.body.insert("capacity".into(), json!(11));
         assert_eq!(take(ledger, from_amqp(other)).await, TakenOver::Rejected, "{id}");
-        let outbox = ledger.outbox(0, 10).await.unwrap();
+        let outbox = endings(ledger, 0, 10).await;
         assert_eq!((outbox.len(), outbox[0].ending.reason), (1, Some(Reason::IdConflict)), "{id}");
         assert!(outbox[0].ending.failure.detail.contains(&format!("{id:?} belongs to another job")));
         forget_outbox(ledger).await;
@@ -112,7 +112,7 @@ pub(crate) async fn other_content_is_a_conflict_in_every_state(ledger: &dyn Ledg
         assert_eq!((after, all_waiting(ledger).await), (expected, waiting.clone()), "{id}");
     }
     ledger.end_attempt(ended(attempt, 2, Some((running, success("k"))))).await.unwrap();
-    let document = &ledger.outbox(0, 10).await.unwrap()[0].ending.document;
+    let document = &endings(ledger, 0, 10).await[0].ending.document;
     assert_eq!((&document["id"], &document["status"]), (&json!("running"), &json!("succeeded")));
 }
 
@@ -129,7 +129,7 @@ pub(crate) async fn a_rejected_message_that_is_redelivered_is_one_dead_letter(le
     };
     let dead_after = async |arrival: Arrival, now: Timestamp| {
         assert_eq!(ledger.take_over(vec![arrival], now).await.unwrap(), [TakenOver::Rejected]);
-        (counts(ledger).await.dead, ledger.outbox(0, 100).await.unwrap().len())
+        (counts(ledger).await.dead, endings(ledger, 0, 100).await.len())
     };
     assert_eq!(dead_after(message("x", true), T0).await, (1, 1), "redelivered before it was recorded");
     assert_eq!(dead_after(message("x", true), at(1)).await, (1, 1), "redelivered after it was recorded");

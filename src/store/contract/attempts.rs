@@ -36,7 +36,7 @@ pub(crate) async fn attempts_are_charged_as_they_end(ledger: &dyn Ledger) {
     assert_eq!((all_waiting(ledger).await[0].attempts, all_waiting(ledger).await[0].uncertain), (2, false));
 
     call(ledger, seq, 60, success("k")).await;
-    assert_eq!(ledger.outbox(0, 1).await.unwrap()[0].ending.attempts, 3);
+    assert_eq!(endings(ledger, 0, 1).await[0].ending.attempts, 3);
 }
 
 /// A job is not called twice at once, nor after its end; nothing is recorded then.
@@ -76,7 +76,7 @@ pub(crate) async fn the_first_ending_stays(ledger: &dyn Ledger) {
     ledger.settle(seq, Settlement::Cancelled, at(1)).await.unwrap();
     ledger.end_attempt(ended(attempt, 2, Some((seq, success("k"))))).await.unwrap();
     ledger.settle(seq, death(Reason::Expired), at(3)).await.unwrap();
-    let outbox = ledger.outbox(0, 10).await.unwrap();
+    let outbox = endings(ledger, 0, 10).await;
     assert_eq!(outbox.len(), 1);
     assert_eq!(outbox[0].ending.reason, Some(Reason::Cancelled));
     assert_eq!(outbox[0].ending.attempts, 0);

@@ -18,7 +18,7 @@ pub(crate) async fn documents_are_the_contracts(ledger: &dyn Ledger) {
     let expired = Failure { detail: "it was to be sent before".into(), ..Failure::default() };
     ledger.settle(late, Settlement::Dead { reason: Reason::Expired, failure: expired }, at(9)).await.unwrap();
 
-    let outbox = ledger.outbox(0, 10).await.unwrap();
+    let outbox = endings(ledger, 0, 10).await;
     let documents: Vec<_> = outbox.iter().map(|row| row.ending.document.clone()).collect();
     let expected = [
         json!({
@@ -55,14 +55,14 @@ pub(crate) async fn the_outbox_is_paged_and_forgotten(ledger: &dyn Ledger) {
             call(ledger, seq, 0, success("k")).await;
             seqs.push(seq);
         }
-        let first = ledger.outbox(last, 2).await.unwrap();
-        let rest = ledger.outbox(first[1].seq, 2).await.unwrap();
+        let first = endings(ledger, last, 2).await;
+        let rest = endings(ledger, first[1].seq, 2).await;
         let all: Vec<_> = first.iter().chain(&rest).map(|row| row.seq).collect();
         assert_eq!(all.len(), 3);
         assert!(all[0] > last && all.is_sorted());
         last = all[2];
         ledger.outbox_done(all).await.unwrap();
-        assert!(ledger.outbox(0, 10).await.unwrap().is_empty());
+        assert!(endings(ledger, 0, 10).await.is_empty());
     }
 }
 

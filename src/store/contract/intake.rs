@@ -68,7 +68,7 @@ pub(crate) async fn other_content_under_a_known_id_is_rejected(ledger: &dyn Ledg
     assert_eq!(ledger.job(first.seq).await.unwrap(), job("a"));
     assert_eq!(all_waiting(ledger).await, [first]);
 
-    let outbox = ledger.outbox(0, 10).await.unwrap();
+    let outbox = endings(ledger, 0, 10).await;
     assert_eq!(outbox.len(), 1);
     let ending = &outbox[0].ending;
     assert_eq!(ending.reason, Some(Reason::IdConflict));
@@ -84,15 +84,15 @@ pub(crate) async fn other_content_under_a_known_id_is_rejected(ledger: &dyn Ledg
 pub(crate) async fn a_succeeded_job_is_published_again(ledger: &dyn Ledger) {
     let seq = queue(ledger, from_file(job("a"), "f:1")).await.seq;
     call(ledger, seq, 0, success("omm_1")).await;
-    assert!(ledger.outbox(0, 10).await.unwrap().is_empty(), "a file's job is not published");
+    assert!(endings(ledger, 0, 10).await.is_empty(), "a file's job is not published");
     assert_eq!(take(ledger, from_file(job("a"), "f:1")).await, TakenOver::Succeeded);
-    assert!(ledger.outbox(0, 10).await.unwrap().is_empty());
+    assert!(endings(ledger, 0, 10).await.is_empty());
 
     let mut again = from_amqp(job("a"));
     again.origin.amqp.as_mut().unwrap().reply_to = Some("answers".into());
     again.origin.amqp.as_mut().unwrap().correlation_id = Some("c-1".into());
     assert_eq!(take(ledger, again).await, TakenOver::Succeeded);
-    let outbox = ledger.outbox(0, 10).await.unwrap();
+    let outbox = endings(ledger, 0, 10).await;
     assert_eq!(outbox.len(), 1);
     assert_eq!(outbox[0].ending.document["key"], "omm_1");
     assert_eq!(outbox[0].ending.reply_to.as_deref(), Some("answers"));
@@ -106,15 +106,15 @@ pub(crate) async fn a_dead_job_is_queued_again(ledger: &dyn Ledger) {
     for (id, settlement) in [("dead", death(Reason::Rejected)), ("gone", Settlement::Cancelled)] {
         let seq = queue(ledger, from_amqp(job(id))).await.seq;
         call(ledger, seq, 0, settlement).await;
-        assert_eq!(ledger.outbox(0, 10).await.unwrap().len(), 1);
+        assert_eq!(endings(ledger, 0, 10).await.len(), 1);
         let again = Job { not_after: Some(at(900)), batch: Some("second".into()), ..job(id) };
         let waiting = queue(ledger, from_amqp(again.clone())).await;
         assert_eq!((waiting.seq, waiting.attempts, waiting.not_after), (seq, 0, Some(at(900))));
-        assert!(ledger.outbox(0, 10).await.unwrap().is_empty());
+        assert!(endings(ledger, 0, 10).await.is_empty());
         assert_eq!(ledger.job(seq).await.unwrap(), again);
         assert_eq!(ledger.counts(Some(vec!["second".into()])).await.unwrap().queued, 1);
         call(ledger, seq, 10, success("k")).await;
-        let outbox = ledger.outbox(0, 10).await.unwrap();
+        let outbox = endings(ledger, 0, 10).await;
         assert_eq!(outbox.len(), 1);
         let document = &outbox[0].ending.document;
         assert_eq!((&document["status"], &document["attempts"]), (&json!("succeeded"), &json!(1)));
@@ -137,7 +137,7 @@ pub(crate) async fn rejected_inputs_are_kept_once(ledger: &dyn Ledger) {
         let counts = counts(ledger).await;
         assert_eq!((counts.total, counts.dead), (2, 2));
     }
-    assert!(ledger.outbox(0, 10).await.unwrap().is_empty());
+    assert!(endings(ledger, 0, 10).await.is_empty());
     queue(ledger, from_file(job("a"), "f:1")).await;
     let after = counts(ledger).await;
     assert_eq!((after.total, after.dead, after.queued), (2, 1, 1));
@@ -147,7 +147,7 @@ pub(crate) async fn rejected_inputs_are_kept_once(ledger: &dyn Ledger) {
         origin: Origin { raw: b"\xff\x00".to_vec().into(), amqp: Some(AmqpOrigin::default()), ..Origin::default() },
     };
     assert_eq!(take(ledger, message).await, TakenOver::Rejected);
-    let outbox = ledger.outbox(0, 10).await.unwrap();
+    let outbox = endings(ledger, 0, 10).await;
     let ending = &outbox[0].ending;
     assert_eq!(&ending.raw[..], b"\xff\x00");
     assert_eq!(ending.reason, Some(Reason::Invalid));
@@ -167,7 +167,7 @@ pub(crate) async fn a_corrected_message_ends_its_rejection(ledger: &dyn Ledger) 
         origin: Origin { amqp: Some(AmqpOrigin::default()), ..Origin::default() },
     };
     take(ledger, bad).await;
-    let seq = ledger.outbox(0, 1).await.unwrap()[0].seq;
+    let seq = endings(ledger, 0, 1).await[0].seq;
     ledger.outbox_done(vec![seq]).await.unwrap();
     queue(ledger, from_amqp(job("a"))).await;
     let after = counts(ledger).await;
@@ -179,7 +179,7 @@ pub(crate) async fn a_file_job_that_comes_by_amqp_is_published(ledger: &dyn Ledg
     let seq = queue(ledger, from_file(job("a"), "f:1")).await.seq;
     assert_eq!(take(ledger, from_amqp(job("a"))).await, TakenOver::Known);
     call(ledger, seq, 0, death(Reason::Rejected)).await;
-    let outbox = ledger.outbox(0, 10).await.unwrap();
+    let outbox = endings(ledger, 0, 10).await;
     assert_eq!(outbox.len(), 1);
     assert_eq!(outbox[0].ending.raw, raw_of("a"));
 }

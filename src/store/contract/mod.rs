@@ -16,8 +16,8 @@ use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{
-    AmqpOrigin, Arrival, AttemptEnd, AttemptSeq, AttemptStart, Counts, JobSeq, Ledger, Origin, Purpose, Settlement,
-    TakenOver, Waiting,
+    AmqpOrigin, Arrival, AttemptEnd, AttemptSeq, AttemptStart, BATCH_COMPLETED, Counts, JobSeq, Ledger, Origin,
+    Outgoing, Purpose, Settlement, TakenOver, Waiting,
 };
 
 /// Runs the named functions of the suite, each as a test of its own on a fresh ledger from `$fresh`.
@@ -62,6 +62,7 @@ pub(crate) fn job(id: &str) -> Job {
         batch: Some("move".into()),
         identity: crate::domain::job::Identity::Tenant,
         params: Params { body: object(json!({"name": id, "capacity": 10})), ..Params::default() },
+        is_confidential: false,
         priority: 4,
         not_before: None,
         not_after: None,
@@ -114,6 +115,14 @@ pub(crate) fn success(key: &str) -> Settlement {
 
 pub(crate) fn death(reason: Reason) -> Settlement {
     Settlement::Dead { reason, failure: failure("cannot create/update room at this level") }
+}
+
+/// The outbox without events of batches, which have tests of their own.
+pub(crate) async fn endings(ledger: &dyn Ledger, after: i64, limit: usize) -> Vec<Outgoing> {
+    let mut rows = ledger.outbox(after, 1_000).await.unwrap();
+    rows.retain(|row| row.ending.routing_key != BATCH_COMPLETED);
+    rows.truncate(limit);
+    rows
 }
 
 /// Takes one job over, which must be queued.

@@ -1,17 +1,25 @@
 //! Dead letters: jobs that ended without success, and inputs that never became jobs.
 
-use rusqlite::{OptionalExtension, params};
+use std::sync::LazyLock;
+
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::selection::Selection;
-use super::{CHUNK, Operator, limit_of};
+use super::{CHUNK, Operator, Page, piles};
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{AmqpOrigin, JobSeq, LedgerError, Origin};
 use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS};
-use crate::store::sqlite::books::{Books, REJECTED, Trouble};
+use crate::store::sqlite::books::{Books, Trouble};
+use crate::store::sqlite::tallies::{INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, Pile, Place, read_pile, reason_of};
 use crate::store::state::State;
+
+/// Dead letters of a long list read at one time.
+const PAGE: usize = 10_000;
+/// Where a list has come to the inputs: above every number of a job.
+const INPUTS: i64 = 1 << 62;
 
 /// One dead letter in a list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -94,65 +102,59 @@ pub struct RejectedInput {
 impl Operator {
     /// The dead letters that match: jobs in the order of take-over, then inputs that never became jobs; at most `limit`.
     pub fn list_dead(&self, selection: &Selection, limit: usize) -> Result<Vec<DeadLine>, LedgerError> {
+        let (mut lines, mut after) = (Vec::new(), 0);
+        while lines.len() < limit {
+            let page = self.page_dead(selection, after, (limit - lines.len()).min(PAGE))?;
+            lines.extend(page.lines);
+            match page.next {
+                Some(next) => after = next,
+                None => break,
+            }
+        }
+        Ok(lines)
+    }
+
+    /// A page of [`Self::list_dead`], after what an earlier one said to go on after; 0 for the first. As with jobs, it can
+    /// hold fewer than `limit` although there are more.
+    pub fn page_dead(&self, selection: &Selection, after: i64, limit: usize) -> Result<Page<DeadLine>, LedgerError> {
         let dead = selection.in_state(State::Dead);
-        self.read(|conn| {
-            let sought = dead.jobs();
-            let sql = format!(
-                "SELECT {ENDING_COLUMNS}, j.place {} ORDER BY j.seq LIMIT {}",
-                sought.jobs_where(),
-                limit_of(limit)
-            );
-            let mut lines = sought.read(conn, &sql, |row| {
-                let ending = EndingRow::of_job(row)?;
-                let handle = ending.id.clone().unwrap_or_default();
-                Ok(DeadLine { handle, place: row.get(ENDING_COLUMNS_LEN)?, document: ending.document() })
-            })?;
-            let sought = dead.inputs();
-            let sql = format!(
-                "SELECT {REJECTED_COLUMNS}, r.seq, r.place {} ORDER BY r.seq LIMIT {}",
-                sought.inputs_where(),
-                limit_of(limit - lines.len())
-            );
-            lines.extend(sought.read(conn, &sql, |row| {
-                let seq: i64 = row.get(7)?;
-                let place = row.get(8).map(|place: String| Some(place).filter(|place| !place.is_empty()))?;
-                Ok(DeadLine { handle: format!("#{seq}"), place, document: EndingRow::of_rejected(row)?.document() })
-            })?);
-            Ok(lines)
+        self.read_at_once(|conn| {
+            let (mut lines, mut after) = (Vec::new(), after);
+            if after < INPUTS {
+                let Page { lines: seqs, next } = piles::jobs(conn, &dead, after, limit)?;
+                lines = seqs.iter().map(|seq| dead_job(conn, *seq)).collect::<rusqlite::Result<_>>()?;
+                if next.is_some() {
+                    return Ok(Page { lines, next });
+                }
+                after = INPUTS;
+            }
+            let Page { lines: seqs, next } = piles::inputs(conn, &dead, after - INPUTS, limit - lines.len())?;
+            for seq in &seqs {
+                lines.push(dead_input(conn, *seq)?);
+            }
+            // A page that the jobs have filled leaves no room to see whether there are inputs.
+            let is_full = lines.len() == limit && seqs.is_empty();
+            let more = is_full && !piles::inputs(conn, &dead, after - INPUTS, 1)?.lines.is_empty();
+            Ok(Page { lines, next: next.map(|next| INPUTS + next).or(more.then_some(after)) })
         })
     }
 
     /// The dead letters that match now: jobs in the order of take-over, then inputs that never became jobs.
     pub fn select_dead(&self, selection: &Selection) -> Result<Vec<Letter>, LedgerError> {
         let dead = selection.in_state(State::Dead);
-        let reason = |word: Option<String>| word.and_then(|word| word.parse().ok()).unwrap_or(Reason::Malformed);
-        self.read(|conn| {
-            let sought = dead.jobs();
-            let columns = "j.id, j.reason, j.code, l.method, j.not_after, j.seq, coalesce(j.ended_at, 0)";
-            let mut letters =
-                sought.read(conn, &format!("SELECT {columns} {} ORDER BY j.seq", sought.jobs_where()), |row| {
-                    Ok(Letter {
-                        handle: row.get(0)?,
-                        reason: reason(row.get(1)?),
-                        code: row.get(2)?,
-                        method: row.get(3)?,
-                        not_after: row.get::<_, Option<i64>>(4)?.map(Timestamp),
-                        kind: Kind::Job { seq: row.get(5)?, ended_at: row.get(6)? },
-                    })
-                })?;
-            let sought = dead.inputs();
-            let sql = format!("SELECT r.seq, r.reason, r.method {} ORDER BY r.seq", sought.inputs_where());
-            letters.extend(sought.read(conn, &sql, |row| {
-                let seq = row.get(0)?;
-                Ok(Letter {
-                    handle: format!("#{seq}"),
-                    reason: reason(row.get(1)?),
-                    code: None,
-                    method: row.get(2)?,
-                    not_after: None,
-                    kind: Kind::Input { seq },
-                })
-            })?);
+        self.read_at_once(|conn| {
+            let mut letters = Vec::new();
+            let mut after = Some(0);
+            while let Some(from) = after {
+                let Page { lines: seqs, next } = piles::jobs(conn, &dead, from, PAGE)?;
+                for seq in seqs {
+                    letters.push(letter_of_job(conn, seq)?);
+                }
+                after = next;
+            }
+            for seq in piles::inputs(conn, &dead, 0, usize::MAX)?.lines {
+                letters.push(letter_of_input(conn, seq)?);
+            }
             Ok(letters)
         })
     }
@@ -160,7 +162,7 @@ impl Operator {
     /// The input behind a letter, to be read and taken over again (an app was added to the settings, a method to the
     /// catalog); `None` if it is no input, or gone.
     pub fn rejected_input(&self, letter: &Letter) -> Result<Option<RejectedInput>, LedgerError> {
-        const SQL: &str = "SELECT r.id, r.method, r.app, b.name, r.detail, r.raw, r.amqp, r.place, r.cells
+        const SQL: &str = "SELECT r.id, r.method, r.app, b.name, r.detail, opened(r.raw), r.amqp, r.place, r.cells
              FROM rejected r LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = ?1";
         self.read(|conn| {
             conn.prepare_cached(SQL)?
@@ -227,9 +229,64 @@ impl Operator {
     }
 }
 
+fn dead_job(conn: &Connection, seq: i64) -> rusqlite::Result<DeadLine> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {ENDING_COLUMNS}, j.place FROM jobs j JOIN lanes l USING (lane)
+                 LEFT JOIN batches b ON b.batch = j.batch WHERE j.seq = ?1"
+        )
+    });
+    conn.prepare_cached(&SQL)?.query_row([seq], |row| {
+        let ending = EndingRow::of_job(row)?;
+        let handle = ending.id.clone().unwrap_or_default();
+        Ok(DeadLine { handle, place: row.get(ENDING_COLUMNS_LEN)?, document: ending.document() })
+    })
+}
+
+fn dead_input(conn: &Connection, seq: i64) -> rusqlite::Result<DeadLine> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {REJECTED_COLUMNS}, r.place FROM rejected r LEFT JOIN batches b ON b.batch = r.batch
+             WHERE r.seq = ?1"
+        )
+    });
+    conn.prepare_cached(&SQL)?.query_row([seq], |row| {
+        let place = row.get(7).map(|place: String| Some(place).filter(|place| !place.is_empty()))?;
+        Ok(DeadLine { handle: format!("#{seq}"), place, document: EndingRow::of_rejected(row)?.document() })
+    })
+}
+
+fn letter_of_job(conn: &Connection, seq: i64) -> rusqlite::Result<Letter> {
+    const SQL: &str = "SELECT j.id, j.reason, j.code, l.method, j.not_after, coalesce(j.ended_at, 0)
+         FROM jobs j JOIN lanes l USING (lane) WHERE j.seq = ?1";
+    conn.prepare_cached(SQL)?.query_row([seq], |row| {
+        Ok(Letter {
+            handle: row.get(0)?,
+            reason: reason_of(row.get(1)?, 1)?.unwrap_or(Reason::Malformed),
+            code: row.get(2)?,
+            method: row.get(3)?,
+            not_after: row.get::<_, Option<i64>>(4)?.map(Timestamp),
+            kind: Kind::Job { seq, ended_at: row.get(5)? },
+        })
+    })
+}
+
+fn letter_of_input(conn: &Connection, seq: i64) -> rusqlite::Result<Letter> {
+    conn.prepare_cached("SELECT reason, method FROM rejected WHERE seq = ?1")?.query_row([seq], |row| {
+        Ok(Letter {
+            handle: format!("#{seq}"),
+            reason: reason_of(row.get(0)?, 0)?.unwrap_or(Reason::Malformed),
+            code: None,
+            method: row.get(1)?,
+            not_after: None,
+            kind: Kind::Input { seq },
+        })
+    })
+}
+
 /// Puts one job back to work, if it still is the dead one that was selected.
 pub(super) fn requeue(books: &mut Books, letter: &Letter) -> Result<Option<JobSeq>, Trouble> {
-    let Some(Dead { seq, batch, outbox }) = still_dead(books, letter)? else { return Ok(None) };
+    let Some(Dead { seq, pile, priority, outbox }) = still_dead(books, letter)? else { return Ok(None) };
     forget_publication(books, outbox)?;
     books
         .conn()
@@ -239,7 +296,8 @@ pub(super) fn requeue(books: &mut Books, letter: &Letter) -> Result<Option<JobSe
              WHERE seq = ?1",
         )?
         .execute([seq])?;
-    books.moved(batch, State::Dead, State::Queued);
+    let place = Place { batch: pile.batch, lane: pile.lane, priority };
+    books.tallies.moved(pile, place.queued(), Timestamp(0));
     books.announce(JobSeq(seq))?;
     Ok(Some(JobSeq(seq)))
 }
@@ -247,38 +305,45 @@ pub(super) fn requeue(books: &mut Books, letter: &Letter) -> Result<Option<JobSe
 /// A dead job as its removal needs it.
 pub(super) struct Dead {
     pub(super) seq: i64,
-    batch: i64,
+    pile: Pile,
+    priority: i64,
     outbox: Option<i64>,
 }
 
 /// The job, if it still is the dead one that was selected.
 pub(super) fn still_dead(books: &Books, letter: &Letter) -> Result<Option<Dead>, Trouble> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {PILE_COLUMNS}, j.outbox FROM jobs j
+             WHERE j.seq = ?1 AND j.state = 3 AND coalesce(j.ended_at, 0) = ?2"
+        )
+    });
     let Some((seq, ended_at)) = letter.job() else { return Ok(None) };
     let found = books
         .conn()
-        .prepare_cached("SELECT batch, outbox FROM jobs WHERE seq = ?1 AND state = 3 AND coalesce(ended_at, 0) = ?2")?
-        .query_row([seq, ended_at], |row| Ok(Dead { seq, batch: row.get(0)?, outbox: row.get(1)? }))
+        .prepare_cached(&SQL)?
+        .query_row([seq, ended_at], |row| {
+            Ok(Dead { seq, pile: read_pile(row)?, priority: row.get(2)?, outbox: row.get(6)? })
+        })
         .optional()?;
     Ok(found)
 }
 
 fn forget(books: &mut Books, letter: &Letter) -> Result<bool, Trouble> {
-    if let Some(Dead { seq, batch, outbox }) = still_dead(books, letter)? {
+    static SQL: LazyLock<String> =
+        LazyLock::new(|| format!("SELECT {INPUT_PILE_COLUMNS} FROM rejected WHERE seq = ?1"));
+    if let Some(Dead { seq, pile, outbox, .. }) = still_dead(books, letter)? {
         forget_publication(books, outbox)?;
         books.conn().prepare_cached("DELETE FROM jobs WHERE seq = ?1")?.execute([seq])?;
-        books.tally(batch, State::Dead.number(), -1);
+        books.tallies.remove(pile);
         return Ok(true);
     }
     let Some(seq) = letter.input() else { return Ok(false) };
-    let batch: Option<i64> = books
-        .conn()
-        .prepare_cached("SELECT batch FROM rejected WHERE seq = ?1")?
-        .query_row([seq], |row| row.get(0))
-        .optional()?;
-    let Some(batch) = batch else { return Ok(false) };
+    let pile = books.conn().prepare_cached(&SQL)?.query_row([seq], InputPile::read).optional()?;
+    let Some(pile) = pile else { return Ok(false) };
     books.conn().prepare_cached("DELETE FROM outbox WHERE rejected = ?1")?.execute([seq])?;
     books.conn().prepare_cached("DELETE FROM rejected WHERE seq = ?1")?.execute([seq])?;
-    books.tally(batch, REJECTED, -1);
+    books.tallies.remove_input(pile);
     Ok(true)
 }
 

@@ -1,11 +1,17 @@
 //! Results row by row, in the order of the file, without holding them all.
 
-use rusqlite::{Connection, Row, Rows};
+use std::sync::LazyLock;
+
+use rusqlite::{Connection, Row};
 use serde_json::Value;
 
+use super::piles::{self, Seqs};
 use super::{Operator, Selection};
 use crate::engine::ports::LedgerError;
 use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS};
+
+/// Numbers of rows read at one time.
+const PAGE: usize = 10_000;
 
 /// One row of an export.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,14 +49,9 @@ fn merge<E>(
 ) -> rusqlite::Result<()> {
     // One snapshot, so that a job that ends meanwhile is not seen twice or not at all.
     let snapshot = conn.unchecked_transaction()?;
-    let (of_jobs, of_inputs) = (selection.jobs(), selection.inputs());
-    let sql = format!("SELECT {ENDING_COLUMNS}, j.place, j.cells {} ORDER BY j.seq", of_jobs.jobs_where());
-    let mut jobs = conn.prepare(&sql)?;
-    let mut jobs = jobs.query(&of_jobs.values()[..])?;
-    let sql = format!("SELECT {REJECTED_COLUMNS}, r.place, r.cells {} ORDER BY r.seq", of_inputs.inputs_where());
-    let mut inputs = conn.prepare(&sql)?;
-    let mut inputs = inputs.query(&of_inputs.values()[..])?;
-    let (mut job, mut input) = (next_job(&mut jobs)?, next_input(&mut inputs)?);
+    let mut jobs = Rows::new(|after| piles::jobs(&snapshot, selection, after, PAGE), &snapshot, next_job);
+    let mut inputs = Rows::new(|after| piles::inputs(&snapshot, selection, after, PAGE), &snapshot, next_input);
+    let (mut job, mut input) = (jobs.next()?, inputs.next()?);
     loop {
         let input_first = match (&job, &input) {
             (None, None) => break,
@@ -58,9 +59,9 @@ fn merge<E>(
             (_, input) => input.is_some(),
         };
         let row = if input_first {
-            std::mem::replace(&mut input, next_input(&mut inputs)?)
+            std::mem::replace(&mut input, inputs.next()?)
         } else {
-            std::mem::replace(&mut job, next_job(&mut jobs)?)
+            std::mem::replace(&mut job, jobs.next()?)
         };
         if let Some(Err(error)) = row.map(&mut each) {
             *refused = Some(error);
@@ -71,12 +72,50 @@ fn merge<E>(
     snapshot.commit()
 }
 
-fn next_job(rows: &mut Rows<'_>) -> rusqlite::Result<Option<ExportRow>> {
-    rows.next()?.map(|row| export_row(&EndingRow::of_job(row)?, row, ENDING_COLUMNS_LEN)).transpose()
+/// Rows whose numbers are read page by page, so that however many there are, few are in memory.
+struct Rows<'c, P> {
+    page: P,
+    conn: &'c Connection,
+    read: fn(&Connection, i64) -> rusqlite::Result<ExportRow>,
+    seqs: std::vec::IntoIter<i64>,
+    after: Option<i64>,
 }
 
-fn next_input(rows: &mut Rows<'_>) -> rusqlite::Result<Option<ExportRow>> {
-    rows.next()?.map(|row| export_row(&EndingRow::of_rejected(row)?, row, 7)).transpose()
+impl<'c, P: Fn(i64) -> rusqlite::Result<Seqs>> Rows<'c, P> {
+    fn new(page: P, conn: &'c Connection, read: fn(&Connection, i64) -> rusqlite::Result<ExportRow>) -> Self {
+        Self { page, conn, read, seqs: Vec::new().into_iter(), after: Some(0) }
+    }
+
+    fn next(&mut self) -> rusqlite::Result<Option<ExportRow>> {
+        loop {
+            if let Some(seq) = self.seqs.next() {
+                return (self.read)(self.conn, seq).map(Some);
+            }
+            let Some(after) = self.after else { return Ok(None) };
+            let page = (self.page)(after)?;
+            (self.seqs, self.after) = (page.lines.into_iter(), page.next);
+        }
+    }
+}
+
+fn next_job(conn: &Connection, seq: i64) -> rusqlite::Result<ExportRow> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {ENDING_COLUMNS}, j.place, j.cells FROM jobs j JOIN lanes l USING (lane)
+                 LEFT JOIN batches b ON b.batch = j.batch WHERE j.seq = ?1"
+        )
+    });
+    conn.prepare_cached(&SQL)?.query_row([seq], |row| export_row(&EndingRow::of_job(row)?, row, ENDING_COLUMNS_LEN))
+}
+
+fn next_input(conn: &Connection, seq: i64) -> rusqlite::Result<ExportRow> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {REJECTED_COLUMNS}, r.place, r.cells FROM rejected r
+                 LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = ?1"
+        )
+    });
+    conn.prepare_cached(&SQL)?.query_row([seq], |row| export_row(&EndingRow::of_rejected(row)?, row, 7))
 }
 
 fn export_row(ending: &EndingRow, row: &Row<'_>, rest: usize) -> rusqlite::Result<ExportRow> {

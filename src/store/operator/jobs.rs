@@ -1,13 +1,15 @@
 //! Single jobs: listed, shown with their attempts, cancelled.
 
-use rusqlite::{OptionalExtension, Row};
+use std::sync::LazyLock;
+
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::batches::number;
-use super::{Operator, Selection, limit_of};
+use super::{Operator, Page, Selection, piles};
 use crate::domain::time::Timestamp;
-use crate::engine::ports::{JobSeq, LedgerError, Settlement};
+use crate::engine::ports::{LedgerError, Settlement};
 use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow};
 use crate::store::sqlite::attempts::{FOR_JOB, FOR_LOOK_UP};
 use crate::store::sqlite::settle;
@@ -70,6 +72,16 @@ pub struct JobSheet {
     pub history: Vec<AttemptLine>,
 }
 
+/// A held job in a list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HeldLine {
+    /// The job; its document's `detail` says what was found.
+    #[serde(flatten)]
+    pub line: JobLine,
+    /// The last attempt; absent if none is recorded.
+    pub last_attempt: Option<AttemptLine>,
+}
+
 /// What came of a cancellation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Cancelled {
@@ -80,9 +92,27 @@ pub struct Cancelled {
 }
 
 /// Whether a call of the job is in flight.
-pub(super) const RUNNING: &str = "EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)";
+const RUNNING: &str = "EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)";
+/// Jobs of a long list read at one time.
+const PAGE: usize = 10_000;
 const TABLES: &str = "jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch";
 const MORE: &str = "j.seq, j.priority, j.not_before, j.not_after, j.created_at, j.place, j.edited_at";
+
+pub(super) static LINE: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {ENDING_COLUMNS}, {MORE}, {RUNNING} FROM {TABLES} WHERE j.seq = ?1"));
+pub(super) static LINE_OF_ID: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {ENDING_COLUMNS}, {MORE}, {RUNNING} FROM {TABLES} WHERE j.id = ?1"));
+pub(super) const HISTORY: &str = "SELECT seq, purpose, sent_at, ended_at, outcome, http_status, code, detail, log_id
+     FROM attempts WHERE job = ?1 ORDER BY seq";
+/// The last attempt of a job.
+pub(super) const LAST: &str = "SELECT seq, purpose, sent_at, ended_at, outcome, http_status, code, detail, log_id
+     FROM attempts WHERE job = ?1 ORDER BY seq DESC LIMIT 1";
+
+/// Whether a call of the job is in flight.
+pub(super) fn is_in_flight(conn: &Connection, seq: i64) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM attempts a WHERE a.job = ?1 AND a.ended_at IS NULL)")?
+        .query_row([seq], |row| row.get(0))
+}
 
 impl JobLine {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -104,59 +134,80 @@ impl JobLine {
 impl Operator {
     /// The jobs that match, after the number `after`, in the order of take-over, at most `limit`.
     pub fn list_jobs(&self, selection: &Selection, after: i64, limit: usize) -> Result<Vec<JobLine>, LedgerError> {
-        let sought = selection.jobs().and_with("j.seq > :after", ":after", after);
-        let sql = format!(
-            "SELECT {ENDING_COLUMNS}, {MORE}, {RUNNING} {} ORDER BY j.seq LIMIT {}",
-            sought.jobs_where(),
-            limit_of(limit)
-        );
-        self.read(|conn| sought.read(conn, &sql, JobLine::read))
+        let (mut lines, mut after) = (Vec::new(), after);
+        while lines.len() < limit {
+            let page = self.page_jobs(selection, after, (limit - lines.len()).min(PAGE))?;
+            lines.extend(page.lines);
+            match page.next {
+                Some(next) => after = next,
+                None => break,
+            }
+        }
+        Ok(lines)
+    }
+
+    /// A page of [`Self::list_jobs`]. A page can hold fewer than `limit` although there are more: what bounds it is then
+    /// the time that it takes.
+    pub fn page_jobs(&self, selection: &Selection, after: i64, limit: usize) -> Result<Page<JobLine>, LedgerError> {
+        self.read_at_once(|conn| {
+            let Page { lines: seqs, next } = piles::jobs(conn, selection, after, limit)?;
+            let mut read = conn.prepare_cached(&LINE)?;
+            let lines = seqs.iter().map(|seq| read.query_row([seq], JobLine::read)).collect::<rusqlite::Result<_>>()?;
+            Ok(Page { lines, next })
+        })
     }
 
     /// One job with its attempts; `None` if there is none of this id.
     pub fn show_job(&self, id: &str) -> Result<Option<JobSheet>, LedgerError> {
         self.read(|conn| {
-            let line = conn
-                .prepare_cached(&format!("SELECT {ENDING_COLUMNS}, {MORE}, {RUNNING} FROM {TABLES} WHERE j.id = ?1"))?
-                .query_row([id], JobLine::read)
-                .optional()?;
+            let line = conn.prepare_cached(&LINE_OF_ID)?.query_row([id], JobLine::read).optional()?;
             let Some(line) = line else { return Ok(None) };
-            let history = conn
-                .prepare_cached(
-                    "SELECT seq, purpose, sent_at, ended_at, outcome, http_status, code, detail, log_id
-                     FROM attempts WHERE job = ?1 ORDER BY seq",
-                )?
-                .query_map([line.seq], attempt_line)?
-                .collect::<rusqlite::Result<_>>()?;
+            let history =
+                conn.prepare_cached(HISTORY)?.query_map([line.seq], attempt_line)?.collect::<rusqlite::Result<_>>()?;
             Ok(Some(JobSheet { line, history }))
         })
     }
 
+    /// Held jobs with what was found out about them last; the selection's state is not looked at.
+    pub fn page_held(&self, selection: &Selection, after: i64, limit: usize) -> Result<Page<HeldLine>, LedgerError> {
+        let Page { lines, next } = self.page_jobs(&selection.in_state(State::Held), after, limit)?;
+        let held = |line: JobLine| -> Result<HeldLine, LedgerError> {
+            let last = |conn: &Connection| conn.prepare_cached(LAST)?.query_row([line.seq], attempt_line).optional();
+            let last_attempt = self.read(last)?;
+            Ok(HeldLine { line, last_attempt })
+        };
+        Ok(Page { lines: lines.into_iter().map(held).collect::<Result<_, _>>()?, next })
+    }
+
     /// How many of the matching jobs [`Self::cancel`] would cancel, and how many it would leave alone.
     pub fn cancellable(&self, selection: &Selection) -> Result<Cancelled, LedgerError> {
-        let sought = selection.in_state(State::Queued).jobs();
-        let sql = format!("SELECT {RUNNING}, count(*) {} GROUP BY 1", sought.jobs_where());
-        let counted: Vec<(bool, u64)> =
-            self.read(|conn| sought.read(conn, &sql, |row| Ok((row.get(0)?, number(row, 1)?))))?;
-        let of =
-            |running: bool| counted.iter().filter(|(is, _)| *is == running).map(|(_, count)| *count as usize).sum();
-        Ok(Cancelled { cancelled: of(false), running: of(true) })
+        let queued = selection.in_state(State::Queued);
+        let all = usize::try_from(self.count(&queued)?).unwrap_or(usize::MAX);
+        let ids = self.ids_in_flight()?;
+        let ids = ids.into_iter().filter(|id| queued.ids.is_empty() || queued.ids.contains(id)).collect::<Vec<_>>();
+        // No ids would restrict nothing.
+        let running = if ids.is_empty() { 0 } else { self.count(&Selection { ids, ..queued })? };
+        let running = usize::try_from(running).unwrap_or(usize::MAX);
+        Ok(Cancelled { cancelled: all.saturating_sub(running), running })
+    }
+
+    fn ids_in_flight(&self) -> Result<Vec<String>, LedgerError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT DISTINCT j.id FROM attempts a INDEXED BY attempts_open CROSS JOIN jobs j ON j.seq = a.job
+                 WHERE a.ended_at IS NULL AND j.state = 0",
+            )?
+            .query_map([], |row| row.get(0))?
+            .collect()
+        })
     }
 
     /// Cancels the matching jobs that are queued and not in flight; the selection's state is not looked at.
     pub fn cancel(&mut self, selection: &Selection, now: Timestamp) -> Result<Cancelled, LedgerError> {
         let queued = selection.in_state(State::Queued);
-        let cancelled = self.change_in_chunks(|books, after, limit| {
-            let sought = queued.jobs().and(&format!("NOT {RUNNING}")).and_with("j.seq > :after", ":after", after);
-            let sql = format!("SELECT j.seq {} ORDER BY j.seq LIMIT {}", sought.jobs_where(), limit_of(limit));
-            let seqs: Vec<i64> = sought.read(books.conn(), &sql, |row| row.get(0))?;
-            for &seq in &seqs {
-                let seq = JobSeq(seq);
-                if let Some(standing) = settle::standing(books, seq)? {
-                    settle::apply(books, seq, standing, &Settlement::Cancelled, false, now)?;
-                }
-            }
-            Ok(seqs)
+        let cancelled = self.change_in_chunks(&queued, |books, seq| {
+            let Some(standing) = settle::standing(books, seq)? else { return Ok(()) };
+            settle::apply(books, seq, standing, &Settlement::Cancelled, false, now)
         })?;
         Ok(Cancelled { cancelled, running: self.cancellable(selection)?.running })
     }

@@ -3,37 +3,47 @@
 //! Reads are free; changes are short transactions, and jobs put to work are announced to the process that works them.
 //! Everything here blocks. Nothing here prints: the values serialise as `--json` shows them.
 
+mod backlog;
 mod batches;
 mod dead;
 mod edit;
 mod export;
 mod follow;
+mod groups;
 mod jobs;
 mod outlook;
-mod overview;
+mod piles;
+mod probe;
 mod repeats;
 mod resolve;
 mod selection;
 #[cfg(test)]
 mod tests;
+mod undo;
 mod waits;
+mod why;
 
 use std::path::{Path, PathBuf};
 
-pub use self::batches::{BatchLine, LaneLine};
+pub use self::batches::{BatchLine, Ended, LaneCounts, LaneLine};
 pub use self::dead::{DeadLine, Letter, RejectedInput};
 pub use self::edit::Edit;
 pub use self::export::ExportRow;
 pub use self::follow::Followed;
-pub use self::jobs::{AttemptLine, Cancelled, JobLine, JobSheet};
+pub use self::groups::DeadGroup;
+pub use self::jobs::{AttemptLine, Cancelled, HeldLine, JobLine, JobSheet};
 pub use self::outlook::{Outlook, Untouched};
-pub use self::overview::{DeadGroup, LaneCounts, Step};
+pub use self::piles::Page;
 pub use self::repeats::{Likeness, Repeat, Wanted};
 pub use self::resolve::Resolution;
 pub use self::selection::Selection;
+pub use self::undo::Made;
+pub use self::why::Asked;
+
+use rusqlite::Connection;
 
 use super::sqlite::books::{Books, Trouble};
-use super::sqlite::{attempts, lock, restraints, suspensions};
+use super::sqlite::{calls, lock, restraints, suspensions};
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError, PastCall, Restraint, Suspension};
@@ -104,7 +114,7 @@ impl Operator {
 
     /// Calls `each` for every recorded call that a window reaching back to `since` may count, in the order of sending.
     pub fn each_call(&self, since: Timestamp, each: impl FnMut(PastCall)) -> Result<(), LedgerError> {
-        self.read(|conn| attempts::each_call(conn, since, each))
+        self.read(|conn| calls::each(conn, since, each))
     }
 
     /// Calls `each` for every span in which a job waited that could have been sent, after `since` and up to `now`: its lane,
@@ -118,7 +128,7 @@ impl Operator {
         self.read(|conn| waits::each(conn, since, now, each))
     }
 
-    fn read<T>(&self, work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
         work(self.books.conn()).map_err(|error| Trouble::Sql(error).into())
     }
 
@@ -126,21 +136,39 @@ impl Operator {
         Ok(self.books.transaction(work)?)
     }
 
-    /// Changes in transactions of [`CHUNK`] until one had less to do; `work` gets the last number done and the most
-    /// that it may do, and returns the numbers done.
+    /// Several reads of one state of the ledger.
+    fn read_at_once<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
+        self.read(|conn| {
+            let snapshot = conn.unchecked_transaction()?;
+            let done = work(&snapshot)?;
+            snapshot.commit()?;
+            Ok(done)
+        })
+    }
+
+    /// Changes the matching jobs that are not in flight, in transactions over [`CHUNK`] of them; says how many.
     fn change_in_chunks(
         &mut self,
-        mut work: impl FnMut(&mut Books, i64, usize) -> Result<Vec<i64>, Trouble>,
+        selection: &Selection,
+        mut change: impl FnMut(&mut Books, JobSeq) -> Result<(), Trouble>,
     ) -> Result<usize, LedgerError> {
-        let (mut total, mut after) = (0, 0);
-        loop {
-            let done = self.books.transaction(|books| work(books, after, CHUNK))?;
-            total += done.len();
-            match done.last() {
-                Some(&last) if done.len() == CHUNK => after = last,
-                _ => return Ok(total),
-            }
+        let (mut total, mut after) = (0, Some(0));
+        while let Some(from) = after {
+            let (changed, next) = self.change(|books| {
+                let Page { lines: seqs, next } = piles::jobs(books.conn(), selection, from, CHUNK)?;
+                let mut changed = 0;
+                for seq in seqs {
+                    if !jobs::is_in_flight(books.conn(), seq)? {
+                        change(books, JobSeq(seq))?;
+                        changed += 1;
+                    }
+                }
+                Ok((changed, next))
+            })?;
+            total += changed;
+            after = next;
         }
+        Ok(total)
     }
 }
 

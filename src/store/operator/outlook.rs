@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row};
 
-use super::Operator;
 use super::batches::number;
+use super::{Operator, backlog};
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::forecast::{Group, Running};
 use crate::engine::ports::{LedgerError, PastCall, Restraint, Suspension};
-use crate::store::sqlite::{attempts, file, restraints, suspensions};
+use crate::store::sqlite::{calls, file, restraints, suspensions};
 
 /// How many of the last calls are looked at for round trips.
 const RECENT_CALLS: i64 = 5_000;
@@ -40,6 +40,11 @@ pub struct Outlook {
 impl Operator {
     /// The present outlook; windows reach back to `since`.
     pub fn outlook(&self, since: Timestamp) -> Result<Outlook, LedgerError> {
+        self.outlook_of(|_| since)
+    }
+
+    /// The present outlook; the windows of each lane reach back to what `since` says of it.
+    pub fn outlook_of(&self, since: impl Fn(&LaneKey) -> Timestamp) -> Result<Outlook, LedgerError> {
         self.read(|conn| read(conn, since))
     }
 
@@ -47,8 +52,9 @@ impl Operator {
     pub fn outcomes(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, LedgerError> {
         self.read(|conn| {
             conn.prepare_cached(
-                "SELECT outcome, count(*) FROM attempts INDEXED BY attempts_by_time
-                 WHERE sent_at >= ?1 AND outcome IS NOT NULL GROUP BY outcome",
+                "SELECT a.outcome, count(*) FROM lanes l CROSS JOIN attempts a INDEXED BY attempts_of_lane
+                     ON a.lane = l.lane AND a.sent_at >= ?1
+                 WHERE a.outcome IS NOT NULL GROUP BY a.outcome",
             )?
             .query_map([since.0], |row| Ok((row.get(0)?, number(row, 1)?)))?
             .collect()
@@ -76,22 +82,18 @@ impl Untouched {
 
     /// The present outlook; windows reach back to `since`.
     pub fn outlook(&self, since: Timestamp) -> Result<Outlook, LedgerError> {
-        read(&self.conn, since).map_err(|error| file::failed(&error))
+        read(&self.conn, |_| since).map_err(|error| file::failed(&error))
     }
 }
 
-fn read(conn: &Connection, since: Timestamp) -> rusqlite::Result<Outlook> {
+fn read(conn: &Connection, since: impl Fn(&LaneKey) -> Timestamp) -> rusqlite::Result<Outlook> {
     // One transaction: one state of the ledger.
     let conn = conn.unchecked_transaction()?;
-    let mut past: BTreeMap<LaneKey, Vec<PastCall>> = BTreeMap::new();
-    attempts::each_call(&conn, since, |call| match past.get_mut(&call.lane) {
-        Some(calls) => calls.push(call),
-        None => drop(past.insert(call.lane.clone(), vec![call])),
-    })?;
+    let past = calls::of_lanes(&conn, since)?.into_iter().collect();
     let names = Names::read(&conn)?;
     let (running, flying) = running(&conn, &names)?;
     Ok(Outlook {
-        backlog: backlog(&conn, &names, &flying)?,
+        backlog: backlog::read(&conn, &names, &flying)?,
         running,
         past,
         suspensions: suspensions::read(&conn)?,
@@ -106,13 +108,13 @@ fn has_restraints(conn: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// The names behind the numbers.
-struct Names {
+pub(super) struct Names {
     lanes: HashMap<i64, LaneKey>,
     batches: HashMap<i64, Arc<str>>,
 }
 
 impl Names {
-    fn read(conn: &Connection) -> rusqlite::Result<Self> {
+    pub(super) fn read(conn: &Connection) -> rusqlite::Result<Self> {
         let lane =
             |row: &Row<'_>| Ok((row.get(0)?, LaneKey { app: row.get(1)?, tenant: row.get(2)?, method: row.get(3)? }));
         let batch = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?.into()));
@@ -128,12 +130,12 @@ impl Names {
         })
     }
 
-    fn lane(&self, lane: i64) -> LaneKey {
+    pub(super) fn lane(&self, lane: i64) -> LaneKey {
         let nobody = || LaneKey { app: String::new(), tenant: String::new(), method: String::new() };
         self.lanes.get(&lane).cloned().unwrap_or_else(nobody)
     }
 
-    fn batch(&self, batch: i64) -> Arc<str> {
+    pub(super) fn batch(&self, batch: i64) -> Arc<str> {
         self.batches.get(&batch).cloned().unwrap_or_default()
     }
 }
@@ -157,41 +159,6 @@ fn running(conn: &Connection, names: &Names) -> rusqlite::Result<Flying> {
         running.push((Running { lane, batch, sent_at }, Timestamp(row.get(4)?)));
     }
     Ok((running, flying))
-}
-
-/// Lane, batch, priority, not before, not after.
-type Kind = (i64, i64, u8, Option<i64>, Option<i64>);
-
-/// The jobs that wait, those of a kind together: counted as they are read, so that a million of them take no memory.
-fn backlog(conn: &Connection, names: &Names, flying: &HashSet<i64>) -> rusqlite::Result<Vec<Group>> {
-    let mut groups: HashMap<Kind, ((i64, i64), u64)> = HashMap::new();
-    let mut statement = conn.prepare(
-        "SELECT seq, lane, batch, priority, not_before, not_after FROM jobs INDEXED BY jobs_waiting
-         WHERE state <= 1 ORDER BY seq",
-    )?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let seq: i64 = row.get(0)?;
-        if flying.contains(&seq) {
-            continue;
-        }
-        let kind = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
-        let (ages, count) = groups.entry(kind).or_insert(((seq, seq), 0));
-        ages.1 = seq;
-        *count += 1;
-    }
-    let group = |((lane, batch, priority, not_before, not_after), (ages, count)): (Kind, _)| Group {
-        lane: names.lane(lane),
-        batch: names.batch(batch),
-        priority,
-        not_before: not_before.map(Timestamp),
-        not_after: not_after.map(Timestamp),
-        ages,
-        count,
-    };
-    let mut backlog: Vec<_> = groups.into_iter().map(group).collect();
-    backlog.sort_by_key(|group| group.ages);
-    Ok(backlog)
 }
 
 fn round_trips(conn: &Connection) -> rusqlite::Result<BTreeMap<String, Duration>> {

@@ -3,9 +3,7 @@
 use rusqlite::OptionalExtension;
 use serde_json::Value;
 
-use super::jobs::RUNNING;
-use super::{Operator, Selection, limit_of};
-use crate::domain::outcome::Failure;
+use super::{Operator, Selection};
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError, Settlement};
@@ -60,17 +58,9 @@ impl Operator {
         now: Timestamp,
     ) -> Result<usize, LedgerError> {
         let held = selection.in_state(State::Held);
-        self.change_in_chunks(|books, after, limit| {
-            let sought = held.jobs().and(&format!("NOT {RUNNING}")).and_with("j.seq > :after", ":after", after);
-            let sql = format!("SELECT j.seq {} ORDER BY j.seq LIMIT {}", sought.jobs_where(), limit_of(limit));
-            let seqs: Vec<i64> = sought.read(books.conn(), &sql, |row| row.get(0))?;
-            for &seq in &seqs {
-                let seq = JobSeq(seq);
-                if let Some(standing) = settle::standing(books, seq)? {
-                    resolve_one(books, seq, standing, resolution, now)?;
-                }
-            }
-            Ok(seqs)
+        self.change_in_chunks(&held, |books, seq| match settle::standing(books, seq)? {
+            Some(standing) => resolve_one(books, seq, standing, resolution, now),
+            None => Ok(()),
         })
     }
 }
@@ -87,8 +77,8 @@ fn resolve_one(
             Settlement::Succeeded { key: Some(key.clone()), result: Value::Null, sole: true }
         }
         Resolution::Retry => Settlement::Queued { not_before: None, charged: false, failure: None },
-        Resolution::LookUp => Settlement::Uncertain { not_before: now, failure: known(books, seq)? },
-        Resolution::Dead => Settlement::Dead { reason: Reason::Uncertain, failure: known(books, seq)? },
+        Resolution::LookUp => Settlement::Uncertain { not_before: now, failure: settle::known(books, seq)? },
+        Resolution::Dead => Settlement::Dead { reason: Reason::Uncertain, failure: settle::known(books, seq)? },
     };
     settle::apply(books, seq, standing, &settlement, false, now).map_err(|trouble| taken(trouble, resolution))?;
     if *resolution == Resolution::Retry {
@@ -130,21 +120,4 @@ fn resolvable(books: &Books, id: &str) -> Result<JobSeq, Trouble> {
         ))),
         Some((seq, false)) => Ok(JobSeq(seq)),
     }
-}
-
-/// What was known when the job was parked stays with its dead letter. Its cure told how to resolve it, which is done.
-fn known(books: &Books, seq: JobSeq) -> Result<Failure, Trouble> {
-    let failure = books
-        .conn()
-        .prepare_cached("SELECT http_status, code, detail, log_id FROM jobs WHERE seq = ?1")?
-        .query_row([seq.0], |row| {
-            Ok(Failure {
-                status: row.get(0)?,
-                code: row.get(1)?,
-                detail: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
-                cure: None,
-                log_id: row.get(3)?,
-            })
-        })?;
-    Ok(failure)
 }

@@ -1,6 +1,8 @@
 //! Tests of the operators' side, on a ledger that a worker works at the same time.
 
 mod outlook;
+mod piles;
+mod plans;
 
 use std::path::PathBuf;
 
@@ -10,8 +12,8 @@ use super::*;
 use crate::domain::reason::Reason;
 use crate::engine::ports::{Counts, Ledger, Settlement, TakenOver};
 use crate::store::contract::{
-    T0, all_waiting, at, begin, call, death, failure, from_amqp, from_file, job, lane, queue, raw_of, rejection,
-    success, take,
+    T0, all_waiting, at, begin, call, death, endings, failure, from_amqp, from_file, job, lane, queue, raw_of,
+    rejection, success, take,
 };
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::store::state::State;
@@ -215,9 +217,9 @@ async fn a_redrive_takes_what_was_dead_when_it_was_selected() {
         call(&world.ledger, seq, 0, death(Reason::Exhausted)).await;
     }
     let letters = world.operator.select_dead(&Selection::default()).unwrap();
-    assert_eq!(world.ledger.outbox(0, 9).await.unwrap().len(), 3);
+    assert_eq!(endings(&world.ledger, 0, 9).await.len(), 3);
     let moved = world.operator.redrive(&letters[..1]).unwrap();
-    assert_eq!(world.ledger.outbox(0, 9).await.unwrap().len(), 2, "a dead letter on its way is no longer true");
+    assert_eq!(endings(&world.ledger, 0, 9).await.len(), 2, "a dead letter on its way is no longer true");
     // It dies again, and "b" was put back by somebody else and died, too.
     call(&world.ledger, moved[0], 10, death(Reason::Exhausted)).await;
     assert_eq!(world.redrive(&Selection::of_id("b")), 1);
@@ -283,7 +285,7 @@ async fn an_edited_job_stays_dead_until_it_is_put_back() {
     assert_eq!((changed[0].not_after, changed[0].priority), (Some(at(900)), 9));
     assert_eq!(world.ledger.job(changed[0].seq).await.unwrap(), edited("new"));
     call(&world.ledger, changed[0].seq, 10, death(Reason::Rejected)).await;
-    let outbox = world.ledger.outbox(0, 9).await.unwrap();
+    let outbox = endings(&world.ledger, 0, 9).await;
     assert_eq!(outbox.last().unwrap().ending.raw, raw_of("a"), "the dead letter is upstream's message, byte for byte");
 }
 
@@ -438,23 +440,4 @@ fn a_missing_ledger_is_not_created_by_looking() {
     let why = Operator::open(&path).err().unwrap().to_string();
     assert!(why.contains("there is no ledger at"), "{why}");
     assert!(!path.exists());
-}
-
-/// Looks at the plans, because a wrong one only shows with a million rows.
-#[tokio::test]
-async fn lists_that_people_wait_for_use_their_indexes() {
-    let world = World::new();
-    let conn = rusqlite::Connection::open(&world.path).unwrap();
-    let plan = |sql: &str| -> String {
-        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let steps = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
-        steps.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
-    };
-    let of_batch = plan(
-        "SELECT j.id FROM jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch
-         WHERE b.name = 'x' ORDER BY j.seq",
-    );
-    assert!(of_batch.contains("jobs_of_batch") && !of_batch.contains("TEMP B-TREE"), "{of_batch}");
-    let open = plan("SELECT 1 FROM attempts WHERE job = 1 AND ended_at IS NULL");
-    assert!(open.contains("attempts_of_job"), "{open}");
 }

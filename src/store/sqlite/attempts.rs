@@ -2,15 +2,14 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{Connection, OptionalExtension, named_params, params};
+use rusqlite::{OptionalExtension, named_params, params};
 
-use super::books::{Books, THROTTLED, Trouble, call_us_max};
+use super::books::{Books, Trouble};
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
-use super::settle::{self, Standing, known_state};
-use crate::domain::job::LaneKey;
+use super::settle::{self, STANDING_COLUMNS, StandingRow};
 use crate::domain::outcome::Failure;
 use crate::domain::time::Timestamp;
-use crate::engine::ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, PastCall, Purpose, Settlement};
+use crate::engine::ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, Purpose, Settlement};
 use crate::store::state::State;
 
 /// The numbers of [`Purpose`] in the ledger.
@@ -23,7 +22,7 @@ pub(crate) const NOT_SENT: &str = "not-sent";
 /// The outcome of a call whose process died before its reply.
 pub(crate) const LOST: &str = "lost";
 /// The outcome of a call that the platform refused for its pace.
-const REFUSED: &str = "throttled";
+pub(super) const REFUSED: &str = "throttled";
 
 /// Records the attempt and reads its job. `None`: the job does not wait (any more), and nothing was recorded.
 pub(crate) fn begin(books: &mut Books, start: &AttemptStart) -> Result<Option<(AttemptSeq, Option<JobRow>)>, Trouble> {
@@ -70,24 +69,24 @@ struct Closing {
     purpose: i64,
     sent_at: i64,
     is_open: bool,
-    standing: Option<(i64, i64, i64, bool)>,
+    standing: Option<StandingRow>,
 }
 
 /// Closes the attempt and settles its job. An attempt that is closed already was ended by this very command before.
 pub(crate) fn end(books: &mut Books, end: &AttemptEnd) -> Result<(), Trouble> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT a.purpose, a.sent_at, a.ended_at IS NULL, {STANDING_COLUMNS}
+             FROM attempts a LEFT JOIN jobs j ON j.seq = coalesce(?2, a.job) WHERE a.seq = ?1"
+        )
+    });
     let settled = end.settlement.as_ref().map(|(seq, _)| seq.0);
     let closing = books
         .conn()
-        .prepare_cached(
-            "SELECT a.purpose, a.sent_at, a.ended_at IS NULL, j.state, j.batch, j.attempts, j.amqp IS NOT NULL
-             FROM attempts a LEFT JOIN jobs j ON j.seq = coalesce(?2, a.job) WHERE a.seq = ?1",
-        )?
+        .prepare_cached(&SQL)?
         .query_row(params![end.attempt.0, settled], |row| {
-            let state: Option<i64> = row.get(3)?;
-            let standing = match state {
-                Some(state) => Some((state, row.get(4)?, row.get(5)?, row.get(6)?)),
-                None => None,
-            };
+            let is_there = row.get::<_, Option<i64>>(3)?.is_some();
+            let standing = is_there.then(|| StandingRow::read(row, 3)).transpose()?;
             Ok(Closing { purpose: row.get(0)?, sent_at: row.get(1)?, is_open: row.get(2)?, standing })
         })
         .optional()?
@@ -99,12 +98,12 @@ pub(crate) fn end(books: &mut Books, end: &AttemptEnd) -> Result<(), Trouble> {
     if end.replied {
         books.note_call_length(end.ended_at.0.saturating_sub(closing.sent_at))?;
     }
-    let Some((state, batch, attempts, from_amqp)) = closing.standing else { return Ok(()) };
+    let Some(standing) = closing.standing else { return Ok(()) };
     if end.outcome == REFUSED {
-        books.tally(batch, THROTTLED, 1);
+        books.tallies.throttled(standing.place(), end.ended_at);
     }
     if let Some((seq, settlement)) = &end.settlement {
-        let standing = Standing { state: known_state(*seq, state)?, batch, attempts, from_amqp };
+        let standing = standing.parse(*seq)?;
         settle::apply(books, *seq, standing, settlement, closing.purpose == FOR_JOB, end.ended_at)?;
     }
     Ok(())
@@ -166,39 +165,4 @@ pub(crate) fn recover(books: &mut Books, now: Timestamp) -> Result<usize, Troubl
     // Whoever starts reads every waiting job anyway.
     books.conn().execute("DELETE FROM changed", [])?;
     Ok(open.len())
-}
-
-/// Every call that may still be counted by a window that reaches back to `since`, in the order of sending.
-pub(crate) fn past_calls(conn: &Connection, since: Timestamp) -> rusqlite::Result<Vec<PastCall>> {
-    let mut calls = Vec::new();
-    each_call(conn, since, |call| calls.push(call))?;
-    Ok(calls)
-}
-
-/// [`past_calls`], one at a time.
-pub(crate) fn each_call(conn: &Connection, since: Timestamp, mut each: impl FnMut(PastCall)) -> rusqlite::Result<()> {
-    let earliest = since.0.saturating_sub(call_us_max(conn)?);
-    let mut statement = conn.prepare_cached(
-        "SELECT l.app, l.tenant, l.method, a.sent_at, a.deadline_at, a.ended_at, a.replied,
-             a.outcome IS ?3
-         FROM attempts a INDEXED BY attempts_by_time CROSS JOIN lanes l USING (lane)
-         WHERE a.sent_at >= ?1 AND a.outcome IS NOT ?2 ORDER BY a.sent_at, a.seq",
-    )?;
-    let mut rows = statement.query(params![earliest, NOT_SENT, REFUSED])?;
-    while let Some(row) = rows.next()? {
-        let ended_at: Option<i64> = row.get(5)?;
-        let replied: Option<bool> = row.get(6)?;
-        let reply_at = ended_at.filter(|_| replied == Some(true));
-        let counted_by = Timestamp(reply_at.map_or_else(|| row.get(4), Ok)?);
-        if counted_by >= since {
-            each(PastCall {
-                lane: LaneKey { app: row.get(0)?, tenant: row.get(1)?, method: row.get(2)? },
-                sent_at: Timestamp(row.get(3)?),
-                counted_by,
-                open: reply_at.is_none(),
-                refused: row.get(7)?,
-            });
-        }
-    }
-    Ok(())
 }

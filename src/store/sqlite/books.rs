@@ -2,22 +2,17 @@
 //!
 //! Every change of the ledger, the worker's and an operator's, goes through [`Books::transaction`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::file;
+use super::tallies::Tallies;
+use super::{completion, file};
 use crate::crash_points;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError};
-use crate::store::state::State;
-
-/// The tally of inputs that never became jobs.
-pub(crate) const REJECTED: i64 = 6;
-/// The tally of refusals for pace.
-pub(crate) const THROTTLED: i64 = 7;
 
 /// Why a command of a transaction did not go through.
 #[derive(Debug)]
@@ -51,11 +46,17 @@ pub(crate) struct Books {
     conn: Connection,
     lanes: HashMap<LaneKey, i64>,
     batches: HashMap<String, i64>,
-    tallies: HashMap<(i64, i64), i64>,
+    /// What the present transaction changes of them.
+    pub(crate) tallies: Tallies,
     /// The longest call so far, in microseconds: how far back an attempt can begin that still counts.
     call_us_max: Option<i64>,
     /// Whether another process schedules: then jobs put to work are noted for it.
     announces: bool,
+    /// Of the transaction: the batches in which jobs were settled, and whether one of those came over AMQP; when; and by how
+    /// many the unfinished jobs of each batch grew.
+    settled: BTreeMap<i64, bool>,
+    settled_at: Timestamp,
+    unfinished: BTreeMap<i64, i64>,
 }
 
 impl Books {
@@ -69,9 +70,12 @@ impl Books {
             conn,
             lanes: HashMap::new(),
             batches: HashMap::new(),
-            tallies: HashMap::new(),
+            tallies: Tallies::default(),
             call_us_max: None,
             announces,
+            settled: BTreeMap::new(),
+            settled_at: Timestamp::default(),
+            unfinished: BTreeMap::new(),
         }
     }
 
@@ -90,6 +94,7 @@ impl Books {
         self.statement("BEGIN IMMEDIATE")?;
         let outcome = work(self).and_then(|done| {
             self.keep_tallies()?;
+            self.tell_completions()?;
             crash_points::reach("before-commit");
             self.statement("COMMIT")?;
             Ok(done)
@@ -109,6 +114,8 @@ impl Books {
         self.lanes.clear();
         self.batches.clear();
         self.tallies.clear();
+        self.settled.clear();
+        self.unfinished.clear();
         self.call_us_max = None;
     }
 
@@ -116,31 +123,27 @@ impl Books {
         self.conn.prepare_cached(sql)?.execute([]).map(drop)
     }
 
-    /// Counts `change` more in a tally of a batch; written once, at the end of the transaction.
-    pub(crate) fn tally(&mut self, batch: i64, kind: i64, change: i64) {
-        *self.tallies.entry((batch, kind)).or_insert(0) += change;
+    /// A job of this batch is settled at this instant.
+    pub(crate) fn note_settled(&mut self, batch: i64, from_amqp: bool, now: Timestamp) {
+        self.settled_at = now;
+        *self.settled.entry(batch).or_default() |= from_amqp;
     }
 
-    /// Counts `removed` fewer in a tally of a batch.
-    pub(crate) fn tally_removed(&mut self, batch: i64, kind: i64, removed: usize) {
-        self.tally(batch, kind, -i64::try_from(removed).unwrap_or(i64::MAX));
-    }
-
-    /// A job of `batch` went from one state to another.
-    pub(crate) fn moved(&mut self, batch: i64, from: State, to: State) {
-        if from != to {
-            self.tally(batch, from.number(), -1);
-            self.tally(batch, to.number(), 1);
+    /// Writes what has been counted: at a transaction's end, and before tallies are read within one.
+    pub(crate) fn keep_tallies(&mut self) -> rusqlite::Result<()> {
+        for (batch, change) in self.tallies.unfinished() {
+            *self.unfinished.entry(batch).or_default() += change;
         }
+        self.tallies.keep(&self.conn)
     }
 
-    fn keep_tallies(&mut self) -> rusqlite::Result<()> {
-        let mut keep = self.conn.prepare_cached(
-            "INSERT INTO tallies (batch, kind, n) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET n = n + excluded.n",
-        )?;
-        for ((batch, kind), change) in self.tallies.drain() {
-            if change != 0 {
-                keep.execute(params![batch, kind, change])?;
+    /// Tells of the batches of which this transaction ended the last unfinished job.
+    fn tell_completions(&mut self) -> rusqlite::Result<()> {
+        let settled = std::mem::take(&mut self.settled);
+        for (batch, change) in std::mem::take(&mut self.unfinished) {
+            // Only batches that come over AMQP have somebody to tell.
+            if batch != 0 && change < 0 && settled.get(&batch) == Some(&true) {
+                completion::tell(&self.conn, batch, self.settled_at)?;
             }
         }
         Ok(())
@@ -192,10 +195,9 @@ impl Books {
 
     /// Forgets a batch that holds nothing.
     pub(crate) fn forget_batch(&mut self, batch: i64) -> rusqlite::Result<()> {
-        self.conn.prepare_cached("DELETE FROM tallies WHERE batch = ?1")?.execute([batch])?;
+        self.tallies.forget_batch(&self.conn, batch)?;
         self.conn.prepare_cached("DELETE FROM batches WHERE batch = ?1")?.execute([batch])?;
         self.batches.retain(|_, known| *known != batch);
-        self.tallies.retain(|(of, _), _| *of != batch);
         Ok(())
     }
 

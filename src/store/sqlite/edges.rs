@@ -9,7 +9,7 @@ use super::{Mode, SqliteLedger, file};
 use crate::domain::job::Job;
 use crate::engine::ports::{JobSeq, Ledger, LedgerError, Purpose, Settlement, TakenOver};
 use crate::store::contract::{
-    T0, all_waiting, at, begin, call, counts, death, ended, from_amqp, from_file, job, queue, start, success,
+    T0, all_waiting, at, begin, call, counts, death, ended, endings, from_amqp, from_file, job, queue, start, success,
 };
 use crate::store::operator::Operator;
 
@@ -79,7 +79,7 @@ async fn the_file_is_for_its_owner_alone() {
         assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.file_name());
         seen += 1;
     }
-    assert_eq!(seen, 4, "the file, -wal, -shm and .lock");
+    assert_eq!(seen, 5, "the file, -wal, -shm, .lock and .key");
 }
 
 #[tokio::test]
@@ -206,6 +206,38 @@ async fn a_paused_clock_stands_still_while_the_ledger_works() {
         let seq = queue(&ledger, from_amqp(job(&n.to_string()))).await.seq;
         call(&ledger, seq, n, success("k")).await;
     }
-    assert_eq!(ledger.outbox(0, 100).await.unwrap().len(), 20);
+    assert_eq!(endings(&ledger, 0, 100).await.len(), 20);
     assert_eq!(clock.now(), T0);
+}
+
+#[tokio::test]
+async fn a_password_is_nowhere_in_the_files_and_comes_back_whole() {
+    const PASSWORD: &str = "pass-74019-word";
+    let (folder, path) = folder();
+    let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+    let mut secret = Job { is_confidential: true, ..job("a") };
+    secret.params.body.insert("password".into(), PASSWORD.into());
+    let raw = |arrival: crate::engine::ports::Arrival| {
+        let origin = crate::engine::ports::Origin { raw: PASSWORD.into(), ..arrival.origin };
+        crate::engine::ports::Arrival { origin, ..arrival }
+    };
+    let seq = queue(&ledger, raw(from_amqp(secret.clone()))).await.seq;
+    assert_eq!(ledger.job(seq).await.unwrap(), secret);
+    let (_, read) = ledger.begin_attempt(start(Purpose::Job(seq), 0)).await.unwrap();
+    assert_eq!(read, Some(Box::new(secret.clone())));
+    ledger.settle(seq, death(crate::domain::reason::Reason::Rejected), at(1)).await.unwrap();
+    assert_eq!(ledger.outbox(0, 9).await.unwrap()[0].ending.raw, PASSWORD, "the dead letter is byte for byte");
+    // Again after its death, as a conflict, and as something that is no job.
+    assert!(matches!(
+        ledger.take_over(vec![raw(from_amqp(secret.clone()))], at(2)).await.unwrap()[..],
+        [TakenOver::Queued(_)]
+    ));
+    secret.params.body.insert("capacity".into(), 11.into());
+    assert_eq!(ledger.take_over(vec![raw(from_amqp(secret))], at(3)).await.unwrap(), [TakenOver::Rejected]);
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        let bytes = std::fs::read(entry.path()).unwrap();
+        let found = bytes.windows(PASSWORD.len()).any(|part| part == PASSWORD.as_bytes());
+        assert!(!found, "{:?} holds a password", entry.file_name());
+    }
 }

@@ -12,17 +12,19 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::seal;
 use crate::engine::ports::LedgerError;
 
 /// Marks the file as Paceline's: "PACE".
 const APPLICATION_ID: i64 = 0x5041_4345;
 
 /// The script that leads to each version, in order; the file's `user_version` says which it has reached.
-const MIGRATIONS: [(i64, &str); 4] = [
+const MIGRATIONS: [(i64, &str); 5] = [
     (1, include_str!("migrations/0001.sql")),
     (2, include_str!("migrations/0002.sql")),
     (3, include_str!("migrations/0003.sql")),
     (4, include_str!("migrations/0004.sql")),
+    (5, include_str!("migrations/0005.sql")),
 ];
 
 /// The version that this program writes.
@@ -50,6 +52,8 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, LedgerError> {
         .map_err(|error| unusable(path, &error))?;
     configure(&conn).map_err(|error| unusable(path, &error))?;
     migrate(&conn, path)?;
+    let key = seal::Key::read_or_create(path, &conn)?;
+    seal::install(&conn, path, key).map_err(|error| unusable(path, &error))?;
     Ok(conn)
 }
 
@@ -59,6 +63,7 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, LedgerError> {
         .map_err(|error| unusable(path, &error))?;
     configure(&conn).map_err(|error| unusable(path, &error))?;
     conn.pragma_update(None, "query_only", true).map_err(|error| unusable(path, &error))?;
+    seal::install(&conn, path, seal::Key::read(path)?).map_err(|error| unusable(path, &error))?;
     Ok(conn)
 }
 
@@ -78,6 +83,7 @@ pub(crate) fn open_untouched(path: &Path) -> Result<(Connection, i64), LedgerErr
     let conn = Connection::open_with_flags(format!("file:{name}?mode=ro&{how}"), flags)
         .map_err(|error| unusable(path, &error))?;
     let version = recognise(&conn, path)?;
+    seal::install(&conn, path, seal::Key::read(path)?).map_err(|error| unusable(path, &error))?;
     Ok((conn, version))
 }
 
@@ -101,7 +107,7 @@ fn create_private(path: &Path) -> Result<(), LedgerError> {
         permissions.set_mode(0o600);
         file.set_permissions(permissions).map_err(|error| {
             LedgerError::Failed(format!(
-                "{} can be read by other users and its permissions cannot be changed ({error}); it holds jobs with their passwords: run `chmod 600` on it as its owner",
+                "{} can be read by other users and its permissions cannot be changed ({error}); it holds everything that is sent: run `chmod 600` on it as its owner",
                 path.display()
             ))
         })?;

@@ -85,7 +85,7 @@ fn absent(path: &Path) -> Result<Found, LedgerError> {
 /// By the indexes alone, however long the ledger is.
 fn newest(conn: &Connection) -> rusqlite::Result<Option<Timestamp>> {
     let sql = "SELECT max(at) FROM (
-        SELECT max(sent_at) AS at FROM attempts
+        SELECT max((SELECT max(a.sent_at) FROM attempts a WHERE a.lane = l.lane)) AS at FROM lanes l
         UNION ALL SELECT ended_at FROM attempts WHERE seq = (SELECT max(seq) FROM attempts)
         UNION ALL SELECT created_at FROM jobs WHERE seq = (SELECT max(seq) FROM jobs)
         UNION ALL SELECT at FROM rejected WHERE seq = (SELECT max(seq) FROM rejected))";

@@ -4,6 +4,7 @@ use rusqlite::{Row, named_params};
 use serde_json::{Map, Value, json};
 
 use super::books::{Books, Trouble};
+use super::tallies::Place;
 use crate::domain::job::{Identity, Job, LaneKey, Params};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError};
@@ -36,13 +37,13 @@ pub(crate) struct OriginText<'a> {
     pub(crate) cells: Option<&'a str>,
 }
 
-/// Inserts the job; `None` if its id is taken.
+/// Inserts the job, and says where it stands; `None` if its id is taken.
 pub(crate) fn insert(
     books: &mut Books,
     text: &JobText,
     origin: &OriginText<'_>,
     now: Timestamp,
-) -> Result<Option<(JobSeq, i64)>, Trouble> {
+) -> Result<Option<(JobSeq, Place)>, Trouble> {
     let job = &text.job;
     let lane = books.lane(&job.lane)?;
     let batch = books.batch(job.batch.as_deref(), now)?;
@@ -52,7 +53,8 @@ pub(crate) fn insert(
             "INSERT INTO jobs (lane, batch, state, priority, attempts, not_before, not_after, created_at, id, hash,
                  identity, reply_to, meta, amqp, place, params, cells, raw)
              VALUES (:lane, :batch, 0, :priority, 0, :not_before, :not_after, :now, :id, :hash,
-                 :identity, :reply_to, :meta, :amqp, :place, :params, :cells, :raw)
+                 :identity, :reply_to, :meta, :amqp, :place, sealed(:params, :confidential), :cells,
+                 sealed(:raw, :confidential))
              ON CONFLICT (id) DO NOTHING",
         )?
         .execute(named_params! {
@@ -70,10 +72,12 @@ pub(crate) fn insert(
             ":amqp": origin.amqp,
             ":place": origin.place,
             ":params": text.params,
+            ":confidential": job.is_confidential,
             ":cells": origin.cells,
             ":raw": origin.raw,
         })?;
-    Ok((inserted == 1).then(|| (JobSeq(books.conn().last_insert_rowid()), batch)))
+    let place = Place { batch, lane, priority: job.priority.into() };
+    Ok((inserted == 1).then(|| (JobSeq(books.conn().last_insert_rowid()), place)))
 }
 
 /// Puts an ended job of the same content back to the start, as its new arrival wants it; with `keep`, as it stands.
@@ -94,7 +98,8 @@ pub(crate) fn renew(
                  not_after = iif(:keep, not_after, :not_after), reply_to = iif(:keep, reply_to, :reply_to),
                  meta = iif(:keep, meta, :meta),
                  key = NULL, reason = NULL, http_status = NULL, code = NULL, detail = NULL, cure = NULL,
-                 log_id = NULL, result = NULL, amqp = coalesce(:amqp, amqp), raw = coalesce(:raw, raw),
+                 log_id = NULL, result = NULL, amqp = coalesce(:amqp, amqp),
+                 raw = coalesce(sealed(:raw, :confidential), raw),
                  place = coalesce(:place, place), cells = coalesce(:cells, cells)
              WHERE seq = :seq",
         )?
@@ -107,6 +112,7 @@ pub(crate) fn renew(
             ":meta": text.meta,
             ":amqp": origin.amqp,
             ":raw": origin.raw,
+            ":confidential": job.is_confidential,
             ":place": origin.place,
             ":cells": origin.cells,
             ":keep": keep,
@@ -121,12 +127,13 @@ pub(crate) fn rewrite(books: &Books, seq: JobSeq, text: &JobText, now: Timestamp
     books
         .conn()
         .prepare_cached(
-            "UPDATE jobs SET params = :params, identity = :identity, priority = :priority, not_before = :not_before,
-                 not_after = :not_after, reply_to = :reply_to, meta = :meta, edited_hash = :hash, edited_at = :now
+            "UPDATE jobs SET params = sealed(:params, :confidential), identity = :identity, priority = :priority,
+                 not_before = :not_before, not_after = :not_after, reply_to = :reply_to, meta = :meta, edited_hash = :hash, edited_at = :now
              WHERE seq = :seq",
         )?
         .execute(named_params! {
             ":params": text.params,
+            ":confidential": job.is_confidential,
             ":identity": text.identity,
             ":priority": job.priority,
             ":not_before": job.not_before.map(|at| at.0),
@@ -141,8 +148,8 @@ pub(crate) fn rewrite(books: &Books, seq: JobSeq, text: &JobText, now: Timestamp
 }
 
 /// The columns that [`JobRow::read`] wants; `j` is the job, `l` its lane, `b` its batch.
-pub(crate) const JOB_COLUMNS: &str = "j.id, l.app, l.tenant, l.method, b.name, j.identity, j.params, j.priority, \
-     j.not_before, j.not_after, j.reply_to, j.meta";
+pub(crate) const JOB_COLUMNS: &str = "j.id, l.app, l.tenant, l.method, b.name, j.identity, \
+     opened(j.params), j.priority, j.not_before, j.not_after, j.reply_to, j.meta, j.params LIKE 'sealed:%'";
 
 /// Joins that [`JOB_COLUMNS`] needs.
 pub(crate) const JOB_TABLES: &str = "jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch";
@@ -154,6 +161,7 @@ pub(crate) struct JobRow {
     batch: Option<String>,
     identity: Option<String>,
     params: String,
+    is_confidential: bool,
     priority: u8,
     not_before: Option<i64>,
     not_after: Option<i64>,
@@ -174,6 +182,7 @@ impl JobRow {
             not_after: row.get(9)?,
             reply_to: row.get(10)?,
             meta: row.get(11)?,
+            is_confidential: row.get(12)?,
         })
     }
 
@@ -186,6 +195,7 @@ impl JobRow {
             id: self.id,
             lane: self.lane,
             batch: self.batch,
+            is_confidential: self.is_confidential,
             priority: self.priority,
             not_before: self.not_before.map(Timestamp),
             not_after: self.not_after.map(Timestamp),

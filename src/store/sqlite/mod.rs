@@ -7,6 +7,8 @@ pub(crate) mod attempts;
 #[cfg(test)]
 mod bench;
 pub(crate) mod books;
+pub(crate) mod calls;
+mod completion;
 #[cfg(test)]
 mod edges;
 pub(crate) mod file;
@@ -16,12 +18,18 @@ pub(crate) mod lock;
 #[cfg(test)]
 mod model;
 mod outbox;
+pub(crate) mod piles;
 mod prune;
 mod readers;
+#[cfg(test)]
+mod recount;
 pub(crate) mod restraints;
+mod seal;
 pub(crate) mod settle;
 pub(crate) mod suspensions;
 mod take_over;
+pub(crate) mod tallies;
+mod undo;
 mod unsettled;
 pub(crate) mod waiting;
 mod watch;
@@ -75,6 +83,9 @@ impl SqliteLedger {
             Mode::Operator => None,
         };
         let books = Books::open(path, mode == Mode::Operator)?;
+        if mode == Mode::Worker {
+            seal::require_key(books.conn(), path)?;
+        }
         Ok(Self {
             writer: Writer::start(books, lock),
             readers: Readers::of(path.to_owned()),
@@ -162,7 +173,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError> {
-        self.readers.read(move |conn| attempts::past_calls(conn, since)).await
+        self.readers.read(move |conn| calls::past(conn, since)).await
     }
 
     async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::books::{Books, Trouble};
 use crate::domain::outcome::Failure;
-use crate::engine::ports::{AmqpOrigin, Ending, Outgoing};
+use crate::engine::ports::{AmqpOrigin, BATCH_COMPLETED, Ending, Outgoing};
 use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS};
 
 /// An outbox row as it stands.
@@ -48,13 +48,13 @@ pub(crate) fn read(conn: &Connection, after: i64, limit: usize) -> rusqlite::Res
 fn ending_of(conn: &Connection, pending: &Pending) -> rusqlite::Result<Option<Ending>> {
     static OF_JOB: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "SELECT {ENDING_COLUMNS}, coalesce(?2, j.amqp), coalesce(?3, j.reply_to), j.raw
+            "SELECT {ENDING_COLUMNS}, coalesce(?2, j.amqp), coalesce(?3, j.reply_to), opened(j.raw)
              FROM jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch WHERE j.seq = ?1"
         )
     });
     static OF_REJECTED: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "SELECT {REJECTED_COLUMNS}, r.amqp, ?2, r.raw
+            "SELECT {REJECTED_COLUMNS}, r.amqp, ?2, opened(r.raw)
              FROM rejected r LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = ?1"
         )
     });
@@ -66,9 +66,26 @@ fn ending_of(conn: &Connection, pending: &Pending) -> rusqlite::Result<Option<En
             })
             .optional();
     }
+    if pending.rejected.is_none() {
+        return Ok(pending.amqp.as_deref().map(event));
+    }
     conn.prepare_cached(&OF_REJECTED)?
         .query_row(params![pending.rejected, pending.reply_to], |row| ending(&EndingRow::of_rejected(row)?, row, 7))
         .optional()
+}
+
+/// What became of a batch, as it was when its last job ended.
+fn event(document: &str) -> Ending {
+    Ending {
+        document: serde_json::from_str(document).unwrap_or_default(),
+        reason: None,
+        failure: Failure::default(),
+        attempts: 0,
+        raw: bytes::Bytes::new(),
+        amqp: AmqpOrigin::default(),
+        reply_to: None,
+        routing_key: BATCH_COMPLETED.to_owned(),
+    }
 }
 
 fn ending(ended: &EndingRow, row: &Row<'_>, rest: usize) -> rusqlite::Result<Ending> {

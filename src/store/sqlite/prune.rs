@@ -3,21 +3,23 @@
 //! Jobs are walked in the order of their take-over, so nothing has to be indexed by its end: the first job that was taken
 //! over too late ends the walk. What a forgotten job created stays known, or a look-up could take it for another job's.
 
+use std::sync::LazyLock;
+
 use rusqlite::params;
 
-use super::books::{Books, REJECTED, Trouble};
+use super::books::{Books, Trouble};
+use super::tallies::{INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, Pile, THROTTLED, read_pile};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, Pruned};
 use crate::store::state::State;
 
 /// Jobs looked at in one transaction: bounds how long a call's record waits behind it.
-const PIECE: i64 = 250;
+const PIECE: i64 = 100;
 
 /// A job of the walk.
 struct Walked {
     seq: i64,
-    batch: i64,
-    state: State,
+    pile: Pile,
     is_old: bool,
 }
 
@@ -38,20 +40,23 @@ pub(crate) fn prune(books: &mut Books, before: Timestamp, after: JobSeq) -> Resu
 }
 
 fn walk(books: &Books, before: Timestamp, after: JobSeq) -> Result<Vec<Walked>, Trouble> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {PILE_COLUMNS}, j.seq, j.ended_at IS NOT NULL AND j.ended_at < ?2, j.created_at < ?2 FROM jobs j
+             WHERE j.seq > ?1 ORDER BY j.seq LIMIT ?3"
+        )
+    });
     let mut walked = Vec::new();
-    let mut jobs = books.conn().prepare_cached(
-        "SELECT seq, batch, state, ended_at IS NOT NULL AND ended_at < ?2, created_at < ?2 FROM jobs
-         WHERE seq > ?1 ORDER BY seq LIMIT ?3",
-    )?;
+    let mut jobs = books.conn().prepare_cached(&SQL)?;
     let mut rows = jobs.query(params![after.0, before.0, PIECE])?;
     while let Some(row) = rows.next()? {
-        let was_taken_over_before: bool = row.get(4)?;
+        let was_taken_over_before: bool = row.get(8)?;
         if !was_taken_over_before {
             break;
         }
-        let (seq, number) = (row.get(0)?, row.get(2)?);
-        let state = super::settle::known_state(JobSeq(seq), number)?;
-        walked.push(Walked { seq, batch: row.get(1)?, state, is_old: state.is_ended() && row.get(3)? });
+        let pile = read_pile(row)?;
+        let is_ended = State::of_number(pile.kind).is_some_and(State::is_ended);
+        walked.push(Walked { seq: row.get(6)?, pile, is_old: is_ended && row.get(7)? });
     }
     Ok(walked)
 }
@@ -72,7 +77,7 @@ fn forget(books: &mut Books, job: &Walked) -> Result<(), Trouble> {
     .execute([job.seq])?;
     conn.prepare_cached("DELETE FROM attempts WHERE job = ?1 AND ended_at IS NOT NULL")?.execute([job.seq])?;
     conn.prepare_cached("DELETE FROM jobs WHERE seq = ?1")?.execute([job.seq])?;
-    books.tally(job.batch, job.state.number(), -1);
+    books.tallies.remove(job.pile);
     Ok(())
 }
 
@@ -81,8 +86,8 @@ fn rest(books: &mut Books, before: Timestamp) -> Result<usize, Trouble> {
     let attempts = books
         .conn()
         .prepare_cached(
-            "DELETE FROM attempts WHERE seq IN (SELECT seq FROM attempts INDEXED BY attempts_by_time
-                 WHERE sent_at < ?1 AND job IS NULL AND ended_at < ?1 LIMIT ?2)",
+            "DELETE FROM attempts WHERE seq IN (SELECT seq FROM attempts INDEXED BY attempts_of_none
+                 WHERE job IS NULL AND sent_at < ?1 AND ended_at < ?1 LIMIT ?2)",
         )?
         .execute(params![before.0, PIECE])?;
     let inputs = inputs(books, before)?;
@@ -91,31 +96,36 @@ fn rest(books: &mut Books, before: Timestamp) -> Result<usize, Trouble> {
 }
 
 fn inputs(books: &mut Books, before: Timestamp) -> Result<usize, Trouble> {
-    let old: Vec<(i64, i64)> = books
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {INPUT_PILE_COLUMNS}, seq FROM rejected r WHERE at < ?1
+                 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.rejected = r.seq) ORDER BY seq LIMIT ?2"
+        )
+    });
+    let old: Vec<(InputPile, i64)> = books
         .conn()
-        .prepare_cached(
-            "SELECT seq, batch FROM rejected r WHERE at < ?1
-                 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.rejected = r.seq) ORDER BY seq LIMIT ?2",
-        )?
-        .query_map(params![before.0, PIECE], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .prepare_cached(&SQL)?
+        .query_map(params![before.0, PIECE], |row| Ok((InputPile::read(row)?, row.get(4)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    for &(seq, batch) in &old {
+    let count = old.len();
+    for (pile, seq) in old {
         books.conn().prepare_cached("DELETE FROM rejected WHERE seq = ?1")?.execute([seq])?;
-        books.tally(batch, REJECTED, -1);
+        books.tallies.remove_input(pile);
     }
-    Ok(old.len())
+    Ok(count)
 }
 
 /// Batches without jobs and inputs, with their tallies; one made lately may be about to get its first.
 fn batches(books: &mut Books, before: Timestamp) -> Result<usize, Trouble> {
+    books.keep_tallies()?;
     let empty: Vec<i64> = books
         .conn()
         .prepare_cached(
             "SELECT batch FROM batches b WHERE created_at < ?1
-                 AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.batch = b.batch)
-                 AND NOT EXISTS (SELECT 1 FROM rejected r WHERE r.batch = b.batch) LIMIT ?2",
+                 AND NOT EXISTS (SELECT 1 FROM tallies t WHERE t.batch = b.batch AND t.kind <> ?3 AND t.n <> 0)
+                 AND NOT EXISTS (SELECT 1 FROM input_tallies t WHERE t.batch = b.batch) LIMIT ?2",
         )?
-        .query_map(params![before.0, PIECE], |row| row.get(0))?
+        .query_map(params![before.0, PIECE, THROTTLED], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     for batch in &empty {
         books.forget_batch(*batch)?;

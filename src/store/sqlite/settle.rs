@@ -1,8 +1,12 @@
 //! What becomes of a job, with its outbox row.
 
-use rusqlite::{OptionalExtension, named_params, params};
+use std::sync::LazyLock;
+
+use rusqlite::{OptionalExtension, Row, named_params, params};
 
 use super::books::{Books, Trouble};
+use super::tallies::{Pile, Place};
+use super::undo;
 use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
@@ -13,22 +17,61 @@ use crate::store::state::State;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing {
     pub(crate) state: State,
-    pub(crate) batch: i64,
+    pub(crate) place: Place,
+    /// Of the last failure.
+    pub(crate) code: Option<i64>,
     pub(crate) attempts: i64,
     pub(crate) from_amqp: bool,
 }
 
+impl Standing {
+    /// The pile that the job is in while it has not ended.
+    fn pile(&self) -> Pile {
+        self.place.pile(self.state, None, self.code)
+    }
+}
+
+/// The columns that [`StandingRow::read`] wants; `j` is the job.
+pub(crate) const STANDING_COLUMNS: &str =
+    "j.state, j.batch, j.lane, j.priority, j.code, j.attempts, j.amqp IS NOT NULL";
+
+/// A job's standing, not yet parsed.
+pub(crate) struct StandingRow {
+    state: i64,
+    place: Place,
+    code: Option<i64>,
+    attempts: i64,
+    from_amqp: bool,
+}
+
+impl StandingRow {
+    /// Reads the columns [`STANDING_COLUMNS`], from the index `at`.
+    pub(crate) fn read(row: &Row<'_>, at: usize) -> rusqlite::Result<Self> {
+        let place = Place { batch: row.get(at + 1)?, lane: row.get(at + 2)?, priority: row.get(at + 3)? };
+        Ok(Self {
+            state: row.get(at)?,
+            place,
+            code: row.get(at + 4)?,
+            attempts: row.get(at + 5)?,
+            from_amqp: row.get(at + 6)?,
+        })
+    }
+
+    pub(crate) const fn place(&self) -> Place {
+        self.place
+    }
+
+    pub(crate) fn parse(self, seq: JobSeq) -> Result<Standing, Trouble> {
+        let Self { state, place, code, attempts, from_amqp } = self;
+        Ok(Standing { state: known_state(seq, state)?, place, code, attempts, from_amqp })
+    }
+}
+
 /// How the job stands; `None` if it was dropped.
 pub(crate) fn standing(books: &Books, seq: JobSeq) -> Result<Option<Standing>, Trouble> {
-    let row = books
-        .conn()
-        .prepare_cached("SELECT state, batch, attempts, amqp IS NOT NULL FROM jobs WHERE seq = ?1")?
-        .query_row([seq.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
-        .optional()?;
-    row.map(|(state, batch, attempts, from_amqp)| {
-        Ok(Standing { state: known_state(seq, state)?, batch, attempts, from_amqp })
-    })
-    .transpose()
+    static SQL: LazyLock<String> = LazyLock::new(|| format!("SELECT {STANDING_COLUMNS} FROM jobs j WHERE j.seq = ?1"));
+    let row = books.conn().prepare_cached(&SQL)?.query_row([seq.0], |row| StandingRow::read(row, 0)).optional()?;
+    row.map(|row| row.parse(seq)).transpose()
 }
 
 /// A number that this program wrote.
@@ -63,26 +106,39 @@ pub(crate) fn apply(
             let ended = Ended { key: key.as_deref(), result: Some(&result), ..Ended::of(State::Succeeded) };
             end(books, seq, standing, &ended, charged, now)?
         }
+        Settlement::Undone { result, creates, key } => {
+            undo::apply(books, seq, creates, key, now)?;
+            let result = result.to_string();
+            let ended = Ended { result: Some(&result), ..Ended::of(State::Succeeded) };
+            end(books, seq, standing, &ended, charged, now)?
+        }
         Settlement::Queued { not_before, charged, failure } => {
             let attempts = standing.attempts + i64::from(*charged);
-            park(books, seq, State::Queued, *not_before, attempts, failure.as_ref())?
+            park(books, seq, standing, State::Queued, *not_before, attempts, failure.as_ref())?
         }
         Settlement::Uncertain { not_before, failure } => {
-            park(books, seq, State::Uncertain, Some(*not_before), charged, Some(failure))?
+            park(books, seq, standing, State::Uncertain, Some(*not_before), charged, Some(failure))?
         }
-        Settlement::Held { failure } => park(books, seq, State::Held, None, charged, Some(failure))?,
+        Settlement::Held { failure } => park(books, seq, standing, State::Held, None, charged, Some(failure))?,
         Settlement::Dead { reason, failure } => {
             let ended = Ended { reason: Some(*reason), failure: Some(failure), ..Ended::of(State::Dead) };
             end(books, seq, standing, &ended, charged, now)?
         }
         Settlement::Cancelled => {
-            let failure = Failure { detail: "a person cancelled it".to_owned(), ..Failure::default() };
+            // An earlier call may have been applied, and this is the last that is heard of it.
+            let mut detail = "a person cancelled it".to_owned();
+            let known = known(books, seq)?.detail;
+            if !known.is_empty() {
+                detail = format!("{detail}; what was known before: {known}");
+            }
+            let failure = Failure { detail, ..Failure::default() };
             let reason = Some(Reason::Cancelled);
             let ended = Ended { reason, failure: Some(&failure), ..Ended::of(State::Cancelled) };
             end(books, seq, standing, &ended, charged, now)?
         }
     };
-    books.moved(standing.batch, standing.state, to);
+    books.tallies.moved(standing.pile(), to, now);
+    books.note_settled(standing.place.batch, standing.from_amqp, now);
     Ok(())
 }
 
@@ -99,6 +155,23 @@ fn owner(books: &Books, seq: JobSeq, key: &str) -> rusqlite::Result<Option<Strin
         )?
         .query_row(params![seq.0, key], |row| row.get(0))
         .optional()
+}
+
+/// What was known before a person decided stays with the ending. Its cure told what to do, which is done.
+pub(crate) fn known(books: &Books, seq: JobSeq) -> Result<Failure, Trouble> {
+    let failure = books
+        .conn()
+        .prepare_cached("SELECT http_status, code, detail, log_id FROM jobs WHERE seq = ?1")?
+        .query_row([seq.0], |row| {
+            Ok(Failure {
+                status: row.get(0)?,
+                code: row.get(1)?,
+                detail: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+                cure: None,
+                log_id: row.get(3)?,
+            })
+        })?;
+    Ok(failure)
 }
 
 /// The outbox row of an ending that is to be published.
@@ -131,7 +204,7 @@ fn end(
     ended: &Ended<'_>,
     attempts: i64,
     now: Timestamp,
-) -> Result<State, Trouble> {
+) -> Result<Pile, Trouble> {
     let outbox = published(books, seq, standing)?;
     let failure = ended.failure;
     books
@@ -157,17 +230,19 @@ fn end(
             ":cure": failure.and_then(|failure| failure.cure.as_ref()),
             ":log_id": failure.and_then(|failure| failure.log_id.as_ref()),
         })?;
-    Ok(ended.state)
+    Ok(standing.place.pile(ended.state, ended.reason, failure.and_then(|failure| failure.code)))
 }
 
 fn park(
     books: &Books,
     seq: JobSeq,
+    standing: Standing,
     to: State,
     not_before: Option<Timestamp>,
     attempts: i64,
     failure: Option<&Failure>,
-) -> Result<State, Trouble> {
+) -> Result<Pile, Trouble> {
+    let code = failure.and_then(|failure| failure.code);
     books
         .conn()
         .prepare_cached(
@@ -181,10 +256,10 @@ fn park(
             ":attempts": attempts,
             ":not_before": not_before.map(|at| at.0),
             ":status": failure.and_then(|failure| failure.status),
-            ":code": failure.and_then(|failure| failure.code),
+            ":code": code,
             ":detail": failure.map(|failure| &failure.detail),
             ":cure": failure.and_then(|failure| failure.cure.as_ref()),
             ":log_id": failure.and_then(|failure| failure.log_id.as_ref()),
         })?;
-    Ok(to)
+    Ok(standing.place.pile(to, None, code))
 }

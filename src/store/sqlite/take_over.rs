@@ -1,11 +1,13 @@
 //! Taking inputs over: new jobs, known ids, and inputs that are no jobs.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use rusqlite::{named_params, params};
+use rusqlite::{Params, named_params, params};
 
-use super::books::{Books, REJECTED, Trouble};
+use super::books::{Books, Trouble};
 use super::job_row::{self, JobText, OriginText};
+use super::tallies::{INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, Pile, Place, read_pile};
 use super::waiting;
 use crate::domain::job::Rejection;
 use crate::domain::reason::Reason;
@@ -85,8 +87,8 @@ fn take_job(
     rejected_before: bool,
 ) -> Result<TakenOver, Trouble> {
     let became = match job_row::insert(books, text, &arrival.origin(), now)? {
-        Some((seq, batch)) => {
-            books.tally(batch, State::Queued.number(), 1);
+        Some((seq, place)) => {
+            books.tallies.add(place.queued(), now);
             books.announce(seq)?;
             TakenOver::Queued(waiting_of(seq, text))
         }
@@ -126,58 +128,81 @@ enum Content {
 struct Known {
     seq: JobSeq,
     content: Content,
-    state: i64,
-    batch: i64,
+    pile: Pile,
+    priority: i64,
     outbox: Option<i64>,
     from_amqp: bool,
 }
 
+static KNOWN: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {PILE_COLUMNS}, j.seq, j.hash = ?2, j.edited_hash IS ?2, j.edited_hash IS NOT NULL, j.outbox,
+             j.amqp IS NOT NULL
+         FROM jobs j WHERE j.id = ?1"
+    )
+});
+
 fn take_known(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timestamp) -> Result<TakenOver, Trouble> {
-    let known = books
-        .conn()
-        .prepare_cached(
-            "SELECT seq, hash = ?2, edited_hash IS ?2, edited_hash IS NOT NULL, state, batch, outbox, amqp IS NOT NULL
-             FROM jobs WHERE id = ?1",
-        )?
-        .query_row(params![text.job.id, text.hash], |row| {
-            let content = match (row.get(1)?, row.get(2)?, row.get(3)?) {
-                (true, _, true) => Content::BeforeEdit,
-                (true, _, _) | (_, true, _) => Content::Same,
-                (false, false, edited) => Content::Other { edited },
-            };
-            Ok(Known {
-                seq: JobSeq(row.get(0)?),
-                content,
-                state: row.get(4)?,
-                batch: row.get(5)?,
-                outbox: row.get(6)?,
-                from_amqp: row.get(7)?,
-            })
-        })?;
+    let known = books.conn().prepare_cached(&KNOWN)?.query_row(params![text.job.id, text.hash], |row| {
+        let content = match (row.get(7)?, row.get(8)?, row.get(9)?) {
+            (true, _, true) => Content::BeforeEdit,
+            (true, _, _) | (_, true, _) => Content::Same,
+            (false, false, edited) => Content::Other { edited },
+        };
+        Ok(Known {
+            seq: JobSeq(row.get(6)?),
+            content,
+            pile: read_pile(row)?,
+            priority: row.get(2)?,
+            outbox: row.get(10)?,
+            from_amqp: row.get(11)?,
+        })
+    })?;
     if let Content::Other { edited } = known.content {
+        if let Some(taken) = take_corrected(books, &known, text, arrival, now)? {
+            return Ok(taken);
+        }
         reject(books, arrival, &RejectionText::of_conflict(text, edited), now)?;
         return Ok(TakenOver::Rejected);
     }
-    match State::of_number(known.state) {
-        Some(State::Dead | State::Cancelled) => {
-            let state = if known.state == State::Dead.number() { State::Dead } else { State::Cancelled };
-            requeue(books, &known, state, text, arrival, now)
-        }
+    match State::of_number(known.pile.kind) {
+        Some(State::Dead | State::Cancelled) => requeue(books, &known, text, arrival, now),
         Some(State::Succeeded) => {
             publish_again(books, &known, text, arrival)?;
             Ok(TakenOver::Succeeded)
         }
         Some(State::Queued | State::Uncertain | State::Held) | None => {
-            adopt(books, &known, arrival)?;
+            adopt(books, &known, arrival, text.job.is_confidential)?;
             Ok(TakenOver::Known)
         }
     }
 }
 
+/// A row of a file that a person has corrected after its job died or was cancelled: the same job with the new content, as
+/// after `dead edit`. Only what came from files alone, and in its own lane: upstream's messages stay what they are.
+fn take_corrected(
+    books: &mut Books,
+    known: &Known,
+    text: &JobText,
+    arrival: &Incoming,
+    now: Timestamp,
+) -> Result<Option<TakenOver>, Trouble> {
+    if !matches!(State::of_number(known.pile.kind), Some(State::Dead | State::Cancelled)) {
+        return Ok(None);
+    }
+    if known.from_amqp || arrival.amqp.is_some() || arrival.place.is_empty() {
+        return Ok(None);
+    }
+    if books.lane(&text.job.lane)? != known.pile.lane {
+        return Ok(None);
+    }
+    job_row::rewrite(books, known.seq, text, now)?;
+    requeue(books, known, text, arrival, now).map(Some)
+}
+
 fn requeue(
     books: &mut Books,
     known: &Known,
-    state: State,
     text: &JobText,
     arrival: &Incoming,
     now: Timestamp,
@@ -189,8 +214,9 @@ fn requeue(
     }
     let keep = known.content == Content::BeforeEdit;
     job_row::renew(books, known.seq, batch, text, &arrival.origin(), keep)?;
-    books.tally(known.batch, state.number(), -1);
-    books.tally(batch, State::Queued.number(), 1);
+    let priority = if keep { known.priority } else { text.job.priority.into() };
+    let place = Place { batch, lane: known.pile.lane, priority };
+    books.tallies.moved(known.pile, place.queued(), now);
     books.announce(known.seq)?;
     let kept = if keep { waiting::one(books.conn(), known.seq)? } else { None };
     Ok(TakenOver::Queued(kept.unwrap_or_else(|| waiting_of(known.seq, text))))
@@ -209,13 +235,12 @@ fn publish_again(books: &Books, known: &Known, text: &JobText, arrival: &Incomin
 }
 
 /// A job that came from a file and now also by AMQP is published when it ends.
-fn adopt(books: &Books, known: &Known, arrival: &Incoming) -> Result<(), Trouble> {
+fn adopt(books: &Books, known: &Known, arrival: &Incoming, is_confidential: bool) -> Result<(), Trouble> {
     if !known.from_amqp && arrival.amqp.is_some() {
-        books.conn().prepare_cached("UPDATE jobs SET amqp = ?2, raw = ?3 WHERE seq = ?1")?.execute(params![
-            known.seq.0,
-            arrival.amqp,
-            &*arrival.raw
-        ])?;
+        books
+            .conn()
+            .prepare_cached("UPDATE jobs SET amqp = ?2, raw = sealed(?3, ?4) WHERE seq = ?1")?
+            .execute(params![known.seq.0, arrival.amqp, &*arrival.raw, is_confidential])?;
     }
     Ok(())
 }
@@ -242,6 +267,11 @@ impl<'a> RejectionText<'a> {
         }
     }
 
+    fn pile(&self, batch: i64) -> InputPile {
+        let text = |part: Option<&str>| part.unwrap_or_default().to_owned();
+        InputPile { batch, app: text(self.app), method: text(self.method), reason: self.reason.as_str().to_owned() }
+    }
+
     fn of_conflict(text: &'a JobText, edited: bool) -> Self {
         let job = &text.job;
         Self {
@@ -264,12 +294,13 @@ fn reject(books: &mut Books, arrival: &Incoming, text: &RejectionText<'_>, now: 
         return Ok(());
     }
     let batch = books.batch(text.batch, now)?;
-    forget_place(books, batch, &arrival.place)?;
+    forget_row(books, batch, &arrival.place, text.id)?;
     let rejected = books
         .conn()
         .prepare_cached(
+            // Whether there is a password in it cannot be known.
             "INSERT INTO rejected (id, method, app, batch, reason, detail, amqp, place, cells, at, raw)
-             VALUES (:id, :method, :app, :batch, :reason, :detail, :amqp, :place, :cells, :at, :raw)",
+             VALUES (:id, :method, :app, :batch, :reason, :detail, :amqp, :place, :cells, :at, sealed(:raw, TRUE))",
         )?
         .insert(named_params! {
             ":id": text.id,
@@ -284,7 +315,7 @@ fn reject(books: &mut Books, arrival: &Incoming, text: &RejectionText<'_>, now: 
             ":at": now.0,
             ":raw": &*arrival.raw,
         })?;
-    books.tally(batch, REJECTED, 1);
+    books.tallies.add_input(text.pile(batch), now);
     if arrival.amqp.is_some() {
         books
             .conn()
@@ -301,38 +332,49 @@ fn is_recorded(books: &Books, arrival: &Incoming, now: Timestamp) -> rusqlite::R
         .conn()
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM rejected
-             WHERE seq > (SELECT max(seq) FROM rejected) - ?1 AND at > ?2 AND amqp IS ?3 AND raw = ?4)",
+             WHERE seq > (SELECT max(seq) FROM rejected) - ?1 AND at > ?2 AND amqp IS ?3 AND opened(raw) = ?4)",
         )?
         .query_row(params![REDELIVERED_ROWS_MAX, (now - REDELIVERED_WITHIN).0, arrival.amqp, &*arrival.raw], |row| {
             row.get(0)
         })
 }
 
-/// The same row of the same file again: what was wrong with it before is no longer true.
-fn forget_place(books: &mut Books, batch: i64, place: &str) -> Result<(), Trouble> {
+/// The same row again, of the same file or of an export of its batch: what was wrong with it before is no longer true.
+fn forget_row(books: &mut Books, batch: i64, place: &str, id: Option<&str>) -> Result<(), Trouble> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "DELETE FROM rejected WHERE batch = ?1
+                 AND (place = ?2 OR id = ?3 AND place <> '' AND reason <> 'id-conflict')
+             RETURNING {INPUT_PILE_COLUMNS}"
+        )
+    });
     if place.is_empty() {
         return Ok(());
     }
-    let gone = books
-        .conn()
-        .prepare_cached("DELETE FROM rejected WHERE batch = ?1 AND place = ?2")?
-        .execute(params![batch, place])?;
-    books.tally_removed(batch, REJECTED, gone);
-    Ok(())
+    remove_inputs(books, &SQL, params![batch, place, id])
 }
 
 /// A job that was no job before: its earlier rejections are no longer true, except those still to be published and
 /// those that say that the id belongs to this very job.
 fn forget_rejections(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timestamp) -> Result<(), Trouble> {
-    let batch = books.batch(text.job.batch.as_deref(), now)?;
-    forget_place(books, batch, &arrival.place)?;
-    let gone = books
-        .conn()
-        .prepare_cached(
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
             "DELETE FROM rejected WHERE id = ?1 AND batch = ?2 AND place = '' AND reason <> 'id-conflict'
-                 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.rejected = rejected.seq)",
-        )?
-        .execute(params![text.job.id, batch])?;
-    books.tally_removed(batch, REJECTED, gone);
+                 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.rejected = rejected.seq)
+             RETURNING {INPUT_PILE_COLUMNS}"
+        )
+    });
+    let batch = books.batch(text.job.batch.as_deref(), now)?;
+    forget_row(books, batch, &arrival.place, Some(&text.job.id))?;
+    remove_inputs(books, &SQL, params![text.job.id, batch])
+}
+
+/// Runs a removal that gives back what it removed.
+fn remove_inputs(books: &mut Books, sql: &str, values: impl Params) -> Result<(), Trouble> {
+    let gone: Vec<InputPile> =
+        books.conn().prepare_cached(sql)?.query_map(values, InputPile::read)?.collect::<rusqlite::Result<_>>()?;
+    for pile in gone {
+        books.tallies.remove_input(pile);
+    }
     Ok(())
 }

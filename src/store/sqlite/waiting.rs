@@ -3,9 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
-use super::books::{Books, REJECTED, THROTTLED, Trouble};
+use super::books::{Books, Trouble};
+use super::piles;
+use super::tallies::{REJECTED, THROTTLED};
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Counts, JobSeq, Waiting};
@@ -13,6 +15,9 @@ use crate::store::state::State;
 
 /// Jobs picked up from another process in one transaction at most.
 const CHANGED_MAX: i64 = 10_000;
+
+/// Jobs looked up at one time.
+const PAGE: usize = 10_000;
 
 const COLUMNS: &str = "j.seq, j.lane, j.batch, j.priority, j.not_before, j.not_after, j.attempts, j.state";
 
@@ -84,19 +89,18 @@ pub(crate) fn read(
     after: JobSeq,
     limit: usize,
 ) -> rusqlite::Result<Vec<Waiting>> {
+    // One snapshot, so that what the tallies say is there.
+    let conn = &conn.unchecked_transaction()?;
     let batches = batches.map(|names| batch_numbers(conn, names)).transpose()?;
-    let mut statement = conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM jobs j INDEXED BY jobs_waiting WHERE j.state <= 1 AND j.seq > ?1
-             AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)
-         ORDER BY j.seq"
-    ))?;
-    let mut rows = statement.query([after.0])?;
-    let (mut names, mut waiting) = (Names::default(), Vec::new());
+    let piles = piles::waiting(conn, batches.as_ref())?;
+    let (mut names, mut waiting, mut after) = (Names::default(), Vec::new(), after.0);
     while waiting.len() < limit {
-        let Some(row) = rows.next()? else { break };
-        let batch: i64 = row.get(2)?;
-        if batches.as_ref().is_none_or(|batches| batches.contains(&batch)) {
-            waiting.push(names.waiting(conn, row)?);
+        let most = (limit - waiting.len()).min(PAGE);
+        let seqs = piles::seqs(conn, piles.iter().map(|(pile, _)| pile), after, most)?;
+        let Some(&last) = seqs.last() else { break };
+        after = last;
+        for seq in seqs {
+            waiting.extend(find(conn, seq, &mut names)?);
         }
     }
     Ok(waiting)
@@ -135,21 +139,22 @@ fn find(conn: &Connection, seq: i64, names: &mut Names) -> rusqlite::Result<Opti
 /// How many jobs of these batches, or of all, are in which state.
 pub(crate) fn counts(conn: &Connection, batches: Option<&[String]>) -> rusqlite::Result<Counts> {
     let mut counts = Counts::default();
-    match batches {
-        None => {
-            let mut sums = conn.prepare_cached("SELECT kind, sum(n) FROM tallies GROUP BY kind")?;
-            let mut rows = sums.query([])?;
-            while let Some(row) = rows.next()? {
-                add(&mut counts, row.get(0)?, row.get(1)?);
-            }
+    let mut add_all = |condition: &str, values: &[&dyn ToSql]| -> rusqlite::Result<()> {
+        let mut sums = conn.prepare_cached(&format!(
+            "SELECT kind, sum(n) FROM tallies WHERE {condition} GROUP BY kind
+             UNION ALL SELECT {REJECTED}, coalesce(sum(n), 0) FROM input_tallies WHERE {condition}"
+        ))?;
+        let mut rows = sums.query(values)?;
+        while let Some(row) = rows.next()? {
+            add(&mut counts, row.get(0)?, row.get(1)?);
         }
+        Ok(())
+    };
+    match batches {
+        None => add_all("1", &[])?,
         Some(names) => {
-            let mut of_batch = conn.prepare_cached("SELECT kind, n FROM tallies WHERE batch = ?1")?;
             for batch in batch_numbers(conn, names)? {
-                let mut rows = of_batch.query(params![batch])?;
-                while let Some(row) = rows.next()? {
-                    add(&mut counts, row.get(0)?, row.get(1)?);
-                }
+                add_all("batch = ?1", &[&batch])?;
             }
         }
     }

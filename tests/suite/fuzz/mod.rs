@@ -179,7 +179,7 @@ proptest! {
         for method in CATALOG.methods.values() {
             for platform in CATALOG.platforms.values().filter(|platform| platform.family == method.family) {
                 let reset = reset_s.map(std::time::Duration::from_secs);
-                let answer = Answer { status, body: Bytes::from(body.clone()), log_id: None, reset };
+                let answer = Answer { status, body: Bytes::from(body.clone()), reset, ..Answer::default() };
                 judged(&classify(platform, method, &Reply::Answered(answer)), status, &body);
             }
         }

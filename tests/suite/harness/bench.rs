@@ -141,6 +141,7 @@ pub fn decode(raw: &[u8], defaults: &Defaults) -> Result<Job, Rejection> {
         batch: None,
         identity: Identity::Tenant,
         params: Params::default(),
+        is_confidential: false,
         priority: defaults.priority.unwrap_or(4),
         not_before: None,
         not_after: None,
@@ -200,14 +201,15 @@ impl Client {
         assert!(confirmation.is_ack() && confirmation.take_message().is_none(), "{queue} took no message");
     }
 
-    /// Publishes a job as soon as somebody has declared the queue.
+    /// Publishes a job as soon as somebody has declared the queue. A queue that has no leader yet refuses.
     pub async fn send_when_there(&self, queue: &str, id: &str) {
         let body = serde_json::json!({ "id": id }).to_string();
         until_async(&format!("{queue} is there"), async || {
             let options = BasicPublishOptions { mandatory: true, immediate: false };
             let properties = BasicProperties::default().with_delivery_mode(2);
             let sent = self.channel.basic_publish("".into(), queue.into(), options, body.as_bytes(), properties);
-            sent.await.unwrap().await.unwrap().take_message().is_none()
+            let confirmation = sent.await.unwrap().await.unwrap();
+            confirmation.is_ack() && confirmation.take_message().is_none()
         })
         .await;
     }

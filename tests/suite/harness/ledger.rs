@@ -10,8 +10,8 @@ use paceline::domain::outcome::Failure;
 use paceline::domain::reason::Reason;
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{
-    Arrival, AttemptEnd, AttemptSeq, AttemptStart, Counts, Ending, JobSeq, Ledger, LedgerError, Origin, Outgoing,
-    PastCall, Pruned, Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
+    Arrival, AttemptEnd, AttemptSeq, AttemptStart, BATCH_COMPLETED, Counts, Ending, JobSeq, Ledger, LedgerError,
+    Origin, Outgoing, PastCall, Pruned, Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
 };
 use serde_json::json;
 use tokio::sync::Notify;
@@ -128,6 +128,18 @@ impl MemoryLedger {
             books.ended.insert(at, ending.clone());
             books.put_out(ending);
         }
+        self.changed.notify_one();
+    }
+
+    /// Tells of a batch's end.
+    pub fn complete(&self, batch: &str) {
+        let document = json!({"event": BATCH_COMPLETED, "batch": batch, "finished_at": "2026-11-21T08:00:00.123Z"});
+        let event = Ending {
+            document,
+            routing_key: BATCH_COMPLETED.to_owned(),
+            ..ending(None, None, Failure::default(), Origin::default(), None, None)
+        };
+        self.books.lock().unwrap().put_out(event);
         self.changed.notify_one();
     }
 

@@ -153,6 +153,7 @@ fn reply_of(reply: SimReply, reset_header: &str, log_id_header: &str) -> Reply {
             reset: message.header(reset_header).and_then(|text| text.parse().ok()).map(Duration::from_secs),
             log_id: message.header(log_id_header).map(str::to_owned),
             body: message.body,
+            ..Answer::default()
         }),
         SimReply::Whole(_) => Reply::Lost("the reply is too long".to_owned()),
         SimReply::Partial(_) | SimReply::Cut => Reply::Lost("the connection was cut".to_owned()),

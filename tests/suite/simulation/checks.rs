@@ -155,6 +155,14 @@ fn ending(
             _ => Some(format!("dead: {document}")),
         },
         Some("held") if job.method == MINUTES => None,
+        // Of a call that is sent again at the risk of a duplicate, somebody is told.
+        Some("cancelled")
+            if deeds
+                && unsure
+                && document["detail"].as_str().is_some_and(|text| text.contains("may have been applied")) =>
+        {
+            None
+        }
         Some("cancelled") if deeds => object.map(|object| format!("cancelled, and {object:?} was created")),
         _ => Some(format!("it ended as {document}")),
     };

@@ -1,27 +1,23 @@
 //! Inputs that never became jobs, read again: an app or a method may be there now, or a person has corrected them.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
-use crate::domain::catalog::Catalog;
 use crate::domain::decode::{Decoder, Defaults};
 use crate::domain::job::Job;
 use crate::domain::json;
 use crate::domain::reason::Reason;
-use crate::engine::ports::{Arrival, JobSeq, Ledger, TakenOver};
-use crate::settings::Settings;
+use crate::domain::time::Timestamp;
+use crate::engine::ports::{Arrival, JobSeq, Ledger, LedgerError, TakenOver};
 use crate::store::operator::{Letter, Operator, RejectedInput};
 use crate::store::sqlite::{Mode, SqliteLedger};
-
-use super::batch;
-use super::context::{Context, catalog};
 
 /// Reads inputs, and hands those that are jobs now to the ledger.
 pub struct Inputs {
     /// How jobs are read.
     pub decoder: Decoder,
-    store: std::path::PathBuf,
+    store: PathBuf,
     ledger: Option<SqliteLedger>,
 }
 
@@ -39,16 +35,17 @@ pub enum Again {
 }
 
 impl Inputs {
-    /// With the apps and methods of now.
-    pub fn new(context: &Context) -> anyhow::Result<Self> {
-        let settings: Settings = context.settings_without_secrets()?;
-        let catalog: Arc<Catalog> = catalog(&settings)?;
-        let decoder = batch::decoder(&settings, &catalog, false);
-        Ok(Self { decoder, store: settings.store.path, ledger: None })
+    /// With the apps and methods that `decoder` knows, for the ledger at `store`.
+    pub const fn new(decoder: Decoder, store: PathBuf) -> Self {
+        Self { decoder, store, ledger: None }
     }
 
     /// The letter's job, or why it still is none. The inner error is for people.
-    pub fn read(&self, operator: &Operator, letter: &Letter) -> anyhow::Result<Result<(RejectedInput, Job), String>> {
+    pub fn read(
+        &self,
+        operator: &Operator,
+        letter: &Letter,
+    ) -> Result<Result<(RejectedInput, Job), String>, LedgerError> {
         let Some(input) = operator.rejected_input(letter)? else { return Ok(Err("it is gone".to_owned())) };
         if is_of_csv(&input) && !matches!(letter.reason, Reason::UnknownApp | Reason::UnknownMethod) {
             // What was wrong with a cell may not stand in the document that was made of the row.
@@ -62,7 +59,7 @@ impl Inputs {
     }
 
     /// The letter's document, to be edited, with what stands in for its absent fields.
-    pub fn document(operator: &Operator, letter: &Letter) -> anyhow::Result<Result<Document, String>> {
+    pub fn document(operator: &Operator, letter: &Letter) -> Result<Result<Document, String>, LedgerError> {
         let Some(input) = operator.rejected_input(letter)? else { return Ok(Err("it is gone".to_owned())) };
         if is_of_csv(&input) {
             return Ok(Err("it is a row of a CSV file; correct it there and run the file again".to_owned()));
@@ -79,7 +76,7 @@ impl Inputs {
         operator: &Operator,
         input: RejectedInput,
         document: Map<String, Value>,
-    ) -> anyhow::Result<Result<(RejectedInput, Job), String>> {
+    ) -> Result<Result<(RejectedInput, Job), String>, LedgerError> {
         match self.decoder.read(document, &[], &defaults_of(&input)) {
             Ok(job) => refuse_conflict(operator, input, job),
             Err(rejection) => Ok(Err(rejection.detail())),
@@ -89,12 +86,11 @@ impl Inputs {
     /// Hands the job to the ledger; its dead letter is over.
     pub async fn take_over(
         &mut self,
-        context: &Context,
         operator: &mut Operator,
         letter: &Letter,
         (input, job): (RejectedInput, Job),
-    ) -> anyhow::Result<Again> {
-        let now = context.clock.now();
+        now: Timestamp,
+    ) -> Result<Again, LedgerError> {
         let ledger = match &mut self.ledger {
             Some(ledger) => ledger,
             none => none.insert(SqliteLedger::open(&self.store, Mode::Operator, now)?),
@@ -125,7 +121,7 @@ fn refuse_conflict(
     operator: &Operator,
     input: RejectedInput,
     job: Job,
-) -> anyhow::Result<Result<(RejectedInput, Job), String>> {
+) -> Result<Result<(RejectedInput, Job), String>, LedgerError> {
     if operator.is_conflict(&job.id, job.content_hash())? {
         return Ok(Err("its id still belongs to another job".to_owned()));
     }

@@ -1,0 +1,66 @@
+//! Who works the ledger, and what stands between it and the broker.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::engine::ports::Counts;
+use crate::settings::Settings;
+use crate::store::operator::Operator;
+
+use crate::cli::table::plain;
+
+/// What is around the jobs.
+pub(super) struct Around {
+    /// Who works the ledger, if anybody does.
+    pub worker: Option<String>,
+    /// Results and dead letters that the broker does not have yet.
+    pub outbox: u64,
+    has_broker: bool,
+    /// Unfinished jobs, and with how many of them nothing more is taken from the broker.
+    intake: (u64, u64),
+}
+
+impl Around {
+    pub(super) fn of(ledger: &Operator, settings: &Settings, counts: &Counts) -> anyhow::Result<Self> {
+        Ok(Self {
+            worker: ledger.worker()?,
+            outbox: ledger.unpublished()?,
+            has_broker: settings.broker.is_some(),
+            intake: (counts.queued + counts.uncertain, settings.intake.pending_max as u64),
+        })
+    }
+
+    fn is_full(&self) -> bool {
+        self.has_broker && self.intake.0 >= self.intake.1
+    }
+
+    pub(super) fn intake_document(&self) -> Value {
+        let (unfinished, pending_max) = self.intake;
+        json!({"unfinished": unfinished, "pending_max": pending_max, "full": self.is_full()})
+    }
+
+    pub(super) fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        match &self.worker {
+            Some(worker) => writeln!(out, "worker: {}", plain(worker))?,
+            None if self.intake.0 > 0 => writeln!(out, "no worker runs: `paceline work` starts one")?,
+            None => {}
+        }
+        if self.outbox > 0 {
+            let why = match (self.has_broker, &self.worker) {
+                (false, _) => "the settings have no [broker]",
+                (true, None) => "a worker publishes them",
+                (true, Some(_)) => "the worker's log says what the broker lacks, if they stay",
+            };
+            writeln!(out, "outbox: {} results and dead letters wait for the broker; {why}", self.outbox)?;
+        }
+        if self.is_full() {
+            let (unfinished, pending_max) = self.intake;
+            writeln!(
+                out,
+                "intake: full with {unfinished} unfinished jobs (intake.pending_max is {pending_max}); the rest stays in RabbitMQ"
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+//! Carries an undo out: here, or by the worker that works the ledger.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::cli::context::Context;
+use crate::cli::exit::refuse;
+use crate::cli::planned::Planned;
+use crate::cli::progress::duration;
+use crate::cli::run::watch;
+use crate::cli::signals;
+use crate::crash_points;
+use crate::domain::catalog::Catalog;
+use crate::domain::job::{Job, LaneKey};
+use crate::domain::undo::{self, Created};
+use crate::engine::Stop;
+use crate::engine::ports::{Arrival, Ledger, Origin};
+use crate::engine::quotas::Planner;
+use crate::settings::Settings;
+use crate::store::operator::{Operator, Selection};
+use crate::store::sqlite::{Mode, SqliteLedger};
+use crate::wiring;
+
+/// Objects whose deletions are taken over in one transaction.
+const CHUNK: usize = 500;
+/// How often a worker's progress is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often it is told.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// How it ended.
+pub struct End {
+    /// How long it took, in words.
+    pub time: String,
+    /// Whether a signal ended it.
+    pub is_interrupted: bool,
+    /// Whether a worker goes on with it.
+    pub goes_on: bool,
+}
+
+/// Deletes what the selected jobs created, by jobs of this batch.
+pub async fn delete(
+    context: &mut Context,
+    settings: Settings,
+    catalog: Arc<Catalog>,
+    selection: &Selection,
+    batch: &str,
+) -> anyhow::Result<End> {
+    let apps = wiring::apps_of(&settings, &catalog).map_err(|faults| refuse(faults.join("\n"), ""))?;
+    let worker = Operator::open(&settings.store.path)?.worker()?;
+    let mode = if worker.is_some() { Mode::Operator } else { Mode::Worker };
+    let ledger = Arc::new(SqliteLedger::open(&settings.store.path, mode, context.clock.now())?);
+    let totals = take_over(context, &*ledger, &settings.store.path, &catalog, selection, batch).await?;
+    if let Some(worker) = worker {
+        ledger.close().await;
+        writeln!(context.err, "{worker}: it deletes them; Ctrl-C stops looking on")?;
+        return follow(context, &settings.store.path, batch).await;
+    }
+    let (start, started_at) = context.clock.both();
+    let transport = wiring::transport(&settings).map_err(|message| refuse(message, ""))?;
+    let shared = Arc::clone(&ledger) as Arc<dyn Ledger>;
+    let clock = context.clock.clone();
+    let engine = wiring::engine(&settings, Arc::clone(&catalog), apps.clone(), shared, transport, clock, 1.0);
+    let mut signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
+    engine.recover().await?;
+    let batches = vec![batch.to_owned()];
+    engine.load(Some(batches.clone())).await?;
+    let planner = Planner { catalog, apps, speed: 1.0 };
+    let outset = wiring::outset(&settings, Arc::new(planner), context.clock.now(), true);
+    let operator = Operator::open(&settings.store.path)?;
+    let expected = Planned::of(&operator, &outset, &batches, started_at, None)?;
+    let stop = watch(context, &engine, &totals, &expected, &mut signals, None).await?;
+    let counts = ledger.counts(Some(batches)).await?;
+    ledger.close().await;
+    let is_finished = stop == Stop::Idle && counts.queued + counts.uncertain == 0;
+    let time = expected.against(context.clock.mono().since(start), is_finished, &operator.outcomes(started_at)?);
+    Ok(End { time, is_interrupted: stop != Stop::Idle, goes_on: false })
+}
+
+/// Makes a job of each object that is still there; says how many, by lane. A deletion that is known waits, runs or is
+/// queued again if it was dead.
+async fn take_over(
+    context: &Context,
+    ledger: &dyn Ledger,
+    store: &Path,
+    catalog: &Catalog,
+    selection: &Selection,
+    batch: &str,
+) -> anyhow::Result<BTreeMap<LaneKey, u64>> {
+    let operator = Operator::open(store)?;
+    let (mut totals, mut after) = (BTreeMap::new(), 0);
+    loop {
+        let page = operator.created(selection, after, CHUNK)?;
+        let mut arrivals = Vec::with_capacity(page.lines.len());
+        for created in &page.lines {
+            let Some(undo) = catalog.job_method(&created.lane.method).and_then(|method| method.undo.as_ref()) else {
+                continue;
+            };
+            let job = deletion(&operator, created, |round| undo::job(created, undo, batch, round))?;
+            *totals.entry(job.lane.clone()).or_default() += 1;
+            let origin = Origin { raw: Bytes::new(), ..Origin::default() };
+            arrivals.push(Arrival { input: Ok(Box::new(job)), origin });
+        }
+        ledger.take_over(arrivals, context.clock.now()).await?;
+        crash_points::reach("after-file-rows");
+        match page.next {
+            Some(next) => after = next,
+            None => return Ok(totals),
+        }
+    }
+}
+
+/// The deletion of this very object: one of the same id may have deleted an earlier object of the job.
+fn deletion(operator: &Operator, created: &Created, job: impl Fn(usize) -> Job) -> anyhow::Result<Job> {
+    let mut round = 1;
+    loop {
+        let candidate = job(round);
+        if !operator.is_conflict(&candidate.id, candidate.content_hash())? {
+            debug_assert!(!created.key.is_empty());
+            return Ok(candidate);
+        }
+        round += 1;
+    }
+}
+
+/// Looks on while the worker deletes, until nothing is left to do or a signal.
+async fn follow(context: &mut Context, store: &Path, batch: &str) -> anyhow::Result<End> {
+    let mut signals = signals::Stop::listen()?;
+    let operator = Operator::open(store)?;
+    let start = context.clock.mono();
+    let mut told = start;
+    loop {
+        let counts = operator.batches()?.into_iter().find(|line| line.name == batch).map(|line| line.counts);
+        let counts = counts.unwrap_or_default();
+        let (open, now) = (counts.queued + counts.uncertain, context.clock.mono());
+        let time = format!("in {}", duration(now.since(start)));
+        if open == 0 {
+            return Ok(End { time, is_interrupted: false, goes_on: false });
+        }
+        if now.since(told) >= TELL_EVERY {
+            told = now;
+            writeln!(context.err, "{} of {} done", counts.total - open, counts.total)?;
+        }
+        tokio::select! {
+            biased;
+            _ = signals.next() => return Ok(End { time, is_interrupted: true, goes_on: true }),
+            () = context.clock.sleep_until(now + LOOK_EVERY) => {}
+        }
+    }
+}

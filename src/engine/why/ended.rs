@@ -1,0 +1,39 @@
+//! How a job ended, or why a person has to look at it.
+
+use super::{Fact, Situation, Standing, words};
+use crate::domain::reason::Reason;
+
+/// Its ending.
+pub(super) fn ended(at: &Situation) -> Fact {
+    let when = at.ended_at.map(|ended| format!(" at {ended}")).unwrap_or_default();
+    let said = words(&at.failure, at.meaning.as_deref());
+    let attempts = match at.attempts {
+        1 => "1 attempt".to_owned(),
+        attempts => format!("{attempts} attempts"),
+    };
+    match at.standing {
+        Standing::Succeeded => {
+            let key = at.key.as_ref().map(|key| format!(": {key}")).unwrap_or_default();
+            let how = if at.was_looked_up { ", found by a look-up after a call without a clear answer" } else { "" };
+            Fact::new("succeeded", format!("succeeded{when} with {attempts}{how}{key}"))
+        }
+        Standing::Cancelled => {
+            let said = if said.is_empty() { "a person cancelled it".to_owned() } else { said };
+            let cure = at.failure.cure.clone().unwrap_or_else(|| Reason::Cancelled.cure().to_owned());
+            Fact::new("cancelled", format!("cancelled{when}: {said}")).cure(cure)
+        }
+        Standing::Held => {
+            let cure =
+                at.failure.cure.clone().unwrap_or_else(|| "look in the platform, then `paceline resolve`".to_owned());
+            let text = format!("held for a person: nobody knows whether a call was applied: {said}");
+            Fact::new("held", text).cure(cure).of(&at.failure)
+        }
+        Standing::Dead | Standing::Queued | Standing::Running | Standing::Uncertain => {
+            let reason = at.reason.map_or("", Reason::as_str);
+            let cure = at.failure.cure.clone().or_else(|| at.reason.map(|reason| reason.cure().to_owned()));
+            Fact::new("dead", format!("dead{when} after {attempts}, {reason}: {said}"))
+                .cure(cure.unwrap_or_default())
+                .of(&at.failure)
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What keeps a job waiting, what decides first.
+
+use std::time::Duration;
+
+use super::{Fact, Situation, words};
+use crate::domain::job::LaneKey;
+use crate::domain::time::Timestamp;
+use crate::engine::ports::{Hold, Restrained, Restraint};
+
+/// In its lane.
+pub(super) fn queued(at: &Situation) -> Vec<Fact> {
+    let mut facts = standing_still(at, &at.lane);
+    if let Some(not_after) = at.not_after.filter(|not_after| *not_after <= at.now) {
+        facts.push(Fact::new(
+            "expired",
+            format!("its deadline {not_after} has passed: it ends as a dead letter `expired`"),
+        ));
+    }
+    if let Some(until) = at.not_before.filter(|until| *until > at.now) {
+        facts.push(not_before(at, until));
+    }
+    facts.extend(restraints(at, &at.lane));
+    facts.extend(quotas(at));
+    facts.extend(ahead(at));
+    if facts.is_empty() {
+        facts.push(Fact::new("ready", "nothing holds it back: it is about to be sent"));
+    }
+    facts.extend(retried(at));
+    facts.extend(expected(at));
+    facts
+}
+
+/// A call of it is in flight.
+pub(super) fn running(at: &Situation) -> Vec<Fact> {
+    let since =
+        at.sent_at.map(|sent| format!(", sent at {sent}, {} ago", span(at.now.since(sent)))).unwrap_or_default();
+    let mut facts = vec![Fact::new("in-flight", format!("a call of it is in flight{since}"))];
+    if at.worker.is_none() {
+        let text = "no worker runs: the next start closes that call and looks up what became of it";
+        facts.insert(0, Fact::new("no-worker", text).cure(START));
+    }
+    facts
+}
+
+/// A call of it may have been applied.
+pub(super) fn uncertain(at: &Situation) -> Vec<Fact> {
+    let listing = at.look_up.as_ref().unwrap_or(&at.lane);
+    let next = match at.not_before.filter(|until| *until > at.now) {
+        Some(until) => format!("looked up with {} at {until}, in {}", listing.method, span(until.since(at.now))),
+        None => format!("looked up with {} as soon as a permit for it is free", listing.method),
+    };
+    let said = words(&at.failure, at.meaning.as_deref());
+    let text = format!("its last call may have been applied ({said}): {next}; nothing is sent again before");
+    let mut fact = Fact::new("uncertain", text).until(at.not_before);
+    fact.code = at.failure.code;
+    fact.log_id.clone_from(&at.failure.log_id);
+    let mut facts = standing_still(at, listing);
+    facts.push(fact);
+    facts.extend(restraints(at, listing));
+    facts
+}
+
+const START: &str = "start `paceline work`, or `paceline run FILE` for a file's batch";
+
+/// What lets no job of the lane go at all.
+fn standing_still(at: &Situation, lane: &LaneKey) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    if !at.is_known {
+        let text = format!("the settings have no app {:?} any more that can call {}", at.lane.app, at.lane.method);
+        facts.push(
+            Fact::new("unknown-app", text)
+                .cure(format!("put [apps.{}] and the method's file back, or `paceline jobs cancel` it", at.lane.app)),
+        );
+    }
+    if at.worker.is_none() {
+        facts.push(Fact::new("no-worker", "no worker runs").cure(START));
+    }
+    for suspension in at.suspensions.iter().filter(|suspension| suspension.covers(lane)) {
+        let until = suspension.until.map_or_else(
+            || "until `paceline resume`".to_owned(),
+            |until| format!("until {until}, in {}", span(until.since(at.now))),
+        );
+        let code = suspension.code.map(|code| format!("{code} ")).unwrap_or_default();
+        let detail = if suspension.detail.is_empty() { "without a reason" } else { suspension.detail.as_str() };
+        let who = if suspension.is_by_hand() { "a person suspended" } else { "suspended is" };
+        let whole = if suspension.method.is_empty() { suspension.app.clone() } else { lane.to_string() };
+        let mut fact =
+            Fact::new("suspended", format!("{who} {whole} since {}, {until}: {code}{detail}", suspension.since))
+                .until(suspension.until)
+                .cure(suspension.cure.clone());
+        fact.code = suspension.code;
+        fact.log_id.clone_from(&suspension.log_id);
+        facts.push(fact);
+    }
+    facts
+}
+
+fn not_before(at: &Situation, until: Timestamp) -> Fact {
+    let wait = span(until.since(at.now));
+    // The time that a job came with and a wait after a fault stand in the same place.
+    let why = if at.attempts > 0 || at.failure.code.is_some() {
+        format!("waits after a fault until {until}, for {wait} more")
+    } else {
+        format!("not before {until}, in {wait}")
+    };
+    Fact::new("not-before", why).until(Some(until))
+}
+
+/// Pauses and what else slows its calls.
+fn restraints(at: &Situation, lane: &LaneKey) -> Vec<Fact> {
+    let concerns = |restraint: &&Restraint| match &restraint.target {
+        Restrained::App => restraint.app == lane.app,
+        Restrained::Lane(other) => other == lane,
+        // The look-up's keys are not known here; its method is.
+        Restrained::Key(key) => {
+            key.method == lane.method && (*lane != at.lane || at.windows.iter().any(|window| window.key == *key))
+        }
+    };
+    at.restraints.iter().filter(concerns).map(|restraint| of_restraint(at, restraint)).collect()
+}
+
+fn of_restraint(at: &Situation, restraint: &Restraint) -> Fact {
+    let what = match &restraint.target {
+        Restrained::App => format!("all calls of {}", restraint.app),
+        Restrained::Lane(lane) => format!("calls of {lane}"),
+        Restrained::Key(key) => format!("{} of {} {}", key.method, key.scope, key.owner),
+    };
+    let said = words(&restraint.cause, None);
+    let (kind, how) = match restraint.hold {
+        Hold::Pause { refusals } if refusals > 1 => ("paused", format!("paused after {refusals} refusals in a row")),
+        Hold::Pause { .. } => ("paused", "paused".to_owned()),
+        Hold::Rate { per_s, .. } => ("slowed", format!("at most {per_s:.1} a second")),
+        Hold::Concurrency { limit, .. } => ("slowed", format!("at most {limit} at once")),
+        Hold::Limit { window, limit, .. } => {
+            ("slowed", format!("at most {limit} of {window}: another program uses it"))
+        }
+    };
+    let next = match restraint.until.filter(|until| *until > at.now) {
+        Some(until) if kind == "paused" => {
+            format!("; one call tries again at {until}, in {}", span(until.since(at.now)))
+        }
+        Some(until) => format!("; raised next at {until}"),
+        None => String::new(),
+    };
+    Fact::new(kind, format!("{what}: {how} since {}: {said}{next}", restraint.since))
+        .until(restraint.until)
+        .of(&restraint.cause)
+}
+
+/// The window that frees a permit last, if any is full.
+fn quotas(at: &Situation) -> Option<Fact> {
+    let full = at.windows.iter().filter_map(|window| Some((window, window.next_free_at?)));
+    let (window, until) = full.max_by_key(|(_, until)| *until)?;
+    let text = format!(
+        "{} of {} permits of {} ({} {}) are taken: the next is free at {until}, in {}",
+        window.used,
+        window.window,
+        window.key.method,
+        window.key.scope,
+        window.key.owner,
+        span(until.since(at.now))
+    );
+    Some(Fact::new("quota", text).until(Some(until)))
+}
+
+fn ahead(at: &Situation) -> Option<Fact> {
+    let ahead = &at.ahead;
+    let parts = [
+        (ahead.higher, "of higher priority"),
+        (ahead.own_batch, "of its batch that are older or have an earlier deadline"),
+        (ahead.others, "of other batches, which take turns with its own"),
+    ];
+    let parts: Vec<_> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let jobs = if ahead.total() == 1 { "job goes" } else { "jobs go" };
+    (ahead.total() > 0).then(|| Fact::new("ahead", format!("{} {jobs} first: {}", ahead.total(), parts.join(", "))))
+}
+
+/// What an earlier attempt met.
+fn retried(at: &Situation) -> Option<Fact> {
+    let said = words(&at.failure, at.meaning.as_deref());
+    if said.is_empty() {
+        return None;
+    }
+    let text = format!("its last call met {said}; {} attempts charged, it is tried again by itself", at.attempts);
+    let mut fact = Fact::new("retried", text);
+    fact.code = at.failure.code;
+    fact.log_id.clone_from(&at.failure.log_id);
+    Some(fact)
+}
+
+fn expected(at: &Situation) -> Option<Fact> {
+    let until = at.expected_at?;
+    let start = if at.worker.is_some() { "" } else { " if a worker starts now" };
+    let text = format!("expected to be done at {until}, in {}{start}", span(until.since(at.now)));
+    Some(Fact::new("expected", text).until(Some(until)))
+}
+
+/// `45 s`, `3 min 5 s`, `2 h 0 min`.
+fn span(length: Duration) -> String {
+    // Rounded up, so that nothing is said to be over before it is.
+    let seconds = length.as_secs() + u64::from(length.subsec_nanos() > 0);
+    match seconds {
+        0..=59 => format!("{seconds} s"),
+        60..=3_599 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}

@@ -1,0 +1,43 @@
+//! Dead letters back to work: jobs as they stand, inputs read again.
+
+use super::inputs::{Again, Inputs};
+use crate::domain::time::Timestamp;
+use crate::engine::ports::{JobSeq, LedgerError};
+use crate::store::operator::{Letter, Operator};
+
+/// What became of some letters.
+#[derive(Debug, Default)]
+pub struct Redriven {
+    /// The jobs that are queued now.
+    pub queued: Vec<JobSeq>,
+    /// Inputs whose jobs were known already.
+    pub known: usize,
+    /// Dead no longer, or dead anew, since they were selected.
+    pub changed: usize,
+    /// Inputs that are still no jobs, and why.
+    pub refused: Vec<(String, String)>,
+}
+
+/// Puts the letters back to work, from the start.
+pub async fn redrive(
+    ledger: &mut Operator,
+    inputs: &mut Inputs,
+    letters: &[Letter],
+    now: Timestamp,
+) -> Result<Redriven, LedgerError> {
+    let jobs: Vec<Letter> = letters.iter().filter(|letter| !letter.is_input()).cloned().collect();
+    let queued = ledger.redrive(&jobs)?;
+    let mut done = Redriven { changed: jobs.len() - queued.len(), queued, ..Redriven::default() };
+    for letter in letters.iter().filter(|letter| letter.is_input()) {
+        let again = match inputs.read(ledger, letter)? {
+            Ok(read) => inputs.take_over(ledger, letter, read, now).await?,
+            Err(why) => Again::Refused(why),
+        };
+        match again {
+            Again::Queued(seq) => done.queued.push(seq),
+            Again::Known => done.known += 1,
+            Again::Refused(why) => done.refused.push((letter.handle.clone(), why)),
+        }
+    }
+    Ok(done)
+}

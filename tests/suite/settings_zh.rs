@@ -1,0 +1,79 @@
+//! The manual of settings in Chinese: the keys and their defaults are the code's, the words stand here.
+
+/// What a key means, in the order of the English manual.
+pub const MEANINGS: [(&str, &str); 38] = [
+    ("store.url", "账本的位置：`sqlite://` 加路径，相对于工作目录；三个斜杠则为绝对路径。文件权限为 0600。"),
+    (
+        "ledger.keep_days",
+        "已结束的任务在账本里保留多少天，0 表示永远。保留期内同一个 id 绝不会再次调用，过期后它就是新任务，所以要长于一个 id 可能再次出现的时间；默认值超过一整年的课表。还在等待、待人工、尚未发布的，以及仍被某个配额计入的调用，都会保留。",
+    ),
+    (
+        "broker.url",
+        "AMQP 服务器，`amqp://` 或 `amqps://`。其中可能有密码，因此也可以写成 `{ env = \"NAME\" }` 或 `{ file = \"PATH\" }`。`[broker]` 里必填；没有这一节，Paceline 只在本机工作。",
+    ),
+    ("broker.jobs_queue", "从哪个持久的仲裁队列（quorum queue）取任务。"),
+    ("broker.results_queue", "绑定全部结果的持久队列；留空则不声明，由使用者自己绑定。"),
+    ("broker.results_exchange", "结果的 topic 交换机；路由键是 `<app>.<method>`。"),
+    ("broker.dead_queue", "死信的持久队列：原始消息体，原因写在消息头里。"),
+    (
+        "broker.prefetch",
+        "同时未确认的消息数。一次接收会在一个事务里写入这么多任务，数字太小会让接收变慢；再大也不会让调用变快。",
+    ),
+    ("broker.ca_file", "除系统证书外，`amqps://` 还信任哪些证书（PEM）。"),
+    (
+        "http.request_timeout_ms",
+        "一次调用从第一个字节到回复结束最多多久（毫秒）。没有回复的调用要占着许可到这个时间，因此对慢的平台，长一些更稳妥，但出错后恢复得慢。",
+    ),
+    ("http.connect_timeout_ms", "建立连接（含 TLS）最多多久（毫秒）；这样失败的调用必定没有生效。"),
+    ("http.reply_bytes_max", "最多读取多长的回复（字节）；更长的视为读不懂。文档中的回复远小于 4 MiB。"),
+    ("http.pool_idle_ms", "空闲连接保留多久（毫秒）。要短于常见负载均衡的空闲时间（60 秒），以免用到刚被关闭的连接。"),
+    ("http.ca_file", "除系统证书外，`https://` 还信任哪些证书（PEM），例如代理的证书。"),
+    (
+        "intake.pending_max",
+        "已接收而未结束的任务达到多少个就暂停接收，其余留在消息队列里。一个等待的任务占 60 到 120 字节内存；若自成一个批次，约 300 字节。",
+    ),
+    ("intake.body_bytes_max", "当作任务读取的消息或行的最大长度（字节）；更长的成为死信 `malformed`。"),
+    (
+        "engine.concurrency_max",
+        "所有通道合计同时进行的调用数。需要的数量 = 速率 × 回复时间：每秒 50 次、2 秒回复，就是 100。",
+    ),
+    ("engine.lane_concurrency_max", "单个通道同时进行的调用数，免得一个慢的接口占满全部位置。"),
+    ("engine.attempts_max", "一个任务最多计几次尝试，之后成为死信 `exhausted`。等配额和因频率被拒都不计。"),
+    ("engine.backoff_initial_ms", "暂时性故障后的第一次停顿（毫秒）；每次加倍，带随机抖动。"),
+    ("engine.backoff_max_ms", "暂时性故障后最长的停顿（毫秒）。"),
+    ("engine.grace_ms", "请求超时之后，平台最晚还可能在多久之内收到并计数（毫秒）。"),
+    ("engine.drain_ms", "停止时最多等进行中的调用多久（毫秒）；被截断的，下次启动时查证。"),
+    (
+        "lanes.reserve.\"NAME\"",
+        "每个窗口为该优先级（1 到 9）及以上的任务保留的份额，只在有这样的任务时生效：从第一个开始等待，到最后一个之后一个窗口为止。各份额之和小于 1。没有这个设置，配额人人可用，优先级只在通道内起作用。",
+    ),
+    ("admin.listen", "管理服务监听的地址和端口。"),
+    ("catalog.dir", "一个含有 `methods/*.toml` 和 `platforms/*.toml` 的目录，补充或覆盖内置目录。"),
+    ("apps.NAME.platform", "凭证属于哪个平台。必填。"),
+    ("apps.NAME.base_url", "平台 API 的地址；不写则用平台自己的地址。明文 `http://` 只允许本机回环地址。"),
+    ("apps.NAME.app_id", "飞书、Lark 应用的 id，这两个平台必填。"),
+    ("apps.NAME.app_secret", "飞书、Lark 应用的密钥，这两个平台必填。不能直接写成字符串。"),
+    ("apps.NAME.corp_id", "企业微信的企业 id，企业微信必填。"),
+    ("apps.NAME.corp_secret", "企业微信应用的密钥，企业微信必填。不能直接写成字符串。"),
+    (
+        "apps.NAME.users.\"NAME\"",
+        "一个用户的 access token，供 `\"identity\": \"user:<name>\"` 的任务使用。不能直接写成字符串。",
+    ),
+    (
+        "apps.NAME.on_uncertain",
+        "创建可能已经生效、又无从查证时怎么办：`hold` 留给人处理；`retry` 再发一次，冒重复的风险。",
+    ),
+    (
+        "apps.NAME.mark_created",
+        "是否把任务 id 写进创建请求里空着的标记字段（会议室是 `custom_room_id`），查证时靠它找回。不写的话，会议室靠名称、容量和层级辨认，手工建的同名会议室可能被当成它。",
+    ),
+    ("apps.NAME.share", "该应用最多使用每个配额的多大一部分；其余留给使用同一凭证的其他程序。"),
+    (
+        "apps.NAME.quotas.\"NAME\"",
+        "某个接口的配额与文档不同时（例如平台调高过）写在这里：`\"<method>\" = \"100/min\"`。有多个范围的接口，其他范围写作 `\"<method>@host\"`、`@corp`、`@app` 或 `@app-tenant`。",
+    ),
+    (
+        "apps.NAME.tenants.NAME.quotas.\"NAME\"",
+        "只对某个 `tenant` 的任务生效的配额，先于应用自己的。只适用于按应用和租户计数的配额：若它是接口的第一个配额，写 `\"<method>\"`，否则写 `\"<method>@app-tenant\"`。应用的 `share` 同样适用。用于商店应用；自建应用只有一个租户，任务里不写。",
+    ),
+];
