@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The dashboard in a real browser, over a real worker and the simulator.
 
-    scripts/e2e_dashboard.py --binary target/debug/paceline --browser /usr/bin/chromium
+    scripts/e2e_dashboard.py --binary target/debug/paceline --browser /usr/bin/chromium [--reading]
 
 Holds if progress moves without reloading and disturbs nobody who types, dead letters are redriven, edited and dropped
 and held jobs resolved as the simulator's books then say, wrong tokens and foreign origins get nowhere, the keyboard is
@@ -34,9 +34,6 @@ def progress_moves_and_nobody_is_disturbed(browser, world):
         before = visitor.number(SUCCEEDED)
         page.wait_for_function("(before) => parseInt(document.querySelector('.tile.succeeded .count').textContent.replace(/\\D/g, '')) > before", arg=before)
         check(page.evaluate("window.isSamePage"), "the page was loaded again")
-        page.wait_for_selector(".chart .calls")
-        check(page.locator(".chart svg[role=img] title").count() > 0, "a chart has no title")
-        page.locator(".chart summary").first.click()
         visitor.open("jobs?state=queued")
         page.locator("#filter-prefix").fill("dept-")
         page.evaluate("window.watched = document.querySelectorAll('tbody tr')[25], window.watched.scrollIntoView()")
@@ -49,6 +46,17 @@ def progress_moves_and_nobody_is_disturbed(browser, world):
         check(abs(moved) < 3, f"a refresh moved the row that was looked at by {moved} pixels")
         page.keyboard.press("Enter")
         page.wait_for_url("**/#/jobs?prefix=dept-&state=queued")
+
+
+def calls_stand_against_their_quota(browser, world):
+    with Visitor(browser, world) as visitor:
+        visitor.open()
+        visitor.page.wait_for_selector(".chart .calls")
+        check(visitor.page.locator(".chart svg[role=img] title").count() > 0, "a chart has no title")
+        visitor.page.locator(".chart summary").first.click()
+        visitor.page.locator(".chart table").first.wait_for()
+        visitor.check_axe("a chart's table")
+        visitor.page.get_by_text("Done in").wait_for()
 
 
 def hidden_tabs_ask_nothing(browser, world):
@@ -278,11 +286,14 @@ def the_page_is_guarded(_, world):
         check(reply.headers.get("X-Content-Type-Options") == "nosniff", "types may be guessed")
 
 
-# While there is progress: those that look at it. With dead and held jobs: those that look at all pages.
-PARTS = [the_page_is_guarded, strangers_are_refused, progress_moves_and_nobody_is_disturbed,
-         lanes_are_suspended_and_resumed, hidden_tabs_ask_nothing, jobs_are_found_and_paged, every_page_is_readable,
-         the_keyboard_redrives, a_changed_count_is_asked_again, letters_are_corrected, held_jobs_are_resolved,
-         switches_are_remembered, a_lost_worker_is_said]
+# What needs no more than the overview, batches, jobs and groups of dead letters.
+READING = [the_page_is_guarded, progress_moves_and_nobody_is_disturbed, hidden_tabs_ask_nothing, jobs_are_found_and_paged,
+           every_page_is_readable, switches_are_remembered, a_lost_worker_is_said]
+# First those that look at progress, then those that look at all pages while there are dead and held jobs.
+ALL = [the_page_is_guarded, strangers_are_refused, progress_moves_and_nobody_is_disturbed, calls_stand_against_their_quota,
+       lanes_are_suspended_and_resumed, hidden_tabs_ask_nothing, jobs_are_found_and_paged, every_page_is_readable,
+       the_keyboard_redrives, a_changed_count_is_asked_again, letters_are_corrected, held_jobs_are_resolved,
+       switches_are_remembered, a_lost_worker_is_said]
 
 
 def trial(arguments):
@@ -291,7 +302,7 @@ def trial(arguments):
         world = World(place)
         # A browser that runs as root, as in containers, has no sandbox of its own; it visits nothing but this worker.
         browser = playwright.chromium.launch(executable_path=arguments.browser, args=["--no-sandbox"])
-        for part in PARTS:
+        for part in READING if arguments.reading else ALL:
             name = part.__name__.replace("_", " ")
             try:
                 part(browser, world)
@@ -300,8 +311,9 @@ def trial(arguments):
             print(f"{time.monotonic() - start:5.1f} s  {name}", flush=True)
         browser.close()
         until(lambda: world.totals()["queued"] + world.totals()["running"] == 0, 120, "the last calendars")
-        # Minutes: two came again after they were cut; one was settled by hand, one ended.
-        check_books(place.books(), {ROOM: ROOMS, CALENDAR: CALENDARS, MEETING: 2, MINUTES: 1})
+        # One call for minutes was sent again; the others were settled by hand.
+        changed = {} if arguments.reading else {ROOM: ROOMS, MEETING: 2, MINUTES: 1}
+        check_books(place.books(), {CALENDAR: CALENDARS, **changed})
         print(f"{time.monotonic() - start:5.1f} s  the simulator's books agree")
 
 
@@ -309,6 +321,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", required=True)
     parser.add_argument("--browser", required=True, help="a Chromium or Chrome")
+    parser.add_argument("--reading", action="store_true", help="only what looks, for a worker whose API changes nothing")
     return parser.parse_args()
 
 

@@ -18,7 +18,11 @@ fn files() -> BTreeMap<String, String> {
 
 /// The program, without the tables of texts.
 fn program() -> Vec<(String, String)> {
-    files().into_iter().filter(|(name, _)| name.contains(".js") && !name.starts_with("text-")).collect()
+    files().into_iter().filter(|(name, _)| has_ending(name, "js") && !name.starts_with("text-")).collect()
+}
+
+fn has_ending(name: &str, ending: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == ending)
 }
 
 /// The texts of a language by their keys.

@@ -17,6 +17,7 @@ export default {
   "banner.locked": "This worker shows nothing without a token.",
   "notice.dismiss": "Dismiss this message",
   "problem.unreachable": "The worker cannot be reached.",
+  "problem.not_offered": "This worker cannot do that from here. On its machine, the command line can: paceline --help.",
   "problem.unknown": "The worker refused, and did not say why.",
   "missing.title": "No such page",
   "missing.text": "The address leads nowhere. The menu above has all pages.",

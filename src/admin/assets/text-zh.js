@@ -17,6 +17,7 @@ export default {
   "banner.locked": "没有令牌，这个 worker 什么都不显示。",
   "notice.dismiss": "关闭这条消息",
   "problem.unreachable": "连不上 worker。",
+  "problem.not_offered": "这个 worker 还不能从这里做这件事。在它的机器上可以用命令行：paceline --help。",
   "problem.unknown": "worker 拒绝了，没有说明原因。",
   "missing.title": "没有这个页面",
   "missing.text": "这个地址没有内容。所有页面都在上面的菜单里。",
