@@ -9,7 +9,9 @@ use tracing::info;
 
 use crate::broker::{Service, intake};
 use crate::engine::ports::Ledger;
+use crate::engine::quotas::Planner;
 use crate::engine::{Engine, Stop};
+use crate::metrics::Metrics;
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring;
 
@@ -45,9 +47,12 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let decoding = wiring::Decoding::new(batch::decoder(&settings, &catalog, false));
     let signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
 
-    let ledger = Arc::new(SqliteLedger::open(&settings.store.path, Mode::Worker, context.clock.now())?);
-    let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
-    let engine = wiring::engine(&settings, Arc::clone(&catalog), apps, shared, transport, context.clock.clone(), 1.0);
+    let metrics = Metrics::collecting(&context.clock).map_err(|message| refuse(message, ""))?;
+    let (path, now) = (&settings.store.path, context.clock.now());
+    let ledger = Arc::new(SqliteLedger::open_measured(path, Mode::Worker, now, metrics.clone())?);
+    let ports = (Arc::clone(&ledger) as Arc<dyn Ledger>, transport);
+    let planner = Planner { catalog: Arc::clone(&catalog), apps, speed: 1.0 };
+    let engine = wiring::measured_engine(&settings, planner, ports, context.clock.clone(), metrics);
     engine.recover().await?;
     let loaded = engine.load(None).await?;
     info!(loaded, ledger = %settings.store.path.display(), "working");

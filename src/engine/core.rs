@@ -23,6 +23,7 @@ use crate::domain::job::LaneKey;
 use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
+use crate::metrics::Metrics;
 
 /// Jobs read from the ledger at once.
 const LOAD_BATCH: usize = 10_000;
@@ -86,6 +87,7 @@ pub struct Engine {
     rng: Mutex<fastrand::Rng>,
     outbox_changed: Notify,
     backlog_changed: Notify,
+    metrics: Metrics,
 }
 
 impl Engine {
@@ -96,7 +98,9 @@ impl Engine {
         transport: Arc<dyn Transport>,
         clock: Clock,
         options: Options,
+        metrics: Metrics,
     ) -> Arc<Self> {
+        metrics.know_codes(&planner.catalog);
         Arc::new(Self {
             schedule: Mutex::new(Schedule::new(Arc::new(planner), options.limits)),
             wake: Notify::new(),
@@ -110,6 +114,7 @@ impl Engine {
             rng: Mutex::new(fastrand::Rng::with_seed(options.seed)),
             outbox_changed: Notify::new(),
             backlog_changed: Notify::new(),
+            metrics,
         })
     }
 
@@ -222,6 +227,10 @@ impl Engine {
     /// The ledger.
     pub fn ledger(&self) -> &Arc<dyn Ledger> {
         &self.ledger
+    }
+
+    pub(super) const fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     pub(super) fn transport(&self) -> &dyn Transport {

@@ -24,6 +24,7 @@ mod fuzz;
 mod hang_up;
 mod harness;
 mod look_ups;
+mod metrics;
 mod order;
 mod people;
 mod platform_faults;

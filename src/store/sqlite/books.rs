@@ -7,12 +7,14 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::counted::Counted;
 use super::file;
 use super::tallies::Tallies;
 use crate::crash_points;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError};
+use crate::metrics::Metrics;
 
 /// Why a command of a transaction did not go through.
 #[derive(Debug)]
@@ -48,6 +50,7 @@ pub(crate) struct Books {
     batches: HashMap<String, i64>,
     /// What the present transaction changes of them.
     pub(crate) tallies: Tallies,
+    pub(crate) counted: Counted,
     /// The longest call so far, in microseconds: how far back an attempt can begin that still counts.
     call_us_max: Option<i64>,
     /// Whether another process schedules: then jobs put to work are noted for it.
@@ -57,12 +60,18 @@ pub(crate) struct Books {
 impl Books {
     /// Opens the file for writing. `announces`: another process schedules the jobs.
     pub(crate) fn open(path: &Path, announces: bool) -> Result<Self, LedgerError> {
+        Self::open_measured(path, announces, Metrics::default())
+    }
+
+    /// Likewise, and tells the metrics of what is committed.
+    pub(crate) fn open_measured(path: &Path, announces: bool, metrics: Metrics) -> Result<Self, LedgerError> {
         let conn = file::open_writer(path)?;
         Ok(Self {
             conn,
             lanes: HashMap::new(),
             batches: HashMap::new(),
             tallies: Tallies::default(),
+            counted: Counted::by(metrics),
             call_us_max: None,
             announces,
         })
@@ -82,8 +91,12 @@ impl Books {
             self.statement("COMMIT")?;
             Ok(done)
         });
-        if outcome.is_err() {
-            self.forget();
+        match outcome {
+            Ok(_) => {
+                let grown = self.tallies.take_grown();
+                self.counted.tell(&self.conn, grown);
+            }
+            Err(_) => self.forget(),
         }
         outcome
     }
@@ -97,6 +110,7 @@ impl Books {
         self.lanes.clear();
         self.batches.clear();
         self.tallies.clear();
+        self.counted.clear();
         self.call_us_max = None;
     }
 
