@@ -19,10 +19,15 @@ use self::collected::Collected;
 pub use self::process::usage as process_usage;
 use crate::clock::Clock;
 use crate::domain::catalog::Catalog;
+use crate::domain::reason::Reason;
 use crate::domain::time::{Mono, Timestamp};
 
 /// The `Content-Type` of the rendered text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Why inputs are no jobs. Their counters begin at zero, so that the first one is seen as a rise.
+const UPSTREAM: [Reason; 5] =
+    [Reason::Malformed, Reason::UnknownMethod, Reason::UnknownApp, Reason::Invalid, Reason::IdConflict];
 
 /// A code that no error table lists.
 const OTHER: &str = "other";
@@ -82,7 +87,11 @@ impl Metrics {
     /// # Errors
     /// A sentence about a metric that cannot be; none is wrong in a program that has passed its tests.
     pub fn collecting(clock: &Clock) -> Result<Self, String> {
-        let collected = Collected::new().map_err(|error| format!("the metrics cannot be set up: {error}"))?;
+        let cannot = |error| format!("the metrics cannot be set up: {error}");
+        let collected = Collected::new().map_err(cannot)?;
+        for reason in UPSTREAM {
+            collected.inputs_rejected.get_metric_with_label_values(&[reason.as_str()]).map_err(cannot)?;
+        }
         let started_at = clock.now();
         Ok(Self(Some(Arc::new(Inner { clock: clock.clone(), started_at, codes: RwLock::default(), collected }))))
     }
