@@ -25,6 +25,7 @@ mod hang_up;
 mod harness;
 mod look_ups;
 mod metrics;
+mod observability;
 mod order;
 mod people;
 mod platform_faults;
