@@ -161,6 +161,7 @@ async fn fetch(engine: &Arc<Engine>, app: &Arc<App>, tenant: &str) -> Result<Cac
     let sending = call::send(engine, &mut permit, &plan, &begun, &credentials, None);
     let called = crash_points::during("during-token", MID_CALL, sending).await;
     engine.record(called.end(None)).await;
+    engine.metrics().token_renewal(&app.name, called.outcome.as_str());
     match called.outcome {
         Outcome::Succeeded { .. } => read(&plan.method, &called.reply, asked_at).ok_or_else(|| later(NO_TOKEN)),
         Outcome::Suspended { scope, failure } => Err(Fault::Suspend(scope, failure)),

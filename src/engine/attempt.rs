@@ -30,7 +30,8 @@ const YOUNG_REFUSED_MAX: u8 = 2;
 
 /// Makes one attempt.
 pub(super) async fn run(engine: Arc<Engine>, start: Start) {
-    let Start { ticket, lane, plan, job } = start;
+    let Start { ticket, lane, plan, job, waited } = start;
+    engine.metrics().permit_waited(&lane.method, waited);
     let mut permit = Permit::new(Arc::clone(&engine), ticket);
     let token = match tenant_token(&engine, &plan, &lane).await {
         Ok(token) => token,

@@ -43,9 +43,11 @@ impl Permit {
     /// Waits for the permit of a call that the worker itself makes; `None` if the settings no longer know the app.
     pub(super) async fn acquire(engine: &Arc<Engine>, lane: &LaneKey) -> Option<Self> {
         let (grant, granted) = oneshot::channel();
+        let since = engine.clock().mono();
         engine.schedule().ask(lane, grant);
         engine.wake();
         let ticket = granted.await.ok()?;
+        engine.metrics().permit_waited(&lane.method, engine.clock().mono().since(since));
         Some(Self::new(Arc::clone(engine), ticket))
     }
 
@@ -161,7 +163,12 @@ pub(super) async fn send(
         // The record took so long to commit that too little time is left to wait for an answer.
         Reply::NotSent(format!("the ledger took {} s to record the attempt", seconds(engine, left)))
     } else {
-        engine.transport().send(build(plan, params, token, left)).await
+        let since = engine.clock().mono();
+        let reply = engine.transport().send(build(plan, params, token, left)).await;
+        if !matches!(reply, Reply::NotSent(_)) {
+            engine.metrics().called(&plan.method.name, engine.clock().mono().since(since));
+        }
+        reply
     };
     let ended_at = engine.clock().now();
     let outcome = classify(&plan.app.platform, &plan.method, &reply);

@@ -24,6 +24,7 @@ use crate::domain::job::LaneKey;
 use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
+use crate::metrics::Metrics;
 
 /// Jobs read from the ledger at once.
 const LOAD_BATCH: usize = 10_000;
@@ -88,6 +89,7 @@ pub struct Engine {
     outbox_changed: Notify,
     backlog_changed: Notify,
     flow: Flow,
+    metrics: Metrics,
 }
 
 impl Engine {
@@ -98,7 +100,9 @@ impl Engine {
         transport: Arc<dyn Transport>,
         clock: Clock,
         options: Options,
+        metrics: Metrics,
     ) -> Arc<Self> {
+        metrics.know_codes(&planner.catalog);
         Arc::new(Self {
             schedule: Mutex::new(Schedule::new(Arc::new(planner), options.limits)),
             wake: Notify::new(),
@@ -113,6 +117,7 @@ impl Engine {
             outbox_changed: Notify::new(),
             backlog_changed: Notify::new(),
             flow: Flow::default(),
+            metrics,
         })
     }
 
@@ -227,6 +232,10 @@ impl Engine {
     /// The ledger.
     pub fn ledger(&self) -> &Arc<dyn Ledger> {
         &self.ledger
+    }
+
+    pub(super) const fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     pub(super) fn transport(&self) -> &dyn Transport {

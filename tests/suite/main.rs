@@ -27,6 +27,8 @@ mod fuzz;
 mod hang_up;
 mod harness;
 mod look_ups;
+mod metrics;
+mod observability;
 mod order;
 mod people;
 mod platform_faults;
