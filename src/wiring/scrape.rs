@@ -1,5 +1,8 @@
 //! What a monitor sees of a worker: the counters, and gauges of engine, ledger and broker as they stand at the scrape.
 
+#[cfg(test)]
+mod bench;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
