@@ -30,6 +30,8 @@ CALENDAR, MEETING, MINUTES, ROOM = ("feishu.calendar.create", "wecom.meeting.cre
 PREFIX = "secrets"
 BROKER_PASSWORD = "broker-pass-59113-word"
 USER_TOKEN = "u-annas-own-token-48213"
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+TRACEPARENT = f"00-{TRACE_ID}-b7ad6b7169203331-01"
 MORE = """
 [apps.acme.users]
 anna = { env = "ANNA_TOKEN" }
@@ -113,10 +115,11 @@ class Trial:
         connection = self.node.connect()
         channel = connection.channel()
         declare(channel, f"{PREFIX}.jobs")
+        properties = pika.BasicProperties(delivery_mode=2, headers={"traceparent": TRACEPARENT})
         for each in documents:
             body = each if isinstance(each, bytes) else json.dumps(each).encode()
             self.originals.append(body)
-            channel.basic_publish("", f"{PREFIX}.jobs", body, pika.BasicProperties(delivery_mode=2), mandatory=True)
+            channel.basic_publish("", f"{PREFIX}.jobs", body, properties, mandatory=True)
         connection.close()
 
     def paceline(self, *arguments, codes=(0, 1)):
@@ -174,9 +177,9 @@ class Trial:
         self.node.control("add_user", "courier", BROKER_PASSWORD)
         self.node.control("set_permissions", "courier", ".*", ".*", ".*")
         own = f"amqp://courier:{BROKER_PASSWORD}@{url.hostname}:{url.port}/%2f"
-        start = lambda: self.site.start_worker("work", "--log-level", "trace")
+        start = lambda form: self.site.start_worker("work", "--log-level", "trace", "--log-format", form)
         self.site.environment["PACELINE_BROKER__URL"] = own
-        start()
+        start("text")
         users = [{"id": f"own-{n}", "method": CALENDAR, "app": "acme", "identity": "user:anna", "body": {"summary": f"Own {n}"}} for n in range(5)]
         minutes = [{"id": f"min-{n}", "method": MINUTES, "app": "acme", "path": {"calendar_id": "feishu.cn_x@group.calendar.feishu.cn", "event_id": f"e{n}_0"}} for n in range(5)]
         rooms = [{"id": f"room-{n}", "method": ROOM, "app": "acme", "body": {"name": f"R{n}", "capacity": 4, "room_level_id": "omb_1"}} for n in range(10)]
@@ -187,7 +190,7 @@ class Trial:
         self.site.worker.send_signal(signal.SIGKILL)
         self.site.worker.wait()
         self.node.halt()
-        start()
+        start("json")
         until(lambda: "trying again until it works" in self.log(), 60, "the broker to be missed")
         self.node.start()
         # A secret that is wrong from now on, and right again later.
@@ -207,6 +210,27 @@ class Trial:
     def log(self):
         return (self.site.folder / "worker.log").read_text(errors="replace")
 
+    def check_log(self, log):
+        """Every call is logged, in both formats, and by its job: else a search for secrets in it proves nothing."""
+        text, lines = [], []
+        for line in log.splitlines():
+            (lines.append(json.loads(line)) if line.startswith("{") else text.append(line))
+        began = {f"{span} text" for line in text for span in ("attempt", "look_up", "token") if f" {span}{{" in line and " calling call=" in line}
+        began |= {f"{line['span']} json" for line in lines if line["message"] == "calling"}
+        wanted = {f"{span} {form}" for span in ("attempt", "token") for form in ("text", "json")} | {"look_up json"}
+        check(began >= wanted, f"calls are missing from the log: {sorted(wanted - began)}")
+        ended = [line for line in lines if line["message"] == "called"]
+        calls = sum(book["arrivals"] for book in self.site.books()["methods"].values())
+        logged = len(ended) + sum(" called call=" in line for line in text)
+        # The killed worker may have got replies that it could not log any more.
+        check(calls - 20 <= logged <= calls + 20 and logged > 60, f"{logged} calls in the log, {calls} in the simulator's books")
+        names = {"timestamp", "level", "target", "message", "call", "outcome", "ms", "span", "app", "method"}
+        check(ended and all(line.keys() >= names for line in ended), "a call's line lacks a field")
+        check(all("job" in line for line in ended if line["span"] != "token"), "a call's line lacks its job")
+        published = [line for line in ended if line["span"] != "token" and not line["job"].startswith("row-")]
+        check(published and all(line.get("trace_id") == TRACE_ID for line in published), "a call's line lacks its job's trace")
+        check(any(line.get("code") for line in ended) and any(line.get("log_id") for line in ended), "codes and log ids are logged")
+
     def search(self):
         """Every secret in everything that was written."""
         written = {"what commands printed": bytes(self.outputs)}
@@ -218,11 +242,14 @@ class Trial:
         results, dead = drain(channel, f"{PREFIX}.results"), drain(channel, f"{PREFIX}.dead")
         connection.close()
         check(results and dead, "there are results and dead letters")
+        traced = lambda messages: any((properties.headers or {}).get("traceparent") == TRACEPARENT for properties, _ in messages)
+        check(traced(results) and traced(dead), "results and dead letters carry upstream's trace")
         written["results"] = b"\n".join(repr(properties).encode() + body for properties, body in results)
         written["headers of dead letters"] = b"\n".join(repr(properties).encode() for properties, _ in dead)
         for _, body in dead:
             check(body in self.originals or b'"id":"row-' in body, f"a dead letter is not as it came: {body[:60]!r}")
-        check("paceline.db" in written and len(written["worker.log"]) > 2_000, f"a ledger and a long log were written: {sorted(written)}")
+        check("paceline.db" in written, f"a ledger was written: {sorted(written)}")
+        self.check_log(written["worker.log"].decode())
         check(len(self.tap.tokens) >= 3, f"tokens were fetched: {len(self.tap.tokens)}")
         travelled = sum(password.encode() in self.tap.passed for password in self.passwords)
         check(travelled >= 25, f"only {travelled} passwords travelled to the platform")

@@ -8,6 +8,7 @@
 //! - [`engine`]: the life of a job, over the ports in [`engine::ports`].
 //! - [`store`]: the ledger; [`broker`]: AMQP; [`platform`]: the HTTP client; [`simulator`]: the platforms' stand-in.
 //! - [`settings`], [`wiring`] and [`cli`]: how a process is put together and spoken to.
+//! - [`metrics`]: what engine and store count.
 //! - [`clock`]: the only reader of time; [`crash_points`]: where tests let the process die.
 
 pub mod admin;
@@ -17,6 +18,7 @@ pub mod clock;
 pub mod crash_points;
 pub mod domain;
 pub mod engine;
+pub mod metrics;
 pub mod operations;
 pub mod platform;
 pub mod settings;

@@ -92,6 +92,7 @@ fn arrival(name: &str, n: i64) -> Arrival {
         not_after: None,
         reply_to: None,
         meta: None,
+        trace: None,
     };
     Arrival { input: Ok(Box::new(job)), origin: Origin { place: format!("rows.csv:{n}"), ..Origin::default() } }
 }

@@ -7,6 +7,7 @@ use lapin::message::Delivery;
 use super::intake::Decode;
 use super::properties::defaults_of;
 use crate::domain::job::{Fault, Job, Rejection};
+use crate::domain::trace::Trace;
 use crate::engine::ports::AmqpOrigin;
 
 /// Messages per transaction of the ledger, at most.
@@ -21,7 +22,8 @@ pub(super) fn read_body(
 ) -> Result<Box<Job>, Box<Rejection>> {
     let defaults = defaults_of(amqp);
     if body.len() <= bytes_max {
-        return decode(body, &defaults).map(Box::new).map_err(Box::new);
+        let read = decode(body, &defaults).map_err(Box::new)?;
+        return Ok(Box::new(Job { trace: Trace::of(&amqp.headers), ..read }));
     }
     let message = format!("expected a body of at most {bytes_max} bytes (broker.body_bytes_max), got {}", body.len());
     Err(Box::new(Rejection {

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::{Value, json};
 
+use crate::domain::trace::{self, TRACEPARENT, TRACESTATE, Trace};
+
 /// Headers kept of one message.
 const HEADERS_MAX: usize = 32;
 /// Bytes of their names and texts together: they share a frame with the other properties, and a row with the job.
@@ -20,7 +22,9 @@ const NOT_UPSTREAMS: [&str; 6] =
 /// What stays of a message's headers.
 pub(super) fn kept(headers: &FieldTable) -> BTreeMap<String, Value> {
     let (mut kept, mut bytes) = (BTreeMap::new(), 0);
-    for (name, value) in headers.inner() {
+    // The trace goes first: whatever else is there must not crowd it out.
+    let (first, rest): (Vec<_>, Vec<_>) = headers.inner().iter().partition(|(name, _)| is_of_trace(name.as_str()));
+    for (name, value) in first.into_iter().chain(rest) {
         let name = name.as_str();
         let Some(value) = simple(value).filter(|_| !NOT_UPSTREAMS.iter().any(|start| name.starts_with(start))) else {
             continue;
@@ -32,6 +36,26 @@ pub(super) fn kept(headers: &FieldTable) -> BTreeMap<String, Value> {
         }
     }
     kept
+}
+
+/// Upstream's trace, for who gets a result; nothing of it if it is malformed.
+pub(super) fn trace_of(kept: &BTreeMap<String, Value>) -> Option<FieldTable> {
+    Trace::of(kept)?;
+    let mut table = FieldTable::default();
+    let mut pass_on = |name: &str| {
+        if let Some(value) = kept.get(name).and_then(of_simple) {
+            table.insert(name.into(), value);
+        }
+    };
+    pass_on(TRACEPARENT);
+    if kept.get(TRACESTATE).and_then(Value::as_str).is_some_and(trace::is_tracestate) {
+        pass_on(TRACESTATE);
+    }
+    Some(table)
+}
+
+fn is_of_trace(name: &str) -> bool {
+    name == TRACEPARENT || name == TRACESTATE
 }
 
 /// Puts them back. Whole numbers come back as 64 bits, fractions as doubles.
@@ -126,6 +150,38 @@ mod tests {
             ("nan", AMQPValue::Double(f64::NAN)),
         ]);
         assert_eq!(kept(&others), BTreeMap::new());
+    }
+
+    #[test]
+    fn the_trace_is_kept_whatever_else_is_there() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let names: Vec<_> = (0..40).map(|n| format!("h{n:02}")).collect();
+        let mut headers = vec![
+            (TRACESTATE, AMQPValue::LongString("rojo=1".into())),
+            (TRACEPARENT, AMQPValue::LongString(parent.into())),
+            ("a", AMQPValue::LongString("x".repeat(BYTES_MAX - 50).into())),
+        ];
+        headers.extend(names.iter().map(|name| (name.as_str(), AMQPValue::Boolean(true))));
+        let kept = kept(&table(headers));
+        assert_eq!((&kept[TRACEPARENT], &kept[TRACESTATE]), (&json!(parent), &json!("rojo=1")));
+        assert!(kept.len() <= HEADERS_MAX && !kept.contains_key("a"), "{kept:?}");
+    }
+
+    #[test]
+    fn a_malformed_trace_is_not_passed_on() {
+        let parent = || json!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        let passed = |parent: Value, state: Value| {
+            let kept = [(TRACEPARENT.to_owned(), parent), (TRACESTATE.to_owned(), state), ("n".to_owned(), json!(1))];
+            trace_of(&kept.into()).map(|table| table.inner().len())
+        };
+        assert_eq!(passed(parent(), json!("rojo=1")), Some(2));
+        for state in [json!("rojo"), json!(7), json!(null), json!("")] {
+            assert_eq!(passed(parent(), state.clone()), Some(1), "{state}");
+        }
+        for parent in [json!("00-0-0-01"), json!(7), json!(null)] {
+            assert_eq!(passed(parent.clone(), json!("rojo=1")), None, "{parent}");
+        }
+        assert_eq!(trace_of(&BTreeMap::new()), None);
     }
 
     #[test]

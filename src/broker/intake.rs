@@ -274,10 +274,12 @@ impl<B: Backlog> Intake<B> {
                 return false;
             }
             // Read again for each try: retries are rare, and a copy of every job for their sake is not free.
-            let arrivals = held.iter().map(|held| self.read(held)).collect();
+            let arrivals: Vec<_> = held.iter().map(|held| self.read(held)).collect();
+            arrivals.iter().for_each(say_read);
             match self.ledger.take_over(arrivals, self.clock.now()).await {
                 Ok(taken) => {
                     crash_points::reach("after-take-over");
+                    say_taken(&taken);
                     self.enqueue(taken);
                     if failures > 0 {
                         self.state.send_replace(State::Consuming);
@@ -331,6 +333,40 @@ impl Held {
         let (amqp, redelivered) = (origin_of(&delivery.properties), delivery.redelivered);
         Self { raw: Bytes::from(delivery.data), amqp, redelivered }
     }
+}
+
+/// Which job a message holds; a warning about it names the job, and this its trace.
+fn say_read(arrival: &Arrival) {
+    match &arrival.input {
+        Ok(job) => tracing::trace!(
+            job = job.id,
+            app = job.lane.app,
+            method = job.lane.method,
+            batch = job.batch.as_deref(),
+            trace_id = job.trace.map(|trace| trace.id()),
+            redelivered = arrival.origin.redelivered,
+            "read a job"
+        ),
+        Err(rejection) => tracing::trace!(
+            job = rejection.id.as_deref(),
+            reason = rejection.faults.first().map(|fault| fault.reason.as_str()),
+            faults = rejection.faults.len(),
+            "read what is no job"
+        ),
+    }
+}
+
+fn say_taken(taken: &[TakenOver]) {
+    let (mut queued, mut known, mut succeeded, mut rejected) = (0_u32, 0_u32, 0_u32, 0_u32);
+    for one in taken {
+        *match one {
+            TakenOver::Queued(_) => &mut queued,
+            TakenOver::Known => &mut known,
+            TakenOver::Succeeded => &mut succeeded,
+            TakenOver::Rejected => &mut rejected,
+        } += 1;
+    }
+    tracing::debug!(messages = taken.len(), queued, known, succeeded, rejected, "took messages over");
 }
 
 fn stall_of(error: &LedgerError) -> String {

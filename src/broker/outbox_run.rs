@@ -22,6 +22,7 @@ use super::session::Session;
 use super::stalls::Stalls;
 use super::{CONFIRM_TIMEOUT, retry_delay, topology, until_stopped};
 use crate::crash_points;
+use crate::domain::reason::Reason;
 use crate::domain::time::Mono;
 use crate::engine::ports::{BATCH_COMPLETED, LedgerError, Outgoing};
 
@@ -187,6 +188,8 @@ impl<'a, E: Endings> Run<'a, E> {
         if self.rows.contains_key(&seq) || self.memory.confirmed.contains(&seq) {
             return;
         }
+        let job = ending.document.get("id").and_then(serde_json::Value::as_str);
+        tracing::trace!(row = seq, job, reason = ending.reason.map(Reason::as_str), "publishing");
         let reached = self.memory.reached.remove(&seq).unwrap_or_default();
         let mut under_way = Row { open: 0, failed: false, sent_at: self.relay.clock.mono(), reached };
         for to in destinations(&ending) {
@@ -307,8 +310,10 @@ impl<'a, E: Endings> Run<'a, E> {
         }
         let seqs: Vec<i64> = self.memory.confirmed.iter().copied().collect();
         crash_points::reach("after-confirm");
+        let rows = seqs.len();
         match self.relay.ledger.outbox_done(seqs).await {
             Ok(()) => {
+                tracing::debug!(rows, "published, confirmed and forgotten");
                 self.memory.confirmed.clear();
                 if !self.stalls.any() {
                     self.relay.state.send_if_modified(|state| {

@@ -139,6 +139,9 @@ pub(super) fn of_document(ending: &Ending) -> BasicProperties {
     if let Some(value) = ending.amqp.correlation_id.as_deref().and_then(|value| ShortString::try_new(value).ok()) {
         properties = properties.with_correlation_id(value);
     }
+    if let Some(trace) = headers::trace_of(&ending.amqp.headers) {
+        properties = properties.with_headers(trace);
+    }
     let finished_at = ending.document.get("finished_at").and_then(Value::as_str);
     match finished_at.and_then(|text| Timestamp::parse(text).ok()) {
         Some(at) => properties.with_timestamp(u64::try_from(at.unix_seconds()).unwrap_or(0)),

@@ -40,6 +40,7 @@ mod work;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -63,6 +64,9 @@ struct Cli {
     /// [default: $PACELINE_LOG, else warn; info for work, off for check]
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<logs::Filter>,
+    /// What a line of the log looks like [default: $PACELINE_LOG_FORMAT, else text]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    log_format: Option<logs::Format>,
     #[command(subcommand)]
     command: Command,
 }
@@ -104,7 +108,7 @@ pub fn main() -> ExitCode {
         }
     };
     let mut context = Context::of_process(cli.config);
-    let ended = start_logs(&context, cli.log_level, &cli.command).and_then(|()| {
+    let ended = start_logs(&context, (cli.log_level, cli.log_format), &cli.command).and_then(|()| {
         let exit = carry_out(&mut context, cli.command)?;
         context.out.flush()?;
         Ok(exit)
@@ -115,16 +119,24 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn start_logs(context: &Context, chosen: Option<logs::Filter>, command: &Command) -> anyhow::Result<()> {
-    let filter = match (chosen, context.variable("PACELINE_LOG")) {
-        (Some(filter), _) => filter,
-        (None, Some(text)) => {
-            text.parse().map_err(|message: String| exit::refuse(format!("PACELINE_LOG: {message}"), ""))?
-        }
-        (None, None) => logs::Filter::at(command.log_level()),
-    };
-    logs::start(filter, context.variable("NO_COLOR").is_some());
+fn start_logs(
+    context: &Context,
+    (filter, format): (Option<logs::Filter>, Option<logs::Format>),
+    command: &Command,
+) -> anyhow::Result<()> {
+    let filter = chosen(context, filter, "PACELINE_LOG")?.unwrap_or_else(|| logs::Filter::at(command.log_level()));
+    let format = chosen(context, format, "PACELINE_LOG_FORMAT")?.unwrap_or_default();
+    logs::start(filter, format, context.variable("NO_COLOR").is_some());
     Ok(())
+}
+
+/// An argument, else the variable of that name.
+fn chosen<T: FromStr<Err = String>>(context: &Context, argument: Option<T>, name: &str) -> anyhow::Result<Option<T>> {
+    match (argument, context.variable(name)) {
+        (Some(argument), _) => Ok(Some(argument)),
+        (None, Some(text)) => text.parse().map(Some).map_err(|fault| exit::refuse(format!("{name}: {fault}"), "")),
+        (None, None) => Ok(None),
+    }
 }
 
 impl Command {

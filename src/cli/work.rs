@@ -10,7 +10,9 @@ use tracing::info;
 use crate::admin::{self, BindError};
 use crate::broker::{Service, intake};
 use crate::engine::ports::Ledger;
+use crate::engine::quotas::Planner;
 use crate::engine::{Engine, Stop};
+use crate::metrics::Metrics;
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring;
 
@@ -50,9 +52,12 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         Some(listen) => Some(admin::bind(listen).await.map_err(|error| refuse(error.to_string(), BindError::CURE))?),
         None => None,
     };
-    let ledger = Arc::new(SqliteLedger::open(&settings.store.path, Mode::Worker, context.clock.now())?);
-    let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
-    let engine = wiring::engine(&settings, Arc::clone(&catalog), apps, shared, transport, context.clock.clone(), 1.0);
+    let metrics = Metrics::collecting(&context.clock).map_err(|message| refuse(message, ""))?;
+    let (path, now) = (&settings.store.path, context.clock.now());
+    let ledger = Arc::new(SqliteLedger::open_measured(path, Mode::Worker, now, metrics.clone())?);
+    let ports = (Arc::clone(&ledger) as Arc<dyn Ledger>, transport);
+    let planner = Planner { catalog: Arc::clone(&catalog), apps, speed: 1.0 };
+    let engine = wiring::measured_engine(&settings, planner, ports, context.clock.clone(), metrics.clone());
     engine.recover().await?;
     let loaded = engine.load(None).await?;
     info!(loaded, ledger = %settings.store.path.display(), "working");
@@ -65,7 +70,12 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     };
     let admin = bound.map(|bound| {
         let access = wiring::admin_access(&settings);
-        let worker = wiring::admin_worker("work", &engine, &settings.store.path, service.as_ref());
+        let mut scrape = wiring::Scrape::new(Arc::clone(&engine), Arc::clone(&ledger), metrics);
+        if let Some(service) = &service {
+            scrape = scrape.with_broker(service);
+        }
+        let mut worker = wiring::admin_worker("work", &engine, &settings.store.path, service.as_ref());
+        worker.metrics = scrape.start();
         let admin = bound.serve(&access, worker);
         info!(address = %admin.listen(), "the admin server listens");
         admin

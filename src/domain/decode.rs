@@ -128,7 +128,20 @@ impl Decoder {
         };
         let id = id.unwrap_or_default();
         let is_confidential = method.is_some_and(|method| is_confidential(method, &params));
-        Ok(Job { id, lane, batch, identity, params, is_confidential, priority, not_before, not_after, reply_to, meta })
+        Ok(Job {
+            id,
+            lane,
+            batch,
+            identity,
+            params,
+            is_confidential,
+            priority,
+            not_before,
+            not_after,
+            reply_to,
+            meta,
+            trace: None,
+        })
     }
 
     fn method(&self, name: &str, faults: &mut Vec<Fault>) -> Option<&Method> {

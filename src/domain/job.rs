@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::reason::Reason;
 use super::time::Timestamp;
+use super::trace::Trace;
 
 /// The priority of a job that names none.
 pub const PRIORITY_DEFAULT: u8 = 4;
@@ -122,6 +123,8 @@ pub struct Job {
     pub reply_to: Option<String>,
     /// Returned unchanged with the result.
     pub meta: Option<Map<String, Value>>,
+    /// The trace that upstream's message belongs to: for logs and tracing, and no part of the content.
+    pub trace: Option<Trace>,
 }
 
 impl Job {
@@ -235,6 +238,7 @@ mod tests {
             not_after: None,
             reply_to: None,
             meta: None,
+            trace: None,
         };
         let text = r#"["m","acme","t","user:ann",{"p":"1"},{},{"a":"ü","b":[null,1.5]}]"#;
         assert_eq!(job.content_hash()[..], Sha256::digest(text)[..]);

@@ -190,6 +190,7 @@ pub(super) mod samples {
             not_after: None,
             reply_to: None,
             meta: None,
+            trace: None,
         }
     }
 

@@ -15,4 +15,5 @@ pub mod quota;
 pub mod reason;
 pub mod rows;
 pub mod time;
+pub mod trace;
 pub mod undo;

@@ -56,6 +56,7 @@ pub fn job(created: &Created, undo: &Undo, batch: &str, round: usize) -> Job {
         not_after: None,
         reply_to: None,
         meta: None,
+        trace: None,
     }
 }
 

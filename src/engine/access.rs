@@ -7,12 +7,14 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex as AsyncMutex;
+use tracing::Instrument as _;
 
 use super::app::App;
 use super::call::{self, Begun, MID_CALL, Permit};
 use super::core::Engine;
 use super::ports::{Purpose, Transport};
 use super::request;
+use super::spans;
 use crate::crash_points;
 use crate::domain::catalog::{Catalog, Method, SuspendScope};
 use crate::domain::job::{LaneKey, Params};
@@ -102,7 +104,7 @@ impl Access {
                 return Err(fault.clone());
             }
         }
-        let answer = fetch(engine, app, tenant).await;
+        let answer = fetch(engine, app, tenant).instrument(spans::token(app, tenant)).await;
         slot.count.fetch_add(1, Relaxed);
         match answer {
             Ok(cached) => {
@@ -159,6 +161,7 @@ async fn fetch(engine: &Arc<Engine>, app: &Arc<App>, tenant: &str) -> Result<Cac
     let sending = call::send(engine, &mut permit, &plan, &begun, &credentials, None);
     let called = crash_points::during("during-token", MID_CALL, sending).await;
     engine.record(called.end(None)).await;
+    engine.metrics().token_renewal(&app.name, called.outcome.as_str());
     match called.outcome {
         Outcome::Succeeded { .. } => read(&plan.method, &called.reply, asked_at).ok_or_else(|| later(NO_TOKEN)),
         Outcome::Suspended { scope, failure } => Err(Fault::Suspend(scope, failure)),

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
 use super::access::{Fault, Token};
 use super::call::{self, Begun, Called, MID_CALL, Permit};
 use super::core::Engine;
@@ -13,6 +15,7 @@ use super::decide::{Decision, Side, Situation, decide};
 use super::ports::{Purpose, Settlement};
 use super::quotas::LanePlan;
 use super::schedule::{Ended, Queued, Start};
+use super::spans;
 use super::trouble::LEDGER_PAUSE;
 use crate::crash_points;
 use crate::domain::catalog::{IdentityKind, Method, ThrottleScope};
@@ -27,7 +30,8 @@ const YOUNG_REFUSED_MAX: u8 = 2;
 
 /// Makes one attempt.
 pub(super) async fn run(engine: Arc<Engine>, start: Start) {
-    let Start { ticket, lane, plan, job } = start;
+    let Start { ticket, lane, plan, job, waited } = start;
+    engine.metrics().permit_waited(&lane.method, waited);
     let mut permit = Permit::new(Arc::clone(&engine), ticket);
     let token = match tenant_token(&engine, &plan, &lane).await {
         Ok(token) => token,
@@ -66,14 +70,18 @@ pub(super) async fn run(engine: Arc<Engine>, start: Start) {
     crash_points::reach("after-record");
     engine.ledger_works();
     let begun = Begun { attempt, deadline };
-    // Refused for pace, suspended, not reached: other calls may have met that while this one was recorded.
-    if let Err(withheld) = permit.may_leave() {
-        let back = Settlement::Queued { not_before: None, charged: false, failure: None };
-        permit.withdraw(&begun, withheld, Some((job.seq, back))).await;
-        return engine.schedule().put_back(&lane, job, None);
-    }
-    let called = send(&engine, &mut permit, &plan, &begun, content, token.as_ref()).await;
-    settle(&engine, &plan, &lane, job, called, token.as_ref().map(|token| (token, is_young))).await;
+    let span = spans::attempt(&content, job.attempts + 1);
+    let call = async {
+        // Refused for pace, suspended, not reached: other calls may have met that while this one was recorded.
+        if let Err(withheld) = permit.may_leave() {
+            let back = Settlement::Queued { not_before: None, charged: false, failure: None };
+            permit.withdraw(&begun, withheld, Some((job.seq, back))).await;
+            return engine.schedule().put_back(&lane, job, None);
+        }
+        let called = send(&engine, &mut permit, &plan, &begun, content, token.as_ref()).await;
+        settle(&engine, &plan, &lane, job, called, token.as_ref().map(|token| (token, is_young))).await;
+    };
+    call.instrument(span).await;
 }
 
 struct Sent {
@@ -149,6 +157,9 @@ async fn settle(
     let Decision { settlement, side } = decide(called.outcome, &situation);
     end.settlement = Some((job.seq, undone(settlement, undoes)));
     let end = engine.record(end).await;
+    if let Some((_, settlement)) = &end.settlement {
+        spans::settled(settlement);
+    }
     match side {
         Side::Nothing => {}
         Side::RenewToken => {

@@ -12,6 +12,7 @@ use super::quotas::LanePlan;
 use super::request;
 use super::restraints;
 use super::schedule::{Ended, Ticket, Withheld};
+use super::spans;
 use crate::domain::job::{LaneKey, Params};
 use crate::domain::outcome::{Failure, Outcome, Reply, classify};
 use crate::domain::quota::Refusal;
@@ -42,9 +43,11 @@ impl Permit {
     /// Waits for the permit of a call that the worker itself makes; `None` if the settings no longer know the app.
     pub(super) async fn acquire(engine: &Arc<Engine>, lane: &LaneKey) -> Option<Self> {
         let (grant, granted) = oneshot::channel();
+        let since = engine.clock().mono();
         engine.schedule().ask(lane, grant);
         engine.wake();
         let ticket = granted.await.ok()?;
+        engine.metrics().permit_waited(&lane.method, engine.clock().mono().since(since));
         Some(Self::new(Arc::clone(engine), ticket))
     }
 
@@ -79,6 +82,7 @@ impl Permit {
         settlement: Option<(JobSeq, Settlement)>,
     ) {
         self.end(Ended::NotSent);
+        spans::withdrawn(begun, withheld);
         let end = AttemptEnd {
             attempt: begun.attempt,
             ended_at: self.engine.clock().now(),
@@ -152,18 +156,27 @@ pub(super) async fn send(
     params: &Params,
     token: Option<&SecretString>,
 ) -> Called {
-    let left = begun.deadline.since(engine.clock().mono());
+    let sent_at = engine.clock().mono();
+    spans::calling(begun);
+    let left = begun.deadline.since(sent_at);
     let reply = if left < engine.options().request_timeout / 2 {
         // The record took so long to commit that too little time is left to wait for an answer.
         Reply::NotSent(format!("the ledger took {} s to record the attempt", seconds(engine, left)))
     } else {
-        engine.transport().send(build(plan, params, token, left)).await
+        let since = engine.clock().mono();
+        let reply = engine.transport().send(build(plan, params, token, left)).await;
+        if !matches!(reply, Reply::NotSent(_)) {
+            engine.metrics().called(&plan.method.name, engine.clock().mono().since(since));
+        }
+        reply
     };
     let ended_at = engine.clock().now();
     let outcome = classify(&plan.app.platform, &plan.method, &reply);
     let blocks = blocks(engine, &outcome, ended_at);
     permit.end(ended(engine, begun, &reply, &outcome, &blocks));
-    Called { attempt: begun.attempt, ended_at, reply, outcome }
+    let called = Called { attempt: begun.attempt, ended_at, reply, outcome };
+    spans::called(&called, engine.clock().mono().since(sent_at));
+    called
 }
 
 fn seconds(engine: &Engine, left: Duration) -> u64 {

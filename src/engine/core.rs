@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::access::Access;
 use super::app::App;
@@ -24,6 +24,7 @@ use crate::domain::job::LaneKey;
 use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
+use crate::metrics::Metrics;
 
 /// Jobs read from the ledger at once.
 const LOAD_BATCH: usize = 10_000;
@@ -88,6 +89,7 @@ pub struct Engine {
     outbox_changed: Notify,
     backlog_changed: Notify,
     flow: Flow,
+    metrics: Metrics,
 }
 
 impl Engine {
@@ -98,7 +100,9 @@ impl Engine {
         transport: Arc<dyn Transport>,
         clock: Clock,
         options: Options,
+        metrics: Metrics,
     ) -> Arc<Self> {
+        metrics.know_codes(&planner.catalog);
         Arc::new(Self {
             schedule: Mutex::new(Schedule::new(Arc::new(planner), options.limits)),
             wake: Notify::new(),
@@ -113,6 +117,7 @@ impl Engine {
             outbox_changed: Notify::new(),
             backlog_changed: Notify::new(),
             flow: Flow::default(),
+            metrics,
         })
     }
 
@@ -154,6 +159,7 @@ impl Engine {
     /// Puts jobs that the ledger has taken over into their lanes.
     pub fn enqueue(&self, jobs: Vec<Waiting>) {
         let mut stray: BTreeMap<LaneKey, u64> = BTreeMap::new();
+        let count = jobs.len();
         let mut schedule = self.schedule();
         for job in jobs {
             if let Err(lane) = schedule.add(job) {
@@ -161,6 +167,7 @@ impl Engine {
             }
         }
         drop(schedule);
+        debug!(jobs = count, "jobs came into their lanes");
         for (lane, jobs) in stray {
             warn!(%lane, jobs, "jobs wait for an app or a method that the settings and catalog no longer have");
         }
@@ -225,6 +232,10 @@ impl Engine {
     /// The ledger.
     pub fn ledger(&self) -> &Arc<dyn Ledger> {
         &self.ledger
+    }
+
+    pub(super) const fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     pub(super) fn transport(&self) -> &dyn Transport {

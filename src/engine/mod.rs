@@ -23,6 +23,7 @@ mod restraints;
 mod retention;
 mod revision;
 pub mod schedule;
+mod spans;
 mod trouble;
 pub mod usage;
 mod verify;

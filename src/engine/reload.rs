@@ -36,6 +36,7 @@ impl Engine {
     pub async fn reload(&self, mut planner: Planner, options: Options) -> Result<Revision, LedgerError> {
         let before = self.schedule().planner();
         keep_unchanged(&before.apps, &mut planner.apps);
+        self.metrics().know_codes(&planner.catalog);
         let planner = Arc::new(planner);
         let difference = difference(&before, &planner);
         let Options { request_timeout, seed, speed, .. } = self.options();

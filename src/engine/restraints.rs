@@ -52,6 +52,12 @@ impl Engine {
         Ok(())
     }
 
+    /// What holds calls back now.
+    pub fn restraints(&self) -> Vec<Restraint> {
+        let (mono, wall) = self.clock().both();
+        self.schedule().restraints(mono, wall)
+    }
+
     /// Brings the ledger's restraints up to date, if they have changed. What a person has removed from it is lifted.
     pub(super) async fn record_restraints(&self) -> Result<(), LedgerError> {
         let mut recorded = self.recorded().0.lock().await;
@@ -66,8 +72,7 @@ impl Engine {
                 self.wake();
             }
         }
-        let (mono, wall) = self.clock().both();
-        let restraints = self.schedule().restraints(mono, wall);
+        let restraints = self.restraints();
         if *recorded != restraints {
             self.ledger().set_restraints(restraints.clone()).await?;
             *recorded = restraints;

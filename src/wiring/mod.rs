@@ -5,6 +5,7 @@
 mod admin;
 mod apps;
 mod broker;
+mod scrape;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 pub use admin::{admin_access, admin_worker};
 pub use apps::{apps_for_rehearsal, apps_of, facts_of};
 pub use broker::{Decoding, broker, broker_options};
+pub use scrape::Scrape;
 
 use crate::clock::Clock;
 use crate::domain::catalog::Catalog;
@@ -21,6 +23,7 @@ use crate::engine::ports::{Ledger, LedgerError, Transport};
 use crate::engine::quotas::Planner;
 use crate::engine::schedule::Limits;
 use crate::engine::{Engine, Options, Revision, backoff};
+use crate::metrics::Metrics;
 use crate::operations::forecast::Outset;
 use crate::platform::{HttpOptions, HttpTransport};
 use crate::settings::Settings;
@@ -68,8 +71,19 @@ pub fn engine(
     clock: Clock,
     speed: f64,
 ) -> Arc<Engine> {
-    let planner = Planner { catalog, apps, speed };
-    Engine::new(planner, ledger, transport, clock, options(settings, speed))
+    measured_engine(settings, Planner { catalog, apps, speed }, (ledger, transport), clock, Metrics::default())
+}
+
+/// An engine with empty lanes that goes by this planner, and counts there what it does.
+pub fn measured_engine(
+    settings: &Settings,
+    planner: Planner,
+    (ledger, transport): (Arc<dyn Ledger>, Arc<dyn Transport>),
+    clock: Clock,
+    metrics: Metrics,
+) -> Arc<Engine> {
+    let options = options(settings, planner.speed);
+    Engine::new(planner, ledger, transport, clock, options, metrics)
 }
 
 /// How many calls may be in flight.

@@ -400,3 +400,53 @@ async fn a_batchs_end_reaches_those_who_bind_it_and_no_queue_of_results() {
     client.delete(&events).await;
     client.clean_up(&options).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trace_goes_with_its_job_and_its_ending() {
+    let bench = Bench::start(options(&shared_url()));
+    bench.until_up().await;
+    let client = Client::connect(&shared_url()).await;
+    let text = |value: &str| AMQPValue::LongString(value.into());
+    let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let bad = "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01";
+    let traced = [("won", good), ("lost", good), ("bad-won", bad), ("bad-lost", bad)];
+    for (id, parent) in traced {
+        let mut headers = FieldTable::default();
+        headers.insert("traceparent".into(), text(parent));
+        headers.insert("tracestate".into(), text("rojo=1"));
+        headers.insert("mine".into(), text("too"));
+        let properties = BasicProperties::default().with_message_id(id.into()).with_headers(headers);
+        client.send(&bench.options.jobs_queue, b"{}", properties).await;
+    }
+    until("the jobs are in their lane", || bench.lanes.len() == traced.len()).await;
+    for (id, parent) in traced {
+        let (job, origin) = bench.ledger.job_of(id);
+        let trace = job.trace.map(|trace| trace.id());
+        assert_eq!(trace.as_deref(), (parent == good).then_some("0af7651916cd43dd8448eb211c80319c"), "{id}");
+        assert_eq!(origin.amqp.unwrap().headers["traceparent"], parent, "{id}: kept as it came");
+    }
+    for job in bench.lanes.drain() {
+        // Taken over in order: every second one is lost.
+        let dead = (job.seq.0 % 2 == 1).then(|| (Reason::Rejected, Failure::default()));
+        bench.ledger.end(job.seq, dead);
+    }
+    for (id, expected) in [("won", Some((good, "rojo=1"))), ("bad-won", None)] {
+        let result = client.receive(&bench.options.results_queue).await;
+        assert_eq!(result.properties.message_id().as_ref().unwrap().as_str(), id);
+        let mut headers = result.properties.headers().clone().unwrap_or_default().inner().clone();
+        // RabbitMQ's own.
+        headers.remove("x-delivery-count");
+        let wanted = expected.map(|(parent, state)| [("traceparent", parent), ("tracestate", state)]);
+        let wanted = wanted.into_iter().flatten().map(|(name, value)| (name.into(), text(value))).collect();
+        assert_eq!(headers, wanted, "{id}");
+    }
+    for (id, parent) in [("lost", good), ("bad-lost", bad)] {
+        let letter = client.receive(&bench.options.dead_queue).await;
+        let headers = letter.properties.headers().clone().unwrap();
+        assert_eq!(headers.inner()["x-paceline-id"], text(id));
+        assert_eq!(headers.inner()["traceparent"], text(parent), "{id}: upstream's own, as it came");
+        assert_eq!((&headers.inner()["tracestate"], &headers.inner()["mine"]), (&text("rojo=1"), &text("too")));
+    }
+    let (options, _) = bench.stop().await;
+    client.clean_up(&options).await;
+}

@@ -1,7 +1,7 @@
 //! The manual of settings in Chinese: the keys and their defaults are the code's, the words stand here.
 
 /// What a key means, in the order of the English manual.
-pub const MEANINGS: [(&str, &str); 38] = [
+pub const MEANINGS: [(&str, &str); 40] = [
     ("store.url", "账本的位置：`sqlite://` 加路径，相对于工作目录；三个斜杠则为绝对路径。文件权限为 0600。"),
     (
         "ledger.keep_days",
@@ -47,7 +47,15 @@ pub const MEANINGS: [(&str, &str); 38] = [
         "lanes.reserve.\"NAME\"",
         "每个窗口为该优先级（1 到 9）及以上的任务保留的份额，只在有这样的任务时生效：从第一个开始等待，到最后一个之后一个窗口为止。各份额之和小于 1。没有这个设置，配额人人可用，优先级只在通道内起作用。",
     ),
-    ("admin.listen", "管理服务监听的地址和端口。"),
+    (
+        "admin.listen",
+        "管理服务（健康检查、指标、HTTP API、仪表盘）监听的地址和端口；留空则不启动。不在本机回环地址时必须有 `admin.token`。",
+    ),
+    (
+        "admin.token",
+        "要修改什么、或从回环地址之外读取时，客户端要出示的 token（`Authorization: Bearer …`），至少 16 个字符。不能直接写成字符串。没有它就只能在本机查看。",
+    ),
+    ("admin.public_url", "前面的代理对外提供的地址，例如 https://paceline.example.com；设置之后，读取也需要 token。"),
     ("catalog.dir", "一个含有 `methods/*.toml` 和 `platforms/*.toml` 的目录，补充或覆盖内置目录。"),
     ("apps.NAME.platform", "凭证属于哪个平台。必填。"),
     ("apps.NAME.base_url", "平台 API 的地址；不写则用平台自己的地址。明文 `http://` 只允许本机回环地址。"),

@@ -192,14 +192,21 @@ pub enum QuotaScope {
     Host,
 }
 
-impl fmt::Display for QuotaScope {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
+impl QuotaScope {
+    /// The word in settings, the catalog and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::AppTenant => "app-tenant",
             Self::Corp => "corp",
             Self::App => "app",
             Self::Host => "host",
-        })
+        }
+    }
+}
+
+impl fmt::Display for QuotaScope {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
     }
 }
 

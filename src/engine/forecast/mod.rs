@@ -244,7 +244,8 @@ pub fn forecast(basis: &Basis) -> Forecast {
 }
 
 fn drive(basis: &Basis, part: &Part) -> Driven {
-    Drive::new(basis, part).run()
+    // What waits here waits in no lane of the worker: the log says nothing of it.
+    tracing::dispatcher::with_default(&tracing::Dispatch::none(), || Drive::new(basis, part).run())
 }
 
 fn take_in(forecast: &mut Forecast, batches: &mut BTreeMap<Arc<str>, BatchForecast>, driven: Driven) {

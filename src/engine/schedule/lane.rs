@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -9,7 +10,7 @@ use super::Ticket;
 use super::backlog::{Backlog, Postponed, Queued};
 use crate::domain::job::LaneKey;
 use crate::domain::quota::{Class, Concurrency, KeyId, Place, Reserve};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Mono, Timestamp};
 use crate::engine::ports::{JobSeq, Waiting};
 use crate::engine::quotas::LanePlan;
 
@@ -57,6 +58,8 @@ pub(super) struct Lane {
     /// The class of its next job, as the book knows it.
     pub wants: Class,
     pub tally: Tally,
+    /// Since when its next job waits for permits and a slot.
+    pub asks_since: Option<Mono>,
     pub backlog: Backlog,
     calls: VecDeque<oneshot::Sender<Ticket>>,
     uncertain: Postponed,
@@ -89,6 +92,7 @@ impl Lane {
             woken_by: None,
             wants: Class::LOWEST,
             tally: Tally::default(),
+            asks_since: None,
             backlog: Backlog::default(),
             calls: VecDeque::new(),
             uncertain: Postponed::default(),
@@ -198,10 +202,27 @@ impl Lane {
         self.backlog.next().into_iter().chain(uncertain).min()
     }
 
+    /// The priority of the next job, which asks for permits and a slot from now on, or since it began to.
+    pub(super) fn ask(&mut self, now: Mono) -> Option<u8> {
+        let priority = self.backlog.priority();
+        self.asks_since = priority.and(self.asks_since.or(Some(now)));
+        priority
+    }
+
+    /// How long it has asked; it has got them now.
+    pub(super) fn asked_for(&mut self, now: Mono) -> Duration {
+        self.asks_since.take().map(|since| now.since(since)).unwrap_or_default()
+    }
+
     /// The class of the job that is sent next; the lowest if there is none, or if the lane stands still.
     pub(super) fn class(&self, reserve: &Reserve) -> Class {
         let priority = self.backlog.priority().filter(|_| !self.suspended && !self.is_gone);
         priority.map_or(Class::LOWEST, |priority| reserve.class_of(priority))
+    }
+
+    /// How many of those that wait are to be verified.
+    pub(super) fn uncertain_count(&self) -> usize {
+        self.uncertain.len()
     }
 
     /// Jobs that wait, of whatever kind.

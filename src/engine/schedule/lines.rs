@@ -5,9 +5,17 @@
 
 use std::time::Duration;
 
-use super::{Blocked, Class, KeyId, LaneId, Mono, Schedule};
+use tracing::trace;
+
+use super::{Blocked, Class, KeyId, LaneId, Mono, Next, Schedule};
 
 impl Schedule {
+    /// Says for what a lane waits; nothing can be done for it now.
+    pub(super) fn waits(&self, id: LaneId, why: &'static str) -> Option<Next> {
+        trace!(lane = %self.lanes[id].key, why, "a lane waits");
+        None
+    }
+
     pub(super) fn pass_gate(&mut self, id: LaneId, now: Mono) -> Option<bool> {
         let app = self.lanes[id].key.app.clone();
         let gate = self.gate(&app);
@@ -15,12 +23,14 @@ impl Schedule {
             Ok(probe) => Some(probe),
             Err(Some(at)) => {
                 self.lane_timers.arm(id, at);
+                trace!(lane = %self.lanes[id].key, ms = millis(at.since(now)), why = "for its app's pause to end", "a lane waits");
                 None
             }
             Err(None) => {
                 if !gate.line.contains(&id) {
                     gate.line.push_back(id);
                 }
+                trace!(lane = %self.lanes[id].key, why = "for its app's probe to be answered", "a lane waits");
                 None
             }
         }
@@ -36,6 +46,8 @@ impl Schedule {
     /// Puts a lane into the line of the key that decides: at its class's head if it was woken from there just now.
     pub(super) fn wait_for(&mut self, id: LaneId, class: Class, blocked: Blocked, now: Mono) {
         let key = blocked.key;
+        let ms = blocked.until.map(|at| millis(at.since(now)));
+        trace!(lane = %self.lanes[id].key, ms, why = "for a permit of its quota", "a lane waits");
         let lane = &mut self.lanes[id];
         let stands = lane.lines.iter().position(|(line, _)| *line == key);
         if stands.is_none_or(|at| lane.lines[at].1.class() != class) {
@@ -124,4 +136,8 @@ impl Schedule {
         };
         self.key_timers.arm(key, at);
     }
+}
+
+fn millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
 }

@@ -18,6 +18,7 @@ mod view;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -108,6 +109,8 @@ pub struct Start {
     pub plan: Arc<LanePlan>,
     /// The job.
     pub job: Queued,
+    /// How long the lane had to wait for the ticket.
+    pub waited: Duration,
 }
 
 /// A permit of every quota of a lane, and for a job a slot: given back through the schedule, once each.
@@ -411,6 +414,7 @@ impl Schedule {
     fn next_job(&mut self, id: LaneId, now: Mono, wall: Timestamp) -> Option<Next> {
         let lane = &mut self.lanes[id];
         if self.closed || lane.suspended || lane.is_gone {
+            lane.asks_since = None;
             return None;
         }
         if lane.verifying == 0 && lane.is_look_up_due(wall) && !self.is_blind(&self.lanes[id]) {
@@ -420,15 +424,15 @@ impl Schedule {
             return Some(Next::Verify(Arc::clone(&lane.key), jobs));
         }
         let lane = &mut self.lanes[id];
-        let class = self.limits.reserve.class_of(lane.backlog.priority()?);
+        let class = self.limits.reserve.class_of(lane.ask(now)?);
         if lane.in_flight >= lane.concurrency.limit() {
-            return None;
+            return self.waits(id, "for one of its own calls to end");
         }
         if self.in_flight >= self.limits.concurrency_max {
             if !std::mem::replace(&mut lane.in_slot_line, true) {
                 self.slot_line.push_back(id);
             }
-            return None;
+            return self.waits(id, "for a slot: concurrency_max calls are in flight");
         }
         self.start_job(id, class, now)
     }
@@ -445,9 +449,10 @@ impl Schedule {
         lane.in_flight += 1;
         self.in_flight += 1;
         let generation = lane.generation;
+        let waited = lane.asked_for(now);
         let ticket = Ticket { lane: id, class, generation, granted: now, probes, gate_probe, has_slot: true };
         let (lane, plan) = (Arc::clone(&lane.key), Arc::clone(&lane.plan));
-        Some(Next::Start(Start { ticket, lane, plan, job }))
+        Some(Next::Start(Start { ticket, lane, plan, job, waited }))
     }
 
     fn grant_call(&mut self, id: LaneId, now: Mono) -> Option<Next> {

@@ -24,6 +24,8 @@ pub struct LaneView {
     pub key: Arc<LaneKey>,
     /// Jobs that wait.
     pub waiting: usize,
+    /// Those of them that wait to be verified.
+    pub uncertain: usize,
     /// Jobs in flight or being verified.
     pub running: usize,
     /// Jobs in flight allowed at once.
@@ -73,6 +75,7 @@ pub(super) fn of(schedule: &mut Schedule, now: Mono) -> View {
         lanes.push(LaneView {
             key: Arc::clone(&lane.key),
             waiting: lane.waiting(),
+            uncertain: lane.uncertain_count(),
             running: lane.in_flight as usize + lane.verifying,
             concurrency: lane.concurrency.limit(),
             tally: lane.tally,

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use secrecy::SecretString;
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use super::super::access::{Fault, Token};
 use super::super::attempt::YOUNG;
@@ -16,10 +17,11 @@ use super::super::core::Engine;
 use super::super::ports::{AttemptSeq, JobSeq, Purpose};
 use super::super::quotas::LanePlan;
 use super::super::schedule::{Ended, Withheld};
+use super::super::spans;
 use super::listing::Stopped;
 use crate::crash_points;
 use crate::domain::catalog::{SuspendScope, ThrottleScope};
-use crate::domain::job::{Identity, LaneKey, Params};
+use crate::domain::job::{Identity, Job, LaneKey, Params};
 use crate::domain::outcome::{Failure, Outcome};
 
 /// Asks for the jobs of one listing.
@@ -131,7 +133,7 @@ impl<'a> Asker<'a> {
             return Err(Stopped::later("the app's settings have changed"));
         }
         let is_young = token.as_ref().is_some_and(|token| engine.clock().mono().since(token.fetched_at) < YOUNG);
-        let begun = match self.begin(lane).await {
+        let (begun, job) = match self.begin(lane).await {
             Ok(begun) => begun,
             Err(stopped) => {
                 permit.end(Ended::NotSent);
@@ -151,6 +153,7 @@ impl<'a> Asker<'a> {
             Identity::User(name) => plan.app.user_token(name),
         };
         let sending = call::send(engine, &mut permit, plan, &begun, params, secret);
+        let sending = sending.instrument(spans::look_up(lane, job.as_deref()));
         let called = crash_points::during("during-look-up", MID_CALL, sending).await;
         engine.record(called.end(None)).await;
         Ok(Some(Asked { called, token, is_young }))
@@ -176,14 +179,14 @@ impl<'a> Asker<'a> {
     }
 
     /// Records the call for a job that is still uncertain.
-    async fn begin(&self, lane: &Arc<LaneKey>) -> Result<Begun, Stopped> {
+    async fn begin(&self, lane: &Arc<LaneKey>) -> Result<(Begun, Option<Box<Job>>), Stopped> {
         while let Some(job) = self.job() {
             let start = call::start(self.engine, Purpose::LookUp(job), lane);
             let deadline = call::deadline(self.engine);
             let begun = self.engine.ledger().begin_attempt(start).await;
-            let (attempt, _) = begun.map_err(|error| Stopped::later(error.to_string()))?;
+            let (attempt, content) = begun.map_err(|error| Stopped::later(error.to_string()))?;
             if attempt != AttemptSeq::NONE {
-                return Ok(Begun { attempt, deadline });
+                return Ok((Begun { attempt, deadline }, content));
             }
             // A person has ended it, or it is called again.
             self.jobs().retain(|other| *other != job);

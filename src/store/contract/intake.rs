@@ -4,6 +4,9 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::job::Identity;
+use crate::domain::trace::{self, Trace};
+
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /// A job comes back whole, with everything that it can carry.
 pub(crate) async fn a_job_comes_back_as_it_came(ledger: &dyn Ledger) {
@@ -20,11 +23,16 @@ pub(crate) async fn a_job_comes_back_as_it_came(ledger: &dyn Ledger) {
         not_after: Some(at(2)),
         reply_to: Some("answers".into()),
         meta: Some(object(json!({"row": 7}))),
+        trace: Trace::parse(TRACE),
         ..job("full")
     };
     let bare = Job { batch: None, params: Params::default(), ..job("bare") };
     for wanted in [full, bare] {
-        let waiting = queue(ledger, from_amqp(wanted.clone())).await;
+        let mut arrival = from_amqp(wanted.clone());
+        if wanted.trace.is_some() {
+            arrival.origin.amqp.as_mut().unwrap().headers.insert(trace::TRACEPARENT.into(), TRACE.into());
+        }
+        let waiting = queue(ledger, arrival).await;
         let expected = Waiting {
             seq: waiting.seq,
             lane: wanted.lane.clone(),

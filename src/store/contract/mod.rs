@@ -68,6 +68,7 @@ pub(crate) fn job(id: &str) -> Job {
         not_after: None,
         reply_to: None,
         meta: None,
+        trace: None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use rusqlite::{OptionalExtension, named_params, params};
 
 use super::books::{Books, Trouble};
+use super::counted::Closed;
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use super::settle::{self, STANDING_COLUMNS, StandingRow};
 use crate::domain::outcome::Failure;
@@ -66,6 +67,7 @@ fn callable(books: &Books, seq: JobSeq, purpose: i64) -> Result<Option<JobRow>, 
 
 /// An attempt about to be closed, and how the job to be settled stands.
 struct Closing {
+    lane: i64,
     purpose: i64,
     sent_at: i64,
     is_open: bool,
@@ -76,7 +78,7 @@ struct Closing {
 pub(crate) fn end(books: &mut Books, end: &AttemptEnd) -> Result<(), Trouble> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "SELECT a.purpose, a.sent_at, a.ended_at IS NULL, {STANDING_COLUMNS}
+            "SELECT a.purpose, a.sent_at, a.ended_at IS NULL, a.lane, {STANDING_COLUMNS}
              FROM attempts a LEFT JOIN jobs j ON j.seq = coalesce(?2, a.job) WHERE a.seq = ?1"
         )
     });
@@ -85,9 +87,10 @@ pub(crate) fn end(books: &mut Books, end: &AttemptEnd) -> Result<(), Trouble> {
         .conn()
         .prepare_cached(&SQL)?
         .query_row(params![end.attempt.0, settled], |row| {
-            let is_there = row.get::<_, Option<i64>>(3)?.is_some();
-            let standing = is_there.then(|| StandingRow::read(row, 3)).transpose()?;
-            Ok(Closing { purpose: row.get(0)?, sent_at: row.get(1)?, is_open: row.get(2)?, standing })
+            let is_there = row.get::<_, Option<i64>>(4)?.is_some();
+            let standing = is_there.then(|| StandingRow::read(row, 4)).transpose()?;
+            let (purpose, sent_at, is_open, lane) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            Ok(Closing { lane, purpose, sent_at, is_open, standing })
         })
         .optional()?
         .ok_or_else(|| Trouble::Refused(format!("there is no attempt number {}", end.attempt.0)))?;
@@ -95,6 +98,8 @@ pub(crate) fn end(books: &mut Books, end: &AttemptEnd) -> Result<(), Trouble> {
         return Ok(());
     }
     close(books, end)?;
+    let code = end.failure.as_ref().and_then(|failure| failure.code);
+    books.counted.closed(Closed { lane: closing.lane, purpose: closing.purpose, outcome: end.outcome, code });
     if end.replied {
         books.note_call_length(end.ended_at.0.saturating_sub(closing.sent_at))?;
     }

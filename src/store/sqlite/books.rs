@@ -7,12 +7,14 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::counted::Counted;
 use super::tallies::Tallies;
 use super::{completion, file};
 use crate::crash_points;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError};
+use crate::metrics::Metrics;
 
 /// Why a command of a transaction did not go through.
 #[derive(Debug)]
@@ -48,6 +50,7 @@ pub(crate) struct Books {
     batches: HashMap<String, i64>,
     /// What the present transaction changes of them.
     pub(crate) tallies: Tallies,
+    pub(crate) counted: Counted,
     /// The longest call so far, in microseconds: how far back an attempt can begin that still counts.
     call_us_max: Option<i64>,
     /// Whether another process schedules: then jobs put to work are noted for it.
@@ -62,15 +65,21 @@ pub(crate) struct Books {
 impl Books {
     /// Opens the file for writing. `announces`: another process schedules the jobs.
     pub(crate) fn open(path: &Path, announces: bool) -> Result<Self, LedgerError> {
-        Ok(Self::of(file::open_writer(path)?, announces))
+        Self::open_measured(path, announces, Metrics::default())
     }
 
-    fn of(conn: Connection, announces: bool) -> Self {
+    /// Likewise, and tells the metrics of what is committed.
+    pub(crate) fn open_measured(path: &Path, announces: bool, metrics: Metrics) -> Result<Self, LedgerError> {
+        Ok(Self::of(file::open_writer(path)?, announces, metrics))
+    }
+
+    fn of(conn: Connection, announces: bool, metrics: Metrics) -> Self {
         Self {
             conn,
             lanes: HashMap::new(),
             batches: HashMap::new(),
             tallies: Tallies::default(),
+            counted: Counted::by(metrics),
             call_us_max: None,
             announces,
             settled: BTreeMap::new(),
@@ -81,7 +90,7 @@ impl Books {
 
     /// Opens a ledger that is there for reading only: every change is refused by `SQLite`.
     pub(crate) fn open_for_reading(path: &Path) -> Result<Self, LedgerError> {
-        Ok(Self::of(file::open_reader(path)?, false))
+        Ok(Self::of(file::open_reader(path)?, false, Metrics::default()))
     }
 
     /// The connection, for statements.
@@ -99,8 +108,12 @@ impl Books {
             self.statement("COMMIT")?;
             Ok(done)
         });
-        if outcome.is_err() {
-            self.forget();
+        match outcome {
+            Ok(_) => {
+                let grown = self.tallies.take_grown();
+                self.counted.tell(&self.conn, grown);
+            }
+            Err(_) => self.forget(),
         }
         outcome
     }
@@ -116,6 +129,7 @@ impl Books {
         self.tallies.clear();
         self.settled.clear();
         self.unfinished.clear();
+        self.counted.clear();
         self.call_us_max = None;
     }
 

@@ -7,7 +7,8 @@ use super::books::{Books, Trouble};
 use super::tallies::Place;
 use crate::domain::job::{Identity, Job, LaneKey, Params};
 use crate::domain::time::Timestamp;
-use crate::engine::ports::{JobSeq, LedgerError};
+use crate::domain::trace::{self, Trace};
+use crate::engine::ports::{AmqpOrigin, JobSeq, LedgerError};
 
 /// A job ready to be written: what takes time is done before the writer's turn.
 pub(crate) struct JobText {
@@ -149,7 +150,7 @@ pub(crate) fn rewrite(books: &Books, seq: JobSeq, text: &JobText, now: Timestamp
 
 /// The columns that [`JobRow::read`] wants; `j` is the job, `l` its lane, `b` its batch.
 pub(crate) const JOB_COLUMNS: &str = "j.id, l.app, l.tenant, l.method, b.name, j.identity, \
-     opened(j.params), j.priority, j.not_before, j.not_after, j.reply_to, j.meta, j.params LIKE 'sealed:%'";
+     opened(j.params), j.priority, j.not_before, j.not_after, j.reply_to, j.meta, j.params LIKE 'sealed:%', j.amqp";
 
 /// Joins that [`JOB_COLUMNS`] needs.
 pub(crate) const JOB_TABLES: &str = "jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch";
@@ -167,6 +168,7 @@ pub(crate) struct JobRow {
     not_after: Option<i64>,
     reply_to: Option<String>,
     meta: Option<String>,
+    amqp: Option<String>,
 }
 
 impl JobRow {
@@ -183,6 +185,7 @@ impl JobRow {
             reply_to: row.get(10)?,
             meta: row.get(11)?,
             is_confidential: row.get(12)?,
+            amqp: row.get(13)?,
         })
     }
 
@@ -191,6 +194,7 @@ impl JobRow {
         Ok(Job {
             identity: identity.map_err(|why| damaged(&self.id, &why))?,
             params: params_of(&self.params).map_err(|why| damaged(&self.id, &why))?,
+            trace: self.amqp.as_deref().and_then(trace_of),
             meta: self.meta.as_deref().map(object_of).transpose().map_err(|why| damaged(&self.id, &why))?,
             id: self.id,
             lane: self.lane,
@@ -202,6 +206,13 @@ impl JobRow {
             reply_to: self.reply_to,
         })
     }
+}
+
+/// Upstream's trace, out of the properties that came with the job.
+fn trace_of(amqp: &str) -> Option<Trace> {
+    // Most have none, and need not be read for it.
+    let amqp = Some(amqp).filter(|amqp| amqp.contains(trace::TRACEPARENT))?;
+    Trace::of(&serde_json::from_str::<AmqpOrigin>(amqp).ok()?.headers)
 }
 
 /// A record that this program cannot have written. The parser's words name a position, never a value.

@@ -9,8 +9,10 @@ mod bench;
 pub(crate) mod books;
 pub(crate) mod calls;
 mod completion;
+mod counted;
 #[cfg(test)]
 mod edges;
+mod figures;
 pub(crate) mod file;
 pub mod inspect;
 pub(crate) mod job_row;
@@ -42,6 +44,7 @@ use async_trait::async_trait;
 use rusqlite::OptionalExtension;
 
 use self::books::{Books, Trouble};
+pub use self::figures::{Figures, LaneFigures};
 use self::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use self::lock::WorkerLock;
 use self::readers::Readers;
@@ -54,6 +57,7 @@ use crate::engine::ports::{
     Arrival, AttemptEnd, AttemptSeq, AttemptStart, Counts, JobSeq, Ledger, LedgerError, Outgoing, PastCall, Pruned,
     Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
 };
+use crate::metrics::{Metrics, Source};
 
 /// What the ledger is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +74,7 @@ pub struct SqliteLedger {
     readers: Readers,
     watch: Watch,
     mode: Mode,
+    metrics: Metrics,
 }
 
 impl SqliteLedger {
@@ -78,11 +83,19 @@ impl SqliteLedger {
     /// # Errors
     /// [`LedgerError::Locked`] if another process works it; else a sentence that says what is wrong with the file.
     pub fn open(path: &Path, mode: Mode, now: Timestamp) -> Result<Self, LedgerError> {
+        Self::open_measured(path, mode, now, Metrics::default())
+    }
+
+    /// Likewise, and counts there what this process changes.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_measured(path: &Path, mode: Mode, now: Timestamp, metrics: Metrics) -> Result<Self, LedgerError> {
         let lock = match mode {
             Mode::Worker => Some(WorkerLock::acquire(path, now)?),
             Mode::Operator => None,
         };
-        let books = Books::open(path, mode == Mode::Operator)?;
+        let books = Books::open_measured(path, mode == Mode::Operator, metrics.clone())?;
         if mode == Mode::Worker {
             seal::require_key(books.conn(), path)?;
         }
@@ -91,7 +104,16 @@ impl SqliteLedger {
             readers: Readers::of(path.to_owned()),
             watch: Watch::of(path.to_owned()),
             mode,
+            metrics,
         })
+    }
+
+    /// What only the ledger knows of lanes, dead letters and the outbox, at `now`.
+    ///
+    /// # Errors
+    /// [`LedgerError::Closed`] after [`Self::close`]; else why the file cannot be read.
+    pub async fn figures(&self, now: Timestamp) -> Result<Figures, LedgerError> {
+        self.readers.read(move |conn| figures::read(conn, now)).await
     }
 
     /// Waits for the changes under way, closes the file and lets go of the lock. What is asked afterwards is answered
@@ -122,8 +144,14 @@ impl SqliteLedger {
 #[async_trait]
 impl Ledger for SqliteLedger {
     async fn take_over(&self, arrivals: Vec<Arrival>, now: Timestamp) -> Result<Vec<TakenOver>, LedgerError> {
+        let source = |arrival: &Arrival| if arrival.origin.amqp.is_some() { Source::Amqp } else { Source::File };
+        let sources: Vec<_> = arrivals.iter().map(source).collect();
         let incoming: Vec<_> = arrivals.into_iter().map(Incoming::of).collect();
-        self.writer.change(move |books| take_over::take_over(books, &incoming, now)).await
+        let taken = self.writer.change(move |books| take_over::take_over(books, &incoming, now)).await?;
+        for (source, taken) in sources.into_iter().zip(&taken) {
+            self.metrics.taken_over(source, counted::result_of(taken));
+        }
+        Ok(taken)
     }
 
     async fn job(&self, seq: JobSeq) -> Result<Job, LedgerError> {
@@ -212,7 +240,11 @@ impl Ledger for SqliteLedger {
 
     async fn changed(&self) -> Result<Vec<Waiting>, LedgerError> {
         self.for_workers()?;
-        self.writer.change(|books| waiting::take_changed(books)).await
+        let changed = self.writer.change(|books| waiting::take_changed(books)).await?;
+        for _ in &changed {
+            self.metrics.taken_over(Source::Ledger, counted::QUEUED);
+        }
+        Ok(changed)
     }
 
     async fn until_changed(&self) {

@@ -110,6 +110,16 @@ impl InputPile {
 struct Change {
     by: i64,
     latest_at: i64,
+    /// Jobs that came into it, whatever left it.
+    came: u64,
+}
+
+/// How many came into which piles, since it was asked for last.
+#[derive(Debug, Default)]
+pub(crate) struct Grown {
+    pub(crate) jobs: Vec<(Pile, u64)>,
+    /// By reason.
+    pub(crate) inputs: Vec<(String, u64)>,
 }
 
 /// What one transaction changes.
@@ -117,6 +127,7 @@ struct Change {
 pub(crate) struct Tallies {
     jobs: HashMap<Pile, Change>,
     inputs: HashMap<InputPile, Change>,
+    grown: Grown,
 }
 
 impl Tallies {
@@ -157,6 +168,12 @@ impl Tallies {
     pub(crate) fn clear(&mut self) {
         self.jobs.clear();
         self.inputs.clear();
+        self.grown = Grown::default();
+    }
+
+    /// What came into piles in the transaction that has just been written.
+    pub(crate) fn take_grown(&mut self) -> Grown {
+        std::mem::take(&mut self.grown)
     }
 
     /// Forgets a batch that holds nothing.
@@ -194,7 +211,13 @@ impl Tallies {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT DO UPDATE SET n = n + excluded.n, latest_at = max(latest_at, excluded.latest_at)",
         )?;
-        for (pile, change) in self.jobs.drain().filter(|(_, change)| change.by != 0) {
+        for (pile, change) in self.jobs.drain() {
+            if change.came > 0 {
+                self.grown.jobs.push((pile, change.came));
+            }
+            if change.by == 0 {
+                continue;
+            }
             let reason = pile.reason.map_or("", Reason::as_str);
             let code = pile.code.unwrap_or(NO_CODE);
             keep.execute(params![
@@ -220,7 +243,13 @@ impl Tallies {
         let mut sweep = conn.prepare_cached(
             "DELETE FROM input_tallies WHERE batch = ?1 AND app = ?2 AND method = ?3 AND reason = ?4 AND n = 0",
         )?;
-        for (pile, change) in self.inputs.drain().filter(|(_, change)| change.by != 0) {
+        for (pile, change) in self.inputs.drain() {
+            if change.came > 0 {
+                self.grown.inputs.push((pile.reason.clone(), change.came));
+            }
+            if change.by == 0 {
+                continue;
+            }
             let InputPile { batch, app, method, reason } = &pile;
             keep.execute(params![batch, app, method, reason, change.by, change.latest_at])?;
             if change.by < 0 {
@@ -233,5 +262,6 @@ impl Tallies {
 
 fn grow(change: &mut Change, now: Timestamp) {
     change.by += 1;
+    change.came += 1;
     change.latest_at = change.latest_at.max(now.0);
 }

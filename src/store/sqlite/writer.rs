@@ -119,7 +119,8 @@ async fn write(mut messages: mpsc::Receiver<Message>, mut books: Box<Books>, loc
 
 /// Commits the commands together, or each alone if that fails, and answers them.
 fn commit(books: &mut Books, mut group: Vec<Box<dyn Command>>) {
-    let together = books.transaction(|books| group.iter_mut().try_for_each(|command| command.run(books)));
+    let commands = group.len();
+    let together = measured(books, commands, |books| group.iter_mut().try_for_each(|command| command.run(books)));
     match together {
         Ok(()) => group.into_iter().for_each(|command| command.answer(Ok(()))),
         Err(Trouble::Sql(error)) if file::is_environmental(&error) => {
@@ -135,9 +136,26 @@ fn commit(books: &mut Books, mut group: Vec<Box<dyn Command>>) {
         }
         Err(_) => {
             for mut command in group {
-                let alone = books.transaction(|books| command.run(books));
+                let alone = measured(books, 1, |books| command.run(books));
                 command.answer(alone.map_err(LedgerError::from));
             }
         }
     }
+}
+
+/// One transaction of so many commands, for the metrics; the worker's questions that change nothing are not counted.
+fn measured<T>(
+    books: &mut Books,
+    commands: usize,
+    work: impl FnOnce(&mut Books) -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
+    let metrics = books.counted.metrics().clone();
+    let (began, before) = (metrics.mono(), books.conn().total_changes());
+    let outcome = books.transaction(work);
+    match &outcome {
+        Ok(_) if books.conn().total_changes() != before => metrics.committed(began, commands),
+        Err(Trouble::Sql(error)) if file::is_environmental(error) => metrics.commit_failed(),
+        Ok(_) | Err(_) => {}
+    }
+    outcome
 }

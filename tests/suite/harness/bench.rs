@@ -147,6 +147,7 @@ pub fn decode(raw: &[u8], defaults: &Defaults) -> Result<Job, Rejection> {
         not_after: None,
         reply_to: text("reply_to", &defaults.reply_to),
         meta: None,
+        trace: None,
     })
 }
 

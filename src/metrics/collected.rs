@@ -1,0 +1,70 @@
+//! The counters and histograms, in the library's terms.
+
+use prometheus::core::Collector;
+use prometheus::{Error, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
+
+use super::names::{self, Described};
+
+/// A commit takes a fraction of a millisecond to seconds.
+const COMMIT_SECONDS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+/// Up to what the writer takes at once.
+const COMMIT_COMMANDS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 128.0, 512.0, 1_024.0];
+/// A call takes some ten milliseconds to the time-out.
+const CALL_SECONDS: [f64; 12] = [0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// A permit comes at once, with the next one of a second, a minute, or after a block.
+const WAIT_SECONDS: [f64; 13] = [0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0, 86_400.0];
+
+pub(super) struct Collected {
+    pub registry: Registry,
+    pub jobs_taken_over: IntCounterVec,
+    pub inputs_rejected: IntCounterVec,
+    pub jobs_ended: IntCounterVec,
+    pub attempts: IntCounterVec,
+    pub token_renewals: IntCounterVec,
+    pub call_duration: HistogramVec,
+    pub permit_wait: HistogramVec,
+    pub commit_duration: Histogram,
+    pub commit_commands: Histogram,
+    pub commits_failed: IntCounter,
+}
+
+impl Collected {
+    pub(super) fn new() -> Result<Self, Error> {
+        let registry = Registry::new();
+        Ok(Self {
+            jobs_taken_over: counters(&registry, &names::JOBS_TAKEN_OVER)?,
+            inputs_rejected: counters(&registry, &names::INPUTS_REJECTED)?,
+            jobs_ended: counters(&registry, &names::JOBS_ENDED)?,
+            attempts: counters(&registry, &names::ATTEMPTS)?,
+            token_renewals: counters(&registry, &names::TOKEN_RENEWALS)?,
+            call_duration: histograms(&registry, &names::CALL_DURATION, &CALL_SECONDS)?,
+            permit_wait: histograms(&registry, &names::PERMIT_WAIT, &WAIT_SECONDS)?,
+            commit_duration: histogram(&registry, &names::LEDGER_COMMIT_DURATION, &COMMIT_SECONDS)?,
+            commit_commands: histogram(&registry, &names::LEDGER_COMMIT_COMMANDS, &COMMIT_COMMANDS)?,
+            commits_failed: {
+                let Described { name, help, .. } = names::LEDGER_COMMITS_FAILED;
+                entered(&registry, IntCounter::new(name, help)?)?
+            },
+            registry,
+        })
+    }
+}
+
+fn counters(registry: &Registry, of: &Described) -> Result<IntCounterVec, Error> {
+    entered(registry, IntCounterVec::new(Opts::new(of.name, of.help), of.labels)?)
+}
+
+fn histograms(registry: &Registry, of: &Described, buckets: &[f64]) -> Result<HistogramVec, Error> {
+    let opts = HistogramOpts::new(of.name, of.help).buckets(buckets.to_vec());
+    entered(registry, HistogramVec::new(opts, of.labels)?)
+}
+
+fn histogram(registry: &Registry, of: &Described, buckets: &[f64]) -> Result<Histogram, Error> {
+    let opts = HistogramOpts::new(of.name, of.help).buckets(buckets.to_vec());
+    entered(registry, Histogram::with_opts(opts)?)
+}
+
+fn entered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, Error> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}

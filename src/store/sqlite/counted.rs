@@ -1,0 +1,140 @@
+//! What a transaction did, told to the metrics when it is on the disk, and forgotten when it is not.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::attempts::{FOR_JOB, FOR_LOOK_UP};
+use super::tallies::{Grown, Pile};
+use crate::domain::reason::Reason;
+use crate::engine::ports::TakenOver;
+use crate::metrics::{Attempt, Metrics};
+use crate::store::state::State;
+
+/// What became of an input that is a job to be worked.
+pub(super) const QUEUED: &str = "queued";
+
+/// Reasons that a lane's counters begin with at zero, so that the first such end is seen as a rise.
+const USUAL: [Reason; 3] = [Reason::Rejected, Reason::Exhausted, Reason::Expired];
+
+/// An attempt that the transaction closed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Closed {
+    pub(crate) lane: i64,
+    pub(crate) purpose: i64,
+    pub(crate) outcome: &'static str,
+    pub(crate) code: Option<i64>,
+}
+
+/// What is counted once the present transaction is committed.
+#[derive(Default)]
+pub(crate) struct Counted {
+    metrics: Metrics,
+    attempts: Vec<Closed>,
+    lanes: HashMap<i64, Lane>,
+}
+
+struct Lane {
+    app: String,
+    method: String,
+    /// Whether the counters of its jobs' ends are there, at zero or above.
+    has_ends: bool,
+}
+
+impl Counted {
+    /// Counts there.
+    pub(crate) fn by(metrics: Metrics) -> Self {
+        Self { metrics, ..Self::default() }
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// An attempt was closed.
+    pub(crate) fn closed(&mut self, closed: Closed) {
+        if self.metrics.is_on() {
+            self.attempts.push(closed);
+        }
+    }
+
+    /// It was not committed.
+    pub(crate) fn clear(&mut self) {
+        self.attempts.clear();
+    }
+
+    /// It was committed.
+    pub(crate) fn tell(&mut self, conn: &Connection, grown: Grown) {
+        if !self.metrics.is_on() {
+            return;
+        }
+        for (pile, by) in grown.jobs {
+            self.tell_job(conn, pile, by);
+        }
+        for (reason, by) in grown.inputs {
+            self.metrics.inputs_rejected(&reason, by);
+        }
+        for closed in std::mem::take(&mut self.attempts) {
+            let Closed { lane, purpose, outcome, code } = closed;
+            let metrics = self.metrics.clone();
+            if let Some(Lane { app, method, .. }) = self.lane(conn, lane) {
+                metrics.attempt(&Attempt { app, method, purpose: word_of(purpose), outcome, code });
+            }
+        }
+    }
+
+    fn tell_job(&mut self, conn: &Connection, pile: Pile, by: u64) {
+        let metrics = self.metrics.clone();
+        let Some(Lane { app, method, has_ends }) = self.lane(conn, pile.lane) else { return };
+        let lane = (app.as_str(), method.as_str());
+        if !std::mem::replace(has_ends, true) {
+            metrics.jobs_ended(lane, State::Succeeded.as_str(), "", 0);
+            metrics.jobs_ended(lane, State::Held.as_str(), "", 0);
+            for reason in USUAL {
+                metrics.jobs_ended(lane, State::Dead.as_str(), reason.as_str(), 0);
+            }
+        }
+        match State::of_number(pile.kind) {
+            Some(State::Dead) => {
+                metrics.jobs_ended(lane, State::Dead.as_str(), pile.reason.map_or("", Reason::as_str), by);
+            }
+            Some(end @ (State::Succeeded | State::Held | State::Cancelled)) => {
+                metrics.jobs_ended(lane, end.as_str(), "", by);
+            }
+            Some(State::Queued | State::Uncertain) | None => {}
+        }
+    }
+
+    /// A lane that cannot be read is not counted: what was committed stands all the same.
+    fn lane(&mut self, conn: &Connection, lane: i64) -> Option<&mut Lane> {
+        match self.lanes.entry(lane) {
+            Entry::Occupied(known) => Some(known.into_mut()),
+            Entry::Vacant(new) => Some(new.insert(read(conn, lane).ok()??)),
+        }
+    }
+}
+
+fn read(conn: &Connection, lane: i64) -> rusqlite::Result<Option<Lane>> {
+    conn.prepare_cached("SELECT app, method FROM lanes WHERE lane = ?1")?
+        .query_row([lane], |row| Ok(Lane { app: row.get(0)?, method: row.get(1)?, has_ends: false }))
+        .optional()
+}
+
+/// What became of an input, in a word.
+pub(super) const fn result_of(taken: &TakenOver) -> &'static str {
+    match taken {
+        TakenOver::Queued(_) => QUEUED,
+        TakenOver::Known => "known",
+        TakenOver::Succeeded => "succeeded",
+        TakenOver::Rejected => "rejected",
+    }
+}
+
+const fn word_of(purpose: i64) -> &'static str {
+    match purpose {
+        FOR_JOB => "job",
+        FOR_LOOK_UP => "look-up",
+        _ => "token",
+    }
+}
