@@ -64,7 +64,7 @@ export default {
   "finish.at": "at",
   "finish.unknown": "Nobody can say when this will be done: something is in the way.",
   "finish.unknown_short": "cannot be said",
-  "finish.done": "done",
+  "finish.done": "ended",
   "finish.waits_for_person": "waits for a person",
 
   "trouble.title": "In the way",

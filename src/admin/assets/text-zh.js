@@ -64,7 +64,7 @@ export default {
   "finish.at": "时间：",
   "finish.unknown": "说不准何时做完：有东西挡着。",
   "finish.unknown_short": "说不准",
-  "finish.done": "已做完",
+  "finish.done": "已结束",
   "finish.waits_for_person": "等人处理",
 
   "trouble.title": "受阻",
