@@ -168,10 +168,10 @@ mod tests {
         let ended = |rest: &str| format!("paceline_jobs_ended_total{{app=\"acme\",{rest}\n");
         let method = job("x").lane.method;
         for (end, reason, n) in [("dead", "rejected", 10), ("dead", "expired", 0), ("held", "", 0)] {
-            let line = ended(&format!("end=\"{end}\",method=\"{method}\",reason=\"{reason}\"}} {n}"));
+            let line = ended(&format!("method=\"{method}\",end=\"{end}\",reason=\"{reason}\"}} {n}"));
             assert!(text.contains(&line), "{line}: {text}");
         }
         assert!(text.contains("paceline_ledger_commits_failed_total 0\n"), "{text}");
-        assert!(text.contains("paceline_jobs_taken_over_total{result=\"queued\",source=\"amqp\"} 10\n"), "{text}");
+        assert!(text.contains("paceline_jobs_taken_over_total{source=\"amqp\",result=\"queued\"} 10\n"), "{text}");
     }
 }
