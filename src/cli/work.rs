@@ -65,7 +65,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     };
     let admin = bound.map(|bound| {
         let access = wiring::admin_access(&settings);
-        let worker = wiring::admin_worker("work", &engine, &settings.store.path, service.as_ref());
+        let worker = wiring::admin_worker("work", &engine, &settings.store.path, service.as_ref(), decoding.clone());
         let admin = bound.serve(&access, worker);
         info!(address = %admin.listen(), "the admin server listens");
         admin
