@@ -3,10 +3,13 @@
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use super::answer::Fault;
-use super::{Shared, assets, batches, dead, guard, health, jobs, overview};
+use super::{
+    Shared, assets, batches, body, cancel, dead, edit, guard, health, jobs, overview, redrive, resolve, submit,
+    suspension,
+};
 
 /// The router.
 pub fn router(shared: &Shared) -> Router {
@@ -19,9 +22,17 @@ pub fn router(shared: &Shared) -> Router {
         .route("/api/v1/session", get(health::session))
         .route("/api/v1/overview", get(overview::show))
         .route("/api/v1/batches", get(batches::list))
-        .route("/api/v1/jobs", get(jobs::list))
+        .route("/api/v1/jobs", get(jobs::list).post(submit::submit))
+        // A job may have this id.
+        .route("/api/v1/jobs/cancel", post(cancel::cancel).get(jobs::show_cancel))
         .route("/api/v1/jobs/{id}", get(jobs::show))
+        .route("/api/v1/jobs/{id}/resolve", post(resolve::resolve))
         .route("/api/v1/dead/groups", get(dead::groups))
+        .route("/api/v1/dead/redrive", post(redrive::redrive))
+        .route("/api/v1/dead/edit", post(edit::edit))
+        .route("/api/v1/dead/drop", post(redrive::forget))
+        .route("/api/v1/suspend", post(suspension::suspend))
+        .route("/api/v1/resume", post(suspension::resume))
         .fallback(async |uri: Uri| {
             Fault::unknown(format!("there is nothing at {:?}", uri.path()), "docs/api.md names what there is")
         })
@@ -29,6 +40,7 @@ pub fn router(shared: &Shared) -> Router {
             let error = format!("{method} is not for this address");
             Fault::new(StatusCode::METHOD_NOT_ALLOWED, error, "the header Allow names the methods that are")
         })
+        .layer(body::limit())
         .layer(from_fn_with_state(shared.clone(), guard::check))
         .with_state(shared.clone())
 }
