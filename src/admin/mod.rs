@@ -8,14 +8,19 @@ mod assets;
 mod batches;
 mod books;
 mod dead;
+mod forecast;
 mod guard;
 mod health;
+mod held;
 mod input;
+mod job;
 mod jobs;
+mod methods;
 mod overview;
 mod routes;
 mod selection;
 mod server;
+mod throughput;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,7 +56,8 @@ pub struct Worker {
 
 /// What every handler is given.
 struct State {
-    worker: Worker,
+    worker: Arc<Worker>,
+    forecast: forecast::Forecasts,
     access: guard::Access,
     books: books::Books,
     started_at: Timestamp,

@@ -6,7 +6,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
 use super::answer::Fault;
-use super::{Shared, assets, batches, dead, guard, health, jobs, overview};
+use super::{Shared, assets, batches, dead, forecast, guard, health, held, job, jobs, methods, overview, throughput};
 
 /// The router.
 pub fn router(shared: &Shared) -> Router {
@@ -17,9 +17,13 @@ pub fn router(shared: &Shared) -> Router {
         .route("/metrics", get(health::metrics))
         .route("/api/v1/session", get(health::session))
         .route("/api/v1/overview", get(overview::show))
+        .route("/api/v1/forecast", get(forecast::show))
+        .route("/api/v1/throughput", get(throughput::show))
+        .route("/api/v1/methods", get(methods::list))
+        .route("/api/v1/held", get(held::list))
         .route("/api/v1/batches", get(batches::list))
         .route("/api/v1/jobs", get(jobs::list))
-        .route("/api/v1/jobs/{id}", get(jobs::show))
+        .route("/api/v1/jobs/{id}", get(job::show))
         .route("/api/v1/dead/groups", get(dead::groups))
         .fallback(async |uri: Uri| {
             Fault::unknown(format!("there is nothing at {:?}", uri.path()), "docs/api.md names what there is")

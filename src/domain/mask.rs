@@ -119,7 +119,8 @@ mod tests {
     fn what_does_not_fit_the_schema_is_masked_where_a_password_could_be() {
         let (catalog, mut job) = meeting();
         let method = catalog.method(MEETING).map(AsRef::as_ref);
-        for settings in [json!("8642"), json!(["8642"]), json!({"pass_word": "8642"}), json!({"password": {"a": 8642}})] {
+        for settings in [json!("8642"), json!(["8642"]), json!({"pass_word": "8642"}), json!({"password": {"a": 8642}})]
+        {
             job.params.body["settings"] = settings.clone();
             let shown = text(visible(&job, method));
             assert!(!shown.contains("8642"), "{settings}: {shown}");
