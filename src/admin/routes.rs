@@ -7,8 +7,8 @@ use axum::routing::{get, post};
 
 use super::answer::Fault;
 use super::{
-    Shared, assets, batches, body, cancel, dead, edit, guard, health, jobs, overview, redrive, resolve, submit,
-    suspension,
+    Shared, assets, batches, body, cancel, dead, edit, forecast, guard, health, held, job, jobs, methods, overview,
+    redrive, resolve, submit, suspension, throughput,
 };
 
 /// The router.
@@ -21,11 +21,15 @@ pub fn router(shared: &Shared) -> Router {
         .route("/metrics", get(health::metrics))
         .route("/api/v1/session", get(health::session))
         .route("/api/v1/overview", get(overview::show))
+        .route("/api/v1/forecast", get(forecast::show))
+        .route("/api/v1/throughput", get(throughput::show))
+        .route("/api/v1/methods", get(methods::list))
+        .route("/api/v1/held", get(held::list))
         .route("/api/v1/batches", get(batches::list))
         .route("/api/v1/jobs", get(jobs::list).post(submit::submit))
         // A job may have this id.
-        .route("/api/v1/jobs/cancel", post(cancel::cancel).get(jobs::show_cancel))
-        .route("/api/v1/jobs/{id}", get(jobs::show))
+        .route("/api/v1/jobs/cancel", post(cancel::cancel).get(job::show_cancel))
+        .route("/api/v1/jobs/{id}", get(job::show))
         .route("/api/v1/jobs/{id}/resolve", post(resolve::resolve))
         .route("/api/v1/dead/groups", get(dead::groups))
         .route("/api/v1/dead/redrive", post(redrive::redrive))

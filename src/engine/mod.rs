@@ -34,3 +34,4 @@ pub use self::core::{Engine, Stop};
 pub use self::options::Options;
 pub use self::reload::Stranded;
 pub use self::revision::{QuotaChange, Revision};
+pub use self::verify::candidates;
