@@ -103,7 +103,7 @@ class World:
 
     def state(self, id):
         status, job = self.ask(f"jobs/{urllib.parse.quote(id, safe='')}")
-        return job["state"] if status == 200 else None
+        return job["status"] if status == 200 else None
 
     def ends(self, id, state="succeeded"):
         until(lambda: self.state(id) == state, 60, f"{id} to be {state}")
