@@ -8,6 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::ports::LedgerError;
 
+/// The cure of a request that cannot be understood.
+pub const DESCRIBED: &str = "/api/v1/openapi.json describes every field";
+
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldFault {
@@ -24,12 +27,13 @@ pub struct Fault {
     error: String,
     cure: String,
     faults: Vec<FieldFault>,
+    count: Option<usize>,
 }
 
 impl Fault {
     /// A sentence that says what is wrong, and one that says what to do.
     pub fn new(status: StatusCode, error: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self { status, error: error.into(), cure: cure.into(), faults: Vec::new() }
+        Self { status, error: error.into(), cure: cure.into(), faults: Vec::new(), count: None }
     }
 
     /// 400: something is wrong with these fields.
@@ -38,7 +42,7 @@ impl Fault {
             [one] => format!("{}: {}", one.field, one.error),
             several => format!("{} fields are wrong", several.len()),
         };
-        Self { faults, ..Self::new(StatusCode::BAD_REQUEST, error, "/api/v1/openapi.json describes every field") }
+        Self { faults, ..Self::new(StatusCode::BAD_REQUEST, error, DESCRIBED) }
     }
 
     /// 404.
@@ -54,6 +58,11 @@ impl Fault {
     /// With what is wrong in particular.
     pub fn because(self, faults: Vec<FieldFault>) -> Self {
         Self { faults, ..self }
+    }
+
+    /// With how many are selected now.
+    pub fn with_count(self, count: usize) -> Self {
+        Self { count: Some(count), ..self }
     }
 
     /// What is wrong.
@@ -93,6 +102,9 @@ impl IntoResponse for Fault {
         let mut document = Map::new();
         document.insert("error".to_owned(), Value::from(self.error));
         document.insert("cure".to_owned(), Value::from(self.cure));
+        if let Some(count) = self.count {
+            document.insert("count".to_owned(), Value::from(count));
+        }
         if !self.faults.is_empty() {
             document.insert("faults".to_owned(), json!(self.faults));
         }

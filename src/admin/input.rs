@@ -1,17 +1,22 @@
-//! What a request says: its query, read strictly. An unknown, repeated or wrong field is a fault, and all
-//! faults are told at once.
+//! What a request says: its query, or the JSON object of its body, read strictly. An unknown, repeated or wrong field is
+//! a fault, and all faults are told at once.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
 
 use super::answer::{Fault, FieldFault};
 use crate::domain::catalog::nearest;
 
 /// Named values on their way to types.
 pub struct Fields {
-    given: BTreeMap<String, String>,
+    given: BTreeMap<String, Value>,
+    /// Of a query every value is a text, whatever it means.
+    is_query: bool,
+    /// The field whose fields these are; empty for those of the whole.
+    within: &'static str,
     known: Vec<&'static str>,
     faults: Vec<FieldFault>,
 }
@@ -23,7 +28,7 @@ fn cut(text: &str) -> String {
 impl Fields {
     /// The fields of a query.
     pub fn of_query(query: Option<&str>) -> Self {
-        let mut fields = Self::empty();
+        let mut fields = Self { is_query: true, ..Self::of_object(Map::new(), "") };
         for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             match (decoded(name), decoded(value)) {
@@ -31,7 +36,7 @@ impl Fields {
                     if fields.given.contains_key(&name) {
                         fields.fault(&cut(&name), "stands twice");
                     }
-                    fields.given.insert(name, value);
+                    fields.given.insert(name, Value::String(value));
                 }
                 _ => fields.fault("", "the query is no UTF-8 text"),
             }
@@ -39,13 +44,18 @@ impl Fields {
         fields
     }
 
-    fn empty() -> Self {
-        Self { given: BTreeMap::new(), known: Vec::new(), faults: Vec::new() }
+    /// The fields of an object; `within` names the field that holds it, if one does.
+    pub fn of_object(object: Map<String, Value>, within: &'static str) -> Self {
+        let given = object.into_iter().collect();
+        Self { given, is_query: false, within, known: Vec::new(), faults: Vec::new() }
     }
 
     /// A text.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
-        self.take(name)
+        match self.take(name)? {
+            Value::String(text) => Some(text),
+            other => self.expected(name, "a text", kind(&other)),
+        }
     }
 
     /// A text that means something.
@@ -62,16 +72,59 @@ impl Fields {
     /// A whole number within bounds.
     pub fn whole(&mut self, name: &'static str, min: i64, max: i64) -> Option<i64> {
         let given = self.take(name)?;
-        match given.parse().ok().filter(|number| (min..=max).contains(number)) {
-            None if (min, max) == (i64::MIN, i64::MAX) => self.expected(name, "a whole number", &given),
-            None => self.expected(name, &format!("a whole number from {min} to {max}"), &given),
+        let number = match &given {
+            Value::String(text) if self.is_query => text.parse().ok(),
+            other => other.as_i64(),
+        };
+        let shown = match &given {
+            Value::String(text) if self.is_query => format!("{:?}", cut(text)),
+            Value::Number(number) => number.to_string(),
+            other => kind(other).to_owned(),
+        };
+        match number.filter(|number| (min..=max).contains(number)) {
+            None if (min, max) == (i64::MIN, i64::MAX) => self.expected(name, "a whole number", &shown),
+            None => self.expected(name, &format!("a whole number from {min} to {max}"), &shown),
             number => number,
         }
     }
 
+    /// `true` or `false`; absent, it is `false`.
+    pub fn flag(&mut self, name: &'static str) -> bool {
+        match self.take(name) {
+            None => false,
+            Some(Value::Bool(flag)) => flag,
+            Some(other) => self.expected(name, "true or false", kind(&other)).unwrap_or_default(),
+        }
+    }
+
+    /// An object, whose own fields are then read; [`Self::absorb`] brings back what is wrong with them.
+    pub fn object(&mut self, name: &'static str) -> Option<Self> {
+        match self.take(name)? {
+            Value::Object(object) => Some(Self::of_object(object, name)),
+            other => self.expected(name, "an object", kind(&other)),
+        }
+    }
+
+    /// Any value.
+    pub fn value(&mut self, name: &'static str) -> Option<Value> {
+        self.take(name)
+    }
+
+    /// What is wrong with the fields of one of these.
+    pub fn absorb(&mut self, mut inner: Self) {
+        inner.refuse_unknown();
+        self.faults.append(&mut inner.faults);
+    }
+
+    /// Says that a field has to be there.
+    pub fn missing(&mut self, name: &str) {
+        self.fault(name, "is required and missing");
+    }
+
     /// Adds a fault.
     pub fn fault(&mut self, name: &str, error: &str) {
-        self.faults.push(FieldFault { field: name.to_owned(), error: error.to_owned() });
+        let dot = if self.within.is_empty() || name.is_empty() { "" } else { "." };
+        self.faults.push(FieldFault { field: format!("{}{dot}{name}", self.within), error: error.to_owned() });
     }
 
     /// Whether all was well.
@@ -91,14 +144,26 @@ impl Fields {
         }
     }
 
-    fn take(&mut self, name: &'static str) -> Option<String> {
+    fn take(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);
         self.given.remove(name)
     }
 
     fn expected<T>(&mut self, name: &str, what: &str, given: &str) -> Option<T> {
-        self.fault(name, &format!("expected {what}, got {:?}", cut(given)));
+        self.fault(name, &format!("expected {what}, got {given}"));
         None
+    }
+}
+
+/// What a value is, without what it says: it may be a password.
+pub const fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
     }
 }
 
@@ -135,5 +200,35 @@ mod tests {
         let fields = Fields::of_query(Some("a=%ff"));
         assert_eq!(faults(fields), [": the query is no UTF-8 text"]);
         assert!(faults(Fields::of_query(None)).is_empty());
+    }
+
+    #[test]
+    fn an_object_is_read_strictly_and_its_values_are_not_told() {
+        let Value::Object(object) = serde_json::json!({"app": 7, "code": "s3cret", "dry_run": "s3cret", "limit": 9,
+            "selection": {"apps": "s3cret", "reason": null}, "patch": []})
+        else {
+            return;
+        };
+        let mut fields = Fields::of_object(object, "");
+        assert_eq!((fields.text("app"), fields.whole("code", i64::MIN, i64::MAX)), (None, None));
+        assert_eq!(
+            (fields.flag("dry_run"), fields.flag("absent"), fields.whole("limit", 1, 9)),
+            (false, false, Some(9))
+        );
+        let mut selection = fields.object("selection").unwrap();
+        assert_eq!((selection.text("app"), selection.text("reason")), (None, None));
+        fields.absorb(selection);
+        assert!(fields.object("patch").is_none());
+        assert_eq!(
+            faults(fields),
+            [
+                "app: expected a text, got a number",
+                "code: expected a whole number, got a text",
+                "dry_run: expected true or false, got a text",
+                "selection.reason: expected a text, got null",
+                "selection.apps: no such field; did you mean \"app\"?",
+                "patch: expected an object, got a list",
+            ]
+        );
     }
 }

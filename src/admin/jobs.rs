@@ -30,9 +30,19 @@ pub async fn show(State(shared): State<Shared>, Path(id): Path<String>, uri: Uri
     let sought = id.clone();
     match shared.books.read(move |ledger| ledger.show_job(&sought)).await? {
         Some(sheet) => Ok(answer::document(&json!(sheet))),
-        None => Err(Fault::unknown(
-            format!("there is no job {id:?}"),
-            "/api/v1/jobs shows them; inputs that never became jobs are in /api/v1/dead/groups",
-        )),
+        None => Err(unknown(&id)),
     }
+}
+
+/// The job with the id `cancel`, at whose address others are cancelled.
+pub async fn show_cancel(shared: State<Shared>, uri: Uri) -> Answer {
+    show(shared, Path("cancel".to_owned()), uri).await
+}
+
+/// That there is no such job.
+pub fn unknown(id: &str) -> Fault {
+    Fault::unknown(
+        format!("there is no job {id:?}"),
+        "/api/v1/jobs shows them; inputs that never became jobs are in /api/v1/dead/groups",
+    )
 }

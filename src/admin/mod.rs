@@ -6,26 +6,37 @@
 mod answer;
 mod assets;
 mod batches;
+mod body;
 mod books;
+mod cancel;
+mod change;
 mod dead;
+mod edit;
 mod guard;
 mod health;
 mod input;
 mod jobs;
 mod overview;
+mod redrive;
+mod resolve;
 mod routes;
 mod selection;
 mod server;
+mod submit;
+mod suspension;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use secrecy::SecretString;
 
+pub use self::routes::addresses;
 pub use self::server::{Admin, BindError, Bound, bind};
 use crate::broker::Look;
+use crate::domain::decode::Decoder;
 use crate::domain::time::{Mono, Timestamp};
 use crate::engine::Engine;
+use crate::operations::inputs::Inputs;
 
 /// Who may ask.
 pub struct Access {
@@ -41,6 +52,8 @@ pub struct Worker {
     pub mode: &'static str,
     /// The engine.
     pub engine: Arc<Engine>,
+    /// How jobs are read at the moment.
+    pub decoder: Arc<dyn Fn() -> Arc<Decoder> + Send + Sync>,
     /// The ledger's file.
     pub store: PathBuf,
     /// The broker part, if there is one.
@@ -56,6 +69,18 @@ struct State {
     books: books::Books,
     started_at: Timestamp,
     started: Mono,
+}
+
+impl State {
+    fn now(&self) -> Timestamp {
+        self.worker.engine.clock().now()
+    }
+
+    /// Inputs read again, with the apps and methods of now.
+    fn inputs(&self) -> Inputs {
+        let decoder = (self.worker.decoder)();
+        Inputs::new(Decoder::clone(&decoder), self.worker.store.clone())
+    }
 }
 
 type Shared = Arc<State>;

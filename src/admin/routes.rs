@@ -1,27 +1,80 @@
 //! Everything there is to ask for.
 
 use axum::Router;
+use axum::handler::Handler;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get, post};
 
-use super::answer::Fault;
-use super::{Shared, assets, batches, dead, guard, health, jobs, overview};
+use super::answer::{self, Fault};
+use super::input::Fields;
+use super::{
+    Shared, assets, batches, body, cancel, dead, edit, guard, health, jobs, overview, redrive, resolve, submit,
+    suspension,
+};
+
+/// What describes the API: OpenAPI 3.1, free to read.
+pub const DESCRIPTION: &str = "/api/v1/openapi.json";
+
+/// One method of one address.
+struct Route {
+    method: &'static str,
+    path: &'static str,
+    handler: MethodRouter<Shared>,
+}
+
+fn reading<H: Handler<T, Shared>, T: 'static>(path: &'static str, handler: H) -> Route {
+    Route { method: "GET", path, handler: get(handler) }
+}
+
+fn changing<H: Handler<T, Shared>, T: 'static>(path: &'static str, handler: H) -> Route {
+    Route { method: "POST", path, handler: post(handler) }
+}
+
+/// Everything but the dashboard's files.
+fn routes() -> Vec<Route> {
+    vec![
+        reading("/healthz", health::alive),
+        reading("/readyz", health::ready),
+        reading("/metrics", health::metrics),
+        reading(DESCRIPTION, describe),
+        reading("/api/v1/session", health::session),
+        reading("/api/v1/overview", overview::show),
+        reading("/api/v1/batches", batches::list),
+        reading("/api/v1/jobs", jobs::list),
+        changing("/api/v1/jobs", submit::submit),
+        // A job may have this id.
+        reading("/api/v1/jobs/cancel", jobs::show_cancel),
+        changing("/api/v1/jobs/cancel", cancel::cancel),
+        reading("/api/v1/jobs/{id}", jobs::show),
+        changing("/api/v1/jobs/{id}/resolve", resolve::resolve),
+        reading("/api/v1/dead/groups", dead::groups),
+        changing("/api/v1/dead/redrive", redrive::redrive),
+        changing("/api/v1/dead/edit", edit::edit),
+        changing("/api/v1/dead/drop", redrive::forget),
+        changing("/api/v1/suspend", suspension::suspend),
+        changing("/api/v1/resume", suspension::resume),
+    ]
+}
+
+/// The methods and addresses of the HTTP API, as `docs/openapi.json` describes them.
+pub fn addresses() -> Vec<(&'static str, &'static str)> {
+    routes().into_iter().map(|route| (route.method, route.path)).collect()
+}
+
+async fn describe(uri: Uri) -> super::Answer {
+    Fields::of_query(uri.query()).end()?;
+    let text = include_str!("../../docs/openapi.json");
+    Ok(answer::text(StatusCode::OK, "application/json", text.to_owned()))
+}
 
 /// The router.
 pub fn router(shared: &Shared) -> Router {
     let pages =
         assets::all().fold(Router::new(), |router, asset| router.route(asset.path, get(async || asset.response())));
-    pages
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .route("/api/v1/session", get(health::session))
-        .route("/api/v1/overview", get(overview::show))
-        .route("/api/v1/batches", get(batches::list))
-        .route("/api/v1/jobs", get(jobs::list))
-        .route("/api/v1/jobs/{id}", get(jobs::show))
-        .route("/api/v1/dead/groups", get(dead::groups))
+    routes()
+        .into_iter()
+        .fold(pages, |router, route| router.route(route.path, route.handler))
         .fallback(async |uri: Uri| {
             Fault::unknown(format!("there is nothing at {:?}", uri.path()), "docs/api.md names what there is")
         })
@@ -29,6 +82,7 @@ pub fn router(shared: &Shared) -> Router {
             let error = format!("{method} is not for this address");
             Fault::new(StatusCode::METHOD_NOT_ALLOWED, error, "the header Allow names the methods that are")
         })
+        .layer(body::limit())
         .layer(from_fn_with_state(shared.clone(), guard::check))
         .with_state(shared.clone())
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::engine::ports::LedgerError;
+use crate::operations::refused::Refused;
 use crate::settings::Faults;
 
 /// The exit codes of every command.
@@ -45,6 +46,12 @@ pub struct Refusal {
     pub message: String,
     /// What to do; printed behind `hint:`.
     pub hint: String,
+}
+
+impl From<Refused> for anyhow::Error {
+    fn from(refused: Refused) -> Self {
+        refuse(refused.error, refused.cure)
+    }
 }
 
 /// A [`Refusal`] as an error.

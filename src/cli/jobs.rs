@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use crate::operations::verdict::cancellable;
 use crate::store::operator::{AttemptLine, Cancelled, JobLine, JobSheet, Operator, Selection};
 use crate::store::state::State;
 
@@ -86,7 +87,7 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
             Ok(Exit::Success)
         }
         Args::Cancel { ids, which, state, dry_run, yes, json } => {
-            refuse_other_than_queued(state)?;
+            cancellable(state)?;
             let selection = which.selection(ids);
             if state.is_none() {
                 refuse_empty(&selection, "--batch, --method and --app select; --state queued means all of them")?;
@@ -218,18 +219,6 @@ pub fn write_attempts(history: &[AttemptLine], out: &mut dyn Write) -> anyhow::R
         ]);
     }
     Ok(table.write(out)?)
-}
-
-/// What has begun cannot be cancelled; what has ended need not be.
-fn refuse_other_than_queued(state: Option<State>) -> anyhow::Result<()> {
-    let hint = match state {
-        None | Some(State::Queued) => return Ok(()),
-        Some(State::Uncertain | State::Held) => "it may have been done: `paceline resolve --dead` ends it",
-        Some(State::Dead) => "`paceline dead drop` forgets dead letters",
-        Some(State::Cancelled | State::Succeeded) => "such jobs have ended",
-    };
-    let state = state.map_or("", State::as_str);
-    Err(refuse(format!("only queued jobs can be cancelled, and --state says {state}"), hint))
 }
 
 fn cancel_dry(context: &mut Context, selected: Cancelled, as_json: bool) -> anyhow::Result<Exit> {

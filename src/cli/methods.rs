@@ -5,7 +5,8 @@ use std::io::Write;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use crate::domain::catalog::{Catalog, Kind, Method, MethodQuota, Platform, describe, nearest, to_json};
+use crate::domain::catalog::{Catalog, Kind, Method, MethodQuota, Platform, describe, to_json};
+use crate::operations::suspension::known_method;
 
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
@@ -39,7 +40,7 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     match args {
         Args::List { all, json } => list(context, &catalog, all, json)?,
         Args::Show { method, json } => {
-            let method = find(&catalog, &method)?;
+            let method = known_method(&catalog, &method)?;
             let platform = platform(&catalog, method)?;
             if json {
                 context.print_json(&to_json(platform, method))?;
@@ -49,18 +50,6 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Success)
-}
-
-/// The method of that name, or a refusal that names the nearest one.
-pub fn find<'c>(catalog: &'c Catalog, name: &str) -> anyhow::Result<&'c Method> {
-    if let Some(method) = catalog.method(name) {
-        return Ok(method);
-    }
-    let hint = match nearest(name, catalog.methods.keys().map(String::as_str)) {
-        Some(known) => format!("did you mean {known}?"),
-        None => "`paceline methods list` shows them".to_owned(),
-    };
-    Err(refuse(format!("no such method {name:?}"), hint))
 }
 
 fn list(context: &mut Context, catalog: &Catalog, all: bool, as_json: bool) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde_json::json;
 
+use crate::operations::verdict::state_after;
 use crate::store::operator::{Resolution, Selection};
 use crate::store::state::State;
 
@@ -54,12 +55,13 @@ struct Verdict {
 pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let Args { ids, which, verdict, dry_run, yes, json } = args;
     let Verdict { succeeded, retry, look_up, .. } = verdict;
-    let (resolution, state) = match succeeded {
-        Some(key) => (Resolution::Succeeded { key }, State::Succeeded),
-        None if retry => (Resolution::Retry, State::Queued),
-        None if look_up => (Resolution::LookUp, State::Uncertain),
-        None => (Resolution::Dead, State::Dead),
+    let resolution = match succeeded {
+        Some(key) => Resolution::Succeeded { key },
+        None if retry => Resolution::Retry,
+        None if look_up => Resolution::LookUp,
+        None => Resolution::Dead,
     };
+    let state = state_after(&resolution);
     let is_one = ids.len() == 1;
     if matches!(resolution, Resolution::Succeeded { .. }) && !is_one {
         return Err(refuse(

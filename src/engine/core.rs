@@ -88,6 +88,7 @@ pub struct Engine {
     rng: Mutex<fastrand::Rng>,
     outbox_changed: Notify,
     backlog_changed: Notify,
+    pub(super) ledger_changed: Notify,
     flow: Flow,
     metrics: Metrics,
 }
@@ -116,6 +117,7 @@ impl Engine {
             rng: Mutex::new(fastrand::Rng::with_seed(options.seed)),
             outbox_changed: Notify::new(),
             backlog_changed: Notify::new(),
+            ledger_changed: Notify::new(),
             flow: Flow::default(),
             metrics,
         })

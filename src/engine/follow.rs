@@ -16,6 +16,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const CLOCK_BEHIND_S: i64 = 60;
 
 impl Engine {
+    /// Says that somebody in this process changed the ledger beside the engine: it looks at once.
+    pub fn look_at_ledger(&self) {
+        self.ledger_changed.notify_one();
+    }
+
     /// Follows what other processes do to the ledger: redrives, submits, resumes; and ends suspensions whose time is over.
     pub(super) async fn follow_changes(self: Arc<Self>, over: Arc<Notify>) {
         let mut is_behind = false;
@@ -23,6 +28,7 @@ impl Engine {
             tokio::select! {
                 () = over.notified() => return,
                 () = self.ledger().until_changed() => {}
+                () = self.ledger_changed.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
             is_behind = self.follow_clock(is_behind);

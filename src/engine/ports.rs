@@ -76,6 +76,8 @@ pub struct Origin {
     pub cells: Option<String>,
     /// For AMQP: whether it was delivered before, so that it may have been taken over already.
     pub redelivered: bool,
+    /// Whether who sent it is told at once what became of it: then a rejection is no dead letter.
+    pub is_answered: bool,
 }
 
 /// The AMQP properties that go back out with a dead letter or result.
@@ -332,8 +334,7 @@ pub struct Outgoing {
     pub ending: Ending,
 }
 
-/// The routing key of the event that tells of a batch's end, and its name. Results have at least three words there, because
-/// a method's name has two.
+/// Name and routing key of the event of a batch's end. Results have three words there at least: methods have two.
 pub const BATCH_COMPLETED: &str = "batch.completed";
 
 /// A result, a dead letter or a batch's end, with what its publication needs.

@@ -6,4 +6,7 @@ pub mod edit;
 pub mod forecast;
 pub mod inputs;
 pub mod redrive;
+pub mod refused;
 pub mod restraints;
+pub mod suspension;
+pub mod verdict;

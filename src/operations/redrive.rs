@@ -41,3 +41,18 @@ pub async fn redrive(
     }
     Ok(done)
 }
+
+/// Which of the letters' inputs are still no jobs, and why; nothing is changed.
+pub fn still_no_jobs(
+    ledger: &Operator,
+    inputs: &Inputs,
+    letters: &[Letter],
+) -> Result<Vec<(String, String)>, LedgerError> {
+    let mut refused = Vec::new();
+    for letter in letters.iter().filter(|letter| letter.is_input()) {
+        if let Err(why) = inputs.read(ledger, letter)? {
+            refused.push((letter.handle.clone(), why));
+        }
+    }
+    Ok(refused)
+}

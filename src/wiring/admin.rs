@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::Decoding;
 use crate::admin::{Access, Worker};
 use crate::broker::Service;
 use crate::engine::Engine;
@@ -15,10 +16,17 @@ pub fn admin_access(settings: &Settings) -> Access {
 }
 
 /// The running worker as the admin server sees it.
-pub fn admin_worker(mode: &'static str, engine: &Arc<Engine>, store: &Path, service: Option<&Service>) -> Worker {
+pub fn admin_worker(
+    mode: &'static str,
+    engine: &Arc<Engine>,
+    store: &Path,
+    service: Option<&Service>,
+    decoding: Decoding,
+) -> Worker {
     Worker {
         mode,
         engine: Arc::clone(engine),
+        decoder: Arc::new(move || decoding.current()),
         store: store.to_owned(),
         broker: service.map(Service::look),
         metrics: Arc::new(String::new),

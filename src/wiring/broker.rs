@@ -23,7 +23,8 @@ impl Decoding {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(decoder);
     }
 
-    fn current(&self) -> Arc<Decoder> {
+    /// The one of now.
+    pub fn current(&self) -> Arc<Decoder> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::batches::number;
-use super::{Operator, Page, Selection, piles};
+use super::{CHUNK, Operator, Page, Selection, piles};
 use crate::domain::time::Timestamp;
-use crate::engine::ports::{LedgerError, Settlement};
+use crate::engine::ports::{JobSeq, LedgerError, Settlement};
 use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow};
 use crate::store::sqlite::attempts::{FOR_JOB, FOR_LOOK_UP};
 use crate::store::sqlite::settle;
@@ -202,14 +202,37 @@ impl Operator {
         })
     }
 
-    /// Cancels the matching jobs that are queued and not in flight; the selection's state is not looked at.
+    /// Cancels the matching jobs that are queued and not in flight now; the selection's state is not looked at.
     pub fn cancel(&mut self, selection: &Selection, now: Timestamp) -> Result<Cancelled, LedgerError> {
-        let queued = selection.in_state(State::Queued);
-        let cancelled = self.change_in_chunks(&queued, |books, seq| {
-            let Some(standing) = settle::standing(books, seq)? else { return Ok(()) };
-            settle::apply(books, seq, standing, &Settlement::Cancelled, false, now)
-        })?;
+        let mut cancelled = 0;
+        for chunk in self.queued(selection)?.chunks(CHUNK) {
+            cancelled += self.change(|books| {
+                let mut ended = 0;
+                for seq in chunk {
+                    let Some(standing) = settle::standing(books, JobSeq(*seq))? else { continue };
+                    if standing.state == State::Queued && !is_in_flight(books.conn(), *seq)? {
+                        settle::apply(books, JobSeq(*seq), standing, &Settlement::Cancelled, false, now)?;
+                        ended += 1;
+                    }
+                }
+                Ok(ended)
+            })?;
+        }
         Ok(Cancelled { cancelled, running: self.cancellable(selection)?.running })
+    }
+
+    /// The numbers of the matching jobs that are queued: what comes later is not among them.
+    fn queued(&self, selection: &Selection) -> Result<Vec<i64>, LedgerError> {
+        let queued = selection.in_state(State::Queued);
+        self.read_at_once(|conn| {
+            let (mut seqs, mut after) = (Vec::new(), Some(0));
+            while let Some(from) = after {
+                let page = piles::jobs(conn, &queued, from, PAGE)?;
+                seqs.extend(page.lines);
+                after = page.next;
+            }
+            Ok(seqs)
+        })
     }
 
     /// How many calls are in flight.

@@ -29,6 +29,7 @@ pub(crate) struct Incoming {
     place: String,
     cells: Option<String>,
     redelivered: bool,
+    is_answered: bool,
 }
 
 impl Incoming {
@@ -42,6 +43,7 @@ impl Incoming {
             place: arrival.origin.place,
             cells: arrival.origin.cells,
             redelivered: arrival.origin.redelivered,
+            is_answered: arrival.origin.is_answered,
         }
     }
 
@@ -290,7 +292,7 @@ impl<'a> RejectionText<'a> {
 }
 
 fn reject(books: &mut Books, arrival: &Incoming, text: &RejectionText<'_>, now: Timestamp) -> Result<(), Trouble> {
-    if arrival.redelivered && is_recorded(books, arrival, now)? {
+    if arrival.is_answered || arrival.redelivered && is_recorded(books, arrival, now)? {
         return Ok(());
     }
     let batch = books.batch(text.batch, now)?;

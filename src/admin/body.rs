@@ -1,0 +1,71 @@
+//! The JSON that a request carries.
+
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, FromRequest};
+use axum::http::{Request, StatusCode, header};
+use serde_json::Value;
+
+use super::answer::Fault;
+use super::input::Fields;
+use super::{Shared, answer};
+use crate::domain::json;
+
+/// The most that a request may carry.
+const BYTES_MAX: usize = 1024 * 1024;
+
+/// Refuses larger bodies, as far as they are read.
+pub fn limit() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(BYTES_MAX)
+}
+
+/// A JSON value, and the dotted names of the keys that stand in it twice.
+pub struct Document {
+    /// The value.
+    pub value: Value,
+    /// Those keys.
+    pub twice: Vec<String>,
+}
+
+impl Document {
+    /// The fields of an object.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn fields(self) -> Result<Fields, Fault> {
+        let Value::Object(object) = self.value else {
+            return Err(Fault::new(StatusCode::BAD_REQUEST, "the body is no JSON object", answer::DESCRIBED));
+        };
+        let mut fields = Fields::of_object(object, "");
+        for name in &self.twice {
+            fields.fault(name, "stands twice");
+        }
+        Ok(fields)
+    }
+}
+
+impl FromRequest<Shared> for Document {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request<Body>, shared: &Shared) -> Result<Self, Fault> {
+        Fields::of_query(request.uri().query()).end()?;
+        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/json") {
+            return Err(Fault::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the body is not said to be JSON",
+                "send the header Content-Type: application/json",
+            ));
+        }
+        let bytes = Bytes::from_request(request, shared).await.map_err(|rejection| match rejection.status() {
+            status @ StatusCode::PAYLOAD_TOO_LARGE => {
+                Fault::new(status, "the body is larger than 1 MiB", "send it in several requests")
+            }
+            status => Fault::new(status, "the body did not come as a whole", "send it again"),
+        })?;
+        let (value, twice) = json::parse(&bytes).map_err(|error| {
+            Fault::new(StatusCode::BAD_REQUEST, format!("the body is no JSON: {error}"), answer::DESCRIBED)
+        })?;
+        Ok(Self { value, twice })
+    }
+}

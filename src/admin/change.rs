@@ -1,0 +1,87 @@
+//! What all changes have in common: a selection that is fixed when they start, its count, and an end of their own.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::answer::Fault;
+use super::input::Fields;
+use super::{Answer, Shared, selection};
+use crate::engine::ports::LedgerError;
+use crate::store::operator::{Letter, Selection};
+use crate::store::state::State;
+
+/// Jobs changed at one time: meanwhile others may use the connection that writes.
+pub const PORTION: usize = 500;
+/// The most ids that an answer names; it has their number, too.
+const NAMED_MAX: usize = 1_000;
+
+/// What a change is asked for.
+pub struct Asked {
+    /// Which jobs.
+    pub selection: Selection,
+    /// Whether it only tells what it would do.
+    pub dry_run: bool,
+    expect: Option<usize>,
+}
+
+impl Asked {
+    /// Reads it; the jobs are in the state `only`, whether the selection says so or not.
+    pub fn of(fields: &mut Fields, only: State) -> Self {
+        let selection = match fields.object("selection") {
+            Some(mut inner) => {
+                let mut selection = selection::of(&mut inner);
+                if let Some(other) = selection.state.take().filter(|state| *state != only) {
+                    let error = format!("this is for {} jobs alone, and these are {}", only.as_str(), other.as_str());
+                    inner.fault("state", &error);
+                }
+                fields.absorb(inner);
+                selection
+            }
+            None => {
+                fields.missing("selection");
+                Selection::default()
+            }
+        };
+        let expect = fields.whole("expect", 0, i64::MAX).and_then(|count| usize::try_from(count).ok());
+        let dry_run = fields.flag("dry_run");
+        Self { selection, dry_run, expect }
+    }
+
+    /// Refuses what is left open by mistake, and another count than the expected one.
+    pub fn check(&self, count: usize) -> Result<(), Fault> {
+        match self.expect {
+            Some(expected) if expected != count => Err(Fault::conflict(
+                format!("{count} are selected now, and {expected} were expected; nothing was changed"),
+                "look at what is selected now, and ask again with its count",
+            )
+            .with_count(count)),
+            None if self.selection.is_everything() && !self.dry_run => Err(Fault::new(
+                StatusCode::BAD_REQUEST,
+                "the selection leaves everything open; nothing was changed",
+                "name an id, batch, app, method, reason or code; or say with `expect` how many everything is",
+            )
+            .with_count(count)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The dead letters that are selected now.
+    pub async fn letters(&self, shared: &Shared) -> Result<Vec<Letter>, Fault> {
+        let selection = self.selection.clone();
+        let letters = shared.books.read(move |ledger| ledger.select_dead(&selection)).await?;
+        self.check(letters.len())?;
+        Ok(letters)
+    }
+}
+
+/// Does the work to its end, even if the client goes away meanwhile.
+pub async fn to_its_end(work: impl Future<Output = Answer> + Send + 'static) -> Answer {
+    tokio::spawn(work)
+        .await
+        .unwrap_or_else(|error| Err(LedgerError::Failed(format!("work on it stopped: {error}")).into()))
+}
+
+/// The first of some ids with what is to be said of each.
+pub fn named(told: &[(String, String)], field: &str) -> Value {
+    told.iter().take(NAMED_MAX).map(|(id, why)| json!({"id": id, field: why})).collect()
+}

@@ -1,0 +1,55 @@
+//! A person says what became of a held job.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde_json::json;
+use tracing::info;
+
+use super::answer::{self, Fault};
+use super::body::Document;
+use super::change::to_its_end;
+use super::input::Fields;
+use super::{Answer, Shared, jobs};
+use crate::operations::verdict::state_after;
+use crate::store::operator::Resolution;
+
+/// Resolves one job.
+pub async fn resolve(State(shared): State<Shared>, Path(id): Path<String>, document: Document) -> Answer {
+    let resolution = resolution(document.fields()?)?;
+    to_its_end(async move {
+        let sought = id.clone();
+        if shared.books.read(move |ledger| ledger.show_job(&sought)).await?.is_none() {
+            return Err(jobs::unknown(&id));
+        }
+        let (now, status) = (shared.now(), state_after(&resolution));
+        let resolved = id.clone();
+        shared.books.change(move |ledger| ledger.resolve(&resolved, &resolution, now)).await?;
+        shared.worker.engine.look_at_ledger();
+        info!(id, status = status.as_str(), "a job was resolved over HTTP");
+        Ok(answer::document(&json!({"id": id, "status": status})))
+    })
+    .await
+}
+
+fn resolution(mut fields: Fields) -> Result<Resolution, Fault> {
+    let key = fields.text("succeeded");
+    if key.as_ref().is_some_and(String::is_empty) {
+        fields.fault("succeeded", "expected the id of the object that the job created, got an empty text");
+    }
+    let words = [
+        (key.is_some(), Resolution::Succeeded { key: key.unwrap_or_default() }),
+        (fields.flag("retry"), Resolution::Retry),
+        (fields.flag("dead"), Resolution::Dead),
+        (fields.flag("look_up"), Resolution::LookUp),
+    ];
+    fields.end()?;
+    let mut given = words.into_iter().filter_map(|(is_given, resolution)| is_given.then_some(resolution));
+    match (given.next(), given.next()) {
+        (Some(resolution), None) => Ok(resolution),
+        _ => Err(Fault::new(
+            StatusCode::BAD_REQUEST,
+            "the body says no verdict, or several",
+            "send one of {\"succeeded\": KEY}, {\"retry\": true}, {\"dead\": true}, {\"look_up\": true}",
+        )),
+    }
+}

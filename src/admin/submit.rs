@@ -1,0 +1,134 @@
+//! Jobs that come over HTTP: validated as those of the broker are, and in the ledger before they are answered.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use tracing::info;
+
+use super::answer::{self, Fault};
+use super::body::Document;
+use super::change::to_its_end;
+use super::input::kind;
+use super::{Answer, Shared};
+use crate::domain::decode::{Decoder, Defaults};
+use crate::domain::job::{Fault as JobFault, Job, Rejection};
+use crate::domain::reason::Reason;
+use crate::engine::ports::{Arrival, Origin, TakenOver};
+use crate::store::operator::Selection;
+
+/// Jobs in one request.
+const JOBS_MAX: usize = 1_000;
+
+/// Takes jobs over. One that is refused does not stop the others, and is no dead letter: who sent it is told.
+pub async fn submit(State(shared): State<Shared>, document: Document) -> Answer {
+    let decoder = (shared.worker.decoder)();
+    let read = read(&decoder, document)?;
+    to_its_end(async move {
+        let mut submitted = Submitted::default();
+        let (mut places, mut arrivals) = (Vec::new(), Vec::new());
+        for (index, read) in read.into_iter().enumerate() {
+            match read {
+                Ok(job) => {
+                    places.push((index, job.id.clone()));
+                    let origin = Origin { is_answered: true, ..Origin::default() };
+                    arrivals.push(Arrival { input: Ok(Box::new(job)), origin });
+                }
+                Err(rejection) => {
+                    submitted.refuse(index, rejection.id.as_deref(), rejection.reason(), &rejection.detail())
+                }
+            }
+        }
+        let engine = &shared.worker.engine;
+        let taken =
+            if arrivals.is_empty() { Vec::new() } else { engine.ledger().take_over(arrivals, shared.now()).await? };
+        let mut queued = Vec::new();
+        for ((index, id), taken) in places.into_iter().zip(taken) {
+            match taken {
+                TakenOver::Queued(waiting) => {
+                    queued.push(waiting);
+                    submitted.accepted.push(id);
+                }
+                TakenOver::Known | TakenOver::Succeeded => submitted.known.push(id),
+                TakenOver::Rejected => submitted.refuse(index, Some(&id), Reason::IdConflict, &conflict(&id)),
+            }
+        }
+        engine.enqueue(queued);
+        submitted.answer(&shared).await
+    })
+    .await
+}
+
+fn conflict(id: &str) -> String {
+    format!(
+        "the id {id:?} belongs to another job: its method, app, tenant, identity or parameters differ; that job is \
+         untouched"
+    )
+}
+
+/// Every job, or why it is none.
+fn read(decoder: &Arc<Decoder>, document: Document) -> Result<Vec<Result<Job, Rejection>>, Fault> {
+    let Document { value, twice } = document;
+    let jobs = match value {
+        Value::Array(jobs) => jobs,
+        one => return Ok(vec![read_one(decoder, one, &twice)]),
+    };
+    if jobs.len() > JOBS_MAX {
+        let error = format!("the body holds {} jobs, and {JOBS_MAX} are the most", jobs.len());
+        return Err(Fault::new(StatusCode::BAD_REQUEST, error, "send them in several requests"));
+    }
+    let of_one = |index: usize| {
+        let place = format!("[{index}].");
+        twice.iter().filter_map(|name| name.strip_prefix(&place).map(str::to_owned)).collect::<Vec<_>>()
+    };
+    Ok(jobs.into_iter().enumerate().map(|(index, job)| read_one(decoder, job, &of_one(index))).collect())
+}
+
+fn read_one(decoder: &Decoder, job: Value, twice: &[String]) -> Result<Job, Rejection> {
+    match job {
+        Value::Object(document) => decoder.read(document, twice, &Defaults::default()),
+        // What it says is not told: it may be a job in quotes, with its password.
+        other => {
+            let fault = JobFault::malformed("", format!("expected a JSON object, got {}", kind(&other)));
+            Err(Rejection { faults: vec![fault], ..Rejection::default() })
+        }
+    }
+}
+
+#[derive(Default)]
+struct Submitted {
+    accepted: Vec<String>,
+    known: Vec<String>,
+    refused: Vec<Value>,
+}
+
+impl Submitted {
+    fn refuse(&mut self, index: usize, id: Option<&str>, reason: Reason, detail: &str) {
+        self.refused.push(json!({"index": index, "id": id, "reason": reason, "detail": detail}));
+    }
+
+    async fn answer(mut self, shared: &Shared) -> Answer {
+        // Conflicts are found later than faults.
+        self.refused.sort_by_key(|refused| refused["index"].as_u64());
+        info!(
+            accepted = self.accepted.len(),
+            known = self.known.len(),
+            refused = self.refused.len(),
+            "jobs were submitted over HTTP"
+        );
+        let mut statuses = HashMap::new();
+        if !self.known.is_empty() {
+            let selection = Selection { ids: self.known.clone(), ..Selection::default() };
+            for line in shared.books.read(move |ledger| ledger.list_jobs(&selection, 0, JOBS_MAX)).await? {
+                let id = line.document["id"].as_str().unwrap_or_default().to_owned();
+                statuses.insert(id, line.document["status"].clone());
+            }
+        }
+        let known = self.known.iter().map(|id| json!({"id": id, "status": statuses.get(id)}));
+        Ok(answer::document(&json!({
+            "accepted": self.accepted, "known": known.collect::<Vec<_>>(), "refused": self.refused,
+        })))
+    }
+}

@@ -1,0 +1,92 @@
+//! Apps and lanes that stand still because a person says so, and go on.
+
+use serde::Serialize;
+
+use super::refused::Refused;
+use crate::domain::catalog::{Catalog, Method, nearest};
+use crate::domain::time::Timestamp;
+use crate::engine::ports::{LedgerError, Suspension};
+use crate::store::operator::Operator;
+
+/// Why something stands still, where nobody says.
+pub const REASON_DEFAULT: &str = "suspended by a person";
+
+/// What stands still or goes on: an app, or of it one tenant or one method alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// The app, as the settings name it.
+    pub app: String,
+    /// Empty for all.
+    pub tenant: String,
+    /// Empty for all.
+    pub method: String,
+}
+
+/// What goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Resumed {
+    /// Suspensions ended.
+    pub resumed: usize,
+    /// Pauses and lowered limits ended.
+    pub lifted: usize,
+}
+
+impl Scope {
+    /// Stands still from now on; its jobs wait.
+    pub fn suspend(self, ledger: &mut Operator, reason: String, now: Timestamp) -> Result<Suspension, LedgerError> {
+        let suspension = Suspension {
+            app: self.app,
+            tenant: self.tenant,
+            method: self.method,
+            since: now,
+            until: None,
+            code: None,
+            detail: reason,
+            cure: Suspension::CURE_BY_HAND.to_owned(),
+            log_id: None,
+        };
+        ledger.suspend(&suspension)?;
+        Ok(suspension)
+    }
+
+    /// Goes on. For a whole app, what holds it back beyond its quotas ends, too.
+    pub fn resume(&self, ledger: &mut Operator) -> Result<Resumed, LedgerError> {
+        let resumed = ledger.resume(&self.app, &self.tenant, &self.method)?;
+        let is_whole = self.tenant.is_empty() && self.method.is_empty();
+        let lifted = if is_whole { ledger.lift(&self.app)? } else { 0 };
+        Ok(Resumed { resumed, lifted })
+    }
+
+    /// `acme/feishu.vc.room.create`.
+    pub fn name(&self) -> String {
+        let parts = [&self.app, &self.tenant, &self.method];
+        parts.into_iter().filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join("/")
+    }
+}
+
+/// Refuses an app that is not among those of the settings.
+pub fn known_app<'a>(app: &str, mut apps: impl Iterator<Item = &'a str> + Clone) -> Result<(), Refused> {
+    let known = apps.clone();
+    if apps.any(|known| known == app) {
+        return Ok(());
+    }
+    let names: Vec<_> = known.collect();
+    let cure = if names.is_empty() {
+        "the settings have no [apps]".to_owned()
+    } else {
+        format!("there are {}", names.join(", "))
+    };
+    Err(Refused::new(format!("the settings have no app {app:?}"), cure))
+}
+
+/// The method of that name, or a refusal that names the nearest one.
+pub fn known_method<'c>(catalog: &'c Catalog, name: &str) -> Result<&'c Method, Refused> {
+    if let Some(method) = catalog.method(name) {
+        return Ok(method);
+    }
+    let cure = match nearest(name, catalog.methods.keys().map(String::as_str)) {
+        Some(known) => format!("did you mean {known}?"),
+        None => "`paceline methods list` shows them".to_owned(),
+    };
+    Err(Refused::new(format!("no such method {name:?}"), cure))
+}
