@@ -19,5 +19,14 @@ pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
     fields.end()?;
     let limit = usize::try_from(limit).unwrap_or_default();
     let page = shared.books.read(move |ledger| ledger.page_batches(after, limit)).await?;
-    Ok(answer::document(&json!({"batches": page.lines, "next": page.next.map(|next| next.to_string())})))
+    let cached = shared.forecast.look(shared.worker.engine.clock().mono());
+    let batches = page.lines.iter().map(|line| {
+        let mut document = json!(line);
+        let forecast = cached.as_ref().and_then(|cached| cached.forecast.batch(&line.name));
+        document["finish_at"] = json!(forecast.and_then(|batch| batch.finish));
+        document
+    });
+    Ok(answer::document(
+        &json!({"batches": batches.collect::<Vec<_>>(), "next": page.next.map(|next| next.to_string())}),
+    ))
 }

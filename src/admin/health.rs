@@ -15,7 +15,7 @@ pub async fn alive() -> Response {
 }
 
 /// The ledger can be written, and the broker, if there is one, is connected.
-pub async fn ready(State(shared): State<Shared>) -> Response {
+pub async fn ready(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     let mut faults = Vec::new();
     if shared.worker.engine.cannot_write() {
         faults.push(fault("ledger", "the last write failed; no call is sent until one goes through".to_owned()));
@@ -33,6 +33,9 @@ pub async fn ready(State(shared): State<Shared>) -> Response {
     }
     if faults.is_empty() {
         return answer::document(&json!({"ready": true}));
+    }
+    if shared.access.reading_needs_token() && !shared.access.is_authenticated(&headers) {
+        return Fault::unavailable("the worker is not ready", "the same with the token tells why").into_response();
     }
     let cure = "mend what the faults name; the worker goes on by itself";
     Fault::unavailable("the worker is not ready", cure).because(faults).into_response()

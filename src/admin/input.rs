@@ -4,6 +4,10 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
@@ -152,6 +156,24 @@ impl Fields {
     fn expected<T>(&mut self, name: &str, what: &str, given: &str) -> Option<T> {
         self.fault(name, &format!("expected {what}, got {given}"));
         None
+    }
+}
+
+/// A job's id in the path.
+pub struct Id(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        let unreadable = |_: PathRejection| {
+            Fault::new(
+                StatusCode::BAD_REQUEST,
+                "the id in the address is no UTF-8 text",
+                "percent-encode its UTF-8 bytes",
+            )
+        };
+        Path::from_request_parts(parts, state).await.map(|Path(id)| Self(id)).map_err(unreadable)
     }
 }
 

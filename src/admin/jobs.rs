@@ -1,12 +1,15 @@
-//! Jobs in pages, and one with its attempts.
+//! Jobs in pages.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::answer::{self, Fault};
+use super::answer;
 use super::input::Fields;
 use super::{Answer, Shared, selection};
+use crate::domain::mask;
+use crate::engine::quotas::Planner;
+use crate::store::operator::JobLine;
 
 const LIMIT_DEFAULT: i64 = 50;
 const LIMIT_MAX: i64 = 500;
@@ -14,35 +17,33 @@ const LIMIT_MAX: i64 = 500;
 /// Jobs in the order of take-over.
 pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
     let mut fields = Fields::of_query(uri.query());
-    let mut selection = selection::of(&mut fields);
+    let (mut selection, is_running) = selection::of_or_running(&mut fields);
     selection.prefix = fields.text("prefix");
+    let (after, limit) = place(&mut fields);
+    fields.end()?;
+    let read = move |ledger: &crate::store::operator::Operator| match is_running {
+        true => ledger.page_running(&selection, after, limit),
+        false => ledger.page_jobs(&selection, after, limit),
+    };
+    let page = shared.books.read(read).await?;
+    let planner = shared.worker.engine.planner();
+    let lines: Vec<_> = page.lines.iter().map(|line| self::line(line, &planner)).collect();
+    Ok(answer::document(&json!({"jobs": lines, "next": page.next.map(|next| next.to_string())})))
+}
+
+/// Where a page of jobs begins, and how many it may hold.
+pub fn place(fields: &mut Fields) -> (i64, usize) {
     let after = fields.whole("after", 0, i64::MAX).unwrap_or_default();
     let limit = fields.whole("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT);
-    fields.end()?;
-    let limit = usize::try_from(limit).unwrap_or_default();
-    let page = shared.books.read(move |ledger| ledger.page_jobs(&selection, after, limit)).await?;
-    Ok(answer::document(&json!({"jobs": page.lines, "next": page.next.map(|next| next.to_string())})))
+    (after, usize::try_from(limit).unwrap_or_default())
 }
 
-/// One job.
-pub async fn show(State(shared): State<Shared>, Path(id): Path<String>, uri: Uri) -> Answer {
-    Fields::of_query(uri.query()).end()?;
-    let sought = id.clone();
-    match shared.books.read(move |ledger| ledger.show_job(&sought)).await? {
-        Some(sheet) => Ok(answer::document(&json!(sheet))),
-        None => Err(unknown(&id)),
+/// A job as lists show it.
+pub fn line(line: &JobLine, planner: &Planner) -> Value {
+    let mut document = json!(line);
+    if let Some(result) = document.get_mut("result") {
+        let method = line.document["method"].as_str().and_then(|method| planner.catalog.method(method));
+        *result = mask::answer(method.map(AsRef::as_ref), result);
     }
-}
-
-/// The job with the id `cancel`, at whose address others are cancelled.
-pub async fn show_cancel(shared: State<Shared>, uri: Uri) -> Answer {
-    show(shared, Path("cancel".to_owned()), uri).await
-}
-
-/// That there is no such job.
-pub fn unknown(id: &str) -> Fault {
-    Fault::unknown(
-        format!("there is no job {id:?}"),
-        "/api/v1/jobs shows them; inputs that never became jobs are in /api/v1/dead/groups",
-    )
+    document
 }

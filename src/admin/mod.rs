@@ -12,10 +12,14 @@ mod cancel;
 mod change;
 mod dead;
 mod edit;
+mod forecast;
 mod guard;
 mod health;
+mod held;
 mod input;
+mod job;
 mod jobs;
+mod methods;
 mod overview;
 mod redrive;
 mod resolve;
@@ -24,6 +28,7 @@ mod selection;
 mod server;
 mod submit;
 mod suspension;
+mod throughput;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,7 +69,8 @@ pub struct Worker {
 
 /// What every handler is given.
 struct State {
-    worker: Worker,
+    worker: Arc<Worker>,
+    forecast: forecast::Forecasts,
     access: guard::Access,
     books: books::Books,
     started_at: Timestamp,

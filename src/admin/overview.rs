@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::answer;
 use super::input::Fields;
 use super::{Answer, Shared};
-use crate::broker::State as LinkState;
+use crate::broker::{State as LinkState, intake, relay};
 use crate::domain::job::LaneKey;
 use crate::domain::time::{Mono, Timestamp};
 use crate::engine::schedule::{Held, LaneView, View};
@@ -98,14 +98,25 @@ fn lane_document(counts: &LaneCounts, live: Option<&LaneView>, view: &View, time
     }
     let live = live.filter(|live| live.waiting > 0);
     let blocked = live.and_then(|live| live.blocked.as_ref());
-    document["next_permit_at"] = match (live, blocked) {
-        (None, _) => Value::Null,
-        (Some(_), None) => json!(times.now),
-        (Some(_), Some(held)) => json!(held.until.map(|until| times.on_calendar(until))),
-    };
+    document["next_permit_at"] = json!(live.and_then(|live| next_permit_at(live, view, times)));
     document["deciding"] = blocked.map_or(Value::Null, deciding);
     document["why_waiting"] = json!(live.and_then(|live| why_waiting(live, view, times)));
     document
+}
+
+/// When the next call can leave; `None` if that takes a reply or a person.
+fn next_permit_at(lane: &LaneView, view: &View, times: &Times) -> Option<Timestamp> {
+    let mut at = times.now;
+    if let Some(held) = &lane.blocked {
+        at = times.on_calendar(held.until?);
+    }
+    if let Some(pause) = &lane.held_back {
+        at = at.max(times.on_calendar(pause.until));
+    }
+    for suspension in view.suspensions.iter().filter(|suspension| suspension.covers(&lane.key)) {
+        at = at.max(suspension.until?);
+    }
+    Some(at)
 }
 
 fn deciding(held: &Held) -> Value {
@@ -150,7 +161,28 @@ fn broker(shared: &Shared, outbox: u64) -> Value {
     let Some(broker) = &shared.worker.broker else { return Value::Null };
     let status = broker.status();
     json!({"consume": link(&status.consume), "publish": link(&status.publish),
-        "intake": {"why": status.intake.to_string()}, "relay": {"why": status.relay.to_string()}, "outbox": outbox})
+        "intake": intake(&status.intake), "relay": relay(&status.relay), "outbox": outbox})
+}
+
+fn intake(state: &intake::State) -> Value {
+    let word = match state {
+        intake::State::Waiting => "waiting",
+        intake::State::Consuming => "consuming",
+        intake::State::Paused { .. } => "paused",
+        intake::State::Stalled { .. } => "stalled",
+        intake::State::Stopped => "stopped",
+    };
+    json!({"state": word, "why": state.to_string()})
+}
+
+fn relay(state: &relay::State) -> Value {
+    let word = match state {
+        relay::State::Waiting => "waiting",
+        relay::State::Publishing => "publishing",
+        relay::State::Stalled { .. } => "stalled",
+        relay::State::Stopped => "stopped",
+    };
+    json!({"state": word, "why": state.to_string()})
 }
 
 fn link(state: &LinkState) -> Value {

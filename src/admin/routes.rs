@@ -9,8 +9,8 @@ use axum::routing::{MethodRouter, get, post};
 use super::answer::{self, Fault};
 use super::input::Fields;
 use super::{
-    Shared, assets, batches, body, cancel, dead, edit, guard, health, jobs, overview, redrive, resolve, submit,
-    suspension,
+    Shared, assets, batches, body, cancel, dead, edit, forecast, guard, health, held, job, jobs, methods, overview,
+    redrive, resolve, submit, suspension, throughput,
 };
 
 /// What describes the API: OpenAPI 3.1, free to read.
@@ -40,13 +40,17 @@ fn routes() -> Vec<Route> {
         reading(DESCRIPTION, describe),
         reading("/api/v1/session", health::session),
         reading("/api/v1/overview", overview::show),
+        reading("/api/v1/forecast", forecast::show),
+        reading("/api/v1/throughput", throughput::show),
+        reading("/api/v1/methods", methods::list),
+        reading("/api/v1/held", held::list),
         reading("/api/v1/batches", batches::list),
         reading("/api/v1/jobs", jobs::list),
         changing("/api/v1/jobs", submit::submit),
         // A job may have this id.
-        reading("/api/v1/jobs/cancel", jobs::show_cancel),
+        reading("/api/v1/jobs/cancel", job::show_cancel),
         changing("/api/v1/jobs/cancel", cancel::cancel),
-        reading("/api/v1/jobs/{id}", jobs::show),
+        reading("/api/v1/jobs/{id}", job::show),
         changing("/api/v1/jobs/{id}/resolve", resolve::resolve),
         reading("/api/v1/dead/groups", dead::groups),
         changing("/api/v1/dead/redrive", redrive::redrive),

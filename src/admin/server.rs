@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::{Access, State, Worker, books, guard, routes};
+use super::{Access, Shared, State, Worker, books, forecast, guard, routes, throughput};
 
 /// The most connections at once; more wait in the socket's queue.
 const CONNECTIONS_MAX: usize = 128;
@@ -64,16 +64,28 @@ impl Bound {
     /// Serves a worker.
     pub fn serve(self, access: &Access, worker: Worker) -> Admin {
         let (started, started_at) = worker.engine.clock().both();
+        let worker = Arc::new(worker);
         let state = Arc::new(State {
             access: guard::Access::of(access, self.listen),
             books: books::Books::of(worker.store.clone()),
+            forecast: forecast::Forecasts::of(&worker),
             worker,
             started_at,
             started,
         });
+        tokio::spawn(seed(Arc::clone(&state)));
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(accept(self.listener, routes::router(&state), stopped));
         Admin { stop, task, listen: self.listen }
+    }
+}
+
+/// Tells the engine's picture of the throughput what the ledger knows of the last hour.
+async fn seed(state: Shared) {
+    let (engine, started_at) = (Arc::clone(&state.worker.engine), state.started_at);
+    let seeded = state.books.read(move |ledger| throughput::seed(ledger, &engine, started_at)).await;
+    if let Err(fault) = seeded {
+        tracing::debug!(error = fault.error(), "the calls of the last hour cannot be read");
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::admin::{self, Admin, BindError};
 use crate::domain::catalog::Catalog;
 use crate::domain::job::LaneKey;
 use crate::domain::time::{Mono, Timestamp};
@@ -105,10 +106,16 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     engine.recover().await?;
     engine.load(Some(checked.batches.clone())).await?;
     let planned = plan(context, &work, &checked, started_at, args.speed)?;
+    let decoding = wiring::Decoding::new((*decoder).clone());
+    let admin = if args.simulate { None } else { serve(&work.settings, &engine, decoding.clone()).await };
     // A rehearsal's apps are made up: there is nothing to read again.
-    let reloader = (!args.simulate)
-        .then(|| Reloader::new(context.source(), work.settings, work.catalog, Arc::clone(&engine), None).start());
+    let reloader = (!args.simulate).then(|| {
+        Reloader::new(context.source(), work.settings, work.catalog, Arc::clone(&engine), Some(decoding)).start()
+    });
     let stop = watch(context, &engine, &checked.calls, &planned, &mut signals, reloader.as_ref()).await?;
+    if let Some(admin) = admin {
+        admin.stop().await;
+    }
 
     let elapsed = context.clock.mono().since(start);
     let counts = ledger.counts(Some(checked.batches.clone())).await?;
@@ -133,6 +140,20 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         )?;
     }
     conclude(context, &args, &counts, stop, &work.store)
+}
+
+/// The admin server, if its address is free: a batch is worked without it as well.
+async fn serve(settings: &Settings, engine: &Arc<Engine>, decoding: wiring::Decoding) -> Option<Admin> {
+    match admin::bind(settings.admin.listen?).await {
+        Ok(bound) => {
+            let worker = wiring::admin_worker("run", engine, &settings.store.path, None, decoding);
+            Some(bound.serve(&wiring::admin_access(settings), worker))
+        }
+        Err(error) => {
+            tracing::warn!("{error}; the batch is worked without it: {}", BindError::CURE);
+            None
+        }
+    }
 }
 
 /// The forecast, when everything is loaded and nothing has left.

@@ -74,7 +74,8 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         if let Some(service) = &service {
             scrape = scrape.with_broker(service);
         }
-        let mut worker = wiring::admin_worker("work", &engine, &settings.store.path, service.as_ref(), decoding.clone());
+        let mut worker =
+            wiring::admin_worker("work", &engine, &settings.store.path, service.as_ref(), decoding.clone());
         worker.metrics = scrape.start();
         let admin = bound.serve(&access, worker);
         info!(address = %admin.listen(), "the admin server listens");

@@ -13,7 +13,7 @@ pub const EDITABLE: [&str; 9] =
     ["body", "path", "query", "meta", "priority", "not_before", "not_after", "identity", "reply_to"];
 
 /// What stands in place of a sensitive value.
-const MASK: &str = "******";
+pub(super) const MASK: &str = "******";
 /// A value is shown in so many characters at most.
 const SHOWN_CHARS_MAX: usize = 60;
 
@@ -164,15 +164,9 @@ fn compare(
         }
         return;
     }
-    let masked = schema.is_some_and(holds_secrets);
+    let masked = schema.is_some_and(Schema::holds_secrets);
     let text = |value: &Value| if masked { MASK.to_owned() } else { short(value) };
     found.push(Change { field, before: before.map(text), after: after.map(text) });
-}
-
-fn holds_secrets(schema: &Schema) -> bool {
-    schema.sensitive
-        || schema.properties.iter().any(|(_, property)| holds_secrets(property))
-        || schema.items.as_deref().is_some_and(holds_secrets)
 }
 
 fn short(value: &Value) -> String {

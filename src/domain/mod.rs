@@ -10,6 +10,7 @@ pub mod edit;
 pub mod job;
 pub mod json;
 pub mod look_up;
+pub mod mask;
 pub mod outcome;
 pub mod quota;
 pub mod reason;

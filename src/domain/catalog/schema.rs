@@ -136,6 +136,13 @@ impl Schema {
             }
     }
 
+    /// Whether something sensitive may be there, however deep.
+    pub fn holds_secrets(&self) -> bool {
+        self.sensitive
+            || self.properties.iter().any(|(_, property)| property.holds_secrets())
+            || self.items.as_deref().is_some_and(Self::holds_secrets)
+    }
+
     /// The schema under a dotted name; lists are stepped into without a word of their own (`device.name`). The empty
     /// name is the schema itself.
     pub fn at(&self, dotted: &str) -> Option<&Self> {

@@ -10,7 +10,7 @@ use super::super::ports::{JobSeq, Settlement, Unsettled};
 use super::super::quotas::LanePlan;
 use super::super::schedule::Queued;
 use super::plan::{Flying, Listing, Looking, wait_for};
-use super::{put_off, shown_at};
+use super::{candidates, put_off, shown_at};
 use crate::domain::catalog::{Action, Creation, LookUp};
 use crate::domain::job::LaneKey;
 use crate::domain::look_up::{Criteria, Group, Scan, Verdict};
@@ -138,17 +138,7 @@ impl Sight<'_> {
                 Vec::new()
             }
             Verdict::Several => {
-                let detail = format!(
-                    "{} objects that no job owns match what {} would have created (looked up at {}): {}",
-                    found.count(),
-                    match group.uncertain {
-                        0 | 1 => "it".to_owned(),
-                        2 => "it and an equal job".to_owned(),
-                        more => format!("it and {} equal jobs", more - 1),
-                    },
-                    self.ended,
-                    found.names()
-                );
+                let detail = candidates::told(found.count(), group.uncertain, self.ended, &found.names());
                 for looking in members {
                     self.hold(looking, &detail);
                 }

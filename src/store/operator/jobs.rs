@@ -8,10 +8,12 @@ use serde_json::Value;
 
 use super::batches::number;
 use super::{CHUNK, Operator, Page, Selection, piles};
+use crate::domain::job::Job;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError, Settlement};
 use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow};
 use crate::store::sqlite::attempts::{FOR_JOB, FOR_LOOK_UP};
+use crate::store::sqlite::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use crate::store::sqlite::settle;
 use crate::store::state::State;
 
@@ -168,6 +170,28 @@ impl Operator {
         })
     }
 
+    /// What the job of this id says, its parameters among it; `None` if there is none. Whoever shows it has to mask it.
+    pub fn job(&self, id: &str) -> Result<Option<Job>, LedgerError> {
+        static SQL: LazyLock<String> =
+            LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.id = ?1"));
+        let row = self.read(|conn| conn.prepare_cached(&SQL)?.query_row([id], JobRow::read).optional())?;
+        row.map(JobRow::parse).transpose()
+    }
+
+    /// The jobs of which a call is in flight, that match; the selection's state is not looked at.
+    pub fn page_running(&self, selection: &Selection, after: i64, limit: usize) -> Result<Page<JobLine>, LedgerError> {
+        let mut ids = self.ids_in_flight(None)?;
+        ids.retain(|id| selection.ids.is_empty() || selection.ids.contains(id));
+        if ids.is_empty() {
+            // No ids would restrict nothing.
+            return Ok(Page { lines: Vec::new(), next: None });
+        }
+        let mut page = self.page_jobs(&Selection { ids, state: None, ..selection.clone() }, after, limit)?;
+        // Some may have been answered in between.
+        page.lines.retain(|line| line.running);
+        Ok(page)
+    }
+
     /// Held jobs with what was found out about them last; the selection's state is not looked at.
     pub fn page_held(&self, selection: &Selection, after: i64, limit: usize) -> Result<Page<HeldLine>, LedgerError> {
         let Page { lines, next } = self.page_jobs(&selection.in_state(State::Held), after, limit)?;
@@ -183,7 +207,7 @@ impl Operator {
     pub fn cancellable(&self, selection: &Selection) -> Result<Cancelled, LedgerError> {
         let queued = selection.in_state(State::Queued);
         let all = usize::try_from(self.count(&queued)?).unwrap_or(usize::MAX);
-        let ids = self.ids_in_flight()?;
+        let ids = self.ids_in_flight(Some(State::Queued))?;
         let ids = ids.into_iter().filter(|id| queued.ids.is_empty() || queued.ids.contains(id)).collect::<Vec<_>>();
         // No ids would restrict nothing.
         let running = if ids.is_empty() { 0 } else { self.count(&Selection { ids, ..queued })? };
@@ -191,13 +215,13 @@ impl Operator {
         Ok(Cancelled { cancelled: all.saturating_sub(running), running })
     }
 
-    fn ids_in_flight(&self) -> Result<Vec<String>, LedgerError> {
+    fn ids_in_flight(&self, state: Option<State>) -> Result<Vec<String>, LedgerError> {
         self.read(|conn| {
             conn.prepare_cached(
                 "SELECT DISTINCT j.id FROM attempts a INDEXED BY attempts_open CROSS JOIN jobs j ON j.seq = a.job
-                 WHERE a.ended_at IS NULL AND j.state = 0",
+                 WHERE a.ended_at IS NULL AND (?1 IS NULL OR j.state = ?1)",
             )?
-            .query_map([], |row| row.get(0))?
+            .query_map([state.map(State::number)], |row| row.get(0))?
             .collect()
         })
     }

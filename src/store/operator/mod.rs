@@ -8,6 +8,7 @@ mod batches;
 mod dead;
 mod edit;
 mod export;
+mod flow;
 mod follow;
 mod groups;
 mod jobs;

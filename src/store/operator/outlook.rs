@@ -48,6 +48,15 @@ impl Operator {
         self.read(|conn| read(conn, since))
     }
 
+    /// The calls that windows may still count, of the lanes for which `since` says how far back they reach.
+    pub fn past_of(
+        &self,
+        since: impl Fn(&LaneKey) -> Option<Timestamp>,
+    ) -> Result<BTreeMap<LaneKey, Vec<PastCall>>, LedgerError> {
+        let reach = |lane: &LaneKey| since(lane).unwrap_or(Timestamp(i64::MAX));
+        self.read(|conn| Ok(calls::of_lanes(conn, reach)?.into_iter().collect()))
+    }
+
     /// How many calls that left at `since` or later have which outcome.
     pub fn outcomes(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, LedgerError> {
         self.read(|conn| {
@@ -128,6 +137,11 @@ impl Names {
                 .query_map([], batch)?
                 .collect::<rusqlite::Result<_>>()?,
         })
+    }
+
+    /// Every lane with its number.
+    pub(super) fn lanes(&self) -> impl Iterator<Item = (i64, &LaneKey)> {
+        self.lanes.iter().map(|(number, key)| (*number, key))
     }
 
     pub(super) fn lane(&self, lane: i64) -> LaneKey {

@@ -23,7 +23,7 @@ pub(crate) const NOT_SENT: &str = "not-sent";
 /// The outcome of a call whose process died before its reply.
 pub(crate) const LOST: &str = "lost";
 /// The outcome of a call that the platform refused for its pace.
-pub(super) const REFUSED: &str = "throttled";
+pub(crate) const REFUSED: &str = "throttled";
 
 /// Records the attempt and reads its job. `None`: the job does not wait (any more), and nothing was recorded.
 pub(crate) fn begin(books: &mut Books, start: &AttemptStart) -> Result<Option<(AttemptSeq, Option<JobRow>)>, Trouble> {

@@ -1,0 +1,114 @@
+//! One job: what it says, how it stands and why, and its attempts.
+
+use axum::extract::State;
+use axum::http::Uri;
+use serde_json::{Value, json};
+
+use super::answer::{self, Fault};
+use super::input::{Fields, Id};
+use super::{Answer, Shared, forecast, jobs};
+use crate::domain::job::{Job, LaneKey};
+use crate::domain::mask;
+use crate::engine::Engine;
+use crate::engine::forecast::Forecast;
+use crate::engine::ports::LedgerError;
+use crate::engine::quotas::Planner;
+use crate::engine::why::{Why, explain};
+use crate::store::operator::{Asked, JobSheet, Operator, Outlook};
+
+/// What is read of one job at a time.
+struct Found {
+    sheet: JobSheet,
+    /// What it says, or why that cannot be read.
+    job: Result<Option<Job>, LedgerError>,
+    why: Why,
+}
+
+/// One job.
+pub async fn show(State(shared): State<Shared>, Id(id): Id, uri: Uri) -> Answer {
+    Fields::of_query(uri.query()).end()?;
+    let (engine, cached) = (shared.worker.engine.clone(), shared.forecast.glance());
+    let sought = id.clone();
+    let read = move |ledger: &Operator| {
+        let Some(sheet) = ledger.show_job(&sought)? else { return Ok(Err(ledger.rejection_of(&sought)?)) };
+        let why = why(ledger, &sheet, &engine, cached.as_deref())?;
+        Ok(Ok(Found { job: ledger.job(&sought), sheet, why }))
+    };
+    match shared.books.read(read).await? {
+        Ok(found) => Ok(answer::document(&document(&found, &shared.worker.engine.planner()))),
+        Err(rejection) => Err(unknown(&id, rejection)),
+    }
+}
+
+/// The job with the id `cancel`, at whose address others are cancelled.
+pub async fn show_cancel(shared: State<Shared>, uri: Uri) -> Answer {
+    show(shared, Id("cancel".to_owned()), uri).await
+}
+
+/// That there is no such job; perhaps it never became one.
+pub fn unknown(id: &str, rejection: Option<(i64, Value)>) -> Fault {
+    let Some((number, rejection)) = rejection else {
+        return Fault::unknown(
+            format!("there is no job {id:?}"),
+            "/api/v1/jobs shows them; inputs that never became jobs are in /api/v1/dead/groups",
+        );
+    };
+    let text = |field: &str| rejection[field].as_str().unwrap_or_default();
+    let error = format!("{id:?} never became a job, {}: {}", text("reason"), text("detail"));
+    Fault::unknown(error, format!("`paceline dead show '#{number}'` shows the input"))
+}
+
+/// Why it waits or how it ended. What the engine holds back it tells itself; the ledger tells of calls, jobs that go
+/// first and the job.
+fn why(
+    ledger: &Operator,
+    sheet: &JobSheet,
+    engine: &Engine,
+    cached: Option<&forecast::Cached>,
+) -> Result<Why, LedgerError> {
+    let (planner, now) = (engine.planner(), engine.clock().now());
+    let text = |field: &str| sheet.line.document[field].as_str().unwrap_or_default().to_owned();
+    let lane = LaneKey { app: text("app"), tenant: text("tenant"), method: text("method") };
+    let is_queued = text("status") == "queued" && !sheet.line.running;
+    let quotas = planner.plan(&lane).filter(|_| is_queued).map(|plan| plan.quotas).unwrap_or_default();
+    let shares_quota = |other: &LaneKey| {
+        let theirs = planner.plan(other).map(|plan| plan.quotas).unwrap_or_default();
+        theirs.iter().any(|(key, _)| quotas.iter().any(|(own, _)| own == key))
+    };
+    let past = ledger.past_of(|other| shares_quota(other).then(|| now - planner.span_of(other)))?;
+    let outlook = Outlook {
+        past,
+        suspensions: engine.view().suspensions,
+        restraints: engine.restraints_now(),
+        ..Outlook::default()
+    };
+    let forecast: Option<&Forecast> = cached.map(|cached| &cached.forecast);
+    let asked = Asked { planner: &planner, outlook: &outlook, forecast, grace: engine.grace(), now };
+    Ok(explain(&ledger.situation(sheet, &asked)?))
+}
+
+fn document(found: &Found, planner: &Planner) -> Value {
+    let mut document = jobs::line(&found.sheet.line, planner);
+    let method = found.sheet.line.document["method"].as_str().and_then(|method| planner.catalog.method(method));
+    let hidden = match &found.job {
+        Ok(Some(job)) => {
+            document["identity"] = json!(job.identity.to_string());
+            document["reply_to"] = json!(job.reply_to);
+            match mask::visible(job, method.map(AsRef::as_ref)) {
+                Some(params) => {
+                    document["path"] = Value::Object(params.path);
+                    document["query"] = Value::Object(params.query);
+                    document["body"] = Value::Object(params.body);
+                    None
+                }
+                None => Some("a parameter is sensitive, and the catalog does not say (any more) which".to_owned()),
+            }
+        }
+        Ok(None) => Some("the job was forgotten a moment ago".to_owned()),
+        Err(error) => Some(error.to_string()),
+    };
+    document["parameters_hidden"] = json!(hidden);
+    document["why"] = json!(found.why);
+    document["history"] = json!(found.sheet.history);
+    document
+}

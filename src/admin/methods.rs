@@ -1,0 +1,33 @@
+//! What jobs can ask for.
+
+use axum::extract::State;
+use axum::http::Uri;
+use serde_json::{Value, json};
+
+use super::answer;
+use super::input::Fields;
+use super::{Answer, Shared};
+use crate::domain::catalog::{Creation, Kind, Method};
+
+/// Every method that jobs may name, by name.
+pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
+    Fields::of_query(uri.query()).end()?;
+    let planner = shared.worker.engine.planner();
+    let methods = planner.catalog.methods.values().filter(|method| method.kind == Kind::Job);
+    Ok(answer::document(&json!({"methods": methods.map(|method| document(method)).collect::<Vec<_>>()})))
+}
+
+fn document(method: &Method) -> Value {
+    let quotas = method.quotas.iter().map(|quota| json!({"scope": quota.scope, "quota": quota.quota}));
+    json!({
+        "method": method.name,
+        "title": method.title,
+        "title_zh": method.title_zh,
+        "platform": method.family,
+        "document": method.source.url,
+        "read_at": method.source.read,
+        "quotas": quotas.collect::<Vec<_>>(),
+        "look_up": matches!(method.creation, Creation::LookUp(_)),
+        "creation": method.creation.as_str(),
+    })
+}
