@@ -78,7 +78,7 @@ impl Fields {
         let given = self.take(name)?;
         let number = match &given {
             Value::String(text) if self.is_query => text.parse().ok(),
-            other => other.as_i64(),
+            other => other.as_i64().or_else(|| other.as_f64().and_then(whole_of)),
         };
         let shown = match &given {
             Value::String(text) if self.is_query => format!("{:?}", cut(text)),
@@ -177,6 +177,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
+/// `7.0` is a whole number to JSON.
+fn whole_of(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() < 9.2e18).then_some(number as i64)
+}
+
 /// What a value is, without what it says: it may be a password.
 pub const fn kind(value: &Value) -> &'static str {
     match value {
@@ -226,7 +231,7 @@ mod tests {
 
     #[test]
     fn an_object_is_read_strictly_and_its_values_are_not_told() {
-        let Value::Object(object) = serde_json::json!({"app": 7, "code": "s3cret", "dry_run": "s3cret", "limit": 9,
+        let Value::Object(object) = serde_json::json!({"app": 7, "code": "s3cret", "dry_run": "s3cret", "limit": 9.0, "expect": 1.5,
             "selection": {"apps": "s3cret", "reason": null}, "patch": []})
         else {
             return;
@@ -237,6 +242,7 @@ mod tests {
             (fields.flag("dry_run"), fields.flag("absent"), fields.whole("limit", 1, 9)),
             (false, false, Some(9))
         );
+        assert_eq!(fields.whole("expect", 0, 9), None);
         let mut selection = fields.object("selection").unwrap();
         assert_eq!((selection.text("app"), selection.text("reason")), (None, None));
         fields.absorb(selection);
@@ -247,6 +253,7 @@ mod tests {
                 "app: expected a text, got a number",
                 "code: expected a whole number, got a text",
                 "dry_run: expected true or false, got a text",
+                "expect: expected a whole number from 0 to 9, got 1.5",
                 "selection.reason: expected a text, got null",
                 "selection.apps: no such field; did you mean \"app\"?",
                 "patch: expected an object, got a list",
