@@ -27,21 +27,17 @@ pub struct Asked {
 impl Asked {
     /// Reads it; the jobs are in the state `only`, whether the selection says so or not.
     pub fn of(fields: &mut Fields, only: State) -> Self {
-        let selection = match fields.object("selection") {
-            Some(mut inner) => {
-                let mut selection = selection::of(&mut inner);
-                if let Some(other) = selection.state.take().filter(|state| *state != only) {
-                    let error = format!("this is for {} jobs alone, and these are {}", only.as_str(), other.as_str());
-                    inner.fault("state", &error);
-                }
-                fields.absorb(inner);
-                selection
+        let mut selection = Selection::default();
+        if let Some(mut inner) = fields.object("selection") {
+            selection = selection::of(&mut inner);
+            if let Some(other) = selection.state.take().filter(|state| *state != only) {
+                let error = format!("this is for {} jobs alone, and these are {}", only.as_str(), other.as_str());
+                inner.fault("state", &error);
             }
-            None => {
-                fields.missing("selection");
-                Selection::default()
-            }
-        };
+            fields.absorb(inner);
+        } else {
+            fields.missing("selection");
+        }
         let expect = fields.whole("expect", 0, i64::MAX).and_then(|count| usize::try_from(count).ok());
         let dry_run = fields.flag("dry_run");
         Self { selection, dry_run, expect }

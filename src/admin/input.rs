@@ -56,10 +56,8 @@ impl Fields {
 
     /// A text.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
-        match self.take(name)? {
-            Value::String(text) => Some(text),
-            other => self.expected(name, "a text", kind(&other)),
-        }
+        let given = self.take(name)?;
+        if let Value::String(text) = given { Some(text) } else { self.expected(name, "a text", kind(&given)) }
     }
 
     /// A text that means something.
@@ -76,14 +74,13 @@ impl Fields {
     /// A whole number within bounds.
     pub fn whole(&mut self, name: &'static str, min: i64, max: i64) -> Option<i64> {
         let given = self.take(name)?;
-        let number = match &given {
-            Value::String(text) if self.is_query => text.parse().ok(),
-            other => other.as_i64().or_else(|| other.as_f64().and_then(whole_of)),
-        };
-        let shown = match &given {
-            Value::String(text) if self.is_query => format!("{:?}", cut(text)),
-            Value::Number(number) => number.to_string(),
-            other => kind(other).to_owned(),
+        let text = given.as_str().filter(|_| self.is_query);
+        let number =
+            text.map_or_else(|| given.as_i64().or_else(|| given.as_f64().and_then(whole_of)), |text| text.parse().ok());
+        let shown = match (text, given.as_number()) {
+            (Some(text), _) => format!("{:?}", cut(text)),
+            (None, Some(number)) => number.to_string(),
+            (None, None) => kind(&given).to_owned(),
         };
         match number.filter(|number| (min..=max).contains(number)) {
             None if (min, max) == (i64::MIN, i64::MAX) => self.expected(name, "a whole number", &shown),
@@ -103,9 +100,11 @@ impl Fields {
 
     /// An object, whose own fields are then read; [`Self::absorb`] brings back what is wrong with them.
     pub fn object(&mut self, name: &'static str) -> Option<Self> {
-        match self.take(name)? {
-            Value::Object(object) => Some(Self::of_object(object, name)),
-            other => self.expected(name, "an object", kind(&other)),
+        let given = self.take(name)?;
+        if let Value::Object(object) = given {
+            Some(Self::of_object(object, name))
+        } else {
+            self.expected(name, "an object", kind(&given))
         }
     }
 

@@ -37,7 +37,7 @@ pub async fn submit(State(shared): State<Shared>, document: Document) -> Answer 
                     arrivals.push(Arrival { input: Ok(Box::new(job)), origin });
                 }
                 Err(rejection) => {
-                    submitted.refuse(index, rejection.id.as_deref(), rejection.reason(), &rejection.detail())
+                    submitted.refuse(index, rejection.id.as_deref(), rejection.reason(), &rejection.detail());
                 }
             }
         }
@@ -71,10 +71,7 @@ fn conflict(id: &str) -> String {
 /// Every job, or why it is none.
 fn read(decoder: &Arc<Decoder>, document: Document) -> Result<Vec<Result<Job, Rejection>>, Fault> {
     let Document { value, twice } = document;
-    let jobs = match value {
-        Value::Array(jobs) => jobs,
-        one => return Ok(vec![read_one(decoder, one, &twice)]),
-    };
+    let Value::Array(jobs) = value else { return Ok(vec![read_one(decoder, value, &twice)]) };
     if jobs.len() > JOBS_MAX {
         let error = format!("the body holds {} jobs, and {JOBS_MAX} are the most", jobs.len());
         return Err(Fault::new(StatusCode::BAD_REQUEST, error, "send them in several requests"));
@@ -87,14 +84,13 @@ fn read(decoder: &Arc<Decoder>, document: Document) -> Result<Vec<Result<Job, Re
 }
 
 fn read_one(decoder: &Decoder, job: Value, twice: &[String]) -> Result<Job, Rejection> {
-    match job {
-        Value::Object(document) => decoder.read(document, twice, &Defaults::default()),
-        // What it says is not told: it may be a job in quotes, with its password.
-        other => {
-            let fault = JobFault::malformed("", format!("expected a JSON object, got {}", kind(&other)));
-            Err(Rejection { faults: vec![fault], ..Rejection::default() })
-        }
+    // What it says is not told: it may be a job in quotes, with its password.
+    let what = kind(&job);
+    if let Value::Object(document) = job {
+        return decoder.read(document, twice, &Defaults::default());
     }
+    let fault = JobFault::malformed("", format!("expected a JSON object, got {what}"));
+    Err(Rejection { faults: vec![fault], ..Rejection::default() })
 }
 
 #[derive(Default)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::catalog::{Method, Schema, nearest, shown};
+use super::catalog::{Method, Schema, nearest};
 use super::decode::{FIELDS, implied_deadline};
 use super::job::{Identity, Job, PRIORITY_DEFAULT};
 use super::json;
@@ -32,7 +32,7 @@ impl Patch {
             return Err(format!("the patch holds {name} twice"));
         }
         let Value::Object(patch) = value else {
-            return Err(format!("the patch is expected to be an object, got {}", shown(&value)));
+            return Err("the patch is expected to be an object, like {\"body\":{\"capacity\":20}}".to_owned());
         };
         if patch.is_empty() {
             return Err("the patch changes nothing".to_owned());

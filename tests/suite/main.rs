@@ -7,6 +7,7 @@
     reason = "a test that cannot go on ends there, in its harness as well"
 )]
 
+mod admin_changes;
 mod admin_reading;
 mod broker;
 mod broker_connect;
