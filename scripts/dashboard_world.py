@@ -73,8 +73,8 @@ class World:
         until(lambda: self.totals()["dead"] == ROOMS + EXPIRED and self.totals()["held"] == HELD, 60,
               f"{ROOMS + EXPIRED} dead and {HELD} held jobs")
 
-    def start(self):
-        self.site.start_worker("work", DASHBOARD_TOKEN=TOKEN)
+    def start(self, **environment):
+        self.site.start_worker("work", DASHBOARD_TOKEN=TOKEN, **environment)
         until(self.answers, 30, "the admin server to answer")
 
     def answers(self):
@@ -103,7 +103,7 @@ class World:
 
     def state(self, id):
         status, job = self.ask(f"jobs/{urllib.parse.quote(id, safe='')}")
-        return job["state"] if status == 200 else None
+        return job["status"] if status == 200 else None
 
     def ends(self, id, state="succeeded"):
         until(lambda: self.state(id) == state, 60, f"{id} to be {state}")

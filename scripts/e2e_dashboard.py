@@ -279,6 +279,28 @@ def a_lost_worker_is_said(browser, world):
         check(page.evaluate("window.isSamePage"), "the page was loaded again")
 
 
+def a_locked_worker_asks_for_the_token(browser, world):
+    world.site.stop_worker()
+    # Behind a proxy even reading needs the token, whoever asks.
+    world.start(PACELINE_ADMIN__PUBLIC_URL="https://paceline.example.com")
+    check(world.ask("overview")[0] == 401, "a locked worker could be read without a token")
+    with Visitor(browser, world) as visitor:
+        page = visitor.page
+        page.goto(f"{world.url}#/batches")
+        page.locator("#token").wait_for()
+        page.keyboard.press("Escape")
+        page.get_by_text("This worker shows nothing without a token.").wait_for()
+        visitor.check_axe("a locked worker")
+        page.locator("#banner button").click()
+        visitor.enter_token("wrong")
+        page.locator("#token-wrong").wait_for()
+        visitor.enter_token()
+        page.locator("tbody tr").first.wait_for()
+        check(page.locator("#banner").inner_text() == "", "with the token it still says that one is missing")
+    world.site.stop_worker()
+    world.start()
+
+
 def the_page_is_guarded(_, world):
     with urllib.request.urlopen(world.url, timeout=30) as reply:
         policy = reply.headers.get("Content-Security-Policy", "")
@@ -288,12 +310,12 @@ def the_page_is_guarded(_, world):
 
 # What needs no more than the overview, batches, jobs and groups of dead letters.
 READING = [the_page_is_guarded, progress_moves_and_nobody_is_disturbed, hidden_tabs_ask_nothing, jobs_are_found_and_paged,
-           every_page_is_readable, switches_are_remembered, a_lost_worker_is_said]
+           every_page_is_readable, switches_are_remembered, a_lost_worker_is_said, a_locked_worker_asks_for_the_token]
 # First those that look at progress, then those that look at all pages while there are dead and held jobs.
 ALL = [the_page_is_guarded, strangers_are_refused, progress_moves_and_nobody_is_disturbed, calls_stand_against_their_quota,
        lanes_are_suspended_and_resumed, hidden_tabs_ask_nothing, jobs_are_found_and_paged, every_page_is_readable,
        the_keyboard_redrives, a_changed_count_is_asked_again, letters_are_corrected, held_jobs_are_resolved,
-       switches_are_remembered, a_lost_worker_is_said]
+       switches_are_remembered, a_lost_worker_is_said, a_locked_worker_asks_for_the_token]
 
 
 def trial(arguments):

@@ -45,13 +45,9 @@ pub async fn show_cancel(shared: State<Shared>, uri: Uri) -> Answer {
     show(shared, Id("cancel".to_owned()), uri).await
 }
 
-/// That there is no such job; perhaps it never became one.
-pub fn unknown(id: &str, rejection: Option<(i64, Value)>) -> Fault {
+fn unknown(id: &str, rejection: Option<(i64, Value)>) -> Fault {
     let Some((number, rejection)) = rejection else {
-        return Fault::unknown(
-            format!("there is no job {id:?}"),
-            "/api/v1/jobs shows them; inputs that never became jobs are in /api/v1/dead/groups",
-        );
+        return jobs::unknown(id);
     };
     let text = |field: &str| rejection[field].as_str().unwrap_or_default();
     let error = format!("{id:?} never became a job, {}: {}", text("reason"), text("detail"));

@@ -4,12 +4,12 @@ use axum::extract::State;
 use axum::http::Uri;
 use serde_json::{Value, json};
 
-use super::answer;
+use super::answer::{self, Fault};
 use super::input::Fields;
 use super::{Answer, Shared, selection};
 use crate::domain::mask;
 use crate::engine::quotas::Planner;
-use crate::store::operator::JobLine;
+use crate::store::operator::{JobLine, Operator};
 
 const LIMIT_DEFAULT: i64 = 50;
 const LIMIT_MAX: i64 = 500;
@@ -21,9 +21,12 @@ pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
     selection.prefix = fields.text("prefix");
     let (after, limit) = place(&mut fields);
     fields.end()?;
-    let read = move |ledger: &crate::store::operator::Operator| match is_running {
-        true => ledger.page_running(&selection, after, limit),
-        false => ledger.page_jobs(&selection, after, limit),
+    let read = move |ledger: &Operator| {
+        if is_running {
+            ledger.page_running(&selection, after, limit)
+        } else {
+            ledger.page_jobs(&selection, after, limit)
+        }
     };
     let page = shared.books.read(read).await?;
     let planner = shared.worker.engine.planner();
@@ -46,4 +49,12 @@ pub fn line(line: &JobLine, planner: &Planner) -> Value {
         *result = mask::answer(method.map(AsRef::as_ref), result);
     }
     document
+}
+
+/// That there is no such job.
+pub fn unknown(id: &str) -> Fault {
+    Fault::unknown(
+        format!("there is no job {id:?}"),
+        "/api/v1/jobs shows them; inputs that never became jobs are in /api/v1/dead/groups",
+    )
 }

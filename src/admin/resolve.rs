@@ -9,7 +9,7 @@ use super::answer::{self, Fault};
 use super::body::Document;
 use super::change::to_its_end;
 use super::input::{Fields, Id};
-use super::{Answer, Shared, job};
+use super::{Answer, Shared, jobs};
 use crate::operations::verdict::state_after;
 use crate::store::operator::Resolution;
 
@@ -19,7 +19,7 @@ pub async fn resolve(State(shared): State<Shared>, Id(id): Id, document: Documen
     to_its_end(async move {
         let sought = id.clone();
         if shared.books.read(move |ledger| ledger.show_job(&sought)).await?.is_none() {
-            return Err(job::unknown(&id, None));
+            return Err(jobs::unknown(&id));
         }
         let (now, status) = (shared.now(), state_after(&resolution));
         let resolved = id.clone();

@@ -106,7 +106,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     engine.recover().await?;
     engine.load(Some(checked.batches.clone())).await?;
     let planned = plan(context, &work, &checked, started_at, args.speed)?;
-    let decoding = wiring::Decoding::new((*decoder).clone());
+    let decoding = wiring::Decoding::new(batch::decoder(&work.settings, &work.catalog, args.simulate));
     let admin = if args.simulate { None } else { serve(&work.settings, &engine, decoding.clone()).await };
     // A rehearsal's apps are made up: there is nothing to read again.
     let reloader = (!args.simulate).then(|| {

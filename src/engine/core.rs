@@ -9,12 +9,12 @@ use tracing::{debug, error, info, warn};
 
 use super::access::Access;
 use super::app::App;
-use super::backoff;
 use super::flow::Flow;
+use super::options::Options;
 use super::ports::{AttemptEnd, JobSeq, Ledger, LedgerError, Settlement, Suspension, Transport, Verified, Waiting};
 use super::quotas::Planner;
 use super::restraints::Recorded;
-use super::schedule::{Limits, Next, Queued, Schedule, View};
+use super::schedule::{Next, Queued, Schedule, View};
 use super::trouble::{LEDGER_PAUSE, Trouble};
 use super::{attempt, decide, retention, verify};
 use crate::clock::Clock;
@@ -32,36 +32,6 @@ const LOAD_BATCH: usize = 10_000;
 const STARTS_AT_ONCE: usize = 256;
 /// How long an app is held back when its token endpoint is unwell.
 const TOKEN_PAUSE: Duration = Duration::from_secs(5);
-
-/// What the engine is told once.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Calls in flight.
-    pub limits: Limits,
-    /// Attempts charged to a job at most.
-    pub attempts_max: u32,
-    /// Delays between them.
-    pub backoff: backoff::Schedule,
-    /// A call is over after this time, whatever happens.
-    pub request_timeout: Duration,
-    /// How long after its deadline a request may still be counted by the platform.
-    pub grace: Duration,
-    /// How long in-flight calls may take to finish after a stop.
-    pub drain: Duration,
-    /// How long the ledger remembers what has ended; `None` for ever.
-    pub keep: Option<Duration>,
-    /// Seed of all jitter.
-    pub seed: u64,
-    /// The platform's own waits (read-after-write delays) are this much shorter, for rehearsals; 1 in real life.
-    pub speed: f64,
-}
-
-impl Options {
-    /// The longest time from a call's record to the last instant at which it can be counted.
-    pub fn latest_count(&self) -> Duration {
-        self.request_timeout + self.grace
-    }
-}
 
 /// Why [`Engine::run`] came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,6 +15,7 @@ pub mod flow;
 mod follow;
 pub mod forecast;
 mod insight;
+mod options;
 pub mod ports;
 pub mod quotas;
 mod reload;
@@ -29,7 +30,8 @@ pub mod usage;
 mod verify;
 pub mod why;
 
-pub use self::core::{Engine, Options, Stop};
+pub use self::core::{Engine, Stop};
+pub use self::options::Options;
 pub use self::reload::Stranded;
 pub use self::revision::{QuotaChange, Revision};
 pub use self::verify::candidates;

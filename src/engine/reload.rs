@@ -7,7 +7,8 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::app::Apps;
-use super::core::{Engine, Options};
+use super::core::Engine;
+use super::options::Options;
 use super::ports::{LedgerError, PastCall, Suspension};
 use super::quotas::Planner;
 use super::revision::{Difference, Revision, changes, difference};

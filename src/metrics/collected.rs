@@ -1,9 +1,11 @@
-//! The counters and histograms, in the library's terms.
+//! The counters, and the histograms in the library's terms.
 
 use prometheus::core::Collector;
-use prometheus::{Error, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{Error, Histogram, HistogramOpts, HistogramVec, IntCounter, Registry};
 
+use super::counters::Counters;
 use super::names::{self, Described};
+use super::text::Text;
 
 /// A commit takes a fraction of a millisecond to seconds.
 const COMMIT_SECONDS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
@@ -16,11 +18,11 @@ const WAIT_SECONDS: [f64; 13] = [0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30
 
 pub(super) struct Collected {
     pub registry: Registry,
-    pub jobs_taken_over: IntCounterVec,
-    pub inputs_rejected: IntCounterVec,
-    pub jobs_ended: IntCounterVec,
-    pub attempts: IntCounterVec,
-    pub token_renewals: IntCounterVec,
+    pub jobs_taken_over: Counters,
+    pub inputs_rejected: Counters,
+    pub jobs_ended: Counters,
+    pub attempts: Counters,
+    pub token_renewals: Counters,
     pub call_duration: HistogramVec,
     pub permit_wait: HistogramVec,
     pub commit_duration: Histogram,
@@ -32,11 +34,11 @@ impl Collected {
     pub(super) fn new() -> Result<Self, Error> {
         let registry = Registry::new();
         Ok(Self {
-            jobs_taken_over: counters(&registry, &names::JOBS_TAKEN_OVER)?,
-            inputs_rejected: counters(&registry, &names::INPUTS_REJECTED)?,
-            jobs_ended: counters(&registry, &names::JOBS_ENDED)?,
-            attempts: counters(&registry, &names::ATTEMPTS)?,
-            token_renewals: counters(&registry, &names::TOKEN_RENEWALS)?,
+            jobs_taken_over: Counters::new(names::JOBS_TAKEN_OVER),
+            inputs_rejected: Counters::new(names::INPUTS_REJECTED),
+            jobs_ended: Counters::new(names::JOBS_ENDED),
+            attempts: Counters::new(names::ATTEMPTS),
+            token_renewals: Counters::new(names::TOKEN_RENEWALS),
             call_duration: histograms(&registry, &names::CALL_DURATION, &CALL_SECONDS)?,
             permit_wait: histograms(&registry, &names::PERMIT_WAIT, &WAIT_SECONDS)?,
             commit_duration: histogram(&registry, &names::LEDGER_COMMIT_DURATION, &COMMIT_SECONDS)?,
@@ -48,10 +50,15 @@ impl Collected {
             registry,
         })
     }
-}
 
-fn counters(registry: &Registry, of: &Described) -> Result<IntCounterVec, Error> {
-    entered(registry, IntCounterVec::new(Opts::new(of.name, of.help), of.labels)?)
+    /// Writes the counters; the registry has the rest.
+    pub(super) fn write(&self, text: &mut Text) {
+        let all =
+            [&self.jobs_taken_over, &self.inputs_rejected, &self.jobs_ended, &self.attempts, &self.token_renewals];
+        for counters in all {
+            counters.write(text);
+        }
+    }
 }
 
 fn histograms(registry: &Registry, of: &Described, buckets: &[f64]) -> Result<HistogramVec, Error> {

@@ -5,6 +5,7 @@
 //! the catalog's error tables list. A `Metrics` that nobody collects counts nothing.
 
 mod collected;
+mod counters;
 pub mod names;
 mod process;
 pub mod text;
@@ -16,7 +17,9 @@ use std::time::Duration;
 use prometheus::{Encoder as _, TextEncoder};
 
 use self::collected::Collected;
+use self::counters::Counters;
 pub use self::process::usage as process_usage;
+use self::text::Text;
 use crate::clock::Clock;
 use crate::domain::catalog::Catalog;
 use crate::domain::reason::Reason;
@@ -87,10 +90,9 @@ impl Metrics {
     /// # Errors
     /// A sentence about a metric that cannot be; none is wrong in a program that has passed its tests.
     pub fn collecting(clock: &Clock) -> Result<Self, String> {
-        let cannot = |error| format!("the metrics cannot be set up: {error}");
-        let collected = Collected::new().map_err(cannot)?;
+        let collected = Collected::new().map_err(|error| format!("the metrics cannot be set up: {error}"))?;
         for reason in UPSTREAM {
-            collected.inputs_rejected.get_metric_with_label_values(&[reason.as_str()]).map_err(cannot)?;
+            collected.inputs_rejected.add(&[reason.as_str()], 0);
         }
         let started_at = clock.now();
         Ok(Self(Some(Arc::new(Inner { clock: clock.clone(), started_at, codes: RwLock::default(), collected }))))
@@ -179,14 +181,14 @@ impl Metrics {
         let mut text = Vec::new();
         // Writing to memory fails for a metric without samples alone, and `gather` gives none.
         let _ = TextEncoder::new().encode(&inner.collected.registry.gather(), &mut text);
-        String::from_utf8(text).unwrap_or_default()
+        let mut text = Text::after(String::from_utf8(text).unwrap_or_default());
+        inner.collected.write(&mut text);
+        text.finish()
     }
 
-    fn count(&self, of: impl FnOnce(&Collected) -> &prometheus::IntCounterVec, labels: &[&str], by: u64) {
-        if let Some(inner) = &self.0
-            && let Ok(counter) = of(&inner.collected).get_metric_with_label_values(labels)
-        {
-            counter.inc_by(by);
+    fn count(&self, of: impl FnOnce(&Collected) -> &Counters, labels: &[&str], by: u64) {
+        if let Some(inner) = &self.0 {
+            of(&inner.collected).add(labels, by);
         }
     }
 
@@ -225,7 +227,7 @@ mod tests {
         }
         let text = metrics.render();
         let line = |code: &str, n: u64| {
-            let labels = r#"app="acme",code="CODE",method="feishu.vc.room.create",outcome="transient",purpose="job""#;
+            let labels = r#"app="acme",method="feishu.vc.room.create",purpose="job",outcome="transient",code="CODE""#;
             format!("paceline_attempts_total{{{}}} {n}\n", labels.replace("CODE", code))
         };
         for (code, n) in [("121006", 1), ("other", 2), ("none", 1)] {

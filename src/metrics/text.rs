@@ -1,9 +1,12 @@
-//! Gauges in Prometheus' text format: at ten thousand of them, building the library's families would cost more than
-//! everything else of a scrape.
+//! Prometheus' text format, for what there is much of: at ten thousand samples, building the library's families would
+//! cost more than everything else of a scrape.
 
 use std::fmt::Write as _;
 
 use super::names::Described;
+
+/// Below it every whole number is exact.
+const WHOLE_MAX: f64 = 9e15;
 
 /// Writes metric after metric.
 #[derive(Debug, Default)]
@@ -17,26 +20,22 @@ impl Text {
         Self { out }
     }
 
-    /// Writes a metric whole: each sample is the values of its labels, in the order of `of.labels`, and its value.
-    /// Without samples nothing is written.
-    pub fn metric<'s, const N: usize>(
-        &mut self,
-        of: &Described,
-        samples: impl IntoIterator<Item = ([&'s str; N], f64)>,
-    ) {
+    /// Writes a metric whole: each sample has its labels as [`labels`] writes them. Without samples nothing is written.
+    pub fn metric(&mut self, of: &Described, samples: impl IntoIterator<Item = (impl AsRef<str>, f64)>) {
+        let Described { name, help, kind, .. } = of;
         let mut has_begun = false;
-        for (values, value) in samples {
+        for (labels, value) in samples {
             if !std::mem::replace(&mut has_begun, true) {
-                let Described { name, help, kind, .. } = of;
-                self.write(format_args!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.as_str()));
+                // A string takes everything.
+                let _ = write!(self.out, "# HELP {name} {help}\n# TYPE {name} {}\n", kind.as_str());
             }
-            self.sample(of, &values, value);
+            self.sample(name, labels.as_ref(), value);
         }
     }
 
     /// Writes a metric that has one sample and no labels.
     pub fn single(&mut self, of: &Described, value: f64) {
-        self.metric(of, [([], value)]);
+        self.metric(of, [("", value)]);
     }
 
     /// What has been written.
@@ -44,40 +43,49 @@ impl Text {
         self.out
     }
 
-    fn sample(&mut self, of: &Described, values: &[&str], value: f64) {
-        self.out.push_str(of.name);
-        let mut before = '{';
-        for (label, value) in of.labels.iter().zip(values) {
-            self.out.push(before);
-            before = ',';
-            self.out.push_str(label);
-            self.out.push_str("=\"");
-            self.label_value(value);
-            self.out.push('"');
-        }
-        if before == ',' {
+    fn sample(&mut self, name: &str, labels: &str, value: f64) {
+        self.out.push_str(name);
+        if !labels.is_empty() {
+            self.out.push('{');
+            self.out.push_str(labels);
             self.out.push('}');
         }
-        self.write(format_args!(" {value}\n"));
+        // Most are small whole numbers, which are written faster as such.
+        let _ = if value.fract() == 0.0 && value.abs() < WHOLE_MAX {
+            writeln!(self.out, " {}", value as i64)
+        } else {
+            writeln!(self.out, " {value}")
+        };
     }
+}
 
-    fn label_value(&mut self, value: &str) {
-        if !value.contains(['\\', '"', '\n']) {
-            return self.out.push_str(value);
+/// Labels with their values, in the same order, as they stand between the braces.
+pub fn labels(names: &[&str], values: &[&str]) -> String {
+    let mut out = String::with_capacity(96);
+    for (name, value) in names.iter().zip(values) {
+        if !out.is_empty() {
+            out.push(',');
         }
-        for char in value.chars() {
-            match char {
-                '\\' => self.out.push_str("\\\\"),
-                '"' => self.out.push_str("\\\""),
-                '\n' => self.out.push_str("\\n"),
-                char => self.out.push(char),
-            }
+        out.push_str(name);
+        out.push_str("=\"");
+        if value.bytes().any(|byte| matches!(byte, b'\\' | b'"' | b'\n')) {
+            escape(&mut out, value);
+        } else {
+            out.push_str(value);
         }
+        out.push('"');
     }
+    out
+}
 
-    fn write(&mut self, text: std::fmt::Arguments<'_>) {
-        // A string takes everything.
-        let _ = self.out.write_fmt(text);
+fn escape(out: &mut String, value: &str) {
+    for char in value.chars() {
+        match char {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            char => out.push(char),
+        }
     }
 }
 
@@ -90,8 +98,9 @@ mod tests {
     fn labels_are_escaped_and_numbers_plain() {
         let mut text = Text::after("before\n".to_owned());
         text.single(&names::OUTBOX_ROWS, 3.0);
-        text.metric(&names::SUSPENSIONS, [(["a\"b\\c\nd", "person"], 1.5)]);
-        text.metric(&names::RESTRAINTS, std::iter::empty::<([&str; 2], f64)>());
+        let odd = labels(names::SUSPENSIONS.labels, &["a\"b\\c\nd", "person"]);
+        text.metric(&names::SUSPENSIONS, [(odd, 1.5)]);
+        text.metric(&names::RESTRAINTS, std::iter::empty::<(&str, f64)>());
         let expected = "before\n# HELP paceline_outbox_rows Results and dead letters that wait to be published.\n\
             # TYPE paceline_outbox_rows gauge\npaceline_outbox_rows 3\n\
             # HELP paceline_suspensions Suspensions in force, by the platform's refusals or by a person.\n\

@@ -1,5 +1,8 @@
 //! What a monitor sees of a worker: the counters, and gauges of engine, ledger and broker as they stand at the scrape.
 
+#[cfg(test)]
+mod bench;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +18,8 @@ use crate::domain::time::Timestamp;
 use crate::engine::Engine;
 use crate::engine::ports::{Hold, LedgerError};
 use crate::engine::schedule::View;
-use crate::metrics::text::Text;
+use crate::metrics::names::Described;
+use crate::metrics::text::{Text, labels};
 use crate::metrics::{Metrics, names, process_usage};
 use crate::store::sqlite::{Figures, LaneFigures, SqliteLedger};
 
@@ -57,7 +61,7 @@ impl Scrape {
     }
 
     /// Asks the ledger for its figures from now on, until the ledger is closed or nobody has the answer any more. The
-    /// answer renders everything; it blocks for no disk, and for a millisecond or two with a thousand lanes.
+    /// answer renders everything; it blocks for no disk.
     pub fn start(self) -> Exposition {
         let scrape = Arc::new(self);
         let sampled = Arc::downgrade(&scrape);
@@ -113,7 +117,7 @@ impl Scrape {
             let by = if suspension.is_by_hand() { "person" } else { "platform" };
             *suspensions.entry([&suspension.app, by]).or_default() += 1.0;
         }
-        text.metric(&names::SUSPENSIONS, suspensions);
+        text.metric(&names::SUSPENSIONS, suspensions.iter().map(|(of, n)| (named(&names::SUSPENSIONS, of), *n)));
         let restraints = self.engine.restraints();
         let mut counts: BTreeMap<[&str; 2], f64> = BTreeMap::new();
         for restraint in &restraints {
@@ -125,11 +129,11 @@ impl Scrape {
             };
             *counts.entry([&restraint.app, kind]).or_default() += 1.0;
         }
-        text.metric(&names::RESTRAINTS, counts);
+        text.metric(&names::RESTRAINTS, counts.iter().map(|(of, n)| (named(&names::RESTRAINTS, of), *n)));
     }
 
     fn process(&self, text: &mut Text) {
-        text.metric(&names::BUILD_INFO, [([env!("CARGO_PKG_VERSION")], 1.0)]);
+        text.metric(&names::BUILD_INFO, [(named(&names::BUILD_INFO, &[env!("CARGO_PKG_VERSION")]), 1.0)]);
         if let Some(started_at) = self.metrics.started_at() {
             text.single(&names::PROCESS_START, seconds(started_at));
         }
@@ -142,8 +146,11 @@ impl Scrape {
 
 impl Broker {
     fn write(&self, text: &mut Text) {
-        let connected = |(name, link): &(&'static str, Link)| ([*name], f64::from(u8::from(link.state().is_up())));
-        text.metric(&names::BROKER_CONNECTED, self.links.each_ref().map(connected));
+        let connected = self
+            .links
+            .each_ref()
+            .map(|(name, link)| (named(&names::BROKER_CONNECTED, &[name]), f64::from(u8::from(link.state().is_up()))));
+        text.metric(&names::BROKER_CONNECTED, connected);
         let state = match &*self.intake.borrow() {
             intake::State::Waiting => "waiting",
             intake::State::Consuming => "consuming",
@@ -151,7 +158,8 @@ impl Broker {
             intake::State::Stalled { .. } => "stalled",
             intake::State::Stopped => "stopped",
         };
-        text.metric(&names::INTAKE_STATE, INTAKE_STATES.map(|one| ([one], f64::from(u8::from(one == state)))));
+        let is_in = |one: &str| (named(&names::INTAKE_STATE, &[one]), f64::from(u8::from(one == state)));
+        text.metric(&names::INTAKE_STATE, INTAKE_STATES.map(is_in));
     }
 }
 
@@ -159,53 +167,58 @@ fn seconds(at: Timestamp) -> f64 {
     at.0 as f64 / 1_000_000.0
 }
 
+fn named(of: &Described, values: &[&str]) -> String {
+    labels(of.labels, values)
+}
+
 /// The lanes of the schedule, and those of which only the ledger has something to tell.
 fn lanes(text: &mut Text, view: &View, figures: &Figures, now: Timestamp) {
     let none = LaneFigures::default();
-    let of_ledger = |key: &LaneKey| figures.lanes.get(key).unwrap_or(&none);
     let known: HashSet<&LaneKey> = view.lanes.iter().map(|lane| &*lane.key).collect();
-    let mut jobs: Vec<([&str; 4], f64)> = Vec::with_capacity(4 * view.lanes.len());
+    let mut jobs = Vec::with_capacity(4 * view.lanes.len());
+    let mut suspended = Vec::with_capacity(view.lanes.len());
     for lane in &view.lanes {
-        let [app, tenant, method] = labels(&lane.key);
+        let labels = of_lane(&lane.key);
         let waiting = lane.waiting.saturating_sub(lane.uncertain);
-        jobs.push(([app, tenant, method, "waiting"], waiting as f64));
-        jobs.push(([app, tenant, method, "running"], lane.running as f64));
-        jobs.push(([app, tenant, method, "uncertain"], lane.uncertain as f64));
-        jobs.push(([app, tenant, method, "held"], of_ledger(&lane.key).held as f64));
+        let held = figures.lanes.get(&lane.key).unwrap_or(&none).held;
+        jobs.push((in_state(&labels, "waiting"), waiting as f64));
+        jobs.push((in_state(&labels, "running"), lane.running as f64));
+        jobs.push((in_state(&labels, "uncertain"), lane.uncertain as f64));
+        jobs.push((in_state(&labels, "held"), held as f64));
+        suspended.push((labels, f64::from(u8::from(lane.suspended))));
     }
     for (key, lane) in figures.lanes.iter().filter(|(key, _)| !known.contains(key)) {
-        let [app, tenant, method] = labels(key);
-        jobs.push(([app, tenant, method, "held"], lane.held as f64));
+        jobs.push((in_state(&of_lane(key), "held"), lane.held as f64));
     }
     text.metric(&names::LANE_JOBS, jobs);
-    let ages =
-        figures.lanes.iter().filter_map(|(key, lane)| Some((labels(key), now.since(lane.oldest_at?).as_secs_f64())));
+    let age = |at| now.since(at).as_secs_f64();
+    let ages = figures.lanes.iter().filter_map(|(key, lane)| Some((of_lane(key), age(lane.oldest_at?))));
     text.metric(&names::LANE_OLDEST, ages);
-    let suspended = view.lanes.iter().map(|lane| (labels(&lane.key), f64::from(u8::from(lane.suspended))));
     text.metric(&names::LANE_SUSPENDED, suspended);
 }
 
-fn labels(key: &LaneKey) -> [&str; 3] {
-    [&key.app, &key.tenant, &key.method]
+fn of_lane(key: &LaneKey) -> String {
+    labels(names::LANE_SUSPENDED.labels, &[&key.app, &key.tenant, &key.method])
+}
+
+/// The labels of a lane, and a state.
+fn in_state(lane: &str, state: &str) -> String {
+    [lane, ",state=\"", state, "\""].concat()
 }
 
 /// Every key once, whichever lanes share it.
 fn quotas(text: &mut Text, view: &View) {
     let mut seen = HashSet::new();
-    let keys: Vec<&Usage> =
-        view.lanes.iter().flat_map(|lane| &lane.usage).filter(|usage| seen.insert(&usage.key)).collect();
+    let keys = view.lanes.iter().flat_map(|lane| &lane.usage).filter(|usage| seen.insert(&usage.key));
     let mut rows = Vec::new();
-    for usage in keys {
-        for (window, used) in &usage.windows {
-            rows.push((usage, span(window.span), window.limit, *used));
+    for Usage { key, windows, .. } in keys {
+        for (window, used) in windows {
+            let values = [key.scope.as_str(), &key.owner, &key.method, &span(window.span)];
+            rows.push((named(&names::QUOTA_USED, &values), window.limit, *used));
         }
     }
-    text.metric(&names::QUOTA_LIMIT, rows.iter().map(|(usage, span, limit, _)| (of(usage, span), f64::from(*limit))));
-    text.metric(&names::QUOTA_USED, rows.iter().map(|(usage, span, _, used)| (of(usage, span), f64::from(*used))));
-}
-
-fn of<'u>(usage: &'u Usage, span: &'u str) -> [&'u str; 4] {
-    [usage.key.scope.as_str(), &usage.key.owner, &usage.key.method, span]
+    text.metric(&names::QUOTA_LIMIT, rows.iter().map(|(labels, limit, _)| (labels, f64::from(*limit))));
+    text.metric(&names::QUOTA_USED, rows.iter().map(|(labels, _, used)| (labels, f64::from(*used))));
 }
 
 /// A window's length: `1s`, `1m`, `1h`, `1d`, or so many seconds.
@@ -224,7 +237,9 @@ fn of_ledger(text: &mut Text, figures: &Figures) {
     if figures.read_at == Timestamp::default() {
         return;
     }
-    let dead = figures.dead.iter().map(|((app, method, reason), n)| ([app.as_str(), method, reason], *n as f64));
+    let of_dead =
+        |(app, method, reason): &(String, String, String)| named(&names::DEAD_LETTERS, &[app, method, reason]);
+    let dead = figures.dead.iter().map(|(of, n)| (of_dead(of), *n as f64));
     text.metric(&names::DEAD_LETTERS, dead);
     text.single(&names::OUTBOX_ROWS, figures.outbox as f64);
     text.single(&names::LEDGER_READ_AT, seconds(figures.read_at));

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use paceline::admin::{Access, Admin, Worker, bind};
 use paceline::clock::Clock;
+use paceline::domain::decode::{Apps, Decoder};
 use paceline::domain::job::LaneKey;
 use paceline::domain::outcome::Failure;
 use paceline::domain::reason::Reason;
@@ -88,11 +89,19 @@ impl World {
         let apps = wiring::apps_of(&settings, &catalog).unwrap();
         let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
         let transport = wiring::transport(&settings).unwrap();
+        let decoder = Arc::new(Decoder { catalog: Arc::clone(&catalog), apps: Apps::Any });
         let engine = wiring::engine(&settings, catalog, apps, shared, transport, clock.clone(), 1.0);
         engine.recover().await.unwrap();
         engine.load(None).await.unwrap();
         begin(&ledger, &clock, seqs[5]).await;
-        let worker = Worker { mode: "work", engine, store: path, broker: None, metrics: Arc::new(String::new) };
+        let worker = Worker {
+            mode: "work",
+            engine,
+            decoder: Arc::new(move || Arc::clone(&decoder)),
+            store: path,
+            broker: None,
+            metrics: Arc::new(String::new),
+        };
         let access = Access { token: Some(SecretString::from(TOKEN)), public_url: None };
         let admin = bind(listen.parse().unwrap()).await.unwrap().serve(&access, worker);
         Self { place, ledger, admin }

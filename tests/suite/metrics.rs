@@ -11,10 +11,14 @@ use paceline::engine::quotas::Planner;
 use paceline::engine::{Engine, Stop};
 use paceline::metrics::{Metrics, names};
 use paceline::settings;
-use paceline::simulator::InProcess;
+use paceline::simulator::{InProcess, Scenario};
 use paceline::store::sqlite::{Mode, SqliteLedger};
 use paceline::wiring::{self, Decoding, Scrape};
 use serde_json::Value;
+
+use crate::harness::bench::{self, Client};
+use crate::harness::rabbitmq::shared_url;
+use crate::harness::until_async;
 
 use super::engine::{CALM, World, calendar, meeting, minutes, room};
 
@@ -213,6 +217,15 @@ async fn a_suspended_app_and_its_oldest_job_are_seen() {
     assert_eq!(samples.sum("paceline_lane_suspended", &[("method", ROOMS)]), 1.0);
     let oldest = samples.sum("paceline_lane_oldest_waiting_seconds", &[("method", ROOMS)]);
     assert!((3_600.0..3_700.0).contains(&oldest), "{oldest} s");
+
+    world.simulator.change(Scenario::parse(CALM, "test").unwrap()).unwrap();
+    worker.ledger.resume("acme", "", "").await.unwrap();
+    assert_eq!(worker.engine.run(false, tokio::time::sleep(Duration::from_secs(60))).await, Stop::Drained);
+    let samples = worker.scrape().await;
+    assert_eq!(samples.sum("paceline_lane_suspended", &[]), 0.0);
+    assert_eq!(samples.ended(&[("end", "succeeded")]), 3.0);
+    let waited = samples.sum("paceline_permit_wait_seconds_sum", &[("method", ROOMS)]);
+    assert!(waited < 60.0, "a suspension is no wait for a permit: {waited} s");
     worker.ledger.close().await;
 }
 
@@ -273,4 +286,42 @@ async fn every_metric_is_rendered_as_it_is_described() {
     }
     service.stop().await;
     worker.ledger.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::float_cmp, reason = "counts are whole numbers")]
+async fn a_broker_that_is_there_is_seen() {
+    let world = World::new(CALM);
+    let worker = worker(&world);
+    let options = bench::options(&shared_url());
+    let service = wiring::broker(&options, &worker.engine, Decoding::new(decoder(&world)), &world.clock).unwrap();
+    let worker = Worker { scrape: worker.scrape.with_broker(&service), ..worker };
+    let client = Client::connect(&shared_url()).await;
+    let amqp = [("source", "amqp"), ("result", "queued")];
+    until_async("the intake consumes on an open connection", async || {
+        let samples = worker.scrape().await;
+        samples.sum("paceline_broker_connected", &[]) == 2.0
+            && samples.sum("paceline_intake_state", &[("state", "consuming")]) == 1.0
+            && samples.sum("paceline_intake_state", &[]) == 1.0
+    })
+    .await;
+    for n in 0..3 {
+        client.send(&options.jobs_queue, room(n).to_string().as_bytes(), lapin::BasicProperties::default()).await;
+    }
+    until_async("the jobs are taken over", async || {
+        worker.scrape().await.sum("paceline_jobs_taken_over_total", &amqp) == 3.0
+    })
+    .await;
+    assert_eq!(worker.engine.run(true, std::future::pending()).await, Stop::Idle);
+    until_async("the results are published", async || {
+        let samples = worker.scrape().await;
+        samples.ended(&[("end", "succeeded")]) == 3.0 && samples.sum("paceline_outbox_rows", &[]) == 0.0
+    })
+    .await;
+    service.stop().await;
+    let samples = worker.scrape().await;
+    assert_eq!(samples.sum("paceline_broker_connected", &[]), 0.0);
+    assert_eq!(samples.sum("paceline_intake_state", &[("state", "stopped")]), 1.0);
+    worker.ledger.close().await;
+    client.clean_up(&options).await;
 }

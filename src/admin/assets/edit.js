@@ -65,12 +65,6 @@ function form(dialog, state, selection) {
       oninput: () => outdated(dialog, state),
     }),
     h("div", { id: "patch-said", role: "alert" }, state.wrong ? h("p", { class: "wrong" }, state.wrong) : null),
-    h(
-      "div",
-      { class: "check" },
-      h("input", { type: "checkbox", id: "edit-redrive", initial: true }),
-      h("label", { for: "edit-redrive" }, t("edit.redrive")),
-    ),
     h("div", { role: "status" }, said(state)),
     state.problem ? fault(state.problem) : null,
     state.faults.length > 0 ? faultList(state.faults) : null,
@@ -103,14 +97,13 @@ async function submitted(event, dialog, state, selection) {
   event.preventDefault();
   if (state.isBusy) return;
   const text = event.target.querySelector("#patch").value;
-  const isRedriven = event.target.querySelector("#edit-redrive").checked;
   const patch = parsed(text, state);
   if (patch === null) return dialog.update();
   const isConfirmed = state.checked === text && state.count > 0 && state.faults.length === 0;
   Object.assign(state, { isBusy: true, problem: null, wrong: null, changed: false });
   dialog.update();
   try {
-    if (isConfirmed) await apply(dialog, state, { selection, patch, isRedriven });
+    if (isConfirmed) await apply(dialog, state, { selection, patch });
     else await check(state, { selection, patch, text });
   } catch (problem) {
     failed(state, problem);
@@ -135,19 +128,18 @@ async function check(state, { selection, patch, text }) {
   Object.assign(state, { count: answer.count, faults: answer.faults ?? [], checked: text });
 }
 
-async function apply(dialog, state, { selection, patch, isRedriven }) {
+async function apply(dialog, state, { selection, patch }) {
   const answer = await change("dead/edit", { selection, patch, expect: state.count });
   if (answer.faults?.length > 0) {
     state.faults = answer.faults;
     return;
   }
-  let said = t("edit.done", { count: answer.moved });
-  if (isRedriven) {
-    const redriven = await change("dead/redrive", { selection, expect: answer.moved });
-    said = t("redrive.done", { count: redriven.moved });
+  if (answer.skipped?.length > 0) {
+    Object.assign(state, { faults: answer.skipped, count: null });
+    return;
   }
   dialog.close(true);
-  notice(said);
+  notice(t("redrive.done", { count: answer.moved }));
 }
 
 function failed(state, problem) {

@@ -14,6 +14,7 @@ import {
   owner,
   section,
   showMore,
+  STATES,
   stateName,
   table,
 } from "./parts.js";
@@ -27,7 +28,9 @@ const chosen = { shown: SHOWN, filter: "" };
 /** The section with all lanes; a part of them at a time. */
 export function lanes(all, now, redraw) {
   const words = chosen.filter.toLowerCase().split(/\s+/).filter(Boolean);
-  const matching = all.filter((lane) => words.every((word) => laneText(lane).toLowerCase().includes(word)));
+  // Lanes without jobs are the program's own calls, for access tokens and look-ups.
+  const known = all.map(laneOf).filter((lane) => STATES.some((state) => lane[state] > 0) || lane.waiting > 0);
+  const matching = known.filter((lane) => words.every((word) => laneText(lane).toLowerCase().includes(word)));
   const shown = matching.slice(0, chosen.shown);
   const more = matching.length - shown.length;
   const filter = h(
@@ -49,13 +52,13 @@ export function lanes(all, now, redraw) {
   return section(
     "lanes",
     t("lanes.title"),
-    all.length > SHOWN || chosen.filter ? filter : null,
+    known.length > SHOWN || chosen.filter ? filter : null,
     shown.length === 0
       ? nothing(t("lanes.none"))
       : table({
           label: t("lanes.title"),
           columns: laneColumns(now),
-          rows: shown.map(laneOf),
+          rows: shown,
           keyOf: (lane) => JSON.stringify([lane.app, lane.tenant, lane.method]),
         }),
     showMore(more, () => {
@@ -107,12 +110,14 @@ function nextPermit(lane, now) {
   const when = lane.next_permit_at
     ? h("span", { title: new Date(lane.next_permit_at).toISOString() }, ahead(lane.next_permit_at, now))
     : null;
-  const why = lane.why_waiting;
+  // That the deciding window is used up stands there already.
+  const isPlain = when && lane.deciding && lane.why_waiting?.startsWith(lane.deciding.window);
+  const why = isPlain ? null : lane.why_waiting;
   return [
     when,
     when && lane.deciding ? " · " : null,
     lane.deciding ? deciding(lane.deciding, lane) : null,
-    why ? h("span", { class: "hint" }, " ", typeof why === "string" ? why : why.text) : null,
+    why ? h("span", { class: "hint" }, " ", why) : null,
     !when && !why && !lane.deciding ? "–" : null,
   ];
 }

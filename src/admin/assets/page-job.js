@@ -137,9 +137,9 @@ function history({ history: attempts }) {
   const rows = attempts ?? [];
   const columns = [
     { label: t("attempt.sent_at"), look: "head", cell: (row) => instant(row.sent_at, { exact: true }) },
-    { label: t("attempt.took"), cell: (row) => (row.ended_at ? took(row) : t("attempt.in_flight")) },
-    { label: t("attempt.purpose"), cell: (row) => row.purpose },
-    { label: t("attempt.outcome"), cell: (row) => row.outcome ?? "–" },
+    { label: t("attempt.took"), look: "short", cell: (row) => (row.ended_at ? took(row) : t("attempt.in_flight")) },
+    { label: t("attempt.purpose"), look: "short", cell: (row) => row.purpose },
+    { label: t("attempt.outcome"), look: "short", cell: (row) => row.outcome ?? "–" },
     { label: "HTTP", look: "number", cell: (row) => row.http_status ?? "–" },
     { label: t("job.code"), look: "number", cell: (row) => row.code ?? "–" },
     {

@@ -64,7 +64,7 @@ export default {
   "finish.at": "at",
   "finish.unknown": "Nobody can say when this will be done: something is in the way.",
   "finish.unknown_short": "cannot be said",
-  "finish.done": "done",
+  "finish.done": "ended",
   "finish.waits_for_person": "waits for a person",
 
   "trouble.title": "In the way",
@@ -218,10 +218,9 @@ export default {
 
   "edit.button": "Edit …",
   "edit.title": "Correct dead letters",
-  "edit.how": "Write what changes as a JSON merge patch: objects are merged, null removes a field, lists are replaced. All letters are checked before any is changed.",
+  "edit.how": "Write what changes as a JSON merge patch: objects are merged, null removes a field, lists are replaced. All letters are checked before any is changed; then they go back to work.",
   "edit.example": "What {id} holds now",
   "edit.patch": "Merge patch",
-  "edit.redrive": "Put them back to work afterwards",
   "edit.check": "Check",
   "edit.checking": "Checking …",
   "edit.no_object": "A patch is one JSON object, for example {example}.",
@@ -229,7 +228,6 @@ export default {
   "edit.faults": "With this patch {count} {count|letter|letters} would not be valid. None was changed.",
   "edit.ask": "{count} {count|letter|letters} would be valid with this patch.",
   "edit.act": "Change {count}",
-  "edit.done": "{count} {count|letter|letters} changed.",
 
   "resolve.button": "Resolve …",
   "resolve.title": "Settle a held job",

@@ -64,7 +64,7 @@ export default {
   "finish.at": "时间：",
   "finish.unknown": "说不准何时做完：有东西挡着。",
   "finish.unknown_short": "说不准",
-  "finish.done": "已做完",
+  "finish.done": "已结束",
   "finish.waits_for_person": "等人处理",
 
   "trouble.title": "受阻",
@@ -218,10 +218,9 @@ export default {
 
   "edit.button": "改正…",
   "edit.title": "改正死信",
-  "edit.how": "用 JSON merge patch 写出要改的内容：对象合并，null 删除字段，列表整个替换。先校验全部死信，再一起修改。",
+  "edit.how": "用 JSON merge patch 写出要改的内容：对象合并，null 删除字段，列表整个替换。先校验全部死信，再一起修改并重新处理。",
   "edit.example": "{id} 现在的内容",
   "edit.patch": "补丁",
-  "edit.redrive": "改完后重新处理",
   "edit.check": "校验",
   "edit.checking": "正在校验…",
   "edit.no_object": "补丁是一个 JSON 对象，例如 {example}。",
@@ -229,7 +228,6 @@ export default {
   "edit.faults": "按此补丁，{count} 封死信仍不合格。一封也没有改。",
   "edit.ask": "按此补丁，{count} 封死信合格。",
   "edit.act": "修改 {count} 封",
-  "edit.done": "已修改 {count} 封死信。",
 
   "resolve.button": "处理…",
   "resolve.title": "处理待人工的任务",

@@ -138,3 +138,40 @@ const fn word_of(purpose: i64) -> &'static str {
         _ => "token",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::domain::outcome::Failure;
+    use crate::engine::ports::{JobSeq, Ledger, Settlement};
+    use crate::store::contract::{T0, from_amqp, job};
+    use crate::store::sqlite::{Mode, SqliteLedger};
+
+    #[tokio::test]
+    async fn what_was_rolled_back_with_others_is_counted_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let metrics = Metrics::collecting(&Clock::at(T0)).unwrap();
+        let path = folder.path().join("l.db");
+        let ledger = SqliteLedger::open_measured(&path, Mode::Worker, T0, metrics.clone()).unwrap();
+        let jobs = (0..10).map(|n| from_amqp(job(&format!("j-{n}")))).collect();
+        ledger.take_over(jobs, T0).await.unwrap();
+        let dead = Settlement::Dead { reason: Reason::Rejected, failure: Failure::default() };
+        // The eleventh is not there, so whatever it shares a transaction with is run again, alone.
+        let settled = join_all((1..=11).map(|seq| ledger.settle(JobSeq(seq), dead.clone(), T0))).await;
+        assert_eq!(settled.iter().filter(|settled| settled.is_err()).count(), 1);
+        // The first ending stays.
+        ledger.settle(JobSeq(1), Settlement::Held { failure: Failure::default() }, T0).await.unwrap();
+        let text = metrics.render();
+        let ended = |rest: &str| format!("paceline_jobs_ended_total{{app=\"acme\",{rest}\n");
+        let method = job("x").lane.method;
+        for (end, reason, n) in [("dead", "rejected", 10), ("dead", "expired", 0), ("held", "", 0)] {
+            let line = ended(&format!("method=\"{method}\",end=\"{end}\",reason=\"{reason}\"}} {n}"));
+            assert!(text.contains(&line), "{line}: {text}");
+        }
+        assert!(text.contains("paceline_ledger_commits_failed_total 0\n"), "{text}");
+        assert!(text.contains("paceline_jobs_taken_over_total{source=\"amqp\",result=\"queued\"} 10\n"), "{text}");
+    }
+}
