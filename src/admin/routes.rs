@@ -13,7 +13,7 @@ use super::{
     redrive, resolve, submit, suspension, throughput,
 };
 
-/// What describes the API: OpenAPI 3.1, free to read.
+/// What describes the API, free to read.
 pub const DESCRIPTION: &str = "/api/v1/openapi.json";
 
 /// One method of one address.
