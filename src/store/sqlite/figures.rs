@@ -143,6 +143,7 @@ mod tests {
         let key = job("a").lane;
         assert_eq!(figures.lanes.get(&key), Some(&LaneFigures { held: 1, oldest_at: None }));
         assert_eq!(figures.dead.get(&(key.app, key.method, "rejected".to_owned())), Some(&2));
-        assert_eq!((figures.outbox, figures.read_at), (2, at(6)));
+        // Two dead letters, and the end of their batch.
+        assert_eq!((figures.outbox, figures.read_at), (3, at(6)));
     }
 }
