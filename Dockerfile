@@ -10,6 +10,7 @@ RUN sed -i '/^\[\[bench\]\]/,/^$/d' Cargo.toml \
     && cargo build --locked --profile dist \
     && rm -rf src
 COPY config config
+COPY docs/openapi.json docs/openapi.json
 COPY src src
 # The stand-ins above are newer than the sources in the checkout; touching makes cargo look again.
 RUN touch src/main.rs src/lib.rs && cargo build --locked --profile dist

@@ -12,10 +12,11 @@ use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use super::answer::{Fault, put};
+use super::routes::DESCRIPTION;
 use super::{Shared, assets};
 
 /// What is open to everybody: it tells nothing of the jobs.
-const OPEN: [&str; 3] = ["/healthz", "/readyz", "/api/v1/session"];
+const OPEN: [&str; 4] = ["/healthz", "/readyz", "/api/v1/session", DESCRIPTION];
 const CSP: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
 
 /// Who may ask, ready to be compared.

@@ -4,6 +4,10 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
@@ -71,7 +75,8 @@ impl Fields {
     pub fn whole(&mut self, name: &'static str, min: i64, max: i64) -> Option<i64> {
         let given = self.take(name)?;
         let text = given.as_str().filter(|_| self.is_query);
-        let number = text.map_or_else(|| given.as_i64(), |text| text.parse().ok());
+        let number =
+            text.map_or_else(|| given.as_i64().or_else(|| given.as_f64().and_then(whole_of)), |text| text.parse().ok());
         let shown = match (text, given.as_number()) {
             (Some(text), _) => format!("{:?}", cut(text)),
             (None, Some(number)) => number.to_string(),
@@ -153,6 +158,29 @@ impl Fields {
     }
 }
 
+/// A job's id in the path.
+pub struct Id(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        let unreadable = |_: PathRejection| {
+            Fault::new(
+                StatusCode::BAD_REQUEST,
+                "the id in the address is no UTF-8 text",
+                "percent-encode its UTF-8 bytes",
+            )
+        };
+        Path::from_request_parts(parts, state).await.map(|Path(id)| Self(id)).map_err(unreadable)
+    }
+}
+
+/// `7.0` is a whole number to JSON.
+fn whole_of(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() < 9.2e18).then_some(number as i64)
+}
+
 /// What a value is, without what it says: it may be a password.
 pub const fn kind(value: &Value) -> &'static str {
     match value {
@@ -202,7 +230,7 @@ mod tests {
 
     #[test]
     fn an_object_is_read_strictly_and_its_values_are_not_told() {
-        let Value::Object(object) = serde_json::json!({"app": 7, "code": "s3cret", "dry_run": "s3cret", "limit": 9,
+        let Value::Object(object) = serde_json::json!({"app": 7, "code": "s3cret", "dry_run": "s3cret", "limit": 9.0, "expect": 1.5,
             "selection": {"apps": "s3cret", "reason": null}, "patch": []})
         else {
             return;
@@ -213,6 +241,7 @@ mod tests {
             (fields.flag("dry_run"), fields.flag("absent"), fields.whole("limit", 1, 9)),
             (false, false, Some(9))
         );
+        assert_eq!(fields.whole("expect", 0, 9), None);
         let mut selection = fields.object("selection").unwrap();
         assert_eq!((selection.text("app"), selection.text("reason")), (None, None));
         fields.absorb(selection);
@@ -223,6 +252,7 @@ mod tests {
                 "app: expected a text, got a number",
                 "code: expected a whole number, got a text",
                 "dry_run: expected true or false, got a text",
+                "expect: expected a whole number from 0 to 9, got 1.5",
                 "selection.reason: expected a text, got null",
                 "selection.apps: no such field; did you mean \"app\"?",
                 "patch: expected an object, got a list",

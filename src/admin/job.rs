@@ -1,11 +1,11 @@
 //! One job: what it says, how it stands and why, and its attempts.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use serde_json::{Value, json};
 
 use super::answer::{self, Fault};
-use super::input::Fields;
+use super::input::{Fields, Id};
 use super::{Answer, Shared, forecast, jobs};
 use crate::domain::job::{Job, LaneKey};
 use crate::domain::mask;
@@ -25,7 +25,7 @@ struct Found {
 }
 
 /// One job.
-pub async fn show(State(shared): State<Shared>, Path(id): Path<String>, uri: Uri) -> Answer {
+pub async fn show(State(shared): State<Shared>, Id(id): Id, uri: Uri) -> Answer {
     Fields::of_query(uri.query()).end()?;
     let (engine, cached) = (shared.worker.engine.clone(), shared.forecast.glance());
     let sought = id.clone();
@@ -42,7 +42,7 @@ pub async fn show(State(shared): State<Shared>, Path(id): Path<String>, uri: Uri
 
 /// The job with the id `cancel`, at whose address others are cancelled.
 pub async fn show_cancel(shared: State<Shared>, uri: Uri) -> Answer {
-    show(shared, Path("cancel".to_owned()), uri).await
+    show(shared, Id("cancel".to_owned()), uri).await
 }
 
 fn unknown(id: &str, rejection: Option<(i64, Value)>) -> Fault {

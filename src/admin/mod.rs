@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
+pub use self::routes::addresses;
 pub use self::server::{Admin, BindError, Bound, bind};
 use crate::broker::Look;
 use crate::domain::decode::Decoder;

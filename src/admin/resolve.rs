@@ -1,6 +1,6 @@
 //! A person says what became of a held job.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::json;
 use tracing::info;
@@ -8,13 +8,13 @@ use tracing::info;
 use super::answer::{self, Fault};
 use super::body::Document;
 use super::change::to_its_end;
-use super::input::Fields;
+use super::input::{Fields, Id};
 use super::{Answer, Shared, jobs};
 use crate::operations::verdict::state_after;
 use crate::store::operator::Resolution;
 
 /// Resolves one job.
-pub async fn resolve(State(shared): State<Shared>, Path(id): Path<String>, document: Document) -> Answer {
+pub async fn resolve(State(shared): State<Shared>, Id(id): Id, document: Document) -> Answer {
     let resolution = resolution(document.fields()?)?;
     to_its_end(async move {
         let sought = id.clone();

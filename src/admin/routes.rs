@@ -1,42 +1,84 @@
 //! Everything there is to ask for.
 
 use axum::Router;
+use axum::handler::Handler;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 
-use super::answer::Fault;
+use super::answer::{self, Fault};
+use super::input::Fields;
 use super::{
     Shared, assets, batches, body, cancel, dead, edit, forecast, guard, health, held, job, jobs, methods, overview,
     redrive, resolve, submit, suspension, throughput,
 };
 
+/// What describes the API, free to read.
+pub const DESCRIPTION: &str = "/api/v1/openapi.json";
+
+/// One method of one address.
+struct Route {
+    method: &'static str,
+    path: &'static str,
+    handler: MethodRouter<Shared>,
+}
+
+fn reading<H: Handler<T, Shared>, T: 'static>(path: &'static str, handler: H) -> Route {
+    Route { method: "GET", path, handler: get(handler) }
+}
+
+fn changing<H: Handler<T, Shared>, T: 'static>(path: &'static str, handler: H) -> Route {
+    Route { method: "POST", path, handler: post(handler) }
+}
+
+/// Everything but the dashboard's files.
+fn routes() -> Vec<Route> {
+    vec![
+        reading("/healthz", health::alive),
+        reading("/readyz", health::ready),
+        reading("/metrics", health::metrics),
+        reading(DESCRIPTION, describe),
+        reading("/api/v1/session", health::session),
+        reading("/api/v1/overview", overview::show),
+        reading("/api/v1/forecast", forecast::show),
+        reading("/api/v1/throughput", throughput::show),
+        reading("/api/v1/methods", methods::list),
+        reading("/api/v1/held", held::list),
+        reading("/api/v1/batches", batches::list),
+        reading("/api/v1/jobs", jobs::list),
+        changing("/api/v1/jobs", submit::submit),
+        // A job may have this id.
+        reading("/api/v1/jobs/cancel", job::show_cancel),
+        changing("/api/v1/jobs/cancel", cancel::cancel),
+        reading("/api/v1/jobs/{id}", job::show),
+        changing("/api/v1/jobs/{id}/resolve", resolve::resolve),
+        reading("/api/v1/dead/groups", dead::groups),
+        changing("/api/v1/dead/redrive", redrive::redrive),
+        changing("/api/v1/dead/edit", edit::edit),
+        changing("/api/v1/dead/drop", redrive::forget),
+        changing("/api/v1/suspend", suspension::suspend),
+        changing("/api/v1/resume", suspension::resume),
+    ]
+}
+
+/// The methods and addresses of the HTTP API, as `docs/openapi.json` describes them.
+pub fn addresses() -> Vec<(&'static str, &'static str)> {
+    routes().into_iter().map(|route| (route.method, route.path)).collect()
+}
+
+async fn describe(uri: Uri) -> super::Answer {
+    Fields::of_query(uri.query()).end()?;
+    let text = include_str!("../../docs/openapi.json");
+    Ok(answer::text(StatusCode::OK, "application/json", text.to_owned()))
+}
+
 /// The router.
 pub fn router(shared: &Shared) -> Router {
     let pages =
         assets::all().fold(Router::new(), |router, asset| router.route(asset.path, get(async || asset.response())));
-    pages
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .route("/api/v1/session", get(health::session))
-        .route("/api/v1/overview", get(overview::show))
-        .route("/api/v1/forecast", get(forecast::show))
-        .route("/api/v1/throughput", get(throughput::show))
-        .route("/api/v1/methods", get(methods::list))
-        .route("/api/v1/held", get(held::list))
-        .route("/api/v1/batches", get(batches::list))
-        .route("/api/v1/jobs", get(jobs::list).post(submit::submit))
-        // A job may have this id.
-        .route("/api/v1/jobs/cancel", post(cancel::cancel).get(job::show_cancel))
-        .route("/api/v1/jobs/{id}", get(job::show))
-        .route("/api/v1/jobs/{id}/resolve", post(resolve::resolve))
-        .route("/api/v1/dead/groups", get(dead::groups))
-        .route("/api/v1/dead/redrive", post(redrive::redrive))
-        .route("/api/v1/dead/edit", post(edit::edit))
-        .route("/api/v1/dead/drop", post(redrive::forget))
-        .route("/api/v1/suspend", post(suspension::suspend))
-        .route("/api/v1/resume", post(suspension::resume))
+    routes()
+        .into_iter()
+        .fold(pages, |router, route| router.route(route.path, route.handler))
         .fallback(async |uri: Uri| {
             Fault::unknown(format!("there is nothing at {:?}", uri.path()), "docs/api.md names what there is")
         })

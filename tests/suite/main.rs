@@ -31,6 +31,7 @@ mod harness;
 mod look_ups;
 mod metrics;
 mod observability;
+mod openapi;
 mod order;
 mod people;
 mod platform_faults;
