@@ -32,3 +32,4 @@ pub mod why;
 pub use self::core::{Engine, Options, Stop};
 pub use self::reload::Stranded;
 pub use self::revision::{QuotaChange, Revision};
+pub use self::spans::{CALL, PARENT};

@@ -30,6 +30,7 @@ mod look_ups;
 mod metrics;
 mod observability;
 mod order;
+mod otlp;
 mod people;
 mod platform_faults;
 mod refusals;
