@@ -8,7 +8,7 @@
 //! - [`engine`]: the life of a job, over the ports in [`engine::ports`].
 //! - [`store`]: the ledger; [`broker`]: AMQP; [`platform`]: the HTTP client; [`simulator`]: the platforms' stand-in.
 //! - [`settings`], [`wiring`] and [`cli`]: how a process is put together and spoken to.
-//! - [`metrics`]: what engine and store count.
+//! - [`metrics`]: what engine and store count; [`telemetry`]: traces for a collector.
 //! - [`clock`]: the only reader of time; [`crash_points`]: where tests let the process die.
 
 pub mod admin;
@@ -24,4 +24,5 @@ pub mod platform;
 pub mod settings;
 pub mod simulator;
 pub mod store;
+pub mod telemetry;
 pub mod wiring;

@@ -11,6 +11,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::telemetry;
+
 /// The AMQP client.
 const LAPIN: &str = "lapin";
 /// Where the client logs messages that came back, with their bodies.
@@ -105,7 +107,7 @@ pub fn start(filter: Filter, format: Format, no_color: bool) {
         Format::Json => json::Json::new(std::io::stderr).boxed(),
     };
     // A second start in one process (tests) keeps the first.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter.0)).try_init();
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter.0)).with(telemetry::layer()).try_init();
 }
 
 #[cfg(test)]

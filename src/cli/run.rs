@@ -91,6 +91,11 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let work = prepare(context, &args, settings, catalog, &checked)?;
     let (start, started_at) = context.clock.both();
 
+    let traces = if args.simulate {
+        None // Nothing leaves a rehearsal.
+    } else {
+        wiring::traces(&work.settings, &context.clock).map_err(|message| refuse(message, ""))?
+    };
     let ledger = open(&work.store, args.simulate, context.clock.now()).await?;
     take_over(context, &*ledger, &work.store, &sources, &decoder, args.skip_invalid).await?;
     let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
@@ -118,6 +123,9 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     }
 
     let elapsed = context.clock.mono().since(start);
+    if let Some(traces) = traces.filter(|_| stop != Stop::Cut) {
+        traces.stop().await;
+    }
     let counts = ledger.counts(Some(checked.batches.clone())).await?;
     let suspensions = ledger.suspensions().await?;
     ledger.close().await;

@@ -45,6 +45,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let catalog = catalog(&settings)?;
     let apps = wiring::apps_of(&settings, &catalog).map_err(|faults| refuse(faults.join("\n"), ""))?;
     let transport = wiring::transport(&settings).map_err(|message| refuse(message, ""))?;
+    let traces = wiring::traces(&settings, &context.clock).map_err(|message| refuse(message, ""))?;
     let decoding = wiring::Decoding::new(batch::decoder(&settings, &catalog, false));
     let signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
 
@@ -85,6 +86,9 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let stop = work(&engine, &ledger, service, args.until_idle, signals, &reloader).await?;
     if let Some(admin) = admin {
         admin.stop().await;
+    }
+    if let Some(traces) = traces.filter(|_| stop.is_some()) {
+        traces.stop().await;
     }
     if stop != Some(Stop::Idle) && stop != Some(Stop::Drained) {
         writeln!(context.err, "calls were in flight at the end; what became of them is looked up at the next start")?;

@@ -49,6 +49,11 @@ impl Trace {
         })
     }
 
+    /// The header as this version of the W3C's writes it.
+    pub fn traceparent(&self) -> String {
+        format!("00-{self:?}")
+    }
+
     /// The trace's id in 32 digits, as logs and tracing systems show it.
     pub fn id(&self) -> String {
         format!("{:032x}", self.trace_id)
@@ -97,7 +102,7 @@ mod tests {
         let trace = Trace::parse(GOOD).unwrap();
         assert_eq!(trace.id(), "0af7651916cd43dd8448eb211c80319c");
         assert_eq!((trace.parent_id, trace.is_sampled), (0xb7ad_6b71_6920_3331, true));
-        assert_eq!(format!("{trace:?}"), &GOOD[3..]);
+        assert_eq!((format!("{trace:?}").as_str(), trace.traceparent().as_str()), (&GOOD[3..], GOOD));
         // Of the flags, the lowest bit alone.
         assert!(!Trace::parse(&GOOD.replace("-01", "-02")).unwrap().is_sampled);
         assert!(Trace::parse(&GOOD.replace("-01", "-03")).unwrap().is_sampled);

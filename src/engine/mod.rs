@@ -34,4 +34,5 @@ pub use self::core::{Engine, Stop};
 pub use self::options::Options;
 pub use self::reload::Stranded;
 pub use self::revision::{QuotaChange, Revision};
+pub use self::spans::{CALL, PARENT};
 pub use self::verify::candidates;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tracing::{Span, debug, error_span};
+use tracing::{Span, debug, error_span, trace};
 
 use super::app::App;
 use super::call::{Begun, Called};
@@ -13,13 +13,16 @@ use super::ports::Settlement;
 use super::schedule::Withheld;
 use crate::domain::job::{Job, LaneKey};
 use crate::domain::outcome::Reply;
+use crate::domain::trace::Trace;
 
 /// The target of what is said of calls, wherever the code stands: operators filter by it.
-const CALL: &str = "paceline::call";
+pub const CALL: &str = "paceline::call";
+/// The target of what is said to traces alone: no log has it.
+pub const PARENT: &str = "upstream";
 
 /// One attempt of a job; `attempt` counts those that are charged, this one included.
 pub(super) fn attempt(job: &Job, attempt: u32) -> Span {
-    error_span!(
+    let span = error_span!(
         target: CALL,
         "attempt",
         job = job.id,
@@ -29,12 +32,14 @@ pub(super) fn attempt(job: &Job, attempt: u32) -> Span {
         batch = job.batch.as_deref(),
         attempt,
         trace_id = job.trace.map(|trace| trace.id()),
-    )
+    );
+    with_parent(span, job.trace)
 }
 
 /// One call of a look-up. The listing may serve many jobs: `job` is the one that the call is recorded for.
 pub(super) fn look_up(lane: &LaneKey, job: Option<&Job>) -> Span {
-    error_span!(
+    let trace = job.and_then(|job| job.trace);
+    let span = error_span!(
         target: CALL,
         "look_up",
         job = job.map(|job| job.id.as_str()),
@@ -42,8 +47,17 @@ pub(super) fn look_up(lane: &LaneKey, job: Option<&Job>) -> Span {
         tenant = present(&lane.tenant),
         method = lane.method,
         batch = job.and_then(|job| job.batch.as_deref()),
-        trace_id = job.and_then(|job| job.trace).map(|trace| trace.id()),
-    )
+        trace_id = trace.map(|trace| trace.id()),
+    );
+    with_parent(span, trace)
+}
+
+/// Tells traces which span of upstream's asked for this one.
+fn with_parent(span: Span, trace: Option<Trace>) -> Span {
+    if let Some(trace) = trace {
+        trace!(target: PARENT, parent: &span, traceparent = trace.traceparent().as_str());
+    }
+    span
 }
 
 /// The fetching of an access token: for an app, and for no job.

@@ -40,24 +40,31 @@ impl HttpTransport {
     /// # Errors
     /// A sentence about the certificate file or the TLS set-up.
     pub fn new(options: &HttpOptions) -> Result<Self, String> {
-        // A second call in one process finds the provider installed: that is fine.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .user_agent(concat!("paceline/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .connect_timeout(options.connect_timeout)
-            .pool_idle_timeout(options.pool_idle)
-            .tls_info(options.tells_certificate)
-            .tcp_nodelay(true);
-        if let Some(pem) = &options.ca_pem {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
-                .map_err(|_| "http.ca_file: expected certificates in PEM".to_owned())?;
-            builder = builder.tls_certs_merge(certificates);
-        }
-        let client = builder.build().map_err(|error| format!("the HTTP client cannot start: {}", innermost(&error)))?;
-        Ok(Self { client, reply_bytes_max: options.reply_bytes_max })
+        Ok(Self { client: client(options)?, reply_bytes_max: options.reply_bytes_max })
     }
+}
+
+/// What connects and speaks TLS.
+///
+/// # Errors
+/// A sentence about the certificate file or the TLS set-up.
+pub fn client(options: &HttpOptions) -> Result<Client, String> {
+    // A second call in one process finds the provider installed: that is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .user_agent(concat!("paceline/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .connect_timeout(options.connect_timeout)
+        .pool_idle_timeout(options.pool_idle)
+        .tls_info(options.tells_certificate)
+        .tcp_nodelay(true);
+    if let Some(pem) = &options.ca_pem {
+        let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
+            .map_err(|_| "http.ca_file: expected certificates in PEM".to_owned())?;
+        builder = builder.tls_certs_merge(certificates);
+    }
+    builder.build().map_err(|error| format!("the HTTP client cannot start: {}", innermost(&error)))
 }
 
 #[async_trait]
@@ -123,7 +130,7 @@ fn failed(error: &reqwest::Error) -> Reply {
 }
 
 /// The innermost cause: what the operating system or TLS said, without the URL that outer layers add.
-fn innermost(error: &reqwest::Error) -> String {
+pub fn innermost(error: &reqwest::Error) -> String {
     let mut cause = error.source();
     let mut text = None;
     while let Some(inner) = cause {

@@ -6,4 +6,4 @@ mod http;
 
 pub use certificate::not_after;
 pub use cure::cure;
-pub use http::{HttpOptions, HttpTransport};
+pub use http::{HttpOptions, HttpTransport, client, innermost};

@@ -42,7 +42,7 @@ fn live(settings: &Settings) -> [(&'static str, String); 9] {
 }
 
 /// What is read at the start alone, and whether it changed. Their values may be secret, and are not told.
-fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 19] {
+fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 21] {
     let (http, new_http) = (&before.http, &after.http);
     [
         ("store.url", before.store != after.store),
@@ -64,11 +64,17 @@ fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 19] {
         ("admin.listen", before.admin.listen != after.admin.listen),
         ("admin.token", token(before) != token(after)),
         ("admin.public_url", before.admin.public_url != after.admin.public_url),
+        ("telemetry.otlp_endpoint", before.telemetry.otlp_endpoint != after.telemetry.otlp_endpoint),
+        ("telemetry.otlp_headers", otlp_headers(before) != otlp_headers(after)),
     ]
 }
 
 fn token(settings: &Settings) -> Option<&str> {
     settings.admin.token.as_ref().map(ExposeSecret::expose_secret)
+}
+
+fn otlp_headers(settings: &Settings) -> Option<&str> {
+    settings.telemetry.otlp_headers.as_ref().map(ExposeSecret::expose_secret)
 }
 
 /// Whether this part of `[broker]` is another one, or there on one side only.
@@ -88,9 +94,11 @@ mod tests {
         let read = |path: &Path| {
             let is_ca = path.ends_with("ca.pem");
             let is_token = path.ends_with("token");
-            Ok(match (is_ca, is_token) {
-                (true, _) => "-----BEGIN CERTIFICATE-----".to_owned(),
-                (_, true) => "0123456789abcdef".to_owned(),
+            let is_headers = path.ends_with("headers");
+            Ok(match (is_ca, is_token, is_headers) {
+                (true, ..) => "-----BEGIN CERTIFICATE-----".to_owned(),
+                (_, true, _) => "0123456789abcdef".to_owned(),
+                (.., true) => "x-key=1".to_owned(),
                 _ => text.to_owned(),
             })
         };
@@ -98,6 +106,7 @@ mod tests {
     }
 
     const WITH_TOKEN: &str = "token = { file = \"token\" }\n";
+    const WITH_COLLECTOR: &str = "otlp_endpoint = \"http://127.0.0.1:4318\"\n";
 
     /// A section with one key that is not as it stands in the other.
     fn with(path: &str, kind: Kind) -> String {
@@ -113,6 +122,8 @@ mod tests {
                 "admin.listen" => text("127.0.0.1:1"),
                 "admin.token" => "{ file = \"token\" }".to_owned(),
                 "admin.public_url" => text("https://paceline.example.com"),
+                "telemetry.otlp_endpoint" => text("http://127.0.0.1:4318"),
+                "telemetry.otlp_headers" => "{ file = \"headers\" }".to_owned(),
                 "lanes.reserve.*" => "0.2".to_owned(),
                 _ => text("other/ca.pem"),
             }
@@ -121,6 +132,7 @@ mod tests {
             ("broker", "url") => "",
             ("broker", _) => "url = \"amqp://u:p@h\"\n",
             ("admin", "public_url") => WITH_TOKEN,
+            ("telemetry", "otlp_headers") => WITH_COLLECTOR,
             _ => "",
         };
         format!("[{section}]\n{beside}{key} = {value}\n")
@@ -131,10 +143,12 @@ mod tests {
         let before = load("[broker]\nurl = \"amqp://u:p@h\"\n");
         let without_broker = load("");
         let with_token = load(&format!("[admin]\n{WITH_TOKEN}"));
+        let with_collector = load(&format!("[telemetry]\n{WITH_COLLECTOR}"));
         for key in KEYS.iter().filter(|key| !key.path.starts_with("apps.")) {
             let after = load(&with(key.path, key.kind));
             let before = match key.path {
                 "admin.public_url" => &with_token,
+                "telemetry.otlp_headers" => &with_collector,
                 path if path.starts_with("broker.") => &before,
                 _ => &without_broker,
             };

@@ -264,6 +264,16 @@ pub const KEYS: &[Key] = &[
         "The address under which a proxy serves the admin server, like `https://paceline.example.com`: its host and origin are then let in, and reading needs the token, too.",
     ),
     absent(
+        "telemetry.otlp_endpoint",
+        Kind::Text,
+        "An OpenTelemetry collector that takes OTLP over HTTP, like `http://127.0.0.1:4318`: the trace of every call goes to `/v1/traces` there. Without it no traces are sent.",
+    ),
+    absent(
+        "telemetry.otlp_headers",
+        Kind::Secret,
+        "Headers of each request to the collector, like `name=value,name2=value2`, for those that want a key; a space is `%20`. Never a bare string.",
+    ),
+    absent(
         "catalog.dir",
         Kind::Path,
         "A directory with `methods/*.toml` and `platforms/*.toml` that extend or override the catalog that is compiled in.",

@@ -10,7 +10,7 @@ use crate::domain::catalog::nearest;
 use super::draft::{Draft, ReadFile};
 use super::fault::{Fault, Faults, Place};
 use super::tree::{Raw, Tree};
-use super::{Settings, app, keys, sections};
+use super::{Settings, app, keys, sections, telemetry};
 
 /// Where the file is looked for when nobody names it.
 const SEARCHED: [&str; 2] = ["paceline.toml", "config/paceline.toml"];
@@ -65,6 +65,7 @@ pub(super) fn load_from(
         engine: sections::engine(&mut draft),
         lanes: sections::lanes(&mut draft),
         admin: sections::admin(&mut draft),
+        telemetry: telemetry::telemetry(&mut draft),
         catalog: sections::catalog(&mut draft),
         apps: app::apps(&mut draft),
     };

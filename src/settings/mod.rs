@@ -12,6 +12,7 @@ mod load;
 mod reference;
 mod secret;
 mod sections;
+mod telemetry;
 mod tree;
 mod url;
 
@@ -30,6 +31,7 @@ pub use changes::{Changes, changes};
 pub use fault::{Fault, Faults, Place};
 pub use load::{load, load_without_secrets};
 pub use reference::{DEFAULT_FILE, reference};
+pub use telemetry::headers as otlp_headers;
 pub use url::masked as masked_url;
 
 /// Everything that a process is told at its start. Its `Debug` shows no secret.
@@ -53,6 +55,8 @@ pub struct Settings {
     pub lanes: Lanes,
     /// `[admin]`.
     pub admin: Admin,
+    /// `[telemetry]`.
+    pub telemetry: Telemetry,
     /// `[catalog]`.
     pub catalog: Catalog,
     /// `[apps.NAME]`, by name.
@@ -181,6 +185,15 @@ pub struct Admin {
     pub token: Option<SecretString>,
     /// The address under which a proxy serves it, without a trailing slash.
     pub public_url: Option<String>,
+}
+
+/// `[telemetry]`.
+#[derive(Clone, Debug, Default)]
+pub struct Telemetry {
+    /// The collector's address, without a trailing slash; `None` sends no traces.
+    pub otlp_endpoint: Option<String>,
+    /// `name=value`, joined by commas: headers of each request to it.
+    pub otlp_headers: Option<SecretString>,
 }
 
 /// `[catalog]`.

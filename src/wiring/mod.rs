@@ -10,6 +10,8 @@ mod scrape;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
+
 pub use admin::{admin_access, admin_worker};
 pub use apps::{apps_for_rehearsal, apps_of, facts_of};
 pub use broker::{Decoding, broker, broker_options};
@@ -25,8 +27,9 @@ use crate::engine::schedule::Limits;
 use crate::engine::{Engine, Options, Revision, backoff};
 use crate::metrics::Metrics;
 use crate::operations::forecast::Outset;
-use crate::platform::{HttpOptions, HttpTransport};
-use crate::settings::Settings;
+use crate::platform::{self, HttpOptions, HttpTransport};
+use crate::settings::{Settings, otlp_headers};
+use crate::telemetry::{self, Traces};
 
 /// The HTTP client that the settings describe.
 ///
@@ -45,15 +48,30 @@ pub fn looking_transport(settings: &Settings) -> Result<Arc<dyn Transport>, Stri
 }
 
 fn transport_of(settings: &Settings, tells_certificate: bool) -> Result<Arc<dyn Transport>, String> {
+    Ok(Arc::new(HttpTransport::new(&http_options(settings, tells_certificate))?))
+}
+
+fn http_options(settings: &Settings, tells_certificate: bool) -> HttpOptions {
     let http = &settings.http;
-    let options = HttpOptions {
+    HttpOptions {
         connect_timeout: http.connect_timeout,
         reply_bytes_max: http.reply_bytes_max,
         pool_idle: http.pool_idle,
         ca_pem: http.ca.as_ref().map(|ca| ca.pem.clone()),
         tells_certificate,
-    };
-    Ok(Arc::new(HttpTransport::new(&options)?))
+    }
+}
+
+/// Begins to send traces, if the settings name a collector. Called on a runtime.
+///
+/// # Errors
+/// A sentence about what does not fit.
+pub fn traces(settings: &Settings, clock: &Clock) -> Result<Option<Traces>, String> {
+    let Some(endpoint) = settings.telemetry.otlp_endpoint.clone() else { return Ok(None) };
+    let headers = settings.telemetry.otlp_headers.as_ref();
+    let headers = headers.and_then(|text| otlp_headers(text.expose_secret())).unwrap_or_default();
+    let http = platform::client(&http_options(settings, false))?;
+    telemetry::start(telemetry::Options { endpoint, headers, http, clock: clock.clone() }).map(Some)
 }
 
 /// What a forecast starts from.

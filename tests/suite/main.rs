@@ -33,6 +33,7 @@ mod metrics;
 mod observability;
 mod openapi;
 mod order;
+mod otlp;
 mod people;
 mod platform_faults;
 mod refusals;

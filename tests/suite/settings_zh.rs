@@ -1,7 +1,7 @@
 //! The manual of settings in Chinese: the keys and their defaults are the code's, the words stand here.
 
 /// What a key means, in the order of the English manual.
-pub const MEANINGS: [(&str, &str); 40] = [
+pub const MEANINGS: [(&str, &str); 42] = [
     ("store.url", "账本的位置：`sqlite://` 加路径，相对于工作目录；三个斜杠则为绝对路径。文件权限为 0600。"),
     (
         "ledger.keep_days",
@@ -56,6 +56,14 @@ pub const MEANINGS: [(&str, &str); 40] = [
         "要修改什么、或从回环地址之外读取时，客户端要出示的 token（`Authorization: Bearer …`），至少 16 个字符。不能直接写成字符串。没有它就只能在本机查看。",
     ),
     ("admin.public_url", "前面的代理对外提供的地址，例如 https://paceline.example.com；设置之后，读取也需要 token。"),
+    (
+        "telemetry.otlp_endpoint",
+        "接收 OTLP over HTTP 的 OpenTelemetry Collector 的地址，例如 `http://127.0.0.1:4318`：每次调用的 trace 发到它的 `/v1/traces`。不写则不发送。",
+    ),
+    (
+        "telemetry.otlp_headers",
+        "发给 Collector 的每个请求要带的请求头，形如 `name=value,name2=value2`，供需要密钥的 Collector 使用；空格写作 `%20`。不能直接写成字符串。",
+    ),
     ("catalog.dir", "一个含有 `methods/*.toml` 和 `platforms/*.toml` 的目录，补充或覆盖内置目录。"),
     ("apps.NAME.platform", "凭证属于哪个平台。必填。"),
     ("apps.NAME.base_url", "平台 API 的地址；不写则用平台自己的地址。明文 `http://` 只允许本机回环地址。"),
