@@ -226,7 +226,7 @@ mod tests {
             (r#"{"capacity":20}"#, "belong into \"body\""),
             (r#"{"bodi":{}}"#, "did you mean \"body\"?"),
             (r#"{"body":{"a":1,"a":2}}"#, "body.a twice"),
-            ("[]", "an object, got a list"),
+            ("[\"7391\"]", "expected to be an object, like"),
             ("{}", "changes nothing"),
             ("{", "is no JSON"),
         ] {
