@@ -14,10 +14,11 @@ use crate::domain::catalog::Catalog;
 use crate::domain::job::LaneKey;
 use crate::domain::time::{Mono, Timestamp};
 use crate::engine::app::Apps;
-use crate::engine::ports::{Counts, Ledger, Transport};
+use crate::engine::ports::{Counts, Ledger, Suspension, Transport};
 use crate::engine::quotas::Planner;
 use crate::engine::schedule::{LaneView, View};
 use crate::engine::{Engine, Stop};
+use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::simulator::{InProcess, Options, Simulator};
 use crate::store::operator::Operator;
@@ -96,23 +97,18 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     } else {
         wiring::traces(&work.settings, &context.clock).map_err(|message| refuse(message, ""))?
     };
-    let ledger = open(&work.store, args.simulate, context.clock.now()).await?;
+    let metrics = Metrics::collecting(&context.clock).map_err(|message| refuse(message, ""))?;
+    let ledger = open(&work.store, args.simulate, context.clock.now(), metrics.clone()).await?;
     take_over(context, &*ledger, &work.store, &sources, &decoder, args.skip_invalid).await?;
-    let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
-    let engine = wiring::engine(
-        &work.settings,
-        Arc::clone(&work.catalog),
-        work.apps.clone(),
-        shared,
-        Arc::clone(&work.transport),
-        context.clock.clone(),
-        args.speed,
-    );
+    let ports = (Arc::clone(&ledger) as Arc<dyn Ledger>, Arc::clone(&work.transport));
+    let quotas = Planner { catalog: Arc::clone(&work.catalog), apps: work.apps.clone(), speed: args.speed };
+    let engine = wiring::measured_engine(&work.settings, quotas, ports, context.clock.clone(), metrics.clone());
     engine.recover().await?;
     engine.load(Some(checked.batches.clone())).await?;
     let planned = plan(context, &work, &checked, started_at, args.speed)?;
     let decoding = wiring::Decoding::new(batch::decoder(&work.settings, &work.catalog, args.simulate));
-    let admin = if args.simulate { None } else { serve(&work.settings, &engine, decoding.clone()).await };
+    let scrape = wiring::Scrape::new(Arc::clone(&engine), Arc::clone(&ledger), metrics);
+    let admin = if args.simulate { None } else { serve(&work.settings, &engine, decoding.clone(), scrape).await };
     // A rehearsal's apps are made up: there is nothing to read again.
     let reloader = (!args.simulate).then(|| {
         Reloader::new(context.source(), work.settings, work.catalog, Arc::clone(&engine), Some(decoding)).start()
@@ -138,23 +134,23 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         Summary::of(&ledger, &checked.batches)?.write(&time, &mut context.out)?;
         context.out.flush()?;
     }
-    for suspension in &suspensions {
-        writeln!(
-            context.err,
-            "{} stands still: {}; {}",
-            plain(&suspension.app),
-            plain(&suspension.detail),
-            plain(&suspension.cure)
-        )?;
+    for Suspension { app, detail, cure, .. } in &suspensions {
+        writeln!(context.err, "{} stands still: {}; {}", plain(app), plain(detail), plain(cure))?;
     }
     conclude(context, &args, &counts, stop, &work.store)
 }
 
 /// The admin server, if its address is free: a batch is worked without it as well.
-async fn serve(settings: &Settings, engine: &Arc<Engine>, decoding: wiring::Decoding) -> Option<Admin> {
+async fn serve(
+    settings: &Settings,
+    engine: &Arc<Engine>,
+    decoding: wiring::Decoding,
+    scrape: wiring::Scrape,
+) -> Option<Admin> {
     match admin::bind(settings.admin.listen?).await {
         Ok(bound) => {
-            let worker = wiring::admin_worker("run", engine, &settings.store.path, None, decoding);
+            let mut worker = wiring::admin_worker("run", engine, &settings.store.path, None, decoding);
+            worker.metrics = scrape.start();
             Some(bound.serve(&wiring::admin_access(settings), worker))
         }
         Err(error) => {
@@ -214,8 +210,8 @@ fn prepare(
 }
 
 /// The ledger; a rehearsal's begins anew each time, because the simulated platform does.
-async fn open(store: &Path, is_rehearsal: bool, now: Timestamp) -> anyhow::Result<Arc<SqliteLedger>> {
-    let ledger = SqliteLedger::open(store, Mode::Worker, now)?;
+async fn open(store: &Path, is_rehearsal: bool, now: Timestamp, metrics: Metrics) -> anyhow::Result<Arc<SqliteLedger>> {
+    let ledger = SqliteLedger::open_measured(store, Mode::Worker, now, metrics.clone())?;
     if !is_rehearsal {
         return Ok(Arc::new(ledger));
     }
@@ -230,7 +226,7 @@ async fn open(store: &Path, is_rehearsal: bool, now: Timestamp) -> anyhow::Resul
             return Err(anyhow::Error::new(error).context(format!("{} cannot be removed", Path::new(&file).display())));
         }
     }
-    Ok(Arc::new(SqliteLedger::open(store, Mode::Worker, now)?))
+    Ok(Arc::new(SqliteLedger::open_measured(store, Mode::Worker, now, metrics)?))
 }
 
 /// Shows progress until the engine has nothing left, or was stopped by a signal.
