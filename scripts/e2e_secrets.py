@@ -6,7 +6,7 @@
 Logs are at trace level; the platform refuses, cuts, answers rubbish, revokes tokens and changes a secret; the broker is taken
 away; the worker is killed once; operators look, edit, redrive and export. A tap between worker and simulator writes down the
 access tokens and proves that the passwords did travel. Searched for: app secrets, access tokens, a user's token, the broker's
-password and every meeting password, in the ledger's files, logs, exports, the output of every command, results, and the headers
+password and every meeting password, in the ledger's files, logs, exports, the output of every command, what the admin server answers, results, and the headers
 of dead letters. A dead letter's body is upstream's own message, byte for byte. Starts a RabbitMQ node of its own; needs pika.
 """
 
@@ -17,6 +17,7 @@ import re
 import signal
 import sys
 import tempfile
+import urllib.request
 from urllib.parse import urlsplit
 
 import pika
@@ -151,6 +152,10 @@ class Trial:
         self.paceline("check", codes=(0, 1, 2))
         self.paceline("audit", codes=(0, 1))
         patch = json.dumps({"body": {"settings": {"password": self.passwords[39]}}})
+        for path in ("metrics", "api/v1/overview", "api/v1/held", "api/v1/dead/groups", "api/v1/jobs?limit=500",
+                     *(f"api/v1/jobs/lesson-{number}" for number in range(10))):
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.site.admin_port}/{path}", timeout=30) as answer:
+                self.outputs += answer.read()
         file = self.site.folder / "inputs" / "patch.json"
         file.write_text(patch)
         self.paceline("dead", "edit", "--patch-file", str(file), "--method", MEETING, "--dry-run")

@@ -29,7 +29,8 @@ pub async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
         explain(engine.restraints_now(), &planner.catalog, |app| planner.apps.get(app).map(|app| &*app.platform));
     let times = Times { mono, now };
     let live_lanes: BTreeMap<_, _> = view.lanes.iter().map(|live| (place(&live.key), live)).collect();
-    let lanes = counts.iter().map(|lane| {
+    // Access tokens and look-ups have lanes, too, and no jobs.
+    let lanes = counts.iter().filter(|lane| lane.counts.total > 0).map(|lane| {
         let live = live_lanes.get(&(lane.app.as_str(), lane.tenant.as_str(), lane.method.as_str())).copied();
         lane_document(lane, live, &view, &times)
     });

@@ -25,7 +25,10 @@ pub async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
     fields.end()?;
     let engine = &shared.worker.engine;
     let (planner, now) = (engine.planner(), engine.clock().now());
-    let series = engine.flow().last(now, minutes).into_iter().map(|(lane, ticks)| {
+    // Those of jobs: what the worker asks for itself has its quotas in the overview.
+    let lanes = engine.flow().last(now, minutes).into_iter();
+    let lanes = lanes.filter(|(lane, _)| planner.catalog.job_method(&lane.method).is_some());
+    let series = lanes.map(|(lane, ticks)| {
         let quotas = planner.plan(&lane).map(|plan| plan.quotas).unwrap_or_default();
         let limit = quotas.iter().filter_map(|(_, quota)| limit_per_step(quota)).min();
         series_of(&(&lane.app, &lane.tenant, &lane.method), limit, &ticks)

@@ -79,7 +79,8 @@ function finish(counts, live, now) {
   const forecast = live.data("forecast");
   const open = ["queued", "running", "uncertain"].reduce((sum, state) => sum + (counts[state] ?? 0), 0);
   if (open === 0) return t("finish.nothing_left");
-  if (!forecast) return live.isAbsent("forecast") ? null : t("loading");
+  // The worker works the first one out when somebody asks.
+  if (!forecast?.as_of) return live.isAbsent("forecast") ? null : t("loading");
   if (!forecast.finish_at) return t("finish.unknown");
   return [
     h("strong", {}, t("finish.in", { duration: duration(seconds(now, forecast.finish_at)) })),
