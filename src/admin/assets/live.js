@@ -6,6 +6,8 @@ import { get } from "./api.js";
 const TICK_MS = 500;
 /** What does not exist may come, but not soon. */
 const ABSENT_S = 10;
+/** What the worker is still working out, and says so by an empty `as_of`. */
+const UNFINISHED_S = 1;
 
 /** Follows sources, each `{path, every_s}`, and calls `changed` after every answer. */
 export class Follower {
@@ -89,7 +91,9 @@ export class Follower {
     source.busy = false;
     source.endedAt = Date.now();
     // A refresh that was asked for meanwhile has set it to 0.
-    const wait_s = source.problem?.status === 404 ? Math.max(source.every_s, ABSENT_S) : source.every_s;
+    let wait_s = source.every_s;
+    if (source.problem?.status === 404) wait_s = Math.max(wait_s, ABSENT_S);
+    else if (source.data?.as_of === null) wait_s = UNFINISHED_S;
     if (source.dueAt === Infinity) source.dueAt = performance.now() + wait_s * 1000;
     this.changed();
   }
