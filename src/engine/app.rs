@@ -41,6 +41,24 @@ pub type Quotas = BTreeMap<(String, Option<QuotaScope>), Quota>;
 pub const ANY_USER: &str = "*";
 
 impl App {
+    /// An app as it is without settings of its own, with these quotas.
+    #[cfg(test)]
+    pub(super) fn plain(name: &str, id: &str, platform: Arc<Platform>, quotas: Quotas) -> Self {
+        Self {
+            name: name.to_owned(),
+            base_url: platform.base_url.clone(),
+            platform,
+            id: id.to_owned(),
+            secret: SecretString::from("s"),
+            users: BTreeMap::new(),
+            on_uncertain: OnUncertain::Hold,
+            mark_created: true,
+            share: 1.0,
+            quotas,
+            tenants: BTreeMap::new(),
+        }
+    }
+
     /// The access token of a user.
     pub fn user_token(&self, name: &str) -> Option<&SecretString> {
         self.users.get(name).or_else(|| self.users.get(ANY_USER))

@@ -3,14 +3,13 @@
 use std::collections::VecDeque;
 
 use proptest::prelude::*;
-use secrecy::SecretString;
 
 use super::{forecast as run, *};
 use crate::domain::catalog::{QuotaScope, built_in};
 use crate::domain::outcome::Failure;
 use crate::domain::quota::Reserve;
 use crate::domain::time::{Mono, micros};
-use crate::engine::app::{App, OnUncertain};
+use crate::engine::app::App;
 use crate::engine::ports::{Hold, JobSeq, Restrained, Waiting};
 use crate::engine::schedule::{Ended, Next, Schedule, Start};
 
@@ -28,21 +27,9 @@ fn planner(apps: &[(&str, &str)], quotas: &[(&str, Option<QuotaScope>, &str)]) -
         let family = if name.starts_with("we") { "wecom" } else { "feishu" };
         let platform = Arc::clone(&catalog.platforms[family]);
         let quotas = quotas.iter().filter(|(method, ..)| method.starts_with(family));
-        let app = App {
-            name: name.to_owned(),
-            base_url: platform.base_url.clone(),
-            platform,
-            id: id.to_owned(),
-            secret: SecretString::from("s"),
-            users: BTreeMap::new(),
-            on_uncertain: OnUncertain::Hold,
-            mark_created: true,
-            share: 1.0,
-            quotas: quotas
-                .map(|(method, scope, quota)| (((*method).to_owned(), *scope), quota.parse().unwrap()))
-                .collect(),
-            tenants: BTreeMap::new(),
-        };
+        let quotas =
+            quotas.map(|(method, scope, quota)| (((*method).to_owned(), *scope), quota.parse().unwrap())).collect();
+        let app = App::plain(name, id, platform, quotas);
         (name.to_owned(), Arc::new(app))
     });
     Arc::new(Planner { apps: apps.collect(), catalog: Arc::clone(&catalog), speed: 1.0 })

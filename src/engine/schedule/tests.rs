@@ -5,14 +5,11 @@ mod order;
 mod replan;
 mod reserve;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
-
-use secrecy::SecretString;
 
 use super::*;
 use crate::domain::catalog::built_in;
-use crate::engine::app::{App, OnUncertain};
+use crate::engine::app::App;
 use crate::engine::ports::JobSeq;
 
 pub(super) const ROOM: &str = "feishu.vc.room.create";
@@ -34,19 +31,8 @@ impl Bench {
         let apps = apps.iter().map(|&(name, id)| {
             let family = if name.starts_with("we") { "wecom" } else { "feishu" };
             let platform = Arc::clone(&catalog.platforms[family]);
-            let app = App {
-                name: name.to_owned(),
-                base_url: platform.base_url.clone(),
-                platform,
-                id: id.to_owned(),
-                secret: SecretString::from("s"),
-                users: BTreeMap::new(),
-                on_uncertain: OnUncertain::Hold,
-                mark_created: true,
-                share: 1.0,
-                quotas: [((MEETING.to_owned(), None), "10/min".parse().unwrap())].into(),
-                tenants: BTreeMap::new(),
-            };
+            let quotas = [((MEETING.to_owned(), None), "10/min".parse().unwrap())].into();
+            let app = App::plain(name, id, platform, quotas);
             (name.to_owned(), Arc::new(app))
         });
         let planner = Planner { apps: apps.collect(), catalog: Arc::clone(&catalog), speed: 1.0 };

@@ -51,30 +51,39 @@ impl Operator {
 
 /// The piles that a selection consists of, ids left aside, with how many jobs are in each.
 pub(super) fn of(conn: &Connection, selection: &Selection) -> rusqlite::Result<Vec<(Pile, u64)>> {
-    let mut sql = format!(
+    let sql = format!(
         "SELECT {} FROM tallies t JOIN lanes l ON l.lane = t.lane WHERE t.kind <= {} AND t.n > 0",
         piles::COLUMNS,
         State::Succeeded.number()
     );
-    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
-    let mut restrict = |column: &str, value: Option<Box<dyn ToSql>>| {
-        if let Some(value) = value {
-            values.push(value);
-            let _ = write!(sql, " AND {column} = ?{}", values.len());
-        }
-    };
+    let mut narrowed = Narrowed { sql, values: Vec::new() };
     match batch_number(conn, selection)? {
         Wanted::Any => {}
         Wanted::Unknown => return Ok(Vec::new()),
-        Wanted::One(batch) => restrict("t.batch", Some(Box::new(batch))),
+        Wanted::One(batch) => narrowed.restrict("t.batch", Some(Box::new(batch))),
     }
-    restrict("t.kind", selection.state.map(|state| Box::new(state.number()) as _));
-    restrict("t.reason", selection.reason.map(|reason| Box::new(reason.as_str()) as _));
-    restrict("t.code", selection.code.map(|code| Box::new(code) as _));
-    restrict("l.app", text(selection.app.as_ref()));
-    restrict("l.tenant", text(selection.tenant.as_ref()));
-    restrict("l.method", text(selection.method.as_ref()));
-    conn.prepare_cached(&sql)?.query_map(params_from_iter(values), piles::read)?.collect()
+    narrowed.restrict("t.kind", selection.state.map(|state| Box::new(state.number()) as _));
+    narrowed.restrict("t.reason", selection.reason.map(|reason| Box::new(reason.as_str()) as _));
+    narrowed.restrict("t.code", selection.code.map(|code| Box::new(code) as _));
+    narrowed.restrict("l.app", text(selection.app.as_ref()));
+    narrowed.restrict("l.tenant", text(selection.tenant.as_ref()));
+    narrowed.restrict("l.method", text(selection.method.as_ref()));
+    conn.prepare_cached(&narrowed.sql)?.query_map(params_from_iter(narrowed.values), piles::read)?.collect()
+}
+
+/// A question, narrowed by what a selection names.
+struct Narrowed {
+    sql: String,
+    values: Vec<Box<dyn ToSql>>,
+}
+
+impl Narrowed {
+    fn restrict(&mut self, column: &str, value: Option<Box<dyn ToSql>>) {
+        if let Some(value) = value {
+            self.values.push(value);
+            let _ = write!(self.sql, " AND {column} = ?{}", self.values.len());
+        }
+    }
 }
 
 fn text(value: Option<&String>) -> Option<Box<dyn ToSql>> {
@@ -159,25 +168,19 @@ pub(super) fn input_piles(conn: &Connection, selection: &Selection) -> rusqlite:
     if selection.excludes_inputs() {
         return Ok(Vec::new());
     }
-    let mut sql = "SELECT batch, app, method, reason, n FROM input_tallies WHERE n > 0".to_owned();
-    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
-    let mut restrict = |column: &str, value: Option<Box<dyn ToSql>>| {
-        if let Some(value) = value {
-            values.push(value);
-            let _ = write!(sql, " AND {column} = ?{}", values.len());
-        }
-    };
+    let sql = "SELECT batch, app, method, reason, n FROM input_tallies WHERE n > 0".to_owned();
+    let mut narrowed = Narrowed { sql, values: Vec::new() };
     match batch_number(conn, selection)? {
         Wanted::Any => {}
         Wanted::Unknown => return Ok(Vec::new()),
-        Wanted::One(batch) => restrict("batch", Some(Box::new(batch))),
+        Wanted::One(batch) => narrowed.restrict("batch", Some(Box::new(batch))),
     }
-    restrict("reason", selection.reason.map(|reason| Box::new(reason.as_str()) as _));
-    restrict("app", text(selection.app.as_ref()));
-    restrict("method", text(selection.method.as_ref()));
+    narrowed.restrict("reason", selection.reason.map(|reason| Box::new(reason.as_str()) as _));
+    narrowed.restrict("app", text(selection.app.as_ref()));
+    narrowed.restrict("method", text(selection.method.as_ref()));
     let read = |row: &rusqlite::Row<'_>| Ok((InputPile::read(row)?, row.get::<_, i64>(4)?));
-    let mut statement = conn.prepare_cached(&sql)?;
-    let piles = statement.query_map(params_from_iter(values), read)?;
+    let mut statement = conn.prepare_cached(&narrowed.sql)?;
+    let piles = statement.query_map(params_from_iter(narrowed.values), read)?;
     piles.map(|pile| pile.map(|(pile, n)| (pile, u64::try_from(n).unwrap_or(0)))).collect()
 }
 

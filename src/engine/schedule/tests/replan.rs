@@ -9,19 +9,8 @@ fn planner(apps: &[(&str, &str, &str)]) -> Planner {
     let catalog = Arc::new(built_in().unwrap());
     let apps = apps.iter().map(|&(name, id, quota)| {
         let platform = Arc::clone(&catalog.platforms["wecom"]);
-        let app = App {
-            name: name.to_owned(),
-            base_url: platform.base_url.clone(),
-            platform,
-            id: id.to_owned(),
-            secret: SecretString::from("s"),
-            users: BTreeMap::new(),
-            on_uncertain: OnUncertain::Hold,
-            mark_created: true,
-            share: 1.0,
-            quotas: [((MEETING.to_owned(), None), quota.parse().unwrap())].into(),
-            tenants: BTreeMap::new(),
-        };
+        let quotas = [((MEETING.to_owned(), None), quota.parse().unwrap())].into();
+        let app = App::plain(name, id, platform, quotas);
         (name.to_owned(), Arc::new(app))
     });
     Planner { apps: apps.collect(), catalog: Arc::clone(&catalog), speed: 1.0 }
