@@ -1,6 +1,7 @@
 //! The platform's end, as quick as it gets: it answers every call, and says when a named one arrived.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,11 +20,12 @@ const REPLY: Duration = Duration::from_millis(20);
 pub struct Wire {
     clock: Clock,
     expected: Mutex<HashMap<String, oneshot::Sender<Mono>>>,
+    created: AtomicU64,
 }
 
 impl Wire {
     pub fn new(clock: Clock) -> Self {
-        Self { clock, expected: Mutex::default() }
+        Self { clock, expected: Mutex::default(), created: AtomicU64::new(0) }
     }
 
     /// Tells when the calendar of this name arrives.
@@ -48,7 +50,9 @@ impl Transport for Wire {
         let body = if request.url.contains("tenant_access_token") {
             json!({"code": 0, "msg": "ok", "tenant_access_token": "t-1", "expire": 7200})
         } else {
-            json!({"code": 0, "msg": "ok", "data": {"room": {"room_id": "omm_1"}, "calendar": {"calendar_id": "c-1"}}})
+            // Two jobs that got the same object would be a finding, and held.
+            let id = self.created.fetch_add(1, Ordering::Relaxed).to_string();
+            json!({"code": 0, "msg": "ok", "data": {"room": {"room_id": id}, "calendar": {"calendar_id": id}}})
         };
         Reply::Answered(Answer { status: 200, body: body.to_string().into(), ..Answer::default() })
     }

@@ -14,7 +14,7 @@ use super::options::Options;
 use super::ports::{AttemptEnd, JobSeq, Ledger, LedgerError, Settlement, Suspension, Transport, Verified, Waiting};
 use super::quotas::Planner;
 use super::restraints::Recorded;
-use super::schedule::{Next, Queued, Schedule, View};
+use super::schedule::{Gauges, Next, Queued, Schedule, View};
 use super::trouble::{LEDGER_PAUSE, Trouble};
 use super::{attempt, decide, retention, verify};
 use crate::clock::Clock;
@@ -184,6 +184,11 @@ impl Engine {
     /// A picture for people.
     pub fn view(&self) -> View {
         self.schedule().view(self.clock.mono())
+    }
+
+    /// Figures for a monitor.
+    pub fn gauges(&self) -> Gauges {
+        self.schedule().gauges(self.clock.mono())
     }
 
     /// Woken whenever an ending was written to the outbox.

@@ -14,8 +14,6 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use prometheus::{Encoder as _, TextEncoder};
-
 use self::collected::Collected;
 use self::counters::Counters;
 pub use self::process::usage as process_usage;
@@ -175,14 +173,19 @@ impl Metrics {
         }
     }
 
-    /// The counters and histograms as text; empty where nothing is counted.
+    /// Writes the counters and histograms; nothing where nothing is counted.
+    pub fn write(&self, text: &mut Text) {
+        if let Some(inner) = &self.0 {
+            text.families(&inner.collected.registry.gather());
+            inner.collected.write(text);
+        }
+    }
+
+    /// What is written.
+    #[cfg(test)]
     pub fn render(&self) -> String {
-        let Some(inner) = &self.0 else { return String::new() };
-        let mut text = Vec::new();
-        // Writing to memory fails for a metric without samples alone, and `gather` gives none.
-        let _ = TextEncoder::new().encode(&inner.collected.registry.gather(), &mut text);
-        let mut text = Text::after(String::from_utf8(text).unwrap_or_default());
-        inner.collected.write(&mut text);
+        let mut text = Text::default();
+        self.write(&mut text);
         text.finish()
     }
 

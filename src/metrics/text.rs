@@ -3,10 +3,35 @@
 
 use std::fmt::Write as _;
 
+use prometheus::TextEncoder;
+use prometheus::proto::MetricFamily;
+
 use super::names::Described;
 
 /// Below it every whole number is exact.
 const WHOLE_MAX: f64 = 9e15;
+
+/// The labels of a sample, as [`labels`] writes them, in parts: what many samples share is made once.
+pub trait Labels {
+    /// One after the other; without labels the first part is empty.
+    fn parts(&self) -> [&str; 2];
+}
+
+impl<T: AsRef<str>> Labels for T {
+    fn parts(&self) -> [&str; 2] {
+        [self.as_ref(), ""]
+    }
+}
+
+/// The labels of a lane or the like, and what tells this sample from its others.
+#[derive(Clone, Copy, Debug)]
+pub struct And<'a>(pub &'a str, pub &'a str);
+
+impl Labels for And<'_> {
+    fn parts(&self) -> [&str; 2] {
+        [self.0, self.1]
+    }
+}
 
 /// Writes metric after metric.
 #[derive(Debug, Default)]
@@ -15,21 +40,25 @@ pub struct Text {
 }
 
 impl Text {
-    /// Begins after what has been written already.
-    pub const fn after(out: String) -> Self {
-        Self { out }
+    /// For about so many bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { out: String::with_capacity(bytes) }
     }
 
-    /// Writes a metric whole: each sample has its labels as [`labels`] writes them. Without samples nothing is written.
-    pub fn metric(&mut self, of: &Described, samples: impl IntoIterator<Item = (impl AsRef<str>, f64)>) {
-        let Described { name, help, kind, .. } = of;
+    /// Writes metrics of the library.
+    pub fn families(&mut self, families: &[MetricFamily]) {
+        // Writing to memory fails for a metric without samples alone, and a registry gives none.
+        let _ = TextEncoder::new().encode_utf8(families, &mut self.out);
+    }
+
+    /// Writes a metric whole. Without samples nothing is written.
+    pub fn metric(&mut self, of: &Described, samples: impl IntoIterator<Item = (impl Labels, f64)>) {
         let mut has_begun = false;
         for (labels, value) in samples {
             if !std::mem::replace(&mut has_begun, true) {
-                // A string takes everything.
-                let _ = write!(self.out, "# HELP {name} {help}\n# TYPE {name} {}\n", kind.as_str());
+                self.begin(of);
             }
-            self.sample(name, labels.as_ref(), value);
+            self.sample(of.name, labels.parts(), value);
         }
     }
 
@@ -43,11 +72,17 @@ impl Text {
         self.out
     }
 
-    fn sample(&mut self, name: &str, labels: &str, value: f64) {
+    fn begin(&mut self, Described { name, help, kind, .. }: &Described) {
+        // A string takes everything.
+        let _ = write!(self.out, "# HELP {name} {help}\n# TYPE {name} {}\n", kind.as_str());
+    }
+
+    fn sample(&mut self, name: &str, labels: [&str; 2], value: f64) {
         self.out.push_str(name);
-        if !labels.is_empty() {
+        if !labels[0].is_empty() {
             self.out.push('{');
-            self.out.push_str(labels);
+            self.out.push_str(labels[0]);
+            self.out.push_str(labels[1]);
             self.out.push('}');
         }
         // Most are small whole numbers, which are written faster as such.
@@ -96,12 +131,12 @@ mod tests {
 
     #[test]
     fn labels_are_escaped_and_numbers_plain() {
-        let mut text = Text::after("before\n".to_owned());
+        let mut text = Text::default();
         text.single(&names::OUTBOX_ROWS, 3.0);
         let odd = labels(names::SUSPENSIONS.labels, &["a\"b\\c\nd", "person"]);
         text.metric(&names::SUSPENSIONS, [(odd, 1.5)]);
         text.metric(&names::RESTRAINTS, std::iter::empty::<(&str, f64)>());
-        let expected = "before\n# HELP paceline_outbox_rows Results and dead letters that wait to be published.\n\
+        let expected = "# HELP paceline_outbox_rows Results and dead letters that wait to be published.\n\
             # TYPE paceline_outbox_rows gauge\npaceline_outbox_rows 3\n\
             # HELP paceline_suspensions Suspensions in force, by the platform's refusals or by a person.\n\
             # TYPE paceline_suspensions gauge\npaceline_suspensions{app=\"a\\\"b\\\\c\\nd\",by=\"person\"} 1.5\n";

@@ -5,6 +5,7 @@ mod bench;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,17 +18,23 @@ use crate::domain::quota::Usage;
 use crate::domain::time::Timestamp;
 use crate::engine::Engine;
 use crate::engine::ports::{Hold, LedgerError};
-use crate::engine::schedule::View;
+use crate::engine::schedule::{Gauges, LaneGauges};
 use crate::metrics::names::Described;
-use crate::metrics::text::{Text, labels};
+use crate::metrics::text::{And, Text, labels};
 use crate::metrics::{Metrics, names, process_usage};
-use crate::store::sqlite::{Figures, LaneFigures, SqliteLedger};
+use crate::store::sqlite::{Figures, SqliteLedger};
 
 /// How often the ledger is asked for what it alone knows: a scrape itself never waits for a disk.
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 
 /// The states of the intake, as labels.
 const INTAKE_STATES: [&str; 5] = ["waiting", "consuming", "paused", "stalled", "stopped"];
+
+/// The states of a lane's jobs, as they follow the lane's labels.
+const WAITING: &str = ",state=\"waiting\"";
+const RUNNING: &str = ",state=\"running\"";
+const UNCERTAIN: &str = ",state=\"uncertain\"";
+const HELD: &str = ",state=\"held\"";
 
 /// What `/metrics` answers with.
 pub type Exposition = Arc<dyn Fn() -> String + Send + Sync>;
@@ -39,6 +46,8 @@ pub struct Scrape {
     metrics: Metrics,
     broker: Option<Broker>,
     figures: Mutex<Arc<Figures>>,
+    /// About as long as the next text.
+    bytes: AtomicUsize,
 }
 
 struct Broker {
@@ -49,7 +58,7 @@ struct Broker {
 impl Scrape {
     /// Of a worker without a broker; `metrics` are those that its engine and ledger count with.
     pub fn new(engine: Arc<Engine>, ledger: Arc<SqliteLedger>, metrics: Metrics) -> Self {
-        Self { engine, ledger, metrics, broker: None, figures: Mutex::default() }
+        Self { engine, ledger, metrics, broker: None, figures: Mutex::default(), bytes: AtomicUsize::new(0) }
     }
 
     /// Likewise, with this broker service.
@@ -97,23 +106,27 @@ impl Scrape {
     /// Everything in Prometheus' text format, version 0.0.4.
     pub fn render(&self) -> String {
         let figures = Arc::clone(&self.figures.lock().unwrap_or_else(PoisonError::into_inner));
-        let (view, now) = (self.engine.view(), self.engine.clock().now());
-        let mut text = Text::after(self.metrics.render());
-        lanes(&mut text, &view, &figures, now);
-        quotas(&mut text, &view);
-        self.held_back(&mut text, &view);
+        let (gauges, now) = (self.engine.gauges(), self.engine.clock().now());
+        // Most scrapes are as long as the one before: the text need not be moved while it grows.
+        let mut text = Text::with_capacity(self.bytes.load(Ordering::Relaxed));
+        self.metrics.write(&mut text);
+        lanes(&mut text, &gauges, &figures, now);
+        quotas(&mut text, &gauges);
+        self.held_back(&mut text, &gauges);
         text.single(&names::JOBS_UNFINISHED, self.engine.unfinished() as f64);
         of_ledger(&mut text, &figures);
         if let Some(broker) = &self.broker {
             broker.write(&mut text);
         }
         self.process(&mut text);
-        text.finish()
+        let text = text.finish();
+        self.bytes.store(text.len() + text.len() / 8, Ordering::Relaxed);
+        text
     }
 
-    fn held_back(&self, text: &mut Text, view: &View) {
+    fn held_back(&self, text: &mut Text, gauges: &Gauges) {
         let mut suspensions: BTreeMap<[&str; 2], f64> = BTreeMap::new();
-        for suspension in &view.suspensions {
+        for suspension in &gauges.suspensions {
             let by = if suspension.is_by_hand() { "person" } else { "platform" };
             *suspensions.entry([&suspension.app, by]).or_default() += 1.0;
         }
@@ -172,28 +185,28 @@ fn named(of: &Described, values: &[&str]) -> String {
 }
 
 /// The lanes of the schedule, and those of which only the ledger has something to tell.
-fn lanes(text: &mut Text, view: &View, figures: &Figures, now: Timestamp) {
-    let none = LaneFigures::default();
-    let known: HashSet<&LaneKey> = view.lanes.iter().map(|lane| &*lane.key).collect();
-    let mut jobs = Vec::with_capacity(4 * view.lanes.len());
-    let mut suspended = Vec::with_capacity(view.lanes.len());
-    for lane in &view.lanes {
-        let labels = of_lane(&lane.key);
-        let waiting = lane.waiting.saturating_sub(lane.uncertain);
-        let held = figures.lanes.get(&lane.key).unwrap_or(&none).held;
-        jobs.push((in_state(&labels, "waiting"), waiting as f64));
-        jobs.push((in_state(&labels, "running"), lane.running as f64));
-        jobs.push((in_state(&labels, "uncertain"), lane.uncertain as f64));
-        jobs.push((in_state(&labels, "held"), held as f64));
-        suspended.push((labels, f64::from(u8::from(lane.suspended))));
-    }
-    for (key, lane) in figures.lanes.iter().filter(|(key, _)| !known.contains(key)) {
-        jobs.push((in_state(&of_lane(key), "held"), lane.held as f64));
-    }
-    text.metric(&names::LANE_JOBS, jobs);
-    let age = |at| now.since(at).as_secs_f64();
-    let ages = figures.lanes.iter().filter_map(|(key, lane)| Some((of_lane(key), age(lane.oldest_at?))));
+fn lanes(text: &mut Text, gauges: &Gauges, figures: &Figures, now: Timestamp) {
+    let with_figures = |lane: &LaneGauges| figures.lanes.get(&lane.key).copied().unwrap_or_default();
+    let scheduled: Vec<_> = gauges.lanes.iter().map(|lane| (of_lane(&lane.key), lane, with_figures(lane))).collect();
+    let known: HashSet<&LaneKey> = gauges.lanes.iter().map(|lane| &*lane.key).collect();
+    let others = figures.lanes.iter().filter(|(key, _)| !known.contains(key));
+    let others: Vec<_> = others.map(|(key, of)| (of_lane(key), of)).collect();
+    let in_states = scheduled.iter().flat_map(|(labels, lane, of)| {
+        let states = [
+            (WAITING, lane.waiting.saturating_sub(lane.uncertain) as u64),
+            (RUNNING, lane.running as u64),
+            (UNCERTAIN, lane.uncertain as u64),
+            (HELD, of.held),
+        ];
+        states.map(|(state, jobs)| (And(labels, state), jobs as f64))
+    });
+    let held = others.iter().map(|(labels, of)| (And(labels, HELD), of.held as f64));
+    text.metric(&names::LANE_JOBS, in_states.chain(held));
+    let figures =
+        scheduled.iter().map(|(labels, _, of)| (labels, of)).chain(others.iter().map(|(labels, of)| (labels, *of)));
+    let ages = figures.filter_map(|(labels, of)| Some((labels, now.since(of.oldest_at?).as_secs_f64())));
     text.metric(&names::LANE_OLDEST, ages);
+    let suspended = scheduled.iter().map(|(labels, lane, _)| (labels, f64::from(u8::from(lane.suspended))));
     text.metric(&names::LANE_SUSPENDED, suspended);
 }
 
@@ -201,17 +214,10 @@ fn of_lane(key: &LaneKey) -> String {
     labels(names::LANE_SUSPENDED.labels, &[&key.app, &key.tenant, &key.method])
 }
 
-/// The labels of a lane, and a state.
-fn in_state(lane: &str, state: &str) -> String {
-    [lane, ",state=\"", state, "\""].concat()
-}
-
-/// Every key once, whichever lanes share it.
-fn quotas(text: &mut Text, view: &View) {
-    let mut seen = HashSet::new();
-    let keys = view.lanes.iter().flat_map(|lane| &lane.usage).filter(|usage| seen.insert(&usage.key));
+/// Every window's limit and use.
+fn quotas(text: &mut Text, gauges: &Gauges) {
     let mut rows = Vec::new();
-    for Usage { key, windows, .. } in keys {
+    for Usage { key, windows, .. } in &gauges.quotas {
         for (window, used) in windows {
             let values = [key.scope.as_str(), &key.owner, &key.method, &span(window.span)];
             rows.push((named(&names::QUOTA_USED, &values), window.limit, *used));

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::Basis;
 use super::bounds::{self, Load};
-use super::feed::{self, Feeder};
+use super::feed::{self, Arrival, Feeder, Feeders};
 use super::lineup::{Driven, Lane, Lineup};
 use super::parts::Part;
 use super::rhythm::{Rhythm, Round};
+use super::turns::Share;
 use super::waits::Waits;
 use crate::domain::job::LaneKey;
 use crate::domain::time::{Mono, Timestamp, micros};
@@ -28,8 +29,8 @@ pub(super) struct Drive<'b> {
     skipped: Duration,
     lineup: Lineup,
     feeders: Vec<Feeder>,
-    /// When further kinds of jobs may start, with their lanes; the next one last.
-    later: Vec<(Timestamp, usize, usize)>,
+    /// Jobs that come later; the next ones last.
+    later: Vec<Arrival>,
     flying: BTreeMap<(Mono, u64), Flight>,
     flights: u64,
     peak: usize,
@@ -40,7 +41,6 @@ pub(super) struct Drive<'b> {
 
 struct Flight {
     lane: usize,
-    batch: usize,
     /// `None` for a job that was in flight at the start.
     ticket: Option<Ticket>,
 }
@@ -65,26 +65,27 @@ impl<'b> Drive<'b> {
         // In the order of a worker's start: what is past, then the jobs.
         let counted = drive.restore(part);
         let Self { lineup, schedule, .. } = &mut drive;
-        drive.feeders = feed::feeders(&part.groups, |group| {
+        let Feeders { kinds, mut arrivals } = Feeders::of(&part.groups, |group| {
             Some((lineup.lane(basis, schedule, &group.lane)?, lineup.batch(&group.batch)))
         });
+        drive.feeders = kinds;
         let until = counted.max(drive.hold_back()).max(drive.take_off(part));
         drive.waits = Waits::of(drive.lineup.lanes.len());
-        drive.look_for_rounds(until);
+        drive.look_for_rounds(&arrivals, until);
         // Lanes get their first turns in the order of their first jobs.
         let mut first: BTreeMap<usize, usize> = BTreeMap::new();
-        for (kind, feeder) in drive.feeders.iter().enumerate() {
-            first.entry(feeder.lane).or_insert(kind);
+        for (place, arrival) in arrivals.iter().enumerate() {
+            first.entry(arrival.lane).or_insert(place);
         }
-        let mut kinds: Vec<_> = (0..drive.feeders.len()).collect();
-        kinds.sort_by_key(|kind| first.get(&drive.feeders[*kind].lane));
-        for kind in kinds {
-            match drive.feeders[kind].not_before {
-                Some(at) => drive.later.push((at, drive.feeders[kind].lane, kind)),
-                None => drive.open(kind),
+        arrivals.sort_by_key(|arrival| first.get(&arrival.lane));
+        for arrival in arrivals {
+            match arrival.at {
+                Some(_) => drive.later.push(arrival),
+                None => drive.arrive(&arrival),
             }
         }
-        drive.later.sort_unstable_by(|a, b| b.cmp(a));
+        drive.later.sort_by_key(|arrival| (arrival.at, arrival.lane));
+        drive.later.reverse();
         drive
     }
 
@@ -151,20 +152,21 @@ impl<'b> Drive<'b> {
         for running in &part.running {
             let Some(lane) = self.lineup.lane(self.basis, &mut self.schedule, &running.lane) else { continue };
             let batch = self.lineup.batch(&running.batch);
+            self.lineup.was_in_flight(lane, batch);
             let sent = Mono(running.sent_at.0.saturating_sub(self.basis.now.0));
             // One that should have been answered by now will be any moment.
             let at = (sent + self.lineup.lanes[lane].round_trip).max(Mono(1));
-            self.fly(at, Flight { lane, batch, ticket: None });
+            self.fly(at, Flight { lane, ticket: None });
             latest = latest.max(at);
         }
         latest
     }
 
-    fn look_for_rounds(&mut self, from: Mono) {
+    fn look_for_rounds(&mut self, arrivals: &[Arrival], from: Mono) {
         let past = |lane: &LaneKey| self.basis.past.get(lane).map_or(0, |calls| calls.len() as u64);
         let mut jobs = vec![0; self.lineup.lanes.len()];
-        for feeder in &self.feeders {
-            jobs[feeder.lane] += feeder.waiting();
+        for arrival in arrivals {
+            jobs[arrival.lane] += arrival.jobs;
         }
         let lanes = self.lineup.lanes.iter().zip(jobs);
         let load = |(lane, jobs): (&Lane, u64)| Load {
@@ -178,14 +180,13 @@ impl<'b> Drive<'b> {
         (self.rhythm, self.cells) = (Rhythm::new(bounds.rounds, bounds.memory, from), bounds.cells);
     }
 
-    /// Lets the jobs of a kind come.
-    fn open(&mut self, kind: usize) {
-        let feeder = &self.feeders[kind];
-        self.lineup.lanes[feeder.lane].due += feeder.waiting();
-        // Who comes anew has not had a turn yet: what was before does not tell what comes.
-        self.rhythm.begin_anew();
+    /// Lets jobs come.
+    fn arrive(&mut self, arrival: &Arrival) {
+        self.lineup.lanes[arrival.lane].due += arrival.jobs;
+        self.feeders[arrival.kind].join(arrival.batch, arrival.jobs);
+        self.rhythm.forget();
         for _ in 0..feed::FED {
-            self.feed(kind);
+            self.feed(arrival.kind);
         }
     }
 
@@ -199,12 +200,13 @@ impl<'b> Drive<'b> {
     fn start(&mut self, start: &Start) {
         let kind = feed::kind_of(start.job.seq);
         let feeder = &mut self.feeders[kind];
-        feeder.took();
-        let (lane, batch) = (feeder.lane, feeder.batch);
-        self.lineup.lanes[lane].due -= 1;
-        self.lineup.lanes[lane].calls += 1;
+        let lane = feeder.lane;
+        if let Some(batch) = feeder.started() {
+            self.lineup.deal(lane, batch, 1, 1);
+        }
+        self.lineup.start(lane, 1);
         self.feed(kind);
-        self.fly(self.now + self.lineup.lanes[lane].round_trip, Flight { lane, batch, ticket: Some(start.ticket) });
+        self.fly(self.now + self.lineup.lanes[lane].round_trip, Flight { lane, ticket: Some(start.ticket) });
         if let Some(round) = self.rhythm.note(self.now, kind as u32) {
             self.skip(&round);
             self.rhythm.begin_anew();
@@ -213,8 +215,10 @@ impl<'b> Drive<'b> {
 
     fn expire(&mut self, kind: usize) {
         let feeder = &mut self.feeders[kind];
-        feeder.took();
-        self.lineup.expired(feeder.lane, feeder.batch);
+        let lane = feeder.lane;
+        if let Some(batch) = feeder.expired() {
+            self.lineup.expired(lane, batch);
+        }
         self.rhythm.begin_anew();
         self.feed(kind);
     }
@@ -227,7 +231,7 @@ impl<'b> Drive<'b> {
 
     fn next_instant(&self, alarm: Option<Mono>) -> Option<Mono> {
         let reply = self.flying.keys().next().map(|(at, _)| *at);
-        let later = self.later.last().map(|(at, ..)| self.mono(*at));
+        let later = self.later.last().and_then(|arrival| arrival.at).map(|at| self.mono(at));
         let next = alarm.into_iter().chain(reply).chain(later).min()?;
         Some(next.max(self.now + Duration::from_micros(1)))
     }
@@ -239,10 +243,9 @@ impl<'b> Drive<'b> {
             let ((at, _), flight) = reply.remove_entry();
             self.land(at, &flight);
         }
-        while self.later.last().is_some_and(|(at, ..)| *at <= self.real(until)) {
-            if let Some((.., kind)) = self.later.pop() {
-                self.open(kind);
-            }
+        let has_come = Some(self.real(until));
+        while let Some(arrival) = self.later.pop_if(|arrival| arrival.at <= has_come) {
+            self.arrive(&arrival);
         }
     }
 
@@ -261,30 +264,34 @@ impl<'b> Drive<'b> {
             self.schedule.end_call(ticket, Ended::Answered, at);
             self.schedule.end_job(ticket);
         }
-        self.lineup.done(flight.lane, flight.batch, self.real(at));
+        self.lineup.done(flight.lane, self.real(at));
     }
 
     /// Skips as many repetitions of a round as come before anything else happens.
     fn skip(&mut self, round: &Round) {
-        let mut starts: BTreeMap<usize, u64> = BTreeMap::new();
+        // Of each lane its starts in a round, and of each kind which of them are its own.
+        let mut of_lane: BTreeMap<usize, u64> = BTreeMap::new();
+        let mut of_kind: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
         for kind in self.rhythm.last(round.calls) {
-            *starts.entry(kind as usize).or_default() += 1;
+            let place = of_lane.entry(self.feeders[kind as usize].lane).or_default();
+            *place += 1;
+            of_kind.entry(kind as usize).or_default().push(*place);
         }
-        let rounds = self.rounds_ahead(&starts, round.span);
+        let rounds = self.rounds_ahead(&of_kind, round.span);
         if rounds == 0 {
             return;
         }
-        let mut of_lane: BTreeMap<usize, u64> = BTreeMap::new();
-        for (&kind, &starts) in &starts {
+        for (kind, places) in of_kind {
             let feeder = &mut self.feeders[kind];
-            feeder.skip(starts * rounds);
-            self.lineup.batches[feeder.batch].jobs.done += starts * rounds;
-            *of_lane.entry(feeder.lane).or_default() += starts;
+            let (lane, starts) = (feeder.lane, places.len() as u64);
+            for Share { batch, calls, last } in feeder.skip(starts * rounds) {
+                let (round, place) = ((last - 1) / starts, places[((last - 1) % starts) as usize]);
+                self.lineup.deal(lane, batch, calls, round * of_lane[&lane] + place);
+            }
         }
         for (lane, starts) in of_lane {
+            self.lineup.start(lane, starts * rounds);
             let lane = &mut self.lineup.lanes[lane];
-            lane.due -= starts * rounds;
-            lane.calls += starts * rounds;
             lane.jobs.done += starts * rounds;
             lane.course.repeat(starts as usize, rounds as usize, round.span);
         }
@@ -293,7 +300,7 @@ impl<'b> Drive<'b> {
         self.skipped += round.span.saturating_mul(times);
     }
 
-    fn rounds_ahead(&self, starts: &BTreeMap<usize, u64>, span: Duration) -> u64 {
+    fn rounds_ahead(&self, of_kind: &BTreeMap<usize, Vec<u64>>, span: Duration) -> u64 {
         let length = micros(span);
         if length <= 0 || self.cells.iter().any(|cell| length % cell != 0) {
             return 0;
@@ -303,16 +310,15 @@ impl<'b> Drive<'b> {
             u64::try_from((at.since(now).as_micros()) / u128::from(length.unsigned_abs())).unwrap_or(u64::MAX)
         };
         let mut rounds = u64::from(u32::MAX);
-        if let Some((at, ..)) = self.later.last() {
-            rounds = rounds.min(ahead(*at).saturating_sub(1));
+        if let Some(at) = self.later.last().and_then(|arrival| arrival.at) {
+            rounds = rounds.min(ahead(at).saturating_sub(1));
         }
         for (kind, feeder) in self.feeders.iter().enumerate() {
-            let starts = starts.get(&kind).copied().unwrap_or(0);
+            let starts = of_kind.get(&kind).map_or(0, |places| places.len() as u64);
             if let Some(left) = feeder.left().checked_div(starts) {
                 rounds = rounds.min(left);
             }
-            let is_open = feeder.not_before.is_none_or(|at| at <= now);
-            if is_open && feeder.waiting() > 0 {
+            if feeder.waiting() > 0 {
                 rounds = rounds.min(feeder.rounds_before_deadline(starts, span, now));
             }
         }

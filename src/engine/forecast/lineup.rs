@@ -27,7 +27,10 @@ pub(super) struct Lane {
     pub round_trip: Duration,
     /// Jobs that wait and may start.
     pub due: u64,
+    /// Calls that started.
     pub calls: u64,
+    /// Calls that had started before: they are answered first.
+    pub in_flight_before: u64,
     pub jobs: Jobs,
     pub finish: Option<Timestamp>,
     pub course: Course,
@@ -37,8 +40,8 @@ pub(super) struct Lane {
 pub(super) struct Batch {
     pub name: Arc<str>,
     pub jobs: Jobs,
-    /// When its last job was done, and in which lane.
-    pub finish: Option<(Timestamp, usize)>,
+    /// By lane, which of the lane's calls is its last one, counted from 1.
+    pub last: BTreeMap<usize, u64>,
 }
 
 /// What came out.
@@ -64,6 +67,7 @@ impl Lineup {
             round_trip: basis.round_trip(key),
             due: 0,
             calls: 0,
+            in_flight_before: 0,
             jobs: Jobs::default(),
             finish: None,
             course: Course::new(basis.now),
@@ -82,14 +86,32 @@ impl Lineup {
         self.batches.len() - 1
     }
 
-    /// A job of a lane and batch is done.
-    pub(super) fn done(&mut self, lane: usize, batch: usize, at: Timestamp) {
-        let (of_lane, of_batch) = (&mut self.lanes[lane], &mut self.batches[batch]);
-        of_lane.jobs.done += 1;
-        of_lane.finish = Some(at);
-        of_lane.course.push(at);
-        of_batch.jobs.done += 1;
-        of_batch.finish = Some((at, lane));
+    /// A call of a lane and batch was in flight at the start.
+    pub(super) fn was_in_flight(&mut self, lane: usize, batch: usize) {
+        self.deal(lane, batch, 1, 1);
+        self.lanes[lane].in_flight_before += 1;
+    }
+
+    /// So many of a lane's next calls are a batch's: the last of them is the one with this number among them.
+    pub(super) fn deal(&mut self, lane: usize, batch: usize, calls: u64, last: u64) {
+        let of_lane = &self.lanes[lane];
+        let of_batch = &mut self.batches[batch];
+        of_batch.jobs.done += calls;
+        of_batch.last.insert(lane, of_lane.in_flight_before + of_lane.calls + last);
+    }
+
+    /// A lane's next calls start.
+    pub(super) fn start(&mut self, lane: usize, calls: u64) {
+        self.lanes[lane].due -= calls;
+        self.lanes[lane].calls += calls;
+    }
+
+    /// A call of a lane is answered: calls are in the order in which they started.
+    pub(super) fn done(&mut self, lane: usize, at: Timestamp) {
+        let lane = &mut self.lanes[lane];
+        lane.jobs.done += 1;
+        lane.finish = Some(at);
+        lane.course.push(at);
     }
 
     /// The deadline of a job of a lane and batch has passed.
@@ -102,11 +124,14 @@ impl Lineup {
     /// Sums up.
     pub(super) fn close(self, waits: &Waits, peak: usize, calls: u64) -> Driven {
         let of_lane: Vec<_> = (0..self.lanes.len()).map(|lane| self.deciding(lane, waits)).collect();
-        let batches = self.batches.iter().map(|batch| BatchForecast {
-            name: Arc::clone(&batch.name),
-            jobs: batch.jobs,
-            finish: batch.finish.map(|(at, _)| at),
-            deciding: batch.finish.and_then(|(_, lane)| of_lane[lane].clone()),
+        let batches = self.batches.iter().map(|batch| {
+            let finish = self.finish(batch);
+            BatchForecast {
+                name: Arc::clone(&batch.name),
+                jobs: batch.jobs,
+                finish: finish.map(|(at, _)| at),
+                deciding: finish.and_then(|(_, lane)| of_lane[lane].clone()),
+            }
         });
         let (batches, keys) = (batches.collect(), self.keys(waits));
         let with_jobs = self.lanes.into_iter().zip(of_lane).filter(|(lane, _)| lane.jobs.total() > 0);
@@ -118,6 +143,12 @@ impl Lineup {
             course: lane.course,
         });
         Driven { lanes: lanes.collect(), batches, keys, peak, calls }
+    }
+
+    /// When a batch's last job is done, and in which lane.
+    fn finish(&self, batch: &Batch) -> Option<(Timestamp, usize)> {
+        let in_lane = |(&lane, &last): (&usize, &u64)| (self.lanes[lane].course.instant_of(last as usize), lane);
+        batch.last.iter().map(in_lane).max_by_key(|(at, _)| *at)
     }
 
     fn deciding(&self, lane: usize, waits: &Waits) -> Option<Deciding> {

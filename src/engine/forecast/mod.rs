@@ -15,6 +15,7 @@ mod parts;
 mod rhythm;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod waits;
 
 use std::collections::BTreeMap;

@@ -19,6 +19,8 @@ pub(super) struct Rhythm {
     memory: Duration,
     /// Until then calls from before the start matter.
     from: Mono,
+    /// The starts before this place were made under other conditions.
+    since: usize,
 }
 
 /// A supposed round.
@@ -44,7 +46,7 @@ impl Rhythm {
         rounds.dedup();
         rounds.truncate(BEATS_MAX);
         let beats = rounds.into_iter().map(|every| Beat { every, span: Duration::ZERO, run: 0 }).collect();
-        Self { starts: Vec::new(), beats, memory, from }
+        Self { starts: Vec::new(), beats, memory, from, since: 0 }
     }
 
     /// Notes a start of a kind of job; answers with the round, if it closes one that will repeat itself.
@@ -52,7 +54,8 @@ impl Rhythm {
         self.starts.push((at, kind));
         let last = self.starts.len() - 1;
         for beat in &mut self.beats {
-            let Some(before) = last.checked_sub(beat.every).map(|before| self.starts[before]) else { break };
+            let place = last.checked_sub(beat.every).filter(|place| *place >= self.since);
+            let Some(before) = place.map(|place| self.starts[place]) else { break };
             let span = at.since(before.0);
             if before.1 != kind {
                 beat.run = 0;
@@ -73,6 +76,12 @@ impl Rhythm {
     pub(super) fn last(&self, calls: usize) -> impl Iterator<Item = u32> {
         let from = self.starts.len().saturating_sub(calls);
         self.starts[from..].iter().map(|(_, kind)| *kind)
+    }
+
+    /// Forgets what was: whoever comes anew has not had a turn yet, and a lane may have stood empty.
+    pub(super) fn forget(&mut self) {
+        self.begin_anew();
+        self.since = self.starts.len();
     }
 
     /// Begins to look anew.
@@ -97,6 +106,16 @@ mod tests {
     fn a_round_repeats_itself_when_a_whole_memory_has() {
         // Rounds of 30: from the call at 5 on each repeats one, and those from 35 to 95 span the memory.
         assert_eq!(found([(0, 1), (5, 2), (30, 1), (35, 2), (60, 1), (65, 2), (90, 1), (95, 2)]), Some(5));
+    }
+
+    #[test]
+    fn what_was_before_a_change_is_no_round() {
+        let mut rhythm = Rhythm::new(vec![2], Duration::from_micros(60), Mono(0));
+        for at in [0, 5, 30, 35] {
+            assert!(rhythm.note(Mono(at), 1).is_none());
+        }
+        rhythm.forget();
+        assert!([130, 135].into_iter().all(|at| rhythm.note(Mono(at), 1).is_none()), "the lane stood empty");
     }
 
     #[test]

@@ -222,6 +222,24 @@ fn a_million_calls_take_as_long_as_a_few_windows() {
 }
 
 #[test]
+fn batches_that_take_turns_cost_no_more_than_one() {
+    let sizes = |least: i64| (0..40).map(|n| least + n * 37 % 61).collect::<Vec<i64>>();
+    let groups = |from: i64, method, sizes: Vec<i64>| {
+        let ends = sizes.into_iter().scan(from, |end, size| {
+            *end += size;
+            Some(*end - size..*end)
+        });
+        ends.enumerate().map(|(n, ages)| group("acme", method, &format!("move-{n}"), ages)).collect::<Vec<_>>()
+    };
+    let few = [groups(0, ROOM, sizes(20)), groups(1_000_000, CALENDAR, sizes(150))].concat();
+    let forecast = exact(&acme(few));
+    assert!(forecast.driven < 5_000, "{} of {}", forecast.driven, forecast.jobs.done);
+    let many = [groups(0, ROOM, sizes(12_000)), groups(1_000_000, CALENDAR, sizes(12_000))].concat();
+    let forecast = run(&acme(many));
+    assert!(forecast.driven < 5_000, "{} of {}", forecast.driven, forecast.jobs.done);
+}
+
+#[test]
 fn days_under_a_daily_window_are_skipped_by_the_day() {
     let planner = planner(&[("we", "corp")], &[(MEETING, Some(QuotaScope::App), "500/day")]);
     let forecast = exact(&basis(&planner, vec![group("we", MEETING, "term", 0..6_000)]));

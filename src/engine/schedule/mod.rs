@@ -28,7 +28,7 @@ pub use self::lane::Tally;
 use self::restraints::Restraints;
 pub use self::restraints::{HeldBack, Notice, Withheld};
 use self::timers::Timers;
-pub use self::view::{Held, LaneView, View};
+pub use self::view::{Gauges, Held, LaneGauges, LaneView, View};
 use super::ports::{JobSeq, Suspension, Waiting};
 use super::quotas::{LanePlan, Planner};
 use crate::domain::catalog::{Creation, ThrottleScope};
@@ -313,6 +313,11 @@ impl Schedule {
     /// A picture for people.
     pub fn view(&mut self, now: Mono) -> View {
         view::of(self, now)
+    }
+
+    /// Figures for a monitor.
+    pub fn gauges(&mut self, now: Mono) -> Gauges {
+        view::gauges(self, now)
     }
 
     fn lane(&mut self, key: &LaneKey) -> Option<LaneId> {

@@ -1,10 +1,12 @@
 //! A picture of the schedule, for progress bars and `status`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{HeldBack, Schedule, Tally, Ticket};
+use crate::domain::catalog::Kind;
 use crate::domain::job::LaneKey;
-use crate::domain::quota::{Key, Usage, Window};
+use crate::domain::quota::{Key, KeyId, Usage, Window};
 use crate::domain::time::Mono;
 use crate::engine::ports::Suspension;
 
@@ -42,6 +44,32 @@ pub struct LaneView {
     pub held_back: Option<HeldBack>,
 }
 
+/// What a monitor wants of it at one instant: much less, because there may be thousands of lanes.
+#[derive(Clone, Debug)]
+pub struct Gauges {
+    /// Lanes of jobs; not those of the worker's own calls.
+    pub lanes: Vec<LaneGauges>,
+    /// Use of the quota keys of all lanes, the worker's own too; each once.
+    pub quotas: Vec<Usage>,
+    /// Suspensions in force.
+    pub suspensions: Vec<Suspension>,
+}
+
+/// One lane for a monitor.
+#[derive(Clone, Debug)]
+pub struct LaneGauges {
+    /// Which.
+    pub key: Arc<LaneKey>,
+    /// Jobs that wait.
+    pub waiting: usize,
+    /// Those of them that wait to be verified.
+    pub uncertain: usize,
+    /// Jobs in flight or being verified.
+    pub running: usize,
+    /// Whether it stands still.
+    pub suspended: bool,
+}
+
 /// What holds a lane's next call back.
 #[derive(Clone, Debug)]
 pub struct Held {
@@ -67,6 +95,21 @@ impl Schedule {
         let blocked = self.book.check(&lane.keys, class, now).err()?;
         lane.keys.iter().position(|key| *key == blocked.key).map(|position| (position, blocked.window))
     }
+}
+
+pub(super) fn gauges(schedule: &mut Schedule, now: Mono) -> Gauges {
+    let of_jobs = schedule.lanes.iter().filter(|lane| lane.plan.method.kind == Kind::Job);
+    let lanes = of_jobs.map(|lane| LaneGauges {
+        key: Arc::clone(&lane.key),
+        waiting: lane.waiting(),
+        uncertain: lane.uncertain_count(),
+        running: lane.in_flight as usize + lane.verifying,
+        suspended: lane.suspended,
+    });
+    let lanes = lanes.collect();
+    let keys: BTreeSet<KeyId> = schedule.lanes.iter().flat_map(|lane| lane.keys.iter().copied()).collect();
+    let quotas = keys.into_iter().map(|key| schedule.book.usage_of(key, now)).collect();
+    Gauges { lanes, quotas, suspensions: schedule.suspensions.clone() }
 }
 
 pub(super) fn of(schedule: &mut Schedule, now: Mono) -> View {
