@@ -53,8 +53,14 @@ pub struct Source {
 }
 
 impl BatchArgs {
-    /// The files in order, each known by its name; the same file twice is refused.
-    pub fn sources(&self) -> anyhow::Result<Vec<Source>> {
+    /// The files in order, each known by its name; the same file twice is refused, and so are a method or an app that
+    /// nobody knows: said once, not for every row.
+    pub fn sources(&self, decoder: &Decoder) -> anyhow::Result<Vec<Source>> {
+        let faults = decoder.faults_of(self.method.as_deref(), self.app.as_deref());
+        if !faults.is_empty() {
+            let lines: Vec<_> = faults.iter().map(|fault| format!("--{}: {}", fault.field, fault.message)).collect();
+            return Err(refuse(lines.join("\n"), ""));
+        }
         let mut sources: Vec<Source> = Vec::new();
         for path in &self.files {
             if sources.iter().any(|source| source.path == *path) {
@@ -144,6 +150,15 @@ impl Checked {
             0 => format!("{} {faults} in {} of {} {rows}", self.faults, self.bad_rows, self.rows),
             1 => format!("{} {faults}; a file could not be read to its end", self.faults),
             files => format!("{} {faults}; {files} files could not be read to their end", self.faults),
+        }
+    }
+
+    /// What to do about the faults, where rows with faults can be passed over in some way.
+    pub const fn cure(&self, rows: &'static str) -> &'static str {
+        if self.bad_files > 0 {
+            "correct what is said above; --skip-invalid does not help a file that cannot be read"
+        } else {
+            rows
         }
     }
 

@@ -86,7 +86,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     }
     let catalog = catalog(&settings)?;
     let decoder = Arc::new(batch::decoder(&settings, &catalog, args.simulate));
-    let sources = args.batch.sources()?;
+    let sources = args.batch.sources(&decoder)?;
     let mut signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
     let checked = refuse_invalid(context, &sources, &decoder, args.skip_invalid)?;
     let work = prepare(context, &args, settings, catalog, &checked)?;

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::net::SocketAddr;
 
-use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 use crate::simulator::{self, Options, Simulator, StartError};
@@ -38,8 +37,10 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     if !options.listen.ip().is_loopback() {
         return Err(simulator::ServeError::NotLoopback(options.listen).into());
     }
-    let listener =
-        TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
+    let listener = TcpListener::bind(options.listen).await.map_err(|error| {
+        let message = format!("the simulator cannot listen on {}: {error}", options.listen);
+        refuse(message, "give it another address with --listen, or end what uses that one")
+    })?;
     let address = listener.local_addr()?;
     let mut stop = signals::Stop::listen()?;
     writeln!(context.err, "simulating {} on http://{address}; Ctrl-C ends it", options.scenario)?;

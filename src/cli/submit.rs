@@ -56,7 +56,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
             "config/paceline.toml shows how an app is named",
         ));
     }
-    let sources = args.batch.sources()?;
+    let sources = args.batch.sources(&decoder)?;
     refuse_invalid(context, &sources, &decoder, args.skip_invalid)?;
     match wiring::broker_options(&settings) {
         Some(options) => to_broker(context, &args, &options, &sources, &decoder).await,
@@ -76,7 +76,8 @@ pub fn refuse_invalid(
     first.print_rest(&mut context.err)?;
     if checked.bad_files > 0 || (!checked.is_valid() && !skip_invalid) {
         let message = format!("{}; nothing was sent", checked.summary());
-        return Err(refuse(message, "correct the rows, or let them become dead letters with --skip-invalid"));
+        let cure = checked.cure("correct the rows, or let them become dead letters with --skip-invalid");
+        return Err(refuse(message, cure));
     }
     if checked.rows == 0 {
         return Err(refuse("the files hold no job", ""));

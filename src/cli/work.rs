@@ -49,13 +49,14 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let decoding = wiring::Decoding::new(batch::decoder(&settings, &catalog, false));
     let signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
 
+    let metrics = Metrics::collecting(&context.clock).map_err(|message| refuse(message, ""))?;
+    let (path, now) = (&settings.store.path, context.clock.now());
+    // First the ledger: a second worker on it should read who has it, not that its port is taken.
+    let ledger = Arc::new(SqliteLedger::open_measured(path, Mode::Worker, now, metrics.clone())?);
     let bound = match settings.admin.listen {
         Some(listen) => Some(admin::bind(listen).await.map_err(|error| refuse(error.to_string(), BindError::CURE))?),
         None => None,
     };
-    let metrics = Metrics::collecting(&context.clock).map_err(|message| refuse(message, ""))?;
-    let (path, now) = (&settings.store.path, context.clock.now());
-    let ledger = Arc::new(SqliteLedger::open_measured(path, Mode::Worker, now, metrics.clone())?);
     let ports = (Arc::clone(&ledger) as Arc<dyn Ledger>, transport);
     let planner = Planner { catalog: Arc::clone(&catalog), apps, speed: 1.0 };
     let engine = wiring::measured_engine(&settings, planner, ports, context.clock.clone(), metrics.clone());

@@ -144,6 +144,18 @@ impl Decoder {
         })
     }
 
+    /// What is wrong with the method and the app that a person names for all rows which name none.
+    pub fn faults_of(&self, method: Option<&str>, app: Option<&str>) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if let Some(name) = method {
+            self.method(name, &mut faults);
+        }
+        if let Some(name) = app {
+            self.app(name, &mut faults);
+        }
+        faults
+    }
+
     fn method(&self, name: &str, faults: &mut Vec<Fault>) -> Option<&Method> {
         if let Some(method) = self.catalog.job_method(name) {
             return Some(method);

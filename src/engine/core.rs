@@ -54,6 +54,8 @@ pub struct Engine {
     options: RwLock<Options>,
     access: Access,
     trouble: Trouble,
+    /// Held while one suspension is put into force.
+    suspending: tokio::sync::Mutex<()>,
     recorded: Recorded,
     rng: Mutex<fastrand::Rng>,
     outbox_changed: Notify,
@@ -83,6 +85,7 @@ impl Engine {
             options: RwLock::new(options),
             access: Access::default(),
             trouble: Trouble::default(),
+            suspending: tokio::sync::Mutex::default(),
             recorded: Recorded::default(),
             rng: Mutex::new(fastrand::Rng::with_seed(options.seed)),
             outbox_changed: Notify::new(),
@@ -328,7 +331,8 @@ impl Engine {
             return;
         }
         let suspension = self.suspension(lane, scope, failure);
-        // Every call that was in flight when the app failed comes by here.
+        // Every call that was in flight when the app failed comes by here: the first one speaks for all.
+        let _one_at_a_time = self.suspending.lock().await;
         if self.schedule().has_suspension(&suspension) {
             return;
         }

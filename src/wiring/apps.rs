@@ -99,7 +99,12 @@ fn quotas(all: &[QuotaOverride], platform: &Platform, catalog: &Catalog, faults:
         let is_counted = own.scope.is_none_or(|scope| method.quotas.iter().any(|quota| quota.scope == scope));
         if !is_counted {
             let scopes: Vec<_> = method.quotas.iter().map(|quota| quota.scope.to_string()).collect();
-            faults.push(format!("{}: quotas: {} is counted by {}", own.place, method.name, scopes.join(", ")));
+            faults.push(format!(
+                "{}: quotas: {} is counted by {} alone: leave the @ out, or name one of these behind it",
+                own.place,
+                method.name,
+                scopes.join(", ")
+            ));
             continue;
         }
         quotas.insert((method.name.clone(), own.scope), own.quota.clone());

@@ -183,6 +183,19 @@ fn every_fault_of_a_file_is_named_by_line_and_field() {
     insta::assert_snapshot!("submit_refuses_the_file", with(&["submit", "rooms.csv"]).transcript());
     assert!(!place.path().join("paceline.db").exists(), "a refused file leaves no ledger");
     insta::assert_snapshot!("plan_refuses_the_file", with(&["plan", "rooms.csv"]).transcript());
+    insta::assert_snapshot!("plan_header", place.run(&["plan", "rooms.csv"]).transcript());
+}
+
+#[test]
+fn a_method_or_app_of_the_command_line_that_nobody_knows_is_said_once() {
+    let place = Place::with_apps(&[("rooms.csv", ROOMS)]);
+    let wrong = ["--method", "feishu.vc.rooms.create", "--app", "acne"];
+    insta::assert_snapshot!(
+        "validate_wrong_flags",
+        place.run(&[&["validate", "rooms.csv"], &wrong[..]].concat()).transcript()
+    );
+    let skipping = place.run(&[&["submit", "rooms.csv", "--skip-invalid"], &wrong[..]].concat());
+    assert_eq!((skipping.code, skipping.err.lines().count()), (Some(2), 2), "{}", skipping.err);
 }
 
 #[test]
@@ -286,6 +299,10 @@ fn the_simulator_stays_on_loopback_and_explains_what_it_does_not_know() {
     insta::assert_snapshot!("simulate_not_loopback", place.run(&["simulate", "--listen", "0.0.0.0:0"]).transcript());
     insta::assert_snapshot!("simulate_unknown_scenario", place.run(&["simulate", "--scenario", "nope"]).transcript());
     insta::assert_snapshot!("simulate_speed", place.run(&["simulate", "--speed", "0"]).transcript());
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let refused = place.run(&["simulate", "--listen", &taken.local_addr().unwrap().to_string()]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.err.contains("--listen, or end what uses that one"), "{}", refused.err);
 }
 
 #[test]

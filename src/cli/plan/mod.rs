@@ -63,13 +63,14 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let catalog = catalog(&settings)?;
     let decoder = Arc::new(batch::decoder(&settings, &catalog, false));
-    let sources = args.batch.sources()?;
+    let sources = args.batch.sources(&decoder)?;
     let (mut first, mut rows) = (FirstFaults::default(), PlannedRows::default());
     let print = &mut |fault: &batch::RowFault| Ok(first.print(fault, &mut context.err)?);
     let checked = batch::check_each(&sources, &decoder, print, &mut |row| rows.add(row))?;
     first.print_rest(&mut context.err)?;
     if !checked.is_valid() && (!args.skip_invalid || checked.bad_files > 0) {
-        return Err(refuse(checked.summary(), "correct the rows, or leave them out with --skip-invalid"));
+        let cure = checked.cure("correct the rows, or leave them out with --skip-invalid");
+        return Err(refuse(checked.summary(), cure));
     }
     let plan = plan(&settings, &catalog, &checked, &mut rows, context.clock.now())?;
     if args.json {
