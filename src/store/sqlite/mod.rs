@@ -56,8 +56,8 @@ use self::writer::Writer;
 use crate::domain::job::Job;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{
-    Arrival, AttemptEnd, AttemptSeq, AttemptStart, Counts, JobSeq, Ledger, LedgerError, Outgoing, PastCall, Pruned,
-    Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
+    Arrival, AttemptEnd, AttemptSeq, AttemptStart, Changed, Counts, JobSeq, Ledger, LedgerError, Outgoing, PastCall,
+    Pruned, Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
 };
 use crate::metrics::{Metrics, Source};
 
@@ -251,13 +251,17 @@ impl Ledger for SqliteLedger {
         self.readers.read(restraints::read).await
     }
 
-    async fn changed(&self) -> Result<Vec<Waiting>, LedgerError> {
+    async fn changed(&self) -> Result<Changed, LedgerError> {
         self.for_workers()?;
         let changed = self.writer.change(|books| waiting::take_changed(books)).await?;
-        for _ in &changed {
+        for _ in &changed.waiting {
             self.metrics.taken_over(Source::Ledger, counted::QUEUED);
         }
         Ok(changed)
+    }
+
+    async fn waiting_of(&self, seqs: Vec<JobSeq>) -> Result<Vec<Waiting>, LedgerError> {
+        self.readers.read(move |conn| waiting::of(conn, &seqs)).await
     }
 
     async fn until_changed(&self) {
