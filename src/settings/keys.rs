@@ -142,7 +142,7 @@ pub const KEYS: &[Key] = &[
         Kind::Whole(1, 65_535),
         "500",
         "deliveries",
-        "Unacknowledged deliveries at a time. One take-over writes up to as many jobs in one transaction, so a small number makes intake slow and no number makes calls faster.",
+        "Unacknowledged deliveries at a time. A take-over writes what has come, at most 256 jobs, in one transaction, so a small number makes intake slow and no number makes calls faster.",
     ),
     absent("broker.ca_file", Kind::Path, "PEM certificates that are trusted for `amqps://` besides the system's."),
     key(
