@@ -57,7 +57,7 @@ fn every_call_is_logged_by_its_job_and_without_its_parameters() {
 
 #[test]
 fn an_app_that_stops_for_many_calls_at_once_is_said_once() {
-    let rows: String = (0..40).map(|row| format!("sn-{row},Marlin,2,omb_1\n")).collect();
+    let rows = (0..40).map(|row| format!("sn-{row},Marlin,2,omb_1\n")).collect::<Vec<_>>().concat();
     let place = Place::with_apps(&[("rooms.csv", &format!("id,name,capacity,room_level_id\n{rows}"))]);
     let ran = place.run(&[&RUN[..], &["error", "--scenario", "wrong-secret"]].concat());
     assert_eq!(ran.code, Some(1), "{}", ran.err);
