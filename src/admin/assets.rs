@@ -21,7 +21,7 @@ macro_rules! asset {
 const INDEX: Asset = Asset { path: "/", text: include_str!("assets/index.html") };
 
 /// Every file but the page itself.
-const FILES: [Asset; 32] = [
+const FILES: [Asset; 31] = [
     asset!("actions.js"),
     asset!("api.js"),
     asset!("batch-parts.js"),
@@ -47,7 +47,6 @@ const FILES: [Asset; 32] = [
     asset!("parts.css"),
     asset!("parts.js"),
     asset!("route.js"),
-    asset!("shapes.js"),
     asset!("style.css"),
     asset!("text-en.js"),
     asset!("text-zh.js"),

@@ -92,7 +92,7 @@ function resolveForm(dialog, state, job, ways) {
     "form",
     { key: "form", onsubmit: (event) => resolved(event, dialog, state, job) },
     h("p", {}, t("resolve.which"), " ", h("strong", {}, name(job.id))),
-    job.evidence?.detail ? h("p", {}, job.evidence.detail) : null,
+    job.evidence.detail ? h("p", {}, job.evidence.detail) : null,
     h("fieldset", {}, h("legend", {}, t("resolve.ways")), radios),
     state.problem ? fault(state.problem) : null,
     foot(
@@ -103,7 +103,7 @@ function resolveForm(dialog, state, job, ways) {
 }
 
 function keyField(job) {
-  const candidates = job.evidence?.candidates ?? [];
+  const { candidates } = job.evidence;
   return h(
     "div",
     { class: "key", key: "key" },
