@@ -6,6 +6,7 @@ import { h } from "./dom.js";
 import { edit as editLetters } from "./edit.js";
 import { t } from "./i18n.js";
 import { button, fault, laneText, name } from "./parts.js";
+import { said } from "./said.js";
 import { change, GivenUp } from "./token.js";
 
 let refresh = () => {};
@@ -206,7 +207,7 @@ export async function resume(what) {
   const body = { app: what.app, ...scopeOf(what) };
   const dialog = open(t("resume.title"), (dialog) => [
     h("p", { key: "ask" }, t("resume.ask", { what: laneText(what) })),
-    what.cure ? h("p", { key: "cure" }, h("strong", {}, t("cure")), " ", what.cure) : null,
+    what.cure ? h("p", { key: "cure" }, h("strong", {}, t("cure")), " ", said(what.cure)) : null,
     state.problem ? fault(state.problem) : null,
     foot(
       dialog,

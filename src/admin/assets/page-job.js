@@ -6,6 +6,7 @@ import { duration, instant, number, seconds } from "./format.js";
 import { t } from "./i18n.js";
 import { button, chip, facts, heading, name, nothing, reasonName, stateOf, table, waiting } from "./parts.js";
 import { href } from "./route.js";
+import { said } from "./said.js";
 
 export const job = {
   title: ({ id }) => t("job.title", { id }),
@@ -66,7 +67,7 @@ function why({ why: { facts: known }, detail, cure, reason, code, log_id }) {
       [t("job.reason"), reason ? [reasonName(reason), named] : null],
       [t("job.code"), code === null || code === undefined ? null : h("code", {}, code)],
       [t("job.detail"), isNew(detail) ? h("span", { dir: "auto" }, detail) : null],
-      [t("job.cure"), isNew(cure) ? cure : null],
+      [t("job.cure"), isNew(cure) ? said(cure) : null],
       ["log id", log_id ? h("code", {}, name(log_id)) : null],
     ]),
   );
@@ -78,7 +79,7 @@ function fact({ text, until, cure }) {
     {},
     h("span", { dir: "auto" }, text),
     until ? h("span", { class: "hint" }, " ", t("trouble.until"), " ", instant(until)) : null,
-    cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", cure) : null,
+    cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", said(cure)) : null,
   );
 }
 
