@@ -49,6 +49,14 @@ impl State {
     pub const fn is_up(&self) -> bool {
         matches!(self, Self::Connected)
     }
+
+    /// In words, but for the next try.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Down { since, error, .. } => format!("down since {since}: {error}"),
+            Self::Connecting | Self::Connected | Self::Blocked { .. } | Self::Closed => self.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for State {

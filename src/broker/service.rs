@@ -31,18 +31,29 @@ pub struct Service {
 /// Looks at the running broker part from elsewhere.
 #[derive(Clone)]
 pub struct Look {
-    consume: Link,
-    publish: Link,
+    consume: watch::Receiver<State>,
+    publish: watch::Receiver<State>,
     intake: watch::Receiver<intake::State>,
     relay: watch::Receiver<relay::State>,
 }
 
 impl Look {
+    /// Waits until something stands otherwise; false when nothing will any more.
+    pub async fn changed(&mut self) -> bool {
+        let changed = tokio::select! {
+            changed = self.consume.changed() => changed,
+            changed = self.publish.changed() => changed,
+            changed = self.intake.changed() => changed,
+            changed = self.relay.changed() => changed,
+        };
+        changed.is_ok()
+    }
+
     /// How everything stands now.
     pub fn status(&self) -> Status {
         Status {
-            consume: self.consume.state(),
-            publish: self.publish.state(),
+            consume: self.consume.borrow().clone(),
+            publish: self.publish.borrow().clone(),
             intake: self.intake.borrow().clone(),
             relay: self.relay.borrow().clone(),
         }
@@ -67,6 +78,14 @@ impl Status {
     pub fn is_ready(&self) -> bool {
         let takes = matches!(self.intake, intake::State::Consuming | intake::State::Paused { .. });
         self.consume.is_up() && self.publish.is_up() && takes && self.relay == relay::State::Publishing
+    }
+}
+
+impl Status {
+    /// Jobs in and results out in words that stay the same while nothing but the next try changes.
+    pub fn words(&self) -> [String; 2] {
+        let [consume, publish] = [&self.consume, &self.publish].map(State::words);
+        [format!("{} ({consume})", self.intake), format!("{} ({publish})", self.relay)]
     }
 }
 
@@ -152,8 +171,8 @@ impl Service {
     /// Something to ask that by, while somebody else has the service.
     pub fn look(&self) -> Look {
         Look {
-            consume: self.consume.clone(),
-            publish: self.publish.clone(),
+            consume: self.consume.states(),
+            publish: self.publish.states(),
             intake: self.intake.clone(),
             relay: self.relay.clone(),
         }

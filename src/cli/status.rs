@@ -194,6 +194,7 @@ impl Status {
             "held_back": self.held_back.iter().map(HeldBack::document).collect::<Vec<_>>(),
             "quotas": self.quotas.iter().map(quotas::document).collect::<Vec<_>>(),
             "worker": self.around.worker,
+            "broker": self.around.broker_document(),
             "outbox": self.around.outbox,
             "intake": self.around.intake_document(),
         })

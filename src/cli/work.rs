@@ -69,6 +69,9 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         ),
         None => None,
     };
+    if let Some(service) = &service {
+        wiring::tell_standing(service.look(), Arc::clone(&ledger), context.clock.clone());
+    }
     let admin = bound.map(|bound| {
         let access = wiring::admin_access(&settings);
         let mut scrape = wiring::Scrape::new(Arc::clone(&engine), Arc::clone(&ledger), metrics);

@@ -1,5 +1,6 @@
 //! Follows what changes beside the engine: the ledger in other processes' hands, and the machine's clock.
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use super::core::Engine;
-use super::ports::LedgerError;
+use super::ports::{JobSeq, LedgerError};
 use super::trouble::LEDGER_PAUSE;
+use crate::domain::job::LaneKey;
 
 /// How often the ledger is asked whether another process changed something; new jobs it tells of by itself, sooner.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -23,7 +25,7 @@ impl Engine {
 
     /// Follows what other processes do to the ledger: redrives, submits, resumes; and ends suspensions whose time is over.
     pub(super) async fn follow_changes(self: Arc<Self>, over: Arc<Notify>) {
-        let mut is_behind = false;
+        let (mut is_behind, mut taken_out) = (false, Vec::new());
         loop {
             tokio::select! {
                 () = over.notified() => return,
@@ -33,19 +35,55 @@ impl Engine {
             }
             is_behind = self.follow_clock(is_behind);
             match self.ledger().changed().await {
-                Ok(jobs) if jobs.is_empty() => {}
-                Ok(jobs) => self.enqueue(jobs),
+                Ok(changed) => {
+                    if !changed.waiting.is_empty() {
+                        self.enqueue(changed.waiting);
+                    }
+                    taken_out.extend(self.take_out(&changed.ended));
+                }
                 Err(error) => {
                     self.ledger_failed(&error);
                     tokio::time::sleep(LEDGER_PAUSE).await;
                 }
             }
+            self.take_back(&mut taken_out).await;
             if let Err(error) = self.reload_suspensions().await {
                 warn!(%error, "suspensions cannot be read");
             }
             if let Err(error) = self.record_restraints().await {
                 warn!(%error, "what holds calls back cannot be recorded");
             }
+        }
+    }
+
+    /// Takes jobs that another process has ended out of their lanes: each would cost its lane a turn. Says which.
+    fn take_out(&self, ended: &BTreeMap<LaneKey, HashSet<JobSeq>>) -> Vec<JobSeq> {
+        if ended.is_empty() {
+            return Vec::new();
+        }
+        let mut schedule = self.schedule();
+        for (lane, jobs) in ended {
+            schedule.take_out(lane, jobs);
+        }
+        drop(schedule);
+        self.backlog_changed().notify_waiters();
+        self.wake();
+        ended.values().flatten().copied().collect()
+    }
+
+    /// Takes back those that had come anew under their old numbers before they were taken out.
+    async fn take_back(&self, taken_out: &mut Vec<JobSeq>) {
+        if taken_out.is_empty() {
+            return;
+        }
+        match self.ledger().waiting_of(taken_out.clone()).await {
+            Ok(again) => {
+                taken_out.clear();
+                if !again.is_empty() {
+                    self.enqueue(again);
+                }
+            }
+            Err(error) => self.ledger_failed(&error),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the engine needs of the world: a ledger and a transport. Stores and clients implement these.
 
-use std::collections::BTreeMap;
+mod arrivals;
 mod restraints;
 
 use std::sync::Arc;
@@ -10,11 +10,12 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::domain::cure;
-use crate::domain::job::{Job, LaneKey, Rejection};
+use crate::domain::job::{Job, LaneKey};
 use crate::domain::outcome::{Failure, Reply};
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
 
+pub use self::arrivals::{AmqpOrigin, Arrival, Changed, Origin, TakenOver, Waiting};
 pub use self::restraints::{Hold, Restrained, Restraint};
 
 /// One HTTP request, ready to leave. Its URL and headers may hold secrets: it has no `Debug`.
@@ -53,101 +54,6 @@ pub struct AttemptSeq(pub i64);
 impl AttemptSeq {
     /// Stands for "nothing was recorded": the job does not wait any more.
     pub const NONE: Self = Self(0);
-}
-
-/// An input on its way into the ledger.
-#[derive(Clone, Debug)]
-pub struct Arrival {
-    /// The job, or why it is none.
-    pub input: Result<Box<Job>, Box<Rejection>>,
-    /// Where it came from.
-    pub origin: Origin,
-}
-
-/// Where an input came from, and what is needed to give it back.
-#[derive(Clone, Debug, Default)]
-pub struct Origin {
-    /// The body as it came, byte for byte: an AMQP body, a JSONL line, a CSV row as one JSON object.
-    pub raw: Bytes,
-    /// Set for AMQP: its ending is published.
-    pub amqp: Option<AmqpOrigin>,
-    /// File name and line, e.g. `rooms.csv:17`; empty for AMQP.
-    pub place: String,
-    /// For a CSV row: its cells, a JSON array of strings, in the file's order.
-    pub cells: Option<String>,
-    /// For AMQP: whether it was delivered before, so that it may have been taken over already.
-    pub redelivered: bool,
-    /// Whether who sent it is told at once what became of it: then a rejection is no dead letter.
-    pub is_answered: bool,
-}
-
-/// The AMQP properties that go back out with a dead letter or result.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct AmqpOrigin {
-    /// `message_id`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message_id: Option<String>,
-    /// `type`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
-    /// `app_id`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub app_id: Option<String>,
-    /// `correlation_id`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub correlation_id: Option<String>,
-    /// `reply_to`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reply_to: Option<String>,
-    /// `priority`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub priority: Option<u8>,
-    /// `content_type`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content_type: Option<String>,
-    /// `content_encoding`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content_encoding: Option<String>,
-    /// `timestamp`, in seconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timestamp: Option<u64>,
-    /// Upstream's own headers, as far as they are simple values; an instant is `{"timestamp": seconds}`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, Value>,
-}
-
-/// What became of an [`Arrival`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TakenOver {
-    /// A new job, or an ended one that is queued again.
-    Queued(Waiting),
-    /// Known, same content, not ended: nothing to do.
-    Known,
-    /// Known, same content, succeeded before: its result goes out again.
-    Succeeded,
-    /// Recorded as a dead letter: it is no job, or its id belongs to other content.
-    Rejected,
-}
-
-/// What the schedule keeps of a job that waits: small, without its parameters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
-    /// Its number.
-    pub seq: JobSeq,
-    /// Its lane.
-    pub lane: LaneKey,
-    /// Its batch, empty if none.
-    pub batch: Arc<str>,
-    /// 0 to 9.
-    pub priority: u8,
-    /// Not before this instant: the job's own, or the end of a backoff.
-    pub not_before: Option<Timestamp>,
-    /// Expired at this instant.
-    pub not_after: Option<Timestamp>,
-    /// Attempts charged so far.
-    pub attempts: u32,
-    /// Whether a call of it may have been applied: verified before it is sent.
-    pub uncertain: bool,
 }
 
 /// What a call is made for.
@@ -442,8 +348,11 @@ pub trait Ledger: Send + Sync {
     /// What holds calls back, in the order in which it was recorded.
     async fn restraints(&self) -> Result<Vec<Restraint>, LedgerError>;
 
-    /// Jobs that another process put to work since the last call (a redrive, a submit): to be scheduled. Cheap when there are none.
-    async fn changed(&self) -> Result<Vec<Waiting>, LedgerError>;
+    /// What another process did to jobs since the last call (a redrive, a submit, a cancellation). Cheap when it did nothing.
+    async fn changed(&self) -> Result<Changed, LedgerError>;
+
+    /// Those of these jobs that wait and are not in flight.
+    async fn waiting_of(&self, seqs: Vec<JobSeq>) -> Result<Vec<Waiting>, LedgerError>;
 
     /// Waits until [`Ledger::changed`] is worth asking. A ledger that cannot tell waits for ever: it is asked now and then anyway.
     async fn until_changed(&self) {

@@ -6,6 +6,7 @@ mod admin;
 mod apps;
 mod broker;
 mod scrape;
+mod standing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub use admin::{admin_access, admin_worker};
 pub use apps::{apps_for_rehearsal, apps_of, facts_of};
 pub use broker::{Decoding, broker, broker_options};
 pub use scrape::Scrape;
+pub use standing::tell_standing;
 
 use crate::clock::Clock;
 use crate::domain::catalog::Catalog;

@@ -1,6 +1,5 @@
 //! SIGHUP to real processes: `work` and `run` read their settings again, and nothing ends by it.
 
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use lapin::BasicProperties;
@@ -8,67 +7,10 @@ use serde_json::{Value, json};
 
 use super::check::Simulator;
 use super::commands::Place;
-use super::harness::bench::{Client, options};
+use super::harness::bench::{Client, options, table};
+use super::harness::process::Process;
 use super::harness::rabbitmq::shared_url;
-use super::harness::{until, until_async};
-
-const SECRET: (&str, &str) = ("ACME_SECRET", "hunter2");
-
-/// A worker in a process of its own, which logs into a file.
-struct Process<'p> {
-    child: Child,
-    place: &'p Place,
-    log: String,
-}
-
-impl<'p> Process<'p> {
-    fn start(place: &'p Place, arguments: &[&str]) -> Self {
-        let log = format!("{}.log", arguments[0]);
-        let file = std::fs::File::create(place.path().join(&log)).unwrap();
-        let mut command: Command = place.command(arguments);
-        let child = command.env(SECRET.0, SECRET.1).stderr(file).stdout(Stdio::null()).spawn().unwrap();
-        Self { child, place, log }
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.place.path().join(&self.log)).unwrap()
-    }
-
-    fn signal(&self, signal: &str) {
-        let kill = format!("kill -{signal} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-    }
-
-    /// Waits until the log says all of this, and nothing has ended.
-    async fn says(&mut self, wanted: &[&str]) {
-        until_async(&format!("{wanted:?} in the log"), async || {
-            let (log, ended) = (self.log(), self.child.try_wait().unwrap());
-            let is_there = wanted.iter().all(|words| log.contains(words));
-            assert!(is_there || ended.is_none(), "it ended ({ended:?}) and said:\n{log}");
-            is_there
-        })
-        .await;
-        assert!(!self.log().contains(SECRET.1), "{}", self.log());
-    }
-
-    async fn ends_with(&mut self, code: i32) {
-        let mut ended = None;
-        until("its end", || {
-            ended = self.child.try_wait().unwrap();
-            ended.is_some()
-        })
-        .await;
-        assert_eq!(ended.unwrap().code(), Some(code), "{}", self.log());
-    }
-}
-
-impl Drop for Process<'_> {
-    fn drop(&mut self) {
-        // It has ended already unless its test failed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use super::harness::until_async;
 
 /// An app at the simulator, and what else its table says.
 fn app(name: &str, address: &str, secret: &str, rest: &str) -> String {
@@ -180,14 +122,7 @@ async fn the_intake_knows_an_added_app_at_once() {
     let options = options(&shared_url());
     let place = Place::new(&[]);
     let simulator = Simulator::start(&place, "calm");
-    let broker = format!(
-        "[broker]\nurl = \"{}\"\njobs_queue = \"{}\"\nresults_queue = \"{}\"\nresults_exchange = \"{}\"\ndead_queue = \"{}\"\n",
-        shared_url(),
-        options.jobs_queue,
-        options.results_queue,
-        options.results_exchange,
-        options.dead_queue
-    );
+    let broker = table(&shared_url(), &options);
     let acme = app("acme", &simulator.address, BY_ENV, "");
     let both = app("beta", &simulator.address, BY_ENV, "") + &acme;
     place.write("paceline.toml", &format!("{broker}{acme}"));

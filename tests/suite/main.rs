@@ -42,5 +42,6 @@ mod scopes;
 mod settings_zh;
 mod simulation;
 mod soak;
+mod standing;
 mod tidy;
 mod undo;

@@ -67,8 +67,8 @@ async fn a_cancelled_backlog_costs_no_permit() {
     let counts = desk.ledger.counts(None).await.unwrap();
     assert_eq!((counts.cancelled, counts.succeeded), (10_000, 20));
     assert_eq!(desk.world.books().methods["feishu.vc.room.create"].arrivals, 20);
-    // Its entries leave their lane at the pace of calls, 50 a second, and wait for no window in between.
-    assert!(took < 240.0, "{took} s");
+    // It is taken out of its lane as soon as the ledger is looked at, and holds nobody up.
+    assert!(took < 10.0, "{took} s");
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,7 +137,7 @@ async fn held_jobs_that_a_person_decides_go_on_beside_the_engine() {
     let now = desk.world.clock.now();
     desk.operator.resolve("minutes-1", &Resolution::Dead, now).unwrap();
     assert_eq!(desk.operator.resolve_held(&Selection::default(), &Resolution::Retry, now).unwrap(), 2);
-    let changed = desk.ledger.changed().await.unwrap();
+    let changed = desk.ledger.changed().await.unwrap().waiting;
     desk.engine.enqueue(changed);
     desk.work().await;
     let counts = desk.ledger.counts(None).await.unwrap();

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::engine::ports::Counts;
 use crate::settings::Settings;
 use crate::store::operator::Operator;
+use crate::store::sqlite::BrokerStanding;
 
 use crate::cli::table::plain;
 
@@ -17,14 +18,19 @@ pub(super) struct Around {
     /// Results and dead letters that the broker does not have yet.
     pub outbox: u64,
     has_broker: bool,
+    /// As the worker says, if one runs with a broker.
+    broker: Option<BrokerStanding>,
     /// Unfinished jobs, and with how many of them nothing more is taken from the broker.
     intake: (u64, u64),
 }
 
 impl Around {
     pub(super) fn of(ledger: &Operator, settings: &Settings, counts: &Counts) -> anyhow::Result<Self> {
+        let worker = ledger.worker()?;
+        let broker = if worker.is_some() { ledger.broker()? } else { None };
         Ok(Self {
-            worker: ledger.worker()?,
+            worker,
+            broker,
             outbox: ledger.unpublished()?,
             has_broker: settings.broker.is_some(),
             intake: (counts.queued + counts.uncertain, settings.intake.pending_max as u64),
@@ -40,11 +46,27 @@ impl Around {
         json!({"unfinished": unfinished, "pending_max": pending_max, "full": self.is_full()})
     }
 
+    pub(super) fn broker_document(&self) -> Value {
+        self.broker.as_ref().map_or(Value::Null, |broker| {
+            let BrokerStanding { ready, since, jobs_in, results_out } = broker;
+            json!({"ready": ready, "since": since, "jobs_in": jobs_in, "results_out": results_out})
+        })
+    }
+
     pub(super) fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
         match &self.worker {
             Some(worker) => writeln!(out, "worker: {}", plain(worker))?,
             None if self.intake.0 > 0 => writeln!(out, "no worker runs: `paceline work` starts one")?,
             None => {}
+        }
+        if let Some(BrokerStanding { ready, since, jobs_in, results_out }) = &self.broker {
+            let how = if *ready { "ready" } else { "not ready" };
+            writeln!(
+                out,
+                "broker: {how} since {since}; jobs in: {}; results out: {}",
+                plain(jobs_in),
+                plain(results_out)
+            )?;
         }
         if self.outbox > 0 {
             let why = match (self.has_broker, &self.worker) {

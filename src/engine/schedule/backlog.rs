@@ -6,7 +6,7 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -213,6 +213,21 @@ impl Backlog {
     /// Jobs that wait, of either kind.
     pub(super) fn len(&self) -> usize {
         self.ready + self.later.len()
+    }
+
+    /// Takes these jobs out, wherever they stand. Batches keep their turns.
+    pub(super) fn take_out(&mut self, jobs: &HashSet<JobSeq>) {
+        let stays = |job: &Queued| !jobs.contains(&job.seq);
+        self.turns.retain(|_, batch| {
+            batch.retain(|ranked| stays(&ranked.0));
+            spare(batch);
+            !batch.is_empty()
+        });
+        self.places.retain(|_, turn| self.turns.contains_key(turn));
+        self.deadlines = self.turns.iter().filter_map(|(turn, batch)| Some((deadline(batch)?, *turn))).collect();
+        self.ready = self.turns.values().map(BinaryHeap::len).sum();
+        self.later.0.retain(|later| stays(&later.job));
+        spare(&mut self.later.0);
     }
 
     fn push(&mut self, mut job: Queued) {

@@ -1,15 +1,25 @@
 //! What comes back into the schedule: permits, slots and jobs.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::restraints::{Mark, Notice};
 use super::{Ended, Failure, LaneKey, Mono, Queued, Refusal, Schedule, Tally, ThrottleScope, Ticket, Timestamp};
 use crate::domain::time::micros;
+use crate::engine::ports::JobSeq;
 
 /// Jobs that become due for a look-up within this time share it.
 const VERIFY_EVERY: Duration = Duration::from_secs(5);
 
 impl Schedule {
+    /// Takes jobs out of their lane that were ended by somebody else; those in flight are not touched.
+    pub fn take_out(&mut self, lane: &LaneKey, jobs: &HashSet<JobSeq>) {
+        if let Some(&id) = self.by_key.get(lane) {
+            self.lanes[id].backlog.take_out(jobs);
+            self.make_ready(id);
+        }
+    }
+
     /// Gives the permit back, when the call's reply is there or given up on. Says what a person should hear of.
     pub fn end_call(&mut self, ticket: Ticket, ended: Ended<'_>, now: Mono) -> Vec<Notice> {
         let lane = &mut self.lanes[ticket.lane];

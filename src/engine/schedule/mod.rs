@@ -310,16 +310,6 @@ impl Schedule {
         self.lane(lane).map(|id| self.lanes[id].uncertain().collect()).unwrap_or_default()
     }
 
-    /// A picture for people.
-    pub fn view(&mut self, now: Mono) -> View {
-        view::of(self, now)
-    }
-
-    /// Figures for a monitor.
-    pub fn gauges(&mut self, now: Mono) -> Gauges {
-        view::gauges(self, now)
-    }
-
     fn lane(&mut self, key: &LaneKey) -> Option<LaneId> {
         if let Some(&id) = self.by_key.get(key) {
             return Some(id);

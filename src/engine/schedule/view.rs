@@ -95,40 +95,44 @@ impl Schedule {
         let blocked = self.book.check(&lane.keys, class, now).err()?;
         lane.keys.iter().position(|key| *key == blocked.key).map(|position| (position, blocked.window))
     }
-}
 
-pub(super) fn gauges(schedule: &mut Schedule, now: Mono) -> Gauges {
-    let of_jobs = schedule.lanes.iter().filter(|lane| lane.plan.method.kind == Kind::Job);
-    let lanes = of_jobs.map(|lane| LaneGauges {
-        key: Arc::clone(&lane.key),
-        waiting: lane.waiting(),
-        uncertain: lane.uncertain_count(),
-        running: lane.in_flight as usize + lane.verifying,
-        suspended: lane.suspended,
-    });
-    let lanes = lanes.collect();
-    let keys: BTreeSet<KeyId> = schedule.lanes.iter().flat_map(|lane| lane.keys.iter().copied()).collect();
-    let quotas = keys.into_iter().map(|key| schedule.book.usage_of(key, now)).collect();
-    Gauges { lanes, quotas, suspensions: schedule.suspensions.clone() }
-}
-
-pub(super) fn of(schedule: &mut Schedule, now: Mono) -> View {
-    let mut lanes = Vec::new();
-    for (id, lane) in schedule.lanes.iter().enumerate() {
-        lanes.push(LaneView {
+    /// Figures for a monitor.
+    pub fn gauges(&mut self, now: Mono) -> Gauges {
+        let of_jobs = self.lanes.iter().filter(|lane| lane.plan.method.kind == Kind::Job);
+        let lanes = of_jobs.map(|lane| LaneGauges {
             key: Arc::clone(&lane.key),
             waiting: lane.waiting(),
             uncertain: lane.uncertain_count(),
             running: lane.in_flight as usize + lane.verifying,
-            concurrency: lane.concurrency.limit(),
-            tally: lane.tally,
-            usage: lane.keys.iter().map(|key| schedule.book.usage_of(*key, now)).collect(),
             suspended: lane.suspended,
-            blocked: schedule.book.check(&lane.keys, lane.class(&schedule.limits.reserve), now).err().map(|blocked| {
-                Held { key: schedule.book.name(blocked.key).clone(), window: blocked.window, until: blocked.until }
-            }),
-            held_back: schedule.held_back(id, now),
         });
+        let lanes = lanes.collect();
+        let keys: BTreeSet<KeyId> = self.lanes.iter().flat_map(|lane| lane.keys.iter().copied()).collect();
+        let quotas = keys.into_iter().map(|key| self.book.usage_of(key, now)).collect();
+        Gauges { lanes, quotas, suspensions: self.suspensions.clone() }
     }
-    View { lanes, suspensions: schedule.suspensions.clone() }
+
+    /// A picture for people.
+    pub fn view(&mut self, now: Mono) -> View {
+        let mut lanes = Vec::new();
+        for (id, lane) in self.lanes.iter().enumerate() {
+            lanes.push(LaneView {
+                key: Arc::clone(&lane.key),
+                waiting: lane.waiting(),
+                uncertain: lane.uncertain_count(),
+                running: lane.in_flight as usize + lane.verifying,
+                concurrency: lane.concurrency.limit(),
+                tally: lane.tally,
+                usage: lane.keys.iter().map(|key| self.book.usage_of(*key, now)).collect(),
+                suspended: lane.suspended,
+                blocked: self.book.check(&lane.keys, lane.class(&self.limits.reserve), now).err().map(|blocked| Held {
+                    key: self.book.name(blocked.key).clone(),
+                    window: blocked.window,
+                    until: blocked.until,
+                }),
+                held_back: self.held_back(id, now),
+            });
+        }
+        View { lanes, suspensions: self.suspensions.clone() }
+    }
 }

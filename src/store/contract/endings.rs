@@ -149,5 +149,5 @@ pub(crate) async fn waiting_jobs_are_paged_by_batch(ledger: &dyn Ledger) {
     assert_eq!(page(xs.clone(), JobSeq(0), 9).await, [seqs[3]]);
     let counts = ledger.counts(xs).await.unwrap();
     assert_eq!((counts.total, counts.queued, counts.dead), (2, 1, 1));
-    assert!(ledger.changed().await.unwrap().is_empty());
+    assert!(ledger.changed().await.unwrap().waiting.is_empty());
 }

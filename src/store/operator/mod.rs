@@ -44,7 +44,7 @@ pub use self::why::Asked;
 use rusqlite::Connection;
 
 use super::sqlite::books::{Books, Trouble};
-use super::sqlite::{calls, lock, restraints, suspensions};
+use super::sqlite::{BrokerStanding, broker, calls, lock, restraints, suspensions};
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError, PastCall, Restraint, Suspension};
@@ -86,6 +86,11 @@ impl Operator {
         lock::holder(&self.path).map_err(|error| {
             LedgerError::Failed(format!("the lock beside {} cannot be read: {error}", self.path.display()))
         })
+    }
+
+    /// How the worker stands with its broker; of use while there is a worker.
+    pub fn broker(&self) -> Result<Option<BrokerStanding>, LedgerError> {
+        self.read(broker::read)
     }
 
     /// All suspensions, by app, tenant and method.

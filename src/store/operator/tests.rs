@@ -136,7 +136,7 @@ async fn many_jobs_are_cancelled_and_redriven_in_chunks() {
     }
     assert_eq!(world.redrive(&Selection::default()), many);
     assert_eq!(world.redrive(&Selection::default()), 0);
-    assert_eq!(world.ledger.changed().await.unwrap().len(), many);
+    assert_eq!(world.ledger.changed().await.unwrap().waiting.len(), many);
     assert_eq!(world.operator.cancel(&Selection::default(), at(2)).unwrap().cancelled, many);
     assert_eq!(world.ledger.counts(None).await.unwrap().cancelled, many as u64);
 }
@@ -161,7 +161,7 @@ async fn dead_letters_are_found_redriven_and_dropped_by_filter() {
     assert_eq!(handles(&world, &Selection { app: Some("acme".into()), ..all.clone() }), ["dead", "#1"]);
 
     assert_eq!(world.redrive(&all), 1);
-    let changed = world.ledger.changed().await.unwrap();
+    let changed = world.ledger.changed().await.unwrap().waiting;
     assert_eq!((changed.len(), changed[0].attempts), (1, 0));
     call(&world.ledger, changed[0].seq, 30, death(Reason::Exhausted)).await;
     assert_eq!(world.operator.show_job("dead").unwrap().unwrap().history.len(), 2);
@@ -198,7 +198,7 @@ async fn a_person_resolves_what_nobody_else_can() {
     }
     resolve("held", Resolution::Succeeded { key: "omm_9".into() }).unwrap();
     resolve("uncertain", Resolution::Retry).unwrap();
-    let changed = world.ledger.changed().await.unwrap();
+    let changed = world.ledger.changed().await.unwrap().waiting;
     assert_eq!((changed.len(), changed[0].attempts, changed[0].uncertain), (1, 0, false));
     call(&world.ledger, changed[0].seq, 50, Settlement::Held { failure: failure("cut again") }).await;
     world.operator.resolve("uncertain", &Resolution::Dead, at(60)).unwrap();
@@ -281,7 +281,7 @@ async fn an_edited_job_stays_dead_until_it_is_put_back() {
     let sheet = world.operator.show_job("a").unwrap().unwrap();
     assert_eq!((sheet.line.edited_at, &sheet.line.document["status"]), (Some(at(7)), &json!("dead")));
     assert_eq!(world.redrive(&Selection::of_id("a")), 1);
-    let changed = world.ledger.changed().await.unwrap();
+    let changed = world.ledger.changed().await.unwrap().waiting;
     assert_eq!((changed[0].not_after, changed[0].priority), (Some(at(900)), 9));
     assert_eq!(world.ledger.job(changed[0].seq).await.unwrap(), edited("new"));
     call(&world.ledger, changed[0].seq, 10, death(Reason::Rejected)).await;
@@ -338,7 +338,7 @@ async fn held_jobs_are_resolved_by_selection_and_others_are_not() {
     let all = Selection::of_batch("move");
     assert_eq!(world.operator.resolve_held(&Selection::of_batch("other"), &Resolution::Dead, at(9)).unwrap(), 0);
     assert_eq!(world.operator.resolve_held(&all, &Resolution::Retry, at(9)).unwrap(), 1);
-    assert_eq!(world.ledger.changed().await.unwrap()[0].seq, JobSeq(3));
+    assert_eq!(world.ledger.changed().await.unwrap().waiting[0].seq, JobSeq(3));
     assert_eq!(world.operator.resolve_held(&all, &Resolution::Retry, at(9)).unwrap(), 0);
     let counts = world.ledger.counts(None).await.unwrap();
     assert_eq!((counts.queued, counts.uncertain, counts.held, counts.dead), (3, 1, 0, 1));

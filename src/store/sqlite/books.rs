@@ -215,7 +215,7 @@ impl Books {
         Ok(())
     }
 
-    /// Notes, for the process that schedules, that a job was put to work by this one.
+    /// Notes, for the process that schedules, that a job was put to work or cancelled by this one.
     pub(crate) fn announce(&self, job: JobSeq) -> rusqlite::Result<()> {
         if self.announces {
             self.conn.prepare_cached("INSERT OR IGNORE INTO changed (job) VALUES (?1)")?.execute([job.0])?;

@@ -186,14 +186,14 @@ async fn jobs_of_another_process_are_picked_up_once() {
     let worker = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
     let other = SqliteLedger::open(&path, Mode::Operator, T0).unwrap();
     let waiting = queue(&other, from_file(job("a"), "f:1")).await;
-    assert_eq!(worker.changed().await.unwrap(), std::slice::from_ref(&waiting));
-    assert_eq!(worker.changed().await.unwrap(), []);
+    assert_eq!(worker.changed().await.unwrap().waiting, std::slice::from_ref(&waiting));
+    assert_eq!(worker.changed().await.unwrap().waiting, []);
     call(&worker, waiting.seq, 0, death(crate::domain::reason::Reason::Rejected)).await;
     queue(&other, from_file(job("a"), "f:1")).await;
-    assert_eq!(worker.changed().await.unwrap().len(), 1);
+    assert_eq!(worker.changed().await.unwrap().waiting.len(), 1);
     queue(&other, from_file(job("b"), "f:2")).await;
     worker.recover(at(1)).await.unwrap();
-    assert_eq!(worker.changed().await.unwrap(), [], "a start reads them all anyway");
+    assert_eq!(worker.changed().await.unwrap().waiting, [], "a start reads them all anyway");
     assert_eq!(all_waiting(&worker).await.len(), 2);
 }
 

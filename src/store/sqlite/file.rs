@@ -19,12 +19,13 @@ use crate::engine::ports::LedgerError;
 const APPLICATION_ID: i64 = 0x5041_4345;
 
 /// The script that leads to each version, in order; the file's `user_version` says which it has reached.
-const MIGRATIONS: [(i64, &str); 5] = [
+const MIGRATIONS: [(i64, &str); 6] = [
     (1, include_str!("migrations/0001.sql")),
     (2, include_str!("migrations/0002.sql")),
     (3, include_str!("migrations/0003.sql")),
     (4, include_str!("migrations/0004.sql")),
     (5, include_str!("migrations/0005.sql")),
+    (6, include_str!("migrations/0006.sql")),
 ];
 
 /// The version that this program writes.

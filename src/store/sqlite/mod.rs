@@ -7,6 +7,7 @@ pub(crate) mod attempts;
 #[cfg(test)]
 mod bench;
 pub(crate) mod books;
+pub(crate) mod broker;
 pub(crate) mod calls;
 mod completion;
 mod counted;
@@ -44,6 +45,7 @@ use async_trait::async_trait;
 use rusqlite::OptionalExtension;
 
 use self::books::{Books, Trouble};
+pub use self::broker::BrokerStanding;
 pub use self::figures::{Figures, LaneFigures};
 use self::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use self::lock::WorkerLock;
@@ -54,8 +56,8 @@ use self::writer::Writer;
 use crate::domain::job::Job;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{
-    Arrival, AttemptEnd, AttemptSeq, AttemptStart, Counts, JobSeq, Ledger, LedgerError, Outgoing, PastCall, Pruned,
-    Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
+    Arrival, AttemptEnd, AttemptSeq, AttemptStart, Changed, Counts, JobSeq, Ledger, LedgerError, Outgoing, PastCall,
+    Pruned, Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
 };
 use crate::metrics::{Metrics, Source};
 
@@ -98,6 +100,8 @@ impl SqliteLedger {
         let books = Books::open_measured(path, mode == Mode::Operator, metrics.clone())?;
         if mode == Mode::Worker {
             seal::require_key(books.conn(), path)?;
+            // What the last worker said of its broker is not this one's.
+            broker::set(&books, None)?;
         }
         Ok(Self {
             writer: Writer::start(books, lock),
@@ -114,6 +118,15 @@ impl SqliteLedger {
     /// [`LedgerError::Closed`] after [`Self::close`]; else why the file cannot be read.
     pub async fn figures(&self, now: Timestamp) -> Result<Figures, LedgerError> {
         self.readers.read(move |conn| figures::read(conn, now)).await
+    }
+
+    /// Records how this process stands with its broker, for those who look from another one.
+    ///
+    /// # Errors
+    /// [`LedgerError::Closed`] after [`Self::close`]; else why the file cannot be written.
+    pub async fn set_broker(&self, standing: Option<BrokerStanding>) -> Result<(), LedgerError> {
+        self.for_workers()?;
+        self.writer.change(move |books| broker::set(books, standing.as_ref())).await
     }
 
     /// Waits for the changes under way, closes the file and lets go of the lock. What is asked afterwards is answered
@@ -238,13 +251,17 @@ impl Ledger for SqliteLedger {
         self.readers.read(restraints::read).await
     }
 
-    async fn changed(&self) -> Result<Vec<Waiting>, LedgerError> {
+    async fn changed(&self) -> Result<Changed, LedgerError> {
         self.for_workers()?;
         let changed = self.writer.change(|books| waiting::take_changed(books)).await?;
-        for _ in &changed {
+        for _ in &changed.waiting {
             self.metrics.taken_over(Source::Ledger, counted::QUEUED);
         }
         Ok(changed)
+    }
+
+    async fn waiting_of(&self, seqs: Vec<JobSeq>) -> Result<Vec<Waiting>, LedgerError> {
+        self.readers.read(move |conn| waiting::of(conn, &seqs)).await
     }
 
     async fn until_changed(&self) {

@@ -132,6 +132,7 @@ pub(crate) fn apply(
                 detail = format!("{detail}; what was known before: {known}");
             }
             let failure = Failure { detail, ..Failure::default() };
+            books.announce(seq)?;
             let reason = Some(Reason::Cancelled);
             let ended = Ended { reason, failure: Some(&failure), ..Ended::of(State::Cancelled) };
             end(books, seq, standing, &ended, charged, now)?

@@ -10,7 +10,7 @@ use super::piles;
 use super::tallies::{REJECTED, THROTTLED};
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
-use crate::engine::ports::{Counts, JobSeq, Waiting};
+use crate::engine::ports::{Changed, Counts, JobSeq, Waiting};
 use crate::store::state::State;
 
 /// Jobs picked up from another process in one transaction at most.
@@ -106,20 +106,37 @@ pub(crate) fn read(
     Ok(waiting)
 }
 
-/// Takes note of the jobs that another process put to work.
-pub(crate) fn take_changed(books: &Books) -> Result<Vec<Waiting>, Trouble> {
+/// Takes note of the jobs that another process put to work or ended.
+pub(crate) fn take_changed(books: &Books) -> Result<Changed, Trouble> {
     let conn = books.conn();
     let jobs: Vec<i64> = conn
         .prepare_cached("SELECT job FROM changed ORDER BY job LIMIT ?1")?
         .query_map([CHANGED_MAX], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     let mut names = Names::default();
-    let mut waiting = Vec::with_capacity(jobs.len());
+    let mut changed = Changed::default();
     for job in jobs {
         conn.prepare_cached("DELETE FROM changed WHERE job = ?1")?.execute([job])?;
-        waiting.extend(find(conn, job, &mut names)?);
+        if let Some(waiting) = find(conn, job, &mut names)? {
+            changed.waiting.push(waiting);
+        } else if let Some(lane) = lane_of_ended(conn, job)? {
+            changed.ended.entry(names.lane(conn, lane)?).or_default().insert(JobSeq(job));
+        }
     }
-    Ok(waiting)
+    Ok(changed)
+}
+
+/// The lane of a job that has ended.
+fn lane_of_ended(conn: &Connection, seq: i64) -> rusqlite::Result<Option<i64>> {
+    let mut find = conn.prepare_cached("SELECT lane FROM jobs WHERE seq = ?1 AND state >= ?2")?;
+    find.query_row([seq, State::Dead.number()], |row| row.get(0)).optional()
+}
+
+/// Those of these jobs that wait and are not in flight.
+pub(crate) fn of(conn: &Connection, seqs: &[JobSeq]) -> rusqlite::Result<Vec<Waiting>> {
+    let mut names = Names::default();
+    let found = seqs.iter().map(|seq| find(conn, seq.0, &mut names));
+    found.filter_map(Result::transpose).collect()
 }
 
 /// One job, if it waits and is not in flight.

@@ -107,7 +107,7 @@ mod tests {
         }
         told.await;
         let found = worker.changed().await.unwrap();
-        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found.waiting.len(), 1, "{found:?}");
         worker.close().await;
         other.close().await;
     }

@@ -120,6 +120,15 @@ pub fn options(url: &str) -> Options {
     }
 }
 
+/// The same as a table of settings.
+pub fn table(url: &str, options: &Options) -> String {
+    let Options { jobs_queue, results_queue, results_exchange, dead_queue, .. } = options;
+    format!(
+        "[broker]\nurl = \"{url}\"\njobs_queue = \"{jobs_queue}\"\nresults_queue = \"{results_queue}\"\n\
+         results_exchange = \"{results_exchange}\"\ndead_queue = \"{dead_queue}\"\n"
+    )
+}
+
 /// Enough of a decoder: an object with an `id`, or a `message_id` in its place.
 pub fn decode(raw: &[u8], defaults: &Defaults) -> Result<Job, Rejection> {
     let reject = |message: &str| Rejection {

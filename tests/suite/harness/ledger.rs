@@ -10,8 +10,9 @@ use paceline::domain::outcome::Failure;
 use paceline::domain::reason::Reason;
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{
-    Arrival, AttemptEnd, AttemptSeq, AttemptStart, BATCH_COMPLETED, Counts, Ending, JobSeq, Ledger, LedgerError,
-    Origin, Outgoing, PastCall, Pruned, Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
+    Arrival, AttemptEnd, AttemptSeq, AttemptStart, BATCH_COMPLETED, Changed, Counts, Ending, JobSeq, Ledger,
+    LedgerError, Origin, Outgoing, PastCall, Pruned, Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified,
+    Waiting,
 };
 use serde_json::json;
 use tokio::sync::Notify;
@@ -276,7 +277,11 @@ impl Ledger for MemoryLedger {
         absent()
     }
 
-    async fn changed(&self) -> Result<Vec<Waiting>, LedgerError> {
+    async fn changed(&self) -> Result<Changed, LedgerError> {
+        absent()
+    }
+
+    async fn waiting_of(&self, _: Vec<JobSeq>) -> Result<Vec<Waiting>, LedgerError> {
         absent()
     }
 

@@ -1,7 +1,8 @@
-//! What the themes share: a ledger in memory, a worker's broker part with queues of its own, a private RabbitMQ.
+//! What the themes share: a ledger in memory, a worker's broker part with queues of its own, a private RabbitMQ, a process.
 
 pub mod bench;
 pub mod ledger;
+pub mod process;
 pub mod rabbitmq;
 pub mod slow;
 pub mod virtual_time;

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use paceline::domain::job::Job;
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{
-    Arrival, AttemptEnd, AttemptSeq, AttemptStart, Counts, JobSeq, Ledger, LedgerError, Outgoing, PastCall, Pruned,
-    Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
+    Arrival, AttemptEnd, AttemptSeq, AttemptStart, Changed, Counts, JobSeq, Ledger, LedgerError, Outgoing, PastCall,
+    Pruned, Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
 };
 
 /// The ledger behind it does everything else.
@@ -93,8 +93,12 @@ impl Ledger for SlowLedger {
         self.inner.restraints().await
     }
 
-    async fn changed(&self) -> Done<Vec<Waiting>> {
+    async fn changed(&self) -> Done<Changed> {
         self.inner.changed().await
+    }
+
+    async fn waiting_of(&self, seqs: Vec<JobSeq>) -> Done<Vec<Waiting>> {
+        self.inner.waiting_of(seqs).await
     }
 
     async fn unsettled(&self, method: &str, except: Vec<JobSeq>) -> Done<Vec<Unsettled>> {

@@ -65,6 +65,12 @@ impl Model {
         numbers(expired)
     }
 
+    fn take_out(&mut self, gone: &HashSet<JobSeq>) {
+        self.jobs.retain(|job| !gone.contains(&job.seq));
+        self.later.retain(|(_, job)| !gone.contains(&job.seq));
+        self.turns.retain(|of| self.jobs.iter().any(|job| (job.priority, &job.batch) == (of.0, &of.1)));
+    }
+
     fn next(&self) -> Option<Timestamp> {
         let deadlines = self.jobs.iter().filter_map(|job| job.not_after);
         deadlines.chain(self.later.iter().map(|(at, _)| *at)).min()
@@ -106,6 +112,8 @@ enum Step {
         not_before: Option<i64>,
     },
     Pass(i64),
+    /// Takes out every so manieth job, and one that is not there.
+    TakeOut(i64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -118,6 +126,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Pop),
         1 => (0_usize..8, from_now()).prop_map(|(which, not_before)| Step::PutBack { which, not_before }),
         1 => (1_i64..20).prop_map(Step::Pass),
+        1 => (1_i64..7).prop_map(Step::TakeOut),
     ]
 }
 
@@ -151,6 +160,11 @@ proptest! {
                     }
                 }
                 Step::Pass(time) => now += time,
+                Step::TakeOut(every) => {
+                    let gone = (0..=seq + 1).filter(|seq| seq % every == 0).map(JobSeq).collect();
+                    backlog.take_out(&gone);
+                    model.take_out(&gone);
+                }
             }
             backlog.promote(Timestamp(now));
             model.promote(Timestamp(now));

@@ -1,0 +1,64 @@
+//! The program as its users start it, beside the test.
+
+use std::process::{Child, Command, Stdio};
+
+use super::{until, until_async};
+use crate::commands::Place;
+
+const SECRET: (&str, &str) = ("ACME_SECRET", "hunter2");
+
+/// A worker in a process of its own, which logs into a file.
+pub struct Process<'p> {
+    child: Child,
+    place: &'p Place,
+    log: String,
+}
+
+impl<'p> Process<'p> {
+    pub fn start(place: &'p Place, arguments: &[&str]) -> Self {
+        let log = format!("{}.log", arguments[0]);
+        let file = std::fs::File::create(place.path().join(&log)).unwrap();
+        let mut command: Command = place.command(arguments);
+        let child = command.env(SECRET.0, SECRET.1).stderr(file).stdout(Stdio::null()).spawn().unwrap();
+        Self { child, place, log }
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.place.path().join(&self.log)).unwrap()
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let kill = format!("kill -{signal} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Waits until the log says all of this, and nothing has ended.
+    pub async fn says(&mut self, wanted: &[&str]) {
+        until_async(&format!("{wanted:?} in the log"), async || {
+            let (log, ended) = (self.log(), self.child.try_wait().unwrap());
+            let is_there = wanted.iter().all(|words| log.contains(words));
+            assert!(is_there || ended.is_none(), "it ended ({ended:?}) and said:\n{log}");
+            is_there
+        })
+        .await;
+        assert!(!self.log().contains(SECRET.1), "{}", self.log());
+    }
+
+    pub async fn ends_with(&mut self, code: i32) {
+        let mut ended = None;
+        until("its end", || {
+            ended = self.child.try_wait().unwrap();
+            ended.is_some()
+        })
+        .await;
+        assert_eq!(ended.unwrap().code(), Some(code), "{}", self.log());
+    }
+}
+
+impl Drop for Process<'_> {
+    fn drop(&mut self) {
+        // It has ended already unless its test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
