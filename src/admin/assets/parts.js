@@ -103,9 +103,10 @@ function cell({ label, cell, look = "" }, row) {
     : h("td", { role: "cell", ...attributes }, content);
 }
 
-/** Names with their values. Empty ones are left out. */
+/** Names with their values. Empty ones are left out; nothing if all are. */
 export function facts(pairs) {
   const given = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  if (given.length === 0) return null;
   return h(
     "dl",
     { class: "facts" },
