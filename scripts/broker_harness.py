@@ -8,7 +8,6 @@ One worker lives through all of it and reaches the broker through a proxy. Every
 each result was published at least once with its id, no queue holds anything more, and nothing was refused for its pace.
 """
 
-import argparse
 import json
 import pathlib
 import signal
@@ -277,11 +276,8 @@ def carry_out(arguments):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", default="target/debug/paceline")
-    parser.add_argument("--only", action="append", choices=[each.__name__ for each in TROUBLES], help="these alone")
-    parser.add_argument("--hold", type=float, default=10, help="seconds that a trouble lasts at least")
-    given = parser.parse_args()
     # A thread of the proxy that fails must be seen.
     threading.excepthook = lambda failure: print(f"proxy: {failure.exc_value!r}", file=sys.stderr)
-    sys.exit(main(lambda: carry_out(given)))
+    only = {"action": "append", "choices": [each.__name__ for each in TROUBLES], "help": "these alone"}
+    main(carry_out, __doc__, ("--only", only),
+         ("--hold", {"type": float, "default": 10, "help": "seconds that a trouble lasts at least"}))

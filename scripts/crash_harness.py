@@ -10,7 +10,6 @@ its kills a round is worked to its end, and three sources have to agree: the sim
 A seed replays the choice of jobs, faults and kills; where in its work a kill meets the worker, the machine decides.
 """
 
-import argparse
 import collections
 import json
 import pathlib
@@ -18,7 +17,6 @@ import random
 import resource
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -170,12 +168,8 @@ def report(arguments, deaths, figures, rounds, took_s):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", default="target/release/paceline", help="built with --features crash-points")
-    parser.add_argument("--kills", type=int, default=500)
-    parser.add_argument("--round", type=int, default=50, help="kills of one ledger")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    print(f"seed {given.seed}")
-    sys.exit(main(lambda: trial(given)))
+    seed = random.SystemRandom().randrange(10**6)
+    main(trial, __doc__, ("--kills", {"type": int, "default": 500}),
+         ("--round", {"type": int, "default": 50, "help": "kills of one ledger"}),
+         ("--seed", {"type": int, "default": seed}), ("--json", {"action": "store_true"}),
+         binary=("target/release/paceline", "built with --features crash-points"))

@@ -7,17 +7,15 @@ Every job is published, then published again in each of its states, with the sam
 if every message ends as docs/publishing.md says and the simulator's books have no object twice. Needs pika.
 """
 
-import argparse
 import json
 import os
-import sys
 import tempfile
 import time
 
 import pika
 
 from e2e_pika import CALENDAR, MEETING, MINUTES, ROOM, Endings, queue_exists, remove
-from harness import Failure, Site, check, check_books, main, until
+from harness import AMQP, Site, check, check_books, main, until
 
 ROOMS = 9
 # The platform refuses every room of the first round, and the first one of the second.
@@ -230,8 +228,4 @@ def trial(arguments):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", default="target/debug/paceline")
-    parser.add_argument("--amqp", required=True, help="URL of a broker; queues of its own are made and deleted")
-    given = parser.parse_args()
-    sys.exit(main(lambda: trial(given)))
+    main(trial, __doc__, AMQP)

@@ -9,7 +9,6 @@ nothing valid is refused, and nothing is changed without the token. Needs script
 Python that `scripts/schemathesis target/api` prints.
 """
 
-import argparse
 import json
 import os
 import pathlib
@@ -178,11 +177,7 @@ def schemathesis_finds_nothing(desk, folder, examples):
     check(desk.answers(), "the worker does not answer any more")
 
 
-def trial():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--binary", required=True)
-    parser.add_argument("--examples", type=int, default=15, help="generated requests for each operation")
-    options = parser.parse_args()
+def trial(options):
     with tempfile.TemporaryDirectory(prefix="paceline-api-") as folder:
         admin = 'token = { env = "API_TOKEN" }\n'
         with Site(options.binary, folder, more=SETTINGS, scenario=SCENARIO, admin=admin) as site:
@@ -197,4 +192,4 @@ def trial():
 
 
 if __name__ == "__main__":
-    sys.exit(main(trial))
+    main(trial, __doc__, ("--examples", {"type": int, "default": 15, "help": "generated requests for each operation"}))

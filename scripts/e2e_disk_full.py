@@ -8,20 +8,18 @@ may not make files larger (RLIMIT_FSIZE), which fails its writes as surely, thou
 sent and no message acknowledged meanwhile, the cause is said once, and with room again every job ends once.
 """
 
-import argparse
 import errno
 import json
 import os
 import pathlib
 import resource
 import subprocess
-import sys
 import tempfile
 import time
 
 import pika
 
-from harness import Site, check, check_books, main, until
+from harness import AMQP, Site, check, check_books, main, until
 from node import declare, drain
 
 CALENDAR = "feishu.calendar.create"
@@ -169,9 +167,5 @@ def trial(arguments):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", default="target/debug/paceline")
-    parser.add_argument("--amqp", required=True, help="URL of a broker; queues of its own are made and deleted")
-    parser.add_argument("--no-mount", action="store_true", help="limit the size of files, as where nothing may be mounted")
-    given = parser.parse_args()
-    sys.exit(main(lambda: trial(given)))
+    no_mount = {"action": "store_true", "help": "limit the size of files, as where nothing may be mounted"}
+    main(trial, __doc__, AMQP, ("--no-mount", no_mount))

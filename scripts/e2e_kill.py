@@ -7,12 +7,10 @@ Holds if every job ended once, nothing was created twice, no call was refused fo
 audit of the ledger finds no window exceeded. Standard library only.
 """
 
-import argparse
 import json
 import pathlib
 import random
 import subprocess
-import sys
 import tempfile
 
 from harness import Site, check, check_books, main
@@ -84,11 +82,6 @@ def trial(arguments):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", default="target/debug/paceline")
-    parser.add_argument("--kills", type=int, default=6)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    parser.add_argument("--mode", choices=["run", "work"], default="run")
-    given = parser.parse_args()
-    print(f"seed {given.seed}")
-    sys.exit(main(lambda: trial(given)))
+    seed = random.SystemRandom().randrange(10**6)
+    main(trial, __doc__, ("--kills", {"type": int, "default": 6}), ("--seed", {"type": int, "default": seed}),
+         ("--mode", {"choices": ["run", "work"], "default": "run"}))

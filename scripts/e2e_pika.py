@@ -8,18 +8,16 @@ message is found exactly once, as a result or as a dead letter with the right re
 nothing unacknowledged. Needs pika.
 """
 
-import argparse
 import collections
 import json
 import os
 import random
-import sys
 import tempfile
 import time
 
 import pika
 
-from harness import Failure, Site, check, check_books, main, until
+from harness import AMQP, Failure, Site, check, check_books, main, until
 
 ROOM, CALENDAR, MEETING = "feishu.vc.room.create", "feishu.calendar.create", "wecom.meeting.create"
 MINUTES = "feishu.calendar.event.meeting_minute.create"
@@ -272,9 +270,4 @@ def trial(arguments):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", default="target/debug/paceline")
-    parser.add_argument("--amqp", required=True, help="URL of a broker; queues of its own are made and deleted")
-    parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
-    sys.exit(main(lambda: trial(given)))
+    main(trial, __doc__, AMQP, ("--seed", {"type": int, "default": 1}))

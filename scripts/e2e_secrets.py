@@ -10,12 +10,10 @@ password and every meeting password, in the ledger's files, logs, exports, the o
 of dead letters. A dead letter's body is upstream's own message, byte for byte. Starts a RabbitMQ node of its own; needs pika.
 """
 
-import argparse
 import json
 import pathlib
 import re
 import signal
-import sys
 import tempfile
 import urllib.request
 from urllib.parse import urlsplit
@@ -290,7 +288,4 @@ def carry_out(arguments):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", default="target/debug/paceline")
-    given = parser.parse_args()
-    sys.exit(main(lambda: carry_out(given)))
+    main(carry_out, __doc__)

@@ -8,18 +8,16 @@ exit code is the documented one. After a second signal the worker is gone at onc
 after a kill: the next start looks it up, and every job ends once.
 """
 
-import argparse
 import json
 import os
 import pathlib
 import signal
-import sys
 import tempfile
 import time
 
 import pika
 
-from harness import Site, check, check_books, main, until
+from harness import AMQP, Site, check, check_books, main, until
 from node import declare, drain
 
 CALENDAR = "feishu.calendar.create"
@@ -150,8 +148,4 @@ def trial(arguments):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", default="target/debug/paceline")
-    parser.add_argument("--amqp", required=True, help="URL of a broker; queues of its own are made and deleted")
-    given = parser.parse_args()
-    sys.exit(main(lambda: trial(given)))
+    main(trial, __doc__, AMQP)

@@ -1,5 +1,6 @@
 """What the end-to-end scripts share: a folder with settings, a simulator and a worker as real processes. Standard library only."""
 
+import argparse
 import json
 import os
 import pathlib
@@ -209,13 +210,24 @@ def check_books(books, created):
             check(not window["is_breached"], f"{quota['method']}: {window['largest']} calls within {window['window_s']} s, limit {window['limit']}")
 
 
-def main(trial):
-    """Runs `trial`, which prints what it found, and turns a failure into a sentence and exit code 1."""
+# An option of the trials that speak AMQP themselves.
+AMQP = ("--amqp", {"required": True, "help": "URL of a broker; queues of its own are made and deleted"})
+
+
+def main(trial, description, *options, binary=("target/debug/paceline", None)):
+    """Runs `trial`, which prints what it found, with the command line; a failure is a sentence and exit code 1.
+
+    Each option is a name and what argparse takes for it; `binary` is the program's default and what is said of it."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--binary", default=binary[0], help=binary[1])
+    for name, settings in options:
+        parser.add_argument(name, **settings)
+    given = parser.parse_args()
+    if "seed" in given:
+        print(f"seed {given.seed}")
     # Whoever ends a trial early leaves no broker, simulator or mounted disk behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        trial()
+        trial(given)
     except Failure as failure:
-        print(f"FAILED: {failure}", file=sys.stderr)
-        return 1
-    return 0
+        sys.exit(f"FAILED: {failure}")

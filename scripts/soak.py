@@ -10,10 +10,8 @@ ledger's bytes. Holds if the memory of the last tenth is within a quarter of the
 the audit agree as ever. Days of it, and the ledger forgetting, are `tests/suite/soak.rs` in virtual time.
 """
 
-import argparse
 import json
 import pathlib
-import sys
 import tempfile
 import time
 
@@ -149,8 +147,4 @@ def carry_out(arguments):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", default="target/release/paceline")
-    parser.add_argument("--jobs", type=int, default=200_000)
-    given = parser.parse_args()
-    sys.exit(main(lambda: carry_out(given)))
+    main(carry_out, __doc__, ("--jobs", {"type": int, "default": 200_000}), binary=("target/release/paceline", None))

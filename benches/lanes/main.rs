@@ -5,9 +5,10 @@
 mod common;
 #[path = "../common/embedded.rs"]
 mod embedded;
+#[path = "../common/usage.rs"]
+mod usage;
 
 mod latency;
-mod usage;
 mod waiting;
 mod wire;
 

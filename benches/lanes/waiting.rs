@@ -85,21 +85,32 @@ async fn fill(lanes: usize, jobs: usize, folder: &Path) -> anyhow::Result<Value>
 async fn wait(lanes: usize, jobs: usize, folder: &Path) -> anyhow::Result<Value> {
     let clock = Clock::system();
     let worker = Embedded::start(folder, clock.clone(), Arc::new(Wire::new(clock.clone())), &QUOTAS).await?;
-    let before = usage::memory_bytes()?;
+    let before = memory_bytes()?;
     let loaded = worker.engine.load(None).await?;
     ensure!(loaded == lanes * jobs, "{loaded} jobs loaded");
-    let bytes = usage::memory_bytes()?.saturating_sub(before);
+    let bytes = memory_bytes()?.saturating_sub(before);
     let engine = Arc::clone(&worker.engine);
     let running = tokio::spawn(async move { engine.run(false, std::future::pending()).await });
     while worker.ledger.counts(None).await?.succeeded < lanes as u64 {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let (cpu, waits, from) = (usage::cpu_s()?, usage::waits()?, clock.mono());
+    let (cpu, waits, from) = (usage::cpu_s()?, waits_so_far()?, clock.mono());
     tokio::time::sleep(WATCHED).await;
     let seconds = clock.mono().since(from).as_secs_f64();
-    let (cpu, waits) = (usage::cpu_s()? - cpu, usage::waits()? - waits);
+    let (cpu, waits) = (usage::cpu_s()? - cpu, waits_so_far()? - waits);
     running.abort();
     ensure!(worker.ledger.counts(None).await?.succeeded == lanes as u64, "something was sent meanwhile");
     Ok(json!({"bytes": bytes, "cpu_s_per_s": cpu / seconds, "waits_per_s": waits as f64 / seconds}))
+}
+
+/// Memory held now.
+fn memory_bytes() -> anyhow::Result<u64> {
+    Ok(usage::status("/proc/self", "VmRSS:")? * 1_024)
+}
+
+/// How often the threads of this process gave up the processor so far, by waiting for something.
+fn waits_so_far() -> anyhow::Result<u64> {
+    let tasks = std::fs::read_dir("/proc/self/task")?;
+    tasks.map(|task| usage::status(task?.path(), "voluntary_ctxt_switches:")).sum()
 }

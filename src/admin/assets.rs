@@ -1,9 +1,13 @@
 //! The dashboard's files, compiled in. What they do is described in `docs/dashboard.md`; nothing of them is made by a tool.
 
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde_json::json;
 
-use super::answer;
+use super::{Shared, answer};
+
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// A file by the path that it is served under.
 pub struct Asset {
@@ -21,7 +25,7 @@ macro_rules! asset {
 const INDEX: Asset = Asset { path: "/", text: include_str!("assets/index.html") };
 
 /// Every file but the page itself.
-const FILES: [Asset; 32] = [
+const FILES: [Asset; 33] = [
     asset!("actions.js"),
     asset!("api.js"),
     asset!("batch-parts.js"),
@@ -47,7 +51,8 @@ const FILES: [Asset; 32] = [
     asset!("parts.css"),
     asset!("parts.js"),
     asset!("route.js"),
-    asset!("shapes.js"),
+    asset!("said.js"),
+    asset!("sentences-zh.js"),
     asset!("style.css"),
     asset!("text-en.js"),
     asset!("text-zh.js"),
@@ -55,6 +60,15 @@ const FILES: [Asset; 32] = [
     asset!("token.js"),
     asset!("trouble.js"),
 ];
+
+/// The one file that is made: the Chinese of the catalog in force, for who reads the page in Chinese.
+pub const CATALOG_ZH: &str = "/catalog-zh.js";
+
+/// See [`CATALOG_ZH`].
+pub async fn catalog_zh(State(shared): State<Shared>) -> Response {
+    let text = format!("export default {};\n", json!(shared.worker.engine.planner().catalog.chinese()));
+    answer::text(StatusCode::OK, JAVASCRIPT, text)
+}
 
 /// The page and its files. They are the same for everybody, and tell nothing of the jobs.
 pub fn all() -> impl Iterator<Item = &'static Asset> {
@@ -64,7 +78,7 @@ pub fn all() -> impl Iterator<Item = &'static Asset> {
 
 /// Whether a path is one of them.
 pub fn is_asset(path: &str) -> bool {
-    all().any(|asset| asset.path == path)
+    path == CATALOG_ZH || all().any(|asset| asset.path == path)
 }
 
 impl Asset {
@@ -76,7 +90,7 @@ impl Asset {
     fn content_type(&self) -> &'static str {
         match self.path.rsplit_once('.').map(|(_, ending)| ending) {
             Some("css") => "text/css; charset=utf-8",
-            Some("js") => "text/javascript; charset=utf-8",
+            Some("js") => JAVASCRIPT,
             Some("svg") => "image/svg+xml",
             _ => "text/html; charset=utf-8",
         }
@@ -105,6 +119,11 @@ mod tests {
         assert_eq!(kind("/main.js"), "text/javascript; charset=utf-8");
         assert_eq!(kind("/style.css"), "text/css; charset=utf-8");
         assert_eq!(kind("/icon.svg"), "image/svg+xml");
-        assert!(!is_asset("/api/v1/jobs") && !is_asset("/index.html") && !is_asset("/../Cargo.toml"));
+        assert!(
+            is_asset(CATALOG_ZH)
+                && !is_asset("/api/v1/jobs")
+                && !is_asset("/index.html")
+                && !is_asset("/../Cargo.toml")
+        );
     }
 }

@@ -76,6 +76,7 @@ async fn describe(uri: Uri) -> super::Answer {
 pub fn router(shared: &Shared) -> Router {
     let pages =
         assets::all().fold(Router::new(), |router, asset| router.route(asset.path, get(async || asset.response())));
+    let pages = pages.route(assets::CATALOG_ZH, get(assets::catalog_zh));
     routes()
         .into_iter()
         .fold(pages, |router, route| router.route(route.path, route.handler))

@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod catalog;
+pub mod cure;
 pub mod decode;
 pub mod edit;
 pub mod job;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::catalog::{Action, Envelope, ErrorRule, Method, Platform, SuspendScope, ThrottleScope};
+use super::cure;
 use super::time::Timestamp;
 
 /// What came back from one HTTP call.
@@ -272,17 +273,12 @@ fn without_code(answer: &Answer) -> Outcome {
         429 => Outcome::Throttled { scope: ThrottleScope::Method, reset: answer.reset, blocks: Vec::new(), failure },
         // Redirects are not followed. Like a refusal by a proxy or a wrong host, they would meet every job alike.
         300..=399 | 401 | 403 | 404 | 405 | 407 => {
-            let cure =
-                "check base_url in the settings and any proxy or gateway between; then `paceline resume`".to_owned();
-            Outcome::Suspended { scope: SuspendScope::App, failure: Failure { cure: Some(cure), ..failure } }
+            let cure = Some(cure::BETWEEN.to_owned());
+            Outcome::Suspended { scope: SuspendScope::App, failure: Failure { cure, ..failure } }
         }
         // 408 says that a gateway gave up waiting, not that it passed nothing on.
         400..=407 | 409..=499 => {
-            let cure =
-                "the request itself was refused before the platform saw it: see whether it is too large or holds \
-                        characters that a proxy between refuses"
-                    .to_owned();
-            Outcome::Permanent(Failure { cure: Some(cure), ..failure })
+            Outcome::Permanent(Failure { cure: Some(cure::REFUSED_BETWEEN.to_owned()), ..failure })
         }
         _ => uncertain(failure),
     }

@@ -20,6 +20,7 @@ use super::{attempt, decide, retention, verify};
 use crate::clock::Clock;
 use crate::crash_points;
 use crate::domain::catalog::SuspendScope;
+use crate::domain::cure;
 use crate::domain::job::LaneKey;
 use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
@@ -371,7 +372,7 @@ impl Engine {
             until: (scope == SuspendScope::Month).then(|| month_over(now)),
             code: failure.code,
             detail: failure.detail.clone(),
-            cure: failure.cure.clone().unwrap_or_else(|| "mend the cause, then `paceline resume`".to_owned()),
+            cure: failure.cure.clone().unwrap_or_else(|| cure::MEND.to_owned()),
             log_id: failure.log_id.clone(),
         }
     }

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::app::OnUncertain;
 use super::ports::Settlement;
 use crate::domain::catalog::{Creation, SuspendScope, ThrottleScope};
+use crate::domain::cure;
 use crate::domain::outcome::{Failure, Outcome};
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
@@ -126,13 +127,9 @@ fn perhaps_applied(failure: Failure) -> Failure {
     Failure { detail, ..failure }
 }
 
-/// What a person does about a job whose fate nobody knows.
-const RESOLVE: &str =
-    "look in the platform whether it was created, then `paceline resolve ID --succeeded KEY`, `--retry` or `--dead`";
-
 /// What is said of a job whose fate nobody knows.
 pub fn nobody_knows(failure: Failure) -> Failure {
-    Failure { cure: Some(RESOLVE.to_owned()), ..failure }
+    Failure { cure: Some(cure::RESOLVE.to_owned()), ..failure }
 }
 
 /// Instead of a success: the platform named an object that another job owns.

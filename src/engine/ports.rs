@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::domain::cure;
 use crate::domain::job::{Job, LaneKey};
 use crate::domain::outcome::{Failure, Reply};
 use crate::domain::reason::Reason;
@@ -222,12 +223,9 @@ impl Suspension {
             && (self.method.is_empty() || self.method == lane.method)
     }
 
-    /// The cure of one that a person asked for.
-    pub const CURE_BY_HAND: &'static str = "`paceline resume` when the reason is gone";
-
     /// Whether a person asked for it, and not the platform.
     pub fn is_by_hand(&self) -> bool {
-        self.code.is_none() && self.cure == Self::CURE_BY_HAND
+        self.code.is_none() && self.cure == cure::BY_HAND
     }
 }
 

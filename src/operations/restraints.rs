@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::catalog::{Catalog, Platform};
+use crate::domain::cure;
 use crate::engine::ports::{Hold, Restrained, Restraint};
 
 /// A restraint with what the catalog says of its code.
@@ -44,13 +45,9 @@ impl HeldBack {
     /// What to do about it.
     pub fn cure(&self) -> String {
         if let Hold::Limit { .. } = self.restraint.hold {
-            return format!(
-                "find the other program, or set a part aside for it with `share` in [apps.{}]",
-                self.restraint.app
-            );
+            return cure::with(cure::SHARE, &[("app", &self.restraint.app)]);
         }
-        let ours = || "it is tried again by itself; if it lasts, check base_url and the network".to_owned();
-        self.restraint.cause.cure.clone().unwrap_or_else(ours)
+        self.restraint.cause.cure.clone().unwrap_or_else(|| cure::BY_ITSELF.to_owned())
     }
 
     /// For programs.

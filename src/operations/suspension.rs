@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::refused::Refused;
 use crate::domain::catalog::{Catalog, Method, nearest};
+use crate::domain::cure;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{LedgerError, Suspension};
 use crate::store::operator::Operator;
@@ -42,7 +43,7 @@ impl Scope {
             until: None,
             code: None,
             detail: reason,
-            cure: Suspension::CURE_BY_HAND.to_owned(),
+            cure: cure::BY_HAND.to_owned(),
             log_id: None,
         };
         ledger.suspend(&suspension)?;

@@ -4,6 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use paceline::domain::cure;
+use paceline::domain::reason::Reason;
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/admin/assets")
 }
@@ -18,7 +21,8 @@ fn files() -> BTreeMap<String, String> {
 
 /// The program, without the tables of texts.
 fn program() -> Vec<(String, String)> {
-    files().into_iter().filter(|(name, _)| has_ending(name, "js") && !name.starts_with("text-")).collect()
+    let is_table = |name: &str| name.starts_with("text-") || name.starts_with("sentences-");
+    files().into_iter().filter(|(name, _)| has_ending(name, "js") && !is_table(name)).collect()
 }
 
 fn has_ending(name: &str, ending: &str) -> bool {
@@ -27,13 +31,19 @@ fn has_ending(name: &str, ending: &str) -> bool {
 
 /// The texts of a language by their keys.
 fn texts(language: &str) -> BTreeMap<String, String> {
-    let table = files().remove(&format!("text-{language}.js")).unwrap();
+    table(&format!("text-{language}.js"))
+}
+
+/// What a file of texts has, a line each.
+fn table(name: &str) -> BTreeMap<String, String> {
+    let table = files().remove(name).unwrap();
     let mut texts = BTreeMap::new();
     for line in table.lines().map(str::trim).filter(|line| line.starts_with('"')) {
-        let (key, text) = line.strip_suffix(',').unwrap_or_else(|| panic!("{line}")).split_once(": ").unwrap();
-        let unquoted =
-            |text: &str| serde_json::from_str::<String>(text).unwrap_or_else(|error| panic!("{line}: {error}"));
-        assert!(texts.insert(unquoted(key), unquoted(text)).is_none(), "text-{language}.js has {key} twice");
+        let line = line.strip_suffix(',').unwrap_or_else(|| panic!("{line}"));
+        let pair: BTreeMap<String, String> = serde_json::from_str(&format!("{{{line}}}")).unwrap();
+        for (key, text) in pair {
+            assert!(texts.insert(key.clone(), text).is_none(), "{name} has {key:?} twice");
+        }
     }
     texts
 }
@@ -140,10 +150,49 @@ fn every_file_is_named_by_another() {
 #[test]
 fn every_state_and_reason_has_a_name() {
     let texts = texts("en");
-    for reason in paceline::domain::reason::Reason::ALL {
+    for reason in Reason::ALL {
         assert!(texts.contains_key(&format!("reason.{}", reason.as_str())), "{}", reason.as_str());
     }
     for state in ["queued", "running", "uncertain", "held", "succeeded", "dead", "cancelled"] {
         assert!(texts.contains_key(&format!("state.{state}")), "{state}");
     }
+}
+
+/// All of the program's source, without the catalog's.
+fn source(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("rs") => text += &std::fs::read_to_string(&path).unwrap(),
+            None => text += &source(&path),
+            Some(_) => {}
+        }
+    }
+    text
+}
+
+#[test]
+fn every_cure_of_the_program_has_its_chinese() {
+    let sentences = table("sentences-zh.js");
+    let cures = Reason::ALL.map(Reason::cure).into_iter().chain(cure::ALL.iter().copied());
+    let missing: Vec<_> = cures.filter(|cure| !sentences.contains_key(*cure)).collect();
+    assert_eq!(missing, Vec::<&str>::new(), "cures without their Chinese");
+}
+
+#[test]
+fn every_chinese_sentence_says_something_that_the_program_says() {
+    let source = source(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let catalog = paceline::domain::catalog::built_in().unwrap();
+    for (english, chinese) in table("sentences-zh.js") {
+        assert!(source.contains(&format!("{english:?}")), "nothing says {english:?}");
+        assert!(!catalog.chinese().contains_key(&*english), "the catalog has the Chinese of {english:?}");
+        // Values keep their order.
+        assert_eq!(holes(&english), holes(&chinese), "{english:?} and {chinese:?}");
+    }
+}
+
+/// The `{name}`s of a sentence.
+fn holes(sentence: &str) -> Vec<&str> {
+    sentence.split('{').skip(1).map(|rest| rest.split('}').next().unwrap()).collect()
 }

@@ -246,7 +246,7 @@ async fn every_metric_is_rendered_as_it_is_described() {
         until: None,
         code: None,
         detail: "maintenance".to_owned(),
-        cure: Suspension::CURE_BY_HAND.to_owned(),
+        cure: paceline::domain::cure::BY_HAND.to_owned(),
         log_id: None,
     };
     worker.ledger.suspend(by_hand).await.unwrap();

@@ -197,7 +197,7 @@ async fn a_mended_secret_lifts_the_suspension_and_a_person_s_own_stays() {
         until: None,
         code: None,
         detail: "maintenance".to_owned(),
-        cure: Suspension::CURE_BY_HAND.to_owned(),
+        cure: paceline::domain::cure::BY_HAND.to_owned(),
         log_id: None,
     };
     worker.ledger.suspend(by_hand.clone()).await.unwrap();

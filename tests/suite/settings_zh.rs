@@ -9,7 +9,7 @@ pub const MEANINGS: [(&str, &str); 42] = [
     ),
     (
         "broker.url",
-        "AMQP 服务器，`amqp://` 或 `amqps://`。其中可能有密码，因此也可以写成 `{ env = \"NAME\" }` 或 `{ file = \"PATH\" }`。`[broker]` 里必填；没有这一节，Paceline 只在本机工作。",
+        "RabbitMQ 的地址，`amqp://` 或 `amqps://`。其中可能有密码，因此也可以写成 `{ env = \"NAME\" }` 或 `{ file = \"PATH\" }`。`[broker]` 里必填；没有这一节，Paceline 只在本机工作。",
     ),
     ("broker.jobs_queue", "从哪个持久的仲裁队列（quorum queue）取任务。"),
     ("broker.results_queue", "绑定全部结果的持久队列；留空则不声明，由使用者自己绑定。"),
@@ -49,13 +49,13 @@ pub const MEANINGS: [(&str, &str); 42] = [
     ),
     (
         "admin.listen",
-        "管理服务（健康检查、指标、HTTP API、仪表盘）监听的地址和端口；留空则不启动。不在本机回环地址时必须有 `admin.token`。",
+        "管理服务（健康检查、指标、HTTP API、看板）监听的地址和端口；留空则不启动。不在本机回环地址时必须有 `admin.token`。",
     ),
     (
         "admin.token",
-        "要修改什么、或从回环地址之外读取时，客户端要出示的 token（`Authorization: Bearer …`），至少 16 个字符。不能直接写成字符串。没有它就只能在本机查看。",
+        "要修改什么、或从回环地址之外读取时，客户端要出示的令牌（`Authorization: Bearer …`），至少 16 个字符。不能直接写成字符串。没有它，就只能在本机查看，什么都不能改。",
     ),
-    ("admin.public_url", "前面的代理对外提供的地址，例如 https://paceline.example.com；设置之后，读取也需要 token。"),
+    ("admin.public_url", "前面的代理对外提供的地址，例如 https://paceline.example.com；设置之后，读取也需要令牌。"),
     (
         "telemetry.otlp_endpoint",
         "接收 OTLP over HTTP 的 OpenTelemetry Collector 的地址，例如 `http://127.0.0.1:4318`：每次调用的 trace 发到它的 `/v1/traces`。不写则不发送。",

@@ -5,7 +5,7 @@ const TOKEN = "paceline.token";
 const TIMEOUT_MS = 20_000;
 
 /** What went wrong. `status` 0: there was no answer at all. */
-export class Problem extends Error {
+class Problem extends Error {
   constructor(status, body) {
     super(body.error ?? "");
     this.status = status;

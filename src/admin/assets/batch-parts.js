@@ -27,7 +27,7 @@ export function progress(row) {
           "span",
           { class: "short", key: state },
           sign(state),
-          countLink(row[state], state, { batch: row.batch }, row.batch),
+          countLink(row[state], state, { batch: row.name }, row.name),
           " ",
           stateName(state),
         ),
@@ -38,7 +38,7 @@ export function progress(row) {
 
 /** When a batch is done. */
 export function left(row, forecast, now) {
-  const open = (row.queued ?? 0) + (row.running ?? 0) + (row.uncertain ?? 0);
+  const open = row.queued + row.uncertain;
   const at = forecast?.finish_at ?? row.finish_at;
   if (open === 0) return row.held > 0 ? t("finish.waits_for_person") : t("finish.done");
   if (!at) return t("finish.unknown_short");
@@ -48,9 +48,8 @@ export function left(row, forecast, now) {
 /** What decides when a batch is done, and what of it will not be done by then. */
 export function heldBack(forecast) {
   if (!forecast) return "–";
-  const held = forecast.held_back;
   return [
     deciding(forecast.deciding),
-    held ? h("span", { class: "hint" }, " ", typeof held === "string" ? held : JSON.stringify(held)) : null,
+    forecast.held_back ? h("span", { class: "hint" }, " ", forecast.held_back) : null,
   ];
 }

@@ -75,10 +75,10 @@ function bars({ calls, refused, top, at }) {
         y: (HEIGHT - ((from + count) / top) * HEIGHT).toFixed(2),
         height: ((count / top) * HEIGHT).toFixed(2),
       },
-      h("title", {}, t("chart.step", { at: clock(at(index)), calls: calls[index], refused: refused?.[index] ?? 0 })),
+      h("title", {}, t("chart.step", { at: clock(at(index)), calls: calls[index], refused: refused[index] })),
     );
   return calls.flatMap((count, index) => {
-    const lost = Math.min(refused?.[index] ?? 0, count);
+    const lost = Math.min(refused[index], count);
     return [
       count > lost ? rect("calls", index, lost, count - lost) : null,
       lost > 0 ? rect("refused", index, 0, lost) : null,
@@ -92,7 +92,7 @@ function quotaLine(limit, top) {
 }
 
 function numbers({ calls, refused, limit_per_step: limit }, at, label) {
-  const rows = calls.map((count, index) => ({ index, count, refused: refused?.[index] ?? 0 })).reverse();
+  const rows = calls.map((count, index) => ({ index, count, refused: refused[index] })).reverse();
   return h(
     "div",
     { class: "numbers", tabindex: "0", role: "group", "aria-label": label },

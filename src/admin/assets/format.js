@@ -19,12 +19,6 @@ export function number(value) {
     : formatter(Intl.NumberFormat, { maximumFractionDigits: 1 }).format(value);
 }
 
-/** `37 %`, rounded down: 100 % means all of it. */
-export function percent(part, whole) {
-  const share = whole > 0 ? Math.floor((part / whole) * 100) / 100 : 0;
-  return formatter(Intl.NumberFormat, { style: "percent" }).format(share);
-}
-
 function unit(value, name) {
   return formatter(Intl.NumberFormat, {
     style: "unit",

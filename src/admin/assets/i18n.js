@@ -46,20 +46,13 @@ export function has(key) {
 
 /** The text of `key`. `{name}` is a value; `{name|one|other}` is chosen by the number `name`. */
 export function t(key, values = {}) {
-  return rich(key, values).join("");
-}
-
-/** As `t`, but values may be elements: a list of children. */
-export function rich(key, values = {}) {
   const text = TABLES[language][key] ?? key;
-  return text
-    .split(/(\{[^}]*\})/)
-    .filter(Boolean)
-    .map((part) => {
-      if (!part.startsWith("{")) return part;
-      const [name, one, other] = part.slice(1, -1).split("|");
-      const value = values[name];
-      if (other !== undefined) return new Intl.PluralRules(tag()).select(value) === "one" ? one : other;
-      return typeof value === "number" ? new Intl.NumberFormat(tag()).format(value) : (value ?? "");
-    });
+  const parts = text.split(/(\{[^}]*\})/).map((part) => {
+    if (!part.startsWith("{")) return part;
+    const [name, one, other] = part.slice(1, -1).split("|");
+    const value = values[name];
+    if (other !== undefined) return new Intl.PluralRules(tag()).select(value) === "one" ? one : other;
+    return typeof value === "number" ? new Intl.NumberFormat(tag()).format(value) : (value ?? "");
+  });
+  return parts.join("");
 }

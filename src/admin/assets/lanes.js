@@ -18,7 +18,6 @@ import {
   stateName,
   table,
 } from "./parts.js";
-import { laneOf } from "./shapes.js";
 
 const SHOWN = 25;
 
@@ -29,7 +28,7 @@ const chosen = { shown: SHOWN, filter: "" };
 export function lanes(all, now, redraw) {
   const words = chosen.filter.toLowerCase().split(/\s+/).filter(Boolean);
   // Lanes without jobs are the program's own calls, for access tokens and look-ups.
-  const known = all.map(laneOf).filter((lane) => STATES.some((state) => lane[state] > 0) || lane.waiting > 0);
+  const known = all.filter((lane) => STATES.some((state) => lane[state] > 0));
   const matching = known.filter((lane) => words.every((word) => laneText(lane).toLowerCase().includes(word)));
   const shown = matching.slice(0, chosen.shown);
   const more = matching.length - shown.length;
@@ -70,10 +69,10 @@ export function lanes(all, now, redraw) {
 
 function laneColumns(now) {
   const select = ({ app, tenant, method }) => ({ app, tenant, method });
-  const count = (state, field = state) => ({
+  const count = (state) => ({
     label: stateName(state),
     look: "number count",
-    cell: (lane) => countLink(lane[field], state, select(lane), laneText(lane)),
+    cell: (lane) => countLink(lane[state], state, select(lane), laneText(lane)),
   });
   return [
     {
@@ -85,7 +84,7 @@ function laneColumns(now) {
         h("span", { class: "owner" }, owner(lane)),
       ],
     },
-    count("queued", "waiting"),
+    count("queued"),
     count("running"),
     count("uncertain"),
     count("held"),
@@ -106,7 +105,7 @@ function laneColumns(now) {
 }
 
 function nextPermit(lane, now) {
-  if (!lane.waiting) return "–";
+  if (!lane.queued) return "–";
   const when = lane.next_permit_at
     ? h("span", { title: new Date(lane.next_permit_at).toISOString() }, ahead(lane.next_permit_at, now))
     : null;

@@ -4,8 +4,6 @@
 import { get } from "./api.js";
 
 const TICK_MS = 500;
-/** What does not exist may come, but not soon. */
-const ABSENT_S = 10;
 /** What the worker is still working out, and says so by an empty `as_of`. */
 const UNFINISHED_S = 1;
 
@@ -43,11 +41,6 @@ export class Follower {
   /** Why a source has no answer, or null. */
   problem(name) {
     return this.sources.get(name)?.problem ?? null;
-  }
-
-  /** Whether this worker does not know a source at all. */
-  isAbsent(name) {
-    return this.problem(name)?.status === 404;
   }
 
   /** Since when nothing answers, in ms; null while something does. */
@@ -91,9 +84,7 @@ export class Follower {
     source.busy = false;
     source.endedAt = Date.now();
     // A refresh that was asked for meanwhile has set it to 0.
-    let wait_s = source.every_s;
-    if (source.problem?.status === 404) wait_s = Math.max(wait_s, ABSENT_S);
-    else if (source.data?.as_of === null) wait_s = UNFINISHED_S;
+    const wait_s = source.data?.as_of === null ? UNFINISHED_S : source.every_s;
     if (source.dueAt === Infinity) source.dueAt = performance.now() + wait_s * 1000;
     this.changed();
   }

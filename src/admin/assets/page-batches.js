@@ -8,7 +8,6 @@ import { instant, number } from "./format.js";
 import { t } from "./i18n.js";
 import { pager } from "./pager.js";
 import { button, heading, name, nothing, table, waiting } from "./parts.js";
-import { batchOf } from "./shapes.js";
 
 export const batches = {
   title: () => t("batches.title"),
@@ -22,10 +21,9 @@ export const batches = {
     if (data.batches.length === 0)
       return [heading(t("batches.title")), nothing(t("batches.nothing")), pager(route, data)];
     const forecast = new Map((live.data("forecast")?.batches ?? []).map((batch) => [batch.batch, batch]));
-    const rows = data.batches.map(batchOf);
     return [
       heading(t("batches.title")),
-      table({ label: t("batches.title"), columns: columns(forecast, now), rows, keyOf: (row) => row.batch }),
+      table({ label: t("batches.title"), columns: columns(forecast, now), rows: data.batches, keyOf: (row) => row.name }),
       pager(route, data),
     ];
   },
@@ -36,19 +34,19 @@ function columns(forecast, now) {
     {
       label: t("batch"),
       look: "head",
-      cell: (row) => batchLink(row.batch),
+      cell: (row) => batchLink(row.name),
     },
     { label: t("jobs.title"), look: "number", cell: (row) => number(row.total) },
     { label: t("batches.progress"), look: "wide", cell: progress },
-    { label: t("batches.finish"), cell: (row) => left(row, forecast.get(row.batch), now) },
-    { label: t("deciding"), cell: (row) => heldBack(forecast.get(row.batch)) },
+    { label: t("batches.finish"), cell: (row) => left(row, forecast.get(row.name), now) },
+    { label: t("deciding"), cell: (row) => heldBack(forecast.get(row.name)) },
     { label: t("batches.created"), cell: (row) => instant(row.created_at) },
     { label: t("lanes.change"), look: "short", cell: (row) => cancelButton(row) },
   ];
 }
 
 function cancelButton(row) {
-  if (!row.queued || !row.batch) return "–";
-  const cancel = () => cancelJobs({ batch: row.batch }, h("p", {}, t("batch"), " ", h("strong", {}, name(row.batch))));
-  return button(t("cancel.button"), cancel, { kind: "small", "aria-label": `${t("cancel.button")}: ${row.batch}` });
+  if (!row.queued || !row.name) return "–";
+  const cancel = () => cancelJobs({ batch: row.name }, h("p", {}, t("batch"), " ", h("strong", {}, name(row.name))));
+  return button(t("cancel.button"), cancel, { kind: "small", "aria-label": `${t("cancel.button")}: ${row.name}` });
 }

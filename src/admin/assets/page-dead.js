@@ -8,6 +8,7 @@ import { instant } from "./format.js";
 import { t } from "./i18n.js";
 import { button, heading, name, nothing, reasonName, waiting } from "./parts.js";
 import { href, jobHref } from "./route.js";
+import { said } from "./said.js";
 
 const FIELDS = ["batch", "app", "tenant", "method", "reason", "code"];
 
@@ -56,8 +57,8 @@ function card(group, filter) {
       h("span", { class: "count" }, t("dead.count", { count: group.count })),
     ),
     h("p", { class: "owner" }, group.method ? [name(group.method), " · "] : null, group.app ? name(group.app) : null),
-    group.meaning ? h("p", { dir: "auto" }, group.meaning) : null,
-    group.cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", group.cure) : null,
+    group.meaning ? h("p", { dir: "auto" }, said(group.meaning)) : null,
+    group.cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", said(group.cure)) : null,
     h(
       "p",
       { class: "hint" },

@@ -10,7 +10,6 @@ import { canLookUp } from "./page-job.js";
 import { pager } from "./pager.js";
 import { button, facts, heading, name, nothing, owner, waiting } from "./parts.js";
 import { href, jobHref } from "./route.js";
-import { jobOf } from "./shapes.js";
 
 const FIELDS = ["batch", "app", "tenant", "method"];
 
@@ -30,7 +29,7 @@ export const held = {
       h(
         "ul",
         { class: "groups", key: "groups" },
-        data.jobs.map((line) => card(jobOf(line), live)),
+        data.jobs.map((job) => card(job, live)),
       ),
       pager(route, data),
     ];
@@ -38,7 +37,7 @@ export const held = {
 };
 
 function card(job, live) {
-  const { detail, candidates = [], last_attempt: last } = job.evidence ?? {};
+  const { detail, candidates, last_attempt: last } = job.evidence;
   const settle = () => resolve(job, { canLookUp: canLookUp(live, job.method) });
   return h(
     "li",
@@ -57,7 +56,7 @@ function card(job, live) {
       owner(job),
       job.batch ? [" · ", h("a", { href: href("jobs", { batch: job.batch }) }, name(job.batch))] : null,
     ),
-    (detail ?? job.detail) ? h("p", { dir: "auto" }, detail ?? job.detail) : null,
+    detail ? h("p", { dir: "auto" }, detail) : null,
     candidates.length > 0
       ? h(
           "p",
@@ -75,7 +74,7 @@ function card(job, live) {
             [
               last.outcome ?? t("attempt.in_flight"),
               last.http_status ? ` · HTTP ${last.http_status}` : null,
-              last.code !== null && last.code !== undefined ? ` · ${last.code}` : null,
+              last.code !== null ? ` · ${last.code}` : null,
             ],
           ],
           [t("job.detail"), last.detail],

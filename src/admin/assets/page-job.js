@@ -4,9 +4,9 @@ import { cancelJobs, drop, edit, redrive, resolve } from "./actions.js";
 import { h } from "./dom.js";
 import { duration, instant, number, seconds } from "./format.js";
 import { t } from "./i18n.js";
-import { button, chip, facts, heading, name, nothing, reasonName, table, waiting } from "./parts.js";
+import { button, chip, facts, heading, name, nothing, reasonName, stateOf, table, waiting } from "./parts.js";
 import { href } from "./route.js";
-import { jobOf } from "./shapes.js";
+import { said } from "./said.js";
 
 export const job = {
   title: ({ id }) => t("job.title", { id }),
@@ -15,13 +15,12 @@ export const job = {
     methods: { path: "methods", every_s: 300 },
   }),
   view({ live, route }) {
-    const line = live.data("job");
+    const data = live.data("job");
     const title = heading([t("job"), " ", name(route.id)]);
-    if (!line) return [title, waiting(live, "job")];
-    const data = jobOf(line);
+    if (!data) return [title, waiting(live, "job")];
     return [
       title,
-      h("div", { class: "actions", key: "actions" }, chip(data.state), buttons(data, live)),
+      h("div", { class: "actions", key: "actions" }, chip(stateOf(data)), buttons(data, live)),
       why(data),
       fields(data),
       documents(data),
@@ -39,18 +38,15 @@ export function canLookUp(live, method) {
 function buttons(data, live) {
   const one = { id: data.id };
   const which = h("p", {}, t("job"), " ", h("strong", {}, name(data.id)));
-  if (data.state === "held")
-    return button(
-      t("resolve.button"),
-      () =>
-        resolve(
-          { ...data, evidence: data.evidence ?? { detail: data.detail } },
-          { canLookUp: canLookUp(live, data.method) },
-        ),
-      { kind: "primary" },
-    );
-  if (data.state === "queued") return button(t("cancel.button"), () => cancelJobs(one, which));
-  if (data.state !== "dead") return null;
+  const state = stateOf(data);
+  if (state === "held") {
+    const job = { ...data, evidence: { detail: data.detail, candidates: [] } };
+    return button(t("resolve.button"), () => resolve(job, { canLookUp: canLookUp(live, data.method) }), {
+      kind: "primary",
+    });
+  }
+  if (state === "queued") return button(t("cancel.button"), () => cancelJobs(one, which));
+  if (state !== "dead") return null;
   return [
     button(t("redrive.button"), () => redrive(one, which), { key: "redrive", kind: "primary" }),
     button(t("edit.button"), () => edit(one, data.id), { key: "edit" }),
@@ -58,9 +54,7 @@ function buttons(data, live) {
   ];
 }
 
-function why({ why: said, detail, cure, reason, code, log_id }) {
-  const known = said?.facts ?? [];
-  if (known.length === 0 && !said?.text && !reason && !detail && !cure) return null;
+function why({ why: { facts: known }, detail, cure, reason, code, log_id }) {
   // What a fact says already need not be said again.
   const isNew = (text) => text && !known.some((fact) => fact.text?.includes(text) || fact.cure === text);
   const named = reasonName(reason) === reason ? null : [" ", h("code", {}, reason)];
@@ -68,12 +62,12 @@ function why({ why: said, detail, cure, reason, code, log_id }) {
     "section",
     { key: "why", class: "why", "aria-labelledby": "section-why" },
     h("h2", { id: "section-why" }, t("job.why")),
-    known.length > 0 ? h("ul", {}, known.map(fact)) : said?.text ? h("p", {}, said.text) : null,
+    h("ul", {}, known.map(fact)),
     facts([
       [t("job.reason"), reason ? [reasonName(reason), named] : null],
       [t("job.code"), code === null || code === undefined ? null : h("code", {}, code)],
       [t("job.detail"), isNew(detail) ? h("span", { dir: "auto" }, detail) : null],
-      [t("job.cure"), isNew(cure) ? cure : null],
+      [t("job.cure"), isNew(cure) ? said(cure) : null],
       ["log id", log_id ? h("code", {}, name(log_id)) : null],
     ]),
   );
@@ -85,7 +79,7 @@ function fact({ text, until, cure }) {
     {},
     h("span", { dir: "auto" }, text),
     until ? h("span", { class: "hint" }, " ", t("trouble.until"), " ", instant(until)) : null,
-    cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", cure) : null,
+    cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", said(cure)) : null,
   );
 }
 
@@ -107,7 +101,7 @@ function fields(data) {
       [t("job.not_before"), exact(data.not_before)],
       [t("job.not_after"), exact(data.not_after)],
       [t("job.edited_at"), exact(data.edited_at)],
-      [t("job.ended_at"), exact(data.ended_at)],
+      [t("job.ended_at"), exact(data.finished_at)],
       [t("job.place"), data.place ? name(data.place) : null],
     ]),
   );
@@ -133,8 +127,7 @@ function documents(data) {
   );
 }
 
-function history({ history: attempts }) {
-  const rows = attempts ?? [];
+function history({ history: rows }) {
   const columns = [
     { label: t("attempt.sent_at"), look: "head", cell: (row) => instant(row.sent_at, { exact: true }) },
     { label: t("attempt.took"), look: "short", cell: (row) => (row.ended_at ? took(row) : t("attempt.in_flight")) },

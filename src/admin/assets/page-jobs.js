@@ -7,9 +7,8 @@ import { filters, selection } from "./filters.js";
 import { instant, number } from "./format.js";
 import { t } from "./i18n.js";
 import { pager } from "./pager.js";
-import { button, chip, heading, name, nothing, owner, reasonName, table, waiting } from "./parts.js";
+import { button, chip, heading, name, nothing, owner, reasonName, stateOf, table, waiting } from "./parts.js";
 import { href, jobHref } from "./route.js";
-import { jobOf } from "./shapes.js";
 
 const FIELDS = ["prefix", "state", "batch", "app", "tenant", "method", "reason", "code"];
 
@@ -23,7 +22,7 @@ export const jobs = {
     if (data.jobs.length === 0) return [top, nothing(t("jobs.none")), pager(route, data)];
     return [
       top,
-      table({ label: t("jobs.title"), columns: columns(), rows: data.jobs.map(jobOf), keyOf: (job) => job.id }),
+      table({ label: t("jobs.title"), columns: columns(), rows: data.jobs, keyOf: (job) => job.id }),
       pager(route, data),
     ];
   },
@@ -32,7 +31,7 @@ export const jobs = {
 function columns() {
   return [
     { label: t("job.id"), look: "head", cell: (job) => h("a", { href: jobHref(job.id) }, name(job.id)) },
-    { label: t("job.state"), cell: (job) => chip(job.state) },
+    { label: t("job.state"), cell: (job) => chip(stateOf(job)) },
     {
       label: t("job.method"),
       cell: (job) => [h("span", { class: "method" }, name(job.method)), " ", h("span", { class: "owner" }, owner(job))],
@@ -44,18 +43,18 @@ function columns() {
     },
     { label: t("job.attempts"), look: "number", cell: (job) => number(job.attempts) },
     { label: t("job.created_at"), cell: (job) => instant(job.created_at) },
-    { label: t("job.ended_at"), cell: (job) => instant(job.ended_at) },
+    { label: t("job.ended_at"), cell: (job) => instant(job.finished_at) },
     { label: t("job.ending"), look: "wide", cell: ending },
   ];
 }
 
 /** The key of what was created, or why it was not. */
-export function ending(job) {
+function ending(job) {
   if (job.key) return h("code", {}, name(job.key));
   if (!job.reason && !job.detail) return "–";
   return [
     job.reason ? reasonName(job.reason) : null,
-    job.code !== null && job.code !== undefined ? [" ", h("code", {}, job.code)] : null,
+    job.code === undefined ? null : [" ", h("code", {}, job.code)],
     job.detail ? h("span", { class: "hint" }, " ", job.detail) : null,
   ];
 }

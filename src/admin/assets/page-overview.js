@@ -22,7 +22,6 @@ import {
   waiting,
 } from "./parts.js";
 import { href } from "./route.js";
-import { batchOf } from "./shapes.js";
 import { inTheWay } from "./trouble.js";
 
 const CHARTS_SHOWN = 4;
@@ -62,7 +61,7 @@ function totals(counts, live, now) {
       h(
         "a",
         { class: `tile ${state}`, href: target },
-        h("span", { class: "count" }, number(counts[state] ?? 0)),
+        h("span", { class: "count" }, number(counts[state])),
         h("span", { class: "what" }, sign(state), stateName(state)),
       ),
     );
@@ -77,10 +76,10 @@ function totals(counts, live, now) {
 
 function finish(counts, live, now) {
   const forecast = live.data("forecast");
-  const open = ["queued", "running", "uncertain"].reduce((sum, state) => sum + (counts[state] ?? 0), 0);
+  const open = ["queued", "running", "uncertain"].reduce((sum, state) => sum + counts[state], 0);
   if (open === 0) return t("finish.nothing_left");
   // The worker works the first one out when somebody asks.
-  if (!forecast?.as_of) return live.isAbsent("forecast") ? null : t("loading");
+  if (!forecast?.as_of) return t("loading");
   if (!forecast.finish_at) return t("finish.unknown");
   return [
     h("strong", {}, t("finish.in", { duration: duration(seconds(now, forecast.finish_at)) })),
@@ -93,7 +92,6 @@ function finish(counts, live, now) {
 
 function throughput(live, redraw) {
   const data = live.data("throughput");
-  if (live.isAbsent("throughput")) return null;
   if (!data) return section("throughput", t("throughput.title"), waiting(live, "throughput"));
   const sum = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
   const busiest = data.series
@@ -137,28 +135,25 @@ function batches(live, now) {
     {
       label: t("batch"),
       look: "head",
-      cell: (row) => batchLink(row.batch),
+      cell: (row) => batchLink(row.name),
     },
     { label: t("batches.progress"), look: "wide", cell: (row) => progress(row) },
-    { label: t("batches.finish"), cell: (row) => left(row, forecast.get(row.batch), now) },
-    { label: t("deciding"), cell: (row) => heldBack(forecast.get(row.batch)) },
+    { label: t("batches.finish"), cell: (row) => left(row, forecast.get(row.name), now) },
+    { label: t("deciding"), cell: (row) => heldBack(forecast.get(row.name)) },
   ];
   return section(
     "batches",
     t("batches.title"),
-    table({ label: t("batches.title"), columns, rows: data.batches.map(batchOf), keyOf: (row) => row.batch }),
+    table({ label: t("batches.title"), columns, rows: data.batches, keyOf: (row) => row.name }),
     h("p", { class: "hint" }, h("a", { href: href("batches") }, t("batches.all"))),
   );
 }
 
 function machinery({ broker, outbox, worker }, now) {
-  const link = (side) =>
-    side
-      ? [
-          side.state ? chip(side.state) : null,
-          side.error || side.why ? h("span", { class: "hint" }, " ", side.error || side.why) : null,
-        ]
-      : "–";
+  const link = (side) => [
+    chip(side.state),
+    side.error || side.why ? h("span", { class: "hint" }, " ", side.error || side.why) : null,
+  ];
   const pairs = broker
     ? [
         [t("broker.consume"), link(broker.consume)],
@@ -167,13 +162,9 @@ function machinery({ broker, outbox, worker }, now) {
       ]
     : [[t("broker"), t("broker.none")]];
   const more = [
-    [t("outbox"), t("outbox.count", { count: outbox ?? broker?.outbox ?? 0 })],
-    [t("worker.version"), worker?.version],
-    [
-      t("worker.since"),
-      worker?.started_at ? [instant(worker.started_at), " (", age(worker.started_at, now), ")"] : null,
-    ],
-    [t("worker.in_flight"), worker?.in_flight === undefined ? null : number(worker.in_flight)],
+    [t("outbox"), t("outbox.count", { count: outbox })],
+    [t("worker.version"), worker.version],
+    [t("worker.since"), [instant(worker.started_at), " (", age(worker.started_at, now), ")"]],
   ];
   return section("machinery", t("machinery.title"), facts([...pairs, ...more]));
 }

@@ -14,6 +14,11 @@ export function chip(state) {
   return h("span", { class: `chip ${STATES.includes(state) ? state : ""}` }, sign(state), stateName(state));
 }
 
+/** A job's state; that it runs stands beside. */
+export function stateOf({ status, running }) {
+  return running ? "running" : status;
+}
+
 /** A state's sign; not read aloud. */
 export function sign(state) {
   return h("span", { class: `sign ${state}`, "aria-hidden": "true" }, SIGNS[state] ?? "·");
@@ -50,14 +55,12 @@ export function laneText({ app, tenant, method }) {
   return [app, tenant, method].filter(Boolean).join(" / ");
 }
 
-/** What decides: a text, or a window of a method's quota. The method is left out where it is known anyway. */
+/** What decides: a window of a method's quota. The method is left out where it is known anyway. */
 export function deciding(value, { method = null } = {}) {
   if (!value) return "–";
-  if (typeof value === "string") return name(value);
-  const where = value.scope && value.owner ? `${value.scope} ${value.owner}` : null;
   return h(
     "span",
-    { title: where },
+    { title: `${value.scope} ${value.owner}` },
     name([value.window, value.method === method ? null : value.method].filter(Boolean).join(" · ")),
   );
 }
@@ -100,9 +103,10 @@ function cell({ label, cell, look = "" }, row) {
     : h("td", { role: "cell", ...attributes }, content);
 }
 
-/** Names with their values. Empty ones are left out. */
+/** Names with their values. Empty ones are left out; nothing if all are. */
 export function facts(pairs) {
   const given = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  if (given.length === 0) return null;
   return h(
     "dl",
     { class: "facts" },

@@ -1,6 +1,6 @@
 // The token: asked for when it is first needed, tried before it is kept.
 
-import { keepToken, post, Problem, sessionWith, token } from "./api.js";
+import { keepToken, post, sessionWith, token } from "./api.js";
 import { foot, open } from "./dialog.js";
 import { h } from "./dom.js";
 import { t } from "./i18n.js";
@@ -109,9 +109,6 @@ export async function change(path, body) {
   try {
     return await post(path, body);
   } catch (problem) {
-    // An older worker has less to offer than this page; what is wrong with a job is never a 405.
-    const isUnknown = problem.status === 405 || (problem.status === 404 && !path.startsWith("jobs/"));
-    if (isUnknown) throw new Problem(problem.status, { error: t("problem.not_offered") });
     if (problem.status !== 401) throw problem;
     keepToken(null);
     afterwards();

@@ -5,6 +5,7 @@ import { h } from "./dom.js";
 import { age, ahead, instant } from "./format.js";
 import { has, t } from "./i18n.js";
 import { button, laneText, name, section } from "./parts.js";
+import { said } from "./said.js";
 
 /** The section with all of them; nothing if there are none. */
 export function inTheWay({ suspensions, restraints }, now) {
@@ -48,10 +49,10 @@ function trouble(entry, kind, now) {
           "p",
           {},
           entry.code !== null && entry.code !== undefined ? [h("code", {}, entry.code), " "] : null,
-          entry.meaning ?? entry.detail,
+          said(entry.meaning ?? entry.detail),
         )
       : null,
-    entry.cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", entry.cure) : null,
+    entry.cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", said(entry.cure)) : null,
     h(
       "p",
       { class: "hint" },

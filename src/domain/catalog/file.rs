@@ -207,13 +207,14 @@ fn errors<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> BTreeMap<i64, Erro
         let code: Option<i64> = section.require("code", file);
         let http = section.or_default("http", file);
         let message = section.require("message", file);
+        let message_zh = section.or_default("message_zh", file);
         let action = action(&mut section, file);
         let cure = section.require("cure", file);
         let cure_zh = section.or_default("cure_zh", file);
         let field = section.field("code");
         section.finish(file);
         let (Some(code), Some(message), Some(action), Some(cure)) = (code, message, action, cure) else { continue };
-        if rules.insert(code, ErrorRule { code, http, message, action, cure, cure_zh }).is_some() {
+        if rules.insert(code, ErrorRule { code, http, message, message_zh, action, cure, cure_zh }).is_some() {
             file.fault(at, &field, format!("{code} stands twice"));
         }
     }

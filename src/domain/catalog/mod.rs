@@ -41,6 +41,14 @@ impl Catalog {
         self.methods.get(name)
     }
 
+    /// What codes mean and what to do about them, in English, with the same in Chinese.
+    pub fn chinese(&self) -> BTreeMap<&str, &str> {
+        let own = self.methods.values().flat_map(|method| method.errors.values());
+        let rules = own.chain(self.platforms.values().flat_map(|platform| platform.errors.values()));
+        let pairs = rules.flat_map(|rule| [(&*rule.message, &*rule.message_zh), (&*rule.cure, &*rule.cure_zh)]);
+        pairs.filter(|(_, chinese)| !chinese.is_empty()).collect()
+    }
+
     /// The method of that name, if jobs may name it.
     pub fn job_method(&self, name: &str) -> Option<&Arc<Method>> {
         self.methods.get(name).filter(|method| method.kind == Kind::Job)
@@ -338,14 +346,16 @@ pub struct ErrorRule {
     pub code: i64,
     /// The HTTP status it is documented with, 0 if the document names none.
     pub http: u16,
-    /// The platform's own words.
+    /// The platform's own words, in English.
     pub message: String,
+    /// The same in Chinese; empty where the file does not say.
+    pub message_zh: String,
     /// What is done.
     #[serde(flatten)]
     pub action: Action,
     /// What a person can do, in English.
     pub cure: String,
-    /// The same in Chinese.
+    /// The same in Chinese; empty where the file does not say.
     pub cure_zh: String,
 }
 

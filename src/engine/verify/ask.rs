@@ -21,6 +21,7 @@ use super::super::spans;
 use super::listing::Stopped;
 use crate::crash_points;
 use crate::domain::catalog::{SuspendScope, ThrottleScope};
+use crate::domain::cure;
 use crate::domain::job::{Identity, Job, LaneKey, Params};
 use crate::domain::outcome::{Failure, Outcome};
 
@@ -109,8 +110,10 @@ impl<'a> Asker<'a> {
         let needs = plan.method.needs.join("; ");
         let cure = match (failure.cure.as_deref(), needs.as_str()) {
             (Some(cure), "") => cure.to_owned(),
-            (Some(cure), needs) => format!("{cure} ({} needs: {needs})", lane.method),
-            (None, needs) => format!("mend it, then `paceline resume`; {} needs: {needs}", lane.method),
+            (Some(cure), needs) => {
+                cure::with(cure::NEEDS, &[("cure", cure), ("method", &lane.method), ("needs", needs)])
+            }
+            (None, needs) => cure::with(cure::MEND_NEEDS, &[("method", &lane.method), ("needs", needs)]),
         };
         let detail = format!("uncertain jobs of {} cannot be looked up: {}", self.lane.method, failure.detail);
         Stopped::Suspended(lane.clone(), scope, Failure { detail, cure: Some(cure), ..failure })

@@ -12,6 +12,7 @@ use super::super::schedule::Queued;
 use super::plan::{Flying, Listing, Looking, wait_for};
 use super::{candidates, put_off, shown_at};
 use crate::domain::catalog::{Action, Creation, LookUp};
+use crate::domain::cure;
 use crate::domain::job::LaneKey;
 use crate::domain::look_up::{Criteria, Group, Scan, Verdict};
 use crate::domain::outcome::Failure;
@@ -235,10 +236,8 @@ pub(super) fn refused(plan: &LanePlan, known: &Unsettled, why: &Failure) -> Sett
         Creation::LookUp(look_up) => look_up.method.clone(),
         Creation::Natural | Creation::None => String::new(),
     };
-    let mend = why.cure.clone().unwrap_or_else(|| format!("see `paceline methods show {needs}`"));
-    let cure = format!(
-        "{mend}; then `paceline resolve ID --look-up`, or look in the platform and resolve it with `--succeeded KEY`, `--retry` or `--dead`"
-    );
+    let mend = why.cure.clone().unwrap_or_else(|| cure::with(cure::SEE_METHOD, &[("method", &needs)]));
+    let cure = cure::with(cure::LOOK_UP_AGAIN, &[("cure", &mend)]);
     Settlement::Held {
         failure: Failure { detail, cure: Some(cure), log_id: why.log_id.clone(), ..known.failure.clone() },
     }

@@ -1,6 +1,7 @@
 //! How a job ended, or why a person has to look at it.
 
 use super::{Fact, Situation, Standing, words};
+use crate::domain::cure;
 use crate::domain::reason::Reason;
 
 /// Its ending.
@@ -23,8 +24,7 @@ pub(super) fn ended(at: &Situation) -> Fact {
             Fact::new("cancelled", format!("cancelled{when}: {said}")).cure(cure)
         }
         Standing::Held => {
-            let cure =
-                at.failure.cure.clone().unwrap_or_else(|| "look in the platform, then `paceline resolve`".to_owned());
+            let cure = at.failure.cure.clone().unwrap_or_else(|| cure::LOOK.to_owned());
             let text = format!("held for a person: nobody knows whether a call was applied: {said}");
             Fact::new("held", text).cure(cure).of(&at.failure)
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Fact, Situation, words};
+use crate::domain::cure;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Hold, Restrained, Restraint};
@@ -37,7 +38,7 @@ pub(super) fn running(at: &Situation) -> Vec<Fact> {
     let mut facts = vec![Fact::new("in-flight", format!("a call of it is in flight{since}"))];
     if at.worker.is_none() {
         let text = "no worker runs: the next start closes that call and looks up what became of it";
-        facts.insert(0, Fact::new("no-worker", text).cure(START));
+        facts.insert(0, Fact::new("no-worker", text).cure(cure::START));
     }
     facts
 }
@@ -60,20 +61,15 @@ pub(super) fn uncertain(at: &Situation) -> Vec<Fact> {
     facts
 }
 
-const START: &str = "start `paceline work`, or `paceline run FILE` for a file's batch";
-
 /// What lets no job of the lane go at all.
 fn standing_still(at: &Situation, lane: &LaneKey) -> Vec<Fact> {
     let mut facts = Vec::new();
     if !at.is_known {
         let text = format!("the settings have no app {:?} any more that can call {}", at.lane.app, at.lane.method);
-        facts.push(
-            Fact::new("unknown-app", text)
-                .cure(format!("put [apps.{}] and the method's file back, or `paceline jobs cancel` it", at.lane.app)),
-        );
+        facts.push(Fact::new("unknown-app", text).cure(cure::with(cure::PUT_BACK, &[("app", &at.lane.app)])));
     }
     if at.worker.is_none() {
-        facts.push(Fact::new("no-worker", "no worker runs").cure(START));
+        facts.push(Fact::new("no-worker", "no worker runs").cure(cure::START));
     }
     for suspension in at.suspensions.iter().filter(|suspension| suspension.covers(lane)) {
         let until = suspension.until.map_or_else(

@@ -8,6 +8,7 @@ use super::books::{Books, Trouble};
 use super::counted::Closed;
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use super::settle::{self, STANDING_COLUMNS, StandingRow};
+use crate::domain::cure;
 use crate::domain::outcome::Failure;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, Purpose, Settlement};
@@ -150,7 +151,7 @@ pub(crate) fn recover(books: &mut Books, now: Timestamp) -> Result<usize, Troubl
     for &(attempt, job, purpose, deadline_at) in &open {
         let failure = Failure {
             detail: "the worker stopped before the reply was there".to_owned(),
-            cure: Some("nothing: it is looked up, or parked where no look-up exists".to_owned()),
+            cure: Some(cure::RECOVERED.to_owned()),
             ..Failure::default()
         };
         let settlement = job.filter(|_| purpose == FOR_JOB).map(|job| {

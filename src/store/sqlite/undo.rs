@@ -4,13 +4,11 @@ use rusqlite::params;
 
 use super::books::{Books, Trouble};
 use super::tallies::Place;
+use crate::domain::cure;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::JobSeq;
 use crate::store::state::State;
-
-/// What a person does who wants the object after all.
-const CURE: &str = "run its file again, or publish it again, to create it anew";
 
 /// Cancels the job that owns the object: `by` has deleted it. The object stays known as one that is not to be claimed:
 /// a listing may show it for some time.
@@ -45,7 +43,15 @@ pub(super) fn apply(
                      log_id = NULL
                  WHERE seq = ?1",
             )?
-            .execute(params![seq, State::Cancelled.number(), now.0, Reason::Cancelled.as_str(), key, by.0, CURE])?;
+            .execute(params![
+                seq,
+                State::Cancelled.number(),
+                now.0,
+                Reason::Cancelled.as_str(),
+                key,
+                by.0,
+                cure::CREATE_ANEW
+            ])?;
         let pile = |state| place.pile(state, None, None);
         books.tallies.moved(pile(State::Succeeded), pile(State::Cancelled), now);
     }
