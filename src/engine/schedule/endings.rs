@@ -86,7 +86,7 @@ impl Schedule {
                 self.book.answered(&keys, ticket.probes, Some(now));
                 self.forget_if_over(&Mark::Lane(ticket.lane), now);
                 let lane = &mut self.lanes[ticket.lane];
-                lane.concurrency.lower(lane.in_flight, ticket.granted, now);
+                lane.concurrency.lower(lane.in_flight, ticket.granted, now, ticket.lane);
                 let app = lane.key.app.clone();
                 self.restraints.note(Mark::Lane(ticket.lane), &app, now, cause);
             }

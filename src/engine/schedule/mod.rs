@@ -423,6 +423,10 @@ impl Schedule {
         if lane.in_flight >= lane.concurrency.limit() {
             return self.waits(id, "for one of its own calls to end");
         }
+        if let Some(until) = lane.concurrency.rests_until(now) {
+            self.lane_timers.arm(id, until);
+            return self.waits(id, "because its calls get in the way of others");
+        }
         if self.in_flight >= self.limits.concurrency_max {
             if !std::mem::replace(&mut lane.in_slot_line, true) {
                 self.slot_line.push_back(id);

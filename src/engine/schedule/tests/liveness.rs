@@ -44,7 +44,8 @@ fn could_start(schedule: &mut Schedule, now: Mono) -> Option<LaneId> {
         let lane = &schedule.lanes[id];
         let has_slots =
             lane.in_flight < lane.concurrency.limit() && schedule.in_flight < schedule.limits.concurrency_max;
-        let is_held = lane.suspended || !has_slots || lane.backlog.priority().is_none();
+        let rests = lane.concurrency.rests_until(now).is_some();
+        let is_held = lane.suspended || !has_slots || rests || lane.backlog.priority().is_none();
         let class = lane.class(&schedule.limits.reserve);
         // The pace is asked by taking alone.
         !is_held && schedule.book.check(&lane.keys, class, now).is_ok() && {
