@@ -85,11 +85,14 @@ impl Text {
             self.out.push_str(labels[1]);
             self.out.push('}');
         }
-        // Most are small whole numbers, which are written faster as such.
-        let _ = if value.fract() == 0.0 && value.abs() < WHOLE_MAX {
-            writeln!(self.out, " {}", value as i64)
-        } else {
+        // Most are one digit, and most others whole numbers: both are written faster as such.
+        let _ = if value.fract() != 0.0 || value.abs() >= WHOLE_MAX {
             writeln!(self.out, " {value}")
+        } else if let digit @ 0..=9 = value as i64 {
+            self.out.extend([' ', char::from(b'0' + digit as u8), '\n']);
+            Ok(())
+        } else {
+            writeln!(self.out, " {}", value as i64)
         };
     }
 }

@@ -22,7 +22,7 @@ use crate::engine::schedule::{Gauges, LaneGauges};
 use crate::metrics::names::Described;
 use crate::metrics::text::{And, Text, labels};
 use crate::metrics::{Metrics, names, process_usage};
-use crate::store::sqlite::{Figures, SqliteLedger};
+use crate::store::sqlite::{Figures, LaneFigures, SqliteLedger};
 
 /// How often the ledger is asked for what it alone knows: a scrape itself never waits for a disk.
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
@@ -186,11 +186,14 @@ fn named(of: &Described, values: &[&str]) -> String {
 
 /// The lanes of the schedule, and those of which only the ledger has something to tell.
 fn lanes(text: &mut Text, gauges: &Gauges, figures: &Figures, now: Timestamp) {
-    let with_figures = |lane: &LaneGauges| figures.lanes.get(&lane.key).copied().unwrap_or_default();
+    let mut told = 0;
+    let mut with_figures = |lane: &LaneGauges| {
+        let found = figures.lanes.get(&lane.key).copied();
+        told += usize::from(found.is_some());
+        found.unwrap_or_default()
+    };
     let scheduled: Vec<_> = gauges.lanes.iter().map(|lane| (of_lane(&lane.key), lane, with_figures(lane))).collect();
-    let known: HashSet<&LaneKey> = gauges.lanes.iter().map(|lane| &*lane.key).collect();
-    let others = figures.lanes.iter().filter(|(key, _)| !known.contains(key));
-    let others: Vec<_> = others.map(|(key, of)| (of_lane(key), of)).collect();
+    let others = if told == figures.lanes.len() { Vec::new() } else { unscheduled(gauges, figures) };
     let in_states = scheduled.iter().flat_map(|(labels, lane, of)| {
         let states = [
             (WAITING, lane.waiting.saturating_sub(lane.uncertain) as u64),
@@ -208,6 +211,13 @@ fn lanes(text: &mut Text, gauges: &Gauges, figures: &Figures, now: Timestamp) {
     text.metric(&names::LANE_OLDEST, ages);
     let suspended = scheduled.iter().map(|(labels, lane, _)| (labels, f64::from(u8::from(lane.suspended))));
     text.metric(&names::LANE_SUSPENDED, suspended);
+}
+
+/// Lanes that the schedule does not know: what they had to do has ended.
+fn unscheduled<'f>(gauges: &Gauges, figures: &'f Figures) -> Vec<(String, &'f LaneFigures)> {
+    let known: HashSet<&LaneKey> = gauges.lanes.iter().map(|lane| &*lane.key).collect();
+    let others = figures.lanes.iter().filter(|(key, _)| !known.contains(key));
+    others.map(|(key, of)| (of_lane(key), of)).collect()
 }
 
 fn of_lane(key: &LaneKey) -> String {
