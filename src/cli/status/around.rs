@@ -60,13 +60,12 @@ impl Around {
             None => {}
         }
         if let Some(BrokerStanding { ready, since, jobs_in, results_out }) = &self.broker {
-            let how = if *ready { "ready" } else { "not ready" };
-            writeln!(
-                out,
-                "broker: {how} since {since}; jobs in: {}; results out: {}",
-                plain(jobs_in),
-                plain(results_out)
-            )?;
+            let (jobs_in, results_out) = (plain(jobs_in), plain(results_out));
+            if *ready {
+                writeln!(out, "broker: ready since {since}; jobs in: {jobs_in}; results out: {results_out}")?;
+            } else {
+                writeln!(out, "broker: not ready since {since}\n  jobs in: {jobs_in}\n  results out: {results_out}")?;
+            }
         }
         if self.outbox > 0 {
             let why = match (self.has_broker, &self.worker) {
