@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::answer;
 use super::input::Fields;
 use super::{Answer, Shared};
-use crate::broker::{State as LinkState, intake, relay};
+use crate::broker::State as LinkState;
 use crate::domain::job::LaneKey;
 use crate::domain::time::{Mono, Timestamp};
 use crate::engine::schedule::{Held, LaneView, View};
@@ -162,28 +162,8 @@ fn broker(shared: &Shared, outbox: u64) -> Value {
     let Some(broker) = &shared.worker.broker else { return Value::Null };
     let status = broker.status();
     json!({"consume": link(&status.consume), "publish": link(&status.publish),
-        "intake": intake(&status.intake), "relay": relay(&status.relay), "outbox": outbox})
-}
-
-fn intake(state: &intake::State) -> Value {
-    let word = match state {
-        intake::State::Waiting => "waiting",
-        intake::State::Consuming => "consuming",
-        intake::State::Paused { .. } => "paused",
-        intake::State::Stalled { .. } => "stalled",
-        intake::State::Stopped => "stopped",
-    };
-    json!({"state": word, "why": state.to_string()})
-}
-
-fn relay(state: &relay::State) -> Value {
-    let word = match state {
-        relay::State::Waiting => "waiting",
-        relay::State::Publishing => "publishing",
-        relay::State::Stalled { .. } => "stalled",
-        relay::State::Stopped => "stopped",
-    };
-    json!({"state": word, "why": state.to_string()})
+        "intake": {"state": status.intake.as_str(), "why": status.intake.to_string()},
+        "relay": {"state": status.relay.as_str(), "why": status.relay.to_string()}, "outbox": outbox})
 }
 
 fn link(state: &LinkState) -> Value {

@@ -52,6 +52,22 @@ pub enum State {
     Stopped,
 }
 
+impl State {
+    /// The words of all states.
+    pub const WORDS: [&str; 5] = ["waiting", "consuming", "paused", "stalled", "stopped"];
+
+    /// In a word, for programs.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Consuming => "consuming",
+            Self::Paused { .. } => "paused",
+            Self::Stalled { .. } => "stalled",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 impl fmt::Display for State {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

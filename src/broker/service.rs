@@ -79,9 +79,7 @@ impl Status {
         let takes = matches!(self.intake, intake::State::Consuming | intake::State::Paused { .. });
         self.consume.is_up() && self.publish.is_up() && takes && self.relay == relay::State::Publishing
     }
-}
 
-impl Status {
     /// Jobs in and results out in words that stay the same while nothing but the next try changes.
     pub fn words(&self) -> [String; 2] {
         let [consume, publish] = [&self.consume, &self.publish].map(State::words);

@@ -9,10 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tracing::warn;
 
-use crate::broker::{Link, Service, intake};
+use crate::broker::{Look, Service, Status, intake};
 use crate::domain::job::LaneKey;
 use crate::domain::quota::Usage;
 use crate::domain::time::Timestamp;
@@ -26,9 +25,6 @@ use crate::store::sqlite::{Figures, LaneFigures, SqliteLedger};
 
 /// How often the ledger is asked for what it alone knows: a scrape itself never waits for a disk.
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
-
-/// The states of the intake, as labels.
-const INTAKE_STATES: [&str; 5] = ["waiting", "consuming", "paused", "stalled", "stopped"];
 
 /// The states of a lane's jobs, as they follow the lane's labels.
 const WAITING: &str = ",state=\"waiting\"";
@@ -44,15 +40,10 @@ pub struct Scrape {
     engine: Arc<Engine>,
     ledger: Arc<SqliteLedger>,
     metrics: Metrics,
-    broker: Option<Broker>,
+    broker: Option<Look>,
     figures: Mutex<Arc<Figures>>,
     /// About as long as the next text.
     bytes: AtomicUsize,
-}
-
-struct Broker {
-    links: [(&'static str, Link); 2],
-    intake: watch::Receiver<intake::State>,
 }
 
 impl Scrape {
@@ -64,8 +55,7 @@ impl Scrape {
     /// Likewise, with this broker service.
     #[must_use]
     pub fn with_broker(mut self, service: &Service) -> Self {
-        let links = [("consume", service.consume.clone()), ("publish", service.publish.clone())];
-        self.broker = Some(Broker { links, intake: service.intake() });
+        self.broker = Some(service.look());
         self
     }
 
@@ -116,7 +106,7 @@ impl Scrape {
         text.single(&names::JOBS_UNFINISHED, self.engine.unfinished() as f64);
         of_ledger(&mut text, &figures);
         if let Some(broker) = &self.broker {
-            broker.write(&mut text);
+            of_broker(&mut text, &broker.status());
         }
         self.process(&mut text);
         let text = text.finish();
@@ -157,23 +147,14 @@ impl Scrape {
     }
 }
 
-impl Broker {
-    fn write(&self, text: &mut Text) {
-        let connected = self
-            .links
-            .each_ref()
-            .map(|(name, link)| (named(&names::BROKER_CONNECTED, &[name]), f64::from(u8::from(link.state().is_up()))));
-        text.metric(&names::BROKER_CONNECTED, connected);
-        let state = match &*self.intake.borrow() {
-            intake::State::Waiting => "waiting",
-            intake::State::Consuming => "consuming",
-            intake::State::Paused { .. } => "paused",
-            intake::State::Stalled { .. } => "stalled",
-            intake::State::Stopped => "stopped",
-        };
-        let is_in = |one: &str| (named(&names::INTAKE_STATE, &[one]), f64::from(u8::from(one == state)));
-        text.metric(&names::INTAKE_STATE, INTAKE_STATES.map(is_in));
-    }
+fn of_broker(text: &mut Text, status: &Status) {
+    let links = [("consume", &status.consume), ("publish", &status.publish)];
+    let connected =
+        links.map(|(name, link)| (named(&names::BROKER_CONNECTED, &[name]), f64::from(u8::from(link.is_up()))));
+    text.metric(&names::BROKER_CONNECTED, connected);
+    let state = status.intake.as_str();
+    let is_in = |one: &str| (named(&names::INTAKE_STATE, &[one]), f64::from(u8::from(one == state)));
+    text.metric(&names::INTAKE_STATE, intake::State::WORDS.map(is_in));
 }
 
 fn seconds(at: Timestamp) -> f64 {

@@ -25,7 +25,7 @@ pub fn tell_standing(mut look: Look, ledger: Arc<SqliteLedger>, clock: Clock) {
                 standing.since = told.since;
             }
             if told.as_ref() != Some(&standing) {
-                match ledger.set_broker(Some(standing.clone())).await {
+                match ledger.set_broker(standing.clone()).await {
                     Ok(()) => told = Some(standing),
                     Err(LedgerError::Closed) => return,
                     Err(error) => {

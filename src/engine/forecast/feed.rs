@@ -56,7 +56,7 @@ struct Run {
 }
 
 /// Jobs that come to a feeder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Arrival {
     /// `None` if they are there.
     pub at: Option<Timestamp>,

@@ -225,6 +225,11 @@ impl Lane {
         self.uncertain.len()
     }
 
+    /// Jobs in flight or being verified.
+    pub(super) fn running(&self) -> usize {
+        self.in_flight as usize + self.verifying
+    }
+
     /// Jobs that wait, of whatever kind.
     pub(super) fn waiting(&self) -> usize {
         self.backlog.len() + self.uncertain.len()

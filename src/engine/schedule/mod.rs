@@ -283,7 +283,7 @@ impl Schedule {
     /// Jobs in lanes or in flight.
     pub fn unfinished(&self) -> usize {
         let waiting = |lane: &Lane| if lane.is_gone { 0 } else { lane.waiting() };
-        let of_lane = |lane: &Lane| waiting(lane) + lane.in_flight as usize + lane.verifying;
+        let of_lane = |lane: &Lane| waiting(lane) + lane.running();
         self.expiring + self.lanes.iter().map(of_lane).sum::<usize>()
     }
 

@@ -103,7 +103,7 @@ impl Schedule {
             key: Arc::clone(&lane.key),
             waiting: lane.waiting(),
             uncertain: lane.uncertain_count(),
-            running: lane.in_flight as usize + lane.verifying,
+            running: lane.running(),
             suspended: lane.suspended,
         });
         let lanes = lanes.collect();
@@ -120,7 +120,7 @@ impl Schedule {
                 key: Arc::clone(&lane.key),
                 waiting: lane.waiting(),
                 uncertain: lane.uncertain_count(),
-                running: lane.in_flight as usize + lane.verifying,
+                running: lane.running(),
                 concurrency: lane.concurrency.limit(),
                 tally: lane.tally,
                 usage: lane.keys.iter().map(|key| self.book.usage_of(*key, now)).collect(),

@@ -124,9 +124,9 @@ impl SqliteLedger {
     ///
     /// # Errors
     /// [`LedgerError::Closed`] after [`Self::close`]; else why the file cannot be written.
-    pub async fn set_broker(&self, standing: Option<BrokerStanding>) -> Result<(), LedgerError> {
+    pub async fn set_broker(&self, standing: BrokerStanding) -> Result<(), LedgerError> {
         self.for_workers()?;
-        self.writer.change(move |books| broker::set(books, standing.as_ref())).await
+        self.writer.change(move |books| broker::set(books, Some(&standing))).await
     }
 
     /// Waits for the changes under way, closes the file and lets go of the lock. What is asked afterwards is answered
