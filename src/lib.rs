@@ -2,11 +2,12 @@
 //!
 //! The map, in the one direction in which modules may depend on each other:
 //!
-//! `main → cli → wiring → {broker, store, platform, simulator} → engine → domain`
+//! `main → cli → wiring → {admin, operations} → {broker, store, platform, simulator} → engine → domain`
 //!
 //! - [`domain`]: jobs, catalog, quotas, outcomes; pure.
 //! - [`engine`]: the life of a job, over the ports in [`engine::ports`].
 //! - [`store`]: the ledger; [`broker`]: AMQP; [`platform`]: the HTTP client; [`simulator`]: the platforms' stand-in.
+//! - [`operations`]: what people do to the ledger, for the command line and the HTTP API; [`admin`]: the admin server.
 //! - [`settings`], [`wiring`] and [`cli`]: how a process is put together and spoken to.
 //! - [`metrics`]: what engine and store count; [`telemetry`]: traces for a collector.
 //! - [`clock`]: the only reader of time; [`crash_points`]: where tests let the process die.

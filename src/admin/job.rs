@@ -72,12 +72,8 @@ fn why(
         theirs.iter().any(|(key, _)| quotas.iter().any(|(own, _)| own == key))
     };
     let past = ledger.past_of(|other| shares_quota(other).then(|| now - planner.span_of(other)))?;
-    let outlook = Outlook {
-        past,
-        suspensions: engine.view().suspensions,
-        restraints: engine.restraints_now(),
-        ..Outlook::default()
-    };
+    let outlook =
+        Outlook { past, suspensions: engine.view().suspensions, restraints: engine.restraints(), ..Outlook::default() };
     let forecast: Option<&Forecast> = cached.map(|cached| &cached.forecast);
     let asked = Asked { planner: &planner, outlook: &outlook, forecast, grace: engine.grace(), now };
     Ok(explain(&ledger.situation(sheet, &asked)?))

@@ -26,7 +26,7 @@ pub async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
     let (view, (mono, now)) = (engine.view(), engine.clock().both());
     let planner = engine.planner();
     let restraints =
-        explain(engine.restraints_now(), &planner.catalog, |app| planner.apps.get(app).map(|app| &*app.platform));
+        explain(engine.restraints(), &planner.catalog, |app| planner.apps.get(app).map(|app| &*app.platform));
     let times = Times { mono, now };
     let live_lanes: BTreeMap<_, _> = view.lanes.iter().map(|live| (place(&live.key), live)).collect();
     // Access tokens and look-ups have lanes, too, and no jobs.

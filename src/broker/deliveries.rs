@@ -9,6 +9,7 @@ use super::properties::defaults_of;
 use crate::domain::job::{Fault, Job, Rejection};
 use crate::domain::trace::Trace;
 use crate::engine::ports::AmqpOrigin;
+use crate::settings::BODY_BYTES_MAX;
 
 /// Messages per transaction of the ledger, at most.
 const BATCH_MAX: usize = 256;
@@ -25,7 +26,7 @@ pub(super) fn read_body(
         let read = decode(body, &defaults).map_err(Box::new)?;
         return Ok(Box::new(Job { trace: Trace::of(&amqp.headers), ..read }));
     }
-    let message = format!("expected a body of at most {bytes_max} bytes (broker.body_bytes_max), got {}", body.len());
+    let message = format!("expected a body of at most {bytes_max} bytes ({BODY_BYTES_MAX}), got {}", body.len());
     Err(Box::new(Rejection {
         id: defaults.id,
         method: defaults.method,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::job::LaneKey;
+use crate::domain::outcome::NOT_SENT;
 use crate::domain::time::Timestamp;
 use crate::engine::forecast::{Forecast, forecast};
 use crate::store::operator::Operator;
@@ -70,7 +71,7 @@ impl Planned {
 fn causes(outcomes: &BTreeMap<String, u64>) -> String {
     let words: [(&[&str], &str, &str); 5] = [
         (&["throttled"], "refusal for pace", "refusals for pace"),
-        (&["not-sent"], "call that could not leave", "calls that could not leave"),
+        (&[NOT_SENT], "call that could not leave", "calls that could not leave"),
         (&["uncertain", "lost"], "call without a usable answer", "calls without a usable answer"),
         (&["transient", "internal"], "transient fault", "transient faults"),
         (&["access-token", "suspended"], "call refused for its credentials", "calls refused for their credentials"),

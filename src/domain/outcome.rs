@@ -9,6 +9,9 @@ use super::catalog::{Action, Envelope, ErrorRule, Method, Platform, SuspendScope
 use super::cure;
 use super::time::Timestamp;
 
+/// In the ledger and in metrics: a call that surely never left. It spends no quota.
+pub const NOT_SENT: &str = "not-sent";
+
 /// What came back from one HTTP call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -107,7 +110,7 @@ impl Outcome {
         match self {
             Self::Succeeded { .. } => "succeeded",
             Self::Throttled { .. } => "throttled",
-            Self::Unreachable(_) => "not-sent",
+            Self::Unreachable(_) => NOT_SENT,
             Self::Transient(_) => "transient",
             Self::Internal(_) => "internal",
             Self::Permanent(_) => "permanent",

@@ -14,7 +14,7 @@ use super::restraints;
 use super::schedule::{Ended, Ticket, Withheld};
 use super::spans;
 use crate::domain::job::{LaneKey, Params};
-use crate::domain::outcome::{Failure, Outcome, Reply, classify};
+use crate::domain::outcome::{Failure, NOT_SENT, Outcome, Reply, classify};
 use crate::domain::quota::Refusal;
 use crate::domain::time::{Mono, Timestamp};
 
@@ -25,8 +25,6 @@ pub(super) const MID_CALL: Duration = Duration::from_millis(15);
 const DAY: Duration = Duration::from_secs(86_400);
 /// Added to a natural day: the platform's clock may be behind ours.
 const DAY_MARGIN: Duration = Duration::from_secs(60);
-/// What stands in the ledger for a call that surely never left.
-const NOT_SENT: &str = "not-sent";
 
 /// A permit, and for a job its slot. Dropped, it gives back what is still out: a task that dies leaks neither.
 pub(super) struct Permit {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::Engine;
-use super::ports::Restraint;
 use super::quotas::Planner;
 use super::schedule::Limits;
 
@@ -22,12 +21,6 @@ impl Engine {
     /// How long after its deadline a call may still be counted.
     pub fn grace(&self) -> Duration {
         self.options().grace
-    }
-
-    /// What holds calls back beyond the quotas, now.
-    pub fn restraints_now(&self) -> Vec<Restraint> {
-        let (mono, wall) = self.clock().both();
-        self.schedule().restraints(mono, wall)
     }
 
     /// Whether the last write of the ledger failed a moment ago, so that nothing is sent.

@@ -87,7 +87,7 @@ pub struct AttemptEnd {
     pub attempt: AttemptSeq,
     /// When the reply was there, or given up on.
     pub ended_at: Timestamp,
-    /// One word of [`crate::domain::outcome::Outcome::as_str`], or `not-sent`.
+    /// One word of [`crate::domain::outcome::Outcome::as_str`], or [`crate::domain::outcome::NOT_SENT`].
     pub outcome: &'static str,
     /// Whether a reply came: then the platform counted the request before `ended_at`.
     pub replied: bool,

@@ -12,11 +12,10 @@ use super::options::Options;
 use super::ports::{LedgerError, PastCall, Suspension};
 use super::quotas::Planner;
 use super::revision::{Difference, Revision, changes, difference};
+use super::trouble::LEDGER_PAUSE;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Mono;
 
-/// How long the ledger is left alone after a fault.
-const LEDGER_PAUSE: Duration = Duration::from_secs(1);
 /// A reply is recorded a moment before its permit is given back. In doubt a call counts twice rather than not at all.
 const DOUBT: Duration = Duration::from_millis(1);
 /// Calls entered before other tasks have a turn.

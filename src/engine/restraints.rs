@@ -52,7 +52,7 @@ impl Engine {
         Ok(())
     }
 
-    /// What holds calls back now.
+    /// What holds calls back beyond the quotas, now.
     pub fn restraints(&self) -> Vec<Restraint> {
         let (mono, wall) = self.clock().both();
         self.schedule().restraints(mono, wall)

@@ -3,6 +3,7 @@
 
 use secrecy::ExposeSecret;
 
+use super::keys::BODY_BYTES_MAX;
 use super::{Broker, Engine, Settings};
 
 /// Changed keys.
@@ -59,7 +60,7 @@ fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 21] {
         ("http.pool_idle_ms", http.pool_idle != new_http.pool_idle),
         ("http.ca_file", http.ca != new_http.ca),
         ("intake.pending_max", before.intake.pending_max != after.intake.pending_max),
-        ("intake.body_bytes_max", before.intake.body_bytes_max != after.intake.body_bytes_max),
+        (BODY_BYTES_MAX, before.intake.body_bytes_max != after.intake.body_bytes_max),
         ("lanes.reserve.*", before.lanes != after.lanes),
         ("admin.listen", before.admin.listen != after.admin.listen),
         ("admin.token", token(before) != token(after)),

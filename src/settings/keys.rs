@@ -94,6 +94,9 @@ impl fmt::Display for Kind {
 const ONE_DAY_MS: u64 = 86_400_000;
 const ONE_GIB_BYTES: u64 = 1 << 30;
 
+/// The key that bounds a message or line, which its refusal names.
+pub const BODY_BYTES_MAX: &str = "intake.body_bytes_max";
+
 /// Every key there is, in the order of `config/paceline.toml`.
 pub const KEYS: &[Key] = &[
     key(
@@ -183,10 +186,10 @@ pub const KEYS: &[Key] = &[
         Kind::Whole(1, 10_000_000),
         "100000",
         "jobs",
-        "Jobs taken over and not ended at which consuming stops; the rest stays in the broker. A job that waits costs 60 to 120 bytes of memory, or 300 if it is a batch of its own.",
+        "Jobs taken over and not ended at which consuming stops; the rest stays in the broker. A job that waits costs 389 to 443 bytes of memory, SQLite's page cache included, and some 200 more if it is a batch of its own.",
     ),
     key(
-        "intake.body_bytes_max",
+        BODY_BYTES_MAX,
         Kind::Whole(1_024, ONE_GIB_BYTES),
         "1048576",
         "bytes",

@@ -29,6 +29,7 @@ use crate::domain::quota::Reserve;
 pub use app::{App, Credentials, OnUncertain, QuotaOverride};
 pub use changes::{Changes, changes};
 pub use fault::{Fault, Faults, Place};
+pub use keys::{BODY_BYTES_MAX, find as find_key, is_table};
 pub use load::{load, load_without_secrets};
 pub use reference::{DEFAULT_FILE, reference};
 pub use telemetry::headers as otlp_headers;

@@ -8,6 +8,7 @@ use secrecy::ExposeSecret as _;
 
 use super::app::entries;
 use super::draft::{Draft, path};
+use super::keys::BODY_BYTES_MAX;
 use super::{Admin, Broker, Catalog, Engine, Http, Intake, Lanes, Ledger, Store};
 use crate::domain::quota::Reserve;
 
@@ -105,7 +106,7 @@ pub fn http(draft: &mut Draft<'_>) -> Http {
 pub fn intake(draft: &mut Draft<'_>) -> Intake {
     Intake {
         pending_max: draft.whole("intake.pending_max") as usize,
-        body_bytes_max: draft.whole("intake.body_bytes_max") as usize,
+        body_bytes_max: draft.whole(BODY_BYTES_MAX) as usize,
     }
 }
 

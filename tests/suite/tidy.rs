@@ -11,6 +11,8 @@ use paceline::settings;
 
 use crate::settings_zh;
 
+mod agree;
+
 const LINES_MAX: usize = 500;
 const FOLDERS: [&str; 9] = ["src", "tests", "benches", "config", "docs", "examples", "scripts", ".ci", ".github"];
 const READMES: [&str; 2] = ["README.md", "README.zh-CN.md"];

@@ -1,6 +1,7 @@
 //! Attempts: what is recorded, what is charged, what recovery does, and which calls still count.
 
 use super::*;
+use crate::domain::outcome::NOT_SENT;
 
 /// Only the end of a job's own call is charged, and a throttled one only if the engine says so.
 pub(crate) async fn attempts_are_charged_as_they_end(ledger: &dyn Ledger) {
@@ -121,7 +122,7 @@ pub(crate) async fn past_calls_reach_back_exactly(ledger: &dyn Ledger) {
     let cut = begin(ledger, seq, 50).await;
     ledger.end_attempt(AttemptEnd { replied: false, ..ended(cut, 60, again()) }).await.unwrap();
     let not_sent = begin(ledger, seq, 200).await;
-    let end = AttemptEnd { replied: false, outcome: "not-sent", ..ended(not_sent, 201, again()) };
+    let end = AttemptEnd { replied: false, outcome: NOT_SENT, ..ended(not_sent, 201, again()) };
     ledger.end_attempt(end).await.unwrap();
     let (token, _) = ledger.begin_attempt(start(Purpose::Token, 95)).await.unwrap();
     assert_ne!(token, AttemptSeq::NONE);

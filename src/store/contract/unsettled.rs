@@ -1,6 +1,7 @@
 //! Jobs of which nobody knows whether they were applied, and who owns which object.
 
 use super::*;
+use crate::domain::outcome::NOT_SENT;
 use crate::engine::ports::{LedgerError, Verified};
 
 fn uncertain() -> Settlement {
@@ -18,7 +19,7 @@ pub(crate) async fn jobs_are_unsettled_while_in_flight_or_uncertain(ledger: &dyn
         seqs.push(queue(ledger, from_file(job(id), id)).await.seq);
     }
     let not_sent = begin(ledger, seqs[0], 50).await;
-    let end = AttemptEnd { outcome: "not-sent", replied: false, ..ended(not_sent, 51, None) };
+    let end = AttemptEnd { outcome: NOT_SENT, replied: false, ..ended(not_sent, 51, None) };
     ledger.end_attempt(end).await.unwrap();
     let lost = begin(ledger, seqs[0], 0).await;
     let end = AttemptEnd { replied: false, ..ended(lost, 1, Some((seqs[0], uncertain()))) };

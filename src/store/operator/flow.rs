@@ -6,9 +6,10 @@ use super::Operator;
 use super::batches::number;
 use super::outlook::Names;
 use crate::domain::job::LaneKey;
+use crate::domain::outcome::NOT_SENT;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
-use crate::store::sqlite::attempts::{NOT_SENT, REFUSED};
+use crate::store::sqlite::attempts::REFUSED;
 
 /// A minute (counted from 1970), its calls, and those of them that were refused for pace.
 pub type Minute = (i64, u64, u64);

@@ -3,8 +3,9 @@
 use rusqlite::{Connection, params};
 
 use crate::domain::job::LaneKey;
+use crate::domain::outcome::NOT_SENT;
 use crate::domain::time::Timestamp;
-use crate::store::sqlite::attempts::{FOR_JOB, NOT_SENT};
+use crate::store::sqlite::attempts::FOR_JOB;
 
 /// Calls `each` with lane, beginning and end, in the order of take-over.
 ///

@@ -19,8 +19,6 @@ pub(crate) const FOR_JOB: i64 = 0;
 pub(crate) const FOR_LOOK_UP: i64 = 1;
 pub(crate) const FOR_TOKEN: i64 = 2;
 
-/// The outcome of a call that surely never left; it spends no quota.
-pub(crate) const NOT_SENT: &str = "not-sent";
 /// The outcome of a call whose process died before its reply.
 pub(crate) const LOST: &str = "lost";
 /// The outcome of a call that the platform refused for its pace.

@@ -8,9 +8,10 @@ use std::collections::BinaryHeap;
 
 use rusqlite::{Connection, Row, Rows, params};
 
-use super::attempts::{NOT_SENT, REFUSED};
+use super::attempts::REFUSED;
 use super::books::call_us_max;
 use crate::domain::job::LaneKey;
+use crate::domain::outcome::NOT_SENT;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::PastCall;
 

@@ -4,11 +4,12 @@ use std::sync::LazyLock;
 
 use rusqlite::{Connection, Row, params};
 
-use super::attempts::{FOR_JOB, NOT_SENT};
+use super::attempts::FOR_JOB;
 use super::books::{Books, Trouble};
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use super::settle;
 use crate::domain::outcome::Failure;
+use crate::domain::outcome::NOT_SENT;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError, Settlement, Unsettled, Verified};
 use crate::store::state::State;
