@@ -39,6 +39,9 @@ SCENARIO = f"""
 title = "Everything fails"
 seed = 5
 
+[users]
+"{USER_TOKEN}" = "cli_rehearsal"
+
 [[faults]]
 kind = "code"
 method = "{MEETING}"

@@ -1,7 +1,7 @@
 //! Files of jobs: what the commands that take them share. Every file is read row by row, and twice where something is
 //! done with it: once to find every fault, once to take the rows over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Write};
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::domain::catalog::Catalog;
 use crate::domain::decode::{Apps, Decoder};
-use crate::domain::job::LaneKey;
+use crate::domain::job::{Identity, LaneKey};
 use crate::domain::reason::Reason;
 use crate::domain::rows::{FileError, Format, Input, Row, Rows};
 use crate::settings::Settings;
@@ -129,6 +129,8 @@ pub struct Checked {
     pub bad_files: u64,
     /// Valid rows by lane.
     pub calls: BTreeMap<LaneKey, u64>,
+    /// App and name of the users that valid rows are called as.
+    pub users: BTreeSet<(String, String)>,
     /// Batches that the valid and invalid rows name, in order.
     pub batches: Vec<String>,
 }
@@ -167,6 +169,9 @@ impl Checked {
         let batch = match &row.input {
             Ok(job) => {
                 *self.calls.entry(job.lane.clone()).or_default() += 1;
+                if let Identity::User(user) = &job.identity {
+                    self.users.insert((job.lane.app.clone(), user.clone()));
+                }
                 &job.batch
             }
             Err(rejection) => {

@@ -20,6 +20,7 @@ mod plan;
 mod planned;
 mod progress;
 mod redrive;
+mod rehearsal;
 mod reload;
 mod resolve;
 mod run;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +19,6 @@ use crate::engine::schedule::{LaneView, View};
 use crate::engine::{Engine, Stop};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::simulator::{InProcess, Options, Simulator};
 use crate::store::operator::Operator;
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring;
@@ -31,9 +29,9 @@ use super::exit::{Exit, refuse};
 use super::held_back;
 use super::planned::Planned;
 use super::progress::{Lane, Progress, duration};
+use super::rehearsal::{Account, Rehearsal};
 use super::reload::{Reloader, Reloading};
 use super::signals::{self, HangUp};
-use super::simulate::explain;
 use super::submit::refuse_invalid;
 use super::summary::Summary;
 use super::table::plain;
@@ -71,8 +69,7 @@ struct Work {
     store: PathBuf,
     apps: Apps,
     transport: Arc<dyn Transport>,
-    /// A rehearsal's round trip.
-    round_trip: Option<Duration>,
+    rehearsal: Option<Rehearsal>,
 }
 
 /// Takes the files over, works them, and says how they ended.
@@ -125,13 +122,17 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let counts = ledger.counts(Some(checked.batches.clone())).await?;
     let suspensions = ledger.suspensions().await?;
     ledger.close().await;
+    let account = work.rehearsal.as_ref().map(Rehearsal::account);
     if args.json {
-        context.print_json(&document(&counts, elapsed, planned.length()))?;
+        context.print_json(&document(&counts, elapsed, planned.length(), account.as_ref()))?;
     } else {
         let ledger = Operator::open(&work.store)?;
         let is_finished = stop == Stop::Idle && counts.queued + counts.uncertain == 0;
         let time = planned.against(elapsed, is_finished, &ledger.outcomes(started_at)?);
         Summary::of(&ledger, &checked.batches)?.write(&time, &mut context.out)?;
+        if let Some(account) = &account {
+            account.write(&mut context.out)?;
+        }
         context.out.flush()?;
     }
     for Suspension { app, detail, cure, .. } in &suspensions {
@@ -171,7 +172,13 @@ fn plan(
     let planner = Planner { catalog: Arc::clone(&work.catalog), apps: work.apps.clone(), speed };
     let (settings, now) = (&work.settings, context.clock.now());
     let outset = wiring::outset(settings, Arc::new(planner), now, true);
-    Planned::of(&Operator::open(&work.store)?, &outset, &checked.batches, started_at, work.round_trip)
+    Planned::of(
+        &Operator::open(&work.store)?,
+        &outset,
+        &checked.batches,
+        started_at,
+        work.rehearsal.as_ref().map(Rehearsal::round_trip),
+    )
 }
 
 /// Apps and transport: those of the settings, or made up around a simulator.
@@ -185,18 +192,9 @@ fn prepare(
     if !args.simulate {
         let apps = wiring::apps_of(&settings, &catalog).map_err(|faults| refuse(faults.join("\n"), ""))?;
         let transport = wiring::transport(&settings).map_err(|message| refuse(message, ""))?;
-        return Ok(Work { store: settings.store.path.clone(), settings, catalog, apps, transport, round_trip: None });
+        return Ok(Work { store: settings.store.path.clone(), settings, catalog, apps, transport, rehearsal: None });
     }
-    let options = Options {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        scenario: args.scenario.clone(),
-        speed: args.speed,
-        seed: None,
-    };
-    let simulator = Simulator::from_options(Arc::clone(&catalog), &options, context.clock.clone())
-        .map_err(|error| explain(&error))?;
-    let names = checked.calls.keys().map(|lane| (lane.app.as_str(), lane.method.as_str()));
-    let apps = wiring::apps_for_rehearsal(&catalog, names);
+    let (rehearsal, apps) = Rehearsal::start(&catalog, checked, &args.scenario, args.speed, context.clock.clone())?;
     let store = settings.store.path.with_extension("simulated.db");
     writeln!(
         context.err,
@@ -205,8 +203,8 @@ fn prepare(
         args.speed,
         store.display()
     )?;
-    let round_trip = Some(simulator.round_trip());
-    Ok(Work { settings, catalog, store, apps, transport: Arc::new(InProcess::new(simulator)), round_trip })
+    let transport = rehearsal.transport();
+    Ok(Work { settings, catalog, store, apps, transport, rehearsal: Some(rehearsal) })
 }
 
 /// The ledger; a rehearsal's begins anew each time, because the simulated platform does.
@@ -296,8 +294,13 @@ fn why_stopped(view: &View, lane: &LaneView, now: Mono) -> Option<String> {
     Some(format!("{}; next try in {}", held_back::said(&held.cause), duration(held.until.since(now))))
 }
 
-fn document(counts: &Counts, elapsed: Duration, planned: Option<Duration>) -> serde_json::Value {
-    json!({
+fn document(
+    counts: &Counts,
+    elapsed: Duration,
+    planned: Option<Duration>,
+    books: Option<&Account>,
+) -> serde_json::Value {
+    let mut document = json!({
         "total": counts.total,
         "succeeded": counts.succeeded,
         "dead": counts.dead,
@@ -306,7 +309,11 @@ fn document(counts: &Counts, elapsed: Duration, planned: Option<Duration>) -> se
         "throttled": counts.throttled,
         "elapsed_s": elapsed.as_secs_f64(),
         "planned_s": planned.map(|planned| planned.as_secs_f64()),
-    })
+    });
+    if let (Some(books), Some(fields)) = (books, document.as_object_mut()) {
+        fields.insert("books".to_owned(), json!(books));
+    }
+    document
 }
 
 fn conclude(context: &mut Context, args: &Args, counts: &Counts, stop: Stop, store: &Path) -> anyhow::Result<Exit> {

@@ -31,7 +31,8 @@ pub struct Args {
 /// Serves until a signal.
 pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let catalog = catalog(&context.settings_without_secrets()?)?;
-    let options = Options { listen: args.listen, scenario: args.scenario, speed: args.speed, seed: args.seed };
+    let Args { listen, scenario, speed, seed } = args;
+    let options = Options { listen, scenario, speed, seed, ..Options::default() };
     let simulator =
         Simulator::from_options(catalog, &options, context.clock.clone()).map_err(|error| explain(&error))?;
     if !options.listen.ip().is_loopback() {

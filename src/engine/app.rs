@@ -20,7 +20,7 @@ pub struct App {
     pub id: String,
     /// `app_secret`, or WeCom's secret of the app.
     pub secret: SecretString,
-    /// Static user access tokens by name; that of [`ANY_USER`] stands in for every other name.
+    /// Static user access tokens by name.
     pub users: BTreeMap<String, SecretString>,
     /// What happens to an uncertain call that no look-up can decide.
     pub on_uncertain: OnUncertain,
@@ -36,9 +36,6 @@ pub struct App {
 
 /// Quotas by method, and by scope where it is not the method's main quota.
 pub type Quotas = BTreeMap<(String, Option<QuotaScope>), Quota>;
-
-/// The name under which a rehearsal keeps one token for all users.
-pub const ANY_USER: &str = "*";
 
 impl App {
     /// An app as it is without settings of its own, with these quotas.
@@ -61,7 +58,7 @@ impl App {
 
     /// The access token of a user.
     pub fn user_token(&self, name: &str) -> Option<&SecretString> {
-        self.users.get(name).or_else(|| self.users.get(ANY_USER))
+        self.users.get(name)
     }
 }
 

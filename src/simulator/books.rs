@@ -34,6 +34,21 @@ pub struct Books {
     pub faults: BTreeMap<&'static str, u64>,
 }
 
+/// The sums that people look at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Objects created.
+    pub created: u64,
+    /// Of these, created again though an equal one was there.
+    pub twice: u64,
+    /// Objects deleted.
+    pub deleted: u64,
+    /// Calls over a quota.
+    pub over_quota: u64,
+    /// Other calls that were answered with a code of failure, fetching access tokens and looking up included.
+    pub refused: u64,
+}
+
 /// What happened to one method.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct MethodBook {
@@ -92,6 +107,20 @@ pub struct WindowBook {
 }
 
 impl Books {
+    /// The sums that people look at first.
+    pub fn tally(&self) -> Tally {
+        // A scenario's made-up refusals count as refused: the quota was not used up.
+        let over_quota = self.quotas.iter().map(|quota| quota.refused).sum();
+        let refused: u64 = self.codes.iter().filter(|(code, _)| **code != 0).map(|(_, count)| count).sum();
+        Tally {
+            created: self.created,
+            twice: self.duplicates,
+            deleted: self.deleted,
+            over_quota,
+            refused: refused.saturating_sub(over_quota),
+        }
+    }
+
     /// The book of a method.
     pub(super) fn method(&mut self, name: &str) -> &mut MethodBook {
         self.methods.entry(name.to_owned()).or_default()

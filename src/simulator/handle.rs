@@ -1,5 +1,6 @@
 //! The handle that both front ends share: one world behind a lock, with the waiting done outside of it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use super::books::Books;
 use super::objects::ObjectLine;
 use super::request::{SimReply, SimRequest};
-use super::scenario::{Scenario, ScenarioError};
+use super::scenario::{Scenario, ScenarioError, User};
 use super::served::Served;
 use super::world::World;
 use crate::clock::Clock;
@@ -24,12 +25,20 @@ pub struct Options {
     pub speed: f64,
     /// In place of the scenario's seed.
     pub seed: Option<u64>,
+    /// User access tokens that are good beside the scenario's.
+    pub users: BTreeMap<String, User>,
 }
 
 impl Default for Options {
     /// The calm world in real time, beside the admin server's port.
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9465)), scenario: "calm".to_owned(), speed: 1.0, seed: None }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9465)),
+            scenario: "calm".to_owned(),
+            speed: 1.0,
+            seed: None,
+            users: BTreeMap::new(),
+        }
     }
 }
 
@@ -61,7 +70,7 @@ impl Simulator {
         if !(0.001..=100_000.0).contains(&speed) {
             return Err(StartError::Speed(speed));
         }
-        let unknown = scenario.unknown_methods(&catalog);
+        let unknown = scenario.unknown_names(&catalog);
         if !unknown.is_empty() {
             return Err(ScenarioError(unknown).into());
         }
@@ -76,12 +85,18 @@ impl Simulator {
     pub fn from_options(catalog: Arc<Catalog>, options: &Options, clock: Clock) -> Result<Self, StartError> {
         let mut scenario = Scenario::load(&options.scenario)?;
         scenario.seed = options.seed.unwrap_or(scenario.seed);
+        scenario.users.extend(options.users.clone());
         Self::start(catalog, scenario, options.speed, clock)
     }
 
     /// The median of the round trips.
     pub fn round_trip(&self) -> Duration {
         self.lock().scenario.latency.median()
+    }
+
+    /// The kinds of things of which the scenario lists all that there are.
+    pub fn known(&self) -> BTreeSet<String> {
+        self.lock().scenario.known.keys().cloned().collect()
     }
 
     /// What happened so far.
@@ -100,7 +115,7 @@ impl Simulator {
     /// Entries that name no method of the catalog.
     pub fn change(&self, scenario: Scenario) -> Result<(), ScenarioError> {
         let mut world = self.lock();
-        let unknown = scenario.unknown_methods(&world.catalog);
+        let unknown = scenario.unknown_names(&world.catalog);
         if !unknown.is_empty() {
             return Err(ScenarioError(unknown));
         }

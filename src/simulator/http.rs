@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -79,7 +79,10 @@ pub async fn serve(
         connections.spawn(async move {
             let service = service_fn(|request| respond(&simulator, request));
             // Cut replies end the connection with an error, by intent.
-            let _ = http1::Builder::new().pipeline_flush(true).serve_connection(TokioIo::new(stream), service).await;
+            // Headers have Feishu's spelling, `X-Tt-Logid`: its SDK for Python looks its log id up by exact case.
+            let mut connection = http1::Builder::new();
+            connection.pipeline_flush(true).title_case_headers(true);
+            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
             drop(place);
         });
     }
@@ -100,8 +103,9 @@ async fn respond(simulator: &Simulator, request: Request<Incoming>) -> Result<Re
     if let Some(path) = target.strip_prefix(control::PREFIX) {
         return response(&control::answer(simulator, head.method.as_str(), path, &body), false);
     }
-    let authorization = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let request = SimRequest::new(head.method.as_str(), target, authorization, body);
+    let header = |name: HeaderName| head.headers.get(name)?.to_str().ok().map(str::to_owned);
+    let request = SimRequest::new(head.method.as_str(), target, header(AUTHORIZATION), body)
+        .with_content_type(header(CONTENT_TYPE));
     match simulator.carry(request).await {
         SimReply::Whole(message) => response(&message, false),
         SimReply::Partial(message) => response(&message, true),

@@ -27,7 +27,8 @@ impl Ids {
         text + &format!("{:012x}", self.count)
     }
 
-    /// An id shaped like the documented example: what stands before the last `_` or `/` and from the `@` on is kept.
+    /// An id shaped like the documented example: what stands before the last `_` or `/` and from the `@` on is kept, and
+    /// letters before a number.
     pub fn like(&mut self, example: &Value) -> Value {
         let Some(example) = example.as_str() else {
             self.count += 1;
@@ -35,6 +36,12 @@ impl Ids {
         };
         let (name, domain) = example.split_at(example.find('@').unwrap_or(example.len()));
         let kept = name.rfind(['_', '/']).map_or(0, |at| at + 1);
+        let number = name[kept..].trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
+        if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
+            self.count += 1;
+            let letters = &name[..name.len() - number.len()];
+            return Value::String(format!("{letters}{}{:08}", self.random.u8(1..=9), self.count));
+        }
         let digits = self.hex(name.len() - kept);
         Value::String(format!("{}{digits}{domain}", &name[..kept]))
     }
@@ -56,6 +63,9 @@ mod tests {
         assert!(calendar.starts_with("feishu.cn_") && calendar.ends_with("@group.calendar.feishu.cn"), "{calendar}");
         assert!(like("https://example.cn/xxx").starts_with("https://example.cn/"));
         assert_eq!(like("XXXXXXXXX").len(), 16);
+        let (display, code) = (like("LM134742334"), like("123456789"));
+        assert!(display.starts_with("LM") && display.len() == 11, "{display}");
+        assert!(code.len() == 9 && code.parse::<u32>().is_ok() && display[2..] != code, "{code}");
         assert!(ids.like(&Value::from(7)).is_u64());
     }
 

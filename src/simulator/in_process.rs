@@ -31,8 +31,11 @@ impl Transport for InProcess {
         let Some(target) = target_of(&request.url) else {
             return Reply::NotSent("the URL has no path".to_owned());
         };
+        // What the HTTP transport sends with a body.
+        let content_type = request.body.is_some().then(|| "application/json; charset=utf-8".to_owned());
         let body = request.body.unwrap_or_default();
-        let carried = SimRequest::new(&request.http_method, target, request.authorization, body);
+        let carried =
+            SimRequest::new(&request.http_method, target, request.authorization, body).with_content_type(content_type);
         match tokio::time::timeout(request.timeout, self.simulator.carry(carried)).await {
             Err(_) => Reply::Lost(format!("no reply within {} ms", request.timeout.as_millis())),
             Ok(SimReply::Whole(message)) if message.body.len() > BODY_BYTES_MAX => {

@@ -251,7 +251,7 @@ mod tests {
     const LENIENT: Manner = Manner { kind: WindowKind::Sliding, refused_count: false, blocks: false };
 
     fn caller(account: &str, secret_number: usize) -> Caller {
-        Caller { account: account.into(), secret_number, tenant: "".into(), is_user: false }
+        Caller { account: account.into(), secret_number, tenant: "".into(), user: "".into() }
     }
 
     fn rule(scope: QuotaScope, quota: &str) -> Rule {

@@ -18,7 +18,9 @@ mod ids;
 mod in_process;
 mod listing;
 mod meter;
+mod named;
 mod objects;
+mod owner;
 mod params;
 mod replies;
 mod request;
@@ -33,7 +35,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use books::{Books, MethodBook, QuotaBook, WindowBook};
+pub use books::{Books, MethodBook, QuotaBook, Tally, WindowBook};
 pub use handle::{Options, Simulator, StartError};
 pub use http::{ServeError, serve};
 pub use in_process::InProcess;

@@ -1,11 +1,11 @@
 //! What was really created, and which of it was created twice.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::owner::Owner;
 use crate::domain::job::Params;
 
 /// By which parameters two creates of a method mean the same thing; other methods go by all of their parameters.
@@ -38,12 +38,16 @@ pub struct Object {
     pub key: Value,
     /// Of [`natural_identity`].
     pub identity: String,
-    /// App or corp it belongs to.
-    pub account: Arc<str>,
+    /// Fields of which it has values of its own, beside its id.
+    pub own: Map<String, Value>,
+    /// Whose it is.
+    pub owner: Owner,
     /// Parameters that it was created with, as later calls changed them.
     pub params: Params,
     /// When, in microseconds since 1970.
     pub created_at: i64,
+    /// The number of its newest change, see [`Objects::revision`].
+    pub changed: u64,
     /// Whether it was deleted.
     pub is_deleted: bool,
     /// Whether somebody else created it.
@@ -51,21 +55,15 @@ pub struct Object {
 }
 
 impl Object {
-    /// Whether it is there and belongs to this app or corp, or to everybody.
-    pub fn is_seen_by(&self, account: &str) -> bool {
-        !self.is_deleted && (self.account.is_empty() || &*self.account == account)
+    /// Whether it belongs to this identity, or to everybody.
+    pub fn belongs_to(&self, owner: &Owner) -> bool {
+        self.owner.is_everybody() || self.owner == *owner
     }
-}
 
-/// What came of a deletion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deleted {
-    /// It was there.
-    Now,
-    /// It had been deleted.
-    Before,
-    /// The caller never had such an object.
-    Never,
+    /// Whether it is there and belongs to this identity, or to everybody.
+    pub fn is_seen_by(&self, owner: &Owner) -> bool {
+        !self.is_deleted && self.belongs_to(owner)
+    }
 }
 
 /// One line of the list of objects.
@@ -75,6 +73,9 @@ pub struct ObjectLine {
     pub method: String,
     /// App or corp.
     pub account: String,
+    /// The user whose it is; empty for the app itself.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub user: String,
     /// Its id.
     pub key: String,
     /// What duplicates have in common.
@@ -91,19 +92,22 @@ pub struct Objects {
     by_method: BTreeMap<String, Vec<Object>>,
     /// Key → method and position.
     by_key: HashMap<String, (String, usize)>,
-    /// Account, method and identity → how many, others' not counted.
-    identities: HashMap<(Arc<str>, String, String), u32>,
+    /// Owner, method and identity → how many, others' not counted.
+    identities: HashMap<(Owner, String, String), u32>,
+    revision: u64,
 }
 
 impl Objects {
     /// Keeps a new object; says whether one of the same identity was there that was not somebody else's.
-    pub fn add(&mut self, method: &str, object: Object) -> bool {
-        let identity = (Arc::clone(&object.account), method.to_owned(), object.identity.clone());
+    pub fn add(&mut self, method: &str, mut object: Object) -> bool {
+        self.revision += 1;
+        object.changed = self.revision;
+        let identity = (object.owner.clone(), method.to_owned(), object.identity.clone());
         let known = self.identities.entry(identity).or_default();
         *known += u32::from(!object.is_others);
         let is_duplicate = !object.is_others && *known > 1;
         let all = self.by_method.entry(method.to_owned()).or_default();
-        if let Some(key) = key_text(&object.key) {
+        for key in [&object.key].into_iter().chain(object.own.values()).filter_map(key_text) {
             self.by_key.insert(key, (method.to_owned(), all.len()));
         }
         all.push(object);
@@ -111,11 +115,16 @@ impl Objects {
     }
 
     /// Whether an object of that identity was created and not deleted.
-    pub fn has(&self, method: &str, account: &str, identity: &str) -> bool {
-        let is_known = ["", account].iter().any(|account| {
-            self.identities.contains_key(&(Arc::from(*account), method.to_owned(), identity.to_owned()))
-        });
-        is_known && self.of(method).iter().any(|it| it.is_seen_by(account) && it.identity == identity)
+    pub fn has(&self, method: &str, owner: &Owner, identity: &str) -> bool {
+        let is_known = [&Owner::default(), owner]
+            .into_iter()
+            .any(|owner| self.identities.contains_key(&(owner.clone(), method.to_owned(), identity.to_owned())));
+        is_known && self.of(method).iter().any(|it| it.is_seen_by(owner) && it.identity == identity)
+    }
+
+    /// How many changes there were: creations, deletions and edits.
+    pub const fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// The objects that a method created, in order.
@@ -123,7 +132,7 @@ impl Objects {
         self.by_method.get(method).map_or(&[], Vec::as_slice)
     }
 
-    /// The object with that key, with the method that created it.
+    /// The object with that id, or another value of its own, with the method that created it.
     pub fn find(&self, key: &str) -> Option<(&str, &Object)> {
         let (method, position) = self.by_key.get(key)?;
         Some((method, self.of(method).get(*position)?))
@@ -131,28 +140,31 @@ impl Objects {
 
     /// Changes the object that one of these parameters names.
     pub fn touch(&mut self, params: &Params) {
+        let revision = self.revision + 1;
         if let Some((_, object)) = self.named(params) {
             object.params.body.extend(params.body.clone());
+            object.changed = revision;
+            self.revision = revision;
         }
     }
 
-    /// Deletes the object that one of these parameters names. Another one like it is no duplicate then.
-    pub fn delete(&mut self, params: &Params, account: &str) -> Deleted {
-        let Some((method, object)) = self.named(params) else { return Deleted::Never };
-        if object.is_deleted {
-            return Deleted::Before;
-        }
-        if !object.is_seen_by(account) {
-            return Deleted::Never;
-        }
+    /// Deletes the object that one of these parameters names. Another one like it is no duplicate then. False if this
+    /// identity has no such object.
+    pub fn delete(&mut self, params: &Params, owner: &Owner) -> bool {
+        let revision = self.revision + 1;
+        let Some((method, object)) = self.named(params).filter(|(_, object)| object.is_seen_by(owner)) else {
+            return false;
+        };
         object.is_deleted = true;
-        let identity = (Arc::clone(&object.account), method, object.identity.clone());
+        object.changed = revision;
+        let identity = (object.owner.clone(), method, object.identity.clone());
         if !object.is_others
             && let Some(known) = self.identities.get_mut(&identity)
         {
             *known = known.saturating_sub(1);
         }
-        Deleted::Now
+        self.revision = revision;
+        true
     }
 
     /// The object that one of these parameters names, with the method that created it.
@@ -168,7 +180,8 @@ impl Objects {
         let lines = self.by_method.iter().flat_map(|(method, all)| {
             all.iter().map(|object| ObjectLine {
                 method: method.clone(),
-                account: object.account.to_string(),
+                account: object.owner.account.to_string(),
+                user: object.owner.user.to_string(),
                 key: key_text(&object.key).unwrap_or_default(),
                 identity: object.identity.clone(),
                 is_others: object.is_others,
@@ -244,27 +257,33 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_are_seen_per_account() {
+    fn duplicates_are_seen_per_owner() {
         let object = |account: &str, key: &str| Object {
             key: json!(key),
             identity: "same".to_owned(),
-            account: account.into(),
+            own: Map::new(),
+            owner: Owner::of_account(account),
             params: Params::default(),
             created_at: 0,
+            changed: 0,
             is_deleted: false,
             is_others: false,
         };
-        let mut objects = Objects::default();
+        let (mut objects, b) = (Objects::default(), Owner::of_account("b"));
         assert!(!objects.add("m", object("a", "1")));
         assert!(!objects.add("m", object("b", "2")));
         assert!(objects.add("m", object("a", "3")));
-        assert!(objects.has("m", "b", "same") && !objects.has("m", "c", "same"));
-        assert_eq!(objects.delete(&params(json!({"id": "2"}), json!({})), "b"), Deleted::Now);
-        assert!(!objects.has("m", "b", "same"), "deleted");
+        assert!(objects.has("m", &b, "same") && !objects.has("m", &Owner::of_account("c"), "same"));
+        assert!(objects.delete(&params(json!({"id": "2"}), json!({})), &b));
+        assert!(!objects.has("m", &b, "same"), "deleted");
+        assert!(!objects.delete(&params(json!({"id": "1"}), json!({})), &b), "another's");
         assert_eq!(objects.lines().len(), 3);
         let others = |account: &str, key: &str| Object { is_others: true, ..object(account, key) };
         assert!(!objects.add("m", others("a", "4")) && !objects.add("n", others("", "5")));
-        assert!(objects.has("n", "b", "same"), "everybody's");
+        assert!(objects.has("n", &b, "same"), "everybody's");
+        let of_a_user = Object { owner: Owner { user: "ann".into(), ..Owner::of_account("a") }, ..object("a", "7") };
+        assert!(!objects.add("m", of_a_user), "a user's list is another one than the app's");
+        assert!(objects.has("m", &Owner::of_account("a"), "same"));
         assert!(!objects.add("n", object("b", "6")), "the first of the worker's own");
     }
 

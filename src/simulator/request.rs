@@ -15,6 +15,8 @@ pub struct SimRequest {
     pub query: Vec<(String, String)>,
     /// The `Authorization` header.
     pub authorization: Option<String>,
+    /// The `Content-Type` header.
+    pub content_type: Option<String>,
     /// The body, empty if none.
     pub body: Bytes,
 }
@@ -24,7 +26,19 @@ impl SimRequest {
     pub fn new(http_method: &str, target: &str, authorization: Option<String>, body: Bytes) -> Self {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let query = query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect();
-        Self { http_method: http_method.to_owned(), path: path.to_owned(), query, authorization, body }
+        Self {
+            http_method: http_method.to_owned(),
+            path: path.to_owned(),
+            query,
+            authorization,
+            content_type: None,
+            body,
+        }
+    }
+
+    /// The same with a `Content-Type`.
+    pub fn with_content_type(self, content_type: Option<String>) -> Self {
+        Self { content_type, ..self }
     }
 
     /// The value of a query parameter.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::meter::Rule;
 use super::routes::Routes;
 use super::scenario::{QuotaChoice, Scenario, best};
@@ -24,8 +26,10 @@ pub struct Served {
     pub in_flight_limit: Option<u32>,
     /// Creates whose look-up lists with this method.
     pub lists: Vec<Looked>,
-    /// Creates whose look-up fetches single objects with this method.
-    pub details: Vec<Looked>,
+    /// Where the one object stands in the result, for a method that fetches one.
+    pub item: Option<String>,
+    /// For a create: fields of which every object has a value of its own, with an example of each.
+    pub unique: Vec<(String, Value)>,
 }
 
 /// A create and how its look-up finds its objects.
@@ -64,7 +68,8 @@ pub fn prepare(catalog: &Catalog, scenario: &Scenario, speed: f64) -> (Vec<Arc<S
             rules: rules(method, scenario, speed),
             in_flight_limit: best(&scenario.concurrency, name).copied(),
             lists: looked(catalog, |look_up| look_up.method == *name),
-            details: looked(catalog, |look_up| look_up.detail.as_ref().is_some_and(|detail| detail.method == *name)),
+            item: item(catalog, method),
+            unique: unique(catalog, method),
             method: Arc::clone(method),
         }));
     }
@@ -93,6 +98,42 @@ fn rules(method: &Method, scenario: &Scenario, speed: f64) -> Vec<Rule> {
         rule.quota = rule.quota.sped_up(speed);
     }
     rules
+}
+
+fn item(catalog: &Catalog, method: &Method) -> Option<String> {
+    let fetched_by = catalog.methods.values().find_map(|create| match &create.creation {
+        Creation::LookUp(look_up) => look_up.detail.as_ref().filter(|detail| detail.method == method.name),
+        Creation::Natural | Creation::None => None,
+    });
+    method.reply.shown.item.clone().or_else(|| fetched_by.map(|detail| detail.item.clone()))
+}
+
+/// The unique fields of a create's own reply and of what its look-up reads.
+pub fn unique(catalog: &Catalog, method: &Arc<Method>) -> Vec<(String, Value)> {
+    let mut shown_by = vec![method];
+    if let Creation::LookUp(look_up) = &method.creation {
+        shown_by.extend(catalog.method(&look_up.method));
+        shown_by.extend(look_up.detail.as_ref().and_then(|detail| catalog.method(&detail.method)));
+    }
+    let fields = shown_by.iter().flat_map(|shows| shows.reply.shown.unique.iter().map(move |field| (shows, field)));
+    let mut unique: Vec<(String, Value)> = Vec::new();
+    for (shows, field) in fields {
+        if !unique.iter().any(|(known, _)| known == field)
+            && let Some(example) = example_of(&shows.reply.example, field)
+        {
+            unique.push((field.clone(), example.clone()));
+        }
+    }
+    unique
+}
+
+/// The first value under that name, however deep.
+fn example_of<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
+    match value {
+        Value::Object(map) => map.get(field).or_else(|| map.values().find_map(|inner| example_of(inner, field))),
+        Value::Array(items) => items.iter().find_map(|inner| example_of(inner, field)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
 }
 
 fn looked(catalog: &Catalog, is_wanted: impl Fn(&LookUp) -> bool) -> Vec<Looked> {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::ids::Ids;
+use super::owner::Owner;
 use super::scenario::TokenRules;
 
 /// Who calls, as quotas are counted.
@@ -19,8 +20,15 @@ pub struct Caller {
     pub secret_number: usize,
     /// A store app's customer; empty for a custom app.
     pub tenant: Arc<str>,
-    /// Whether it acts for a user.
-    pub is_user: bool,
+    /// The user for whom it acts; empty for the app itself.
+    pub user: Arc<str>,
+}
+
+impl Caller {
+    /// Whose objects it makes and sees.
+    pub fn owner(&self) -> Owner {
+        Owner { account: Arc::clone(&self.account), tenant: Arc::clone(&self.tenant), user: Arc::clone(&self.user) }
+    }
 }
 
 /// What is wrong with a request's access token.
@@ -126,12 +134,6 @@ impl Tokens {
         self.users_revoked
     }
 
-    /// The only account that ever got a token, if there is only one: a user's token most likely is its.
-    pub fn only_account(&self) -> Option<Arc<str>> {
-        let mut accounts = self.secrets.keys();
-        accounts.next().filter(|_| accounts.next().is_none()).cloned()
-    }
-
     /// Makes every token handed out so far invalid, and users' tokens too if asked; says how many were valid.
     pub fn revoke_all(&mut self, users: bool) -> usize {
         self.users_revoked |= users;
@@ -147,7 +149,7 @@ mod tests {
     const MINUTE: i64 = 60_000_000;
 
     fn caller() -> Caller {
-        Caller { account: "cli_a".into(), secret_number: 0, tenant: "".into(), is_user: false }
+        Caller { account: "cli_a".into(), secret_number: 0, tenant: "".into(), user: "".into() }
     }
 
     #[test]

@@ -48,11 +48,11 @@ impl Family {
         }
     }
 
-    /// The code for a path at which nothing stands.
-    pub const fn no_such_path(self) -> i64 {
+    /// The code for a path that exists for another HTTP method. WeCom reads no body then, so parameters are missing.
+    pub const fn other_http_method(self) -> i64 {
         match self {
-            Self::Feishu => 99_991_201,
-            Self::Wecom => 40_066,
+            Self::Feishu => 99_991_301,
+            Self::Wecom => 40_058,
         }
     }
 
@@ -90,13 +90,14 @@ impl Family {
 
 const STAND_INS: &[(i64, u16, &str)] = &[
     (9_499, 400, "Bad Request"),
-    (10_003, 400, "invalid param"),
-    (10_015, 400, "app secret invalid"),
+    // Refusals of credentials come with HTTP 200, as seen in public logs.
+    (10_003, 200, "invalid param"),
+    (10_014, 200, "app secret invalid"),
+    (10_015, 200, "app secret invalid"),
     (40_001, 200, "invalid credential"),
     (40_013, 200, "invalid corpid"),
     (40_014, 200, "invalid access_token"),
     (40_058, 200, "invalid Request Parameter"),
-    (40_066, 200, "invalid url"),
     (41_001, 200, "access_token missing"),
     (41_002, 200, "corpid missing"),
     (41_004, 200, "secret missing"),

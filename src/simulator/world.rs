@@ -24,6 +24,9 @@ use crate::clock::Clock;
 use crate::domain::catalog::{Catalog, Kind};
 use crate::domain::time::{Mono, Timestamp, micros};
 
+/// Feishu: nothing stands at that path.
+const FEISHU_NO_SUCH_PATH: i64 = 99_991_201;
+
 /// The simulated world.
 pub struct World {
     pub(super) catalog: Arc<Catalog>,
@@ -229,8 +232,13 @@ impl World {
         let family = Family::of_path(path);
         let name = if family == Family::Wecom { "wecom" } else { "feishu" };
         let code = match family {
-            Family::Feishu if is_other_http_method => 99_991_301,
-            Family::Feishu | Family::Wecom => family.no_such_path(),
+            _ if is_other_http_method => family.other_http_method(),
+            Family::Feishu => FEISHU_NO_SUCH_PATH,
+            // WeCom's table of codes has none for it; that it is a plain 404 is UNCONFIRMED.
+            Family::Wecom => {
+                let headers = vec![("content-type".to_owned(), "text/plain".to_owned())];
+                return SimMessage { status: 404, headers, body: "404 page not found".into() };
+            }
         };
         let log_id = self.log_id();
         *self.books.codes.entry(code).or_default() += 1;

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use crate::domain::catalog::{Catalog, Method, Platform, QuotaScope};
 use crate::domain::decode::{self, AppFacts};
-use crate::engine::app::{ANY_USER, App, Apps, OnUncertain, Quotas};
+use crate::engine::app::{App, Apps, OnUncertain, Quotas};
 use crate::settings::{self, QuotaOverride, Settings};
 
 /// The apps of the settings.
@@ -135,7 +135,7 @@ pub fn apps_for_rehearsal<'a>(catalog: &Catalog, jobs: impl IntoIterator<Item = 
                 base_url: "http://127.0.0.1".to_owned(),
                 id: format!("simulated-{name}"),
                 secret: SecretString::from("simulated"),
-                users: [(ANY_USER.to_owned(), SecretString::from("u-simulated"))].into(),
+                users: BTreeMap::new(),
                 on_uncertain: OnUncertain::Hold,
                 mark_created: true,
                 share: 1.0,
@@ -143,6 +143,17 @@ pub fn apps_for_rehearsal<'a>(catalog: &Catalog, jobs: impl IntoIterator<Item = 
                 tenants: BTreeMap::new(),
             })
         });
+    }
+    apps
+}
+
+/// The same with these users, by app and name, each with an access token of its own.
+pub fn with_users(mut apps: Apps, users: &BTreeSet<(String, String)>) -> Apps {
+    for (name, user) in users {
+        // Nobody else holds the apps yet.
+        if let Some(app) = apps.get_mut(name).and_then(Arc::get_mut) {
+            app.users.insert(user.clone(), SecretString::from(format!("u-simulated-{name}-{user}")));
+        }
     }
     apps
 }

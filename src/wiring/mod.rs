@@ -14,7 +14,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 
 pub use admin::{admin_access, admin_worker};
-pub use apps::{apps_for_rehearsal, apps_of, facts_of};
+pub use apps::{apps_for_rehearsal, apps_of, facts_of, with_users};
 pub use broker::{Decoding, broker, broker_options};
 pub use scrape::Scrape;
 pub use standing::tell_standing;

@@ -2,6 +2,7 @@
 //!
 //! The simulator counts arrivals by its own books; nothing here looks into the worker's quota book.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use paceline::engine::app::Apps as EngineApps;
 use paceline::engine::ports::{Arrival, Counts, Ledger, Origin, Settlement, TakenOver};
 use paceline::engine::{Engine, Stop};
 use paceline::settings;
+use paceline::simulator::scenario::User;
 use paceline::simulator::{Books, InProcess, Scenario, Simulator};
 use paceline::store::operator::{JobSheet, Operator};
 use paceline::store::sqlite::{Mode, SqliteLedger};
@@ -43,7 +45,9 @@ impl World {
     pub fn at(scenario: &str, now: Timestamp) -> Self {
         let clock = Clock::at(now);
         let catalog = Arc::new(built_in().unwrap());
-        let scenario = Scenario::parse(scenario, "test").unwrap();
+        let mut scenario = Scenario::parse(scenario, "test").unwrap();
+        let anna = User { app: "simulated-acme".to_owned(), user: Some("anna".to_owned()) };
+        scenario.users.insert("u-simulated-acme-anna".to_owned(), anna);
         let simulator = Simulator::start(Arc::clone(&catalog), scenario, 1.0, clock.clone()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         Self { simulator, clock, catalog, folder, mark_created: true, variables: Vec::new() }
@@ -109,7 +113,8 @@ impl World {
     pub fn apps(&self) -> EngineApps {
         let methods: Vec<String> = self.catalog.methods.keys().cloned().collect();
         let names = methods.iter().map(|method| (app_of(method), method.as_str()));
-        wiring::apps_for_rehearsal(&self.catalog, names)
+        let anna = BTreeSet::from([("acme".to_owned(), "anna".to_owned())]);
+        wiring::with_users(wiring::apps_for_rehearsal(&self.catalog, names), &anna)
     }
 
     pub fn decode(&self, job: &Value) -> Job {

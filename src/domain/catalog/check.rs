@@ -70,6 +70,7 @@ impl Schema {
                 Some(schema) => {
                     schema.check_value(&at, value, faults);
                     self.check_only_when(&at, schema, value, map, faults);
+                    check_max_after(&at, schema, value, map, faults);
                 }
                 None => faults.push(Fault::invalid(at.to_string(), self.unknown(name))),
             }
@@ -184,6 +185,22 @@ impl Schema {
     }
 }
 
+/// A number may exceed its siblings only by so much.
+fn check_max_after(
+    field: &At<'_>,
+    schema: &Schema,
+    value: &Value,
+    siblings: &Map<String, Value>,
+    faults: &mut Vec<Fault>,
+) {
+    for (name, max) in &schema.max_after {
+        let (Some(own), Some(other)) = (value.as_i64(), siblings.get(name).and_then(Value::as_i64)) else { continue };
+        if own.saturating_sub(other) > *max {
+            faults.push(schema.fault(field, &format!("expected at most {max} after {name}, {other}"), value));
+        }
+    }
+}
+
 /// A value as a message shows it: shortened, lists and objects by their kind alone.
 pub(crate) fn shown(value: &Value) -> String {
     match value {
@@ -273,6 +290,12 @@ impl Schema {
         for (name, property) in &self.properties {
             for (sibling, _) in property.only_when.iter().filter(|(sibling, _)| self.property(sibling).is_none()) {
                 fail(&format!("properties.{name}.x-only-when"), &format!("names {sibling:?}, which is no sibling"));
+            }
+            for (sibling, _) in &property.max_after {
+                if self.property(sibling).is_none_or(|it| it.kind != Kind::Integer) || property.kind != Kind::Integer {
+                    let message = format!("{name} and {sibling} must both be integers of one object");
+                    fail(&format!("properties.{name}.x-max-after"), &message);
+                }
             }
         }
     }

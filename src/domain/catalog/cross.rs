@@ -40,6 +40,8 @@ pub(super) fn method(catalog: &Catalog, method: &Method) -> Vec<(String, String)
         faults.add("expires", format!("{name} is no parameter with x-format = \"unix-seconds\""));
     }
     reply(catalog, method, &mut faults);
+    shown(catalog, method, &mut faults);
+    codes(catalog, method, &mut faults);
     if let Creation::LookUp(spec) = &method.creation {
         look_up(catalog, method, spec, &mut faults);
     }
@@ -102,16 +104,53 @@ fn reply(catalog: &Catalog, method: &Method, faults: &mut Faults) {
     }
 }
 
+/// What `[reply.shown]` names must stand in the example, and its parameters must be some create's.
+fn shown(catalog: &Catalog, method: &Method, faults: &mut Faults) {
+    let shown = &method.reply.shown;
+    let result = result_of(catalog, method);
+    if let Some(item) = &shown.item
+        && lookup(&result, item).is_none()
+    {
+        faults.add("reply.shown.item", format!("reply.example holds nothing under {item:?}"));
+    }
+    for name in shown.from.values().flatten() {
+        let family = catalog.methods.values().filter(|other| other.family == method.family);
+        if !family.into_iter().any(|other| param_schema(other, name).is_some()) {
+            faults.add("reply.shown.from", format!("no method has a parameter {name}"));
+        }
+    }
+    if let Some(changes) = &shown.changes {
+        if lookup(&result, &changes.token).is_none() {
+            faults.add("reply.shown.changes.token", format!("reply.example holds nothing under {:?}", changes.token));
+        }
+        if param_schema(method, &changes.param).is_none() {
+            faults.add("reply.shown.changes.param", format!("the method has no parameter {}", changes.param));
+        }
+    }
+}
+
+/// Codes of parameters must be documented ones.
+fn codes(catalog: &Catalog, method: &Method, faults: &mut Faults) {
+    let platform = catalog.platforms.values().find(|platform| platform.family == method.family);
+    let is_known = |code: &i64| {
+        method.errors.contains_key(code) || platform.is_some_and(|platform| platform.errors.contains_key(code))
+    };
+    let parts = [("path_params", &method.path_schema), ("query", &method.query_schema), ("body", &method.body_schema)];
+    let mut left: Vec<(String, &Schema)> = parts.map(|(part, schema)| (part.to_owned(), schema)).into();
+    while let Some((field, schema)) = left.pop() {
+        for code in schema.codes.values().filter(|code| !is_known(code)) {
+            let message = format!("{code} is a code of neither the method nor its platform");
+            faults.add(format!("{field}.x-codes"), message);
+        }
+        left.extend(schema.properties.iter().map(|(name, inner)| (format!("{field}.properties.{name}"), inner)));
+        left.extend(schema.items.iter().map(|items| (format!("{field}.items"), &**items)));
+    }
+}
+
 /// The schema of a parameter under its dotted name (`body.title`).
 pub(super) fn param_schema<'a>(method: &'a Method, name: &str) -> Option<&'a Schema> {
     let (part, rest) = name.split_once('.')?;
-    let schema = match part {
-        "path" => &method.path_schema,
-        "query" => &method.query_schema,
-        "body" => &method.body_schema,
-        _ => return None,
-    };
-    schema.at(rest)
+    method.schema(part)?.at(rest)
 }
 
 fn look_up(catalog: &Catalog, method: &Method, spec: &LookUp, faults: &mut Faults) {

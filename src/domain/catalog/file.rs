@@ -145,8 +145,9 @@ fn reply<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Option<ReplySpec> {
             .map_err(|error| file.fault(section.at(), &section.field("example"), format!("is no JSON: {error}")))
             .ok()
     });
+    let shown = section.or_default("shown", file);
     section.finish(file);
-    Some(ReplySpec { key, token, expires, example: example? })
+    Some(ReplySpec { key, token, expires, example: example?, shown })
 }
 
 fn creation<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Option<Creation> {
@@ -280,6 +281,9 @@ fn keywords<'i>(mut section: Section<'i>, kind: SchemaKind, file: &mut File<'i>)
         format: section.take("x-format", file),
         sensitive: section.or_default("x-sensitive", file),
         only_when: section.or_default::<Map<String, Value>>("x-only-when", file).into_iter().collect(),
+        max_after: section.or_default::<BTreeMap<String, i64>>("x-max-after", file).into_iter().collect(),
+        codes: section.or_default("x-codes", file),
+        names: section.or_default("x-names", file),
     };
     let mut faults = Vec::new();
     schema.keyword_faults(section.path(), &mut faults);

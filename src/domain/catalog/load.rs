@@ -28,7 +28,7 @@ macro_rules! compiled_in {
 }
 
 /// Every file under `config/platforms` and `config/methods`; a test compares the list with the directories.
-const BUILT_IN: [(&str, &str); 16] = compiled_in![
+const BUILT_IN: [(&str, &str); 18] = compiled_in![
     "platforms/feishu.toml",
     "platforms/lark.toml",
     "platforms/wecom.toml",
@@ -36,9 +36,11 @@ const BUILT_IN: [(&str, &str); 16] = compiled_in![
     "methods/feishu.calendar.create.toml",
     "methods/feishu.calendar.delete.toml",
     "methods/feishu.calendar.event.meeting_minute.create.toml",
+    "methods/feishu.calendar.get.toml",
     "methods/feishu.calendar.list.toml",
     "methods/feishu.vc.room.create.toml",
     "methods/feishu.vc.room.delete.toml",
+    "methods/feishu.vc.room.get.toml",
     "methods/feishu.vc.room.list.toml",
     "methods/wecom.gettoken.toml",
     "methods/wecom.meeting.cancel.toml",

@@ -11,7 +11,7 @@ mod read;
 mod schema;
 mod show;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use serde_json::Value;
 
 pub(crate) use check::{nearest, shown, shown_text};
 pub use load::{CatalogError, Source as CatalogSource, built_in, load};
-pub use schema::{Format as SchemaFormat, Kind as SchemaKind, Schema};
+pub use schema::{Format as SchemaFormat, Kind as SchemaKind, Schema, Wrong};
 pub use show::{describe, to_json};
 
 use super::quota::Quota;
@@ -163,6 +163,29 @@ pub struct Method {
     pub errors: BTreeMap<i64, ErrorRule>,
 }
 
+impl Method {
+    /// The schema of a part of the request: `path`, `query` or `body`.
+    pub fn schema(&self, part: &str) -> Option<&Schema> {
+        match part {
+            "path" => Some(&self.path_schema),
+            "query" => Some(&self.query_schema),
+            "body" => Some(&self.body_schema),
+            _ => None,
+        }
+    }
+
+    /// What its parameters name (`x-names`): the kinds of things that must exist on the platform.
+    pub fn names(&self) -> BTreeSet<&str> {
+        let mut names = BTreeSet::new();
+        let mut left = vec![&self.path_schema, &self.query_schema, &self.body_schema];
+        while let Some(schema) = left.pop() {
+            names.extend(Some(schema.names.as_str()).filter(|name| !name.is_empty()));
+            left.extend(schema.properties.iter().map(|(_, inner)| inner).chain(schema.items.as_deref()));
+        }
+        names
+    }
+}
+
 /// Where a fact was read.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -240,6 +263,35 @@ pub struct ReplySpec {
     pub expires: Option<String>,
     /// The documented example of a successful reply, the whole body.
     pub example: Value,
+    /// What the example cannot say of how it shows objects.
+    pub shown: Shown,
+}
+
+/// How a reply shows objects, beyond what its example says. A simulated platform goes by it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shown {
+    /// Dotted path, inside the result, of the one object that the method fetches; empty for the whole result.
+    pub item: Option<String>,
+    /// Fields of which every object has a value of its own, shaped like the example's.
+    pub unique: Vec<String>,
+    /// Fields that repeat parameters of the create under another name: dotted path → the parameters. A path may step
+    /// into a list, which then has an item for each value.
+    pub from: BTreeMap<String, Vec<String>>,
+    /// What the fields of a deleted object say; without it a deleted object is not shown.
+    pub deleted: BTreeMap<String, Value>,
+    /// How a listing gives what changed since an earlier one.
+    pub changes: Option<Changes>,
+}
+
+/// How a listing gives what changed since an earlier one.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changes {
+    /// Dotted path, inside the result, of the token that stands for now. It is on the last page alone.
+    pub token: String,
+    /// The parameter that takes the token of an earlier listing.
+    pub param: String,
 }
 
 /// How an uncertain call is treated.

@@ -4,6 +4,7 @@
 //! loads), CSV cells are typed by them, and their faults are written for people. An object never takes properties
 //! that it does not name. How a value is checked stands in `check.rs`; how a schema is read from TOML in `read.rs`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,26 @@ pub enum Format {
     UnixSeconds,
 }
 
+/// What can be wrong with one parameter, where the documents have a code for it: the keys of `x-codes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wrong {
+    /// It is not what the schema asks for.
+    Invalid,
+    /// It is required, and not there.
+    Missing,
+    /// It names nothing that exists.
+    Unknown,
+    /// It names something that was deleted.
+    Deleted,
+    /// It names something that the caller may not use.
+    Forbidden,
+    /// It contradicts another parameter.
+    Conflict,
+    /// It is a time that has passed.
+    Past,
+}
+
 /// What a value must be. Absent keywords limit nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Schema {
@@ -114,6 +135,12 @@ pub struct Schema {
     /// `x-only-when`: siblings and the values they must have (or have by default) for this property to differ from
     /// its own default.
     pub only_when: Vec<(String, Value)>,
+    /// `x-max-after`: siblings, and by how much this number may at most exceed theirs.
+    pub max_after: Vec<(String, i64)>,
+    /// `x-codes`: what the platform answers when something is wrong with this value; a simulated platform goes by it.
+    pub codes: BTreeMap<Wrong, i64>,
+    /// `x-names`: what kind of things the value names, e.g. `users`; empty where it names nothing.
+    pub names: String,
 }
 
 impl Schema {
@@ -213,6 +240,10 @@ impl Schema {
         put("x-sensitive", self.sensitive.then_some(Value::Bool(true)));
         let only_when: Map<_, _> = self.only_when.iter().cloned().collect();
         put("x-only-when", (!only_when.is_empty()).then_some(Value::Object(only_when)));
+        let max_after: BTreeMap<_, _> = self.max_after.iter().cloned().collect();
+        put("x-max-after", (!max_after.is_empty()).then(|| json!(max_after)));
+        put("x-codes", (!self.codes.is_empty()).then(|| json!(self.codes)));
+        put("x-names", text(&self.names));
         Value::Object(out)
     }
 }

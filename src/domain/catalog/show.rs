@@ -81,7 +81,7 @@ pub fn to_json(platform: &Platform, method: &Method) -> Value {
         "quotas": quotas.map(|quota| json!({"scope": quota.scope, "quota": quota.quota, "note": quota.note})).collect::<Vec<_>>(),
         "parameters": schemas,
         "expires": method.expires,
-        "reply": {"key": method.reply.key, "example": method.reply.example},
+        "reply": {"key": method.reply.key, "example": method.reply.example, "shown": method.reply.shown},
         "creation": creation_json(&method.creation),
         "undo": method.undo,
         "errors": method.errors.values().collect::<Vec<_>>(),

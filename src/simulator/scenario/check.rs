@@ -1,5 +1,7 @@
 //! What the reader's types cannot say: ranges, and what must stand together.
 
+use std::collections::BTreeSet;
+
 use super::{Event, Scenario, fits};
 use crate::domain::catalog::Catalog;
 
@@ -63,8 +65,19 @@ impl Scenario {
         faults
     }
 
-    /// Names and patterns that fit no method of the catalog: most likely misspelt.
-    pub fn unknown_methods(&self, catalog: &Catalog) -> Vec<String> {
+    /// Names that the catalog does not know, of methods and of what ids name: most likely misspelt.
+    pub fn unknown_names(&self, catalog: &Catalog) -> Vec<String> {
+        let kinds: BTreeSet<&str> = catalog.methods.values().flat_map(|method| method.names()).collect();
+        let unknown = self.known.keys().filter(|kind| !kinds.contains(kind.as_str()));
+        let unknown = unknown.map(|kind| {
+            let known = kinds.iter().copied().collect::<Vec<_>>().join(", ");
+            format!("known: no parameter names {kind:?}; there are {known}")
+        });
+        self.unknown_methods(catalog).into_iter().chain(unknown).collect()
+    }
+
+    /// Names and patterns that fit no method of the catalog.
+    fn unknown_methods(&self, catalog: &Catalog) -> Vec<String> {
         let named = (self.quotas.keys().map(|name| ("quotas", name)))
             .chain(self.concurrency.keys().map(|name| ("concurrency", name)))
             .chain(self.background.iter().map(|it| ("background", &it.method)))

@@ -39,8 +39,13 @@ pub struct Scenario {
     pub tokens: TokenRules,
     /// Secrets that are checked, by app id or corp id; any secret is accepted for the others.
     pub apps: BTreeMap<String, AppSecret>,
-    /// To which app a user access token belongs, for its quotas.
-    pub users: BTreeMap<String, String>,
+    /// User access tokens that are good; any other is refused.
+    pub users: BTreeMap<String, User>,
+    /// What there is on the platform, by kind (`users`, `levels`, …): what is not listed is unknown. A kind that is left out
+    /// is not checked.
+    pub known: BTreeMap<String, Vec<String>>,
+    /// What a call that names this id is answered, e.g. the level of a tenant that has no levels.
+    pub codes: BTreeMap<String, i64>,
     /// How listings behave.
     pub listing: Listing,
     /// Which of the platform's optional checks are on.
@@ -162,6 +167,32 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Whose a user access token is: an app's id, or the app with the user's name. Without a name each token is another user's.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "UserText")]
+pub struct User {
+    /// The app whose quotas it spends.
+    pub app: String,
+    /// The user; two tokens of one user see the same things.
+    pub user: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected an app id, or { app = \"…\", user = \"…\" }")]
+enum UserText {
+    App(String),
+    Named { app: String, user: String },
+}
+
+impl From<UserText> for User {
+    fn from(text: UserText) -> Self {
+        match text {
+            UserText::App(app) => Self { app, user: None },
+            UserText::Named { app, user } => Self { app, user: Some(user) },
+        }
+    }
+}
+
 /// How listings behave.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -180,11 +211,14 @@ pub struct Checks {
     pub wecom_duplicates: bool,
     /// WeCom answers 400222 to a meeting that starts in the past.
     pub past_start: bool,
+    /// Whether fields that the documents do not name, `null`, numbers in place of digits and a missing `Content-Type` are
+    /// refused. What the platforms do with them is not documented.
+    pub strict: bool,
 }
 
 impl Default for Checks {
     fn default() -> Self {
-        Self { wecom_duplicates: false, past_start: true }
+        Self { wecom_duplicates: false, past_start: true, strict: false }
     }
 }
 
@@ -212,6 +246,9 @@ pub struct Others {
     /// The app id or corp id that they belong to; left out: everybody sees them.
     #[serde(default)]
     pub account: String,
+    /// The user of that app to whom they belong; left out: the app itself.
+    #[serde(default)]
+    pub user: String,
     /// When, in seconds since the scenario began.
     #[serde(default)]
     pub at_s: f64,

@@ -10,6 +10,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("revoked-token", include_str!("../../../config/scenarios/revoked-token.toml")),
     ("shared-app", include_str!("../../../config/scenarios/shared-app.toml")),
     ("storm", include_str!("../../../config/scenarios/storm.toml")),
+    ("strict", include_str!("../../../config/scenarios/strict.toml")),
     ("wrong-secret", include_str!("../../../config/scenarios/wrong-secret.toml")),
     ("zero", include_str!("../../../config/scenarios/zero.toml")),
 ];

@@ -164,7 +164,7 @@ fn shipped_scenarios_name_methods_that_exist() {
     let catalog = catalog();
     for name in crate::simulator::built_in_names() {
         let scenario = Scenario::load(name).unwrap();
-        assert_eq!(scenario.unknown_methods(&catalog), Vec::<String>::new(), "{name}");
+        assert_eq!(scenario.unknown_names(&catalog), Vec::<String>::new(), "{name}");
     }
-    assert_eq!(scenario("[quotas]\n\"feishu.vc.rom.*\" = \"none\"").unknown_methods(&catalog).len(), 1);
+    assert_eq!(scenario("[quotas]\n\"feishu.vc.rom.*\" = \"none\"").unknown_names(&catalog).len(), 1);
 }

@@ -127,7 +127,7 @@ async fn the_world_is_changed_while_it_runs() {
     let secret = json!({"secret": "new"}).to_string();
     assert_eq!(server.post("/_simulator/apps/a/secret", "", secret).await.unwrap().0, 200);
     let (_, body) = server.post(FEISHU_TOKEN, "", json!({"app_id": "a", "app_secret": "s"}).to_string()).await.unwrap();
-    assert!(body.contains("10015"), "{body}");
+    assert!(body.contains("10014"), "{body}");
     assert_eq!(server.get("/_simulator/books").await["created"], json!(1), "books outlive a change");
     assert_eq!(server.post("/_simulator/reset", "", String::new()).await.unwrap().0, 200);
     assert_eq!(server.get("/_simulator/books").await["created"], json!(0));

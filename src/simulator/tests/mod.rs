@@ -5,13 +5,15 @@ mod faults;
 mod flow;
 mod http;
 mod in_process;
+mod strict;
+mod truthful;
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::scenario::Scenario;
-use super::{SimMessage, SimReply, SimRequest, World};
+use super::{SimMessage, SimReply, SimRequest, Simulator, World};
 use crate::clock::Clock;
 use crate::domain::catalog::{Catalog, built_in};
 use crate::domain::time::{Mono, Timestamp};
