@@ -307,8 +307,11 @@ fn the_simulator_stays_on_loopback_and_explains_what_it_does_not_know() {
 
 #[test]
 fn a_rehearsal_ends_with_a_summary_and_begins_anew_each_time() {
-    let place =
-        Place::with_apps(&[("rooms.csv", ROOMS), ("good.csv", "name,capacity,room_level_id\nx,1,omb_1\ny,2,omb_1\n")]);
+    let place = Place::with_apps(&[
+        ("rooms.csv", ROOMS),
+        ("good.csv", "name,capacity,room_level_id\nx,1,omb_1\ny,2,omb_1\n"),
+        ("levels.toml", "[known]\nlevels = [\"omb_2\"]\n"),
+    ]);
     let rooms = ["--method", "feishu.vc.room.create", "--app", "acme", "--simulate", "--speed", "600"];
     let run = |more: &[&'static str]| place.run(&[&["run"], more, &rooms].concat());
     let refused = run(&["rooms.csv"]);
@@ -317,9 +320,22 @@ fn a_rehearsal_ends_with_a_summary_and_begins_anew_each_time() {
     let first: serde_json::Value = serde_json::from_str(&run(&["good.csv", "--json"]).out).unwrap();
     assert_eq!((&first["total"], &first["succeeded"], &first["throttled"]), (&2.into(), &2.into(), &0.into()));
     assert!(first["planned_s"].as_f64().unwrap() > 0.0, "{first}");
+    let books = serde_json::json!({"created": 2, "twice": 0, "deleted": 0, "over_quota": 0, "refused": 0,
+        "unchecked": ["levels"]});
+    assert_eq!(first["books"], books);
     let again = run(&["good.csv"]);
     assert_eq!(again.code, Some(0), "{}", again.err);
     assert!(again.out.contains("planned 1 s, took "), "{}", again.out);
+    let end = "\nsimulator's books: 2 created, 0 twice, 0 over quota, 0 refused\n\
+               not checked: rights, and whether the levels exist (a scenario's [known] can list them)\n";
+    assert!(again.out.ends_with(end), "{}", again.out);
+    let listed = run(&["good.csv", "--scenario", "levels.toml"]);
+    assert_eq!(listed.code, Some(1), "{}", listed.transcript());
+    assert!(
+        listed.out.contains("2 dead rejected 121004") && listed.out.ends_with("not checked: rights\n"),
+        "{}",
+        listed.out
+    );
     let rehearsed = [("PACELINE_STORE__URL", "sqlite://paceline.simulated.db")];
     let job = place.run_with(&["jobs", "show", "good:1"], &rehearsed);
     assert!(

@@ -303,3 +303,30 @@ async fn a_user_s_calendar_is_looked_for_as_that_user() {
         "for the lane, not for the look-up"
     );
 }
+
+/// WeCom reads a meeting with its password, which the result of a look-up must not carry on.
+#[tokio::test(start_paused = true)]
+async fn a_meeting_that_was_looked_up_does_not_show_its_password() {
+    let world = world(&cut("wecom.meeting.create", "cut-after", 1));
+    let mut job = meeting(1);
+    job["body"]["settings"] = json!({"password": "731904"});
+    let (_, counts) = world.work(&[job]).await;
+    assert_eq!((counts.succeeded, asked(&world.books(), "wecom.meeting.get_info")), (1, 1), "{counts:?}");
+    let result = &world.sheet("meeting-1").line.document["result"];
+    assert_eq!(result["settings"]["password"], json!("******"), "{result}");
+}
+
+/// The list of the app and that of each user are told apart, or a job would take another identity's calendar for its own.
+#[tokio::test(start_paused = true)]
+async fn another_identity_s_calendar_is_nobody_s_find() {
+    let world = world(&cut("feishu.calendar.create", "cut-before", 1));
+    let of_the_app = calendar(1);
+    let mut of_anna = calendar(1);
+    of_anna["id"] = json!("annas");
+    of_anna["identity"] = json!("user:anna");
+    let (_, counts) = world.work(&[of_the_app]).await;
+    let (_, more) = world.work(&[of_anna]).await;
+    assert_eq!((counts.succeeded, more.succeeded), (1, 2), "{counts:?} {more:?}");
+    let owners: Vec<String> = world.simulator.objects().into_iter().map(|line| line.user).collect();
+    assert_eq!((owners, world.books().duplicates), (vec![String::new(), "anna".to_owned()], 0));
+}

@@ -15,6 +15,7 @@ use crate::domain::catalog::{Action, Creation, LookUp};
 use crate::domain::cure;
 use crate::domain::job::LaneKey;
 use crate::domain::look_up::{Criteria, Group, Scan, Verdict};
+use crate::domain::mask;
 use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
@@ -149,6 +150,8 @@ impl Sight<'_> {
                 let rest = members.split_off(count);
                 for (looking, (key, result)) in members.into_iter().zip(found.items) {
                     tracing::info!(lane = %self.lane, job = looking.known.job.id, key, "an uncertain call had been applied");
+                    // A meeting is read with its password; a result needs none.
+                    let result = mask::answer(Some(&self.plan.method), &result);
                     let settlement = Settlement::Succeeded { key: Some(key), result, sole: true };
                     self.settled.push((looking.job, settlement));
                 }
