@@ -44,7 +44,7 @@ impl World {
             ("body", &method.body_schema, &params.body),
         ];
         for (part, schema, values) in parts {
-            collect(schema, part, values, &tokens, &mut given);
+            collect_map(schema, part, values, &tokens, &mut given);
         }
         for Given { schema, text } in given {
             if let Some(code) = self.scenario.codes.get(&text) {
@@ -77,29 +77,33 @@ impl World {
     }
 }
 
-/// Every text or number below a schema that says something of names or codes.
-fn collect<'a>(
+/// Every text or number below a schema, with the schema of its own; tokens of pages name nothing.
+fn collect<'a>(schema: &'a Schema, field: &str, value: &Value, tokens: &[&str], given: &mut Vec<Given<'a>>) {
+    match value {
+        Value::Object(map) => collect_map(schema, field, map, tokens, given),
+        Value::Array(items) => {
+            let Some(inner) = schema.items.as_deref() else { return };
+            for item in items {
+                collect(inner, field, item, tokens, given);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            given.extend(key_text(value).map(|text| Given { schema, text }));
+        }
+    }
+}
+
+fn collect_map<'a>(
     schema: &'a Schema,
     field: &str,
-    values: &Map<String, Value>,
+    map: &Map<String, Value>,
     tokens: &[&str],
     given: &mut Vec<Given<'a>>,
 ) {
-    for (name, value) in values {
+    for (name, value) in map {
         let field = format!("{field}.{name}");
-        let Some(schema) = schema.property(name).filter(|_| !tokens.contains(&field.as_str())) else { continue };
-        match value {
-            Value::Object(inner) => collect(schema, &field, inner, tokens, given),
-            Value::Array(items) => {
-                let Some(inner) = schema.items.as_deref() else { continue };
-                for item in items {
-                    match item {
-                        Value::Object(map) => collect(inner, &field, map, tokens, given),
-                        item => given.extend(key_text(item).map(|text| Given { schema: inner, text })),
-                    }
-                }
-            }
-            value => given.extend(key_text(value).map(|text| Given { schema, text })),
+        if let Some(property) = schema.property(name).filter(|_| !tokens.contains(&field.as_str())) {
+            collect(property, &field, value, tokens, given);
         }
     }
 }

@@ -106,16 +106,11 @@ fn tolerated(schema: &Schema, map: Map<String, Value>) -> Map<String, Value> {
 }
 
 fn tolerated_value(schema: &Schema, value: Value) -> Value {
-    match value {
-        Value::Object(map) if schema.kind == SchemaKind::Object => Value::Object(tolerated(schema, map)),
-        Value::Array(items) => match &schema.items {
-            Some(inner) => Value::Array(items.into_iter().map(|item| tolerated_value(inner, item)).collect()),
-            None => Value::Array(items),
-        },
-        Value::Number(number) if schema.kind == SchemaKind::String && schema.format.is_some() => {
-            Value::String(number.to_string())
-        }
-        other => other,
+    match (schema.kind, value, schema.items.as_deref()) {
+        (SchemaKind::Object, Value::Object(map), _) => Value::Object(tolerated(schema, map)),
+        (_, Value::Array(items), Some(inner)) => items.into_iter().map(|item| tolerated_value(inner, item)).collect(),
+        (SchemaKind::String, Value::Number(number), _) if schema.format.is_some() => number.to_string().into(),
+        (_, value, _) => value,
     }
 }
 

@@ -37,6 +37,7 @@ impl SimRequest {
     }
 
     /// The same with a `Content-Type`.
+    #[must_use]
     pub fn with_content_type(self, content_type: Option<String>) -> Self {
         Self { content_type, ..self }
     }
