@@ -61,7 +61,8 @@ async fn call(ledger: &SqliteLedger, seq: paceline::engine::ports::JobSeq, now: 
     let start = AttemptStart { purpose: Purpose::Job(seq), lane: lane().into(), sent_at, deadline_at };
     let (attempt, _) = ledger.begin_attempt(start).await?;
     let result = json!({"room": {"room_id": "omm_4de32cf10a4358788ff4e09e37ebbf9b"}});
-    let settlement = Settlement::Succeeded { key: Some(format!("omm_{}", seq.0)), result, sole: false };
+    let settlement =
+        Settlement::Succeeded { key: Some(format!("omm_{}", seq.0)), result, sole: false, warnings: Vec::new() };
     let end = AttemptEnd {
         attempt,
         ended_at: Timestamp(sent_at.0 + 100_000),

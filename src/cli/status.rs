@@ -141,6 +141,7 @@ fn sum(batches: &[BatchLine]) -> Counts {
         uncertain: sum.uncertain + batch.counts.uncertain,
         held: sum.held + batch.counts.held,
         succeeded: sum.succeeded + batch.counts.succeeded,
+        warnings: sum.warnings + batch.counts.warnings,
         dead: sum.dead + batch.counts.dead,
         cancelled: sum.cancelled + batch.counts.cancelled,
         throttled: sum.throttled + batch.counts.throttled,

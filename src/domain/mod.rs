@@ -19,3 +19,4 @@ pub mod rows;
 pub mod time;
 pub mod trace;
 pub mod undo;
+pub mod warning;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::catalog::{Action, Envelope, ErrorRule, Method, Platform, SuspendScope, ThrottleScope};
 use super::cure;
 use super::time::Timestamp;
+use super::warning::{Warning, warnings_of};
 
 /// In the ledger and in metrics: a call that surely never left. It spends no quota.
 pub const NOT_SENT: &str = "not-sent";
@@ -49,6 +50,8 @@ pub enum Outcome {
         key: Option<String>,
         /// What the platform returned, without its envelope.
         result: Value,
+        /// What it left out.
+        warnings: Vec<Warning>,
     },
     /// Refused for its pace.
     Throttled {
@@ -198,7 +201,8 @@ pub fn unwrap_envelope(envelope: &Envelope, mut body: Value) -> Value {
 fn succeeded(platform: &Platform, method: &Method, body: Value) -> Outcome {
     let result = unwrap_envelope(&platform.envelope, body);
     let key = method.reply.key.as_ref().and_then(|path| lookup(&result, path)).and_then(text_of);
-    Outcome::Succeeded { key, result }
+    let warnings = warnings_of(&method.warnings, &result);
+    Outcome::Succeeded { key, result, warnings }
 }
 
 /// The value under a dotted path; the empty path is the value itself.

@@ -34,7 +34,8 @@ fn word(outcome: &Outcome) -> &'static str {
 #[test]
 fn the_documented_examples_are_successes_with_their_keys() {
     for method in CATALOG.methods.values() {
-        let Outcome::Succeeded { key, result } = of(&method.name, answer(200, method.reply.example.to_string())) else {
+        let Outcome::Succeeded { key, result, .. } = of(&method.name, answer(200, method.reply.example.to_string()))
+        else {
             panic!("{}", method.name);
         };
         assert_eq!(key.is_some(), method.reply.key.is_some(), "{}", method.name);
@@ -60,10 +61,15 @@ fn what_is_gone_is_as_good_as_deleted_and_nothing_else_is() {
 #[test]
 fn results_come_without_their_envelope() {
     let body = json!({"code": 0, "msg": "success", "data": {"room": {"room_id": "omm_1"}}}).to_string();
-    let expected = Outcome::Succeeded { key: Some("omm_1".to_owned()), result: json!({"room": {"room_id": "omm_1"}}) };
+    let expected = Outcome::Succeeded {
+        key: Some("omm_1".to_owned()),
+        result: json!({"room": {"room_id": "omm_1"}}),
+        warnings: Vec::new(),
+    };
     assert_eq!(of(ROOM, answer(200, body)), expected);
     let body = json!({"errcode": 0, "errmsg": "ok", "meetingid": "m"}).to_string();
-    let expected = Outcome::Succeeded { key: Some("m".to_owned()), result: json!({"meetingid": "m"}) };
+    let expected =
+        Outcome::Succeeded { key: Some("m".to_owned()), result: json!({"meetingid": "m"}), warnings: Vec::new() };
     assert_eq!(of(MEETING, answer(200, body)), expected);
     let token = "feishu.auth.tenant_access_token.internal";
     let body = json!({"code": 0, "msg": "ok", "tenant_access_token": "t-1", "expire": 7200}).to_string();

@@ -190,7 +190,9 @@ fn undone_by(method: &Method, params: &Params) -> Option<(Vec<String>, String)> 
 /// A success that leaves nothing of an object.
 fn undone(settlement: Settlement, undoes: Option<(Vec<String>, String)>) -> Settlement {
     match (settlement, undoes) {
-        (Settlement::Succeeded { result, .. }, Some((creates, key))) => Settlement::Undone { result, creates, key },
+        (Settlement::Succeeded { result, warnings, .. }, Some((creates, key))) => {
+            Settlement::Undone { result, creates, key, warnings }
+        }
         (settlement, _) => settlement,
     }
 }

@@ -59,9 +59,9 @@ pub enum Side {
 pub fn decide(outcome: Outcome, at: &Situation<'_>) -> Decision {
     let settled = |settlement| Decision { settlement, side: Side::Nothing };
     match outcome {
-        Outcome::Succeeded { key, result } => {
+        Outcome::Succeeded { key, result, warnings } => {
             let sole = matches!(at.creation, Creation::LookUp(_));
-            settled(Settlement::Succeeded { key, result, sole })
+            settled(Settlement::Succeeded { key, result, sole, warnings })
         }
         // Nothing else spaces these out: calls that contend would meet again at once, for ever.
         Outcome::Throttled { scope: ThrottleScope::Concurrency, failure, .. } => {
@@ -94,7 +94,7 @@ pub fn decide(outcome: Outcome, at: &Situation<'_>) -> Decision {
 /// Nothing was left to delete: as good as done, and the result tells the two apart.
 fn gone(failure: &Failure) -> Settlement {
     let result = json!({"gone": {"code": failure.code, "detail": failure.detail, "log_id": failure.log_id}});
-    Settlement::Succeeded { key: None, result, sole: false }
+    Settlement::Succeeded { key: None, result, sole: false, warnings: Vec::new() }
 }
 
 /// Back into its lane at once, no attempt charged.

@@ -14,6 +14,7 @@ use crate::domain::job::{Job, LaneKey};
 use crate::domain::outcome::{Failure, Reply};
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
+use crate::domain::warning::Warning;
 
 pub use self::arrivals::{AmqpOrigin, Arrival, Changed, Origin, TakenOver, Waiting};
 pub use self::restraints::{Hold, Restrained, Restraint};
@@ -108,6 +109,8 @@ pub enum Settlement {
         result: Value,
         /// Whether no other job of the method may own that object: the ledger refuses to write it down for a second one.
         sole: bool,
+        /// What the platform left out.
+        warnings: Vec<Warning>,
     },
     /// Ended well, and what another job created is gone with it: the job that owns the object counts as cancelled from
     /// now on, so that nothing claims that the object is there, and the same id may create it anew.
@@ -118,6 +121,8 @@ pub enum Settlement {
         creates: Vec<String>,
         /// Id of the object.
         key: String,
+        /// What the platform left out.
+        warnings: Vec<Warning>,
     },
     /// Back into its lane.
     Queued {
@@ -396,8 +401,10 @@ pub struct Counts {
     pub uncertain: u64,
     /// Parked for a person.
     pub held: u64,
-    /// Ended well.
+    /// Ended well, those with warnings included.
     pub succeeded: u64,
+    /// Of those that ended well: with warnings.
+    pub warnings: u64,
     /// Dead letters, rejected inputs included.
     pub dead: u64,
     /// Ended by a person.

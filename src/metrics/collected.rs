@@ -21,6 +21,7 @@ pub(super) struct Collected {
     pub jobs_taken_over: Counters,
     pub inputs_rejected: Counters,
     pub jobs_ended: Counters,
+    pub jobs_warned: Counters,
     pub attempts: Counters,
     pub token_renewals: Counters,
     pub call_duration: HistogramVec,
@@ -37,6 +38,7 @@ impl Collected {
             jobs_taken_over: Counters::new(names::JOBS_TAKEN_OVER),
             inputs_rejected: Counters::new(names::INPUTS_REJECTED),
             jobs_ended: Counters::new(names::JOBS_ENDED),
+            jobs_warned: Counters::new(names::JOBS_WARNED),
             attempts: Counters::new(names::ATTEMPTS),
             token_renewals: Counters::new(names::TOKEN_RENEWALS),
             call_duration: histograms(&registry, &names::CALL_DURATION, &CALL_SECONDS)?,
@@ -53,8 +55,14 @@ impl Collected {
 
     /// Writes the counters; the registry has the rest.
     pub(super) fn write(&self, text: &mut Text) {
-        let all =
-            [&self.jobs_taken_over, &self.inputs_rejected, &self.jobs_ended, &self.attempts, &self.token_renewals];
+        let all = [
+            &self.jobs_taken_over,
+            &self.inputs_rejected,
+            &self.jobs_ended,
+            &self.jobs_warned,
+            &self.attempts,
+            &self.token_renewals,
+        ];
         for counters in all {
             counters.write(text);
         }

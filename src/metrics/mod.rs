@@ -130,6 +130,11 @@ impl Metrics {
         self.count(|all| &all.jobs_ended, &[app, method, end, reason], by);
     }
 
+    /// Jobs ended well with warnings; they are among those that ended.
+    pub fn jobs_warned(&self, (app, method): (&str, &str), by: u64) {
+        self.count(|all| &all.jobs_warned, &[app, method], by);
+    }
+
     /// An attempt is over, and recorded.
     pub fn attempt(&self, attempt: &Attempt<'_>) {
         let Some(inner) = &self.0 else { return };

@@ -54,6 +54,8 @@ metrics! {
         "Inputs that are no job and became dead letters at once, by reason.";
     JOBS_ENDED: Counter "paceline_jobs_ended_total" ["app", "method", "end", "reason"]
         "Jobs that ended or were held, by how; a held job that goes on later ends once more.";
+    JOBS_WARNED: Counter "paceline_jobs_with_warnings_total" ["app", "method"]
+        "Jobs that succeeded with warnings: the platform left something out.";
     ATTEMPTS: Counter "paceline_attempts_total" ["app", "method", "purpose", "outcome", "code"]
         "Attempts that are over, by outcome and by the platform's code.";
     CALL_DURATION: Histogram "paceline_call_duration_seconds" ["method"]

@@ -11,10 +11,10 @@ use crate::domain::time::Timestamp;
 
 /// The columns that [`EndingRow::of_job`] wants; `j` is the job, `l` its lane, `b` its batch.
 pub(crate) const ENDING_COLUMNS: &str = "j.id, l.method, l.app, l.tenant, b.name, j.state, j.attempts, j.ended_at, \
-     j.key, j.result, j.reason, j.http_status, j.code, j.detail, j.cure, j.log_id, j.meta";
+     j.key, j.result, j.reason, j.http_status, j.code, j.detail, j.cure, j.log_id, j.meta, j.warnings";
 
 /// How many columns [`ENDING_COLUMNS`] names: the next one has this index.
-pub(crate) const ENDING_COLUMNS_LEN: usize = 17;
+pub(crate) const ENDING_COLUMNS_LEN: usize = 18;
 
 /// The columns that [`EndingRow::of_rejected`] wants; `r` is the rejected input, `b` its batch.
 pub(crate) const REJECTED_COLUMNS: &str = "r.id, r.method, r.app, b.name, r.reason, r.detail, r.at";
@@ -35,6 +35,7 @@ pub(crate) struct EndingRow {
     pub(crate) reason: Option<Reason>,
     pub(crate) failure: Failure,
     pub(crate) meta: Option<String>,
+    pub(crate) warnings: Option<String>,
 }
 
 impl EndingRow {
@@ -63,6 +64,7 @@ impl EndingRow {
                 log_id: row.get(15)?,
             },
             meta: row.get(16)?,
+            warnings: row.get(17)?,
         })
     }
 
@@ -84,6 +86,7 @@ impl EndingRow {
             reason: Some(reason),
             failure: Failure { detail: row.get(5)?, ..Failure::default() },
             meta: None,
+            warnings: None,
         })
     }
 
@@ -118,6 +121,7 @@ impl EndingRow {
         if self.state == State::Succeeded {
             put("key", self.key.as_deref().map(Value::from));
             put("result", Some(json_of(self.result.as_deref())));
+            put("warnings", self.warnings.as_deref().map(|warnings| json_of(Some(warnings))));
         } else {
             put("reason", self.reason.map(|reason| json!(reason.as_str())));
             put("code", self.failure.code.map(Value::from));

@@ -78,7 +78,11 @@ impl World {
             (1, "uncertain", Settlement::Uncertain { not_before: later, failure: failure("no whole reply") }),
             (2, "uncertain", Settlement::Held { failure: failure(several) }),
             (3, "permanent", Settlement::Dead { reason: Reason::Rejected, failure: failure("no such user") }),
-            (4, "succeeded", Settlement::Succeeded { key: Some("m1".to_owned()), result, sole: true }),
+            (
+                4,
+                "succeeded",
+                Settlement::Succeeded { key: Some("m1".to_owned()), result, sole: true, warnings: Vec::new() },
+            ),
         ] {
             call(&ledger, &clock, seqs[at], outcome, settlement).await;
         }

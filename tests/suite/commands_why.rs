@@ -73,7 +73,14 @@ async fn every_job_has_its_reason() {
     assert_eq!(waiting.len(), 30);
     for (n, job) in waiting.iter().take(18).enumerate() {
         let key = Some(format!("omm_{n}"));
-        call(&ledger, &clock, job.seq, "succeeded", Settlement::Succeeded { key, result: json!({}), sole: true }).await;
+        call(
+            &ledger,
+            &clock,
+            job.seq,
+            "succeeded",
+            Settlement::Succeeded { key, result: json!({}), sole: true, warnings: Vec::new() },
+        )
+        .await;
     }
     let failure = Failure {
         status: Some(404),

@@ -42,6 +42,7 @@ pub(super) fn method(catalog: &Catalog, method: &Method) -> Vec<(String, String)
     reply(catalog, method, &mut faults);
     shown(catalog, method, &mut faults);
     codes(catalog, method, &mut faults);
+    warnings(&result_of(catalog, method), method, &mut faults);
     if let Creation::LookUp(spec) = &method.creation {
         look_up(catalog, method, spec, &mut faults);
     }
@@ -144,6 +145,31 @@ fn codes(catalog: &Catalog, method: &Method, faults: &mut Faults) {
         }
         left.extend(schema.properties.iter().map(|(name, inner)| (format!("{field}.properties.{name}"), inner)));
         left.extend(schema.items.iter().map(|items| (format!("{field}.items"), &**items)));
+    }
+}
+
+/// A field that no documented reply has would never warn of anything.
+fn warnings(example: &Value, method: &Method, faults: &mut Faults) {
+    if method.kind != Kind::Job && !method.warnings.is_empty() {
+        faults.add("warnings", "belongs to methods of the kind \"job\"");
+    }
+    for (index, rule) in method.warnings.iter().enumerate() {
+        let found = lookup(example, &rule.field);
+        let items = found
+            .and_then(Value::as_array)
+            .map_or_else(|| found.into_iter().collect(), |items| items.iter().collect::<Vec<_>>());
+        if items.is_empty() {
+            faults
+                .add(format!("warnings[{index}].field"), format!("reply.example holds nothing under {:?}", rule.field));
+        }
+        if let Some(value) = &rule.value
+            && items.iter().any(|item| lookup(item, value).is_none())
+        {
+            faults.add(
+                format!("warnings[{index}].value"),
+                format!("reply.example has no {value:?} in an item of {:?}", rule.field),
+            );
+        }
     }
 }
 

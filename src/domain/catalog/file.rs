@@ -12,6 +12,7 @@ use super::{
     ThrottleScope, TokenPlace,
 };
 use crate::domain::quota::Quota;
+use crate::domain::warning::WarningRule;
 
 /// What one file holds.
 pub(super) enum Item {
@@ -71,6 +72,7 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
     let query_schema = schema("query", root, file);
     let body_schema = schema("body", root, file);
     let reply = reply(root, file);
+    let warnings = warnings(root, file);
     let creation = creation(root, file);
     let undo = root.take("undo", file);
     let expires = root.take("expires", file);
@@ -97,6 +99,7 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
         query_schema,
         body_schema,
         reply: reply?,
+        warnings,
         creation: creation?,
         undo,
         undoes: Vec::new(),
@@ -148,6 +151,31 @@ fn reply<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Option<ReplySpec> {
     let shown = section.or_default("shown", file);
     section.finish(file);
     Some(ReplySpec { key, token, expires, example: example?, shown })
+}
+
+fn warnings<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Vec<WarningRule> {
+    let mut rules: Vec<WarningRule> = Vec::new();
+    for mut section in root.sections("warnings", file) {
+        let at = section.at();
+        let field = section.require::<String>("field", file);
+        let value = section.take("value", file);
+        let message = section.require::<String>("message", file);
+        let message_zh = section.or_default("message_zh", file);
+        let name = |key: &str| section.field(key);
+        let (field_name, message_name) = (name("field"), name("message"));
+        section.finish(file);
+        let (Some(field), Some(message)) = (field, message) else { continue };
+        if field.is_empty() {
+            file.fault(at, &field_name, "expected the dotted path of a field of the result");
+        } else if rules.iter().any(|known| known.field == field) {
+            file.fault(at, &field_name, format!("duplicate field {field:?}"));
+        } else if message.trim().is_empty() {
+            file.fault(at, &message_name, "expected a sentence that says what the field means");
+        } else {
+            rules.push(WarningRule { field, value, message, message_zh });
+        }
+    }
+    rules
 }
 
 fn creation<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Option<Creation> {

@@ -25,6 +25,7 @@ pub use schema::{Format as SchemaFormat, Kind as SchemaKind, Schema, Wrong};
 pub use show::{describe, to_json};
 
 use super::quota::Quota;
+use super::warning::WarningRule;
 
 /// All platforms and methods.
 #[derive(Clone, Debug, Default)]
@@ -41,11 +42,13 @@ impl Catalog {
         self.methods.get(name)
     }
 
-    /// What codes mean and what to do about them, in English, with the same in Chinese.
+    /// What codes and warnings mean and what to do about them, in English, with the same in Chinese.
     pub fn chinese(&self) -> BTreeMap<&str, &str> {
         let own = self.methods.values().flat_map(|method| method.errors.values());
         let rules = own.chain(self.platforms.values().flat_map(|platform| platform.errors.values()));
         let pairs = rules.flat_map(|rule| [(&*rule.message, &*rule.message_zh), (&*rule.cure, &*rule.cure_zh)]);
+        let warnings = self.methods.values().flat_map(|method| &method.warnings);
+        let pairs = pairs.chain(warnings.map(|rule| (&*rule.message, &*rule.message_zh)));
         pairs.filter(|(_, chinese)| !chinese.is_empty()).collect()
     }
 
@@ -151,6 +154,8 @@ pub struct Method {
     pub body_schema: Schema,
     /// What the reply says.
     pub reply: ReplySpec,
+    /// What a successful reply may have left out.
+    pub warnings: Vec<WarningRule>,
     /// How an uncertain call of it is treated.
     pub creation: Creation,
     /// How what it creates is deleted again; `None` if the platform has no way, or none is known.

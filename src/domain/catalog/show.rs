@@ -9,6 +9,7 @@ use super::{
     Action, Creation, ErrorRule, IdentityKind, LookUp, Method, Platform, Schema, SchemaFormat, SuspendScope,
     ThrottleScope,
 };
+use crate::domain::warning::WarningRule;
 
 /// A wider cell pushes its own row to the right instead of all rows.
 const COLUMN_WIDTH_MAX: usize = 48;
@@ -51,6 +52,7 @@ fn write_method(out: &mut String, platform: &Platform, method: &Method) -> fmt::
         writeln!(out, "\nnot sent at or after {name}")?;
     }
     writeln!(out, "\nreply  {}", reply(method))?;
+    write_warnings(out, method)?;
     writeln!(out, "\nuncertain calls  {}", creation(method))?;
     if let Some(undo) = &method.undo {
         writeln!(out, "\nundone by  {} (its {} is the object's id)", undo.method, undo.param)?;
@@ -60,6 +62,20 @@ fn write_method(out: &mut String, platform: &Platform, method: &Method) -> fmt::
     writeln!(out, "\nerrors of every method of {}", platform.name)?;
     let inherited = platform.errors.values().filter(|rule| !method.errors.contains_key(&rule.code));
     write_table(out, &errors(inherited))
+}
+
+/// What a success may leave out: the field of the reply that names it, and what it means.
+fn write_warnings(out: &mut String, method: &Method) -> fmt::Result {
+    if method.warnings.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nwarnings of a success")?;
+    let field = |rule: &WarningRule| match &rule.value {
+        Some(value) => format!("{}[].{value}", rule.field),
+        None => rule.field.clone(),
+    };
+    let rows: Vec<_> = method.warnings.iter().map(|rule| vec![field(rule), rule.message.clone()]).collect();
+    write_table(out, &rows)
 }
 
 /// The same as JSON; schemas as JSON Schema.
@@ -82,6 +98,7 @@ pub fn to_json(platform: &Platform, method: &Method) -> Value {
         "parameters": schemas,
         "expires": method.expires,
         "reply": {"key": method.reply.key, "example": method.reply.example, "shown": method.reply.shown},
+        "warnings": method.warnings,
         "creation": creation_json(&method.creation),
         "undo": method.undo,
         "errors": method.errors.values().collect::<Vec<_>>(),
@@ -300,12 +317,16 @@ mod tests {
             for rule in method.errors.values().chain(platform.errors.values()) {
                 assert!(text.contains(&format!("\n  {} ", rule.code)), "{}: {}", method.name, rule.code);
             }
+            for rule in &method.warnings {
+                assert!(text.contains(&format!("\n  {} ", rule.field)) && text.contains(&rule.message));
+            }
             for quota in &method.quotas {
                 assert!(text.contains(&quota.quota.to_string()));
             }
             assert!(!text.lines().any(|line| line.ends_with(' ')));
             let json = to_json(platform, method);
             assert_eq!(json["errors"].as_array().unwrap().len(), method.errors.len());
+            assert_eq!(json["warnings"].as_array().unwrap().len(), method.warnings.len());
             assert_eq!(json["creation"]["class"], method.creation.as_str());
         }
     }

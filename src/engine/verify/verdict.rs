@@ -152,7 +152,9 @@ impl Sight<'_> {
                     tracing::info!(lane = %self.lane, job = looking.known.job.id, key, "an uncertain call had been applied");
                     // A meeting is read with its password; a result needs none.
                     let result = mask::answer(Some(&self.plan.method), &result);
-                    let settlement = Settlement::Succeeded { key: Some(key), result, sole: true };
+                    // What the create's own reply may have warned of is lost with it; a listing does not repeat it.
+                    let warnings = Vec::new();
+                    let settlement = Settlement::Succeeded { key: Some(key), result, sole: true, warnings };
                     self.settled.push((looking.job, settlement));
                 }
                 rest

@@ -45,6 +45,51 @@ pub(crate) async fn documents_are_the_contracts(ledger: &dyn Ledger) {
     assert!(outbox.iter().all(|row| row.ending.routing_key == "acme.feishu.vc.room.create"));
 }
 
+/// Warnings stay with their success, are told with it, however often it is asked for, and are counted apart.
+pub(crate) async fn warnings_are_told_and_counted(ledger: &dyn Ledger) {
+    let whole = queue(ledger, from_amqp(job("whole"))).await.seq;
+    let partly = queue(ledger, from_amqp(Job { batch: Some("other".into()), ..job("partly") })).await.seq;
+    call(ledger, whole, 0, success("omm_1")).await;
+    call(ledger, partly, 0, warned("omm_2")).await;
+    let expected = json!([{"field": "excess_users", "message": "invited without an account", "values": ["zhangsan"]}]);
+    let told = endings(ledger, 0, 10).await;
+    assert_eq!(told[0].ending.document.get("warnings"), None);
+    assert_eq!(told[1].ending.document["warnings"], expected);
+    assert_eq!((&told[1].ending.document["status"], told[1].ending.reason), (&json!("succeeded"), None));
+    assert_eq!(
+        take(ledger, from_amqp(Job { batch: Some("other".into()), ..job("partly") })).await,
+        TakenOver::Succeeded
+    );
+    assert_eq!(endings(ledger, told[1].seq, 10).await[0].ending.document["warnings"], expected);
+
+    let of = async |batch: &str| ledger.counts(Some(vec![batch.to_owned()])).await.unwrap();
+    assert_eq!(counts(ledger).await, Counts { total: 2, succeeded: 2, warnings: 1, ..Counts::default() });
+    assert_eq!((of("move").await.warnings, of("other").await.warnings), (0, 1));
+    let event = ledger.outbox(0, 100).await.unwrap().into_iter().map(|row| row.ending.document);
+    let event = event.into_iter().find(|document| document["batch"] == "other" && document["event"].is_string());
+    assert_eq!(event.unwrap()["warnings"], 1);
+}
+
+/// A job whose object was deleted has no warnings any more, and none of them come back with its next success.
+pub(crate) async fn warnings_go_with_what_they_were_about(ledger: &dyn Ledger) {
+    let create = queue(ledger, from_amqp(job("create"))).await.seq;
+    call(ledger, create, 0, warned("omm_1")).await;
+    let delete = queue(ledger, from_amqp(job("delete"))).await.seq;
+    let undone = Settlement::Undone {
+        result: json!({}),
+        creates: vec![lane().method],
+        key: "omm_1".into(),
+        warnings: Vec::new(),
+    };
+    call(ledger, delete, 5, undone).await;
+    assert_eq!(counts(ledger).await, Counts { total: 2, succeeded: 1, cancelled: 1, ..Counts::default() });
+    assert_eq!(queue(ledger, from_amqp(job("create"))).await.seq, create);
+    call(ledger, create, 9, success("omm_2")).await;
+    assert_eq!(counts(ledger).await, Counts { total: 2, succeeded: 2, ..Counts::default() });
+    let last = endings(ledger, 0, 10).await.pop().unwrap().ending.document;
+    assert_eq!((&last["key"], last.get("warnings")), (&json!("omm_2"), None));
+}
+
 /// The outbox is read in order and in pages; its numbers never start again.
 pub(crate) async fn the_outbox_is_paged_and_forgotten(ledger: &dyn Ledger) {
     let mut last = 0;

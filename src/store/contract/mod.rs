@@ -15,6 +15,7 @@ use crate::domain::job::{Fault, Job, LaneKey, Params, Rejection};
 use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
+use crate::domain::warning::Warning;
 use crate::engine::ports::{
     AmqpOrigin, Arrival, AttemptEnd, AttemptSeq, AttemptStart, BATCH_COMPLETED, Counts, JobSeq, Ledger, Origin,
     Outgoing, Purpose, Settlement, TakenOver, Waiting,
@@ -111,7 +112,27 @@ pub(crate) fn failure(detail: &str) -> Failure {
 }
 
 pub(crate) fn success(key: &str) -> Settlement {
-    Settlement::Succeeded { key: Some(key.into()), result: json!({"room": {"room_id": key}}), sole: false }
+    Settlement::Succeeded {
+        key: Some(key.into()),
+        result: json!({"room": {"room_id": key}}),
+        sole: false,
+        warnings: Vec::new(),
+    }
+}
+
+/// A success of which the platform left something out.
+pub(crate) fn warned(key: &str) -> Settlement {
+    let warnings = vec![Warning {
+        field: "excess_users".into(),
+        message: "invited without an account".into(),
+        values: vec![json!("zhangsan")],
+    }];
+    Settlement::Succeeded {
+        key: Some(key.into()),
+        result: json!({"excess_users": ["zhangsan"]}),
+        sole: false,
+        warnings,
+    }
 }
 
 pub(crate) fn death(reason: Reason) -> Settlement {

@@ -98,7 +98,12 @@ pub(crate) async fn a_forgotten_job_still_owns_what_it_created(ledger: &dyn Ledg
     let keys = ["omm_1", "omm_2"].map(str::to_owned).to_vec();
     assert_eq!(ledger.owned(&lane().method, keys).await.unwrap(), ["omm_1"]);
     let attempt = begin(ledger, new, 70).await;
-    let sole = |key: &str| Settlement::Succeeded { key: Some(key.into()), result: json!({}), sole: true };
+    let sole = |key: &str| Settlement::Succeeded {
+        key: Some(key.into()),
+        result: json!({}),
+        sole: true,
+        warnings: Vec::new(),
+    };
     let refused = ledger.end_attempt(ended(attempt, 71, Some((new, sole("omm_1"))))).await;
     assert!(matches!(refused, Err(LedgerError::Claimed(_))), "{refused:?}");
     ledger.end_attempt(ended(attempt, 71, Some((new, sole("omm_2"))))).await.unwrap();

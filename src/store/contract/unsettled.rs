@@ -9,7 +9,7 @@ fn uncertain() -> Settlement {
 }
 
 fn sole(key: &str) -> Settlement {
-    Settlement::Succeeded { key: Some(key.into()), result: json!({}), sole: true }
+    Settlement::Succeeded { key: Some(key.into()), result: json!({}), sole: true, warnings: Vec::new() }
 }
 
 /// A lost call may be applied until its deadline, an answered one until its answer; one that never left does not count.

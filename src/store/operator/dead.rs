@@ -13,7 +13,9 @@ use crate::domain::time::Timestamp;
 use crate::engine::ports::{AmqpOrigin, JobSeq, LedgerError, Origin};
 use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS};
 use crate::store::sqlite::books::{Books, Trouble};
-use crate::store::sqlite::tallies::{INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, Pile, Place, read_pile, reason_of};
+use crate::store::sqlite::tallies::{
+    INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, Place, read_pile, reason_of,
+};
 use crate::store::state::State;
 
 /// Dead letters of a long list read at one time.
@@ -323,7 +325,7 @@ pub(super) fn still_dead(books: &Books, letter: &Letter) -> Result<Option<Dead>,
         .conn()
         .prepare_cached(&SQL)?
         .query_row([seq, ended_at], |row| {
-            Ok(Dead { seq, pile: read_pile(row)?, priority: row.get(2)?, outbox: row.get(6)? })
+            Ok(Dead { seq, pile: read_pile(row)?, priority: row.get(2)?, outbox: row.get(PILE_COLUMNS_LEN)? })
         })
         .optional()?;
     Ok(found)

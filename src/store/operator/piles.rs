@@ -8,7 +8,7 @@ use super::Operator;
 use super::selection::Selection;
 use crate::engine::ports::LedgerError;
 use crate::store::sqlite::piles;
-use crate::store::sqlite::tallies::{InputPile, Pile};
+use crate::store::sqlite::tallies::{InputPile, Pile, WARNED};
 use crate::store::state::State;
 
 /// Ids looked through by their beginning for one page; more are taken from the piles and looked at one by one.
@@ -16,6 +16,8 @@ const PREFIXED_MAX: usize = 10_000;
 /// Jobs looked at for one page at most: a page may hold fewer than asked for, and say where to go on.
 const LOOKED_AT_MAX: usize = 50_000;
 
+/// The state of a pile's jobs: those that succeeded with warnings have a kind of their own.
+const STATE: &str = "iif(t.kind = 8, 5, t.kind)";
 /// All jobs.
 pub(super) const EVERYTHING: &str = "SELECT seq FROM jobs WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 /// The inputs of a pile.
@@ -52,7 +54,7 @@ impl Operator {
 /// The piles that a selection consists of, ids left aside, with how many jobs are in each.
 pub(super) fn of(conn: &Connection, selection: &Selection) -> rusqlite::Result<Vec<(Pile, u64)>> {
     let sql = format!(
-        "SELECT {} FROM tallies t JOIN lanes l ON l.lane = t.lane WHERE t.kind <= {} AND t.n > 0",
+        "SELECT {} FROM tallies t JOIN lanes l ON l.lane = t.lane WHERE (t.kind <= {} OR t.kind = {WARNED}) AND t.n > 0",
         piles::COLUMNS,
         State::Succeeded.number()
     );
@@ -62,7 +64,8 @@ pub(super) fn of(conn: &Connection, selection: &Selection) -> rusqlite::Result<V
         Wanted::Unknown => return Ok(Vec::new()),
         Wanted::One(batch) => narrowed.restrict("t.batch", Some(Box::new(batch))),
     }
-    narrowed.restrict("t.kind", selection.state.map(|state| Box::new(state.number()) as _));
+    narrowed.restrict(STATE, selection.state.map(|state| Box::new(state.number()) as _));
+    narrowed.restrict("t.kind", selection.warnings.then(|| Box::new(WARNED) as _));
     narrowed.restrict("t.reason", selection.reason.map(|reason| Box::new(reason.as_str()) as _));
     narrowed.restrict("t.code", selection.code.map(|code| Box::new(code) as _));
     narrowed.restrict("l.app", text(selection.app.as_ref()));

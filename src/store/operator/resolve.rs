@@ -74,7 +74,7 @@ fn resolve_one(
 ) -> Result<(), Trouble> {
     let settlement = match resolution {
         Resolution::Succeeded { key } => {
-            Settlement::Succeeded { key: Some(key.clone()), result: Value::Null, sole: true }
+            Settlement::Succeeded { key: Some(key.clone()), result: Value::Null, sole: true, warnings: Vec::new() }
         }
         Resolution::Retry => Settlement::Queued { not_before: None, charged: false, failure: None },
         Resolution::LookUp => Settlement::Uncertain { not_before: now, failure: settle::known(books, seq)? },

@@ -13,6 +13,8 @@ pub struct Selection {
     pub ids: Vec<String>,
     /// In this state; inputs that never became jobs are dead.
     pub state: Option<State>,
+    /// Succeeded with warnings.
+    pub warnings: bool,
     /// Ended for this reason.
     pub reason: Option<Reason>,
     /// Held or dead with this code of the platform.
@@ -59,7 +61,10 @@ impl Selection {
     /// Whether no input that never became a job can be among them: inputs are dead, without a tenant, a code or an id that
     /// counts.
     pub(super) fn excludes_inputs(&self) -> bool {
-        self.code.is_some() || self.tenant.is_some() || self.state.is_some_and(|state| state != State::Dead)
+        self.code.is_some()
+            || self.tenant.is_some()
+            || self.warnings
+            || self.state.is_some_and(|state| state != State::Dead)
     }
 
     /// The jobs among them, found by ids or by their beginning.
@@ -78,6 +83,9 @@ impl Selection {
             sought.restrict("j.id < :to", ":to", format!("{prefix}{}", char::MAX));
         }
         sought.restrict_if("j.state = :state", ":state", self.state.map(State::number));
+        if self.warnings {
+            sought.conditions.push("j.warnings IS NOT NULL".to_owned());
+        }
         sought.restrict_if("j.reason = :reason", ":reason", self.reason.map(|reason| reason.as_str().to_owned()));
         // A code is that of an ending, not of a failure on the way.
         sought.restrict_if("j.state IN (2, 3) AND j.code = :code", ":code", self.code);

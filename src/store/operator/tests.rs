@@ -361,7 +361,7 @@ async fn batches_and_lanes_are_counted() {
     assert_eq!(world.operator.header("absent").unwrap(), None);
     let batches = world.operator.batches().unwrap();
     let counts =
-        Counts { total: 7, queued: 2, uncertain: 1, held: 1, succeeded: 1, dead: 1, cancelled: 1, throttled: 0 };
+        Counts { total: 7, queued: 2, uncertain: 1, held: 1, succeeded: 1, dead: 1, cancelled: 1, ..Counts::default() };
     let source = Some("rooms.csv".to_owned());
     assert_eq!(batches, [BatchLine { name: "move".into(), source, created_at: Some(T0), counts }]);
     let lanes = world.operator.lanes().unwrap();

@@ -22,7 +22,7 @@ pub(super) fn tell(conn: &Connection, batch: i64, now: Timestamp) -> rusqlite::R
     }
     let event = json!({
         "event": BATCH_COMPLETED, "batch": name, "total": counts.total, "succeeded": counts.succeeded,
-        "dead": counts.dead, "held": counts.held, "cancelled": counts.cancelled, "finished_at": now,
+        "warnings": counts.warnings, "dead": counts.dead, "held": counts.held, "cancelled": counts.cancelled, "finished_at": now,
     });
     // A row that belongs to neither a job nor an input is an event; its document stands where those have properties.
     conn.prepare_cached("INSERT INTO outbox (amqp) VALUES (?1)")?.execute([event.to_string()]).map(drop)
@@ -77,7 +77,7 @@ mod tests {
         settle(&ledger, seqs[3], Settlement::Cancelled).await;
         let told = events(&ledger).await;
         let expected = json!({
-            "event": "batch.completed", "batch": "move", "total": 4, "succeeded": 1, "dead": 1, "held": 1,
+            "event": "batch.completed", "batch": "move", "total": 4, "succeeded": 1, "warnings": 0, "dead": 1, "held": 1,
             "cancelled": 1, "finished_at": at(9),
         });
         assert_eq!(told, [expected]);

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::attempts::{FOR_JOB, FOR_LOOK_UP};
-use super::tallies::{Grown, Pile};
+use super::tallies::{Grown, Pile, WARNED};
 use crate::domain::reason::Reason;
 use crate::engine::ports::TakenOver;
 use crate::metrics::{Attempt, Metrics};
@@ -91,11 +91,15 @@ impl Counted {
         if !std::mem::replace(has_ends, true) {
             metrics.jobs_ended(lane, State::Succeeded.as_str(), "", 0);
             metrics.jobs_ended(lane, State::Held.as_str(), "", 0);
+            metrics.jobs_warned(lane, 0);
             for reason in USUAL {
                 metrics.jobs_ended(lane, State::Dead.as_str(), reason.as_str(), 0);
             }
         }
-        match State::of_number(pile.kind) {
+        if pile.kind == WARNED {
+            metrics.jobs_warned(lane, by);
+        }
+        match pile.state() {
             Some(State::Dead) => {
                 metrics.jobs_ended(lane, State::Dead.as_str(), pile.reason.map_or("", Reason::as_str), by);
             }

@@ -122,7 +122,8 @@ mod tests {
         take(&ledger, Job { priority: 9, ..job("c") }, 3).await;
         assert_eq!(oldest(10).await, Some(at(2)), "a waits for its own time");
         assert_eq!(oldest(100).await, Some(at(1)));
-        let succeeded = Settlement::Succeeded { key: None, result: serde_json::Value::Null, sole: false };
+        let succeeded =
+            Settlement::Succeeded { key: None, result: serde_json::Value::Null, sole: false, warnings: Vec::new() };
         ledger.settle(JobSeq(2), succeeded, at(11)).await.unwrap();
         assert_eq!(oldest(12).await, Some(at(3)), "of whatever priority");
     }

@@ -99,7 +99,7 @@ pub(crate) fn renew(
                  not_after = iif(:keep, not_after, :not_after), reply_to = iif(:keep, reply_to, :reply_to),
                  meta = iif(:keep, meta, :meta),
                  key = NULL, reason = NULL, http_status = NULL, code = NULL, detail = NULL, cure = NULL,
-                 log_id = NULL, result = NULL, amqp = coalesce(:amqp, amqp),
+                 log_id = NULL, result = NULL, warnings = NULL, amqp = coalesce(:amqp, amqp),
                  raw = coalesce(sealed(:raw, :confidential), raw),
                  place = coalesce(:place, place), cells = coalesce(:cells, cells)
              WHERE seq = :seq",

@@ -329,7 +329,7 @@ mod tests {
             recovery_makes_open_attempts_uncertain, past_calls_reach_back_exactly;
         unsettled: jobs_are_unsettled_while_in_flight_or_uncertain, an_object_has_one_owner,
             a_look_up_settles_uncertain_jobs_alone;
-        endings: documents_are_the_contracts, the_outbox_is_paged_and_forgotten, suspensions_come_and_go,
+        endings: documents_are_the_contracts, warnings_are_told_and_counted, warnings_go_with_what_they_were_about, the_outbox_is_paged_and_forgotten, suspensions_come_and_go,
             restraints_are_replaced_as_a_whole,
             waiting_jobs_are_paged_by_batch;
         retention: what_ended_before_is_forgotten, what_is_on_its_way_stays, batches_go_with_their_last_job,

@@ -8,7 +8,7 @@ use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
 use crate::engine::ports::{AttemptSeq, Counts, JobSeq, Ledger, Purpose, Settlement, TakenOver};
 use crate::store::contract::{
-    T0, all_waiting, at, ended, endings, from_amqp, from_file, job, rejection, start, success,
+    T0, all_waiting, at, ended, endings, from_amqp, from_file, job, rejection, start, success, warned,
 };
 use crate::store::operator::{Edit, Operator, Resolution, Selection};
 use proptest::prelude::*;
@@ -34,7 +34,7 @@ enum Op {
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
     let id = 0..IDS;
-    let how = 0..6_usize;
+    let how = 0..7_usize;
     let op = prop_oneof![
         6 => (id.clone(), prop::bool::weighted(0.2), any::<bool>())
             .prop_map(|(id, other, amqp)| Op::TakeOver { id, other, amqp }),
@@ -62,6 +62,8 @@ enum Is {
     Dead,
     Cancelled,
     Succeeded,
+    /// With warnings.
+    Warned,
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "a model says everything")]
@@ -81,7 +83,7 @@ struct Modelled {
 
 impl Modelled {
     fn ended(&self) -> bool {
-        matches!(self.is, Is::Dead | Is::Cancelled | Is::Succeeded)
+        matches!(self.is, Is::Dead | Is::Cancelled | Is::Succeeded | Is::Warned)
     }
 }
 
@@ -109,6 +111,7 @@ fn settlement(how: usize) -> (Settlement, Is, bool) {
         2 => (queued(true), Is::Queued, true),
         3 => (Settlement::Uncertain { not_before: at(0), failure }, Is::Uncertain, true),
         4 => (Settlement::Held { failure }, Is::Held, true),
+        5 => (warned("k"), Is::Warned, true),
         _ => (Settlement::Dead { reason: Reason::Rejected, failure }, Is::Dead, true),
     }
 }
@@ -141,7 +144,8 @@ impl Model {
             queued: of(Is::Queued),
             uncertain: of(Is::Uncertain),
             held: of(Is::Held),
-            succeeded: of(Is::Succeeded),
+            succeeded: of(Is::Succeeded) + of(Is::Warned),
+            warnings: of(Is::Warned),
             dead: of(Is::Dead) + rejected,
             cancelled: of(Is::Cancelled),
             throttled: 0,
@@ -280,7 +284,7 @@ impl World {
                 self.model.requeue(id);
                 self.model.jobs.get_mut(&id).unwrap().amqp |= amqp;
             }
-            Some(job) if job.is == Is::Succeeded => {
+            Some(job) if matches!(job.is, Is::Succeeded | Is::Warned) => {
                 assert_eq!(taken, TakenOver::Succeeded);
                 if amqp {
                     self.model.outbox.push(Some(id));
@@ -410,10 +414,15 @@ impl World {
             if let Some(id) = expected {
                 assert_eq!(row.ending.document["id"], format!("id-{id}"));
                 assert_eq!(row.ending.attempts, self.model.jobs[id].attempts);
+                let warned = row.ending.document.get("warnings").is_some();
+                assert_eq!(warned, self.model.jobs[id].is == Is::Warned);
             }
         }
         let dead = self.operator.list_dead(&Selection::default(), 100).unwrap();
         assert_eq!(dead.len() as u64, counts.dead);
+        let warned = Selection { warnings: true, ..Selection::default() };
+        assert_eq!(self.operator.count(&warned).unwrap(), counts.warnings);
+        assert_eq!(self.operator.list_jobs(&warned, 0, 100).unwrap().len() as u64, counts.warnings);
         recount(&self.path);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, Row, ToSql, params};
 
-use super::tallies::{NO_CODE, Pile, reason_of};
+use super::tallies::{NO_CODE, Pile, WARNED, reason_of};
 use crate::domain::reason::Reason;
 use crate::store::state::State;
 
@@ -41,7 +41,7 @@ const WAITING: &str = "INDEXED BY jobs_waiting WHERE state <= 1
 const STOPPED: &str = "INDEXED BY jobs_stopped WHERE state IN (2, 3)
      AND batch = ?1 AND lane = ?2 AND state = ?3 AND reason IS ?4 AND code IS ?5";
 const DONE: &str = "INDEXED BY jobs_done WHERE state IN (4, 5)
-     AND batch = ?1 AND lane = ?2 AND state = ?3 AND ?4 IS ?4 AND ?5 IS ?5";
+     AND batch = ?1 AND lane = ?2 AND state = ?3 AND (warnings IS NOT NULL) = ?4 AND ?5 IS ?5";
 
 /// The numbers of at most `limit` jobs of these piles, the first after `after`, in order.
 pub(crate) fn seqs<'p>(
@@ -86,7 +86,7 @@ pub(crate) fn first(
 
 /// The jobs of a pile, from its first or from its last; `None` if it is none of jobs.
 pub(crate) fn sql(pile: &Pile, from_the_end: bool) -> Option<String> {
-    let index = match State::of_number(pile.kind)? {
+    let index = match pile.state()? {
         State::Queued | State::Uncertain => WAITING,
         State::Held | State::Dead => STOPPED,
         State::Cancelled | State::Succeeded => DONE,
@@ -106,11 +106,14 @@ fn each(
     let Pile { batch, lane, kind, priority, reason, code } = *pile;
     let reason = reason.map(Reason::as_str);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let Some(sql) = sql(pile, from_the_end) else { return Ok(()) };
-    let waits = kind <= State::Uncertain.number();
-    let fourth: &dyn ToSql = if waits { &priority } else { &reason };
+    let (Some(sql), Some(state)) = (sql(pile, from_the_end), pile.state()) else { return Ok(()) };
+    let fourth: &dyn ToSql = match state {
+        State::Queued | State::Uncertain => &priority,
+        State::Held | State::Dead => &reason,
+        State::Cancelled | State::Succeeded => &(kind == WARNED),
+    };
     let mut statement = conn.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![batch, lane, kind, fourth, code, after, end, limit])?;
+    let mut rows = statement.query(params![batch, lane, state.number(), fourth, code, after, end, limit])?;
     while let Some(row) = rows.next()? {
         if !found(row.get(0)?) {
             break;

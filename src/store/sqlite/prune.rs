@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use rusqlite::params;
 
 use super::books::{Books, Trouble};
-use super::tallies::{INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, Pile, THROTTLED, read_pile};
+use super::tallies::{INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, THROTTLED, read_pile};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, Pruned};
 use crate::store::state::State;
@@ -50,13 +50,17 @@ fn walk(books: &Books, before: Timestamp, after: JobSeq) -> Result<Vec<Walked>, 
     let mut jobs = books.conn().prepare_cached(&SQL)?;
     let mut rows = jobs.query(params![after.0, before.0, PIECE])?;
     while let Some(row) = rows.next()? {
-        let was_taken_over_before: bool = row.get(8)?;
+        let was_taken_over_before: bool = row.get(PILE_COLUMNS_LEN + 2)?;
         if !was_taken_over_before {
             break;
         }
         let pile = read_pile(row)?;
-        let is_ended = State::of_number(pile.kind).is_some_and(State::is_ended);
-        walked.push(Walked { seq: row.get(6)?, pile, is_old: is_ended && row.get(7)? });
+        let is_ended = pile.state().is_some_and(State::is_ended);
+        walked.push(Walked {
+            seq: row.get(PILE_COLUMNS_LEN)?,
+            pile,
+            is_old: is_ended && row.get(PILE_COLUMNS_LEN + 1)?,
+        });
     }
     Ok(walked)
 }

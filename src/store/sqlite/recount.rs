@@ -9,7 +9,7 @@ use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
 use crate::engine::ports::{AttemptEnd, Ledger, Settlement};
 use crate::store::contract::{
-    T0, all_waiting, at, begin, call, death, ended, failure, from_file, job, queue, rejection, success, take,
+    T0, all_waiting, at, begin, call, death, ended, failure, from_file, job, queue, rejection, success, take, warned,
 };
 use crate::store::operator::{Operator, Selection};
 
@@ -26,7 +26,7 @@ pub(crate) fn recount(path: &Path) {
     };
     let none = i64::MIN;
     let counted = format!(
-        "SELECT batch, lane, state AS kind, CASE WHEN state <= 1 THEN priority ELSE 0 END AS priority,
+        "SELECT batch, lane, iif(warnings IS NULL, state, 8) AS kind, CASE WHEN state <= 1 THEN priority ELSE 0 END AS priority,
              CASE WHEN state IN (3, 4) THEN coalesce(reason, '') ELSE '' END AS reason,
              CASE WHEN state IN (2, 3) THEN coalesce(code, {none}) ELSE {none} END AS code,
              count(*) AS n, max(ended_at) AS latest_at
@@ -61,7 +61,10 @@ fn of_version_4(new: &Path, old: &Path) {
     }
     conn.execute("ATTACH ?1 AS new", [new.to_str().unwrap()]).unwrap();
     for table in ["meta", "lanes", "batches", "jobs", "attempts", "rejected", "outbox", "owned"] {
-        conn.execute_batch(&format!("INSERT INTO main.{table} SELECT * FROM new.{table}")).unwrap();
+        // What the table did not have yet is left out.
+        let columns = format!("SELECT group_concat(name, ', ') FROM pragma_table_info('{table}', 'main')");
+        let columns: String = conn.query_row(&columns, [], |row| row.get(0)).unwrap();
+        conn.execute_batch(&format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")).unwrap();
     }
     conn.execute_batch(
         "INSERT INTO main.tallies SELECT batch, state, count(*) FROM main.jobs GROUP BY 1, 2
@@ -119,6 +122,7 @@ async fn a_ledger_of_version_4_gets_its_tallies() {
     assert_eq!(upgraded.counts(one.clone()).await.unwrap(), fresh.counts(one).await.unwrap());
     assert_eq!(all_waiting(&upgraded).await, all_waiting(&fresh).await);
     let seq = all_waiting(&upgraded).await[0].seq;
-    call(&upgraded, seq, 20, success("omm_2")).await;
+    call(&upgraded, seq, 20, warned("omm_2")).await;
+    assert_eq!(upgraded.counts(None).await.unwrap().warnings, 1);
     recount(&old);
 }

@@ -10,6 +10,7 @@ use super::undo;
 use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
+use crate::domain::warning::Warning;
 use crate::engine::ports::{JobSeq, Settlement};
 use crate::store::state::State;
 
@@ -95,21 +96,23 @@ pub(crate) fn apply(
     }
     let charged = standing.attempts + i64::from(attempt);
     let to = match settlement {
-        Settlement::Succeeded { key, result, sole } => {
+        Settlement::Succeeded { key, result, sole, warnings } => {
             if *sole
                 && let Some(key) = key
                 && let Some(owner) = owner(books, seq, key)?
             {
                 return Err(Trouble::Claimed(owner));
             }
-            let result = result.to_string();
-            let ended = Ended { key: key.as_deref(), result: Some(&result), ..Ended::of(State::Succeeded) };
+            let (result, warnings) = (result.to_string(), warnings_text(warnings));
+            let warnings = warnings.as_deref();
+            let ended = Ended { key: key.as_deref(), result: Some(&result), warnings, ..Ended::of(State::Succeeded) };
             end(books, seq, standing, &ended, charged, now)?
         }
-        Settlement::Undone { result, creates, key } => {
+        Settlement::Undone { result, creates, key, warnings } => {
             undo::apply(books, seq, creates, key, now)?;
-            let result = result.to_string();
-            let ended = Ended { result: Some(&result), ..Ended::of(State::Succeeded) };
+            let (result, warnings) = (result.to_string(), warnings_text(warnings));
+            let warnings = warnings.as_deref();
+            let ended = Ended { result: Some(&result), warnings, ..Ended::of(State::Succeeded) };
             end(books, seq, standing, &ended, charged, now)?
         }
         Settlement::Queued { not_before, charged, failure } => {
@@ -141,6 +144,12 @@ pub(crate) fn apply(
     books.tallies.moved(standing.pile(), to, now);
     books.note_settled(standing.place.batch, standing.from_amqp, now);
     Ok(())
+}
+
+/// Warnings as the ledger keeps them: no text for none.
+fn warnings_text(warnings: &[Warning]) -> Option<String> {
+    // Strings and JSON values only: there is nothing that could fail.
+    (!warnings.is_empty()).then(|| serde_json::to_string(warnings).unwrap_or_default())
 }
 
 /// The id of another job of the same method that owns this object; a word for one that is forgotten.
@@ -188,13 +197,14 @@ struct Ended<'a> {
     state: State,
     key: Option<&'a str>,
     result: Option<&'a str>,
+    warnings: Option<&'a str>,
     reason: Option<Reason>,
     failure: Option<&'a Failure>,
 }
 
 impl Ended<'_> {
     const fn of(state: State) -> Self {
-        Self { state, key: None, result: None, reason: None, failure: None }
+        Self { state, key: None, result: None, warnings: None, reason: None, failure: None }
     }
 }
 
@@ -212,7 +222,7 @@ fn end(
         .conn()
         .prepare_cached(
             "UPDATE jobs SET state = :state, attempts = :attempts, ended_at = :now, outbox = :outbox, key = :key,
-                 result = :result, reason = :reason, http_status = :status, code = :code, detail = :detail,
+                 result = :result, warnings = :warnings, reason = :reason, http_status = :status, code = :code, detail = :detail,
                  cure = :cure, log_id = :log_id
              WHERE seq = :seq",
         )?
@@ -224,6 +234,7 @@ fn end(
             ":outbox": outbox,
             ":key": ended.key,
             ":result": ended.result,
+            ":warnings": ended.warnings,
             ":reason": ended.reason.map(Reason::as_str),
             ":status": failure.and_then(|failure| failure.status),
             ":code": failure.and_then(|failure| failure.code),
@@ -231,7 +242,10 @@ fn end(
             ":cure": failure.and_then(|failure| failure.cure.as_ref()),
             ":log_id": failure.and_then(|failure| failure.log_id.as_ref()),
         })?;
-    Ok(standing.place.pile(ended.state, ended.reason, failure.and_then(|failure| failure.code)))
+    Ok(match ended.state {
+        State::Succeeded => standing.place.succeeded(ended.warnings.is_some()),
+        state => standing.place.pile(state, ended.reason, failure.and_then(|failure| failure.code)),
+    })
 }
 
 fn park(

@@ -7,7 +7,7 @@ use rusqlite::{Params, named_params, params};
 
 use super::books::{Books, Trouble};
 use super::job_row::{self, JobText, OriginText};
-use super::tallies::{INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, Pile, Place, read_pile};
+use super::tallies::{INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, Place, read_pile};
 use super::waiting;
 use crate::domain::job::Rejection;
 use crate::domain::reason::Reason;
@@ -146,18 +146,19 @@ static KNOWN: LazyLock<String> = LazyLock::new(|| {
 
 fn take_known(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timestamp) -> Result<TakenOver, Trouble> {
     let known = books.conn().prepare_cached(&KNOWN)?.query_row(params![text.job.id, text.hash], |row| {
-        let content = match (row.get(7)?, row.get(8)?, row.get(9)?) {
+        const AT: usize = PILE_COLUMNS_LEN;
+        let content = match (row.get(AT + 1)?, row.get(AT + 2)?, row.get(AT + 3)?) {
             (true, _, true) => Content::BeforeEdit,
             (true, _, _) | (_, true, _) => Content::Same,
             (false, false, edited) => Content::Other { edited },
         };
         Ok(Known {
-            seq: JobSeq(row.get(6)?),
+            seq: JobSeq(row.get(AT)?),
             content,
             pile: read_pile(row)?,
             priority: row.get(2)?,
-            outbox: row.get(10)?,
-            from_amqp: row.get(11)?,
+            outbox: row.get(AT + 4)?,
+            from_amqp: row.get(AT + 5)?,
         })
     })?;
     if let Content::Other { edited } = known.content {
@@ -167,7 +168,7 @@ fn take_known(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timest
         reject(books, arrival, &RejectionText::of_conflict(text, edited), now)?;
         return Ok(TakenOver::Rejected);
     }
-    match State::of_number(known.pile.kind) {
+    match known.pile.state() {
         Some(State::Dead | State::Cancelled) => requeue(books, &known, text, arrival, now),
         Some(State::Succeeded) => {
             publish_again(books, &known, text, arrival)?;
@@ -189,7 +190,7 @@ fn take_corrected(
     arrival: &Incoming,
     now: Timestamp,
 ) -> Result<Option<TakenOver>, Trouble> {
-    if !matches!(State::of_number(known.pile.kind), Some(State::Dead | State::Cancelled)) {
+    if !matches!(known.pile.state(), Some(State::Dead | State::Cancelled)) {
         return Ok(None);
     }
     if known.from_amqp || arrival.amqp.is_some() || arrival.place.is_empty() {

@@ -17,6 +17,9 @@ pub(crate) const THROTTLED: i64 = 7;
 /// The kind that counts give to inputs that never became jobs.
 pub(crate) const REJECTED: i64 = 6;
 
+/// The kind of succeeded jobs that have warnings; those without are counted by their state's number.
+pub(crate) const WARNED: i64 = 8;
+
 /// How "no code" is written; NULL is never equal to itself.
 pub(crate) const NO_CODE: i64 = i64::MIN;
 
@@ -33,7 +36,7 @@ pub(crate) struct Place {
 pub(crate) struct Pile {
     pub(crate) batch: i64,
     pub(crate) lane: i64,
-    /// The number of their state.
+    /// The number of their state, or [`WARNED`].
     pub(crate) kind: i64,
     /// Of those that wait; else 0.
     pub(crate) priority: i64,
@@ -57,6 +60,12 @@ impl Place {
         }
     }
 
+    /// The pile of a job in this place that succeeded, with warnings or without.
+    pub(crate) fn succeeded(self, warned: bool) -> Pile {
+        let pile = self.pile(State::Succeeded, None, None);
+        if warned { Pile { kind: WARNED, ..pile } } else { pile }
+    }
+
     /// The pile of a job in this place that waits for its turn.
     pub(crate) fn queued(self) -> Pile {
         self.pile(State::Queued, None, None)
@@ -68,14 +77,27 @@ impl Place {
 }
 
 /// The columns that [`read_pile`] wants, of a job `j`.
-pub(crate) const PILE_COLUMNS: &str = "j.batch, j.lane, j.priority, j.state, j.reason, j.code";
+pub(crate) const PILE_COLUMNS: &str = "j.batch, j.lane, j.priority, j.state, j.reason, j.code, j.warnings IS NOT NULL";
+
+/// How many columns [`PILE_COLUMNS`] names: the next one has this index.
+pub(crate) const PILE_COLUMNS_LEN: usize = 7;
+
+impl Pile {
+    /// The state of its jobs; `None` if it counts something else.
+    pub(crate) fn state(&self) -> Option<State> {
+        if self.kind == WARNED { Some(State::Succeeded) } else { State::of_number(self.kind) }
+    }
+}
 
 /// Reads the columns [`PILE_COLUMNS`], from the first.
 pub(crate) fn read_pile(row: &Row<'_>) -> rusqlite::Result<Pile> {
     let place = Place { batch: row.get(0)?, lane: row.get(1)?, priority: row.get(2)? };
     let state: i64 = row.get(3)?;
     let state = State::of_number(state).ok_or(rusqlite::Error::IntegralValueOutOfRange(3, state))?;
-    Ok(place.pile(state, reason_of(row.get(4)?, 4)?, row.get(5)?))
+    Ok(match state {
+        State::Succeeded => place.succeeded(row.get(6)?),
+        state => place.pile(state, reason_of(row.get(4)?, 4)?, row.get(5)?),
+    })
 }
 
 /// A reason as it is written; `None` for none.

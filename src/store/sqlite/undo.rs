@@ -20,17 +20,18 @@ pub(super) fn apply(
     now: Timestamp,
 ) -> Result<(), Trouble> {
     let creates = serde_json::Value::from(creates.to_vec()).to_string();
-    let owners: Vec<(i64, Place)> = books
+    let owners: Vec<(i64, Place, bool)> = books
         .conn()
         .prepare_cached(
-            "SELECT j.seq, j.batch, j.lane, j.priority FROM jobs j JOIN lanes l USING (lane)
+            "SELECT j.seq, j.batch, j.lane, j.priority, j.warnings IS NOT NULL FROM jobs j JOIN lanes l USING (lane)
              WHERE j.key = ?1 AND j.state = 5 AND l.method IN (SELECT value FROM json_each(?2))",
         )?
         .query_map(params![key, creates], |row| {
-            Ok((row.get(0)?, Place { batch: row.get(1)?, lane: row.get(2)?, priority: row.get(3)? }))
+            let place = Place { batch: row.get(1)?, lane: row.get(2)?, priority: row.get(3)? };
+            Ok((row.get(0)?, place, row.get(4)?))
         })?
         .collect::<rusqlite::Result<_>>()?;
-    for (seq, place) in owners {
+    for (seq, place, warned) in owners {
         books
             .conn()
             .prepare_cached("INSERT OR IGNORE INTO owned (key, lane) VALUES (?1, ?2)")?
@@ -38,7 +39,7 @@ pub(super) fn apply(
         books
             .conn()
             .prepare_cached(
-                "UPDATE jobs SET state = ?2, ended_at = ?3, key = NULL, result = NULL, reason = ?4, http_status = NULL,
+                "UPDATE jobs SET state = ?2, ended_at = ?3, key = NULL, result = NULL, warnings = NULL, reason = ?4, http_status = NULL,
                      code = NULL, detail = (SELECT ?5 || ' was deleted by ' || id FROM jobs WHERE seq = ?6), cure = ?7,
                      log_id = NULL
                  WHERE seq = ?1",
@@ -52,8 +53,7 @@ pub(super) fn apply(
                 by.0,
                 cure::CREATE_ANEW
             ])?;
-        let pile = |state| place.pile(state, None, None);
-        books.tallies.moved(pile(State::Succeeded), pile(State::Cancelled), now);
+        books.tallies.moved(place.succeeded(warned), place.pile(State::Cancelled, None, None), now);
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
 use super::books::{Books, Trouble};
 use super::piles;
-use super::tallies::{REJECTED, THROTTLED};
+use super::tallies::{REJECTED, THROTTLED, WARNED};
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Changed, Counts, JobSeq, Waiting};
@@ -186,6 +186,11 @@ pub(crate) fn add(counts: &mut Counts, kind: i64, n: i64) {
         return;
     }
     counts.total += n;
+    if kind == WARNED {
+        counts.succeeded += n;
+        counts.warnings += n;
+        return;
+    }
     match State::of_number(kind) {
         Some(State::Queued) => counts.queued += n,
         Some(State::Uncertain) => counts.uncertain += n,

@@ -33,7 +33,8 @@ fn assert_short(conn: &Connection, sql: &str) {
 
 fn piles() -> Vec<Pile> {
     let place = Place { batch: 1, lane: 1, priority: 4 };
-    State::ALL.map(|state| place.pile(state, Some(Reason::Rejected), Some(7))).into()
+    let by_state = State::ALL.map(|state| place.pile(state, Some(Reason::Rejected), Some(7)));
+    by_state.into_iter().chain([place.succeeded(true)]).collect()
 }
 
 /// Ids and beginnings with each other restriction, and with all of them.
@@ -43,6 +44,7 @@ fn named() -> Vec<Selection> {
         ids: Vec::new(),
         prefix: None,
         state: Some(State::Dead),
+        warnings: true,
         reason: Some(Reason::Rejected),
         code: Some(1),
         batch: text(),
@@ -55,6 +57,7 @@ fn named() -> Vec<Selection> {
         none.clone(),
         Selection::of_state(State::Dead),
         Selection { reason: all.reason, ..none.clone() },
+        Selection { warnings: true, ..none.clone() },
         Selection { code: all.code, ..none.clone() },
         Selection::of_batch("x"),
         Selection { method: text(), ..none.clone() },
