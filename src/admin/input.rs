@@ -94,6 +94,11 @@ impl Fields {
         match self.take(name) {
             None => false,
             Some(Value::Bool(flag)) => flag,
+            Some(Value::String(text)) if self.is_query && text == "true" => true,
+            Some(Value::String(text)) if self.is_query && text == "false" => false,
+            Some(other) if self.is_query => {
+                self.expected(name, "true or false", &cut(other.as_str().unwrap_or_default())).unwrap_or_default()
+            }
             Some(other) => self.expected(name, "true or false", kind(&other)).unwrap_or_default(),
         }
     }

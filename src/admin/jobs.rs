@@ -19,6 +19,7 @@ pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
     let mut fields = Fields::of_query(uri.query());
     let (mut selection, is_running) = selection::of_or_running(&mut fields);
     selection.prefix = fields.text("prefix");
+    selection.warnings = fields.flag("warnings");
     let (after, limit) = place(&mut fields);
     fields.end()?;
     let read = move |ledger: &Operator| {

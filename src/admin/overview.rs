@@ -76,6 +76,7 @@ fn totals(counts: &[LaneCounts], running: u64) -> Value {
     for state in JobState::ALL {
         totals[state.as_str()] = json!(counts.iter().map(|lane| in_state(lane, state)).sum::<u64>());
     }
+    totals["warnings"] = json!(counts.iter().map(|lane| lane.counts.warnings).sum::<u64>());
     totals
 }
 
@@ -97,6 +98,7 @@ fn lane_document(counts: &LaneCounts, live: Option<&LaneView>, view: &View, time
     for state in JobState::ALL {
         document[state.as_str()] = json!(in_state(counts, state));
     }
+    document["warnings"] = json!(counts.counts.warnings);
     let live = live.filter(|live| live.waiting > 0);
     let blocked = live.and_then(|live| live.blocked.as_ref());
     document["next_permit_at"] = json!(live.and_then(|live| next_permit_at(live, view, times)));

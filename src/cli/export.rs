@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::domain::rows::exported::{PREFIX, RESULT_COLUMNS, harmless};
+use crate::domain::rows::exported::{PREFIX, RESULT_COLUMNS, WARNINGS, harmless};
+use crate::domain::warning::Warning;
 use crate::store::operator::{ExportRow, Operator, Selection};
 use crate::store::state::State;
 
@@ -141,8 +142,17 @@ fn record(row: &ExportRow, header: Option<&[String]>) -> Vec<String> {
         }
         None => JOB_COLUMNS.map(|field| text(&row.document, field)).into(),
     };
-    cells.extend(RESULT_COLUMNS.map(|field| text(&row.document, field)));
+    cells.extend(RESULT_COLUMNS.map(|field| result(&row.document, field)));
     cells.into_iter().map(|cell| harmless(&cell)).collect()
+}
+
+/// A cell of a result column.
+fn result(document: &serde_json::Value, field: &str) -> String {
+    if field != WARNINGS {
+        return text(document, field);
+    }
+    let warnings = Warning::of_document(document).into_iter().map(|warning| warning.text(usize::MAX));
+    warnings.collect::<Vec<_>>().join("; ")
 }
 
 /// What a batch's own columns lack to name its jobs.
@@ -167,5 +177,10 @@ mod tests {
         assert_eq!(record(&row, Some(&header))[..7], ["7F", "", "x", "", "", "", "dead"]);
         assert_eq!(record(&row, Some(&header))[7..11], ["", "rejected", "125001", "'=1+1"]);
         assert_eq!(record(&row, None)[..6], ["x", "", "", "", "", "dead"]);
+        let warning = json!({"field": "excess_users", "message": "without an account", "values": ["a", "b"]});
+        let document = json!({"id": "x", "status": "succeeded", "warnings": [warning]});
+        let row = ExportRow { document, place: String::new(), cells: None };
+        assert_eq!(columns(None).last().unwrap(), "warnings");
+        assert_eq!(record(&row, None).last().unwrap(), "without an account: a, b");
     }
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use crate::domain::warning::Warning;
 use crate::operations::verdict::cancellable;
 use crate::store::operator::{AttemptLine, Cancelled, JobLine, JobSheet, Operator, Selection};
 use crate::store::state::State;
@@ -13,6 +14,11 @@ use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::selection::{Which, confirm, first, refuse_empty};
 use super::table::{Align, Table, cut, plain};
+
+/// Values of a warning that a list names.
+const VALUES_IN_LIST_MAX: usize = 3;
+/// Values of a warning that are named of one job.
+const VALUES_MAX: usize = 20;
 
 /// Look at single jobs, or cancel them
 #[derive(Debug, Subcommand)]
@@ -24,6 +30,9 @@ pub enum Args {
         /// In this state alone: queued, uncertain, held, dead, cancelled or succeeded
         #[arg(long)]
         state: Option<State>,
+        /// Succeeded with warnings alone: the platform left something out
+        #[arg(long)]
+        warnings: bool,
         /// How many at most
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: usize,
@@ -68,8 +77,9 @@ pub enum Args {
 pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let mut ledger = context.operator()?;
     match args {
-        Args::List { which, state, limit, after, json } => {
-            list(context, &ledger, &Selection { state, ..which.selection(Vec::new()) }, (after, limit), json)
+        Args::List { which, state, warnings, limit, after, json } => {
+            let selection = Selection { state, warnings, ..which.selection(Vec::new()) };
+            list(context, &ledger, &selection, (after, limit), json)
         }
         Args::Show { id, json } => {
             let sheet = ledger.show_job(&id)?;
@@ -149,10 +159,11 @@ fn state(line: &JobLine) -> String {
     if line.running { "running".to_owned() } else { text(&line.document, "status") }
 }
 
-/// What a list says about the ending: the key, or reason, code and words.
+/// What a list says about the ending: the key and what was left out, or reason, code and words.
 pub fn what(document: &Value) -> String {
     let parts = ["key", "reason", "code", "detail"].map(|field| text(document, field));
-    let known: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    let warnings = Warning::of_document(document).into_iter().map(|warning| warning.text(VALUES_IN_LIST_MAX));
+    let known: Vec<_> = parts.into_iter().chain(warnings).filter(|part| !part.is_empty()).collect();
     cut(&plain(&known.join(" ")), 70)
 }
 
@@ -172,6 +183,9 @@ fn show(sheet: &JobSheet, out: &mut dyn Write) -> anyhow::Result<()> {
         if !value.is_empty() {
             writeln!(out, "  {field:<12}{}", plain(&value))?;
         }
+    }
+    for warning in Warning::of_document(&line.document) {
+        writeln!(out, "  {:<12}{}: {}", "warning", plain(&warning.field), plain(&warning.text(VALUES_MAX)))?;
     }
     writeln!(out, "  {:<12}{}", "priority", line.priority)?;
     for (name, at) in times {

@@ -303,6 +303,7 @@ fn document(
     let mut document = json!({
         "total": counts.total,
         "succeeded": counts.succeeded,
+        "warnings": counts.warnings,
         "dead": counts.dead,
         "held": counts.held,
         "cancelled": counts.cancelled,
@@ -318,7 +319,7 @@ fn document(
 
 fn conclude(context: &mut Context, args: &Args, counts: &Counts, stop: Stop, store: &Path) -> anyhow::Result<Exit> {
     let open = counts.queued + counts.uncertain;
-    if args.simulate && counts.dead + counts.held > 0 {
+    if args.simulate && counts.dead + counts.held + counts.warnings > 0 {
         writeln!(
             context.err,
             "hint: PACELINE_STORE__URL=sqlite://{} lets the other commands look at the rehearsal",

@@ -219,9 +219,10 @@ impl Status {
         let counts = &self.counts;
         writeln!(
             out,
-            "{} jobs: {} succeeded, {} queued, {} uncertain, {} held, {} dead, {} cancelled; {} refusals for pace",
+            "{} jobs: {} succeeded{}, {} queued, {} uncertain, {} held, {} dead, {} cancelled; {} refusals for pace",
             counts.total,
             counts.succeeded,
+            with_warnings(counts),
             counts.queued,
             counts.uncertain,
             counts.held,
@@ -263,6 +264,9 @@ impl Status {
         }
         if self.counts.dead > 0 {
             writeln!(err, "hint: `paceline dead list` shows the dead letters")?;
+        }
+        if self.counts.warnings > 0 {
+            writeln!(err, "hint: `paceline jobs list --warnings` shows the jobs that succeeded with warnings")?;
         }
         Ok(())
     }
@@ -329,6 +333,7 @@ impl Status {
                 counts.cancelled,
             ];
             let [total, succeeded, open, held, dead, cancelled] = numbers.map(|number| number.to_string());
+            let succeeded = format!("{succeeded}{}", with_warnings(counts));
             let finish = self.forecast_of(batch).and_then(|batch| batch.finish);
             let time_left = finish.map_or_else(String::new, |finish| duration(finish.since(self.now)));
             table.row([name, total, succeeded, open, held, dead, cancelled, time_left]);
@@ -354,6 +359,14 @@ impl Status {
             writeln!(out, "not done by then: {left_over}")?;
         }
         Ok(())
+    }
+}
+
+/// How many of those that succeeded have warnings; nothing if none has.
+fn with_warnings(counts: &Counts) -> String {
+    match counts.warnings {
+        0 => String::new(),
+        warnings => format!(" ({warnings} with warnings)"),
     }
 }
 

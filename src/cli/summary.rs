@@ -1,10 +1,12 @@
-//! What `run` says at its end: per method how the jobs ended, and why the dead ones died.
+//! What `run` says at its end: per method how the jobs ended, why the dead ones died, and what successes left out.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 
 use serde_json::Value;
 
+use crate::domain::outcome::text_of;
+use crate::domain::warning::Warning;
 use crate::store::operator::{Operator, Selection};
 
 use super::jobs::text;
@@ -12,18 +14,23 @@ use super::table::{Align, Table, plain};
 
 /// How many causes are printed; the rest is counted.
 const CAUSES_SHOWN_MAX: usize = 5;
+/// Values of warnings that are named as examples.
+const VALUES_SHOWN_MAX: usize = 5;
 
 /// The endings of some batches.
 #[derive(Debug, Default)]
 pub struct Summary {
     methods: BTreeMap<String, Endings>,
     causes: BTreeMap<Cause, Example>,
+    warnings: BTreeMap<Left, Warned>,
 }
 
 /// Jobs of one method by how they stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Endings {
     succeeded: u64,
+    /// Of those that succeeded: with warnings.
+    warnings: u64,
     dead: u64,
     held: u64,
     cancelled: u64,
@@ -41,6 +48,39 @@ struct Example {
     cure: String,
 }
 
+/// What successes left out: `(method, field, message)`.
+type Left = (String, String, String);
+
+/// How many jobs left it out, and the first values of all of them.
+#[derive(Debug, Default)]
+struct Warned {
+    count: u64,
+    values: Vec<Value>,
+    more: bool,
+}
+
+impl Warned {
+    fn add(&mut self, values: Vec<Value>) {
+        self.count += 1;
+        for value in values {
+            if self.values.contains(&value) {
+                continue;
+            }
+            if self.values.len() == VALUES_SHOWN_MAX {
+                self.more = true;
+                break;
+            }
+            self.values.push(value);
+        }
+    }
+
+    fn examples(&self) -> String {
+        let words: Vec<_> =
+            self.values.iter().map(|value| text_of(value).unwrap_or_else(|| value.to_string())).collect();
+        format!("{}{}", words.join(", "), if self.more { ", …" } else { "" })
+    }
+}
+
 impl Summary {
     /// Reads the endings of these batches from the ledger.
     pub fn of(ledger: &Operator, batches: &[String]) -> anyhow::Result<Self> {
@@ -56,7 +96,10 @@ impl Summary {
 
     fn add(&mut self, document: &Value) {
         let method = text(document, "method");
-        let endings = self.methods.entry(if method.is_empty() { "(unknown)".to_owned() } else { method }).or_default();
+        let method = if method.is_empty() { "(unknown)".to_owned() } else { method };
+        let warnings = Warning::of_document(document);
+        let endings = self.methods.entry(method.clone()).or_default();
+        endings.warnings += u64::from(!warnings.is_empty());
         let status = text(document, "status");
         match status.as_str() {
             "succeeded" => endings.succeeded += 1,
@@ -64,6 +107,9 @@ impl Summary {
             "held" => endings.held += 1,
             "cancelled" => endings.cancelled += 1,
             _ => endings.open += 1,
+        }
+        for Warning { field, message, values } in warnings {
+            self.warnings.entry((method.clone(), field, message)).or_default().add(values);
         }
         if matches!(status.as_str(), "dead" | "held") {
             let cause = (status, text(document, "reason"), text(document, "code"));
@@ -86,14 +132,29 @@ impl Summary {
             ("OPEN", Align::Right),
         ]);
         for (method, endings) in &self.methods {
-            let Endings { succeeded, dead, held, cancelled, open } = endings;
+            let Endings { succeeded, warnings, dead, held, cancelled, open } = endings;
             let numbers = [succeeded, dead, held, cancelled, open].map(ToString::to_string);
-            let [succeeded, dead, held, cancelled, open] = numbers;
+            let [mut succeeded, dead, held, cancelled, open] = numbers;
+            if *warnings > 0 {
+                succeeded = format!("{succeeded} ({warnings} with warnings)");
+            }
             table.row([method.clone(), succeeded, dead, held, cancelled, open]);
         }
         table.write(out)?;
         writeln!(out, "{time}")?;
-        self.write_causes(out)
+        self.write_causes(out)?;
+        self.write_warnings(out)
+    }
+
+    fn write_warnings(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        let mut warnings: Vec<_> = self.warnings.iter().collect();
+        warnings.sort_by_key(|(_, warned)| std::cmp::Reverse(warned.count));
+        for ((method, field, message), warned) in warnings {
+            let examples = plain(&warned.examples());
+            writeln!(out, "\n{} succeeded with {}: {}: {examples}", warned.count, plain(field), plain(message))?;
+            writeln!(out, "  see:  paceline jobs list --warnings --method {}", plain(method))?;
+        }
+        Ok(())
     }
 
     fn write_causes(&self, out: &mut dyn Write) -> std::io::Result<()> {
@@ -153,6 +214,30 @@ in 1 min 1 s
 
 1 held: reply lost
   see:  paceline jobs list --state held
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn warnings_are_grouped_with_examples_and_a_command() {
+        let mut summary = Summary::default();
+        let warning = |field: &str, values: Value| json!({"field": field, "message": "left out", "values": values});
+        let done = |warnings: Value| json!({"method": "a.b", "status": "succeeded", "warnings": warnings});
+        summary.add(&json!({"method": "a.b", "status": "succeeded"}));
+        summary.add(&done(json!([warning("users", json!(["u1", "u2", "u3"])), warning("days", json!([7]))])));
+        summary.add(&done(json!([warning("users", json!(["u2", "u4", "u5", "u6"]))])));
+        let mut out = Vec::new();
+        summary.write("in 0 s", &mut out).unwrap();
+        let expected = "\
+METHOD            SUCCEEDED  DEAD  HELD  CANCELLED  OPEN
+a.b     3 (2 with warnings)     0     0          0     0
+in 0 s
+
+2 succeeded with users: left out: u1, u2, u3, u4, u5, …
+  see:  paceline jobs list --warnings --method a.b
+
+1 succeeded with days: left out: 7
+  see:  paceline jobs list --warnings --method a.b
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

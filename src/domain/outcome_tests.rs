@@ -209,3 +209,19 @@ fn failures_tell_what_the_platform_said_and_what_to_do() {
     let long = json!({"code": 121_003, "msg": "会".repeat(900)}).to_string();
     assert_eq!(of(ROOM, answer(400, long)).failure().unwrap().detail.chars().count(), 500);
 }
+
+#[test]
+fn a_success_that_left_something_out_has_warnings() {
+    let warnings = |body: Value| match of(MEETING, answer(200, body.to_string())) {
+        Outcome::Succeeded { key, warnings, .. } => (key.unwrap(), warnings),
+        other => panic!("{other:?}"),
+    };
+    let (key, found) = warnings(json!({"errcode": 0, "errmsg": "ok", "meetingid": "m", "excess_users": ["zhangsan"]}));
+    let message = "invited without a valid meeting account".to_owned();
+    let expected = Warning { field: "excess_users".to_owned(), message, values: vec![json!("zhangsan")] };
+    assert_eq!((key.as_str(), found), ("m", vec![expected]));
+    for whole in [json!({"errcode": 0, "meetingid": "m"}), json!({"errcode": 0, "meetingid": "m", "excess_users": []})]
+    {
+        assert!(warnings(whole).1.is_empty());
+    }
+}

@@ -13,6 +13,7 @@ use crate::domain::job::LaneKey;
 use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
+use crate::domain::warning::Warning;
 
 /// How a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub struct Situation {
     pub sent_at: Option<Timestamp>,
     /// Id of what it created.
     pub key: Option<String>,
+    /// What its success left out.
+    pub warnings: Vec<Warning>,
     /// Why it ended without success.
     pub reason: Option<Reason>,
     /// What its last call met, or what ended it.
@@ -115,7 +118,7 @@ pub struct Why {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Fact {
     /// `quota`, `ahead`, `not-before`, `suspended`, `paused`, `slowed`, `uncertain`, `in-flight`, `no-worker`, `unknown-app`,
-    /// `expired`, `retried`, `ready`, `expected`; `succeeded`, `dead`, `held`, `cancelled`.
+    /// `expired`, `retried`, `ready`, `expected`; `succeeded`, `warning`, `dead`, `held`, `cancelled`.
     pub kind: &'static str,
     /// In words.
     pub text: String,
@@ -168,7 +171,8 @@ pub fn explain(at: &Situation) -> Why {
         Standing::Queued => waiting::queued(at),
         Standing::Running => waiting::running(at),
         Standing::Uncertain => waiting::uncertain(at),
-        Standing::Held | Standing::Dead | Standing::Cancelled | Standing::Succeeded => vec![ended::ended(at)],
+        Standing::Held | Standing::Dead | Standing::Cancelled => vec![ended::ended(at)],
+        Standing::Succeeded => [ended::ended(at)].into_iter().chain(ended::warnings(at)).collect(),
     };
     let lines: Vec<_> = facts.iter().map(Fact::line).collect();
     Why { text: lines.join("\n"), facts }

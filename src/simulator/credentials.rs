@@ -98,7 +98,7 @@ impl World {
         };
         let now = self.micros_now();
         let (token, life_s) = self.tokens.hand_out(&caller, prefix, now, &self.scenario.tokens, &mut self.ids);
-        let mut body = replies::example(&served.method);
+        let mut body = replies::example(&served.method, &served.platform.envelope);
         let data = served.platform.envelope.data.clone();
         let mut set = |field: &str, value: Value| {
             // Feishu's token endpoints answer beside the code, not under `data`.

@@ -51,7 +51,7 @@ impl World {
     fn apply(&mut self, served: &Arc<Served>, params: Params, caller: Option<Caller>) -> Result<SimMessage, BadParams> {
         let owner = caller.map(|caller| caller.owner()).unwrap_or_default();
         self.check_names(served, &params, &owner)?;
-        let body = if served.creates() {
+        let mut body = if served.creates() {
             self.check_create(served, &params, &owner)?;
             self.create(served, params, owner)
         } else if let Some(body) = self.look_up(served, &params, &owner)? {
@@ -65,8 +65,13 @@ impl World {
             } else if served.method.http_method != "GET" && served.method.kind == Kind::Job {
                 self.objects.touch(&params);
             }
-            replies::example(&served.method)
+            replies::example(&served.method, &served.platform.envelope)
         };
+        for left_out in &mut self.left_out {
+            if let Some(values) = left_out.strikes(&served.method.name).map(<[Value]>::to_vec) {
+                replies::leave_out(&mut body, &served.platform.envelope, &left_out.field, &values);
+            }
+        }
         let log_id = self.log_id();
         Ok(success(&served.platform, body, &log_id))
     }

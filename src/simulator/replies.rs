@@ -9,9 +9,6 @@ use super::served::Looked;
 use crate::domain::catalog::{Changes, Envelope, Method, NextPage, Schema};
 use crate::domain::job::Params;
 
-/// The field that WeCom returns only when some attendees have no meeting account.
-const ONLY_ON_TROUBLE: &str = "excess_users";
-
 /// A dotted path inside the result, as a path inside the whole body.
 fn in_body(envelope: &Envelope, path: &str) -> String {
     match (envelope.data.as_str(), path) {
@@ -21,11 +18,22 @@ fn in_body(envelope: &Envelope, path: &str) -> String {
     }
 }
 
-/// The documented example.
-pub fn example(method: &Method) -> Value {
-    let mut fields = method.reply.example.as_object().cloned().unwrap_or_default();
-    fields.remove(ONLY_ON_TROUBLE);
-    Value::Object(fields)
+/// The documented example, without what stands there only when something is left out.
+pub fn example(method: &Method, envelope: &Envelope) -> Value {
+    let mut reply = Value::Object(method.reply.example.as_object().cloned().unwrap_or_default());
+    for rule in &method.warnings {
+        let path = in_body(envelope, &rule.field);
+        let (parent, name) = path.rsplit_once('.').unwrap_or(("", &path));
+        if let Some(fields) = at_mut(&mut reply, parent).and_then(Value::as_object_mut) {
+            fields.remove(name);
+        }
+    }
+    reply
+}
+
+/// Says in a successful reply what was left out.
+pub fn leave_out(reply: &mut Value, envelope: &Envelope, field: &str, values: &[Value]) {
+    put(reply, &in_body(envelope, field), Value::Array(values.to_vec()));
 }
 
 /// The documented example of a new object's id; a stand-in if the example has none.
@@ -36,7 +44,7 @@ pub fn key_example(method: &Method, envelope: &Envelope) -> Value {
 
 /// The reply to a create.
 pub fn created(method: &Method, envelope: &Envelope, object: &Object) -> Value {
-    let mut reply = example(method);
+    let mut reply = example(method, envelope);
     let Some(path) = &method.reply.key else { return reply };
     // `room.room_id` stands inside the object; a key of its own (`meetingid`) has none beside it.
     if let Some((inside, _)) = path.rsplit_once('.')
@@ -57,7 +65,7 @@ pub fn page(
     next: Option<String>,
     changes: String,
 ) -> Value {
-    let mut reply = example(listing);
+    let mut reply = example(listing, envelope);
     put(&mut reply, &in_body(envelope, &looked.look_up.items), Value::Array(items));
     let is_last = next.is_none();
     if let Some(NextPage { token, more, .. }) = &looked.look_up.next {
@@ -98,7 +106,7 @@ pub fn item(listing: &Method, envelope: &Envelope, looked: &Looked, object: &Obj
 
 /// An object fetched by itself.
 pub fn detail(fetch: &Method, envelope: &Envelope, inside: &str, create: &Method, object: &Object) -> Value {
-    let mut reply = example(fetch);
+    let mut reply = example(fetch, envelope);
     let Some(fields) = at_mut(&mut reply, &in_body(envelope, inside)).and_then(Value::as_object_mut) else {
         return reply;
     };

@@ -15,7 +15,7 @@ use super::meter::{Manner, Meters};
 use super::objects::{ObjectLine, Objects};
 use super::request::{SimAnswer, SimMessage, SimReply, SimRequest};
 use super::routes::{Found, Routes};
-use super::scenario::{Fault, FaultKind, Scenario, Striker};
+use super::scenario::{Fault, FaultKind, LeftOut, Scenario, Striker};
 use super::served::{Served, platform_of, prepare};
 use super::strike::Struck;
 use super::tokens::{BadToken, Caller, Tokens};
@@ -43,6 +43,7 @@ pub struct World {
     pub(super) random: fastrand::Rng,
     pub(super) ids: Ids,
     strikers: Vec<Striker>,
+    pub(super) left_out: Vec<LeftOut>,
     /// Positions of events that have not happened yet, with their instants.
     events: Vec<(i64, usize)>,
     /// Likewise of what others create, the last first.
@@ -80,6 +81,7 @@ impl World {
             random: fastrand::Rng::with_seed(scenario.seed),
             ids: Ids::new(scenario.seed),
             strikers: Vec::new(),
+            left_out: Vec::new(),
             events: Vec::new(),
             others: Vec::new(),
             tokens: Tokens::default(),
@@ -104,6 +106,7 @@ impl World {
     }
 
     fn begin(&mut self, scenario: Scenario) {
+        self.left_out.clone_from(&scenario.warnings);
         self.strikers = scenario.faults.iter().cloned().map(Striker::new).collect();
         let events = scenario.events.iter().enumerate();
         self.events = events.map(|(position, event)| (self.began + (event.at_s * 1e6) as i64, position)).collect();

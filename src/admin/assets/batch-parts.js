@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { duration, instant, seconds } from "./format.js";
 import { t } from "./i18n.js";
-import { bar, countLink, deciding, name, sign, stateName } from "./parts.js";
+import { bar, countLink, deciding, name, sign, stateName, warned } from "./parts.js";
 import { href } from "./route.js";
 
 /** A batch's name, leading to its jobs. */
@@ -21,6 +21,7 @@ export function progress(row) {
       "span",
       { class: "done" },
       label,
+      row.warnings > 0 ? [" · ", warned(row.warnings, { batch: row.name })] : null,
       others.map((state) => [
         " · ",
         h(

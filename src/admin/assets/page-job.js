@@ -4,7 +4,7 @@ import { cancelJobs, drop, edit, redrive, resolve } from "./actions.js";
 import { h } from "./dom.js";
 import { duration, instant, number, seconds } from "./format.js";
 import { t } from "./i18n.js";
-import { button, chip, facts, heading, name, nothing, reasonName, stateOf, table, waiting } from "./parts.js";
+import { button, chip, facts, heading, name, nothing, reasonName, section, stateOf, table, waiting } from "./parts.js";
 import { href } from "./route.js";
 import { said } from "./said.js";
 
@@ -22,6 +22,7 @@ export const job = {
       title,
       h("div", { class: "actions", key: "actions" }, chip(stateOf(data)), buttons(data, live)),
       why(data),
+      warnings(data),
       fields(data),
       documents(data),
       history(data),
@@ -62,7 +63,8 @@ function why({ why: { facts: known }, detail, cure, reason, code, log_id }) {
     "section",
     { key: "why", class: "why", "aria-labelledby": "section-why" },
     h("h2", { id: "section-why" }, t("job.why")),
-    h("ul", {}, known.map(fact)),
+    // Warnings have a section of their own.
+    h("ul", {}, known.filter(({ kind }) => kind !== "warning").map(fact)),
     facts([
       [t("job.reason"), reason ? [reasonName(reason), named] : null],
       [t("job.code"), code === null || code === undefined ? null : h("code", {}, code)],
@@ -70,6 +72,27 @@ function why({ why: { facts: known }, detail, cure, reason, code, log_id }) {
       [t("job.cure"), isNew(cure) ? said(cure) : null],
       ["log id", log_id ? h("code", {}, name(log_id)) : null],
     ]),
+  );
+}
+
+/** What the platform left out of a success. */
+function warnings({ warnings: left }) {
+  if (!left) return null;
+  return section(
+    "warnings",
+    [h("span", { class: "sign warned", "aria-hidden": "true" }, "⚠"), t("warnings.title")],
+    left.map(({ field, message, values }) =>
+      h(
+        "div",
+        { key: field },
+        h("p", {}, said(message), " ", h("code", {}, name(field))),
+        h(
+          "ul",
+          { class: "values" },
+          values.map((value) => h("li", {}, name(typeof value === "object" ? JSON.stringify(value) : String(value)))),
+        ),
+      ),
+    ),
   );
 }
 

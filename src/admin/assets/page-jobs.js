@@ -7,10 +7,11 @@ import { filters, selection } from "./filters.js";
 import { instant, number } from "./format.js";
 import { t } from "./i18n.js";
 import { pager } from "./pager.js";
-import { button, chip, heading, name, nothing, owner, reasonName, stateOf, table, waiting } from "./parts.js";
+import { button, chip, heading, name, nothing, owner, reasonName, stateOf, table, waiting, warned } from "./parts.js";
 import { href, jobHref } from "./route.js";
+import { said } from "./said.js";
 
-const FIELDS = ["prefix", "state", "batch", "app", "tenant", "method", "reason", "code"];
+const FIELDS = ["prefix", "state", "warnings", "batch", "app", "tenant", "method", "reason", "code"];
 
 export const jobs = {
   title: () => t("jobs.title"),
@@ -31,7 +32,7 @@ export const jobs = {
 function columns() {
   return [
     { label: t("job.id"), look: "head", cell: (job) => h("a", { href: jobHref(job.id) }, name(job.id)) },
-    { label: t("job.state"), cell: (job) => chip(stateOf(job)) },
+    { label: t("job.state"), cell: (job) => [chip(stateOf(job)), job.warnings ? [" ", warned(1)] : null] },
     {
       label: t("job.method"),
       cell: (job) => [h("span", { class: "method" }, name(job.method)), " ", h("span", { class: "owner" }, owner(job))],
@@ -48,9 +49,11 @@ function columns() {
   ];
 }
 
-/** The key of what was created, or why it was not. */
+/** The key of what was created and what was left out, or why it was not created. */
 function ending(job) {
-  if (job.key) return h("code", {}, name(job.key));
+  const left = (job.warnings ?? []).map((warning) => h("span", { class: "hint" }, " ", said(warning.message)));
+  if (job.key) return [h("code", {}, name(job.key)), left];
+  if (left.length > 0) return left;
   if (!job.reason && !job.detail) return "–";
   return [
     job.reason ? reasonName(job.reason) : null,
@@ -61,7 +64,7 @@ function ending(job) {
 
 function cancelSelected({ parameters }) {
   const chosen = selection(parameters);
-  if (Object.keys(chosen).length === 0 || parameters.prefix || (chosen.state && chosen.state !== "queued")) return null;
+  if (Object.keys(chosen).length === 0 || parameters.prefix || parameters.warnings || (chosen.state && chosen.state !== "queued")) return null;
   const words = Object.entries(chosen)
     .map(([field, value]) => `${t(`filter.${field}`)}: ${value}`)
     .join(" · ");

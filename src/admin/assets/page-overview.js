@@ -20,6 +20,7 @@ import {
   stateName,
   table,
   waiting,
+  warned,
 } from "./parts.js";
 import { href } from "./route.js";
 import { inTheWay } from "./trouble.js";
@@ -70,6 +71,7 @@ function totals(counts, live, now) {
     "section",
     { key: "totals", "aria-label": t("overview.totals") },
     h("ul", { class: "tiles" }, tiles),
+    counts.warnings > 0 ? h("p", { key: "warnings" }, warned(counts.warnings, {})) : null,
     h("p", { class: "finish" }, finish(counts, live, now)),
   );
 }

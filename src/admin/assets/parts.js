@@ -19,6 +19,18 @@ export function stateOf({ status, running }) {
   return running ? "running" : status;
 }
 
+/** That a success has warnings: so many jobs of a selection, leading to them, or one job. */
+export function warned(count, selection = null) {
+  const label = selection ? t("warnings.count", { count }) : t("warnings");
+  const target = selection ? href("jobs", { ...selection, warnings: "true" }) : null;
+  return h(
+    "span",
+    { class: "warned", key: "warned" },
+    h("span", { class: "sign", "aria-hidden": "true" }, "⚠"),
+    target ? h("a", { href: target }, label) : label,
+  );
+}
+
 /** A state's sign; not read aloud. */
 export function sign(state) {
   return h("span", { class: `sign ${state}`, "aria-hidden": "true" }, SIGNS[state] ?? "·");

@@ -130,6 +130,7 @@ export default {
   "filter.prefix": "Id begins with",
   "filter.id": "Id",
   "filter.state": "State",
+  "filter.warnings": "Warnings",
   "filter.batch": "Batch",
   "filter.app": "App",
   "filter.tenant": "Tenant",
@@ -139,6 +140,10 @@ export default {
   "filter.any": "any",
   "filter.apply": "Select",
   "filter.clear": "Show all",
+
+  "warnings": "with warnings",
+  "warnings.count": "{count} with warnings",
+  "warnings.title": "Warnings: what the platform left out",
 
   "jobs.title": "Jobs",
   "jobs.none": "No job matches.",

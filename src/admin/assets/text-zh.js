@@ -130,6 +130,7 @@ export default {
   "filter.prefix": "id 开头",
   "filter.id": "id",
   "filter.state": "状态",
+  "filter.warnings": "警告",
   "filter.batch": "批次",
   "filter.app": "应用",
   "filter.tenant": "租户",
@@ -139,6 +140,10 @@ export default {
   "filter.any": "不限",
   "filter.apply": "筛选",
   "filter.clear": "显示全部",
+
+  "warnings": "有警告",
+  "warnings.count": "{count} 个有警告",
+  "warnings.title": "警告：平台未完成的部分",
 
   "jobs.title": "任务",
   "jobs.none": "没有符合的任务。",

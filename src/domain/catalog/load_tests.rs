@@ -344,3 +344,44 @@ fn a_platform_needs_a_token_method_and_https() {
     let found = faults(&lark.replace("tenant_access_token.internal", "tenant_access_token"));
     assert!(found[0].contains("token_method: there is no method"), "{found:?}");
 }
+
+#[test]
+fn warnings_that_could_warn_of_nothing_do_not_load() {
+    let meeting = include_str!("../../../config/methods/wecom.meeting.create.toml");
+    assert!(faults(meeting).is_empty());
+    let with = |from: &str, to: &str| {
+        assert!(meeting.contains(from), "{from:?}");
+        faults(&meeting.replacen(from, to, 1))
+    };
+    let field = "field = \"excess_users\"";
+    let section = meeting.find("[[warnings]]").map(|at| meeting[at..].split("\n\n").next().unwrap()).unwrap();
+    for (found, field, words) in [
+        (
+            with(field, "field = \"excess_user\""),
+            "warnings[0].field",
+            "reply.example holds nothing under \"excess_user\"",
+        ),
+        (with(field, "field = \"\""), "warnings[0].field", "dotted path"),
+        (with(field, &format!("{field}\nvalue = \"userid\"")), "warnings[0].value", "no \"userid\" in an item"),
+        (with(section, &format!("{section}\n\n{section}")), "warnings[1].field", "duplicate field \"excess_users\""),
+        (with("message = \"invited", "message = \" \" # "), "warnings[0].message", "expected a sentence"),
+        (with("message = \"invited", "massage = \"invited"), "warnings[0].message", "is required and missing"),
+    ] {
+        let fault = found.iter().find(|fault| fault.contains(words)).unwrap_or_else(|| panic!("{words}: {found:#?}"));
+        assert!(fault.contains(field), "{fault}");
+    }
+    let token = include_str!("../../../config/methods/wecom.gettoken.toml");
+    let warned = format!("{token}\n[[warnings]]\nfield = \"access_token\"\nmessage = \"m\"\n");
+    assert!(faults(&warned)[0].contains("belongs to methods of the kind \"job\""));
+}
+
+#[test]
+fn every_warning_is_said_in_both_languages() {
+    let catalog = built_in().unwrap();
+    let rules: Vec<_> = catalog.methods.values().flat_map(|method| &method.warnings).collect();
+    assert!(!rules.is_empty());
+    let chinese = catalog.chinese();
+    for rule in rules {
+        assert!(chinese.contains_key(rule.message.as_str()), "{}", rule.message);
+    }
+}

@@ -4,7 +4,11 @@
 //! Writing and reading stand side by side here, so that they cannot part ways.
 
 /// The columns that an export adds behind a batch's own.
-pub const RESULT_COLUMNS: [&str; 8] = ["status", "key", "reason", "code", "detail", "cure", "log_id", "finished_at"];
+pub const RESULT_COLUMNS: [&str; 9] =
+    ["status", "key", "reason", "code", "detail", "cure", "log_id", "finished_at", WARNINGS];
+
+/// The result column that says in words what a success left out.
+pub const WARNINGS: &str = "warnings";
 
 /// Stands in front of a result column where a batch has a column of that name.
 pub const PREFIX: &str = "paceline_";

@@ -3,6 +3,18 @@
 use super::{Fact, Situation, Standing, words};
 use crate::domain::cure;
 use crate::domain::reason::Reason;
+use crate::domain::warning::Warning;
+
+/// Values of a warning that are named.
+const VALUES_MAX: usize = 20;
+
+/// What its success left out, a fact for each warning.
+pub(super) fn warnings(at: &Situation) -> impl Iterator<Item = Fact> {
+    let fact = |warning: &Warning| {
+        Fact::new("warning", format!("the platform reported {}: {}", warning.field, warning.text(VALUES_MAX)))
+    };
+    at.warnings.iter().map(fact)
+}
 
 /// Its ending.
 pub(super) fn ended(at: &Situation) -> Fact {

@@ -26,6 +26,7 @@ fn queued() -> Situation {
         ended_at: None,
         sent_at: None,
         key: None,
+        warnings: Vec::new(),
         reason: None,
         failure: Failure::default(),
         meaning: None,
@@ -217,4 +218,18 @@ fn spans_are_rounded_up() {
             && text(59_001).ends_with("in 1 min 0 s")
             && text(3_599_999).ends_with("in 1 h 0 min")
     );
+}
+
+#[test]
+fn what_a_success_left_out_is_a_fact_of_its_own() {
+    let warning = Warning {
+        field: "excess_users".to_owned(),
+        message: "invited without an account".to_owned(),
+        values: vec!["zhangsan".into()],
+    };
+    let situation = Situation { standing: Standing::Succeeded, warnings: vec![warning], ..queued() };
+    let why = explain(&situation);
+    assert_eq!(kinds(&situation), ["succeeded", "warning"]);
+    assert_eq!(why.facts[1].text, "the platform reported excess_users: invited without an account: zhangsan");
+    assert!(why.text.ends_with(&why.facts[1].text), "{}", why.text);
 }

@@ -62,6 +62,9 @@ impl Scenario {
         for (position, fault) in self.faults.iter().enumerate() {
             fault.faults().into_iter().for_each(|fault| entry("faults", position, fault));
         }
+        for (position, left_out) in self.warnings.iter().enumerate() {
+            left_out.faults().into_iter().for_each(|fault| entry("warnings", position, fault));
+        }
         faults
     }
 
@@ -82,11 +85,12 @@ impl Scenario {
             .chain(self.concurrency.keys().map(|name| ("concurrency", name)))
             .chain(self.background.iter().map(|it| ("background", &it.method)))
             .chain(self.objects.iter().map(|it| ("objects", &it.method)))
-            .chain(self.faults.iter().map(|it| ("faults", &it.method)));
-        named
+            .chain(self.faults.iter().map(|it| ("faults", &it.method)))
+            .chain(self.warnings.iter().map(|it| ("warnings", &it.method)));
+        let unknown = named
             .filter(|(_, pattern)| !catalog.methods.keys().any(|method| fits(pattern, method)))
-            .map(|(section, pattern)| format!("{section}: no method is named {pattern:?}"))
-            .collect()
+            .map(|(section, pattern)| format!("{section}: no method is named {pattern:?}"));
+        unknown.chain(self.warnings.iter().filter_map(|it| it.unknown_field(catalog))).collect()
     }
 }
 

@@ -6,6 +6,7 @@
 mod check;
 mod fault;
 mod latency;
+mod left_out;
 mod read;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::domain::quota::Quota;
 pub(super) use fault::Striker;
 pub use fault::{Fault, FaultKind};
 pub use latency::{Latency, Spread, SpreadKind};
+pub use left_out::LeftOut;
 pub use read::{ScenarioError, built_in_names};
 
 /// What the simulated world is like. Everything has a default; the default world is quick and calm.
@@ -60,6 +62,8 @@ pub struct Scenario {
     pub events: Vec<Event>,
     /// What goes wrong with requests; the first that strikes decides.
     pub faults: Vec<Fault>,
+    /// What successful replies say was left out.
+    pub warnings: Vec<LeftOut>,
 }
 
 /// A quota of the scenario's own.

@@ -11,6 +11,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("shared-app", include_str!("../../../config/scenarios/shared-app.toml")),
     ("storm", include_str!("../../../config/scenarios/storm.toml")),
     ("strict", include_str!("../../../config/scenarios/strict.toml")),
+    ("warnings", include_str!("../../../config/scenarios/warnings.toml")),
     ("wrong-secret", include_str!("../../../config/scenarios/wrong-secret.toml")),
     ("zero", include_str!("../../../config/scenarios/zero.toml")),
 ];

@@ -122,6 +122,16 @@ fn replies_carry_what_was_asked_for_and_nothing_of_the_example() {
 }
 
 #[test]
+fn a_success_says_what_was_left_out() {
+    let mut bench = Bench::new(include_str!("../../../config/scenarios/warnings.toml"));
+    let wecom = bench.wecom_token();
+    let named: Vec<_> = (0..10).map(|n| bench.call(&meeting(&wecom, n)).1["excess_users"].clone()).collect();
+    let is_named: Vec<_> = named.iter().map(|users| users == &json!(["zhangsan", "lisi"])).collect();
+    assert_eq!(is_named, [false, false, false, false, true, false, false, false, false, true]);
+    assert!(named.iter().all(|users| users.is_null() || users.is_array()), "{named:?}");
+}
+
+#[test]
 fn rooms_are_listed_by_level_page_by_page_after_a_while() {
     let mut bench = Bench::new("[quotas]\n\"*\" = \"none\"\n[listing]\ndelay_ms = 2000\npage_max = 2");
     let token = bench.feishu_token();

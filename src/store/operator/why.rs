@@ -13,6 +13,7 @@ use crate::domain::job::LaneKey;
 use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
+use crate::domain::warning::Warning;
 use crate::engine::forecast::Forecast;
 use crate::engine::ports::LedgerError;
 use crate::engine::quotas::Planner;
@@ -83,6 +84,7 @@ impl Operator {
                 .find(|attempt| attempt.ended_at.is_none())
                 .map(|attempt| attempt.sent_at),
             key: text("key"),
+            warnings: Warning::of_document(document),
             reason: text("reason").and_then(|reason| Reason::from_str(&reason).ok()),
             failure,
             meaning: rule.map(|rule| rule.message),

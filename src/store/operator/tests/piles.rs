@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::*;
 use crate::engine::ports::JobSeq;
+use crate::store::contract::warned;
 use crate::store::operator::backlog;
 use crate::store::operator::outlook::Names;
 
@@ -41,7 +42,7 @@ async fn mixed() -> World {
 async fn settle(world: &World, seq: JobSeq, n: usize, rng: &mut fastrand::Rng) {
     let mut failure = failure("why");
     failure.code = [None, Some(0), Some(99)][rng.usize(..3)];
-    let settlement = match rng.usize(..8) {
+    let settlement = match rng.usize(..9) {
         0 => return,
         1 => Settlement::Uncertain { not_before: at(9), failure },
         2 => Settlement::Held { failure },
@@ -49,6 +50,7 @@ async fn settle(world: &World, seq: JobSeq, n: usize, rng: &mut fastrand::Rng) {
         4 => Settlement::Dead { reason: Reason::Exhausted, failure },
         5 => Settlement::Cancelled,
         6 => success(&format!("key-{n}")),
+        7 => warned(&format!("key-{n}")),
         _ => {
             begin(&world.ledger, seq, 5).await;
             return;
@@ -68,6 +70,7 @@ fn matches(line: &JobLine, selection: &Selection) -> bool {
     let has_ending = selection.code.is_none() || ["held", "dead"].contains(&&*field(line, "status"));
     let id = field(line, "id");
     is(state, "status")
+        && (!selection.warnings || line.document.get("warnings").is_some())
         && has_ending
         && is(code.as_deref(), "code")
         && is(selection.reason.map(Reason::as_str), "reason")
@@ -96,6 +99,10 @@ fn selections() -> Vec<Selection> {
         all.extend(more);
     };
     vary(&|one, n| State::ALL.get(n).map(|state| one.state = Some(*state)).is_some());
+    vary(&|one, n| {
+        one.warnings = true;
+        n == 0
+    });
     vary(&|one, n| [Reason::Rejected, Reason::Cancelled].get(n).map(|reason| one.reason = Some(*reason)).is_some());
     vary(&|one, n| [0, 99].get(n).map(|code| one.code = Some(*code)).is_some());
     vary(&|one, n| ["", "x", "none"].get(n).map(|batch| one.batch = Some((*batch).to_owned())).is_some());
