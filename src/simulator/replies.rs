@@ -22,11 +22,7 @@ fn in_body(envelope: &Envelope, path: &str) -> String {
 pub fn example(method: &Method, envelope: &Envelope) -> Value {
     let mut reply = Value::Object(method.reply.example.as_object().cloned().unwrap_or_default());
     for rule in &method.warnings {
-        let path = in_body(envelope, &rule.field);
-        let (parent, name) = path.rsplit_once('.').unwrap_or(("", &path));
-        if let Some(fields) = at_mut(&mut reply, parent).and_then(Value::as_object_mut) {
-            fields.remove(name);
-        }
+        take_out(&mut reply, &in_body(envelope, &rule.field));
     }
     reply
 }

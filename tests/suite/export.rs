@@ -43,7 +43,7 @@ fn a_mended_export_sends_only_what_was_mended() {
     assert!(bytes.starts_with(b"\xef\xbb\xbf"));
     let text = String::from_utf8(bytes).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    assert!(lines[0].ends_with("name,capacity,room_level_id,description,id,method,app,batch,status,key,reason,code,detail,cure,log_id,finished_at"));
+    assert!(lines[0].ends_with("name,capacity,room_level_id,description,id,method,app,batch,status,key,reason,code,detail,cure,log_id,finished_at,warnings"));
     assert!(
         lines[1].starts_with("'=7F-1,4,omb_1,,rooms:1,feishu.vc.room.create,acme,rooms,dead,,rejected,125001,"),
         "{text}"

@@ -25,6 +25,12 @@ pub fn result_of(header: &str) -> Option<&'static str> {
     RESULT_COLUMNS.into_iter().find(|column| *column == bare)
 }
 
+/// Whether a header has all result columns. Exports of earlier versions have no column of warnings.
+pub fn is_export(header: &[String]) -> bool {
+    let results = header.iter().filter_map(|name| result_of(name)).filter(|column| *column != WARNINGS);
+    results.count() >= RESULT_COLUMNS.len() - 1
+}
+
 /// A cell that no spreadsheet takes for a formula; numbers stay numbers. [`original`] undoes it.
 pub fn harmless(cell: &str) -> String {
     let is_formula = cell.trim_start_matches('\'').starts_with(FORMULA) && cell.parse::<f64>().is_err();
@@ -57,6 +63,17 @@ mod tests {
             ["status", "paceline_code", "paceline_name", "name"].map(result_of),
             [Some("status"), Some("code"), None, None]
         );
+    }
+
+    #[test]
+    fn exports_of_earlier_versions_are_known() {
+        let header: Vec<_> = RESULT_COLUMNS.map(str::to_owned).into();
+        let without = |left_out: &str| {
+            let rest: Vec<_> = header.iter().filter(|column| *column != left_out).cloned().collect();
+            is_export(&rest)
+        };
+        assert!(is_export(&header) && without(WARNINGS));
+        assert!(!without("cure") && !without("status"));
     }
 
     proptest! {

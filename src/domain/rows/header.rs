@@ -2,15 +2,14 @@
 
 use super::Input;
 use super::column::{Meaning, Target, meaning, names};
-use super::exported::{RESULT_COLUMNS, result_of};
+use super::exported::{is_export, result_of};
 use crate::domain::catalog::{Kind, nearest};
 use crate::domain::decode::{Decoder, FIELDS};
 
 /// What the columns of a header name. All result columns together are an export's; one that a method has as a parameter
 /// is that, and the export's own carries a prefix then.
 pub(super) fn targets(decoder: &Decoder, header: &[String]) -> Vec<Target> {
-    let results = header.iter().filter_map(|name| result_of(name)).count();
-    let is_export = results >= RESULT_COLUMNS.len();
+    let is_export = is_export(header);
     let is_parameter = |target: &Target| {
         let Target::Param(part, path) = target else { return false };
         let jobs = decoder.catalog.methods.values().filter(|method| method.kind == Kind::Job);
