@@ -11,6 +11,7 @@ use paceline::domain::decode::{Apps, Decoder};
 use paceline::domain::job::LaneKey;
 use paceline::domain::outcome::Failure;
 use paceline::domain::reason::Reason;
+use paceline::domain::warning::Warning;
 use paceline::engine::ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, Ledger, Purpose, Settlement};
 use paceline::settings;
 use paceline::store::sqlite::{Mode, SqliteLedger};
@@ -51,6 +52,11 @@ async fn call(ledger: &SqliteLedger, clock: &Clock, seq: JobSeq, outcome: &'stat
     ledger.end_attempt(end).await.unwrap();
 }
 
+fn left_out() -> Warning {
+    let (field, message) = ("excess_users".to_owned(), "invited without an account".to_owned());
+    Warning { field, message, values: vec![json!("zhangsan")] }
+}
+
 fn failure(detail: &str) -> Failure {
     Failure { code: Some(400_001), detail: detail.to_owned(), log_id: Some("0217".to_owned()), ..Failure::default() }
 }
@@ -81,7 +87,7 @@ impl World {
             (
                 4,
                 "succeeded",
-                Settlement::Succeeded { key: Some("m1".to_owned()), result, sole: true, warnings: Vec::new() },
+                Settlement::Succeeded { key: Some("m1".to_owned()), result, sole: true, warnings: vec![left_out()] },
             ),
         ] {
             call(&ledger, &clock, seqs[at], outcome, settlement).await;
@@ -173,17 +179,42 @@ async fn jobs_are_listed_by_state_and_what_is_held_with_its_evidence() {
         ("state=running&id=dead", vec![]),
         ("state=queued", vec!["queued", "running"]),
         ("state=dead&code=400001", vec!["dead"]),
+        ("warnings=true", vec!["succeeded"]),
+        ("warnings=true&state=dead", vec![]),
+        ("warnings=false&state=dead", vec!["dead"]),
     ] {
         assert_eq!(ids(&world.get(&format!("/api/v1/jobs?{query}")).await), wanted, "{query}");
     }
     let (status, fault) = ask(world.admin.listen(), "/api/v1/jobs?state=lost", None).await;
     assert_eq!(status, 400, "{fault}");
+    let (status, fault) = ask(world.admin.listen(), "/api/v1/jobs?warnings=yes", None).await;
+    assert_eq!(
+        (status, fault["faults"][0]["error"].as_str()),
+        (400, Some("expected true or false, got yes")),
+        "{fault}"
+    );
     let held = world.get("/api/v1/held?batch=b1").await;
     assert_eq!(ids(&held), ["held"]);
     let evidence = &held["jobs"][0]["evidence"];
     assert_eq!(evidence["candidates"], json!(["m7", "m8"]), "{held}");
     assert_eq!(evidence["last_attempt"]["outcome"], "uncertain");
     assert_eq!(world.get("/api/v1/held?batch=b2").await["jobs"], json!([]));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_a_success_left_out_is_shown_and_counted() {
+    let world = World::new("127.0.0.1:0").await;
+    let job = world.get("/api/v1/jobs/succeeded").await;
+    assert_eq!(job["warnings"], json!([left_out()]), "{job}");
+    let facts: Vec<_> = job["why"]["facts"].as_array().unwrap().iter().map(|fact| fact["kind"].clone()).collect();
+    assert_eq!(facts, ["succeeded", "warning"]);
+    assert_eq!(world.get("/api/v1/jobs/dead").await.get("warnings"), None);
+    let overview = world.get("/api/v1/overview").await;
+    let lane = overview["lanes"].as_array().unwrap().iter().find(|lane| lane["method"] == MEETING).unwrap();
+    assert_eq!((&overview["totals"]["warnings"], &lane["warnings"]), (&json!(1), &json!(1)));
+    let batches = world.get("/api/v1/batches").await["batches"].clone();
+    assert_eq!(batches.as_array().unwrap().iter().filter_map(|batch| batch["warnings"].as_u64()).sum::<u64>(), 1);
     world.end().await;
 }
 

@@ -45,3 +45,4 @@ mod soak;
 mod standing;
 mod tidy;
 mod undo;
+mod warnings;

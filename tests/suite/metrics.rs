@@ -28,7 +28,7 @@ const MEETINGS: &str = "wecom.meeting.create";
 const MINUTES: &str = "feishu.calendar.event.meeting_minute.create";
 
 /// Rooms are refused for their pace, cut after they were made and looked up; a calendar is refused for good; the first
-/// minutes are cut and held; a meeting fails twice before it succeeds.
+/// minutes are cut and held; a meeting fails twice before it succeeds, and three are not whole.
 const TROUBLE: &str = "
     [[faults]]
     method = 'feishu.vc.room.create'
@@ -52,6 +52,11 @@ const TROUBLE: &str = "
     kind = 'status'
     status = 503
     first = 1
+    [[warnings]]
+    method = 'wecom.meeting.create'
+    field = 'excess_users'
+    values = ['lisi']
+    first = 3
 ";
 
 /// A worker that counts.
@@ -187,6 +192,8 @@ async fn the_metrics_are_what_the_platform_and_the_ledger_have() {
     // Every job that ended is counted once, under its end.
     let ended = |end| after.ended(&[("end", end)]);
     assert_eq!((ended("succeeded"), ended("held")), (counts.succeeded as f64, 2.0));
+    let warned = after.sum("paceline_jobs_with_warnings_total", &[("method", MEETINGS), ("app", "campus")]);
+    assert_eq!((warned, after.sum("paceline_jobs_with_warnings_total", &[]), counts.warnings), (3.0, 3.0, 3));
     assert_eq!(after.ended(&[("end", "dead"), ("reason", "rejected"), ("method", CALENDARS), ("app", "acme")]), 3.0);
     assert_eq!(ended("dead"), 3.0, "the fourth was never a job");
     assert_eq!(after.sum("paceline_dead_letters", &[("reason", "rejected"), ("method", CALENDARS)]), 3.0);
