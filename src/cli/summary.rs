@@ -151,7 +151,13 @@ impl Summary {
         warnings.sort_by_key(|(_, warned)| std::cmp::Reverse(warned.count));
         for ((method, field, message), warned) in warnings {
             let examples = plain(&warned.examples());
-            writeln!(out, "\n{} succeeded with {}: {}: {examples}", warned.count, plain(field), plain(message))?;
+            writeln!(
+                out,
+                "\n{} succeeded with warning {}: {}: {examples}",
+                warned.count,
+                plain(field),
+                plain(message)
+            )?;
             writeln!(out, "  see:  paceline jobs list --warnings --method {}", plain(method))?;
         }
         Ok(())
@@ -233,10 +239,10 @@ METHOD            SUCCEEDED  DEAD  HELD  CANCELLED  OPEN
 a.b     3 (2 with warnings)     0     0          0     0
 in 0 s
 
-2 succeeded with users: left out: u1, u2, u3, u4, u5, …
+2 succeeded with warning users: left out: u1, u2, u3, u4, u5, …
   see:  paceline jobs list --warnings --method a.b
 
-1 succeeded with days: left out: 7
+1 succeeded with warning days: left out: 7
   see:  paceline jobs list --warnings --method a.b
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
