@@ -29,7 +29,7 @@ pub async fn check(options: &Options) -> Vec<Finding> {
             return vec![Finding { subject: "connection".to_owned(), verdict: Err(fault) }];
         }
     };
-    let session = match Session::open(&address, options.ca_file.as_deref(), "paceline check").await {
+    let session = match Session::open(&address, options, "paceline check").await {
         Ok(session) => session,
         Err(fault) => return vec![Finding { subject: "connection".to_owned(), verdict: Err(fault) }],
     };

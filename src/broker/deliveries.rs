@@ -1,11 +1,14 @@
 //! Deliveries as the intake takes them: all that lie ready at once, each read alone.
 
+use std::fmt::Write as _;
+
 use futures_util::{FutureExt, StreamExt};
-use lapin::Consumer;
 use lapin::message::Delivery;
+use lapin::{BasicProperties, Consumer};
 
 use super::intake::Decode;
 use super::properties::defaults_of;
+use super::wire::notes;
 use crate::domain::job::{Fault, Job, Rejection};
 use crate::domain::trace::Trace;
 use crate::engine::ports::AmqpOrigin;
@@ -14,19 +17,45 @@ use crate::settings::BODY_BYTES_MAX;
 /// Messages per transaction of the ledger, at most.
 const BATCH_MAX: usize = 256;
 
-/// A message as a job, or why it is none. An over-long body is not even parsed: it goes back out as it came.
+/// What was changed of a message because it could not be read as it came.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// How long the body was, if only its beginning is left.
+    pub body_bytes: Option<u64>,
+    /// Properties that could not be read: name, and what was expected.
+    pub unreadable: Vec<(&'static str, String)>,
+}
+
+impl Notes {
+    pub(super) fn of(properties: &BasicProperties) -> Self {
+        Self { body_bytes: notes::body_bytes(properties), unreadable: notes::unreadable(properties) }
+    }
+}
+
+/// A message as a job, or why it is none. An over-long body is not even parsed: it goes back out as it came, or its
+/// beginning does.
 pub(super) fn read_body(
     decode: &Decode,
     bytes_max: usize,
     body: &[u8],
     amqp: &AmqpOrigin,
+    notes: &Notes,
 ) -> Result<Box<Job>, Box<Rejection>> {
     let defaults = defaults_of(amqp);
-    if body.len() <= bytes_max {
-        let read = decode(body, &defaults).map_err(Box::new)?;
+    let got = notes.body_bytes.map_or(body.len(), |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    if got <= bytes_max {
+        let read = decode(body, &defaults);
+        if !notes.unreadable.is_empty() {
+            return Err(Box::new(unreadable(read, notes)));
+        }
+        let read = read.map_err(Box::new)?;
         return Ok(Box::new(Job { trace: Trace::of(&amqp.headers), ..read }));
     }
-    let message = format!("expected a body of at most {bytes_max} bytes ({BODY_BYTES_MAX}), got {}", body.len());
+    let mut message = format!("expected a body of at most {bytes_max} bytes ({BODY_BYTES_MAX}), got {got}");
+    if body.len() < got {
+        // Writing to a String cannot fail.
+        let _ = write!(message, "; only its first {} are kept", body.len());
+    }
     Err(Box::new(Rejection {
         id: defaults.id,
         method: defaults.method,
@@ -34,6 +63,23 @@ pub(super) fn read_body(
         batch: None,
         faults: vec![Fault::malformed("", message)],
     }))
+}
+
+/// A message with properties that nobody can read is no job, even if its body is one: what they asked for is lost.
+fn unreadable(read: Result<Job, Rejection>, notes: &Notes) -> Rejection {
+    let mut rejection = match read {
+        Ok(job) => Rejection {
+            id: Some(job.id),
+            method: Some(job.lane.method),
+            app: Some(job.lane.app),
+            batch: job.batch,
+            faults: Vec::new(),
+        },
+        Err(rejection) => rejection,
+    };
+    let faults = notes.unreadable.iter().map(|(name, message)| Fault::malformed(format!("AMQP {name}"), message));
+    rejection.faults.splice(..0, faults);
+    rejection
 }
 
 /// What lay ready at once.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::{Value, json};
 
+use super::wire::notes;
 use crate::domain::trace::{self, TRACEPARENT, TRACESTATE, Trace};
 
 /// Headers kept of one message.
@@ -26,7 +27,9 @@ pub(super) fn kept(headers: &FieldTable) -> BTreeMap<String, Value> {
     let (first, rest): (Vec<_>, Vec<_>) = headers.inner().iter().partition(|(name, _)| is_of_trace(name.as_str()));
     for (name, value) in first.into_iter().chain(rest) {
         let name = name.as_str();
-        let Some(value) = simple(value).filter(|_| !NOT_UPSTREAMS.iter().any(|start| name.starts_with(start))) else {
+        let Some(value) = simple(value)
+            .filter(|_| !NOT_UPSTREAMS.iter().any(|start| name.starts_with(start)) && !notes::is_note(name))
+        else {
             continue;
         };
         let length = name.len() + value.as_str().map_or(8, str::len);

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -16,7 +17,7 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use tokio::sync::watch;
 
-use super::deliveries::{End, Gathered, gather, read_body};
+use super::deliveries::{End, Gathered, Notes, gather, read_body};
 use super::fault::{Error, Fault};
 use super::link::Link;
 use super::options::Options;
@@ -24,7 +25,8 @@ use super::ports::Backlog;
 use super::properties::origin_of;
 use super::session::Session;
 use super::topology::{self, short};
-use super::{CLOSE_TIMEOUT, answered, retry_delay, until_stopped};
+use super::wire::meter::Meter;
+use super::{ANSWER_TIMEOUT, answered, retry_delay, until_stopped};
 use crate::clock::Clock;
 use crate::crash_points;
 use crate::domain::decode::Defaults;
@@ -103,8 +105,20 @@ pub struct Intake<B> {
     pub state: watch::Sender<State>,
 }
 
+/// How long a queue is quiet before it counts as one without a message that ends connections.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// A consumer, and what it is delivered.
+struct Subscription {
+    channel: Channel,
+    consumer: Consumer,
+    meter: Arc<Meter>,
+}
+
 /// Why consuming ended without a fault.
 enum Pause {
+    /// What had been delivered before is past: more may be held at once.
+    Past,
     /// Too many jobs are unfinished.
     Full,
     /// Something ended under us: a fresh start is needed.
@@ -117,15 +131,19 @@ impl<B: Backlog> Intake<B> {
     /// Takes over until told to stop; everything that it acked is in the ledger.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut failures = 0;
+        // One message may have ended the last connection, or the last process. Taken one by one, only that one is
+        // counted up to the broker's delivery limit.
+        let mut careful = true;
         while !*stop.borrow() {
             let Some(session) = self.until_ready(&mut stop).await else { break };
-            let ended = self.consume(&session, &mut stop).await;
+            let ended = self.consume(&session, &mut careful, &mut stop).await;
             let why = match ended {
                 Ok(Pause::Full) => {
                     failures = 0;
                     continue;
                 }
                 Ok(Pause::Stopped) => break,
+                Ok(Pause::Past) => continue,
                 Ok(Pause::Gone(why)) => {
                     failures = 0;
                     why
@@ -140,6 +158,7 @@ impl<B: Backlog> Intake<B> {
             if *stop.borrow() {
                 break;
             }
+            careful = true;
             if session.is_lost() {
                 // The link tells about it.
                 continue;
@@ -198,26 +217,37 @@ impl<B: Backlog> Intake<B> {
     }
 
     /// Consumes on a channel of its own until something ends it.
-    async fn consume(&self, session: &Session, stop: &mut watch::Receiver<bool>) -> Result<Pause, Error> {
-        let (channel, mut consumer) = tokio::select! {
-            subscribed = self.subscribe(session) => subscribed?,
-            () = until_stopped(stop) => return Ok(Pause::Stopped),
-        };
-        self.state.send_replace(State::Consuming);
-        let ended = self.take_all(&mut consumer, stop).await;
-        if let Ok(Pause::Full | Pause::Stopped) = &ended {
-            self.leave(&channel, consumer).await;
+    async fn consume(
+        &self,
+        session: &Session,
+        careful: &mut bool,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<Pause, Error> {
+        loop {
+            let prefetch = if *careful { 1 } else { self.prefetch() };
+            let mut subscription = tokio::select! {
+                subscribed = self.subscribe(session, prefetch) => subscribed?,
+                () = until_stopped(stop) => return Ok(Pause::Stopped),
+            };
+            self.state.send_replace(State::Consuming);
+            let ended = self.take_all(&mut subscription, *careful, stop).await;
+            if let Ok(Pause::Full | Pause::Stopped | Pause::Past) = &ended {
+                self.leave(subscription).await;
+            }
+            match ended {
+                Ok(Pause::Past) => *careful = false,
+                ended => return ended,
+            }
         }
-        ended
     }
 
-    async fn subscribe(&self, session: &Session) -> Result<(Channel, Consumer), Error> {
+    async fn subscribe(&self, session: &Session, prefetch: u16) -> Result<Subscription, Error> {
         let name = &self.options.jobs_queue;
         topology::declare_queue(session, name).await?;
         let channel = session.channel().await?;
         // Per consumer: RabbitMQ 3.x and 4.0 close the connection over a global one on a quorum queue.
         let qos = BasicQosOptions { global: false };
-        answered("setting the prefetch", channel.basic_qos(self.prefetch(), qos)).await?;
+        answered("setting the prefetch", channel.basic_qos(prefetch, qos)).await?;
         let consume = BasicConsumeOptions {
             no_local: false,
             // Acked only when the ledger has it.
@@ -229,18 +259,25 @@ impl<B: Backlog> Intake<B> {
         // The broker chooses the tag.
         let answer = channel.basic_consume(short(name)?, "".into(), consume, FieldTable::default());
         let consumer = answered("consuming", answer).await.map_err(|error| topology::explain("queue", name, error))?;
-        Ok((channel, consumer))
+        Ok(Subscription { channel, consumer, meter: session.meter() })
     }
 
-    /// Takes batch after batch over.
-    async fn take_all(&self, consumer: &mut Consumer, stop: &mut watch::Receiver<bool>) -> Result<Pause, Error> {
+    /// Takes batch after batch over; `careful`, until the first that had not been delivered before.
+    async fn take_all(
+        &self,
+        subscription: &mut Subscription,
+        careful: bool,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<Pause, Error> {
         loop {
             let first = tokio::select! {
-                next = consumer.next() => next,
+                next = subscription.consumer.next() => next,
+                () = tokio::time::sleep(QUIET), if careful => return Ok(Pause::Past),
                 () = until_stopped(stop) => return Ok(Pause::Stopped),
             };
-            let Gathered { deliveries, ended } = gather(first, consumer);
-            if !self.take(deliveries, stop).await {
+            let Gathered { deliveries, ended } = gather(first, &mut subscription.consumer);
+            let is_past = careful && deliveries.iter().any(|delivery| !delivery.redelivered);
+            if !self.take(deliveries, subscription, stop).await {
                 // Nothing may be acked on this channel any more: an ack of later messages would cover these.
                 return Ok(Pause::Gone("the channel was closed".to_owned()));
             }
@@ -257,32 +294,45 @@ impl<B: Backlog> Intake<B> {
             if self.backlog.unfinished() >= self.options.pending_max {
                 return Ok(Pause::Full);
             }
+            if is_past {
+                return Ok(Pause::Past);
+            }
         }
     }
 
     /// Cancels the consumer and takes over what is held already; the rest stays in the queue.
-    async fn leave(&self, channel: &Channel, mut consumer: Consumer) {
-        let cancel = channel.basic_cancel(consumer.tag(), BasicCancelOptions { nowait: false });
+    async fn leave(&self, mut subscription: Subscription) {
+        let channel = subscription.channel.clone();
+        let cancel = channel.basic_cancel(subscription.consumer.tag(), BasicCancelOptions { nowait: false });
         let (_tell, mut stop) = watch::channel(false);
         let drain = async {
             loop {
-                let Gathered { deliveries, ended } = gather(consumer.next().await, &mut consumer);
-                if !self.take(deliveries, &mut stop).await || ended.is_some() {
+                let first = subscription.consumer.next().await;
+                let Gathered { deliveries, ended } = gather(first, &mut subscription.consumer);
+                if !self.take(deliveries, &subscription, &mut stop).await || ended.is_some() {
                     break;
                 }
             }
         };
-        if answered("cancelling", cancel).await.is_ok() {
-            // Whatever is not taken over by then is handed out again.
-            let _ = tokio::time::timeout(CLOSE_TIMEOUT, drain).await;
-        }
-        topology::close(channel).await;
+        // Together: what is delivered already may have to make room before the broker's answer is read. Whatever is not
+        // taken over by then is handed out again.
+        let _ =
+            tokio::time::timeout(ANSWER_TIMEOUT, async { tokio::join!(answered("cancelling", cancel), drain) }).await;
+        topology::close(&channel).await;
     }
 
     /// Takes a batch over and acks it; `false` if its channel is gone or the process stops.
-    async fn take(&self, batch: Vec<Delivery>, stop: &mut watch::Receiver<bool>) -> bool {
+    async fn take(&self, batch: Vec<Delivery>, from: &Subscription, stop: &mut watch::Receiver<bool>) -> bool {
+        let bytes = batch.iter().map(|delivery| delivery.data.len()).sum();
+        let is_acked = self.take_over(batch, stop).await;
+        from.meter.release(from.channel.id(), bytes);
+        is_acked
+    }
+
+    async fn take_over(&self, batch: Vec<Delivery>, stop: &mut watch::Receiver<bool>) -> bool {
         let Some(acker) = batch.last().map(|delivery| delivery.acker.clone()) else { return true };
         let held: Vec<Held> = batch.into_iter().map(Held::of).collect();
+        say_unreadable(&held);
         let mut failures = 0;
         loop {
             // Deliveries of a dead channel linger in the stream; the broker hands them out again.
@@ -329,8 +379,8 @@ impl<B: Backlog> Intake<B> {
     }
 
     fn read(&self, held: &Held) -> Arrival {
-        let Held { raw, amqp, redelivered } = held;
-        let input = read_body(&self.decode, self.options.body_bytes_max, raw, amqp);
+        let Held { raw, amqp, redelivered, notes } = held;
+        let input = read_body(&self.decode, self.options.body_bytes_max, raw, amqp, notes);
         let origin =
             Origin { raw: raw.clone(), amqp: Some(amqp.clone()), redelivered: *redelivered, ..Origin::default() };
         Arrival { input, origin }
@@ -342,12 +392,26 @@ struct Held {
     raw: Bytes,
     amqp: AmqpOrigin,
     redelivered: bool,
+    notes: Notes,
 }
 
 impl Held {
     fn of(delivery: Delivery) -> Self {
         let (amqp, redelivered) = (origin_of(&delivery.properties), delivery.redelivered);
-        Self { raw: Bytes::from(delivery.data), amqp, redelivered }
+        let notes = Notes::of(&delivery.properties);
+        Self { raw: Bytes::from(delivery.data), amqp, redelivered, notes }
+    }
+}
+
+/// A publisher that cannot be understood at all is somebody's to correct.
+fn say_unreadable(held: &[Held]) {
+    let unreadable: Vec<_> = held.iter().filter_map(|held| held.notes.unreadable.first()).collect();
+    if let Some((name, message)) = unreadable.first() {
+        let messages = unreadable.len();
+        tracing::warn!(
+            messages,
+            "a message has AMQP {name} that cannot be read ({message}); it becomes a dead letter: correct its publisher"
+        );
     }
 }
 

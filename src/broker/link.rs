@@ -176,7 +176,7 @@ impl Supervisor {
         if self.silent {
             probe(&self.address).await.map_err(|fault| (fault, true))?;
         }
-        Session::open(&self.address, self.options.ca_file.as_deref(), self.name).await.map_err(|fault| {
+        Session::open(&self.address, &self.options, self.name).await.map_err(|fault| {
             let silent = fault.text.contains("no answer within");
             (fault, silent)
         })

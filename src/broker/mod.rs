@@ -25,6 +25,7 @@ pub mod service;
 mod session;
 mod stalls;
 pub mod topology;
+mod wire;
 
 pub use fault::{Error, Fault};
 pub use link::{Link, State};

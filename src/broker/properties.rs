@@ -5,6 +5,7 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use serde_json::Value;
 
 use super::headers;
+use super::wire::notes;
 use crate::domain::decode::Defaults;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{AmqpOrigin, Ending};
@@ -33,9 +34,9 @@ pub(super) fn origin_of(properties: &BasicProperties) -> AmqpOrigin {
     }
 }
 
-/// What they stand in for. An empty property is an absent one.
+/// What they stand in for. An empty property is an absent one, and so is one that could not be read.
 pub(super) fn defaults_of(origin: &AmqpOrigin) -> Defaults {
-    let text = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+    let text = |value: &Option<String>| value.clone().filter(|value| !value.is_empty() && !notes::is_note(value));
     Defaults {
         id: text(&origin.message_id),
         method: text(&origin.kind),
@@ -150,7 +151,7 @@ pub(super) fn of_document(ending: &Ending) -> BasicProperties {
 }
 
 /// At most `bytes_max` bytes, cut between two characters.
-fn cut(text: &str, bytes_max: usize) -> &str {
+pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
     let mut end = bytes_max.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;

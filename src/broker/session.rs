@@ -4,16 +4,20 @@
 //! are used up it ends without a word. [`super::link`] makes a new session instead.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use lapin::tcp::OwnedTLSConfig;
-use lapin::{Channel, Connect, Connection, ConnectionProperties, ConnectionStatus, Event};
+use lapin::{Channel, Connection, ConnectionProperties, ConnectionStatus, Event};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
 use super::address::Address;
 use super::fault::{self, Error, Fault};
+use super::options::Options;
+use super::wire;
+use super::wire::meter::Meter;
 use super::{CLOSE_TIMEOUT, CONNECT_TIMEOUT, answered};
 
 /// How often the connection's status is looked at besides its events: its thread may end without one.
@@ -24,15 +28,17 @@ pub struct Session {
     connection: Connection,
     lost: watch::Sender<Option<Fault>>,
     blocked: watch::Receiver<Option<String>>,
+    meter: Arc<Meter>,
 }
 
 impl Session {
     /// Connects, within [`CONNECT_TIMEOUT`].
-    pub(super) async fn open(address: &Address, ca_file: Option<&Path>, name: &str) -> Result<Self, Fault> {
-        let tls = OwnedTLSConfig { identity: None, cert_chain: ca_file.map(read_ca).transpose()? };
+    pub(super) async fn open(address: &Address, options: &Options, name: &str) -> Result<Self, Fault> {
+        let cert_chain = options.ca_file.as_deref().map(read_ca).transpose()?;
+        let tls = OwnedTLSConfig { identity: None, cert_chain };
         let properties = ConnectionProperties::default().with_connection_name(name.into());
-        let runtime = lapin::runtime::default_runtime().map_err(|error| fault::of_connect(address, &error))?;
-        let connecting = address.uri().connect_with_config(properties, tls, runtime);
+        let meter = Arc::new(Meter::default());
+        let connecting = wire::connect(address.uri(), properties, tls, options.body_bytes_max, &meter);
         let connection = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => return Err(fault::of_connect(address, &error)),
@@ -44,7 +50,7 @@ impl Session {
         let events = Box::pin(connection.events_listener());
         let status = connection.status().clone();
         tokio::spawn(follow(events, status, address.clone(), lost.clone(), tell_blocked));
-        Ok(Self { connection, lost, blocked })
+        Ok(Self { connection, lost, blocked, meter })
     }
 
     /// A fresh channel. Whatever the broker refuses closes the channel it was asked on, so risky questions get their own.
@@ -76,6 +82,11 @@ impl Session {
     /// Why the broker takes no messages on this connection for the moment, if so.
     pub(super) fn blocked(&self) -> watch::Receiver<Option<String>> {
         self.blocked.clone()
+    }
+
+    /// What is delivered on this connection and not taken over yet.
+    pub(super) fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
     }
 
     /// Closes the connection politely. To be called before the runtime ends.

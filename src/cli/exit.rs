@@ -16,6 +16,8 @@ pub enum Exit {
     Unwell,
     /// 2: wrong usage or settings, or nothing could be done at all.
     Refused,
+    /// 101: a fault of Paceline itself, in whichever part; the ledger is as after a power loss.
+    Panicked,
     /// 130: interrupted by a signal.
     Interrupted,
 }
@@ -27,6 +29,7 @@ impl Exit {
             Self::Success => 0,
             Self::Unwell => 1,
             Self::Refused => 2,
+            Self::Panicked => 101,
             Self::Interrupted => 130,
         }
     }
@@ -36,6 +39,21 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
     }
+}
+
+/// A panic in any thread ends the process: a part that is silently gone would be worse. What was under way is looked up
+/// at the next start, as after a power loss.
+pub fn end_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        let _ = writeln!(
+            io::stderr(),
+            "error: this is a fault of Paceline; please report it with the lines above\n\
+             hint: nothing is lost: start it again, and what was under way is looked up"
+        );
+        std::process::exit(i32::from(Exit::Panicked.code()));
+    }));
 }
 
 /// Why a command was not carried out, with what to do about it.
@@ -125,6 +143,9 @@ mod tests {
 
     #[test]
     fn codes_are_those_of_the_contract() {
-        assert_eq!([Exit::Success, Exit::Unwell, Exit::Refused, Exit::Interrupted].map(Exit::code), [0, 1, 2, 130]);
+        assert_eq!(
+            [Exit::Success, Exit::Unwell, Exit::Refused, Exit::Panicked, Exit::Interrupted].map(Exit::code),
+            [0, 1, 2, 101, 130]
+        );
     }
 }

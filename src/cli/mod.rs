@@ -100,6 +100,7 @@ enum Command {
 
 /// Parses the process's arguments, carries the command out and gives the exit code.
 pub fn main() -> ExitCode {
+    exit::end_on_panic();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -62,6 +62,20 @@ impl Timestamp {
             .map_err(|_| format!("expected a time like 2026-11-21T16:00:00+08:00, got {text:?}"))
     }
 
+    /// Reads an instant at which something is to be done. "Never", as databases write it, is none.
+    ///
+    /// # Errors
+    /// A sentence that says what was expected.
+    pub fn parse_plan(text: &str) -> Result<Self, String> {
+        // 2200-01-01T00:00:00Z.
+        const END: i64 = 7_258_118_400;
+        let at = Self::parse(text)?;
+        let is_near = at < Self::from_unix_seconds(END);
+        is_near.then_some(at).ok_or_else(|| {
+            format!("expected a time before the year 2200, got {text:?}; what is never to run is not published")
+        })
+    }
+
     /// Reads an HTTP date (`Sun, 22 Nov 2026 05:20:16 GMT`), which has whole seconds.
     pub fn parse_http(text: &str) -> Option<Self> {
         let instant = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()?;
@@ -97,7 +111,7 @@ impl Timestamp {
     pub fn next_day(self) -> Self {
         const DAY: i64 = 86_400_000_000;
         const ZONE: i64 = 8 * 3_600_000_000;
-        Self(((self.0.saturating_add(ZONE)).div_euclid(DAY) + 1) * DAY - ZONE)
+        Self((self.0.saturating_add(ZONE).div_euclid(DAY) + 1).saturating_mul(DAY).saturating_sub(ZONE))
     }
 
     /// The instant of a number of Unix seconds.
@@ -158,6 +172,23 @@ mod tests {
         assert_eq!(next("2026-12-31T15:59:59.999Z"), "2026-12-31T16:00:00.000Z");
         assert_eq!(next("2026-12-31T16:00:00Z"), "2027-01-01T16:00:00.000Z");
         assert_eq!(next("1969-12-31T12:00:00Z"), "1969-12-31T16:00:00.000Z");
+    }
+
+    #[test]
+    fn the_ends_of_time_are_instants_like_others() {
+        for at in [Timestamp(i64::MIN), Timestamp(0), Timestamp(i64::MAX), Timestamp::from_unix_seconds(i64::MAX)] {
+            assert!(!at.to_string().is_empty() && !at.exact().is_empty());
+            assert!(at.next_day() >= at.min(Timestamp(i64::MAX - 1)) && at.next_month() >= at);
+            assert!(at + Duration::MAX >= at && at - Duration::MAX <= at);
+        }
+        for far in ["2200-01-01T00:00:00Z", "2999-12-31T00:00:00Z", "9999-12-31T00:00:00+08:00"] {
+            assert!(Timestamp::parse(far).is_ok(), "a deadline may be that far: {far}");
+            assert!(Timestamp::parse_plan(far).unwrap_err().contains("before the year 2200"), "{far}");
+        }
+        assert!(Timestamp::parse_plan("2199-12-31T23:59:59Z").is_ok());
+        for no in ["2026-11-21T16:00:00+99:00", "-10000-01-01T00:00:00Z", "99999-01-01T00:00:00Z", ""] {
+            assert!(Timestamp::parse(no).is_err(), "{no}");
+        }
     }
 
     #[test]

@@ -106,7 +106,8 @@ impl Envelope {
 
     pub(super) fn time(&mut self, name: &str) -> Option<Timestamp> {
         let text = self.text(name, None)?;
-        Timestamp::parse(&text).map_err(|message| self.faults.push(Fault::invalid(name, message))).ok()
+        let read = if name == "not_before" { Timestamp::parse_plan } else { Timestamp::parse };
+        read(&text).map_err(|message| self.faults.push(Fault::invalid(name, message))).ok()
     }
 
     pub(super) fn object(&mut self, name: &str) -> Option<Map<String, Value>> {
