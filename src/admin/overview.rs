@@ -12,6 +12,7 @@ use super::{Answer, Shared};
 use crate::broker::State as LinkState;
 use crate::domain::job::LaneKey;
 use crate::domain::time::{Mono, Timestamp};
+use crate::engine::ports::SuspendedBy;
 use crate::engine::schedule::{Held, LaneView, View};
 use crate::operations::restraints::{HeldBack, explain};
 use crate::store::operator::LaneCounts;
@@ -36,7 +37,7 @@ pub async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
     });
     let suspensions = view.suspensions.iter().map(|suspension| {
         let mut document = json!(suspension);
-        document["by_hand"] = json!(suspension.is_by_hand());
+        document["by_hand"] = json!(suspension.by == SuspendedBy::Person);
         document
     });
     Ok(answer::document(&json!({

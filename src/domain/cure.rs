@@ -15,6 +15,10 @@ cures! {
     MEND = "mend the cause, then `paceline resume`";
     /// A person lets an app stand still.
     BY_HAND = "`paceline resume` when the reason is gone";
+    /// The jobs of a lane die one after the other of one code. `{code}` is an option, or nothing.
+    ALWAYS_FAILS = "{n} jobs in a row are dead letters of this code: {cure}; then `paceline resume {app} --method {method}`, and for those `paceline dead redrive --app {app} --method {method}{code}`";
+    /// For [`ALWAYS_FAILS`], of a code that has no cure.
+    CAUSE = "find and fix the cause";
     /// Something between answered, and not the platform.
     BETWEEN = "check base_url in the settings and any proxy or gateway between; then `paceline resume`";
     /// Something between refused this one request.

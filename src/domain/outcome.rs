@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::catalog::{Action, Envelope, ErrorRule, Method, Platform, SuspendScope, ThrottleScope};
+use super::catalog::{Action, Creation, Envelope, ErrorRule, Method, Platform, SuspendScope, ThrottleScope};
 use super::cure;
 use super::time::Timestamp;
 use super::warning::{Warning, warnings_of};
@@ -68,7 +68,7 @@ pub enum Outcome {
     Unreachable(Failure),
     /// Failed and surely not applied, worth another attempt.
     Transient(Failure),
-    /// The platform's own internal error: looked up first where the method has a look-up, else transient.
+    /// The platform's own internal error: may have been applied.
     Internal(Failure),
     /// Refused for good.
     Permanent(Failure),
@@ -158,7 +158,7 @@ fn classify_answer(platform: &Platform, method: &Method, answer: &Answer) -> Out
         return without_code(answer);
     };
     if code == 0 && answer.status < 400 {
-        return succeeded(platform, method, body);
+        return succeeded(platform, method, answer, body);
     }
     let message = body.get(&platform.envelope.message).and_then(Value::as_str).unwrap_or_default();
     let rule = method.errors.get(&code).or_else(|| platform.errors.get(&code));
@@ -198,11 +198,27 @@ pub fn unwrap_envelope(envelope: &Envelope, mut body: Value) -> Value {
     body
 }
 
-fn succeeded(platform: &Platform, method: &Method, body: Value) -> Outcome {
+/// Code 0, and with it the id of what was created. Without the documented id nobody knows what there is.
+fn succeeded(platform: &Platform, method: &Method, answer: &Answer, body: Value) -> Outcome {
+    let log_id = answer.log_id.clone().or_else(|| log_id_of(platform, &body, ""));
     let result = unwrap_envelope(&platform.envelope, body);
-    let key = method.reply.key.as_ref().and_then(|path| lookup(&result, path)).and_then(text_of);
-    let warnings = warnings_of(&method.warnings, &result);
-    Outcome::Succeeded { key, result, warnings }
+    let Some(path) = &method.reply.key else {
+        let warnings = warnings_of(&method.warnings, &result);
+        return Outcome::Succeeded { key: None, result, warnings };
+    };
+    let key = lookup(&result, path).and_then(text_of).filter(|key| !key.trim().is_empty());
+    // What does no harm when it is sent again needs no id to be known by.
+    if key.is_some() || matches!(method.creation, Creation::Natural) {
+        let warnings = warnings_of(&method.warnings, &result);
+        return Outcome::Succeeded { key, result, warnings };
+    }
+    uncertain(Failure {
+        status: Some(answer.status),
+        code: Some(0),
+        detail: format!("the platform answered code 0 without the documented {path}"),
+        cure: None,
+        log_id,
+    })
 }
 
 /// The value under a dotted path; the empty path is the value itself.

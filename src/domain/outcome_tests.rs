@@ -225,3 +225,28 @@ fn a_success_that_left_something_out_has_warnings() {
         assert!(warnings(whole).1.is_empty());
     }
 }
+
+#[test]
+fn a_success_without_the_documented_id_is_no_success_yet() {
+    let of_room = |room: Value| of(ROOM, answer(200, json!({"code": 0, "msg": "success", "data": room}).to_string()));
+    for nothing in [
+        json!({}),
+        json!({"room": null}),
+        json!({"room": {"room_id": ""}}),
+        json!({"room": {"room_id": " "}}),
+        json!({"room": {"room_id": null}}),
+        json!({"room": {"room_id": ["omm_1"]}}),
+        json!({"room": {"room_id": true}}),
+    ] {
+        let Outcome::Uncertain { failure, .. } = of_room(nothing.clone()) else { panic!("{nothing}") };
+        assert_eq!((failure.code, failure.status), (Some(0), Some(200)));
+        assert!(failure.detail.contains("room.room_id"), "{}", failure.detail);
+    }
+    for method in CATALOG.methods.values().filter(|method| method.reply.key.is_some()) {
+        let bare = json!({"code": 0, "errcode": 0}).to_string();
+        assert_eq!(word(&of(&method.name, answer(200, bare))), "uncertain", "{}", method.name);
+    }
+    assert_eq!(word(&of("feishu.vc.room.delete", answer(200, json!({"code": 0}).to_string()))), "succeeded");
+    let numbered = of_room(json!({"room": {"room_id": 12}}));
+    assert!(matches!(numbered, Outcome::Succeeded { key: Some(key), .. } if key == "12"), "a number is an id, too");
+}

@@ -12,16 +12,16 @@ use super::access::{Fault, Token};
 use super::call::{self, Begun, Called, MID_CALL, Permit};
 use super::core::Engine;
 use super::decide::{Decision, Side, Situation, decide};
-use super::ports::{Purpose, Settlement};
+use super::ports::{JobSeq, Purpose, Settlement};
 use super::quotas::LanePlan;
-use super::schedule::{Ended, Queued, Start};
+use super::schedule::{AlwaysFails, Ended, Queued, Start};
 use super::spans;
 use super::trouble::LEDGER_PAUSE;
 use crate::crash_points;
 use crate::domain::catalog::{IdentityKind, Method, ThrottleScope};
 use crate::domain::job::{Identity, Job, LaneKey, Params};
 use crate::domain::look_up;
-use crate::domain::outcome::{Outcome, text_of};
+use crate::domain::outcome::{Failure, Outcome, text_of};
 
 /// A token that is refused within this time of its fetching was never good, unless it was revoked just then.
 pub(super) const YOUNG: Duration = Duration::from_secs(10);
@@ -143,7 +143,7 @@ async fn settle(
     let situation = Situation {
         now: called.ended_at,
         attempts: job.attempts,
-        attempts_max: engine.options().attempts_max,
+        attempts_max: attempts_max(engine, plan, &job, &called.outcome).await,
         delay: engine.delay(job.attempts + job.contended + 1),
         creation: &plan.method.creation,
         on_uncertain: plan.app.on_uncertain,
@@ -175,8 +175,25 @@ async fn settle(
         }
     }
     if let Some((_, settlement)) = &end.settlement {
-        apply(engine, lane, job, settlement);
+        apply(engine, lane, job, settlement).await;
     }
+}
+
+/// How many attempts the job may be charged: no further one where the documents let a code be answered only so often.
+async fn attempts_max(engine: &Engine, plan: &LanePlan, job: &Queued, outcome: &Outcome) -> u32 {
+    let attempts_max = engine.options().attempts_max;
+    let Some(failure) = outcome.failure() else { return attempts_max };
+    // This answer is not recorded yet.
+    let is_last = is_used_up(engine, plan, job.seq, failure, 1).await;
+    if is_last { attempts_max.min(job.attempts + 1) } else { attempts_max }
+}
+
+/// Whether the platform has answered the job with this code as often as its documents let it be tried, `more` answers
+/// counted in.
+pub(super) async fn is_used_up(engine: &Engine, plan: &LanePlan, job: JobSeq, failure: &Failure, more: u32) -> bool {
+    let (Some(code), Some(answers_max)) = (failure.code, plan.answers_max(failure)) else { return false };
+    let answers = engine.ledger().answers(job, code).await;
+    answers.is_ok_and(|answers| answers + more >= answers_max)
 }
 
 /// The object that a call of this method deletes, if it is one that other methods create.
@@ -197,8 +214,16 @@ fn undone(settlement: Settlement, undoes: Option<(Vec<String>, String)>) -> Sett
     }
 }
 
-/// Does in the schedule what the ledger has recorded.
-pub(super) fn apply(engine: &Arc<Engine>, lane: &LaneKey, mut job: Queued, settlement: &Settlement) {
+/// Does in the schedule what the ledger has recorded; a lane whose jobs die one after the other stops.
+pub(super) async fn apply(engine: &Arc<Engine>, lane: &LaneKey, job: Queued, settlement: &Settlement) {
+    let stops = schedule(engine, lane, job, settlement);
+    engine.wake();
+    if let Some(fails) = stops {
+        engine.stop_lane(lane, &fails).await;
+    }
+}
+
+fn schedule(engine: &Engine, lane: &LaneKey, mut job: Queued, settlement: &Settlement) -> Option<AlwaysFails> {
     let mut schedule = engine.schedule();
     match *settlement {
         Settlement::Succeeded { .. } | Settlement::Undone { .. } => schedule.count(lane, |tally| tally.succeeded += 1),
@@ -215,6 +240,5 @@ pub(super) fn apply(engine: &Arc<Engine>, lane: &LaneKey, mut job: Queued, settl
             schedule.put_uncertain(lane, job, not_before);
         }
     }
-    drop(schedule);
-    engine.wake();
+    schedule.note_ending(lane, settlement)
 }

@@ -13,6 +13,7 @@ use super::request;
 use super::restraints;
 use super::schedule::{Ended, Ticket, Withheld};
 use super::spans;
+use crate::domain::catalog::Creation;
 use crate::domain::job::{LaneKey, Params};
 use crate::domain::outcome::{Failure, NOT_SENT, Outcome, Reply, classify};
 use crate::domain::quota::Refusal;
@@ -171,7 +172,8 @@ pub(super) async fn send(
     let ended_at = engine.clock().now();
     let outcome = classify(&plan.app.platform, &plan.method, &reply);
     let blocks = blocks(engine, &outcome, ended_at);
-    permit.end(ended(engine, begun, &reply, &outcome, &blocks));
+    let is_unwell = is_unwell(&outcome, &plan.method.creation);
+    permit.end(ended(engine, begun, &reply, &outcome, &blocks, is_unwell));
     let called = Called { attempt: begun.attempt, ended_at, reply, outcome };
     spans::called(&called, engine.clock().mono().since(sent_at));
     called
@@ -214,11 +216,43 @@ fn lengths(blocks: &[Duration], now: Timestamp) -> impl Iterator<Item = Duration
     })
 }
 
-fn ended<'a>(engine: &Engine, begun: &Begun, reply: &Reply, outcome: &'a Outcome, blocks: &'a [Duration]) -> Ended<'a> {
+/// Whether the platform seems to be unwell, and the call may have been applied all the same. Where a look-up tells or
+/// doing it again does no harm, only what the platform itself says of itself counts; else whatever leaves it unknown.
+const fn is_unwell(outcome: &Outcome, creation: &Creation) -> bool {
+    match outcome {
+        Outcome::Internal(_) => true,
+        Outcome::Uncertain { .. } => matches!(creation, Creation::None),
+        Outcome::Succeeded { .. }
+        | Outcome::Throttled { .. }
+        | Outcome::Unreachable(_)
+        | Outcome::Transient(_)
+        | Outcome::Permanent(_)
+        | Outcome::Gone(_)
+        | Outcome::AccessToken(_)
+        | Outcome::Suspended { .. } => false,
+    }
+}
+
+fn ended<'a>(
+    engine: &Engine,
+    begun: &Begun,
+    reply: &Reply,
+    outcome: &'a Outcome,
+    blocks: &'a [Duration],
+    is_unwell: bool,
+) -> Ended<'a> {
+    let now = engine.clock().mono();
+    let counted_by = match reply {
+        Reply::Lost(_) => begun.deadline.max(now) + engine.options().grace,
+        Reply::NotSent(_) | Reply::Answered(_) => now,
+    };
     match (reply, outcome) {
         (Reply::NotSent(_), Outcome::Unreachable(failure)) => Ended::Unreachable(failure),
         (Reply::NotSent(_), _) => Ended::NotSent,
-        (Reply::Lost(_), _) => Ended::Lost(begun.deadline.max(engine.clock().mono()) + engine.options().grace),
+        (_, Outcome::Internal(failure) | Outcome::Uncertain { failure, .. }) if is_unwell => {
+            Ended::Unwell(counted_by, failure)
+        }
+        (Reply::Lost(_), _) => Ended::Lost(counted_by),
         (Reply::Answered(_), Outcome::Throttled { scope, reset, failure, .. }) => {
             Ended::Refused(*scope, Refusal { reset: *reset, blocks }, failure)
         }

@@ -8,10 +8,9 @@ use tokio::sync::Notify;
 use tracing::{debug, error, info, warn};
 
 use super::access::Access;
-use super::app::App;
 use super::flow::Flow;
 use super::options::Options;
-use super::ports::{AttemptEnd, JobSeq, Ledger, LedgerError, Settlement, Suspension, Transport, Verified, Waiting};
+use super::ports::{AttemptEnd, JobSeq, Ledger, LedgerError, Settlement, Transport, Verified, Waiting};
 use super::quotas::Planner;
 use super::restraints::Recorded;
 use super::schedule::{Gauges, Next, Queued, Schedule, View};
@@ -19,12 +18,9 @@ use super::trouble::{LEDGER_PAUSE, Trouble};
 use super::{attempt, decide, retention, verify};
 use crate::clock::Clock;
 use crate::crash_points;
-use crate::domain::catalog::SuspendScope;
-use crate::domain::cure;
 use crate::domain::job::LaneKey;
 use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
-use crate::domain::time::Timestamp;
 use crate::metrics::Metrics;
 
 /// Jobs read from the ledger at once.
@@ -98,7 +94,7 @@ impl Engine {
     }
 
     /// Takes up where an earlier process ended: closes its open attempts, rebuilds every window from its calls, and
-    /// lifts suspensions that wait for a person, because starting again is what a person does after mending.
+    /// lifts what the platform's answers suspended, because starting again is what a person does after mending.
     pub async fn recover(&self) -> Result<(), LedgerError> {
         let (mono, now) = self.clock.both();
         let open = self.ledger.recover(now).await?;
@@ -110,7 +106,8 @@ impl Engine {
             self.schedule().restore(&call.lane, self.latest_count_of(&call, mono));
         }
         for suspension in self.ledger.suspensions().await? {
-            if suspension.until.is_none_or(|until| until <= now) {
+            let is_tried = suspension.until.map_or_else(|| suspension.is_tried_again(), |until| until <= now);
+            if is_tried {
                 info!(app = suspension.app, detail = suspension.detail, "trying a suspended app again");
                 self.ledger.resume(&suspension.app, &suspension.tenant, &suspension.method).await?;
             }
@@ -249,6 +246,10 @@ impl Engine {
         &self.access
     }
 
+    pub(super) const fn suspending(&self) -> &tokio::sync::Mutex<()> {
+        &self.suspending
+    }
+
     pub(super) const fn recorded(&self) -> &Recorded {
         &self.recorded
     }
@@ -325,55 +326,12 @@ impl Engine {
         }
     }
 
-    /// Stops an app, tenant or lane, because the platform refused this app: one that has been mended in the meantime is
-    /// not stopped for it.
-    pub(super) async fn suspend(&self, app: &Arc<App>, lane: &LaneKey, scope: SuspendScope, failure: &Failure) {
-        if !self.schedule().is_current(lane, app) {
-            return;
-        }
-        let suspension = self.suspension(lane, scope, failure);
-        // Every call that was in flight when the app failed comes by here: the first one speaks for all.
-        let _one_at_a_time = self.suspending.lock().await;
-        if self.schedule().has_suspension(&suspension) {
-            return;
-        }
-        error!(
-            app = suspension.app,
-            code = suspension.code,
-            detail = suspension.detail,
-            log_id = suspension.log_id,
-            cure = suspension.cure,
-            "the app stands still; its jobs stay queued"
-        );
-        if let Err(error) = self.ledger.suspend(suspension).await {
-            error!(%error, "the suspension cannot be recorded");
-        }
-        if let Err(error) = self.reload_suspensions().await {
-            error!(%error, "suspensions cannot be read");
-        }
-    }
-
     /// Holds an app back for a while because no token could be fetched for it.
     pub(super) fn hold_app(&self, app: &str, failure: &Failure) {
         let now = self.clock.mono();
         let cause = Failure { detail: format!("no access token: {}", failure.detail), ..failure.clone() };
         if self.schedule().hold_app(app, now, now + TOKEN_PAUSE, &cause) {
             warn!(app, detail = failure.detail, code = failure.code, "no access token; trying again in a few seconds");
-        }
-    }
-
-    fn suspension(&self, lane: &LaneKey, scope: SuspendScope, failure: &Failure) -> Suspension {
-        let now = self.clock.now();
-        Suspension {
-            app: lane.app.clone(),
-            tenant: if scope == SuspendScope::Tenant { lane.tenant.clone() } else { String::new() },
-            method: if scope == SuspendScope::Lane { lane.method.clone() } else { String::new() },
-            since: now,
-            until: (scope == SuspendScope::Month).then(|| month_over(now)),
-            code: failure.code,
-            detail: failure.detail.clone(),
-            cure: failure.cure.clone().unwrap_or_else(|| cure::MEND.to_owned()),
-            log_id: failure.log_id.clone(),
         }
     }
 
@@ -457,29 +415,5 @@ impl Engine {
                 () = self.clock.sleep_until(deadline) => {}
             }
         }
-    }
-}
-
-/// When a month's quota that is used up at `now` begins anew. In the first hour of a month it may still be the old
-/// month's, by the platform's clock or its books: an hour is little to lose, and a month is much.
-fn month_over(now: Timestamp) -> Timestamp {
-    const FIRST: Duration = Duration::from_secs(3_600);
-    let hour_ago = now - FIRST;
-    if hour_ago.next_month() <= now { hour_ago.next_month() + FIRST } else { now.next_month() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_used_up_month_ends_with_the_month_in_china() {
-        let over = |text: &str| month_over(Timestamp::parse(text).unwrap());
-        let at = |text: &str| Timestamp::parse(text).unwrap();
-        assert_eq!(over("2026-11-21T12:00:00+08:00"), at("2026-12-01T00:00:00+08:00"));
-        assert_eq!(over("2026-11-30T23:59:59+08:00"), at("2026-12-01T00:00:00+08:00"));
-        assert_eq!(over("2026-12-01T00:00:00+08:00"), at("2026-12-01T01:00:00+08:00"), "perhaps November's still");
-        assert_eq!(over("2026-12-01T00:59:59+08:00"), at("2026-12-01T01:00:00+08:00"));
-        assert_eq!(over("2026-12-01T01:00:00+08:00"), at("2027-01-01T00:00:00+08:00"));
     }
 }

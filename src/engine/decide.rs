@@ -69,12 +69,7 @@ pub fn decide(outcome: Outcome, at: &Situation<'_>) -> Decision {
         }
         Outcome::Throttled { failure, .. } | Outcome::Unreachable(failure) => settled(again(Some(failure))),
         Outcome::Transient(failure) => settled(retry(failure, at)),
-        Outcome::Internal(failure) => settled(match at.creation {
-            Creation::LookUp(look_up) => {
-                Settlement::Uncertain { not_before: at.now + look_up.delay.div_f64(at.speed), failure }
-            }
-            Creation::Natural | Creation::None => retry(failure, at),
-        }),
+        Outcome::Internal(failure) => settled(uncertain(Duration::ZERO, failure, at)),
         Outcome::Gone(failure) => settled(gone(&failure)),
         Outcome::Permanent(failure) => settled(Settlement::Dead { reason: Reason::Rejected, failure }),
         Outcome::Uncertain { settle, failure } => settled(uncertain(settle, failure, at)),
@@ -143,6 +138,7 @@ pub fn claimed(settlement: Settlement, owner: &str) -> Settlement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::catalog::built_in;
 
     fn situation(creation: &Creation) -> Situation<'_> {
         Situation {
@@ -192,6 +188,23 @@ mod tests {
         assert!(held.cure.unwrap().contains("paceline resolve"));
         let retried = decide(outcome(), &Situation { on_uncertain: OnUncertain::Retry, ..at });
         assert!(matches!(retried.settlement, Settlement::Queued { charged: true, .. }));
+    }
+
+    #[test]
+    fn an_internal_error_may_have_been_applied() {
+        let at = situation(&Creation::None);
+        let settled = |at: &Situation<'_>| decide(Outcome::Internal(failure()), at).settlement;
+        assert!(matches!(settled(&at), Settlement::Held { .. }), "nobody can tell");
+        let Settlement::Queued { charged: true, failure: Some(told), .. } =
+            settled(&Situation { on_uncertain: OnUncertain::Retry, ..at })
+        else {
+            panic!("not sent again")
+        };
+        assert!(told.detail.contains("may have been applied"), "{}", told.detail);
+        let natural = settled(&Situation { creation: &Creation::Natural, ..at });
+        assert!(matches!(natural, Settlement::Queued { charged: true, .. }), "again does no harm");
+        let rooms = built_in().unwrap().method("feishu.vc.room.create").unwrap().creation.clone();
+        assert!(matches!(settled(&Situation { creation: &rooms, ..at }), Settlement::Uncertain { .. }));
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod retention;
 mod revision;
 pub mod schedule;
 mod spans;
+mod suspend;
 mod trouble;
 pub mod usage;
 mod verify;

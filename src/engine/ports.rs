@@ -2,6 +2,7 @@
 
 mod arrivals;
 mod restraints;
+mod suspension;
 
 use std::sync::Arc;
 
@@ -9,7 +10,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::domain::cure;
 use crate::domain::job::{Job, LaneKey};
 use crate::domain::outcome::{Failure, Reply};
 use crate::domain::reason::Reason;
@@ -18,6 +18,7 @@ use crate::domain::warning::Warning;
 
 pub use self::arrivals::{AmqpOrigin, Arrival, Changed, Origin, TakenOver, Waiting};
 pub use self::restraints::{Hold, Restrained, Restraint};
+pub use self::suspension::{SuspendedBy, Suspension};
 
 /// One HTTP request, ready to leave. Its URL and headers may hold secrets: it has no `Debug`.
 pub struct Request {
@@ -197,43 +198,6 @@ pub struct PastCall {
     pub refused: bool,
 }
 
-/// An app or lane that stands still, and why.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Suspension {
-    /// The app.
-    pub app: String,
-    /// The tenant; empty for all.
-    pub tenant: String,
-    /// The method; empty for all.
-    pub method: String,
-    /// Since when.
-    pub since: Timestamp,
-    /// Until when; `None` until somebody resumes it or a probe succeeds.
-    pub until: Option<Timestamp>,
-    /// The platform's code.
-    pub code: Option<i64>,
-    /// The platform's words.
-    pub detail: String,
-    /// What to do.
-    pub cure: String,
-    /// The platform's log id.
-    pub log_id: Option<String>,
-}
-
-impl Suspension {
-    /// Whether a lane stands still by it.
-    pub fn covers(&self, lane: &LaneKey) -> bool {
-        self.app == lane.app
-            && (self.tenant.is_empty() || self.tenant == lane.tenant)
-            && (self.method.is_empty() || self.method == lane.method)
-    }
-
-    /// Whether a person asked for it, and not the platform.
-    pub fn is_by_hand(&self) -> bool {
-        self.code.is_none() && self.cure == cure::BY_HAND
-    }
-}
-
 /// What the outbox holds.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
@@ -366,6 +330,9 @@ pub trait Ledger: Send + Sync {
 
     /// Those of these jobs that are still uncertain, and all jobs of the method with a call in flight.
     async fn unsettled(&self, method: &str, seqs: Vec<JobSeq>) -> Result<Vec<Unsettled>, LedgerError>;
+
+    /// How many calls of this job the platform has answered with this code.
+    async fn answers(&self, seq: JobSeq, code: i64) -> Result<u32, LedgerError>;
 
     /// Which of these objects jobs of the method own, of whatever app: they are not what an uncertain job created.
     async fn owned(&self, method: &str, keys: Vec<String>) -> Result<Vec<String>, LedgerError>;

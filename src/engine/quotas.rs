@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::app::{App, Apps, Quotas};
-use crate::domain::catalog::{Catalog, Kind, Method, MethodQuota, QuotaScope};
+use crate::domain::catalog::{Catalog, ErrorRule, Kind, Method, MethodQuota, QuotaScope};
 use crate::domain::job::LaneKey;
+use crate::domain::outcome::Failure;
 use crate::domain::quota::{Key, Quota, Window};
 
 /// Knows apps and methods, and answers what a lane needs.
@@ -116,6 +117,16 @@ impl LanePlan {
     /// Whether this is the worker's own fetching of access tokens.
     pub fn is_token(&self) -> bool {
         self.method.kind == Kind::Token
+    }
+
+    /// What a code means, as the method's file says, or else its platform's.
+    pub fn rule(&self, code: i64) -> Option<&ErrorRule> {
+        self.method.errors.get(&code).or_else(|| self.app.platform.errors.get(&code))
+    }
+
+    /// How many calls of a job may be answered as this failure was, where the documents say so.
+    pub fn answers_max(&self, failure: &Failure) -> Option<u32> {
+        self.rule(failure.code?)?.attempts_max
     }
 }
 

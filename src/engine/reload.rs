@@ -104,19 +104,19 @@ impl Engine {
         self.wake();
     }
 
-    /// Lifts what waited for a person, of apps that were mended; what a person suspended stays.
+    /// Lifts what the platform's answers suspended, of apps that were mended; what a person or the worker suspended stays.
     async fn lift(&self, mended: Vec<String>) -> Result<(), LedgerError> {
         if mended.is_empty() {
             return Ok(());
         }
         let of_mended = |suspension: &Suspension| suspension.until.is_none() && mended.contains(&suspension.app);
         let all: Vec<_> = self.ledger().suspensions().await?.into_iter().filter(of_mended).collect();
-        for suspension in all.iter().filter(|suspension| !suspension.is_by_hand()) {
+        for suspension in all.iter().filter(|suspension| suspension.is_tried_again()) {
             info!(app = suspension.app, detail = suspension.detail, "trying a suspended app again");
             self.ledger().resume(&suspension.app, &suspension.tenant, &suspension.method).await?;
         }
         // An app's own end takes those of its methods along.
-        for suspension in all.into_iter().filter(Suspension::is_by_hand) {
+        for suspension in all.into_iter().filter(|suspension| !suspension.is_tried_again()) {
             self.ledger().suspend(suspension).await?;
         }
         self.reload_suspensions().await

@@ -81,7 +81,7 @@ metrics! {
     RESTRAINTS: Gauge "paceline_restraints" ["app", "kind"]
         "What holds calls back beyond the quotas: pauses, lowered rates, concurrency and limits.";
     SUSPENSIONS: Gauge "paceline_suspensions" ["app", "by"]
-        "Suspensions in force, by the platform's refusals or by a person.";
+        "Suspensions in force: by the platform's refusals, by the worker (jobs that die one after the other of one code) or by a person.";
     LEDGER_COMMIT_DURATION: Histogram "paceline_ledger_commit_duration_seconds" []
         "Time of a transaction of the ledger that changed something, from its beginning to its commit on the disk.";
     LEDGER_COMMIT_COMMANDS: Histogram "paceline_ledger_commit_commands" []

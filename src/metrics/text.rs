@@ -141,7 +141,8 @@ mod tests {
         text.metric(&names::RESTRAINTS, std::iter::empty::<(&str, f64)>());
         let expected = "# HELP paceline_outbox_rows Results and dead letters that wait to be published.\n\
             # TYPE paceline_outbox_rows gauge\npaceline_outbox_rows 3\n\
-            # HELP paceline_suspensions Suspensions in force, by the platform's refusals or by a person.\n\
+            # HELP paceline_suspensions Suspensions in force: by the platform's refusals, by the worker (jobs that die one \
+            after the other of one code) or by a person.\n\
             # TYPE paceline_suspensions gauge\npaceline_suspensions{app=\"a\\\"b\\\\c\\nd\",by=\"person\"} 1.5\n";
         assert_eq!(text.finish(), expected);
     }

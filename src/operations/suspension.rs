@@ -6,7 +6,7 @@ use super::refused::Refused;
 use crate::domain::catalog::{Catalog, Method, nearest};
 use crate::domain::cure;
 use crate::domain::time::Timestamp;
-use crate::engine::ports::{LedgerError, Suspension};
+use crate::engine::ports::{LedgerError, SuspendedBy, Suspension};
 use crate::store::operator::Operator;
 
 /// Why something stands still, where nobody says.
@@ -39,6 +39,7 @@ impl Scope {
             app: self.app,
             tenant: self.tenant,
             method: self.method,
+            by: SuspendedBy::Person,
             since: now,
             until: None,
             code: None,

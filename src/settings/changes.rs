@@ -24,7 +24,7 @@ pub fn changes(before: &Settings, after: &Settings) -> Changes {
 }
 
 /// What a running worker takes over.
-fn live(settings: &Settings) -> [(&'static str, String); 9] {
+fn live(settings: &Settings) -> [(&'static str, String); 10] {
     let Engine { concurrency_max, lane_concurrency_max, attempts_max, backoff_initial, backoff_max, grace, drain } =
         &settings.engine;
     let dir = settings.catalog.dir.as_ref().map_or_else(|| "none".to_owned(), |dir| dir.display().to_string());
@@ -38,6 +38,7 @@ fn live(settings: &Settings) -> [(&'static str, String); 9] {
         ("engine.backoff_max_ms", backoff_max.as_millis().to_string()),
         ("engine.grace_ms", grace.as_millis().to_string()),
         ("engine.drain_ms", drain.as_millis().to_string()),
+        ("lanes.stop_after", settings.lanes.stop_after.to_string()),
         ("catalog.dir", dir),
     ]
 }
@@ -61,7 +62,7 @@ fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 21] {
         ("http.ca_file", http.ca != new_http.ca),
         ("intake.pending_max", before.intake.pending_max != after.intake.pending_max),
         (BODY_BYTES_MAX, before.intake.body_bytes_max != after.intake.body_bytes_max),
-        ("lanes.reserve.*", before.lanes != after.lanes),
+        ("lanes.reserve.*", before.lanes.reserve != after.lanes.reserve),
         ("admin.listen", before.admin.listen != after.admin.listen),
         ("admin.token", token(before) != token(after)),
         ("admin.public_url", before.admin.public_url != after.admin.public_url),

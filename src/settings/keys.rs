@@ -244,6 +244,13 @@ pub const KEYS: &[Key] = &[
         "milliseconds",
         "How long a stopping worker waits for its calls in flight; what is cut off then is looked up at the next start.",
     ),
+    key(
+        "lanes.stop_after",
+        Kind::Whole(0, 1_000_000),
+        "20",
+        "jobs",
+        "Jobs of a lane in a row that may end as dead letters of one code before the lane is suspended, so that one missing setting in the platform does not cost a whole batch. 0 is never.",
+    ),
     absent(
         "lanes.reserve.*",
         Kind::Part,

@@ -175,6 +175,8 @@ pub struct Engine {
 pub struct Lanes {
     /// What is kept of every window for jobs of high priority.
     pub reserve: Reserve,
+    /// Jobs in a row that may die of one code before their lane is suspended; 0 for any number.
+    pub stop_after: u32,
 }
 
 /// `[admin]`.

@@ -153,7 +153,7 @@ pub fn lanes(draft: &mut Draft<'_>) -> Lanes {
         // Something must be left to everyone.
         draft.fault(&table, format!("expected fractions that are below 1 together, got {}", (sum * 1e3).round() / 1e3));
     }
-    Lanes { reserve }
+    Lanes { reserve, stop_after: draft.whole("lanes.stop_after") as u32 }
 }
 
 /// `[admin]`.

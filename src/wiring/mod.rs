@@ -113,6 +113,7 @@ pub fn limits(settings: &Settings) -> Limits {
         concurrency_max: count(settings.engine.concurrency_max),
         lane_concurrency_max: count(settings.engine.lane_concurrency_max),
         reserve: settings.lanes.reserve,
+        stop_after: settings.lanes.stop_after,
     }
 }
 

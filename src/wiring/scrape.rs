@@ -117,8 +117,7 @@ impl Scrape {
     fn held_back(&self, text: &mut Text, gauges: &Gauges) {
         let mut suspensions: BTreeMap<[&str; 2], f64> = BTreeMap::new();
         for suspension in &gauges.suspensions {
-            let by = if suspension.is_by_hand() { "person" } else { "platform" };
-            *suspensions.entry([&suspension.app, by]).or_default() += 1.0;
+            *suspensions.entry([&suspension.app, suspension.by.as_str()]).or_default() += 1.0;
         }
         text.metric(&names::SUSPENSIONS, suspensions.iter().map(|(of, n)| (named(&names::SUSPENSIONS, of), *n)));
         let restraints = self.engine.restraints();

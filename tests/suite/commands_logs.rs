@@ -61,7 +61,7 @@ fn an_app_that_stops_for_many_calls_at_once_is_said_once() {
     let place = Place::with_apps(&[("rooms.csv", &format!("id,name,capacity,room_level_id\n{rows}"))]);
     let ran = place.run(&[&RUN[..], &["error", "--scenario", "wrong-secret"]].concat());
     assert_eq!(ran.code, Some(1), "{}", ran.err);
-    assert_eq!(ran.err.matches("the app stands still").count(), 1, "{}", ran.err);
+    assert_eq!(ran.err.matches("suspended; its jobs stay queued").count(), 1, "{}", ran.err);
 }
 
 #[test]

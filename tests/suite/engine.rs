@@ -7,13 +7,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use paceline::clock::Clock;
 use paceline::domain::catalog::{Catalog, built_in};
 use paceline::domain::decode::{Apps, Decoder, Defaults};
 use paceline::domain::job::Job;
+use paceline::domain::outcome::{Answer, Reply};
 use paceline::domain::time::Timestamp;
-use paceline::engine::app::Apps as EngineApps;
-use paceline::engine::ports::{Arrival, Counts, Ledger, Origin, Settlement, TakenOver};
+use paceline::engine::app::{Apps as EngineApps, OnUncertain};
+use paceline::engine::ports::{Arrival, Counts, Ledger, Origin, Request, Settlement, TakenOver, Transport};
 use paceline::engine::{Engine, Stop};
 use paceline::settings;
 use paceline::simulator::scenario::User;
@@ -26,6 +28,26 @@ use serde_json::{Value, json};
 /// Where the tests' calendars begin.
 pub const T0: Timestamp = Timestamp(1_800_000_000_000_000);
 
+type Edit = Arc<dyn Fn(&str, &mut Value) + Send + Sync>;
+
+/// The way to the simulator, on which replies may be changed.
+struct Edited {
+    inner: InProcess,
+    edit: Option<Edit>,
+}
+
+#[async_trait]
+impl Transport for Edited {
+    async fn send(&self, request: Request) -> Reply {
+        let url = request.url.clone();
+        let reply = self.inner.send(request).await;
+        let (Some(edit), Reply::Answered(answer)) = (&self.edit, &reply) else { return reply };
+        let mut body = serde_json::from_slice(&answer.body).unwrap();
+        edit(&url, &mut body);
+        Reply::Answered(Answer { body: body.to_string().into(), ..answer.clone() })
+    }
+}
+
 /// A simulator and a ledger that outlive the engines that work on them.
 pub struct World {
     pub simulator: Simulator,
@@ -34,6 +56,8 @@ pub struct World {
     pub catalog: Arc<Catalog>,
     pub folder: tempfile::TempDir,
     mark_created: bool,
+    on_uncertain: OnUncertain,
+    edit: Option<Edit>,
     variables: Vec<(String, String)>,
 }
 
@@ -50,12 +74,33 @@ impl World {
         scenario.users.insert("u-simulated-acme-anna".to_owned(), anna);
         let simulator = Simulator::start(Arc::clone(&catalog), scenario, 1.0, clock.clone()).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        Self { simulator, clock, catalog, folder, mark_created: true, variables: Vec::new() }
+        Self {
+            simulator,
+            clock,
+            catalog,
+            folder,
+            mark_created: true,
+            on_uncertain: OnUncertain::Hold,
+            edit: None,
+            variables: Vec::new(),
+        }
     }
 
     /// With apps that do not mark what they create.
     pub fn unmarked(mut self) -> Self {
         self.mark_created = false;
+        self
+    }
+
+    /// With apps that send again what may have been applied and cannot be looked up.
+    pub fn retrying(mut self) -> Self {
+        self.on_uncertain = OnUncertain::Retry;
+        self
+    }
+
+    /// With a platform whose replies are changed on their way: by URL and body.
+    pub fn editing(mut self, edit: impl Fn(&str, &mut Value) + Send + Sync + 'static) -> Self {
+        self.edit = Some(Arc::new(edit));
         self
     }
 
@@ -105,8 +150,9 @@ impl World {
             let app = Arc::get_mut(app).unwrap();
             app.quotas = own.collect();
             app.mark_created = self.mark_created;
+            app.on_uncertain = self.on_uncertain;
         }
-        let transport = Arc::new(InProcess::new(self.simulator.clone()));
+        let transport = Arc::new(Edited { inner: InProcess::new(self.simulator.clone()), edit: self.edit.clone() });
         wiring::engine(&settings, Arc::clone(&self.catalog), apps, ledger, transport, self.clock.clone(), 1.0)
     }
 

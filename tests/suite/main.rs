@@ -9,6 +9,7 @@
 
 mod admin_changes;
 mod admin_reading;
+mod always_fails;
 mod broker;
 mod broker_connect;
 mod broker_outage;
@@ -28,6 +29,7 @@ mod forecast;
 mod fuzz;
 mod hang_up;
 mod harness;
+mod internal_errors;
 mod look_ups;
 mod metrics;
 mod observability;

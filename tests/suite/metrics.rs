@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paceline::domain::decode::{Apps, Decoder, Defaults};
-use paceline::engine::ports::{AmqpOrigin, Arrival, Ledger, Origin, Suspension};
+use paceline::engine::ports::{AmqpOrigin, Arrival, Ledger, Origin, SuspendedBy, Suspension};
 use paceline::engine::quotas::Planner;
 use paceline::engine::{Engine, Stop};
 use paceline::metrics::{Metrics, names};
@@ -249,6 +249,7 @@ async fn every_metric_is_rendered_as_it_is_described() {
         app: "other".to_owned(),
         tenant: String::new(),
         method: String::new(),
+        by: SuspendedBy::Person,
         since: world.now(),
         until: None,
         code: None,

@@ -8,7 +8,7 @@ use paceline::domain::catalog::built_in;
 use paceline::domain::outcome::Reply;
 use paceline::domain::time::Timestamp;
 use paceline::engine::Stop;
-use paceline::engine::ports::{Ledger, Request, Suspension, Transport};
+use paceline::engine::ports::{Ledger, Request, SuspendedBy, Suspension, Transport};
 use paceline::simulator::InProcess;
 use serde_json::Value;
 
@@ -193,6 +193,7 @@ async fn a_mended_secret_lifts_the_suspension_and_a_person_s_own_stays() {
         app: "acme".to_owned(),
         tenant: String::new(),
         method: "feishu.calendar.create".to_owned(),
+        by: SuspendedBy::Person,
         since: Timestamp(0),
         until: None,
         code: None,

@@ -12,6 +12,8 @@ export default {
   "publish it again if it is wanted after all": "如果还要，重新发布",
 
   "mend the cause, then `paceline resume`": "排除原因，然后 `paceline resume`",
+  "{n} jobs in a row are dead letters of this code: {cure}; then `paceline resume {app} --method {method}`, and for those `paceline dead redrive --app {app} --method {method}{code}`": "接连 {n} 个任务因这个错误码成为死信：{cure}；然后 `paceline resume {app} --method {method}`，那些死信用 `paceline dead redrive --app {app} --method {method}{code}` 重投",
+  "find and fix the cause": "找出并排除原因",
   "`paceline resume` when the reason is gone": "原因消除后 `paceline resume`",
   "check base_url in the settings and any proxy or gateway between; then `paceline resume`": "检查设置里的 base_url 和中间的代理、网关，然后 `paceline resume`",
   "the request itself was refused before the platform saw it: see whether it is too large or holds characters that a proxy between refuses": "请求还没到平台就被拒了：看它是否太大，或含有中间的代理不接受的字符",
@@ -36,5 +38,6 @@ export default {
   "no answer before the time-out": "超时没有回答",
   "the connection broke before the answer was there: {}": "回答之前连接中断：{}",
   "the platform's reply holds no access token": "平台的回复里没有 token",
+  "the platform answered code 0 without the documented {path}": "平台回答错误码 0，却没有文档所说的 {path}",
   "the platform gave no message": "平台没有说明",
 };

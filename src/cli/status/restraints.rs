@@ -51,6 +51,9 @@ impl Words for HeldBack {
     fn how_far(&self) -> String {
         match self.restraint.hold {
             Hold::Pause { refusals: 0 | 1 } => "paused".to_owned(),
+            Hold::Pause { refusals } if matches!(self.restraint.target, Restrained::Lane(_)) => {
+                format!("paused, {} probes failed", refusals - 1)
+            }
             Hold::Pause { refusals } => format!("paused, {refusals} refusals in a row"),
             Hold::Rate { per_s, refused_at } => format!("at most {per_s:.1} of {refused_at:.0} calls a second"),
             Hold::Concurrency { limit, max } => format!("at most {limit} of {max} calls at once"),

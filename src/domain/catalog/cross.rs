@@ -209,7 +209,7 @@ fn look_up(catalog: &Catalog, method: &Method, spec: &LookUp, faults: &mut Fault
             template_faults(method, template, false, &format!("creation.{key}.{name}"), faults);
         }
     }
-    if spec.mark.is_empty() && !spec.unmarked.is_empty() {
+    if spec.mark.is_empty() && !(spec.unmarked.is_empty() && spec.unmarked_never.is_empty()) {
         faults.add("creation.unmarked", "belongs to a look-up with a mark");
     }
     for name in spec.least.iter().filter(|name| !spec.params.get(*name).is_some_and(is_template)) {
@@ -237,8 +237,12 @@ fn items_faults(catalog: &Catalog, method: &Method, spec: &LookUp, first: Option
     });
     let compared = if spec.detail.is_some() { detailed } else { Some(first.clone()) };
     let Some(compared) = compared else { return };
-    for (key, fields) in [("matches", &spec.matches), ("unmarked", &spec.unmarked)] {
-        for name in fields.keys().filter(|name| lookup(&compared, name).is_none()) {
+    let equal = [("matches", spec.matches.keys()), ("unmarked", spec.unmarked.keys())];
+    let never = [("matches", spec.never.keys()), ("unmarked", spec.unmarked_never.keys())];
+    let equal = equal.into_iter().flat_map(|(key, names)| names.map(move |name| (key, name)));
+    let never = never.into_iter().flat_map(|(key, names)| names.map(move |name| (key, name)));
+    for (key, name) in equal.chain(never) {
+        if lookup(&compared, name).is_none() {
             faults.add(format!("creation.{key}.{name}"), "stands in no documented example of what is compared");
         }
     }

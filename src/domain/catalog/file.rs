@@ -211,6 +211,8 @@ fn look_up<'i>(section: &mut Section<'i>, file: &mut File<'i>) -> Option<LookUp>
     let matches = section.require::<BTreeMap<String, Value>>("matches", file);
     let unmarked = section.or_default("unmarked", file);
     let key = section.or_default("key", file);
+    let (matches, never) = matches.map(|fields| none_of(fields, "matches", section, file)).unzip();
+    let (unmarked, unmarked_never) = none_of(unmarked, "unmarked", section, file);
     if matches.as_ref().is_some_and(BTreeMap::is_empty) {
         file.fault(section.at(), &section.field("matches"), "needs at least one field to compare");
     }
@@ -225,8 +227,38 @@ fn look_up<'i>(section: &mut Section<'i>, file: &mut File<'i>) -> Option<LookUp>
         detail,
         matches: matches?,
         unmarked,
+        never: never?,
+        unmarked_never,
         key,
     })
+}
+
+/// Takes the fields out that say what an item must not show: `status = { none_of = [4, 5] }`.
+fn none_of<'i>(
+    fields: BTreeMap<String, Value>,
+    key: &str,
+    section: &Section<'i>,
+    file: &mut File<'i>,
+) -> (BTreeMap<String, Value>, BTreeMap<String, Vec<Value>>) {
+    let (mut equal, mut never) = (BTreeMap::new(), BTreeMap::new());
+    for (name, value) in fields {
+        let Value::Object(condition) = &value else {
+            equal.insert(name, value);
+            continue;
+        };
+        let values = condition.get("none_of").and_then(Value::as_array).filter(|_| condition.len() == 1);
+        let is_plain = |value: &Value| {
+            value.is_boolean() || value.is_number() || value.as_str().is_some_and(|text| !text.starts_with('$'))
+        };
+        if let Some(values) = values.filter(|values| !values.is_empty() && values.iter().all(is_plain)) {
+            never.insert(name, values.clone());
+        } else {
+            let message = "expected a value, or { none_of = [values that it must not have] }";
+            let at = offset_of(&file.offsets, &section.field(key)).unwrap_or_else(|| section.at());
+            file.fault(at, &section.field(&format!("{key}.{name}")), message);
+        }
+    }
+    (equal, never)
 }
 
 fn errors<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> BTreeMap<i64, ErrorRule> {
@@ -240,10 +272,22 @@ fn errors<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> BTreeMap<i64, Erro
         let action = action(&mut section, file);
         let cure = section.require("cure", file);
         let cure_zh = section.or_default("cure_zh", file);
+        let attempts_max = section.take::<u32>("attempts_max", file);
+        if attempts_max == Some(0) {
+            file.fault(at, &section.field("attempts_max"), "expected at least 1, got 0");
+        } else if attempts_max.is_some()
+            && !matches!(action, Some(Action::Transient { .. } | Action::Uncertain { .. }) | None)
+        {
+            let message = "belongs to codes that are tried again: outcome = \"transient\" or \"uncertain\"";
+            file.fault(at, &section.field("attempts_max"), message);
+        }
         let field = section.field("code");
         section.finish(file);
         let (Some(code), Some(message), Some(action), Some(cure)) = (code, message, action, cure) else { continue };
-        if rules.insert(code, ErrorRule { code, http, message, message_zh, action, cure, cure_zh }).is_some() {
+        if rules
+            .insert(code, ErrorRule { code, http, message, message_zh, action, attempts_max, cure, cure_zh })
+            .is_some()
+        {
             file.fault(at, &field, format!("{code} stands twice"));
         }
     }

@@ -316,6 +316,36 @@ fn look_ups_are_checked_against_what_they_call() {
 }
 
 #[test]
+fn what_an_item_must_not_show_is_a_list_of_plain_values() {
+    for (condition, field, message) in [
+        ("{ none_of = [] }", "creation.matches.room_id", "none_of"),
+        ("{ none_of = [\"$id\"] }", "creation.matches.room_id", "none_of"),
+        ("{ any_of = [1] }", "creation.matches.room_id", "none_of"),
+        ("{ none_of = [1], more = 2 }", "creation.matches.room_id", "none_of"),
+    ] {
+        let to = format!("matches = {{ room_id = {condition}, custom_room_id = ");
+        one_fault("matches = { custom_room_id = ", &to, field, message);
+    }
+    let to = "matches = { gone = { none_of = [true] }, custom_room_id = ";
+    one_fault("matches = { custom_room_id = ", to, "creation.matches.gone", "stands in no documented example");
+    let to = "unmarked = { gone = { none_of = [true] }, name = ";
+    one_fault("unmarked = { name = ", to, "creation.unmarked.gone", "stands in no documented example");
+}
+
+#[test]
+fn calls_are_limited_for_codes_that_are_tried_again() {
+    let code = |rest: &str| format!("code = 121006\n{rest}");
+    one_fault("code = 121006\n", &code("attempts_max = 0\n"), "errors[", "attempts_max: expected at least 1");
+    one_fault(
+        "code = 125001\n",
+        "code = 125001\nattempts_max = 4\n",
+        "errors[",
+        "attempts_max: belongs to codes that are tried again",
+    );
+    assert_eq!(faults(&ROOM.replace("code = 121006\n", &code("attempts_max = 4\n"))), Vec::<String>::new());
+}
+
+#[test]
 fn replies_and_paths_are_checked() {
     one_fault("key = \"room.room_id\"", "key = \"room.id\"", "reply.key", "nothing under \"room.id\"");
     one_fault(

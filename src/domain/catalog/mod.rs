@@ -366,6 +366,11 @@ pub struct LookUp {
     pub matches: BTreeMap<String, Value>,
     /// Compared as well where the create carries no mark.
     pub unmarked: BTreeMap<String, Value>,
+    /// Dotted field of the item → values that it must not have (`none_of` in `matches`): what shows one of them is
+    /// nobody's object, because it is cancelled or deleted. An absent field passes.
+    pub never: BTreeMap<String, Vec<Value>>,
+    /// The same where the create carries no mark (`none_of` in `unmarked`).
+    pub unmarked_never: BTreeMap<String, Vec<Value>>,
     /// Dotted path of the object's id inside the item; empty when the item is the id.
     pub key: String,
 }
@@ -410,6 +415,9 @@ pub struct ErrorRule {
     /// What is done.
     #[serde(flatten)]
     pub action: Action,
+    /// Calls of one job at most that may be answered with it; `None` for as many as the settings say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts_max: Option<u32>,
     /// What a person can do, in English.
     pub cure: String,
     /// The same in Chinese; empty where the file does not say.

@@ -40,8 +40,11 @@ impl Criteria {
         }
     }
 
-    /// What a listed or fetched item shows.
+    /// What a listed or fetched item shows; nothing if it is no living object.
     pub fn of_item(look_up: &LookUp, item: &Value) -> Vec<Self> {
+        if shows_any(item, &look_up.never) {
+            return Vec::new();
+        }
         let shown = |is_marked: bool| {
             let values = fields(look_up, is_marked).map(|(name, _)| normal(lookup(item, name)));
             Self { is_marked, values: values.collect() }
@@ -49,6 +52,7 @@ impl Criteria {
         match (look_up.mark.is_empty(), look_up.unmarked.is_empty()) {
             (true, _) => vec![shown(false)],
             (false, true) => vec![shown(true)],
+            (false, false) if shows_any(item, &look_up.unmarked_never) => vec![shown(true)],
             (false, false) => vec![shown(true), shown(false)],
         }
     }
@@ -59,6 +63,14 @@ fn fields(look_up: &LookUp, is_marked: bool) -> impl Iterator<Item = (&String, &
     let more = (!is_marked).then_some(&look_up.unmarked);
     let all: BTreeMap<_, _> = look_up.matches.iter().chain(more.into_iter().flatten()).collect();
     all.into_iter()
+}
+
+/// Whether one of the fields has one of its values.
+fn shows_any(item: &Value, fields: &BTreeMap<String, Vec<Value>>) -> bool {
+    fields.iter().any(|(name, values)| {
+        let shown = normal(lookup(item, name));
+        shown.is_some() && values.iter().any(|value| normal(Some(value)) == shown)
+    })
 }
 
 /// Absent and empty are the same, and so are a number and its digits: platforms answer either.
@@ -132,6 +144,42 @@ mod tests {
             |start: Value| json!({"admin_userid": "li", "title": "t", "meeting_start": start, "meeting_duration": 300});
         assert!(recognises(&meetings, &job("a", fields(json!("1700"))), true, &fields(json!(1700))));
         assert!(!recognises(&meetings, &job("a", fields(json!(1701))), true, &fields(json!(1700))));
+    }
+
+    #[test]
+    fn what_is_cancelled_or_deleted_is_nobody_s() {
+        let meetings = look_up("wecom.meeting.create");
+        let fields = json!({"admin_userid": "li", "title": "t", "meeting_start": 1700, "meeting_duration": 300});
+        let wanted = job("a", fields.clone());
+        let listed = |status: Option<Value>| {
+            let mut item = fields.clone();
+            if let Some(status) = status {
+                item["status"] = status;
+            }
+            item
+        };
+        for alive in [None, Some(json!(1)), Some(json!(2)), Some(json!(3)), Some(Value::Null), Some(json!("1"))] {
+            assert!(recognises(&meetings, &wanted, true, &listed(alive.clone())), "{alive:?}");
+        }
+        for dead in [json!(4), json!(5), json!("4")] {
+            assert!(!recognises(&meetings, &wanted, true, &listed(Some(dead.clone()))), "{dead}");
+        }
+        let calendars = look_up("feishu.calendar.create");
+        let wanted = job("a", json!({"summary": "S"}));
+        let listed = |is_deleted| json!({"summary": "S", "role": "owner", "type": "shared", "is_deleted": is_deleted});
+        assert!(recognises(&calendars, &wanted, true, &listed(false)));
+        assert!(!recognises(&calendars, &wanted, true, &listed(true)));
+    }
+
+    #[test]
+    fn an_unmarked_one_alone_may_have_conditions_of_its_own() {
+        let mut rooms = look_up("feishu.vc.room.create");
+        rooms.unmarked_never = [("status".to_owned(), vec![json!("gone")])].into();
+        let unmarked = room("hq-1", json!({}));
+        let item = json!({"name": "R", "capacity": 8, "room_level_id": "omb_1", "status": "gone"});
+        assert!(!recognises(&rooms, &unmarked, false, &item));
+        let marked = json!({"custom_room_id": "hq-1", "status": "gone"});
+        assert!(recognises(&rooms, &unmarked, false, &marked));
     }
 
     #[test]

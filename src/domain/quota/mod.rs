@@ -7,6 +7,7 @@
 
 mod adaptive;
 mod book;
+mod breaker;
 mod change;
 #[cfg(test)]
 mod change_properties;
@@ -27,6 +28,7 @@ mod window;
 
 pub use adaptive::Concurrency;
 pub use book::{Blocked, Book, Foreign, Key, KeyId, LoweredWindow, Probes, Refusal, Refused, Usage};
+pub use breaker::Breaker;
 pub use change::Gap;
 pub use gate::Gate;
 pub use line::Place;

@@ -10,14 +10,14 @@ use crate::domain::outcome::Failure;
 use crate::domain::quota::Reserve;
 use crate::domain::time::{Mono, micros};
 use crate::engine::app::App;
-use crate::engine::ports::{Hold, JobSeq, Restrained, Waiting};
+use crate::engine::ports::{Hold, JobSeq, Restrained, SuspendedBy, Waiting};
 use crate::engine::schedule::{Ended, Next, Schedule, Start};
 
 const ROOM: &str = "feishu.vc.room.create";
 const CALENDAR: &str = "feishu.calendar.create";
 const MEETING: &str = "wecom.meeting.create";
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
-const WIDE: Limits = Limits { concurrency_max: 512, lane_concurrency_max: 128, reserve: Reserve::NONE };
+const WIDE: Limits = Limits { concurrency_max: 512, lane_concurrency_max: 128, reserve: Reserve::NONE, stop_after: 0 };
 const RTT: Duration = Duration::from_millis(200);
 
 /// Apps by name and id, and quotas of their own.
@@ -74,6 +74,7 @@ fn suspension(app: &str, until: Option<Timestamp>) -> Suspension {
         app: app.to_owned(),
         tenant: String::new(),
         method: String::new(),
+        by: SuspendedBy::Person,
         since: NOW,
         until,
         code: None,
@@ -337,7 +338,7 @@ fn apps_of_one_corp_share_its_windows() {
 #[test]
 fn lanes_that_may_wait_for_each_other_s_slots_are_run_together() {
     let mut basis = acme(vec![group("acme", CALENDAR, "c", 0..400), group("acme", ROOM, "r", 400..440)]);
-    basis.limits = Limits { concurrency_max: 2, lane_concurrency_max: 2, reserve: Reserve::NONE };
+    basis.limits = Limits { concurrency_max: 2, lane_concurrency_max: 2, reserve: Reserve::NONE, stop_after: 0 };
     let forecast = exact(&basis);
     assert!(batch_s(&forecast, "c") > 39.0, "two slots at 200 ms are ten calls a second");
     assert_eq!(forecast.lanes[0].deciding, None, "slots, and no window");

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::restraints::{Mark, Notice};
-use super::{Ended, Failure, LaneKey, Mono, Queued, Refusal, Schedule, Tally, ThrottleScope, Ticket, Timestamp};
+use super::{
+    Deaths, Ended, Failure, LaneKey, Mono, Queued, Refusal, Schedule, Tally, ThrottleScope, Ticket, Timestamp,
+};
 use crate::domain::time::micros;
 use crate::engine::ports::JobSeq;
 
@@ -31,11 +33,16 @@ impl Schedule {
             match ended {
                 Ended::NotSent | Ended::Unreachable(_) => None,
                 Ended::Answered | Ended::Refused(..) => Some(now),
-                Ended::Lost(until) => Some(until),
+                Ended::Lost(until) | Ended::Unwell(until, _) => Some(until),
             },
         );
         lane.tally.sent += u64::from(!matches!(ended, Ended::NotSent | Ended::Unreachable(_)));
-        let applied = matches!(ended, Ended::Answered | Ended::Refused(..)).then_some(now);
+        let is_answered = match ended {
+            Ended::Answered | Ended::Refused(..) => true,
+            Ended::Unwell(until, _) => until <= now,
+            Ended::NotSent | Ended::Unreachable(_) | Ended::Lost(_) => false,
+        };
+        let applied = is_answered.then_some(now);
         let mut notices = Vec::new();
         match ended {
             Ended::Refused(scope, refusal, cause) => {
@@ -51,6 +58,13 @@ impl Schedule {
                 self.book.answered(&keys, ticket.probes, applied);
             }
             Ended::NotSent | Ended::Lost(_) => self.book.answered(&keys, ticket.probes, None),
+            Ended::Unwell(_, cause) => {
+                self.book.answered(&keys, ticket.probes, applied);
+                notices.extend(self.unwell(ticket, cause, now));
+            }
+        }
+        if !matches!(ended, Ended::Unwell(..)) {
+            self.not_unwell(ticket, is_answered);
         }
         if !matches!(ended, Ended::Unreachable(_) | Ended::Refused(ThrottleScope::App, ..)) {
             self.gate(&app).gate.answered(ticket.gate_probe, applied.is_some());
@@ -138,6 +152,9 @@ impl Schedule {
     pub fn expired(&mut self, lane: &LaneKey) {
         self.expiring = self.expiring.saturating_sub(1);
         self.count(lane, |tally| tally.dead += 1);
+        if let Some(id) = self.lane(lane) {
+            self.lanes[id].deaths = Deaths::default();
+        }
     }
 
     /// Counts an ending of a job.

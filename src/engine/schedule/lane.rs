@@ -6,13 +6,18 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::Ticket;
 use super::backlog::{Backlog, Postponed, Queued};
+use super::{Deaths, Ticket};
+use crate::domain::catalog::Creation;
 use crate::domain::job::LaneKey;
-use crate::domain::quota::{Class, Concurrency, KeyId, Place, Reserve};
+use crate::domain::quota::{Breaker, Class, Concurrency, KeyId, Place, Reserve};
 use crate::domain::time::{Mono, Timestamp};
+use crate::engine::app::OnUncertain;
 use crate::engine::ports::{JobSeq, Waiting};
 use crate::engine::quotas::LanePlan;
+
+/// Calls at once of a lane that nobody can look up, to begin with.
+const CAREFUL: u32 = 4;
 
 /// How a lane has done since the process started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +48,8 @@ pub(super) struct Lane {
     /// Whether the settings or the catalog have lost its app or method.
     pub is_gone: bool,
     pub concurrency: Concurrency,
+    /// Open while its calls fail one after the other.
+    pub breaker: Breaker,
     /// Slots taken by jobs.
     pub in_flight: u32,
     /// Jobs that are being verified.
@@ -58,6 +65,7 @@ pub(super) struct Lane {
     /// The class of its next job, as the book knows it.
     pub wants: Class,
     pub tally: Tally,
+    pub deaths: Deaths,
     /// Since when its next job waits for permits and a slot.
     pub asks_since: Option<Mono>,
     pub backlog: Backlog,
@@ -83,6 +91,7 @@ impl Lane {
             former: Vec::new(),
             is_gone: false,
             concurrency: Concurrency::new(concurrency_max),
+            breaker: Breaker::default(),
             in_flight: 0,
             verifying: 0,
             suspended: false,
@@ -92,10 +101,24 @@ impl Lane {
             woken_by: None,
             wants: Class::LOWEST,
             tally: Tally::default(),
+            deaths: Deaths::default(),
             asks_since: None,
             backlog: Backlog::default(),
             calls: VecDeque::new(),
             uncertain: Postponed::default(),
+        }
+    }
+
+    /// Whether each of its calls that may have been applied is a job for a person.
+    pub(super) fn is_careful(&self) -> bool {
+        matches!(self.plan.method.creation, Creation::None) && self.plan.app.on_uncertain == OnUncertain::Hold
+    }
+
+    /// A lane whose calls nobody can look up begins with few at once: that many may be lost in a storm that is there
+    /// already. It comes to its full breadth with success.
+    pub(super) fn begin_carefully(&mut self) {
+        if self.is_careful() {
+            self.concurrency.restore(CAREFUL);
         }
     }
 

@@ -11,9 +11,11 @@ mod replan;
 mod restraints;
 #[cfg(test)]
 mod restraints_tests;
+mod suspensions;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod unwell;
 mod view;
 
 use std::collections::{HashMap, VecDeque};
@@ -27,11 +29,13 @@ use self::lane::Lane;
 pub use self::lane::Tally;
 use self::restraints::Restraints;
 pub use self::restraints::{HeldBack, Notice, Withheld};
+pub use self::suspensions::AlwaysFails;
+use self::suspensions::Deaths;
 use self::timers::Timers;
 pub use self::view::{Gauges, Held, LaneGauges, LaneView, View};
 use super::ports::{JobSeq, Suspension, Waiting};
 use super::quotas::{LanePlan, Planner};
-use crate::domain::catalog::{Creation, ThrottleScope};
+use crate::domain::catalog::ThrottleScope;
 use crate::domain::job::LaneKey;
 use crate::domain::outcome::Failure;
 use crate::domain::quota::{Blocked, Book, Class, Gap, Gate, KeyId, Probes, Refusal, Reserve};
@@ -39,7 +43,7 @@ use crate::domain::time::{Mono, Timestamp};
 
 type LaneId = usize;
 
-/// Limits on calls in flight, and what is kept of every window for whom.
+/// Limits on calls in flight, what is kept of every window for whom, and when a lane stops.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Jobs in flight, all lanes together.
@@ -48,6 +52,8 @@ pub struct Limits {
     pub lane_concurrency_max: u32,
     /// Shares of every window that are kept for jobs of high priority.
     pub reserve: Reserve,
+    /// Jobs of a lane in a row that may die of one code before the lane stops; 0 for any number.
+    pub stop_after: u32,
 }
 
 /// The state that decides what is sent next.
@@ -123,6 +129,7 @@ pub struct Ticket {
     granted: Mono,
     probes: Probes,
     gate_probe: bool,
+    lane_probe: bool,
     has_slot: bool,
 }
 
@@ -137,6 +144,9 @@ pub enum Ended<'a> {
     Answered,
     /// No answer: the platform may count it until the given instant.
     Lost(Mono),
+    /// It may have been applied, and what came, if anything did, tells of trouble on the platform's side: too many of
+    /// them in a row, and the lane pauses. The platform may count it until the given instant.
+    Unwell(Mono, &'a Failure),
     /// Refused for its pace.
     Refused(ThrottleScope, Refusal<'a>, &'a Failure),
 }
@@ -255,31 +265,6 @@ impl Schedule {
         is_new
     }
 
-    /// Suspensions as the ledger has them: lanes stop and go accordingly.
-    pub fn set_suspensions(&mut self, suspensions: Vec<Suspension>) {
-        self.suspensions = suspensions;
-        for id in 0..self.lanes.len() {
-            let suspended = self.is_suspended(&self.lanes[id].key);
-            let changed = std::mem::replace(&mut self.lanes[id].suspended, suspended) != suspended;
-            // A lane that stops has to give up what is kept for its jobs.
-            if changed || !suspended {
-                self.make_ready(id);
-            }
-        }
-    }
-
-    /// Whether this app, tenant and method (empty for all) stand still by a suspension of their own.
-    pub fn has_suspension(&self, wanted: &Suspension) -> bool {
-        self.suspensions.iter().any(|suspension| {
-            (&suspension.app, &suspension.tenant, &suspension.method) == (&wanted.app, &wanted.tenant, &wanted.method)
-        })
-    }
-
-    /// Suspensions in force.
-    pub fn suspensions(&self) -> &[Suspension] {
-        &self.suspensions
-    }
-
     /// Jobs in lanes or in flight.
     pub fn unfinished(&self) -> usize {
         let waiting = |lane: &Lane| if lane.is_gone { 0 } else { lane.waiting() };
@@ -319,27 +304,11 @@ impl Schedule {
         self.take_up_waiting();
         let id = self.lanes.len();
         let mut lane = Lane::new(key.clone(), plan, keys, self.limits.lane_concurrency_max);
+        lane.begin_carefully();
         lane.suspended = self.is_suspended(key);
         self.lanes.push(lane);
         self.by_key.insert(key.clone(), id);
         Some(id)
-    }
-
-    fn is_suspended(&self, lane: &LaneKey) -> bool {
-        self.suspensions.iter().any(|suspension| suspension.covers(lane))
-    }
-
-    /// Whether nothing can be looked up for the lane, because its listing stands still.
-    fn is_blind(&self, lane: &Lane) -> bool {
-        let stands = |method: &str| {
-            let key = &lane.key;
-            self.is_suspended(&LaneKey { app: key.app.clone(), tenant: key.tenant.clone(), method: method.to_owned() })
-        };
-        match &lane.plan.method.creation {
-            _ if self.suspensions.is_empty() => false,
-            Creation::LookUp(by) => stands(&by.method) || by.detail.as_ref().is_some_and(|one| stands(&one.method)),
-            Creation::Natural | Creation::None => false,
-        }
     }
 
     fn gate(&mut self, app: &str) -> &mut AppGate {
@@ -427,16 +396,25 @@ impl Schedule {
             self.lane_timers.arm(id, until);
             return self.waits(id, "because its calls get in the way of others");
         }
+        let lane_probe = match lane.breaker.check(now) {
+            Ok(is_probe) => is_probe,
+            Err(until) => {
+                if let Some(until) = until {
+                    self.lane_timers.arm(id, until);
+                }
+                return self.waits(id, "because its calls fail on the platform's side");
+            }
+        };
         if self.in_flight >= self.limits.concurrency_max {
             if !std::mem::replace(&mut lane.in_slot_line, true) {
                 self.slot_line.push_back(id);
             }
             return self.waits(id, "for a slot: concurrency_max calls are in flight");
         }
-        self.start_job(id, class, now)
+        self.start_job(id, class, lane_probe, now)
     }
 
-    fn start_job(&mut self, id: LaneId, class: Class, now: Mono) -> Option<Next> {
+    fn start_job(&mut self, id: LaneId, class: Class, lane_probe: bool, now: Mono) -> Option<Next> {
         if let Err(blocked) = self.book.check(&self.lanes[id].keys, class, now) {
             self.wait_for(id, class, blocked, now);
             return None;
@@ -446,10 +424,14 @@ impl Schedule {
         let lane = &mut self.lanes[id];
         let job = lane.backlog.pop()?;
         lane.in_flight += 1;
+        if lane_probe {
+            lane.breaker.probe();
+        }
         self.in_flight += 1;
         let generation = lane.generation;
         let waited = lane.asked_for(now);
-        let ticket = Ticket { lane: id, class, generation, granted: now, probes, gate_probe, has_slot: true };
+        let ticket =
+            Ticket { lane: id, class, generation, granted: now, probes, gate_probe, lane_probe, has_slot: true };
         let (lane, plan) = (Arc::clone(&lane.key), Arc::clone(&lane.plan));
         Some(Next::Start(Start { ticket, lane, plan, job, waited }))
     }
@@ -464,7 +446,9 @@ impl Schedule {
         let gate_probe = if self.lanes[id].plan.is_token() { false } else { self.pass_gate(id, now)? };
         let probes = self.take(id, class, gate_probe, now)?;
         let generation = self.lanes[id].generation;
-        let ticket = Ticket { lane: id, class, generation, granted: now, probes, gate_probe, has_slot: false };
+        let lane_probe = false;
+        let ticket =
+            Ticket { lane: id, class, generation, granted: now, probes, gate_probe, lane_probe, has_slot: false };
         let granted = self.lanes[id].pop_call().is_some_and(|call| call.send(ticket).is_ok());
         if !granted {
             self.end_call(ticket, Ended::NotSent, now);

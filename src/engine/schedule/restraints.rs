@@ -15,7 +15,9 @@ pub(super) enum Mark {
     KeyLimit(KeyId),
     AppPause(String),
     AppRate(String),
+    /// Its concurrency.
     Lane(LaneId),
+    LanePause(LaneId),
 }
 
 /// Why something is held back.
@@ -51,6 +53,17 @@ pub enum Notice {
         /// The app.
         app: String,
         /// The method; empty for the whole app.
+        method: String,
+        /// When one call tries again.
+        until: Mono,
+        /// What was said.
+        cause: Failure,
+    },
+    /// Calls of a lane fail one after the other on the platform's side: it pauses.
+    Unwell {
+        /// The app.
+        app: String,
+        /// The method.
         method: String,
         /// When one call tries again.
         until: Mono,
@@ -111,6 +124,7 @@ impl Schedule {
         }
         let gate = self.gates.get(&lane.key.app).filter(|_| !is_token);
         let is_open = self.book.lets(&lane.keys, ticket.probes, now)
+            && (!ticket.has_slot || lane.breaker.lets(now, ticket.lane_probe))
             && gate.is_none_or(|gate| gate.gate.lets(now, ticket.gate_probe));
         if is_open { Ok(()) } else { Err(Withheld::Paused) }
     }
@@ -164,6 +178,7 @@ impl Schedule {
                     let max = self.lanes[id].concurrency.max();
                     self.lanes[id].concurrency.restore(max);
                 }
+                Mark::LanePause(id) => self.lanes[id].breaker.lift(now),
             }
         }
         // Lanes that wait for the end of a pause by a timer of their own look again.
@@ -174,12 +189,13 @@ impl Schedule {
         }
     }
 
-    /// The pause that keeps a lane waiting, the longer one of its keys' and its app's.
+    /// The pause that keeps a lane waiting, the longest one of its own, its keys' and its app's.
     pub(super) fn held_back(&self, id: LaneId, now: Mono) -> Option<HeldBack> {
         let lane = &self.lanes[id];
         let of_keys = lane.keys.iter().map(|key| (self.book.pause_of(*key).until(), Mark::KeyPause(*key)));
         let of_app = self.gates.get(&lane.key.app).and_then(|gate| gate.gate.paused_until());
-        let all = of_keys.chain([(of_app, Mark::AppPause(lane.key.app.clone()))]);
+        let of_lane = (lane.breaker.pause().until(), Mark::LanePause(id));
+        let all = of_keys.chain([(of_app, Mark::AppPause(lane.key.app.clone())), of_lane]);
         let (until, mark) = all.filter_map(|(until, mark)| Some((until?, mark))).max_by_key(|(until, _)| *until)?;
         let cause = self.restraints.why.get(&mark).map(|why| why.cause.clone()).unwrap_or_default();
         (until > now).then_some(HeldBack { until, cause })
@@ -293,6 +309,11 @@ impl Schedule {
                 self.lanes[id].concurrency.restore(limit);
                 Mark::Lane(id)
             }
+            (Restrained::Lane(lane), Hold::Pause { refusals }) => {
+                let Some(id) = self.lane(lane) else { return };
+                self.lanes[id].breaker.restore(Pause::restored(until, refusals));
+                Mark::LanePause(id)
+            }
             (Restrained::App | Restrained::Lane(_), _) => return,
         };
         self.restraints.why.insert(mark, Why { app: restraint.app, since, cause: restraint.cause });
@@ -321,6 +342,7 @@ impl Schedule {
                 let (limit, max) = (self.lanes[*id].concurrency.limit(), self.lanes[*id].concurrency.max());
                 if limit < max { vec![(Hold::Concurrency { limit, max }, None)] } else { Vec::new() }
             }
+            Mark::LanePause(id) => pause(self.lanes[*id].breaker.pause()),
         }
     }
 
@@ -328,7 +350,7 @@ impl Schedule {
         match mark {
             Mark::KeyPause(key) | Mark::KeyLimit(key) => Restrained::Key(self.book.name(*key).clone()),
             Mark::AppPause(_) | Mark::AppRate(_) => Restrained::App,
-            Mark::Lane(id) => Restrained::Lane((*self.lanes[*id].key).clone()),
+            Mark::Lane(id) | Mark::LanePause(id) => Restrained::Lane((*self.lanes[*id].key).clone()),
         }
     }
 }

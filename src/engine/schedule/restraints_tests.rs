@@ -6,7 +6,7 @@ use super::tests::{Bench, CALENDAR, MEETING, NOTHING, ROOM, SECOND, WALL, WIDE};
 use super::*;
 use crate::domain::catalog::QuotaScope;
 use crate::domain::quota::Key;
-use crate::engine::ports::{Hold, Restrained, Restraint};
+use crate::engine::ports::{Hold, Restrained, Restraint, SuspendedBy};
 
 fn cause(code: i64) -> Failure {
     Failure { status: Some(429), code: Some(code), detail: "too fast".to_owned(), ..Failure::default() }
@@ -141,6 +141,7 @@ fn what_was_granted_before_may_not_leave_into_a_pause() {
         app: "beta".to_owned(),
         tenant: String::new(),
         method: CALENDAR.to_owned(),
+        by: SuspendedBy::Person,
         since: WALL,
         until: None,
         code: None,

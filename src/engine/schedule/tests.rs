@@ -4,13 +4,14 @@ mod liveness;
 mod order;
 mod replan;
 mod reserve;
+mod unwell;
 
 use std::time::Duration;
 
 use super::*;
 use crate::domain::catalog::built_in;
 use crate::engine::app::App;
-use crate::engine::ports::JobSeq;
+use crate::engine::ports::{JobSeq, SuspendedBy};
 
 pub(super) const ROOM: &str = "feishu.vc.room.create";
 pub(super) const CALENDAR: &str = "feishu.calendar.create";
@@ -89,7 +90,7 @@ impl Bench {
 pub(super) const WIDE: Limits = limits(512, 128);
 
 const fn limits(concurrency_max: u32, lane_concurrency_max: u32) -> Limits {
-    Limits { concurrency_max, lane_concurrency_max, reserve: Reserve::NONE }
+    Limits { concurrency_max, lane_concurrency_max, reserve: Reserve::NONE, stop_after: 0 }
 }
 
 fn suspension(app: &str) -> Suspension {
@@ -97,6 +98,7 @@ fn suspension(app: &str) -> Suspension {
         app: app.to_owned(),
         tenant: String::new(),
         method: String::new(),
+        by: SuspendedBy::Platform,
         since: WALL,
         until: None,
         code: Some(10_015),
@@ -363,6 +365,7 @@ fn uncertain_jobs_are_verified_together_unless_their_listing_stands_still() {
         app: "acme".to_owned(),
         tenant: String::new(),
         method: method.to_owned(),
+        by: SuspendedBy::Platform,
         since: WALL,
         until: None,
         code: None,

@@ -89,7 +89,8 @@ impl<'a> Asker<'a> {
                 | Outcome::Internal(failure)
                 | Outcome::Uncertain { failure, .. } => {
                     failures += 1;
-                    if failures >= engine.options().attempts_max {
+                    let calls_max = engine.options().attempts_max;
+                    if failures >= plan.answers_max(&failure).map_or(calls_max, |max| max.min(calls_max)) {
                         return Err(Stopped::Later(failure));
                     }
                     tokio::time::sleep(engine.delay(failures)).await;

@@ -89,7 +89,7 @@ async fn settle(engine: &Arc<Engine>, lane: &LaneKey, jobs: Vec<(Queued, Settlem
         match verified {
             Verified::Settled => {
                 engine.ended(Some(&settlement));
-                super::attempt::apply(engine, lane, job, &settlement);
+                super::attempt::apply(engine, lane, job, &settlement).await;
             }
             // A person has decided, or it is called again: nobody asks any more.
             Verified::Gone => {}

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use super::super::attempt::is_used_up;
 use super::super::core::Engine;
 use super::super::decide::nobody_knows;
 use super::super::ports::{JobSeq, Settlement, Unsettled};
@@ -34,6 +35,8 @@ struct Sight<'a> {
     began: Timestamp,
     ended: Timestamp,
     flying: Flying,
+    /// Jobs of which the platform's documents allow no further call.
+    used_up: HashSet<JobSeq>,
     /// The uncertain jobs of the lane by what they are recognised by.
     uncertain: HashMap<Criteria, Uncertain>,
     settled: Vec<(Queued, Settlement)>,
@@ -82,10 +85,17 @@ pub(super) async fn of(
             equal.shown_at = equal.shown_at.max(shown_at);
         }
     }
+    let mut used_up = HashSet::new();
+    for looking in &listing.jobs {
+        if is_used_up(engine, plan, looking.job.seq, &looking.known.failure, 0).await {
+            used_up.insert(looking.job.seq);
+        }
+    }
     let ended = engine.clock().now();
     let flying = Flying::of(plan, Some(look_up), &flying);
     let settled = Vec::new();
-    let mut sight = Sight { engine, lane, plan, look_up, scan, began, ended, flying, uncertain: counted, settled };
+    let mut sight =
+        Sight { engine, lane, plan, look_up, scan, began, ended, flying, used_up, uncertain: counted, settled };
     sight.decide(listing.jobs);
     sight.settled
 }
@@ -193,7 +203,8 @@ impl Sight<'_> {
         }
         let failure = told(&looking.known, &format!("nothing of it was found created ({looks})"));
         // The lost attempt was charged when it became uncertain.
-        let settlement = if looking.job.attempts >= self.engine.options().attempts_max {
+        let is_last = self.used_up.contains(&looking.job.seq);
+        let settlement = if is_last || looking.job.attempts >= self.engine.options().attempts_max {
             Settlement::Dead { reason: Reason::Exhausted, failure }
         } else {
             Settlement::Queued { not_before: None, charged: false, failure: Some(failure) }
@@ -221,8 +232,7 @@ fn in_seconds(at: Timestamp) -> Option<NonZeroU32> {
 
 /// Whether the platform has said that the object is there.
 fn exists(plan: &LanePlan, failure: &Failure) -> bool {
-    let rule =
-        failure.code.and_then(|code| plan.method.errors.get(&code).or_else(|| plan.app.platform.errors.get(&code)));
+    let rule = failure.code.and_then(|code| plan.rule(code));
     rule.is_some_and(|rule| matches!(rule.action, Action::Uncertain { exists: true, .. }))
 }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::super::ports::{Hold, Restrained};
+use super::super::ports::{Hold, Restrained, SuspendedBy};
 use super::*;
 use crate::domain::catalog::QuotaScope;
 use crate::domain::quota::Key;
@@ -57,6 +57,7 @@ fn suspension(app: &str, method: &str) -> Suspension {
         app: app.to_owned(),
         tenant: String::new(),
         method: method.to_owned(),
+        by: SuspendedBy::Platform,
         since: at(-10),
         until: None,
         code: Some(99_991_672),

@@ -6,7 +6,7 @@ use super::{Fact, Situation, words};
 use crate::domain::cure;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
-use crate::engine::ports::{Hold, Restrained, Restraint};
+use crate::engine::ports::{Hold, Restrained, Restraint, SuspendedBy};
 
 /// In its lane.
 pub(super) fn queued(at: &Situation) -> Vec<Fact> {
@@ -78,7 +78,11 @@ fn standing_still(at: &Situation, lane: &LaneKey) -> Vec<Fact> {
         );
         let code = suspension.code.map(|code| format!("{code} ")).unwrap_or_default();
         let detail = if suspension.detail.is_empty() { "without a reason" } else { suspension.detail.as_str() };
-        let who = if suspension.is_by_hand() { "a person suspended" } else { "suspended is" };
+        let who = match suspension.by {
+            SuspendedBy::Person => "a person suspended",
+            SuspendedBy::Platform => "the platform's answer suspended",
+            SuspendedBy::Worker => "too many dead letters in a row suspended",
+        };
         let whole = if suspension.method.is_empty() { suspension.app.clone() } else { lane.to_string() };
         let mut fact =
             Fact::new("suspended", format!("{who} {whole} since {}, {until}: {code}{detail}", suspension.since))
@@ -123,6 +127,10 @@ fn of_restraint(at: &Situation, restraint: &Restraint) -> Fact {
     };
     let said = words(&restraint.cause, None);
     let (kind, how) = match restraint.hold {
+        Hold::Pause { refusals } if matches!(restraint.target, Restrained::Lane(_)) => {
+            let again = if refusals > 1 { format!(", {} probes failed since", refusals - 1) } else { String::new() };
+            ("paused", format!("paused: they fail one after the other on the platform's side{again}"))
+        }
         Hold::Pause { refusals } if refusals > 1 => ("paused", format!("paused after {refusals} refusals in a row")),
         Hold::Pause { .. } => ("paused", "paused".to_owned()),
         Hold::Rate { per_s, .. } => ("slowed", format!("at most {per_s:.1} a second")),

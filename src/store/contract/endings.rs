@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::domain::catalog::QuotaScope;
 use crate::domain::quota::{Key, Window};
-use crate::engine::ports::{Hold, Restrained, Restraint, Suspension};
+use crate::engine::ports::{Hold, Restrained, Restraint, SuspendedBy, Suspension};
 
 /// The documents are those of the contract, field by field.
 pub(crate) async fn documents_are_the_contracts(ledger: &dyn Ledger) {
@@ -117,6 +117,7 @@ pub(crate) async fn suspensions_come_and_go(ledger: &dyn Ledger) {
         app: app.into(),
         tenant: tenant.into(),
         method: method.into(),
+        by: SuspendedBy::Worker,
         since: at(0),
         until: Some(at(60)),
         code: Some(10_014),
@@ -162,7 +163,8 @@ pub(crate) async fn restraints_are_replaced_as_a_whole(ledger: &dyn Ledger) {
     all.push(of(key(QuotaScope::Corp), Hold::Limit { window, limit: 7, patience: 4 }, None, failure("")));
     all.push(of(Restrained::App, Hold::Pause { refusals: 1 }, Some(0), bare));
     all.push(of(Restrained::App, Hold::Rate { per_s: 12.5, refused_at: 50.0 }, None, failure("app")));
-    all.push(of(Restrained::Lane(lane), Hold::Concurrency { limit: 3, max: 64 }, None, failure("contended")));
+    all.push(of(Restrained::Lane(lane.clone()), Hold::Concurrency { limit: 3, max: 64 }, None, failure("contended")));
+    all.push(of(Restrained::Lane(lane), Hold::Pause { refusals: 2 }, Some(40), failure("internal error")));
     assert_eq!(ledger.restraints().await.unwrap(), []);
     ledger.set_restraints(all.clone()).await.unwrap();
     assert_eq!(ledger.restraints().await.unwrap(), all);

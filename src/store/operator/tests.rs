@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::reason::Reason;
-use crate::engine::ports::{Counts, Ledger, Settlement, TakenOver};
+use crate::engine::ports::{Counts, Ledger, Settlement, SuspendedBy, TakenOver};
 use crate::store::contract::{
     T0, all_waiting, at, begin, call, death, endings, failure, from_amqp, from_file, job, lane, queue, raw_of,
     rejection, success, take,
@@ -419,6 +419,7 @@ async fn suspensions_are_seen_by_the_worker_at_once() {
         app: "acme".into(),
         tenant: String::new(),
         method: String::new(),
+        by: SuspendedBy::Person,
         since: T0,
         until: None,
         code: None,

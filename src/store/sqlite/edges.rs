@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::{Mode, SqliteLedger, file};
 use crate::domain::job::Job;
-use crate::engine::ports::{JobSeq, Ledger, LedgerError, Purpose, Settlement, TakenOver};
+use crate::engine::ports::{JobSeq, Ledger, LedgerError, Purpose, Settlement, SuspendedBy, TakenOver};
 use crate::store::contract::{
     T0, all_waiting, at, begin, call, counts, death, ended, endings, from_amqp, from_file, job, queue, start, success,
 };
@@ -117,7 +117,8 @@ async fn a_ledger_of_the_first_version_is_upgraded_with_all_it_holds() {
     let conn = Connection::open(&path).unwrap();
     conn.execute_batch(include_str!("migrations/0001.sql")).unwrap();
     conn.execute_batch(
-        "INSERT INTO suspensions (app, tenant, method, since, detail, cure) VALUES ('acme', '', '', 7, 'off', 'on');
+        "INSERT INTO suspensions (app, tenant, method, since, detail, cure) VALUES ('acme', '', '', 7, 'off', 'on'),
+             ('beta', '', '', 7, 'maintenance', '`paceline resume` when the reason is gone');
          PRAGMA user_version = 1; PRAGMA application_id = 0x50414345;",
     )
     .unwrap();
@@ -125,7 +126,8 @@ async fn a_ledger_of_the_first_version_is_upgraded_with_all_it_holds() {
     // Whichever comes first upgrades it: an operator's command does so, too.
     assert!(Operator::open(&path).unwrap().restraints().unwrap().is_empty());
     let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
-    assert_eq!(ledger.suspensions().await.unwrap().len(), 1);
+    let by: Vec<_> = ledger.suspensions().await.unwrap().into_iter().map(|suspension| suspension.by).collect();
+    assert_eq!(by, [SuspendedBy::Platform, SuspendedBy::Person]);
     assert_eq!(ledger.restraints().await.unwrap(), []);
     ledger.close().await;
     let version: i64 = Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |r| r.get(0)).unwrap();

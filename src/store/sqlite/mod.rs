@@ -274,6 +274,10 @@ impl Ledger for SqliteLedger {
         rows.into_iter().map(unsettled::UnsettledRow::parse).collect()
     }
 
+    async fn answers(&self, seq: JobSeq, code: i64) -> Result<u32, LedgerError> {
+        self.readers.read(move |conn| unsettled::answers(conn, seq, code)).await
+    }
+
     async fn owned(&self, method: &str, keys: Vec<String>) -> Result<Vec<String>, LedgerError> {
         let method = method.to_owned();
         self.readers.read(move |conn| unsettled::owned(conn, &method, &keys)).await

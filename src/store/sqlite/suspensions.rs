@@ -4,15 +4,15 @@ use rusqlite::{Connection, named_params, params};
 
 use super::books::{Books, Trouble};
 use crate::domain::time::Timestamp;
-use crate::engine::ports::Suspension;
+use crate::engine::ports::{SuspendedBy, Suspension};
 
 /// Records a suspension, replacing one of the same app, tenant and method.
 pub(crate) fn add(books: &Books, suspension: &Suspension) -> Result<(), Trouble> {
     books
         .conn()
         .prepare_cached(
-            "INSERT OR REPLACE INTO suspensions (app, tenant, method, since, until, code, detail, cure, log_id)
-             VALUES (:app, :tenant, :method, :since, :until, :code, :detail, :cure, :log_id)",
+            "INSERT OR REPLACE INTO suspensions (app, tenant, method, since, until, code, detail, cure, log_id, suspended_by)
+             VALUES (:app, :tenant, :method, :since, :until, :code, :detail, :cure, :log_id, :by)",
         )?
         .execute(named_params! {
             ":app": suspension.app,
@@ -24,6 +24,7 @@ pub(crate) fn add(books: &Books, suspension: &Suspension) -> Result<(), Trouble>
             ":detail": suspension.detail,
             ":cure": suspension.cure,
             ":log_id": suspension.log_id,
+            ":by": suspension.by.as_str(),
         })?;
     Ok(())
 }
@@ -47,7 +48,7 @@ pub(crate) fn end(books: &Books, now: Timestamp) -> Result<usize, Trouble> {
 /// All of them, by app, tenant and method.
 pub(crate) fn read(conn: &Connection) -> rusqlite::Result<Vec<Suspension>> {
     conn.prepare_cached(
-        "SELECT app, tenant, method, since, until, code, detail, cure, log_id FROM suspensions
+        "SELECT app, tenant, method, since, until, code, detail, cure, log_id, suspended_by FROM suspensions
          ORDER BY app, tenant, method",
     )?
     .query_map([], |row| {
@@ -61,6 +62,8 @@ pub(crate) fn read(conn: &Connection) -> rusqlite::Result<Vec<Suspension>> {
             detail: row.get(6)?,
             cure: row.get(7)?,
             log_id: row.get(8)?,
+            // A word of a later version: nobody resumes it but a person.
+            by: SuspendedBy::of(row.get_ref(9)?.as_str()?).unwrap_or(SuspendedBy::Person),
         })
     })?
     .collect()

@@ -94,6 +94,12 @@ pub(crate) fn read(conn: &Connection, method: &str, seqs: &[JobSeq]) -> rusqlite
     Ok(rows)
 }
 
+/// How many calls of the job the platform has answered with this code.
+pub(crate) fn answers(conn: &Connection, seq: JobSeq, code: i64) -> rusqlite::Result<u32> {
+    let sql = format!("SELECT count(*) FROM attempts WHERE job = ?1 AND code = ?2 AND purpose = {FOR_JOB}");
+    conn.prepare_cached(&sql)?.query_row(params![seq.0, code], |row| row.get(0))
+}
+
 /// Which of these objects jobs of the method own.
 pub(crate) fn owned(conn: &Connection, method: &str, keys: &[String]) -> rusqlite::Result<Vec<String>> {
     let mut is_owned = conn.prepare_cached(

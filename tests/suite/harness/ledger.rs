@@ -289,6 +289,10 @@ impl Ledger for MemoryLedger {
         absent()
     }
 
+    async fn answers(&self, _: JobSeq, _: i64) -> Result<u32, LedgerError> {
+        absent()
+    }
+
     async fn owned(&self, _: &str, _: Vec<String>) -> Result<Vec<String>, LedgerError> {
         absent()
     }

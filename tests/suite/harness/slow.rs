@@ -105,6 +105,10 @@ impl Ledger for SlowLedger {
         self.inner.unsettled(method, except).await
     }
 
+    async fn answers(&self, seq: JobSeq, code: i64) -> Done<u32> {
+        self.inner.answers(seq, code).await
+    }
+
     async fn owned(&self, method: &str, keys: Vec<String>) -> Done<Vec<String>> {
         self.inner.owned(method, keys).await
     }

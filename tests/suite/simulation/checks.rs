@@ -47,7 +47,7 @@ pub fn faults_of(plan: &Plan, platform: &Platform, store: &Path, ended: Timestam
                     Some(name) => alike.note(plan, job, name, &sheet, &story(&sheet)).into_iter().collect(),
                     None => ending(plan, job, &sheet, object, retries).collect(),
                 };
-                let why = own.into_iter().chain(history(job, &sheet));
+                let why = own.into_iter().chain(history(job, &sheet)).chain(again(plan, job, &sheet, retries));
                 faults.extend(why.map(|why| format!("{} {}: {why}\n{}", job.id, job.method, story(&sheet))));
                 if let Some(key) = sheet.line.document["key"].as_str()
                     && let Some(other) = keys.insert((job.method, key.to_owned()), job.id.clone())
@@ -188,6 +188,17 @@ fn history(job: &Sent, sheet: &JobSheet) -> impl Iterator<Item = String> {
     let overlap = calls.windows(2).find(|pair| pair[0].ended_at.is_none_or(|end| pair[1].sent_at < end));
     faults.extend(overlap.map(|pair| format!("attempts {} and {} overlap", pair[0].seq, pair[1].seq)));
     faults.into_iter()
+}
+
+/// What may have been applied and nobody can look up is sent again only where the settings or a person say so.
+fn again(plan: &Plan, job: &Sent, sheet: &JobSheet, retries: bool) -> Option<String> {
+    if job.method != MINUTES || retries || !plan.deeds.is_empty() {
+        return None;
+    }
+    let mut calls = sheet.history.iter().filter(|call| call.purpose == "job");
+    let doubtful = calls.find(|call| matches!(call.outcome.as_deref(), Some("internal" | "uncertain")))?;
+    let next = calls.find(|call| call.outcome.as_deref() != Some("not-sent"))?;
+    Some(format!("attempt {} may have been applied, and {} was made all the same", doubtful.seq, next.seq))
 }
 
 /// Its calls, a line each.

@@ -225,14 +225,14 @@ fn lanes_that_leave_a_key_do_not_keep_others_in_its_line() {
 fn limits_on_calls_in_flight_change_at_once() {
     let mut bench = bench(&[("we1", "corp", "100/min")]);
     bench.add_meetings("we1", 100);
-    let narrow = Limits { concurrency_max: 4, lane_concurrency_max: 4, reserve: Reserve::NONE };
+    let narrow = Limits { concurrency_max: 4, lane_concurrency_max: 4, reserve: Reserve::NONE, stop_after: 0 };
     let same = planner(&[("we1", "corp", "100/min")]);
     let difference = difference(&bench.schedule.planner(), &same);
     assert!(difference.revision.is_empty() && difference.reach.is_none());
     let same = Arc::new(same);
     bench.schedule.replan(Arc::clone(&same), &difference, narrow, Mono(0));
     assert_eq!(bench.start(0).len(), 4);
-    let wider = Limits { concurrency_max: 30, lane_concurrency_max: 20, reserve: Reserve::NONE };
+    let wider = Limits { concurrency_max: 30, lane_concurrency_max: 20, reserve: Reserve::NONE, stop_after: 0 };
     bench.schedule.replan(same, &difference, wider, Mono(SECOND));
     assert_eq!(bench.start(SECOND).len(), 16);
 }
