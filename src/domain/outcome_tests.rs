@@ -212,9 +212,11 @@ fn failures_tell_what_the_platform_said_and_what_to_do() {
 
 #[test]
 fn a_success_that_left_something_out_has_warnings() {
-    let warnings = |body: Value| match of(MEETING, answer(200, body.to_string())) {
-        Outcome::Succeeded { key, warnings, .. } => (key.unwrap(), warnings),
-        other => panic!("{other:?}"),
+    let warnings = |body: Value| {
+        let Outcome::Succeeded { key, warnings, .. } = of(MEETING, answer(200, body.to_string())) else {
+            panic!("a success");
+        };
+        (key.unwrap(), warnings)
     };
     let (key, found) = warnings(json!({"errcode": 0, "errmsg": "ok", "meetingid": "m", "excess_users": ["zhangsan"]}));
     let message = "invited without a valid meeting account".to_owned();

@@ -70,7 +70,7 @@ function control(field, value) {
       value,
       STATES.map((state) => [state, stateName(state)]),
     );
-  if (field === "warnings") return select(id, value, [["true", t("warnings")]]);
+  if (field === "warnings") return select(id, value, [["true", t("filter.with")]]);
   if (field === "reason")
     return select(
       id,

@@ -71,7 +71,7 @@ function totals(counts, live, now) {
     "section",
     { key: "totals", "aria-label": t("overview.totals") },
     h("ul", { class: "tiles" }, tiles),
-    counts.warnings > 0 ? h("p", { key: "warnings" }, warned(counts.warnings, {})) : null,
+    counts.warnings > 0 ? h("p", { key: "warnings" }, warned(counts.warnings, {}, "warnings.succeeded")) : null,
     h("p", { class: "finish" }, finish(counts, live, now)),
   );
 }

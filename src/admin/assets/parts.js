@@ -20,8 +20,8 @@ export function stateOf({ status, running }) {
 }
 
 /** That a success has warnings: so many jobs of a selection, leading to them, or one job. */
-export function warned(count, selection = null) {
-  const label = selection ? t("warnings.count", { count }) : t("warnings");
+export function warned(count, selection = null, text = "warnings.count") {
+  const label = selection ? t(text, { count }) : t("warnings");
   const target = selection ? href("jobs", { ...selection, warnings: "true" }) : null;
   return h(
     "span",

@@ -138,11 +138,13 @@ export default {
   "filter.reason": "Reason",
   "filter.code": "Code",
   "filter.any": "any",
+  "filter.with": "with some",
   "filter.apply": "Select",
   "filter.clear": "Show all",
 
   "warnings": "with warnings",
   "warnings.count": "{count} with warnings",
+  "warnings.succeeded": "{count} succeeded with warnings",
   "warnings.title": "Warnings: what the platform left out",
 
   "jobs.title": "Jobs",

@@ -138,11 +138,13 @@ export default {
   "filter.reason": "原因",
   "filter.code": "错误码",
   "filter.any": "不限",
+  "filter.with": "有",
   "filter.apply": "筛选",
   "filter.clear": "显示全部",
 
   "warnings": "有警告",
   "warnings.count": "{count} 个有警告",
+  "warnings.succeeded": "{count} 个任务成功但有警告",
   "warnings.title": "警告：平台未完成的部分",
 
   "jobs.title": "任务",

@@ -242,10 +242,10 @@ fn end(
             ":cure": failure.and_then(|failure| failure.cure.as_ref()),
             ":log_id": failure.and_then(|failure| failure.log_id.as_ref()),
         })?;
-    Ok(match ended.state {
-        State::Succeeded => standing.place.succeeded(ended.warnings.is_some()),
-        state => standing.place.pile(state, ended.reason, failure.and_then(|failure| failure.code)),
-    })
+    if ended.state == State::Succeeded {
+        return Ok(standing.place.succeeded(ended.warnings.is_some()));
+    }
+    Ok(standing.place.pile(ended.state, ended.reason, failure.and_then(|failure| failure.code)))
 }
 
 fn park(

@@ -94,10 +94,10 @@ pub(crate) fn read_pile(row: &Row<'_>) -> rusqlite::Result<Pile> {
     let place = Place { batch: row.get(0)?, lane: row.get(1)?, priority: row.get(2)? };
     let state: i64 = row.get(3)?;
     let state = State::of_number(state).ok_or(rusqlite::Error::IntegralValueOutOfRange(3, state))?;
-    Ok(match state {
-        State::Succeeded => place.succeeded(row.get(6)?),
-        state => place.pile(state, reason_of(row.get(4)?, 4)?, row.get(5)?),
-    })
+    if state == State::Succeeded {
+        return Ok(place.succeeded(row.get(6)?));
+    }
+    Ok(place.pile(state, reason_of(row.get(4)?, 4)?, row.get(5)?))
 }
 
 /// A reason as it is written; `None` for none.
