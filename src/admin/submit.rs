@@ -13,6 +13,7 @@ use super::body::Document;
 use super::change::to_its_end;
 use super::input::kind;
 use super::{Answer, Shared};
+use crate::domain::checks::{Finding, Source};
 use crate::domain::decode::{Decoder, Defaults};
 use crate::domain::job::{Fault as JobFault, Job, Rejection};
 use crate::domain::reason::Reason;
@@ -29,9 +30,10 @@ pub async fn submit(State(shared): State<Shared>, document: Document) -> Answer 
     to_its_end(async move {
         let mut submitted = Submitted::default();
         let (mut places, mut arrivals) = (Vec::new(), Vec::new());
-        for (index, read) in read.into_iter().enumerate() {
+        for (index, (read, warnings)) in read.into_iter().enumerate() {
             match read {
                 Ok(job) => {
+                    submitted.warn(index, &job.id, &warnings);
                     places.push((index, job.id.clone()));
                     let origin = Origin { is_answered: true, ..Origin::default() };
                     arrivals.push(Arrival { input: Ok(Box::new(job)), origin });
@@ -68,8 +70,11 @@ fn conflict(id: &str) -> String {
     )
 }
 
+/// A job or why it is none, and what a person should look at.
+type Read = (Result<Job, Rejection>, Vec<Finding>);
+
 /// Every job, or why it is none.
-fn read(decoder: &Arc<Decoder>, document: Document) -> Result<Vec<Result<Job, Rejection>>, Fault> {
+fn read(decoder: &Arc<Decoder>, document: Document) -> Result<Vec<Read>, Fault> {
     let Document { value, twice } = document;
     let Value::Array(jobs) = value else { return Ok(vec![read_one(decoder, value, &twice)]) };
     if jobs.len() > JOBS_MAX {
@@ -83,14 +88,16 @@ fn read(decoder: &Arc<Decoder>, document: Document) -> Result<Vec<Result<Job, Re
     Ok(jobs.into_iter().enumerate().map(|(index, job)| read_one(decoder, job, &of_one(index))).collect())
 }
 
-fn read_one(decoder: &Decoder, job: Value, twice: &[String]) -> Result<Job, Rejection> {
+fn read_one(decoder: &Decoder, job: Value, twice: &[String]) -> Read {
     // What it says is not told: it may be a job in quotes, with its password.
     let what = kind(&job);
     if let Value::Object(document) = job {
-        return decoder.read(document, twice, &Defaults::default());
+        let mut warnings = Vec::new();
+        let read = decoder.judge(document, twice, &Defaults::default(), Source::Document, &mut warnings);
+        return (read, warnings);
     }
     let fault = JobFault::malformed("", format!("expected a JSON object, got {what}"));
-    Err(Rejection { faults: vec![fault], ..Rejection::default() })
+    (Err(Rejection { faults: vec![fault], ..Rejection::default() }), Vec::new())
 }
 
 #[derive(Default)]
@@ -98,11 +105,18 @@ struct Submitted {
     accepted: Vec<String>,
     known: Vec<String>,
     refused: Vec<Value>,
+    warnings: Vec<Value>,
 }
 
 impl Submitted {
     fn refuse(&mut self, index: usize, id: Option<&str>, reason: Reason, detail: &str) {
         self.refused.push(json!({"index": index, "id": id, "reason": reason, "detail": detail}));
+    }
+
+    fn warn(&mut self, index: usize, id: &str, found: &[Finding]) {
+        self.warnings.extend(found.iter().map(
+            |finding| json!({"index": index, "id": id, "field": finding.field, "message": finding.check.message()}),
+        ));
     }
 
     async fn answer(mut self, shared: &Shared) -> Answer {
@@ -125,6 +139,7 @@ impl Submitted {
         let known = self.known.iter().map(|id| json!({"id": id, "status": statuses.get(id)}));
         Ok(answer::document(&json!({
             "accepted": self.accepted, "known": known.collect::<Vec<_>>(), "refused": self.refused,
+            "warnings": self.warnings,
         })))
     }
 }

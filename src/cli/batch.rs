@@ -1,25 +1,29 @@
 //! Files of jobs: what the commands that take them share. Every file is read row by row, and twice where something is
 //! done with it: once to find every fault, once to take the rows over.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
-use std::io::{BufReader, Write};
+use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use serde::Serialize;
 
-use crate::domain::catalog::Catalog;
+use crate::domain::catalog::{Catalog, Method};
+use crate::domain::checks::across::{Across, Earlier};
+use crate::domain::checks::{self, Finding as Found, Severity};
 use crate::domain::decode::{Apps, Decoder};
-use crate::domain::job::{Identity, LaneKey};
-use crate::domain::reason::Reason;
+use crate::domain::job::{Identity, Job, LaneKey};
 use crate::domain::rows::{FileError, Format, Input, Row, Rows};
+use crate::domain::time::Timestamp;
+use crate::engine::ports::LedgerError;
 use crate::settings::Settings;
+use crate::store::operator::Untouched;
 use crate::wiring;
 
 use super::exit::refuse;
-use super::table::plain;
+use super::findings::Finding;
 
 /// How many faults are printed for people; programs get all.
 pub const FAULTS_SHOWN_MAX: u64 = 20;
@@ -58,7 +62,7 @@ impl BatchArgs {
     pub fn sources(&self, decoder: &Decoder) -> anyhow::Result<Vec<Source>> {
         let faults = decoder.faults_of(self.method.as_deref(), self.app.as_deref());
         if !faults.is_empty() {
-            let lines: Vec<_> = faults.iter().map(|fault| format!("--{}: {}", fault.field, fault.message)).collect();
+            let lines: Vec<_> = faults.iter().map(|fault| format!("--{}: {}", fault.field, fault.message())).collect();
             return Err(refuse(lines.join("\n"), ""));
         }
         let mut sources: Vec<Source> = Vec::new();
@@ -92,30 +96,6 @@ pub fn decoder(settings: &Settings, catalog: &Arc<Catalog>, is_rehearsal: bool) 
     Decoder { catalog: Arc::clone(catalog), apps }
 }
 
-/// One fault of one row, or of a file as a whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RowFault {
-    /// `file:line`.
-    pub place: String,
-    /// The id of the row's job, if one could be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
-    /// The reason that its dead letter would have.
-    pub reason: Reason,
-    /// As the file names it; empty for the row or file as a whole.
-    pub field: String,
-    /// What was expected, and what stands there.
-    pub message: String,
-}
-
-impl RowFault {
-    /// `rooms.csv:17: body.capacity: expected …`, in one line.
-    pub fn line(&self) -> String {
-        let field = if self.field.is_empty() { String::new() } else { format!("{}: ", self.field) };
-        plain(&format!("{}: {field}{}", self.place, self.message))
-    }
-}
-
 /// What a look at all files found.
 #[derive(Debug, Default)]
 pub struct Checked {
@@ -125,6 +105,8 @@ pub struct Checked {
     pub bad_rows: u64,
     /// Faults, of rows and files.
     pub faults: u64,
+    /// What a person should look at.
+    pub warnings: u64,
     /// Files that could not be read to their end.
     pub bad_files: u64,
     /// Valid rows by lane.
@@ -144,14 +126,19 @@ impl Checked {
     /// `3 faults in 2 of 200 rows`.
     pub fn summary(&self) -> String {
         let rows = if self.rows == 1 { "row" } else { "rows" };
+        let warnings = match self.warnings {
+            0 => String::new(),
+            1 => ", 1 warning".to_owned(),
+            warnings => format!(", {warnings} warnings"),
+        };
         if self.is_valid() {
-            return format!("{} {rows}, no fault", self.rows);
+            return format!("{} {rows}, no fault{warnings}", self.rows);
         }
         let faults = if self.faults == 1 { "fault" } else { "faults" };
         match self.bad_files {
-            0 => format!("{} {faults} in {} of {} {rows}", self.faults, self.bad_rows, self.rows),
-            1 => format!("{} {faults}; a file could not be read to its end", self.faults),
-            files => format!("{} {faults}; {files} files could not be read to their end", self.faults),
+            0 => format!("{} {faults} in {} of {} {rows}{warnings}", self.faults, self.bad_rows, self.rows),
+            1 => format!("{} {faults}{warnings}; a file could not be read to its end", self.faults),
+            files => format!("{} {faults}{warnings}; {files} files could not be read to their end", self.faults),
         }
     }
 
@@ -164,32 +151,38 @@ impl Checked {
         }
     }
 
-    fn add(&mut self, row: &Row, found: &mut dyn FnMut(&RowFault) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    fn add(&mut self, (row, file): (&Row, &str), late: &[Found], found: Report<'_>) -> anyhow::Result<()> {
         self.rows += 1;
-        let batch = match &row.input {
+        let mut is_bad = false;
+        let mut report = |finding: &Finding| match finding.severity {
+            Severity::Fault => {
+                is_bad = true;
+                self.faults += 1;
+                found(finding)
+            }
+            Severity::Warning => {
+                self.warnings += 1;
+                found(finding)
+            }
+        };
+        let (id, batch) = match &row.input {
             Ok(job) => {
                 *self.calls.entry(job.lane.clone()).or_default() += 1;
                 if let Identity::User(user) = &job.identity {
                     self.users.insert((job.lane.app.clone(), user.clone()));
                 }
-                &job.batch
+                (Some(job.id.as_str()), &job.batch)
             }
             Err(rejection) => {
-                self.bad_rows += 1;
-                for fault in &rejection.faults {
-                    self.faults += 1;
-                    let (field, message) = (fault.field.clone(), fault.message.clone());
-                    found(&RowFault {
-                        place: row.place.clone(),
-                        id: rejection.id.clone(),
-                        reason: fault.reason,
-                        field,
-                        message,
-                    })?;
-                }
-                &rejection.batch
+                let id = rejection.id.as_deref();
+                rejection.faults.iter().try_for_each(|fault| report(&Finding::of_fault(row, file, id, fault)))?;
+                (id, &rejection.batch)
             }
         };
+        for finding in row.warnings.iter().chain(late) {
+            report(&Finding::of_row(row, file, id, finding))?;
+        }
+        self.bad_rows += u64::from(is_bad);
         if let Some(batch) = batch
             && !self.batches.contains(batch)
         {
@@ -198,76 +191,114 @@ impl Checked {
         Ok(())
     }
 
-    fn add_file_fault(
-        &mut self,
-        error: FileError,
-        found: &mut dyn FnMut(&RowFault) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
+    fn add_file_faults(&mut self, error: &FileError, found: Report<'_>) -> anyhow::Result<()> {
         self.bad_files += 1;
-        for text in error.0 {
-            self.faults += 1;
-            let (place, message) = text.split_once(": ").unwrap_or(("", &text));
-            let (place, message) = (place.to_owned(), message.to_owned());
-            found(&RowFault { place, id: None, reason: Reason::Malformed, field: String::new(), message })?;
-        }
-        Ok(())
+        self.faults += error.0.len() as u64;
+        error.0.iter().try_for_each(|fault| found(&Finding::of_file(fault)))
     }
 }
 
-/// Reads every file to its end and reports every fault to `found`.
+/// Gets every finding.
+pub type Report<'a> = &'a mut dyn FnMut(&Finding) -> anyhow::Result<()>;
+
+/// When files are looked at, and what was done before.
+pub struct Present {
+    /// Now: what began in the past is a fault, unless its job is known. `None`: it is no matter.
+    pub now: Option<Timestamp>,
+    ledger: Option<Untouched>,
+    /// Jobs that have or may get their objects, by lane and identity.
+    objects: RefCell<HashMap<(LaneKey, Identity), u64>>,
+}
+
+impl Present {
+    /// Beside a ledger, if there is one.
+    pub fn new(now: Option<Timestamp>, ledger: Option<Untouched>) -> Self {
+        Self { now, ledger, objects: RefCell::default() }
+    }
+
+    fn knows(&self, job: &Job) -> Result<bool, LedgerError> {
+        self.ledger.as_ref().map_or(Ok(false), |ledger| ledger.knows(&job.id))
+    }
+
+    fn past(&self, method: &Method, job: &Job) -> Result<Option<Found>, LedgerError> {
+        let Some(found) = self.now.and_then(|now| checks::past(method, job, now)) else { return Ok(None) };
+        Ok((!self.knows(job)?).then_some(found))
+    }
+
+    fn earlier(&self, job: &Job) -> Result<Earlier, LedgerError> {
+        let Some(ledger) = &self.ledger else { return Ok(Earlier::default()) };
+        let whose = (job.lane.clone(), job.identity.clone());
+        let counted = self.objects.borrow().get(&whose).copied();
+        let jobs = match counted {
+            Some(jobs) => jobs,
+            None => ledger.objects(&whose.0, &whose.1)?,
+        };
+        self.objects.borrow_mut().insert(whose, jobs);
+        Ok(Earlier { is_known: self.knows(job)?, jobs })
+    }
+}
+
+/// Reads every file to its end and reports every finding.
 pub fn check(
     sources: &[Source],
     decoder: &Arc<Decoder>,
-    found: &mut dyn FnMut(&RowFault) -> anyhow::Result<()>,
+    present: &Present,
+    found: Report<'_>,
 ) -> anyhow::Result<Checked> {
-    check_each(sources, decoder, found, &mut |_| {})
+    check_each(sources, decoder, present, found, &mut |_| {})
 }
 
 /// [`check`] that shows every row to `each`, too.
 pub fn check_each(
     sources: &[Source],
     decoder: &Arc<Decoder>,
-    found: &mut dyn FnMut(&RowFault) -> anyhow::Result<()>,
+    present: &Present,
+    found: Report<'_>,
     each: &mut dyn FnMut(&Row),
 ) -> anyhow::Result<Checked> {
-    let mut checked = Checked::default();
+    let (mut checked, mut across) = (Checked::default(), Across::default());
     for source in sources {
-        match source.rows(decoder)? {
-            Err(error) => checked.add_file_fault(error, found)?,
-            Ok(rows) => {
-                for row in rows {
-                    match row {
-                        Ok(row) => {
-                            each(&row);
-                            checked.add(&row, found)?;
-                        }
-                        Err(error) => checked.add_file_fault(error, found)?,
-                    }
-                }
+        let file = source.input.name.as_str();
+        across.end_file();
+        let rows = match source.rows(decoder)? {
+            Ok(rows) => rows,
+            Err(error) => {
+                checked.add_file_faults(&error, found)?;
+                continue;
             }
+        };
+        for row in rows {
+            let row = match row {
+                Ok(row) => row,
+                Err(error) => {
+                    checked.add_file_faults(&error, found)?;
+                    continue;
+                }
+            };
+            each(&row);
+            let late = seen_beside(&row, file, decoder, present, &mut across)?;
+            checked.add((&row, file), &late, found)?;
         }
+    }
+    for (file, line, finding) in across.end(&decoder.catalog) {
+        checked.warnings += 1;
+        found(&Finding::of_rows(&file, line, &finding))?;
     }
     Ok(checked)
 }
 
-/// Prints faults for people: the first ones, then how many more there are.
-#[derive(Debug, Default)]
-pub struct FirstFaults {
-    seen: u64,
-}
-
-impl FirstFaults {
-    /// Prints a fault, if it is one of the first.
-    pub fn print(&mut self, fault: &RowFault, out: &mut dyn Write) -> std::io::Result<()> {
-        self.seen += 1;
-        if self.seen <= FAULTS_SHOWN_MAX { writeln!(out, "{}", fault.line()) } else { Ok(()) }
-    }
-
-    /// Prints how many were left out.
-    pub fn print_rest(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        match self.seen.saturating_sub(FAULTS_SHOWN_MAX) {
-            0 => Ok(()),
-            rest => writeln!(out, "… and {rest} more; `paceline validate --json` prints them all"),
-        }
-    }
+/// What is found in a job that is right in itself: beside the clock, the ledger and the other rows.
+fn seen_beside(
+    row: &Row,
+    file: &str,
+    decoder: &Decoder,
+    present: &Present,
+    across: &mut Across,
+) -> anyhow::Result<Vec<Found>> {
+    let Ok(job) = &row.input else { return Ok(Vec::new()) };
+    let Some(method) = decoder.catalog.job_method(&job.lane.method) else { return Ok(Vec::new()) };
+    let mut late = across.add(method, job, row.line);
+    across.count(method, job, (file, row.line), || present.earlier(job))?;
+    late.extend(present.past(method, job)?);
+    Ok(late.into_iter().map(|finding| row.in_column(finding)).collect())
 }

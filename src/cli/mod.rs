@@ -12,6 +12,7 @@ mod dead;
 mod edit;
 mod exit;
 mod export;
+mod findings;
 mod held_back;
 mod jobs;
 mod logs;

@@ -19,11 +19,11 @@ use crate::engine::schedule::{LaneView, View};
 use crate::engine::{Engine, Stop};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::store::operator::Operator;
+use crate::store::operator::{Operator, Untouched};
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring;
 
-use super::batch::{self, BatchArgs, Checked};
+use super::batch::{self, BatchArgs, Checked, Present};
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
 use super::held_back;
@@ -32,7 +32,7 @@ use super::progress::{Lane, Progress, duration};
 use super::rehearsal::{Account, Rehearsal};
 use super::reload::{Reloader, Reloading};
 use super::signals::{self, HangUp};
-use super::submit::refuse_invalid;
+use super::submit::{Rules, refuse_invalid};
 use super::summary::Summary;
 use super::table::plain;
 use super::take_over::take_over;
@@ -45,9 +45,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub struct Args {
     #[command(flatten)]
     batch: BatchArgs,
-    /// Let rows with faults become dead letters. Without it a file with faults is refused as a whole
-    #[arg(long)]
-    skip_invalid: bool,
+    #[command(flatten)]
+    rules: Rules,
     /// Rehearse against the built-in simulator, with a ledger of its own; nothing leaves this process
     #[arg(long)]
     simulate: bool,
@@ -85,7 +84,11 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let decoder = Arc::new(batch::decoder(&settings, &catalog, args.simulate));
     let sources = args.batch.sources(&decoder)?;
     let mut signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
-    let checked = refuse_invalid(context, &sources, &decoder, args.skip_invalid)?;
+    // A rehearsal's ledger begins anew.
+    let ledger = if args.simulate { None } else { Untouched::open(&settings.store.path)? };
+    let present = Present::new(Some(context.clock.now()), ledger);
+    let checked = refuse_invalid(context, &sources, &decoder, &present, args.rules)?;
+    drop(present);
     let work = prepare(context, &args, settings, catalog, &checked)?;
     let (start, started_at) = context.clock.both();
 
@@ -96,7 +99,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     };
     let metrics = Metrics::collecting(&context.clock).map_err(|message| refuse(message, ""))?;
     let ledger = open(&work.store, args.simulate, context.clock.now(), metrics.clone()).await?;
-    take_over(context, &*ledger, &work.store, &sources, &decoder, args.skip_invalid).await?;
+    take_over(context, &*ledger, &work.store, &sources, &decoder, args.rules.skip_invalid).await?;
     let ports = (Arc::clone(&ledger) as Arc<dyn Ledger>, Arc::clone(&work.transport));
     let quotas = Planner { catalog: Arc::clone(&work.catalog), apps: work.apps.clone(), speed: args.speed };
     let engine = wiring::measured_engine(&work.settings, quotas, ports, context.clock.clone(), metrics.clone());

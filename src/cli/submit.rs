@@ -15,12 +15,14 @@ use crate::domain::decode::Decoder;
 use crate::domain::rows::Row;
 use crate::engine::ports::AmqpOrigin;
 use crate::settings::Settings;
+use crate::store::operator::Untouched;
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring;
 
-use super::batch::{self, BatchArgs, FirstFaults, Source};
+use super::batch::{self, BatchArgs, Present, Source};
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
+use super::findings::Findings;
 use super::signals::Stop;
 use super::table::plain;
 use super::take_over::{refuse_changed, take_over};
@@ -35,9 +37,8 @@ const CONNECT_MAX: Duration = Duration::from_secs(30);
 pub struct Args {
     #[command(flatten)]
     batch: BatchArgs,
-    /// Submit rows with faults, too: they become dead letters. Without it a file with faults is refused as a whole
-    #[arg(long)]
-    skip_invalid: bool,
+    #[command(flatten)]
+    rules: Rules,
     /// Print data for programs
     #[arg(long)]
     json: bool,
@@ -57,24 +58,45 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         ));
     }
     let sources = args.batch.sources(&decoder)?;
-    refuse_invalid(context, &sources, &decoder, args.skip_invalid)?;
+    let present = Present::new(Some(context.clock.now()), Untouched::open(&settings.store.path)?);
+    refuse_invalid(context, &sources, &decoder, &present, args.rules)?;
+    drop(present);
     match wiring::broker_options(&settings) {
         Some(options) => to_broker(context, &args, &options, &sources, &decoder).await,
         None => to_ledger(context, &args, &settings, &sources, &decoder).await,
     }
 }
 
-/// Refuses files with any fault, after printing the first ones; with `skip_invalid` only those that cannot be read.
+/// Which files are refused.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Rules {
+    /// Let rows with faults become dead letters. Without it a file with faults is refused as a whole
+    #[arg(long)]
+    pub skip_invalid: bool,
+    /// Treat warnings as faults: nothing is done if there are any
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Refuses files with any fault, after printing what was found; with `skip_invalid` only those that cannot be read.
 pub fn refuse_invalid(
     context: &mut Context,
     sources: &[Source],
     decoder: &Arc<Decoder>,
-    skip_invalid: bool,
+    present: &Present,
+    rules: Rules,
 ) -> anyhow::Result<batch::Checked> {
-    let mut first = FirstFaults::default();
-    let checked = batch::check(sources, decoder, &mut |fault| Ok(first.print(fault, &mut context.err)?))?;
-    first.print_rest(&mut context.err)?;
-    if checked.bad_files > 0 || (!checked.is_valid() && !skip_invalid) {
+    let mut findings = Findings::default();
+    let checked = batch::check(sources, decoder, present, &mut |finding| {
+        findings.add(finding);
+        Ok(())
+    })?;
+    findings.print(&mut context.err)?;
+    if rules.strict && checked.warnings > 0 && checked.is_valid() {
+        let message = format!("{}; nothing was sent", checked.summary());
+        return Err(refuse(message, "correct the rows, or leave out --strict, which treats warnings as faults"));
+    }
+    if checked.bad_files > 0 || (!checked.is_valid() && (rules.strict || !rules.skip_invalid)) {
         let message = format!("{}; nothing was sent", checked.summary());
         let cure = checked.cure("correct the rows, or let them become dead letters with --skip-invalid");
         return Err(refuse(message, cure));
@@ -93,7 +115,7 @@ async fn to_ledger(
     decoder: &Arc<Decoder>,
 ) -> anyhow::Result<Exit> {
     let ledger = SqliteLedger::open(&settings.store.path, Mode::Operator, context.clock.now())?;
-    let taken = take_over(context, &ledger, &settings.store.path, sources, decoder, args.skip_invalid).await;
+    let taken = take_over(context, &ledger, &settings.store.path, sources, decoder, args.rules.skip_invalid).await;
     ledger.close().await;
     let taken = taken?;
     if args.json {
@@ -154,7 +176,7 @@ async fn publish_all(
     for source in sources {
         for row in source.rows(decoder)?? {
             let row = row?;
-            refuse_changed(&row, args.skip_invalid)?;
+            refuse_changed(&row, args.rules.skip_invalid)?;
             places.push(row.place.clone());
             jobs.push(submission(row));
             if jobs.len() == RUN_ROWS {

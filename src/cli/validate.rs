@@ -1,15 +1,16 @@
-//! `paceline validate`: every fault of files of jobs; nothing is sent or stored.
+//! `paceline validate`: everything that is wrong or looks wrong in files of jobs; nothing is sent or stored.
 
 use std::io::Write;
 use std::sync::Arc;
 
 use serde_json::json;
 
-use super::batch::{self, BatchArgs, FirstFaults, RowFault};
+use super::batch::{self, BatchArgs, Present};
 use super::context::{Context, catalog};
 use super::exit::Exit;
+use super::findings::Findings;
 
-/// Find every fault of files of jobs, by line and field; send nothing
+/// Find every fault of files of jobs, and what looks wrong, by line and field; send nothing
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -17,12 +18,15 @@ pub struct Args {
     /// Accept any app, as `run --simulate` does
     #[arg(long)]
     simulate: bool,
-    /// Print data for programs, with every fault
+    /// Treat warnings as faults: end with 1
+    #[arg(long)]
+    strict: bool,
+    /// Print one object per finding for programs, each on a line of its own
     #[arg(long)]
     json: bool,
 }
 
-/// Prints the faults; they are the data of this command.
+/// Prints the findings; they are the data of this command.
 pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let decoder = Arc::new(batch::decoder(&settings, &catalog(&settings)?, args.simulate));
@@ -30,33 +34,19 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     if !args.simulate && settings.apps.is_empty() {
         writeln!(context.err, "note: the settings have no [apps], so any app is accepted")?;
     }
-    let mut faults: Vec<RowFault> = Vec::new();
-    let mut first = FirstFaults::default();
-    let checked = batch::check(&sources, &decoder, &mut |fault| {
+    let mut findings = Findings::default();
+    let present = Present::new(Some(context.clock.now()), None);
+    let checked = batch::check(&sources, &decoder, &present, &mut |finding| {
         if args.json {
-            faults.push(fault.clone());
+            context.print_json(&json!(finding))
         } else {
-            first.print(fault, &mut context.out)?;
+            findings.add(finding);
+            Ok(())
         }
-        Ok(())
     })?;
-    if args.json {
-        let calls: Vec<_> = checked
-            .calls
-            .iter()
-            .map(|(lane, calls)| json!({"app": lane.app, "tenant": lane.tenant, "method": lane.method, "jobs": calls}))
-            .collect();
-        context.print_json(&json!({
-            "rows": checked.rows,
-            "valid": checked.rows - checked.bad_rows,
-            "invalid": checked.bad_rows,
-            "lanes": calls,
-            "faults": faults,
-        }))?;
-    } else {
-        first.print_rest(&mut context.out)?;
-        context.out.flush()?;
-        writeln!(context.err, "{}", checked.summary())?;
-    }
-    Ok(if checked.is_valid() { Exit::Success } else { Exit::Unwell })
+    findings.print(&mut context.out)?;
+    context.out.flush()?;
+    writeln!(context.err, "{}", checked.summary())?;
+    let is_well = checked.is_valid() && !(args.strict && checked.warnings > 0);
+    Ok(if is_well { Exit::Success } else { Exit::Unwell })
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::catalog::{Catalog, Kind, Method, Schema, nearest, shown, shown_text};
+use super::checks::{Finding, Source};
 use super::job::{Fault, ID_BYTES_MAX, Job, LaneKey, Params, Rejection};
 use super::json;
 use super::reason::Reason;
@@ -70,8 +71,13 @@ pub struct Decoder {
 impl Decoder {
     /// Reads one job, or says everything that is wrong with it.
     pub fn decode(&self, raw: &[u8], defaults: &Defaults) -> Result<Job, Rejection> {
+        self.decode_with(raw, defaults, &mut Vec::new())
+    }
+
+    /// [`Decoder::decode`] that adds to `warnings` what a person should look at.
+    pub fn decode_with(&self, raw: &[u8], defaults: &Defaults, warnings: &mut Vec<Finding>) -> Result<Job, Rejection> {
         match json::parse(raw) {
-            Ok((Value::Object(document), twice)) => self.read(document, &twice, defaults),
+            Ok((Value::Object(document), twice)) => self.judge(document, &twice, defaults, Source::Document, warnings),
             Ok((other, _)) => Err(unreadable(defaults, format!("expected a JSON object, got {}", shown(&other)))),
             Err(error) if std::str::from_utf8(raw).is_err() => {
                 Err(unreadable(defaults, format!("is no UTF-8 text: {error}")))
@@ -82,6 +88,18 @@ impl Decoder {
 
     /// Reads a job from its document; `twice` names the keys that stood in it twice.
     pub fn read(&self, document: Map<String, Value>, twice: &[String], defaults: &Defaults) -> Result<Job, Rejection> {
+        self.judge(document, twice, defaults, Source::Document, &mut Vec::new())
+    }
+
+    /// [`Decoder::read`] that adds to `warnings` what a person should look at.
+    pub fn judge(
+        &self,
+        document: Map<String, Value>,
+        twice: &[String],
+        defaults: &Defaults,
+        source: Source,
+        warnings: &mut Vec<Finding>,
+    ) -> Result<Job, Rejection> {
         let mut envelope = Envelope { document, faults: Vec::new() };
         for name in twice {
             envelope.faults.push(Fault::malformed(name, "stands twice"));
@@ -116,6 +134,9 @@ impl Decoder {
         envelope.short("reply_to", reply_to.as_deref(), SHORT_STRING_BYTES_MAX);
         let meta = envelope.object("meta");
         let params = envelope.params(method);
+        if let Some(method) = method {
+            envelope.check(method, &params, source, warnings);
+        }
         let not_after = deadline(method, &params, not_before, not_after, &mut envelope.faults);
         envelope.refuse_the_rest();
         if !envelope.faults.is_empty() {
@@ -170,12 +191,12 @@ impl Decoder {
             };
             format!("the catalog has no method {}; {hint}", shown_text(name))
         };
-        faults.push(Fault { reason: Reason::UnknownMethod, field: "method".to_owned(), message });
+        faults.push(Fault::of(Reason::UnknownMethod, "method", message));
         None
     }
 
     fn app(&self, name: &str, faults: &mut Vec<Fault>) -> Option<&AppFacts> {
-        let mut fail = |message| faults.push(Fault { reason: Reason::UnknownApp, field: "app".to_owned(), message });
+        let mut fail = |message| faults.push(Fault::of(Reason::UnknownApp, "app", message));
         match &self.apps {
             Apps::Named(apps) => {
                 let facts = apps.get(name);

@@ -160,29 +160,74 @@ pub struct Fault {
     pub reason: Reason,
     /// Dotted name of the field, empty for the input as a whole.
     pub field: String,
-    /// What was expected and what stands there, masked where sensitive.
-    pub message: String,
+    /// The column of a CSV file that it comes from.
+    pub column: Option<Column>,
+    /// What was expected: faults of one cause have it in common.
+    pub rule: String,
+    /// What stands there instead, as people may see it; empty where the rule says all.
+    pub got: String,
 }
 
 impl Fault {
     /// A broken documented limit of `field`.
-    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { reason: Reason::Invalid, field: field.into(), message: message.into() }
+    pub fn invalid(field: impl Into<String>, rule: impl Into<String>) -> Self {
+        Self::of(Reason::Invalid, field, rule)
     }
 
     /// A shape that no method could accept.
-    pub fn malformed(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { reason: Reason::Malformed, field: field.into(), message: message.into() }
+    pub fn malformed(field: impl Into<String>, rule: impl Into<String>) -> Self {
+        Self::of(Reason::Malformed, field, rule)
+    }
+
+    /// A fault that alone would give the dead letter this reason.
+    pub fn of(reason: Reason, field: impl Into<String>, rule: impl Into<String>) -> Self {
+        Self { reason, field: field.into(), column: None, rule: rule.into(), got: String::new() }
+    }
+
+    /// Says what stands there.
+    #[must_use]
+    pub fn got(mut self, got: impl Into<String>) -> Self {
+        self.got = got.into();
+        self
+    }
+
+    /// What was expected and what stands there.
+    pub fn message(&self) -> String {
+        if self.got.is_empty() { self.rule.clone() } else { format!("{}, got {}", self.rule, self.got) }
+    }
+
+    /// How people call the field: by its column, in a CSV file.
+    pub fn label(&self) -> String {
+        self.column.as_ref().map_or_else(|| self.field.clone(), ToString::to_string)
+    }
+}
+
+/// A column of a CSV file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its number, counted from 1.
+    pub number: usize,
+    /// Its header; empty if it has none.
+    pub header: String,
+    /// Which item of the list in the cell, counted from 1.
+    pub item: Option<usize>,
+}
+
+impl fmt::Display for Column {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "column {}", self.number)?;
+        if !self.header.is_empty() {
+            write!(out, " ({})", self.header)?;
+        }
+        self.item.map_or(Ok(()), |item| write!(out, ", item {item}"))
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.field.is_empty() {
-            out.write_str(&self.message)
-        } else {
-            write!(out, "{}: {}", self.field, self.message)
-        }
+        let label = self.label();
+        let colon = if label.is_empty() { "" } else { ": " };
+        write!(out, "{label}{colon}{}", self.message())
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod catalog;
+pub mod checks;
 pub mod cure;
 pub mod decode;
 pub mod edit;

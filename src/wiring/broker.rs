@@ -34,7 +34,16 @@ impl Decoding {
 /// # Errors
 /// What is wrong with the address.
 pub fn broker(options: &Options, engine: &Arc<Engine>, decoding: Decoding, clock: &Clock) -> Result<Service, Fault> {
-    let decode = Arc::new(move |raw: &[u8], defaults: &_| decoding.current().decode(raw, defaults));
+    let decode = Arc::new(move |raw: &[u8], defaults: &_| {
+        let mut warnings = Vec::new();
+        let read = decoding.current().decode_with(raw, defaults, &mut warnings);
+        // Upstream's jobs are never stopped by a warning, and nobody is asked.
+        let id = read.as_ref().map_or("", |job| job.id.as_str());
+        for warning in &warnings {
+            tracing::debug!(id, field = warning.field, "{}", warning.check.message());
+        }
+        read
+    });
     Service::start(options, decode, Arc::clone(engine.ledger()), Arc::clone(engine), clock)
 }
 

@@ -340,7 +340,10 @@ async fn a_suspended_app_stands_still_its_jobs_are_cancelled_and_it_goes_on() {
 #[tokio::test]
 async fn one_array_holds_good_known_invalid_and_conflicting_jobs() {
     let desk = Desk::new("").await;
-    assert_eq!(desk.done("/api/v1/jobs", &room(0)), json!({"accepted": ["room-0"], "known": [], "refused": []}));
+    assert_eq!(
+        desk.done("/api/v1/jobs", &room(0)),
+        json!({"accepted": ["room-0"], "known": [], "refused": [], "warnings": []})
+    );
     desk.until_total("succeeded", 1).await;
     let mut other = room(0);
     other["body"]["capacity"] = json!(9);
@@ -383,7 +386,17 @@ async fn one_array_holds_good_known_invalid_and_conflicting_jobs() {
     let token = format!("Authorization: Bearer {TOKEN}");
     let (_, answer) = desk.ask("POST", "/api/v1/jobs", &["Content-Type: application/json", &token], &twice);
     assert!(answer["refused"][0]["detail"].as_str().unwrap().contains("id: stands twice"), "{answer}");
+    let mut odd = room(4);
+    odd["body"]["name"] = json!("7F\u{200b}");
+    let answer = desk.done("/api/v1/jobs", &json!([room(0), odd]));
+    assert_eq!(answer["accepted"], json!(["room-4"]), "a warning stops nothing");
+    let warning = json!({"index": 1, "id": "room-4", "field": "body.name",
+                         "message": "expected no invisible characters, got U+200B"});
+    assert_eq!(answer["warnings"], json!([warning]));
     let many: Vec<_> = (0..1_001).map(|n| json!({ "id": n })).collect();
     assert_eq!(desk.post("/api/v1/jobs", &json!(many)).0, 400);
-    assert_eq!(desk.done("/api/v1/jobs", &json!([])), json!({"accepted": [], "known": [], "refused": []}));
+    assert_eq!(
+        desk.done("/api/v1/jobs", &json!([])),
+        json!({"accepted": [], "known": [], "refused": [], "warnings": []})
+    );
 }

@@ -199,19 +199,6 @@ fn a_method_or_app_of_the_command_line_that_nobody_knows_is_said_once() {
 }
 
 #[test]
-fn only_the_first_faults_are_printed_for_people() {
-    let rows = (0..25).map(|row| format!("r{row},x,many,o\n")).collect::<Vec<_>>().concat();
-    let place = Place::with_apps(&[("rooms.csv", &format!("id,name,capacity,room_level_id\n{rows}"))]);
-    let arguments = ["validate", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme"];
-    let outcome = place.run(&arguments);
-    assert_eq!(outcome.out.lines().filter(|line| line.starts_with("rooms.csv:")).count(), 20);
-    assert!(outcome.out.ends_with("… and 5 more; `paceline validate --json` prints them all\n"), "{}", outcome.out);
-    let json: serde_json::Value =
-        serde_json::from_str(&place.run(&[&arguments[..], &["--json"]].concat()).out).unwrap();
-    assert_eq!(json["faults"].as_array().unwrap().len(), 25);
-}
-
-#[test]
 fn jobs_are_submitted_looked_at_and_ended() {
     let place = Place::with_apps(&[("rooms.csv", ROOMS)]);
     let rooms = ["--method", "feishu.vc.room.create", "--app", "acme", "--skip-invalid"];

@@ -25,6 +25,7 @@ mod dashboard;
 mod dead_letters;
 mod engine;
 mod export;
+mod findings;
 mod forecast;
 mod fuzz;
 mod hang_up;

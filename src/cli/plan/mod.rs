@@ -18,12 +18,13 @@ use crate::store::operator::{Outlook, Untouched};
 use crate::store::sqlite::inspect;
 use crate::wiring;
 
-use super::batch::{self, BatchArgs, Checked, FirstFaults};
+use super::batch::{self, BatchArgs, Checked, Present};
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
+use super::findings::Findings;
 
 use pace::Need;
-use rows::{PlannedRows, Repeated};
+use rows::{Late, PlannedRows, Repeated};
 
 /// Say when files of jobs will be done, which quota decides and which rows repeat earlier ones; send nothing
 #[derive(Debug, clap::Args)]
@@ -49,6 +50,7 @@ struct Plan {
     /// Of all that waits, if there is more.
     all: Option<Others>,
     repeats: Vec<Repeated>,
+    late: Vec<Late>,
     round_trips: BTreeMap<String, u64>,
 }
 
@@ -64,10 +66,15 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let catalog = catalog(&settings)?;
     let decoder = Arc::new(batch::decoder(&settings, &catalog, false));
     let sources = args.batch.sources(&decoder)?;
-    let (mut first, mut rows) = (FirstFaults::default(), PlannedRows::default());
-    let print = &mut |fault: &batch::RowFault| Ok(first.print(fault, &mut context.err)?);
-    let checked = batch::check_each(&sources, &decoder, print, &mut |row| rows.add(row))?;
-    first.print_rest(&mut context.err)?;
+    let (mut findings, mut rows) = (Findings::default(), PlannedRows::default());
+    let note = &mut |finding: &_| {
+        findings.add(finding);
+        Ok(())
+    };
+    // Rows that come too late are named by the plan itself.
+    let present = Present::new(None, Untouched::open(&settings.store.path)?);
+    let checked = batch::check_each(&sources, &decoder, &present, note, &mut |row| rows.add(row))?;
+    findings.print(&mut context.err)?;
     if !checked.is_valid() && (!args.skip_invalid || checked.bad_files > 0) {
         let cure = checked.cure("correct the rows, or leave them out with --skip-invalid");
         return Err(refuse(checked.summary(), cure));
@@ -122,6 +129,7 @@ fn plan(
         own: alone,
         all,
         repeats: rows.repeats().to_vec(),
+        late: rows.late(now),
         round_trips: round_trips(&basis, checked),
     })
 }

@@ -9,7 +9,7 @@ use crate::engine::forecast::{BatchForecast, Deciding, Forecast};
 use crate::store::state::State;
 
 use super::Plan;
-use super::rows::{How, Repeated};
+use super::rows::{How, Late, Repeated};
 use crate::cli::progress::duration;
 use crate::cli::table::{Align, Table, plain};
 use crate::operations::forecast::{decides, deciding_document, left_over};
@@ -55,6 +55,7 @@ impl Plan {
             "batches": batches.collect::<Vec<_>>(),
             "backlog": backlog,
             "round_trip_ms": self.round_trips,
+            "late": self.late,
             "repeats": {
                 "known": count(How::Known), "id_conflicts": count(How::IdConflict),
                 "duplicates": count(How::Duplicate), "rows": self.repeats,
@@ -84,6 +85,7 @@ impl Plan {
         }
         writeln!(out)?;
         self.write_finish(out)?;
+        self.write_late(out)?;
         self.write_repeats(out)
     }
 
@@ -162,6 +164,21 @@ impl Plan {
                     writeln!(out, "  batch {name}: {}, until {finish}", duration(finish.since(self.now)))?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn write_late(&self, out: &mut impl Write) -> std::io::Result<()> {
+        if self.late.is_empty() {
+            return Ok(());
+        }
+        let rows = counted(self.late.len() as u64, "row is", "rows are");
+        writeln!(out, "\n{rows} too late already, for the dead letters (expired):")?;
+        for Late { place, id, not_after } in self.late.iter().take(ROWS_SHOWN_MAX) {
+            writeln!(out, "  {}", plain(&format!("{place}: {id}, not sent at or after {not_after}")))?;
+        }
+        if let more @ 1.. = self.late.len().saturating_sub(ROWS_SHOWN_MAX) {
+            writeln!(out, "  … and {more} more; --json prints them all")?;
         }
         Ok(())
     }

@@ -39,6 +39,17 @@ struct PlannedRow {
     is_known: bool,
 }
 
+/// A row whose deadline has passed: its job would be dead without a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Late {
+    /// `file:line`.
+    pub place: String,
+    /// The job's id.
+    pub id: String,
+    /// The deadline: the job's own, or that of its parameters.
+    pub not_after: Timestamp,
+}
+
 /// A row that repeats an earlier job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Repeated {
@@ -156,6 +167,15 @@ impl PlannedRows {
             group.count += 1;
         }
         groups.into_iter().flatten().collect()
+    }
+
+    /// Rows that would be called, were it not too late.
+    pub fn late(&self, now: Timestamp) -> Vec<Late> {
+        let late = |row: &PlannedRow| {
+            let not_after = self.kinds[row.kind].4.filter(|at| row.is_called && *at <= now)?;
+            Some(Late { place: row.place.to_string(), id: row.id.to_string(), not_after })
+        };
+        self.rows.iter().filter_map(late).collect()
     }
 
     /// Rows that repeat something, in the order in which they were found: first those that repeat a row of the files.

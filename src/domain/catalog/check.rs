@@ -11,9 +11,12 @@ use crate::domain::job::Fault;
 const SHOWN_CHARS_MAX: usize = 40;
 
 /// Where a value stands; written out only when there is a fault to name.
-enum At<'a> {
+pub(crate) enum At<'a> {
+    /// A part of the parameters.
     Root(&'a str),
+    /// A property.
     Name(&'a Self, &'a str),
+    /// An item of a list.
     Index(&'a Self, usize),
 }
 
@@ -110,12 +113,12 @@ impl Schema {
 
     fn check_array(&self, field: &At<'_>, items: &[Value], faults: &mut Vec<Fault>) {
         if let Some(min) = self.items_min.filter(|min| items.len() < *min) {
-            faults
-                .push(Fault::invalid(field.to_string(), format!("expected at least {min} items, got {}", items.len())));
+            let rule = format!("expected at least {min} items");
+            faults.push(Fault::invalid(field.to_string(), rule).got(items.len().to_string()));
         }
         if let Some(max) = self.items_max.filter(|max| items.len() > *max) {
-            faults
-                .push(Fault::invalid(field.to_string(), format!("expected at most {max} items, got {}", items.len())));
+            let rule = format!("expected at most {max} items");
+            faults.push(Fault::invalid(field.to_string(), rule).got(items.len().to_string()));
         }
         if let Some(schema) = &self.items {
             for (index, item) in items.iter().enumerate() {
@@ -126,30 +129,28 @@ impl Schema {
 
     fn check_text(&self, field: &At<'_>, text: &str, faults: &mut Vec<Fault>) {
         let (bytes, chars) = (text.len(), text.chars().count());
-        let mut fail = |rule: String| faults.push(self.fault(field, &rule, &Value::from(text)));
+        let mut fail = |rule: &str, size: String| faults.push(self.size_fault(field, rule, &size, text));
         if let Some(min) = self.length_min.filter(|min| chars < *min) {
-            fail(if min == 1 {
-                "must not be empty".to_owned()
-            } else {
-                format!("expected at least {min} characters, got {chars}")
-            });
+            match min {
+                1 => fail("must not be empty", String::new()),
+                _ => fail(&format!("expected at least {min} characters"), chars.to_string()),
+            }
         }
         if let Some(max) = self.length_max.filter(|max| chars > *max) {
-            fail(format!("expected at most {max} characters, got {chars}"));
+            fail(&format!("expected at most {max} characters"), chars.to_string());
         }
         if let Some(max) = self.bytes_max.filter(|max| bytes > *max) {
-            fail(format!("expected at most {max} bytes of UTF-8, got {bytes}"));
+            fail(&format!("expected at most {max} bytes of UTF-8"), bytes.to_string());
         }
         if let Some((bytes_max, chars_max)) = self.bytes_or_chars_max
             && bytes > bytes_max
             && chars > chars_max
         {
-            fail(format!(
-                "expected at most {bytes_max} bytes or {chars_max} characters, got {bytes} bytes and {chars} characters"
-            ));
+            let rule = format!("expected at most {bytes_max} bytes or {chars_max} characters");
+            fail(&rule, format!("{bytes} bytes and {chars} characters"));
         }
         if self.format.is_some() && (text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit())) {
-            fail(format!("expected {}", self.wanted()));
+            fail(&format!("expected {}", self.wanted()), String::new());
         }
     }
 
@@ -176,12 +177,21 @@ impl Schema {
         }
     }
 
+    /// A text whose size is wrong: the size goes before it.
+    fn size_fault(&self, field: &At<'_>, rule: &str, size: &str, text: &str) -> Fault {
+        let mut fault = self.fault(field, rule, &Value::from(text));
+        if !size.is_empty() && !self.sensitive {
+            fault.got = format!("{size}: {}", fault.got);
+        }
+        fault
+    }
+
     fn fault(&self, field: &At<'_>, rule: &str, value: &Value) -> Fault {
         if self.sensitive {
             return Fault::invalid(field.to_string(), format!("{rule} (the value is not shown)"));
         }
         let hint = if value.is_null() { "; leave it out instead" } else { "" };
-        Fault::invalid(field.to_string(), format!("{rule}, got {}{hint}", shown(value)))
+        Fault::invalid(field.to_string(), rule).got(format!("{}{hint}", shown(value)))
     }
 }
 

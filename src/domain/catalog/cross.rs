@@ -49,6 +49,7 @@ pub(super) fn method(catalog: &Catalog, method: &Method) -> Vec<(String, String)
     if let Some(undo) = &method.undo {
         self::undo(catalog, method, undo, &mut faults);
     }
+    faults.0.extend(super::rule::faults(method));
     let gone = method.errors.values().filter(|rule| rule.action == Action::Gone);
     for rule in gone.filter(|_| !matches!(method.creation, Creation::Natural)) {
         let message = format!("{}: gone belongs to methods of the class \"natural\"", rule.code);
@@ -320,7 +321,7 @@ fn params(
                 let mut wrong = Vec::new();
                 schema.check(name, template, &mut wrong);
                 for fault in wrong {
-                    faults.add(&at, fault.message);
+                    faults.add(&at, fault.message());
                 }
             }
             Some(_) => {}

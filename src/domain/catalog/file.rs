@@ -77,6 +77,7 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
     let undo = root.take("undo", file);
     let expires = root.take("expires", file);
     let errors = errors(root, file);
+    let checks = super::rule::rules(root, file);
     if let Some(word) = &http_method
         && !["GET", "POST", "PATCH", "PUT", "DELETE"].contains(&word.as_str())
     {
@@ -105,6 +106,7 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
         undoes: Vec::new(),
         expires,
         errors,
+        checks,
     })
 }
 
@@ -364,7 +366,7 @@ fn keywords<'i>(mut section: Section<'i>, kind: SchemaKind, file: &mut File<'i>)
     }
     for fault in faults {
         let at = offset_of(&file.offsets, &fault.field).unwrap_or_else(|| section.at());
-        file.fault(at, &fault.field, &fault.message);
+        file.fault(at, &fault.field, fault.message());
     }
     section.finish(file);
     schema

@@ -8,6 +8,7 @@ mod cross;
 mod file;
 mod load;
 mod read;
+mod rule;
 mod schema;
 mod show;
 
@@ -19,8 +20,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(crate) use check::{nearest, shown, shown_text};
+pub(crate) use check::{At, nearest, shown, shown_text};
 pub use load::{CatalogError, Source as CatalogSource, built_in, load};
+pub use rule::{Period, Rule, RuleKind};
 pub use schema::{Format as SchemaFormat, Kind as SchemaKind, Schema, Wrong};
 pub use show::{describe, to_json};
 
@@ -49,6 +51,8 @@ impl Catalog {
         let pairs = rules.flat_map(|rule| [(&*rule.message, &*rule.message_zh), (&*rule.cure, &*rule.cure_zh)]);
         let warnings = self.methods.values().flat_map(|method| &method.warnings);
         let pairs = pairs.chain(warnings.map(|rule| (&*rule.message, &*rule.message_zh)));
+        let checks = self.methods.values().flat_map(|method| &method.checks);
+        let pairs = pairs.chain(checks.map(|rule| (&*rule.message, &*rule.message_zh)));
         pairs.filter(|(_, chinese)| !chinese.is_empty()).collect()
     }
 
@@ -166,6 +170,15 @@ pub struct Method {
     pub expires: Option<String>,
     /// Its own codes; they come before the platform's.
     pub errors: BTreeMap<i64, ErrorRule>,
+    /// Rules across fields and rows.
+    pub checks: Vec<Rule>,
+}
+
+impl Method {
+    /// The schema of a parameter under its dotted name (`body.title`); lists are stepped into.
+    pub fn param(&self, name: &str) -> Option<&Schema> {
+        cross::param_schema(self, name)
+    }
 }
 
 impl Method {

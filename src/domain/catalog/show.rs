@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Action, Creation, ErrorRule, IdentityKind, LookUp, Method, Platform, Schema, SchemaFormat, SuspendScope,
+    Action, Creation, ErrorRule, IdentityKind, LookUp, Method, Platform, Rule, Schema, SchemaFormat, SuspendScope,
     ThrottleScope,
 };
 use crate::domain::warning::WarningRule;
@@ -50,6 +50,10 @@ fn write_method(out: &mut String, platform: &Platform, method: &Method) -> fmt::
     }
     if let Some(name) = &method.expires {
         writeln!(out, "\nnot sent at or after {name}")?;
+    }
+    if !method.checks.is_empty() {
+        writeln!(out, "\nchecks")?;
+        write_table(out, &checks(method))?;
     }
     writeln!(out, "\nreply  {}", reply(method))?;
     write_warnings(out, method)?;
@@ -101,6 +105,7 @@ pub fn to_json(platform: &Platform, method: &Method) -> Value {
         "warnings": method.warnings,
         "creation": creation_json(&method.creation),
         "undo": method.undo,
+        "checks": method.checks.iter().map(Rule::to_json).collect::<Vec<_>>(),
         "errors": method.errors.values().collect::<Vec<_>>(),
         "platform_errors": platform.errors.values().collect::<Vec<_>>(),
     })
@@ -247,6 +252,17 @@ fn creation_json(creation: &Creation) -> Value {
     })
 }
 
+/// One row a rule: how grave, of which parameters, what is expected, for which jobs.
+fn checks(method: &Method) -> Vec<Vec<String>> {
+    let row = |rule: &Rule| {
+        let when = rule.when.iter().map(|(name, value)| format!("{name} = {value}")).collect::<Vec<_>>();
+        let when = if when.is_empty() { String::new() } else { format!(" (when {})", when.join(", ")) };
+        let whose = if rule.fields.is_empty() { "all jobs".to_owned() } else { rule.fields.join(", ") };
+        vec![rule.severity.as_str().to_owned(), whose, format!("{}{when}", rule.message)]
+    };
+    method.checks.iter().map(row).collect()
+}
+
 /// One row a code: code, message, what is done, cure.
 fn errors<'a>(rules: impl Iterator<Item = &'a ErrorRule>) -> Vec<Vec<String>> {
     let row =
@@ -323,10 +339,12 @@ mod tests {
             for quota in &method.quotas {
                 assert!(text.contains(&quota.quota.to_string()));
             }
+            assert!(method.checks.iter().all(|rule| text.contains(&rule.message)), "{}", method.name);
             assert!(!text.lines().any(|line| line.ends_with(' ')));
             let json = to_json(platform, method);
             assert_eq!(json["errors"].as_array().unwrap().len(), method.errors.len());
             assert_eq!(json["warnings"].as_array().unwrap().len(), method.warnings.len());
+            assert_eq!(json["checks"].as_array().unwrap().len(), method.checks.len());
             assert_eq!(json["creation"]["class"], method.creation.as_str());
         }
     }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{AppFacts, FIELDS};
 use crate::domain::catalog::{IdentityKind, Method, nearest, shown, shown_text};
+use crate::domain::checks::{self, Finding, Severity, Source};
 use crate::domain::job::{Fault, Identity, PRIORITY_DEFAULT, PRIORITY_MAX, Params};
 use crate::domain::time::Timestamp;
 
@@ -28,7 +29,7 @@ impl Envelope {
 
     fn wrong(&mut self, name: &str, wanted: &str, value: &Value) {
         let hint = if value.is_null() { "; leave it out instead" } else { "" };
-        self.faults.push(Fault::malformed(name, format!("expected {wanted}, got {}{hint}", shown(value))));
+        self.faults.push(Fault::malformed(name, format!("expected {wanted}")).got(format!("{}{hint}", shown(value))));
     }
 
     /// Checks that a text is neither empty nor too long and holds no control characters.
@@ -96,8 +97,8 @@ impl Envelope {
         match (number, &value) {
             (Some(number), _) => return number,
             (None, Value::Number(number)) if number.is_i64() || number.is_u64() => {
-                let message = format!("expected an integer from 0 to {PRIORITY_MAX}, got {value}");
-                self.faults.push(Fault::invalid("priority", message));
+                let rule = format!("expected an integer from 0 to {PRIORITY_MAX}");
+                self.faults.push(Fault::invalid("priority", rule).got(value.to_string()));
             }
             (None, other) => self.wrong("priority", &format!("an integer from 0 to {PRIORITY_MAX}"), other),
         }
@@ -139,6 +140,23 @@ impl Envelope {
         Params { path: part("path"), query: part("query"), body: part("body") }
     }
 
+    /// Adds what is plainly wrong with the parameters. A value that is wrong by what it is gets no second fault for its type.
+    pub(super) fn check(&mut self, method: &Method, params: &Params, source: Source, warnings: &mut Vec<Finding>) {
+        let mut found = Vec::new();
+        checks::of_params(method, params, source, &mut found);
+        for finding in found {
+            match finding.severity {
+                Severity::Fault => {
+                    if finding.check.is_about_the_value() {
+                        self.faults.retain(|fault| fault.field != finding.field);
+                    }
+                    self.faults.push(finding.into_fault());
+                }
+                Severity::Warning => warnings.push(finding),
+            }
+        }
+    }
+
     pub(super) fn refuse_the_rest(&mut self) {
         let known = FIELDS.into_iter().chain(["path", "query", "body", "meta"]);
         for name in self.document.keys() {
@@ -155,7 +173,7 @@ impl Envelope {
 fn refuse_dots(path: &Map<String, Value>, faults: &mut Vec<Fault>) {
     for (name, value) in path {
         if matches!(value.as_str(), Some("." | "..")) {
-            faults.push(Fault::invalid(format!("path.{name}"), format!("expected an id, got {}", shown(value))));
+            faults.push(Fault::invalid(format!("path.{name}"), "expected an id").got(shown(value)));
         }
     }
 }

@@ -10,15 +10,16 @@ use serde_json::{Map, Value};
 use super::column::{Leaf, Meaning, Target, meaning, put_text};
 use super::exported::{MASK, original};
 use super::records::Records;
-use super::{FileError, Input, Row, header, no_utf8};
+use super::{FileError, FileFault, Input, Row, header, no_utf8};
 use crate::domain::catalog::shown_text;
+use crate::domain::checks::Source;
 use crate::domain::decode::{Decoder, Defaults};
-use crate::domain::job::{Fault, Rejection};
+use crate::domain::job::{Column, Fault, Rejection};
 
 pub(super) struct Reader<R> {
     records: Records<R>,
     row: u64,
-    columns: Columns,
+    columns: Arc<Columns>,
     /// What each method that occurred makes of the columns.
     meanings: HashMap<String, Arc<[Option<Meaning>]>>,
 }
@@ -34,9 +35,10 @@ impl<R: BufRead> Reader<R> {
         let targets = header::targets(decoder, &header);
         let faults = header::faults(decoder, input, &header, &targets);
         if !faults.is_empty() {
-            return Err(FileError(faults.into_iter().map(|fault| format!("{}:{line}: {fault}", input.name)).collect()));
+            let fault = |message| FileFault { file: input.name.clone(), line, message };
+            return Err(FileError(faults.into_iter().map(fault).collect()));
         }
-        let columns = Columns::new(header, targets);
+        let columns = Arc::new(Columns::new(header, targets));
         Ok(Self { records, row: 0, columns, meanings: HashMap::new() })
     }
 
@@ -78,7 +80,8 @@ impl<R: BufRead> Reader<R> {
 }
 
 /// The header, and what it makes of a row.
-struct Columns {
+#[derive(Debug)]
+pub(super) struct Columns {
     header: Vec<String>,
     targets: Vec<Target>,
     /// The header without result columns.
@@ -145,7 +148,7 @@ impl Columns {
 
     /// Adds the parameters to the fields, and has the whole judged.
     fn row(
-        &self,
+        self: &Arc<Self>,
         cells: &[&str],
         line: u64,
         mut document: Map<String, Value>,
@@ -163,7 +166,9 @@ impl Columns {
         let masked: Vec<&str> = kept.map(|(index, cell)| mask(cell, meanings.get(index))).collect();
         let kept = serde_json::to_string(&masked).ok();
         let raw = serde_json::to_vec(&document).unwrap_or_default();
-        let result = match decoder.read(document, &[], &Defaults::default()) {
+        let mut warnings = Vec::new();
+        let read = decoder.judge(document, &[], &Defaults::default(), Source::Cells, &mut warnings);
+        let result = match read {
             Ok(job) if faults.is_empty() => Ok(job),
             Ok(job) => Err(Rejection {
                 id: Some(job.id),
@@ -178,7 +183,18 @@ impl Columns {
                 Err(rejection)
             }
         };
-        Row { line, place: format!("{}:{line}", input.name), raw: Bytes::from(raw), cells: kept, input: result }
+        for warning in &mut warnings {
+            warning.column = self.column_of(&warning.field);
+        }
+        Row {
+            line,
+            place: format!("{}:{line}", input.name),
+            raw: Bytes::from(raw),
+            cells: kept,
+            input: result,
+            warnings,
+            columns: Some(Arc::clone(self)),
+        }
     }
 
     fn width_faults(&self, cells: &[&str]) -> Vec<Fault> {
@@ -206,13 +222,13 @@ impl Columns {
             Target::Param(part, names) => (part, names),
             Target::Nothing => {
                 let message = format!("the column has no name, and the cell holds {}", shown_text(cell));
-                return Some(Fault::invalid(self.label(index), message));
+                return Some(self.fault(index, message));
             }
             Target::Field(_) | Target::Result(_) => return None,
         };
         if self.is_export && cell == MASK {
             let message = "is masked in an export: put the value in again, or take the row out".to_owned();
-            return Some(Fault::invalid(self.label(index), message));
+            return Some(self.fault(index, &message));
         }
         let message = match meaning {
             Some(Meaning::Unknown) => "the row's method has no such parameter; leave the cell empty",
@@ -226,25 +242,30 @@ impl Columns {
                 return None;
             }
         };
-        Some(Fault::invalid(self.label(index), message))
+        Some(self.fault(index, message))
     }
 
-    /// How messages call a column: by its number and header.
-    fn label(&self, index: usize) -> String {
-        match self.header.get(index).map(String::as_str) {
-            Some("") | None => format!("column {}", index + 1),
-            Some(name) => format!("column {} ({name})", index + 1),
-        }
+    /// A fault of a cell.
+    fn fault(&self, index: usize, rule: impl Into<String>) -> Fault {
+        let field = self.targets.get(index).map(Target::field).unwrap_or_default();
+        Fault { column: Some(self.column(index, None)), ..Fault::invalid(field, rule) }
     }
 
-    /// Gives faults the name of the column that they come from.
+    fn column(&self, index: usize, item: Option<usize>) -> Column {
+        Column { number: index + 1, header: self.header.get(index).cloned().unwrap_or_default(), item }
+    }
+
+    /// The column that a parameter or field of the job comes from.
+    pub(super) fn column_of(&self, field: &str) -> Option<Column> {
+        let (bare, item) = without_index(field);
+        let index = self.targets.iter().position(|target| target.field() == bare)?;
+        Some(self.column(index, item))
+    }
+
+    /// Lets faults know the column that they come from.
     fn name_columns(&self, faults: &mut [Fault]) {
         for fault in faults {
-            let (bare, item) = without_index(&fault.field);
-            let column = self.targets.iter().position(|target| target.field() == bare);
-            if let Some(index) = column {
-                fault.field = format!("{}{item}", self.label(index));
-            }
+            fault.column = self.column_of(&fault.field);
         }
     }
 }
@@ -264,12 +285,11 @@ fn mask<'a>(cell: &'a str, meaning: Option<&Option<Meaning>>) -> &'a str {
     }
 }
 
-/// `body.device[1].name` as the column's `body.device.name`, and the item for people, counted from 1.
-fn without_index(field: &str) -> (String, String) {
-    let Some((before, rest)) = field.split_once('[') else { return (field.to_owned(), String::new()) };
-    let Some((index, after)) = rest.split_once(']') else { return (field.to_owned(), String::new()) };
-    let item = index.parse::<usize>().map_or_else(|_| String::new(), |index| format!(", item {}", index + 1));
-    (format!("{before}{after}"), item)
+/// `body.device[1].name` as the column's `body.device.name`, and the item, counted from 1.
+fn without_index(field: &str) -> (String, Option<usize>) {
+    let Some((before, rest)) = field.split_once('[') else { return (field.to_owned(), None) };
+    let Some((index, after)) = rest.split_once(']') else { return (field.to_owned(), None) };
+    (format!("{before}{after}"), index.parse::<usize>().ok().map(|index| index + 1))
 }
 
 fn object<'a>(document: &'a mut Map<String, Value>, part: &str) -> Option<&'a mut Map<String, Value>> {

@@ -46,12 +46,15 @@ impl<R: BufRead> Reader<R> {
                 batch: Some(input.batch.clone()),
                 ..Defaults::default()
             };
+            let mut warnings = Vec::new();
             return Ok(Some(Row {
                 line: self.line,
                 place: format!("{}:{}", input.name, self.line),
                 raw: Bytes::copy_from_slice(text),
                 cells: None,
-                input: decoder.decode(text, &defaults),
+                input: decoder.decode_with(text, &defaults, &mut warnings),
+                warnings,
+                columns: None,
             }));
         }
     }

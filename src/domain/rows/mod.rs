@@ -12,6 +12,7 @@ mod records;
 
 use std::collections::HashMap;
 use std::collections::hash_map::{DefaultHasher, Entry};
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io::BufRead;
 use std::sync::Arc;
@@ -19,9 +20,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::catalog::shown_text;
+use super::checks::Finding;
 use super::decode::Decoder;
 use super::job::{Fault, Job, Rejection};
 use super::reason::Reason;
+use csv::Columns;
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,18 +74,46 @@ pub struct Row {
     pub raw: Bytes,
     /// For CSV: the row's cells, a JSON array of strings in the file's order, sensitive ones masked.
     pub cells: Option<String>,
-    /// The job, or why it is none. Fields are named as in the file: CSV columns by number and header.
+    /// The job, or why it is none. Faults know the columns that they come from.
     pub input: Result<Job, Rejection>,
+    /// What a person should look at, although it is no fault.
+    pub warnings: Vec<Finding>,
+    columns: Option<Arc<Columns>>,
 }
 
-/// A fault of the file as a whole; each starts with `file:line: `. No row after it is read.
+impl Row {
+    /// The finding with the column that it comes from.
+    pub fn in_column(&self, mut finding: Finding) -> Finding {
+        finding.column = self.columns.as_ref().and_then(|columns| columns.column_of(&finding.field));
+        finding
+    }
+}
+
+/// A fault of the file as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileFault {
+    /// Its name.
+    pub file: String,
+    /// The line, counted from 1.
+    pub line: u64,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl fmt::Display for FileFault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}: {}", self.file, self.line, self.message)
+    }
+}
+
+/// What is wrong with the file as a whole. No row after it is read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.join("\n"))]
-pub struct FileError(pub Vec<String>);
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct FileError(pub Vec<FileFault>);
 
 impl FileError {
-    fn at(input: &Input, line: u64, message: impl std::fmt::Display) -> Self {
-        Self(vec![format!("{}:{line}: {message}", input.name)])
+    fn at(input: &Input, line: u64, message: impl fmt::Display) -> Self {
+        Self(vec![FileFault { file: input.name.clone(), line, message: message.to_string() }])
     }
 }
 
@@ -145,7 +176,7 @@ impl<R: BufRead> Rows<R> {
             shown_text(id),
             self.input.name
         );
-        let fault = Fault { reason: Reason::IdConflict, field: "id".to_owned(), message };
+        let fault = Fault::of(Reason::IdConflict, "id", message);
         match &mut row.input {
             Err(rejection) => rejection.faults.push(fault),
             Ok(job) => {

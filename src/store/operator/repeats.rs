@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
+use rusqlite::params;
+
 use super::outlook::Untouched;
+use crate::domain::job::{Identity, LaneKey};
 use crate::engine::ports::LedgerError;
 use crate::store::sqlite::file;
 use crate::store::state::State;
@@ -45,6 +48,30 @@ pub struct Wanted {
 }
 
 impl Untouched {
+    /// Whether a job has this id.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub fn knows(&self, id: &str) -> Result<bool, LedgerError> {
+        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1)";
+        let read = || self.conn.prepare_cached(SQL)?.query_row([id], |row| row.get(0));
+        read().map_err(|error| file::failed(&error))
+    }
+
+    /// How many jobs of a lane and identity have their object, or may get it.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub fn objects(&self, lane: &LaneKey, identity: &Identity) -> Result<u64, LedgerError> {
+        const SQL: &str = "SELECT count(*) FROM jobs JOIN lanes USING (lane)
+            WHERE app = ?1 AND tenant = ?2 AND method = ?3 AND identity IS ?4 AND state NOT IN (?5, ?6)";
+        let identity = (*identity != Identity::Tenant).then(|| identity.to_string());
+        let gone = [State::Dead, State::Cancelled].map(State::number);
+        let values = params![lane.app, lane.tenant, lane.method, identity, gone[0], gone[1]];
+        let read = || self.conn.query_row(SQL, values, |row| row.get::<_, i64>(0));
+        read().map(i64::unsigned_abs).map_err(|error| file::failed(&error))
+    }
+
     /// Calls `found` for every job that one of the rows repeats, in the order of take-over. One pass over all jobs.
     ///
     /// # Errors

@@ -49,7 +49,7 @@ fn explains(rejection: &Rejection) {
     assert!(!rejection.faults.is_empty(), "an input is refused for a reason");
     for fault in &rejection.faults {
         let text = fault.to_string();
-        assert!(!fault.message.trim().is_empty(), "{text:?} says nothing");
+        assert!(!fault.rule.trim().is_empty(), "{text:?} says nothing");
         assert!(text.len() < 4_096, "{} bytes for one fault", text.len());
     }
 }
@@ -76,7 +76,12 @@ fn rows_of(raw: &[u8], format: Format) {
     };
     let rows = match Rows::open(Arc::new(decoder()), input, format, raw) {
         Ok(rows) => rows,
-        Err(error) => return assert!(error.0.iter().all(|line| line.starts_with("f:") && line.len() > 6), "{error}"),
+        Err(error) => {
+            return assert!(
+                error.0.iter().all(|fault| fault.file == "f" && fault.line > 0 && !fault.message.is_empty()),
+                "{error}"
+            );
+        }
     };
     let mut count = 0;
     for row in rows {
@@ -90,7 +95,10 @@ fn rows_of(raw: &[u8], format: Format) {
                     Err(rejection) => explains(rejection),
                 }
             }
-            Err(error) => assert!(error.0.iter().all(|line| line.starts_with("f:") && line.len() > 6), "{error}"),
+            Err(error) => assert!(
+                error.0.iter().all(|fault| fault.file == "f" && fault.line > 0 && !fault.message.is_empty()),
+                "{error}"
+            ),
         }
     }
 }
