@@ -163,16 +163,14 @@ impl Findings {
 
     /// Prints what was noted.
     pub fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        for (causes, what) in [(&self.faults, "faults"), (&self.warnings, "warnings")] {
+        for (causes, what) in [(&self.faults, "fault"), (&self.warnings, "warning")] {
             for group in &causes.groups {
                 group.print(out)?;
             }
             if causes.left_out > 0 {
-                writeln!(
-                    out,
-                    "… and {} more {what} of other causes; `paceline validate --json` prints them all",
-                    causes.left_out
-                )?;
+                let (left_out, plural) = (causes.left_out, if causes.left_out == 1 { "" } else { "s" });
+                let hint = "`paceline validate --json` prints them all";
+                writeln!(out, "… and {left_out} more {what}{plural} of other causes; {hint}")?;
             }
         }
         Ok(())
