@@ -87,6 +87,7 @@ fn arrival(name: &str, n: i64) -> Arrival {
         batch: Some("move-1".into()),
         identity: Identity::Tenant,
         params: Params { body, ..Params::default() },
+        object: None,
         is_confidential: false,
         priority: 4,
         not_before: None,

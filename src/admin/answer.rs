@@ -28,12 +28,13 @@ pub struct Fault {
     cure: String,
     faults: Vec<FieldFault>,
     count: Option<usize>,
+    duplicates: Vec<Value>,
 }
 
 impl Fault {
     /// A sentence that says what is wrong, and one that says what to do.
     pub fn new(status: StatusCode, error: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self { status, error: error.into(), cure: cure.into(), faults: Vec::new(), count: None }
+        Self { status, error: error.into(), cure: cure.into(), faults: Vec::new(), count: None, duplicates: Vec::new() }
     }
 
     /// 400: something is wrong with these fields.
@@ -63,6 +64,11 @@ impl Fault {
     /// With how many are selected now.
     pub fn with_count(self, count: usize) -> Self {
         Self { count: Some(count), ..self }
+    }
+
+    /// With the jobs that would create something again, as far as they are told, of `count`.
+    pub fn with_duplicates(self, duplicates: Vec<Value>, count: usize) -> Self {
+        Self { duplicates, ..self.with_count(count) }
     }
 
     /// What is wrong.
@@ -104,6 +110,9 @@ impl IntoResponse for Fault {
         document.insert("cure".to_owned(), Value::from(self.cure));
         if let Some(count) = self.count {
             document.insert("count".to_owned(), Value::from(count));
+        }
+        if !self.duplicates.is_empty() {
+            document.insert("duplicates".to_owned(), Value::from(self.duplicates));
         }
         if !self.faults.is_empty() {
             document.insert("faults".to_owned(), json!(self.faults));

@@ -11,22 +11,31 @@ use tracing::info;
 use super::answer::{self, Fault};
 use super::body::Document;
 use super::change::to_its_end;
-use super::input::kind;
+use super::input::{Fields, kind};
 use super::{Answer, Shared};
 use crate::domain::checks::{Finding, Source};
 use crate::domain::decode::{Decoder, Defaults};
 use crate::domain::job::{Fault as JobFault, Job, Rejection};
 use crate::domain::reason::Reason;
 use crate::engine::ports::{Arrival, Origin, TakenOver};
-use crate::store::operator::Selection;
+use crate::store::operator::{Operator, Selection, Sought};
 
 /// Jobs in one request.
 const JOBS_MAX: usize = 1_000;
 
-/// Takes jobs over. One that is refused does not stop the others, and is no dead letter: who sent it is told.
+/// The field that holds the list of jobs.
+const JOBS: &str = "jobs";
+/// Duplicates that are told in one answer.
+const DUPLICATES_MAX: usize = 20;
+
+/// Takes jobs over. If one would create again what is there, none is taken, unless that is allowed. One that is refused does not stop the others, and is no dead letter: who sent it is told.
 pub async fn submit(State(shared): State<Shared>, document: Document) -> Answer {
     let decoder = (shared.worker.decoder)();
-    let read = read(&decoder, document)?;
+    let (read, allow_duplicates) = read(&decoder, document)?;
+    let jobs: Vec<Job> = read.iter().filter_map(|(job, _)| job.as_ref().ok()).cloned().collect();
+    if !allow_duplicates && !jobs.is_empty() {
+        refuse_duplicates(&shared, &decoder, jobs).await?;
+    }
     to_its_end(async move {
         let mut submitted = Submitted::default();
         let (mut places, mut arrivals) = (Vec::new(), Vec::new());
@@ -73,16 +82,65 @@ fn conflict(id: &str) -> String {
 /// A job or why it is none, and what a person should look at.
 type Read = (Result<Job, Rejection>, Vec<Finding>);
 
-/// Every job, or why it is none.
-fn read(decoder: &Arc<Decoder>, document: Document) -> Result<Vec<Read>, Fault> {
+/// Refuses the whole request if a job would create again what a job of another id created or is about to create.
+async fn refuse_duplicates(shared: &Shared, decoder: &Arc<Decoder>, jobs: Vec<Job>) -> Result<(), Fault> {
+    let catalog = Arc::clone(&decoder.catalog);
+    let seek = move |ledger: &Operator| {
+        let seeker = ledger.seeker(&catalog)?;
+        let (mut told, mut count) = (Vec::new(), 0);
+        for job in &jobs {
+            let (_, twin) = seeker.seek(Sought { job, is_row: false, by_content: false })?;
+            let Some(twin) = twin else { continue };
+            count += 1;
+            if told.len() < DUPLICATES_MAX {
+                told.push(json!({
+                    "id": job.id, "earlier_id": twin.id, "earlier_batch": twin.batch, "earlier_status": twin.state,
+                    "earlier_key": twin.key,
+                }));
+            }
+        }
+        Ok((told, count))
+    };
+    let (told, count) = shared.books.read(seek).await?;
+    if count == 0 {
+        return Ok(());
+    }
+    let jobs = if count == 1 { "1 job".to_owned() } else { format!("{count} jobs") };
+    let error =
+        format!("{jobs} would create again what jobs of other ids created or are about to create; none was accepted");
+    let cure = "leave them out, or create them once more with {\"jobs\": […], \"allow_duplicates\": true}";
+    Err(Fault::conflict(error, cure).with_duplicates(told, count))
+}
+
+/// What a request may be: one job, a list of jobs, or an object that holds the list and says more.
+type Body = (Vec<Read>, bool);
+
+/// Every job, or why it is none, and whether duplicates are allowed.
+fn read(decoder: &Arc<Decoder>, document: Document) -> Result<Body, Fault> {
     let Document { value, twice } = document;
-    let Value::Array(jobs) = value else { return Ok(vec![read_one(decoder, value, &twice)]) };
+    let object = match value {
+        Value::Object(object) if object.get(JOBS).is_some_and(Value::is_array) => object,
+        other => return Ok((read_list(decoder, other, &twice, "")?, false)),
+    };
+    let mut fields = Fields::of_object(object, "");
+    for name in twice.iter().filter(|name| !name.starts_with("jobs[")) {
+        fields.fault(name, "stands twice");
+    }
+    let allow_duplicates = fields.flag("allow_duplicates");
+    let jobs = fields.value(JOBS).unwrap_or_default();
+    fields.end()?;
+    Ok((read_list(decoder, jobs, &twice, JOBS)?, allow_duplicates))
+}
+
+/// `twice` names the keys that stand in the body twice, those of the list under `prefix`.
+fn read_list(decoder: &Arc<Decoder>, value: Value, twice: &[String], prefix: &str) -> Result<Vec<Read>, Fault> {
+    let Value::Array(jobs) = value else { return Ok(vec![read_one(decoder, value, twice)]) };
     if jobs.len() > JOBS_MAX {
         let error = format!("the body holds {} jobs, and {JOBS_MAX} are the most", jobs.len());
         return Err(Fault::new(StatusCode::BAD_REQUEST, error, "send them in several requests"));
     }
     let of_one = |index: usize| {
-        let place = format!("[{index}].");
+        let place = format!("{prefix}[{index}].");
         twice.iter().filter_map(|name| name.strip_prefix(&place).map(str::to_owned)).collect::<Vec<_>>()
     };
     Ok(jobs.into_iter().enumerate().map(|(index, job)| read_one(decoder, job, &of_one(index))).collect())

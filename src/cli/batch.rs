@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::BufReader;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -15,7 +15,7 @@ use crate::domain::checks::across::{Across, Earlier};
 use crate::domain::checks::{self, Finding as Found, Severity};
 use crate::domain::decode::{Apps, Decoder};
 use crate::domain::job::{Identity, Job, LaneKey};
-use crate::domain::rows::{FileError, Format, Input, Row, Rows};
+use crate::domain::rows::{FileError, FindNumbered, Format, Input, Row, RowIds, Rows};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
 use crate::settings::Settings;
@@ -43,6 +43,9 @@ pub struct BatchArgs {
     /// The batch of rows that name none [default: the file's name without its ending]
     #[arg(long)]
     pub batch: Option<String>,
+    /// Let rows create again what another row or an earlier job creates
+    #[arg(long)]
+    pub allow_duplicates: bool,
 }
 
 /// One file, as it will be read.
@@ -54,12 +57,36 @@ pub struct Source {
     pub format: Format,
     /// What stands in for what its rows leave out.
     pub input: Input,
+    ids: IdRule,
+}
+
+/// How rows that bring no id get one.
+#[derive(Clone, Debug)]
+struct IdRule {
+    allow_duplicates: bool,
+    /// Where jobs of theirs may be known by row numbers.
+    ledger: Option<PathBuf>,
+    catalog: Arc<Catalog>,
+}
+
+/// What gives rows their ids, new for each reading of the files.
+pub fn row_ids(sources: &[Source]) -> RowIds {
+    let Some(IdRule { allow_duplicates, ledger, catalog }) = sources.first().map(|source| source.ids.clone()) else {
+        return RowIds::default();
+    };
+    let find = ledger.map(|ledger| -> FindNumbered {
+        Box::new(move |batch| {
+            let read = || Untouched::open(&ledger)?.map_or_else(|| Ok(Vec::new()), |it| it.numbered(batch, &catalog));
+            read().map_err(|error: LedgerError| error.to_string())
+        })
+    });
+    RowIds::new(allow_duplicates, find)
 }
 
 impl BatchArgs {
     /// The files in order, each known by its name; the same file twice is refused, and so are a method or an app that
-    /// nobody knows: said once, not for every row.
-    pub fn sources(&self, decoder: &Decoder) -> anyhow::Result<Vec<Source>> {
+    /// nobody knows: said once, not for every row. `ledger` is where their jobs may be known already.
+    pub fn sources(&self, decoder: &Decoder, ledger: Option<&Path>) -> anyhow::Result<Vec<Source>> {
         let faults = decoder.faults_of(self.method.as_deref(), self.app.as_deref());
         if !faults.is_empty() {
             let lines: Vec<_> = faults.iter().map(|fault| format!("--{}: {}", fault.field, fault.message())).collect();
@@ -76,7 +103,12 @@ impl BatchArgs {
             let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
             let batch = self.batch.clone().unwrap_or(stem);
             let input = Input { name, batch, method: self.method.clone(), app: self.app.clone() };
-            sources.push(Source { path: path.clone(), format, input });
+            let ids = IdRule {
+                allow_duplicates: self.allow_duplicates,
+                ledger: ledger.map(Path::to_owned),
+                catalog: Arc::clone(&decoder.catalog),
+            };
+            sources.push(Source { path: path.clone(), format, input, ids });
         }
         Ok(sources)
     }
@@ -84,9 +116,14 @@ impl BatchArgs {
 
 impl Source {
     /// Starts to read the file; the inner error is what is wrong with its header.
-    pub fn rows(&self, decoder: &Arc<Decoder>) -> anyhow::Result<Result<Rows<BufReader<File>>, FileError>> {
+    pub fn rows(
+        &self,
+        decoder: &Arc<Decoder>,
+        ids: &RowIds,
+    ) -> anyhow::Result<Result<Rows<BufReader<File>>, FileError>> {
         let file = File::open(&self.path).with_context(|| format!("{} cannot be read", self.path.display()))?;
-        Ok(Rows::open(Arc::clone(decoder), self.input.clone(), self.format, BufReader::new(file)))
+        let rows = Rows::open(Arc::clone(decoder), self.input.clone(), self.format, BufReader::new(file));
+        Ok(rows.map(|rows| rows.with_ids(ids)))
     }
 }
 
@@ -257,10 +294,11 @@ pub fn check_each(
     each: &mut dyn FnMut(&Row),
 ) -> anyhow::Result<Checked> {
     let (mut checked, mut across) = (Checked::default(), Across::default());
+    let ids = row_ids(sources);
     for source in sources {
         let file = source.input.name.as_str();
         across.end_file();
-        let rows = match source.rows(decoder)? {
+        let rows = match source.rows(decoder, &ids)? {
             Ok(rows) => rows,
             Err(error) => {
                 checked.add_file_faults(&error, found)?;

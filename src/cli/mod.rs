@@ -3,6 +3,7 @@
 //! Only this module knows arguments, terminals and exit codes. [`exit`] says how a command ends; [`context`] is what
 //! every command starts from.
 
+mod again;
 mod audit;
 mod batch;
 mod check;

@@ -32,7 +32,7 @@ use super::progress::{Lane, Progress, duration};
 use super::rehearsal::{Account, Rehearsal};
 use super::reload::{Reloader, Reloading};
 use super::signals::{self, HangUp};
-use super::submit::{Rules, refuse_invalid};
+use super::submit::{Rules, check_with_ledger, refuse_invalid};
 use super::summary::Summary;
 use super::table::plain;
 use super::take_over::take_over;
@@ -82,13 +82,22 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     }
     let catalog = catalog(&settings)?;
     let decoder = Arc::new(batch::decoder(&settings, &catalog, args.simulate));
-    let sources = args.batch.sources(&decoder)?;
+    let store = (!args.simulate).then(|| settings.store.path.clone());
+    let sources = args.batch.sources(&decoder, store.as_deref())?;
     let mut signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
-    // A rehearsal's ledger begins anew.
-    let ledger = if args.simulate { None } else { Untouched::open(&settings.store.path)? };
-    let present = Present::new(Some(context.clock.now()), ledger);
-    let checked = refuse_invalid(context, &sources, &decoder, &present, args.rules)?;
-    drop(present);
+    let present = |ledger| Present::new(Some(context.clock.now()), ledger);
+    let checked = match &store {
+        Some(store) => {
+            let present = present(Untouched::open(store)?);
+            let ledger = (store.as_path(), args.batch.allow_duplicates);
+            check_with_ledger(context, &sources, &decoder, &present, args.rules, ledger)?
+        }
+        // A rehearsal's ledger is new: only the files can tell what comes twice.
+        None => {
+            let present = present(None);
+            refuse_invalid(context, &sources, &decoder, &present, args.rules, None)?
+        }
+    };
     let work = prepare(context, &args, settings, catalog, &checked)?;
     let (start, started_at) = context.clock.both();
 

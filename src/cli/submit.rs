@@ -1,6 +1,7 @@
 //! `paceline submit`: files of jobs to the broker, with confirms; without a broker, into the ledger.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +16,11 @@ use crate::domain::decode::Decoder;
 use crate::domain::rows::Row;
 use crate::engine::ports::AmqpOrigin;
 use crate::settings::Settings;
-use crate::store::operator::Untouched;
+use crate::store::operator::{Operator, Untouched};
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring;
 
+use super::again::Again;
 use super::batch::{self, BatchArgs, Present, Source};
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
@@ -50,20 +52,31 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     if settings.broker.is_some() {
         settings = context.settings()?;
     }
-    let decoder = Arc::new(batch::decoder(&settings, &catalog(&settings)?, false));
+    let catalog = catalog(&settings)?;
+    let decoder = Arc::new(batch::decoder(&settings, &catalog, false));
     if settings.apps.is_empty() {
         return Err(refuse(
             "the settings have no [apps], so no job could be carried out",
             "config/paceline.toml shows how an app is named",
         ));
     }
-    let sources = args.batch.sources(&decoder)?;
-    let present = Present::new(Some(context.clock.now()), Untouched::open(&settings.store.path)?);
-    refuse_invalid(context, &sources, &decoder, &present, args.rules)?;
-    drop(present);
+    let store = &settings.store.path;
+    let sources = args.batch.sources(&decoder, Some(store))?;
+    let allow = args.batch.allow_duplicates;
+    let present = Present::new(Some(context.clock.now()), Untouched::open(store)?);
     match wiring::broker_options(&settings) {
-        Some(options) => to_broker(context, &args, &options, &sources, &decoder).await,
-        None => to_ledger(context, &args, &settings, &sources, &decoder).await,
+        Some(options) => {
+            // The worker may be elsewhere; where the ledger is here, it is only looked at.
+            let ledger = Untouched::open(store)?;
+            let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&catalog)).transpose()?;
+            let again = seeker.map(|seeker| Again::new(seeker, &catalog, allow));
+            refuse_invalid(context, &sources, &decoder, &present, args.rules, again)?;
+            to_broker(context, &args, &options, &sources, &decoder).await
+        }
+        None => {
+            check_with_ledger(context, &sources, &decoder, &present, args.rules, (store, allow))?;
+            to_ledger(context, &args, &settings, &sources, &decoder).await
+        }
     }
 }
 
@@ -78,19 +91,41 @@ pub struct Rules {
     pub strict: bool,
 }
 
-/// Refuses files with any fault, after printing what was found; with `skip_invalid` only those that cannot be read.
+/// [`refuse_invalid`] beside the ledger at `store`, if there is one.
+pub fn check_with_ledger(
+    context: &mut Context,
+    sources: &[Source],
+    decoder: &Arc<Decoder>,
+    present: &Present,
+    rules: Rules,
+    (store, allow_duplicates): (&Path, bool),
+) -> anyhow::Result<batch::Checked> {
+    let mut ledger = store.exists().then(|| Operator::open(store)).transpose()?;
+    if let Some(ledger) = &mut ledger {
+        ledger.identify(&decoder.catalog)?;
+    }
+    let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&decoder.catalog)).transpose()?;
+    let again = seeker.map(|seeker| Again::new(seeker, &decoder.catalog, allow_duplicates));
+    refuse_invalid(context, sources, decoder, present, rules, again)
+}
+
+/// Refuses files with any fault, after printing what was found; with `skip_invalid` only those that cannot be read. `again`
+/// refuses what the ledger has already.
 pub fn refuse_invalid(
     context: &mut Context,
     sources: &[Source],
     decoder: &Arc<Decoder>,
     present: &Present,
     rules: Rules,
+    mut again: Option<Again<'_>>,
 ) -> anyhow::Result<batch::Checked> {
     let mut findings = Findings::default();
-    let checked = batch::check(sources, decoder, present, &mut |finding| {
+    let note = &mut |finding: &_| {
         findings.add(finding);
         Ok(())
-    })?;
+    };
+    let look = &mut |row: &Row| again.iter_mut().for_each(|again| again.look(row));
+    let checked = batch::check_each(sources, decoder, present, note, look)?;
     findings.print(&mut context.err)?;
     if rules.strict && checked.warnings > 0 && checked.is_valid() {
         let message = format!("{}; nothing was sent", checked.summary());
@@ -103,6 +138,9 @@ pub fn refuse_invalid(
     }
     if checked.rows == 0 {
         return Err(refuse("the files hold no job", ""));
+    }
+    if let Some(again) = again {
+        again.refuse(&mut context.err)?;
     }
     Ok(checked)
 }
@@ -173,8 +211,9 @@ async fn publish_all(
     until_connected(link).await?;
     let mut published = Published::default();
     let (mut places, mut jobs) = (Vec::new(), Vec::new());
+    let ids = batch::row_ids(sources);
     for source in sources {
-        for row in source.rows(decoder)?? {
+        for row in source.rows(decoder, &ids)?? {
             let row = row?;
             refuse_changed(&row, args.rules.skip_invalid)?;
             places.push(row.place.clone());

@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::ports::{Arrival, Ledger, Origin, TakenOver};
 use crate::store::operator::Operator;
 
-use super::batch::Source;
+use super::batch::{self, Source};
 use super::context::Context;
 use super::exit::refuse;
 
@@ -43,8 +43,9 @@ pub async fn take_over(
     let mut taken = Taken::default();
     let mut chunk = Vec::with_capacity(CHUNK_ROWS);
     let mut batches = Batches { operator: Operator::open(store)?, seen: BTreeSet::new() };
+    let ids = batch::row_ids(sources);
     for source in sources {
-        let mut rows = source.rows(decoder)??;
+        let mut rows = source.rows(decoder, &ids)??;
         let header = rows.header().map(<[String]>::to_vec);
         let is_export = rows.is_export();
         batches.seen.clear();

@@ -13,6 +13,7 @@ use crate::engine::ports::Ledger;
 use crate::engine::quotas::Planner;
 use crate::engine::{Engine, Stop};
 use crate::metrics::Metrics;
+use crate::store::operator::Operator;
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring;
 
@@ -53,6 +54,8 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let (path, now) = (&settings.store.path, context.clock.now());
     // First the ledger: a second worker on it should read who has it, not that its port is taken.
     let ledger = Arc::new(SqliteLedger::open_measured(path, Mode::Worker, now, metrics.clone())?);
+    // Jobs over HTTP are looked up in it.
+    Operator::open(path)?.identify(&catalog)?;
     let bound = match settings.admin.listen {
         Some(listen) => Some(admin::bind(listen).await.map_err(|error| refuse(error.to_string(), BindError::CURE))?),
         None => None,

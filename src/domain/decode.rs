@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::catalog::{Catalog, Kind, Method, Schema, nearest, shown, shown_text};
 use super::checks::{Finding, Source};
+use super::identity::{self, Place};
 use super::job::{Fault, ID_BYTES_MAX, Job, LaneKey, Params, Rejection};
 use super::json;
 use super::reason::Reason;
@@ -149,12 +150,18 @@ impl Decoder {
         };
         let id = id.unwrap_or_default();
         let is_confidential = method.is_some_and(|method| is_confidential(method, &params));
+        let object = method.filter(|method| method.creates()).map(|method| {
+            let caller = identity.to_string();
+            let place = Place { method: &lane.method, app: &lane.app, tenant: &lane.tenant, identity: &caller };
+            identity::hash(place, Some(method), &params)
+        });
         Ok(Job {
             id,
             lane,
             batch,
             identity,
             params,
+            object,
             is_confidential,
             priority,
             not_before,

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::identity::ObjectHash;
 use super::reason::Reason;
 use super::time::Timestamp;
 use super::trace::Trace;
@@ -111,6 +112,8 @@ pub struct Job {
     pub identity: Identity,
     /// What is sent.
     pub params: Params,
+    /// The object that it creates; `None` if it may be sent twice without harm.
+    pub object: Option<ObjectHash>,
     /// Whether a parameter is there that the method marks as sensitive: what keeps the job has to seal it.
     pub is_confidential: bool,
     /// 0 to [`PRIORITY_MAX`]; higher goes first.
@@ -277,6 +280,7 @@ mod tests {
                 query: Map::new(),
                 body: map(json!({"b": [null, 1.5], "a": "ü"})),
             },
+            object: None,
             is_confidential: false,
             priority: 4,
             not_before: None,

@@ -184,6 +184,7 @@ pub(super) mod samples {
             batch: None,
             identity: Identity::Tenant,
             params: Params { body, ..Params::default() },
+            object: None,
             is_confidential: false,
             priority: 4,
             not_before: None,

@@ -10,12 +10,17 @@ use super::job::{Job, Params};
 /// because the method is gone from the catalog or marks none of them.
 pub fn visible(job: &Job, method: Option<&Method>) -> Option<Params> {
     let Some(method) = method else { return (!job.is_confidential).then(|| job.params.clone()) };
-    let shown = Params {
-        path: object(&method.path_schema, &job.params.path),
-        query: object(&method.query_schema, &job.params.query),
-        body: object(&method.body_schema, &job.params.body),
-    };
+    let shown = params(method, &job.params);
     (!job.is_confidential || shown != job.params).then_some(shown)
+}
+
+/// A call's parameters with every value masked that its method marks as sensitive.
+pub fn params(method: &Method, params: &Params) -> Params {
+    Params {
+        path: object(&method.path_schema, &params.path),
+        query: object(&method.query_schema, &params.query),
+        body: object(&method.body_schema, &params.body),
+    }
 }
 
 /// A platform's answer with everything masked that is called like a sensitive parameter: platforms give back what they

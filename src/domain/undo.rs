@@ -50,6 +50,7 @@ pub fn job(created: &Created, undo: &Undo, batch: &str, round: usize) -> Job {
         batch: Some(batch.to_owned()),
         identity: created.identity.clone(),
         params,
+        object: None,
         is_confidential: false,
         priority: PRIORITY_DEFAULT,
         not_before: None,

@@ -89,7 +89,7 @@ impl World {
         }
         let exists = method.errors.values().find(|rule| matches!(rule.action, Action::Uncertain { exists: true, .. }));
         if let Some(rule) = exists.filter(|_| checks.wecom_duplicates && served.family == Family::Wecom)
-            && self.objects.has(&method.name, owner, &natural_identity(&method.name, params))
+            && self.objects.has(&method.name, owner, &natural_identity(method, params))
         {
             return Err(BadParams { code: rule.code, hint: String::new() });
         }
@@ -107,7 +107,7 @@ impl World {
             let object = Object {
                 key: self.ids.like(&example),
                 own: self.own(&unique),
-                identity: natural_identity(&method.name, &params),
+                identity: natural_identity(&method, &params),
                 owner: Owner { user: Arc::from(others.user.as_str()), ..Owner::of_account(&others.account) },
                 params,
                 created_at: self.micros_now(),
@@ -124,7 +124,7 @@ impl World {
         let object = Object {
             key: self.ids.like(&replies::key_example(method, envelope)),
             own: self.own(&served.unique),
-            identity: natural_identity(&method.name, &params),
+            identity: natural_identity(&method, &params),
             owner,
             params,
             created_at: self.micros_now(),

@@ -44,7 +44,7 @@ pub struct Looked {
 impl Served {
     /// Whether a call makes a new object.
     pub fn creates(&self) -> bool {
-        self.method.kind == Kind::Job && !matches!(self.method.creation, Creation::Natural)
+        self.method.creates()
     }
 
     /// Whether a call deletes an object, as far as its HTTP method or path tells.

@@ -296,7 +296,7 @@ fn the_simulator_stays_on_loopback_and_explains_what_it_does_not_know() {
 fn a_rehearsal_ends_with_a_summary_and_begins_anew_each_time() {
     let place = Place::with_apps(&[
         ("rooms.csv", ROOMS),
-        ("good.csv", "name,capacity,room_level_id\nx,1,omb_1\ny,2,omb_1\n"),
+        ("good.csv", "id,name,capacity,room_level_id\ngood:1,x,1,omb_1\ngood:2,y,2,omb_1\n"),
         ("levels.toml", "[known]\nlevels = [\"omb_2\"]\n"),
     ]);
     let rooms = ["--method", "feishu.vc.room.create", "--app", "acme", "--simulate", "--speed", "600"];

@@ -24,7 +24,7 @@ fn count(place: &Place, state: &str) -> usize {
 
 #[test]
 fn a_mended_export_sends_only_what_was_mended() {
-    // Without ids of their own: they come from the row numbers, and a file of another name would be another batch.
+    // Without ids of their own: they come from batch and content, and a file of another name would be another batch.
     let rooms = "name,capacity,room_level_id,description\n=7F-1,4,omb_1,\n7F-2,4,bad,+floor\n7F-3,ten,omb_1,\n7F-4,4,omb_1,\n7F-5,4,omb_1,x\n";
     let place = Place::new(&[("rooms.csv", rooms), ("world.toml", SCENARIO)]);
     let simulator = Simulator::start(&place, "world.toml");
@@ -43,13 +43,15 @@ fn a_mended_export_sends_only_what_was_mended() {
     assert!(bytes.starts_with(b"\xef\xbb\xbf"));
     let text = String::from_utf8(bytes).unwrap();
     let lines: Vec<&str> = text.lines().collect();
+    let ids: Vec<&str> = lines.iter().map(|line| line.split(',').nth(4).unwrap()).collect();
     assert!(lines[0].ends_with("name,capacity,room_level_id,description,id,method,app,batch,status,key,reason,code,detail,cure,log_id,finished_at,warnings"));
     assert!(
-        lines[1].starts_with("'=7F-1,4,omb_1,,rooms:1,feishu.vc.room.create,acme,rooms,dead,,rejected,125001,"),
+        lines[1].starts_with("'=7F-1,4,omb_1,,rooms:")
+            && lines[1].contains(",feishu.vc.room.create,acme,rooms,dead,,rejected,125001,"),
         "{text}"
     );
-    assert!(lines[2].contains(",bad,'+floor,rooms:2,") && lines[2].contains(",dead,,rejected,125001,"), "{text}");
-    assert!(lines[3].contains(",ten,omb_1,,rooms:3,") && lines[3].contains(",dead,,invalid,,"), "{text}");
+    assert!(lines[2].contains(",bad,'+floor,rooms:") && lines[2].contains(",dead,,rejected,125001,"), "{text}");
+    assert!(lines[3].contains(",ten,omb_1,,rooms:") && lines[3].contains(",dead,,invalid,,"), "{text}");
 
     // As it is, everything that can be sent again is sent again; what is done is not.
     let mended = text.replace("7F-2,4,bad", "7F-2,4,omb_1").replace("7F-3,ten", "7F-3,10");
@@ -58,10 +60,10 @@ fn a_mended_export_sends_only_what_was_mended() {
     assert!(!planned.out.contains("duplicate"), "{}", planned.transcript());
     let second = place.run_with(&["run", "mended.csv"], &SECRETS);
     assert_eq!((count(&place, "succeeded"), count(&place, "dead")), (5, 0), "{}", second.transcript());
-    let untouched = place.run(&["jobs", "show", "rooms:4", "--json"]);
+    let untouched = place.run(&["jobs", "show", ids[4], "--json"]);
     let calls = untouched.out.matches("\"purpose\"").count();
     assert_eq!(calls, 1, "what was done is not called again: {}", untouched.out);
-    let mended = place.run(&["jobs", "show", "rooms:2", "--json"]);
+    let mended = place.run(&["jobs", "show", ids[2], "--json"]);
     assert!(mended.out.contains("\"status\":\"succeeded\""), "{}", mended.out);
 
     // The batch keeps its own columns, and the cells are those that were mended.
@@ -69,15 +71,16 @@ fn a_mended_export_sends_only_what_was_mended() {
     let lines: Vec<&str> = again.out.lines().collect();
     assert!(lines[0].starts_with("name,capacity,room_level_id,description,id,") && !lines[0].contains("paceline_"));
     assert_eq!(lines.len(), 6, "{}", again.out);
-    assert!(lines.iter().any(|line| line.starts_with("7F-3,10,omb_1,,rooms:3,")), "{}", again.out);
-    assert!(lines.iter().any(|line| line.starts_with("7F-2,4,omb_1,'+floor,rooms:2,")), "{}", again.out);
+    assert!(lines.iter().any(|line| line.starts_with(&format!("7F-3,10,omb_1,,{},", ids[3]))), "{}", again.out);
+    assert!(lines.iter().any(|line| line.starts_with(&format!("7F-2,4,omb_1,'+floor,{},", ids[2]))), "{}", again.out);
 
-    // A row that succeeded and was changed afterwards is another job's business.
+    // A row that succeeded and was changed afterwards is shown to a person before anything is sent.
     place.write("changed.csv", &text.replace("7F-5,4", "7F-5,5"));
     let changed = place.run_with(&["run", "changed.csv", "--skip-invalid"], &SECRETS);
-    assert_eq!(changed.code, Some(1), "{}", changed.transcript());
-    assert!(place.run(&["dead", "list"]).out.contains("id-conflict"));
-    assert_eq!(count(&place, "succeeded"), 5);
+    assert_eq!(changed.code, Some(2), "{}", changed.transcript());
+    let line = format!("changed.csv:6: {} (succeeded, ", ids[5]);
+    assert!(changed.err.contains(&line) && changed.err.contains(": body.capacity: 4, now 5\n"), "{}", changed.err);
+    assert_eq!((count(&place, "succeeded"), count(&place, "dead")), (5, 0));
 }
 
 #[test]

@@ -41,6 +41,7 @@ mod people;
 mod platform_faults;
 mod refusals;
 mod reload;
+mod rows;
 mod scopes;
 mod settings_zh;
 mod simulation;

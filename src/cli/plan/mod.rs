@@ -65,21 +65,26 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let catalog = catalog(&settings)?;
     let decoder = Arc::new(batch::decoder(&settings, &catalog, false));
-    let sources = args.batch.sources(&decoder)?;
-    let (mut findings, mut rows) = (Findings::default(), PlannedRows::default());
+    let store = &settings.store.path;
+    let sources = args.batch.sources(&decoder, Some(store))?;
+    let ledger = Untouched::open(store)?;
+    let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&catalog)).transpose()?;
+    let mut findings = Findings::default();
+    let mut rows = PlannedRows::new(seeker, args.batch.allow_duplicates);
     let note = &mut |finding: &_| {
         findings.add(finding);
         Ok(())
     };
     // Rows that come too late are named by the plan itself.
-    let present = Present::new(None, Untouched::open(&settings.store.path)?);
+    let present = Present::new(None, Untouched::open(store)?);
     let checked = batch::check_each(&sources, &decoder, &present, note, &mut |row| rows.add(row))?;
     findings.print(&mut context.err)?;
     if !checked.is_valid() && (!args.skip_invalid || checked.bad_files > 0) {
         let cure = checked.cure("correct the rows, or leave them out with --skip-invalid");
         return Err(refuse(checked.summary(), cure));
     }
-    let plan = plan(&settings, &catalog, &checked, &mut rows, context.clock.now())?;
+    let rows = rows.end()?;
+    let plan = plan(&settings, &catalog, &checked, (&rows, ledger.as_ref()), context.clock.now())?;
     if args.json {
         context.print_json(&plan.document())?;
     } else {
@@ -92,17 +97,11 @@ fn plan(
     settings: &Settings,
     catalog: &Arc<Catalog>,
     checked: &Checked,
-    rows: &mut PlannedRows,
+    (rows, ledger): (&PlannedRows<'_>, Option<&Untouched>),
     now: Timestamp,
 ) -> anyhow::Result<Plan> {
     let reach = planner(settings, catalog, checked.calls.keys(), 1.0)?.span_max();
-    let outlook = match Untouched::open(&settings.store.path)? {
-        Some(ledger) => {
-            rows.look_into(&ledger)?;
-            ledger.outlook(now - reach)?
-        }
-        None => Outlook::default(),
-    };
+    let outlook = ledger.map_or_else(|| Ok(Outlook::default()), |ledger| ledger.outlook(now - reach))?;
     let waiting = outlook.backlog.iter().map(|group| &group.lane);
     let planner = Arc::new(planner(settings, catalog, checked.calls.keys().chain(waiting), 1.0)?);
     let is_worked = inspect::is_worked(&settings.store.path);
@@ -128,7 +127,7 @@ fn plan(
         needs,
         own: alone,
         all,
-        repeats: rows.repeats().to_vec(),
+        repeats: rows.repeats(),
         late: rows.late(now),
         round_trips: round_trips(&basis, checked),
     })

@@ -186,8 +186,11 @@ impl Plan {
     fn write_repeats(&self, out: &mut impl Write) -> std::io::Result<()> {
         self.write_known(out)?;
         for (how, what) in [
-            (How::IdConflict, "whose id belongs to other content, for the dead letters (id-conflict)"),
-            (How::Duplicate, "that want the same as a job of another id, probably duplicates"),
+            (
+                How::IdConflict,
+                "whose id belongs to other content: `run` and `submit` stop if that job succeeded, else a dead letter (id-conflict)",
+            ),
+            (How::Duplicate, "that would create again what another id creates; --allow-duplicates lets them"),
         ] {
             let rows: Vec<_> = self.repeats.iter().filter(|repeat| repeat.how == how).collect();
             if rows.is_empty() {

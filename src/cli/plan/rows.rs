@@ -5,26 +5,33 @@ use std::collections::hash_map::Entry;
 
 use serde::Serialize;
 
+use crate::domain::identity::ObjectHash;
 use crate::domain::job::{Job, LaneKey};
 use crate::domain::rows::Row;
 use crate::domain::time::Timestamp;
 use crate::engine::forecast::Group;
 use crate::engine::ports::LedgerError;
-use crate::store::operator::{Likeness, Repeat, Untouched, Wanted};
+use crate::store::operator::{Likeness, Seeker, Sought};
 use crate::store::state::State;
 
 /// Lane, batch, priority, not before, not after.
 type Kind = (LaneKey, Option<String>, u8, Option<Timestamp>, Option<Timestamp>);
 
 /// What will become of the rows.
-#[derive(Debug, Default)]
-pub struct PlannedRows {
+pub struct PlannedRows<'l> {
     rows: Vec<PlannedRow>,
-    wanted: Wanted,
+    seeker: Option<Seeker<'l>>,
+    allow_duplicates: bool,
+    ids: HashMap<Box<str>, (usize, [u8; 32])>,
+    /// The first row that creates an object, or that wants this very content.
+    objects: HashMap<ObjectHash, usize>,
+    contents: HashMap<[u8; 32], usize>,
     /// Each kind of job once, and its place.
     kinds: Vec<Kind>,
     of_kind: HashMap<Kind, usize>,
-    repeats: Vec<Repeated>,
+    /// Of rows of the files, and of jobs of the ledger.
+    repeats: [Vec<Repeated>; 2],
+    failed: Option<LedgerError>,
 }
 
 /// A valid row.
@@ -35,8 +42,6 @@ struct PlannedRow {
     kind: usize,
     /// Whether it will be called.
     is_called: bool,
-    /// Whether its id was known before.
-    is_known: bool,
 }
 
 /// A row whose deadline has passed: its job would be dead without a call.
@@ -64,6 +69,9 @@ pub struct Repeated {
     /// Its state in the ledger; absent for a row of these files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub earlier_state: Option<State>,
+    /// The id of what it created; absent if that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earlier_key: Option<String>,
     /// Its place; absent for a job of the ledger.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub earlier_place: Option<String>,
@@ -75,74 +83,98 @@ pub struct Repeated {
 pub enum How {
     /// The same id, the same content: nothing is done twice.
     Known,
-    /// The same id for other content: a dead letter.
+    /// The same id for other content: `run` and `submit` stop.
     IdConflict,
-    /// The same content under another id: probably created twice.
+    /// Another id for what is created already: `run` and `submit` stop.
     Duplicate,
 }
 
-impl PlannedRows {
-    /// Notes a row of the files.
-    pub fn add(&mut self, row: &Row) {
-        let Ok(job) = &row.input else { return };
-        let (number, content) = (self.rows.len(), job.content_hash());
-        let kind = self.kind(job);
-        let (place, id) = (row.place.as_str().into(), job.id.as_str().into());
-        let mut planned = PlannedRow { place, id, kind, is_called: true, is_known: false };
-        match self.wanted.ids.entry(job.id.as_str().into()) {
-            Entry::Occupied(earlier) => {
-                let earlier = *earlier.get();
-                let how = if self.wanted.of_row[earlier] == content { How::Known } else { How::IdConflict };
-                (planned.is_called, planned.is_known) = (false, true);
-                self.repeat_row(row, how, earlier);
-            }
-            Entry::Vacant(place) => {
-                place.insert(number);
-                match self.wanted.contents.get(&content).copied() {
-                    Some(earlier) => self.repeat_row(row, How::Duplicate, earlier),
-                    None => drop(self.wanted.contents.insert(content, number)),
-                }
-            }
+impl<'l> PlannedRows<'l> {
+    /// Looks rows up with `seeker`; with `allow_duplicates` they may create again what is there.
+    pub fn new(seeker: Option<Seeker<'l>>, allow_duplicates: bool) -> Self {
+        Self {
+            rows: Vec::new(),
+            seeker,
+            allow_duplicates,
+            ids: HashMap::new(),
+            objects: HashMap::new(),
+            contents: HashMap::new(),
+            kinds: Vec::new(),
+            of_kind: HashMap::new(),
+            repeats: Default::default(),
+            failed: None,
         }
-        self.wanted.of_row.push(content);
-        self.rows.push(planned);
     }
 
-    /// Looks for the rows in the ledger.
-    pub fn look_into(&mut self, ledger: &Untouched) -> Result<(), LedgerError> {
-        let mut found = Vec::new();
-        ledger.repeats(&self.wanted, |repeat| found.push(repeat))?;
-        for repeat in &found {
-            self.settle(repeat);
+    /// Notes a row of the files; a ledger that cannot be read is told at the end.
+    pub fn add(&mut self, row: &Row) {
+        let Ok(job) = &row.input else { return };
+        let kind = self.kind(job);
+        let (place, id) = (row.place.as_str().into(), job.id.as_str().into());
+        let in_files = self.note(row, job);
+        self.rows.push(PlannedRow { place, id, kind, is_called: !in_files });
+        if !in_files && self.failed.is_none() {
+            self.failed = self.look_up(row, job).err();
         }
-        let of_known = |repeat: &Repeat| repeat.likeness == Likeness::Twin && self.rows[repeat.row].is_known;
-        let repeated = found.iter().filter(|repeat| !of_known(repeat)).map(|repeat| Repeated {
-            place: self.rows[repeat.row].place.to_string(),
-            how: match repeat.likeness {
-                Likeness::Same => How::Known,
+    }
+
+    /// Compares it with the earlier rows; says whether one of them has its id.
+    fn note(&mut self, row: &Row, job: &Job) -> bool {
+        let (number, content) = (self.rows.len(), job.content_hash());
+        match self.ids.entry(job.id.as_str().into()) {
+            Entry::Occupied(earlier) => {
+                let (earlier, of_earlier) = *earlier.get();
+                let how = if of_earlier == content { How::Known } else { How::IdConflict };
+                self.repeat_row(row, how, earlier);
+                return true;
+            }
+            Entry::Vacant(place) => drop(place.insert((number, content))),
+        }
+        let Some(object) = job.object else { return false };
+        let by_object = row.goes_by_object();
+        let same = by_object.then(|| self.objects.get(&object).copied()).flatten();
+        let twin = same.or_else(|| self.contents.get(&content).copied());
+        if let Some(earlier) = twin.filter(|_| !self.allow_duplicates) {
+            self.repeat_row(row, How::Duplicate, earlier);
+        }
+        self.contents.entry(content).or_insert(number);
+        if by_object {
+            self.objects.entry(object).or_insert(number);
+        }
+        false
+    }
+
+    fn look_up(&mut self, row: &Row, job: &Job) -> Result<(), LedgerError> {
+        let Some(seeker) = &self.seeker else { return Ok(()) };
+        let (known, twin) = seeker.seek(Sought { job, is_row: true, by_content: !row.goes_by_object() })?;
+        let twin = twin.filter(|_| !self.allow_duplicates);
+        for repeat in known.into_iter().chain(twin) {
+            let how = match repeat.likeness {
+                Likeness::Same | Likeness::Corrected => How::Known,
                 Likeness::IdConflict => How::IdConflict,
                 Likeness::Twin => How::Duplicate,
-            },
-            earlier_id: repeat.id.clone(),
-            earlier_batch: repeat.batch.clone(),
-            earlier_state: Some(repeat.state),
-            earlier_place: None,
-        });
-        let repeated: Vec<_> = repeated.collect();
-        self.repeats.extend(repeated);
+            };
+            if repeat.is_settled() || how == How::IdConflict {
+                self.rows.last_mut().into_iter().for_each(|planned| planned.is_called = false);
+            }
+            self.repeats[1].push(Repeated {
+                place: row.place.clone(),
+                how,
+                earlier_id: repeat.id,
+                earlier_batch: repeat.batch,
+                earlier_state: Some(repeat.state),
+                earlier_key: repeat.key,
+                earlier_place: None,
+            });
+        }
         Ok(())
     }
 
-    /// What a start makes of a row whose id is known: only what ended without success is put to work again.
-    fn settle(&mut self, repeat: &Repeat) {
-        let row = &mut self.rows[repeat.row];
-        match repeat.likeness {
-            Likeness::Same => {
-                row.is_known = true;
-                row.is_called = matches!(repeat.state, State::Dead | State::Cancelled);
-            }
-            Likeness::IdConflict => (row.is_known, row.is_called) = (true, false),
-            Likeness::Twin => {}
+    /// Everything, if the ledger could be read.
+    pub fn end(self) -> Result<Self, LedgerError> {
+        match self.failed {
+            Some(error) => Err(error),
+            None => Ok(self),
         }
     }
 
@@ -179,8 +211,8 @@ impl PlannedRows {
     }
 
     /// Rows that repeat something, in the order in which they were found: first those that repeat a row of the files.
-    pub fn repeats(&self) -> &[Repeated] {
-        &self.repeats
+    pub fn repeats(&self) -> Vec<Repeated> {
+        self.repeats.concat()
     }
 
     fn kind(&mut self, job: &Job) -> usize {
@@ -196,12 +228,13 @@ impl PlannedRows {
 
     fn repeat_row(&mut self, row: &Row, how: How, earlier: usize) {
         let earlier = &self.rows[earlier];
-        self.repeats.push(Repeated {
+        self.repeats[0].push(Repeated {
             place: row.place.clone(),
             how,
             earlier_id: earlier.id.to_string(),
             earlier_batch: self.kinds[earlier.kind].1.clone().unwrap_or_default(),
             earlier_state: None,
+            earlier_key: None,
             earlier_place: Some(earlier.place.to_string()),
         });
     }

@@ -39,6 +39,7 @@ pub(super) fn method(catalog: &Catalog, method: &Method) -> Vec<(String, String)
     {
         faults.add("expires", format!("{name} is no parameter with x-format = \"unix-seconds\""));
     }
+    identity(method, &mut faults);
     reply(catalog, method, &mut faults);
     shown(catalog, method, &mut faults);
     codes(catalog, method, &mut faults);
@@ -81,6 +82,22 @@ fn identities(method: &Method, faults: &mut Faults) {
     }
     if method.kind == Kind::LookUp && !matches!(method.creation, Creation::Natural) {
         faults.add("creation.class", "a look-up changes nothing: expected \"natural\"");
+    }
+}
+
+/// What makes two jobs the same object stands in ids, which are no secret.
+fn identity(method: &Method, faults: &mut Faults) {
+    for (index, name) in method.identity.iter().enumerate() {
+        match param_schema(method, name) {
+            None => faults.add("identity", format!("the method has no parameter {name}")),
+            Some(schema) if schema.holds_secrets() => {
+                faults.add("identity", format!("{name} is sensitive, and ids are made of the identity"));
+            }
+            Some(_) if method.identity[..index].contains(name) => {
+                faults.add("identity", format!("names {name} twice"));
+            }
+            Some(_) => {}
+        }
     }
 }
 

@@ -76,6 +76,7 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
     let creation = creation(root, file);
     let undo = root.take("undo", file);
     let expires = root.take("expires", file);
+    let identity = root.or_default("identity", file);
     let errors = errors(root, file);
     let checks = super::rule::rules(root, file);
     if let Some(word) = &http_method
@@ -105,6 +106,7 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
         undo,
         undoes: Vec::new(),
         expires,
+        identity,
         errors,
         checks,
     })

@@ -361,6 +361,13 @@ fn replies_and_paths_are_checked() {
         "expires",
         "unix-seconds",
     );
+    let identity = "identity = [\"body.name\", \"body.room_level_id\"]";
+    one_fault(identity, "identity = [\"body.nam\"]", "identity", "the method has no parameter body.nam");
+    one_fault(identity, "identity = [\"body.name\", \"body.name\"]", "identity", "names body.name twice");
+    let secret = ROOM
+        .replace(identity, "identity = [\"query.user_id_type\"]")
+        .replace("maxLength = 10", "maxLength = 10\nx-sensitive = true");
+    assert!(faults(&secret).iter().any(|fault| fault.contains("user_id_type is sensitive")), "{:?}", faults(&secret));
     let token = faults(&ROOM.replace("kind = \"job\"", "kind = \"token\""));
     assert!(token.iter().any(|fault| fault.contains("reply.token: a token method must name it")), "{token:?}");
 }

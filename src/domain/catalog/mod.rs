@@ -168,6 +168,8 @@ pub struct Method {
     pub undoes: Vec<Undoes>,
     /// A parameter (dotted, e.g. `body.meeting_start`, in Unix seconds) at which the job becomes pointless.
     pub expires: Option<String>,
+    /// The parameters (dotted, e.g. `body.name`) that make two jobs of it the same object; none: all of them do.
+    pub identity: Vec<String>,
     /// Its own codes; they come before the platform's.
     pub errors: BTreeMap<i64, ErrorRule>,
     /// Rules across fields and rows.
@@ -201,6 +203,11 @@ impl Method {
             left.extend(schema.properties.iter().map(|(_, inner)| inner).chain(schema.items.as_deref()));
         }
         names
+    }
+
+    /// Whether a call of it that is made twice makes two objects.
+    pub fn creates(&self) -> bool {
+        self.kind == Kind::Job && !matches!(self.creation, Creation::Natural)
     }
 }
 

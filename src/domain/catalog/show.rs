@@ -6,8 +6,8 @@ use std::fmt::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Action, Creation, ErrorRule, IdentityKind, LookUp, Method, Platform, Rule, Schema, SchemaFormat, SuspendScope,
-    ThrottleScope,
+    Action, Creation, ErrorRule, IdentityKind, Kind, LookUp, Method, Platform, Rule, Schema, SchemaFormat,
+    SuspendScope, ThrottleScope,
 };
 use crate::domain::warning::WarningRule;
 
@@ -55,6 +55,9 @@ fn write_method(out: &mut String, platform: &Platform, method: &Method) -> fmt::
         writeln!(out, "\nchecks")?;
         write_table(out, &checks(method))?;
     }
+    if method.kind == Kind::Job {
+        writeln!(out, "\nthe same object  {}", identity(method))?;
+    }
     writeln!(out, "\nreply  {}", reply(method))?;
     write_warnings(out, method)?;
     writeln!(out, "\nuncertain calls  {}", creation(method))?;
@@ -101,6 +104,7 @@ pub fn to_json(platform: &Platform, method: &Method) -> Value {
         "quotas": quotas.map(|quota| json!({"scope": quota.scope, "quota": quota.quota, "note": quota.note})).collect::<Vec<_>>(),
         "parameters": schemas,
         "expires": method.expires,
+        "identity": method.identity,
         "reply": {"key": method.reply.key, "example": method.reply.example, "shown": method.reply.shown},
         "warnings": method.warnings,
         "creation": creation_json(&method.creation),
@@ -199,6 +203,13 @@ fn reply(method: &Method) -> String {
         (Some(key), _) => format!("the new object's id is {key}"),
         (None, Some(token)) => format!("the access token is {token}"),
         (None, None) => "holds no id of a new object".to_owned(),
+    }
+}
+
+fn identity(method: &Method) -> String {
+    match method.identity.as_slice() {
+        [] => "where all parameters are equal".to_owned(),
+        names => format!("where these are equal: {}", names.join(", ")),
     }
 }
 

@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::io::BufRead;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::column::{Leaf, Meaning, Target, meaning, put_text};
 use super::exported::{MASK, original};
 use super::records::Records;
-use super::{FileError, FileFault, Input, Row, header, no_utf8};
+use super::{Base, Draft, FileError, FileFault, Input, Row, header, no_utf8};
 use crate::domain::catalog::shown_text;
 use crate::domain::checks::Source;
 use crate::domain::decode::{Decoder, Defaults};
@@ -18,7 +17,6 @@ use crate::domain::job::{Column, Fault, Rejection};
 
 pub(super) struct Reader<R> {
     records: Records<R>,
-    row: u64,
     columns: Arc<Columns>,
     /// What each method that occurred makes of the columns.
     meanings: HashMap<String, Arc<[Option<Meaning>]>>,
@@ -39,7 +37,7 @@ impl<R: BufRead> Reader<R> {
             return Err(FileError(faults.into_iter().map(fault).collect()));
         }
         let columns = Arc::new(Columns::new(header, targets));
-        Ok(Self { records, row: 0, columns, meanings: HashMap::new() })
+        Ok(Self { records, columns, meanings: HashMap::new() })
     }
 
     /// The header without result columns.
@@ -51,12 +49,11 @@ impl<R: BufRead> Reader<R> {
         self.columns.is_export
     }
 
-    pub(super) fn next(&mut self, decoder: &Decoder, input: &Input) -> Result<Option<Row>, FileError> {
+    pub(super) fn next(&mut self, decoder: &Decoder, input: &Input) -> Result<Option<Draft>, FileError> {
         loop {
             let Some(line) = self.records.read(input)? else { return Ok(None) };
-            self.row += 1;
             let cells = self.records.cells().map_err(|bytes| FileError::at(input, line, no_utf8(bytes)))?;
-            // Spreadsheets leave rows of empty cells behind; they count, so that row numbers stay those of the file.
+            // Spreadsheets leave rows of empty cells behind.
             if cells.iter().all(|cell| cell.trim().is_empty()) {
                 continue;
             }
@@ -64,7 +61,7 @@ impl<R: BufRead> Reader<R> {
             if self.columns.is_settled(&cells) {
                 continue;
             }
-            let document = self.columns.fields(&cells, self.row, input);
+            let document = self.columns.fields(&cells, input);
             let method = document.get("method").and_then(Value::as_str).unwrap_or_default();
             let meanings = match self.meanings.get(method) {
                 Some(meanings) => Arc::clone(meanings),
@@ -123,9 +120,9 @@ impl Columns {
         meanings.collect()
     }
 
-    /// The fields of the job beside its parameters, with what the row leaves to the file: method, app, batch, and,
-    /// where there is no such column, the id.
-    fn fields(&self, cells: &[&str], row: u64, input: &Input) -> Map<String, Value> {
+    /// The fields of the job beside its parameters, with what the row leaves to the file: method, app and
+    /// batch.
+    fn fields(&self, cells: &[&str], input: &Input) -> Map<String, Value> {
         let mut document = Map::new();
         for (target, cell) in self.targets.iter().zip(cells).filter(|(_, cell)| !cell.trim().is_empty()) {
             if let Target::Field(field) = target {
@@ -139,10 +136,6 @@ impl Columns {
                 document.insert(field.to_owned(), Value::from(default));
             }
         }
-        if !self.targets.contains(&Target::Field("id")) {
-            let batch = document.get("batch").and_then(Value::as_str).unwrap_or_default();
-            document.insert("id".to_owned(), Value::from(format!("{batch}:{row}")));
-        }
         document
     }
 
@@ -155,7 +148,7 @@ impl Columns {
         meanings: &[Option<Meaning>],
         decoder: &Decoder,
         input: &Input,
-    ) -> Row {
+    ) -> Draft {
         let mut faults = self.width_faults(cells);
         for (index, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.trim().is_empty()) {
             let meaning = meanings.get(index).and_then(Option::as_ref);
@@ -167,7 +160,9 @@ impl Columns {
         let kept = serde_json::to_string(&masked).ok();
         let raw = serde_json::to_vec(&document).unwrap_or_default();
         let mut warnings = Vec::new();
-        let read = decoder.judge(document, &[], &Defaults::default(), Source::Cells, &mut warnings);
+        let base = Base::of(decoder, &document, input);
+        let defaults = Defaults { id: base.as_ref().map(Base::id), ..Defaults::default() };
+        let read = decoder.judge(document, &[], &defaults, Source::Cells, &mut warnings);
         let result = match read {
             Ok(job) if faults.is_empty() => Ok(job),
             Ok(job) => Err(Rejection {
@@ -186,15 +181,16 @@ impl Columns {
         for warning in &mut warnings {
             warning.column = self.column_of(&warning.field);
         }
-        Row {
+        let row = Row {
             line,
             place: format!("{}:{line}", input.name),
-            raw: Bytes::from(raw),
+            raw: raw.into(),
             cells: kept,
             input: result,
             warnings,
             columns: Some(Arc::clone(self)),
-        }
+        };
+        Draft { row, base }
     }
 
     fn width_faults(&self, cells: &[&str]) -> Vec<Fault> {

@@ -4,7 +4,7 @@ use std::io::{BufRead, Read};
 
 use bytes::Bytes;
 
-use super::{FileError, Input, Row};
+use super::{Draft, FileError, Input, Row};
 use crate::domain::decode::{Decoder, Defaults};
 
 /// The longest line, in bytes: far above any job, far below what memory holds.
@@ -21,7 +21,7 @@ impl<R: BufRead> Reader<R> {
         Self { source, line: 0 }
     }
 
-    pub(super) fn next(&mut self, decoder: &Decoder, input: &Input) -> Result<Option<Row>, FileError> {
+    pub(super) fn next(&mut self, decoder: &Decoder, input: &Input) -> Result<Option<Draft>, FileError> {
         loop {
             self.line += 1;
             let mut bytes = Vec::new();
@@ -47,7 +47,7 @@ impl<R: BufRead> Reader<R> {
                 ..Defaults::default()
             };
             let mut warnings = Vec::new();
-            return Ok(Some(Row {
+            let row = Row {
                 line: self.line,
                 place: format!("{}:{}", input.name, self.line),
                 raw: Bytes::copy_from_slice(text),
@@ -55,7 +55,8 @@ impl<R: BufRead> Reader<R> {
                 input: decoder.decode_with(text, &defaults, &mut warnings),
                 warnings,
                 columns: None,
-            }));
+            };
+            return Ok(Some(Draft { row, base: None }));
         }
     }
 }

@@ -7,6 +7,7 @@ mod column;
 mod csv;
 pub mod exported;
 mod header;
+mod ids;
 mod jsonl;
 mod records;
 
@@ -25,6 +26,9 @@ use super::decode::Decoder;
 use super::job::{Fault, Job, Rejection};
 use super::reason::Reason;
 use csv::Columns;
+
+use self::ids::Base;
+pub use self::ids::{FindNumbered, Numbered, RowIds};
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +126,8 @@ pub struct Rows<R> {
     source: Source<R>,
     decoder: Arc<Decoder>,
     input: Input,
+    file: Arc<str>,
+    ids: RowIds,
     first_lines: HashMap<u128, u64>,
     over: bool,
 }
@@ -141,7 +147,14 @@ impl<R: BufRead> Rows<R> {
             Format::Csv => Source::Csv(Box::new(csv::Reader::open(&decoder, &input, source)?)),
             Format::Jsonl => Source::Jsonl(jsonl::Reader::new(source)),
         };
-        Ok(Self { source, decoder, input, first_lines: HashMap::new(), over: false })
+        let file = input.name.as_str().into();
+        Ok(Self { source, decoder, input, file, ids: RowIds::default(), first_lines: HashMap::new(), over: false })
+    }
+
+    /// Rows get their ids here, together with those of the other files of a command.
+    #[must_use]
+    pub fn with_ids(self, ids: &RowIds) -> Self {
+        Self { ids: ids.clone(), ..self }
     }
 
     /// The header of a CSV file, without the result columns of an export.
@@ -176,20 +189,38 @@ impl<R: BufRead> Rows<R> {
             shown_text(id),
             self.input.name
         );
-        let fault = Fault::of(Reason::IdConflict, "id", message);
-        match &mut row.input {
-            Err(rejection) => rejection.faults.push(fault),
-            Ok(job) => {
-                row.input = Err(Rejection {
-                    id: Some(job.id.clone()),
-                    method: Some(job.lane.method.clone()),
-                    app: Some(job.lane.app.clone()),
-                    batch: job.batch.clone(),
-                    faults: vec![fault],
-                });
-            }
-        }
+        row.refuse(Fault::of(Reason::IdConflict, "id", message));
     }
+
+    fn finish(&mut self, draft: Draft) -> Result<Row, FileError> {
+        let Draft { mut row, base } = draft;
+        let settled = self.ids.settle(&self.file, &mut row, base.as_ref(), &self.decoder.catalog);
+        settled.map_err(|message| FileError::at(&self.input, row.line, message))?;
+        if base.is_some() {
+            row.raw = with_id(&row);
+        }
+        self.refuse_second_id(&mut row);
+        Ok(row)
+    }
+}
+
+/// A row before it has its id.
+struct Draft {
+    row: Row,
+    /// What its id is made of, if it brings none and is known by its content.
+    base: Option<Base>,
+}
+
+/// The row's document with the id that was made for it.
+fn with_id(row: &Row) -> Bytes {
+    let id = match &row.input {
+        Ok(job) => Some(&job.id),
+        Err(rejection) => rejection.id.as_ref(),
+    };
+    // A document names a batch at least, so that there is something behind the comma.
+    let (Some(id), Some(rest)) = (id, row.raw.strip_prefix(b"{")) else { return row.raw.clone() };
+    let id = serde_json::Value::from(id.as_str()).to_string();
+    Bytes::from([b"{\"id\":", id.as_bytes(), b",", rest].concat())
 }
 
 impl<R: BufRead> Iterator for Rows<R> {
@@ -204,9 +235,10 @@ impl<R: BufRead> Iterator for Rows<R> {
             Source::Jsonl(reader) => reader.next(&self.decoder, &self.input),
         };
         match row {
-            Ok(Some(mut row)) => {
-                self.refuse_second_id(&mut row);
-                Some(Ok(row))
+            Ok(Some(draft)) => {
+                let row = self.finish(draft);
+                self.over = row.is_err();
+                Some(row)
             }
             Ok(None) => {
                 self.over = true;

@@ -88,18 +88,85 @@ fn a_rows_document_decodes_to_the_same_job() {
     let decoder = Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any };
     let again = decoder.decode(&rows[0].raw, &crate::domain::decode::Defaults::default()).unwrap();
     assert_eq!(&again, rows[0].input.as_ref().unwrap());
-    assert_eq!((again.id.as_str(), again.batch.as_deref()), ("b:1", Some("b")));
+    assert_eq!(again.batch.as_deref(), Some("b"));
+}
+
+fn ids(rows: &[Row]) -> Vec<String> {
+    rows.iter().map(|row| row.input.as_ref().map_or_else(|no| no.id.clone().unwrap(), |job| job.id.clone())).collect()
 }
 
 #[test]
-fn ids_are_row_numbers_where_no_column_gives_them() {
-    let text = "batch,name,capacity,room_level_id\n,a,1,o\nhq,b,1,o\n,,,\n\n,c,1,o\n";
+fn ids_are_made_of_the_content_where_the_row_brings_none() {
+    let whole =
+        ids(&csv(ROOM, "id,batch,name,capacity,room_level_id\n,,a,1,o\nown,,b,1,o\n,hq,c,1,o\n,,,,\n\n,,d,1,o\n"));
+    assert_eq!(whole[1], "own");
+    assert!(
+        whole[2].starts_with("hq:") && whole[0].starts_with("b:") && whole[0].len() == "b:".len() + 16,
+        "{whole:?}"
+    );
+    let moved = ids(&csv(ROOM, "capacity,room_level_id,name,description\n1,o,new,\n3,o,d,changed\n1,o,a,\n"));
+    assert_eq!([&moved[1], &moved[2]], [&whole[3], &whole[0]], "inserted, moved and with other columns");
+    let wrong = csv(ROOM, "name,capacity,room_level_id\na,ten,o\n");
+    assert_eq!(ids(&wrong), [whole[0].clone()], "also of a row with a fault");
+}
+
+#[test]
+fn rows_that_want_the_same_without_ids_are_refused() {
+    let text = "name,capacity,room_level_id\na,1,o\nb,1,o\na,2,o\n";
     let rows = csv(ROOM, text);
-    let ids: Vec<&str> = rows.iter().map(|row| row.input.as_ref().unwrap().id.as_str()).collect();
-    assert_eq!(ids, ["b:1", "hq:2", "b:4"], "a row of empty cells counts, a blank line does not");
-    assert_eq!(rows[2].place, "f.csv:6");
-    let rows = csv(ROOM, "id,name,capacity,room_level_id\n,a,1,o\n");
-    assert_eq!(faults(&rows[0]), ["column 1 (id): is required and missing"]);
+    assert_eq!(
+        faults(&rows[2]),
+        [
+            "wants the same as f.csv:2 (equal in body.name, body.room_level_id); take one row out, give both rows an id, or \
+          number them with --allow-duplicates"
+        ]
+    );
+    let numbered: Vec<Row> = open("f.csv", Some(ROOM), text.as_bytes())
+        .unwrap()
+        .with_ids(&RowIds::new(true, None))
+        .map(Result::unwrap)
+        .collect();
+    let ids = ids(&numbered);
+    assert_eq!(ids[2], format!("{}-2", ids[0]));
+    let document: Value = serde_json::from_slice(&numbered[2].raw).unwrap();
+    assert_eq!(document["id"], ids[2].as_str());
+}
+
+#[test]
+fn rows_that_want_the_same_under_ids_of_their_own_are_noted() {
+    let rows = csv(ROOM, "id,name,capacity,room_level_id\nx,a,1,o\ny,a,1,o\n,a,1,o\nz,b,1,o\n");
+    let twins: Vec<Vec<String>> =
+        rows.iter().map(|row| row.warnings.iter().map(|warning| warning.check.message()).collect()).collect();
+    let same = vec!["looks the same as line 2".to_owned()];
+    assert_eq!(twins, [vec![], same.clone(), same, vec![]]);
+    assert!(rows.iter().all(|row| row.input.is_ok()));
+}
+
+#[test]
+fn files_that_are_read_together_share_what_they_want() {
+    let (ids, text) = (RowIds::default(), "name,capacity,room_level_id\na,1,o\n");
+    let of = |name| open(name, Some(ROOM), text.as_bytes()).unwrap().with_ids(&ids).map(Result::unwrap).next().unwrap();
+    assert!(of("f.csv").input.is_ok());
+    assert!(faults(&of("f (1).csv"))[0].starts_with("wants the same as f.csv:2 "));
+}
+
+#[test]
+fn numbered_jobs_keep_their_ids_by_content_first() {
+    let numbered = |id: &str, row: &Row| {
+        let job = row.input.as_ref().unwrap();
+        Numbered { id: id.to_owned(), object: job.object.unwrap(), contents: vec![job.content_hash()] }
+    };
+    let before = csv(ROOM, "name,capacity,room_level_id\na,1,o\nb,1,o\n");
+    let twice = csv(ROOM, "name,capacity,room_level_id\nb,7,o\n");
+    let jobs = vec![numbered("b:1", &before[0]), numbered("b:2", &before[1]), numbered("b:3", &twice[0])];
+    let ids = RowIds::new(false, Some(Box::new(move |batch| Ok(if batch == "b" { jobs.clone() } else { Vec::new() }))));
+    let text = "name,capacity,room_level_id\nnew,1,o\nb,7,o\na,9,o\nb,1,o\n";
+    let rows: Vec<Row> =
+        open("f.csv", Some(ROOM), text.as_bytes()).unwrap().with_ids(&ids).map(Result::unwrap).collect();
+    let found = self::ids(&rows);
+    assert_eq!(&found[1..], ["b:3", "b:1", "b:2"], "the same content, a changed row, the same content");
+    assert_eq!(found[0].len(), "b:".len() + 16);
+    assert!(rows.iter().all(|row| row.input.is_ok()));
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub(crate) mod unsettled;
 
 use serde_json::{Map, Value, json};
 
+use crate::domain::identity;
 use crate::domain::job::{Fault, Job, LaneKey, Params, Rejection};
 use crate::domain::outcome::Failure;
 use crate::domain::reason::Reason;
@@ -55,14 +56,18 @@ pub(crate) fn lane() -> LaneKey {
     LaneKey { app: "acme".into(), tenant: String::new(), method: "feishu.vc.room.create".into() }
 }
 
-/// A job of the batch `move`.
+/// A job of the batch `move`, which creates an object of its own.
 pub(crate) fn job(id: &str) -> Job {
+    let params = Params { body: object(json!({"name": id, "capacity": 10})), ..Params::default() };
+    let LaneKey { app, tenant, method } = &lane();
+    let place = identity::Place { method, app, tenant, identity: "tenant" };
     Job {
         id: id.into(),
         lane: lane(),
         batch: Some("move".into()),
         identity: crate::domain::job::Identity::Tenant,
-        params: Params { body: object(json!({"name": id, "capacity": 10})), ..Params::default() },
+        object: Some(identity::hash(place, None, &params)),
+        params,
         is_confidential: false,
         priority: 4,
         not_before: None,

@@ -3,6 +3,7 @@
 mod outlook;
 mod piles;
 mod plans;
+mod repeats;
 
 use std::path::PathBuf;
 

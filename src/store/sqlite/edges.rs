@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::{Mode, SqliteLedger, file};
+use crate::domain::catalog::built_in;
 use crate::domain::job::Job;
 use crate::engine::ports::{JobSeq, Ledger, LedgerError, Purpose, Settlement, SuspendedBy, TakenOver};
 use crate::store::contract::{
@@ -117,14 +118,22 @@ async fn a_ledger_of_the_first_version_is_upgraded_with_all_it_holds() {
     let conn = Connection::open(&path).unwrap();
     conn.execute_batch(include_str!("migrations/0001.sql")).unwrap();
     conn.execute_batch(
-        "INSERT INTO suspensions (app, tenant, method, since, detail, cure) VALUES ('acme', '', '', 7, 'off', 'on'),
+        "INSERT INTO lanes (lane, app, tenant, method) VALUES (1, 'acme', '', 'feishu.vc.room.create');
+         INSERT INTO jobs (lane, batch, state, priority, attempts, created_at, id, hash, params)
+             VALUES (1, 0, 5, 4, 1, 7, 'old:1', zeroblob(32), '{\"name\":\"A\",\"room_level_id\":\"omb_1\"}');
+         INSERT INTO suspensions (app, tenant, method, since, detail, cure) VALUES ('acme', '', '', 7, 'off', 'on'),
              ('beta', '', '', 7, 'maintenance', '`paceline resume` when the reason is gone');
          PRAGMA user_version = 1; PRAGMA application_id = 0x50414345;",
     )
     .unwrap();
     drop(conn);
     // Whichever comes first upgrades it: an operator's command does so, too.
-    assert!(Operator::open(&path).unwrap().restraints().unwrap().is_empty());
+    let mut operator = Operator::open(&path).unwrap();
+    assert!(operator.restraints().unwrap().is_empty());
+    operator.identify(&built_in().unwrap()).unwrap();
+    let object: Option<i64> =
+        Connection::open(&path).unwrap().query_row("SELECT object FROM jobs", [], |row| row.get(0)).unwrap();
+    assert!(object.is_some(), "what it created is worked out");
     let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
     let by: Vec<_> = ledger.suspensions().await.unwrap().into_iter().map(|suspension| suspension.by).collect();
     assert_eq!(by, [SuspendedBy::Platform, SuspendedBy::Person]);

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::books::{Books, Trouble};
 use super::tallies::Place;
+use crate::domain::identity::ObjectHash;
 use crate::domain::job::{Identity, Job, LaneKey, Params};
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{self, Trace};
@@ -52,9 +53,9 @@ pub(crate) fn insert(
         .conn()
         .prepare_cached(
             "INSERT INTO jobs (lane, batch, state, priority, attempts, not_before, not_after, created_at, id, hash,
-                 identity, reply_to, meta, amqp, place, params, cells, raw)
+                 object, identity, reply_to, meta, amqp, place, params, cells, raw)
              VALUES (:lane, :batch, 0, :priority, 0, :not_before, :not_after, :now, :id, :hash,
-                 :identity, :reply_to, :meta, :amqp, :place, sealed(:params, :confidential), :cells,
+                 :object, :identity, :reply_to, :meta, :amqp, :place, sealed(:params, :confidential), :cells,
                  sealed(:raw, :confidential))
              ON CONFLICT (id) DO NOTHING",
         )?
@@ -67,6 +68,7 @@ pub(crate) fn insert(
             ":now": now.0,
             ":id": job.id,
             ":hash": text.hash,
+            ":object": job.object.map(|object| object.0),
             ":identity": text.identity,
             ":reply_to": job.reply_to,
             ":meta": text.meta,
@@ -97,7 +99,7 @@ pub(crate) fn renew(
             "UPDATE jobs SET batch = :batch, state = 0, attempts = 0, ended_at = NULL, outbox = NULL,
                  priority = iif(:keep, priority, :priority), not_before = iif(:keep, not_before, :not_before),
                  not_after = iif(:keep, not_after, :not_after), reply_to = iif(:keep, reply_to, :reply_to),
-                 meta = iif(:keep, meta, :meta),
+                 meta = iif(:keep, meta, :meta), object = iif(:keep, object, :object),
                  key = NULL, reason = NULL, http_status = NULL, code = NULL, detail = NULL, cure = NULL,
                  log_id = NULL, result = NULL, warnings = NULL, amqp = coalesce(:amqp, amqp),
                  raw = coalesce(sealed(:raw, :confidential), raw),
@@ -111,6 +113,7 @@ pub(crate) fn renew(
             ":not_after": job.not_after.map(|at| at.0),
             ":reply_to": job.reply_to,
             ":meta": text.meta,
+            ":object": job.object.map(|object| object.0),
             ":amqp": origin.amqp,
             ":raw": origin.raw,
             ":confidential": job.is_confidential,
@@ -128,12 +131,13 @@ pub(crate) fn rewrite(books: &Books, seq: JobSeq, text: &JobText, now: Timestamp
     books
         .conn()
         .prepare_cached(
-            "UPDATE jobs SET params = sealed(:params, :confidential), identity = :identity, priority = :priority,
+            "UPDATE jobs SET params = sealed(:params, :confidential), object = :object, identity = :identity, priority = :priority,
                  not_before = :not_before, not_after = :not_after, reply_to = :reply_to, meta = :meta, edited_hash = :hash, edited_at = :now
              WHERE seq = :seq",
         )?
         .execute(named_params! {
             ":params": text.params,
+            ":object": job.object.map(|object| object.0),
             ":confidential": job.is_confidential,
             ":identity": text.identity,
             ":priority": job.priority,
@@ -150,7 +154,7 @@ pub(crate) fn rewrite(books: &Books, seq: JobSeq, text: &JobText, now: Timestamp
 
 /// The columns that [`JobRow::read`] wants; `j` is the job, `l` its lane, `b` its batch.
 pub(crate) const JOB_COLUMNS: &str = "j.id, l.app, l.tenant, l.method, b.name, j.identity, \
-     opened(j.params), j.priority, j.not_before, j.not_after, j.reply_to, j.meta, j.params LIKE 'sealed:%', j.amqp";
+     opened(j.params), j.priority, j.not_before, j.not_after, j.reply_to, j.meta, j.params LIKE 'sealed:%', j.amqp, j.object";
 
 /// Joins that [`JOB_COLUMNS`] needs.
 pub(crate) const JOB_TABLES: &str = "jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch";
@@ -169,6 +173,7 @@ pub(crate) struct JobRow {
     reply_to: Option<String>,
     meta: Option<String>,
     amqp: Option<String>,
+    object: Option<i64>,
 }
 
 impl JobRow {
@@ -186,6 +191,7 @@ impl JobRow {
             meta: row.get(11)?,
             is_confidential: row.get(12)?,
             amqp: row.get(13)?,
+            object: row.get(14)?,
         })
     }
 
@@ -199,6 +205,7 @@ impl JobRow {
             id: self.id,
             lane: self.lane,
             batch: self.batch,
+            object: self.object.map(ObjectHash),
             is_confidential: self.is_confidential,
             priority: self.priority,
             not_before: self.not_before.map(Timestamp),
@@ -237,7 +244,7 @@ fn object_of(text: &str) -> Result<Map<String, Value>, String> {
     serde_json::from_str(text).map_err(|error| position(&error))
 }
 
-fn params_of(text: &str) -> Result<Params, String> {
+pub(crate) fn params_of(text: &str) -> Result<Params, String> {
     if text.starts_with('[') {
         let (path, query, body) = serde_json::from_str(text).map_err(|error| position(&error))?;
         Ok(Params { path, query, body })

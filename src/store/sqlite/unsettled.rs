@@ -15,7 +15,7 @@ use crate::engine::ports::{JobSeq, LedgerError, Settlement, Unsettled, Verified}
 use crate::store::state::State;
 
 /// How many columns [`JOB_COLUMNS`] names.
-const AT: usize = 14;
+const AT: usize = 15;
 
 /// What is read of a job besides itself. An answer with the platform's code ends a call; any other may still be applied
 /// until its deadline.

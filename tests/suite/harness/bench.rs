@@ -150,6 +150,7 @@ pub fn decode(raw: &[u8], defaults: &Defaults) -> Result<Job, Rejection> {
         batch: None,
         identity: Identity::Tenant,
         params: Params::default(),
+        object: None,
         is_confidential: false,
         priority: defaults.priority.unwrap_or(4),
         not_before: None,

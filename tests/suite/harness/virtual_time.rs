@@ -41,6 +41,11 @@ impl World {
         Self { simulator, clock, catalog, folder: tempfile::tempdir().unwrap() }
     }
 
+    /// The file of the ledger.
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join("ledger.db")
+    }
+
     /// Another scenario from now on.
     pub fn change(&self, rest: &str) {
         self.simulator.change(scenario(rest)).unwrap();
@@ -58,7 +63,7 @@ impl World {
     /// The same over another transport.
     pub async fn start_over(&self, text: &str, transport: Arc<dyn Transport>) -> Worker<'_> {
         let settings = self.settings(text);
-        let ledger = SqliteLedger::open(&self.folder.path().join("ledger.db"), Mode::Worker, self.clock.now());
+        let ledger = SqliteLedger::open(&self.store(), Mode::Worker, self.clock.now());
         let ledger = Arc::new(ledger.unwrap());
         let apps = wiring::apps_of(&settings, &self.catalog).unwrap();
         let shared = Arc::clone(&ledger) as Arc<dyn Ledger>;

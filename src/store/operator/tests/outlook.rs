@@ -44,33 +44,6 @@ async fn round_trips_are_medians_of_enough_calls() {
     assert_eq!(round_trips, [(lane().method, std::time::Duration::from_secs(1))].into());
 }
 
-#[tokio::test]
-async fn rows_are_known_by_their_ids_and_by_what_they_want() {
-    let world = World::with_one_of_each().await;
-    let mut wanted = Wanted::default();
-    let mut add = |job: crate::domain::job::Job| {
-        let (row, content) = (wanted.of_row.len(), job.content_hash());
-        wanted.ids.insert(job.id.as_str().into(), row);
-        wanted.contents.entry(content).or_insert(row);
-        wanted.of_row.push(content);
-    };
-    let other_id = |id: &str, like: &str| crate::domain::job::Job { id: id.into(), ..job(like) };
-    add(job("queued"));
-    add(other_id("succeeded", "something else"));
-    add(other_id("new-id", "running"));
-    add(other_id("newer-id", "dead"));
-    add(job("never seen"));
-    let mut found = Vec::new();
-    let ledger = Untouched::open(&world.path).unwrap().unwrap();
-    ledger.repeats(&wanted, |repeat| found.push((repeat.row, repeat.likeness, repeat.id, repeat.state))).unwrap();
-    let expected = [
-        (0, Likeness::Same, "queued".to_owned(), State::Queued),
-        (1, Likeness::IdConflict, "succeeded".to_owned(), State::Succeeded),
-        (2, Likeness::Twin, "running".to_owned(), State::Queued),
-    ];
-    assert_eq!(found, expected, "what is dead was never carried out");
-}
-
 #[test]
 fn no_ledger_is_none() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,151 @@
+//! Rows that would create again what the ledger has, and rows that have changed since their job succeeded: neither is
+//! sent before a person has looked at it.
+
+use std::io::Write;
+
+use crate::domain::catalog::Catalog;
+use crate::domain::difference;
+use crate::domain::job::Job;
+use crate::domain::rows::Row;
+use crate::engine::ports::LedgerError;
+use crate::store::operator::{Likeness, Repeat, Seeker, Sought};
+use crate::store::state::State;
+
+use super::exit::refuse;
+use super::table::plain;
+
+/// Rows that are named of each batch; a count says how many more there are.
+const ROWS_SHOWN_MAX: usize = 5;
+/// Batches that are named.
+const BATCHES_SHOWN_MAX: usize = 5;
+/// Fields that are named of a changed row.
+const FIELDS_SHOWN_MAX: usize = 3;
+
+/// Looks every row up in the ledger.
+pub struct Again<'l> {
+    seeker: Seeker<'l>,
+    catalog: &'l Catalog,
+    allow_duplicates: bool,
+    rows: u64,
+    twins: Vec<Group>,
+    changed: Group,
+    failed: Option<LedgerError>,
+}
+
+/// Rows that have something in common.
+#[derive(Default)]
+struct Group {
+    batch: String,
+    count: u64,
+    first: Vec<String>,
+}
+
+impl Group {
+    fn add(&mut self, line: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.first.len() < ROWS_SHOWN_MAX {
+            self.first.push(line());
+        }
+    }
+
+    fn print(&self, what: &str, out: &mut dyn Write) -> std::io::Result<()> {
+        writeln!(out, "{} {what}:", counted(self.count))?;
+        self.first.iter().try_for_each(|line| writeln!(out, "  {}", plain(line)))?;
+        match self.count - self.first.len() as u64 {
+            0 => Ok(()),
+            more => writeln!(out, "  … and {more} more; `paceline plan --json` names them all"),
+        }
+    }
+}
+
+impl<'l> Again<'l> {
+    /// With `allow_duplicates` rows may create again what is there.
+    pub fn new(seeker: Seeker<'l>, catalog: &'l Catalog, allow_duplicates: bool) -> Self {
+        Self { seeker, catalog, allow_duplicates, rows: 0, twins: Vec::new(), changed: Group::default(), failed: None }
+    }
+
+    /// Looks a row up; a ledger that cannot be read is told at the end.
+    pub fn look(&mut self, row: &Row) {
+        let Ok(job) = &row.input else { return };
+        self.rows += 1;
+        if self.failed.is_none() {
+            self.failed = self.compare(row, job).err();
+        }
+    }
+
+    fn compare(&mut self, row: &Row, job: &Job) -> Result<(), LedgerError> {
+        let asked = Sought { job, is_row: true, by_content: !row.goes_by_object() };
+        let (known, twin) = self.seeker.seek(asked)?;
+        if let Some(known) =
+            known.filter(|known| known.likeness == Likeness::IdConflict && known.state == State::Succeeded)
+        {
+            let before = self.seeker.job(&known.id)?;
+            let catalog = self.catalog;
+            self.changed.add(|| changed_line(row, job, &known, before.as_ref(), catalog));
+        }
+        if let Some(twin) = twin.filter(|_| !self.allow_duplicates) {
+            let at = self.twins.iter().position(|group| group.batch == twin.batch).unwrap_or(self.twins.len());
+            if at == self.twins.len() {
+                self.twins.push(Group { batch: twin.batch.clone(), ..Group::default() });
+            }
+            self.twins[at].add(|| format!("{}: {}", row.place, earlier(&twin)));
+        }
+        Ok(())
+    }
+
+    /// Refuses the files if any row was found, after naming the first ones.
+    pub fn refuse(self, out: &mut dyn Write) -> anyhow::Result<()> {
+        if let Some(error) = self.failed {
+            return Err(error.into());
+        }
+        let (mut messages, mut hints) = (Vec::new(), Vec::new());
+        if self.changed.count > 0 {
+            self.changed.print("not what their jobs were done with", out)?;
+            messages.push(format!("{} changed after success", counted(self.changed.count)));
+            hints.push("put changed rows back as they were, or take them out");
+        }
+        let twins: u64 = self.twins.iter().map(|group| group.count).sum();
+        if twins > 0 {
+            for group in self.twins.iter().take(BATCHES_SHOWN_MAX) {
+                let from = if group.batch.is_empty() {
+                    "jobs without a batch".to_owned()
+                } else {
+                    format!("batch {}", plain(&group.batch))
+                };
+                group.print(&format!("would create again what {from} created or is about to create"), out)?;
+            }
+            if let more @ 1.. = self.twins.len().saturating_sub(BATCHES_SHOWN_MAX) {
+                writeln!(out, "… and the same for {more} more batches; `paceline plan --json` names them all")?;
+            }
+            messages.push(format!("{} would create something again", counted(twins)));
+            hints.push("take these rows out, or create them once more with --allow-duplicates");
+        }
+        if messages.is_empty() {
+            return Ok(());
+        }
+        Err(refuse(
+            format!("of {}, {}; nothing was sent", counted(self.rows), messages.join(", and ")),
+            hints.join("; "),
+        ))
+    }
+}
+
+fn counted(rows: u64) -> String {
+    if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }
+}
+
+/// `hq-7f-701 (succeeded, omm_4de3)`.
+fn earlier(repeat: &Repeat) -> String {
+    let key = repeat.key.as_ref().map_or_else(String::new, |key| format!(", {key}"));
+    format!("{} ({}{key})", repeat.id, repeat.state.as_str())
+}
+
+fn changed_line(row: &Row, job: &Job, known: &Repeat, before: Option<&Job>, catalog: &Catalog) -> String {
+    let method = catalog.job_method(&job.lane.method).map(AsRef::as_ref);
+    let changes = before.map(|before| difference::between(before, job, method)).unwrap_or_default();
+    let mut words: Vec<_> = changes.iter().take(FIELDS_SHOWN_MAX).map(ToString::to_string).collect();
+    if let more @ 1.. = changes.len().saturating_sub(FIELDS_SHOWN_MAX) {
+        words.push(format!("and {more} more"));
+    }
+    format!("{}: {}: {}", row.place, earlier(known), words.join("; "))
+}

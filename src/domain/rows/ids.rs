@@ -1,0 +1,244 @@
+//! Ids of rows that bring none, and rows that want one object twice: over all files of a command.
+//!
+//! A row is known by its content: its id is made of its batch and of what it wants, so that inserting, moving or deleting
+//! rows changes nobody's. Jobs that were begun when an id was a row's number keep theirs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value};
+
+use super::{Input, Row, fingerprint};
+use crate::domain::catalog::{Catalog, Method};
+use crate::domain::checks::{Check, Finding, Severity};
+use crate::domain::decode::Decoder;
+use crate::domain::identity::{self, ObjectHash};
+use crate::domain::job::{Fault, Job, Rejection};
+use crate::domain::reason::Reason;
+
+/// A job whose id is its batch and a row number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Numbered {
+    /// Its id.
+    pub id: String,
+    /// What it is about.
+    pub object: ObjectHash,
+    /// The content that it came with, and what a person made of it since.
+    pub contents: Vec<[u8; 32]>,
+}
+
+/// Finds the numbered jobs of a batch.
+pub type FindNumbered = Box<dyn FnMut(&str) -> Result<Vec<Numbered>, String> + Send>;
+
+/// Gives rows their ids; one for all files that are read together.
+#[derive(Clone, Default)]
+pub struct RowIds(Arc<Mutex<Given>>);
+
+/// Where a row stands.
+#[derive(Clone, Debug)]
+struct Place {
+    file: Arc<str>,
+    line: u64,
+}
+
+/// The first row that wants an object.
+struct First {
+    place: Place,
+    brings_id: bool,
+}
+
+#[derive(Default)]
+struct Given {
+    allow_duplicates: bool,
+    find: Option<FindNumbered>,
+    numbered: HashMap<String, Unclaimed>,
+    /// Ids that were made, without their numbers: the first row of each, and how many there are.
+    made: HashMap<u128, (Place, usize)>,
+    objects: HashMap<ObjectHash, First>,
+}
+
+/// Numbered jobs of a batch that no row has taken yet.
+#[derive(Default)]
+struct Unclaimed {
+    jobs: Vec<Option<Numbered>>,
+    by_content: HashMap<[u8; 32], Vec<usize>>,
+    by_object: HashMap<ObjectHash, Vec<usize>>,
+}
+
+/// What the id of a row without one is made of.
+#[derive(Clone, Debug)]
+pub(super) struct Base {
+    pub(super) batch: String,
+    pub(super) object: ObjectHash,
+}
+
+impl Base {
+    /// What a row's document is about; `None` if the document brings an id.
+    pub(super) fn of(decoder: &Decoder, document: &Map<String, Value>, input: &Input) -> Option<Self> {
+        if document.contains_key("id") {
+            return None;
+        }
+        let batch = document.get("batch").and_then(Value::as_str).unwrap_or(&input.batch).to_owned();
+        let (method, app) = (input.method.as_deref(), input.app.as_deref());
+        Some(Self { batch, object: identity::of_document(&decoder.catalog, document, method, app) })
+    }
+
+    pub(super) fn id(&self) -> String {
+        identity::row_id(&self.batch, self.object)
+    }
+}
+
+impl RowIds {
+    /// With `allow_duplicates` rows that want the same object get numbered ids; `find` is asked once for each batch.
+    pub fn new(allow_duplicates: bool, find: Option<FindNumbered>) -> Self {
+        Self(Arc::new(Mutex::new(Given { allow_duplicates, find, ..Given::default() })))
+    }
+
+    /// Gives the row its id, and notes an earlier row that wants the same object.
+    pub(super) fn settle(
+        &self,
+        file: &Arc<str>,
+        row: &mut Row,
+        base: Option<&Base>,
+        catalog: &Catalog,
+    ) -> Result<(), String> {
+        let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = Place { file: Arc::clone(file), line: row.line };
+        let mut brings_id = base.is_none();
+        if let Some(base) = base {
+            let id = match given.claim(base, row.input.as_ref().ok())? {
+                Some(id) => {
+                    brings_id = true;
+                    id
+                }
+                None => given.make(base, row, &place, catalog),
+            };
+            set_id(row, id);
+        }
+        given.note(row, place, brings_id, catalog);
+        Ok(())
+    }
+}
+
+impl Given {
+    /// The id of the numbered job that the row is of: that of its very content, else of the same object.
+    fn claim(&mut self, base: &Base, job: Option<&Job>) -> Result<Option<String>, String> {
+        let Some(find) = &mut self.find else { return Ok(None) };
+        if !self.numbered.contains_key(&base.batch) {
+            self.numbered.insert(base.batch.clone(), Unclaimed::of(find(&base.batch)?));
+        }
+        let unclaimed = self.numbered.get_mut(&base.batch);
+        Ok(unclaimed.and_then(|unclaimed| unclaimed.claim(base.object, job)))
+    }
+
+    fn make(&mut self, base: &Base, row: &mut Row, place: &Place, catalog: &Catalog) -> String {
+        let id = base.id();
+        let (first, count) = self.made.entry(fingerprint(&id)).or_insert_with(|| (place.clone(), 0));
+        *count += 1;
+        let (first, count) = (first.clone(), *count);
+        if count == 1 {
+            return id;
+        }
+        if !self.allow_duplicates {
+            refuse_twin(row, &first, catalog);
+        }
+        format!("{id}-{count}")
+    }
+
+    /// Notes what the row creates. A row that would create it again is refused if neither brings an id, as two files of
+    /// one content would.
+    fn note(&mut self, row: &mut Row, place: Place, brings_id: bool, catalog: &Catalog) {
+        let Ok(job) = &row.input else { return };
+        let Some(object) = job.object else { return };
+        match self.objects.get(&object) {
+            None => drop(self.objects.insert(object, First { place, brings_id })),
+            // Programs that write JSON know what they want; a spreadsheet's rows are easily copied.
+            Some(first) if brings_id || first.brings_id => {
+                if row.goes_by_object() && first.place.file == place.file {
+                    let check = Check::Alike { line: first.place.line };
+                    row.warnings.push(Finding {
+                        severity: Severity::Warning,
+                        field: String::new(),
+                        column: None,
+                        check,
+                    });
+                }
+            }
+            Some(_) if self.allow_duplicates => {}
+            Some(first) => {
+                let first = first.place.clone();
+                refuse_twin(row, &first, catalog);
+            }
+        }
+    }
+}
+
+impl Unclaimed {
+    fn of(jobs: Vec<Numbered>) -> Self {
+        let mut all = Self::default();
+        for (index, job) in jobs.iter().enumerate() {
+            for content in &job.contents {
+                all.by_content.entry(*content).or_default().push(index);
+            }
+            all.by_object.entry(job.object).or_default().push(index);
+        }
+        all.jobs = jobs.into_iter().map(Some).collect();
+        all
+    }
+
+    fn claim(&mut self, object: ObjectHash, job: Option<&Job>) -> Option<String> {
+        let same = job.and_then(|job| self.by_content.get(&job.content_hash()));
+        let candidates = same.into_iter().chain(self.by_object.get(&object)).flatten().copied();
+        let index = candidates.into_iter().find(|index| self.jobs.get(*index).is_some_and(Option::is_some))?;
+        self.jobs.get_mut(index)?.take().map(|job| job.id)
+    }
+}
+
+fn refuse_twin(row: &mut Row, first: &Place, catalog: &Catalog) {
+    let Ok(job) = &row.input else { return };
+    let method: Option<&Method> = catalog.job_method(&job.lane.method).map(AsRef::as_ref);
+    let fields = method.filter(|method| !method.identity.is_empty());
+    let fields = fields.map_or_else(|| "all parameters".to_owned(), |method| method.identity.join(", "));
+    let message = format!(
+        "wants the same as {first} (equal in {fields}); take one row out, give both rows an id, or number them with \
+         --allow-duplicates"
+    );
+    row.refuse(Fault::of(Reason::IdConflict, "", message));
+}
+
+fn set_id(row: &mut Row, id: String) {
+    match &mut row.input {
+        Ok(job) => job.id = id,
+        Err(rejection) => rejection.id = Some(id),
+    }
+}
+
+impl Row {
+    /// Whether what it wants tells it from others. A job that brings its id in a JSON document goes by its whole content:
+    /// the program that wrote it tells them apart.
+    pub fn goes_by_object(&self) -> bool {
+        self.cells.is_some()
+    }
+
+    /// Makes it no job, for this fault too.
+    pub(super) fn refuse(&mut self, fault: Fault) {
+        match &mut self.input {
+            Err(rejection) => rejection.faults.push(fault),
+            Ok(job) => {
+                self.input = Err(Rejection {
+                    id: Some(job.id.clone()),
+                    method: Some(job.lane.method.clone()),
+                    app: Some(job.lane.app.clone()),
+                    batch: job.batch.clone(),
+                    faults: vec![fault],
+                });
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}:{}", self.file, self.line)
+    }
+}
