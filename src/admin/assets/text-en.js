@@ -72,6 +72,7 @@ export default {
   "trouble.title": "In the way",
   "trouble.suspended": "Suspended",
   "trouble.by_hand": "Suspended by hand",
+  "trouble.by_worker": "Suspended: job after job ended with this code",
   "trouble.restrained": "Held back",
   "trouble.pause": "Paused",
   "trouble.rate": "Slowed down",

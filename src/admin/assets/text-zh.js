@@ -72,6 +72,7 @@ export default {
   "trouble.title": "受阻",
   "trouble.suspended": "已暂停",
   "trouble.by_hand": "人工暂停",
+  "trouble.by_worker": "已暂停：任务接连因这个错误码失败",
   "trouble.restrained": "受限",
   "trouble.pause": "暂缓",
   "trouble.rate": "已放慢",

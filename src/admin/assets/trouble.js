@@ -23,7 +23,7 @@ export function inTheWay({ suspensions, restraints }, now) {
 }
 
 function trouble(entry, kind, now) {
-  const label = kind === "suspended" ? t(entry.by_hand ? "trouble.by_hand" : "trouble.suspended") : restraint(entry);
+  const label = kind === "suspended" ? suspension(entry) : restraint(entry);
   const what = [kind, entry.kind, entry.scope, entry.app, entry.tenant, entry.method].join(" ");
   return h(
     "li",
@@ -68,6 +68,11 @@ function trouble(entry, kind, now) {
       entry.log_id ? [" · log id ", h("code", {}, name(entry.log_id))] : null,
     ),
   );
+}
+
+function suspension({ by }) {
+  if (by === "person") return t("trouble.by_hand");
+  return by === "worker" ? t("trouble.by_worker") : t("trouble.suspended");
 }
 
 function restraint({ kind }) {
