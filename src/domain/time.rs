@@ -178,7 +178,7 @@ mod tests {
     fn the_ends_of_time_are_instants_like_others() {
         for at in [Timestamp(i64::MIN), Timestamp(0), Timestamp(i64::MAX), Timestamp::from_unix_seconds(i64::MAX)] {
             assert!(!at.to_string().is_empty() && !at.exact().is_empty());
-            assert!(at.next_day() >= at.min(Timestamp(i64::MAX - 1)) && at.next_month() >= at);
+            assert!(at.next_day() >= at - Duration::from_secs(86_400) && at.next_month() >= at);
             assert!(at + Duration::MAX >= at && at - Duration::MAX <= at);
         }
         for far in ["2200-01-01T00:00:00Z", "2999-12-31T00:00:00Z", "9999-12-31T00:00:00+08:00"] {

@@ -78,7 +78,7 @@ mod tests {
         for table in [&b"\x01aZ"[..], b"\x01\xffV", b"\x02aV", b"\x01a", b"\x01aI\x00", b"\x01aS\x00\x00\x00\x02a"] {
             assert!(!is_readable(table), "{table:?}");
         }
-        assert!(is_readable(&nested(17)) && !is_readable(&nested(18)) && !is_readable(&nested(20_000)));
+        assert!(is_readable(&nested(16)) && !is_readable(&nested(17)) && !is_readable(&nested(20_000)));
     }
 
     proptest! {
