@@ -19,7 +19,7 @@ pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
     fields.end()?;
     let limit = usize::try_from(limit).unwrap_or_default();
     let page = shared.books.read(move |ledger| ledger.page_batches(after, limit)).await?;
-    let cached = shared.forecast.look(shared.worker.engine.clock().mono());
+    let cached = shared.forecast.look(&shared.worker.engine);
     let batches = page.lines.iter().map(|line| {
         let mut document = json!(line);
         let forecast = cached.as_ref().and_then(|cached| cached.forecast.batch(&line.name));

@@ -12,8 +12,9 @@ use tokio::task::JoinHandle;
 use super::input::Fields;
 use super::{Answer, Shared, Worker, answer};
 use crate::domain::time::{Mono, Timestamp};
+use crate::engine::Engine;
 use crate::engine::forecast::{Forecast, forecast};
-use crate::engine::ports::LedgerError;
+use crate::engine::ports::{Hold, LedgerError, Restrained, Restraint, Suspension};
 use crate::operations::forecast::{Outset, deciding_document, left_over};
 use crate::store::operator::Operator;
 
@@ -21,15 +22,41 @@ use crate::store::operator::Operator;
 const PAUSE: Duration = Duration::from_secs(10);
 /// Nobody who looks asks less often.
 const LOOKED_AT: Duration = Duration::from_secs(60);
-/// How long a request waits for the first one.
-const WAIT_MAX: Duration = Duration::from_millis(200);
+/// Older ones are worked out anew before anybody sees them.
+const AGE_MAX: Duration = Duration::from_secs(15);
+/// How long a request waits for one that holds.
+const WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// A forecast and its beginning.
 pub struct Cached {
     /// The instant it starts at.
     pub as_of: Timestamp,
+    standing: Standing,
     /// What will happen.
     pub forecast: Forecast,
+}
+
+/// What a forecast stands on beside the backlog: with another suspension or pause, or one less, it is untrue.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Standing {
+    suspensions: Vec<Suspension>,
+    pauses: Vec<(Restrained, Timestamp)>,
+}
+
+impl Standing {
+    fn of(engine: &Engine) -> Self {
+        let is_pause = |restraint: &Restraint| matches!(restraint.hold, Hold::Pause { .. });
+        let pauses = engine.restraints().into_iter().filter(is_pause);
+        let pauses = pauses.map(|pause| (pause.target, pause.since)).collect();
+        Self { suspensions: engine.suspensions_now(), pauses }
+    }
+}
+
+impl Cached {
+    /// Whether it still holds.
+    fn is_current(&self, now: Timestamp, standing: &Standing) -> bool {
+        now.since(self.as_of) <= AGE_MAX && self.standing == *standing
+    }
 }
 
 /// The last forecast, and who asks for another.
@@ -42,37 +69,48 @@ pub struct Forecasts {
 struct Asked {
     last: Mutex<Mono>,
     again: Notify,
+    /// Somebody waits for one, because the last does not hold any more.
+    urgently: Notify,
 }
 
 impl Forecasts {
     /// Of this worker; nothing is worked out until somebody asks.
     pub fn of(worker: &Arc<Worker>) -> Self {
         let (tell, latest) = watch::channel(None);
-        let asked = Arc::new(Asked { last: Mutex::default(), again: Notify::new() });
+        let asked = Arc::new(Asked { last: Mutex::default(), again: Notify::new(), urgently: Notify::new() });
         let task = tokio::spawn(go_on(Arc::downgrade(worker), Arc::clone(&asked), tell));
         Self { latest, asked, task }
     }
 
-    /// The last one, whatever its age; asks for none.
-    pub fn glance(&self) -> Option<Arc<Cached>> {
-        self.latest.borrow().clone()
+    /// The last one, if it still holds; asks for none.
+    pub fn glance(&self, engine: &Engine) -> Option<Arc<Cached>> {
+        let standing = Standing::of(engine);
+        self.latest.borrow().clone().filter(|cached| cached.is_current(engine.clock().now(), &standing))
     }
 
-    /// The last one; asks for the next.
-    pub fn look(&self, now: Mono) -> Option<Arc<Cached>> {
-        *self.asked.last.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    /// The last one, if it still holds; asks for the next.
+    pub fn look(&self, engine: &Engine) -> Option<Arc<Cached>> {
+        *self.asked.last.lock().unwrap_or_else(PoisonError::into_inner) = engine.clock().mono();
         self.asked.again.notify_one();
-        self.glance()
+        let current = self.glance(engine);
+        if current.is_none() {
+            self.asked.urgently.notify_one();
+        }
+        current
     }
 
-    /// The last one; waits a moment if it is the first.
-    async fn wait(&self, now: Mono) -> Option<Arc<Cached>> {
-        if let Some(cached) = self.look(now) {
+    /// One that holds; waits a moment for it.
+    async fn wait(&self, engine: &Engine) -> Option<Arc<Cached>> {
+        if let Some(cached) = self.look(engine) {
             return Some(cached);
         }
         let mut latest = self.latest.clone();
-        let first = tokio::time::timeout(WAIT_MAX, latest.wait_for(Option::is_some)).await;
-        first.ok()?.ok()?.clone()
+        let holds = |cached: &Option<Arc<Cached>>| {
+            let standing = Standing::of(engine);
+            cached.as_ref().is_some_and(|cached| cached.is_current(engine.clock().now(), &standing))
+        };
+        let next = tokio::time::timeout(WAIT_MAX, latest.wait_for(holds)).await;
+        next.ok()?.ok()?.clone()
     }
 }
 
@@ -96,7 +134,11 @@ async fn go_on(worker: Weak<Worker>, asked: Arc<Asked>, tell: watch::Sender<Opti
                 Some(Err(error)) => tracing::debug!(%error, "no forecast: the ledger cannot be read"),
                 None => {}
             }
-            tokio::time::sleep(PAUSE).await;
+            // One that holds is no longer waited for.
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => {}
+                () = asked.urgently.notified() => {}
+            }
         }
     }
 }
@@ -114,22 +156,26 @@ async fn made_apart(worker: Arc<Worker>) -> Option<Result<Cached, LedgerError>> 
 
 fn make(worker: &Worker) -> Result<Cached, LedgerError> {
     let engine = &worker.engine;
+    // Before anything else is read: what changes meanwhile makes it untrue.
+    let standing = Standing::of(engine);
     let (planner, now) = (engine.planner(), engine.clock().now());
-    let outlook = Operator::open_for_reading(&worker.store)?.outlook_of(|lane| now - planner.span_of(lane))?;
+    let mut outlook = Operator::open_for_reading(&worker.store)?.outlook_of(|lane| now - planner.span_of(lane))?;
     let outset = Outset { planner, limits: engine.limits(), grace: engine.grace(), now, is_worked: true };
-    Ok(Cached { as_of: now, forecast: forecast(&outset.basis(outlook)) })
+    // The engine knows of them before the ledger does.
+    (outlook.suspensions, outlook.restraints) = (standing.suspensions.clone(), engine.restraints());
+    Ok(Cached { as_of: now, standing, forecast: forecast(&outset.basis(outlook)) })
 }
 
 /// When everything, each batch and each lane will be done.
 pub async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
     Fields::of_query(uri.query()).end()?;
-    let cached = shared.forecast.wait(shared.worker.engine.clock().mono()).await;
+    let cached = shared.forecast.wait(&shared.worker.engine).await;
     Ok(answer::document(&document(cached.as_deref())))
 }
 
 fn document(cached: Option<&Cached>) -> Value {
-    let Some(Cached { as_of, forecast }) = cached else {
-        return json!({"as_of": null, "finish_at": null, "deciding": null, "batches": [], "lanes": []});
+    let Some(Cached { as_of, forecast, .. }) = cached else {
+        return json!({"as_of": null, "finish_at": null, "deciding": null, "held_back": null, "batches": [], "lanes": []});
     };
     let batches = forecast.batches.iter().map(|batch| {
         json!({"batch": &*batch.name, "finish_at": batch.finish,
@@ -141,5 +187,38 @@ fn document(cached: Option<&Cached>) -> Value {
     });
     let finish_at = Some(forecast.finish).filter(|_| forecast.jobs.done > 0);
     json!({"as_of": as_of, "finish_at": finish_at, "deciding": deciding_document(forecast.deciding.as_ref()),
-        "batches": batches.collect::<Vec<_>>(), "lanes": lanes.collect::<Vec<_>>()})
+        "held_back": left_over(&forecast.jobs), "batches": batches.collect::<Vec<_>>(), "lanes": lanes.collect::<Vec<_>>()})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_forecast_holds_for_a_quarter_of_a_minute_and_until_something_is_suspended_or_resumed() {
+        let clock = Clock::at(Timestamp(1_800_000_000_000_000));
+        let suspension = |app: &str| Suspension {
+            app: app.to_owned(),
+            tenant: String::new(),
+            method: String::new(),
+            since: clock.now(),
+            until: None,
+            code: None,
+            detail: String::new(),
+            cure: String::new(),
+            log_id: None,
+        };
+        let standing = Standing { suspensions: vec![suspension("acme")], ..Standing::default() };
+        let cached = Cached { as_of: clock.now(), standing: standing.clone(), forecast: Forecast::default() };
+        tokio::time::advance(Duration::from_secs(15)).await;
+        assert!(cached.is_current(clock.now(), &standing));
+        assert!(!cached.is_current(clock.now(), &Standing::default()), "resumed");
+        let more = vec![suspension("acme"), suspension("campus")];
+        assert!(!cached.is_current(clock.now(), &Standing { suspensions: more, ..Standing::default() }));
+        let paused = Standing { pauses: vec![(Restrained::App, clock.now())], ..standing.clone() };
+        assert!(!cached.is_current(clock.now(), &paused));
+        tokio::time::advance(Duration::from_micros(1)).await;
+        assert!(!cached.is_current(clock.now(), &standing), "too old");
+    }
 }

@@ -27,7 +27,7 @@ struct Found {
 /// One job.
 pub async fn show(State(shared): State<Shared>, Id(id): Id, uri: Uri) -> Answer {
     Fields::of_query(uri.query()).end()?;
-    let (engine, cached) = (shared.worker.engine.clone(), shared.forecast.glance());
+    let (engine, cached) = (shared.worker.engine.clone(), shared.forecast.glance(&shared.worker.engine));
     let sought = id.clone();
     let read = move |ledger: &Operator| {
         let Some(sheet) = ledger.show_job(&sought)? else { return Ok(Err(ledger.rejection_of(&sought)?)) };

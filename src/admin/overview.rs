@@ -15,14 +15,16 @@ use crate::domain::time::{Mono, Timestamp};
 use crate::engine::ports::SuspendedBy;
 use crate::engine::schedule::{Held, LaneView, View};
 use crate::operations::restraints::{HeldBack, explain};
-use crate::store::operator::LaneCounts;
+use crate::store::operator::{LaneCounts, Operator};
 use crate::store::state::State as JobState;
 
 /// Everything at a glance.
 pub async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
     Fields::of_query(uri.query()).end()?;
-    let (counts, running, outbox) =
-        shared.books.read(|ledger| Ok((ledger.lane_counts()?, ledger.running()?, ledger.unpublished()?))).await?;
+    let read = |ledger: &Operator| {
+        Ok((ledger.lane_counts()?, ledger.running()?, ledger.unpublished()?, ledger.dead_inputs()?))
+    };
+    let (counts, running, outbox, dead_inputs) = shared.books.read(read).await?;
     let engine = &shared.worker.engine;
     let (view, (mono, now)) = (engine.view(), engine.clock().both());
     let planner = engine.planner();
@@ -46,7 +48,7 @@ pub async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
             "version": env!("CARGO_PKG_VERSION"), "mode": shared.worker.mode, "started_at": shared.started_at,
             "uptime_s": mono.since(shared.started).as_secs_f64(), "stopping": engine.is_stopping(),
         },
-        "totals": totals(&counts, running),
+        "totals": totals(&counts, running, dead_inputs),
         "lanes": lanes.collect::<Vec<_>>(),
         "quotas": quotas(&view, &times),
         "restraints": restraints.iter().map(HeldBack::document).collect::<Vec<_>>(),
@@ -72,10 +74,12 @@ impl Times {
     }
 }
 
-fn totals(counts: &[LaneCounts], running: u64) -> Value {
-    let mut totals = json!({"running": running});
+/// Dead letters that never became jobs are in no lane, and counted all the same, as in batches and lists.
+fn totals(counts: &[LaneCounts], running: u64, dead_inputs: u64) -> Value {
+    let mut totals = json!({"running": running, "dead_inputs": dead_inputs});
     for state in JobState::ALL {
-        totals[state.as_str()] = json!(counts.iter().map(|lane| in_state(lane, state)).sum::<u64>());
+        let inputs = if state == JobState::Dead { dead_inputs } else { 0 };
+        totals[state.as_str()] = json!(counts.iter().map(|lane| in_state(lane, state)).sum::<u64>() + inputs);
     }
     totals["warnings"] = json!(counts.iter().map(|lane| lane.counts.warnings).sum::<u64>());
     totals
@@ -152,10 +156,12 @@ fn quotas(view: &View, times: &Times) -> Vec<Value> {
     let usages = view.lanes.iter().flat_map(|lane| &lane.usage);
     let by_key: BTreeMap<_, _> = usages.map(|usage| (&usage.key, usage)).collect();
     let windows = by_key.into_iter().flat_map(|(key, usage)| {
-        usage.windows.iter().zip(&usage.free_at).map(move |((window, used), free_at)| {
+        let instants = usage.free_at.iter().zip(&usage.unanswered);
+        usage.windows.iter().zip(instants).map(move |((window, used), (free_at, unanswered))| {
             let free_at = free_at.map(|at| times.on_calendar(at.max(times.mono)));
             json!({"key": key.to_string(), "method": key.method, "scope": key.scope, "owner": key.owner,
-                "window": window.to_string(), "limit": window.limit, "used": used, "next_free_at": free_at})
+                "window": window.to_string(), "limit": window.limit, "used": used, "unanswered": unanswered,
+                "next_free_at": free_at})
         })
     });
     windows.collect()

@@ -16,6 +16,7 @@ use crate::store::operator::Operator;
 
 use super::batch;
 use super::exit::refuse;
+use super::screen::Screen;
 
 /// Where the settings come from: a file, which may change, and the environment as it was at the start.
 #[derive(Clone)]
@@ -38,7 +39,7 @@ pub struct Context {
     /// Data.
     pub out: BufWriter<io::Stdout>,
     /// Everything else.
-    pub err: io::Stderr,
+    pub err: Screen,
     /// Time.
     pub clock: Clock,
 }
@@ -52,7 +53,7 @@ impl Context {
             config,
             variables: variables.collect(),
             out: BufWriter::new(io::stdout()),
-            err: io::stderr(),
+            err: Screen::default(),
             clock: Clock::system(),
         }
     }

@@ -11,6 +11,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::screen::Screen;
 use crate::telemetry;
 
 /// The AMQP client.
@@ -95,16 +96,19 @@ fn level(name: &str) -> Option<LevelFilter> {
 }
 
 /// Starts logging to standard error; as text with colours only on a terminal and without `NO_COLOR`.
-pub fn start(filter: Filter, format: Format, no_color: bool) {
+/// Lines come out above the progress that `screen` may show.
+pub fn start(filter: Filter, format: Format, no_color: bool, screen: &Screen) {
     let with_colours = std::io::stderr().is_terminal() && !no_color;
+    let screen = screen.clone();
+    let writer = move || screen.clone();
     // A terminal that has gone must not end the worker in the middle of a call: what cannot be logged is not.
     let lines = match format {
         Format::Text => tracing_subscriber::fmt::layer()
-            .with_writer(std::io::stderr)
+            .with_writer(writer)
             .with_ansi(with_colours)
             .log_internal_errors(false)
             .boxed(),
-        Format::Json => json::Json::new(std::io::stderr).boxed(),
+        Format::Json => json::Json::new(writer).boxed(),
     };
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter.0)).with(telemetry::layer()).try_init();

@@ -26,6 +26,7 @@ mod rehearsal;
 mod reload;
 mod resolve;
 mod run;
+mod screen;
 mod selection;
 mod signals;
 mod simulate;
@@ -130,7 +131,7 @@ fn start_logs(
 ) -> anyhow::Result<()> {
     let filter = chosen(context, filter, "PACELINE_LOG")?.unwrap_or_else(|| logs::Filter::at(command.log_level()));
     let format = chosen(context, format, "PACELINE_LOG_FORMAT")?.unwrap_or_default();
-    logs::start(filter, format, context.variable("NO_COLOR").is_some());
+    logs::start(filter, format, context.variable("NO_COLOR").is_some(), &context.err);
     Ok(())
 }
 

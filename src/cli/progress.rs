@@ -1,23 +1,28 @@
-//! Progress of `run`: one bar a lane on a terminal, plain lines every few seconds elsewhere.
+//! Progress of `run`: a line a lane and their sum on a terminal, plain lines every few seconds elsewhere.
 //!
 //! It is told how far the lanes are; where that is known from is not its business.
 
+mod layout;
+
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Write;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use unicode_width::UnicodeWidthStr as _;
+use console::Term;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::domain::quota::Window;
 use crate::domain::time::Mono;
 
-use super::table::{cut, plain};
+use super::screen::Screen;
+use super::table::plain;
+use layout::{Row, Size, failed, frame};
 
 /// How often plain lines are written.
 const LINES_EVERY: Duration = Duration::from_secs(10);
-/// The widest name of a lane in front of a bar, in columns.
-const NAME_COLUMNS_MAX: usize = 48;
+/// How often a terminal is drawn at most.
+const DRAWN_PER_S: u8 = 4;
 
 /// How far a lane is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,27 +31,62 @@ pub struct Lane {
     pub name: String,
     /// Jobs that ended or are held.
     pub done: u64,
+    /// Those of them that ended without success since the command began.
+    pub dead: u64,
+    /// Those of them that are parked for a person since then.
+    pub held: u64,
     /// All its jobs.
     pub total: u64,
     /// The windows that it is under, as the worker keeps them, each with the permits that are taken now.
     pub windows: Vec<(Window, u64)>,
     /// The time that its jobs still take, if that is known.
     pub left: Option<Duration>,
-    /// Why it stands still, if it does.
-    pub stopped: Option<String>,
+    /// Why none of its calls leaves, if beside its quota something holds them back.
+    pub stopped: Option<Stopped>,
+}
+
+/// What holds a lane back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// Until somebody resumes it.
+    Suspended {
+        /// What the platform, or a person, said.
+        why: String,
+    },
+    /// For a while.
+    Paused {
+        /// Until one call tries again.
+        next_in: Duration,
+        /// What the platform said.
+        why: String,
+    },
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Suspended { why } => write!(out, "suspended: {why}"),
+            Self::Paused { next_in, why } => write!(out, "paused, next try in {}: {why}", duration(*next_in)),
+        }
+    }
 }
 
 impl Lane {
-    /// What stands behind the counts.
-    fn message(&self, rate_per_s: f64) -> String {
-        if let Some(why) = &self.stopped {
-            return format!("stopped: {}", plain(why));
-        }
-        let left = self.left.map(|left| format!(", about {} left", duration(left))).unwrap_or_default();
-        format!("{}, {}{left}", rate(rate_per_s), self.use_text())
+    const fn is_over(&self) -> bool {
+        self.done >= self.total
     }
 
-    /// The fullest window, which is the one that decides, e.g. `12 of 20/min`.
+    /// What stands behind the counts.
+    fn message(&self, rate_per_s: f64) -> String {
+        let failed = failed(self.dead, self.held);
+        if let Some(stopped) = &self.stopped {
+            return plain(&format!("{stopped}{failed}"));
+        }
+        let left = self.left.map(|left| format!(", about {} left", duration(left))).unwrap_or_default();
+        format!("{}, {}{left}{failed}", rate(rate_per_s), self.use_text())
+    }
+
+    /// The fullest window, which is the bottleneck, e.g. `12 of 20/min`.
     pub fn use_text(&self) -> String {
         let share = |window: &Window, used: u64| used as f64 / f64::from(window.limit);
         let fullest =
@@ -55,94 +95,75 @@ impl Lane {
     }
 }
 
-/// Where progress is shown.
-pub enum Progress {
-    /// On a terminal.
-    Bars {
-        /// All bars.
-        all: MultiProgress,
-        /// By the lane's name.
-        bars: BTreeMap<String, ProgressBar>,
-        /// For the rates.
-        meter: Meter,
-    },
-    /// Elsewhere.
-    Lines {
-        /// When lines were written last.
-        last: Mono,
-        /// For the rates.
-        meter: Meter,
-    },
+/// Where progress is shown, and what is measured for it.
+pub struct Progress {
+    shown: Shown,
+    meter: Meter,
+    began: Mono,
+    /// How long finished lanes took; `None` for those that had nothing left from the start.
+    took: BTreeMap<String, Option<Duration>>,
+}
+
+enum Shown {
+    /// On a terminal: one text of several lines, drawn in place.
+    Frame(ProgressBar, Screen),
+    /// Elsewhere: when lines were written last.
+    Lines(Mono),
 }
 
 impl Progress {
-    /// Bars on a terminal, lines elsewhere, both on standard error.
-    pub fn new(is_terminal: bool, now: Mono) -> Self {
-        let meter = Meter::default();
-        if is_terminal {
-            let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(4));
-            Self::Bars { all, bars: BTreeMap::new(), meter }
-        } else {
-            Self::Lines { last: now, meter }
+    /// Drawn in place on a terminal, lines elsewhere, both on standard error.
+    pub fn new(screen: &Screen, is_terminal: bool, now: Mono) -> Self {
+        let shown = if is_terminal { Self::on(screen) } else { Shown::Lines(now) };
+        Self { shown, meter: Meter::default(), began: now, took: BTreeMap::new() }
+    }
+
+    fn on(screen: &Screen) -> Shown {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(DRAWN_PER_S));
+        if let Ok(style) = ProgressStyle::with_template("{msg}") {
+            bar.set_style(style);
         }
+        screen.keep_above(&bar);
+        Shown::Frame(bar, screen.clone())
     }
 
     /// Shows where the lanes are; `err` takes plain lines.
     pub fn show(&mut self, lanes: &[Lane], now: Mono, err: &mut dyn Write) -> std::io::Result<()> {
-        match self {
-            Self::Bars { all, bars, meter } => {
-                let columns =
-                    lanes.iter().map(|lane| plain(&lane.name).width()).max().unwrap_or(0).min(NAME_COLUMNS_MAX);
-                for lane in lanes {
-                    let bar = bars.entry(lane.name.clone()).or_insert_with(|| all.add(new_bar(lane, columns)));
-                    bar.set_length(lane.total);
-                    bar.set_position(lane.done);
-                    bar.set_message(lane.message(meter.rate(lane, now)));
-                }
+        for lane in lanes.iter().filter(|lane| lane.is_over()) {
+            let is_known = self.meter.knows(lane);
+            self.took.entry(lane.name.clone()).or_insert_with(|| is_known.then(|| now.since(self.began)));
+        }
+        // Rates are measured at every look, whether lines are due or not.
+        let rates: Vec<_> = lanes.iter().map(|lane| self.meter.rate(lane, now)).collect();
+        match &mut self.shown {
+            Shown::Frame(bar, _) => {
+                let took = |lane: &Lane| self.took.get(&lane.name).copied().flatten();
+                let rows = lanes.iter().zip(&rates).map(|(lane, per_s)| Row { lane, per_s: *per_s, took: took(lane) });
+                // Asked each time: a terminal's size changes.
+                let (rows_of_it, columns) = Term::stderr().size();
+                let size = Size { columns: columns.into(), rows: rows_of_it.into() };
+                bar.set_message(frame(&rows.collect::<Vec<_>>(), size).join("\n"));
             }
-            Self::Lines { last, meter } => {
-                // Rates are measured at every look, whether lines are due or not.
-                let due: Vec<_> = lanes.iter().map(|lane| (lane, lane.message(meter.rate(lane, now)))).collect();
+            Shown::Lines(last) => {
                 if now.since(*last) < LINES_EVERY {
                     return Ok(());
                 }
                 *last = now;
-                for (lane, message) in due {
-                    writeln!(err, "{}: {}/{}, {message}", plain(&lane.name), lane.done, lane.total)?;
+                for (lane, per_s) in lanes.iter().zip(rates) {
+                    writeln!(err, "{}: {}/{}, {}", plain(&lane.name), lane.done, lane.total, lane.message(per_s))?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Says something above the bars.
-    pub fn say(&self, err: &mut dyn Write, message: &str) -> std::io::Result<()> {
-        match self {
-            Self::Bars { all, .. } => all.println(message),
-            Self::Lines { .. } => writeln!(err, "{message}"),
-        }
-    }
-
-    /// Takes the bars away, before the summary.
+    /// Takes it away, before the summary.
     pub fn finish(&self) {
-        if let Self::Bars { all, .. } = self {
-            // A terminal that is gone needs no clearing.
-            let _ = all.clear();
+        if let Shown::Frame(bar, screen) = &self.shown {
+            screen.release();
+            bar.finish_and_clear();
         }
     }
-}
-
-/// A line never gets longer than the terminal is wide: a wrapped one could not be drawn over.
-fn new_bar(lane: &Lane, columns: usize) -> ProgressBar {
-    let bar = ProgressBar::hidden();
-    bar.set_length(lane.total);
-    if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:20} {pos:>6}/{len}  {wide_msg}") {
-        bar.set_style(style.progress_chars("█▌░"));
-    }
-    let name = cut(&plain(&lane.name), columns);
-    let padding = columns.saturating_sub(name.width());
-    bar.set_prefix(format!("{name}{}", " ".repeat(padding)));
-    bar
 }
 
 /// How many jobs a lane ended per second over the last minute.
@@ -153,6 +174,11 @@ pub struct Meter {
 
 impl Meter {
     const SPAN: Duration = Duration::from_secs(60);
+
+    /// Whether it was looked at before.
+    fn knows(&self, lane: &Lane) -> bool {
+        self.seen.contains_key(&lane.name)
+    }
 
     fn rate(&mut self, lane: &Lane, now: Mono) -> f64 {
         let seen = self.seen.entry(lane.name.clone()).or_default();
@@ -192,6 +218,8 @@ mod tests {
         Lane {
             name: "acme/feishu.vc.room.create".to_owned(),
             done,
+            dead: 0,
+            held: 0,
             total: 200,
             windows: windows.into(),
             left: None,
@@ -211,19 +239,20 @@ mod tests {
 
     #[test]
     fn plain_lines_come_every_ten_seconds() {
-        let mut progress = Progress::new(false, at(0));
+        let mut progress = Progress::new(&Screen::default(), false, at(0));
         let mut err = Vec::new();
         progress.show(&[lane(0)], at(9), &mut err).unwrap();
         assert!(err.is_empty());
         let left = Some(Duration::from_secs(540));
         progress.show(&[Lane { left, ..used(10, 10, 3) }], at(10), &mut err).unwrap();
         progress.show(&[lane(20)], at(19), &mut err).unwrap();
-        progress.show(&[Lane { stopped: Some("99991663\nno".to_owned()), ..lane(30) }], at(20), &mut err).unwrap();
+        let stopped = Some(Stopped::Suspended { why: "99991663\nno".to_owned() });
+        progress.show(&[Lane { stopped, dead: 2, ..lane(30) }], at(20), &mut err).unwrap();
         let lines = String::from_utf8(err).unwrap();
         assert_eq!(
             lines,
             "acme/feishu.vc.room.create: 10/200, 10/s, 3 of 5/s, about 9 min 0 s left\n\
-             acme/feishu.vc.room.create: 30/200, stopped: 99991663 no\n"
+             acme/feishu.vc.room.create: 30/200, suspended: 99991663 no, 2 dead\n"
         );
     }
 

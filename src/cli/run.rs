@@ -1,7 +1,9 @@
 //! `paceline run`: a batch into the ledger, worked to its end with progress, then a summary. Run again, it resumes.
 
-use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+mod stages;
+mod watch;
+
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +12,13 @@ use serde_json::json;
 
 use crate::admin::{self, Admin, BindError};
 use crate::domain::catalog::Catalog;
-use crate::domain::job::LaneKey;
-use crate::domain::time::{Mono, Timestamp};
+use crate::domain::time::Timestamp;
 use crate::engine::app::Apps;
-use crate::engine::ports::{Counts, Ledger, Suspension, Transport};
+use crate::engine::ports::{Counts, Ledger, Transport};
 use crate::engine::quotas::Planner;
-use crate::engine::schedule::{LaneView, View};
 use crate::engine::{Engine, Stop};
 use crate::metrics::Metrics;
+use crate::operations::suspension::{Scope, what_to_do};
 use crate::settings::Settings;
 use crate::store::operator::{Operator, Untouched};
 use crate::store::sqlite::{Mode, SqliteLedger};
@@ -26,19 +27,16 @@ use crate::wiring;
 use super::batch::{self, BatchArgs, Checked, Present};
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
-use super::held_back;
 use super::planned::Planned;
-use super::progress::{Lane, Progress, duration};
 use super::rehearsal::{Account, Rehearsal};
-use super::reload::{Reloader, Reloading};
-use super::signals::{self, HangUp};
+use super::reload::Reloader;
+use super::signals;
 use super::submit::{Rules, check_with_ledger, refuse_invalid};
 use super::summary::Summary;
 use super::table::plain;
 use super::take_over::take_over;
-
-/// How often progress is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+use stages::{Early, Stages, Worked};
+pub(super) use watch::watch;
 
 /// Load files of jobs into the ledger and work them to their end; run again, it resumes
 #[derive(Debug, clap::Args)]
@@ -56,6 +54,8 @@ pub struct Args {
     /// How many times shorter all windows are in the rehearsal
     #[arg(long, value_name = "N", default_value_t = 1.0, requires = "simulate")]
     speed: f64,
+    #[command(flatten)]
+    stages: Stages,
     /// Print one object of counts for programs
     #[arg(long)]
     json: bool,
@@ -113,7 +113,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let quotas = Planner { catalog: Arc::clone(&work.catalog), apps: work.apps.clone(), speed: args.speed };
     let engine = wiring::measured_engine(&work.settings, quotas, ports, context.clock.clone(), metrics.clone());
     engine.recover().await?;
-    engine.load(Some(checked.batches.clone())).await?;
+    let first = args.stages.load(&engine, &checked.batches).await?;
     let planned = plan(context, &work, &checked, started_at, args.speed)?;
     let decoding = wiring::Decoding::new(batch::decoder(&work.settings, &work.catalog, args.simulate));
     let scrape = wiring::Scrape::new(Arc::clone(&engine), Arc::clone(&ledger), metrics);
@@ -122,7 +122,9 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let reloader = (!args.simulate).then(|| {
         Reloader::new(context.source(), work.settings, work.catalog, Arc::clone(&engine), Some(decoding)).start()
     });
-    let stop = watch(context, &engine, &checked.calls, &planned, &mut signals, reloader.as_ref()).await?;
+    let mut around = stages::Around { planned: &planned, signals: &mut signals, reloader: reloader.as_ref() };
+    let Worked { stop, early } =
+        args.stages.work(context, &engine, (&checked.batches, &checked.calls), &work.store, first, &mut around).await?;
     if let Some(admin) = admin {
         admin.stop().await;
     }
@@ -147,10 +149,11 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         }
         context.out.flush()?;
     }
-    for Suspension { app, detail, cure, .. } in &suspensions {
-        writeln!(context.err, "{} stands still: {}; {}", plain(app), plain(detail), plain(cure))?;
+    for suspension in &suspensions {
+        let (name, detail) = (Scope::of(suspension).name(), &suspension.detail);
+        writeln!(context.err, "{} is suspended: {}; {}", plain(&name), plain(detail), plain(&what_to_do(suspension)))?;
     }
-    conclude(context, &args, &counts, stop, &work.store)
+    conclude(context, &args, &counts, (stop, early.as_ref()), &work.store)
 }
 
 /// The admin server, if its address is free: a batch is worked without it as well.
@@ -239,73 +242,6 @@ async fn open(store: &Path, is_rehearsal: bool, now: Timestamp, metrics: Metrics
     Ok(Arc::new(SqliteLedger::open_measured(store, Mode::Worker, now, metrics)?))
 }
 
-/// Shows progress until the engine has nothing left, or was stopped by a signal.
-pub(super) async fn watch(
-    context: &mut Context,
-    engine: &Arc<Engine>,
-    totals: &BTreeMap<LaneKey, u64>,
-    planned: &Planned,
-    (signals, hang_ups): &mut (signals::Stop, signals::HangUps),
-    reloader: Option<&Reloading>,
-) -> anyhow::Result<Stop> {
-    let mut progress = Progress::new(std::io::stderr().is_terminal(), context.clock.mono());
-    let stopping = tokio::sync::Notify::new();
-    let mut is_stopping = false;
-    let working = engine.run(true, stopping.notified());
-    tokio::pin!(working);
-    let stop = loop {
-        tokio::select! {
-            stop = &mut working => break stop,
-            () = tokio::time::sleep(LOOK_EVERY) => {
-                progress.show(&lanes(engine, totals, planned), context.clock.mono(), &mut context.err)?;
-            }
-            hang_up = hang_ups.next() => match (hang_up, reloader) {
-                (HangUp::NoTerminal, _) => stopping.notify_one(),
-                (HangUp::Reload, Some(reloader)) => reloader.ask(),
-                (HangUp::Reload, None) => {}
-            },
-            _ = signals.next() => {
-                if is_stopping {
-                    break Stop::Cut;
-                }
-                is_stopping = true;
-                stopping.notify_one();
-                progress.say(&mut context.err, "stopping: calls in flight are awaited; once more ends at once")?;
-            }
-        }
-    };
-    progress.finish();
-    Ok(stop)
-}
-
-fn lanes(engine: &Engine, totals: &BTreeMap<LaneKey, u64>, planned: &Planned) -> Vec<Lane> {
-    let view = engine.view();
-    let lane = |lane: &LaneView| {
-        let total = *totals.get(&*lane.key)?;
-        let left = ((lane.waiting + lane.running) as u64).min(total);
-        let windows = lane.usage.iter().flat_map(|usage| &usage.windows);
-        Some(Lane {
-            name: lane.key.to_string(),
-            done: total - left,
-            total,
-            windows: windows.map(|(window, used)| (*window, u64::from(*used))).collect(),
-            left: planned.left(&lane.key, left, engine.clock().now()),
-            stopped: why_stopped(&view, lane, engine.clock().mono()),
-        })
-    };
-    view.lanes.iter().filter_map(lane).collect()
-}
-
-/// What a lane waits for beside its quota.
-fn why_stopped(view: &View, lane: &LaneView, now: Mono) -> Option<String> {
-    if lane.suspended {
-        let cause = view.suspensions.iter().find(|suspension| suspension.covers(&lane.key));
-        return Some(cause.map_or_else(String::new, |cause| format!("{}: {}", cause.app, held_back::why(cause))));
-    }
-    let held = lane.held_back.as_ref()?;
-    Some(format!("{}; next try in {}", held_back::said(&held.cause), duration(held.until.since(now))))
-}
-
 fn document(
     counts: &Counts,
     elapsed: Duration,
@@ -329,7 +265,13 @@ fn document(
     document
 }
 
-fn conclude(context: &mut Context, args: &Args, counts: &Counts, stop: Stop, store: &Path) -> anyhow::Result<Exit> {
+fn conclude(
+    context: &mut Context,
+    args: &Args,
+    counts: &Counts,
+    (stop, early): (Stop, Option<&Early>),
+    store: &Path,
+) -> anyhow::Result<Exit> {
     let open = counts.queued + counts.uncertain;
     if args.simulate && counts.dead + counts.held + counts.warnings > 0 {
         writeln!(
@@ -338,12 +280,15 @@ fn conclude(context: &mut Context, args: &Args, counts: &Counts, stop: Stop, sto
             store.display()
         )?;
     }
+    if let Some(early) = early {
+        writeln!(context.err, "{early}")?;
+    }
     if open > 0 {
         writeln!(context.err, "{open} of {} jobs wait in the ledger", counts.total)?;
-        let hint = if args.simulate {
-            "a rehearsal begins anew"
-        } else {
-            "the same command again resumes where this one ended"
+        let hint = match early {
+            _ if args.simulate => "a rehearsal begins anew",
+            Some(early) => early.what_to_do(),
+            None => "the same command again resumes where this one ended",
         };
         writeln!(context.err, "hint: {hint}")?;
     }
@@ -351,8 +296,8 @@ fn conclude(context: &mut Context, args: &Args, counts: &Counts, stop: Stop, sto
         writeln!(context.err, "calls were in flight at the end; what became of them is looked up at the next start")?;
     }
     Ok(match stop {
-        Stop::Drained | Stop::Cut => Exit::Interrupted,
-        Stop::Idle if open + counts.dead + counts.held > 0 => Exit::Unwell,
-        Stop::Idle => Exit::Success,
+        Stop::Drained | Stop::Cut if early.is_none() => Exit::Interrupted,
+        Stop::Idle if open + counts.dead + counts.held == 0 => Exit::Success,
+        Stop::Idle | Stop::Drained | Stop::Cut => Exit::Unwell,
     })
 }

@@ -3,10 +3,12 @@
 mod around;
 mod quotas;
 mod restraints;
+mod suspended;
 mod watch;
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -26,8 +28,8 @@ use crate::wiring;
 use super::context::{Context, catalog};
 use super::exit::Exit;
 use super::plan::planner;
-use super::progress::{Lane, duration};
-use super::table::{Align, Table, plain};
+use super::progress::duration;
+use super::table::{Align, Table};
 
 /// Show lanes, quotas in use, time left, batches, suspended apps and what waits for the broker
 #[derive(Debug, clap::Args)]
@@ -46,6 +48,8 @@ pub struct Args {
 /// How things stand.
 struct Status {
     counts: Counts,
+    /// Inputs that never became jobs; `counts.dead` has them, too.
+    dead_inputs: u64,
     batches: Vec<BatchLine>,
     lanes: Vec<LaneState>,
     suspensions: Vec<Suspension>,
@@ -61,7 +65,10 @@ struct Status {
 struct LaneState {
     line: LaneLine,
     ended: Ended,
-    lane: Lane,
+    name: String,
+    left: Option<Duration>,
+    /// What the platform or a person said, if it is suspended.
+    suspended: Option<String>,
     windows: Vec<WindowUse>,
     forecast: Option<LaneForecast>,
 }
@@ -94,7 +101,7 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Arc<Catalog>, now: Tim
     let standing = ledger.lanes()?;
     let lanes: Vec<_> = standing.iter().map(key).collect();
     let planner = Arc::new(planner(settings, catalog, lanes.iter(), 1.0)?);
-    let outlook = ledger.outlook_of(|lane| now - planner.span_of(lane))?;
+    let outlook = ledger.outlook_of(|lane| now - Usage::reach(&planner, lane, settings.engine.grace))?;
     let mut suspensions = outlook.suspensions.clone();
     suspensions.retain(|suspension| suspension.until.is_none_or(|until| until > now));
     let usage = Usage::of(&planner, &outlook.past, settings.engine.grace, now);
@@ -109,24 +116,25 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Arc<Catalog>, now: Tim
         let windows: Vec<_> = quotas.iter().flat_map(|(key, quota)| usage.windows(key, quota)).collect();
         let ended = ended.remove(&key).unwrap_or_default();
         let forecast = forecast.lane(&key).cloned();
-        let lane = Lane {
+        LaneState {
             name: key.to_string(),
-            done: 0,
-            total: line.queued + line.uncertain,
-            windows: windows.iter().map(|window| (window.window, window.used)).collect(),
             left: forecast.as_ref().and_then(|lane| lane.finish).map(|finish| finish.since(now)),
-            stopped: suspensions
+            suspended: suspensions
                 .iter()
                 .find(|suspension| suspension.covers(&key))
                 .map(|suspension| suspension.detail.clone()),
-        };
-        LaneState { line, ended, lane, windows, forecast }
+            line,
+            ended,
+            windows,
+            forecast,
+        }
     });
     let mut lanes: Vec<_> = states.collect();
     lanes.extend(ended.into_iter().map(|(key, ended)| LaneState::over(key, ended)));
     let counts = sum(&batches);
     let around = around::Around::of(ledger, settings, &counts)?;
-    Ok(Status { counts, batches, lanes, suspensions, now, forecast, is_worked, held_back, quotas, around })
+    let dead_inputs = ledger.dead_inputs()?;
+    Ok(Status { counts, dead_inputs, batches, lanes, suspensions, now, forecast, is_worked, held_back, quotas, around })
 }
 
 /// The lane of a line.
@@ -156,23 +164,25 @@ impl LaneState {
         Self {
             line: LaneLine { app, tenant, method, queued: 0, uncertain: 0, running: 0 },
             ended,
-            lane: Lane { name, done: 0, total: 0, windows: Vec::new(), left: None, stopped: None },
+            name,
+            left: None,
+            suspended: None,
             windows: Vec::new(),
             forecast: None,
         }
     }
 
     fn document(&self) -> Value {
-        let windows = self.windows.iter().map(|window| json!({"scope": window.key.scope, "window": window.window.to_string(), "used": window.used, "limit": window.window.limit}));
+        let windows = self.windows.iter().map(|window| json!({"scope": window.key.scope, "window": window.window.to_string(), "used": window.used, "unanswered": window.unanswered, "limit": window.window.limit}));
         let mut document = json!(self.line);
         document["held"] = json!(self.ended.held);
         document["dead"] = json!(self.ended.dead);
         let forecast = self.forecast.as_ref();
-        document["time_left_s"] = json!(self.lane.left.unwrap_or_default().as_secs_f64());
+        document["time_left_s"] = json!(self.left.unwrap_or_default().as_secs_f64());
         document["finish_at"] = json!(forecast.and_then(|lane| lane.finish));
         document["deciding"] = deciding_document(forecast.and_then(|lane| lane.deciding.as_ref()));
         document["windows"] = windows.collect();
-        document["suspended"] = json!(self.lane.stopped);
+        document["suspended"] = json!(self.suspended);
         document
     }
 }
@@ -187,8 +197,10 @@ impl Status {
             "counts": self.counts,
             "lanes": self.lanes.iter().map(LaneState::document).collect::<Vec<_>>(),
             "batches": self.batches.iter().map(|batch| self.batch_document(batch)).collect::<Vec<_>>(),
-            "suspensions": self.suspensions,
+            "dead_inputs": self.dead_inputs,
+            "suspensions": self.suspensions.iter().map(suspended::document).collect::<Vec<_>>(),
             "worked": self.is_worked,
+            "as_of": self.now,
             "finish_at": self.forecast.finish,
             "time_left_s": self.forecast.finish.since(self.now).as_secs_f64(),
             "deciding": deciding_document(self.forecast.deciding.as_ref()),
@@ -215,44 +227,38 @@ impl Status {
         self.forecast.batch(&batch.name)
     }
 
+    /// What a person has to know first comes first, and quotas last: a screen may be too low for all of it.
     fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        suspended::write(&self.suspensions, out)?;
+        restraints::write(&self.held_back, self.now, out)?;
         let counts = &self.counts;
         writeln!(
             out,
-            "{} jobs: {} succeeded{}, {} queued, {} uncertain, {} held, {} dead, {} cancelled; {} refusals for pace",
+            "{} jobs: {} succeeded{}, {} queued, {} uncertain, {} held, {}, {} cancelled; {} refusals for pace",
             counts.total,
             counts.succeeded,
             with_warnings(counts),
             counts.queued,
             counts.uncertain,
             counts.held,
-            counts.dead,
+            self.dead_text(),
             counts.cancelled,
             counts.throttled
         )?;
         self.around.write(out)?;
         self.write_lanes(out)?;
-        quotas::write(&self.quotas, self.now, out)?;
         self.write_batches(out)?;
         self.write_finish(out)?;
-        if !self.suspensions.is_empty() {
-            writeln!(out, "\nsuspended: their jobs wait")?;
+        quotas::write(&self.quotas, self.now, out)
+    }
+
+    /// `23 dead`, and how many of them never were jobs.
+    fn dead_text(&self) -> String {
+        let dead = self.counts.dead;
+        match self.dead_inputs {
+            0 => format!("{dead} dead"),
+            inputs => format!("{dead} dead ({} jobs + {inputs} inputs)", dead.saturating_sub(inputs)),
         }
-        for suspension in &self.suspensions {
-            let parts = [&suspension.app, &suspension.tenant, &suspension.method];
-            let name: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).map(String::as_str).collect();
-            let code = suspension.code.map(|code| format!("{code} ")).unwrap_or_default();
-            let until = suspension.until.map(|until| format!(", until {until}")).unwrap_or_default();
-            writeln!(
-                out,
-                "  {}: {}{code}since {}{until}",
-                plain(&name.join("/")),
-                plain(&prefixed(&suspension.detail)),
-                suspension.since
-            )?;
-            writeln!(out, "    cure: {}", plain(&suspension.cure))?;
-        }
-        restraints::write(&self.held_back, self.now, out)
     }
 
     fn write_hints(&self, err: &mut dyn Write) -> std::io::Result<()> {
@@ -272,7 +278,7 @@ impl Status {
     }
 
     fn write_lanes(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        if self.lanes.is_empty() {
+        if self.lanes.is_empty() && self.dead_inputs == 0 {
             return Ok(());
         }
         let mut table = Table::new([
@@ -286,14 +292,14 @@ impl Status {
             ("DECIDES", Align::Left),
         ]);
         for state in &self.lanes {
-            let time_left = match state.lane.left {
-                None if state.lane.stopped.is_some() => "suspended".to_owned(),
-                None if state.lane.total == 0 => String::new(),
+            let time_left = match state.left {
+                None if state.suspended.is_some() => "suspended".to_owned(),
+                None if state.line.queued + state.line.uncertain == 0 => String::new(),
                 left => duration(left.unwrap_or_default()),
             };
             let deciding = state.forecast.as_ref().and_then(|lane| lane.deciding.as_ref());
             table.row([
-                state.lane.name.clone(),
+                state.name.clone(),
                 state.line.queued.to_string(),
                 state.line.uncertain.to_string(),
                 state.line.running.to_string(),
@@ -302,6 +308,11 @@ impl Status {
                 time_left,
                 deciding.map_or_else(String::new, |deciding| deciding.window.to_string()),
             ]);
+        }
+        if self.dead_inputs > 0 {
+            let mut cells = [const { String::new() }; 8];
+            (cells[0], cells[5]) = ("(inputs that never became jobs)".to_owned(), self.dead_inputs.to_string());
+            table.row(cells);
         }
         writeln!(out)?;
         table.write(out)
@@ -353,7 +364,12 @@ impl Status {
         }
         if forecast.jobs.done > 0 {
             let start = if self.is_worked { "" } else { " if a worker starts now" };
-            writeln!(out, "done in {}, at {}{start}", duration(forecast.finish.since(self.now)), forecast.finish)?;
+            let part = match (&left_over, self.counts.queued + self.counts.uncertain) {
+                (Some(_), open) => format!("{} of {open} open jobs ", forecast.jobs.done),
+                (None, _) => String::new(),
+            };
+            let (left, at) = (duration(forecast.finish.since(self.now)), forecast.finish);
+            writeln!(out, "{part}done in {left}, at {at}{start}; as of {}", self.now)?;
         }
         if let Some(left_over) = left_over {
             writeln!(out, "not done by then: {left_over}")?;
@@ -368,8 +384,4 @@ fn with_warnings(counts: &Counts) -> String {
         0 => String::new(),
         warnings => format!(" ({warnings} with warnings)"),
     }
-}
-
-fn prefixed(detail: &str) -> String {
-    if detail.is_empty() { String::new() } else { format!("{detail}; ") }
 }

@@ -66,16 +66,34 @@ pub fn cut(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
     }
-    let mut left = columns.saturating_sub(1);
-    let fits = |char: &char| {
+    let mut cut: String = fitting(text.chars(), columns.saturating_sub(1)).collect();
+    cut.push('…');
+    // Some characters are wider together than one by one.
+    while cut.width() > columns && cut.pop().is_some() {}
+    cut
+}
+
+/// The text in at most `columns`, with `…` in its middle where it was too long: both ends of a name tell it from others.
+pub fn shorten(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let left = columns.saturating_sub(1);
+    let head: String = fitting(text.chars(), left / 2).collect();
+    let tail: Vec<_> = fitting(text.chars().rev(), left - left / 2).collect();
+    let ellipsis = if columns == 0 { "" } else { "…" };
+    format!("{head}{ellipsis}{}", tail.into_iter().rev().collect::<String>())
+}
+
+/// As many of the characters as fit.
+fn fitting(chars: impl Iterator<Item = char>, columns: usize) -> impl Iterator<Item = char> {
+    let mut left = columns;
+    chars.take_while(move |char| {
         let width = char.width().unwrap_or_default();
         let fits = width <= left;
         left = left.saturating_sub(width);
         fits
-    };
-    let mut cut: String = text.chars().take_while(fits).collect();
-    cut.push('…');
-    cut
+    })
 }
 
 #[cfg(test)]
@@ -99,5 +117,13 @@ mod tests {
         assert_eq!(cut("会议室", 4), "会…");
         assert_eq!(cut("abc", 3), "abc");
         assert_eq!(cut("abcd", 3), "ab…");
+    }
+
+    #[test]
+    fn shortening_keeps_both_ends() {
+        assert_eq!(shorten("acme/feishu.vc.room.create", 26), "acme/feishu.vc.room.create");
+        assert_eq!(shorten("acme/feishu.vc.room.create", 15), "acme/fe….create");
+        assert_eq!(shorten("会议室/教室", 7), "会…室", "half a character is none");
+        assert_eq!((shorten("abc", 1), shorten("abc", 0)), ("…".to_owned(), String::new()));
     }
 }

@@ -218,6 +218,8 @@ fn undone(settlement: Settlement, undoes: Option<(Vec<String>, String)>) -> Sett
 pub(super) async fn apply(engine: &Arc<Engine>, lane: &LaneKey, job: Queued, settlement: &Settlement) {
     let stops = schedule(engine, lane, job, settlement);
     engine.wake();
+    // Woken by the record already, but before this job was counted.
+    engine.backlog_changed().notify_one();
     if let Some(fails) = stops {
         engine.stop_lane(lane, &fails).await;
     }

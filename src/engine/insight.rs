@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::Engine;
+use super::ports::Suspension;
 use super::quotas::Planner;
 use super::schedule::Limits;
 
@@ -21,6 +22,11 @@ impl Engine {
     /// How long after its deadline a call may still be counted.
     pub fn grace(&self) -> Duration {
         self.options().grace
+    }
+
+    /// Suspensions in force.
+    pub fn suspensions_now(&self) -> Vec<Suspension> {
+        self.schedule().suspensions().to_vec()
     }
 
     /// Whether the last write of the ledger failed a moment ago, so that nothing is sent.

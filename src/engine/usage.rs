@@ -20,6 +20,9 @@ pub struct WindowUse {
     pub window: Window,
     /// Calls that may be counted in it.
     pub used: u64,
+    /// Those of them without a reply, or none yet: each keeps its permit until it can surely not arrive any more, and one
+    /// window longer.
+    pub unanswered: u64,
     /// When it has room again: `None` if it has now. A call in flight counts as if its reply took until its deadline.
     pub next_free_at: Option<Timestamp>,
 }
@@ -27,7 +30,7 @@ pub struct WindowUse {
 /// Recorded calls by quota key.
 #[derive(Debug, Default)]
 pub struct Usage {
-    /// The latest instant at which each call can have been counted, ascending, and whether it is in flight.
+    /// The latest instant at which each call can have been counted, ascending, and whether it has no reply.
     calls: HashMap<Key, Vec<(Timestamp, bool)>>,
     now: Timestamp,
 }
@@ -39,7 +42,9 @@ impl Usage {
         for (lane, calls) in past {
             let Some(plan) = planner.plan(lane) else { continue };
             let end = |call: &PastCall| if call.open { call.counted_by + grace } else { call.counted_by };
-            let ends: Vec<_> = calls.iter().map(|call| (end(call), call.open)).collect();
+            // Read a moment after `now`, the ledger knows of calls that took the permits of others which have left since.
+            let left = calls.iter().filter(|call| call.sent_at <= now);
+            let ends: Vec<_> = left.map(|call| (end(call), call.open)).collect();
             for (key, _) in plan.quotas {
                 usage.calls.entry(key).or_default().extend_from_slice(&ends);
             }
@@ -50,17 +55,24 @@ impl Usage {
         usage
     }
 
+    /// How far back the calls of a lane have to be known for it.
+    pub fn reach(planner: &Planner, lane: &LaneKey, grace: Duration) -> Duration {
+        planner.span_of(lane) + grace
+    }
+
     /// The windows of a key.
     pub fn windows(&self, key: &Key, quota: &Quota) -> Vec<WindowUse> {
         let none = Vec::new();
         let calls = self.calls.get(key).unwrap_or(&none);
         let window = |window: &Window| {
-            let is_counted = |(end, open): &&(Timestamp, bool)| *open || *end + window.span > self.now;
+            // As the worker's book: a call without a reply counts until its deadline, the grace and the window are over.
+            let is_counted = |(end, _): &&(Timestamp, bool)| *end + window.span > self.now;
             let counted: Vec<_> = calls.iter().filter(is_counted).collect();
             // So many have to leave before one more fits.
             let over = counted.len().checked_sub(window.limit as usize);
             let next = over.and_then(|over| counted.get(over)).map(|(end, _)| (*end + window.span).max(self.now));
-            WindowUse { key: key.clone(), window: *window, used: counted.len() as u64, next_free_at: next }
+            let unanswered = counted.iter().filter(|(_, open)| *open).count() as u64;
+            WindowUse { key: key.clone(), window: *window, used: counted.len() as u64, unanswered, next_free_at: next }
         };
         quota.windows().iter().map(window).collect()
     }
@@ -91,6 +103,15 @@ mod tests {
             |limit| windows.iter().find(|it| it.window.limit == limit).map(|it| (it.used, it.next_free_at)).unwrap();
         assert_eq!(of(2), (2, Some(at(70))), "the call of second 0 is out at 60, half-open");
         assert_eq!(of(5), (3, None));
+    }
+
+    #[test]
+    fn a_call_without_a_reply_keeps_its_permit_as_long_as_in_the_book_and_no_longer() {
+        let (key, usage) = usage(&[(0, true), (10, true), (11, false)], 11);
+        let windows = usage.windows(&key, &"5/s".parse().unwrap());
+        assert_eq!((windows[0].used, windows[0].unanswered), (1, 0), "deadline, grace and window are over");
+        let windows = usage.windows(&key, &"5/2s".parse().unwrap());
+        assert_eq!((windows[0].used, windows[0].unanswered), (2, 1));
     }
 
     #[test]

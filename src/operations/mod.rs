@@ -2,11 +2,13 @@
 //!
 //! Nothing here prints or knows arguments.
 
+pub mod canary;
 pub mod edit;
 pub mod forecast;
 pub mod inputs;
 pub mod redrive;
 pub mod refused;
 pub mod restraints;
+pub mod stop_at;
 pub mod suspension;
 pub mod verdict;

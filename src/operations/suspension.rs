@@ -59,11 +59,48 @@ impl Scope {
         Ok(Resumed { resumed, lifted })
     }
 
+    /// What a suspension suspends.
+    pub fn of(suspension: &Suspension) -> Self {
+        let Suspension { app, tenant, method, .. } = suspension;
+        Self { app: app.clone(), tenant: tenant.clone(), method: method.clone() }
+    }
+
+    /// The command that resumes exactly this.
+    pub fn resume_command(&self) -> String {
+        let option = |name: &str, value: &str| {
+            if value.is_empty() { String::new() } else { format!(" --{name} {}", as_argument(value)) }
+        };
+        let (tenant, method) = (option("tenant", &self.tenant), option("method", &self.method));
+        format!("paceline resume {}{tenant}{method}", as_argument(&self.app))
+    }
+
     /// `acme/feishu.vc.room.create`.
     pub fn name(&self) -> String {
         let parts = [&self.app, &self.tenant, &self.method];
         parts.into_iter().filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join("/")
     }
+}
+
+/// As a shell takes it for one argument.
+fn as_argument(text: &str) -> String {
+    let is_bare = |char: char| char.is_alphanumeric() || "-_./:@".contains(char);
+    if !text.is_empty() && text.chars().all(is_bare) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// How advice names the command that resumes what is suspended; here it is given its arguments.
+const RESUME: &str = "`paceline resume`";
+
+/// What a person does about a suspension, with the command as it is typed.
+pub fn what_to_do(suspension: &Suspension) -> String {
+    let command = format!("`{}`", Scope::of(suspension).resume_command());
+    if suspension.cure.contains(RESUME) || suspension.until.is_some() {
+        return suspension.cure.replace(RESUME, &command);
+    }
+    format!("{}; then {command}", suspension.cure)
 }
 
 /// Refuses an app that is not among those of the settings.
@@ -91,4 +128,40 @@ pub fn known_method<'c>(catalog: &'c Catalog, name: &str) -> Result<&'c Method, 
         None => "`paceline methods list` shows them".to_owned(),
     };
     Err(Refused::new(format!("no such method {name:?}"), cure))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn suspension(method: &str, cure: &str, until: Option<Timestamp>) -> Suspension {
+        Suspension {
+            app: "acme".to_owned(),
+            tenant: String::new(),
+            method: method.to_owned(),
+            since: Timestamp(0),
+            until,
+            code: None,
+            detail: String::new(),
+            cure: cure.to_owned(),
+            log_id: None,
+        }
+    }
+
+    #[test]
+    fn advice_has_the_command_as_it_is_typed() {
+        let lane = suspension("feishu.vc.room.create", cure::MEND, None);
+        assert_eq!(
+            what_to_do(&lane),
+            cure::MEND.replace("`paceline resume`", "`paceline resume acme --method feishu.vc.room.create`")
+        );
+        assert_eq!(what_to_do(&suspension("", "grant it", None)), "grant it; then `paceline resume acme`");
+        assert_eq!(what_to_do(&suspension("", "wait", Some(Timestamp(9)))), "wait");
+    }
+
+    #[test]
+    fn commands_are_safe_to_paste() {
+        let scope = Scope { app: "acme".to_owned(), tenant: "a b'c".to_owned(), method: String::new() };
+        assert_eq!(scope.resume_command(), r"paceline resume acme --tenant 'a b'\''c'");
+    }
 }

@@ -46,6 +46,7 @@ mod scopes;
 mod settings_zh;
 mod simulation;
 mod soak;
+mod stages;
 mod standing;
 mod tidy;
 mod undo;

@@ -23,6 +23,7 @@ import {
   warned,
 } from "./parts.js";
 import { href } from "./route.js";
+import { said } from "./said.js";
 import { inTheWay } from "./trouble.js";
 
 const CHARTS_SHOWN = 4;
@@ -83,12 +84,15 @@ function finish(counts, live, now) {
   // The worker works the first one out when somebody asks.
   if (!forecast?.as_of) return t("loading");
   if (!forecast.finish_at) return t("finish.unknown");
+  const what = forecast.held_back ? "finish.part_in" : "finish.in";
   return [
-    h("strong", {}, t("finish.in", { duration: duration(seconds(now, forecast.finish_at)) })),
+    h("strong", {}, t(what, { duration: duration(seconds(now, forecast.finish_at)) })),
     " · ",
     t("finish.at"),
     " ",
     instant(forecast.finish_at),
+    forecast.held_back ? [" · ", t("finish.left_over"), " ", said(forecast.held_back)] : null,
+    h("span", { class: "hint" }, " · ", t("finish.as_of"), " ", instant(forecast.as_of)),
   ];
 }
 

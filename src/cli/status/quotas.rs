@@ -29,6 +29,7 @@ pub(super) fn write(windows: &[WindowUse], now: Timestamp, out: &mut dyn Write) 
         ("QUOTA", Align::Left),
         ("OF", Align::Left),
         ("USED", Align::Right),
+        ("UNANSWERED", Align::Right),
         ("WINDOW", Align::Left),
         ("NEXT PERMIT", Align::Left),
     ]);
@@ -37,10 +38,15 @@ pub(super) fn write(windows: &[WindowUse], now: Timestamp, out: &mut dyn Write) 
             .next_free_at
             .map_or_else(|| "now".to_owned(), |next| format!("in {}, at {next}", duration(next.since(now))));
         let of = format!("{} {}", window.key.scope, window.key.owner);
-        table.row([window.key.method.clone(), of, window.used.to_string(), window.window.to_string(), next]);
+        let (used, unanswered) = (window.used.to_string(), window.unanswered.to_string());
+        table.row([window.key.method.clone(), of, used, unanswered, window.window.to_string(), next]);
     }
     writeln!(out)?;
-    table.write(out)
+    table.write(out)?;
+    if windows.iter().any(|window| window.unanswered > 0 && window.used >= u64::from(window.window.limit)) {
+        writeln!(out, "unanswered calls keep their permits until they can surely not arrive any more")?;
+    }
+    Ok(())
 }
 
 /// For programs.
@@ -48,6 +54,6 @@ pub(super) fn document(window: &WindowUse) -> Value {
     json!({
         "key": window.key.to_string(), "method": window.key.method, "scope": window.key.scope,
         "owner": window.key.owner, "window": window.window.to_string(), "limit": window.window.limit,
-        "used": window.used, "next_free_at": window.next_free_at,
+        "used": window.used, "unanswered": window.unanswered, "next_free_at": window.next_free_at,
     })
 }

@@ -1,4 +1,4 @@
-//! The section "held back" of `paceline status`: what holds calls back beyond the quotas, why, and until when.
+//! The section "paused or slowed down" of `paceline status`: what holds calls back beyond the quotas, why, and until when.
 
 use std::io::Write;
 
@@ -13,7 +13,7 @@ pub(super) fn write(all: &[HeldBack], now: Timestamp, out: &mut dyn Write) -> st
     if all.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\nheld back: goes on by itself, or at once with `paceline resume APP`")?;
+    writeln!(out, "paused or slowed down: goes on by itself, or at once with `paceline resume APP`")?;
     for held in all {
         writeln!(
             out,
@@ -24,9 +24,9 @@ pub(super) fn write(all: &[HeldBack], now: Timestamp, out: &mut dyn Write) -> st
             held.restraint.since,
             held.next(now)
         )?;
-        writeln!(out, "    cure: {}", plain(&held.cure()))?;
+        writeln!(out, "    what to do: {}", plain(&held.cure()))?;
     }
-    Ok(())
+    writeln!(out)
 }
 
 /// The words of one.

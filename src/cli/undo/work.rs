@@ -74,7 +74,7 @@ pub async fn delete(
     let outset = wiring::outset(&settings, Arc::new(planner), context.clock.now(), true);
     let operator = Operator::open(&settings.store.path)?;
     let expected = Planned::of(&operator, &outset, &batches, started_at, None)?;
-    let stop = watch(context, &engine, &totals, &expected, &mut signals, None).await?;
+    let (stop, _) = watch(context, &engine, &totals, &expected, &mut signals, None, None).await?;
     let counts = ledger.counts(Some(batches)).await?;
     ledger.close().await;
     let is_finished = stop == Stop::Idle && counts.queued + counts.uncertain == 0;

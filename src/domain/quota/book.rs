@@ -64,6 +64,8 @@ pub struct Usage {
     pub key: Key,
     /// Permits spent of each window, shortest first; the limits are those that hold now.
     pub windows: Vec<(Window, u32)>,
+    /// Permits of each window, in their order, that calls without a reply keep: in flight, or without any.
+    pub unanswered: Vec<u32>,
     /// When each window has a permit at the earliest, in their order; `None` if that takes a reply.
     pub free_at: Vec<Option<Mono>>,
     /// End of a pause.
@@ -302,6 +304,7 @@ impl State {
         Usage {
             key: self.key.clone(),
             windows: self.rings.iter_mut().map(|ring| (ring.working(now), ring.returning(now) + in_flight)).collect(),
+            unanswered: self.rings.iter().map(|ring| ring.unanswered(now) + in_flight).collect(),
             free_at: self.rings.iter_mut().map(|ring| ring.free_at(now, in_flight)).collect(),
             paused_until: self.pause.until().filter(|until| *until > now),
         }

@@ -109,6 +109,13 @@ impl Ring {
         self.returning
     }
 
+    /// Those of the permits on their way back whose calls may still arrive: nobody has answered them.
+    pub(super) fn unanswered(&self, now: Mono) -> u32 {
+        // Rounding up has added a cell at most.
+        let earliest = Mono((now + self.window.span).0.saturating_add(self.cell));
+        self.returns.iter().rev().take_while(|(at, _)| *at > earliest).map(|(_, count)| count).sum()
+    }
+
     /// Free permits at `now`.
     pub(super) fn free(&mut self, now: Mono, in_flight: u32) -> u32 {
         let busy = self.returning(now).saturating_add(in_flight);
@@ -224,6 +231,15 @@ mod tests {
         assert_eq!(ring.free(Mono(1_000_500), 0), 0);
         assert_eq!(ring.free_at(Mono(1_000_500), 0), Some(Mono(1_000_501)));
         assert_eq!(ring.free(Mono(1_000_501), 0), 1);
+    }
+
+    #[test]
+    fn a_call_that_may_still_arrive_is_unanswered() {
+        let mut ring = ring("3/s");
+        ring.give_back(Mono(500));
+        ring.give_back(Mono(9_000_000));
+        assert_eq!((ring.returning(Mono(1_000)), ring.unanswered(Mono(1_000))), (2, 1));
+        assert_eq!((ring.returning(Mono(9_000_001)), ring.unanswered(Mono(9_000_001))), (1, 0), "its time is over");
     }
 
     #[test]

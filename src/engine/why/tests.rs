@@ -49,7 +49,7 @@ fn kinds(at: &Situation) -> Vec<&'static str> {
 fn window(used: u64, limit: u32, next: Option<i64>) -> WindowUse {
     let key = Key { scope: QuotaScope::AppTenant, owner: "cli_a1".to_owned(), method: "a.b.create".to_owned() };
     let quota: crate::domain::quota::Quota = format!("{limit}/min").parse().unwrap();
-    WindowUse { key, window: quota.windows()[0], used, next_free_at: next.map(at) }
+    WindowUse { key, window: quota.windows()[0], used, unanswered: 0, next_free_at: next.map(at) }
 }
 
 fn suspension(app: &str, method: &str) -> Suspension {

@@ -187,6 +187,13 @@ impl Operator {
         })
     }
 
+    /// Dead letters that never became jobs. They are in no lane.
+    pub fn dead_inputs(&self) -> Result<u64, LedgerError> {
+        self.read(|conn| {
+            conn.prepare_cached("SELECT coalesce(sum(n), 0) FROM input_tallies")?.query_row([], |row| number(row, 0))
+        })
+    }
+
     /// Results and dead letters that the broker does not have yet.
     pub fn unpublished(&self) -> Result<u64, LedgerError> {
         self.read(|conn| conn.prepare_cached("SELECT count(*) FROM outbox")?.query_row([], |row| number(row, 0)))

@@ -159,6 +159,11 @@ impl Operator {
         })
     }
 
+    /// One job; `None` if it was forgotten.
+    pub fn job_line(&self, seq: JobSeq) -> Result<Option<JobLine>, LedgerError> {
+        self.read(|conn| conn.prepare_cached(&LINE)?.query_row([seq.0], JobLine::read).optional())
+    }
+
     /// One job with its attempts; `None` if there is none of this id.
     pub fn show_job(&self, id: &str) -> Result<Option<JobSheet>, LedgerError> {
         self.read(|conn| {

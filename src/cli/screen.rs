@@ -1,0 +1,46 @@
+//! Standard error, shared by messages, the log and the progress of `run`: what is written while progress is shown comes
+//! out above it, a whole line at a time, and progress is drawn again below.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use indicatif::ProgressBar;
+
+/// Standard error; clones write to the same one.
+#[derive(Clone, Debug, Default)]
+pub struct Screen {
+    progress: Arc<RwLock<Option<ProgressBar>>>,
+}
+
+impl Screen {
+    /// From now on what is written comes out above this.
+    pub fn keep_above(&self, progress: &ProgressBar) {
+        *self.progress.write().unwrap_or_else(PoisonError::into_inner) = Some(progress.clone());
+    }
+
+    /// Nothing is shown any more.
+    pub fn release(&self) {
+        *self.progress.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Write for Screen {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        // Cloned, so that what draws is free to write, too.
+        let progress = self.progress.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match progress {
+            Some(progress) => progress.suspend(|| io::stderr().write(text)),
+            None => io::stderr().write(text),
+        }
+    }
+
+    /// As one text: progress drawn between two pieces of a line would break it.
+    fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
+        self.write_all(text.to_string().as_bytes())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

@@ -1,0 +1,38 @@
+//! The first section of `paceline status`: what is suspended, why, and the command that sets it going.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::cli::table::plain;
+use crate::engine::ports::Suspension;
+use crate::operations::suspension::{Scope, what_to_do};
+
+/// Writes the section, if there is something to say.
+pub(super) fn write(all: &[Suspension], out: &mut dyn Write) -> std::io::Result<()> {
+    if all.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "suspended: their jobs wait")?;
+    for suspension in all {
+        let code = suspension.code.map(|code| format!("{code} ")).unwrap_or_default();
+        let detail = if suspension.detail.is_empty() { String::new() } else { format!("{}; ", suspension.detail) };
+        let until = suspension.until.map(|until| format!(", until {until}")).unwrap_or_default();
+        writeln!(
+            out,
+            "  {}: {}since {}{until}",
+            plain(&Scope::of(suspension).name()),
+            plain(&format!("{code}{detail}")),
+            suspension.since
+        )?;
+        writeln!(out, "    what to do: {}", plain(&what_to_do(suspension)))?;
+    }
+    writeln!(out)
+}
+
+/// For programs.
+pub(super) fn document(suspension: &Suspension) -> Value {
+    let mut document = json!(suspension);
+    document["resume"] = json!(Scope::of(suspension).resume_command());
+    document
+}
