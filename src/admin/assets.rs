@@ -25,7 +25,7 @@ macro_rules! asset {
 const INDEX: Asset = Asset { path: "/", text: include_str!("assets/index.html") };
 
 /// Every file but the page itself.
-const FILES: [Asset; 33] = [
+const FILES: [Asset; 34] = [
     asset!("actions.js"),
     asset!("api.js"),
     asset!("batch-parts.js"),
@@ -44,6 +44,7 @@ const FILES: [Asset; 33] = [
     asset!("page-batches.js"),
     asset!("page-dead.js"),
     asset!("page-held.js"),
+    asset!("page-input.js"),
     asset!("page-job.js"),
     asset!("page-jobs.js"),
     asset!("page-overview.js"),

@@ -194,6 +194,7 @@ fn document(cached: Option<&Cached>) -> Value {
 mod tests {
     use super::*;
     use crate::clock::Clock;
+    use crate::engine::ports::SuspendedBy;
 
     #[tokio::test(start_paused = true)]
     async fn a_forecast_holds_for_a_quarter_of_a_minute_and_until_something_is_suspended_or_resumed() {
@@ -202,6 +203,7 @@ mod tests {
             app: app.to_owned(),
             tenant: String::new(),
             method: String::new(),
+            by: SuspendedBy::Person,
             since: clock.now(),
             until: None,
             code: None,

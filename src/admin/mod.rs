@@ -17,6 +17,7 @@ mod guard;
 mod health;
 mod held;
 mod input;
+mod inputs;
 mod job;
 mod jobs;
 mod methods;

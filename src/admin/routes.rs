@@ -9,8 +9,8 @@ use axum::routing::{MethodRouter, get, post};
 use super::answer::{self, Fault};
 use super::input::Fields;
 use super::{
-    Shared, assets, batches, body, cancel, dead, edit, forecast, guard, health, held, job, jobs, methods, overview,
-    redrive, resolve, submit, suspension, throughput,
+    Shared, assets, batches, body, cancel, dead, edit, forecast, guard, health, held, inputs, job, jobs, methods,
+    overview, redrive, resolve, submit, suspension, throughput,
 };
 
 /// What describes the API, free to read.
@@ -53,6 +53,8 @@ fn routes() -> Vec<Route> {
         reading("/api/v1/jobs/{id}", job::show),
         changing("/api/v1/jobs/{id}/resolve", resolve::resolve),
         reading("/api/v1/dead/groups", dead::groups),
+        reading("/api/v1/dead/inputs", inputs::list),
+        reading("/api/v1/dead/inputs/{id}", inputs::show),
         changing("/api/v1/dead/redrive", redrive::redrive),
         changing("/api/v1/dead/edit", edit::edit),
         changing("/api/v1/dead/drop", redrive::forget),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::catalog::{Method, Schema};
+use super::catalog::{Catalog, Method, Schema};
 use super::edit::MASK;
 use super::job::{Job, Params};
 
@@ -31,6 +31,26 @@ pub fn answer(method: Option<&Method>, answer: &Value) -> Value {
         sensitive_names(schema, &mut names);
     }
     without(answer, &names)
+}
+
+/// What a document says that became no job: everything is masked that is called like a sensitive parameter of any method.
+pub fn input(catalog: &Catalog, document: &Value) -> Value {
+    without(document, &all_sensitive_names(catalog))
+}
+
+/// Whether a text that is no document names a sensitive parameter of any method.
+pub fn may_hold_secrets(catalog: &Catalog, text: &str) -> bool {
+    all_sensitive_names(catalog).iter().any(|name| text.contains(name))
+}
+
+fn all_sensitive_names(catalog: &Catalog) -> Vec<&str> {
+    let mut names = Vec::new();
+    for method in catalog.methods.values() {
+        for schema in [&method.path_schema, &method.query_schema, &method.body_schema] {
+            sensitive_names(schema, &mut names);
+        }
+    }
+    names
 }
 
 /// Also what the schema does not know: it may have changed since the job came, and a password with it.
@@ -89,7 +109,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::catalog::{Catalog, built_in};
+    use crate::domain::catalog::built_in;
     use crate::domain::decode::{Apps, Decoder, Defaults};
 
     const MEETING: &str = "wecom.meeting.create";
@@ -109,6 +129,16 @@ mod tests {
     fn text(params: Option<Params>) -> String {
         let params = params.unwrap();
         json!([params.path, params.query, params.body]).to_string()
+    }
+
+    #[test]
+    fn what_became_no_job_is_masked_by_the_names_of_all_methods() {
+        let (catalog, _) = meeting();
+        let document = json!({"method": "no.such", "body": {"settings": [{"password": "8642"}], "title": "t"}});
+        let shown = input(&catalog, &document).to_string();
+        assert!(!shown.contains("8642") && shown.contains("no.such") && shown.contains("title"), "{shown}");
+        assert!(may_hold_secrets(&catalog, "{\"password\": \"8642\""));
+        assert!(!may_hold_secrets(&catalog, "name,capacity"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use crate::domain::decode::{Decoder, Defaults};
-use crate::domain::job::Job;
+use crate::domain::job::{Fault, Job};
 use crate::domain::json;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
@@ -56,6 +56,13 @@ impl Inputs {
             Err(rejection) => return Ok(Err(rejection.detail())),
         };
         refuse_conflict(operator, input, job)
+    }
+
+    /// What is wrong with an input, field by field, with the apps and methods of now; nothing if it only is in conflict
+    /// with another, or would be a job now.
+    pub fn faults(&self, input: &RejectedInput) -> Vec<Fault> {
+        let read = self.decoder.decode(&input.origin.raw, &defaults_of(input));
+        read.err().map(|rejection| rejection.faults).unwrap_or_default()
     }
 
     /// The letter's document, to be edited, with what stands in for its absent fields.

@@ -139,6 +139,7 @@ mod tests {
             app: "acme".to_owned(),
             tenant: String::new(),
             method: method.to_owned(),
+            by: SuspendedBy::Person,
             since: Timestamp(0),
             until,
             code: None,

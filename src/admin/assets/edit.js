@@ -24,9 +24,16 @@ export async function edit(selection, exampleId) {
   return dialog.closed;
 }
 
+/** A job, or what an input says that never became one. */
+async function saidBy(id) {
+  if (!/^#\d+$/.test(id)) return get(`jobs/${encodeURIComponent(id)}`);
+  const { content } = await get(`dead/inputs/${encodeURIComponent(id.slice(1))}`);
+  return typeof content === "object" && content !== null ? content : {};
+}
+
 async function showExample(dialog, state, id) {
   try {
-    const job = await get(`jobs/${encodeURIComponent(id)}`);
+    const job = await saidBy(id);
     const parts = ["path", "query", "body", "meta", "priority", "not_before", "not_after"];
     const given = parts
       .filter((part) => job[part] !== null && job[part] !== undefined)

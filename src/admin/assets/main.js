@@ -9,6 +9,7 @@ import { Follower } from "./live.js";
 import { batches } from "./page-batches.js";
 import { dead } from "./page-dead.js";
 import { held } from "./page-held.js";
+import { input, inputs } from "./page-input.js";
 import { job } from "./page-job.js";
 import { jobs } from "./page-jobs.js";
 import { overview } from "./page-overview.js";
@@ -38,6 +39,7 @@ let isDrawn = false;
 
 function pageOf({ page, id }) {
   if (page === "jobs" && id) return job;
+  if (page === "dead" && id) return id === "inputs" ? inputs : input;
   return (id ? null : PAGES[page]) ?? missing;
 }
 

@@ -7,7 +7,7 @@ import { filters, selection } from "./filters.js";
 import { instant } from "./format.js";
 import { t } from "./i18n.js";
 import { button, heading, name, nothing, reasonName, waiting } from "./parts.js";
-import { href, jobHref } from "./route.js";
+import { href, inputHref, jobHref } from "./route.js";
 import { said } from "./said.js";
 
 const FIELDS = ["batch", "app", "tenant", "method", "reason", "code"];
@@ -70,13 +70,13 @@ function card(group, filter) {
             " · ",
             t("dead.example"),
             " ",
-            isJob(example) ? h("a", { href: jobHref(example) }, name(example)) : name(example),
+            h("a", { href: isJob(example) ? jobHref(example) : inputHref(example) }, name(example)),
           ]
         : null,
       " · ",
       h(
         "a",
-        { href: href("jobs", { ...chosen, state: "dead" }), "aria-label": `${t("dead.jobs")}: ${label}` },
+        { href: isJob(example) ? href("jobs", { ...chosen, state: "dead" }) : href("dead/inputs", chosen), "aria-label": `${t("dead.jobs")}: ${label}` },
         t("dead.jobs"),
       ),
     ),
@@ -84,7 +84,7 @@ function card(group, filter) {
       "div",
       { class: "actions" },
       act(t("redrive.button"), () => redrive(chosen, details), "primary"),
-      act(t("edit.button"), () => edit(chosen, isJob(example) ? example : null)),
+      act(t("edit.button"), () => edit(chosen, example)),
       act(t("drop.button"), () => drop(chosen, details)),
     ),
   );

@@ -31,6 +31,11 @@ export function jobHref(id) {
   return `#/jobs/${encodeURIComponent(id)}`;
 }
 
+/** The address of an input that never became a job, by what names it: `#12`. */
+export function inputHref(handle) {
+  return `#/dead/${encodeURIComponent(handle.replace(/^#/, ""))}`;
+}
+
 /** Opens a page. */
 export function go(page, parameters = {}) {
   location.hash = href(page, parameters);

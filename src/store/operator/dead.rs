@@ -141,6 +141,21 @@ impl Operator {
         })
     }
 
+    /// A page of the inputs among them, after the number of an earlier page.
+    pub fn page_dead_inputs(
+        &self,
+        selection: &Selection,
+        after: i64,
+        limit: usize,
+    ) -> Result<Page<DeadLine>, LedgerError> {
+        let dead = selection.in_state(State::Dead);
+        self.read_at_once(|conn| {
+            let Page { lines: seqs, next } = piles::inputs(conn, &dead, after, limit)?;
+            let lines = seqs.iter().map(|seq| dead_input(conn, *seq)).collect::<rusqlite::Result<_>>()?;
+            Ok(Page { lines, next })
+        })
+    }
+
     /// The dead letters that match now: jobs in the order of take-over, then inputs that never became jobs.
     pub fn select_dead(&self, selection: &Selection) -> Result<Vec<Letter>, LedgerError> {
         let dead = selection.in_state(State::Dead);
