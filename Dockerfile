@@ -9,6 +9,7 @@ RUN sed -i '/^\[\[bench\]\]/,/^$/d' Cargo.toml \
     && mkdir src && echo 'fn main() {}' >src/main.rs && touch src/lib.rs \
     && cargo build --locked --profile dist \
     && rm -rf src
+COPY build.rs ./
 COPY config config
 COPY docs/openapi.json docs/openapi.json
 COPY src src

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::catalog::{Catalog, Kind, Method, Schema, nearest, shown, shown_text};
+use super::catalog::{Catalog, Edition, Kind, Method, Schema, nearest, shown, shown_text};
 use super::checks::{Finding, Source};
 use super::identity::{self, Place};
 use super::job::{Fault, ID_BYTES_MAX, Job, LaneKey, Params, Rejection};
@@ -30,6 +30,8 @@ pub struct AppFacts {
     pub family: String,
     /// The users whose tokens the settings hold.
     pub users: BTreeSet<String>,
+    /// What its settings choose where one URL has several documents, by key: `meetings` → `basic`.
+    pub editions: BTreeMap<String, String>,
     /// Whether it serves several tenants, as a store app does; a custom app has one, which no job names.
     pub has_tenants: bool,
 }
@@ -123,6 +125,7 @@ impl Decoder {
         }
         if let (Some(method), Some(facts)) = (method, facts) {
             fit_family(method, facts, &mut envelope.faults);
+            self.fit_edition(method, app.as_deref().unwrap_or_default(), facts, &mut envelope.faults);
         }
         let tenant = envelope.text("tenant", None);
         envelope.short("tenant", tenant.as_deref(), SHORT_STRING_BYTES_MAX);
@@ -182,6 +185,24 @@ impl Decoder {
             self.app(name, &mut faults);
         }
         faults
+    }
+
+    /// A method of the edition that the app's settings do not choose is not for it.
+    fn fit_edition(&self, method: &Method, app: &str, facts: &AppFacts, faults: &mut Vec<Fault>) {
+        let Some(Edition { setting, is, note }) = &method.edition else { return };
+        let Some(chosen) = facts.editions.get(setting).filter(|chosen| *chosen != is) else { return };
+        let is_other = |other: &&Arc<Method>| {
+            other.counted_name() == method.counted_name()
+                && other.edition.as_ref().is_some_and(|edition| edition.setting == *setting && edition.is == *chosen)
+        };
+        let other = self.catalog.methods.values().find(is_other);
+        let other = other.map(|other| format!("use {}, or ", other.name)).unwrap_or_default();
+        let message = format!(
+            "app {app} is set to {chosen} {setting}, and {} is for {is} {setting}: {other}set {setting} = {is:?} under \
+             [apps.{app}] ({note})",
+            method.name
+        );
+        faults.push(Fault::invalid("method", message));
     }
 
     fn method(&self, name: &str, faults: &mut Vec<Fault>) -> Option<&Method> {

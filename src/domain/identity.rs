@@ -112,9 +112,9 @@ mod tests {
 
     #[test]
     fn identity_fields_alone_tell_objects_apart() {
-        let one = object(&room(json!({"name": "A", "room_level_id": "l", "capacity": 1})));
-        assert_eq!(one, object(&room(json!({"name": "A", "room_level_id": "l", "custom_room_id": "x"}))));
-        assert_ne!(one, object(&room(json!({"name": "A", "room_level_id": "m"}))));
+        let one = object(&room(json!({"name": "A", "room_level_id": "omb_l", "capacity": 1})));
+        assert_eq!(one, object(&room(json!({"name": "A", "room_level_id": "omb_l", "custom_room_id": "x"}))));
+        assert_ne!(one, object(&room(json!({"name": "A", "room_level_id": "omb_m"}))));
         let calendar = |body: Value| object(&json!({"method": "feishu.calendar.create", "app": "acme", "body": body}));
         assert_eq!(calendar(json!({"summary": "a"})), calendar(json!({"summary": "a", "description": ""})));
         assert_ne!(calendar(json!({"summary": "a"})), calendar(json!({"description": "a"})));
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn app_tenant_caller_and_method_tell_objects_apart() {
-        let base = room(json!({"name": "A", "room_level_id": "l"}));
+        let base = room(json!({"name": "A", "room_level_id": "omb_l"}));
         let mut seen = vec![object(&base)];
         for (field, value) in
             [("app", "b"), ("tenant", "t"), ("identity", "user:ann"), ("method", "feishu.vc.room.delete")]

@@ -95,8 +95,8 @@ pub(super) fn tighten(windows: &mut BTreeMap<Duration, u32>, quota: &Quota) {
 /// A method's quota as the settings have it for the app, or for one tenant of it: its share.
 pub(super) fn quota_of(app: &App, tenant: &str, method: &Method, index: usize) -> Quota {
     let documented = &method.quotas[index];
-    let named = (method.name.clone(), Some(documented.scope));
-    let main = (method.name.clone(), None);
+    let named = (method.counted_name().to_owned(), Some(documented.scope));
+    let main = (method.counted_name().to_owned(), None);
     let own = |quotas: &Quotas| quotas.get(&named).or_else(|| quotas.get(&main).filter(|_| index == 0)).cloned();
     let of_tenant = app.tenants.get(tenant).filter(|_| documented.scope == QuotaScope::AppTenant).and_then(own);
     of_tenant.or_else(|| own(&app.quotas)).unwrap_or_else(|| documented.quota.clone()).share(app.share)
@@ -110,7 +110,7 @@ pub(super) fn key_of(app: &App, tenant: &str, method: &Method, quota: &MethodQuo
         QuotaScope::AppTenant | QuotaScope::Corp | QuotaScope::App => app.id.clone(),
         QuotaScope::Host => app.base_url.clone(),
     };
-    Key { scope: quota.scope, owner, method: method.name.clone() }
+    Key { scope: quota.scope, owner, method: method.counted_name().to_owned() }
 }
 
 impl LanePlan {
@@ -206,6 +206,19 @@ mod tests {
             "host https://qyapi.weixin.qq.com: 300000/h, 10000/min",
             "b's share counts"
         );
+    }
+
+    #[test]
+    fn two_documents_of_one_call_share_their_windows() {
+        let planner = planner(&[("a", "ww1", &[("100/min", None), ("50/day", Some(QuotaScope::App))], 1.0)]);
+        let plan = |method: &str| {
+            let lane = LaneKey { app: "a".to_owned(), tenant: String::new(), method: method.to_owned() };
+            planner.plan(&lane).unwrap().quotas
+        };
+        let quotas = plan("wecom.meeting.create_advanced");
+        assert_eq!(quotas, plan(MEETING), "keys and quotas, the settings' own too");
+        assert!(quotas.iter().all(|(key, _)| key.method == MEETING));
+        assert_eq!(quotas[0].1.to_string(), "100/min");
     }
 
     #[test]

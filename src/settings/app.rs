@@ -28,6 +28,8 @@ pub struct App {
     pub users: BTreeMap<String, SecretString>,
     /// What is done with an uncertain create that no look-up can settle.
     pub on_uncertain: OnUncertain,
+    /// What is chosen where one URL of the platform has several documents, by key: `meetings` → `basic`.
+    pub editions: BTreeMap<String, String>,
     /// Whether a create's absent marker field is filled with the job's id.
     pub mark_created: bool,
     /// The part of every quota that this app may use: above 0, at most 1.
@@ -107,7 +109,27 @@ pub fn apps(draft: &mut Draft<'_>) -> BTreeMap<String, App> {
             apps.insert(name, app);
         }
     }
+    agree(draft, &apps);
     apps
+}
+
+/// Apps of one corp choose the same: what one of them creates, the others see.
+fn agree(draft: &mut Draft<'_>, apps: &BTreeMap<String, App>) {
+    let mut first: BTreeMap<(&str, Option<&str>, &str), (&str, &str)> = BTreeMap::new();
+    for (name, app) in apps {
+        let Credentials::Corp { id, .. } = &app.credentials else { continue };
+        for (key, chosen) in &app.editions {
+            let corp = (id.as_str(), app.base_url.as_deref(), key.as_str());
+            let (other, theirs) = *first.entry(corp).or_insert((name.as_str(), chosen.as_str()));
+            if theirs != chosen {
+                let field = ["apps".to_owned(), name.clone(), key.clone()];
+                draft.fault(
+                    &field,
+                    format!("expected {theirs:?}, as apps.{other} has it: both are apps of one corp; got {chosen:?}"),
+                );
+            }
+        }
+    }
 }
 
 fn app(draft: &mut Draft<'_>, name: &str) -> Option<App> {
@@ -127,6 +149,7 @@ fn app(draft: &mut Draft<'_>, name: &str) -> Option<App> {
         Some("retry") => OnUncertain::Retry,
         _ => OnUncertain::Hold,
     };
+    let editions = editions(draft, platform.as_deref(), &field);
     let mark_created = draft.flag(&field("mark_created"));
     let share = draft.share(&field("share"));
     let quotas = quotas(draft, &field("quotas"));
@@ -137,11 +160,28 @@ fn app(draft: &mut Draft<'_>, name: &str) -> Option<App> {
         credentials: credentials?,
         users,
         on_uncertain,
+        editions,
         mark_created,
         share,
         quotas,
         tenants,
     })
+}
+
+/// The choices of a WeCom app; the other platforms have none.
+fn editions(
+    draft: &mut Draft<'_>,
+    platform: Option<&str>,
+    field: &dyn Fn(&str) -> Vec<String>,
+) -> BTreeMap<String, String> {
+    let path = field("meetings");
+    if platform == Some("wecom") {
+        return draft.text(&path).map(|chosen| ("meetings".to_owned(), chosen)).into_iter().collect();
+    }
+    if draft.is_given(&path) {
+        draft.fault(&path, "expected only for wecom, whose meetings have two editions");
+    }
+    BTreeMap::new()
 }
 
 /// `[apps.NAME.tenants.TENANT]`, by tenant.

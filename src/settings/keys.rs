@@ -319,6 +319,13 @@ pub const KEYS: &[Key] = &[
         "What is done with a create that may have been applied when no look-up can tell: parked for a person, or sent again at the risk of a duplicate.",
     ),
     key(
+        "apps.*.meetings",
+        Kind::OneOf(&["basic", "advanced"]),
+        "basic",
+        "",
+        "For wecom: which of WeCom's two editions of the meeting interfaces the corp uses. Advanced ones need the paid meeting features and `wecom.meeting.create_advanced`; what the basic ones created cannot be used with the advanced ones, so all apps of a corp say the same.",
+    ),
+    key(
         "apps.*.mark_created",
         Kind::Bool,
         "true",

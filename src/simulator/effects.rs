@@ -33,7 +33,7 @@ impl World {
             if method.kind == Kind::Token {
                 return Ok(self.token_reply(served, request));
             }
-            let params = params::read(method, served.family, is_strict, path, request)?;
+            let params = params::read(served, is_strict, path, request)?;
             self.apply(served, params, caller)
         });
         match done {
@@ -132,7 +132,7 @@ impl World {
             is_deleted: false,
             is_others: false,
         };
-        let reply = replies::created(method, envelope, &object);
+        let reply = replies::created(served.document(&object.params), envelope, &object);
         let is_duplicate = self.objects.add(&method.name, object);
         self.books.note_created(&method.name, is_duplicate);
         reply

@@ -231,9 +231,9 @@ mod tests {
         let catalog = built_in().unwrap();
         let method = catalog.method("feishu.vc.room.create").unwrap();
         let room = |method: &Method, body| natural_identity(method, &params(json!({}), body));
-        let one = room(method, json!({"name": "A", "room_level_id": "l", "capacity": 1, "custom_room_id": "7"}));
-        assert_eq!(one, room(method, json!({"name": "A", "room_level_id": "l", "custom_room_id": "8"})));
-        assert_ne!(one, room(method, json!({"name": "A", "room_level_id": "m", "custom_room_id": "7"})));
+        let one = room(method, json!({"name": "A", "room_level_id": "omb_l", "capacity": 1, "custom_room_id": "7"}));
+        assert_eq!(one, room(method, json!({"name": "A", "room_level_id": "omb_l", "custom_room_id": "8"})));
+        assert_ne!(one, room(method, json!({"name": "A", "room_level_id": "omb_m", "custom_room_id": "7"})));
         // Without an identity in the catalog everything counts but the mark.
         let all = Method { identity: Vec::new(), ..(**method).clone() };
         assert_eq!(room(&all, json!({"name": "A"})), room(&all, json!({"name": "A", "custom_room_id": "7"})));

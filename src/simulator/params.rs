@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::request::SimRequest;
+use super::served::Served;
 use super::voice::Family;
 use crate::domain::catalog::{Kind, Method, Schema, SchemaKind, Wrong};
 use crate::domain::job::{Fault, Params};
@@ -19,26 +20,33 @@ pub struct BadParams {
 /// Reads path, query and body. A strict platform takes nothing that its documents do not name.
 ///
 /// # Errors
-/// The platform's code for a body that is no JSON object, or for values that the schemas refuse.
+/// The platform's code for a body that is no JSON object, or for values that no document of the call accepts.
 pub fn read(
-    method: &Method,
-    family: Family,
+    served: &Served,
     is_strict: bool,
     path: Map<String, Value>,
     request: &SimRequest,
 ) -> Result<Params, BadParams> {
+    let (method, family) = (&served.method, served.family);
     let body = if request.body.is_empty() {
         Map::new()
     } else {
         serde_json::from_slice(&request.body)
             .map_err(|_| BadParams { code: family.bad_body(), hint: "the body is not a JSON object".to_owned() })?
     };
-    let body = if is_strict { body } else { tolerated(&method.body_schema, body) };
-    let params = Params { path, query: query(&method.query_schema, is_strict, request), body };
-    let mut faults = Vec::new();
-    method.path_schema.check_object("path", &params.path, &mut faults);
-    method.query_schema.check_object("query", &params.query, &mut faults);
-    method.body_schema.check_object("body", &params.body, &mut faults);
+    let raw = Params { path, query: query(&method.query_schema, is_strict, request), body };
+    let as_read = |method: &Method| {
+        let body = raw.body.clone();
+        let body = if is_strict { body } else { tolerated(&method.body_schema, body) };
+        Params { body, ..raw.clone() }
+    };
+    // The document that knows all that was sent, else the first that accepts what it knows of it.
+    let documents = || [method].into_iter().chain(&served.also);
+    let exact = documents().find(|method| faults(method, &raw).is_empty());
+    let method =
+        exact.or_else(|| documents().find(|method| faults(method, &as_read(method)).is_empty())).unwrap_or(method);
+    let params = as_read(method);
+    let faults = faults(method, &params);
     if faults.is_empty() {
         return Ok(params);
     }
@@ -112,6 +120,15 @@ fn tolerated_value(schema: &Schema, value: Value) -> Value {
         (SchemaKind::String, Value::Number(number), _) if schema.format.is_some() => number.to_string().into(),
         (_, value, _) => value,
     }
+}
+
+/// What a document of the call finds wrong with parameters.
+pub fn faults(method: &Method, params: &Params) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    method.path_schema.check_object("path", &params.path, &mut faults);
+    method.query_schema.check_object("query", &params.query, &mut faults);
+    method.body_schema.check_object("body", &params.body, &mut faults);
+    faults
 }
 
 /// The query, typed as its schema says; WeCom's access token is no parameter.

@@ -6,16 +6,20 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::meter::Rule;
+use super::params;
 use super::routes::Routes;
 use super::scenario::{QuotaChoice, Scenario, best};
 use super::voice::Family;
 use crate::domain::catalog::{Catalog, Creation, Kind, LookUp, Method, Platform};
+use crate::domain::job::Params;
 
 /// One method as it is served.
 #[derive(Debug)]
 pub struct Served {
     /// The method.
     pub method: Arc<Method>,
+    /// Other documents of the same call: what one of them accepts, the platform accepts.
+    pub also: Vec<Arc<Method>>,
     /// Its platform.
     pub platform: Arc<Platform>,
     /// Its platform's family.
@@ -42,6 +46,13 @@ pub struct Looked {
 }
 
 impl Served {
+    /// The first document of the call that accepts these parameters.
+    pub fn document(&self, params: &Params) -> &Arc<Method> {
+        let other = || self.also.iter().find(|method| params::faults(method, params).is_empty());
+        let is_first = self.also.is_empty() || params::faults(&self.method, params).is_empty();
+        if is_first { &self.method } else { other().unwrap_or(&self.method) }
+    }
+
     /// Whether a call makes a new object.
     pub fn creates(&self) -> bool {
         self.method.creates()
@@ -60,6 +71,10 @@ pub fn prepare(catalog: &Catalog, scenario: &Scenario, speed: f64) -> (Vec<Arc<S
     let mut routes = Routes::default();
     let mut all = Vec::new();
     for (name, method) in &catalog.methods {
+        // Another document of a call that is served already: to the platform, both are one.
+        if method.counted_as.is_some() {
+            continue;
+        }
         let Some(platform) = platform_of(catalog, &method.family) else { continue };
         routes.add(&method.http_method, &method.path, all.len());
         all.push(Arc::new(Served {
@@ -70,6 +85,7 @@ pub fn prepare(catalog: &Catalog, scenario: &Scenario, speed: f64) -> (Vec<Arc<S
             lists: looked(catalog, |look_up| look_up.method == *name),
             item: item(catalog, method),
             unique: unique(catalog, method),
+            also: catalog.methods.values().filter(|it| it.counted_as.as_ref() == Some(name)).cloned().collect(),
             method: Arc::clone(method),
         }));
     }

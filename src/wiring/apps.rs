@@ -96,6 +96,13 @@ fn quotas(all: &[QuotaOverride], platform: &Platform, catalog: &Catalog, faults:
             ));
             continue;
         };
+        if let Some(other) = &method.counted_as {
+            faults.push(format!(
+                "{}: quotas: {} is counted together with {other}: set the quota of that one",
+                own.place, method.name
+            ));
+            continue;
+        }
         let is_counted = own.scope.is_none_or(|scope| method.quotas.iter().any(|quota| quota.scope == scope));
         if !is_counted {
             let scopes: Vec<_> = method.quotas.iter().map(|quota| quota.scope.to_string()).collect();
@@ -117,7 +124,8 @@ pub fn facts_of(settings: &Settings, catalog: &Catalog) -> decode::Apps {
     let facts = settings.apps.iter().map(|(name, app)| {
         let family = catalog.platforms.get(&app.platform).map(|platform| platform.family.clone());
         let users: BTreeSet<_> = app.users.keys().cloned().collect();
-        (name.clone(), AppFacts { family: family.unwrap_or_default(), users, has_tenants: false })
+        let (family, editions) = (family.unwrap_or_default(), app.editions.clone());
+        (name.clone(), AppFacts { family, users, editions, has_tenants: false })
     });
     decode::Apps::Named(facts.collect())
 }
@@ -195,5 +203,30 @@ mod tests {
             "x.toml:8: quotas: no method \"wecom.meetings.create\" of wecom; see `paceline methods list`".to_owned(),
         ];
         assert_eq!(faults, expected);
+    }
+
+    #[test]
+    fn every_edition_is_a_choice_of_the_settings() {
+        let catalog = built_in().unwrap();
+        let mut seen = 0;
+        for edition in catalog.methods.values().filter_map(|method| method.edition.as_ref()) {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("x.toml");
+            std::fs::write(&file, format!("{CAMPUS}{} = {:?}\n", edition.setting, edition.is)).unwrap();
+            let settings = settings::load(Some(&file), [("S".to_owned(), "s".to_owned())].into_iter()).unwrap();
+            let decode::Apps::Named(facts) = facts_of(&settings, &catalog) else { panic!("named apps") };
+            assert_eq!(facts["campus"].editions.get(&edition.setting), Some(&edition.is));
+            seen += 1;
+        }
+        assert!(seen >= 2, "{seen}");
+    }
+
+    #[test]
+    fn a_method_that_is_counted_as_another_has_no_quota_of_its_own() {
+        let own = "[apps.campus.quotas]\n\"wecom.meeting.create_advanced\" = \"5/min\"\n";
+        let faults = apps(&format!("{CAMPUS}{own}")).err().unwrap();
+        let expected = "x.toml:6: quotas: wecom.meeting.create_advanced is counted together with wecom.meeting.create: set the \
+                        quota of that one";
+        assert_eq!(faults, [expected]);
     }
 }

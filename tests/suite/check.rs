@@ -167,7 +167,7 @@ fn settings_that_cannot_be_read_are_2() {
 fn a_ledger_is_looked_at_and_left_as_it_is() {
     use std::os::unix::fs::PermissionsExt;
 
-    let place = Place::with_apps(&[("good.csv", "name,capacity,room_level_id\nx,1,o\n")]);
+    let place = Place::with_apps(&[("good.csv", "name,capacity,room_level_id\nx,1,omb_o\n")]);
     let submit = ["submit", "good.csv", "--method", "feishu.vc.room.create", "--app", "acme"];
     assert_eq!(place.run(&submit).code, Some(0));
     let path = place.path().join("paceline.db");

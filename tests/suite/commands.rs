@@ -173,7 +173,8 @@ fn the_file_of_defaults_loads_as_it_stands() {
 
 #[test]
 fn every_fault_of_a_file_is_named_by_line_and_field() {
-    let place = Place::with_apps(&[("rooms.csv", ROOMS), ("good.csv", "id,name,capacity,room_level_id\na,x,1,o\n")]);
+    let place =
+        Place::with_apps(&[("rooms.csv", ROOMS), ("good.csv", "id,name,capacity,room_level_id\na,x,1,omb_o\n")]);
     let rooms = ["--method", "feishu.vc.room.create", "--app", "acme"];
     let with = |command: &[&'static str]| place.run(&[command, &rooms].concat());
     insta::assert_snapshot!("validate_faults", with(&["validate", "rooms.csv"]).transcript());
@@ -247,11 +248,11 @@ fn an_input_becomes_a_job_when_its_app_is_there() {
 
 #[test]
 fn the_same_file_again_does_nothing_twice() {
-    let place = Place::with_apps(&[("rooms.csv", "name,capacity,room_level_id\nx,1,o\ny,2,o\n")]);
+    let place = Place::with_apps(&[("rooms.csv", "name,capacity,room_level_id\nx,1,omb_o\ny,2,omb_o\n")]);
     let arguments = ["submit", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme", "--json"];
     assert_eq!(place.run(&arguments).out, "{\"known\":0,\"queued\":2,\"rejected\":0,\"succeeded\":0}\n");
     assert_eq!(place.run(&arguments).out, "{\"known\":2,\"queued\":0,\"rejected\":0,\"succeeded\":0}\n");
-    place.write("rooms.csv", "name,capacity,room_level_id\nx,9,o\n");
+    place.write("rooms.csv", "name,capacity,room_level_id\nx,9,omb_o\n");
     let conflict = place.run(&arguments);
     assert_eq!(
         (conflict.code, conflict.out.as_str()),
@@ -362,7 +363,7 @@ fn record(place: &Place, calls: impl IntoIterator<Item = (i64, i64)>, outcome: &
 
 #[test]
 fn an_audit_finds_the_one_call_that_left_a_microsecond_too_soon() {
-    let place = Place::with_apps(&[("rooms.csv", "name,capacity,room_level_id\nx,1,o\n")]);
+    let place = Place::with_apps(&[("rooms.csv", "name,capacity,room_level_id\nx,1,omb_o\n")]);
     assert_eq!(place.run(&["audit"]).code, Some(2), "there is no ledger");
     assert_eq!(place.run(&["audit", "--since", "yesterday"]).code, Some(2));
     place.run(&["submit", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme"]);
@@ -398,7 +399,7 @@ fn an_audit_finds_the_one_call_that_left_a_microsecond_too_soon() {
 
 #[test]
 fn an_audit_tells_how_much_of_the_quota_was_used_while_jobs_waited() {
-    let rows = (0..41).map(|n| format!("r{n},1,o\n")).collect::<Vec<_>>().concat();
+    let rows = (0..41).map(|n| format!("r{n},1,omb_o\n")).collect::<Vec<_>>().concat();
     let place = Place::with_apps(&[]);
     place.write("rooms.csv", &format!("name,capacity,room_level_id\n{rows}"));
     place.run(&["submit", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme"]);
@@ -428,7 +429,7 @@ fn an_audit_tells_how_much_of_the_quota_was_used_while_jobs_waited() {
 
 #[test]
 fn an_open_call_is_counted_until_its_deadline_and_grace() {
-    let place = Place::with_apps(&[("rooms.csv", "name,capacity,room_level_id\nx,1,o\n")]);
+    let place = Place::with_apps(&[("rooms.csv", "name,capacity,room_level_id\nx,1,omb_o\n")]);
     place.run(&["submit", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme"]);
     record(&place, (0..20).map(|_| (0, 300_000)), "lost");
     let conn = rusqlite::Connection::open(place.path().join("paceline.db")).unwrap();
@@ -444,7 +445,7 @@ fn an_open_call_is_counted_until_its_deadline_and_grace() {
 
 #[test]
 fn what_calls_somebody_needs_apps_and_their_secrets() {
-    let place = Place::new(&[("good.csv", "name,capacity,room_level_id\nx,1,o\n")]);
+    let place = Place::new(&[("good.csv", "name,capacity,room_level_id\nx,1,omb_o\n")]);
     let rooms = ["run", "good.csv", "--method", "feishu.vc.room.create", "--app", "acme"];
     insta::assert_snapshot!("run_without_apps", place.run(&rooms).transcript());
     insta::assert_snapshot!("work_without_apps", place.run(&["work"]).transcript());

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use super::commands::{Place, SETTINGS};
 
 fn rooms(from: usize, to: usize) -> String {
-    (from..to).map(|n| format!("r{n},Room {n},4,o\n")).collect::<Vec<_>>().concat()
+    (from..to).map(|n| format!("r{n},Room {n},4,omb_o\n")).collect::<Vec<_>>().concat()
 }
 
 #[test]
@@ -43,11 +43,11 @@ fn a_plan_counts_what_waits_names_what_repeats_and_changes_nothing() {
         (
             "new.csv",
             &format!(
-                "{header}r3,Room 3,4,o\nr4,Room 4,9,o\nx,Room 5,4,o\ny,Annex,4,o\nz,Annex,4,o\n{}",
+                "{header}r3,Room 3,4,omb_o\nr4,Room 4,9,omb_o\nx,Room 5,4,omb_o\ny,Annex,4,omb_o\nz,Annex,4,omb_o\n{}",
                 rooms(90, 120)
             ),
         ),
-        ("again.csv", &format!("{header}y,Annex,4,o\n")),
+        ("again.csv", &format!("{header}y,Annex,4,omb_o\n")),
     ]);
     let with = |command: &[&'static str]| {
         place.run(&[command, &["--method", "feishu.vc.room.create", "--app", "acme"]].concat())
@@ -82,7 +82,7 @@ fn a_plan_counts_what_waits_names_what_repeats_and_changes_nothing() {
 
 #[test]
 fn a_plan_looks_at_a_ledger_that_is_being_worked() {
-    let place = Place::with_apps(&[("rooms.csv", "id,name,capacity,room_level_id\na,x,1,o\nb,y,1,o\n")]);
+    let place = Place::with_apps(&[("rooms.csv", "id,name,capacity,room_level_id\na,x,1,omb_o\nb,y,1,omb_o\n")]);
     let rooms = ["--method", "feishu.vc.room.create", "--app", "acme"];
     place.run(&[&["submit", "rooms.csv"][..], &rooms].concat());
     let conn = rusqlite::Connection::open(place.path().join("paceline.db")).unwrap();

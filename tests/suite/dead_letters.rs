@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::commands::{Outcome, Place};
 
 /// Two jobs that wait, one that has expired in the ledger, and two inputs that are no jobs.
-const JOBS: &str = r#"{"id":"a","method":"feishu.vc.room.create","app":"acme","body":{"name":"A","capacity":1,"room_level_id":"o"}}
-{"id":"b","method":"feishu.vc.room.create","app":"acme","body":{"name":"B","capacity":2,"room_level_id":"o"}}
+const JOBS: &str = r#"{"id":"a","method":"feishu.vc.room.create","app":"acme","body":{"name":"A","capacity":1,"room_level_id":"omb_o"}}
+{"id":"b","method":"feishu.vc.room.create","app":"acme","body":{"name":"B","capacity":2,"room_level_id":"omb_o"}}
 {"id":"late","method":"wecom.meeting.create","app":"campus","body":{"admin_userid":"u","title":"t","meeting_start":1600000000,"meeting_duration":300,"settings":{"password":"8642"}}}
 {"id":"bad","method":"feishu.calendar.create","app":"acme","body":{"summary":7}}
 {"method":"feishu.calendar.create","app":"nobody","body":{"summary":"no id of its own"}}
@@ -156,7 +156,7 @@ fn a_row_of_a_csv_file_is_corrected_in_its_file() {
     let redriven = place.run(&["dead", "redrive", "#1"]);
     assert_eq!(redriven.code, Some(1));
     assert!(redriven.err.contains("run its file again"), "{}", redriven.err);
-    let edited = place.run(&["dead", "edit", "#1", "--patch", "{\"body\":{\"room_level_id\":\"o\"}}", "--redrive"]);
+    let edited = place.run(&["dead", "edit", "#1", "--patch", "{\"body\":{\"room_level_id\":\"omb_o\"}}", "--redrive"]);
     assert!(edited.err.contains("correct it there"), "{}", edited.err);
 }
 

@@ -25,7 +25,7 @@ fn count(place: &Place, state: &str) -> usize {
 #[test]
 fn a_mended_export_sends_only_what_was_mended() {
     // Without ids of their own: they come from batch and content, and a file of another name would be another batch.
-    let rooms = "name,capacity,room_level_id,description\n=7F-1,4,omb_1,\n7F-2,4,bad,+floor\n7F-3,ten,omb_1,\n7F-4,4,omb_1,\n7F-5,4,omb_1,x\n";
+    let rooms = "name,capacity,room_level_id,description\n=7F-1,4,omb_1,\n7F-2,4,omb_bad,+floor\n7F-3,ten,omb_1,\n7F-4,4,omb_1,\n7F-5,4,omb_1,x\n";
     let place = Place::new(&[("rooms.csv", rooms), ("world.toml", SCENARIO)]);
     let simulator = Simulator::start(&place, "world.toml");
     place.write("paceline.toml", &settings(&simulator.address));
@@ -50,11 +50,11 @@ fn a_mended_export_sends_only_what_was_mended() {
             && lines[1].contains(",feishu.vc.room.create,acme,rooms,dead,,rejected,125001,"),
         "{text}"
     );
-    assert!(lines[2].contains(",bad,'+floor,rooms:") && lines[2].contains(",dead,,rejected,125001,"), "{text}");
+    assert!(lines[2].contains(",omb_bad,'+floor,rooms:") && lines[2].contains(",dead,,rejected,125001,"), "{text}");
     assert!(lines[3].contains(",ten,omb_1,,rooms:") && lines[3].contains(",dead,,invalid,,"), "{text}");
 
     // As it is, everything that can be sent again is sent again; what is done is not.
-    let mended = text.replace("7F-2,4,bad", "7F-2,4,omb_1").replace("7F-3,ten", "7F-3,10");
+    let mended = text.replace("7F-2,4,omb_bad", "7F-2,4,omb_1").replace("7F-3,ten", "7F-3,10");
     place.write("mended.csv", &mended);
     let planned = place.run_with(&["plan", "mended.csv"], &SECRETS);
     assert!(!planned.out.contains("duplicate"), "{}", planned.transcript());

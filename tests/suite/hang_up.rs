@@ -101,7 +101,7 @@ async fn a_worker_takes_good_settings_over_and_refuses_faulty_ones() {
 
 #[tokio::test]
 async fn a_run_goes_on_with_the_raised_quota() {
-    let place = Place::new(&[("rooms.csv", "name,capacity,room_level_id\na,1,o\nb,1,o\nc,1,o\n")]);
+    let place = Place::new(&[("rooms.csv", "name,capacity,room_level_id\na,1,omb_o\nb,1,omb_o\nc,1,omb_o\n")]);
     let simulator = Simulator::start(&place, "calm");
     let with = |quota: &str| {
         app("acme", &simulator.address, BY_ENV, &format!("quotas.\"feishu.vc.room.create\" = \"{quota}\""))

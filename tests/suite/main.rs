@@ -23,6 +23,7 @@ mod commands_why;
 mod crash_points;
 mod dashboard;
 mod dead_letters;
+mod editions;
 mod engine;
 mod export;
 mod findings;

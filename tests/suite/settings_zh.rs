@@ -1,7 +1,7 @@
 //! The manual of settings in Chinese: the keys and their defaults are the code's, the words stand here.
 
 /// What a key means, in the order of the English manual.
-pub const MEANINGS: [(&str, &str); 42] = [
+pub const MEANINGS: [(&str, &str); 43] = [
     ("store.url", "账本的位置：`sqlite://` 加路径，相对于工作目录；三个斜杠则为绝对路径。文件权限为 0600。"),
     (
         "ledger.keep_days",
@@ -78,6 +78,10 @@ pub const MEANINGS: [(&str, &str); 42] = [
     (
         "apps.NAME.on_uncertain",
         "创建可能已经生效、又无从查证时怎么办：`hold` 留给人处理；`retry` 再发一次，冒重复的风险。",
+    ),
+    (
+        "apps.NAME.meetings",
+        "用于企业微信：企业使用两套会议接口里的哪一套。`advanced`（高级管理）要求企业购买会议高级功能，并使用 `wecom.meeting.create_advanced`；基础接口创建的会议不能与高级接口混用，所以同一企业的应用必须写得一样。",
     ),
     (
         "apps.NAME.mark_created",

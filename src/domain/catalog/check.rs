@@ -12,8 +12,8 @@ const SHOWN_CHARS_MAX: usize = 40;
 
 /// Where a value stands; written out only when there is a fault to name.
 pub(crate) enum At<'a> {
-    /// A part of the parameters.
-    Root(&'a str),
+    /// A part of the request, and its parameters where it is an object.
+    Root(&'a str, Option<&'a Map<String, Value>>),
     /// A property.
     Name(&'a Self, &'a str),
     /// An item of a list.
@@ -23,9 +23,23 @@ pub(crate) enum At<'a> {
 impl fmt::Display for At<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Root(name) => out.write_str(name),
+            Self::Root(name, _) => out.write_str(name),
             Self::Name(outer, name) => write!(out, "{outer}.{name}"),
             Self::Index(outer, index) => write!(out, "{outer}[{index}]"),
+        }
+    }
+}
+
+impl At<'_> {
+    /// Another parameter of the same part of the request, by its dotted name.
+    fn parameter(&self, dotted: &str) -> Option<&Value> {
+        match self {
+            Self::Root(_, map) => {
+                let mut names = dotted.split('.');
+                let first = (*map)?.get(names.next()?)?;
+                names.try_fold(first, |value, name| value.get(name))
+            }
+            Self::Name(outer, _) | Self::Index(outer, _) => outer.parameter(dotted),
         }
     }
 }
@@ -33,12 +47,12 @@ impl fmt::Display for At<'_> {
 impl Schema {
     /// Adds every fault of `value` to `faults`; `field` is the dotted name of the value, e.g. `body`.
     pub fn check(&self, field: &str, value: &Value, faults: &mut Vec<Fault>) {
-        self.check_value(&At::Root(field), value, faults);
+        self.check_value(&At::Root(field, value.as_object()), value, faults);
     }
 
     /// Like [`Schema::check`], for an object whose map is at hand.
     pub fn check_object(&self, field: &str, map: &Map<String, Value>, faults: &mut Vec<Fault>) {
-        self.check_map(&At::Root(field), map, faults);
+        self.check_map(&At::Root(field, Some(map)), map, faults);
     }
 
     fn check_value(&self, field: &At<'_>, value: &Value, faults: &mut Vec<Fault>) {
@@ -116,9 +130,12 @@ impl Schema {
             let rule = format!("expected at least {min} items");
             faults.push(Fault::invalid(field.to_string(), rule).got(items.len().to_string()));
         }
-        if let Some(max) = self.items_max.filter(|max| items.len() > *max) {
-            let rule = format!("expected at most {max} items");
-            faults.push(Fault::invalid(field.to_string(), rule).got(items.len().to_string()));
+        let besides = self.not_counted.as_deref().and_then(|name| Some((name, field.parameter(name)?)));
+        let counted = items.iter().filter(|item| besides.is_none_or(|(_, other)| *item != other)).count();
+        if let Some(max) = self.items_max.filter(|max| counted > *max) {
+            let besides = besides.map_or_else(String::new, |(name, _)| format!(" besides {name}"));
+            let rule = format!("expected at most {max} items{besides}");
+            faults.push(Fault::invalid(field.to_string(), rule).got(counted.to_string()));
         }
         if let Some(schema) = &self.items {
             for (index, item) in items.iter().enumerate() {
@@ -128,6 +145,21 @@ impl Schema {
     }
 
     fn check_text(&self, field: &At<'_>, text: &str, faults: &mut Vec<Fault>) {
+        let before = faults.len();
+        self.check_length(field, text, faults);
+        // A text of the wrong length is named once.
+        if faults.len() == before && self.pattern.as_ref().is_some_and(|pattern| !pattern.fits(text)) {
+            faults.push(self.fault(field, &format!("expected {}", self.kind_of_id()), &Value::from(text)));
+        }
+    }
+
+    /// What a value that the pattern fits is called, with an example.
+    pub(super) fn kind_of_id(&self) -> String {
+        let example = self.examples.iter().find_map(Value::as_str).unwrap_or_default();
+        format!("{} such as {example:?}", self.called)
+    }
+
+    fn check_length(&self, field: &At<'_>, text: &str, faults: &mut Vec<Fault>) {
         let (bytes, chars) = (text.len(), text.chars().count());
         let mut fail = |rule: &str, size: String| faults.push(self.size_fault(field, rule, &size, text));
         if let Some(min) = self.length_min.filter(|min| chars < *min) {
@@ -268,7 +300,7 @@ impl Schema {
     /// What is wrong with the schema itself: keywords that do not fit its type or each other.
     pub(super) fn keyword_faults(&self, field: &str, faults: &mut Vec<Fault>) {
         let mut fail = |keyword: &str, message: &str| faults.push(Fault::invalid(join(field, keyword), message));
-        let kinds: [(&str, bool, &[Kind]); 12] = [
+        let kinds: [(&str, bool, &[Kind]); 14] = [
             ("properties", !self.properties.is_empty(), &[Kind::Object]),
             ("required", !self.required.is_empty(), &[Kind::Object]),
             ("items", self.items.is_some(), &[Kind::Array]),
@@ -278,6 +310,8 @@ impl Schema {
             ("maxLength", self.length_max.is_some(), &[Kind::String]),
             ("x-max-bytes", self.bytes_max.is_some(), &[Kind::String]),
             ("x-max-bytes-or-chars", self.bytes_or_chars_max.is_some(), &[Kind::String]),
+            ("pattern", self.pattern.is_some(), &[Kind::String]),
+            ("x-not-counted", self.not_counted.is_some(), &[Kind::Array]),
             ("minimum", self.minimum.is_some(), &[Kind::Integer]),
             ("maximum", self.maximum.is_some(), &[Kind::Integer]),
             ("x-format", self.format.is_some(), &[Kind::String, Kind::Integer]),
@@ -290,6 +324,15 @@ impl Schema {
         }
         if self.kind == Kind::Integer && self.format == Some(Format::Digits) {
             fail("x-format", "\"digits\" belongs to type \"string\"");
+        }
+        if self.pattern.is_some() && (self.called.is_empty() || !self.examples.iter().any(Value::is_string)) {
+            fail("pattern", "needs x-called, such as \"a level id\", and an example, for messages");
+        }
+        if self.pattern.is_none() && !self.called.is_empty() {
+            fail("x-called", "belongs to a pattern");
+        }
+        if self.not_counted.is_some() && self.items_max.is_none() {
+            fail("x-not-counted", "belongs to maxItems");
         }
         if !self.value_notes.is_empty() && self.value_notes.len() != self.values.len() {
             fail("x-enum-notes", "needs one note for each value of enum");

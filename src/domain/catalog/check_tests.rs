@@ -57,6 +57,7 @@ fn lengths_count_characters_or_bytes_as_documented() {
 #[test]
 fn numbers_keep_their_bounds_and_types() {
     edge("meeting_duration", json!(300), json!(299), "at least 300, got 299");
+    edge("meeting_duration", json!(86_399), json!(86_400), "at most 86399, got 86400");
     edge("meeting_start", json!(i64::MAX), json!(9_223_372_036_854_775_808_u64), "expected Unix seconds");
     edge("meeting_start", json!(1), json!("1795248000"), "expected Unix seconds, an integer");
     edge("meeting_duration", json!(300), json!(300.0), "expected an integer, got 300.0");
@@ -71,8 +72,50 @@ fn lists_count_and_check_their_items() {
     edge("invitees", users(300), users(301), "at most 300 items, got 301");
     edge("settings.hosts", users(10), users(11), "at most 10 items");
     edge("invitees.userid", json!([]), json!(["a", ""]), "must not be empty");
-    edge("reminders.remind_before", json!([0, 86400]), json!([0, 60]), "[1]: expected one of");
+    // Other values than the documented ones are accepted, and count as 0.
+    edge("reminders.remind_before", json!([0, 86400, 60]), json!([0, -60]), "[1]: expected at least 0");
     edge("invitees.userid", json!(["a"]), json!("a"), "expected a list, got \"a\"");
+}
+
+#[test]
+fn the_organiser_does_not_count_as_a_host() {
+    let faults = |hosts: usize, organiser: &str| {
+        let others = (0..hosts).map(|n| format!("h{n}"));
+        let body = json!({"admin_userid": "a", "title": "t", "meeting_start": 1, "meeting_duration": 300,
+            "settings": {"hosts": {"userid": others.chain([organiser.to_owned()]).collect::<Vec<_>>()}}});
+        body_faults("wecom.meeting.create", &body)
+    };
+    assert_eq!(faults(10, "a"), [""; 0]);
+    let found = "body.settings.hosts.userid: expected at most 10 items besides admin_userid, got 11";
+    assert_eq!(faults(11, "a"), [found]);
+    assert_eq!(faults(10, "b"), [found]);
+}
+
+#[test]
+fn ids_are_known_by_their_look() {
+    let room = |level: &str| {
+        body_faults("feishu.vc.room.create", &json!({"name": "n", "capacity": 1, "room_level_id": level}))
+    };
+    for good in ["omb_4ad1", "omb_4ad1a2c7a2fbc5fc9570f38456931293"] {
+        assert_eq!(room(good), [""; 0]);
+    }
+    let expected = "body.room_level_id: expected a level id such as \"omb_4ad1a2c7a2fbc5fc9570f38456931293\", got";
+    for bad in ["总部/1层", "omm_4ad1", "omb_", " omb_4ad1", "omb_4ad1 ", "omb_4a\u{200b}d1"] {
+        assert_eq!(room(bad), [format!("{expected} {bad:?}")]);
+    }
+    assert_eq!(room(""), ["body.room_level_id: must not be empty, got \"\""], "said once");
+    let long = "a".repeat(64);
+    for good in ["zhangsan", "Zhang.San-2_x@corp", "woAJ2GCAAAXtWyujaWJHDDGi0mACAAAA", &long] {
+        assert_eq!(meeting_faults("admin_userid", json!(good)), [""; 0]);
+        assert_eq!(meeting_faults("invitees.userid", json!([good])), [""; 0]);
+    }
+    for bad in ["张三", "zhang san", "zhang/san", "zhang,li"] {
+        let found = meeting_faults("settings.ring_users", json!({"userid": ["li", bad]}));
+        let expected =
+            "body.settings.ring_users.userid[1]: expected a userid (letters, digits, _, -, @ and .) such as \"lisi\"";
+        assert_eq!(found, [format!("{expected}, got {bad:?}")]);
+    }
+    assert!(meeting_faults("admin_userid", json!("a".repeat(65)))[0].contains("at most 64 characters, got 65"));
 }
 
 #[test]
@@ -92,7 +135,7 @@ fn an_interval_is_for_weekly_meetings_only() {
 fn unix_seconds_may_be_text_where_the_platform_says_so() {
     let room = |value: Value| {
         let status = json!({"status": false, "disable_end_time": value});
-        let body = json!({"name": "n", "capacity": 1, "room_level_id": "o", "room_status": status});
+        let body = json!({"name": "n", "capacity": 1, "room_level_id": "omb_o", "room_status": status});
         body_faults("feishu.vc.room.create", &body)
     };
     assert_eq!(room(json!("0")), [""; 0]);

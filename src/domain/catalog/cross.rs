@@ -40,6 +40,7 @@ pub(super) fn method(catalog: &Catalog, method: &Method) -> Vec<(String, String)
         faults.add("expires", format!("{name} is no parameter with x-format = \"unix-seconds\""));
     }
     identity(method, &mut faults);
+    counted_as(catalog, method, &mut faults);
     reply(catalog, method, &mut faults);
     shown(catalog, method, &mut faults);
     codes(catalog, method, &mut faults);
@@ -57,6 +58,22 @@ pub(super) fn method(catalog: &Catalog, method: &Method) -> Vec<(String, String)
         faults.add("errors", message);
     }
     faults.0
+}
+
+/// What is counted as another method is another document of the same call.
+fn counted_as(catalog: &Catalog, method: &Method, faults: &mut Faults) {
+    let Some(name) = &method.counted_as else { return };
+    match catalog.method(name) {
+        None => faults.add("counted_as", format!("there is no method {name:?}")),
+        Some(other) if other.counted_as.is_some() => {
+            faults.add("counted_as", format!("{name} is itself counted as another method: name that one"));
+        }
+        Some(other) if (&other.http_method, &other.path) != (&method.http_method, &method.path) => {
+            let call = format!("{} {}", other.http_method, other.path);
+            faults.add("counted_as", format!("{name} is another call, {call}"));
+        }
+        Some(_) => {}
+    }
 }
 
 fn placeholders(method: &Method, faults: &mut Faults) {
@@ -229,6 +246,9 @@ fn look_up(catalog: &Catalog, method: &Method, spec: &LookUp, faults: &mut Fault
     }
     if spec.mark.is_empty() && !(spec.unmarked.is_empty() && spec.unmarked_never.is_empty()) {
         faults.add("creation.unmarked", "belongs to a look-up with a mark");
+    }
+    for name in spec.cut_beyond.keys().filter(|name| param_schema(method, name).is_none()) {
+        faults.add("creation.cut_beyond", format!("the method has no parameter {name}"));
     }
     for name in spec.least.iter().filter(|name| !spec.params.get(*name).is_some_and(is_template)) {
         faults.add("creation.least", format!("{name} is no parameter that a job fills"));

@@ -67,7 +67,9 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
     let http_method = root.require::<String>("http_method", file);
     let path = root.require::<String>("path", file);
     let identities = root.or_default("identities", file);
-    let quotas = quotas(root, file);
+    let counted_as = root.take("counted_as", file);
+    let edition = root.take("edition", file);
+    let quotas = quotas(root, counted_as.as_ref(), file);
     let path_schema = schema("path_params", root, file);
     let query_schema = schema("query", root, file);
     let body_schema = schema("body", root, file);
@@ -96,6 +98,8 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
         http_method: http_method?,
         path: path?,
         identities,
+        counted_as,
+        edition,
         quotas,
         path_schema,
         query_schema,
@@ -112,8 +116,8 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
     })
 }
 
-/// A method without a quota does not load: never "unlimited" by omission.
-fn quotas<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Vec<MethodQuota> {
+/// A method without a quota does not load: never "unlimited" by omission. One that is counted as another has that one's.
+fn quotas<'i>(root: &mut Section<'i>, counted_as: Option<&String>, file: &mut File<'i>) -> Vec<MethodQuota> {
     let before = file.faults.len();
     let mut quotas: Vec<MethodQuota> = Vec::new();
     for mut section in root.sections("quotas", file) {
@@ -128,6 +132,12 @@ fn quotas<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Vec<MethodQuota> {
         if let (Some(scope), Some(quota)) = (scope, quota) {
             quotas.push(MethodQuota { scope, quota, note });
         }
+    }
+    if let Some(other) = counted_as {
+        if !quotas.is_empty() {
+            file.fault(root.at(), "quotas", format!("belong into the file of {other}, as which it is counted"));
+        }
+        return Vec::new();
     }
     if quotas.is_empty() && file.faults.len() == before {
         file.fault(
@@ -214,6 +224,7 @@ fn look_up<'i>(section: &mut Section<'i>, file: &mut File<'i>) -> Option<LookUp>
     let detail = section.take("detail", file);
     let matches = section.require::<BTreeMap<String, Value>>("matches", file);
     let unmarked = section.or_default("unmarked", file);
+    let cut_beyond = section.or_default("cut_beyond", file);
     let key = section.or_default("key", file);
     let (matches, never) = matches.map(|fields| none_of(fields, "matches", section, file)).unzip();
     let (unmarked, unmarked_never) = none_of(unmarked, "unmarked", section, file);
@@ -233,6 +244,7 @@ fn look_up<'i>(section: &mut Section<'i>, file: &mut File<'i>) -> Option<LookUp>
         unmarked,
         never: never?,
         unmarked_never,
+        cut_beyond,
         key,
     })
 }
@@ -346,10 +358,13 @@ fn keywords<'i>(mut section: Section<'i>, kind: SchemaKind, file: &mut File<'i>)
         length_max: section.take("maxLength", file),
         bytes_max: section.take("x-max-bytes", file),
         bytes_or_chars_max: section.take("x-max-bytes-or-chars", file),
+        pattern: section.take("pattern", file),
+        called: section.or_default("x-called", file),
         minimum: section.take("minimum", file),
         maximum: section.take("maximum", file),
         items_min: section.take("minItems", file),
         items_max: section.take("maxItems", file),
+        not_counted: section.take("x-not-counted", file),
         values: section.or_default("enum", file),
         value_notes: section.or_default("x-enum-notes", file),
         default: section.take("default", file),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::file::{Item, item};
 use super::read::{File, line_of, offset_of};
-use super::{Catalog, Undoes, cross};
+use super::{Catalog, Method, Undoes, cross};
 
 /// A file of the catalog.
 #[derive(Clone, Debug)]
@@ -21,38 +21,13 @@ pub struct Source {
 #[error("{}", .0.join("\n"))]
 pub struct CatalogError(pub Vec<String>);
 
-macro_rules! compiled_in {
-    ($($path:literal),* $(,)?) => {
-        [$(($path, include_str!(concat!("../../../config/", $path)))),*]
-    };
-}
-
-/// Every file under `config/platforms` and `config/methods`; a test compares the list with the directories.
-const BUILT_IN: [(&str, &str); 18] = compiled_in![
-    "platforms/feishu.toml",
-    "platforms/lark.toml",
-    "platforms/wecom.toml",
-    "methods/feishu.auth.tenant_access_token.internal.toml",
-    "methods/feishu.calendar.create.toml",
-    "methods/feishu.calendar.delete.toml",
-    "methods/feishu.calendar.event.meeting_minute.create.toml",
-    "methods/feishu.calendar.get.toml",
-    "methods/feishu.calendar.list.toml",
-    "methods/feishu.vc.room.create.toml",
-    "methods/feishu.vc.room.delete.toml",
-    "methods/feishu.vc.room.get.toml",
-    "methods/feishu.vc.room.list.toml",
-    "methods/wecom.gettoken.toml",
-    "methods/wecom.meeting.cancel.toml",
-    "methods/wecom.meeting.create.toml",
-    "methods/wecom.meeting.get_info.toml",
-    "methods/wecom.meeting.get_user_meetingid.toml",
-];
+/// Every file under `config/platforms` and `config/methods`: its path and its text. build.rs makes the list.
+const BUILT_IN: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 
 /// The catalog that is compiled in.
 pub fn built_in() -> Result<Catalog, CatalogError> {
-    let sources = BUILT_IN.map(|(name, text)| Source { name: format!("config/{name}"), text: text.to_owned() });
-    load(&sources)
+    let source = |(name, text): &(&str, &str)| Source { name: (*name).to_owned(), text: (*text).to_owned() };
+    load(&BUILT_IN.iter().map(source).collect::<Vec<_>>())
 }
 
 /// A catalog of these files alone.
@@ -111,7 +86,20 @@ impl Catalog {
             return Err(CatalogError(faults));
         }
         self.link_undos();
+        self.link_quotas();
         Ok(self)
+    }
+
+    /// Gives what is counted as another method that method's quotas.
+    fn link_quotas(&mut self) {
+        let counted = |(name, method): (&String, &Arc<Method>)| Some((name.clone(), method.counted_as.clone()?));
+        let counted: Vec<_> = self.methods.iter().filter_map(counted).collect();
+        for (name, as_name) in counted {
+            let Some(quotas) = self.methods.get(&as_name).map(|other| other.quotas.clone()) else { continue };
+            if let Some(method) = self.methods.get_mut(&name) {
+                Arc::make_mut(method).quotas = quotas;
+            }
+        }
     }
 
     /// Lets every method know what it undoes.

@@ -41,8 +41,7 @@ fn the_built_in_catalog_holds_what_is_promised() {
         "wecom.meeting.create",
     ];
     let deletes = ["feishu.calendar.delete", "feishu.vc.room.delete", "wecom.meeting.cancel"];
-    assert!(jobs.iter().all(|job| expected.contains(job) != deletes.contains(job)), "{jobs:?}");
-    assert_eq!(jobs.len(), expected.len() + deletes.len());
+    assert!(expected.iter().chain(&deletes).all(|promised| jobs.contains(promised)), "{jobs:?}");
     let quotas = |name: &str| {
         let quotas = &catalog.method(name).unwrap().quotas;
         quotas.iter().map(|quota| format!("{} per {}", quota.quota, quota.scope)).collect::<Vec<_>>()
@@ -109,6 +108,79 @@ fn codes_are_classified_as_documented() {
     assert_eq!(meeting(400_301), Action::Uncertain { settle_s: 300, exists: false });
     assert_eq!(meeting(400_302), Action::Uncertain { settle_s: 0, exists: true });
     assert_eq!(meeting(400_220), Action::Suspend { scope: SuspendScope::Lane });
+    assert_eq!(meeting(45035), Action::Transient { verify: false }, "the write was refused");
+    assert_eq!(meeting(45036), throttled(ThrottleScope::Method));
+    assert_eq!(meeting(45029), Action::Uncertain { settle_s: 0, exists: false }, "done, but the reply did not fit");
+    assert_eq!(meeting(48010), Action::Suspend { scope: SuspendScope::App });
+    for code in [60021, 60030, 400_218, 400_223, 400_227, 400_228, 400_237, 400_238, 400_303, 400_304, 730_009, 730_011]
+    {
+        assert_eq!((code, meeting(code)), (code, Action::Permanent));
+    }
+    assert_eq!(
+        meeting(730_007),
+        Action::Suspend { scope: SuspendScope::Lane },
+        "the corp's plan is not the job's fault"
+    );
+    for code in [400_307, 400_308, 730_003, 730_004, 730_005, 730_010] {
+        assert_eq!(action("wecom.meeting.get_info", code), Action::Permanent);
+    }
+    for code in [99_992_351, 99_992_353, 99_992_360, 99_992_361, 99_992_363, 99_992_364, 99_992_375, 99_992_381] {
+        assert_eq!((code, room(code)), (code, Action::Permanent));
+    }
+    for code in [99_992_375, 99_992_376, 99_992_378] {
+        assert_eq!(action("feishu.vc.room.delete", code), Action::Gone);
+    }
+}
+
+#[test]
+fn a_wrong_secret_is_told_by_the_code_that_comes_for_it() {
+    let catalog = built_in().unwrap();
+    let token = &catalog.method("feishu.auth.tenant_access_token.internal").unwrap().errors;
+    for rules in [token, &catalog.platforms["feishu"].errors, &catalog.platforms["lark"].errors] {
+        let rule = &rules[&10014];
+        assert_eq!(rule.action, Action::Suspend { scope: SuspendScope::App });
+        for (cure, words) in
+            [(&rule.cure, ["app_secret", "app_id", "enabled"]), (&rule.cure_zh, ["app_secret", "app_id", "启用"])]
+        {
+            assert!(words.iter().all(|word| cure.contains(word)), "{cure}");
+        }
+    }
+}
+
+#[test]
+fn two_documents_of_one_call_are_counted_as_one() {
+    let catalog = built_in().unwrap();
+    let [basic, advanced] =
+        ["wecom.meeting.create", "wecom.meeting.create_advanced"].map(|name| catalog.method(name).unwrap());
+    assert_eq!((&basic.http_method, &basic.path), (&advanced.http_method, &advanced.path));
+    assert_eq!(advanced.counted_name(), basic.name);
+    let quotas =
+        |method: &Method| method.quotas.iter().map(|it| format!("{} {}", it.scope, it.quota)).collect::<Vec<_>>();
+    assert_eq!(quotas(advanced), quotas(basic));
+    // Also where the other's file is overridden, in whichever order.
+    let text =
+        include_str!("../../../config/methods/wecom.meeting.create.toml").replace("10000/min, 150000/h", "7/min");
+    let changed = built_in().unwrap().extend(&[source(&text)]).unwrap();
+    assert_eq!(changed.method(&advanced.name).unwrap().quotas[0].quota.to_string(), "7/min");
+
+    let own = include_str!("../../../config/methods/wecom.meeting.create_advanced.toml");
+    let fault = |from: &str, to: &str| {
+        assert!(own.contains(from), "{from}");
+        faults(&own.replacen(from, to, 1)).join("\n")
+    };
+    let as_other = "counted_as = \"wecom.meeting.create\"";
+    assert!(fault(as_other, "counted_as = \"wecom.meeting.nothing\"").contains("there is no method"));
+    let cancel = fault(as_other, "counted_as = \"wecom.meeting.cancel\"");
+    assert!(
+        cancel.contains("counted_as: wecom.meeting.cancel is another call, POST /cgi-bin/meeting/cancel"),
+        "{cancel}"
+    );
+    assert!(fault(as_other, "counted_as = \"wecom.meeting.create_advanced\"").contains("is itself counted as another"));
+    assert!(fault(as_other, "").contains("a method needs at least one [[quotas]]"));
+    let both = fault("[body]", "[[quotas]]\nscope = \"corp\"\nquota = \"1/min\"\n\n[body]");
+    assert!(both.contains("quotas: belong into the file of wecom.meeting.create"), "{both}");
+    let cut = fault("{ \"body.title\" = 40 }", "{ \"body.name\" = 40 }");
+    assert!(cut.contains("creation.cut_beyond: the method has no parameter body.name"), "{cut}");
 }
 
 #[test]
@@ -167,21 +239,21 @@ fn an_undo_that_cannot_work_does_not_load() {
 }
 
 #[test]
-fn every_file_of_the_directories_is_compiled_in() {
+fn every_file_of_the_directories_is_compiled_in_and_named_as_its_method() {
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let mut files = Vec::new();
     for kind in ["platforms", "methods"] {
         for entry in std::fs::read_dir(config.join(kind)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             let Some(stem) = name.strip_suffix(".toml") else { continue };
-            let path = format!("{kind}/{name}");
+            let path = format!("config/{kind}/{name}");
             let text =
-                BUILT_IN.iter().find(|(known, _)| *known == path).unwrap_or_else(|| panic!("{path} is not listed")).1;
-            assert!(
-                text.contains(&format!("\nname = \"{stem}\"")) || text.starts_with(&format!("name = \"{stem}\"")),
-                "{path}"
-            );
+                BUILT_IN.iter().find(|(known, _)| *known == path).unwrap_or_else(|| panic!("{path} is not there")).1;
+            assert!(format!("\n{text}").contains(&format!("\nname = \"{stem}\"")), "{path}");
+            files.push(path);
         }
     }
+    assert_eq!(files.len(), BUILT_IN.len(), "and nothing else: {BUILT_IN:?}");
 }
 
 #[test]
@@ -255,7 +327,22 @@ fn schemas_are_checked_against_themselves() {
         "body.properties.room_status.properties.contact_ids.items",
         "is required",
     );
-    one_fault("maxLength = 10", "pattern = \"x\"", "query.properties.user_id_type.pattern", "no such key");
+    one_fault("maxLength = 10", "multipleOf = 2", "query.properties.user_id_type.multipleOf", "no such key");
+    let called = "x-called = \"a level id\"";
+    one_fault(called, "", "body.properties.room_level_id.pattern", "needs x-called");
+    one_fault("pattern = '^omb_[0-9A-Za-z]+$'", "", "body.properties.room_level_id.x-called", "belongs to a pattern");
+    let broken = faults(&ROOM.replace("'^omb_[0-9A-Za-z]+$'", "'^omb_['"));
+    assert!(broken[0].contains("body.properties.room_level_id.pattern: is not a regular expression: "), "{broken:?}");
+    let own = "examples = [\"omb_4ad1a2c7a2fbc5fc9570f38456931293\"]";
+    one_fault(own, "examples = [\"omm_1\"]", "body.properties.room_level_id.examples", "expected a level id");
+    let items = "items = { type = \"string\", minLength = 1 }";
+    let counted = format!("{items}\nx-not-counted = \"name\"");
+    one_fault(
+        items,
+        &counted,
+        "body.properties.room_status.properties.contact_ids.x-not-counted",
+        "belongs to maxItems",
+    );
     one_fault("capacity = 10, ", "capacity = \"10\", ", "body.examples.capacity", "expected an integer, got \"10\"");
 }
 

@@ -7,6 +7,7 @@ mod check;
 mod cross;
 mod file;
 mod load;
+mod pattern;
 mod read;
 mod rule;
 mod schema;
@@ -148,7 +149,12 @@ pub struct Method {
     pub path: String,
     /// The identities that the documents allow; empty for token methods.
     pub identities: Vec<IdentityKind>,
+    /// The method whose call this is, too: another document of the same URL, so the platform counts both as one.
+    pub counted_as: Option<String>,
+    /// Which of the documents of one URL it is, where an app's settings choose.
+    pub edition: Option<Edition>,
     /// Every documented quota; never empty. The first is the one that `[apps.X.quotas]` overrides by the method's name alone.
+    /// Those of the other method where it is counted as one.
     pub quotas: Vec<MethodQuota>,
     /// An object schema for the path's placeholders.
     pub path_schema: Schema,
@@ -209,6 +215,23 @@ impl Method {
     pub fn creates(&self) -> bool {
         self.kind == Kind::Job && !matches!(self.creation, Creation::Natural)
     }
+
+    /// The method's name in quota keys: what the platform knows the call as.
+    pub fn counted_name(&self) -> &str {
+        self.counted_as.as_deref().unwrap_or(&self.name)
+    }
+}
+
+/// Which of several documents of one URL a method is. Its words make up a sentence: "set to basic meetings".
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edition {
+    /// The key of `[apps.X]` that chooses.
+    pub setting: String,
+    /// Its value for this method.
+    pub is: String,
+    /// Why one app does not use both, for messages.
+    pub note: String,
 }
 
 /// Where a fact was read.
@@ -391,6 +414,9 @@ pub struct LookUp {
     pub never: BTreeMap<String, Vec<Value>>,
     /// The same where the create carries no mark (`none_of` in `unmarked`).
     pub unmarked_never: BTreeMap<String, Vec<Value>>,
+    /// Parameters of the create whose longer texts a listing may cut, and from how many bytes on: jobs with one are not
+    /// looked up.
+    pub cut_beyond: BTreeMap<String, usize>,
     /// Dotted path of the object's id inside the item; empty when the item is the id.
     pub key: String,
 }

@@ -10,6 +10,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::pattern::Pattern;
+
 /// What a value is: the keyword `type`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -112,6 +114,10 @@ pub struct Schema {
     pub bytes_max: Option<usize>,
     /// `x-max-bytes-or-chars = [bytes, characters]`: keeping either limit is enough.
     pub bytes_or_chars_max: Option<(usize, usize)>,
+    /// `pattern`: what an id of this kind surely looks like.
+    pub pattern: Option<Pattern>,
+    /// `x-called`: how messages call a value that the pattern fits, with its article.
+    pub called: String,
     /// `minimum`.
     pub minimum: Option<i64>,
     /// `maximum`.
@@ -120,6 +126,8 @@ pub struct Schema {
     pub items_min: Option<usize>,
     /// `maxItems`.
     pub items_max: Option<usize>,
+    /// `x-not-counted`: a parameter of the same part, dotted; items equal to it do not count for `maxItems`.
+    pub not_counted: Option<String>,
     /// `enum`; empty for any value.
     pub values: Vec<Value>,
     /// `x-enum-notes`: what each value means, in the order of `enum`; empty or as long.
@@ -228,10 +236,13 @@ impl Schema {
         put("maxLength", self.length_max.map(Value::from));
         put("x-max-bytes", self.bytes_max.map(Value::from));
         put("x-max-bytes-or-chars", self.bytes_or_chars_max.map(|(bytes, chars)| json!([bytes, chars])));
+        put("pattern", self.pattern.as_ref().map(|pattern| json!(pattern.as_str())));
+        put("x-called", text(&self.called));
         put("minimum", self.minimum.map(Value::from));
         put("maximum", self.maximum.map(Value::from));
         put("minItems", self.items_min.map(Value::from));
         put("maxItems", self.items_max.map(Value::from));
+        put("x-not-counted", self.not_counted.as_ref().map(|name| json!(name)));
         put("enum", (!self.values.is_empty()).then(|| json!(self.values)));
         put("x-enum-notes", (!self.value_notes.is_empty()).then(|| json!(self.value_notes)));
         put("default", self.default.clone());

@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Action, Creation, ErrorRule, IdentityKind, Kind, LookUp, Method, Platform, Rule, Schema, SchemaFormat,
+    Action, Creation, Edition, ErrorRule, IdentityKind, Kind, LookUp, Method, Platform, Rule, Schema, SchemaFormat,
     SuspendScope, ThrottleScope,
 };
 use crate::domain::warning::WarningRule;
@@ -27,7 +27,13 @@ fn write_method(out: &mut String, platform: &Platform, method: &Method) -> fmt::
     writeln!(out, "{} {}{}", method.http_method, platform.base_url, method.path)?;
     let updated = if method.source.updated.is_empty() { "at an unknown date" } else { &method.source.updated };
     writeln!(out, "{}, updated {updated}, read {}", method.source.url, method.source.read)?;
-    writeln!(out, "\nquotas")?;
+    if let Some(Edition { setting, is, note }) = &method.edition {
+        writeln!(out, "\nfor apps with {setting} = {is:?}; {note}")?;
+    }
+    match &method.counted_as {
+        Some(other) => writeln!(out, "\nquotas, counted together with {other}: the same call")?,
+        None => writeln!(out, "\nquotas")?,
+    }
     for quota in &method.quotas {
         let text = quota.quota.to_string();
         writeln!(out, "  {text:<22}  per {:<10}  {}", quota.scope.to_string(), quota.note)?;
@@ -101,6 +107,8 @@ pub fn to_json(platform: &Platform, method: &Method) -> Value {
         "http_method": method.http_method,
         "url": format!("{}{}", platform.base_url, method.path),
         "identities": method.identities,
+        "counted_as": method.counted_as,
+        "edition": method.edition,
         "quotas": quotas.map(|quota| json!({"scope": quota.scope, "quota": quota.quota, "note": quota.note})).collect::<Vec<_>>(),
         "parameters": schemas,
         "expires": method.expires,
@@ -170,7 +178,9 @@ fn limits(schema: &Schema) -> String {
     words.extend(schema.bytes_max.map(|max| format!("≤ {max} bytes")));
     words.extend(schema.bytes_or_chars_max.map(|(bytes, chars)| format!("≤ {bytes} bytes or ≤ {chars} characters")));
     span(&mut words, schema.minimum, schema.maximum, "");
-    span(&mut words, schema.items_min, schema.items_max, "items");
+    words.extend(schema.pattern.as_ref().map(|_| schema.kind_of_id()));
+    let items = schema.not_counted.as_ref().map_or_else(|| "items".to_owned(), |name| format!("items besides {name}"));
+    span(&mut words, schema.items_min, schema.items_max, &items);
     words.extend(schema.format.map(|format| match format {
         SchemaFormat::Digits => "digits".to_owned(),
         SchemaFormat::UnixSeconds => "Unix seconds".to_owned(),
@@ -230,6 +240,9 @@ fn look_up_words(look_up: &LookUp) -> String {
     for (name, template) in &look_up.mark {
         let _ = write!(words, "; an absent {name} is set to the job's {}", template.trim_start_matches('$'));
     }
+    for (name, bytes) in &look_up.cut_beyond {
+        let _ = write!(words, "; held for a person where {name} has more than {bytes} bytes, which a listing may cut");
+    }
     if !look_up.unmarked.is_empty() {
         let _ = write!(words, ", or with mark_created = false {} are compared", fields_words(&look_up.unmarked));
     }
@@ -259,6 +272,7 @@ fn creation_json(creation: &Creation) -> Value {
         "detail": look_up.detail,
         "matches": look_up.matches,
         "unmarked": look_up.unmarked,
+        "cut_beyond": look_up.cut_beyond,
         "key": look_up.key,
     })
 }
@@ -367,7 +381,13 @@ mod tests {
         let limits = |name: &str| limits(body.at(name).unwrap());
         assert_eq!(limits("title"), "not empty, ≤ 40 bytes or ≤ 20 characters");
         assert_eq!(limits("settings.password"), "4 to 6 characters, digits");
-        assert_eq!(limits("invitees.userid"), "≤ 300 items, each not empty");
+        let userid = "a userid (letters, digits, _, -, @ and .) such as \"lisi\"";
+        assert_eq!(limits("invitees.userid"), format!("≤ 300 items, each 1 to 64 characters, {userid}"));
+        assert_eq!(
+            limits("settings.hosts.userid"),
+            format!("≤ 10 items besides admin_userid, each 1 to 64 characters, {userid}")
+        );
+        assert_eq!(limits("meeting_duration"), "300 to 86399");
         assert_eq!(limits("reminders.repeat_interval"), "1 to 2, only when repeat_type = 1, default 1");
         assert_eq!(limits("reminders.is_repeat"), "0 = no | 1 = yes, default 0");
     }

@@ -33,7 +33,7 @@ pub(super) fn check(method: &Method, params: &Params, source: Source, found: &mu
         ("body", &method.body_schema, &params.body),
     ];
     for (part, schema, map) in parts {
-        walk.map(&At::Root(part), schema, map, part == "path");
+        walk.map(&At::Root(part, Some(map)), schema, map, part == "path");
     }
 }
 

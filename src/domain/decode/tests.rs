@@ -12,6 +12,7 @@ fn decoder() -> Decoder {
     let app = |family: &str, users: &[&str]| AppFacts {
         family: family.to_owned(),
         users: users.iter().map(|user| (*user).to_owned()).collect(),
+        editions: BTreeMap::new(),
         has_tenants: family == "feishu",
     };
     let apps = [("acme", app("feishu", &["anna"])), ("campus", app("wecom", &[]))];
@@ -264,7 +265,7 @@ fn a_meeting_expires_when_it_starts() {
 #[test]
 fn a_key_that_stands_twice_is_refused_with_its_id_kept() {
     let raw = br#"{"id":"r1","method":"feishu.vc.room.create","app":"acme",
-        "body":{"name":"a","name":"b","capacity":1,"room_level_id":"o"}}"#;
+        "body":{"name":"a","name":"b","capacity":1,"room_level_id":"omb_o"}}"#;
     let rejection = decoder().decode(raw, &Defaults::default()).unwrap_err();
     assert_eq!(rejection.reason(), Reason::Malformed);
     assert_eq!(rejection.id.as_deref(), Some("r1"));
@@ -316,4 +317,42 @@ fn only_what_holds_a_password_is_confidential() {
         |settings: Value| decode(&with(meeting(), "/body/settings", settings)).unwrap().is_confidential;
     assert!(is_confidential(json!({"password": "123456"})));
     assert!(!is_confidential(json!({"enable_enter_mute": 1})));
+}
+
+#[test]
+fn an_app_s_meetings_are_of_one_edition() {
+    let decode_with = |chosen: &str, method: &str| {
+        let mut decoder = decoder();
+        if let Apps::Named(apps) = &mut decoder.apps {
+            let facts = apps.get_mut("campus").unwrap();
+            facts.editions = [("meetings".to_owned(), chosen.to_owned())].into();
+        }
+        let document = with(meeting(), "/method", json!(method)).to_string();
+        decoder.decode(document.as_bytes(), &Defaults::default())
+    };
+    let (basic, advanced) = ("wecom.meeting.create", "wecom.meeting.create_advanced");
+    assert!(decode_with("basic", basic).is_ok() && decode_with("advanced", advanced).is_ok());
+    let refused = |chosen, method| {
+        let rejection = decode_with(chosen, method).unwrap_err();
+        assert_eq!(rejection.reason(), Reason::Invalid);
+        rejection.faults.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        refused("basic", advanced),
+        [
+            "method: app campus is set to basic meetings, and wecom.meeting.create_advanced is for advanced meetings: use \
+          wecom.meeting.create, or set meetings = \"advanced\" under [apps.campus] (what the basic interfaces created cannot \
+          be used with the advanced ones)"
+        ]
+    );
+    assert_one(&refused("advanced", basic), &["set to advanced meetings", "use wecom.meeting.create_advanced, or"]);
+    // What both editions share is for either.
+    for chosen in ["basic", "advanced"] {
+        let mut decoder = decoder();
+        if let Apps::Named(apps) = &mut decoder.apps {
+            apps.get_mut("campus").unwrap().editions = [("meetings".to_owned(), chosen.to_owned())].into();
+        }
+        let cancel = json!({"id": "c", "method": "wecom.meeting.cancel", "app": "campus", "body": {"meetingid": "m"}});
+        assert!(decoder.decode(cancel.to_string().as_bytes(), &Defaults::default()).is_ok());
+    }
 }

@@ -20,6 +20,9 @@ pub struct Criteria {
 impl Criteria {
     /// What a job is recognised by, the mark first; nothing if no look-up can recognise it.
     pub fn of_job(look_up: &LookUp, job: &Job, mark_created: bool) -> Vec<Self> {
+        if look_up.cut_beyond.iter().any(|(name, bytes)| is_longer(job, name, *bytes)) {
+            return Vec::new();
+        }
         let is_open = look_up.mark.keys().any(|name| job.params.get(name).is_none());
         let wanted = |is_marked: bool, job: &Job| {
             let fields = fields(look_up, is_marked);
@@ -56,6 +59,10 @@ impl Criteria {
             (false, false) => vec![shown(true), shown(false)],
         }
     }
+}
+
+fn is_longer(job: &Job, name: &str, bytes: usize) -> bool {
+    job.params.get(name).and_then(Value::as_str).is_some_and(|text| text.len() > bytes)
 }
 
 /// What is compared, in the order of the names.
@@ -105,6 +112,17 @@ mod tests {
             assert!(recognises(&rooms, &given, mark_created, &json!({"custom_room_id": 12})));
             assert!(!recognises(&rooms, &given, mark_created, &by_hand));
         }
+    }
+
+    #[test]
+    fn a_title_that_a_listing_may_cut_is_not_looked_for() {
+        let meetings = look_up("wecom.meeting.create_advanced");
+        let of = |title: String| {
+            let body = json!({"admin_userid": "li", "title": title, "meeting_start": 1, "meeting_duration": 300});
+            Criteria::of_job(&meetings, &job("x", body), true).len()
+        };
+        assert_eq!((of("a".repeat(40)), of("a".repeat(41))), (1, 0));
+        assert_eq!((of("会".repeat(13)), of("会".repeat(14))), (1, 0), "in bytes");
     }
 
     #[test]

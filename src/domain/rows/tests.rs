@@ -97,22 +97,25 @@ fn ids(rows: &[Row]) -> Vec<String> {
 
 #[test]
 fn ids_are_made_of_the_content_where_the_row_brings_none() {
-    let whole =
-        ids(&csv(ROOM, "id,batch,name,capacity,room_level_id\n,,a,1,o\nown,,b,1,o\n,hq,c,1,o\n,,,,\n\n,,d,1,o\n"));
+    let whole = ids(&csv(
+        ROOM,
+        "id,batch,name,capacity,room_level_id\n,,a,1,omb_o\nown,,b,1,omb_o\n,hq,c,1,omb_o\n,,,,\n\n,,d,1,omb_o\n",
+    ));
     assert_eq!(whole[1], "own");
     assert!(
         whole[2].starts_with("hq:") && whole[0].starts_with("b:") && whole[0].len() == "b:".len() + 16,
         "{whole:?}"
     );
-    let moved = ids(&csv(ROOM, "capacity,room_level_id,name,description\n1,o,new,\n3,o,d,changed\n1,o,a,\n"));
+    let moved =
+        ids(&csv(ROOM, "capacity,room_level_id,name,description\n1,omb_o,new,\n3,omb_o,d,changed\n1,omb_o,a,\n"));
     assert_eq!([&moved[1], &moved[2]], [&whole[3], &whole[0]], "inserted, moved and with other columns");
-    let wrong = csv(ROOM, "name,capacity,room_level_id\na,ten,o\n");
+    let wrong = csv(ROOM, "name,capacity,room_level_id\na,ten,omb_o\n");
     assert_eq!(ids(&wrong), [whole[0].clone()], "also of a row with a fault");
 }
 
 #[test]
 fn rows_that_want_the_same_without_ids_are_refused() {
-    let text = "name,capacity,room_level_id\na,1,o\nb,1,o\na,2,o\n";
+    let text = "name,capacity,room_level_id\na,1,omb_o\nb,1,omb_o\na,2,omb_o\n";
     let rows = csv(ROOM, text);
     assert_eq!(
         faults(&rows[2]),
@@ -134,7 +137,7 @@ fn rows_that_want_the_same_without_ids_are_refused() {
 
 #[test]
 fn rows_that_want_the_same_under_ids_of_their_own_are_noted() {
-    let rows = csv(ROOM, "id,name,capacity,room_level_id\nx,a,1,o\ny,a,1,o\n,a,1,o\nz,b,1,o\n");
+    let rows = csv(ROOM, "id,name,capacity,room_level_id\nx,a,1,omb_o\ny,a,1,omb_o\n,a,1,omb_o\nz,b,1,omb_o\n");
     let twins: Vec<Vec<String>> =
         rows.iter().map(|row| row.warnings.iter().map(|warning| warning.check.message()).collect()).collect();
     let same = vec!["looks the same as line 2".to_owned()];
@@ -144,7 +147,7 @@ fn rows_that_want_the_same_under_ids_of_their_own_are_noted() {
 
 #[test]
 fn files_that_are_read_together_share_what_they_want() {
-    let (ids, text) = (RowIds::default(), "name,capacity,room_level_id\na,1,o\n");
+    let (ids, text) = (RowIds::default(), "name,capacity,room_level_id\na,1,omb_o\n");
     let of = |name| open(name, Some(ROOM), text.as_bytes()).unwrap().with_ids(&ids).map(Result::unwrap).next().unwrap();
     assert!(of("f.csv").input.is_ok());
     assert!(faults(&of("f (1).csv"))[0].starts_with("wants the same as f.csv:2 "));
@@ -156,11 +159,11 @@ fn numbered_jobs_keep_their_ids_by_content_first() {
         let job = row.input.as_ref().unwrap();
         Numbered { id: id.to_owned(), object: job.object.unwrap(), contents: vec![job.content_hash()] }
     };
-    let before = csv(ROOM, "name,capacity,room_level_id\na,1,o\nb,1,o\n");
-    let twice = csv(ROOM, "name,capacity,room_level_id\nb,7,o\n");
+    let before = csv(ROOM, "name,capacity,room_level_id\na,1,omb_o\nb,1,omb_o\n");
+    let twice = csv(ROOM, "name,capacity,room_level_id\nb,7,omb_o\n");
     let jobs = vec![numbered("b:1", &before[0]), numbered("b:2", &before[1]), numbered("b:3", &twice[0])];
     let ids = RowIds::new(false, Some(Box::new(move |batch| Ok(if batch == "b" { jobs.clone() } else { Vec::new() }))));
-    let text = "name,capacity,room_level_id\nnew,1,o\nb,7,o\na,9,o\nb,1,o\n";
+    let text = "name,capacity,room_level_id\nnew,1,omb_o\nb,7,omb_o\na,9,omb_o\nb,1,omb_o\n";
     let rows: Vec<Row> =
         open("f.csv", Some(ROOM), text.as_bytes()).unwrap().with_ids(&ids).map(Result::unwrap).collect();
     let found = self::ids(&rows);
@@ -171,7 +174,7 @@ fn numbered_jobs_keep_their_ids_by_content_first() {
 
 #[test]
 fn lines_are_those_of_the_file() {
-    let rows = csv(ROOM, "name,capacity,room_level_id\r\n\"a\r\nb\",1,o\r\n\r\nc,x,o\r\n");
+    let rows = csv(ROOM, "name,capacity,room_level_id\r\n\"a\r\nb\",1,omb_o\r\n\r\nc,x,omb_o\r\n");
     assert_eq!((rows[0].line, rows[1].line), (2, 5));
     assert_eq!(faults(&rows[1]), ["column 2 (capacity): expected an integer, got \"x\""]);
 }
@@ -199,7 +202,7 @@ fn faults_name_columns_and_items() {
 #[test]
 fn several_methods_share_a_file() {
     let text = "method,app,name,capacity,room_level_id,summary,path.calendar_id,path.event_id\n\
-                feishu.vc.room.create,acme,a,1,o,,,\n\
+                feishu.vc.room.create,acme,a,1,omb_o,,,\n\
                 feishu.calendar.create,acme,,,,s,,\n\
                 feishu.calendar.event.meeting_minute.create,acme,,,,,cal,ev\n\
                 feishu.calendar.create,acme,a,,,s,,\n\
@@ -235,11 +238,11 @@ fn method_and_app_come_from_somewhere() {
 
 #[test]
 fn encodings_are_told_apart() {
-    let bom = csv(ROOM, "\u{feff}name,capacity,room_level_id\n会,1,o\n");
+    let bom = csv(ROOM, "\u{feff}name,capacity,room_level_id\n会,1,omb_o\n");
     assert_eq!(body(&bom[0])["name"], "会");
-    let quoted = csv(ROOM, "\u{feff}\"name\",capacity,room_level_id\n会,1,o\n");
+    let quoted = csv(ROOM, "\u{feff}\"name\",capacity,room_level_id\n会,1,omb_o\n");
     assert!(quoted[0].input.is_ok());
-    let gbk = refused(b"name,capacity,room_level_id\na,1,o\n\xbb\xe1,1,o\n");
+    let gbk = refused(b"name,capacity,room_level_id\na,1,omb_o\n\xbb\xe1,1,omb_o\n");
     assert!(gbk.starts_with("f.csv:3: is not UTF-8") && gbk.contains("CSV UTF-8"), "{gbk}");
     let utf_16 = refused(b"\xff\xfen\0a\0m\0e\0\n\0");
     assert!(utf_16.contains("UTF-16"), "{utf_16}");
@@ -247,18 +250,18 @@ fn encodings_are_told_apart() {
 
 #[test]
 fn nothing_is_read_after_a_fault_of_the_file() {
-    let mut rows = open("f.csv", Some(ROOM), b"name,capacity,room_level_id\n\xbb,1,o\na,1,o\n").unwrap();
+    let mut rows = open("f.csv", Some(ROOM), b"name,capacity,room_level_id\n\xbb,1,omb_o\na,1,omb_o\n").unwrap();
     assert!(rows.next().unwrap().is_err());
     assert!(rows.next().is_none());
 }
 
 #[test]
 fn rows_of_another_width_are_faults() {
-    let rows = csv(ROOM, "name,capacity,room_level_id\na,1\na,1,o,x\nb,1,o,,\n");
+    let rows = csv(ROOM, "name,capacity,room_level_id\na,1\na,1,omb_o,x\nb,1,omb_o,,\n");
     assert!(faults(&rows[0]).iter().any(|fault| fault.contains("the row has 2 cells and the header 3")));
     assert_eq!(faults(&rows[1]).len(), 1);
     assert!(rows[2].input.is_ok(), "empty cells too many do no harm");
-    let rows = csv(ROOM, "name,capacity,room_level_id,\na,1,o,x\nb,1,o,\n");
+    let rows = csv(ROOM, "name,capacity,room_level_id,\na,1,omb_o,x\nb,1,omb_o,\n");
     assert!(faults(&rows[0])[0].contains("column 4: the column has no name"));
     assert!(rows[1].input.is_ok());
 }
@@ -275,7 +278,7 @@ fn cells_are_kept_and_secrets_masked() {
 
 #[test]
 fn an_id_stands_in_a_file_once() {
-    let rows = csv(ROOM, "id,name,capacity,room_level_id\nx,a,1,o\ny,b,1,o\nx,a,1,o\nx,c,1,o\n");
+    let rows = csv(ROOM, "id,name,capacity,room_level_id\nx,a,1,omb_o\ny,b,1,omb_o\nx,a,1,omb_o\nx,c,1,omb_o\n");
     assert!(rows[0].input.is_ok() && rows[1].input.is_ok());
     for row in &rows[2..] {
         let rejection = row.input.as_ref().unwrap_err();
@@ -287,7 +290,7 @@ fn an_id_stands_in_a_file_once() {
 
 #[test]
 fn json_lines_are_read_with_their_places() {
-    let job = r#"{"app":"own","body":{"name":"a","capacity":1,"room_level_id":"o"}}"#;
+    let job = r#"{"app":"own","body":{"name":"a","capacity":1,"room_level_id":"omb_o"}}"#;
     let rows = jsonl(&format!("\u{feff}{job}\r\n\n  \n{job}\nnonsense\n{{\"id\":\"b:1\"}}"));
     assert_eq!(rows.len(), 4);
     let first = rows[0].input.as_ref().unwrap();

@@ -61,7 +61,7 @@ impl Round {
             let criteria = Criteria::of_job(look_up, &known.job, plan.app.mark_created);
             if criteria.is_empty() {
                 let detail =
-                    "sent, and no usable answer came; it carries no mark by which it could be found".to_owned();
+                    "sent, and no usable answer came; nothing in it would tell it from others in a listing".to_owned();
                 round.settled.push(without_look_up(engine, plan, job, Failure { detail, ..known.failure }));
                 continue;
             }

@@ -56,6 +56,28 @@ fn an_app_is_read_whole() {
 }
 
 #[test]
+fn the_apps_of_a_corp_choose_the_same_meetings() {
+    let corp = |name: &str, id: &str, more: &str| {
+        format!("[apps.{name}]\nplatform = \"wecom\"\ncorp_id = \"{id}\"\ncorp_secret = {{ env = \"S\" }}\n{more}")
+    };
+    let advanced = "meetings = \"advanced\"\n";
+    let good = [corp("a", "ww1", advanced), corp("b", "ww1", advanced), corp("c", "ww2", "")].concat();
+    let settings = load_text(&good, &[("S", "s")]).unwrap();
+    let chosen = |app: &str| settings.apps[app].editions["meetings"].as_str();
+    assert_eq!((chosen("a"), chosen("b"), chosen("c")), ("advanced", "advanced", "basic"));
+    let mixed = [corp("a", "ww1", advanced), corp("b", "ww1", "")].concat();
+    let found = faults(&mixed, &[("S", "s")]);
+    assert!(
+        found.contains("apps.b.meetings: expected \"advanced\", as apps.a has it: both are apps of one corp"),
+        "{found}"
+    );
+    let found = faults(&corp("a", "ww1", "meetings = \"some\"\n"), &[("S", "s")]);
+    assert!(found.contains("apps.a.meetings") && found.contains("advanced"), "{found}");
+    let found = faults(&format!("{ACME}{advanced}"), &[]);
+    assert!(found.contains("apps.acme.meetings: expected only for wecom"), "{found}");
+}
+
+#[test]
 fn a_tenant_has_quotas_of_its_own_and_nothing_else() {
     let text = format!("{ACME}[apps.acme.tenants.tk_1.quotas]\n\"feishu.vc.room.create\" = \"100/min\"\n");
     let env = [

@@ -87,9 +87,15 @@ impl Scenario {
             .chain(self.objects.iter().map(|it| ("objects", &it.method)))
             .chain(self.faults.iter().map(|it| ("faults", &it.method)))
             .chain(self.warnings.iter().map(|it| ("warnings", &it.method)));
-        let unknown = named
-            .filter(|(_, pattern)| !catalog.methods.keys().any(|method| fits(pattern, method)))
-            .map(|(section, pattern)| format!("{section}: no method is named {pattern:?}"));
+        let unknown = named.filter_map(|(section, pattern)| {
+            let mut fitting = catalog.methods.values().filter(|method| fits(pattern, &method.name)).peekable();
+            if fitting.peek().is_none() {
+                return Some(format!("{section}: no method is named {pattern:?}"));
+            }
+            // Another document of a call goes by the name of that call.
+            let others: Option<Vec<&str>> = fitting.map(|method| method.counted_as.as_deref()).collect();
+            others.map(|others| format!("{section}: {pattern:?} is served as {}: name that", others.join(", ")))
+        });
         unknown.chain(self.warnings.iter().filter_map(|it| it.unknown_field(catalog))).collect()
     }
 }

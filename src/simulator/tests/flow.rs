@@ -203,6 +203,33 @@ fn calendars_and_meetings_are_found_as_the_catalog_looks_for_them() {
 }
 
 #[test]
+fn a_call_with_two_documents_takes_what_either_accepts() {
+    let mut bench = Bench::new("[quotas]\n\"wecom.meeting.create\" = \"3/min\"");
+    let wecom = bench.wecom_token();
+    let target = format!("/cgi-bin/meeting/create?access_token={wecom}");
+    let start = epoch().unix_seconds() + 3_600;
+    let advanced = |more: Value| {
+        let mut body = json!({"admin_userid": "zhang", "title": "t".repeat(200), "meeting_start": start,
+            "meeting_duration": 600, "guests": [{"area": "86", "phone_number": "13500000000"}]});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        post(&target, None, &body)
+    };
+    assert_eq!(bench.code(&meeting(&wecom, 0)), 0);
+    let (_, made) = bench.call(&advanced(json!({})));
+    assert_eq!((&made["errcode"], made["meeting_link"].is_string()), (&json!(0), true), "{made}");
+    let long = "l".repeat(100);
+    assert_eq!(bench.code(&advanced(json!({"location": long}))), 400_042, "of one document this, of the other that");
+    assert_eq!(bench.code(&advanced(json!({}))), 45_009, "one URL, one quota");
+    let list = json!({"userid": "zhang", "begin_time": start});
+    let (_, listed) =
+        bench.call(&post(&format!("/cgi-bin/meeting/get_user_meetingid?access_token={wecom}"), None, &list));
+    assert_eq!(listed["meetingid_list"].as_array().unwrap().len(), 2);
+    let books = bench.world.books();
+    let quota = books.quotas.iter().find(|quota| quota.scope == "corp" && quota.accepted == 3).unwrap();
+    assert_eq!((quota.method.as_str(), quota.refused), ("wecom.meeting.create", 1));
+}
+
+#[test]
 fn duplicates_are_counted_and_stale_or_repeated_meetings_refused() {
     let mut bench = Bench::new("[checks]\nwecom_duplicates = true");
     let (feishu, wecom) = (bench.feishu_token(), bench.wecom_token());

@@ -71,7 +71,7 @@ fn bad_values_have_the_documented_codes() {
         ("settings.password", json!("12"), 400_030),
         ("settings.enable_waiting_room", json!("yes"), 400_031),
         ("reminders.repeat_until", json!(-1), 400_032),
-        ("reminders.repeat_interval", json!(9), 400_033),
+        ("reminders.repeat_interval", json!(0), 400_033),
         ("meeting_start", json!("soon"), 400_034),
         ("meeting_start", json!(start), 400_222),
         ("meeting_duration", json!(60), 400_035),

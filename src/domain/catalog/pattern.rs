@@ -1,0 +1,35 @@
+//! The keyword `pattern`: what ids of a kind surely look like, so that a name in an id's place is found before it is sent.
+
+use regex_lite::Regex;
+use serde::Deserialize;
+
+/// A regular expression that has to fit somewhere in a text; the catalog's own begin with `^` and end with `$`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// As the catalog's file writes it.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Whether the text looks like that.
+    pub fn fits(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
+}
+
+impl TryFrom<String> for Pattern {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Regex::new(&text).map(Self).map_err(|error| format!("is not a regular expression: {error}"))
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
