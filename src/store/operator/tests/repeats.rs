@@ -32,29 +32,29 @@ async fn jobs_are_found_by_their_ids_and_by_what_they_create() {
     };
     let untouched = Untouched::open(&world.path).unwrap().unwrap();
     for seeker in [untouched.seeker(&catalog).unwrap(), world.operator.seeker(&catalog).unwrap()] {
-        let found = |job: &Job| found(&seeker, job, false);
-        assert_eq!(found(&job("queued")), (Some((Likeness::Same, State::Queued)), None));
-        assert_eq!(found(&job("dead")), (Some((Likeness::Same, State::Dead)), None));
-        assert_eq!(found(&job("never seen")), (None, None));
-        assert_eq!(found(&other_size("succeeded")), (Some((Likeness::IdConflict, State::Succeeded)), None));
-        assert_eq!(found(&other_size("dead")), (Some((Likeness::Corrected, State::Dead)), None));
+        let of_row = |job: &Job| found(&seeker, job, false);
+        assert_eq!(of_row(&job("queued")), (Some((Likeness::Same, State::Queued)), None));
+        assert_eq!(of_row(&job("dead")), (Some((Likeness::Same, State::Dead)), None));
+        assert_eq!(of_row(&job("never seen")), (None, None));
+        assert_eq!(of_row(&other_size("succeeded")), (Some((Likeness::IdConflict, State::Succeeded)), None));
+        assert_eq!(of_row(&other_size("dead")), (Some((Likeness::Corrected, State::Dead)), None));
         for state in ["queued", "uncertain", "held", "succeeded", "running"] {
-            assert_eq!(found(&other_id("new", state)), (None, Some(state.to_owned())), "{state}");
+            assert_eq!(of_row(&other_id("new", state)), (None, Some(state.to_owned())), "{state}");
         }
         for state in ["dead", "cancelled"] {
-            assert_eq!(found(&other_id("new", state)), (None, None), "{state}");
+            assert_eq!(of_row(&other_id("new", state)), (None, None), "{state}");
         }
         // The id of a dead job set to work for what is there already, and the id of one that is done.
-        assert_eq!(found(&other_id("dead", "running")).1, Some("running".to_owned()));
-        assert_eq!(found(&other_id("succeeded", "running")).1, None, "it is not called");
+        assert_eq!(of_row(&other_id("dead", "running")).1, Some("running".to_owned()));
+        assert_eq!(of_row(&other_id("succeeded", "running")).1, None, "it is not called");
         assert_eq!(
-            found(&Job { id: "new".into(), object: None, ..job("running") }),
+            of_row(&Job { id: "new".into(), object: None, ..job("running") }),
             (None, None),
             "does no harm twice"
         );
         let same_object = Job { id: "new".into(), ..other_size("running") };
-        assert_eq!(super::repeats::found(&seeker, &same_object, true).1, None, "upstream tells them apart");
-        assert_eq!(super::repeats::found(&seeker, &same_object, false).1, Some("running".to_owned()));
+        assert_eq!(found(&seeker, &same_object, true).1, None, "upstream tells them apart");
+        assert_eq!(found(&seeker, &same_object, false).1, Some("running".to_owned()));
     }
     let (_, twin) = world
         .operator
