@@ -118,10 +118,10 @@ type Body = (Vec<Read>, bool);
 /// Every job, or why it is none, and whether duplicates are allowed.
 fn read(decoder: &Arc<Decoder>, document: Document) -> Result<Body, Fault> {
     let Document { value, twice } = document;
-    let object = match value {
-        Value::Object(object) if object.get(JOBS).is_some_and(Value::is_array) => object,
-        other => return Ok((read_list(decoder, other, &twice, "")?, false)),
-    };
+    if !value.get(JOBS).is_some_and(Value::is_array) {
+        return Ok((read_list(decoder, value, &twice, "")?, false));
+    }
+    let Value::Object(object) = value else { return Ok((Vec::new(), false)) };
     let mut fields = Fields::of_object(object, "");
     for name in twice.iter().filter(|name| !name.starts_with("jobs[")) {
         fields.fault(name, "stands twice");

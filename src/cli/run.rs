@@ -85,19 +85,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let store = (!args.simulate).then(|| settings.store.path.clone());
     let sources = args.batch.sources(&decoder, store.as_deref())?;
     let mut signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
-    let present = |ledger| Present::new(Some(context.clock.now()), ledger);
-    let checked = match &store {
-        Some(store) => {
-            let present = present(Untouched::open(store)?);
-            let ledger = (store.as_path(), args.batch.allow_duplicates);
-            check_with_ledger(context, &sources, &decoder, &present, args.rules, ledger)?
-        }
-        // A rehearsal's ledger is new: only the files can tell what comes twice.
-        None => {
-            let present = present(None);
-            refuse_invalid(context, &sources, &decoder, &present, args.rules, None)?
-        }
-    };
+    let checked = check(context, &args, &sources, &decoder, store.as_deref())?;
     let work = prepare(context, &args, settings, catalog, &checked)?;
     let (start, started_at) = context.clock.both();
 
@@ -149,11 +137,35 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         }
         context.out.flush()?;
     }
-    for suspension in &suspensions {
+    say_suspended(context, &suspensions)?;
+    conclude(context, &args, &counts, (stop, early.as_ref()), &work.store)
+}
+
+/// Judges the rows; without a ledger, as in a rehearsal, only the files can tell what comes twice.
+fn check(
+    context: &mut Context,
+    args: &Args,
+    sources: &[batch::Source],
+    decoder: &Arc<Decoder>,
+    store: Option<&Path>,
+) -> anyhow::Result<Checked> {
+    let ledger = store.map(Untouched::open).transpose()?.flatten();
+    let present = Present::new(Some(context.clock.now()), ledger);
+    match store {
+        Some(store) => {
+            let ledger = (store, args.batch.allow_duplicates);
+            check_with_ledger(context, sources, decoder, &present, args.rules, ledger)
+        }
+        None => refuse_invalid(context, sources, decoder, &present, args.rules, None),
+    }
+}
+
+fn say_suspended(context: &mut Context, suspensions: &[Suspension]) -> anyhow::Result<()> {
+    for suspension in suspensions {
         let (name, detail) = (Scope::of(suspension).name(), &suspension.detail);
         writeln!(context.err, "{} is suspended: {}; {}", plain(&name), plain(detail), plain(&what_to_do(suspension)))?;
     }
-    conclude(context, &args, &counts, (stop, early.as_ref()), &work.store)
+    Ok(())
 }
 
 /// The admin server, if its address is free: a batch is worked without it as well.

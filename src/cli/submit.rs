@@ -64,20 +64,16 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let sources = args.batch.sources(&decoder, Some(store))?;
     let allow = args.batch.allow_duplicates;
     let present = Present::new(Some(context.clock.now()), Untouched::open(store)?);
-    match wiring::broker_options(&settings) {
-        Some(options) => {
-            // The worker may be elsewhere; where the ledger is here, it is only looked at.
-            let ledger = Untouched::open(store)?;
-            let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&catalog)).transpose()?;
-            let again = seeker.map(|seeker| Again::new(seeker, &catalog, allow));
-            refuse_invalid(context, &sources, &decoder, &present, args.rules, again)?;
-            to_broker(context, &args, &options, &sources, &decoder).await
-        }
-        None => {
-            check_with_ledger(context, &sources, &decoder, &present, args.rules, (store, allow))?;
-            to_ledger(context, &args, &settings, &sources, &decoder).await
-        }
-    }
+    let Some(options) = wiring::broker_options(&settings) else {
+        check_with_ledger(context, &sources, &decoder, &present, args.rules, (store, allow))?;
+        return to_ledger(context, &args, &settings, &sources, &decoder).await;
+    };
+    // The worker may be elsewhere; where the ledger is here, it is only looked at.
+    let ledger = Untouched::open(store)?;
+    let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&catalog)).transpose()?;
+    let again = seeker.map(|seeker| Again::new(seeker, &catalog, allow));
+    refuse_invalid(context, &sources, &decoder, &present, args.rules, again)?;
+    to_broker(context, &args, &options, &sources, &decoder).await
 }
 
 /// Which files are refused.

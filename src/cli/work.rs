@@ -13,6 +13,7 @@ use crate::engine::ports::Ledger;
 use crate::engine::quotas::Planner;
 use crate::engine::{Engine, Stop};
 use crate::metrics::Metrics;
+use crate::settings::Settings;
 use crate::store::operator::Operator;
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring;
@@ -56,10 +57,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let ledger = Arc::new(SqliteLedger::open_measured(path, Mode::Worker, now, metrics.clone())?);
     // Jobs over HTTP are looked up in it.
     Operator::open(path)?.identify(&catalog)?;
-    let bound = match settings.admin.listen {
-        Some(listen) => Some(admin::bind(listen).await.map_err(|error| refuse(error.to_string(), BindError::CURE))?),
-        None => None,
-    };
+    let bound = bind(&settings).await?;
     let ports = (Arc::clone(&ledger) as Arc<dyn Ledger>, transport);
     let planner = Planner { catalog: Arc::clone(&catalog), apps, speed: 1.0 };
     let engine = wiring::measured_engine(&settings, planner, ports, context.clock.clone(), metrics.clone());
@@ -108,6 +106,11 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     info!(succeeded = counts.succeeded, dead = counts.dead, held = counts.held, queued = counts.queued, "ended");
     let is_unwell = args.until_idle && counts.dead + counts.held + counts.queued + counts.uncertain > 0;
     Ok(if is_unwell { Exit::Unwell } else { Exit::Success })
+}
+
+async fn bind(settings: &Settings) -> anyhow::Result<Option<admin::Bound>> {
+    let Some(listen) = settings.admin.listen else { return Ok(None) };
+    admin::bind(listen).await.map(Some).map_err(|error| refuse(error.to_string(), BindError::CURE))
 }
 
 /// Runs the engine; a first signal drains, a second ends at once: `None`, and nothing more is waited for.

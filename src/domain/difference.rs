@@ -65,9 +65,10 @@ fn values(job: &Job, params: &Params) -> BTreeMap<String, Value> {
 fn add(prefix: &str, map: &Map<String, Value>, values: &mut BTreeMap<String, Value>) {
     for (name, value) in map {
         let field = format!("{prefix}.{name}");
-        match value {
-            Value::Object(inner) => add(&field, inner, values),
-            other => drop(values.insert(field, other.clone())),
+        if let Value::Object(inner) = value {
+            add(&field, inner, values);
+        } else {
+            values.insert(field, value.clone());
         }
     }
 }

@@ -107,7 +107,7 @@ impl World {
             let object = Object {
                 key: self.ids.like(&example),
                 own: self.own(&unique),
-                identity: natural_identity(&method, &params),
+                identity: natural_identity(method, &params),
                 owner: Owner { user: Arc::from(others.user.as_str()), ..Owner::of_account(&others.account) },
                 params,
                 created_at: self.micros_now(),

@@ -33,7 +33,7 @@ fn a_spreadsheets_slips_are_named_by_line_and_column() {
 
 #[test]
 fn rows_of_one_cause_are_one_line() {
-    let rows = (0..300).map(|row| format!("r{row},x{row},{row}人,omb_1\n")).collect::<String>();
+    let rows = (0..300).map(|row| format!("r{row},x{row},{row}人,omb_1\n")).collect::<Vec<_>>().concat();
     let place = Place::with_apps(&[("rooms.csv", &format!("{HEADER}{rows}"))]);
     let outcome = with(&place, &["validate", "rooms.csv"], &ROOM);
     let expected = "rooms.csv: column 3 (capacity): 300 rows: expected an integer, got \"0人\" and the like; \
@@ -45,7 +45,7 @@ fn rows_of_one_cause_are_one_line() {
 
 #[test]
 fn of_many_causes_the_first_are_printed() {
-    let rows = (0..25).map(|row| format!("{{\"id\":\"r{row}\",\"field_{row}xyz\":1}}\n")).collect::<String>();
+    let rows = (0..25).map(|row| format!("{{\"id\":\"r{row}\",\"field_{row}xyz\":1}}\n")).collect::<Vec<_>>().concat();
     let place = Place::with_apps(&[("jobs.jsonl", &rows)]);
     let outcome = with(&place, &["validate", "jobs.jsonl"], &ROOM);
     let ends = "more faults of other causes; `paceline validate --json` prints them all\n";
@@ -112,7 +112,7 @@ fn rows_are_compared_with_each_other() {
     let header = "id,admin_userid,title,meeting_start,meeting_duration\n";
     let rows = "a,zhang,A,2031-03-03T10:00:00+08:00,3600\nb,wang,B,2031-03-03T10:00:00+08:00,3600\n\
                 c,zhang,C,2031-03-03T10:30:00+08:00,600\nd,zhang,D,2031-03-03T11:00:00+08:00,600\n";
-    let calendars = (0..1_200).map(|row| format!("c{row},Team {row}\n")).collect::<String>();
+    let calendars = (0..1_200).map(|row| format!("c{row},Team {row}\n")).collect::<Vec<_>>().concat();
     let place = Place::with_apps(&[
         ("meetings.csv", &format!("{header}{rows}")),
         ("calendars.csv", &format!("id,summary\n{calendars}")),
@@ -132,7 +132,8 @@ fn rows_are_compared_with_each_other() {
 
 #[test]
 fn totals_count_what_the_ledger_has() {
-    let rows = |from: usize, to: usize| (from..to).map(|row| format!("c{row},Team {row}\n")).collect::<String>();
+    let rows =
+        |from: usize, to: usize| (from..to).map(|row| format!("c{row},Team {row}\n")).collect::<Vec<_>>().concat();
     let place = Place::with_apps(&[
         ("first.csv", &format!("id,summary\n{}", rows(0, 600))),
         ("both.csv", &format!("id,summary\n{}", rows(0, 1_001))),

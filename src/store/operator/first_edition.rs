@@ -17,7 +17,7 @@ use crate::engine::ports::LedgerError;
 use crate::store::sqlite::{file, job_row};
 
 /// Jobs in one transaction.
-const CHUNK: usize = 2_000;
+const CHUNK: u32 = 2_000;
 /// No file has so many rows that its number is longer; the hash in an id of today is.
 const DIGITS_MAX: usize = 15;
 
@@ -143,15 +143,16 @@ impl Operator {
         self.change(|books| {
             let conn = books.conn();
             let how = FirstEdition::of(conn)?;
-            let mut jobs = Vec::with_capacity(CHUNK);
-            each_unidentified(conn, &how, CHUNK as i64, |job| jobs.push((job.seq, job.created(catalog))))?;
+            let mut jobs = Vec::with_capacity(CHUNK as usize);
+            each_unidentified(conn, &how, i64::from(CHUNK), |job| jobs.push((job.seq, job.created(catalog))))?;
             let mut update = conn.prepare_cached("UPDATE jobs SET object = ?2 WHERE seq = ?1")?;
             for (seq, object) in &jobs {
                 if let Some(object) = object {
                     update.execute(params![seq, object.0])?;
                 }
             }
-            let reached = if jobs.len() < CHUNK { how.last } else { jobs.last().map_or(how.last, |(seq, _)| *seq) };
+            let reached =
+                if jobs.len() < CHUNK as usize { how.last } else { jobs.last().map_or(how.last, |(seq, _)| *seq) };
             conn.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'identified'")?.execute([reached])?;
             Ok(reached < how.last)
         })
