@@ -7,12 +7,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicGetOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use tokio::sync::watch;
@@ -105,9 +104,6 @@ pub struct Intake<B> {
     pub state: watch::Sender<State>,
 }
 
-/// How long a queue is quiet before it counts as one without a message that ends connections.
-const QUIET: Duration = Duration::from_secs(1);
-
 /// A consumer, and what it is delivered.
 struct Subscription {
     channel: Channel,
@@ -117,8 +113,6 @@ struct Subscription {
 
 /// Why consuming ended without a fault.
 enum Pause {
-    /// What had been delivered before is past: more may be held at once.
-    Past,
     /// Too many jobs are unfinished.
     Full,
     /// Something ended under us: a fresh start is needed.
@@ -143,7 +137,6 @@ impl<B: Backlog> Intake<B> {
                     continue;
                 }
                 Ok(Pause::Stopped) => break,
-                Ok(Pause::Past) => continue,
                 Ok(Pause::Gone(why)) => {
                     failures = 0;
                     why
@@ -223,31 +216,65 @@ impl<B: Backlog> Intake<B> {
         careful: &mut bool,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Pause, Error> {
-        loop {
-            let prefetch = if *careful { 1 } else { self.prefetch() };
-            let mut subscription = tokio::select! {
-                subscribed = self.subscribe(session, prefetch) => subscribed?,
-                () = until_stopped(stop) => return Ok(Pause::Stopped),
-            };
-            self.state.send_replace(State::Consuming);
-            let ended = self.take_all(&mut subscription, *careful, stop).await;
-            if let Ok(Pause::Full | Pause::Stopped | Pause::Past) = &ended {
-                self.leave(subscription).await;
+        if *careful {
+            if let Some(pause) = self.take_one_by_one(session, stop).await? {
+                return Ok(pause);
             }
-            match ended {
-                Ok(Pause::Past) => *careful = false,
-                ended => return ended,
-            }
+            *careful = false;
         }
+        let mut subscription = tokio::select! {
+            subscribed = self.subscribe(session) => subscribed?,
+            () = until_stopped(stop) => return Ok(Pause::Stopped),
+        };
+        self.state.send_replace(State::Consuming);
+        let ended = self.take_all(&mut subscription, stop).await;
+        if let Ok(Pause::Full | Pause::Stopped) = &ended {
+            self.leave(subscription).await;
+        }
+        ended
     }
 
-    async fn subscribe(&self, session: &Session, prefetch: u16) -> Result<Subscription, Error> {
+    /// Fetches message after message, until the first that had not been delivered before; `None`: they are past. A
+    /// consumer would be delivered the next before this one is acked, and hand it back out of order.
+    async fn take_one_by_one(
+        &self,
+        session: &Session,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<Option<Pause>, Error> {
+        let name = &self.options.jobs_queue;
+        topology::declare_queue(session, name).await?;
+        let channel = session.channel().await?;
+        loop {
+            let get = channel.basic_get(short(name)?, BasicGetOptions { no_ack: false });
+            let got = tokio::select! {
+                got = answered("fetching a message", get) => got.map_err(|error| topology::explain("queue", name, error))?,
+                () = until_stopped(stop) => return Ok(Some(Pause::Stopped)),
+            };
+            let Some(message) = got else { break };
+            let is_past = !message.delivery.redelivered;
+            self.state.send_replace(State::Consuming);
+            if !self.take(vec![message.delivery], &channel, &session.meter(), stop).await {
+                return Ok(Some(Pause::Gone("the channel was closed".to_owned())));
+            }
+            if self.backlog.unfinished() >= self.options.pending_max {
+                topology::close(&channel).await;
+                return Ok(Some(Pause::Full));
+            }
+            if is_past {
+                break;
+            }
+        }
+        topology::close(&channel).await;
+        Ok(None)
+    }
+
+    async fn subscribe(&self, session: &Session) -> Result<Subscription, Error> {
         let name = &self.options.jobs_queue;
         topology::declare_queue(session, name).await?;
         let channel = session.channel().await?;
         // Per consumer: RabbitMQ 3.x and 4.0 close the connection over a global one on a quorum queue.
         let qos = BasicQosOptions { global: false };
-        answered("setting the prefetch", channel.basic_qos(prefetch, qos)).await?;
+        answered("setting the prefetch", channel.basic_qos(self.prefetch(), qos)).await?;
         let consume = BasicConsumeOptions {
             no_local: false,
             // Acked only when the ledger has it.
@@ -262,22 +289,20 @@ impl<B: Backlog> Intake<B> {
         Ok(Subscription { channel, consumer, meter: session.meter() })
     }
 
-    /// Takes batch after batch over; `careful`, until the first that had not been delivered before.
+    /// Takes batch after batch over.
     async fn take_all(
         &self,
         subscription: &mut Subscription,
-        careful: bool,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Pause, Error> {
+        let Subscription { channel, consumer, meter } = subscription;
         loop {
             let first = tokio::select! {
-                next = subscription.consumer.next() => next,
-                () = tokio::time::sleep(QUIET), if careful => return Ok(Pause::Past),
+                next = consumer.next() => next,
                 () = until_stopped(stop) => return Ok(Pause::Stopped),
             };
-            let Gathered { deliveries, ended } = gather(first, &mut subscription.consumer);
-            let is_past = careful && deliveries.iter().any(|delivery| !delivery.redelivered);
-            if !self.take(deliveries, subscription, stop).await {
+            let Gathered { deliveries, ended } = gather(first, consumer);
+            if !self.take(deliveries, channel, meter, stop).await {
                 // Nothing may be acked on this channel any more: an ack of later messages would cover these.
                 return Ok(Pause::Gone("the channel was closed".to_owned()));
             }
@@ -294,22 +319,19 @@ impl<B: Backlog> Intake<B> {
             if self.backlog.unfinished() >= self.options.pending_max {
                 return Ok(Pause::Full);
             }
-            if is_past {
-                return Ok(Pause::Past);
-            }
         }
     }
 
     /// Cancels the consumer and takes over what is held already; the rest stays in the queue.
-    async fn leave(&self, mut subscription: Subscription) {
-        let channel = subscription.channel.clone();
-        let cancel = channel.basic_cancel(subscription.consumer.tag(), BasicCancelOptions { nowait: false });
+    async fn leave(&self, subscription: Subscription) {
+        let Subscription { channel, mut consumer, meter } = subscription;
+        let cancel = channel.basic_cancel(consumer.tag(), BasicCancelOptions { nowait: false });
         let (_tell, mut stop) = watch::channel(false);
         let drain = async {
             loop {
-                let first = subscription.consumer.next().await;
-                let Gathered { deliveries, ended } = gather(first, &mut subscription.consumer);
-                if !self.take(deliveries, &subscription, &mut stop).await || ended.is_some() {
+                let first = consumer.next().await;
+                let Gathered { deliveries, ended } = gather(first, &mut consumer);
+                if !self.take(deliveries, &channel, &meter, &mut stop).await || ended.is_some() {
                     break;
                 }
             }
@@ -322,10 +344,16 @@ impl<B: Backlog> Intake<B> {
     }
 
     /// Takes a batch over and acks it; `false` if its channel is gone or the process stops.
-    async fn take(&self, batch: Vec<Delivery>, from: &Subscription, stop: &mut watch::Receiver<bool>) -> bool {
+    async fn take(
+        &self,
+        batch: Vec<Delivery>,
+        channel: &Channel,
+        meter: &Meter,
+        stop: &mut watch::Receiver<bool>,
+    ) -> bool {
         let bytes = batch.iter().map(|delivery| delivery.data.len()).sum();
         let is_acked = self.take_over(batch, stop).await;
-        from.meter.release(from.channel.id(), bytes);
+        meter.release(channel.id(), bytes);
         is_acked
     }
 

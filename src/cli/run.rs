@@ -12,15 +12,16 @@ use serde_json::json;
 
 use crate::admin::{self, Admin, BindError};
 use crate::domain::catalog::Catalog;
+use crate::domain::decode::Decoder;
 use crate::domain::time::Timestamp;
 use crate::engine::app::Apps;
-use crate::engine::ports::{Counts, Ledger, Transport};
+use crate::engine::ports::{Counts, Ledger, Suspension, Transport};
 use crate::engine::quotas::Planner;
 use crate::engine::{Engine, Stop};
 use crate::metrics::Metrics;
 use crate::operations::suspension::{Scope, what_to_do};
 use crate::settings::Settings;
-use crate::store::operator::{Operator, Untouched};
+use crate::store::operator::Operator;
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring;
 
@@ -149,15 +150,11 @@ fn check(
     decoder: &Arc<Decoder>,
     store: Option<&Path>,
 ) -> anyhow::Result<Checked> {
-    let ledger = store.map(Untouched::open).transpose()?.flatten();
-    let present = Present::new(Some(context.clock.now()), ledger);
-    match store {
-        Some(store) => {
-            let ledger = (store, args.batch.allow_duplicates);
-            check_with_ledger(context, sources, decoder, &present, args.rules, ledger)
-        }
-        None => refuse_invalid(context, sources, decoder, &present, args.rules, None),
+    if let Some(store) = store {
+        return check_with_ledger(context, sources, decoder, args.rules, (store, args.batch.allow_duplicates));
     }
+    let present = Present::new(Some(context.clock.now()), None);
+    refuse_invalid(context, sources, decoder, &present, args.rules, None)
 }
 
 fn say_suspended(context: &mut Context, suspensions: &[Suspension]) -> anyhow::Result<()> {

@@ -63,12 +63,12 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let store = &settings.store.path;
     let sources = args.batch.sources(&decoder, Some(store))?;
     let allow = args.batch.allow_duplicates;
-    let present = Present::new(Some(context.clock.now()), Untouched::open(store)?);
     let Some(options) = wiring::broker_options(&settings) else {
-        check_with_ledger(context, &sources, &decoder, &present, args.rules, (store, allow))?;
+        check_with_ledger(context, &sources, &decoder, args.rules, (store, allow))?;
         return to_ledger(context, &args, &settings, &sources, &decoder).await;
     };
     // The worker may be elsewhere; where the ledger is here, it is only looked at.
+    let present = Present::new(Some(context.clock.now()), Untouched::open(store)?);
     let ledger = Untouched::open(store)?;
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&catalog)).transpose()?;
     let again = seeker.map(|seeker| Again::new(seeker, &catalog, allow));
@@ -92,17 +92,19 @@ pub fn check_with_ledger(
     context: &mut Context,
     sources: &[Source],
     decoder: &Arc<Decoder>,
-    present: &Present,
     rules: Rules,
     (store, allow_duplicates): (&Path, bool),
 ) -> anyhow::Result<batch::Checked> {
+    // Before it is opened to be looked at: a process whose first connection cannot write the index of the write-ahead
+    // log cannot write the ledger through any other one either.
     let mut ledger = store.exists().then(|| Operator::open(store)).transpose()?;
     if let Some(ledger) = &mut ledger {
         ledger.identify(&decoder.catalog)?;
     }
+    let present = Present::new(Some(context.clock.now()), Untouched::open(store)?);
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&decoder.catalog)).transpose()?;
     let again = seeker.map(|seeker| Again::new(seeker, &decoder.catalog, allow_duplicates));
-    refuse_invalid(context, sources, decoder, present, rules, again)
+    refuse_invalid(context, sources, decoder, &present, rules, again)
 }
 
 /// Refuses files with any fault, after printing what was found; with `skip_invalid` only those that cannot be read. `again`

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::objects::{at, put};
+use super::params::BadParams;
 use super::replies;
 use super::request::{SimMessage, SimRequest};
 use super::served::Served;
 use super::tokens::{BadToken, Caller};
-use super::voice::{Details, Family, success};
+use super::voice::{Family, success};
 use super::world::World;
 use crate::domain::catalog::{IdentityKind, TokenPlace};
 
@@ -85,11 +86,10 @@ impl World {
     }
 
     /// Hands an access token out, or says what is wrong with the credentials.
-    pub(super) fn token_reply(&mut self, served: &Served, request: &SimRequest) -> SimMessage {
-        let caller = match self.authenticate(served.family, &Credentials::read(request)) {
-            Ok(caller) => caller,
-            Err(code) => return self.error(served, code, &Details::default()),
-        };
+    pub(super) fn token_reply(&mut self, served: &Served, request: &SimRequest) -> Result<SimMessage, BadParams> {
+        let caller = self
+            .authenticate(served.family, &Credentials::read(request))
+            .map_err(|code| BadParams { code, hint: String::new() })?;
         let field = served.method.reply.token.clone().unwrap_or_default();
         let prefix = match (served.family, field.ends_with("app_access_token")) {
             (Family::Wecom, _) => "",
@@ -111,7 +111,7 @@ impl World {
             set(expires, Value::from(life_s));
         }
         let log_id = self.log_id();
-        success(&served.platform, body, &log_id)
+        Ok(success(&served.platform, body, &log_id))
     }
 
     fn authenticate(&mut self, family: Family, credentials: &Credentials) -> Result<Caller, i64> {

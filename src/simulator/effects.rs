@@ -31,7 +31,7 @@ impl World {
         let (method, is_strict) = (&served.method, self.scenario.checks.strict);
         let done = params::check_content_type(method, served.family, is_strict, request).and_then(|()| {
             if method.kind == Kind::Token {
-                return Ok(self.token_reply(served, request));
+                return self.token_reply(served, request);
             }
             let params = params::read(served, is_strict, path, request)?;
             self.apply(served, params, caller)
@@ -107,7 +107,7 @@ impl World {
             let object = Object {
                 key: self.ids.like(&example),
                 own: self.own(&unique),
-                identity: natural_identity(method, &params),
+                identity: natural_identity(&method, &params),
                 owner: Owner { user: Arc::from(others.user.as_str()), ..Owner::of_account(&others.account) },
                 params,
                 created_at: self.micros_now(),
@@ -124,7 +124,7 @@ impl World {
         let object = Object {
             key: self.ids.like(&replies::key_example(method, envelope)),
             own: self.own(&served.unique),
-            identity: natural_identity(&method, &params),
+            identity: natural_identity(method, &params),
             owner,
             params,
             created_at: self.micros_now(),

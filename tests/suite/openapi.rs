@@ -71,7 +71,8 @@ fn every_operation_says_who_may_and_what_can_go_wrong() {
         assert!(missing.is_empty(), "{place}: nothing is said of {missing:?}");
         let in_path = path.matches('{').count();
         let declared = operation["parameters"].as_array().map_or(0, |parameters| {
-            let is_in_path = |parameter: &&Value| parameter["$ref"] == "#/components/parameters/job";
+            let is_in_path =
+                |parameter: &&Value| parameter["in"] == "path" || parameter["$ref"] == "#/components/parameters/job";
             parameters.iter().filter(is_in_path).count()
         });
         assert_eq!(declared, in_path, "{place}: parameters in the path");

@@ -1,7 +1,7 @@
 //! The manual of settings in Chinese: the keys and their defaults are the code's, the words stand here.
 
 /// What a key means, in the order of the English manual.
-pub const MEANINGS: [(&str, &str); 43] = [
+pub const MEANINGS: [(&str, &str); 44] = [
     ("store.url", "账本的位置：`sqlite://` 加路径，相对于工作目录；三个斜杠则为绝对路径。文件权限为 0600。"),
     (
         "ledger.keep_days",
@@ -46,6 +46,10 @@ pub const MEANINGS: [(&str, &str); 43] = [
     (
         "lanes.reserve.\"NAME\"",
         "每个窗口为该优先级（1 到 9）及以上的任务保留的份额，只在有这样的任务时生效：从第一个开始等待，到最后一个之后一个窗口为止。各份额之和小于 1。没有这个设置，配额人人可用，优先级只在通道内起作用。",
+    ),
+    (
+        "lanes.stop_after",
+        "同一通道接连多少个任务因同一个错误码成为死信之后，暂停该通道，免得平台上少一项设置就毁掉整批任务。0 表示从不。",
     ),
     (
         "admin.listen",

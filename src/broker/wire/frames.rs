@@ -173,8 +173,11 @@ impl Frames {
                 // The consumer's tag, the delivery's, redelivered; exchange and routing key.
                 (4 + 1 + usize::from(tag) + 9, 2)
             }
-            // The delivery's tag, redelivered; exchange and routing key.
-            [0, 60, 0, 71, ..] => (4 + 9, 2),
+            [0, 60, 0, 71, ..] => {
+                self.delivering.insert(channel);
+                // The delivery's tag, redelivered; exchange and routing key.
+                (4 + 9, 2)
+            }
             // The code; its text, exchange and routing key.
             [0, 60, 0, 50, ..] => (4 + 2, 3),
             _ => return payload,

@@ -36,8 +36,7 @@ pub fn add(plan: &mut Plan, seed: u64) {
                 let starts = paceline::domain::time::Timestamp(1_900_000_000_000_000);
                 job.not_after = Some(job.not_after.map_or(starts, |own| own.min(starts)));
             }
-            let app = job.value["app"].as_str().unwrap();
-            job.twin = (job.method != ROOM || !plan.apps[app].mark_created).then_some(name);
+            job.twin = Some(name);
         }
     }
     if rng.u8(..4) == 0 {
