@@ -54,9 +54,10 @@ def jobs():
         path = {"calendar_id": "feishu.cn_x@group.calendar.feishu.cn", "event_id": f"75d28f9b-{number}_0"}
         yield {"id": f"minutes-{number}", "method": MINUTES, "app": "acme", "batch": BATCHES[1], "path": path}
     for number in range(EXPIRED):
-        body = {"admin_userid": "u", "title": f"Lesson {number}", "meeting_start": 1600000000, "meeting_duration": 1800,
+        body = {"admin_userid": "u", "title": f"Lesson {number}", "meeting_start": 1900000000 + 3600 * number, "meeting_duration": 1800,
                 "settings": {"password": "8642"}}
-        yield {"id": f"第 {number} 节 {HOSTILE}", "method": MEETING, "app": "campus", "batch": "timetable", "body": body}
+        yield {"id": f"第 {number} 节 {HOSTILE}", "method": MEETING, "app": "campus", "batch": "timetable",
+               "not_after": "2020-09-13T12:26:40Z", "body": body}
 
 
 class World:

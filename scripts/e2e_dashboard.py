@@ -190,7 +190,7 @@ def letters_are_corrected(browser, world):
         page.locator(".faults li").first.wait_for()
         check("meeting_start" in visitor.text(".faults"), f"the faults do not name the field: {visitor.text('.faults')}")
         visitor.check_axe("the form with faults")
-        patch.fill(json.dumps({"body": {"meeting_start": int(time.time()) + 86400}}))
+        patch.fill(json.dumps({"not_after": None, "body": {"meeting_start": int(time.time()) + 86400}}))
         page.get_by_role("button", name="Check").click()
         page.get_by_role("button", name=f"Change {EXPIRED - 2}").click()
         page.get_by_text(f"{EXPIRED - 2} jobs back at work.").wait_for()
@@ -240,7 +240,7 @@ def lanes_are_suspended_and_resumed(browser, world):
         visitor.check_axe("a suspended lane")
         page.get_by_role("button", name=f"Resume …: acme / {CALENDAR}").click()
         page.get_by_role("button", name="Resume", exact=True).click()
-        page.locator(".trouble").wait_for(state="detached")
+        page.locator(".trouble.suspended").wait_for(state="detached")
 
 
 def every_page_is_readable(browser, world):
