@@ -73,6 +73,9 @@ method = "feishu.*"
 chance = 0.05
 """
 BETTER = 'title = "Well again, but for titles that are refused"\nseed = 6\n'  + f"""
+[users]
+"{USER_TOKEN}" = "cli_rehearsal"
+
 [[faults]]
 kind = "code"
 method = "{MEETING}"
