@@ -7,7 +7,7 @@ from crash_world import METHODS, MINUTES
 from harness import check
 
 # How an attempt ends of which nobody knows whether it was applied.
-UNKNOWN = {"uncertain", "lost"}
+UNKNOWN = {"uncertain", "lost", "internal"}
 
 
 class Sums:

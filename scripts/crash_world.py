@@ -60,8 +60,8 @@ page_max = 50
 {faults}
 """
 
-# Method, kind, chance, and what the kind needs. 190003 and 2200 on minutes are never applied: by the catalog they are
-# transient there, so the worker may send again, as the platform's own word allows.
+# Method, kind, chance, and what the kind needs. An internal error may have been applied or not, minutes included: they
+# have no look-up, so each is held.
 FAULTS = [
     ("*.create", "late", 0.015, "late_ms = 3000"),
     ("*.create", "cut-before", 0.015, ""),
@@ -78,6 +78,7 @@ FAULTS = [
     ("feishu.calendar.*", "code", 0.02, "code = 190010"),
     ("wecom.meeting.*", "code", 0.02, "code = 45033"),
     (CALENDAR, "code", 0.01, "code = 190003\napplied = true"),
+    (MINUTES, "code", 0.01, "code = 190003\napplied = true"),
     ("feishu.calendar.*", "code", 0.02, "code = 190003"),
     (ROOM, "code", 0.02, "code = 121001\napplied = true"),
     (ROOM, "code", 0.02, "code = 121001"),
