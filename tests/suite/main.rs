@@ -32,6 +32,7 @@ mod fuzz;
 mod hang_up;
 mod harness;
 mod internal_errors;
+mod ledger_file;
 mod look_ups;
 mod metrics;
 mod observability;

@@ -2,7 +2,8 @@
 //!
 //! Knows the file, not what its tables mean.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -91,25 +92,48 @@ pub(crate) fn open_untouched(path: &Path) -> Result<(Connection, i64), LedgerErr
     Ok((conn, version))
 }
 
+/// Whether this user may write the file; nothing is written. By SQLite, for the sake of [`create_private`]'s locks.
+pub(crate) fn may_write(path: &Path) -> Result<(), LedgerError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let may = Connection::open_with_flags(path, flags).and_then(|conn| conn.is_readonly("main"));
+    match may {
+        Ok(false) => Ok(()),
+        Ok(true) | Err(_) => Err(LedgerError::Failed(format!(
+            "{} cannot be written; run this as the worker's user, or check the permissions of the file and its folder",
+            path.display()
+        ))),
+    }
+}
+
 /// Whether a ledger of this version has the tables that this program reads.
 pub(crate) const fn is_current(version: i64) -> bool {
     version == VERSION
 }
 
 /// Makes the file, if it is new, readable for its owner alone; SQLite gives `-wal` and `-shm` the same permissions.
+///
+/// A file that is there is not opened, not even for its permissions: whoever closes it takes from the whole process the
+/// locks that SQLite holds on it, and the next command of another process would remove a running worker's log as
+/// nobody's.
 fn create_private(path: &Path) -> Result<(), LedgerError> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    let file = file.map_err(|error| {
-        LedgerError::Failed(format!(
-            "cannot open {} for reading and writing: {error}; check [store] url and the permissions of the file and its folder",
-            path.display()
-        ))
-    })?;
-    let metadata = file.metadata().map_err(|error| LedgerError::Failed(format!("{}: {error}", path.display())))?;
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => {
+            return Err(LedgerError::Failed(format!(
+                "cannot make {}: {error}; check [store] url and the permissions of its folder",
+                path.display()
+            )));
+        }
+    }
+    let metadata = fs::metadata(path).map_err(|error| LedgerError::Failed(format!("{}: {error}", path.display())))?;
+    if metadata.is_dir() {
+        return Err(LedgerError::Failed(format!("{} is a folder; name a file in [store] url", path.display())));
+    }
     let mut permissions = metadata.permissions();
     if permissions.mode() & 0o077 != 0 {
         permissions.set_mode(0o600);
-        file.set_permissions(permissions).map_err(|error| {
+        fs::set_permissions(path, permissions).map_err(|error| {
             LedgerError::Failed(format!(
                 "{} can be read by other users and its permissions cannot be changed ({error}); it holds everything that is sent: run `chmod 600` on it as its owner",
                 path.display()

@@ -1,6 +1,5 @@
 //! Looks at a ledger from outside, as `paceline check` does: nothing is written, created or migrated.
 
-use std::fs::OpenOptions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -46,12 +45,7 @@ pub fn inspect(path: &Path) -> Result<Found, LedgerError> {
         return Err(LedgerError::Failed(format!("{} is a folder; name a file in [store] url", path.display())));
     }
     // Opened for writing, and not written: the worker will have to.
-    OpenOptions::new().read(true).write(true).open(path).map_err(|error| {
-        LedgerError::Failed(format!(
-            "{} cannot be written ({error}); run this as the worker's user, or check the permissions of the file and its folder",
-            path.display()
-        ))
-    })?;
+    file::may_write(path)?;
     let worker = lock::holder(path)
         .map_err(|error| LedgerError::Failed(format!("the lock beside {} cannot be read: {error}", path.display())))?;
     let (conn, version) = file::open_untouched(path)?;
