@@ -129,7 +129,7 @@ class Endings:
                 method, properties, body = self.channel.basic_get(queue, auto_ack=True)
                 if method is None:
                     break
-                getattr(self, kind).append((properties, body, method.routing_key))
+                getattr(self, kind).append((properties, body))
 
     def await_counts(self, results, dead, timeout_s):
         def enough():
@@ -144,11 +144,12 @@ class Endings:
 
 def check_results(endings, cases):
     found = collections.defaultdict(list)
-    for properties, body, routing_key in endings.result:
+    for properties, body in endings.result:
         document = json.loads(body)
         check(document["status"] == "succeeded", f"a result that is none: {document}")
         check(document.get("key"), f"a result without a key: {document}")
-        check(routing_key == f"{document['app']}.{document['method']}", f"routing key {routing_key} on {document}")
+        named = (properties.app_id, properties.type)
+        check(named == (document["app"], document["method"]), f"properties {named} on {document}")
         found[document["id"]].append((document, properties))
     for each in cases:
         if each.reason is None:
@@ -164,7 +165,7 @@ def check_results(endings, cases):
 
 def check_dead(endings, cases):
     found = collections.defaultdict(list)
-    for properties, body, _ in endings.dead:
+    for properties, body in endings.dead:
         found[body].append(properties)
     for each in cases:
         if each.reason is not None:
@@ -179,7 +180,7 @@ def check_dead(endings, cases):
 
 def check_replies(endings, cases):
     wanted = {each.id for each in cases if each.reason is None and (each.reply or b'"reply_to"' in each.body)}
-    got = collections.Counter(json.loads(body)["id"] for _, body, _ in endings.reply)
+    got = collections.Counter(json.loads(body)["id"] for _, body in endings.reply)
     check(set(got) == wanted, f"replies missing: {sorted(wanted - set(got))}; not wanted: {sorted(set(got) - wanted)}")
     check(set(got.values()) == {1}, f"replies that came more than once: {[id for id, count in got.items() if count > 1]}")
 
@@ -193,12 +194,12 @@ def second_round(channel, jobs_queue, endings, cases):
     endings.await_counts(before[0] + len(again), before[1] + 1, 60)
     repeated, endings.result = endings.result[before[0]:], endings.result[:before[0]]
     letters, endings.dead = endings.dead[before[1]:], endings.dead[:before[1]]
-    keys = {json.loads(body)["id"]: json.loads(body)["key"] for _, body, _ in endings.result}
-    for _, body, _ in repeated:
+    keys = {json.loads(body)["id"]: json.loads(body)["key"] for _, body in endings.result}
+    for _, body in repeated:
         document = json.loads(body)
         check(document["key"] == keys[document["id"]], f"{document['id']} came again with another key")
-    check({json.loads(body)["id"] for _, body, _ in repeated} == {each.id for each in again}, "other results came again than were asked for")
-    check([body for _, body, _ in letters] == [letter.body], "the dead letter that was moved back did not come back as it was")
+    check({json.loads(body)["id"] for _, body in repeated} == {each.id for each in again}, "other results came again than were asked for")
+    check([body for _, body in letters] == [letter.body], "the dead letter that was moved back did not come back as it was")
 
 
 def queue_exists(connection, queue):

@@ -65,6 +65,13 @@ impl Error {
         }
     }
 
+    /// Whether the broker, or the client for its sake, has closed no more than a channel.
+    pub(super) fn is_of_channel(&self) -> bool {
+        let is_closed =
+            matches!(self, Self::Amqp { error, .. } if matches!(error.kind(), ErrorKind::InvalidChannelState(..)));
+        is_closed || self.soft().is_some()
+    }
+
     fn kind(&self) -> Option<&AMQPErrorKind> {
         match self {
             Self::Amqp { error, .. } => match error.kind() {

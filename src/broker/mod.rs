@@ -8,12 +8,15 @@
 //! message that ends the consuming one must not hold up results.
 
 pub mod address;
+mod aside;
+mod channels;
 pub mod check;
 mod deliveries;
 pub mod fault;
 mod headers;
 pub mod intake;
 pub mod link;
+mod memory;
 pub mod options;
 mod outbox_run;
 mod outgoing;
@@ -25,6 +28,7 @@ pub mod service;
 mod session;
 mod stalls;
 pub mod topology;
+mod troubles;
 mod wire;
 
 pub use fault::{Error, Fault};

@@ -1,6 +1,7 @@
 //! What the broker's part needs of the settings.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -13,7 +14,7 @@ pub struct Options {
     pub ca_file: Option<PathBuf>,
     /// The queue that jobs come from.
     pub jobs_queue: String,
-    /// The queue bound to every result; empty declares none.
+    /// The queue that gets every result; empty declares none.
     pub results_queue: String,
     /// The topic exchange that results go to.
     pub results_exchange: String,
@@ -27,6 +28,8 @@ pub struct Options {
     pub body_bytes_max: usize,
     /// Jobs not yet ended above which the rest stays in the broker.
     pub pending_max: usize,
+    /// The first pause after a subscriber's queue has refused a result; doubled up to thirty of it.
+    pub refusal_pause: Duration,
 }
 
 impl Options {
@@ -43,6 +46,7 @@ impl Options {
             in_flight_max: 512,
             body_bytes_max: 1024 * 1024,
             pending_max: 100_000,
+            refusal_pause: Duration::from_secs(60),
         }
     }
 }

@@ -2,29 +2,30 @@
 //!
 //! It knows nothing of reconnecting; [`super::relay`] starts the next run.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use lapin::Channel;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use super::fault::{Error, Fault};
-use super::options::Options;
+use super::channels::{Channels, Renew};
+use super::fault::Error;
+use super::memory::{Memory, RABBITMQ, READING, WRITING};
 use super::outgoing::{Destination, destinations, publication};
 use super::ports::Endings;
-use super::publish::{Verdict, confirming, publish};
-use super::relay::{Relay, State};
+use super::publish::{Verdict, publish};
+use super::relay::Relay;
 use super::session::Session;
 use super::stalls::Stalls;
+use super::troubles::Concern;
 use super::{CONFIRM_TIMEOUT, retry_delay, topology, until_stopped};
 use crate::crash_points;
 use crate::domain::reason::Reason;
 use crate::domain::time::Mono;
-use crate::engine::ports::{BATCH_COMPLETED, LedgerError, Outgoing};
+use crate::engine::ports::{LedgerError, Outgoing, Reached};
 
 /// Confirmed rows that are forgotten in one transaction.
 const DONE_BATCH: usize = 256;
@@ -32,38 +33,32 @@ const DONE_BATCH: usize = 256;
 const TICK: Duration = Duration::from_millis(500);
 /// What is still in the outbox when the process stops is published for this long; the rest after the next start.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
-/// Callers' queues that are remembered as gone, and rows remembered as half published. Beyond it some is said or sent twice.
+/// Callers' queues that are remembered as gone. Beyond it some is said twice.
 const REMEMBERED_MAX: usize = 10_000;
-
-/// What outlives a connection.
-#[derive(Default)]
-pub(super) struct Memory {
-    /// Confirmed rows that the ledger has not forgotten yet.
-    confirmed: HashSet<i64>,
-    /// Destinations that rows with another, failed one have reached already.
-    reached: HashMap<i64, Vec<Destination>>,
-    /// Callers' queues of which it was said that they are gone.
-    said: HashSet<String>,
-}
-
-/// What a destination's failure asks for before the next try.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Renew {
-    #[default]
-    Nothing,
-    /// It refused: RabbitMQ 3.10 goes on refusing on that very channel when the queue's limit was raised or lifted. The
-    /// queue itself is left alone, it may have been declared otherwise meanwhile.
-    Channel,
-    /// It was missing: everything is declared again.
-    Everything,
-}
+/// RabbitMQ's own name for the exchange without one.
+const DEFAULT_EXCHANGE: &str = "amq.default";
+/// What a subscriber's refusal is called. The broker tells neither which queue it was, nor that the others have the message.
+const REFUSED: &str = "it refuses results because it is full: drain it, raise its max-length, or unbind it \
+    (`rabbitmqctl list_bindings` shows which queues are bound); what it refused is published to the exchange again after \
+    pauses of 1 to 30 minutes";
 
 /// A row under way.
 struct Row {
     open: usize,
     failed: bool,
     sent_at: Mono,
-    reached: Vec<Destination>,
+    /// How far it was before, and is now.
+    before: Reached,
+    reached: Reached,
+}
+
+/// What became of one message of a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Landed {
+    Arrived,
+    /// A subscriber's queue refused it.
+    Refused,
+    Failed,
 }
 
 type InFlight = FuturesUnordered<BoxFuture<'static, (i64, Destination, lapin::Result<Verdict>)>>;
@@ -88,6 +83,7 @@ pub(super) struct Run<'a, E> {
 
 impl<'a, E: Endings> Run<'a, E> {
     pub(super) fn new(relay: &'a Relay<E>, session: &'a Session, memory: &'a mut Memory) -> Self {
+        memory.aside.start_over();
         Self {
             relay,
             session,
@@ -102,29 +98,30 @@ impl<'a, E: Endings> Run<'a, E> {
         }
     }
 
-    /// Publishes until told to stop and drained; an error means that this channel is of no more use.
+    /// Publishes until told to stop and drained; an error means that this connection is of no more use for now.
     pub(super) async fn publish_all(&mut self, stop: &mut watch::Receiver<bool>) -> Result<(), Error> {
         let opened = tokio::select! {
-            opened = open(self.session, &self.relay.options) => opened,
+            opened = Channels::declared(self.session, &self.relay.options) => opened,
             // A broker that does not answer must not hold the process up.
             () = async { until_stopped(&mut stop.clone()).await; tokio::time::sleep(DRAIN_MAX).await } => return Ok(()),
         };
-        let mut channel = opened?;
-        self.relay.state.send_replace(State::Publishing);
+        let mut channels = opened?;
+        self.memory.troubles.end(RABBITMQ);
+        self.tell();
         let mut blocked = self.session.blocked();
         let mut drained_by = None;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let is_blocked = blocked.borrow_and_update().is_some();
-            self.refill(&mut channel, is_blocked).await?;
+            self.refill(&mut channels, is_blocked).await?;
             if self.memory.confirmed.len() >= DONE_BATCH || self.in_flight.is_empty() {
-                self.forget_confirmed().await;
+                self.record().await;
             }
             if let Some(by) = drained_by
                 && (self.is_idle() || self.relay.clock.mono() >= by)
             {
-                topology::close(&channel).await;
+                channels.close().await;
                 return Ok(());
             }
             tokio::select! {
@@ -133,6 +130,7 @@ impl<'a, E: Endings> Run<'a, E> {
                     while let Some(Some((seq, to, verdict))) = self.in_flight.next().now_or_never() {
                         self.settle(seq, &to, verdict)?;
                     }
+                    self.tell();
                 }
                 () = self.relay.endings.until_changed() => self.more = true,
                 _ = tick.tick() => self.look(is_blocked)?,
@@ -148,52 +146,104 @@ impl<'a, E: Endings> Run<'a, E> {
 
     /// Whether all was said that can be said now.
     fn is_idle(&self) -> bool {
-        self.in_flight.is_empty() && !self.more && self.memory.confirmed.is_empty()
+        let is_recorded = self.memory.confirmed.is_empty() && self.memory.reached.is_empty();
+        self.in_flight.is_empty() && !self.more && is_recorded
     }
 
     /// Reads and sends as much as may be under way.
-    async fn refill(&mut self, channel: &mut Channel, blocked: bool) -> Result<(), Error> {
+    async fn refill(&mut self, channels: &mut Channels, blocked: bool) -> Result<(), Error> {
         if self.stalls.end_due(self.relay.clock.mono()) {
-            // An old channel closes by itself when the last message on it has its verdict.
-            match std::mem::take(&mut self.renew) {
-                Renew::Nothing => {}
-                Renew::Channel => *channel = confirming(self.session).await?,
-                Renew::Everything => *channel = open(self.session, &self.relay.options).await?,
-            }
+            self.renew(channels).await?;
             // What was confirmed must be gone before reading back, or it would be read again.
-            self.forget_confirmed().await;
+            self.record().await;
             self.more = true;
         }
+        if blocked {
+            return Ok(());
+        }
+        self.refill_aside(channels).await?;
         let window = self.relay.options.in_flight_max;
         // Half empty first: many small reads cost more than they win.
-        while self.more && !blocked && self.rows.len() <= window / 2 {
+        while self.more && self.rows.len() <= window / 2 {
             let limit = window - self.rows.len();
             let after = self.stalls.read_after();
-            let rows = match self.relay.ledger.outbox(after, limit).await {
-                Ok(rows) => rows,
-                Err(error) => return Err(fault_of(&error)),
-            };
+            let Some(rows) = self.read(false, after, limit).await else { break };
             self.more = rows.len() >= limit;
             for row in rows {
                 self.stalls.read_to(row.seq);
-                self.send(channel, row);
+                self.send(channels, row, false);
             }
         }
         Ok(())
     }
 
+    /// Tries again what a subscriber has refused, if it is time.
+    async fn refill_aside(&mut self, channels: &mut Channels) -> Result<(), Error> {
+        let room = self.memory.aside.room(self.relay.clock.mono());
+        if room == 0 || self.stalls.is_stalled(&Destination::Subscribers) {
+            return Ok(());
+        }
+        let after = self.memory.aside.read_after();
+        let Some(rows) = self.read(true, after, room).await else { return Ok(()) };
+        let is_end = rows.len() < room;
+        if !rows.is_empty() {
+            self.renew(channels).await?;
+        }
+        for row in rows {
+            self.memory.aside.read_to(row.seq);
+            self.send(channels, row, true);
+        }
+        if is_end {
+            self.memory.aside.read_to_end();
+        }
+        if !self.memory.aside.any() {
+            self.heal(&self.subscribers());
+        }
+        Ok(())
+    }
+
+    /// An old channel closes by itself when the last message on it has its verdict.
+    async fn renew(&mut self, channels: &mut Channels) -> Result<(), Error> {
+        match std::mem::take(&mut self.renew) {
+            Renew::Nothing => {}
+            Renew::Channels => *channels = Channels::open(self.session).await?,
+            Renew::Everything => *channels = Channels::declared(self.session, &self.relay.options).await?,
+        }
+        Ok(())
+    }
+
+    /// Reads rows; `None` if the ledger cannot be read now. It is asked again.
+    async fn read(&mut self, aside: bool, after: i64, limit: usize) -> Option<Vec<Outgoing>> {
+        let ledger = &self.relay.ledger;
+        let read = if aside { ledger.outbox_aside(after, limit).await } else { ledger.outbox(after, limit).await };
+        match read {
+            Ok(rows) => {
+                self.heal(READING);
+                Some(rows)
+            }
+            Err(error) => {
+                self.trouble(READING, Concern::All, &error.to_string());
+                None
+            }
+        }
+    }
+
     /// Puts a row's messages on their way.
-    fn send(&mut self, channel: &Channel, row: Outgoing) {
-        let Outgoing { seq, ending } = row;
-        if self.rows.contains_key(&seq) || self.memory.confirmed.contains(&seq) {
+    fn send(&mut self, channels: &Channels, row: Outgoing, aside: bool) {
+        let Outgoing { seq, ending, reached } = row;
+        let before = self.memory.reached.get(&seq).copied().unwrap_or(reached);
+        if self.rows.contains_key(&seq) || self.memory.confirmed.contains(&seq) || before.is_aside() != aside {
             return;
         }
         let job = ending.document.get("id").and_then(serde_json::Value::as_str);
         tracing::trace!(row = seq, job, reason = ending.reason.map(Reason::as_str), "publishing");
-        let reached = self.memory.reached.remove(&seq).unwrap_or_default();
-        let mut under_way = Row { open: 0, failed: false, sent_at: self.relay.clock.mono(), reached };
-        for to in destinations(&ending) {
-            if under_way.reached.contains(&to) {
+        let mut under_way = Row { open: 0, failed: false, sent_at: self.relay.clock.mono(), before, reached: before };
+        if aside {
+            self.memory.aside.send();
+        }
+        for to in destinations(&ending, &self.relay.options) {
+            let is_refused = to == Destination::Subscribers && before.has(Reached::REFUSED);
+            if before.has(to.part()) || is_refused && !aside {
                 continue;
             }
             if self.stalls.is_stalled(&to) {
@@ -205,7 +255,7 @@ impl<'a, E: Endings> Run<'a, E> {
                 Some(message) => {
                     crash_points::reach("before-publish");
                     under_way.open += 1;
-                    let sent = publish(channel.clone(), message);
+                    let sent = publish(channels.to(&to).clone(), message);
                     self.in_flight.push(sent.map(move |verdict| (seq, to, verdict)).boxed());
                 }
                 None => self.give_up(&to, "AMQP cannot carry a name of more than 255 bytes"),
@@ -216,36 +266,77 @@ impl<'a, E: Endings> Run<'a, E> {
 
     /// Books what the broker did with one message of a row.
     fn settle(&mut self, seq: i64, to: &Destination, verdict: lapin::Result<Verdict>) -> Result<(), Error> {
-        let arrived = match verdict.map_err(|error| Error::amqp("publishing", error))? {
-            Verdict::Confirmed => {
-                self.stalls.succeed(to);
-                self.published = true;
-                true
+        let landed = match verdict {
+            Err(error) => {
+                self.lose_channel(seq, to, Error::amqp("publishing", error))?;
+                Landed::Failed
             }
-            Verdict::Unroutable(words) if self.is_nobodys(to) => {
+            Ok(verdict) => self.judge(seq, to, verdict),
+        };
+        let Some(mut row) = self.rows.remove(&seq) else { return Ok(()) };
+        row.open -= 1;
+        match landed {
+            Landed::Arrived => {
+                row.reached = row.reached.and(to.part());
+                if row.before.is_aside() {
+                    self.memory.aside.succeed(self.relay.options.in_flight_max);
+                }
+            }
+            Landed::Refused => row.reached = row.reached.and(Reached::REFUSED),
+            Landed::Failed => row.failed = true,
+        }
+        self.close_row(seq, row);
+        Ok(())
+    }
+
+    fn judge(&mut self, seq: i64, to: &Destination, verdict: Verdict) -> Landed {
+        match verdict {
+            Verdict::Confirmed => {
+                self.published = true;
+                if self.stalls.succeed(to) {
+                    let name = self.name_of(to);
+                    self.memory.troubles.end(&name);
+                }
+                Landed::Arrived
+            }
+            Verdict::Unroutable(words) if matches!(to, Destination::Reply(_) | Destination::Subscribers) => {
                 self.give_up(to, &words);
-                true
+                Landed::Arrived
             }
             Verdict::Unroutable(words) => {
                 self.renew = Renew::Everything;
                 self.fail(seq, to, &format!("RabbitMQ has no queue for it: {words}; it will be declared again"));
-                false
+                Landed::Failed
+            }
+            Verdict::Refused if *to == Destination::Subscribers => {
+                self.renew = self.renew.max(Renew::Channels);
+                self.memory.aside.refuse(self.relay.clock.mono());
+                self.memory.troubles.note(&self.subscribers(), Concern::Others, REFUSED);
+                Landed::Refused
             }
             Verdict::Refused => {
-                self.renew = self.renew.max(Renew::Channel);
+                self.renew = self.renew.max(Renew::Channels);
                 self.fail(seq, to, "RabbitMQ refuses it: the queue is full (drain it, or raise its max-length)");
-                false
+                Landed::Failed
             }
-        };
-        if let Some(mut row) = self.rows.remove(&seq) {
-            row.open -= 1;
-            if arrived {
-                row.reached.push(to.clone());
-            } else {
-                row.failed = true;
-            }
-            self.close_row(seq, row);
         }
+    }
+
+    /// The broker has closed a channel over what was published on it; an error if it was the whole connection.
+    fn lose_channel(&mut self, seq: i64, to: &Destination, error: Error) -> Result<(), Error> {
+        if self.session.is_lost() || !error.is_of_channel() {
+            return Err(error);
+        }
+        self.renew = Renew::Everything;
+        let exchange = match to {
+            Destination::Subscribers => self.relay.options.results_exchange.as_str(),
+            Destination::Results | Destination::Dead | Destination::Reply(_) => DEFAULT_EXCHANGE,
+        };
+        let why = match topology::cure("exchange", exchange, &error) {
+            Some(cure) => format!("{error}; {cure}"),
+            None => error.to_string(),
+        };
+        self.fail(seq, to, &why);
         Ok(())
     }
 
@@ -253,23 +344,25 @@ impl<'a, E: Endings> Run<'a, E> {
     fn close_row(&mut self, seq: i64, row: Row) {
         if row.open > 0 {
             self.rows.insert(seq, row);
-        } else if !row.failed {
+            return;
+        }
+        let was_aside = row.before.is_aside();
+        if was_aside {
+            self.memory.aside.land();
+        }
+        let is_refused = row.reached.has(Reached::REFUSED) && !row.reached.has(Reached::SUBSCRIBERS);
+        if !row.failed && !is_refused {
+            self.memory.reached.remove(&seq);
             self.memory.confirmed.insert(seq);
-        } else {
+            return;
+        }
+        if row.failed && !was_aside {
             self.stalls.keep(seq);
             self.more = true;
-            if !row.reached.is_empty() && self.memory.reached.len() < REMEMBERED_MAX {
-                self.memory.reached.insert(seq, row.reached);
-            }
         }
-    }
-
-    /// Whether nobody wants what cannot be routed there: then it is done. Our own queues are declared again instead.
-    fn is_nobodys(&self, to: &Destination) -> bool {
-        match to {
-            Destination::Reply(_) | Destination::Events => true,
-            Destination::Results => self.relay.options.results_queue.is_empty(),
-            Destination::Dead => false,
+        let reached = if row.failed { row.reached } else { row.reached.and(Reached::ASIDE) };
+        if reached != row.before {
+            self.memory.reached.insert(seq, reached);
         }
     }
 
@@ -279,8 +372,7 @@ impl<'a, E: Endings> Run<'a, E> {
         if self.memory.said.len() < REMEMBERED_MAX && self.memory.said.insert(name.clone()) {
             match to {
                 Destination::Reply(_) => tracing::warn!("{name} gets no copies of results: {words}"),
-                Destination::Events => tracing::debug!("no queue is bound for {BATCH_COMPLETED}: {words}"),
-                Destination::Results | Destination::Dead => tracing::warn!(
+                Destination::Results | Destination::Subscribers | Destination::Dead => tracing::warn!(
                     "{name}: nobody is bound to it, and broker.results_queue is \"\": results are dropped ({words})"
                 ),
             }
@@ -290,43 +382,78 @@ impl<'a, E: Endings> Run<'a, E> {
     /// Lets a destination wait; says so when the trouble begins.
     fn fail(&mut self, seq: i64, to: &Destination, why: &str) {
         if self.stalls.fail(to, seq, self.relay.clock.mono(), retry_delay) {
-            self.relay.stall(&format!("{}: {why}", self.name_of(to)));
+            let is_others = match to {
+                Destination::Reply(_) => true,
+                Destination::Subscribers => !self.relay.options.results_queue.is_empty(),
+                Destination::Results | Destination::Dead => false,
+            };
+            let concern = if is_others { Concern::Others } else { Concern::All };
+            self.trouble(&self.name_of(to), concern, why);
         }
+    }
+
+    fn trouble(&mut self, with: &str, concern: Concern, why: &str) {
+        self.memory.troubles.note(with, concern, why);
+        self.tell();
+    }
+
+    fn heal(&mut self, with: &str) {
+        self.memory.troubles.end(with);
+        self.tell();
+    }
+
+    /// Tells how it stands.
+    fn tell(&self) {
+        let now = self.memory.troubles.state();
+        self.relay.state.send_if_modified(|state| {
+            let changes = *state != now;
+            if changes {
+                *state = now;
+            }
+            changes
+        });
     }
 
     fn name_of(&self, to: &Destination) -> String {
         match to {
-            Destination::Results => format!("exchange {:?}", self.relay.options.results_exchange),
-            Destination::Events => "events of batches".to_owned(),
+            Destination::Results => format!("queue {:?}", self.relay.options.results_queue),
+            Destination::Subscribers => format!("exchange {:?}", self.relay.options.results_exchange),
             Destination::Dead => format!("queue {:?}", self.relay.options.dead_queue),
             Destination::Reply(queue) => format!("reply_to {queue:?}"),
         }
     }
 
-    /// Forgets what was confirmed. A ledger that cannot is asked again; until then the rows are known here.
-    async fn forget_confirmed(&mut self) {
-        if self.memory.confirmed.is_empty() {
+    fn subscribers(&self) -> String {
+        format!("a queue bound to exchange {:?}", self.relay.options.results_exchange)
+    }
+
+    /// Forgets what was confirmed and records how far the rest has come. A ledger that cannot is asked again; until then
+    /// it is known here.
+    async fn record(&mut self) {
+        if self.memory.confirmed.is_empty() && self.memory.reached.is_empty() {
             return;
         }
-        let seqs: Vec<i64> = self.memory.confirmed.iter().copied().collect();
         crash_points::reach("after-confirm");
-        let rows = seqs.len();
-        match self.relay.ledger.outbox_done(seqs).await {
-            Ok(()) => {
-                tracing::debug!(rows, "published, confirmed and forgotten");
-                self.memory.confirmed.clear();
-                if !self.stalls.any() {
-                    self.relay.state.send_if_modified(|state| {
-                        let was = matches!(state, State::Stalled { .. });
-                        if was {
-                            *state = State::Publishing;
-                        }
-                        was
-                    });
-                }
-            }
-            Err(error) => self.relay.stall(&error.to_string()),
+        match self.write().await {
+            Ok(()) => self.heal(WRITING),
+            Err(error) => self.trouble(WRITING, Concern::All, &error.to_string()),
         }
+    }
+
+    async fn write(&mut self) -> Result<(), LedgerError> {
+        let ledger = &self.relay.ledger;
+        if !self.memory.confirmed.is_empty() {
+            let seqs: Vec<i64> = self.memory.confirmed.iter().copied().collect();
+            let rows = seqs.len();
+            ledger.outbox_done(seqs).await?;
+            tracing::debug!(rows, "published, confirmed and forgotten");
+            self.memory.confirmed.clear();
+        }
+        if !self.memory.reached.is_empty() {
+            ledger.outbox_reached(self.memory.reached.iter().map(|(seq, reached)| (*seq, *reached)).collect()).await?;
+            self.memory.reached.clear();
+        }
+        Ok(())
     }
 
     /// Looks at what no event tells: overdue confirms, and rows that became visible out of order.
@@ -343,17 +470,11 @@ impl<'a, E: Endings> Run<'a, E> {
         }
         if self.rows.is_empty() && self.memory.confirmed.is_empty() && !self.stalls.is_waiting() {
             self.stalls.start_over();
+            // Whatever failed has been dropped: what is left is not about a destination.
+            let subscribers = self.subscribers();
+            self.memory.troubles.retain(|with| [READING, WRITING, &subscribers].contains(&with));
+            self.tell();
         }
         Ok(())
     }
-}
-
-/// A channel with everything declared that is published to.
-async fn open(session: &Session, options: &Options) -> Result<Channel, Error> {
-    topology::declare_outgoing(session, options).await?;
-    confirming(session).await
-}
-
-fn fault_of(error: &LedgerError) -> Error {
-    Error::Fault(Fault { text: error.to_string(), cure: String::new() })
 }

@@ -1,4 +1,4 @@
-//! Publishing with confirms and `mandatory`: a message counts as published when the broker has it on disk in a queue.
+//! Publishing with confirms: a message counts as published when the broker has it on disk in a queue.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,6 +29,8 @@ const MID_PUBLISH: Duration = Duration::from_millis(1);
 pub(super) struct Publication {
     pub exchange: ShortString,
     pub routing_key: ShortString,
+    /// Returned if no queue is bound, instead of dropped with an ack.
+    pub mandatory: bool,
     pub body: Bytes,
     pub properties: BasicProperties,
 }
@@ -53,13 +55,9 @@ pub(super) async fn confirming(session: &Session) -> Result<Channel, Error> {
 
 /// Publishes and waits for the verdict, for ever: the caller bounds it.
 pub(super) async fn publish(channel: Channel, message: Publication) -> Result<Verdict, lapin::Error> {
-    let options = BasicPublishOptions {
-        // Returned if no queue is bound, instead of dropped with an ack.
-        mandatory: true,
-        // RabbitMQ does not know it.
-        immediate: false,
-    };
-    let Publication { exchange, routing_key, body, properties } = message;
+    let Publication { exchange, routing_key, mandatory, body, properties } = message;
+    // RabbitMQ does not know `immediate`.
+    let options = BasicPublishOptions { mandatory, immediate: false };
     let confirm = channel.basic_publish(exchange, routing_key, options, &body, properties).await?;
     Ok(match crash_points::during("after-publish", MID_PUBLISH, confirm).await? {
         Confirmation::Ack(None) => Verdict::Confirmed,
@@ -147,6 +145,7 @@ fn to_queue(queue: &ShortString, job: Submission) -> Publication {
     Publication {
         exchange: ShortString::default(),
         routing_key: queue.clone(),
+        mandatory: true,
         body: job.body,
         properties: of_origin(&job.properties),
     }

@@ -1,8 +1,9 @@
 //! Endings from the outbox to the broker: published with confirms, forgotten when confirmed, never lost.
 //!
 //! Whatever goes wrong here stops neither calls nor endings: a row stays in the outbox until the broker has it. A
-//! destination that refuses messages waits alone. A crash between confirm and forgetting publishes
-//! a row again, so consumers of results see each at least once.
+//! destination that refuses messages waits alone, and the ledger knows which of a row's destinations it has reached
+//! ([`super::outgoing`]). A crash between confirm and forgetting publishes a row again, so consumers of results see each
+//! at least once.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,9 +13,11 @@ use tokio::sync::watch;
 
 use super::fault::Error;
 use super::link::Link;
+use super::memory::{Memory, RABBITMQ};
 use super::options::Options;
-use super::outbox_run::{Memory, Run};
+use super::outbox_run::Run;
 use super::ports::Endings;
+use super::troubles::Concern;
 use super::{retry_delay, until_stopped};
 use crate::clock::Clock;
 use crate::engine::ports::Ledger;
@@ -26,6 +29,11 @@ pub enum State {
     Waiting,
     /// Publishes what comes.
     Publishing,
+    /// Publishes what comes, but somebody else's queue does not get all.
+    Hindered {
+        /// Why, and what to do.
+        why: String,
+    },
     /// Keeps something in the outbox and tries again.
     Stalled {
         /// Why, and what to do.
@@ -36,11 +44,25 @@ pub enum State {
 }
 
 impl State {
+    /// Whether our own queues get what comes.
+    pub const fn publishes(&self) -> bool {
+        matches!(self, Self::Publishing | Self::Hindered { .. })
+    }
+
+    /// Why something stays in the outbox for now, if so.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Hindered { why } | Self::Stalled { why } => Some(why),
+            Self::Waiting | Self::Publishing | Self::Stopped => None,
+        }
+    }
+
     /// In a word, for programs.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
             Self::Publishing => "publishing",
+            Self::Hindered { .. } => "hindered",
             Self::Stalled { .. } => "stalled",
             Self::Stopped => "stopped",
         }
@@ -52,6 +74,7 @@ impl fmt::Display for State {
         match self {
             Self::Waiting => out.write_str("waiting for a connection"),
             Self::Publishing => out.write_str("publishing"),
+            Self::Hindered { why } => write!(out, "publishing, except to {why}"),
             Self::Stalled { why } => write!(out, "stalled: {why}"),
             Self::Stopped => out.write_str("stopped"),
         }
@@ -77,7 +100,7 @@ pub struct Relay<E> {
 impl<E: Endings> Relay<E> {
     /// Publishes until told to stop, then what is left for a few seconds.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut memory = Memory::default();
+        let mut memory = Memory::new(self.options.refusal_pause);
         let mut failures = 0;
         loop {
             let session = tokio::select! {
@@ -86,7 +109,9 @@ impl<E: Endings> Relay<E> {
             };
             let Some(session) = session else { break };
             let mut run = Run::new(&self, &session, &mut memory);
-            match run.publish_all(&mut stop).await {
+            let ended = run.publish_all(&mut stop).await;
+            failures = if run.published { 0 } else { failures + 1 };
+            match ended {
                 Ok(()) => break,
                 Err(error) => {
                     if matches!(error, Error::Silent { .. }) {
@@ -95,9 +120,9 @@ impl<E: Endings> Relay<E> {
                     if session.is_lost() {
                         self.state.send_replace(State::Waiting);
                     } else {
-                        self.stall(&error.to_string());
+                        memory.troubles.note(RABBITMQ, Concern::All, &error.to_string());
+                        self.state.send_replace(memory.troubles.state());
                     }
-                    failures = if run.published { 0 } else { failures + 1 };
                 }
             }
             tokio::select! {
@@ -106,14 +131,5 @@ impl<E: Endings> Relay<E> {
             }
         }
         self.state.send_replace(State::Stopped);
-    }
-
-    /// Says it once per cause.
-    pub(super) fn stall(&self, why: &str) {
-        let stalled = State::Stalled { why: why.to_owned() };
-        if *self.state.borrow() != stalled {
-            tracing::warn!("outbox: {why}; kept, and tried again until it works");
-        }
-        self.state.send_replace(stalled);
     }
 }

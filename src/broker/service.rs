@@ -77,7 +77,7 @@ impl Status {
     /// Whether jobs come in and endings go out; a pause for want of room counts as well.
     pub fn is_ready(&self) -> bool {
         let takes = matches!(self.intake, intake::State::Consuming | intake::State::Paused { .. });
-        self.consume.is_up() && self.publish.is_up() && takes && self.relay == relay::State::Publishing
+        self.consume.is_up() && self.publish.is_up() && takes && self.relay.publishes()
     }
 
     /// Jobs in and results out in words that stay the same while nothing but the next try changes.

@@ -58,11 +58,12 @@ impl Stalls {
         begins && first
     }
 
-    /// A row got through.
-    pub(super) fn succeed(&mut self, to: &Destination) {
+    /// A row got through; `true` if all is well there.
+    pub(super) fn succeed(&mut self, to: &Destination) -> bool {
         if self.stalled.get(to).is_some_and(|stall| stall.until.is_none()) {
             self.stalled.remove(to);
         }
+        !self.stalled.contains_key(to)
     }
 
     /// Ends the waits that are over and goes back for their rows; `true` if there were any.
@@ -116,11 +117,6 @@ impl Stalls {
     /// Whether any destination waits.
     pub(super) fn is_waiting(&self) -> bool {
         self.stalled.values().any(|stall| stall.until.is_some())
-    }
-
-    /// Whether any destination failed and has not succeeded since.
-    pub(super) fn any(&self) -> bool {
-        !self.stalled.is_empty()
     }
 }
 
@@ -195,12 +191,11 @@ mod tests {
     fn success_forgets_the_failures() {
         let mut stalls = Stalls::default();
         fail(&mut stalls, &Destination::Dead, 1, 0);
-        stalls.succeed(&Destination::Dead);
+        assert!(!stalls.succeed(&Destination::Dead));
         assert!(stalls.is_waiting(), "a late success of an earlier message does not end the wait");
         stalls.end_due(Mono(10));
-        assert!(stalls.any() && !stalls.is_waiting(), "not well until something got through");
-        stalls.succeed(&Destination::Dead);
-        assert!(!stalls.any());
+        assert!(!stalls.is_waiting());
+        assert!(stalls.succeed(&Destination::Dead), "well when something got through");
         assert!(fail(&mut stalls, &Destination::Dead, 2, 50), "a new trouble is said again");
         assert!(stalls.end_due(Mono(60)));
     }

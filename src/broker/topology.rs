@@ -4,7 +4,7 @@
 //! refused. Limits, time-to-live and dead-lettering of these queues belong into the operator's policies.
 
 use lapin::ExchangeKind;
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
 use lapin::protocol::AMQPSoftError;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
@@ -13,8 +13,8 @@ use super::fault::{Error, Fault};
 use super::options::Options;
 use super::session::Session;
 
-/// Every result's routing key, `<app>.<method>`, and no event's: a method's name has at least two words.
-const RESULTS: &str = "*.*.*.#";
+/// What earlier editions bound the queue of results to the exchange with.
+const FORMER_BINDINGS: [&str; 2] = ["*.*.*.#", "#"];
 
 /// Declares what endings are published to. Declaring what is there already changes nothing.
 pub(super) async fn declare_outgoing(session: &Session, options: &Options) -> Result<(), Error> {
@@ -22,7 +22,7 @@ pub(super) async fn declare_outgoing(session: &Session, options: &Options) -> Re
     declare_exchange(session, &options.results_exchange).await?;
     if !options.results_queue.is_empty() {
         declare_queue(session, &options.results_queue).await?;
-        bind(session, &options.results_queue, &options.results_exchange).await?;
+        unbind(session, &options.results_queue, &options.results_exchange).await?;
     }
     Ok(())
 }
@@ -108,16 +108,23 @@ async fn ask_exchange(session: &Session, name: &str, options: ExchangeDeclareOpt
     Ok(())
 }
 
-async fn bind(session: &Session, queue: &str, exchange: &str) -> Result<(), Error> {
-    let channel = session.channel().await?;
-    let options = QueueBindOptions { nowait: false };
-    let answer = channel.queue_bind(short(queue)?, short(exchange)?, RESULTS.into(), options, FieldTable::default());
-    match answered("binding a queue", answer).await {
-        // The operator's binding is not visible from here; a result without one comes back and says so.
-        Err(error) if is_refused(&error) => return Ok(()),
-        answer => answer.map_err(|error| explain("queue", queue, error))?,
+/// The queue gets every result straight; what an earlier edition has bound it to would bring each a second time.
+async fn unbind(session: &Session, queue: &str, exchange: &str) -> Result<(), Error> {
+    for binding in FORMER_BINDINGS {
+        let channel = session.channel().await?;
+        let answer = channel.queue_unbind(short(queue)?, short(exchange)?, binding.into(), FieldTable::default());
+        match answered("unbinding a queue", answer).await {
+            // Bindings are not visible from here: there need not be one.
+            Err(error) if is_refused(&error) => {
+                tracing::info!(
+                    "may not unbind queue {queue:?} from exchange {exchange:?}: if it is still bound, each result comes twice"
+                );
+                return Ok(());
+            }
+            answer => answer.map_err(|error| explain("queue", queue, error))?,
+        }
+        close(&channel).await;
     }
-    close(&channel).await;
     Ok(())
 }
 
@@ -138,18 +145,28 @@ pub(super) fn short(name: &str) -> Result<ShortString, Error> {
 
 /// A refusal in the broker's words, with a cure.
 pub(super) fn explain(kind: &'static str, name: &str, error: Error) -> Error {
-    let cure = match error.soft() {
-        Some(AMQPSoftError::PRECONDITIONFAILED) => format!(
+    match cure(kind, name, &error) {
+        Some(cure) => Error::Fault(Fault { text: format!("{kind} {name:?}: {error}"), cure }),
+        None => error,
+    }
+}
+
+/// What to do about a refusal, if that can be said.
+pub(super) fn cure(kind: &'static str, name: &str, error: &Error) -> Option<String> {
+    Some(match error.soft()? {
+        AMQPSoftError::PRECONDITIONFAILED => format!(
             "the {kind} {name:?} exists with other properties: delete it when it is empty and let it be declared anew, \
              or name another one in [broker]"
         ),
-        Some(AMQPSoftError::ACCESSREFUSED) => format!(
+        AMQPSoftError::ACCESSREFUSED => format!(
             "give the user in broker.url the rights to configure, write and read {name:?} (`rabbitmqctl set_permissions`)"
         ),
-        Some(AMQPSoftError::RESOURCELOCKED) => {
+        AMQPSoftError::RESOURCELOCKED => {
             format!("{name:?} belongs to another connection alone: name another one in [broker]")
         }
-        _ => return error,
-    };
-    Error::Fault(Fault { text: format!("{kind} {name:?}: {error}"), cure })
+        AMQPSoftError::CONTENTTOOLARGE
+        | AMQPSoftError::NOROUTE
+        | AMQPSoftError::NOCONSUMERS
+        | AMQPSoftError::NOTFOUND => return None,
+    })
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use crate::admin::{self, BindError};
-use crate::broker::{Service, intake};
+use crate::broker::{Look, Service, intake};
 use crate::engine::ports::Ledger;
 use crate::engine::quotas::Planner;
 use crate::engine::{Engine, Stop};
@@ -88,7 +88,8 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         admin
     });
     let reloader = Reloader::new(context.source(), settings, catalog, Arc::clone(&engine), Some(decoding)).start();
-    let stop = work(&engine, &ledger, service, args.until_idle, signals, &reloader).await?;
+    let has_broker = service.is_some();
+    let (stop, stuck) = work(&engine, &ledger, service, args.until_idle, signals, &reloader).await?;
     if let Some(admin) = admin {
         admin.stop().await;
     }
@@ -102,9 +103,20 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         return Ok(Exit::Interrupted);
     }
     let counts = ledger.counts(None).await?;
+    let unpublished = ledger.unpublished().await?;
     ledger.close().await;
     info!(succeeded = counts.succeeded, dead = counts.dead, held = counts.held, queued = counts.queued, "ended");
-    let is_unwell = args.until_idle && counts.dead + counts.held + counts.queued + counts.uncertain > 0;
+    if unpublished > 0 {
+        let why = match stuck {
+            _ if !has_broker => "the settings have no [broker]".to_owned(),
+            Some(why) => why,
+            None => "the next start publishes them".to_owned(),
+        };
+        let results = if unpublished == 1 { "result is" } else { "results are" };
+        writeln!(context.err, "{unpublished} {results} not published: {why}")?;
+    }
+    let left = counts.dead + counts.held + counts.queued + counts.uncertain + unpublished;
+    let is_unwell = args.until_idle && left > 0;
     Ok(if is_unwell { Exit::Unwell } else { Exit::Success })
 }
 
@@ -113,7 +125,8 @@ async fn bind(settings: &Settings) -> anyhow::Result<Option<admin::Bound>> {
     admin::bind(listen).await.map(Some).map_err(|error| refuse(error.to_string(), BindError::CURE))
 }
 
-/// Runs the engine; a first signal drains, a second ends at once: `None`, and nothing more is waited for.
+/// Runs the engine; a first signal drains, a second ends at once: `None`, and nothing more is waited for. Says also what
+/// keeps results from being published, if anything does.
 async fn work(
     engine: &Arc<Engine>,
     ledger: &Arc<SqliteLedger>,
@@ -121,10 +134,10 @@ async fn work(
     until_idle: bool,
     (mut signals, mut hang_ups): (signals::Stop, signals::HangUps),
     reloader: &Reloading,
-) -> anyhow::Result<Option<Stop>> {
+) -> anyhow::Result<(Option<Stop>, Option<String>)> {
     let (stopping, stopped) = watch::channel(false);
-    let intake = service.as_ref().map(readiness);
-    let running = run(Arc::clone(engine), Arc::clone(ledger), intake, until_idle, stopped);
+    let look = service.as_ref().map(Service::look);
+    let running = run(Arc::clone(engine), Arc::clone(ledger), look.clone(), until_idle, stopped);
     tokio::pin!(running);
     let ended = loop {
         tokio::select! {
@@ -149,27 +162,22 @@ async fn work(
             }
             running.await?
         };
+        let stuck = look.and_then(|look| look.status().relay.why().map(str::to_owned));
         if let Some(service) = service {
             service.stop().await;
         }
-        Ok(Some(stop))
+        Ok((Some(stop), stuck))
     };
     tokio::select! {
         stop = draining => stop,
-        _ = signals.next() => Ok(None),
+        _ = signals.next() => Ok((None, None)),
     }
-}
-
-type Readiness = watch::Receiver<intake::State>;
-
-fn readiness(service: &Service) -> Readiness {
-    service.intake()
 }
 
 async fn run(
     engine: Arc<Engine>,
     ledger: Arc<SqliteLedger>,
-    intake: Option<Readiness>,
+    broker: Option<Look>,
     until_idle: bool,
     mut stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<Stop> {
@@ -180,14 +188,23 @@ async fn run(
         if stop != Stop::Idle {
             return Ok(stop);
         }
-        // Nothing is left here; the broker may have more.
+        // Nothing is left here; the broker may have more, or want what is in the outbox.
+        let unpublished = ledger.unpublished().await?;
         if tokio::time::timeout(QUIET, stopped.wait_for(|stopped| *stopped)).await.is_ok() {
             return Ok(Stop::Drained);
         }
-        let takes = |intake: &Readiness| matches!(*intake.borrow(), intake::State::Consuming);
         let nothing_came = ledger.counts(None).await?.total == before;
-        if nothing_came && intake.as_ref().is_none_or(takes) {
+        let stays = ledger.unpublished().await? == unpublished;
+        if nothing_came && broker.as_ref().is_none_or(|look| is_quiet(look, unpublished, stays)) {
             return Ok(Stop::Idle);
         }
     }
+}
+
+/// Whether the broker has nothing for us, and nothing of ours can go to it now.
+fn is_quiet(look: &Look, unpublished: u64, stays: bool) -> bool {
+    let status = look.status();
+    let is_empty = unpublished == 0 && stays;
+    let is_stuck = stays && status.relay.why().is_some();
+    status.intake == intake::State::Consuming && (is_empty || is_stuck)
 }

@@ -1,6 +1,7 @@
 //! What the engine needs of the world: a ledger and a transport. Stores and clients implement these.
 
 mod arrivals;
+mod outbox;
 mod restraints;
 mod suspension;
 
@@ -17,6 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::warning::Warning;
 
 pub use self::arrivals::{AmqpOrigin, Arrival, Changed, Origin, TakenOver, Waiting};
+pub use self::outbox::{BATCH_COMPLETED, Ending, Outgoing, Reached};
 pub use self::restraints::{Hold, Restrained, Restraint};
 pub use self::suspension::{SuspendedBy, Suspension};
 
@@ -198,39 +200,6 @@ pub struct PastCall {
     pub refused: bool,
 }
 
-/// What the outbox holds.
-#[derive(Clone, Debug)]
-pub struct Outgoing {
-    /// Its number; confirmed numbers are given back to [`Ledger::outbox_done`].
-    pub seq: i64,
-    /// What is published.
-    pub ending: Ending,
-}
-
-/// Name and routing key of the event of a batch's end. Results have three words there at least: methods have two.
-pub const BATCH_COMPLETED: &str = "batch.completed";
-
-/// A result, a dead letter or a batch's end, with what its publication needs.
-#[derive(Clone, Debug)]
-pub struct Ending {
-    /// The document of the contract's "Result / dead letter".
-    pub document: Value,
-    /// `Some` for a dead letter: its reason.
-    pub reason: Option<Reason>,
-    /// Of the dead letter.
-    pub failure: Failure,
-    /// Attempts charged.
-    pub attempts: u32,
-    /// The original body.
-    pub raw: Bytes,
-    /// The original properties.
-    pub amqp: AmqpOrigin,
-    /// The queue that gets a copy: the job's `reply_to`, else the property.
-    pub reply_to: Option<String>,
-    /// `<app>.<method>`, or [`BATCH_COMPLETED`].
-    pub routing_key: String,
-}
-
 /// Why the ledger could not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -293,8 +262,14 @@ pub trait Ledger: Send + Sync {
     /// Every call that may still be counted in some window: sent, replied or due after `since`.
     async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError>;
 
-    /// What is to be published, after `after`, in order, at most `limit`.
+    /// What is to be published, after `after`, in order, at most `limit`; without what is set aside.
     async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError>;
+
+    /// The same of what is set aside: [`Reached::is_aside`].
+    async fn outbox_aside(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError>;
+
+    /// Records how far rows have come that are not published everywhere yet.
+    async fn outbox_reached(&self, rows: Vec<(i64, Reached)>) -> Result<(), LedgerError>;
 
     /// Forgets published rows.
     async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError>;

@@ -124,7 +124,7 @@ pub const KEYS: &[Key] = &[
         Kind::TextOrEmpty,
         "paceline.results",
         "",
-        "The durable queue that is bound to every result; empty declares none, for those who bind their own.",
+        "The durable queue that gets every result; empty declares none, for those who bind their own.",
     ),
     key(
         "broker.results_exchange",

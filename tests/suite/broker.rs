@@ -170,7 +170,7 @@ async fn a_queue_deleted_under_the_worker_is_declared_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_result_goes_to_its_routing_key_and_to_reply_to() {
+async fn a_result_goes_to_its_queue_and_to_reply_to() {
     let bench = Bench::start(options(&shared_url()));
     bench.until_up().await;
     let client = Client::connect(&shared_url()).await;
@@ -197,8 +197,13 @@ async fn a_result_goes_to_its_routing_key_and_to_reply_to() {
         assert_eq!(properties.correlation_id().as_ref().unwrap().as_str(), "c-9");
         assert_eq!(properties.content_type().as_ref().unwrap().as_str(), "application/json");
         assert_eq!((properties.delivery_mode(), properties.timestamp()), (&Some(2), &Some(1_795_248_000)));
-        let routing_key = if *queue == answers { answers.as_str() } else { "acme.test.create" };
-        assert_eq!(result.routing_key.as_str(), routing_key);
+        assert_eq!(
+            (result.exchange.as_str(), result.routing_key.as_str()),
+            ("", queue.as_str()),
+            "straight to its queue"
+        );
+        assert_eq!(properties.kind().as_ref().unwrap().as_str(), "test.create");
+        assert_eq!(properties.app_id().as_ref().unwrap().as_str(), "acme");
     }
     let (options, ledger) = bench.stop().await;
     assert_eq!((ledger.unpublished(), ledger.published()), (0, 1));

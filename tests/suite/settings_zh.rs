@@ -12,7 +12,7 @@ pub const MEANINGS: [(&str, &str); 44] = [
         "RabbitMQ 的地址，`amqp://` 或 `amqps://`。其中可能有密码，因此也可以写成 `{ env = \"NAME\" }` 或 `{ file = \"PATH\" }`。`[broker]` 里必填；没有这一节，Paceline 只在本机工作。",
     ),
     ("broker.jobs_queue", "从哪个持久的仲裁队列（quorum queue）取任务。"),
-    ("broker.results_queue", "绑定全部结果的持久队列；留空则不声明，由使用者自己绑定。"),
+    ("broker.results_queue", "收取全部结果的持久队列；留空则不声明，由使用者自己绑定。"),
     ("broker.results_exchange", "结果的 topic 交换机；路由键是 `<app>.<method>`。"),
     ("broker.dead_queue", "死信的持久队列：原始消息体，原因写在消息头里。"),
     (

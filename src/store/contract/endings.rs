@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::domain::catalog::QuotaScope;
 use crate::domain::quota::{Key, Window};
-use crate::engine::ports::{Hold, Restrained, Restraint, SuspendedBy, Suspension};
+use crate::engine::ports::{Hold, Reached, Restrained, Restraint, SuspendedBy, Suspension};
 
 /// The documents are those of the contract, field by field.
 pub(crate) async fn documents_are_the_contracts(ledger: &dyn Ledger) {
@@ -109,6 +109,29 @@ pub(crate) async fn the_outbox_is_paged_and_forgotten(ledger: &dyn Ledger) {
         ledger.outbox_done(all).await.unwrap();
         assert!(endings(ledger, 0, 10).await.is_empty());
     }
+}
+
+/// How far a row has come stays with it; what is set aside is read apart, and forgotten like the rest.
+pub(crate) async fn what_is_set_aside_is_read_apart(ledger: &dyn Ledger) {
+    for n in 0..3 {
+        let seq = queue(ledger, from_amqp(job(&n.to_string()))).await.seq;
+        call(ledger, seq, 0, success("k")).await;
+    }
+    let rows = endings(ledger, 0, 10).await;
+    let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+    assert!(rows.iter().all(|row| row.reached == Reached::default()));
+    assert!(ledger.outbox_aside(0, 10).await.unwrap().is_empty());
+    let refused = Reached::QUEUE.and(Reached::REFUSED).and(Reached::ASIDE);
+    ledger.outbox_reached(vec![(seqs[0], refused), (seqs[1], Reached::QUEUE), (seqs[2] + 9, refused)]).await.unwrap();
+
+    let open: Vec<_> = endings(ledger, 0, 10).await.iter().map(|row| (row.seq, row.reached)).collect();
+    assert_eq!(open, [(seqs[1], Reached::QUEUE), (seqs[2], Reached::default())]);
+    let aside = ledger.outbox_aside(0, 10).await.unwrap();
+    assert_eq!((aside.len(), aside[0].seq, aside[0].reached), (1, seqs[0], refused));
+    assert_eq!(aside[0].ending.document["id"], "0");
+    assert!(ledger.outbox_aside(seqs[0], 10).await.unwrap().is_empty());
+    ledger.outbox_done(seqs).await.unwrap();
+    assert!(ledger.outbox_aside(0, 10).await.unwrap().is_empty() && endings(ledger, 0, 10).await.is_empty());
 }
 
 /// Suspensions replace each other by app, tenant and method, and are resumed as wide as named.

@@ -10,7 +10,7 @@ use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Counts, LedgerError};
 use crate::store::sqlite::tallies::REJECTED;
-use crate::store::sqlite::{piles, waiting};
+use crate::store::sqlite::{outbox, piles, waiting};
 
 /// A batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -196,7 +196,7 @@ impl Operator {
 
     /// Results and dead letters that the broker does not have yet.
     pub fn unpublished(&self) -> Result<u64, LedgerError> {
-        self.read(|conn| conn.prepare_cached("SELECT count(*) FROM outbox")?.query_row([], |row| number(row, 0)))
+        self.read(outbox::count)
     }
 
     /// Notes the file of a batch and, for CSV, its header cells, so that an export can give the rows back.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
+use super::outbox;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::store::state::State;
@@ -35,7 +36,7 @@ pub struct LaneFigures {
 
 pub(crate) fn read(conn: &Connection, now: Timestamp) -> rusqlite::Result<Figures> {
     let conn = &conn.unchecked_transaction()?;
-    let outbox = conn.prepare_cached("SELECT count(*) FROM outbox")?.query_row([], |row| count(row, 0))?;
+    let outbox = outbox::count(conn)?;
     let mut figures = Figures { read_at: now, outbox, ..Figures::default() };
     piles(conn, &mut figures)?;
     oldest(conn, now, &mut figures)?;

@@ -20,7 +20,7 @@ pub(crate) mod job_row;
 pub(crate) mod lock;
 #[cfg(test)]
 mod model;
-mod outbox;
+pub(crate) mod outbox;
 pub(crate) mod piles;
 mod prune;
 mod readers;
@@ -57,7 +57,7 @@ use crate::domain::job::Job;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{
     Arrival, AttemptEnd, AttemptSeq, AttemptStart, Changed, Counts, JobSeq, Ledger, LedgerError, Outgoing, PastCall,
-    Pruned, Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
+    Pruned, Reached, Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
 };
 use crate::metrics::{Metrics, Source};
 
@@ -110,6 +110,14 @@ impl SqliteLedger {
             mode,
             metrics,
         })
+    }
+
+    /// Results and dead letters that the broker does not have yet, or not everywhere.
+    ///
+    /// # Errors
+    /// [`LedgerError::Closed`] after [`Self::close`]; else why the file cannot be read.
+    pub async fn unpublished(&self) -> Result<u64, LedgerError> {
+        self.readers.read(outbox::count).await
     }
 
     /// What only the ledger knows of lanes, dead letters and the outbox, at `now`.
@@ -219,6 +227,14 @@ impl Ledger for SqliteLedger {
 
     async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
         self.readers.read(move |conn| outbox::read(conn, after, limit)).await
+    }
+
+    async fn outbox_aside(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
+        self.readers.read(move |conn| outbox::read_aside(conn, after, limit)).await
+    }
+
+    async fn outbox_reached(&self, rows: Vec<(i64, Reached)>) -> Result<(), LedgerError> {
+        self.writer.change(move |books| outbox::reached(books, &rows)).await
     }
 
     async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
@@ -333,7 +349,7 @@ mod tests {
             recovery_makes_open_attempts_uncertain, past_calls_reach_back_exactly;
         unsettled: jobs_are_unsettled_while_in_flight_or_uncertain, an_object_has_one_owner,
             a_look_up_settles_uncertain_jobs_alone;
-        endings: documents_are_the_contracts, warnings_are_told_and_counted, warnings_go_with_what_they_were_about, the_outbox_is_paged_and_forgotten, suspensions_come_and_go,
+        endings: documents_are_the_contracts, warnings_are_told_and_counted, warnings_go_with_what_they_were_about, the_outbox_is_paged_and_forgotten, what_is_set_aside_is_read_apart, suspensions_come_and_go,
             restraints_are_replaced_as_a_whole,
             waiting_jobs_are_paged_by_batch;
         retention: what_ended_before_is_forgotten, what_is_on_its_way_stays, batches_go_with_their_last_job,

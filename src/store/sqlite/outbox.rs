@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::books::{Books, Trouble};
 use crate::domain::outcome::Failure;
-use crate::engine::ports::{AmqpOrigin, BATCH_COMPLETED, Ending, Outgoing};
+use crate::engine::ports::{AmqpOrigin, BATCH_COMPLETED, Ending, Outgoing, Reached};
 use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS};
 
 /// An outbox row as it stands.
@@ -16,15 +16,29 @@ struct Pending {
     rejected: Option<i64>,
     amqp: Option<String>,
     reply_to: Option<String>,
+    reached: Reached,
 }
 
-/// The rows after `after`, in order, at most `limit`.
+/// Rows that are not set aside, after `after`, in order, at most `limit`.
 pub(crate) fn read(conn: &Connection, after: i64, limit: usize) -> rusqlite::Result<Vec<Outgoing>> {
+    let sql = "SELECT seq, job, rejected, amqp, reply_to, reached FROM outbox INDEXED BY outbox_open
+               WHERE seq > ?1 AND reached < 16 ORDER BY seq LIMIT ?2";
+    rows(conn, sql, after, limit)
+}
+
+/// Rows that are set aside, after `after`, in order, at most `limit`.
+pub(crate) fn read_aside(conn: &Connection, after: i64, limit: usize) -> rusqlite::Result<Vec<Outgoing>> {
+    let sql = "SELECT seq, job, rejected, amqp, reply_to, reached FROM outbox
+               WHERE seq > ?1 AND reached >= 16 ORDER BY seq LIMIT ?2";
+    rows(conn, sql, after, limit)
+}
+
+fn rows(conn: &Connection, sql: &str, after: i64, limit: usize) -> rusqlite::Result<Vec<Outgoing>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     // One snapshot: an operator may drop a dead letter between the two reads.
     let snapshot = conn.unchecked_transaction()?;
     let pending: Vec<Pending> = conn
-        .prepare_cached("SELECT seq, job, rejected, amqp, reply_to FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2")?
+        .prepare_cached(sql)?
         .query_map(params![after, limit], |row| {
             Ok(Pending {
                 seq: row.get(0)?,
@@ -32,13 +46,14 @@ pub(crate) fn read(conn: &Connection, after: i64, limit: usize) -> rusqlite::Res
                 rejected: row.get(2)?,
                 amqp: row.get(3)?,
                 reply_to: row.get(4)?,
+                reached: Reached::of(row.get(5)?),
             })
         })?
         .collect::<rusqlite::Result<_>>()?;
     let mut outgoing = Vec::with_capacity(pending.len());
     for row in pending {
         if let Some(ending) = ending_of(conn, &row)? {
-            outgoing.push(Outgoing { seq: row.seq, ending });
+            outgoing.push(Outgoing { seq: row.seq, ending, reached: row.reached });
         }
     }
     snapshot.commit()?;
@@ -103,6 +118,21 @@ fn ending(ended: &EndingRow, row: &Row<'_>, rest: usize) -> rusqlite::Result<End
         amqp,
         routing_key: ended.routing_key(),
     })
+}
+
+/// How many rows there are, those set aside among them.
+pub(crate) fn count(conn: &Connection) -> rusqlite::Result<u64> {
+    let count: i64 = conn.prepare_cached("SELECT count(*) FROM outbox")?.query_row([], |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// Records how far rows have come. One that was dropped meanwhile stays dropped.
+pub(crate) fn reached(books: &Books, rows: &[(i64, Reached)]) -> Result<(), Trouble> {
+    let mut update = books.conn().prepare_cached("UPDATE outbox SET reached = ?2 WHERE seq = ?1")?;
+    for (seq, reached) in rows {
+        update.execute(params![seq, reached.number()])?;
+    }
+    Ok(())
 }
 
 /// Forgets rows that the broker has confirmed.

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use lapin::message::BasicGetMessage;
 use lapin::options::{
-    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeclareOptions,
-    QueueDeleteOptions,
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, ExchangeDeleteOptions,
+    QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
@@ -164,7 +164,11 @@ pub fn decode(raw: &[u8], defaults: &Defaults) -> Result<Job, Rejection> {
 impl Bench {
     /// Starts a worker's part with these options.
     pub fn start(options: Options) -> Self {
-        let ledger = in_memory();
+        Self::start_over(options, in_memory())
+    }
+
+    /// Starts one over the ledger of another one that has ended.
+    pub fn start_over(options: Options, ledger: Arc<MemoryLedger>) -> Self {
         let lanes = Arc::new(Lanes::default());
         let worker = Arc::new(Worker { lanes: Arc::clone(&lanes), ledger: Arc::clone(&ledger) });
         let clock = Clock::system();
@@ -281,6 +285,20 @@ impl Client {
     pub async fn declare(&self, queue: &str, arguments: FieldTable) {
         let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
         self.channel.queue_declare(queue.into(), durable, arguments).await.unwrap();
+    }
+
+    /// Declares a durable topic exchange.
+    pub async fn declare_topic(&self, exchange: &str) {
+        let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let topic = lapin::ExchangeKind::Topic;
+        self.channel.exchange_declare(exchange.into(), topic, durable, FieldTable::default()).await.unwrap();
+    }
+
+    /// Binds a queue to the results exchange.
+    pub async fn bind(&self, queue: &str, options: &Options, binding: &str) {
+        let exchange = options.results_exchange.as_str().into();
+        let how = QueueBindOptions::default();
+        self.channel.queue_bind(queue.into(), exchange, binding.into(), how, FieldTable::default()).await.unwrap();
     }
 
     /// Deletes a queue if it is there.

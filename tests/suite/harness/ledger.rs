@@ -11,8 +11,8 @@ use paceline::domain::reason::Reason;
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{
     Arrival, AttemptEnd, AttemptSeq, AttemptStart, BATCH_COMPLETED, Changed, Counts, Ending, JobSeq, Ledger,
-    LedgerError, Origin, Outgoing, PastCall, Pruned, Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified,
-    Waiting,
+    LedgerError, Origin, Outgoing, PastCall, Pruned, Reached, Restraint, Settlement, Suspension, TakenOver, Unsettled,
+    Verified, Waiting,
 };
 use serde_json::json;
 use tokio::sync::Notify;
@@ -32,18 +32,29 @@ struct Books {
     by_id: HashMap<String, usize>,
     /// Endings by job, for a job that comes again.
     ended: HashMap<usize, Ending>,
-    outbox: BTreeMap<i64, Ending>,
+    outbox: BTreeMap<i64, (Ending, Reached)>,
     outbox_next: i64,
     take_overs: usize,
     arrivals: usize,
     published: usize,
     reads_from_start: usize,
+    tries_of_aside: usize,
 }
 
 impl Books {
     fn put_out(&mut self, ending: Ending) {
         self.outbox_next += 1;
-        self.outbox.insert(self.outbox_next, ending);
+        self.outbox.insert(self.outbox_next, (ending, Reached::default()));
+    }
+
+    fn rows(&self, after: i64, limit: usize, aside: bool) -> Vec<Outgoing> {
+        let rows = self.outbox.range(after + 1..).filter(|(_, (_, reached))| reached.is_aside() == aside);
+        let row = |(&seq, (ending, reached)): (&i64, &(Ending, Reached))| Outgoing {
+            seq,
+            ending: ending.clone(),
+            reached: *reached,
+        };
+        rows.take(limit).map(row).collect()
     }
 
     fn take(&mut self, arrival: Arrival) -> TakenOver {
@@ -175,6 +186,16 @@ impl MemoryLedger {
         self.books.lock().unwrap().outbox.len()
     }
 
+    /// Rows that wait for a subscriber alone.
+    pub fn aside(&self) -> usize {
+        self.books.lock().unwrap().outbox.values().filter(|(_, reached)| reached.is_aside()).count()
+    }
+
+    /// How often such a row was read for another try.
+    pub fn tries_of_aside(&self) -> usize {
+        self.books.lock().unwrap().tries_of_aside
+    }
+
     /// How often the outbox was read from its first row.
     pub fn reads_from_start(&self) -> usize {
         self.books.lock().unwrap().reads_from_start
@@ -211,8 +232,23 @@ impl Ledger for MemoryLedger {
     async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
         let mut books = self.books.lock().unwrap();
         books.reads_from_start += usize::from(after == 0);
-        let rows = books.outbox.range(after + 1..).take(limit);
-        Ok(rows.map(|(&seq, ending)| Outgoing { seq, ending: ending.clone() }).collect())
+        Ok(books.rows(after, limit, false))
+    }
+
+    async fn outbox_aside(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
+        let mut books = self.books.lock().unwrap();
+        let rows = books.rows(after, limit, true);
+        books.tries_of_aside += rows.len();
+        Ok(rows)
+    }
+
+    async fn outbox_reached(&self, rows: Vec<(i64, Reached)>) -> Result<(), LedgerError> {
+        self.writable()?;
+        let mut books = self.books.lock().unwrap();
+        for (seq, reached) in rows {
+            books.outbox.get_mut(&seq).unwrap().1 = reached;
+        }
+        Ok(())
     }
 
     async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {

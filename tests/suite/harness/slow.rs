@@ -9,7 +9,7 @@ use paceline::domain::job::Job;
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{
     Arrival, AttemptEnd, AttemptSeq, AttemptStart, Changed, Counts, JobSeq, Ledger, LedgerError, Outgoing, PastCall,
-    Pruned, Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
+    Pruned, Reached, Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
 };
 
 /// The ledger behind it does everything else.
@@ -63,6 +63,14 @@ impl Ledger for SlowLedger {
 
     async fn outbox(&self, after: i64, limit: usize) -> Done<Vec<Outgoing>> {
         self.inner.outbox(after, limit).await
+    }
+
+    async fn outbox_aside(&self, after: i64, limit: usize) -> Done<Vec<Outgoing>> {
+        self.inner.outbox_aside(after, limit).await
+    }
+
+    async fn outbox_reached(&self, rows: Vec<(i64, Reached)>) -> Done<()> {
+        self.inner.outbox_reached(rows).await
     }
 
     async fn outbox_done(&self, seqs: Vec<i64>) -> Done<()> {

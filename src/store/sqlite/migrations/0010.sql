@@ -1,0 +1,4 @@
+-- Where a row has been published already, as bits (engine/ports/outbox.rs), so that only what is missing is published again.
+-- From 16 on it is set aside for a subscriber that refuses it; the index leads past such rows, however many they are.
+ALTER TABLE outbox ADD COLUMN reached INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX outbox_open ON outbox (seq) WHERE reached < 16;
