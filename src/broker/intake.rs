@@ -483,6 +483,7 @@ fn stall_of(error: &LedgerError) -> String {
         LedgerError::Locked(_)
         | LedgerError::Claimed(_)
         | LedgerError::Refused(_)
+        | LedgerError::Unusable(_)
         | LedgerError::Failed(_)
         | LedgerError::Closed => error.to_string(),
     }

@@ -118,6 +118,11 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         admin.stop().await;
     }
 
+    if let Some(why) = engine.lost() {
+        ledger.close().await;
+        writeln!(context.err, "error: {why}")?;
+        return Ok(Exit::Unwell);
+    }
     let elapsed = context.clock.mono().since(start);
     if let Some(traces) = traces.filter(|_| stop != Stop::Cut) {
         traces.stop().await;
@@ -239,7 +244,7 @@ async fn open(store: &Path, is_rehearsal: bool, now: Timestamp, metrics: Metrics
     }
     // It was opened first to make sure that no other rehearsal works in it.
     ledger.close().await;
-    for end in ["", "-wal", "-shm"] {
+    for end in ["", "-wal", "-shm", ".key"] {
         let mut file = store.as_os_str().to_owned();
         file.push(end);
         if let Err(error) = std::fs::remove_file(&file)
@@ -306,6 +311,7 @@ fn conclude(
     }
     Ok(match stop {
         Stop::Drained | Stop::Cut if early.is_none() => Exit::Interrupted,
+        Stop::Lost => Exit::Unwell,
         Stop::Idle if open + counts.dead + counts.held == 0 => Exit::Success,
         Stop::Idle | Stop::Drained | Stop::Cut => Exit::Unwell,
     })

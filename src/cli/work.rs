@@ -96,6 +96,11 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     if let Some(traces) = traces.filter(|_| stop.is_some()) {
         traces.stop().await;
     }
+    if let Some(why) = engine.lost() {
+        ledger.close().await;
+        writeln!(context.err, "error: {why}")?;
+        return Ok(Exit::Unwell);
+    }
     if stop != Some(Stop::Idle) && stop != Some(Stop::Drained) {
         writeln!(context.err, "calls were in flight at the end; what became of them is looked up at the next start")?;
     }

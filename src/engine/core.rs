@@ -39,6 +39,8 @@ pub enum Stop {
     Drained,
     /// It was told to stop, and calls were still in flight when the drain time was over.
     Cut,
+    /// The ledger is damaged or another one than was opened: [`Engine::lost`] says which.
+    Lost,
 }
 
 /// The engine; shared by the tasks it spawns and by the adapters around it.
@@ -162,6 +164,10 @@ impl Engine {
                 () = self.wake.notified() => {}
                 () = self.until(sleep) => {}
                 () = &mut stop => break self.drain().await,
+                () = self.trouble.until_lost() => {
+                    self.drain().await;
+                    break Stop::Lost;
+                }
             }
         };
         // Not aborted: what it has taken out of the ledger has to come into the lanes.
@@ -175,6 +181,11 @@ impl Engine {
             warn!(%error, "what holds calls back cannot be recorded: the next process begins without it");
         }
         ended
+    }
+
+    /// Why the ledger cannot be relied on any more, and what to do.
+    pub fn lost(&self) -> Option<&str> {
+        self.trouble.lost()
     }
 
     /// Jobs in lanes or in flight.
@@ -278,6 +289,10 @@ impl Engine {
                 continue;
             }
             self.ledger_failed(&error);
+            if self.lost().is_some() {
+                say_unrecorded(&end);
+                return end;
+            }
             tokio::time::sleep(LEDGER_PAUSE).await;
         }
         self.ledger_works();
@@ -290,6 +305,9 @@ impl Engine {
     pub(super) async fn settle(&self, seq: JobSeq, settlement: Settlement) {
         while let Err(error) = self.ledger.settle(seq, settlement.clone(), self.clock.now()).await {
             self.ledger_failed(&error);
+            if self.lost().is_some() {
+                return;
+            }
             tokio::time::sleep(LEDGER_PAUSE).await;
         }
         self.ledger_works();
@@ -306,12 +324,21 @@ impl Engine {
                 }
                 Err(error) => self.ledger_failed(&error),
             }
+            if self.lost().is_some() {
+                return Vec::new();
+            }
             tokio::time::sleep(LEDGER_PAUSE).await;
         }
     }
 
     /// What cannot be recorded is not sent: a failed write holds back whatever is not in flight yet.
     pub(super) fn ledger_failed(&self, error: &LedgerError) {
+        if let LedgerError::Unusable(why) = error {
+            if self.trouble.lose(why) {
+                error!("{why}; nothing more is accepted or sent, and the worker stops");
+            }
+            return;
+        }
         if self.trouble.begin(self.clock.mono()) {
             let cure = if matches!(error, LedgerError::Full(_)) { "make room on its disk" } else { "mend the cause" };
             error!(%error, cure, "the ledger cannot be written; no call is sent until it can, and nothing is lost");
@@ -320,7 +347,7 @@ impl Engine {
 
     /// A write of the ledger went through.
     pub(super) fn ledger_works(&self) {
-        if self.trouble.end() {
+        if self.trouble.end() && self.lost().is_none() {
             info!("the ledger can be written again");
             self.wake();
         }
@@ -416,4 +443,13 @@ impl Engine {
             }
         }
     }
+}
+
+/// The one thing that is left of a call whose end nobody can look up in the ledger.
+fn say_unrecorded(end: &AttemptEnd) {
+    let key = match &end.settlement {
+        Some((_, Settlement::Succeeded { key, .. })) => key.as_deref(),
+        _ => None,
+    };
+    error!(outcome = end.outcome, key, "the outcome of this call is not recorded");
 }

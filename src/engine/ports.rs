@@ -215,6 +215,9 @@ pub enum LedgerError {
     /// What was asked for cannot be, and why.
     #[error("{0}")]
     Refused(String),
+    /// It is damaged, or no longer the file that was opened: nothing that is written there may be relied on.
+    #[error("{0}")]
+    Unusable(String),
     /// Anything else.
     #[error("the ledger failed: {0}")]
     Failed(String),

@@ -1,7 +1,9 @@
-//! A ledger that cannot be written: said once, not once a job, and nothing new is sent meanwhile. Pure.
+//! A ledger that cannot be written: said once, not once a job, and nothing new is sent meanwhile; or never again.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use crate::domain::time::Mono;
 
@@ -10,7 +12,11 @@ pub(super) const LEDGER_PAUSE: Duration = Duration::from_secs(1);
 
 /// Whether the ledger's last write failed, and until when it is left alone.
 #[derive(Debug, Default)]
-pub(super) struct Trouble(Mutex<Option<Mono>>);
+pub(super) struct Trouble {
+    until: Mutex<Option<Mono>>,
+    lost: OnceLock<String>,
+    is_lost: Notify,
+}
 
 impl Trouble {
     /// A write failed. `true` for the first of a row: that is worth saying.
@@ -28,8 +34,27 @@ impl Trouble {
         self.until().filter(|until| *until > now)
     }
 
+    /// The ledger is lost to this process. `true` for the first of a row.
+    pub(super) fn lose(&self, why: &str) -> bool {
+        let is_first = self.lost.set(why.to_owned()).is_ok();
+        self.is_lost.notify_one();
+        is_first
+    }
+
+    /// Why the ledger is lost, if it is.
+    pub(super) fn lost(&self) -> Option<&str> {
+        self.lost.get().map(String::as_str)
+    }
+
+    /// Waits until it is lost.
+    pub(super) async fn until_lost(&self) {
+        while self.lost.get().is_none() {
+            self.is_lost.notified().await;
+        }
+    }
+
     fn until(&self) -> MutexGuard<'_, Option<Mono>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -73,7 +73,11 @@ fn describe(path: &Path, inspection: &Inspection) -> Vec<Finding> {
     let place = path.display();
     let worker = inspection.worker.as_deref().unwrap_or("nobody works it now");
     let old = if inspection.is_old { "; the next start brings its format up to date" } else { "" };
-    let mut findings = vec![Finding::ok("ledger", format!("{place}: {worker}{old}"))];
+    let mut findings: Vec<_> =
+        inspection.faults.iter().map(|fault| Finding::fault("ledger", fault.clone(), "")).collect();
+    if findings.is_empty() {
+        findings.push(Finding::ok("ledger", format!("{place}: {worker}{old}")));
+    }
     if inspection.mode & 0o077 != 0 {
         findings.push(Finding::warning(
             "ledger",
@@ -126,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_ledger_that_others_can_read_is_a_warning() {
-        let inspection = |mode| Inspection { mode, worker: None, is_old: false, newest: None };
+        let inspection = |mode| Inspection { mode, worker: None, is_old: false, newest: None, faults: Vec::new() };
         let verdicts = |mode| {
             describe(Path::new("x.db"), &inspection(mode)).iter().map(|it| it.verdict).max_by_key(|it| *it as u8)
         };

@@ -19,7 +19,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::job::{Job, LaneKey};
 use crate::domain::undo::{self, Created};
 use crate::engine::Stop;
-use crate::engine::ports::{Arrival, Ledger, Origin};
+use crate::engine::ports::{Arrival, Ledger, LedgerError, Origin};
 use crate::engine::quotas::Planner;
 use crate::settings::Settings;
 use crate::store::operator::{Operator, Selection};
@@ -75,6 +75,10 @@ pub async fn delete(
     let operator = Operator::open(&settings.store.path)?;
     let expected = Planned::of(&operator, &outset, &batches, started_at, None)?;
     let (stop, _) = watch(context, &engine, &totals, &expected, &mut signals, None, None).await?;
+    if let Some(why) = engine.lost() {
+        ledger.close().await;
+        return Err(LedgerError::Unusable(why.to_owned()).into());
+    }
     let counts = ledger.counts(Some(batches)).await?;
     ledger.close().await;
     let is_finished = stop == Stop::Idle && counts.queued + counts.uncertain == 0;

@@ -45,7 +45,7 @@ pub use self::why::Asked;
 use rusqlite::Connection;
 
 use super::sqlite::books::{Books, Trouble};
-use super::sqlite::{BrokerStanding, broker, calls, lock, restraints, suspensions};
+use super::sqlite::{BrokerStanding, broker, calls, file, lock, restraints, seal, suspensions};
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError, PastCall, Restraint, Suspension};
@@ -66,6 +66,7 @@ impl Operator {
     /// A sentence that says what is wrong with the file.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         if !path.exists() {
+            seal::refuse_leftover(path)?;
             return Err(LedgerError::Failed(format!(
                 "there is no ledger at {}; `paceline run` or `paceline work` creates it, or correct [store] url",
                 path.display()
@@ -84,9 +85,10 @@ impl Operator {
 
     /// Who works the ledger, in words, if anybody does.
     pub fn worker(&self) -> Result<Option<String>, LedgerError> {
-        lock::holder(&self.path).map_err(|error| {
+        let holder = lock::holder(&self.path).map_err(|error| {
             LedgerError::Failed(format!("the lock beside {} cannot be read: {error}", self.path.display()))
-        })
+        })?;
+        Ok(holder.map(|holder| holder.name))
     }
 
     /// How the worker stands with its broker; of use while there is a worker.
@@ -136,7 +138,7 @@ impl Operator {
     }
 
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
-        work(self.books.conn()).map_err(|error| Trouble::Sql(error).into())
+        work(self.books.conn()).map_err(|error| file::failed_at(&self.path, &error))
     }
 
     fn change<T>(&mut self, work: impl FnOnce(&mut Books) -> Result<T, Trouble>) -> Result<T, LedgerError> {

@@ -3,13 +3,15 @@
 //! Every change of the ledger, the worker's and an operator's, goes through [`Books::transaction`].
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::counted::Counted;
+use super::guard::{Guard, Loss};
 use super::tallies::Tallies;
-use super::{completion, file};
+use super::{completion, file, origin};
 use crate::crash_points;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
@@ -25,6 +27,8 @@ pub(crate) enum Trouble {
     Refused(String),
     /// The job of this id owns the object already.
     Claimed(String),
+    /// The ledger is damaged, or another one than was opened.
+    Unusable(String),
 }
 
 impl From<rusqlite::Error> for Trouble {
@@ -39,6 +43,7 @@ impl From<Trouble> for LedgerError {
             Trouble::Sql(error) => file::failed(&error),
             Trouble::Refused(why) => Self::Refused(why),
             Trouble::Claimed(by) => Self::Claimed(by),
+            Trouble::Unusable(why) => Self::Unusable(why),
         }
     }
 }
@@ -46,6 +51,9 @@ impl From<Trouble> for LedgerError {
 /// A writing connection.
 pub(crate) struct Books {
     conn: Connection,
+    path: PathBuf,
+    /// None where nothing is written.
+    guard: Option<Guard>,
     lanes: HashMap<LaneKey, i64>,
     batches: HashMap<String, i64>,
     /// What the present transaction changes of them.
@@ -70,12 +78,16 @@ impl Books {
 
     /// Likewise, and tells the metrics of what is committed.
     pub(crate) fn open_measured(path: &Path, announces: bool, metrics: Metrics) -> Result<Self, LedgerError> {
-        Ok(Self::of(file::open_writer(path)?, announces, metrics))
+        let conn = file::open_writer(path)?;
+        let guard = Guard::of(path).map_err(|error| LedgerError::Failed(format!("{}: {error}", path.display())))?;
+        Ok(Self { guard: Some(guard), ..Self::of(conn, path, announces, metrics) })
     }
 
-    fn of(conn: Connection, announces: bool, metrics: Metrics) -> Self {
+    fn of(conn: Connection, path: &Path, announces: bool, metrics: Metrics) -> Self {
         Self {
             conn,
+            path: path.to_owned(),
+            guard: None,
             lanes: HashMap::new(),
             batches: HashMap::new(),
             tallies: Tallies::default(),
@@ -90,7 +102,7 @@ impl Books {
 
     /// Opens a ledger that is there for reading only: every change is refused by `SQLite`.
     pub(crate) fn open_for_reading(path: &Path) -> Result<Self, LedgerError> {
-        Ok(Self::of(file::open_reader(path)?, false, Metrics::default()))
+        Ok(Self::of(file::open_reader(path)?, path, false, Metrics::default()))
     }
 
     /// The connection, for statements.
@@ -100,11 +112,17 @@ impl Books {
 
     /// Runs `work` in one transaction: all of it is on the disk when this returns `Ok`, none of it otherwise.
     pub(crate) fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Trouble>) -> Result<T, Trouble> {
-        self.statement("BEGIN IMMEDIATE")?;
-        let outcome = work(self).and_then(|done| {
+        self.look(|guard, conn| guard.look_inside(conn))?;
+        let before = self.conn.total_changes();
+        let outcome = self.statement("BEGIN IMMEDIATE").map_err(Trouble::from).and_then(|()| {
+            let done = work(self)?;
             self.keep_tallies()?;
             self.tell_completions()?;
+            if self.conn.total_changes() != before {
+                origin::stamp(&self.conn)?;
+            }
             crash_points::reach("before-commit");
+            self.look(|guard, _| guard.look())?;
             self.statement("COMMIT")?;
             Ok(done)
         });
@@ -115,7 +133,35 @@ impl Books {
             }
             Err(_) => self.forget(),
         }
-        outcome
+        outcome.map_err(|trouble| self.explained(trouble))
+    }
+
+    /// The ledger's files, for who works it.
+    pub(crate) fn guard(&mut self) -> Option<&mut Guard> {
+        self.guard.as_mut()
+    }
+
+    fn look(&mut self, look: impl FnOnce(&mut Guard, &Connection) -> Result<(), Loss>) -> Result<(), Trouble> {
+        let Some(guard) = &mut self.guard else { return Ok(()) };
+        look(guard, &self.conn).map_err(|loss| {
+            if loss.is_of_log() {
+                // Closing it would move this log over what another program has made of the file since. That cannot fail.
+                let _ = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            }
+            Trouble::Unusable(loss.to_string())
+        })
+    }
+
+    /// What a failure of the surroundings comes from, where the files tell more than SQLite.
+    fn explained(&mut self, trouble: Trouble) -> Trouble {
+        match trouble {
+            Trouble::Sql(error) if file::is_environmental(&error) => {
+                let lost = self.look(|guard, _| guard.look()).err();
+                let damaged = file::damage(&self.path, &error).map(Trouble::Unusable);
+                lost.or(damaged).unwrap_or(Trouble::Sql(error))
+            }
+            trouble => trouble,
+        }
     }
 
     /// Rolls back, with everything that was remembered in the meantime: it may be gone from the file.

@@ -6,21 +6,21 @@ use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::seal;
+use super::{names, origin, seal};
 use crate::engine::ports::LedgerError;
 
 /// Marks the file as Paceline's: "PACE".
 const APPLICATION_ID: i64 = 0x5041_4345;
 
 /// The script that leads to each version, in order; the file's `user_version` says which it has reached.
-const MIGRATIONS: [(i64, &str); 10] = [
+const MIGRATIONS: [(i64, &str); 11] = [
     (1, include_str!("migrations/0001.sql")),
     (2, include_str!("migrations/0002.sql")),
     (3, include_str!("migrations/0003.sql")),
@@ -31,6 +31,7 @@ const MIGRATIONS: [(i64, &str); 10] = [
     (8, include_str!("migrations/0008.sql")),
     (9, include_str!("migrations/0009.sql")),
     (10, include_str!("migrations/0010.sql")),
+    (12, include_str!("migrations/0012.sql")),
 ];
 
 /// The version that this program writes.
@@ -53,7 +54,11 @@ const IN_URI: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
 
 /// Opens the file for writing, creating and migrating it as needed.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, LedgerError> {
+    if is_empty(path) {
+        seal::refuse_leftover(path)?;
+    }
     create_private(path)?;
+    refuse_misplaced(path)?;
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| unusable(path, &error))?;
     configure(&conn).map_err(|error| unusable(path, &error))?;
@@ -78,19 +83,52 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, LedgerError> {
 /// Where nobody has the file open, its write-ahead log is empty and nothing can change while it is looked at. Else the
 /// log is read as well, through the index that the others keep.
 pub(crate) fn open_untouched(path: &Path) -> Result<(Connection, i64), LedgerError> {
-    let beside = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        Path::new(&name).exists()
-    };
-    let how = if beside("-wal") && beside("-shm") { "readonly_shm=1" } else { "immutable=1" };
-    let name = percent_encode(path.as_os_str().as_bytes(), IN_URI);
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(format!("file:{name}?mode=ro&{how}"), flags)
-        .map_err(|error| unusable(path, &error))?;
+    refuse_misplaced(path)?;
+    let is_there = |suffix: &str| beside(path, suffix).exists();
+    let how = if is_there("-wal") && is_there("-shm") { "readonly_shm=1" } else { "immutable=1" };
+    let conn = open_read_only(path, how).map_err(|error| unusable(path, &error))?;
     let version = recognise(&conn, path)?;
     seal::install(&conn, path, seal::Key::read(path)?).map_err(|error| unusable(path, &error))?;
     Ok((conn, version))
+}
+
+/// Opens the file as it is without its log, whoever works it: a look at its own pages.
+pub(super) fn open_without_log(path: &Path) -> rusqlite::Result<Connection> {
+    open_read_only(path, "immutable=1")
+}
+
+fn open_read_only(path: &Path, how: &str) -> rusqlite::Result<Connection> {
+    let name = percent_encode(path.as_os_str().as_bytes(), IN_URI);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(format!("file:{name}?mode=ro&{how}"), flags)
+}
+
+/// A file that goes with a ledger: SQLite puts it beside the file that a symbolic link leads to.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.canonicalize().unwrap_or_else(|_| path.to_owned()).into_os_string();
+    name.push(suffix);
+    name.into()
+}
+
+/// Whether nothing is there yet.
+fn is_empty(path: &Path) -> bool {
+    fs::metadata(path).map_or_else(|error| error.kind() == ErrorKind::NotFound, |metadata| metadata.len() == 0)
+}
+
+/// Refuses a file that is not alone: under several names, or beside the log of another file.
+pub(super) fn refuse_misplaced(path: &Path) -> Result<(), LedgerError> {
+    if let Some(fault) = names::fault(path) {
+        return Err(LedgerError::Unusable(fault));
+    }
+    if origin::has_foreign_log(path) {
+        let path = path.display();
+        return Err(LedgerError::Unusable(format!(
+            "{path}-wal is not the log of {path}: a backup was copied over the ledger beside the log of the ledger before it; to go on \
+             with the backup, remove {path}-wal and {path}-shm and copy the backup once more; to go on with what the log belongs \
+             to, put that file back"
+        )));
+    }
+    Ok(())
 }
 
 /// Whether this user may write the file; nothing is written. By SQLite, for the sake of [`create_private`]'s locks.
@@ -209,6 +247,9 @@ fn refuse_unknown(path: &Path, version: i64, application: i64, tables: i64) -> R
 
 fn migrate_in_transaction(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
     let version = recognise(conn, path)?;
+    if version == 0 {
+        seal::refuse_leftover(path)?;
+    }
     for (to, script) in MIGRATIONS.into_iter().filter(|&(to, _)| to > version) {
         conn.execute_batch(script).map_err(|error| unusable(path, &error))?;
         conn.pragma_update(None, "user_version", to).map_err(|error| unusable(path, &error))?;
@@ -221,13 +262,13 @@ fn migrate_in_transaction(conn: &Connection, path: &Path) -> Result<(), LedgerEr
 
 /// What is wrong with the file as a whole, for people.
 fn unusable(path: &Path, error: &rusqlite::Error) -> LedgerError {
+    if let Some(damage) = damage(path, error) {
+        return LedgerError::Unusable(damage);
+    }
     let path = path.display();
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => LedgerError::Failed(format!(
             "{path} is no SQLite database; name another file in [store] url, or move this one away"
-        )),
-        Some(ErrorCode::DatabaseCorrupt) => LedgerError::Failed(format!(
-            "{path} is damaged ({error}); restore it from a backup, or recover it with `sqlite3 {path} .recover`"
         )),
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => LedgerError::Failed(
             format!("{path} cannot be written ({error}); check the permissions of the file and its folder"),
@@ -238,6 +279,22 @@ fn unusable(path: &Path, error: &rusqlite::Error) -> LedgerError {
         )),
         _ => named(error, &format!("{path}: ")),
     }
+}
+
+/// That the file is damaged, if the error says so.
+pub(super) fn damage(path: &Path, error: &rusqlite::Error) -> Option<String> {
+    (error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)).then(|| damaged(path, &error.to_string()))
+}
+
+/// That the file is damaged, and what to do.
+pub(super) fn damaged(path: &Path, how: &str) -> String {
+    let path = path.display();
+    format!("{path} is damaged ({how}); restore it from a backup, or recover it with `sqlite3 {path} .recover`")
+}
+
+/// A failure of a statement on the ledger at `path`.
+pub(crate) fn failed_at(path: &Path, error: &rusqlite::Error) -> LedgerError {
+    damage(path, error).map_or_else(|| failed(error), LedgerError::Unusable)
 }
 
 /// A failure of a statement, as the engine distinguishes it.

@@ -1,11 +1,12 @@
 //! Looks at a ledger from outside, as `paceline check` does: nothing is written, created or migrated.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{file, lock};
+use super::lock::Holder;
+use super::{file, lock, seal};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
 
@@ -29,6 +30,8 @@ pub struct Inspection {
     pub is_old: bool,
     /// The newest instant that is recorded in it; `None` if it is empty or old.
     pub newest: Option<Timestamp>,
+    /// What is wrong with it although it can be read, each with what to do.
+    pub faults: Vec<String>,
 }
 
 /// Looks at the ledger at `path`.
@@ -46,12 +49,44 @@ pub fn inspect(path: &Path) -> Result<Found, LedgerError> {
     }
     // Opened for writing, and not written: the worker will have to.
     file::may_write(path)?;
-    let worker = lock::holder(path)
-        .map_err(|error| LedgerError::Failed(format!("the lock beside {} cannot be read: {error}", path.display())))?;
+    file::refuse_misplaced(path)?;
+    let worker = holder(path)?;
     let (conn, version) = file::open_untouched(path)?;
+    if version == 0 {
+        seal::refuse_leftover(path)?;
+    }
     let is_current = file::is_current(version);
-    let newest = if is_current { newest(&conn).map_err(|error| file::failed(&error))? } else { None };
-    Ok(Found::Ledger(Inspection { mode: metadata.permissions().mode() & 0o777, worker, is_old: !is_current, newest }))
+    let failed = |error: rusqlite::Error| file::failed_at(path, &error);
+    let newest = if is_current { newest(&conn).map_err(failed)? } else { None };
+    let moved = worker.as_ref().filter(|worker| worker.inode.is_some_and(|inode| inode != metadata.ino()));
+    let key = if is_current { seal::key_fault(&conn, path).map_err(failed)? } else { None };
+    let faults = [moved.map(|worker| is_elsewhere(path, worker)), key, damage(&conn, path).map_err(failed)?];
+    Ok(Found::Ledger(Inspection {
+        mode: metadata.permissions().mode() & 0o777,
+        worker: worker.map(|worker| worker.name),
+        is_old: !is_current,
+        newest,
+        faults: faults.into_iter().flatten().collect(),
+    }))
+}
+
+fn holder(path: &Path) -> Result<Option<Holder>, LedgerError> {
+    lock::holder(path)
+        .map_err(|error| LedgerError::Failed(format!("the lock beside {} cannot be read: {error}", path.display())))
+}
+
+fn is_elsewhere(path: &Path, worker: &Holder) -> String {
+    format!(
+        "{}, but not the file that is there now: {} was removed or replaced; stop that process, and restore the ledger from a backup",
+        worker.name,
+        path.display()
+    )
+}
+
+/// What SQLite finds when it reads the whole file.
+fn damage(conn: &Connection, path: &Path) -> rusqlite::Result<Option<String>> {
+    let found: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((found != "ok").then(|| file::damaged(path, found.lines().last().unwrap_or_default())))
 }
 
 /// Whether a worker works the ledger at `path`.
@@ -60,6 +95,10 @@ pub fn is_worked(path: &Path) -> bool {
 }
 
 fn absent(path: &Path) -> Result<Found, LedgerError> {
+    if let Some(worker) = holder(path)? {
+        return Err(LedgerError::Failed(is_elsewhere(path, &worker)));
+    }
+    seal::refuse_leftover(path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match std::fs::metadata(folder) {
         Ok(metadata) if metadata.is_dir() && !metadata.permissions().readonly() => Ok(Found::Absent),

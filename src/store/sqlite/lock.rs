@@ -5,13 +5,14 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::file;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
 
 /// Held by the worker; the operating system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct WorkerLock {
-    _file: File,
+    file: File,
 }
 
 impl WorkerLock {
@@ -42,12 +43,26 @@ impl WorkerLock {
             .and_then(|()| file.seek(SeekFrom::Start(0)))
             .and_then(|_| file.write_all(holder.as_bytes()))
             .map_err(|error| failed(&error))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+
+    /// Writes down which file is worked, so that others see whether it still is the one at the ledger's path.
+    pub(crate) fn note_file(&mut self, inode: u64) -> std::io::Result<()> {
+        writeln!(self.file, "{inode}")
     }
 }
 
-/// Who works the ledger at `path`, in words, if anybody does. Creates and writes nothing.
-pub(crate) fn holder(path: &Path) -> std::io::Result<Option<String>> {
+/// Who works a ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    /// In words.
+    pub(crate) name: String,
+    /// Which file it has open, if it wrote that down.
+    pub(crate) inode: Option<u64>,
+}
+
+/// Who works the ledger at `path`, if anybody does. Creates and writes nothing.
+pub(crate) fn holder(path: &Path) -> std::io::Result<Option<Holder>> {
     let mut file = match File::open(lock_path(path)) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -56,31 +71,30 @@ pub(crate) fn holder(path: &Path) -> std::io::Result<Option<String>> {
     // Shared, so that two who look do not see each other, and let go of at once.
     match file.try_lock_shared() {
         Ok(()) => Ok(None),
-        Err(TryLockError::WouldBlock) => Ok(Some(named_in(&mut file))),
+        Err(TryLockError::WouldBlock) => Ok(Some(read_holder(&mut file))),
         Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
 /// `<ledger>.lock`, beside the file itself: a symbolic link to a ledger is the same ledger.
-fn lock_path(path: &Path) -> PathBuf {
-    let file = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let mut name = file.into_os_string();
-    name.push(".lock");
-    PathBuf::from(name)
+pub(super) fn lock_path(path: &Path) -> PathBuf {
+    file::beside(path, ".lock")
 }
 
-fn named_in(file: &mut File) -> String {
-    let mut holder = String::new();
+fn read_holder(file: &mut File) -> Holder {
+    let mut text = String::new();
     // Only for the sentence: a holder that cannot be read is named as unknown.
-    let _ = file.take(200).read_to_string(&mut holder);
-    match holder.trim().split_once(' ') {
+    let _ = file.take(200).read_to_string(&mut text);
+    let mut lines = text.lines();
+    let name = match lines.next().and_then(|line| line.split_once(' ')) {
         Some((pid, since)) => format!("process {pid} has worked it since {since}"),
         None => "another process works it".to_owned(),
-    }
+    };
+    Holder { name, inode: lines.next().and_then(|line| line.parse().ok()) }
 }
 
 fn locked(path: &Path, file: &mut File) -> LedgerError {
-    let who = named_in(file);
+    let who = read_holder(file).name;
     LedgerError::Locked(format!(
         "the ledger {} is in use: {who}; one worker at a time can keep the pace, so stop that one first, or name another file in [store] url",
         path.display()
@@ -95,13 +109,16 @@ mod tests {
     fn the_second_worker_is_told_who_is_first_and_gets_in_when_it_has_left() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.db");
-        let first = WorkerLock::acquire(&path, Timestamp(0)).unwrap();
+        let mut first = WorkerLock::acquire(&path, Timestamp(0)).unwrap();
         let LedgerError::Locked(why) = WorkerLock::acquire(&path, Timestamp(1)).unwrap_err() else {
             panic!("expected Locked")
         };
         assert!(why.contains(&format!("process {} has worked it since 1970-01-01T00:00:00.000Z", std::process::id())));
         assert!(why.contains("stop that one first"));
-        assert!(holder(&path).unwrap().unwrap().contains("since 1970-01-01T00:00:00.000Z"));
+        let seen = holder(&path).unwrap().unwrap();
+        assert!(seen.name.ends_with("since 1970-01-01T00:00:00.000Z") && seen.inode.is_none(), "{seen:?}");
+        first.note_file(74).unwrap();
+        assert_eq!(holder(&path).unwrap(), Some(Holder { inode: Some(74), ..seen }));
         drop(first);
         assert_eq!(holder(&path).unwrap(), None);
         WorkerLock::acquire(&path, Timestamp(2)).unwrap();

@@ -15,11 +15,14 @@ mod counted;
 mod edges;
 mod figures;
 pub(crate) mod file;
+mod guard;
 pub mod inspect;
 pub(crate) mod job_row;
 pub(crate) mod lock;
 #[cfg(test)]
 mod model;
+mod names;
+mod origin;
 pub(crate) mod outbox;
 pub(crate) mod piles;
 mod prune;
@@ -27,7 +30,7 @@ mod readers;
 #[cfg(test)]
 mod recount;
 pub(crate) mod restraints;
-mod seal;
+pub(crate) mod seal;
 pub(crate) mod settle;
 pub(crate) mod suspensions;
 mod take_over;
@@ -93,11 +96,17 @@ impl SqliteLedger {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_measured(path: &Path, mode: Mode, now: Timestamp, metrics: Metrics) -> Result<Self, LedgerError> {
-        let lock = match mode {
+        let mut lock = match mode {
             Mode::Worker => Some(WorkerLock::acquire(path, now)?),
             Mode::Operator => None,
         };
-        let books = Books::open_measured(path, mode == Mode::Operator, metrics.clone())?;
+        let mut books = Books::open_measured(path, mode == Mode::Operator, metrics.clone())?;
+        if let (Some(lock), Some(guard)) = (&mut lock, books.guard()) {
+            let place = lock::lock_path(path);
+            guard.keep_lock(place.clone()).and_then(|()| lock.note_file(guard.inode())).map_err(|error| {
+                LedgerError::Failed(format!("cannot write {}: {error}; check the room on its disk", place.display()))
+            })?;
+        }
         if mode == Mode::Worker {
             seal::require_key(books.conn(), path)?;
             // What the last worker said of its broker is not this one's.

@@ -39,7 +39,7 @@ impl Readers {
                 Some(conn) => conn,
                 None => file::open_reader(&path)?,
             };
-            let done = work(&conn).map_err(|error| file::failed(&error))?;
+            let done = work(&conn).map_err(|error| file::failed_at(&path, &error))?;
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
             Ok(done)
         });

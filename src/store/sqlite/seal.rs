@@ -50,6 +50,11 @@ impl Key {
         }
     }
 
+    /// Tells it from others.
+    pub(super) fn mark(&self) -> i64 {
+        self.mark
+    }
+
     /// The key beside a ledger that is open for writing; a ledger that has none yet gets one. `None` if it is not the
     /// ledger's own: what is sealed cannot be read then, everything else can.
     pub(crate) fn read_or_create(ledger: &Path, conn: &Connection) -> Result<Option<Self>, LedgerError> {
@@ -118,23 +123,49 @@ impl Key {
 
 /// Who works jobs needs the key, or every job with a password would stand still.
 pub(super) fn require_key(conn: &Connection, ledger: &Path) -> Result<(), LedgerError> {
-    let path = path_of(ledger);
-    match Key::read_or_create(ledger, conn)? {
-        Some(_) => Ok(()),
-        None if path.exists() => {
-            Err(LedgerError::Failed(format!("{} is another ledger's key; {}", path.display(), restore(&path))))
-        }
-        None => Err(LedgerError::Failed(format!("{} is gone; {}", path.display(), restore(&path)))),
-    }
+    Key::read_or_create(ledger, conn)?.map(drop).ok_or_else(|| LedgerError::Failed(not_there(ledger)))
 }
 
-fn path_of(ledger: &Path) -> PathBuf {
+/// What is wrong with the key of a ledger that is only looked at, if anything is.
+pub(super) fn key_fault(conn: &Connection, ledger: &Path) -> rusqlite::Result<Option<String>> {
+    let known: Option<i64> =
+        conn.query_row("SELECT value FROM meta WHERE name = 'key'", [], |row| row.get(0)).optional()?;
+    let Some(mark) = known else { return Ok(None) };
+    Ok(match Key::read(ledger) {
+        Ok(Some(key)) if key.mark == mark => None,
+        Ok(_) => Some(not_there(ledger)),
+        Err(error) => Some(error.to_string()),
+    })
+}
+
+/// Refuses to begin a ledger beside the key of one that is gone: it would know none of the jobs that were done.
+pub(crate) fn refuse_leftover(ledger: &Path) -> Result<(), LedgerError> {
+    let key = path_of(ledger);
+    if !key.exists() {
+        return Ok(());
+    }
+    let how = if ledger.exists() { "is empty" } else { "is missing" };
+    let (ledger, key) = (ledger.display(), key.display());
+    Err(LedgerError::Unusable(format!(
+        "{ledger} {how}, but its key {key} is there: restore the ledger from a backup; or, to begin a new ledger, which \
+         would create again what the old one has created, remove {key}"
+    )))
+}
+
+/// The key is not there, or it is another one.
+fn not_there(ledger: &Path) -> String {
+    let path = path_of(ledger);
+    let what = if path.exists() { "is another ledger's key" } else { "is gone" };
+    format!("{} {what}; {}", path.display(), restore(&path))
+}
+
+pub(super) fn path_of(ledger: &Path) -> PathBuf {
     let mut name = ledger.as_os_str().to_owned();
     name.push(".key");
     name.into()
 }
 
-fn restore(path: &Path) -> String {
+pub(super) fn restore(path: &Path) -> String {
     format!(
         "put the ledger's own key back there, from where you keep it apart from the ledger's backup: without {} nobody can send the jobs that hold passwords",
         path.display()

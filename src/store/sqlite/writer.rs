@@ -128,6 +128,11 @@ fn commit(books: &mut Books, mut group: Vec<Box<dyn Command>>) {
                 command.answer(Err(file::failed(&error)));
             }
         }
+        Err(Trouble::Unusable(why)) => {
+            for command in group {
+                command.answer(Err(LedgerError::Unusable(why.clone())));
+            }
+        }
         Err(trouble) if group.len() == 1 => {
             let mut error = Some(LedgerError::from(trouble));
             for command in group {
@@ -155,6 +160,7 @@ fn measured<T>(
     match &outcome {
         Ok(_) if books.conn().total_changes() != before => metrics.committed(began, commands),
         Err(Trouble::Sql(error)) if file::is_environmental(error) => metrics.commit_failed(),
+        Err(Trouble::Unusable(_)) => metrics.commit_failed(),
         Ok(_) | Err(_) => {}
     }
     outcome

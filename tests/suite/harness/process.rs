@@ -1,6 +1,6 @@
 //! The program as its users start it, beside the test.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use super::{until, until_async};
 use crate::commands::Place;
@@ -49,13 +49,18 @@ impl<'p> Process<'p> {
     }
 
     pub async fn ends_with(&mut self, code: i32) {
+        assert_eq!(self.ends().await.code(), Some(code), "{}", self.log());
+    }
+
+    /// Waits for its end, however it comes.
+    pub async fn ends(&mut self) -> ExitStatus {
         let mut ended = None;
         until("its end", || {
             ended = self.child.try_wait().unwrap();
             ended.is_some()
         })
         .await;
-        assert_eq!(ended.unwrap().code(), Some(code), "{}", self.log());
+        ended.unwrap()
     }
 }
 
