@@ -52,6 +52,13 @@ impl WorkerLock {
     }
 }
 
+impl Drop for WorkerLock {
+    fn drop(&mut self) {
+        // Closing it would leave the lock with a child process that is just being started. Ended, it goes all the same.
+        let _ = self.file.unlock();
+    }
+}
+
 /// Who works a ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Holder {
