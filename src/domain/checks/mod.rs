@@ -17,6 +17,7 @@ use super::catalog::Method;
 use super::job::{Column, Fault, Job, Params};
 use super::time::Timestamp;
 
+pub use characters::is_ignorable;
 pub use values::Source;
 
 /// How grave a finding is.

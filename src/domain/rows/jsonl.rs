@@ -6,10 +6,10 @@ use bytes::Bytes;
 
 use super::{Draft, FileError, Input, Row};
 use crate::domain::decode::{Decoder, Defaults};
+use crate::domain::json;
 
 /// The longest line, in bytes: far above any job, far below what memory holds.
 const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
-const BOM: &[u8] = b"\xef\xbb\xbf";
 
 pub(super) struct Reader<R> {
     source: R,
@@ -33,7 +33,8 @@ impl<R: BufRead> Reader<R> {
             if count == 0 {
                 return Ok(None);
             }
-            let text = if self.line == 1 { bytes.strip_prefix(BOM).unwrap_or(&bytes) } else { &bytes };
+            // Also within a file: that of a second one behind the first.
+            let text = bytes.strip_prefix(json::BOM).unwrap_or(&bytes);
             let text = text.strip_suffix(b"\n").unwrap_or(text);
             let text = text.strip_suffix(b"\r").unwrap_or(text);
             if text.trim_ascii().is_empty() {
