@@ -28,7 +28,13 @@ pub async fn run(url: &str, input: &Path) -> anyhow::Result<()> {
 }
 
 async fn take_over(worker: &Worker, input: &Path) -> anyhow::Result<u64> {
-    let named = Input { name: "jobs.jsonl".to_owned(), batch: "jobs".to_owned(), ..Input::default() };
+    let named = Input {
+        name: "jobs.jsonl".to_owned(),
+        batch: "jobs".to_owned(),
+        method: None,
+        app: None,
+        bytes_max: 1024 * 1024,
+    };
     let source = BufReader::new(std::fs::File::open(input)?);
     let rows = Rows::open(Arc::clone(&worker.decoder), named, Format::Jsonl, source)?;
     let (mut taken, mut chunk) = (0, Vec::with_capacity(CHUNK_ROWS));

@@ -29,7 +29,8 @@ pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
 pub async fn show(State(shared): State<Shared>, Id(number): Id, uri: Uri) -> Answer {
     Fields::of_query(uri.query()).end()?;
     let handle = format!("#{}", number.trim_start_matches('#'));
-    let (inputs, sought) = (shared.inputs(), handle.clone());
+    // A job may have that very id.
+    let (inputs, sought) = (shared.inputs(), format!("input:{handle}"));
     let read = move |ledger: &Operator| {
         let selection = Selection::of_id(&sought);
         let Some(line) = ledger.list_dead(&selection, 1)?.into_iter().next() else { return Ok(None) };

@@ -6,7 +6,6 @@ use async_trait::async_trait;
 
 use crate::engine::Engine;
 use crate::engine::ports::Waiting;
-use crate::engine::schedule::Load;
 
 /// A wake-up that was missed costs at most this.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -17,14 +16,11 @@ pub trait Backlog: Send + Sync {
     /// Puts them into their lanes.
     fn enqueue(&self, jobs: Vec<Waiting>);
 
-    /// How much there is to do.
-    fn load(&self) -> Load;
+    /// Jobs in lanes or in flight.
+    fn unfinished(&self) -> usize;
 
-    /// The app that has most unfinished jobs, of those that can run now or of all.
-    fn fullest(&self, of_able: bool) -> Option<(String, usize)>;
-
-    /// Waits until there is less to do than this, of either kind.
-    async fn until_below(&self, load: Load);
+    /// Waits until fewer than `jobs` are unfinished.
+    async fn until_below(&self, jobs: usize);
 }
 
 /// Tells of new endings in the outbox.
@@ -40,22 +36,17 @@ impl Backlog for Engine {
         Self::enqueue(self, jobs);
     }
 
-    fn load(&self) -> Load {
-        self.load_now()
+    fn unfinished(&self) -> usize {
+        Self::unfinished(self)
     }
 
-    fn fullest(&self, of_able: bool) -> Option<(String, usize)> {
-        Self::fullest(self, of_able)
-    }
-
-    async fn until_below(&self, load: Load) {
+    async fn until_below(&self, jobs: usize) {
         loop {
             let changed = self.backlog_changed().notified();
             tokio::pin!(changed);
             // Enlisted before looking, so a change in between is not missed.
             changed.as_mut().enable();
-            let now = self.load_now();
-            if now.able < load.able && now.unfinished < load.unfinished {
+            if Self::unfinished(self) < jobs {
                 return;
             }
             let _ = tokio::time::timeout(LOOK_EVERY, changed).await;

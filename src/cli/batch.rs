@@ -15,11 +15,11 @@ use crate::domain::checks::across::{Across, Earlier};
 use crate::domain::checks::{self, Finding as Found, Severity};
 use crate::domain::decode::{Apps, Decoder};
 use crate::domain::job::{Identity, Job, LaneKey};
-use crate::domain::rows::{FileError, FindNumbered, Format, Input, Row, RowIds, Rows};
+use crate::domain::rows::{FileError, Format, Input, Known, Row, RowIds, Rows};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
 use crate::settings::Settings;
-use crate::store::operator::Untouched;
+use crate::store::operator::{KnownJobs, Untouched};
 use crate::wiring;
 
 use super::exit::refuse;
@@ -74,19 +74,19 @@ pub fn row_ids(sources: &[Source]) -> RowIds {
     let Some(IdRule { allow_duplicates, ledger, catalog }) = sources.first().map(|source| source.ids.clone()) else {
         return RowIds::default();
     };
-    let find = ledger.map(|ledger| -> FindNumbered {
-        Box::new(move |batch| {
-            let read = || Untouched::open(&ledger)?.map_or_else(|| Ok(Vec::new()), |it| it.numbered(batch, &catalog));
-            read().map_err(|error: LedgerError| error.to_string())
-        })
-    });
-    RowIds::new(allow_duplicates, find)
+    let known = ledger.map(|ledger| -> Box<dyn Known> { Box::new(KnownJobs::new(ledger, catalog)) });
+    RowIds::new(allow_duplicates, known)
 }
 
 impl BatchArgs {
     /// The files in order, each known by its name; the same file twice is refused, and so are a method or an app that
     /// nobody knows: said once, not for every row. `ledger` is where their jobs may be known already.
-    pub fn sources(&self, decoder: &Decoder, ledger: Option<&Path>) -> anyhow::Result<Vec<Source>> {
+    pub fn sources(
+        &self,
+        decoder: &Decoder,
+        settings: &Settings,
+        ledger: Option<&Path>,
+    ) -> anyhow::Result<Vec<Source>> {
         let faults = decoder.faults_of(self.method.as_deref(), self.app.as_deref());
         if !faults.is_empty() {
             let lines: Vec<_> = faults.iter().map(|fault| format!("--{}: {}", fault.field, fault.message())).collect();
@@ -102,7 +102,8 @@ impl BatchArgs {
                 .map_err(|message| refuse(message, "a CSV file has a header, a JSONL file one job a line"))?;
             let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
             let batch = self.batch.clone().unwrap_or(stem);
-            let input = Input { name, batch, method: self.method.clone(), app: self.app.clone() };
+            let (method, app) = (self.method.clone(), self.app.clone());
+            let input = Input { name, batch, method, app, bytes_max: settings.intake.body_bytes_max };
             let ids = IdRule {
                 allow_duplicates: self.allow_duplicates,
                 ledger: ledger.map(Path::to_owned),
@@ -282,16 +283,16 @@ pub fn check(
     present: &Present,
     found: Report<'_>,
 ) -> anyhow::Result<Checked> {
-    check_each(sources, decoder, present, found, &mut |_| {})
+    check_each(sources, decoder, present, found, &mut |_| Ok(()))
 }
 
-/// [`check`] that shows every row to `each`, too.
+/// [`check`] that shows every row to `each`, too, and ends with its first error.
 pub fn check_each(
     sources: &[Source],
     decoder: &Arc<Decoder>,
     present: &Present,
     found: Report<'_>,
-    each: &mut dyn FnMut(&Row),
+    each: &mut dyn FnMut(&Row) -> anyhow::Result<()>,
 ) -> anyhow::Result<Checked> {
     let (mut checked, mut across) = (Checked::default(), Across::default());
     let ids = row_ids(sources);
@@ -313,7 +314,7 @@ pub fn check_each(
                     continue;
                 }
             };
-            each(&row);
+            each(&row)?;
             let late = seen_beside(&row, file, decoder, present, &mut across)?;
             checked.add((&row, file), &late, found)?;
         }
@@ -336,6 +337,9 @@ fn seen_beside(
     let Ok(job) = &row.input else { return Ok(Vec::new()) };
     let Some(method) = decoder.catalog.job_method(&job.lane.method) else { return Ok(Vec::new()) };
     let mut late = across.add(method, job, row.line);
+    if row.goes_by_object() {
+        late.extend(across.add_look(method, job, row.line));
+    }
     across.count(method, job, (file, row.line), || present.earlier(job))?;
     late.extend(present.past(method, job)?);
     Ok(late.into_iter().map(|finding| row.in_column(finding)).collect())

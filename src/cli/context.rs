@@ -42,6 +42,8 @@ pub struct Context {
     pub err: Screen,
     /// Time.
     pub clock: Clock,
+    /// Whether the command has done its work: what goes wrong from now on concerns only what is printed.
+    pub has_acted: bool,
 }
 
 impl Context {
@@ -55,6 +57,7 @@ impl Context {
             out: BufWriter::new(io::stdout()),
             err: Screen::default(),
             clock: Clock::system(),
+            has_acted: false,
         }
     }
 

@@ -77,6 +77,7 @@ fn drop_letters(
     let letters = ledger.select_dead(selection)?;
     let (word, count) =
         if dry_run { ("would be dropped", letters.len()) } else { ("dropped", ledger.drop_letters(&letters)?) };
+    context.has_acted = !dry_run;
     if as_json {
         context.print_json(&json!({ if dry_run { "selected" } else { "dropped" }: count }))?;
     } else {

@@ -147,6 +147,7 @@ async fn apply(
     let (unchanged, invalid) = (plan.unchanged, plan.faults.len());
     let now = context.clock.now();
     let Edited { edited, redriven, changed, late, refused } = plan.apply(ledger, inputs, (args.redrive, now)).await?;
+    context.has_acted = true;
     if args.json {
         context.print_json(&json!({
             "edited": edited, "redriven": redriven, "unchanged": unchanged,

@@ -66,6 +66,11 @@ pub struct Refusal {
     pub hint: String,
 }
 
+/// A signal came before the command had begun its work.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted {0}")]
+pub struct Interrupted(pub String);
+
 impl From<Refused> for anyhow::Error {
     fn from(refused: Refused) -> Self {
         refuse(refused.error, refused.cure)
@@ -77,8 +82,9 @@ pub fn refuse(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Er
     Refusal { message: message.into(), hint: hint.into() }.into()
 }
 
-/// Says on `err` why a command failed, and gives its exit code. A reader that went away is no failure.
-pub fn report(error: &anyhow::Error, err: &mut impl Write) -> Exit {
+/// Says on `err` why a command failed, and gives its exit code. A reader that went away is no failure. If the command has
+/// done its work, only words about it are lost.
+pub fn report(error: &anyhow::Error, has_acted: bool, err: &mut impl Write) -> Exit {
     let is_broken_pipe = |error: &(dyn std::error::Error + 'static)| {
         error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     };
@@ -86,6 +92,18 @@ pub fn report(error: &anyhow::Error, err: &mut impl Write) -> Exit {
         return Exit::Success;
     }
     // Nobody is left to be told when standard error itself fails.
+    if error.downcast_ref::<Interrupted>().is_some() {
+        let _ = writeln!(err, "{error}");
+        return Exit::Interrupted;
+    }
+    if let Some(unwritten) = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>()).filter(|_| has_acted) {
+        let _ = writeln!(
+            err,
+            "error: the summary could not be written: {unwritten}\n\
+             hint: the work itself is done; `paceline status` and `paceline jobs list` show what came of it"
+        );
+        return Exit::Unwell;
+    }
     let _ = write_report(error, err);
     Exit::Refused
 }
@@ -118,7 +136,7 @@ mod tests {
 
     fn reported(error: &anyhow::Error) -> (Exit, String) {
         let mut err = Vec::new();
-        let exit = report(error, &mut err);
+        let exit = report(error, false, &mut err);
         (exit, String::from_utf8(err).unwrap())
     }
 
@@ -139,6 +157,16 @@ mod tests {
         assert_eq!(reported(&error), (Exit::Success, String::new()));
         let error = anyhow::Error::from(io::Error::from(io::ErrorKind::NotFound));
         assert_eq!(reported(&error).0, Exit::Refused);
+    }
+
+    #[test]
+    fn what_was_done_is_not_refused_for_want_of_room() {
+        let error = anyhow::Error::from(io::Error::from(io::ErrorKind::StorageFull)).context("while printing");
+        let mut err = Vec::new();
+        assert_eq!(report(&error, true, &mut err), Exit::Unwell);
+        assert!(String::from_utf8(err).unwrap().starts_with("error: the summary could not be written: "));
+        assert_eq!(reported(&error).0, Exit::Refused);
+        assert_eq!(report(&refuse("a", "b"), true, &mut Vec::new()), Exit::Refused);
     }
 
     #[test]

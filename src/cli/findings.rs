@@ -80,7 +80,7 @@ impl Finding {
 
     /// A fault of a file as a whole.
     pub fn of_file(fault: &FileFault) -> Self {
-        let common = Common { file: &fault.file, line: fault.line, id: None, column: None, field: "" };
+        let common = Common { file: &fault.file, line: fault.line, id: None, column: fault.column.as_ref(), field: "" };
         let message = fault.message.clone();
         Self { reason: Some(Reason::Malformed), ..common.finding(Severity::Fault, message.clone(), message) }
     }

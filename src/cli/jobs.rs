@@ -250,6 +250,7 @@ fn cancel_dry(context: &mut Context, selected: Cancelled, as_json: bool) -> anyh
 
 fn cancel(context: &mut Context, ledger: &mut Operator, selection: &Selection, as_json: bool) -> anyhow::Result<Exit> {
     let done = ledger.cancel(selection, context.clock.now())?;
+    context.has_acted = true;
     let Cancelled { cancelled, running } = done;
     if as_json {
         context.print_json(&json!(done))?;

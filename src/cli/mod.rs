@@ -120,7 +120,7 @@ pub fn main() -> ExitCode {
     });
     match ended {
         Ok(exit) => exit.into(),
-        Err(error) => exit::report(&error, &mut context.err).into(),
+        Err(error) => exit::report(&error, context.has_acted, &mut context.err).into(),
     }
 }
 

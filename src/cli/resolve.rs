@@ -76,6 +76,7 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     if is_one && !dry_run && selection == Selection::of_id(&selection.ids[0]) {
         let id = &selection.ids[0];
         ledger.resolve(id, &resolution, context.clock.now())?;
+        context.has_acted = true;
         if json {
             context.print_json(&json!({"id": id, "status": state}))?;
         } else {
@@ -94,6 +95,7 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     }
     confirm(&selection, held, "resolved", yes)?;
     let resolved = ledger.resolve_held(&selection, &resolution, context.clock.now())?;
+    context.has_acted = true;
     if json {
         context.print_json(&json!({"resolved": resolved, "status": state}))?;
     } else {

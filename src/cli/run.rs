@@ -74,6 +74,7 @@ struct Work {
 
 /// Takes the files over, works them, and says how they ended.
 pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+    let early = signals::Early::listen()?;
     let settings = if args.simulate { context.settings_without_secrets()? } else { context.settings()? };
     if settings.apps.is_empty() && !args.simulate {
         return Err(refuse(
@@ -84,9 +85,9 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let catalog = catalog(&settings)?;
     let decoder = Arc::new(batch::decoder(&settings, &catalog, args.simulate));
     let store = (!args.simulate).then(|| settings.store.path.clone());
-    let sources = args.batch.sources(&decoder, store.as_deref())?;
+    let sources = args.batch.sources(&decoder, &settings, store.as_deref())?;
     let mut signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
-    let checked = check(context, &args, &sources, &decoder, store.as_deref())?;
+    let checked = check(context, &args, &sources, &decoder, store.as_deref(), &early)?;
     let work = prepare(context, &args, settings, catalog, &checked)?;
     let (start, started_at) = context.clock.both();
 
@@ -97,13 +98,15 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     };
     let metrics = Metrics::collecting(&context.clock).map_err(|message| refuse(message, ""))?;
     let ledger = open(&work.store, args.simulate, context.clock.now(), metrics.clone()).await?;
-    take_over(context, &*ledger, &work.store, &sources, &decoder, args.rules.skip_invalid).await?;
+    let skip = args.rules.skip_invalid;
+    let taken = take_over(context, &*ledger, &work.store, &sources, &decoder, skip, Some(&early)).await?;
     let ports = (Arc::clone(&ledger) as Arc<dyn Ledger>, Arc::clone(&work.transport));
     let quotas = Planner { catalog: Arc::clone(&work.catalog), apps: work.apps.clone(), speed: args.speed };
     let engine = wiring::measured_engine(&work.settings, quotas, ports, context.clock.clone(), metrics.clone());
     engine.recover().await?;
     let first = args.stages.load(&engine, &checked.batches).await?;
     let planned = plan(context, &work, &checked, started_at, args.speed)?;
+    early.check(|| taken.interrupted())?;
     let decoding = wiring::Decoding::new(batch::decoder(&work.settings, &work.catalog, args.simulate));
     let scrape = wiring::Scrape::new(Arc::clone(&engine), Arc::clone(&ledger), metrics);
     let admin = if args.simulate { None } else { serve(&work.settings, &engine, decoding.clone(), scrape).await };
@@ -112,6 +115,8 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         Reloader::new(context.source(), work.settings, work.catalog, Arc::clone(&engine), Some(decoding)).start()
     });
     let mut around = stages::Around { planned: &planned, signals: &mut signals, reloader: reloader.as_ref() };
+    early.check(|| taken.interrupted())?;
+    drop(early);
     let Worked { stop, early } =
         args.stages.work(context, &engine, (&checked.batches, &checked.calls), &work.store, first, &mut around).await?;
     if let Some(admin) = admin {
@@ -130,6 +135,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let counts = ledger.counts(Some(checked.batches.clone())).await?;
     let suspensions = ledger.suspensions().await?;
     ledger.close().await;
+    context.has_acted = true;
     let account = work.rehearsal.as_ref().map(Rehearsal::account);
     if args.json {
         context.print_json(&document(&counts, elapsed, planned.length(), account.as_ref()))?;
@@ -154,12 +160,14 @@ fn check(
     sources: &[batch::Source],
     decoder: &Arc<Decoder>,
     store: Option<&Path>,
+    early: &signals::Early,
 ) -> anyhow::Result<Checked> {
+    let go_on = || early.check(|| "while the files were read; nothing was sent".to_owned());
     if let Some(store) = store {
-        return check_with_ledger(context, sources, decoder, args.rules, (store, args.batch.allow_duplicates));
+        return check_with_ledger(context, sources, decoder, args.rules, (store, args.batch.allow_duplicates), &go_on);
     }
     let present = Present::new(Some(context.clock.now()), None);
-    refuse_invalid(context, sources, decoder, &present, args.rules, None)
+    refuse_invalid(context, sources, decoder, &present, args.rules, None, &go_on)
 }
 
 fn say_suspended(context: &mut Context, suspensions: &[Suspension]) -> anyhow::Result<()> {

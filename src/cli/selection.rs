@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::domain::reason::Reason;
-use crate::store::operator::{Letter, Selection};
+use crate::store::operator::{Letter, Selection, handle};
 
 use super::context::Context;
 use super::exit::{Exit, refuse};
@@ -107,7 +107,8 @@ pub fn confirm(selection: &Selection, count: usize, what: &str, yes: bool) -> an
 /// Says which of the ids that were asked for are no dead letters.
 pub fn missing(context: &mut Context, selection: &Selection, letters: &[Letter]) -> anyhow::Result<Exit> {
     let found: std::collections::BTreeSet<&str> = letters.iter().map(|letter| letter.handle.as_str()).collect();
-    let missing: Vec<&str> = selection.ids.iter().map(String::as_str).filter(|id| !found.contains(id)).collect();
+    let missing: Vec<&str> =
+        selection.ids.iter().map(String::as_str).filter(|id| !found.contains(handle(id))).collect();
     if missing.is_empty() {
         return Ok(Exit::Success);
     }

@@ -1,8 +1,13 @@
 //! Signals: SIGINT and SIGTERM ask the process to stop, SIGHUP to read its settings again.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+
+use super::exit::{Exit, Interrupted};
 
 /// Waits for signals to stop.
 pub struct Stop {
@@ -36,6 +41,40 @@ impl Stop {
     /// Waits for the first of them.
     pub async fn first(&mut self) {
         self.next().await;
+    }
+}
+
+/// Heeds signals while a command still prepares, however busy its own thread is: the command asks for the first, the
+/// second ends the process at once.
+pub struct Early {
+    has_come: Arc<AtomicBool>,
+    listener: JoinHandle<()>,
+}
+
+impl Early {
+    /// Catches signals from now on until it is dropped; needs a runtime of several threads.
+    pub fn listen() -> std::io::Result<Self> {
+        let mut stop = Stop::listen()?;
+        let has_come = Arc::new(AtomicBool::new(false));
+        let first = Arc::clone(&has_come);
+        let listener = tokio::spawn(async move {
+            stop.next().await;
+            first.store(true, Ordering::Relaxed);
+            stop.next().await;
+            std::process::exit(i32::from(Exit::Interrupted.code()));
+        });
+        Ok(Self { has_come, listener })
+    }
+
+    /// Fails once a signal has come; `what` says what was under way and what to do.
+    pub fn check(&self, what: impl FnOnce() -> String) -> anyhow::Result<()> {
+        if self.has_come.load(Ordering::Relaxed) { Err(Interrupted(what()).into()) } else { Ok(()) }
+    }
+}
+
+impl Drop for Early {
+    fn drop(&mut self) {
+        self.listener.abort();
     }
 }
 

@@ -61,10 +61,10 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         ));
     }
     let store = &settings.store.path;
-    let sources = args.batch.sources(&decoder, Some(store))?;
+    let sources = args.batch.sources(&decoder, &settings, Some(store))?;
     let allow = args.batch.allow_duplicates;
     let Some(options) = wiring::broker_options(&settings) else {
-        check_with_ledger(context, &sources, &decoder, args.rules, (store, allow))?;
+        check_with_ledger(context, &sources, &decoder, args.rules, (store, allow), &|| Ok(()))?;
         return to_ledger(context, &args, &settings, &sources, &decoder).await;
     };
     // The worker may be elsewhere; where the ledger is here, it is only looked at.
@@ -72,7 +72,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let ledger = Untouched::open(store)?;
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&catalog)).transpose()?;
     let again = seeker.map(|seeker| Again::new(seeker, &catalog, allow));
-    refuse_invalid(context, &sources, &decoder, &present, args.rules, again)?;
+    refuse_invalid(context, &sources, &decoder, &present, args.rules, again, &|| Ok(()))?;
     to_broker(context, &args, &options, &sources, &decoder).await
 }
 
@@ -87,6 +87,9 @@ pub struct Rules {
     pub strict: bool,
 }
 
+/// Asked again and again while files are read: its error ends the reading.
+pub type GoOn<'a> = &'a dyn Fn() -> anyhow::Result<()>;
+
 /// [`refuse_invalid`] beside the ledger at `store`, if there is one.
 pub fn check_with_ledger(
     context: &mut Context,
@@ -94,6 +97,7 @@ pub fn check_with_ledger(
     decoder: &Arc<Decoder>,
     rules: Rules,
     (store, allow_duplicates): (&Path, bool),
+    go_on: GoOn<'_>,
 ) -> anyhow::Result<batch::Checked> {
     // Before it is opened to be looked at: a process whose first connection cannot write the index of the write-ahead
     // log cannot write the ledger through any other one either.
@@ -104,7 +108,7 @@ pub fn check_with_ledger(
     let present = Present::new(Some(context.clock.now()), Untouched::open(store)?);
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&decoder.catalog)).transpose()?;
     let again = seeker.map(|seeker| Again::new(seeker, &decoder.catalog, allow_duplicates));
-    refuse_invalid(context, sources, decoder, &present, rules, again)
+    refuse_invalid(context, sources, decoder, &present, rules, again, go_on)
 }
 
 /// Refuses files with any fault, after printing what was found; with `skip_invalid` only those that cannot be read. `again`
@@ -116,13 +120,17 @@ pub fn refuse_invalid(
     present: &Present,
     rules: Rules,
     mut again: Option<Again<'_>>,
+    go_on: GoOn<'_>,
 ) -> anyhow::Result<batch::Checked> {
     let mut findings = Findings::default();
     let note = &mut |finding: &_| {
         findings.add(finding);
         Ok(())
     };
-    let look = &mut |row: &Row| again.iter_mut().for_each(|again| again.look(row));
+    let look = &mut |row: &Row| {
+        again.iter_mut().for_each(|again| again.look(row));
+        go_on()
+    };
     let checked = batch::check_each(sources, decoder, present, note, look)?;
     findings.print(&mut context.err)?;
     if rules.strict && checked.warnings > 0 && checked.is_valid() {
@@ -151,9 +159,11 @@ async fn to_ledger(
     decoder: &Arc<Decoder>,
 ) -> anyhow::Result<Exit> {
     let ledger = SqliteLedger::open(&settings.store.path, Mode::Operator, context.clock.now())?;
-    let taken = take_over(context, &ledger, &settings.store.path, sources, decoder, args.rules.skip_invalid).await;
+    let taken =
+        take_over(context, &ledger, &settings.store.path, sources, decoder, args.rules.skip_invalid, None).await;
     ledger.close().await;
     let taken = taken?;
+    context.has_acted = true;
     if args.json {
         context.print_json(&json!(taken))?;
     } else {
@@ -188,6 +198,7 @@ async fn to_broker(
         writeln!(context.err, "interrupted; submit the same files again: nothing is done twice")?;
         return Ok(Exit::Interrupted);
     };
+    context.has_acted = true;
     report(context, args, options, &published)
 }
 

@@ -14,6 +14,7 @@ use crate::store::operator::Operator;
 use super::batch::{self, Source};
 use super::context::Context;
 use super::exit::refuse;
+use super::signals::Early;
 
 /// Rows in one transaction.
 const CHUNK_ROWS: usize = 500;
@@ -31,7 +32,8 @@ pub struct Taken {
     pub rejected: u64,
 }
 
-/// Takes every row over into `ledger`, whose file is `store`. Files were checked before: a row that is no job by now is a dead letter if `skip_invalid`.
+/// Takes every row over into `ledger`, whose file is `store`. Files were checked before: a row that is no job by now is a
+/// dead letter if `skip_invalid`. With `early`, a signal ends it between two chunks.
 pub async fn take_over(
     context: &Context,
     ledger: &dyn Ledger,
@@ -39,6 +41,7 @@ pub async fn take_over(
     sources: &[Source],
     decoder: &Arc<Decoder>,
     skip_invalid: bool,
+    early: Option<&Early>,
 ) -> anyhow::Result<Taken> {
     let mut taken = Taken::default();
     let mut chunk = Vec::with_capacity(CHUNK_ROWS);
@@ -60,6 +63,9 @@ pub async fn take_over(
             if chunk.len() == CHUNK_ROWS {
                 taken.add(&ledger.take_over(std::mem::take(&mut chunk), context.clock.now()).await?);
                 crash_points::reach("after-file-rows");
+                if let Some(early) = early {
+                    early.check(|| taken.interrupted())?;
+                }
             }
         }
     }
@@ -138,6 +144,12 @@ fn arrival(row: Row) -> Arrival {
 }
 
 impl Taken {
+    /// What a signal leaves behind before anything is sent.
+    pub fn interrupted(self) -> String {
+        let rows = self.queued + self.known + self.succeeded + self.rejected;
+        format!("after {rows} rows were accepted; nothing was sent. The same command again goes on")
+    }
+
     fn add(&mut self, outcomes: &[TakenOver]) {
         for outcome in outcomes {
             match outcome {

@@ -19,6 +19,11 @@ use envelope::Envelope;
 /// The longest AMQP short string, in bytes: a queue's name or a routing key.
 const SHORT_STRING_BYTES_MAX: usize = 255;
 
+/// The setting that bounds what is read as a job, whichever way it comes.
+pub const BODY_BYTES_MAX: &str = "intake.body_bytes_max";
+/// How much is kept of what is longer.
+pub const HEAD_BYTES: usize = 64 * 1024;
+
 /// The fields of a job beside its parameters, in the order of messages.
 pub const FIELDS: [&str; 10] =
     ["id", "method", "app", "batch", "tenant", "identity", "priority", "not_before", "not_after", "reply_to"];
@@ -79,18 +84,13 @@ impl Decoder {
 
     /// [`Decoder::decode`] that adds to `warnings` what a person should look at.
     pub fn decode_with(&self, raw: &[u8], defaults: &Defaults, warnings: &mut Vec<Finding>) -> Result<Job, Rejection> {
-        // .NET writes one by default, and Windows' editors.
-        let raw = raw.strip_prefix(json::BOM).unwrap_or(raw);
         match json::parse(raw) {
             Ok((Value::Object(document), twice)) => self.judge(document, &twice, defaults, Source::Document, warnings),
             Ok((other, _)) => Err(unreadable(defaults, format!("expected a JSON object, got {}", shown(&other)))),
-            Err(_) if raw.starts_with(b"\xff\xfe") || raw.starts_with(b"\xfe\xff") => {
-                Err(unreadable(defaults, "is UTF-16: expected JSON in UTF-8".to_owned()))
-            }
             Err(error) if std::str::from_utf8(raw).is_err() => {
                 Err(unreadable(defaults, format!("is no UTF-8 text: {error}")))
             }
-            Err(error) => Err(unreadable(defaults, format!("is no JSON: {error}"))),
+            Err(error) => Err(unreadable(defaults, format!("is no JSON: {}", within(raw, &error)))),
         }
     }
 
@@ -255,6 +255,18 @@ impl Decoder {
             }
         }
     }
+}
+
+/// What of a row or message is longer than a job may be.
+pub fn too_long(bytes: u64, bytes_max: usize) -> Option<Fault> {
+    let rule = || format!("expected a job of at most {bytes_max} bytes ({BODY_BYTES_MAX})");
+    (bytes > bytes_max as u64).then(|| Fault::malformed("", rule()).got(bytes.to_string()))
+}
+
+/// What is wrong with JSON; of a document in one line, the line is that of the file, and no part of it.
+fn within(raw: &[u8], error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    if raw.trim_ascii().contains(&b'\n') { text } else { text.replace(" at line 1 column ", " at column ") }
 }
 
 fn is_confidential(method: &Method, params: &Params) -> bool {

@@ -194,9 +194,13 @@ impl Fault {
         self
     }
 
-    /// What was expected and what stands there.
+    /// What was expected and what stands there; a rule that ends with a colon says of what there is by itself.
     pub fn message(&self) -> String {
-        if self.got.is_empty() { self.rule.clone() } else { format!("{}, got {}", self.rule, self.got) }
+        match self.got.as_str() {
+            "" => self.rule.clone(),
+            got if self.rule.ends_with(':') => format!("{} {got}", self.rule),
+            got => format!("{}, got {got}", self.rule),
+        }
     }
 
     /// How people call the field: by its column, in a CSV file.

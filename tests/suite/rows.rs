@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use paceline::domain::catalog::{Catalog, built_in};
 use paceline::domain::decode::{Apps, Decoder};
-use paceline::domain::rows::{Format, Input, Row, RowIds, Rows};
+use paceline::domain::rows::{Format, Input, Known, Row, RowIds, Rows};
 use paceline::engine::ports::{Arrival, Ledger, Origin, TakenOver};
-use paceline::store::operator::{Likeness, Operator, Sought, Untouched};
+use paceline::store::operator::{KnownJobs, Likeness, Operator, Sought};
 use paceline::store::state::State;
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -109,17 +109,11 @@ fn read(text: &str, batch: &str, ledger: Option<&Path>) -> Vec<Row> {
         batch: batch.to_owned(),
         method: Some(METHOD.to_owned()),
         app: Some("acme".to_owned()),
+        bytes_max: 1024 * 1024,
     };
     let (ledger, catalog) = (ledger.map(Path::to_owned), Arc::clone(&decoder.catalog));
-    let ids = RowIds::new(
-        false,
-        ledger.map(|ledger| -> paceline::domain::rows::FindNumbered {
-            Box::new(move |batch| {
-                let ledger = Untouched::open(&ledger).unwrap().unwrap();
-                Ok(ledger.numbered(batch, &catalog).unwrap())
-            })
-        }),
-    );
+    let known = ledger.map(|ledger| -> Box<dyn Known> { Box::new(KnownJobs::new(ledger, catalog)) });
+    let ids = RowIds::new(false, known);
     let rows = Rows::open(decoder, input, Format::Csv, text.as_bytes()).unwrap().with_ids(&ids);
     rows.map(Result::unwrap).collect()
 }

@@ -11,7 +11,7 @@ use super::table;
 use crate::broker::properties::cut;
 
 /// What is kept of a body that is too long to be a job.
-pub(in crate::broker) const HEAD_BYTES: usize = 64 * 1024;
+pub(in crate::broker) const HEAD_BYTES: usize = crate::domain::decode::HEAD_BYTES;
 /// A frame's type, channel and size.
 const HEAD: usize = 7;
 /// What a frame has besides its payload.

@@ -66,7 +66,7 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let catalog = catalog(&settings)?;
     let decoder = Arc::new(batch::decoder(&settings, &catalog, false));
     let store = &settings.store.path;
-    let sources = args.batch.sources(&decoder, Some(store))?;
+    let sources = args.batch.sources(&decoder, &settings, Some(store))?;
     let ledger = Untouched::open(store)?;
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&catalog)).transpose()?;
     let mut findings = Findings::default();
@@ -77,7 +77,10 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     };
     // Rows that come too late are named by the plan itself.
     let present = Present::new(None, Untouched::open(store)?);
-    let checked = batch::check_each(&sources, &decoder, &present, note, &mut |row| rows.add(row))?;
+    let checked = batch::check_each(&sources, &decoder, &present, note, &mut |row| {
+        rows.add(row);
+        Ok(())
+    })?;
     findings.print(&mut context.err)?;
     if !checked.is_valid() && (!args.skip_invalid || checked.bad_files > 0) {
         let cure = checked.cure("correct the rows, or leave them out with --skip-invalid");

@@ -173,6 +173,7 @@ async fn staged(
 }
 
 fn tell(context: &mut Context, args: &Args, outcome: &Outcome, expired: &[Letter]) -> anyhow::Result<()> {
+    context.has_acted = true;
     if args.json {
         let mut document = json!(outcome);
         if !args.staged

@@ -99,6 +99,7 @@ fn report(
     plan: &Plan,
     end: &End,
 ) -> anyhow::Result<Exit> {
+    context.has_acted = true;
     let ledger = crate::store::operator::Operator::open(store)?;
     let lines = ledger.batches()?;
     let counts = lines.into_iter().find(|line| line.name == batch).map(|line| line.counts).unwrap_or_default();

@@ -371,6 +371,7 @@ fn keywords<'i>(mut section: Section<'i>, kind: SchemaKind, file: &mut File<'i>)
         examples: section.or_default("examples", file),
         format: section.take("x-format", file),
         sensitive: section.or_default("x-sensitive", file),
+        lines: section.or_default("x-lines", file),
         only_when: section.or_default::<Map<String, Value>>("x-only-when", file).into_iter().collect(),
         max_after: section.or_default::<BTreeMap<String, i64>>("x-max-after", file).into_iter().collect(),
         codes: section.or_default("x-codes", file),

@@ -140,6 +140,8 @@ pub struct Schema {
     pub format: Option<Format>,
     /// `x-sensitive`: masked in every message.
     pub sensitive: bool,
+    /// `x-lines`: a text that may have several lines.
+    pub lines: bool,
     /// `x-only-when`: siblings and the values they must have (or have by default) for this property to differ from
     /// its own default.
     pub only_when: Vec<(String, Value)>,
@@ -249,6 +251,7 @@ impl Schema {
         put("examples", (!self.examples.is_empty()).then(|| json!(self.examples)));
         put("x-format", self.format.map(|format| json!(format)));
         put("x-sensitive", self.sensitive.then_some(Value::Bool(true)));
+        put("x-lines", self.lines.then_some(Value::Bool(true)));
         let only_when: Map<_, _> = self.only_when.iter().cloned().collect();
         put("x-only-when", (!only_when.is_empty()).then_some(Value::Object(only_when)));
         let max_after: BTreeMap<_, _> = self.max_after.iter().cloned().collect();

@@ -8,21 +8,28 @@ use std::hash::{Hash, Hasher};
 
 use serde_json::Value;
 
+use super::alike::alike;
 use super::rules::{applies, time};
 use super::{Check, Finding, Severity};
 use crate::domain::catalog::{Catalog, Method, Rule, RuleKind, Schema, shown};
+use crate::domain::identity::{self, ObjectHash};
 use crate::domain::job::{Identity, Job, LaneKey};
 
 /// What was seen of the rows so far.
 #[derive(Debug, Default)]
 pub struct Across {
     busy: Busy,
+    looks: Looks,
     totals: HashMap<(LaneKey, Identity, usize), Total>,
 }
 
 /// When somebody has something, and on which line it stands: spans that do not overlap, of one file.
 #[derive(Debug, Default)]
 struct Busy(BTreeMap<(u128, i64), (i64, u64)>);
+
+/// The first row of each look, and what exactly it wants: rows of one file.
+#[derive(Debug, Default)]
+struct Looks(HashMap<u128, (ObjectHash, u64)>);
 
 /// How many jobs an identity has, and where the first stands that is too many.
 #[derive(Debug)]
@@ -46,6 +53,17 @@ impl Across {
     /// Forgets the rows of a file; totals go on.
     pub fn end_file(&mut self) {
         self.busy.0.clear();
+        self.looks.0.clear();
+    }
+
+    /// Compares what a row of a table creates with what those before it do: what differs by signs that people overlook is
+    /// meant to be the same. Rows that want exactly the same are told elsewhere.
+    pub fn add_look(&mut self, method: &Method, job: &Job, line: u64) -> Option<Finding> {
+        let object = job.object?;
+        let look = alike(&identity::key(method, &job.params)).to_string();
+        let print = fingerprint(&(&job.lane, job.identity.to_string(), look));
+        let (first, earlier) = *self.looks.0.entry(print).or_insert((object, line));
+        (first != object).then(|| Finding::new(Severity::Warning, "", Check::Alike { line: earlier }))
     }
 
     /// Compares a row with those before it in `file`.

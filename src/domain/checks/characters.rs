@@ -5,6 +5,11 @@ pub(super) fn control(text: &str) -> Option<char> {
     text.chars().find(|letter| letter.is_control() && !matches!(letter, '\t' | '\n' | '\r'))
 }
 
+/// Whether the text has several lines. A line end at its end is a space like others.
+pub(super) fn has_lines(text: &str) -> bool {
+    text.trim().contains(['\n', '\r', '\u{2028}', '\u{2029}'])
+}
+
 /// The characters that nobody sees, each once. Those that belong to their neighbours are none: a joiner inside an emoji
 /// or an Indic word, a mark of direction in Hebrew or Arabic.
 pub(super) fn invisible(text: &str) -> Vec<char> {
@@ -32,7 +37,7 @@ pub(super) fn invisible(text: &str) -> Vec<char> {
 }
 
 /// Whether nobody sees the character, whatever stands beside it.
-pub const fn is_ignorable(letter: char) -> bool {
+pub(super) const fn is_ignorable(letter: char) -> bool {
     matches!(
         letter,
         '\u{ad}'

@@ -5,7 +5,9 @@
 //! is what the platform surely refuses; a warning is what a person should look at, and it stops nothing.
 
 pub mod across;
+mod alike;
 mod characters;
+mod formula;
 mod rules;
 mod spreadsheet;
 mod text;
@@ -17,7 +19,7 @@ use super::catalog::Method;
 use super::job::{Column, Fault, Job, Params};
 use super::time::Timestamp;
 
-pub use characters::is_ignorable;
+pub(crate) use text::code;
 pub use values::Source;
 
 /// How grave a finding is.
@@ -69,8 +71,12 @@ pub enum Check {
     SpreadsheetError(String),
     /// A long number as a spreadsheet shortens it, such as `1.38E+10`.
     Shortened(String),
+    /// A spreadsheet's formula in place of its value.
+    Formula(String),
     /// A control character.
     Control(char),
+    /// A line break in a text of one line.
+    LineBreak(String),
     /// Characters that nobody sees; each once.
     Invisible(Vec<char>),
     /// A character stands for bytes that could not be read.
@@ -99,9 +105,10 @@ impl Check {
     /// Whether it explains why the value does not fit its type, if it does not.
     pub(crate) fn is_about_the_value(&self) -> bool {
         match self {
-            Self::Unit { .. } | Self::SpreadsheetError(_) | Self::Shortened(_) => true,
+            Self::Unit { .. } | Self::SpreadsheetError(_) | Self::Shortened(_) | Self::Formula(_) => true,
             Self::Hidden(check) => check.is_about_the_value(),
             Self::Control(_)
+            | Self::LineBreak(_)
             | Self::Invisible(_)
             | Self::Unreadable(_)
             | Self::Spaces(_)
@@ -127,6 +134,25 @@ impl Finding {
 pub(crate) fn of_params(method: &Method, params: &Params, source: Source, found: &mut Vec<Finding>) {
     values::check(method, params, source, found);
     rules::check(method, params, found);
+}
+
+/// Why a cell is no value: a spreadsheet would work it out.
+pub(crate) fn formula(cell: &str, is_secret: bool) -> Option<Fault> {
+    let found = || Check::Formula(cell.trim().to_owned());
+    let check = formula::is_formula(cell).then(found)?;
+    let check = if is_secret { Check::Hidden(Box::new(check)) } else { check };
+    Some(Finding::new(Severity::Fault, "", check).into_fault())
+}
+
+/// What nobody sees of a name: control characters and invisible ones, each once.
+pub(crate) fn unseen(name: &str) -> Vec<char> {
+    let mut unseen = characters::invisible(name);
+    for letter in name.chars().filter(|letter| letter.is_control()) {
+        if !unseen.contains(&letter) {
+            unseen.push(letter);
+        }
+    }
+    unseen
 }
 
 /// Whether the job comes too late to be sent: at the parameter that says so, or at its own deadline.

@@ -121,11 +121,15 @@ fn characters_that_nobody_sees_are_found() {
         room("device", json!([{"name": "电话"}, {"name": "\u{3000}投影"}])),
         "body.device[1].name: expected no space",
     );
-    for name in ["会议室A", "会议室Ａ", "👨‍👩‍👧‍👦 room", "❤️‍🔥", "a\nb", "two words", "Émile", "٣"]
+    for name in ["会议室A", "会议室Ａ", "👨‍👩‍👧‍👦 room", "❤️‍🔥", "a\tb", "two words", "Émile", "٣"]
     {
         good(ROOM, room("name", json!(name)));
     }
     good(ROOM, room("description", json!("line 1\n\tline 2\r\nline 3")));
+    for name in ["a\nb", "a\r\nb", "a\rb", "a\u{2028}b"] {
+        fault(ROOM, room("name", json!(name)), "body.name: expected one line, got ");
+    }
+    warning(ROOM, room("name", json!("a\n")), "body.name: expected no space at the beginning or end");
 }
 
 #[test]
@@ -192,6 +196,85 @@ fn a_repetition_is_whole_and_ends_in_time() {
         fortnightly(100),
         "body.reminders.repeat_until: a fortnightly meeting takes place at most 50 times",
     );
+}
+
+#[test]
+fn an_advanced_repetition_says_what_it_needs() {
+    const ADVANCED: &str = "wecom.meeting.create_advanced";
+    let reminders = |value: Value| {
+        let mut repeated = json!({"is_repeat": 1});
+        repeated.as_object_mut().unwrap().extend(value.as_object().unwrap().clone());
+        meeting(json!({ "reminders": repeated }))
+    };
+    good(ADVANCED, reminders(json!({"is_custom_repeat": 1, "repeat_interval": 2})));
+    let weekly = json!({"is_custom_repeat": 1, "repeat_type": 1, "repeat_interval": 1, "repeat_day_of_week": [2, 4],
+        "repeat_until_type": 1, "repeat_until_count": 200});
+    good(ADVANCED, reminders(weekly));
+    fault(
+        ADVANCED,
+        reminders(json!({"is_custom_repeat": 1, "repeat_type": 1, "repeat_day_of_week": [2]})),
+        "body.reminders.repeat_interval: is_custom_repeat = 1 needs repeat_interval",
+    );
+    let working_days = json!({"is_custom_repeat": 1, "repeat_type": 7, "repeat_interval": 1});
+    fault(ADVANCED, reminders(working_days), "body.reminders.repeat_type: a custom repetition is by day");
+    let by_month = |count: i64| json!({"repeat_type": 2, "repeat_until_type": 1, "repeat_until_count": count});
+    good(ADVANCED, reminders(by_month(50)));
+    fault(ADVANCED, reminders(by_month(51)), "body.reminders.repeat_until_count: a monthly meeting");
+    for (unused, field) in [
+        (json!({"repeat_day_of_week": [2]}), "repeat_day_of_week: has no effect unless is_custom_repeat is 1"),
+        (
+            json!({"is_custom_repeat": 1, "repeat_interval": 1, "repeat_day_of_month": [2]}),
+            "repeat_day_of_month: has no effect on a daily",
+        ),
+        (
+            json!({"is_custom_repeat": 1, "repeat_type": 2, "repeat_interval": 1, "repeat_day_of_week": [2]}),
+            "repeat_day_of_week: has no effect on a monthly",
+        ),
+        (json!({"repeat_until_type": 1, "repeat_until": START + DAY}), "repeat_until: has no effect unless"),
+        (json!({"is_repeat": 0, "is_custom_repeat": 1}), "is_custom_repeat: has no effect unless is_repeat is 1"),
+        // By default every day, until a time.
+        (json!({"repeat_until": START + 200 * DAY}), "repeat_until: a daily meeting takes place at most 200 times"),
+        (json!({"repeat_type": 2, "repeat_until": START + 51 * 31 * DAY}), "repeat_until: a monthly meeting"),
+    ] {
+        warning(ADVANCED, reminders(unused), &format!("body.reminders.{field}"));
+    }
+    good(ADVANCED, reminders(json!({"repeat_until": START + 199 * DAY})));
+    let settings = |value: Value| meeting(json!({ "settings": value }));
+    good(ADVANCED, settings(json!({"allow_unmute_self": false, "mute_all": true})));
+    good(ADVANCED, settings(json!({"mute_all": false})));
+    for (muted, what) in [
+        (json!({"allow_unmute_self": false}), "allow_unmute_self = false needs mute_all"),
+        (json!({"allow_unmute_self": false, "mute_all": false}), "allow_unmute_self = false needs mute_all"),
+        (json!({"mute_all": true}), "mute_all has no effect unless"),
+    ] {
+        warning(ADVANCED, settings(muted), &format!("body.settings.mute_all: {what}"));
+    }
+}
+
+#[test]
+fn rows_that_look_the_same_are_told_once_a_file() {
+    let decoder = Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any };
+    let method = CATALOG.job_method(ROOM).unwrap();
+    let mut across = across::Across::default();
+    let mut look = |name: &str, app: &str, line: u64| {
+        let document = json!({"id": "j", "method": ROOM, "app": app, "body": room("name", json!(name))});
+        let job = decoder.decode(document.to_string().as_bytes(), &Defaults::default()).unwrap();
+        let found = across.add_look(method, &job, line)?;
+        Some((found.severity, found.check.message()))
+    };
+    let same = Some((Severity::Warning, "looks the same as line 2".to_owned()));
+    assert_eq!(look("Room 1", "a", 2), None);
+    for (line, name) in (3..).zip(["Ｒｏｏｍ １", "room 1", "Ro\u{200b}om 1", "Room  1"]) {
+        assert_eq!(look(name, "a", line), same, "{name}");
+    }
+    for (line, name) in (10..).zip(["Room 1", "Room 11", "1F", "IF", "Room1"]) {
+        assert_eq!(look(name, "a", line), None, "{name}: the very same is told elsewhere");
+    }
+    assert_eq!(look("room 1", "b", 20), None, "of another app");
+    across.end_file();
+    let document = json!({"id": "j", "method": ROOM, "app": "a", "body": room("name", json!("ROOM 1"))});
+    let job = decoder.decode(document.to_string().as_bytes(), &Defaults::default()).unwrap();
+    assert_eq!(across.add_look(method, &job, 2), None, "a new file");
 }
 
 #[test]

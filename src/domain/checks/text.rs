@@ -12,7 +12,11 @@ impl Check {
             Self::Shortened(_) => {
                 "a spreadsheet shortened the number: format the column as text and enter all digits".to_owned()
             }
+            Self::Formula(_) => "expected a value, not a spreadsheet's formula: enter the value itself in a column \
+                                 formatted as text"
+                .to_owned(),
             Self::Control(_) => "expected no control characters".to_owned(),
+            Self::LineBreak(_) => "expected one line".to_owned(),
             Self::Invisible(_) => "expected no invisible characters".to_owned(),
             Self::Unreadable(_) => "characters were lost in a conversion (U+FFFD)".to_owned(),
             Self::Spaces(_) => "expected no space at the beginning or end".to_owned(),
@@ -27,9 +31,12 @@ impl Check {
     pub fn got(&self) -> String {
         match self {
             Self::Unit { value, seconds, .. } => format!("{value} (in seconds: {seconds})"),
-            Self::SpreadsheetError(text) | Self::Shortened(text) | Self::Unreadable(text) | Self::Spaces(text) => {
-                shown_text(text)
-            }
+            Self::SpreadsheetError(text)
+            | Self::Shortened(text)
+            | Self::Formula(text)
+            | Self::LineBreak(text)
+            | Self::Unreadable(text)
+            | Self::Spaces(text) => shown_text(text),
             Self::Control(letter) => code(*letter),
             Self::Invisible(letters) => letters.iter().map(|letter| code(*letter)).collect::<Vec<_>>().join(", "),
             Self::Past(at) => at.to_string(),
@@ -56,6 +63,6 @@ impl Finding {
 }
 
 /// `U+200B`.
-fn code(letter: char) -> String {
+pub(crate) fn code(letter: char) -> String {
     format!("U+{:04X}", u32::from(letter))
 }

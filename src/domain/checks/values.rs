@@ -92,6 +92,9 @@ impl Walk<'_> {
         if let Some(letter) = characters::control(text) {
             add(Severity::Fault, Check::Control(letter));
         }
+        if !schema.lines && characters::has_lines(text) {
+            add(Severity::Fault, Check::LineBreak(text.to_owned()));
+        }
         if text.contains('\u{fffd}') {
             add(Severity::Warning, Check::Unreadable(text.to_owned()));
         }

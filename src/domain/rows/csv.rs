@@ -7,16 +7,17 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::column::{Leaf, Meaning, Target, meaning, put_text};
-use super::exported::{MASK, original};
-use super::records::Records;
-use super::{Base, Draft, FileError, FileFault, Input, Row, header, no_utf8};
+use super::exported::{MASK, Returned, original};
+use super::opening::{self, Opened};
+use super::records::{QuoteFault, Record, Records, Trouble};
+use super::{Base, Draft, FileError, FileFault, Format, Input, Row, header, no_utf8, swallowed, too_long};
 use crate::domain::catalog::shown_text;
-use crate::domain::checks::Source;
+use crate::domain::checks::{self, Source};
 use crate::domain::decode::{Decoder, Defaults};
 use crate::domain::job::{Column, Fault, Rejection};
 
 pub(super) struct Reader<R> {
-    records: Records<R>,
+    records: Records<Opened<R>>,
     columns: Arc<Columns>,
     /// What each method that occurred makes of the columns.
     meanings: HashMap<String, Arc<[Option<Meaning>]>>,
@@ -24,16 +25,19 @@ pub(super) struct Reader<R> {
 
 impl<R: BufRead> Reader<R> {
     pub(super) fn open(decoder: &Decoder, input: &Input, source: R) -> Result<Self, FileError> {
-        let mut records = Records::new(source);
-        let Some(line) = records.read(input)? else {
-            return Err(FileError::at(input, 1, "is empty: expected a header of column names"));
+        let at = |line, message| FileError::at(input, line, message);
+        let (source, opening) = opening::open(source, Format::Csv).map_err(|(line, message)| at(line, message))?;
+        let mut records = Records::new(source, 1 + opening.lines, input.bytes_max);
+        let Some(record) = records.read().map_err(|trouble| explain(input, trouble, &[]))? else {
+            return Err(at(1, "is empty: expected a header of column names".to_owned()));
         };
-        let cells = records.cells().map_err(|bytes| FileError::at(input, line, no_utf8(bytes)))?;
+        let line = record.line;
+        let cells = records.cells().map_err(|bytes| at(line, no_utf8(bytes).to_owned()))?;
         let header: Vec<String> = cells.iter().map(|cell| cell.trim().to_owned()).collect();
         let targets = header::targets(decoder, &header);
         let faults = header::faults(decoder, input, &header, &targets);
         if !faults.is_empty() {
-            let fault = |message| FileFault { file: input.name.clone(), line, message };
+            let fault = |message| FileFault { file: input.name.clone(), line, column: None, message };
             return Err(FileError(faults.into_iter().map(fault).collect()));
         }
         let columns = Arc::new(Columns::new(header, targets));
@@ -51,13 +55,17 @@ impl<R: BufRead> Reader<R> {
 
     pub(super) fn next(&mut self, decoder: &Decoder, input: &Input) -> Result<Option<Draft>, FileError> {
         loop {
-            let Some(line) = self.records.read(input)? else { return Ok(None) };
+            let read = self.records.read().map_err(|trouble| explain(input, trouble, &self.columns.header))?;
+            let Some(Record { line, bytes }) = read else { return Ok(None) };
+            if bytes > input.bytes_max {
+                return Ok(Some(too_long(input, line, bytes, self.records.text(), None)));
+            }
             let cells = self.records.cells().map_err(|bytes| FileError::at(input, line, no_utf8(bytes)))?;
             // Spreadsheets leave rows of empty cells behind.
             if cells.iter().all(|cell| cell.trim().is_empty()) {
                 continue;
             }
-            let cells = self.columns.originals(cells);
+            let (cells, written) = (self.columns.originals(&cells), cells);
             if self.columns.is_settled(&cells) {
                 continue;
             }
@@ -71,9 +79,41 @@ impl<R: BufRead> Reader<R> {
             if !self.meanings.contains_key(method) && decoder.catalog.job_method(method).is_some() {
                 self.meanings.insert(method.to_owned(), Arc::clone(&meanings));
             }
-            return Ok(Some(self.columns.row(&cells, line, document, &meanings, decoder, input)));
+            let mut faults = self.columns.width_faults(&cells);
+            faults.extend(self.columns.cell_faults(&written, &meanings));
+            let judged = Judged { line, cells: &cells, document, faults, meanings: &meanings };
+            return Ok(Some(self.columns.row(judged, decoder, input)));
         }
     }
+}
+
+/// Why a file could not be read on.
+fn explain(input: &Input, trouble: Trouble, header: &[String]) -> FileError {
+    let faults = match trouble {
+        Trouble::Io(line, error) => return FileError::at(input, line, format!("cannot be read: {error}")),
+        Trouble::Quotes(faults) => faults,
+    };
+    let fault = |fault: QuoteFault| FileFault {
+        file: input.name.clone(),
+        line: fault.line,
+        column: Some(Column {
+            number: fault.cell + 1,
+            header: header.get(fault.cell).cloned().unwrap_or_default(),
+            item: None,
+        }),
+        message: fault.message(),
+    };
+    FileError(faults.into_iter().map(fault).collect())
+}
+
+/// A row on its way to the decoder.
+struct Judged<'a> {
+    line: u64,
+    cells: &'a [&'a str],
+    /// The fields beside the parameters.
+    document: Map<String, Value>,
+    faults: Vec<Fault>,
+    meanings: &'a [Option<Meaning>],
 }
 
 /// The header, and what it makes of a row.
@@ -99,8 +139,18 @@ impl Columns {
     }
 
     /// The cells as they were before an export made them harmless.
-    fn originals<'c>(&self, cells: Vec<&'c str>) -> Vec<&'c str> {
-        if self.is_export { cells.into_iter().map(original).collect() } else { cells }
+    fn originals<'c>(&self, cells: &[&'c str]) -> Vec<&'c str> {
+        if self.is_export { cells.iter().map(|cell| original(cell)).collect() } else { cells.to_vec() }
+    }
+
+    /// What an export says of the row's job.
+    fn returned(&self, cells: &[&str]) -> Option<Returned> {
+        let cell = |result| {
+            let index = self.targets.iter().position(|target| *target == Target::Result(result))?;
+            cells.get(index).map(|cell| cell.trim().to_owned())
+        };
+        self.is_export
+            .then(|| Returned { status: cell("status").unwrap_or_default(), key: cell("key").unwrap_or_default() })
     }
 
     /// Whether the row is of a job that has nothing to gain from it: sensitive values are not in an export.
@@ -140,16 +190,8 @@ impl Columns {
     }
 
     /// Adds the parameters to the fields, and has the whole judged.
-    fn row(
-        self: &Arc<Self>,
-        cells: &[&str],
-        line: u64,
-        mut document: Map<String, Value>,
-        meanings: &[Option<Meaning>],
-        decoder: &Decoder,
-        input: &Input,
-    ) -> Draft {
-        let mut faults = self.width_faults(cells);
+    fn row(self: &Arc<Self>, judged: Judged<'_>, decoder: &Decoder, input: &Input) -> Draft {
+        let Judged { line, cells, mut document, mut faults, meanings } = judged;
         for (index, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.trim().is_empty()) {
             let meaning = meanings.get(index).and_then(Option::as_ref);
             faults.extend(self.put(index, cell, meaning, &mut document));
@@ -174,6 +216,10 @@ impl Columns {
             }),
             Err(mut rejection) => {
                 self.name_columns(&mut rejection.faults);
+                // What is said of a cell as a whole explains what its value lacks.
+                let is_said =
+                    |fault: &Fault| fault.column.is_some() && faults.iter().any(|it| it.column == fault.column);
+                rejection.faults.retain(|fault| !is_said(fault));
                 rejection.faults.append(&mut faults);
                 Err(rejection)
             }
@@ -188,6 +234,7 @@ impl Columns {
             cells: kept,
             input: result,
             warnings,
+            returned: self.returned(cells),
             columns: Some(Arc::clone(self)),
         };
         Draft { row, base }
@@ -199,11 +246,28 @@ impl Columns {
             return Vec::new();
         }
         let message = format!(
-            "the row has {} cells and the header {}; is a comma or a line break not inside quotes, or a quote not closed?",
+            "the row has {} cells and the header {}; is a comma or a line break not inside quotes?",
             cells.len(),
             self.header.len()
         );
         vec![Fault::invalid("", message)]
+    }
+
+    /// What is wrong with cells as they were written, whatever they mean.
+    fn cell_faults(&self, written: &[&str], meanings: &[Option<Meaning>]) -> Vec<Fault> {
+        let is_own = |index: usize| !matches!(self.targets.get(index), Some(Target::Result(_)));
+        let own = written.iter().enumerate().filter(|(index, _)| is_own(*index));
+        own.filter_map(|(index, cell)| {
+            if swallowed::holds_rows(cell, index, self.header.len()) {
+                let message = "holds a line break, and behind it what looks like rows of the file: is a quote missing, or \
+                               one too many? A text that is meant so takes a space behind its commas";
+                return Some(self.fault(index, message));
+            }
+            let is_secret = matches!(meanings.get(index), Some(Some(Meaning::Leaf(Leaf { sensitive: true, .. }))));
+            let Fault { rule, got, .. } = checks::formula(cell, is_secret)?;
+            Some(self.fault(index, rule).got(got))
+        })
+        .collect()
     }
 
     /// Puts a parameter's cell into the document; says so if the cell has no place there.

@@ -3,6 +3,8 @@
 //!
 //! Writing and reading stand side by side here, so that they cannot part ways.
 
+use super::rewritten::is_rewritten;
+
 /// The columns that an export adds behind a batch's own.
 pub const RESULT_COLUMNS: [&str; 9] =
     ["status", "key", "reason", "code", "detail", "cure", "log_id", "finished_at", WARNINGS];
@@ -19,6 +21,15 @@ pub const MASK: &str = "******";
 /// What a spreadsheet takes for the beginning of a formula, or for a blank in front of one.
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
+/// What the result columns of a row say of its job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Returned {
+    /// Its state in words; empty if the row is new.
+    pub status: String,
+    /// The id of what it created, if it did.
+    pub key: String,
+}
+
 /// The result that a column of an export holds; `None` for other columns.
 pub fn result_of(header: &str) -> Option<&'static str> {
     let bare = header.strip_prefix(PREFIX).unwrap_or(header);
@@ -31,18 +42,23 @@ pub fn is_export(header: &[String]) -> bool {
     results.count() >= RESULT_COLUMNS.len() - 1
 }
 
-/// A cell that no spreadsheet takes for a formula; numbers stay numbers. [`original`] undoes it.
+/// A cell that comes back from a spreadsheet as it is: none takes it for a formula, a number written in another way or a
+/// date. [`original`] undoes it.
 pub fn harmless(cell: &str) -> String {
-    let is_formula = cell.trim_start_matches('\'').starts_with(FORMULA) && cell.parse::<f64>().is_err();
-    if is_formula { format!("'{cell}") } else { cell.to_owned() }
+    if is_harmed(cell) { format!("'{cell}") } else { cell.to_owned() }
 }
 
 /// The cell that was made harmless.
 pub fn original(cell: &str) -> &str {
     match cell.strip_prefix('\'') {
-        Some(rest) if rest.trim_start_matches('\'').starts_with(FORMULA) => rest,
+        Some(rest) if is_harmed(rest) => rest,
         _ => cell,
     }
+}
+
+fn is_harmed(cell: &str) -> bool {
+    let text = cell.trim_start_matches('\'');
+    is_rewritten(text) || (text.starts_with(FORMULA) && text.parse::<f64>().is_err())
 }
 
 #[cfg(test)]
@@ -53,8 +69,16 @@ mod tests {
 
     #[test]
     fn numbers_are_no_formulas() {
-        assert_eq!(["-5", "+1", "-x", "a=b", "'=1"].map(harmless), ["-5", "+1", "'-x", "a=b", "''=1"]);
+        assert_eq!(["-5", "-x", "a=b", "'=1"].map(harmless), ["-5", "'-x", "a=b", "''=1"]);
         assert_eq!(["'-x", "'a", "''=1", "-5"].map(original), ["-x", "'a", "'=1", "-5"]);
+    }
+
+    #[test]
+    fn what_a_spreadsheet_rewrites_is_kept_as_text() {
+        let cells = ["0701", "2026E1", "+86138", "3-4", "701", "7F-701", "'0701"];
+        let written = ["'0701", "'2026E1", "'+86138", "'3-4", "701", "7F-701", "''0701"];
+        assert_eq!(cells.map(harmless), written);
+        assert_eq!(written.map(|cell| original(cell).to_owned()), cells);
     }
 
     #[test]
@@ -78,10 +102,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_made_harmless_comes_back(cell in "['=+@a1 \\t-]{0,6}") {
+        fn what_was_made_harmless_comes_back(cell in "['=+@aE01/: \\t-]{0,6}") {
             let written = harmless(&cell);
             prop_assert_eq!(original(&written), cell.as_str());
             prop_assert!(!written.starts_with(FORMULA) || written.parse::<f64>().is_ok());
+            prop_assert!(!is_rewritten(&written));
         }
     }
 }

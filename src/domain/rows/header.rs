@@ -4,6 +4,7 @@ use super::Input;
 use super::column::{Meaning, Target, meaning, names};
 use super::exported::{is_export, result_of};
 use crate::domain::catalog::{Kind, nearest};
+use crate::domain::checks;
 use crate::domain::decode::{Decoder, FIELDS};
 
 /// What the columns of a header name. All result columns together are an export's; one that a method has as a parameter
@@ -27,11 +28,6 @@ pub(super) fn targets(decoder: &Decoder, header: &[String]) -> Vec<Target> {
 
 /// What is wrong with a header whatever the rows say.
 pub(super) fn faults(decoder: &Decoder, input: &Input, header: &[String], targets: &[Target]) -> Vec<String> {
-    if let [only] = header
-        && let Some(separator) = only.chars().find(|letter| [';', '\t', '，'].contains(letter))
-    {
-        return vec![format!("the columns are separated by {separator:?}; expected commas")];
-    }
     let mut faults = Vec::new();
     for (field, given) in [("method", &input.method), ("app", &input.app)] {
         if given.is_none() && !targets.contains(&Target::Field(field)) {
@@ -42,7 +38,14 @@ pub(super) fn faults(decoder: &Decoder, input: &Input, header: &[String], target
         if matches!(target, Target::Nothing | Target::Result(_)) {
             continue;
         }
-        let label = format!("column {} ({})", index + 1, header[index]);
+        let unseen = checks::unseen(&header[index]);
+        let visible: String = header[index].chars().filter(|letter| !unseen.contains(letter)).collect();
+        let label = format!("column {} ({visible})", index + 1);
+        if !unseen.is_empty() {
+            let codes: Vec<_> = unseen.into_iter().map(checks::code).collect();
+            faults.push(format!("{label}: the name holds what nobody sees, {}; remove it", codes.join(", ")));
+            continue;
+        }
         if let Some(first) = targets[..index].iter().position(|other| other == target) {
             faults.push(format!("{label}: the same as column {} ({})", first + 1, header[first]));
         } else if let Target::Param(part, path) = target {

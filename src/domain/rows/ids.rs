@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
+use super::returned::Changeable;
 use super::{Input, Row, fingerprint};
 use crate::domain::catalog::{Catalog, Method};
 use crate::domain::checks::{Check, Finding, Severity};
@@ -27,8 +28,17 @@ pub struct Numbered {
     pub contents: Vec<[u8; 32]>,
 }
 
-/// Finds the numbered jobs of a batch.
-pub type FindNumbered = Box<dyn FnMut(&str) -> Result<Vec<Numbered>, String> + Send>;
+/// The jobs that a ledger knows.
+pub trait Known: Send {
+    /// The numbered jobs of a batch.
+    fn numbered(&mut self, batch: &str) -> Result<Vec<Numbered>, String>;
+    /// Whether a job has this id.
+    fn has(&mut self, id: &str) -> Result<bool, String>;
+    /// The ids of the jobs of a method that have this key.
+    fn of_key(&mut self, method: &str, key: &str) -> Result<Vec<String>, String>;
+    /// All ids of a batch.
+    fn ids(&mut self, batch: &str) -> Result<Vec<String>, String>;
+}
 
 /// Gives rows their ids; one for all files that are read together.
 #[derive(Clone, Default)]
@@ -50,7 +60,8 @@ struct First {
 #[derive(Default)]
 struct Given {
     allow_duplicates: bool,
-    find: Option<FindNumbered>,
+    known: Option<Box<dyn Known>>,
+    changeable: Changeable,
     numbered: HashMap<String, Unclaimed>,
     /// Ids that were made, without their numbers: the first row of each, and how many there are.
     made: HashMap<u128, (Place, usize)>,
@@ -89,9 +100,9 @@ impl Base {
 }
 
 impl RowIds {
-    /// With `allow_duplicates` rows that want the same object get numbered ids; `find` is asked once for each batch.
-    pub fn new(allow_duplicates: bool, find: Option<FindNumbered>) -> Self {
-        Self(Arc::new(Mutex::new(Given { allow_duplicates, find, ..Given::default() })))
+    /// With `allow_duplicates` rows that want the same object get numbered ids; `known` is the ledger beside them.
+    pub fn new(allow_duplicates: bool, known: Option<Box<dyn Known>>) -> Self {
+        Self(Arc::new(Mutex::new(Given { allow_duplicates, known, ..Given::default() })))
     }
 
     /// Gives the row its id, and notes an earlier row that wants the same object.
@@ -115,17 +126,30 @@ impl RowIds {
             };
             set_id(row, id);
         }
+        given.fit(row)?;
         given.note(row, place, brings_id, catalog);
         Ok(())
     }
 }
 
 impl Given {
+    /// Refuses a row of an export that is not of its job.
+    fn fit(&mut self, row: &mut Row) -> Result<(), String> {
+        let (Some(known), Some(returned), Ok(job)) = (&mut self.known, &row.returned, &row.input) else {
+            return Ok(());
+        };
+        if let Some(mut fault) = self.changeable.fault(job, returned, known.as_mut())? {
+            fault.column = row.column_of(&fault.field);
+            row.refuse(fault);
+        }
+        Ok(())
+    }
+
     /// The id of the numbered job that the row is of: that of its very content, else of the same object.
     fn claim(&mut self, base: &Base, job: Option<&Job>) -> Result<Option<String>, String> {
-        let Some(find) = &mut self.find else { return Ok(None) };
+        let Some(known) = &mut self.known else { return Ok(None) };
         if !self.numbered.contains_key(&base.batch) {
-            self.numbered.insert(base.batch.clone(), Unclaimed::of(find(&base.batch)?));
+            self.numbered.insert(base.batch.clone(), Unclaimed::of(known.numbered(&base.batch)?));
         }
         let unclaimed = self.numbered.get_mut(&base.batch);
         Ok(unclaimed.and_then(|unclaimed| unclaimed.claim(base.object, job)))

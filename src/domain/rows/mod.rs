@@ -9,7 +9,11 @@ pub mod exported;
 mod header;
 mod ids;
 mod jsonl;
+mod opening;
 mod records;
+mod returned;
+mod rewritten;
+mod swallowed;
 
 use std::collections::HashMap;
 use std::collections::hash_map::{DefaultHasher, Entry};
@@ -22,13 +26,14 @@ use bytes::Bytes;
 
 use super::catalog::shown_text;
 use super::checks::Finding;
-use super::decode::Decoder;
-use super::job::{Fault, Job, Rejection};
+use super::decode::{self, Decoder};
+use super::job::{Column, Fault, Job, Rejection};
 use super::reason::Reason;
 use csv::Columns;
 
+pub use self::exported::Returned;
 use self::ids::Base;
-pub use self::ids::{FindNumbered, Numbered, RowIds};
+pub use self::ids::{Known, Numbered, RowIds};
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +60,7 @@ impl Format {
 }
 
 /// A file, and what stands in for what its rows leave out.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Input {
     /// Its name, for messages and places.
     pub name: String,
@@ -65,6 +70,8 @@ pub struct Input {
     pub method: Option<String>,
     /// The app of rows that name none.
     pub app: Option<String>,
+    /// The longest row that is read as a job, in bytes: as it stands in the file, and as the message that it would be.
+    pub bytes_max: usize,
 }
 
 /// One row of a file.
@@ -82,14 +89,20 @@ pub struct Row {
     pub input: Result<Job, Rejection>,
     /// What a person should look at, although it is no fault.
     pub warnings: Vec<Finding>,
+    /// What the result columns say of its job, in a file that was exported.
+    pub returned: Option<Returned>,
     columns: Option<Arc<Columns>>,
 }
 
 impl Row {
     /// The finding with the column that it comes from.
     pub fn in_column(&self, mut finding: Finding) -> Finding {
-        finding.column = self.columns.as_ref().and_then(|columns| columns.column_of(&finding.field));
+        finding.column = self.column_of(&finding.field);
         finding
+    }
+
+    fn column_of(&self, field: &str) -> Option<Column> {
+        self.columns.as_ref().and_then(|columns| columns.column_of(field))
     }
 }
 
@@ -100,13 +113,19 @@ pub struct FileFault {
     pub file: String,
     /// The line, counted from 1.
     pub line: u64,
+    /// The column of a CSV file, if it is in one.
+    pub column: Option<Column>,
     /// What is wrong.
     pub message: String,
 }
 
 impl fmt::Display for FileFault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}:{}: {}", self.file, self.line, self.message)
+        write!(out, "{}:{}: ", self.file, self.line)?;
+        if let Some(column) = &self.column {
+            write!(out, "{column}: ")?;
+        }
+        out.write_str(&self.message)
     }
 }
 
@@ -117,7 +136,7 @@ pub struct FileError(pub Vec<FileFault>);
 
 impl FileError {
     fn at(input: &Input, line: u64, message: impl fmt::Display) -> Self {
-        Self(vec![FileFault { file: input.name.clone(), line, message: message.to_string() }])
+        Self(vec![FileFault { file: input.name.clone(), line, column: None, message: message.to_string() }])
     }
 }
 
@@ -145,7 +164,7 @@ impl<R: BufRead> Rows<R> {
     pub fn open(decoder: Arc<Decoder>, input: Input, format: Format, source: R) -> Result<Self, FileError> {
         let source = match format {
             Format::Csv => Source::Csv(Box::new(csv::Reader::open(&decoder, &input, source)?)),
-            Format::Jsonl => Source::Jsonl(jsonl::Reader::new(source)),
+            Format::Jsonl => Source::Jsonl(jsonl::Reader::open(&input, source)?),
         };
         let file = input.name.as_str().into();
         Ok(Self { source, decoder, input, file, ids: RowIds::default(), first_lines: HashMap::new(), over: false })
@@ -199,6 +218,9 @@ impl<R: BufRead> Rows<R> {
         if base.is_some() {
             row.raw = with_id(&row);
         }
+        if let (Ok(_), Some(fault)) = (&row.input, decode::too_long(row.raw.len() as u64, self.input.bytes_max)) {
+            row.refuse(fault);
+        }
         self.refuse_second_id(&mut row);
         Ok(row)
     }
@@ -209,6 +231,28 @@ struct Draft {
     row: Row,
     /// What its id is made of, if it brings none and is known by its content.
     base: Option<Base>,
+}
+
+/// A row with more bytes than a job may have, of which only the beginning was read.
+fn too_long(input: &Input, line: u64, bytes: usize, beginning: &[u8], id: Option<String>) -> Draft {
+    let rejection = Rejection {
+        id,
+        method: input.method.clone(),
+        app: input.app.clone(),
+        batch: Some(input.batch.clone()),
+        faults: decode::too_long(bytes as u64, input.bytes_max).into_iter().collect(),
+    };
+    let row = Row {
+        line,
+        place: format!("{}:{line}", input.name),
+        raw: Bytes::copy_from_slice(beginning.get(..decode::HEAD_BYTES).unwrap_or(beginning)),
+        cells: None,
+        input: Err(rejection),
+        warnings: Vec::new(),
+        returned: None,
+        columns: None,
+    };
+    Draft { row, base: None }
 }
 
 /// The row's document with the id that was made for it.

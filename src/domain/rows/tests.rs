@@ -6,10 +6,37 @@ use super::*;
 use crate::domain::catalog::{Catalog, built_in};
 use crate::domain::decode::Apps;
 
+mod files;
+
 static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(|| Arc::new(built_in().unwrap()));
 
 const ROOM: &str = "feishu.vc.room.create";
 const MEETING: &str = "wecom.meeting.create";
+
+/// What a ledger knows of batch `b`: numbered jobs, and ids with keys.
+#[derive(Default)]
+struct Ledger {
+    numbered: Vec<Numbered>,
+    jobs: Vec<(&'static str, &'static str)>,
+}
+
+impl Known for Ledger {
+    fn numbered(&mut self, batch: &str) -> Result<Vec<Numbered>, String> {
+        Ok(if batch == "b" { self.numbered.clone() } else { Vec::new() })
+    }
+
+    fn has(&mut self, id: &str) -> Result<bool, String> {
+        Ok(self.jobs.iter().any(|(known, _)| *known == id))
+    }
+
+    fn of_key(&mut self, _: &str, key: &str) -> Result<Vec<String>, String> {
+        Ok(self.jobs.iter().filter(|(_, known)| *known == key).map(|(id, _)| (*id).to_owned()).collect())
+    }
+
+    fn ids(&mut self, batch: &str) -> Result<Vec<String>, String> {
+        Ok(self.jobs.iter().filter(|_| batch == "b").map(|(id, _)| (*id).to_owned()).collect())
+    }
+}
 
 fn open<'a>(name: &str, method: Option<&str>, text: &'a [u8]) -> Result<Rows<&'a [u8]>, FileError> {
     let decoder = Arc::new(Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any });
@@ -18,6 +45,7 @@ fn open<'a>(name: &str, method: Option<&str>, text: &'a [u8]) -> Result<Rows<&'a
         batch: "b".to_owned(),
         method: method.map(str::to_owned),
         app: Some("acme".to_owned()),
+        bytes_max: 1024 * 1024,
     };
     Rows::open(decoder, input, Format::of(name).unwrap(), text)
 }
@@ -86,7 +114,7 @@ fn a_meeting_row_reads_times_and_lists() {
 fn a_rows_document_decodes_to_the_same_job() {
     let rows = csv(MEETING, "admin_userid,title,meeting_start,meeting_duration\nz,t,2026-11-21T16:00:00Z,300\n");
     let decoder = Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any };
-    let again = decoder.decode(&rows[0].raw, &crate::domain::decode::Defaults::default()).unwrap();
+    let again = decoder.decode(&rows[0].raw, &decode::Defaults::default()).unwrap();
     assert_eq!(&again, rows[0].input.as_ref().unwrap());
     assert_eq!(again.batch.as_deref(), Some("b"));
 }
@@ -162,7 +190,7 @@ fn numbered_jobs_keep_their_ids_by_content_first() {
     let before = csv(ROOM, "name,capacity,room_level_id\na,1,omb_o\nb,1,omb_o\n");
     let twice = csv(ROOM, "name,capacity,room_level_id\nb,7,omb_o\n");
     let jobs = vec![numbered("b:1", &before[0]), numbered("b:2", &before[1]), numbered("b:3", &twice[0])];
-    let ids = RowIds::new(false, Some(Box::new(move |batch| Ok(if batch == "b" { jobs.clone() } else { Vec::new() }))));
+    let ids = RowIds::new(false, Some(Box::new(Ledger { numbered: jobs, jobs: Vec::new() })));
     let text = "name,capacity,room_level_id\nnew,1,omb_o\nb,7,omb_o\na,9,omb_o\nb,1,omb_o\n";
     let rows: Vec<Row> =
         open("f.csv", Some(ROOM), text.as_bytes()).unwrap().with_ids(&ids).map(Result::unwrap).collect();

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::selection::Selection;
+use super::selection::{Selection, number};
 use super::{CHUNK, Operator, Page, piles};
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
@@ -104,6 +104,7 @@ pub struct RejectedInput {
 impl Operator {
     /// The dead letters that match: jobs in the order of take-over, then inputs that never became jobs; at most `limit`.
     pub fn list_dead(&self, selection: &Selection, limit: usize) -> Result<Vec<DeadLine>, LedgerError> {
+        self.refuse_ambiguous(selection)?;
         let (mut lines, mut after) = (Vec::new(), 0);
         while lines.len() < limit {
             let page = self.page_dead(selection, after, (limit - lines.len()).min(PAGE))?;
@@ -157,7 +158,11 @@ impl Operator {
     }
 
     /// The dead letters that match now: jobs in the order of take-over, then inputs that never became jobs.
+    ///
+    /// # Errors
+    /// An id that names two of them; the ledger's.
     pub fn select_dead(&self, selection: &Selection) -> Result<Vec<Letter>, LedgerError> {
+        self.refuse_ambiguous(selection)?;
         let dead = selection.in_state(State::Dead);
         self.read_at_once(|conn| {
             let mut letters = Vec::new();
@@ -174,6 +179,23 @@ impl Operator {
             }
             Ok(letters)
         })
+    }
+
+    /// A job may have an id that looks like the number of an input: nothing is done before it is clear which is meant.
+    fn refuse_ambiguous(&self, selection: &Selection) -> Result<(), LedgerError> {
+        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND state = ?2)
+             AND EXISTS (SELECT 1 FROM rejected WHERE seq = ?3)";
+        for id in &selection.ids {
+            let Some(number) = number(id) else { continue };
+            let values = params![id, State::Dead.number(), number];
+            if self.read(|conn| conn.prepare_cached(SQL)?.query_row(values, |row| row.get(0)))? {
+                return Err(LedgerError::Refused(format!(
+                    "{id} is the id of a dead job, and the number of an input that never became a job: name the job as \
+                     job:{id}, the input as input:{id}"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The input behind a letter, to be read and taken over again (an app was added to the settings, a method to the

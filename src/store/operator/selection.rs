@@ -6,10 +6,16 @@ use rusqlite::{Connection, ToSql};
 use crate::domain::reason::Reason;
 use crate::store::state::State;
 
+/// Says that a job is meant whose id looks like the number of an input.
+const JOB: &str = "job:";
+/// Says that an input is meant although a job has that id.
+const INPUT: &str = "input:";
+
 /// Restricts jobs and dead letters; an absent field restricts nothing, and several hold together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// These alone: ids of jobs, or `#<number>` of inputs that never became jobs.
+    /// These alone: ids of jobs, or `#<number>` of inputs that never became jobs; `job:#<number>` and `input:#<number>`
+    /// where both are there.
     pub ids: Vec<String>,
     /// In this state; inputs that never became jobs are dead.
     pub state: Option<State>,
@@ -76,7 +82,11 @@ impl Selection {
                  LEFT JOIN batches b ON b.batch = j.batch",
         );
         if !self.ids.is_empty() {
-            sought.restrict("j.id IN (SELECT value FROM json_each(:ids))", ":ids", json_list(self.ids.iter().cloned()));
+            sought.restrict(
+                "j.id IN (SELECT value FROM json_each(:ids))",
+                ":ids",
+                json_list(self.ids.iter().filter_map(|id| job_id(id))),
+            );
         }
         if let Some(prefix) = &self.prefix {
             sought.restrict("j.id >= :from", ":from", prefix.clone());
@@ -97,7 +107,7 @@ impl Selection {
     /// The inputs among them that are named by their numbers.
     pub(super) fn inputs_by_id(&self) -> Sought {
         let mut sought = Sought::new("r.seq", "rejected r LEFT JOIN batches b ON b.batch = r.batch");
-        let numbers = self.ids.iter().filter_map(|id| id.strip_prefix('#')?.parse::<i64>().ok());
+        let numbers = self.ids.iter().filter_map(|id| input_number(id));
         sought.restrict("r.seq IN (SELECT value FROM json_each(:ids))", ":ids", json_list(numbers));
         sought.restrict_if("r.reason = :reason", ":reason", self.reason.map(|reason| reason.as_str().to_owned()));
         self.restrict_names(&mut sought, "r");
@@ -109,6 +119,31 @@ impl Selection {
         sought.restrict_if(&format!("{table}.method = :method"), ":method", self.method.clone());
         sought.restrict_if(&format!("{table}.app = :app"), ":app", self.app.clone());
     }
+}
+
+/// The job that is named, if it is none of the inputs.
+fn job_id(name: &str) -> Option<&str> {
+    match (name.strip_prefix(JOB), name.strip_prefix(INPUT)) {
+        (Some(id), _) if number(id).is_some() => Some(id),
+        (_, Some(id)) if number(id).is_some() => None,
+        _ => Some(name),
+    }
+}
+
+/// The input that is named.
+fn input_number(name: &str) -> Option<i64> {
+    number(name.strip_prefix(INPUT).unwrap_or(name))
+}
+
+/// The number of `#<number>`.
+pub(super) fn number(handle: &str) -> Option<i64> {
+    handle.strip_prefix('#')?.parse().ok()
+}
+
+/// What a list calls the dead letter of that name.
+pub fn handle(name: &str) -> &str {
+    let bare = name.strip_prefix(JOB).or_else(|| name.strip_prefix(INPUT));
+    bare.filter(|bare| number(bare).is_some()).unwrap_or(name)
 }
 
 /// What is named one by one, in SQL: `j` is the job, `l` its lane, `r` the input, `b` the batch.

@@ -48,6 +48,10 @@ impl<'p> Process<'p> {
         assert!(!self.log().contains(SECRET.1), "{}", self.log());
     }
 
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     pub async fn ends_with(&mut self, code: i32) {
         assert_eq!(self.ends().await.code(), Some(code), "{}", self.log());
     }

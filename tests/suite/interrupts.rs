@@ -1,0 +1,111 @@
+//! Signals to a `run` that still loads its file: nothing is sent after the first, and the second ends it at once.
+//!
+//! The file is a pipe, so that the test holds the loading back for as long as it likes.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::process::Command;
+
+use super::check::Simulator;
+use super::commands::Place;
+use super::harness::process::Process;
+use super::harness::until;
+
+const RUN: [&str; 6] = ["run", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme"];
+const HEADER: &str = "name,capacity,room_level_id\n";
+/// More than are accepted at one time.
+const ROWS: usize = 700;
+
+fn place() -> (Place, Simulator) {
+    let place = Place::new(&[]);
+    let simulator = Simulator::start(&place, "calm");
+    let address = &simulator.address;
+    place.write(
+        "paceline.toml",
+        &format!(
+            "[apps.acme]\nplatform = \"feishu\"\nbase_url = \"{address}\"\napp_id = \"cli_a1\"\n\
+             app_secret = {{ env = \"ACME_SECRET\" }}\n"
+        ),
+    );
+    let made = Command::new("mkfifo").arg(place.path().join("rooms.csv")).status().unwrap();
+    assert!(made.success());
+    (place, simulator)
+}
+
+/// The writing end, once the process reads the other one.
+fn pipe(place: &Place) -> File {
+    OpenOptions::new().write(true).open(place.path().join("rooms.csv")).unwrap()
+}
+
+fn rows(from: usize) -> String {
+    (from..from + ROWS).map(|row| format!("Room {row},4,omb_1\n")).collect()
+}
+
+/// Writes rows until nobody reads them.
+fn fill(mut pipe: File) {
+    let mut from = 0;
+    while pipe.write_all(rows(from).as_bytes()).is_ok() {
+        from += ROWS;
+    }
+}
+
+/// How many jobs there are, and how many of them were called.
+fn jobs(place: &Place) -> (usize, usize) {
+    let listed = place.run(&["jobs", "list", "--json", "--limit", "100000"]).out;
+    let called = listed.lines().filter(|line| !line.contains("\"attempts\":0")).count();
+    (listed.lines().count(), called)
+}
+
+#[tokio::test]
+async fn the_first_signal_ends_the_reading_before_anything_is_accepted() {
+    let (place, _simulator) = place();
+    let mut run = Process::start(&place, &RUN);
+    let mut pipe = pipe(&place);
+    pipe.write_all(HEADER.as_bytes()).unwrap();
+    run.signal("INT");
+    fill(pipe);
+    run.ends_with(130).await;
+    assert!(run.log().contains("interrupted while the files were read; nothing was sent"), "{}", run.log());
+    assert!(!place.path().join("paceline.db").exists());
+}
+
+#[tokio::test]
+async fn the_first_signal_ends_the_accepting_before_anything_is_sent() {
+    let (place, _simulator) = place();
+    let mut run = Process::start(&place, &RUN);
+    let mut checked = pipe(&place);
+    checked.write_all(format!("{HEADER}{}", rows(0)).as_bytes()).unwrap();
+    drop(checked);
+    // The file is read for the second time when there is a ledger.
+    until("a ledger", || place.path().join("paceline.db").exists()).await;
+    let mut accepted = pipe(&place);
+    accepted.write_all(HEADER.as_bytes()).unwrap();
+    run.signal("TERM");
+    fill(accepted);
+    run.ends_with(130).await;
+    assert!(
+        run.log().contains("rows were accepted; nothing was sent. The same command again goes on"),
+        "{}",
+        run.log()
+    );
+    let (accepted, called) = jobs(&place);
+    assert!(accepted >= 500 && accepted % 500 == 0, "whole chunks: {accepted}");
+    assert_eq!(called, 0);
+}
+
+#[tokio::test]
+async fn the_second_signal_ends_it_at_once() {
+    let (place, _simulator) = place();
+    let mut run = Process::start(&place, &RUN);
+    // Nothing comes, so the process hangs in its reading.
+    let held = pipe(&place);
+    run.signal("INT");
+    until("its end", || {
+        run.signal("INT");
+        run.has_ended()
+    })
+    .await;
+    run.ends_with(130).await;
+    drop(held);
+    assert!(!place.path().join("paceline.db").exists());
+}
