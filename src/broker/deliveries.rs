@@ -11,7 +11,7 @@ use super::properties::defaults_of;
 use super::wire::notes;
 use crate::domain::job::{Fault, Job, Rejection};
 use crate::domain::trace::Trace;
-use crate::engine::ports::AmqpOrigin;
+use crate::engine::ports::{AmqpOrigin, Arrival, TakenOver};
 use crate::settings::BODY_BYTES_MAX;
 
 /// Messages per transaction of the ledger, at most.
@@ -111,4 +111,51 @@ pub(super) fn gather(first: Option<lapin::Result<Delivery>>, consumer: &mut Cons
         next = if deliveries.len() < BATCH_MAX { consumer.next().now_or_never() } else { None };
     }
     Gathered { deliveries, ended: None }
+}
+
+/// A publisher that cannot be understood at all is somebody's to correct.
+pub(super) fn say_unreadable<'a>(notes: impl Iterator<Item = &'a Notes>) {
+    let unreadable: Vec<_> = notes.filter_map(|notes| notes.unreadable.first()).collect();
+    if let Some((name, message)) = unreadable.first() {
+        let messages = unreadable.len();
+        tracing::warn!(
+            messages,
+            "a message has AMQP {name} that cannot be read ({message}); it becomes a dead letter: correct its publisher"
+        );
+    }
+}
+
+/// Which job a message holds; a warning about it names the job, and this its trace.
+pub(super) fn say_read(arrival: &Arrival) {
+    match &arrival.input {
+        Ok(job) => tracing::trace!(
+            job = job.id,
+            app = job.lane.app,
+            method = job.lane.method,
+            batch = job.batch.as_deref(),
+            trace_id = job.trace.map(|trace| trace.id()),
+            redelivered = arrival.origin.redelivered,
+            "read a job"
+        ),
+        Err(rejection) => tracing::trace!(
+            job = rejection.id.as_deref(),
+            reason = rejection.faults.first().map(|fault| fault.reason.as_str()),
+            faults = rejection.faults.len(),
+            "read what is no job"
+        ),
+    }
+}
+
+/// What became of a batch.
+pub(super) fn say_taken(taken: &[TakenOver]) {
+    let (mut queued, mut known, mut succeeded, mut rejected) = (0_u32, 0_u32, 0_u32, 0_u32);
+    for one in taken {
+        *match one {
+            TakenOver::Queued(_) => &mut queued,
+            TakenOver::Known => &mut known,
+            TakenOver::Succeeded => &mut succeeded,
+            TakenOver::Rejected => &mut rejected,
+        } += 1;
+    }
+    tracing::debug!(messages = taken.len(), queued, known, succeeded, rejected, "took messages over");
 }

@@ -16,7 +16,7 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use tokio::sync::watch;
 
-use super::deliveries::{End, Gathered, Notes, gather, read_body};
+use super::deliveries::{End, Gathered, Notes, gather, read_body, say_read, say_taken, say_unreadable};
 use super::fault::{Error, Fault};
 use super::link::Link;
 use super::options::Options;
@@ -31,6 +31,10 @@ use crate::crash_points;
 use crate::domain::decode::Defaults;
 use crate::domain::job::{Job, Rejection};
 use crate::engine::ports::{AmqpOrigin, Arrival, Ledger, LedgerError, Origin, TakenOver};
+use crate::engine::schedule::Load;
+
+/// Jobs taken over for each one that may be able to run: the others wait for their time, a person or the platform.
+const UNFINISHED: usize = 10;
 
 /// What the intake does at the moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,10 +43,14 @@ pub enum State {
     Waiting,
     /// Takes jobs over.
     Consuming,
-    /// Leaves the backlog in the broker until fewer jobs are unfinished.
+    /// Leaves the backlog in the broker until there is less to do.
     Paused {
-        /// Unfinished jobs when it paused.
-        unfinished: usize,
+        /// Jobs when it paused: those that could run, or all.
+        jobs: usize,
+        /// Whether it is all: too many wait for their time, or for a person.
+        are_all: bool,
+        /// The app that has most of them, and how many.
+        fullest: Option<(String, usize)>,
     },
     /// Cannot go on, and tries again.
     Stalled {
@@ -74,8 +82,13 @@ impl fmt::Display for State {
         match self {
             Self::Waiting => out.write_str("waiting for a connection"),
             Self::Consuming => out.write_str("consuming"),
-            Self::Paused { unfinished } => {
-                write!(out, "paused: {unfinished} jobs are unfinished; the rest waits in RabbitMQ")
+            Self::Paused { jobs, are_all, fullest } => {
+                let what = if *are_all { "unfinished, most of which cannot run now" } else { "waiting for their turn" };
+                write!(out, "paused: {jobs} jobs are {what}")?;
+                if let Some((app, jobs)) = fullest {
+                    write!(out, ", {jobs} of them of app {app}")?;
+                }
+                out.write_str("; the rest waits in RabbitMQ")
             }
             Self::Stalled { why } => write!(out, "stalled: {why}"),
             Self::Stopped => out.write_str("stopped"),
@@ -109,6 +122,11 @@ struct Subscription {
     channel: Channel,
     consumer: Consumer,
     meter: Arc<Meter>,
+}
+
+/// Nine tenths of a maximum: far enough below not to flap, near enough never to run dry.
+fn resume_below(max: usize) -> usize {
+    (max - max / 10).max(1)
 }
 
 /// Why consuming ended without a fault.
@@ -167,12 +185,15 @@ impl<B: Backlog> Intake<B> {
 
     /// Waits until there is room for jobs and a connection to get them from; `None` to stop.
     async fn until_ready(&self, stop: &mut watch::Receiver<bool>) -> Option<Arc<Session>> {
-        let unfinished = self.backlog.unfinished();
-        if unfinished >= self.options.pending_max {
-            self.state.send_replace(State::Paused { unfinished });
-            tracing::info!(unfinished, "intake paused; the backlog stays in RabbitMQ");
+        if let Some(paused) = self.pause_for_room() {
+            tracing::warn!(
+                "intake {paused} until there are fewer (intake.pending_max is {})",
+                self.options.pending_max
+            );
+            self.state.send_replace(paused);
+            let load = Load { able: resume_below(self.able_max()), unfinished: resume_below(self.unfinished_max()) };
             tokio::select! {
-                () = self.backlog.until_below(self.resume_below()) => tracing::info!("intake goes on"),
+                () = self.backlog.until_below(load) => tracing::info!("intake goes on"),
                 () = until_stopped(stop) => return None,
             }
         }
@@ -189,9 +210,22 @@ impl<B: Backlog> Intake<B> {
         }
     }
 
-    /// Nine tenths of the maximum: far enough below not to flap, near enough never to run dry.
-    fn resume_below(&self) -> usize {
-        (self.options.pending_max - self.options.pending_max / 10).max(1)
+    /// The state while there is too much to do already, if there is.
+    fn pause_for_room(&self) -> Option<State> {
+        let load = self.backlog.load();
+        let are_all = load.unfinished >= self.unfinished_max();
+        let jobs = if are_all { load.unfinished } else { load.able };
+        let is_full = are_all || load.able >= self.able_max();
+        is_full.then(|| State::Paused { jobs, are_all, fullest: self.backlog.fullest(!are_all) })
+    }
+
+    const fn able_max(&self) -> usize {
+        self.options.pending_max
+    }
+
+    /// Jobs that cannot run now shut nobody out, until they are so many that memory is at stake.
+    const fn unfinished_max(&self) -> usize {
+        self.options.pending_max.saturating_mul(UNFINISHED)
     }
 
     /// What may be held unacked. A small maximum of pending jobs is not overshot by a large prefetch: the last batch may
@@ -256,7 +290,7 @@ impl<B: Backlog> Intake<B> {
             if !self.take(vec![message.delivery], &channel, &session.meter(), stop).await {
                 return Ok(Some(Pause::Gone("the channel was closed".to_owned())));
             }
-            if self.backlog.unfinished() >= self.options.pending_max {
+            if self.pause_for_room().is_some() {
                 topology::close(&channel).await;
                 return Ok(Some(Pause::Full));
             }
@@ -316,7 +350,7 @@ impl<B: Backlog> Intake<B> {
                 }
                 None => {}
             }
-            if self.backlog.unfinished() >= self.options.pending_max {
+            if self.pause_for_room().is_some() {
                 return Ok(Pause::Full);
             }
         }
@@ -360,7 +394,7 @@ impl<B: Backlog> Intake<B> {
     async fn take_over(&self, batch: Vec<Delivery>, stop: &mut watch::Receiver<bool>) -> bool {
         let Some(acker) = batch.last().map(|delivery| delivery.acker.clone()) else { return true };
         let held: Vec<Held> = batch.into_iter().map(Held::of).collect();
-        say_unreadable(&held);
+        say_unreadable(held.iter().map(|held| &held.notes));
         let mut failures = 0;
         loop {
             // Deliveries of a dead channel linger in the stream; the broker hands them out again.
@@ -429,52 +463,6 @@ impl Held {
         let notes = Notes::of(&delivery.properties);
         Self { raw: Bytes::from(delivery.data), amqp, redelivered, notes }
     }
-}
-
-/// A publisher that cannot be understood at all is somebody's to correct.
-fn say_unreadable(held: &[Held]) {
-    let unreadable: Vec<_> = held.iter().filter_map(|held| held.notes.unreadable.first()).collect();
-    if let Some((name, message)) = unreadable.first() {
-        let messages = unreadable.len();
-        tracing::warn!(
-            messages,
-            "a message has AMQP {name} that cannot be read ({message}); it becomes a dead letter: correct its publisher"
-        );
-    }
-}
-
-/// Which job a message holds; a warning about it names the job, and this its trace.
-fn say_read(arrival: &Arrival) {
-    match &arrival.input {
-        Ok(job) => tracing::trace!(
-            job = job.id,
-            app = job.lane.app,
-            method = job.lane.method,
-            batch = job.batch.as_deref(),
-            trace_id = job.trace.map(|trace| trace.id()),
-            redelivered = arrival.origin.redelivered,
-            "read a job"
-        ),
-        Err(rejection) => tracing::trace!(
-            job = rejection.id.as_deref(),
-            reason = rejection.faults.first().map(|fault| fault.reason.as_str()),
-            faults = rejection.faults.len(),
-            "read what is no job"
-        ),
-    }
-}
-
-fn say_taken(taken: &[TakenOver]) {
-    let (mut queued, mut known, mut succeeded, mut rejected) = (0_u32, 0_u32, 0_u32, 0_u32);
-    for one in taken {
-        *match one {
-            TakenOver::Queued(_) => &mut queued,
-            TakenOver::Known => &mut known,
-            TakenOver::Succeeded => &mut succeeded,
-            TakenOver::Rejected => &mut rejected,
-        } += 1;
-    }
-    tracing::debug!(messages = taken.len(), queued, known, succeeded, rejected, "took messages over");
 }
 
 fn stall_of(error: &LedgerError) -> String {

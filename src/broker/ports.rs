@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use crate::engine::Engine;
 use crate::engine::ports::Waiting;
+use crate::engine::schedule::Load;
 
 /// A wake-up that was missed costs at most this.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -16,11 +17,14 @@ pub trait Backlog: Send + Sync {
     /// Puts them into their lanes.
     fn enqueue(&self, jobs: Vec<Waiting>);
 
-    /// Jobs in lanes or in flight.
-    fn unfinished(&self) -> usize;
+    /// How much there is to do.
+    fn load(&self) -> Load;
 
-    /// Waits until fewer than `jobs` are unfinished.
-    async fn until_below(&self, jobs: usize);
+    /// The app that has most unfinished jobs, of those that can run now or of all.
+    fn fullest(&self, of_able: bool) -> Option<(String, usize)>;
+
+    /// Waits until there is less to do than this, of either kind.
+    async fn until_below(&self, load: Load);
 }
 
 /// Tells of new endings in the outbox.
@@ -36,17 +40,22 @@ impl Backlog for Engine {
         Self::enqueue(self, jobs);
     }
 
-    fn unfinished(&self) -> usize {
-        Self::unfinished(self)
+    fn load(&self) -> Load {
+        self.load_now()
     }
 
-    async fn until_below(&self, jobs: usize) {
+    fn fullest(&self, of_able: bool) -> Option<(String, usize)> {
+        Self::fullest(self, of_able)
+    }
+
+    async fn until_below(&self, load: Load) {
         loop {
             let changed = self.backlog_changed().notified();
             tokio::pin!(changed);
             // Enlisted before looking, so a change in between is not missed.
             changed.as_mut().enable();
-            if Self::unfinished(self) < jobs {
+            let now = self.load_now();
+            if now.able < load.able && now.unfinished < load.unfinished {
                 return;
             }
             let _ = tokio::time::timeout(LOOK_EVERY, changed).await;

@@ -34,7 +34,8 @@ pub(super) fn origin_of(properties: &BasicProperties) -> AmqpOrigin {
     }
 }
 
-/// What they stand in for. An empty property is an absent one, and so is one that could not be read.
+/// What they stand in for. An empty property is an absent one, and so is one that could not be read. So is a priority of 0:
+/// many clients always send it (kombu and Celery, Spring AMQP), without anybody having asked for the last place.
 pub(super) fn defaults_of(origin: &AmqpOrigin) -> Defaults {
     let text = |value: &Option<String>| value.clone().filter(|value| !value.is_empty() && !notes::is_note(value));
     Defaults {
@@ -42,7 +43,7 @@ pub(super) fn defaults_of(origin: &AmqpOrigin) -> Defaults {
         method: text(&origin.kind),
         app: text(&origin.app_id),
         batch: None,
-        priority: origin.priority,
+        priority: origin.priority.filter(|priority| *priority > 0),
         reply_to: text(&origin.reply_to),
     }
 }
@@ -196,6 +197,15 @@ mod tests {
         let origin = AmqpOrigin { message_id: Some(String::new()), ..AmqpOrigin::default() };
         assert_eq!(defaults_of(&origin).id, None);
         assert_eq!(defaults_of(&full()).id, full().message_id);
+    }
+
+    #[test]
+    fn a_priority_of_0_is_what_clients_send_that_have_none() {
+        for (sent, stands_in) in [(None, None), (Some(0), None), (Some(1), Some(1)), (Some(9), Some(9))] {
+            let origin = AmqpOrigin { priority: sent, ..AmqpOrigin::default() };
+            assert_eq!(defaults_of(&origin).priority, stands_in, "{sent:?}");
+            assert_eq!(of_origin(&origin).priority(), &sent, "it goes back out as it came");
+        }
     }
 
     #[test]

@@ -82,12 +82,11 @@ fn unknown(ledger: &Operator, settings: &crate::settings::Settings, id: &str) ->
     }
     let message = format!("the ledger has no job {id:?}");
     let Some(broker) = &settings.broker else { return Ok(refuse(message, "`paceline jobs list` shows them")) };
-    let counts = ledger.batches()?.iter().map(|batch| batch.counts.queued + batch.counts.uncertain).sum::<u64>();
-    let is_paused = usize::try_from(counts).unwrap_or(usize::MAX) >= settings.intake.pending_max;
-    let hint = if is_paused {
+    let paused = ledger.broker()?.filter(|standing| standing.is_full);
+    let hint = if let Some(standing) = paused {
         format!(
-            "the worker takes none from {} while {counts} jobs are unfinished (intake.pending_max is {}): it may wait there",
-            broker.jobs_queue, settings.intake.pending_max
+            "it may wait in {}; intake is {} (intake.pending_max is {})",
+            broker.jobs_queue, standing.jobs_in, settings.intake.pending_max
         )
     } else {
         format!(

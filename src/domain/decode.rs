@@ -84,9 +84,14 @@ impl Decoder {
 
     /// [`Decoder::decode`] that adds to `warnings` what a person should look at.
     pub fn decode_with(&self, raw: &[u8], defaults: &Defaults, warnings: &mut Vec<Finding>) -> Result<Job, Rejection> {
+        // .NET writes one by default, and Windows' editors.
+        let raw = raw.strip_prefix(json::BOM).unwrap_or(raw);
         match json::parse(raw) {
             Ok((Value::Object(document), twice)) => self.judge(document, &twice, defaults, Source::Document, warnings),
             Ok((other, _)) => Err(unreadable(defaults, format!("expected a JSON object, got {}", shown(&other)))),
+            Err(_) if raw.starts_with(b"\xff\xfe") || raw.starts_with(b"\xfe\xff") => {
+                Err(unreadable(defaults, "is UTF-16: expected JSON in UTF-8".to_owned()))
+            }
             Err(error) if std::str::from_utf8(raw).is_err() => {
                 Err(unreadable(defaults, format!("is no UTF-8 text: {error}")))
             }

@@ -5,6 +5,9 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+/// What some programs and editors put before UTF-8.
+pub const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// Reads one JSON value, and the dotted names of the keys that stand in it twice.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use super::options::Options;
 use super::ports::{AttemptEnd, JobSeq, Ledger, LedgerError, Settlement, Transport, Verified, Waiting};
 use super::quotas::Planner;
 use super::restraints::Recorded;
-use super::schedule::{Gauges, Next, Queued, Schedule, View};
+use super::schedule::{Gauges, Load, Next, Queued, Schedule, View};
 use super::trouble::{LEDGER_PAUSE, Trouble};
 use super::{attempt, decide, retention, verify};
 use crate::clock::Clock;
@@ -191,6 +191,16 @@ impl Engine {
     /// Jobs in lanes or in flight.
     pub fn unfinished(&self) -> usize {
         self.schedule().unfinished()
+    }
+
+    /// How much there is to do.
+    pub fn load_now(&self) -> Load {
+        self.schedule().load(self.clock.mono())
+    }
+
+    /// The app that has most unfinished jobs, of those that can run now or of all.
+    pub fn fullest(&self, of_able: bool) -> Option<(String, usize)> {
+        self.schedule().fullest(self.clock.mono(), of_able)
     }
 
     /// A picture for people.

@@ -8,6 +8,10 @@ use super::draft::{Draft, shown};
 use super::keys::{self, Kind};
 use super::tree::{Leaf, Raw};
 use super::url;
+use crate::domain::checks::is_ignorable;
+
+/// Pairs of quotes: straight ones, and those that word processors make of them.
+const QUOTES: [(char, char); 4] = [('"', '"'), ('\'', '\''), ('\u{201c}', '\u{201d}'), ('\u{2018}', '\u{2019}')];
 
 impl Draft<'_> {
     /// A secret from where the settings say, without its trailing line break; `None` after a fault.
@@ -27,7 +31,9 @@ impl Draft<'_> {
             } else if text.is_none() {
                 self.expected(path, key.kind, &leaf.raw);
             }
-            return Some(self.checked(path, text?)?.into());
+            let text = text?;
+            let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
+            return Some(self.checked(path, text)?.into());
         }
         let sub = |name: &str| [path, &[name.to_owned()]].concat();
         match (self.leaf(&sub("env")), self.leaf(&sub("file"))) {
@@ -58,7 +64,8 @@ impl Draft<'_> {
             return Some(String::new().into());
         }
         let value = read(self, name).and_then(|value| {
-            let value = value.strip_suffix('\n').unwrap_or(&value);
+            let value = value.strip_prefix('\u{feff}').unwrap_or(&value);
+            let value = value.strip_suffix('\n').unwrap_or(value);
             let value = value.strip_suffix('\r').unwrap_or(value).to_owned();
             if value.is_empty() { Err(format!("{name} is empty")) } else { Ok(value) }
         });
@@ -82,15 +89,53 @@ impl Draft<'_> {
     /// What only some secrets must be: a broker's address. Nothing of it is shown.
     fn checked(&mut self, path: &[String], value: String) -> Option<String> {
         let key = keys::find(path)?;
-        if key.kind == Kind::BrokerUrl && !url::parts(&value).is_some_and(|url| matches!(url.scheme, "amqp" | "amqps"))
-        {
-            self.fault(path, format!("expected {}, got something else (not shown: it may hold a password)", key.kind));
-            return None;
+        let fault = match key.kind {
+            Kind::BrokerUrl => wrapped(&value, "an address").or_else(|| {
+                let is_one = url::parts(&value).is_some_and(|url| is_broker(&url));
+                (!is_one).then(|| {
+                    format!(
+                        "expected {}, got something else (not shown: it may hold a password); signs like @ : / # ? % in user, \
+                         password and vhost are percent-encoded, e.g. # as %23 and / as %2F",
+                        key.kind
+                    )
+                })
+            }),
+            Kind::Secret => wrapped(&value, "a secret").or_else(|| {
+                let has_blanks = value.contains(|char: char| char.is_control() || char.is_whitespace());
+                has_blanks.then(|| {
+                    "expected a secret in one line without spaces; what was read (not shown) has some".to_owned()
+                })
+            }),
+            _ => None,
+        };
+        match fault {
+            Some(fault) => {
+                self.fault(path, fault);
+                None
+            }
+            None => Some(value),
         }
-        if key.kind == Kind::Secret && value.contains(|char: char| char.is_control() || char == ' ') {
-            self.fault(path, "expected a secret in one line without spaces; what was read (not shown) has some");
-            return None;
-        }
-        Some(value)
     }
+}
+
+/// What editors, `docker --env-file` and web pages leave around a value, or in it.
+fn wrapped(value: &str, what: &str) -> Option<String> {
+    if let Some(sign) = value.chars().find(|sign| is_ignorable(*sign)) {
+        let code = u32::from(sign);
+        return Some(format!(
+            "expected {what} without invisible characters; what was read (not shown) has U+{code:04X}: type it anew, or copy \
+             it from another place"
+        ));
+    }
+    let is_quoted = QUOTES
+        .iter()
+        .any(|(open, close)| value.strip_prefix(*open).and_then(|rest| rest.strip_suffix(*close)).is_some());
+    is_quoted
+        .then(|| format!("expected {what} without quotes around it; what was read (not shown) has some: remove them"))
+}
+
+/// An `@` behind the host is one of a password with a `/`, `?` or `#` in it, which was taken for the host's end.
+fn is_broker(url: &url::Parts<'_>) -> bool {
+    let path = url.rest.split('?').next().unwrap_or_default();
+    matches!(url.scheme, "amqp" | "amqps") && !path.contains('@')
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::debug;
 
-use crate::broker::Look;
+use crate::broker::{Look, intake};
 use crate::clock::Clock;
 use crate::engine::ports::LedgerError;
 use crate::store::sqlite::{BrokerStanding, SqliteLedger};
@@ -46,5 +46,6 @@ pub fn tell_standing(mut look: Look, ledger: Arc<SqliteLedger>, clock: Clock) {
 fn now(look: &Look, clock: &Clock) -> BrokerStanding {
     let status = look.status();
     let [jobs_in, results_out] = status.words();
-    BrokerStanding { ready: status.is_ready(), since: clock.now(), jobs_in, results_out }
+    let is_full = matches!(status.intake, intake::State::Paused { .. });
+    BrokerStanding { ready: status.is_ready(), since: clock.now(), is_full, jobs_in, results_out }
 }

@@ -11,6 +11,7 @@ mod admin_changes;
 mod admin_reading;
 mod always_fails;
 mod broker;
+mod broker_backlog;
 mod broker_connect;
 mod broker_outage;
 mod broker_subscribers;

@@ -20,7 +20,7 @@ pub(super) struct Around {
     has_broker: bool,
     /// As the worker says, if one runs with a broker.
     broker: Option<BrokerStanding>,
-    /// Unfinished jobs, and with how many of them nothing more is taken from the broker.
+    /// Unfinished jobs, and with how many that could run nothing more is taken from the broker.
     intake: (u64, u64),
 }
 
@@ -38,7 +38,7 @@ impl Around {
     }
 
     fn is_full(&self) -> bool {
-        self.has_broker && self.intake.0 >= self.intake.1
+        self.broker.as_ref().is_some_and(|broker| broker.is_full)
     }
 
     pub(super) fn intake_document(&self) -> Value {
@@ -48,7 +48,7 @@ impl Around {
 
     pub(super) fn broker_document(&self) -> Value {
         self.broker.as_ref().map_or(Value::Null, |broker| {
-            let BrokerStanding { ready, since, jobs_in, results_out } = broker;
+            let BrokerStanding { ready, since, jobs_in, results_out, .. } = broker;
             json!({"ready": ready, "since": since, "jobs_in": jobs_in, "results_out": results_out})
         })
     }
@@ -59,7 +59,7 @@ impl Around {
             None if self.intake.0 > 0 => writeln!(out, "no worker runs: `paceline work` starts one")?,
             None => {}
         }
-        if let Some(BrokerStanding { ready, since, jobs_in, results_out }) = &self.broker {
+        if let Some(BrokerStanding { ready, since, jobs_in, results_out, .. }) = &self.broker {
             let (jobs_in, results_out) = (plain(jobs_in), plain(results_out));
             if *ready {
                 writeln!(out, "broker: ready since {since}; jobs in: {jobs_in}; results out: {results_out}")?;
@@ -74,13 +74,6 @@ impl Around {
                 (true, Some(_)) => "the worker's log says what the broker lacks, if they stay",
             };
             writeln!(out, "outbox: {} results and dead letters wait for the broker; {why}", self.outbox)?;
-        }
-        if self.is_full() {
-            let (unfinished, pending_max) = self.intake;
-            writeln!(
-                out,
-                "intake: full with {unfinished} unfinished jobs (intake.pending_max is {pending_max}); the rest stays in RabbitMQ"
-            )?;
         }
         Ok(())
     }

@@ -37,7 +37,7 @@ pub(super) fn invisible(text: &str) -> Vec<char> {
 }
 
 /// Whether nobody sees the character, whatever stands beside it.
-pub(super) const fn is_ignorable(letter: char) -> bool {
+pub const fn is_ignorable(letter: char) -> bool {
     matches!(
         letter,
         '\u{ad}'

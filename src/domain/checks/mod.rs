@@ -19,6 +19,7 @@ use super::catalog::Method;
 use super::job::{Column, Fault, Job, Params};
 use super::time::Timestamp;
 
+pub use characters::is_ignorable;
 pub(crate) use text::code;
 pub use values::Source;
 

@@ -67,6 +67,15 @@ fn the_contracts_example_is_a_job() {
 }
 
 #[test]
+fn a_byte_order_mark_before_the_document_is_skipped() {
+    let job = br#"{"id":"x","method":"feishu.calendar.create","app":"acme","body":{"summary":"s"}}"#;
+    let marked = [&b"\xef\xbb\xbf"[..], job].concat();
+    assert_eq!(decoder().decode(&marked, &Defaults::default()).unwrap().id, "x");
+    let twice = [&b"\xef\xbb\xbf"[..], &marked].concat();
+    assert!(decoder().decode(&twice, &Defaults::default()).is_err());
+}
+
+#[test]
 fn every_optional_field_is_read() {
     let document = json!({
         "id": "x", "method": "feishu.calendar.create", "app": "acme", "tenant": "t1", "identity": "user:anna",
@@ -92,6 +101,10 @@ fn what_is_no_object_is_malformed() {
     }
     let gbk = decoder().decode(b"{\"id\":\"\xbb\xe1\"}", &Defaults::default()).unwrap_err();
     assert!(gbk.detail().contains("UTF-8"), "{gbk:?}");
+    for utf_16 in [&b"\xff\xfe{\0}\0"[..], b"\xfe\xff\0{\0}"] {
+        let rejection = decoder().decode(utf_16, &Defaults::default()).unwrap_err();
+        assert_eq!(rejection.detail(), "is UTF-16: expected JSON in UTF-8");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::opening::{self, Opened};
 use super::{Draft, FileError, Format, Input, Row, too_long};
 use crate::domain::decode::{Decoder, Defaults};
+use crate::domain::json;
 
 pub(super) struct Reader<R> {
     source: Opened<R>,
@@ -29,7 +30,9 @@ impl<R: BufRead> Reader<R> {
             if text.is_empty() {
                 return Ok(None);
             }
-            let text = text.strip_suffix(b"\n").unwrap_or(&text);
+            // Also within a file: that of a second one behind the first.
+            let text = text.strip_prefix(json::BOM).unwrap_or(&text);
+            let text = text.strip_suffix(b"\n").unwrap_or(text);
             let text = text.strip_suffix(b"\r").unwrap_or(text);
             if text.trim_ascii().is_empty() {
                 continue;

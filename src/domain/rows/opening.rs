@@ -3,8 +3,8 @@
 use std::io::{BufRead, Read as _};
 
 use super::{Format, no_utf8};
+use crate::domain::json::BOM;
 
-const BOM: &[u8] = b"\xef\xbb\xbf";
 /// How much of a line is looked at to tell UTF-16 from UTF-8 and one separator from another.
 const LOOK_BYTES: u64 = 4_096;
 

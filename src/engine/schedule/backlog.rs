@@ -215,6 +215,11 @@ impl Backlog {
         self.ready + self.later.len()
     }
 
+    /// Jobs that can be sent.
+    pub(super) const fn ready(&self) -> usize {
+        self.ready
+    }
+
     /// Takes these jobs out, wherever they stand. Batches keep their turns.
     pub(super) fn take_out(&mut self, jobs: &HashSet<JobSeq>) {
         let stays = |job: &Queued| !jobs.contains(&job.seq);

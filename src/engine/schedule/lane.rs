@@ -248,6 +248,17 @@ impl Lane {
         self.uncertain.len()
     }
 
+    /// Jobs whose time has come.
+    pub(super) fn able(&self) -> usize {
+        self.backlog.ready() + self.uncertain.len()
+    }
+
+    /// Jobs that wait or run; those of a lane that is gone wait for nothing.
+    pub(super) fn unfinished(&self) -> usize {
+        let waiting = if self.is_gone { 0 } else { self.waiting() };
+        waiting + self.running()
+    }
+
     /// Jobs in flight or being verified.
     pub(super) fn running(&self) -> usize {
         self.in_flight as usize + self.verifying

@@ -7,6 +7,7 @@ mod backlog;
 mod endings;
 mod lane;
 mod lines;
+mod load;
 mod replan;
 mod restraints;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use tokio::sync::oneshot;
 pub use self::backlog::Queued;
 use self::lane::Lane;
 pub use self::lane::Tally;
+pub use self::load::Load;
 use self::restraints::Restraints;
 pub use self::restraints::{HeldBack, Notice, Withheld};
 pub use self::suspensions::AlwaysFails;
@@ -263,13 +265,6 @@ impl Schedule {
         gate.hold_until(now, until);
         self.restraints.note(restraints::Mark::AppPause(app.to_owned()), app, now, cause);
         is_new
-    }
-
-    /// Jobs in lanes or in flight.
-    pub fn unfinished(&self) -> usize {
-        let waiting = |lane: &Lane| if lane.is_gone { 0 } else { lane.waiting() };
-        let of_lane = |lane: &Lane| waiting(lane) + lane.running();
-        self.expiring + self.lanes.iter().map(of_lane).sum::<usize>()
     }
 
     /// Jobs in flight, being verified or expiring.

@@ -201,6 +201,14 @@ impl Schedule {
         (until > now).then_some(HeldBack { until, cause })
     }
 
+    /// Whether a pause keeps a lane waiting beyond an instant.
+    pub(super) fn is_held_back(&self, id: LaneId, at: Mono) -> bool {
+        let lane = &self.lanes[id];
+        let of_keys = lane.keys.iter().filter_map(|key| self.book.pause_of(*key).until());
+        let of_app = self.gates.get(&lane.key.app).and_then(|gate| gate.gate.paused_until());
+        of_keys.chain(of_app).chain(lane.breaker.pause().until()).any(|until| until > at)
+    }
+
     /// A refusal pauses the method's key, and may say that somebody else uses it.
     pub(super) fn refuse_key(
         &mut self,

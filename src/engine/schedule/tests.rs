@@ -1,6 +1,7 @@
 //! The schedule alone: time is a number here.
 
 mod liveness;
+mod load;
 mod order;
 mod replan;
 mod reserve;

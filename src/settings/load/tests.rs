@@ -213,6 +213,57 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
+fn what_editors_and_shells_leave_around_a_secret_is_stripped_or_named() {
+    let text = ACME.replace("{ file = \"/run/secret\" }", "{ env = \"S\" }");
+    for (value, secret) in
+        [("\u{feff}s3cret", "s3cret"), ("\u{feff}s3cret\r\n", "s3cret"), ("s3\"cret", "s3\"cret"), ("\"", "\"")]
+    {
+        let settings = load_text(&text, &[("S", value)]).unwrap();
+        let read = &settings.apps["acme"].credentials;
+        assert!(matches!(read, Credentials::App { secret: read, .. } if read.expose_secret() == secret), "{value:?}");
+    }
+    for (value, wanted) in [
+        ("s3cret\u{200b}", "without invisible characters; what was read (not shown) has U+200B: type it anew"),
+        ("s3\u{ad}cret", "has U+00AD"),
+        ("s3cret\u{feff}", "has U+FEFF"),
+        ("\"s3cret\"", "without quotes around it; what was read (not shown) has some: remove them"),
+        ("'s3cret'", "without quotes around it"),
+        ("\u{201c}s3cret\u{201d}", "without quotes around it"),
+        ("\"\"", "without quotes around it"),
+        ("s3\u{a0}cret", "in one line without spaces"),
+        ("s3 cret", "in one line without spaces"),
+    ] {
+        let faults = faults(&text, &[("S", value)]);
+        assert!(faults.contains(wanted) && !faults.contains("s3"), "{value:?}: {faults}");
+    }
+}
+
+#[test]
+fn an_address_with_raw_signs_in_its_password_says_how_to_write_them() {
+    for url in [
+        "amqp://u:p#ss@mq:5672/%2f",
+        "amqp://u:p/ss@mq:5672/%2f",
+        "amqp://u:12/ss@mq:5672/%2f",
+        "amqp://u:12#ss@mq:5672/%2f",
+        "amqp://u:p?ss@mq/%2f",
+        "amqp://u:p ss@mq/%2f",
+    ] {
+        let faults = faults("[broker]\nurl = { env = \"U\" }\n", &[("U", url)]);
+        assert!(
+            faults.contains("percent-encoded, e.g. # as %23 and / as %2F") && !faults.contains("ss@"),
+            "{url}: {faults}"
+        );
+    }
+    for (url, wanted) in [("'amqp://u:p@mq/%2f'", "quotes"), ("amqp://u:p@mq/\u{200b}", "U+200B")] {
+        let faults = faults("[broker]\nurl = { env = \"U\" }\n", &[("U", url)]);
+        assert!(faults.contains(wanted), "{url}: {faults}");
+    }
+    for url in ["amqp://u:p%23%2Fss@mq/%2f", "amqp://u:p@ss@mq/%2f", "\u{feff}amqp://mq"] {
+        load_text("[broker]\nurl = { env = \"U\" }\n", &[("U", url)]).unwrap();
+    }
+}
+
+#[test]
 fn what_a_secret_refers_to_must_be_there() {
     let with = |secret: &str| ACME.replace("{ file = \"/run/secret\" }", secret);
     let field = "x.toml:4: apps.acme.app_secret: ";

@@ -12,6 +12,8 @@ pub struct BrokerStanding {
     pub ready: bool,
     /// Since when it stands so.
     pub since: Timestamp,
+    /// Whether the backlog is left in the broker, because there is too much to do already.
+    pub is_full: bool,
     /// What becomes of jobs that come in.
     pub jobs_in: String,
     /// What becomes of results and dead letters.
@@ -21,25 +23,26 @@ pub struct BrokerStanding {
 /// Records how it stands now; `None`: there is no broker, or nobody knows.
 pub(super) fn set(books: &Books, standing: Option<&BrokerStanding>) -> Result<(), Trouble> {
     let conn = books.conn();
-    let Some(BrokerStanding { ready, since, jobs_in, results_out }) = standing else {
+    let Some(BrokerStanding { ready, since, is_full, jobs_in, results_out }) = standing else {
         conn.execute("DELETE FROM broker", [])?;
         return Ok(());
     };
     conn.prepare_cached(
-        "INSERT OR REPLACE INTO broker (only, ready, since, jobs_in, results_out) VALUES (1, ?1, ?2, ?3, ?4)",
+        "INSERT OR REPLACE INTO broker (only, ready, since, jobs_in, results_out, is_full) VALUES (1, ?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute(params![ready, since.0, jobs_in, results_out])?;
+    .execute(params![ready, since.0, jobs_in, results_out, is_full])?;
     Ok(())
 }
 
 /// What was recorded last.
 pub(crate) fn read(conn: &Connection) -> rusqlite::Result<Option<BrokerStanding>> {
-    conn.query_row("SELECT ready, since, jobs_in, results_out FROM broker", [], |row| {
+    conn.query_row("SELECT ready, since, jobs_in, results_out, is_full FROM broker", [], |row| {
         Ok(BrokerStanding {
             ready: row.get(0)?,
             since: Timestamp(row.get(1)?),
             jobs_in: row.get(2)?,
             results_out: row.get(3)?,
+            is_full: row.get(4)?,
         })
     })
     .optional()

@@ -20,6 +20,7 @@ use paceline::clock::Clock;
 use paceline::domain::decode::Defaults;
 use paceline::domain::job::{Fault, Identity, Job, LaneKey, Params, Rejection};
 use paceline::engine::ports::Waiting;
+use paceline::engine::schedule::Load;
 use tokio::sync::{Notify, watch};
 
 use super::ledger::{MemoryLedger, in_memory};
@@ -29,6 +30,8 @@ use super::{until, until_async};
 #[derive(Default)]
 pub struct Lanes {
     waiting: Mutex<Vec<Waiting>>,
+    /// Apps whose jobs cannot run.
+    pub stopped: Mutex<Vec<String>>,
     changed: Notify,
 }
 
@@ -43,6 +46,17 @@ impl Lanes {
     pub fn len(&self) -> usize {
         self.waiting.lock().unwrap().len()
     }
+
+    /// Takes some out, as if they had ended.
+    pub fn take_out(&self, ends: impl Fn(&Waiting) -> bool) {
+        self.waiting.lock().unwrap().retain(|job| !ends(job));
+        self.changed.notify_waiters();
+    }
+
+    fn is_below(&self, load: Load) -> bool {
+        let now = self.load();
+        now.able < load.able && now.unfinished < load.unfinished
+    }
 }
 
 #[async_trait]
@@ -51,16 +65,27 @@ impl Backlog for Lanes {
         self.waiting.lock().unwrap().extend(jobs);
     }
 
-    fn unfinished(&self) -> usize {
-        self.len()
+    fn load(&self) -> Load {
+        let stopped = self.stopped.lock().unwrap();
+        let waiting = self.waiting.lock().unwrap();
+        let able = waiting.iter().filter(|job| !stopped.contains(&job.lane.app)).count();
+        Load { unfinished: waiting.len(), able }
     }
 
-    async fn until_below(&self, jobs: usize) {
-        while self.len() >= jobs {
+    fn fullest(&self, _of_able: bool) -> Option<(String, usize)> {
+        let mut apps = std::collections::BTreeMap::<String, usize>::new();
+        for job in &*self.waiting.lock().unwrap() {
+            *apps.entry(job.lane.app.clone()).or_default() += 1;
+        }
+        apps.into_iter().max_by_key(|(_, jobs)| *jobs)
+    }
+
+    async fn until_below(&self, load: Load) {
+        while !self.is_below(load) {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if self.len() >= jobs {
+            if !self.is_below(load) {
                 changed.await;
             }
         }
@@ -79,12 +104,16 @@ impl Backlog for Worker {
         self.lanes.enqueue(jobs);
     }
 
-    fn unfinished(&self) -> usize {
-        self.lanes.unfinished()
+    fn load(&self) -> Load {
+        self.lanes.load()
     }
 
-    async fn until_below(&self, jobs: usize) {
-        self.lanes.until_below(jobs).await;
+    fn fullest(&self, of_able: bool) -> Option<(String, usize)> {
+        self.lanes.fullest(of_able)
+    }
+
+    async fn until_below(&self, load: Load) {
+        self.lanes.until_below(load).await;
     }
 }
 

@@ -2,3 +2,5 @@
 -- From 16 on it is set aside for a subscriber that refuses it; the index leads past such rows, however many they are.
 ALTER TABLE outbox ADD COLUMN reached INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX outbox_open ON outbox (seq) WHERE reached < 16;
+-- Whether the worker leaves the backlog in the broker, because there is too much to do already.
+ALTER TABLE broker ADD COLUMN is_full INTEGER NOT NULL DEFAULT 0;
