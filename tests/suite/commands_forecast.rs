@@ -1,6 +1,9 @@
 //! `plan` and the times of `status`, as a shell sees them.
 
 use std::net::TcpListener;
+use std::time::Duration;
+
+use paceline::clock::Clock;
 
 use super::commands::{Place, SETTINGS};
 
@@ -21,6 +24,27 @@ fn a_plan_names_the_deciding_quota() {
     insta::assert_snapshot!("plan", with(&["rooms.csv"]).transcript());
     insta::assert_snapshot!("plan_few", with(&["annex.csv"]).transcript());
     insta::assert_snapshot!("plan_two_files", with(&["rooms.csv", "annex.csv"]).transcript());
+}
+
+#[test]
+fn a_plan_names_the_rows_that_expire_before_their_turn() {
+    let at = |seconds| (Clock::system().now() + Duration::from_secs(seconds)).to_string();
+    // Twenty a minute: of the rows that have 90 s, forty go first; those that have an hour come after them.
+    let (soon, later) = (at(90), at(3_600));
+    let row = |n: usize| format!("r{n},Room {n},4,omb_o,{}\n", if n % 2 == 0 { &soon } else { &later });
+    let rows = format!("id,name,capacity,room_level_id,not_after\n{}", (0..100).map(row).collect::<String>());
+    let place = Place::with_apps(&[("rooms.csv", &rows)]);
+    let plan = |more: &[&str]| {
+        place.run(&[&["plan", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme"], more].concat())
+    };
+    let said = plan(&[]);
+    assert_eq!(said.code, Some(1), "{}", said.transcript());
+    let words = "10 rows are due before their turn comes, for the dead letters (expired):\n  rooms.csv:82: r80, not sent at or after ";
+    assert!(said.out.contains(words), "{}", said.out);
+    let json: serde_json::Value = serde_json::from_str(&plan(&["--json"]).out).unwrap();
+    let ids: Vec<_> = json["expiring"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["r80", "r82", "r84", "r86", "r88", "r90", "r92", "r94", "r96", "r98"], "{json}");
+    assert_eq!((&json["expired"], json["late"].as_array().unwrap().len()), (&10.into(), 0), "{json}");
 }
 
 /// Every file of the folder with its bytes; of the log's index the name alone, which a reader marks.

@@ -51,6 +51,7 @@ struct Plan {
     all: Option<Others>,
     repeats: Vec<Repeated>,
     late: Vec<Late>,
+    expiring: Vec<Late>,
     round_trips: BTreeMap<String, u64>,
 }
 
@@ -128,6 +129,7 @@ fn plan(
         now,
         jobs: checked.rows - checked.bad_rows,
         needs,
+        expiring: rows.expiring(now, &alone.expired),
         own: alone,
         all,
         repeats: rows.repeats(),

@@ -56,6 +56,7 @@ impl Plan {
             "backlog": backlog,
             "round_trip_ms": self.round_trips,
             "late": self.late,
+            "expiring": self.expiring,
             "repeats": {
                 "known": count(How::Known), "id_conflicts": count(How::IdConflict),
                 "duplicates": count(How::Duplicate), "rows": self.repeats,
@@ -85,7 +86,8 @@ impl Plan {
         }
         writeln!(out)?;
         self.write_finish(out)?;
-        self.write_late(out)?;
+        write_late(out, &self.late, "too late already, for the dead letters (expired)")?;
+        write_late(out, &self.expiring, "due before their turn comes, for the dead letters (expired)")?;
         self.write_repeats(out)
     }
 
@@ -168,21 +170,6 @@ impl Plan {
         Ok(())
     }
 
-    fn write_late(&self, out: &mut impl Write) -> std::io::Result<()> {
-        if self.late.is_empty() {
-            return Ok(());
-        }
-        let rows = counted(self.late.len() as u64, "row is", "rows are");
-        writeln!(out, "\n{rows} too late already, for the dead letters (expired):")?;
-        for Late { place, id, not_after } in self.late.iter().take(ROWS_SHOWN_MAX) {
-            writeln!(out, "  {}", plain(&format!("{place}: {id}, not sent at or after {not_after}")))?;
-        }
-        if let more @ 1.. = self.late.len().saturating_sub(ROWS_SHOWN_MAX) {
-            writeln!(out, "  … and {more} more; --json prints them all")?;
-        }
-        Ok(())
-    }
-
     fn write_repeats(&self, out: &mut impl Write) -> std::io::Result<()> {
         self.write_known(out)?;
         for (how, what) in [
@@ -224,6 +211,21 @@ impl Plan {
             parts.join(", ")
         )
     }
+}
+
+/// Rows that are dead without a call, if there are any.
+fn write_late(out: &mut impl Write, late: &[Late], how: &str) -> std::io::Result<()> {
+    if late.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{} {how}:", counted(late.len() as u64, "row is", "rows are"))?;
+    for Late { place, id, not_after } in late.iter().take(ROWS_SHOWN_MAX) {
+        writeln!(out, "  {}", plain(&format!("{place}: {id}, not sent at or after {not_after}")))?;
+    }
+    if let more @ 1.. = late.len().saturating_sub(ROWS_SHOWN_MAX) {
+        writeln!(out, "  … and {more} more; --json prints them all")?;
+    }
+    Ok(())
 }
 
 fn verdict(deciding: Option<&Deciding>) -> String {

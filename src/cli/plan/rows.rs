@@ -1,7 +1,7 @@
 //! The rows of the files: which of them will be called, and which repeat what was wanted before.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::domain::identity::ObjectHash;
 use crate::domain::job::{Job, LaneKey};
 use crate::domain::rows::Row;
 use crate::domain::time::Timestamp;
-use crate::engine::forecast::Group;
+use crate::engine::forecast::{Alike, Group};
 use crate::engine::ports::LedgerError;
 use crate::store::operator::{Likeness, Seeker, Sought};
 use crate::store::state::State;
@@ -44,7 +44,7 @@ struct PlannedRow {
     is_called: bool,
 }
 
-/// A row whose deadline has passed: its job would be dead without a call.
+/// A row whose deadline passes, or has passed, before its turn: its job would be dead without a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Late {
     /// `file:line`.
@@ -208,6 +208,31 @@ impl<'l> PlannedRows<'l> {
             Some(Late { place: row.place.to_string(), id: row.id.to_string(), not_after })
         };
         self.rows.iter().filter_map(late).collect()
+    }
+
+    /// Rows whose turn comes too late by this forecast: of those that are alike the last ones.
+    pub fn expiring(&self, now: Timestamp, forecast: &BTreeMap<Alike, u64>) -> Vec<Late> {
+        let mut alike: BTreeMap<Alike, Vec<usize>> = BTreeMap::new();
+        for (number, row) in self.rows.iter().enumerate().filter(|(_, row)| row.is_called) {
+            let (lane, batch, priority, _, not_after) = &self.kinds[row.kind];
+            if let Some(not_after) = not_after.filter(|at| *at > now) {
+                let batch = batch.as_deref().unwrap_or_default().into();
+                let key = Alike { lane: lane.clone(), batch, priority: *priority, not_after };
+                alike.entry(key).or_default().push(number);
+            }
+        }
+        let mut found = Vec::new();
+        for (key, mut rows) in alike {
+            let count = forecast.get(&key).map_or(0, |count| usize::try_from(*count).unwrap_or(usize::MAX));
+            rows.sort_by_key(|row| (self.kinds[self.rows[*row].kind].3, *row));
+            found.extend(rows.split_off(rows.len().saturating_sub(count)).into_iter().map(|row| (row, key.not_after)));
+        }
+        found.sort_unstable();
+        let late = |(row, not_after): (usize, Timestamp)| {
+            let PlannedRow { place, id, .. } = &self.rows[row];
+            Late { place: place.to_string(), id: id.to_string(), not_after }
+        };
+        found.into_iter().map(late).collect()
     }
 
     /// Rows that repeat something, in the order in which they were found: first those that repeat a row of the files.

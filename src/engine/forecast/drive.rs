@@ -216,8 +216,8 @@ impl<'b> Drive<'b> {
     fn expire(&mut self, kind: usize) {
         let feeder = &mut self.feeders[kind];
         let lane = feeder.lane;
-        if let Some(batch) = feeder.expired() {
-            self.lineup.expired(lane, batch);
+        if let Some((batch, alike)) = feeder.expired() {
+            self.lineup.expired(lane, batch, alike);
         }
         self.rhythm.begin_anew();
         self.feed(kind);

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Group;
 use super::turns::{Share, Turns};
+use super::{Alike, Group};
 use crate::domain::job::LaneKey;
 use crate::domain::time::{Timestamp, micros};
 use crate::engine::ports::{JobSeq, Waiting};
@@ -210,11 +210,15 @@ impl Feeder {
         }
     }
 
-    /// A job of it has left the schedule because its deadline has passed. Says whose it is.
-    pub(super) fn expired(&mut self) -> Option<usize> {
-        self.fed.pop_front();
+    /// A job of it has left the schedule because its deadline has passed: the first, as when one starts. Says whose it
+    /// is, and which jobs are alike.
+    pub(super) fn expired(&mut self) -> Option<(usize, Alike)> {
+        let not_after = self.fed.pop_front()??;
         match self.whose {
-            Whose::Batch(batch) => Some(batch),
+            Whose::Batch(batch) => {
+                let (lane, name) = (self.key.clone(), Arc::clone(&self.name));
+                Some((batch, Alike { lane, batch: name, priority: self.priority, not_after }))
+            }
             // Its jobs have no deadlines.
             Whose::Batches(_) => None,
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::waits::Waits;
-use super::{Basis, BatchForecast, Course, Deciding, Jobs, KeyForecast, LaneForecast};
+use super::{Alike, Basis, BatchForecast, Course, Deciding, Jobs, KeyForecast, LaneForecast};
 use crate::domain::job::LaneKey;
 use crate::domain::quota::Key;
 use crate::domain::time::Timestamp;
@@ -17,6 +17,7 @@ use crate::engine::schedule::Schedule;
 pub(super) struct Lineup {
     pub lanes: Vec<Lane>,
     pub batches: Vec<Batch>,
+    expired: BTreeMap<Alike, u64>,
     of_key: HashMap<LaneKey, usize>,
     of_name: HashMap<Arc<str>, usize>,
 }
@@ -49,6 +50,7 @@ pub(super) struct Driven {
     pub lanes: Vec<LaneForecast>,
     pub batches: Vec<BatchForecast>,
     pub keys: Vec<KeyForecast>,
+    pub expired: BTreeMap<Alike, u64>,
     /// The most calls in flight at a time.
     pub peak: usize,
     /// Calls that were run one by one.
@@ -115,7 +117,8 @@ impl Lineup {
     }
 
     /// The deadline of a job of a lane and batch has passed.
-    pub(super) fn expired(&mut self, lane: usize, batch: usize) {
+    pub(super) fn expired(&mut self, lane: usize, batch: usize, alike: Alike) {
+        *self.expired.entry(alike).or_default() += 1;
         self.lanes[lane].due -= 1;
         self.lanes[lane].jobs.expired += 1;
         self.batches[batch].jobs.expired += 1;
@@ -133,7 +136,7 @@ impl Lineup {
                 deciding: finish.and_then(|(_, lane)| of_lane[lane].clone()),
             }
         });
-        let (batches, keys) = (batches.collect(), self.keys(waits));
+        let (batches, keys, expired) = (batches.collect(), self.keys(waits), self.expired);
         let with_jobs = self.lanes.into_iter().zip(of_lane).filter(|(lane, _)| lane.jobs.total() > 0);
         let lanes = with_jobs.map(|(lane, deciding)| LaneForecast {
             key: lane.key,
@@ -142,7 +145,7 @@ impl Lineup {
             deciding,
             course: lane.course,
         });
-        Driven { lanes: lanes.collect(), batches, keys, peak, calls }
+        Driven { lanes: lanes.collect(), batches, keys, expired, peak, calls }
     }
 
     /// When a batch's last job is done, and in which lane.

@@ -111,8 +111,23 @@ pub struct Forecast {
     pub keys: Vec<KeyForecast>,
     /// What becomes of all jobs.
     pub jobs: Jobs,
+    /// How many expire, of jobs that are alike. The youngest, because the others go first.
+    pub expired: BTreeMap<Alike, u64>,
     /// Calls that were run one by one; the others repeat them.
     pub driven: u64,
+}
+
+/// Jobs of one lane, batch, priority and deadline.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Alike {
+    /// Their lane.
+    pub lane: LaneKey,
+    /// Their batch, empty if none.
+    pub batch: Arc<str>,
+    /// 0 to 9.
+    pub priority: u8,
+    /// Expired at.
+    pub not_after: Timestamp,
 }
 
 /// What becomes of jobs.
@@ -252,6 +267,7 @@ fn drive(basis: &Basis, part: &Part) -> Driven {
 fn take_in(forecast: &mut Forecast, batches: &mut BTreeMap<Arc<str>, BatchForecast>, driven: Driven) {
     forecast.driven += driven.calls;
     forecast.keys.extend(driven.keys);
+    forecast.expired.extend(driven.expired);
     for lane in driven.lanes {
         forecast.finish = lane.finish.map_or(forecast.finish, |finish| finish.max(forecast.finish));
         forecast.lanes.push(lane);
