@@ -3,7 +3,9 @@
 mod certificate;
 mod cure;
 mod http;
+mod proxy;
 
 pub use certificate::not_after;
 pub use cure::cure;
 pub use http::{HttpOptions, HttpTransport, client, innermost};
+pub use proxy::{Odd, Proxies, Used};

@@ -23,6 +23,12 @@ pub fn telemetry(draft: &mut Draft<'_>) -> Telemetry {
     if !draft.is_given(&endpoint_field) {
         draft.fault(&endpoint_field, "expected the collector that the headers are for, got nothing");
     }
+    if otlp_endpoint.as_deref().is_some_and(is_readable_on_the_way) {
+        draft.fault(
+            &endpoint_field,
+            "expected https:// (or http:// to loopback), because the headers hold a secret, got http://",
+        );
+    }
     Telemetry { otlp_endpoint, otlp_headers }
 }
 
@@ -38,6 +44,11 @@ fn endpoint(draft: &mut Draft<'_>, field: &[String]) -> Option<String> {
     };
     draft.fault(field, message);
     None
+}
+
+/// Whether what is sent there leaves this machine without TLS.
+fn is_readable_on_the_way(endpoint: &str) -> bool {
+    url::parts(endpoint).is_some_and(|parts| parts.scheme == "http" && !url::is_loopback(parts.host))
 }
 
 /// The headers in a text like `name=value,name2=value2`, values percent-encoded; `None` if it is none, empty for an empty text.
@@ -68,6 +79,8 @@ mod tests {
         let read = |path: &Path| {
             Ok(if path.ends_with("headers") {
                 "no-header:hunter2".to_owned()
+            } else if path.ends_with("good") {
+                "key=hunter2".to_owned()
             } else {
                 format!("[telemetry]\n{section}")
             })
@@ -97,6 +110,14 @@ mod tests {
         }
         let said = faults("otlp_endpoint = \"http://h\"\notlp_headers = { file = \"headers\" }");
         assert!(said.contains("telemetry.otlp_headers: expected headers") && !said.contains("hunter2"), "{said}");
+        for (endpoint, is_refused) in [
+            ("http://collector.internal:4318", true),
+            ("https://otlp.example.com", false),
+            ("http://[::1]:4318", false),
+        ] {
+            let said = faults(&format!("otlp_endpoint = {endpoint:?}\notlp_headers = {{ file = \"good\" }}"));
+            assert_eq!(said.contains("telemetry.otlp_endpoint: expected https://"), is_refused, "{endpoint}: {said}");
+        }
         let alone = faults("otlp_headers = { file = \"none=1\" }");
         assert!(alone.contains("telemetry.otlp_endpoint: expected the collector"), "{alone}");
     }

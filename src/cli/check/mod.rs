@@ -6,6 +6,7 @@
 mod apps;
 mod finding;
 mod here;
+mod proxies;
 mod server;
 
 use std::io::Write;
@@ -13,6 +14,7 @@ use std::io::Write;
 use serde_json::json;
 
 use crate::broker;
+use crate::platform::Proxies;
 use crate::settings::Settings;
 use crate::wiring;
 
@@ -60,6 +62,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         }
     };
     findings.extend(here::ledger(&settings.store.path, context.clock.now()));
+    findings.extend(proxies::look(&settings, catalog.as_deref(), &Proxies::of_environment()));
     let mut calls = 0;
     if args.offline {
         findings.push(Finding::ok("broker, apps", "not asked (--offline)"));
