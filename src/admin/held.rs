@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::input::Fields;
 use super::{Answer, Shared, answer, jobs, selection};
-use crate::engine::candidates;
 use crate::store::operator::HeldLine;
 
 /// Held jobs in the order of take-over; a state in the query is not looked at.
@@ -27,5 +26,5 @@ pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
 
 fn evidence(held: &HeldLine) -> Value {
     let detail = held.line.document["detail"].as_str().unwrap_or_default();
-    json!({"detail": detail, "candidates": candidates(detail), "last_attempt": held.last_attempt})
+    json!({"detail": detail, "candidates": held.candidates, "last_attempt": held.last_attempt})
 }

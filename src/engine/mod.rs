@@ -36,4 +36,3 @@ pub use self::options::Options;
 pub use self::reload::Stranded;
 pub use self::revision::{QuotaChange, Revision};
 pub use self::spans::{CALL, PARENT};
-pub use self::verify::candidates;

@@ -62,6 +62,7 @@ impl EndingRow {
                 detail: row.get::<_, Option<String>>(13)?.unwrap_or_default(),
                 cure: row.get(14)?,
                 log_id: row.get(15)?,
+                candidates: Vec::new(),
             },
             meta: row.get(16)?,
             warnings: row.get(17)?,

@@ -78,11 +78,15 @@ impl World {
         let seqs: Vec<_> = ledger.waiting(None, JobSeq(0), 9).await.unwrap().iter().map(|job| job.seq).collect();
         let later = clock.now() + Duration::from_secs(3_000);
         let result = json!({"meetingid": "m1", "settings": {"password": "8642"}});
-        let several = "no whole reply; 2 objects that no job owns match what it would have created \
-            (looked up at 2026-11-21T08:00:00.000Z): m7, m8";
+        let candidates = vec!["m7".to_owned(), "m8".to_owned()];
+        let several = Failure { candidates, ..failure("no whole reply; it could be one of two") };
         for (at, outcome, settlement) in [
-            (1, "uncertain", Settlement::Uncertain { not_before: later, failure: failure("no whole reply") }),
-            (2, "uncertain", Settlement::Held { failure: failure(several) }),
+            (
+                1,
+                "uncertain",
+                Settlement::Uncertain { not_before: later, charged: true, failure: failure("no whole reply") },
+            ),
+            (2, "uncertain", Settlement::Held { failure: several }),
             (3, "permanent", Settlement::Dead { reason: Reason::Rejected, failure: failure("no such user") }),
             (
                 4,

@@ -27,6 +27,7 @@ fn restraints() -> Vec<Restraint> {
             detail: words.to_owned(),
             cure: (code != 0).then(|| "what the catalog advises".to_owned()),
             log_id: (code != 0).then(|| "0217".to_owned()),
+            candidates: Vec::new(),
         },
     };
     let key = |scope, owner: &str, method: &str| {

@@ -88,12 +88,13 @@ async fn every_job_has_its_reason() {
         detail: "cannot create/update room at this level".to_owned(),
         cure: Some("use a level that allows rooms".to_owned()),
         log_id: Some("0217".to_owned()),
+        candidates: Vec::new(),
     };
     let dead = Settlement::Dead { reason: Reason::Rejected, failure };
     call(&ledger, &clock, waiting[18].seq, "permanent", dead).await;
     let lost = Failure { detail: "no whole reply".to_owned(), ..Failure::default() };
     let later = clock.now() + std::time::Duration::from_secs(3_000);
-    let uncertain = Settlement::Uncertain { not_before: later, failure: lost };
+    let uncertain = Settlement::Uncertain { not_before: later, charged: true, failure: lost };
     call(&ledger, &clock, waiting[19].seq, "uncertain", uncertain).await;
 
     let done = place.run(&["why", "r00"]);

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use paceline::domain::time::Timestamp;
 
 use paceline::simulator::Books;
-use paceline::store::operator::{JobSheet, Resolution};
+use paceline::store::operator::{JobSheet, Resolution, Selection};
 use serde_json::{Value, json};
 
 use super::engine::{World, calendar, meeting, room};
@@ -130,9 +130,10 @@ async fn strangers_that_look_the_same_are_shown_to_a_person() {
     let told = detail(&sheet);
     assert!(told.contains("16 objects that no job owns") && told.contains("and 6 more"), "{told}");
     assert!(told.contains("looked up at 2027-01-15T"), "{told}");
-    for line in world.simulator.objects().iter().take(10) {
-        assert!(told.contains(&line.key), "{told}");
-    }
+    let held = world.operator().page_held(&Selection::default(), 0, 9).unwrap().lines.remove(0);
+    let keys: Vec<_> = world.simulator.objects().iter().take(10).map(|line| line.key.clone()).collect();
+    assert_eq!(held.candidates, keys, "{told}");
+    assert!(keys.iter().all(|key| told.contains(key)), "{told}");
     assert!(sheet.line.document["cure"].as_str().unwrap().contains("--succeeded KEY"));
     assert!(sheet.history.iter().any(|call| call.purpose == "look-up"));
 }

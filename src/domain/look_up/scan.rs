@@ -51,6 +51,11 @@ impl Candidates {
         self.items.len() + self.more
     }
 
+    /// Their ids, as many as are of use to a person.
+    pub fn keys(&self) -> Vec<String> {
+        self.items.iter().take(NAMED_MAX).map(|(key, _)| key.clone()).collect()
+    }
+
     /// Their ids, as many as a person wants to read.
     pub fn names(&self) -> String {
         let names: Vec<&str> = self.items.iter().take(NAMED_MAX).map(|(key, _)| key.as_str()).collect();

@@ -87,6 +87,7 @@ impl<'a> Asker<'a> {
                 Outcome::Unreachable(failure)
                 | Outcome::Transient(failure)
                 | Outcome::Internal(failure)
+                | Outcome::Unavailable { failure, .. }
                 | Outcome::Uncertain { failure, .. } => {
                     failures += 1;
                     let calls_max = engine.options().attempts_max;

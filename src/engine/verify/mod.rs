@@ -5,7 +5,6 @@
 //! that does not come to its end decides nothing.
 
 mod ask;
-mod candidates;
 mod listing;
 mod plan;
 mod verdict;
@@ -13,7 +12,6 @@ mod verdict;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::candidates::candidates;
 use self::listing::Stopped;
 use self::plan::{Looking, Round};
 use super::core::Engine;

@@ -11,7 +11,7 @@ use super::super::ports::{JobSeq, Settlement, Unsettled};
 use super::super::quotas::LanePlan;
 use super::super::schedule::Queued;
 use super::plan::{Flying, Listing, Looking, wait_for};
-use super::{candidates, put_off, shown_at};
+use super::{put_off, shown_at};
 use crate::domain::catalog::{Action, Creation, LookUp};
 use crate::domain::cure;
 use crate::domain::job::LaneKey;
@@ -150,9 +150,9 @@ impl Sight<'_> {
                 Vec::new()
             }
             Verdict::Several => {
-                let detail = candidates::told(found.count(), group.uncertain, self.ended, &found.names());
+                let detail = several(found.count(), group.uncertain, self.ended, &found.names());
                 for looking in members {
-                    self.hold(looking, &detail);
+                    self.hold(looking, &detail, found.keys());
                 }
                 Vec::new()
             }
@@ -196,7 +196,7 @@ impl Sight<'_> {
         let unread = self.scan.unread();
         if !unread.is_empty() {
             let detail = format!("it was not found, but some of what is listed cannot be read ({looks}): {unread}");
-            return self.hold(looking, &detail);
+            return self.hold(looking, &detail, Vec::new());
         }
         if exists(self.plan, &looking.known.failure) {
             return self.not_its_own(looking, &looks);
@@ -220,10 +220,20 @@ impl Sight<'_> {
         self.settled.push((looking.job, Settlement::Dead { reason: Reason::Rejected, failure }));
     }
 
-    fn hold(&mut self, looking: Looking, detail: &str) {
-        let failure = nobody_knows(told(&looking.known, detail));
+    fn hold(&mut self, looking: Looking, detail: &str, candidates: Vec<String>) {
+        let failure = nobody_knows(Failure { candidates, ..told(&looking.known, detail) });
         self.settled.push((looking.job, Settlement::Held { failure }));
     }
+}
+
+/// Says that there are more objects than jobs they could be of; `names` as people read them.
+fn several(count: usize, uncertain: usize, at: Timestamp, names: &str) -> String {
+    let whose = match uncertain {
+        0 | 1 => "it".to_owned(),
+        2 => "it and an equal job".to_owned(),
+        more => format!("it and {} equal jobs", more - 1),
+    };
+    format!("{count} objects that no job owns match what {whose} would have created (looked up at {at}): {names}")
 }
 
 fn in_seconds(at: Timestamp) -> Option<NonZeroU32> {
@@ -240,7 +250,7 @@ fn exists(plan: &LanePlan, failure: &Failure) -> bool {
 fn told(known: &Unsettled, detail: &str) -> Failure {
     let before: String = known.failure.detail.chars().take(KNOWN_CHARS_MAX).collect();
     let detail = if before.is_empty() { detail.to_owned() } else { format!("{before}; {detail}") };
-    Failure { detail, cure: None, ..known.failure.clone() }
+    Failure { detail, cure: None, candidates: Vec::new(), ..known.failure.clone() }
 }
 
 /// The listing is refused for good: trying again would change nothing.

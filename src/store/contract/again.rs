@@ -9,7 +9,7 @@ fn states() -> [(&'static str, Option<Settlement>); 6] {
     let failure = failure("why");
     [
         ("queued", None),
-        ("uncertain", Some(Settlement::Uncertain { not_before: at(9), failure: failure.clone() })),
+        ("uncertain", Some(Settlement::Uncertain { not_before: at(9), charged: true, failure: failure.clone() })),
         ("held", Some(Settlement::Held { failure })),
         ("dead", Some(death(Reason::Rejected))),
         ("cancelled", Some(Settlement::Cancelled)),

@@ -25,7 +25,7 @@ pub(crate) async fn attempts_are_charged_as_they_end(ledger: &dyn Ledger) {
     assert_eq!(all_waiting(ledger).await[0].attempts, 1);
     assert_eq!(refused().await, [true, false], "a call without an outcome of this kind was not refused");
 
-    call(ledger, seq, 20, Settlement::Uncertain { not_before: at(40), failure: failure("cut") }).await;
+    call(ledger, seq, 20, Settlement::Uncertain { not_before: at(40), charged: true, failure: failure("cut") }).await;
     let waiting = all_waiting(ledger).await;
     assert_eq!((waiting[0].attempts, waiting[0].uncertain, waiting[0].not_before), (2, true, Some(at(40))));
     assert_eq!(counts(ledger).await.uncertain, 1);
@@ -60,7 +60,7 @@ pub(crate) async fn a_job_that_does_not_wait_is_not_called(ledger: &dyn Ledger) 
 /// What may have been applied is asked about, and not sent again before that, even if a lane still has it.
 pub(crate) async fn an_uncertain_job_is_looked_up_and_not_sent(ledger: &dyn Ledger) {
     let seq = queue(ledger, from_amqp(job("a"))).await.seq;
-    call(ledger, seq, 0, Settlement::Uncertain { not_before: at(9), failure: failure("cut") }).await;
+    call(ledger, seq, 0, Settlement::Uncertain { not_before: at(9), charged: true, failure: failure("cut") }).await;
     let (none, read) = ledger.begin_attempt(start(Purpose::Job(seq), 10)).await.unwrap();
     assert_eq!((none, read), (AttemptSeq::NONE, None));
     let (look_up, read) = ledger.begin_attempt(start(Purpose::LookUp(seq), 10)).await.unwrap();
@@ -93,7 +93,7 @@ pub(crate) async fn recovery_makes_open_attempts_uncertain(ledger: &dyn Ledger) 
     let b = queue(ledger, from_file(job("b"), "f:2")).await.seq;
     let c = queue(ledger, from_file(job("c"), "f:3")).await.seq;
     begin(ledger, a, 100).await;
-    call(ledger, b, 0, Settlement::Uncertain { not_before: at(7), failure: failure("cut") }).await;
+    call(ledger, b, 0, Settlement::Uncertain { not_before: at(7), charged: true, failure: failure("cut") }).await;
     ledger.begin_attempt(start(Purpose::LookUp(b), 101)).await.unwrap();
     let (_, no_job) = ledger.begin_attempt(start(Purpose::Token, 102)).await.unwrap();
     assert_eq!(no_job, None);

@@ -113,6 +113,7 @@ pub(crate) fn failure(detail: &str) -> Failure {
         detail: detail.into(),
         cure: Some("choose another level".into()),
         log_id: Some("log-1".into()),
+        candidates: Vec::new(),
     }
 }
 

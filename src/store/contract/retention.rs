@@ -31,7 +31,7 @@ pub(crate) async fn what_ended_before_is_forgotten(ledger: &dyn Ledger) {
     call(ledger, held, 0, Settlement::Held { failure: failure("nobody knows") }).await;
     queue(ledger, from_file(job("queued"), "f:3")).await;
     let uncertain = queue(ledger, from_file(job("uncertain"), "f:4")).await.seq;
-    let settlement = Settlement::Uncertain { not_before: at(90), failure: failure("cut") };
+    let settlement = Settlement::Uncertain { not_before: at(90), charged: true, failure: failure("cut") };
     call(ledger, uncertain, 0, settlement).await;
 
     assert_eq!(prune(ledger, 10).await, 0, "they ended at that very instant");

@@ -5,7 +5,7 @@ use crate::domain::outcome::NOT_SENT;
 use crate::engine::ports::{LedgerError, Verified};
 
 fn uncertain() -> Settlement {
-    Settlement::Uncertain { not_before: at(20), failure: failure("cut") }
+    Settlement::Uncertain { not_before: at(20), charged: true, failure: failure("cut") }
 }
 
 fn sole(key: &str) -> Settlement {

@@ -77,9 +77,11 @@ pub struct JobSheet {
 /// A held job in a list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HeldLine {
-    /// The job; its document's `detail` says what was found.
+    /// The job.
     #[serde(flatten)]
     pub line: JobLine,
+    /// Keys of objects that may be the job's.
+    pub candidates: Vec<String>,
     /// The last attempt; absent if none is recorded.
     pub last_attempt: Option<AttemptLine>,
 }
@@ -203,7 +205,12 @@ impl Operator {
         let held = |line: JobLine| -> Result<HeldLine, LedgerError> {
             let last = |conn: &Connection| conn.prepare_cached(LAST)?.query_row([line.seq], attempt_line).optional();
             let last_attempt = self.read(last)?;
-            Ok(HeldLine { line, last_attempt })
+            let keys = "SELECT candidates FROM jobs WHERE seq = ?1";
+            let keys = |conn: &Connection| conn.prepare_cached(keys)?.query_row([line.seq], |row| row.get(0));
+            let keys: Option<String> = self.read(keys)?;
+            // Written by this program: a list of texts.
+            let candidates = keys.and_then(|keys| serde_json::from_str(&keys).ok()).unwrap_or_default();
+            Ok(HeldLine { line, candidates, last_attempt })
         };
         Ok(Page { lines: lines.into_iter().map(held).collect::<Result<_, _>>()?, next })
     }

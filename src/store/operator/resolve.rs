@@ -77,7 +77,9 @@ fn resolve_one(
             Settlement::Succeeded { key: Some(key.clone()), result: Value::Null, sole: true, warnings: Vec::new() }
         }
         Resolution::Retry => Settlement::Queued { not_before: None, charged: false, failure: None },
-        Resolution::LookUp => Settlement::Uncertain { not_before: now, failure: settle::known(books, seq)? },
+        Resolution::LookUp => {
+            Settlement::Uncertain { not_before: now, charged: true, failure: settle::known(books, seq)? }
+        }
         Resolution::Dead => Settlement::Dead { reason: Reason::Uncertain, failure: settle::known(books, seq)? },
     };
     settle::apply(books, seq, standing, &settlement, false, now).map_err(|trouble| taken(trouble, resolution))?;

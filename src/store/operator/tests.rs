@@ -42,7 +42,7 @@ impl World {
             let failure = failure("why");
             let settlement = match state {
                 State::Queued => continue,
-                State::Uncertain => Settlement::Uncertain { not_before: at(9), failure },
+                State::Uncertain => Settlement::Uncertain { not_before: at(9), charged: true, failure },
                 State::Held => Settlement::Held { failure },
                 State::Dead => death(Reason::Rejected),
                 State::Cancelled => Settlement::Cancelled,

@@ -47,6 +47,7 @@ impl Operator {
             detail: name("detail"),
             cure: text("cure"),
             log_id: text("log_id"),
+            candidates: Vec::new(),
         };
         let plan = asked.planner.plan(&lane);
         let usage = Usage::of(asked.planner, &asked.outlook.past, asked.grace, asked.now);

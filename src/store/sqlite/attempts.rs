@@ -153,7 +153,8 @@ pub(crate) fn recover(books: &mut Books, now: Timestamp) -> Result<usize, Troubl
             ..Failure::default()
         };
         let settlement = job.filter(|_| purpose == FOR_JOB).map(|job| {
-            let uncertain = Settlement::Uncertain { not_before: Timestamp(deadline_at), failure: failure.clone() };
+            let uncertain =
+                Settlement::Uncertain { not_before: Timestamp(deadline_at), charged: true, failure: failure.clone() };
             (JobSeq(job), uncertain)
         });
         let lost = AttemptEnd {

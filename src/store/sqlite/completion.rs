@@ -67,7 +67,7 @@ mod tests {
             seqs.push(queue(&ledger, from_amqp(of_batch(id, Some("move")))).await.seq);
         }
         let held = Settlement::Held { failure: failure("who knows") };
-        let uncertain = Settlement::Uncertain { not_before: at(20), failure: failure("lost") };
+        let uncertain = Settlement::Uncertain { not_before: at(20), charged: true, failure: failure("lost") };
         for (seq, settlement) in
             [(seqs[0], success("k")), (seqs[1], death(Reason::Rejected)), (seqs[2], held), (seqs[3], uncertain)]
         {

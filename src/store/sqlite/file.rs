@@ -20,7 +20,7 @@ use crate::engine::ports::LedgerError;
 const APPLICATION_ID: i64 = 0x5041_4345;
 
 /// The script that leads to each version, in order; the file's `user_version` says which it has reached.
-const MIGRATIONS: [(i64, &str); 11] = [
+const MIGRATIONS: [(i64, &str); 12] = [
     (1, include_str!("migrations/0001.sql")),
     (2, include_str!("migrations/0002.sql")),
     (3, include_str!("migrations/0003.sql")),
@@ -32,6 +32,7 @@ const MIGRATIONS: [(i64, &str); 11] = [
     (9, include_str!("migrations/0009.sql")),
     (10, include_str!("migrations/0010.sql")),
     (12, include_str!("migrations/0012.sql")),
+    (13, include_str!("migrations/0013.sql")),
 ];
 
 /// The version that this program writes.

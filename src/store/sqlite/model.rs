@@ -109,7 +109,7 @@ fn settlement(how: usize) -> (Settlement, Is, bool) {
         0 => (success("k"), Is::Succeeded, true),
         1 => (queued(false), Is::Queued, false),
         2 => (queued(true), Is::Queued, true),
-        3 => (Settlement::Uncertain { not_before: at(0), failure }, Is::Uncertain, true),
+        3 => (Settlement::Uncertain { not_before: at(0), charged: true, failure }, Is::Uncertain, true),
         4 => (Settlement::Held { failure }, Is::Held, true),
         5 => (warned("k"), Is::Warned, true),
         _ => (Settlement::Dead { reason: Reason::Rejected, failure }, Is::Dead, true),
@@ -122,8 +122,13 @@ impl Model {
         if job.ended() {
             return;
         }
+        let was_uncertain = job.is == Is::Uncertain;
         job.is = to;
         job.attempts += u32::from(charge);
+        if was_uncertain && matches!(to, Is::Succeeded | Is::Warned) {
+            // What was applied took a call.
+            job.attempts = job.attempts.max(1);
+        }
         if job.ended() && job.amqp {
             self.outbox.push(Some(id));
         }

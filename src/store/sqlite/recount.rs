@@ -83,7 +83,7 @@ async fn a_ledger_of_version_4_gets_its_tallies() {
     let ledger = SqliteLedger::open(&new, Mode::Worker, T0).unwrap();
     let settlements = [
         None,
-        Some(Settlement::Uncertain { not_before: at(9), failure: failure("why") }),
+        Some(Settlement::Uncertain { not_before: at(9), charged: true, failure: failure("why") }),
         Some(Settlement::Held { failure: failure("why") }),
         Some(death(Reason::Rejected)),
         Some(death(Reason::Exhausted)),

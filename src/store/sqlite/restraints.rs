@@ -135,6 +135,7 @@ fn restraint(row: &Row<'_>) -> rusqlite::Result<Option<Restraint>> {
             detail: row.get("detail")?,
             cure: row.get("cure")?,
             log_id: row.get("log_id")?,
+            candidates: Vec::new(),
         },
     }))
 }

@@ -106,7 +106,9 @@ pub(crate) fn apply(
             let (result, warnings) = (result.to_string(), warnings_text(warnings));
             let warnings = warnings.as_deref();
             let ended = Ended { key: key.as_deref(), result: Some(&result), warnings, ..Ended::of(State::Succeeded) };
-            end(books, seq, standing, &ended, charged, now)?
+            // What was found applied took a call, though an outage was not charged.
+            let is_found = standing.state == State::Uncertain;
+            end(books, seq, standing, &ended, if is_found { charged.max(1) } else { charged }, now)?
         }
         Settlement::Undone { result, creates, key, warnings } => {
             undo::apply(books, seq, creates, key, now)?;
@@ -119,8 +121,9 @@ pub(crate) fn apply(
             let attempts = standing.attempts + i64::from(*charged);
             park(books, seq, standing, State::Queued, *not_before, attempts, failure.as_ref())?
         }
-        Settlement::Uncertain { not_before, failure } => {
-            park(books, seq, standing, State::Uncertain, Some(*not_before), charged, Some(failure))?
+        Settlement::Uncertain { not_before, charged, failure } => {
+            let attempts = standing.attempts + i64::from(attempt && *charged);
+            park(books, seq, standing, State::Uncertain, Some(*not_before), attempts, Some(failure))?
         }
         Settlement::Held { failure } => park(books, seq, standing, State::Held, None, charged, Some(failure))?,
         Settlement::Dead { reason, failure } => {
@@ -152,6 +155,11 @@ fn warnings_text(warnings: &[Warning]) -> Option<String> {
     (!warnings.is_empty()).then(|| serde_json::to_string(warnings).unwrap_or_default())
 }
 
+/// Keys likewise.
+fn keys_text(keys: &[String]) -> Option<String> {
+    (!keys.is_empty()).then(|| serde_json::to_string(keys).unwrap_or_default())
+}
+
 /// The id of another job of the same method that owns this object; a word for one that is forgotten.
 fn owner(books: &Books, seq: JobSeq, key: &str) -> rusqlite::Result<Option<String>> {
     books
@@ -179,6 +187,7 @@ pub(crate) fn known(books: &Books, seq: JobSeq) -> Result<Failure, Trouble> {
                 detail: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
                 cure: None,
                 log_id: row.get(3)?,
+                candidates: Vec::new(),
             })
         })?;
     Ok(failure)
@@ -262,10 +271,11 @@ fn park(
         .conn()
         .prepare_cached(
             "UPDATE jobs SET state = :state, attempts = :attempts, not_before = :not_before, http_status = :status,
-                 code = :code, detail = :detail, cure = :cure, log_id = :log_id
+                 code = :code, detail = :detail, cure = :cure, log_id = :log_id, candidates = :candidates
              WHERE seq = :seq",
         )?
         .execute(named_params! {
+            ":candidates": failure.and_then(|failure| keys_text(&failure.candidates)),
             ":seq": seq.0,
             ":state": to.number(),
             ":attempts": attempts,

@@ -48,6 +48,7 @@ impl UnsettledRow {
                 detail: row.get::<_, Option<String>>(AT + 3)?.unwrap_or_default(),
                 cure: row.get(AT + 4)?,
                 log_id: row.get(AT + 5)?,
+                candidates: Vec::new(),
             },
             in_flight_until: row.get(AT + 6)?,
             lost_until: row.get(AT + 7)?,

@@ -44,7 +44,7 @@ async fn settle(world: &World, seq: JobSeq, n: usize, rng: &mut fastrand::Rng) {
     failure.code = [None, Some(0), Some(99)][rng.usize(..3)];
     let settlement = match rng.usize(..9) {
         0 => return,
-        1 => Settlement::Uncertain { not_before: at(9), failure },
+        1 => Settlement::Uncertain { not_before: at(9), charged: true, failure },
         2 => Settlement::Held { failure },
         3 => Settlement::Dead { reason: Reason::Rejected, failure },
         4 => Settlement::Dead { reason: Reason::Exhausted, failure },
