@@ -12,7 +12,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use paceline::clock::Clock;
 use paceline::domain::outcome::Reply;
-use paceline::domain::time::Mono;
+use paceline::domain::time::{Mono, Timestamp};
 use paceline::engine::ports::{Request, Transport};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -75,7 +75,9 @@ impl Caller<'_> {
             timeout: Duration::from_secs(30),
         };
         match self.transport.send(request).await {
-            Reply::Answered(answer) => Ok((answer.status, answer.reset, serde_json::from_slice(&answer.body)?)),
+            Reply::Answered(answer) => {
+                Ok((answer.status, answer.reset.wait(Timestamp::default()), serde_json::from_slice(&answer.body)?))
+            }
             Reply::NotSent(why) | Reply::Lost(why) => bail!(why),
         }
     }

@@ -18,6 +18,7 @@ pub mod mask;
 pub mod outcome;
 pub mod quota;
 pub mod reason;
+pub mod reset;
 pub mod rows;
 pub mod time;
 pub mod trace;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::catalog::{Action, Creation, Envelope, ErrorRule, Method, Platform, SuspendScope, ThrottleScope};
 use super::cure;
+use super::reset::Reset;
 use super::time::Timestamp;
 use super::warning::{Warning, warnings_of};
 
@@ -29,8 +30,8 @@ pub enum Reply {
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// Seconds until the limit ends, from the platform's reset header or `Retry-After`.
-    pub reset: Option<Duration>,
+    /// When the limit or the outage ends, from the platform's reset header and `Retry-After`.
+    pub reset: Reset,
     /// The platform's log id from the headers.
     pub log_id: Option<String>,
     /// The body, whole.
@@ -58,7 +59,7 @@ pub enum Outcome {
         /// What is slowed down.
         scope: ThrottleScope,
         /// Until when, as the server says.
-        reset: Option<Duration>,
+        reset: Reset,
         /// The documented lengths of the block for the first, second, … refusal in a row.
         blocks: Vec<Duration>,
         /// Why.
@@ -78,6 +79,13 @@ pub enum Outcome {
     Uncertain {
         /// How long the platform takes to decide.
         settle: Duration,
+        /// What is known.
+        failure: Failure,
+    },
+    /// A gateway answered in the platform's place that it cannot be asked: may have been applied.
+    Unavailable {
+        /// Until when, as the server says.
+        reset: Reset,
         /// What is known.
         failure: Failure,
     },
@@ -105,6 +113,8 @@ pub struct Failure {
     pub cure: Option<String>,
     /// The platform's log id.
     pub log_id: Option<String>,
+    /// Keys of objects that a look-up found and no job owns, as many as are of use: one of them may be the job's.
+    pub candidates: Vec<String>,
 }
 
 impl Outcome {
@@ -118,7 +128,7 @@ impl Outcome {
             Self::Internal(_) => "internal",
             Self::Permanent(_) => "permanent",
             Self::Gone(_) => "gone",
-            Self::Uncertain { .. } => "uncertain",
+            Self::Uncertain { .. } | Self::Unavailable { .. } => "uncertain",
             Self::AccessToken(_) => "access-token",
             Self::Suspended { .. } => "suspended",
         }
@@ -134,9 +144,10 @@ impl Outcome {
             | Self::Permanent(failure)
             | Self::Gone(failure)
             | Self::AccessToken(failure) => Some(failure),
-            Self::Throttled { failure, .. } | Self::Uncertain { failure, .. } | Self::Suspended { failure, .. } => {
-                Some(failure)
-            }
+            Self::Throttled { failure, .. }
+            | Self::Uncertain { failure, .. }
+            | Self::Unavailable { failure, .. }
+            | Self::Suspended { failure, .. } => Some(failure),
         }
     }
 }
@@ -168,6 +179,7 @@ fn classify_answer(platform: &Platform, method: &Method, answer: &Answer) -> Out
         detail: detail_of(message, rule),
         cure: rule.map(|rule| rule.cure.clone()),
         log_id: answer.log_id.clone().or_else(|| log_id_of(platform, &body, message)),
+        candidates: Vec::new(),
     };
     match rule {
         Some(rule) => by_rule(rule, answer, failure),
@@ -218,6 +230,7 @@ fn succeeded(platform: &Platform, method: &Method, answer: &Answer, body: Value)
         detail: format!("the platform answered code 0 without the documented {path}"),
         cure: None,
         log_id,
+        candidates: Vec::new(),
     })
 }
 
@@ -303,6 +316,7 @@ fn without_code(answer: &Answer) -> Outcome {
         400..=407 | 409..=499 => {
             Outcome::Permanent(Failure { cure: Some(cure::REFUSED_BETWEEN.to_owned()), ..failure })
         }
+        502..=504 => Outcome::Unavailable { reset: answer.reset, failure },
         _ => uncertain(failure),
     }
 }

@@ -118,14 +118,14 @@ fn a_methods_own_rule_comes_before_the_platforms() {
 
 #[test]
 fn refusals_carry_reset_and_blocks() {
-    let reset = Some(Duration::from_secs(7));
+    let reset = Reset::after(Duration::from_secs(7));
     let body = json!({"code": 99_991_400, "msg": "slow"}).to_string();
     let Outcome::Throttled { scope, reset: found, blocks, .. } = of(ROOM, Answer { reset, ..answer(429, body) }) else {
         panic!("throttled");
     };
     assert_eq!((scope, found, blocks), (ThrottleScope::Method, reset, vec![]));
     let Outcome::Throttled { blocks, reset, .. } = meeting(45009) else { panic!("throttled") };
-    assert_eq!((reset, blocks), (None, [60, 3600, 86400].map(Duration::from_secs).to_vec()));
+    assert_eq!((reset, blocks), (Reset::default(), [60, 3600, 86400].map(Duration::from_secs).to_vec()));
 }
 
 #[test]

@@ -76,9 +76,16 @@ impl Timestamp {
         })
     }
 
-    /// Reads an HTTP date (`Sun, 22 Nov 2026 05:20:16 GMT`), which has whole seconds.
+    /// Reads an HTTP date (`Sun, 22 Nov 2026 05:20:16 GMT`), which has whole seconds, and its two obsolete forms, which
+    /// recipients have to take, too (<https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7>, read 2026-11-28).
     pub fn parse_http(text: &str) -> Option<Self> {
-        let instant = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()?;
+        const OBSOLETE: [&str; 2] = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+        let obsolete = |form: &&str| {
+            let date = jiff::fmt::strtime::parse(form, text).ok()?.to_datetime().ok()?;
+            Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+        };
+        let parser = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true);
+        let instant = parser.parse_timestamp(text).ok().or_else(|| OBSOLETE.iter().find_map(obsolete))?;
         Some(Self(instant.as_microsecond()))
     }
 

@@ -172,6 +172,7 @@ async fn fetch(engine: &Arc<Engine>, app: &Arc<App>, tenant: &str) -> Result<Cac
         | Outcome::Unreachable(failure)
         | Outcome::Transient(failure)
         | Outcome::Internal(failure)
+        | Outcome::Unavailable { failure, .. }
         | Outcome::Uncertain { failure, .. } => Err(Fault::Later(failure)),
     }
 }

@@ -140,6 +140,8 @@ async fn settle(
 ) {
     let is_young = token.is_some_and(|(_, is_young)| is_young);
     let Sent { called, is_user, undoes } = sent;
+    let is_unavailable = matches!(called.outcome, Outcome::Unavailable { .. });
+    let is_charged = !is_unavailable || engine.schedule().is_charged(lane, &mut job, engine.clock().mono());
     let situation = Situation {
         now: called.ended_at,
         attempts: job.attempts,
@@ -148,6 +150,7 @@ async fn settle(
         creation: &plan.method.creation,
         on_uncertain: plan.app.on_uncertain,
         renewed: is_young && job.renewals + 1 >= YOUNG_REFUSED_MAX,
+        is_charged,
         is_user,
         speed: engine.options().speed,
     };
@@ -235,8 +238,8 @@ fn schedule(engine: &Engine, lane: &LaneKey, mut job: Queued, settlement: &Settl
             job.attempts += u32::from(charged);
             schedule.put_back(lane, job, not_before);
         }
-        Settlement::Uncertain { not_before, .. } => {
-            job.attempts += 1;
+        Settlement::Uncertain { not_before, charged, .. } => {
+            job.attempts += u32::from(charged);
             job.looked_s = None;
             job.look_faults = 0;
             schedule.put_uncertain(lane, job, not_before);

@@ -200,6 +200,7 @@ fn blocks(engine: &Engine, outcome: &Outcome, now: Timestamp) -> Vec<Duration> {
         | Outcome::Permanent(_)
         | Outcome::Gone(_)
         | Outcome::Uncertain { .. }
+        | Outcome::Unavailable { .. }
         | Outcome::AccessToken(_)
         | Outcome::Suspended { .. } => Vec::new(),
     }
@@ -228,6 +229,7 @@ const fn is_unwell(outcome: &Outcome, creation: &Creation) -> bool {
         | Outcome::Transient(_)
         | Outcome::Permanent(_)
         | Outcome::Gone(_)
+        | Outcome::Unavailable { .. }
         | Outcome::AccessToken(_)
         | Outcome::Suspended { .. } => false,
     }
@@ -241,7 +243,7 @@ fn ended<'a>(
     blocks: &'a [Duration],
     is_unwell: bool,
 ) -> Ended<'a> {
-    let now = engine.clock().mono();
+    let (now, wall) = engine.clock().both();
     let counted_by = match reply {
         Reply::Lost(_) => begun.deadline.max(now) + engine.options().grace,
         Reply::NotSent(_) | Reply::Answered(_) => now,
@@ -254,8 +256,9 @@ fn ended<'a>(
         }
         (Reply::Lost(_), _) => Ended::Lost(counted_by),
         (Reply::Answered(_), Outcome::Throttled { scope, reset, failure, .. }) => {
-            Ended::Refused(*scope, Refusal { reset: *reset, blocks }, failure)
+            Ended::Refused(*scope, Refusal { reset: reset.wait(wall), blocks }, failure)
         }
+        (Reply::Answered(_), Outcome::Unavailable { reset, failure }) => Ended::Unavailable(reset.wait(wall), failure),
         (Reply::Answered(_), _) => Ended::Answered,
     }
 }

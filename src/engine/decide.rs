@@ -29,6 +29,8 @@ pub struct Situation<'a> {
     pub on_uncertain: OnUncertain,
     /// Whether a renewed access token was refused for this job as soon as it was fetched.
     pub renewed: bool,
+    /// Whether a gateway's error may be the job's own: the platform has answered others since the last one.
+    pub is_charged: bool,
     /// Whether the token is a user's, from the settings.
     pub is_user: bool,
     /// How much shorter the platform's own waits are, for rehearsals.
@@ -70,6 +72,7 @@ pub fn decide(outcome: Outcome, at: &Situation<'_>) -> Decision {
         Outcome::Throttled { failure, .. } | Outcome::Unreachable(failure) => settled(again(Some(failure))),
         Outcome::Transient(failure) => settled(retry(failure, at)),
         Outcome::Internal(failure) => settled(uncertain(Duration::ZERO, failure, at)),
+        Outcome::Unavailable { failure, .. } => settled(unavailable(failure, at)),
         Outcome::Gone(failure) => settled(gone(&failure)),
         Outcome::Permanent(failure) => settled(Settlement::Dead { reason: Reason::Rejected, failure }),
         Outcome::Uncertain { settle, failure } => settled(uncertain(settle, failure, at)),
@@ -108,11 +111,26 @@ fn uncertain(settle: Duration, failure: Failure, at: &Situation<'_>) -> Settleme
     match (at.creation, at.on_uncertain) {
         (Creation::LookUp(look_up), _) => {
             let wait = settle.max(look_up.delay).div_f64(at.speed);
-            Settlement::Uncertain { not_before: at.now + wait, failure }
+            Settlement::Uncertain { not_before: at.now + wait, charged: true, failure }
         }
         (Creation::Natural, _) => retry(failure, at),
         (Creation::None, OnUncertain::Retry) => retry(perhaps_applied(failure), at),
         (Creation::None, OnUncertain::Hold) => Settlement::Held { failure: nobody_knows(failure) },
+    }
+}
+
+/// As uncertain as any other call without an answer of the platform's, and an outage is not charged to its jobs.
+fn unavailable(failure: Failure, at: &Situation<'_>) -> Settlement {
+    // Before the last attempt is counted, since that would end the job.
+    let within = Situation { attempts_max: u32::MAX, ..*at };
+    match uncertain(Duration::ZERO, failure, if at.is_charged { at } else { &within }) {
+        Settlement::Uncertain { not_before, failure, .. } => {
+            Settlement::Uncertain { not_before, charged: at.is_charged, failure }
+        }
+        Settlement::Queued { not_before, failure, .. } => {
+            Settlement::Queued { not_before, charged: at.is_charged, failure }
+        }
+        held => held,
     }
 }
 
@@ -139,6 +157,7 @@ pub fn claimed(settlement: Settlement, owner: &str) -> Settlement {
 mod tests {
     use super::*;
     use crate::domain::catalog::built_in;
+    use crate::domain::reset::Reset;
 
     fn situation(creation: &Creation) -> Situation<'_> {
         Situation {
@@ -149,6 +168,7 @@ mod tests {
             creation,
             on_uncertain: OnUncertain::Hold,
             renewed: false,
+            is_charged: true,
             is_user: false,
             speed: 1.0,
         }
@@ -172,7 +192,8 @@ mod tests {
     #[test]
     fn contending_calls_are_spaced_out_and_cost_nothing() {
         let at = situation(&Creation::None);
-        let refused = |scope| Outcome::Throttled { scope, reset: None, blocks: Vec::new(), failure: failure() };
+        let refused =
+            |scope| Outcome::Throttled { scope, reset: Reset::default(), blocks: Vec::new(), failure: failure() };
         let queued = |not_before| Settlement::Queued { not_before, charged: false, failure: Some(failure()) };
         let contended = decide(refused(ThrottleScope::Concurrency), &at).settlement;
         assert_eq!(contended, queued(Some(Timestamp(3_000_000))));
@@ -216,5 +237,30 @@ mod tests {
         let user = decide(Outcome::AccessToken(failure()), &Situation { is_user: true, ..at });
         assert_eq!(user.side, Side::Suspend(SuspendScope::Lane, failure()));
         assert!(matches!(user.settlement, Settlement::Queued { charged: false, .. }));
+    }
+
+    #[test]
+    fn an_outage_leaves_what_is_uncertain_uncertain_and_charges_no_attempt() {
+        let settled = |at: &Situation<'_>| {
+            decide(Outcome::Unavailable { reset: Reset::default(), failure: failure() }, at).settlement
+        };
+        let rooms = built_in().unwrap().method("feishu.vc.room.create").unwrap().creation.clone();
+        for is_charged in [false, true] {
+            let at = Situation { is_charged, ..situation(&Creation::None) };
+            assert!(matches!(settled(&at), Settlement::Held { .. }), "nobody can tell");
+            let looked_up = settled(&Situation { creation: &rooms, ..at });
+            assert!(matches!(looked_up, Settlement::Uncertain { charged, .. } if charged == is_charged));
+            let last = Situation { attempts: 2, ..at };
+            for again in [
+                Situation { creation: &Creation::Natural, ..last },
+                Situation { on_uncertain: OnUncertain::Retry, ..last },
+            ] {
+                match settled(&again) {
+                    Settlement::Queued { not_before: Some(_), charged: false, .. } => assert!(!is_charged),
+                    Settlement::Dead { reason: Reason::Exhausted, .. } => assert!(is_charged),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
     }
 }

@@ -140,6 +140,8 @@ pub enum Settlement {
     Uncertain {
         /// Not before this instant.
         not_before: Timestamp,
+        /// Whether the attempt counts towards the maximum.
+        charged: bool,
         /// What is known.
         failure: Failure,
     },
@@ -244,8 +246,8 @@ pub trait Ledger: Send + Sync {
 
     /// Records the end of an attempt and what becomes of its job, with its outbox rows, at once.
     ///
-    /// The end of a [`Purpose::Job`] attempt charges it, except where [`Settlement::Queued`] says otherwise; a look-up
-    /// is never charged. A job that has ended keeps its first ending.
+    /// The end of a [`Purpose::Job`] attempt charges it, except where the settlement says otherwise; a look-up is never
+    /// charged. A job that has ended keeps its first ending.
     async fn end_attempt(&self, end: AttemptEnd) -> Result<(), LedgerError>;
 
     /// Settles a job without an attempt: expired, verified, cancelled.

@@ -24,16 +24,7 @@ pub(super) fn tell(notices: &[Notice], now: Mono) {
                 detail = cause.detail,
                 log_id = cause.log_id,
                 pause_s = until.since(now).as_secs_f64(),
-                "paused; one call tries again afterwards, and no job is charged an attempt"
-            ),
-            Notice::Unwell { app, method, until, cause } => warn!(
-                app,
-                method,
-                code = cause.code,
-                detail = cause.detail,
-                log_id = cause.log_id,
-                pause_s = until.since(now).as_secs_f64(),
-                "calls fail one after the other on the platform's side: paused; one call tries again afterwards"
+                "paused; one call tries again afterwards"
             ),
             Notice::Foreign { app, key, foreign: Foreign { window, limit }, cause } => warn!(
                 owner = key.owner,

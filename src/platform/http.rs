@@ -1,15 +1,19 @@
 //! One HTTP call over reqwest and rustls: no retry, no redirect, a capped body, and no URL in any message.
 
 use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::tls::TlsInfo;
-use reqwest::{Client, Method, redirect, retry};
+use reqwest::{Client, Method, Proxy, redirect, retry};
 
+use super::cure::THROUGH_PROXY;
+use super::proxy::{Proxies, Used};
 use crate::domain::outcome::{Answer, Reply};
+use crate::domain::reset::Reset;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Request, Transport};
 
@@ -31,6 +35,7 @@ pub struct HttpOptions {
 /// The HTTP client.
 pub struct HttpTransport {
     client: Client,
+    proxies: Arc<Proxies>,
     reply_bytes_max: usize,
 }
 
@@ -40,7 +45,9 @@ impl HttpTransport {
     /// # Errors
     /// A sentence about the certificate file or the TLS set-up.
     pub fn new(options: &HttpOptions) -> Result<Self, String> {
-        Ok(Self { client: client(options)?, reply_bytes_max: options.reply_bytes_max })
+        let proxies = Arc::new(Proxies::of_environment());
+        let client = client_by(options, &proxies)?;
+        Ok(Self { client, proxies, reply_bytes_max: options.reply_bytes_max })
     }
 }
 
@@ -49,9 +56,15 @@ impl HttpTransport {
 /// # Errors
 /// A sentence about the certificate file or the TLS set-up.
 pub fn client(options: &HttpOptions) -> Result<Client, String> {
+    client_by(options, &Arc::new(Proxies::of_environment()))
+}
+
+fn client_by(options: &HttpOptions, proxies: &Arc<Proxies>) -> Result<Client, String> {
     // A second call in one process finds the provider installed: that is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let proxies = Arc::clone(proxies);
     let mut builder = Client::builder()
+        .proxy(Proxy::custom(move |url| proxies.address_of(url)))
         .user_agent(concat!("paceline/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         .retry(retry::never())
@@ -82,13 +95,14 @@ impl Transport for HttpTransport {
         }
         let response = match builder.send().await {
             Ok(response) => response,
-            Err(error) => return failed(&error),
+            Err(error) => return failed(&error, self.proxies.of(&request.url)),
         };
         let status = response.status().as_u16();
         let headers = response.headers();
-        let reset = seconds(headers, &request.reset_header).or_else(|| seconds(headers, RETRY_AFTER.as_str()));
-        let log_id = text(headers, &request.log_id_header);
-        let date = text(headers, DATE.as_str()).and_then(|date| Timestamp::parse_http(&date));
+        let log_id = texts(headers, &request.log_id_header).next().map(str::to_owned);
+        let date = texts(headers, DATE.as_str()).next().and_then(Timestamp::parse_http);
+        let resets = texts(headers, &request.reset_header).chain(texts(headers, RETRY_AFTER.as_str()));
+        let reset = Reset::read(resets, date);
         let tls = response.extensions().get::<TlsInfo>();
         let certificate = tls.and_then(TlsInfo::peer_certificate).map(Bytes::copy_from_slice);
         match self.read(response).await {
@@ -108,7 +122,7 @@ impl HttpTransport {
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => return Ok(body.freeze()),
-                Err(error) => return Err(failed(&error)),
+                Err(error) => return Err(failed(&error, None)),
             }
         }
     }
@@ -116,12 +130,18 @@ impl HttpTransport {
 
 /// Sorts failures into surely not sent and maybe applied. The error's own text is not used: it may hold the URL, and
 /// WeCom's URLs hold the access token.
-fn failed(error: &reqwest::Error) -> Reply {
+fn failed(error: &reqwest::Error, proxy: Option<Used>) -> Reply {
     if error.is_builder() {
         return Reply::NotSent("the request could not be built; check base_url".to_owned());
     }
     if error.is_connect() {
-        return Reply::NotSent(format!("no connection: {}", innermost(error)));
+        let cause = innermost(error);
+        return Reply::NotSent(match proxy {
+            Some(Used { variable, address }) => {
+                format!("no connection {THROUGH_PROXY} {address} ({variable}): {cause}")
+            }
+            None => format!("no connection: {cause}"),
+        });
     }
     if error.is_timeout() {
         return Reply::Lost("no answer before the time-out".to_owned());
@@ -140,12 +160,9 @@ pub fn innermost(error: &reqwest::Error) -> String {
     text.unwrap_or_else(|| "no cause given".to_owned())
 }
 
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-    headers.get(name)?.to_str().ok().map(str::to_owned)
-}
-
-fn seconds(headers: &HeaderMap, name: &str) -> Option<Duration> {
-    let seconds: f64 = text(headers, name)?.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
+/// Every value of a header that is text; none for no name.
+fn texts<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h str> {
+    let name = HeaderName::from_bytes(name.as_bytes()).ok();
+    let values = name.into_iter().flat_map(|name| headers.get_all(name));
+    values.filter_map(|value| value.to_str().ok())
 }

@@ -1,12 +1,11 @@
 //! The simulator as a transport of the engine: no sockets, and tokio's clock alone, so tests can pause it.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 
 use super::handle::Simulator;
 use super::request::{SimMessage, SimReply, SimRequest, target_of};
 use crate::domain::outcome::{Answer, Reply};
+use crate::domain::reset::Reset;
 use crate::engine::ports::{Request, Transport};
 
 /// The largest reply that is read, in bytes; as a careful HTTP client would.
@@ -52,10 +51,10 @@ impl Transport for InProcess {
 }
 
 fn answer(message: SimMessage, reset_header: &str, log_id_header: &str) -> Answer {
-    let reset = [reset_header, "retry-after"].iter().find_map(|name| message.header(name)?.parse().ok());
+    let values = [reset_header, "retry-after"].into_iter().filter_map(|name| message.header(name));
     Answer {
         status: message.status,
-        reset: reset.map(Duration::from_secs),
+        reset: Reset::read(values, None),
         log_id: message.header(log_id_header).map(str::to_owned),
         body: message.body,
         ..Answer::default()

@@ -25,20 +25,27 @@ use paceline::store::sqlite::{Mode, SqliteLedger};
 use paceline::wiring;
 use serde_json::{Value, json};
 
+use crate::harness::panics;
+
 /// Where the tests' calendars begin.
 pub const T0: Timestamp = Timestamp(1_800_000_000_000_000);
 
 type Edit = Arc<dyn Fn(&str, &mut Value) + Send + Sync>;
+type Gateway = Arc<dyn Fn(&Request) -> Option<Answer> + Send + Sync>;
 
-/// The way to the simulator, on which replies may be changed.
+/// The way to the simulator, on which replies may be changed, or given by somebody else.
 struct Edited {
     inner: InProcess,
     edit: Option<Edit>,
+    gateway: Option<Gateway>,
 }
 
 #[async_trait]
 impl Transport for Edited {
     async fn send(&self, request: Request) -> Reply {
+        if let Some(answer) = self.gateway.as_ref().and_then(|gateway| gateway(&request)) {
+            return Reply::Answered(answer);
+        }
         let url = request.url.clone();
         let reply = self.inner.send(request).await;
         let (Some(edit), Reply::Answered(answer)) = (&self.edit, &reply) else { return reply };
@@ -58,6 +65,7 @@ pub struct World {
     mark_created: bool,
     on_uncertain: OnUncertain,
     edit: Option<Edit>,
+    gateway: Option<Gateway>,
     variables: Vec<(String, String)>,
 }
 
@@ -67,6 +75,7 @@ impl World {
     }
 
     pub fn at(scenario: &str, now: Timestamp) -> Self {
+        panics::watch();
         let clock = Clock::at(now);
         let catalog = Arc::new(built_in().unwrap());
         let mut scenario = Scenario::parse(scenario, "test").unwrap();
@@ -82,6 +91,7 @@ impl World {
             mark_created: true,
             on_uncertain: OnUncertain::Hold,
             edit: None,
+            gateway: None,
             variables: Vec::new(),
         }
     }
@@ -101,6 +111,12 @@ impl World {
     /// With a platform whose replies are changed on their way: by URL and body.
     pub fn editing(mut self, edit: impl Fn(&str, &mut Value) + Send + Sync + 'static) -> Self {
         self.edit = Some(Arc::new(edit));
+        self
+    }
+
+    /// With a gateway before the platform that may answer a request itself, and passes it on otherwise.
+    pub fn behind(mut self, gateway: impl Fn(&Request) -> Option<Answer> + Send + Sync + 'static) -> Self {
+        self.gateway = Some(Arc::new(gateway));
         self
     }
 
@@ -152,7 +168,8 @@ impl World {
             app.mark_created = self.mark_created;
             app.on_uncertain = self.on_uncertain;
         }
-        let transport = Arc::new(Edited { inner: InProcess::new(self.simulator.clone()), edit: self.edit.clone() });
+        let inner = InProcess::new(self.simulator.clone());
+        let transport = Arc::new(Edited { inner, edit: self.edit.clone(), gateway: self.gateway.clone() });
         wiring::engine(&settings, Arc::clone(&self.catalog), apps, ledger, transport, self.clock.clone(), 1.0)
     }
 

@@ -11,11 +11,16 @@ const RATE_MIN: f64 = 1.0;
 /// How much faster the gate gets after each second's worth of successes.
 const REGAIN: f64 = 1.1;
 
+/// Jobs' calls in a row that a gateway answered in the platform's place, before the app pauses.
+const UNAVAILABLE_IN_A_ROW: u32 = 3;
+
 /// The gate of one app.
 #[derive(Debug, Default)]
 pub struct Gate {
     pause: Pause,
     slowed: Option<Slowed>,
+    /// Jobs' calls in a row that a gateway answered in the platform's place.
+    unavailable: u32,
     /// Start of the second that is being counted, its calls, and those of the second before.
     second: Mono,
     calls: u32,
@@ -85,6 +90,21 @@ impl Gate {
     /// Notes that a call could not even be sent: the app pauses, a little longer each time.
     pub fn unreachable(&mut self, now: Mono, was_probe: bool) {
         self.pause.refuse(now, was_probe, None, &[]);
+    }
+
+    /// Notes that a gateway answered in the platform's place. Several of jobs' calls in a row, a probe, or one answer that
+    /// says until when, and the app pauses. Look-ups do not count: they may well work while creates do not.
+    pub fn unavailable(&mut self, now: Mono, was_probe: bool, is_job: bool, reset: Option<Duration>) {
+        let reset = reset.filter(|reset| !reset.is_zero());
+        self.unavailable = self.unavailable.saturating_add(u32::from(is_job));
+        if was_probe || reset.is_some() || (is_job && self.unavailable >= UNAVAILABLE_IN_A_ROW) {
+            self.pause.refuse(now, was_probe, reset, &[]);
+        }
+    }
+
+    /// Notes that the platform itself answered a job's call.
+    pub const fn available(&mut self) {
+        self.unavailable = 0;
     }
 
     /// Holds the whole app back until `until`, without slowing it afterwards: its token endpoint is down, say.
@@ -167,5 +187,31 @@ mod tests {
             gate.answered(false, true);
         }
         assert_eq!(gate.rate(), None);
+    }
+
+    #[test]
+    fn a_gateway_s_errors_of_jobs_pause_the_app_after_three_in_a_row() {
+        let mut gate = Gate::default();
+        for _ in 0..9 {
+            gate.unavailable(Mono(0), false, false, None);
+        }
+        assert_eq!(gate.paused_until(), None, "look-ups do not count");
+        gate.unavailable(Mono(0), false, true, None);
+        gate.unavailable(Mono(0), false, true, None);
+        gate.available();
+        gate.unavailable(Mono(0), false, true, None);
+        gate.unavailable(Mono(0), false, true, None);
+        assert_eq!(gate.paused_until(), None);
+        gate.unavailable(Mono(0), false, true, None);
+        assert_eq!(gate.paused_until(), Some(Mono(1_000_000)));
+        assert_eq!(gate.pass(Mono(1_000_000)), Ok(true), "one probe");
+        assert_eq!(gate.pass(Mono(1_000_000)), Err(None));
+        gate.unavailable(Mono(1_000_000), true, false, None);
+        assert_eq!(gate.paused_until(), Some(Mono(3_000_000)), "a probe counts whosever it is");
+        let mut told = Gate::default();
+        told.unavailable(Mono(0), false, false, Some(Duration::ZERO));
+        assert_eq!(told.paused_until(), None);
+        told.unavailable(Mono(0), false, false, Some(Duration::from_secs(120)));
+        assert_eq!(told.paused_until(), Some(Mono(120_000_000)), "the server says until when");
     }
 }

@@ -28,11 +28,11 @@ mod window;
 
 pub use adaptive::Concurrency;
 pub use book::{Blocked, Book, Foreign, Key, KeyId, LoweredWindow, Probes, Refusal, Refused, Usage};
-pub use breaker::Breaker;
+pub use breaker::{Breaker, Trouble};
 pub use change::Gap;
 pub use gate::Gate;
 pub use line::Place;
 pub use pace::Pace;
-pub use pause::Pause;
+pub use pause::{Pause, RESET_MAX};
 pub use reserve::{Class, Reserve};
 pub use text::{Quota, Window};

@@ -8,7 +8,7 @@ use crate::domain::time::Mono;
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 /// A reset further ahead than this is taken for a mistake of whoever sent it.
-const RESET_MAX: Duration = Duration::from_secs(86_400);
+pub const RESET_MAX: Duration = Duration::from_secs(86_400);
 
 /// Stops a key after a refusal.
 #[derive(Clone, Debug, Default)]
@@ -47,17 +47,18 @@ impl Pause {
 
     /// Notes a refusal at `now`. Those of calls that were in flight when the pause began do not lengthen it.
     ///
-    /// The server's `reset` counts; else the documented `blocks`, the first one again after the last; else a doubling wait.
+    /// Until the end of the documented `blocks`, the first one again after the last, or else of a doubling wait; and not
+    /// before the server's `reset`, which alone would let a platform that always answers 0 be called without a pause.
     pub fn refuse(&mut self, now: Mono, was_probe: bool, reset: Option<Duration>, blocks: &[Duration]) {
-        if was_probe {
+        let begins = was_probe || self.until.is_none();
+        let mut wait = reset.unwrap_or_default().min(RESET_MAX);
+        if begins {
             self.probing = false;
-        } else if self.until.is_some() && reset.is_none() {
+            self.refusals = self.refusals.saturating_add(1);
+            wait = wait.max(self.wait(blocks));
+        } else if reset.is_none() {
             return;
         }
-        if was_probe || self.until.is_none() {
-            self.refusals = self.refusals.saturating_add(1);
-        }
-        let wait = reset.map_or_else(|| self.wait(blocks), |reset| reset.min(RESET_MAX));
         let until = now + wait;
         self.until = Some(self.until.map_or(until, |old| old.max(until)));
     }
@@ -158,5 +159,27 @@ mod tests {
         let mut pause = Pause::default();
         pause.refuse(Mono(0), false, Some(Duration::from_secs(1_800_000_000)), &[]);
         assert_eq!(pause.until(), Some(Mono(0) + RESET_MAX));
+    }
+
+    #[test]
+    fn a_reset_never_shortens_the_growing_wait() {
+        for reset in [Duration::ZERO, Duration::from_millis(50)] {
+            let (mut pause, mut now, mut waits) = (Pause::default(), Mono(0), Vec::new());
+            for n in 0..8 {
+                pause.refuse(now, n > 0, Some(reset), &[]);
+                let until = pause.until().unwrap();
+                waits.push(until.since(now).as_secs());
+                now = until;
+                pause.probe();
+            }
+            assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
+        }
+        let mut pause = Pause::default();
+        pause.refuse(Mono(0), false, Some(Duration::from_secs(7)), &[]);
+        pause.refuse(Mono(1_000_000), false, Some(Duration::from_secs(2)), &[]);
+        assert_eq!(pause.until(), Some(Mono(7_000_000)), "the later end counts");
+        let mut blocked = Pause::default();
+        blocked.refuse(Mono(0), false, Some(Duration::from_secs(7)), &[MINUTE]);
+        assert_eq!(blocked.until(), Some(Mono(60_000_000)), "a documented block is not shortened either");
     }
 }

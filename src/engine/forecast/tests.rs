@@ -1,5 +1,7 @@
 //! The forecast against a loop that knows no short cuts, and against the mathematical optimum.
 
+mod extremes;
+
 use std::collections::VecDeque;
 
 use proptest::prelude::*;

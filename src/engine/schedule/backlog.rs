@@ -36,6 +36,8 @@ pub struct Queued {
     pub contended: u32,
     /// Look-ups for it in a row that could not be made.
     pub look_faults: u8,
+    /// The outage in which it first met a gateway's error, by the lane's number of it; 0 for none.
+    pub outage: u8,
     /// When a look-up has not found it once already, in seconds since 1970.
     pub looked_s: Option<NonZeroU32>,
 }

@@ -7,6 +7,7 @@ use super::restraints::{Mark, Notice};
 use super::{
     Deaths, Ended, Failure, LaneKey, Mono, Queued, Refusal, Schedule, Tally, ThrottleScope, Ticket, Timestamp,
 };
+use crate::domain::quota::Trouble;
 use crate::domain::time::micros;
 use crate::engine::ports::JobSeq;
 
@@ -32,7 +33,7 @@ impl Schedule {
             ticket.class,
             match ended {
                 Ended::NotSent | Ended::Unreachable(_) => None,
-                Ended::Answered | Ended::Refused(..) => Some(now),
+                Ended::Answered | Ended::Refused(..) | Ended::Unavailable(..) => Some(now),
                 Ended::Lost(until) | Ended::Unwell(until, _) => Some(until),
             },
         );
@@ -40,7 +41,7 @@ impl Schedule {
         let is_answered = match ended {
             Ended::Answered | Ended::Refused(..) => true,
             Ended::Unwell(until, _) => until <= now,
-            Ended::NotSent | Ended::Unreachable(_) | Ended::Lost(_) => false,
+            Ended::NotSent | Ended::Unreachable(_) | Ended::Unavailable(..) | Ended::Lost(_) => false,
         };
         let applied = is_answered.then_some(now);
         let mut notices = Vec::new();
@@ -60,13 +61,20 @@ impl Schedule {
             Ended::NotSent | Ended::Lost(_) => self.book.answered(&keys, ticket.probes, None),
             Ended::Unwell(_, cause) => {
                 self.book.answered(&keys, ticket.probes, applied);
-                notices.extend(self.unwell(ticket, cause, now));
+                notices.extend(self.unwell(ticket, Trouble::INTERNAL, cause, now));
+            }
+            Ended::Unavailable(reset, cause) => {
+                self.book.answered(&keys, ticket.probes, None);
+                notices.extend(self.unavailable(ticket, reset, cause, now));
             }
         }
-        if !matches!(ended, Ended::Unwell(..)) {
+        if !matches!(ended, Ended::Unwell(..) | Ended::Unavailable(..)) {
             self.not_unwell(ticket, is_answered);
         }
-        if !matches!(ended, Ended::Unreachable(_) | Ended::Refused(ThrottleScope::App, ..)) {
+        if is_answered && ticket.has_slot {
+            self.available(ticket);
+        }
+        if !matches!(ended, Ended::Unreachable(_) | Ended::Unavailable(..) | Ended::Refused(ThrottleScope::App, ..)) {
             self.gate(&app).gate.answered(ticket.gate_probe, applied.is_some());
         }
         notices.extend(self.foreign_use(ticket, now));

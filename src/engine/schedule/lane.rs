@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::backlog::{Backlog, Postponed, Queued};
+use super::unwell::Outage;
 use super::{Deaths, Ticket};
 use crate::domain::catalog::Creation;
 use crate::domain::job::LaneKey;
@@ -66,6 +67,8 @@ pub(super) struct Lane {
     pub wants: Class,
     pub tally: Tally,
     pub deaths: Deaths,
+    /// Gateways' errors that its jobs meet.
+    pub outage: Outage,
     /// Since when its next job waits for permits and a slot.
     pub asks_since: Option<Mono>,
     pub backlog: Backlog,
@@ -102,6 +105,7 @@ impl Lane {
             wants: Class::LOWEST,
             tally: Tally::default(),
             deaths: Deaths::default(),
+            outage: Outage::default(),
             asks_since: None,
             backlog: Backlog::default(),
             calls: VecDeque::new(),
@@ -159,6 +163,7 @@ impl Lane {
             renewals: 0,
             contended: 0,
             look_faults: 0,
+            outage: 0,
             looked_s: None,
         };
         if uncertain {

@@ -15,6 +15,8 @@ mod restraints_tests;
 mod suspensions;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) use tests::extremes::instants;
 mod timers;
 mod unwell;
 mod view;
@@ -149,6 +151,9 @@ pub enum Ended<'a> {
     /// It may have been applied, and what came, if anything did, tells of trouble on the platform's side: too many of
     /// them in a row, and the lane pauses. The platform may count it until the given instant.
     Unwell(Mono, &'a Failure),
+    /// A gateway answered in the platform's place, and may say when it is worth asking again: too many of them in a row,
+    /// and the lane and the app pause.
+    Unavailable(Option<Duration>, &'a Failure),
     /// Refused for its pace.
     Refused(ThrottleScope, Refusal<'a>, &'a Failure),
 }

@@ -59,17 +59,6 @@ pub enum Notice {
         /// What was said.
         cause: Failure,
     },
-    /// Calls of a lane fail one after the other on the platform's side: it pauses.
-    Unwell {
-        /// The app.
-        app: String,
-        /// The method.
-        method: String,
-        /// When one call tries again.
-        until: Mono,
-        /// What was said.
-        cause: Failure,
-    },
     /// Somebody else seems to use a quota.
     Foreign {
         /// The app.
@@ -264,7 +253,8 @@ impl Schedule {
         }
         // A pause that is only made longer by another call in flight is no news.
         let is_new = paused_before.is_none_or(|before| before <= now);
-        let until = paused.filter(|_| is_new)?;
+        // Nor is one that was over before: whoever was in flight then does not begin it anew.
+        let until = paused.filter(|until| is_new && *until > now)?;
         Some(Notice::Paused { app: app.to_owned(), method: String::new(), until, cause: cause.clone() })
     }
 

@@ -1,5 +1,6 @@
 //! The schedule alone: time is a number here.
 
+pub(in crate::engine) mod extremes;
 mod liveness;
 mod load;
 mod order;

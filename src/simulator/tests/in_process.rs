@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::outcome::{Answer, Reply};
+use crate::domain::reset::Reset;
 use crate::engine::ports::{Request, Transport};
 use crate::simulator::{InProcess, Simulator};
 
@@ -45,7 +46,7 @@ async fn replies_take_the_scenarios_time() {
     }
     let Reply::Answered(refused) = transport.send(room(&token, "over")).await else { panic!() };
     // Counted at 0.8 s, 1.3 s, … 10.8 s: the first place is free again at 60.8 s.
-    assert_eq!((refused.status, refused.reset), (429, Some(Duration::from_secs(50))));
+    assert_eq!((refused.status, refused.reset), (429, Reset::after(Duration::from_secs(50))));
     assert!(refused.log_id.is_some());
 }
 

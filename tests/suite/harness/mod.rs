@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod ledger;
+pub mod panics;
 pub mod process;
 pub mod rabbitmq;
 pub mod slow;

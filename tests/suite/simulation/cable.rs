@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use fastrand::Rng;
 use paceline::clock::Clock;
 use paceline::domain::outcome::{Answer, Reply};
+use paceline::domain::reset::Reset;
 use paceline::domain::time::{Mono, Timestamp};
 use paceline::engine::ports::{Request, Transport};
 use paceline::simulator::{Departure, SimReply, SimRequest, World, target_of};
@@ -150,7 +151,7 @@ fn reply_of(reply: SimReply, reset_header: &str, log_id_header: &str) -> Reply {
     match reply {
         SimReply::Whole(message) if message.body.len() <= BODY_BYTES_MAX => Reply::Answered(Answer {
             status: message.status,
-            reset: message.header(reset_header).and_then(|text| text.parse().ok()).map(Duration::from_secs),
+            reset: Reset::read(message.header(reset_header), None),
             log_id: message.header(log_id_header).map(str::to_owned),
             body: message.body,
             ..Answer::default()

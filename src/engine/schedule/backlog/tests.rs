@@ -93,6 +93,7 @@ fn job(seq: i64, priority: u8, batch: &str, not_after: Option<i64>) -> Queued {
         renewals: 0,
         contended: 0,
         look_faults: 0,
+        outage: 0,
         looked_s: None,
     }
 }
