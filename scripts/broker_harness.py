@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""A private RabbitMQ is halted, killed, frozen, starved and cut off while jobs flow, and then the sums are done.
+"""A private RabbitMQ is halted, killed, frozen, starved, cut off and fed oddly while jobs flow, and then the sums are done.
 
     scripts/broker_harness.py --binary target/debug/paceline [--only NAME]... [--hold 10]
 
 One worker lives through all of it and reaches the broker through a proxy. Every trouble begins while jobs flow and lasts
 `--hold` seconds, or until the worker has noticed it. Calls have to go on meanwhile. In the end each job was created once,
-each result was published at least once with its id, no queue holds anything more, and nothing was refused for its pace.
+each result was published at least once with its id, every message that was no job is a dead letter, no queue holds anything
+more, and nothing was refused for its pace. The jobs queue has a delivery limit of 20, as RabbitMQ 4 gives it.
 """
 
+import collections
 import json
 import pathlib
 import signal
@@ -20,13 +22,16 @@ from urllib.parse import urlsplit
 import pika
 
 from harness import Site, check, check_books, main, until
-from node import Node, declare
+from node import Node, Raw, declare, declare_full, drain, let_pika_send_raw, limit_deliveries
 from proxy import Proxy
 
 PREFIX = "trouble"
 CALENDAR = "feishu.calendar.create"
 HEARTBEAT_S = 4
 FLOW = 120
+LARGE_BODIES, LARGE_BYTES = 12, 16_000_000
+# Resident, of a worker that holds 16 MiB of messages at a time.
+MEMORY_MAX_KB = 300_000
 # Both windows are short, so that jobs flow for some seconds whenever a trouble begins.
 QUOTA = f'"{CALENDAR}" = "150/5s, 30/s"\n'
 SETTINGS = f"[apps.acme.quotas]\n{QUOTA}"
@@ -41,6 +46,7 @@ class Trial:
         self.published = 0
         self.results = {}
         self.repeated = 0
+        self.bad, self.letters = 0, 0
 
     def publish(self, count):
         """Publishes new jobs with confirms, past the proxy."""
@@ -54,6 +60,26 @@ class Trial:
             channel.basic_publish("", f"{PREFIX}.jobs", json.dumps(each).encode(), pika.BasicProperties(delivery_mode=2), mandatory=True)
             self.published += 1
         connection.close()
+
+    def publish_bad(self, bodies, **properties):
+        """Publishes what has to become a dead letter, for its properties or for its length."""
+        connection = self.node.connect()
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for body in bodies:
+            channel.basic_publish("", f"{PREFIX}.jobs", body, pika.BasicProperties(delivery_mode=2, **properties), mandatory=True)
+            self.bad += 1
+        connection.close()
+
+    def collect_dead(self):
+        """Takes what lies in the dead-letter queue; says whether everything bad is there."""
+        connection = self.node.connect()
+        for properties, _ in drain(connection.channel(), f"{PREFIX}.dead"):
+            reason = properties.headers["x-paceline-reason"]
+            check(reason == "malformed", f"a dead letter with reason {reason}")
+            self.letters += 1
+        connection.close()
+        return self.letters == self.bad
 
     def created(self):
         return self.site.books()["created"]
@@ -81,14 +107,14 @@ class Trial:
         """Jobs enough for some seconds; returns when the first of them are called and all are taken over."""
         before = self.created()
         self.publish(FLOW)
-        until(lambda: self.created() > before + 5 and self.site.counts()["total"] == self.published, 60, "jobs to flow")
+        until(lambda: self.created() > before + 5 and self.site.counts()["total"] == self.published + self.bad, 60, "jobs to flow")
 
     def alarm(self, *arguments):
         """Raises an alarm while jobs lie ready, then lets them flow: RabbitMQ tells of it when a connection publishes."""
         code, _ = self.site.run("suspend", "acme")
         check(code == 0, f"'paceline suspend' ended with {code}")
         self.publish(FLOW)
-        until(lambda: self.site.counts()["total"] == self.published, 60, "jobs to be taken over")
+        until(lambda: self.site.counts()["total"] == self.published + self.bad, 60, "jobs to be taken over")
         self.node.control(*arguments)
         code, _ = self.site.run("resume", "acme")
         check(code == 0, f"'paceline resume' ended with {code}")
@@ -195,6 +221,56 @@ def results_full(trial):
     trial.node.control("clear_policy", "short")
 
 
+def poison(trial):
+    """Messages whose properties are not UTF-8, with good ones behind each."""
+    for number in range(3):
+        job = {"id": f"poison-{trial.bad}", "method": CALENDAR, "app": "acme", "body": {"summary": "poison"}}
+        trial.publish_bad([json.dumps(job).encode()], app_id=Raw("会议".encode("gbk")))
+        trial.publish(FLOW // 3)
+    trial.calls_go_on()
+    until(trial.collect_dead, 60, "a dead letter for each of them")
+
+
+def oversized(trial):
+    """Bodies of 16 MB, together far more than the worker may hold."""
+    trial.publish_bad(b'{"id":"%d","meta":"' % number + b"y" * LARGE_BYTES + b'"}' for number in range(LARGE_BODIES))
+    trial.flow()
+    trial.calls_go_on()
+    until(trial.collect_dead, 60, "a dead letter for each of them")
+    status = pathlib.Path(f"/proc/{trial.site.worker.pid}/status").read_text()
+    peak_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+    check(peak_kb < MEMORY_MAX_KB, f"the worker took {peak_kb} KB for messages of {LARGE_BYTES} bytes")
+
+
+def subscriber_full(trial):
+    """A queue that somebody else has bound to the results exchange is full and refuses."""
+    connection = trial.node.connect()
+    channel = connection.channel()
+    channel.confirm_delivery()
+    declare_full(channel, f"{PREFIX}.full")
+    declare(channel, f"{PREFIX}.copy")
+    for queue in ("full", "copy"):
+        channel.queue_bind(f"{PREFIX}.{queue}", f"{PREFIX}.results", "*.*.*.#")
+    repeated, known, copies = trial.repeated, set(trial.results), collections.Counter()
+    trial.flow()
+    trial.notices("it refuses results because it is full")
+    trial.calls_go_on()
+    trial.wait()
+    trial.settle()
+    wanted = set(trial.results) - known
+
+    def copied():
+        copies.update(json.loads(body)["id"] for _, body in drain(channel, f"{PREFIX}.copy"))
+        return set(copies) == wanted
+
+    until(copied, 60, "each result in the other subscriber's queue")
+    check(trial.repeated == repeated, f"{trial.repeated - repeated} results came again to the results queue")
+    check(max(copies.values()) <= 2, f"the other subscriber got results again and again: {copies.most_common(3)}")
+    for queue in ("full", "copy"):
+        channel.queue_delete(f"{PREFIX}.{queue}")
+    connection.close()
+
+
 def jobs_queue_deleted(trial):
     """The jobs queue deleted under the consumer, when nothing lies in it."""
     trial.flow()
@@ -224,14 +300,15 @@ def delete(trial, what):
     connection.close()
 
 
-TROUBLES = [halted, killed, frozen, cut, swallowed, out_of_memory, out_of_disk, results_full, jobs_queue_deleted,
-            exchange_deleted, results_queue_deleted]
+TROUBLES = [halted, killed, frozen, cut, swallowed, out_of_memory, out_of_disk, results_full, poison, oversized,
+            subscriber_full, jobs_queue_deleted, exchange_deleted, results_queue_deleted]
 
 
 def finish(trial):
     """The sums, when the worker has gone."""
     code = trial.site.stop_worker()
     check(code == 0, f"the worker ended with {code} after SIGTERM")
+    check(trial.collect_dead(), f"{trial.letters} dead letters of {trial.bad} messages that were no jobs")
     connection = trial.node.connect()
     for name in ("jobs", "results", "dead"):
         left = connection.channel().queue_declare(f"{PREFIX}.{name}", passive=True).method.message_count
@@ -253,7 +330,9 @@ def carry_out(arguments):
         scenario = folder / "scenario.toml"
         scenario.write_text(SCENARIO, encoding="utf-8")
         simulate = ("--scenario", str(scenario))
+        let_pika_send_raw()
         with Node(folder / "node") as node:
+            limit_deliveries(node, f"{PREFIX}.jobs")
             proxy = Proxy(urlsplit(node.url).port)
             url = node.url.replace(str(urlsplit(node.url).port), str(proxy.port)) + f"?heartbeat={HEARTBEAT_S}"
             with Site(arguments.binary, folder / "site", url, PREFIX, more=SETTINGS, simulate=simulate) as site:
@@ -272,7 +351,8 @@ def carry_out(arguments):
                 finish(trial)
             proxy.close()
     print(f"{trial.published} jobs through {len(troubles)} troubles: each created once, each result published with its id "
-          f"({trial.repeated} of them again); 0 refusals, queues empty, audit clean")
+          f"({trial.repeated} of them again); {trial.bad} messages that were no jobs, each a dead letter; 0 refusals, queues empty, "
+          f"audit clean")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@
     scripts/crash_harness.py --binary target/release/paceline --seed 7 --kills 250
 
 Each round has a ledger and a faulty simulator of its own, which survives the worker's deaths, and queues of its own on one
-private RabbitMQ. Jobs of all four methods come by AMQP (some twice) and by file, beside messages that are no jobs. After
+private RabbitMQ. Jobs of all four methods come by AMQP (some twice) and by file, beside messages that are no jobs, some of which no client could
+read. A queue of somebody else's on the results exchange refuses everything; the jobs queue has RabbitMQ 4's delivery limit. After
 its kills a round is worked to its end, and three sources have to agree: the simulator's books, the ledger, the messages.
 A seed replays the choice of jobs, faults and kills; where in its work a kill meets the worker, the machine decides.
 """
@@ -25,7 +26,7 @@ import pika
 import crash_world
 from crash_sums import Sums
 from harness import Failure, Site, check, main
-from node import Node, declare, drain
+from node import Node, declare, declare_full, drain, let_pika_send_raw, limit_deliveries
 
 # Every point of src/crash_points.rs, with the highest count that is waited for.
 ANYWHERE = {
@@ -54,23 +55,45 @@ class Round:
         channel.confirm_delivery()
         for name in ("jobs", "results", "dead"):
             declare(channel, f"{self.prefix}.{name}")
+        limit_deliveries(self.node, f"{self.prefix}.jobs")
+        self.subscribe(channel)
         simulate = ("--scenario", str(scenario))
         with Site(self.binary, folder, self.node.url, self.prefix, 2000, crash_world.settings(), simulate) as site:
             self.publish(channel, self.plan.first)
             for number in range(self.kills):
                 self.one_life(site, channel, folder, number)
             self.last_life(site)
+            self.publish_what_was_refused(site, channel)
             check(site.simulator.poll() is None, "the simulator did not survive")
             left = channel.queue_declare(f"{self.prefix}.jobs", passive=True).method.message_count
             check(left == 0, f"{left} messages are left in the jobs queue, or were never acked")
-            sums = Sums(site, self.plan, drain(channel, f"{self.prefix}.results"), drain(channel, f"{self.prefix}.dead"))
+            results, copies, dead = (drain(channel, f"{self.prefix}.{name}") for name in ("results", "copy", "dead"))
+            sums = Sums(site, self.plan, results, copies, dead)
             sums.check()
         channel.connection.close()
         return sums.figures()
 
     def publish(self, channel, count):
-        for body in self.plan.messages(count):
-            channel.basic_publish("", f"{self.prefix}.jobs", body, pika.BasicProperties(delivery_mode=2), mandatory=True)
+        for body, properties in self.plan.messages(count):
+            properties = pika.BasicProperties(delivery_mode=2, **properties)
+            channel.basic_publish("", f"{self.prefix}.jobs", body, properties, mandatory=True)
+
+    def subscribe(self, channel):
+        """Two queues of somebody else's on the results exchange: one is full and refuses, the other takes everything."""
+        channel.exchange_declare(f"{self.prefix}.results", "topic", durable=True)
+        declare_full(channel, f"{self.prefix}.full")
+        declare(channel, f"{self.prefix}.copy")
+        for name in ("full", "copy"):
+            channel.queue_bind(f"{self.prefix}.{name}", f"{self.prefix}.results", "*.*.*.#")
+
+    def publish_what_was_refused(self, site, channel):
+        """The full queue goes; a last worker publishes what has waited for it."""
+        channel.queue_delete(f"{self.prefix}.full")
+        code = site.start_worker("work", "--until-idle").wait(240)
+        check(code in (0, 1), f"the publishing life ended with {code}")
+        code, text = site.run("status", "--json")
+        left = json.loads(text)["outbox"]
+        check(left == 0, f"{left} results are left in the outbox")
 
     def one_life(self, site, channel, folder, number):
         """Starts the worker, gives it work, and sees to its death; a life that ends by itself is followed by another."""
@@ -127,6 +150,7 @@ class Round:
 
 def trial(arguments):
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    let_pika_send_raw()
     deaths, figures = collections.Counter(), collections.Counter()
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="paceline-crash-") as folder:
@@ -163,6 +187,7 @@ def report(arguments, deaths, figures, rounds, took_s):
           f"{figures['jobs']} jobs: {figures['succeeded']} succeeded, {figures['held']} held minutes (of {figures['uncertain_minutes']} uncertain; "
           f"{figures['held_applied']} had been applied); {figures['dead_letters']} messages that were no jobs, each a dead letter\n"
           f"{figures['created']} objects created, {figures['results']} results published ({figures['repeated_results']} more than once), "
+          f"{figures['copies']} to a subscriber beside one that refused all, "
           f"{figures['calls']} calls, {figures['scripted_faults']} scripted faults\n"
           f"0 lost, 0 created twice, 0 refused for pace but by the scenario, audit clean; {took_s:.0f} s")
 

@@ -8,12 +8,15 @@ from harness import check
 
 # How an attempt ends of which nobody knows whether it was applied.
 UNKNOWN = {"uncertain", "lost", "internal"}
+# A result may come so often beyond what was asked for: once for each death between its publication and its forgetting, or
+# for each try with the subscriber that refuses.
+HANDFUL = 5
 
 
 class Sums:
     """Everything that came out of a trial."""
 
-    def __init__(self, site, plan, results, dead):
+    def __init__(self, site, plan, results, copies, dead):
         self.plan = plan
         self.site = site
         self.books = site.books()
@@ -23,6 +26,7 @@ class Sums:
         self.documents = [json.loads(line) for line in text.splitlines()]
         self.ended = {each["id"]: each for each in self.documents if each.get("id") in plan.good}
         self.results = [json.loads(body) for _, body in results]
+        self.copies = [json.loads(body) for _, body in copies]
         self.dead = dead
 
     def check(self):
@@ -84,24 +88,31 @@ class Sums:
 
     def check_messages(self):
         """Every ending that somebody waits for was published, with its id, as the ledger tells it; nothing else was."""
-        found = collections.defaultdict(list)
-        for each in self.results:
-            found[each["id"]].append((each["status"], each.get("key")))
-        wanted = self.in_state("succeeded") & self.plan.by_amqp
-        missing = sorted(wanted - set(found))
-        check(not missing, f"{len(missing)} results were never published: {missing[:5]}")
-        strange = sorted(set(found) - wanted)
-        check(not strange, f"results that nobody waits for: {strange[:5]}")
-        for job_id, copies in found.items():
-            told = (self.ended[job_id]["status"], self.ended[job_id]["key"])
-            check(set(copies) == {told}, f"{job_id}: the ledger says {told}, the messages {set(copies)}")
-        self.repeated_results = len(self.results) - len(found)
+        self.check_results(self.results, "the results queue")
+        self.check_results(self.copies, "a subscriber's queue")
+        self.repeated_results = len(self.results) - len({each["id"] for each in self.results})
         letters = collections.defaultdict(set)
         for properties, body in self.dead:
             letters[body].add(properties.headers["x-paceline-reason"])
         for reason, body in self.plan.bad:
             check(letters.pop(body, None) == {reason}, f"no dead letter with reason {reason} and these bytes: {body[:80]}")
         check(not letters, f"dead letters of what was no fault: {sorted(letters)[:3]}")
+
+    def check_results(self, results, where):
+        """Each result is there, and a handful of times at most."""
+        found = collections.defaultdict(list)
+        for each in results:
+            found[each["id"]].append((each["status"], each.get("key")))
+        wanted = self.in_state("succeeded") & self.plan.by_amqp
+        missing = sorted(wanted - set(found))
+        check(not missing, f"{where}: {len(missing)} results were never published: {missing[:5]}")
+        strange = sorted(set(found) - wanted)
+        check(not strange, f"{where}: results that nobody waits for: {strange[:5]}")
+        for job_id, copies in found.items():
+            told = (self.ended[job_id]["status"], self.ended[job_id]["key"])
+            check(set(copies) == {told}, f"{where}: {job_id}: the ledger says {told}, the messages {set(copies)}")
+            asked = self.plan.sent[job_id]
+            check(len(copies) <= asked + HANDFUL, f"{where}: {job_id} was asked for {asked} times and came {len(copies)} times")
 
     def check_pace(self):
         """No call was refused for its pace but by the scenario, no window was exceeded, by the simulator's count and by ours."""
@@ -123,5 +134,5 @@ class Sums:
         return collections.Counter(
             jobs=len(self.plan.good), succeeded=len(self.in_state("succeeded")), held=len(self.in_state("held")),
             held_applied=self.applied_of_held, uncertain_minutes=self.uncertain_minutes, created=len(self.objects),
-            results=len(self.results), repeated_results=self.repeated_results, dead_letters=len(self.plan.bad),
+            results=len(self.results), repeated_results=self.repeated_results, copies=len(self.copies), dead_letters=len(self.plan.bad),
             calls=self.audited, scripted_faults=sum(self.books["faults"].values()))

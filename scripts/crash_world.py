@@ -1,7 +1,10 @@
 """The world of the crash harness: settings, a platform on which everything goes wrong, and jobs of all four methods."""
 
+import collections
 import json
 import pathlib
+
+from node import Raw
 
 ROOM, CALENDAR, MEETING = "feishu.vc.room.create", "feishu.calendar.create", "wecom.meeting.create"
 MINUTES = "feishu.calendar.event.meeting_minute.create"
@@ -132,18 +135,20 @@ def job(method, number, by):
 
 
 def bad_message(number, random_source):
-    """A message that is no job, and the reason of its dead letter."""
-    reason = random_source.choice(["malformed", "unknown-method", "unknown-app", "invalid"])
+    """A message that is no job, its properties, and the reason of its dead letter."""
+    reason = random_source.choice(["malformed", "unknown-method", "unknown-app", "invalid", "unreadable"])
     each = job(CALENDAR, number, "bad")
     if reason == "malformed":
-        return reason, json.dumps(each).encode()[:-9]
+        return reason, json.dumps(each).encode()[:-9], {}
+    if reason == "unreadable":
+        return "malformed", json.dumps(each).encode(), {"app_id": Raw("会议".encode("gbk"))}
     if reason == "unknown-method":
         each["method"] = "feishu.calendar.creat"
     elif reason == "unknown-app":
         each["app"] = "nobody"
     else:
         each["body"] = {"summary": "S" * 256}
-    return reason, json.dumps(each).encode()
+    return reason, json.dumps(each).encode(), {}
 
 
 class Plan:
@@ -154,6 +159,7 @@ class Plan:
         self.number = 0
         self.good = {}
         self.by_amqp = set()
+        self.sent = collections.Counter()
         self.bad = []
         self.per_life = 4
         self.first = 8 * kills
@@ -170,18 +176,19 @@ class Plan:
         return jobs
 
     def messages(self, count):
-        """Bodies for the jobs queue: new jobs, some of them twice, some old ones again, and some that are no job."""
+        """Bodies and properties for the jobs queue: new jobs, some of them twice, some old ones again, and some that are no job."""
         jobs = self.portion("amqp", count)
         self.by_amqp.update(each["id"] for each in jobs)
         repeats = [each for each in jobs if self.random.random() < 0.1]
         if self.by_amqp and self.random.random() < 0.3:
             repeats.append(self.good[self.random.choice(sorted(self.by_amqp))])
-        bodies = [json.dumps(each).encode() for each in jobs + repeats]
+        self.sent.update(each["id"] for each in jobs + repeats)
+        bodies = [(json.dumps(each).encode(), {}) for each in jobs + repeats]
         if self.random.random() < 0.3:
             self.number += 1
-            reason, body = bad_message(self.number, self.random)
+            reason, body, properties = bad_message(self.number, self.random)
             self.bad.append((reason, body))
-            bodies.append(body)
+            bodies.append((body, properties))
         self.random.shuffle(bodies)
         return bodies
 

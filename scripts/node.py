@@ -3,9 +3,11 @@
 import os
 import pathlib
 import signal
+import struct
 import subprocess
 
 import pika
+import pika.data
 
 from harness import check
 
@@ -54,6 +56,38 @@ class Node:
         done = subprocess.run([RABBITMQ, what, self.folder, *arguments], stdout=subprocess.PIPE, text=True, timeout=180)
         check(done.returncode == 0, f"scripts/rabbitmq {' '.join([what, *arguments])} ended with {done.returncode}")
         return done.stdout
+
+
+class Raw(bytes):
+    """A property that is not UTF-8, as some C and Delphi clients send it."""
+
+
+def let_pika_send_raw():
+    """pika itself encodes texts alone."""
+    usual = pika.data.encode_short_string
+
+    def encode(pieces, value):
+        if isinstance(value, Raw):
+            pieces.append(struct.pack("B", len(value)) + bytes(value))
+            return 1 + len(value)
+        return usual(pieces, value)
+
+    pika.data.encode_short_string = encode
+
+
+def limit_deliveries(node, queue):
+    """What RabbitMQ 4 does by itself: a message that was handed out so often without an ack is dropped."""
+    node.control("set_policy", "--apply-to", "queues", f"limit-{queue}", f"^{queue}$", '{"delivery-limit": 20}')
+
+
+def declare_full(channel, queue):
+    """A queue that refuses every further message; the channel confirms."""
+    declare(channel, queue, **{"x-max-length": 1, "x-overflow": "reject-publish"})
+    while True:
+        try:
+            channel.basic_publish("", queue, b"stuffing", mandatory=True)
+        except pika.exceptions.NackError:
+            return
 
 
 def declare(channel, queue, **arguments):

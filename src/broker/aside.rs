@@ -1,7 +1,8 @@
 //! Rows that a subscriber's queue refused: published again after pauses that grow, a single row first. Pure.
 //!
 //! RabbitMQ does not tell which of the queues behind an exchange refused a message, and the others have it already:
-//! each further try costs them a repeat. So tries are rare, and no row is tried often: the next try takes the next row.
+//! each further try costs them a repeat. So tries are rare, and no row is tried often: the ledger gives the one that was
+//! refused least.
 
 use std::time::Duration;
 
@@ -24,14 +25,12 @@ pub(super) struct Aside {
     /// Rows at once.
     allowed: usize,
     in_flight: usize,
-    /// The row tried last.
-    cursor: i64,
 }
 
 impl Aside {
     /// What an earlier process has set aside is tried at once, but only one row of it.
     pub(super) const fn new(first: Duration) -> Self {
-        Self { first, any: true, until: None, pauses: 0, allowed: 1, in_flight: 0, cursor: 0 }
+        Self { first, any: true, until: None, pauses: 0, allowed: 1, in_flight: 0 }
     }
 
     /// A row was refused. The first refusal begins a pause; those of messages that were under way with it do not count.
@@ -63,14 +62,9 @@ impl Aside {
         if waits { 0 } else { self.allowed.saturating_sub(self.in_flight) }
     }
 
-    /// The row after which to read.
-    pub(super) const fn read_after(&self) -> i64 {
-        self.cursor
-    }
-
-    /// Rows were read up to this one.
-    pub(super) const fn read_to(&mut self, seq: i64) {
-        self.cursor = seq;
+    /// How many are tried at the moment: they are read again, and are to be passed over.
+    pub(super) const fn in_flight(&self) -> usize {
+        self.in_flight
     }
 
     /// A row is tried.
@@ -78,20 +72,14 @@ impl Aside {
         self.in_flight += 1;
     }
 
-    /// Nothing is set aside behind the row read last: reading begins anew, or there is nothing any more.
-    pub(super) fn read_to_end(&mut self) {
-        self.any = self.cursor > 0 || self.in_flight > 0;
-        self.cursor = 0;
+    /// The ledger holds no such row.
+    pub(super) const fn found_none(&mut self) {
+        self.any = false;
     }
 
     /// A connection has ended, and with it every try.
     pub(super) fn start_over(&mut self) {
         self.in_flight = 0;
-    }
-
-    /// Whether rows may be set aside.
-    pub(super) const fn any(&self) -> bool {
-        self.any
     }
 }
 
@@ -145,21 +133,12 @@ mod tests {
     }
 
     #[test]
-    fn reading_goes_round_until_nothing_is_left() {
+    fn a_refusal_is_looked_for_although_there_was_none() {
         let mut aside = aside();
-        assert_eq!(aside.read_after(), 0);
-        aside.read_to(5);
-        aside.send();
-        assert_eq!(aside.read_after(), 5);
-        aside.read_to_end();
-        assert!(aside.any() && aside.read_after() == 0, "rows before it may be there still");
-        aside.read_to_end();
-        assert!(aside.any(), "one is under way");
-        aside.land();
-        aside.read_to_end();
-        assert!(!aside.any() && aside.room(Mono(0)) == 0);
+        aside.found_none();
+        assert_eq!(aside.room(Mono(0)), 0);
         aside.refuse(Mono(0));
-        assert!(aside.any());
+        assert_eq!((aside.room(Mono(0)), aside.room(Mono(MINUTE))), (0, 1));
     }
 
     #[test]

@@ -167,7 +167,8 @@ impl<'a, E: Endings> Run<'a, E> {
         while self.more && self.rows.len() <= window / 2 {
             let limit = window - self.rows.len();
             let after = self.stalls.read_after();
-            let Some(rows) = self.read(false, after, limit).await else { break };
+            let read = self.relay.ledger.outbox(after, limit).await;
+            let Some(rows) = self.rows_of(read) else { break };
             self.more = rows.len() >= limit;
             for row in rows {
                 self.stalls.read_to(row.seq);
@@ -183,21 +184,22 @@ impl<'a, E: Endings> Run<'a, E> {
         if room == 0 || self.stalls.is_stalled(&Destination::Subscribers) {
             return Ok(());
         }
-        let after = self.memory.aside.read_after();
-        let Some(rows) = self.read(true, after, room).await else { return Ok(()) };
-        let is_end = rows.len() < room;
-        if !rows.is_empty() {
-            self.renew(channels).await?;
+        // What the ledger does not know yet would be read as it was.
+        self.record().await;
+        let ledger = &self.relay.ledger;
+        let read = ledger.outbox_aside(self.memory.aside.in_flight() + room).await;
+        let Some(mut rows) = self.rows_of(read) else { return Ok(()) };
+        rows.retain(|row| !self.rows.contains_key(&row.seq));
+        if rows.is_empty() {
+            if self.memory.aside.in_flight() == 0 {
+                self.memory.aside.found_none();
+                self.heal(&self.subscribers());
+            }
+            return Ok(());
         }
-        for row in rows {
-            self.memory.aside.read_to(row.seq);
+        self.renew(channels).await?;
+        for row in rows.into_iter().take(room) {
             self.send(channels, row, true);
-        }
-        if is_end {
-            self.memory.aside.read_to_end();
-        }
-        if !self.memory.aside.any() {
-            self.heal(&self.subscribers());
         }
         Ok(())
     }
@@ -212,10 +214,8 @@ impl<'a, E: Endings> Run<'a, E> {
         Ok(())
     }
 
-    /// Reads rows; `None` if the ledger cannot be read now. It is asked again.
-    async fn read(&mut self, aside: bool, after: i64, limit: usize) -> Option<Vec<Outgoing>> {
-        let ledger = &self.relay.ledger;
-        let read = if aside { ledger.outbox_aside(after, limit).await } else { ledger.outbox(after, limit).await };
+    /// What was read; `None` if the ledger cannot be read now. It is asked again.
+    fn rows_of(&mut self, read: Result<Vec<Outgoing>, LedgerError>) -> Option<Vec<Outgoing>> {
         match read {
             Ok(rows) => {
                 self.heal(READING);
@@ -360,7 +360,11 @@ impl<'a, E: Endings> Run<'a, E> {
             self.stalls.keep(seq);
             self.more = true;
         }
-        let reached = if row.failed { row.reached } else { row.reached.and(Reached::ASIDE) };
+        let reached = match row.failed {
+            true => row.reached,
+            false if was_aside => row.reached.again(),
+            false => row.reached.and(Reached::ASIDE),
+        };
         if reached != row.before {
             self.memory.reached.insert(seq, reached);
         }

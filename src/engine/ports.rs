@@ -270,8 +270,8 @@ pub trait Ledger: Send + Sync {
     /// What is to be published, after `after`, in order, at most `limit`; without what is set aside.
     async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError>;
 
-    /// The same of what is set aside: [`Reached::is_aside`].
-    async fn outbox_aside(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError>;
+    /// What is set aside ([`Reached::is_aside`]), what was refused least and longest ago first, at most `limit`.
+    async fn outbox_aside(&self, limit: usize) -> Result<Vec<Outgoing>, LedgerError>;
 
     /// Records how far rows have come that are not published everywhere yet.
     async fn outbox_reached(&self, rows: Vec<(i64, Reached)>) -> Result<(), LedgerError>;

@@ -13,6 +13,7 @@ mod always_fails;
 mod broker;
 mod broker_backlog;
 mod broker_connect;
+mod broker_odd;
 mod broker_outage;
 mod broker_subscribers;
 mod check;

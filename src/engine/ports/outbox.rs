@@ -44,7 +44,7 @@ pub struct Ending {
 
 /// Where a row of the outbox has been published already, so that only what is missing is published again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reached(u8);
+pub struct Reached(u32);
 
 impl Reached {
     /// Our own queue: that of results or that of dead letters.
@@ -58,13 +58,16 @@ impl Reached {
     /// Nothing is missing but the subscriber that refused it.
     pub const ASIDE: Self = Self(16);
 
+    /// What each further refusal adds: the row that was refused least is tried next.
+    const AGAIN: u32 = 32;
+
     /// From the ledger's number.
-    pub const fn of(number: u8) -> Self {
+    pub const fn of(number: u32) -> Self {
         Self(number)
     }
 
     /// For the ledger.
-    pub const fn number(self) -> u8 {
+    pub const fn number(self) -> u32 {
         self.0
     }
 
@@ -72,6 +75,12 @@ impl Reached {
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// Refused once more.
+    #[must_use]
+    pub const fn again(self) -> Self {
+        Self(self.0.saturating_add(Self::AGAIN))
     }
 
     /// Whether all of the other is in it.

@@ -120,18 +120,21 @@ pub(crate) async fn what_is_set_aside_is_read_apart(ledger: &dyn Ledger) {
     let rows = endings(ledger, 0, 10).await;
     let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
     assert!(rows.iter().all(|row| row.reached == Reached::default()));
-    assert!(ledger.outbox_aside(0, 10).await.unwrap().is_empty());
+    assert!(ledger.outbox_aside(10).await.unwrap().is_empty());
     let refused = Reached::QUEUE.and(Reached::REFUSED).and(Reached::ASIDE);
     ledger.outbox_reached(vec![(seqs[0], refused), (seqs[1], Reached::QUEUE), (seqs[2] + 9, refused)]).await.unwrap();
 
     let open: Vec<_> = endings(ledger, 0, 10).await.iter().map(|row| (row.seq, row.reached)).collect();
     assert_eq!(open, [(seqs[1], Reached::QUEUE), (seqs[2], Reached::default())]);
-    let aside = ledger.outbox_aside(0, 10).await.unwrap();
+    let aside = ledger.outbox_aside(10).await.unwrap();
     assert_eq!((aside.len(), aside[0].seq, aside[0].reached), (1, seqs[0], refused));
     assert_eq!(aside[0].ending.document["id"], "0");
-    assert!(ledger.outbox_aside(seqs[0], 10).await.unwrap().is_empty());
+    ledger.outbox_reached(vec![(seqs[0], refused.again()), (seqs[2], refused)]).await.unwrap();
+    let aside: Vec<_> = ledger.outbox_aside(10).await.unwrap().iter().map(|row| row.seq).collect();
+    assert_eq!(aside, [seqs[2], seqs[0]], "what was refused least goes first");
+    assert_eq!(ledger.outbox_aside(1).await.unwrap()[0].seq, seqs[2]);
     ledger.outbox_done(seqs).await.unwrap();
-    assert!(ledger.outbox_aside(0, 10).await.unwrap().is_empty() && endings(ledger, 0, 10).await.is_empty());
+    assert!(ledger.outbox_aside(10).await.unwrap().is_empty() && endings(ledger, 0, 10).await.is_empty());
 }
 
 /// Suspensions replace each other by app, tenant and method, and are resumed as wide as named.

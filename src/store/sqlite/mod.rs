@@ -238,8 +238,8 @@ impl Ledger for SqliteLedger {
         self.readers.read(move |conn| outbox::read(conn, after, limit)).await
     }
 
-    async fn outbox_aside(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
-        self.readers.read(move |conn| outbox::read_aside(conn, after, limit)).await
+    async fn outbox_aside(&self, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
+        self.readers.read(move |conn| outbox::read_aside(conn, limit)).await
     }
 
     async fn outbox_reached(&self, rows: Vec<(i64, Reached)>) -> Result<(), LedgerError> {

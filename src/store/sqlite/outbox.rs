@@ -26,11 +26,11 @@ pub(crate) fn read(conn: &Connection, after: i64, limit: usize) -> rusqlite::Res
     rows(conn, sql, after, limit)
 }
 
-/// Rows that are set aside, after `after`, in order, at most `limit`.
-pub(crate) fn read_aside(conn: &Connection, after: i64, limit: usize) -> rusqlite::Result<Vec<Outgoing>> {
-    let sql = "SELECT seq, job, rejected, amqp, reply_to, reached FROM outbox
-               WHERE seq > ?1 AND reached >= 16 ORDER BY seq LIMIT ?2";
-    rows(conn, sql, after, limit)
+/// Rows that are set aside, those refused least first, at most `limit`.
+pub(crate) fn read_aside(conn: &Connection, limit: usize) -> rusqlite::Result<Vec<Outgoing>> {
+    let sql = "SELECT seq, job, rejected, amqp, reply_to, reached FROM outbox INDEXED BY outbox_aside
+               WHERE reached >= 16 AND seq > ?1 ORDER BY reached, seq LIMIT ?2";
+    rows(conn, sql, 0, limit)
 }
 
 fn rows(conn: &Connection, sql: &str, after: i64, limit: usize) -> rusqlite::Result<Vec<Outgoing>> {

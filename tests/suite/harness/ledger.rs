@@ -38,7 +38,7 @@ struct Books {
     arrivals: usize,
     published: usize,
     reads_from_start: usize,
-    tries_of_aside: usize,
+    refused_again: usize,
 }
 
 impl Books {
@@ -191,9 +191,9 @@ impl MemoryLedger {
         self.books.lock().unwrap().outbox.values().filter(|(_, reached)| reached.is_aside()).count()
     }
 
-    /// How often such a row was read for another try.
-    pub fn tries_of_aside(&self) -> usize {
-        self.books.lock().unwrap().tries_of_aside
+    /// How often such a row was refused once more.
+    pub fn refused_again(&self) -> usize {
+        self.books.lock().unwrap().refused_again
     }
 
     /// How often the outbox was read from its first row.
@@ -235,10 +235,10 @@ impl Ledger for MemoryLedger {
         Ok(books.rows(after, limit, false))
     }
 
-    async fn outbox_aside(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
-        let mut books = self.books.lock().unwrap();
-        let rows = books.rows(after, limit, true);
-        books.tries_of_aside += rows.len();
+    async fn outbox_aside(&self, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
+        let mut rows = self.books.lock().unwrap().rows(0, usize::MAX, true);
+        rows.sort_by_key(|row| (row.reached.number(), row.seq));
+        rows.truncate(limit);
         Ok(rows)
     }
 
@@ -246,7 +246,10 @@ impl Ledger for MemoryLedger {
         self.writable()?;
         let mut books = self.books.lock().unwrap();
         for (seq, reached) in rows {
-            books.outbox.get_mut(&seq).unwrap().1 = reached;
+            let row = books.outbox.get_mut(&seq).unwrap();
+            let is_again = row.1.is_aside() && reached.is_aside();
+            row.1 = reached;
+            books.refused_again += usize::from(is_again);
         }
         Ok(())
     }

@@ -1,10 +1,11 @@
-//! What the themes share: a ledger in memory, a worker's broker part with queues of its own, a private RabbitMQ, a process.
+//! What the themes share: a ledger in memory, a worker's broker part with queues of its own, a private RabbitMQ, a process, a publisher without a client.
 
 pub mod bench;
 pub mod ledger;
 pub mod panics;
 pub mod process;
 pub mod rabbitmq;
+pub mod raw;
 pub mod slow;
 pub mod virtual_time;
 

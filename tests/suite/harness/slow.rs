@@ -65,8 +65,8 @@ impl Ledger for SlowLedger {
         self.inner.outbox(after, limit).await
     }
 
-    async fn outbox_aside(&self, after: i64, limit: usize) -> Done<Vec<Outgoing>> {
-        self.inner.outbox_aside(after, limit).await
+    async fn outbox_aside(&self, limit: usize) -> Done<Vec<Outgoing>> {
+        self.inner.outbox_aside(limit).await
     }
 
     async fn outbox_reached(&self, rows: Vec<(i64, Reached)>) -> Done<()> {
