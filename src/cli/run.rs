@@ -91,11 +91,9 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let work = prepare(context, &args, settings, catalog, &checked)?;
     let (start, started_at) = context.clock.both();
 
-    let traces = if args.simulate {
-        None // Nothing leaves a rehearsal.
-    } else {
-        wiring::traces(&work.settings, &context.clock).map_err(|message| refuse(message, ""))?
-    };
+    // Nothing leaves a rehearsal.
+    let traces = if args.simulate { Ok(None) } else { wiring::traces(&work.settings, &context.clock) };
+    let traces = traces.map_err(|message| refuse(message, ""))?;
     let metrics = Metrics::collecting(&context.clock).map_err(|message| refuse(message, ""))?;
     let ledger = open(&work.store, args.simulate, context.clock.now(), metrics.clone()).await?;
     let skip = args.rules.skip_invalid;
@@ -106,7 +104,6 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     engine.recover().await?;
     let first = args.stages.load(&engine, &checked.batches).await?;
     let planned = plan(context, &work, &checked, started_at, args.speed)?;
-    early.check(|| taken.interrupted())?;
     let decoding = wiring::Decoding::new(batch::decoder(&work.settings, &work.catalog, args.simulate));
     let scrape = wiring::Scrape::new(Arc::clone(&engine), Arc::clone(&ledger), metrics);
     let admin = if args.simulate { None } else { serve(&work.settings, &engine, decoding.clone(), scrape).await };
@@ -140,14 +137,9 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     if args.json {
         context.print_json(&document(&counts, elapsed, planned.length(), account.as_ref()))?;
     } else {
-        let ledger = Operator::open(&work.store)?;
         let is_finished = stop == Stop::Idle && counts.queued + counts.uncertain == 0;
-        let time = planned.against(elapsed, is_finished, &ledger.outcomes(started_at)?);
-        Summary::of(&ledger, &checked.batches)?.write(&time, &mut context.out)?;
-        if let Some(account) = &account {
-            account.write(&mut context.out)?;
-        }
-        context.out.flush()?;
+        let time = (&planned, elapsed, started_at, is_finished);
+        summarise(context, &work.store, &checked.batches, time, account.as_ref())?;
     }
     say_suspended(context, &suspensions)?;
     conclude(context, &args, &counts, (stop, early.as_ref()), &work.store)
@@ -168,6 +160,22 @@ fn check(
     }
     let present = Present::new(Some(context.clock.now()), None);
     refuse_invalid(context, sources, decoder, &present, args.rules, None, &go_on)
+}
+
+fn summarise(
+    context: &mut Context,
+    store: &Path,
+    batches: &[String],
+    (planned, elapsed, started_at, is_finished): (&Planned, Duration, Timestamp, bool),
+    account: Option<&Account>,
+) -> anyhow::Result<()> {
+    let ledger = Operator::open(store)?;
+    let time = planned.against(elapsed, is_finished, &ledger.outcomes(started_at)?);
+    Summary::of(&ledger, batches)?.write(&time, &mut context.out)?;
+    if let Some(account) = account {
+        account.write(&mut context.out)?;
+    }
+    Ok(context.out.flush()?)
 }
 
 fn say_suspended(context: &mut Context, suspensions: &[Suspension]) -> anyhow::Result<()> {

@@ -128,7 +128,9 @@ pub fn refuse_invalid(
         Ok(())
     };
     let look = &mut |row: &Row| {
-        again.iter_mut().for_each(|again| again.look(row));
+        if let Some(again) = &mut again {
+            again.look(row);
+        }
         go_on()
     };
     let checked = batch::check_each(sources, decoder, present, note, look)?;

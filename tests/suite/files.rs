@@ -164,9 +164,12 @@ fn ids_survive_a_spreadsheet_and_where_they_do_not_nothing_is_created() {
 #[test]
 fn a_summary_that_cannot_be_written_is_no_refusal() {
     let (place, _simulator) = place_at_platform(&[("rooms.csv", &format!("{HEADER}A,10,omb_x,true,\n"))], "");
-    for command in [&["run", "rooms.csv"][..], &["run", "rooms.csv", "--json"], &["submit", "rooms.csv", "--json"]] {
+    let run = [&["run", "rooms.csv"][..], &ROOM].concat();
+    let with_json = |command: &[&'static str]| [command, &ROOM, &["--json"]].concat();
+    let suspend = vec!["suspend", "acme", "--json"];
+    for command in [run, with_json(&["run", "rooms.csv"]), with_json(&["submit", "rooms.csv"]), suspend] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let mut process = place.command(&[command, &ROOM].concat());
+        let mut process = place.command(&command);
         let done = process.envs(SECRETS).stdout(full).output().unwrap();
         let err = String::from_utf8(done.stderr).unwrap();
         assert_eq!(done.status.code(), Some(1), "{err}");

@@ -6,6 +6,7 @@ use super::exported::{is_export, result_of};
 use crate::domain::catalog::{Kind, nearest};
 use crate::domain::checks;
 use crate::domain::decode::{Decoder, FIELDS};
+use crate::domain::job::Column;
 
 /// What the columns of a header name. All result columns together are an export's; one that a method has as a parameter
 /// is that, and the export's own carries a prefix then.
@@ -40,7 +41,7 @@ pub(super) fn faults(decoder: &Decoder, input: &Input, header: &[String], target
         }
         let unseen = checks::unseen(&header[index]);
         let visible: String = header[index].chars().filter(|letter| !unseen.contains(letter)).collect();
-        let label = format!("column {} ({visible})", index + 1);
+        let label = Column { number: index + 1, header: visible, item: None };
         if !unseen.is_empty() {
             let codes: Vec<_> = unseen.into_iter().map(checks::code).collect();
             faults.push(format!("{label}: the name holds what nobody sees, {}; remove it", codes.join(", ")));

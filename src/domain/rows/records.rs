@@ -153,7 +153,9 @@ impl<R: BufRead> Records<R> {
                 return match at {
                     _ if bytes == 0 => Ok(None),
                     At::Quoted => Err(self.fault(opened, QuoteKind::Unclosed)),
-                    _ => Ok(Some(self.end_record((at, last), line, bytes))),
+                    At::Start | At::Plain | At::Quote | At::Return => {
+                        Ok(Some(self.end_record((at, last), line, bytes)))
+                    }
                 };
             };
             bytes += 1;

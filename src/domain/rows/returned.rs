@@ -28,10 +28,8 @@ impl Changeable {
         if !returned.key.is_empty() {
             let owners = known.of_key(&job.lane.method, &returned.key)?;
             if let Some(owner) = owners.first().filter(|_| !owners.contains(&job.id)) {
-                return Ok(Some(match is_there && !may_be(&job.id, owner) {
-                    true => moved(job, returned, owner),
-                    false => changed(&job.id, owner),
-                }));
+                let is_moved = is_there && !may_be(&job.id, owner);
+                return Ok(Some(if is_moved { moved(job, returned, owner) } else { changed(&job.id, owner) }));
             }
         }
         if is_there || returned.status.is_empty() {

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn all(text: &str) -> Result<Vec<(u64, Vec<String>)>, Vec<(u64, usize, QuoteKind)>> {
+type Read = Vec<(u64, Vec<String>)>;
+type Faults = Vec<(u64, usize, QuoteKind)>;
+
+fn all(text: &str) -> Result<Read, Faults> {
     let mut records = Records::new(text.as_bytes(), 1, usize::MAX);
     let mut found = Vec::new();
     loop {
@@ -21,7 +24,7 @@ fn all(text: &str) -> Result<Vec<(u64, Vec<String>)>, Vec<(u64, usize, QuoteKind
     }
 }
 
-fn cells(text: &str) -> Vec<(u64, Vec<String>)> {
+fn cells(text: &str) -> Read {
     all(text).unwrap()
 }
 
