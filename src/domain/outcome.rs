@@ -143,8 +143,8 @@ impl Outcome {
             | Self::Internal(failure)
             | Self::Permanent(failure)
             | Self::Gone(failure)
-            | Self::AccessToken(failure) => Some(failure),
-            Self::Throttled { failure, .. }
+            | Self::AccessToken(failure)
+            | Self::Throttled { failure, .. }
             | Self::Uncertain { failure, .. }
             | Self::Unavailable { failure, .. }
             | Self::Suspended { failure, .. } => Some(failure),

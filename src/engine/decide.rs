@@ -130,7 +130,11 @@ fn unavailable(failure: Failure, at: &Situation<'_>) -> Settlement {
         Settlement::Queued { not_before, failure, .. } => {
             Settlement::Queued { not_before, charged: at.is_charged, failure }
         }
-        held => held,
+        settled @ (Settlement::Succeeded { .. }
+        | Settlement::Undone { .. }
+        | Settlement::Held { .. }
+        | Settlement::Dead { .. }
+        | Settlement::Cancelled) => settled,
     }
 }
 
@@ -255,11 +259,10 @@ mod tests {
                 Situation { creation: &Creation::Natural, ..last },
                 Situation { on_uncertain: OnUncertain::Retry, ..last },
             ] {
-                match settled(&again) {
-                    Settlement::Queued { not_before: Some(_), charged: false, .. } => assert!(!is_charged),
-                    Settlement::Dead { reason: Reason::Exhausted, .. } => assert!(is_charged),
-                    other => panic!("{other:?}"),
-                }
+                let settlement = settled(&again);
+                let is_free = matches!(settlement, Settlement::Queued { not_before: Some(_), charged: false, .. });
+                let is_dead = matches!(settlement, Settlement::Dead { reason: Reason::Exhausted, .. });
+                assert_eq!((is_free, is_dead), (!is_charged, is_charged), "{settlement:?}");
             }
         }
     }

@@ -96,7 +96,7 @@ fn take(bench: &mut Bench, step: Step, now: &mut Mono) {
                 bench.schedule.end_job(start.ticket);
                 let (lane, job) = (Arc::clone(&start.lane), start.job);
                 if kind > 0 {
-                    bench.schedule.put_back(&lane, job, reset.map(|reset| wall + reset))
+                    bench.schedule.put_back(&lane, job, reset.map(|reset| wall + reset));
                 }
             }
         }
