@@ -43,6 +43,9 @@ impl Engine {
                 }
                 Err(error) => {
                     self.ledger_failed(&error);
+                    if self.lost().is_some() {
+                        return;
+                    }
                     tokio::time::sleep(LEDGER_PAUSE).await;
                 }
             }

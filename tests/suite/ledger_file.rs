@@ -3,16 +3,24 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
+use paceline::engine::Stop;
+use paceline::engine::ports::{Arrival, Ledger, Origin};
 use serde_json::Value;
 
+use super::check::Simulator;
 use super::commands::Place;
+use super::engine::{World, room};
 use super::harness::process::Process;
 use super::harness::until;
 
 /// An app that nobody calls, and whose secret a [`Process`] has.
 const SETTINGS: &str =
     "[apps.acme]\nplatform = \"feishu\"\napp_id = \"cli_a1\"\napp_secret = { env = \"ACME_SECRET\" }\n";
+
+const CALM: &str = include_str!("../../config/scenarios/calm.toml");
 
 /// Whether this process has one of SQLite's locks on this file, as the system's table says.
 fn holds_lock(process: u32, file: &Path) -> bool {
@@ -57,7 +65,7 @@ fn submit(place: &Place, id: usize) {
 #[tokio::test]
 async fn a_worker_whose_ledger_is_gone_ends_and_says_what_to_do() {
     for (name, words) in [
-        ("paceline.db", "error: paceline.db was removed while in use: restore the ledger from a backup"),
+        ("paceline.db", "error: paceline.db was removed or moved while in use: put it back"),
         ("paceline.db.key", "error: paceline.db.key was removed while in use: put the ledger's own key back there"),
     ] {
         let place = Place::new(&[("paceline.toml", SETTINGS)]);
@@ -155,4 +163,52 @@ async fn a_backup_beside_the_log_of_a_killed_worker_is_refused_by_every_command(
         assert!(refused.code > Some(0), "{command:?}: {}", refused.transcript());
         assert!(said.contains("paceline.db-wal is not the log of paceline.db: a backup"), "{command:?}: {said}");
     }
+}
+
+/// What only the deleted file would have told is in the log: what was in flight, and what came of it.
+#[tokio::test]
+async fn a_call_in_flight_ends_and_is_logged_when_the_ledger_is_gone() {
+    let world =
+        "title = \"Slow\"\n[latency]\nbefore = { kind = \"fixed\", ms = 0 }\nafter = { kind = \"fixed\", ms = 2000 }\n";
+    let place = Place::new(&[("world.toml", world)]);
+    let simulator = Simulator::start(&place, "world.toml");
+    place.write("paceline.toml", &format!("{SETTINGS}base_url = \"{}\"\n", simulator.address));
+    submit(&place, 1);
+    submit(&place, 2);
+    let mut worker = Process::start(&place, &["work", "--log-level", "debug"]);
+    // The token's call, and one for each room.
+    worker.says(&["calling call=2", "calling call=3"]).await;
+    fs::remove_file(place.path().join("paceline.db")).unwrap();
+    worker.ends_with(1).await;
+    let log = worker.log();
+    let unrecorded = |job: &str| {
+        log.lines().any(|line| {
+            line.contains("the outcome of this call is not recorded")
+                && line.contains(job)
+                && line.contains("key=\"omm_")
+        })
+    };
+    assert!(unrecorded("job=\"rooms:") && log.matches("is not recorded").count() == 2, "{log}");
+}
+
+/// Twenty rooms a minute: nothing is in flight when the ledger goes, and after the minute nothing is sent.
+#[tokio::test(start_paused = true)]
+async fn an_engine_whose_ledger_is_gone_sends_nothing_more() {
+    let world = World::new(CALM);
+    let ledger = world.ledger();
+    let arrival = |n: usize| Arrival { input: Ok(Box::new(world.decode(&room(n)))), origin: Origin::default() };
+    ledger.take_over((0..50).map(arrival).collect(), world.now()).await.unwrap();
+    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>);
+    engine.recover().await.unwrap();
+    engine.load(None).await.unwrap();
+    let removed_at = async {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert_eq!(world.books().created, 20);
+        fs::remove_file(world.store()).unwrap();
+        world.now()
+    };
+    let (stop, removed_at) = tokio::join!(engine.run(true, std::future::pending()), removed_at);
+    assert_eq!((stop, world.books().created), (Stop::Lost, 20));
+    assert!(world.now().since(removed_at) < Duration::from_secs(1), "at the next look");
+    assert!(engine.lost().unwrap().contains("ledger.db was removed or moved while in use"), "{:?}", engine.lost());
 }

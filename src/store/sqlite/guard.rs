@@ -49,7 +49,10 @@ impl fmt::Display for Loss {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         match self.how {
-            How::Removed => write!(out, "{path} was removed while in use: restore the ledger from a backup"),
+            How::Removed => write!(
+                out,
+                "{path} was removed or moved while in use: put it back with the files beside it, or restore the ledger from a backup"
+            ),
             How::Truncated => write!(out, "{path} was truncated while in use: restore the ledger from a backup"),
             How::Replaced | How::Overwritten => write!(
                 out,

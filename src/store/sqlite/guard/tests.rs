@@ -70,7 +70,7 @@ fn truncate(path: &Path, bytes: u64) {
 #[tokio::test]
 async fn a_removed_file_is_noticed_whichever_it_is() {
     for (name, words) in [
-        ("l.db", "l.db was removed while in use: restore the ledger from a backup"),
+        ("l.db", "l.db was removed or moved while in use: put it back with the files beside it, or restore"),
         ("l.db-wal", "l.db-wal was removed while in use: if `paceline check --offline` finds a fault"),
         ("l.db-shm", "l.db-shm was removed while in use"),
         ("l.db.lock", "so a second worker could start"),
