@@ -120,10 +120,8 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         admin.stop().await;
     }
 
-    if let Some(why) = engine.lost() {
-        ledger.close().await;
-        writeln!(context.err, "error: {why}")?;
-        return Ok(Exit::Unwell);
+    if let Some(exit) = lost(context, &engine, &ledger).await? {
+        return Ok(exit);
     }
     let elapsed = context.clock.mono().since(start);
     if let Some(traces) = traces.filter(|_| stop != Stop::Cut) {
@@ -143,6 +141,18 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     }
     say_suspended(context, &suspensions)?;
     conclude(context, &args, &counts, (stop, early.as_ref()), &work.store)
+}
+
+/// Says why the ledger cannot be relied on any more, if so; nothing more is read from it then.
+pub(super) async fn lost(
+    context: &mut Context,
+    engine: &Engine,
+    ledger: &SqliteLedger,
+) -> anyhow::Result<Option<Exit>> {
+    let Some(why) = engine.lost() else { return Ok(None) };
+    ledger.close().await;
+    writeln!(context.err, "error: {why}")?;
+    Ok(Some(Exit::Unwell))
 }
 
 /// Judges the rows; without a ledger, as in a rehearsal, only the files can tell what comes twice.
@@ -327,8 +337,7 @@ fn conclude(
     }
     Ok(match stop {
         Stop::Drained | Stop::Cut if early.is_none() => Exit::Interrupted,
-        Stop::Lost => Exit::Unwell,
         Stop::Idle if open + counts.dead + counts.held == 0 => Exit::Success,
-        Stop::Idle | Stop::Drained | Stop::Cut => Exit::Unwell,
+        Stop::Idle | Stop::Drained | Stop::Cut | Stop::Lost => Exit::Unwell,
     })
 }

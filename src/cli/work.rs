@@ -22,6 +22,7 @@ use super::batch;
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
 use super::reload::{Reloader, Reloading};
+use super::run::lost;
 use super::signals::{self, HangUp};
 
 /// How long nothing must come in before `--until-idle` believes that nothing is left.
@@ -96,11 +97,20 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     if let Some(traces) = traces.filter(|_| stop.is_some()) {
         traces.stop().await;
     }
-    if let Some(why) = engine.lost() {
-        ledger.close().await;
-        writeln!(context.err, "error: {why}")?;
-        return Ok(Exit::Unwell);
+    if let Some(exit) = lost(context, &engine, &ledger).await? {
+        return Ok(exit);
     }
+    let stuck = if has_broker { stuck } else { Some("the settings have no [broker]".to_owned()) };
+    conclude(context, &ledger, stop, (args.until_idle, stuck)).await
+}
+
+/// Says how it ended. `stuck` is what keeps results from being published, if anything does.
+async fn conclude(
+    context: &mut Context,
+    ledger: &SqliteLedger,
+    stop: Option<Stop>,
+    (until_idle, stuck): (bool, Option<String>),
+) -> anyhow::Result<Exit> {
     if stop != Some(Stop::Idle) && stop != Some(Stop::Drained) {
         writeln!(context.err, "calls were in flight at the end; what became of them is looked up at the next start")?;
     }
@@ -112,16 +122,12 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     ledger.close().await;
     info!(succeeded = counts.succeeded, dead = counts.dead, held = counts.held, queued = counts.queued, "ended");
     if unpublished > 0 {
-        let why = match stuck {
-            _ if !has_broker => "the settings have no [broker]".to_owned(),
-            Some(why) => why,
-            None => "the next start publishes them".to_owned(),
-        };
+        let why = stuck.unwrap_or_else(|| "the next start publishes them".to_owned());
         let results = if unpublished == 1 { "result is" } else { "results are" };
         writeln!(context.err, "{unpublished} {results} not published: {why}")?;
     }
     let left = counts.dead + counts.held + counts.queued + counts.uncertain + unpublished;
-    let is_unwell = args.until_idle && left > 0;
+    let is_unwell = until_idle && left > 0;
     Ok(if is_unwell { Exit::Unwell } else { Exit::Success })
 }
 

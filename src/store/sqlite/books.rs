@@ -112,7 +112,7 @@ impl Books {
 
     /// Runs `work` in one transaction: all of it is on the disk when this returns `Ok`, none of it otherwise.
     pub(crate) fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Trouble>) -> Result<T, Trouble> {
-        self.look(|guard, conn| guard.look_inside(conn))?;
+        self.look(Guard::look_inside)?;
         let before = self.conn.total_changes();
         let outcome = self.statement("BEGIN IMMEDIATE").map_err(Trouble::from).and_then(|()| {
             let done = work(self)?;
@@ -154,14 +154,13 @@ impl Books {
 
     /// What a failure of the surroundings comes from, where the files tell more than SQLite.
     fn explained(&mut self, trouble: Trouble) -> Trouble {
-        match trouble {
-            Trouble::Sql(error) if file::is_environmental(&error) => {
-                let lost = self.look(|guard, _| guard.look()).err();
-                let damaged = file::damage(&self.path, &error).map(Trouble::Unusable);
-                lost.or(damaged).unwrap_or(Trouble::Sql(error))
-            }
-            trouble => trouble,
+        let Trouble::Sql(error) = &trouble else { return trouble };
+        if !file::is_environmental(error) {
+            return trouble;
         }
+        let damaged = file::damage(&self.path, error).map(Trouble::Unusable);
+        let lost = self.look(|guard, _| guard.look()).err();
+        lost.or(damaged).unwrap_or(trouble)
     }
 
     /// Rolls back, with everything that was remembered in the meantime: it may be gone from the file.
