@@ -2,7 +2,7 @@
 
 use caseless::Caseless;
 use serde_json::Value;
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 use super::characters::is_ignorable;
 
@@ -21,11 +21,16 @@ fn normal(text: &str) -> String {
     let folded = if text.is_ascii() {
         text.to_ascii_lowercase()
     } else {
-        let seen = text.nfkc().filter(|letter| !is_ignorable(*letter));
+        let seen = composed(text.to_owned());
         // Folded letters may combine anew.
-        seen.default_case_fold().nfkc().collect()
+        composed(seen.chars().filter(|letter| !is_ignorable(*letter)).default_case_fold().collect())
     };
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The text in normal form KC, as most texts are.
+fn composed(text: String) -> String {
+    if is_nfkc_quick(text.chars()) == IsNormalized::Yes { text } else { text.nfkc().collect() }
 }
 
 #[cfg(test)]

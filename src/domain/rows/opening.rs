@@ -33,6 +33,11 @@ pub(super) fn open<R: BufRead>(mut source: R, format: Format) -> Result<(Opened<
     if first.starts_with(BOM) {
         return Err((1, "begins with the byte order mark (U+FEFF) twice: remove one".to_owned()));
     }
+    if format == Format::Csv && first.windows(2).any(|pair| pair[0] == b'\r' && pair[1] != b'\n') {
+        let message = "the lines end with a carriage return alone (U+000D), as old programs write them; save the file as \
+                       \"CSV UTF-8 (Comma delimited)\"";
+        return Err((1, message.to_owned()));
+    }
     let mut opening = Opening::default();
     if format == Format::Csv
         && let Some(separator) = told_separator(&first)
@@ -160,6 +165,8 @@ mod tests {
         for header in ["a;b\n", "\"a\";\"b\"\n", "a\tb", "a，b\n", "a|b\n"] {
             assert!(csv(header).unwrap_err().1.ends_with("; expected commas"), "{header:?}");
         }
+        assert!(csv("a,b\rc,d\r").unwrap_err().1.contains("U+000D"), "no line end that is read");
+        assert!(csv("a,b\r\nc").is_ok() && csv("a,b\r").is_ok());
         assert!(csv("a;x,b\n").is_ok() && csv("name\n").is_ok());
     }
 }
