@@ -38,7 +38,7 @@ fn pipe(place: &Place) -> File {
 }
 
 fn rows(from: usize) -> String {
-    (from..from + ROWS).map(|row| format!("Room {row},4,omb_1\n")).collect()
+    (from..from + ROWS).map(|row| format!("Room {row},4,omb_1\n")).collect::<Vec<_>>().concat()
 }
 
 /// Writes rows until nobody reads them.
