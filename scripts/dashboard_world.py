@@ -15,6 +15,9 @@ MINUTES = "feishu.calendar.event.meeting_minute.create"
 MEETING = "wecom.meeting.create"
 TOKEN = "rehearsal-token-4711"
 ROOMS, CALENDARS, HELD, EXPIRED = 3, 150, 3, 4
+# Inputs that never become jobs: with a title too long, and of an app that nobody knows.
+LONG, STRANGE = 12, 2
+INPUTS = LONG + STRANGE
 # The platform refuses the first call for each room, and cuts the first calls for minutes before any reply.
 SCENARIO = f"""
 title = "Rooms are refused at first, calls for minutes are cut"
@@ -60,19 +63,33 @@ def jobs():
                "not_after": "2020-09-13T12:26:40Z", "body": body}
 
 
+def inputs():
+    """What never becomes a job."""
+    for number in range(LONG):
+        yield {"id": f"lecture-{number}", "method": MEETING, "app": "campus", "batch": "timetable",
+               "body": {"admin_userid": "u", "title": f"高等数学（上）第 {number} 次课：极限与连续，教学楼三层阶梯教室" * 5, "meeting_start": 1900000000,
+                        "meeting_duration": 1800, "settings": {"password": "8642"}}}
+    for number in range(STRANGE):
+        yield {"id": f"stray-{number}", "method": CALENDAR, "app": "acne", "batch": "hq-move", "body": {"summary": "x"}}
+
+
 class World:
     """A site whose worker is at work, and what it says over HTTP."""
 
     def __init__(self, site):
         self.site = site
         self.url = f"http://127.0.0.1:{site.admin_port}/"
-        lines = "".join(json.dumps(job, ensure_ascii=False) + "\n" for job in jobs())
-        (site.folder / "jobs.jsonl").write_text(lines, encoding="utf-8")
-        code, _ = site.run("submit", "jobs.jsonl")
-        check(code == 0, f"'paceline submit' ended with {code}; see commands.log")
+        self.submit("jobs.jsonl", jobs(), 0)
+        self.submit("inputs.jsonl", inputs(), 1)
         self.start()
-        until(lambda: self.totals()["dead"] == ROOMS + EXPIRED and self.totals()["held"] == HELD, 60,
-              f"{ROOMS + EXPIRED} dead and {HELD} held jobs")
+        dead = ROOMS + EXPIRED + INPUTS
+        until(lambda: self.totals()["dead"] == dead and self.totals()["held"] == HELD, 60, f"{dead} dead letters and {HELD} held jobs")
+
+    def submit(self, name, jobs, wanted):
+        lines = "".join(json.dumps(job, ensure_ascii=False) + "\n" for job in jobs)
+        (self.site.folder / name).write_text(lines, encoding="utf-8")
+        code, _ = self.site.run("submit", name, "--skip-invalid")
+        check(code == wanted, f"'paceline submit {name}' ended with {code}; see commands.log")
 
     def start(self, **environment):
         self.site.start_worker("work", DASHBOARD_TOKEN=TOKEN, **environment)

@@ -25,7 +25,7 @@ macro_rules! asset {
 const INDEX: Asset = Asset { path: "/", text: include_str!("assets/index.html") };
 
 /// Every file but the page itself.
-const FILES: [Asset; 34] = [
+const FILES: [Asset; 36] = [
     asset!("actions.js"),
     asset!("api.js"),
     asset!("batch-parts.js"),
@@ -33,7 +33,9 @@ const FILES: [Asset; 34] = [
     asset!("confirm.js"),
     asset!("dialog.js"),
     asset!("dom.js"),
+    asset!("edit-prefill.js"),
     asset!("edit.js"),
+    asset!("facts.js"),
     asset!("filters.js"),
     asset!("format.js"),
     asset!("i18n.js"),

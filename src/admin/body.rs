@@ -37,7 +37,7 @@ impl Document {
         };
         let mut fields = Fields::of_object(object, "");
         for name in &self.twice {
-            fields.fault(name, "stands twice");
+            fields.fault(name, "appears more than once");
         }
         Ok(fields)
     }

@@ -15,7 +15,7 @@ use crate::domain::time::{Mono, Timestamp};
 use crate::engine::Engine;
 use crate::engine::forecast::{Forecast, forecast};
 use crate::engine::ports::{Hold, LedgerError, Restrained, Restraint, Suspension};
-use crate::operations::forecast::{Outset, deciding_document, left_over};
+use crate::operations::forecast::{Outset, deciding_document, left_over_document};
 use crate::store::operator::Operator;
 
 /// The time from the end of one forecast to the beginning of the next.
@@ -179,15 +179,15 @@ fn document(cached: Option<&Cached>) -> Value {
     };
     let batches = forecast.batches.iter().map(|batch| {
         json!({"batch": &*batch.name, "finish_at": batch.finish,
-            "deciding": deciding_document(batch.deciding.as_ref()), "held_back": left_over(&batch.jobs)})
+            "deciding": deciding_document(batch.deciding.as_ref()), "held_back": left_over_document(&batch.jobs)})
     });
     let lanes = forecast.lanes.iter().map(|lane| {
         json!({"app": lane.key.app, "tenant": lane.key.tenant, "method": lane.key.method, "finish_at": lane.finish,
-            "deciding": deciding_document(lane.deciding.as_ref()), "held_back": left_over(&lane.jobs)})
+            "deciding": deciding_document(lane.deciding.as_ref()), "held_back": left_over_document(&lane.jobs)})
     });
     let finish_at = Some(forecast.finish).filter(|_| forecast.jobs.done > 0);
     json!({"as_of": as_of, "finish_at": finish_at, "deciding": deciding_document(forecast.deciding.as_ref()),
-        "held_back": left_over(&forecast.jobs), "batches": batches.collect::<Vec<_>>(), "lanes": lanes.collect::<Vec<_>>()})
+        "held_back": left_over_document(&forecast.jobs), "batches": batches.collect::<Vec<_>>(), "lanes": lanes.collect::<Vec<_>>()})
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl Fields {
             match (decoded(name), decoded(value)) {
                 (Some(name), Some(value)) => {
                     if fields.given.contains_key(&name) {
-                        fields.fault(&cut(&name), "stands twice");
+                        fields.fault(&cut(&name), "appears more than once");
                     }
                     fields.given.insert(name, Value::String(value));
                 }
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(
             faults(fields),
             [
-                "limit: stands twice",
+                "limit: appears more than once",
                 "code: expected a whole number, got \"1e3\"",
                 "aps: no such field; did you mean \"app\"?"
             ]

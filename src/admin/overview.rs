@@ -10,6 +10,8 @@ use super::answer;
 use super::input::Fields;
 use super::{Answer, Shared};
 use crate::broker::State as LinkState;
+use crate::broker::intake::State as Intake;
+use crate::broker::relay::State as Relay;
 use crate::domain::job::LaneKey;
 use crate::domain::time::{Mono, Timestamp};
 use crate::engine::ports::SuspendedBy;
@@ -133,22 +135,19 @@ fn deciding(held: &Held) -> Value {
     json!({"method": key.method, "scope": key.scope, "owner": key.owner, "window": window})
 }
 
-fn why_waiting(lane: &LaneView, view: &View, times: &Times) -> Option<String> {
+/// Facts, of which the reader's side makes a sentence in the reader's language.
+fn why_waiting(lane: &LaneView, view: &View, times: &Times) -> Option<Value> {
+    let why = |kind: &str, detail: Option<&str>, until: Option<Timestamp>| json!({"kind": kind, "detail": detail, "until": until});
     if lane.suspended {
         let cause = view.suspensions.iter().find(|suspension| suspension.covers(&lane.key));
-        return Some(format!("suspended: {}", cause.map_or("its app stands still", |cause| cause.detail.as_str())));
+        return Some(why("suspended", cause.map(|cause| &*cause.detail), cause.and_then(|cause| cause.until)));
     }
     if let Some(held) = &lane.held_back {
-        return Some(format!("paused: {}; next try at {}", held.cause.detail, times.on_calendar(held.until)));
+        return Some(why("paused", Some(&held.cause.detail), Some(times.on_calendar(held.until))));
     }
     let held = lane.blocked.as_ref()?;
-    let what =
-        held.window.map_or_else(|| "its quota is spread out".to_owned(), |window| format!("{window} is used up"));
-    let next = held.until.map_or_else(
-        || "the next permit comes with a reply".to_owned(),
-        |until| format!("the next permit comes at {}", times.on_calendar(until)),
-    );
-    Some(format!("{what}; {next}"))
+    let kind = if held.window.is_some() { "used-up" } else { "spread" };
+    Some(why(kind, None, held.until.map(|until| times.on_calendar(until))))
 }
 
 /// Every window of every key once.
@@ -171,15 +170,34 @@ fn broker(shared: &Shared, outbox: u64) -> Value {
     let Some(broker) = &shared.worker.broker else { return Value::Null };
     let status = broker.status();
     json!({"consume": link(&status.consume), "publish": link(&status.publish),
-        "intake": {"state": status.intake.as_str(), "why": status.intake.to_string()},
-        "relay": {"state": status.relay.as_str(), "why": status.relay.to_string()}, "outbox": outbox})
+        "intake": intake(&status.intake), "relay": relay(&status.relay), "outbox": outbox})
+}
+
+fn intake(state: &Intake) -> Value {
+    let (paused, why) = match state {
+        Intake::Paused { jobs, are_all, fullest } => {
+            let fullest = fullest.as_ref().map(|(app, jobs)| json!({"app": app, "jobs": jobs}));
+            (Some(json!({"jobs": jobs, "are_all": are_all, "fullest": fullest})), None)
+        }
+        Intake::Stalled { why } => (None, Some(why)),
+        Intake::Waiting | Intake::Consuming | Intake::Stopped => (None, None),
+    };
+    json!({"state": state.as_str(), "why": why, "paused": paused})
+}
+
+fn relay(state: &Relay) -> Value {
+    let why = match state {
+        Relay::Stalled { why } | Relay::Hindered { why } => Some(why),
+        Relay::Waiting | Relay::Publishing | Relay::Stopped => None,
+    };
+    json!({"state": state.as_str(), "why": why})
 }
 
 fn link(state: &LinkState) -> Value {
     let (word, error) = match state {
         LinkState::Connecting => ("connecting", None),
         LinkState::Connected => ("connected", None),
-        LinkState::Blocked { .. } => ("blocked", Some(state.to_string())),
+        LinkState::Blocked { reason } => ("blocked", Some(reason.clone())),
         LinkState::Down { error, .. } => ("down", Some(error.to_string())),
         LinkState::Closed => ("closed", None),
     };

@@ -124,7 +124,7 @@ fn read(decoder: &Arc<Decoder>, document: Document) -> Result<Body, Fault> {
     let Value::Object(object) = value else { return Ok((Vec::new(), false)) };
     let mut fields = Fields::of_object(object, "");
     for name in twice.iter().filter(|name| !name.starts_with("jobs[")) {
-        fields.fault(name, "stands twice");
+        fields.fault(name, "appears more than once");
     }
     let allow_duplicates = fields.flag("allow_duplicates");
     let jobs = fields.value(JOBS).unwrap_or_default();
@@ -132,7 +132,7 @@ fn read(decoder: &Arc<Decoder>, document: Document) -> Result<Body, Fault> {
     Ok((read_list(decoder, jobs, &twice, JOBS)?, allow_duplicates))
 }
 
-/// `twice` names the keys that stand in the body twice, those of the list under `prefix`.
+/// `twice` names the keys that the body has more than once, those of the list under `prefix`.
 fn read_list(decoder: &Arc<Decoder>, value: Value, twice: &[String], prefix: &str) -> Result<Vec<Read>, Fault> {
     let Value::Array(jobs) = value else { return Ok(vec![read_one(decoder, value, twice)]) };
     if jobs.len() > JOBS_MAX {

@@ -1,4 +1,4 @@
-//! Apps and lanes that stand still, and go on.
+//! Suspends and resumes apps and lanes.
 
 use axum::extract::State;
 use serde_json::json;
@@ -11,7 +11,7 @@ use super::{Answer, Shared, answer};
 use crate::operations::refused::Refused;
 use crate::operations::suspension::{REASON_DEFAULT, Scope, known_app, known_method};
 
-/// Lets an app, or a part of it, stand still.
+/// Suspends an app, or a part of it.
 pub async fn suspend(State(shared): State<Shared>, document: Document) -> Answer {
     let mut fields = document.fields()?;
     let scope = scope_of(&mut fields);

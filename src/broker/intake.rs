@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicGetOptions, BasicQosOptions};
-use lapin::types::FieldTable;
+use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Consumer};
 use tokio::sync::watch;
 
@@ -30,7 +30,7 @@ use crate::clock::Clock;
 use crate::crash_points;
 use crate::domain::decode::Defaults;
 use crate::domain::job::{Job, Rejection};
-use crate::engine::ports::{AmqpOrigin, Arrival, Ledger, LedgerError, Origin, TakenOver};
+use crate::engine::ports::{AmqpOrigin, Arrival, Delivered, Ledger, LedgerError, Origin, TakenOver};
 use crate::engine::schedule::Load;
 
 /// Jobs taken over for each one that may be able to run: the others wait for their time, a person or the platform.
@@ -441,10 +441,14 @@ impl<B: Backlog> Intake<B> {
     }
 
     fn read(&self, held: &Held) -> Arrival {
-        let Held { raw, amqp, redelivered, notes } = held;
+        let Held { raw, amqp, redelivered, notes, exchange, routing_key } = held;
         let input = read_body(&self.decode, self.options.body_bytes_max, raw, amqp, notes);
-        let origin =
-            Origin { raw: raw.clone(), amqp: Some(amqp.clone()), redelivered: *redelivered, ..Origin::default() };
+        let mut amqp = amqp.clone();
+        if input.is_err() {
+            let (exchange, routing_key) = (exchange.to_string(), routing_key.to_string());
+            amqp.delivered = Some(Delivered { queue: self.options.jobs_queue.clone(), exchange, routing_key });
+        }
+        let origin = Origin { raw: raw.clone(), amqp: Some(amqp), redelivered: *redelivered, ..Origin::default() };
         Arrival { input, origin }
     }
 }
@@ -455,13 +459,16 @@ struct Held {
     amqp: AmqpOrigin,
     redelivered: bool,
     notes: Notes,
+    exchange: ShortString,
+    routing_key: ShortString,
 }
 
 impl Held {
     fn of(delivery: Delivery) -> Self {
         let (amqp, redelivered) = (origin_of(&delivery.properties), delivery.redelivered);
         let notes = Notes::of(&delivery.properties);
-        Self { raw: Bytes::from(delivery.data), amqp, redelivered, notes }
+        let Delivery { data, exchange, routing_key, .. } = delivery;
+        Self { raw: Bytes::from(data), amqp, redelivered, notes, exchange, routing_key }
     }
 }
 

@@ -31,6 +31,7 @@ pub(super) fn origin_of(properties: &BasicProperties) -> AmqpOrigin {
         content_encoding: text(properties.content_encoding()),
         timestamp: *properties.timestamp(),
         headers: properties.headers().as_ref().map(headers::kept).unwrap_or_default(),
+        delivered: None,
     }
 }
 
@@ -183,6 +184,7 @@ mod tests {
             content_encoding: Some("identity".to_owned()),
             timestamp: Some(1_795_248_000),
             headers: [("trace".to_owned(), json!("t-1")), ("n".to_owned(), json!(7))].into(),
+            delivered: None,
         }
     }
 

@@ -254,6 +254,11 @@ impl Present {
         Self { now, ledger, objects: RefCell::default() }
     }
 
+    /// The ledger beside which it is.
+    pub const fn ledger(&self) -> Option<&Untouched> {
+        self.ledger.as_ref()
+    }
+
     fn knows(&self, job: &Job) -> Result<bool, LedgerError> {
         self.ledger.as_ref().map_or(Ok(false), |ledger| ledger.knows(&job.id))
     }

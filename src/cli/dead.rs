@@ -1,15 +1,18 @@
 //! `paceline dead`: dead letters listed, shown, put back to work, corrected or dropped.
 
+mod input;
+
 use std::io::Write;
 
 use clap::Subcommand;
 use serde_json::json;
 
+use crate::engine::ports::Delivered;
 use crate::store::operator::{DeadLine, Operator, Selection};
 
-use super::context::Context;
+use super::context::{Context, inputs};
 use super::exit::{Exit, refuse};
-use super::jobs::{text, what};
+use super::jobs::{text, what, write_attempts};
 use super::selection::{DeadWhich, Letters, first, missing};
 use super::table::{Align, Table, plain};
 use super::{edit, redrive};
@@ -139,8 +142,14 @@ fn one(ledger: &Operator, id: &str) -> anyhow::Result<DeadLine> {
 
 fn show(context: &mut Context, ledger: &Operator, id: &str, as_json: bool) -> anyhow::Result<Exit> {
     let line = one(ledger, id)?;
+    let input = ledger.input(&line)?;
+    let is_input = input.is_some();
+    let document = match input {
+        Some(input) => inputs(context)?.sheet(&line, &input),
+        None => json!(line),
+    };
     if as_json {
-        context.print_json(&json!(line))?;
+        context.print_json(&document)?;
         return Ok(Exit::Success);
     }
     let out = &mut context.out;
@@ -167,5 +176,23 @@ fn show(context: &mut Context, ledger: &Operator, id: &str, as_json: bool) -> an
     if let Some(place) = &line.place {
         writeln!(out, "  {:<12}{}", "from", plain(place))?;
     }
+    if let Some(delivered) = &line.delivered {
+        writeln!(out, "  {:<12}{}", "from", plain(&way(delivered)))?;
+    }
+    if is_input {
+        input::write(&document, out)?;
+    } else if let Some(sheet) = ledger.show_job(&line.handle)? {
+        writeln!(out)?;
+        write_attempts(&sheet.history, out)?;
+    }
     Ok(Exit::Success)
+}
+
+/// `queue paceline.jobs, exchange campus, routing key rooms`.
+fn way(delivered: &Delivered) -> String {
+    let Delivered { queue, exchange, routing_key } = delivered;
+    if exchange.is_empty() {
+        return format!("queue {queue}, published to it directly");
+    }
+    format!("queue {queue}, published to the exchange {exchange} with the routing key {routing_key}")
 }

@@ -23,7 +23,7 @@ const VALUES_MAX: usize = 20;
 /// Look at single jobs, or cancel them
 #[derive(Debug, Subcommand)]
 pub enum Args {
-    /// Jobs in the order in which they were taken over
+    /// Jobs in the order in which they were accepted
     List {
         #[command(flatten)]
         which: Which,
@@ -172,7 +172,7 @@ fn show(sheet: &JobSheet, out: &mut dyn Write) -> anyhow::Result<()> {
     let times = [
         ("not_before", line.not_before),
         ("not_after", line.not_after),
-        ("taken over", Some(line.created_at)),
+        ("accepted", Some(line.created_at)),
         ("edited", line.edited_at),
     ];
     writeln!(out, "{}: {}", plain(&text(&line.document, "id")), state(line))?;

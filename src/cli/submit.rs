@@ -69,8 +69,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     };
     // The worker may be elsewhere; where the ledger is here, it is only looked at.
     let present = Present::new(Some(context.clock.now()), Untouched::open(store)?);
-    let ledger = Untouched::open(store)?;
-    let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&catalog)).transpose()?;
+    let seeker = present.ledger().map(|ledger| ledger.seeker(&catalog)).transpose()?;
     let again = seeker.map(|seeker| Again::new(seeker, &catalog, allow));
     refuse_invalid(context, &sources, &decoder, &present, args.rules, again, &|| Ok(()))?;
     to_broker(context, &args, &options, &sources, &decoder).await

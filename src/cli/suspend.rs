@@ -1,4 +1,4 @@
-//! `paceline suspend` and `resume`: an app, or one of its lanes, stands still until a person lets it go on.
+//! `paceline suspend` and `resume`: suspends an app, or one of its lanes, until a person resumes it.
 
 use std::io::Write;
 
@@ -10,7 +10,7 @@ use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
 use super::table::plain;
 
-/// What stands still or goes on.
+/// What is suspended or resumed.
 #[derive(Debug, clap::Args)]
 struct ScopeArgs {
     /// The app, as the settings name it
@@ -32,7 +32,7 @@ impl ScopeArgs {
     }
 }
 
-/// Let an app, or one of its methods, stand still; its jobs wait
+/// Suspend an app, or one of its methods; its jobs wait
 #[derive(Debug, clap::Args)]
 pub struct SuspendArgs {
     #[command(flatten)]
@@ -65,7 +65,7 @@ pub fn suspend(context: &mut Context, args: SuspendArgs) -> anyhow::Result<Exit>
     if as_json {
         context.print_json(&json!(suspension))?;
     } else {
-        writeln!(context.err, "{name} stands still: its jobs wait")?;
+        writeln!(context.err, "{name} is suspended: its jobs wait")?;
     }
     Ok(Exit::Success)
 }

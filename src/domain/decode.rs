@@ -115,7 +115,7 @@ impl Decoder {
     ) -> Result<Job, Rejection> {
         let mut envelope = Envelope { document, faults: Vec::new() };
         for name in twice {
-            envelope.faults.push(Fault::malformed(name, "stands twice"));
+            envelope.faults.push(Fault::malformed(name, "appears more than once"));
         }
         let id = envelope.text("id", defaults.id.as_deref());
         let method_name = envelope.text("method", defaults.method.as_deref());

@@ -17,7 +17,7 @@ use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
 use crate::domain::warning::Warning;
 
-pub use self::arrivals::{AmqpOrigin, Arrival, Changed, Origin, TakenOver, Waiting};
+pub use self::arrivals::{AmqpOrigin, Arrival, Changed, Delivered, Origin, TakenOver, Waiting};
 pub use self::outbox::{BATCH_COMPLETED, Ending, Outgoing, Reached};
 pub use self::restraints::{Hold, Restrained, Restraint};
 pub use self::suspension::{SuspendedBy, Suspension};

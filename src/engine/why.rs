@@ -6,6 +6,7 @@ mod ended;
 mod waiting;
 
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use super::ports::{Restraint, Suspension};
 use super::usage::WindowUse;
@@ -122,6 +123,9 @@ pub struct Fact {
     pub kind: &'static str,
     /// In words.
     pub text: String,
+    /// What the words are made of, by its kind: whoever reads it in another language makes them anew.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub values: Map<String, Value>,
     /// When it is over, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
@@ -139,6 +143,13 @@ pub struct Fact {
 impl Fact {
     fn new(kind: &'static str, text: impl Into<String>) -> Self {
         Self { kind, text: text.into(), ..Self::default() }
+    }
+
+    fn with(mut self, values: Value) -> Self {
+        if let Value::Object(values) = values {
+            self.values = values;
+        }
+        self
     }
 
     fn until(mut self, until: Option<Timestamp>) -> Self {
@@ -176,6 +187,11 @@ pub fn explain(at: &Situation) -> Why {
     };
     let lines: Vec<_> = facts.iter().map(Fact::line).collect();
     Why { text: lines.join("\n"), facts }
+}
+
+/// The parts of [`words`] beside the code.
+fn parts(failure: &Failure, meaning: Option<&str>) -> Value {
+    json!({"meaning": meaning, "detail": failure.detail})
 }
 
 /// `99991400 request trigger frequency limit`: the code with what the catalog calls it, and what was said beside.

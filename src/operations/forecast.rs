@@ -91,6 +91,14 @@ pub fn deciding_document(deciding: Option<&Deciding>) -> Value {
     })
 }
 
+/// Jobs that will not be done by themselves, for programs; null if all will.
+pub fn left_over_document(jobs: &Jobs) -> Value {
+    match (jobs.suspended, jobs.unknown, jobs.expired) {
+        (0, 0, 0) => Value::Null,
+        (suspended, unknown, expired) => json!({"suspended": suspended, "unknown": unknown, "expired": expired}),
+    }
+}
+
 /// Jobs that will not be done by themselves, in words; nothing if all will.
 pub fn left_over(jobs: &Jobs) -> Option<String> {
     let parts = [

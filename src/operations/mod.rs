@@ -3,6 +3,7 @@
 //! Nothing here prints or knows arguments.
 
 pub mod canary;
+pub mod content;
 pub mod edit;
 pub mod forecast;
 pub mod inputs;

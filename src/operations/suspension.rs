@@ -1,4 +1,4 @@
-//! Apps and lanes that stand still because a person says so, and go on.
+//! Apps and lanes that a person suspends and resumes.
 
 use serde::Serialize;
 
@@ -9,10 +9,10 @@ use crate::domain::time::Timestamp;
 use crate::engine::ports::{LedgerError, SuspendedBy, Suspension};
 use crate::store::operator::Operator;
 
-/// Why something stands still, where nobody says.
+/// Why something is suspended, where nobody says.
 pub const REASON_DEFAULT: &str = "suspended by a person";
 
-/// What stands still or goes on: an app, or of it one tenant or one method alone.
+/// What is suspended or resumed: an app, or of it one tenant or one method alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// The app, as the settings name it.
@@ -33,7 +33,7 @@ pub struct Resumed {
 }
 
 impl Scope {
-    /// Stands still from now on; its jobs wait.
+    /// Suspends it; its jobs wait.
     pub fn suspend(self, ledger: &mut Operator, reason: String, now: Timestamp) -> Result<Suspension, LedgerError> {
         let suspension = Suspension {
             app: self.app,
@@ -51,7 +51,7 @@ impl Scope {
         Ok(suspension)
     }
 
-    /// Goes on. For a whole app, what holds it back beyond its quotas ends, too.
+    /// Resumes it. For a whole app, what holds it back beyond its quotas ends, too.
     pub fn resume(&self, ledger: &mut Operator) -> Result<Resumed, LedgerError> {
         let resumed = ledger.resume(&self.app, &self.tenant, &self.method)?;
         let is_whole = self.tenant.is_empty() && self.method.is_empty();
@@ -101,6 +101,15 @@ pub fn what_to_do(suspension: &Suspension) -> String {
         return suspension.cure.replace(RESUME, &command);
     }
     format!("{}; then {command}", suspension.cure)
+}
+
+/// Who suspended it, in words.
+pub const fn who(by: SuspendedBy) -> &'static str {
+    match by {
+        SuspendedBy::Person => "suspended by a person",
+        SuspendedBy::Platform => "suspended because of the platform's answer",
+        SuspendedBy::Worker => "suspended by the worker because too many jobs in a row failed",
+    }
 }
 
 /// Refuses an app that is not among those of the settings.

@@ -385,7 +385,7 @@ async fn one_array_holds_good_known_invalid_and_conflicting_jobs() {
     let twice = format!("[{},{{\"id\":\"t\",\"id\":\"t\"}}]", room(0));
     let token = format!("Authorization: Bearer {TOKEN}");
     let (_, answer) = desk.ask("POST", "/api/v1/jobs", &["Content-Type: application/json", &token], &twice);
-    assert!(answer["refused"][0]["detail"].as_str().unwrap().contains("id: stands twice"), "{answer}");
+    assert!(answer["refused"][0]["detail"].as_str().unwrap().contains("id: appears more than once"), "{answer}");
     let mut odd = room(4);
     odd["body"]["name"] = json!("7F\u{200b}");
     let answer = desk.done("/api/v1/jobs", &json!([room(0), odd]));
@@ -399,4 +399,26 @@ async fn one_array_holds_good_known_invalid_and_conflicting_jobs() {
         desk.done("/api/v1/jobs", &json!([])),
         json!({"accepted": [], "known": [], "refused": [], "warnings": []})
     );
+}
+
+#[tokio::test]
+async fn what_would_be_created_again_is_refused_as_the_manual_shows_it() {
+    let desk = Desk::new("").await;
+    desk.done("/api/v1/jobs", &room(0));
+    desk.until_total("succeeded", 1).await;
+    let mut again = room(0);
+    again["id"] = json!("room-0-again");
+    let (status, answer) = desk.post("/api/v1/jobs", &again);
+    assert_eq!(status, 409, "{answer}");
+    let key = answer["duplicates"][0]["earlier_key"].as_str().unwrap().to_owned();
+    // The same answer stands in docs/api.md, of another room.
+    let shown =
+        answer.to_string().replace(&key, "omm_4de3").replace("room-0-again", "hq-701").replace("room-0", "hq-7f-701");
+    let shown: Value = serde_json::from_str(&shown.replace("\"rooms\"", "\"hq-move\"")).unwrap();
+    let manual = include_str!("../../docs/api.md");
+    let example = manual.split("```json\n").map(|part| part.split("```").next().unwrap());
+    let example = example.filter_map(|text| serde_json::from_str::<Value>(text).ok());
+    assert!(example.clone().any(|example| example == shown), "docs/api.md does not show {shown}");
+    let allowed = desk.done("/api/v1/jobs", &json!({"jobs": [again], "allow_duplicates": true}));
+    assert_eq!(allowed["accepted"], json!(["room-0-again"]));
 }

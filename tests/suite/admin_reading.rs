@@ -11,7 +11,9 @@ use paceline::domain::decode::{Apps, Decoder};
 use paceline::domain::job::LaneKey;
 use paceline::domain::outcome::Failure;
 use paceline::domain::reason::Reason;
+use paceline::domain::time::Timestamp;
 use paceline::domain::warning::Warning;
+use paceline::engine::Engine;
 use paceline::engine::ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, Ledger, Purpose, Settlement};
 use paceline::settings;
 use paceline::store::sqlite::{Mode, SqliteLedger};
@@ -28,9 +30,10 @@ const TOKEN: &str = "0123456789abcdef";
 const MEETING: &str = "wecom.meeting.create";
 const IDS: [&str; 6] = ["queued", "uncertain", "held", "dead", "succeeded", "running"];
 
-struct World {
-    place: Place,
+pub struct World {
+    pub place: Place,
     ledger: Arc<SqliteLedger>,
+    engine: Arc<Engine>,
     admin: Admin,
 }
 
@@ -63,7 +66,11 @@ fn failure(detail: &str) -> Failure {
 
 impl World {
     /// Six jobs with a password each, one of each state and one in flight, and a worker that does not run.
-    async fn new(listen: &str) -> Self {
+    pub async fn new(listen: &str) -> Self {
+        Self::at(listen, Clock::system()).await
+    }
+
+    async fn at(listen: &str, clock: Clock) -> Self {
         let job = |id: &&str| {
             let body = json!({"admin_userid": "u", "title": format!("T {id}"), "meeting_start": 1_995_248_600,
                 "meeting_duration": 300, "settings": {"password": "8642"}});
@@ -73,7 +80,7 @@ impl World {
         let submitted = place.run(&["submit", "jobs.jsonl"]);
         assert_eq!(submitted.code, Some(0), "{}", submitted.transcript());
 
-        let (clock, path) = (Clock::system(), place.path().join("paceline.db"));
+        let path = place.path().join("paceline.db");
         let ledger = Arc::new(SqliteLedger::open(&path, Mode::Worker, clock.now()).unwrap());
         let seqs: Vec<_> = ledger.waiting(None, JobSeq(0), 9).await.unwrap().iter().map(|job| job.seq).collect();
         let later = clock.now() + Duration::from_secs(3_000);
@@ -110,7 +117,7 @@ impl World {
         begin(&ledger, &clock, seqs[5]).await;
         let worker = Worker {
             mode: "work",
-            engine,
+            engine: Arc::clone(&engine),
             decoder: Arc::new(move || Arc::clone(&decoder)),
             store: path,
             broker: None,
@@ -118,16 +125,16 @@ impl World {
         };
         let access = Access { token: Some(SecretString::from(TOKEN)), public_url: None };
         let admin = bind(listen.parse().unwrap()).await.unwrap().serve(&access, worker);
-        Self { place, ledger, admin }
+        Self { place, ledger, engine, admin }
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub async fn get(&self, path: &str) -> Value {
         let (status, document) = ask(self.admin.listen(), path, None).await;
         assert_eq!(status, 200, "{path}: {document}");
         document
     }
 
-    async fn end(self) {
+    pub async fn end(self) {
         self.admin.stop().await;
         self.ledger.close().await;
         drop(self.place);
@@ -232,6 +239,37 @@ async fn a_forecast_comes_in_the_background_and_batches_have_it() {
     let batch = &world.get("/api/v1/batches").await["batches"][0];
     assert_eq!(batch["finish_at"], forecast["batches"][0]["finish_at"], "{batch}");
     assert!(batch["finish_at"].is_string());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_forecast_that_is_old_or_untrue_is_worked_out_anew_before_anybody_sees_it() {
+    let (clock, system) = Clock::steppable(Timestamp(1_900_000_000_000_000));
+    let world = World::at("127.0.0.1:0", clock.clone()).await;
+    let forecast = async || {
+        let now = clock.now();
+        // A request waits a moment for one that holds, and says so if it did not come.
+        until_async("a forecast", async || !world.get("/api/v1/forecast").await["as_of"].is_null()).await;
+        let forecast = world.get("/api/v1/forecast").await;
+        (Timestamp::parse(forecast["as_of"].as_str().unwrap()).unwrap(), now, forecast["held_back"].clone())
+    };
+    let (first, ..) = forecast().await;
+    let pass = |seconds: i64| {
+        system.fetch_add(seconds * 1_000_000, std::sync::atomic::Ordering::Relaxed);
+        clock.anchor_again();
+    };
+    pass(5);
+    let (as_of, ..) = forecast().await;
+    assert!(as_of.since(first) < Duration::from_secs(5), "one of five seconds is not worked out anew");
+    pass(16);
+    let (as_of, asked_at, held_back) = forecast().await;
+    assert!(as_of >= asked_at && held_back.is_null(), "{as_of} is older than the question, {asked_at}; {held_back}");
+    let suspended = world.place.run(&["suspend", "campus"]);
+    assert_eq!(suspended.code, Some(0), "{}", suspended.transcript());
+    world.engine.recover().await.unwrap();
+    let (as_of, asked_at, held_back) = forecast().await;
+    assert!(as_of >= asked_at, "{as_of} is older than the suspension; {asked_at}");
+    assert!(held_back["suspended"].as_u64() > Some(0), "{held_back}");
     world.end().await;
 }
 

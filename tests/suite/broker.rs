@@ -6,6 +6,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use paceline::broker::{intake, relay};
 use paceline::domain::outcome::Failure;
 use paceline::domain::reason::Reason;
+use paceline::engine::ports::Delivered;
 
 use crate::harness::bench::{Bench, Client, limited, options};
 use crate::harness::rabbitmq::shared_url;
@@ -68,6 +69,8 @@ async fn what_is_no_job_comes_back_byte_for_byte_and_says_why() {
     let why = second.properties.headers().as_ref().unwrap().inner()["x-paceline-detail"].clone();
     assert!(matches!(&why, AMQPValue::LongString(why) if why.to_string().contains("at most 1000 bytes")), "{why:?}");
     until("the good neighbour is a job", || bench.ledger.ids() == ["good"]).await;
+    let way = Delivered { queue: jobs.clone(), exchange: String::new(), routing_key: jobs.clone() };
+    assert_eq!(bench.ledger.ways(), [Some(way.clone()), Some(way), None], "only of what is no job");
 
     let (options, ledger) = bench.stop().await;
     assert_eq!((ledger.unpublished(), client.ready(&options.jobs_queue).await), (0, 0));

@@ -46,7 +46,7 @@ fn every_route_is_described_and_nothing_else() {
     let described: BTreeSet<_> = operations(&document).into_iter().map(|(method, path, _)| (method, path)).collect();
     let routes = paceline::admin::addresses();
     let served: BTreeSet<_> = routes.iter().map(|(method, path)| ((*method).to_owned(), (*path).to_owned())).collect();
-    assert_eq!(routes.len(), served.len(), "a route stands twice");
+    assert_eq!(routes.len(), served.len(), "a route is listed twice");
     assert!(served.len() > 15, "{served:?}");
     assert_eq!(served.difference(&described).collect::<Vec<_>>(), Vec::<&_>::new(), "not described");
     assert_eq!(described.difference(&served).collect::<Vec<_>>(), Vec::<&_>::new(), "described, and not there");

@@ -93,7 +93,7 @@ function resolveForm(dialog, state, job, ways) {
     "form",
     { key: "form", onsubmit: (event) => resolved(event, dialog, state, job) },
     h("p", {}, t("resolve.which"), " ", h("strong", {}, name(job.id))),
-    job.evidence.detail ? h("p", {}, job.evidence.detail) : null,
+    job.evidence.detail ? h("p", {}, said(job.evidence.detail)) : null,
     h("fieldset", {}, h("legend", {}, t("resolve.ways")), radios),
     state.problem ? fault(state.problem) : null,
     foot(

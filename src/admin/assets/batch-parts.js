@@ -1,6 +1,7 @@
 // What tables of batches are made of.
 
 import { h } from "./dom.js";
+import { leftOver } from "./facts.js";
 import { duration, instant, seconds } from "./format.js";
 import { t } from "./i18n.js";
 import { bar, countLink, deciding, name, sign, stateName, warned } from "./parts.js";
@@ -51,6 +52,6 @@ export function heldBack(forecast) {
   if (!forecast) return "–";
   return [
     deciding(forecast.deciding),
-    forecast.held_back ? h("span", { class: "hint" }, " ", forecast.held_back) : null,
+    forecast.held_back ? h("span", { class: "hint" }, " ", leftOver(forecast.held_back)) : null,
   ];
 }

@@ -3,14 +3,21 @@
 import { get } from "./api.js";
 import { foot, notice, open } from "./dialog.js";
 import { h } from "./dom.js";
+import { letterOf, prefill } from "./edit-prefill.js";
+import { faultText } from "./facts.js";
 import { t } from "./i18n.js";
-import { fault, faultList, nothing } from "./parts.js";
+import { button, fault, faultList, nothing } from "./parts.js";
 import { change, GivenUp } from "./token.js";
+
+/** The patch before anything is known of the letters. */
+const START = '{"body": {}}';
 
 /** Opens the form; fulfilled with true once letters were changed. */
 export async function edit(selection, exampleId) {
   const state = {
     example: null,
+    places: new Map(),
+    wrongFields: [],
     wrong: null,
     problem: null,
     faults: [],
@@ -20,29 +27,66 @@ export async function edit(selection, exampleId) {
     isBusy: false,
   };
   const dialog = open(t("edit.title"), (dialog) => form(dialog, state, selection));
-  if (exampleId) showExample(dialog, state, exampleId);
+  if (exampleId) showExample(dialog, state, exampleId, "id" in selection);
   return dialog.closed;
 }
 
 /** A job, or what an input says that never became one. */
 async function saidBy(id) {
   if (!/^#\d+$/.test(id)) return get(`jobs/${encodeURIComponent(id)}`);
-  const { content } = await get(`dead/inputs/${encodeURIComponent(id.slice(1))}`);
-  return typeof content === "object" && content !== null ? content : {};
+  return get(`dead/inputs/${encodeURIComponent(id.slice(1))}`);
 }
 
-async function showExample(dialog, state, id) {
+/** Shows what the letter says, and starts the patch with it, unless somebody has begun to write one. */
+async function showExample(dialog, state, id, isWhole) {
   try {
-    const job = await saidBy(id);
-    const parts = ["path", "query", "body", "meta", "priority", "not_before", "not_after"];
-    const given = parts
-      .filter((part) => job[part] !== null && job[part] !== undefined)
-      .map((part) => [part, job[part]]);
-    state.example = { id, text: JSON.stringify(Object.fromEntries(given), null, 2) };
+    const letter = letterOf(await saidBy(id));
+    const { text, places } = prefill(letter, { isWhole });
+    state.example = { id, text: JSON.stringify(letter.document, null, 2) };
+    Object.assign(state, { places, wrongFields: letter.faults });
     dialog.update();
+    const patch = document.getElementById("patch");
+    if (patch?.value !== START) return;
+    patch.value = text;
+    patch.rows = Math.min(24, Math.max(8, text.split("\n").length));
+    choose(letter.faults[0]?.field, places);
   } catch {
     // The form does without.
   }
+}
+
+/** Selects a field's value in the patch. */
+function choose(field, places) {
+  const patch = document.getElementById("patch");
+  const [from, to] = places.get(field) ?? places.get(field?.split("[")[0]) ?? [0, 0];
+  patch.focus();
+  patch.setSelectionRange(from, to);
+  const line = patch.value.slice(0, from).split("\n").length;
+  patch.scrollTop = (patch.scrollHeight / patch.value.split("\n").length) * Math.max(0, line - 3);
+}
+
+/** What is wrong, with a button for each field that leads to it. */
+function wrongFields({ wrongFields: faults, places }) {
+  if (faults.length === 0) return null;
+  return h(
+    "div",
+    { key: "wrong", id: "patch-wrong" },
+    h("p", {}, t("edit.wrong")),
+    h(
+      "ul",
+      { class: "faults" },
+      faults.slice(0, 20).map((fault) =>
+        h(
+          "li",
+          { key: fault.field + fault.rule },
+          fault.field
+            ? [button(fault.field, () => choose(fault.field, places), { kind: "small", key: "field" }), " "]
+            : null,
+          h("span", { dir: "auto" }, faultText(fault)),
+        ),
+      ),
+    ),
+  );
 }
 
 function form(dialog, state, selection) {
@@ -59,6 +103,7 @@ function form(dialog, state, selection) {
           h("pre", { tabindex: "0", "aria-label": t("edit.example", { id: state.example.id }) }, state.example.text),
         )
       : null,
+    wrongFields(state),
     h("label", { for: "patch" }, t("edit.patch")),
     h("textarea", {
       id: "patch",
@@ -66,9 +111,9 @@ function form(dialog, state, selection) {
       spellcheck: "false",
       autofocus: true,
       required: true,
-      initial: '{"body": {}}',
+      initial: START,
       "aria-invalid": state.wrong ? "true" : null,
-      "aria-describedby": "patch-said",
+      "aria-describedby": "patch-wrong patch-said",
       oninput: () => outdated(dialog, state),
     }),
     h("div", { id: "patch-said", role: "alert" }, state.wrong ? h("p", { class: "wrong" }, state.wrong) : null),

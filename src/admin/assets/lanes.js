@@ -2,6 +2,7 @@
 
 import { suspend } from "./actions.js";
 import { h } from "./dom.js";
+import { laneWaits } from "./facts.js";
 import { age, ahead } from "./format.js";
 import { t } from "./i18n.js";
 import {
@@ -109,9 +110,7 @@ function nextPermit(lane, now) {
   const when = lane.next_permit_at
     ? h("span", { title: new Date(lane.next_permit_at).toISOString() }, ahead(lane.next_permit_at, now))
     : null;
-  // That the deciding window is used up stands there already.
-  const isPlain = when && lane.deciding && lane.why_waiting?.startsWith(lane.deciding.window);
-  const why = isPlain ? null : lane.why_waiting;
+  const why = lane.why_waiting ? laneWaits(lane.why_waiting) : null;
   return [
     when,
     when && lane.deciding ? " · " : null,

@@ -4,12 +4,13 @@ import { drop, edit, redrive } from "./actions.js";
 import { address } from "./api.js";
 import { h } from "./dom.js";
 import { filters, selection } from "./filters.js";
-import { instant } from "./format.js";
+import { instant, number } from "./format.js";
 import { t } from "./i18n.js";
 import { button, heading, name, nothing, reasonName, waiting } from "./parts.js";
 import { href, inputHref, jobHref } from "./route.js";
 import { said } from "./said.js";
 
+const FAULTS_SHOWN = 5;
 const FIELDS = ["batch", "app", "tenant", "method", "reason", "code"];
 
 export const dead = {
@@ -56,6 +57,7 @@ function card(group, filter) {
       ),
       h("span", { class: "count" }, t("dead.count", { count: group.count })),
     ),
+    faults(group),
     h("p", { class: "owner" }, group.method ? [name(group.method), " · "] : null, group.app ? name(group.app) : null),
     group.meaning ? h("p", { dir: "auto" }, said(group.meaning)) : null,
     group.cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", said(group.cure)) : null,
@@ -84,10 +86,34 @@ function card(group, filter) {
       "div",
       { class: "actions" },
       act(t("redrive.button"), () => redrive(chosen, details), "primary"),
-      act(t("edit.button"), () => edit(chosen, example)),
+      // One alone is edited as a whole; of several only what is wrong with them.
+      act(t("edit.button"), () => edit(group.count === 1 ? { id: example } : chosen, example)),
       act(t("drop.button"), () => drop(chosen, details)),
     ),
   );
+}
+
+/** What is wrong with inputs, field by field: `12 × body.title expected at most 40 bytes`. */
+function faults({ faults: rows, count, looked_at }) {
+  if (rows.length === 0) return null;
+  return [
+    h(
+      "ul",
+      { class: "faults", key: "faults" },
+      rows.slice(0, FAULTS_SHOWN).map(({ field, rule, count: times }) =>
+        h(
+          "li",
+          { key: field + rule },
+          `${number(times)} × `,
+          field ? h("code", {}, name(field)) : t("dead.all_of_it"),
+          t("list.colon"),
+          h("span", { dir: "auto" }, said(rule)),
+        ),
+      ),
+    ),
+    rows.length > FAULTS_SHOWN ? h("p", { class: "hint" }, t("list.more", { count: rows.length - FAULTS_SHOWN })) : null,
+    looked_at < count ? h("p", { class: "hint" }, t("dead.looked_at", { count: looked_at })) : null,
+  ];
 }
 
 // An input that never became a job has a number instead of an id.

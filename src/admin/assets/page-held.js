@@ -4,12 +4,14 @@ import { resolve } from "./actions.js";
 import { address } from "./api.js";
 import { h } from "./dom.js";
 import { filters, selection } from "./filters.js";
+import { word } from "./facts.js";
 import { instant } from "./format.js";
 import { t } from "./i18n.js";
 import { canLookUp } from "./page-job.js";
 import { pager } from "./pager.js";
 import { button, facts, heading, name, nothing, owner, waiting } from "./parts.js";
 import { href, jobHref } from "./route.js";
+import { said } from "./said.js";
 
 const FIELDS = ["batch", "app", "tenant", "method"];
 
@@ -56,7 +58,7 @@ function card(job, live) {
       owner(job),
       job.batch ? [" · ", h("a", { href: href("jobs", { batch: job.batch }) }, name(job.batch))] : null,
     ),
-    detail ? h("p", { dir: "auto" }, detail) : null,
+    detail ? h("p", { dir: "auto" }, said(detail)) : null,
     candidates.length > 0
       ? h(
           "p",
@@ -68,16 +70,16 @@ function card(job, live) {
       : null,
     last
       ? facts([
-          [t("held.last"), [last.purpose, " · ", instant(last.sent_at)]],
+          [t("held.last"), [word("purpose", last.purpose), " · ", instant(last.sent_at)]],
           [
             t("attempt.outcome"),
             [
-              last.outcome ?? t("attempt.in_flight"),
+              word("outcome", last.outcome) ?? t("attempt.in_flight"),
               last.http_status ? ` · HTTP ${last.http_status}` : null,
               last.code !== null ? ` · ${last.code}` : null,
             ],
           ],
-          [t("job.detail"), last.detail],
+          [t("job.detail"), last.detail && !detail?.includes(last.detail) ? said(last.detail) : null],
           ["log id", last.log_id ? h("code", {}, name(last.log_id)) : null],
         ])
       : null,

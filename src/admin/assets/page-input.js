@@ -3,6 +3,8 @@
 import { drop, edit, redrive } from "./actions.js";
 import { address } from "./api.js";
 import { h } from "./dom.js";
+import { faultText, origin } from "./facts.js";
+import { filters } from "./filters.js";
 import { instant, number } from "./format.js";
 import { t } from "./i18n.js";
 import { pager } from "./pager.js";
@@ -10,24 +12,26 @@ import { button, facts, heading, name, nothing, reasonName, table, waiting } fro
 import { inputHref } from "./route.js";
 import { said } from "./said.js";
 
+const FIELDS = ["batch", "app", "method", "reason"];
+
 export const inputs = {
   title: () => t("inputs.title"),
   sources: ({ parameters }) => ({ inputs: { path: address("dead/inputs", { ...parameters, limit: 50 }), every_s: 5 } }),
   view({ live, route }) {
     const data = live.data("inputs");
-    const title = heading(t("inputs.title"));
-    if (!data) return [title, waiting(live, "inputs")];
-    if (data.inputs.length === 0) return [title, nothing(t("inputs.none"))];
+    const place = { ...route, page: "dead/inputs" };
+    const top = [heading(t("inputs.title")), filters(place, FIELDS)];
+    if (!data) return [top, waiting(live, "inputs")];
+    if (data.inputs.length === 0) return [top, nothing(t("inputs.none")), pager(place, data)];
     const columns = [
       { label: t("job.id"), look: "head", cell: (row) => h("a", { href: inputHref(row.handle) }, name(row.handle)) },
       { label: t("job.reason"), cell: (row) => reasonName(row.reason) },
       { label: t("job.method"), cell: (row) => (row.method ? name(row.method) : "–") },
-      { label: t("job.place"), look: "name", cell: (row) => (row.place ? name(row.place) : "AMQP") },
-      { label: t("job.detail"), look: "wide", cell: (row) => h("span", { dir: "auto" }, row.detail) },
+      { label: t("job.place"), look: "name", cell: origin },
+      { label: t("input.fault"), look: "wide", cell: wrong },
     ];
-    const place = { ...route, page: "dead/inputs" };
     return [
-      title,
+      top,
       table({ label: t("inputs.title"), columns, rows: data.inputs, keyOf: (row) => row.handle }),
       pager(place, data),
     ];
@@ -62,13 +66,13 @@ function what(data) {
     { key: "what", "aria-label": t("job.reason") },
     facts([
       [t("job.reason"), reasonName(data.reason)],
-      [t("job.detail"), h("span", { dir: "auto" }, data.detail)],
+      [t("job.detail"), data.faults.length === 0 ? h("span", { dir: "auto" }, said(data.detail)) : null],
       [t("job.cure"), said(data.cure)],
       [t("job.id"), data.id ? name(data.id) : null],
       [t("job.method"), data.method ? name(data.method) : null],
       [t("job.app"), data.app ? name(data.app) : null],
       [t("batch"), data.batch ? name(data.batch) : null],
-      [t("job.place"), data.place ? name(data.place) : "AMQP"],
+      [t("job.place"), origin(data)],
       [t("input.at"), data.finished_at ? instant(data.finished_at, { exact: true }) : null],
       [t("input.bytes"), number(data.bytes)],
     ]),
@@ -78,8 +82,8 @@ function what(data) {
 function faults({ faults: rows }) {
   if (rows.length === 0) return null;
   const columns = [
-    { label: t("input.field"), look: "head", cell: (row) => h("code", {}, row.field || "–") },
-    { label: t("input.fault"), look: "wide", cell: (row) => h("span", { dir: "auto" }, row.message) },
+    { label: t("input.field"), look: "head", cell: (row) => row.field ? h("code", {}, name(row.field)) : t("dead.all_of_it") },
+    { label: t("input.fault"), cell: (row) => h("span", { dir: "auto" }, faultText(row)) },
   ];
   return h(
     "section",
@@ -89,14 +93,23 @@ function faults({ faults: rows }) {
   );
 }
 
-function content({ content: given, content_hidden: hidden }) {
+/** What is wrong with one of a list. */
+function wrong({ faults: rows, detail }) {
+  if (rows.length === 0) return h("span", { dir: "auto" }, said(detail));
+  return rows.map((row) =>
+    h("div", { dir: "auto" }, row.field ? [h("code", {}, name(row.field)), " "] : null, faultText(row)),
+  );
+}
+
+function content({ content: given, content_kind: kind, content_hidden: hidden }) {
   const text = typeof given === "string" ? given : JSON.stringify(given, null, 2);
   return h(
     "section",
     { key: "content", "aria-labelledby": "section-content" },
     h("h2", { id: "section-content" }, t("job.content")),
+    kind === "escaped" ? h("p", { class: "hint" }, t("input.escaped")) : null,
     hidden
-      ? nothing(t("input.hidden", { why: hidden }))
+      ? nothing(t(`input.hidden.${hidden}`))
       : h("pre", { tabindex: "0", role: "group", "aria-label": t("job.content") }, text),
   );
 }

@@ -3,6 +3,7 @@
 import { cancelJobs, drop, edit, redrive, resolve } from "./actions.js";
 import { h } from "./dom.js";
 import { duration, instant, number, seconds } from "./format.js";
+import { fact, word } from "./facts.js";
 import { t } from "./i18n.js";
 import { button, chip, facts, heading, name, nothing, reasonName, section, stateOf, table, waiting } from "./parts.js";
 import { href } from "./route.js";
@@ -57,7 +58,7 @@ function buttons(data, live) {
 
 function why({ why: { facts: known }, detail, cure, reason, code, log_id }) {
   // What a fact says already need not be said again.
-  const isNew = (text) => text && !known.some((fact) => fact.text?.includes(text) || fact.cure === text);
+  const isNew = (text) => text && !known.some((one) => one.text?.includes(text) || one.cure === text);
   const named = reasonName(reason) === reason ? null : [" ", h("code", {}, reason)];
   return h(
     "section",
@@ -68,7 +69,7 @@ function why({ why: { facts: known }, detail, cure, reason, code, log_id }) {
     facts([
       [t("job.reason"), reason ? [reasonName(reason), named] : null],
       [t("job.code"), code === null || code === undefined ? null : h("code", {}, code)],
-      [t("job.detail"), isNew(detail) ? h("span", { dir: "auto" }, detail) : null],
+      [t("job.detail"), isNew(detail) ? h("span", { dir: "auto" }, said(detail)) : null],
       [t("job.cure"), isNew(cure) ? said(cure) : null],
       ["log id", log_id ? h("code", {}, name(log_id)) : null],
     ]),
@@ -93,16 +94,6 @@ function warnings({ warnings: left }) {
         ),
       ),
     ),
-  );
-}
-
-function fact({ text, until, cure }) {
-  return h(
-    "li",
-    {},
-    h("span", { dir: "auto" }, text),
-    until ? h("span", { class: "hint" }, " ", t("trouble.until"), " ", instant(until)) : null,
-    cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", said(cure)) : null,
   );
 }
 
@@ -134,11 +125,12 @@ function documents(data) {
   const given = ["path", "query", "body", "meta", "result"].filter(
     (part) => data[part] !== null && data[part] !== undefined && JSON.stringify(data[part]) !== "{}",
   );
-  if (given.length === 0) return null;
+  if (given.length === 0 && !data.parameters_hidden) return null;
   return h(
     "section",
     { key: "documents", "aria-labelledby": "section-documents" },
     h("h2", { id: "section-documents" }, t("job.content")),
+    data.parameters_hidden ? nothing(t("job.hidden")) : null,
     given.map((part) =>
       h(
         "div",
@@ -154,15 +146,15 @@ function history({ history: rows }) {
   const columns = [
     { label: t("attempt.sent_at"), look: "head", cell: (row) => instant(row.sent_at, { exact: true }) },
     { label: t("attempt.took"), look: "short", cell: (row) => (row.ended_at ? took(row) : t("attempt.in_flight")) },
-    { label: t("attempt.purpose"), look: "short", cell: (row) => row.purpose },
-    { label: t("attempt.outcome"), look: "short", cell: (row) => row.outcome ?? "–" },
+    { label: t("attempt.purpose"), look: "short", cell: (row) => word("purpose", row.purpose) },
+    { label: t("attempt.outcome"), look: "short", cell: (row) => word("outcome", row.outcome) ?? "–" },
     { label: "HTTP", look: "number", cell: (row) => row.http_status ?? "–" },
     { label: t("job.code"), look: "number", cell: (row) => row.code ?? "–" },
     {
       label: t("job.detail"),
       look: "wide",
       cell: (row) => [
-        h("span", { dir: "auto" }, row.detail ?? "–"),
+        h("span", { dir: "auto" }, said(row.detail) ?? "–"),
         row.log_id ? h("span", { class: "hint" }, " log id ", name(row.log_id)) : null,
       ],
     },

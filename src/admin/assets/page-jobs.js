@@ -58,7 +58,7 @@ function ending(job) {
   return [
     job.reason ? reasonName(job.reason) : null,
     job.code === undefined ? null : [" ", h("code", {}, job.code)],
-    job.detail ? h("span", { class: "hint" }, " ", job.detail) : null,
+    job.detail ? h("span", { class: "hint" }, " ", said(job.detail)) : null,
   ];
 }
 

@@ -4,7 +4,8 @@ import { address } from "./api.js";
 import { batchLink, heldBack, left, progress } from "./batch-parts.js";
 import { chart, legend } from "./chart.js";
 import { h } from "./dom.js";
-import { age, duration, instant, number, seconds } from "./format.js";
+import { leftOver, unanswered } from "./facts.js";
+import { age, ahead, duration, instant, number, seconds } from "./format.js";
 import { t } from "./i18n.js";
 import { lanes } from "./lanes.js";
 import {
@@ -12,6 +13,7 @@ import {
   facts,
   heading,
   laneText,
+  name,
   nothing,
   section,
   showMore,
@@ -28,9 +30,10 @@ import { inTheWay } from "./trouble.js";
 
 const CHARTS_SHOWN = 4;
 const BATCHES_SHOWN = 8;
+const QUOTAS_SHOWN = 12;
 
 /** What a person has chosen on this page; outlives refreshes, not the tab. */
-const chosen = { charts: CHARTS_SHOWN };
+const chosen = { charts: CHARTS_SHOWN, quotas: QUOTAS_SHOWN };
 
 export const overview = {
   title: () => t("overview.title"),
@@ -49,6 +52,7 @@ export const overview = {
       throughput(live, redraw),
       batches(live, now),
       lanes(data.lanes, now, redraw),
+      quotas(data.quotas, now, redraw),
       machinery(data, now),
     ];
   },
@@ -91,7 +95,7 @@ function finish(counts, live, now) {
     t("finish.at"),
     " ",
     instant(forecast.finish_at),
-    forecast.held_back ? [" · ", t("finish.left_over"), " ", said(forecast.held_back)] : null,
+    forecast.held_back ? [" · ", t("finish.left_over"), " ", leftOver(forecast.held_back)] : null,
     h("span", { class: "hint" }, " · ", t("finish.as_of"), " ", instant(forecast.as_of)),
   ];
 }
@@ -155,16 +159,54 @@ function batches(live, now) {
   );
 }
 
-function machinery({ broker, outbox, worker }, now) {
-  const link = (side) => [
-    chip(side.state),
-    side.error || side.why ? h("span", { class: "hint" }, " ", side.error || side.why) : null,
+/** The windows that hold calls, as the worker counts them; one line a window. */
+function quotas(all, now, redraw) {
+  const used = all.filter((window) => window.used > 0);
+  if (used.length === 0) return null;
+  const shown = used.slice(0, chosen.quotas);
+  const columns = [
+    { label: t("quotas.quota"), look: "head", cell: (row) => name(row.method) },
+    { label: t("quotas.of"), look: "name", cell: (row) => name(`${row.scope} ${row.owner}`) },
+    { label: t("quotas.used"), look: "number", cell: (row) => number(row.used) },
+    { label: t("quotas.unanswered"), look: "number", cell: (row) => number(row.unanswered) },
+    { label: t("quotas.window"), look: "short", cell: (row) => row.window },
+    {
+      label: t("lanes.next"),
+      look: "short",
+      cell: (row) => (row.used < row.limit || !row.next_free_at ? t("time.now") : ahead(row.next_free_at, now)),
+    },
   ];
+  const open = Math.max(...used.map((row) => row.unanswered));
+  return section(
+    "quotas",
+    t("quotas.title"),
+    table({ label: t("quotas.title"), columns, rows: shown, keyOf: (row) => `${row.key} ${row.window}` }),
+    open > 0 ? h("p", { key: "unanswered" }, unanswered(open)) : null,
+    showMore(used.length - shown.length, () => {
+      chosen.quotas += 100;
+      redraw();
+    }),
+  );
+}
+
+function paused({ jobs, are_all, fullest }) {
+  const most = fullest ? t("broker.fullest", { app: fullest.app, count: fullest.jobs }) : "";
+  return t(are_all ? "broker.unfinished" : "broker.waiting", { count: jobs, most });
+}
+
+function machinery({ broker, outbox, worker }, now) {
+  const link = (side) => {
+    const why = said(side.error || side.why);
+    const words = side.state === "blocked" ? t("broker.blocked", { why }) : why;
+    const hint = words || (side.paused ? paused(side.paused) : null);
+    return [chip(side.state), hint ? h("span", { class: "hint" }, " ", hint) : null];
+  };
   const pairs = broker
     ? [
         [t("broker.consume"), link(broker.consume)],
         [t("broker.publish"), link(broker.publish)],
         [t("broker.intake"), link(broker.intake)],
+        [t("broker.relay"), link(broker.relay)],
       ]
     : [[t("broker"), t("broker.none")]];
   const more = [

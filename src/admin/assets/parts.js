@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import { number } from "./format.js";
 import { has, t } from "./i18n.js";
 import { href } from "./route.js";
+import { said } from "./said.js";
 
 /** States in the order of a job's life, each with its own sign: colour is never the only one. */
 export const STATES = ["queued", "running", "uncertain", "held", "succeeded", "dead", "cancelled"];
@@ -166,12 +167,12 @@ export function nothing(text) {
 
 /** The server's own words on what went wrong, and what to do. */
 export function fault(problem) {
-  const words = problem.status === 0 ? t("problem.unreachable") : problem.message || t("problem.unknown");
+  const words = problem.status === 0 ? t("problem.unreachable") : said(problem.message) || t("problem.unknown");
   return h(
     "div",
     { class: "fault", role: "alert" },
     h("p", {}, h("strong", {}, words)),
-    problem.cure ? h("p", {}, problem.cure) : null,
+    problem.cure ? h("p", {}, said(problem.cure)) : null,
     problem.faults?.length ? faultList(problem.faults) : null,
   );
 }
@@ -184,7 +185,7 @@ export function faultList(faults) {
     h(
       "ul",
       { class: "faults" },
-      shown.map((fault) => h("li", {}, h("code", {}, name(place(fault))), " ", fault.error ?? fault.reason ?? "")),
+      shown.map((fault) => h("li", {}, h("code", {}, name(place(fault))), " ", said(fault.error ?? fault.reason ?? ""))),
     ),
     faults.length > shown.length ? h("p", {}, t("list.more", { count: faults.length - shown.length })) : null,
   ];

@@ -3,7 +3,7 @@
 
 import { current } from "./i18n.js";
 
-const HOLE = /\{\w*\}/;
+const HOLE = /\{[^{}]*\}/;
 
 let plain = new Map();
 let patterns = [];
@@ -23,7 +23,7 @@ export async function learn() {
 
 function pattern([english, chinese]) {
   const pieces = english.split(HOLE).map((piece) => piece.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  return { shape: new RegExp(`^${pieces.join("(.+)")}$`, "s"), pieces: chinese.split(HOLE) };
+  return { shape: new RegExp(`^${pieces.join("(.*)")}$`, "s"), pieces: chinese.split(HOLE) };
 }
 
 /** A sentence of the server's. Values in it are sentences, too, where they are known. */

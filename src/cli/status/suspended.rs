@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::table::plain;
 use crate::engine::ports::Suspension;
-use crate::operations::suspension::{Scope, what_to_do};
+use crate::operations::suspension::{Scope, what_to_do, who};
 
 /// Writes the section, if there is something to say.
 pub(super) fn write(all: &[Suspension], out: &mut dyn Write) -> std::io::Result<()> {
@@ -16,13 +16,16 @@ pub(super) fn write(all: &[Suspension], out: &mut dyn Write) -> std::io::Result<
     writeln!(out, "suspended: their jobs wait")?;
     for suspension in all {
         let code = suspension.code.map(|code| format!("{code} ")).unwrap_or_default();
-        let detail = if suspension.detail.is_empty() { String::new() } else { format!("{}; ", suspension.detail) };
+        // What nobody gave a reason for says already who did it.
+        let has_detail = !suspension.detail.is_empty() && suspension.detail != who(suspension.by);
+        let detail = if has_detail { format!("{}; ", suspension.detail) } else { String::new() };
         let until = suspension.until.map(|until| format!(", until {until}")).unwrap_or_default();
         writeln!(
             out,
-            "  {}: {}since {}{until}",
+            "  {}: {}{}, since {}{until}",
             plain(&Scope::of(suspension).name()),
             plain(&format!("{code}{detail}")),
+            who(suspension.by),
             suspension.since
         )?;
         writeln!(out, "    what to do: {}", plain(&what_to_do(suspension)))?;

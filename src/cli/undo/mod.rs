@@ -120,7 +120,7 @@ fn report(
         writeln!(context.err, "hint: objects that nobody deleted are gone? The app may belong to another tenant now")?;
     }
     for suspension in ledger.suspensions()? {
-        writeln!(context.err, "{} stands still: {}; {}", suspension.app, suspension.detail, suspension.cure)?;
+        writeln!(context.err, "{} is suspended: {}; {}", suspension.app, suspension.detail, suspension.cure)?;
     }
     if open > 0 {
         writeln!(context.err, "{open} deletions are not done")?;

@@ -161,25 +161,26 @@ impl Schema {
 
     fn check_length(&self, field: &At<'_>, text: &str, faults: &mut Vec<Fault>) {
         let (bytes, chars) = (text.len(), text.chars().count());
-        let mut fail = |rule: &str, size: String| faults.push(self.size_fault(field, rule, &size, text));
+        let shown = shown(&Value::from(text));
+        let mut fail = |rule: &str, got: String| faults.push(self.size_fault(field, rule, got, text));
         if let Some(min) = self.length_min.filter(|min| chars < *min) {
             match min {
                 1 => fail("must not be empty", String::new()),
-                _ => fail(&format!("expected at least {min} characters"), chars.to_string()),
+                _ => fail(&format!("expected at least {min} characters"), format!("{chars}: {shown}")),
             }
         }
         if let Some(max) = self.length_max.filter(|max| chars > *max) {
-            fail(&format!("expected at most {max} characters"), chars.to_string());
+            fail(&format!("expected at most {max} characters"), format!("{chars}: {shown}"));
         }
         if let Some(max) = self.bytes_max.filter(|max| bytes > *max) {
-            fail(&format!("expected at most {max} bytes of UTF-8"), bytes.to_string());
+            fail(&format!("expected at most {max} bytes of UTF-8"), format!("{bytes}: {shown}"));
         }
         if let Some((bytes_max, chars_max)) = self.bytes_or_chars_max
             && bytes > bytes_max
             && chars > chars_max
         {
             let rule = format!("expected at most {bytes_max} bytes or {chars_max} characters");
-            fail(&rule, format!("{bytes} bytes and {chars} characters"));
+            fail(&rule, format!("{bytes} bytes and {chars} characters: {shown}"));
         }
         if self.format.is_some() && (text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit())) {
             fail(&format!("expected {}", self.wanted()), String::new());
@@ -209,13 +210,10 @@ impl Schema {
         }
     }
 
-    /// A text whose size is wrong: the size goes before it.
-    fn size_fault(&self, field: &At<'_>, rule: &str, size: &str, text: &str) -> Fault {
-        let mut fault = self.fault(field, rule, &Value::from(text));
-        if !size.is_empty() && !self.sensitive {
-            fault.got = format!("{size}: {}", fault.got);
-        }
-        fault
+    /// A text whose size is wrong: `got` names the size before it, if there is one.
+    fn size_fault(&self, field: &At<'_>, rule: &str, got: String, text: &str) -> Fault {
+        let fault = self.fault(field, rule, &Value::from(text));
+        if got.is_empty() || self.sensitive { fault } else { fault.got(got) }
     }
 
     fn fault(&self, field: &At<'_>, rule: &str, value: &Value) -> Fault {

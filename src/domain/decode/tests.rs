@@ -282,7 +282,7 @@ fn a_key_that_stands_twice_is_refused_with_its_id_kept() {
     let rejection = decoder().decode(raw, &Defaults::default()).unwrap_err();
     assert_eq!(rejection.reason(), Reason::Malformed);
     assert_eq!(rejection.id.as_deref(), Some("r1"));
-    assert_eq!(rejection.detail(), "body.name: stands twice");
+    assert_eq!(rejection.detail(), "body.name: appears more than once");
 }
 
 #[test]

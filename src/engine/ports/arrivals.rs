@@ -36,6 +36,17 @@ pub struct Origin {
     pub is_answered: bool,
 }
 
+/// The way of a message to the worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Delivered {
+    /// The queue it was taken from.
+    pub queue: String,
+    /// The exchange it was published to; empty for the default exchange.
+    pub exchange: String,
+    /// The routing key it was published with.
+    pub routing_key: String,
+}
+
 /// The AMQP properties that go back out with a dead letter or result.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct AmqpOrigin {
@@ -69,6 +80,9 @@ pub struct AmqpOrigin {
     /// Upstream's own headers, as far as they are simple values; an instant is `{"timestamp": seconds}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, Value>,
+    /// How a message came that is no job: who looks for its publisher wants to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered: Option<Delivered>,
 }
 
 /// What became of an [`Arrival`].

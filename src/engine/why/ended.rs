@@ -1,6 +1,8 @@
 //! How a job ended, or why a person has to look at it.
 
-use super::{Fact, Situation, Standing, words};
+use serde_json::json;
+
+use super::{Fact, Situation, Standing, parts, words};
 use crate::domain::cure;
 use crate::domain::reason::Reason;
 use crate::domain::warning::Warning;
@@ -12,6 +14,7 @@ const VALUES_MAX: usize = 20;
 pub(super) fn warnings(at: &Situation) -> impl Iterator<Item = Fact> {
     let fact = |warning: &Warning| {
         Fact::new("warning", format!("the platform reported {}: {}", warning.field, warning.text(VALUES_MAX)))
+            .with(json!(warning))
     };
     at.warnings.iter().map(fact)
 }
@@ -24,8 +27,11 @@ pub(super) fn ended(at: &Situation) -> Fact {
         1 => "1 attempt".to_owned(),
         attempts => format!("{attempts} attempts"),
     };
-    match at.standing {
+    let mut values =
+        json!({"at": at.ended_at, "attempts": at.attempts, "failure": parts(&at.failure, at.meaning.as_deref())});
+    let fact = match at.standing {
         Standing::Succeeded => {
+            (values["key"], values["looked_up"]) = (json!(at.key), json!(at.was_looked_up));
             let key = at.key.as_ref().map(|key| format!(": {key}")).unwrap_or_default();
             let how = if at.was_looked_up { ", found by a look-up after a call without a clear answer" } else { "" };
             Fact::new("succeeded", format!("succeeded{when} with {attempts}{how}{key}"))
@@ -42,10 +48,12 @@ pub(super) fn ended(at: &Situation) -> Fact {
         }
         Standing::Dead | Standing::Queued | Standing::Running | Standing::Uncertain => {
             let reason = at.reason.map_or("", Reason::as_str);
+            values["reason"] = json!(reason);
             let cure = at.failure.cure.clone().or_else(|| at.reason.map(|reason| reason.cure().to_owned()));
             Fact::new("dead", format!("dead{when} after {attempts}, {reason}: {said}"))
                 .cure(cure.unwrap_or_default())
                 .of(&at.failure)
         }
-    }
+    };
+    fact.with(values)
 }

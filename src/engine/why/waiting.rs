@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Fact, Situation, words};
+use serde_json::json;
+
+use super::{Fact, Situation, parts, words};
 use crate::domain::cure;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
@@ -12,10 +14,8 @@ use crate::engine::ports::{Hold, Restrained, Restraint, SuspendedBy};
 pub(super) fn queued(at: &Situation) -> Vec<Fact> {
     let mut facts = standing_still(at, &at.lane);
     if let Some(not_after) = at.not_after.filter(|not_after| *not_after <= at.now) {
-        facts.push(Fact::new(
-            "expired",
-            format!("its deadline {not_after} has passed: it ends as a dead letter `expired`"),
-        ));
+        let text = format!("its deadline {not_after} has passed: it ends as a dead letter `expired`");
+        facts.push(Fact::new("expired", text).with(json!({"not_after": not_after})));
     }
     if let Some(until) = at.not_before.filter(|until| *until > at.now) {
         facts.push(not_before(at, until));
@@ -35,10 +35,11 @@ pub(super) fn queued(at: &Situation) -> Vec<Fact> {
 pub(super) fn running(at: &Situation) -> Vec<Fact> {
     let since =
         at.sent_at.map(|sent| format!(", sent at {sent}, {} ago", span(at.now.since(sent)))).unwrap_or_default();
-    let mut facts = vec![Fact::new("in-flight", format!("a call of it is in flight{since}"))];
+    let fact = Fact::new("in-flight", format!("a call of it is in flight{since}"));
+    let mut facts = vec![fact.with(json!({"sent_at": at.sent_at}))];
     if at.worker.is_none() {
         let text = "no worker runs: the next start closes that call and looks up what became of it";
-        facts.insert(0, Fact::new("no-worker", text).cure(cure::START));
+        facts.insert(0, Fact::new("no-worker", text).with(json!({"in_flight": true})).cure(cure::START));
     }
     facts
 }
@@ -52,7 +53,8 @@ pub(super) fn uncertain(at: &Situation) -> Vec<Fact> {
     };
     let said = words(&at.failure, at.meaning.as_deref());
     let text = format!("its last call may have been applied ({said}): {next}; nothing is sent again before");
-    let mut fact = Fact::new("uncertain", text).until(at.not_before);
+    let values = json!({"failure": parts(&at.failure, at.meaning.as_deref()), "look_up": listing.method});
+    let mut fact = Fact::new("uncertain", text).with(values).until(at.not_before.filter(|until| *until > at.now));
     fact.code = at.failure.code;
     fact.log_id.clone_from(&at.failure.log_id);
     let mut facts = standing_still(at, listing);
@@ -66,7 +68,9 @@ fn standing_still(at: &Situation, lane: &LaneKey) -> Vec<Fact> {
     let mut facts = Vec::new();
     if !at.is_known {
         let text = format!("the settings have no app {:?} any more that can call {}", at.lane.app, at.lane.method);
-        facts.push(Fact::new("unknown-app", text).cure(cure::with(cure::PUT_BACK, &[("app", &at.lane.app)])));
+        let cure = cure::with(cure::PUT_BACK, &[("app", &at.lane.app)]);
+        let values = json!({"app": at.lane.app, "method": at.lane.method});
+        facts.push(Fact::new("unknown-app", text).with(values).cure(cure));
     }
     if at.worker.is_none() {
         facts.push(Fact::new("no-worker", "no worker runs").cure(cure::START));
@@ -84,10 +88,11 @@ fn standing_still(at: &Situation, lane: &LaneKey) -> Vec<Fact> {
             SuspendedBy::Worker => "too many dead letters in a row suspended",
         };
         let whole = if suspension.method.is_empty() { suspension.app.clone() } else { lane.to_string() };
-        let mut fact =
-            Fact::new("suspended", format!("{who} {whole} since {}, {until}: {code}{detail}", suspension.since))
-                .until(suspension.until)
-                .cure(suspension.cure.clone());
+        let values =
+            json!({"by": suspension.by, "what": whole, "since": suspension.since, "detail": suspension.detail});
+        let text = format!("{who} {whole} since {}, {until}: {code}{detail}", suspension.since);
+        let fact = Fact::new("suspended", text).with(values).until(suspension.until);
+        let mut fact = fact.cure(suspension.cure.clone());
         fact.code = suspension.code;
         fact.log_id.clone_from(&suspension.log_id);
         facts.push(fact);
@@ -98,12 +103,13 @@ fn standing_still(at: &Situation, lane: &LaneKey) -> Vec<Fact> {
 fn not_before(at: &Situation, until: Timestamp) -> Fact {
     let wait = span(until.since(at.now));
     // The time that a job came with and a wait after a fault stand in the same place.
-    let why = if at.attempts > 0 || at.failure.code.is_some() {
+    let after_fault = at.attempts > 0 || at.failure.code.is_some();
+    let why = if after_fault {
         format!("waits after a fault until {until}, for {wait} more")
     } else {
         format!("not before {until}, in {wait}")
     };
-    Fact::new("not-before", why).until(Some(until))
+    Fact::new("not-before", why).with(json!({"after_fault": after_fault})).until(Some(until))
 }
 
 /// Pauses and what else slows its calls.
@@ -146,7 +152,21 @@ fn of_restraint(at: &Situation, restraint: &Restraint) -> Fact {
         Some(until) => format!("; raised next at {until}"),
         None => String::new(),
     };
+    let hold = match restraint.hold {
+        Hold::Pause { refusals } => json!({"kind": "pause", "refusals": refusals}),
+        Hold::Rate { per_s, .. } => json!({"kind": "rate", "per_s": per_s}),
+        Hold::Concurrency { limit, .. } => json!({"kind": "concurrency", "limit": limit}),
+        Hold::Limit { window, limit, .. } => json!({"kind": "limit", "limit": limit, "window": window.to_string()}),
+    };
+    let target = match &restraint.target {
+        Restrained::App => restraint.app.clone(),
+        Restrained::Lane(lane) => lane.to_string(),
+        Restrained::Key(key) => format!("{} ({} {})", key.method, key.scope, key.owner),
+    };
+    let is_lane = matches!(restraint.target, Restrained::Lane(_));
+    let values = json!({"what": target, "is_lane": is_lane, "hold": hold, "since": restraint.since, "failure": parts(&restraint.cause, None)});
     Fact::new(kind, format!("{what}: {how} since {}: {said}{next}", restraint.since))
+        .with(values)
         .until(restraint.until)
         .of(&restraint.cause)
 }
@@ -164,7 +184,10 @@ fn quotas(at: &Situation) -> Option<Fact> {
         window.key.owner,
         span(until.since(at.now))
     );
-    Some(Fact::new("quota", text).until(Some(until)))
+    let key = &window.key;
+    let values = json!({"used": window.used, "unanswered": window.unanswered, "window": window.window.to_string(),
+        "method": key.method, "scope": key.scope, "owner": key.owner});
+    Some(Fact::new("quota", text).with(values).until(Some(until)))
 }
 
 fn ahead(at: &Situation) -> Option<Fact> {
@@ -177,7 +200,8 @@ fn ahead(at: &Situation) -> Option<Fact> {
     let parts: Vec<_> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
     let jobs = if ahead.total() == 1 { "job goes" } else { "jobs go" };
-    (ahead.total() > 0).then(|| Fact::new("ahead", format!("{} {jobs} first: {}", ahead.total(), parts.join(", "))))
+    let text = format!("{} {jobs} first: {}", ahead.total(), parts.join(", "));
+    (ahead.total() > 0).then(|| Fact::new("ahead", text).with(json!(ahead)))
 }
 
 /// What an earlier attempt met.
@@ -187,7 +211,8 @@ fn retried(at: &Situation) -> Option<Fact> {
         return None;
     }
     let text = format!("its last call met {said}; {} attempts charged, it is tried again by itself", at.attempts);
-    let mut fact = Fact::new("retried", text);
+    let values = json!({"attempts": at.attempts, "failure": parts(&at.failure, at.meaning.as_deref())});
+    let mut fact = Fact::new("retried", text).with(values);
     fact.code = at.failure.code;
     fact.log_id.clone_from(&at.failure.log_id);
     Some(fact)
@@ -197,7 +222,7 @@ fn expected(at: &Situation) -> Option<Fact> {
     let until = at.expected_at?;
     let start = if at.worker.is_some() { "" } else { " if a worker starts now" };
     let text = format!("expected to be done at {until}, in {}{start}", span(until.since(at.now)));
-    Some(Fact::new("expected", text).until(Some(until)))
+    Some(Fact::new("expected", text).with(json!({"has_worker": at.worker.is_some()})).until(Some(until)))
 }
 
 /// `45 s`, `3 min 5 s`, `2 h 0 min`.

@@ -2,15 +2,16 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::groups::{self, DeadGroup};
 use super::selection::{Selection, number};
 use super::{CHUNK, Operator, Page, piles};
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
-use crate::engine::ports::{AmqpOrigin, JobSeq, LedgerError, Origin};
+use crate::engine::ports::{AmqpOrigin, Delivered, JobSeq, LedgerError, Origin};
 use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS};
 use crate::store::sqlite::books::{Books, Trouble};
 use crate::store::sqlite::tallies::{
@@ -30,6 +31,12 @@ pub struct DeadLine {
     pub handle: String,
     /// File name and line, where it came from a file.
     pub place: Option<String>,
+    /// How it came, if it is an input that came over AMQP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivered: Option<Delivered>,
+    /// Whether it is an input that never became a job.
+    #[serde(skip)]
+    pub is_input: bool,
     /// The contract's document.
     #[serde(flatten)]
     pub document: Value,
@@ -201,25 +208,33 @@ impl Operator {
     /// The input behind a letter, to be read and taken over again (an app was added to the settings, a method to the
     /// catalog); `None` if it is no input, or gone.
     pub fn rejected_input(&self, letter: &Letter) -> Result<Option<RejectedInput>, LedgerError> {
-        const SQL: &str = "SELECT r.id, r.method, r.app, b.name, r.detail, opened(r.raw), r.amqp, r.place, r.cells
-             FROM rejected r LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = ?1";
-        self.read(|conn| {
-            conn.prepare_cached(SQL)?
-                .query_row(params![letter.input()], |row| {
-                    let raw: Vec<u8> = row.get(5)?;
-                    let amqp: Option<String> = row.get(6)?;
-                    let amqp = amqp.and_then(|text| serde_json::from_str::<AmqpOrigin>(&text).ok());
-                    let (place, cells) = (row.get(7)?, row.get(8)?);
-                    Ok(RejectedInput {
-                        id: row.get(0)?,
-                        method: row.get(1)?,
-                        app: row.get(2)?,
-                        batch: row.get(3)?,
-                        detail: row.get(4)?,
-                        origin: Origin { raw: raw.into(), amqp, place, cells, ..Origin::default() },
-                    })
-                })
-                .optional()
+        let Some(seq) = letter.input() else { return Ok(None) };
+        self.read(|conn| rejected_input(conn, seq).optional())
+    }
+
+    /// The input of a line; `None` if it is a job's, or gone.
+    pub fn input(&self, line: &DeadLine) -> Result<Option<RejectedInput>, LedgerError> {
+        let Some(seq) = number(&line.handle).filter(|_| line.is_input) else { return Ok(None) };
+        self.read(|conn| rejected_input(conn, seq).optional())
+    }
+
+    /// The newest inputs of a group of [`Self::dead_groups`], at most `limit`: what is wrong with them stands in them.
+    pub fn newest_inputs(
+        &self,
+        selection: &Selection,
+        group: &DeadGroup,
+        limit: usize,
+    ) -> Result<Vec<RejectedInput>, LedgerError> {
+        let dead = selection.in_state(State::Dead);
+        self.read_at_once(|conn| {
+            let mut seqs = Vec::new();
+            for (pile, _) in piles::input_piles(conn, &dead)? {
+                if group.has_inputs_of(&pile) {
+                    seqs.extend(groups::newest_inputs(conn, &pile, limit)?);
+                }
+            }
+            seqs.sort_unstable_by_key(|seq| std::cmp::Reverse(*seq));
+            seqs.into_iter().take(limit).map(|seq| rejected_input(conn, seq)).collect()
         })
     }
 
@@ -278,21 +293,46 @@ fn dead_job(conn: &Connection, seq: i64) -> rusqlite::Result<DeadLine> {
     conn.prepare_cached(&SQL)?.query_row([seq], |row| {
         let ending = EndingRow::of_job(row)?;
         let handle = ending.id.clone().unwrap_or_default();
-        Ok(DeadLine { handle, place: row.get(ENDING_COLUMNS_LEN)?, document: ending.document() })
+        let place = row.get(ENDING_COLUMNS_LEN)?;
+        Ok(DeadLine { handle, place, delivered: None, is_input: false, document: ending.document() })
     })
 }
 
 fn dead_input(conn: &Connection, seq: i64) -> rusqlite::Result<DeadLine> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "SELECT {REJECTED_COLUMNS}, r.place FROM rejected r LEFT JOIN batches b ON b.batch = r.batch
+            "SELECT {REJECTED_COLUMNS}, r.place, r.amqp FROM rejected r LEFT JOIN batches b ON b.batch = r.batch
              WHERE r.seq = ?1"
         )
     });
     conn.prepare_cached(&SQL)?.query_row([seq], |row| {
         let place = row.get(7).map(|place: String| Some(place).filter(|place| !place.is_empty()))?;
-        Ok(DeadLine { handle: format!("#{seq}"), place, document: EndingRow::of_rejected(row)?.document() })
+        let delivered = amqp_of(row, 8)?.and_then(|amqp| amqp.delivered);
+        let document = EndingRow::of_rejected(row)?.document();
+        Ok(DeadLine { handle: format!("#{seq}"), place, delivered, is_input: true, document })
     })
+}
+
+fn rejected_input(conn: &Connection, seq: i64) -> rusqlite::Result<RejectedInput> {
+    const SQL: &str = "SELECT r.id, r.method, r.app, b.name, r.detail, opened(r.raw), r.amqp, r.place, r.cells
+         FROM rejected r LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = ?1";
+    conn.prepare_cached(SQL)?.query_row([seq], |row| {
+        let raw: Vec<u8> = row.get(5)?;
+        let (amqp, place, cells) = (amqp_of(row, 6)?, row.get(7)?, row.get(8)?);
+        Ok(RejectedInput {
+            id: row.get(0)?,
+            method: row.get(1)?,
+            app: row.get(2)?,
+            batch: row.get(3)?,
+            detail: row.get(4)?,
+            origin: Origin { raw: raw.into(), amqp, place, cells, ..Origin::default() },
+        })
+    })
+}
+
+fn amqp_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<AmqpOrigin>> {
+    let amqp: Option<String> = row.get(column)?;
+    Ok(amqp.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 fn letter_of_job(conn: &Connection, seq: i64) -> rusqlite::Result<Letter> {

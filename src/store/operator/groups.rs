@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use serde::Serialize;
 
 use super::{Operator, Selection, piles};
@@ -57,10 +57,9 @@ impl Operator {
                 add(sum, n, latest_of_jobs(conn, &pile)?, (false, newest));
             }
             for (pile, n) in piles::input_piles(conn, &dead)? {
-                let reason = pile.reason.parse().unwrap_or(Reason::Malformed);
-                let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-                let sum = sums.entry((reason, None, text(&pile.method), text(&pile.app))).or_default();
-                add(sum, n, latest_of_inputs(conn, &pile)?, (true, newest_input(conn, &pile)?));
+                let newest = newest_inputs(conn, &pile, 1)?.first().copied().unwrap_or(0);
+                let sum = sums.entry(alike(&pile)).or_default();
+                add(sum, n, latest_of_inputs(conn, &pile)?, (true, newest));
             }
             let group = |((reason, code, method, app), sum): (Alike, Sum)| -> rusqlite::Result<DeadGroup> {
                 let (is_input, seq) = sum.newest;
@@ -73,6 +72,19 @@ impl Operator {
             Ok(groups)
         })
     }
+}
+
+impl DeadGroup {
+    /// Whether the inputs of a pile are in it.
+    pub(super) fn has_inputs_of(&self, pile: &InputPile) -> bool {
+        (self.reason, self.code, self.method.clone(), self.app.clone()) == alike(pile)
+    }
+}
+
+/// The group of a pile's inputs.
+fn alike(pile: &InputPile) -> Alike {
+    let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    (pile.reason.parse().unwrap_or(Reason::Malformed), None, text(&pile.method), text(&pile.app))
 }
 
 fn add(sum: &mut Sum, n: u64, latest_at: i64, newest: (bool, i64)) {
@@ -107,14 +119,14 @@ fn latest_of_inputs(conn: &Connection, pile: &InputPile) -> rusqlite::Result<i64
     .query_row(rusqlite::params![pile.batch, pile.app, pile.method, pile.reason], |row| row.get(0))
 }
 
-fn newest_input(conn: &Connection, pile: &InputPile) -> rusqlite::Result<i64> {
-    let newest = conn
-        .prepare_cached(
-            "SELECT seq FROM rejected INDEXED BY rejected_alike
-             WHERE batch = ?1 AND coalesce(app, '') = ?2 AND coalesce(method, '') = ?3 AND reason = ?4
-             ORDER BY seq DESC LIMIT 1",
-        )?
-        .query_row(rusqlite::params![pile.batch, pile.app, pile.method, pile.reason], |row| row.get(0))
-        .optional()?;
-    Ok(newest.unwrap_or(0))
+/// The numbers of the newest inputs of a pile, the newest first.
+pub(super) fn newest_inputs(conn: &Connection, pile: &InputPile, limit: usize) -> rusqlite::Result<Vec<i64>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    conn.prepare_cached(
+        "SELECT seq FROM rejected INDEXED BY rejected_alike
+         WHERE batch = ?1 AND coalesce(app, '') = ?2 AND coalesce(method, '') = ?3 AND reason = ?4
+         ORDER BY seq DESC LIMIT ?5",
+    )?
+    .query_map(rusqlite::params![pile.batch, pile.app, pile.method, pile.reason, limit], |row| row.get(0))?
+    .collect()
 }

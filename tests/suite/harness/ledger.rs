@@ -10,7 +10,7 @@ use paceline::domain::outcome::Failure;
 use paceline::domain::reason::Reason;
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{
-    Arrival, AttemptEnd, AttemptSeq, AttemptStart, BATCH_COMPLETED, Changed, Counts, Ending, JobSeq, Ledger,
+    Arrival, AttemptEnd, AttemptSeq, AttemptStart, BATCH_COMPLETED, Changed, Counts, Delivered, Ending, JobSeq, Ledger,
     LedgerError, Origin, Outgoing, PastCall, Pruned, Reached, Restraint, Settlement, Suspension, TakenOver, Unsettled,
     Verified, Waiting,
 };
@@ -36,6 +36,7 @@ struct Books {
     outbox_next: i64,
     take_overs: usize,
     arrivals: usize,
+    ways: Vec<Option<Delivered>>,
     published: usize,
     reads_from_start: usize,
     refused_again: usize,
@@ -176,6 +177,11 @@ impl MemoryLedger {
         self.books.lock().unwrap().arrivals
     }
 
+    /// How each message came, where that is kept.
+    pub fn ways(&self) -> Vec<Option<Delivered>> {
+        self.books.lock().unwrap().ways.clone()
+    }
+
     /// Transactions that took something over.
     pub fn take_overs(&self) -> usize {
         self.books.lock().unwrap().take_overs
@@ -223,6 +229,8 @@ impl Ledger for MemoryLedger {
             let mut books = self.books.lock().unwrap();
             books.take_overs += 1;
             books.arrivals += arrivals.len();
+            let way = |arrival: &Arrival| arrival.origin.amqp.as_ref().and_then(|amqp| amqp.delivered.clone());
+            books.ways.extend(arrivals.iter().map(way));
             arrivals.into_iter().map(|arrival| books.take(arrival)).collect()
         };
         self.changed.notify_one();
