@@ -3,11 +3,12 @@
 mod extremes;
 
 use std::collections::VecDeque;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
 use super::{forecast as run, *};
-use crate::domain::catalog::{QuotaScope, built_in};
+use crate::domain::catalog::{Catalog, QuotaScope, built_in};
 use crate::domain::outcome::Failure;
 use crate::domain::quota::Reserve;
 use crate::domain::time::{Mono, micros};
@@ -24,7 +25,8 @@ const RTT: Duration = Duration::from_millis(200);
 
 /// Apps by name and id, and quotas of their own.
 fn planner(apps: &[(&str, &str)], quotas: &[(&str, Option<QuotaScope>, &str)]) -> Arc<Planner> {
-    let catalog = Arc::new(built_in().unwrap());
+    static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(|| Arc::new(built_in().unwrap()));
+    let catalog = Arc::clone(&CATALOG);
     let apps = apps.iter().map(|&(name, id)| {
         let family = if name.starts_with("we") { "wecom" } else { "feishu" };
         let platform = Arc::clone(&catalog.platforms[family]);

@@ -8,10 +8,11 @@ mod replan;
 mod reserve;
 mod unwell;
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::*;
-use crate::domain::catalog::built_in;
+use crate::domain::catalog::{Catalog, built_in};
 use crate::engine::app::App;
 use crate::engine::ports::{JobSeq, SuspendedBy};
 
@@ -30,7 +31,8 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new(apps: &[(&str, &str)], limits: Limits) -> Self {
-        let catalog = Arc::new(built_in().unwrap());
+        static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(|| Arc::new(built_in().unwrap()));
+        let catalog = Arc::clone(&CATALOG);
         let apps = apps.iter().map(|&(name, id)| {
             let family = if name.starts_with("we") { "wecom" } else { "feishu" };
             let platform = Arc::clone(&catalog.platforms[family]);
