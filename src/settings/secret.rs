@@ -89,24 +89,12 @@ impl Draft<'_> {
     /// What only some secrets must be: a broker's address. Nothing of it is shown.
     fn checked(&mut self, path: &[String], value: String) -> Option<String> {
         let key = keys::find(path)?;
-        let fault = match key.kind {
-            Kind::BrokerUrl => wrapped(&value, "an address").or_else(|| {
-                let is_one = url::parts(&value).is_some_and(|url| is_broker(&url));
-                (!is_one).then(|| {
-                    format!(
-                        "expected {}, got something else (not shown: it may hold a password); signs like @ : / # ? % in user, \
-                         password and vhost are percent-encoded, e.g. # as %23 and / as %2F",
-                        key.kind
-                    )
-                })
-            }),
-            Kind::Secret => wrapped(&value, "a secret").or_else(|| {
-                let has_blanks = value.contains(|char: char| char.is_control() || char.is_whitespace());
-                has_blanks.then(|| {
-                    "expected a secret in one line without spaces; what was read (not shown) has some".to_owned()
-                })
-            }),
-            _ => None,
+        let fault = if key.kind == Kind::BrokerUrl {
+            no_address(&value, key.kind)
+        } else if key.kind == Kind::Secret {
+            no_secret(&value)
+        } else {
+            None
         };
         match fault {
             Some(fault) => {
@@ -116,6 +104,28 @@ impl Draft<'_> {
             None => Some(value),
         }
     }
+}
+
+/// Why this is no address of a broker, if it is none.
+fn no_address(value: &str, kind: Kind) -> Option<String> {
+    wrapped(value, "an address").or_else(|| {
+        let is_one = url::parts(value).is_some_and(|url| is_broker(&url));
+        (!is_one).then(|| {
+            format!(
+                "expected {kind}, got something else (not shown: it may hold a password); signs like @ : / # ? % in user, \
+                 password and vhost are percent-encoded, e.g. # as %23 and / as %2F"
+            )
+        })
+    })
+}
+
+/// Why this is no secret, if it is none.
+fn no_secret(value: &str) -> Option<String> {
+    wrapped(value, "a secret").or_else(|| {
+        let has_blanks = value.contains(|char: char| char.is_control() || char.is_whitespace());
+        has_blanks
+            .then(|| "expected a secret in one line without spaces; what was read (not shown) has some".to_owned())
+    })
 }
 
 /// What editors, `docker --env-file` and web pages leave around a value, or in it.
