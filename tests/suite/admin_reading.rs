@@ -247,7 +247,8 @@ async fn a_forecast_that_is_old_or_untrue_is_worked_out_anew_before_anybody_sees
     let (clock, system) = Clock::steppable(Timestamp(1_900_000_000_000_000));
     let world = World::at("127.0.0.1:0", clock.clone()).await;
     let forecast = async || {
-        let now = clock.now();
+        // Documents have milliseconds.
+        let now = Timestamp(clock.now().0 / 1_000 * 1_000);
         // A request waits a moment for one that holds, and says so if it did not come.
         until_async("a forecast", async || !world.get("/api/v1/forecast").await["as_of"].is_null()).await;
         let forecast = world.get("/api/v1/forecast").await;

@@ -196,3 +196,11 @@ fn every_chinese_sentence_says_something_that_the_program_says() {
 fn holes(sentence: &str) -> Vec<&str> {
     sentence.split('{').skip(1).map(|rest| rest.split('}').next().unwrap()).collect()
 }
+
+#[test]
+fn the_form_for_corrections_starts_with_what_may_be_edited() {
+    let program = &files()["edit-prefill.js"];
+    let list = program.split("const EDITABLE = ").nth(1).and_then(|rest| rest.split(';').next()).unwrap();
+    let names: Vec<String> = serde_json::from_str(list).unwrap();
+    assert_eq!(names, paceline::domain::edit::EDITABLE);
+}

@@ -3,12 +3,13 @@
 
 /** How the server writes a value that nobody may see. As part of a patch it would become the value. */
 const MASK = "******";
-const PARTS = ["path", "query", "body", "meta", "priority", "not_before", "not_after"];
+/** What may be edited: the rest says which job it is. */
+const EDITABLE = ["body", "path", "query", "meta", "priority", "not_before", "not_after", "identity", "reply_to"];
 
 /** The patch of a letter, whole or only its wrong fields, as text, with the places of the wrong fields. */
 export function prefill(letter, { isWhole }) {
-  const fields = letter.faults.map(({ field }) => field).filter((field) => steps(field).length > 0);
-  const patch = isWhole ? withoutMasks(letter.document) : {};
+  const fields = letter.faults.map(({ field }) => field).filter((field) => EDITABLE.includes(steps(field)[0]));
+  const patch = isWhole ? withoutMasks(editable(letter.document)) : {};
   for (const field of fields) if (find(patch, field) === undefined) put(patch, field, find(letter.document, field));
   if (Object.keys(patch).length === 0) patch.body = {};
   const places = new Map();
@@ -19,11 +20,15 @@ export function prefill(letter, { isWhole }) {
 /** A job, or what an input says that never became one, with what is wrong with it. */
 export function letterOf(answer) {
   if (answer.content_kind === undefined) {
-    const given = PARTS.filter((part) => answer[part] !== null && answer[part] !== undefined);
-    return { document: Object.fromEntries(given.map((part) => [part, answer[part]])), faults: [] };
+    return { document: editable(answer), faults: [] };
   }
   const { content, faults } = answer;
   return { document: typeof content === "object" && !Array.isArray(content) ? (content ?? {}) : {}, faults };
+}
+
+function editable(document) {
+  const given = EDITABLE.filter((part) => document[part] !== null && document[part] !== undefined);
+  return Object.fromEntries(given.map((part) => [part, document[part]]));
 }
 
 /** `body.devices[2]` as its names; nothing for what is no field. */
