@@ -31,7 +31,7 @@ fn a_plan_names_the_rows_that_expire_before_their_turn() {
     let at = |seconds| (Clock::system().now() + Duration::from_secs(seconds)).to_string();
     // Twenty a minute: of the rows that have 90 s, forty go first; those that have an hour come after them.
     let (soon, later) = (at(90), at(3_600));
-    let row = |n: usize| format!("r{n},Room {n},4,omb_o,{}\n", if n % 2 == 0 { &soon } else { &later });
+    let row = |n: usize| format!("r{n},Room {n},4,omb_o,{}\n", if n.is_multiple_of(2) { &soon } else { &later });
     let rows = format!("id,name,capacity,room_level_id,not_after\n{}", (0..100).map(row).collect::<Vec<_>>().concat());
     let place = Place::with_apps(&[("rooms.csv", &rows)]);
     let plan = |more: &[&str]| {

@@ -25,21 +25,21 @@ pub(super) fn write(document: &Value, out: &mut dyn Write) -> anyhow::Result<()>
         table.write(out)?;
     }
     writeln!(out, "\ncontent, {} bytes:", text(document, "bytes"))?;
-    let content = match &document["content"] {
-        Value::Null if document["content_kind"] == "hidden" => {
-            let why = serde_json::from_value::<Hidden>(document["content_hidden"].clone())?;
-            writeln!(out, "  (not shown: {why})")?;
-            return Ok(());
-        }
-        Value::String(text) if document["content_kind"] != "json" => text.clone(),
-        value => serde_json::to_string_pretty(value)?,
+    if document["content_kind"] == "hidden" {
+        let why = serde_json::from_value::<Hidden>(document["content_hidden"].clone())?;
+        writeln!(out, "  (not shown: {why})")?;
+        return Ok(());
+    }
+    let content = match document["content"].as_str() {
+        Some(text) if document["content_kind"] != "json" => text.to_owned(),
+        _ => serde_json::to_string_pretty(&document["content"])?,
     };
     let lines: Vec<_> = content.lines().collect();
-    let is_cut = |line: &&str| cut(line, COLUMNS_MAX) != **line;
+    let is_cut = |line: &str| cut(line, COLUMNS_MAX) != line;
     for line in lines.iter().take(LINES_MAX) {
         writeln!(out, "  {}", cut(&plain(line), COLUMNS_MAX))?;
     }
-    if lines.len() > LINES_MAX || lines.iter().any(|line| is_cut(&line)) {
+    if lines.len() > LINES_MAX || lines.iter().any(|line| is_cut(line)) {
         writeln!(out, "  … --json shows all of it")?;
     }
     Ok(())

@@ -125,8 +125,11 @@ proptest! {
         let mut job = json!({"id": "a", "method": "wecom.meeting.create", "app": "campus", "body": {
             "admin_userid": "z", "title": "t", "meeting_start": "NUMBER", "meeting_duration": "NUMBER"}});
         job["priority"] = json!("PRIORITY");
-        before.into_iter().for_each(|before| job["not_before"] = json!(before));
-        after.into_iter().for_each(|after| job["not_after"] = json!(after));
+        for (field, time) in [("not_before", before), ("not_after", after)] {
+            if let Some(time) = time {
+                job[field] = json!(time);
+            }
+        }
         let text = job.to_string().replace("\"NUMBER\"", &number).replace("\"PRIORITY\"", &priority);
         match decoder().decode(text.as_bytes(), &paceline::domain::decode::Defaults::default()) {
             Ok(job) => is_sound(&job),
