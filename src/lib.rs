@@ -10,7 +10,7 @@
 //! - [`operations`]: what people do to the ledger, for the command line and the HTTP API; [`admin`]: the admin server.
 //! - [`settings`], [`wiring`] and [`cli`]: how a process is put together and spoken to.
 //! - [`metrics`]: what engine and store count; [`telemetry`]: traces for a collector.
-//! - [`clock`]: the only reader of time; [`crash_points`]: where tests let the process die.
+//! - `files`: files that are for one user alone. [`clock`]: the only reader of time; [`crash_points`]: where tests let the process die.
 
 pub mod admin;
 pub mod broker;
@@ -19,6 +19,7 @@ pub mod clock;
 pub mod crash_points;
 pub mod domain;
 pub mod engine;
+pub mod files;
 pub mod metrics;
 pub mod operations;
 pub mod platform;

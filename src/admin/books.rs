@@ -1,12 +1,12 @@
 //! The ledger as the server reads and changes it: off the runtime's own threads, on connections of its own.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::answer::Fault;
 use crate::engine::ports::LedgerError;
+use crate::store::location::Location;
 use crate::store::operator::Operator;
 
 /// Reads at one time; more wait.
@@ -14,7 +14,7 @@ const READERS_MAX: usize = 3;
 
 /// Connections, opened as needed.
 pub struct Books {
-    path: PathBuf,
+    location: Location,
     idle: Arc<Mutex<Vec<Operator>>>,
     places: Arc<Semaphore>,
     writer: Arc<AsyncMutex<Option<Operator>>>,
@@ -22,8 +22,8 @@ pub struct Books {
 
 impl Books {
     /// Those of the ledger at `path`.
-    pub fn of(path: PathBuf) -> Self {
-        Self { path, idle: Arc::default(), places: Arc::new(Semaphore::new(READERS_MAX)), writer: Arc::default() }
+    pub fn of(location: Location) -> Self {
+        Self { location, idle: Arc::default(), places: Arc::new(Semaphore::new(READERS_MAX)), writer: Arc::default() }
     }
 
     /// Runs `work` on a connection that can only read.
@@ -32,13 +32,13 @@ impl Books {
         work: impl FnOnce(&Operator) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Fault> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| LedgerError::Closed)?;
-        let (idle, path) = (Arc::clone(&self.idle), self.path.clone());
+        let (idle, location) = (Arc::clone(&self.idle), self.location.clone());
         let job = tokio::task::spawn_blocking(move || {
             let _place = place;
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let operator = match taken {
                 Some(operator) => operator,
-                None => Operator::open_for_reading(&path)?,
+                None => Operator::open_for_reading(&location)?,
             };
             let done = work(&operator)?;
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(operator);
@@ -53,11 +53,11 @@ impl Books {
         work: impl FnOnce(&mut Operator) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Fault> {
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
-        let path = self.path.clone();
+        let location = self.location.clone();
         let job = tokio::task::spawn_blocking(move || {
             let operator = match &mut *writer {
                 Some(operator) => operator,
-                none => none.insert(Operator::open(&path)?),
+                none => none.insert(Operator::open(&location)?),
             };
             work(operator)
         });

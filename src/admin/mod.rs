@@ -31,7 +31,6 @@ mod submit;
 mod suspension;
 mod throughput;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -43,6 +42,7 @@ use crate::domain::decode::Decoder;
 use crate::domain::time::{Mono, Timestamp};
 use crate::engine::Engine;
 use crate::operations::inputs::Inputs;
+use crate::store::location::Location;
 
 /// Who may ask.
 pub struct Access {
@@ -61,7 +61,7 @@ pub struct Worker {
     /// How jobs are read at the moment.
     pub decoder: Arc<dyn Fn() -> Arc<Decoder> + Send + Sync>,
     /// The ledger's file.
-    pub store: PathBuf,
+    pub store: Location,
     /// The broker part, if there is one.
     pub broker: Option<Look>,
     /// The text of `/metrics`.

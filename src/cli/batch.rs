@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -19,6 +19,7 @@ use crate::domain::rows::{FileError, Format, Input, Known, Row, RowIds, Rows};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
 use crate::settings::Settings;
+use crate::store::location::Location;
 use crate::store::operator::{KnownJobs, Untouched};
 use crate::wiring;
 
@@ -65,7 +66,7 @@ pub struct Source {
 struct IdRule {
     allow_duplicates: bool,
     /// Where jobs of theirs may be known by row numbers.
-    ledger: Option<PathBuf>,
+    ledger: Option<Location>,
     catalog: Arc<Catalog>,
 }
 
@@ -85,7 +86,7 @@ impl BatchArgs {
         &self,
         decoder: &Decoder,
         settings: &Settings,
-        ledger: Option<&Path>,
+        ledger: Option<&Location>,
     ) -> anyhow::Result<Vec<Source>> {
         let faults = decoder.faults_of(self.method.as_deref(), self.app.as_deref());
         if !faults.is_empty() {
@@ -106,7 +107,7 @@ impl BatchArgs {
             let input = Input { name, batch, method, app, bytes_max: settings.intake.body_bytes_max };
             let ids = IdRule {
                 allow_duplicates: self.allow_duplicates,
-                ledger: ledger.map(Path::to_owned),
+                ledger: ledger.cloned(),
                 catalog: Arc::clone(&decoder.catalog),
             };
             sources.push(Source { path: path.clone(), format, input, ids });

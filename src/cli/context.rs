@@ -83,7 +83,7 @@ impl Context {
 
     /// The operators' side of the ledger, beside a worker or without one.
     pub fn operator(&self) -> anyhow::Result<Operator> {
-        Ok(Operator::open(&self.settings_without_secrets()?.store.path)?)
+        Ok(Operator::open(&self.settings_without_secrets()?.store)?)
     }
 
     /// Prints one JSON document on a line of its own.
@@ -98,7 +98,7 @@ impl Context {
 pub fn inputs(context: &Context) -> anyhow::Result<Inputs> {
     let settings = context.settings_without_secrets()?;
     let catalog = catalog(&settings)?;
-    Ok(Inputs::new(batch::decoder(&settings, &catalog, false), settings.store.path))
+    Ok(Inputs::new(batch::decoder(&settings, &catalog, false), settings.store))
 }
 
 /// The catalog that is compiled in, with what the settings' directory adds.

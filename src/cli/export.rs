@@ -1,13 +1,13 @@
 //! `paceline export`: endings as CSV or JSONL; for a CSV batch, its own rows with result columns.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, IntoInnerError, Write};
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 
 use crate::domain::rows::exported::{PREFIX, RESULT_COLUMNS, WARNINGS, harmless};
 use crate::domain::warning::Warning;
+use crate::files::Output;
 use crate::store::operator::{ExportRow, Operator, Selection};
 use crate::store::state::State;
 
@@ -67,12 +67,11 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
         Selection { batch: args.batch, state: args.state, method: args.method, app: args.app, ..Selection::default() };
     let mut rows = 0_u64;
     if let Some(path) = args.output {
-        let file = File::create(&path)
-            .map_err(|error| refuse(format!("{} cannot be written: {error}", path.display()), ""))?;
-        let mut out = BufWriter::new(file);
+        let unwritable = |error| refuse(format!("{} cannot be written: {error}", path.display()), "");
+        let mut out = BufWriter::new(Output::to(&path).map_err(unwritable)?);
         begin(&mut out, format, args.bom)?;
         write_rows(&ledger, &selection, format, header.as_deref(), &mut out, &mut rows)?;
-        out.flush()?;
+        out.into_inner().map_err(IntoInnerError::into_error)?.finish().map_err(unwritable)?;
         writeln!(context.err, "{rows} rows written to {}", path.display())?;
     } else {
         begin(&mut context.out, format, args.bom)?;

@@ -31,6 +31,7 @@ mod selection;
 mod signals;
 mod simulate;
 mod status;
+mod store;
 mod submit;
 mod summary;
 mod suspend;
@@ -97,6 +98,7 @@ enum Command {
     Export(export::Args),
     Audit(audit::Args),
     Check(check::Args),
+    Store(store::Args),
     Simulate(simulate::Args),
     Completions(completions::Args),
 }
@@ -174,6 +176,7 @@ fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
         Command::Export(args) => export::carry_out(context, args),
         Command::Simulate(args) => on_runtime(simulate::carry_out(context, args)),
         Command::Check(args) => on_runtime(check::carry_out(context, args)),
+        Command::Store(args) => store::carry_out(context, &args),
         Command::Methods(args) => methods::carry_out(context, args),
         Command::Suspend(args) => suspend::suspend(context, args),
         Command::Resume(args) => suspend::resume(context, args),

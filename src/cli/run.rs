@@ -4,7 +4,7 @@ mod stages;
 mod watch;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use crate::engine::{Engine, Stop};
 use crate::metrics::Metrics;
 use crate::operations::suspension::{Scope, what_to_do};
 use crate::settings::Settings;
+use crate::store::location::Location;
 use crate::store::operator::Operator;
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring;
@@ -66,7 +67,7 @@ pub struct Args {
 struct Work {
     settings: Settings,
     catalog: Arc<Catalog>,
-    store: PathBuf,
+    store: Location,
     apps: Apps,
     transport: Arc<dyn Transport>,
     rehearsal: Option<Rehearsal>,
@@ -84,10 +85,10 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     }
     let catalog = catalog(&settings)?;
     let decoder = Arc::new(batch::decoder(&settings, &catalog, args.simulate));
-    let store = (!args.simulate).then(|| settings.store.path.clone());
-    let sources = args.batch.sources(&decoder, &settings, store.as_deref())?;
+    let store = (!args.simulate).then(|| settings.store.clone());
+    let sources = args.batch.sources(&decoder, &settings, store.as_ref())?;
     let mut signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
-    let checked = check(context, &args, &sources, &decoder, store.as_deref(), &early)?;
+    let checked = check(context, &args, &sources, &decoder, store.as_ref(), &early)?;
     let work = prepare(context, &args, settings, catalog, &checked)?;
     let (start, started_at) = context.clock.both();
 
@@ -161,7 +162,7 @@ fn check(
     args: &Args,
     sources: &[batch::Source],
     decoder: &Arc<Decoder>,
-    store: Option<&Path>,
+    store: Option<&Location>,
     early: &signals::Early,
 ) -> anyhow::Result<Checked> {
     let go_on = || early.check(|| "while the files were read; nothing was sent".to_owned());
@@ -174,7 +175,7 @@ fn check(
 
 fn summarise(
     context: &mut Context,
-    store: &Path,
+    store: &Location,
     batches: &[String],
     (planned, elapsed, started_at, is_finished): (&Planned, Duration, Timestamp, bool),
     account: Option<&Account>,
@@ -205,7 +206,7 @@ async fn serve(
 ) -> Option<Admin> {
     match admin::bind(settings.admin.listen?).await {
         Ok(bound) => {
-            let mut worker = wiring::admin_worker("run", engine, &settings.store.path, None, decoding);
+            let mut worker = wiring::admin_worker("run", engine, &settings.store, None, decoding);
             worker.metrics = scrape.start();
             Some(bound.serve(&wiring::admin_access(settings), worker))
         }
@@ -247,23 +248,28 @@ fn prepare(
     if !args.simulate {
         let apps = wiring::apps_of(&settings, &catalog).map_err(|faults| refuse(faults.join("\n"), ""))?;
         let transport = wiring::transport(&settings).map_err(|message| refuse(message, ""))?;
-        return Ok(Work { store: settings.store.path.clone(), settings, catalog, apps, transport, rehearsal: None });
+        return Ok(Work { store: settings.store.clone(), settings, catalog, apps, transport, rehearsal: None });
     }
     let (rehearsal, apps) = Rehearsal::start(&catalog, checked, &args.scenario, args.speed, context.clock.clone())?;
-    let store = settings.store.path.with_extension("simulated.db");
+    let store = settings.store.rehearsal();
     writeln!(
         context.err,
         "rehearsing {} at speed {} in {}; nothing leaves this process",
         args.scenario,
         args.speed,
-        store.display()
+        store.path.display()
     )?;
     let transport = rehearsal.transport();
     Ok(Work { settings, catalog, store, apps, transport, rehearsal: Some(rehearsal) })
 }
 
 /// The ledger; a rehearsal's begins anew each time, because the simulated platform does.
-async fn open(store: &Path, is_rehearsal: bool, now: Timestamp, metrics: Metrics) -> anyhow::Result<Arc<SqliteLedger>> {
+async fn open(
+    store: &Location,
+    is_rehearsal: bool,
+    now: Timestamp,
+    metrics: Metrics,
+) -> anyhow::Result<Arc<SqliteLedger>> {
     let ledger = SqliteLedger::open_measured(store, Mode::Worker, now, metrics.clone())?;
     if !is_rehearsal {
         return Ok(Arc::new(ledger));
@@ -271,7 +277,7 @@ async fn open(store: &Path, is_rehearsal: bool, now: Timestamp, metrics: Metrics
     // It was opened first to make sure that no other rehearsal works in it.
     ledger.close().await;
     for end in ["", "-wal", "-shm", ".key"] {
-        let mut file = store.as_os_str().to_owned();
+        let mut file = store.path.as_os_str().to_owned();
         file.push(end);
         if let Err(error) = std::fs::remove_file(&file)
             && error.kind() != std::io::ErrorKind::NotFound
@@ -310,14 +316,14 @@ fn conclude(
     args: &Args,
     counts: &Counts,
     (stop, early): (Stop, Option<&Early>),
-    store: &Path,
+    store: &Location,
 ) -> anyhow::Result<Exit> {
     let open = counts.queued + counts.uncertain;
     if args.simulate && counts.dead + counts.held + counts.warnings > 0 {
         writeln!(
             context.err,
             "hint: PACELINE_STORE__URL=sqlite://{} lets the other commands look at the rehearsal",
-            store.display()
+            store.path.display()
         )?;
     }
     if let Some(early) = early {

@@ -1,7 +1,6 @@
 //! `paceline submit`: files of jobs to the broker, with confirms; without a broker, into the ledger.
 
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use crate::domain::decode::Decoder;
 use crate::domain::rows::Row;
 use crate::engine::ports::AmqpOrigin;
 use crate::settings::Settings;
+use crate::store::location::Location;
 use crate::store::operator::{Operator, Untouched};
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring;
@@ -60,7 +60,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
             "config/paceline.toml shows how an app is named",
         ));
     }
-    let store = &settings.store.path;
+    let store = &settings.store;
     let sources = args.batch.sources(&decoder, &settings, Some(store))?;
     let allow = args.batch.allow_duplicates;
     let Some(options) = wiring::broker_options(&settings) else {
@@ -95,12 +95,12 @@ pub fn check_with_ledger(
     sources: &[Source],
     decoder: &Arc<Decoder>,
     rules: Rules,
-    (store, allow_duplicates): (&Path, bool),
+    (store, allow_duplicates): (&Location, bool),
     go_on: GoOn<'_>,
 ) -> anyhow::Result<batch::Checked> {
     // Before it is opened to be looked at: a process whose first connection cannot write the index of the write-ahead
     // log cannot write the ledger through any other one either.
-    let mut ledger = store.exists().then(|| Operator::open(store)).transpose()?;
+    let mut ledger = store.path.exists().then(|| Operator::open(store)).transpose()?;
     if let Some(ledger) = &mut ledger {
         ledger.identify(&decoder.catalog)?;
     }
@@ -159,9 +159,8 @@ async fn to_ledger(
     sources: &[Source],
     decoder: &Arc<Decoder>,
 ) -> anyhow::Result<Exit> {
-    let ledger = SqliteLedger::open(&settings.store.path, Mode::Operator, context.clock.now())?;
-    let taken =
-        take_over(context, &ledger, &settings.store.path, sources, decoder, args.rules.skip_invalid, None).await;
+    let ledger = SqliteLedger::open(&settings.store, Mode::Operator, context.clock.now())?;
+    let taken = take_over(context, &ledger, &settings.store, sources, decoder, args.rules.skip_invalid, None).await;
     ledger.close().await;
     let taken = taken?;
     context.has_acted = true;

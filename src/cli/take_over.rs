@@ -1,7 +1,6 @@
 //! Rows of files into the ledger, in chunks, each durable before the next is read.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::crash_points;
@@ -9,6 +8,7 @@ use crate::domain::decode::Decoder;
 use crate::domain::rows::Row;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Arrival, Ledger, Origin, TakenOver};
+use crate::store::location::Location;
 use crate::store::operator::Operator;
 
 use super::batch::{self, Source};
@@ -37,7 +37,7 @@ pub struct Taken {
 pub async fn take_over(
     context: &Context,
     ledger: &dyn Ledger,
-    store: &Path,
+    store: &Location,
     sources: &[Source],
     decoder: &Arc<Decoder>,
     skip_invalid: bool,

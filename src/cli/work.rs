@@ -53,11 +53,11 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
 
     let metrics = Metrics::collecting(&context.clock).map_err(|message| refuse(message, ""))?;
-    let (path, now) = (&settings.store.path, context.clock.now());
+    let (store, now) = (&settings.store, context.clock.now());
     // First the ledger: a second worker on it should read who has it, not that its port is taken.
-    let ledger = Arc::new(SqliteLedger::open_measured(path, Mode::Worker, now, metrics.clone())?);
+    let ledger = Arc::new(SqliteLedger::open_measured(store, Mode::Worker, now, metrics.clone())?);
     // Jobs over HTTP are looked up in it.
-    Operator::open(path)?.identify(&catalog)?;
+    Operator::open(store)?.identify(&catalog)?;
     let bound = bind(&settings).await?;
     let ports = (Arc::clone(&ledger) as Arc<dyn Ledger>, transport);
     let planner = Planner { catalog: Arc::clone(&catalog), apps, speed: 1.0 };
@@ -81,8 +81,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         if let Some(service) = &service {
             scrape = scrape.with_broker(service);
         }
-        let mut worker =
-            wiring::admin_worker("work", &engine, &settings.store.path, service.as_ref(), decoding.clone());
+        let mut worker = wiring::admin_worker("work", &engine, &settings.store, service.as_ref(), decoding.clone());
         worker.metrics = scrape.start();
         let admin = bound.serve(&access, worker);
         info!(address = %admin.listen(), "the admin server listens");

@@ -74,7 +74,9 @@ pub fn of_document(
     };
     let part = |name: &str| document.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
     let params = Params { path: part("path"), query: part("query"), body: part("body") };
-    hash(place, catalog.job_method(place.method).map(AsRef::as_ref), &params)
+    let known = catalog.job_method(place.method).map(AsRef::as_ref);
+    // Which parameters of an unknown method are sensitive, their names alone can tell.
+    hash(place, known, &if known.is_some() { params } else { mask::params_of_unknown(catalog, &params) })
 }
 
 /// The id of a row that brings none.

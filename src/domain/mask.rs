@@ -38,6 +38,21 @@ pub fn input(catalog: &Catalog, document: &Value) -> Value {
     without(document, &all_sensitive_names(catalog))
 }
 
+/// Parameters of a method that nobody knows, likewise.
+pub fn params_of_unknown(catalog: &Catalog, params: &Params) -> Params {
+    let names = all_sensitive_names(catalog);
+    Params {
+        path: without_names(&params.path, &names),
+        query: without_names(&params.query, &names),
+        body: without_names(&params.body, &names),
+    }
+}
+
+/// Whether a sensitive parameter of any method is called like this.
+pub fn may_be_secret(catalog: &Catalog, name: &str) -> bool {
+    all_sensitive_names(catalog).contains(&name)
+}
+
 /// Whether a text that is no document names a sensitive parameter of any method.
 pub fn may_hold_secrets(catalog: &Catalog, text: &str) -> bool {
     all_sensitive_names(catalog).iter().any(|name| text.contains(name))
@@ -92,16 +107,18 @@ fn sensitive_names<'s>(schema: &'s Schema, names: &mut Vec<&'s str>) {
 
 fn without(value: &Value, names: &[&str]) -> Value {
     match value {
-        Value::Object(map) => {
-            let shown = map.iter().map(|(name, value)| {
-                let is_secret = names.contains(&name.as_str());
-                (name.clone(), if is_secret { Value::from(MASK) } else { without(value, names) })
-            });
-            Value::Object(shown.collect())
-        }
+        Value::Object(map) => Value::Object(without_names(map, names)),
         Value::Array(items) => items.iter().map(|item| without(item, names)).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
+}
+
+fn without_names(map: &Map<String, Value>, names: &[&str]) -> Map<String, Value> {
+    let shown = map.iter().map(|(name, value)| {
+        let is_secret = names.contains(&name.as_str());
+        (name.clone(), if is_secret { Value::from(MASK) } else { without(value, names) })
+    });
+    shown.collect()
 }
 
 #[cfg(test)]

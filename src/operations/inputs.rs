@@ -1,7 +1,5 @@
 //! Inputs that never became jobs, read again: an app or a method may be there now, or a person has corrected them.
 
-use std::path::PathBuf;
-
 use serde_json::{Map, Value};
 
 use crate::domain::decode::{Decoder, Defaults};
@@ -10,6 +8,7 @@ use crate::domain::json;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Arrival, JobSeq, Ledger, LedgerError, TakenOver};
+use crate::store::location::Location;
 use crate::store::operator::{Letter, Operator, RejectedInput};
 use crate::store::sqlite::{Mode, SqliteLedger};
 
@@ -17,7 +16,7 @@ use crate::store::sqlite::{Mode, SqliteLedger};
 pub struct Inputs {
     /// How jobs are read.
     pub decoder: Decoder,
-    store: PathBuf,
+    store: Location,
     ledger: Option<SqliteLedger>,
 }
 
@@ -36,7 +35,7 @@ pub enum Again {
 
 impl Inputs {
     /// With the apps and methods that `decoder` knows, for the ledger at `store`.
-    pub const fn new(decoder: Decoder, store: PathBuf) -> Self {
+    pub const fn new(decoder: Decoder, store: Location) -> Self {
         Self { decoder, store, ledger: None }
     }
 

@@ -44,10 +44,11 @@ fn live(settings: &Settings) -> [(&'static str, String); 10] {
 }
 
 /// What is read at the start alone, and whether it changed. Their values may be secret, and are not told.
-fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 21] {
+fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 22] {
     let (http, new_http) = (&before.http, &after.http);
     [
-        ("store.url", before.store != after.store),
+        ("store.url", before.store.path != after.store.path),
+        ("store.key", before.store.key != after.store.key),
         ("broker.url", differs(before, after, |broker| broker.url.expose_secret())),
         ("broker.jobs_queue", differs(before, after, |broker| &broker.jobs_queue)),
         ("broker.results_queue", differs(before, after, |broker| &broker.results_queue)),
@@ -89,11 +90,12 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::settings::draft::As;
     use crate::settings::keys::{KEYS, Kind};
     use crate::settings::load::load_from;
 
     fn load(text: &str) -> Settings {
-        let read = |path: &Path| {
+        let read = |path: &Path, _: As| {
             let is_ca = path.ends_with("ca.pem");
             let is_token = path.ends_with("token");
             let is_headers = path.ends_with("headers");
@@ -122,7 +124,7 @@ mod tests {
                 "store.url" => text("sqlite://other.db"),
                 "broker.url" => text("amqp://u:other@h"),
                 "admin.listen" => text("127.0.0.1:1"),
-                "admin.token" => "{ file = \"token\" }".to_owned(),
+                "store.key" | "admin.token" => "{ file = \"token\" }".to_owned(),
                 "admin.public_url" => text("https://paceline.example.com"),
                 "telemetry.otlp_endpoint" => text("http://127.0.0.1:4318"),
                 "telemetry.otlp_headers" => "{ file = \"headers\" }".to_owned(),

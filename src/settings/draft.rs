@@ -11,7 +11,18 @@ use super::keys::{self, Kind};
 use super::tree::{Leaf, Raw, Tree};
 
 /// Reads a file of text; the one way in which settings touch the disk.
-pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
+pub type ReadFile<'a> = &'a dyn Fn(&Path, As) -> io::Result<String>;
+
+/// What a file is read as: that decides who else may read and write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum As {
+    /// Named by the user: settings, or something that is no secret.
+    Named,
+    /// Settings that lie in the present folder.
+    Found,
+    /// A secret.
+    Secret,
+}
 
 /// Settings on their way from text to types.
 pub struct Draft<'a> {
@@ -149,7 +160,7 @@ impl Draft<'_> {
     /// The certificates of a PEM file.
     pub fn ca(&mut self, dotted: &str) -> Option<Ca> {
         let file = self.file_path(dotted)?;
-        let message = match (self.read_file)(&file) {
+        let message = match (self.read_file)(&file, As::Named) {
             Ok(pem) if pem.contains("-----BEGIN CERTIFICATE-----") => return Some(Ca { path: file, pem }),
             Ok(_) => format!("expected PEM certificates in {}, found none", file.display()),
             Err(error) => format!("{} cannot be read: {error}", file.display()),

@@ -47,14 +47,14 @@ pub enum Kind {
     BaseUrl,
     /// `address:port`.
     Listen,
-    /// `{ env = "NAME" }` or `{ file = "path" }`.
+    /// `{ env = "NAME" }`, `{ file = "path" }` or `{ credential = "NAME" }`.
     Secret,
     /// The text of a quota.
     Quota,
 }
 
 impl Kind {
-    /// Whether `{ env = … }` and `{ file = … }` may stand for the value.
+    /// Whether `{ env = … }`, `{ file = … }` and `{ credential = … }` may stand for the value.
     pub fn takes_reference(self) -> bool {
         matches!(self, Self::Secret | Self::BrokerUrl)
     }
@@ -81,11 +81,13 @@ impl fmt::Display for Kind {
             }
             Self::StoreUrl => out.write_str("a URL like sqlite://paceline.db"),
             Self::BrokerUrl => out.write_str(
-                "a URL like amqp://user:password@host:5672/%2f or amqps://…, or { env = \"NAME\" } or { file = \"PATH\" }",
+                "a URL like amqp://user:password@host:5672/%2f or amqps://…, or { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }",
             ),
             Self::BaseUrl => out.write_str("an address like https://open.feishu.cn, or http:// to loopback"),
             Self::Listen => out.write_str("an address and port like 127.0.0.1:9464, or nothing"),
-            Self::Secret => out.write_str("{ env = \"NAME\" } or { file = \"PATH\" }"),
+            Self::Secret => {
+                out.write_str("{ env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }")
+            }
             Self::Quota => out.write_str("a quota like 100/min or 1000/min, 50/s"),
         }
     }
@@ -105,6 +107,11 @@ pub const KEYS: &[Key] = &[
         "sqlite://paceline.db",
         "",
         "Where the ledger is: `sqlite://` and a path, relative to the working directory or, with a third slash, absolute. The file is created with mode 0600.",
+    ),
+    absent(
+        "store.key",
+        Kind::Secret,
+        "The ledger's key, by which passwords in it are sealed: 32 bytes in Base64, as `openssl rand -base64 32` makes them; or a new key and, behind a comma, the one that it replaces. Left out, it stands beside the ledger, in `paceline.db.key`, and is made with it.",
     ),
     key(
         "ledger.keep_days",

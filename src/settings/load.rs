@@ -6,14 +6,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::domain::catalog::nearest;
+use crate::files::{self, Exposed};
 
-use super::draft::{Draft, ReadFile};
+use super::draft::{As, Draft, ReadFile};
 use super::fault::{Fault, Faults, Place};
 use super::tree::{Raw, Tree};
 use super::{Settings, app, keys, sections, telemetry};
 
 /// Where the file is looked for when nobody names it.
 const SEARCHED: [&str; 2] = ["paceline.toml", "config/paceline.toml"];
+
+/// What may stand for a secret.
+const REFERENCES: [&str; 3] = ["env", "file", "credential"];
 
 /// Reads the settings whole, secrets included.
 ///
@@ -22,7 +26,7 @@ const SEARCHED: [&str; 2] = ["paceline.toml", "config/paceline.toml"];
 /// # Errors
 /// Every fault at once.
 pub fn load(path: Option<&Path>, env: impl Iterator<Item = (String, String)>) -> Result<Settings, Faults> {
-    load_from(path, env, &|path: &Path| std::fs::read_to_string(path), true)
+    load_from(path, env, &read_file, true)
 }
 
 /// Like [`load`], but leaves every secret that is referred to empty: for commands that call nobody.
@@ -33,7 +37,15 @@ pub fn load_without_secrets(
     path: Option<&Path>,
     env: impl Iterator<Item = (String, String)>,
 ) -> Result<Settings, Faults> {
-    load_from(path, env, &|path: &Path| std::fs::read_to_string(path), false)
+    load_from(path, env, &read_file, false)
+}
+
+fn read_file(path: &Path, as_: As) -> io::Result<String> {
+    match as_ {
+        As::Named => std::fs::read_to_string(path),
+        As::Found => files::read_found(path),
+        As::Secret => files::read_secret(path),
+    }
 }
 
 pub(super) fn load_from(
@@ -91,17 +103,21 @@ fn find(
             .filter(|value| !value.is_empty())
             .map(|value| (PathBuf::from(value), " (named by PACELINE_CONFIG)".to_owned())),
     };
-    let unreadable = |path: &Path, by: &str, error: &io::Error| Fault {
-        place: Place::File(Arc::from(path.display().to_string())),
-        field: String::new(),
-        message: format!("the settings cannot be read{by}: {error}"),
+    let unreadable = |path: &Path, by: &str, error: &io::Error| {
+        let is_exposed = error.get_ref().is_some_and(|inner| inner.is::<Exposed>());
+        let why = if is_exposed { "are not taken" } else { "cannot be read" };
+        Fault {
+            place: Place::File(Arc::from(path.display().to_string())),
+            field: String::new(),
+            message: format!("the settings {why}{by}: {error}"),
+        }
     };
     if let Some((path, by)) = named {
-        let text = read_file(&path).map_err(|error| unreadable(&path, &by, &error))?;
+        let text = read_file(&path, As::Named).map_err(|error| unreadable(&path, &by, &error))?;
         return Ok((Some(path), text));
     }
     for candidate in SEARCHED.map(Path::new) {
-        match read_file(candidate) {
+        match read_file(candidate, As::Found) {
             Ok(text) => return Ok((Some(candidate.to_owned()), text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(unreadable(candidate, "", &error)),
@@ -142,10 +158,10 @@ fn find_unknown(draft: &mut Draft<'_>) {
     }
 }
 
-/// Whether the path is `….env` or `….file` of a key that takes them.
+/// Whether the path is `….env`, `….file` or `….credential` of a key that takes them.
 fn is_reference(path: &[String]) -> bool {
     let Some((last, parent)) = path.split_last() else { return false };
-    (last == "env" || last == "file") && keys::find(parent).is_some_and(|key| key.kind.takes_reference())
+    REFERENCES.contains(&last.as_str()) && keys::find(parent).is_some_and(|key| key.kind.takes_reference())
 }
 
 /// Whether a table around the path has a fault that says it all.
@@ -159,7 +175,7 @@ fn unknown(path: &[String]) -> String {
     let Some((last, parent)) = path.split_last() else { return String::new() };
     let mut names = keys::siblings(path);
     if keys::find(parent).is_some_and(|key| key.kind.takes_reference()) {
-        names = vec!["env", "file"];
+        names = REFERENCES.to_vec();
     }
     let what = if parent.is_empty() { "section" } else { "key" };
     match nearest(last, names.iter().copied()) {

@@ -25,6 +25,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::domain::quota::Reserve;
+use crate::store::location::Location;
 
 pub use app::{App, Credentials, OnUncertain, QuotaOverride};
 pub use changes::{Changes, changes};
@@ -41,7 +42,7 @@ pub struct Settings {
     /// The file that was read, if one was found.
     pub file: Option<PathBuf>,
     /// `[store]`.
-    pub store: Store,
+    pub store: Location,
     /// `[ledger]`.
     pub ledger: Ledger,
     /// `[broker]`; `None` for embedded only.
@@ -62,13 +63,6 @@ pub struct Settings {
     pub catalog: Catalog,
     /// `[apps.NAME]`, by name.
     pub apps: BTreeMap<String, App>,
-}
-
-/// `[store]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Store {
-    /// The SQLite file of the ledger.
-    pub path: PathBuf,
 }
 
 /// `[ledger]`.

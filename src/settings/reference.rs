@@ -27,6 +27,7 @@ pub fn reference() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::draft::As;
     use crate::settings::keys::{Key, Kind};
 
     /// The line of `config/paceline.toml` that shows a key, commented out or not, with the comment above it.
@@ -76,11 +77,11 @@ mod tests {
 
     #[test]
     fn the_default_file_loads_as_it_stands_and_changes_nothing() {
-        let read = |path: &std::path::Path| {
+        let read = |path: &std::path::Path, _: As| {
             let is_it = path == std::path::Path::new("config/paceline.toml");
             if is_it { Ok(DEFAULT_FILE.to_owned()) } else { Err(std::io::ErrorKind::NotFound.into()) }
         };
-        let none = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
+        let none = |_: &std::path::Path, _: As| Err(std::io::ErrorKind::NotFound.into());
         let mut with = super::super::load::load_from(None, std::iter::empty(), &read, true).unwrap();
         let without = super::super::load::load_from(None, std::iter::empty(), &none, true).unwrap();
         assert_eq!(with.file.take().unwrap(), std::path::Path::new("config/paceline.toml"));

@@ -1,14 +1,16 @@
 //! Secrets: where they may come from, and that nothing of them is ever shown.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use super::draft::{Draft, shown};
+use super::draft::{As, Draft, shown};
 use super::keys::{self, Kind};
 use super::tree::{Leaf, Raw};
 use super::url;
 use crate::domain::checks::is_ignorable;
+use crate::files::Exposed;
+use crate::store::location::KeySource;
 
 /// Pairs of quotes: straight ones, and those that word processors make of them.
 const QUOTES: [(char, char); 4] = [('"', '"'), ('\'', '\''), ('\u{201c}', '\u{201d}'), ('\u{2018}', '\u{2019}')];
@@ -36,18 +38,46 @@ impl Draft<'_> {
             return Some(self.checked(path, text)?.into());
         }
         let sub = |name: &str| [path, &[name.to_owned()]].concat();
-        match (self.leaf(&sub("env")), self.leaf(&sub("file"))) {
-            (Some(leaf), None) => self.referenced(path, &leaf, Self::read_variable),
-            (None, Some(leaf)) => self.referenced(path, &leaf, Self::read_secret_file),
-            (Some(_), Some(_)) => {
-                self.fault(path, "expected either env or file, got both");
-                None
-            }
-            (None, None) => {
+        let given = [self.leaf(&sub("env")), self.leaf(&sub("file")), self.leaf(&sub("credential"))];
+        match given {
+            [Some(leaf), None, None] => self.referenced(path, &leaf, Self::read_variable),
+            [None, Some(leaf), None] => self.referenced(path, &leaf, Self::read_secret_file),
+            [None, None, Some(leaf)] => self.referenced(path, &leaf, Self::read_credential),
+            [None, None, None] => {
                 self.fault(path, format!("expected {}, got neither", key.kind));
                 None
             }
+            _ => {
+                self.fault(path, "expected one of env, file and credential, got more");
+                None
+            }
         }
+    }
+
+    /// Where the ledger's key comes from. It is read when the ledger is opened: most of what people look at needs no key.
+    pub fn key(&mut self, path: &[String]) -> KeySource {
+        if !self.is_given(path) {
+            return KeySource::Beside;
+        }
+        let with_secrets = std::mem::replace(&mut self.with_secrets, false);
+        // What is wrong with the setting itself is said as of any other secret.
+        let text = self.secret(path);
+        self.with_secrets = with_secrets;
+        let named = |name: &str| self.leaf(&[path, &[name.to_owned()]].concat())?.raw.as_text().map(str::to_owned);
+        if let Some(name) = named("env") {
+            let text = self.variables.get(&name).cloned().map(Into::into);
+            return KeySource::Given { from: format!("the variable {name}"), text };
+        }
+        if let Some(file) = named("file") {
+            return KeySource::File(file.into());
+        }
+        if let Some(name) = named("credential") {
+            return match self.credential(&name) {
+                Ok(file) => KeySource::File(file),
+                Err(_) => KeySource::Given { from: format!("the credential {name}"), text: None },
+            };
+        }
+        KeySource::Given { from: "the variable PACELINE_STORE__KEY".to_owned(), text }
     }
 
     fn referenced(
@@ -82,8 +112,23 @@ impl Draft<'_> {
         self.variables.get(name).cloned().ok_or_else(|| format!("the environment variable {name} is not set"))
     }
 
+    fn read_credential(&self, name: &str) -> Result<String, String> {
+        self.credential(name).and_then(|file| self.read_secret_file(&file.display().to_string()))
+    }
+
+    /// Where systemd puts a credential of its unit.
+    fn credential(&self, name: &str) -> Result<PathBuf, String> {
+        let folder = self.variables.get("CREDENTIALS_DIRECTORY").ok_or_else(|| {
+            format!("there is no credential {name}: systemd gives them to the unit alone that says LoadCredential={name}:PATH")
+        })?;
+        Ok(Path::new(folder).join(name))
+    }
+
     fn read_secret_file(&self, name: &str) -> Result<String, String> {
-        (self.read_file)(Path::new(name)).map_err(|error| format!("the file {name} cannot be read: {error}"))
+        (self.read_file)(Path::new(name), As::Secret).map_err(|error| {
+            let is_exposed = error.get_ref().is_some_and(|inner| inner.is::<Exposed>());
+            if is_exposed { error.to_string() } else { format!("the file {name} cannot be read: {error}") }
+        })
     }
 
     /// What only some secrets must be: a broker's address. Nothing of it is shown.

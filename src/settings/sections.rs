@@ -9,17 +9,19 @@ use secrecy::ExposeSecret as _;
 use super::app::entries;
 use super::draft::{Draft, path};
 use super::keys::BODY_BYTES_MAX;
-use super::{Admin, Broker, Catalog, Engine, Http, Intake, Lanes, Ledger, Store};
+use super::{Admin, Broker, Catalog, Engine, Http, Intake, Lanes, Ledger};
 use crate::domain::quota::Reserve;
+use crate::store::location::Location;
 
 /// What is shorter could be guessed.
 const TOKEN_BYTES_MIN: usize = 16;
 const ONE_DAY: Duration = Duration::from_secs(86_400);
 
 /// `[store]`.
-pub fn store(draft: &mut Draft<'_>) -> Store {
+pub fn store(draft: &mut Draft<'_>) -> Location {
     let field = path("store.url");
-    let Some(url) = draft.text(&field) else { return Store { path: PathBuf::new() } };
+    let key = draft.key(&path("store.key"));
+    let Some(url) = draft.text(&field) else { return Location { path: PathBuf::new(), key } };
     let file = url.strip_prefix("sqlite://").unwrap_or_default();
     let message = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         Some("PostgreSQL is not in this version; use a URL like sqlite://paceline.db".to_owned())
@@ -35,7 +37,7 @@ pub fn store(draft: &mut Draft<'_>) -> Store {
     if let Some(message) = message {
         draft.fault(&field, message);
     }
-    Store { path: PathBuf::from(file) }
+    Location { path: PathBuf::from(file), key }
 }
 
 /// `[ledger]`.

@@ -73,10 +73,11 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::settings::draft::As;
     use crate::settings::load::load_from;
 
     fn faults(section: &str) -> String {
-        let read = |path: &Path| {
+        let read = |path: &Path, _: As| {
             Ok(if path.ends_with("headers") {
                 "no-header:hunter2".to_owned()
             } else if path.ends_with("good") {

@@ -4,6 +4,7 @@
 //! use on the same file. Nothing here knows HTTP, AMQP or the catalog. Start reading at [`sqlite::SqliteLedger`].
 
 pub(crate) mod document;
+pub mod location;
 pub mod operator;
 pub mod sqlite;
 pub mod state;

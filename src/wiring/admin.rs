@@ -1,6 +1,5 @@
 //! The admin server around a running worker, as the settings describe it.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::Decoding;
@@ -8,6 +7,7 @@ use crate::admin::{Access, Worker};
 use crate::broker::Service;
 use crate::engine::Engine;
 use crate::settings::Settings;
+use crate::store::location::Location;
 
 /// Who may ask the admin server.
 pub fn admin_access(settings: &Settings) -> Access {
@@ -19,7 +19,7 @@ pub fn admin_access(settings: &Settings) -> Access {
 pub fn admin_worker(
     mode: &'static str,
     engine: &Arc<Engine>,
-    store: &Path,
+    store: &Location,
     service: Option<&Service>,
     decoding: Decoding,
 ) -> Worker {
@@ -27,7 +27,7 @@ pub fn admin_worker(
         mode,
         engine: Arc::clone(engine),
         decoder: Arc::new(move || decoding.current()),
-        store: store.to_owned(),
+        store: store.clone(),
         broker: service.map(Service::look),
         metrics: Arc::new(String::new),
     }

@@ -53,6 +53,7 @@ mod refusals;
 mod reload;
 mod rows;
 mod scopes;
+mod security;
 mod settings_zh;
 mod simulation;
 mod soak;

@@ -1,8 +1,12 @@
 //! The manual of settings in Chinese: the keys and their defaults are the code's, the words stand here.
 
 /// What a key means, in the order of the English manual.
-pub const MEANINGS: [(&str, &str); 44] = [
+pub const MEANINGS: [(&str, &str); 45] = [
     ("store.url", "账本的位置：`sqlite://` 加路径，相对于工作目录；三个斜杠则为绝对路径。文件权限为 0600。"),
+    (
+        "store.key",
+        "账本的密钥，用来加密账本里的密码：32 字节的 Base64，可用 `openssl rand -base64 32` 生成；也可以是一把新密钥，后面用逗号隔开它要替换的旧密钥。不写则在账本旁边的 `paceline.db.key` 里，随账本一起生成。",
+    ),
     (
         "ledger.keep_days",
         "已结束的任务在账本里保留多少天，0 表示永远。保留期内同一个 id 绝不会再次调用，过期后它就是新任务，所以要长于一个 id 可能再次出现的时间；默认值超过一整年的课表。还在等待、待人工、尚未发布的，以及仍被某个配额计入的调用，都会保留。",

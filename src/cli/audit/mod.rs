@@ -9,7 +9,6 @@ mod since;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
 use crate::engine::quotas::Planner;
 use crate::settings::Settings;
+use crate::store::location::Location;
 use crate::store::operator::Operator;
 use crate::wiring;
 
@@ -106,8 +106,8 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     Ok(if audit.is_clean() { Exit::Success } else { Exit::Unwell })
 }
 
-fn ledger_of(settings: &Settings, args: &Args) -> PathBuf {
-    if args.simulate { settings.store.path.with_extension("simulated.db") } else { settings.store.path.clone() }
+fn ledger_of(settings: &Settings, args: &Args) -> Location {
+    if args.simulate { settings.store.rehearsal() } else { settings.store.clone() }
 }
 
 /// The worker's planner, or the rehearsals'.
@@ -128,14 +128,14 @@ fn planner(
 /// The recorded calls that can have been counted at `since` or later. A call without a reply was counted by its
 /// deadline and `grace`, as the worker holds its permit.
 fn read(
-    path: &std::path::Path,
+    location: &Location,
     since: Option<Timestamp>,
     now: Timestamp,
     grace: Duration,
 ) -> Result<BTreeMap<LaneKey, Lane>, LedgerError> {
     let since = since.unwrap_or_default();
     let mut lanes: BTreeMap<LaneKey, Lane> = BTreeMap::new();
-    let ledger = Operator::open(path)?;
+    let ledger = Operator::open(location)?;
     ledger.each_call(since - grace, |call| {
         let counted_by = if call.open { call.counted_by + grace } else { call.counted_by };
         if counted_by < since {

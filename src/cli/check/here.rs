@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::domain::catalog::{Catalog, Kind};
 use crate::domain::time::Timestamp;
+use crate::files;
 use crate::settings::Settings;
+use crate::store::location::Location;
 use crate::store::sqlite::inspect::{Found, Inspection, inspect};
 use crate::wiring;
 
@@ -28,6 +30,16 @@ pub fn settings(settings: &Settings) -> Finding {
         count => format!("{count} apps"),
     };
     Finding::ok("settings", format!("{from}; {apps}"))
+}
+
+/// Who else could change the settings, or lay files beside the ledger.
+pub fn rights(settings: &Settings) -> Vec<Finding> {
+    let file = settings.file.as_deref();
+    let mut folders: Vec<&Path> =
+        file.into_iter().chain([settings.store.path.as_path()]).map(files::folder_of).collect();
+    folders.dedup();
+    let exposed = file.into_iter().chain(folders).filter_map(files::writable_by_others);
+    exposed.map(|exposed| Finding::warning("rights", exposed.what(), format!("run `{}`", exposed.cure()))).collect()
 }
 
 /// The catalog loaded.
@@ -53,9 +65,10 @@ pub fn quotas(settings: &Settings, catalog: &Catalog) -> Vec<Finding> {
 }
 
 /// The ledger, and the clock against it.
-pub fn ledger(path: &Path, now: Timestamp) -> Vec<Finding> {
+pub fn ledger(store: &Location, now: Timestamp) -> Vec<Finding> {
+    let path = store.path.as_path();
     let place = path.display();
-    let (ledger, newest) = match inspect(path) {
+    let (ledger, newest) = match inspect(store) {
         Ok(Found::Absent) => {
             (vec![Finding::ok("ledger", format!("none yet; the first `run`, `submit` or `work` makes {place}"))], None)
         }

@@ -50,6 +50,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         ));
     }
     let mut findings = vec![here::settings(&settings)];
+    findings.extend(here::rights(&settings));
     let catalog = match catalog(&settings) {
         Ok(catalog) => {
             findings.push(here::catalog(&settings, &catalog));
@@ -61,7 +62,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
             None
         }
     };
-    findings.extend(here::ledger(&settings.store.path, context.clock.now()));
+    findings.extend(here::ledger(&settings.store, context.clock.now()));
     findings.extend(proxies::look(&settings, catalog.as_deref(), &Proxies::of_environment()));
     let mut calls = 0;
     if args.offline {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::cli::context::Context;
@@ -17,6 +16,7 @@ use crate::engine::ports::LedgerError;
 use crate::engine::{Engine, Stop};
 use crate::operations::canary::{Canary, has_succeeded};
 use crate::operations::stop_at::{Reached, Share};
+use crate::store::location::Location;
 use crate::store::operator::{JobLine, Operator};
 
 use super::watch;
@@ -107,7 +107,7 @@ impl Stages {
         context: &mut Context,
         engine: &Arc<Engine>,
         (batches, calls): (&[String], &BTreeMap<LaneKey, u64>),
-        store: &Path,
+        store: &Location,
         canary: Canary,
         around: &mut Around<'_>,
     ) -> anyhow::Result<Worked> {

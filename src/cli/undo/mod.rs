@@ -72,7 +72,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     }
     drop(ledger);
     let batch = undo::batch(&args.batch);
-    let store = settings.store.path.clone();
+    let store = settings.store.clone();
     let end = work::delete(context, settings, catalog, &selection, &batch).await?;
     report(context, &args, &store, &batch, &plan, &end)
 }
@@ -94,7 +94,7 @@ fn show(context: &mut Context, args: &Args, plan: &Plan) -> anyhow::Result<Exit>
 fn report(
     context: &mut Context,
     args: &Args,
-    store: &std::path::Path,
+    store: &crate::store::location::Location,
     batch: &str,
     plan: &Plan,
     end: &End,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use crate::engine::Stop;
 use crate::engine::ports::{Arrival, Ledger, LedgerError, Origin};
 use crate::engine::quotas::Planner;
 use crate::settings::Settings;
+use crate::store::location::Location;
 use crate::store::operator::{Operator, Selection};
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring;
@@ -52,14 +52,14 @@ pub async fn delete(
     batch: &str,
 ) -> anyhow::Result<End> {
     let apps = wiring::apps_of(&settings, &catalog).map_err(|faults| refuse(faults.join("\n"), ""))?;
-    let worker = Operator::open(&settings.store.path)?.worker()?;
+    let worker = Operator::open(&settings.store)?.worker()?;
     let mode = if worker.is_some() { Mode::Operator } else { Mode::Worker };
-    let ledger = Arc::new(SqliteLedger::open(&settings.store.path, mode, context.clock.now())?);
-    let totals = take_over(context, &*ledger, &settings.store.path, &catalog, selection, batch).await?;
+    let ledger = Arc::new(SqliteLedger::open(&settings.store, mode, context.clock.now())?);
+    let totals = take_over(context, &*ledger, &settings.store, &catalog, selection, batch).await?;
     if let Some(worker) = worker {
         ledger.close().await;
         writeln!(context.err, "{worker}: it deletes them; Ctrl-C stops looking on")?;
-        return follow(context, &settings.store.path, batch).await;
+        return follow(context, &settings.store, batch).await;
     }
     let (start, started_at) = context.clock.both();
     let transport = wiring::transport(&settings).map_err(|message| refuse(message, ""))?;
@@ -72,7 +72,7 @@ pub async fn delete(
     engine.load(Some(batches.clone())).await?;
     let planner = Planner { catalog, apps, speed: 1.0 };
     let outset = wiring::outset(&settings, Arc::new(planner), context.clock.now(), true);
-    let operator = Operator::open(&settings.store.path)?;
+    let operator = Operator::open(&settings.store)?;
     let expected = Planned::of(&operator, &outset, &batches, started_at, None)?;
     let (stop, _) = watch(context, &engine, &totals, &expected, &mut signals, None, None).await?;
     if let Some(why) = engine.lost() {
@@ -91,7 +91,7 @@ pub async fn delete(
 async fn take_over(
     context: &Context,
     ledger: &dyn Ledger,
-    store: &Path,
+    store: &Location,
     catalog: &Catalog,
     selection: &Selection,
     batch: &str,
@@ -133,7 +133,7 @@ fn deletion(operator: &Operator, created: &Created, job: impl Fn(usize) -> Job) 
 }
 
 /// Looks on while the worker deletes, until nothing is left to do or a signal.
-async fn follow(context: &mut Context, store: &Path, batch: &str) -> anyhow::Result<End> {
+async fn follow(context: &mut Context, store: &Location, batch: &str) -> anyhow::Result<End> {
     let mut signals = signals::Stop::listen()?;
     let operator = Operator::open(store)?;
     let start = context.clock.mono();

@@ -15,6 +15,7 @@ use crate::domain::catalog::shown_text;
 use crate::domain::checks::{self, Source};
 use crate::domain::decode::{Decoder, Defaults};
 use crate::domain::job::{Column, Fault, Rejection};
+use crate::domain::mask;
 
 pub(super) struct Reader<R> {
     records: Records<Opened<R>>,
@@ -198,7 +199,8 @@ impl Columns {
         }
         let is_own = |index: usize| !matches!(self.targets.get(index), Some(Target::Result(_)));
         let kept = cells.iter().enumerate().filter(|(index, _)| is_own(*index));
-        let masked: Vec<&str> = kept.map(|(index, cell)| mask(cell, meanings.get(index))).collect();
+        let masked: Vec<&str> =
+            kept.map(|(index, cell)| shown(cell, self.holds_secrets(index, meanings, decoder))).collect();
         let kept = serde_json::to_string(&masked).ok();
         let raw = serde_json::to_vec(&document).unwrap_or_default();
         let mut warnings = Vec::new();
@@ -270,6 +272,18 @@ impl Columns {
         .collect()
     }
 
+    /// Whether the column is sensitive; where the row's method does not tell, because its name is wrong or it has no such
+    /// parameter, what is called like a sensitive parameter of any method is.
+    fn holds_secrets(&self, index: usize, meanings: &[Option<Meaning>], decoder: &Decoder) -> bool {
+        match (meanings.get(index).and_then(Option::as_ref), self.targets.get(index)) {
+            (Some(Meaning::Leaf(leaf)), _) => leaf.sensitive,
+            (_, Some(Target::Param(_, names))) => {
+                names.last().is_some_and(|name| mask::may_be_secret(&decoder.catalog, name))
+            }
+            _ => false,
+        }
+    }
+
     /// Puts a parameter's cell into the document; says so if the cell has no place there.
     fn put(
         &self,
@@ -338,11 +352,8 @@ fn field_value(field: &str, cell: &str) -> Value {
     Value::from(cell)
 }
 
-fn mask<'a>(cell: &'a str, meaning: Option<&Option<Meaning>>) -> &'a str {
-    match meaning {
-        Some(Some(Meaning::Leaf(Leaf { sensitive: true, .. }))) if !cell.is_empty() => MASK,
-        _ => cell,
-    }
+fn shown(cell: &str, holds_secrets: bool) -> &str {
+    if holds_secrets && !cell.is_empty() { MASK } else { cell }
 }
 
 /// `body.device[1].name` as the column's `body.device.name`, and the item, counted from 1.

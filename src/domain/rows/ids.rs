@@ -25,13 +25,15 @@ pub struct Numbered {
     /// What it is about.
     pub object: ObjectHash,
     /// The content that it came with, and what a person made of it since.
-    pub contents: Vec<[u8; 32]>,
+    pub contents: Vec<Vec<u8>>,
 }
 
 /// The jobs that a ledger knows.
 pub trait Known: Send {
     /// The numbered jobs of a batch.
     fn numbered(&mut self, batch: &str) -> Result<Vec<Numbered>, String>;
+    /// What a content's hash is in [`Numbered::contents`].
+    fn digest(&mut self, content: [u8; 32]) -> Vec<u8>;
     /// Whether a job has this id.
     fn has(&mut self, id: &str) -> Result<bool, String>;
     /// The ids of the jobs of a method that have this key.
@@ -72,7 +74,7 @@ struct Given {
 #[derive(Default)]
 struct Unclaimed {
     jobs: Vec<Option<Numbered>>,
-    by_content: HashMap<[u8; 32], Vec<usize>>,
+    by_content: HashMap<Vec<u8>, Vec<usize>>,
     by_object: HashMap<ObjectHash, Vec<usize>>,
 }
 
@@ -151,8 +153,9 @@ impl Given {
         if !self.numbered.contains_key(&base.batch) {
             self.numbered.insert(base.batch.clone(), Unclaimed::of(known.numbered(&base.batch)?));
         }
-        let unclaimed = self.numbered.get_mut(&base.batch);
-        Ok(unclaimed.and_then(|unclaimed| unclaimed.claim(base.object, job)))
+        let unclaimed = self.numbered.get_mut(&base.batch).filter(|unclaimed| !unclaimed.jobs.is_empty());
+        Ok(unclaimed
+            .and_then(|unclaimed| unclaimed.claim(base.object, job.map(|job| known.digest(job.content_hash())))))
     }
 
     fn make(&mut self, base: &Base, row: &mut Row, place: &Place, catalog: &Catalog) -> String {
@@ -202,7 +205,7 @@ impl Unclaimed {
         let mut all = Self::default();
         for (index, job) in jobs.iter().enumerate() {
             for content in &job.contents {
-                all.by_content.entry(*content).or_default().push(index);
+                all.by_content.entry(content.clone()).or_default().push(index);
             }
             all.by_object.entry(job.object).or_default().push(index);
         }
@@ -210,8 +213,8 @@ impl Unclaimed {
         all
     }
 
-    fn claim(&mut self, object: ObjectHash, job: Option<&Job>) -> Option<String> {
-        let same = job.and_then(|job| self.by_content.get(&job.content_hash()));
+    fn claim(&mut self, object: ObjectHash, content: Option<Vec<u8>>) -> Option<String> {
+        let same = content.and_then(|content| self.by_content.get(&content));
         let candidates = same.into_iter().chain(self.by_object.get(&object)).flatten().copied();
         let index = candidates.into_iter().find(|index| self.jobs.get(*index).is_some_and(Option::is_some))?;
         self.jobs.get_mut(index)?.take().map(|job| job.id)

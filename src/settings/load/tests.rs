@@ -8,7 +8,7 @@ use crate::settings::{Credentials, OnUncertain};
 
 /// Loads a text as `x.toml`, with the files `/run/secret` and `/ca.pem` and these variables.
 fn load_text(text: &str, env: &[(&str, &str)]) -> Result<Settings, Faults> {
-    let read = |path: &Path| match path.to_str().unwrap() {
+    let read = |path: &Path, _: As| match path.to_str().unwrap() {
         "x.toml" => Ok(text.to_owned()),
         "/run/secret" => Ok("from-file\r\n".to_owned()),
         "/run/empty" => Ok("\n".to_owned()),
@@ -140,7 +140,7 @@ x.toml:4: htpp: no such section; did you mean http?
 x.toml:6: engine.backoff_initial_ms: expected at most engine.backoff_max_ms (1), got 500
 x.toml:7: engine.attempts_max: expected a whole number from 1 to 1000, got 0
 x.toml:9: apps.acme.app_id: expected, because the platform is feishu, got nothing
-x.toml:11: apps.acme.app_secret: expected { env = \"NAME\" } or { file = \"PATH\" }, got a bare string (not shown): a secret must not stand in the file
+x.toml:11: apps.acme.app_secret: expected { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }, got a bare string (not shown): a secret must not stand in the file
 PACELINE_INTAKE__PENDING_MAX: intake.pending_max: expected a whole number from 1 to 10000000, got \"many\"
 PACELINE_INTAKE__PENDING_MX: intake.pending_mx: no such key; did you mean pending_max?";
     assert_eq!(faults(text, &env), expected);
@@ -270,12 +270,12 @@ fn what_a_secret_refers_to_must_be_there() {
     assert_eq!(faults(&with("{ env = \"NOPE\" }"), &[]), format!("{field}the environment variable NOPE is not set"));
     assert!(faults(&with("{ file = \"/nope\" }"), &[]).starts_with(&format!("{field}the file /nope cannot be read: ")));
     assert_eq!(faults(&with("{ file = \"/run/empty\" }"), &[]), format!("{field}/run/empty is empty"));
-    assert!(faults(&with("{ env = \"A\", file = \"B\" }"), &[]).contains("got both"));
+    assert!(faults(&with("{ env = \"A\", file = \"B\" }"), &[]).contains("got more"));
     assert!(faults(&with("{}"), &[]).contains("got neither"));
 
     let env = std::iter::empty();
     let text = with("{ env = \"NOPE\" }");
-    let settings = load_from(Some(Path::new("x.toml")), env, &|_: &Path| Ok(text.clone()), false).unwrap();
+    let settings = load_from(Some(Path::new("x.toml")), env, &|_: &Path, _: As| Ok(text.clone()), false).unwrap();
     assert!(settings.apps.contains_key("acme"), "commands that call nobody need no secret");
 }
 
@@ -359,7 +359,7 @@ fn stores_and_brokers_are_checked() {
 #[test]
 fn the_file_is_looked_for_in_the_documented_order() {
     let order = |present: &'static [&'static str], path: Option<&str>, config: Option<&str>| {
-        let read = move |path: &Path| {
+        let read = move |path: &Path, _: As| {
             if present.iter().any(|name| Path::new(name) == path) {
                 Ok(String::new())
             } else {

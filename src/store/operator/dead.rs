@@ -240,7 +240,9 @@ impl Operator {
 
     /// Whether the id belongs to a job with other content, so that this one would only be rejected anew.
     pub fn is_conflict(&self, id: &str, hash: [u8; 32]) -> Result<bool, LedgerError> {
-        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND hash <> ?2 AND edited_hash IS NOT ?2)";
+        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND NOT is_content(hash, ?2)
+            AND NOT is_content(edited_hash, ?2))";
+        self.books.seal()?;
         self.read(|conn| conn.prepare_cached(SQL)?.query_row(params![id, hash], |row| row.get(0)))
     }
 
@@ -314,7 +316,7 @@ fn dead_input(conn: &Connection, seq: i64) -> rusqlite::Result<DeadLine> {
 }
 
 fn rejected_input(conn: &Connection, seq: i64) -> rusqlite::Result<RejectedInput> {
-    const SQL: &str = "SELECT r.id, r.method, r.app, b.name, r.detail, opened(r.raw), r.amqp, r.place, r.cells
+    const SQL: &str = "SELECT r.id, r.method, r.app, b.name, r.detail, opened(r.raw, 'rejected.raw', CAST(r.seq AS TEXT)), r.amqp, r.place, r.cells
          FROM rejected r LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = ?1";
     conn.prepare_cached(SQL)?.query_row([seq], |row| {
         let raw: Vec<u8> = row.get(5)?;

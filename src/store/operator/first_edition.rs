@@ -35,7 +35,7 @@ pub(super) struct FirstEdition {
 pub(super) struct Job {
     pub(super) seq: i64,
     id: String,
-    contents: Vec<[u8; 32]>,
+    contents: Vec<Vec<u8>>,
     lane: LaneKey,
     identity: Option<String>,
     params: String,
@@ -67,7 +67,8 @@ impl FirstEdition {
     fn sql(&self, which: &str) -> String {
         let edited = self.edited_hash();
         format!(
-            "SELECT j.seq, j.id, j.hash, {edited}, l.app, l.tenant, l.method, j.identity, opened(j.params)
+            "SELECT j.seq, j.id, carried(j.hash), carried({edited}), l.app, l.tenant, l.method, j.identity,
+                 opened(j.params, 'jobs.params', j.id)
              FROM jobs j JOIN lanes l USING (lane) WHERE {which}"
         )
     }
@@ -75,7 +76,7 @@ impl FirstEdition {
 
 impl Job {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let hashes = [row.get::<_, Option<[u8; 32]>>(2)?, row.get(3)?];
+        let hashes = [row.get::<_, Option<Vec<u8>>>(2)?, row.get(3)?];
         Ok(Self {
             seq: row.get(0)?,
             id: row.get(1)?,

@@ -1,6 +1,5 @@
 //! The jobs that rows of files may belong to, read from a ledger that is left as it is.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rusqlite::{Params, Row};
@@ -9,25 +8,26 @@ use super::outlook::Untouched;
 use crate::domain::catalog::Catalog;
 use crate::domain::rows::{Known, Numbered};
 use crate::engine::ports::LedgerError;
+use crate::store::location::Location;
 use crate::store::sqlite::file;
 
 /// A ledger, opened when something is asked for the first time.
 pub struct KnownJobs {
-    path: PathBuf,
+    location: Location,
     catalog: Arc<Catalog>,
     ledger: Option<Untouched>,
 }
 
 impl KnownJobs {
-    /// Of the ledger at `path`, if there is one.
-    pub const fn new(path: PathBuf, catalog: Arc<Catalog>) -> Self {
-        Self { path, catalog, ledger: None }
+    /// Of this ledger, if there is one.
+    pub const fn new(location: Location, catalog: Arc<Catalog>) -> Self {
+        Self { location, catalog, ledger: None }
     }
 
     fn read<T: Default>(&mut self, read: impl FnOnce(&Untouched) -> Result<T, LedgerError>) -> Result<T, String> {
         let read_it = || {
             if self.ledger.is_none() {
-                self.ledger = Untouched::open(&self.path)?;
+                self.ledger = Untouched::open(&self.location)?;
             }
             self.ledger.as_ref().map_or_else(|| Ok(T::default()), read)
         };
@@ -39,6 +39,10 @@ impl Known for KnownJobs {
     fn numbered(&mut self, batch: &str) -> Result<Vec<Numbered>, String> {
         let catalog = Arc::clone(&self.catalog);
         self.read(|ledger| ledger.numbered(batch, &catalog))
+    }
+
+    fn digest(&mut self, content: [u8; 32]) -> Vec<u8> {
+        self.ledger.as_ref().map_or_else(|| content.to_vec(), |ledger| ledger.seal.digest(&content))
     }
 
     fn has(&mut self, id: &str) -> Result<bool, String> {

@@ -17,6 +17,7 @@ mod known;
 mod outlook;
 mod piles;
 mod probe;
+mod rekey;
 mod repeats;
 mod resolve;
 mod selection;
@@ -26,7 +27,7 @@ mod undo;
 mod waits;
 mod why;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use self::batches::{BatchLine, Ended, LaneCounts, LaneLine};
 pub use self::dead::{DeadLine, Letter, RejectedInput};
@@ -38,6 +39,7 @@ pub use self::jobs::{AttemptLine, Cancelled, HeldLine, JobLine, JobSheet};
 pub use self::known::KnownJobs;
 pub use self::outlook::{Outlook, Untouched};
 pub use self::piles::Page;
+pub use self::rekey::Rekeyed;
 pub use self::repeats::{Likeness, Repeat, Seeker, Sought};
 pub use self::resolve::Resolution;
 pub use self::selection::{Selection, handle};
@@ -46,6 +48,7 @@ pub use self::why::Asked;
 
 use rusqlite::Connection;
 
+use super::location::Location;
 use super::sqlite::books::{Books, Trouble};
 use super::sqlite::{BrokerStanding, broker, calls, file, lock, restraints, seal, suspensions};
 use crate::domain::job::LaneKey;
@@ -66,23 +69,26 @@ impl Operator {
     ///
     /// # Errors
     /// A sentence that says what is wrong with the file.
-    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+    pub fn open(location: impl Into<Location>) -> Result<Self, LedgerError> {
+        let location = location.into();
+        let path = &location.path;
         if !path.exists() {
-            seal::refuse_leftover(path)?;
+            seal::refuse_leftover(&location)?;
             return Err(LedgerError::Failed(format!(
                 "there is no ledger at {}; `paceline run` or `paceline work` creates it, or correct [store] url",
                 path.display()
             )));
         }
-        Ok(Self { books: Books::open(path, true)?, path: path.to_owned() })
+        Ok(Self { books: Books::open(&location, true)?, path: location.path })
     }
 
     /// Opens a ledger that a worker has open, only to read it: no change goes through.
     ///
     /// # Errors
     /// A sentence that says what is wrong with the file.
-    pub fn open_for_reading(path: &Path) -> Result<Self, LedgerError> {
-        Ok(Self { books: Books::open_for_reading(path)?, path: path.to_owned() })
+    pub fn open_for_reading(location: impl Into<Location>) -> Result<Self, LedgerError> {
+        let location = location.into();
+        Ok(Self { books: Books::open_for_reading(&location)?, path: location.path })
     }
 
     /// Who works the ledger, in words, if anybody does.

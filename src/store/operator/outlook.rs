@@ -1,7 +1,6 @@
 //! What a forecast needs to know of the ledger, in a few queries, and read without touching the file if so wished.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,8 @@ use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::forecast::{Group, Running};
 use crate::engine::ports::{LedgerError, PastCall, Restraint, Suspension};
+use crate::store::location::Location;
+use crate::store::sqlite::seal::Seal;
 use crate::store::sqlite::{calls, file, restraints, suspensions};
 
 /// How many of the last calls are looked at for round trips.
@@ -74,6 +75,7 @@ impl Operator {
 /// A ledger that is only looked at: nothing is written, created or migrated, beside a worker or without one.
 pub struct Untouched {
     pub(super) conn: Connection,
+    pub(super) seal: Seal,
 }
 
 impl Untouched {
@@ -81,12 +83,13 @@ impl Untouched {
     ///
     /// # Errors
     /// A sentence that says what is wrong with the file.
-    pub fn open(path: &Path) -> Result<Option<Self>, LedgerError> {
-        if !path.exists() {
+    pub fn open(location: impl Into<Location>) -> Result<Option<Self>, LedgerError> {
+        let location = location.into();
+        if !location.path.exists() {
             return Ok(None);
         }
-        let (conn, version) = file::open_untouched(path)?;
-        Ok((version > 0).then_some(Self { conn }))
+        let (conn, version, seal) = file::open_untouched(&location)?;
+        Ok((version > 0).then_some(Self { conn, seal }))
     }
 
     /// The present outlook; windows reach back to `since`.

@@ -111,6 +111,7 @@ impl Operator {
     /// # Errors
     /// The ledger's.
     pub fn seeker(&self, catalog: &Catalog) -> Result<Seeker<'_>, LedgerError> {
+        self.books.seal()?;
         Seeker::new(self.books.conn(), catalog)
     }
 }
@@ -169,7 +170,7 @@ impl<'l> Seeker<'l> {
 
     fn by_id(&self, sought: Sought<'_>, content: &[u8; 32]) -> rusqlite::Result<Option<Repeat>> {
         let sql = format!(
-            "SELECT j.id, coalesce(b.name, ''), j.state, j.key, j.hash = ?2 OR {edited} IS ?2, j.amqp IS NOT NULL,
+            "SELECT j.id, coalesce(b.name, ''), j.state, j.key, is_content(j.hash, ?2) OR is_content({edited}, ?2), j.amqp IS NOT NULL,
                  l.app, l.tenant, l.method
              FROM jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch WHERE j.id = ?1",
             edited = self.how.edited_hash(),
@@ -214,7 +215,7 @@ impl<'l> Seeker<'l> {
         let sql = format!(
             "SELECT j.id, coalesce(b.name, ''), j.state, j.key FROM jobs j LEFT JOIN batches b ON b.batch = j.batch
              WHERE {which} AND j.id <> ?2 AND j.state NOT IN ({dead}, {cancelled})
-                 AND (NOT ?3 OR j.hash = ?4 OR {edited} IS ?4)
+                 AND (NOT ?3 OR is_content(j.hash, ?4) OR is_content({edited}, ?4))
              LIMIT 1",
             dead = State::Dead.number(),
             cancelled = State::Cancelled.number(),

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::counted::Counted;
 use super::guard::{Guard, Loss};
+use super::seal::Seal;
 use super::tallies::Tallies;
 use super::{completion, file, origin};
 use crate::crash_points;
@@ -17,6 +18,7 @@ use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError};
 use crate::metrics::Metrics;
+use crate::store::location::Location;
 
 /// Why a command of a transaction did not go through.
 #[derive(Debug)]
@@ -51,6 +53,7 @@ impl From<Trouble> for LedgerError {
 /// A writing connection.
 pub(crate) struct Books {
     conn: Connection,
+    seal: Seal,
     path: PathBuf,
     /// None where nothing is written.
     guard: Option<Guard>,
@@ -72,20 +75,23 @@ pub(crate) struct Books {
 
 impl Books {
     /// Opens the file for writing. `announces`: another process schedules the jobs.
-    pub(crate) fn open(path: &Path, announces: bool) -> Result<Self, LedgerError> {
-        Self::open_measured(path, announces, Metrics::default())
+    pub(crate) fn open(location: &Location, announces: bool) -> Result<Self, LedgerError> {
+        Self::open_measured(location, announces, Metrics::default())
     }
 
     /// Likewise, and tells the metrics of what is committed.
-    pub(crate) fn open_measured(path: &Path, announces: bool, metrics: Metrics) -> Result<Self, LedgerError> {
-        let conn = file::open_writer(path)?;
-        let guard = Guard::of(path).map_err(|error| LedgerError::Failed(format!("{}: {error}", path.display())))?;
-        Ok(Self { guard: Some(guard), ..Self::of(conn, path, announces, metrics) })
+    pub(crate) fn open_measured(location: &Location, announces: bool, metrics: Metrics) -> Result<Self, LedgerError> {
+        let path = location.path.as_path();
+        let (conn, seal) = file::open_writer(location)?;
+        let guard =
+            Guard::of(location, &seal).map_err(|error| LedgerError::Failed(format!("{}: {error}", path.display())))?;
+        Ok(Self { guard: Some(guard), ..Self::of((conn, seal), path, announces, metrics) })
     }
 
-    fn of(conn: Connection, path: &Path, announces: bool, metrics: Metrics) -> Self {
+    fn of((conn, seal): (Connection, Seal), path: &Path, announces: bool, metrics: Metrics) -> Self {
         Self {
             conn,
+            seal,
             path: path.to_owned(),
             guard: None,
             lanes: HashMap::new(),
@@ -101,8 +107,8 @@ impl Books {
     }
 
     /// Opens a ledger that is there for reading only: every change is refused by `SQLite`.
-    pub(crate) fn open_for_reading(path: &Path) -> Result<Self, LedgerError> {
-        Ok(Self::of(file::open_reader(path)?, path, false, Metrics::default()))
+    pub(crate) fn open_for_reading(location: &Location) -> Result<Self, LedgerError> {
+        Ok(Self::of(file::open_reader(location)?, &location.path, false, Metrics::default()))
     }
 
     /// The connection, for statements.
@@ -110,11 +116,18 @@ impl Books {
         &self.conn
     }
 
+    /// The connection's keys, as the ledger has them now.
+    pub(crate) fn seal(&self) -> Result<&Seal, Trouble> {
+        self.seal.refresh(&self.conn)?;
+        Ok(&self.seal)
+    }
+
     /// Runs `work` in one transaction: all of it is on the disk when this returns `Ok`, none of it otherwise.
     pub(crate) fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Trouble>) -> Result<T, Trouble> {
         self.look(Guard::look_inside)?;
         let before = self.conn.total_changes();
         let outcome = self.statement("BEGIN IMMEDIATE").map_err(Trouble::from).and_then(|()| {
+            self.seal()?;
             let done = work(self)?;
             self.keep_tallies()?;
             self.tell_completions()?;

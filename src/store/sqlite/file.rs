@@ -13,14 +13,16 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{names, origin, seal};
+use super::seal::{self, Seal};
+use super::{names, origin};
 use crate::engine::ports::LedgerError;
+use crate::store::location::Location;
 
 /// Marks the file as Paceline's: "PACE".
 const APPLICATION_ID: i64 = 0x5041_4345;
 
 /// The script that leads to each version, in order; the file's `user_version` says which it has reached.
-const MIGRATIONS: [(i64, &str); 12] = [
+const MIGRATIONS: [(i64, &str); 13] = [
     (1, include_str!("migrations/0001.sql")),
     (2, include_str!("migrations/0002.sql")),
     (3, include_str!("migrations/0003.sql")),
@@ -33,6 +35,7 @@ const MIGRATIONS: [(i64, &str); 12] = [
     (10, include_str!("migrations/0010.sql")),
     (12, include_str!("migrations/0012.sql")),
     (13, include_str!("migrations/0013.sql")),
+    (14, include_str!("migrations/0014.sql")),
 ];
 
 /// The version that this program writes.
@@ -54,42 +57,56 @@ const CACHE_KIB: i64 = 16_384;
 const IN_URI: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
 
 /// Opens the file for writing, creating and migrating it as needed.
-pub(crate) fn open_writer(path: &Path) -> Result<Connection, LedgerError> {
-    if is_empty(path) {
-        seal::refuse_leftover(path)?;
+pub(crate) fn open_writer(location: &Location) -> Result<(Connection, Seal), LedgerError> {
+    let path = location.path.as_path();
+    let is_empty = is_empty(path);
+    if is_empty {
+        seal::refuse_leftover(location)?;
     }
-    create_private(path)?;
+    let is_new = create_private(path)?;
     refuse_misplaced(path)?;
+    if !is_empty {
+        // A file that was there is looked at first: what is no ledger stays as it is, with its rights.
+        drop(look_at(path)?);
+    }
+    if !is_new {
+        make_private(path)?;
+    }
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| unusable(path, &error))?;
     configure(&conn).map_err(|error| unusable(path, &error))?;
-    migrate(&conn, path)?;
-    let key = seal::Key::read_or_create(path, &conn)?;
-    seal::install(&conn, path, key).map_err(|error| unusable(path, &error))?;
-    Ok(conn)
+    migrate(&conn, location)?;
+    let seal = Seal::install_or_begin(&conn, location)?;
+    Ok((conn, seal))
 }
 
 /// Opens a further connection to a file that [`open_writer`] has opened, for reading only.
-pub(crate) fn open_reader(path: &Path) -> Result<Connection, LedgerError> {
+pub(crate) fn open_reader(location: &Location) -> Result<(Connection, Seal), LedgerError> {
+    let path = location.path.as_path();
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| unusable(path, &error))?;
     configure(&conn).map_err(|error| unusable(path, &error))?;
     conn.pragma_update(None, "query_only", true).map_err(|error| unusable(path, &error))?;
-    seal::install(&conn, path, seal::Key::read(path)?).map_err(|error| unusable(path, &error))?;
-    Ok(conn)
+    let seal = Seal::install(&conn, location)?;
+    Ok((conn, seal))
 }
 
 /// Opens the file only to look at it: nothing is written or created, not even beside it. Gives its version, too.
 ///
 /// Where nobody has the file open, its write-ahead log is empty and nothing can change while it is looked at. Else the
 /// log is read as well, through the index that the others keep.
-pub(crate) fn open_untouched(path: &Path) -> Result<(Connection, i64), LedgerError> {
-    refuse_misplaced(path)?;
+pub(crate) fn open_untouched(location: &Location) -> Result<(Connection, i64, Seal), LedgerError> {
+    refuse_misplaced(&location.path)?;
+    let (conn, version) = look_at(&location.path)?;
+    let seal = Seal::install(&conn, location)?;
+    Ok((conn, version, seal))
+}
+
+fn look_at(path: &Path) -> Result<(Connection, i64), LedgerError> {
     let is_there = |suffix: &str| beside(path, suffix).exists();
     let how = if is_there("-wal") && is_there("-shm") { "readonly_shm=1" } else { "immutable=1" };
     let conn = open_read_only(path, how).map_err(|error| unusable(path, &error))?;
     let version = recognise(&conn, path)?;
-    seal::install(&conn, path, seal::Key::read(path)?).map_err(|error| unusable(path, &error))?;
     Ok((conn, version))
 }
 
@@ -150,26 +167,28 @@ pub(crate) const fn is_current(version: i64) -> bool {
     version == VERSION
 }
 
-/// Makes the file, if it is new, readable for its owner alone; SQLite gives `-wal` and `-shm` the same permissions.
+/// Makes the file, if there is none, readable for its owner alone, and says whether it did; SQLite gives `-wal` and `-shm` the same permissions.
 ///
 /// A file that is there is not opened, not even for its permissions: whoever closes it takes from the whole process the
 /// locks that SQLite holds on it, and the next command of another process would remove a running worker's log as
 /// nobody's.
-fn create_private(path: &Path) -> Result<(), LedgerError> {
+fn create_private(path: &Path) -> Result<bool, LedgerError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => return Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        Err(error) => {
-            return Err(LedgerError::Failed(format!(
-                "cannot make {}: {error}; check [store] url and the permissions of its folder",
-                path.display()
-            )));
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {
+            Err(LedgerError::Failed(format!("{} is a folder; name a file in [store] url", path.display())))
         }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(LedgerError::Failed(format!(
+            "cannot make {}: {error}; check [store] url and the permissions of its folder",
+            path.display()
+        ))),
     }
+}
+
+/// Takes from others what they may do with a file that is there.
+fn make_private(path: &Path) -> Result<(), LedgerError> {
     let metadata = fs::metadata(path).map_err(|error| LedgerError::Failed(format!("{}: {error}", path.display())))?;
-    if metadata.is_dir() {
-        return Err(LedgerError::Failed(format!("{} is a folder; name a file in [store] url", path.display())));
-    }
     let mut permissions = metadata.permissions();
     if permissions.mode() & 0o077 != 0 {
         permissions.set_mode(0o600);
@@ -191,13 +210,16 @@ fn configure(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "journal_mode", "WAL")?;
     // FULL: a commit is on the disk before it is answered, so that no attempt leaves unrecorded.
     conn.pragma_update(None, "synchronous", "FULL")?;
+    // What is written over or removed does not stay readable in its page.
+    conn.pragma_update(None, "secure_delete", "FAST")?;
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
     conn.pragma_update(None, "cache_size", -CACHE_KIB)?;
     conn.pragma_update(None, "temp_store", "MEMORY")
 }
 
-fn migrate(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
+fn migrate(conn: &Connection, location: &Location) -> Result<(), LedgerError> {
+    let path = location.path.as_path();
     let failed = |error: rusqlite::Error| unusable(path, &error);
     let (version, application) = marks(conn, path)?;
     if version == VERSION && application == APPLICATION_ID {
@@ -205,7 +227,7 @@ fn migrate(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
     }
     // IMMEDIATE, so that two processes that start at once do not both migrate.
     conn.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-    let outcome = migrate_in_transaction(conn, path);
+    let outcome = migrate_in_transaction(conn, location);
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
     conn.execute_batch(end).map_err(failed)?;
     outcome
@@ -246,10 +268,11 @@ fn refuse_unknown(path: &Path, version: i64, application: i64, tables: i64) -> R
     Ok(())
 }
 
-fn migrate_in_transaction(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
+fn migrate_in_transaction(conn: &Connection, location: &Location) -> Result<(), LedgerError> {
+    let path = location.path.as_path();
     let version = recognise(conn, path)?;
     if version == 0 {
-        seal::refuse_leftover(path)?;
+        seal::refuse_leftover(location)?;
     }
     for (to, script) in MIGRATIONS.into_iter().filter(|&(to, _)| to > version) {
         conn.execute_batch(script).map_err(|error| unusable(path, &error))?;

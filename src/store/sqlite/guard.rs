@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::seal::{self, Key};
+use super::seal::{self, Seal};
 use super::{file, names, origin};
+use crate::store::location::Location;
 
 /// What has become of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,8 +71,10 @@ impl fmt::Display for Loss {
                 out,
                 "{path} was removed while in use, so a second worker could start: make sure that there is none, and start again"
             ),
-            How::KeyRemoved => write!(out, "{path} was removed while in use: {}", seal::restore(&self.path)),
-            How::KeyReplaced => write!(out, "{path} is no longer this ledger's key: {}", seal::restore(&self.path)),
+            How::KeyRemoved => write!(out, "{path} was removed while in use: {}", seal::restore_file(&self.path)),
+            How::KeyReplaced => {
+                write!(out, "{path} is no longer this ledger's key: {}", seal::restore_file(&self.path))
+            }
         }
     }
 }
@@ -129,7 +132,8 @@ impl Kept {
 
 struct KeptKey {
     path: PathBuf,
-    mark: i64,
+    /// The ledger's keys, which another process may exchange.
+    seal: Seal,
     extent: Extent,
 }
 
@@ -145,16 +149,16 @@ pub(crate) struct Guard {
 
 impl Guard {
     /// Those of a ledger that this process has open.
-    pub(crate) fn of(ledger: &Path) -> io::Result<Self> {
+    pub(crate) fn of(location: &Location, seal: &Seal) -> io::Result<Self> {
+        let ledger = location.path.as_path();
         // The path as it was given: where a symbolic link in it leads elsewhere, it leads to another file.
         let file = Kept::of(ledger.to_owned(), How::Removed, How::Replaced)?;
         let log = Kept::of(file::beside(ledger, "-wal"), How::LogRemoved, How::LogReplaced)?;
         let index = Kept::of(file::beside(ledger, "-shm"), How::LogRemoved, How::LogReplaced)?;
         let (extent, log_bytes) = (Extent::of(&ledger.metadata()?), log.path.metadata()?.len());
-        let path = seal::path_of(ledger);
-        let key = Key::read(ledger).ok().flatten().and_then(|key| {
+        let key = location.key_file().filter(|_| seal.is_whole()).and_then(|path| {
             let extent = Extent::of(&path.metadata().ok()?);
-            Some(KeptKey { path, mark: key.mark(), extent })
+            Some(KeptKey { path, seal: seal.clone(), extent })
         });
         Ok(Self { file, log, others: vec![index], key, extent, log_bytes })
     }
@@ -205,9 +209,8 @@ impl Guard {
         let lost = |how| Loss { path: key.path.clone(), how };
         let extent = key.path.metadata().map(|metadata| Extent::of(&metadata)).map_err(|_| lost(How::KeyRemoved))?;
         if extent != key.extent {
-            // The same key written once more is the same key.
-            let is_same = matches!(Key::read(&self.file.path), Ok(Some(found)) if found.mark() == key.mark);
-            if !is_same {
+            // The same key written once more is the same key; and one that the ledger was given meanwhile is its own.
+            if !key.seal.is_kept() {
                 return Err(lost(How::KeyReplaced));
             }
             key.extent = extent;

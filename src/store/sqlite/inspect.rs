@@ -9,6 +9,7 @@ use super::lock::Holder;
 use super::{file, lock, seal};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
+use crate::store::location::Location;
 
 /// What stands at a ledger's path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,10 +39,12 @@ pub struct Inspection {
 ///
 /// # Errors
 /// A sentence that says what is wrong with the file and what to do.
-pub fn inspect(path: &Path) -> Result<Found, LedgerError> {
+pub fn inspect(location: impl Into<Location>) -> Result<Found, LedgerError> {
+    let location = location.into();
+    let path = location.path.as_path();
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return absent(path),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return absent(&location),
         Err(error) => return Err(LedgerError::Failed(format!("{} cannot be read: {error}", path.display()))),
     };
     if metadata.is_dir() {
@@ -51,15 +54,15 @@ pub fn inspect(path: &Path) -> Result<Found, LedgerError> {
     file::may_write(path)?;
     file::refuse_misplaced(path)?;
     let worker = holder(path)?;
-    let (conn, version) = file::open_untouched(path)?;
+    let (conn, version, _) = file::open_untouched(&location)?;
     if version == 0 {
-        seal::refuse_leftover(path)?;
+        seal::refuse_leftover(&location)?;
     }
     let is_current = file::is_current(version);
     let failed = |error: rusqlite::Error| file::failed_at(path, &error);
     let newest = if is_current { newest(&conn).map_err(failed)? } else { None };
     let moved = worker.as_ref().filter(|worker| worker.inode.is_some_and(|inode| inode != metadata.ino()));
-    let key = if is_current { seal::key_fault(&conn, path).map_err(failed)? } else { None };
+    let key = if is_current { seal::key_fault(&conn, &location).map_err(failed)? } else { None };
     let faults = [moved.map(|worker| is_elsewhere(path, worker)), key, damage(&conn, path).map_err(failed)?];
     Ok(Found::Ledger(Inspection {
         mode: metadata.permissions().mode() & 0o777,
@@ -94,11 +97,12 @@ pub fn is_worked(path: &Path) -> bool {
     lock::holder(path).is_ok_and(|holder| holder.is_some())
 }
 
-fn absent(path: &Path) -> Result<Found, LedgerError> {
+fn absent(location: &Location) -> Result<Found, LedgerError> {
+    let path = location.path.as_path();
     if let Some(worker) = holder(path)? {
         return Err(LedgerError::Failed(is_elsewhere(path, &worker)));
     }
-    seal::refuse_leftover(path)?;
+    seal::refuse_leftover(location)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match std::fs::metadata(folder) {
         Ok(metadata) if metadata.is_dir() && !metadata.permissions().readonly() => Ok(Found::Absent),

@@ -54,9 +54,9 @@ pub(crate) fn insert(
         .prepare_cached(
             "INSERT INTO jobs (lane, batch, state, priority, attempts, not_before, not_after, created_at, id, hash,
                  object, identity, reply_to, meta, amqp, place, params, cells, raw)
-             VALUES (:lane, :batch, 0, :priority, 0, :not_before, :not_after, :now, :id, :hash,
-                 :object, :identity, :reply_to, :meta, :amqp, :place, sealed(:params, :confidential), :cells,
-                 sealed(:raw, :confidential))
+             VALUES (:lane, :batch, 0, :priority, 0, :not_before, :not_after, :now, :id, keyed(:hash),
+                 :object, :identity, :reply_to, :meta, :amqp, :place, sealed(:params, :confidential, 'jobs.params', :id),
+                 :cells, sealed(:raw, :confidential, 'jobs.raw', :id))
              ON CONFLICT (id) DO NOTHING",
         )?
         .execute(named_params! {
@@ -102,7 +102,7 @@ pub(crate) fn renew(
                  meta = iif(:keep, meta, :meta), object = iif(:keep, object, :object),
                  key = NULL, reason = NULL, http_status = NULL, code = NULL, detail = NULL, cure = NULL,
                  log_id = NULL, result = NULL, warnings = NULL, amqp = coalesce(:amqp, amqp),
-                 raw = coalesce(sealed(:raw, :confidential), raw),
+                 raw = coalesce(sealed(:raw, :confidential, 'jobs.raw', id), raw),
                  place = coalesce(:place, place), cells = coalesce(:cells, cells)
              WHERE seq = :seq",
         )?
@@ -131,8 +131,8 @@ pub(crate) fn rewrite(books: &Books, seq: JobSeq, text: &JobText, now: Timestamp
     books
         .conn()
         .prepare_cached(
-            "UPDATE jobs SET params = sealed(:params, :confidential), object = :object, identity = :identity, priority = :priority,
-                 not_before = :not_before, not_after = :not_after, reply_to = :reply_to, meta = :meta, edited_hash = :hash, edited_at = :now
+            "UPDATE jobs SET params = sealed(:params, :confidential, 'jobs.params', id), object = :object, identity = :identity, priority = :priority,
+                 not_before = :not_before, not_after = :not_after, reply_to = :reply_to, meta = :meta, edited_hash = keyed(:hash), edited_at = :now
              WHERE seq = :seq",
         )?
         .execute(named_params! {
@@ -154,7 +154,7 @@ pub(crate) fn rewrite(books: &Books, seq: JobSeq, text: &JobText, now: Timestamp
 
 /// The columns that [`JobRow::read`] wants; `j` is the job, `l` its lane, `b` its batch.
 pub(crate) const JOB_COLUMNS: &str = "j.id, l.app, l.tenant, l.method, b.name, j.identity, \
-     opened(j.params), j.priority, j.not_before, j.not_after, j.reply_to, j.meta, j.params LIKE 'sealed:%', j.amqp, j.object";
+     opened(j.params, 'jobs.params', j.id), j.priority, j.not_before, j.not_after, j.reply_to, j.meta, j.params LIKE 'sealed:%', j.amqp, j.object";
 
 /// Joins that [`JOB_COLUMNS`] needs.
 pub(crate) const JOB_TABLES: &str = "jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch";

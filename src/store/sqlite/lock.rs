@@ -1,13 +1,16 @@
 //! The lock that lets one worker at a time work a ledger: pace is exact only if one process counts.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::file;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
+use crate::files::{self, Foreign};
+
+/// More than a process and an instant take.
+const HOLDER_BYTES_MAX: u64 = 200;
 
 /// Held by the worker; the operating system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
@@ -20,23 +23,23 @@ impl WorkerLock {
     pub(crate) fn acquire(path: &Path, now: Timestamp) -> Result<Self, LedgerError> {
         let lock_path = lock_path(path);
         let failed = |error: &std::io::Error| {
+            if error.get_ref().is_some_and(|inner| inner.is::<Foreign>()) {
+                return LedgerError::Failed(format!("the ledger cannot be locked: {error}"));
+            }
             LedgerError::Failed(format!(
                 "cannot lock {}: {error}; check the permissions of its folder",
                 lock_path.display()
             ))
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&lock_path)
-            .map_err(|error| failed(&error))?;
+        let mut file = files::open_own(&lock_path).map_err(|error| failed(&error))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(locked(path, &mut file)),
             Err(TryLockError::Error(error)) => return Err(failed(&error)),
+        }
+        if !is_own(&mut file).map_err(|error| failed(&error))? {
+            let foreign = Foreign { path: lock_path.clone(), what: "holds something else than a lock" };
+            return Err(failed(&std::io::Error::other(foreign)));
         }
         let holder = format!("{} {now}\n", std::process::id());
         file.set_len(0)
@@ -88,10 +91,24 @@ pub(super) fn lock_path(path: &Path) -> PathBuf {
     file::beside(path, ".lock")
 }
 
+/// Whether nothing stands there, or what this program wrote: a process and an instant, and the file that it worked.
+fn is_own(file: &mut File) -> std::io::Result<bool> {
+    let mut text = Vec::new();
+    file.take(HOLDER_BYTES_MAX).read_to_end(&mut text)?;
+    let text = String::from_utf8(text).unwrap_or_else(|_| "no text".to_owned());
+    let mut lines = text.lines();
+    let is_holder = |line: &str| {
+        let parts = line.split_once(' ');
+        parts.is_some_and(|(pid, since)| pid.parse::<u32>().is_ok() && Timestamp::parse(since).is_ok())
+    };
+    let is_inode = |line: &str| line.parse::<u64>().is_ok();
+    Ok(lines.next().is_none_or(is_holder) && lines.next().is_none_or(is_inode) && lines.next().is_none())
+}
+
 fn read_holder(file: &mut File) -> Holder {
     let mut text = String::new();
     // Only for the sentence: a holder that cannot be read is named as unknown.
-    let _ = file.take(200).read_to_string(&mut text);
+    let _ = file.take(HOLDER_BYTES_MAX).read_to_string(&mut text);
     let mut lines = text.lines();
     let name = match lines.next().and_then(|line| line.split_once(' ')) {
         Some((pid, since)) => format!("process {pid} has worked it since {since}"),
@@ -129,6 +146,25 @@ mod tests {
         drop(first);
         assert_eq!(holder(&path).unwrap(), None);
         WorkerLock::acquire(&path, Timestamp(2)).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_lock_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, lock) = (folder.path().join("ledger.db"), folder.path().join("ledger.db.lock"));
+        let victim = folder.path().join("victim");
+        std::fs::write(&victim, "theirs").unwrap();
+        let refusal = || WorkerLock::acquire(&path, Timestamp(0)).unwrap_err().to_string();
+        std::os::unix::fs::symlink(&victim, &lock).unwrap();
+        assert!(refusal().contains("ledger.db.lock is a link; look where it comes from"), "{}", refusal());
+        std::fs::remove_file(&lock).unwrap();
+        std::fs::hard_link(&victim, &lock).unwrap();
+        assert!(refusal().contains("is also another file's name"), "{}", refusal());
+        std::fs::remove_file(&lock).unwrap();
+        std::fs::write(&lock, "somebody's notes\n").unwrap();
+        assert!(refusal().contains("holds something else than a lock"), "{}", refusal());
+        assert_eq!(std::fs::read(&lock).unwrap(), b"somebody's notes\n");
+        assert_eq!(std::fs::read(&victim).unwrap(), b"theirs");
     }
 
     #[test]

@@ -41,7 +41,6 @@ pub(crate) mod waiting;
 mod watch;
 mod writer;
 
-use std::path::Path;
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
@@ -63,6 +62,7 @@ use crate::engine::ports::{
     Pruned, Reached, Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
 };
 use crate::metrics::{Metrics, Source};
+use crate::store::location::Location;
 
 /// What the ledger is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,20 +87,27 @@ impl SqliteLedger {
     ///
     /// # Errors
     /// [`LedgerError::Locked`] if another process works it; else a sentence that says what is wrong with the file.
-    pub fn open(path: &Path, mode: Mode, now: Timestamp) -> Result<Self, LedgerError> {
-        Self::open_measured(path, mode, now, Metrics::default())
+    pub fn open(location: impl Into<Location>, mode: Mode, now: Timestamp) -> Result<Self, LedgerError> {
+        Self::open_measured(location, mode, now, Metrics::default())
     }
 
     /// Likewise, and counts there what this process changes.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn open_measured(path: &Path, mode: Mode, now: Timestamp, metrics: Metrics) -> Result<Self, LedgerError> {
+    pub fn open_measured(
+        location: impl Into<Location>,
+        mode: Mode,
+        now: Timestamp,
+        metrics: Metrics,
+    ) -> Result<Self, LedgerError> {
+        let location = location.into();
+        let path = location.path.as_path();
         let mut lock = match mode {
             Mode::Worker => Some(WorkerLock::acquire(path, now)?),
             Mode::Operator => None,
         };
-        let mut books = Books::open_measured(path, mode == Mode::Operator, metrics.clone())?;
+        let mut books = Books::open_measured(&location, mode == Mode::Operator, metrics.clone())?;
         if let (Some(lock), Some(guard)) = (&mut lock, books.guard()) {
             let place = lock::lock_path(path);
             guard.keep_lock(place.clone()).and_then(|()| lock.note_file(guard.inode())).map_err(|error| {
@@ -108,14 +115,16 @@ impl SqliteLedger {
             })?;
         }
         if mode == Mode::Worker {
-            seal::require_key(books.conn(), path)?;
+            books.seal()?.require()?;
+            seal::begin_given(&mut books, &location)?;
+            seal::carry_forward(&mut books)?;
             // What the last worker said of its broker is not this one's.
             broker::set(&books, None)?;
         }
         Ok(Self {
             writer: Writer::start(books, lock),
-            readers: Readers::of(path.to_owned()),
-            watch: Watch::of(path.to_owned()),
+            readers: Readers::of(location.clone()),
+            watch: Watch::of(location),
             mode,
             metrics,
         })

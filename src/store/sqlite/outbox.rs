@@ -63,13 +63,13 @@ fn rows(conn: &Connection, sql: &str, after: i64, limit: usize) -> rusqlite::Res
 fn ending_of(conn: &Connection, pending: &Pending) -> rusqlite::Result<Option<Ending>> {
     static OF_JOB: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "SELECT {ENDING_COLUMNS}, coalesce(?2, j.amqp), coalesce(?3, j.reply_to), opened(j.raw)
+            "SELECT {ENDING_COLUMNS}, coalesce(?2, j.amqp), coalesce(?3, j.reply_to), opened(j.raw, 'jobs.raw', j.id)
              FROM jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch WHERE j.seq = ?1"
         )
     });
     static OF_REJECTED: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "SELECT {REJECTED_COLUMNS}, r.amqp, ?2, opened(r.raw)
+            "SELECT {REJECTED_COLUMNS}, r.amqp, ?2, opened(r.raw, 'rejected.raw', CAST(r.seq AS TEXT))
              FROM rejected r LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = ?1"
         )
     });

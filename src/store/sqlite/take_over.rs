@@ -138,7 +138,7 @@ struct Known {
 
 static KNOWN: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {PILE_COLUMNS}, j.seq, j.hash = ?2, j.edited_hash IS ?2, j.edited_hash IS NOT NULL, j.outbox,
+        "SELECT {PILE_COLUMNS}, j.seq, is_content(j.hash, ?2), is_content(j.edited_hash, ?2), j.edited_hash IS NOT NULL, j.outbox,
              j.amqp IS NOT NULL
          FROM jobs j WHERE j.id = ?1"
     )
@@ -242,7 +242,7 @@ fn adopt(books: &Books, known: &Known, arrival: &Incoming, is_confidential: bool
     if !known.from_amqp && arrival.amqp.is_some() {
         books
             .conn()
-            .prepare_cached("UPDATE jobs SET amqp = ?2, raw = sealed(?3, ?4) WHERE seq = ?1")?
+            .prepare_cached("UPDATE jobs SET amqp = ?2, raw = sealed(?3, ?4, 'jobs.raw', id) WHERE seq = ?1")?
             .execute(params![known.seq.0, arrival.amqp, &*arrival.raw, is_confidential])?;
     }
     Ok(())
@@ -298,14 +298,21 @@ fn reject(books: &mut Books, arrival: &Incoming, text: &RejectionText<'_>, now: 
     }
     let batch = books.batch(text.batch, now)?;
     forget_row(books, batch, &arrival.place, text.id)?;
+    // What is sealed is bound to its row, so the number is needed before the row is there.
+    let next: i64 = books
+        .conn()
+        .prepare_cached("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'rejected'), 0) + 1")?
+        .query_row([], |row| row.get(0))?;
     let rejected = books
         .conn()
         .prepare_cached(
             // Whether there is a password in it cannot be known.
-            "INSERT INTO rejected (id, method, app, batch, reason, detail, amqp, place, cells, at, raw)
-             VALUES (:id, :method, :app, :batch, :reason, :detail, :amqp, :place, :cells, :at, sealed(:raw, TRUE))",
+            "INSERT INTO rejected (seq, id, method, app, batch, reason, detail, amqp, place, cells, at, raw)
+             VALUES (:seq, :id, :method, :app, :batch, :reason, :detail, :amqp, :place, :cells, :at,
+                 sealed(:raw, TRUE, 'rejected.raw', CAST(:seq AS TEXT)))",
         )?
         .insert(named_params! {
+            ":seq": next,
             ":id": text.id,
             ":method": text.method,
             ":app": text.app,
@@ -335,7 +342,8 @@ fn is_recorded(books: &Books, arrival: &Incoming, now: Timestamp) -> rusqlite::R
         .conn()
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM rejected
-             WHERE seq > (SELECT max(seq) FROM rejected) - ?1 AND at > ?2 AND amqp IS ?3 AND opened(raw) = ?4)",
+             WHERE seq > (SELECT max(seq) FROM rejected) - ?1 AND at > ?2 AND amqp IS ?3
+                 AND opened(raw, 'rejected.raw', CAST(seq AS TEXT)) = ?4)",
         )?
         .query_row(params![REDELIVERED_ROWS_MAX, (now - REDELIVERED_WITHIN).0, arrival.amqp, &*arrival.raw], |row| {
             row.get(0)

@@ -4,7 +4,6 @@
 //! only then it looks for such jobs. It is a thread and not a task, because it is about other processes: a test's paused
 //! clock has nothing to do with them.
 
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -14,13 +13,14 @@ use rusqlite::Connection;
 use tokio::sync::Notify;
 
 use super::file;
+use crate::store::location::Location;
 
 /// How often it looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The watch over one file; begins when somebody first waits for it.
 pub(crate) struct Watch {
-    path: PathBuf,
+    location: Location,
     changed: Arc<Notify>,
     running: Mutex<Option<Running>>,
 }
@@ -32,8 +32,8 @@ struct Running {
 }
 
 impl Watch {
-    pub(crate) fn of(path: PathBuf) -> Self {
-        Self { path, changed: Arc::default(), running: Mutex::default() }
+    pub(crate) fn of(location: Location) -> Self {
+        Self { location, changed: Arc::default(), running: Mutex::default() }
     }
 
     /// Waits until another process put a job to work.
@@ -58,11 +58,11 @@ impl Watch {
             return;
         }
         let (over, is_over) = sync_channel(0);
-        let (path, changed) = (self.path.clone(), Arc::clone(&self.changed));
+        let (location, changed) = (self.location.clone(), Arc::clone(&self.changed));
         let thread = std::thread::Builder::new().name("ledger watch".to_owned());
         let thread = thread.spawn(move || {
             // Without it other processes' jobs are found all the same, a little later.
-            if let Ok(conn) = file::open_reader(&path) {
+            if let Ok((conn, _)) = file::open_reader(&location) {
                 let _ = watch(&conn, &changed, &is_over);
             }
         });

@@ -162,7 +162,7 @@ async fn what_other_programs_may_do_is_no_fault() {
 #[tokio::test]
 async fn another_key_is_noticed() {
     let bench = Bench::new().await;
-    drop(file::open_writer(&bench.path("b.db")).unwrap());
+    drop(file::open_writer(&(&bench.path("b.db")).into()).unwrap());
     fs::copy(bench.path("b.db.key"), bench.path("l.db.key")).unwrap();
     let why = bench.refusal().await;
     assert!(why.contains("l.db.key is no longer this ledger's key"), "{why}");

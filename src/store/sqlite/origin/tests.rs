@@ -21,7 +21,7 @@ impl Killed {
     fn after(cycles: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let killed = Self { folder };
-        let mut books = Books::open(&killed.ledger(), false).unwrap();
+        let mut books = Books::open(&(&killed.ledger()).into(), false).unwrap();
         for cycle in 0..cycles {
             if cycle > 0 {
                 checkpoint(books.conn());
@@ -150,7 +150,7 @@ fn changes_of_other_programs_have_no_stamp_and_do_no_harm() {
         assert!(!has_foreign_log(&killed.ledger()), "{sql}");
         checkpoint(&conn);
         assert!(!has_foreign_log(&killed.ledger()), "{sql}, moved");
-        let mut books = Books::open(&killed.ledger(), false).unwrap();
+        let mut books = Books::open(&(&killed.ledger()).into(), false).unwrap();
         change(&mut books, sql);
         assert!(!has_foreign_log(&killed.ledger()), "after {sql}");
         killed.leave(books);

@@ -1,0 +1,3 @@
+//! Attacks, each as it was made, and that it comes to nothing.
+
+mod keys;
