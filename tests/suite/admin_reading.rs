@@ -119,7 +119,7 @@ impl World {
             mode: "work",
             engine: Arc::clone(&engine),
             decoder: Arc::new(move || Arc::clone(&decoder)),
-            store: path,
+            store: (&path).into(),
             broker: None,
             metrics: Arc::new(String::new),
         };

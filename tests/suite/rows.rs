@@ -112,7 +112,7 @@ fn read(text: &str, batch: &str, ledger: Option<&Path>) -> Vec<Row> {
         bytes_max: 1024 * 1024,
     };
     let (ledger, catalog) = (ledger.map(Path::to_owned), Arc::clone(&decoder.catalog));
-    let known = ledger.map(|ledger| -> Box<dyn Known> { Box::new(KnownJobs::new(ledger, catalog)) });
+    let known = ledger.map(|ledger| -> Box<dyn Known> { Box::new(KnownJobs::new((&ledger).into(), catalog)) });
     let ids = RowIds::new(false, known);
     let rows = Rows::open(decoder, input, Format::Csv, text.as_bytes()).unwrap().with_ids(&ids);
     rows.map(Result::unwrap).collect()

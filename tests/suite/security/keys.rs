@@ -55,6 +55,7 @@ fn row(method: &str) -> Arrival {
         batch: "m".to_owned(),
         method: Some(method.to_owned()),
         app: Some("campus".to_owned()),
+        bytes_max: 1 << 20,
     };
     let text =
         format!("admin_userid,title,meeting_start,meeting_duration,settings.password\nu,t,1795348600,300,{PASSWORD}\n");
