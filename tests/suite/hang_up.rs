@@ -48,6 +48,8 @@ async fn until_succeeded(place: &Place, wanted: u64) {
 #[tokio::test]
 async fn a_worker_takes_good_settings_over_and_refuses_faulty_ones() {
     let place = Place::new(&[("later.secret", "swordfish\n")]);
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(place.path().join("later.secret"), private).unwrap();
     let simulator = Simulator::start(&place, "calm");
     let acme = app("acme", &simulator.address, BY_ENV, "");
     place.write("paceline.toml", &acme);
