@@ -81,7 +81,7 @@ class Trial:
         self.endings.result, self.endings.dead = [], []
         check((len(taken[0]), len(taken[1])) == (results, dead),
               f"{len(taken[0])} results and {len(taken[1])} dead letters, expected {results} and {dead}")
-        return [json.loads(body) for _, body, _ in taken[0]], taken[1]
+        return [json.loads(body) for _, body in taken[0]], taken[1]
 
     def nothing(self, document):
         """Publishes what must be known: its neighbour's ending, published behind it, comes alone."""
@@ -94,7 +94,7 @@ class Trial:
     def conflict(self, document):
         body = self.publish(document)
         _, dead = self.new(dead=1)
-        properties, letter, _ = dead[0]
+        properties, letter = dead[0]
         check(letter == body, "the dead letter of a conflict is another message")
         check(properties.headers["x-paceline-reason"] == "id-conflict", f"{document['id']}: {properties.headers}")
         return properties.headers["x-paceline-detail"]
@@ -115,7 +115,7 @@ def rooms_are_redriven_in_stages(trial):
                              content_type="application/json", content_encoding="utf-8")
         sent[body] = number
     _, letters = trial.new(dead=ROOMS)
-    for properties, body, _ in letters:
+    for properties, body in letters:
         number = sent.pop(body)
         check(properties.headers["x-paceline-reason"] == "rejected", f"{properties.headers}")
         check(HEADERS.items() <= properties.headers.items(), f"upstream's headers came back as {properties.headers}")
@@ -134,7 +134,7 @@ def rooms_are_redriven_in_stages(trial):
     keys = {each["id"]: each["key"] for each in results}
 
     # The old dead letters, moved back by hand: each brings the result again, and creates nothing.
-    for properties, body, _ in letters:
+    for properties, body in letters:
         died = [{"count": 1, "reason": "rejected", "queue": "paceline.dead", "exchange": "", "routing-keys": ["paceline.dead"]}]
         properties.headers = {**properties.headers, "x-death": died, "x-first-death-queue": "paceline.dead"}
         trial.send(body, properties)
