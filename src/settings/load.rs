@@ -104,7 +104,7 @@ fn find(
             .map(|value| (PathBuf::from(value), " (named by PACELINE_CONFIG)".to_owned())),
     };
     let unreadable = |path: &Path, by: &str, error: &io::Error| {
-        let is_exposed = error.get_ref().is_some_and(|inner| inner.is::<Exposed>());
+        let is_exposed = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Exposed>);
         let why = if is_exposed { "are not taken" } else { "cannot be read" };
         Fault {
             place: Place::File(Arc::from(path.display().to_string())),

@@ -126,7 +126,7 @@ impl Draft<'_> {
 
     fn read_secret_file(&self, name: &str) -> Result<String, String> {
         (self.read_file)(Path::new(name), As::Secret).map_err(|error| {
-            let is_exposed = error.get_ref().is_some_and(|inner| inner.is::<Exposed>());
+            let is_exposed = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Exposed>);
             if is_exposed { error.to_string() } else { format!("the file {name} cannot be read: {error}") }
         })
     }

@@ -23,7 +23,7 @@ impl WorkerLock {
     pub(crate) fn acquire(path: &Path, now: Timestamp) -> Result<Self, LedgerError> {
         let lock_path = lock_path(path);
         let failed = |error: &std::io::Error| {
-            if error.get_ref().is_some_and(|inner| inner.is::<Foreign>()) {
+            if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Foreign>) {
                 return LedgerError::Failed(format!("the ledger cannot be locked: {error}"));
             }
             LedgerError::Failed(format!(

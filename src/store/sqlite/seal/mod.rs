@@ -136,7 +136,7 @@ impl Seal {
     }
 
     /// Whether a key of this mark is, or was, the ledger's.
-    fn knows(&self, conn: &Connection, mark: i64) -> Result<bool, LedgerError> {
+    fn knows(conn: &Connection, mark: i64) -> Result<bool, LedgerError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM keys WHERE mark = ?1)";
         conn.query_row(sql, [mark], |row| row.get(0)).map_err(|error| file::failed(&error))
     }
@@ -176,15 +176,15 @@ impl Seal {
     }
 
     fn is_content(&self, context: &Context<'_>) -> rusqlite::Result<bool> {
-        let content = blob(context, 1)?;
+        let expected = blob(context, 1)?;
         if context.get_raw(0) == ValueRef::Null {
             return Ok(false);
         }
         let digest = blob(context, 0)?;
         if ring::split(digest).is_some_and(|(version, _)| version == 0) {
-            return Ok(digest == content);
+            return Ok(digest == expected);
         }
-        let is_digest = self.read(|ring| ring.and_then(|ring| ring.is_digest(digest, content)));
+        let is_digest = self.read(|ring| ring.and_then(|ring| ring.is_digest(digest, expected)));
         is_digest.ok_or_else(|| self.missing("jobs cannot be compared"))
     }
 
@@ -204,7 +204,7 @@ impl Seal {
         let value = context.get_raw(0);
         match sealed_in(value) {
             None => value.try_into().map_err(|_| fault("a text in the ledger is no UTF-8")),
-            Some(sealed) => as_value(value, self.open(sealed, &place_of(context, 1)?)?),
+            Some(sealed) => as_value(value, self.open(&sealed, &place_of(context, 1)?)?),
         }
     }
 
@@ -230,7 +230,7 @@ impl Seal {
             }
             Some(sealed) => {
                 let place = place_of(context, 1)?;
-                self.seal(value, &self.open(sealed, &place)?, &place)
+                self.seal(value, &self.open(&sealed, &place)?, &place)
             }
         }
     }
@@ -243,12 +243,14 @@ impl Seal {
         let (version, sealed) = sealed.ok_or_else(|| self.missing("a password cannot be sealed"))?;
         Ok(match like {
             ValueRef::Text(_) => Value::Text(format!("{TEXT_PREFIX}{version}:{}", BASE64.encode(sealed))),
-            _ => Value::Blob([MAGIC, &version.to_be_bytes(), &sealed].concat()),
+            ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => {
+                Value::Blob([MAGIC, &version.to_be_bytes(), &sealed].concat())
+            }
         })
     }
 
-    fn open(&self, sealed: Sealed, at: &Place<'_>) -> rusqlite::Result<Vec<u8>> {
-        let with = |ring: &Ring| match &sealed {
+    fn open(&self, sealed: &Sealed, at: &Place<'_>) -> rusqlite::Result<Vec<u8>> {
+        let with = |ring: &Ring| match sealed {
             Sealed::Bound(version, bytes) => ring.key(*version)?.open(bytes, &place(*version, at.column, at.row)),
             Sealed::Unbound(bytes) => ring.key(1)?.open_unbound(bytes),
         };
@@ -256,7 +258,7 @@ impl Seal {
             return Ok(plain);
         }
         // Perhaps another process has begun a new key since this one was read.
-        if let Sealed::Bound(version, bytes) = &sealed {
+        if let Sealed::Bound(version, bytes) = sealed {
             let at = place(*version, at.column, at.row);
             let keys = source::read(&self.0.location).map_err(|error| fault(&error.to_string()))?;
             if let Some(plain) = keys.iter().find_map(|key| key.open(bytes, &at)) {
@@ -327,7 +329,7 @@ fn sealed_in(value: ValueRef<'_>) -> Option<Sealed> {
 fn as_value(like: ValueRef<'_>, plain: Vec<u8>) -> rusqlite::Result<Value> {
     match like {
         ValueRef::Text(_) => String::from_utf8(plain).map(Value::Text).map_err(|_| fault("a sealed job is damaged")),
-        _ => Ok(Value::Blob(plain)),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => Ok(Value::Blob(plain)),
     }
 }
 

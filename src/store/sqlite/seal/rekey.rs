@@ -42,7 +42,7 @@ pub(crate) fn rekey(books: &mut Books, location: &Location) -> Result<Rekeyed, L
 pub(crate) fn begin_given(books: &mut Books, location: &Location) -> Result<(), LedgerError> {
     let keys = source::read(location)?;
     let [new, rest @ ..] = keys.as_slice() else { return Ok(()) };
-    if rest.is_empty() || books.seal()?.knows(books.conn(), new.mark)? {
+    if rest.is_empty() || Seal::knows(books.conn(), new.mark)? {
         return Ok(());
     }
     begin(books, &keys)
@@ -55,7 +55,7 @@ fn latest(books: &Books) -> Result<u32, LedgerError> {
 /// The keys as they are written, the new one first.
 fn new_and_present(books: &Books, location: &Location) -> Result<Vec<Key>, LedgerError> {
     let keys = source::read(location)?;
-    let is_new = |key: &Key| Ok::<_, LedgerError>(!books.seal()?.knows(books.conn(), key.mark)?);
+    let is_new = |key: &Key| Ok::<_, LedgerError>(!Seal::knows(books.conn(), key.mark)?);
     let has_new = keys.first().map(is_new).transpose()?.unwrap_or_default();
     if matches!(location.key, KeySource::Beside) {
         // A new key that is there already is one whose beginning was interrupted.

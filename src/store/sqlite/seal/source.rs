@@ -24,7 +24,7 @@ pub(super) fn read_exposed(location: &Location) -> Result<Vec<Key>, LedgerError>
 
 fn parse(location: &Location, text: Option<Vec<u8>>) -> Result<Vec<Key>, LedgerError> {
     let Some(text) = text else { return Ok(Vec::new()) };
-    let words = text.split(is_between).filter(|word| !word.is_empty());
+    let words = text.split(|byte| is_between(*byte)).filter(|word| !word.is_empty());
     let keys: Option<Vec<Key>> = words.map(Key::parse).collect();
     match keys {
         Some(keys) if !keys.is_empty() => Ok(keys),
@@ -44,9 +44,9 @@ fn text(location: &Location) -> Result<Option<Vec<u8>>, LedgerError> {
     match files::read_secret(&path) {
         Ok(text) => Ok(Some(text.into_bytes())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) if error.get_ref().is_some_and(|inner| inner.is::<files::Exposed>()) => Err(LedgerError::Failed(
-            format!("{error}; until then whoever has a copy of the ledger may have its key, too"),
-        )),
+        Err(error) if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<files::Exposed>) => Err(
+            LedgerError::Failed(format!("{error}; until then whoever has a copy of the ledger may have its key, too")),
+        ),
         Err(error) => Err(LedgerError::Failed(format!(
             "cannot read {}: {error}; it opens the passwords in the ledger, so its owner has to be able to read it",
             path.display()
@@ -78,7 +78,7 @@ pub(super) fn put_before(location: &Location) -> Result<Vec<Key>, LedgerError> {
 /// Leaves the newest key alone beside the ledger.
 pub(super) fn keep_newest(location: &Location) -> Result<(), LedgerError> {
     let text = text(location)?.unwrap_or_default();
-    let newest = text.split(is_between).find(|word| !word.is_empty()).unwrap_or_default();
+    let newest = text.split(|byte| is_between(*byte)).find(|word| !word.is_empty()).unwrap_or_default();
     write(location, &[newest, b"\n"].concat())
 }
 
@@ -98,8 +98,8 @@ fn unwritable(path: &Path, error: &std::io::Error) -> LedgerError {
     ))
 }
 
-const fn is_between(byte: &u8) -> bool {
-    byte.is_ascii_whitespace() || *byte == b','
+const fn is_between(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == b','
 }
 
 /// Refuses to begin a ledger beside the key of one that is gone: it would know none of the jobs that were done.

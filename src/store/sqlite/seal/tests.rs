@@ -167,7 +167,10 @@ async fn a_ledger_of_before_is_carried_forward_and_keeps_nothing_of_it() {
     let place = Place::new();
     let path = place.path("a.db");
     let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
-    let arrival = |id: &str| crate::engine::ports::Arrival { input: Ok(Box::new(job(id))), origin: Default::default() };
+    let arrival = |id: &str| crate::engine::ports::Arrival {
+        input: Ok(Box::new(job(id))),
+        origin: crate::engine::ports::Origin::default(),
+    };
     ledger.take_over(vec![arrival("a"), arrival("b")], T0).await.unwrap();
     ledger.close().await;
     let content = job("a").content_hash();
