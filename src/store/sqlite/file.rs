@@ -103,11 +103,19 @@ pub(crate) fn open_untouched(location: &Location) -> Result<(Connection, i64, Se
 }
 
 fn look_at(path: &Path) -> Result<(Connection, i64), LedgerError> {
-    let is_there = |suffix: &str| beside(path, suffix).exists();
-    let how = if is_there("-wal") && is_there("-shm") { "readonly_shm=1" } else { "immutable=1" };
-    let conn = open_read_only(path, how).map_err(|error| unusable(path, &error))?;
-    let version = recognise(&conn, path)?;
-    Ok((conn, version))
+    let has_log = || ["-wal", "-shm"].iter().all(|suffix| beside(path, suffix).exists());
+    loop {
+        let had_log = has_log();
+        let how = if had_log { "readonly_shm=1" } else { "immutable=1" };
+        let looked = open_read_only(path, how).map_err(|error| unusable(path, &error)).and_then(|conn| {
+            let version = recognise(&conn, path)?;
+            Ok((conn, version))
+        });
+        // Whoever closes the file last takes its log away, perhaps just now: then it is looked at in the other way.
+        if looked.is_ok() || has_log() == had_log {
+            return looked;
+        }
+    }
 }
 
 /// Opens the file as it is without its log, whoever works it: a look at its own pages.
