@@ -20,7 +20,7 @@ import time
 import pika
 
 from harness import AMQP, Site, check, check_books, main, until
-from node import declare, drain
+from node import drain, queues
 
 CALENDAR = "feishu.calendar.create"
 SETTINGS = f'[apps.acme.quotas]\n"{CALENDAR}" = "200/5s, 40/s"\n'
@@ -133,16 +133,7 @@ def trial_on(disk, arguments, folder, store, prefix, channel):
 
 def trial(arguments):
     prefix = f"paceline-full-{os.getpid()}"
-    parameters = pika.URLParameters(arguments.amqp)
-    # Nothing answers heartbeats while the worker is waited for.
-    parameters.heartbeat = 0
-    connection = pika.BlockingConnection(parameters)
-    channel = connection.channel()
-    channel.confirm_delivery()
-    names = [f"{prefix}.{name}" for name in ("jobs", "results", "dead")]
-    for name in names:
-        declare(channel, name)
-    try:
+    with queues(arguments.amqp, prefix) as channel:
         with tempfile.TemporaryDirectory(prefix="paceline-full-") as folder:
             folder = pathlib.Path(folder)
             small = folder / "small"
@@ -157,11 +148,6 @@ def trial(arguments):
             else:
                 how = "a limit on the size of its files; nothing was mounted"
                 trial_on(SmallFiles(folder), arguments, folder, "paceline.db", prefix, channel)
-    finally:
-        for name in names:
-            channel.queue_delete(name)
-        channel.exchange_delete(f"{prefix}.results")
-        connection.close()
     print(f"500 jobs, the disk full in between ({how}): calls stopped, nothing was acked, said once; then each created once, "
           "0 duplicates, 0 refusals, audit clean")
 

@@ -21,7 +21,7 @@ import tempfile
 import pika
 
 from harness import AMQP, Site, check, check_books, main, until
-from node import declare
+from node import queues
 
 ROOM = "feishu.vc.room.create"
 SETTINGS = f'[apps.acme.quotas]\n"{ROOM}" = "1000/min"\n'
@@ -163,16 +163,7 @@ def taken_away(ledger):
 
 def trial(arguments):
     prefix = f"paceline-ledger-{os.getpid()}"
-    parameters = pika.URLParameters(arguments.amqp)
-    # Nothing answers heartbeats while the worker is waited for.
-    parameters.heartbeat = 0
-    connection = pika.BlockingConnection(parameters)
-    channel = connection.channel()
-    channel.confirm_delivery()
-    names = [f"{prefix}.{name}" for name in ("jobs", "results", "dead")]
-    for name in names:
-        declare(channel, name)
-    try:
+    with queues(arguments.amqp, prefix) as channel:
         with tempfile.TemporaryDirectory(prefix="paceline-ledger-") as folder:
             with Site(arguments.binary, folder, arguments.amqp, prefix, more=SETTINGS, scenario=SCENARIO) as site:
                 ledger = Ledger(site, channel, prefix)
@@ -180,11 +171,6 @@ def trial(arguments):
                 taken_away(ledger)
                 # Every room once, by books that know of no ledger: the restored ones were not asked for again.
                 check_books(site.books(), {ROOM: ledger.published})
-    finally:
-        for name in names:
-            channel.queue_delete(name)
-        channel.exchange_delete(f"{prefix}.results")
-        connection.close()
     print("backed up beside the worker, killed, restored by the manual twice, taken away once: each room created once")
 
 

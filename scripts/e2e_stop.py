@@ -18,7 +18,7 @@ import time
 import pika
 
 from harness import AMQP, Site, check, check_books, main, until
-from node import declare, drain
+from node import drain, queues
 
 CALENDAR = "feishu.calendar.create"
 JOBS = 250
@@ -114,19 +114,11 @@ def ends_at_once(case, number):
 
 
 def trial(arguments):
-    parameters = pika.URLParameters(arguments.amqp)
-    # Nothing answers heartbeats while a worker is waited for.
-    parameters.heartbeat = 0
-    connection = pika.BlockingConnection(parameters)
-    channel = connection.channel()
-    channel.confirm_delivery()
     cases = [(what, command, number) for what in (drains, ends_at_once)
              for command, number in (("work", signal.SIGTERM), ("run", signal.SIGINT))]
     for position, (what, name, number) in enumerate(cases):
         prefix = f"paceline-stop-{os.getpid()}-{position}"
-        for queue in ("jobs", "results", "dead"):
-            declare(channel, f"{prefix}.{queue}")
-        try:
+        with queues(arguments.amqp, prefix) as channel:
             with tempfile.TemporaryDirectory(prefix="paceline-stop-") as folder:
                 folder = pathlib.Path(folder)
                 (folder / "scenario.toml").write_text(SCENARIO, encoding="utf-8")
@@ -140,11 +132,6 @@ def trial(arguments):
                     for body in jobs if name == "work" else []:
                         channel.basic_publish("", f"{prefix}.jobs", body.encode(), pika.BasicProperties(delivery_mode=2), mandatory=True)
                     what(Case(site, command, channel, prefix), number)
-        finally:
-            for queue in ("jobs", "results", "dead"):
-                channel.queue_delete(f"{prefix}.{queue}")
-            channel.exchange_delete(f"{prefix}.results")
-    connection.close()
 
 
 if __name__ == "__main__":

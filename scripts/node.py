@@ -1,5 +1,6 @@
 """A private RabbitMQ node that can be halted, killed, frozen and starved by a test."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -47,15 +48,37 @@ class Node:
         return self._do("ctl", *arguments)
 
     def connect(self):
-        parameters = pika.URLParameters(self.url)
-        # Nothing answers heartbeats while a worker is waited for.
-        parameters.heartbeat = 0
-        return pika.BlockingConnection(parameters)
+        return connect(self.url)
 
     def _do(self, what, *arguments):
         done = subprocess.run([RABBITMQ, what, self.folder, *arguments], stdout=subprocess.PIPE, text=True, timeout=180)
         check(done.returncode == 0, f"scripts/rabbitmq {' '.join([what, *arguments])} ended with {done.returncode}")
         return done.stdout
+
+
+def connect(url):
+    parameters = pika.URLParameters(url)
+    # Nothing answers heartbeats while a worker is waited for.
+    parameters.heartbeat = 0
+    return pika.BlockingConnection(parameters)
+
+
+@contextlib.contextmanager
+def queues(url, prefix):
+    """A channel that confirms, beside a worker's queues, which go with it."""
+    connection = connect(url)
+    channel = connection.channel()
+    channel.confirm_delivery()
+    names = [f"{prefix}.{name}" for name in ("jobs", "results", "dead")]
+    for name in names:
+        declare(channel, name)
+    try:
+        yield channel
+    finally:
+        for name in names:
+            channel.queue_delete(name)
+        channel.exchange_delete(f"{prefix}.results")
+        connection.close()
 
 
 class Raw(bytes):

@@ -27,6 +27,10 @@ impl Reset {
         Self { after: Some(wait), at: None }
     }
 
+    const fn at(instant: Timestamp) -> Self {
+        Self { after: None, at: Some(instant) }
+    }
+
     /// Reads the values of all headers that say it; the longest wait counts. `date` is the server's own time: an instant
     /// is compared with that rather than with a clock of ours, which may be wrong.
     pub fn read<'t>(values: impl IntoIterator<Item = &'t str>, date: Option<Timestamp>) -> Self {
@@ -51,9 +55,9 @@ impl Reset {
     fn parse(value: &str) -> Option<Self> {
         let value = value.trim();
         let Ok(number) = value.parse::<f64>() else {
-            return Timestamp::parse_http(value).map(|at| Self { after: None, at: Some(at) });
+            return Timestamp::parse_http(value).map(Self::at);
         };
-        let of_millis = |millis: f64| Self { after: None, at: Some(Timestamp(millis as i64 * 1_000)) };
+        let of_millis = |millis: f64| Self::at(Timestamp(millis as i64 * 1_000));
         if (SECONDS_FROM..MILLIS_FROM).contains(&number) {
             Some(of_millis(number * 1_000.0))
         } else if (MILLIS_FROM..MILLIS_TO).contains(&number) {

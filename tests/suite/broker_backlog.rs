@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::check::Simulator;
 use super::commands::Place;
-use super::harness::bench::{Bench, Client, options, table};
+use super::harness::bench::{Bench, Client, declared, options};
 use super::harness::process::Process;
 use super::harness::rabbitmq::shared_url;
 use super::harness::{until, until_async};
@@ -61,7 +61,6 @@ async fn jobs_that_cannot_run_shut_others_out_only_when_memory_is_at_stake() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_suspended_app_and_jobs_for_later_leave_the_way_free() {
-    let (queues, client) = (options(&shared_url()), Client::connect(&shared_url()).await);
     let place = Place::new(&[]);
     let simulator = Simulator::start(&place, "zero");
     let apps = format!(
@@ -70,10 +69,7 @@ async fn a_suspended_app_and_jobs_for_later_leave_the_way_free() {
          corp_id = \"ww1\"\ncorp_secret = {{ env = \"ACME_SECRET\" }}\n",
         simulator.address
     );
-    place.write("paceline.toml", &(table(&shared_url(), &queues) + &apps));
-    // Declares the queues and makes the ledger, in which a person's suspension stays.
-    let first = place.run_with(&["work", "--until-idle"], &SECRETS);
-    assert_eq!(first.code, Some(0), "{}", first.transcript());
+    let (queues, client) = declared(&place, &apps, &SECRETS).await;
     let suspended = place.run(&["suspend", "acme"]);
     assert_eq!(suspended.code, Some(0), "{}", suspended.transcript());
     let mut worker = Process::start(&place, &["work"]);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::check::Simulator;
 use super::commands::Place;
-use super::harness::bench::{Bench, Client, limited, options, table};
+use super::harness::bench::{Bench, Client, declared, limited, options};
 use super::harness::rabbitmq::{Node, shared_url};
 use super::harness::{until, until_async};
 
@@ -223,7 +223,6 @@ async fn without_the_right_to_write_the_exchange_the_queue_gets_its_results() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn until_idle_ends_with_1_and_a_sentence_when_results_cannot_be_published() {
-    let (queues, client) = (options(&shared_url()), Client::connect(&shared_url()).await);
     let place = Place::new(&[]);
     let simulator = Simulator::start(&place, "zero");
     let app = format!(
@@ -231,9 +230,7 @@ async fn until_idle_ends_with_1_and_a_sentence_when_results_cannot_be_published(
          app_secret = {{ env = \"ACME_SECRET\" }}\n",
         simulator.address
     );
-    place.write("paceline.toml", &(table(&shared_url(), &queues) + &app));
-    let first = place.run_with(&["work", "--until-idle"], &SECRETS);
-    assert_eq!(first.code, Some(0), "{}", first.transcript());
+    let (queues, client) = declared(&place, &app, &SECRETS).await;
     let full = full(&client, &queues, "full", "#").await;
     for n in 0..3 {
         let job = json!({"id": format!("c-{n}"), "method": "feishu.calendar.create", "app": "acme",

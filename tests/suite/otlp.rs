@@ -17,6 +17,8 @@ use serde_json::json;
 use super::check::Simulator;
 use super::commands::{Outcome, Place};
 use super::engine::{CALM, World, room};
+use super::harness::bench::{Client, options, table};
+use super::harness::rabbitmq::shared_url;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
@@ -103,7 +105,10 @@ fn settings(simulator: &Simulator, collector: &str) -> String {
 }
 
 /// Works rooms that are in the ledger already: each with the header that upstream sent, if it sent one.
-async fn work(place: &Place, parents: &[Option<String>]) -> Outcome {
+async fn work(place: &Place, settings: &str, parents: &[Option<String>]) -> Outcome {
+    // Whoever sent such a header waits for a result.
+    let queues = options(&shared_url());
+    place.write("paceline.toml", &(table(&shared_url(), &queues) + settings));
     let world = World::new(CALM);
     let now = Timestamp::parse("2026-11-21T10:00:00+08:00").unwrap();
     let ledger = SqliteLedger::open(&place.path().join("paceline.db"), Mode::Worker, now).unwrap();
@@ -114,16 +119,18 @@ async fn work(place: &Place, parents: &[Option<String>]) -> Outcome {
     });
     ledger.take_over(arrivals.collect(), now).await.unwrap();
     ledger.close().await;
-    place.run_with(&["work", "--until-idle"], &VARIABLES)
+    let ran = place.run_with(&["work", "--until-idle"], &VARIABLES);
+    Client::connect(&shared_url()).await.clean_up(&queues).await;
+    ran
 }
 
 #[tokio::test]
 async fn attempts_come_to_the_collector_below_upstreams_span() {
     let (place, collector) = (Place::new(&[]), Collector::start());
     let simulator = Simulator::start(&place, "calm");
-    place.write("paceline.toml", &settings(&simulator, &collector.address));
+    let settings = settings(&simulator, &collector.address);
     let unsampled = format!("00-{}-{PARENT}-00", "1".repeat(32));
-    let ran = work(&place, &[Some(format!("00-{TRACE}-{PARENT}-01")), None, Some(unsampled)]).await;
+    let ran = work(&place, &settings, &[Some(format!("00-{TRACE}-{PARENT}-01")), None, Some(unsampled)]).await;
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     // It has ended, so everything has come.
     let spans = collector.spans();
@@ -173,8 +180,7 @@ async fn a_collector_that_is_away_costs_one_warning() {
     let simulator = Simulator::start(&place, "calm");
     // Nobody listens there any more.
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    place.write("paceline.toml", &settings(&simulator, &format!("http://{gone}")));
-    let ran = work(&place, &[None, None]).await;
+    let ran = work(&place, &settings(&simulator, &format!("http://{gone}")), &[None, None]).await;
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     let warnings: Vec<_> = ran.err.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
     assert!(matches!(&warnings[..], [one] if one.contains("the collector does not take traces")), "{}", ran.err);
@@ -188,8 +194,8 @@ async fn a_collector_that_never_answers_holds_nobody_up() {
     let simulator = Simulator::start(&place, "calm");
     // It takes connections, and no answer comes: without a bound the end would wait for the request's time-out.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    place.write("paceline.toml", &settings(&simulator, &format!("http://{}", silent.local_addr().unwrap())));
-    let ran = work(&place, &[None]).await;
+    let collector = format!("http://{}", silent.local_addr().unwrap());
+    let ran = work(&place, &settings(&simulator, &collector), &[None]).await;
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     silent.set_nonblocking(true).unwrap();
     silent.accept().expect("traces were on their way");

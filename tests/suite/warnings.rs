@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 
 use super::check::Simulator;
 use super::commands::Place;
-use super::harness::bench::{Client, options, table};
-use super::harness::rabbitmq::shared_url;
+use super::harness::bench::declared;
 
 const SECRETS: [(&str, &str); 1] = [("CAMPUS_SECRET", "swordfish")];
 const REHEARSED: [(&str, &str); 1] = [("PACELINE_STORE__URL", "sqlite://paceline.simulated.db")];
@@ -75,7 +74,6 @@ fn a_rehearsal_says_what_was_left_out() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_result_over_the_broker_says_what_was_left_out() {
-    let (queues, client) = (options(&shared_url()), Client::connect(&shared_url()).await);
     let place = Place::new(&[]);
     let simulator = Simulator::start(&place, "warnings");
     let app = format!(
@@ -83,10 +81,7 @@ async fn a_result_over_the_broker_says_what_was_left_out() {
          corp_secret = {{ env = \"CAMPUS_SECRET\" }}\n",
         simulator.address
     );
-    place.write("paceline.toml", &(table(&shared_url(), &queues) + &app));
-    // Declares the queues and ends: there is nothing to do yet.
-    let first = place.run_with(&["work", "--until-idle"], &SECRETS);
-    assert_eq!(first.code, Some(0), "{}", first.transcript());
+    let (queues, client) = declared(&place, &app, &SECRETS).await;
     let (events, exchange) = (format!("{}.events", queues.jobs_queue), queues.results_exchange.as_str());
     client.declare(&events, FieldTable::default()).await;
     let channel = &client.channel;

@@ -103,16 +103,16 @@ pub(crate) fn open_untouched(location: &Location) -> Result<(Connection, i64, Se
 }
 
 fn look_at(path: &Path) -> Result<(Connection, i64), LedgerError> {
-    let has_log = || ["-wal", "-shm"].iter().all(|suffix| beside(path, suffix).exists());
+    let is_logged = || ["-wal", "-shm"].iter().all(|suffix| beside(path, suffix).exists());
     loop {
-        let had_log = has_log();
+        let had_log = is_logged();
         let how = if had_log { "readonly_shm=1" } else { "immutable=1" };
         let looked = open_read_only(path, how).map_err(|error| unusable(path, &error)).and_then(|conn| {
             let version = recognise(&conn, path)?;
             Ok((conn, version))
         });
         // Whoever closes the file last takes its log away, perhaps just now: then it is looked at in the other way.
-        if looked.is_ok() || has_log() == had_log {
+        if looked.is_ok() || is_logged() == had_log {
             return looked;
         }
     }

@@ -24,7 +24,9 @@ use paceline::engine::schedule::Load;
 use tokio::sync::{Notify, watch};
 
 use super::ledger::{MemoryLedger, in_memory};
+use super::rabbitmq::shared_url;
 use super::{until, until_async};
+use crate::commands::Place;
 
 /// Stands for the engine: keeps what was enqueued, ends nothing by itself.
 #[derive(Default)]
@@ -149,7 +151,16 @@ pub fn options(url: &str) -> Options {
     }
 }
 
-/// The same as a table of settings.
+/// Settings with queues of this test's own on the shared broker, and these apps; a first run has declared the queues.
+pub async fn declared(place: &Place, apps: &str, secrets: &[(&str, &str)]) -> (Options, Client) {
+    let queues = options(&shared_url());
+    place.write("paceline.toml", &(table(&shared_url(), &queues) + apps));
+    let first = place.run_with(&["work", "--until-idle"], secrets);
+    assert_eq!(first.code, Some(0), "there is nothing to do yet: {}", first.transcript());
+    (queues, Client::connect(&shared_url()).await)
+}
+
+/// The names as a table of settings.
 pub fn table(url: &str, options: &Options) -> String {
     let Options { jobs_queue, results_queue, results_exchange, dead_queue, .. } = options;
     format!(
