@@ -159,7 +159,7 @@ impl Write for Output {
     }
 }
 
-/// What is wrong with the rights to a file or folder, and the command that mends them.
+/// What is wrong with the rights to a file or folder, and the command that fixes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposed {
     path: PathBuf,

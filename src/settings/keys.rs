@@ -193,7 +193,7 @@ pub const KEYS: &[Key] = &[
         Kind::Whole(1, 10_000_000),
         "100000",
         "jobs",
-        "Jobs taken over at which consuming stops; the rest stays in the broker. Jobs that cannot run now (suspended, paused for more than a minute, before their `not_before`) do not count, up to ten times as many jobs in all. A job that waits costs 389 to 443 bytes of memory, SQLite's page cache included, and some 200 more if it is a batch of its own.",
+        "Accepted jobs at which consuming stops; the rest stays in the broker. Jobs that cannot run now (suspended, paused for more than a minute, before their `not_before`) do not count, up to ten times as many jobs in all. A job that waits costs 389 to 443 bytes of memory, SQLite's page cache included, and some 200 more if it is a batch of its own.",
     ),
     key(
         BODY_BYTES_MAX,

@@ -101,7 +101,7 @@ impl Seal {
         Self::install(conn, location)
     }
 
-    /// Who works jobs needs the key, or every job with a password would stand still.
+    /// Who works jobs needs the key, or no job with a password could run.
     pub(super) fn require(&self) -> Result<(), LedgerError> {
         if self.is_whole() { Ok(()) } else { Err(LedgerError::Failed(not_there(&self.0.location)?)) }
     }
