@@ -218,7 +218,7 @@ def inputs_are_opened_and_corrected(browser, world):
         check("inputs.jsonl:1" in shown and "******" in shown and "8642" not in shown, f"the input's page says {shown!r}")
         visitor.check_axe("an input")
         page.get_by_role("button", name="Edit …").click()
-        page.wait_for_function("() => document.getElementById('patch').selectionEnd > 0")
+        page.wait_for_function("() => { const at = document.getElementById('patch'); return at.selectionEnd > at.selectionStart }")
         marked = page.evaluate("(() => { const at = document.getElementById('patch'); return at.value.slice(at.selectionStart, at.selectionEnd) })()")
         check(marked.startswith('"高等数学'), f"the wrong field is not marked, but {marked!r}")
         check("******" not in page.locator("#patch").input_value(), "a mask is part of the patch")
