@@ -37,7 +37,7 @@ impl Engine {
         }
         error!(
             app = suspension.app,
-            method = suspension.method,
+            method = (!suspension.method.is_empty()).then_some(suspension.method.as_str()),
             by = suspension.by.as_str(),
             code = suspension.code,
             detail = suspension.detail,
