@@ -78,7 +78,7 @@ impl Caller<'_> {
             Reply::Answered(answer) => {
                 Ok((answer.status, answer.reset.wait(Timestamp::default()), serde_json::from_slice(&answer.body)?))
             }
-            Reply::NotSent(why) | Reply::Lost(why) => bail!(why),
+            Reply::NotSent(why) | Reply::Unsendable(why) | Reply::Lost(why) => bail!(why),
         }
     }
 }

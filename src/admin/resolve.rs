@@ -10,6 +10,7 @@ use super::body::Document;
 use super::change::to_its_end;
 use super::input::{Fields, Id};
 use super::{Answer, Shared, jobs};
+use crate::domain::segment::leads_elsewhere;
 use crate::operations::verdict::state_after;
 use crate::store::operator::Resolution;
 
@@ -33,8 +34,8 @@ pub async fn resolve(State(shared): State<Shared>, Id(id): Id, document: Documen
 
 fn resolution(mut fields: Fields) -> Result<Resolution, Fault> {
     let key = fields.text("succeeded");
-    if key.as_ref().is_some_and(String::is_empty) {
-        fields.fault("succeeded", "expected the id of the object that the job created, got an empty text");
+    if let Some(key) = key.as_deref().filter(|key| leads_elsewhere(key)) {
+        fields.fault("succeeded", &format!("expected the id of the object that the job created, got {key:?}"));
     }
     let words = [
         (key.is_some(), Resolution::Succeeded { key: key.unwrap_or_default() }),

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde_json::json;
 
+use crate::domain::segment::leads_elsewhere;
 use crate::operations::verdict::state_after;
 use crate::store::operator::{Resolution, Selection};
 use crate::store::state::State;
@@ -67,6 +68,14 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
         return Err(refuse(
             "--succeeded names one object, so it takes exactly one id",
             "give the command for each job, or --retry or --dead for several",
+        ));
+    }
+    if let Resolution::Succeeded { key } = &resolution
+        && leads_elsewhere(key)
+    {
+        return Err(refuse(
+            format!("--succeeded: expected the id of the object that the job created, got {key:?}"),
+            "look in the platform for its id; or give --retry or --dead",
         ));
     }
     let selection = which.selection(ids);

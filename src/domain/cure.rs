@@ -23,6 +23,8 @@ cures! {
     BETWEEN = "check base_url in the settings and any proxy or gateway between; then `paceline resume`";
     /// Something between refused this one request.
     REFUSED_BETWEEN = "the request itself was refused before the platform saw it: see whether it is too large or holds characters that a proxy between refuses";
+    /// A parameter would lead the call to another address.
+    LEADS_ELSEWHERE = "nothing was sent: find the object's real id in the platform, and change or delete it there";
     /// A listing is refused, and it has a cure or none, and needs.
     NEEDS = "{cure} ({method} needs: {needs})";
     /// See [`NEEDS`].

@@ -20,6 +20,7 @@ pub mod quota;
 pub mod reason;
 pub mod reset;
 pub mod rows;
+pub mod segment;
 pub mod time;
 pub mod trace;
 pub mod undo;

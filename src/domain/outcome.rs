@@ -21,6 +21,8 @@ pub enum Reply {
     Answered(Answer),
     /// The request never left: no address, refused connection, failed TLS. Surely not applied.
     NotSent(String),
+    /// No request was made of it, and none ever can be.
+    Unsendable(String),
     /// Sent, and no whole answer: time-out, cut, oversized body. May have been applied.
     Lost(String),
 }
@@ -67,6 +69,8 @@ pub enum Outcome {
     },
     /// The request never left: the platform cannot be reached. Not the job's fault.
     Unreachable(Failure),
+    /// Its own parameters keep it from being sent.
+    Unsendable(Failure),
     /// Failed and surely not applied, worth another attempt.
     Transient(Failure),
     /// The platform's own internal error: may have been applied.
@@ -123,7 +127,7 @@ impl Outcome {
         match self {
             Self::Succeeded { .. } => "succeeded",
             Self::Throttled { .. } => "throttled",
-            Self::Unreachable(_) => NOT_SENT,
+            Self::Unreachable(_) | Self::Unsendable(_) => NOT_SENT,
             Self::Transient(_) => "transient",
             Self::Internal(_) => "internal",
             Self::Permanent(_) => "permanent",
@@ -139,6 +143,7 @@ impl Outcome {
         match self {
             Self::Succeeded { .. } => None,
             Self::Unreachable(failure)
+            | Self::Unsendable(failure)
             | Self::Transient(failure)
             | Self::Internal(failure)
             | Self::Permanent(failure)
@@ -158,6 +163,11 @@ impl Outcome {
 pub fn classify(platform: &Platform, method: &Method, reply: &Reply) -> Outcome {
     match reply {
         Reply::NotSent(why) => Outcome::Unreachable(Failure { detail: why.clone(), ..Failure::default() }),
+        Reply::Unsendable(why) => Outcome::Unsendable(Failure {
+            detail: why.clone(),
+            cure: Some(cure::LEADS_ELSEWHERE.to_owned()),
+            ..Failure::default()
+        }),
         Reply::Lost(why) => uncertain(Failure { detail: why.clone(), ..Failure::default() }),
         Reply::Answered(answer) => classify_answer(platform, method, answer),
     }

@@ -165,9 +165,10 @@ async fn fetch(engine: &Arc<Engine>, app: &Arc<App>, tenant: &str) -> Result<Cac
     match called.outcome {
         Outcome::Succeeded { .. } => read(&plan.method, &called.reply, asked_at).ok_or_else(|| later(NO_TOKEN)),
         Outcome::Suspended { scope, failure } => Err(Fault::Suspend(scope, failure)),
-        Outcome::AccessToken(failure) | Outcome::Permanent(failure) | Outcome::Gone(failure) => {
-            Err(Fault::Suspend(SuspendScope::App, failure))
-        }
+        Outcome::AccessToken(failure)
+        | Outcome::Permanent(failure)
+        | Outcome::Unsendable(failure)
+        | Outcome::Gone(failure) => Err(Fault::Suspend(SuspendScope::App, failure)),
         Outcome::Throttled { failure, .. }
         | Outcome::Unreachable(failure)
         | Outcome::Transient(failure)
@@ -211,7 +212,11 @@ pub async fn try_credentials(
     let Some(method) = catalog.method(&app.platform.token_method) else {
         return (Err(failure(format!("the catalog has no method {}", app.platform.token_method))), None);
     };
-    let reply = transport.send(request::build(app, method, &credentials(app), None, timeout)).await;
+    let request = match request::build(app, method, &credentials(app), None, timeout) {
+        Ok(request) => request,
+        Err(astray) => return (Err(failure(astray.to_string())), None),
+    };
+    let reply = transport.send(request).await;
     let outcome = classify(&app.platform, method, &reply);
     let taken = match outcome.failure() {
         Some(failure) => Err(failure.clone()),

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use tokio::sync::oneshot;
 
 use super::core::Engine;
-use super::ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, Purpose, Request, Settlement};
+use super::ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, Purpose, Settlement};
 use super::quotas::LanePlan;
 use super::request;
 use super::restraints;
@@ -163,8 +163,11 @@ pub(super) async fn send(
         Reply::NotSent(format!("the ledger took {} s to record the attempt", seconds(engine, left)))
     } else {
         let since = engine.clock().mono();
-        let reply = engine.transport().send(build(plan, params, token, left)).await;
-        if !matches!(reply, Reply::NotSent(_)) {
+        let reply = match request::build(&plan.app, &plan.method, params, token, left) {
+            Ok(request) => engine.transport().send(request).await,
+            Err(astray) => Reply::Unsendable(astray.to_string()),
+        };
+        if !matches!(reply, Reply::NotSent(_) | Reply::Unsendable(_)) {
             engine.metrics().called(&plan.method.name, engine.clock().mono().since(since));
         }
         reply
@@ -183,10 +186,6 @@ fn seconds(engine: &Engine, left: Duration) -> u64 {
     engine.options().request_timeout.saturating_sub(left).as_secs()
 }
 
-fn build(plan: &LanePlan, params: &Params, token: Option<&SecretString>, timeout: Duration) -> Request {
-    request::build(&plan.app, &plan.method, params, token, timeout)
-}
-
 /// The documented blocks, as long as this process's windows are.
 fn blocks(engine: &Engine, outcome: &Outcome, now: Timestamp) -> Vec<Duration> {
     match outcome {
@@ -195,6 +194,7 @@ fn blocks(engine: &Engine, outcome: &Outcome, now: Timestamp) -> Vec<Duration> {
         }
         Outcome::Succeeded { .. }
         | Outcome::Unreachable(_)
+        | Outcome::Unsendable(_)
         | Outcome::Transient(_)
         | Outcome::Internal(_)
         | Outcome::Permanent(_)
@@ -226,6 +226,7 @@ const fn is_unwell(outcome: &Outcome, creation: &Creation) -> bool {
         Outcome::Succeeded { .. }
         | Outcome::Throttled { .. }
         | Outcome::Unreachable(_)
+        | Outcome::Unsendable(_)
         | Outcome::Transient(_)
         | Outcome::Permanent(_)
         | Outcome::Gone(_)
@@ -246,11 +247,11 @@ fn ended<'a>(
     let (now, wall) = engine.clock().both();
     let counted_by = match reply {
         Reply::Lost(_) => begun.deadline.max(now) + engine.options().grace,
-        Reply::NotSent(_) | Reply::Answered(_) => now,
+        Reply::NotSent(_) | Reply::Unsendable(_) | Reply::Answered(_) => now,
     };
     match (reply, outcome) {
         (Reply::NotSent(_), Outcome::Unreachable(failure)) => Ended::Unreachable(failure),
-        (Reply::NotSent(_), _) => Ended::NotSent,
+        (Reply::NotSent(_) | Reply::Unsendable(_), _) => Ended::NotSent,
         (_, Outcome::Internal(failure) | Outcome::Uncertain { failure, .. }) if is_unwell => {
             Ended::Unwell(counted_by, failure)
         }

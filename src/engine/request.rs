@@ -10,13 +10,31 @@ use super::app::App;
 use super::ports::Request;
 use crate::domain::catalog::{Method, TokenPlace};
 use crate::domain::job::Params;
+use crate::domain::segment;
 
 /// Everything but RFC 3986's unreserved characters.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
+/// A parameter of the path that would lead the call to another address.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("path.{name} is {value:?}, which would lead the call to another address")]
+pub struct Astray {
+    name: String,
+    value: String,
+}
+
 /// Builds the request of one call. `token` is `None` for the calls that fetch one.
-pub fn build(app: &App, method: &Method, params: &Params, token: Option<&SecretString>, timeout: Duration) -> Request {
-    let mut url = format!("{}{}", app.base_url, path(&method.path, &params.path));
+///
+/// # Errors
+/// [`Astray`]: nothing may be sent.
+pub fn build(
+    app: &App,
+    method: &Method,
+    params: &Params,
+    token: Option<&SecretString>,
+    timeout: Duration,
+) -> Result<Request, Astray> {
+    let mut url = format!("{}{}", app.base_url, path(&method.path, &params.path)?);
     let mut separator = '?';
     for (name, value) in &params.query {
         push_query(&mut url, &mut separator, name, value);
@@ -33,7 +51,7 @@ pub fn build(app: &App, method: &Method, params: &Params, token: Option<&SecretS
     }
     let has_body = method.http_method != "GET" && method.http_method != "DELETE" || !params.body.is_empty();
     let body = has_body.then(|| Value::Object(params.body.clone()).to_string().into());
-    Request {
+    Ok(Request {
         http_method: method.http_method.clone(),
         url,
         authorization,
@@ -41,19 +59,26 @@ pub fn build(app: &App, method: &Method, params: &Params, token: Option<&SecretS
         log_id_header: app.platform.envelope.log_id_header.clone(),
         reset_header: app.platform.envelope.reset_header.clone(),
         timeout,
-    }
+    })
 }
 
-fn path(template: &str, values: &Map<String, Value>) -> String {
+/// Every call passes here, whoever made its parameters: a message, a file, a platform's reply that is undone.
+fn path(template: &str, values: &Map<String, Value>) -> Result<String, Astray> {
     let mut path = String::with_capacity(template.len() + 64);
     for segment in template.split('/').skip(1) {
         path.push('/');
         match segment.strip_prefix(':') {
-            Some(name) => path.extend(utf8_percent_encode(&text(values.get(name)), ENCODED)),
+            Some(name) => {
+                let value = text(values.get(name));
+                if segment::leads_elsewhere(&value) {
+                    return Err(Astray { name: name.to_owned(), value });
+                }
+                path.extend(utf8_percent_encode(&value, ENCODED));
+            }
             None => path.push_str(segment),
         }
     }
-    path
+    Ok(path)
 }
 
 /// A list becomes a repeated parameter, as both platforms read it.
@@ -90,8 +115,20 @@ mod tests {
     #[test]
     fn path_parameters_cannot_leave_their_segment() {
         let values = json!({"calendar_id": "feishu.cn_x@group/../../evil?x=1#%2F"});
-        let built = path("/open-apis/calendars/:calendar_id/events", values.as_object().unwrap());
+        let built = path("/open-apis/calendars/:calendar_id/events", values.as_object().unwrap()).unwrap();
         assert_eq!(built, "/open-apis/calendars/feishu.cn_x%40group%2F..%2F..%2Fevil%3Fx%3D1%23%252F/events");
+        for (value, segment) in [("%2e%2e", "%252e%252e"), ("..%2f", "..%252f"), ("...", "..."), ("./", ".%2F")] {
+            let built = path("/rooms/:room_id", json!({"room_id": value}).as_object().unwrap());
+            assert_eq!(built, Ok(format!("/rooms/{segment}")));
+        }
+    }
+
+    #[test]
+    fn a_step_up_or_nothing_is_no_path_parameter() {
+        for values in [json!({"room_id": ".."}), json!({"room_id": "."}), json!({"room_id": " "}), json!({})] {
+            let refused = path("/rooms/:room_id", values.as_object().unwrap()).unwrap_err().to_string();
+            assert!(refused.starts_with("path.room_id is \"") && refused.contains("another address"), "{refused}");
+        }
     }
 
     #[test]

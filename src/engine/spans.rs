@@ -79,7 +79,7 @@ pub(super) fn withdrawn(begun: &Begun, withheld: Withheld) {
 pub(super) fn called(called: &Called, took: Duration) {
     let (status, mut log_id, cause) = match &called.reply {
         Reply::Answered(answer) => (Some(answer.status), answer.log_id.as_deref(), None),
-        Reply::NotSent(why) | Reply::Lost(why) => (None, None, Some(why.as_str())),
+        Reply::NotSent(why) | Reply::Unsendable(why) | Reply::Lost(why) => (None, None, Some(why.as_str())),
     };
     let failure = called.outcome.failure();
     log_id = log_id.or_else(|| failure?.log_id.as_deref());

@@ -277,8 +277,12 @@ async fn held_jobs_are_resolved_in_all_ways() {
     assert_eq!(taken["accepted"].as_array().unwrap().len(), 4);
     desk.until_total("held", 4).await;
     let resolve = |n: usize, body: Value| desk.post(&format!("/api/v1/jobs/minutes-{n}/resolve"), &body);
-    for body in [json!({}), json!({"retry": false}), json!({"retry": true, "dead": true}), json!({"succeeded": ""})] {
+    for body in [json!({}), json!({"retry": false}), json!({"retry": true, "dead": true})] {
         assert_eq!(resolve(0, body).0, 400);
+    }
+    for key in ["", " ", ".", "..", " .. "] {
+        let (status, answer) = resolve(0, json!({"succeeded": key}));
+        assert_eq!((status, answer["faults"][0]["field"].as_str()), (400, Some("succeeded")), "{answer}");
     }
     assert_eq!(desk.post("/api/v1/jobs/nobody/resolve", &json!({"dead": true})).0, 404);
     let verdicts = [

@@ -17,6 +17,7 @@ export default {
   "`paceline resume` when the reason is gone": "原因消除后 `paceline resume`",
   "check base_url in the settings and any proxy or gateway between; then `paceline resume`": "检查设置里的 base_url 和中间的代理、网关，然后 `paceline resume`",
   "the request itself was refused before the platform saw it: see whether it is too large or holds characters that a proxy between refuses": "请求还没到平台就被拒了：看它是否太大，或含有中间的代理不接受的字符",
+  "nothing was sent: find the object's real id in the platform, and change or delete it there": "没有发出任何请求：到平台上找到对象真正的 ID，在那里修改或删除",
   "{cure} ({method} needs: {needs})": "{cure}（{method} 需要：{needs}）",
   "mend it, then `paceline resume`; {method} needs: {needs}": "处理好之后 `paceline resume`；{method} 需要：{needs}",
   "it is tried again by itself; if it lasts, check base_url and the network": "会自动再试；一直不好就检查 base_url 和网络",
@@ -40,6 +41,7 @@ export default {
   "the platform's reply holds no access token": "平台的回复里没有 token",
   "the platform answered code 0 without the documented {path}": "平台回答错误码 0，却没有文档所说的 {path}",
   "the platform gave no message": "平台没有说明",
+  "path.{name} is {value:?}, which would lead the call to another address": "path.{name} 为 {value:?}，会使请求到达别的地址",
   "its deadline {} passed before it could be sent": "期限 {} 之前没能发出",
   "the id {:?} belongs to another job: its method, app, tenant, identity or parameters differ{}; that job is untouched": "id {:?} 属于另一个任务：接口、应用、租户、身份或参数不同{}；那个任务没有改动",
 

@@ -6,6 +6,7 @@ use super::{AppFacts, FIELDS};
 use crate::domain::catalog::{IdentityKind, Method, nearest, shown, shown_text};
 use crate::domain::checks::{self, Finding, Severity, Source};
 use crate::domain::job::{Fault, Identity, PRIORITY_DEFAULT, PRIORITY_MAX, Params};
+use crate::domain::segment::leads_elsewhere;
 use crate::domain::time::Timestamp;
 
 /// The document on its way into a job: fields are taken out of it, and what is left over is unknown.
@@ -172,8 +173,10 @@ impl Envelope {
 /// A path segment of dots would be taken for a step up, however it is encoded, and the call would reach another method.
 fn refuse_dots(path: &Map<String, Value>, faults: &mut Vec<Fault>) {
     for (name, value) in path {
-        if matches!(value.as_str(), Some("." | "..")) {
-            faults.push(Fault::invalid(format!("path.{name}"), "expected an id").got(shown(value)));
+        let field = format!("path.{name}");
+        let leads_elsewhere = value.as_str().is_some_and(leads_elsewhere);
+        if leads_elsewhere && !faults.iter().any(|fault| fault.field == field) {
+            faults.push(Fault::invalid(field, "expected an id").got(shown(value)));
         }
     }
 }

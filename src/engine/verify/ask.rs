@@ -83,7 +83,9 @@ impl<'a> Asker<'a> {
                 }
                 // The schedule has paused the look-up's key already: the next permit comes after the pause.
                 Outcome::Throttled { .. } => {}
-                Outcome::Permanent(failure) | Outcome::Gone(failure) => return Err(Stopped::Refused(failure)),
+                Outcome::Permanent(failure) | Outcome::Unsendable(failure) | Outcome::Gone(failure) => {
+                    return Err(Stopped::Refused(failure));
+                }
                 Outcome::Unreachable(failure)
                 | Outcome::Transient(failure)
                 | Outcome::Internal(failure)

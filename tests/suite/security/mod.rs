@@ -1,3 +1,4 @@
 //! Attacks, each as it was made, and that it comes to nothing.
 
+mod addresses;
 mod keys;
