@@ -96,7 +96,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let traces = if args.simulate { Ok(None) } else { wiring::traces(&work.settings, &context.clock) };
     let traces = traces.map_err(|message| refuse(message, ""))?;
     let metrics = Metrics::collecting(&context.clock).map_err(|message| refuse(message, ""))?;
-    let ledger = open(&work.store, args.simulate, context.clock.now(), metrics.clone()).await?;
+    let ledger = open(&work.store, args.simulate.then_some(args.speed), context.clock.now(), metrics.clone()).await?;
     let skip = args.rules.skip_invalid;
     let taken = take_over(context, &*ledger, &work.store, &sources, &decoder, skip, Some(&early)).await?;
     let ports = (Arc::clone(&ledger) as Arc<dyn Ledger>, Arc::clone(&work.transport));
@@ -263,17 +263,17 @@ fn prepare(
     Ok(Work { settings, catalog, store, apps, transport, rehearsal: Some(rehearsal) })
 }
 
-/// The ledger; a rehearsal's begins anew each time, because the simulated platform does.
+/// The ledger; that of a rehearsal at a speed begins anew each time, because the simulated platform does.
 async fn open(
     store: &Location,
-    is_rehearsal: bool,
+    speed: Option<f64>,
     now: Timestamp,
     metrics: Metrics,
 ) -> anyhow::Result<Arc<SqliteLedger>> {
     let ledger = SqliteLedger::open_measured(store, Mode::Worker, now, metrics.clone())?;
-    if !is_rehearsal {
+    let Some(speed) = speed else {
         return Ok(Arc::new(ledger));
-    }
+    };
     // It was opened first to make sure that no other rehearsal works in it.
     ledger.close().await;
     for end in ["", "-wal", "-shm", ".key"] {
@@ -285,7 +285,9 @@ async fn open(
             return Err(anyhow::Error::new(error).context(format!("{} cannot be removed", Path::new(&file).display())));
         }
     }
-    Ok(Arc::new(SqliteLedger::open_measured(store, Mode::Worker, now, metrics)?))
+    let ledger = SqliteLedger::open_measured(store, Mode::Worker, now, metrics)?;
+    ledger.rehearse(speed).await?;
+    Ok(Arc::new(ledger))
 }
 
 fn document(

@@ -1,5 +1,6 @@
 //! Standard error, shared by messages, the log and the progress of `run`: what is written while progress is shown comes
-//! out above it, a whole line at a time, and progress is drawn again below.
+//! out above it, a whole line at a time, and progress is drawn again below. What cannot be written is lost: a full disk
+//! behind it, or a reader that has left, is no reason to stop a batch.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -29,10 +30,11 @@ impl Write for Screen {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         // Cloned, so that what draws is free to write, too.
         let progress = self.progress.read().unwrap_or_else(PoisonError::into_inner).clone();
-        match progress {
-            Some(progress) => progress.suspend(|| io::stderr().write(text)),
-            None => io::stderr().write(text),
-        }
+        let _ = match progress {
+            Some(progress) => progress.suspend(|| io::stderr().write_all(text)),
+            None => io::stderr().write_all(text),
+        };
+        Ok(text.len())
     }
 
     /// As one text: progress drawn between two pieces of a line would break it.
@@ -41,6 +43,7 @@ impl Write for Screen {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        let _ = io::stderr().flush();
+        Ok(())
     }
 }

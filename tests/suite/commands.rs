@@ -340,9 +340,26 @@ fn a_rehearsal_ends_with_a_summary_and_begins_anew_each_time() {
     );
     assert!(!place.path().join("paceline.db").exists(), "a rehearsal leaves the ledger alone");
     assert_eq!(run(&["good.csv"]).code, Some(0));
-    let audited = place.run(&["audit", "--simulate", "--speed", "600"]);
-    assert_eq!(audited.code, Some(0), "{}", audited.transcript());
-    assert!(audited.out.contains("20/100ms") && audited.out.contains(" kept\n"), "{}", audited.transcript());
+    for audited in [
+        place.run(&["audit", "--simulate"]),
+        place.run(&["audit", "--simulate", "--speed", "600"]),
+        place.run_with(&["audit"], &rehearsed),
+    ] {
+        assert_eq!(audited.code, Some(0), "{}", audited.transcript());
+        assert!(audited.out.contains("20/100ms") && audited.out.contains(" kept\n"), "{}", audited.transcript());
+    }
+}
+
+/// Messages for people are lost where nobody can read them; the batch is not.
+#[test]
+fn a_batch_goes_on_when_standard_error_is_full() {
+    let place = Place::new(&[("rooms.csv", "name,capacity,room_level_id\nx,1,omb_o\n")]);
+    let args =
+        ["run", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme", "--simulate", "--speed", "600"];
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = place.command(&args).stderr(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 created, 0 twice"), "{output:?}");
 }
 
 /// Records calls of acme's rooms in the ledger as the worker does: sent and replied so many microseconds after `BASE`.

@@ -38,9 +38,9 @@ pub struct Args {
     /// Audit the ledger of the rehearsals instead
     #[arg(long)]
     simulate: bool,
-    /// How many times shorter all windows were in the rehearsals
-    #[arg(long, value_name = "N", default_value_t = 1.0, requires = "simulate")]
-    speed: f64,
+    /// How many times shorter all windows were in the rehearsals; left out, as the ledger knows
+    #[arg(long, value_name = "N", requires = "simulate")]
+    speed: Option<f64>,
     /// Print data for programs
     #[arg(long)]
     json: bool,
@@ -83,8 +83,11 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let catalog = catalog(&settings)?;
     let now = context.clock.now();
     let since = args.since.map(|since| since.before(now));
-    let lanes = read(&ledger_of(&settings, args), since, now, settings.engine.grace)?;
-    let planner = planner(&settings, &catalog, &lanes, args)?;
+    let ledger = Operator::open(&ledger_of(&settings, args))?;
+    let lanes = read(&ledger, since, now, settings.engine.grace)?;
+    let rehearsed = ledger.rehearsal_speed()?;
+    let speed = args.speed.or(rehearsed);
+    let planner = planner(&settings, &catalog, &lanes, (args.simulate || rehearsed.is_some(), speed))?;
     let audit = Audit { since, ..judge(lanes, &planner) };
     if audit.quotas.is_empty() && !audit.not_judged.is_empty() {
         return Err(refuse(
@@ -110,32 +113,31 @@ fn ledger_of(settings: &Settings, args: &Args) -> Location {
     if args.simulate { settings.store.rehearsal() } else { settings.store.clone() }
 }
 
-/// The worker's planner, or the rehearsals'.
+/// The worker's planner, or the rehearsals' at their speed.
 fn planner(
     settings: &Settings,
     catalog: &Arc<Catalog>,
     lanes: &BTreeMap<LaneKey, Lane>,
-    args: &Args,
+    (is_rehearsal, speed): (bool, Option<f64>),
 ) -> anyhow::Result<Planner> {
-    let apps = if args.simulate {
+    let apps = if is_rehearsal {
         wiring::apps_for_rehearsal(catalog, lanes.keys().map(|lane| (lane.app.as_str(), lane.method.as_str())))
     } else {
         wiring::apps_of(settings, catalog).map_err(|faults| refuse(faults.join("\n"), ""))?
     };
-    Ok(Planner { catalog: Arc::clone(catalog), apps, speed: args.speed })
+    Ok(Planner { catalog: Arc::clone(catalog), apps, speed: speed.unwrap_or(1.0) })
 }
 
 /// The recorded calls that can have been counted at `since` or later. A call without a reply was counted by its
 /// deadline and `grace`, as the worker holds its permit.
 fn read(
-    location: &Location,
+    ledger: &Operator,
     since: Option<Timestamp>,
     now: Timestamp,
     grace: Duration,
 ) -> Result<BTreeMap<LaneKey, Lane>, LedgerError> {
     let since = since.unwrap_or_default();
     let mut lanes: BTreeMap<LaneKey, Lane> = BTreeMap::new();
-    let ledger = Operator::open(location)?;
     ledger.each_call(since - grace, |call| {
         let counted_by = if call.open { call.counted_by + grace } else { call.counted_by };
         if counted_by < since {

@@ -50,7 +50,7 @@ use rusqlite::Connection;
 
 use super::location::Location;
 use super::sqlite::books::{Books, Trouble};
-use super::sqlite::{BrokerStanding, broker, calls, file, lock, restraints, seal, suspensions};
+use super::sqlite::{BrokerStanding, broker, calls, file, lock, rehearsal, restraints, seal, suspensions};
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError, PastCall, Restraint, Suspension};
@@ -127,6 +127,11 @@ impl Operator {
     /// Forgets what holds an app back; says how many. A running worker then tries again with one call.
     pub fn lift(&mut self, app: &str) -> Result<usize, LedgerError> {
         self.change(|books| restraints::remove(books, app))
+    }
+
+    /// How many times shorter all windows were, if the calls were those of a rehearsal.
+    pub fn rehearsal_speed(&self) -> Result<Option<f64>, LedgerError> {
+        self.read(rehearsal::speed)
     }
 
     /// Calls `each` for every recorded call that a window reaching back to `since` may count, in the order of sending.

@@ -29,6 +29,7 @@ mod prune;
 mod readers;
 #[cfg(test)]
 mod recount;
+pub(crate) mod rehearsal;
 pub(crate) mod restraints;
 pub(crate) mod seal;
 pub(crate) mod settle;
@@ -128,6 +129,14 @@ impl SqliteLedger {
             mode,
             metrics,
         })
+    }
+
+    /// Makes it the ledger of a rehearsal whose windows are `speed` times shorter.
+    ///
+    /// # Errors
+    /// [`LedgerError::Closed`] after [`Self::close`]; else why the file cannot be written.
+    pub async fn rehearse(&self, speed: f64) -> Result<(), LedgerError> {
+        self.writer.change(move |books| rehearsal::set(books, speed)).await
     }
 
     /// Results and dead letters that the broker does not have yet, or not everywhere.
