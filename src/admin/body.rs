@@ -1,5 +1,7 @@
 //! The JSON that a request carries.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, FromRequest};
 use axum::http::{Request, StatusCode, header};
@@ -12,6 +14,9 @@ use crate::domain::json;
 
 /// The most that a request may carry.
 const BYTES_MAX: usize = 1024 * 1024;
+
+/// How long that may take to arrive.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Refuses larger bodies, as far as they are read.
 pub fn limit() -> DefaultBodyLimit {
@@ -57,7 +62,11 @@ impl FromRequest<Shared> for Document {
                 "send the header Content-Type: application/json",
             ));
         }
-        let bytes = Bytes::from_request(request, shared).await.map_err(|rejection| match rejection.status() {
+        let bytes = tokio::time::timeout(TIMEOUT, Bytes::from_request(request, shared)).await.map_err(|_| {
+            let error = format!("the body took longer than {} seconds", TIMEOUT.as_secs());
+            Fault::new(StatusCode::REQUEST_TIMEOUT, error, "send it in several requests")
+        })?;
+        let bytes = bytes.map_err(|rejection| match rejection.status() {
             status @ StatusCode::PAYLOAD_TOO_LARGE => {
                 Fault::new(status, "the body is larger than 1 MiB", "send it in several requests")
             }

@@ -2,6 +2,8 @@
 
 use std::hint::black_box;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -11,10 +13,18 @@ use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
+use super::actor::Actor;
 use super::answer::{Fault, put};
+use super::connection::Connection;
 use super::routes::DESCRIPTION;
 use super::{Shared, assets};
 
+/// Whether the worker is alive and ready.
+const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
+/// How long health may take, reading, and changing, which goes on to its end all the same.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
+const READING_TIMEOUT: Duration = Duration::from_secs(30);
+const CHANGING_TIMEOUT: Duration = Duration::from_secs(300);
 /// What is open to everybody: it tells nothing of the jobs.
 const OPEN: [&str; 4] = ["/healthz", "/readyz", "/api/v1/session", DESCRIPTION];
 const CSP: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
@@ -113,8 +123,14 @@ impl Access {
 
 /// Lets a request in, and sends its answer out with what browsers should know.
 pub async fn check(State(shared): State<Shared>, request: Request<Body>, next: Next) -> Response {
-    let mut response = match shared.access.check(&request) {
-        Ok(()) => next.run(request).await,
+    let is_for_health = request.extensions().get::<Connection>().is_some_and(|connection| connection.is_for_health);
+    let checked = if is_for_health && !HEALTH.contains(&request.uri().path()) {
+        Err(Fault::unavailable("too many requests are being answered", "try again in a moment"))
+    } else {
+        shared.access.check(&request)
+    };
+    let mut response = match checked {
+        Ok(()) => answer(&shared, request, next).await,
         Err(fault) => fault.into_response(),
     };
     let headers = response.headers_mut();
@@ -122,7 +138,25 @@ pub async fn check(State(shared): State<Shared>, request: Request<Body>, next: N
     put(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     put(headers, header::REFERRER_POLICY, "no-referrer");
     put(headers, header::X_FRAME_OPTIONS, "DENY");
+    if is_for_health {
+        put(headers, header::CONNECTION, "close");
+    }
     response
+}
+
+async fn answer(shared: &Shared, mut request: Request<Body>, next: Next) -> Response {
+    if shared.access.is_authenticated(request.headers()) {
+        request.extensions_mut().insert(Actor::Token(Arc::from(Actor::TOKEN)));
+    }
+    let limit = match (request.method(), request.uri().path()) {
+        (_, path) if HEALTH.contains(&path) => HEALTH_TIMEOUT,
+        (&Method::GET | &Method::HEAD, _) => READING_TIMEOUT,
+        _ => CHANGING_TIMEOUT,
+    };
+    tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+        let error = format!("it took longer than {} seconds", limit.as_secs());
+        Fault::unavailable(error, "ask for less; a change goes on, so look before you repeat it").into_response()
+    })
 }
 
 #[cfg(test)]

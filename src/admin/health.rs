@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::actor::Actor;
 use super::answer::{self, Fault, FieldFault};
 use super::{Answer, Shared};
 use crate::store::operator::Operator;
@@ -51,11 +52,12 @@ pub async fn metrics(State(shared): State<Shared>) -> Response {
 }
 
 /// Who is asking, and what they may do.
-pub async fn session(State(shared): State<Shared>, headers: HeaderMap) -> Answer {
+pub async fn session(State(shared): State<Shared>, actor: Actor) -> Answer {
     Ok(answer::document(&json!({
         "version": env!("CARGO_PKG_VERSION"),
         "token_needed": shared.access.reading_needs_token(),
         "can_change": shared.access.has_token(),
-        "authenticated": shared.access.is_authenticated(&headers),
+        "authenticated": actor != Actor::Nobody,
+        "token": actor.name(),
     })))
 }

@@ -1,8 +1,9 @@
 //! The worker's admin server: health, metrics, the HTTP API under `/api/v1`, and the dashboard.
 //!
-//! [`server`] accepts connections, [`guard`] lets requests in, [`routes`] is the one list of what there is; the rest is
+//! [`server`] accepts connections, [`places`] says who has one, [`connection`] serves it, [`guard`] lets requests in, [`routes`] is the one list of what there is; the rest is
 //! a file a subject. Reading has connections of its own to the ledger ([`books`]) and never waits for the engine.
 
+mod actor;
 mod answer;
 mod assets;
 mod batches;
@@ -10,6 +11,7 @@ mod body;
 mod books;
 mod cancel;
 mod change;
+mod connection;
 mod dead;
 mod edit;
 mod forecast;
@@ -22,6 +24,8 @@ mod job;
 mod jobs;
 mod methods;
 mod overview;
+mod patience;
+mod places;
 mod redrive;
 mod resolve;
 mod routes;

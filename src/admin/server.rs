@@ -4,19 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::{Access, Shared, State, Worker, books, forecast, guard, routes, throughput};
+use super::places::{Peer, Places};
+use super::{Access, Shared, State, Worker, books, connection, forecast, guard, routes, throughput};
 
-/// The most connections at once; more wait in the socket's queue.
-const CONNECTIONS_MAX: usize = 128;
-/// How long a request's head may take to arrive.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// The pause after a failed accept, so that a lack of file handles does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long the last answers may take at the end.
@@ -104,41 +98,21 @@ impl Admin {
 }
 
 async fn accept(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Places::default();
     let mut connections = JoinSet::new();
     loop {
-        let accepted = async {
-            let place = Arc::clone(&places).acquire_owned().await.ok();
-            (place, listener.accept().await)
-        };
-        let (place, stream) = tokio::select! {
+        let accepted = tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => break,
             Some(_) = connections.join_next() => continue,
-            accepted = accepted => accepted,
+            accepted = listener.accept() => accepted,
         };
-        let Ok((stream, _)) = stream else {
+        let Ok((stream, address)) = accepted else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let service = TowerToHyperService::new(router.clone());
-        let mut stopped = stopped.clone();
-        let ending = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
-        connections.spawn(async move {
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), service);
-            tokio::pin!(connection);
-            // A client that goes away is no fault of ours.
-            tokio::select! {
-                _ = &mut connection => {}
-                () = ending => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = connection.await;
-                }
-            }
-            drop(place);
-        });
+        if let Some(place) = places.enter(Peer::of(address.ip())) {
+            connections.spawn(connection::serve(stream, place, router.clone(), stopped.clone()));
+        }
     }
     drop(listener);
     let ended = async { while connections.join_next().await.is_some() {} };

@@ -1,5 +1,6 @@
 //! What the themes share: a ledger in memory, a worker's broker part with queues of its own, a private RabbitMQ, a process, a publisher without a client.
 
+pub mod admin;
 pub mod bench;
 pub mod ledger;
 pub mod panics;

@@ -1,4 +1,5 @@
 //! Attacks, each as it was made, and that it comes to nothing.
 
 mod addresses;
+mod admin;
 mod keys;

@@ -1,0 +1,44 @@
+//! Who makes a request, for whatever records what was done and by whom.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+/// Who makes a request: every handler may take it as an argument. A change is always made by somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Actor {
+    /// Whoever showed the token of this name: its name in the settings, or [`Actor::TOKEN`].
+    Token(Arc<str>),
+    /// Somebody who showed no token, where none is needed.
+    Nobody,
+}
+
+impl Actor {
+    /// The name of the one token that has none of its own.
+    pub(crate) const TOKEN: &'static str = "admin.token";
+
+    /// The token's name.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Token(name) => Some(name),
+            Self::Nobody => None,
+        }
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name().unwrap_or("nobody"))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Actor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().cloned().unwrap_or(Self::Nobody))
+    }
+}

@@ -1,0 +1,136 @@
+//! One connection, from its first byte to its last: every phase has its time.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+
+use super::patience::Patient;
+use super::places::Place;
+
+/// How long a request's head may take to arrive, and the next one to begin.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is known of a connection; every request carries it.
+#[derive(Clone, Copy, Debug)]
+pub struct Connection {
+    /// Whether all other places are taken, so that health alone is answered here.
+    pub is_for_health: bool,
+}
+
+/// Serves it until somebody ends it, it takes too long, or its place goes to another.
+pub async fn serve<S>(stream: S, place: Place, router: axum::Router, mut stopped: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let place = Arc::new(place);
+    let of_request = Connection { is_for_health: place.is_for_health() };
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(of_request);
+        let (working, answer) = (place.working(), router.call(request.map(Body::new)));
+        async move {
+            let answer = answer.await;
+            drop(working);
+            Ok::<_, Infallible>(answer.unwrap_or_else(|never| match never {}))
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(Patient::new(stream)), service);
+    tokio::pin!(connection);
+    let ending = async { drop(stopped.wait_for(|stopped| *stopped).await) };
+    // A client that goes away is no fault of ours.
+    tokio::select! {
+        _ = &mut connection => {}
+        () = place.evicted() => {}
+        () = ending => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::time::{sleep, timeout};
+
+    use super::super::places::{Peer, Places};
+    use super::*;
+
+    /// A connection over a pipe of 1 kB, with a page of 100 kB.
+    fn client() -> DuplexStream {
+        let (theirs, ours) = duplex(1_000);
+        let router = axum::Router::new().route("/", get(async || "x".repeat(100_000)));
+        let peer = Peer::of([127, 0, 0, 1].into());
+        let place = Places::default().enter(peer).unwrap();
+        tokio::spawn(async move {
+            let (_stop, stopped) = watch::channel(false);
+            serve(ours, place, router, stopped).await;
+        });
+        theirs
+    }
+
+    /// The connection is closed within a time-out and a second; what came until then.
+    async fn rest(client: &mut DuplexStream) -> usize {
+        let mut read = Vec::new();
+        let limit = HEAD_TIMEOUT + Duration::from_secs(1);
+        let _ = timeout(limit, client.read_to_end(&mut read)).await.expect("it is closed");
+        read.len()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_says_nothing_or_never_ends_its_head_is_left() {
+        for head in ["", "GET / HTTP/1.1\r\nHost: a\r\n"] {
+            let mut client = client();
+            client.write_all(head.as_bytes()).await.unwrap();
+            assert_eq!(rest(&mut client).await, 0, "{head}");
+        }
+        // A byte a second is not enough either.
+        let mut client = client();
+        for byte in b"GET / HTTP/1.1\r\nHost: a-name-that-is-long\r\n" {
+            if client.write_all(&[*byte]).await.is_err() {
+                break;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert!(client.write_all(b"\r\n").await.is_err(), "it is closed meanwhile");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_is_left_however_much_it_asks() {
+        let mut client = client();
+        for _ in 0..10 {
+            client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        }
+        sleep(HEAD_TIMEOUT + Duration::from_secs(1)).await;
+        // What the pipe holds is all that ever comes.
+        assert!(rest(&mut client).await <= 1_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_slowly_gets_everything_and_may_ask_again() {
+        let mut client = client();
+        for _ in 0..2 {
+            client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+            let (mut got, mut piece) = (0, [0; 5_000]);
+            while got < 100_000 {
+                sleep(Duration::from_secs(1)).await;
+                got += client.read(&mut piece).await.unwrap();
+            }
+        }
+        assert!(rest(&mut client).await < 1_000, "the heads' length; then it is idle, and left");
+    }
+}

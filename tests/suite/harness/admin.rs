@@ -1,0 +1,96 @@
+//! An admin server in this process, on a ledger of its own that is empty, and clients that write HTTP's bytes themselves.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use paceline::admin::{Access, Admin, Worker, bind};
+use paceline::clock::Clock;
+use paceline::domain::decode::{Apps, Decoder};
+use paceline::engine::ports::Ledger;
+use paceline::settings;
+use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::wiring;
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// The server, until it is dropped.
+pub struct Served {
+    admin: Option<Admin>,
+    ledger: Arc<SqliteLedger>,
+    _folder: TempDir,
+}
+
+/// Whoever has the token may change, everybody on loopback may read.
+pub fn access() -> Access {
+    Access { token: Some(SecretString::from(TOKEN)), public_url: None }
+}
+
+impl Served {
+    pub async fn new(access: &Access) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, path) = (folder.path().join("paceline.toml"), folder.path().join("paceline.db"));
+        std::fs::write(&file, "").unwrap();
+        let settings = settings::load(Some(&file), std::iter::empty()).unwrap();
+        let clock = Clock::system();
+        let ledger = Arc::new(SqliteLedger::open(&path, Mode::Worker, clock.now()).unwrap());
+        let catalog = Arc::new(paceline::domain::catalog::built_in().unwrap());
+        let decoder = Arc::new(Decoder { catalog: Arc::clone(&catalog), apps: Apps::Any });
+        let apps = wiring::apps_of(&settings, &catalog).unwrap();
+        let transport = wiring::transport(&settings).unwrap();
+        let shared = Arc::clone(&ledger) as Arc<dyn Ledger>;
+        let worker = Worker {
+            mode: "work",
+            engine: wiring::engine(&settings, catalog, apps, shared, transport, clock, 1.0),
+            decoder: Arc::new(move || Arc::clone(&decoder)),
+            store: (&path).into(),
+            broker: None,
+            metrics: Arc::new(String::new),
+        };
+        let admin = bind("127.0.0.1:0".parse().unwrap()).await.unwrap().serve(access, worker);
+        Self { admin: Some(admin), ledger, _folder: folder }
+    }
+
+    pub fn listen(&self) -> SocketAddr {
+        self.admin.as_ref().unwrap().listen()
+    }
+
+    pub async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.listen()).await.unwrap()
+    }
+
+    /// Writes this on a connection of its own, and gives everything that comes back until the server closes it.
+    pub async fn send(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect().await;
+        // A server that has read enough may close before all is written.
+        let _ = stream.write_all(bytes).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// One request with these header lines; the whole answer.
+    pub async fn ask(&self, method: &str, path: &str, headers: &[&str]) -> String {
+        let lines: String = headers.iter().flat_map(|line| [*line, "\r\n"]).collect();
+        let host = if headers.iter().any(|line| line.starts_with("Host:")) { "" } else { "Host: 127.0.0.1\r\n" };
+        self.send(format!("{method} {path} HTTP/1.1\r\n{host}{lines}Connection: close\r\n\r\n").as_bytes()).await
+    }
+
+    /// Its status alone.
+    pub async fn status(&self, method: &str, path: &str, headers: &[&str]) -> u16 {
+        status(&self.ask(method, path, headers).await)
+    }
+
+    pub async fn end(mut self) {
+        self.admin.take().unwrap().stop().await;
+        self.ledger.close().await;
+    }
+}
+
+/// The status of an answer; 0 if there is none.
+pub fn status(answer: &str) -> u16 {
+    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default()
+}

@@ -1,0 +1,3 @@
+//! Attacks on the admin server.
+
+mod places;
