@@ -31,6 +31,7 @@ pub(super) fn origin_of(properties: &BasicProperties) -> AmqpOrigin {
         content_encoding: text(properties.content_encoding()),
         timestamp: *properties.timestamp(),
         headers: properties.headers().as_ref().map(headers::kept).unwrap_or_default(),
+        user_id: text(properties.user_id()).filter(|user| !user.is_empty() && !notes::is_note(user)),
         delivered: None,
     }
 }
@@ -184,6 +185,7 @@ mod tests {
             content_encoding: Some("identity".to_owned()),
             timestamp: Some(1_795_248_000),
             headers: [("trace".to_owned(), json!("t-1")), ("n".to_owned(), json!(7))].into(),
+            user_id: None,
             delivered: None,
         }
     }
@@ -192,6 +194,17 @@ mod tests {
     fn properties_survive_the_way_out_and_back() {
         assert_eq!(origin_of(&of_origin(&full())), full());
         assert_eq!(origin_of(&of_origin(&AmqpOrigin::default())), AmqpOrigin::default());
+    }
+
+    #[test]
+    fn the_user_whom_the_broker_vouches_for_is_known_and_does_not_go_back_out() {
+        let origin = origin_of(&BasicProperties::default().with_user_id("anna".into()));
+        assert_eq!(origin.user_id.as_deref(), Some("anna"));
+        // The worker is another user, and RabbitMQ would close its channel.
+        assert_eq!(of_origin(&origin).user_id(), &None);
+        for unusable in ["", "\u{1a}ff"] {
+            assert_eq!(origin_of(&BasicProperties::default().with_user_id(unusable.into())).user_id, None);
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub(super) struct Collected {
     pub commit_duration: Histogram,
     pub commit_commands: Histogram,
     pub commits_failed: IntCounter,
+    pub conflicts_counted: IntCounter,
 }
 
 impl Collected {
@@ -45,10 +46,8 @@ impl Collected {
             permit_wait: histograms(&registry, &names::PERMIT_WAIT, &WAIT_SECONDS)?,
             commit_duration: histogram(&registry, &names::LEDGER_COMMIT_DURATION, &COMMIT_SECONDS)?,
             commit_commands: histogram(&registry, &names::LEDGER_COMMIT_COMMANDS, &COMMIT_COMMANDS)?,
-            commits_failed: {
-                let Described { name, help, .. } = names::LEDGER_COMMITS_FAILED;
-                entered(&registry, IntCounter::new(name, help)?)?
-            },
+            commits_failed: counter(&registry, &names::LEDGER_COMMITS_FAILED)?,
+            conflicts_counted: counter(&registry, &names::CONFLICTS_COUNTED)?,
             registry,
         })
     }
@@ -67,6 +66,10 @@ impl Collected {
             counters.write(text);
         }
     }
+}
+
+fn counter(registry: &Registry, of: &Described) -> Result<IntCounter, Error> {
+    entered(registry, IntCounter::new(of.name, of.help)?)
 }
 
 fn histograms(registry: &Registry, of: &Described, buckets: &[f64]) -> Result<HistogramVec, Error> {

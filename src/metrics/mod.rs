@@ -125,6 +125,13 @@ impl Metrics {
         self.count(|all| &all.inputs_rejected, &[reason], by);
     }
 
+    /// Conflicts were counted with a dead letter of their id and not kept.
+    pub fn conflicts_counted(&self, by: u64) {
+        if let Some(inner) = &self.0 {
+            inner.collected.conflicts_counted.inc_by(by);
+        }
+    }
+
     /// Jobs ended, or were held; `reason` is empty but for dead ones.
     pub fn jobs_ended(&self, (app, method): (&str, &str), end: &str, reason: &str, by: u64) {
         self.count(|all| &all.jobs_ended, &[app, method, end, reason], by);

@@ -52,6 +52,8 @@ metrics! {
         "Inputs taken over into the ledger, by where they came from and what became of them.";
     INPUTS_REJECTED: Counter "paceline_inputs_rejected_total" ["reason"]
         "Inputs that are no job and became dead letters at once, by reason.";
+    CONFLICTS_COUNTED: Counter "paceline_conflicts_counted_total" []
+        "Messages with other content under an id of several conflicts: counted with its last dead letter, not kept.";
     JOBS_ENDED: Counter "paceline_jobs_ended_total" ["app", "method", "end", "reason"]
         "Jobs that ended or were held, by how; a held job that goes on later ends once more.";
     JOBS_WARNED: Counter "paceline_jobs_with_warnings_total" ["app", "method"]

@@ -1,5 +1,7 @@
 //! The contract's "Result / dead letter" document: what is published, exported and shown of an ending.
 
+use std::fmt::Write as _;
+
 use rusqlite::Row;
 use serde_json::{Map, Value, json};
 
@@ -17,7 +19,10 @@ pub(crate) const ENDING_COLUMNS: &str = "j.id, l.method, l.app, l.tenant, b.name
 pub(crate) const ENDING_COLUMNS_LEN: usize = 18;
 
 /// The columns that [`EndingRow::of_rejected`] wants; `r` is the rejected input, `b` its batch.
-pub(crate) const REJECTED_COLUMNS: &str = "r.id, r.method, r.app, b.name, r.reason, r.detail, r.at";
+pub(crate) const REJECTED_COLUMNS: &str = "r.id, r.method, r.app, b.name, r.reason, r.detail, r.at, r.more";
+
+/// How many columns [`REJECTED_COLUMNS`] names.
+pub(crate) const REJECTED_COLUMNS_LEN: usize = 8;
 
 /// A job or a rejected input as its document needs it.
 #[derive(Clone, Debug)]
@@ -36,6 +41,8 @@ pub(crate) struct EndingRow {
     pub(crate) failure: Failure,
     pub(crate) meta: Option<String>,
     pub(crate) warnings: Option<String>,
+    /// Of a rejected input: how many more of its id were counted and not kept.
+    pub(crate) more: i64,
 }
 
 impl EndingRow {
@@ -66,6 +73,7 @@ impl EndingRow {
             },
             meta: row.get(16)?,
             warnings: row.get(17)?,
+            more: 0,
         })
     }
 
@@ -73,6 +81,11 @@ impl EndingRow {
     pub(crate) fn of_rejected(row: &Row<'_>) -> rusqlite::Result<Self> {
         let reason: String = row.get(4)?;
         let reason = reason.parse().unwrap_or(Reason::Malformed);
+        let (mut detail, more): (String, i64) = (row.get(5)?, row.get(7)?);
+        if more > 0 {
+            // Writing to a String cannot fail.
+            let _ = write!(detail, "; and {more} more such messages, counted and not kept");
+        }
         Ok(Self {
             id: row.get(0)?,
             method: row.get(1)?,
@@ -85,9 +98,10 @@ impl EndingRow {
             key: None,
             result: None,
             reason: Some(reason),
-            failure: Failure { detail: row.get(5)?, ..Failure::default() },
+            failure: Failure { detail, ..Failure::default() },
             meta: None,
             warnings: None,
+            more,
         })
     }
 
@@ -129,6 +143,7 @@ impl EndingRow {
             let detail =
                 Some(self.failure.detail.as_str()).filter(|detail| !detail.is_empty() || self.reason.is_some());
             put("detail", detail.map(Value::from));
+            put("more", (self.more > 0).then(|| json!(self.more)));
             put("cure", self.cure().map(Value::from));
             put("log_id", self.failure.log_id.as_deref().map(Value::from));
         }

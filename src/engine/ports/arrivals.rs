@@ -80,6 +80,9 @@ pub struct AmqpOrigin {
     /// Upstream's own headers, as far as they are simple values; an instant is `{"timestamp": seconds}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, Value>,
+    /// `user_id`, which RabbitMQ lets nobody but that user set; it does not go back out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
     /// How a message came that is no job: who looks for its publisher wants to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivered: Option<Delivered>,

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 
 /// How a job gets into each state that it does not leave by itself; `None` leaves it queued.
-fn states() -> [(&'static str, Option<Settlement>); 6] {
+pub(super) fn states() -> [(&'static str, Option<Settlement>); 6] {
     let failure = failure("why");
     [
         ("queued", None),
@@ -26,7 +26,7 @@ async fn bring_into(ledger: &dyn Ledger, id: &str, settlement: Option<Settlement
     seq
 }
 
-async fn forget_outbox(ledger: &dyn Ledger) {
+pub(super) async fn forget_outbox(ledger: &dyn Ledger) {
     let seqs = endings(ledger, 0, 100).await.iter().map(|row| row.seq).collect();
     ledger.outbox_done(seqs).await.unwrap();
 }

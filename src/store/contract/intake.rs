@@ -103,7 +103,7 @@ pub(crate) async fn a_succeeded_job_is_published_again(ledger: &dyn Ledger) {
     let outbox = endings(ledger, 0, 10).await;
     assert_eq!(outbox.len(), 1);
     assert_eq!(outbox[0].ending.document["key"], "omm_1");
-    assert_eq!(outbox[0].ending.reply_to.as_deref(), Some("answers"));
+    assert_eq!(outbox[0].ending.reply_to, None, "the file asked for no answer");
     assert_eq!(outbox[0].ending.amqp.correlation_id.as_deref(), Some("c-1"));
     assert!(all_waiting(ledger).await.is_empty());
     assert_eq!(counts(ledger).await.succeeded, 1);

@@ -6,6 +6,7 @@ pub(crate) mod again;
 pub(crate) mod attempts;
 pub(crate) mod endings;
 pub(crate) mod intake;
+pub(crate) mod repeats;
 pub(crate) mod retention;
 pub(crate) mod unsettled;
 
@@ -18,7 +19,7 @@ use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
 use crate::domain::warning::Warning;
 use crate::engine::ports::{
-    AmqpOrigin, Arrival, AttemptEnd, AttemptSeq, AttemptStart, BATCH_COMPLETED, Counts, JobSeq, Ledger, Origin,
+    AmqpOrigin, Arrival, AttemptEnd, AttemptSeq, AttemptStart, BATCH_COMPLETED, Counts, Ending, JobSeq, Ledger, Origin,
     Outgoing, Purpose, Settlement, TakenOver, Waiting,
 };
 

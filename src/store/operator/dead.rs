@@ -12,7 +12,7 @@ use super::{CHUNK, Operator, Page, piles};
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{AmqpOrigin, Delivered, JobSeq, LedgerError, Origin};
-use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS};
+use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
 use crate::store::sqlite::books::{Books, Trouble};
 use crate::store::sqlite::tallies::{
     INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, Place, read_pile, reason_of,
@@ -308,8 +308,8 @@ fn dead_input(conn: &Connection, seq: i64) -> rusqlite::Result<DeadLine> {
         )
     });
     conn.prepare_cached(&SQL)?.query_row([seq], |row| {
-        let place = row.get(7).map(|place: String| Some(place).filter(|place| !place.is_empty()))?;
-        let delivered = amqp_of(row, 8)?.and_then(|amqp| amqp.delivered);
+        let place = row.get(REJECTED_COLUMNS_LEN).map(|place: String| Some(place).filter(|place| !place.is_empty()))?;
+        let delivered = amqp_of(row, REJECTED_COLUMNS_LEN + 1)?.and_then(|amqp| amqp.delivered);
         let document = EndingRow::of_rejected(row)?.document();
         Ok(DeadLine { handle: format!("#{seq}"), place, delivered, is_input: true, document })
     })

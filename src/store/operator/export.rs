@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::piles::{self, Seqs};
 use super::{Operator, Selection};
 use crate::engine::ports::LedgerError;
-use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS};
+use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
 
 /// Numbers of rows read at one time.
 const PAGE: usize = 10_000;
@@ -115,7 +115,8 @@ fn next_input(conn: &Connection, seq: i64) -> rusqlite::Result<ExportRow> {
                  LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = ?1"
         )
     });
-    conn.prepare_cached(&SQL)?.query_row([seq], |row| export_row(&EndingRow::of_rejected(row)?, row, 7))
+    conn.prepare_cached(&SQL)?
+        .query_row([seq], |row| export_row(&EndingRow::of_rejected(row)?, row, REJECTED_COLUMNS_LEN))
 }
 
 fn export_row(ending: &EndingRow, row: &Row<'_>, rest: usize) -> rusqlite::Result<ExportRow> {

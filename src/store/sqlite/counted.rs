@@ -32,7 +32,17 @@ pub(crate) struct Closed {
 pub(crate) struct Counted {
     metrics: Metrics,
     attempts: Vec<Closed>,
+    conflicts: Conflicts,
     lanes: HashMap<i64, Lane>,
+}
+
+/// Conflicts that were counted with a dead letter of their id.
+#[derive(Default)]
+struct Conflicts {
+    all: u64,
+    /// The first of an id: the first such id, and how many ids.
+    first: Option<String>,
+    ids: u64,
 }
 
 struct Lane {
@@ -59,13 +69,24 @@ impl Counted {
         }
     }
 
+    /// A conflict was counted with those of its id; `is_first` of them.
+    pub(crate) fn conflict(&mut self, id: &str, is_first: bool) {
+        self.conflicts.all += 1;
+        if is_first {
+            self.conflicts.first.get_or_insert_with(|| id.to_owned());
+            self.conflicts.ids += 1;
+        }
+    }
+
     /// It was not committed.
     pub(crate) fn clear(&mut self) {
         self.attempts.clear();
+        self.conflicts = Conflicts::default();
     }
 
     /// It was committed.
     pub(crate) fn tell(&mut self, conn: &Connection, grown: Grown) {
+        self.tell_conflicts();
         if !self.metrics.is_on() {
             return;
         }
@@ -81,6 +102,21 @@ impl Counted {
             if let Some(Lane { app, method, .. }) = self.lane(conn, lane) {
                 metrics.attempt(&Attempt { app, method, purpose: word_of(purpose), outcome, code });
             }
+        }
+    }
+
+    fn tell_conflicts(&mut self) {
+        let Conflicts { all, first, ids } = std::mem::take(&mut self.conflicts);
+        if all > 0 {
+            self.metrics.conflicts_counted(all);
+        }
+        if let Some(id) = first {
+            tracing::warn!(
+                job = id,
+                ids,
+                "many messages have an id that belongs to another job; they are counted with its last dead letter from now on, \
+                 and not kept: `paceline dead list --reason id-conflict` shows them; find out who publishes them"
+            );
         }
     }
 

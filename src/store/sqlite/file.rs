@@ -22,7 +22,7 @@ use crate::store::location::Location;
 const APPLICATION_ID: i64 = 0x5041_4345;
 
 /// The script that leads to each version, in order; the file's `user_version` says which it has reached.
-const MIGRATIONS: [(i64, &str); 13] = [
+const MIGRATIONS: [(i64, &str); 14] = [
     (1, include_str!("migrations/0001.sql")),
     (2, include_str!("migrations/0002.sql")),
     (3, include_str!("migrations/0003.sql")),
@@ -36,6 +36,7 @@ const MIGRATIONS: [(i64, &str); 13] = [
     (12, include_str!("migrations/0012.sql")),
     (13, include_str!("migrations/0013.sql")),
     (14, include_str!("migrations/0014.sql")),
+    (15, include_str!("migrations/0015.sql")),
 ];
 
 /// The version that this program writes.

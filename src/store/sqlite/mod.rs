@@ -30,6 +30,7 @@ mod readers;
 #[cfg(test)]
 mod recount;
 pub(crate) mod rehearsal;
+mod repeat;
 pub(crate) mod restraints;
 pub(crate) mod seal;
 pub(crate) mod settle;
@@ -371,6 +372,8 @@ mod tests {
         again: a_job_that_has_not_ended_is_known, every_repeat_of_a_succeeded_job_is_answered,
             a_dead_letter_moved_back_is_queued_and_its_ending_published, other_content_is_a_conflict_in_every_state,
             a_rejected_message_that_is_redelivered_is_one_dead_letter;
+        repeats: a_stranger_learns_nothing_in_any_state, a_files_job_answers_nobody_who_guesses_it,
+            the_same_user_is_answered_at_another_queue, conflicts_beyond_three_are_counted;
         attempts: attempts_are_charged_as_they_end, a_job_that_does_not_wait_is_not_called,
             an_uncertain_job_is_looked_up_and_not_sent, the_first_ending_stays,
             recovery_makes_open_attempts_uncertain, past_calls_reach_back_exactly;

@@ -93,10 +93,10 @@ struct Model {
     orphans: usize,
     /// File rows that are rejected now, by line.
     rows: std::collections::BTreeSet<usize>,
-    /// Rejected AMQP messages and conflicting file rows that stay.
-    others: u64,
-    /// What is to be published: an id's ending, or `None` for a rejected message.
-    outbox: Vec<Option<usize>>,
+    /// Conflicting AMQP messages that are kept, by id: the first few.
+    conflicts: BTreeMap<usize, u64>,
+    /// What is to be published: an id's ending, or a conflict with it.
+    outbox: Vec<Result<usize, usize>>,
     sent: usize,
     /// Whose objects a person has named, of jobs that are forgotten.
     owned: std::collections::BTreeSet<usize>,
@@ -130,7 +130,15 @@ impl Model {
             job.attempts = job.attempts.max(1);
         }
         if job.ended() && job.amqp {
-            self.outbox.push(Some(id));
+            self.outbox.push(Ok(id));
+        }
+    }
+
+    fn conflict(&mut self, id: usize) {
+        let kept = self.conflicts.entry(id).or_default();
+        if *kept < 3 {
+            *kept += 1;
+            self.outbox.push(Err(id));
         }
     }
 
@@ -138,12 +146,12 @@ impl Model {
         if let Some(job) = self.jobs.get_mut(&id) {
             (job.is, job.attempts) = (Is::Queued, 0);
         }
-        self.outbox.retain(|row| *row != Some(id));
+        self.outbox.retain(|row| *row != Ok(id));
     }
 
     fn counts(&self) -> Counts {
         let of = |is: Is| self.jobs.values().filter(|job| job.is == is).count() as u64;
-        let rejected = self.rows.len() as u64 + self.others;
+        let rejected = self.rows.len() as u64 + self.conflicts.values().sum::<u64>();
         Counts {
             total: self.jobs.len() as u64 + rejected,
             queued: of(Is::Queued),
@@ -277,8 +285,7 @@ impl World {
             Some(job) if job.other != other && !job.corrected => {
                 assert_eq!(taken, TakenOver::Rejected);
                 if amqp {
-                    self.model.others += 1;
-                    self.model.outbox.push(None);
+                    self.model.conflict(id);
                 } else {
                     self.model.rows.insert(id);
                 }
@@ -292,7 +299,7 @@ impl World {
             Some(job) if matches!(job.is, Is::Succeeded | Is::Warned) => {
                 assert_eq!(taken, TakenOver::Succeeded);
                 if amqp {
-                    self.model.outbox.push(Some(id));
+                    self.model.outbox.push(Ok(id));
                 }
             }
             Some(_) => {
@@ -319,17 +326,17 @@ impl World {
     fn drop_dead(&mut self) {
         let dead = |job: &Modelled| job.is == Is::Dead;
         let jobs: Vec<_> = self.model.jobs.iter().filter(|(_, job)| dead(job)).map(|(id, _)| *id).collect();
-        let inputs = self.model.rows.len() + usize::try_from(self.model.others).unwrap();
+        let inputs = self.model.rows.len() + usize::try_from(self.model.conflicts.values().sum::<u64>()).unwrap();
         assert_eq!(self.operator.drop_dead(&Selection::default()).unwrap(), jobs.len() + inputs);
         for id in jobs {
             // A call that is in flight stays on record without its job: a window may still count it.
             let job = self.model.jobs.remove(&id).unwrap();
             self.model.orphans += usize::from(job.open.is_some());
-            self.model.outbox.retain(|row| *row != Some(id));
+            self.model.outbox.retain(|row| *row != Ok(id));
         }
         self.model.rows.clear();
-        self.model.others = 0;
-        self.model.outbox.retain(Option::is_some);
+        self.model.conflicts.clear();
+        self.model.outbox.retain(Result::is_ok);
     }
 
     fn edit(&mut self, id: usize, redrive: bool) {
@@ -356,9 +363,9 @@ impl World {
                 None => {}
             }
         }
-        let Model { jobs, orphans, rows, others, outbox, owned, .. } = &mut self.model;
+        let Model { jobs, orphans, rows, conflicts, outbox, owned, .. } = &mut self.model;
         jobs.retain(|id, job| {
-            let stays = !job.ended() || outbox.contains(&Some(*id));
+            let stays = !job.ended() || outbox.contains(&Ok(*id));
             if !stays {
                 *orphans += usize::from(job.open.is_some());
                 if job.named && job.is == Is::Succeeded {
@@ -368,7 +375,10 @@ impl World {
             stays
         });
         rows.clear();
-        *others = outbox.iter().filter(|row| row.is_none()).count() as u64;
+        conflicts.clear();
+        for id in outbox.iter().filter_map(|row| row.err()) {
+            *conflicts.entry(id).or_default() += 1;
+        }
     }
 
     fn resolve(&mut self, id: usize, how: usize) {
@@ -416,7 +426,7 @@ impl World {
         let outbox = endings(self.ledger(), 0, 100).await;
         assert_eq!(outbox.len(), self.model.outbox.len());
         for (row, expected) in outbox.iter().zip(&self.model.outbox) {
-            if let Some(id) = expected {
+            if let Ok(id) = expected {
                 assert_eq!(row.ending.document["id"], format!("id-{id}"));
                 assert_eq!(row.ending.attempts, self.model.jobs[id].attempts);
                 let warned = row.ending.document.get("warnings").is_some();

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::books::{Books, Trouble};
 use crate::domain::outcome::Failure;
 use crate::engine::ports::{AmqpOrigin, BATCH_COMPLETED, Ending, Outgoing, Reached};
-use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS};
+use crate::store::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
 
 /// An outbox row as it stands.
 struct Pending {
@@ -85,7 +85,9 @@ fn ending_of(conn: &Connection, pending: &Pending) -> rusqlite::Result<Option<En
         return Ok(pending.amqp.as_deref().map(event));
     }
     conn.prepare_cached(&OF_REJECTED)?
-        .query_row(params![pending.rejected, pending.reply_to], |row| ending(&EndingRow::of_rejected(row)?, row, 7))
+        .query_row(params![pending.rejected, pending.reply_to], |row| {
+            ending(&EndingRow::of_rejected(row)?, row, REJECTED_COLUMNS_LEN)
+        })
         .optional()
 }
 

@@ -1,5 +1,6 @@
 //! Taking inputs over: new jobs, known ids, and inputs that are no jobs.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use rusqlite::{Params, named_params, params};
 
 use super::books::{Books, Trouble};
 use super::job_row::{self, JobText, OriginText};
+use super::repeat::{Asker, count_conflict, unanswered};
 use super::tallies::{INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, Place, read_pile};
 use super::waiting;
 use crate::domain::job::Rejection;
@@ -26,6 +28,7 @@ pub(crate) struct Incoming {
     raw: bytes::Bytes,
     amqp: Option<String>,
     amqp_reply_to: Option<String>,
+    user_id: Option<String>,
     place: String,
     cells: Option<String>,
     redelivered: bool,
@@ -39,12 +42,19 @@ impl Incoming {
             input: arrival.input.map(JobText::of),
             raw: arrival.origin.raw,
             amqp: amqp.as_ref().and_then(|amqp| serde_json::to_string(amqp).ok()),
+            user_id: amqp.as_ref().and_then(|amqp| amqp.user_id.clone()),
             amqp_reply_to: amqp.and_then(|amqp| amqp.reply_to),
             place: arrival.origin.place,
             cells: arrival.origin.cells,
             redelivered: arrival.origin.redelivered,
             is_answered: arrival.origin.is_answered,
         }
+    }
+
+    /// Who asks to be answered.
+    fn asker<'a>(&'a self, text: &'a JobText) -> Asker<'a> {
+        let reply_to = text.job.reply_to.as_deref().or(self.amqp_reply_to.as_deref());
+        Asker { reply_to, user_id: self.user_id.as_deref() }
     }
 
     fn origin(&self) -> OriginText<'_> {
@@ -67,7 +77,7 @@ pub(crate) fn take_over(books: &mut Books, incoming: &[Incoming], now: Timestamp
         let became = match &arrival.input {
             Ok(text) => take_job(books, text, arrival, now, rejected)?,
             Err(rejection) => {
-                reject(books, arrival, &RejectionText::of(rejection), now)?;
+                reject(books, arrival, &RejectionText::of(rejection), arrival.amqp_reply_to.as_deref(), now)?;
                 TakenOver::Rejected
             }
         };
@@ -134,12 +144,14 @@ struct Known {
     priority: i64,
     outbox: Option<i64>,
     from_amqp: bool,
+    /// Whether it is not for who asks now to be answered.
+    by_stranger: bool,
 }
 
 static KNOWN: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {PILE_COLUMNS}, j.seq, is_content(j.hash, ?2), is_content(j.edited_hash, ?2), j.edited_hash IS NOT NULL, j.outbox,
-             j.amqp IS NOT NULL
+             j.amqp IS NOT NULL, coalesce(j.reply_to, j.amqp ->> 'reply_to'), j.amqp ->> 'user_id'
          FROM jobs j WHERE j.id = ?1"
     )
 });
@@ -152,7 +164,10 @@ fn take_known(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timest
             (true, _, _) | (_, true, _) => Content::Same,
             (false, false, edited) => Content::Other { edited },
         };
+        let (reply_to, user_id): (Option<String>, Option<String>) = (row.get(AT + 6)?, row.get(AT + 7)?);
+        let first = Asker { reply_to: reply_to.as_deref(), user_id: user_id.as_deref() };
         Ok(Known {
+            by_stranger: arrival.amqp.is_some() && arrival.asker(text).is_stranger_to(&first),
             seq: JobSeq(row.get(AT)?),
             content,
             pile: read_pile(row)?,
@@ -165,7 +180,7 @@ fn take_known(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timest
         if let Some(taken) = take_corrected(books, &known, text, arrival, now)? {
             return Ok(taken);
         }
-        reject(books, arrival, &RejectionText::of_conflict(text, edited), now)?;
+        conflict(books, &known, text, edited, arrival, now)?;
         return Ok(TakenOver::Rejected);
     }
     match known.pile.state() {
@@ -179,6 +194,22 @@ fn take_known(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timest
             Ok(TakenOver::Known)
         }
     }
+}
+
+/// Other content under a known id. Whoever is no party to the job hears nothing of it, as of the same content.
+fn conflict(
+    books: &mut Books,
+    known: &Known,
+    text: &JobText,
+    edited: bool,
+    arrival: &Incoming,
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    if arrival.amqp.is_some() && count_conflict(books, &text.job.id, now)? {
+        return Ok(());
+    }
+    let reply_to = if known.by_stranger { Some("") } else { arrival.asker(text).reply_to };
+    reject(books, arrival, &RejectionText::of_conflict(text, edited), reply_to, now)
 }
 
 /// A row of a file that a person has corrected after its job died or was cancelled: the same job with the new content, as
@@ -215,8 +246,14 @@ fn requeue(
     if let Some(outbox) = known.outbox {
         books.conn().prepare_cached("DELETE FROM outbox WHERE seq = ?1")?.execute([outbox])?;
     }
-    let keep = known.content == Content::BeforeEdit;
-    job_row::renew(books, known.seq, batch, text, &arrival.origin(), keep)?;
+    let keep = known.content == Content::BeforeEdit || known.by_stranger;
+    let amqp = amqp_of_known(known, arrival);
+    let mut origin = OriginText { amqp: amqp.as_deref(), ..arrival.origin() };
+    if known.by_stranger && known.from_amqp {
+        // The first message stays what its dead letter gives back.
+        origin.raw = None;
+    }
+    job_row::renew(books, known.seq, batch, text, &origin, keep)?;
     let priority = if keep { known.priority } else { text.job.priority.into() };
     let place = Place { batch, lane: known.pile.lane, priority };
     books.tallies.moved(known.pile, place.queued(), now);
@@ -225,16 +262,26 @@ fn requeue(
     Ok(TakenOver::Queued(kept.unwrap_or_else(|| waiting_of(known.seq, text))))
 }
 
-/// Who publishes a job again waits for its result, with the properties of this time.
+/// Who publishes a job again waits for its result, with the properties of this time. A stranger's repeat brings it where
+/// the first message wanted it, with what that one said.
 fn publish_again(books: &Books, known: &Known, text: &JobText, arrival: &Incoming) -> Result<(), Trouble> {
     if arrival.amqp.is_some() {
-        let reply_to = text.job.reply_to.as_ref().or(arrival.amqp_reply_to.as_ref());
+        let reply_to = arrival.asker(text).reply_to.filter(|_| !known.by_stranger);
         books
             .conn()
             .prepare_cached("INSERT INTO outbox (job, amqp, reply_to) VALUES (?1, ?2, ?3)")?
-            .execute(params![known.seq.0, arrival.amqp, reply_to])?;
+            .execute(params![known.seq.0, amqp_of_known(known, arrival), reply_to])?;
     }
     Ok(())
+}
+
+/// The properties under which a job is answered from now on, if they are new ones.
+fn amqp_of_known<'a>(known: &Known, arrival: &'a Incoming) -> Option<Cow<'a, str>> {
+    match (known.by_stranger, known.from_amqp) {
+        (false, _) => arrival.amqp.as_deref().map(Cow::Borrowed),
+        (true, true) => None,
+        (true, false) => unanswered(arrival.amqp.as_deref()).map(Cow::Owned),
+    }
 }
 
 /// A job that came from a file and now also by AMQP is published when it ends.
@@ -243,7 +290,7 @@ fn adopt(books: &Books, known: &Known, arrival: &Incoming, is_confidential: bool
         books
             .conn()
             .prepare_cached("UPDATE jobs SET amqp = ?2, raw = sealed(?3, ?4, 'jobs.raw', id) WHERE seq = ?1")?
-            .execute(params![known.seq.0, arrival.amqp, &*arrival.raw, is_confidential])?;
+            .execute(params![known.seq.0, amqp_of_known(known, arrival), &*arrival.raw, is_confidential])?;
     }
     Ok(())
 }
@@ -292,7 +339,14 @@ impl<'a> RejectionText<'a> {
     }
 }
 
-fn reject(books: &mut Books, arrival: &Incoming, text: &RejectionText<'_>, now: Timestamp) -> Result<(), Trouble> {
+/// Records an input that is no job; its document goes to `reply_to`, or to nobody if that is empty.
+fn reject(
+    books: &mut Books,
+    arrival: &Incoming,
+    text: &RejectionText<'_>,
+    reply_to: Option<&str>,
+    now: Timestamp,
+) -> Result<(), Trouble> {
     if arrival.is_answered || arrival.redelivered && is_recorded(books, arrival, now)? {
         return Ok(());
     }
@@ -330,7 +384,7 @@ fn reject(books: &mut Books, arrival: &Incoming, text: &RejectionText<'_>, now: 
         books
             .conn()
             .prepare_cached("INSERT INTO outbox (rejected, reply_to) VALUES (?1, ?2)")?
-            .execute(params![rejected, arrival.amqp_reply_to])?;
+            .execute(params![rejected, reply_to])?;
     }
     Ok(())
 }

@@ -3,3 +3,4 @@
 mod addresses;
 mod admin;
 mod keys;
+mod repeats;
