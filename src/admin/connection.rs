@@ -16,15 +16,18 @@ use tokio::sync::watch;
 
 use super::patience::Patient;
 use super::places::Place;
+use super::wire::{Sloppy, Wire};
 
 /// How long a request's head may take to arrive, and the next one to begin.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is known of a connection; every request carries it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Connection {
     /// Whether all other places are taken, so that health alone is answered here.
     pub is_for_health: bool,
+    /// What is wrong with its bytes.
+    pub sloppy: Sloppy,
 }
 
 /// Serves it until somebody ends it, it takes too long, or its place goes to another.
@@ -33,10 +36,11 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let place = Arc::new(place);
-    let of_request = Connection { is_for_health: place.is_for_health() };
+    let of_request = Connection { is_for_health: place.is_for_health(), sloppy: Sloppy::default() };
+    let stream = Patient::new(stream, Wire::new(of_request.sloppy.clone()));
     let router = TowerToHyperService::new(router);
     let service = service_fn(|mut request: Request<Incoming>| {
-        request.extensions_mut().insert(of_request);
+        request.extensions_mut().insert(of_request.clone());
         let (working, answer) = (place.working(), router.call(request.map(Body::new)));
         async move {
             let answer = answer.await;
@@ -47,7 +51,7 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(Patient::new(stream)), service);
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ending = async { drop(stopped.wait_for(|stopped| *stopped).await) };
     // A client that goes away is no fault of ours.
@@ -71,11 +75,11 @@ mod tests {
     use super::*;
 
     /// A connection over a pipe of 1 kB, with a page of 100 kB.
-    fn client() -> DuplexStream {
+    async fn client() -> DuplexStream {
         let (theirs, ours) = duplex(1_000);
         let router = axum::Router::new().route("/", get(async || "x".repeat(100_000)));
         let peer = Peer::of([127, 0, 0, 1].into());
-        let place = Places::default().enter(peer).unwrap();
+        let place = Places::default().enter(peer).await;
         tokio::spawn(async move {
             let (_stop, stopped) = watch::channel(false);
             serve(ours, place, router, stopped).await;
@@ -94,12 +98,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_says_nothing_or_never_ends_its_head_is_left() {
         for head in ["", "GET / HTTP/1.1\r\nHost: a\r\n"] {
-            let mut client = client();
+            let mut client = client().await;
             client.write_all(head.as_bytes()).await.unwrap();
             assert_eq!(rest(&mut client).await, 0, "{head}");
         }
         // A byte a second is not enough either.
-        let mut client = client();
+        let mut client = client().await;
         for byte in b"GET / HTTP/1.1\r\nHost: a-name-that-is-long\r\n" {
             if client.write_all(&[*byte]).await.is_err() {
                 break;
@@ -111,7 +115,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_does_not_read_is_left_however_much_it_asks() {
-        let mut client = client();
+        let mut client = client().await;
         for _ in 0..10 {
             client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
         }
@@ -122,7 +126,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_reads_slowly_gets_everything_and_may_ask_again() {
-        let mut client = client();
+        let mut client = client().await;
         for _ in 0..2 {
             client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
             let (mut got, mut piece) = (0, [0; 5_000]);

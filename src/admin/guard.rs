@@ -1,13 +1,12 @@
 //! Who is let in: our own host, our own origin, and whoever shows the token.
 
 use std::hint::black_box;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret;
@@ -17,6 +16,7 @@ use super::actor::Actor;
 use super::answer::{Fault, put};
 use super::connection::Connection;
 use super::routes::DESCRIPTION;
+use super::site::Site;
 use super::{Shared, assets};
 
 /// Whether the worker is alive and ready.
@@ -28,23 +28,32 @@ const CHANGING_TIMEOUT: Duration = Duration::from_secs(300);
 /// What is open to everybody: it tells nothing of the jobs.
 const OPEN: [&str; 4] = ["/healthz", "/readyz", "/api/v1/session", DESCRIPTION];
 const CSP: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
+/// What every answer tells browsers: nothing of it is for other sites.
+const FOR_BROWSERS: [(HeaderName, &str); 6] = [
+    (header::CONTENT_SECURITY_POLICY, CSP),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
 
 /// Who may ask, ready to be compared.
 pub struct Access {
-    listen: std::net::SocketAddr,
+    site: Site,
     token: Option<[u8; 32]>,
-    public_url: Option<String>,
 }
 
 impl Access {
     pub fn of(access: &super::Access, listen: std::net::SocketAddr) -> Self {
         let token = access.token.as_ref().map(|token| Sha256::digest(token.expose_secret()).into());
-        Self { listen, token, public_url: access.public_url.clone() }
+        let is_local = listen.ip().is_loopback();
+        Self { site: Site { is_local, scheme: "http", public_url: access.public_url.clone() }, token }
     }
 
     /// Whether reading needs the token.
     pub fn reading_needs_token(&self) -> bool {
-        !self.listen.ip().is_loopback() || self.public_url.is_some()
+        !self.site.is_local || self.site.public_url.is_some()
     }
 
     /// Whether anything can be changed at all.
@@ -61,49 +70,13 @@ impl Access {
         black_box(token.iter().zip(shown).fold(0, |differing, (a, b)| differing | (a ^ b))) == 0
     }
 
-    /// Whether the host is ours: another one on loopback is a name that somebody has led here.
-    fn is_our_host(&self, host: &str) -> bool {
-        if !self.listen.ip().is_loopback() {
-            return true;
-        }
-        let is_public = |url: &String| url.split_once("://").is_some_and(|(_, own)| own.eq_ignore_ascii_case(host));
-        let Ok(authority) = host.parse::<axum::http::uri::Authority>() else { return false };
-        let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-        name.eq_ignore_ascii_case("localhost")
-            || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-            || self.public_url.as_ref().is_some_and(is_public)
-    }
-
-    fn is_our_origin(&self, origin: &str, host: &str) -> bool {
-        let own = origin.split_once("://").map(|(_, own)| own).unwrap_or_default();
-        own.eq_ignore_ascii_case(host) || self.public_url.as_ref().is_some_and(|url| url.eq_ignore_ascii_case(origin))
-    }
-
     fn check(&self, request: &Request<Body>) -> Result<(), Fault> {
-        let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-        let host = text(header::HOST).unwrap_or_default();
-        if !self.is_our_host(host) {
-            return Err(Fault::new(
-                StatusCode::FORBIDDEN,
-                "the request is for another host",
-                "use the address that admin.listen names, or set admin.public_url to that of your proxy",
-            ));
-        }
+        self.site.check(request.method(), request.uri(), request.headers())?;
         let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
         let path = request.uri().path();
         let is_open = OPEN.contains(&path) || assets::is_asset(path);
         if is_reading && (is_open || !self.reading_needs_token()) {
             return Ok(());
-        }
-        if !is_reading && request.headers().contains_key(header::ORIGIN) {
-            let is_ours = text(header::ORIGIN).is_some_and(|origin| self.is_our_origin(origin, host));
-            if !is_ours {
-                return Err(Fault::new(
-                    StatusCode::FORBIDDEN,
-                    "the request comes from another site",
-                    "use the dashboard of this worker, or a client that sends no Origin",
-                ));
-            }
         }
         if !self.has_token() {
             let cure = "set admin.token = { env = \"NAME\" } or { file = \"PATH\" } in the settings and start again";
@@ -123,8 +96,14 @@ impl Access {
 
 /// Lets a request in, and sends its answer out with what browsers should know.
 pub async fn check(State(shared): State<Shared>, request: Request<Body>, next: Next) -> Response {
-    let is_for_health = request.extensions().get::<Connection>().is_some_and(|connection| connection.is_for_health);
-    let checked = if is_for_health && !HEALTH.contains(&request.uri().path()) {
+    let connection = request.extensions().get::<Connection>().cloned();
+    let is_for_health = connection.as_ref().is_some_and(|connection| connection.is_for_health);
+    let sloppy = connection.and_then(|connection| connection.sloppy.why());
+    // Behind a body whose length nobody knew before, nothing else is read.
+    let is_last = is_for_health || sloppy.is_some() || request.headers().contains_key(header::TRANSFER_ENCODING);
+    let checked = if let Some(why) = sloppy {
+        Err(Fault::new(StatusCode::BAD_REQUEST, why, "use a client that writes HTTP/1.1 as RFC 9112 has it"))
+    } else if is_for_health && !HEALTH.contains(&request.uri().path()) {
         Err(Fault::unavailable("too many requests are being answered", "try again in a moment"))
     } else {
         shared.access.check(&request)
@@ -134,11 +113,10 @@ pub async fn check(State(shared): State<Shared>, request: Request<Body>, next: N
         Err(fault) => fault.into_response(),
     };
     let headers = response.headers_mut();
-    put(headers, header::CONTENT_SECURITY_POLICY, CSP);
-    put(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    put(headers, header::REFERRER_POLICY, "no-referrer");
-    put(headers, header::X_FRAME_OPTIONS, "DENY");
-    if is_for_health {
+    for (name, value) in FOR_BROWSERS {
+        put(headers, name, value);
+    }
+    if is_last {
         put(headers, header::CONNECTION, "close");
     }
     response
@@ -164,8 +142,9 @@ mod tests {
     use super::*;
 
     fn access(listen: &str, public_url: Option<&str>) -> Access {
-        let token = Some(Sha256::digest("0123456789abcdef").into());
-        Access { listen: listen.parse().unwrap(), token, public_url: public_url.map(str::to_owned) }
+        let token = Some("0123456789abcdef".into());
+        let access = super::super::Access { token, public_url: public_url.map(str::to_owned) };
+        Access::of(&access, listen.parse().unwrap())
     }
 
     fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request<Body> {

@@ -31,9 +31,11 @@ mod resolve;
 mod routes;
 mod selection;
 mod server;
+mod site;
 mod submit;
 mod suspension;
 mod throughput;
+mod wire;
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A connection that is given up when nobody reads what it sends.
+//! A connection that is given up when nobody reads what it sends, and whose bytes are looked at as they come.
 
 use std::io;
 use std::pin::Pin;
@@ -8,19 +8,22 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::wire::Wire;
+
 /// How long nothing may leave of a reply.
 const STALL_MAX: Duration = Duration::from_secs(10);
 
 /// A stream whose writes fail when they make no progress for too long.
 pub struct Patient<S> {
     inner: S,
+    wire: Wire,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
     /// Nothing waits yet.
-    pub const fn new(inner: S) -> Self {
-        Self { inner, stalled: None }
+    pub const fn new(inner: S, wire: Wire) -> Self {
+        Self { inner, wire, stalled: None }
     }
 }
 
@@ -46,7 +49,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
+        self.wire.read(buffer.filled().get(before..).unwrap_or_default());
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -86,7 +92,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_reads_nothing_is_given_up_and_a_slow_one_is_not() {
         let (mut theirs, ours) = duplex(10);
-        let mut ours = Patient::new(ours);
+        let mut ours = Patient::new(ours, Wire::default());
         let reading = async {
             let mut read = [0; 10];
             for _ in 0..5 {

@@ -5,15 +5,19 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
 /// Connections at one time.
 pub const PLACES: usize = 128;
 /// Those of one peer.
-pub const PEER_PLACES: usize = 64;
+pub const PEER_PLACES: usize = 96;
 /// Further ones, that health alone is answered on.
 pub const HEALTH_PLACES: usize = 32;
+/// How long a new connection keeps its place in any case. Else those who come back as soon as they are sent away would
+/// push out a probe before its request is read; so they wait for each other instead.
+const NEW: Duration = Duration::from_millis(50);
 
 /// Whose connection it is, as far as the kernel knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +41,11 @@ impl Peer {
 
 /// Who has a place.
 #[derive(Clone, Default)]
-pub struct Places(Arc<Mutex<Inner>>);
+pub struct Places {
+    inner: Arc<Mutex<Inner>>,
+    /// Somebody may make room now who did not before.
+    changed: Arc<Notify>,
+}
 
 #[derive(Default)]
 struct Inner {
@@ -49,7 +57,8 @@ struct Inner {
 struct Held {
     peer: Peer,
     is_for_health: bool,
-    is_working: bool,
+    /// It is new, or its request is being answered.
+    stays: bool,
     /// When a request last came or was answered.
     seen_at: u64,
     evicted: Arc<Notify>,
@@ -64,8 +73,19 @@ pub struct Place {
 }
 
 impl Places {
-    /// A place for a new connection. There is none only if all work, those for health as well.
-    pub fn enter(&self, peer: Peer) -> Option<Place> {
+    /// A place for a new connection; it waits while everybody is new or works, those on places for health as well.
+    pub async fn enter(&self, peer: Peer) -> Place {
+        loop {
+            // Before the look, so that no change is missed.
+            let changed = self.changed.notified();
+            if let Some(place) = self.try_enter(peer) {
+                return place;
+            }
+            changed.await;
+        }
+    }
+
+    fn try_enter(&self, peer: Peer) -> Option<Place> {
         let mut inner = self.lock();
         inner.time += 1;
         let id = inner.time;
@@ -74,14 +94,14 @@ impl Places {
             return None;
         }
         let evicted = Arc::<Notify>::default();
-        let held = Held { peer, is_for_health, is_working: false, seen_at: id, evicted: Arc::clone(&evicted) };
+        let held = Held { peer, is_for_health, stays: true, seen_at: id, evicted: Arc::clone(&evicted) };
         inner.held.insert(id, held);
         drop(inner);
         Some(Place { places: self.clone(), id, evicted, is_for_health })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,24 +127,14 @@ impl Inner {
         count < HEALTH_PLACES || self.evict(|held| held.is_for_health)
     }
 
-    /// Shows the door to the one of these that has gone longest without a request; not to one whose request is being
-    /// answered.
+    /// Shows the door to the one of these that has gone longest without a request.
     fn evict(&mut self, is_one: impl Fn(&Held) -> bool) -> bool {
-        let idle = self.held.iter().filter(|(_, held)| !held.is_working && is_one(held));
+        let idle = self.held.iter().filter(|(_, held)| !held.stays && is_one(held));
         let Some(id) = idle.min_by_key(|(_, held)| held.seen_at).map(|(id, _)| *id) else { return false };
         if let Some(held) = self.held.remove(&id) {
             held.evicted.notify_one();
         }
         true
-    }
-
-    /// A request has come, or its reply is ready.
-    fn see(&mut self, id: u64, is_working: bool) {
-        self.time += 1;
-        let time = self.time;
-        if let Some(held) = self.held.get_mut(&id) {
-            (held.is_working, held.seen_at) = (is_working, time);
-        }
     }
 }
 
@@ -136,19 +146,33 @@ impl Place {
 
     /// Comes to its end when another connection gets the place.
     pub async fn evicted(&self) {
+        tokio::time::sleep(NEW).await;
+        self.set(|held, _| held.stays &= held.seen_at != self.id);
         self.evicted.notified().await;
     }
 
     /// A request has come; it keeps the place until what is returned is dropped.
     pub fn working(self: &Arc<Self>) -> Working {
-        self.places.lock().see(self.id, true);
+        self.set(|held, now| (held.stays, held.seen_at) = (true, now));
         Working(Arc::clone(self))
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Held, u64)) {
+        let mut inner = self.places.lock();
+        inner.time += 1;
+        let now = inner.time;
+        if let Some(held) = inner.held.get_mut(&self.id) {
+            change(held, now);
+        }
+        drop(inner);
+        self.places.changed.notify_one();
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.places.lock().held.remove(&self.id);
+        self.places.changed.notify_one();
     }
 }
 
@@ -157,7 +181,7 @@ pub struct Working(Arc<Place>);
 
 impl Drop for Working {
     fn drop(&mut self) {
-        self.0.places.lock().see(self.0.id, false);
+        self.0.set(|held, now| (held.stays, held.seen_at) = (false, now));
     }
 }
 
@@ -173,11 +197,22 @@ mod tests {
         !place.places.lock().held.contains_key(&place.id)
     }
 
+    /// One that has been there for a while.
+    fn enter(places: &Places, peer: Peer) -> Arc<Place> {
+        let place = Arc::new(places.try_enter(peer).unwrap());
+        place.set(|held, _| held.stays = false);
+        place
+    }
+
+    fn enter_all(places: &Places, count: usize, peer: Peer) -> Vec<Arc<Place>> {
+        (0..count).map(|_| enter(places, peer)).collect()
+    }
+
     #[test]
     fn one_peer_takes_its_own_places_and_no_others() {
         let places = Places::default();
-        let other = places.enter(peer(2)).unwrap();
-        let held: Vec<_> = (0..1_000).map(|_| places.enter(peer(1)).unwrap()).collect();
+        let other = enter(&places, peer(2));
+        let held = enter_all(&places, 1_000, peer(1));
         assert!(held.iter().all(|place| !place.is_for_health()));
         assert_eq!(held.iter().filter(|place| !is_evicted(place)).count(), PEER_PLACES);
         assert!(!is_evicted(held.last().unwrap()) && is_evicted(&held[0]));
@@ -187,10 +222,9 @@ mod tests {
     #[test]
     fn when_all_are_taken_the_greediest_peer_gives_one() {
         let places = Places::default();
-        let mut held: Vec<_> = (0..PEER_PLACES).map(|_| places.enter(peer(1)).unwrap()).collect();
-        held.extend((0..PLACES - PEER_PLACES - 1).map(|_| places.enter(peer(2)).unwrap()));
-        let single = places.enter(peer(3)).unwrap();
-        let next = places.enter(peer(4)).unwrap();
+        let mut held = enter_all(&places, PEER_PLACES, peer(1));
+        held.extend(enter_all(&places, PLACES - PEER_PLACES - 1, peer(2)));
+        let (single, next) = (enter(&places, peer(3)), enter(&places, peer(4)));
         assert!(is_evicted(&held[0]) && !is_evicted(&single) && !is_evicted(&next));
         assert_eq!(held.iter().filter(|place| is_evicted(place)).count(), 1);
     }
@@ -198,10 +232,10 @@ mod tests {
     #[test]
     fn the_one_that_is_silent_longest_goes_and_never_one_that_is_answered() {
         let places = Places::default();
-        let held: Vec<_> = (0..PEER_PLACES).map(|_| Arc::new(places.enter(peer(1)).unwrap())).collect();
+        let held = enter_all(&places, PEER_PLACES, peer(1));
         let working = held[0].working();
         drop(held[1].working());
-        let _next = places.enter(peer(1)).unwrap();
+        let _next = enter(&places, peer(1));
         let gone: Vec<_> = (0..PEER_PLACES).filter(|at| is_evicted(&held[*at])).collect();
         assert_eq!(gone, [2]);
         drop(working);
@@ -210,14 +244,34 @@ mod tests {
     #[test]
     fn while_all_work_health_has_places_of_its_own() {
         let places = Places::default();
-        let held: Vec<_> = (0..PEER_PLACES).map(|_| Arc::new(places.enter(peer(1)).unwrap())).collect();
+        let held = enter_all(&places, PEER_PLACES, peer(1));
         let working: Vec<_> = held.iter().map(Place::working).collect();
-        let silent: Vec<_> = (0..100).map(|_| places.enter(peer(1)).unwrap()).collect();
-        assert!(silent.iter().all(Place::is_for_health));
+        let silent = enter_all(&places, 100, peer(1));
+        assert!(silent.iter().all(|place| place.is_for_health()));
         assert_eq!(silent.iter().filter(|place| !is_evicted(place)).count(), HEALTH_PLACES);
         drop(working);
-        assert!(!places.enter(peer(1)).unwrap().is_for_health());
+        assert!(!enter(&places, peer(1)).is_for_health());
         assert_eq!(held.iter().filter(|place| is_evicted(place)).count(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_new_stays_for_a_moment_and_who_comes_then_waits() {
+        let places = Places::default();
+        let mut held = Vec::new();
+        for _ in 0..PEER_PLACES + HEALTH_PLACES {
+            held.push(Arc::new(places.enter(peer(1)).await));
+        }
+        assert!(places.try_enter(peer(1)).is_none(), "all are new");
+        assert!(places.try_enter(peer(2)).is_some(), "another peer has places left");
+        let (oldest, next) = (Arc::clone(&held[0]), places.enter(peer(1)));
+        tokio::pin!(next);
+        tokio::select! {
+            biased;
+            _ = &mut next => panic!("nobody has been there for long"),
+            () = std::future::ready(()) => {}
+        }
+        let ((), _next) = tokio::join!(oldest.evicted(), next);
+        assert!(is_evicted(&oldest) && held[1..].iter().all(|place| !is_evicted(place)));
     }
 
     #[test]

@@ -110,9 +110,11 @@ async fn accept(listener: TcpListener, router: axum::Router, mut stopped: watch:
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        if let Some(place) = places.enter(Peer::of(address.ip())) {
-            connections.spawn(connection::serve(stream, place, router.clone(), stopped.clone()));
-        }
+        let place = tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+            place = places.enter(Peer::of(address.ip())) => place,
+        };
+        connections.spawn(connection::serve(stream, place, router.clone(), stopped.clone()));
     }
     drop(listener);
     let ended = async { while connections.join_next().await.is_some() {} };

@@ -1,3 +1,5 @@
 //! Attacks on the admin server.
 
+mod http;
+mod pages;
 mod places;

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::super::super::harness::admin::{Served, TOKEN, access, status};
 
 /// As many as one peer may have of the server's places.
-const HELD: usize = 64;
+const HELD: usize = 96;
 const GET: &str = "GET /api/v1/openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 const HALF: &str = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: ";
 
