@@ -38,6 +38,15 @@ SETTINGS = f"[apps.acme.quotas]\n{QUOTA}"
 SCENARIO = f'title = "A good day"\n[latency]\nbefore = {{ kind = "fixed", ms = 20 }}\nafter = {{ kind = "fixed", ms = 20 }}\n[quotas]\n{QUOTA}'
 
 
+def is_taken(channel, body):
+    """Publishes a job; whether the broker confirmed it. A quorum queue without a leader refuses, and a publisher comes again."""
+    try:
+        channel.basic_publish("", f"{PREFIX}.jobs", body, pika.BasicProperties(delivery_mode=2), mandatory=True)
+    except pika.exceptions.NackError:
+        return False
+    return True
+
+
 class Trial:
     """One worker, one broker, and everybody around them."""
 
@@ -57,7 +66,7 @@ class Trial:
         for _ in range(count):
             name = f"trouble-{self.published}"
             each = {"id": name, "method": CALENDAR, "app": "acme", "body": {"summary": name, "description": name}}
-            channel.basic_publish("", f"{PREFIX}.jobs", json.dumps(each).encode(), pika.BasicProperties(delivery_mode=2), mandatory=True)
+            until(lambda: is_taken(channel, json.dumps(each).encode()), 20, f"the broker to take {name}")
             self.published += 1
         connection.close()
 

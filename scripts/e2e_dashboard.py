@@ -105,6 +105,17 @@ def meanings_and_cures_are_in_chinese(browser, world):
         page.get_by_text("look in the platform whether it was created").wait_for()
 
 
+def what_would_stay_dead_is_said_and_not_counted(browser, world):
+    with Visitor(browser, world, locale="zh-CN") as visitor:
+        visitor.open("dead?reason=invalid")
+        visitor.page.locator("main").get_by_role("button", name="重新处理…").first.click()
+        visitor.enter_token()
+        visitor.dialog().get_by_text(f"{LONG} 个保持原样").wait_for()
+        told = visitor.dialog().inner_text()
+        check("最多 40 字节或 20 个字符" in told and "expected" not in told, f"the dialog says {told!r}")
+        check("将重新开始" not in told, f"the dialog promises what it cannot do: {told!r}")
+
+
 def strangers_are_refused(_, world):
     def status(path, body=None, **headers):
         return world.ask(path, body, **headers)[0]
@@ -377,8 +388,8 @@ def the_page_is_guarded(_, world):
 # First those that look at progress, then those that look at all pages while there are dead and held jobs.
 ALL = [the_page_is_guarded, strangers_are_refused, progress_moves_and_nobody_is_disturbed, calls_stand_against_their_quota,
        lanes_are_suspended_and_resumed, hidden_tabs_ask_nothing, jobs_are_found_and_paged, every_page_is_readable,
-       nothing_is_left_in_english, meanings_and_cures_are_in_chinese, the_keyboard_redrives, a_changed_count_is_asked_again,
-       letters_are_corrected, inputs_are_opened_and_corrected,
+       nothing_is_left_in_english, meanings_and_cures_are_in_chinese, what_would_stay_dead_is_said_and_not_counted,
+       the_keyboard_redrives, a_changed_count_is_asked_again, letters_are_corrected, inputs_are_opened_and_corrected,
        held_jobs_are_resolved, switches_are_remembered, a_lost_worker_is_said, a_locked_worker_asks_for_the_token]
 
 

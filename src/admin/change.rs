@@ -7,6 +7,8 @@ use super::answer::Fault;
 use super::input::Fields;
 use super::{Answer, Shared, selection};
 use crate::engine::ports::LedgerError;
+use crate::operations::content;
+use crate::operations::still_dead::{Kept, StillDead};
 use crate::store::operator::{Letter, Selection};
 use crate::store::state::State;
 
@@ -77,7 +79,12 @@ pub async fn to_its_end(work: impl Future<Output = Answer> + Send + 'static) -> 
         .unwrap_or_else(|error| Err(LedgerError::Failed(format!("work on it stopped: {error}")).into()))
 }
 
-/// The first of some ids with what is to be said of each.
-pub fn named(told: &[(String, String)], field: &str) -> Value {
-    told.iter().take(NAMED_MAX).map(|(id, why)| json!({"id": id, field: why})).collect()
+/// The first of some letters with why each stays dead: as a sentence in `field`, and as facts.
+pub fn named(kept: &[Kept], field: &str) -> Value {
+    let named = |(id, why): &Kept| {
+        let faults: Vec<_> = why.faults().iter().map(content::fault).collect();
+        let not_after = if let StillDead::Expired(at) = why { *at } else { None };
+        json!({"id": id, field: why.to_string(), "why": why.as_str(), "faults": faults, "not_after": not_after})
+    };
+    kept.iter().take(NAMED_MAX).map(named).collect()
 }

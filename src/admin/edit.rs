@@ -11,6 +11,7 @@ use super::input::Fields;
 use super::{Answer, Shared, answer};
 use crate::domain::edit::Patch;
 use crate::operations::edit::{Edited, Plan, Planned};
+use crate::operations::still_dead::{Kept, StillDead};
 use crate::store::state::State as JobState;
 
 /// Letters whose changes a dry run shows.
@@ -72,9 +73,8 @@ fn patch_of(fields: &mut Fields) -> Option<Patch> {
     }
 }
 
-fn would_expire(edit: &Planned) -> (String, String) {
-    let why = "its deadline has passed, so it stays dead, with its new content; change not_after or the start, too";
-    (edit.letter.handle.clone(), why.to_owned())
+fn would_expire(edit: &Planned) -> Kept {
+    (edit.letter.handle.clone(), StillDead::ExpiredAsEdited)
 }
 
 async fn apply(shared: &Shared, valid: Vec<Planned>) -> Result<Edited, answer::Fault> {

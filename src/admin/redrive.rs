@@ -9,6 +9,7 @@ use super::body::Document;
 use super::change::{Asked, PORTION, named, to_its_end};
 use super::{Answer, Shared, answer};
 use crate::operations::redrive::{redrive as put_back, still_no_jobs};
+use crate::operations::still_dead::{Kept, StillDead};
 use crate::store::operator::Letter;
 use crate::store::state::State as JobState;
 
@@ -59,9 +60,8 @@ pub async fn redrive(State(shared): State<Shared>, document: Document) -> Answer
 }
 
 /// That a letter stays dead, because its deadline has passed.
-fn would_expire(letter: &Letter) -> (String, String) {
-    let at = letter.not_after.map_or_else(String::new, |at| format!(" ({at})"));
-    (letter.handle.clone(), format!("its deadline has passed{at}, so it would expire again"))
+fn would_expire(letter: &Letter) -> Kept {
+    (letter.handle.clone(), StillDead::Expired(letter.not_after))
 }
 
 /// Forgets the selected letters; their ids may be used again.

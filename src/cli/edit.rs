@@ -108,7 +108,7 @@ fn show(context: &mut Context, plan: &Plan, as_json: bool, now: Timestamp) -> an
     if as_json {
         let edits: Vec<_> =
             plan.valid.iter().map(|edit| json!({"id": edit.letter.handle, "changes": edit.changes})).collect();
-        let faults: Vec<_> = plan.faults.iter().map(|(id, why)| json!({"id": id, "detail": why})).collect();
+        let faults: Vec<_> = plan.faults.iter().map(|(id, why)| json!({"id": id, "detail": why.to_string()})).collect();
         return context.print_json(&json!({"edits": edits, "unchanged": plan.unchanged, "invalid": faults}));
     }
     for edit in plan.valid.iter().take(SHOWN_MAX) {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::inputs::Inputs;
 use crate::domain::catalog::Catalog;
+use crate::domain::job::Fault;
 use crate::domain::{json as json_text, mask};
 use crate::store::operator::{DeadLine, RejectedInput};
 
@@ -76,15 +77,17 @@ pub struct SameFault {
     pub count: usize,
 }
 
+/// A fault as a document: the facts, and the sentence.
+pub fn fault(fault: &Fault) -> Value {
+    json!({"field": fault.field, "rule": fault.rule, "got": fault.got, "message": fault.message()})
+}
+
 impl Inputs {
     /// The input as a list shows it: the dead letter, and its faults with the apps and methods of now.
     pub fn line(&self, line: &DeadLine, input: &RejectedInput) -> Value {
         let faults = if input.origin.raw.len() > SHOWN_BYTES_MAX { Vec::new() } else { self.faults(input) };
-        let faults = faults.iter().map(
-            |fault| json!({"field": fault.field, "rule": fault.rule, "got": fault.got, "message": fault.message()}),
-        );
         let mut document = json!(line);
-        document["faults"] = faults.collect();
+        document["faults"] = faults.iter().map(fault).collect();
         document
     }
 

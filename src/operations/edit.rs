@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::inputs::{Again, Inputs};
+use super::still_dead::{Kept, StillDead};
 use crate::domain::edit::{Change, Patch, changes, document_of};
 use crate::domain::job::Job;
 use crate::domain::time::Timestamp;
@@ -31,7 +32,7 @@ pub struct Plan {
     /// How many already are as the patch wants them.
     pub unchanged: usize,
     /// Those that would not be valid, and why.
-    pub faults: Vec<(String, String)>,
+    pub faults: Vec<Kept>,
 }
 
 /// What came of it.
@@ -46,7 +47,7 @@ pub struct Edited {
     /// Left dead, because their deadline has passed.
     pub late: usize,
     /// Inputs that the ledger refused, and why.
-    pub refused: Vec<(String, String)>,
+    pub refused: Vec<Kept>,
 }
 
 impl Plan {
@@ -111,8 +112,7 @@ impl Plan {
     ) -> Result<(), LedgerError> {
         let planned = if letter.is_input() {
             if !redrive {
-                let why = "it never became a job, and can only be edited with --redrive".to_owned();
-                self.faults.push((letter.handle.clone(), why));
+                self.faults.push((letter.handle.clone(), StillDead::NeverAJob));
                 return Ok(());
             }
             plan_input(ledger, inputs, letter, patch)?
@@ -134,9 +134,9 @@ fn plan_job(
     letter: &Letter,
     patch: &Patch,
     now: Timestamp,
-) -> Result<Result<Planned, String>, LedgerError> {
+) -> Result<Result<Planned, StillDead>, LedgerError> {
     let Some(job) = ledger.dead_job(letter)? else {
-        return Ok(Err("it changed since it was selected".to_owned()));
+        return Ok(Err(StillDead::Gone));
     };
     let method = inputs.decoder.catalog.job_method(&job.lane.method).map(Arc::as_ref);
     let before = document_of(&job, method, now);
@@ -145,7 +145,7 @@ fn plan_job(
     let changes = changes(method, &before, &after);
     Ok(match inputs.decoder.read(after, &[], &crate::domain::decode::Defaults::default()) {
         Ok(job) => Ok(Planned { letter: letter.clone(), job, changes, input: None }),
-        Err(rejection) => Err(rejection.detail()),
+        Err(rejection) => Err(StillDead::Invalid(rejection.faults)),
     })
 }
 
@@ -154,7 +154,7 @@ fn plan_input(
     inputs: &Inputs,
     letter: &Letter,
     patch: &Patch,
-) -> Result<Result<Planned, String>, LedgerError> {
+) -> Result<Result<Planned, StillDead>, LedgerError> {
     let (input, before) = match Inputs::document(ledger, letter)? {
         Ok(found) => found,
         Err(why) => return Ok(Err(why)),

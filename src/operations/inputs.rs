@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::still_dead::StillDead;
 use crate::domain::decode::{Decoder, Defaults};
 use crate::domain::job::{Fault, Job};
 use crate::domain::json;
@@ -30,7 +31,7 @@ pub enum Again {
     /// Its job was known already.
     Known,
     /// It is no job yet, and why.
-    Refused(String),
+    Refused(StillDead),
 }
 
 impl Inputs {
@@ -39,20 +40,20 @@ impl Inputs {
         Self { decoder, store, ledger: None }
     }
 
-    /// The letter's job, or why it still is none. The inner error is for people.
+    /// The letter's job, or why it still is none.
     pub fn read(
         &self,
         operator: &Operator,
         letter: &Letter,
-    ) -> Result<Result<(RejectedInput, Job), String>, LedgerError> {
-        let Some(input) = operator.rejected_input(letter)? else { return Ok(Err("it is gone".to_owned())) };
+    ) -> Result<Result<(RejectedInput, Job), StillDead>, LedgerError> {
+        let Some(input) = operator.rejected_input(letter)? else { return Ok(Err(StillDead::Gone)) };
         if is_of_csv(&input) && !matches!(letter.reason, Reason::UnknownApp | Reason::UnknownMethod) {
             // What was wrong with a cell may not stand in the document that was made of the row.
-            return Ok(Err(format!("{}; correct the row and run its file again", input.detail)));
+            return Ok(Err(StillDead::Row(input.detail)));
         }
         let job = match self.decoder.decode(&input.origin.raw, &defaults_of(&input)) {
             Ok(job) => job,
-            Err(rejection) => return Ok(Err(rejection.detail())),
+            Err(rejection) => return Ok(Err(StillDead::Invalid(rejection.faults))),
         };
         refuse_conflict(operator, input, job)
     }
@@ -65,14 +66,14 @@ impl Inputs {
     }
 
     /// The letter's document, to be edited, with what stands in for its absent fields.
-    pub fn document(operator: &Operator, letter: &Letter) -> Result<Result<Document, String>, LedgerError> {
-        let Some(input) = operator.rejected_input(letter)? else { return Ok(Err("it is gone".to_owned())) };
+    pub fn document(operator: &Operator, letter: &Letter) -> Result<Result<Document, StillDead>, LedgerError> {
+        let Some(input) = operator.rejected_input(letter)? else { return Ok(Err(StillDead::Gone)) };
         if is_of_csv(&input) {
-            return Ok(Err("it is a row of a CSV file; correct it there and run the file again".to_owned()));
+            return Ok(Err(StillDead::RowOfFile));
         }
         Ok(match json::parse(&input.origin.raw) {
             Ok((Value::Object(document), twice)) if twice.is_empty() => Ok((input, document)),
-            _ => Err("it is no JSON object that could be edited; publish it anew".to_owned()),
+            _ => Err(StillDead::NoObject),
         })
     }
 
@@ -82,10 +83,10 @@ impl Inputs {
         operator: &Operator,
         input: RejectedInput,
         document: Map<String, Value>,
-    ) -> Result<Result<(RejectedInput, Job), String>, LedgerError> {
+    ) -> Result<Result<(RejectedInput, Job), StillDead>, LedgerError> {
         match self.decoder.read(document, &[], &defaults_of(&input)) {
             Ok(job) => refuse_conflict(operator, input, job),
-            Err(rejection) => Ok(Err(rejection.detail())),
+            Err(rejection) => Ok(Err(StillDead::Invalid(rejection.faults))),
         }
     }
 
@@ -105,9 +106,7 @@ impl Inputs {
         let again = match ledger.take_over(vec![arrival], now).await?.pop() {
             Some(TakenOver::Queued(waiting)) => Again::Queued(waiting.seq),
             Some(TakenOver::Known | TakenOver::Succeeded) => Again::Known,
-            Some(TakenOver::Rejected) | None => {
-                Again::Refused("its id belongs to another job since a moment".to_owned())
-            }
+            Some(TakenOver::Rejected) | None => Again::Refused(StillDead::IdTaken),
         };
         // A rejection of the very same input stands in its place.
         operator.drop_letters(std::slice::from_ref(letter))?;
@@ -127,9 +126,9 @@ fn refuse_conflict(
     operator: &Operator,
     input: RejectedInput,
     job: Job,
-) -> Result<Result<(RejectedInput, Job), String>, LedgerError> {
+) -> Result<Result<(RejectedInput, Job), StillDead>, LedgerError> {
     if operator.is_conflict(&job.id, job.content_hash())? {
-        return Ok(Err("its id still belongs to another job".to_owned()));
+        return Ok(Err(StillDead::IdTaken));
     }
     Ok(Ok((input, job)))
 }

@@ -10,6 +10,7 @@ pub mod inputs;
 pub mod redrive;
 pub mod refused;
 pub mod restraints;
+pub mod still_dead;
 pub mod stop_at;
 pub mod suspension;
 pub mod verdict;

@@ -1,6 +1,7 @@
 //! Dead letters back to work: jobs as they stand, inputs read again.
 
 use super::inputs::{Again, Inputs};
+use super::still_dead::Kept;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError};
 use crate::store::operator::{Letter, Operator};
@@ -15,7 +16,7 @@ pub struct Redriven {
     /// Dead no longer, or dead anew, since they were selected.
     pub changed: usize,
     /// Inputs that are still no jobs, and why.
-    pub refused: Vec<(String, String)>,
+    pub refused: Vec<Kept>,
 }
 
 /// Puts the letters back to work, from the start.
@@ -43,11 +44,7 @@ pub async fn redrive(
 }
 
 /// Which of the letters' inputs are still no jobs, and why; nothing is changed.
-pub fn still_no_jobs(
-    ledger: &Operator,
-    inputs: &Inputs,
-    letters: &[Letter],
-) -> Result<Vec<(String, String)>, LedgerError> {
+pub fn still_no_jobs(ledger: &Operator, inputs: &Inputs, letters: &[Letter]) -> Result<Vec<Kept>, LedgerError> {
     let mut refused = Vec::new();
     for letter in letters.iter().filter(|letter| letter.is_input()) {
         if let Err(why) = inputs.read(ledger, letter)? {

@@ -11,7 +11,8 @@ import { change, GivenUp } from "./token.js";
  * `ask`, `act`, `done`. `moved` reads from the answer how many it were. Fulfilled with that number, or undefined.
  */
 export async function confirmCount({ path, body, words, moved, isDanger = false, details = null }) {
-  const state = { step: "counting", count: null, changed: false, problem: null, skipped: [] };
+  // `count` is how many are selected, `able` how many of them it would change.
+  const state = { step: "counting", count: null, able: 0, changed: false, problem: null, skipped: [] };
   const act = () => carryOut(dialog, state, { path, body, words, moved });
   const dialog = open(t(words.title), (dialog) => [
     details ? h("div", { key: "details" }, details) : null,
@@ -20,7 +21,7 @@ export async function confirmCount({ path, body, words, moved, isDanger = false,
     skippedList(state.skipped),
     buttons(dialog, state, words, isDanger, act),
   ]);
-  count(dialog, state, { path, body });
+  count(dialog, state, { path, body, moved });
   return dialog.closed;
 }
 
@@ -31,23 +32,24 @@ function said(state, words) {
   if (state.count === 0) return h("p", {}, t("confirm.none"));
   return [
     state.changed ? h("p", { class: "changed" }, t("confirm.changed", { count: state.count })) : null,
-    h("p", { class: "question" }, t(words.ask, { count: state.count })),
+    state.able > 0 ? h("p", { class: "question" }, t(words.ask, { count: state.able })) : null,
   ];
 }
 
 function buttons(dialog, state, words, isDanger, act) {
-  if (state.step === "done" || state.step === "counting" || !state.count) return foot(dialog);
-  const label = state.step === "working" ? t("confirm.working") : t(words.act, { count: state.count });
+  if (state.step === "done" || state.step === "counting" || !state.able) return foot(dialog);
+  const label = state.step === "working" ? t("confirm.working") : t(words.act, { count: state.able });
   return foot(
     dialog,
     h("button", { type: "button", key: "act", class: isDanger ? "danger" : "primary", onclick: act }, label),
   );
 }
 
-async function count(dialog, state, { path, body }) {
+async function count(dialog, state, { path, body, moved }) {
   try {
     const answer = await change(path, { ...body, dry_run: true });
-    Object.assign(state, { step: "ready", count: answer.count, skipped: answer.skipped ?? [] });
+    const able = moved(answer) ?? answer.count;
+    Object.assign(state, { step: "ready", count: answer.count, able, skipped: answer.skipped ?? [] });
   } catch (problem) {
     if (problem instanceof GivenUp) return dialog.close();
     Object.assign(state, { step: "ready", problem });
@@ -66,7 +68,7 @@ async function carryOut(dialog, state, { path, body, words, moved }) {
     if (problem instanceof GivenUp) return dialog.close();
     const isChanged = problem.status === 409 && typeof problem.body.count === "number";
     Object.assign(state, { step: "ready", changed: isChanged, problem: isChanged ? null : problem });
-    if (isChanged) state.count = problem.body.count;
+    if (isChanged) await count(dialog, state, { path, body, moved });
     dialog.update();
   }
 }

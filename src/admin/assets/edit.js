@@ -4,9 +4,8 @@ import { get } from "./api.js";
 import { foot, notice, open } from "./dialog.js";
 import { h } from "./dom.js";
 import { letterOf, prefill } from "./edit-prefill.js";
-import { faultText } from "./facts.js";
 import { t } from "./i18n.js";
-import { button, fault, faultList, nothing } from "./parts.js";
+import { button, fault, faultList, faultText, nothing } from "./parts.js";
 import { change, GivenUp } from "./token.js";
 
 /** The patch before anything is known of the letters. */

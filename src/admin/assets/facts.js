@@ -116,11 +116,6 @@ export function leftOver({ suspended, unknown, expired }) {
   return told.join(t("list.comma"));
 }
 
-/** What is wrong with a field: what was expected, and what is there. */
-export function faultText({ rule, got }) {
-  return got ? t("fault.got", { rule: said(rule), got: said(got) }) : said(rule);
-}
-
 /** Where an input came from: a file's line, or the way of a message. */
 export function origin({ place, delivered }) {
   if (place) return name(place);

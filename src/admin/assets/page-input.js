@@ -3,12 +3,12 @@
 import { drop, edit, redrive } from "./actions.js";
 import { address } from "./api.js";
 import { h } from "./dom.js";
-import { faultText, origin } from "./facts.js";
+import { origin } from "./facts.js";
 import { filters } from "./filters.js";
 import { instant, number } from "./format.js";
 import { t } from "./i18n.js";
 import { pager } from "./pager.js";
-import { button, facts, heading, name, nothing, reasonName, table, waiting } from "./parts.js";
+import { button, facts, faultText, heading, name, nothing, reasonName, table, waiting } from "./parts.js";
 import { inputHref } from "./route.js";
 import { said } from "./said.js";
 

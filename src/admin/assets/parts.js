@@ -1,7 +1,7 @@
 // The pieces that pages are made of.
 
 import { h } from "./dom.js";
-import { number } from "./format.js";
+import { instant, number } from "./format.js";
 import { has, t } from "./i18n.js";
 import { href } from "./route.js";
 import { said } from "./said.js";
@@ -185,10 +185,22 @@ export function faultList(faults) {
     h(
       "ul",
       { class: "faults" },
-      shown.map((fault) => h("li", {}, h("code", {}, name(place(fault))), " ", said(fault.error ?? fault.reason ?? ""))),
+      shown.map((fault) => h("li", {}, h("code", {}, name(place(fault))), " ", wrong(fault))),
     ),
     faults.length > shown.length ? h("p", {}, t("list.more", { count: faults.length - shown.length })) : null,
   ];
+}
+
+/** What is wrong with a field: what was expected, and what is there. */
+export function faultText({ rule, got }) {
+  return got ? t("fault.got", { rule: said(rule), got: said(got) }) : said(rule);
+}
+
+/** What is wrong with one: why a letter stays dead, or what the server says. */
+function wrong({ why, faults = [], not_after, error, reason }) {
+  if (!why) return said(error ?? reason ?? "");
+  if (faults.length === 0) return [t(`still_dead.${why}`), not_after ? [" (", instant(not_after), ")"] : null];
+  return faults.map((fault, index) => [index > 0 ? "; " : null, name(fault.field), fault.field ? ": " : null, faultText(fault)]);
 }
 
 /** What a page shows before its first answer. */

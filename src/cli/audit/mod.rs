@@ -83,7 +83,7 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let catalog = catalog(&settings)?;
     let now = context.clock.now();
     let since = args.since.map(|since| since.before(now));
-    let ledger = Operator::open(&ledger_of(&settings, args))?;
+    let ledger = Operator::open(ledger_of(&settings, args))?;
     let lanes = read(&ledger, since, now, settings.engine.grace)?;
     let rehearsed = ledger.rehearsal_speed()?;
     let speed = args.speed.or(rehearsed);

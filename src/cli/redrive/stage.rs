@@ -9,6 +9,7 @@ use crate::domain::time::Mono;
 use crate::engine::ports::JobSeq;
 use crate::operations::inputs::Inputs;
 use crate::operations::redrive::{Redriven, redrive};
+use crate::operations::still_dead::Kept;
 use crate::store::operator::{Followed, Letter, Operator};
 use crate::store::state::State;
 
@@ -85,7 +86,7 @@ pub struct Stage<'a> {
     handled: usize,
     redriven: usize,
     changed: usize,
-    refused: Vec<(String, String)>,
+    refused: Vec<Kept>,
     open: Vec<JobSeq>,
     succeeded: usize,
     failed: usize,
