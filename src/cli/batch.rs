@@ -15,6 +15,7 @@ use crate::domain::checks::across::{Across, Earlier};
 use crate::domain::checks::{self, Finding as Found, Severity};
 use crate::domain::decode::{Apps, Decoder};
 use crate::domain::job::{Identity, Job, LaneKey};
+use crate::domain::printable::plain;
 use crate::domain::rows::{FileError, Format, Input, Known, Row, RowIds, Rows};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
@@ -98,7 +99,7 @@ impl BatchArgs {
             if sources.iter().any(|source| source.path == *path) {
                 return Err(refuse(format!("{} is named twice", path.display()), ""));
             }
-            let name = path.display().to_string();
+            let name = plain(&path.display().to_string());
             let format = Format::of(&name)
                 .map_err(|message| refuse(message, "a CSV file has a header, a JSONL file one job a line"))?;
             let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();

@@ -17,6 +17,6 @@ pub struct Args {
 pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut super::Cli::command(), "paceline", &mut script);
-    std::io::Write::write_all(&mut context.out, &script)?;
+    std::io::Write::write_all(context.out.raw(), &script)?;
     Ok(Exit::Success)
 }

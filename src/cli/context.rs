@@ -1,7 +1,8 @@
 //! What every command starts from: the environment, settings, the catalog, and where it may write.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write};
+use std::io;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,12 +11,14 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::domain::catalog::{self, Catalog, CatalogSource};
+use crate::domain::printable;
 use crate::operations::inputs::Inputs;
 use crate::settings::{self, Faults, Settings};
 use crate::store::operator::Operator;
 
 use super::batch;
 use super::exit::refuse;
+use super::page::Page;
 use super::screen::Screen;
 
 /// Where the settings come from: a file, which may change, and the environment as it was at the start.
@@ -37,7 +40,7 @@ pub struct Context {
     config: Option<PathBuf>,
     variables: BTreeMap<String, String>,
     /// Data.
-    pub out: BufWriter<io::Stdout>,
+    pub out: Page,
     /// Everything else.
     pub err: Screen,
     /// Time.
@@ -54,7 +57,7 @@ impl Context {
         Self {
             config,
             variables: variables.collect(),
-            out: BufWriter::new(io::stdout()),
+            out: Page::of_process(),
             err: Screen::default(),
             clock: Clock::system(),
             has_acted: false,
@@ -86,10 +89,9 @@ impl Context {
         Ok(Operator::open(&self.settings_without_secrets()?.store)?)
     }
 
-    /// Prints one JSON document on a line of its own.
+    /// Prints one JSON document on a line of its own; what nobody sees is escaped in it, which changes no value.
     pub fn print_json(&mut self, value: &Value) -> anyhow::Result<()> {
-        serde_json::to_writer(&mut self.out, value).map_err(io::Error::from)?;
-        writeln!(self.out)?;
+        writeln!(self.out, "{}", printable::json(&value.to_string()))?;
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::domain::printable::plain;
 use crate::engine::ports::LedgerError;
 use crate::operations::refused::Refused;
 use crate::settings::Faults;
@@ -110,7 +111,9 @@ pub fn report(error: &anyhow::Error, has_acted: bool, err: &mut impl Write) -> E
 
 fn write_report(error: &anyhow::Error, err: &mut impl Write) -> io::Result<()> {
     if let Some(faults) = error.downcast_ref::<Faults>() {
-        writeln!(err, "{faults}")?;
+        for fault in &faults.0 {
+            writeln!(err, "{}", plain(&fault.to_string()))?;
+        }
         let count = faults.0.len();
         writeln!(err, "error: {count} {} in the settings", if count == 1 { "fault" } else { "faults" })?;
         return writeln!(err, "hint: config/paceline.toml shows every key with its default and reason");
@@ -121,11 +124,17 @@ fn write_report(error: &anyhow::Error, err: &mut impl Write) -> io::Result<()> {
         _ => cause.to_string(),
     };
     let causes: Vec<_> = error.chain().map(words).collect();
-    writeln!(err, "error: {}", causes.join(": "))?;
+    writeln!(err, "error: {}", indented(&causes.join(": ")))?;
     match error.chain().find_map(|cause| cause.downcast_ref::<Refusal>()) {
-        Some(refusal) if !refusal.hint.is_empty() => writeln!(err, "hint: {}", refusal.hint),
+        Some(refusal) if !refusal.hint.is_empty() => writeln!(err, "hint: {}", indented(&refusal.hint)),
         _ => Ok(()),
     }
+}
+
+/// Further lines begin with blanks: what a value holds never looks like a line of ours.
+fn indented(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(plain).collect();
+    lines.join("\n  ")
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! `paceline export`: endings as CSV or JSONL; for a CSV batch, its own rows with result columns.
 
-use std::io::{BufWriter, IntoInnerError, Write};
+use std::io::{BufWriter, IntoInnerError, IsTerminal as _, Write};
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use csv::QuoteStyle;
 
-use crate::domain::rows::exported::{PREFIX, RESULT_COLUMNS, WARNINGS, harmless};
+use crate::domain::printable::json;
+use crate::domain::rows::exported::{PREFIX, RESULT_COLUMNS, WARNINGS, harmless, is_quoted};
 use crate::domain::warning::Warning;
 use crate::files::Output;
 use crate::store::operator::{ExportRow, Operator, Selection};
@@ -22,6 +24,8 @@ const JOB_COLUMNS: [&str; 5] = ["id", "method", "app", "tenant", "batch"];
 const NAMING_COLUMNS: [&str; 4] = ["id", "method", "app", "batch"];
 /// Tells spreadsheets that a CSV file is UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
+/// Room for a usual record.
+const RECORD_BYTES: usize = 1 << 10;
 
 /// Print results as CSV or JSONL; for a CSV batch, its own rows with result columns
 #[derive(Debug, clap::Args)]
@@ -55,6 +59,14 @@ enum Format {
     Jsonl,
 }
 
+/// How rows are written, and where.
+struct Form<'a> {
+    format: Format,
+    /// The columns of the batch's file, if it came from one.
+    header: Option<&'a [String]>,
+    is_on_terminal: bool,
+}
+
 /// Writes the rows.
 pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let ledger = context.operator()?;
@@ -70,12 +82,17 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
         let unwritable = |error| refuse(format!("{} cannot be written: {error}", path.display()), "");
         let mut out = BufWriter::new(Output::to(&path).map_err(unwritable)?);
         begin(&mut out, format, args.bom)?;
-        write_rows(&ledger, &selection, format, header.as_deref(), &mut out, &mut rows)?;
+        let form = Form { format, header: header.as_deref(), is_on_terminal: false };
+        write_rows(&ledger, &selection, &form, &mut out, &mut rows)?;
         out.into_inner().map_err(IntoInnerError::into_error)?.finish().map_err(unwritable)?;
         writeln!(context.err, "{rows} rows written to {}", path.display())?;
     } else {
-        begin(&mut context.out, format, args.bom)?;
-        write_rows(&ledger, &selection, format, header.as_deref(), &mut context.out, &mut rows)?;
+        let is_on_terminal = std::io::stdout().is_terminal();
+        let form = Form { format, header: header.as_deref(), is_on_terminal };
+        // Cells are made harmless one by one: a file keeps the line ends in them.
+        let out = context.out.raw();
+        begin(out, format, args.bom)?;
+        write_rows(&ledger, &selection, &form, out, &mut rows)?;
     }
     if rows == 0 {
         writeln!(context.err, "hint: no job matches; `paceline jobs list` shows what there is")?;
@@ -90,28 +107,31 @@ fn begin(out: &mut dyn Write, format: Format, bom: bool) -> std::io::Result<()> 
 fn write_rows(
     ledger: &Operator,
     selection: &Selection,
-    format: Format,
-    header: Option<&[String]>,
+    form: &Form<'_>,
     out: &mut dyn Write,
     rows: &mut u64,
 ) -> anyhow::Result<()> {
-    match format {
+    match form.format {
         Format::Jsonl => ledger.export(selection, |row| -> anyhow::Result<()> {
             *rows += 1;
-            serde_json::to_writer(&mut *out, &row.document).map_err(std::io::Error::from)?;
-            Ok(writeln!(out)?)
+            Ok(writeln!(out, "{}", json(&row.document.to_string()))?)
         }),
         Format::Csv => {
-            let mut csv = csv::WriterBuilder::new().flexible(true).from_writer(out);
-            csv.write_record(columns(header)).map_err(io_of)?;
+            write_record(&columns(form.header), out)?;
             ledger.export(selection, |row| -> anyhow::Result<()> {
                 *rows += 1;
-                csv.write_record(record(&row, header)).map_err(io_of)?;
-                Ok(())
-            })?;
-            Ok(csv.flush()?)
+                write_record(&record(&row, form), out)
+            })
         }
     }
+}
+
+/// A record on a line of its own, all of it between quotes if a cell of it could be taken for several.
+fn write_record(cells: &[String], out: &mut dyn Write) -> anyhow::Result<()> {
+    let quotes = if cells.iter().any(|cell| is_quoted(cell)) { QuoteStyle::Always } else { QuoteStyle::Necessary };
+    let mut csv = csv::WriterBuilder::new().quote_style(quotes).buffer_capacity(RECORD_BYTES).from_writer(out);
+    csv.write_record(cells).map_err(io_of)?;
+    Ok(csv.flush()?)
 }
 
 /// A reader that went away stays recognisable.
@@ -130,8 +150,8 @@ fn columns(header: Option<&[String]>) -> Vec<String> {
     own.into_iter().chain(results).collect()
 }
 
-fn record(row: &ExportRow, header: Option<&[String]>) -> Vec<String> {
-    let mut cells = match header {
+fn record(row: &ExportRow, form: &Form<'_>) -> Vec<String> {
+    let mut cells = match form.header {
         // A row that did not come from the file (published under its batch) has empty cells there.
         Some(header) => {
             let mut cells = row.cells.clone().unwrap_or_default();
@@ -142,7 +162,7 @@ fn record(row: &ExportRow, header: Option<&[String]>) -> Vec<String> {
         None => JOB_COLUMNS.map(|field| text(&row.document, field)).into(),
     };
     cells.extend(RESULT_COLUMNS.map(|field| result(&row.document, field)));
-    cells.into_iter().map(|cell| harmless(&cell)).collect()
+    cells.into_iter().map(|cell| harmless(&cell, form.is_on_terminal)).collect()
 }
 
 /// A cell of a result column.
@@ -173,13 +193,14 @@ mod tests {
         assert!(columns(Some(&header)).contains(&"paceline_code".to_owned()));
         let document = json!({"id": "x", "status": "dead", "reason": "rejected", "code": 125_001, "detail": "=1+1"});
         let row = ExportRow { document, place: "a.csv:2".to_owned(), cells: Some(vec!["7F".to_owned()]) };
-        assert_eq!(record(&row, Some(&header))[..7], ["7F", "", "x", "", "", "", "dead"]);
-        assert_eq!(record(&row, Some(&header))[7..11], ["", "rejected", "125001", "'=1+1"]);
-        assert_eq!(record(&row, None)[..6], ["x", "", "", "", "", "dead"]);
+        let of = |header| Form { format: Format::Csv, header, is_on_terminal: false };
+        assert_eq!(record(&row, &of(Some(&header)))[..7], ["7F", "", "x", "", "", "", "dead"]);
+        assert_eq!(record(&row, &of(Some(&header)))[7..11], ["", "rejected", "125001", "'=1+1"]);
+        assert_eq!(record(&row, &of(None))[..6], ["x", "", "", "", "", "dead"]);
         let warning = json!({"field": "excess_users", "message": "without an account", "values": ["a", "b"]});
         let document = json!({"id": "x", "status": "succeeded", "warnings": [warning]});
         let row = ExportRow { document, place: String::new(), cells: None };
         assert_eq!(columns(None).last().unwrap(), "warnings");
-        assert_eq!(record(&row, None).last().unwrap(), "without an account: a, b");
+        assert_eq!(record(&row, &of(None)).last().unwrap(), "without an account: a, b");
     }
 }

@@ -1,6 +1,7 @@
 //! Logs: to standard error, for people or for programs, at a level per module.
 
 mod json;
+mod line;
 
 use std::io::IsTerminal;
 use std::str::FromStr;
@@ -100,7 +101,8 @@ fn level(name: &str) -> Option<LevelFilter> {
 pub fn start(filter: Filter, format: Format, no_color: bool, screen: &Screen) {
     let with_colours = std::io::stderr().is_terminal() && !no_color;
     let screen = screen.clone();
-    let writer = move || screen.clone();
+    let is_coloured = with_colours && format == Format::Text;
+    let writer = move || line::Line { screen: screen.clone(), is_coloured };
     // A terminal that has gone must not end the worker in the middle of a call: what cannot be logged is not.
     let lines = match format {
         Format::Text => tracing_subscriber::fmt::layer()

@@ -18,6 +18,7 @@ mod held_back;
 mod jobs;
 mod logs;
 mod methods;
+mod page;
 mod plan;
 mod planned;
 mod progress;
@@ -51,8 +52,11 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
+use crate::domain::printable::plain;
 use context::Context;
 use exit::Exit;
+use page::Page;
+use screen::Screen;
 
 /// Calls the Feishu/Lark and WeCom server APIs at exactly the documented pace: never over quota, never twice.
 #[expect(clippy::doc_markdown, reason = "these comments are the help, which shows backticks as they stand")]
@@ -110,7 +114,15 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // clap writes help and versions to standard output, faults to standard error; a closed one is no failure.
-            let _ = error.print();
+            // Said of arguments that a shell may have made of anybody's file names.
+            let shown = std::env::args_os().map(|argument| plain(&argument.to_string_lossy()));
+            let text = Cli::try_parse_from(shown).err().as_ref().unwrap_or(&error).render().to_string();
+            let _ = if error.use_stderr() {
+                Screen::default().write_all(text.as_bytes())
+            } else {
+                let mut page = Page::of_process();
+                page.write_all(text.as_bytes()).and_then(|()| page.flush())
+            };
             return if error.use_stderr() { Exit::Refused.into() } else { Exit::Success.into() };
         }
     };

@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(
             lines,
             "acme/feishu.vc.room.create: 10/200, 10/s, 3 of 5/s, about 9 min 0 s left\n\
-             acme/feishu.vc.room.create: 30/200, suspended: 99991663 no, 2 dead\n"
+             acme/feishu.vc.room.create: 30/200, suspended: 99991663<U+000A>no, 2 dead\n"
         );
     }
 

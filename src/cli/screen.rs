@@ -8,6 +8,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use indicatif::ProgressBar;
 
+use crate::domain::printable::lines;
+
 /// Standard error; clones write to the same one.
 #[derive(Clone, Debug, Default)]
 pub struct Screen {
@@ -24,16 +26,22 @@ impl Screen {
     pub fn release(&self) {
         *self.progress.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
-}
 
-impl Write for Screen {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+    /// Writes all of it as it is.
+    pub fn put(&self, text: &[u8]) {
         // Cloned, so that what draws is free to write, too.
         let progress = self.progress.read().unwrap_or_else(PoisonError::into_inner).clone();
         let _ = match progress {
             Some(progress) => progress.suspend(|| io::stderr().write_all(text)),
             None => io::stderr().write_all(text),
         };
+    }
+}
+
+impl Write for Screen {
+    /// Shows what nobody sees, and what a terminal would take for a command.
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.put(lines(&String::from_utf8_lossy(text)).as_bytes());
         Ok(text.len())
     }
 

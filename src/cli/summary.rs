@@ -214,7 +214,7 @@ METHOD  SUCCEEDED  DEAD  HELD  CANCELLED  OPEN
 a.b             1     2     1          0     1
 in 1 min 1 s
 
-2 dead rejected 125001: no room
+2 dead rejected 125001: no<U+000A>room
   cure: ask
   see:  paceline dead list --reason rejected --code 125001
 

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+pub use crate::domain::printable::plain;
+
 /// Which side a column's cells stand at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
@@ -56,11 +58,6 @@ impl Table {
     }
 }
 
-/// The text in one line, without control characters: platforms' messages and names are not ours.
-pub fn plain(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
-}
-
 /// The text in at most `columns`, with `…` where it was cut.
 pub fn cut(text: &str, columns: usize) -> String {
     if text.width() <= columns {
@@ -107,7 +104,10 @@ mod tests {
         table.row(["a\u{1b}[31m\nb".to_owned(), "1000".to_owned(), String::new()]);
         let mut out = Vec::new();
         table.write(&mut out).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "NAME         N  LAST\n会议室       7  x\na [31m b  1000\n");
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "NAME                       N  LAST\n会议室                     7  x\na<U+001B>[31m<U+000A>b  1000\n"
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod json;
 pub mod look_up;
 pub mod mask;
 pub mod outcome;
+pub mod printable;
 pub mod quota;
 pub mod reason;
 pub mod reset;

@@ -12,6 +12,7 @@ use super::ports::{Restraint, Suspension};
 use super::usage::WindowUse;
 use crate::domain::job::LaneKey;
 use crate::domain::outcome::Failure;
+use crate::domain::printable::plain;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
 use crate::domain::warning::Warning;
@@ -171,8 +172,8 @@ impl Fact {
 
     fn line(&self) -> String {
         let log_id = self.log_id.as_ref().map(|id| format!(" (log id {id})")).unwrap_or_default();
-        let cure = self.cure.as_ref().map(|cure| format!("\n  cure: {cure}")).unwrap_or_default();
-        format!("{}{log_id}{cure}", self.text)
+        let cure = self.cure.as_ref().map(|cure| format!("\n  cure: {}", plain(cure))).unwrap_or_default();
+        format!("{}{cure}", plain(&format!("{}{log_id}", self.text)))
     }
 }
 

@@ -14,6 +14,8 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::domain::printable;
+
 /// Writes `timestamp`, `level`, `target`, `message`, the line's own fields, `span` and the span's fields. A name that
 /// stands there already, from further inside, is not written again.
 pub(super) struct Json<W> {
@@ -129,7 +131,7 @@ where
         }
         line.text += "}\n";
         // What cannot be logged is not: see `start`.
-        let _ = self.writer.make_writer_for(event.metadata()).write_all(line.text.as_bytes());
+        let _ = self.writer.make_writer_for(event.metadata()).write_all(printable::json(&line.text).as_bytes());
     }
 }
 

@@ -9,6 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::{Exit, refuse};
 use crate::cli::signals::Stop;
 use crate::cli::table::cut;
+use crate::domain::printable::lines;
 use crate::domain::time::Timestamp;
 
 use super::{Args, Status};
@@ -41,14 +42,14 @@ pub(super) async fn watch(
     let mut signals = Stop::listen()?;
     let is_screen = std::io::stdout().is_terminal() && !args.json;
     if is_screen {
-        context.out.write_all(ENTER)?;
+        context.out.raw().write_all(ENTER)?;
     }
     let ended = tokio::select! {
         ended = show(context, args, look, interval, is_screen) => ended,
         _ = signals.next() => Ok(()),
     };
     if is_screen {
-        context.out.write_all(LEAVE)?;
+        context.out.raw().write_all(LEAVE)?;
     }
     context.out.flush()?;
     ended.map(|()| Exit::Interrupted)
@@ -72,7 +73,7 @@ async fn show(
             status.write(&mut text)?;
             if is_screen {
                 let (rows, columns) = Term::stdout().size();
-                draw(&String::from_utf8_lossy(&text), rows.into(), columns.into(), &mut context.out)?;
+                draw(&lines(&String::from_utf8_lossy(&text)), rows.into(), columns.into(), context.out.raw())?;
             } else {
                 writeln!(text)?;
                 context.out.write_all(&text)?;

@@ -1,5 +1,6 @@
 //! CSV: a header, then a job a row.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::BufRead;
 use std::sync::Arc;
@@ -66,7 +67,8 @@ impl<R: BufRead> Reader<R> {
             if cells.iter().all(|cell| cell.trim().is_empty()) {
                 continue;
             }
-            let (cells, written) = (self.columns.originals(&cells), cells);
+            let (originals, written) = (self.columns.originals(&cells), cells);
+            let cells: Vec<&str> = originals.iter().map(AsRef::as_ref).collect();
             if self.columns.is_settled(&cells) {
                 continue;
             }
@@ -140,8 +142,8 @@ impl Columns {
     }
 
     /// The cells as they were before an export made them harmless.
-    fn originals<'c>(&self, cells: &[&'c str]) -> Vec<&'c str> {
-        if self.is_export { cells.iter().map(|cell| original(cell)).collect() } else { cells.to_vec() }
+    fn originals<'c>(&self, cells: &[&'c str]) -> Vec<Cow<'c, str>> {
+        cells.iter().map(|cell| if self.is_export { original(cell) } else { Cow::Borrowed(*cell) }).collect()
     }
 
     /// What an export says of the row's job.

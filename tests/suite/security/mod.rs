@@ -3,4 +3,5 @@
 mod addresses;
 mod admin;
 mod keys;
+mod printing;
 mod repeats;
