@@ -55,7 +55,7 @@ impl Embedded {
         let engine =
             wiring::engine(&settings(folder)?, Arc::clone(&catalog), apps, shared, transport, clock.clone(), 1.0);
         engine.recover().await.context("the ledger cannot be read")?;
-        let decoder = Decoder { catalog, apps: decode::Apps::Any };
+        let decoder = Decoder { catalog, apps: decode::Apps::Any, rights: Arc::default() };
         Ok(Self { ledger, engine, clock, decoder })
     }
 

@@ -42,7 +42,7 @@ impl Worker {
         let ledger = Arc::new(SqliteLedger::open(&path, Mode::Worker, clock.now())?);
         let engine = engine(&settings, &catalog, &ledger, &clock)?;
         engine.recover().await.context("the new ledger cannot be read")?;
-        let decoder = Decoder { apps: wiring::facts_of(&settings, &catalog), catalog };
+        let decoder = Decoder { apps: wiring::facts_of(&settings, &catalog), catalog, rights: Arc::default() };
         Ok(Self { decoder: Arc::new(decoder), ledger, engine, clock, _folder: folder })
     }
 }

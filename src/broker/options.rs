@@ -1,9 +1,13 @@
 //! What the broker's part needs of the settings.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+
+use crate::domain::rights::Rights;
 
 /// Where the broker is, what its queues are called, and how much is held at once.
 #[derive(Clone, Debug)]
@@ -30,6 +34,37 @@ pub struct Options {
     pub pending_max: usize,
     /// The first pause after a subscriber's queue has refused a result; doubled up to thirty of it.
     pub refusal_pause: Duration,
+    /// Where answers may go.
+    pub rights: LiveRights,
+}
+
+/// The rights in force, which a reload of the settings replaces.
+#[derive(Clone)]
+pub struct LiveRights(Arc<dyn Fn() -> Arc<Rights> + Send + Sync>);
+
+impl LiveRights {
+    /// Those that this gives at the time.
+    pub fn of(rights: impl Fn() -> Arc<Rights> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(rights))
+    }
+
+    /// Those of now.
+    pub fn current(&self) -> Arc<Rights> {
+        (self.0)()
+    }
+}
+
+impl Default for LiveRights {
+    fn default() -> Self {
+        let everything = Arc::new(Rights::default());
+        Self::of(move || Arc::clone(&everything))
+    }
+}
+
+impl fmt::Debug for LiveRights {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.current().fmt(out)
+    }
 }
 
 impl Options {
@@ -47,6 +82,7 @@ impl Options {
             body_bytes_max: 1024 * 1024,
             pending_max: 100_000,
             refusal_pause: Duration::from_secs(60),
+            rights: LiveRights::default(),
         }
     }
 }

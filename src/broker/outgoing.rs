@@ -6,6 +6,7 @@ use lapin::types::ShortString;
 use super::options::Options;
 use super::properties::{of_dead_letter, of_document};
 use super::publish::Publication;
+use crate::domain::reason::Reason;
 use crate::engine::ports::{BATCH_COMPLETED, Ending, Reached};
 
 /// Where a message goes.
@@ -46,8 +47,19 @@ pub(super) fn destinations(ending: &Ending, options: &Options) -> Vec<Destinatio
         }
         to.push(Destination::Subscribers);
     }
-    to.extend(ending.reply_to.clone().filter(|queue| !queue.is_empty()).map(Destination::Reply));
+    to.extend(ending.reply_to.clone().filter(|queue| may_go_to(queue, ending, options)).map(Destination::Reply));
     to
+}
+
+/// Whether the caller's queue is one that it may have the worker publish to: its message may be older than the rights of
+/// now, or have become no job because it has none.
+fn may_go_to(queue: &str, ending: &Ending, options: &Options) -> bool {
+    let own = [&options.jobs_queue, &options.results_queue, &options.dead_queue];
+    if queue.is_empty() || own.into_iter().any(|own| own == queue) {
+        return false;
+    }
+    let is_refused = ending.reason.is_some_and(Reason::is_of_inputs);
+    options.rights.current().may_answer(ending.amqp.user_id.as_deref(), queue, is_refused)
 }
 
 /// One of them as a message; `None` if AMQP has no way to name its destination.
@@ -88,7 +100,6 @@ mod tests {
 
     use super::*;
     use crate::domain::outcome::Failure;
-    use crate::domain::reason::Reason;
     use crate::engine::ports::AmqpOrigin;
 
     fn ending(reason: Option<Reason>, reply_to: Option<&str>) -> Ending {

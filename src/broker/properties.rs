@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::headers;
 use super::wire::notes;
 use crate::domain::decode::Defaults;
+use crate::domain::rights::Sender;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{AmqpOrigin, Ending};
 
@@ -47,6 +48,7 @@ pub(super) fn defaults_of(origin: &AmqpOrigin) -> Defaults {
         batch: None,
         priority: origin.priority.filter(|priority| *priority > 0),
         reply_to: text(&origin.reply_to),
+        sender: Some(Sender { user_id: origin.user_id.clone() }),
     }
 }
 

@@ -133,7 +133,7 @@ impl Source {
 /// The decoder for files: with the apps of the settings, or any app if the settings have none or `is_rehearsal`.
 pub fn decoder(settings: &Settings, catalog: &Arc<Catalog>, is_rehearsal: bool) -> Decoder {
     let apps = if is_rehearsal || settings.apps.is_empty() { Apps::Any } else { wiring::facts_of(settings, catalog) };
-    Decoder { catalog: Arc::clone(catalog), apps }
+    Decoder { catalog: Arc::clone(catalog), apps, rights: Arc::new(wiring::rights_of(settings)) }
 }
 
 /// What a look at all files found.

@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 
 use super::catalog::{Catalog, Edition, Kind, Method, Schema, nearest, shown, shown_text};
 use super::checks::{Finding, Source};
-use super::identity::{self, Place};
-use super::job::{Fault, ID_BYTES_MAX, Job, LaneKey, Params, Rejection};
+use super::identity::{self, ObjectHash, Place};
+use super::job::{Fault, ID_BYTES_MAX, Identity, Job, LaneKey, Params, Rejection};
 use super::json;
 use super::reason::Reason;
+use super::rights::{Rights, Sender, Wanted};
 use super::time::Timestamp;
 use envelope::Envelope;
 
@@ -65,6 +66,8 @@ pub struct Defaults {
     pub priority: Option<u8>,
     /// Stands in for `reply_to`.
     pub reply_to: Option<String>,
+    /// Who sent it; `None` for files and the HTTP API, whose users have the worker's own rights.
+    pub sender: Option<Sender>,
 }
 
 /// Turns bytes into jobs.
@@ -74,6 +77,8 @@ pub struct Decoder {
     pub catalog: Arc<Catalog>,
     /// The apps.
     pub apps: Apps,
+    /// Who may ask for what.
+    pub rights: Arc<Rights>,
 }
 
 impl Decoder {
@@ -121,11 +126,7 @@ impl Decoder {
         let method_name = envelope.text("method", defaults.method.as_deref());
         let app = envelope.text("app", defaults.app.as_deref());
         let batch = envelope.text("batch", defaults.batch.as_deref());
-        for (name, value) in [("id", &id), ("method", &method_name), ("app", &app)] {
-            if value.is_none() && envelope.faults.iter().all(|fault| fault.field != name) {
-                envelope.faults.push(Fault::malformed(name, "is required and missing"));
-            }
-        }
+        envelope.require([("id", &id), ("method", &method_name), ("app", &app)]);
         envelope.short("id", id.as_deref(), ID_BYTES_MAX);
         envelope.short("batch", batch.as_deref(), SHORT_STRING_BYTES_MAX);
         let method = method_name.as_deref().and_then(|name| self.method(name, &mut envelope.faults));
@@ -146,6 +147,13 @@ impl Decoder {
         let not_after = envelope.time("not_after");
         let reply_to = envelope.text("reply_to", defaults.reply_to.as_deref());
         envelope.short("reply_to", reply_to.as_deref(), SHORT_STRING_BYTES_MAX);
+        let wanted = Wanted {
+            app: app.as_deref(),
+            method: method_name.as_deref(),
+            identity: &identity,
+            reply_to: reply_to.as_deref(),
+        };
+        envelope.faults.extend(self.rights.faults(&wanted, defaults.sender.as_ref()));
         let meta = envelope.object("meta");
         let params = envelope.params(method);
         if let Some(method) = method {
@@ -163,11 +171,8 @@ impl Decoder {
         };
         let id = id.unwrap_or_default();
         let is_confidential = method.is_some_and(|method| is_confidential(method, &params));
-        let object = method.filter(|method| method.creates()).map(|method| {
-            let caller = identity.to_string();
-            let place = Place { method: &lane.method, app: &lane.app, tenant: &lane.tenant, identity: &caller };
-            identity::hash(place, Some(method), &params)
-        });
+        let object =
+            method.filter(|method| method.creates()).map(|method| object_of(method, &lane, &identity, &params));
         Ok(Job {
             id,
             lane,
@@ -272,6 +277,13 @@ pub fn too_long(bytes: u64, bytes_max: usize) -> Option<Fault> {
 fn within(raw: &[u8], error: &serde_json::Error) -> String {
     let text = error.to_string();
     if raw.trim_ascii().contains(&b'\n') { text } else { text.replace(" at line 1 column ", " at column ") }
+}
+
+/// What makes the object that a job creates the same as another's.
+fn object_of(method: &Method, lane: &LaneKey, caller: &Identity, params: &Params) -> ObjectHash {
+    let caller = caller.to_string();
+    let place = Place { method: &lane.method, app: &lane.app, tenant: &lane.tenant, identity: &caller };
+    identity::hash(place, Some(method), params)
 }
 
 fn is_confidential(method: &Method, params: &Params) -> bool {

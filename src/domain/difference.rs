@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn changed_fields_are_named_and_passwords_are_not_shown() {
-        let decoder = Decoder { catalog: built_in().unwrap().into(), apps: Apps::Any };
+        let decoder =
+            Decoder { catalog: built_in().unwrap().into(), apps: Apps::Any, rights: std::sync::Arc::default() };
         let meeting = |duration: u32, password: &str, location: Option<&str>| {
             let mut job = json!({"id": "m", "method": "wecom.meeting.create", "app": "a", "body": {
                 "admin_userid": "z", "title": "t", "meeting_start": 1_900_000_000, "meeting_duration": duration,

@@ -236,7 +236,11 @@ mod tests {
     }
 
     fn decoder() -> Decoder {
-        Decoder { catalog: std::sync::Arc::new(built_in().unwrap()), apps: Apps::Any }
+        Decoder {
+            catalog: std::sync::Arc::new(built_in().unwrap()),
+            apps: Apps::Any,
+            rights: std::sync::Arc::default(),
+        }
     }
 
     #[test]

@@ -139,7 +139,11 @@ mod tests {
         else {
             panic!("no object")
         };
-        let decoder = Decoder { catalog: std::sync::Arc::new(catalog.clone()), apps: Apps::Any };
+        let decoder = Decoder {
+            catalog: std::sync::Arc::new(catalog.clone()),
+            apps: Apps::Any,
+            rights: std::sync::Arc::default(),
+        };
         (catalog, decoder.read(document, &[], &Defaults::default()).unwrap())
     }
 

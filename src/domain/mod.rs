@@ -20,6 +20,7 @@ pub mod printable;
 pub mod quota;
 pub mod reason;
 pub mod reset;
+pub mod rights;
 pub mod rows;
 pub mod segment;
 pub mod time;

@@ -62,6 +62,11 @@ impl Reason {
         }
     }
 
+    /// Whether it is one of messages and rows that never became jobs.
+    pub const fn is_of_inputs(self) -> bool {
+        matches!(self, Self::Malformed | Self::UnknownMethod | Self::UnknownApp | Self::Invalid | Self::IdConflict)
+    }
+
     /// What to do about it when the platform's own cure says nothing.
     pub const fn cure(self) -> &'static str {
         match self {

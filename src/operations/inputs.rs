@@ -7,6 +7,7 @@ use crate::domain::decode::{Decoder, Defaults};
 use crate::domain::job::{Fault, Job};
 use crate::domain::json;
 use crate::domain::reason::Reason;
+use crate::domain::rights::Sender;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Arrival, JobSeq, Ledger, LedgerError, TakenOver};
 use crate::store::location::Location;
@@ -138,6 +139,8 @@ const fn is_of_csv(input: &RejectedInput) -> bool {
 }
 
 fn defaults_of(input: &RejectedInput) -> Defaults {
+    // Whoever redrives has every right, and may not know that the publisher had none.
+    let sender = input.origin.amqp.as_ref().map(|amqp| Sender { user_id: amqp.user_id.clone() });
     let amqp = input.origin.amqp.clone().unwrap_or_default();
     Defaults {
         id: amqp.message_id.filter(|id| !id.is_empty()).or_else(|| input.id.clone()),
@@ -146,5 +149,6 @@ fn defaults_of(input: &RejectedInput) -> Defaults {
         batch: input.batch.clone(),
         priority: amqp.priority,
         reply_to: amqp.reply_to.filter(|queue| !queue.is_empty()),
+        sender,
     }
 }

@@ -5,6 +5,7 @@ use secrecy::ExposeSecret;
 
 use super::keys::BODY_BYTES_MAX;
 use super::{Broker, Engine, Settings};
+use crate::domain::rights::Rights;
 
 /// Changed keys.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,10 +25,14 @@ pub fn changes(before: &Settings, after: &Settings) -> Changes {
 }
 
 /// What a running worker takes over.
-fn live(settings: &Settings) -> [(&'static str, String); 10] {
+fn live(settings: &Settings) -> [(&'static str, String); 12] {
     let Engine { concurrency_max, lane_concurrency_max, attempts_max, backoff_initial, backoff_max, grace, drain } =
         &settings.engine;
     let dir = settings.catalog.dir.as_ref().map_or_else(|| "none".to_owned(), |dir| dir.display().to_string());
+    let rights = settings.broker.as_ref().map(|broker| &broker.rights);
+    let reply_to =
+        rights.and_then(|rights| rights.reply_to.as_ref()).map_or_else(|| "any".to_owned(), ToString::to_string);
+    let publishers = rights.map_or_else(String::new, Rights::summary);
     let keep_days = settings.ledger.keep.map_or(0, |keep| keep.as_secs() / 86_400);
     [
         ("ledger.keep_days", keep_days.to_string()),
@@ -40,6 +45,8 @@ fn live(settings: &Settings) -> [(&'static str, String); 10] {
         ("engine.drain_ms", drain.as_millis().to_string()),
         ("lanes.stop_after", settings.lanes.stop_after.to_string()),
         ("catalog.dir", dir),
+        ("broker.reply_to", reply_to),
+        ("broker.publishers", publishers),
     ]
 }
 
@@ -129,6 +136,7 @@ mod tests {
                 "telemetry.otlp_endpoint" => text("http://127.0.0.1:4318"),
                 "telemetry.otlp_headers" => "{ file = \"headers\" }".to_owned(),
                 "lanes.reserve.*" => "0.2".to_owned(),
+                "broker.reply_to" => "[\"a.*\"]".to_owned(),
                 _ => text("other/ca.pem"),
             }
         };
@@ -148,7 +156,7 @@ mod tests {
         let without_broker = load("");
         let with_token = load(&format!("[admin]\n{WITH_TOKEN}"));
         let with_collector = load(&format!("[telemetry]\n{WITH_COLLECTOR}"));
-        for key in KEYS.iter().filter(|key| !key.path.starts_with("apps.")) {
+        for key in KEYS.iter().filter(|key| !key.path.starts_with("apps.") && !key.path.contains("publishers")) {
             let after = load(&with(key.path, key.kind));
             let before = match key.path {
                 "admin.public_url" => &with_token,
@@ -161,6 +169,16 @@ mod tests {
             assert_eq!(found, [key.path]);
         }
         assert_eq!(changes(&before, &before.clone()), Changes::default());
+    }
+
+    #[test]
+    fn publishers_rights_are_told_whole() {
+        let broker = "[broker]\nurl = \"amqp://u:p@h\"\n";
+        let hr = "[broker.publishers.hr]\napps = [\"acme\", \"c*\"]\nreply_to = [\"hr.*\"]\n";
+        let Changes { at_once, at_next_start } = changes(&load(broker), &load(&format!("{broker}{hr}")));
+        let after = "hr (user hr: apps acme, c*, methods *, identities tenant, reply_to hr.*)".to_owned();
+        assert_eq!(at_once, [("broker.publishers", "everybody may everything".to_owned(), after)]);
+        assert!(at_next_start.is_empty());
     }
 
     #[test]

@@ -86,6 +86,7 @@ impl Draft<'_> {
             | Kind::BrokerUrl
             | Kind::BaseUrl
             | Kind::Secret
+            | Kind::Patterns
             | Kind::Quota => !text.trim().is_empty(),
         };
         let text = leaf.raw.as_text().filter(|text| fits(text)).map(str::to_owned);
@@ -105,7 +106,7 @@ impl Draft<'_> {
         let number = match &raw {
             Raw::Whole(number) => u64::try_from(*number).ok(),
             Raw::Variable(text) => text.trim().replace('_', "").parse().ok(),
-            Raw::Text(_) | Raw::Fraction(_) | Raw::Bool(_) | Raw::Other(_) => None,
+            Raw::Text(_) | Raw::Fraction(_) | Raw::Bool(_) | Raw::List(_) | Raw::Other(_) => None,
         };
         number.filter(|number| (min..=max).contains(number)).unwrap_or_else(|| {
             self.expected(&path, key.kind, &raw);
@@ -128,7 +129,7 @@ impl Draft<'_> {
             Raw::Fraction(share) => Some(*share),
             Raw::Whole(share) => Some(*share as f64),
             Raw::Variable(text) => text.trim().parse().ok(),
-            Raw::Text(_) | Raw::Bool(_) | Raw::Other(_) => None,
+            Raw::Text(_) | Raw::Bool(_) | Raw::List(_) | Raw::Other(_) => None,
         };
         share.filter(|share| *share > 0.0 && *share <= max).unwrap_or_else(|| {
             self.expected(path, key.kind, &raw);
@@ -144,12 +145,27 @@ impl Draft<'_> {
         let flag = match &raw {
             Raw::Bool(flag) => Some(*flag),
             Raw::Variable(text) => text.trim().parse().ok(),
-            Raw::Text(_) | Raw::Whole(_) | Raw::Fraction(_) | Raw::Other(_) => None,
+            Raw::Text(_) | Raw::Whole(_) | Raw::Fraction(_) | Raw::List(_) | Raw::Other(_) => None,
         };
         flag.unwrap_or_else(|| {
             self.expected(path, key.kind, &raw);
             false
         })
+    }
+
+    /// A list of texts, `None` if absent or wrong; in a variable they stand with commas between them.
+    pub fn list(&mut self, path: &[String]) -> Option<Vec<String>> {
+        let (key, leaf) = (keys::find(path)?, self.leaf(path)?);
+        let list = match &leaf.raw {
+            Raw::List(list) => Some(list.clone()),
+            Raw::Variable(text) => Some(text.split(',').map(|item| item.trim().to_owned()).collect()),
+            Raw::Text(_) | Raw::Whole(_) | Raw::Fraction(_) | Raw::Bool(_) | Raw::Other(_) => None,
+        };
+        let list = list.filter(|list| list.iter().all(|item| !item.is_empty()));
+        if list.is_none() {
+            self.expected(path, key.kind, &leaf.raw);
+        }
+        list
     }
 
     /// A path, `None` if absent or empty.
@@ -182,6 +198,7 @@ pub fn shown(raw: &Raw) -> String {
         Raw::Whole(number) => number.to_string(),
         Raw::Fraction(number) => number.to_string(),
         Raw::Bool(flag) => flag.to_string(),
+        Raw::List(list) => format!("{list:?}"),
         Raw::Other(what) => (*what).to_owned(),
     }
 }

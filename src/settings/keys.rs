@@ -51,6 +51,8 @@ pub enum Kind {
     Secret,
     /// The text of a quota.
     Quota,
+    /// Names in which `*` stands for any characters.
+    Patterns,
 }
 
 impl Kind {
@@ -89,6 +91,7 @@ impl fmt::Display for Kind {
                 out.write_str("{ env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }")
             }
             Self::Quota => out.write_str("a quota like 100/min or 1000/min, 50/s"),
+            Self::Patterns => out.write_str("a list of names like [\"hr.*\", \"it\"]"),
         }
     }
 }
@@ -155,6 +158,36 @@ pub const KEYS: &[Key] = &[
         "Unacknowledged deliveries at a time. A take-over writes what has come, at most 256 jobs, in one transaction, so a small number makes intake slow and no number makes calls faster.",
     ),
     absent("broker.ca_file", Kind::Path, "PEM certificates that are trusted for `amqps://` besides the system's."),
+    absent(
+        "broker.reply_to",
+        Kind::Patterns,
+        "The queues that a job's `reply_to` may name; `*` stands for any characters. The worker publishes there with its own rights, so name no queue of others. Left out, any queue but the worker's own, which are never allowed.",
+    ),
+    absent(
+        "broker.publishers.*.user",
+        Kind::TextOrEmpty,
+        "The RabbitMQ user whose messages these are: their AMQP property `user_id`, which RabbitMQ lets nobody else set. Left out, the table's name; empty, messages without the property. Once there is a table, messages of nobody's are dead letters `invalid`; without any, everybody may ask for everything.",
+    ),
+    absent(
+        "broker.publishers.*.apps",
+        Kind::Patterns,
+        "The apps that this publisher may use. Required there; `[\"*\"]` is all.",
+    ),
+    absent(
+        "broker.publishers.*.methods",
+        Kind::Patterns,
+        "The methods that it may call, like `feishu.calendar.*`. Left out, all.",
+    ),
+    absent(
+        "broker.publishers.*.identities",
+        Kind::Patterns,
+        "As whom it may call: `tenant` for the app itself, `user:<name>` for a user of the app. Left out, `tenant` alone.",
+    ),
+    absent(
+        "broker.publishers.*.reply_to",
+        Kind::Patterns,
+        "The queues that its `reply_to` may name, among those that `broker.reply_to` allows. Left out, all of those.",
+    ),
     key(
         "http.request_timeout_ms",
         Kind::Whole(100, 600_000),

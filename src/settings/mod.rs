@@ -9,6 +9,7 @@ mod draft;
 mod fault;
 mod keys;
 mod load;
+mod publishers;
 mod reference;
 mod secret;
 mod sections;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::domain::quota::Reserve;
+use crate::domain::rights::Rights;
 use crate::store::location::Location;
 
 pub use app::{App, Credentials, OnUncertain, QuotaOverride};
@@ -89,6 +91,8 @@ pub struct Broker {
     pub prefetch: u16,
     /// Further trusted certificates.
     pub ca: Option<Ca>,
+    /// Who may ask for what, and where answers may go.
+    pub rights: Rights,
 }
 
 impl fmt::Debug for Broker {
@@ -102,6 +106,7 @@ impl fmt::Debug for Broker {
             .field("dead_queue", &self.dead_queue)
             .field("prefetch", &self.prefetch)
             .field("ca", &self.ca)
+            .field("rights", &self.rights)
             .finish()
     }
 }

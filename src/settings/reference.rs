@@ -38,7 +38,7 @@ mod tests {
             let bare = line.strip_prefix("# ").or_else(|| line.strip_prefix('#')).unwrap_or(line);
             if let Some(header) = bare.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
                 section = header.0.replace("apps.acme", "apps.*").replace("apps.campus", "apps.*");
-                section = section.replace("tenants.tk_1", "tenants.*");
+                section = section.replace("tenants.tk_1", "tenants.*").replace("publishers.hr", "publishers.*");
             } else if section == table
                 && let Some((left, right)) = bare.split_once(" = ")
                 && (left == name || name == "*" && !left.contains(' '))

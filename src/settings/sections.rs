@@ -9,8 +9,10 @@ use secrecy::ExposeSecret as _;
 use super::app::entries;
 use super::draft::{Draft, path};
 use super::keys::BODY_BYTES_MAX;
+use super::publishers;
 use super::{Admin, Broker, Catalog, Engine, Http, Intake, Lanes, Ledger};
 use crate::domain::quota::Reserve;
+use crate::domain::rights::Rights;
 use crate::store::location::Location;
 
 /// What is shorter could be guessed.
@@ -59,7 +61,7 @@ pub fn broker(draft: &mut Draft<'_>) -> Option<Broker> {
         String::new().into()
     };
     let name = |draft: &mut Draft<'_>, dotted: &str| draft.text(&path(dotted)).unwrap_or_default();
-    let broker = Broker {
+    let mut broker = Broker {
         url,
         jobs_queue: name(draft, "broker.jobs_queue"),
         results_queue: Some(name(draft, "broker.results_queue")).filter(|queue| !queue.is_empty()),
@@ -67,7 +69,9 @@ pub fn broker(draft: &mut Draft<'_>) -> Option<Broker> {
         dead_queue: name(draft, "broker.dead_queue"),
         prefetch: u16::try_from(draft.whole("broker.prefetch")).unwrap_or(u16::MAX),
         ca: draft.ca("broker.ca_file"),
+        rights: Rights::default(),
     };
+    broker.rights = publishers::rights(draft, &broker);
     check_queues(draft, &broker);
     Some(broker)
 }

@@ -24,6 +24,8 @@ pub enum Raw {
     Bool(bool),
     /// The text of an environment variable, whose type the key decides.
     Variable(String),
+    /// A TOML array of strings.
+    List(Vec<String>),
     /// Something that no key takes: its TOML type.
     Other(&'static str),
 }
@@ -33,7 +35,7 @@ impl Raw {
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) | Self::Variable(text) => Some(text),
-            Self::Whole(_) | Self::Fraction(_) | Self::Bool(_) | Self::Other(_) => None,
+            Self::Whole(_) | Self::Fraction(_) | Self::Bool(_) | Self::List(_) | Self::Other(_) => None,
         }
     }
 }
@@ -103,7 +105,10 @@ impl Tree {
             },
             DeValue::Boolean(value) => Raw::Bool(*value),
             DeValue::Datetime(_) => Raw::Other("a date"),
-            DeValue::Array(_) => Raw::Other("an array"),
+            DeValue::Array(items) => {
+                let texts = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
+                texts.collect::<Option<_>>().map_or(Raw::Other("an array"), Raw::List)
+            }
         };
         self.leaves.insert(path.clone(), Leaf { raw, place });
     }

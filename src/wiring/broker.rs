@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::broker::options::LiveRights;
 use crate::broker::{Fault, Options, Service};
 use crate::clock::Clock;
 use crate::domain::decode::Decoder;
+use crate::domain::rights::Rights;
 use crate::engine::Engine;
 use crate::settings::Settings;
 
@@ -34,6 +36,11 @@ impl Decoding {
 /// # Errors
 /// What is wrong with the address.
 pub fn broker(options: &Options, engine: &Arc<Engine>, decoding: Decoding, clock: &Clock) -> Result<Service, Fault> {
+    let mut options = options.clone();
+    options.rights = LiveRights::of({
+        let decoding = decoding.clone();
+        move || Arc::clone(&decoding.current().rights)
+    });
     let decode = Arc::new(move |raw: &[u8], defaults: &_| {
         let mut warnings = Vec::new();
         let read = decoding.current().decode_with(raw, defaults, &mut warnings);
@@ -44,7 +51,12 @@ pub fn broker(options: &Options, engine: &Arc<Engine>, decoding: Decoding, clock
         }
         read
     });
-    Service::start(options, decode, Arc::clone(engine.ledger()), Arc::clone(engine), clock)
+    Service::start(&options, decode, Arc::clone(engine.ledger()), Arc::clone(engine), clock)
+}
+
+/// Who may ask for what.
+pub fn rights_of(settings: &Settings) -> Rights {
+    settings.broker.as_ref().map(|broker| broker.rights.clone()).unwrap_or_default()
 }
 
 /// The broker's options, if the settings have a broker.

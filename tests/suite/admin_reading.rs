@@ -110,7 +110,7 @@ impl World {
         let apps = wiring::apps_of(&settings, &catalog).unwrap();
         let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
         let transport = wiring::transport(&settings).unwrap();
-        let decoder = Arc::new(Decoder { catalog: Arc::clone(&catalog), apps: Apps::Any });
+        let decoder = Arc::new(Decoder { catalog: Arc::clone(&catalog), apps: Apps::Any, rights: Arc::default() });
         let engine = wiring::engine(&settings, catalog, apps, shared, transport, clock.clone(), 1.0);
         engine.recover().await.unwrap();
         engine.load(None).await.unwrap();

@@ -181,7 +181,7 @@ impl World {
     }
 
     pub fn decode(&self, job: &Value) -> Job {
-        let decoder = Decoder { catalog: Arc::clone(&self.catalog), apps: Apps::Any };
+        let decoder = Decoder { catalog: Arc::clone(&self.catalog), apps: Apps::Any, rights: Arc::default() };
         decoder.decode(job.to_string().as_bytes(), &Defaults::default()).unwrap()
     }
 

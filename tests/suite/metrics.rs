@@ -139,7 +139,7 @@ impl Samples {
 }
 
 fn decoder(world: &World) -> Decoder {
-    Decoder { catalog: Arc::clone(&world.catalog), apps: Apps::Any }
+    Decoder { catalog: Arc::clone(&world.catalog), apps: Apps::Any, rights: Arc::default() }
 }
 
 fn jobs() -> Vec<Value> {

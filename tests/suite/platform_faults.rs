@@ -47,7 +47,7 @@ async fn work(fault: &str) -> (Counts, Books) {
     let clock = Clock::system();
     let ledger = Arc::new(SqliteLedger::open(&folder.path().join("ledger.db"), Mode::Worker, clock.now()).unwrap());
     let apps = wiring::apps_of(&settings, &catalog).unwrap();
-    let decoder = Decoder { catalog: Arc::clone(&catalog), apps: Apps::Any };
+    let decoder = Decoder { catalog: Arc::clone(&catalog), apps: Apps::Any, rights: Arc::default() };
     let transport = wiring::transport(&settings).unwrap();
     let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
     let engine = wiring::engine(&settings, catalog, apps, shared, transport, clock.clone(), SPEED);

@@ -98,7 +98,7 @@ fn must_stop(rooms: &[Room], batch: &str, created: &BTreeMap<u8, (String, u8)>) 
 }
 
 fn decoder() -> Arc<Decoder> {
-    Arc::new(Decoder { catalog: Arc::new(built_in().unwrap()), apps: Apps::Any })
+    Arc::new(Decoder { catalog: Arc::new(built_in().unwrap()), apps: Apps::Any, rights: Arc::default() })
 }
 
 /// The rows as the commands read them.

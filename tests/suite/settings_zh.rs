@@ -1,7 +1,7 @@
 //! The manual of settings in Chinese: the keys and their defaults are the code's, the words stand here.
 
 /// What a key means, in the order of the English manual.
-pub const MEANINGS: [(&str, &str); 45] = [
+pub const MEANINGS: [(&str, &str); 51] = [
     ("store.url", "账本的位置：`sqlite://` 加路径，相对于工作目录；三个斜杠则为绝对路径。文件权限为 0600。"),
     (
         "store.key",
@@ -24,6 +24,24 @@ pub const MEANINGS: [(&str, &str); 45] = [
         "同时未确认的消息数。一次接收把已经到达的消息（至多 256 条）写进一个事务，因此数字太小会让接收变慢；再大也不会让调用变快。",
     ),
     ("broker.ca_file", "除系统证书外，`amqps://` 还信任哪些证书（PEM）。"),
+    (
+        "broker.reply_to",
+        "任务的 `reply_to` 可以写哪些队列；`*` 代表任意字符。worker 以自己的权限发布到那里，所以不要写别人的队列。不写则除 worker 自己的队列（一律不允许）外都可以。",
+    ),
+    (
+        "broker.publishers.NAME.user",
+        "这是哪个 RabbitMQ 用户的消息：即 AMQP 属性 `user_id`，RabbitMQ 不允许别人冒用。不写则是表的名字；留空指没有这个属性的消息。只要有一张这样的表，不属于任何一张表的消息都是死信 `invalid`；一张都没有，则人人可用全部。",
+    ),
+    ("broker.publishers.NAME.apps", "这个发布方可以使用的应用。必填；`[\"*\"]` 是全部。"),
+    ("broker.publishers.NAME.methods", "可以调用的接口，例如 `feishu.calendar.*`。不写则为全部。"),
+    (
+        "broker.publishers.NAME.identities",
+        "可以用谁的身份调用：`tenant` 是应用自身，`user:<名字>` 是应用的某个用户。不写则只有 `tenant`。",
+    ),
+    (
+        "broker.publishers.NAME.reply_to",
+        "它的 `reply_to` 可以写哪些队列，须在 `broker.reply_to` 允许的之内。不写则是那里的全部。",
+    ),
     (
         "http.request_timeout_ms",
         "一次调用从第一个字节到回复结束最多多久（毫秒）。没有回复的调用要占着许可到这个时间，因此对慢的平台，长一些更稳妥，但出错后恢复得慢。",

@@ -110,7 +110,7 @@ proptest! {
         prop_assert_eq!(&origin_of(&of_origin(&origin)), &origin);
 
         // A body without fields is made up of them, or every fault is named.
-        let decoder = Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any };
+        let decoder = Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any, rights: Arc::default() };
         for raw in [json!({"body": {"summary": body}}).to_string(), body] {
             match decoder.decode(raw.as_bytes(), &defaults_of(&origin)) {
                 Ok(job) => prop_assert!(!job.id.is_empty() && job.priority <= 9),

@@ -42,6 +42,19 @@ pub fn rights(settings: &Settings) -> Vec<Finding> {
     exposed.map(|exposed| Finding::warning("rights", exposed.what(), format!("run `{}`", exposed.cure()))).collect()
 }
 
+/// Who may ask for what over the broker.
+pub fn publishers(settings: &Settings) -> Finding {
+    let rights = wiring::rights_of(settings);
+    let detail = match rights.publishers.len() {
+        0 => "everybody who may publish may use every app, method and user; [broker.publishers] gives each its own rights"
+            .to_owned(),
+        count => format!("{count} with rights of their own; messages of nobody's are refused"),
+    };
+    let queues =
+        rights.reply_to.map_or_else(|| "any queue but the worker's own".to_owned(), |queues| queues.to_string());
+    Finding::ok("publishers", format!("{detail}; reply_to: {queues}"))
+}
+
 /// The catalog loaded.
 pub fn catalog(settings: &Settings, catalog: &Catalog) -> Finding {
     let jobs = catalog.methods.values().filter(|method| method.kind == Kind::Job).count();

@@ -82,15 +82,14 @@ async fn look_at_broker(settings: &Settings) -> Vec<Finding> {
         return vec![Finding::ok("broker", "none: the settings have no [broker], so jobs come from files alone")];
     };
     let found = broker::check::check(&options).await.into_iter();
-    found
-        .map(|found| {
-            let what = format!("broker {}", found.subject);
-            match found.verdict {
-                Ok(detail) => Finding::ok(what, detail),
-                Err(fault) => Finding::fault(what, fault.text, fault.cure),
-            }
-        })
-        .collect()
+    let found = found.map(|found| {
+        let what = format!("broker {}", found.subject);
+        match found.verdict {
+            Ok(detail) => Finding::ok(what, detail),
+            Err(fault) => Finding::fault(what, fault.text, fault.cure),
+        }
+    });
+    found.chain([here::publishers(settings)]).collect()
 }
 
 fn print(context: &mut Context, args: &Args, findings: &[Finding], calls: usize) -> anyhow::Result<Exit> {

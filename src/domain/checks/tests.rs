@@ -33,7 +33,7 @@ fn meeting(more: Value) -> Value {
 
 /// Faults and warnings of a job, each as `field: message`.
 fn judged(method: &str, body: Value, source: Source) -> (Vec<String>, Vec<String>) {
-    let decoder = Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any };
+    let decoder = Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any, rights: Arc::default() };
     let document = json!({"id": "j", "method": method, "app": "a", "body": body});
     let mut warnings = Vec::new();
     let Value::Object(document) = document else { unreachable!() };
@@ -253,7 +253,7 @@ fn an_advanced_repetition_says_what_it_needs() {
 
 #[test]
 fn rows_that_look_the_same_are_told_once_a_file() {
-    let decoder = Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any };
+    let decoder = Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any, rights: Arc::default() };
     let method = CATALOG.job_method(ROOM).unwrap();
     let mut across = across::Across::default();
     let mut look = |name: &str, app: &str, line: u64| {
@@ -305,7 +305,7 @@ fn numbers_of_people_are_looked_at() {
 
 #[test]
 fn what_is_past_is_a_fault_where_the_platform_refuses_it() {
-    let decoder = Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any };
+    let decoder = Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any, rights: Arc::default() };
     let read = |document: Value| decoder.decode(document.to_string().as_bytes(), &Defaults::default()).unwrap();
     let job = read(json!({"id": "j", "method": MEETING, "app": "a", "body": meeting(json!({}))}));
     let at = |seconds: i64| past(CATALOG.job_method(MEETING).unwrap(), &job, Timestamp::from_unix_seconds(seconds));

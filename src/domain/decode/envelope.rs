@@ -33,6 +33,15 @@ impl Envelope {
         self.faults.push(Fault::malformed(name, format!("expected {wanted}")).got(format!("{}{hint}", shown(value))));
     }
 
+    /// Says which of these are missing, unless it is said already why they cannot be read.
+    pub(super) fn require(&mut self, fields: [(&str, &Option<String>); 3]) {
+        for (name, value) in fields {
+            if value.is_none() && self.faults.iter().all(|fault| fault.field != name) {
+                self.faults.push(Fault::malformed(name, "is required and missing"));
+            }
+        }
+    }
+
     /// Checks that a text is neither empty nor too long and holds no control characters.
     pub(super) fn short(&mut self, name: &str, text: Option<&str>, bytes_max: usize) {
         let Some(text) = text else { return };

@@ -17,7 +17,7 @@ fn decoder() -> Decoder {
     };
     let apps = [("acme", app("feishu", &["anna"])), ("campus", app("wecom", &[]))];
     let apps = apps.map(|(name, facts)| (name.to_owned(), facts)).into();
-    Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Named(apps) }
+    Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Named(apps), rights: Arc::default() }
 }
 
 fn room() -> Value {
@@ -116,6 +116,7 @@ fn defaults_stand_in_and_are_kept_for_what_cannot_be_read() {
         batch: Some("b".to_owned()),
         priority: Some(7),
         reply_to: Some("q".to_owned()),
+        sender: None,
     };
     let document = json!({"body": room()["body"]}).to_string();
     let job = decoder().decode(document.as_bytes(), &defaults).unwrap();

@@ -43,7 +43,7 @@ impl Known for Ledger {
 }
 
 fn open<'a>(name: &str, method: Option<&str>, text: &'a [u8]) -> Result<Rows<&'a [u8]>, FileError> {
-    let decoder = Arc::new(Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any });
+    let decoder = Arc::new(Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any, rights: Arc::default() });
     let input = Input {
         name: name.to_owned(),
         batch: "b".to_owned(),
@@ -117,7 +117,7 @@ fn a_meeting_row_reads_times_and_lists() {
 #[test]
 fn a_rows_document_decodes_to_the_same_job() {
     let rows = csv(MEETING, "admin_userid,title,meeting_start,meeting_duration\nz,t,2026-11-21T16:00:00Z,300\n");
-    let decoder = Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any };
+    let decoder = Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any, rights: Arc::default() };
     let again = decoder.decode(&rows[0].raw, &decode::Defaults::default()).unwrap();
     assert_eq!(&again, rows[0].input.as_ref().unwrap());
     assert_eq!(again.batch.as_deref(), Some("b"));

@@ -23,7 +23,7 @@ use self::mutate::mutated;
 static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(|| Arc::new(built_in().unwrap()));
 
 fn decoder() -> Decoder {
-    Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any }
+    Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any, rights: Arc::default() }
 }
 
 /// The files of a folder of the project.
@@ -64,7 +64,15 @@ fn is_sound(job: &Job) {
 fn defaults() -> impl Strategy<Value = Defaults> {
     let text = || prop::option::of("\\PC{0,20}");
     (text(), text(), text(), text(), prop::option::of(any::<u8>()), text()).prop_map(
-        |(id, method, app, batch, priority, reply_to)| Defaults { id, method, app, batch, priority, reply_to },
+        |(id, method, app, batch, priority, reply_to)| Defaults {
+            id,
+            method,
+            app,
+            batch,
+            priority,
+            reply_to,
+            sender: None,
+        },
     )
 }
 

@@ -38,7 +38,7 @@ impl Served {
         let clock = Clock::system();
         let ledger = Arc::new(SqliteLedger::open(&path, Mode::Worker, clock.now()).unwrap());
         let catalog = Arc::new(paceline::domain::catalog::built_in().unwrap());
-        let decoder = Arc::new(Decoder { catalog: Arc::clone(&catalog), apps: Apps::Any });
+        let decoder = Arc::new(Decoder { catalog: Arc::clone(&catalog), apps: Apps::Any, rights: Arc::default() });
         let apps = wiring::apps_of(&settings, &catalog).unwrap();
         let transport = wiring::transport(&settings).unwrap();
         let shared = Arc::clone(&ledger) as Arc<dyn Ledger>;

@@ -107,7 +107,7 @@ pub struct Worker<'w> {
 impl Worker<'_> {
     /// Takes jobs over.
     pub async fn take(&self, jobs: impl IntoIterator<Item = Value>) {
-        let decoder = Decoder { catalog: Arc::clone(&self.world.catalog), apps: Apps::Any };
+        let decoder = Decoder { catalog: Arc::clone(&self.world.catalog), apps: Apps::Any, rights: Arc::default() };
         let arrival = |job: Value| {
             let job = decoder.decode(job.to_string().as_bytes(), &Defaults::default()).unwrap();
             Arrival { input: Ok(Box::new(job)), origin: Origin::default() }

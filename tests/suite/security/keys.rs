@@ -23,7 +23,7 @@ const PASSWORD: &str = "482913";
 const EDITED: &str = "739164";
 
 fn decoder() -> Arc<Decoder> {
-    Arc::new(Decoder { catalog: Arc::new(built_in().unwrap()), apps: Apps::Any })
+    Arc::new(Decoder { catalog: Arc::new(built_in().unwrap()), apps: Apps::Any, rights: Arc::default() })
 }
 
 fn body(password: &str) -> Value {

@@ -4,4 +4,5 @@ mod addresses;
 mod admin;
 mod keys;
 mod printing;
+mod publishers;
 mod repeats;

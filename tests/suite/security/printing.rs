@@ -41,7 +41,7 @@ fn failure() -> Failure {
 /// A ledger with such texts wherever somebody else's stand.
 async fn place() -> Place {
     let place = Place::with_apps(&[]);
-    let decoder = Decoder { catalog: Arc::new(built_in().unwrap()), apps: Apps::Any };
+    let decoder = Decoder { catalog: Arc::new(built_in().unwrap()), apps: Apps::Any, rights: Arc::default() };
     let ledger = SqliteLedger::open(&place.path().join("paceline.db"), Mode::Worker, NOW).unwrap();
     let document = |id: &str| {
         json!({"id": id, "method": "feishu.vc.room.create", "app": "acme", "batch": BATCH, "meta": {"\u{202e}": EVIL},

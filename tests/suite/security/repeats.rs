@@ -73,7 +73,7 @@ impl World {
         let path = folder.join("paceline.db");
         let ledger = SqliteLedger::open_measured(&path, Mode::Worker, clock.now(), metrics.clone()).unwrap();
         let (ledger, lanes) = (Arc::new(ledger), Arc::new(Lanes::default()));
-        let decoder = Decoder { catalog: Arc::new(built_in().unwrap()), apps: Apps::Any };
+        let decoder = Decoder { catalog: Arc::new(built_in().unwrap()), apps: Apps::Any, rights: Arc::default() };
         let decode = Arc::new(move |raw: &[u8], defaults: &_| decoder.decode(raw, defaults));
         let service = Service::start(&options, decode, ledger.clone(), lanes.clone(), &clock).unwrap();
         until("consuming and publishing", || service.status().is_ready()).await;

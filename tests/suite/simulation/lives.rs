@@ -208,7 +208,8 @@ impl Life<'_> {
 
     /// A portion counts as delivered once its take-over is answered: else it comes again in the next life.
     async fn intake(&self) {
-        let decoder = Decoder { catalog: Arc::clone(&self.plan.catalog), apps: decode::Apps::Any };
+        let decoder =
+            Decoder { catalog: Arc::clone(&self.plan.catalog), apps: decode::Apps::Any, rights: Arc::default() };
         loop {
             let done = self.progress().portions;
             let Some(portion) = self.plan.portions.get(done) else { return };

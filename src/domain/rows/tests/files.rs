@@ -105,7 +105,7 @@ fn json_that_is_not_line_by_line_is_told_with_the_remedy() {
 #[test]
 fn rows_are_as_long_as_messages_may_be() {
     let read = |name: &str, text: &str, bytes_max: usize| -> Vec<Row> {
-        let decoder = Arc::new(Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any });
+        let decoder = Arc::new(Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any, rights: Arc::default() });
         let (method, app) = (Some(ROOM.to_owned()), Some("acme".to_owned()));
         let input = Input { name: name.to_owned(), batch: "b".to_owned(), method, app, bytes_max };
         Rows::open(decoder, input, Format::of(name).unwrap(), text.as_bytes()).unwrap().map(Result::unwrap).collect()

@@ -67,7 +67,7 @@ async fn jobs_are_found_by_their_ids_and_by_what_they_create() {
 
 /// A row as a file of today gives it.
 fn room(catalog: &Arc<Catalog>, id: &str, name: &str) -> Job {
-    let decoder = Decoder { catalog: Arc::clone(catalog), apps: Apps::Any };
+    let decoder = Decoder { catalog: Arc::clone(catalog), apps: Apps::Any, rights: Arc::default() };
     let text = json!({"id": id, "method": "feishu.vc.room.create", "app": "acme", "batch": "move",
         "body": {"name": name, "capacity": 10, "room_level_id": "omb_1"}});
     decoder.decode(text.to_string().as_bytes(), &Defaults::default()).unwrap()
