@@ -102,6 +102,9 @@ impl BatchArgs {
             let name = plain(&path.display().to_string());
             let format = Format::of(&name)
                 .map_err(|message| refuse(message, "a CSV file has a header, a JSONL file one job a line"))?;
+            if path.is_dir() {
+                return Err(refuse(format!("{name} is a folder"), "name the files in it"));
+            }
             let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
             let batch = self.batch.clone().unwrap_or(stem);
             let (method, app) = (self.method.clone(), self.app.clone());

@@ -29,6 +29,17 @@ fn place_at_platform(files: &[(&str, &str)], scenario: &str) -> (Place, Simulato
 }
 
 #[test]
+fn a_folder_is_no_file() {
+    let place = Place::with_apps(&[]);
+    std::fs::create_dir(place.path().join("rooms.csv")).unwrap();
+    for command in ["run", "submit", "validate", "plan"] {
+        let told = with(&place, &[command, "rooms.csv"]);
+        assert_eq!(told.code, Some(2), "{}", told.transcript());
+        assert!(told.err.starts_with("error: rooms.csv is a folder\n"), "{}", told.transcript());
+    }
+}
+
+#[test]
 fn quotes_out_of_place_let_nothing_leave() {
     let swallowed = "A,10,omb_x,true,\"65 inch screen\nB,10,omb_x,true,plain\nD,10,omb_x,true,see 65\" screen\n";
     let place = Place::with_apps(&[
