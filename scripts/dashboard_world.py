@@ -40,7 +40,8 @@ first = {HELD}
 """
 # So slow that there is progress to be seen while the rest of the trial goes on.
 SETTINGS = f'[apps.acme.quotas]\n"{CALENDAR}" = "4/s"\n'
-ADMIN = 'token = { env = "DASHBOARD_TOKEN" }\n'
+# Free to read, so that the token is asked for by changes alone, as each part wants it.
+ADMIN = 'token = { env = "DASHBOARD_TOKEN" }\nread = "open"\n'
 HOSTILE = '<img src=x onerror="window.pwned=1">'
 BATCHES = ["hq-move", f"迁移 {HOSTILE}", "نقل المباني", "a-batch-with-a-name-that-does-not-end-" + "x" * 120]
 

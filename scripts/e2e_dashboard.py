@@ -359,7 +359,7 @@ def a_lost_worker_is_said(browser, world):
 def a_locked_worker_asks_for_the_token(browser, world):
     world.site.stop_worker()
     # Behind a proxy even reading needs the token, whoever asks.
-    world.start(PACELINE_ADMIN__PUBLIC_URL="https://paceline.example.com")
+    world.start(PACELINE_ADMIN__PUBLIC_URL="https://paceline.example.com", PACELINE_ADMIN__READ="token")
     check(world.ask("overview")[0] == 401, "a locked worker could be read without a token")
     with Visitor(browser, world) as visitor:
         page = visitor.page
@@ -378,6 +378,33 @@ def a_locked_worker_asks_for_the_token(browser, world):
     world.start()
 
 
+def a_token_that_readers_need_is_asked_for_once(browser, world):
+    world.site.stop_worker()
+    world.start(PACELINE_ADMIN__READ="token")
+    check(world.ask("overview")[0] == 401, "what needs the token could be read without one")
+    with Visitor(browser, world) as visitor:
+        page = visitor.page
+        page.goto(f"{world.url}#/batches")
+        page.locator("#token").wait_for()
+        check(page.locator("tbody tr").count() == 0, "something is shown before the token")
+        visitor.check_axe("the token's dialog before anything else")
+        visitor.enter_token()
+        page.locator("tbody tr").first.wait_for()
+        for route in ["jobs", "dead", ""]:
+            visitor.open(route)
+        page.reload()
+        visitor.settled()
+        check(page.locator("#token").count() == 0, "the token is asked for a second time")
+        page.get_by_role("button", name=f"Suspend …: acme / {CALENDAR}").click()
+        page.get_by_label("Why (for your colleagues)").wait_for()
+        other = visitor.context.new_page()
+        other.goto(world.url)
+        other.locator("#token").wait_for()
+        other.close()
+    world.site.stop_worker()
+    world.start()
+
+
 def the_page_is_guarded(_, world):
     with urllib.request.urlopen(world.url, timeout=30) as reply:
         policy = reply.headers.get("Content-Security-Policy", "")
@@ -390,7 +417,8 @@ ALL = [the_page_is_guarded, strangers_are_refused, progress_moves_and_nobody_is_
        lanes_are_suspended_and_resumed, hidden_tabs_ask_nothing, jobs_are_found_and_paged, every_page_is_readable,
        nothing_is_left_in_english, meanings_and_cures_are_in_chinese, what_would_stay_dead_is_said_and_not_counted,
        the_keyboard_redrives, a_changed_count_is_asked_again, letters_are_corrected, inputs_are_opened_and_corrected,
-       held_jobs_are_resolved, switches_are_remembered, a_lost_worker_is_said, a_locked_worker_asks_for_the_token]
+       held_jobs_are_resolved, switches_are_remembered, a_lost_worker_is_said, a_locked_worker_asks_for_the_token,
+       a_token_that_readers_need_is_asked_for_once]
 
 
 def trial(arguments):

@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,12 +12,13 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
+use tracing::warn;
 
 use super::actor::Actor;
 use super::answer::{Fault, put};
 use super::connection::Connection;
 use super::routes::DESCRIPTION;
-use super::site::Site;
+use super::site::{self, Site};
 use super::{Shared, assets};
 
 /// Whether the worker is alive and ready.
@@ -42,18 +44,28 @@ const FOR_BROWSERS: [(HeaderName, &str); 6] = [
 pub struct Access {
     site: Site,
     token: Option<[u8; 32]>,
+    reads_openly: bool,
+    has_warned: AtomicBool,
 }
 
 impl Access {
     pub fn of(access: &super::Access, listen: std::net::SocketAddr) -> Self {
         let token = access.token.as_ref().map(|token| Sha256::digest(token.expose_secret()).into());
         let is_local = listen.ip().is_loopback();
-        Self { site: Site { is_local, scheme: "http", public_url: access.public_url.clone() }, token }
+        let site = Site { is_local, scheme: "http", public_url: access.public_url.clone() };
+        Self { site, token, reads_openly: access.reads_openly, has_warned: AtomicBool::new(false) }
     }
 
     /// Whether reading needs the token.
-    pub fn reading_needs_token(&self) -> bool {
-        !self.site.is_local || self.site.public_url.is_some()
+    pub fn reading_needs_token(&self, headers: &HeaderMap) -> bool {
+        let is_forwarded = site::is_forwarded(headers);
+        if is_forwarded && self.site.public_url.is_none() && !self.has_warned.swap(true, Ordering::Relaxed) {
+            warn!(
+                "a request came through a proxy to the admin server, so it needs the token even to read; if the proxy is \
+                 yours, set admin.public_url to its address and let it pass the header Host on"
+            );
+        }
+        is_forwarded || !self.reads_openly || !self.site.is_local || self.site.public_url.is_some()
     }
 
     /// Whether anything can be changed at all.
@@ -75,16 +87,17 @@ impl Access {
         let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
         let path = request.uri().path();
         let is_open = OPEN.contains(&path) || assets::is_asset(path);
-        if is_reading && (is_open || !self.reading_needs_token()) {
+        if is_reading && (is_open || !self.reading_needs_token(request.headers())) {
             return Ok(());
         }
         if !self.has_token() {
             let cure = "set admin.token = { env = \"NAME\" } or { file = \"PATH\" } in the settings and start again";
-            return Err(Fault::new(
-                StatusCode::FORBIDDEN,
-                "the settings have no token, so nothing can be changed",
-                cure,
-            ));
+            let error = if is_reading {
+                "the settings have no token, so nothing is shown to those who come through a proxy"
+            } else {
+                "the settings have no token, so nothing can be changed"
+            };
+            return Err(Fault::new(StatusCode::FORBIDDEN, error, cure));
         }
         if self.is_authenticated(request.headers()) {
             return Ok(());
@@ -143,7 +156,7 @@ mod tests {
 
     fn access(listen: &str, public_url: Option<&str>) -> Access {
         let token = Some("0123456789abcdef".into());
-        let access = super::super::Access { token, public_url: public_url.map(str::to_owned) };
+        let access = super::super::Access { token, public_url: public_url.map(str::to_owned), reads_openly: true };
         Access::of(&access, listen.parse().unwrap())
     }
 

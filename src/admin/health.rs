@@ -35,7 +35,7 @@ pub async fn ready(State(shared): State<Shared>, headers: HeaderMap) -> Response
     if faults.is_empty() {
         return answer::document(&json!({"ready": true}));
     }
-    if shared.access.reading_needs_token() && !shared.access.is_authenticated(&headers) {
+    if shared.access.reading_needs_token(&headers) && !shared.access.is_authenticated(&headers) {
         return Fault::unavailable("the worker is not ready", "the same with the token tells why").into_response();
     }
     let cure = "mend what the faults name; the worker goes on by itself";
@@ -52,10 +52,10 @@ pub async fn metrics(State(shared): State<Shared>) -> Response {
 }
 
 /// Who is asking, and what they may do.
-pub async fn session(State(shared): State<Shared>, actor: Actor) -> Answer {
+pub async fn session(State(shared): State<Shared>, actor: Actor, headers: HeaderMap) -> Answer {
     Ok(answer::document(&json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "token_needed": shared.access.reading_needs_token(),
+        "token_needed": shared.access.reading_needs_token(&headers),
         "can_change": shared.access.has_token(),
         "authenticated": actor != Actor::Nobody,
         "token": actor.name(),

@@ -52,10 +52,12 @@ use crate::store::location::Location;
 
 /// Who may ask.
 pub struct Access {
-    /// What clients show to change something, and away from loopback to read.
+    /// What clients show to change something.
     pub token: Option<SecretString>,
-    /// The address under which a proxy serves it.
+    /// The origin under which a proxy serves it, in lower case.
     pub public_url: Option<String>,
+    /// Whether everybody on this machine may read, where nobody else can come.
+    pub reads_openly: bool,
 }
 
 /// The running worker, as the server sees it.

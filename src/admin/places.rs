@@ -17,7 +17,7 @@ pub const PEER_PLACES: usize = 96;
 pub const HEALTH_PLACES: usize = 32;
 /// How long a new connection keeps its place in any case. Else those who come back as soon as they are sent away would
 /// push out a probe before its request is read; so they wait for each other instead.
-const NEW: Duration = Duration::from_millis(50);
+const NEW: Duration = Duration::from_millis(10);
 
 /// Whose connection it is, as far as the kernel knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -22,6 +22,23 @@ pub struct Site {
     pub public_url: Option<String>,
 }
 
+/// What proxies add to tell for whom they ask; beside these whatever begins with `x-forwarded-`.
+const FORWARDED: [&str; 8] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "x-cluster-client-ip",
+    "x-original-host",
+];
+
+/// Whether somebody asks through a proxy: then the connection's address says nothing of who it is.
+pub fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| FORWARDED.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-"))
+}
+
 /// A header that stands there once, as text.
 fn text(headers: &HeaderMap, name: impl TryInto<HeaderName>) -> Option<&str> {
     let name = name.try_into().ok()?;

@@ -51,7 +51,7 @@ fn live(settings: &Settings) -> [(&'static str, String); 12] {
 }
 
 /// What is read at the start alone, and whether it changed. Their values may be secret, and are not told.
-fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 22] {
+fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 23] {
     let (http, new_http) = (&before.http, &after.http);
     [
         ("store.url", before.store.path != after.store.path),
@@ -73,6 +73,8 @@ fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 22] {
         ("lanes.reserve.*", before.lanes.reserve != after.lanes.reserve),
         ("admin.listen", before.admin.listen != after.admin.listen),
         ("admin.token", token(before) != token(after)),
+        // That a token comes or goes changes it as well; then the token is what is said.
+        ("admin.read", before.admin.read != after.admin.read && token(before).is_some() == token(after).is_some()),
         ("admin.public_url", before.admin.public_url != after.admin.public_url),
         ("telemetry.otlp_endpoint", before.telemetry.otlp_endpoint != after.telemetry.otlp_endpoint),
         ("telemetry.otlp_headers", otlp_headers(before) != otlp_headers(after)),
@@ -132,6 +134,7 @@ mod tests {
                 "broker.url" => text("amqp://u:other@h"),
                 "admin.listen" => text("127.0.0.1:1"),
                 "store.key" | "admin.token" => "{ file = \"token\" }".to_owned(),
+                "admin.read" => text("open"),
                 "admin.public_url" => text("https://paceline.example.com"),
                 "telemetry.otlp_endpoint" => text("http://127.0.0.1:4318"),
                 "telemetry.otlp_headers" => "{ file = \"headers\" }".to_owned(),
@@ -143,7 +146,7 @@ mod tests {
         let beside = match (section, key) {
             ("broker", "url") => "",
             ("broker", _) => "url = \"amqp://u:p@h\"\n",
-            ("admin", "public_url") => WITH_TOKEN,
+            ("admin", "public_url" | "read") => WITH_TOKEN,
             ("telemetry", "otlp_headers") => WITH_COLLECTOR,
             _ => "",
         };
@@ -159,7 +162,7 @@ mod tests {
         for key in KEYS.iter().filter(|key| !key.path.starts_with("apps.") && !key.path.contains("publishers")) {
             let after = load(&with(key.path, key.kind));
             let before = match key.path {
-                "admin.public_url" => &with_token,
+                "admin.public_url" | "admin.read" => &with_token,
                 "telemetry.otlp_headers" => &with_collector,
                 path if path.starts_with("broker.") => &before,
                 _ => &without_broker,

@@ -306,12 +306,17 @@ pub const KEYS: &[Key] = &[
     absent(
         "admin.token",
         Kind::Secret,
-        "What a client of the admin server shows to change something, and, where it does not listen on loopback, to read: at least 16 characters. Without one nothing can be changed there. Never a bare string.",
+        "What a client of the admin server shows to change something, and to read unless `admin.read` says otherwise: at least 16 characters. Without one nothing can be changed there. Never a bare string.",
+    ),
+    absent(
+        "admin.read",
+        Kind::OneOf(&["open", "token"]),
+        "Who may read jobs over HTTP: whoever shows a token, or everybody on this machine (`open`). Left out, it is `token` once there is one. Anywhere but on loopback, and through a proxy, reading needs a token in any case.",
     ),
     absent(
         "admin.public_url",
         Kind::Text,
-        "The address under which a proxy serves the admin server, like `https://paceline.example.com`: its host and origin are then let in, and reading needs the token, too.",
+        "The address under which a proxy serves the admin server, like `https://paceline.example.com`: its host and origin are then let in, and reading needs a token.",
     ),
     absent(
         "telemetry.otlp_endpoint",

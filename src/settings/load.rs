@@ -11,7 +11,7 @@ use crate::files::{self, Exposed};
 use super::draft::{As, Draft, ReadFile};
 use super::fault::{Fault, Faults, Place};
 use super::tree::{Raw, Tree};
-use super::{Settings, app, keys, sections, telemetry};
+use super::{Settings, admin, app, keys, sections, telemetry};
 
 /// Where the file is looked for when nobody names it.
 const SEARCHED: [&str; 2] = ["paceline.toml", "config/paceline.toml"];
@@ -76,7 +76,7 @@ pub(super) fn load_from(
         intake: sections::intake(&mut draft),
         engine: sections::engine(&mut draft),
         lanes: sections::lanes(&mut draft),
-        admin: sections::admin(&mut draft),
+        admin: admin::admin(&mut draft),
         telemetry: telemetry::telemetry(&mut draft),
         catalog: sections::catalog(&mut draft),
         apps: app::apps(&mut draft),

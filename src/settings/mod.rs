@@ -3,6 +3,7 @@
 //! [`load`] finds every fault at once. What keys there are stands in [`keys`]; what they become, here. Settings know
 //! nothing of the catalog: whether a quota's method exists is wiring's business.
 
+mod admin;
 mod app;
 mod changes;
 mod draft;
@@ -19,7 +20,6 @@ mod url;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ use crate::domain::quota::Reserve;
 use crate::domain::rights::Rights;
 use crate::store::location::Location;
 
+pub use admin::{Admin, Reading};
 pub use app::{App, Credentials, OnUncertain, QuotaOverride};
 pub use changes::{Changes, changes};
 pub use fault::{Fault, Faults, Place};
@@ -176,17 +177,6 @@ pub struct Lanes {
     pub reserve: Reserve,
     /// Jobs in a row that may die of one code before their lane is suspended; 0 for any number.
     pub stop_after: u32,
-}
-
-/// `[admin]`.
-#[derive(Clone, Debug)]
-pub struct Admin {
-    /// Where the admin server listens; `None` for nowhere.
-    pub listen: Option<SocketAddr>,
-    /// What its clients show.
-    pub token: Option<SecretString>,
-    /// The address under which a proxy serves it, without a trailing slash.
-    pub public_url: Option<String>,
 }
 
 /// `[telemetry]`.

@@ -1,22 +1,17 @@
 //! The fixed sections: from a draft to their structs, with what only holds between keys.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-
-use secrecy::ExposeSecret as _;
 
 use super::app::entries;
 use super::draft::{Draft, path};
 use super::keys::BODY_BYTES_MAX;
 use super::publishers;
-use super::{Admin, Broker, Catalog, Engine, Http, Intake, Lanes, Ledger};
+use super::{Broker, Catalog, Engine, Http, Intake, Lanes, Ledger};
 use crate::domain::quota::Reserve;
 use crate::domain::rights::Rights;
 use crate::store::location::Location;
 
-/// What is shorter could be guessed.
-const TOKEN_BYTES_MIN: usize = 16;
 const ONE_DAY: Duration = Duration::from_secs(86_400);
 
 /// `[store]`.
@@ -160,47 +155,6 @@ pub fn lanes(draft: &mut Draft<'_>) -> Lanes {
         draft.fault(&table, format!("expected fractions that are below 1 together, got {}", (sum * 1e3).round() / 1e3));
     }
     Lanes { reserve, stop_after: draft.whole("lanes.stop_after") as u32 }
-}
-
-/// `[admin]`.
-pub fn admin(draft: &mut Draft<'_>) -> Admin {
-    let field = path("admin.listen");
-    let text = draft.text(&field).unwrap_or_default();
-    let listen = text.parse::<SocketAddr>().ok();
-    if listen.is_none() && !text.is_empty() {
-        draft.fault(&field, format!("expected an address and port like 127.0.0.1:9464 or [::1]:9464, got {text:?}"));
-    }
-    let token_field = path("admin.token");
-    let has_token = draft.is_given(&token_field);
-    let token = if has_token { draft.secret(&token_field) } else { None };
-    if draft.with_secrets && token.as_ref().is_some_and(|token| token.expose_secret().len() < TOKEN_BYTES_MIN) {
-        let message = format!(
-            "expected at least {TOKEN_BYTES_MIN} characters (`openssl rand -hex 32` makes a good one); what was read (not shown) is shorter"
-        );
-        draft.fault(&token_field, message);
-    }
-    let cure = "set admin.token = { env = \"NAME\" } or { file = \"PATH\" }";
-    if let Some(listen) = listen.filter(|listen| !listen.ip().is_loopback() && !has_token) {
-        let message = format!(
-            "expected loopback, or a token that clients show, got {listen} and no token: {cure}, or listen on 127.0.0.1"
-        );
-        draft.fault(&field, message);
-    }
-    let field = path("admin.public_url");
-    let public_url = if draft.is_given(&field) { draft.text(&field) } else { None };
-    if let Some(url) = public_url.as_ref().filter(|url| !is_origin(url)) {
-        draft.fault(&field, format!("expected scheme and host like https://paceline.example.com, got {url:?}"));
-    } else if public_url.is_some() && !has_token {
-        draft.fault(&field, format!("expected a token for those who come through the proxy, got none: {cure}"));
-    }
-    Admin { listen, token, public_url: public_url.map(|url| url.trim_end_matches('/').to_ascii_lowercase()) }
-}
-
-/// Whether it is `http://` or `https://`, a host, perhaps a port, and nothing else.
-fn is_origin(text: &str) -> bool {
-    let text = text.strip_suffix('/').unwrap_or(text);
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
-    !host.is_empty() && !host.contains(|char: char| "/?#@\\".contains(char) || char.is_whitespace())
 }
 
 /// `[catalog]`.

@@ -6,13 +6,17 @@ use super::Decoding;
 use crate::admin::{Access, Worker};
 use crate::broker::Service;
 use crate::engine::Engine;
-use crate::settings::Settings;
+use crate::settings::{Reading, Settings};
 use crate::store::location::Location;
 
 /// Who may ask the admin server.
 pub fn admin_access(settings: &Settings) -> Access {
     let admin = &settings.admin;
-    Access { token: admin.token.clone(), public_url: admin.public_url.clone() }
+    Access {
+        token: admin.token.clone(),
+        public_url: admin.public_url.clone(),
+        reads_openly: admin.read == Reading::Open,
+    }
 }
 
 /// The running worker as the admin server sees it.

@@ -16,7 +16,7 @@ const PASSWORD: &str = "864297";
 const REFUSED_ROOMS: &str = "[[faults]]\nmethod = 'feishu.vc.room.create'\nkind = 'code'\ncode = 125001\nfirst = 3\n";
 
 /// A worker in a process of its own, and the simulator that it calls.
-struct Desk {
+pub struct Desk {
     place: Place,
     child: Child,
     address: String,
@@ -25,10 +25,10 @@ struct Desk {
 
 impl Desk {
     async fn new(scenario: &str) -> Self {
-        Self::with_admin(scenario, "[admin]\ntoken = { env = \"ADMIN_TOKEN\" }").await
+        Self::with_admin(scenario, "[admin]\ntoken = { env = \"ADMIN_TOKEN\" }\nread = \"open\"").await
     }
 
-    async fn with_admin(scenario: &str, admin: &str) -> Self {
+    pub async fn with_admin(scenario: &str, admin: &str) -> Self {
         let place = Place::new(&[("scenario.toml", scenario)]);
         let simulator = Simulator::start(&place, "scenario.toml");
         let url = &simulator.address;
@@ -57,12 +57,12 @@ impl Desk {
         desk
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.place.path().join("work.log")).unwrap()
     }
 
     /// Asks, and gives status and document.
-    fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> (u16, Value) {
+    pub fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> (u16, Value) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();
         let head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);

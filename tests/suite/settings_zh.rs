@@ -1,7 +1,7 @@
 //! The manual of settings in Chinese: the keys and their defaults are the code's, the words stand here.
 
 /// What a key means, in the order of the English manual.
-pub const MEANINGS: [(&str, &str); 51] = [
+pub const MEANINGS: &[(&str, &str)] = &[
     ("store.url", "账本的位置：`sqlite://` 加路径，相对于工作目录；三个斜杠则为绝对路径。文件权限为 0600。"),
     (
         "store.key",
@@ -79,9 +79,16 @@ pub const MEANINGS: [(&str, &str); 51] = [
     ),
     (
         "admin.token",
-        "要修改什么、或从回环地址之外读取时，客户端要出示的令牌（`Authorization: Bearer …`），至少 16 个字符。不能直接写成字符串。没有它，就只能在本机查看，什么都不能改。",
+        "要修改什么时客户端要出示的令牌（`Authorization: Bearer …`），至少 16 个字符；读取也要出示，除非 `admin.read` 另有规定。不能直接写成字符串。没有令牌，就什么都不能修改。",
     ),
-    ("admin.public_url", "前面的代理对外提供的地址，例如 https://paceline.example.com；设置之后，读取也需要令牌。"),
+    (
+        "admin.read",
+        "谁可以通过 HTTP 查看任务：出示令牌的人（`token`），或本机上的所有人（`open`）。不写时，只要设置了令牌就是 `token`。不在回环地址上，或经过代理时，读取总是要令牌。",
+    ),
+    (
+        "admin.public_url",
+        "前面的代理对外提供的地址，例如 https://paceline.example.com；设置之后，这个 Host 和来源可以进入，读取需要令牌。",
+    ),
     (
         "telemetry.otlp_endpoint",
         "接收 OTLP over HTTP 的 OpenTelemetry Collector 的地址，例如 `http://127.0.0.1:4318`：每次调用的 trace 发到它的 `/v1/traces`。不写则不发送。",

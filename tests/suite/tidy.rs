@@ -84,7 +84,7 @@ fn the_chinese_manual_of_settings_has_the_same_keys() {
                     | 键 | 默认 | 含义 |\n|---|---|---|\n"
         .to_owned();
     let mut faults = Vec::new();
-    let mut known: BTreeMap<_, _> = settings_zh::MEANINGS.into_iter().collect();
+    let mut known: BTreeMap<_, _> = settings_zh::MEANINGS.iter().copied().collect();
     for (key, default) in rows {
         match known.remove(key) {
             Some(meaning) => writeln!(text, "| `{key}` | {default} | {meaning} |").unwrap(),

@@ -26,7 +26,7 @@ pub struct Served {
 
 /// Whoever has the token may change, everybody on loopback may read.
 pub fn access() -> Access {
-    Access { token: Some(SecretString::from(TOKEN)), public_url: None }
+    Access { token: Some(SecretString::from(TOKEN)), public_url: None, reads_openly: true }
 }
 
 impl Served {

@@ -3,3 +3,4 @@
 mod http;
 mod pages;
 mod places;
+mod reading;

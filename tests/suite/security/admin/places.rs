@@ -131,13 +131,12 @@ async fn hold_on(address: std::net::SocketAddr, beginning: String) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "five minutes: run it by its name, with --nocapture for the slowest answer"]
-async fn five_minutes_of_all_of_it() {
+/// Asks for health again and again for five minutes, and tells how long the slowest answer took.
+async fn five_minutes(beginnings: &[String]) -> String {
     let served = Served::new(&access()).await;
     let clock = Clock::system();
     let mut attackers = JoinSet::new();
-    for beginning in [String::new(), HALF.to_owned(), GET.repeat(100)] {
+    for beginning in beginnings {
         for _ in 0..130 {
             attackers.spawn(hold_on(served.listen(), beginning.clone()));
         }
@@ -153,7 +152,19 @@ async fn five_minutes_of_all_of_it() {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    println!("{answers} answers, the slowest after {slowest:?}");
     attackers.shutdown().await;
     served.end().await;
+    format!("{answers} answers, the slowest after {slowest:?}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "five minutes: run it by its name, with --nocapture for the slowest answer"]
+async fn five_minutes_of_silence() {
+    println!("{}", five_minutes(&[String::new()]).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "five minutes: run it by its name, with --nocapture for the slowest answer"]
+async fn five_minutes_of_everything_at_once() {
+    println!("{}", five_minutes(&[String::new(), HALF.to_owned(), GET.repeat(100)]).await);
 }
