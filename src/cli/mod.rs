@@ -18,6 +18,7 @@ mod held_back;
 mod jobs;
 mod logs;
 mod methods;
+mod no_dumps;
 mod page;
 mod plan;
 mod planned;
@@ -110,6 +111,7 @@ enum Command {
 /// Parses the process's arguments, carries the command out and gives the exit code.
 pub fn main() -> ExitCode {
     exit::end_on_panic();
+    no_dumps::forbid();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -63,6 +63,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let store = &settings.store;
     let sources = args.batch.sources(&decoder, &settings, Some(store))?;
     let allow = args.batch.allow_duplicates;
+    wiring::warn_of_plain_text(&settings);
     let Some(options) = wiring::broker_options(&settings) else {
         check_with_ledger(context, &sources, &decoder, args.rules, (store, allow), &|| Ok(()))?;
         return to_ledger(context, &args, &settings, &sources, &decoder).await;

@@ -45,6 +45,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
             "config/paceline.toml shows how an app is named",
         ));
     }
+    wiring::warn_of_plain_text(&settings);
     let catalog = catalog(&settings)?;
     let apps = wiring::apps_of(&settings, &catalog).map_err(|faults| refuse(faults.join("\n"), ""))?;
     let transport = wiring::transport(&settings).map_err(|message| refuse(message, ""))?;

@@ -126,7 +126,7 @@ pub const KEYS: &[Key] = &[
     absent(
         "broker.url",
         Kind::BrokerUrl,
-        "The AMQP broker, `amqp://` or `amqps://`. It may hold a password, so it may also come from `{ env = \"NAME\" }` or `{ file = \"PATH\" }`. Required in `[broker]`; without the section Paceline works embedded only.",
+        "The AMQP broker, `amqp://` or `amqps://`. Plain `amqp://` to another machine is warned of: the password and the jobs can be read on the way. It may hold a password, so it may also come from `{ env = \"NAME\" }`, `{ file = \"PATH\" }` or `{ credential = \"NAME\" }`. Required in `[broker]`; without the section Paceline works embedded only.",
     ),
     key("broker.jobs_queue", Kind::Text, "paceline.jobs", "", "The durable quorum queue that jobs are taken from."),
     key(

@@ -96,6 +96,17 @@ pub struct Broker {
     pub rights: Rights,
 }
 
+impl Broker {
+    /// The address without its password, if what is sent there leaves this machine without TLS: the password, and every
+    /// job with its own.
+    pub fn readable_on_the_way(&self) -> Option<String> {
+        use secrecy::ExposeSecret as _;
+        let address = self.url.expose_secret();
+        let parts = url::parts(address)?;
+        (parts.scheme == "amqp" && !url::is_loopback(parts.host)).then(|| url::masked(address))
+    }
+}
+
 impl fmt::Debug for Broker {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         use secrecy::ExposeSecret;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
 
 use super::draft::{As, Draft, shown};
 use super::keys::{self, Kind};
@@ -34,8 +35,9 @@ impl Draft<'_> {
                 self.expected(path, key.kind, &leaf.raw);
             }
             let text = text?;
-            let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
-            return Some(self.checked(path, text)?.into());
+            let text = Zeroizing::new(text);
+            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+            return self.checked(path, text);
         }
         let sub = |name: &str| [path, &[name.to_owned()]].concat();
         let given = [self.leaf(&sub("env")), self.leaf(&sub("file")), self.leaf(&sub("credential"))];
@@ -93,19 +95,21 @@ impl Draft<'_> {
         if !self.with_secrets {
             return Some(String::new().into());
         }
-        let value = read(self, name).and_then(|value| {
-            let value = value.strip_prefix('\u{feff}').unwrap_or(&value);
-            let value = value.strip_suffix('\n').unwrap_or(value);
-            let value = value.strip_suffix('\r').unwrap_or(value).to_owned();
-            if value.is_empty() { Err(format!("{name} is empty")) } else { Ok(value) }
-        });
-        match value {
-            Ok(value) => Some(self.checked(path, value)?.into()),
+        let read = match read(self, name).map(Zeroizing::new) {
+            Ok(read) => read,
             Err(message) => {
                 self.fault(path, message);
-                None
+                return None;
             }
+        };
+        let value = read.strip_prefix('\u{feff}').unwrap_or(&read);
+        let value = value.strip_suffix('\n').unwrap_or(value);
+        let value = value.strip_suffix('\r').unwrap_or(value);
+        if value.is_empty() {
+            self.fault(path, format!("{name} is empty"));
+            return None;
         }
+        self.checked(path, value)
     }
 
     fn read_variable(&self, name: &str) -> Result<String, String> {
@@ -132,12 +136,12 @@ impl Draft<'_> {
     }
 
     /// What only some secrets must be: a broker's address. Nothing of it is shown.
-    fn checked(&mut self, path: &[String], value: String) -> Option<String> {
+    fn checked(&mut self, path: &[String], value: &str) -> Option<SecretString> {
         let key = keys::find(path)?;
         let fault = if key.kind == Kind::BrokerUrl {
-            no_address(&value, key.kind)
+            no_address(value, key.kind)
         } else if key.kind == Kind::Secret {
-            no_secret(&value)
+            no_secret(value)
         } else {
             None
         };
@@ -146,7 +150,8 @@ impl Draft<'_> {
                 self.fault(path, fault);
                 None
             }
-            None => Some(value),
+            // Exactly as long as it is: what shrinks leaves a piece behind.
+            None => Some(value.into()),
         }
     }
 }

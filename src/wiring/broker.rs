@@ -10,6 +10,19 @@ use crate::domain::rights::Rights;
 use crate::engine::Engine;
 use crate::settings::Settings;
 
+/// What is wrong with an address of the broker that is readable on the way.
+pub const READABLE: &str =
+    "is not encrypted: the broker's password and every job, with the passwords in it, can be read on the way";
+/// What to do about it.
+pub const AMQPS: &str = "begin broker.url with amqps:// (and set broker.ca_file for an authority of your own)";
+
+/// Says at the start that what goes to the broker can be read on its way, if it can.
+pub fn warn_of_plain_text(settings: &Settings) {
+    if let Some(address) = settings.broker.as_ref().and_then(crate::settings::Broker::readable_on_the_way) {
+        tracing::warn!("{address} {READABLE}; {AMQPS}");
+    }
+}
+
 /// The decoder in force, which a reload of the settings replaces; clones are the same.
 #[derive(Clone)]
 pub struct Decoding(Arc<RwLock<Arc<Decoder>>>);

@@ -15,7 +15,7 @@ use secrecy::ExposeSecret as _;
 
 pub use admin::{admin_access, admin_worker};
 pub use apps::{apps_for_rehearsal, apps_of, facts_of, with_users};
-pub use broker::{Decoding, broker, broker_options, rights_of};
+pub use broker::{AMQPS, Decoding, READABLE, broker, broker_options, rights_of, warn_of_plain_text};
 pub use scrape::Scrape;
 pub use standing::tell_standing;
 

@@ -13,7 +13,7 @@ pub const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "broker.url",
-        "RabbitMQ 的地址，`amqp://` 或 `amqps://`。其中可能有密码，因此也可以写成 `{ env = \"NAME\" }` 或 `{ file = \"PATH\" }`。`[broker]` 里必填；没有这一节，Paceline 只在本机工作。",
+        "RabbitMQ 的地址，`amqp://` 或 `amqps://`。用明文 `amqp://` 连别的机器会有警告：密码和任务在途中都能被读到。其中可能有密码，因此也可以写成 `{ env = \"NAME\" }`、`{ file = \"PATH\" }` 或 `{ credential = \"NAME\" }`。`[broker]` 里必填；没有这一节，Paceline 只在本机工作。",
     ),
     ("broker.jobs_queue", "从哪个持久的仲裁队列（quorum queue）取任务。"),
     ("broker.results_queue", "收取全部结果的持久队列；留空则不声明，由使用者自己绑定。"),

@@ -9,7 +9,7 @@ use crate::files;
 use crate::settings::Settings;
 use crate::store::location::Location;
 use crate::store::sqlite::inspect::{Found, Inspection, inspect};
-use crate::wiring;
+use crate::wiring::{self, AMQPS, READABLE};
 
 use super::finding::Finding;
 
@@ -53,6 +53,12 @@ pub fn publishers(settings: &Settings) -> Finding {
     let queues =
         rights.reply_to.map_or_else(|| "any queue but the worker's own".to_owned(), |queues| queues.to_string());
     Finding::ok("publishers", format!("{detail}; reply_to: {queues}"))
+}
+
+/// Whether what goes to the broker can be read on its way.
+pub fn broker(settings: &Settings) -> Option<Finding> {
+    let address = settings.broker.as_ref()?.readable_on_the_way()?;
+    Some(Finding::warning("broker", format!("{address} {READABLE}"), AMQPS))
 }
 
 /// The catalog loaded.

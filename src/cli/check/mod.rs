@@ -51,6 +51,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     }
     let mut findings = vec![here::settings(&settings)];
     findings.extend(here::rights(&settings));
+    findings.extend(here::broker(&settings));
     let catalog = match catalog(&settings) {
         Ok(catalog) => {
             findings.push(here::catalog(&settings, &catalog));

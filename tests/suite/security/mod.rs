@@ -6,3 +6,4 @@ mod keys;
 mod printing;
 mod publishers;
 mod repeats;
+mod secrets;

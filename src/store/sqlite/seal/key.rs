@@ -6,6 +6,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::{hkdf, hmac};
+use secrecy::zeroize::Zeroizing;
 use sha2::{Digest, Sha256};
 
 /// How a key is written: as `openssl rand -base64 32` writes it, or without the sign at its end.
@@ -18,10 +19,10 @@ const SALT: &[u8] = b"paceline ledger";
 const OF_VALUES: &[u8] = b"sealed values";
 const OF_DIGESTS: &[u8] = b"digests of contents";
 
-/// The key of one version's digests.
-pub(super) type DigestKey = [u8; 32];
+/// The key of one version's digests. Wiped when it is dropped.
+pub(super) type DigestKey = Zeroizing<[u8; KEY_BYTES]>;
 
-/// A key.
+/// A key. Its bytes are wiped once it is made of them; the ciphers keep their own until the process ends.
 pub(super) struct Key {
     /// Tells it from others; says nothing about the key itself.
     pub(super) mark: i64,
@@ -35,11 +36,13 @@ pub(super) struct Key {
 impl Key {
     /// Reads Base64 of 32 bytes.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
-        let bytes = WRITTEN.decode(text).ok().filter(|bytes| bytes.len() == KEY_BYTES)?;
+        // Room for all of it at once: what grows leaves pieces behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+        WRITTEN.decode_vec(text, &mut bytes).ok().filter(|()| bytes.len() == KEY_BYTES)?;
         Some(Self {
             mark: Sha256::digest(&bytes).first_chunk().map(|chunk| i64::from_be_bytes(*chunk))?,
             digests: derived(&bytes, OF_DIGESTS)?,
-            values: cipher(&derived(&bytes, OF_VALUES)?)?,
+            values: cipher(derived(&bytes, OF_VALUES)?.as_slice())?,
             unbound: cipher(&bytes)?,
         })
     }
@@ -74,22 +77,22 @@ impl Key {
 }
 
 /// A new key, as it is written.
-pub(super) fn generate() -> Option<String> {
-    let mut bytes = [0; KEY_BYTES];
-    SystemRandom::new().fill(&mut bytes).ok()?;
-    Some(BASE64.encode(bytes))
+pub(super) fn generate() -> Option<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+    SystemRandom::new().fill(bytes.as_mut_slice()).ok()?;
+    Some(Zeroizing::new(BASE64.encode(bytes)))
 }
 
 /// HMAC-SHA-256 of a digest.
 pub(super) fn keyed(key: &DigestKey, digest: &[u8]) -> [u8; 32] {
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), digest);
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()), digest);
     tag.as_ref().try_into().unwrap_or_default()
 }
 
-fn derived(key: &[u8], purpose: &[u8]) -> Option<[u8; 32]> {
-    let mut out = [0; 32];
+fn derived(key: &[u8], purpose: &[u8]) -> Option<DigestKey> {
+    let mut out = Zeroizing::new([0; KEY_BYTES]);
     let secret = hkdf::Salt::new(hkdf::HKDF_SHA256, SALT).extract(key);
-    secret.expand(&[purpose], hkdf::HKDF_SHA256).ok()?.fill(&mut out).ok()?;
+    secret.expand(&[purpose], hkdf::HKDF_SHA256).ok()?.fill(out.as_mut_slice()).ok()?;
     Some(out)
 }
 
@@ -104,4 +107,20 @@ fn opened(cipher: &LessSafeKey, sealed: &[u8], place: &[u8]) -> Option<Vec<u8>> 
     let length = cipher.open_in_place(with, Aad::from(place), &mut plain).ok()?.len();
     plain.truncate(length);
     Some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::zeroize::ZeroizeOnDrop;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_wiped_wherever_it_is_held() {
+        const fn wiped<T: ZeroizeOnDrop>(_: &T) {}
+        let text = generate().unwrap();
+        wiped(&text);
+        wiped(&Key::parse(text.as_bytes()).unwrap().digests);
+        wiped(&derived(b"x", OF_VALUES).unwrap());
+    }
 }

@@ -1,5 +1,7 @@
 //! A new key for a ledger.
 
+use secrecy::zeroize::Zeroizing;
+
 use super::key::{self, Key};
 use super::{Seal, carry_forward, ring, source};
 use crate::engine::ports::LedgerError;
@@ -87,6 +89,6 @@ fn begin(books: &mut Books, keys: &[Key]) -> Result<(), LedgerError> {
 }
 
 /// A new key's text, as a file holds it.
-pub(super) fn text_of_new() -> Option<String> {
-    key::generate().map(|text| format!("{text}\n"))
+pub(super) fn text_of_new() -> Option<Zeroizing<String>> {
+    key::generate().map(|text| Zeroizing::new(format!("{}\n", *text)))
 }

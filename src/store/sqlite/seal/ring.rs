@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use secrecy::zeroize::Zeroizing;
 
 use super::key::{DigestKey, Key, keyed};
 use super::place;
@@ -45,11 +46,12 @@ impl Ring {
         let Some(key) = found.get(&latest) else { return Ok(None) };
         let digests = versions.iter().map(|version| {
             if version.number == latest {
-                return Some(key.digests);
+                return Some(key.digests.clone());
             }
             let sealed = version.digests.as_deref()?;
-            let opened = key.open(sealed, &place(latest, DIGESTS, version.number.to_string().as_bytes()))?;
-            DigestKey::try_from(opened).ok()
+            let opened =
+                Zeroizing::new(key.open(sealed, &place(latest, DIGESTS, version.number.to_string().as_bytes()))?);
+            opened.as_slice().try_into().ok().map(DigestKey::new)
         });
         let digests: Option<Vec<DigestKey>> = digests.collect();
         Ok(digests.map(|digests| Self { keys: found, latest, digests }))
@@ -93,7 +95,7 @@ impl Ring {
         let mut update = conn.prepare("UPDATE keys SET digests = ?2 WHERE version = ?1")?;
         for (number, digests) in (1..).zip(&self.digests) {
             let at = place(version, DIGESTS, number.to_string().as_bytes());
-            let Some(sealed) = key.seal(digests, &at) else { return Ok(None) };
+            let Some(sealed) = key.seal(digests.as_slice(), &at) else { return Ok(None) };
             update.execute(params![number, sealed])?;
         }
         add(conn, version, key)?;

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use secrecy::ExposeSecret as _;
+use secrecy::zeroize::Zeroizing;
 
 use super::key::Key;
 use super::rekey::text_of_new;
@@ -18,11 +19,15 @@ pub(super) fn read(location: &Location) -> Result<Vec<Key>, LedgerError> {
 
 /// Likewise, whoever else can read it: for a process that has the keys already.
 pub(super) fn read_exposed(location: &Location) -> Result<Vec<Key>, LedgerError> {
-    let text = location.key_file().map_or_else(|| text(location), |path| Ok(std::fs::read(path).ok()))?;
+    let text =
+        location.key_file().map_or_else(|| text(location), |path| Ok(std::fs::read(path).ok().map(Zeroizing::new)))?;
     parse(location, text)
 }
 
-fn parse(location: &Location, text: Option<Vec<u8>>) -> Result<Vec<Key>, LedgerError> {
+/// What is written there, wiped when it is read.
+type Text = Zeroizing<Vec<u8>>;
+
+fn parse(location: &Location, text: Option<Text>) -> Result<Vec<Key>, LedgerError> {
     let Some(text) = text else { return Ok(Vec::new()) };
     let words = text.split(|byte| is_between(*byte)).filter(|word| !word.is_empty());
     let keys: Option<Vec<Key>> = words.map(Key::parse).collect();
@@ -36,13 +41,13 @@ fn parse(location: &Location, text: Option<Vec<u8>>) -> Result<Vec<Key>, LedgerE
     }
 }
 
-fn text(location: &Location) -> Result<Option<Vec<u8>>, LedgerError> {
+fn text(location: &Location) -> Result<Option<Text>, LedgerError> {
     let Some(path) = location.key_file() else {
         let KeySource::Given { text, .. } = &location.key else { return Ok(None) };
-        return Ok(text.as_ref().map(|text| text.expose_secret().as_bytes().to_vec()));
+        return Ok(text.as_ref().map(|text| text.expose_secret().as_bytes().to_vec().into()));
     };
     match files::read_secret(&path) {
-        Ok(text) => Ok(Some(text.into_bytes())),
+        Ok(text) => Ok(Some(text.into_bytes().into())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<files::Exposed>) => Err(
             LedgerError::Failed(format!("{error}; until then whoever has a copy of the ledger may have its key, too")),
@@ -71,7 +76,7 @@ pub(super) fn create(location: &Location) -> Result<Vec<Key>, LedgerError> {
 pub(super) fn put_before(location: &Location) -> Result<Vec<Key>, LedgerError> {
     let new = text_of_new().ok_or_else(|| LedgerError::Failed("the system gives no random numbers".to_owned()))?;
     let present = text(location)?.unwrap_or_default();
-    write(location, &[new.as_bytes(), &present].concat())?;
+    write(location, &Zeroizing::new([new.as_bytes(), &present].concat()))?;
     read(location)
 }
 
@@ -79,7 +84,7 @@ pub(super) fn put_before(location: &Location) -> Result<Vec<Key>, LedgerError> {
 pub(super) fn keep_newest(location: &Location) -> Result<(), LedgerError> {
     let text = text(location)?.unwrap_or_default();
     let newest = text.split(|byte| is_between(*byte)).find(|word| !word.is_empty()).unwrap_or_default();
-    write(location, &[newest, b"\n"].concat())
+    write(location, &Zeroizing::new([newest, b"\n"].concat()))
 }
 
 fn write(location: &Location, text: &[u8]) -> Result<(), LedgerError> {

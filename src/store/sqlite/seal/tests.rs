@@ -286,7 +286,7 @@ async fn a_key_that_is_given_is_exchanged_by_the_worker_at_its_start() {
         path: path.clone(),
         key: crate::store::location::KeySource::Given { from: "the variable K".to_owned(), text: Some(text.into()) },
     };
-    let (old, new) = (key::generate().unwrap(), format!("{}=", key::generate().unwrap()));
+    let (old, new) = (key::generate().unwrap().to_string(), format!("{}=", *key::generate().unwrap()));
     let worker = SqliteLedger::open(given(&old), Mode::Worker, T0).unwrap();
     let a = seq_of(&worker.take_over(vec![arrival("a")], T0).await.unwrap());
     assert!(!place.path("a.db.key").exists(), "none is made beside it");
