@@ -4,84 +4,74 @@
 //! ended, slot back. A crash anywhere in between wastes a permit or leaves one call uncertain; it loses nothing.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tracing::Instrument as _;
 
-use super::access::{Fault, Token};
-use super::call::{self, Begun, Called, MID_CALL, Permit};
-use super::core::Engine;
 use super::decide::{Decision, Side, Situation, decide};
-use super::ports::{JobSeq, Purpose, Settlement};
+use super::fetch_token;
+use super::ledger_health::LEDGER_PAUSE;
+use super::outgoing::{Called, Cleared, MID_CALL, NotRecorded, OutgoingCall};
+use super::ports::{Purpose, Settlement};
 use super::quotas::LanePlan;
-use super::schedule::{AlwaysFails, Ended, Queued, Start};
+use super::runtime::Engine;
+use super::schedule::{Queued, Start};
+use super::settled::{apply, is_used_up};
 use super::spans;
-use super::trouble::LEDGER_PAUSE;
+use super::tokens::{NoToken, Token};
 use crate::crash_points;
 use crate::domain::catalog::{IdentityKind, Method, ThrottleScope};
 use crate::domain::job::{Identity, Job, LaneKey, Params};
 use crate::domain::look_up;
-use crate::domain::outcome::{Failure, Outcome, text_of};
+use crate::domain::outcome::{Outcome, text_of};
 
-/// A token that is refused within this time of its fetching was never good, unless it was revoked just then.
-pub(super) const YOUNG: Duration = Duration::from_secs(10);
-/// So many of them in a row, for one job, and the app stands still.
+/// So many tokens in a row that are refused as soon as they are there, for one job, and the app stands still.
 const YOUNG_REFUSED_MAX: u8 = 2;
 
 /// Makes one attempt.
 pub(super) async fn run(engine: Arc<Engine>, start: Start) {
     let Start { ticket, lane, plan, job, waited } = start;
     engine.metrics().permit_waited(&lane.method, waited);
-    let mut permit = Permit::new(Arc::clone(&engine), ticket);
+    let mut call = OutgoingCall::granted(Arc::clone(&engine), ticket);
     let token = match tenant_token(&engine, &plan, &lane).await {
         Ok(token) => token,
-        Err(fault) => {
-            permit.end(Ended::NotSent);
-            no_token(&engine, &plan, &lane, fault).await;
+        Err(why) => {
+            call.give_back();
+            no_token(&engine, &plan, &lane, why).await;
             return engine.schedule().put_back(&lane, job, None);
         }
     };
-    // Waiting for the token may have taken it past its deadline: the schedule expires it.
-    if job.is_expired(engine.clock().now()) {
-        permit.end(Ended::NotSent);
+    // Waiting for the token may have taken it past its deadline: the schedule expires it. The settings may have changed
+    // in the meantime, too, and a new token must not travel to an old address.
+    let is_late = job.is_expired(engine.clock().now());
+    if is_late || call.may_leave().is_err() || !engine.schedule().is_current(&lane, &plan.app) {
+        call.give_back();
         return engine.schedule().put_back(&lane, job, None);
     }
-    // The settings may have changed in the meantime, and a new token must not travel to an old address.
-    if permit.may_leave().is_err() || !engine.schedule().is_current(&lane, &plan.app) {
-        permit.end(Ended::NotSent);
-        return engine.schedule().put_back(&lane, job, None);
-    }
-    // A token that was good for long is revoked or over; one that is refused as soon as it is there is no good.
-    let is_young = token.as_ref().is_some_and(|token| engine.clock().mono().since(token.fetched_at) < YOUNG);
+    let is_young = token.as_ref().is_some_and(|token| token.is_young(engine.clock().mono()));
     crash_points::reach("after-permit");
-    let record = call::start(&engine, Purpose::Job(job.seq), &lane);
-    let deadline = call::deadline(&engine);
-    let (attempt, content) = match engine.ledger().begin_attempt(record).await {
-        Ok((attempt, Some(content))) => (attempt, *content),
-        // Cancelled or settled by a person while it waited.
-        Ok((_, None)) => return permit.end(Ended::NotSent),
-        Err(error) => {
+    let (recorded, content) = match call.record(Purpose::Job(job.seq), &lane).await {
+        Ok((recorded, Some(content))) => (recorded, *content),
+        Ok((_, None)) | Err(NotRecorded::Settled) => return call.give_back(),
+        Err(NotRecorded::Failed(error)) => {
             engine.ledger_failed(&error);
-            permit.end(Ended::NotSent);
+            call.give_back();
             let later = engine.clock().now() + LEDGER_PAUSE;
             return engine.schedule().put_back(&lane, job, Some(later));
         }
     };
     crash_points::reach("after-record");
     engine.ledger_works();
-    let begun = Begun { attempt, deadline };
     let span = spans::attempt(&content, job.attempts + 1);
-    let call = async {
+    let calling = async {
         // Refused for pace, suspended, not reached: other calls may have met that while this one was recorded.
-        if let Err(withheld) = permit.may_leave() {
-            let back = Settlement::Queued { not_before: None, charged: false, failure: None };
-            permit.withdraw(&begun, withheld, Some((job.seq, back))).await;
+        let back = Settlement::Queued { not_before: None, charged: false, failure: None };
+        let Ok(cleared) = call.clear(recorded, Some((job.seq, back))).await else {
             return engine.schedule().put_back(&lane, job, None);
-        }
-        let called = send(&engine, &mut permit, &plan, &begun, content, token.as_ref()).await;
+        };
+        let called = send(&mut call, cleared, &plan, content, token.as_ref()).await;
         settle(&engine, &plan, &lane, job, called, token.as_ref().map(|token| (token, is_young))).await;
     };
-    call.instrument(span).await;
+    calling.instrument(span).await;
 }
 
 struct Sent {
@@ -92,10 +82,9 @@ struct Sent {
 }
 
 async fn send(
-    engine: &Arc<Engine>,
-    permit: &mut Permit,
+    call: &mut OutgoingCall,
+    cleared: Cleared,
     plan: &LanePlan,
-    begun: &Begun,
     mut content: Job,
     tenant_token: Option<&Token>,
 ) -> Sent {
@@ -108,25 +97,24 @@ async fn send(
         Identity::Tenant => (tenant_token.map(|token| &token.secret), false),
         Identity::User(name) => (plan.app.user_token(name), true),
     };
-    let called =
-        crash_points::during("after-send", MID_CALL, call::send(engine, permit, plan, begun, &content.params, token))
-            .await;
+    let sending = call.send(cleared, plan, &content.params, token);
+    let called = crash_points::during("after-send", MID_CALL, sending).await;
     crash_points::reach("after-reply");
     Sent { called, is_user, undoes: undone_by(&plan.method, &content.params) }
 }
 
 /// The tenant token, unless every call of the lane is a user's.
-async fn tenant_token(engine: &Arc<Engine>, plan: &LanePlan, lane: &LaneKey) -> Result<Option<Token>, Fault> {
+async fn tenant_token(engine: &Arc<Engine>, plan: &LanePlan, lane: &LaneKey) -> Result<Option<Token>, NoToken> {
     if !plan.method.identities.contains(&IdentityKind::Tenant) {
         return Ok(None);
     }
-    engine.access().tenant_token(engine, &plan.app, &lane.tenant).await.map(Some)
+    fetch_token::tenant_token(engine, &plan.app, &lane.tenant).await.map(Some)
 }
 
-async fn no_token(engine: &Arc<Engine>, plan: &LanePlan, lane: &LaneKey, fault: Fault) {
-    match fault {
-        Fault::Suspend(scope, failure) => engine.suspend(&plan.app, lane, scope, &failure).await,
-        Fault::Later(failure) => engine.hold_app(&lane.app, &failure),
+async fn no_token(engine: &Arc<Engine>, plan: &LanePlan, lane: &LaneKey, why: NoToken) {
+    match why {
+        NoToken::Suspend(scope, failure) => engine.suspend(&plan.app, lane, scope, &failure).await,
+        NoToken::Later(failure) => engine.hold_app(&lane.app, &failure),
     }
 }
 
@@ -168,7 +156,7 @@ async fn settle(
         Side::RenewToken => {
             job.renewals = if is_young { job.renewals + 1 } else { 0 };
             if let Some((token, _)) = token {
-                engine.access().forget(&plan.app, &lane.tenant, token);
+                engine.tokens().forget(&plan.app, &lane.tenant, token);
             }
         }
         Side::Suspend(scope, failure) => {
@@ -191,14 +179,6 @@ async fn attempts_max(engine: &Engine, plan: &LanePlan, job: &Queued, outcome: &
     if is_last { attempts_max.min(job.attempts + 1) } else { attempts_max }
 }
 
-/// Whether the platform has answered the job with this code as often as its documents let it be tried, `more` answers
-/// counted in.
-pub(super) async fn is_used_up(engine: &Engine, plan: &LanePlan, job: JobSeq, failure: &Failure, more: u32) -> bool {
-    let (Some(code), Some(answers_max)) = (failure.code, plan.answers_max(failure)) else { return false };
-    let answers = engine.ledger().answers(job, code).await;
-    answers.is_ok_and(|answers| answers + more >= answers_max)
-}
-
 /// The object that a call of this method deletes, if it is one that other methods create.
 fn undone_by(method: &Method, params: &Params) -> Option<(Vec<String>, String)> {
     let first = method.undoes.first()?;
@@ -215,35 +195,4 @@ fn undone(settlement: Settlement, undoes: Option<(Vec<String>, String)>) -> Sett
         }
         (settlement, _) => settlement,
     }
-}
-
-/// Does in the schedule what the ledger has recorded; a lane whose jobs die one after the other stops.
-pub(super) async fn apply(engine: &Arc<Engine>, lane: &LaneKey, job: Queued, settlement: &Settlement) {
-    let stops = schedule(engine, lane, job, settlement);
-    engine.wake();
-    // Woken by the record already, but before this job was counted.
-    engine.backlog_changed().notify_one();
-    if let Some(fails) = stops {
-        engine.stop_lane(lane, &fails).await;
-    }
-}
-
-fn schedule(engine: &Engine, lane: &LaneKey, mut job: Queued, settlement: &Settlement) -> Option<AlwaysFails> {
-    let mut schedule = engine.schedule();
-    match *settlement {
-        Settlement::Succeeded { .. } | Settlement::Undone { .. } => schedule.count(lane, |tally| tally.succeeded += 1),
-        Settlement::Dead { .. } | Settlement::Cancelled => schedule.count(lane, |tally| tally.dead += 1),
-        Settlement::Held { .. } => schedule.count(lane, |tally| tally.held += 1),
-        Settlement::Queued { not_before, charged, .. } => {
-            job.attempts += u32::from(charged);
-            schedule.put_back(lane, job, not_before);
-        }
-        Settlement::Uncertain { not_before, charged, .. } => {
-            job.attempts += u32::from(charged);
-            job.looked_s = None;
-            job.look_faults = 0;
-            schedule.put_uncertain(lane, job, not_before);
-        }
-    }
-    schedule.note_ending(lane, settlement)
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::app::Apps;
-use super::core::Engine;
+use super::ledger_health::LEDGER_PAUSE;
 use super::options::Options;
 use super::ports::{LedgerError, PastCall, Suspension};
 use super::quotas::Planner;
 use super::revision::{Difference, Revision, changes, difference};
-use super::trouble::LEDGER_PAUSE;
+use super::runtime::Engine;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Mono;
 
@@ -49,7 +49,7 @@ impl Engine {
         let Difference { reach, revision, .. } = difference;
         for app in revision.removed.iter().chain(revision.changed.keys()) {
             if !revision.changed.contains_key(app) || revision.has_other_credentials(app) {
-                self.access().forget_app(app);
+                self.tokens().forget_app(app);
             }
         }
         self.wake();

@@ -1,17 +1,12 @@
 //! What holds calls back, between the schedule, the ledger and the log.
 
-use tokio::sync::Mutex as AsyncMutex;
 use tracing::{info, warn};
 
-use super::core::Engine;
 use super::ports::{LedgerError, Restraint};
+use super::runtime::Engine;
 use super::schedule::Notice;
 use crate::domain::quota::{Foreign, Window};
 use crate::domain::time::Mono;
-
-/// The restraints as the ledger has them, as far as this process knows.
-#[derive(Default)]
-pub(super) struct Recorded(AsyncMutex<Vec<Restraint>>);
 
 /// Says once what a refusal, or a platform that is not reached, has brought about.
 pub(super) fn tell(notices: &[Notice], now: Mono) {
@@ -48,7 +43,7 @@ impl Engine {
         }
         let (mono, wall) = self.clock().both();
         self.schedule().restrain(restraints.clone(), mono, wall);
-        *self.recorded().0.lock().await = restraints;
+        *self.known_restraints().lock().await = restraints;
         Ok(())
     }
 
@@ -60,7 +55,7 @@ impl Engine {
 
     /// Brings the ledger's restraints up to date, if they have changed. What a person has removed from it is lifted.
     pub(super) async fn record_restraints(&self) -> Result<(), LedgerError> {
-        let mut recorded = self.recorded().0.lock().await;
+        let mut recorded = self.known_restraints().lock().await;
         if !recorded.is_empty() {
             let kept = self.ledger().restraints().await?;
             let removed = recorded.iter().filter(|restraint| !kept.contains(restraint));

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::core::Engine;
 use super::ports::{JobSeq, LedgerError};
+use super::runtime::Engine;
 
 /// How often it is looked for what can be forgotten.
 const EVERY: Duration = Duration::from_secs(3_600);

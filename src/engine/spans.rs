@@ -8,8 +8,8 @@ use std::time::Duration;
 use tracing::{Span, debug, error_span, trace};
 
 use super::app::App;
-use super::call::{Begun, Called};
-use super::ports::Settlement;
+use super::outgoing::Called;
+use super::ports::{AttemptSeq, Settlement};
 use super::schedule::Withheld;
 use crate::domain::job::{Job, LaneKey};
 use crate::domain::outcome::Reply;
@@ -66,13 +66,13 @@ pub(super) fn token(app: &App, tenant: &str) -> Span {
 }
 
 /// A recorded call leaves.
-pub(super) fn calling(begun: &Begun) {
-    debug!(target: CALL, call = begun.attempt.0, "calling");
+pub(super) fn calling(attempt: AttemptSeq) {
+    debug!(target: CALL, call = attempt.0, "calling");
 }
 
 /// A recorded call stays behind.
-pub(super) fn withdrawn(begun: &Begun, withheld: Withheld) {
-    debug!(target: CALL, call = begun.attempt.0, why = withheld.as_str(), "not sent");
+pub(super) fn withdrawn(attempt: AttemptSeq, withheld: Withheld) {
+    debug!(target: CALL, call = attempt.0, why = withheld.as_str(), "not sent");
 }
 
 /// A call is over.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tracing::error;
 
 use super::app::App;
-use super::core::Engine;
 use super::ports::{SuspendedBy, Suspension};
+use super::runtime::Engine;
 use super::schedule::AlwaysFails;
 use crate::domain::catalog::SuspendScope;
 use crate::domain::cure;

@@ -10,14 +10,14 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tracing::Instrument as _;
 
-use super::super::access::{Fault, Token};
-use super::super::attempt::YOUNG;
-use super::super::call::{self, Begun, Called, MID_CALL, Permit};
-use super::super::core::Engine;
-use super::super::ports::{AttemptSeq, JobSeq, Purpose};
+use super::super::fetch_token;
+use super::super::outgoing::{Called, MID_CALL, NotRecorded, OutgoingCall, Recorded};
+use super::super::ports::{JobSeq, Purpose};
 use super::super::quotas::LanePlan;
-use super::super::schedule::{Ended, Withheld};
+use super::super::runtime::Engine;
+use super::super::schedule::Withheld;
 use super::super::spans;
+use super::super::tokens::{NoToken, Token};
 use super::listing::Stopped;
 use crate::crash_points;
 use crate::domain::catalog::{SuspendScope, ThrottleScope};
@@ -74,7 +74,7 @@ impl<'a> Asker<'a> {
                         return Err(self.suspended(&lane, &plan, scope, failure));
                     };
                     renewed = is_young;
-                    engine.access().forget(&plan.app, &lane.tenant, &token);
+                    engine.tokens().forget(&plan.app, &lane.tenant, &token);
                 }
                 Outcome::Suspended { scope, failure } => return Err(self.suspended(&lane, &plan, scope, failure)),
                 Outcome::Throttled { scope: ThrottleScope::Concurrency, .. } => {
@@ -127,39 +127,37 @@ impl<'a> Asker<'a> {
     async fn ask_once(&self, lane: &Arc<LaneKey>, plan: &LanePlan, params: &Params) -> Result<Option<Asked>, Stopped> {
         let engine = self.engine;
         // The permit first: a token that waited for it may be no good any more.
-        let mut permit = Permit::acquire(engine, lane).await.ok_or_else(|| Stopped::later("no permit"))?;
+        let mut call = OutgoingCall::acquire(engine, lane).await.ok_or_else(|| Stopped::later("no permit"))?;
         let token = match self.tenant_token(lane, plan).await {
             Ok(token) => token,
             Err(stopped) => {
-                permit.end(Ended::NotSent);
+                call.give_back();
                 return Err(stopped);
             }
         };
         if !engine.schedule().is_current(lane, &plan.app) {
-            permit.end(Ended::NotSent);
+            call.give_back();
             return Err(Stopped::later("the app's settings have changed"));
         }
-        let is_young = token.as_ref().is_some_and(|token| engine.clock().mono().since(token.fetched_at) < YOUNG);
-        let (begun, job) = match self.begin(lane).await {
-            Ok(begun) => begun,
+        let is_young = token.as_ref().is_some_and(|token| token.is_young(engine.clock().mono()));
+        let (recorded, job) = match self.record(&call, lane).await {
+            Ok(recorded) => recorded,
             Err(stopped) => {
-                permit.end(Ended::NotSent);
+                call.give_back();
                 return Err(stopped);
             }
         };
-        if let Err(withheld) = permit.may_leave() {
-            permit.withdraw(&begun, withheld, None).await;
-            return match withheld {
-                Withheld::Paused => Ok(None),
-                // Granted again at once while it lasts: the jobs stay uncertain, and their lane stands still too.
-                Withheld::Suspended => Err(Stopped::later(withheld.as_str())),
-            };
-        }
+        let cleared = match call.clear(recorded, None).await {
+            Ok(cleared) => cleared,
+            Err(Withheld::Paused) => return Ok(None),
+            // Granted again at once while it lasts: the jobs stay uncertain, and their lane stands still too.
+            Err(withheld @ Withheld::Suspended) => return Err(Stopped::later(withheld.as_str())),
+        };
         let secret: Option<&SecretString> = match self.identity {
             Identity::Tenant => token.as_ref().map(|token| &token.secret),
             Identity::User(name) => plan.app.user_token(name),
         };
-        let sending = call::send(engine, &mut permit, plan, &begun, params, secret);
+        let sending = call.send(cleared, plan, params, secret);
         let sending = sending.instrument(spans::look_up(lane, job.as_deref()));
         let called = crash_points::during("during-look-up", MID_CALL, sending).await;
         engine.record(called.end(None)).await;
@@ -170,10 +168,10 @@ impl<'a> Asker<'a> {
         if self.is_user() {
             return Ok(None);
         }
-        match self.engine.access().tenant_token(self.engine, &plan.app, &lane.tenant).await {
+        match fetch_token::tenant_token(self.engine, &plan.app, &lane.tenant).await {
             Ok(token) => Ok(Some(token)),
-            Err(Fault::Suspend(scope, failure)) => Err(Stopped::Suspended(self.lane.clone(), scope, failure)),
-            Err(Fault::Later(failure)) => Err(Stopped::Later(failure)),
+            Err(NoToken::Suspend(scope, failure)) => Err(Stopped::Suspended(self.lane.clone(), scope, failure)),
+            Err(NoToken::Later(failure)) => Err(Stopped::Later(failure)),
         }
     }
 
@@ -186,17 +184,14 @@ impl<'a> Asker<'a> {
     }
 
     /// Records the call for a job that is still uncertain.
-    async fn begin(&self, lane: &Arc<LaneKey>) -> Result<(Begun, Option<Box<Job>>), Stopped> {
+    async fn record(&self, call: &OutgoingCall, lane: &Arc<LaneKey>) -> Result<(Recorded, Option<Box<Job>>), Stopped> {
         while let Some(job) = self.job() {
-            let start = call::start(self.engine, Purpose::LookUp(job), lane);
-            let deadline = call::deadline(self.engine);
-            let begun = self.engine.ledger().begin_attempt(start).await;
-            let (attempt, content) = begun.map_err(|error| Stopped::later(error.to_string()))?;
-            if attempt != AttemptSeq::NONE {
-                return Ok((Begun { attempt, deadline }, content));
+            match call.record(Purpose::LookUp(job), lane).await {
+                Ok(recorded) => return Ok(recorded),
+                Err(NotRecorded::Failed(error)) => return Err(Stopped::later(error.to_string())),
+                // A person has ended it, or it is called again.
+                Err(NotRecorded::Settled) => self.jobs().retain(|other| *other != job),
             }
-            // A person has ended it, or it is called again.
-            self.jobs().retain(|other| *other != job);
         }
         Err(Stopped::Gone)
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::super::core::Engine;
 use super::super::quotas::LanePlan;
+use super::super::runtime::Engine;
 use super::ask::Asker;
 use super::plan::Listing;
 use crate::domain::catalog::{Creation, Detail, LookUp, SuspendScope};

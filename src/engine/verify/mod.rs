@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use self::listing::Stopped;
 use self::plan::{Looking, Round};
-use super::core::Engine;
 use super::ports::{Settlement, Unsettled, Verified};
 use super::quotas::LanePlan;
+use super::runtime::Engine;
 use super::schedule::Queued;
 use crate::crash_points;
 use crate::domain::job::LaneKey;
@@ -87,7 +87,7 @@ async fn settle(engine: &Arc<Engine>, lane: &LaneKey, jobs: Vec<(Queued, Settlem
         match verified {
             Verified::Settled => {
                 engine.ended(Some(&settlement));
-                super::attempt::apply(engine, lane, job, &settlement).await;
+                super::settled::apply(engine, lane, job, &settlement).await;
             }
             // A person has decided, or it is called again: nobody asks any more.
             Verified::Gone => {}

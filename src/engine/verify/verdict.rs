@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::super::attempt::is_used_up;
-use super::super::core::Engine;
 use super::super::decide::nobody_knows;
 use super::super::ports::{JobSeq, Settlement, Unsettled};
 use super::super::quotas::LanePlan;
+use super::super::runtime::Engine;
 use super::super::schedule::Queued;
+use super::super::settled::is_used_up;
 use super::plan::{Flying, Listing, Looking, wait_for};
 use super::{put_off, shown_at};
 use crate::domain::catalog::{Action, Creation, LookUp};

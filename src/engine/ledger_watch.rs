@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
-use super::core::Engine;
+use super::ledger_health::LEDGER_PAUSE;
 use super::ports::{JobSeq, LedgerError};
-use super::trouble::LEDGER_PAUSE;
+use super::runtime::Engine;
 use crate::domain::job::LaneKey;
 
 /// How often the ledger is asked whether another process changed something; new jobs it tells of by itself, sooner.

@@ -1,47 +1,32 @@
-//! The running engine: one driver that asks the schedule what is next, and a task for each call.
+//! What the engine's tasks share: the schedule, the ports, the clock; and what is recorded whoever settles a job.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tracing::{debug, error, info, warn};
 
-use super::access::Access;
+use super::decide;
 use super::flow::Flow;
+use super::ledger_health::{LEDGER_PAUSE, LedgerHealth};
 use super::options::Options;
-use super::ports::{AttemptEnd, JobSeq, Ledger, LedgerError, Settlement, Transport, Verified, Waiting};
+use super::ports::{
+    AttemptEnd, JobSeq, Ledger, LedgerError, Restraint, Settlement, Suspension, Transport, Verified, Waiting,
+};
 use super::quotas::Planner;
-use super::restraints::Recorded;
-use super::schedule::{Gauges, Load, Next, Queued, Schedule, View};
-use super::trouble::{LEDGER_PAUSE, Trouble};
-use super::{attempt, decide, retention, verify};
+use super::schedule::{Gauges, Limits, Load, Schedule, View};
+use super::tokens::Tokens;
 use crate::clock::Clock;
 use crate::crash_points;
 use crate::domain::job::LaneKey;
 use crate::domain::outcome::Failure;
-use crate::domain::reason::Reason;
 use crate::metrics::Metrics;
 
 /// Jobs read from the ledger at once.
 const LOAD_BATCH: usize = 10_000;
-/// Starts handed out before the driver lets other tasks run.
-const STARTS_AT_ONCE: usize = 256;
 /// How long an app is held back when its token endpoint is unwell.
 const TOKEN_PAUSE: Duration = Duration::from_secs(5);
-
-/// Why [`Engine::run`] came back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// Nothing is left to do, but for suspended lanes.
-    Idle,
-    /// It was told to stop, and what was in flight has ended.
-    Drained,
-    /// It was told to stop, and calls were still in flight when the drain time was over.
-    Cut,
-    /// The ledger is damaged or another one than was opened: [`Engine::lost`] says which.
-    Lost,
-}
 
 /// The engine; shared by the tasks it spawns and by the adapters around it.
 pub struct Engine {
@@ -51,11 +36,12 @@ pub struct Engine {
     transport: Arc<dyn Transport>,
     clock: Clock,
     options: RwLock<Options>,
-    access: Access,
-    trouble: Trouble,
+    tokens: Tokens,
+    ledger_health: LedgerHealth,
     /// Held while one suspension is put into force.
-    suspending: tokio::sync::Mutex<()>,
-    recorded: Recorded,
+    suspending: AsyncMutex<()>,
+    /// As the ledger has them, as far as this process knows.
+    known_restraints: AsyncMutex<Vec<Restraint>>,
     rng: Mutex<fastrand::Rng>,
     outbox_changed: Notify,
     backlog_changed: Notify,
@@ -82,10 +68,10 @@ impl Engine {
             transport,
             clock,
             options: RwLock::new(options),
-            access: Access::default(),
-            trouble: Trouble::default(),
-            suspending: tokio::sync::Mutex::default(),
-            recorded: Recorded::default(),
+            tokens: Tokens::default(),
+            ledger_health: LedgerHealth::default(),
+            suspending: AsyncMutex::default(),
+            known_restraints: AsyncMutex::default(),
             rng: Mutex::new(fastrand::Rng::with_seed(options.seed)),
             outbox_changed: Notify::new(),
             backlog_changed: Notify::new(),
@@ -149,43 +135,9 @@ impl Engine {
         self.wake();
     }
 
-    /// Works until told to stop, or with `until_idle` until nothing is left.
-    pub async fn run(self: &Arc<Self>, until_idle: bool, stop: impl Future<Output = ()>) -> Stop {
-        tokio::pin!(stop);
-        let over = Arc::new(Notify::new());
-        let changes = tokio::spawn(Arc::clone(self).follow_changes(Arc::clone(&over)));
-        let retention = tokio::spawn(retention::run(Arc::clone(self)));
-        let ended = loop {
-            let sleep = self.dispatch();
-            if until_idle && self.schedule().is_idle() {
-                break Stop::Idle;
-            }
-            tokio::select! {
-                () = self.wake.notified() => {}
-                () = self.until(sleep) => {}
-                () = &mut stop => break self.drain().await,
-                () = self.trouble.until_lost() => {
-                    self.drain().await;
-                    break Stop::Lost;
-                }
-            }
-        };
-        // Not aborted: what it has taken out of the ledger has to come into the lanes.
-        over.notify_one();
-        // Aborted: a piece under way is finished by the ledger.
-        retention.abort();
-        if let Err(error) = changes.await {
-            error!(%error, "the look at other processes' changes stopped");
-        }
-        if let Err(error) = self.record_restraints().await {
-            warn!(%error, "what holds calls back cannot be recorded: the next process begins without it");
-        }
-        ended
-    }
-
     /// Why the ledger cannot be relied on any more, and what to do.
     pub fn lost(&self) -> Option<&str> {
-        self.trouble.lost()
+        self.ledger_health.lost()
     }
 
     /// Jobs in lanes or in flight.
@@ -211,6 +163,36 @@ impl Engine {
     /// Figures for a monitor.
     pub fn gauges(&self) -> Gauges {
         self.schedule().gauges(self.clock.mono())
+    }
+
+    /// The apps, methods and quotas in force.
+    pub fn planner(&self) -> Arc<Planner> {
+        self.schedule().planner()
+    }
+
+    /// How many calls may be in flight.
+    pub fn limits(&self) -> Limits {
+        self.options().limits
+    }
+
+    /// How long after its deadline a call may still be counted.
+    pub fn grace(&self) -> Duration {
+        self.options().grace
+    }
+
+    /// Suspensions in force.
+    pub fn suspensions_now(&self) -> Vec<Suspension> {
+        self.schedule().suspensions().to_vec()
+    }
+
+    /// Whether the last write of the ledger failed a moment ago, so that nothing is sent.
+    pub fn cannot_write(&self) -> bool {
+        self.ledger_health.holds_until(self.clock().mono()).is_some()
+    }
+
+    /// Whether no further job is sent, because the process ends.
+    pub fn is_stopping(&self) -> bool {
+        self.schedule().is_closed()
     }
 
     /// Woken whenever an ending was written to the outbox.
@@ -246,8 +228,8 @@ impl Engine {
         &self.flow
     }
 
-    pub(super) const fn trouble(&self) -> &Trouble {
-        &self.trouble
+    pub(super) const fn ledger_health(&self) -> &LedgerHealth {
+        &self.ledger_health
     }
 
     pub(super) fn options(&self) -> Options {
@@ -263,16 +245,16 @@ impl Engine {
         self.schedule().planner().span_max() + self.options().latest_count()
     }
 
-    pub(super) const fn access(&self) -> &Access {
-        &self.access
+    pub(super) const fn tokens(&self) -> &Tokens {
+        &self.tokens
     }
 
-    pub(super) const fn suspending(&self) -> &tokio::sync::Mutex<()> {
+    pub(super) const fn suspending(&self) -> &AsyncMutex<()> {
         &self.suspending
     }
 
-    pub(super) const fn recorded(&self) -> &Recorded {
-        &self.recorded
+    pub(super) const fn known_restraints(&self) -> &AsyncMutex<Vec<Restraint>> {
+        &self.known_restraints
     }
 
     /// The schedule; never held over an await.
@@ -282,6 +264,11 @@ impl Engine {
 
     pub(super) fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    /// Ready when there may be something to do.
+    pub(super) async fn woken(&self) {
+        self.wake.notified().await;
     }
 
     /// The delay before another attempt after `failures` failed ones.
@@ -344,12 +331,12 @@ impl Engine {
     /// What cannot be recorded is not sent: a failed write holds back whatever is not in flight yet.
     pub(super) fn ledger_failed(&self, error: &LedgerError) {
         if let LedgerError::Unusable(why) = error {
-            if self.trouble.lose(why) {
+            if self.ledger_health.lose(why) {
                 error!("{why}; nothing more is accepted or sent, and the worker stops");
             }
             return;
         }
-        if self.trouble.begin(self.clock.mono()) {
+        if self.ledger_health.begin(self.clock.mono()) {
             let cure = if matches!(error, LedgerError::Full(_)) { "make room on its disk" } else { "mend the cause" };
             error!(%error, cure, "the ledger cannot be written; no call is sent until it can, and nothing is lost");
         }
@@ -357,7 +344,7 @@ impl Engine {
 
     /// A write of the ledger went through.
     pub(super) fn ledger_works(&self) {
-        if self.trouble.end() && self.lost().is_none() {
+        if self.ledger_health.end() && self.lost().is_none() {
             info!("the ledger can be written again");
             self.wake();
         }
@@ -385,72 +372,6 @@ impl Engine {
             }
             Some(Settlement::Held { .. }) => self.backlog_changed.notify_one(),
             Some(Settlement::Queued { .. } | Settlement::Uncertain { .. }) | None => {}
-        }
-    }
-
-    /// Spawns everything that can be done now; answers when to look again.
-    fn dispatch(self: &Arc<Self>) -> Option<crate::domain::time::Mono> {
-        for _ in 0..STARTS_AT_ONCE {
-            let (now, wall) = self.clock.both();
-            if let Some(until) = self.trouble.holds_until(now) {
-                return Some(until);
-            }
-            let next = self.schedule().next(now, wall);
-            match next {
-                Next::Start(start) => drop(tokio::spawn(attempt::run(Arc::clone(self), start))),
-                Next::Verify(lane, jobs) => drop(tokio::spawn(verify::run(Arc::clone(self), lane, jobs))),
-                Next::Expired(lane, job) => drop(tokio::spawn(Arc::clone(self).expire(lane, job))),
-                Next::Granted => {}
-                Next::Sleep(at) => return at,
-            }
-        }
-        self.wake();
-        None
-    }
-
-    async fn expire(self: Arc<Self>, lane: Arc<LaneKey>, job: Queued) {
-        let failure = Failure {
-            detail: format!(
-                "its deadline {} passed before it could be sent",
-                job.not_after.map_or_else(String::new, |at| at.to_string())
-            ),
-            cure: Some(Reason::Expired.cure().to_owned()),
-            ..Failure::default()
-        };
-        // Cancelled and published again with another deadline since, it stands in its lane once more.
-        let known = self.ledger.job(job.seq).await;
-        if !known.is_ok_and(|known| known.not_after != job.not_after) {
-            self.settle(job.seq, Settlement::Dead { reason: Reason::Expired, failure }).await;
-        }
-        self.schedule().expired(&lane);
-        self.wake();
-    }
-
-    async fn until(&self, at: Option<crate::domain::time::Mono>) {
-        match at {
-            Some(at) => self.clock.sleep_until(at).await,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Grants nothing more and waits for what is in flight.
-    async fn drain(self: &Arc<Self>) -> Stop {
-        self.schedule().close();
-        let deadline = self.clock.mono() + self.options().drain;
-        loop {
-            // Calls of the worker itself (a token, say) still go through: a job in flight may wait for one.
-            let sleep = self.dispatch();
-            if self.schedule().running() == 0 {
-                return Stop::Drained;
-            }
-            if self.clock.mono() >= deadline {
-                return Stop::Cut;
-            }
-            tokio::select! {
-                () = self.wake.notified() => {}
-                () = self.until(sleep) => {}
-                () = self.clock.sleep_until(deadline) => {}
-            }
         }
     }
 }

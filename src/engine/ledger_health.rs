@@ -12,13 +12,13 @@ pub(super) const LEDGER_PAUSE: Duration = Duration::from_secs(1);
 
 /// Whether the ledger's last write failed, and until when it is left alone.
 #[derive(Debug, Default)]
-pub(super) struct Trouble {
+pub(super) struct LedgerHealth {
     until: Mutex<Option<Mono>>,
     lost: OnceLock<String>,
     is_lost: Notify,
 }
 
-impl Trouble {
+impl LedgerHealth {
     /// A write failed. `true` for the first of a row: that is worth saying.
     pub(super) fn begin(&self, now: Mono) -> bool {
         self.until().replace(now + LEDGER_PAUSE).is_none()
@@ -64,15 +64,15 @@ mod tests {
 
     #[test]
     fn a_row_of_failures_is_said_once_and_holds_from_the_last() {
-        let trouble = Trouble::default();
-        assert!(!trouble.end() && trouble.holds_until(Mono(0)).is_none());
-        assert!(trouble.begin(Mono(0)));
-        assert!(!trouble.begin(Mono(400_000)));
-        assert_eq!(trouble.holds_until(Mono(1_399_999)), Some(Mono(1_400_000)));
-        assert_eq!(trouble.holds_until(Mono(1_400_000)), None, "now it is tried again");
-        assert!(!trouble.begin(Mono(1_400_000)), "still the same trouble");
-        assert!(trouble.end());
-        assert!(!trouble.end());
-        assert!(trouble.begin(Mono(2_000_000)), "a new one");
+        let health = LedgerHealth::default();
+        assert!(!health.end() && health.holds_until(Mono(0)).is_none());
+        assert!(health.begin(Mono(0)));
+        assert!(!health.begin(Mono(400_000)));
+        assert_eq!(health.holds_until(Mono(1_399_999)), Some(Mono(1_400_000)));
+        assert_eq!(health.holds_until(Mono(1_400_000)), None, "now it is tried again");
+        assert!(!health.begin(Mono(1_400_000)), "still the same trouble");
+        assert!(health.end());
+        assert!(!health.end());
+        assert!(health.begin(Mono(2_000_000)), "a new one");
     }
 }

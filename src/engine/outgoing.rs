@@ -1,4 +1,4 @@
-//! One HTTP call with its permit: sending, classifying, and giving the permit back at the right instant.
+//! One HTTP call, whoever makes it: a job, a look-up, or the worker for an access token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,15 +6,15 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 
-use super::core::Engine;
-use super::ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, Purpose, Settlement};
+use super::ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, LedgerError, Purpose, Settlement};
 use super::quotas::LanePlan;
 use super::request;
 use super::restraints;
+use super::runtime::Engine;
 use super::schedule::{Ended, Ticket, Withheld};
 use super::spans;
 use crate::domain::catalog::Creation;
-use crate::domain::job::{LaneKey, Params};
+use crate::domain::job::{Job, LaneKey, Params};
 use crate::domain::outcome::{Failure, NOT_SENT, Outcome, Reply, classify};
 use crate::domain::quota::Refusal;
 use crate::domain::time::{Mono, Timestamp};
@@ -27,15 +27,38 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Added to a natural day: the platform's clock may be behind ours.
 const DAY_MARGIN: Duration = Duration::from_secs(60);
 
-/// A permit, and for a job its slot. Dropped, it gives back what is still out: a task that dies leaks neither.
-pub(super) struct Permit {
+/// A call on its way to the platform: granted, then recorded, then sent. Dropped, it gives back its permit and, for a job,
+/// its slot: a task that dies leaks neither.
+pub(super) struct OutgoingCall {
     engine: Arc<Engine>,
     ticket: Ticket,
     is_out: bool,
 }
 
-impl Permit {
-    pub(super) const fn new(engine: Arc<Engine>, ticket: Ticket) -> Self {
+/// The record of a call that nobody has sent yet.
+pub(super) struct Recorded {
+    pub attempt: AttemptSeq,
+    /// On the monotonic clock: the calendar may be set while the call is in flight.
+    deadline: Mono,
+}
+
+/// A recorded call that may leave now.
+pub(super) struct Cleared(Recorded);
+
+/// Why a call is not recorded. Its permit is not given back by that.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotRecorded {
+    /// Its job was cancelled or settled meanwhile.
+    #[error("its job is settled")]
+    Settled,
+    /// The ledger cannot be written.
+    #[error("{0}")]
+    Failed(LedgerError),
+}
+
+impl OutgoingCall {
+    /// The call that the schedule has granted.
+    pub(super) const fn granted(engine: Arc<Engine>, ticket: Ticket) -> Self {
         Self { engine, ticket, is_out: true }
     }
 
@@ -47,11 +70,88 @@ impl Permit {
         engine.wake();
         let ticket = granted.await.ok()?;
         engine.metrics().permit_waited(&lane.method, engine.clock().mono().since(since));
-        Some(Self::new(Arc::clone(engine), ticket))
+        Some(Self::granted(Arc::clone(engine), ticket))
     }
 
-    /// Gives the permit back; the slot stays until the drop.
-    pub(super) fn end(&mut self, ended: Ended<'_>) {
+    /// Gives the permit back unused; the slot stays until the drop.
+    pub(super) fn give_back(&mut self) {
+        self.end(Ended::NotSent);
+    }
+
+    /// Whether the call may still leave: asked before it is recorded, to spare that, and at the last moment.
+    pub(super) fn may_leave(&self) -> Result<(), Withheld> {
+        let now = self.engine.clock().mono();
+        self.engine.schedule().may_leave(self.ticket, now)
+    }
+
+    /// Records the call before its first byte leaves; for a job with its content.
+    pub(super) async fn record(
+        &self,
+        purpose: Purpose,
+        lane: &Arc<LaneKey>,
+    ) -> Result<(Recorded, Option<Box<Job>>), NotRecorded> {
+        let request_timeout = self.engine.options().request_timeout;
+        let (mono, sent_at) = self.engine.clock().both();
+        let deadline_at = sent_at + request_timeout;
+        let start = AttemptStart { purpose, lane: Arc::clone(lane), sent_at, deadline_at };
+        let (attempt, content) = self.engine.ledger().begin_attempt(start).await.map_err(NotRecorded::Failed)?;
+        if attempt == AttemptSeq::NONE {
+            return Err(NotRecorded::Settled);
+        }
+        Ok((Recorded { attempt, deadline: mono + request_timeout }, content))
+    }
+
+    /// Lets a recorded call leave, unless a pause or a suspension began meanwhile: then its record is closed, with what
+    /// becomes of its job, and its permit given back.
+    pub(super) async fn clear(
+        &mut self,
+        recorded: Recorded,
+        settlement: Option<(JobSeq, Settlement)>,
+    ) -> Result<Cleared, Withheld> {
+        let Err(withheld) = self.may_leave() else { return Ok(Cleared(recorded)) };
+        self.give_back();
+        spans::withdrawn(recorded.attempt, withheld);
+        let end = AttemptEnd {
+            attempt: recorded.attempt,
+            ended_at: self.engine.clock().now(),
+            outcome: NOT_SENT,
+            replied: false,
+            failure: Some(Failure { detail: withheld.as_str().to_owned(), ..Failure::default() }),
+            settlement,
+        };
+        self.engine.record(end).await;
+        Err(withheld)
+    }
+
+    /// Sends it, gives its permit back at the right instant and classifies the reply.
+    pub(super) async fn send(
+        &mut self,
+        Cleared(Recorded { attempt, deadline }): Cleared,
+        plan: &LanePlan,
+        params: &Params,
+        token: Option<&SecretString>,
+    ) -> Called {
+        let engine = Arc::clone(&self.engine);
+        let sent_at = engine.clock().mono();
+        spans::calling(attempt);
+        let left = deadline.since(sent_at);
+        let reply = if left < engine.options().request_timeout / 2 {
+            // The record took so long to commit that too little time is left to wait for an answer.
+            Reply::NotSent(format!("the ledger took {} s to record the attempt", seconds(&engine, left)))
+        } else {
+            transmit(&engine, plan, params, token, left).await
+        };
+        let ended_at = engine.clock().now();
+        let outcome = classify(&plan.app.platform, &plan.method, &reply);
+        let blocks = blocks(&engine, &outcome, ended_at);
+        let is_unwell = is_unwell(&outcome, &plan.method.creation);
+        self.end(ended(&engine, deadline, &reply, &outcome, &blocks, is_unwell));
+        let called = Called { attempt, ended_at, reply, outcome };
+        spans::called(&called, engine.clock().mono().since(sent_at));
+        called
+    }
+
+    fn end(&mut self, ended: Ended<'_>) {
         if std::mem::replace(&mut self.is_out, false) {
             let now = self.engine.clock().mono();
             let (lane, notices) = {
@@ -66,35 +166,9 @@ impl Permit {
             restraints::tell(&notices, now);
         }
     }
-
-    /// Whether the call may still leave: asked before it is recorded, to spare that, and at the last moment.
-    pub(super) fn may_leave(&self) -> Result<(), Withheld> {
-        let now = self.engine.clock().mono();
-        self.engine.schedule().may_leave(self.ticket, now)
-    }
-
-    /// Closes the record of a call that may not leave any more, and gives its permit back.
-    pub(super) async fn withdraw(
-        &mut self,
-        begun: &Begun,
-        withheld: Withheld,
-        settlement: Option<(JobSeq, Settlement)>,
-    ) {
-        self.end(Ended::NotSent);
-        spans::withdrawn(begun, withheld);
-        let end = AttemptEnd {
-            attempt: begun.attempt,
-            ended_at: self.engine.clock().now(),
-            outcome: NOT_SENT,
-            replied: false,
-            failure: Some(Failure { detail: withheld.as_str().to_owned(), ..Failure::default() }),
-            settlement,
-        };
-        self.engine.record(end).await;
-    }
 }
 
-impl Drop for Permit {
+impl Drop for OutgoingCall {
     fn drop(&mut self) {
         if self.is_out {
             let latest = self.engine.clock().mono() + self.engine.options().latest_count();
@@ -103,25 +177,6 @@ impl Drop for Permit {
         self.engine.schedule().end_job(self.ticket);
         self.engine.wake();
     }
-}
-
-/// A recorded attempt, before it is sent.
-pub(super) struct Begun {
-    pub attempt: AttemptSeq,
-    /// On the monotonic clock: the calendar may be set while the call is in flight.
-    pub deadline: Mono,
-}
-
-/// What an attempt's record says at the start.
-pub(super) fn start(engine: &Engine, purpose: Purpose, lane: &Arc<LaneKey>) -> AttemptStart {
-    let sent_at = engine.clock().now();
-    let deadline_at = sent_at + engine.options().request_timeout;
-    AttemptStart { purpose, lane: Arc::clone(lane), sent_at, deadline_at }
-}
-
-/// When a call that is recorded now is over at the latest.
-pub(super) fn deadline(engine: &Engine) -> Mono {
-    engine.clock().mono() + engine.options().request_timeout
 }
 
 /// A call that is over; its record is still open.
@@ -146,40 +201,22 @@ impl Called {
     }
 }
 
-/// Sends a recorded attempt, gives its permit back and classifies the reply.
-pub(super) async fn send(
+async fn transmit(
     engine: &Engine,
-    permit: &mut Permit,
     plan: &LanePlan,
-    begun: &Begun,
     params: &Params,
     token: Option<&SecretString>,
-) -> Called {
-    let sent_at = engine.clock().mono();
-    spans::calling(begun);
-    let left = begun.deadline.since(sent_at);
-    let reply = if left < engine.options().request_timeout / 2 {
-        // The record took so long to commit that too little time is left to wait for an answer.
-        Reply::NotSent(format!("the ledger took {} s to record the attempt", seconds(engine, left)))
-    } else {
-        let since = engine.clock().mono();
-        let reply = match request::build(&plan.app, &plan.method, params, token, left) {
-            Ok(request) => engine.transport().send(request).await,
-            Err(astray) => Reply::Unsendable(astray.to_string()),
-        };
-        if !matches!(reply, Reply::NotSent(_) | Reply::Unsendable(_)) {
-            engine.metrics().called(&plan.method.name, engine.clock().mono().since(since));
-        }
-        reply
+    left: Duration,
+) -> Reply {
+    let since = engine.clock().mono();
+    let reply = match request::build(&plan.app, &plan.method, params, token, left) {
+        Ok(request) => engine.transport().send(request).await,
+        Err(astray) => Reply::Unsendable(astray.to_string()),
     };
-    let ended_at = engine.clock().now();
-    let outcome = classify(&plan.app.platform, &plan.method, &reply);
-    let blocks = blocks(engine, &outcome, ended_at);
-    let is_unwell = is_unwell(&outcome, &plan.method.creation);
-    permit.end(ended(engine, begun, &reply, &outcome, &blocks, is_unwell));
-    let called = Called { attempt: begun.attempt, ended_at, reply, outcome };
-    spans::called(&called, engine.clock().mono().since(sent_at));
-    called
+    if !matches!(reply, Reply::NotSent(_) | Reply::Unsendable(_)) {
+        engine.metrics().called(&plan.method.name, engine.clock().mono().since(since));
+    }
+    reply
 }
 
 fn seconds(engine: &Engine, left: Duration) -> u64 {
@@ -238,7 +275,7 @@ const fn is_unwell(outcome: &Outcome, creation: &Creation) -> bool {
 
 fn ended<'a>(
     engine: &Engine,
-    begun: &Begun,
+    deadline: Mono,
     reply: &Reply,
     outcome: &'a Outcome,
     blocks: &'a [Duration],
@@ -246,7 +283,7 @@ fn ended<'a>(
 ) -> Ended<'a> {
     let (now, wall) = engine.clock().both();
     let counted_by = match reply {
-        Reply::Lost(_) => begun.deadline.max(now) + engine.options().grace,
+        Reply::Lost(_) => deadline.max(now) + engine.options().grace,
         Reply::NotSent(_) | Reply::Unsendable(_) | Reply::Answered(_) => now,
     };
     match (reply, outcome) {
