@@ -2,6 +2,7 @@
 
 mod addresses;
 mod admin;
+mod deployment;
 mod keys;
 mod printing;
 mod publishers;
