@@ -7,4 +7,5 @@ mod keys;
 mod printing;
 mod publishers;
 mod repeats;
+mod rights;
 mod secrets;
