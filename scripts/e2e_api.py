@@ -148,7 +148,7 @@ def jobs_of_every_state_are_as_described(desk):
     desk.post("/api/v1/dead/edit", {"selection": {"id": "room-0"}, "patch": {"body": {"capacity": 9}}, "dry_run": True})
     desk.post("/api/v1/dead/redrive", {"selection": {"reason": "expired"}, "dry_run": True})
     until(lambda: desk.get("/api/v1/forecast")["as_of"], 60, "a forecast")
-    for path in ("session", "overview", "forecast", "throughput", "methods", "batches?limit=1", "held", "dead/groups",
+    for path in ("session", "overview", "forecast", "throughput", "methods", "batches?limit=1", "held", "activity", "dead/groups",
                  "jobs?state=running", "jobs?limit=500"):
         desk.get(f"/api/v1/{path}")
     seen = set()

@@ -10,7 +10,7 @@
 //! - [`operations`]: what people do to the ledger, for the command line and the HTTP API; [`admin`]: the admin server.
 //! - [`settings`], [`wiring`] and [`cli`]: how a process is put together and spoken to.
 //! - [`metrics`]: what engine and store count; [`telemetry`]: traces for a collector.
-//! - [`files`]: files that are for one user alone. [`clock`]: the only reader of time; [`crash_points`]: where tests let the process die.
+//! - [`files`]: files that are for one user alone. [`user`]: who runs the process, for the record of changes. [`clock`]: the only reader of time; [`crash_points`]: where tests let the process die.
 
 pub mod admin;
 pub mod broker;
@@ -27,4 +27,5 @@ pub mod settings;
 pub mod simulator;
 pub mod store;
 pub mod telemetry;
+pub mod user;
 pub mod wiring;

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
+use crate::domain::activity::{By, Via};
+use crate::user;
+
 /// Who makes a request: every handler may take it as an argument. A change is always made by somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Actor {
@@ -19,6 +22,11 @@ pub(crate) enum Actor {
 impl Actor {
     /// The name of the one token that has none of its own.
     pub(crate) const TOKEN: &'static str = "admin.token";
+
+    /// Them, about to make one change.
+    pub(crate) fn by(&self) -> By {
+        user::coming(Via::Http, self.to_string())
+    }
 
     /// The token's name.
     pub(crate) fn name(&self) -> Option<&str> {

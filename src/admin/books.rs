@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::answer::Fault;
+use crate::domain::activity::By;
 use crate::engine::ports::LedgerError;
 use crate::store::location::Location;
 use crate::store::operator::Operator;
@@ -47,8 +48,26 @@ impl Books {
         Ok(job.await.map_err(|error| stopped(&error))??)
     }
 
-    /// Runs `work` on the one connection that can write, one piece of work at a time.
+    /// Runs `work` for somebody on the one connection that can write, one piece of work at a time.
     pub async fn change<T: Send + 'static>(
+        &self,
+        by: &By,
+        work: impl FnOnce(&mut Operator) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let by = by.clone();
+        self.write(move |operator| {
+            operator.act_as(by);
+            work(operator)
+        })
+        .await
+    }
+
+    /// Tries whether the connection that writes could.
+    pub async fn probe(&self) -> Result<(), Fault> {
+        self.write(Operator::probe).await
+    }
+
+    async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Operator) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Fault> {

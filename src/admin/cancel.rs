@@ -4,16 +4,18 @@ use axum::extract::State;
 use serde_json::json;
 use tracing::info;
 
+use super::actor::Actor;
 use super::body::Document;
 use super::change::{Asked, to_its_end};
 use super::{Answer, Shared, answer};
 use crate::store::state::State as JobState;
 
 /// Cancels the selected jobs that are queued; one whose call is in flight ends by its reply.
-pub async fn cancel(State(shared): State<Shared>, document: Document) -> Answer {
+pub async fn cancel(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let mut fields = document.fields()?;
     let asked = Asked::of(&mut fields, JobState::Queued);
     fields.end()?;
+    let by = actor.by();
     to_its_end(async move {
         let selection = asked.selection.clone();
         let selected = shared.books.read(move |ledger| ledger.cancellable(&selection)).await?;
@@ -22,7 +24,7 @@ pub async fn cancel(State(shared): State<Shared>, document: Document) -> Answer 
         let mut done = selected;
         if !asked.dry_run {
             let (selection, now) = (asked.selection.clone(), shared.now());
-            done = shared.books.change(move |ledger| ledger.cancel(&selection, now)).await?;
+            done = shared.books.change(&by, move |ledger| ledger.cancel(&selection, now)).await?;
             info!(count, cancelled = done.cancelled, "jobs were cancelled over HTTP");
         }
         Ok(answer::document(&json!({

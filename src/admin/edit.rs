@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tracing::info;
 
+use super::actor::Actor;
 use super::body::Document;
 use super::change::{Asked, PORTION, named, to_its_end};
 use super::input::Fields;
 use super::{Answer, Shared, answer};
+use crate::domain::activity::By;
 use crate::domain::edit::Patch;
 use crate::operations::edit::{Edited, Plan, Planned};
 use crate::operations::still_dead::{Kept, StillDead};
@@ -18,13 +20,14 @@ use crate::store::state::State as JobState;
 const SHOWN_MAX: usize = 20;
 
 /// Corrects the selected letters. If one of them would not be valid, none is changed.
-pub async fn edit(State(shared): State<Shared>, document: Document) -> Answer {
+pub async fn edit(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let mut fields = document.fields()?;
     let asked = Asked::of(&mut fields, JobState::Dead);
     let patch = patch_of(&mut fields);
     fields.end()?;
     // Without a patch the fields have a fault.
     let Some(patch) = patch else { return Ok(answer::document(&Value::Null)) };
+    let by = actor.by();
     to_its_end(async move {
         let letters = asked.letters(&shared).await?;
         let (count, now, inputs) = (letters.len(), shared.now(), shared.inputs());
@@ -43,7 +46,7 @@ pub async fn edit(State(shared): State<Shared>, document: Document) -> Answer {
                 document["moved"] = json!(plan.valid.len() - late.len());
             }
         } else if faults.is_empty() {
-            let done = apply(&shared, plan.valid).await?;
+            let done = apply(&shared, &by, plan.valid).await?;
             info!(count, edited = done.edited, moved = done.redriven, "dead letters were edited over HTTP");
             document["moved"] = json!(done.redriven);
             document["changed"] = json!(done.changed);
@@ -77,7 +80,7 @@ fn would_expire(edit: &Planned) -> Kept {
     (edit.letter.handle.clone(), StillDead::ExpiredAsEdited)
 }
 
-async fn apply(shared: &Shared, valid: Vec<Planned>) -> Result<Edited, answer::Fault> {
+async fn apply(shared: &Shared, by: &By, valid: Vec<Planned>) -> Result<Edited, answer::Fault> {
     let mut all = Edited::default();
     let (mut inputs, now) = (shared.inputs(), shared.now());
     let mut valid = valid.into_iter();
@@ -89,7 +92,7 @@ async fn apply(shared: &Shared, valid: Vec<Planned>) -> Result<Edited, answer::F
         let plan = Plan { valid: portion, ..Plan::default() };
         let (done, given_back) = shared
             .books
-            .change(move |ledger| {
+            .change(by, move |ledger| {
                 let done = Handle::current().block_on(plan.apply(ledger, &mut inputs, (true, now)))?;
                 Ok((done, inputs))
             })

@@ -8,7 +8,6 @@ use serde_json::json;
 use super::actor::Actor;
 use super::answer::{self, Fault, FieldFault};
 use super::{Answer, Shared};
-use crate::store::operator::Operator;
 
 /// The process is alive.
 pub async fn alive() -> Response {
@@ -20,7 +19,7 @@ pub async fn ready(State(shared): State<Shared>, headers: HeaderMap) -> Response
     let mut faults = Vec::new();
     if shared.worker.engine.cannot_write() {
         faults.push(fault("ledger", "the last write failed; no call is sent until one goes through".to_owned()));
-    } else if let Err(fault_) = shared.books.change(Operator::probe).await {
+    } else if let Err(fault_) = shared.books.probe().await {
         faults.push(fault("ledger", fault_.error().to_owned()));
     }
     if let Some(broker) = &shared.worker.broker {

@@ -3,6 +3,7 @@
 //! [`server`] accepts connections, [`places`] says who has one, [`connection`] serves it, [`guard`] lets requests in, [`routes`] is the one list of what there is; the rest is
 //! a file a subject. Reading has connections of its own to the ledger ([`books`]) and never waits for the engine.
 
+mod activity;
 mod actor;
 mod answer;
 mod assets;

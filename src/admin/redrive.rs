@@ -5,6 +5,7 @@ use serde_json::json;
 use tokio::runtime::Handle;
 use tracing::info;
 
+use super::actor::Actor;
 use super::body::Document;
 use super::change::{Asked, PORTION, named, to_its_end};
 use super::{Answer, Shared, answer};
@@ -14,10 +15,11 @@ use crate::store::operator::Letter;
 use crate::store::state::State as JobState;
 
 /// Puts the selected letters back to work, from the start.
-pub async fn redrive(State(shared): State<Shared>, document: Document) -> Answer {
+pub async fn redrive(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let mut fields = document.fields()?;
     let asked = Asked::of(&mut fields, JobState::Dead);
     fields.end()?;
+    let by = actor.by();
     to_its_end(async move {
         let letters = asked.letters(&shared).await?;
         let (count, now) = (letters.len(), shared.now());
@@ -37,7 +39,7 @@ pub async fn redrive(State(shared): State<Shared>, document: Document) -> Answer
                 let portion = portion.to_vec();
                 let (done, given_back) = shared
                     .books
-                    .change(move |ledger| {
+                    .change(&by, move |ledger| {
                         let done = Handle::current().block_on(put_back(ledger, &mut inputs, &portion, now))?;
                         Ok((done, inputs))
                     })
@@ -65,10 +67,11 @@ fn would_expire(letter: &Letter) -> Kept {
 }
 
 /// Forgets the selected letters; their ids may be used again.
-pub async fn forget(State(shared): State<Shared>, document: Document) -> Answer {
+pub async fn forget(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let mut fields = document.fields()?;
     let asked = Asked::of(&mut fields, JobState::Dead);
     fields.end()?;
+    let by = actor.by();
     to_its_end(async move {
         let letters = asked.letters(&shared).await?;
         let count = letters.len();
@@ -78,7 +81,7 @@ pub async fn forget(State(shared): State<Shared>, document: Document) -> Answer 
         } else {
             for portion in letters.chunks(PORTION) {
                 let portion = portion.to_vec();
-                dropped += shared.books.change(move |ledger| ledger.drop_letters(&portion)).await?;
+                dropped += shared.books.change(&by, move |ledger| ledger.drop_letters(&portion)).await?;
             }
             info!(count, dropped, "dead letters were dropped over HTTP");
         }

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 use tracing::info;
 
+use super::actor::Actor;
 use super::answer::{self, Fault};
 use super::body::Document;
 use super::change::to_its_end;
@@ -15,8 +16,9 @@ use crate::operations::verdict::state_after;
 use crate::store::operator::Resolution;
 
 /// Resolves one job.
-pub async fn resolve(State(shared): State<Shared>, Id(id): Id, document: Document) -> Answer {
+pub async fn resolve(State(shared): State<Shared>, actor: Actor, Id(id): Id, document: Document) -> Answer {
     let resolution = resolution(document.fields()?)?;
+    let by = actor.by();
     to_its_end(async move {
         let sought = id.clone();
         if shared.books.read(move |ledger| ledger.show_job(&sought)).await?.is_none() {
@@ -24,7 +26,7 @@ pub async fn resolve(State(shared): State<Shared>, Id(id): Id, document: Documen
         }
         let (now, status) = (shared.now(), state_after(&resolution));
         let resolved = id.clone();
-        shared.books.change(move |ledger| ledger.resolve(&resolved, &resolution, now)).await?;
+        shared.books.change(&by, move |ledger| ledger.resolve(&resolved, &resolution, now)).await?;
         shared.worker.engine.look_at_ledger();
         info!(id, status = status.as_str(), "a job was resolved over HTTP");
         Ok(answer::document(&json!({"id": id, "status": status})))

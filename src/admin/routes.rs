@@ -9,8 +9,8 @@ use axum::routing::{MethodRouter, get, post};
 use super::answer::{self, Fault};
 use super::input::Fields;
 use super::{
-    Shared, assets, batches, body, cancel, dead, edit, forecast, guard, health, held, inputs, job, jobs, methods,
-    overview, redrive, resolve, submit, suspension, throughput,
+    Shared, activity, assets, batches, body, cancel, dead, edit, forecast, guard, health, held, inputs, job, jobs,
+    methods, overview, redrive, resolve, submit, suspension, throughput,
 };
 
 /// What describes the API, free to read.
@@ -44,6 +44,7 @@ fn routes() -> Vec<Route> {
         reading("/api/v1/throughput", throughput::show),
         reading("/api/v1/methods", methods::list),
         reading("/api/v1/held", held::list),
+        reading("/api/v1/activity", activity::list),
         reading("/api/v1/batches", batches::list),
         reading("/api/v1/jobs", jobs::list),
         changing("/api/v1/jobs", submit::submit),

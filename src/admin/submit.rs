@@ -8,11 +8,13 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tracing::info;
 
+use super::actor::Actor;
 use super::answer::{self, Fault};
 use super::body::Document;
 use super::change::to_its_end;
 use super::input::{Fields, kind};
 use super::{Answer, Shared};
+use crate::domain::activity::{Action, Deed, Facts};
 use crate::domain::checks::{Finding, Source};
 use crate::domain::decode::{Decoder, Defaults};
 use crate::domain::job::{Fault as JobFault, Job, Rejection};
@@ -29,10 +31,12 @@ const JOBS: &str = "jobs";
 const DUPLICATES_MAX: usize = 20;
 
 /// Takes jobs over. If one would create again what is there, none is taken, unless that is allowed. One that is refused does not stop the others, and is no dead letter: who sent it is told.
-pub async fn submit(State(shared): State<Shared>, document: Document) -> Answer {
+pub async fn submit(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let decoder = (shared.worker.decoder)();
     let (read, allow_duplicates) = read(&decoder, document)?;
     let jobs: Vec<Job> = read.iter().filter_map(|(job, _)| job.as_ref().ok()).cloned().collect();
+    let ids = jobs.iter().map(|job| job.id.as_str());
+    let by = Arc::new(Deed { by: actor.by(), action: Action::Submit, facts: Facts::ids(ids) });
     if !allow_duplicates && !jobs.is_empty() {
         refuse_duplicates(&shared, &decoder, jobs).await?;
     }
@@ -44,7 +48,7 @@ pub async fn submit(State(shared): State<Shared>, document: Document) -> Answer 
                 Ok(job) => {
                     submitted.warn(index, &job.id, &warnings);
                     places.push((index, job.id.clone()));
-                    let origin = Origin { is_answered: true, ..Origin::default() };
+                    let origin = Origin { is_answered: true, by: Some(Arc::clone(&by)), ..Origin::default() };
                     arrivals.push(Arrival { input: Ok(Box::new(job)), origin });
                 }
                 Err(rejection) => {

@@ -4,6 +4,7 @@ use axum::extract::State;
 use serde_json::json;
 use tracing::info;
 
+use super::actor::Actor;
 use super::body::Document;
 use super::change::to_its_end;
 use super::input::Fields;
@@ -12,15 +13,16 @@ use crate::operations::refused::Refused;
 use crate::operations::suspension::{REASON_DEFAULT, Scope, known_app, known_method};
 
 /// Suspends an app, or a part of it.
-pub async fn suspend(State(shared): State<Shared>, document: Document) -> Answer {
+pub async fn suspend(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let mut fields = document.fields()?;
     let scope = scope_of(&mut fields);
     let reason = fields.text("reason").unwrap_or_else(|| REASON_DEFAULT.to_owned());
     refuse_unknown(&shared, &scope, &mut fields);
     fields.end()?;
+    let by = actor.by();
     to_its_end(async move {
         let (now, name) = (shared.now(), scope.name());
-        shared.books.change(move |ledger| scope.suspend(ledger, reason, now)).await?;
+        shared.books.change(&by, move |ledger| scope.suspend(ledger, reason, now)).await?;
         shared.worker.engine.look_at_ledger();
         info!(scope = name, "suspended over HTTP");
         Ok(answer::document(&json!({"suspended": true})))
@@ -29,16 +31,17 @@ pub async fn suspend(State(shared): State<Shared>, document: Document) -> Answer
 }
 
 /// Lets it go on.
-pub async fn resume(State(shared): State<Shared>, document: Document) -> Answer {
+pub async fn resume(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let mut fields = document.fields()?;
     let scope = scope_of(&mut fields);
     // What is suspended may have left the settings; without a fault in the rest it is tried first.
     let mut doubts = Fields::of_object(serde_json::Map::new(), "");
     refuse_unknown(&shared, &Scope { method: String::new(), ..scope.clone() }, &mut doubts);
     fields.end()?;
+    let by = actor.by();
     to_its_end(async move {
         let name = scope.name();
-        let done = shared.books.change(move |ledger| scope.resume(ledger)).await?;
+        let done = shared.books.change(&by, move |ledger| scope.resume(ledger)).await?;
         if done.resumed + done.lifted == 0 {
             doubts.end()?;
         }

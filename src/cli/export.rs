@@ -127,7 +127,7 @@ fn write_rows(
 }
 
 /// A record on a line of its own, all of it between quotes if a cell of it could be taken for several.
-fn write_record(cells: &[String], out: &mut dyn Write) -> anyhow::Result<()> {
+pub(super) fn write_record(cells: &[String], out: &mut dyn Write) -> anyhow::Result<()> {
     let quotes = if cells.iter().any(|cell| is_quoted(cell)) { QuoteStyle::Always } else { QuoteStyle::Necessary };
     let mut csv = csv::WriterBuilder::new().quote_style(quotes).buffer_capacity(RECORD_BYTES).from_writer(out);
     csv.write_record(cells).map_err(io_of)?;

@@ -3,6 +3,7 @@
 //! Only this module knows arguments, terminals and exit codes. [`exit`] says how a command ends; [`context`] is what
 //! every command starts from.
 
+mod activity;
 mod again;
 mod audit;
 mod batch;
@@ -102,6 +103,7 @@ enum Command {
     Resume(suspend::ResumeArgs),
     Export(export::Args),
     Audit(audit::Args),
+    Activity(activity::Args),
     Check(check::Args),
     Store(store::Args),
     Simulate(simulate::Args),
@@ -187,6 +189,7 @@ fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
         Command::Resolve(args) => resolve::carry_out(context, args),
         Command::Undo(args) => on_runtime(undo::carry_out(context, args)),
         Command::Audit(args) => audit::carry_out(context, &args),
+        Command::Activity(args) => activity::carry_out(context, args),
         Command::Export(args) => export::carry_out(context, args),
         Command::Simulate(args) => on_runtime(simulate::carry_out(context, args)),
         Command::Check(args) => on_runtime(check::carry_out(context, args)),

@@ -8,10 +8,12 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
+use crate::domain::activity::{Action, Deed, Facts, Via};
 use crate::domain::catalog::Catalog;
 use crate::engine::app::Apps;
 use crate::engine::{Engine, Revision};
 use crate::settings::{Settings, changes};
+use crate::user;
 use crate::wiring::{self, Decoding};
 
 use super::batch;
@@ -111,6 +113,16 @@ impl Reloader {
         Ok(Sound { settings, catalog, apps })
     }
 
+    /// Tells of it in the ledger; who sent the signal, nobody knows.
+    async fn note(&self, changed: &[String]) {
+        let by = user::coming(Via::Signal, "SIGHUP");
+        let facts = Facts::default().list("settings", changed.iter().map(String::as_str));
+        let deed = Deed { by, action: Action::Reload, facts };
+        if let Err(error) = self.engine.ledger().note(deed, changed.len(), self.engine.clock().now()).await {
+            error!(%error, "the ledger does not tell that the settings were read again");
+        }
+    }
+
     async fn take_over(&mut self, sound: Sound) {
         let Sound { settings, catalog, apps } = sound;
         let changed = changes(&self.settings, &settings);
@@ -122,16 +134,24 @@ impl Reloader {
         let reloaded = wiring::reload(&self.engine, &settings, Arc::clone(&catalog), apps).await;
         (self.settings, self.catalog) = (settings, catalog);
         let mut is_empty = changed.at_once.is_empty() && waits.is_empty();
+        let mut told: Vec<String> = changed
+            .at_once
+            .iter()
+            .map(|(key, ..)| (*key).to_owned())
+            .chain(waits.iter().map(|key| (*key).to_owned()))
+            .collect();
         for (key, before, after) in changed.at_once {
             info!("{key}: {before} → {after}");
         }
         match reloaded {
             Ok(revision) => {
                 is_empty &= revision.is_empty();
+                told.extend(names(&revision));
                 tell(&revision);
             }
             Err(error) => error!(%error, "suspensions of mended apps cannot be lifted; `paceline resume` does it"),
         }
+        self.note(&told).await;
         for (lane, jobs) in self.engine.stranded() {
             warn!(
                 %lane,
@@ -147,6 +167,15 @@ impl Reloader {
             if is_empty { "the settings were read again: nothing changed" } else { "the settings were read again" }
         );
     }
+}
+
+/// What changed of apps, methods and quotas, without any value.
+fn names(revision: &Revision) -> Vec<String> {
+    let apps = revision.added.iter().chain(&revision.removed).chain(revision.changed.keys());
+    let apps = apps.map(|app| format!("apps.{app}"));
+    let methods = revision.methods.iter().map(|(method, _)| format!("method {method}"));
+    let quotas = revision.quotas.iter().map(|quota| format!("quota {quota}"));
+    apps.chain(methods).chain(quotas).collect()
 }
 
 fn tell(revision: &Revision) {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::crash_points;
+use crate::domain::activity::{Action, Deed, Facts};
 use crate::domain::decode::Decoder;
 use crate::domain::rows::Row;
 use crate::domain::time::Timestamp;
@@ -46,6 +47,8 @@ pub async fn take_over(
     let mut taken = Taken::default();
     let mut chunk = Vec::with_capacity(CHUNK_ROWS);
     let mut batches = Batches { operator: Operator::open(store)?, seen: BTreeSet::new() };
+    let files = sources.iter().map(|source| source.input.name.as_str());
+    let deed = Arc::new(batches.operator.deed(Action::Submit, Facts::default().list("files", files)));
     let ids = batch::row_ids(sources);
     for source in sources {
         let mut rows = source.rows(decoder, &ids)??;
@@ -59,7 +62,7 @@ pub async fn take_over(
                 _ => row,
             };
             batches.describe(&row, source, header.as_deref(), context.clock.now())?;
-            chunk.push(arrival(row));
+            chunk.push(arrival(row, &deed));
             if chunk.len() == CHUNK_ROWS {
                 taken.add(&ledger.take_over(std::mem::take(&mut chunk), context.clock.now()).await?);
                 crash_points::reach("after-file-rows");
@@ -138,8 +141,9 @@ pub fn refuse_changed(row: &Row, skip_invalid: bool) -> anyhow::Result<()> {
     }
 }
 
-fn arrival(row: Row) -> Arrival {
-    let origin = Origin { raw: row.raw, place: row.place, cells: row.cells, ..Origin::default() };
+fn arrival(row: Row, by: &Arc<Deed>) -> Arrival {
+    let by = Some(Arc::clone(by));
+    let origin = Origin { raw: row.raw, place: row.place, cells: row.cells, by, ..Origin::default() };
     Arrival { input: row.input.map(Box::new).map_err(Box::new), origin }
 }
 

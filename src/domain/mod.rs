@@ -3,6 +3,7 @@
 //! Nothing here knows tokio, HTTP, SQL or AMQP, and nothing here reads a clock: time comes in as an argument.
 //! Start reading at [`job`], then [`catalog`], [`quota`] and [`outcome`].
 
+pub mod activity;
 pub mod audit;
 pub mod catalog;
 pub mod checks;

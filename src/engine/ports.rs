@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::domain::activity::Deed;
 use crate::domain::job::{Job, LaneKey};
 use crate::domain::outcome::{Failure, Reply};
 use crate::domain::reason::Reason;
@@ -323,6 +324,12 @@ pub trait Ledger: Send + Sync {
     /// Forgets a piece of what ended before `before`: of the jobs after `after` those that ended and were published, with
     /// their attempts; after the last of them what belongs to no job. What the jobs created stays known as theirs.
     async fn prune(&self, before: Timestamp, after: JobSeq) -> Result<Pruned, LedgerError>;
+
+    /// Tells of a change that a person made and that the ledger had no part in, such as other settings.
+    async fn note(&self, deed: Deed, count: usize, now: Timestamp) -> Result<(), LedgerError> {
+        let _ = (deed, count, now);
+        Ok(())
+    }
 
     /// How many jobs of these batches (or of all) are in which state.
     async fn counts(&self, batches: Option<Vec<String>>) -> Result<Counts, LedgerError>;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::inputs::{Again, Inputs};
 use super::still_dead::{Kept, StillDead};
+use crate::domain::activity::Action;
 use crate::domain::edit::{Change, Patch, changes, document_of};
 use crate::domain::job::Job;
 use crate::domain::time::Timestamp;
@@ -85,7 +86,7 @@ impl Plan {
             let redrive = redrive && !job.is_expired(now);
             match input {
                 None => edits.push(Edit { letter, job: Box::new(job), redrive }),
-                Some(input) => match inputs.take_over(ledger, &letter, (input, job), now).await? {
+                Some(input) => match inputs.take_over(ledger, &letter, (input, job), (Action::Edit, now)).await? {
                     Again::Queued(_) | Again::Known => {
                         done.edited += 1;
                         done.redriven += 1;

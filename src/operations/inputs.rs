@@ -1,15 +1,18 @@
 //! Inputs that never became jobs, read again: an app or a method may be there now, or a person has corrected them.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::still_dead::StillDead;
+use crate::domain::activity::{Action, Facts};
 use crate::domain::decode::{Decoder, Defaults};
 use crate::domain::job::{Fault, Job};
 use crate::domain::json;
 use crate::domain::reason::Reason;
 use crate::domain::rights::Sender;
 use crate::domain::time::Timestamp;
-use crate::engine::ports::{Arrival, JobSeq, Ledger, LedgerError, TakenOver};
+use crate::engine::ports::{Arrival, JobSeq, Ledger, LedgerError, Origin, TakenOver};
 use crate::store::location::Location;
 use crate::store::operator::{Letter, Operator, RejectedInput};
 use crate::store::sqlite::{Mode, SqliteLedger};
@@ -97,20 +100,22 @@ impl Inputs {
         operator: &mut Operator,
         letter: &Letter,
         (input, job): (RejectedInput, Job),
-        now: Timestamp,
+        (action, now): (Action, Timestamp),
     ) -> Result<Again, LedgerError> {
         let ledger = match &mut self.ledger {
             Some(ledger) => ledger,
             none => none.insert(SqliteLedger::open(&self.store, Mode::Operator, now)?),
         };
-        let arrival = Arrival { input: Ok(Box::new(job)), origin: input.origin };
+        let by = operator.deed(action, Facts::ids([letter.handle.as_str()]));
+        let origin = Origin { by: Some(Arc::new(by)), ..input.origin };
+        let arrival = Arrival { input: Ok(Box::new(job)), origin };
         let again = match ledger.take_over(vec![arrival], now).await?.pop() {
             Some(TakenOver::Queued(waiting)) => Again::Queued(waiting.seq),
             Some(TakenOver::Known | TakenOver::Succeeded) => Again::Known,
             Some(TakenOver::Rejected) | None => Again::Refused(StillDead::IdTaken),
         };
         // A rejection of the very same input stands in its place.
-        operator.drop_letters(std::slice::from_ref(letter))?;
+        operator.replaced(letter)?;
         Ok(again)
     }
 

@@ -2,6 +2,7 @@
 
 use super::inputs::{Again, Inputs};
 use super::still_dead::Kept;
+use crate::domain::activity::Action;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError};
 use crate::store::operator::{Letter, Operator};
@@ -31,7 +32,7 @@ pub async fn redrive(
     let mut done = Redriven { changed: jobs.len() - queued.len(), queued, ..Redriven::default() };
     for letter in letters.iter().filter(|letter| letter.is_input()) {
         let again = match inputs.read(ledger, letter)? {
-            Ok(read) => inputs.take_over(ledger, letter, read, now).await?,
+            Ok(read) => inputs.take_over(ledger, letter, read, (Action::Redrive, now)).await?,
             Err(why) => Again::Refused(why),
         };
         match again {

@@ -19,6 +19,7 @@ mod broker_subscribers;
 mod check;
 mod clock_steps;
 mod commands;
+mod commands_activity;
 mod commands_forecast;
 mod commands_held_back;
 mod commands_logs;

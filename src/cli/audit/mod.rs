@@ -27,7 +27,7 @@ use crate::wiring;
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};
 
-use since::Since;
+pub(super) use since::Since;
 
 /// Prove from the recorded calls that no quota window was ever exceeded
 #[derive(Debug, clap::Args)]

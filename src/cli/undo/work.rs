@@ -14,6 +14,7 @@ use crate::cli::progress::duration;
 use crate::cli::run::watch;
 use crate::cli::signals;
 use crate::crash_points;
+use crate::domain::activity::Action;
 use crate::domain::catalog::Catalog;
 use crate::domain::job::{Job, LaneKey};
 use crate::domain::undo::{self, Created};
@@ -98,6 +99,7 @@ async fn take_over(
 ) -> anyhow::Result<BTreeMap<LaneKey, u64>> {
     let operator = Operator::open(store)?;
     let (mut totals, mut after) = (BTreeMap::new(), 0);
+    let deed = Arc::new(operator.deed(Action::Undo, selection.facts()));
     loop {
         let page = operator.created(selection, after, CHUNK)?;
         let mut arrivals = Vec::with_capacity(page.lines.len());
@@ -107,7 +109,7 @@ async fn take_over(
             };
             let job = deletion(&operator, created, |round| undo::job(created, undo, batch, round))?;
             *totals.entry(job.lane.clone()).or_default() += 1;
-            let origin = Origin { raw: Bytes::new(), ..Origin::default() };
+            let origin = Origin { raw: Bytes::new(), by: Some(Arc::clone(&deed)), ..Origin::default() };
             arrivals.push(Arrival { input: Ok(Box::new(job)), origin });
         }
         ledger.take_over(arrivals, context.clock.now()).await?;

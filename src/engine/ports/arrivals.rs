@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::JobSeq;
+use crate::domain::activity::Deed;
 use crate::domain::job::{Job, LaneKey, Rejection};
 use crate::domain::time::Timestamp;
 
@@ -34,6 +35,8 @@ pub struct Origin {
     pub redelivered: bool,
     /// Whether who sent it is told at once what became of it: then a rejection is no dead letter.
     pub is_answered: bool,
+    /// The change of a person that it is part of, which is told of in the same transaction.
+    pub by: Option<Arc<Deed>>,
 }
 
 /// The way of a message to the worker.

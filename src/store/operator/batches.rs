@@ -208,7 +208,7 @@ impl Operator {
         now: Timestamp,
     ) -> Result<(), LedgerError> {
         let header = header.map(|cells| serde_json::Value::from(cells.to_vec()).to_string());
-        self.change(|books| {
+        self.tend(|books| {
             let batch = books.batch(Some(name), now)?;
             books
                 .conn()

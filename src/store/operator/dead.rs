@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::groups::{self, DeadGroup};
 use super::selection::{Selection, number};
 use super::{CHUNK, Operator, Page, piles};
+use crate::domain::activity::{Action, Facts};
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{AmqpOrigin, Delivered, JobSeq, LedgerError, Origin};
@@ -251,12 +252,14 @@ impl Operator {
     pub fn redrive(&mut self, letters: &[Letter]) -> Result<Vec<JobSeq>, LedgerError> {
         let mut redriven = Vec::new();
         for chunk in letters.chunks(CHUNK) {
-            redriven.extend(self.change(|books| {
+            let deed = self.deed(Action::Redrive, named(chunk));
+            redriven.extend(self.change(&deed, |books| {
                 let mut queued = Vec::new();
                 for letter in chunk {
                     queued.extend(requeue(books, letter)?);
                 }
-                Ok(queued)
+                let count = queued.len();
+                Ok((queued, count))
             })?);
         }
         Ok(redriven)
@@ -273,16 +276,33 @@ impl Operator {
     pub fn drop_letters(&mut self, letters: &[Letter]) -> Result<usize, LedgerError> {
         let mut dropped = 0;
         for chunk in letters.chunks(CHUNK) {
-            dropped += self.change(|books| {
-                let mut gone = 0;
-                for letter in chunk {
-                    gone += usize::from(forget(books, letter)?);
-                }
-                Ok(gone)
+            let deed = self.deed(Action::Drop, named(chunk));
+            dropped += self.change(&deed, |books| {
+                let gone = forget_all(books, chunk)?;
+                Ok((gone, gone))
             })?;
         }
         Ok(dropped)
     }
+
+    /// Forgets an input whose job has been taken over in its place, which is told of as what it was done for.
+    pub fn replaced(&mut self, letter: &Letter) -> Result<(), LedgerError> {
+        self.tend(|books| forget_all(books, std::slice::from_ref(letter)))?;
+        Ok(())
+    }
+}
+
+/// How a change names letters.
+pub(super) fn named(letters: &[Letter]) -> Facts {
+    Facts::ids(letters.iter().map(|letter| letter.handle.as_str()))
+}
+
+fn forget_all(books: &mut Books, letters: &[Letter]) -> Result<usize, Trouble> {
+    let mut gone = 0;
+    for letter in letters {
+        gone += usize::from(forget(books, letter)?);
+    }
+    Ok(gone)
 }
 
 fn dead_job(conn: &Connection, seq: i64) -> rusqlite::Result<DeadLine> {

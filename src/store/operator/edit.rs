@@ -6,6 +6,7 @@ use rusqlite::OptionalExtension;
 
 use super::dead::{Letter, requeue, still_dead};
 use super::{CHUNK, JobSeq, Operator};
+use crate::domain::activity::{Action, Facts};
 use crate::domain::job::Job;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
@@ -41,7 +42,9 @@ impl Operator {
         // Texts are made before the writer's turn.
         let texts: Vec<_> = edits.into_iter().map(|edit| (edit.letter, JobText::of(edit.job), edit.redrive)).collect();
         for chunk in texts.chunks(CHUNK) {
-            let (count, seqs) = self.change(|books| {
+            let ids = chunk.iter().map(|(letter, ..)| letter.handle.as_str());
+            let by = self.deed(Action::Edit, Facts::ids(ids));
+            let (count, seqs) = self.change(&by, |books| {
                 let (mut count, mut seqs) = (0, Vec::new());
                 for (letter, text, redrive) in chunk {
                     let Some(dead) = still_dead(books, letter)? else { continue };
@@ -51,7 +54,7 @@ impl Operator {
                         seqs.extend(requeue(books, letter)?);
                     }
                 }
-                Ok((count, seqs))
+                Ok(((count, seqs), count))
             })?;
             written += count;
             redriven.extend(seqs);

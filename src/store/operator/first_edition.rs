@@ -141,7 +141,7 @@ impl Operator {
         if is_done {
             return Ok(false);
         }
-        self.change(|books| {
+        self.tend(|books| {
             let conn = books.conn();
             let how = FirstEdition::of(conn)?;
             let mut jobs = Vec::with_capacity(CHUNK as usize);

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::batches::number;
 use super::{CHUNK, Operator, Page, Selection, piles};
+use crate::domain::activity::Action;
 use crate::domain::job::Job;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError, Settlement};
@@ -241,8 +242,9 @@ impl Operator {
     /// Cancels the matching jobs that are queued and not in flight now; the selection's state is not looked at.
     pub fn cancel(&mut self, selection: &Selection, now: Timestamp) -> Result<Cancelled, LedgerError> {
         let mut cancelled = 0;
+        let deed = self.deed(Action::Cancel, selection.facts());
         for chunk in self.queued(selection)?.chunks(CHUNK) {
-            cancelled += self.change(|books| {
+            cancelled += self.change(&deed, |books| {
                 let mut ended = 0;
                 for seq in chunk {
                     let Some(standing) = settle::standing(books, JobSeq(*seq))? else { continue };
@@ -251,7 +253,7 @@ impl Operator {
                         ended += 1;
                     }
                 }
-                Ok(ended)
+                Ok((ended, ended))
             })?;
         }
         Ok(Cancelled { cancelled, running: self.cancellable(selection)?.running })

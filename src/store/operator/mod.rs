@@ -3,6 +3,7 @@
 //! Reads are free; changes are short transactions, and jobs put to work are announced to the process that works them.
 //! Everything here blocks. Nothing here prints: the values serialise as `--json` shows them.
 
+mod activity;
 mod backlog;
 mod batches;
 mod dead;
@@ -29,6 +30,7 @@ mod why;
 
 use std::path::PathBuf;
 
+pub use self::activity::{ActivityFilter, ActivityLine};
 pub use self::batches::{BatchLine, Ended, LaneCounts, LaneLine};
 pub use self::dead::{DeadLine, Letter, RejectedInput};
 pub use self::edit::Edit;
@@ -49,11 +51,15 @@ pub use self::why::Asked;
 use rusqlite::Connection;
 
 use super::location::Location;
+use super::sqlite;
 use super::sqlite::books::{Books, Trouble};
 use super::sqlite::{BrokerStanding, broker, calls, file, lock, rehearsal, restraints, seal, suspensions};
+use crate::clock::Clock;
+use crate::domain::activity::{Action, By, Deed, Facts};
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError, PastCall, Restraint, Suspension};
+use crate::user;
 
 /// Jobs changed in one transaction at most, so that a running worker never waits long.
 const CHUNK: usize = 500;
@@ -62,6 +68,8 @@ const CHUNK: usize = 500;
 pub struct Operator {
     books: Books,
     path: PathBuf,
+    by: By,
+    clock: Clock,
 }
 
 impl Operator {
@@ -79,7 +87,7 @@ impl Operator {
                 path.display()
             )));
         }
-        Ok(Self { books: Books::open(&location, true)?, path: location.path })
+        Ok(Self::over(Books::open(&location, true)?, location.path))
     }
 
     /// Opens a ledger that a worker has open, only to read it: no change goes through.
@@ -88,7 +96,21 @@ impl Operator {
     /// A sentence that says what is wrong with the file.
     pub fn open_for_reading(location: impl Into<Location>) -> Result<Self, LedgerError> {
         let location = location.into();
-        Ok(Self { books: Books::open_for_reading(&location)?, path: location.path })
+        Ok(Self::over(Books::open_for_reading(&location)?, location.path))
+    }
+
+    fn over(books: Books, path: PathBuf) -> Self {
+        Self { books, path, by: user::of_process(), clock: Clock::system() }
+    }
+
+    /// Whoever changes something from now on; at first, the user of this process.
+    pub fn act_as(&mut self, by: By) {
+        self.by = by;
+    }
+
+    /// What they are about to do, to be told of in the transaction that does it.
+    pub fn deed(&self, action: Action, facts: Facts) -> Deed {
+        Deed { by: self.by.clone(), action, facts }
     }
 
     /// Who works the ledger, in words, if anybody does.
@@ -111,12 +133,17 @@ impl Operator {
 
     /// Suspends an app or a lane, replacing a suspension of the same app, tenant and method.
     pub fn suspend(&mut self, suspension: &Suspension) -> Result<(), LedgerError> {
-        self.change(|books| suspensions::add(books, suspension))
+        let Suspension { app, tenant, method, detail, .. } = suspension;
+        let facts = scope(app, tenant, method).text("reason", detail);
+        self.change(&self.deed(Action::Suspend, facts), |books| Ok((suspensions::add(books, suspension)?, 1)))
     }
 
     /// Ends the suspensions of the app, and of the tenant and method where they are not empty; says how many.
     pub fn resume(&mut self, app: &str, tenant: &str, method: &str) -> Result<usize, LedgerError> {
-        self.change(|books| suspensions::remove(books, app, tenant, method))
+        self.change(&self.deed(Action::Resume, scope(app, tenant, method)), |books| {
+            let ended = suspensions::remove(books, app, tenant, method)?;
+            Ok((ended, ended))
+        })
     }
 
     /// What holds calls back beyond the quotas, as the worker recorded it last.
@@ -126,7 +153,10 @@ impl Operator {
 
     /// Forgets what holds an app back; says how many. A running worker then tries again with one call.
     pub fn lift(&mut self, app: &str) -> Result<usize, LedgerError> {
-        self.change(|books| restraints::remove(books, app))
+        self.change(&self.deed(Action::Resume, scope(app, "", "")), |books| {
+            let lifted = restraints::remove(books, app)?;
+            Ok((lifted, lifted))
+        })
     }
 
     /// How many times shorter all windows were, if the calls were those of a rehearsal.
@@ -154,7 +184,23 @@ impl Operator {
         work(self.books.conn()).map_err(|error| file::failed_at(&self.path, &error))
     }
 
-    fn change<T>(&mut self, work: impl FnOnce(&mut Books) -> Result<T, Trouble>) -> Result<T, LedgerError> {
+    /// Changes something for somebody, and tells of it in the same transaction, with how many things `work` says it
+    /// changed.
+    fn change<T>(
+        &mut self,
+        deed: &Deed,
+        work: impl FnOnce(&mut Books) -> Result<(T, usize), Trouble>,
+    ) -> Result<T, LedgerError> {
+        let now = self.clock.now();
+        Ok(self.books.transaction(|books| {
+            let (done, count) = work(books)?;
+            sqlite::activity::record(books, deed, count, now)?;
+            Ok(done)
+        })?)
+    }
+
+    /// Changes what is nobody's decision: what the ledger keeps for itself.
+    fn tend<T>(&mut self, work: impl FnOnce(&mut Books) -> Result<T, Trouble>) -> Result<T, LedgerError> {
         Ok(self.books.transaction(work)?)
     }
 
@@ -171,12 +217,13 @@ impl Operator {
     /// Changes the matching jobs that are not in flight, in transactions over [`CHUNK`] of them; says how many.
     fn change_in_chunks(
         &mut self,
+        deed: &Deed,
         selection: &Selection,
         mut change: impl FnMut(&mut Books, JobSeq) -> Result<(), Trouble>,
     ) -> Result<usize, LedgerError> {
         let (mut total, mut after) = (0, Some(0));
         while let Some(from) = after {
-            let (changed, next) = self.change(|books| {
+            let (changed, next) = self.change(deed, |books| {
                 let Page { lines: seqs, next } = piles::jobs(books.conn(), selection, from, CHUNK)?;
                 let mut changed = 0;
                 for seq in seqs {
@@ -185,13 +232,18 @@ impl Operator {
                         changed += 1;
                     }
                 }
-                Ok((changed, next))
+                Ok(((changed, next), changed))
             })?;
             total += changed;
             after = next;
         }
         Ok(total)
     }
+}
+
+/// An app, or a part of it, as a change names it.
+fn scope(app: &str, tenant: &str, method: &str) -> Facts {
+    Facts::default().text("app", app).text("tenant", tenant).text("method", method)
 }
 
 /// A limit as SQL takes it.

@@ -12,7 +12,7 @@ impl Operator {
     /// # Errors
     /// Why nothing can be written.
     pub fn probe(&mut self) -> Result<(), LedgerError> {
-        self.change(|books| {
+        self.tend(|books| {
             let found = books.conn().prepare_cached("SELECT 1 FROM meta LIMIT 1")?.query_row([], |_| Ok(())).optional();
             found.map(|_| ()).map_err(Trouble::Sql)
         })

@@ -1,6 +1,7 @@
 //! A new key for the ledger.
 
 use super::Operator;
+use crate::domain::activity::{Action, Facts};
 use crate::engine::ports::LedgerError;
 use crate::store::location::Location;
 pub use crate::store::sqlite::seal::Rekeyed;
@@ -12,6 +13,7 @@ impl Operator {
     /// # Errors
     /// That the present key is not there, or that no new one is; else the ledger's.
     pub fn rekey(&mut self, location: &Location) -> Result<Rekeyed, LedgerError> {
-        rekey(&mut self.books, location)
+        let deed = self.deed(Action::Rekey, Facts::default());
+        rekey(&mut self.books, location, (&deed, self.clock.now()))
     }
 }

@@ -4,6 +4,7 @@ use rusqlite::OptionalExtension;
 use serde_json::Value;
 
 use super::{Operator, Selection};
+use crate::domain::activity::{Action, Facts};
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError, Settlement};
@@ -27,6 +28,18 @@ pub enum Resolution {
     LookUp,
 }
 
+impl Resolution {
+    /// Those of the jobs, with what is said of them.
+    fn facts(&self, of_jobs: Facts) -> Facts {
+        match self {
+            Self::Succeeded { key } => of_jobs.text("verdict", "succeeded").text("key", key),
+            Self::Retry => of_jobs.text("verdict", "retry"),
+            Self::Dead => of_jobs.text("verdict", "dead"),
+            Self::LookUp => of_jobs.text("verdict", "look-up"),
+        }
+    }
+}
+
 impl Operator {
     /// Resolves a held or uncertain job.
     ///
@@ -34,7 +47,8 @@ impl Operator {
     /// [`LedgerError::Failed`] with a sentence: no such job, it is in another state, a call of it is in flight, or another
     /// job owns that object.
     pub fn resolve(&mut self, id: &str, resolution: &Resolution, now: Timestamp) -> Result<(), LedgerError> {
-        self.change(|books| {
+        let deed = self.deed(Action::Resolve, resolution.facts(Facts::ids([id])));
+        self.change(&deed, |books| {
             let seq = resolvable(books, id)?;
             let Some(standing) = settle::standing(books, seq)? else { return Err(unknown(id)) };
             if !matches!(standing.state, State::Held | State::Uncertain) {
@@ -46,7 +60,7 @@ impl Operator {
             if *resolution == Resolution::LookUp && standing.state == State::Uncertain {
                 return Err(Trouble::Refused(format!("job {id:?} is uncertain: it is looked up already")));
             }
-            resolve_one(books, seq, standing, resolution, now)
+            Ok((resolve_one(books, seq, standing, resolution, now)?, 1))
         })
     }
 
@@ -58,7 +72,8 @@ impl Operator {
         now: Timestamp,
     ) -> Result<usize, LedgerError> {
         let held = selection.in_state(State::Held);
-        self.change_in_chunks(&held, |books, seq| match settle::standing(books, seq)? {
+        let deed = self.deed(Action::Resolve, resolution.facts(held.facts()));
+        self.change_in_chunks(&deed, &held, |books, seq| match settle::standing(books, seq)? {
             Some(standing) => resolve_one(books, seq, standing, resolution, now),
             None => Ok(()),
         })

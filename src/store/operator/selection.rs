@@ -3,6 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, ToSql};
 
+use crate::domain::activity::Facts;
 use crate::domain::reason::Reason;
 use crate::store::state::State;
 
@@ -57,6 +58,19 @@ impl Selection {
     #[must_use]
     pub fn in_state(&self, state: State) -> Self {
         Self { state: Some(state), ..self.clone() }
+    }
+
+    /// What it says, as a change of what it selects is told of.
+    pub fn facts(&self) -> Facts {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let facts = Facts::ids(self.ids.iter().map(String::as_str))
+            .text("batch", &text(&self.batch))
+            .text("app", &text(&self.app))
+            .text("tenant", &text(&self.tenant))
+            .text("method", &text(&self.method))
+            .text("reason", self.reason.map_or("", Reason::as_str))
+            .text("prefix", &text(&self.prefix));
+        self.code.map_or(facts.clone(), |code| facts.number("code", code))
     }
 
     /// Whether it restricts nothing.

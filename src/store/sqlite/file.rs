@@ -22,7 +22,7 @@ use crate::store::location::Location;
 const APPLICATION_ID: i64 = 0x5041_4345;
 
 /// The script that leads to each version, in order; the file's `user_version` says which it has reached.
-const MIGRATIONS: [(i64, &str); 14] = [
+const MIGRATIONS: [(i64, &str); 15] = [
     (1, include_str!("migrations/0001.sql")),
     (2, include_str!("migrations/0002.sql")),
     (3, include_str!("migrations/0003.sql")),
@@ -37,6 +37,7 @@ const MIGRATIONS: [(i64, &str); 14] = [
     (13, include_str!("migrations/0013.sql")),
     (14, include_str!("migrations/0014.sql")),
     (15, include_str!("migrations/0015.sql")),
+    (16, include_str!("migrations/0016.sql")),
 ];
 
 /// The version that this program writes.

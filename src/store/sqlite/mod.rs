@@ -3,6 +3,7 @@
 //! Changes go through one writer that commits whatever has queued up together ([`writer`]); reads have connections of
 //! their own ([`readers`]). What a change means stands in `take_over`, `attempts`, `settle` and `outbox`.
 
+pub(crate) mod activity;
 pub(crate) mod attempts;
 #[cfg(test)]
 mod bench;
@@ -57,6 +58,7 @@ use self::readers::Readers;
 use self::take_over::Incoming;
 use self::watch::Watch;
 use self::writer::Writer;
+use crate::domain::activity::Deed;
 use crate::domain::job::Job;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{
@@ -201,6 +203,10 @@ impl Ledger for SqliteLedger {
             self.metrics.taken_over(source, counted::result_of(taken));
         }
         Ok(taken)
+    }
+
+    async fn note(&self, deed: Deed, count: usize, now: Timestamp) -> Result<(), LedgerError> {
+        self.writer.change(move |books| activity::record(books, &deed, count, now)).await
     }
 
     async fn job(&self, seq: JobSeq) -> Result<Job, LedgerError> {

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use rusqlite::params;
 
+use super::activity;
 use super::books::{Books, Trouble};
 use super::tallies::{INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, THROTTLED, read_pile};
 use crate::domain::time::Timestamp;
@@ -95,8 +96,9 @@ fn rest(books: &mut Books, before: Timestamp) -> Result<usize, Trouble> {
         )?
         .execute(params![before.0, PIECE])?;
     let inputs = inputs(books, before)?;
+    let changes = activity::forget(books, before)?;
     let batches = if attempts + inputs == 0 { batches(books, before)? } else { 0 };
-    Ok(attempts + inputs + batches)
+    Ok(attempts + inputs + changes + batches)
 }
 
 fn inputs(books: &mut Books, before: Timestamp) -> Result<usize, Trouble> {

@@ -1,16 +1,18 @@
 //! Taking inputs over: new jobs, known ids, and inputs that are no jobs.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rusqlite::{Params, named_params, params};
 
+use super::activity;
 use super::books::{Books, Trouble};
 use super::job_row::{self, JobText, OriginText};
 use super::repeat::{Asker, count_conflict, unanswered};
 use super::tallies::{INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, Place, read_pile};
 use super::waiting;
+use crate::domain::activity::Deed;
 use crate::domain::job::Rejection;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
@@ -33,6 +35,7 @@ pub(crate) struct Incoming {
     cells: Option<String>,
     redelivered: bool,
     is_answered: bool,
+    by: Option<Arc<Deed>>,
 }
 
 impl Incoming {
@@ -48,6 +51,7 @@ impl Incoming {
             cells: arrival.origin.cells,
             redelivered: arrival.origin.redelivered,
             is_answered: arrival.origin.is_answered,
+            by: arrival.origin.by,
         }
     }
 
@@ -84,7 +88,26 @@ pub(crate) fn take_over(books: &mut Books, incoming: &[Incoming], now: Timestamp
         rejected |= became == TakenOver::Rejected;
         taken.push(became);
     }
+    tell(books, incoming, &taken, now)?;
     Ok(taken)
+}
+
+/// Tells of what people have put into the ledger by this.
+fn tell(books: &Books, incoming: &[Incoming], taken: &[TakenOver], now: Timestamp) -> Result<(), Trouble> {
+    let mut deeds: Vec<(&Arc<Deed>, usize)> = Vec::new();
+    for (arrival, became) in incoming.iter().zip(taken) {
+        let Some(by) = &arrival.by else { continue };
+        let is_change = match became {
+            TakenOver::Queued(_) => true,
+            TakenOver::Rejected => !arrival.is_answered,
+            TakenOver::Known | TakenOver::Succeeded => false,
+        };
+        match deeds.iter_mut().find(|(deed, _)| Arc::ptr_eq(deed, by)) {
+            Some((_, count)) => *count += usize::from(is_change),
+            None => deeds.push((by, is_change.into())),
+        }
+    }
+    deeds.into_iter().try_for_each(|(deed, count)| activity::record(books, deed, count, now))
 }
 
 fn exists(books: &Books, sql: &str) -> rusqlite::Result<bool> {

@@ -31,10 +31,16 @@ pub fn access() -> Access {
 
 impl Served {
     pub async fn new(access: &Access) -> Self {
+        Self::with_settings(access, "").await
+    }
+
+    /// With these settings, whose secrets are all `s`, in the variable `S`.
+    pub async fn with_settings(access: &Access, text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (file, path) = (folder.path().join("paceline.toml"), folder.path().join("paceline.db"));
-        std::fs::write(&file, "").unwrap();
-        let settings = settings::load(Some(&file), std::iter::empty()).unwrap();
+        std::fs::write(&file, text).unwrap();
+        let secrets = [("S".to_owned(), "s".to_owned())];
+        let settings = settings::load(Some(&file), secrets.into_iter()).unwrap();
         let clock = Clock::system();
         let ledger = Arc::new(SqliteLedger::open(&path, Mode::Worker, clock.now()).unwrap());
         let catalog = Arc::new(paceline::domain::catalog::built_in().unwrap());
@@ -56,6 +62,10 @@ impl Served {
 
     pub fn listen(&self) -> SocketAddr {
         self.admin.as_ref().unwrap().listen()
+    }
+
+    pub fn ledger(&self) -> &SqliteLedger {
+        &self.ledger
     }
 
     pub async fn connect(&self) -> TcpStream {

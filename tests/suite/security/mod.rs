@@ -1,5 +1,6 @@
 //! Attacks, each as it was made, and that it comes to nothing.
 
+mod activity;
 mod addresses;
 mod admin;
 mod deployment;

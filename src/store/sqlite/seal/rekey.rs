@@ -4,10 +4,12 @@ use secrecy::zeroize::Zeroizing;
 
 use super::key::{self, Key};
 use super::{Seal, carry_forward, ring, source};
+use crate::domain::activity::Deed;
+use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
 use crate::store::location::{KeySource, Location};
 use crate::store::sqlite::books::{Books, Trouble};
-use crate::store::sqlite::{file, lock};
+use crate::store::sqlite::{activity, file, lock};
 
 /// What came of a ledger's rekeying.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,14 +25,14 @@ pub struct Rekeyed {
 }
 
 /// Begins a new key and carries everything forward to it; what was interrupted is finished, and no other key begun.
-pub(crate) fn rekey(books: &mut Books, location: &Location) -> Result<Rekeyed, LedgerError> {
+pub(crate) fn rekey(books: &mut Books, location: &Location, by: (&Deed, Timestamp)) -> Result<Rekeyed, LedgerError> {
     books.seal()?.require()?;
     let before = latest(books)?;
     let mut rows = carry_forward(books)?;
     // Only an earlier attempt leaves rows of an earlier key; a ledger of one key is merely older than digests' keys.
     if rows == 0 || before < 2 {
         let keys = new_and_present(books, location)?;
-        begin(books, &keys)?;
+        begin(books, &keys, Some(by))?;
         rows = carry_forward(books)?;
     }
     let keeps_old = !matches!(location.key, KeySource::Beside);
@@ -47,7 +49,7 @@ pub(crate) fn begin_given(books: &mut Books, location: &Location) -> Result<(), 
     if rest.is_empty() || Seal::knows(books.conn(), new.mark)? {
         return Ok(());
     }
-    begin(books, &keys)
+    begin(books, &keys, None)
 }
 
 fn latest(books: &Books) -> Result<u32, LedgerError> {
@@ -79,10 +81,13 @@ fn new_and_present(books: &Books, location: &Location) -> Result<Vec<Key>, Ledge
     Ok(keys)
 }
 
-fn begin(books: &mut Books, keys: &[Key]) -> Result<(), LedgerError> {
+fn begin(books: &mut Books, keys: &[Key], by: Option<(&Deed, Timestamp)>) -> Result<(), LedgerError> {
     let Some(new) = keys.first() else { return Ok(()) };
     books.transaction(|books| {
         let refused = || Trouble::Refused("the new key cannot be taken; run it again".to_owned());
+        if let Some((deed, now)) = by {
+            activity::record(books, deed, 1, now)?;
+        }
         Seal::begin(books.seal()?, books.conn(), new)?.ok_or_else(refused)
     })?;
     Ok(())

@@ -157,7 +157,7 @@ fn age(path: &Path, key: &Key, content: &[u8; 32]) {
     conn.execute("UPDATE jobs SET hash = ?1 WHERE id = 'b'", [[5_u8; 32]]).unwrap();
     conn.execute_batch(
         "INSERT INTO meta SELECT 'key', mark FROM keys; DELETE FROM meta WHERE name = 'keyed'; DROP TABLE keys;
-         DROP INDEX rejected_conflicts; ALTER TABLE rejected DROP COLUMN more; ALTER TABLE rejected DROP COLUMN more_at;
+         DROP TABLE activity; DROP INDEX rejected_conflicts; ALTER TABLE rejected DROP COLUMN more; ALTER TABLE rejected DROP COLUMN more_at;
          PRAGMA user_version = 13;",
     )
     .unwrap();
