@@ -4,6 +4,7 @@ FROM rust:1-bookworm AS build
 WORKDIR /src
 # Dependencies first: they are built again only when the manifest or the lock file changes.
 COPY Cargo.toml Cargo.lock ./
+COPY crates crates
 # The benches stay outside of the image, and cargo refuses a manifest whose targets are not there.
 RUN sed -i '/^\[\[bench\]\]/,/^$/d' Cargo.toml \
     && mkdir src && echo 'fn main() {}' >src/main.rs && touch src/lib.rs \

@@ -6,52 +6,34 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use paceline_quota::time::{Mono, micros};
+
 /// An instant of the calendar: microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
-/// An instant of this process's monotonic clock: microseconds since an arbitrary start, negative before it.
-///
-/// Quota windows are counted on it, so a stepped system clock neither frees nor blocks a permit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Mono(pub i64);
+impl Add<Duration> for Timestamp {
+    type Output = Self;
 
-/// Microseconds of a duration, saturating at the end of [`i64`].
-pub fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+    fn add(self, rhs: Duration) -> Self {
+        Self(self.0.saturating_add(micros(rhs)))
+    }
 }
 
-macro_rules! arithmetic {
-    ($instant:ident) => {
-        impl Add<Duration> for $instant {
-            type Output = Self;
+impl Sub<Duration> for Timestamp {
+    type Output = Self;
 
-            fn add(self, rhs: Duration) -> Self {
-                Self(self.0.saturating_add(micros(rhs)))
-            }
-        }
-
-        impl Sub<Duration> for $instant {
-            type Output = Self;
-
-            fn sub(self, rhs: Duration) -> Self {
-                Self(self.0.saturating_sub(micros(rhs)))
-            }
-        }
-
-        impl $instant {
-            /// The time from `earlier` to `self`, zero if `earlier` is later.
-            pub fn since(self, earlier: Self) -> Duration {
-                Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
-            }
-        }
-    };
+    fn sub(self, rhs: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(rhs)))
+    }
 }
-
-arithmetic!(Timestamp);
-arithmetic!(Mono);
 
 impl Timestamp {
+    /// The time from `earlier` to `self`, zero if `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
     /// Reads RFC 3339 (`2026-11-21T16:00:00+08:00`); the offset is required.
     ///
     /// # Errors

@@ -14,7 +14,8 @@ use crate::settings_zh;
 mod agree;
 
 const LINES_MAX: usize = 500;
-const FOLDERS: [&str; 9] = ["src", "tests", "benches", "config", "docs", "examples", "scripts", ".ci", ".github"];
+const FOLDERS: [&str; 10] =
+    ["src", "crates", "tests", "benches", "config", "docs", "examples", "scripts", ".ci", ".github"];
 const READMES: [&str; 2] = ["README.md", "README.zh-CN.md"];
 const DEAD_LETTERS: [&str; 2] = ["docs/dead-letters.md", "docs/zh-CN/dead-letters.md"];
 

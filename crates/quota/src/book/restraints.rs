@@ -1,10 +1,11 @@
 //! What holds a key back beyond its quota: the pause after a refusal, and working limits while somebody else uses it.
 
+use std::hash::Hash;
 use std::time::Duration;
 
 use super::{Book, KeyId, Mono, Pause, Probes, Refusal, State, Window};
-use crate::domain::quota::foreign::{Lowered, SPAN_MAX};
-use crate::domain::quota::window::Ring;
+use crate::foreign::{Lowered, SPAN_MAX};
+use crate::window::Ring;
 
 /// Somebody else's use of a key is told at most this often.
 const TELL_EVERY: Duration = Duration::from_secs(600);
@@ -49,7 +50,7 @@ pub struct LoweredWindow {
     pub raise_at: Option<Mono>,
 }
 
-impl Book {
+impl<K: Clone + Eq + Hash> Book<K> {
     /// Notes that a call with these keys, granted at `granted`, was refused for its pace: the first key pauses.
     pub fn refuse(
         &mut self,
@@ -133,7 +134,7 @@ impl Book {
     }
 }
 
-impl State {
+impl<K> State<K> {
     /// Whether every documented window was kept. It always is, unless a quota was changed to less than was in use.
     fn is_kept(&mut self, now: Mono) -> bool {
         let in_flight = self.in_flight;

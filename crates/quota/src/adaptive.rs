@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::domain::time::Mono;
+use crate::time::Mono;
 
 /// The first rest and the longest, before chance makes them half as long up to half as long again.
 const RESTS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(60)];

@@ -3,7 +3,7 @@
 mod restraints;
 
 use std::collections::HashMap;
-use std::fmt;
+use std::hash::Hash;
 use std::time::Duration;
 
 pub use self::restraints::{Foreign, LoweredWindow, Refused};
@@ -13,25 +13,7 @@ use super::pause::Pause;
 use super::reserve::{Class, Reserve, Reserves};
 use super::text::{Quota, Window};
 use super::window::Ring;
-use crate::domain::catalog::QuotaScope;
-use crate::domain::time::Mono;
-
-/// What the platform counts by: a method, and the app, corp or address.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key {
-    /// The kind of owner.
-    pub scope: QuotaScope,
-    /// Whose it is: `<app>/<tenant>`, a corp id, an app or a host.
-    pub owner: String,
-    /// The method.
-    pub method: String,
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} {} {}", self.method, self.scope, self.owner)
-    }
-}
+use crate::time::Mono;
 
 /// A key's place in the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,9 +41,9 @@ pub struct Refusal<'a> {
 
 /// A key's use, for people.
 #[derive(Clone, Debug)]
-pub struct Usage {
+pub struct Usage<K> {
     /// The key.
-    pub key: Key,
+    pub key: K,
     /// Permits spent of each window, shortest first; the limits are those that hold now.
     pub windows: Vec<(Window, u32)>,
     /// Permits of each window, in their order, that calls without a reply keep: in flight, or without any.
@@ -72,8 +54,8 @@ pub struct Usage {
     pub paused_until: Option<Mono>,
 }
 
-pub(super) struct State {
-    key: Key,
+pub(super) struct State<K> {
+    key: K,
     pub(super) rings: Vec<Ring>,
     in_flight: u32,
     /// Whether nothing is granted until calls that its windows do not know of have been entered.
@@ -90,14 +72,19 @@ pub(super) struct State {
 }
 
 /// All quota keys of the process.
-#[derive(Default)]
-pub struct Book {
-    pub(super) states: Vec<State>,
-    pub(super) ids: HashMap<Key, KeyId>,
+pub struct Book<K> {
+    pub(super) states: Vec<State<K>>,
+    pub(super) ids: HashMap<K, KeyId>,
     reserve: Reserve,
 }
 
-impl Book {
+impl<K> Default for Book<K> {
+    fn default() -> Self {
+        Self { states: Vec::new(), ids: HashMap::new(), reserve: Reserve::default() }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Book<K> {
     /// An empty book that keeps these reserves at every key.
     pub fn new(reserve: Reserve) -> Self {
         Self { reserve, ..Self::default() }
@@ -106,7 +93,7 @@ impl Book {
     /// The key's place; a new key starts with this quota and all permits free.
     ///
     /// For a known key the quota is applied as it is now: windows keep the grants they have seen.
-    pub fn key(&mut self, key: &Key, quota: &Quota) -> KeyId {
+    pub fn key(&mut self, key: &K, quota: &Quota) -> KeyId {
         if let Some(&id) = self.ids.get(key) {
             self.change(id, quota, Mono(i64::MIN));
             return id;
@@ -288,18 +275,18 @@ impl Book {
     }
 
     /// Who it is.
-    pub fn name(&self, key: KeyId) -> &Key {
+    pub fn name(&self, key: KeyId) -> &K {
         &self.states[key.0 as usize].key
     }
 
     /// The use of one key at `now`.
-    pub fn usage_of(&mut self, key: KeyId, now: Mono) -> Usage {
+    pub fn usage_of(&mut self, key: KeyId, now: Mono) -> Usage<K> {
         self.states[key.0 as usize].usage(now)
     }
 }
 
-impl State {
-    fn usage(&mut self, now: Mono) -> Usage {
+impl<K: Clone> State<K> {
+    fn usage(&mut self, now: Mono) -> Usage<K> {
         let in_flight = self.in_flight;
         Usage {
             key: self.key.clone(),
@@ -334,11 +321,11 @@ impl Probes {
 mod tests {
     use super::*;
 
-    fn key(name: &str) -> Key {
-        Key { scope: QuotaScope::App, owner: name.to_owned(), method: "m".to_owned() }
+    fn key(name: &str) -> String {
+        name.to_owned()
     }
 
-    fn book(quotas: &[&str]) -> (Book, Vec<KeyId>) {
+    fn book(quotas: &[&str]) -> (Book<String>, Vec<KeyId>) {
         let mut book = Book::default();
         let keys = quotas
             .iter()

@@ -9,9 +9,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use self::world::{Fate, Job, Plan, Turn, find_breach, play};
-use super::{Blocked, Book, Class, Key, KeyId, Quota, Window};
-use crate::domain::catalog::QuotaScope;
-use crate::domain::time::{Mono, micros};
+use super::{Blocked, Book, Class, KeyId, Quota, Window};
+use crate::time::{Mono, micros};
 
 /// One request as the platform may see it.
 #[derive(Clone, Copy, Debug)]
@@ -84,12 +83,12 @@ fn plan(quota: impl Strategy<Value = Quota> + 'static, jobs: usize) -> impl Stra
         .prop_map(|(quotas, lanes, jobs, turns)| Plan { quotas, lanes, jobs, turns })
 }
 
-fn key(name: &str) -> Key {
-    Key { scope: QuotaScope::App, owner: name.to_owned(), method: "m".to_owned() }
+fn key(name: &str) -> String {
+    name.to_owned()
 }
 
 /// Sends `delays.len()` calls as early as the book allows; a delay of `None` is a lost reply.
-fn send_all(book: &mut Book, keys: &[KeyId], delays: &[Option<u32>]) -> Vec<Call> {
+fn send_all(book: &mut Book<String>, keys: &[KeyId], delays: &[Option<u32>]) -> Vec<Call> {
     let deadline = Duration::from_secs(3);
     let mut now = Mono(0);
     let mut calls = Vec::new();

@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use crate::domain::time::Mono;
+use crate::time::Mono;
 
 /// Spans of the window for which a refusal is remembered.
 pub(super) const MEMORY: u32 = 10;

@@ -3,13 +3,14 @@
 //! So a change is no free burst. What the old windows have forgotten already, a longer one has to be told: [`Gap`] says
 //! which calls those are.
 
+use std::hash::Hash;
 use std::time::Duration;
 
-use super::book::{Book, Key, KeyId};
+use super::book::{Book, KeyId};
 use super::pace::Pace;
 use super::text::Quota;
 use super::window::Ring;
-use crate::domain::time::Mono;
+use crate::time::Mono;
 
 /// The calls that a key's windows do not know of, after it was entered or got a longer window than it had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +22,11 @@ pub struct Gap {
     longer_than: Duration,
 }
 
-impl Book {
+impl<K: Clone + Eq + Hash> Book<K> {
     /// The place of a key, which has this quota from `now` on; with the calls that have to be told to it.
     ///
     /// Nothing is missing to a key that no call was made under. Whether one was, the caller knows.
-    pub fn revise(&mut self, key: &Key, quota: &Quota, now: Mono) -> (KeyId, Option<Gap>) {
+    pub fn revise(&mut self, key: &K, quota: &Quota, now: Mono) -> (KeyId, Option<Gap>) {
         if let Some(id) = self.find(key) {
             return (id, self.change(id, quota, now));
         }
@@ -34,7 +35,7 @@ impl Book {
     }
 
     /// The place of a key that was entered before.
-    pub fn find(&self, key: &Key) -> Option<KeyId> {
+    pub fn find(&self, key: &K) -> Option<KeyId> {
         self.ids.get(key).copied()
     }
 
@@ -80,13 +81,12 @@ impl Book {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::catalog::QuotaScope;
-    use crate::domain::quota::{Class, Reserve};
+    use crate::{Class, Reserve};
 
     const SECOND: i64 = 1_000_000;
 
-    fn key(name: &str) -> Key {
-        Key { scope: QuotaScope::App, owner: name.to_owned(), method: "m".to_owned() }
+    fn key(name: &str) -> String {
+        name.to_owned()
     }
 
     fn quota(text: &str) -> Quota {
@@ -94,7 +94,7 @@ mod tests {
     }
 
     /// A key with a reply at each of these seconds.
-    fn book(text: &str, seconds: &[i64]) -> (Book, KeyId) {
+    fn book(text: &str, seconds: &[i64]) -> (Book<String>, KeyId) {
         let mut book = Book::default();
         let (id, gap) = book.revise(&key("a"), &quota(text), Mono(0));
         assert!(gap.is_some(), "a new key knows of nothing");

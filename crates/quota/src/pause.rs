@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::time::Mono;
+use crate::time::Mono;
 
 /// Waits of a key that was refused without a documented block or a reset from the server: doubled with each refusal.
 const FIRST: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::text::{Quota, Window};
 use super::window::Ring;
-use crate::domain::time::Mono;
+use crate::time::Mono;
 
 /// What is kept of every window, by the priority from which on jobs may use it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

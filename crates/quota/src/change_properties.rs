@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Book, Class, Gap, Key, KeyId, Quota, Window};
-use crate::domain::catalog::QuotaScope;
-use crate::domain::time::Mono;
+use super::{Book, Class, Gap, KeyId, Quota, Window};
+use crate::time::Mono;
 
 /// The longest that a call without a reply may still be counted.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -24,14 +23,14 @@ struct Call {
 
 /// What was sent, and the book at the end.
 struct Driven {
-    book: Book,
+    book: Book<String>,
     key: KeyId,
     calls: Vec<Call>,
     now: Mono,
 }
 
-fn name() -> Key {
-    Key { scope: QuotaScope::App, owner: "one".to_owned(), method: "m".to_owned() }
+fn name() -> String {
+    "one".to_owned()
 }
 
 /// Windows around each other's lengths, so that changes make them shorter and longer, fewer and more; some so wide that
@@ -54,7 +53,7 @@ fn quotas() -> impl Strategy<Value = Vec<(Quota, u32)>> {
 }
 
 /// Tells a key the calls that its old windows have forgotten, as a ledger that knows them all would.
-fn recall(book: &mut Book, gap: &Gap, calls: &[Call], in_flight: &[Mono]) {
+fn recall(book: &mut Book<String>, gap: &Gap, calls: &[Call], in_flight: &[Mono]) {
     for call in calls {
         let is_open = in_flight.contains(&call.by);
         book.recall(gap, if is_open { call.sent } else { call.by }, call.by);

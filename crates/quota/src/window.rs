@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::foreign::{Lowered, MEMORY, Suspicion};
 use super::text::Window;
-use crate::domain::time::{Mono, micros};
+use crate::time::{Mono, micros};
 
 /// Windows with more permits than this are kept in about as many time cells.
 const CELLS: i64 = 1_000;

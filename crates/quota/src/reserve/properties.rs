@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::{Blocked, Book, Key, KeyId, Quota, Window};
+use super::super::{Blocked, Book, KeyId, Quota, Window};
 use super::*;
-use crate::domain::catalog::QuotaScope;
 
 /// What waits, low to high: each class has a lane of its own.
 const PRIORITIES: [u8; 3] = [4, 6, 9];
@@ -40,7 +39,7 @@ fn quota() -> impl Strategy<Value = Quota> {
 }
 
 struct World {
-    book: Book,
+    book: Book<String>,
     keys: [KeyId; 1],
     quota: Quota,
     shares: [f64; 2],
@@ -62,7 +61,7 @@ impl World {
     fn new(quota: Quota, shares: [f64; 2]) -> Self {
         let reserve = Reserve::NONE.keep(5, shares[0]).keep(8, shares[1]);
         let mut book = Book::new(reserve);
-        let key = Key { scope: QuotaScope::App, owner: "a".to_owned(), method: "m".to_owned() };
+        let key = "a".to_owned();
         let keys = [book.key(&key, &quota)];
         let since = vec![None; 2 * quota.windows().len()];
         let classes = PRIORITIES.map(|priority| reserve.class_of(priority));

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::pause::Pause;
-use crate::domain::time::Mono;
+use crate::time::Mono;
 
 /// Failures in a row that open it.
 const IN_A_ROW: u32 = 3;

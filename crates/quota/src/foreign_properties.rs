@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Book, Class, Key, KeyId, Quota, Refusal};
-use crate::domain::catalog::QuotaScope;
-use crate::domain::time::Mono;
+use super::{Book, Class, KeyId, Quota, Refusal};
+use crate::time::Mono;
 
 const SPAN: i64 = 60_000_000;
 
@@ -54,7 +53,7 @@ struct Seen {
 }
 
 /// Calls as early as the book allows until `end`, with replies at once.
-fn call_until(platform: &mut Platform, book: &mut Book, keys: [KeyId; 1], documented: u32, end: i64) -> Seen {
+fn call_until(platform: &mut Platform, book: &mut Book<String>, keys: [KeyId; 1], documented: u32, end: i64) -> Seen {
     let mut seen = Seen { ours: Vec::new(), refused: Vec::new(), back_at: None };
     let mut now = 0;
     while now < end {
@@ -98,7 +97,7 @@ proptest! {
     ) {
         let quota: Quota = format!("{limit}/min").parse().unwrap();
         let mut book = Book::default();
-        let key = Key { scope: QuotaScope::App, owner: "acme".to_owned(), method: "m".to_owned() };
+        let key = "acme".to_owned();
         let keys = [book.key(&key, &quota)];
         let theirs = (f64::from(limit) * part).max(1.0);
         let until = minutes * SPAN;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::pace::Pace;
 use super::pause::Pause;
-use crate::domain::time::Mono;
+use crate::time::Mono;
 
 /// The slowest rate a gate falls to, in calls a second.
 const RATE_MIN: f64 = 1.0;

@@ -13,7 +13,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota as Rate, RateLimiter};
 
 use super::text::Quota;
-use crate::domain::time::Mono;
+use crate::time::Mono;
 
 /// Calls a second that are let through even where the quota's average is lower: a window of `20/min` may be used up at once.
 const RATE_MIN: f64 = 50.0;

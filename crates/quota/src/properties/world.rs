@@ -6,9 +6,8 @@
 
 use std::collections::VecDeque;
 
-use crate::domain::catalog::QuotaScope;
-use crate::domain::quota::{Blocked, Book, Class, Key, KeyId, Quota};
-use crate::domain::time::{Mono, micros};
+use crate::time::{Mono, micros};
+use crate::{Blocked, Book, Class, KeyId, Quota};
 
 /// A call is over after this, whatever happens; and a lost one may be counted for so much longer.
 const DEADLINE_US: i64 = 3_000_000;
@@ -84,7 +83,7 @@ struct Stop {
 struct World<'a> {
     plan: &'a Plan,
     quotas: Vec<Quota>,
-    book: Book,
+    book: Book<String>,
     ids: Vec<KeyId>,
     /// When this process's clock said zero.
     zero: i64,
@@ -112,9 +111,8 @@ pub(super) fn play(plan: &Plan) -> Vec<Call> {
     world.calls
 }
 
-fn key(number: usize) -> Key {
-    let scope = [QuotaScope::App, QuotaScope::Corp, QuotaScope::Host][number % 3];
-    Key { scope, owner: format!("owner {number}"), method: "m".to_owned() }
+fn key(number: usize) -> String {
+    format!("owner {number}")
 }
 
 impl World<'_> {

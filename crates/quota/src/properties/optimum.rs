@@ -6,15 +6,15 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::key;
-use crate::domain::quota::{Book, Class, KeyId, Quota, Window};
-use crate::domain::time::{Mono, micros};
+use crate::time::{Mono, micros};
+use crate::{Book, Class, KeyId, Quota, Window};
 
 /// Clocks are read in whole microseconds, so that two instants are surely a span apart when they differ by one more.
 const TICK: i64 = 1;
 
 /// A book of these quotas, one key each. The first key is another one without any bound to speak of: only the first
 /// key's calls are smoothed, and this is about the windows.
-fn book(quotas: &[Quota]) -> (Book, Vec<KeyId>) {
+fn book(quotas: &[Quota]) -> (Book<String>, Vec<KeyId>) {
     let mut book = Book::default();
     let boundless: Quota = "4000000000/s".parse().unwrap();
     let keys = std::iter::once(&boundless)

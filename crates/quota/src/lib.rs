@@ -1,0 +1,67 @@
+//! Request quotas, kept as the server counts them.
+//!
+//! A server that allows `20/min` counts a request at some instant between its sending and its reply, and nobody outside
+//! knows when. So a permit is busy from sending until *reply + window*, and for a call without a reply until *deadline +
+//! grace + window*; a request may leave when every window of every quota that it falls under has a free permit. Kept like
+//! that, a client is never refused for its pace, and never slower than the quota forces it to be.
+//!
+//! [`Book`] holds all quotas by keys of any type, and grants all the keys of a call together or none:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use paceline_quota::{Book, Class, Quota};
+//! use paceline_quota::time::Mono;
+//!
+//! let quota: Quota = "2/min".parse()?;
+//! let mut book = Book::default();
+//! let rooms = [book.key(&"rooms", &quota)];
+//!
+//! // Two calls leave, the second a moment later, because it is paced; a third has to wait for a reply.
+//! let at = |ms| Mono(0) + Duration::from_millis(ms);
+//! book.take(&rooms, Class::LOWEST, at(0)).expect("a free permit");
+//! book.take(&rooms, Class::LOWEST, at(20)).expect("a free permit");
+//! assert_eq!(book.take(&rooms, Class::LOWEST, at(40)).expect_err("the window is full").until, None);
+//!
+//! // The reply to the first came after 80 ms: its permit is back a minute later.
+//! book.give_back(&rooms, Class::LOWEST, Some(at(80)));
+//! let blocked = book.take(&rooms, Class::LOWEST, at(80)).expect_err("the window is full");
+//! assert!(blocked.until.expect("an instant") >= at(60_080));
+//! # Ok::<(), String>(())
+//! ```
+//!
+//! Nothing here reads a clock or starts a thread: [`time::Mono`] comes in as an argument, so a test can live through a
+//! year in a moment. Beside the windows stand what else keeps calls back: [`Pace`] (no burst within a window), [`Gate`] (a
+//! rate that falls when the server refuses it), [`Concurrency`] (calls at a time), [`Pause`] and [`Breaker`] (a server
+//! that refuses, or is unwell), [`Reserve`] (a share for urgent calls).
+
+mod adaptive;
+mod book;
+mod breaker;
+mod change;
+#[cfg(test)]
+mod change_properties;
+mod foreign;
+#[cfg(test)]
+mod foreign_properties;
+mod gate;
+mod line;
+mod pace;
+mod pause;
+#[cfg(test)]
+mod properties;
+mod reserve;
+mod text;
+pub mod time;
+mod window;
+
+pub use adaptive::Concurrency;
+pub use book::{Blocked, Book, Foreign, KeyId, LoweredWindow, Probes, Refusal, Refused, Usage};
+pub use breaker::{Breaker, Trouble};
+pub use change::Gap;
+pub use gate::Gate;
+pub use line::Place;
+pub use pace::Pace;
+pub use pause::{Pause, RESET_MAX};
+pub use reserve::{Class, Reserve};
+pub use text::{Quota, Window};
