@@ -2,9 +2,9 @@
 //!
 //! The map, in the one direction in which modules may depend on each other:
 //!
-//! `main → cli → wiring → {admin, operations} → {broker, store, platform, simulator} → engine → domain`
+//! `main → cli → wiring → {admin, operations} → {broker, store, platform, simulator} → engine → domain → quota`
 //!
-//! - [`domain`]: jobs, catalog, quotas, outcomes; pure.
+//! - [`domain`]: jobs, catalog, outcomes; pure. Below it stands the crate [`paceline_quota`].
 //! - [`engine`]: the life of a job, over the ports in [`engine::ports`].
 //! - [`store`]: the ledger; [`broker`]: AMQP; [`platform`]: the HTTP client; [`simulator`]: the platforms' stand-in.
 //! - [`operations`]: what people do to the ledger, for the command line and the HTTP API; [`admin`]: the admin server.
