@@ -8,21 +8,22 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use crate::domain::activity::{By, Via};
+use crate::settings::Role;
 use crate::user;
+
+/// The name of the token that has none of its own; no other can be called so.
+pub const SOLE_TOKEN: &str = "admin.token";
 
 /// Who makes a request: every handler may take it as an argument. A change is always made by somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Actor {
-    /// Whoever showed the token of this name: its name in the settings, or [`Actor::TOKEN`].
-    Token(Arc<str>),
+    /// Whoever showed the token of this name, with its role: its name in the settings, or [`SOLE_TOKEN`].
+    Token(Arc<str>, Role),
     /// Somebody who showed no token, where none is needed.
     Nobody,
 }
 
 impl Actor {
-    /// The name of the one token that has none of its own.
-    pub(crate) const TOKEN: &'static str = "admin.token";
-
     /// Them, about to make one change.
     pub(crate) fn by(&self) -> By {
         user::coming(Via::Http, self.to_string())
@@ -31,7 +32,15 @@ impl Actor {
     /// The token's name.
     pub(crate) fn name(&self) -> Option<&str> {
         match self {
-            Self::Token(name) => Some(name),
+            Self::Token(name, _) => Some(name),
+            Self::Nobody => None,
+        }
+    }
+
+    /// What the token's holder may do.
+    pub(crate) const fn role(&self) -> Option<Role> {
+        match self {
+            Self::Token(_, role) => Some(*role),
             Self::Nobody => None,
         }
     }

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 use super::patience::Patient;
-use super::places::Place;
+use super::places::{Peer, Place};
 use super::wire::{Sloppy, Wire};
 
 /// How long a request's head may take to arrive, and the next one to begin.
@@ -24,6 +24,8 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// What is known of a connection; every request carries it.
 #[derive(Clone, Debug)]
 pub struct Connection {
+    /// Whose it is.
+    pub peer: Peer,
     /// Whether all other places are taken, so that health alone is answered here.
     pub is_for_health: bool,
     /// What is wrong with its bytes.
@@ -31,12 +33,12 @@ pub struct Connection {
 }
 
 /// Serves it until somebody ends it, it takes too long, or its place goes to another.
-pub async fn serve<S>(stream: S, place: Place, router: axum::Router, mut stopped: watch::Receiver<bool>)
+pub async fn serve<S>(stream: S, peer: Peer, place: Place, router: axum::Router, mut stopped: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let place = Arc::new(place);
-    let of_request = Connection { is_for_health: place.is_for_health(), sloppy: Sloppy::default() };
+    let of_request = Connection { peer, is_for_health: place.is_for_health(), sloppy: Sloppy::default() };
     let stream = Patient::new(stream, Wire::new(of_request.sloppy.clone()));
     let router = TowerToHyperService::new(router);
     let service = service_fn(|mut request: Request<Incoming>| {
@@ -71,7 +73,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::time::{sleep, timeout};
 
-    use super::super::places::{Peer, Places};
+    use super::super::places::Places;
     use super::*;
 
     /// A connection over a pipe of 1 kB, with a page of 100 kB.
@@ -82,7 +84,7 @@ mod tests {
         let place = Places::default().enter(peer).await;
         tokio::spawn(async move {
             let (_stop, stopped) = watch::channel(false);
-            serve(ours, place, router, stopped).await;
+            serve(ours, peer, place, router, stopped).await;
         });
         theirs
     }

@@ -1,34 +1,37 @@
-//! Who is let in: our own host, our own origin, and whoever shows the token.
+//! Who is let in: our own host and pages, whoever shows a token, and what its role allows.
 
-use std::hint::black_box;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use secrecy::ExposeSecret;
-use sha2::{Digest, Sha256};
 use tracing::warn;
 
 use super::actor::Actor;
 use super::answer::{Fault, put};
 use super::connection::Connection;
-use super::routes::DESCRIPTION;
+use super::routes::{self, DESCRIPTION};
 use super::site::{self, Site};
+use super::tokens::{self, Shown, Token};
 use super::{Shared, assets};
+use crate::settings::Role;
 
+/// The process is alive; nothing is asked of those who ask that, not even the right token.
+const ALIVE: &str = "/healthz";
 /// Whether the worker is alive and ready.
-const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
+const HEALTH: [&str; 2] = [ALIVE, "/readyz"];
+/// What is open to everybody: it tells nothing of the jobs.
+const OPEN: [&str; 4] = [ALIVE, "/readyz", "/api/v1/session", DESCRIPTION];
+/// The label of a wrong token.
+const WRONG: &str = "wrong";
 /// How long health may take, reading, and changing, which goes on to its end all the same.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
 const READING_TIMEOUT: Duration = Duration::from_secs(30);
 const CHANGING_TIMEOUT: Duration = Duration::from_secs(300);
-/// What is open to everybody: it tells nothing of the jobs.
-const OPEN: [&str; 4] = ["/healthz", "/readyz", "/api/v1/session", DESCRIPTION];
 const CSP: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
 /// What every answer tells browsers: nothing of it is for other sites.
 const FOR_BROWSERS: [(HeaderName, &str); 6] = [
@@ -43,25 +46,33 @@ const FOR_BROWSERS: [(HeaderName, &str); 6] = [
 /// Who may ask, ready to be compared.
 pub struct Access {
     site: Site,
-    token: Option<[u8; 32]>,
+    tokens: Vec<Token>,
     reads_openly: bool,
     has_warned: AtomicBool,
 }
 
+/// Why somebody is not let in, and the label under which that is counted.
+struct Refusal(&'static str, Box<Fault>);
+
+impl Refusal {
+    fn new(reason: &'static str, fault: Fault) -> Self {
+        Self(reason, Box::new(fault))
+    }
+}
+
 impl Access {
-    pub fn of(access: &super::Access, listen: std::net::SocketAddr) -> Self {
-        let token = access.token.as_ref().map(|token| Sha256::digest(token.expose_secret()).into());
-        let is_local = listen.ip().is_loopback();
+    pub fn of(access: &super::Access, is_local: bool) -> Self {
         let site = Site { is_local, scheme: "http", public_url: access.public_url.clone() };
-        Self { site, token, reads_openly: access.reads_openly, has_warned: AtomicBool::new(false) }
+        let (tokens, reads_openly) = (access.tokens.clone(), access.reads_openly);
+        Self { site, tokens, reads_openly, has_warned: AtomicBool::new(false) }
     }
 
-    /// Whether reading needs the token.
+    /// Whether reading needs a token.
     pub fn reading_needs_token(&self, headers: &HeaderMap) -> bool {
         let is_forwarded = site::is_forwarded(headers);
         if is_forwarded && self.site.public_url.is_none() && !self.has_warned.swap(true, Ordering::Relaxed) {
             warn!(
-                "a request came through a proxy to the admin server, so it needs the token even to read; if the proxy is \
+                "a request came through a proxy to the admin server, so it needs a token even to read; if the proxy is \
                  yours, set admin.public_url to its address and let it pass the header Host on"
             );
         }
@@ -69,62 +80,90 @@ impl Access {
     }
 
     /// Whether anything can be changed at all.
-    pub const fn has_token(&self) -> bool {
-        self.token.is_some()
+    pub const fn has_tokens(&self) -> bool {
+        !self.tokens.is_empty()
     }
 
-    /// Whether the request shows the right token. What is compared are digests, each byte of them.
-    pub fn is_authenticated(&self, headers: &HeaderMap) -> bool {
-        let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let (scheme, shown) = value.split_once(' ').unwrap_or_default();
-        let Some(token) = self.token.filter(|_| scheme.eq_ignore_ascii_case("bearer")) else { return false };
-        let shown: [u8; 32] = Sha256::digest(shown.trim()).into();
-        black_box(token.iter().zip(shown).fold(0, |differing, (a, b)| differing | (a ^ b))) == 0
+    /// Who asks, if what is shown allows what is asked for.
+    fn admit(&self, parts: &Parts, shown: Shown) -> Result<Actor, Refusal> {
+        let is_reading = is_reading(&parts.method);
+        let path = parts.uri.path();
+        let is_open = is_reading && (OPEN.contains(&path) || assets::is_asset(path));
+        let is_free = is_open || is_reading && !self.reading_needs_token(&parts.headers);
+        let token = match shown {
+            Shown::Right(token) => token,
+            Shown::Nothing | Shown::Wrong | Shown::Expired(_) if is_free => return Ok(Actor::Nobody),
+            Shown::Nothing | Shown::Wrong | Shown::Expired(_) if !self.has_tokens() => {
+                return Err(Refusal::new("missing", no_tokens(is_reading)));
+            }
+            Shown::Expired(token) => return Err(Refusal::new("expired", expired(&token))),
+            Shown::Nothing => return Err(Refusal::new("missing", unauthorized())),
+            Shown::Wrong => return Err(Refusal::new(WRONG, unauthorized())),
+        };
+        let needed = routes::role(&parts.method, path);
+        if token.role < needed {
+            return Err(Refusal::new("role", lacks(&token, needed)));
+        }
+        Ok(Actor::Token(token.name, token.role))
     }
+}
 
-    fn check(&self, request: &Request<Body>) -> Result<(), Fault> {
-        self.site.check(request.method(), request.uri(), request.headers())?;
-        let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
-        let path = request.uri().path();
-        let is_open = OPEN.contains(&path) || assets::is_asset(path);
-        if is_reading && (is_open || !self.reading_needs_token(request.headers())) {
-            return Ok(());
-        }
-        if !self.has_token() {
-            let cure = "set admin.token = { env = \"NAME\" } or { file = \"PATH\" } in the settings and start again";
-            let error = if is_reading {
-                "the settings have no token, so nothing is shown to those who come through a proxy"
-            } else {
-                "the settings have no token, so nothing can be changed"
-            };
-            return Err(Fault::new(StatusCode::FORBIDDEN, error, cure));
-        }
-        if self.is_authenticated(request.headers()) {
-            return Ok(());
-        }
-        let cure = "send the header Authorization: Bearer <token>, with the token of [admin] in the settings";
-        Err(Fault::new(StatusCode::UNAUTHORIZED, "the token is missing or wrong", cure))
-    }
+fn is_reading(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+fn no_tokens(is_reading: bool) -> Fault {
+    let error = if is_reading {
+        "the settings have no token, so nothing is shown to those who come through a proxy"
+    } else {
+        "the settings have no token, so nothing can be changed"
+    };
+    let cure = "set admin.token = { env = \"NAME\" } or { file = \"PATH\" }, or one of admin.tokens, and reload or start again";
+    Fault::new(StatusCode::FORBIDDEN, error, cure)
+}
+
+fn unauthorized() -> Fault {
+    let cure = "send the header Authorization: Bearer <token>, with a token of [admin] in the settings";
+    Fault::new(StatusCode::UNAUTHORIZED, "the token is missing or wrong", cure)
+}
+
+fn expired(token: &Token) -> Fault {
+    let at = token.expires.map(|at| at.to_string()).unwrap_or_default();
+    let error = format!("the token {} expired at {at}", token.name);
+    Fault::new(StatusCode::UNAUTHORIZED, error, "make another one: paceline admin token NAME")
+}
+
+fn lacks(token: &Token, needed: Role) -> Fault {
+    let error = format!("this needs the role {needed}, and the token {} has {}", token.name, token.role);
+    Fault::new(
+        StatusCode::FORBIDDEN,
+        error,
+        "use a token with that role, or give this one another role in the settings",
+    )
 }
 
 /// Lets a request in, and sends its answer out with what browsers should know.
 pub async fn check(State(shared): State<Shared>, request: Request<Body>, next: Next) -> Response {
-    let connection = request.extensions().get::<Connection>().cloned();
+    let (mut parts, body) = request.into_parts();
+    let connection = parts.extensions.get::<Connection>().cloned();
     let is_for_health = connection.as_ref().is_some_and(|connection| connection.is_for_health);
-    let sloppy = connection.and_then(|connection| connection.sloppy.why());
+    let is_sloppy = connection.as_ref().is_some_and(|connection| connection.sloppy.why().is_some());
     // Behind a body whose length nobody knew before, nothing else is read.
-    let is_last = is_for_health || sloppy.is_some() || request.headers().contains_key(header::TRANSFER_ENCODING);
-    let checked = if let Some(why) = sloppy {
-        Err(Fault::new(StatusCode::BAD_REQUEST, why, "use a client that writes HTTP/1.1 as RFC 9112 has it"))
-    } else if is_for_health && !HEALTH.contains(&request.uri().path()) {
-        Err(Fault::unavailable("too many requests are being answered", "try again in a moment"))
-    } else {
-        shared.access.check(&request)
+    let is_last = is_for_health || is_sloppy || parts.headers.contains_key(header::TRANSFER_ENCODING);
+    let mut response = match admit(&shared, &parts, connection.as_ref()).await {
+        Ok(actor) => {
+            parts.extensions.insert(actor);
+            answer(Request::from_parts(parts, body), next).await
+        }
+        Err(Refusal(reason, fault)) => {
+            // A wrong token is counted where it is seen, for what is free is not refused.
+            if reason != WRONG {
+                shared.worker.engine.metrics().admin_refused(reason);
+            }
+            (*fault).into_response()
+        }
     };
-    let mut response = match checked {
-        Ok(()) => answer(&shared, request, next).await,
-        Err(fault) => fault.into_response(),
-    };
+    let is_slowed = response.status() == StatusCode::TOO_MANY_REQUESTS;
     let headers = response.headers_mut();
     for (name, value) in FOR_BROWSERS {
         put(headers, name, value);
@@ -132,16 +171,66 @@ pub async fn check(State(shared): State<Shared>, request: Request<Body>, next: N
     if is_last {
         put(headers, header::CONNECTION, "close");
     }
+    if is_slowed {
+        put(headers, header::RETRY_AFTER, "10");
+    }
     response
 }
 
-async fn answer(shared: &Shared, mut request: Request<Body>, next: Next) -> Response {
-    if shared.access.is_authenticated(request.headers()) {
-        request.extensions_mut().insert(Actor::Token(Arc::from(Actor::TOKEN)));
+/// Who asks, and for what is theirs to ask.
+async fn admit(shared: &Shared, parts: &Parts, connection: Option<&Connection>) -> Result<Actor, Refusal> {
+    let path = parts.uri.path();
+    if let Some(why) = connection.and_then(|connection| connection.sloppy.why()) {
+        let cure = "use a client that writes HTTP/1.1 as RFC 9112 has it";
+        return Err(Refusal::new("malformed", Fault::new(StatusCode::BAD_REQUEST, why, cure)));
     }
+    if connection.is_some_and(|connection| connection.is_for_health) && !HEALTH.contains(&path) {
+        let fault = Fault::unavailable("too many requests are being answered", "try again in a moment");
+        return Err(Refusal::new("busy", fault));
+    }
+    let access = shared.access();
+    access.site.check(&parts.method, &parts.uri, &parts.headers).map_err(|fault| Refusal::new("site", fault))?;
+    if is_reading(&parts.method) && path == ALIVE {
+        return Ok(Actor::Nobody);
+    }
+    access.admit(parts, shown(shared, &access, parts, connection).await?)
+}
+
+/// What the request shows; a peer that has guessed waits before it is looked at, wherever it shows it.
+async fn shown(
+    shared: &Shared,
+    access: &Access,
+    parts: &Parts,
+    connection: Option<&Connection>,
+) -> Result<Shown, Refusal> {
+    if !parts.headers.contains_key(header::AUTHORIZATION) {
+        return Ok(Shown::Nothing);
+    }
+    let identify = || tokens::identify(&access.tokens, &parts.headers, shared.now());
+    let Some(peer) = connection.map(|connection| connection.peer) else { return Ok(identify()) };
+    if !shared.guesses.wait(peer).await {
+        let error = "too many wrong tokens came from this address";
+        return Err(Refusal::new(
+            "slowed",
+            Fault::new(StatusCode::TOO_MANY_REQUESTS, error, "try again in ten seconds"),
+        ));
+    }
+    let shown = identify();
+    match shown {
+        Shown::Right(_) => shared.guesses.right(peer),
+        Shown::Wrong => {
+            shared.worker.engine.metrics().admin_refused(WRONG);
+            shared.guesses.wrong(peer);
+        }
+        Shown::Nothing | Shown::Expired(_) => {}
+    }
+    Ok(shown)
+}
+
+async fn answer(request: Request<Body>, next: Next) -> Response {
     let limit = match (request.method(), request.uri().path()) {
         (_, path) if HEALTH.contains(&path) => HEALTH_TIMEOUT,
-        (&Method::GET | &Method::HEAD, _) => READING_TIMEOUT,
+        (method, _) if is_reading(method) => READING_TIMEOUT,
         _ => CHANGING_TIMEOUT,
     };
     tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
@@ -153,61 +242,64 @@ async fn answer(shared: &Shared, mut request: Request<Body>, next: Next) -> Resp
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::time::Timestamp;
 
-    fn access(listen: &str, public_url: Option<&str>) -> Access {
-        let token = Some("0123456789abcdef".into());
-        let access = super::super::Access { token, public_url: public_url.map(str::to_owned), reads_openly: true };
-        Access::of(&access, listen.parse().unwrap())
+    fn access(is_local: bool, public_url: Option<&str>, reads_openly: bool) -> Access {
+        let token = |name: &str, role| Token::of_secret(name, name, role);
+        let tokens = vec![token("r", Role::Read), token("o", Role::Operate), token("a", Role::Admin)];
+        let access = super::super::Access { tokens, public_url: public_url.map(str::to_owned), reads_openly };
+        Access::of(&access, is_local)
     }
 
-    fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request<Body> {
+    /// Whom it takes a request for that shows this, or under which label it is refused.
+    fn admitted(access: &Access, request: &str, token: &str) -> Result<Actor, &'static str> {
+        let (method, path) = request.split_once(' ').unwrap();
         let mut request = Request::builder().method(method).uri(path);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
         }
-        request.body(Body::empty()).unwrap()
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let shown = tokens::identify(&access.tokens, &parts.headers, Timestamp(0));
+        access.admit(&parts, shown).map_err(|Refusal(reason, _)| reason)
     }
 
     #[test]
-    fn reading_on_loopback_is_free_for_our_own_host_alone() {
-        let access = access("127.0.0.1:9464", None);
-        for host in ["localhost", "localhost:9464", "127.0.0.1:9464", "[::1]:9464", "127.8.8.8"] {
-            assert!(access.check(&request("GET", "/api/v1/jobs", &[("host", host)])).is_ok(), "{host}");
-        }
-        for host in ["evil.example", "localhost.evil.example", "10.0.0.1", "", "127.0.0.1.nip.io"] {
-            assert!(access.check(&request("GET", "/healthz", &[("host", host)])).is_err(), "{host}");
+    fn each_role_may_do_its_own_and_what_the_ones_before_may() {
+        let access = access(true, None, false);
+        let of = |name: &str| {
+            let role = Role::parse(["read", "operate", "admin"]["roa".find(name).unwrap()]).unwrap();
+            Ok(Actor::Token(name.into(), role))
+        };
+        for (request, allowed) in [
+            ("GET /api/v1/jobs", "roa"),
+            ("GET /metrics", "roa"),
+            ("POST /api/v1/jobs", "oa"),
+            ("POST /api/v1/suspend", "oa"),
+            ("POST /api/v1/dead/drop", "a"),
+        ] {
+            for token in ["r", "o", "a"] {
+                let wanted = if allowed.contains(token) { of(token) } else { Err("role") };
+                assert_eq!(admitted(&access, request, token), wanted, "{request} {token}");
+            }
+            assert_eq!(admitted(&access, request, ""), Err("missing"), "{request}");
+            assert_eq!(admitted(&access, request, "x"), Err("wrong"), "{request}");
         }
     }
 
     #[test]
-    fn changing_needs_the_token_and_no_foreign_origin() {
-        let access = access("127.0.0.1:9464", None);
-        let right = ("authorization", "Bearer 0123456789abcdef");
-        let host = ("host", "localhost:9464");
-        let check = |headers: &[_]| access.check(&request("POST", "/api/v1/jobs", headers)).is_ok();
-        assert!(check(&[host, right]));
-        assert!(check(&[host, right, ("origin", "http://localhost:9464")]));
-        assert!(!check(&[host]));
-        assert!(!check(&[host, ("authorization", "Bearer 0123456789abcdeX")]));
-        assert!(!check(&[host, ("authorization", "Basic 0123456789abcdef")]));
-        assert!(!check(&[host, right, ("origin", "https://evil.example")]));
-        assert!(!check(&[host, right, ("origin", "null")]));
-    }
-
-    #[test]
-    fn away_from_loopback_and_behind_a_proxy_reading_needs_the_token() {
-        let right = ("authorization", "Bearer 0123456789abcdef");
-        let url = "https://paceline.example.com";
-        for (access, host) in
-            [(access("0.0.0.0:9464", None), "any.example"), (access("127.0.0.1:1", Some(url)), "paceline.example.com")]
-        {
-            let check = |path: &str, headers: &[_]| {
-                let headers: Vec<_> = [("host", host)].iter().chain(headers).copied().collect();
-                access.check(&request("GET", path, &headers)).is_ok()
-            };
-            assert!(check("/healthz", &[]) && check("/", &[]));
-            assert!(!check("/api/v1/jobs", &[]) && !check("/metrics", &[]));
-            assert!(check("/api/v1/jobs", &[right]));
+    fn reading_is_free_on_this_machine_alone_and_only_if_the_settings_say_so() {
+        let url = Some("https://paceline.example.com");
+        for (access, is_free) in [
+            (access(true, None, true), true),
+            (access(true, None, false), false),
+            (access(false, None, true), false),
+            (access(true, url, true), false),
+        ] {
+            let read = admitted(&access, "GET /api/v1/jobs", "");
+            assert_eq!(read.is_ok(), is_free, "{read:?}");
+            assert_eq!(admitted(&access, "GET /readyz", ""), Ok(Actor::Nobody));
+            assert_eq!(admitted(&access, "GET /", "x"), Ok(Actor::Nobody));
+            assert_eq!(admitted(&access, "POST /api/v1/jobs", ""), Err("missing"));
         }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::actor::Actor;
 use super::answer::{self, Fault, FieldFault};
 use super::{Answer, Shared};
+use crate::settings::Role;
 
 /// The process is alive.
 pub async fn alive() -> Response {
@@ -15,7 +16,7 @@ pub async fn alive() -> Response {
 }
 
 /// The ledger can be written, and the broker, if there is one, is connected.
-pub async fn ready(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+pub async fn ready(State(shared): State<Shared>, actor: Actor, headers: HeaderMap) -> Response {
     let mut faults = Vec::new();
     if shared.worker.engine.cannot_write() {
         faults.push(fault("ledger", "the last write failed; no call is sent until one goes through".to_owned()));
@@ -34,7 +35,7 @@ pub async fn ready(State(shared): State<Shared>, headers: HeaderMap) -> Response
     if faults.is_empty() {
         return answer::document(&json!({"ready": true}));
     }
-    if shared.access.reading_needs_token(&headers) && !shared.access.is_authenticated(&headers) {
+    if actor == Actor::Nobody && shared.access().reading_needs_token(&headers) {
         return Fault::unavailable("the worker is not ready", "the same with the token tells why").into_response();
     }
     let cure = "mend what the faults name; the worker goes on by itself";
@@ -52,11 +53,13 @@ pub async fn metrics(State(shared): State<Shared>) -> Response {
 
 /// Who is asking, and what they may do.
 pub async fn session(State(shared): State<Shared>, actor: Actor, headers: HeaderMap) -> Answer {
+    let access = shared.access();
     Ok(answer::document(&json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "token_needed": shared.access.reading_needs_token(&headers),
-        "can_change": shared.access.has_token(),
+        "token_needed": access.reading_needs_token(&headers),
+        "can_change": access.has_tokens(),
         "authenticated": actor != Actor::Nobody,
         "token": actor.name(),
+        "role": actor.role().map(Role::as_str),
     })))
 }

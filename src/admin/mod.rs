@@ -17,6 +17,7 @@ mod dead;
 mod edit;
 mod forecast;
 mod guard;
+mod guesses;
 mod health;
 mod held;
 mod input;
@@ -36,14 +37,15 @@ mod site;
 mod submit;
 mod suspension;
 mod throughput;
+mod tokens;
 mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use secrecy::SecretString;
-
-pub use self::routes::addresses;
-pub use self::server::{Admin, BindError, Bound, bind};
+pub use self::actor::SOLE_TOKEN;
+pub use self::routes::{addresses, roles};
+pub use self::server::{Admin, BindError, Bound, Door, bind};
+pub use self::tokens::{Token, make as make_token};
 use crate::broker::Look;
 use crate::domain::decode::Decoder;
 use crate::domain::time::{Mono, Timestamp};
@@ -53,8 +55,8 @@ use crate::store::location::Location;
 
 /// Who may ask.
 pub struct Access {
-    /// What clients show to change something.
-    pub token: Option<SecretString>,
+    /// What clients show.
+    pub tokens: Vec<Token>,
     /// The origin under which a proxy serves it, in lower case.
     pub public_url: Option<String>,
     /// Whether everybody on this machine may read, where nobody else can come.
@@ -81,13 +83,19 @@ pub struct Worker {
 struct State {
     worker: Arc<Worker>,
     forecast: forecast::Forecasts,
-    access: guard::Access,
+    access: RwLock<Arc<guard::Access>>,
+    guesses: guesses::Guesses,
     books: books::Books,
     started_at: Timestamp,
     started: Mono,
 }
 
 impl State {
+    /// Who may ask at the moment.
+    fn access(&self) -> Arc<guard::Access> {
+        Arc::clone(&self.access.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn now(&self) -> Timestamp {
         self.worker.engine.clock().now()
     }

@@ -3,6 +3,7 @@
 //! on places of its own when all others work.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub const HEALTH_PLACES: usize = 32;
 const NEW: Duration = Duration::from_millis(10);
 
 /// Whose connection it is, as far as the kernel knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Peer {
     /// An address; of IPv6 the network, because whoever has one address there has all of it.
     Address(IpAddr),
@@ -36,6 +37,14 @@ impl Peer {
             }
             address @ (IpAddr::V4(_) | IpAddr::V6(_)) => address,
         })
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(out, "{address}"),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Everything there is to ask for.
 
+use std::sync::LazyLock;
+
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::{Method, StatusCode, Uri};
@@ -12,6 +14,7 @@ use super::{
     Shared, activity, assets, batches, body, cancel, dead, edit, forecast, guard, health, held, inputs, job, jobs,
     methods, overview, redrive, resolve, submit, suspension, throughput,
 };
+use crate::settings::Role;
 
 /// What describes the API, free to read.
 pub const DESCRIPTION: &str = "/api/v1/openapi.json";
@@ -20,15 +23,16 @@ pub const DESCRIPTION: &str = "/api/v1/openapi.json";
 struct Route {
     method: &'static str,
     path: &'static str,
+    role: Role,
     handler: MethodRouter<Shared>,
 }
 
 fn reading<H: Handler<T, Shared>, T: 'static>(path: &'static str, handler: H) -> Route {
-    Route { method: "GET", path, handler: get(handler) }
+    Route { method: "GET", path, role: Role::Read, handler: get(handler) }
 }
 
 fn changing<H: Handler<T, Shared>, T: 'static>(path: &'static str, handler: H) -> Route {
-    Route { method: "POST", path, handler: post(handler) }
+    Route { method: "POST", path, role: Role::Operate, handler: post(handler) }
 }
 
 /// Everything but the dashboard's files.
@@ -58,7 +62,7 @@ fn routes() -> Vec<Route> {
         reading("/api/v1/dead/inputs/{id}", inputs::show),
         changing("/api/v1/dead/redrive", redrive::redrive),
         changing("/api/v1/dead/edit", edit::edit),
-        changing("/api/v1/dead/drop", redrive::forget),
+        Route { role: Role::Admin, ..changing("/api/v1/dead/drop", redrive::forget) },
         changing("/api/v1/suspend", suspension::suspend),
         changing("/api/v1/resume", suspension::resume),
     ]
@@ -67,6 +71,33 @@ fn routes() -> Vec<Route> {
 /// The methods and addresses of the HTTP API, as `docs/openapi.json` describes them.
 pub fn addresses() -> Vec<(&'static str, &'static str)> {
     routes().into_iter().map(|route| (route.method, route.path)).collect()
+}
+
+/// The role that each method of an address needs, of those who have to show a token for it.
+pub fn roles() -> Vec<(&'static str, &'static str, Role)> {
+    routes().into_iter().map(|route| (route.method, route.path, route.role)).collect()
+}
+
+/// The role that a request needs. Of what there is not, everybody with a token may read that it is not there.
+pub fn role(method: &Method, path: &str) -> Role {
+    static ROLES: LazyLock<Vec<(&str, &str, Role)>> = LazyLock::new(roles);
+    let is_reading = matches!(*method, Method::GET | Method::HEAD);
+    let of_method = ROLES.iter().filter(|(one, ..)| *one == if is_reading { "GET" } else { method.as_str() });
+    // No path but a job's has a part that is not fixed, so what fits is one operation, or several of one role.
+    let needed = of_method.filter(|(_, pattern, _)| fits(pattern, path)).map(|(.., role)| *role).max();
+    needed.unwrap_or(if is_reading { Role::Read } else { Role::Admin })
+}
+
+/// Whether an address is one of a route's, in which `{…}` stands for one part.
+fn fits(pattern: &str, path: &str) -> bool {
+    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(given)) if wanted == given || wanted.starts_with('{') => {}
+            _ => return false,
+        }
+    }
 }
 
 async fn describe(uri: Uri) -> super::Answer {
@@ -93,4 +124,23 @@ pub fn router(shared: &Shared) -> Router {
         .layer(body::limit())
         .layer(from_fn_with_state(shared.clone(), guard::check))
         .with_state(shared.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_needs_its_own_role_and_what_is_none_the_highest() {
+        for (method, path, needed) in roles() {
+            let (method, path) = (method.parse().unwrap(), path.replace("{id}", "hq%2F7"));
+            assert_eq!(role(&method, &path), needed, "{method} {path}");
+        }
+        assert_eq!(role(&Method::GET, "/nowhere"), Role::Read);
+        assert_eq!(role(&Method::HEAD, "/api/v1/jobs"), Role::Read);
+        for path in ["/nowhere", "/api/v1/dead/drop/", "/api/v1/dead//drop", "/api/v1/jobs/a/b/resolve"] {
+            assert_eq!(role(&Method::POST, path), Role::Admin, "{path}");
+        }
+        assert_eq!(role(&Method::PUT, "/api/v1/jobs"), Role::Admin);
+    }
 }

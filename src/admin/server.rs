@@ -1,7 +1,7 @@
 //! The listener: connections with limits in number and time, and a graceful end.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::places::{Peer, Places};
-use super::{Access, Shared, State, Worker, books, connection, forecast, guard, routes, throughput};
+use super::{Access, Shared, State, Worker, books, connection, forecast, guard, guesses, routes, throughput};
 
 /// The pause after a failed accept, so that a lack of file handles does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -52,6 +52,22 @@ pub struct Admin {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
     listen: SocketAddr,
+    door: Door,
+}
+
+/// Through which a running server is told who is let in from now on.
+#[derive(Clone)]
+pub struct Door {
+    state: Shared,
+    is_local: bool,
+}
+
+impl Door {
+    /// Requests that come from now on go by this.
+    pub fn let_in(&self, access: &Access) {
+        let access = Arc::new(guard::Access::of(access, self.is_local));
+        *self.state.access.write().unwrap_or_else(PoisonError::into_inner) = access;
+    }
 }
 
 impl Bound {
@@ -60,7 +76,8 @@ impl Bound {
         let (started, started_at) = worker.engine.clock().both();
         let worker = Arc::new(worker);
         let state = Arc::new(State {
-            access: guard::Access::of(access, self.listen),
+            access: RwLock::new(Arc::new(guard::Access::of(access, self.listen.ip().is_loopback()))),
+            guesses: guesses::Guesses::new(worker.engine.clock().clone()),
             books: books::Books::of(worker.store.clone()),
             forecast: forecast::Forecasts::of(&worker),
             worker,
@@ -70,7 +87,8 @@ impl Bound {
         tokio::spawn(seed(Arc::clone(&state)));
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(accept(self.listener, routes::router(&state), stopped));
-        Admin { stop, task, listen: self.listen }
+        let door = Door { state, is_local: self.listen.ip().is_loopback() };
+        Admin { stop, task, listen: self.listen, door }
     }
 }
 
@@ -87,6 +105,11 @@ impl Admin {
     /// Where it listens.
     pub const fn listen(&self) -> SocketAddr {
         self.listen
+    }
+
+    /// The way to change who is let in.
+    pub fn door(&self) -> Door {
+        self.door.clone()
     }
 
     /// Ends it, after the answers that are under way.
@@ -110,11 +133,12 @@ async fn accept(listener: TcpListener, router: axum::Router, mut stopped: watch:
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
+        let peer = Peer::of(address.ip());
         let place = tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => break,
-            place = places.enter(Peer::of(address.ip())) => place,
+            place = places.enter(peer) => place,
         };
-        connections.spawn(connection::serve(stream, place, router.clone(), stopped.clone()));
+        connections.spawn(connection::serve(stream, peer, place, router.clone(), stopped.clone()));
     }
     drop(listener);
     let ended = async { while connections.join_next().await.is_some() {} };

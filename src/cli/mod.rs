@@ -4,6 +4,7 @@
 //! every command starts from.
 
 mod activity;
+mod admin;
 mod again;
 mod audit;
 mod batch;
@@ -106,6 +107,7 @@ enum Command {
     Activity(activity::Args),
     Check(check::Args),
     Store(store::Args),
+    Admin(admin::Args),
     Simulate(simulate::Args),
     Completions(completions::Args),
 }
@@ -194,6 +196,7 @@ fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
         Command::Simulate(args) => on_runtime(simulate::carry_out(context, args)),
         Command::Check(args) => on_runtime(check::carry_out(context, args)),
         Command::Store(args) => store::carry_out(context, &args),
+        Command::Admin(args) => admin::carry_out(context, &args),
         Command::Methods(args) => methods::carry_out(context, args),
         Command::Suspend(args) => suspend::suspend(context, args),
         Command::Resume(args) => suspend::resume(context, args),

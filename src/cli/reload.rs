@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
+use crate::admin::Door;
 use crate::domain::activity::{Action, Deed, Facts, Via};
 use crate::domain::catalog::Catalog;
 use crate::engine::app::Apps;
@@ -29,6 +30,7 @@ pub struct Reloader {
     catalog: Arc<Catalog>,
     engine: Arc<Engine>,
     decoding: Option<Decoding>,
+    door: Option<Door>,
 }
 
 /// A reloader at work; dropped, it ends.
@@ -66,7 +68,12 @@ impl Reloader {
         engine: Arc<Engine>,
         decoding: Option<Decoding>,
     ) -> Self {
-        Self { source, started: settings.clone(), settings, catalog, engine, decoding }
+        Self { source, started: settings.clone(), settings, catalog, engine, decoding, door: None }
+    }
+
+    /// For the admin server behind this door, too.
+    pub fn with_door(self, door: Option<Door>) -> Self {
+        Self { door, ..self }
     }
 
     /// Waits to be asked, in the background: calls go on while the ledger is read.
@@ -130,6 +137,9 @@ impl Reloader {
         // First: a job that comes before its app is there waits for it.
         if let Some(decoding) = &self.decoding {
             decoding.replace(batch::decoder(&settings, &catalog, false));
+        }
+        if let Some(door) = &self.door {
+            door.let_in(&wiring::admin_access(&settings));
         }
         let reloaded = wiring::reload(&self.engine, &settings, Arc::clone(&catalog), apps).await;
         (self.settings, self.catalog) = (settings, catalog);

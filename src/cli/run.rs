@@ -110,7 +110,9 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let admin = if args.simulate { None } else { serve(&work.settings, &engine, decoding.clone(), scrape).await };
     // A rehearsal's apps are made up: there is nothing to read again.
     let reloader = (!args.simulate).then(|| {
-        Reloader::new(context.source(), work.settings, work.catalog, Arc::clone(&engine), Some(decoding)).start()
+        Reloader::new(context.source(), work.settings, work.catalog, Arc::clone(&engine), Some(decoding))
+            .with_door(admin.as_ref().map(Admin::door))
+            .start()
     });
     let mut around = stages::Around { planned: &planned, signals: &mut signals, reloader: reloader.as_ref() };
     early.check(|| taken.interrupted())?;

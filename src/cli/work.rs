@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::info;
 
-use crate::admin::{self, BindError};
+use crate::admin::{self, Admin, BindError};
 use crate::broker::{Look, Service, intake};
 use crate::engine::ports::Ledger;
 use crate::engine::quotas::Planner;
@@ -88,7 +88,9 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         info!(address = %admin.listen(), "the admin server listens");
         admin
     });
-    let reloader = Reloader::new(context.source(), settings, catalog, Arc::clone(&engine), Some(decoding)).start();
+    let reloader = Reloader::new(context.source(), settings, catalog, Arc::clone(&engine), Some(decoding))
+        .with_door(admin.as_ref().map(Admin::door))
+        .start();
     let has_broker = service.is_some();
     let (stop, stuck) = work(&engine, &ledger, service, args.until_idle, signals, &reloader).await?;
     if let Some(admin) = admin {

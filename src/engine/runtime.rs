@@ -215,7 +215,8 @@ impl Engine {
         &self.ledger
     }
 
-    pub(super) const fn metrics(&self) -> &Metrics {
+    /// What it counts with.
+    pub(crate) const fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 

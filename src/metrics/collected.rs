@@ -24,6 +24,7 @@ pub(super) struct Collected {
     pub jobs_warned: Counters,
     pub attempts: Counters,
     pub token_renewals: Counters,
+    pub admin_refused: Counters,
     pub call_duration: HistogramVec,
     pub permit_wait: HistogramVec,
     pub commit_duration: Histogram,
@@ -42,6 +43,7 @@ impl Collected {
             jobs_warned: Counters::new(names::JOBS_WARNED),
             attempts: Counters::new(names::ATTEMPTS),
             token_renewals: Counters::new(names::TOKEN_RENEWALS),
+            admin_refused: Counters::new(names::ADMIN_REFUSED),
             call_duration: histograms(&registry, &names::CALL_DURATION, &CALL_SECONDS)?,
             permit_wait: histograms(&registry, &names::PERMIT_WAIT, &WAIT_SECONDS)?,
             commit_duration: histogram(&registry, &names::LEDGER_COMMIT_DURATION, &COMMIT_SECONDS)?,
@@ -61,6 +63,7 @@ impl Collected {
             &self.jobs_warned,
             &self.attempts,
             &self.token_renewals,
+            &self.admin_refused,
         ];
         for counters in all {
             counters.write(text);

@@ -92,6 +92,7 @@ impl Metrics {
         for reason in UPSTREAM {
             collected.inputs_rejected.add(&[reason.as_str()], 0);
         }
+        collected.admin_refused.add(&["wrong"], 0);
         let started_at = clock.now();
         Ok(Self(Some(Arc::new(Inner { clock: clock.clone(), started_at, codes: RwLock::default(), collected }))))
     }
@@ -140,6 +141,11 @@ impl Metrics {
     /// Jobs ended well with warnings; they are among those that ended.
     pub fn jobs_warned(&self, (app, method): (&str, &str), by: u64) {
         self.count(|all| &all.jobs_warned, &[app, method], by);
+    }
+
+    /// The admin server refused a request.
+    pub fn admin_refused(&self, reason: &'static str) {
+        self.count(|all| &all.admin_refused, &[reason], 1);
     }
 
     /// An attempt is over, and recorded.

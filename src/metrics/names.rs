@@ -66,6 +66,8 @@ metrics! {
         "Time from a lane's wish to send its next call to the permits and the slot for it.";
     TOKEN_RENEWALS: Counter "paceline_token_renewals_total" ["app", "outcome"]
         "Access tokens asked for, by outcome.";
+    ADMIN_REFUSED: Counter "paceline_admin_refused_total" ["reason"]
+        "Requests that the admin server refused, by reason.";
     LANE_JOBS: Gauge "paceline_lane_jobs" ["app", "tenant", "method", "state"]
         "Jobs of a lane: waiting for their turn, running, uncertain (to be looked up) or held for a person.";
     LANE_OLDEST: Gauge "paceline_lane_oldest_waiting_seconds" ["app", "tenant", "method"]

@@ -1,26 +1,43 @@
 //! `[admin]`: where the admin server listens, and who is let in.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::app::entries;
 use super::draft::{Draft, path};
+use super::role::Role;
+use crate::domain::time::Timestamp;
 
 /// What is shorter could be guessed.
 const TOKEN_BYTES_MIN: usize = 16;
-const CURE: &str = "set admin.token = { env = \"NAME\" } or { file = \"PATH\" }";
+const CURE: &str = "set admin.token = { env = \"NAME\" } or { file = \"PATH\" }, or one of admin.tokens";
 
 /// `[admin]`.
 #[derive(Clone, Debug)]
 pub struct Admin {
     /// Where the admin server listens; `None` for nowhere.
     pub listen: Option<SocketAddr>,
-    /// What its clients show to change something.
+    /// What its clients show who may do everything.
     pub token: Option<SecretString>,
+    /// `[admin.tokens.NAME]`, by name.
+    pub tokens: BTreeMap<String, Named>,
     /// The origin under which a proxy serves it, in lower case and without a slash at its end.
     pub public_url: Option<String>,
     /// Who may read.
     pub read: Reading,
+}
+
+/// `[admin.tokens.NAME]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// `sha256:` and 64 hexadecimal digits.
+    pub hash: String,
+    /// What its holder may do.
+    pub role: Role,
+    /// When it ends; `None` for never.
+    pub expires: Option<Timestamp>,
 }
 
 /// Who may read over HTTP.
@@ -41,7 +58,8 @@ pub fn admin(draft: &mut Draft<'_>) -> Admin {
         draft.fault(&field, format!("expected an address and port like 127.0.0.1:9464 or [::1]:9464, got {text:?}"));
     }
     let token = token(draft);
-    let has_token = draft.is_given(&path("admin.token"));
+    let tokens = tokens(draft);
+    let has_token = draft.is_given(&path("admin.token")) || !tokens.is_empty();
     if let Some(listen) = listen.filter(|listen| !listen.ip().is_loopback() && !has_token) {
         let message = format!(
             "expected loopback, or a token that clients show, got {listen} and no token: {CURE}, or listen on 127.0.0.1"
@@ -50,7 +68,7 @@ pub fn admin(draft: &mut Draft<'_>) -> Admin {
     }
     let public_url = public_url(draft, has_token);
     let is_local = listen.is_none_or(|listen| listen.ip().is_loopback()) && public_url.is_none();
-    Admin { listen, token, read: reading(draft, has_token, is_local), public_url }
+    Admin { listen, token, tokens, read: reading(draft, has_token, is_local), public_url }
 }
 
 fn token(draft: &mut Draft<'_>) -> Option<SecretString> {
@@ -63,6 +81,53 @@ fn token(draft: &mut Draft<'_>) -> Option<SecretString> {
         draft.fault(&field, message);
     }
     token
+}
+
+fn tokens(draft: &mut Draft<'_>) -> BTreeMap<String, Named> {
+    let names = entries(draft, &path("admin.tokens"));
+    names.into_iter().filter_map(|field| Some((field.last()?.clone(), named(draft, &field)?))).collect()
+}
+
+fn named(draft: &mut Draft<'_>, table: &[String]) -> Option<Named> {
+    let field = |name: &str| [table, &[name.to_owned()]].concat();
+    let name = table.last().map(String::as_str).unwrap_or_default();
+    let is_name = |char: char| char.is_ascii_alphanumeric() || "-_".contains(char);
+    if name.is_empty() || name.len() > 64 || !name.chars().all(is_name) {
+        draft.fault(table, format!("expected a name of at most 64 letters, digits, - and _, got {name:?}"));
+    }
+    for required in ["hash", "role"] {
+        if !draft.is_given(&field(required)) {
+            let message =
+                format!("expected {required}, got nothing; `paceline admin token` makes a token and prints its lines");
+            draft.fault(table, message);
+        }
+    }
+    let given = |draft: &mut Draft<'_>, name: &str| {
+        let field = field(name);
+        if draft.is_given(&field) { draft.text(&field) } else { None }
+    };
+    let hash = given(draft, "hash");
+    if hash.as_ref().is_some_and(|hash| !is_hash(hash)) {
+        let message = "expected sha256: and 64 hexadecimal digits (not shown: it may be the token itself); `paceline admin \
+                       token` makes a token and prints its hash";
+        draft.fault(&field("hash"), message);
+    }
+    let role = given(draft, "role").and_then(|word| Role::parse(&word));
+    let expires = given(draft, "expires").map(|text| Timestamp::parse(&text));
+    let expires = match expires.transpose() {
+        Ok(expires) => expires,
+        Err(message) => {
+            draft.fault(&field("expires"), message);
+            None
+        }
+    };
+    Some(Named { hash: hash?, role: role?, expires })
+}
+
+/// Whether it is a SHA-256 as the settings take it.
+fn is_hash(text: &str) -> bool {
+    let digits = text.strip_prefix("sha256:").unwrap_or_default();
+    digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn public_url(draft: &mut Draft<'_>, has_token: bool) -> Option<String> {

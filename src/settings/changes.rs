@@ -4,7 +4,7 @@
 use secrecy::ExposeSecret;
 
 use super::keys::BODY_BYTES_MAX;
-use super::{Broker, Engine, Settings};
+use super::{Broker, Engine, Named, Reading, Settings};
 use crate::domain::rights::Rights;
 
 /// Changed keys.
@@ -20,12 +20,19 @@ pub struct Changes {
 pub fn changes(before: &Settings, after: &Settings) -> Changes {
     let at_once = live(before).into_iter().zip(live(after));
     let at_once = at_once.filter(|((_, old), (_, new))| old != new).map(|((key, old), (_, new))| (key, old, new));
+    let mut at_once: Vec<_> = at_once.collect();
+    if token(before) != token(after) {
+        let told = |settings| if token(settings).is_some() { "one (not shown)" } else { "none" }.to_owned();
+        // Whether reading needs it follows from it, if nothing else is said.
+        at_once.retain(|(key, ..)| *key != "admin.read");
+        at_once.push(("admin.token", told(before), told(after)));
+    }
     let fixed = fixed(before, after).into_iter().filter(|(_, is_changed)| *is_changed);
-    Changes { at_once: at_once.collect(), at_next_start: fixed.map(|(key, _)| key).collect() }
+    Changes { at_once, at_next_start: fixed.map(|(key, _)| key).collect() }
 }
 
 /// What a running worker takes over.
-fn live(settings: &Settings) -> [(&'static str, String); 12] {
+fn live(settings: &Settings) -> Vec<(&'static str, String)> {
     let Engine { concurrency_max, lane_concurrency_max, attempts_max, backoff_initial, backoff_max, grace, drain } =
         &settings.engine;
     let dir = settings.catalog.dir.as_ref().map_or_else(|| "none".to_owned(), |dir| dir.display().to_string());
@@ -34,7 +41,7 @@ fn live(settings: &Settings) -> [(&'static str, String); 12] {
         rights.and_then(|rights| rights.reply_to.as_ref()).map_or_else(|| "any".to_owned(), ToString::to_string);
     let publishers = rights.map_or_else(String::new, Rights::summary);
     let keep_days = settings.ledger.keep.map_or(0, |keep| keep.as_secs() / 86_400);
-    [
+    let mut all = vec![
         ("ledger.keep_days", keep_days.to_string()),
         ("engine.concurrency_max", concurrency_max.to_string()),
         ("engine.lane_concurrency_max", lane_concurrency_max.to_string()),
@@ -47,11 +54,34 @@ fn live(settings: &Settings) -> [(&'static str, String); 12] {
         ("catalog.dir", dir),
         ("broker.reply_to", reply_to),
         ("broker.publishers", publishers),
+    ];
+    all.extend(of_admin(settings));
+    all
+}
+
+/// Who is let in by the admin server. Of a token it is told whether there is one, and of hashes the beginning.
+fn of_admin(settings: &Settings) -> [(&'static str, String); 5] {
+    let admin = &settings.admin;
+    let each = |part: &dyn Fn(&Named) -> String| {
+        let all: Vec<_> = admin.tokens.iter().map(|(name, token)| format!("{name} {}", part(token))).collect();
+        if all.is_empty() { "none".to_owned() } else { all.join(", ") }
+    };
+    let expires = |token: &Named| token.expires.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    let read = match admin.read {
+        Reading::Open => "open",
+        Reading::Token => "token",
+    };
+    [
+        ("admin.tokens.*.hash", each(&|token| token.hash.chars().take(15).collect())),
+        ("admin.tokens.*.role", each(&|token| token.role.to_string())),
+        ("admin.tokens.*.expires", each(&expires)),
+        ("admin.read", read.to_owned()),
+        ("admin.public_url", admin.public_url.clone().unwrap_or_else(|| "none".to_owned())),
     ]
 }
 
 /// What is read at the start alone, and whether it changed. Their values may be secret, and are not told.
-fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 23] {
+fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 20] {
     let (http, new_http) = (&before.http, &after.http);
     [
         ("store.url", before.store.path != after.store.path),
@@ -72,10 +102,6 @@ fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 23] {
         (BODY_BYTES_MAX, before.intake.body_bytes_max != after.intake.body_bytes_max),
         ("lanes.reserve.*", before.lanes.reserve != after.lanes.reserve),
         ("admin.listen", before.admin.listen != after.admin.listen),
-        ("admin.token", token(before) != token(after)),
-        // That a token comes or goes changes it as well; then the token is what is said.
-        ("admin.read", before.admin.read != after.admin.read && token(before).is_some() == token(after).is_some()),
-        ("admin.public_url", before.admin.public_url != after.admin.public_url),
         ("telemetry.otlp_endpoint", before.telemetry.otlp_endpoint != after.telemetry.otlp_endpoint),
         ("telemetry.otlp_headers", otlp_headers(before) != otlp_headers(after)),
     ]
@@ -119,6 +145,7 @@ mod tests {
     }
 
     const WITH_TOKEN: &str = "token = { file = \"token\" }\n";
+    const ROLE: &str = "role = \"read\"\n";
     const WITH_COLLECTOR: &str = "otlp_endpoint = \"http://127.0.0.1:4318\"\n";
 
     /// A section with one key that is not as it stands in the other.
@@ -134,6 +161,9 @@ mod tests {
                 "broker.url" => text("amqp://u:other@h"),
                 "admin.listen" => text("127.0.0.1:1"),
                 "store.key" | "admin.token" => "{ file = \"token\" }".to_owned(),
+                "admin.tokens.*.hash" => text(&format!("sha256:{}", "a".repeat(64))),
+                "admin.tokens.*.role" => text("operate"),
+                "admin.tokens.*.expires" => text("2027-03-01T00:00:00Z"),
                 "admin.read" => text("open"),
                 "admin.public_url" => text("https://paceline.example.com"),
                 "telemetry.otlp_endpoint" => text("http://127.0.0.1:4318"),
@@ -143,13 +173,19 @@ mod tests {
                 _ => text("other/ca.pem"),
             }
         };
+        let hash = format!("hash = \"sha256:{}\"\n", "b".repeat(64));
+        let named = format!("{hash}{ROLE}");
         let beside = match (section, key) {
+            ("admin.tokens.*", "hash") => ROLE,
+            ("admin.tokens.*", "role") => &hash,
+            ("admin.tokens.*", _) => &named,
             ("broker", "url") => "",
             ("broker", _) => "url = \"amqp://u:p@h\"\n",
             ("admin", "public_url" | "read") => WITH_TOKEN,
             ("telemetry", "otlp_headers") => WITH_COLLECTOR,
             _ => "",
         };
+        let section = section.replace('*', "t");
         format!("[{section}]\n{beside}{key} = {value}\n")
     }
 
@@ -158,11 +194,13 @@ mod tests {
         let before = load("[broker]\nurl = \"amqp://u:p@h\"\n");
         let without_broker = load("");
         let with_token = load(&format!("[admin]\n{WITH_TOKEN}"));
+        let with_named = load(&format!("[admin.tokens.t]\nhash = \"sha256:{}\"\n{ROLE}", "b".repeat(64)));
         let with_collector = load(&format!("[telemetry]\n{WITH_COLLECTOR}"));
         for key in KEYS.iter().filter(|key| !key.path.starts_with("apps.") && !key.path.contains("publishers")) {
             let after = load(&with(key.path, key.kind));
             let before = match key.path {
                 "admin.public_url" | "admin.read" => &with_token,
+                path if path.starts_with("admin.tokens.") => &with_named,
                 "telemetry.otlp_headers" => &with_collector,
                 path if path.starts_with("broker.") => &before,
                 _ => &without_broker,

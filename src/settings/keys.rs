@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::role::Role;
+
 /// One key of the settings.
 #[derive(Debug)]
 pub struct Key {
@@ -306,7 +308,22 @@ pub const KEYS: &[Key] = &[
     absent(
         "admin.token",
         Kind::Secret,
-        "What a client of the admin server shows to change something, and to read unless `admin.read` says otherwise: at least 16 characters. Without one nothing can be changed there. Never a bare string.",
+        "What a client of the admin server shows to change something, and to read unless `admin.read` says otherwise: at least 16 characters. Its role is `admin`. Without a token here or in `[admin.tokens]` nothing can be changed there. Never a bare string.",
+    ),
+    absent(
+        "admin.tokens.*.hash",
+        Kind::Text,
+        "The SHA-256 of a token of this name, as `paceline admin token NAME` prints it with the token. Several may hold at once, so that a new one is given out before the old one goes.",
+    ),
+    absent(
+        "admin.tokens.*.role",
+        Kind::OneOf(Role::WORDS),
+        "What the holder of the token may do: `read` sees everything; `operate` also submits, corrects, redrives, cancels, resolves, suspends and resumes; `admin` also forgets dead letters.",
+    ),
+    absent(
+        "admin.tokens.*.expires",
+        Kind::Text,
+        "When the token ends, like `2027-03-01T00:00:00Z`. Left out, it does not.",
     ),
     absent(
         "admin.read",
@@ -435,56 +452,4 @@ fn matches(pattern: &str, path: &[String], as_prefix: bool) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn path(dotted: &str) -> Vec<String> {
-        dotted.split('.').map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn wildcards_match_one_name() {
-        assert_eq!(find(&path("apps.acme.app_id")).unwrap().path, "apps.*.app_id");
-        assert_eq!(find(&path("apps.acme.users.ann")).unwrap().path, "apps.*.users.*");
-        assert!(find(&path("apps.acme")).is_none());
-        assert!(find(&path("apps.acme.users")).is_none());
-        assert!(find(&path("http.request_timeout_ms.x")).is_none());
-    }
-
-    #[test]
-    fn tables_are_proper_prefixes() {
-        for table in
-            ["http", "apps", "apps.acme", "apps.acme.users", "apps.acme.quotas", "apps.acme.tenants.tk_1.quotas"]
-        {
-            assert!(is_table(&path(table)), "{table}");
-        }
-        for other in ["htp", "http.request_timeout_ms", "apps.acme.user"] {
-            assert!(!is_table(&path(other)), "{other}");
-        }
-    }
-
-    #[test]
-    fn siblings_are_the_names_beside() {
-        assert!(siblings(&path("htpp")).contains(&"http"));
-        assert!(siblings(&path("apps.acme.app_idd")).contains(&"app_id"));
-        assert!(siblings(&path("apps.acme.users.ann")).is_empty());
-        assert!(siblings(&path("store.uri")).contains(&"url"));
-    }
-
-    #[test]
-    fn every_number_that_needs_a_unit_has_it_in_its_name_and_its_row() {
-        for key in KEYS.iter().filter(|key| matches!(key.kind, Kind::Whole(..))) {
-            assert!(!key.unit.is_empty(), "{}", key.path);
-            assert_eq!(key.path.ends_with("_ms"), key.unit == "milliseconds", "{}", key.path);
-            assert_eq!(key.path.contains("_bytes"), key.unit == "bytes", "{}", key.path);
-        }
-    }
-
-    #[test]
-    fn every_key_is_listed_once_and_explained() {
-        for (index, key) in KEYS.iter().enumerate() {
-            assert!(key.doc.ends_with('.'), "{}", key.path);
-            assert!(KEYS[index + 1..].iter().all(|other| other.path != key.path), "{}", key.path);
-        }
-    }
-}
+mod tests;

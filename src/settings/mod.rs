@@ -12,6 +12,7 @@ mod keys;
 mod load;
 mod publishers;
 mod reference;
+mod role;
 mod secret;
 mod sections;
 mod telemetry;
@@ -29,13 +30,14 @@ use crate::domain::quota::Reserve;
 use crate::domain::rights::Rights;
 use crate::store::location::Location;
 
-pub use admin::{Admin, Reading};
+pub use admin::{Admin, Named, Reading};
 pub use app::{App, Credentials, OnUncertain, QuotaOverride};
 pub use changes::{Changes, changes};
 pub use fault::{Fault, Faults, Place};
 pub use keys::{BODY_BYTES_MAX, find as find_key, is_table};
 pub use load::{load, load_without_secrets};
 pub use reference::{DEFAULT_FILE, reference};
+pub use role::Role;
 pub use telemetry::headers as otlp_headers;
 pub use url::masked as masked_url;
 

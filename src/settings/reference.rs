@@ -39,6 +39,7 @@ mod tests {
             if let Some(header) = bare.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
                 section = header.0.replace("apps.acme", "apps.*").replace("apps.campus", "apps.*");
                 section = section.replace("tenants.tk_1", "tenants.*").replace("publishers.hr", "publishers.*");
+                section = section.replace("tokens.grafana", "tokens.*");
             } else if section == table
                 && let Some((left, right)) = bare.split_once(" = ")
                 && (left == name || name == "*" && !left.contains(' '))

@@ -2,18 +2,23 @@
 
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
+
 use super::Decoding;
-use crate::admin::{Access, Worker};
+use crate::admin::{Access, SOLE_TOKEN, Token, Worker};
 use crate::broker::Service;
 use crate::engine::Engine;
+use crate::settings::Role;
 use crate::settings::{Reading, Settings};
 use crate::store::location::Location;
 
 /// Who may ask the admin server.
 pub fn admin_access(settings: &Settings) -> Access {
     let admin = &settings.admin;
+    let sole = admin.token.as_ref().map(|token| Token::of_secret(SOLE_TOKEN, token.expose_secret(), Role::Admin));
+    let named = admin.tokens.iter().filter_map(|(name, of)| Token::of_digest(name, &of.hash, of.role, of.expires));
     Access {
-        token: admin.token.clone(),
+        tokens: sole.into_iter().chain(named).collect(),
         public_url: admin.public_url.clone(),
         reads_openly: admin.read == Reading::Open,
     }

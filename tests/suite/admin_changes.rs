@@ -11,13 +11,13 @@ use super::commands::Place;
 use super::engine::minutes;
 use super::harness::{until, until_async};
 
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const PASSWORD: &str = "864297";
 const REFUSED_ROOMS: &str = "[[faults]]\nmethod = 'feishu.vc.room.create'\nkind = 'code'\ncode = 125001\nfirst = 3\n";
 
 /// A worker in a process of its own, and the simulator that it calls.
 pub struct Desk {
-    place: Place,
+    pub place: Place,
     child: Child,
     address: String,
     _simulator: Simulator,
@@ -61,8 +61,22 @@ impl Desk {
         std::fs::read_to_string(self.place.path().join("work.log")).unwrap()
     }
 
+    /// Asks the worker to read its settings again.
+    pub fn hang_up(&self) {
+        let done = std::process::Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status();
+        assert!(done.unwrap().success());
+    }
+
     /// Asks, and gives status and document.
     pub fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> (u16, Value) {
+        let answer = self.raw(method, path, headers, body);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}")))
+    }
+
+    /// Asks, and gives everything that comes back.
+    pub fn raw(&self, method: &str, path: &str, headers: &[&str], body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();
         let head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
@@ -70,10 +84,8 @@ impl Desk {
         stream.write_all(format!("{head}{more}Content-Length: {length}\r\n\r\n{body}").as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         assert!(!answer.contains(PASSWORD) && !answer.contains(TOKEN), "{answer}");
-        (status, serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}")))
+        answer
     }
 
     fn get(&self, path: &str) -> Value {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use paceline::admin::{Access, Admin, Worker, bind};
+use paceline::admin::{Access, Admin, Token, Worker, bind};
 use paceline::clock::Clock;
 use paceline::domain::decode::{Apps, Decoder};
 use paceline::domain::job::LaneKey;
@@ -16,9 +16,9 @@ use paceline::domain::warning::Warning;
 use paceline::engine::Engine;
 use paceline::engine::ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, Ledger, Purpose, Settlement};
 use paceline::settings;
+use paceline::settings::Role;
 use paceline::store::sqlite::{Mode, SqliteLedger};
 use paceline::wiring;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -123,7 +123,8 @@ impl World {
             broker: None,
             metrics: Arc::new(String::new),
         };
-        let access = Access { token: Some(SecretString::from(TOKEN)), public_url: None, reads_openly: true };
+        let access =
+            Access { tokens: vec![Token::of_secret("t", TOKEN, Role::Admin)], public_url: None, reads_openly: true };
         let admin = bind(listen.parse().unwrap()).await.unwrap().serve(&access, worker);
         Self { place, ledger, engine, admin }
     }

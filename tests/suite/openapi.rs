@@ -80,6 +80,18 @@ fn every_operation_says_who_may_and_what_can_go_wrong() {
 }
 
 #[test]
+fn every_operation_names_the_role_that_the_server_asks_for() {
+    let document = document();
+    let open = ["/healthz", "/readyz", "/api/v1/session", "/api/v1/openapi.json"];
+    let roles = paceline::admin::roles();
+    for (method, path, operation) in operations(&document) {
+        let (.., role) = roles.iter().find(|(one, of, _)| *one == method && *of == path).unwrap();
+        let told = operation["x-paceline-role"].as_str();
+        assert_eq!(told, (!open.contains(&path.as_str())).then_some(role.as_str()), "{method} {path}");
+    }
+}
+
+#[test]
 fn every_reference_leads_somewhere_and_every_part_is_used() {
     let document = document();
     let mut used = BTreeSet::new();

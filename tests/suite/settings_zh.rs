@@ -79,8 +79,17 @@ pub const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "admin.token",
-        "要修改什么时客户端要出示的令牌（`Authorization: Bearer …`），至少 16 个字符；读取也要出示，除非 `admin.read` 另有规定。不能直接写成字符串。没有令牌，就什么都不能修改。",
+        "要修改什么时客户端要出示的令牌（`Authorization: Bearer …`），至少 16 个字符；读取也要出示，除非 `admin.read` 另有规定。不能直接写成字符串。角色是 `admin`。这里和 `[admin.tokens]` 里都没有令牌，就什么都不能修改。",
     ),
+    (
+        "admin.tokens.NAME.hash",
+        "这个名字的令牌的 SHA-256，由 `paceline admin token NAME` 随令牌一起给出。可以同时有几个令牌，这样旧的失效之前新的就能发下去。",
+    ),
+    (
+        "admin.tokens.NAME.role",
+        "持有者可以做什么：`read` 查看一切；`operate` 还能提交、修正、重新处理、取消、处理待人工的任务、暂停和恢复；`admin` 还能永久丢弃死信。",
+    ),
+    ("admin.tokens.NAME.expires", "令牌何时失效，例如 `2027-03-01T00:00:00Z`。不写则不失效。"),
     (
         "admin.read",
         "谁可以通过 HTTP 查看任务：出示令牌的人（`token`），或本机上的所有人（`open`）。不写时，只要设置了令牌就是 `token`。不在回环地址上，或经过代理时，读取总是要令牌。",

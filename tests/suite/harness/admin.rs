@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use paceline::admin::{Access, Admin, Worker, bind};
+use paceline::admin::{Access, Admin, Door, SOLE_TOKEN, Token, Worker, bind};
 use paceline::clock::Clock;
 use paceline::domain::decode::{Apps, Decoder};
 use paceline::engine::ports::Ledger;
 use paceline::settings;
+use paceline::settings::Role;
 use paceline::store::sqlite::{Mode, SqliteLedger};
 use paceline::wiring;
-use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -26,7 +26,7 @@ pub struct Served {
 
 /// Whoever has the token may change, everybody on loopback may read.
 pub fn access() -> Access {
-    Access { token: Some(SecretString::from(TOKEN)), public_url: None, reads_openly: true }
+    Access { tokens: vec![Token::of_secret(SOLE_TOKEN, TOKEN, Role::Admin)], public_url: None, reads_openly: true }
 }
 
 impl Served {
@@ -66,6 +66,10 @@ impl Served {
 
     pub fn ledger(&self) -> &SqliteLedger {
         &self.ledger
+    }
+
+    pub fn door(&self) -> Door {
+        self.admin.as_ref().unwrap().door()
     }
 
     pub async fn connect(&self) -> TcpStream {

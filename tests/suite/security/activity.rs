@@ -81,7 +81,7 @@ fn all_commands(place: &Place) -> BTreeMap<String, bool> {
         "resume",
         "store rekey",
     ];
-    const LOOKING: [&str; 18] = [
+    const LOOKING: &[&str] = &[
         "work",
         "validate",
         "plan",
@@ -96,6 +96,7 @@ fn all_commands(place: &Place) -> BTreeMap<String, bool> {
         "export",
         "audit",
         "activity",
+        "admin token",
         "check",
         "simulate",
         "completions",

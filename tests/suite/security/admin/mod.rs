@@ -4,3 +4,4 @@ mod http;
 mod pages;
 mod places;
 mod reading;
+mod tokens;

@@ -69,7 +69,7 @@ async fn through_a_proxy_reading_needs_the_token_whatever_the_proxy_says_of_it()
     }
     assert_eq!(served.status("GET", "/api/v1/jobs", &[]).await, 200, "on the machine itself it is open");
     served.end().await;
-    let none = Served::new(&paceline::admin::Access { token: None, ..access() }).await;
+    let none = Served::new(&paceline::admin::Access { tokens: Vec::new(), ..access() }).await;
     assert_eq!(none.status("GET", "/api/v1/jobs", &["Via: 1.1 proxy"]).await, 403);
     none.end().await;
 }
