@@ -2,16 +2,15 @@
 
 FROM rust:1-bookworm AS build
 WORKDIR /src
-# Dependencies first: they are built again only when the manifest or the lock file changes.
+# Dependencies first: they are built again only when a manifest, a crate or the catalog changes.
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates
+COPY config config
 # The benches stay outside of the image, and cargo refuses a manifest whose targets are not there.
 RUN sed -i '/^\[\[bench\]\]/,/^$/d' Cargo.toml \
     && mkdir src && echo 'fn main() {}' >src/main.rs && touch src/lib.rs \
     && cargo build --locked --profile dist \
     && rm -rf src
-COPY build.rs ./
-COPY config config
 COPY docs/openapi.json docs/openapi.json
 COPY src src
 # The stand-ins above are newer than the sources in the checkout; touching makes cargo look again.

@@ -4,7 +4,7 @@
 //!
 //! `main → cli → wiring → {admin, operations} → {broker, store, platform, simulator} → engine → domain → quota`
 //!
-//! - [`domain`]: jobs, catalog, outcomes; pure. Below it stands the crate [`paceline_quota`].
+//! - [`domain`], the crate [`paceline_domain`]: jobs, catalog, outcomes; pure. Below it: [`paceline_quota`].
 //! - [`engine`]: the life of a job, over the ports in [`engine::ports`].
 //! - [`store`]: the ledger; [`broker`]: AMQP; [`platform`]: the HTTP client; [`simulator`]: the platforms' stand-in.
 //! - [`operations`]: what people do to the ledger, for the command line and the HTTP API; [`admin`]: the admin server.
@@ -12,12 +12,13 @@
 //! - [`metrics`]: what engine and store count; [`telemetry`]: traces for a collector.
 //! - [`files`]: files that are for one user alone. [`user`]: who runs the process, for the record of changes. [`clock`]: the only reader of time; [`crash_points`]: where tests let the process die.
 
+pub use paceline_domain as domain;
+
 pub mod admin;
 pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod crash_points;
-pub mod domain;
 pub mod engine;
 pub mod files;
 pub mod metrics;

@@ -137,6 +137,14 @@ fn both_maps_show_every_module() {
             faults.push(format!("ARCHITECTURE.md: there is no src/{name}"));
         }
     }
+    for entry in std::fs::read_dir(root().join("crates")).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        for (map, file) in [(&library, "src/lib.rs"), (&page, "ARCHITECTURE.md")] {
+            if !map.contains(&format!("paceline_{name}`]")) && !map.contains(&format!("| `crates/{name}` | ")) {
+                faults.push(format!("{file}: its map lacks crates/{name}"));
+            }
+        }
+    }
     let ways =
         |text: &str| text.lines().find_map(|line| Some(line.split_once("`main → ")?.1.split('`').next()?.to_owned()));
     assert_eq!(ways(&library), ways(&page), "the direction of dependencies");

@@ -1,0 +1,191 @@
+//! The fields of a job document, one by one: types, lengths, and what the method and the app allow.
+
+use serde_json::{Map, Value};
+
+use super::{AppFacts, FIELDS};
+use crate::catalog::{IdentityKind, Method, nearest, shown, shown_text};
+use crate::checks::{self, Finding, Severity, Source};
+use crate::job::{Fault, Identity, PRIORITY_DEFAULT, PRIORITY_MAX, Params};
+use crate::segment::leads_elsewhere;
+use crate::time::Timestamp;
+
+/// The document on its way into a job: fields are taken out of it, and what is left over is unknown.
+pub(super) struct Envelope {
+    pub(super) document: Map<String, Value>,
+    pub(super) faults: Vec<Fault>,
+}
+
+impl Envelope {
+    /// Takes a string; a default stands in where it is absent.
+    pub(super) fn text(&mut self, name: &str, default: Option<&str>) -> Option<String> {
+        match self.document.remove(name) {
+            None => default.map(str::to_owned),
+            Some(Value::String(text)) => Some(text),
+            Some(other) => {
+                self.wrong(name, "a string", &other);
+                None
+            }
+        }
+    }
+
+    fn wrong(&mut self, name: &str, wanted: &str, value: &Value) {
+        let hint = if value.is_null() { "; leave it out instead" } else { "" };
+        self.faults.push(Fault::malformed(name, format!("expected {wanted}")).got(format!("{}{hint}", shown(value))));
+    }
+
+    /// Says which of these are missing, unless it is said already why they cannot be read.
+    pub(super) fn require(&mut self, fields: [(&str, &Option<String>); 3]) {
+        for (name, value) in fields {
+            if value.is_none() && self.faults.iter().all(|fault| fault.field != name) {
+                self.faults.push(Fault::malformed(name, "is required and missing"));
+            }
+        }
+    }
+
+    /// Checks that a text is neither empty nor too long and holds no control characters.
+    pub(super) fn short(&mut self, name: &str, text: Option<&str>, bytes_max: usize) {
+        let Some(text) = text else { return };
+        let mut fail = |message| self.faults.push(Fault::invalid(name, message));
+        if text.is_empty() {
+            fail("must not be empty".to_owned());
+        }
+        if text.len() > bytes_max {
+            fail(format!("expected at most {bytes_max} bytes, got {}: {}", text.len(), shown_text(text)));
+        }
+        if text.chars().any(char::is_control) {
+            fail(format!("must not hold control characters, got {}", shown_text(text)));
+        }
+    }
+
+    pub(super) fn identity(&mut self, method: Option<&Method>, facts: Option<&AppFacts>) -> Identity {
+        let Some(text) = self.text("identity", None) else {
+            let fault = method.filter(|method| !method.identities.contains(&IdentityKind::Tenant)).map(|method| {
+                let message = format!("is required: {} is called as a user, \"user:<name>\"", method.name);
+                Fault::invalid("identity", message)
+            });
+            self.faults.extend(fault);
+            return Identity::Tenant;
+        };
+        let identity = match Identity::parse(&text) {
+            Ok(identity) => identity,
+            Err(message) => {
+                self.faults.push(Fault::invalid("identity", message));
+                return Identity::Tenant;
+            }
+        };
+        let kind = match identity {
+            Identity::Tenant => IdentityKind::Tenant,
+            Identity::User(_) => IdentityKind::User,
+        };
+        if let Some(method) = method.filter(|method| !method.identities.contains(&kind)) {
+            let allowed = match kind {
+                IdentityKind::Tenant => "as a user, \"user:<name>\"",
+                IdentityKind::User => "as the app, \"tenant\"",
+            };
+            let message = format!("{} is only called {allowed}, got {}", method.name, shown_text(&text));
+            self.faults.push(Fault::invalid("identity", message));
+        }
+        if let (Identity::User(name), Some(facts)) = (&identity, facts)
+            && !facts.users.contains(name)
+        {
+            let hint = match nearest(name, facts.users.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean \"user:{near}\"?"),
+                None => "add the user's token to the app's settings".to_owned(),
+            };
+            self.faults.push(Fault::invalid("identity", format!("the app has no user {}; {hint}", shown_text(name))));
+        }
+        identity
+    }
+
+    pub(super) fn priority(&mut self, default: Option<u8>) -> u8 {
+        let value = match self.document.remove("priority") {
+            None => Value::from(default.unwrap_or(PRIORITY_DEFAULT)),
+            Some(value) => value,
+        };
+        let number =
+            value.as_u64().and_then(|number| u8::try_from(number).ok()).filter(|number| *number <= PRIORITY_MAX);
+        match (number, &value) {
+            (Some(number), _) => return number,
+            (None, Value::Number(number)) if number.is_i64() || number.is_u64() => {
+                let rule = format!("expected an integer from 0 to {PRIORITY_MAX}");
+                self.faults.push(Fault::invalid("priority", rule).got(value.to_string()));
+            }
+            (None, other) => self.wrong("priority", &format!("an integer from 0 to {PRIORITY_MAX}"), other),
+        }
+        PRIORITY_DEFAULT
+    }
+
+    pub(super) fn time(&mut self, name: &str) -> Option<Timestamp> {
+        let text = self.text(name, None)?;
+        let read = if name == "not_before" { Timestamp::parse_plan } else { Timestamp::parse };
+        read(&text).map_err(|message| self.faults.push(Fault::invalid(name, message))).ok()
+    }
+
+    pub(super) fn object(&mut self, name: &str) -> Option<Map<String, Value>> {
+        let value = self.document.remove(name)?;
+        if !value.is_object() {
+            self.wrong(name, "an object", &value);
+        }
+        if let Value::Object(map) = value { Some(map) } else { None }
+    }
+
+    /// Takes path, query and body, and checks them against the method's schemas if the method is known.
+    pub(super) fn params(&mut self, method: Option<&Method>) -> Params {
+        let mut part = |name: &'static str| {
+            let before = self.faults.len();
+            let map = self.object(name).unwrap_or_default();
+            if let Some(method) = method.filter(|_| self.faults.len() == before) {
+                let schema = match name {
+                    "path" => &method.path_schema,
+                    "query" => &method.query_schema,
+                    _ => &method.body_schema,
+                };
+                schema.check_object(name, &map, &mut self.faults);
+                if name == "path" {
+                    refuse_dots(&map, &mut self.faults);
+                }
+            }
+            map
+        };
+        Params { path: part("path"), query: part("query"), body: part("body") }
+    }
+
+    /// Adds what is plainly wrong with the parameters. A value that is wrong by what it is gets no second fault for its type.
+    pub(super) fn check(&mut self, method: &Method, params: &Params, source: Source, warnings: &mut Vec<Finding>) {
+        let mut found = Vec::new();
+        checks::of_params(method, params, source, &mut found);
+        for finding in found {
+            match finding.severity {
+                Severity::Fault => {
+                    if finding.check.is_about_the_value() {
+                        self.faults.retain(|fault| fault.field != finding.field);
+                    }
+                    self.faults.push(finding.into_fault());
+                }
+                Severity::Warning => warnings.push(finding),
+            }
+        }
+    }
+
+    pub(super) fn refuse_the_rest(&mut self) {
+        let known = FIELDS.into_iter().chain(["path", "query", "body", "meta"]);
+        for name in self.document.keys() {
+            let hint = match nearest(name, known.clone()) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => "a method's parameters belong into \"body\", \"query\" or \"path\"".to_owned(),
+            };
+            self.faults.push(Fault::invalid(name, format!("no such field of a job; {hint}")));
+        }
+    }
+}
+
+/// A path segment of dots would be taken for a step up, however it is encoded, and the call would reach another method.
+fn refuse_dots(path: &Map<String, Value>, faults: &mut Vec<Fault>) {
+    for (name, value) in path {
+        let field = format!("path.{name}");
+        let leads_elsewhere = value.as_str().is_some_and(leads_elsewhere);
+        if leads_elsewhere && !faults.iter().any(|fault| fault.field == field) {
+            faults.push(Fault::invalid(field, "expected an id").got(shown(value)));
+        }
+    }
+}

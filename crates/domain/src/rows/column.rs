@@ -1,0 +1,181 @@
+//! What a CSV column means: a field of the job, or a parameter of a method, typed by the method's schema.
+
+use serde_json::{Map, Value};
+
+use crate::catalog::{Method, Schema, SchemaFormat, SchemaKind};
+use crate::decode::FIELDS;
+use crate::time::Timestamp;
+
+/// Between the items of a list in one cell.
+const LIST_SEPARATOR: char = ';';
+
+/// What a header names, whatever the method.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// A field of the job, such as `id`.
+    Field(&'static str),
+    /// A parameter: `path`, `query` or `body`, and the names below.
+    Param(&'static str, Vec<String>),
+    /// A column without a name, as spreadsheets leave them.
+    Nothing,
+    /// A result column of an export, whose cells say nothing about the job that is wanted.
+    Result(&'static str),
+}
+
+impl Target {
+    pub(super) fn of(header: &str) -> Self {
+        if header.is_empty() {
+            return Self::Nothing;
+        }
+        if let Some(field) = FIELDS.into_iter().find(|field| *field == header) {
+            return Self::Field(field);
+        }
+        let (part, names) = ["path", "query", "body"]
+            .into_iter()
+            .find_map(|part| Some((part, header.strip_prefix(part)?.strip_prefix('.')?)))
+            .unwrap_or(("body", header));
+        Self::Param(part, names.split('.').map(str::to_owned).collect())
+    }
+
+    /// The name that faults carry for it.
+    pub(super) fn field(&self) -> String {
+        match self {
+            Self::Field(field) => (*field).to_owned(),
+            Self::Param(part, names) => format!("{part}.{}", names.join(".")),
+            Self::Nothing | Self::Result(_) => String::new(),
+        }
+    }
+}
+
+/// How the cells of a parameter's column become values of one method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Leaf {
+    kind: SchemaKind,
+    format: Option<SchemaFormat>,
+    /// How many names lead to the list, if there is one on the way.
+    list_at: Option<usize>,
+    pub(super) sensitive: bool,
+}
+
+/// What a method makes of a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// Values.
+    Leaf(Leaf),
+    /// The method has no such parameter.
+    Unknown,
+    /// It has, but no cell can hold it; why.
+    NoCell(String),
+}
+
+/// Finds out what a method makes of a parameter's column.
+pub(super) fn meaning(method: &Method, part: &str, names: &[String]) -> Meaning {
+    let mut schema = match part {
+        "path" => &method.path_schema,
+        "query" => &method.query_schema,
+        _ => &method.body_schema,
+    };
+    let mut list_at = None;
+    let mut sensitive = false;
+    for (index, name) in names.iter().enumerate() {
+        let Some(next) = schema.property(name) else { return Meaning::Unknown };
+        schema = next;
+        sensitive |= schema.sensitive;
+        while let Some(items) = &schema.items {
+            if list_at.is_some() {
+                return Meaning::NoCell("is a list inside a list, which no cell can hold: use JSONL".to_owned());
+            }
+            list_at = Some(index + 1);
+            schema = items;
+            sensitive |= schema.sensitive;
+        }
+    }
+    if schema.kind == SchemaKind::Object {
+        let parts = schema.leaves().into_iter().map(|leaf| format!("{}.{leaf}", names.join(".")));
+        let parts = parts.collect::<Vec<_>>().join(", ");
+        return Meaning::NoCell(format!("has parts, each with a column of its own: {parts}"));
+    }
+    Meaning::Leaf(Leaf { kind: schema.kind, format: schema.format, list_at, sensitive })
+}
+
+impl Leaf {
+    /// Puts a cell's value, or the values of its list, under these names.
+    pub(super) fn put(&self, map: &mut Map<String, Value>, names: &[String], cell: &str) {
+        let Some(list_at) = self.list_at else {
+            put(map, names, self.value(cell));
+            return;
+        };
+        let cell = cell.trim();
+        let cell = cell.strip_suffix(LIST_SEPARATOR).unwrap_or(cell);
+        let items = cell.split(LIST_SEPARATOR).map(str::trim);
+        let (outer, inner) = names.split_at(list_at);
+        if inner.is_empty() {
+            put(map, names, items.map(|item| self.value(item)).collect());
+            return;
+        }
+        let Some(Value::Array(list)) = entry(map, outer, || Value::Array(Vec::new())) else { return };
+        for (index, item) in items.enumerate() {
+            if list.len() == index {
+                list.push(Value::Object(Map::new()));
+            }
+            if let (false, Some(object)) = (item.is_empty(), list[index].as_object_mut()) {
+                put(object, inner, self.value(item));
+            }
+        }
+    }
+
+    /// A text as a value; one that does not fit stays a text, so that the schema's check names it.
+    fn value(&self, text: &str) -> Value {
+        let unix_seconds = || {
+            let wanted = self.format == Some(SchemaFormat::UnixSeconds);
+            wanted.then(|| Timestamp::parse(text.trim()).ok()).flatten().map(Timestamp::unix_seconds)
+        };
+        match self.kind {
+            SchemaKind::Integer => {
+                let number = text.trim().parse().ok().or_else(unix_seconds);
+                number.map_or_else(|| Value::from(text), Value::from)
+            }
+            SchemaKind::Boolean if text.trim().eq_ignore_ascii_case("true") => Value::Bool(true),
+            SchemaKind::Boolean if text.trim().eq_ignore_ascii_case("false") => Value::Bool(false),
+            SchemaKind::String if self.format.is_some() => {
+                unix_seconds().map_or_else(|| Value::from(text.trim()), |seconds| Value::from(seconds.to_string()))
+            }
+            SchemaKind::String | SchemaKind::Boolean | SchemaKind::Object | SchemaKind::Array => Value::from(text),
+        }
+    }
+}
+
+fn put(map: &mut Map<String, Value>, names: &[String], value: Value) {
+    if let Some(place) = entry(map, names, || Value::Null) {
+        *place = value;
+    }
+}
+
+/// The place under nested names, made where there is none; `None` if something else than an object is in the way.
+fn entry<'a>(
+    map: &'a mut Map<String, Value>,
+    names: &[String],
+    absent: impl FnOnce() -> Value,
+) -> Option<&'a mut Value> {
+    let (last, outer) = names.split_last()?;
+    let map = outer.iter().try_fold(map, |map, name| {
+        map.entry(name.as_str()).or_insert_with(|| Value::Object(Map::new())).as_object_mut()
+    })?;
+    Some(map.entry(last.as_str()).or_insert_with(absent))
+}
+
+/// Puts a cell that no schema types: the text as it stands.
+pub(super) fn put_text(map: &mut Map<String, Value>, names: &[String], cell: &str) {
+    put(map, names, Value::from(cell));
+}
+
+/// Every column that a method knows, by the names that a header uses.
+pub(super) fn names(method: &Method) -> Vec<String> {
+    let prefixed = |part: &str, schema: &Schema| {
+        schema.leaves().into_iter().map(|leaf| format!("{part}.{leaf}")).collect::<Vec<_>>()
+    };
+    let mut names = method.body_schema.leaves();
+    names.extend(prefixed("query", &method.query_schema));
+    names.extend(prefixed("path", &method.path_schema));
+    names
+}

@@ -1,0 +1,370 @@
+//! CSV: a header, then a job a row.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io::BufRead;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::column::{Leaf, Meaning, Target, meaning, put_text};
+use super::exported::{MASK, Returned, original};
+use super::opening::{self, Opened};
+use super::records::{QuoteFault, Record, Records, Trouble};
+use super::{Base, Draft, FileError, FileFault, Format, Input, Row, header, no_utf8, swallowed, too_long};
+use crate::catalog::shown_text;
+use crate::checks::{self, Source};
+use crate::decode::{Decoder, Defaults};
+use crate::job::{Column, Fault, Rejection};
+use crate::mask;
+
+pub(super) struct Reader<R> {
+    records: Records<Opened<R>>,
+    columns: Arc<Columns>,
+    /// What each method that occurred makes of the columns.
+    meanings: HashMap<String, Arc<[Option<Meaning>]>>,
+}
+
+impl<R: BufRead> Reader<R> {
+    pub(super) fn open(decoder: &Decoder, input: &Input, source: R) -> Result<Self, FileError> {
+        let at = |line, message| FileError::at(input, line, message);
+        let (source, opening) = opening::open(source, Format::Csv).map_err(|(line, message)| at(line, message))?;
+        let mut records = Records::new(source, 1 + opening.lines, input.bytes_max);
+        let Some(record) = records.read().map_err(|trouble| explain(input, trouble, &[]))? else {
+            return Err(at(1, "is empty: expected a header of column names".to_owned()));
+        };
+        let line = record.line;
+        let cells = records.cells().map_err(|bytes| at(line, no_utf8(bytes).to_owned()))?;
+        let header: Vec<String> = cells.iter().map(|cell| cell.trim().to_owned()).collect();
+        let targets = header::targets(decoder, &header);
+        let faults = header::faults(decoder, input, &header, &targets);
+        if !faults.is_empty() {
+            let fault = |message| FileFault { file: input.name.clone(), line, column: None, message };
+            return Err(FileError(faults.into_iter().map(fault).collect()));
+        }
+        let columns = Arc::new(Columns::new(header, targets));
+        Ok(Self { records, columns, meanings: HashMap::new() })
+    }
+
+    /// The header without result columns.
+    pub(super) fn own_header(&self) -> &[String] {
+        &self.columns.own
+    }
+
+    pub(super) fn is_export(&self) -> bool {
+        self.columns.is_export
+    }
+
+    pub(super) fn next(&mut self, decoder: &Decoder, input: &Input) -> Result<Option<Draft>, FileError> {
+        loop {
+            let read = self.records.read().map_err(|trouble| explain(input, trouble, &self.columns.header))?;
+            let Some(Record { line, bytes }) = read else { return Ok(None) };
+            if bytes > input.bytes_max {
+                return Ok(Some(too_long(input, line, bytes, self.records.text(), None)));
+            }
+            let cells = self.records.cells().map_err(|bytes| FileError::at(input, line, no_utf8(bytes)))?;
+            // Spreadsheets leave rows of empty cells behind.
+            if cells.iter().all(|cell| cell.trim().is_empty()) {
+                continue;
+            }
+            let (originals, written) = (self.columns.originals(&cells), cells);
+            let cells: Vec<&str> = originals.iter().map(AsRef::as_ref).collect();
+            if self.columns.is_settled(&cells) {
+                continue;
+            }
+            let document = self.columns.fields(&cells, input);
+            let method = document.get("method").and_then(Value::as_str).unwrap_or_default();
+            let meanings = match self.meanings.get(method) {
+                Some(meanings) => Arc::clone(meanings),
+                None => self.columns.meanings(decoder, method),
+            };
+            // Unknown methods are not kept: a file could name any number of them.
+            if !self.meanings.contains_key(method) && decoder.catalog.job_method(method).is_some() {
+                self.meanings.insert(method.to_owned(), Arc::clone(&meanings));
+            }
+            let mut faults = self.columns.width_faults(&cells);
+            faults.extend(self.columns.cell_faults(&written, &meanings));
+            let judged = Judged { line, cells: &cells, document, faults, meanings: &meanings };
+            return Ok(Some(self.columns.row(judged, decoder, input)));
+        }
+    }
+}
+
+/// Why a file could not be read on.
+fn explain(input: &Input, trouble: Trouble, header: &[String]) -> FileError {
+    let faults = match trouble {
+        Trouble::Io(line, error) => return FileError::at(input, line, format!("cannot be read: {error}")),
+        Trouble::Quotes(faults) => faults,
+    };
+    let fault = |fault: QuoteFault| FileFault {
+        file: input.name.clone(),
+        line: fault.line,
+        column: Some(Column {
+            number: fault.cell + 1,
+            header: header.get(fault.cell).cloned().unwrap_or_default(),
+            item: None,
+        }),
+        message: fault.message(),
+    };
+    FileError(faults.into_iter().map(fault).collect())
+}
+
+/// A row on its way to the decoder.
+struct Judged<'a> {
+    line: u64,
+    cells: &'a [&'a str],
+    /// The fields beside the parameters.
+    document: Map<String, Value>,
+    faults: Vec<Fault>,
+    meanings: &'a [Option<Meaning>],
+}
+
+/// The header, and what it makes of a row.
+#[derive(Debug)]
+pub(super) struct Columns {
+    header: Vec<String>,
+    targets: Vec<Target>,
+    /// The header without result columns.
+    own: Vec<String>,
+    is_export: bool,
+}
+
+/// States in which a job of an export is left alone; its masked cells would only make another one of it.
+const SETTLED: [&str; 4] = ["succeeded", "queued", "uncertain", "held"];
+
+impl Columns {
+    fn new(header: Vec<String>, targets: Vec<Target>) -> Self {
+        let is_result = |target: &Target| matches!(target, Target::Result(_));
+        let own = header.iter().zip(&targets).filter(|(_, target)| !is_result(target));
+        let own = own.map(|(name, _)| name.clone()).collect();
+        let is_export = targets.iter().any(is_result);
+        Self { header, targets, own, is_export }
+    }
+
+    /// The cells as they were before an export made them harmless.
+    fn originals<'c>(&self, cells: &[&'c str]) -> Vec<Cow<'c, str>> {
+        cells.iter().map(|cell| if self.is_export { original(cell) } else { Cow::Borrowed(*cell) }).collect()
+    }
+
+    /// What an export says of the row's job.
+    fn returned(&self, cells: &[&str]) -> Option<Returned> {
+        let cell = |result| {
+            let index = self.targets.iter().position(|target| *target == Target::Result(result))?;
+            cells.get(index).map(|cell| cell.trim().to_owned())
+        };
+        self.is_export
+            .then(|| Returned { status: cell("status").unwrap_or_default(), key: cell("key").unwrap_or_default() })
+    }
+
+    /// Whether the row is of a job that has nothing to gain from it: sensitive values are not in an export.
+    fn is_settled(&self, cells: &[&str]) -> bool {
+        let status = self.targets.iter().position(|target| *target == Target::Result("status"));
+        let status = status.and_then(|index| cells.get(index));
+        status.is_some_and(|status| SETTLED.contains(status)) && cells.contains(&MASK)
+    }
+
+    /// What a method makes of each column: parameters only, and nothing if the method is unknown.
+    fn meanings(&self, decoder: &Decoder, method: &str) -> Arc<[Option<Meaning>]> {
+        let known = decoder.catalog.job_method(method);
+        let meanings = self.targets.iter().map(|target| match (target, known) {
+            (Target::Param(part, names), Some(known)) => Some(meaning(known, part, names)),
+            _ => None,
+        });
+        meanings.collect()
+    }
+
+    /// The fields of the job beside its parameters, with what the row leaves to the file: method, app and
+    /// batch.
+    fn fields(&self, cells: &[&str], input: &Input) -> Map<String, Value> {
+        let mut document = Map::new();
+        for (target, cell) in self.targets.iter().zip(cells).filter(|(_, cell)| !cell.trim().is_empty()) {
+            if let Target::Field(field) = target {
+                document.insert((*field).to_owned(), field_value(field, cell.trim()));
+            }
+        }
+        let defaults =
+            [("method", input.method.as_deref()), ("app", input.app.as_deref()), ("batch", Some(input.batch.as_str()))];
+        for (field, default) in defaults {
+            if let (false, Some(default)) = (document.contains_key(field), default) {
+                document.insert(field.to_owned(), Value::from(default));
+            }
+        }
+        document
+    }
+
+    /// Adds the parameters to the fields, and has the whole judged.
+    fn row(self: &Arc<Self>, judged: Judged<'_>, decoder: &Decoder, input: &Input) -> Draft {
+        let Judged { line, cells, mut document, mut faults, meanings } = judged;
+        for (index, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.trim().is_empty()) {
+            let meaning = meanings.get(index).and_then(Option::as_ref);
+            faults.extend(self.put(index, cell, meaning, &mut document));
+        }
+        let is_own = |index: usize| !matches!(self.targets.get(index), Some(Target::Result(_)));
+        let kept = cells.iter().enumerate().filter(|(index, _)| is_own(*index));
+        let masked: Vec<&str> =
+            kept.map(|(index, cell)| shown(cell, self.holds_secrets(index, meanings, decoder))).collect();
+        let kept = serde_json::to_string(&masked).ok();
+        let raw = serde_json::to_vec(&document).unwrap_or_default();
+        let mut warnings = Vec::new();
+        let base = Base::of(decoder, &document, input);
+        let defaults = Defaults { id: base.as_ref().map(Base::id), ..Defaults::default() };
+        let read = decoder.judge(document, &[], &defaults, Source::Cells, &mut warnings);
+        let result = match read {
+            Ok(job) if faults.is_empty() => Ok(job),
+            Ok(job) => Err(Rejection {
+                id: Some(job.id),
+                method: Some(job.lane.method),
+                app: Some(job.lane.app),
+                batch: job.batch,
+                faults,
+            }),
+            Err(mut rejection) => {
+                self.name_columns(&mut rejection.faults);
+                // What is said of a cell as a whole explains what its value lacks.
+                let is_said =
+                    |fault: &Fault| fault.column.is_some() && faults.iter().any(|it| it.column == fault.column);
+                rejection.faults.retain(|fault| !is_said(fault));
+                rejection.faults.append(&mut faults);
+                Err(rejection)
+            }
+        };
+        for warning in &mut warnings {
+            warning.column = self.column_of(&warning.field);
+        }
+        let row = Row {
+            line,
+            place: format!("{}:{line}", input.name),
+            raw: raw.into(),
+            cells: kept,
+            input: result,
+            warnings,
+            returned: self.returned(cells),
+            columns: Some(Arc::clone(self)),
+        };
+        Draft { row, base }
+    }
+
+    fn width_faults(&self, cells: &[&str]) -> Vec<Fault> {
+        let extra = cells.get(self.header.len()..).unwrap_or_default();
+        if cells.len() >= self.header.len() && extra.iter().all(|cell| cell.trim().is_empty()) {
+            return Vec::new();
+        }
+        let message = format!(
+            "the row has {} cells and the header {}; is a comma or a line break not inside quotes?",
+            cells.len(),
+            self.header.len()
+        );
+        vec![Fault::invalid("", message)]
+    }
+
+    /// What is wrong with cells as they were written, whatever they mean.
+    fn cell_faults(&self, written: &[&str], meanings: &[Option<Meaning>]) -> Vec<Fault> {
+        let is_own = |index: usize| !matches!(self.targets.get(index), Some(Target::Result(_)));
+        let own = written.iter().enumerate().filter(|(index, _)| is_own(*index));
+        own.filter_map(|(index, cell)| {
+            if swallowed::holds_rows(cell, index, self.header.len()) {
+                let message = "holds a line break, and behind it what looks like rows of the file: is a quote missing, or \
+                               one too many? A text that is meant so takes a space behind its commas";
+                return Some(self.fault(index, message));
+            }
+            let is_secret = matches!(meanings.get(index), Some(Some(Meaning::Leaf(Leaf { sensitive: true, .. }))));
+            let Fault { rule, got, .. } = checks::formula(cell, is_secret)?;
+            Some(self.fault(index, rule).got(got))
+        })
+        .collect()
+    }
+
+    /// Whether the column is sensitive; where the row's method does not tell, because its name is wrong or it has no such
+    /// parameter, what is called like a sensitive parameter of any method is.
+    fn holds_secrets(&self, index: usize, meanings: &[Option<Meaning>], decoder: &Decoder) -> bool {
+        match (meanings.get(index).and_then(Option::as_ref), self.targets.get(index)) {
+            (Some(Meaning::Leaf(leaf)), _) => leaf.sensitive,
+            (_, Some(Target::Param(_, names))) => {
+                names.last().is_some_and(|name| mask::may_be_secret(&decoder.catalog, name))
+            }
+            _ => false,
+        }
+    }
+
+    /// Puts a parameter's cell into the document; says so if the cell has no place there.
+    fn put(
+        &self,
+        index: usize,
+        cell: &str,
+        meaning: Option<&Meaning>,
+        document: &mut Map<String, Value>,
+    ) -> Option<Fault> {
+        let (part, names) = match self.targets.get(index)? {
+            Target::Param(part, names) => (part, names),
+            Target::Nothing => {
+                let message = format!("the column has no name, and the cell holds {}", shown_text(cell));
+                return Some(self.fault(index, message));
+            }
+            Target::Field(_) | Target::Result(_) => return None,
+        };
+        if self.is_export && cell == MASK {
+            let message = "is masked in an export: put the value in again, or take the row out".to_owned();
+            return Some(self.fault(index, &message));
+        }
+        let message = match meaning {
+            Some(Meaning::Unknown) => "the row's method has no such parameter; leave the cell empty",
+            Some(Meaning::NoCell(why)) => why,
+            Some(Meaning::Leaf(leaf)) => {
+                leaf.put(object(document, part)?, names, cell);
+                return None;
+            }
+            None => {
+                put_text(object(document, part)?, names, cell);
+                return None;
+            }
+        };
+        Some(self.fault(index, message))
+    }
+
+    /// A fault of a cell.
+    fn fault(&self, index: usize, rule: impl Into<String>) -> Fault {
+        let field = self.targets.get(index).map(Target::field).unwrap_or_default();
+        Fault { column: Some(self.column(index, None)), ..Fault::invalid(field, rule) }
+    }
+
+    fn column(&self, index: usize, item: Option<usize>) -> Column {
+        Column { number: index + 1, header: self.header.get(index).cloned().unwrap_or_default(), item }
+    }
+
+    /// The column that a parameter or field of the job comes from.
+    pub(super) fn column_of(&self, field: &str) -> Option<Column> {
+        let (bare, item) = without_index(field);
+        let index = self.targets.iter().position(|target| target.field() == bare)?;
+        Some(self.column(index, item))
+    }
+
+    /// Lets faults know the column that they come from.
+    fn name_columns(&self, faults: &mut [Fault]) {
+        for fault in faults {
+            fault.column = self.column_of(&fault.field);
+        }
+    }
+}
+
+/// Fields of the job as a cell writes them.
+fn field_value(field: &str, cell: &str) -> Value {
+    if field == "priority" {
+        return cell.parse::<i64>().map_or_else(|_| Value::from(cell), Value::from);
+    }
+    Value::from(cell)
+}
+
+fn shown(cell: &str, holds_secrets: bool) -> &str {
+    if holds_secrets && !cell.is_empty() { MASK } else { cell }
+}
+
+/// `body.device[1].name` as the column's `body.device.name`, and the item, counted from 1.
+fn without_index(field: &str) -> (String, Option<usize>) {
+    let Some((before, rest)) = field.split_once('[') else { return (field.to_owned(), None) };
+    let Some((index, after)) = rest.split_once(']') else { return (field.to_owned(), None) };
+    (format!("{before}{after}"), index.parse::<usize>().ok().map(|index| index + 1))
+}
+
+fn object<'a>(document: &'a mut Map<String, Value>, part: &str) -> Option<&'a mut Map<String, Value>> {
+    document.entry(part).or_insert_with(|| Value::Object(Map::new())).as_object_mut()
+}

@@ -1,0 +1,82 @@
+//! What is wrong with a CSV file's header, whatever its rows say.
+
+use super::Input;
+use super::column::{Meaning, Target, meaning, names};
+use super::exported::{is_export, result_of};
+use crate::catalog::{Kind, nearest};
+use crate::checks;
+use crate::decode::{Decoder, FIELDS};
+use crate::job::Column;
+
+/// What the columns of a header name. All result columns together are an export's; one that a method has as a parameter
+/// is that, and the export's own carries a prefix then.
+pub(super) fn targets(decoder: &Decoder, header: &[String]) -> Vec<Target> {
+    let is_export = is_export(header);
+    let is_parameter = |target: &Target| {
+        let Target::Param(part, path) = target else { return false };
+        let jobs = decoder.catalog.methods.values().filter(|method| method.kind == Kind::Job);
+        jobs.map(|method| meaning(method, part, path)).any(|meaning| matches!(meaning, Meaning::Leaf(_)))
+    };
+    let target = |name: &String| {
+        let target = Target::of(name);
+        match result_of(name) {
+            Some(result) if is_export && !is_parameter(&target) => Target::Result(result),
+            _ => target,
+        }
+    };
+    header.iter().map(target).collect()
+}
+
+/// What is wrong with a header whatever the rows say.
+pub(super) fn faults(decoder: &Decoder, input: &Input, header: &[String], targets: &[Target]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (field, given) in [("method", &input.method), ("app", &input.app)] {
+        if given.is_none() && !targets.contains(&Target::Field(field)) {
+            faults.push(format!("names no {field}: add a column {field:?}, or give --{field}"));
+        }
+    }
+    for (index, target) in targets.iter().enumerate() {
+        if matches!(target, Target::Nothing | Target::Result(_)) {
+            continue;
+        }
+        let unseen = checks::unseen(&header[index]);
+        let visible: String = header[index].chars().filter(|letter| !unseen.contains(letter)).collect();
+        let label = Column { number: index + 1, header: visible, item: None };
+        if !unseen.is_empty() {
+            let codes: Vec<_> = unseen.into_iter().map(checks::code).collect();
+            faults.push(format!("{label}: the name holds what nobody sees, {}; remove it", codes.join(", ")));
+            continue;
+        }
+        if let Some(first) = targets[..index].iter().position(|other| other == target) {
+            faults.push(format!("{label}: the same as column {} ({})", first + 1, header[first]));
+        } else if let Target::Param(part, path) = target {
+            faults
+                .extend(column_fault(decoder, input, part, path, &header[index]).map(|why| format!("{label}: {why}")));
+        }
+    }
+    faults
+}
+
+/// Why no method of the catalog can use a column, if none can.
+fn column_fault(decoder: &Decoder, input: &Input, part: &str, path: &[String], header: &str) -> Option<String> {
+    let mut no_cell = None;
+    for method in decoder.catalog.methods.values().filter(|method| method.kind == Kind::Job) {
+        match meaning(method, part, path) {
+            Meaning::Leaf(_) => return None,
+            Meaning::NoCell(why) => no_cell = Some(why),
+            Meaning::Unknown => {}
+        }
+    }
+    if no_cell.is_some() {
+        return no_cell;
+    }
+    let wanted = |name: &str| input.method.as_deref().is_none_or(|wanted| wanted == name);
+    let jobs = decoder.catalog.methods.values().filter(|method| method.kind == Kind::Job && wanted(&method.name));
+    let mut known: Vec<String> = jobs.flat_map(|method| names(method)).collect();
+    known.extend(FIELDS.map(str::to_owned));
+    let hint = match nearest(header, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => "`paceline methods show` lists what a method takes".to_owned(),
+    };
+    Some(format!("no method has such a parameter; {hint}"))
+}
