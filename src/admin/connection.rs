@@ -21,11 +21,22 @@ use super::wire::{Sloppy, Wire};
 /// How long a request's head may take to arrive, and the next one to begin.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// Whose it is.
+    pub peer: Peer,
+    /// Whether only users of this machine can come this way.
+    pub is_local: bool,
+    /// `http` or `https`.
+    pub scheme: &'static str,
+}
+
 /// What is known of a connection; every request carries it.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    /// Whose it is.
-    pub peer: Peer,
+    /// Where it comes from.
+    pub origin: Origin,
     /// Whether all other places are taken, so that health alone is answered here.
     pub is_for_health: bool,
     /// What is wrong with its bytes.
@@ -33,12 +44,12 @@ pub struct Connection {
 }
 
 /// Serves it until somebody ends it, it takes too long, or its place goes to another.
-pub async fn serve<S>(stream: S, peer: Peer, place: Place, router: axum::Router, mut stopped: watch::Receiver<bool>)
+pub async fn serve<S>(stream: S, origin: Origin, place: Place, router: axum::Router, mut stopped: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let place = Arc::new(place);
-    let of_request = Connection { peer, is_for_health: place.is_for_health(), sloppy: Sloppy::default() };
+    let of_request = Connection { origin, is_for_health: place.is_for_health(), sloppy: Sloppy::default() };
     let stream = Patient::new(stream, Wire::new(of_request.sloppy.clone()));
     let router = TowerToHyperService::new(router);
     let service = service_fn(|mut request: Request<Incoming>| {
@@ -82,9 +93,10 @@ mod tests {
         let router = axum::Router::new().route("/", get(async || "x".repeat(100_000)));
         let peer = Peer::of([127, 0, 0, 1].into());
         let place = Places::default().enter(peer).await;
+        let origin = Origin { peer, is_local: true, scheme: "http" };
         tokio::spawn(async move {
             let (_stop, stopped) = watch::channel(false);
-            serve(ours, peer, place, router, stopped).await;
+            serve(ours, origin, place, router, stopped).await;
         });
         theirs
     }

@@ -13,7 +13,8 @@ use tracing::warn;
 
 use super::actor::Actor;
 use super::answer::{Fault, put};
-use super::connection::Connection;
+use super::connection::{Connection, Origin};
+use super::places::Peer;
 use super::routes::{self, DESCRIPTION};
 use super::site::{self, Site};
 use super::tokens::{self, Shown, Token};
@@ -45,7 +46,7 @@ const FOR_BROWSERS: [(HeaderName, &str); 6] = [
 
 /// Who may ask, ready to be compared.
 pub struct Access {
-    site: Site,
+    public_url: Option<String>,
     tokens: Vec<Token>,
     reads_openly: bool,
     has_warned: AtomicBool,
@@ -61,22 +62,25 @@ impl Refusal {
 }
 
 impl Access {
-    pub fn of(access: &super::Access, is_local: bool) -> Self {
-        let site = Site { is_local, scheme: "http", public_url: access.public_url.clone() };
+    pub fn of(access: &super::Access) -> Self {
         let (tokens, reads_openly) = (access.tokens.clone(), access.reads_openly);
-        Self { site, tokens, reads_openly, has_warned: AtomicBool::new(false) }
+        Self { public_url: access.public_url.clone(), tokens, reads_openly, has_warned: AtomicBool::new(false) }
+    }
+
+    fn site(&self, origin: Origin) -> Site {
+        Site { is_local: origin.is_local, scheme: origin.scheme, public_url: self.public_url.clone() }
     }
 
     /// Whether reading needs a token.
-    pub fn reading_needs_token(&self, headers: &HeaderMap) -> bool {
+    pub fn reading_needs_token(&self, headers: &HeaderMap, origin: Origin) -> bool {
         let is_forwarded = site::is_forwarded(headers);
-        if is_forwarded && self.site.public_url.is_none() && !self.has_warned.swap(true, Ordering::Relaxed) {
+        if is_forwarded && self.public_url.is_none() && !self.has_warned.swap(true, Ordering::Relaxed) {
             warn!(
                 "a request came through a proxy to the admin server, so it needs a token even to read; if the proxy is \
                  yours, set admin.public_url to its address and let it pass the header Host on"
             );
         }
-        is_forwarded || !self.reads_openly || !self.site.is_local || self.site.public_url.is_some()
+        is_forwarded || !self.reads_openly || !origin.is_local || self.public_url.is_some()
     }
 
     /// Whether anything can be changed at all.
@@ -85,11 +89,11 @@ impl Access {
     }
 
     /// Who asks, if what is shown allows what is asked for.
-    fn admit(&self, parts: &Parts, shown: Shown) -> Result<Actor, Refusal> {
+    fn admit(&self, parts: &Parts, origin: Origin, shown: Shown) -> Result<Actor, Refusal> {
         let is_reading = is_reading(&parts.method);
         let path = parts.uri.path();
         let is_open = is_reading && (OPEN.contains(&path) || assets::is_asset(path));
-        let is_free = is_open || is_reading && !self.reading_needs_token(&parts.headers);
+        let is_free = is_open || is_reading && !self.reading_needs_token(&parts.headers, origin);
         let token = match shown {
             Shown::Right(token) => token,
             Shown::Nothing | Shown::Wrong | Shown::Expired(_) if is_free => return Ok(Actor::Nobody),
@@ -145,12 +149,14 @@ fn lacks(token: &Token, needed: Role) -> Fault {
 /// Lets a request in, and sends its answer out with what browsers should know.
 pub async fn check(State(shared): State<Shared>, request: Request<Body>, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let connection = parts.extensions.get::<Connection>().cloned();
-    let is_for_health = connection.as_ref().is_some_and(|connection| connection.is_for_health);
-    let is_sloppy = connection.as_ref().is_some_and(|connection| connection.sloppy.why().is_some());
+    let Some(connection) = parts.extensions.get::<Connection>().cloned() else {
+        // Whoever serves the router says where connections come from.
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let is_sloppy = connection.sloppy.why().is_some();
     // Behind a body whose length nobody knew before, nothing else is read.
-    let is_last = is_for_health || is_sloppy || parts.headers.contains_key(header::TRANSFER_ENCODING);
-    let mut response = match admit(&shared, &parts, connection.as_ref()).await {
+    let is_last = connection.is_for_health || is_sloppy || parts.headers.contains_key(header::TRANSFER_ENCODING);
+    let mut response = match admit(&shared, &parts, &connection).await {
         Ok(actor) => {
             parts.extensions.insert(actor);
             answer(Request::from_parts(parts, body), next).await
@@ -178,44 +184,36 @@ pub async fn check(State(shared): State<Shared>, request: Request<Body>, next: N
 }
 
 /// Who asks, and for what is theirs to ask.
-async fn admit(shared: &Shared, parts: &Parts, connection: Option<&Connection>) -> Result<Actor, Refusal> {
+async fn admit(shared: &Shared, parts: &Parts, connection: &Connection) -> Result<Actor, Refusal> {
     let path = parts.uri.path();
-    if let Some(why) = connection.and_then(|connection| connection.sloppy.why()) {
+    if let Some(why) = connection.sloppy.why() {
         let cure = "use a client that writes HTTP/1.1 as RFC 9112 has it";
         return Err(Refusal::new("malformed", Fault::new(StatusCode::BAD_REQUEST, why, cure)));
     }
-    if connection.is_some_and(|connection| connection.is_for_health) && !HEALTH.contains(&path) {
+    if connection.is_for_health && !HEALTH.contains(&path) {
         let fault = Fault::unavailable("too many requests are being answered", "try again in a moment");
         return Err(Refusal::new("busy", fault));
     }
-    let access = shared.access();
-    access.site.check(&parts.method, &parts.uri, &parts.headers).map_err(|fault| Refusal::new("site", fault))?;
+    let (access, origin) = (shared.access(), connection.origin);
+    let checked = access.site(origin).check(&parts.method, &parts.uri, &parts.headers);
+    checked.map_err(|fault| Refusal::new("site", fault))?;
     if is_reading(&parts.method) && path == ALIVE {
         return Ok(Actor::Nobody);
     }
-    access.admit(parts, shown(shared, &access, parts, connection).await?)
+    access.admit(parts, origin, shown(shared, &access, parts, origin.peer).await?)
 }
 
 /// What the request shows; a peer that has guessed waits before it is looked at, wherever it shows it.
-async fn shown(
-    shared: &Shared,
-    access: &Access,
-    parts: &Parts,
-    connection: Option<&Connection>,
-) -> Result<Shown, Refusal> {
+async fn shown(shared: &Shared, access: &Access, parts: &Parts, peer: Peer) -> Result<Shown, Refusal> {
     if !parts.headers.contains_key(header::AUTHORIZATION) {
         return Ok(Shown::Nothing);
     }
-    let identify = || tokens::identify(&access.tokens, &parts.headers, shared.now());
-    let Some(peer) = connection.map(|connection| connection.peer) else { return Ok(identify()) };
     if !shared.guesses.wait(peer).await {
         let error = "too many wrong tokens came from this address";
-        return Err(Refusal::new(
-            "slowed",
-            Fault::new(StatusCode::TOO_MANY_REQUESTS, error, "try again in ten seconds"),
-        ));
+        let fault = Fault::new(StatusCode::TOO_MANY_REQUESTS, error, "try again in ten seconds");
+        return Err(Refusal::new("slowed", fault));
     }
-    let shown = identify();
+    let shown = tokens::identify(&access.tokens, &parts.headers, shared.now());
     match shown {
         Shown::Right(_) => shared.guesses.right(peer),
         Shown::Wrong => {
@@ -244,15 +242,15 @@ mod tests {
     use super::*;
     use crate::domain::time::Timestamp;
 
-    fn access(is_local: bool, public_url: Option<&str>, reads_openly: bool) -> Access {
+    fn access(public_url: Option<&str>, reads_openly: bool) -> Access {
         let token = |name: &str, role| Token::of_secret(name, name, role);
         let tokens = vec![token("r", Role::Read), token("o", Role::Operate), token("a", Role::Admin)];
         let access = super::super::Access { tokens, public_url: public_url.map(str::to_owned), reads_openly };
-        Access::of(&access, is_local)
+        Access::of(&access)
     }
 
     /// Whom it takes a request for that shows this, or under which label it is refused.
-    fn admitted(access: &Access, request: &str, token: &str) -> Result<Actor, &'static str> {
+    fn admitted(access: &Access, is_local: bool, request: &str, token: &str) -> Result<Actor, &'static str> {
         let (method, path) = request.split_once(' ').unwrap();
         let mut request = Request::builder().method(method).uri(path);
         if !token.is_empty() {
@@ -260,12 +258,13 @@ mod tests {
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let shown = tokens::identify(&access.tokens, &parts.headers, Timestamp(0));
-        access.admit(&parts, shown).map_err(|Refusal(reason, _)| reason)
+        let origin = Origin { peer: Peer::User(0), is_local, scheme: "http" };
+        access.admit(&parts, origin, shown).map_err(|Refusal(reason, _)| reason)
     }
 
     #[test]
     fn each_role_may_do_its_own_and_what_the_ones_before_may() {
-        let access = access(true, None, false);
+        let access = access(None, false);
         let of = |name: &str| {
             let role = Role::parse(["read", "operate", "admin"]["roa".find(name).unwrap()]).unwrap();
             Ok(Actor::Token(name.into(), role))
@@ -279,27 +278,27 @@ mod tests {
         ] {
             for token in ["r", "o", "a"] {
                 let wanted = if allowed.contains(token) { of(token) } else { Err("role") };
-                assert_eq!(admitted(&access, request, token), wanted, "{request} {token}");
+                assert_eq!(admitted(&access, true, request, token), wanted, "{request} {token}");
             }
-            assert_eq!(admitted(&access, request, ""), Err("missing"), "{request}");
-            assert_eq!(admitted(&access, request, "x"), Err("wrong"), "{request}");
+            assert_eq!(admitted(&access, true, request, ""), Err("missing"), "{request}");
+            assert_eq!(admitted(&access, true, request, "x"), Err("wrong"), "{request}");
         }
     }
 
     #[test]
     fn reading_is_free_on_this_machine_alone_and_only_if_the_settings_say_so() {
         let url = Some("https://paceline.example.com");
-        for (access, is_free) in [
-            (access(true, None, true), true),
-            (access(true, None, false), false),
-            (access(false, None, true), false),
-            (access(true, url, true), false),
+        for (access, is_local, is_free) in [
+            (access(None, true), true, true),
+            (access(None, false), true, false),
+            (access(None, true), false, false),
+            (access(url, true), true, false),
         ] {
-            let read = admitted(&access, "GET /api/v1/jobs", "");
+            let read = admitted(&access, is_local, "GET /api/v1/jobs", "");
             assert_eq!(read.is_ok(), is_free, "{read:?}");
-            assert_eq!(admitted(&access, "GET /readyz", ""), Ok(Actor::Nobody));
-            assert_eq!(admitted(&access, "GET /", "x"), Ok(Actor::Nobody));
-            assert_eq!(admitted(&access, "POST /api/v1/jobs", ""), Err("missing"));
+            assert_eq!(admitted(&access, is_local, "GET /readyz", ""), Ok(Actor::Nobody));
+            assert_eq!(admitted(&access, is_local, "GET /", "x"), Ok(Actor::Nobody));
+            assert_eq!(admitted(&access, is_local, "POST /api/v1/jobs", ""), Err("missing"));
         }
     }
 }

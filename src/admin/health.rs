@@ -1,5 +1,6 @@
 //! Whether the worker is alive and ready, its metrics, and who is asking.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -7,6 +8,7 @@ use serde_json::json;
 
 use super::actor::Actor;
 use super::answer::{self, Fault, FieldFault};
+use super::connection::Connection;
 use super::{Answer, Shared};
 use crate::settings::Role;
 
@@ -16,7 +18,12 @@ pub async fn alive() -> Response {
 }
 
 /// The ledger can be written, and the broker, if there is one, is connected.
-pub async fn ready(State(shared): State<Shared>, actor: Actor, headers: HeaderMap) -> Response {
+pub async fn ready(
+    State(shared): State<Shared>,
+    actor: Actor,
+    from: Extension<Connection>,
+    headers: HeaderMap,
+) -> Response {
     let mut faults = Vec::new();
     if shared.worker.engine.cannot_write() {
         faults.push(fault("ledger", "the last write failed; no call is sent until one goes through".to_owned()));
@@ -35,7 +42,7 @@ pub async fn ready(State(shared): State<Shared>, actor: Actor, headers: HeaderMa
     if faults.is_empty() {
         return answer::document(&json!({"ready": true}));
     }
-    if actor == Actor::Nobody && shared.access().reading_needs_token(&headers) {
+    if actor == Actor::Nobody && shared.access().reading_needs_token(&headers, from.origin) {
         return Fault::unavailable("the worker is not ready", "the same with the token tells why").into_response();
     }
     let cure = "mend what the faults name; the worker goes on by itself";
@@ -52,11 +59,16 @@ pub async fn metrics(State(shared): State<Shared>) -> Response {
 }
 
 /// Who is asking, and what they may do.
-pub async fn session(State(shared): State<Shared>, actor: Actor, headers: HeaderMap) -> Answer {
+pub async fn session(
+    State(shared): State<Shared>,
+    actor: Actor,
+    from: Extension<Connection>,
+    headers: HeaderMap,
+) -> Answer {
     let access = shared.access();
     Ok(answer::document(&json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "token_needed": access.reading_needs_token(&headers),
+        "token_needed": access.reading_needs_token(&headers, from.origin),
         "can_change": access.has_tokens(),
         "authenticated": actor != Actor::Nobody,
         "token": actor.name(),

@@ -34,6 +34,7 @@ mod routes;
 mod selection;
 mod server;
 mod site;
+mod socket;
 mod submit;
 mod suspension;
 mod throughput;

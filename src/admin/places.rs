@@ -25,6 +25,8 @@ const NEW: Duration = Duration::from_millis(10);
 pub enum Peer {
     /// An address; of IPv6 the network, because whoever has one address there has all of it.
     Address(IpAddr),
+    /// A user of this machine, at the Unix socket.
+    User(u32),
 }
 
 impl Peer {
@@ -44,6 +46,7 @@ impl fmt::Display for Peer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => write!(out, "{address}"),
+            Self::User(user) => write!(out, "user {user}"),
         }
     }
 }

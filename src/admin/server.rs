@@ -1,14 +1,19 @@
-//! The listener: connections with limits in number and time, and a graceful end.
+//! The listeners: connections with limits in number and time, and a graceful end.
 
+use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::connection::Origin;
 use super::places::{Peer, Places};
+use super::socket::Socket;
 use super::{Access, Shared, State, Worker, books, connection, forecast, guard, guesses, routes, throughput};
 
 /// The pause after a failed accept, so that a lack of file handles does not spin.
@@ -18,55 +23,65 @@ const END_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why it cannot listen.
 #[derive(Debug, thiserror::Error)]
-#[error("the admin server cannot listen on {listen}: {error}")]
+#[error("the admin server cannot listen on {place}: {error}")]
 pub struct BindError {
-    listen: SocketAddr,
-    error: std::io::Error,
+    place: String,
+    error: io::Error,
+}
+
+impl BindError {
+    fn new(place: impl ToString, error: io::Error) -> Self {
+        Self { place: place.to_string(), error }
+    }
 }
 
 impl BindError {
     /// What to do.
-    pub const CURE: &'static str =
-        "give it another address with admin.listen, turn it off with admin.listen = \"\", or end what uses that one";
+    pub const CURE: &'static str = "give it another place with admin.listen or admin.socket, turn it off with \
+                                    admin.listen = \"\", or end what uses that one";
 }
 
-/// An address that is taken, before there is a worker to serve.
+/// Places that are taken, before there is a worker to serve.
 pub struct Bound {
-    listener: TcpListener,
-    listen: SocketAddr,
+    tcp: Option<(TcpListener, SocketAddr)>,
+    socket: Option<Socket>,
 }
 
-/// Takes the address.
+/// Takes an address, a Unix socket, or both.
 ///
 /// # Errors
-/// That it is not to be had.
-pub async fn bind(listen: SocketAddr) -> Result<Bound, BindError> {
-    let failed = |error| BindError { listen, error };
-    let listener = TcpListener::bind(listen).await.map_err(failed)?;
-    let listen = listener.local_addr().map_err(failed)?;
-    Ok(Bound { listener, listen })
+/// That one is not to be had.
+pub async fn bind(listen: Option<SocketAddr>, socket: Option<&Path>) -> Result<Bound, BindError> {
+    let tcp = match listen {
+        Some(listen) => {
+            let failed = |error| BindError::new(listen, error);
+            let listener = TcpListener::bind(listen).await.map_err(failed)?;
+            let listen = listener.local_addr().map_err(failed)?;
+            Some((listener, listen))
+        }
+        None => None,
+    };
+    let socket = socket.map(|path| Socket::bind(path).map_err(|error| BindError::new(path.display(), error)));
+    Ok(Bound { tcp, socket: socket.transpose()? })
 }
 
 /// The running server.
 pub struct Admin {
     stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
-    listen: SocketAddr,
+    tasks: Vec<JoinHandle<()>>,
+    listen: Option<SocketAddr>,
     door: Door,
 }
 
 /// Through which a running server is told who is let in from now on.
 #[derive(Clone)]
-pub struct Door {
-    state: Shared,
-    is_local: bool,
-}
+pub struct Door(Shared);
 
 impl Door {
     /// Requests that come from now on go by this.
     pub fn let_in(&self, access: &Access) {
-        let access = Arc::new(guard::Access::of(access, self.is_local));
-        *self.state.access.write().unwrap_or_else(PoisonError::into_inner) = access;
+        let access = Arc::new(guard::Access::of(access));
+        *self.0.access.write().unwrap_or_else(PoisonError::into_inner) = access;
     }
 }
 
@@ -76,7 +91,7 @@ impl Bound {
         let (started, started_at) = worker.engine.clock().both();
         let worker = Arc::new(worker);
         let state = Arc::new(State {
-            access: RwLock::new(Arc::new(guard::Access::of(access, self.listen.ip().is_loopback()))),
+            access: RwLock::new(Arc::new(guard::Access::of(access))),
             guesses: guesses::Guesses::new(worker.engine.clock().clone()),
             books: books::Books::of(worker.store.clone()),
             forecast: forecast::Forecasts::of(&worker),
@@ -86,9 +101,16 @@ impl Bound {
         });
         tokio::spawn(seed(Arc::clone(&state)));
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(accept(self.listener, routes::router(&state), stopped));
-        let door = Door { state, is_local: self.listen.ip().is_loopback() };
-        Admin { stop, task, listen: self.listen, door }
+        let serving = Serving { places: Places::default(), router: routes::router(&state), stopped };
+        let listen = self.tcp.as_ref().map(|(_, listen)| *listen);
+        let mut tasks = Vec::new();
+        if let Some((listener, listen)) = self.tcp {
+            tasks.push(tokio::spawn(accept(Tcp { listener, is_local: listen.ip().is_loopback() }, serving.clone())));
+        }
+        if let Some(socket) = self.socket {
+            tasks.push(tokio::spawn(accept(socket, serving)));
+        }
+        Admin { stop, tasks, listen, door: Door(state) }
     }
 }
 
@@ -102,8 +124,8 @@ async fn seed(state: Shared) {
 }
 
 impl Admin {
-    /// Where it listens.
-    pub const fn listen(&self) -> SocketAddr {
+    /// Its address, if it has one.
+    pub const fn listen(&self) -> Option<SocketAddr> {
         self.listen
     }
 
@@ -116,31 +138,70 @@ impl Admin {
     pub async fn stop(self) {
         self.stop.send_replace(true);
         // A panic in it has been reported by the runtime.
-        let _ = self.task.await;
+        for task in self.tasks {
+            let _ = task.await;
+        }
     }
 }
 
-async fn accept(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) {
-    let places = Places::default();
+/// Where connections come from.
+trait Source: Send + 'static {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    fn next(&self) -> impl Future<Output = io::Result<(Self::Stream, Origin)>> + Send;
+}
+
+struct Tcp {
+    listener: TcpListener,
+    is_local: bool,
+}
+
+impl Source for Tcp {
+    type Stream = TcpStream;
+
+    async fn next(&self) -> io::Result<(TcpStream, Origin)> {
+        let (stream, address) = self.listener.accept().await?;
+        Ok((stream, Origin { peer: Peer::of(address.ip()), is_local: self.is_local, scheme: "http" }))
+    }
+}
+
+impl Source for Socket {
+    type Stream = UnixStream;
+
+    async fn next(&self) -> io::Result<(UnixStream, Origin)> {
+        let (stream, user) = self.accept().await?;
+        Ok((stream, Origin { peer: Peer::User(user), is_local: true, scheme: "http" }))
+    }
+}
+
+/// What all sources share.
+#[derive(Clone)]
+struct Serving {
+    places: Places,
+    router: axum::Router,
+    stopped: watch::Receiver<bool>,
+}
+
+async fn accept<S: Source>(source: S, serving: Serving) {
+    let Serving { places, router, mut stopped } = serving;
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => break,
             Some(_) = connections.join_next() => continue,
-            accepted = listener.accept() => accepted,
+            accepted = source.next() => accepted,
         };
-        let Ok((stream, address)) = accepted else {
+        let Ok((stream, origin)) = accepted else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let peer = Peer::of(address.ip());
         let place = tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => break,
-            place = places.enter(peer) => place,
+            place = places.enter(origin.peer) => place,
         };
-        connections.spawn(connection::serve(stream, peer, place, router.clone(), stopped.clone()));
+        connections.spawn(connection::serve(stream, origin, place, router.clone(), stopped.clone()));
     }
-    drop(listener);
+    drop(source);
     let ended = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(END_TIMEOUT, ended).await.is_err() {
         connections.shutdown().await;

@@ -206,7 +206,11 @@ async fn serve(
     decoding: wiring::Decoding,
     scrape: wiring::Scrape,
 ) -> Option<Admin> {
-    match admin::bind(settings.admin.listen?).await {
+    let (listen, socket) = (settings.admin.listen, settings.admin.socket.as_deref());
+    if listen.is_none() && socket.is_none() {
+        return None;
+    }
+    match admin::bind(listen, socket).await {
         Ok(bound) => {
             let mut worker = wiring::admin_worker("run", engine, &settings.store, None, decoding);
             worker.metrics = scrape.start();

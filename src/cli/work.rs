@@ -85,7 +85,12 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         let mut worker = wiring::admin_worker("work", &engine, &settings.store, service.as_ref(), decoding.clone());
         worker.metrics = scrape.start();
         let admin = bound.serve(&access, worker);
-        info!(address = %admin.listen(), "the admin server listens");
+        if let Some(address) = admin.listen() {
+            info!(%address, "the admin server listens");
+        }
+        if let Some(socket) = &settings.admin.socket {
+            info!(socket = %socket.display(), "the admin server listens");
+        }
         admin
     });
     let reloader = Reloader::new(context.source(), settings, catalog, Arc::clone(&engine), Some(decoding))
@@ -134,8 +139,11 @@ async fn conclude(
 }
 
 async fn bind(settings: &Settings) -> anyhow::Result<Option<admin::Bound>> {
-    let Some(listen) = settings.admin.listen else { return Ok(None) };
-    admin::bind(listen).await.map(Some).map_err(|error| refuse(error.to_string(), BindError::CURE))
+    let (listen, socket) = (settings.admin.listen, settings.admin.socket.as_deref());
+    if listen.is_none() && socket.is_none() {
+        return Ok(None);
+    }
+    admin::bind(listen, socket).await.map(Some).map_err(|error| refuse(error.to_string(), BindError::CURE))
 }
 
 /// Runs the engine; a first signal drains, a second ends at once: `None`, and nothing more is waited for. Says also what

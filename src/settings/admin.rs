@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -19,6 +20,8 @@ const CURE: &str = "set admin.token = { env = \"NAME\" } or { file = \"PATH\" },
 pub struct Admin {
     /// Where the admin server listens; `None` for nowhere.
     pub listen: Option<SocketAddr>,
+    /// The Unix socket that it listens on; `None` for none.
+    pub socket: Option<PathBuf>,
     /// What its clients show who may do everything.
     pub token: Option<SecretString>,
     /// `[admin.tokens.NAME]`, by name.
@@ -68,7 +71,14 @@ pub fn admin(draft: &mut Draft<'_>) -> Admin {
     }
     let public_url = public_url(draft, has_token);
     let is_local = listen.is_none_or(|listen| listen.ip().is_loopback()) && public_url.is_none();
-    Admin { listen, token, tokens, read: reading(draft, has_token, is_local), public_url }
+    Admin {
+        listen,
+        socket: draft.file_path("admin.socket"),
+        token,
+        tokens,
+        read: reading(draft, has_token, is_local),
+        public_url,
+    }
 }
 
 fn token(draft: &mut Draft<'_>) -> Option<SecretString> {

@@ -81,7 +81,7 @@ fn of_admin(settings: &Settings) -> [(&'static str, String); 5] {
 }
 
 /// What is read at the start alone, and whether it changed. Their values may be secret, and are not told.
-fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 20] {
+fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 21] {
     let (http, new_http) = (&before.http, &after.http);
     [
         ("store.url", before.store.path != after.store.path),
@@ -102,6 +102,7 @@ fn fixed(before: &Settings, after: &Settings) -> [(&'static str, bool); 20] {
         (BODY_BYTES_MAX, before.intake.body_bytes_max != after.intake.body_bytes_max),
         ("lanes.reserve.*", before.lanes.reserve != after.lanes.reserve),
         ("admin.listen", before.admin.listen != after.admin.listen),
+        ("admin.socket", before.admin.socket != after.admin.socket),
         ("telemetry.otlp_endpoint", before.telemetry.otlp_endpoint != after.telemetry.otlp_endpoint),
         ("telemetry.otlp_headers", otlp_headers(before) != otlp_headers(after)),
     ]

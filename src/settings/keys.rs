@@ -306,6 +306,11 @@ pub const KEYS: &[Key] = &[
         "Where the worker serves its dashboard, its HTTP API and its metrics; empty for nowhere. Anything but loopback needs a token.",
     ),
     absent(
+        "admin.socket",
+        Kind::Path,
+        "A Unix socket on which the same is served, with mode 0600: only the worker's user and root reach it. With `admin.listen = \"\"` there is nothing else. One that a killed worker left behind is replaced.",
+    ),
+    absent(
         "admin.token",
         Kind::Secret,
         "What a client of the admin server shows to change something, and to read unless `admin.read` says otherwise: at least 16 characters. Its role is `admin`. Without a token here or in `[admin.tokens]` nothing can be changed there. Never a bare string.",

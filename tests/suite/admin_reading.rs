@@ -125,12 +125,12 @@ impl World {
         };
         let access =
             Access { tokens: vec![Token::of_secret("t", TOKEN, Role::Admin)], public_url: None, reads_openly: true };
-        let admin = bind(listen.parse().unwrap()).await.unwrap().serve(&access, worker);
+        let admin = bind(Some(listen.parse().unwrap()), None).await.unwrap().serve(&access, worker);
         Self { place, ledger, engine, admin }
     }
 
     pub async fn get(&self, path: &str) -> Value {
-        let (status, document) = ask(self.admin.listen(), path, None).await;
+        let (status, document) = ask(self.admin.listen().unwrap(), path, None).await;
         assert_eq!(status, 200, "{path}: {document}");
         document
     }
@@ -176,7 +176,7 @@ async fn every_job_is_shown_with_its_reason_and_without_its_password() {
     assert_eq!(kind("succeeded").await, "succeeded");
     assert_eq!(kind("running").await, "in-flight");
     assert!(!world.get("/api/v1/jobs").await.to_string().contains("8642"));
-    let (status, fault) = ask(world.admin.listen(), "/api/v1/jobs/nobody", None).await;
+    let (status, fault) = ask(world.admin.listen().unwrap(), "/api/v1/jobs/nobody", None).await;
     assert_eq!((status, fault["error"].as_str()), (404, Some("there is no job \"nobody\"")));
     world.end().await;
 }
@@ -197,9 +197,9 @@ async fn jobs_are_listed_by_state_and_what_is_held_with_its_evidence() {
     ] {
         assert_eq!(ids(&world.get(&format!("/api/v1/jobs?{query}")).await), wanted, "{query}");
     }
-    let (status, fault) = ask(world.admin.listen(), "/api/v1/jobs?state=lost", None).await;
+    let (status, fault) = ask(world.admin.listen().unwrap(), "/api/v1/jobs?state=lost", None).await;
     assert_eq!(status, 400, "{fault}");
-    let (status, fault) = ask(world.admin.listen(), "/api/v1/jobs?warnings=yes", None).await;
+    let (status, fault) = ask(world.admin.listen().unwrap(), "/api/v1/jobs?warnings=yes", None).await;
     assert_eq!(
         (status, fault["faults"][0]["error"].as_str()),
         (400, Some("expected true or false, got yes")),
@@ -286,7 +286,7 @@ async fn the_throughput_knows_the_calls_of_an_earlier_process() {
     let document = world.get("/api/v1/throughput?minutes=60").await;
     assert_eq!(document["series"][0]["calls"].as_array().unwrap().len(), 60);
     assert_eq!(document["series"][0]["limit_per_step"], 10_000, "{document}");
-    assert_eq!(ask(world.admin.listen(), "/api/v1/throughput?minutes=0", None).await.0, 400);
+    assert_eq!(ask(world.admin.listen().unwrap(), "/api/v1/throughput?minutes=0", None).await.0, 400);
     world.end().await;
 }
 
@@ -310,7 +310,7 @@ async fn the_overview_counts_every_state_and_methods_tell_their_quotas() {
 #[tokio::test]
 async fn away_from_loopback_nothing_is_told_without_the_token() {
     let world = World::new("0.0.0.0:0").await;
-    let listen = world.admin.listen();
+    let listen = world.admin.listen().unwrap();
     for path in ["/api/v1/held", "/api/v1/forecast", "/api/v1/throughput", "/api/v1/methods", "/api/v1/jobs/dead"] {
         assert_eq!(ask(listen, path, None).await.0, 401, "{path}");
         assert_eq!(ask(listen, path, Some(TOKEN)).await.0, 200, "{path}");

@@ -78,6 +78,10 @@ pub const MEANINGS: &[(&str, &str)] = &[
         "管理服务（健康检查、指标、HTTP API、看板）监听的地址和端口；留空则不启动。不在本机回环地址时必须有 `admin.token`。",
     ),
     (
+        "admin.socket",
+        "在一个 Unix 套接字上提供同样的服务，权限为 0600：只有 worker 的用户和 root 能用。再写上 `admin.listen = \"\"`，就只有它。被杀死的 worker 留下的套接字会被替换。",
+    ),
+    (
         "admin.token",
         "要修改什么时客户端要出示的令牌（`Authorization: Bearer …`），至少 16 个字符；读取也要出示，除非 `admin.read` 另有规定。不能直接写成字符串。角色是 `admin`。这里和 `[admin.tokens]` 里都没有令牌，就什么都不能修改。",
     ),

@@ -1,6 +1,7 @@
 //! An admin server in this process, on a ledger of its own that is empty, and clients that write HTTP's bytes themselves.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use paceline::admin::{Access, Admin, Door, SOLE_TOKEN, Token, Worker, bind};
@@ -21,7 +22,7 @@ pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub struct Served {
     admin: Option<Admin>,
     ledger: Arc<SqliteLedger>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Whoever has the token may change, everybody on loopback may read.
@@ -56,12 +57,20 @@ impl Served {
             broker: None,
             metrics: Arc::new(String::new),
         };
-        let admin = bind("127.0.0.1:0".parse().unwrap()).await.unwrap().serve(access, worker);
-        Self { admin: Some(admin), ledger, _folder: folder }
+        let admin = bind(Some("127.0.0.1:0".parse().unwrap()), Some(&folder.path().join("admin.sock")))
+            .await
+            .unwrap()
+            .serve(access, worker);
+        Self { admin: Some(admin), ledger, folder }
+    }
+
+    /// The Unix socket, which it always has as well.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("admin.sock")
     }
 
     pub fn listen(&self) -> SocketAddr {
-        self.admin.as_ref().unwrap().listen()
+        self.admin.as_ref().unwrap().listen().unwrap()
     }
 
     pub fn ledger(&self) -> &SqliteLedger {

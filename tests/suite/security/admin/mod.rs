@@ -4,4 +4,5 @@ mod http;
 mod pages;
 mod places;
 mod reading;
+mod socket;
 mod tokens;
