@@ -28,7 +28,7 @@ from crash_sums import Sums
 from harness import Failure, Site, check, main
 from node import Node, declare, declare_full, drain, let_pika_send_raw, limit_deliveries
 
-# Every point of src/crash_points.rs, with the highest count that is waited for.
+# Every point of crates/ports/src/crash_points.rs, with the highest count that is waited for.
 ANYWHERE = {
     "during-recovery": 1, "after-recovery": 1, "after-permit": 12, "before-commit": 40, "after-record": 12, "after-send": 12,
     "after-reply": 12, "after-settlement": 20, "during-token": 2, "during-look-up": 3, "after-look-up": 3,

@@ -2,26 +2,26 @@
 //!
 //! The map, in the one direction in which modules may depend on each other:
 //!
-//! `main → cli → wiring → {admin, operations} → {broker, store, platform, simulator} → engine → domain → quota`
+//! `main → cli → wiring → {admin, operations} → {broker, store, platform, simulator} → engine → {metrics, ports} → domain → quota`
 //!
 //! - [`domain`], the crate [`paceline_domain`]: jobs, catalog, outcomes; pure. Below it: [`paceline_quota`].
-//! - [`engine`]: the life of a job, over the ports in [`engine::ports`].
+//! - [`engine`], the crate [`paceline_engine`]: the life of a job, over the ports in [`paceline_ports`].
 //! - [`store`]: the ledger; [`broker`]: AMQP; [`platform`]: the HTTP client; [`simulator`]: the platforms' stand-in.
 //! - [`operations`]: what people do to the ledger, for the command line and the HTTP API; [`admin`]: the admin server.
 //! - [`settings`], [`wiring`] and [`cli`]: how a process is put together and spoken to.
-//! - [`metrics`]: what engine and store count; [`telemetry`]: traces for a collector.
-//! - [`files`]: files that are for one user alone. [`user`]: who runs the process, for the record of changes. [`clock`]: the only reader of time; [`crash_points`]: where tests let the process die.
+//! - [`metrics`], the crate [`paceline_metrics`]: what engine and store count; [`telemetry`]: traces for a collector.
+//! - [`files`]: files that are for one user alone. [`user`]: who runs the process, for the record of changes.
+//! - [`clock`]: the only reader of time; [`crash_points`]: where tests let the process die. Both stand beside the ports.
 
 pub use paceline_domain as domain;
+pub use paceline_engine as engine;
+pub use paceline_metrics as metrics;
+pub use paceline_ports::{clock, crash_points};
 
 pub mod admin;
 pub mod broker;
 pub mod cli;
-pub mod clock;
-pub mod crash_points;
-pub mod engine;
 pub mod files;
-pub mod metrics;
 pub mod operations;
 pub mod platform;
 pub mod settings;

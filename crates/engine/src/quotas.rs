@@ -1,0 +1,267 @@
+//! Which quotas a call falls under: the catalog's, as the settings change them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::app::{App, Apps, Quotas};
+use paceline_domain::catalog::{Catalog, ErrorRule, Kind, Method, MethodQuota, QuotaScope};
+use paceline_domain::job::LaneKey;
+use paceline_domain::outcome::Failure;
+use paceline_domain::quota::{Key, Quota, Window};
+
+/// Knows apps and methods, and answers what a lane needs.
+pub struct Planner {
+    /// The methods.
+    pub catalog: Arc<Catalog>,
+    /// The apps.
+    pub apps: Apps,
+    /// All windows are this much shorter, for rehearsals; 1 in real life.
+    pub speed: f64,
+}
+
+/// What a lane needs to know.
+#[derive(Clone)]
+pub struct LanePlan {
+    /// The app.
+    pub app: Arc<App>,
+    /// The method.
+    pub method: Arc<Method>,
+    /// Quota keys and quotas, the method's main one first.
+    pub quotas: Vec<(Key, Quota)>,
+}
+
+impl Planner {
+    /// The plan of a lane, or `None` if the app or method has gone from the settings or the catalog, or the app has gone
+    /// to another platform's family.
+    pub fn plan(&self, lane: &LaneKey) -> Option<LanePlan> {
+        let app = self.apps.get(&lane.app)?;
+        let method = self.catalog.method(&lane.method).filter(|method| method.family == app.platform.family)?;
+        let quotas = (0..method.quotas.len())
+            .map(|index| {
+                let key = key_of(app, &lane.tenant, method, &method.quotas[index]);
+                let quota = self.strictest(&key, &lane.tenant, method, index);
+                (key, quota)
+            })
+            .collect();
+        Some(LanePlan { app: Arc::clone(app), method: Arc::clone(method), quotas })
+    }
+
+    /// The longest window that calls of this lane fall under; none if its app or method is unknown.
+    pub fn span_of(&self, lane: &LaneKey) -> Duration {
+        let plan = self.plan(lane);
+        let spans = plan.iter().flat_map(|plan| &plan.quotas).map(|(_, quota)| quota.span_max());
+        spans.max().unwrap_or_default()
+    }
+
+    /// The longest window that any call of these apps can fall under.
+    pub fn span_max(&self) -> Duration {
+        let catalog =
+            self.catalog.methods.values().flat_map(|method| &method.quotas).map(|quota| quota.quota.span_max());
+        let own = |app: &Arc<App>| {
+            app.tenants.values().chain([&app.quotas]).flat_map(Quotas::values).map(Quota::span_max).max()
+        };
+        let settings = self.apps.values().filter_map(own);
+        catalog.chain(settings).max().unwrap_or_default()
+    }
+
+    /// Apps that share a key share its permits: the strictest of their settings holds.
+    fn strictest(&self, key: &Key, tenant: &str, method: &Method, index: usize) -> Quota {
+        let mut windows: BTreeMap<Duration, u32> = BTreeMap::new();
+        for app in self.apps.values().filter(|app| app.platform.family == method.family) {
+            if key_of(app, tenant, method, &method.quotas[index]) != *key {
+                continue;
+            }
+            tighten(&mut windows, &quota_of(app, tenant, method, index));
+        }
+        self.quota(windows)
+    }
+
+    /// The quota of such windows, as long as this process has them.
+    pub(super) fn quota(&self, windows: BTreeMap<Duration, u32>) -> Quota {
+        let quota = Quota::of(windows.into_iter().map(|(span, limit)| Window { limit, span }));
+        if self.speed > 1.0 { quota.sped_up(self.speed) } else { quota }
+    }
+}
+
+/// Lets the windows be no wider than the quota's.
+pub(super) fn tighten(windows: &mut BTreeMap<Duration, u32>, quota: &Quota) {
+    for window in quota.windows() {
+        let limit = windows.entry(window.span).or_insert(window.limit);
+        *limit = window.limit.min(*limit);
+    }
+}
+
+/// A method's quota as the settings have it for the app, or for one tenant of it: its share.
+pub(super) fn quota_of(app: &App, tenant: &str, method: &Method, index: usize) -> Quota {
+    let documented = &method.quotas[index];
+    let named = (method.counted_name().to_owned(), Some(documented.scope));
+    let main = (method.counted_name().to_owned(), None);
+    let own = |quotas: &Quotas| quotas.get(&named).or_else(|| quotas.get(&main).filter(|_| index == 0)).cloned();
+    let of_tenant = app.tenants.get(tenant).filter(|_| documented.scope == QuotaScope::AppTenant).and_then(own);
+    of_tenant.or_else(|| own(&app.quotas)).unwrap_or_else(|| documented.quota.clone()).share(app.share)
+}
+
+pub(super) fn key_of(app: &App, tenant: &str, method: &Method, quota: &MethodQuota) -> Key {
+    let owner = match quota.scope {
+        QuotaScope::AppTenant if !tenant.is_empty() => format!("{}/{tenant}", app.id),
+        // A WeCom app is known by its secret alone, so its name in the settings stands for it.
+        QuotaScope::App if app.platform.family == "wecom" => app.name.clone(),
+        QuotaScope::AppTenant | QuotaScope::Corp | QuotaScope::App => app.id.clone(),
+        QuotaScope::Host => app.base_url.clone(),
+    };
+    Key { scope: quota.scope, owner, method: method.counted_name().to_owned() }
+}
+
+impl LanePlan {
+    /// Whether this is the worker's own fetching of access tokens.
+    pub fn is_token(&self) -> bool {
+        self.method.kind == Kind::Token
+    }
+
+    /// What a code means, as the method's file says, or else its platform's.
+    pub fn rule(&self, code: i64) -> Option<&ErrorRule> {
+        self.method.errors.get(&code).or_else(|| self.app.platform.errors.get(&code))
+    }
+
+    /// How many calls of a job may be answered as this failure was, where the documents say so.
+    pub fn answers_max(&self, failure: &Failure) -> Option<u32> {
+        self.rule(failure.code?)?.attempts_max
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::app::OnUncertain;
+    use paceline_domain::catalog::built_in;
+
+    const MEETING: &str = "wecom.meeting.create";
+
+    /// Name, corp id, own quotas, share.
+    type Own<'a> = (&'a str, &'a str, &'a [(&'a str, Option<QuotaScope>)], f64);
+
+    fn planner(apps: &[Own<'_>]) -> Planner {
+        let catalog = Arc::new(built_in().unwrap());
+        let app = |&(name, id, quotas, share): &Own<'_>| {
+            let app = App {
+                name: name.to_owned(),
+                platform: Arc::clone(&catalog.platforms["wecom"]),
+                base_url: "https://qyapi.weixin.qq.com".to_owned(),
+                id: id.to_owned(),
+                secret: SecretString::from("s"),
+                users: BTreeMap::new(),
+                on_uncertain: OnUncertain::Hold,
+                mark_created: true,
+                share,
+                quotas: quotas
+                    .iter()
+                    .map(|(text, scope)| ((MEETING.to_owned(), *scope), text.parse().unwrap()))
+                    .collect(),
+                tenants: BTreeMap::new(),
+            };
+            (name.to_owned(), Arc::new(app))
+        };
+        Planner { apps: apps.iter().map(app).collect(), catalog: Arc::clone(&catalog), speed: 1.0 }
+    }
+
+    fn quotas(planner: &Planner, app: &str) -> Vec<String> {
+        let lane = LaneKey { app: app.to_owned(), tenant: String::new(), method: MEETING.to_owned() };
+        let plan = planner.plan(&lane).unwrap();
+        plan.quotas.iter().map(|(key, quota)| format!("{} {}: {quota}", key.scope, key.owner)).collect()
+    }
+
+    #[test]
+    fn the_documented_quotas_are_counted_by_corp_address_and_app() {
+        let planner = planner(&[("a", "ww1", &[], 1.0)]);
+        let expected = [
+            "corp ww1: 150000/h, 10000/min",
+            "host https://qyapi.weixin.qq.com: 600000/h, 20000/min",
+            "app a: 10000/day",
+        ];
+        assert_eq!(quotas(&planner, "a"), expected);
+    }
+
+    #[test]
+    fn an_override_replaces_the_main_quota_or_the_one_it_names() {
+        let own: &[_] = &[("100/min", None), ("50/day", Some(QuotaScope::App))];
+        let found = quotas(&planner(&[("a", "ww1", own, 1.0)]), "a");
+        assert_eq!((found[0].as_str(), found[2].as_str()), ("corp ww1: 100/min", "app a: 50/day"));
+    }
+
+    #[test]
+    fn apps_that_share_a_key_get_the_strictest_of_their_settings() {
+        let planner = planner(&[
+            ("a", "ww1", &[("100/min", None)], 1.0),
+            ("b", "ww1", &[("300/h", None)], 0.5),
+            ("c", "ww2", &[], 1.0),
+        ]);
+        assert_eq!(quotas(&planner, "a")[0], "corp ww1: 150/h, 100/min");
+        assert_eq!(quotas(&planner, "a")[0], quotas(&planner, "b")[0]);
+        assert_eq!(quotas(&planner, "c")[0], "corp ww2: 150000/h, 10000/min");
+        assert_eq!(
+            quotas(&planner, "c")[1],
+            "host https://qyapi.weixin.qq.com: 300000/h, 10000/min",
+            "b's share counts"
+        );
+    }
+
+    #[test]
+    fn two_documents_of_one_call_share_their_windows() {
+        let planner = planner(&[("a", "ww1", &[("100/min", None), ("50/day", Some(QuotaScope::App))], 1.0)]);
+        let plan = |method: &str| {
+            let lane = LaneKey { app: "a".to_owned(), tenant: String::new(), method: method.to_owned() };
+            planner.plan(&lane).unwrap().quotas
+        };
+        let quotas = plan("wecom.meeting.create_advanced");
+        assert_eq!(quotas, plan(MEETING), "keys and quotas, the settings' own too");
+        assert!(quotas.iter().all(|(key, _)| key.method == MEETING));
+        assert_eq!(quotas[0].1.to_string(), "100/min");
+    }
+
+    #[test]
+    fn a_tenant_s_own_quota_holds_for_its_key_alone() {
+        let mut planner = planner(&[("a", "ww1", &[], 0.5), ("b", "ww1", &[], 1.0)]);
+        let catalog = Arc::clone(&planner.catalog);
+        let platform = Arc::clone(&catalog.platforms["feishu"]);
+        for app in planner.apps.values_mut() {
+            let app = Arc::get_mut(app).unwrap();
+            app.platform = Arc::clone(&platform);
+            app.quotas = [(("feishu.vc.room.create".to_owned(), None), "30/min".parse().unwrap())].into();
+        }
+        let own = [(("feishu.vc.room.create".to_owned(), Some(QuotaScope::AppTenant)), "100/min".parse().unwrap())];
+        let first = Arc::get_mut(planner.apps.get_mut("a").unwrap()).unwrap();
+        first.tenants = [("t1".to_owned(), own.into())].into();
+        let quota = |app: &str, tenant: &str| {
+            let method = "feishu.vc.room.create".to_owned();
+            let lane = LaneKey { app: app.to_owned(), tenant: tenant.to_owned(), method };
+            let plan = planner.plan(&lane).unwrap();
+            format!("{}: {}", plan.quotas[0].0.owner, plan.quotas[0].1)
+        };
+        assert_eq!(quota("a", "t2"), "ww1/t2: 15/min");
+        assert_eq!(quota("a", ""), "ww1: 15/min");
+        // Another app with the same id: the strictest of both.
+        assert_eq!(quota("a", "t1"), "ww1/t1: 30/min");
+        assert_eq!(quota("b", "t1"), quota("a", "t1"));
+    }
+
+    #[test]
+    fn an_app_that_went_to_another_family_has_no_plan_for_the_old_one() {
+        let mut planner = planner(&[("a", "ww1", &[], 1.0)]);
+        let platform = Arc::clone(&planner.catalog.platforms["feishu"]);
+        Arc::get_mut(planner.apps.get_mut("a").unwrap()).unwrap().platform = platform;
+        let lane = LaneKey { app: "a".to_owned(), tenant: String::new(), method: MEETING.to_owned() };
+        assert!(planner.plan(&lane).is_none());
+    }
+
+    #[test]
+    fn an_unknown_app_or_method_has_no_plan() {
+        let planner = planner(&[("a", "ww1", &[], 1.0)]);
+        for (app, method) in [("b", MEETING), ("a", "wecom.nothing")] {
+            let lane = LaneKey { app: app.to_owned(), tenant: String::new(), method: method.to_owned() };
+            assert!(planner.plan(&lane).is_none());
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What holds calls back, between the schedule, the ledger and the log.
+
+use tracing::{info, warn};
+
+use super::ports::{LedgerError, Restraint};
+use super::runtime::Engine;
+use super::schedule::Notice;
+use paceline_domain::quota::{Foreign, Window};
+use paceline_domain::time::Mono;
+
+/// Says once what a refusal, or a platform that is not reached, has brought about.
+pub(super) fn tell(notices: &[Notice], now: Mono) {
+    for notice in notices {
+        match notice {
+            Notice::Paused { app, method, until, cause } => warn!(
+                app,
+                method,
+                code = cause.code,
+                detail = cause.detail,
+                log_id = cause.log_id,
+                pause_s = until.since(now).as_secs_f64(),
+                "paused; one call tries again afterwards"
+            ),
+            Notice::Foreign { app, key, foreign: Foreign { window, limit }, cause } => warn!(
+                owner = key.owner,
+                code = cause.code,
+                log_id = cause.log_id,
+                "another program seems to use {} of app {app}: refused after {limit} of {window} of our own; \
+                 working limit {}, raised again slowly; `share` in the settings sets a part aside",
+                key.method,
+                Window { limit: *limit, ..*window },
+            ),
+        }
+    }
+}
+
+impl Engine {
+    /// Takes up what held calls back when the last process ended.
+    pub(super) async fn recover_restraints(&self) -> Result<(), LedgerError> {
+        let restraints = self.ledger().restraints().await?;
+        if !restraints.is_empty() {
+            info!(count = restraints.len(), "what held calls back when the last process ended still does");
+        }
+        let (mono, wall) = self.clock().both();
+        self.schedule().restrain(restraints.clone(), mono, wall);
+        *self.known_restraints().lock().await = restraints;
+        Ok(())
+    }
+
+    /// What holds calls back beyond the quotas, now.
+    pub fn restraints(&self) -> Vec<Restraint> {
+        let (mono, wall) = self.clock().both();
+        self.schedule().restraints(mono, wall)
+    }
+
+    /// Brings the ledger's restraints up to date, if they have changed. What a person has removed from it is lifted.
+    pub(super) async fn record_restraints(&self) -> Result<(), LedgerError> {
+        let mut recorded = self.known_restraints().lock().await;
+        if !recorded.is_empty() {
+            let kept = self.ledger().restraints().await?;
+            let removed = recorded.iter().filter(|restraint| !kept.contains(restraint));
+            let apps: std::collections::BTreeSet<_> = removed.map(|restraint| restraint.app.clone()).collect();
+            for app in &apps {
+                info!(app, "what held the app's calls back was lifted by a person");
+                let now = self.clock().mono();
+                self.schedule().lift(app, now);
+                self.wake();
+            }
+        }
+        let restraints = self.restraints();
+        if *recorded != restraints {
+            self.ledger().set_restraints(restraints.clone()).await?;
+            *recorded = restraints;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+//! What comes back into the schedule: permits, slots and jobs.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::restraints::{Mark, Notice};
+use super::{
+    Deaths, Ended, Failure, LaneKey, Mono, Queued, Refusal, Schedule, Tally, ThrottleScope, Ticket, Timestamp,
+};
+use crate::ports::JobSeq;
+use paceline_domain::quota::Trouble;
+use paceline_domain::time::micros;
+
+/// Jobs that become due for a look-up within this time share it.
+const VERIFY_EVERY: Duration = Duration::from_secs(5);
+
+impl Schedule {
+    /// Takes jobs out of their lane that were ended by somebody else; those in flight are not touched.
+    pub fn take_out(&mut self, lane: &LaneKey, jobs: &HashSet<JobSeq>) {
+        if let Some(&id) = self.by_key.get(lane) {
+            self.lanes[id].backlog.take_out(jobs);
+            self.make_ready(id);
+        }
+    }
+
+    /// Gives the permit back, when the call's reply is there or given up on. Says what a person should hear of.
+    pub fn end_call(&mut self, ticket: Ticket, ended: Ended<'_>, now: Mono) -> Vec<Notice> {
+        let lane = &mut self.lanes[ticket.lane];
+        let keys = lane.take_back(ticket.generation);
+        let app = lane.key.app.clone();
+        self.book.give_back(
+            &keys,
+            ticket.class,
+            match ended {
+                Ended::NotSent | Ended::Unreachable(_) => None,
+                Ended::Answered | Ended::Refused(..) | Ended::Unavailable(..) => Some(now),
+                Ended::Lost(until) | Ended::Unwell(until, _) => Some(until),
+            },
+        );
+        lane.tally.sent += u64::from(!matches!(ended, Ended::NotSent | Ended::Unreachable(_)));
+        let is_answered = match ended {
+            Ended::Answered | Ended::Refused(..) => true,
+            Ended::Unwell(until, _) => until <= now,
+            Ended::NotSent | Ended::Unreachable(_) | Ended::Unavailable(..) | Ended::Lost(_) => false,
+        };
+        let applied = is_answered.then_some(now);
+        let mut notices = Vec::new();
+        match ended {
+            Ended::Refused(scope, refusal, cause) => {
+                lane.tally.throttled += 1;
+                notices = self.refuse(ticket, scope, refusal, cause, now);
+            }
+            Ended::Unreachable(cause) => {
+                self.book.answered(&keys, ticket.probes, None);
+                notices.extend(self.pause_app(&app, cause, now, |gate| gate.unreachable(now, ticket.gate_probe)));
+            }
+            Ended::Answered => {
+                lane.concurrency.succeed();
+                self.book.answered(&keys, ticket.probes, applied);
+            }
+            Ended::NotSent | Ended::Lost(_) => self.book.answered(&keys, ticket.probes, None),
+            Ended::Unwell(_, cause) => {
+                self.book.answered(&keys, ticket.probes, applied);
+                notices.extend(self.unwell(ticket, Trouble::INTERNAL, cause, now));
+            }
+            Ended::Unavailable(reset, cause) => {
+                self.book.answered(&keys, ticket.probes, None);
+                notices.extend(self.unavailable(ticket, reset, cause, now));
+            }
+        }
+        if !matches!(ended, Ended::Unwell(..) | Ended::Unavailable(..)) {
+            self.not_unwell(ticket, is_answered);
+        }
+        if is_answered && ticket.has_slot {
+            self.available(ticket);
+        }
+        if !matches!(ended, Ended::Unreachable(_) | Ended::Unavailable(..) | Ended::Refused(ThrottleScope::App, ..)) {
+            self.gate(&app).gate.answered(ticket.gate_probe, applied.is_some());
+        }
+        notices.extend(self.foreign_use(ticket, now));
+        self.wake_gate(&app);
+        for &key in &*keys {
+            self.wake_line(key, now);
+        }
+        notices
+    }
+
+    /// A refusal for pace slows down what it names: the method's key, the app or the lane.
+    fn refuse(
+        &mut self,
+        ticket: Ticket,
+        scope: ThrottleScope,
+        refusal: Refusal<'_>,
+        cause: &Failure,
+        now: Mono,
+    ) -> Vec<Notice> {
+        let keys = self.lanes[ticket.lane].keys.clone();
+        match scope {
+            ThrottleScope::Method => return self.refuse_key(ticket, &keys, refusal, cause, now),
+            ThrottleScope::App => {
+                self.book.answered(&keys, ticket.probes, Some(now));
+                let app = self.lanes[ticket.lane].key.app.clone();
+                let notice =
+                    self.pause_app(&app, cause, now, |gate| gate.refuse(now, ticket.gate_probe, refusal.reset));
+                return notice.into_iter().collect();
+            }
+            ThrottleScope::Concurrency => {
+                self.book.answered(&keys, ticket.probes, Some(now));
+                self.forget_if_over(&Mark::Lane(ticket.lane), now);
+                let lane = &mut self.lanes[ticket.lane];
+                lane.concurrency.lower(lane.in_flight, ticket.granted, now, ticket.lane);
+                let app = lane.key.app.clone();
+                self.restraints.note(Mark::Lane(ticket.lane), &app, now, cause);
+            }
+        }
+        Vec::new()
+    }
+
+    /// Gives the slot back, when the job is settled. What becomes of the job is said by one of the calls below.
+    pub fn end_job(&mut self, ticket: Ticket) {
+        if !ticket.has_slot {
+            return;
+        }
+        self.in_flight -= 1;
+        self.lanes[ticket.lane].in_flight -= 1;
+        // Those who wait go first, or one lane's backlog would keep every slot that it has.
+        self.pass_slot();
+        self.make_ready(ticket.lane);
+    }
+
+    /// Puts a job back into its lane.
+    pub fn put_back(&mut self, lane: &LaneKey, job: Queued, not_before: Option<Timestamp>) {
+        if let Some(id) = self.lane(lane) {
+            self.lanes[id].put_back(job, not_before);
+            self.want(id);
+            self.make_ready(id);
+        }
+    }
+
+    /// Puts a job among those to be verified, not before `at`. Those of a few seconds are verified together: one reading
+    /// of a listing serves them all.
+    pub fn put_uncertain(&mut self, lane: &LaneKey, job: Queued, at: Timestamp) {
+        let step = micros(VERIFY_EVERY.div_f64(self.planner.speed.max(1.0))).max(1);
+        let at = Timestamp(at.0.saturating_add(step - 1).div_euclid(step).saturating_mul(step));
+        if let Some(id) = self.lane(lane) {
+            self.lanes[id].add_uncertain(job, at);
+            self.make_ready(id);
+        }
+    }
+
+    /// The verification handed out by [`Next::Verify`] is over; the lane may begin another.
+    pub fn verified(&mut self, lane: &LaneKey) {
+        if let Some(id) = self.lane(lane) {
+            self.lanes[id].verifying = 0;
+            self.make_ready(id);
+        }
+    }
+
+    /// The job handed out by [`super::Next::Expired`] has ended.
+    pub fn expired(&mut self, lane: &LaneKey) {
+        self.expiring = self.expiring.saturating_sub(1);
+        self.count(lane, |tally| tally.dead += 1);
+        if let Some(id) = self.lane(lane) {
+            self.lanes[id].deaths = Deaths::default();
+        }
+    }
+
+    /// Counts an ending of a job.
+    pub fn count(&mut self, lane: &LaneKey, count: impl FnOnce(&mut Tally)) {
+        if let Some(id) = self.lane(lane) {
+            count(&mut self.lanes[id].tally);
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Why has this job not run yet, or how did it end? A pure answer from what the ledger and the settings say.
+//!
+//! `paceline why` and the HTTP API gather a [`Situation`] and let [`explain`] put it into words; it reads nothing itself.
+
+mod ended;
+mod waiting;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::ports::{Restraint, Suspension};
+use super::usage::WindowUse;
+use paceline_domain::job::LaneKey;
+use paceline_domain::outcome::Failure;
+use paceline_domain::printable::plain;
+use paceline_domain::reason::Reason;
+use paceline_domain::time::Timestamp;
+use paceline_domain::warning::Warning;
+
+/// How a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// In its lane.
+    Queued,
+    /// A call of it is in flight.
+    Running,
+    /// A call of it may have been applied.
+    Uncertain,
+    /// Parked for a person.
+    Held,
+    /// A dead letter.
+    Dead,
+    /// Ended by a person.
+    Cancelled,
+    /// Ended well.
+    Succeeded,
+}
+
+/// Everything that the answer depends on.
+#[derive(Clone, Debug)]
+pub struct Situation {
+    /// The time.
+    pub now: Timestamp,
+    /// How the job stands.
+    pub standing: Standing,
+    /// Its lane.
+    pub lane: LaneKey,
+    /// 0 to 9.
+    pub priority: u8,
+    /// Not sent before; of an uncertain job, not looked up before.
+    pub not_before: Option<Timestamp>,
+    /// Expired at.
+    pub not_after: Option<Timestamp>,
+    /// Attempts charged.
+    pub attempts: u32,
+    /// When it was taken over.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// When the call in flight left.
+    pub sent_at: Option<Timestamp>,
+    /// Id of what it created.
+    pub key: Option<String>,
+    /// What its success left out.
+    pub warnings: Vec<Warning>,
+    /// Why it ended without success.
+    pub reason: Option<Reason>,
+    /// What its last call met, or what ended it.
+    pub failure: Failure,
+    /// What the catalog calls the failure's code.
+    pub meaning: Option<String>,
+    /// Whether a look-up was its last call.
+    pub was_looked_up: bool,
+    /// Whether its app and method are in the settings and the catalog.
+    pub is_known: bool,
+    /// The lane of its look-up, if its method has one.
+    pub look_up: Option<LaneKey>,
+    /// Who works the ledger, if anybody does.
+    pub worker: Option<String>,
+    /// Windows that its call falls under.
+    pub windows: Vec<WindowUse>,
+    /// Jobs that go before it.
+    pub ahead: Ahead,
+    /// All suspensions in force.
+    pub suspensions: Vec<Suspension>,
+    /// All that holds calls back beyond the quotas.
+    pub restraints: Vec<Restraint>,
+    /// When it will be done, as far as the schedule can be run forward.
+    pub expected_at: Option<Timestamp>,
+}
+
+/// Jobs of its lane that go before a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Ahead {
+    /// Of higher priority.
+    pub higher: u64,
+    /// Of its own batch and priority, with an earlier deadline or older.
+    pub own_batch: u64,
+    /// Of other batches of its priority, which take turns with its own.
+    pub others: u64,
+}
+
+impl Ahead {
+    /// All of them.
+    pub const fn total(&self) -> u64 {
+        self.higher + self.own_batch + self.others
+    }
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Why {
+    /// For people, a fact a line; the first decides.
+    pub text: String,
+    /// The same for programs.
+    pub facts: Vec<Fact>,
+}
+
+/// One thing that keeps a job waiting, or that ended it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Fact {
+    /// `quota`, `ahead`, `not-before`, `suspended`, `paused`, `slowed`, `uncertain`, `in-flight`, `no-worker`, `unknown-app`,
+    /// `expired`, `retried`, `ready`, `expected`; `succeeded`, `warning`, `dead`, `held`, `cancelled`.
+    pub kind: &'static str,
+    /// In words.
+    pub text: String,
+    /// What the words are made of, by its kind: whoever reads it in another language makes them anew.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub values: Map<String, Value>,
+    /// When it is over, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// The platform's code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<i64>,
+    /// What to do, if something can be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cure: Option<String>,
+    /// The platform's log id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_id: Option<String>,
+}
+
+impl Fact {
+    fn new(kind: &'static str, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into(), ..Self::default() }
+    }
+
+    fn with(mut self, values: Value) -> Self {
+        if let Value::Object(values) = values {
+            self.values = values;
+        }
+        self
+    }
+
+    fn until(mut self, until: Option<Timestamp>) -> Self {
+        self.until = until;
+        self
+    }
+
+    fn cure(mut self, cure: impl Into<String>) -> Self {
+        self.cure = Some(cure.into()).filter(|cure| !cure.is_empty());
+        self
+    }
+
+    fn of(mut self, failure: &Failure) -> Self {
+        self.code = failure.code;
+        self.log_id.clone_from(&failure.log_id);
+        self.cure = self.cure.or_else(|| failure.cure.clone());
+        self
+    }
+
+    fn line(&self) -> String {
+        let log_id = self.log_id.as_ref().map(|id| format!(" (log id {id})")).unwrap_or_default();
+        let cure = self.cure.as_ref().map(|cure| format!("\n  cure: {}", plain(cure))).unwrap_or_default();
+        format!("{}{cure}", plain(&format!("{}{log_id}", self.text)))
+    }
+}
+
+/// Says why.
+pub fn explain(at: &Situation) -> Why {
+    let facts = match at.standing {
+        Standing::Queued => waiting::queued(at),
+        Standing::Running => waiting::running(at),
+        Standing::Uncertain => waiting::uncertain(at),
+        Standing::Held | Standing::Dead | Standing::Cancelled => vec![ended::ended(at)],
+        Standing::Succeeded => [ended::ended(at)].into_iter().chain(ended::warnings(at)).collect(),
+    };
+    let lines: Vec<_> = facts.iter().map(Fact::line).collect();
+    Why { text: lines.join("\n"), facts }
+}
+
+/// The parts of [`words`] beside the code.
+fn parts(failure: &Failure, meaning: Option<&str>) -> Value {
+    json!({"meaning": meaning, "detail": failure.detail})
+}
+
+/// `99991400 request trigger frequency limit`: the code with what the catalog calls it, and what was said beside.
+fn words(failure: &Failure, meaning: Option<&str>) -> String {
+    let said = match meaning {
+        Some(meaning) if !failure.detail.is_empty() && !failure.detail.contains(meaning) => {
+            format!("{meaning}: {}", failure.detail)
+        }
+        Some(meaning) if failure.detail.is_empty() => meaning.to_owned(),
+        _ => failure.detail.clone(),
+    };
+    let code = failure.code.map(|code| format!("{code} ")).unwrap_or_default();
+    format!("{code}{said}")
+}
+
+#[cfg(test)]
+mod tests;

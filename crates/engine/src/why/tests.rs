@@ -1,0 +1,236 @@
+use std::time::Duration;
+
+use super::super::ports::{Hold, Restrained, SuspendedBy};
+use super::*;
+use paceline_domain::catalog::QuotaScope;
+use paceline_domain::quota::Key;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp(1_800_000_000_000_000 + second * 1_000_000)
+}
+
+fn lane() -> LaneKey {
+    LaneKey { app: "acme".to_owned(), tenant: String::new(), method: "a.b.create".to_owned() }
+}
+
+fn queued() -> Situation {
+    Situation {
+        now: at(0),
+        standing: Standing::Queued,
+        lane: lane(),
+        priority: 4,
+        not_before: None,
+        not_after: None,
+        attempts: 0,
+        created_at: at(-60),
+        ended_at: None,
+        sent_at: None,
+        key: None,
+        warnings: Vec::new(),
+        reason: None,
+        failure: Failure::default(),
+        meaning: None,
+        was_looked_up: false,
+        is_known: true,
+        look_up: Some(LaneKey { method: "a.b.list".to_owned(), ..lane() }),
+        worker: Some("process 7".to_owned()),
+        windows: Vec::new(),
+        ahead: Ahead::default(),
+        suspensions: Vec::new(),
+        restraints: Vec::new(),
+        expected_at: None,
+    }
+}
+
+fn kinds(at: &Situation) -> Vec<&'static str> {
+    explain(at).facts.iter().map(|fact| fact.kind).collect()
+}
+
+fn window(used: u64, limit: u32, next: Option<i64>) -> WindowUse {
+    let key = Key { scope: QuotaScope::AppTenant, owner: "cli_a1".to_owned(), method: "a.b.create".to_owned() };
+    let quota: paceline_domain::quota::Quota = format!("{limit}/min").parse().unwrap();
+    WindowUse { key, window: quota.windows()[0], used, unanswered: 0, next_free_at: next.map(at) }
+}
+
+fn suspension(app: &str, method: &str) -> Suspension {
+    Suspension {
+        app: app.to_owned(),
+        tenant: String::new(),
+        method: method.to_owned(),
+        by: SuspendedBy::Platform,
+        since: at(-10),
+        until: None,
+        code: Some(99_991_672),
+        detail: "a scope is missing".to_owned(),
+        cure: "add the scope".to_owned(),
+        log_id: Some("0217".to_owned()),
+    }
+}
+
+fn paused(target: Restrained) -> Restraint {
+    let cause = Failure { code: Some(45_009), detail: "api freq out of limit".to_owned(), ..Failure::default() };
+    let hold = Hold::Pause { refusals: 2 };
+    Restraint { target, app: "acme".to_owned(), hold, since: at(-5), until: Some(at(55)), cause }
+}
+
+#[test]
+fn what_nothing_holds_back_is_about_to_be_sent() {
+    assert_eq!(kinds(&queued()), ["ready"]);
+    let free = Situation { windows: vec![window(19, 20, None)], ..queued() };
+    assert_eq!(kinds(&free), ["ready"], "a window with room decides nothing");
+}
+
+#[test]
+fn a_full_window_names_its_key_and_its_next_permit() {
+    let windows = vec![window(50, 50, Some(1)), window(20, 20, Some(12))];
+    let why = explain(&Situation { windows, expected_at: Some(at(13)), ..queued() });
+    assert_eq!(
+        why.text,
+        "20 of 20/min permits of a.b.create (app-tenant cli_a1) are taken: the next is free at 2027-01-15T08:00:12.000Z, \
+         in 12 s\nexpected to be done at 2027-01-15T08:00:13.000Z, in 13 s"
+    );
+    assert_eq!(why.facts[0].until, Some(at(12)), "the window that has room last");
+}
+
+#[test]
+fn what_decides_comes_first() {
+    let everything = Situation {
+        is_known: false,
+        worker: None,
+        not_before: Some(at(3_700)),
+        windows: vec![window(20, 20, Some(12))],
+        ahead: Ahead { higher: 1, own_batch: 2, others: 3 },
+        suspensions: vec![suspension("acme", "")],
+        restraints: vec![paused(Restrained::App)],
+        ..queued()
+    };
+    let wanted = ["unknown-app", "no-worker", "suspended", "not-before", "paused", "quota", "ahead"];
+    assert_eq!(kinds(&everything), wanted);
+    let text = explain(&everything).text;
+    assert!(text.contains("in 1 h 1 min"), "{text}");
+    assert!(text.contains("6 jobs go first: 1 of higher priority, 2 of its batch that are older"), "{text}");
+    assert!(text.contains("a scope is missing (log id 0217)\n  cure: add the scope"), "{text}");
+    assert!(text.contains("paused after 2 refusals in a row"), "{text}");
+}
+
+#[test]
+fn what_concerns_others_is_not_mentioned() {
+    let other = LaneKey { method: "a.c.create".to_owned(), ..lane() };
+    let key = Key { scope: QuotaScope::AppTenant, owner: "cli_b".to_owned(), method: "a.b.create".to_owned() };
+    let situation = Situation {
+        suspensions: vec![suspension("other", ""), suspension("acme", "a.c.create")],
+        restraints: vec![
+            paused(Restrained::Lane(other)),
+            paused(Restrained::Key(key)),
+            Restraint { app: "other".to_owned(), ..paused(Restrained::App) },
+        ],
+        windows: vec![window(1, 20, None)],
+        ..queued()
+    };
+    assert_eq!(kinds(&situation), ["ready"]);
+    let own = Restrained::Key(window(1, 20, None).key);
+    assert_eq!(kinds(&Situation { restraints: vec![paused(own)], ..situation }), ["paused"]);
+}
+
+#[test]
+fn a_wait_after_a_fault_is_not_taken_for_the_jobs_own() {
+    let own = Situation { not_before: Some(at(90)), ..queued() };
+    assert!(explain(&own).text.starts_with("not before 2027-01-15T08:01:30.000Z, in 1 min 30 s"));
+    assert_eq!(kinds(&Situation { not_before: Some(at(0)), ..queued() }), ["ready"], "its time has come");
+    let failure = Failure { code: Some(121_006), detail: "data conflict".to_owned(), ..Failure::default() };
+    let waits = Situation { attempts: 1, failure, ..own };
+    let why = explain(&waits);
+    assert!(why.text.starts_with("waits after a fault until"), "{}", why.text);
+    assert_eq!(why.facts[1].kind, "retried");
+    assert!(why.facts[1].text.contains("121006 data conflict"), "{}", why.text);
+    assert_eq!(kinds(&Situation { not_after: Some(at(0)), ..queued() }), ["expired"]);
+}
+
+#[test]
+fn an_uncertain_job_tells_of_its_look_up_and_what_stops_that() {
+    let failure = Failure { detail: "no whole reply".to_owned(), cure: Some("x".to_owned()), ..Failure::default() };
+    let uncertain = Situation { standing: Standing::Uncertain, not_before: Some(at(10)), failure, ..queued() };
+    let why = explain(&uncertain);
+    assert!(
+        why.text.contains("(no whole reply): looked up with a.b.list at 2027-01-15T08:00:10.000Z, in 10 s"),
+        "{}",
+        why.text
+    );
+    let stopped = Situation { suspensions: vec![suspension("acme", "a.b.list")], ..uncertain.clone() };
+    assert_eq!(kinds(&stopped), ["suspended", "uncertain"]);
+    let creates = Situation { suspensions: vec![suspension("acme", "a.b.create")], ..uncertain };
+    assert_eq!(kinds(&creates), ["uncertain"], "its own lane does not look");
+}
+
+#[test]
+fn a_call_in_flight_without_a_worker_is_looked_up() {
+    let running = Situation { standing: Standing::Running, sent_at: Some(at(-3)), ..queued() };
+    assert_eq!(explain(&running).text, "a call of it is in flight, sent at 2027-01-15T07:59:57.000Z, 3 s ago");
+    assert_eq!(kinds(&Situation { worker: None, ..running }), ["no-worker", "in-flight"]);
+}
+
+#[test]
+fn endings_come_with_meaning_and_cure() {
+    let failure = Failure {
+        code: Some(125_001),
+        detail: "no such level".to_owned(),
+        cure: Some("use another level".to_owned()),
+        log_id: Some("0217".to_owned()),
+        ..Failure::default()
+    };
+    let dead = Situation {
+        standing: Standing::Dead,
+        reason: Some(Reason::Rejected),
+        meaning: Some("cannot create room".to_owned()),
+        attempts: 1,
+        ended_at: Some(at(-1)),
+        failure,
+        ..queued()
+    };
+    let why = explain(&dead);
+    assert_eq!(
+        why.text,
+        "dead at 2027-01-15T07:59:59.000Z after 1 attempt, rejected: 125001 cannot create room: no such level \
+         (log id 0217)\n  cure: use another level"
+    );
+    assert_eq!((why.facts[0].kind, why.facts[0].code), ("dead", Some(125_001)));
+    let done = Situation {
+        standing: Standing::Succeeded,
+        key: Some("omm_1".to_owned()),
+        failure: Failure::default(),
+        was_looked_up: true,
+        attempts: 2,
+        ..dead.clone()
+    };
+    let text = explain(&done).text;
+    assert!(text.contains("with 2 attempts, found by a look-up") && text.ends_with(": omm_1"), "{text}");
+    let expired = Situation { reason: Some(Reason::Expired), failure: Failure::default(), ..dead };
+    assert!(explain(&expired).facts[0].cure.as_ref().unwrap().contains("later time"), "the reason's own cure");
+}
+
+#[test]
+fn spans_are_rounded_up() {
+    let text = |ms: u64| {
+        let until = at(0) + Duration::from_millis(ms);
+        explain(&Situation { not_before: Some(until), ..queued() }).text
+    };
+    assert!(
+        text(1).ends_with("in 1 s")
+            && text(59_001).ends_with("in 1 min 0 s")
+            && text(3_599_999).ends_with("in 1 h 0 min")
+    );
+}
+
+#[test]
+fn what_a_success_left_out_is_a_fact_of_its_own() {
+    let warning = Warning {
+        field: "excess_users".to_owned(),
+        message: "invited without an account".to_owned(),
+        values: vec!["zhangsan".into()],
+    };
+    let situation = Situation { standing: Standing::Succeeded, warnings: vec![warning], ..queued() };
+    let why = explain(&situation);
+    assert_eq!(kinds(&situation), ["succeeded", "warning"]);
+    assert_eq!(why.facts[1].text, "the platform reported excess_users: invited without an account: zhangsan");
+    assert!(why.text.ends_with(&why.facts[1].text), "{}", why.text);
+}
