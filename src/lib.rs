@@ -6,7 +6,8 @@
 //!
 //! - [`domain`], the crate [`paceline_domain`]: jobs, catalog, outcomes; pure. Below it: [`paceline_quota`].
 //! - [`engine`], the crate [`paceline_engine`]: the life of a job, over the ports in [`paceline_ports`].
-//! - [`store`]: the ledger; [`broker`]: AMQP; [`platform`]: the HTTP client; [`simulator`]: the platforms' stand-in.
+//! - [`store`]: the ledger; [`broker`]: AMQP; the crates [`paceline_platform`], the HTTP client, and [`paceline_simulator`],
+//!   the stand-in for the platforms.
 //! - [`operations`]: what people do to the ledger, for the command line and the HTTP API; [`admin`]: the admin server.
 //! - [`settings`], [`wiring`] and [`cli`]: how a process is put together and spoken to.
 //! - [`metrics`], the crate [`paceline_metrics`]: what engine and store count; [`telemetry`]: traces for a collector.
@@ -16,16 +17,16 @@
 pub use paceline_domain as domain;
 pub use paceline_engine as engine;
 pub use paceline_metrics as metrics;
+pub use paceline_platform as platform;
 pub use paceline_ports::{clock, crash_points};
+pub use paceline_simulator as simulator;
 
 pub mod admin;
 pub mod broker;
 pub mod cli;
 pub mod files;
 pub mod operations;
-pub mod platform;
 pub mod settings;
-pub mod simulator;
 pub mod store;
 pub mod telemetry;
 pub mod user;

@@ -30,7 +30,7 @@ pub struct BindError {
 }
 
 impl BindError {
-    fn new(place: impl ToString, error: io::Error) -> Self {
+    fn new(place: &impl ToString, error: io::Error) -> Self {
         Self { place: place.to_string(), error }
     }
 }
@@ -54,14 +54,14 @@ pub struct Bound {
 pub async fn bind(listen: Option<SocketAddr>, socket: Option<&Path>) -> Result<Bound, BindError> {
     let tcp = match listen {
         Some(listen) => {
-            let failed = |error| BindError::new(listen, error);
+            let failed = |error| BindError::new(&listen, error);
             let listener = TcpListener::bind(listen).await.map_err(failed)?;
             let listen = listener.local_addr().map_err(failed)?;
             Some((listener, listen))
         }
         None => None,
     };
-    let socket = socket.map(|path| Socket::bind(path).map_err(|error| BindError::new(path.display(), error)));
+    let socket = socket.map(|path| Socket::bind(path).map_err(|error| BindError::new(&path.display(), error)));
     Ok(Bound { tcp, socket: socket.transpose()? })
 }
 

@@ -1,0 +1,168 @@
+//! One HTTP call over reqwest and rustls: no retry, no redirect, a capped body, and no URL in any message.
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::tls::TlsInfo;
+use reqwest::{Client, Method, Proxy, redirect, retry};
+
+use super::cure::THROUGH_PROXY;
+use super::proxy::{Proxies, Used};
+use paceline_domain::outcome::{Answer, Reply};
+use paceline_domain::reset::Reset;
+use paceline_domain::time::Timestamp;
+use paceline_ports::{Request, Transport};
+
+/// How calls are carried.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// Connecting, TLS included, may take this long.
+    pub connect_timeout: Duration,
+    /// Longer replies are not read: the call counts as lost.
+    pub reply_bytes_max: usize,
+    /// Idle connections are closed after this time, before the platform does it in the middle of a request.
+    pub pool_idle: Duration,
+    /// Further certificate authorities, PEM.
+    pub ca_pem: Option<String>,
+    /// Whether answers carry the server's certificate, for whoever looks at it.
+    pub tells_certificate: bool,
+}
+
+/// The HTTP client.
+pub struct HttpTransport {
+    client: Client,
+    proxies: Arc<Proxies>,
+    reply_bytes_max: usize,
+}
+
+impl HttpTransport {
+    /// A client with its own connection pool.
+    ///
+    /// # Errors
+    /// A sentence about the certificate file or the TLS set-up.
+    pub fn new(options: &HttpOptions) -> Result<Self, String> {
+        let proxies = Arc::new(Proxies::of_environment());
+        let client = client_by(options, &proxies)?;
+        Ok(Self { client, proxies, reply_bytes_max: options.reply_bytes_max })
+    }
+}
+
+/// What connects and speaks TLS.
+///
+/// # Errors
+/// A sentence about the certificate file or the TLS set-up.
+pub fn client(options: &HttpOptions) -> Result<Client, String> {
+    client_by(options, &Arc::new(Proxies::of_environment()))
+}
+
+fn client_by(options: &HttpOptions, proxies: &Arc<Proxies>) -> Result<Client, String> {
+    // A second call in one process finds the provider installed: that is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let proxies = Arc::clone(proxies);
+    let mut builder = Client::builder()
+        .proxy(Proxy::custom(move |url| proxies.address_of(url)))
+        .user_agent(concat!("paceline/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .connect_timeout(options.connect_timeout)
+        .pool_idle_timeout(options.pool_idle)
+        .tls_info(options.tells_certificate)
+        .tcp_nodelay(true);
+    if let Some(pem) = &options.ca_pem {
+        let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
+            .map_err(|_| "http.ca_file: expected certificates in PEM".to_owned())?;
+        builder = builder.tls_certs_merge(certificates);
+    }
+    builder.build().map_err(|error| format!("the HTTP client cannot start: {}", innermost(&error)))
+}
+
+#[async_trait]
+impl Transport for HttpTransport {
+    async fn send(&self, request: Request) -> Reply {
+        let Ok(method) = request.http_method.parse::<Method>() else {
+            return Reply::NotSent("the catalog names an unknown HTTP method".to_owned());
+        };
+        let mut builder = self.client.request(method, &request.url).timeout(request.timeout);
+        if let Some(authorization) = &request.authorization {
+            builder = builder.header(AUTHORIZATION, authorization);
+        }
+        if let Some(body) = request.body {
+            builder = builder.header(CONTENT_TYPE, "application/json; charset=utf-8").body(body);
+        }
+        let response = match builder.send().await {
+            Ok(response) => response,
+            Err(error) => return failed(&error, self.proxies.of(&request.url)),
+        };
+        let status = response.status().as_u16();
+        let headers = response.headers();
+        let log_id = texts(headers, &request.log_id_header).next().map(str::to_owned);
+        let date = texts(headers, DATE.as_str()).next().and_then(Timestamp::parse_http);
+        let resets = texts(headers, &request.reset_header).chain(texts(headers, RETRY_AFTER.as_str()));
+        let reset = Reset::read(resets, date);
+        let tls = response.extensions().get::<TlsInfo>();
+        let certificate = tls.and_then(TlsInfo::peer_certificate).map(Bytes::copy_from_slice);
+        match self.read(response).await {
+            Ok(body) => Reply::Answered(Answer { status, reset, log_id, body, date, certificate }),
+            Err(reply) => reply,
+        }
+    }
+}
+
+impl HttpTransport {
+    async fn read(&self, mut response: reqwest::Response) -> Result<Bytes, Reply> {
+        let mut body = BytesMut::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() > self.reply_bytes_max => {
+                    return Err(Reply::Lost(format!("the reply is longer than {} bytes", self.reply_bytes_max)));
+                }
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => return Ok(body.freeze()),
+                Err(error) => return Err(failed(&error, None)),
+            }
+        }
+    }
+}
+
+/// Sorts failures into surely not sent and maybe applied. The error's own text is not used: it may hold the URL, and
+/// WeCom's URLs hold the access token.
+fn failed(error: &reqwest::Error, proxy: Option<Used>) -> Reply {
+    if error.is_builder() {
+        return Reply::NotSent("the request could not be built; check base_url".to_owned());
+    }
+    if error.is_connect() {
+        let cause = innermost(error);
+        return Reply::NotSent(match proxy {
+            Some(Used { variable, address }) => {
+                format!("no connection {THROUGH_PROXY} {address} ({variable}): {cause}")
+            }
+            None => format!("no connection: {cause}"),
+        });
+    }
+    if error.is_timeout() {
+        return Reply::Lost("no answer before the time-out".to_owned());
+    }
+    Reply::Lost(format!("the connection broke before the answer was there: {}", innermost(error)))
+}
+
+/// The innermost cause: what the operating system or TLS said, without the URL that outer layers add.
+pub fn innermost(error: &reqwest::Error) -> String {
+    let mut cause = error.source();
+    let mut text = None;
+    while let Some(inner) = cause {
+        text = Some(inner.to_string());
+        cause = inner.source();
+    }
+    text.unwrap_or_else(|| "no cause given".to_owned())
+}
+
+/// Every value of a header that is text; none for no name.
+fn texts<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h str> {
+    let name = HeaderName::from_bytes(name.as_bytes()).ok();
+    let values = name.into_iter().flat_map(|name| headers.get_all(name));
+    values.filter_map(|value| value.to_str().ok())
+}

@@ -1,0 +1,172 @@
+//! Carries a request out: what it changes in the world, and the documented reply.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::listing::{self, View};
+use super::named::bad;
+use super::objects::{Object, key_text, natural_identity};
+use super::owner::Owner;
+use super::params::{self, BadParams};
+use super::replies;
+use super::request::{SimMessage, SimRequest};
+use super::scenario::Others;
+use super::served::{Served, platform_of, unique};
+use super::tokens::Caller;
+use super::voice::{Details, Family, success};
+use super::world::World;
+use paceline_domain::catalog::{Action, Kind, Wrong};
+use paceline_domain::job::Params;
+
+impl World {
+    /// Carries a request out that nothing refuses.
+    pub(super) fn carry_out(
+        &mut self,
+        served: &Arc<Served>,
+        request: &SimRequest,
+        path: Map<String, Value>,
+        caller: Option<Caller>,
+    ) -> SimMessage {
+        let (method, is_strict) = (&served.method, self.scenario.checks.strict);
+        let done = params::check_content_type(method, served.family, is_strict, request).and_then(|()| {
+            if method.kind == Kind::Token {
+                return self.token_reply(served, request);
+            }
+            let params = params::read(served, is_strict, path, request)?;
+            self.apply(served, params, caller)
+        });
+        match done {
+            Ok(message) if message.status == 200 && message.header("error-code").is_none() => {
+                self.books.succeeded += 1;
+                self.books.method(&served.method.name).succeeded += 1;
+                *self.books.codes.entry(0).or_default() += 1;
+                message
+            }
+            Ok(refused) => refused,
+            Err(BadParams { code, hint }) => self.error(served, code, &Details { hint, ..Details::default() }),
+        }
+    }
+
+    fn apply(&mut self, served: &Arc<Served>, params: Params, caller: Option<Caller>) -> Result<SimMessage, BadParams> {
+        let owner = caller.map(|caller| caller.owner()).unwrap_or_default();
+        self.check_names(served, &params, &owner)?;
+        let mut body = if served.creates() {
+            self.check_create(served, &params, &owner)?;
+            self.create(served, params, owner)
+        } else if let Some(body) = self.look_up(served, &params, &owner)? {
+            body
+        } else {
+            if served.deletes() {
+                if !self.objects.delete(&params, &owner) {
+                    return Err(BadParams { code: served.family.bad_parameters(&served.method), hint: String::new() });
+                }
+                self.books.note_deleted(&served.method.name);
+            } else if served.method.http_method != "GET" && served.method.kind == Kind::Job {
+                self.objects.touch(&params);
+            }
+            replies::example(&served.method, &served.platform.envelope)
+        };
+        for left_out in &mut self.left_out {
+            if let Some(values) = left_out.strikes(&served.method.name).map(<[Value]>::to_vec) {
+                replies::leave_out(&mut body, &served.platform.envelope, &left_out.field, &values);
+            }
+        }
+        let log_id = self.log_id();
+        Ok(success(&served.platform, body, &log_id))
+    }
+
+    /// The platform's checks that no schema can say.
+    fn check_create(&self, served: &Served, params: &Params, owner: &Owner) -> Result<(), BadParams> {
+        let checks = &self.scenario.checks;
+        let method = &served.method;
+        let starts = method.expires.as_deref().filter(|_| checks.past_start);
+        if let Some((name, starts)) = starts.and_then(|name| Some((name, params.get(name)?))) {
+            let starts = starts.as_i64().or_else(|| starts.as_str()?.parse().ok());
+            if starts.is_some_and(|starts| starts <= self.micros_now().div_euclid(1_000_000)) {
+                return Err(bad(served, name, Wrong::Past, "it starts in the past"));
+            }
+        }
+        let exists = method.errors.values().find(|rule| matches!(rule.action, Action::Uncertain { exists: true, .. }));
+        if let Some(rule) = exists.filter(|_| checks.wecom_duplicates && served.family == Family::Wecom)
+            && self.objects.has(&method.name, owner, &natural_identity(method, params))
+        {
+            return Err(BadParams { code: rule.code, hint: String::new() });
+        }
+        Ok(())
+    }
+
+    /// Somebody else creates what the scenario says.
+    pub(super) fn create_others(&mut self, others: &Others) {
+        let Some(method) = self.catalog.method(&others.method).cloned() else { return };
+        let Some(platform) = platform_of(&self.catalog, &method.family) else { return };
+        let example = replies::key_example(&method, &platform.envelope);
+        let unique = unique(&self.catalog, &method);
+        for number in 0..others.count {
+            let params = Params { body: others.body_of(number), ..Params::default() };
+            let object = Object {
+                key: self.ids.like(&example),
+                own: self.own(&unique),
+                identity: natural_identity(&method, &params),
+                owner: Owner { user: Arc::from(others.user.as_str()), ..Owner::of_account(&others.account) },
+                params,
+                created_at: self.micros_now(),
+                changed: 0,
+                is_deleted: false,
+                is_others: true,
+            };
+            self.objects.add(&method.name, object);
+        }
+    }
+
+    fn create(&mut self, served: &Served, params: Params, owner: Owner) -> Value {
+        let (method, envelope) = (&served.method, &served.platform.envelope);
+        let object = Object {
+            key: self.ids.like(&replies::key_example(method, envelope)),
+            own: self.own(&served.unique),
+            identity: natural_identity(method, &params),
+            owner,
+            params,
+            created_at: self.micros_now(),
+            changed: 0,
+            is_deleted: false,
+            is_others: false,
+        };
+        let reply = replies::created(served.document(&object.params), envelope, &object);
+        let is_duplicate = self.objects.add(&method.name, object);
+        self.books.note_created(&method.name, is_duplicate);
+        reply
+    }
+
+    fn own(&mut self, unique: &[(String, Value)]) -> Map<String, Value> {
+        unique.iter().map(|(field, example)| (field.clone(), self.ids.like(example))).collect()
+    }
+
+    /// The reply of a method that lists or fetches what creates made; `None` if it is no such method.
+    fn look_up(&self, served: &Served, params: &Params, owner: &Owner) -> Result<Option<Value>, BadParams> {
+        let (method, envelope) = (&served.method, &served.platform.envelope);
+        let page_max = self.scenario.listing.page_max;
+        let view = View {
+            owner,
+            listed_until: self.micros_now() - self.listing_delay(),
+            page_max: if page_max == 0 { usize::MAX } else { page_max },
+        };
+        if let Some(looked) = served.lists.first() {
+            let page = listing::page(method, looked, &self.objects, params, view)
+                .map_err(|(name, wrong)| bad(served, &name, wrong, "no such page"))?;
+            let items = page.objects.iter().map(|object| replies::item(method, envelope, looked, object));
+            return Ok(Some(replies::page(method, envelope, looked, items.collect(), page.next, page.changes)));
+        }
+        let Some(inside) = &served.item else { return Ok(None) };
+        let named = params.path.values().chain(params.query.values()).chain(params.body.values()).filter_map(key_text);
+        let shows_deleted = !method.reply.shown.deleted.is_empty();
+        let found = named.filter_map(|key| {
+            let (create, object) = self.objects.find(&key)?;
+            let create = self.catalog.method(create).filter(|create| create.family == method.family)?;
+            let is_shown = view.shows(object) || (shows_deleted && object.is_deleted && object.belongs_to(owner));
+            is_shown.then(|| replies::detail(method, envelope, inside, create, object))
+        });
+        let refused = BadParams { code: served.family.bad_parameters(method), hint: "no such object".to_owned() };
+        found.take(1).next().map(Some).ok_or(refused)
+    }
+}

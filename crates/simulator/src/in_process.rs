@@ -1,0 +1,62 @@
+//! The simulator as a transport of the engine: no sockets, and tokio's clock alone, so tests can pause it.
+
+use async_trait::async_trait;
+
+use super::handle::Simulator;
+use super::request::{SimMessage, SimReply, SimRequest, target_of};
+use paceline_domain::outcome::{Answer, Reply};
+use paceline_domain::reset::Reset;
+use paceline_ports::{Request, Transport};
+
+/// The largest reply that is read, in bytes; as a careful HTTP client would.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// Sends requests to a simulator in the same process, whatever host their URLs name.
+#[derive(Clone)]
+pub struct InProcess {
+    simulator: Simulator,
+}
+
+impl InProcess {
+    /// A transport to this world.
+    pub fn new(simulator: Simulator) -> Self {
+        Self { simulator }
+    }
+}
+
+#[async_trait]
+impl Transport for InProcess {
+    async fn send(&self, request: Request) -> Reply {
+        let Some(target) = target_of(&request.url) else {
+            return Reply::NotSent("the URL has no path".to_owned());
+        };
+        // What the HTTP transport sends with a body.
+        let content_type = request.body.is_some().then(|| "application/json; charset=utf-8".to_owned());
+        let body = request.body.unwrap_or_default();
+        let carried =
+            SimRequest::new(&request.http_method, target, request.authorization, body).with_content_type(content_type);
+        match tokio::time::timeout(request.timeout, self.simulator.carry(carried)).await {
+            Err(_) => Reply::Lost(format!("no reply within {} ms", request.timeout.as_millis())),
+            Ok(SimReply::Whole(message)) if message.body.len() > BODY_BYTES_MAX => {
+                Reply::Lost(format!("the reply is longer than {BODY_BYTES_MAX} bytes"))
+            }
+            Ok(SimReply::Whole(message)) => {
+                Reply::Answered(answer(message, &request.reset_header, &request.log_id_header))
+            }
+            Ok(SimReply::Partial(_)) => Reply::Lost("the connection was cut in the middle of the reply".to_owned()),
+            Ok(SimReply::Cut) => Reply::Lost("the connection was cut before the reply".to_owned()),
+            Ok(SimReply::Unreachable) => Reply::NotSent("no connection could be made".to_owned()),
+        }
+    }
+}
+
+fn answer(message: SimMessage, reset_header: &str, log_id_header: &str) -> Answer {
+    let values = [reset_header, "retry-after"].into_iter().filter_map(|name| message.header(name));
+    Answer {
+        status: message.status,
+        reset: Reset::read(values, None),
+        log_id: message.header(log_id_header).map(str::to_owned),
+        body: message.body,
+        ..Answer::default()
+    }
+}

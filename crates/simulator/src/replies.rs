@@ -1,0 +1,204 @@
+//! Builds successful replies from the documented examples: the catalog's own shapes, the request's values.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::objects::{Object, at, put};
+use super::served::Looked;
+use paceline_domain::catalog::{Changes, Envelope, Method, NextPage, Schema};
+use paceline_domain::job::Params;
+
+/// A dotted path inside the result, as a path inside the whole body.
+fn in_body(envelope: &Envelope, path: &str) -> String {
+    match (envelope.data.as_str(), path) {
+        ("", path) => path.to_owned(),
+        (data, "") => data.to_owned(),
+        (data, path) => format!("{data}.{path}"),
+    }
+}
+
+/// The documented example, without what stands there only when something is left out.
+pub fn example(method: &Method, envelope: &Envelope) -> Value {
+    let mut reply = Value::Object(method.reply.example.as_object().cloned().unwrap_or_default());
+    for rule in &method.warnings {
+        take_out(&mut reply, &in_body(envelope, &rule.field));
+    }
+    reply
+}
+
+/// Says in a successful reply what was left out.
+pub fn leave_out(reply: &mut Value, envelope: &Envelope, field: &str, values: &[Value]) {
+    put(reply, &in_body(envelope, field), Value::Array(values.to_vec()));
+}
+
+/// The documented example of a new object's id; a stand-in if the example has none.
+pub fn key_example(method: &Method, envelope: &Envelope) -> Value {
+    let path = method.reply.key.as_ref().map(|key| in_body(envelope, key));
+    path.and_then(|path| at(&method.reply.example, &path)).cloned().unwrap_or_else(|| Value::from("id"))
+}
+
+/// The reply to a create.
+pub fn created(method: &Method, envelope: &Envelope, object: &Object) -> Value {
+    let mut reply = example(method, envelope);
+    let Some(path) = &method.reply.key else { return reply };
+    // `room.room_id` stands inside the object; a key of its own (`meetingid`) has none beside it.
+    if let Some((inside, _)) = path.rsplit_once('.')
+        && let Some(fields) = at_mut(&mut reply, &in_body(envelope, inside)).and_then(Value::as_object_mut)
+    {
+        describe(fields, method, &method.body_schema, object);
+    }
+    put(&mut reply, &in_body(envelope, path), object.key.clone());
+    reply
+}
+
+/// One page of a listing, with the token of the next page or, on the last one, that of later changes.
+pub fn page(
+    listing: &Method,
+    envelope: &Envelope,
+    looked: &Looked,
+    items: Vec<Value>,
+    next: Option<String>,
+    changes: String,
+) -> Value {
+    let mut reply = example(listing, envelope);
+    put(&mut reply, &in_body(envelope, &looked.look_up.items), Value::Array(items));
+    let is_last = next.is_none();
+    if let Some(NextPage { token, more, .. }) = &looked.look_up.next {
+        let token = in_body(envelope, token);
+        match (next, more.is_empty()) {
+            // "Otherwise no page_token is returned", where a flag says whether there is more; WeCom's cursor is empty.
+            (None, false) => take_out(&mut reply, &token),
+            (next, _) => put(&mut reply, &token, Value::String(next.unwrap_or_default())),
+        }
+        if !more.is_empty() {
+            put(&mut reply, &in_body(envelope, more), Value::Bool(!is_last));
+        }
+    }
+    if let Some(Changes { token, .. }) = &listing.reply.shown.changes {
+        let token = in_body(envelope, token);
+        if is_last {
+            put(&mut reply, &token, Value::String(changes));
+        } else {
+            take_out(&mut reply, &token);
+        }
+    }
+    reply
+}
+
+/// An object as a listing shows it: the id alone, or shaped like the first item of the documented example.
+pub fn item(listing: &Method, envelope: &Envelope, looked: &Looked, object: &Object) -> Value {
+    if looked.look_up.key.is_empty() {
+        return object.key.clone();
+    }
+    let path = in_body(envelope, &looked.look_up.items);
+    let shape = at(&listing.reply.example, &path).and_then(|items| items.get(0)).and_then(Value::as_object);
+    let mut item = shape.cloned().unwrap_or_else(|| object.params.body.clone());
+    describe(&mut item, listing, &looked.create.body_schema, object);
+    let mut item = Value::Object(item);
+    put(&mut item, &looked.look_up.key, object.key.clone());
+    item
+}
+
+/// An object fetched by itself.
+pub fn detail(fetch: &Method, envelope: &Envelope, inside: &str, create: &Method, object: &Object) -> Value {
+    let mut reply = example(fetch, envelope);
+    let Some(fields) = at_mut(&mut reply, &in_body(envelope, inside)).and_then(Value::as_object_mut) else {
+        return reply;
+    };
+    describe(fields, fetch, &create.body_schema, object);
+    // The id stands under the name that the create gives it, if it stands there at all.
+    let key = create.reply.key.as_deref().and_then(|key| key.rsplit('.').next());
+    if let Some(place) = key.and_then(|key| fields.get_mut(key)) {
+        *place = object.key.clone();
+    }
+    reply
+}
+
+/// Makes a documented shape describe an object: what its create was given, the documented defaults of what it was not
+/// given, its own values, and what a deletion makes of it. The example's values are nobody's.
+///
+/// What the documented shape does not have is not added: a look-up that needs it must fail here, not on the platform.
+fn describe(fields: &mut Map<String, Value>, shows: &Method, schema: &Schema, object: &Object) {
+    echo(fields, schema, &object.params.body);
+    for (name, value) in &object.own {
+        if let Some(field) = fields.get_mut(name) {
+            *field = value.clone();
+        }
+    }
+    for (path, names) in &shows.reply.shown.from {
+        repeat(fields, path, &values(&object.params, names));
+    }
+    if object.is_deleted {
+        fields.extend(shows.reply.shown.deleted.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+}
+
+fn echo(fields: &mut Map<String, Value>, schema: &Schema, body: &Map<String, Value>) {
+    for (name, property) in &schema.properties {
+        let Some(field) = fields.get_mut(name) else { continue };
+        let given = body.get(name);
+        match (field, given) {
+            (Value::Object(inner), None | Some(Value::Object(_))) if !property.properties.is_empty() => {
+                let empty = Map::new();
+                echo(inner, property, given.and_then(Value::as_object).unwrap_or(&empty));
+                if inner.is_empty() {
+                    fields.remove(name);
+                }
+            }
+            (field, Some(given)) => *field = given.clone(),
+            (field, None) => match &property.default {
+                Some(default) => *field = default.clone(),
+                None => {
+                    fields.remove(name);
+                }
+            },
+        }
+    }
+}
+
+/// The values of parameters, lists taken apart, each once.
+fn values(params: &Params, names: &[String]) -> Vec<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    for value in names.iter().filter_map(|name| params.get(name)) {
+        let each = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
+        all.extend(each.iter().cloned());
+    }
+    let mut seen = HashSet::new();
+    all.retain(|value| seen.insert(value.to_string()));
+    all
+}
+
+/// Puts values under a dotted path; in a list, one item a value, each shaped like the first.
+fn repeat(fields: &mut Map<String, Value>, path: &str, values: &[Value]) {
+    let (outer, name) = path.rsplit_once('.').unwrap_or(("", path));
+    let (first, rest) = outer.split_once('.').unwrap_or((outer, ""));
+    let place = fields.get_mut(first).and_then(|value| at_mut(value, rest));
+    match place {
+        Some(Value::Array(items)) => {
+            let shape = items.first().cloned().unwrap_or_else(|| Value::Object(Map::new()));
+            *items = values
+                .iter()
+                .map(|value| {
+                    let mut item = shape.clone();
+                    put(&mut item, name, value.clone());
+                    item
+                })
+                .collect();
+        }
+        Some(Value::Object(inner)) => drop(inner.insert(name.to_owned(), Value::Array(values.to_vec()))),
+        _ => {}
+    }
+}
+
+/// Takes what stands under a dotted path out.
+fn take_out(value: &mut Value, path: &str) {
+    let (outer, name) = path.rsplit_once('.').unwrap_or(("", path));
+    if let Some(fields) = at_mut(value, outer).and_then(Value::as_object_mut) {
+        fields.remove(name);
+    }
+}
+
+fn at_mut<'a>(value: &'a mut Value, path: &str) -> Option<&'a mut Value> {
+    path.split('.').filter(|name| !name.is_empty()).try_fold(value, |value, name| value.get_mut(name))
+}

@@ -1,0 +1,167 @@
+//! What the world keeps ready for each method of the catalog, so that no call reads the catalog again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::meter::Rule;
+use super::params;
+use super::routes::Routes;
+use super::scenario::{QuotaChoice, Scenario, best};
+use super::voice::Family;
+use paceline_domain::catalog::{Catalog, Creation, Kind, LookUp, Method, Platform};
+use paceline_domain::job::Params;
+
+/// One method as it is served.
+#[derive(Debug)]
+pub struct Served {
+    /// The method.
+    pub method: Arc<Method>,
+    /// Other documents of the same call: what one of them accepts, the platform accepts.
+    pub also: Vec<Arc<Method>>,
+    /// Its platform.
+    pub platform: Arc<Platform>,
+    /// Its platform's family.
+    pub family: Family,
+    /// The quotas that are enforced.
+    pub rules: Vec<Rule>,
+    /// The most calls in flight.
+    pub in_flight_limit: Option<u32>,
+    /// Creates whose look-up lists with this method.
+    pub lists: Vec<Looked>,
+    /// Where the one object stands in the result, for a method that fetches one.
+    pub item: Option<String>,
+    /// For a create: fields of which every object has a value of its own, with an example of each.
+    pub unique: Vec<(String, Value)>,
+}
+
+/// A create and how its look-up finds its objects.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// The create.
+    pub create: Arc<Method>,
+    /// Its look-up.
+    pub look_up: LookUp,
+}
+
+impl Served {
+    /// The first document of the call that accepts these parameters.
+    pub fn document(&self, params: &Params) -> &Arc<Method> {
+        let other = || self.also.iter().find(|method| params::faults(method, params).is_empty());
+        let is_first = self.also.is_empty() || params::faults(&self.method, params).is_empty();
+        if is_first { &self.method } else { other().unwrap_or(&self.method) }
+    }
+
+    /// Whether a call makes a new object.
+    pub fn creates(&self) -> bool {
+        self.method.creates()
+    }
+
+    /// Whether a call deletes an object, as far as its HTTP method or path tells.
+    pub fn deletes(&self) -> bool {
+        let last = self.method.path.rsplit('/').next().unwrap_or_default();
+        self.method.kind == Kind::Job
+            && (self.method.http_method == "DELETE" || matches!(last, "del" | "delete" | "cancel"))
+    }
+}
+
+/// Makes every method ready, with the paths at which they stand. A method whose family has no platform is not served.
+pub fn prepare(catalog: &Catalog, scenario: &Scenario, speed: f64) -> (Vec<Arc<Served>>, Routes) {
+    let mut routes = Routes::default();
+    let mut all = Vec::new();
+    for (name, method) in &catalog.methods {
+        // Another document of a call that is served already: to the platform, both are one.
+        if method.counted_as.is_some() {
+            continue;
+        }
+        let Some(platform) = platform_of(catalog, &method.family) else { continue };
+        routes.add(&method.http_method, &method.path, all.len());
+        all.push(Arc::new(Served {
+            platform: Arc::clone(platform),
+            family: Family::of(&method.family),
+            rules: rules(method, scenario, speed),
+            in_flight_limit: best(&scenario.concurrency, name).copied(),
+            lists: looked(catalog, |look_up| look_up.method == *name),
+            item: item(catalog, method),
+            unique: unique(catalog, method),
+            also: catalog.methods.values().filter(|it| it.counted_as.as_ref() == Some(name)).cloned().collect(),
+            method: Arc::clone(method),
+        }));
+    }
+    (all, routes)
+}
+
+/// The platform of that name, else any of that family: Feishu and Lark answer alike.
+pub fn platform_of<'a>(catalog: &'a Catalog, family: &str) -> Option<&'a Arc<Platform>> {
+    catalog.platforms.get(family).or_else(|| catalog.platforms.values().find(|platform| platform.family == family))
+}
+
+fn rules(method: &Method, scenario: &Scenario, speed: f64) -> Vec<Rule> {
+    let choice = best(&scenario.quotas, &method.name);
+    let mut rules: Vec<Rule> =
+        method.quotas.iter().map(|it| Rule { scope: it.scope, quota: it.quota.clone() }).collect();
+    match choice {
+        Some(QuotaChoice::Lifted) => rules.clear(),
+        Some(QuotaChoice::Is(quota)) => {
+            if let Some(first) = rules.first_mut() {
+                first.quota = quota.clone();
+            }
+        }
+        None => {}
+    }
+    for rule in &mut rules {
+        rule.quota = rule.quota.sped_up(speed);
+    }
+    rules
+}
+
+fn item(catalog: &Catalog, method: &Method) -> Option<String> {
+    let fetched_by = catalog.methods.values().find_map(|create| match &create.creation {
+        Creation::LookUp(look_up) => look_up.detail.as_ref().filter(|detail| detail.method == method.name),
+        Creation::Natural | Creation::None => None,
+    });
+    method.reply.shown.item.clone().or_else(|| fetched_by.map(|detail| detail.item.clone()))
+}
+
+/// The unique fields of a create's own reply and of what its look-up reads.
+pub fn unique(catalog: &Catalog, method: &Arc<Method>) -> Vec<(String, Value)> {
+    let mut shown_by = vec![method];
+    if let Creation::LookUp(look_up) = &method.creation {
+        shown_by.extend(catalog.method(&look_up.method));
+        shown_by.extend(look_up.detail.as_ref().and_then(|detail| catalog.method(&detail.method)));
+    }
+    let fields = shown_by.iter().flat_map(|shows| shows.reply.shown.unique.iter().map(move |field| (shows, field)));
+    let mut unique: Vec<(String, Value)> = Vec::new();
+    for (shows, field) in fields {
+        if !unique.iter().any(|(known, _)| known == field)
+            && let Some(example) = example_of(&shows.reply.example, field)
+        {
+            unique.push((field.clone(), example.clone()));
+        }
+    }
+    unique
+}
+
+/// The first value under that name, however deep.
+fn example_of<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
+    match value {
+        Value::Object(map) => map.get(field).or_else(|| map.values().find_map(|inner| example_of(inner, field))),
+        Value::Array(items) => items.iter().find_map(|inner| example_of(inner, field)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+fn looked(catalog: &Catalog, is_wanted: impl Fn(&LookUp) -> bool) -> Vec<Looked> {
+    let found: BTreeMap<&str, Looked> = catalog
+        .methods
+        .values()
+        .filter_map(|create| match &create.creation {
+            Creation::LookUp(look_up) if is_wanted(look_up) => {
+                Some((create.name.as_str(), Looked { create: Arc::clone(create), look_up: (**look_up).clone() }))
+            }
+            Creation::LookUp(_) | Creation::Natural | Creation::None => None,
+        })
+        .collect();
+    found.into_values().collect()
+}
