@@ -50,6 +50,7 @@ mod outage;
 mod people;
 mod platform_faults;
 mod proxies;
+mod readme;
 mod refusals;
 mod reload;
 mod rows;
