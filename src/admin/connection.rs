@@ -11,8 +11,11 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tracing::debug;
 
 use super::patience::Patient;
 use super::places::{Peer, Place};
@@ -41,6 +44,29 @@ pub struct Connection {
     pub is_for_health: bool,
     /// What is wrong with its bytes.
     pub sloppy: Sloppy,
+}
+
+/// Serves one that speaks TLS: the handshake has the time of a head, and a place no longer than any other.
+pub async fn secure<S>(
+    stream: S,
+    tls: Arc<ServerConfig>,
+    origin: Origin,
+    place: Place,
+    router: axum::Router,
+    stopped: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let handshake = tokio::time::timeout(HEAD_TIMEOUT, TlsAcceptor::from(tls).accept(stream));
+    let secured = tokio::select! {
+        secured = handshake => secured,
+        () = place.evicted() => return,
+    };
+    match secured {
+        Ok(Ok(stream)) => serve(stream, Origin { scheme: "https", ..origin }, place, router, stopped).await,
+        Ok(Err(error)) => debug!(peer = %origin.peer, %error, "no connection with TLS"),
+        Err(_) => {}
+    }
 }
 
 /// Serves it until somebody ends it, it takes too long, or its place goes to another.

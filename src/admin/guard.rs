@@ -1,5 +1,6 @@
 //! Who is let in: our own host and pages, whoever shows a token, and what its role allows.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ const FOR_BROWSERS: [(HeaderName, &str); 6] = [
 
 /// Who may ask, ready to be compared.
 pub struct Access {
+    /// For connections that begin from now on.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
     public_url: Option<String>,
     tokens: Vec<Token>,
     reads_openly: bool,
@@ -64,7 +67,8 @@ impl Refusal {
 impl Access {
     pub fn of(access: &super::Access) -> Self {
         let (tokens, reads_openly) = (access.tokens.clone(), access.reads_openly);
-        Self { public_url: access.public_url.clone(), tokens, reads_openly, has_warned: AtomicBool::new(false) }
+        let (tls, public_url) = (access.tls.clone(), access.public_url.clone());
+        Self { tls, public_url, tokens, reads_openly, has_warned: AtomicBool::new(false) }
     }
 
     fn site(&self, origin: Origin) -> Site {
@@ -245,7 +249,8 @@ mod tests {
     fn access(public_url: Option<&str>, reads_openly: bool) -> Access {
         let token = |name: &str, role| Token::of_secret(name, name, role);
         let tokens = vec![token("r", Role::Read), token("o", Role::Operate), token("a", Role::Admin)];
-        let access = super::super::Access { tokens, public_url: public_url.map(str::to_owned), reads_openly };
+        let access =
+            super::super::Access { tls: None, tokens, public_url: public_url.map(str::to_owned), reads_openly };
         Access::of(&access)
     }
 

@@ -54,8 +54,11 @@ use crate::engine::Engine;
 use crate::operations::inputs::Inputs;
 use crate::store::location::Location;
 
-/// Who may ask.
+/// Who may ask, and what protects the way.
+#[derive(Clone, Debug, Default)]
 pub struct Access {
+    /// With what connections to the address are secured; `None` for plain HTTP.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
     /// What clients show.
     pub tokens: Vec<Token>,
     /// The origin under which a proxy serves it, in lower case.

@@ -105,7 +105,10 @@ impl Bound {
         let listen = self.tcp.as_ref().map(|(_, listen)| *listen);
         let mut tasks = Vec::new();
         if let Some((listener, listen)) = self.tcp {
-            tasks.push(tokio::spawn(accept(Tcp { listener, is_local: listen.ip().is_loopback() }, serving.clone())));
+            tasks.push(tokio::spawn(accept(
+                Tcp { state: Arc::clone(&state), listener, is_local: listen.ip().is_loopback() },
+                serving.clone(),
+            )));
         }
         if let Some(socket) = self.socket {
             tasks.push(tokio::spawn(accept(socket, serving)));
@@ -148,16 +151,26 @@ impl Admin {
 trait Source: Send + 'static {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
+    /// With what the next connection is secured.
+    fn tls(&self) -> Option<Arc<rustls::ServerConfig>> {
+        None
+    }
+
     fn next(&self) -> impl Future<Output = io::Result<(Self::Stream, Origin)>> + Send;
 }
 
 struct Tcp {
+    state: Shared,
     listener: TcpListener,
     is_local: bool,
 }
 
 impl Source for Tcp {
     type Stream = TcpStream;
+
+    fn tls(&self) -> Option<Arc<rustls::ServerConfig>> {
+        self.state.access().tls.clone()
+    }
 
     async fn next(&self) -> io::Result<(TcpStream, Origin)> {
         let (stream, address) = self.listener.accept().await?;
@@ -199,7 +212,11 @@ async fn accept<S: Source>(source: S, serving: Serving) {
             _ = stopped.wait_for(|stopped| *stopped) => break,
             place = places.enter(origin.peer) => place,
         };
-        connections.spawn(connection::serve(stream, origin, place, router.clone(), stopped.clone()));
+        let (router, stopped) = (router.clone(), stopped.clone());
+        match source.tls() {
+            Some(tls) => connections.spawn(connection::secure(stream, tls, origin, place, router, stopped)),
+            None => connections.spawn(connection::serve(stream, origin, place, router, stopped)),
+        };
     }
     drop(source);
     let ended = async { while connections.join_next().await.is_some() {} };

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::app::entries;
 use super::draft::{Draft, path};
 use super::role::Role;
+use super::tls::{Tls, tls};
 use crate::domain::time::Timestamp;
 
 /// What is shorter could be guessed.
@@ -22,6 +23,8 @@ pub struct Admin {
     pub listen: Option<SocketAddr>,
     /// The Unix socket that it listens on; `None` for none.
     pub socket: Option<PathBuf>,
+    /// With what connections to `listen` are secured; `None` for plain HTTP.
+    pub tls: Option<Tls>,
     /// What its clients show who may do everything.
     pub token: Option<SecretString>,
     /// `[admin.tokens.NAME]`, by name.
@@ -74,6 +77,7 @@ pub fn admin(draft: &mut Draft<'_>) -> Admin {
     Admin {
         listen,
         socket: draft.file_path("admin.socket"),
+        tls: tls(draft),
         token,
         tokens,
         read: reading(draft, has_token, is_local),

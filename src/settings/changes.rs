@@ -60,18 +60,22 @@ fn live(settings: &Settings) -> Vec<(&'static str, String)> {
 }
 
 /// Who is let in by the admin server. Of a token it is told whether there is one, and of hashes the beginning.
-fn of_admin(settings: &Settings) -> [(&'static str, String); 5] {
+fn of_admin(settings: &Settings) -> [(&'static str, String); 8] {
     let admin = &settings.admin;
     let each = |part: &dyn Fn(&Named) -> String| {
         let all: Vec<_> = admin.tokens.iter().map(|(name, token)| format!("{name} {}", part(token))).collect();
         if all.is_empty() { "none".to_owned() } else { all.join(", ") }
     };
     let expires = |token: &Named| token.expires.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    let of_tls = |at: usize| admin.tls.as_ref().map_or_else(|| "none".to_owned(), |tls| tls.files[at].clone());
     let read = match admin.read {
         Reading::Open => "open",
         Reading::Token => "token",
     };
     [
+        ("admin.tls_cert", of_tls(0)),
+        ("admin.tls_key", of_tls(1)),
+        ("admin.client_ca", of_tls(2)),
         ("admin.tokens.*.hash", each(&|token| token.hash.chars().take(15).collect())),
         ("admin.tokens.*.role", each(&|token| token.role.to_string())),
         ("admin.tokens.*.expires", each(&expires)),
@@ -197,7 +201,12 @@ mod tests {
         let with_token = load(&format!("[admin]\n{WITH_TOKEN}"));
         let with_named = load(&format!("[admin.tokens.t]\nhash = \"sha256:{}\"\n{ROLE}", "b".repeat(64)));
         let with_collector = load(&format!("[telemetry]\n{WITH_COLLECTOR}"));
-        for key in KEYS.iter().filter(|key| !key.path.starts_with("apps.") && !key.path.contains("publishers")) {
+        for key in KEYS
+            .iter()
+            .filter(|key| !key.path.starts_with("apps.") && !key.path.contains("publishers"))
+            // These are read together, and hold what a library takes: tests/suite/security/admin/tls.rs.
+            .filter(|key| !key.path.starts_with("admin.tls_") && key.path != "admin.client_ca")
+        {
             let after = load(&with(key.path, key.kind));
             let before = match key.path {
                 "admin.public_url" | "admin.read" => &with_token,

@@ -316,6 +316,21 @@ pub const KEYS: &[Key] = &[
         "What a client of the admin server shows to change something, and to read unless `admin.read` says otherwise: at least 16 characters. Its role is `admin`. Without a token here or in `[admin.tokens]` nothing can be changed there. Never a bare string.",
     ),
     absent(
+        "admin.tls_cert",
+        Kind::Path,
+        "The certificate of the admin server in PEM, with its chain: `admin.listen` then speaks TLS alone. The Unix socket does not.",
+    ),
+    absent(
+        "admin.tls_key",
+        Kind::Path,
+        "The private key of `admin.tls_cert` in PEM. A file that others can read or write is refused.",
+    ),
+    absent(
+        "admin.client_ca",
+        Kind::Path,
+        "Authorities in PEM: with them, only clients with a certificate of one of them are let in, and they show a token besides.",
+    ),
+    absent(
         "admin.tokens.*.hash",
         Kind::Text,
         "The SHA-256 of a token of this name, as `paceline admin token NAME` prints it with the token. Several may hold at once, so that a new one is given out before the old one goes.",

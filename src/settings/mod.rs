@@ -16,6 +16,7 @@ mod role;
 mod secret;
 mod sections;
 mod telemetry;
+mod tls;
 mod tree;
 mod url;
 
@@ -39,6 +40,7 @@ pub use load::{load, load_without_secrets};
 pub use reference::{DEFAULT_FILE, reference};
 pub use role::Role;
 pub use telemetry::headers as otlp_headers;
+pub use tls::Tls;
 pub use url::masked as masked_url;
 
 /// Everything that a process is told at its start. Its `Debug` shows no secret.

@@ -18,6 +18,7 @@ pub fn admin_access(settings: &Settings) -> Access {
     let sole = admin.token.as_ref().map(|token| Token::of_secret(SOLE_TOKEN, token.expose_secret(), Role::Admin));
     let named = admin.tokens.iter().filter_map(|(name, of)| Token::of_digest(name, &of.hash, of.role, of.expires));
     Access {
+        tls: admin.tls.as_ref().map(|tls| Arc::clone(&tls.config)),
         tokens: sole.into_iter().chain(named).collect(),
         public_url: admin.public_url.clone(),
         reads_openly: admin.read == Reading::Open,

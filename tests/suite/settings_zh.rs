@@ -85,6 +85,9 @@ pub const MEANINGS: &[(&str, &str)] = &[
         "admin.token",
         "要修改什么时客户端要出示的令牌（`Authorization: Bearer …`），至少 16 个字符；读取也要出示，除非 `admin.read` 另有规定。不能直接写成字符串。角色是 `admin`。这里和 `[admin.tokens]` 里都没有令牌，就什么都不能修改。",
     ),
+    ("admin.tls_cert", "管理服务的证书（PEM，含证书链）：设置后 `admin.listen` 只说 TLS。Unix 套接字不受影响。"),
+    ("admin.tls_key", "`admin.tls_cert` 的私钥（PEM）。其他用户能读或能写的文件会被拒绝。"),
+    ("admin.client_ca", "一个或多个 CA（PEM）：设置后，只有持有其中之一所签证书的客户端才能进入，而且仍要出示令牌。"),
     (
         "admin.tokens.NAME.hash",
         "这个名字的令牌的 SHA-256，由 `paceline admin token NAME` 随令牌一起给出。可以同时有几个令牌，这样旧的失效之前新的就能发下去。",

@@ -27,7 +27,12 @@ pub struct Served {
 
 /// Whoever has the token may change, everybody on loopback may read.
 pub fn access() -> Access {
-    Access { tokens: vec![Token::of_secret(SOLE_TOKEN, TOKEN, Role::Admin)], public_url: None, reads_openly: true }
+    Access {
+        tls: None,
+        tokens: vec![Token::of_secret(SOLE_TOKEN, TOKEN, Role::Admin)],
+        public_url: None,
+        reads_openly: true,
+    }
 }
 
 impl Served {

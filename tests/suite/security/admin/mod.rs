@@ -5,4 +5,5 @@ mod pages;
 mod places;
 mod reading;
 mod socket;
+mod tls;
 mod tokens;

@@ -127,7 +127,7 @@ async fn a_token_is_for_what_its_role_says_until_its_time_is_over() {
     let mut old = token("old", Role::Admin);
     old.expires = Some(Timestamp(1));
     let tokens = vec![token("r", Role::Read), token("o", Role::Operate), token("a", Role::Admin), old];
-    let served = Served::new(&Access { tokens, reads_openly: false, public_url: None }).await;
+    let served = Served::new(&Access { tls: None, tokens, reads_openly: false, public_url: None }).await;
     let bearer = |name: &str| format!("Authorization: Bearer {name}-{TOKEN}");
     for path in changes() {
         let needed = if path == "/api/v1/dead/drop" { "admin" } else { "operate" };
@@ -153,7 +153,7 @@ async fn a_token_is_for_what_its_role_says_until_its_time_is_over() {
 async fn a_rotation_overlaps_and_then_the_old_token_is_worth_nothing() {
     let (old, new) = (make_token().unwrap(), make_token().unwrap());
     let named = |name: &str, (_, hash): &(String, String)| Token::of_digest(name, hash, Role::Read, None).unwrap();
-    let with = |tokens| Access { tokens, reads_openly: false, public_url: None };
+    let with = |tokens| Access { tls: None, tokens, reads_openly: false, public_url: None };
     let served = Served::new(&with(vec![named("old", &old)])).await;
     let status = async |token: &(String, String)| {
         served.status("GET", "/api/v1/jobs", &[&format!("Authorization: Bearer {}", token.0)]).await
