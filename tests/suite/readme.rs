@@ -72,7 +72,7 @@ fn the_readme_s_first_commands_work_in_a_fresh_checkout() {
         let variables: Vec<_> = variables.split_whitespace().map(|pair| pair.split_once('=').unwrap()).collect();
         let outcome = place.run_with(&arguments, &variables);
         // The file of `validate` is broken on purpose.
-        let expected = if command.contains("broken") { 1 } else { 0 };
+        let expected = i32::from(command.contains("broken"));
         assert_eq!(outcome.code, Some(expected), "{line}: {}", outcome.transcript());
         count += 1;
     }
