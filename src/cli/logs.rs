@@ -74,7 +74,8 @@ impl FromStr for Filter {
             match part.split_once('=') {
                 None => targets = Self::at(level(part).ok_or_else(expected)?).0,
                 Some((target, name)) if is_within(target, "paceline") => {
-                    targets = targets.with_target(target, level(name).ok_or_else(expected)?);
+                    let level = level(name).ok_or_else(expected)?;
+                    targets = targets.with_target(in_crate(target), level).with_target(target, level);
                 }
                 Some((target, name)) if is_within(target, LAPIN) && !is_within(target, RETURNED) => {
                     let level = level(name).filter(|level| *level <= LevelFilter::INFO).ok_or_else(expected)?;
@@ -85,6 +86,11 @@ impl FromStr for Filter {
         }
         Ok(Self(targets))
     }
+}
+
+/// The same module where it is a crate: people name one as the other, `paceline::engine` for `paceline_engine`.
+fn in_crate(target: &str) -> String {
+    target.replacen("::", "_", 1)
 }
 
 fn is_within(target: &str, module: &str) -> bool {
@@ -159,6 +165,10 @@ mod tests {
         let filter: Filter = "info,paceline::broker=debug".parse().unwrap();
         assert!(filter.0.would_enable("paceline::broker::intake", &Level::DEBUG));
         assert!(!filter.0.would_enable("paceline::engine", &Level::DEBUG));
+        assert!(filter.0.would_enable("paceline_engine::runtime", &Level::INFO));
+        let filter: Filter = "paceline::engine=debug".parse().unwrap();
+        assert!(filter.0.would_enable("paceline_engine::runtime", &Level::DEBUG), "a crate is named as a module, too");
+        assert!(!filter.0.would_enable("paceline_simulator::world", &Level::DEBUG));
     }
 
     #[test]
