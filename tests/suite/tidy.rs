@@ -12,6 +12,7 @@ use paceline::settings;
 use crate::settings_zh;
 
 mod agree;
+mod architecture;
 mod workflows;
 
 const LINES_MAX: usize = 500;
