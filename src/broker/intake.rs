@@ -30,6 +30,7 @@ use crate::clock::Clock;
 use crate::crash_points;
 use crate::domain::decode::Defaults;
 use crate::domain::job::{Job, Rejection};
+use crate::domain::rights::Sender;
 use crate::engine::ports::{AmqpOrigin, Arrival, Delivered, Ledger, LedgerError, Origin, TakenOver};
 use crate::engine::schedule::Load;
 
@@ -444,6 +445,8 @@ impl<B: Backlog> Intake<B> {
         let Held { raw, amqp, redelivered, notes, exchange, routing_key } = held;
         let input = read_body(&self.decode, self.options.body_bytes_max, raw, amqp, notes);
         let mut amqp = amqp.clone();
+        let sender = Sender { user_id: amqp.user_id.clone() };
+        amqp.publisher = self.options.rights.current().namespace(&sender).map(str::to_owned);
         if input.is_err() {
             let (exchange, routing_key) = (exchange.to_string(), routing_key.to_string());
             amqp.delivered = Some(Delivered { queue: self.options.jobs_queue.clone(), exchange, routing_key });

@@ -33,6 +33,7 @@ pub(super) fn origin_of(properties: &BasicProperties) -> AmqpOrigin {
         timestamp: *properties.timestamp(),
         headers: properties.headers().as_ref().map(headers::kept).unwrap_or_default(),
         user_id: text(properties.user_id()).filter(|user| !user.is_empty() && !notes::is_note(user)),
+        publisher: None,
         delivered: None,
     }
 }
@@ -49,6 +50,7 @@ pub(super) fn defaults_of(origin: &AmqpOrigin) -> Defaults {
         priority: origin.priority.filter(|priority| *priority > 0),
         reply_to: text(&origin.reply_to),
         sender: Some(Sender { user_id: origin.user_id.clone() }),
+        is_filed: false,
     }
 }
 
@@ -188,6 +190,7 @@ mod tests {
             timestamp: Some(1_795_248_000),
             headers: [("trace".to_owned(), json!("t-1")), ("n".to_owned(), json!(7))].into(),
             user_id: None,
+            publisher: None,
             delivered: None,
         }
     }

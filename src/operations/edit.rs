@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::inputs::{Again, Inputs};
 use super::still_dead::{Kept, StillDead};
 use crate::domain::activity::Action;
+use crate::domain::decode::Defaults;
 use crate::domain::edit::{Change, Patch, changes, document_of};
 use crate::domain::job::Job;
 use crate::domain::time::Timestamp;
@@ -144,7 +145,8 @@ fn plan_job(
     let mut after = before.clone();
     patch.apply(&mut after);
     let changes = changes(method, &before, &after);
-    Ok(match inputs.decoder.read(after, &[], &crate::domain::decode::Defaults::default()) {
+    let filed = Defaults { is_filed: true, ..Defaults::default() };
+    Ok(match inputs.decoder.read(after, &[], &filed) {
         Ok(job) => Ok(Planned { letter: letter.clone(), job, changes, input: None }),
         Err(rejection) => Err(StillDead::Invalid(rejection.faults)),
     })

@@ -155,5 +155,6 @@ fn defaults_of(input: &RejectedInput) -> Defaults {
         priority: amqp.priority,
         reply_to: amqp.reply_to.filter(|queue| !queue.is_empty()),
         sender,
+        is_filed: false,
     }
 }

@@ -39,6 +39,7 @@ fn live(settings: &Settings) -> Vec<(&'static str, String)> {
     let rights = settings.broker.as_ref().map(|broker| &broker.rights);
     let reply_to =
         rights.and_then(|rights| rights.reply_to.as_ref()).map_or_else(|| "any".to_owned(), ToString::to_string);
+    let ids = if rights.is_some_and(|rights| rights.ids_by_publisher) { "publisher" } else { "shared" };
     let publishers = rights.map_or_else(String::new, Rights::summary);
     let keep_days = settings.ledger.keep.map_or(0, |keep| keep.as_secs() / 86_400);
     let mut all = vec![
@@ -53,6 +54,7 @@ fn live(settings: &Settings) -> Vec<(&'static str, String)> {
         ("lanes.stop_after", settings.lanes.stop_after.to_string()),
         ("catalog.dir", dir),
         ("broker.reply_to", reply_to),
+        ("broker.ids", ids.to_owned()),
         ("broker.publishers", publishers),
     ];
     all.extend(of_admin(settings));
@@ -174,6 +176,7 @@ mod tests {
                 "telemetry.otlp_endpoint" => text("http://127.0.0.1:4318"),
                 "telemetry.otlp_headers" => "{ file = \"headers\" }".to_owned(),
                 "lanes.reserve.*" => "0.2".to_owned(),
+                "broker.ids" => text("publisher"),
                 "broker.reply_to" => "[\"a.*\"]".to_owned(),
                 _ => text("other/ca.pem"),
             }

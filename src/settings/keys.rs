@@ -165,6 +165,13 @@ pub const KEYS: &[Key] = &[
         Kind::Patterns,
         "The queues that a job's `reply_to` may name; `*` stands for any characters. The worker publishes there with its own rights, so name no queue of others. Left out, any queue but the worker's own, which are never allowed.",
     ),
+    key(
+        "broker.ids",
+        Kind::OneOf(&["shared", "publisher"]),
+        "shared",
+        "",
+        "Whether all publishers share their ids, or each of `[broker.publishers]` has its own: with `publisher` the job that hr calls `hq-7` is `hr/hq-7` in lists and commands, and results still say `hq-7`. Ids published before the change are new ones after it.",
+    ),
     absent(
         "broker.publishers.*.user",
         Kind::TextOrEmpty,

@@ -10,6 +10,7 @@ use crate::domain::rights::{Patterns, Publisher, Rights};
 pub fn rights(draft: &mut Draft<'_>, broker: &Broker) -> Rights {
     let queues = [Some(&broker.jobs_queue), broker.results_queue.as_ref(), Some(&broker.dead_queue)];
     let reply_to = patterns(draft, &path("broker.reply_to"));
+    let ids_by_publisher = draft.text(&path("broker.ids")).as_deref() == Some("publisher");
     let table = path("broker.publishers");
     let names: Vec<_> = draft
         .tree
@@ -24,7 +25,7 @@ pub fn rights(draft: &mut Draft<'_>, broker: &Broker) -> Rights {
         refuse_twin(draft, &publishers, &name, &publisher);
         publishers.insert(name, publisher);
     }
-    Rights { own_queues: queues.into_iter().flatten().cloned().collect(), reply_to, publishers }
+    Rights { own_queues: queues.into_iter().flatten().cloned().collect(), reply_to, publishers, ids_by_publisher }
 }
 
 fn publisher(draft: &mut Draft<'_>, name: &str) -> Publisher {

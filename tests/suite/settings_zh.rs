@@ -29,6 +29,10 @@ pub const MEANINGS: &[(&str, &str)] = &[
         "任务的 `reply_to` 可以写哪些队列；`*` 代表任意字符。worker 以自己的权限发布到那里，所以不要写别人的队列。不写则除 worker 自己的队列（一律不允许）外都可以。",
     ),
     (
+        "broker.ids",
+        "各发布方是共用 id，还是 `[broker.publishers]` 里每一方各用各的：设为 `publisher` 时，hr 所说的 `hq-7` 在列表和命令里是 `hr/hq-7`，结果里仍是 `hq-7`。改动之前发布过的 id，改动之后都算新的。",
+    ),
+    (
         "broker.publishers.NAME.user",
         "这是哪个 RabbitMQ 用户的消息：即 AMQP 属性 `user_id`，RabbitMQ 不允许别人冒用。不写则是表的名字；留空指没有这个属性的消息。只要有一张这样的表，不属于任何一张表的消息都是死信 `invalid`；一张都没有，则人人可用全部。",
     ),

@@ -68,6 +68,8 @@ pub struct Defaults {
     pub reply_to: Option<String>,
     /// Who sent it; `None` for files and the HTTP API, whose users have the worker's own rights.
     pub sender: Option<Sender>,
+    /// Whether the job is in the ledger, under this very id.
+    pub is_filed: bool,
 }
 
 /// Turns bytes into jobs.
@@ -93,14 +95,14 @@ impl Decoder {
         let raw = raw.strip_prefix(json::BOM).unwrap_or(raw);
         match json::parse(raw) {
             Ok((Value::Object(document), twice)) => self.judge(document, &twice, defaults, Source::Document, warnings),
-            Ok((other, _)) => Err(unreadable(defaults, format!("expected a JSON object, got {}", shown(&other)))),
+            Ok((other, _)) => Err(self.unreadable(defaults, format!("expected a JSON object, got {}", shown(&other)))),
             Err(_) if raw.starts_with(b"\xff\xfe") || raw.starts_with(b"\xfe\xff") => {
-                Err(unreadable(defaults, "is UTF-16: expected JSON in UTF-8".to_owned()))
+                Err(self.unreadable(defaults, "is UTF-16: expected JSON in UTF-8".to_owned()))
             }
             Err(error) if std::str::from_utf8(raw).is_err() => {
-                Err(unreadable(defaults, format!("is no UTF-8 text: {error}")))
+                Err(self.unreadable(defaults, format!("is no UTF-8 text: {error}")))
             }
-            Err(error) => Err(unreadable(defaults, format!("is no JSON: {}", within(raw, &error)))),
+            Err(error) => Err(self.unreadable(defaults, format!("is no JSON: {}", within(raw, &error)))),
         }
     }
 
@@ -127,7 +129,7 @@ impl Decoder {
         let app = envelope.text("app", defaults.app.as_deref());
         let batch = envelope.text("batch", defaults.batch.as_deref());
         envelope.require([("id", &id), ("method", &method_name), ("app", &app)]);
-        envelope.short("id", id.as_deref(), ID_BYTES_MAX);
+        let id = self.checked_id(id, defaults, &mut envelope);
         envelope.short("batch", batch.as_deref(), SHORT_STRING_BYTES_MAX);
         let method = method_name.as_deref().and_then(|name| self.method(name, &mut envelope.faults));
         let facts = app.as_deref().and_then(|app| self.app(app, &mut envelope.faults));
@@ -220,6 +222,28 @@ impl Decoder {
         faults.push(Fault::invalid("method", message));
     }
 
+    /// A rejection of an input that is no document at all: what the defaults say is all there is to know about it.
+    fn unreadable(&self, defaults: &Defaults, message: String) -> Rejection {
+        let mut faults = vec![Fault::malformed("", message)];
+        Rejection {
+            id: defaults.id.clone().map(|id| self.filed(id, defaults, &mut faults)),
+            method: defaults.method.clone(),
+            app: defaults.app.clone(),
+            batch: defaults.batch.clone(),
+            faults,
+        }
+    }
+
+    fn checked_id(&self, id: Option<String>, defaults: &Defaults, envelope: &mut Envelope) -> Option<String> {
+        envelope.short("id", id.as_deref(), ID_BYTES_MAX);
+        id.map(|id| self.filed(id, defaults, &mut envelope.faults))
+    }
+
+    /// The id under which a job is filed.
+    fn filed(&self, id: String, defaults: &Defaults, faults: &mut Vec<Fault>) -> String {
+        self.rights.filed_id(id, defaults.sender.as_ref(), defaults.is_filed, faults)
+    }
+
     fn method(&self, name: &str, faults: &mut Vec<Fault>) -> Option<&Method> {
         if let Some(method) = self.catalog.job_method(name) {
             return Some(method);
@@ -293,17 +317,6 @@ fn is_confidential(method: &Method, params: &Params) -> bool {
     hides(&method.path_schema, &params.path)
         || hides(&method.query_schema, &params.query)
         || hides(&method.body_schema, &params.body)
-}
-
-/// A rejection of an input that is no document at all: what the defaults say is all there is to know about it.
-fn unreadable(defaults: &Defaults, message: String) -> Rejection {
-    Rejection {
-        id: defaults.id.clone(),
-        method: defaults.method.clone(),
-        app: defaults.app.clone(),
-        batch: defaults.batch.clone(),
-        faults: vec![Fault::malformed("", message)],
-    }
 }
 
 /// A tenant on a custom app would only be a second name for the same quota.

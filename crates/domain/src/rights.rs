@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::catalog::shown_text;
-use super::job::{Fault, Identity};
+use super::job::{Fault, ID_BYTES_MAX, Identity};
 
 /// Names in which `*` stands for any characters, also for none. One of them has to fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Patterns(Vec<String>);
+
+/// Stands between a publisher's name and its id.
+const IN: char = '/';
 
 impl Patterns {
     /// Of these; of none, nothing fits.
@@ -75,6 +78,8 @@ pub struct Rights {
     pub reply_to: Option<Patterns>,
     /// By the name of their settings; if there are none, everybody may ask for everything.
     pub publishers: BTreeMap<String, Publisher>,
+    /// Whether each publisher's ids are its own: `hr/hq-7` is what `hr` calls `hq-7`.
+    pub ids_by_publisher: bool,
 }
 
 /// What a job asks for, as far as it could be read.
@@ -109,6 +114,39 @@ impl Rights {
     pub fn publisher(&self, user_id: Option<&str>) -> Option<(&str, &Publisher)> {
         let found = self.publishers.iter().find(|(_, publisher)| publisher.user.as_deref() == user_id);
         found.map(|(name, publisher)| (name.as_str(), publisher))
+    }
+
+    /// Before the ids of whoever sent it, if each publisher's are its own.
+    pub fn namespace(&self, sender: &Sender) -> Option<&str> {
+        let (name, _) = self.publisher(sender.user_id.as_deref()).filter(|_| self.ids_by_publisher)?;
+        Some(name)
+    }
+
+    /// The id under which a job is filed. Who has no sender keeps out of the publishers' ids, unless the job is filed
+    /// already (`is_filed`).
+    pub fn filed_id(&self, id: String, sender: Option<&Sender>, is_filed: bool, faults: &mut Vec<Fault>) -> String {
+        if is_filed || !self.ids_by_publisher {
+            return id;
+        }
+        if let Some(sender) = sender {
+            let Some(name) = self.namespace(sender) else { return id };
+            let filed = format!("{name}{IN}{id}");
+            if filed.len() > ID_BYTES_MAX && id.len() <= ID_BYTES_MAX {
+                let rule = format!(
+                    "expected at most {} bytes, because {name}{IN} is put before it",
+                    ID_BYTES_MAX - name.len() - 1
+                );
+                faults.push(Fault::invalid("id", rule).got(id.len().to_string()));
+            }
+            return filed;
+        }
+        if let Some((name, _)) = id.split_once(IN).filter(|(name, _)| self.publishers.contains_key(*name)) {
+            faults.push(Fault::invalid(
+                "id",
+                format!("begins with {name}{IN}, as the ids of that publisher do: use another beginning"),
+            ));
+        }
+        id
     }
 
     /// What a job asks for beyond its rights. Jobs without a sender are of people who have the worker's own rights: they
@@ -217,6 +255,7 @@ mod tests {
             own_queues: vec!["paceline.jobs".to_owned(), "paceline.dead".to_owned()],
             reply_to: Some(patterns(&["*.replies", "hr.*"])),
             publishers: [("hr".to_owned(), hr)].into(),
+            ids_by_publisher: false,
         }
     }
 
@@ -272,6 +311,35 @@ mod tests {
                 "{nobody:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_publishers_ids_are_its_own() {
+        let rights = Rights { ids_by_publisher: true, ..rights() };
+        let sent = |user: &str| Some(Sender { user_id: Some(user.to_owned()) });
+        let filed = |rights: &Rights, id: &str, sender: Option<Sender>, is_filed: bool| {
+            let mut faults = Vec::new();
+            let filed = rights.filed_id(id.to_owned(), sender.as_ref(), is_filed, &mut faults);
+            (filed, faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        };
+        let fine = |id: &str| (id.to_owned(), String::new());
+        assert_eq!(filed(&rights, "7", sent("hr-user"), false), fine("hr/7"));
+        // A name in front of it is part of the id.
+        assert_eq!(filed(&rights, "hr/7", sent("hr-user"), false), fine("hr/hr/7"));
+        assert_eq!(filed(&rights, "it/7", sent("hr-user"), false), fine("hr/it/7"));
+        for own in ["7", "hr", "hr-7", "it/7", "Hr/7", "/hr/7"] {
+            assert_eq!(filed(&rights, own, None, false), fine(own));
+        }
+        let (_, fault) = filed(&rights, "hr/7", None, false);
+        assert_eq!(fault, "id: begins with hr/, as the ids of that publisher do: use another beginning");
+        assert_eq!(filed(&rights, "hr/7", None, true), fine("hr/7"), "a person corrects it");
+        let longest = "x".repeat(252);
+        assert_eq!(filed(&rights, &longest, sent("hr-user"), false).1, "");
+        let (_, fault) = filed(&rights, &format!("{longest}x"), sent("hr-user"), false);
+        assert_eq!(fault, "id: expected at most 252 bytes, because hr/ is put before it, got 253");
+        let shared = Rights { ids_by_publisher: false, ..rights };
+        assert_eq!(filed(&shared, "7", sent("hr-user"), false), fine("7"));
+        assert_eq!(filed(&shared, "hr/7", None, false), fine("hr/7"));
     }
 
     #[test]

@@ -86,6 +86,9 @@ pub struct AmqpOrigin {
     /// `user_id`, which RabbitMQ lets nobody but that user set; it does not go back out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
+    /// Stands before its id in the ledger, if each publisher's ids are its own; what goes back out has the id as it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publisher: Option<String>,
     /// How a message came that is no job: who looks for its publisher wants to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivered: Option<Delivered>,

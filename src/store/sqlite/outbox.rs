@@ -110,8 +110,12 @@ fn ending(ended: &EndingRow, row: &Row<'_>, rest: usize) -> rusqlite::Result<End
     let amqp: AmqpOrigin = amqp.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let reply_to: Option<String> = row.get(rest + 1)?;
     let raw: Option<Vec<u8>> = row.get(rest + 2)?;
+    let mut document = ended.document();
+    if let Some(id) = amqp.publisher.as_deref().and_then(|publisher| as_published(&document, publisher)) {
+        document["id"] = id.into();
+    }
     Ok(Ending {
-        document: ended.document(),
+        document,
         reason: ended.reason,
         failure: Failure { cure: ended.cure(), ..ended.failure.clone() },
         attempts: ended.attempts,
@@ -120,6 +124,11 @@ fn ending(ended: &EndingRow, row: &Row<'_>, rest: usize) -> rusqlite::Result<End
         amqp,
         routing_key: ended.routing_key(),
     })
+}
+
+/// The id as its publisher knows it, without the name that stands before it in the ledger.
+fn as_published(document: &serde_json::Value, publisher: &str) -> Option<String> {
+    document.get("id")?.as_str()?.strip_prefix(publisher)?.strip_prefix('/').map(str::to_owned)
 }
 
 /// How many rows there are, those set aside among them.

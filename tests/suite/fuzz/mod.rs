@@ -72,6 +72,7 @@ fn defaults() -> impl Strategy<Value = Defaults> {
             priority,
             reply_to,
             sender: None,
+            is_filed: false,
         },
     )
 }

@@ -2,7 +2,7 @@
 
 use lapin::BasicProperties;
 use lapin::options::BasicPublishOptions;
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use serde_json::{Value, json};
 
 use crate::commands::Place;
@@ -198,4 +198,65 @@ async fn reply_to_names_none_of_the_workers_own_queues() {
     }
     assert_eq!(world.client.ready(&dead_queue).await, 0);
     world.stop(&[]).await;
+}
+
+/// B takes the ids that A will use, a file those of a publisher, and a publisher those that look like another's: each
+/// stays in its own, and who published hears of the id that it published.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_takes_anothers_ids() {
+    let place = Place::new(&[]);
+    let own_ids = |_: &Options| {
+        format!(
+            "ids = \"publisher\"\n[broker.publishers.hr]\nuser = \"{USER}\"\napps = [\"*\"]\n\
+             [broker.publishers.rest]\nuser = \"\"\napps = [\"*\"]\n"
+        )
+    };
+    let world = World::start(&place, own_ids).await;
+    let (hr, rest) = (world.queue("hr").await, world.queue("rest").await);
+    // The same id of two publishers, with other content.
+    world.send(&with("7", "reply_to", &rest), as_user(None)).await;
+    let mut other = with("7", "reply_to", &hr);
+    other["body"]["summary"] = json!("another");
+    world.send(&other, as_user(Some(USER))).await;
+    // Ids that look like the other's.
+    world.send(&calendar("hr/7"), as_user(None)).await;
+    for id in ["rest/7", "hr/7", "rest/hr/7"] {
+        world.is_job(id).await;
+    }
+    // Files, whatever their ids look like.
+    place.write("jobs.jsonl", &format!("{}\n{}\n", calendar("7"), calendar("it/7")));
+    let submitted = place.run(&["run", "jobs.jsonl", "--simulate", "--speed", "60"]);
+    assert_eq!(submitted.code, Some(0), "{}", submitted.transcript());
+    place.write("theirs.jsonl", &calendar("hr/8").to_string());
+    let refused = place.run(&["validate", "theirs.jsonl"]);
+    assert!(
+        refused.out.contains("begins with hr/") || refused.err.contains("begins with hr/"),
+        "{}",
+        refused.transcript()
+    );
+
+    // What becomes of them is told under the ids that were published, each where it was asked for.
+    let cancelled = place.run(&["jobs", "cancel", "hr/7", "rest/7"]);
+    assert_eq!(cancelled.code, Some(0), "{}", cancelled.transcript());
+    for queue in [&hr, &rest] {
+        let answer = world.client.receive(queue).await;
+        let document: Value = serde_json::from_slice(&answer.data).unwrap();
+        assert_eq!((&document["id"], &document["status"]), (&json!("7"), &json!("cancelled")));
+        assert_eq!(answer.properties.message_id().as_ref().unwrap().as_str(), "7");
+        let id = AMQPValue::LongString("7".into());
+        let mut letter = world.client.receive(&world.options.dead_queue).await;
+        if letter.properties.headers().as_ref().unwrap().inner().get("x-paceline-reason")
+            == Some(&AMQPValue::LongString("malformed".into()))
+        {
+            letter = world.client.receive(&world.options.dead_queue).await;
+        }
+        assert_eq!(letter.properties.headers().as_ref().unwrap().inner()["x-paceline-id"], id);
+    }
+    // The same message again is the same job.
+    world.send(&other, as_user(Some(USER))).await;
+    until_async("it is queued again", async || {
+        world.list(&["jobs", "list"]).iter().any(|line| line["id"] == "hr/7" && line["status"] == "queued")
+    })
+    .await;
+    world.stop(&[&hr, &rest]).await;
 }

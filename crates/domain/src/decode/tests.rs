@@ -117,6 +117,7 @@ fn defaults_stand_in_and_are_kept_for_what_cannot_be_read() {
         priority: Some(7),
         reply_to: Some("q".to_owned()),
         sender: None,
+        is_filed: false,
     };
     let document = json!({"body": room()["body"]}).to_string();
     let job = decoder().decode(document.as_bytes(), &defaults).unwrap();
