@@ -38,7 +38,7 @@ impl Document {
     /// It is none.
     pub fn fields(self) -> Result<Fields, Fault> {
         let Value::Object(object) = self.value else {
-            return Err(Fault::new(StatusCode::BAD_REQUEST, "the body is no JSON object", answer::DESCRIBED));
+            return Err(Fault::new(StatusCode::BAD_REQUEST, "the body is not a JSON object", answer::DESCRIBED));
         };
         let mut fields = Fields::of_object(object, "");
         for name in &self.twice {
@@ -73,7 +73,7 @@ impl FromRequest<Shared> for Document {
             status => Fault::new(status, "the body did not come as a whole", "send it again"),
         })?;
         let (value, twice) = json::parse(&bytes).map_err(|error| {
-            Fault::new(StatusCode::BAD_REQUEST, format!("the body is no JSON: {error}"), answer::DESCRIBED)
+            Fault::new(StatusCode::BAD_REQUEST, format!("the body is not valid JSON: {error}"), answer::DESCRIBED)
         })?;
         Ok(Self { value, twice })
     }

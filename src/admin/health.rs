@@ -45,7 +45,7 @@ pub async fn ready(
     if actor == Actor::Nobody && shared.access().reading_needs_token(&headers, from.origin) {
         return Fault::unavailable("the worker is not ready", "the same with the token tells why").into_response();
     }
-    let cure = "mend what the faults name; the worker goes on by itself";
+    let cure = "fix what the faults name; the worker goes on by itself";
     Fault::unavailable("the worker is not ready", cure).because(faults).into_response()
 }
 

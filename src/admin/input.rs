@@ -126,7 +126,7 @@ impl Fields {
 
     /// Says that a field has to be there.
     pub fn missing(&mut self, name: &str) {
-        self.fault(name, "is required and missing");
+        self.fault(name, "missing required field");
     }
 
     /// Adds a fault.

@@ -124,7 +124,7 @@ fn list(
     if !lines.is_empty() && !as_json {
         writeln!(
             context.err,
-            "hint: `paceline dead show ID` has the cure; `paceline dead redrive ID` puts one back to work"
+            "hint: `paceline dead show ID` shows what to do; `paceline dead redrive ID` queues one again"
         )?;
     }
     Ok(Exit::Success)

@@ -77,7 +77,7 @@ pub async fn carry_out(context: &mut Context, ledger: &mut Operator, args: Args)
     tell_faults(context, &plan)?;
     if !plan.faults.is_empty() && !args.skip_invalid && !args.dry_run {
         return Err(refuse(
-            format!("{} of {} letters would not be valid; nothing was changed", plan.faults.len(), letters.len()),
+            format!("{} of {} dead letters would not be valid; nothing was changed", plan.faults.len(), letters.len()),
             "correct the patch, select others, or leave those alone with --skip-invalid",
         ));
     }
@@ -167,7 +167,7 @@ async fn apply(
         writeln!(context.err, "{late} stay dead: their deadline has passed; edit not_after or the start, too")?;
     }
     if edited > redriven {
-        writeln!(context.err, "hint: `paceline dead redrive` puts edited letters back to work")?;
+        writeln!(context.err, "hint: `paceline dead redrive` queues edited dead letters again")?;
     }
     Ok(invalid + refused.len() + changed + late == 0)
 }

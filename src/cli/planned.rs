@@ -70,7 +70,7 @@ impl Planned {
 /// What went otherwise than planned.
 fn causes(outcomes: &BTreeMap<String, u64>) -> String {
     let words: [(&[&str], &str, &str); 5] = [
-        (&["throttled"], "refusal for pace", "refusals for pace"),
+        (&["throttled"], "rate-limit rejection", "rate-limit rejections"),
         (&[NOT_SENT], "call that could not leave", "calls that could not leave"),
         (&["uncertain", "lost"], "call without a usable answer", "calls without a usable answer"),
         (&["transient", "internal"], "transient fault", "transient faults"),
@@ -116,7 +116,7 @@ mod tests {
         let outcomes = outcomes.map(|(name, count)| (name.to_owned(), count)).into();
         assert_eq!(
             planned(60).against(after(181.5), true, &outcomes),
-            "planned 2 min 1 s, took 3 min 1 s (+50.0 %): 3 refusals for pace, 2 calls without a usable answer, 1 transient fault"
+            "planned 2 min 1 s, took 3 min 1 s (+50.0 %): 3 rate-limit rejections, 2 calls without a usable answer, 1 transient fault"
         );
         assert_eq!(
             planned(60).against(after(121.5), true, &outcomes),

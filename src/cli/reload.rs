@@ -110,7 +110,7 @@ impl Reloader {
         let settings =
             self.source.settings().map_err(|faults| faults.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         if settings.apps.is_empty() {
-            return Err(vec!["the settings have no [apps], so nobody could be called".to_owned()]);
+            return Err(vec!["no apps configured: add an [apps.NAME] section".to_owned()]);
         }
         let catalog = catalog(&settings).map_err(|error| lines(&error))?;
         // The same files give the same catalog: then nothing that goes by it is touched.
@@ -159,7 +159,7 @@ impl Reloader {
                 told.extend(names(&revision));
                 tell(&revision);
             }
-            Err(error) => error!(%error, "suspensions of mended apps cannot be lifted; `paceline resume` does it"),
+            Err(error) => error!(%error, "suspensions of corrected apps cannot be lifted; `paceline resume` does it"),
         }
         self.note(&told).await;
         for (lane, jobs) in self.engine.stranded() {

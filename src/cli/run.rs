@@ -79,8 +79,8 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let settings = if args.simulate { context.settings_without_secrets()? } else { context.settings()? };
     if settings.apps.is_empty() && !args.simulate {
         return Err(refuse(
-            "the settings have no [apps], so nobody can be called",
-            "`--simulate` rehearses without; config/paceline.toml shows how an app is named",
+            "no apps configured: add an [apps.NAME] section",
+            "config/paceline.toml has an example; `--simulate` rehearses without any",
         ));
     }
     let catalog = catalog(&settings)?;

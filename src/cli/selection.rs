@@ -112,7 +112,7 @@ pub fn missing(context: &mut Context, selection: &Selection, letters: &[Letter])
     if missing.is_empty() {
         return Ok(Exit::Success);
     }
-    writeln!(context.err, "{} of the ids are no dead letters: {}", missing.len(), list(&missing))?;
+    writeln!(context.err, "{} of the ids are not dead letters: {}", missing.len(), list(&missing))?;
     writeln!(context.err, "hint: `paceline dead list` shows them")?;
     Ok(Exit::Unwell)
 }

@@ -234,7 +234,7 @@ impl Status {
         let counts = &self.counts;
         writeln!(
             out,
-            "{} jobs: {} succeeded{}, {} queued, {} uncertain, {} held, {}, {} cancelled; {} refusals for pace",
+            "{} jobs: {} succeeded{}, {} queued, {} uncertain, {} held, {}, {} cancelled; {} rate-limit rejections",
             counts.total,
             counts.succeeded,
             with_warnings(counts),

@@ -172,7 +172,7 @@ impl Summary {
             let words = if words.is_empty() { String::new() } else { format!(" {}", words.join(" ")) };
             writeln!(out, "\n{} {state}{words}: {}", example.count, plain(&example.detail))?;
             if !example.cure.is_empty() {
-                writeln!(out, "  cure: {}", plain(&example.cure))?;
+                writeln!(out, "  fix: {}", plain(&example.cure))?;
             }
             writeln!(out, "  see:  {}", see(state, reason, code))?;
         }
@@ -215,7 +215,7 @@ a.b             1     2     1          0     1
 in 1 min 1 s
 
 2 dead rejected 125001: no<U+000A>room
-  cure: ask
+  fix: ask
   see:  paceline dead list --reason rejected --code 125001
 
 1 held: reply lost

@@ -40,10 +40,7 @@ pub struct Args {
 pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let settings = context.settings()?;
     if settings.apps.is_empty() {
-        return Err(refuse(
-            "the settings have no [apps], so nobody can be called",
-            "config/paceline.toml shows how an app is named",
-        ));
+        return Err(refuse("no apps configured: add an [apps.NAME] section", "config/paceline.toml has an example"));
     }
     wiring::warn_of_plain_text(&settings);
     let catalog = catalog(&settings)?;
@@ -171,7 +168,7 @@ async fn work(
         }
     };
     if ended.is_none() {
-        info!("stopping: nothing new is taken over, calls in flight are awaited; once more ends at once");
+        info!("shutting down: waiting for calls in flight; press Ctrl-C again to quit immediately");
         stopping.send_replace(true);
     }
     let draining = async {

@@ -66,7 +66,7 @@ impl fmt::Display for StillDead {
             ),
             Self::Row(detail) => write!(out, "{detail}; correct the row and run its file again"),
             Self::RowOfFile => out.write_str("it is a row of a CSV file; correct it there and run the file again"),
-            Self::NoObject => out.write_str("it is no JSON object that could be edited; publish it anew"),
+            Self::NoObject => out.write_str("it is not a JSON object, so it cannot be edited; publish it anew"),
             Self::NeverAJob => out.write_str("it never became a job, and can only be edited with --redrive"),
             Self::IdTaken => out.write_str("its id still belongs to another job"),
             Self::Invalid(faults) => {

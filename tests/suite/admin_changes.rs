@@ -171,8 +171,8 @@ async fn nobody_changes_anything_without_being_let_in() {
         (json!({"selection": {"id": "room-0"}, "expects": 1}), "no such field; did you mean \"expect\"?"),
         (json!({"selection": {"id": "room-0"}, "expect": "1"}), "got a text"),
         (json!({"selection": {"state": "held"}}), "this is for dead jobs alone, and these are held"),
-        (json!({}), "is required and missing"),
-        (json!([]), "the body is no JSON object"),
+        (json!({}), "missing required field"),
+        (json!([]), "the body is not a JSON object"),
         (json!({"selection": {}}), "the selection leaves everything open"),
         (json!({"selection": {"state": "dead"}}), "the selection leaves everything open"),
     ] {

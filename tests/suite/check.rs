@@ -120,7 +120,7 @@ fn what_cannot_be_reached_is_told_with_its_cure() {
         let (verdict, words) = of(&findings, what);
         assert!(verdict == "fault" && words.contains(cure), "{what}: {words}");
     }
-    assert!(people.out.contains("cure: nothing listens there"), "{}", people.out);
+    assert!(people.out.contains("fix: nothing listens there"), "{}", people.out);
     place.write("paceline.toml", &settings(&format!("https://127.0.0.1:{port}"), ""));
     assert!(of(&check(&place, &[]).1, "app acme").1.contains("nothing listens"));
 }

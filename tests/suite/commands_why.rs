@@ -105,7 +105,7 @@ async fn every_job_has_its_reason() {
         "{}",
         dead.out
     );
-    assert!(dead.out.contains("cure: use a level that allows rooms"), "{}", dead.out);
+    assert!(dead.out.contains("fix: use a level that allows rooms"), "{}", dead.out);
     let uncertain = place.run(&["why", "r19"]);
     assert!(uncertain.out.contains("looked up with feishu.vc.room.list at "), "{}", uncertain.out);
 

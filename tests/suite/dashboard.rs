@@ -182,7 +182,8 @@ fn every_cure_of_the_program_has_its_chinese() {
 
 #[test]
 fn every_chinese_sentence_says_something_that_the_program_says() {
-    let source = source(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let source: String =
+        ["src", "crates"].map(|folder| source(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))).concat();
     let catalog = paceline::domain::catalog::built_in().unwrap();
     for (english, chinese) in table("sentences-zh.js") {
         assert!(source.contains(&format!("{english:?}")), "nothing says {english:?}");

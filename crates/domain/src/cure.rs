@@ -12,7 +12,7 @@ macro_rules! cures {
 
 cures! {
     /// The app stands still, and the platform's code says no more.
-    MEND = "mend the cause, then `paceline resume`";
+    MEND = "fix the cause, then `paceline resume`";
     /// A person lets an app stand still.
     BY_HAND = "`paceline resume` when the reason is gone";
     /// The jobs of a lane die one after the other of one code. `{code}` is an option, or nothing.
@@ -28,7 +28,7 @@ cures! {
     /// A listing is refused, and it has a cure or none, and needs.
     NEEDS = "{cure} ({method} needs: {needs})";
     /// See [`NEEDS`].
-    MEND_NEEDS = "mend it, then `paceline resume`; {method} needs: {needs}";
+    MEND_NEEDS = "fix it, then `paceline resume`; {method} needs: {needs}";
     /// The platform cannot be reached.
     BY_ITSELF = "it is tried again by itself; if it lasts, check base_url and the network";
     /// Another program uses the quota.

@@ -100,9 +100,9 @@ impl Decoder {
                 Err(self.unreadable(defaults, "is UTF-16: expected JSON in UTF-8".to_owned()))
             }
             Err(error) if std::str::from_utf8(raw).is_err() => {
-                Err(self.unreadable(defaults, format!("is no UTF-8 text: {error}")))
+                Err(self.unreadable(defaults, format!("not valid UTF-8: {error}")))
             }
-            Err(error) => Err(self.unreadable(defaults, format!("is no JSON: {}", within(raw, &error)))),
+            Err(error) => Err(self.unreadable(defaults, format!("not valid JSON: {}", within(raw, &error)))),
         }
     }
 

@@ -27,7 +27,7 @@ impl Patch {
     /// # Errors
     /// A sentence that says what is wrong with it; no value of it stands there, because one may be a password.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
-        let (value, twice) = json::parse(text).map_err(|error| format!("the patch is no JSON: {error}"))?;
+        let (value, twice) = json::parse(text).map_err(|error| format!("the patch is not valid JSON: {error}"))?;
         if let Some(name) = twice.first() {
             return Err(format!("the patch holds {name} twice"));
         }
@@ -228,7 +228,7 @@ mod tests {
             (r#"{"body":{"a":1,"a":2}}"#, "body.a twice"),
             ("[\"7391\"]", "expected to be an object, like"),
             ("{}", "changes nothing"),
-            ("{", "is no JSON"),
+            ("{", "not valid JSON"),
         ] {
             let error = Patch::parse(patch.as_bytes()).unwrap_err();
             assert!(error.contains(why), "{patch}: {error}");

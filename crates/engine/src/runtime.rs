@@ -338,7 +338,7 @@ impl Engine {
             return;
         }
         if self.ledger_health.begin(self.clock.mono()) {
-            let cure = if matches!(error, LedgerError::Full(_)) { "make room on its disk" } else { "mend the cause" };
+            let cure = if matches!(error, LedgerError::Full(_)) { "make room on its disk" } else { "fix the cause" };
             error!(%error, cure, "the ledger cannot be written; no call is sent until it can, and nothing is lost");
         }
     }

@@ -172,7 +172,7 @@ impl Fact {
 
     fn line(&self) -> String {
         let log_id = self.log_id.as_ref().map(|id| format!(" (log id {id})")).unwrap_or_default();
-        let cure = self.cure.as_ref().map(|cure| format!("\n  cure: {}", plain(cure))).unwrap_or_default();
+        let cure = self.cure.as_ref().map(|cure| format!("\n  fix: {}", plain(cure))).unwrap_or_default();
         format!("{}{cure}", plain(&format!("{}{log_id}", self.text)))
     }
 }

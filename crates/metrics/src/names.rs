@@ -49,9 +49,9 @@ macro_rules! metrics {
 
 metrics! {
     JOBS_TAKEN_OVER: Counter "paceline_jobs_taken_over_total" ["source", "result"]
-        "Inputs taken over into the ledger, by where they came from and what became of them.";
+        "Inputs accepted into the ledger, by where they came from and what became of them.";
     INPUTS_REJECTED: Counter "paceline_inputs_rejected_total" ["reason"]
-        "Inputs that are no job and became dead letters at once, by reason.";
+        "Invalid inputs that became dead letters at once, by reason.";
     CONFLICTS_COUNTED: Counter "paceline_conflicts_counted_total" []
         "Messages with other content under an id of several conflicts: counted with its last dead letter, not kept.";
     JOBS_ENDED: Counter "paceline_jobs_ended_total" ["app", "method", "end", "reason"]
@@ -73,7 +73,7 @@ metrics! {
     LANE_OLDEST: Gauge "paceline_lane_oldest_waiting_seconds" ["app", "tenant", "method"]
         "Time since the take-over of the lane's oldest job that could be sent by its own times.";
     LANE_SUSPENDED: Gauge "paceline_lane_suspended" ["app", "tenant", "method"]
-        "Whether the lane stands still by a suspension.";
+        "Whether the lane is suspended.";
     JOBS_UNFINISHED: Gauge "paceline_jobs_unfinished" []
         "Jobs in lanes or in flight, all lanes together.";
     DEAD_LETTERS: Gauge "paceline_dead_letters" ["app", "method", "reason"]
@@ -93,7 +93,7 @@ metrics! {
     LEDGER_COMMITS_FAILED: Counter "paceline_ledger_commits_failed_total" []
         "Transactions that the ledger's file or disk refused; nothing is sent meanwhile.";
     LEDGER_READ_AT: Gauge "paceline_ledger_read_timestamp_seconds" []
-        "When the figures that stand in the ledger alone were read last.";
+        "When the figures that only the ledger has were read last.";
     OUTBOX_ROWS: Gauge "paceline_outbox_rows" []
         "Results and dead letters that wait to be published.";
     BROKER_CONNECTED: Gauge "paceline_broker_connected" ["connection"]

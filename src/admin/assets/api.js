@@ -72,7 +72,7 @@ async function send(path, options, bearer) {
   }
   const body = parsed(text);
   if (!response.ok) throw new Problem(response.status, body ?? { error: `HTTP ${response.status}` });
-  if (body === null) throw new Problem(response.status, { error: "The answer is no JSON." });
+  if (body === null) throw new Problem(response.status, { error: "The answer is not valid JSON." });
   return body;
 }
 

@@ -16,9 +16,9 @@ const JUDGED_BY: &str = "the quotas of the catalog and settings as they are now"
 /// What the columns mean.
 const NOTES: &str = "\
 SENT, REPLIED: the most calls in one window, if each was counted when it was sent, or when its reply came (without one: at its
-  deadline and engine.grace_ms). LARGEST: the most, wherever between the two each was counted; it decides. WHEN: the window up to it
-REFUSED: calls of this key refused for their pace, whichever quota it was for; they count as sent
-USE: calls sent while jobs waited, of all that this window allowed meanwhile; 100 % for the window that decides the pace.
+  deadline and engine.grace_ms). LARGEST: the most, assuming the worst moment between the two for each; it is the verdict. WHEN: the window up to it
+REFUSED: calls of this key that were rate-limited, whichever quota it was for; they count as sent
+USE: calls sent while jobs waited, of all that this window allowed meanwhile; 100 % for the bottleneck.
   Low for every window: something else held the jobs back (a pause, a suspension, a worker that did not run)
 ";
 

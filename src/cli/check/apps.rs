@@ -32,8 +32,8 @@ impl Tried {
 /// Tries the credentials of the apps of these names, or of all if there are none.
 pub async fn try_all(settings: &Settings, catalog: Option<&Catalog>, names: &[String], clock: &Clock) -> Tried {
     if settings.apps.is_empty() {
-        let cure = "name one as config/paceline.toml shows; `paceline run --simulate` needs none";
-        return Tried::none(Finding::warning("apps", "the settings have no [apps], so nobody can be called", cure));
+        let cure = "config/paceline.toml has an example; `paceline run --simulate` needs none";
+        return Tried::none(Finding::warning("apps", "no apps configured: add an [apps.NAME] section", cure));
     }
     let Some(catalog) = catalog else {
         return Tried::none(Finding::warning("apps", "not tried: the catalog has faults", ""));

@@ -64,7 +64,7 @@ pub fn write(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
     for finding in findings {
         table.row([finding.what.clone(), finding.verdict.as_str().to_owned(), finding.detail.clone()]);
         if !finding.cure.is_empty() {
-            table.row([String::new(), String::new(), format!("cure: {}", finding.cure)]);
+            table.row([String::new(), String::new(), format!("fix: {}", finding.cure)]);
         }
     }
     table.write(out)

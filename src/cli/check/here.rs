@@ -103,7 +103,7 @@ pub fn ledger(store: &Location, now: Timestamp) -> Vec<Finding> {
 
 fn describe(path: &Path, inspection: &Inspection) -> Vec<Finding> {
     let place = path.display();
-    let worker = inspection.worker.as_deref().unwrap_or("nobody works it now");
+    let worker = inspection.worker.as_deref().unwrap_or("no process is using it");
     let old = if inspection.is_old { "; the next start brings its format up to date" } else { "" };
     let mut findings: Vec<_> =
         inspection.faults.iter().map(|fault| Finding::fault("ledger", fault.clone(), "")).collect();

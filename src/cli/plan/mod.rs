@@ -26,7 +26,7 @@ use super::findings::Findings;
 use pace::Need;
 use rows::{Late, PlannedRows, Repeated};
 
-/// Say when files of jobs will be done, which quota decides and which rows repeat earlier ones; send nothing
+/// Say when files of jobs will be done, which quota is the bottleneck and which rows repeat earlier ones; send nothing
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]

@@ -229,7 +229,7 @@ fn write_late(out: &mut impl Write, late: &[Late], how: &str) -> std::io::Result
 }
 
 fn verdict(deciding: Option<&Deciding>) -> String {
-    deciding.map_or_else(|| "no quota makes them wait".to_owned(), |_| format!("{} decides", decides(deciding)))
+    deciding.map_or_else(|| "no quota makes them wait".to_owned(), |_| format!("bottleneck: {}", decides(deciding)))
 }
 
 fn counted(count: u64, one: &str, many: &str) -> String {

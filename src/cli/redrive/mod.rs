@@ -164,7 +164,7 @@ async fn staged(
             )?;
             writeln!(
                 context.err,
-                "hint: cure the cause and give the same command again; --stop-at PERCENT bears more failures"
+                "hint: fix the cause and run the same command again; --stop-at PERCENT tolerates more failures"
             )?;
             return Ok((outcome, End::Stopped));
         }

@@ -117,7 +117,8 @@ fn report(
         context.out.flush()?;
     }
     if gone > 0 {
-        writeln!(context.err, "hint: objects that nobody deleted are gone? The app may belong to another tenant now")?;
+        let objects = if gone == 1 { "1 object was".to_owned() } else { format!("{gone} objects were") };
+        writeln!(context.err, "hint: {objects} already gone; check that the app is still in the right tenant")?;
     }
     for suspension in ledger.suspensions()? {
         writeln!(context.err, "{} is suspended: {}; {}", suspension.app, suspension.detail, suspension.cure)?;

@@ -31,7 +31,7 @@ fn a_broker_elsewhere_without_tls_is_warned_of_by_check() {
         let checked = place(url).run_with(&["check", "--offline"], &SECRET);
         assert_eq!(checked.code, Some(0), "{}", checked.err);
         assert_eq!(checked.out.contains("is not encrypted"), is_warned, "{url}: {}", checked.out);
-        assert_eq!(checked.out.contains("cure: begin broker.url with amqps://"), is_warned, "{url}: {}", checked.out);
+        assert_eq!(checked.out.contains("fix: begin broker.url with amqps://"), is_warned, "{url}: {}", checked.out);
         assert!(!checked.out.contains("hunter3"), "{}", checked.out);
     }
 }

@@ -79,7 +79,7 @@ impl Schema {
         for name in self.required.iter().filter(|name| !map.contains_key(*name)) {
             let wanted = self.property(name).map_or("a value", |schema| schema.kind.with_article());
             let at = At::Name(field, name).to_string();
-            faults.push(Fault::invalid(at, format!("is required ({wanted}) and missing")));
+            faults.push(Fault::invalid(at, format!("missing required field ({wanted})")));
         }
         for (name, value) in map {
             let at = At::Name(field, name);

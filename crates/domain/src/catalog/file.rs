@@ -126,7 +126,7 @@ fn quotas<'i>(root: &mut Section<'i>, counted_as: Option<&String>, file: &mut Fi
         let quota = section.require::<Quota>("quota", file);
         let note = section.or_default("note", file);
         if quotas.iter().any(|known| Some(known.scope) == scope) {
-            file.fault(at, &section.field("scope"), "stands twice; join the windows of one scope with a comma");
+            file.fault(at, &section.field("scope"), "duplicate scope; join the windows of one scope with a comma");
         }
         section.finish(file);
         if let (Some(scope), Some(quota)) = (scope, quota) {
@@ -151,7 +151,7 @@ fn quotas<'i>(root: &mut Section<'i>, counted_as: Option<&String>, file: &mut Fi
 
 fn reply<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Option<ReplySpec> {
     let Some(mut section) = root.section("reply", file) else {
-        file.fault(root.at(), "reply", "is required and missing");
+        file.fault(root.at(), "reply", "missing required field");
         return None;
     };
     let key = section.take("key", file);
@@ -159,7 +159,7 @@ fn reply<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Option<ReplySpec> {
     let expires = section.take("expires", file);
     let example = section.require::<String>("example", file).and_then(|text| {
         serde_json::from_str::<Value>(&text)
-            .map_err(|error| file.fault(section.at(), &section.field("example"), format!("is no JSON: {error}")))
+            .map_err(|error| file.fault(section.at(), &section.field("example"), format!("not valid JSON: {error}")))
             .ok()
     });
     let shown = section.or_default("shown", file);
@@ -194,7 +194,7 @@ fn warnings<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Vec<WarningRule>
 
 fn creation<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Option<Creation> {
     let Some(mut section) = root.section("creation", file) else {
-        file.fault(root.at(), "creation", "is required and missing: class = \"look-up\", \"natural\" or \"none\"");
+        file.fault(root.at(), "creation", "missing required field: class = \"look-up\", \"natural\" or \"none\"");
         return None;
     };
     let class: Option<String> = section.require("class", file);
@@ -304,7 +304,7 @@ fn errors<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> BTreeMap<i64, Erro
             .insert(code, ErrorRule { code, http, message, message_zh, action, attempts_max, cure, cure_zh })
             .is_some()
         {
-            file.fault(at, &field, format!("{code} stands twice"));
+            file.fault(at, &field, format!("duplicate code {code}"));
         }
     }
     rules

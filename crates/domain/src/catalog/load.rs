@@ -71,7 +71,7 @@ impl Catalog {
             };
             let place = Place { file: source.name.clone(), text: &source.text, offsets: file.offsets };
             if let Some(first) = places.insert(name.clone(), place) {
-                faults.push(format!("{}:1: name: {name} stands in {} as well", source.name, first.file));
+                faults.push(format!("{}:1: name: {name} is in {} as well", source.name, first.file));
             }
             match item {
                 Item::Platform(platform) => drop(self.platforms.insert(name, Arc::from(platform))),

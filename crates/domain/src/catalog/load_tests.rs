@@ -231,7 +231,7 @@ fn a_file_of_ones_own_overrides_and_adds() {
     assert_eq!(catalog.methods.len(), built_in().unwrap().methods.len() + 1);
     assert!(catalog.job_method("feishu.vc.room.copy").is_some());
     let twice = catalog.extend(&[source(&other), source(&other)]).unwrap_err().to_string();
-    assert!(twice.contains("stands in own.toml as well"), "{twice}");
+    assert!(twice.contains("is in own.toml as well"), "{twice}");
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn schemas_are_checked_against_themselves() {
         "items = { type = \"string\", minLength = 1 }",
         "",
         "body.properties.room_status.properties.contact_ids.items",
-        "is required",
+        "missing required field",
     );
     one_fault("maxLength = 10", "multipleOf = 2", "query.properties.user_id_type.multipleOf", "no such key");
     let called = "x-called = \"a level id\"";
@@ -453,7 +453,7 @@ fn warnings_that_could_warn_of_nothing_do_not_load() {
         (with(field, &format!("{field}\nvalue = \"userid\"")), "warnings[0].value", "no \"userid\" in an item"),
         (with(section, &format!("{section}\n\n{section}")), "warnings[1].field", "duplicate field \"excess_users\""),
         (with("message = \"invited", "message = \" \" # "), "warnings[0].message", "expected a sentence"),
-        (with("message = \"invited", "massage = \"invited"), "warnings[0].message", "is required and missing"),
+        (with("message = \"invited", "massage = \"invited"), "warnings[0].message", "missing required field"),
     ] {
         let fault = found.iter().find(|fault| fault.contains(words)).unwrap_or_else(|| panic!("{words}: {found:#?}"));
         assert!(fault.contains(field), "{fault}");

@@ -114,7 +114,7 @@ impl<'i> Section<'i> {
     pub(super) fn require<T: DeserializeOwned>(&mut self, key: &'static str, file: &mut File<'i>) -> Option<T> {
         if !self.table.contains_key(key) {
             self.asked.push(key);
-            file.fault(self.at, &self.field(key), "is required and missing");
+            file.fault(self.at, &self.field(key), "missing required field");
             return None;
         }
         self.take(key, file)

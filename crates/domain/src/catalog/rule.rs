@@ -295,7 +295,7 @@ mod tests {
             (format!("kind = \"member\"\nof = [\"body.nobody\"]\n{good}"), "the method has no parameter body.nobody"),
             (format!("kind = \"absent\"\nwhen = {{ \"body.capacity\" = \"ten\" }}\n{good}"), "expected an integer"),
             ("kind = \"absent\"\nseverity = \"warning\"\nfields = []".to_owned(), "needs at least one parameter"),
-            ("kind = \"absent\"\nseverity = \"warning\"".to_owned(), "is required and missing"),
+            ("kind = \"absent\"\nseverity = \"warning\"".to_owned(), "missing required field"),
             ("kind = \"total\"\nmax = 5\nseverity = \"fault\"".to_owned(), "what several rows show is a warning"),
             (format!("kind = \"absent\"\nseverity = \"error\"\n{}", &good[21..]), "unknown variant"),
         ] {

@@ -37,7 +37,7 @@ impl Envelope {
     pub(super) fn require(&mut self, fields: [(&str, &Option<String>); 3]) {
         for (name, value) in fields {
             if value.is_none() && self.faults.iter().all(|fault| fault.field != name) {
-                self.faults.push(Fault::malformed(name, "is required and missing"));
+                self.faults.push(Fault::malformed(name, "missing required field"));
             }
         }
     }

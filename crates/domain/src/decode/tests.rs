@@ -135,7 +135,7 @@ fn defaults_stand_in_and_are_kept_for_what_cannot_be_read() {
 #[test]
 fn what_every_job_needs_is_named_at_once() {
     let found = faults(&json!({}), Reason::Malformed);
-    let missing = ["id: is required and missing", "method: is required and missing", "app: is required and missing"];
+    let missing = ["id: missing required field", "method: missing required field", "app: missing required field"];
     assert_eq!(found, missing);
     let rejection = decode(&json!({"id": 7, "method": "m", "app": "a"})).unwrap_err();
     assert_eq!(rejection.reason(), Reason::Malformed);
@@ -173,10 +173,10 @@ fn every_fault_is_named_at_once() {
     for field in [
         "priority:",
         "not_before:",
-        "body.room_level_id: is required",
+        "body.room_level_id: missing required field",
         "body.name: must not be empty",
         "body.capacity: expected an integer, got \"ten\"",
-        "body.device[1].name: is required",
+        "body.device[1].name: missing required field",
         "body.device[1].nam: no such parameter; did you mean \"name\"?",
         "nmae: no such field of a job",
     ] {

@@ -204,7 +204,7 @@ impl<R: BufRead> Rows<R> {
             Entry::Occupied(entry) => *entry.get(),
         };
         let message = format!(
-            "{} stands in {}:{first} already; give every row an id of its own",
+            "duplicate id {}, already in {}:{first}; give every row its own id",
             shown_text(id),
             self.input.name
         );

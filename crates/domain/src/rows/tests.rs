@@ -316,7 +316,7 @@ fn an_id_stands_in_a_file_once() {
         let rejection = row.input.as_ref().unwrap_err();
         assert_eq!(rejection.reason(), Reason::IdConflict);
         assert_eq!(rejection.id.as_deref(), Some("x"));
-        assert!(rejection.detail().contains("\"x\" stands in f.csv:2 already"), "{rejection:?}");
+        assert!(rejection.detail().contains("duplicate id \"x\", already in f.csv:2"), "{rejection:?}");
     }
 }
 
@@ -331,7 +331,7 @@ fn json_lines_are_read_with_their_places() {
     assert_eq!(rows[1].input.as_ref().unwrap().id, "b:4");
     assert_eq!((rows[2].place.as_str(), rows[2].cells.as_deref()), ("f.jsonl:5", None));
     assert_eq!(rows[2].input.as_ref().unwrap_err().reason(), Reason::Malformed);
-    assert!(faults(&rows[3]).iter().any(|fault| fault.contains("\"b:1\" stands in f.jsonl:1 already")));
+    assert!(faults(&rows[3]).iter().any(|fault| fault.contains("duplicate id \"b:1\", already in f.jsonl:1")));
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn what_decides_comes_first() {
     let text = explain(&everything).text;
     assert!(text.contains("in 1 h 1 min"), "{text}");
     assert!(text.contains("6 jobs go first: 1 of higher priority, 2 of its batch that are older"), "{text}");
-    assert!(text.contains("a scope is missing (log id 0217)\n  cure: add the scope"), "{text}");
+    assert!(text.contains("a scope is missing (log id 0217)\n  fix: add the scope"), "{text}");
     assert!(text.contains("paused after 2 refusals in a row"), "{text}");
 }
 
@@ -191,7 +191,7 @@ fn endings_come_with_meaning_and_cure() {
     assert_eq!(
         why.text,
         "dead at 2027-01-15T07:59:59.000Z after 1 attempt, rejected: 125001 cannot create room: no such level \
-         (log id 0217)\n  cure: use another level"
+         (log id 0217)\n  fix: use another level"
     );
     assert_eq!((why.facts[0].kind, why.facts[0].code), ("dead", Some(125_001)));
     let done = Situation {

@@ -98,8 +98,8 @@ fn json_that_is_not_line_by_line_is_told_with_the_remedy() {
     let wide: Vec<u8> = "{\"id\":\"a\"}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert_eq!(refused_jsonl(&wide), "jobs.json:1: is UTF-16; save it as UTF-8");
     let rows = jsonl("{}\n{\"id\":\"x\",\"app\n{\"id\":\"y\"},\n");
-    assert_eq!(faults(&rows[1]), ["is no JSON: EOF while parsing a string at column 14"], "a line that was cut");
-    assert_eq!(faults(&rows[2]), ["is no JSON: trailing characters at column 11"]);
+    assert_eq!(faults(&rows[1]), ["not valid JSON: EOF while parsing a string at column 14"], "a line that was cut");
+    assert_eq!(faults(&rows[2]), ["not valid JSON: trailing characters at column 11"]);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn rows_are_as_long_as_messages_may_be() {
     assert_eq!(faults(&rows[1]), [expected]);
     assert_eq!(rows[1].input.as_ref().unwrap_err().id.as_deref(), Some("b:2"));
     assert_eq!((rows[2].line, rows[1].input.as_ref().unwrap_err().reason()), (3, Reason::Malformed));
-    assert!(faults(&rows[2])[0].contains("stands in f.jsonl:1 already"), "it is read");
+    assert!(faults(&rows[2])[0].contains("already in f.jsonl:1"), "it is read");
 
     let file = format!("name,capacity,room_level_id\na,1,omb_o\n\"{}\nb\",1,omb_o\nc,1,omb_o\n", "b".repeat(5_000));
     let document = read("f.csv", &file, 10_000)[0].raw.len();
