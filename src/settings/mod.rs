@@ -1,6 +1,6 @@
 //! Settings: one TOML file, overridden by the environment, checked whole before anything starts.
 //!
-//! [`load`] finds every fault at once. What keys there are stands in [`keys`]; what they become, here. Settings know
+//! [`load()`] finds every fault at once. What keys there are stands in [`keys`]; what they become, here. Settings know
 //! nothing of the catalog: whether a quota's method exists is wiring's business.
 
 mod admin;

@@ -1,7 +1,7 @@
 //! Traces for an OpenTelemetry collector: what `engine::spans` says of calls, as OTLP over HTTP.
 //!
 //! Spans wait in a bounded queue, and a thread of its own sends them; a collector that is away costs spans and nothing
-//! else. Logging starts before the settings are read, so [`layer`] is there from the start and idle until [`start`].
+//! else. Logging starts before the settings are read, so [`layer()`] is there from the start and idle until [`start`].
 
 mod client;
 mod layer;

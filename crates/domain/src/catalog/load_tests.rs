@@ -289,7 +289,7 @@ fn schemas_are_checked_against_themselves() {
         "items = { type = \"string\", minLength = 1 }",
         "",
         "body.properties.room_status.properties.contact_ids.items",
-        "missing required field",
+        "is required",
     );
     one_fault("maxLength = 10", "multipleOf = 2", "query.properties.user_id_type.multipleOf", "no such key");
     let called = "x-called = \"a level id\"";

@@ -148,7 +148,7 @@ impl Schedule {
         }
     }
 
-    /// The verification handed out by [`Next::Verify`] is over; the lane may begin another.
+    /// The verification handed out by [`super::Next::Verify`] is over; the lane may begin another.
     pub fn verified(&mut self, lane: &LaneKey) {
         if let Some(id) = self.lane(lane) {
             self.lanes[id].verifying = 0;
