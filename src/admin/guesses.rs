@@ -1,4 +1,6 @@
 //! Wrong tokens: they are told of, and whoever shows several is made to wait.
+//!
+//! Decision: docs/decisions/0043-a-guessers-tokens-wait.md
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,8 @@
 //! Who holds a connection. Whoever comes gets a place: when there is none, the one goes that has gone longest without a
 //! request. So connections that are opened and left, or whose replies nobody reads, keep nobody out, and health is answered
 //! on places of its own when all others work.
+//!
+//! Decision: docs/decisions/0042-nobody-waits-for-the-admin-server.md
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,6 @@
 //! What one row of the outbox means on AMQP: where its messages go, and what they are.
+//!
+//! Decision: docs/decisions/0014-two-publications-for-a-result.md
 
 use bytes::Bytes;
 use lapin::types::ShortString;

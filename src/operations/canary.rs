@@ -1,4 +1,6 @@
 //! `run --canary`: the first jobs of a batch alone, before all others.
+//!
+//! Decision: docs/decisions/0037-a-canary-is-a-first-load.md
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! Dead letters corrected by a JSON merge patch: what it would do to each, then all of it at once.
+//!
+//! Decision: docs/decisions/0021-edited-jobs-and-selections.md
 
 use std::sync::Arc;
 

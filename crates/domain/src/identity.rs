@@ -2,6 +2,8 @@
 //!
 //! Ids of rows that bring none are made of it, jobs that would create an object again are found by it, and the simulator
 //! counts its duplicates by it. What the worker itself writes into a create, such as a room's mark, is no part of it.
+//!
+//! Decision: docs/decisions/0019-duplicates-are-found-by-an-index.md
 
 use std::fmt;
 

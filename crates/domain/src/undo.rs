@@ -1,6 +1,8 @@
 //! Undoing a batch: for each object that a job created, a job that deletes it.
 //!
 //! The undoing job is an ordinary one, so quotas, recovery and dead letters hold for it as for every other.
+//!
+//! Decision: docs/decisions/0024-an-undo-is-jobs.md
 
 use super::catalog::Undo;
 use super::job::{ID_BYTES_MAX, Identity, Job, LaneKey, PRIORITY_DEFAULT, Params};

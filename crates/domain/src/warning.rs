@@ -1,4 +1,6 @@
 //! A success that is not whole: what the platform left out of it, found in its reply by the catalog's `[[warnings]]`.
+//!
+//! Decision: docs/decisions/0025-partial-success-is-success-with-warnings.md
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -3,6 +3,8 @@
 //! The `backoff` crate computes the exponential ceiling, and is used nowhere else, so that another crate can take its
 //! place (it is marked unmaintained, RUSTSEC-2025-0012). The jitter is drawn here, from a seeded generator, because
 //! the crate's own randomness cannot be seeded.
+//!
+//! Decision: docs/decisions/0029-backoff-behind-one-file.md
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! What becomes of a job after an attempt: a pure decision.
+//!
+//! Decision: docs/decisions/0007-a-call-that-never-left-is-free.md
 
 use std::time::Duration;
 

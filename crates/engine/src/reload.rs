@@ -1,4 +1,6 @@
 //! Settings that change while the worker runs: what is in flight ends as it began, everything else goes by the new ones.
+//!
+//! Decision: docs/decisions/0033-changing-settings-while-running.md
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! Suspensions that the worker makes by itself: put into force, recorded and said once.
+//!
+//! Decision: docs/decisions/0011-who-lifts-a-suspension.md
 
 use std::sync::Arc;
 use std::time::Duration;

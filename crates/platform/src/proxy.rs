@@ -2,6 +2,8 @@
 //!
 //! A call over `https://` goes through a proxy in a tunnel, which shows the proxy no secret. Calls over `http://` go to
 //! loopback alone; a proxy would read them, and their secrets would have left the machine.
+//!
+//! Decision: docs/decisions/0030-proxies.md
 
 use std::net::IpAddr;
 

@@ -2,6 +2,8 @@
 //!
 //! Calendar time is an anchor plus the time that tokio's clock has run since, so a test that pauses tokio's clock
 //! pauses both, and neither ever steps back. [`Clock::anchor_again`] follows the system's clock.
+//!
+//! Decision: docs/decisions/0032-the-clock-is-followed-forward.md
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -3,6 +3,8 @@
 //! `PACELINE_CRASH_AT=after-send:3` ends the process when it comes to that point for the third time. It ends by `abort`:
 //! no destructor runs, nothing is flushed, no other task takes another step. That is what SIGKILL does; but a SIGKILL
 //! that a process sends itself needs `unsafe` or a child, and a child comes milliseconds late.
+//!
+//! Decision: docs/decisions/0034-a-crash-point-aborts.md
 
 #[cfg(feature = "crash-points")]
 pub use self::armed::{during, reach};

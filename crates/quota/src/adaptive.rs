@@ -1,5 +1,7 @@
 //! A lane's concurrency: halved when calls get into each other's way, regained with success. A lane whose lone call is
 //! still in the way of others' rests for a while: lanes that each kept one in flight would refuse each other for ever.
+//!
+//! Decision: docs/decisions/0006-contended-calls-back-off.md
 
 use std::time::Duration;
 

@@ -1,6 +1,8 @@
 //! A lane's circuit breaker: calls that fail in a row and may all the same have been applied open it, for a while.
 //!
 //! Where nothing can tell what became of them, each such call is a job for a person: a storm must not make thousands.
+//!
+//! Decision: docs/decisions/0009-internal-errors-open-a-breaker.md
 
 use std::time::Duration;
 

@@ -12,6 +12,8 @@
 //! Lowering that does not help is given up: after [`FALLS_MAX`] refusals without a raise between, or when as many have
 //! brought it below half of what there was room for, the platform refuses for something else. The documented limit then
 //! holds again for [`MEMORY`] spans at least.
+//!
+//! Decision: docs/decisions/0004-foreign-use-is-a-pattern.md
 
 use std::time::Duration;
 

@@ -2,6 +2,8 @@
 //!
 //! The windows alone keep the quota; a burst within them is allowed, but provokes refusals such as 190010. governor
 //! spreads the calls. Its clock is set by hand before each question: time comes in as an argument here.
+//!
+//! Decision: docs/decisions/0001-governor-paces-the-quota-table-counts.md
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! A pause after a refusal: until when, and the one probe that goes first afterwards.
+//!
+//! Decision: docs/decisions/0005-pauses-that-platforms-impose.md
 
 use std::time::Duration;
 

@@ -2,6 +2,8 @@
 //!
 //! For each threshold a key has its windows a second time, with what the reserve leaves of each limit. These count the
 //! calls below the threshold alone: always, but they hold one back only while the reserve is in force.
+//!
+//! Decision: docs/decisions/0003-reserves-are-windows-of-their-own.md
 
 use std::time::Duration;
 

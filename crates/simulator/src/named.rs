@@ -1,6 +1,8 @@
 //! What a request's ids name, and what the platform says of those that name nothing.
 //!
 //! Which parameters are ids, and which codes belong to them, stands in the catalog (`x-names`, `x-codes`).
+//!
+//! Decision: docs/decisions/0038-the-simulator-has-no-tables.md
 
 use serde_json::{Map, Value};
 

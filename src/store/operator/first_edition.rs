@@ -2,6 +2,8 @@
 //!
 //! What they create is worked out when a catalog is at hand, once: [`Operator::identify`]. Until then, and in a ledger that
 //! is only looked at, it is worked out as they are read.
+//!
+//! Decision: docs/decisions/0020-first-edition-rows-keep-their-numbers.md
 
 use std::sync::Arc;
 

@@ -1,4 +1,6 @@
 //! What people changed: written in the transaction that changes it, and only ever added to.
+//!
+//! Decision: docs/decisions/0040-a-change-and-its-line-are-one-transaction.md
 
 use rusqlite::params;
 

@@ -2,6 +2,8 @@
 //!
 //! There is no index by time alone. A lane's windows reach back as far as its method's quotas say, which is a minute for
 //! one and a day for another, and nobody reads a day of the former for the sake of the latter.
+//!
+//! Decision: docs/decisions/0018-past-calls-lane-by-lane.md
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,6 +1,8 @@
 //! The end of a batch: an event in the outbox, in the transaction that ends its last unfinished job.
 //!
 //! Only batches that come over AMQP have somebody to tell. A batch that is put to work again ends again, and is told again.
+//!
+//! Decision: docs/decisions/0015-batch-completion-is-an-outbox-row.md
 
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::json;

@@ -1,4 +1,6 @@
 //! What a transaction did, told to the metrics when it is on the disk, and forgotten when it is not.
+//!
+//! Decision: docs/decisions/0035-metrics-are-read-from-memory.md
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

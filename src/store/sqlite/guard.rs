@@ -4,6 +4,8 @@
 //! before every commit the paths are asked which files they lead to. That costs some microseconds beside a commit's
 //! milliseconds, and nothing is answered that only a lost file holds. The files are asked by path alone: opening and
 //! closing one of them would end this process's locks on it.
+//!
+//! Decision: docs/decisions/0031-the-ledger-is-the-file-that-was-opened.md
 
 use std::fmt;
 use std::fs::Metadata;

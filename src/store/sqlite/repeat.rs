@@ -2,6 +2,8 @@
 //!
 //! Whoever may publish can use any id, and guess at the content of a job that is not theirs. So a job is answered only
 //! where its first message asked for it, and nowhere does it show whether the content was the same.
+//!
+//! Decision: docs/decisions/0041-who-asks-is-compared-with-who-asked-first.md
 
 use rusqlite::{OptionalExtension, params};
 

@@ -1,6 +1,8 @@
 //! How many jobs and inputs are alike: counted in memory during a transaction, written at its end.
 //!
 //! Every change of a job's state, lane, batch, priority, reason or code goes through [`Tallies`]; a recount gives the same.
+//!
+//! Decision: docs/decisions/0017-lists-and-counts-go-by-piles.md
 
 use std::collections::HashMap;
 

@@ -3,6 +3,8 @@
 //! A thread asks SQLite whether the file has another content than before, which it knows from the log's index in memory;
 //! only then it looks for such jobs. It is a thread and not a task, because it is about other processes: a test's paused
 //! clock has nothing to do with them.
+//!
+//! Decision: docs/decisions/0022-commands-reach-the-worker-through-the-ledger.md
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -7,6 +7,8 @@
 //! the largest number of intervals that do is found in one sweep. Every other question here is the same sweep.
 //!
 //! This is the books' auditor: it knows intervals and windows, and nothing of how permits are granted.
+//!
+//! Decision: docs/decisions/0023-the-audit-counts-use-while-jobs-waited.md
 
 #[cfg(test)]
 mod properties;

@@ -3,6 +3,8 @@
 //! Our own rather than a crate's: the keywords below are all there are (an unknown one is refused when the catalog
 //! loads), CSV cells are typed by them, and their faults are written for people. An object never takes properties
 //! that it does not name. How a value is checked stands in `check.rs`; how a schema is read from TOML in `read.rs`.
+//!
+//! Decision: docs/decisions/0027-our-own-subset-of-json-schema.md
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -3,6 +3,8 @@
 //! `values.rs` judges single values by what they are (times, ids, texts), for every method alike. `rules.rs` follows the
 //! rules across fields that a method's file declares (`[[checks]]`), `across.rs` those across the rows of a file. A fault
 //! is what the platform surely refuses; a warning is what a person should look at, and it stops nothing.
+//!
+//! Decision: docs/decisions/0026-checks-faults-and-warnings.md
 
 pub mod across;
 mod alike;

@@ -2,6 +2,8 @@
 //!
 //! Written out here, because the csv crate reads any bytes as some record: a quote too many or too few lets rows vanish in
 //! a cell, and nothing is said.
+//!
+//! Decision: docs/decisions/0028-csv-is-read-strictly.md
 
 use std::io::BufRead;
 

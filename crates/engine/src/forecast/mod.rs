@@ -5,6 +5,8 @@
 //! slots are treated as they will be, because the same code decides. Lanes that share no quota cannot hold each other up
 //! and are run apart ([`parts`]); a stretch that repeats itself is run once and skipped afterwards ([`rhythm`]), so that
 //! a million jobs take as long as a few windows.
+//!
+//! Decision: docs/decisions/0016-the-forecast-is-the-schedule.md
 
 mod bounds;
 mod course;

@@ -3,6 +3,8 @@
 //! The highest priority goes first. Within a priority the batches take turns, one job each; jobs without a batch are one
 //! batch. Within a batch the earliest deadline goes first, then the oldest job. So the first jobs of the batches are the
 //! only ones whose deadline can be the next to pass, and deadlines cost an entry a batch and nothing a job.
+//!
+//! Decision: docs/decisions/0002-priority-batches-and-deadlines.md
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::hash_map::Entry;

@@ -1,4 +1,6 @@
 //! How much there is to do, for whoever takes in more.
+//!
+//! Decision: docs/decisions/0013-intake-counts-what-could-run.md
 
 use std::collections::HashMap;
 use std::time::Duration;

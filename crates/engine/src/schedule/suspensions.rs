@@ -1,4 +1,6 @@
 //! Which lanes a suspension stops.
+//!
+//! Decision: docs/decisions/0010-a-lane-that-always-fails-stops.md
 
 use super::{Failure, Lane, LaneKey, Schedule, Suspension};
 use crate::ports::Settlement;

@@ -1,4 +1,6 @@
 //! Calls that may have been applied and failed on the platform's side, as far as they concern the next ones of their lane.
+//!
+//! Decision: docs/decisions/0008-gateway-errors-are-outages.md
 
 use std::time::Duration;
 

@@ -3,6 +3,8 @@
 //! All uncertain jobs of a lane whose time has come are verified together: [`plan`] says which of them can be looked
 //! for now, [`listing`] reads each listing once for all the jobs that it can serve, [`verdict`] settles them. A reading
 //! that does not come to its end decides nothing.
+//!
+//! Decision: docs/decisions/0012-verifying-uncertain-jobs.md
 
 mod ask;
 mod listing;
