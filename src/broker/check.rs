@@ -92,7 +92,20 @@ async fn check_right_to_publish(session: &Session, exchange: &str, routing_key: 
         BasicProperties::default(),
     );
     answered("publishing in a transaction", publish).await?;
-    answered("rolling back", channel.tx_rollback()).await.map_err(|error| explain("exchange", exchange, error))?;
+    // Rights to the default exchange are given by this name.
+    let named = if exchange.is_empty() { "amq.default" } else { exchange };
+    match answered("rolling back", channel.tx_rollback()).await {
+        // A refusal closes the channel; only who waits for an answer by then hears why.
+        Err(error) if error.is_of_channel() && error.soft().is_none() => {
+            return Err(Error::Fault(Fault {
+                text: format!("exchange {named:?}: the broker refuses messages to it: {error}"),
+                cure: format!(
+                    "give the user in broker.url the right to write {named:?} (`rabbitmqctl set_permissions`)"
+                ),
+            }));
+        }
+        rolled_back => rolled_back.map_err(|error| explain("exchange", named, error))?,
+    }
     topology::close(&channel).await;
     Ok(())
 }

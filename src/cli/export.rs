@@ -186,6 +186,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_could_be_several_cells_is_quoted() {
+        let written = |cells: [&str; 2]| {
+            let mut out = Vec::new();
+            write_record(&cells.map(str::to_owned), &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(written(["a", "b c"]), "a,b c\n");
+        assert_eq!(written(["a;b", "c"]), "\"a;b\",\"c\"\n");
+        assert_eq!(written(["a", "b\tc"]), "\"a\",\"b\tc\"\n");
+    }
+
+    #[test]
     fn a_csv_batch_gets_its_own_rows_back() {
         let header = ["name".to_owned(), "code".to_owned()];
         let wanted = ["name", "code", "id", "method", "app", "batch", "status", "key", "reason"];

@@ -164,7 +164,7 @@ fn script(name: &str) -> PathBuf {
 }
 
 /// Makes an authority (`ca.pem`) and a certificate of it for `localhost` (`node.pem`, `node.key`).
-fn issue_certificates(home: &Path) {
+pub fn issue_certificates(home: &Path) {
     let openssl = |arguments: &str| {
         let output = Command::new("openssl").args(arguments.split(' ')).current_dir(home).output();
         let output = output.expect("this test needs the openssl command");

@@ -3,6 +3,7 @@
 mod activity;
 mod addresses;
 mod admin;
+mod broker_rights;
 mod deployment;
 mod keys;
 mod printing;
@@ -10,3 +11,4 @@ mod publishers;
 mod repeats;
 mod rights;
 mod secrets;
+mod wire;

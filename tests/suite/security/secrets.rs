@@ -85,3 +85,19 @@ async fn a_worker_leaves_no_core_and_lets_nobody_look_into_its_memory() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn settings_print_none_of_their_secrets_and_listen_on_loopback() {
+    let variables = [
+        ("PACELINE_BROKER__URL", ELSEWHERE),
+        ("PACELINE_ADMIN__TOKEN", "hunter4-and-more-of-it-for-the-length"),
+        ("PACELINE_APPS__ACME__PLATFORM", "feishu"),
+        ("PACELINE_APPS__ACME__APP_ID", "cli_a"),
+        ("PACELINE_APPS__ACME__APP_SECRET", "hunter2"),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let settings = paceline::settings::load(None, variables.into_iter()).unwrap();
+    let printed = format!("{settings:?}");
+    assert!(printed.contains("cli_a") && !printed.contains("hunter"), "{printed}");
+    assert!(settings.admin.listen.unwrap().ip().is_loopback());
+}
