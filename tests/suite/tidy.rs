@@ -13,6 +13,7 @@ use crate::settings_zh;
 
 mod agree;
 mod architecture;
+mod promises;
 mod workflows;
 
 const LINES_MAX: usize = 500;
