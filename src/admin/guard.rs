@@ -24,10 +24,12 @@ use crate::settings::Role;
 
 /// The process is alive; nothing is asked of those who ask that, not even the right token.
 const ALIVE: &str = "/healthz";
+/// The worker takes and sends jobs.
+const READY: &str = "/readyz";
 /// Whether the worker is alive and ready.
-const HEALTH: [&str; 2] = [ALIVE, "/readyz"];
-/// What is open to everybody: it tells nothing of the jobs.
-const OPEN: [&str; 4] = [ALIVE, "/readyz", "/api/v1/session", DESCRIPTION];
+const HEALTH: [&str; 2] = [ALIVE, READY];
+/// What is open to everybody: it reveals nothing about the jobs.
+const OPEN: [&str; 4] = [ALIVE, READY, "/api/v1/session", DESCRIPTION];
 /// The label of a wrong token.
 const WRONG: &str = "wrong";
 /// How long health may take, reading, and changing, which goes on to its end all the same.

@@ -30,15 +30,13 @@ pub struct BindError {
 }
 
 impl BindError {
-    fn new(place: &impl ToString, error: io::Error) -> Self {
-        Self { place: place.to_string(), error }
-    }
-}
-
-impl BindError {
     /// What to do.
     pub const CURE: &'static str = "give it another place with admin.listen or admin.socket, turn it off with \
                                     admin.listen = \"\", or end what uses that one";
+
+    fn new(place: &impl ToString, error: io::Error) -> Self {
+        Self { place: place.to_string(), error }
+    }
 }
 
 /// Places that are taken, before there is a worker to serve.

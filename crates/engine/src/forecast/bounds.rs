@@ -73,29 +73,15 @@ fn can_bind(window: Window, loads: &[&Load]) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
-    use secrecy::SecretString;
-
     use super::*;
-    use crate::app::{App, OnUncertain};
+    use crate::app::App;
     use paceline_domain::catalog::{QuotaScope, built_in};
 
     /// The rounds and the memory in seconds of one lane under this quota.
     fn bounds(quota: &str, jobs: u64, past: u64) -> (Vec<usize>, u64) {
         let catalog = built_in().unwrap();
         let method = &catalog.methods["feishu.vc.room.create"];
-        let app = App {
-            name: "acme".to_owned(),
-            platform: Arc::clone(&catalog.platforms["feishu"]),
-            base_url: String::new(),
-            id: "1".to_owned(),
-            secret: SecretString::from("s"),
-            users: BTreeMap::new(),
-            on_uncertain: OnUncertain::Hold,
-            mark_created: true,
-            share: 1.0,
-            quotas: BTreeMap::new(),
-            tenants: BTreeMap::new(),
-        };
+        let app = App::plain("acme", "1", Arc::clone(&catalog.platforms["feishu"]), BTreeMap::new());
         let key = Key { scope: QuotaScope::App, owner: "1".to_owned(), method: method.name.clone() };
         let plan =
             LanePlan { app: Arc::new(app), method: Arc::clone(method), quotas: vec![(key, quota.parse().unwrap())] };
