@@ -5,7 +5,7 @@ use std::fmt;
 use super::catalog::QuotaScope;
 
 pub use paceline_quota::{
-    Blocked, Breaker, Class, Concurrency, Foreign, Gap, Gate, KeyId, LoweredWindow, Pace, Pause, Place, Probes, Quota,
+    Blocked, Breaker, Class, Concurrency, Foreign, Gap, Gate, KeyId, LoweredWindow, Pace, Pause, Probes, Quota,
     RESET_MAX, Refusal, Refused, Reserve, Trouble, Window,
 };
 

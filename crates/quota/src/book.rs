@@ -7,7 +7,6 @@ use std::hash::Hash;
 use std::time::Duration;
 
 pub use self::restraints::{Foreign, LoweredWindow, Refused};
-use super::line::{Line, Place};
 use super::pace::Pace;
 use super::pause::Pause;
 use super::reserve::{Class, Reserve, Reserves};
@@ -18,6 +17,13 @@ use crate::time::Mono;
 /// A key's place in the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId(pub(super) u32);
+
+impl KeyId {
+    /// The place as a number: keys are numbered from zero in the order in which they were entered.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// Why no permit is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +73,6 @@ pub(super) struct State<K> {
     told: Option<Mono>,
     pub(super) pace: Pace,
     pub(super) reserves: Reserves,
-    /// Whoever waits for this key; the book only keeps the line.
-    line: Line,
 }
 
 /// All quota keys of the process.
@@ -111,7 +115,6 @@ impl<K: Clone + Eq + Hash> Book<K> {
             told: None,
             pace: Pace::under(quota),
             reserves: Reserves::new(&self.reserve, quota),
-            line: Line::default(),
         });
         id
     }
@@ -135,7 +138,7 @@ impl<K: Clone + Eq + Hash> Book<K> {
     }
 
     fn check_one(&mut self, key: KeyId, class: Class, now: Mono) -> Result<(), Blocked> {
-        let state = &mut self.states[key.0 as usize];
+        let state = &mut self.states[key.index()];
         if state.is_held {
             return Err(Blocked { key, until: None, window: None });
         }
@@ -174,12 +177,12 @@ impl<K: Clone + Eq + Hash> Book<K> {
     pub fn take(&mut self, keys: &[KeyId], class: Class, now: Mono) -> Result<Probes, Blocked> {
         self.check(keys, class, now)?;
         if let Some(&main) = keys.first() {
-            let paced = self.states[main.0 as usize].pace.check(now);
+            let paced = self.states[main.index()].pace.check(now);
             paced.map_err(|at| Blocked { key: main, until: Some(at), window: None })?;
         }
         let mut probes = Probes::default();
         for (index, &key) in keys.iter().enumerate() {
-            let state = &mut self.states[key.0 as usize];
+            let state = &mut self.states[key.index()];
             if state.pause.check(now) == Ok(true) {
                 state.pause.probe();
                 probes.set(index);
@@ -193,7 +196,7 @@ impl<K: Clone + Eq + Hash> Book<K> {
     /// Gives permits of a class back: `counted_by` is the last instant at which the platform can have counted the call, `None` if it surely never left.
     pub fn give_back(&mut self, keys: &[KeyId], class: Class, counted_by: Option<Mono>) {
         for &key in keys {
-            let state = &mut self.states[key.0 as usize];
+            let state = &mut self.states[key.index()];
             assert!(state.in_flight > 0, "a permit came back that was never spent");
             state.in_flight -= 1;
             state.reserves.give_back(class, counted_by);
@@ -206,7 +209,7 @@ impl<K: Clone + Eq + Hash> Book<K> {
     /// Enters a call of an earlier process.
     pub fn restore(&mut self, keys: &[KeyId], counted_by: Mono) {
         for &key in keys {
-            let state = &mut self.states[key.0 as usize];
+            let state = &mut self.states[key.index()];
             state.rings.iter_mut().for_each(|ring| ring.give_back(counted_by));
             state.reserves.restore(counted_by);
         }
@@ -215,14 +218,14 @@ impl<K: Clone + Eq + Hash> Book<K> {
     /// Notes that a lane with these keys, whose next job was of class `before`, has one of the higher class `after`.
     pub fn want(&mut self, keys: &[KeyId], before: Class, after: Class) {
         for &key in keys {
-            self.states[key.0 as usize].reserves.want(before, after);
+            self.states[key.index()].reserves.want(before, after);
         }
     }
 
     /// Notes that at `now` its next job is of the lower class `after`, or that there is none.
     pub fn unwant(&mut self, keys: &[KeyId], before: Class, after: Class, now: Mono) {
         for &key in keys {
-            self.states[key.0 as usize].reserves.unwant(before, after, now);
+            self.states[key.index()].reserves.unwant(before, after, now);
         }
     }
 
@@ -230,7 +233,7 @@ impl<K: Clone + Eq + Hash> Book<K> {
     pub fn answered(&mut self, keys: &[KeyId], probes: Probes, applied_at: Option<Mono>) {
         for (index, &key) in keys.iter().enumerate() {
             if probes.has(index) {
-                let state = &mut self.states[key.0 as usize];
+                let state = &mut self.states[key.index()];
                 state.pause.answered(true, applied_at.is_some());
                 if let Some(now) = applied_at {
                     state.reopen(now);
@@ -241,7 +244,7 @@ impl<K: Clone + Eq + Hash> Book<K> {
 
     /// Permits of a key that calls of a class could spend at `now`.
     pub fn free(&mut self, key: KeyId, class: Class, now: Mono) -> u32 {
-        let state = &mut self.states[key.0 as usize];
+        let state = &mut self.states[key.index()];
         let in_flight = state.in_flight;
         match state.pause.check(now) {
             _ if state.is_held => 0,
@@ -254,34 +257,14 @@ impl<K: Clone + Eq + Hash> Book<K> {
         }
     }
 
-    /// Puts somebody into a key's line, at the end or the head of a class.
-    pub fn queue_up(&mut self, key: KeyId, who: usize, class: Class, first: bool) -> Place {
-        self.states[key.0 as usize].line.enter(who, class, first)
-    }
-
-    /// Takes whoever has this place out of a key's line.
-    pub fn leave_line(&mut self, key: KeyId, place: Place) {
-        self.states[key.0 as usize].line.leave(place);
-    }
-
-    /// Takes the first out of a key's line.
-    pub fn next_in_line(&mut self, key: KeyId) -> Option<usize> {
-        self.states[key.0 as usize].line.pop()
-    }
-
-    /// The class of the first in a key's line, if somebody waits there.
-    pub fn first_in_line(&self, key: KeyId) -> Option<Class> {
-        self.states[key.0 as usize].line.class()
-    }
-
     /// Who it is.
     pub fn name(&self, key: KeyId) -> &K {
-        &self.states[key.0 as usize].key
+        &self.states[key.index()].key
     }
 
     /// The use of one key at `now`.
     pub fn usage_of(&mut self, key: KeyId, now: Mono) -> Usage<K> {
-        self.states[key.0 as usize].usage(now)
+        self.states[key.index()].usage(now)
     }
 }
 

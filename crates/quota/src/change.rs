@@ -40,7 +40,7 @@ impl<K: Clone + Eq + Hash> Book<K> {
     }
 
     pub(super) fn change(&mut self, id: KeyId, quota: &Quota, now: Mono) -> Option<Gap> {
-        let state = &mut self.states[id.0 as usize];
+        let state = &mut self.states[id.index()];
         if state.rings.iter().map(Ring::window).eq(quota.windows().iter().copied()) {
             return None;
         }
@@ -62,19 +62,19 @@ impl<K: Clone + Eq + Hash> Book<K> {
         if from >= gap.before {
             return;
         }
-        let state = &mut self.states[gap.key.0 as usize];
+        let state = &mut self.states[gap.key.index()];
         state.rings.iter_mut().filter(|ring| ring.span() > gap.longer_than).for_each(|ring| ring.give_back(by));
         state.reserves.recall(gap.longer_than, by);
     }
 
     /// Grants nothing of a key until it is [released](Self::release).
     pub fn hold(&mut self, key: KeyId) {
-        self.states[key.0 as usize].is_held = true;
+        self.states[key.index()].is_held = true;
     }
 
     /// Grants again.
     pub fn release(&mut self, key: KeyId) {
-        self.states[key.0 as usize].is_held = false;
+        self.states[key.index()].is_held = false;
     }
 }
 

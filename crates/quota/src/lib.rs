@@ -45,7 +45,6 @@ mod foreign;
 #[cfg(test)]
 mod foreign_properties;
 mod gate;
-mod line;
 mod pace;
 mod pause;
 #[cfg(test)]
@@ -60,7 +59,6 @@ pub use book::{Blocked, Book, Foreign, KeyId, LoweredWindow, Probes, Refusal, Re
 pub use breaker::{Breaker, Trouble};
 pub use change::Gap;
 pub use gate::Gate;
-pub use line::Place;
 pub use pace::Pace;
 pub use pause::{Pause, RESET_MAX};
 pub use reserve::{Class, Reserve};

@@ -7,14 +7,15 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::backlog::{Backlog, Postponed, Queued};
-use super::unwell::Outage;
-use super::{Deaths, Ticket};
+use super::outages::Outage;
+use super::suspensions::Deaths;
+use super::turn::Ticket;
 use crate::app::OnUncertain;
 use crate::ports::{JobSeq, Waiting};
 use crate::quotas::LanePlan;
 use paceline_domain::catalog::Creation;
 use paceline_domain::job::LaneKey;
-use paceline_domain::quota::{Breaker, Class, Concurrency, KeyId, Place, Reserve};
+use paceline_domain::quota::{Book, Breaker, Class, Concurrency, KeyId, Reserve};
 use paceline_domain::time::{Mono, Timestamp};
 
 /// Calls at once of a lane that nobody can look up, to begin with.
@@ -36,16 +37,10 @@ pub struct Tally {
 }
 
 /// The FIFO of one (app, tenant, method), and the calls that the worker itself makes of it.
-#[expect(clippy::struct_excessive_bools, reason = "each says one independent thing about where the lane stands")]
 pub(super) struct Lane {
     pub key: Arc<LaneKey>,
     pub plan: Arc<LanePlan>,
-    pub keys: Arc<[KeyId]>,
-    /// Counts how often the keys became others.
-    pub generation: u32,
-    /// Permits out under the keys of now, and under those before.
-    pub out: u32,
-    former: Vec<Former>,
+    pub keys: Keys,
     /// Whether the settings or the catalog have lost its app or method.
     pub is_gone: bool,
     pub concurrency: Concurrency,
@@ -56,15 +51,8 @@ pub(super) struct Lane {
     /// Jobs that are being verified.
     pub verifying: usize,
     pub suspended: bool,
-    /// Whether it stands in the schedule's line of lanes to look at.
-    pub ready: bool,
-    pub in_slot_line: bool,
-    /// The quota keys in whose lines it stands, and where.
-    pub lines: Vec<(KeyId, Place)>,
-    /// The line it was called out of for its next turn.
-    pub woken_by: Option<(KeyId, Class)>,
     /// The class of its next job, as the book knows it.
-    pub wants: Class,
+    noted_class: Class,
     pub tally: Tally,
     pub deaths: Deaths,
     /// Gateways' errors that its jobs meet.
@@ -76,6 +64,16 @@ pub(super) struct Lane {
     uncertain: Postponed,
 }
 
+/// A lane's quota keys, and those that it had while permits of them are still out.
+pub(super) struct Keys {
+    now: Arc<[KeyId]>,
+    /// How often they became others.
+    generation: u32,
+    /// Permits out under the keys of now.
+    out: u32,
+    former: Vec<Former>,
+}
+
 /// Keys that a lane had, with the permits that are still out under them.
 struct Former {
     generation: u32,
@@ -83,26 +81,63 @@ struct Former {
     out: u32,
 }
 
+impl Keys {
+    fn new(keys: Arc<[KeyId]>) -> Self {
+        Self { now: keys, generation: 0, out: 0, former: Vec::new() }
+    }
+
+    /// Those of now.
+    pub(super) fn shared(&self) -> Arc<[KeyId]> {
+        Arc::clone(&self.now)
+    }
+
+    /// A permit of them goes out; says under which generation it comes back.
+    pub(super) const fn give_out(&mut self) -> u32 {
+        self.out += 1;
+        self.generation
+    }
+
+    /// A permit of this generation comes back; says to which keys.
+    pub(super) fn take_back(&mut self, generation: u32) -> Arc<[KeyId]> {
+        let Some(at) = self.former.iter().position(|former| former.generation == generation) else {
+            self.out = self.out.saturating_sub(1);
+            return self.shared();
+        };
+        self.former[at].out -= 1;
+        if self.former[at].out == 0 { self.former.swap_remove(at).keys } else { Arc::clone(&self.former[at].keys) }
+    }
+
+    fn change(&mut self, keys: Arc<[KeyId]>) {
+        let keys = std::mem::replace(&mut self.now, keys);
+        let (generation, out) = (self.generation, std::mem::take(&mut self.out));
+        if out > 0 {
+            self.former.push(Former { generation, keys, out });
+        }
+        self.generation += 1;
+    }
+}
+
+impl std::ops::Deref for Keys {
+    type Target = [KeyId];
+
+    fn deref(&self) -> &[KeyId] {
+        &self.now
+    }
+}
+
 impl Lane {
     pub(super) fn new(key: LaneKey, plan: Arc<LanePlan>, keys: Arc<[KeyId]>, concurrency_max: u32) -> Self {
         Self {
             key: Arc::new(key),
             plan,
-            keys,
-            generation: 0,
-            out: 0,
-            former: Vec::new(),
+            keys: Keys::new(keys),
             is_gone: false,
             concurrency: Concurrency::new(concurrency_max),
             breaker: Breaker::default(),
             in_flight: 0,
             verifying: 0,
             suspended: false,
-            ready: false,
-            in_slot_line: false,
-            lines: Vec::new(),
-            woken_by: None,
-            wants: Class::LOWEST,
+            noted_class: Class::LOWEST,
             tally: Tally::default(),
             deaths: Deaths::default(),
             outage: Outage::default(),
@@ -127,23 +162,32 @@ impl Lane {
     }
 
     /// Changes the keys; permits that are out come back to those that they were granted under.
-    pub(super) fn change_keys(&mut self, keys: Arc<[KeyId]>) {
-        let keys = std::mem::replace(&mut self.keys, keys);
-        let (generation, out) = (self.generation, std::mem::take(&mut self.out));
-        if out > 0 {
-            self.former.push(Former { generation, keys, out });
-        }
-        self.generation += 1;
+    pub(super) fn change_keys(&mut self, keys: Arc<[KeyId]>, book: &mut Book, now: Mono) {
+        book.unwant(&self.keys, self.noted_class, Class::LOWEST, now);
+        self.keys.change(keys);
+        book.want(&self.keys, Class::LOWEST, self.noted_class);
     }
 
-    /// The keys that a permit of this generation comes back to.
-    pub(super) fn take_back(&mut self, generation: u32) -> Arc<[KeyId]> {
-        let Some(at) = self.former.iter().position(|former| former.generation == generation) else {
-            self.out = self.out.saturating_sub(1);
-            return Arc::clone(&self.keys);
-        };
-        self.former[at].out -= 1;
-        if self.former[at].out == 0 { self.former.swap_remove(at).keys } else { Arc::clone(&self.former[at].keys) }
+    /// Tells the book that the next job is of a higher class than before, if it is: more is kept from now on.
+    pub(super) fn note_higher_class(&mut self, book: &mut Book, reserve: &Reserve) {
+        let class = self.class(reserve);
+        if class > self.noted_class {
+            book.want(&self.keys, self.noted_class, class);
+            self.noted_class = class;
+        }
+    }
+
+    /// Tells the book the class of the next job, be it higher or lower than before; `true` if it is lower: what is kept
+    /// no more may be free for those who wait.
+    pub(super) fn note_class(&mut self, book: &mut Book, reserve: &Reserve, now: Mono) -> bool {
+        self.note_higher_class(book, reserve);
+        let class = self.class(reserve);
+        if class == self.noted_class {
+            return false;
+        }
+        book.unwant(&self.keys, self.noted_class, class, now);
+        self.noted_class = class;
+        true
     }
 
     /// Lets those who wait for a permit of the worker's own know that none will come.

@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{Lane, LaneId, Schedule};
+use super::Schedule;
+use super::lane::Lane;
 use paceline_domain::time::Mono;
 
 /// A pause that is longer keeps a job from running; a shorter one is part of the pace.
@@ -28,16 +29,16 @@ impl Schedule {
 
     /// How much there is to do.
     pub fn load(&self, now: Mono) -> Load {
-        let able = |(id, lane): (LaneId, &Lane)| lane.running() + self.able(id, now);
-        let able = self.lanes.iter().enumerate().map(able).sum::<usize>() + self.expiring;
+        let able = |lane: &Lane| lane.running() + self.able(lane, now);
+        let able = self.lanes.iter().map(able).sum::<usize>() + self.expiring;
         Load { unfinished: self.unfinished(), able }
     }
 
     /// The app that has most jobs in lanes, of those that can run now or of all.
     pub fn fullest(&self, now: Mono, of_able: bool) -> Option<(String, usize)> {
         let mut apps: HashMap<&str, usize> = HashMap::new();
-        for (id, lane) in self.lanes.iter().enumerate() {
-            let jobs = if of_able { lane.running() + self.able(id, now) } else { lane.unfinished() };
+        for lane in self.lanes.iter() {
+            let jobs = if of_able { lane.running() + self.able(lane, now) } else { lane.unfinished() };
             *apps.entry(&lane.key.app).or_default() += jobs;
         }
         // By name where they are equal: the same one is named each time.
@@ -45,9 +46,9 @@ impl Schedule {
         fullest.filter(|(_, jobs)| *jobs > 0).map(|(app, jobs)| (app.to_owned(), jobs))
     }
 
-    fn able(&self, id: LaneId, now: Mono) -> usize {
-        let lane = &self.lanes[id];
+    fn able(&self, lane: &Lane, now: Mono) -> usize {
         let waits = lane.able();
-        if waits == 0 || lane.suspended || lane.is_gone || self.is_held_back(id, now + LONG) { 0 } else { waits }
+        let is_stopped = waits == 0 || lane.suspended || lane.is_gone;
+        if is_stopped || self.throttling.is_held_back(lane, &self.book, now + LONG) { 0 } else { waits }
     }
 }

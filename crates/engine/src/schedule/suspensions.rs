@@ -2,9 +2,12 @@
 //!
 //! Decision: docs/decisions/0010-a-lane-that-always-fails-stops.md
 
-use super::{Failure, Lane, LaneKey, Schedule, Suspension};
-use crate::ports::Settlement;
+use super::lane::Lane;
+use super::lanes::{LaneId, Lanes};
+use crate::ports::{Settlement, Suspension};
 use paceline_domain::catalog::Creation;
+use paceline_domain::job::LaneKey;
+use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
 
 /// A lane is stopped, because its jobs die one after the other of one code.
@@ -46,48 +49,31 @@ impl Deaths {
     }
 }
 
-impl Schedule {
-    /// Suspensions as the ledger has them: lanes stop and go accordingly.
-    pub fn set_suspensions(&mut self, suspensions: Vec<Suspension>) {
+impl Lanes {
+    /// Suspensions as the ledger has them: lanes stop and go accordingly. Names those to be looked at.
+    pub(super) fn set_suspensions(&mut self, suspensions: Vec<Suspension>) -> Vec<LaneId> {
         self.suspensions = suspensions;
-        for id in 0..self.lanes.len() {
-            let suspended = self.is_suspended(&self.lanes[id].key);
-            if !suspended && self.lanes[id].suspended {
+        let mut changed = Vec::new();
+        for id in self.ids() {
+            let suspended = self.is_suspended(&self[id].key);
+            let lane = &mut self[id];
+            if !suspended && lane.suspended {
                 // Resumed: it counts from one again.
-                self.lanes[id].deaths = Deaths::default();
+                lane.deaths = Deaths::default();
             }
-            let changed = std::mem::replace(&mut self.lanes[id].suspended, suspended) != suspended;
             // A lane that stops has to give up what is kept for its jobs.
-            if changed || !suspended {
-                self.make_ready(id);
+            if std::mem::replace(&mut lane.suspended, suspended) != suspended || !suspended {
+                changed.push(id);
             }
         }
+        changed
     }
 
     /// Whether this app, tenant and method (empty for all) stand still by a suspension of their own.
-    pub fn has_suspension(&self, wanted: &Suspension) -> bool {
+    pub(super) fn has_suspension(&self, wanted: &Suspension) -> bool {
         self.suspensions.iter().any(|suspension| {
             (&suspension.app, &suspension.tenant, &suspension.method) == (&wanted.app, &wanted.tenant, &wanted.method)
         })
-    }
-
-    /// Suspensions in force.
-    pub fn suspensions(&self) -> &[Suspension] {
-        &self.suspensions
-    }
-
-    /// Counts an ending of a job of the lane; a lane whose jobs die one after the other of one code stops at once, and
-    /// its suspension is to be recorded.
-    pub fn note_ending(&mut self, lane: &LaneKey, settlement: &Settlement) -> Option<AlwaysFails> {
-        let id = self.lane(lane)?;
-        let in_a_row = self.lanes[id].deaths.note(settlement);
-        let Settlement::Dead { failure, .. } = settlement else { return None };
-        if self.limits.stop_after == 0 || in_a_row < self.limits.stop_after || self.lanes[id].suspended {
-            return None;
-        }
-        self.lanes[id].suspended = true;
-        self.make_ready(id);
-        Some(AlwaysFails { in_a_row, failure: failure.clone() })
     }
 
     pub(super) fn is_suspended(&self, lane: &LaneKey) -> bool {
@@ -105,5 +91,19 @@ impl Schedule {
             Creation::LookUp(by) => stands(&by.method) || by.detail.as_ref().is_some_and(|one| stands(&one.method)),
             Creation::Natural | Creation::None => false,
         }
+    }
+}
+
+impl Lane {
+    /// Counts an ending of a job of the lane; a lane of whose jobs `stop_after` die one after the other of one code
+    /// stops at once, and its suspension is to be recorded.
+    pub(super) fn note_ending(&mut self, settlement: &Settlement, stop_after: u32) -> Option<AlwaysFails> {
+        let in_a_row = self.deaths.note(settlement);
+        let Settlement::Dead { failure, .. } = settlement else { return None };
+        if stop_after == 0 || in_a_row < stop_after || self.suspended {
+            return None;
+        }
+        self.suspended = true;
+        Some(AlwaysFails { in_a_row, failure: failure.clone() })
     }
 }

@@ -4,9 +4,9 @@ pub(crate) mod extremes;
 mod liveness;
 mod load;
 mod order;
-mod replan;
+mod outages;
+mod reconfigure;
 mod reserve;
-mod unwell;
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -14,7 +14,8 @@ use std::time::Duration;
 use super::*;
 use crate::app::App;
 use crate::ports::{JobSeq, SuspendedBy};
-use paceline_domain::catalog::{Catalog, built_in};
+use paceline_domain::catalog::{Catalog, ThrottleScope, built_in};
+use paceline_domain::quota::{Class, Refusal};
 
 pub(super) const ROOM: &str = "feishu.vc.room.create";
 pub(super) const CALENDAR: &str = "feishu.calendar.create";
@@ -249,7 +250,8 @@ fn a_blocked_lane_stands_in_line_once_however_many_jobs_come() {
         bench.add("acme", ROOM, |_| {});
         bench.start(n);
     }
-    let lines: usize = bench.schedule.lanes.iter().map(|lane| lane.lines.len()).sum();
+    let schedule = &bench.schedule;
+    let lines: usize = schedule.lanes.ids().map(|id| schedule.queues.classes(id).count()).sum();
     assert_eq!((bench.flying.len(), lines), (20, 1));
 }
 

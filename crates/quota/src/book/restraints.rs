@@ -62,8 +62,8 @@ impl<K: Clone + Eq + Hash> Book<K> {
     ) -> Refused {
         self.answered(keys, probes, None);
         let Some(&main) = keys.first() else { return Refused::default() };
-        let is_kept = keys.iter().all(|key| self.states[key.0 as usize].is_kept(now));
-        let state = &mut self.states[main.0 as usize];
+        let is_kept = keys.iter().all(|key| self.states[key.index()].is_kept(now));
+        let state = &mut self.states[main.index()];
         let was_probe = probes.has(0);
         let is_fresh = was_probe || state.pause.until().is_none();
         state.pause.refuse(now, was_probe, refusal.reset, refusal.blocks);
@@ -75,7 +75,7 @@ impl<K: Clone + Eq + Hash> Book<K> {
 
     /// Whether somebody else seems to use a key: said once, when the calls that met the same overrun have been answered.
     pub fn news_of(&mut self, key: KeyId, now: Mono) -> Option<Foreign> {
-        let state = &mut self.states[key.0 as usize];
+        let state = &mut self.states[key.index()];
         if !std::mem::take(&mut state.has_news) {
             return None;
         }
@@ -85,17 +85,17 @@ impl<K: Clone + Eq + Hash> Book<K> {
 
     /// Whether a call that was granted before may still leave at `now`.
     pub fn lets(&self, keys: &[KeyId], probes: Probes, now: Mono) -> bool {
-        keys.iter().enumerate().all(|(index, key)| self.states[key.0 as usize].pause.lets(now, probes.has(index)))
+        keys.iter().enumerate().all(|(index, key)| self.states[key.index()].pause.lets(now, probes.has(index)))
     }
 
     /// A key's pause, which may have none.
     pub fn pause_of(&self, key: KeyId) -> &Pause {
-        &self.states[key.0 as usize].pause
+        &self.states[key.index()].pause
     }
 
     /// The windows of a key whose working limit is below the documented one.
     pub fn lowered_of(&mut self, key: KeyId, now: Mono) -> Vec<LoweredWindow> {
-        let rings = self.states[key.0 as usize].rings.iter_mut();
+        let rings = self.states[key.index()].rings.iter_mut();
         rings
             .filter_map(|ring| {
                 let window = ring.window();
@@ -108,14 +108,14 @@ impl<K: Clone + Eq + Hash> Book<K> {
 
     /// Takes up an earlier process's pause.
     pub fn restore_pause(&mut self, key: KeyId, pause: Pause) {
-        let state = &mut self.states[key.0 as usize];
+        let state = &mut self.states[key.index()];
         state.pause = pause;
         state.rings.iter_mut().filter_map(|ring| ring.lowered_mut().as_mut()).for_each(Lowered::pause);
     }
 
     /// Takes up an earlier process's working limit of the window of this length, if there still is one.
     pub fn restore_limit(&mut self, key: KeyId, span: Duration, limit: u32, patience: u32, now: Mono) {
-        let state = &mut self.states[key.0 as usize];
+        let state = &mut self.states[key.index()];
         let is_open = state.pause.until().is_none();
         for ring in state.rings.iter_mut().filter(|ring| ring.span() == span) {
             let mut lowered = Lowered::restored(ring.window().limit, span, limit, patience);
@@ -128,7 +128,7 @@ impl<K: Clone + Eq + Hash> Book<K> {
 
     /// Ends a key's pause now and its working limits: a person says that the cause is gone.
     pub fn lift(&mut self, key: KeyId, now: Mono) {
-        let state = &mut self.states[key.0 as usize];
+        let state = &mut self.states[key.index()];
         state.pause.end(now);
         state.rings.iter_mut().for_each(|ring| *ring.lowered_mut() = None);
     }

@@ -40,7 +40,7 @@ fn coming() -> impl Strategy<Value = Coming> {
 
 /// Whether a lane could start a job now, for all that the book, its slots and the calendar say.
 fn could_start(schedule: &mut Schedule, now: Mono) -> Option<LaneId> {
-    (0..schedule.lanes.len()).find(|&id| {
+    schedule.lanes.ids().find(|&id| {
         let lane = &schedule.lanes[id];
         let has_slots =
             lane.in_flight < lane.concurrency.limit() && schedule.in_flight < schedule.limits.concurrency_max;

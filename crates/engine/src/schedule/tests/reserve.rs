@@ -15,6 +15,11 @@ fn kept(reserve: Reserve) -> Limits {
     Limits { reserve, ..WIDE }
 }
 
+/// The class in which each lane waits for its first key.
+fn first_classes(schedule: &Schedule) -> Vec<Class> {
+    schedule.lanes.ids().filter_map(|id| schedule.queues.classes(id).next()).collect()
+}
+
 fn add_many(bench: &mut Bench, jobs: usize, app: &str, method: &str) {
     for _ in 0..jobs {
         bench.add(app, method, |_| {});
@@ -134,10 +139,10 @@ fn a_lane_that_gets_a_high_job_moves_up_in_the_line_and_back() {
         job.not_after = Some(WALL + Duration::from_secs(30));
     });
     assert_eq!(bench.start(2 * SECOND), NOTHING);
-    let classes: Vec<Class> = bench.schedule.lanes.iter().map(|lane| lane.lines[0].1.class()).collect();
+    let classes: Vec<Class> = first_classes(&bench.schedule);
     assert_eq!(classes, [Class::LOWEST, FIFTH.class_of(8), FIFTH.class_of(8)]);
     assert_eq!(bench.start(30 * SECOND), [-in_vain]);
-    let classes: Vec<Class> = bench.schedule.lanes.iter().map(|lane| lane.lines[0].1.class()).collect();
+    let classes: Vec<Class> = first_classes(&bench.schedule);
     assert_eq!(classes, [Class::LOWEST, Class::LOWEST, FIFTH.class_of(8)]);
     let started = bench.start(MINUTE + 1);
     assert_eq!((started[0], started.len()), (urgent, 9), "eight for everyone, and it");

@@ -3,30 +3,56 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::restraints::{Mark, Notice};
-use super::{
-    Deaths, Ended, Failure, LaneKey, Mono, Queued, Refusal, Schedule, Tally, ThrottleScope, Ticket, Timestamp,
-};
+use super::Schedule;
+use super::backlog::Queued;
+use super::lane::Tally;
+use super::suspensions::Deaths;
+use super::throttling::{Notice, Throttle};
+use super::turn::Ticket;
 use crate::ports::JobSeq;
-use paceline_domain::quota::Trouble;
-use paceline_domain::time::micros;
+use paceline_domain::catalog::ThrottleScope;
+use paceline_domain::job::LaneKey;
+use paceline_domain::outcome::Failure;
+use paceline_domain::quota::{Gate, Refusal, Trouble};
+use paceline_domain::time::{Mono, Timestamp, micros};
 
 /// Jobs that become due for a look-up within this time share it.
 const VERIFY_EVERY: Duration = Duration::from_secs(5);
 
+/// How a call ended, as far as its permit is concerned.
+#[derive(Clone, Copy, Debug)]
+pub enum Ended<'a> {
+    /// It surely never left, for a reason of our own.
+    NotSent,
+    /// It surely never left, because the platform cannot be reached: the app pauses.
+    Unreachable(&'a Failure),
+    /// The platform answered, and did not refuse it for its pace.
+    Answered,
+    /// No answer: the platform may count it until the given instant.
+    Lost(Mono),
+    /// It may have been applied, and what came, if anything did, tells of trouble on the platform's side: too many of
+    /// them in a row, and the lane pauses. The platform may count it until the given instant.
+    Unwell(Mono, &'a Failure),
+    /// A gateway answered in the platform's place, and may say when it is worth asking again: too many of them in a row,
+    /// and the lane and the app pause.
+    Unavailable(Option<Duration>, &'a Failure),
+    /// Refused for its pace.
+    Refused(ThrottleScope, Refusal<'a>, &'a Failure),
+}
+
 impl Schedule {
     /// Takes jobs out of their lane that were ended by somebody else; those in flight are not touched.
     pub fn take_out(&mut self, lane: &LaneKey, jobs: &HashSet<JobSeq>) {
-        if let Some(&id) = self.by_key.get(lane) {
+        if let Some(id) = self.lanes.find(lane) {
             self.lanes[id].backlog.take_out(jobs);
-            self.make_ready(id);
+            self.queues.make_ready(id);
         }
     }
 
     /// Gives the permit back, when the call's reply is there or given up on. Says what a person should hear of.
     pub fn end_call(&mut self, ticket: Ticket, ended: Ended<'_>, now: Mono) -> Vec<Notice> {
         let lane = &mut self.lanes[ticket.lane];
-        let keys = lane.take_back(ticket.generation);
+        let keys = lane.keys.take_back(ticket.generation);
         let app = lane.key.app.clone();
         self.book.give_back(
             &keys,
@@ -44,15 +70,16 @@ impl Schedule {
             Ended::NotSent | Ended::Unreachable(_) | Ended::Unavailable(..) | Ended::Lost(_) => false,
         };
         let applied = is_answered.then_some(now);
-        let mut notices = Vec::new();
+        let mut notices: Vec<Notice> = Vec::new();
         match ended {
             Ended::Refused(scope, refusal, cause) => {
                 lane.tally.throttled += 1;
-                notices = self.refuse(ticket, scope, refusal, cause, now);
+                notices.extend(self.refuse(ticket, scope, refusal, cause, now));
             }
             Ended::Unreachable(cause) => {
                 self.book.answered(&keys, ticket.probes, None);
-                notices.extend(self.pause_app(&app, cause, now, |gate| gate.unreachable(now, ticket.gate_probe)));
+                let pause = |gate: &mut Gate| gate.unreachable(now, ticket.gate_probe);
+                notices.extend(self.throttling.pause_app(&app, cause, now, pause));
             }
             Ended::Answered => {
                 lane.concurrency.succeed();
@@ -75,12 +102,12 @@ impl Schedule {
             self.available(ticket);
         }
         if !matches!(ended, Ended::Unreachable(_) | Ended::Unavailable(..) | Ended::Refused(ThrottleScope::App, ..)) {
-            self.gate(&app).gate.answered(ticket.gate_probe, applied.is_some());
+            self.throttling.gate(&app).answered(ticket.gate_probe, applied.is_some());
         }
-        notices.extend(self.foreign_use(ticket, now));
-        self.wake_gate(&app);
+        notices.extend(self.throttling.foreign_use(ticket, &self.lanes[ticket.lane], &mut self.book, now));
+        self.queues.wake_gate(&app);
         for &key in &*keys {
-            self.wake_line(key, now);
+            self.queues.wake_key(key, &mut self.book, now);
         }
         notices
     }
@@ -93,27 +120,24 @@ impl Schedule {
         refusal: Refusal<'_>,
         cause: &Failure,
         now: Mono,
-    ) -> Vec<Notice> {
-        let keys = self.lanes[ticket.lane].keys.clone();
+    ) -> Option<Notice> {
+        let lane = &mut self.lanes[ticket.lane];
         match scope {
-            ThrottleScope::Method => return self.refuse_key(ticket, &keys, refusal, cause, now),
+            ThrottleScope::Method => self.throttling.refuse_key(ticket, lane, &mut self.book, refusal, cause, now),
             ThrottleScope::App => {
-                self.book.answered(&keys, ticket.probes, Some(now));
-                let app = self.lanes[ticket.lane].key.app.clone();
-                let notice =
-                    self.pause_app(&app, cause, now, |gate| gate.refuse(now, ticket.gate_probe, refusal.reset));
-                return notice.into_iter().collect();
+                self.book.answered(&lane.keys, ticket.probes, Some(now));
+                let refuse = |gate: &mut Gate| gate.refuse(now, ticket.gate_probe, refusal.reset);
+                self.throttling.pause_app(&lane.key.app, cause, now, refuse)
             }
             ThrottleScope::Concurrency => {
-                self.book.answered(&keys, ticket.probes, Some(now));
-                self.forget_if_over(&Mark::Lane(ticket.lane), now);
-                let lane = &mut self.lanes[ticket.lane];
+                self.book.answered(&lane.keys, ticket.probes, Some(now));
+                let slow = Throttle::LaneConcurrency(ticket.lane);
+                self.throttling.forget_if(lane.concurrency.limit() >= lane.concurrency.max(), &slow);
                 lane.concurrency.lower(lane.in_flight, ticket.granted, now, ticket.lane);
-                let app = lane.key.app.clone();
-                self.restraints.note(Mark::Lane(ticket.lane), &app, now, cause);
+                self.throttling.note(slow, &lane.key.app, now, cause);
+                None
             }
         }
-        Vec::new()
     }
 
     /// Gives the slot back, when the job is settled. What becomes of the job is said by one of the calls below.
@@ -125,15 +149,16 @@ impl Schedule {
         self.lanes[ticket.lane].in_flight -= 1;
         // Those who wait go first, or one lane's backlog would keep every slot that it has.
         self.pass_slot();
-        self.make_ready(ticket.lane);
+        self.queues.make_ready(ticket.lane);
     }
 
     /// Puts a job back into its lane.
     pub fn put_back(&mut self, lane: &LaneKey, job: Queued, not_before: Option<Timestamp>) {
         if let Some(id) = self.lane(lane) {
-            self.lanes[id].put_back(job, not_before);
-            self.want(id);
-            self.make_ready(id);
+            let lane = &mut self.lanes[id];
+            lane.put_back(job, not_before);
+            lane.note_higher_class(&mut self.book, &self.limits.reserve);
+            self.queues.make_ready(id);
         }
     }
 
@@ -144,7 +169,7 @@ impl Schedule {
         let at = Timestamp(at.0.saturating_add(step - 1).div_euclid(step).saturating_mul(step));
         if let Some(id) = self.lane(lane) {
             self.lanes[id].add_uncertain(job, at);
-            self.make_ready(id);
+            self.queues.make_ready(id);
         }
     }
 
@@ -152,7 +177,7 @@ impl Schedule {
     pub fn verified(&mut self, lane: &LaneKey) {
         if let Some(id) = self.lane(lane) {
             self.lanes[id].verifying = 0;
-            self.make_ready(id);
+            self.queues.make_ready(id);
         }
     }
 

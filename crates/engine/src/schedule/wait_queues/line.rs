@@ -1,20 +1,21 @@
-//! Who waits for a key: the highest class first; within a class, first come, first served.
+//! The lanes that wait for a quota key: the highest class first; within a class, first come, first served.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::reserve::Class;
+use super::super::lanes::LaneId;
+use paceline_domain::quota::Class;
 
 /// A place in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub(super) struct Place {
     class: Reverse<Class>,
     number: i64,
 }
 
 impl Place {
     /// The class of the line that it is in.
-    pub const fn class(self) -> Class {
+    pub(super) const fn class(self) -> Class {
         self.class.0
     }
 }
@@ -22,15 +23,15 @@ impl Place {
 /// The line of a key.
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    waiters: BTreeMap<Place, usize>,
+    waiters: BTreeMap<Place, LaneId>,
     /// Numbers given out so far, at the end and at the head.
     end: i64,
     head: i64,
 }
 
 impl Line {
-    /// Puts somebody at the end of a class, or at its head.
-    pub(super) fn enter(&mut self, who: usize, class: Class, first: bool) -> Place {
+    /// Puts a lane at the end of a class, or at its head.
+    pub(super) fn enter(&mut self, lane: LaneId, class: Class, first: bool) -> Place {
         let number = if first {
             self.head -= 1;
             self.head
@@ -39,7 +40,7 @@ impl Line {
             self.end
         };
         let place = Place { class: Reverse(class), number };
-        self.waiters.insert(place, who);
+        self.waiters.insert(place, lane);
         place
     }
 
@@ -47,11 +48,11 @@ impl Line {
         self.waiters.remove(&place);
     }
 
-    pub(super) fn pop(&mut self) -> Option<usize> {
-        self.waiters.pop_first().map(|(_, who)| who)
+    pub(super) fn pop(&mut self) -> Option<LaneId> {
+        self.waiters.pop_first().map(|(_, lane)| lane)
     }
 
-    /// The class of whoever is first.
+    /// The class of the first lane.
     pub(super) fn class(&self) -> Option<Class> {
         self.waiters.first_key_value().map(|(place, _)| place.class())
     }
@@ -59,8 +60,8 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Reserve;
     use super::*;
+    use paceline_domain::quota::Reserve;
 
     #[test]
     fn the_highest_class_first_and_within_it_in_order() {

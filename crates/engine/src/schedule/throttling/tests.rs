@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::tests::{Bench, CALENDAR, MEETING, NOTHING, ROOM, SECOND, WALL, WIDE};
+use super::super::tests::{Bench, CALENDAR, MEETING, NOTHING, ROOM, SECOND, WALL, WIDE};
+use super::super::{Ended, Withheld};
 use super::*;
-use crate::ports::{Hold, Restrained, Restraint, SuspendedBy};
-use paceline_domain::catalog::QuotaScope;
-use paceline_domain::quota::Key;
+use crate::ports::{SuspendedBy, Suspension};
+use paceline_domain::catalog::{QuotaScope, ThrottleScope};
 
 fn cause(code: i64) -> Failure {
     Failure { status: Some(429), code: Some(code), detail: "too fast".to_owned(), ..Failure::default() }

@@ -6,12 +6,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::{LaneId, Limits, Mono, Schedule};
+use super::lanes::LaneId;
+use super::{Limits, Schedule};
 use crate::app::App;
 use crate::quotas::Planner;
 use crate::revision::Difference;
 use paceline_domain::job::LaneKey;
-use paceline_domain::quota::{Class, Key, KeyId, Quota};
+use paceline_domain::quota::{Key, KeyId, Quota};
+use paceline_domain::time::Mono;
 
 impl Schedule {
     /// The apps, methods and quotas in force.
@@ -32,18 +34,16 @@ impl Schedule {
                 self.enter(key, &counted.quota, now);
             }
         }
-        for id in 0..self.lanes.len() {
+        for id in self.lanes.ids() {
             self.replan_lane(id, now);
         }
-        self.gates.retain(|app, _| !difference.revision.is_another(app));
-        let strays: Vec<LaneKey> =
-            self.strays.keys().filter(|lane| self.planner.plan(lane).is_some()).cloned().collect();
-        for job in strays.iter().filter_map(|lane| self.strays.remove(lane)).flatten().collect::<Vec<_>>() {
+        self.throttling.retain_gates(|app| !difference.revision.is_another(app));
+        for job in self.lanes.take_strays(&self.planner) {
             // Its lane is known: it was asked for just now.
             let _ = self.add(job);
         }
-        for id in 0..self.lanes.len() {
-            self.make_ready(id);
+        for id in self.lanes.ids() {
+            self.queues.make_ready(id);
         }
     }
 
@@ -59,18 +59,11 @@ impl Schedule {
         lane.is_gone = false;
         lane.plan = Arc::new(plan);
         lane.concurrency.set_max(self.limits.lane_concurrency_max);
-        if *lane.keys == *keys {
+        if lane.keys[..] == keys[..] {
             return;
         }
-        let left: Vec<_> = lane.lines.extract_if(.., |(line, _)| !keys.contains(line)).collect();
-        self.book.unwant(&lane.keys, lane.wants, Class::LOWEST, now);
-        lane.change_keys(keys.into());
-        self.book.want(&lane.keys, Class::LOWEST, lane.wants);
-        for (key, place) in left {
-            self.book.leave_line(key, place);
-            // It may have been the one that was to wake the next.
-            self.wake_line(key, now);
-        }
+        lane.change_keys(keys.into(), &mut self.book, now);
+        self.queues.leave_other_keys(id, &lane.keys, &mut self.book, now);
     }
 
     /// A key's place in the book, with this quota; on hold if the ledger is being read and has calls to tell it.
@@ -98,21 +91,18 @@ impl Schedule {
     pub fn recalled(&mut self, now: Mono) {
         for key in self.recalling.take().unwrap_or_default().into_keys() {
             self.book.release(key);
-            self.wake_line(key, now);
+            self.queues.wake_key(key, &mut self.book, now);
         }
     }
 
     /// Whether the app is what the lane's calls are made with now.
     pub fn is_current(&self, lane: &LaneKey, app: &Arc<App>) -> bool {
-        let lane = self.by_key.get(lane).map(|id| &self.lanes[*id]);
+        let lane = self.lanes.find(lane).map(|id| &self.lanes[id]);
         lane.is_some_and(|lane| !lane.is_gone && Arc::ptr_eq(&lane.plan.app, app))
     }
 
     /// Jobs whose app or method the settings and the catalog do not have, by lane.
     pub fn stranded(&self) -> BTreeMap<LaneKey, usize> {
-        let gone = self.lanes.iter().filter(|lane| lane.is_gone);
-        let gone = gone.map(|lane| (LaneKey::clone(&lane.key), lane.waiting() + lane.in_flight as usize));
-        let strays = self.strays.iter().map(|(lane, jobs)| (lane.clone(), jobs.len()));
-        gone.chain(strays).filter(|(_, jobs)| *jobs > 0).collect()
+        self.lanes.stranded()
     }
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{HeldBack, Schedule, Tally, Ticket};
+use super::Schedule;
+use super::lane::Tally;
+use super::throttling::HeldBack;
+use super::turn::Ticket;
 use crate::ports::Suspension;
 use paceline_domain::catalog::Kind;
 use paceline_domain::job::LaneKey;
@@ -90,7 +93,7 @@ impl Schedule {
     /// What holds a lane's next call back at `now`: the position of the key among the lane's quotas, and the window
     /// (`None` for a pause); `None` if no quota does.
     pub fn held_back_by(&mut self, lane: &LaneKey, now: Mono) -> Option<(usize, Option<Window>)> {
-        let lane = &self.lanes[*self.by_key.get(lane)?];
+        let lane = &self.lanes[self.lanes.find(lane)?];
         let class = lane.class(&self.limits.reserve);
         let blocked = self.book.check(&lane.keys, class, now).err()?;
         lane.keys.iter().position(|key| *key == blocked.key).map(|position| (position, blocked.window))
@@ -109,7 +112,7 @@ impl Schedule {
         let lanes = lanes.collect();
         let keys: BTreeSet<KeyId> = self.lanes.iter().flat_map(|lane| lane.keys.iter().copied()).collect();
         let quotas = keys.into_iter().map(|key| self.book.usage_of(key, now)).collect();
-        Gauges { lanes, quotas, suspensions: self.suspensions.clone() }
+        Gauges { lanes, quotas, suspensions: self.lanes.suspensions.clone() }
     }
 
     /// A picture for people.
@@ -130,9 +133,9 @@ impl Schedule {
                     window: blocked.window,
                     until: blocked.until,
                 }),
-                held_back: self.held_back(id, now),
+                held_back: self.throttling.held_back(id, lane, &self.book, now),
             });
         }
-        View { lanes, suspensions: self.suspensions.clone() }
+        View { lanes, suspensions: self.lanes.suspensions.clone() }
     }
 }

@@ -4,10 +4,15 @@
 
 use std::time::Duration;
 
-use super::restraints::{Mark, Notice};
-use super::{Failure, LaneKey, Mono, Queued, Schedule, Ticket};
+use super::Schedule;
+use super::backlog::Queued;
+use super::throttling::{Notice, Throttle};
+use super::turn::Ticket;
 use crate::ports::JobSeq;
+use paceline_domain::job::LaneKey;
+use paceline_domain::outcome::Failure;
 use paceline_domain::quota::{Gate, Trouble};
+use paceline_domain::time::Mono;
 
 /// From then on an outage is charged, so that a batch with jobs that no gateway takes comes to its end.
 const OUTAGE_MAX: Duration = Duration::from_secs(86_400);
@@ -58,21 +63,21 @@ impl Schedule {
         if !ticket.has_slot {
             return None;
         }
-        let (slow, pause) = (Mark::Lane(ticket.lane), Mark::LanePause(ticket.lane));
-        self.forget_if_over(&slow, now);
-        self.forget_if_over(&pause, now);
         let lane = &mut self.lanes[ticket.lane];
-        let (app, method) = (lane.key.app.clone(), lane.key.method.clone());
+        let (slow, pause) = (Throttle::LaneConcurrency(ticket.lane), Throttle::LanePause(ticket.lane));
+        self.throttling.forget_if(lane.concurrency.limit() >= lane.concurrency.max(), &slow);
+        self.throttling.forget_if(lane.breaker.pause().until().is_none(), &pause);
         let begins = lane.breaker.fail(now, ticket.lane_probe, trouble, self.planner.speed);
         let until = lane.breaker.pause().until();
         if lane.is_careful() {
             lane.concurrency.restore(1);
-            self.restraints.note(slow, &app, now, cause);
+            self.throttling.note(slow, &lane.key.app, now, cause);
         }
         let until = until.filter(|_| begins)?;
-        self.restraints.note(pause, &app, now, cause);
+        self.throttling.note(pause, &lane.key.app, now, cause);
         // Whoever was let through before the pause is sent back, and waits for its end.
-        self.lane_timers.arm(ticket.lane, until);
+        self.queues.wait_until(ticket.lane, until);
+        let (app, method) = (lane.key.app.clone(), lane.key.method.clone());
         Some(Notice::Paused { app, method, until, cause: cause.clone() })
     }
 
@@ -90,7 +95,7 @@ impl Schedule {
         let trouble = if lane.is_careful() { Trouble::INTERNAL } else { Trouble::UNAVAILABLE };
         let of_lane = self.unwell(ticket, trouble.until(reset), cause, now);
         let refuse = |gate: &mut Gate| gate.unavailable(now, ticket.gate_probe, ticket.has_slot, reset);
-        self.pause_app(&app, cause, now, refuse).or(of_lane)
+        self.throttling.pause_app(&app, cause, now, refuse).or(of_lane)
     }
 
     /// Whether a gateway's error is charged to the job that met it.
@@ -100,9 +105,9 @@ impl Schedule {
 
     /// The platform itself answered a job's call.
     pub(super) fn available(&mut self, ticket: Ticket) {
-        let app = self.lanes[ticket.lane].key.app.clone();
-        self.lanes[ticket.lane].outage.ends();
-        self.gate(&app).gate.available();
+        let lane = &mut self.lanes[ticket.lane];
+        lane.outage.ends();
+        self.throttling.gate(&lane.key.app).available();
     }
 
     /// A job's call was answered otherwise, or learnt nothing.
