@@ -2,32 +2,31 @@
 //!
 //! The map, in the one direction in which modules may depend on each other:
 //!
-//! `main → cli → wiring → {admin, operations} → {broker, store, platform, simulator} → engine → {metrics, ports} → domain → quota`
+//! `main → cli → wiring → {admin, operations} → {amqp, store, platform, simulator} → {engine, settings} → {host, metrics, ports} → domain → quota`
 //!
 //! - [`domain`], the crate [`paceline_domain`]: jobs, catalog, outcomes; pure. Below it: [`paceline_quota`].
 //! - [`engine`], the crate [`paceline_engine`]: the life of a job, over the ports in [`paceline_ports`].
-//! - [`store`]: the ledger; [`broker`]: AMQP; the crates [`paceline_platform`], the HTTP client, and [`paceline_simulator`],
-//!   the stand-in for the platforms.
+//! - [`store`], the crate [`paceline_store`]: the ledger; [`amqp`], the crate [`paceline_amqp`]: RabbitMQ; the crates
+//!   [`paceline_platform`], the HTTP client, and [`paceline_simulator`], the stand-in for the platforms.
 //! - [`operations`]: what people do to the ledger, for the command line and the HTTP API; [`admin`]: the admin server.
-//! - [`settings`], [`wiring`] and [`cli`]: how a process is put together and spoken to.
+//! - [`settings`], the crate [`paceline_settings`]; [`wiring`] and [`cli`]: how a process is put together and spoken to.
 //! - [`metrics`], the crate [`paceline_metrics`]: what engine and store count; [`telemetry`]: traces for a collector.
-//! - [`files`]: files that are for one user alone. [`user`]: who runs the process, for the record of changes.
+//! - The crate [`paceline_host`]: [`files`] that are for one user alone, and the [`user`] who runs the process.
 //! - [`clock`]: the only reader of time; [`crash_points`]: where tests let the process die. Both stand beside the ports.
 
+pub use paceline_amqp as amqp;
 pub use paceline_domain as domain;
 pub use paceline_engine as engine;
+pub use paceline_host::{files, user};
 pub use paceline_metrics as metrics;
 pub use paceline_platform as platform;
 pub use paceline_ports::{clock, crash_points};
+pub use paceline_settings as settings;
 pub use paceline_simulator as simulator;
+pub use paceline_store as store;
 
 pub mod admin;
-pub mod broker;
 pub mod cli;
-pub mod files;
 pub mod operations;
-pub mod settings;
-pub mod store;
 pub mod telemetry;
-pub mod user;
 pub mod wiring;

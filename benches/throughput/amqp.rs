@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use paceline::broker::Options;
+use paceline::amqp::Options;
 use paceline::engine::Stop;
 use paceline::engine::ports::Ledger as _;
 use paceline::wiring;

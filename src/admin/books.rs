@@ -7,8 +7,8 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use super::answer::Fault;
 use crate::domain::activity::By;
 use crate::engine::ports::LedgerError;
-use crate::store::location::Location;
 use crate::store::operator::Operator;
+use paceline_ports::location::Location;
 
 /// Reads at one time; more wait.
 const READERS_MAX: usize = 3;

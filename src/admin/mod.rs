@@ -47,12 +47,12 @@ pub use self::actor::SOLE_TOKEN;
 pub use self::routes::{addresses, roles};
 pub use self::server::{Admin, BindError, Bound, Door, bind};
 pub use self::tokens::{Token, make as make_token};
-use crate::broker::Look;
+use crate::amqp::Look;
 use crate::domain::decode::Decoder;
 use crate::domain::time::{Mono, Timestamp};
 use crate::engine::Engine;
 use crate::operations::inputs::Inputs;
-use crate::store::location::Location;
+use paceline_ports::location::Location;
 
 /// Who may ask, and what protects the way.
 #[derive(Clone, Debug, Default)]

@@ -20,9 +20,9 @@ use crate::domain::rows::{FileError, Format, Input, Known, Row, RowIds, Rows};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
 use crate::settings::Settings;
-use crate::store::location::Location;
 use crate::store::operator::{KnownJobs, Untouched};
 use crate::wiring;
+use paceline_ports::location::Location;
 
 use super::exit::refuse;
 use super::findings::Finding;

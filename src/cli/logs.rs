@@ -88,9 +88,10 @@ impl FromStr for Filter {
     }
 }
 
-/// The same module where it is a crate: people name one as the other, `paceline::engine` for `paceline_engine`.
+/// The same module where it is a crate: people name one as the other, `paceline::engine` for `paceline_engine`, and
+/// `paceline::broker` was once the name of `paceline_amqp`.
 fn in_crate(target: &str) -> String {
-    target.replacen("::", "_", 1)
+    target.replacen("::", "_", 1).replacen("paceline_broker", "paceline_amqp", 1)
 }
 
 fn is_within(target: &str, module: &str) -> bool {
@@ -163,9 +164,11 @@ mod tests {
     #[test]
     fn modules_have_their_own_level() {
         let filter: Filter = "info,paceline::broker=debug".parse().unwrap();
-        assert!(filter.0.would_enable("paceline::broker::intake", &Level::DEBUG));
+        assert!(filter.0.would_enable("paceline::amqp::intake", &Level::DEBUG));
         assert!(!filter.0.would_enable("paceline::engine", &Level::DEBUG));
         assert!(filter.0.would_enable("paceline_engine::runtime", &Level::INFO));
+        let filter: Filter = "paceline::broker=debug".parse().unwrap();
+        assert!(filter.0.would_enable("paceline_amqp::intake", &Level::DEBUG), "the name of before is known");
         let filter: Filter = "paceline::engine=debug".parse().unwrap();
         assert!(filter.0.would_enable("paceline_engine::runtime", &Level::DEBUG), "a crate is named as a module, too");
         assert!(!filter.0.would_enable("paceline_simulator::world", &Level::DEBUG));

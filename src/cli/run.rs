@@ -21,10 +21,10 @@ use crate::engine::{Engine, Stop};
 use crate::metrics::Metrics;
 use crate::operations::suspension::{Scope, what_to_do};
 use crate::settings::Settings;
-use crate::store::location::Location;
 use crate::store::operator::Operator;
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring;
+use paceline_ports::location::Location;
 
 use super::batch::{self, BatchArgs, Checked, Present};
 use super::context::{Context, catalog};

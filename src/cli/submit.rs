@@ -9,16 +9,16 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::broker::publish::{Submission, submit};
-use crate::broker::{Link, Options, State};
+use crate::amqp::publish::{Submission, submit};
+use crate::amqp::{Link, Options, State};
 use crate::domain::decode::Decoder;
 use crate::domain::rows::Row;
 use crate::engine::ports::AmqpOrigin;
 use crate::settings::Settings;
-use crate::store::location::Location;
 use crate::store::operator::{Operator, Untouched};
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring;
+use paceline_ports::location::Location;
 
 use super::again::Again;
 use super::batch::{self, BatchArgs, Present, Source};

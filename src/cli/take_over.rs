@@ -9,8 +9,8 @@ use crate::domain::decode::Decoder;
 use crate::domain::rows::Row;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Arrival, Ledger, Origin, TakenOver};
-use crate::store::location::Location;
 use crate::store::operator::Operator;
+use paceline_ports::location::Location;
 
 use super::batch::{self, Source};
 use super::context::Context;

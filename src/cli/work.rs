@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use crate::admin::{self, Admin, BindError};
-use crate::broker::{Look, Service, intake};
+use crate::amqp::{Look, Service, intake};
 use crate::engine::ports::Ledger;
 use crate::engine::quotas::Planner;
 use crate::engine::{Engine, Stop};

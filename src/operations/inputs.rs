@@ -13,9 +13,9 @@ use crate::domain::reason::Reason;
 use crate::domain::rights::Sender;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Arrival, JobSeq, Ledger, LedgerError, Origin, TakenOver};
-use crate::store::location::Location;
 use crate::store::operator::{Letter, Operator, RejectedInput};
 use crate::store::sqlite::{Mode, SqliteLedger};
+use paceline_ports::location::Location;
 
 /// Reads inputs, and hands those that are jobs now to the ledger.
 pub struct Inputs {

@@ -6,11 +6,11 @@ use secrecy::ExposeSecret;
 
 use super::Decoding;
 use crate::admin::{Access, SOLE_TOKEN, Token, Worker};
-use crate::broker::Service;
+use crate::amqp::Service;
 use crate::engine::Engine;
 use crate::settings::Role;
 use crate::settings::{Reading, Settings};
-use crate::store::location::Location;
+use paceline_ports::location::Location;
 
 /// Who may ask the admin server.
 pub fn admin_access(settings: &Settings) -> Access {

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::broker::options::LiveRights;
-use crate::broker::{Fault, Options, Service};
+use crate::amqp::options::LiveRights;
+use crate::amqp::{Fault, Options, Service};
 use crate::clock::Clock;
 use crate::domain::decode::Decoder;
 use crate::domain::rights::Rights;

@@ -1,8 +1,5 @@
 //! What a monitor sees of a worker: the counters, and gauges of engine, ledger and broker as they stand at the scrape.
 
-#[cfg(test)]
-mod bench;
-
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +8,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use crate::broker::{Look, Service, Status, intake};
+use crate::amqp::{Look, Service, Status, intake};
 use crate::domain::job::LaneKey;
 use crate::domain::quota::Usage;
 use crate::domain::time::Timestamp;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::debug;
 
-use crate::broker::{Look, intake};
+use crate::amqp::{Look, intake};
 use crate::clock::Clock;
 use crate::engine::ports::LedgerError;
 use crate::store::sqlite::{BrokerStanding, SqliteLedger};

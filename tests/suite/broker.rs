@@ -3,7 +3,7 @@
 use lapin::BasicProperties;
 use lapin::options::ExchangeDeleteOptions;
 use lapin::types::{AMQPValue, FieldTable};
-use paceline::broker::{intake, relay};
+use paceline::amqp::{intake, relay};
 use paceline::domain::outcome::Failure;
 use paceline::domain::reason::Reason;
 use paceline::engine::ports::Delivered;

@@ -1,7 +1,7 @@
 //! A backlog that cannot run shuts nobody out.
 
 use lapin::BasicProperties;
-use paceline::broker::intake;
+use paceline::amqp::intake;
 use serde_json::{Value, json};
 
 use super::check::Simulator;

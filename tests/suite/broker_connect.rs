@@ -1,9 +1,9 @@
 //! What a person is told when the broker cannot be used.
 
 use lapin::types::FieldTable;
-use paceline::broker::check::check;
-use paceline::broker::publish::{Submission, submit};
-use paceline::broker::{Link, Options, State, intake};
+use paceline::amqp::check::check;
+use paceline::amqp::publish::{Submission, submit};
+use paceline::amqp::{Link, Options, State, intake};
 use paceline::clock::Clock;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;

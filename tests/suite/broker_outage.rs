@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use lapin::types::AMQPValue;
-use paceline::broker::publish::{Submission, submit};
-use paceline::broker::{Options, State, relay};
+use paceline::amqp::publish::{Submission, submit};
+use paceline::amqp::{Options, State, relay};
 use paceline::engine::ports::AmqpOrigin;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lapin::BasicProperties;
 use lapin::types::FieldTable;
-use paceline::broker::{Options, relay};
+use paceline::amqp::{Options, relay};
 use serde_json::{Value, json};
 
 use super::check::Simulator;

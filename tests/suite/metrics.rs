@@ -263,7 +263,7 @@ async fn every_metric_is_rendered_as_it_is_described() {
     // In the middle of the work, when there is something of everything.
     assert_eq!(worker.engine.run(false, tokio::time::sleep(Duration::from_secs(1))).await, Stop::Drained);
     // Nobody listens there.
-    let options = paceline::broker::Options::at("amqp://127.0.0.1:1");
+    let options = paceline::amqp::Options::at("amqp://127.0.0.1:1");
     let service = wiring::broker(&options, &worker.engine, Decoding::new(decoder(&world)), &world.clock).unwrap();
     let worker = Worker { scrape: worker.scrape.with_broker(&service), ..worker };
     worker.scrape.sample().await.unwrap();

@@ -4,6 +4,7 @@
 mod arrivals;
 pub mod clock;
 pub mod crash_points;
+pub mod location;
 mod outbox;
 mod restraints;
 mod suspension;

@@ -20,9 +20,9 @@ use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
 use crate::engine::quotas::Planner;
 use crate::settings::Settings;
-use crate::store::location::Location;
 use crate::store::operator::Operator;
 use crate::wiring;
+use paceline_ports::location::Location;
 
 use super::context::{Context, catalog};
 use super::exit::{Exit, refuse};

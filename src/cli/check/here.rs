@@ -7,9 +7,9 @@ use crate::domain::catalog::{Catalog, Kind};
 use crate::domain::time::Timestamp;
 use crate::files;
 use crate::settings::Settings;
-use crate::store::location::Location;
 use crate::store::sqlite::inspect::{Found, Inspection, inspect};
 use crate::wiring::{self, AMQPS, READABLE};
+use paceline_ports::location::Location;
 
 use super::finding::Finding;
 

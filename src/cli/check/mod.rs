@@ -13,7 +13,7 @@ use std::io::Write;
 
 use serde_json::json;
 
-use crate::broker;
+use crate::amqp;
 use crate::platform::Proxies;
 use crate::settings::Settings;
 use crate::wiring;
@@ -82,7 +82,7 @@ async fn look_at_broker(settings: &Settings) -> Vec<Finding> {
     let Some(options) = wiring::broker_options(settings) else {
         return vec![Finding::ok("broker", "none: the settings have no [broker], so jobs come from files alone")];
     };
-    let found = broker::check::check(&options).await.into_iter();
+    let found = amqp::check::check(&options).await.into_iter();
     let found = found.map(|found| {
         let what = format!("broker {}", found.subject);
         match found.verdict {

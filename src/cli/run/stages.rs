@@ -16,8 +16,8 @@ use crate::engine::ports::LedgerError;
 use crate::engine::{Engine, Stop};
 use crate::operations::canary::{Canary, has_succeeded};
 use crate::operations::stop_at::{Reached, Share};
-use crate::store::location::Location;
 use crate::store::operator::{JobLine, Operator};
+use paceline_ports::location::Location;
 
 use super::watch;
 

@@ -94,7 +94,7 @@ fn show(context: &mut Context, args: &Args, plan: &Plan) -> anyhow::Result<Exit>
 fn report(
     context: &mut Context,
     args: &Args,
-    store: &crate::store::location::Location,
+    store: &paceline_ports::location::Location,
     batch: &str,
     plan: &Plan,
     end: &End,

@@ -22,10 +22,10 @@ use crate::engine::Stop;
 use crate::engine::ports::{Arrival, Ledger, LedgerError, Origin};
 use crate::engine::quotas::Planner;
 use crate::settings::Settings;
-use crate::store::location::Location;
 use crate::store::operator::{Operator, Selection};
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring;
+use paceline_ports::location::Location;
 
 /// Objects whose deletions are taken over in one transaction.
 const CHUNK: usize = 500;

@@ -12,10 +12,10 @@ use lapin::options::{
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
-use paceline::broker::intake;
-use paceline::broker::ports::{Backlog, Endings};
-use paceline::broker::relay;
-use paceline::broker::{Link, Options, Service, State};
+use paceline::amqp::intake;
+use paceline::amqp::ports::{Backlog, Endings};
+use paceline::amqp::relay;
+use paceline::amqp::{Link, Options, Service, State};
 use paceline::clock::Clock;
 use paceline::domain::decode::Defaults;
 use paceline::domain::job::{Fault, Identity, Job, LaneKey, Params, Rejection};

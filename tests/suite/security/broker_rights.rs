@@ -1,6 +1,6 @@
 //! What the worker's own user lacks in the broker.
 
-use paceline::broker::{Options, check};
+use paceline::amqp::{Options, check};
 
 use crate::harness::bench::{Client, options};
 use crate::harness::rabbitmq::Node;

@@ -10,7 +10,7 @@ use crate::harness::bench::{Client, options, table};
 use crate::harness::process::Process;
 use crate::harness::rabbitmq::shared_url;
 use crate::harness::until_async;
-use paceline::broker::Options;
+use paceline::amqp::Options;
 
 const APPS: &str = "[apps.acme]\nplatform = \"feishu\"\nbase_url = \"http://127.0.0.1:9\"\napp_id = \"cli_acme\"\n\
     app_secret = { env = \"ACME_SECRET\" }\n[apps.acme.users]\nanna = { env = \"ACME_SECRET\" }\n\

@@ -1,0 +1,253 @@
+//! A connection that is made again for ever: connect, watch, wait a little, connect.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::address::Address;
+use super::fault::Fault;
+use super::options::Options;
+use super::session::{Session, probe};
+use super::{retry_delay, until_stopped};
+use paceline_domain::time::Timestamp;
+use paceline_ports::clock::Clock;
+
+/// A connection that held this long was a good one: the next failure is the first in a row again.
+const GOOD_AFTER: Duration = Duration::from_secs(5);
+/// Over TLS silence cannot be probed without the client, whose waiting threads are not given back.
+const SILENT_TLS_DELAY: Duration = Duration::from_secs(60);
+
+/// How a connection stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// First try under way.
+    Connecting,
+    /// Up.
+    Connected,
+    /// Up, but the broker takes no messages: its memory or disk alarm.
+    Blocked {
+        /// The broker's words.
+        reason: String,
+    },
+    /// Lost, or never made.
+    Down {
+        /// Since when.
+        since: Timestamp,
+        /// The last error, with its cure.
+        error: Fault,
+        /// When the next try is made.
+        next_try: Timestamp,
+    },
+    /// Closed on purpose.
+    Closed,
+}
+
+impl State {
+    /// Whether messages can move.
+    pub const fn is_up(&self) -> bool {
+        matches!(self, Self::Connected)
+    }
+
+    /// In words, but for the next try.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Down { since, error, .. } => format!("down since {since}: {error}"),
+            Self::Connecting | Self::Connected | Self::Blocked { .. } | Self::Closed => self.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connecting => out.write_str("connecting"),
+            Self::Connected => out.write_str("connected"),
+            Self::Blocked { reason } => write!(
+                out,
+                "blocked by RabbitMQ ({reason}): it takes no messages until it has room again; see `rabbitmq-diagnostics alarms`"
+            ),
+            Self::Down { since, error, next_try } => write!(out, "down since {since}: {error} (next try {next_try})"),
+            Self::Closed => out.write_str("closed"),
+        }
+    }
+}
+
+/// What workers hold of a supervised connection.
+#[derive(Clone)]
+pub struct Link {
+    sessions: watch::Receiver<Option<Arc<Session>>>,
+    states: watch::Receiver<State>,
+}
+
+/// Keeps the connection of a [`Link`] up.
+pub struct Supervisor {
+    address: Address,
+    options: Options,
+    /// As the management page shows it.
+    name: &'static str,
+    clock: Clock,
+    sessions: watch::Sender<Option<Arc<Session>>>,
+    states: watch::Sender<State>,
+    /// Failures in a row.
+    failures: u32,
+    down_since: Option<Timestamp>,
+    /// The last try met silence.
+    silent: bool,
+    /// The last connection did not hold.
+    flapping: bool,
+    /// The next loss is one of many and goes unsaid.
+    quiet: bool,
+}
+
+impl Link {
+    /// A link and what keeps it up; `name` is what RabbitMQ's management page shows.
+    ///
+    /// # Errors
+    /// What is wrong with the address.
+    pub fn new(options: &Options, name: &'static str, clock: Clock) -> Result<(Self, Supervisor), Fault> {
+        let address = Address::parse(&options.url)
+            .map_err(|text| Fault { text: format!("broker.url: {text}"), cure: String::new() })?;
+        let (sessions, sessions_read) = watch::channel(None);
+        let (states, states_read) = watch::channel(State::Connecting);
+        let supervisor = Supervisor {
+            address,
+            options: options.clone(),
+            name,
+            clock,
+            sessions,
+            states,
+            failures: 0,
+            down_since: None,
+            silent: false,
+            flapping: false,
+            quiet: false,
+        };
+        Ok((Self { sessions: sessions_read, states: states_read }, supervisor))
+    }
+
+    /// How the connection stands now.
+    pub fn state(&self) -> State {
+        self.states.borrow().clone()
+    }
+
+    /// Follows how the connection stands, for readiness and `status`.
+    pub fn states(&self) -> watch::Receiver<State> {
+        self.states.clone()
+    }
+
+    /// Waits for an open connection; `None` when there will be none any more.
+    pub(super) async fn session(&self) -> Option<Arc<Session>> {
+        let mut sessions = self.sessions.clone();
+        let found = sessions.wait_for(|session| session.as_ref().is_some_and(|session| !session.is_lost())).await;
+        found.ok().and_then(|session| session.clone())
+    }
+}
+
+impl Supervisor {
+    /// Connects and reconnects until told to stop, then closes. To be awaited before the runtime ends.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        loop {
+            let opened = tokio::select! {
+                opened = self.open() => opened,
+                () = until_stopped(&mut stop) => break,
+            };
+            let (fault, silent) = match opened {
+                Ok(session) => match self.hold(session, &mut stop).await {
+                    Some(fault) => (fault, false),
+                    None => break,
+                },
+                Err(failed) => failed,
+            };
+            self.silent = silent;
+            let delay = self.delay();
+            self.say_down(fault, delay);
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = until_stopped(&mut stop) => break,
+            }
+        }
+        self.states.send_replace(State::Closed);
+    }
+
+    /// Opens a session; on failure says why, and whether nothing answered at all.
+    async fn open(&self) -> Result<Session, (Fault, bool)> {
+        if self.silent {
+            probe(&self.address).await.map_err(|fault| (fault, true))?;
+        }
+        Session::open(&self.address, &self.options, self.name).await.map_err(|fault| {
+            let silent = fault.text.contains("no answer within");
+            (fault, silent)
+        })
+    }
+
+    /// Keeps a session until it is lost (then says why) or the process stops.
+    async fn hold(&mut self, session: Session, stop: &mut watch::Receiver<bool>) -> Option<Fault> {
+        let session = Arc::new(session);
+        let opened_at = self.clock.mono();
+        let again = if self.down_since.take().is_some() { " again" } else { "" };
+        if self.flapping {
+            tracing::debug!(connection = self.name, broker = %self.address, "connected to RabbitMQ{again}");
+        } else {
+            tracing::info!(connection = self.name, broker = %self.address, "connected to RabbitMQ{again}");
+        }
+        self.states.send_replace(State::Connected);
+        self.sessions.send_replace(Some(Arc::clone(&session)));
+        let fault = tokio::select! {
+            fault = session.until_lost() => Some(fault),
+            () = self.follow_blocked(&session) => None,
+            () = self.say_that_it_holds() => None,
+            () = until_stopped(stop) => None,
+        };
+        self.sessions.send_replace(None);
+        session.close().await;
+        let was_flapping = self.flapping;
+        self.flapping = self.clock.mono().since(opened_at) < GOOD_AFTER;
+        if !self.flapping {
+            self.failures = 0;
+        }
+        // One outage that lets connections through for a moment is said once.
+        self.quiet = was_flapping && self.flapping;
+        fault
+    }
+
+    /// After connections that did not hold, the one that does is the end of the outage; never ends before the session does.
+    async fn say_that_it_holds(&self) {
+        if self.flapping {
+            tokio::time::sleep(GOOD_AFTER).await;
+            tracing::info!(connection = self.name, broker = %self.address, "connected to RabbitMQ again");
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Tells of alarms; never ends before the session does.
+    async fn follow_blocked(&self, session: &Session) {
+        let mut blocked = session.blocked();
+        while blocked.changed().await.is_ok() {
+            let state = match blocked.borrow_and_update().clone() {
+                Some(reason) => State::Blocked { reason },
+                None => State::Connected,
+            };
+            tracing::warn!(connection = self.name, "RabbitMQ: {state}");
+            self.states.send_replace(state);
+        }
+        std::future::pending::<()>().await;
+    }
+
+    fn delay(&mut self) -> Duration {
+        let delay = retry_delay(self.failures);
+        self.failures = self.failures.saturating_add(1);
+        if self.silent && self.address.tls() { SILENT_TLS_DELAY } else { delay }
+    }
+
+    fn say_down(&mut self, error: Fault, delay: Duration) {
+        let now = self.clock.now();
+        // Said once per outage; `status` shows the latest error.
+        if self.down_since.is_none() && !std::mem::take(&mut self.quiet) {
+            tracing::warn!(connection = self.name, "{error}; trying again until it works");
+        }
+        let since = *self.down_since.get_or_insert(now);
+        self.states.send_replace(State::Down { since, error, next_try: now + delay });
+    }
+}

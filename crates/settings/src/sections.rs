@@ -1,0 +1,163 @@
+//! The fixed sections: from a draft to their structs, with what only holds between keys.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::app::entries;
+use super::draft::{Draft, path};
+use super::keys::BODY_BYTES_MAX;
+use super::publishers;
+use super::{Broker, Catalog, Engine, Http, Intake, Lanes, Ledger};
+use paceline_domain::quota::Reserve;
+use paceline_domain::rights::Rights;
+use paceline_ports::location::Location;
+
+const ONE_DAY: Duration = Duration::from_secs(86_400);
+
+/// `[store]`.
+pub fn store(draft: &mut Draft<'_>) -> Location {
+    let field = path("store.url");
+    let key = draft.key(&path("store.key"));
+    let Some(url) = draft.text(&field) else { return Location { path: PathBuf::new(), key } };
+    let file = url.strip_prefix("sqlite://").unwrap_or_default();
+    let message = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        Some("PostgreSQL is not in this version; use a URL like sqlite://paceline.db".to_owned())
+    } else if file.is_empty() || file.ends_with('/') {
+        Some(format!("expected a URL like sqlite://paceline.db, got {}", super::masked_url(&url)))
+    } else if file.contains(['?', '#']) {
+        Some("expected sqlite:// and a path alone, got options behind it".to_owned())
+    } else if file == ":memory:" {
+        Some("expected the path of a file: a ledger in memory forgets what was sent".to_owned())
+    } else {
+        None
+    };
+    if let Some(message) = message {
+        draft.fault(&field, message);
+    }
+    Location { path: PathBuf::from(file), key }
+}
+
+/// `[ledger]`.
+pub fn ledger(draft: &mut Draft<'_>) -> Ledger {
+    let days = draft.whole("ledger.keep_days");
+    Ledger { keep: (days > 0).then(|| ONE_DAY * u32::try_from(days).unwrap_or(u32::MAX)) }
+}
+
+/// `[broker]`, `None` if no key of it is given.
+pub fn broker(draft: &mut Draft<'_>) -> Option<Broker> {
+    if !draft.tree.tables.contains_key(&path("broker")) {
+        return None;
+    }
+    let url_field = path("broker.url");
+    let url = if draft.is_given(&url_field) {
+        draft.secret(&url_field).unwrap_or_default()
+    } else {
+        draft.fault(&url_field, "expected a URL like amqp://user:password@host:5672/%2f, got nothing");
+        String::new().into()
+    };
+    let name = |draft: &mut Draft<'_>, dotted: &str| draft.text(&path(dotted)).unwrap_or_default();
+    let mut broker = Broker {
+        url,
+        jobs_queue: name(draft, "broker.jobs_queue"),
+        results_queue: Some(name(draft, "broker.results_queue")).filter(|queue| !queue.is_empty()),
+        results_exchange: name(draft, "broker.results_exchange"),
+        dead_queue: name(draft, "broker.dead_queue"),
+        prefetch: u16::try_from(draft.whole("broker.prefetch")).unwrap_or(u16::MAX),
+        ca: draft.ca("broker.ca_file"),
+        rights: Rights::default(),
+    };
+    broker.rights = publishers::rights(draft, &broker);
+    check_queues(draft, &broker);
+    Some(broker)
+}
+
+/// Queue names are AMQP short strings, and no two roles may share a queue.
+fn check_queues(draft: &mut Draft<'_>, broker: &Broker) {
+    let names = [
+        ("broker.jobs_queue", broker.jobs_queue.as_str()),
+        ("broker.results_queue", broker.results_queue.as_deref().unwrap_or_default()),
+        ("broker.dead_queue", broker.dead_queue.as_str()),
+    ];
+    for (index, (field, name)) in names.iter().enumerate() {
+        if let Some((other, _)) = names[..index].iter().find(|(_, other)| !name.is_empty() && other == name) {
+            draft.fault(&path(field), format!("expected a queue of its own, got {name:?} like {other}"));
+        }
+    }
+    for (field, name) in names.into_iter().chain([("broker.results_exchange", broker.results_exchange.as_str())]) {
+        if name.len() > 255 {
+            draft.fault(&path(field), format!("expected at most 255 bytes, got {}", name.len()));
+        } else if name.starts_with("amq.") {
+            draft.fault(&path(field), format!("expected a name without the reserved beginning \"amq.\", got {name:?}"));
+        }
+    }
+}
+
+/// `[http]`.
+pub fn http(draft: &mut Draft<'_>) -> Http {
+    Http {
+        request_timeout: draft.millis("http.request_timeout_ms"),
+        connect_timeout: draft.millis("http.connect_timeout_ms"),
+        reply_bytes_max: draft.whole("http.reply_bytes_max") as usize,
+        pool_idle: draft.millis("http.pool_idle_ms"),
+        ca: draft.ca("http.ca_file"),
+    }
+}
+
+/// `[intake]`.
+pub fn intake(draft: &mut Draft<'_>) -> Intake {
+    Intake {
+        pending_max: draft.whole("intake.pending_max") as usize,
+        body_bytes_max: draft.whole(BODY_BYTES_MAX) as usize,
+    }
+}
+
+/// `[engine]`.
+pub fn engine(draft: &mut Draft<'_>) -> Engine {
+    let engine = Engine {
+        concurrency_max: draft.whole("engine.concurrency_max") as usize,
+        lane_concurrency_max: draft.whole("engine.lane_concurrency_max") as usize,
+        attempts_max: draft.whole("engine.attempts_max") as u32,
+        backoff_initial: draft.millis("engine.backoff_initial_ms"),
+        backoff_max: draft.millis("engine.backoff_max_ms"),
+        grace: draft.millis("engine.grace_ms"),
+        drain: draft.millis("engine.drain_ms"),
+    };
+    if engine.backoff_initial > engine.backoff_max && !engine.backoff_max.is_zero() {
+        let message = format!(
+            "expected at most engine.backoff_max_ms ({}), got {}",
+            engine.backoff_max.as_millis(),
+            engine.backoff_initial.as_millis()
+        );
+        draft.fault(&path("engine.backoff_initial_ms"), message);
+    }
+    Engine { lane_concurrency_max: engine.lane_concurrency_max.min(engine.concurrency_max), ..engine }
+}
+
+/// `[lanes]`.
+pub fn lanes(draft: &mut Draft<'_>) -> Lanes {
+    let table = path("lanes.reserve");
+    let (mut reserve, mut sum, faults) = (Reserve::NONE, 0.0_f64, draft.faults.len());
+    for field in entries(draft, &table) {
+        let name = &field[2];
+        let priority = name.parse::<u8>().ok().filter(|priority| (1..=9).contains(priority) && name.len() == 1);
+        let Some(priority) = priority else {
+            draft.fault(&field, format!("expected a priority from 1 to 9 as the key, got {name:?}"));
+            continue;
+        };
+        if draft.leaf(&field).is_some() {
+            let share = draft.share(&field);
+            sum += share;
+            reserve = reserve.keep(priority, share);
+        }
+    }
+    if sum >= 1.0 && draft.faults.len() == faults {
+        // Something must be left to everyone.
+        draft.fault(&table, format!("expected fractions that are below 1 together, got {}", (sum * 1e3).round() / 1e3));
+    }
+    Lanes { reserve, stop_after: draft.whole("lanes.stop_after") as u32 }
+}
+
+/// `[catalog]`.
+pub fn catalog(draft: &mut Draft<'_>) -> Catalog {
+    Catalog { dir: draft.file_path("catalog.dir") }
+}

@@ -1,0 +1,123 @@
+//! The jobs that wait, those of a kind together, as a forecast takes them.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::outlook::Names;
+use crate::sqlite::piles;
+use crate::sqlite::tallies::Pile;
+use paceline_domain::time::Timestamp;
+use paceline_engine::forecast::Group;
+
+/// Jobs that have times of their own.
+pub(super) const TIMED: &str = "SELECT lane, batch, priority, not_before, not_after, seq
+     FROM jobs INDEXED BY jobs_timed WHERE state <= 1 AND (not_before IS NOT NULL OR not_after IS NOT NULL)";
+
+/// Lane, batch, priority, not before, not after.
+pub(super) type Kind = (i64, i64, u8, Option<i64>, Option<i64>);
+
+/// The numbers of the first and the last job of a kind, and how many there are.
+pub(super) type Groups = HashMap<Kind, ((i64, i64), u64)>;
+
+/// The backlog. Jobs that just wait for their turn are not looked at, however many they are: their tallies say how many,
+/// and an index knows the first and the last.
+pub(super) fn read(conn: &Connection, names: &Names, flying: &HashSet<i64>) -> rusqlite::Result<Vec<Group>> {
+    let groups = if has_piles(conn)? { by_piles(conn, flying)? } else { one_by_one(conn, flying)? };
+    let group = |((lane, batch, priority, not_before, not_after), (ages, count)): (Kind, _)| Group {
+        lane: names.lane(lane),
+        batch: names.batch(batch),
+        priority,
+        not_before: not_before.map(Timestamp),
+        not_after: not_after.map(Timestamp),
+        ages,
+        count,
+    };
+    let mut backlog: Vec<_> = groups.into_iter().map(group).collect();
+    backlog.sort_by_key(|group| group.ages);
+    Ok(backlog)
+}
+
+/// A ledger that is only looked at may be of a version that had none.
+fn has_piles(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'jobs_timed')", [], |row| row.get(0))
+}
+
+pub(super) fn one_by_one(conn: &Connection, flying: &HashSet<i64>) -> rusqlite::Result<Groups> {
+    let mut groups = Groups::new();
+    let mut statement = conn.prepare(
+        "SELECT lane, batch, priority, not_before, not_after, seq FROM jobs INDEXED BY jobs_waiting
+         WHERE state <= 1 ORDER BY seq",
+    )?;
+    add_all(&mut groups, &mut statement, |seq| !flying.contains(&seq))?;
+    Ok(groups)
+}
+
+pub(super) fn by_piles(conn: &Connection, flying: &HashSet<i64>) -> rusqlite::Result<Groups> {
+    let mut groups = Groups::new();
+    let mut apart: HashSet<i64> = flying.clone();
+    let mut timed = conn.prepare(TIMED)?;
+    add_all(&mut groups, &mut timed, |seq| apart.insert(seq))?;
+    let mut left: HashMap<(i64, i64, i64), i64> = HashMap::new();
+    let piles = piles::waiting(conn, None)?;
+    for (pile, n) in &piles {
+        *left.entry(alike(pile)).or_default() += i64::try_from(*n).unwrap_or(i64::MAX);
+    }
+    for ((lane, batch, priority, ..), (_, count)) in &groups {
+        if let Some(n) = left.get_mut(&(*lane, *batch, i64::from(*priority))) {
+            *n -= i64::try_from(*count).unwrap_or(i64::MAX);
+        }
+    }
+    let mut place = conn.prepare("SELECT lane, batch, priority FROM jobs WHERE seq = ?1 AND state <= 1")?;
+    for seq in flying {
+        let found = place.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+        if let Some(n) = found.and_then(|found| left.get_mut(&found)) {
+            *n -= 1;
+        }
+    }
+    for (pile, _) in &piles {
+        let n = left.get(&alike(pile)).copied().unwrap_or(0);
+        let Some(ages) = ages(conn, pile, &apart, n)? else { continue };
+        let kind = (pile.lane, pile.batch, u8::try_from(pile.priority).unwrap_or(u8::MAX), None, None);
+        let group = groups.entry(kind).or_insert((ages, 0));
+        // The same kind in another state: both ages and the one count go together.
+        group.0 = (group.0.0.min(ages.0), group.0.1.max(ages.1));
+        group.1 = u64::try_from(n).unwrap_or(0);
+    }
+    Ok(groups)
+}
+
+/// What makes jobs of two states alike to a forecast.
+fn alike(pile: &Pile) -> (i64, i64, i64) {
+    (pile.lane, pile.batch, pile.priority)
+}
+
+/// The first and the last of a pile, but for those that are apart; `None` if there are no others.
+fn ages(conn: &Connection, pile: &Pile, apart: &HashSet<i64>, n: i64) -> rusqlite::Result<Option<(i64, i64)>> {
+    if n <= 0 {
+        return Ok(None);
+    }
+    let other = |seq: &i64| !apart.contains(seq);
+    let first = piles::first(conn, pile, false, other)?;
+    Ok(first.zip(piles::first(conn, pile, true, other)?))
+}
+
+fn add_all(
+    groups: &mut Groups,
+    statement: &mut rusqlite::Statement<'_>,
+    mut counts: impl FnMut(i64) -> bool,
+) -> rusqlite::Result<()> {
+    let kind = |row: &Row<'_>| -> rusqlite::Result<Kind> {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+    };
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let seq: i64 = row.get(5)?;
+        if counts(seq) {
+            let (ages, count) = groups.entry(kind(row)?).or_insert(((seq, seq), 0));
+            *ages = (ages.0.min(seq), ages.1.max(seq));
+            *count += 1;
+        }
+    }
+    Ok(())
+}

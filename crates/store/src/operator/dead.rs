@@ -1,0 +1,457 @@
+//! Dead letters: jobs that ended without success, and inputs that never became jobs.
+
+use std::sync::LazyLock;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::groups::{self, DeadGroup};
+use super::selection::{Selection, number};
+use super::{CHUNK, Operator, Page, piles};
+use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
+use crate::sqlite::books::{Books, Trouble};
+use crate::sqlite::tallies::{
+    INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, Place, read_pile, reason_of,
+};
+use crate::state::State;
+use paceline_domain::activity::{Action, Facts};
+use paceline_domain::reason::Reason;
+use paceline_domain::time::Timestamp;
+use paceline_ports::{AmqpOrigin, Delivered, JobSeq, LedgerError, Origin};
+
+/// Dead letters of a long list read at one time.
+const PAGE: usize = 10_000;
+/// Where a list has come to the inputs: above every number of a job.
+const INPUTS: i64 = 1 << 62;
+
+/// One dead letter in a list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DeadLine {
+    /// What names it in commands: the job's id, or `#<number>` of an input that never became a job.
+    pub handle: String,
+    /// File name and line, where it came from a file.
+    pub place: Option<String>,
+    /// How it came, if it is an input that came over AMQP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivered: Option<Delivered>,
+    /// Whether it is an input that never became a job.
+    #[serde(skip)]
+    pub is_input: bool,
+    /// The contract's document.
+    #[serde(flatten)]
+    pub document: Value,
+}
+
+/// A dead letter as it stood when it was selected. What changes it afterwards, another death for one, makes it another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// What names it in commands.
+    pub handle: String,
+    /// Why it died.
+    pub reason: Reason,
+    /// The platform's code.
+    pub code: Option<i64>,
+    /// Its method, if one could be read.
+    pub method: Option<String>,
+    /// A job's deadline.
+    pub not_after: Option<Timestamp>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Job { seq: i64, ended_at: i64 },
+    Input { seq: i64 },
+}
+
+impl Letter {
+    /// Whether it is an input that never became a job.
+    pub const fn is_input(&self) -> bool {
+        matches!(self.kind, Kind::Input { .. })
+    }
+
+    /// Whether it would expire again at once.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.not_after.is_some_and(|at| at <= now)
+    }
+
+    /// The number of the job, and when it died; `None` for an input.
+    pub(super) const fn job(&self) -> Option<(i64, i64)> {
+        match self.kind {
+            Kind::Job { seq, ended_at } => Some((seq, ended_at)),
+            Kind::Input { .. } => None,
+        }
+    }
+
+    const fn input(&self) -> Option<i64> {
+        match self.kind {
+            Kind::Input { seq } => Some(seq),
+            Kind::Job { .. } => None,
+        }
+    }
+}
+
+/// An input that never became a job, with what is needed to read it again.
+#[derive(Clone, Debug)]
+pub struct RejectedInput {
+    /// The id, method, app and batch that could be read, or that stood in for them when it came.
+    pub id: Option<String>,
+    /// See `id`.
+    pub method: Option<String>,
+    /// See `id`.
+    pub app: Option<String>,
+    /// See `id`.
+    pub batch: Option<String>,
+    /// What was wrong with it.
+    pub detail: String,
+    /// As it came.
+    pub origin: Origin,
+}
+
+impl Operator {
+    /// The dead letters that match: jobs in the order of take-over, then inputs that never became jobs; at most `limit`.
+    pub fn list_dead(&self, selection: &Selection, limit: usize) -> Result<Vec<DeadLine>, LedgerError> {
+        self.refuse_ambiguous(selection)?;
+        let (mut lines, mut after) = (Vec::new(), 0);
+        while lines.len() < limit {
+            let page = self.page_dead(selection, after, (limit - lines.len()).min(PAGE))?;
+            lines.extend(page.lines);
+            match page.next {
+                Some(next) => after = next,
+                None => break,
+            }
+        }
+        Ok(lines)
+    }
+
+    /// A page of [`Self::list_dead`], after what an earlier one said to go on after; 0 for the first. As with jobs, it can
+    /// hold fewer than `limit` although there are more.
+    pub fn page_dead(&self, selection: &Selection, after: i64, limit: usize) -> Result<Page<DeadLine>, LedgerError> {
+        let dead = selection.in_state(State::Dead);
+        self.read_at_once(|conn| {
+            let (mut lines, mut after) = (Vec::new(), after);
+            if after < INPUTS {
+                let Page { lines: seqs, next } = piles::jobs(conn, &dead, after, limit)?;
+                lines = seqs.iter().map(|seq| dead_job(conn, *seq)).collect::<rusqlite::Result<_>>()?;
+                if next.is_some() {
+                    return Ok(Page { lines, next });
+                }
+                after = INPUTS;
+            }
+            let Page { lines: seqs, next } = piles::inputs(conn, &dead, after - INPUTS, limit - lines.len())?;
+            for seq in &seqs {
+                lines.push(dead_input(conn, *seq)?);
+            }
+            // A page that the jobs have filled leaves no room to see whether there are inputs.
+            let is_full = lines.len() == limit && seqs.is_empty();
+            let more = is_full && !piles::inputs(conn, &dead, after - INPUTS, 1)?.lines.is_empty();
+            Ok(Page { lines, next: next.map(|next| INPUTS + next).or(more.then_some(after)) })
+        })
+    }
+
+    /// A page of the inputs among them, after the number of an earlier page.
+    pub fn page_dead_inputs(
+        &self,
+        selection: &Selection,
+        after: i64,
+        limit: usize,
+    ) -> Result<Page<DeadLine>, LedgerError> {
+        let dead = selection.in_state(State::Dead);
+        self.read_at_once(|conn| {
+            let Page { lines: seqs, next } = piles::inputs(conn, &dead, after, limit)?;
+            let lines = seqs.iter().map(|seq| dead_input(conn, *seq)).collect::<rusqlite::Result<_>>()?;
+            Ok(Page { lines, next })
+        })
+    }
+
+    /// The dead letters that match now: jobs in the order of take-over, then inputs that never became jobs.
+    ///
+    /// # Errors
+    /// An id that names two of them; the ledger's.
+    pub fn select_dead(&self, selection: &Selection) -> Result<Vec<Letter>, LedgerError> {
+        self.refuse_ambiguous(selection)?;
+        let dead = selection.in_state(State::Dead);
+        self.read_at_once(|conn| {
+            let mut letters = Vec::new();
+            let mut after = Some(0);
+            while let Some(from) = after {
+                let Page { lines: seqs, next } = piles::jobs(conn, &dead, from, PAGE)?;
+                for seq in seqs {
+                    letters.push(letter_of_job(conn, seq)?);
+                }
+                after = next;
+            }
+            for seq in piles::inputs(conn, &dead, 0, usize::MAX)?.lines {
+                letters.push(letter_of_input(conn, seq)?);
+            }
+            Ok(letters)
+        })
+    }
+
+    /// A job may have an id that looks like the number of an input: nothing is done before it is clear which is meant.
+    fn refuse_ambiguous(&self, selection: &Selection) -> Result<(), LedgerError> {
+        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND state = ?2)
+             AND EXISTS (SELECT 1 FROM rejected WHERE seq = ?3)";
+        for id in &selection.ids {
+            let Some(number) = number(id) else { continue };
+            let values = params![id, State::Dead.number(), number];
+            if self.read(|conn| conn.prepare_cached(SQL)?.query_row(values, |row| row.get(0)))? {
+                return Err(LedgerError::Refused(format!(
+                    "{id} is the id of a dead job, and the number of an input that never became a job: name the job as \
+                     job:{id}, the input as input:{id}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The input behind a letter, to be read and taken over again (an app was added to the settings, a method to the
+    /// catalog); `None` if it is no input, or gone.
+    pub fn rejected_input(&self, letter: &Letter) -> Result<Option<RejectedInput>, LedgerError> {
+        let Some(seq) = letter.input() else { return Ok(None) };
+        self.read(|conn| rejected_input(conn, seq).optional())
+    }
+
+    /// The input of a line; `None` if it is a job's, or gone.
+    pub fn input(&self, line: &DeadLine) -> Result<Option<RejectedInput>, LedgerError> {
+        let Some(seq) = number(&line.handle).filter(|_| line.is_input) else { return Ok(None) };
+        self.read(|conn| rejected_input(conn, seq).optional())
+    }
+
+    /// The newest inputs of a group of [`Self::dead_groups`], at most `limit`: what is wrong with them stands in them.
+    pub fn newest_inputs(
+        &self,
+        selection: &Selection,
+        group: &DeadGroup,
+        limit: usize,
+    ) -> Result<Vec<RejectedInput>, LedgerError> {
+        let dead = selection.in_state(State::Dead);
+        self.read_at_once(|conn| {
+            let mut seqs = Vec::new();
+            for (pile, _) in piles::input_piles(conn, &dead)? {
+                if group.has_inputs_of(&pile) {
+                    seqs.extend(groups::newest_inputs(conn, &pile, limit)?);
+                }
+            }
+            seqs.sort_unstable_by_key(|seq| std::cmp::Reverse(*seq));
+            seqs.into_iter().take(limit).map(|seq| rejected_input(conn, seq)).collect()
+        })
+    }
+
+    /// Whether the id belongs to a job with other content, so that this one would only be rejected anew.
+    pub fn is_conflict(&self, id: &str, hash: [u8; 32]) -> Result<bool, LedgerError> {
+        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND NOT is_content(hash, ?2)
+            AND NOT is_content(edited_hash, ?2))";
+        self.books.seal()?;
+        self.read(|conn| conn.prepare_cached(SQL)?.query_row(params![id, hash], |row| row.get(0)))
+    }
+
+    /// Queues the letters' jobs again, from the start; gives the numbers of those queued. Left as they are: letters that
+    /// changed since they were selected, and inputs that never became jobs.
+    pub fn redrive(&mut self, letters: &[Letter]) -> Result<Vec<JobSeq>, LedgerError> {
+        let mut redriven = Vec::new();
+        for chunk in letters.chunks(CHUNK) {
+            let deed = self.deed(Action::Redrive, named(chunk));
+            redriven.extend(self.change(&deed, |books| {
+                let mut queued = Vec::new();
+                for letter in chunk {
+                    queued.extend(requeue(books, letter)?);
+                }
+                let count = queued.len();
+                Ok((queued, count))
+            })?);
+        }
+        Ok(redriven)
+    }
+
+    /// Forgets the matching dead letters, jobs and inputs; says how many. Their ids may be used again; their calls stay
+    /// recorded, because the platform has counted them.
+    pub fn drop_dead(&mut self, selection: &Selection) -> Result<usize, LedgerError> {
+        let letters = self.select_dead(selection)?;
+        self.drop_letters(&letters)
+    }
+
+    /// Forgets these letters, but for those that changed since they were selected; says how many.
+    pub fn drop_letters(&mut self, letters: &[Letter]) -> Result<usize, LedgerError> {
+        let mut dropped = 0;
+        for chunk in letters.chunks(CHUNK) {
+            let deed = self.deed(Action::Drop, named(chunk));
+            dropped += self.change(&deed, |books| {
+                let gone = forget_all(books, chunk)?;
+                Ok((gone, gone))
+            })?;
+        }
+        Ok(dropped)
+    }
+
+    /// Forgets an input whose job has been taken over in its place, which is told of as what it was done for.
+    pub fn replaced(&mut self, letter: &Letter) -> Result<(), LedgerError> {
+        self.tend(|books| forget_all(books, std::slice::from_ref(letter)))?;
+        Ok(())
+    }
+}
+
+/// How a change names letters.
+pub(super) fn named(letters: &[Letter]) -> Facts {
+    Facts::ids(letters.iter().map(|letter| letter.handle.as_str()))
+}
+
+fn forget_all(books: &mut Books, letters: &[Letter]) -> Result<usize, Trouble> {
+    let mut gone = 0;
+    for letter in letters {
+        gone += usize::from(forget(books, letter)?);
+    }
+    Ok(gone)
+}
+
+fn dead_job(conn: &Connection, seq: i64) -> rusqlite::Result<DeadLine> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {ENDING_COLUMNS}, j.place FROM jobs j JOIN lanes l USING (lane)
+                 LEFT JOIN batches b ON b.batch = j.batch WHERE j.seq = ?1"
+        )
+    });
+    conn.prepare_cached(&SQL)?.query_row([seq], |row| {
+        let ending = EndingRow::of_job(row)?;
+        let handle = ending.id.clone().unwrap_or_default();
+        let place = row.get(ENDING_COLUMNS_LEN)?;
+        Ok(DeadLine { handle, place, delivered: None, is_input: false, document: ending.document() })
+    })
+}
+
+fn dead_input(conn: &Connection, seq: i64) -> rusqlite::Result<DeadLine> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {REJECTED_COLUMNS}, r.place, r.amqp FROM rejected r LEFT JOIN batches b ON b.batch = r.batch
+             WHERE r.seq = ?1"
+        )
+    });
+    conn.prepare_cached(&SQL)?.query_row([seq], |row| {
+        let place = row.get(REJECTED_COLUMNS_LEN).map(|place: String| Some(place).filter(|place| !place.is_empty()))?;
+        let delivered = amqp_of(row, REJECTED_COLUMNS_LEN + 1)?.and_then(|amqp| amqp.delivered);
+        let document = EndingRow::of_rejected(row)?.document();
+        Ok(DeadLine { handle: format!("#{seq}"), place, delivered, is_input: true, document })
+    })
+}
+
+fn rejected_input(conn: &Connection, seq: i64) -> rusqlite::Result<RejectedInput> {
+    const SQL: &str = "SELECT r.id, r.method, r.app, b.name, r.detail, opened(r.raw, 'rejected.raw', CAST(r.seq AS TEXT)), r.amqp, r.place, r.cells
+         FROM rejected r LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = ?1";
+    conn.prepare_cached(SQL)?.query_row([seq], |row| {
+        let raw: Vec<u8> = row.get(5)?;
+        let (amqp, place, cells) = (amqp_of(row, 6)?, row.get(7)?, row.get(8)?);
+        Ok(RejectedInput {
+            id: row.get(0)?,
+            method: row.get(1)?,
+            app: row.get(2)?,
+            batch: row.get(3)?,
+            detail: row.get(4)?,
+            origin: Origin { raw: raw.into(), amqp, place, cells, ..Origin::default() },
+        })
+    })
+}
+
+fn amqp_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<AmqpOrigin>> {
+    let amqp: Option<String> = row.get(column)?;
+    Ok(amqp.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+fn letter_of_job(conn: &Connection, seq: i64) -> rusqlite::Result<Letter> {
+    const SQL: &str = "SELECT j.id, j.reason, j.code, l.method, j.not_after, coalesce(j.ended_at, 0)
+         FROM jobs j JOIN lanes l USING (lane) WHERE j.seq = ?1";
+    conn.prepare_cached(SQL)?.query_row([seq], |row| {
+        Ok(Letter {
+            handle: row.get(0)?,
+            reason: reason_of(row.get(1)?, 1)?.unwrap_or(Reason::Malformed),
+            code: row.get(2)?,
+            method: row.get(3)?,
+            not_after: row.get::<_, Option<i64>>(4)?.map(Timestamp),
+            kind: Kind::Job { seq, ended_at: row.get(5)? },
+        })
+    })
+}
+
+fn letter_of_input(conn: &Connection, seq: i64) -> rusqlite::Result<Letter> {
+    conn.prepare_cached("SELECT reason, method FROM rejected WHERE seq = ?1")?.query_row([seq], |row| {
+        Ok(Letter {
+            handle: format!("#{seq}"),
+            reason: reason_of(row.get(0)?, 0)?.unwrap_or(Reason::Malformed),
+            code: None,
+            method: row.get(1)?,
+            not_after: None,
+            kind: Kind::Input { seq },
+        })
+    })
+}
+
+/// Puts one job back to work, if it still is the dead one that was selected.
+pub(super) fn requeue(books: &mut Books, letter: &Letter) -> Result<Option<JobSeq>, Trouble> {
+    let Some(Dead { seq, pile, priority, outbox }) = still_dead(books, letter)? else { return Ok(None) };
+    forget_publication(books, outbox)?;
+    books
+        .conn()
+        .prepare_cached(
+            "UPDATE jobs SET state = 0, attempts = 0, ended_at = NULL, outbox = NULL,
+                 reason = NULL, http_status = NULL, code = NULL, detail = NULL, cure = NULL, log_id = NULL
+             WHERE seq = ?1",
+        )?
+        .execute([seq])?;
+    let place = Place { batch: pile.batch, lane: pile.lane, priority };
+    books.tallies.moved(pile, place.queued(), Timestamp(0));
+    books.announce(JobSeq(seq))?;
+    Ok(Some(JobSeq(seq)))
+}
+
+/// A dead job as its removal needs it.
+pub(super) struct Dead {
+    pub(super) seq: i64,
+    pile: Pile,
+    priority: i64,
+    outbox: Option<i64>,
+}
+
+/// The job, if it still is the dead one that was selected.
+pub(super) fn still_dead(books: &Books, letter: &Letter) -> Result<Option<Dead>, Trouble> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {PILE_COLUMNS}, j.outbox FROM jobs j
+             WHERE j.seq = ?1 AND j.state = 3 AND coalesce(j.ended_at, 0) = ?2"
+        )
+    });
+    let Some((seq, ended_at)) = letter.job() else { return Ok(None) };
+    let found = books
+        .conn()
+        .prepare_cached(&SQL)?
+        .query_row([seq, ended_at], |row| {
+            Ok(Dead { seq, pile: read_pile(row)?, priority: row.get(2)?, outbox: row.get(PILE_COLUMNS_LEN)? })
+        })
+        .optional()?;
+    Ok(found)
+}
+
+fn forget(books: &mut Books, letter: &Letter) -> Result<bool, Trouble> {
+    static SQL: LazyLock<String> =
+        LazyLock::new(|| format!("SELECT {INPUT_PILE_COLUMNS} FROM rejected WHERE seq = ?1"));
+    if let Some(Dead { seq, pile, outbox, .. }) = still_dead(books, letter)? {
+        forget_publication(books, outbox)?;
+        books.conn().prepare_cached("DELETE FROM jobs WHERE seq = ?1")?.execute([seq])?;
+        books.tallies.remove(pile);
+        return Ok(true);
+    }
+    let Some(seq) = letter.input() else { return Ok(false) };
+    let pile = books.conn().prepare_cached(&SQL)?.query_row([seq], InputPile::read).optional()?;
+    let Some(pile) = pile else { return Ok(false) };
+    books.conn().prepare_cached("DELETE FROM outbox WHERE rejected = ?1")?.execute([seq])?;
+    books.conn().prepare_cached("DELETE FROM rejected WHERE seq = ?1")?.execute([seq])?;
+    books.tallies.remove_input(pile);
+    Ok(true)
+}
+
+/// A dead letter that is still on its way is no longer true.
+fn forget_publication(books: &Books, outbox: Option<i64>) -> Result<(), Trouble> {
+    if let Some(outbox) = outbox {
+        books.conn().prepare_cached("DELETE FROM outbox WHERE seq = ?1")?.execute([outbox])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! Results row by row, in the order of the file, without holding them all.
+
+use std::sync::LazyLock;
+
+use rusqlite::{Connection, Row};
+use serde_json::Value;
+
+use super::piles::{self, Seqs};
+use super::{Operator, Selection};
+use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
+use paceline_ports::LedgerError;
+
+/// Numbers of rows read at one time.
+const PAGE: usize = 10_000;
+
+/// One row of an export.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExportRow {
+    /// The contract's document, as far as the job has come.
+    pub document: Value,
+    /// File name and line; empty for AMQP.
+    pub place: String,
+    /// For a CSV row: its cells, in the file's order.
+    pub cells: Option<Vec<String>>,
+}
+
+impl Operator {
+    /// Calls `each` for every row that matches; stops at its first error. Rows of one file come in the file's order.
+    ///
+    /// # Errors
+    /// The first error of `each`, or of the ledger.
+    pub fn export<E: From<LedgerError>>(
+        &self,
+        selection: &Selection,
+        each: impl FnMut(ExportRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut refused = None;
+        self.read(|conn| merge(conn, selection, each, &mut refused))?;
+        refused.map_or(Ok(()), Err)
+    }
+}
+
+/// Reads jobs and rejected inputs side by side and gives out whichever stands earlier in its file.
+fn merge<E>(
+    conn: &Connection,
+    selection: &Selection,
+    mut each: impl FnMut(ExportRow) -> Result<(), E>,
+    refused: &mut Option<E>,
+) -> rusqlite::Result<()> {
+    // One snapshot, so that a job that ends meanwhile is not seen twice or not at all.
+    let snapshot = conn.unchecked_transaction()?;
+    let mut jobs = Rows::new(|after| piles::jobs(&snapshot, selection, after, PAGE), &snapshot, next_job);
+    let mut inputs = Rows::new(|after| piles::inputs(&snapshot, selection, after, PAGE), &snapshot, next_input);
+    let (mut job, mut input) = (jobs.next()?, inputs.next()?);
+    loop {
+        let input_first = match (&job, &input) {
+            (None, None) => break,
+            (Some(job), Some(input)) => line_of(&input.place) < line_of(&job.place),
+            (_, input) => input.is_some(),
+        };
+        let row = if input_first {
+            std::mem::replace(&mut input, inputs.next()?)
+        } else {
+            std::mem::replace(&mut job, jobs.next()?)
+        };
+        if let Some(Err(error)) = row.map(&mut each) {
+            *refused = Some(error);
+            break;
+        }
+    }
+    drop((jobs, inputs));
+    snapshot.commit()
+}
+
+/// Rows whose numbers are read page by page, so that however many there are, few are in memory.
+struct Rows<'c, P> {
+    page: P,
+    conn: &'c Connection,
+    read: fn(&Connection, i64) -> rusqlite::Result<ExportRow>,
+    seqs: std::vec::IntoIter<i64>,
+    after: Option<i64>,
+}
+
+impl<'c, P: Fn(i64) -> rusqlite::Result<Seqs>> Rows<'c, P> {
+    fn new(page: P, conn: &'c Connection, read: fn(&Connection, i64) -> rusqlite::Result<ExportRow>) -> Self {
+        Self { page, conn, read, seqs: Vec::new().into_iter(), after: Some(0) }
+    }
+
+    fn next(&mut self) -> rusqlite::Result<Option<ExportRow>> {
+        loop {
+            if let Some(seq) = self.seqs.next() {
+                return (self.read)(self.conn, seq).map(Some);
+            }
+            let Some(after) = self.after else { return Ok(None) };
+            let page = (self.page)(after)?;
+            (self.seqs, self.after) = (page.lines.into_iter(), page.next);
+        }
+    }
+}
+
+fn next_job(conn: &Connection, seq: i64) -> rusqlite::Result<ExportRow> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {ENDING_COLUMNS}, j.place, j.cells FROM jobs j JOIN lanes l USING (lane)
+                 LEFT JOIN batches b ON b.batch = j.batch WHERE j.seq = ?1"
+        )
+    });
+    conn.prepare_cached(&SQL)?.query_row([seq], |row| export_row(&EndingRow::of_job(row)?, row, ENDING_COLUMNS_LEN))
+}
+
+fn next_input(conn: &Connection, seq: i64) -> rusqlite::Result<ExportRow> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {REJECTED_COLUMNS}, r.place, r.cells FROM rejected r
+                 LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = ?1"
+        )
+    });
+    conn.prepare_cached(&SQL)?
+        .query_row([seq], |row| export_row(&EndingRow::of_rejected(row)?, row, REJECTED_COLUMNS_LEN))
+}
+
+fn export_row(ending: &EndingRow, row: &Row<'_>, rest: usize) -> rusqlite::Result<ExportRow> {
+    let cells: Option<String> = row.get(rest + 1)?;
+    Ok(ExportRow {
+        document: ending.document(),
+        place: row.get::<_, Option<String>>(rest)?.unwrap_or_default(),
+        cells: cells.and_then(|text| serde_json::from_str(&text).ok()),
+    })
+}
+
+/// The line of `file:line`; what has none comes last.
+fn line_of(place: &str) -> u64 {
+    place.rsplit_once(':').and_then(|(_, line)| line.parse().ok()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,132 @@
+//! Dead letters by why and where they died.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+use serde::Serialize;
+
+use super::{Operator, Selection, piles};
+use crate::sqlite::piles as paths;
+use crate::sqlite::tallies::{InputPile, NO_CODE, Pile};
+use crate::state::State;
+use paceline_domain::reason::Reason;
+use paceline_domain::time::Timestamp;
+use paceline_ports::LedgerError;
+
+/// Dead letters that are alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DeadGroup {
+    /// Why they died.
+    pub reason: Reason,
+    /// The platform's code; absent where it gave none.
+    pub code: Option<i64>,
+    /// Their method; absent where none could be read.
+    pub method: Option<String>,
+    /// Their app; absent where none could be read.
+    pub app: Option<String>,
+    /// How many.
+    pub count: u64,
+    /// When the last one died that did, if it is among them still or not.
+    pub latest_at: Timestamp,
+    /// What names the newest of them, by take-over, in commands.
+    pub example_id: String,
+}
+
+type Alike = (Reason, Option<i64>, Option<String>, Option<String>);
+
+/// How many, the last death, and the newest: its number, and whether it is an input.
+#[derive(Default)]
+struct Sum {
+    count: u64,
+    latest_at: i64,
+    newest: (bool, i64),
+}
+
+impl Operator {
+    /// The dead letters that match, in groups, the largest first. By tallies alone, unless ids or their beginning are
+    /// given: those are not looked at.
+    pub fn dead_groups(&self, selection: &Selection) -> Result<Vec<DeadGroup>, LedgerError> {
+        let dead = selection.in_state(State::Dead);
+        self.read_at_once(|conn| {
+            let mut sums: BTreeMap<Alike, Sum> = BTreeMap::new();
+            for (pile, n) in piles::of(conn, &dead)? {
+                let (method, app) = lane_of(conn, pile.lane)?;
+                let reason = pile.reason.unwrap_or(Reason::Malformed);
+                let sum = sums.entry((reason, pile.code, method, app)).or_default();
+                let newest = paths::first(conn, &pile, true, |_| true)?.unwrap_or(0);
+                add(sum, n, latest_of_jobs(conn, &pile)?, (false, newest));
+            }
+            for (pile, n) in piles::input_piles(conn, &dead)? {
+                let newest = newest_inputs(conn, &pile, 1)?.first().copied().unwrap_or(0);
+                let sum = sums.entry(alike(&pile)).or_default();
+                add(sum, n, latest_of_inputs(conn, &pile)?, (true, newest));
+            }
+            let group = |((reason, code, method, app), sum): (Alike, Sum)| -> rusqlite::Result<DeadGroup> {
+                let (is_input, seq) = sum.newest;
+                let example_id = if is_input { format!("#{seq}") } else { id_of(conn, seq)? };
+                let (count, latest_at) = (sum.count, Timestamp(sum.latest_at));
+                Ok(DeadGroup { reason, code, method, app, count, latest_at, example_id })
+            };
+            let mut groups: Vec<_> = sums.into_iter().map(group).collect::<rusqlite::Result<_>>()?;
+            groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+            Ok(groups)
+        })
+    }
+}
+
+impl DeadGroup {
+    /// Whether the inputs of a pile are in it.
+    pub(super) fn has_inputs_of(&self, pile: &InputPile) -> bool {
+        (self.reason, self.code, self.method.clone(), self.app.clone()) == alike(pile)
+    }
+}
+
+/// The group of a pile's inputs.
+fn alike(pile: &InputPile) -> Alike {
+    let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    (pile.reason.parse().unwrap_or(Reason::Malformed), None, text(&pile.method), text(&pile.app))
+}
+
+fn add(sum: &mut Sum, n: u64, latest_at: i64, newest: (bool, i64)) {
+    sum.count += n;
+    sum.latest_at = sum.latest_at.max(latest_at);
+    sum.newest = sum.newest.max(newest);
+}
+
+fn lane_of(conn: &Connection, lane: i64) -> rusqlite::Result<(Option<String>, Option<String>)> {
+    conn.prepare_cached("SELECT method, app FROM lanes WHERE lane = ?1")?
+        .query_row([lane], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+fn id_of(conn: &Connection, seq: i64) -> rusqlite::Result<String> {
+    conn.prepare_cached("SELECT id FROM jobs WHERE seq = ?1")?.query_row([seq], |row| row.get(0))
+}
+
+fn latest_of_jobs(conn: &Connection, pile: &Pile) -> rusqlite::Result<i64> {
+    let reason = pile.reason.map_or("", Reason::as_str);
+    let code = pile.code.unwrap_or(NO_CODE);
+    conn.prepare_cached(
+        "SELECT latest_at FROM tallies
+         WHERE batch = ?1 AND lane = ?2 AND kind = ?3 AND priority = 0 AND reason = ?4 AND code = ?5",
+    )?
+    .query_row(rusqlite::params![pile.batch, pile.lane, pile.kind, reason, code], |row| row.get(0))
+}
+
+fn latest_of_inputs(conn: &Connection, pile: &InputPile) -> rusqlite::Result<i64> {
+    conn.prepare_cached(
+        "SELECT latest_at FROM input_tallies WHERE batch = ?1 AND app = ?2 AND method = ?3 AND reason = ?4",
+    )?
+    .query_row(rusqlite::params![pile.batch, pile.app, pile.method, pile.reason], |row| row.get(0))
+}
+
+/// The numbers of the newest inputs of a pile, the newest first.
+pub(super) fn newest_inputs(conn: &Connection, pile: &InputPile, limit: usize) -> rusqlite::Result<Vec<i64>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    conn.prepare_cached(
+        "SELECT seq FROM rejected INDEXED BY rejected_alike
+         WHERE batch = ?1 AND coalesce(app, '') = ?2 AND coalesce(method, '') = ?3 AND reason = ?4
+         ORDER BY seq DESC LIMIT ?5",
+    )?
+    .query_map(rusqlite::params![pile.batch, pile.app, pile.method, pile.reason, limit], |row| row.get(0))?
+    .collect()
+}

@@ -1,0 +1,302 @@
+//! Single jobs: listed, shown with their attempts, cancelled.
+
+use std::sync::LazyLock;
+
+use rusqlite::{Connection, OptionalExtension, Row};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::batches::number;
+use super::{CHUNK, Operator, Page, Selection, piles};
+use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow};
+use crate::sqlite::attempts::{FOR_JOB, FOR_LOOK_UP};
+use crate::sqlite::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
+use crate::sqlite::settle;
+use crate::state::State;
+use paceline_domain::activity::Action;
+use paceline_domain::job::Job;
+use paceline_domain::time::Timestamp;
+use paceline_ports::{JobSeq, LedgerError, Settlement};
+
+/// One job in a list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct JobLine {
+    /// Its number, for paging.
+    pub seq: i64,
+    /// Whether a call of it is in flight.
+    pub running: bool,
+    /// 0 to 9.
+    pub priority: u8,
+    /// Not sent before.
+    pub not_before: Option<Timestamp>,
+    /// Expired at.
+    pub not_after: Option<Timestamp>,
+    /// When it was taken over.
+    pub created_at: Timestamp,
+    /// When a person edited it; absent if nobody did.
+    pub edited_at: Option<Timestamp>,
+    /// File name and line; absent for AMQP.
+    pub place: Option<String>,
+    /// The contract's document, as far as the job has come.
+    #[serde(flatten)]
+    pub document: Value,
+}
+
+/// One attempt of a job.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AttemptLine {
+    /// Its number.
+    pub seq: i64,
+    /// `job` or `look-up`.
+    pub purpose: &'static str,
+    /// Not later than its first byte left.
+    pub sent_at: Timestamp,
+    /// When it was over; absent while it is in flight.
+    pub ended_at: Option<Timestamp>,
+    /// One word; absent while it is in flight.
+    pub outcome: Option<String>,
+    /// HTTP status, if there was an answer.
+    pub http_status: Option<u16>,
+    /// The platform's code.
+    pub code: Option<i64>,
+    /// The platform's words, or ours.
+    pub detail: Option<String>,
+    /// The platform's log id.
+    pub log_id: Option<String>,
+}
+
+/// A job with its attempts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct JobSheet {
+    /// The job.
+    #[serde(flatten)]
+    pub line: JobLine,
+    /// Its attempts, in order. Those of an earlier life (before a redrive) are among them.
+    pub history: Vec<AttemptLine>,
+}
+
+/// A held job in a list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HeldLine {
+    /// The job.
+    #[serde(flatten)]
+    pub line: JobLine,
+    /// Keys of objects that may be the job's.
+    pub candidates: Vec<String>,
+    /// The last attempt; absent if none is recorded.
+    pub last_attempt: Option<AttemptLine>,
+}
+
+/// What came of a cancellation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Cancelled {
+    /// Ended now.
+    pub cancelled: usize,
+    /// Matched, but a call of it is in flight: it ends by its reply.
+    pub running: usize,
+}
+
+/// Whether a call of the job is in flight.
+const RUNNING: &str = "EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)";
+/// Jobs of a long list read at one time.
+const PAGE: usize = 10_000;
+const TABLES: &str = "jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch";
+const MORE: &str = "j.seq, j.priority, j.not_before, j.not_after, j.created_at, j.place, j.edited_at";
+
+pub(super) static LINE: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {ENDING_COLUMNS}, {MORE}, {RUNNING} FROM {TABLES} WHERE j.seq = ?1"));
+pub(super) static LINE_OF_ID: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {ENDING_COLUMNS}, {MORE}, {RUNNING} FROM {TABLES} WHERE j.id = ?1"));
+pub(super) const HISTORY: &str = "SELECT seq, purpose, sent_at, ended_at, outcome, http_status, code, detail, log_id
+     FROM attempts WHERE job = ?1 ORDER BY seq";
+/// The last attempt of a job.
+pub(super) const LAST: &str = "SELECT seq, purpose, sent_at, ended_at, outcome, http_status, code, detail, log_id
+     FROM attempts WHERE job = ?1 ORDER BY seq DESC LIMIT 1";
+
+/// Whether a call of the job is in flight.
+pub(super) fn is_in_flight(conn: &Connection, seq: i64) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM attempts a WHERE a.job = ?1 AND a.ended_at IS NULL)")?
+        .query_row([seq], |row| row.get(0))
+}
+
+impl JobLine {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        const AT: usize = ENDING_COLUMNS_LEN;
+        Ok(Self {
+            document: EndingRow::of_job(row)?.document(),
+            seq: row.get(AT)?,
+            priority: row.get(AT + 1)?,
+            not_before: row.get::<_, Option<i64>>(AT + 2)?.map(Timestamp),
+            not_after: row.get::<_, Option<i64>>(AT + 3)?.map(Timestamp),
+            created_at: Timestamp(row.get(AT + 4)?),
+            place: row.get(AT + 5)?,
+            edited_at: row.get::<_, Option<i64>>(AT + 6)?.map(Timestamp),
+            running: row.get(AT + 7)?,
+        })
+    }
+}
+
+impl Operator {
+    /// The jobs that match, after the number `after`, in the order of take-over, at most `limit`.
+    pub fn list_jobs(&self, selection: &Selection, after: i64, limit: usize) -> Result<Vec<JobLine>, LedgerError> {
+        let (mut lines, mut after) = (Vec::new(), after);
+        while lines.len() < limit {
+            let page = self.page_jobs(selection, after, (limit - lines.len()).min(PAGE))?;
+            lines.extend(page.lines);
+            match page.next {
+                Some(next) => after = next,
+                None => break,
+            }
+        }
+        Ok(lines)
+    }
+
+    /// A page of [`Self::list_jobs`]. A page can hold fewer than `limit` although there are more: what bounds it is then
+    /// the time that it takes.
+    pub fn page_jobs(&self, selection: &Selection, after: i64, limit: usize) -> Result<Page<JobLine>, LedgerError> {
+        self.read_at_once(|conn| {
+            let Page { lines: seqs, next } = piles::jobs(conn, selection, after, limit)?;
+            let mut read = conn.prepare_cached(&LINE)?;
+            let lines = seqs.iter().map(|seq| read.query_row([seq], JobLine::read)).collect::<rusqlite::Result<_>>()?;
+            Ok(Page { lines, next })
+        })
+    }
+
+    /// One job; `None` if it was forgotten.
+    pub fn job_line(&self, seq: JobSeq) -> Result<Option<JobLine>, LedgerError> {
+        self.read(|conn| conn.prepare_cached(&LINE)?.query_row([seq.0], JobLine::read).optional())
+    }
+
+    /// One job with its attempts; `None` if there is none of this id.
+    pub fn show_job(&self, id: &str) -> Result<Option<JobSheet>, LedgerError> {
+        self.read(|conn| {
+            let line = conn.prepare_cached(&LINE_OF_ID)?.query_row([id], JobLine::read).optional()?;
+            let Some(line) = line else { return Ok(None) };
+            let history =
+                conn.prepare_cached(HISTORY)?.query_map([line.seq], attempt_line)?.collect::<rusqlite::Result<_>>()?;
+            Ok(Some(JobSheet { line, history }))
+        })
+    }
+
+    /// What the job of this id says, its parameters among it; `None` if there is none. Whoever shows it has to mask it.
+    pub fn job(&self, id: &str) -> Result<Option<Job>, LedgerError> {
+        static SQL: LazyLock<String> =
+            LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.id = ?1"));
+        let row = self.read(|conn| conn.prepare_cached(&SQL)?.query_row([id], JobRow::read).optional())?;
+        row.map(JobRow::parse).transpose()
+    }
+
+    /// The jobs of which a call is in flight, that match; the selection's state is not looked at.
+    pub fn page_running(&self, selection: &Selection, after: i64, limit: usize) -> Result<Page<JobLine>, LedgerError> {
+        let mut ids = self.ids_in_flight(None)?;
+        ids.retain(|id| selection.ids.is_empty() || selection.ids.contains(id));
+        if ids.is_empty() {
+            // No ids would restrict nothing.
+            return Ok(Page { lines: Vec::new(), next: None });
+        }
+        let mut page = self.page_jobs(&Selection { ids, state: None, ..selection.clone() }, after, limit)?;
+        // Some may have been answered in between.
+        page.lines.retain(|line| line.running);
+        Ok(page)
+    }
+
+    /// Held jobs with what was found out about them last; the selection's state is not looked at.
+    pub fn page_held(&self, selection: &Selection, after: i64, limit: usize) -> Result<Page<HeldLine>, LedgerError> {
+        let Page { lines, next } = self.page_jobs(&selection.in_state(State::Held), after, limit)?;
+        let held = |line: JobLine| -> Result<HeldLine, LedgerError> {
+            let last = |conn: &Connection| conn.prepare_cached(LAST)?.query_row([line.seq], attempt_line).optional();
+            let last_attempt = self.read(last)?;
+            let keys = "SELECT candidates FROM jobs WHERE seq = ?1";
+            let keys = |conn: &Connection| conn.prepare_cached(keys)?.query_row([line.seq], |row| row.get(0));
+            let keys: Option<String> = self.read(keys)?;
+            // Written by this program: a list of texts.
+            let candidates = keys.and_then(|keys| serde_json::from_str(&keys).ok()).unwrap_or_default();
+            Ok(HeldLine { line, candidates, last_attempt })
+        };
+        Ok(Page { lines: lines.into_iter().map(held).collect::<Result<_, _>>()?, next })
+    }
+
+    /// How many of the matching jobs [`Self::cancel`] would cancel, and how many it would leave alone.
+    pub fn cancellable(&self, selection: &Selection) -> Result<Cancelled, LedgerError> {
+        let queued = selection.in_state(State::Queued);
+        let all = usize::try_from(self.count(&queued)?).unwrap_or(usize::MAX);
+        let ids = self.ids_in_flight(Some(State::Queued))?;
+        let ids = ids.into_iter().filter(|id| queued.ids.is_empty() || queued.ids.contains(id)).collect::<Vec<_>>();
+        // No ids would restrict nothing.
+        let running = if ids.is_empty() { 0 } else { self.count(&Selection { ids, ..queued })? };
+        let running = usize::try_from(running).unwrap_or(usize::MAX);
+        Ok(Cancelled { cancelled: all.saturating_sub(running), running })
+    }
+
+    fn ids_in_flight(&self, state: Option<State>) -> Result<Vec<String>, LedgerError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT DISTINCT j.id FROM attempts a INDEXED BY attempts_open CROSS JOIN jobs j ON j.seq = a.job
+                 WHERE a.ended_at IS NULL AND (?1 IS NULL OR j.state = ?1)",
+            )?
+            .query_map([state.map(State::number)], |row| row.get(0))?
+            .collect()
+        })
+    }
+
+    /// Cancels the matching jobs that are queued and not in flight now; the selection's state is not looked at.
+    pub fn cancel(&mut self, selection: &Selection, now: Timestamp) -> Result<Cancelled, LedgerError> {
+        let mut cancelled = 0;
+        let deed = self.deed(Action::Cancel, selection.facts());
+        for chunk in self.queued(selection)?.chunks(CHUNK) {
+            cancelled += self.change(&deed, |books| {
+                let mut ended = 0;
+                for seq in chunk {
+                    let Some(standing) = settle::standing(books, JobSeq(*seq))? else { continue };
+                    if standing.state == State::Queued && !is_in_flight(books.conn(), *seq)? {
+                        settle::apply(books, JobSeq(*seq), standing, &Settlement::Cancelled, false, now)?;
+                        ended += 1;
+                    }
+                }
+                Ok((ended, ended))
+            })?;
+        }
+        Ok(Cancelled { cancelled, running: self.cancellable(selection)?.running })
+    }
+
+    /// The numbers of the matching jobs that are queued: what comes later is not among them.
+    fn queued(&self, selection: &Selection) -> Result<Vec<i64>, LedgerError> {
+        let queued = selection.in_state(State::Queued);
+        self.read_at_once(|conn| {
+            let (mut seqs, mut after) = (Vec::new(), Some(0));
+            while let Some(from) = after {
+                let page = piles::jobs(conn, &queued, from, PAGE)?;
+                seqs.extend(page.lines);
+                after = page.next;
+            }
+            Ok(seqs)
+        })
+    }
+
+    /// How many calls are in flight.
+    pub fn running(&self) -> Result<u64, LedgerError> {
+        self.read(|conn| {
+            conn.prepare_cached("SELECT count(*) FROM attempts INDEXED BY attempts_open WHERE ended_at IS NULL")?
+                .query_row([], |row| number(row, 0))
+        })
+    }
+}
+
+fn attempt_line(row: &Row<'_>) -> rusqlite::Result<AttemptLine> {
+    let purpose: i64 = row.get(1)?;
+    Ok(AttemptLine {
+        seq: row.get(0)?,
+        purpose: match purpose {
+            FOR_JOB => "job",
+            FOR_LOOK_UP => "look-up",
+            _ => "token",
+        },
+        sent_at: Timestamp(row.get(2)?),
+        ended_at: row.get::<_, Option<i64>>(3)?.map(Timestamp),
+        outcome: row.get(4)?,
+        http_status: row.get(5)?,
+        code: row.get(6)?,
+        detail: row.get(7)?,
+        log_id: row.get(8)?,
+    })
+}

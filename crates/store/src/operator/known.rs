@@ -1,0 +1,68 @@
+//! The jobs that rows of files may belong to, read from a ledger that is left as it is.
+
+use std::sync::Arc;
+
+use rusqlite::{Params, Row};
+
+use super::outlook::Untouched;
+use crate::sqlite::file;
+use paceline_domain::catalog::Catalog;
+use paceline_domain::rows::{Known, Numbered};
+use paceline_ports::LedgerError;
+use paceline_ports::location::Location;
+
+/// A ledger, opened when something is asked for the first time.
+pub struct KnownJobs {
+    location: Location,
+    catalog: Arc<Catalog>,
+    ledger: Option<Untouched>,
+}
+
+impl KnownJobs {
+    /// Of this ledger, if there is one.
+    pub const fn new(location: Location, catalog: Arc<Catalog>) -> Self {
+        Self { location, catalog, ledger: None }
+    }
+
+    fn read<T: Default>(&mut self, read: impl FnOnce(&Untouched) -> Result<T, LedgerError>) -> Result<T, String> {
+        let read_it = || {
+            if self.ledger.is_none() {
+                self.ledger = Untouched::open(&self.location)?;
+            }
+            self.ledger.as_ref().map_or_else(|| Ok(T::default()), read)
+        };
+        read_it().map_err(|error: LedgerError| error.to_string())
+    }
+}
+
+impl Known for KnownJobs {
+    fn numbered(&mut self, batch: &str) -> Result<Vec<Numbered>, String> {
+        let catalog = Arc::clone(&self.catalog);
+        self.read(|ledger| ledger.numbered(batch, &catalog))
+    }
+
+    fn digest(&mut self, content: [u8; 32]) -> Vec<u8> {
+        self.ledger.as_ref().map_or_else(|| content.to_vec(), |ledger| ledger.seal.digest(&content))
+    }
+
+    fn has(&mut self, id: &str) -> Result<bool, String> {
+        self.read(|ledger| ledger.knows(id))
+    }
+
+    fn of_key(&mut self, method: &str, key: &str) -> Result<Vec<String>, String> {
+        const SQL: &str = "SELECT j.id FROM jobs j JOIN lanes l USING (lane) WHERE j.key = ?1 AND l.method = ?2";
+        self.read(|ledger| ids(ledger, SQL, [key, method]))
+    }
+
+    fn ids(&mut self, batch: &str) -> Result<Vec<String>, String> {
+        const SQL: &str = "SELECT j.id FROM jobs j JOIN batches b USING (batch) WHERE b.name = ?1";
+        self.read(|ledger| ids(ledger, SQL, [batch]))
+    }
+}
+
+fn ids(ledger: &Untouched, sql: &str, values: impl Params) -> Result<Vec<String>, LedgerError> {
+    let read = || -> rusqlite::Result<Vec<String>> {
+        ledger.conn.prepare_cached(sql)?.query_map(values, |row: &Row<'_>| row.get(0))?.collect()
+    };
+    read().map_err(|error| file::failed(&error))
+}

@@ -1,0 +1,209 @@
+//! From a selection to its jobs and inputs, by way of the piles: how many there are, and a page of them.
+
+use std::fmt::Write as _;
+
+use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
+
+use super::Operator;
+use super::selection::Selection;
+use crate::sqlite::piles;
+use crate::sqlite::tallies::{InputPile, Pile, WARNED};
+use crate::state::State;
+use paceline_ports::LedgerError;
+
+/// Ids looked through by their beginning for one page; more are taken from the piles and looked at one by one.
+const PREFIXED_MAX: usize = 10_000;
+/// Jobs looked at for one page at most: a page may hold fewer than asked for, and say where to go on.
+const LOOKED_AT_MAX: usize = 50_000;
+
+/// The state of a pile's jobs: those that succeeded with warnings have a kind of their own.
+const STATE: &str = "iif(t.kind = 8, 5, t.kind)";
+/// All jobs.
+pub(super) const EVERYTHING: &str = "SELECT seq FROM jobs WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+/// The inputs of a pile.
+pub(super) const INPUTS_ALIKE: &str = "SELECT seq FROM rejected INDEXED BY rejected_alike
+     WHERE batch = ?1 AND coalesce(app, '') = ?2 AND coalesce(method, '') = ?3 AND reason = ?4 AND seq > ?5
+     ORDER BY seq LIMIT ?6";
+
+/// A part of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page<T> {
+    /// In order.
+    pub lines: Vec<T>,
+    /// What to go on after; `None` at the end.
+    pub next: Option<i64>,
+}
+
+/// Numbers of jobs or inputs, in order, and what to go on after.
+pub(super) type Seqs = Page<i64>;
+
+impl Operator {
+    /// How many jobs, and inputs that never became jobs, match. By tallies alone, unless ids or their beginning are given.
+    pub fn count(&self, selection: &Selection) -> Result<u64, LedgerError> {
+        self.read(|conn| {
+            if !selection.ids.is_empty() || selection.prefix.is_some() {
+                let jobs = selection.jobs_by_id().count(conn)?;
+                return Ok(jobs + inputs(conn, selection, 0, usize::MAX)?.lines.len() as u64);
+            }
+            let inputs: u64 = input_piles(conn, selection)?.iter().map(|(_, n)| n).sum();
+            Ok(inputs + of(conn, selection)?.iter().map(|(_, n)| n).sum::<u64>())
+        })
+    }
+}
+
+/// The piles that a selection consists of, ids left aside, with how many jobs are in each.
+pub(super) fn of(conn: &Connection, selection: &Selection) -> rusqlite::Result<Vec<(Pile, u64)>> {
+    let sql = format!(
+        "SELECT {} FROM tallies t JOIN lanes l ON l.lane = t.lane WHERE (t.kind <= {} OR t.kind = {WARNED}) AND t.n > 0",
+        piles::COLUMNS,
+        State::Succeeded.number()
+    );
+    let mut narrowed = Narrowed { sql, values: Vec::new() };
+    match batch_number(conn, selection)? {
+        Wanted::Any => {}
+        Wanted::Unknown => return Ok(Vec::new()),
+        Wanted::One(batch) => narrowed.restrict("t.batch", Some(Box::new(batch))),
+    }
+    narrowed.restrict(STATE, selection.state.map(|state| Box::new(state.number()) as _));
+    narrowed.restrict("t.kind", selection.warnings.then(|| Box::new(WARNED) as _));
+    narrowed.restrict("t.reason", selection.reason.map(|reason| Box::new(reason.as_str()) as _));
+    narrowed.restrict("t.code", selection.code.map(|code| Box::new(code) as _));
+    narrowed.restrict("l.app", text(selection.app.as_ref()));
+    narrowed.restrict("l.tenant", text(selection.tenant.as_ref()));
+    narrowed.restrict("l.method", text(selection.method.as_ref()));
+    conn.prepare_cached(&narrowed.sql)?.query_map(params_from_iter(narrowed.values), piles::read)?.collect()
+}
+
+/// A question, narrowed by what a selection names.
+struct Narrowed {
+    sql: String,
+    values: Vec<Box<dyn ToSql>>,
+}
+
+impl Narrowed {
+    fn restrict(&mut self, column: &str, value: Option<Box<dyn ToSql>>) {
+        if let Some(value) = value {
+            self.values.push(value);
+            let _ = write!(self.sql, " AND {column} = ?{}", self.values.len());
+        }
+    }
+}
+
+fn text(value: Option<&String>) -> Option<Box<dyn ToSql>> {
+    value.map(|value| Box::new(value.clone()) as _)
+}
+
+enum Wanted {
+    Any,
+    One(i64),
+    Unknown,
+}
+
+/// The batch of a selection; an empty name stands for the jobs without one.
+fn batch_number(conn: &Connection, selection: &Selection) -> rusqlite::Result<Wanted> {
+    let Some(name) = &selection.batch else { return Ok(Wanted::Any) };
+    if name.is_empty() {
+        return Ok(Wanted::One(0));
+    }
+    let number = conn
+        .prepare_cached("SELECT batch FROM batches WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()?;
+    Ok(number.map_or(Wanted::Unknown, Wanted::One))
+}
+
+/// The jobs of a selection after `after`, at most `limit`.
+pub(super) fn jobs(conn: &Connection, selection: &Selection, after: i64, limit: usize) -> rusqlite::Result<Seqs> {
+    if !selection.ids.is_empty() {
+        return Ok(page(selection.jobs_by_id().seqs(conn, after)?, limit));
+    }
+    let Some(prefix) = &selection.prefix else { return in_order(conn, selection, after, limit) };
+    let begins_so = Selection { prefix: Some(prefix.clone()), ..Selection::default() };
+    if begins_so.jobs_by_id().count_up_to(conn, PREFIXED_MAX)? <= PREFIXED_MAX {
+        return Ok(page(selection.jobs_by_id().seqs(conn, after)?, limit));
+    }
+    let selection = &Selection { prefix: None, ..selection.clone() };
+    // So many ids begin so that they are not rare among the jobs.
+    let mut matching: Vec<i64> = Vec::new();
+    let (mut after, mut looked_at) = (after, 0);
+    let mut id = conn.prepare_cached("SELECT id FROM jobs WHERE seq = ?1")?;
+    while looked_at < LOOKED_AT_MAX {
+        let candidates = in_order(conn, selection, after, limit.clamp(500, PREFIXED_MAX))?;
+        for seq in candidates.lines {
+            if id.query_row([seq], |row| Ok(row.get_ref(0)?.as_str()?.starts_with(prefix.as_str())))? {
+                matching.push(seq);
+            }
+            (after, looked_at) = (seq, looked_at + 1);
+            if matching.len() == limit {
+                return Ok(Page { lines: matching, next: Some(after) });
+            }
+        }
+        if candidates.next.is_none() {
+            return Ok(Page { lines: matching, next: None });
+        }
+    }
+    Ok(Page { lines: matching, next: Some(after) })
+}
+
+fn in_order(conn: &Connection, selection: &Selection, after: i64, limit: usize) -> rusqlite::Result<Seqs> {
+    let most = limit.saturating_add(1);
+    if selection.is_everything() {
+        let seqs = conn
+            .prepare_cached(EVERYTHING)?
+            .query_map([after, super::limit_of(most)], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        return Ok(page(seqs, limit));
+    }
+    let piles = of(conn, selection)?;
+    Ok(page(piles::seqs(conn, piles.iter().map(|(pile, _)| pile), after, most)?, limit))
+}
+
+/// The first of these, which may be more than there is room for.
+fn page(mut seqs: Vec<i64>, limit: usize) -> Seqs {
+    let more = seqs.len() > limit;
+    seqs.truncate(limit);
+    let next = seqs.last().copied().filter(|_| more);
+    Page { lines: seqs, next }
+}
+
+/// The piles of inputs that a selection consists of, ids left aside.
+pub(super) fn input_piles(conn: &Connection, selection: &Selection) -> rusqlite::Result<Vec<(InputPile, u64)>> {
+    if selection.excludes_inputs() {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT batch, app, method, reason, n FROM input_tallies WHERE n > 0".to_owned();
+    let mut narrowed = Narrowed { sql, values: Vec::new() };
+    match batch_number(conn, selection)? {
+        Wanted::Any => {}
+        Wanted::Unknown => return Ok(Vec::new()),
+        Wanted::One(batch) => narrowed.restrict("batch", Some(Box::new(batch))),
+    }
+    narrowed.restrict("reason", selection.reason.map(|reason| Box::new(reason.as_str()) as _));
+    narrowed.restrict("app", text(selection.app.as_ref()));
+    narrowed.restrict("method", text(selection.method.as_ref()));
+    let read = |row: &rusqlite::Row<'_>| Ok((InputPile::read(row)?, row.get::<_, i64>(4)?));
+    let mut statement = conn.prepare_cached(&narrowed.sql)?;
+    let piles = statement.query_map(params_from_iter(narrowed.values), read)?;
+    piles.map(|pile| pile.map(|(pile, n)| (pile, u64::try_from(n).unwrap_or(0)))).collect()
+}
+
+/// The inputs of a selection after `after`, at most `limit`.
+pub(super) fn inputs(conn: &Connection, selection: &Selection, after: i64, limit: usize) -> rusqlite::Result<Seqs> {
+    if selection.excludes_inputs() {
+        return Ok(page(Vec::new(), limit));
+    }
+    if !selection.ids.is_empty() || selection.prefix.is_some() {
+        return Ok(page(selection.inputs_by_id().seqs(conn, after)?, limit));
+    }
+    let most = super::limit_of(limit.saturating_add(1));
+    let mut seqs: Vec<i64> = Vec::new();
+    let mut alike = conn.prepare_cached(INPUTS_ALIKE)?;
+    for (pile, _) in input_piles(conn, selection)? {
+        let values = rusqlite::params![pile.batch, pile.app, pile.method, pile.reason, after, most];
+        for seq in alike.query_map(values, |row| row.get(0))? {
+            seqs.push(seq?);
+        }
+    }
+    seqs.sort_unstable();
+    Ok(page(seqs, limit))
+}

@@ -1,0 +1,239 @@
+//! Which rows of files, and which jobs over HTTP, repeat what the ledger holds already: by their ids, or by what they
+//! would create. Each is looked up by an index, so that a ledger of a million jobs answers at once.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::Operator;
+use super::first_edition::{self, FirstEdition};
+use super::outlook::Untouched;
+use crate::sqlite::file;
+use crate::sqlite::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
+use crate::state::State;
+use paceline_domain::catalog::Catalog;
+use paceline_domain::identity::ObjectHash;
+use paceline_domain::job::{Identity, Job, LaneKey};
+use paceline_ports::LedgerError;
+
+/// How a job of the ledger comes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Likeness {
+    /// The same id and the same content.
+    Same,
+    /// The same id; a row of a file that corrects a job which ended without success.
+    Corrected,
+    /// The same id for other content.
+    IdConflict,
+    /// Another id for what was created or is about to be: it would be created again.
+    Twin,
+}
+
+/// A job of the ledger that comes again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// How.
+    pub likeness: Likeness,
+    /// The job's id.
+    pub id: String,
+    /// Its batch, empty if none.
+    pub batch: String,
+    /// Its state in the ledger.
+    pub state: State,
+    /// The id of what it created, if that is known.
+    pub key: Option<String>,
+}
+
+impl Repeat {
+    /// Whether the job comes to nothing new: it waits, runs or has been done.
+    pub fn is_settled(&self) -> bool {
+        self.likeness == Likeness::Same && !can_be_queued(self.state)
+    }
+}
+
+/// What is sought about.
+#[derive(Clone, Copy, Debug)]
+pub struct Sought<'a> {
+    /// The job.
+    pub job: &'a Job,
+    /// Whether it is a row of a file: that may correct a job which ended without success.
+    pub is_row: bool,
+    /// Whether only a job of the very same content counts as its twin: upstream chose the ids.
+    pub by_content: bool,
+}
+
+/// Looks jobs up in a ledger.
+pub struct Seeker<'l> {
+    conn: &'l Connection,
+    how: FirstEdition,
+    /// Jobs whose object nobody has worked out yet.
+    unidentified: HashMap<ObjectHash, Vec<i64>>,
+}
+
+impl Untouched {
+    /// Whether a job has this id.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub fn knows(&self, id: &str) -> Result<bool, LedgerError> {
+        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1)";
+        let read = || self.conn.prepare_cached(SQL)?.query_row([id], |row| row.get(0));
+        read().map_err(|error| file::failed(&error))
+    }
+
+    /// How many jobs of a lane and identity have their object, or may get it.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub fn objects(&self, lane: &LaneKey, identity: &Identity) -> Result<u64, LedgerError> {
+        const SQL: &str = "SELECT count(*) FROM jobs JOIN lanes USING (lane)
+            WHERE app = ?1 AND tenant = ?2 AND method = ?3 AND identity IS ?4 AND state NOT IN (?5, ?6)";
+        let identity = (*identity != Identity::Tenant).then(|| identity.to_string());
+        let gone = [State::Dead, State::Cancelled].map(State::number);
+        let values = params![lane.app, lane.tenant, lane.method, identity, gone[0], gone[1]];
+        let read = || self.conn.query_row(SQL, values, |row| row.get::<_, i64>(0));
+        read().map(i64::unsigned_abs).map_err(|error| file::failed(&error))
+    }
+
+    /// Looks jobs up without touching the ledger.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub fn seeker(&self, catalog: &Catalog) -> Result<Seeker<'_>, LedgerError> {
+        Seeker::new(&self.conn, catalog)
+    }
+}
+
+impl Operator {
+    /// Looks jobs up.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub fn seeker(&self, catalog: &Catalog) -> Result<Seeker<'_>, LedgerError> {
+        self.books.seal()?;
+        Seeker::new(self.books.conn(), catalog)
+    }
+}
+
+impl<'l> Seeker<'l> {
+    fn new(conn: &'l Connection, catalog: &Catalog) -> Result<Self, LedgerError> {
+        let read = || -> rusqlite::Result<_> {
+            let how = FirstEdition::of(conn)?;
+            let mut unidentified: HashMap<ObjectHash, Vec<i64>> = HashMap::new();
+            first_edition::each_unidentified(conn, &how, i64::MAX, |job| {
+                if let Some(object) = job.created(catalog) {
+                    unidentified.entry(object).or_default().push(job.seq);
+                }
+            })?;
+            Ok(Self { conn, how, unidentified })
+        };
+        read().map_err(|error| file::failed(&error))
+    }
+
+    /// The job of this id, if there is one, and the first of another id that it would create again.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub fn seek(&self, sought: Sought<'_>) -> Result<(Option<Repeat>, Option<Repeat>), LedgerError> {
+        let read = || -> rusqlite::Result<_> {
+            let content = sought.job.content_hash();
+            let known = self.by_id(sought, &content)?;
+            // What is not called, creates nothing.
+            let is_called = known.as_ref().is_none_or(|known| match known.likeness {
+                Likeness::Same => can_be_queued(known.state),
+                Likeness::Corrected => true,
+                Likeness::IdConflict | Likeness::Twin => false,
+            });
+            let twin = match sought.job.object {
+                Some(object) if is_called => self.twin(sought, object, &content)?,
+                _ => None,
+            };
+            Ok((known, twin))
+        };
+        read().map_err(|error| file::failed(&error))
+    }
+
+    /// What the job of this id says, if the ledger is one of today. Whoever shows it has to mask it.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub fn job(&self, id: &str) -> Result<Option<Job>, LedgerError> {
+        static SQL: LazyLock<String> =
+            LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.id = ?1"));
+        if !self.how.has_objects() {
+            return Ok(None);
+        }
+        let read = || self.conn.prepare_cached(&SQL)?.query_row([id], JobRow::read).optional();
+        read().map_err(|error| file::failed(&error))?.map(JobRow::parse).transpose()
+    }
+
+    fn by_id(&self, sought: Sought<'_>, content: &[u8; 32]) -> rusqlite::Result<Option<Repeat>> {
+        let sql = format!(
+            "SELECT j.id, coalesce(b.name, ''), j.state, j.key, is_content(j.hash, ?2) OR is_content({edited}, ?2), j.amqp IS NOT NULL,
+                 l.app, l.tenant, l.method
+             FROM jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch WHERE j.id = ?1",
+            edited = self.how.edited_hash(),
+        );
+        let read = |row: &Row<'_>| {
+            let (is_same, is_amqp): (bool, bool) = (row.get(4)?, row.get(5)?);
+            let lane = LaneKey { app: row.get(6)?, tenant: row.get(7)?, method: row.get(8)? };
+            let mut repeat = repeat(row, Likeness::Same)?;
+            if !is_same {
+                let corrects = sought.is_row && !is_amqp && can_be_queued(repeat.state) && lane == sought.job.lane;
+                repeat.likeness = if corrects { Likeness::Corrected } else { Likeness::IdConflict };
+            }
+            Ok(repeat)
+        };
+        self.conn.prepare_cached(&sql)?.query_row(params![sought.job.id, content], read).optional()
+    }
+
+    /// What ended without success, or was deleted again, has no twin.
+    fn twin(&self, sought: Sought<'_>, object: ObjectHash, content: &[u8; 32]) -> rusqlite::Result<Option<Repeat>> {
+        if self.how.has_objects() {
+            let found = self.first_twin("j.object = ?1", object.0, sought, content)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        for seq in self.unidentified.get(&object).into_iter().flatten() {
+            let found = self.first_twin("j.seq = ?1", *seq, sought, content)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn first_twin(
+        &self,
+        which: &str,
+        number: i64,
+        sought: Sought<'_>,
+        content: &[u8; 32],
+    ) -> rusqlite::Result<Option<Repeat>> {
+        let sql = format!(
+            "SELECT j.id, coalesce(b.name, ''), j.state, j.key FROM jobs j LEFT JOIN batches b ON b.batch = j.batch
+             WHERE {which} AND j.id <> ?2 AND j.state NOT IN ({dead}, {cancelled})
+                 AND (NOT ?3 OR is_content(j.hash, ?4) OR is_content({edited}, ?4))
+             LIMIT 1",
+            dead = State::Dead.number(),
+            cancelled = State::Cancelled.number(),
+            edited = self.how.edited_hash(),
+        );
+        self.conn
+            .prepare_cached(&sql)?
+            .query_row(params![number, sought.job.id, sought.by_content, content], |row| repeat(row, Likeness::Twin))
+            .optional()
+    }
+}
+
+/// Whether the same id sets it to work again.
+const fn can_be_queued(state: State) -> bool {
+    matches!(state, State::Dead | State::Cancelled)
+}
+
+fn repeat(row: &Row<'_>, likeness: Likeness) -> rusqlite::Result<Repeat> {
+    let state = State::of_number(row.get(2)?).unwrap_or(State::Queued);
+    Ok(Repeat { likeness, id: row.get(0)?, batch: row.get(1)?, state, key: row.get(3)? })
+}

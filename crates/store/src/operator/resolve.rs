@@ -1,0 +1,140 @@
+//! A person decides what became of a job that nobody else can decide.
+
+use rusqlite::OptionalExtension;
+use serde_json::Value;
+
+use super::{Operator, Selection};
+use crate::sqlite::books::{Books, Trouble};
+use crate::sqlite::settle::{self, Standing};
+use crate::state::State;
+use paceline_domain::activity::{Action, Facts};
+use paceline_domain::reason::Reason;
+use paceline_domain::time::Timestamp;
+use paceline_ports::{JobSeq, LedgerError, Settlement};
+
+/// What a person found out about a held or uncertain job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// It was applied; the new object has this id.
+    Succeeded {
+        /// Id of the new object.
+        key: String,
+    },
+    /// It was not applied: send it again, from the start.
+    Retry,
+    /// It shall not be sent again.
+    Dead,
+    /// What kept the look-up from telling is mended: look again.
+    LookUp,
+}
+
+impl Resolution {
+    /// Those of the jobs, with what is said of them.
+    fn facts(&self, of_jobs: Facts) -> Facts {
+        match self {
+            Self::Succeeded { key } => of_jobs.text("verdict", "succeeded").text("key", key),
+            Self::Retry => of_jobs.text("verdict", "retry"),
+            Self::Dead => of_jobs.text("verdict", "dead"),
+            Self::LookUp => of_jobs.text("verdict", "look-up"),
+        }
+    }
+}
+
+impl Operator {
+    /// Resolves a held or uncertain job.
+    ///
+    /// # Errors
+    /// [`LedgerError::Failed`] with a sentence: no such job, it is in another state, a call of it is in flight, or another
+    /// job owns that object.
+    pub fn resolve(&mut self, id: &str, resolution: &Resolution, now: Timestamp) -> Result<(), LedgerError> {
+        let deed = self.deed(Action::Resolve, resolution.facts(Facts::ids([id])));
+        self.change(&deed, |books| {
+            let seq = resolvable(books, id)?;
+            let Some(standing) = settle::standing(books, seq)? else { return Err(unknown(id)) };
+            if !matches!(standing.state, State::Held | State::Uncertain) {
+                return Err(Trouble::Refused(format!(
+                    "job {id:?} is {}; only held and uncertain jobs are resolved",
+                    standing.state.as_str()
+                )));
+            }
+            if *resolution == Resolution::LookUp && standing.state == State::Uncertain {
+                return Err(Trouble::Refused(format!("job {id:?} is uncertain: it is looked up already")));
+            }
+            Ok((resolve_one(books, seq, standing, resolution, now)?, 1))
+        })
+    }
+
+    /// Resolves every matching job that is held and not in flight; says how many. The selection's state is not looked at.
+    pub fn resolve_held(
+        &mut self,
+        selection: &Selection,
+        resolution: &Resolution,
+        now: Timestamp,
+    ) -> Result<usize, LedgerError> {
+        let held = selection.in_state(State::Held);
+        let deed = self.deed(Action::Resolve, resolution.facts(held.facts()));
+        self.change_in_chunks(&deed, &held, |books, seq| match settle::standing(books, seq)? {
+            Some(standing) => resolve_one(books, seq, standing, resolution, now),
+            None => Ok(()),
+        })
+    }
+}
+
+fn resolve_one(
+    books: &mut Books,
+    seq: JobSeq,
+    standing: Standing,
+    resolution: &Resolution,
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    let settlement = match resolution {
+        Resolution::Succeeded { key } => {
+            Settlement::Succeeded { key: Some(key.clone()), result: Value::Null, sole: true, warnings: Vec::new() }
+        }
+        Resolution::Retry => Settlement::Queued { not_before: None, charged: false, failure: None },
+        Resolution::LookUp => {
+            Settlement::Uncertain { not_before: now, charged: true, failure: settle::known(books, seq)? }
+        }
+        Resolution::Dead => Settlement::Dead { reason: Reason::Uncertain, failure: settle::known(books, seq)? },
+    };
+    settle::apply(books, seq, standing, &settlement, false, now).map_err(|trouble| taken(trouble, resolution))?;
+    if *resolution == Resolution::Retry {
+        books.conn().prepare_cached("UPDATE jobs SET attempts = 0 WHERE seq = ?1")?.execute([seq.0])?;
+    }
+    if matches!(resolution, Resolution::Retry | Resolution::LookUp) {
+        books.announce(seq)?;
+    }
+    Ok(())
+}
+
+/// The ledger refuses an object that has its owner.
+fn taken(trouble: Trouble, resolution: &Resolution) -> Trouble {
+    match (trouble, resolution) {
+        (Trouble::Claimed(owner), Resolution::Succeeded { key }) => Trouble::Refused(format!(
+            "{key} is what job {owner:?} created (`paceline jobs show {owner}`); if that is all there is, this one was not created: `--retry` or `--dead`"
+        )),
+        (trouble, _) => trouble,
+    }
+}
+
+fn unknown(id: &str) -> Trouble {
+    Trouble::Refused(format!("there is no job {id:?}; `paceline jobs list --state held` shows the held ones"))
+}
+
+fn resolvable(books: &Books, id: &str) -> Result<JobSeq, Trouble> {
+    let found: Option<(i64, bool)> = books
+        .conn()
+        .prepare_cached(
+            "SELECT j.seq, EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)
+             FROM jobs j WHERE j.id = ?1",
+        )?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match found {
+        None => Err(unknown(id)),
+        Some((_, true)) => Err(Trouble::Refused(format!(
+            "a call for job {id:?} is in flight; try again when it is over (`paceline jobs show` says when)"
+        ))),
+        Some((seq, false)) => Ok(JobSeq(seq)),
+    }
+}

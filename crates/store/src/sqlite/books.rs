@@ -1,0 +1,306 @@
+//! One writing connection with what it remembers between transactions: interned names and the tallies to be kept.
+//!
+//! Every change of the ledger, the worker's and an operator's, goes through [`Books::transaction`].
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::counted::Counted;
+use super::guard::{Guard, Loss};
+use super::seal::Seal;
+use super::tallies::Tallies;
+use super::{completion, file, origin};
+use paceline_domain::job::LaneKey;
+use paceline_domain::time::Timestamp;
+use paceline_metrics::Metrics;
+use paceline_ports::crash_points;
+use paceline_ports::location::Location;
+use paceline_ports::{JobSeq, LedgerError};
+
+/// Why a command of a transaction did not go through.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// SQLite said no.
+    Sql(rusqlite::Error),
+    /// The command asked for something that cannot be.
+    Refused(String),
+    /// The job of this id owns the object already.
+    Claimed(String),
+    /// The ledger is damaged, or another one than was opened.
+    Unusable(String),
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<Trouble> for LedgerError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Sql(error) => file::failed(&error),
+            Trouble::Refused(why) => Self::Refused(why),
+            Trouble::Claimed(by) => Self::Claimed(by),
+            Trouble::Unusable(why) => Self::Unusable(why),
+        }
+    }
+}
+
+/// A writing connection.
+pub(crate) struct Books {
+    conn: Connection,
+    seal: Seal,
+    path: PathBuf,
+    /// None where nothing is written.
+    guard: Option<Guard>,
+    lanes: HashMap<LaneKey, i64>,
+    batches: HashMap<String, i64>,
+    /// What the present transaction changes of them.
+    pub(crate) tallies: Tallies,
+    pub(crate) counted: Counted,
+    /// The longest call so far, in microseconds: how far back an attempt can begin that still counts.
+    call_us_max: Option<i64>,
+    /// Whether another process schedules: then jobs put to work are noted for it.
+    announces: bool,
+    /// Of the transaction: the batches in which jobs were settled, and whether one of those came over AMQP; when; and by how
+    /// many the unfinished jobs of each batch grew.
+    settled: BTreeMap<i64, bool>,
+    settled_at: Timestamp,
+    unfinished: BTreeMap<i64, i64>,
+}
+
+impl Books {
+    /// Opens the file for writing. `announces`: another process schedules the jobs.
+    pub(crate) fn open(location: &Location, announces: bool) -> Result<Self, LedgerError> {
+        Self::open_measured(location, announces, Metrics::default())
+    }
+
+    /// Likewise, and tells the metrics of what is committed.
+    pub(crate) fn open_measured(location: &Location, announces: bool, metrics: Metrics) -> Result<Self, LedgerError> {
+        let path = location.path.as_path();
+        let (conn, seal) = file::open_writer(location)?;
+        let guard =
+            Guard::of(location, &seal).map_err(|error| LedgerError::Failed(format!("{}: {error}", path.display())))?;
+        Ok(Self { guard: Some(guard), ..Self::of((conn, seal), path, announces, metrics) })
+    }
+
+    fn of((conn, seal): (Connection, Seal), path: &Path, announces: bool, metrics: Metrics) -> Self {
+        Self {
+            conn,
+            seal,
+            path: path.to_owned(),
+            guard: None,
+            lanes: HashMap::new(),
+            batches: HashMap::new(),
+            tallies: Tallies::default(),
+            counted: Counted::by(metrics),
+            call_us_max: None,
+            announces,
+            settled: BTreeMap::new(),
+            settled_at: Timestamp::default(),
+            unfinished: BTreeMap::new(),
+        }
+    }
+
+    /// Opens a ledger that is there for reading only: every change is refused by `SQLite`.
+    pub(crate) fn open_for_reading(location: &Location) -> Result<Self, LedgerError> {
+        Ok(Self::of(file::open_reader(location)?, &location.path, false, Metrics::default()))
+    }
+
+    /// The connection, for statements.
+    pub(crate) fn conn(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// The connection's keys, as the ledger has them now.
+    pub(crate) fn seal(&self) -> Result<&Seal, Trouble> {
+        self.seal.refresh(&self.conn)?;
+        Ok(&self.seal)
+    }
+
+    /// Runs `work` in one transaction: all of it is on the disk when this returns `Ok`, none of it otherwise.
+    pub(crate) fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Trouble>) -> Result<T, Trouble> {
+        self.look(Guard::look_inside)?;
+        let before = self.conn.total_changes();
+        let outcome = self.statement("BEGIN IMMEDIATE").map_err(Trouble::from).and_then(|()| {
+            self.seal()?;
+            let done = work(self)?;
+            self.keep_tallies()?;
+            self.tell_completions()?;
+            if self.conn.total_changes() != before {
+                origin::stamp(&self.conn)?;
+            }
+            crash_points::reach("before-commit");
+            self.look(|guard, _| guard.look())?;
+            self.statement("COMMIT")?;
+            Ok(done)
+        });
+        match outcome {
+            Ok(_) => {
+                let grown = self.tallies.take_grown();
+                self.counted.tell(&self.conn, grown);
+            }
+            Err(_) => self.forget(),
+        }
+        outcome.map_err(|trouble| self.explained(trouble))
+    }
+
+    /// The ledger's files, for who works it.
+    pub(crate) fn guard(&mut self) -> Option<&mut Guard> {
+        self.guard.as_mut()
+    }
+
+    fn look(&mut self, look: impl FnOnce(&mut Guard, &Connection) -> Result<(), Loss>) -> Result<(), Trouble> {
+        let Some(guard) = &mut self.guard else { return Ok(()) };
+        look(guard, &self.conn).map_err(|loss| {
+            if loss.is_of_log() {
+                // Closing it would move this log over what another program has made of the file since. That cannot fail.
+                let _ = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            }
+            Trouble::Unusable(loss.to_string())
+        })
+    }
+
+    /// What a failure of the surroundings comes from, where the files tell more than SQLite.
+    fn explained(&mut self, trouble: Trouble) -> Trouble {
+        let Trouble::Sql(error) = &trouble else { return trouble };
+        if !file::is_environmental(error) {
+            return trouble;
+        }
+        let damaged = file::damage(&self.path, error).map(Trouble::Unusable);
+        let lost = self.look(|guard, _| guard.look()).err();
+        lost.or(damaged).unwrap_or(trouble)
+    }
+
+    /// Rolls back, with everything that was remembered in the meantime: it may be gone from the file.
+    fn forget(&mut self) {
+        if !self.conn.is_autocommit() {
+            // SQLite rolls back by itself where this fails, at the latest when the connection closes.
+            let _ = self.statement("ROLLBACK");
+        }
+        self.lanes.clear();
+        self.batches.clear();
+        self.tallies.clear();
+        self.settled.clear();
+        self.unfinished.clear();
+        self.counted.clear();
+        self.call_us_max = None;
+    }
+
+    fn statement(&self, sql: &str) -> rusqlite::Result<()> {
+        self.conn.prepare_cached(sql)?.execute([]).map(drop)
+    }
+
+    /// A job of this batch is settled at this instant.
+    pub(crate) fn note_settled(&mut self, batch: i64, from_amqp: bool, now: Timestamp) {
+        self.settled_at = now;
+        *self.settled.entry(batch).or_default() |= from_amqp;
+    }
+
+    /// Writes what has been counted: at a transaction's end, and before tallies are read within one.
+    pub(crate) fn keep_tallies(&mut self) -> rusqlite::Result<()> {
+        for (batch, change) in self.tallies.unfinished() {
+            *self.unfinished.entry(batch).or_default() += change;
+        }
+        self.tallies.keep(&self.conn)
+    }
+
+    /// Tells of the batches of which this transaction ended the last unfinished job.
+    fn tell_completions(&mut self) -> rusqlite::Result<()> {
+        let settled = std::mem::take(&mut self.settled);
+        for (batch, change) in std::mem::take(&mut self.unfinished) {
+            // Only batches that come over AMQP have somebody to tell.
+            if batch != 0 && change < 0 && settled.get(&batch) == Some(&true) {
+                completion::tell(&self.conn, batch, self.settled_at)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of a lane, new or known.
+    pub(crate) fn lane(&mut self, key: &LaneKey) -> rusqlite::Result<i64> {
+        if let Some(&lane) = self.lanes.get(key) {
+            return Ok(lane);
+        }
+        let names = params![key.app, key.tenant, key.method];
+        let known = self
+            .conn
+            .prepare_cached("SELECT lane FROM lanes WHERE app = ?1 AND tenant = ?2 AND method = ?3")?
+            .query_row(names, |row| row.get(0))
+            .optional()?;
+        let lane = match known {
+            Some(lane) => lane,
+            None => self
+                .conn
+                .prepare_cached("INSERT INTO lanes (app, tenant, method) VALUES (?1, ?2, ?3)")?
+                .insert(names)?,
+        };
+        self.lanes.insert(key.clone(), lane);
+        Ok(lane)
+    }
+
+    /// The number of a batch, new or known; 0 for none.
+    pub(crate) fn batch(&mut self, name: Option<&str>, now: Timestamp) -> rusqlite::Result<i64> {
+        let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(0) };
+        if let Some(&batch) = self.batches.get(name) {
+            return Ok(batch);
+        }
+        let known = self
+            .conn
+            .prepare_cached("SELECT batch FROM batches WHERE name = ?1")?
+            .query_row([name], |row| row.get(0))
+            .optional()?;
+        let batch = match known {
+            Some(batch) => batch,
+            None => self
+                .conn
+                .prepare_cached("INSERT INTO batches (name, created_at) VALUES (?1, ?2)")?
+                .insert(params![name, now.0])?,
+        };
+        self.batches.insert(name.to_owned(), batch);
+        Ok(batch)
+    }
+
+    /// Forgets a batch that holds nothing.
+    pub(crate) fn forget_batch(&mut self, batch: i64) -> rusqlite::Result<()> {
+        self.tallies.forget_batch(&self.conn, batch)?;
+        self.conn.prepare_cached("DELETE FROM batches WHERE batch = ?1")?.execute([batch])?;
+        self.batches.retain(|_, known| *known != batch);
+        Ok(())
+    }
+
+    /// Notes, for the process that schedules, that a job was put to work or cancelled by this one.
+    pub(crate) fn announce(&self, job: JobSeq) -> rusqlite::Result<()> {
+        if self.announces {
+            self.conn.prepare_cached("INSERT OR IGNORE INTO changed (job) VALUES (?1)")?.execute([job.0])?;
+        }
+        Ok(())
+    }
+
+    /// Remembers how long a call may take or took, so that no attempt that still counts is overlooked.
+    pub(crate) fn note_call_length(&mut self, length_us: i64) -> rusqlite::Result<()> {
+        let known = match self.call_us_max {
+            Some(known) => known,
+            None => call_us_max(&self.conn)?,
+        };
+        self.call_us_max = Some(known.max(length_us));
+        if length_us > known {
+            self.conn
+                .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES ('call_us_max', ?1)")?
+                .execute([length_us])?;
+        }
+        Ok(())
+    }
+}
+
+/// The longest call recorded so far, in microseconds.
+pub(crate) fn call_us_max(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.prepare_cached("SELECT value FROM meta WHERE name = 'call_us_max'")?
+        .query_row([], |row| row.get(0))
+        .optional()
+        .map(Option::unwrap_or_default)
+}

@@ -1,0 +1,49 @@
+//! How the worker stands with its broker: kept here, because who asks may be another process.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::books::{Books, Trouble};
+use paceline_domain::time::Timestamp;
+
+/// How a worker stands with its broker, in words for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerStanding {
+    /// Whether jobs come in and endings go out.
+    pub ready: bool,
+    /// Since when it stands so.
+    pub since: Timestamp,
+    /// Whether the backlog is left in the broker, because there is too much to do already.
+    pub is_full: bool,
+    /// What becomes of jobs that come in.
+    pub jobs_in: String,
+    /// What becomes of results and dead letters.
+    pub results_out: String,
+}
+
+/// Records how it stands now; `None`: there is no broker, or nobody knows.
+pub(super) fn set(books: &Books, standing: Option<&BrokerStanding>) -> Result<(), Trouble> {
+    let conn = books.conn();
+    let Some(BrokerStanding { ready, since, is_full, jobs_in, results_out }) = standing else {
+        conn.execute("DELETE FROM broker", [])?;
+        return Ok(());
+    };
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO broker (only, ready, since, jobs_in, results_out, is_full) VALUES (1, ?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![ready, since.0, jobs_in, results_out, is_full])?;
+    Ok(())
+}
+
+/// What was recorded last.
+pub(crate) fn read(conn: &Connection) -> rusqlite::Result<Option<BrokerStanding>> {
+    conn.query_row("SELECT ready, since, jobs_in, results_out, is_full FROM broker", [], |row| {
+        Ok(BrokerStanding {
+            ready: row.get(0)?,
+            since: Timestamp(row.get(1)?),
+            jobs_in: row.get(2)?,
+            results_out: row.get(3)?,
+            is_full: row.get(4)?,
+        })
+    })
+    .optional()
+}

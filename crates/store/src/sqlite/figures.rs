@@ -1,0 +1,151 @@
+//! What only the ledger knows and a monitor wants: read as one snapshot, without looking through jobs.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use super::outbox;
+use crate::state::State;
+use paceline_domain::job::LaneKey;
+use paceline_domain::time::Timestamp;
+
+/// Jobs of a pile that are looked at for the oldest one whose time has come.
+const LOOKED_AT_MAX: i64 = 1_000;
+
+/// The ledger at one instant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// When it was read.
+    pub read_at: Timestamp,
+    /// Lanes that have something to tell.
+    pub lanes: BTreeMap<LaneKey, LaneFigures>,
+    /// Dead jobs by app, method and reason.
+    pub dead: BTreeMap<(String, String, String), u64>,
+    /// What waits to be published.
+    pub outbox: u64,
+}
+
+/// A lane in the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneFigures {
+    /// Parked for a person.
+    pub held: u64,
+    /// When the oldest of those that wait was taken over, of those that could be sent by their own times.
+    pub oldest_at: Option<Timestamp>,
+}
+
+pub(crate) fn read(conn: &Connection, now: Timestamp) -> rusqlite::Result<Figures> {
+    let conn = &conn.unchecked_transaction()?;
+    let outbox = outbox::count(conn)?;
+    let mut figures = Figures { read_at: now, outbox, ..Figures::default() };
+    piles(conn, &mut figures)?;
+    oldest(conn, now, &mut figures)?;
+    Ok(figures)
+}
+
+fn count(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<u64> {
+    Ok(u64::try_from(row.get::<_, i64>(at)?).unwrap_or(0))
+}
+
+fn piles(conn: &Connection, figures: &mut Figures) -> rusqlite::Result<()> {
+    let mut sums = conn.prepare_cached(
+        "SELECT l.app, l.tenant, l.method, t.kind, t.reason, sum(t.n)
+         FROM tallies t JOIN lanes l ON l.lane = t.lane
+         WHERE t.kind IN (2, 3) GROUP BY t.lane, t.kind, t.reason",
+    )?;
+    let mut rows = sums.query([])?;
+    while let Some(row) = rows.next()? {
+        let (app, tenant, method): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let by = count(row, 5)?;
+        if row.get::<_, i64>(3)? == State::Held.number() {
+            figures.lanes.entry(LaneKey { app, tenant, method }).or_default().held = by;
+        } else {
+            *figures.dead.entry((app, method, row.get(4)?)).or_default() += by;
+        }
+    }
+    Ok(())
+}
+
+/// The first of each pile by its index, which leads in the order of take-over.
+fn oldest(conn: &Connection, now: Timestamp, figures: &mut Figures) -> rusqlite::Result<()> {
+    let mut firsts = conn.prepare_cached(
+        "SELECT l.app, l.tenant, l.method,
+             (SELECT created_at FROM (SELECT j.created_at, j.not_before FROM jobs j INDEXED BY jobs_waiting
+                 WHERE j.state <= 1 AND j.batch = t.batch AND j.lane = t.lane AND j.state = t.kind
+                     AND j.priority = t.priority
+                 ORDER BY j.seq LIMIT ?2)
+              WHERE not_before IS NULL OR not_before <= ?1 LIMIT 1)
+         FROM tallies t JOIN lanes l ON l.lane = t.lane
+         WHERE t.kind <= 1 AND t.n > 0",
+    )?;
+    let mut rows = firsts.query([now.0, LOOKED_AT_MAX])?;
+    while let Some(row) = rows.next()? {
+        let Some(at) = row.get::<_, Option<i64>>(3)?.map(Timestamp) else { continue };
+        let lane = LaneKey { app: row.get(0)?, tenant: row.get(1)?, method: row.get(2)? };
+        let oldest = &mut figures.lanes.entry(lane).or_default().oldest_at;
+        *oldest = Some(oldest.map_or(at, |other| other.min(at)));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::contract::{T0, job};
+    use crate::sqlite::{Mode, SqliteLedger};
+    use paceline_domain::job::Job;
+    use paceline_domain::outcome::Failure;
+    use paceline_domain::reason::Reason;
+    use paceline_ports::{AmqpOrigin, Arrival, JobSeq, Ledger, Origin, Settlement};
+
+    fn at(second: u64) -> Timestamp {
+        T0 + Duration::from_secs(second)
+    }
+
+    async fn take(ledger: &SqliteLedger, job: Job, second: u64) {
+        let origin = Origin { amqp: Some(AmqpOrigin::default()), ..Origin::default() };
+        ledger.take_over(vec![Arrival { input: Ok(Box::new(job)), origin }], at(second)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_oldest_is_the_first_whose_time_has_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Arc::new(SqliteLedger::open(&folder.path().join("l.db"), Mode::Worker, T0).unwrap());
+        let lane = job("a").lane;
+        let oldest =
+            async |second| ledger.figures(at(second)).await.unwrap().lanes.get(&lane).and_then(|it| it.oldest_at);
+        assert_eq!(oldest(0).await, None);
+        take(&ledger, Job { not_before: Some(at(100)), ..job("a") }, 1).await;
+        take(&ledger, job("b"), 2).await;
+        take(&ledger, Job { priority: 9, ..job("c") }, 3).await;
+        assert_eq!(oldest(10).await, Some(at(2)), "a waits for its own time");
+        assert_eq!(oldest(100).await, Some(at(1)));
+        let succeeded =
+            Settlement::Succeeded { key: None, result: serde_json::Value::Null, sole: false, warnings: Vec::new() };
+        ledger.settle(JobSeq(2), succeeded, at(11)).await.unwrap();
+        assert_eq!(oldest(12).await, Some(at(3)), "of whatever priority");
+    }
+
+    #[tokio::test]
+    async fn held_dead_and_unpublished_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = SqliteLedger::open(&folder.path().join("l.db"), Mode::Worker, T0).unwrap();
+        for (n, id) in (0..).zip(["a", "b", "c"]) {
+            take(&ledger, job(id), n).await;
+        }
+        let failure = Failure { code: Some(7), ..Failure::default() };
+        let dead = Settlement::Dead { reason: Reason::Rejected, failure: failure.clone() };
+        ledger.settle(JobSeq(1), dead.clone(), at(5)).await.unwrap();
+        ledger.settle(JobSeq(2), dead, at(5)).await.unwrap();
+        ledger.settle(JobSeq(3), Settlement::Held { failure }, at(5)).await.unwrap();
+        let figures = ledger.figures(at(6)).await.unwrap();
+        let key = job("a").lane;
+        assert_eq!(figures.lanes.get(&key), Some(&LaneFigures { held: 1, oldest_at: None }));
+        assert_eq!(figures.dead.get(&(key.app, key.method, "rejected".to_owned())), Some(&2));
+        // Two dead letters, and the end of their batch.
+        assert_eq!((figures.outbox, figures.read_at), (3, at(6)));
+    }
+}

@@ -1,0 +1,362 @@
+//! Opens the ledger's file: permissions, pragmas, migrations, and sentences for everything that can be wrong with it.
+//!
+//! Knows the file, not what its tables mean.
+
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::seal::{self, Seal};
+use super::{names, origin};
+use paceline_ports::LedgerError;
+use paceline_ports::location::Location;
+
+/// Marks the file as Paceline's: "PACE".
+const APPLICATION_ID: i64 = 0x5041_4345;
+
+/// The script that leads to each version, in order; the file's `user_version` says which it has reached.
+const MIGRATIONS: [(i64, &str); 15] = [
+    (1, include_str!("migrations/0001.sql")),
+    (2, include_str!("migrations/0002.sql")),
+    (3, include_str!("migrations/0003.sql")),
+    (4, include_str!("migrations/0004.sql")),
+    (5, include_str!("migrations/0005.sql")),
+    (6, include_str!("migrations/0006.sql")),
+    (7, include_str!("migrations/0007.sql")),
+    (8, include_str!("migrations/0008.sql")),
+    (9, include_str!("migrations/0009.sql")),
+    (10, include_str!("migrations/0010.sql")),
+    (12, include_str!("migrations/0012.sql")),
+    (13, include_str!("migrations/0013.sql")),
+    (14, include_str!("migrations/0014.sql")),
+    (15, include_str!("migrations/0015.sql")),
+    (16, include_str!("migrations/0016.sql")),
+];
+
+/// The version that this program writes.
+pub(super) const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+
+/// Statements kept prepared per connection: more than the code has, so none is ever prepared twice.
+const STATEMENTS_MAX: usize = 128;
+
+/// How long a transaction of another process is waited for.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Pages in the write-ahead log before they move into the file: 16 MB, so that moving them is rare and cheap per job.
+const WAL_PAGES: i64 = 4_000;
+
+/// Memory for pages per connection, in KiB (SQLite takes it as a negative number).
+const CACHE_KIB: i64 = 16_384;
+
+/// What a path must not hold as it stands in a `file:` URI.
+const IN_URI: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
+
+/// Opens the file for writing, creating and migrating it as needed.
+pub(crate) fn open_writer(location: &Location) -> Result<(Connection, Seal), LedgerError> {
+    let path = location.path.as_path();
+    let is_empty = is_empty(path);
+    if is_empty {
+        seal::refuse_leftover(location)?;
+    }
+    let is_new = create_private(path)?;
+    refuse_misplaced(path)?;
+    if !is_empty {
+        // A file that was there is looked at first: what is no ledger stays as it is, with its rights.
+        drop(look_at(path)?);
+    }
+    if !is_new {
+        make_private(path)?;
+    }
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|error| unusable(path, &error))?;
+    configure(&conn).map_err(|error| unusable(path, &error))?;
+    migrate(&conn, location)?;
+    let seal = Seal::install_or_begin(&conn, location)?;
+    Ok((conn, seal))
+}
+
+/// Opens a further connection to a file that [`open_writer`] has opened, for reading only.
+pub(crate) fn open_reader(location: &Location) -> Result<(Connection, Seal), LedgerError> {
+    let path = location.path.as_path();
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|error| unusable(path, &error))?;
+    configure(&conn).map_err(|error| unusable(path, &error))?;
+    conn.pragma_update(None, "query_only", true).map_err(|error| unusable(path, &error))?;
+    let seal = Seal::install(&conn, location)?;
+    Ok((conn, seal))
+}
+
+/// Opens the file only to look at it: nothing is written or created, not even beside it. Gives its version, too.
+///
+/// Where nobody has the file open, its write-ahead log is empty and nothing can change while it is looked at. Else the
+/// log is read as well, through the index that the others keep.
+pub(crate) fn open_untouched(location: &Location) -> Result<(Connection, i64, Seal), LedgerError> {
+    refuse_misplaced(&location.path)?;
+    let (conn, version) = look_at(&location.path)?;
+    let seal = Seal::install(&conn, location)?;
+    Ok((conn, version, seal))
+}
+
+fn look_at(path: &Path) -> Result<(Connection, i64), LedgerError> {
+    let is_logged = || ["-wal", "-shm"].iter().all(|suffix| beside(path, suffix).exists());
+    loop {
+        let had_log = is_logged();
+        let how = if had_log { "readonly_shm=1" } else { "immutable=1" };
+        let looked = open_read_only(path, how).map_err(|error| unusable(path, &error)).and_then(|conn| {
+            let version = recognise(&conn, path)?;
+            Ok((conn, version))
+        });
+        // Whoever closes the file last takes its log away, perhaps just now: then it is looked at in the other way.
+        if looked.is_ok() || is_logged() == had_log {
+            return looked;
+        }
+    }
+}
+
+/// Opens the file as it is without its log, whoever works it: a look at its own pages.
+pub(super) fn open_without_log(path: &Path) -> rusqlite::Result<Connection> {
+    open_read_only(path, "immutable=1")
+}
+
+fn open_read_only(path: &Path, how: &str) -> rusqlite::Result<Connection> {
+    let name = percent_encode(path.as_os_str().as_bytes(), IN_URI);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(format!("file:{name}?mode=ro&{how}"), flags)
+}
+
+/// A file that goes with a ledger: SQLite puts it beside the file that a symbolic link leads to.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.canonicalize().unwrap_or_else(|_| path.to_owned()).into_os_string();
+    name.push(suffix);
+    name.into()
+}
+
+/// Whether nothing is there yet.
+fn is_empty(path: &Path) -> bool {
+    fs::metadata(path).map_or_else(|error| error.kind() == ErrorKind::NotFound, |metadata| metadata.len() == 0)
+}
+
+/// Refuses a file that is not alone: under several names, or beside the log of another file.
+pub(super) fn refuse_misplaced(path: &Path) -> Result<(), LedgerError> {
+    if let Some(fault) = names::fault(path) {
+        return Err(LedgerError::Unusable(fault));
+    }
+    if origin::has_foreign_log(path) {
+        let path = path.display();
+        return Err(LedgerError::Unusable(format!(
+            "{path}-wal is not the log of {path}: a backup was copied over the ledger beside the log of the ledger before it; to go on \
+             with the backup, remove {path}-wal and {path}-shm and copy the backup once more; to go on with what the log belongs \
+             to, put that file back"
+        )));
+    }
+    Ok(())
+}
+
+/// Whether this user may write the file; nothing is written. By SQLite, for the sake of [`create_private`]'s locks.
+pub(crate) fn may_write(path: &Path) -> Result<(), LedgerError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let may = Connection::open_with_flags(path, flags).and_then(|conn| conn.is_readonly("main"));
+    match may {
+        Ok(false) => Ok(()),
+        Ok(true) | Err(_) => Err(LedgerError::Failed(format!(
+            "{} cannot be written; run this as the worker's user, or check the permissions of the file and its folder",
+            path.display()
+        ))),
+    }
+}
+
+/// Whether a ledger of this version has the tables that this program reads.
+pub(crate) const fn is_current(version: i64) -> bool {
+    version == VERSION
+}
+
+/// Makes the file, if there is none, readable for its owner alone, and says whether it did; SQLite gives `-wal` and `-shm` the same permissions.
+///
+/// A file that is there is not opened, not even for its permissions: whoever closes it takes from the whole process the
+/// locks that SQLite holds on it, and the next command of another process would remove a running worker's log as
+/// nobody's.
+fn create_private(path: &Path) -> Result<bool, LedgerError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {
+            Err(LedgerError::Failed(format!("{} is a folder; name a file in [store] url", path.display())))
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(LedgerError::Failed(format!(
+            "cannot make {}: {error}; check [store] url and the permissions of its folder",
+            path.display()
+        ))),
+    }
+}
+
+/// Takes from others what they may do with a file that is there.
+fn make_private(path: &Path) -> Result<(), LedgerError> {
+    let metadata = fs::metadata(path).map_err(|error| LedgerError::Failed(format!("{}: {error}", path.display())))?;
+    let mut permissions = metadata.permissions();
+    if permissions.mode() & 0o077 != 0 {
+        permissions.set_mode(0o600);
+        fs::set_permissions(path, permissions).map_err(|error| {
+            LedgerError::Failed(format!(
+                "{} can be read by other users and its permissions cannot be changed ({error}); it holds everything that is sent: run `chmod 600` on it as its owner",
+                path.display()
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+fn configure(conn: &Connection) -> rusqlite::Result<()> {
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // Otherwise each binding of a value that a partial index could depend on prepares its statement again.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL: a commit is on the disk before it is answered, so that no attempt leaves unrecorded.
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    // What is written over or removed does not stay readable in its page.
+    conn.pragma_update(None, "secure_delete", "FAST")?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+    conn.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")
+}
+
+fn migrate(conn: &Connection, location: &Location) -> Result<(), LedgerError> {
+    let path = location.path.as_path();
+    let failed = |error: rusqlite::Error| unusable(path, &error);
+    let (version, application) = marks(conn, path)?;
+    if version == VERSION && application == APPLICATION_ID {
+        return Ok(());
+    }
+    // IMMEDIATE, so that two processes that start at once do not both migrate.
+    conn.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+    let outcome = migrate_in_transaction(conn, location);
+    let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    conn.execute_batch(end).map_err(failed)?;
+    outcome
+}
+
+/// The file's version and whose it is.
+fn marks(conn: &Connection, path: &Path) -> Result<(i64, i64), LedgerError> {
+    let number = |pragma: &str| -> Result<i64, LedgerError> {
+        conn.pragma_query_value(None, pragma, |row| row.get(0)).map_err(|error| unusable(path, &error))
+    };
+    Ok((number("user_version")?, number("application_id")?))
+}
+
+/// The version of a ledger; 0 for a file with nothing in it.
+fn recognise(conn: &Connection, path: &Path) -> Result<i64, LedgerError> {
+    let (version, application) = marks(conn, path)?;
+    let tables: i64 = conn
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(|error| unusable(path, &error))?;
+    refuse_unknown(path, version, application, tables)?;
+    Ok(version)
+}
+
+/// Refuses what is no ledger, and a ledger that this program is too old for.
+fn refuse_unknown(path: &Path, version: i64, application: i64, tables: i64) -> Result<(), LedgerError> {
+    if application != APPLICATION_ID && (tables > 0 || version != 0) {
+        return Err(LedgerError::Failed(format!(
+            "{} is another program's SQLite database; name a new file in [store] url",
+            path.display()
+        )));
+    }
+    if version > VERSION {
+        return Err(LedgerError::Failed(format!(
+            "{} was written by a newer Paceline (ledger version {version}, this one knows up to {VERSION}); use that version, or name another file in [store] url",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+fn migrate_in_transaction(conn: &Connection, location: &Location) -> Result<(), LedgerError> {
+    let path = location.path.as_path();
+    let version = recognise(conn, path)?;
+    if version == 0 {
+        seal::refuse_leftover(location)?;
+    }
+    for (to, script) in MIGRATIONS.into_iter().filter(|&(to, _)| to > version) {
+        conn.execute_batch(script).map_err(|error| unusable(path, &error))?;
+        conn.pragma_update(None, "user_version", to).map_err(|error| unusable(path, &error))?;
+    }
+    if version == 0 {
+        conn.pragma_update(None, "application_id", APPLICATION_ID).map_err(|error| unusable(path, &error))?;
+    }
+    Ok(())
+}
+
+/// What is wrong with the file as a whole, for people.
+fn unusable(path: &Path, error: &rusqlite::Error) -> LedgerError {
+    if let Some(damage) = damage(path, error) {
+        return LedgerError::Unusable(damage);
+    }
+    let path = path.display();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => LedgerError::Failed(format!(
+            "{path} is no SQLite database; name another file in [store] url, or move this one away"
+        )),
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => LedgerError::Failed(
+            format!("{path} cannot be written ({error}); check the permissions of the file and its folder"),
+        ),
+        Some(ErrorCode::DatabaseBusy) => LedgerError::Failed(format!(
+            "{path} is being written by another process for more than {} s; try again when it is done",
+            BUSY_TIMEOUT.as_secs()
+        )),
+        _ => named(error, &format!("{path}: ")),
+    }
+}
+
+/// That the file is damaged, if the error says so.
+pub(super) fn damage(path: &Path, error: &rusqlite::Error) -> Option<String> {
+    (error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)).then(|| damaged(path, &error.to_string()))
+}
+
+/// That the file is damaged, and what to do.
+pub(super) fn damaged(path: &Path, how: &str) -> String {
+    let path = path.display();
+    format!("{path} is damaged ({how}); restore it from a backup, or recover it with `sqlite3 {path} .recover`")
+}
+
+/// A failure of a statement on the ledger at `path`.
+pub(crate) fn failed_at(path: &Path, error: &rusqlite::Error) -> LedgerError {
+    damage(path, error).map_or_else(|| failed(error), LedgerError::Unusable)
+}
+
+/// A failure of a statement, as the engine distinguishes it.
+pub(crate) fn failed(error: &rusqlite::Error) -> LedgerError {
+    named(error, "")
+}
+
+fn named(error: &rusqlite::Error, prefix: &str) -> LedgerError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => LedgerError::Full(format!("{prefix}{error}")),
+        _ => LedgerError::Failed(format!("{prefix}{error}")),
+    }
+}
+
+/// Whether the surroundings failed rather than the command: then every command would fail alike.
+pub(crate) fn is_environmental(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::OutOfMemory
+        )
+    )
+}

@@ -1,0 +1,394 @@
+//! The embedded ledger: one SQLite file, one writing process, no server.
+//!
+//! Changes go through one writer that commits whatever has queued up together ([`writer`]); reads have connections of
+//! their own ([`readers`]). What a change means stands in `take_over`, `attempts`, `settle` and `outbox`.
+
+pub(crate) mod activity;
+pub(crate) mod attempts;
+#[cfg(test)]
+mod bench;
+pub(crate) mod books;
+pub(crate) mod broker;
+pub(crate) mod calls;
+mod completion;
+mod counted;
+#[cfg(test)]
+mod edges;
+mod figures;
+pub(crate) mod file;
+mod guard;
+pub mod inspect;
+pub(crate) mod job_row;
+pub(crate) mod lock;
+#[cfg(test)]
+mod model;
+mod names;
+mod origin;
+pub(crate) mod outbox;
+pub(crate) mod piles;
+mod prune;
+mod readers;
+#[cfg(test)]
+mod recount;
+pub(crate) mod rehearsal;
+mod repeat;
+pub(crate) mod restraints;
+pub(crate) mod seal;
+pub(crate) mod settle;
+pub(crate) mod suspensions;
+mod take_over;
+pub(crate) mod tallies;
+mod undo;
+mod unsettled;
+pub(crate) mod waiting;
+mod watch;
+mod writer;
+
+use std::sync::LazyLock;
+
+use async_trait::async_trait;
+use rusqlite::OptionalExtension;
+
+use self::books::{Books, Trouble};
+pub use self::broker::BrokerStanding;
+pub use self::figures::{Figures, LaneFigures};
+use self::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
+use self::lock::WorkerLock;
+use self::readers::Readers;
+use self::take_over::Incoming;
+use self::watch::Watch;
+use self::writer::Writer;
+use paceline_domain::activity::Deed;
+use paceline_domain::job::Job;
+use paceline_domain::time::Timestamp;
+use paceline_metrics::{Metrics, Source};
+use paceline_ports::location::Location;
+use paceline_ports::{
+    Arrival, AttemptEnd, AttemptSeq, AttemptStart, Changed, Counts, JobSeq, Ledger, LedgerError, Outgoing, PastCall,
+    Pruned, Reached, Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
+};
+
+/// What the ledger is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Works the jobs: one process at a time, under the lock.
+    Worker,
+    /// Reads, and hands jobs to the process that works them; beside a worker or without one.
+    Operator,
+}
+
+/// The ledger in one SQLite file.
+pub struct SqliteLedger {
+    writer: Writer,
+    readers: Readers,
+    watch: Watch,
+    mode: Mode,
+    metrics: Metrics,
+}
+
+impl SqliteLedger {
+    /// Opens the file, creating and migrating it as needed. Must be called on a tokio runtime, which runs the writer.
+    ///
+    /// # Errors
+    /// [`LedgerError::Locked`] if another process works it; else a sentence that says what is wrong with the file.
+    pub fn open(location: impl Into<Location>, mode: Mode, now: Timestamp) -> Result<Self, LedgerError> {
+        Self::open_measured(location, mode, now, Metrics::default())
+    }
+
+    /// Likewise, and counts there what this process changes.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_measured(
+        location: impl Into<Location>,
+        mode: Mode,
+        now: Timestamp,
+        metrics: Metrics,
+    ) -> Result<Self, LedgerError> {
+        let location = location.into();
+        let path = location.path.as_path();
+        let mut lock = match mode {
+            Mode::Worker => Some(WorkerLock::acquire(path, now)?),
+            Mode::Operator => None,
+        };
+        let mut books = Books::open_measured(&location, mode == Mode::Operator, metrics.clone())?;
+        if let (Some(lock), Some(guard)) = (&mut lock, books.guard()) {
+            let place = lock::lock_path(path);
+            guard.keep_lock(place.clone()).and_then(|()| lock.note_file(guard.inode())).map_err(|error| {
+                LedgerError::Failed(format!("cannot write {}: {error}; check the room on its disk", place.display()))
+            })?;
+        }
+        if mode == Mode::Worker {
+            books.seal()?.require()?;
+            seal::begin_given(&mut books, &location)?;
+            seal::carry_forward(&mut books)?;
+            // What the last worker said of its broker is not this one's.
+            broker::set(&books, None)?;
+        }
+        Ok(Self {
+            writer: Writer::start(books, lock),
+            readers: Readers::of(location.clone()),
+            watch: Watch::of(location),
+            mode,
+            metrics,
+        })
+    }
+
+    /// Makes it the ledger of a rehearsal whose windows are `speed` times shorter.
+    ///
+    /// # Errors
+    /// [`LedgerError::Closed`] after [`Self::close`]; else why the file cannot be written.
+    pub async fn rehearse(&self, speed: f64) -> Result<(), LedgerError> {
+        self.writer.change(move |books| rehearsal::set(books, speed)).await
+    }
+
+    /// Results and dead letters that the broker does not have yet, or not everywhere.
+    ///
+    /// # Errors
+    /// [`LedgerError::Closed`] after [`Self::close`]; else why the file cannot be read.
+    pub async fn unpublished(&self) -> Result<u64, LedgerError> {
+        self.readers.read(outbox::count).await
+    }
+
+    /// What only the ledger knows of lanes, dead letters and the outbox, at `now`.
+    ///
+    /// # Errors
+    /// [`LedgerError::Closed`] after [`Self::close`]; else why the file cannot be read.
+    pub async fn figures(&self, now: Timestamp) -> Result<Figures, LedgerError> {
+        self.readers.read(move |conn| figures::read(conn, now)).await
+    }
+
+    /// Records how this process stands with its broker, for those who look from another one.
+    ///
+    /// # Errors
+    /// [`LedgerError::Closed`] after [`Self::close`]; else why the file cannot be written.
+    pub async fn set_broker(&self, standing: BrokerStanding) -> Result<(), LedgerError> {
+        self.for_workers()?;
+        self.writer.change(move |books| broker::set(books, Some(&standing))).await
+    }
+
+    /// Waits for the changes under way, closes the file and lets go of the lock. What is asked afterwards is answered
+    /// with [`LedgerError::Closed`].
+    pub async fn close(&self) {
+        self.readers.close();
+        self.watch.close();
+        self.writer.close().await;
+    }
+
+    fn for_workers(&self) -> Result<(), LedgerError> {
+        match self.mode {
+            Mode::Worker => Ok(()),
+            Mode::Operator => {
+                Err(LedgerError::Failed("calls are made by the process that holds the ledger's lock alone".to_owned()))
+            }
+        }
+    }
+
+    /// Lets the file grow to so many pages, as a full disk would.
+    #[cfg(test)]
+    async fn limit_pages(&self, pages: u32) {
+        let set = move |books: &mut Books| Ok(books.conn().pragma_update(None, "max_page_count", pages)?);
+        self.writer.change(set).await.unwrap();
+    }
+}
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn take_over(&self, arrivals: Vec<Arrival>, now: Timestamp) -> Result<Vec<TakenOver>, LedgerError> {
+        let source = |arrival: &Arrival| if arrival.origin.amqp.is_some() { Source::Amqp } else { Source::File };
+        let sources: Vec<_> = arrivals.iter().map(source).collect();
+        let incoming: Vec<_> = arrivals.into_iter().map(Incoming::of).collect();
+        let taken = self.writer.change(move |books| take_over::take_over(books, &incoming, now)).await?;
+        for (source, taken) in sources.into_iter().zip(&taken) {
+            self.metrics.taken_over(source, counted::result_of(taken));
+        }
+        Ok(taken)
+    }
+
+    async fn note(&self, deed: Deed, count: usize, now: Timestamp) -> Result<(), LedgerError> {
+        self.writer.change(move |books| activity::record(books, &deed, count, now)).await
+    }
+
+    async fn job(&self, seq: JobSeq) -> Result<Job, LedgerError> {
+        static SQL: LazyLock<String> =
+            LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.seq = ?1"));
+        let row = self
+            .readers
+            .read(move |conn| conn.prepare_cached(&SQL)?.query_row([seq.0], JobRow::read).optional())
+            .await?;
+        row.ok_or_else(|| LedgerError::Failed(format!("there is no job number {}", seq.0)))?.parse()
+    }
+
+    async fn begin_attempt(&self, start: AttemptStart) -> Result<(AttemptSeq, Option<Box<Job>>), LedgerError> {
+        self.for_workers()?;
+        match self.writer.change(move |books| attempts::begin(books, &start)).await? {
+            Some((attempt, row)) => Ok((attempt, row.map(|row| row.parse().map(Box::new)).transpose()?)),
+            None => Ok((AttemptSeq::NONE, None)),
+        }
+    }
+
+    async fn end_attempt(&self, end: AttemptEnd) -> Result<(), LedgerError> {
+        self.for_workers()?;
+        self.writer.change(move |books| attempts::end(books, &end)).await
+    }
+
+    async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Result<(), LedgerError> {
+        self.writer
+            .change(move |books| match settle::standing(books, seq)? {
+                Some(standing) => settle::apply(books, seq, standing, &settlement, false, now),
+                None => Err(Trouble::Refused(format!("there is no job number {}", seq.0))),
+            })
+            .await
+    }
+
+    async fn recover(&self, now: Timestamp) -> Result<usize, LedgerError> {
+        self.for_workers()?;
+        self.writer.change(move |books| attempts::recover(books, now)).await
+    }
+
+    async fn waiting(
+        &self,
+        batches: Option<Vec<String>>,
+        after: JobSeq,
+        limit: usize,
+    ) -> Result<Vec<Waiting>, LedgerError> {
+        self.readers.read(move |conn| waiting::read(conn, batches.as_deref(), after, limit)).await
+    }
+
+    async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError> {
+        self.readers.read(move |conn| calls::past(conn, since)).await
+    }
+
+    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
+        self.readers.read(move |conn| outbox::read(conn, after, limit)).await
+    }
+
+    async fn outbox_aside(&self, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
+        self.readers.read(move |conn| outbox::read_aside(conn, limit)).await
+    }
+
+    async fn outbox_reached(&self, rows: Vec<(i64, Reached)>) -> Result<(), LedgerError> {
+        self.writer.change(move |books| outbox::reached(books, &rows)).await
+    }
+
+    async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
+        self.writer.change(move |books| outbox::done(books, &seqs)).await
+    }
+
+    async fn suspend(&self, suspension: Suspension) -> Result<(), LedgerError> {
+        self.writer.change(move |books| suspensions::add(books, &suspension)).await
+    }
+
+    async fn resume(&self, app: &str, tenant: &str, method: &str) -> Result<usize, LedgerError> {
+        let (app, tenant, method) = (app.to_owned(), tenant.to_owned(), method.to_owned());
+        self.writer.change(move |books| suspensions::remove(books, &app, &tenant, &method)).await
+    }
+
+    async fn end_suspensions(&self, now: Timestamp) -> Result<usize, LedgerError> {
+        self.writer.change(move |books| suspensions::end(books, now)).await
+    }
+
+    async fn suspensions(&self) -> Result<Vec<Suspension>, LedgerError> {
+        self.readers.read(suspensions::read).await
+    }
+
+    async fn set_restraints(&self, restraints: Vec<Restraint>) -> Result<(), LedgerError> {
+        self.for_workers()?;
+        self.writer.change(move |books| restraints::set(books, &restraints)).await
+    }
+
+    async fn restraints(&self) -> Result<Vec<Restraint>, LedgerError> {
+        self.readers.read(restraints::read).await
+    }
+
+    async fn changed(&self) -> Result<Changed, LedgerError> {
+        self.for_workers()?;
+        let changed = self.writer.change(|books| waiting::take_changed(books)).await?;
+        for _ in &changed.waiting {
+            self.metrics.taken_over(Source::Ledger, counted::QUEUED);
+        }
+        Ok(changed)
+    }
+
+    async fn waiting_of(&self, seqs: Vec<JobSeq>) -> Result<Vec<Waiting>, LedgerError> {
+        self.readers.read(move |conn| waiting::of(conn, &seqs)).await
+    }
+
+    async fn until_changed(&self) {
+        self.watch.until_changed().await;
+    }
+
+    async fn unsettled(&self, method: &str, seqs: Vec<JobSeq>) -> Result<Vec<Unsettled>, LedgerError> {
+        let method = method.to_owned();
+        let rows = self.readers.read(move |conn| unsettled::read(conn, &method, &seqs)).await?;
+        rows.into_iter().map(unsettled::UnsettledRow::parse).collect()
+    }
+
+    async fn answers(&self, seq: JobSeq, code: i64) -> Result<u32, LedgerError> {
+        self.readers.read(move |conn| unsettled::answers(conn, seq, code)).await
+    }
+
+    async fn owned(&self, method: &str, keys: Vec<String>) -> Result<Vec<String>, LedgerError> {
+        let method = method.to_owned();
+        self.readers.read(move |conn| unsettled::owned(conn, &method, &keys)).await
+    }
+
+    async fn verified(&self, found: Vec<(JobSeq, Settlement)>, now: Timestamp) -> Result<Vec<Verified>, LedgerError> {
+        self.writer.change(move |books| unsettled::settle(books, &found, now)).await
+    }
+
+    async fn prune(&self, before: Timestamp, after: JobSeq) -> Result<Pruned, LedgerError> {
+        self.for_workers()?;
+        self.writer.change(move |books| prune::prune(books, before, after)).await
+    }
+
+    async fn counts(&self, batches: Option<Vec<String>>) -> Result<Counts, LedgerError> {
+        self.readers.read(move |conn| waiting::counts(conn, batches.as_deref())).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{self, T0};
+
+    /// A ledger in a folder of its own, which goes with it.
+    struct Fresh {
+        ledger: SqliteLedger,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Fresh {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let ledger = SqliteLedger::open(&folder.path().join("ledger.db"), Mode::Worker, T0).unwrap();
+            Self { ledger, _folder: folder }
+        }
+
+        fn ledger(&self) -> &dyn Ledger {
+            &self.ledger
+        }
+    }
+
+    contract::contract_tests! {
+        Fresh::new();
+        intake: a_job_comes_back_as_it_came, the_same_content_is_known, other_content_under_a_known_id_is_rejected,
+            a_succeeded_job_is_published_again, a_dead_job_is_queued_again, rejected_inputs_are_kept_once,
+            a_corrected_message_ends_its_rejection, a_file_job_that_comes_by_amqp_is_published;
+        again: a_job_that_has_not_ended_is_known, every_repeat_of_a_succeeded_job_is_answered,
+            a_dead_letter_moved_back_is_queued_and_its_ending_published, other_content_is_a_conflict_in_every_state,
+            a_rejected_message_that_is_redelivered_is_one_dead_letter;
+        repeats: a_stranger_learns_nothing_in_any_state, a_files_job_answers_nobody_who_guesses_it,
+            the_same_user_is_answered_at_another_queue, conflicts_beyond_three_are_counted;
+        attempts: attempts_are_charged_as_they_end, a_job_that_does_not_wait_is_not_called,
+            an_uncertain_job_is_looked_up_and_not_sent, the_first_ending_stays,
+            recovery_makes_open_attempts_uncertain, past_calls_reach_back_exactly;
+        unsettled: jobs_are_unsettled_while_in_flight_or_uncertain, an_object_has_one_owner,
+            a_look_up_settles_uncertain_jobs_alone;
+        endings: documents_are_the_contracts, warnings_are_told_and_counted, warnings_go_with_what_they_were_about, the_outbox_is_paged_and_forgotten, what_is_set_aside_is_read_apart, suspensions_come_and_go,
+            restraints_are_replaced_as_a_whole,
+            waiting_jobs_are_paged_by_batch;
+        retention: what_ended_before_is_forgotten, what_is_on_its_way_stays, batches_go_with_their_last_job,
+            a_forgotten_job_still_owns_what_it_created;
+    }
+}

@@ -1,0 +1,290 @@
+//! What becomes of a job, with its outbox row.
+
+use std::sync::LazyLock;
+
+use rusqlite::{OptionalExtension, Row, named_params, params};
+
+use super::books::{Books, Trouble};
+use super::tallies::{Pile, Place};
+use super::undo;
+use crate::state::State;
+use paceline_domain::outcome::Failure;
+use paceline_domain::reason::Reason;
+use paceline_domain::time::Timestamp;
+use paceline_domain::warning::Warning;
+use paceline_ports::{JobSeq, Settlement};
+
+/// A job as settling needs it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    pub(crate) state: State,
+    pub(crate) place: Place,
+    /// Of the last failure.
+    pub(crate) code: Option<i64>,
+    pub(crate) attempts: i64,
+    pub(crate) from_amqp: bool,
+}
+
+impl Standing {
+    /// The pile that the job is in while it has not ended.
+    fn pile(&self) -> Pile {
+        self.place.pile(self.state, None, self.code)
+    }
+}
+
+/// The columns that [`StandingRow::read`] wants; `j` is the job.
+pub(crate) const STANDING_COLUMNS: &str =
+    "j.state, j.batch, j.lane, j.priority, j.code, j.attempts, j.amqp IS NOT NULL";
+
+/// A job's standing, not yet parsed.
+pub(crate) struct StandingRow {
+    state: i64,
+    place: Place,
+    code: Option<i64>,
+    attempts: i64,
+    from_amqp: bool,
+}
+
+impl StandingRow {
+    /// Reads the columns [`STANDING_COLUMNS`], from the index `at`.
+    pub(crate) fn read(row: &Row<'_>, at: usize) -> rusqlite::Result<Self> {
+        let place = Place { batch: row.get(at + 1)?, lane: row.get(at + 2)?, priority: row.get(at + 3)? };
+        Ok(Self {
+            state: row.get(at)?,
+            place,
+            code: row.get(at + 4)?,
+            attempts: row.get(at + 5)?,
+            from_amqp: row.get(at + 6)?,
+        })
+    }
+
+    pub(crate) const fn place(&self) -> Place {
+        self.place
+    }
+
+    pub(crate) fn parse(self, seq: JobSeq) -> Result<Standing, Trouble> {
+        let Self { state, place, code, attempts, from_amqp } = self;
+        Ok(Standing { state: known_state(seq, state)?, place, code, attempts, from_amqp })
+    }
+}
+
+/// How the job stands; `None` if it was dropped.
+pub(crate) fn standing(books: &Books, seq: JobSeq) -> Result<Option<Standing>, Trouble> {
+    static SQL: LazyLock<String> = LazyLock::new(|| format!("SELECT {STANDING_COLUMNS} FROM jobs j WHERE j.seq = ?1"));
+    let row = books.conn().prepare_cached(&SQL)?.query_row([seq.0], |row| StandingRow::read(row, 0)).optional()?;
+    row.map(|row| row.parse(seq)).transpose()
+}
+
+/// A number that this program wrote.
+pub(crate) fn known_state(seq: JobSeq, number: i64) -> Result<State, Trouble> {
+    State::of_number(number)
+        .ok_or_else(|| Trouble::Refused(format!("job number {} has the unknown state {number}", seq.0)))
+}
+
+/// Settles the job, unless it has ended already: the first ending stays. `attempt` says that a call for the job itself
+/// just ended.
+pub(crate) fn apply(
+    books: &mut Books,
+    seq: JobSeq,
+    standing: Standing,
+    settlement: &Settlement,
+    attempt: bool,
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    if standing.state.is_ended() {
+        return Ok(());
+    }
+    let charged = standing.attempts + i64::from(attempt);
+    let to = match settlement {
+        Settlement::Succeeded { key, result, sole, warnings } => {
+            if *sole
+                && let Some(key) = key
+                && let Some(owner) = owner(books, seq, key)?
+            {
+                return Err(Trouble::Claimed(owner));
+            }
+            let (result, warnings) = (result.to_string(), warnings_text(warnings));
+            let warnings = warnings.as_deref();
+            let ended = Ended { key: key.as_deref(), result: Some(&result), warnings, ..Ended::of(State::Succeeded) };
+            // What was found applied took a call, though an outage was not charged.
+            let is_found = standing.state == State::Uncertain;
+            end(books, seq, standing, &ended, if is_found { charged.max(1) } else { charged }, now)?
+        }
+        Settlement::Undone { result, creates, key, warnings } => {
+            undo::apply(books, seq, creates, key, now)?;
+            let (result, warnings) = (result.to_string(), warnings_text(warnings));
+            let warnings = warnings.as_deref();
+            let ended = Ended { result: Some(&result), warnings, ..Ended::of(State::Succeeded) };
+            end(books, seq, standing, &ended, charged, now)?
+        }
+        Settlement::Queued { not_before, charged, failure } => {
+            let attempts = standing.attempts + i64::from(*charged);
+            park(books, seq, standing, State::Queued, *not_before, attempts, failure.as_ref())?
+        }
+        Settlement::Uncertain { not_before, charged, failure } => {
+            let attempts = standing.attempts + i64::from(attempt && *charged);
+            park(books, seq, standing, State::Uncertain, Some(*not_before), attempts, Some(failure))?
+        }
+        Settlement::Held { failure } => park(books, seq, standing, State::Held, None, charged, Some(failure))?,
+        Settlement::Dead { reason, failure } => {
+            let ended = Ended { reason: Some(*reason), failure: Some(failure), ..Ended::of(State::Dead) };
+            end(books, seq, standing, &ended, charged, now)?
+        }
+        Settlement::Cancelled => {
+            // An earlier call may have been applied, and this is the last that is heard of it.
+            let mut detail = "a person cancelled it".to_owned();
+            let known = known(books, seq)?.detail;
+            if !known.is_empty() {
+                detail = format!("{detail}; what was known before: {known}");
+            }
+            let failure = Failure { detail, ..Failure::default() };
+            books.announce(seq)?;
+            let reason = Some(Reason::Cancelled);
+            let ended = Ended { reason, failure: Some(&failure), ..Ended::of(State::Cancelled) };
+            end(books, seq, standing, &ended, charged, now)?
+        }
+    };
+    books.tallies.moved(standing.pile(), to, now);
+    books.note_settled(standing.place.batch, standing.from_amqp, now);
+    Ok(())
+}
+
+/// Warnings as the ledger keeps them: no text for none.
+fn warnings_text(warnings: &[Warning]) -> Option<String> {
+    // Strings and JSON values only: there is nothing that could fail.
+    (!warnings.is_empty()).then(|| serde_json::to_string(warnings).unwrap_or_default())
+}
+
+/// Keys likewise.
+fn keys_text(keys: &[String]) -> Option<String> {
+    (!keys.is_empty()).then(|| serde_json::to_string(keys).unwrap_or_default())
+}
+
+/// The id of another job of the same method that owns this object; a word for one that is forgotten.
+fn owner(books: &Books, seq: JobSeq, key: &str) -> rusqlite::Result<Option<String>> {
+    books
+        .conn()
+        .prepare_cached(
+            "WITH mine AS (SELECT m.method FROM jobs j JOIN lanes m ON m.lane = j.lane WHERE j.seq = ?1)
+             SELECT o.id FROM jobs o JOIN lanes l ON l.lane = o.lane
+             WHERE o.key = ?2 AND o.seq <> ?1 AND l.method = (SELECT method FROM mine)
+             UNION ALL SELECT 'of long ago' FROM owned o JOIN lanes l ON l.lane = o.lane
+             WHERE o.key = ?2 AND l.method = (SELECT method FROM mine) LIMIT 1",
+        )?
+        .query_row(params![seq.0, key], |row| row.get(0))
+        .optional()
+}
+
+/// What was known before a person decided stays with the ending. Its cure told what to do, which is done.
+pub(crate) fn known(books: &Books, seq: JobSeq) -> Result<Failure, Trouble> {
+    let failure = books
+        .conn()
+        .prepare_cached("SELECT http_status, code, detail, log_id FROM jobs WHERE seq = ?1")?
+        .query_row([seq.0], |row| {
+            Ok(Failure {
+                status: row.get(0)?,
+                code: row.get(1)?,
+                detail: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+                cure: None,
+                log_id: row.get(3)?,
+                candidates: Vec::new(),
+            })
+        })?;
+    Ok(failure)
+}
+
+/// The outbox row of an ending that is to be published.
+fn published(books: &Books, seq: JobSeq, standing: Standing) -> Result<Option<i64>, Trouble> {
+    if !standing.from_amqp {
+        return Ok(None);
+    }
+    Ok(Some(books.conn().prepare_cached("INSERT INTO outbox (job) VALUES (?1)")?.insert([seq.0])?))
+}
+
+/// How a job ended.
+struct Ended<'a> {
+    state: State,
+    key: Option<&'a str>,
+    result: Option<&'a str>,
+    warnings: Option<&'a str>,
+    reason: Option<Reason>,
+    failure: Option<&'a Failure>,
+}
+
+impl Ended<'_> {
+    const fn of(state: State) -> Self {
+        Self { state, key: None, result: None, warnings: None, reason: None, failure: None }
+    }
+}
+
+fn end(
+    books: &Books,
+    seq: JobSeq,
+    standing: Standing,
+    ended: &Ended<'_>,
+    attempts: i64,
+    now: Timestamp,
+) -> Result<Pile, Trouble> {
+    let outbox = published(books, seq, standing)?;
+    let failure = ended.failure;
+    books
+        .conn()
+        .prepare_cached(
+            "UPDATE jobs SET state = :state, attempts = :attempts, ended_at = :now, outbox = :outbox, key = :key,
+                 result = :result, warnings = :warnings, reason = :reason, http_status = :status, code = :code, detail = :detail,
+                 cure = :cure, log_id = :log_id
+             WHERE seq = :seq",
+        )?
+        .execute(named_params! {
+            ":seq": seq.0,
+            ":state": ended.state.number(),
+            ":attempts": attempts,
+            ":now": now.0,
+            ":outbox": outbox,
+            ":key": ended.key,
+            ":result": ended.result,
+            ":warnings": ended.warnings,
+            ":reason": ended.reason.map(Reason::as_str),
+            ":status": failure.and_then(|failure| failure.status),
+            ":code": failure.and_then(|failure| failure.code),
+            ":detail": failure.map(|failure| &failure.detail),
+            ":cure": failure.and_then(|failure| failure.cure.as_ref()),
+            ":log_id": failure.and_then(|failure| failure.log_id.as_ref()),
+        })?;
+    if ended.state == State::Succeeded {
+        return Ok(standing.place.succeeded(ended.warnings.is_some()));
+    }
+    Ok(standing.place.pile(ended.state, ended.reason, failure.and_then(|failure| failure.code)))
+}
+
+fn park(
+    books: &Books,
+    seq: JobSeq,
+    standing: Standing,
+    to: State,
+    not_before: Option<Timestamp>,
+    attempts: i64,
+    failure: Option<&Failure>,
+) -> Result<Pile, Trouble> {
+    let code = failure.and_then(|failure| failure.code);
+    books
+        .conn()
+        .prepare_cached(
+            "UPDATE jobs SET state = :state, attempts = :attempts, not_before = :not_before, http_status = :status,
+                 code = :code, detail = :detail, cure = :cure, log_id = :log_id, candidates = :candidates
+             WHERE seq = :seq",
+        )?
+        .execute(named_params! {
+            ":candidates": failure.and_then(|failure| keys_text(&failure.candidates)),
+            ":seq": seq.0,
+            ":state": to.number(),
+            ":attempts": attempts,
+            ":not_before": not_before.map(|at| at.0),
+            ":status": failure.and_then(|failure| failure.status),
+            ":code": code,
+            ":detail": failure.map(|failure| &failure.detail),
+            ":cure": failure.and_then(|failure| failure.cure.as_ref()),
+            ":log_id": failure.and_then(|failure| failure.log_id.as_ref()),
+        })?;
+    Ok(standing.place.pile(to, None, code))
+}

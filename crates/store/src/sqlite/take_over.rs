@@ -1,0 +1,468 @@
+//! Taking inputs over: new jobs, known ids, and inputs that are no jobs.
+
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use rusqlite::{Params, named_params, params};
+
+use super::activity;
+use super::books::{Books, Trouble};
+use super::job_row::{self, JobText, OriginText};
+use super::repeat::{Asker, count_conflict, unanswered};
+use super::tallies::{INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, Place, read_pile};
+use super::waiting;
+use crate::state::State;
+use paceline_domain::activity::Deed;
+use paceline_domain::job::Rejection;
+use paceline_domain::reason::Reason;
+use paceline_domain::time::Timestamp;
+use paceline_ports::{Arrival, JobSeq, TakenOver, Waiting};
+
+/// How long a redelivered message is looked for among those that were rejected; longer than a worker takes to come back.
+const REDELIVERED_WITHIN: Duration = Duration::from_secs(600);
+/// How many of the newest are looked through: more than can have been delivered and not acked.
+const REDELIVERED_ROWS_MAX: i64 = 4_096;
+
+/// An arrival whose texts are made before the writer's turn.
+pub(crate) struct Incoming {
+    input: Result<JobText, Box<Rejection>>,
+    raw: bytes::Bytes,
+    amqp: Option<String>,
+    amqp_reply_to: Option<String>,
+    user_id: Option<String>,
+    place: String,
+    cells: Option<String>,
+    redelivered: bool,
+    is_answered: bool,
+    by: Option<Arc<Deed>>,
+}
+
+impl Incoming {
+    pub(crate) fn of(arrival: Arrival) -> Self {
+        let amqp = arrival.origin.amqp;
+        Self {
+            input: arrival.input.map(JobText::of),
+            raw: arrival.origin.raw,
+            amqp: amqp.as_ref().and_then(|amqp| serde_json::to_string(amqp).ok()),
+            user_id: amqp.as_ref().and_then(|amqp| amqp.user_id.clone()),
+            amqp_reply_to: amqp.and_then(|amqp| amqp.reply_to),
+            place: arrival.origin.place,
+            cells: arrival.origin.cells,
+            redelivered: arrival.origin.redelivered,
+            is_answered: arrival.origin.is_answered,
+            by: arrival.origin.by,
+        }
+    }
+
+    /// Who asks to be answered.
+    fn asker<'a>(&'a self, text: &'a JobText) -> Asker<'a> {
+        let reply_to = text.job.reply_to.as_deref().or(self.amqp_reply_to.as_deref());
+        Asker { reply_to, user_id: self.user_id.as_deref() }
+    }
+
+    fn origin(&self) -> OriginText<'_> {
+        OriginText {
+            amqp: self.amqp.as_deref(),
+            raw: self.amqp.is_some().then_some(&*self.raw),
+            place: Some(self.place.as_str()).filter(|place| !place.is_empty()),
+            cells: self.cells.as_deref(),
+        }
+    }
+}
+
+/// Takes all of them over, in their order.
+pub(crate) fn take_over(books: &mut Books, incoming: &[Incoming], now: Timestamp) -> Result<Vec<TakenOver>, Trouble> {
+    // Mostly nothing was ever rejected: then no job needs to look for an earlier rejection of itself.
+    let rejected_before = exists(books, "SELECT EXISTS (SELECT 1 FROM rejected)")?;
+    let mut rejected = rejected_before;
+    let mut taken = Vec::with_capacity(incoming.len());
+    for arrival in incoming {
+        let became = match &arrival.input {
+            Ok(text) => take_job(books, text, arrival, now, rejected)?,
+            Err(rejection) => {
+                reject(books, arrival, &RejectionText::of(rejection), arrival.amqp_reply_to.as_deref(), now)?;
+                TakenOver::Rejected
+            }
+        };
+        rejected |= became == TakenOver::Rejected;
+        taken.push(became);
+    }
+    tell(books, incoming, &taken, now)?;
+    Ok(taken)
+}
+
+/// Tells of what people have put into the ledger by this.
+fn tell(books: &Books, incoming: &[Incoming], taken: &[TakenOver], now: Timestamp) -> Result<(), Trouble> {
+    let mut deeds: Vec<(&Arc<Deed>, usize)> = Vec::new();
+    for (arrival, became) in incoming.iter().zip(taken) {
+        let Some(by) = &arrival.by else { continue };
+        let is_change = match became {
+            TakenOver::Queued(_) => true,
+            TakenOver::Rejected => !arrival.is_answered,
+            TakenOver::Known | TakenOver::Succeeded => false,
+        };
+        match deeds.iter_mut().find(|(deed, _)| Arc::ptr_eq(deed, by)) {
+            Some((_, count)) => *count += usize::from(is_change),
+            None => deeds.push((by, is_change.into())),
+        }
+    }
+    deeds.into_iter().try_for_each(|(deed, count)| activity::record(books, deed, count, now))
+}
+
+fn exists(books: &Books, sql: &str) -> rusqlite::Result<bool> {
+    books.conn().prepare_cached(sql)?.query_row([], |row| row.get(0))
+}
+
+fn take_job(
+    books: &mut Books,
+    text: &JobText,
+    arrival: &Incoming,
+    now: Timestamp,
+    rejected_before: bool,
+) -> Result<TakenOver, Trouble> {
+    let became = match job_row::insert(books, text, &arrival.origin(), now)? {
+        Some((seq, place)) => {
+            books.tallies.add(place.queued(), now);
+            books.announce(seq)?;
+            TakenOver::Queued(waiting_of(seq, text))
+        }
+        None => take_known(books, text, arrival, now)?,
+    };
+    if rejected_before && became != TakenOver::Rejected {
+        forget_rejections(books, text, arrival, now)?;
+    }
+    Ok(became)
+}
+
+fn waiting_of(seq: JobSeq, text: &JobText) -> Waiting {
+    let job = &text.job;
+    Waiting {
+        seq,
+        lane: job.lane.clone(),
+        batch: job.batch.as_deref().unwrap_or_default().into(),
+        priority: job.priority,
+        not_before: job.not_before,
+        not_after: job.not_after,
+        attempts: 0,
+        uncertain: false,
+    }
+}
+
+/// What comes, compared with what is known under its id.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Content {
+    /// The same.
+    Same,
+    /// What upstream published before a person edited it: the same job, and the edited content stands.
+    BeforeEdit,
+    /// Something else; `edited` if a person has edited the job.
+    Other { edited: bool },
+}
+
+struct Known {
+    seq: JobSeq,
+    content: Content,
+    pile: Pile,
+    priority: i64,
+    outbox: Option<i64>,
+    from_amqp: bool,
+    /// Whether it is not for who asks now to be answered.
+    by_stranger: bool,
+}
+
+static KNOWN: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {PILE_COLUMNS}, j.seq, is_content(j.hash, ?2), is_content(j.edited_hash, ?2), j.edited_hash IS NOT NULL, j.outbox,
+             j.amqp IS NOT NULL, coalesce(j.reply_to, j.amqp ->> 'reply_to'), j.amqp ->> 'user_id'
+         FROM jobs j WHERE j.id = ?1"
+    )
+});
+
+fn take_known(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timestamp) -> Result<TakenOver, Trouble> {
+    let known = books.conn().prepare_cached(&KNOWN)?.query_row(params![text.job.id, text.hash], |row| {
+        const AT: usize = PILE_COLUMNS_LEN;
+        let content = match (row.get(AT + 1)?, row.get(AT + 2)?, row.get(AT + 3)?) {
+            (true, _, true) => Content::BeforeEdit,
+            (true, _, _) | (_, true, _) => Content::Same,
+            (false, false, edited) => Content::Other { edited },
+        };
+        let (reply_to, user_id): (Option<String>, Option<String>) = (row.get(AT + 6)?, row.get(AT + 7)?);
+        let first = Asker { reply_to: reply_to.as_deref(), user_id: user_id.as_deref() };
+        Ok(Known {
+            by_stranger: arrival.amqp.is_some() && arrival.asker(text).is_stranger_to(&first),
+            seq: JobSeq(row.get(AT)?),
+            content,
+            pile: read_pile(row)?,
+            priority: row.get(2)?,
+            outbox: row.get(AT + 4)?,
+            from_amqp: row.get(AT + 5)?,
+        })
+    })?;
+    if let Content::Other { edited } = known.content {
+        if let Some(taken) = take_corrected(books, &known, text, arrival, now)? {
+            return Ok(taken);
+        }
+        conflict(books, &known, text, edited, arrival, now)?;
+        return Ok(TakenOver::Rejected);
+    }
+    match known.pile.state() {
+        Some(State::Dead | State::Cancelled) => requeue(books, &known, text, arrival, now),
+        Some(State::Succeeded) => {
+            publish_again(books, &known, text, arrival)?;
+            Ok(TakenOver::Succeeded)
+        }
+        Some(State::Queued | State::Uncertain | State::Held) | None => {
+            adopt(books, &known, arrival, text.job.is_confidential)?;
+            Ok(TakenOver::Known)
+        }
+    }
+}
+
+/// Other content under a known id. Whoever is no party to the job hears nothing of it, as of the same content.
+fn conflict(
+    books: &mut Books,
+    known: &Known,
+    text: &JobText,
+    edited: bool,
+    arrival: &Incoming,
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    if arrival.amqp.is_some() && count_conflict(books, &text.job.id, now)? {
+        return Ok(());
+    }
+    let reply_to = if known.by_stranger { Some("") } else { arrival.asker(text).reply_to };
+    reject(books, arrival, &RejectionText::of_conflict(text, edited), reply_to, now)
+}
+
+/// A row of a file that a person has corrected after its job died or was cancelled: the same job with the new content, as
+/// after `dead edit`. Only what came from files alone, and in its own lane: upstream's messages stay what they are.
+fn take_corrected(
+    books: &mut Books,
+    known: &Known,
+    text: &JobText,
+    arrival: &Incoming,
+    now: Timestamp,
+) -> Result<Option<TakenOver>, Trouble> {
+    if !matches!(known.pile.state(), Some(State::Dead | State::Cancelled)) {
+        return Ok(None);
+    }
+    if known.from_amqp || arrival.amqp.is_some() || arrival.place.is_empty() {
+        return Ok(None);
+    }
+    if books.lane(&text.job.lane)? != known.pile.lane {
+        return Ok(None);
+    }
+    job_row::rewrite(books, known.seq, text, now)?;
+    requeue(books, known, text, arrival, now).map(Some)
+}
+
+fn requeue(
+    books: &mut Books,
+    known: &Known,
+    text: &JobText,
+    arrival: &Incoming,
+    now: Timestamp,
+) -> Result<TakenOver, Trouble> {
+    let batch = books.batch(text.job.batch.as_deref(), now)?;
+    // Its dead letter, if it is still on its way, is no longer true.
+    if let Some(outbox) = known.outbox {
+        books.conn().prepare_cached("DELETE FROM outbox WHERE seq = ?1")?.execute([outbox])?;
+    }
+    let keep = known.content == Content::BeforeEdit || known.by_stranger;
+    let amqp = amqp_of_known(known, arrival);
+    let mut origin = OriginText { amqp: amqp.as_deref(), ..arrival.origin() };
+    if known.by_stranger && known.from_amqp {
+        // The first message stays what its dead letter gives back.
+        origin.raw = None;
+    }
+    job_row::renew(books, known.seq, batch, text, &origin, keep)?;
+    let priority = if keep { known.priority } else { text.job.priority.into() };
+    let place = Place { batch, lane: known.pile.lane, priority };
+    books.tallies.moved(known.pile, place.queued(), now);
+    books.announce(known.seq)?;
+    let kept = if keep { waiting::one(books.conn(), known.seq)? } else { None };
+    Ok(TakenOver::Queued(kept.unwrap_or_else(|| waiting_of(known.seq, text))))
+}
+
+/// Who publishes a job again waits for its result, with the properties of this time. A stranger's repeat brings it where
+/// the first message wanted it, with what that one said.
+fn publish_again(books: &Books, known: &Known, text: &JobText, arrival: &Incoming) -> Result<(), Trouble> {
+    if arrival.amqp.is_some() {
+        let reply_to = arrival.asker(text).reply_to.filter(|_| !known.by_stranger);
+        books
+            .conn()
+            .prepare_cached("INSERT INTO outbox (job, amqp, reply_to) VALUES (?1, ?2, ?3)")?
+            .execute(params![known.seq.0, amqp_of_known(known, arrival), reply_to])?;
+    }
+    Ok(())
+}
+
+/// The properties under which a job is answered from now on, if they are new ones.
+fn amqp_of_known<'a>(known: &Known, arrival: &'a Incoming) -> Option<Cow<'a, str>> {
+    match (known.by_stranger, known.from_amqp) {
+        (false, _) => arrival.amqp.as_deref().map(Cow::Borrowed),
+        (true, true) => None,
+        (true, false) => unanswered(arrival.amqp.as_deref()).map(Cow::Owned),
+    }
+}
+
+/// A job that came from a file and now also by AMQP is published when it ends.
+fn adopt(books: &Books, known: &Known, arrival: &Incoming, is_confidential: bool) -> Result<(), Trouble> {
+    if !known.from_amqp && arrival.amqp.is_some() {
+        books
+            .conn()
+            .prepare_cached("UPDATE jobs SET amqp = ?2, raw = sealed(?3, ?4, 'jobs.raw', id) WHERE seq = ?1")?
+            .execute(params![known.seq.0, amqp_of_known(known, arrival), &*arrival.raw, is_confidential])?;
+    }
+    Ok(())
+}
+
+/// What the ledger keeps of an input that is no job.
+struct RejectionText<'a> {
+    id: Option<&'a str>,
+    method: Option<&'a str>,
+    app: Option<&'a str>,
+    batch: Option<&'a str>,
+    reason: Reason,
+    detail: String,
+}
+
+impl<'a> RejectionText<'a> {
+    fn of(rejection: &'a Rejection) -> Self {
+        Self {
+            id: rejection.id.as_deref(),
+            method: rejection.method.as_deref(),
+            app: rejection.app.as_deref(),
+            batch: rejection.batch.as_deref(),
+            reason: rejection.reason(),
+            detail: rejection.detail(),
+        }
+    }
+
+    fn pile(&self, batch: i64) -> InputPile {
+        let text = |part: Option<&str>| part.unwrap_or_default().to_owned();
+        InputPile { batch, app: text(self.app), method: text(self.method), reason: self.reason.as_str().to_owned() }
+    }
+
+    fn of_conflict(text: &'a JobText, edited: bool) -> Self {
+        let job = &text.job;
+        Self {
+            id: Some(&job.id),
+            method: Some(&job.lane.method),
+            app: Some(&job.lane.app),
+            batch: job.batch.as_deref(),
+            reason: Reason::IdConflict,
+            detail: format!(
+                "the id {:?} belongs to another job: its method, app, tenant, identity or parameters differ{}; that job is untouched",
+                job.id,
+                if edited { " from what came first and from what `paceline dead edit` made of it" } else { "" }
+            ),
+        }
+    }
+}
+
+/// Records an input that is no job; its document goes to `reply_to`, or to nobody if that is empty.
+fn reject(
+    books: &mut Books,
+    arrival: &Incoming,
+    text: &RejectionText<'_>,
+    reply_to: Option<&str>,
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    if arrival.is_answered || arrival.redelivered && is_recorded(books, arrival, now)? {
+        return Ok(());
+    }
+    let batch = books.batch(text.batch, now)?;
+    forget_row(books, batch, &arrival.place, text.id)?;
+    // What is sealed is bound to its row, so the number is needed before the row is there.
+    let next: i64 = books
+        .conn()
+        .prepare_cached("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'rejected'), 0) + 1")?
+        .query_row([], |row| row.get(0))?;
+    let rejected = books
+        .conn()
+        .prepare_cached(
+            // Whether there is a password in it cannot be known.
+            "INSERT INTO rejected (seq, id, method, app, batch, reason, detail, amqp, place, cells, at, raw)
+             VALUES (:seq, :id, :method, :app, :batch, :reason, :detail, :amqp, :place, :cells, :at,
+                 sealed(:raw, TRUE, 'rejected.raw', CAST(:seq AS TEXT)))",
+        )?
+        .insert(named_params! {
+            ":seq": next,
+            ":id": text.id,
+            ":method": text.method,
+            ":app": text.app,
+            ":batch": batch,
+            ":reason": text.reason.as_str(),
+            ":detail": text.detail,
+            ":amqp": arrival.amqp,
+            ":place": arrival.place,
+            ":cells": arrival.cells,
+            ":at": now.0,
+            ":raw": &*arrival.raw,
+        })?;
+    books.tallies.add_input(text.pile(batch), now);
+    if arrival.amqp.is_some() {
+        books
+            .conn()
+            .prepare_cached("INSERT INTO outbox (rejected, reply_to) VALUES (?1, ?2)")?
+            .execute(params![rejected, reply_to])?;
+    }
+    Ok(())
+}
+
+/// Whether a message that comes once more was recorded before its ack got lost: the same bytes under the same
+/// properties. Only for a while, because a dead letter that is moved back later is a message of its own.
+fn is_recorded(books: &Books, arrival: &Incoming, now: Timestamp) -> rusqlite::Result<bool> {
+    books
+        .conn()
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM rejected
+             WHERE seq > (SELECT max(seq) FROM rejected) - ?1 AND at > ?2 AND amqp IS ?3
+                 AND opened(raw, 'rejected.raw', CAST(seq AS TEXT)) = ?4)",
+        )?
+        .query_row(params![REDELIVERED_ROWS_MAX, (now - REDELIVERED_WITHIN).0, arrival.amqp, &*arrival.raw], |row| {
+            row.get(0)
+        })
+}
+
+/// The same row again, of the same file or of an export of its batch: what was wrong with it before is no longer true.
+fn forget_row(books: &mut Books, batch: i64, place: &str, id: Option<&str>) -> Result<(), Trouble> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "DELETE FROM rejected WHERE batch = ?1
+                 AND (place = ?2 OR id = ?3 AND place <> '' AND reason <> 'id-conflict')
+             RETURNING {INPUT_PILE_COLUMNS}"
+        )
+    });
+    if place.is_empty() {
+        return Ok(());
+    }
+    remove_inputs(books, &SQL, params![batch, place, id])
+}
+
+/// A job that was no job before: its earlier rejections are no longer true, except those still to be published and
+/// those that say that the id belongs to this very job.
+fn forget_rejections(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timestamp) -> Result<(), Trouble> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "DELETE FROM rejected WHERE id = ?1 AND batch = ?2 AND place = '' AND reason <> 'id-conflict'
+                 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.rejected = rejected.seq)
+             RETURNING {INPUT_PILE_COLUMNS}"
+        )
+    });
+    let batch = books.batch(text.job.batch.as_deref(), now)?;
+    forget_row(books, batch, &arrival.place, Some(&text.job.id))?;
+    remove_inputs(books, &SQL, params![text.job.id, batch])
+}
+
+/// Runs a removal that gives back what it removed.
+fn remove_inputs(books: &mut Books, sql: &str, values: impl Params) -> Result<(), Trouble> {
+    let gone: Vec<InputPile> =
+        books.conn().prepare_cached(sql)?.query_map(values, InputPile::read)?.collect::<rusqlite::Result<_>>()?;
+    for pile in gone {
+        books.tallies.remove_input(pile);
+    }
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! Jobs of which nobody knows whether they were applied, and who owns which object.
+
+use std::sync::LazyLock;
+
+use rusqlite::{Connection, Row, params};
+
+use super::attempts::FOR_JOB;
+use super::books::{Books, Trouble};
+use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
+use super::settle;
+use crate::state::State;
+use paceline_domain::outcome::Failure;
+use paceline_domain::outcome::NOT_SENT;
+use paceline_domain::time::Timestamp;
+use paceline_ports::{JobSeq, LedgerError, Settlement, Unsettled, Verified};
+
+/// How many columns [`JOB_COLUMNS`] names.
+const AT: usize = 15;
+
+/// What is read of a job besides itself. An answer with the platform's code ends a call; any other may still be applied
+/// until its deadline.
+static COLUMNS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "{JOB_COLUMNS}, j.seq, j.http_status, j.code, j.detail, j.cure, j.log_id,
+         (SELECT max(a.deadline_at) FROM attempts a WHERE a.job = j.seq AND a.purpose = {FOR_JOB} AND a.ended_at IS NULL),
+         (SELECT max(CASE WHEN a.replied = 1 AND a.code IS NOT NULL THEN a.ended_at ELSE a.deadline_at END)
+             FROM attempts a WHERE a.job = j.seq AND a.purpose = {FOR_JOB} AND a.outcome IS NOT '{NOT_SENT}')"
+    )
+});
+
+/// An unsettled job, not yet parsed.
+pub(crate) struct UnsettledRow {
+    row: JobRow,
+    seq: i64,
+    failure: Failure,
+    in_flight_until: Option<i64>,
+    lost_until: Option<i64>,
+}
+
+impl UnsettledRow {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            row: JobRow::read(row)?,
+            seq: row.get(AT)?,
+            failure: Failure {
+                status: row.get(AT + 1)?,
+                code: row.get(AT + 2)?,
+                detail: row.get::<_, Option<String>>(AT + 3)?.unwrap_or_default(),
+                cure: row.get(AT + 4)?,
+                log_id: row.get(AT + 5)?,
+                candidates: Vec::new(),
+            },
+            in_flight_until: row.get(AT + 6)?,
+            lost_until: row.get(AT + 7)?,
+        })
+    }
+
+    pub(crate) fn parse(self) -> Result<Unsettled, LedgerError> {
+        Ok(Unsettled {
+            seq: JobSeq(self.seq),
+            job: self.row.parse()?,
+            in_flight_until: self.in_flight_until.map(Timestamp),
+            lost_until: Timestamp(self.lost_until.unwrap_or_default()),
+            failure: self.failure,
+        })
+    }
+}
+
+/// Those of these jobs that are uncertain, and all jobs of the method that are in flight.
+pub(crate) fn read(conn: &Connection, method: &str, seqs: &[JobSeq]) -> rusqlite::Result<Vec<UnsettledRow>> {
+    static ONE: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {} FROM {JOB_TABLES} WHERE j.seq = ?1 AND j.state = ?2 AND NOT EXISTS
+                 (SELECT 1 FROM attempts o WHERE o.job = j.seq AND o.purpose = {FOR_JOB} AND o.ended_at IS NULL)",
+            *COLUMNS
+        )
+    });
+    static IN_FLIGHT: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {} FROM attempts o INDEXED BY attempts_open JOIN {JOB_TABLES}
+             WHERE o.ended_at IS NULL AND o.purpose = {FOR_JOB} AND j.seq = o.job AND l.method = ?1",
+            *COLUMNS
+        )
+    });
+    let mut rows = Vec::with_capacity(seqs.len());
+    let mut one = conn.prepare_cached(&ONE)?;
+    for seq in seqs {
+        for row in one.query_map(params![seq.0, State::Uncertain.number()], UnsettledRow::read)? {
+            rows.push(row?);
+        }
+    }
+    for row in conn.prepare_cached(&IN_FLIGHT)?.query_map([method], UnsettledRow::read)? {
+        rows.push(row?);
+    }
+    Ok(rows)
+}
+
+/// How many calls of the job the platform has answered with this code.
+pub(crate) fn answers(conn: &Connection, seq: JobSeq, code: i64) -> rusqlite::Result<u32> {
+    let sql = format!("SELECT count(*) FROM attempts WHERE job = ?1 AND code = ?2 AND purpose = {FOR_JOB}");
+    conn.prepare_cached(&sql)?.query_row(params![seq.0, code], |row| row.get(0))
+}
+
+/// Which of these objects jobs of the method own.
+pub(crate) fn owned(conn: &Connection, method: &str, keys: &[String]) -> rusqlite::Result<Vec<String>> {
+    let mut is_owned = conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM jobs j JOIN lanes l ON l.lane = j.lane WHERE j.key = ?1 AND l.method = ?2)
+             OR EXISTS (SELECT 1 FROM owned o JOIN lanes l ON l.lane = o.lane WHERE o.key = ?1 AND l.method = ?2)",
+    )?;
+    let mut owned = Vec::new();
+    for key in keys {
+        if is_owned.query_row(params![key, method], |row| row.get(0))? {
+            owned.push(key.clone());
+        }
+    }
+    Ok(owned)
+}
+
+/// Settles those of the jobs that are still uncertain, and whose object nobody else owns.
+pub(crate) fn settle(
+    books: &mut Books,
+    found: &[(JobSeq, Settlement)],
+    now: Timestamp,
+) -> Result<Vec<Verified>, Trouble> {
+    let mut verified = Vec::with_capacity(found.len());
+    for (seq, settlement) in found {
+        let is_in_flight = is_in_flight(books.conn(), *seq)?;
+        let standing = settle::standing(books, *seq)?.filter(|standing| standing.state == State::Uncertain);
+        let Some(standing) = standing.filter(|_| !is_in_flight) else {
+            verified.push(Verified::Gone);
+            continue;
+        };
+        verified.push(match settle::apply(books, *seq, standing, settlement, false, now) {
+            Ok(()) => Verified::Settled,
+            Err(Trouble::Claimed(_)) => Verified::Claimed,
+            Err(trouble) => return Err(trouble),
+        });
+    }
+    Ok(verified)
+}
+
+fn is_in_flight(conn: &Connection, seq: JobSeq) -> rusqlite::Result<bool> {
+    conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM attempts a WHERE a.job = ?1 AND a.purpose = ?2 AND a.ended_at IS NULL)",
+    )?
+    .query_row(params![seq.0, FOR_JOB], |row| row.get(0))
+}

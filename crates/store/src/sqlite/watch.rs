@@ -1,0 +1,116 @@
+//! Notices soon that another process put jobs to work.
+//!
+//! A thread asks SQLite whether the file has another content than before, which it knows from the log's index in memory;
+//! only then it looks for such jobs. It is a thread and not a task, because it is about other processes: a test's paused
+//! clock has nothing to do with them.
+//!
+//! Decision: docs/decisions/0022-commands-reach-the-worker-through-the-ledger.md
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::Notify;
+
+use super::file;
+use paceline_ports::location::Location;
+
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The watch over one file; begins when somebody first waits for it.
+pub(crate) struct Watch {
+    location: Location,
+    changed: Arc<Notify>,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    thread: JoinHandle<()>,
+    /// Its end ends the thread.
+    _over: SyncSender<()>,
+}
+
+impl Watch {
+    pub(crate) fn of(location: Location) -> Self {
+        Self { location, changed: Arc::default(), running: Mutex::default() }
+    }
+
+    /// Waits until another process put a job to work.
+    pub(crate) async fn until_changed(&self) {
+        self.start();
+        self.changed.notified().await;
+    }
+
+    /// Ends it, and returns when its connection is closed.
+    pub(crate) fn close(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Running { thread, _over: over }) = running {
+            drop(over);
+            // It has no result; if it panicked, nobody was told of changes, and the worker looked for itself.
+            let _ = thread.join();
+        }
+    }
+
+    fn start(&self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.is_some() {
+            return;
+        }
+        let (over, is_over) = sync_channel(0);
+        let (location, changed) = (self.location.clone(), Arc::clone(&self.changed));
+        let thread = std::thread::Builder::new().name("ledger watch".to_owned());
+        let thread = thread.spawn(move || {
+            // Without it other processes' jobs are found all the same, a little later.
+            if let Ok((conn, _)) = file::open_reader(&location) {
+                let _ = watch(&conn, &changed, &is_over);
+            }
+        });
+        *running = thread.ok().map(|thread| Running { thread, _over: over });
+    }
+}
+
+fn watch(conn: &Connection, changed: &Notify, is_over: &Receiver<()>) -> rusqlite::Result<()> {
+    let mut seen = None;
+    while is_over.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+        let version: i64 = conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        // The worker's own commits are changes too: then it looks, and finds nothing.
+        if seen.replace(version) != Some(version)
+            && conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM changed)")?.query_row([], |row| row.get(0))?
+        {
+            changed.notify_one();
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::contract::{T0, job};
+    use crate::sqlite::{Mode, SqliteLedger};
+    use paceline_ports::{Arrival, Ledger, Origin};
+
+    #[tokio::test]
+    async fn a_job_of_another_process_is_told_of_and_an_own_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let worker = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+        let other = SqliteLedger::open(&path, Mode::Operator, T0).unwrap();
+        let arrival = |id: &str| vec![Arrival { input: Ok(Box::new(job(id))), origin: Origin::default() }];
+        worker.take_over(arrival("own"), T0).await.unwrap();
+        let told = worker.until_changed();
+        tokio::pin!(told);
+        tokio::select! {
+            biased;
+            () = &mut told => panic!("told of its own job"),
+            taken = other.take_over(arrival("other"), T0) => drop(taken.unwrap()),
+        }
+        told.await;
+        let found = worker.changed().await.unwrap();
+        assert_eq!(found.waiting.len(), 1, "{found:?}");
+        worker.close().await;
+        other.close().await;
+    }
+}
