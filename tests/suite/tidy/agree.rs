@@ -148,6 +148,6 @@ fn both_maps_show_every_module() {
     let ways =
         |text: &str| text.lines().find_map(|line| Some(line.split_once("`main → ")?.1.split('`').next()?.to_owned()));
     assert_eq!(ways(&library), ways(&page), "the direction of dependencies");
-    assert!(modules.len() > 5);
+    assert!(!modules.is_empty());
     none(&faults);
 }
