@@ -1,9 +1,10 @@
 //! Who changed what, as the ledger has it.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 use serde::Serialize;
 
 use super::{Operator, Page, limit_of};
+use crate::driver::Conn;
 use paceline_domain::activity::{Action, Facts};
 use paceline_domain::time::Timestamp;
 use paceline_ports::LedgerError;
@@ -97,7 +98,7 @@ fn line(row: &Row<'_>) -> rusqlite::Result<(ActivityLine, i64)> {
     Ok((line, row.get(7)?))
 }
 
-fn facts(conn: &Connection, change: i64, action: &str) -> rusqlite::Result<Facts> {
+fn facts(conn: &Conn, change: i64, action: &str) -> rusqlite::Result<Facts> {
     let mut parts =
         conn.prepare_cached("SELECT facts FROM activity WHERE change = ?1 AND action = ?2 ORDER BY seq LIMIT ?3")?;
     let mut all = Facts::default();

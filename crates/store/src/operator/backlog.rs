@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{OptionalExtension, Row};
 
 use super::outlook::Names;
+use crate::driver::Conn;
 use crate::sqlite::piles;
 use crate::sqlite::tallies::Pile;
 use paceline_domain::time::Timestamp;
@@ -22,7 +23,7 @@ pub(super) type Groups = HashMap<Kind, ((i64, i64), u64)>;
 
 /// The backlog. Jobs that just wait for their turn are not looked at, however many they are: their tallies say how many,
 /// and an index knows the first and the last.
-pub(super) fn read(conn: &Connection, names: &Names, flying: &HashSet<i64>) -> rusqlite::Result<Vec<Group>> {
+pub(super) fn read(conn: &Conn, names: &Names, flying: &HashSet<i64>) -> rusqlite::Result<Vec<Group>> {
     let groups = if has_piles(conn)? { by_piles(conn, flying)? } else { one_by_one(conn, flying)? };
     let group = |((lane, batch, priority, not_before, not_after), (ages, count)): (Kind, _)| Group {
         lane: names.lane(lane),
@@ -39,11 +40,11 @@ pub(super) fn read(conn: &Connection, names: &Names, flying: &HashSet<i64>) -> r
 }
 
 /// A ledger that is only looked at may be of a version that had none.
-fn has_piles(conn: &Connection) -> rusqlite::Result<bool> {
+fn has_piles(conn: &Conn) -> rusqlite::Result<bool> {
     conn.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'jobs_timed')", [], |row| row.get(0))
 }
 
-pub(super) fn one_by_one(conn: &Connection, flying: &HashSet<i64>) -> rusqlite::Result<Groups> {
+pub(super) fn one_by_one(conn: &Conn, flying: &HashSet<i64>) -> rusqlite::Result<Groups> {
     let mut groups = Groups::new();
     let mut statement = conn.prepare(
         "SELECT lane, batch, priority, not_before, not_after, seq FROM jobs INDEXED BY jobs_waiting
@@ -53,7 +54,7 @@ pub(super) fn one_by_one(conn: &Connection, flying: &HashSet<i64>) -> rusqlite::
     Ok(groups)
 }
 
-pub(super) fn by_piles(conn: &Connection, flying: &HashSet<i64>) -> rusqlite::Result<Groups> {
+pub(super) fn by_piles(conn: &Conn, flying: &HashSet<i64>) -> rusqlite::Result<Groups> {
     let mut groups = Groups::new();
     let mut apart: HashSet<i64> = flying.clone();
     let mut timed = conn.prepare(TIMED)?;
@@ -93,7 +94,7 @@ fn alike(pile: &Pile) -> (i64, i64, i64) {
 }
 
 /// The first and the last of a pile, but for those that are apart; `None` if there are no others.
-fn ages(conn: &Connection, pile: &Pile, apart: &HashSet<i64>, n: i64) -> rusqlite::Result<Option<(i64, i64)>> {
+fn ages(conn: &Conn, pile: &Pile, apart: &HashSet<i64>, n: i64) -> rusqlite::Result<Option<(i64, i64)>> {
     if n <= 0 {
         return Ok(None);
     }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::{Operator, Page};
+use crate::driver::Conn;
 use crate::sqlite::tallies::REJECTED;
 use crate::sqlite::{outbox, piles, waiting};
 use paceline_domain::job::LaneKey;
@@ -61,7 +62,7 @@ pub struct LaneCounts {
     pub oldest_waiting_at: Option<Timestamp>,
 }
 
-fn lane_lines(conn: &Connection) -> rusqlite::Result<BTreeMap<i64, LaneCounts>> {
+fn lane_lines(conn: &Conn) -> rusqlite::Result<BTreeMap<i64, LaneCounts>> {
     conn.prepare_cached("SELECT lane, app, tenant, method FROM lanes")?
         .query_map([], |row| {
             let line = LaneCounts {

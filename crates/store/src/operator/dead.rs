@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,6 +10,7 @@ use super::groups::{self, DeadGroup};
 use super::selection::{Selection, number};
 use super::{CHUNK, Operator, Page, piles};
 use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
+use crate::driver::Conn;
 use crate::sqlite::books::{Books, Trouble};
 use crate::sqlite::tallies::{
     INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, Place, read_pile, reason_of,
@@ -305,7 +306,7 @@ fn forget_all(books: &mut Books, letters: &[Letter]) -> Result<usize, Trouble> {
     Ok(gone)
 }
 
-fn dead_job(conn: &Connection, seq: i64) -> rusqlite::Result<DeadLine> {
+fn dead_job(conn: &Conn, seq: i64) -> rusqlite::Result<DeadLine> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
             "SELECT {ENDING_COLUMNS}, j.place FROM jobs j JOIN lanes l USING (lane)
@@ -320,7 +321,7 @@ fn dead_job(conn: &Connection, seq: i64) -> rusqlite::Result<DeadLine> {
     })
 }
 
-fn dead_input(conn: &Connection, seq: i64) -> rusqlite::Result<DeadLine> {
+fn dead_input(conn: &Conn, seq: i64) -> rusqlite::Result<DeadLine> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
             "SELECT {REJECTED_COLUMNS}, r.place, r.amqp FROM rejected r LEFT JOIN batches b ON b.batch = r.batch
@@ -335,7 +336,7 @@ fn dead_input(conn: &Connection, seq: i64) -> rusqlite::Result<DeadLine> {
     })
 }
 
-fn rejected_input(conn: &Connection, seq: i64) -> rusqlite::Result<RejectedInput> {
+fn rejected_input(conn: &Conn, seq: i64) -> rusqlite::Result<RejectedInput> {
     const SQL: &str = "SELECT r.id, r.method, r.app, b.name, r.detail, opened(r.raw, 'rejected.raw', CAST(r.seq AS TEXT)), r.amqp, r.place, r.cells
          FROM rejected r LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = ?1";
     conn.prepare_cached(SQL)?.query_row([seq], |row| {
@@ -357,7 +358,7 @@ fn amqp_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<AmqpOrigin>>
     Ok(amqp.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-fn letter_of_job(conn: &Connection, seq: i64) -> rusqlite::Result<Letter> {
+fn letter_of_job(conn: &Conn, seq: i64) -> rusqlite::Result<Letter> {
     const SQL: &str = "SELECT j.id, j.reason, j.code, l.method, j.not_after, coalesce(j.ended_at, 0)
          FROM jobs j JOIN lanes l USING (lane) WHERE j.seq = ?1";
     conn.prepare_cached(SQL)?.query_row([seq], |row| {
@@ -372,7 +373,7 @@ fn letter_of_job(conn: &Connection, seq: i64) -> rusqlite::Result<Letter> {
     })
 }
 
-fn letter_of_input(conn: &Connection, seq: i64) -> rusqlite::Result<Letter> {
+fn letter_of_input(conn: &Conn, seq: i64) -> rusqlite::Result<Letter> {
     conn.prepare_cached("SELECT reason, method FROM rejected WHERE seq = ?1")?.query_row([seq], |row| {
         Ok(Letter {
             handle: format!("#{seq}"),

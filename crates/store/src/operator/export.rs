@@ -2,12 +2,13 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{Connection, Row};
+use rusqlite::Row;
 use serde_json::Value;
 
 use super::piles::{self, Seqs};
 use super::{Operator, Selection};
 use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
+use crate::driver::Conn;
 use paceline_ports::LedgerError;
 
 /// Numbers of rows read at one time.
@@ -35,22 +36,21 @@ impl Operator {
         each: impl FnMut(ExportRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut refused = None;
-        self.read(|conn| merge(conn, selection, each, &mut refused))?;
+        // One state, so that a job that ends meanwhile is not seen twice or not at all.
+        self.read_at_once(|conn| merge(conn, selection, each, &mut refused))?;
         refused.map_or(Ok(()), Err)
     }
 }
 
 /// Reads jobs and rejected inputs side by side and gives out whichever stands earlier in its file.
 fn merge<E>(
-    conn: &Connection,
+    conn: &Conn,
     selection: &Selection,
     mut each: impl FnMut(ExportRow) -> Result<(), E>,
     refused: &mut Option<E>,
 ) -> rusqlite::Result<()> {
-    // One snapshot, so that a job that ends meanwhile is not seen twice or not at all.
-    let snapshot = conn.unchecked_transaction()?;
-    let mut jobs = Rows::new(|after| piles::jobs(&snapshot, selection, after, PAGE), &snapshot, next_job);
-    let mut inputs = Rows::new(|after| piles::inputs(&snapshot, selection, after, PAGE), &snapshot, next_input);
+    let mut jobs = Rows::new(|after| piles::jobs(conn, selection, after, PAGE), conn, next_job);
+    let mut inputs = Rows::new(|after| piles::inputs(conn, selection, after, PAGE), conn, next_input);
     let (mut job, mut input) = (jobs.next()?, inputs.next()?);
     loop {
         let input_first = match (&job, &input) {
@@ -68,21 +68,20 @@ fn merge<E>(
             break;
         }
     }
-    drop((jobs, inputs));
-    snapshot.commit()
+    Ok(())
 }
 
 /// Rows whose numbers are read page by page, so that however many there are, few are in memory.
 struct Rows<'c, P> {
     page: P,
-    conn: &'c Connection,
-    read: fn(&Connection, i64) -> rusqlite::Result<ExportRow>,
+    conn: &'c Conn,
+    read: fn(&Conn, i64) -> rusqlite::Result<ExportRow>,
     seqs: std::vec::IntoIter<i64>,
     after: Option<i64>,
 }
 
 impl<'c, P: Fn(i64) -> rusqlite::Result<Seqs>> Rows<'c, P> {
-    fn new(page: P, conn: &'c Connection, read: fn(&Connection, i64) -> rusqlite::Result<ExportRow>) -> Self {
+    fn new(page: P, conn: &'c Conn, read: fn(&Conn, i64) -> rusqlite::Result<ExportRow>) -> Self {
         Self { page, conn, read, seqs: Vec::new().into_iter(), after: Some(0) }
     }
 
@@ -98,7 +97,7 @@ impl<'c, P: Fn(i64) -> rusqlite::Result<Seqs>> Rows<'c, P> {
     }
 }
 
-fn next_job(conn: &Connection, seq: i64) -> rusqlite::Result<ExportRow> {
+fn next_job(conn: &Conn, seq: i64) -> rusqlite::Result<ExportRow> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
             "SELECT {ENDING_COLUMNS}, j.place, j.cells FROM jobs j JOIN lanes l USING (lane)
@@ -108,7 +107,7 @@ fn next_job(conn: &Connection, seq: i64) -> rusqlite::Result<ExportRow> {
     conn.prepare_cached(&SQL)?.query_row([seq], |row| export_row(&EndingRow::of_job(row)?, row, ENDING_COLUMNS_LEN))
 }
 
-fn next_input(conn: &Connection, seq: i64) -> rusqlite::Result<ExportRow> {
+fn next_input(conn: &Conn, seq: i64) -> rusqlite::Result<ExportRow> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
             "SELECT {REJECTED_COLUMNS}, r.place, r.cells FROM rejected r

@@ -7,10 +7,11 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::Operator;
 use super::outlook::Untouched;
+use crate::driver::Conn;
 use crate::sqlite::{file, job_row};
 use paceline_domain::catalog::Catalog;
 use paceline_domain::identity::{self, ObjectHash, Place};
@@ -44,7 +45,7 @@ pub(super) struct Job {
 }
 
 impl FirstEdition {
-    pub(super) fn of(conn: &Connection) -> rusqlite::Result<Self> {
+    pub(super) fn of(conn: &Conn) -> rusqlite::Result<Self> {
         let has = |column: &str| conn.prepare(&format!("SELECT {column} FROM jobs LIMIT 0")).is_ok();
         let number = |name: &str| -> rusqlite::Result<i64> {
             let value =
@@ -108,7 +109,7 @@ impl Job {
 
 /// Calls `each` for the next jobs whose object is not in the ledger.
 pub(super) fn each_unidentified(
-    conn: &Connection,
+    conn: &Conn,
     how: &FirstEdition,
     limit: i64,
     mut each: impl FnMut(Job),

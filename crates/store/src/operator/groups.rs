@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::Connection;
 use serde::Serialize;
 
 use super::{Operator, Selection, piles};
+use crate::driver::Conn;
 use crate::sqlite::piles as paths;
 use crate::sqlite::tallies::{InputPile, NO_CODE, Pile};
 use crate::state::State;
@@ -93,16 +93,16 @@ fn add(sum: &mut Sum, n: u64, latest_at: i64, newest: (bool, i64)) {
     sum.newest = sum.newest.max(newest);
 }
 
-fn lane_of(conn: &Connection, lane: i64) -> rusqlite::Result<(Option<String>, Option<String>)> {
+fn lane_of(conn: &Conn, lane: i64) -> rusqlite::Result<(Option<String>, Option<String>)> {
     conn.prepare_cached("SELECT method, app FROM lanes WHERE lane = ?1")?
         .query_row([lane], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-fn id_of(conn: &Connection, seq: i64) -> rusqlite::Result<String> {
+fn id_of(conn: &Conn, seq: i64) -> rusqlite::Result<String> {
     conn.prepare_cached("SELECT id FROM jobs WHERE seq = ?1")?.query_row([seq], |row| row.get(0))
 }
 
-fn latest_of_jobs(conn: &Connection, pile: &Pile) -> rusqlite::Result<i64> {
+fn latest_of_jobs(conn: &Conn, pile: &Pile) -> rusqlite::Result<i64> {
     let reason = pile.reason.map_or("", Reason::as_str);
     let code = pile.code.unwrap_or(NO_CODE);
     conn.prepare_cached(
@@ -112,7 +112,7 @@ fn latest_of_jobs(conn: &Connection, pile: &Pile) -> rusqlite::Result<i64> {
     .query_row(rusqlite::params![pile.batch, pile.lane, pile.kind, reason, code], |row| row.get(0))
 }
 
-fn latest_of_inputs(conn: &Connection, pile: &InputPile) -> rusqlite::Result<i64> {
+fn latest_of_inputs(conn: &Conn, pile: &InputPile) -> rusqlite::Result<i64> {
     conn.prepare_cached(
         "SELECT latest_at FROM input_tallies WHERE batch = ?1 AND app = ?2 AND method = ?3 AND reason = ?4",
     )?
@@ -120,7 +120,7 @@ fn latest_of_inputs(conn: &Connection, pile: &InputPile) -> rusqlite::Result<i64
 }
 
 /// The numbers of the newest inputs of a pile, the newest first.
-pub(super) fn newest_inputs(conn: &Connection, pile: &InputPile, limit: usize) -> rusqlite::Result<Vec<i64>> {
+pub(super) fn newest_inputs(conn: &Conn, pile: &InputPile, limit: usize) -> rusqlite::Result<Vec<i64>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     conn.prepare_cached(
         "SELECT seq FROM rejected INDEXED BY rejected_alike

@@ -2,13 +2,14 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{OptionalExtension, Row};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::batches::number;
 use super::{CHUNK, Operator, Page, Selection, piles};
 use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow};
+use crate::driver::Conn;
 use crate::sqlite::attempts::{FOR_JOB, FOR_LOOK_UP};
 use crate::sqlite::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use crate::sqlite::settle;
@@ -114,7 +115,7 @@ pub(super) const LAST: &str = "SELECT seq, purpose, sent_at, ended_at, outcome, 
      FROM attempts WHERE job = ?1 ORDER BY seq DESC LIMIT 1";
 
 /// Whether a call of the job is in flight.
-pub(super) fn is_in_flight(conn: &Connection, seq: i64) -> rusqlite::Result<bool> {
+pub(super) fn is_in_flight(conn: &Conn, seq: i64) -> rusqlite::Result<bool> {
     conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM attempts a WHERE a.job = ?1 AND a.ended_at IS NULL)")?
         .query_row([seq], |row| row.get(0))
 }
@@ -204,10 +205,10 @@ impl Operator {
     pub fn page_held(&self, selection: &Selection, after: i64, limit: usize) -> Result<Page<HeldLine>, LedgerError> {
         let Page { lines, next } = self.page_jobs(&selection.in_state(State::Held), after, limit)?;
         let held = |line: JobLine| -> Result<HeldLine, LedgerError> {
-            let last = |conn: &Connection| conn.prepare_cached(LAST)?.query_row([line.seq], attempt_line).optional();
+            let last = |conn: &Conn| conn.prepare_cached(LAST)?.query_row([line.seq], attempt_line).optional();
             let last_attempt = self.read(last)?;
             let keys = "SELECT candidates FROM jobs WHERE seq = ?1";
-            let keys = |conn: &Connection| conn.prepare_cached(keys)?.query_row([line.seq], |row| row.get(0));
+            let keys = |conn: &Conn| conn.prepare_cached(keys)?.query_row([line.seq], |row| row.get(0));
             let keys: Option<String> = self.read(keys)?;
             // Written by this program: a list of texts.
             let candidates = keys.and_then(|keys| serde_json::from_str(&keys).ok()).unwrap_or_default();

@@ -48,11 +48,10 @@ pub use self::selection::{Selection, handle};
 pub use self::undo::Made;
 pub use self::why::Asked;
 
-use rusqlite::Connection;
-
 use super::sqlite;
 use super::sqlite::books::{Books, Trouble};
 use super::sqlite::{BrokerStanding, broker, calls, file, lock, rehearsal, restraints, seal, suspensions};
+use crate::driver::Conn;
 use paceline_domain::activity::{Action, By, Deed, Facts};
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
@@ -123,7 +122,7 @@ impl Operator {
 
     /// How the worker stands with its broker; of use while there is a worker.
     pub fn broker(&self) -> Result<Option<BrokerStanding>, LedgerError> {
-        self.read(broker::read)
+        self.read(|conn| Ok(broker::read(conn)?))
     }
 
     /// All suspensions, by app, tenant and method.
@@ -161,7 +160,7 @@ impl Operator {
 
     /// How many times shorter all windows were, if the calls were those of a rehearsal.
     pub fn rehearsal_speed(&self) -> Result<Option<f64>, LedgerError> {
-        self.read(rehearsal::speed)
+        self.read(|conn| Ok(rehearsal::speed(conn)?))
     }
 
     /// Calls `each` for every recorded call that a window reaching back to `since` may count, in the order of sending.
@@ -180,7 +179,7 @@ impl Operator {
         self.read(|conn| waits::each(conn, since, now, each))
     }
 
-    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
+    fn read<T>(&self, work: impl FnOnce(&Conn) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
         work(self.books.conn()).map_err(|error| file::failed_at(&self.path, &error))
     }
 
@@ -205,13 +204,8 @@ impl Operator {
     }
 
     /// Several reads of one state of the ledger.
-    fn read_at_once<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
-        self.read(|conn| {
-            let snapshot = conn.unchecked_transaction()?;
-            let done = work(&snapshot)?;
-            snapshot.commit()?;
-            Ok(done)
-        })
+    fn read_at_once<T>(&self, work: impl FnOnce(&Conn) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
+        self.read(|conn| conn.at_once(work))
     }
 
     /// Changes the matching jobs that are not in flight, in transactions over [`CHUNK`] of them; says how many.

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, Row};
+use rusqlite::Row;
 
 use super::batches::number;
 use super::{Operator, backlog};
+use crate::driver::{Conn, Error};
+use crate::sqlite::driver::SqliteConn;
 use crate::sqlite::seal::Seal;
 use crate::sqlite::{calls, file, restraints, suspensions};
 use paceline_domain::job::LaneKey;
@@ -46,7 +48,7 @@ impl Operator {
 
     /// The present outlook; the windows of each lane reach back to what `since` says of it.
     pub fn outlook_of(&self, since: impl Fn(&LaneKey) -> Timestamp) -> Result<Outlook, LedgerError> {
-        self.read(|conn| read(conn, since))
+        self.read_at_once(|conn| read(conn, since))
     }
 
     /// The calls that windows may still count, of the lanes for which `since` says how far back they reach.
@@ -74,7 +76,7 @@ impl Operator {
 
 /// A ledger that is only looked at: nothing is written, created or migrated, beside a worker or without one.
 pub struct Untouched {
-    pub(super) conn: Connection,
+    pub(super) conn: Conn,
     pub(super) seal: Seal,
 }
 
@@ -89,33 +91,32 @@ impl Untouched {
             return Ok(None);
         }
         let (conn, version, seal) = file::open_untouched(&location)?;
+        let conn = Conn::over(SqliteConn::of(conn, location.path));
         Ok((version > 0).then_some(Self { conn, seal }))
     }
 
     /// The present outlook; windows reach back to `since`.
     pub fn outlook(&self, since: Timestamp) -> Result<Outlook, LedgerError> {
-        read(&self.conn, |_| since).map_err(|error| file::failed(&error))
+        Ok(self.conn.at_once(|conn| read(conn, |_| since)).map_err(Error::from)?)
     }
 }
 
-fn read(conn: &Connection, since: impl Fn(&LaneKey) -> Timestamp) -> rusqlite::Result<Outlook> {
-    // One transaction: one state of the ledger.
-    let conn = conn.unchecked_transaction()?;
-    let past = calls::of_lanes(&conn, since)?.into_iter().collect();
-    let names = Names::read(&conn)?;
-    let (running, flying) = running(&conn, &names)?;
+fn read(conn: &Conn, since: impl Fn(&LaneKey) -> Timestamp) -> rusqlite::Result<Outlook> {
+    let past = calls::of_lanes(conn, since)?.into_iter().collect();
+    let names = Names::read(conn)?;
+    let (running, flying) = running(conn, &names)?;
     Ok(Outlook {
-        backlog: backlog::read(&conn, &names, &flying)?,
+        backlog: backlog::read(conn, &names, &flying)?,
         running,
         past,
-        suspensions: suspensions::read(&conn)?,
-        restraints: if has_restraints(&conn)? { restraints::read(&conn)? } else { Vec::new() },
-        round_trips: round_trips(&conn)?,
+        suspensions: suspensions::read(conn)?,
+        restraints: if has_restraints(conn)? { restraints::read(conn)? } else { Vec::new() },
+        round_trips: round_trips(conn)?,
     })
 }
 
 /// A ledger that is only looked at may be of a version that kept none.
-fn has_restraints(conn: &Connection) -> rusqlite::Result<bool> {
+fn has_restraints(conn: &Conn) -> rusqlite::Result<bool> {
     conn.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'restraints')", [], |row| row.get(0))
 }
 
@@ -126,7 +127,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn read(conn: &Connection) -> rusqlite::Result<Self> {
+    pub(super) fn read(conn: &Conn) -> rusqlite::Result<Self> {
         let lane =
             |row: &Row<'_>| Ok((row.get(0)?, LaneKey { app: row.get(1)?, tenant: row.get(2)?, method: row.get(3)? }));
         let batch = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?.into()));
@@ -160,7 +161,7 @@ impl Names {
 /// Jobs in flight with their calls' deadlines, and their numbers.
 type Flying = (Vec<(Running, Timestamp)>, HashSet<i64>);
 
-fn running(conn: &Connection, names: &Names) -> rusqlite::Result<Flying> {
+fn running(conn: &Conn, names: &Names) -> rusqlite::Result<Flying> {
     let mut running = Vec::new();
     let mut flying = HashSet::new();
     let mut statement = conn.prepare(
@@ -178,7 +179,7 @@ fn running(conn: &Connection, names: &Names) -> rusqlite::Result<Flying> {
     Ok((running, flying))
 }
 
-fn round_trips(conn: &Connection) -> rusqlite::Result<BTreeMap<String, Duration>> {
+fn round_trips(conn: &Conn) -> rusqlite::Result<BTreeMap<String, Duration>> {
     let mut found: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     let mut statement = conn.prepare(
         "SELECT l.method, a.took FROM (

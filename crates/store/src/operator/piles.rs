@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
+use rusqlite::{OptionalExtension, ToSql, params_from_iter};
 
 use super::Operator;
 use super::selection::Selection;
+use crate::driver::Conn;
 use crate::sqlite::piles;
 use crate::sqlite::tallies::{InputPile, Pile, WARNED};
 use crate::state::State;
@@ -52,7 +53,7 @@ impl Operator {
 }
 
 /// The piles that a selection consists of, ids left aside, with how many jobs are in each.
-pub(super) fn of(conn: &Connection, selection: &Selection) -> rusqlite::Result<Vec<(Pile, u64)>> {
+pub(super) fn of(conn: &Conn, selection: &Selection) -> rusqlite::Result<Vec<(Pile, u64)>> {
     let sql = format!(
         "SELECT {} FROM tallies t JOIN lanes l ON l.lane = t.lane WHERE (t.kind <= {} OR t.kind = {WARNED}) AND t.n > 0",
         piles::COLUMNS,
@@ -100,7 +101,7 @@ enum Wanted {
 }
 
 /// The batch of a selection; an empty name stands for the jobs without one.
-fn batch_number(conn: &Connection, selection: &Selection) -> rusqlite::Result<Wanted> {
+fn batch_number(conn: &Conn, selection: &Selection) -> rusqlite::Result<Wanted> {
     let Some(name) = &selection.batch else { return Ok(Wanted::Any) };
     if name.is_empty() {
         return Ok(Wanted::One(0));
@@ -113,7 +114,7 @@ fn batch_number(conn: &Connection, selection: &Selection) -> rusqlite::Result<Wa
 }
 
 /// The jobs of a selection after `after`, at most `limit`.
-pub(super) fn jobs(conn: &Connection, selection: &Selection, after: i64, limit: usize) -> rusqlite::Result<Seqs> {
+pub(super) fn jobs(conn: &Conn, selection: &Selection, after: i64, limit: usize) -> rusqlite::Result<Seqs> {
     if !selection.ids.is_empty() {
         return Ok(page(selection.jobs_by_id().seqs(conn, after)?, limit));
     }
@@ -145,7 +146,7 @@ pub(super) fn jobs(conn: &Connection, selection: &Selection, after: i64, limit: 
     Ok(Page { lines: matching, next: Some(after) })
 }
 
-fn in_order(conn: &Connection, selection: &Selection, after: i64, limit: usize) -> rusqlite::Result<Seqs> {
+fn in_order(conn: &Conn, selection: &Selection, after: i64, limit: usize) -> rusqlite::Result<Seqs> {
     let most = limit.saturating_add(1);
     if selection.is_everything() {
         let seqs = conn
@@ -167,7 +168,7 @@ fn page(mut seqs: Vec<i64>, limit: usize) -> Seqs {
 }
 
 /// The piles of inputs that a selection consists of, ids left aside.
-pub(super) fn input_piles(conn: &Connection, selection: &Selection) -> rusqlite::Result<Vec<(InputPile, u64)>> {
+pub(super) fn input_piles(conn: &Conn, selection: &Selection) -> rusqlite::Result<Vec<(InputPile, u64)>> {
     if selection.excludes_inputs() {
         return Ok(Vec::new());
     }
@@ -188,7 +189,7 @@ pub(super) fn input_piles(conn: &Connection, selection: &Selection) -> rusqlite:
 }
 
 /// The inputs of a selection after `after`, at most `limit`.
-pub(super) fn inputs(conn: &Connection, selection: &Selection, after: i64, limit: usize) -> rusqlite::Result<Seqs> {
+pub(super) fn inputs(conn: &Conn, selection: &Selection, after: i64, limit: usize) -> rusqlite::Result<Seqs> {
     if selection.excludes_inputs() {
         return Ok(page(Vec::new(), limit));
     }

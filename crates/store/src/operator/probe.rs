@@ -14,7 +14,7 @@ impl Operator {
     pub fn probe(&mut self) -> Result<(), LedgerError> {
         self.tend(|books| {
             let found = books.conn().prepare_cached("SELECT 1 FROM meta LIMIT 1")?.query_row([], |_| Ok(())).optional();
-            found.map(|_| ()).map_err(Trouble::Sql)
+            found.map(|_| ()).map_err(Trouble::from)
         })
     }
 }

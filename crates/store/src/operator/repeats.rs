@@ -4,11 +4,12 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::Operator;
 use super::first_edition::{self, FirstEdition};
 use super::outlook::Untouched;
+use crate::driver::Conn;
 use crate::sqlite::file;
 use crate::sqlite::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use crate::state::State;
@@ -65,7 +66,7 @@ pub struct Sought<'a> {
 
 /// Looks jobs up in a ledger.
 pub struct Seeker<'l> {
-    conn: &'l Connection,
+    conn: &'l Conn,
     how: FirstEdition,
     /// Jobs whose object nobody has worked out yet.
     unidentified: HashMap<ObjectHash, Vec<i64>>,
@@ -117,7 +118,7 @@ impl Operator {
 }
 
 impl<'l> Seeker<'l> {
-    fn new(conn: &'l Connection, catalog: &Catalog) -> Result<Self, LedgerError> {
+    fn new(conn: &'l Conn, catalog: &Catalog) -> Result<Self, LedgerError> {
         let read = || -> rusqlite::Result<_> {
             let how = FirstEdition::of(conn)?;
             let mut unidentified: HashMap<ObjectHash, Vec<i64>> = HashMap::new();

@@ -1,8 +1,9 @@
 //! Which jobs and dead letters a command is about: one type for all of them, and what it means in SQL.
 
+use rusqlite::ToSql;
 use rusqlite::types::Value;
-use rusqlite::{Connection, ToSql};
 
+use crate::driver::Conn;
 use crate::state::State;
 use paceline_domain::activity::Facts;
 use paceline_domain::reason::Reason;
@@ -194,7 +195,7 @@ impl Sought {
     }
 
     /// Their numbers after `after`, in order.
-    pub(super) fn seqs(&self, conn: &Connection, after: i64) -> rusqlite::Result<Vec<i64>> {
+    pub(super) fn seqs(&self, conn: &Conn, after: i64) -> rusqlite::Result<Vec<i64>> {
         let mut statement = conn.prepare_cached(&self.sql(self.seq))?;
         let seqs = statement.query_map(&self.values()[..], |row| row.get(0))?;
         let mut seqs: Vec<i64> = seqs.collect::<rusqlite::Result<_>>()?;
@@ -204,12 +205,12 @@ impl Sought {
     }
 
     /// How many they are.
-    pub(super) fn count(&self, conn: &Connection) -> rusqlite::Result<u64> {
+    pub(super) fn count(&self, conn: &Conn) -> rusqlite::Result<u64> {
         conn.prepare_cached(&self.sql("count(*)"))?.query_row(&self.values()[..], |row| super::batches::number(row, 0))
     }
 
     /// How many they are, counted no further than one above `most`.
-    pub(super) fn count_up_to(&self, conn: &Connection, most: usize) -> rusqlite::Result<usize> {
+    pub(super) fn count_up_to(&self, conn: &Conn, most: usize) -> rusqlite::Result<usize> {
         let sql = format!("SELECT count(*) FROM ({} LIMIT {})", self.sql("1"), most.saturating_add(1));
         let count = conn.prepare_cached(&sql)?.query_row(&self.values()[..], |row| super::batches::number(row, 0))?;
         Ok(usize::try_from(count).unwrap_or(usize::MAX))

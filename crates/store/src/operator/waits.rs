@@ -1,7 +1,8 @@
 //! When jobs waited: from the instant at which each could have been sent to its first call.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
+use crate::driver::Conn;
 use crate::sqlite::attempts::FOR_JOB;
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::NOT_SENT;
@@ -12,7 +13,7 @@ use paceline_domain::time::Timestamp;
 /// A job that was put back after a call is left out from then on: how long it had to wait by its backoff is not
 /// recorded. One that was put back *until* an instant does not tell any more since when it could be sent at all.
 pub(super) fn each(
-    conn: &Connection,
+    conn: &Conn,
     since: Timestamp,
     now: Timestamp,
     mut each: impl FnMut(LaneKey, Timestamp, Timestamp),

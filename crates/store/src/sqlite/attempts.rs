@@ -168,6 +168,6 @@ pub(crate) fn recover(books: &mut Books, now: Timestamp) -> Result<usize, Troubl
         end(books, &lost)?;
     }
     // Whoever starts reads every waiting job anyway.
-    books.conn().execute("DELETE FROM changed", [])?;
+    books.conn().execute("DELETE FROM changed", &[])?;
     Ok(open.len())
 }

@@ -3,16 +3,17 @@
 //! Every change of the ledger, the worker's and an operator's, goes through [`Books::transaction`].
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
 
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::counted::Counted;
-use super::guard::{Guard, Loss};
+use super::driver::SqliteConn;
+use super::guard::Guard;
+use super::lock::{self, WorkerLock};
 use super::seal::Seal;
 use super::tallies::Tallies;
-use super::{completion, file, origin};
+use super::{completion, file};
+use crate::driver::{self, Conn};
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
 use paceline_metrics::Metrics;
@@ -23,40 +24,40 @@ use paceline_ports::{JobSeq, LedgerError};
 /// Why a command of a transaction did not go through.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// SQLite said no.
-    Sql(rusqlite::Error),
+    /// The database said no.
+    Sql(driver::Error),
     /// The command asked for something that cannot be.
     Refused(String),
     /// The job of this id owns the object already.
     Claimed(String),
-    /// The ledger is damaged, or another one than was opened.
-    Unusable(String),
+}
+
+impl From<driver::Error> for Trouble {
+    fn from(error: driver::Error) -> Self {
+        Self::Sql(error)
+    }
 }
 
 impl From<rusqlite::Error> for Trouble {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Sql(error)
+        Self::Sql(error.into())
     }
 }
 
 impl From<Trouble> for LedgerError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Sql(error) => file::failed(&error),
+            Trouble::Sql(error) => error.into(),
             Trouble::Refused(why) => Self::Refused(why),
             Trouble::Claimed(by) => Self::Claimed(by),
-            Trouble::Unusable(why) => Self::Unusable(why),
         }
     }
 }
 
 /// A writing connection.
 pub(crate) struct Books {
-    conn: Connection,
+    conn: Conn,
     seal: Seal,
-    path: PathBuf,
-    /// None where nothing is written.
-    guard: Option<Guard>,
     lanes: HashMap<LaneKey, i64>,
     batches: HashMap<String, i64>,
     /// What the present transaction changes of them.
@@ -76,24 +77,35 @@ pub(crate) struct Books {
 impl Books {
     /// Opens the file for writing. `announces`: another process schedules the jobs.
     pub(crate) fn open(location: &Location, announces: bool) -> Result<Self, LedgerError> {
-        Self::open_measured(location, announces, Metrics::default())
+        Self::open_measured(location, announces, Metrics::default(), None)
     }
 
-    /// Likewise, and tells the metrics of what is committed.
-    pub(crate) fn open_measured(location: &Location, announces: bool, metrics: Metrics) -> Result<Self, LedgerError> {
+    /// Likewise, and tells the metrics of what is committed; under the lock of who works the jobs.
+    pub(crate) fn open_measured(
+        location: &Location,
+        announces: bool,
+        metrics: Metrics,
+        lock: Option<&mut WorkerLock>,
+    ) -> Result<Self, LedgerError> {
         let path = location.path.as_path();
         let (conn, seal) = file::open_writer(location)?;
-        let guard =
+        let mut guard =
             Guard::of(location, &seal).map_err(|error| LedgerError::Failed(format!("{}: {error}", path.display())))?;
-        Ok(Self { guard: Some(guard), ..Self::of((conn, seal), path, announces, metrics) })
+        if let Some(lock) = lock {
+            let place = lock::lock_path(path);
+            guard.keep_lock(place.clone()).and_then(|()| lock.note_file(guard.inode())).map_err(|error| {
+                LedgerError::Failed(format!("cannot write {}: {error}; check the room on its disk", place.display()))
+            })?;
+        }
+        let conn = SqliteConn::of(conn, path.to_owned());
+        conn.guard_by(guard);
+        Ok(Self::of((Conn::over(conn), seal), announces, metrics))
     }
 
-    fn of((conn, seal): (Connection, Seal), path: &Path, announces: bool, metrics: Metrics) -> Self {
+    fn of((conn, seal): (Conn, Seal), announces: bool, metrics: Metrics) -> Self {
         Self {
             conn,
             seal,
-            path: path.to_owned(),
-            guard: None,
             lanes: HashMap::new(),
             batches: HashMap::new(),
             tallies: Tallies::default(),
@@ -108,11 +120,11 @@ impl Books {
 
     /// Opens a ledger that is there for reading only: every change is refused by `SQLite`.
     pub(crate) fn open_for_reading(location: &Location) -> Result<Self, LedgerError> {
-        Ok(Self::of(file::open_reader(location)?, &location.path, false, Metrics::default()))
+        Ok(Self::of(file::reader(location)?, false, Metrics::default()))
     }
 
     /// The connection, for statements.
-    pub(crate) fn conn(&self) -> &Connection {
+    pub(crate) fn conn(&self) -> &Conn {
         &self.conn
     }
 
@@ -124,19 +136,13 @@ impl Books {
 
     /// Runs `work` in one transaction: all of it is on the disk when this returns `Ok`, none of it otherwise.
     pub(crate) fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Trouble>) -> Result<T, Trouble> {
-        self.look(Guard::look_inside)?;
-        let before = self.conn.total_changes();
-        let outcome = self.statement("BEGIN IMMEDIATE").map_err(Trouble::from).and_then(|()| {
+        let outcome = self.conn.begin().map_err(Trouble::from).and_then(|()| {
             self.seal()?;
             let done = work(self)?;
             self.keep_tallies()?;
             self.tell_completions()?;
-            if self.conn.total_changes() != before {
-                origin::stamp(&self.conn)?;
-            }
             crash_points::reach("before-commit");
-            self.look(|guard, _| guard.look())?;
-            self.statement("COMMIT")?;
+            self.conn.commit()?;
             Ok(done)
         });
         match outcome {
@@ -146,42 +152,12 @@ impl Books {
             }
             Err(_) => self.forget(),
         }
-        outcome.map_err(|trouble| self.explained(trouble))
-    }
-
-    /// The ledger's files, for who works it.
-    pub(crate) fn guard(&mut self) -> Option<&mut Guard> {
-        self.guard.as_mut()
-    }
-
-    fn look(&mut self, look: impl FnOnce(&mut Guard, &Connection) -> Result<(), Loss>) -> Result<(), Trouble> {
-        let Some(guard) = &mut self.guard else { return Ok(()) };
-        look(guard, &self.conn).map_err(|loss| {
-            if loss.is_of_log() {
-                // Closing it would move this log over what another program has made of the file since. That cannot fail.
-                let _ = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-            }
-            Trouble::Unusable(loss.to_string())
-        })
-    }
-
-    /// What a failure of the surroundings comes from, where the files tell more than SQLite.
-    fn explained(&mut self, trouble: Trouble) -> Trouble {
-        let Trouble::Sql(error) = &trouble else { return trouble };
-        if !file::is_environmental(error) {
-            return trouble;
-        }
-        let damaged = file::damage(&self.path, error).map(Trouble::Unusable);
-        let lost = self.look(|guard, _| guard.look()).err();
-        lost.or(damaged).unwrap_or(trouble)
+        outcome
     }
 
     /// Rolls back, with everything that was remembered in the meantime: it may be gone from the file.
     fn forget(&mut self) {
-        if !self.conn.is_autocommit() {
-            // SQLite rolls back by itself where this fails, at the latest when the connection closes.
-            let _ = self.statement("ROLLBACK");
-        }
+        self.conn.rollback();
         self.lanes.clear();
         self.batches.clear();
         self.tallies.clear();
@@ -189,10 +165,6 @@ impl Books {
         self.unfinished.clear();
         self.counted.clear();
         self.call_us_max = None;
-    }
-
-    fn statement(&self, sql: &str) -> rusqlite::Result<()> {
-        self.conn.prepare_cached(sql)?.execute([]).map(drop)
     }
 
     /// A job of this batch is settled at this instant.
@@ -298,7 +270,7 @@ impl Books {
 }
 
 /// The longest call recorded so far, in microseconds.
-pub(crate) fn call_us_max(conn: &Connection) -> rusqlite::Result<i64> {
+pub(crate) fn call_us_max(conn: &Conn) -> rusqlite::Result<i64> {
     conn.prepare_cached("SELECT value FROM meta WHERE name = 'call_us_max'")?
         .query_row([], |row| row.get(0))
         .optional()

@@ -8,10 +8,11 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use rusqlite::{Connection, Row, Rows, params};
+use rusqlite::{Row, Rows, params};
 
 use super::attempts::REFUSED;
 use super::books::call_us_max;
+use crate::driver::Conn;
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::NOT_SENT;
 use paceline_domain::time::Timestamp;
@@ -21,14 +22,14 @@ const OF_LANE: &str = "SELECT a.sent_at, a.seq, a.deadline_at, a.ended_at, a.rep
      FROM attempts a WHERE a.lane = ?1 AND a.sent_at >= ?2 AND a.outcome IS NOT ?3 ORDER BY a.sent_at, a.seq";
 
 /// Every call that may still be counted by a window that reaches back to `since`, in the order of sending.
-pub(crate) fn past(conn: &Connection, since: Timestamp) -> rusqlite::Result<Vec<PastCall>> {
+pub(crate) fn past(conn: &Conn, since: Timestamp) -> rusqlite::Result<Vec<PastCall>> {
     let mut calls = Vec::new();
     each(conn, since, |call| calls.push(call))?;
     Ok(calls)
 }
 
 /// [`past`], one at a time.
-pub(crate) fn each(conn: &Connection, since: Timestamp, mut each: impl FnMut(PastCall)) -> rusqlite::Result<()> {
+pub(crate) fn each(conn: &Conn, since: Timestamp, mut each: impl FnMut(PastCall)) -> rusqlite::Result<()> {
     let lanes = lanes(conn)?;
     let earliest = since.0.saturating_sub(call_us_max(conn)?);
     let mut statements = Vec::with_capacity(lanes.len());
@@ -57,7 +58,7 @@ pub(crate) fn each(conn: &Connection, since: Timestamp, mut each: impl FnMut(Pas
 
 /// Past calls of every lane, each as far back as `since` says of it, in the order of sending.
 pub(crate) fn of_lanes(
-    conn: &Connection,
+    conn: &Conn,
     since: impl Fn(&LaneKey) -> Timestamp,
 ) -> rusqlite::Result<Vec<(LaneKey, Vec<PastCall>)>> {
     let longest = call_us_max(conn)?;
@@ -81,7 +82,7 @@ pub(crate) fn of_lanes(
     Ok(found)
 }
 
-fn lanes(conn: &Connection) -> rusqlite::Result<Vec<(i64, LaneKey)>> {
+fn lanes(conn: &Conn) -> rusqlite::Result<Vec<(i64, LaneKey)>> {
     conn.prepare_cached("SELECT lane, app, tenant, method FROM lanes")?
         .query_map([], |row| Ok((row.get(0)?, LaneKey { app: row.get(1)?, tenant: row.get(2)?, method: row.get(3)? })))?
         .collect()

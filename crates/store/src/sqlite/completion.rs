@@ -4,15 +4,16 @@
 //!
 //! Decision: docs/decisions/0015-batch-completion-is-an-outbox-row.md
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::OptionalExtension;
 use serde_json::json;
 
 use super::waiting;
+use crate::driver::Conn;
 use paceline_domain::time::Timestamp;
 use paceline_ports::BATCH_COMPLETED;
 
 /// Tells of the batch if nothing of it is unfinished.
-pub(super) fn tell(conn: &Connection, batch: i64, now: Timestamp) -> rusqlite::Result<()> {
+pub(super) fn tell(conn: &Conn, batch: i64, now: Timestamp) -> rusqlite::Result<()> {
     let name: Option<String> = conn
         .prepare_cached("SELECT name FROM batches WHERE batch = ?1")?
         .query_row([batch], |row| row.get(0))

@@ -5,10 +5,11 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::OptionalExtension;
 
 use super::attempts::{FOR_JOB, FOR_LOOK_UP};
 use super::tallies::{Grown, Pile, WARNED};
+use crate::driver::Conn;
 use crate::state::State;
 use paceline_domain::reason::Reason;
 use paceline_metrics::{Attempt, Metrics};
@@ -87,7 +88,7 @@ impl Counted {
     }
 
     /// It was committed.
-    pub(crate) fn tell(&mut self, conn: &Connection, grown: Grown) {
+    pub(crate) fn tell(&mut self, conn: &Conn, grown: Grown) {
         self.tell_conflicts();
         if !self.metrics.is_on() {
             return;
@@ -122,7 +123,7 @@ impl Counted {
         }
     }
 
-    fn tell_job(&mut self, conn: &Connection, pile: Pile, by: u64) {
+    fn tell_job(&mut self, conn: &Conn, pile: Pile, by: u64) {
         let metrics = self.metrics.clone();
         let Some(Lane { app, method, has_ends }) = self.lane(conn, pile.lane) else { return };
         let lane = (app.as_str(), method.as_str());
@@ -149,7 +150,7 @@ impl Counted {
     }
 
     /// A lane that cannot be read is not counted: what was committed stands all the same.
-    fn lane(&mut self, conn: &Connection, lane: i64) -> Option<&mut Lane> {
+    fn lane(&mut self, conn: &Conn, lane: i64) -> Option<&mut Lane> {
         match self.lanes.entry(lane) {
             Entry::Occupied(known) => Some(known.into_mut()),
             Entry::Vacant(new) => Some(new.insert(read(conn, lane).ok()??)),
@@ -157,7 +158,7 @@ impl Counted {
     }
 }
 
-fn read(conn: &Connection, lane: i64) -> rusqlite::Result<Option<Lane>> {
+fn read(conn: &Conn, lane: i64) -> rusqlite::Result<Option<Lane>> {
     conn.prepare_cached("SELECT app, method FROM lanes WHERE lane = ?1")?
         .query_row([lane], |row| Ok(Lane { app: row.get(0)?, method: row.get(1)?, has_ends: false }))
         .optional()

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::Connection;
-
 use super::outbox;
+use crate::driver::Conn;
 use crate::state::State;
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
@@ -34,8 +33,7 @@ pub struct LaneFigures {
     pub oldest_at: Option<Timestamp>,
 }
 
-pub(crate) fn read(conn: &Connection, now: Timestamp) -> rusqlite::Result<Figures> {
-    let conn = &conn.unchecked_transaction()?;
+pub(crate) fn read(conn: &Conn, now: Timestamp) -> rusqlite::Result<Figures> {
     let outbox = outbox::count(conn)?;
     let mut figures = Figures { read_at: now, outbox, ..Figures::default() };
     piles(conn, &mut figures)?;
@@ -47,7 +45,7 @@ fn count(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<u64> {
     Ok(u64::try_from(row.get::<_, i64>(at)?).unwrap_or(0))
 }
 
-fn piles(conn: &Connection, figures: &mut Figures) -> rusqlite::Result<()> {
+fn piles(conn: &Conn, figures: &mut Figures) -> rusqlite::Result<()> {
     let mut sums = conn.prepare_cached(
         "SELECT l.app, l.tenant, l.method, t.kind, t.reason, sum(t.n)
          FROM tallies t JOIN lanes l ON l.lane = t.lane
@@ -67,7 +65,7 @@ fn piles(conn: &Connection, figures: &mut Figures) -> rusqlite::Result<()> {
 }
 
 /// The first of each pile by its index, which leads in the order of take-over.
-fn oldest(conn: &Connection, now: Timestamp, figures: &mut Figures) -> rusqlite::Result<()> {
+fn oldest(conn: &Conn, now: Timestamp, figures: &mut Figures) -> rusqlite::Result<()> {
     let mut firsts = conn.prepare_cached(
         "SELECT l.app, l.tenant, l.method,
              (SELECT created_at FROM (SELECT j.created_at, j.not_before FROM jobs j INDEXED BY jobs_waiting

@@ -13,8 +13,10 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::driver::SqliteConn;
 use super::seal::{self, Seal};
 use super::{names, origin};
+use crate::driver::Conn;
 use paceline_ports::LedgerError;
 use paceline_ports::location::Location;
 
@@ -91,6 +93,12 @@ pub(crate) fn open_reader(location: &Location) -> Result<(Connection, Seal), Led
     conn.pragma_update(None, "query_only", true).map_err(|error| unusable(path, &error))?;
     let seal = Seal::install(&conn, location)?;
     Ok((conn, seal))
+}
+
+/// Likewise, for statements.
+pub(crate) fn reader(location: &Location) -> Result<(Conn, Seal), LedgerError> {
+    let (conn, seal) = open_reader(location)?;
+    Ok((Conn::over(SqliteConn::of(conn, location.path.clone())), seal))
 }
 
 /// Opens the file only to look at it: nothing is written or created, not even beside it. Gives its version, too.
@@ -341,22 +349,4 @@ fn named(error: &rusqlite::Error, prefix: &str) -> LedgerError {
         Some(ErrorCode::DiskFull) => LedgerError::Full(format!("{prefix}{error}")),
         _ => LedgerError::Failed(format!("{prefix}{error}")),
     }
-}
-
-/// Whether the surroundings failed rather than the command: then every command would fail alike.
-pub(crate) fn is_environmental(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(
-            ErrorCode::DiskFull
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::ReadOnly
-                | ErrorCode::CannotOpen
-                | ErrorCode::DatabaseCorrupt
-                | ErrorCode::NotADatabase
-                | ErrorCode::OutOfMemory
-        )
-    )
 }

@@ -12,6 +12,7 @@ pub(crate) mod broker;
 pub(crate) mod calls;
 mod completion;
 mod counted;
+pub(crate) mod driver;
 #[cfg(test)]
 mod edges;
 mod figures;
@@ -20,6 +21,7 @@ mod guard;
 pub mod inspect;
 pub(crate) mod job_row;
 pub(crate) mod lock;
+pub(crate) mod meta;
 #[cfg(test)]
 mod model;
 mod names;
@@ -58,6 +60,7 @@ use self::readers::Readers;
 use self::take_over::Incoming;
 use self::watch::Watch;
 use self::writer::Writer;
+use crate::driver::Conn;
 use paceline_domain::activity::Deed;
 use paceline_domain::job::Job;
 use paceline_domain::time::Timestamp;
@@ -111,13 +114,8 @@ impl SqliteLedger {
             Mode::Worker => Some(WorkerLock::acquire(path, now)?),
             Mode::Operator => None,
         };
-        let mut books = Books::open_measured(&location, mode == Mode::Operator, metrics.clone())?;
-        if let (Some(lock), Some(guard)) = (&mut lock, books.guard()) {
-            let place = lock::lock_path(path);
-            guard.keep_lock(place.clone()).and_then(|()| lock.note_file(guard.inode())).map_err(|error| {
-                LedgerError::Failed(format!("cannot write {}: {error}; check the room on its disk", place.display()))
-            })?;
-        }
+        let announces = mode == Mode::Operator;
+        let mut books = Books::open_measured(&location, announces, metrics.clone(), lock.as_mut())?;
         if mode == Mode::Worker {
             books.seal()?.require()?;
             seal::begin_given(&mut books, &location)?;
@@ -139,7 +137,7 @@ impl SqliteLedger {
     /// # Errors
     /// [`LedgerError::Closed`] after [`Self::close`]; else why the file cannot be written.
     pub async fn rehearse(&self, speed: f64) -> Result<(), LedgerError> {
-        self.writer.change(move |books| rehearsal::set(books, speed)).await
+        self.writer.change(move |books| Ok(rehearsal::set(books.conn(), speed)?)).await
     }
 
     /// Results and dead letters that the broker does not have yet, or not everywhere.
@@ -155,7 +153,7 @@ impl SqliteLedger {
     /// # Errors
     /// [`LedgerError::Closed`] after [`Self::close`]; else why the file cannot be read.
     pub async fn figures(&self, now: Timestamp) -> Result<Figures, LedgerError> {
-        self.readers.read(move |conn| figures::read(conn, now)).await
+        self.readers.read(move |conn| conn.at_once(|conn| figures::read(conn, now))).await
     }
 
     /// Records how this process stands with its broker, for those who look from another one.
@@ -164,7 +162,7 @@ impl SqliteLedger {
     /// [`LedgerError::Closed`] after [`Self::close`]; else why the file cannot be written.
     pub async fn set_broker(&self, standing: BrokerStanding) -> Result<(), LedgerError> {
         self.for_workers()?;
-        self.writer.change(move |books| broker::set(books, Some(&standing))).await
+        self.writer.change(move |books| Ok(broker::set(books, Some(&standing))?)).await
     }
 
     /// Waits for the changes under way, closes the file and lets go of the lock. What is asked afterwards is answered
@@ -252,7 +250,9 @@ impl Ledger for SqliteLedger {
         after: JobSeq,
         limit: usize,
     ) -> Result<Vec<Waiting>, LedgerError> {
-        self.readers.read(move |conn| waiting::read(conn, batches.as_deref(), after, limit)).await
+        // One state of the ledger, so that what the tallies say is there.
+        let read = move |conn: &Conn| conn.at_once(|conn| waiting::read(conn, batches.as_deref(), after, limit));
+        self.readers.read(read).await
     }
 
     async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError> {
@@ -260,11 +260,12 @@ impl Ledger for SqliteLedger {
     }
 
     async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
-        self.readers.read(move |conn| outbox::read(conn, after, limit)).await
+        // One state of the ledger: an operator may drop a dead letter between two reads.
+        self.readers.read(move |conn| conn.at_once(|conn| outbox::read(conn, after, limit))).await
     }
 
     async fn outbox_aside(&self, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
-        self.readers.read(move |conn| outbox::read_aside(conn, limit)).await
+        self.readers.read(move |conn| conn.at_once(|conn| outbox::read_aside(conn, limit))).await
     }
 
     async fn outbox_reached(&self, rows: Vec<(i64, Reached)>) -> Result<(), LedgerError> {

@@ -2,10 +2,11 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::books::{Books, Trouble};
 use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
+use crate::driver::Conn;
 use paceline_domain::outcome::Failure;
 use paceline_ports::{AmqpOrigin, BATCH_COMPLETED, Ending, Outgoing, Reached};
 
@@ -20,23 +21,21 @@ struct Pending {
 }
 
 /// Rows that are not set aside, after `after`, in order, at most `limit`.
-pub(crate) fn read(conn: &Connection, after: i64, limit: usize) -> rusqlite::Result<Vec<Outgoing>> {
+pub(crate) fn read(conn: &Conn, after: i64, limit: usize) -> rusqlite::Result<Vec<Outgoing>> {
     let sql = "SELECT seq, job, rejected, amqp, reply_to, reached FROM outbox INDEXED BY outbox_open
                WHERE seq > ?1 AND reached < 16 ORDER BY seq LIMIT ?2";
     rows(conn, sql, after, limit)
 }
 
 /// Rows that are set aside, those refused least first, at most `limit`.
-pub(crate) fn read_aside(conn: &Connection, limit: usize) -> rusqlite::Result<Vec<Outgoing>> {
+pub(crate) fn read_aside(conn: &Conn, limit: usize) -> rusqlite::Result<Vec<Outgoing>> {
     let sql = "SELECT seq, job, rejected, amqp, reply_to, reached FROM outbox INDEXED BY outbox_aside
                WHERE reached >= 16 AND seq > ?1 ORDER BY reached, seq LIMIT ?2";
     rows(conn, sql, 0, limit)
 }
 
-fn rows(conn: &Connection, sql: &str, after: i64, limit: usize) -> rusqlite::Result<Vec<Outgoing>> {
+fn rows(conn: &Conn, sql: &str, after: i64, limit: usize) -> rusqlite::Result<Vec<Outgoing>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    // One snapshot: an operator may drop a dead letter between the two reads.
-    let snapshot = conn.unchecked_transaction()?;
     let pending: Vec<Pending> = conn
         .prepare_cached(sql)?
         .query_map(params![after, limit], |row| {
@@ -56,11 +55,10 @@ fn rows(conn: &Connection, sql: &str, after: i64, limit: usize) -> rusqlite::Res
             outgoing.push(Outgoing { seq: row.seq, ending, reached: row.reached });
         }
     }
-    snapshot.commit()?;
     Ok(outgoing)
 }
 
-fn ending_of(conn: &Connection, pending: &Pending) -> rusqlite::Result<Option<Ending>> {
+fn ending_of(conn: &Conn, pending: &Pending) -> rusqlite::Result<Option<Ending>> {
     static OF_JOB: LazyLock<String> = LazyLock::new(|| {
         format!(
             "SELECT {ENDING_COLUMNS}, coalesce(?2, j.amqp), coalesce(?3, j.reply_to), opened(j.raw, 'jobs.raw', j.id)
@@ -132,7 +130,7 @@ fn as_published(document: &serde_json::Value, publisher: &str) -> Option<String>
 }
 
 /// How many rows there are, those set aside among them.
-pub(crate) fn count(conn: &Connection) -> rusqlite::Result<u64> {
+pub(crate) fn count(conn: &Conn) -> rusqlite::Result<u64> {
     let count: i64 = conn.prepare_cached("SELECT count(*) FROM outbox")?.query_row([], |row| row.get(0))?;
     Ok(u64::try_from(count).unwrap_or(0))
 }

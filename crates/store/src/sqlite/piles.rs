@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use rusqlite::{Connection, Row, ToSql, params};
+use rusqlite::{Row, ToSql, params};
 
 use super::tallies::{NO_CODE, Pile, WARNED, reason_of};
+use crate::driver::Conn;
 use crate::state::State;
 use paceline_domain::reason::Reason;
 
@@ -26,7 +27,7 @@ pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<(Pile, u64)> {
 }
 
 /// The piles of jobs that wait, of these batches or of all, with how many are in each.
-pub(crate) fn waiting(conn: &Connection, batches: Option<&HashSet<i64>>) -> rusqlite::Result<Vec<(Pile, u64)>> {
+pub(crate) fn waiting(conn: &Conn, batches: Option<&HashSet<i64>>) -> rusqlite::Result<Vec<(Pile, u64)>> {
     let mut piles: Vec<_> = conn
         .prepare_cached(&format!("SELECT {COLUMNS} FROM tallies t WHERE t.kind <= 1 AND t.n > 0"))?
         .query_map([], read)?
@@ -45,7 +46,7 @@ const DONE: &str = "INDEXED BY jobs_done WHERE state IN (4, 5)
 
 /// The numbers of at most `limit` jobs of these piles, the first after `after`, in order.
 pub(crate) fn seqs<'p>(
-    conn: &Connection,
+    conn: &Conn,
     piles: impl IntoIterator<Item = &'p Pile>,
     after: i64,
     limit: usize,
@@ -70,7 +71,7 @@ pub(crate) fn seqs<'p>(
 
 /// The first job of the pile that will do, or the last one.
 pub(crate) fn first(
-    conn: &Connection,
+    conn: &Conn,
     pile: &Pile,
     from_the_end: bool,
     mut will_do: impl FnMut(&i64) -> bool,
@@ -97,7 +98,7 @@ pub(crate) fn sql(pile: &Pile, from_the_end: bool) -> Option<String> {
 
 /// Calls `found` for each, until it says that this was enough.
 fn each(
-    conn: &Connection,
+    conn: &Conn,
     pile: &Pile,
     from_the_end: bool,
     (after, end, limit): (i64, i64, usize),

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::file;
+use crate::driver::{self, Conn};
 use paceline_ports::LedgerError;
 use paceline_ports::location::Location;
 
@@ -15,7 +15,7 @@ const READERS_MAX: usize = 4;
 /// The idle connections, opened as needed.
 pub(crate) struct Readers {
     location: Location,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    idle: Arc<Mutex<Vec<Conn>>>,
     places: Arc<Semaphore>,
 }
 
@@ -25,9 +25,9 @@ impl Readers {
     }
 
     /// Runs `work` on a connection of its own, in tokio's blocking pool.
-    pub(crate) async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static, E: Into<driver::Error>>(
         &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&Conn) -> Result<T, E> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| LedgerError::Closed)?;
         let (idle, location) = (Arc::clone(&self.idle), self.location.clone());
@@ -37,9 +37,9 @@ impl Readers {
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let conn = match taken {
                 Some(conn) => conn,
-                None => file::open_reader(&location)?.0,
+                None => file::reader(&location)?.0,
             };
-            let done = work(&conn).map_err(|error| file::failed_at(&location.path, &error))?;
+            let done = work(&conn).map_err(Into::into)?;
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
             Ok(done)
         });

@@ -1,26 +1,19 @@
 //! At which speed a rehearsal worked: its calls can be judged only by windows that were as much shorter.
 
-use rusqlite::{Connection, OptionalExtension as _};
+use super::meta;
+use crate::driver::{Conn, Result};
 
-use super::books::{Books, Trouble};
+const NAME: &str = "rehearsal_speed";
 
 /// The table of facts holds integers.
 const PER_SPEED: f64 = 1_000.0;
 
 /// Makes this the ledger of a rehearsal at `speed`.
-pub(super) fn set(books: &Books, speed: f64) -> Result<(), Trouble> {
-    books
-        .conn()
-        .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES ('rehearsal_speed', ?1)")?
-        .execute([(speed * PER_SPEED).round() as i64])?;
-    Ok(())
+pub(super) fn set(conn: &Conn, speed: f64) -> Result<()> {
+    meta::set(conn, NAME, (speed * PER_SPEED).round() as i64)
 }
 
 /// The speed; `None` for a ledger of real calls.
-pub(crate) fn speed(conn: &Connection) -> rusqlite::Result<Option<f64>> {
-    let value: Option<i64> = conn
-        .prepare_cached("SELECT value FROM meta WHERE name = 'rehearsal_speed'")?
-        .query_row([], |row| row.get(0))
-        .optional()?;
-    Ok(value.map(|value| value as f64 / PER_SPEED))
+pub(crate) fn speed(conn: &Conn) -> Result<Option<f64>> {
+    Ok(meta::get(conn, NAME)?.map(|value| value as f64 / PER_SPEED))
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Row, named_params};
 
 use super::books::{Books, Trouble};
+use crate::driver::Conn;
 use paceline_domain::catalog::QuotaScope;
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::Failure;
@@ -102,7 +103,7 @@ pub(crate) fn set(books: &Books, restraints: &[Restraint]) -> Result<(), Trouble
 }
 
 /// All of them, in their order. One of a kind that a later version wrote is left out.
-pub(crate) fn read(conn: &Connection) -> rusqlite::Result<Vec<Restraint>> {
+pub(crate) fn read(conn: &Conn) -> rusqlite::Result<Vec<Restraint>> {
     let mut statement = conn.prepare_cached("SELECT * FROM restraints ORDER BY n")?;
     let found = statement.query_map([], restraint)?.collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(found.into_iter().flatten().collect())

@@ -1,8 +1,9 @@
 //! Apps and lanes that stand still.
 
-use rusqlite::{Connection, named_params, params};
+use rusqlite::{named_params, params};
 
 use super::books::{Books, Trouble};
+use crate::driver::Conn;
 use paceline_domain::time::Timestamp;
 use paceline_ports::{SuspendedBy, Suspension};
 
@@ -46,7 +47,7 @@ pub(crate) fn end(books: &Books, now: Timestamp) -> Result<usize, Trouble> {
 }
 
 /// All of them, by app, tenant and method.
-pub(crate) fn read(conn: &Connection) -> rusqlite::Result<Vec<Suspension>> {
+pub(crate) fn read(conn: &Conn) -> rusqlite::Result<Vec<Suspension>> {
     conn.prepare_cached(
         "SELECT app, tenant, method, since, until, code, detail, cure, log_id, suspended_by FROM suspensions
          ORDER BY app, tenant, method",

@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 
+use crate::driver::Conn;
 use crate::state::State;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
@@ -201,7 +202,7 @@ impl Tallies {
     }
 
     /// Forgets a batch that holds nothing.
-    pub(crate) fn forget_batch(&mut self, conn: &Connection, batch: i64) -> rusqlite::Result<()> {
+    pub(crate) fn forget_batch(&mut self, conn: &Conn, batch: i64) -> rusqlite::Result<()> {
         conn.prepare_cached("DELETE FROM tallies WHERE batch = ?1")?.execute([batch])?;
         conn.prepare_cached("DELETE FROM input_tallies WHERE batch = ?1")?.execute([batch])?;
         self.jobs.retain(|pile, _| pile.batch != batch);
@@ -219,7 +220,7 @@ impl Tallies {
     }
 
     /// Writes everything.
-    pub(crate) fn keep(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+    pub(crate) fn keep(&mut self, conn: &Conn) -> rusqlite::Result<()> {
         if !self.jobs.is_empty() {
             self.keep_jobs(conn)?;
         }
@@ -229,7 +230,7 @@ impl Tallies {
         Ok(())
     }
 
-    fn keep_jobs(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+    fn keep_jobs(&mut self, conn: &Conn) -> rusqlite::Result<()> {
         let mut keep = conn.prepare_cached(
             "INSERT INTO tallies (batch, lane, kind, priority, reason, code, n, latest_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
@@ -259,7 +260,7 @@ impl Tallies {
     }
 
     /// What is in none any more goes: anybody may name an app or a method that there is not.
-    fn keep_inputs(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+    fn keep_inputs(&mut self, conn: &Conn) -> rusqlite::Result<()> {
         let mut keep = conn.prepare_cached(
             "INSERT INTO input_tallies (batch, app, method, reason, n, latest_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT DO UPDATE SET n = n + excluded.n, latest_at = max(latest_at, excluded.latest_at)",

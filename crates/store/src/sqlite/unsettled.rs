@@ -2,12 +2,13 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 
 use super::attempts::FOR_JOB;
 use super::books::{Books, Trouble};
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use super::settle;
+use crate::driver::Conn;
 use crate::state::State;
 use paceline_domain::outcome::Failure;
 use paceline_domain::outcome::NOT_SENT;
@@ -67,7 +68,7 @@ impl UnsettledRow {
 }
 
 /// Those of these jobs that are uncertain, and all jobs of the method that are in flight.
-pub(crate) fn read(conn: &Connection, method: &str, seqs: &[JobSeq]) -> rusqlite::Result<Vec<UnsettledRow>> {
+pub(crate) fn read(conn: &Conn, method: &str, seqs: &[JobSeq]) -> rusqlite::Result<Vec<UnsettledRow>> {
     static ONE: LazyLock<String> = LazyLock::new(|| {
         format!(
             "SELECT {} FROM {JOB_TABLES} WHERE j.seq = ?1 AND j.state = ?2 AND NOT EXISTS
@@ -96,13 +97,13 @@ pub(crate) fn read(conn: &Connection, method: &str, seqs: &[JobSeq]) -> rusqlite
 }
 
 /// How many calls of the job the platform has answered with this code.
-pub(crate) fn answers(conn: &Connection, seq: JobSeq, code: i64) -> rusqlite::Result<u32> {
+pub(crate) fn answers(conn: &Conn, seq: JobSeq, code: i64) -> rusqlite::Result<u32> {
     let sql = format!("SELECT count(*) FROM attempts WHERE job = ?1 AND code = ?2 AND purpose = {FOR_JOB}");
     conn.prepare_cached(&sql)?.query_row(params![seq.0, code], |row| row.get(0))
 }
 
 /// Which of these objects jobs of the method own.
-pub(crate) fn owned(conn: &Connection, method: &str, keys: &[String]) -> rusqlite::Result<Vec<String>> {
+pub(crate) fn owned(conn: &Conn, method: &str, keys: &[String]) -> rusqlite::Result<Vec<String>> {
     let mut is_owned = conn.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM jobs j JOIN lanes l ON l.lane = j.lane WHERE j.key = ?1 AND l.method = ?2)
              OR EXISTS (SELECT 1 FROM owned o JOIN lanes l ON l.lane = o.lane WHERE o.key = ?1 AND l.method = ?2)",
@@ -139,7 +140,7 @@ pub(crate) fn settle(
     Ok(verified)
 }
 
-fn is_in_flight(conn: &Connection, seq: JobSeq) -> rusqlite::Result<bool> {
+fn is_in_flight(conn: &Conn, seq: JobSeq) -> rusqlite::Result<bool> {
     conn.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM attempts a WHERE a.job = ?1 AND a.purpose = ?2 AND a.ended_at IS NULL)",
     )?

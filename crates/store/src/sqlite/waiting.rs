@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, ToSql};
+use rusqlite::{OptionalExtension, Row, ToSql};
 
 use super::books::{Books, Trouble};
 use super::piles;
 use super::tallies::{REJECTED, THROTTLED, WARNED};
+use crate::driver::Conn;
 use crate::state::State;
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
@@ -29,7 +30,7 @@ struct Names {
 }
 
 impl Names {
-    fn lane(&mut self, conn: &Connection, lane: i64) -> rusqlite::Result<LaneKey> {
+    fn lane(&mut self, conn: &Conn, lane: i64) -> rusqlite::Result<LaneKey> {
         if let Some(key) = self.lanes.get(&lane) {
             return Ok(key.clone());
         }
@@ -40,7 +41,7 @@ impl Names {
         Ok(key)
     }
 
-    fn batch(&mut self, conn: &Connection, batch: i64) -> rusqlite::Result<Arc<str>> {
+    fn batch(&mut self, conn: &Conn, batch: i64) -> rusqlite::Result<Arc<str>> {
         if let Some(name) = self.batches.get(&batch) {
             return Ok(Arc::clone(name));
         }
@@ -53,7 +54,7 @@ impl Names {
         Ok(name)
     }
 
-    fn waiting(&mut self, conn: &Connection, row: &Row<'_>) -> rusqlite::Result<Waiting> {
+    fn waiting(&mut self, conn: &Conn, row: &Row<'_>) -> rusqlite::Result<Waiting> {
         let state: i64 = row.get(7)?;
         Ok(Waiting {
             seq: JobSeq(row.get(0)?),
@@ -69,7 +70,7 @@ impl Names {
 }
 
 /// The numbers of these batches, of those that exist.
-pub(crate) fn batch_numbers(conn: &Connection, names: &[String]) -> rusqlite::Result<HashSet<i64>> {
+pub(crate) fn batch_numbers(conn: &Conn, names: &[String]) -> rusqlite::Result<HashSet<i64>> {
     let mut find = conn.prepare_cached("SELECT batch FROM batches WHERE name = ?1")?;
     let mut numbers = HashSet::new();
     for name in names {
@@ -84,13 +85,11 @@ pub(crate) fn batch_numbers(conn: &Connection, names: &[String]) -> rusqlite::Re
 
 /// Jobs that wait and are not in flight, after `after`, in order, at most `limit`.
 pub(crate) fn read(
-    conn: &Connection,
+    conn: &Conn,
     batches: Option<&[String]>,
     after: JobSeq,
     limit: usize,
 ) -> rusqlite::Result<Vec<Waiting>> {
-    // One snapshot, so that what the tallies say is there.
-    let conn = &conn.unchecked_transaction()?;
     let batches = batches.map(|names| batch_numbers(conn, names)).transpose()?;
     let piles = piles::waiting(conn, batches.as_ref())?;
     let (mut names, mut waiting, mut after) = (Names::default(), Vec::new(), after.0);
@@ -127,24 +126,24 @@ pub(crate) fn take_changed(books: &Books) -> Result<Changed, Trouble> {
 }
 
 /// The lane of a job that has ended.
-fn lane_of_ended(conn: &Connection, seq: i64) -> rusqlite::Result<Option<i64>> {
+fn lane_of_ended(conn: &Conn, seq: i64) -> rusqlite::Result<Option<i64>> {
     let mut find = conn.prepare_cached("SELECT lane FROM jobs WHERE seq = ?1 AND state >= ?2")?;
     find.query_row([seq, State::Dead.number()], |row| row.get(0)).optional()
 }
 
 /// Those of these jobs that wait and are not in flight.
-pub(crate) fn of(conn: &Connection, seqs: &[JobSeq]) -> rusqlite::Result<Vec<Waiting>> {
+pub(crate) fn of(conn: &Conn, seqs: &[JobSeq]) -> rusqlite::Result<Vec<Waiting>> {
     let mut names = Names::default();
     let found = seqs.iter().map(|seq| find(conn, seq.0, &mut names));
     found.filter_map(Result::transpose).collect()
 }
 
 /// One job, if it waits and is not in flight.
-pub(crate) fn one(conn: &Connection, seq: JobSeq) -> rusqlite::Result<Option<Waiting>> {
+pub(crate) fn one(conn: &Conn, seq: JobSeq) -> rusqlite::Result<Option<Waiting>> {
     find(conn, seq.0, &mut Names::default())
 }
 
-fn find(conn: &Connection, seq: i64, names: &mut Names) -> rusqlite::Result<Option<Waiting>> {
+fn find(conn: &Conn, seq: i64, names: &mut Names) -> rusqlite::Result<Option<Waiting>> {
     conn.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM jobs j WHERE j.seq = ?1 AND j.state <= 1
              AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)"
@@ -154,7 +153,7 @@ fn find(conn: &Connection, seq: i64, names: &mut Names) -> rusqlite::Result<Opti
 }
 
 /// How many jobs of these batches, or of all, are in which state.
-pub(crate) fn counts(conn: &Connection, batches: Option<&[String]>) -> rusqlite::Result<Counts> {
+pub(crate) fn counts(conn: &Conn, batches: Option<&[String]>) -> rusqlite::Result<Counts> {
     let mut counts = Counts::default();
     let mut add_all = |condition: &str, values: &[&dyn ToSql]| -> rusqlite::Result<()> {
         let mut sums = conn.prepare_cached(&format!(

@@ -6,8 +6,8 @@
 use tokio::sync::{mpsc, oneshot};
 
 use super::books::{Books, Trouble};
-use super::file;
 use super::lock::WorkerLock;
+use crate::driver::Kind;
 use paceline_ports::LedgerError;
 
 /// Commands in one transaction at most: bounds how long the first one waits for its answer.
@@ -123,14 +123,10 @@ fn commit(books: &mut Books, mut group: Vec<Box<dyn Command>>) {
     let together = measured(books, commands, |books| group.iter_mut().try_for_each(|command| command.run(books)));
     match together {
         Ok(()) => group.into_iter().for_each(|command| command.answer(Ok(()))),
-        Err(Trouble::Sql(error)) if file::is_environmental(&error) => {
+        // Each alone would fail alike.
+        Err(Trouble::Sql(error)) if error.kind() != Kind::Statement => {
             for command in group {
-                command.answer(Err(file::failed(&error)));
-            }
-        }
-        Err(Trouble::Unusable(why)) => {
-            for command in group {
-                command.answer(Err(LedgerError::Unusable(why.clone())));
+                command.answer(Err(error.clone().into()));
             }
         }
         Err(trouble) if group.len() == 1 => {
@@ -155,12 +151,11 @@ fn measured<T>(
     work: impl FnOnce(&mut Books) -> Result<T, Trouble>,
 ) -> Result<T, Trouble> {
     let metrics = books.counted.metrics().clone();
-    let (began, before) = (metrics.mono(), books.conn().total_changes());
+    let (began, before) = (metrics.mono(), books.conn().changes());
     let outcome = books.transaction(work);
     match &outcome {
-        Ok(_) if books.conn().total_changes() != before => metrics.committed(began, commands),
-        Err(Trouble::Sql(error)) if file::is_environmental(error) => metrics.commit_failed(),
-        Err(Trouble::Unusable(_)) => metrics.commit_failed(),
+        Ok(_) if books.conn().changes() != before => metrics.committed(began, commands),
+        Err(Trouble::Sql(error)) if error.kind() != Kind::Statement => metrics.commit_failed(),
         Ok(_) | Err(_) => {}
     }
     outcome

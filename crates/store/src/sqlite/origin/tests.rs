@@ -75,7 +75,7 @@ impl Killed {
 
 fn change(books: &mut Books, name: &str) {
     let insert = |books: &mut Books| {
-        books.conn().execute("INSERT INTO batches (name, created_at) VALUES (?1, 0)", [name])?;
+        books.conn().execute("INSERT INTO batches (name, created_at) VALUES ($1, 0)", crate::driver::values![name])?;
         Ok(())
     };
     books.transaction(insert).unwrap();

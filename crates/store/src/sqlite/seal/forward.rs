@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ring;
 use crate::sqlite::books::{Books, Trouble};
-use crate::sqlite::file;
+use crate::sqlite::{file, meta};
 use paceline_ports::LedgerError;
 
 /// Rows in one transaction, so that a running worker never waits long.
@@ -45,9 +45,7 @@ pub(crate) fn carry_forward(books: &mut Books) -> Result<u64, LedgerError> {
     if rows > 0 {
         clean(books.conn(), reached)?;
     }
-    let note = |books: &mut Books| {
-        Ok(books.conn().execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('keyed', ?1)", [latest])?)
-    };
+    let note = |books: &mut Books| Ok(meta::set(books.conn(), "keyed", latest.into())?);
     books.transaction(note)?;
     Ok(rows)
 }

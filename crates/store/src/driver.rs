@@ -1,0 +1,253 @@
+//! What the store needs of a database: typed values in, typed columns out, statements that stay prepared, transactions.
+//!
+//! All SQL is the same text for every database: its parameters are `$1`, `$2`, … A driver is a [`Driver`]; [`Conn`] is
+//! what statements are written against. No other type of a database's library leaves its driver.
+
+mod value;
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+pub(crate) use self::value::{Bind, FromValue, Value};
+use paceline_ports::LedgerError;
+
+/// What went wrong, as the store tells failures apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// No room on the disk.
+    Full,
+    /// It is damaged, or no longer what was opened: nothing that is written there may be relied on.
+    Unusable,
+    /// The surroundings failed, not the statement: every other one would fail alike.
+    Environment,
+    /// The statement, or what it found.
+    Statement,
+}
+
+/// A failure, with the database's own words.
+#[derive(Clone, Debug)]
+pub(crate) struct Error {
+    kind: Kind,
+    text: String,
+}
+
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into() }
+    }
+
+    /// What was read is nothing that this program can have written.
+    pub(crate) fn unexpected(text: impl Into<String>) -> Self {
+        Self::new(Kind::Statement, text)
+    }
+
+    pub(crate) const fn kind(&self) -> Kind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Error> for LedgerError {
+    fn from(error: Error) -> Self {
+        match error.kind {
+            Kind::Full => Self::Full(error.text),
+            Kind::Unusable => Self::Unusable(error.text),
+            Kind::Environment | Kind::Statement => Self::Failed(error.text),
+        }
+    }
+}
+
+/// The columns of the row at hand.
+pub(crate) trait Columns {
+    fn value(&self, at: usize) -> Result<Value<'_>>;
+}
+
+/// The row at hand.
+#[derive(Clone, Copy)]
+pub(crate) struct Row<'a>(pub(crate) &'a dyn Columns);
+
+impl<'a> Row<'a> {
+    /// The column at this index, from 0.
+    pub(crate) fn get<T: FromValue>(&self, at: usize) -> Result<T> {
+        let value = self.0.value(at)?;
+        T::from_value(value).ok_or_else(|| Error::unexpected(format!("column {at} cannot hold {value:?}")))
+    }
+
+    /// Likewise, without a copy of it.
+    pub(crate) fn value(&self, at: usize) -> Result<Value<'a>> {
+        self.0.value(at)
+    }
+}
+
+/// What is called for each row, until it says that this was enough.
+pub(crate) type Each<'a> = &'a mut dyn FnMut(&Row<'_>) -> Result<ControlFlow<()>>;
+
+/// What a transaction is begun for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// One state of the database, read several times.
+    Read,
+    /// Changes: all of them together, or none.
+    Write,
+}
+
+/// A connection to a database.
+pub(crate) trait Driver: Send {
+    /// Runs a statement and says how many rows it changed.
+    fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize>;
+
+    /// Runs a statement that gives rows.
+    fn query(&self, sql: &str, values: &[Value<'_>], each: Each<'_>) -> Result<()>;
+
+    /// Begins a transaction.
+    fn begin(&self, access: Access) -> Result<()>;
+
+    /// Ends it: what was changed is durable.
+    fn commit(&self) -> Result<()>;
+
+    /// Ends it, if one has begun: nothing was changed.
+    fn rollback(&self);
+
+    fn is_in_transaction(&self) -> bool;
+
+    /// How many rows have been changed over this connection.
+    fn changes(&self) -> u64;
+
+    /// For what does not go through the driver yet.
+    fn sqlite(&self) -> &rusqlite::Connection;
+}
+
+impl std::ops::Deref for Conn {
+    type Target = rusqlite::Connection;
+
+    fn deref(&self) -> &rusqlite::Connection {
+        self.0.sqlite()
+    }
+}
+
+/// A connection, for statements.
+pub(crate) struct Conn(Box<dyn Driver>);
+
+impl Conn {
+    pub(crate) fn over(driver: impl Driver + 'static) -> Self {
+        Self(Box::new(driver))
+    }
+
+    /// Runs a statement and says how many rows it changed.
+    pub(crate) fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize> {
+        self.0.execute(sql, values)
+    }
+
+    /// Calls `each` for each row, until it says that this was enough.
+    pub(crate) fn query_until(
+        &self,
+        sql: &str,
+        values: &[Value<'_>],
+        mut each: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        self.0.query(sql, values, &mut each)
+    }
+
+    /// Calls `each` for each row.
+    pub(crate) fn query_each(
+        &self,
+        sql: &str,
+        values: &[Value<'_>],
+        mut each: impl FnMut(&Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.query_until(sql, values, |row| each(row).map(ControlFlow::Continue))
+    }
+
+    /// What `read` makes of each row.
+    pub(crate) fn query<T>(
+        &self,
+        sql: &str,
+        values: &[Value<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut found = Vec::new();
+        self.query_each(sql, values, |row| {
+            found.push(read(row)?);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// What `read` makes of the first row, if there is one.
+    pub(crate) fn query_opt<T>(
+        &self,
+        sql: &str,
+        values: &[Value<'_>],
+        read: impl FnOnce(&Row<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let (mut found, mut read) = (None, Some(read));
+        self.query_until(sql, values, |row| {
+            if let Some(read) = read.take() {
+                found = Some(read(row)?);
+            }
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(found)
+    }
+
+    /// What `read` makes of the first row, which must be there.
+    pub(crate) fn query_one<T>(
+        &self,
+        sql: &str,
+        values: &[Value<'_>],
+        read: impl FnOnce(&Row<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.query_opt(sql, values, read)?.ok_or_else(|| Error::unexpected("what should be there is not"))
+    }
+
+    /// The first column of the first row, which must be there: a count, or the number of what was inserted.
+    pub(crate) fn query_value<T: FromValue>(&self, sql: &str, values: &[Value<'_>]) -> Result<T> {
+        self.query_one(sql, values, |row| row.get(0))
+    }
+
+    /// Several reads of one state of the database.
+    pub(crate) fn at_once<T, E: From<Error>>(
+        &self,
+        read: impl FnOnce(&Self) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        if self.0.is_in_transaction() {
+            return read(self);
+        }
+        self.0.begin(Access::Read)?;
+        let done = read(self);
+        // Nothing was changed: there is nothing to keep.
+        self.0.rollback();
+        done
+    }
+
+    pub(crate) fn begin(&self) -> Result<()> {
+        self.0.begin(Access::Write)
+    }
+
+    pub(crate) fn commit(&self) -> Result<()> {
+        self.0.commit()
+    }
+
+    pub(crate) fn rollback(&self) {
+        self.0.rollback();
+    }
+
+    pub(crate) fn changes(&self) -> u64 {
+        self.0.changes()
+    }
+}
+
+/// The values of a statement's parameters, `$1` first.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => { &[$($crate::driver::Bind::bind(&$value)),*] };
+}
+pub(crate) use values;

@@ -1,0 +1,201 @@
+//! The driver for SQLite: one connection to a ledger's file, and a look at the file around each transaction.
+
+use std::cell::{Cell, RefCell};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use rusqlite::config::DbConfig;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql};
+
+use super::guard::{Guard, Loss};
+use super::{file, origin};
+use crate::driver::{Access, Columns, Driver, Each, Error, Kind, Result, Row, Value};
+
+/// A connection to a ledger's file.
+pub(crate) struct SqliteConn {
+    conn: Connection,
+    path: PathBuf,
+    /// None where nothing is written.
+    guard: RefCell<Option<Guard>>,
+    /// Rows that had been changed when the present transaction began.
+    before: Cell<u64>,
+}
+
+impl SqliteConn {
+    pub(crate) fn of(conn: Connection, path: PathBuf) -> Self {
+        Self { conn, path, guard: RefCell::default(), before: Cell::default() }
+    }
+
+    /// From now on no transaction is committed unless these files are still the ledger's.
+    pub(crate) fn guard_by(&self, guard: Guard) {
+        *self.guard.borrow_mut() = Some(guard);
+    }
+
+    fn prepare(&self, sql: &str, values: &[Value<'_>]) -> rusqlite::Result<CachedStatement<'_>> {
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let count = statement.parameter_count();
+        if count != values.len() {
+            return Err(rusqlite::Error::InvalidParameterCount(values.len(), count));
+        }
+        // To SQLite `$1` is a name: it numbers parameters in the order in which it first meets them.
+        for index in 1..=count {
+            let name = statement.parameter_name(index).unwrap_or_default();
+            let number = name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok());
+            let value = number.and_then(|number| values.get(number.checked_sub(1)?));
+            let value = *value.ok_or_else(|| rusqlite::Error::InvalidParameterName(name.to_owned()))?;
+            statement.raw_bind_parameter(index, Bound(value))?;
+        }
+        Ok(statement)
+    }
+
+    fn run(&self, sql: &str) -> rusqlite::Result<()> {
+        self.conn.prepare_cached(sql)?.execute([]).map(drop)
+    }
+
+    fn look(&self, look: impl FnOnce(&mut Guard, &Connection) -> std::result::Result<(), Loss>) -> Result<()> {
+        let mut guard = self.guard.borrow_mut();
+        let Some(guard) = guard.as_mut() else { return Ok(()) };
+        look(guard, &self.conn).map_err(|loss| {
+            if loss.is_of_log() {
+                // Closing it would move this log over what another program has made of the file since. That cannot fail.
+                let _ = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            }
+            Error::new(Kind::Unusable, loss.to_string())
+        })
+    }
+
+    /// What a failure comes from, where the files tell more than SQLite.
+    fn failed(&self, error: &rusqlite::Error) -> Error {
+        let kind = kind_of(error);
+        if matches!(kind, Kind::Full | Kind::Environment)
+            && let Err(lost) = self.look(|guard, _| guard.look())
+        {
+            return lost;
+        }
+        file::damage(&self.path, error)
+            .map_or_else(|| Error::new(kind, error.to_string()), |damage| Error::new(Kind::Unusable, damage))
+    }
+}
+
+/// What kind of failure SQLite tells of.
+pub(super) fn kind_of(error: &rusqlite::Error) -> Kind {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Kind::Full,
+        Some(
+            ErrorCode::SystemIoFailure
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::ReadOnly
+            | ErrorCode::CannotOpen
+            | ErrorCode::DatabaseCorrupt
+            | ErrorCode::NotADatabase
+            | ErrorCode::OutOfMemory,
+        ) => Kind::Environment,
+        _ => Kind::Statement,
+    }
+}
+
+impl Driver for SqliteConn {
+    fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize> {
+        self.prepare(sql, values).and_then(|mut statement| statement.raw_execute()).map_err(|error| self.failed(&error))
+    }
+
+    fn query(&self, sql: &str, values: &[Value<'_>], each: Each<'_>) -> Result<()> {
+        let mut statement = self.prepare(sql, values).map_err(|error| self.failed(&error))?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(|error| self.failed(&error))? {
+            if each(&Row(row))? == ControlFlow::Break(()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&self, access: Access) -> Result<()> {
+        let begin = match access {
+            Access::Read => "BEGIN",
+            Access::Write => {
+                self.look(Guard::look_inside)?;
+                "BEGIN IMMEDIATE"
+            }
+        };
+        self.before.set(self.conn.total_changes());
+        self.run(begin).map_err(|error| self.failed(&error))
+    }
+
+    fn commit(&self) -> Result<()> {
+        let stamp = || if self.conn.total_changes() == self.before.get() { Ok(()) } else { origin::stamp(&self.conn) };
+        stamp().map_err(|error| self.failed(&error))?;
+        self.look(|guard, _| guard.look())?;
+        self.run("COMMIT").map_err(|error| self.failed(&error))
+    }
+
+    fn rollback(&self) {
+        if self.is_in_transaction() {
+            // SQLite rolls back by itself where this fails, at the latest when the connection closes.
+            let _ = self.run("ROLLBACK");
+        }
+    }
+
+    fn is_in_transaction(&self) -> bool {
+        !self.conn.is_autocommit()
+    }
+
+    fn changes(&self) -> u64 {
+        self.conn.total_changes()
+    }
+
+    fn sqlite(&self) -> &Connection {
+        &self.conn
+    }
+}
+
+impl Columns for rusqlite::Row<'_> {
+    fn value(&self, at: usize) -> Result<Value<'_>> {
+        let value = self.get_ref(at).map_err(|error| Error::unexpected(error.to_string()))?;
+        Ok(match value {
+            ValueRef::Null => Value::Null,
+            ValueRef::Integer(number) => Value::Integer(number),
+            ValueRef::Real(number) => Value::Real(number),
+            ValueRef::Text(text) => Value::Text(
+                std::str::from_utf8(text).map_err(|_| Error::unexpected("a text in the ledger is no UTF-8"))?,
+            ),
+            ValueRef::Blob(bytes) => Value::Blob(bytes),
+        })
+    }
+}
+
+/// A value on its way to SQLite, which copies it.
+struct Bound<'a>(Value<'a>);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Value::Null => ValueRef::Null,
+            Value::Bool(is_so) => ValueRef::Integer(is_so.into()),
+            Value::Integer(number) => ValueRef::Integer(number),
+            Value::Real(number) => ValueRef::Real(number),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::new(kind_of(&error), error.to_string())
+    }
+}
+
+impl From<Error> for rusqlite::Error {
+    fn from(error: Error) -> Self {
+        let code = match error.kind() {
+            Kind::Full => rusqlite::ffi::SQLITE_FULL,
+            Kind::Unusable => rusqlite::ffi::SQLITE_CORRUPT,
+            Kind::Environment => rusqlite::ffi::SQLITE_IOERR,
+            Kind::Statement => rusqlite::ffi::SQLITE_ERROR,
+        };
+        Self::SqliteFailure(rusqlite::ffi::Error::new(code), Some(error.to_string()))
+    }
+}
