@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::backlog::{Backlog, Postponed, Queued};
 use super::outages::Outage;
 use super::suspensions::Deaths;
+use super::throttling::GateId;
 use super::turn::Ticket;
 use crate::app::OnUncertain;
 use crate::ports::{JobSeq, Waiting};
@@ -41,6 +42,8 @@ pub(super) struct Lane {
     pub key: Arc<LaneKey>,
     pub plan: Arc<LanePlan>,
     pub keys: Keys,
+    /// Of its app.
+    pub gate: GateId,
     /// Whether the settings or the catalog have lost its app or method.
     pub is_gone: bool,
     pub concurrency: Concurrency,
@@ -126,11 +129,18 @@ impl std::ops::Deref for Keys {
 }
 
 impl Lane {
-    pub(super) fn new(key: LaneKey, plan: Arc<LanePlan>, keys: Arc<[KeyId]>, concurrency_max: u32) -> Self {
+    pub(super) fn new(
+        key: LaneKey,
+        plan: Arc<LanePlan>,
+        keys: Arc<[KeyId]>,
+        gate: GateId,
+        concurrency_max: u32,
+    ) -> Self {
         Self {
             key: Arc::new(key),
             plan,
             keys: Keys::new(keys),
+            gate,
             is_gone: false,
             concurrency: Concurrency::new(concurrency_max),
             breaker: Breaker::default(),

@@ -184,8 +184,9 @@ impl Schedule {
                     self.queues.wake_key(key, &mut self.book, now);
                 }
                 Throttle::AppPause(app) | Throttle::AppRate(app) => {
-                    self.throttling.gate(&app).lift(now);
-                    self.queues.wake_gate(&app);
+                    let gate = self.throttling.gate_of(&app);
+                    self.throttling.gate_mut(gate).lift(now);
+                    self.queues.wake_gate(gate);
                 }
                 Throttle::LaneConcurrency(id) => {
                     let max = self.lanes[id].concurrency.max();
@@ -254,7 +255,8 @@ impl Schedule {
         let plan = Arc::new(self.planner.plan(key)?);
         let keys = plan.quotas.iter().map(|(key, quota)| self.enter(key, quota, Mono(i64::MIN))).collect();
         self.throttling.take_up_pending(&mut self.book);
-        let mut lane = Lane::new(key.clone(), plan, keys, self.limits.lane_concurrency_max);
+        let gate = self.throttling.gate_of(&key.app);
+        let mut lane = Lane::new(key.clone(), plan, keys, gate, self.limits.lane_concurrency_max);
         lane.begin_carefully();
         self.queues.add_lane();
         Some(self.lanes.add(lane))

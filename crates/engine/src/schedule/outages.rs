@@ -107,7 +107,7 @@ impl Schedule {
     pub(super) fn available(&mut self, ticket: Ticket) {
         let lane = &mut self.lanes[ticket.lane];
         lane.outage.ends();
-        self.throttling.gate(&lane.key.app).available();
+        self.throttling.gate_mut(lane.gate).available();
     }
 
     /// A job's call was answered otherwise, or learnt nothing.

@@ -37,7 +37,7 @@ impl Schedule {
         for id in self.lanes.ids() {
             self.replan_lane(id, now);
         }
-        self.throttling.retain_gates(|app| !difference.revision.is_another(app));
+        self.throttling.reset_gates(|app| difference.revision.is_another(app));
         for job in self.lanes.take_strays(&self.planner) {
             // Its lane is known: it was asked for just now.
             let _ = self.add(job);

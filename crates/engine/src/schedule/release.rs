@@ -1,6 +1,7 @@
 //! What comes back into the schedule: permits, slots and jobs.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Schedule;
@@ -53,7 +54,7 @@ impl Schedule {
     pub fn end_call(&mut self, ticket: Ticket, ended: Ended<'_>, now: Mono) -> Vec<Notice> {
         let lane = &mut self.lanes[ticket.lane];
         let keys = lane.keys.take_back(ticket.generation);
-        let app = lane.key.app.clone();
+        let (key, gate) = (Arc::clone(&lane.key), lane.gate);
         self.book.give_back(
             &keys,
             ticket.class,
@@ -79,7 +80,7 @@ impl Schedule {
             Ended::Unreachable(cause) => {
                 self.book.answered(&keys, ticket.probes, None);
                 let pause = |gate: &mut Gate| gate.unreachable(now, ticket.gate_probe);
-                notices.extend(self.throttling.pause_app(&app, cause, now, pause));
+                notices.extend(self.throttling.pause_app(&key.app, cause, now, pause));
             }
             Ended::Answered => {
                 lane.concurrency.succeed();
@@ -102,10 +103,10 @@ impl Schedule {
             self.available(ticket);
         }
         if !matches!(ended, Ended::Unreachable(_) | Ended::Unavailable(..) | Ended::Refused(ThrottleScope::App, ..)) {
-            self.throttling.gate(&app).answered(ticket.gate_probe, applied.is_some());
+            self.throttling.gate_mut(gate).answered(ticket.gate_probe, applied.is_some());
         }
         notices.extend(self.throttling.foreign_use(ticket, &self.lanes[ticket.lane], &mut self.book, now));
-        self.queues.wake_gate(&app);
+        self.queues.wake_gate(gate);
         for &key in &*keys {
             self.queues.wake_key(key, &mut self.book, now);
         }

@@ -16,6 +16,9 @@ use paceline_domain::time::{Mono, Timestamp};
 #[cfg(test)]
 mod tests;
 
+/// The number of an app's gate.
+pub(super) type GateId = usize;
+
 /// One way in which calls are throttled.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Throttle {
@@ -38,7 +41,9 @@ struct Cause {
 /// The gates of apps, and the causes of all throttles; what is over is forgotten when it is asked for.
 #[derive(Debug, Default)]
 pub(super) struct Throttling {
-    gates: HashMap<String, Gate>,
+    /// By number, which lanes know.
+    gates: Vec<Gate>,
+    by_app: HashMap<String, GateId>,
     causes: BTreeMap<Throttle, Cause>,
     /// Taken up from an earlier process for keys that no lane has yet, with the instant of that.
     pending: Vec<(Restraint, Mono, Timestamp)>,
@@ -81,29 +86,28 @@ pub enum Notice {
 }
 
 impl Throttling {
-    /// The gate of an app, which is open until something closes it.
-    pub(super) fn gate(&mut self, app: &str) -> &mut Gate {
-        if !self.gates.contains_key(app) {
-            self.gates.insert(app.to_owned(), Gate::default());
+    /// The number of an app's gate, which is open until something closes it.
+    pub(super) fn gate_of(&mut self, app: &str) -> GateId {
+        if let Some(&gate) = self.by_app.get(app) {
+            return gate;
         }
-        // Present: inserted just above.
-        self.gates.entry(app.to_owned()).or_default()
+        self.gates.push(Gate::default());
+        self.by_app.insert(app.to_owned(), self.gates.len() - 1);
+        self.gates.len() - 1
     }
 
-    /// The gate of an app, if anything was ever asked of it.
-    pub(super) fn known_gate(&self, app: &str) -> Option<&Gate> {
-        self.gates.get(app)
+    pub(super) fn gate(&self, gate: GateId) -> &Gate {
+        &self.gates[gate]
     }
 
-    /// Forgets the gates of apps that have become others.
-    pub(super) fn retain_gates(&mut self, stays: impl Fn(&str) -> bool) {
-        self.gates.retain(|app, _| stays(app));
+    pub(super) fn gate_mut(&mut self, gate: GateId) -> &mut Gate {
+        &mut self.gates[gate]
     }
 
-    /// Counts a call of an app that leaves.
-    pub(super) fn sent(&mut self, app: &str, now: Mono) {
-        if let Some(gate) = self.gates.get_mut(app) {
-            gate.sent(now);
+    /// Opens the gates of apps that have become others.
+    pub(super) fn reset_gates(&mut self, is_another: impl Fn(&str) -> bool) {
+        for (_, &gate) in self.by_app.iter().filter(|(app, _)| is_another(app)) {
+            self.gates[gate] = Gate::default();
         }
     }
 
@@ -129,7 +133,8 @@ impl Throttling {
         refuse: impl FnOnce(&mut Gate),
     ) -> Option<Notice> {
         let (pause, rate) = (Throttle::AppPause(app.to_owned()), Throttle::AppRate(app.to_owned()));
-        let gate = self.gate(app);
+        let gate = self.gate_of(app);
+        let gate = &mut self.gates[gate];
         let (paused_before, rate_before) = (gate.paused_until(), gate.rate());
         refuse(gate);
         let (paused, slowed) = (gate.paused_until(), gate.rate() != rate_before);
@@ -149,7 +154,8 @@ impl Throttling {
     /// Pauses an app until an instant without slowing it afterwards; `false` if it was paused already.
     pub(super) fn pause_app_until(&mut self, app: &str, now: Mono, until: Mono, cause: &Failure) -> bool {
         let pause = Throttle::AppPause(app.to_owned());
-        let gate = self.gate(app);
+        let gate = self.gate_of(app);
+        let gate = &mut self.gates[gate];
         let before = gate.paused_until();
         gate.hold_until(now, until);
         self.forget_if(before.is_none(), &pause);
@@ -192,7 +198,7 @@ impl Throttling {
     /// The pause that keeps a lane waiting, the longest one of its own, its keys' and its app's.
     pub(super) fn held_back(&self, id: LaneId, lane: &Lane, book: &Book, now: Mono) -> Option<HeldBack> {
         let of_keys = lane.keys.iter().map(|key| (book.pause_of(*key).until(), Throttle::KeyPause(*key)));
-        let of_app = self.gates.get(&lane.key.app).and_then(Gate::paused_until);
+        let of_app = self.gates[lane.gate].paused_until();
         let of_lane = (lane.breaker.pause().until(), Throttle::LanePause(id));
         let all = of_keys.chain([(of_app, Throttle::AppPause(lane.key.app.clone())), of_lane]);
         let (until, throttle) = all.filter_map(|(until, it)| Some((until?, it))).max_by_key(|(until, _)| *until)?;
@@ -203,16 +209,16 @@ impl Throttling {
     /// Whether a pause keeps a lane waiting beyond an instant.
     pub(super) fn is_held_back(&self, lane: &Lane, book: &Book, at: Mono) -> bool {
         let of_keys = lane.keys.iter().filter_map(|key| book.pause_of(*key).until());
-        let of_app = self.gates.get(&lane.key.app).and_then(Gate::paused_until);
+        let of_app = self.gates[lane.gate].paused_until();
         of_keys.chain(of_app).chain(lane.breaker.pause().until()).any(|until| until > at)
     }
 
     /// What throttles calls at `now` (`wall` on the calendar).
     pub(super) fn restraints(&mut self, book: &mut Book, lanes: &Lanes, now: Mono, wall: Timestamp) -> Vec<Restraint> {
         let mut found = Vec::new();
-        let gates = &self.gates;
+        let gate_of = |app: &String| self.by_app.get(app).map(|gate| &self.gates[*gate]);
         self.causes.retain(|throttle, cause| {
-            let degrees = degrees(throttle, gates, book, lanes, now);
+            let degrees = degrees(throttle, gate_of, book, lanes, now);
             let target = target(throttle, book, lanes);
             let is_over = degrees.is_empty();
             found.extend(degrees.into_iter().map(|(hold, until)| Restraint {
@@ -272,11 +278,13 @@ impl Throttling {
                 }
             }
             (Restrained::App, Hold::Pause { refusals }, _) => {
-                self.gate(&app).restore_pause(Pause::restored(until, refusals));
+                let gate = self.gate_of(&app);
+                self.gates[gate].restore_pause(Pause::restored(until, refusals));
                 Throttle::AppPause(app)
             }
             (Restrained::App, Hold::Rate { per_s, refused_at }, _) => {
-                self.gate(&app).restore_rate(per_s, refused_at);
+                let gate = self.gate_of(&app);
+                self.gates[gate].restore_rate(per_s, refused_at);
                 Throttle::AppRate(app)
             }
             (Restrained::Lane(_), Hold::Concurrency { limit, .. }, Some((id, lane))) => {
@@ -294,9 +302,9 @@ impl Throttling {
 }
 
 /// How far calls are throttled, and until when; empty when it is over.
-fn degrees(
+fn degrees<'t>(
     throttle: &Throttle,
-    gates: &HashMap<String, Gate>,
+    gate_of: impl Fn(&String) -> Option<&'t Gate>,
     book: &mut Book,
     lanes: &Lanes,
     now: Mono,
@@ -312,9 +320,9 @@ fn degrees(
             let hold = |(window, limit, patience)| Hold::Limit { window, limit, patience };
             lowered.map(|it| (hold((it.window, it.limit, it.patience)), it.raise_at)).collect()
         }
-        Throttle::AppPause(app) => gates.get(app).map(|gate| pause(gate.pause())).unwrap_or_default(),
+        Throttle::AppPause(app) => gate_of(app).map(|gate| pause(gate.pause())).unwrap_or_default(),
         Throttle::AppRate(app) => {
-            let rates = gates.get(app).and_then(|gate| Some((gate.rate()?, gate.refused_at()?)));
+            let rates = gate_of(app).and_then(|gate| Some((gate.rate()?, gate.refused_at()?)));
             rates.map(|(per_s, refused_at)| (Hold::Rate { per_s, refused_at }, None)).into_iter().collect()
         }
         Throttle::LaneConcurrency(id) => {

@@ -7,6 +7,7 @@ use tracing::trace;
 
 use super::Schedule;
 use super::backlog::Queued;
+use super::lane::Lane;
 use super::lanes::LaneId;
 use super::release::Ended;
 use crate::quotas::LanePlan;
@@ -100,10 +101,10 @@ impl Schedule {
         if lane.suspended && !is_token {
             return Err(Withheld::Suspended);
         }
-        let gate = self.throttling.known_gate(&lane.key.app).filter(|_| !is_token);
+        let gate = self.throttling.gate(lane.gate);
         let is_open = self.book.lets(&lane.keys, ticket.probes, now)
             && (!ticket.has_slot || lane.breaker.lets(now, ticket.lane_probe))
-            && gate.is_none_or(|gate| gate.lets(now, ticket.gate_probe));
+            && (is_token || gate.lets(now, ticket.gate_probe));
         if is_open { Ok(()) } else { Err(Withheld::Paused) }
     }
 
@@ -219,8 +220,8 @@ impl Schedule {
 
     /// Whether the lane's app lets a call through, and if so, whether it is the probe after a pause.
     fn pass_gate(&mut self, id: LaneId, now: Mono) -> Option<bool> {
-        let key = &self.lanes[id].key;
-        match self.throttling.gate(&key.app).pass(now) {
+        let Lane { key, gate, .. } = &self.lanes[id];
+        match self.throttling.gate_mut(*gate).pass(now) {
             Ok(probe) => Some(probe),
             Err(Some(at)) => {
                 self.queues.wait_until(id, at);
@@ -228,7 +229,7 @@ impl Schedule {
                 None
             }
             Err(None) => {
-                self.queues.wait_for_gate(id, &key.app);
+                self.queues.wait_for_gate(id, *gate);
                 trace!(lane = %key, why = "for its app's probe to be answered", "a lane waits");
                 None
             }
@@ -241,7 +242,7 @@ impl Schedule {
         match self.book.take(&lane.keys, class, now) {
             Ok(probes) => {
                 let generation = lane.keys.give_out();
-                self.throttling.sent(&lane.key.app, now);
+                self.throttling.gate_mut(lane.gate).sent(now);
                 // The next in line is woken before this lane's own next turn, so that they take turns.
                 for &key in lane.keys.iter() {
                     self.queues.wake_key(key, &mut self.book, now);
@@ -250,7 +251,7 @@ impl Schedule {
             }
             Err(blocked) => {
                 if gate_probe {
-                    self.throttling.gate(&lane.key.app).answered(true, false);
+                    self.throttling.gate_mut(lane.gate).answered(true, false);
                 }
                 self.wait_for_key(id, class, blocked, now);
                 None

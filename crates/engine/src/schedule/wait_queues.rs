@@ -6,12 +6,13 @@
 mod line;
 mod timers;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use self::line::{Line, Place};
 use self::timers::Timers;
 use super::lanes::LaneId;
+use super::throttling::GateId;
 use paceline_domain::quota::{Blocked, Book, Class, KeyId};
 use paceline_domain::time::Mono;
 
@@ -26,7 +27,8 @@ pub(super) struct WaitQueues {
     key_timers: Timers<KeyId>,
     /// By the key's index.
     keys: Vec<Line>,
-    gates: HashMap<String, VecDeque<LaneId>>,
+    /// By the gate's number.
+    gates: Vec<Vec<LaneId>>,
     slots: VecDeque<LaneId>,
     /// By the lane's number.
     waiters: Vec<Waiter>,
@@ -169,16 +171,19 @@ impl WaitQueues {
     }
 
     /// Puts a lane into the line of its app's gate.
-    pub(super) fn wait_for_gate(&mut self, id: LaneId, app: &str) {
-        let line = self.gates.entry(app.to_owned()).or_default();
+    pub(super) fn wait_for_gate(&mut self, id: LaneId, gate: GateId) {
+        if self.gates.len() <= gate {
+            self.gates.resize_with(gate + 1, Vec::new);
+        }
+        let line = &mut self.gates[gate];
         if !line.contains(&id) {
-            line.push_back(id);
+            line.push(id);
         }
     }
 
     /// Wakes all that wait for an app's gate.
-    pub(super) fn wake_gate(&mut self, app: &str) {
-        for id in self.gates.remove(app).unwrap_or_default() {
+    pub(super) fn wake_gate(&mut self, gate: GateId) {
+        for id in self.gates.get_mut(gate).map(std::mem::take).unwrap_or_default() {
             self.make_ready(id);
         }
     }
