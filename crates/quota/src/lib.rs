@@ -45,6 +45,7 @@ mod foreign;
 #[cfg(test)]
 mod foreign_properties;
 mod gate;
+mod optimum;
 mod pace;
 mod pause;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::job::LaneKey;
-use crate::domain::quota::{Key, Quota, Window};
+use crate::domain::quota::{Key, Quota};
 use crate::engine::quotas::Planner;
 
 /// A quota key, and the calls of a batch that fall under it.
@@ -33,26 +33,10 @@ pub fn needs(calls: &BTreeMap<LaneKey, u64>, planner: &Planner) -> Vec<Need> {
         }
     }
     for need in &mut needs {
-        need.time = least_time(need.quota.windows(), need.calls);
+        need.time = need.quota.least_time(need.calls);
     }
     needs.sort_by_key(|need| std::cmp::Reverse(need.time));
     needs
-}
-
-/// The time from the first to the last of `calls`, each as early as every window allows: in `[t, t+span)` at most
-/// `limit`, so call number n comes at least a span after call number n − limit.
-fn least_time(windows: &[Window], calls: u64) -> Duration {
-    let calls = usize::try_from(calls).unwrap_or(usize::MAX);
-    let mut sent: Vec<Duration> = Vec::new();
-    for n in 0..calls {
-        let earliest = |window: &Window| {
-            let before = n.checked_sub(window.limit as usize).and_then(|before| sent.get(before));
-            before.map(|at| *at + window.span)
-        };
-        let at = windows.iter().filter_map(earliest).max().unwrap_or_default();
-        sent.push(at.max(sent.last().copied().unwrap_or_default()));
-    }
-    sent.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -62,18 +46,6 @@ mod tests {
     use super::*;
     use crate::domain::catalog::{self, QuotaScope};
     use crate::wiring;
-
-    fn seconds(quota: &str, calls: u64) -> u64 {
-        let quota: Quota = quota.parse().unwrap();
-        least_time(quota.windows(), calls).as_secs()
-    }
-
-    #[test]
-    fn the_least_time_is_that_of_the_windows_together() {
-        assert_eq!([0, 1, 20, 21, 40, 41, 200].map(|calls| seconds("20/min", calls)), [0, 0, 0, 60, 60, 120, 540]);
-        assert_eq!(seconds("1000/min, 50/s", 5_000), 259);
-        assert_eq!([50, 51, 1_000, 1_001].map(|calls| seconds("1000/min, 50/s", calls)), [0, 1, 19, 60]);
-    }
 
     #[test]
     fn calls_are_summed_by_what_the_platform_counts() {
