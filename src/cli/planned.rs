@@ -47,7 +47,7 @@ impl Planned {
     /// The time that a lane still takes, with so many jobs left.
     pub fn left(&self, lane: &LaneKey, jobs_left: u64, now: Timestamp) -> Option<Duration> {
         let planned = self.forecast.lane(lane)?;
-        Some(planned.course.left(usize::try_from(jobs_left).unwrap_or(usize::MAX), now))
+        Some(planned.curve.left(usize::try_from(jobs_left).unwrap_or(usize::MAX), now))
     }
 
     /// The planned time; `None` if there was nothing to do.

@@ -1,11 +1,11 @@
-//! The lanes and batches of a part, and what becomes of them.
+//! The lanes and batches of a component, and what becomes of them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::waits::Waits;
-use super::{Alike, Basis, BatchForecast, Course, Deciding, Jobs, KeyForecast, LaneForecast};
+use super::wait_times::WaitTimes;
+use super::{Alike, Basis, BatchForecast, CompletionCurve, Deciding, Jobs, KeyForecast, LaneForecast};
 use crate::quotas::LanePlan;
 use crate::schedule::Schedule;
 use paceline_domain::job::LaneKey;
@@ -14,7 +14,7 @@ use paceline_domain::time::Timestamp;
 
 /// Lanes and batches, by position and by name.
 #[derive(Default)]
-pub(super) struct Lineup {
+pub(super) struct Accounts {
     pub lanes: Vec<Lane>,
     pub batches: Vec<Batch>,
     expired: BTreeMap<Alike, u64>,
@@ -34,7 +34,7 @@ pub(super) struct Lane {
     pub in_flight_before: u64,
     pub jobs: Jobs,
     pub finish: Option<Timestamp>,
-    pub course: Course,
+    pub curve: CompletionCurve,
 }
 
 #[derive(Default)]
@@ -46,7 +46,7 @@ pub(super) struct Batch {
 }
 
 /// What came out.
-pub(super) struct Driven {
+pub(super) struct Outcome {
     pub lanes: Vec<LaneForecast>,
     pub batches: Vec<BatchForecast>,
     pub keys: Vec<KeyForecast>,
@@ -57,7 +57,7 @@ pub(super) struct Driven {
     pub calls: u64,
 }
 
-impl Lineup {
+impl Accounts {
     /// The position of a lane, new or known; `None` if the schedule does not know its app or method.
     pub(super) fn lane(&mut self, basis: &Basis, schedule: &mut Schedule, key: &LaneKey) -> Option<usize> {
         if let Some(&lane) = self.of_key.get(key) {
@@ -72,7 +72,7 @@ impl Lineup {
             in_flight_before: 0,
             jobs: Jobs::default(),
             finish: None,
-            course: Course::new(basis.now),
+            curve: CompletionCurve::new(basis.now),
         });
         self.of_key.insert(key.clone(), self.lanes.len() - 1);
         Some(self.lanes.len() - 1)
@@ -113,7 +113,7 @@ impl Lineup {
         let lane = &mut self.lanes[lane];
         lane.jobs.done += 1;
         lane.finish = Some(at);
-        lane.course.push(at);
+        lane.curve.push(at);
     }
 
     /// The deadline of a job of a lane and batch has passed.
@@ -125,7 +125,7 @@ impl Lineup {
     }
 
     /// Sums up.
-    pub(super) fn close(self, waits: &Waits, peak: usize, calls: u64) -> Driven {
+    pub(super) fn close(self, waits: &WaitTimes, peak: usize, calls: u64) -> Outcome {
         let of_lane: Vec<_> = (0..self.lanes.len()).map(|lane| self.deciding(lane, waits)).collect();
         let batches = self.batches.iter().map(|batch| {
             let finish = self.finish(batch);
@@ -143,24 +143,24 @@ impl Lineup {
             jobs: lane.jobs,
             finish: lane.finish,
             deciding,
-            course: lane.course,
+            curve: lane.curve,
         });
-        Driven { lanes: lanes.collect(), batches, keys, expired, peak, calls }
+        Outcome { lanes: lanes.collect(), batches, keys, expired, peak, calls }
     }
 
     /// When a batch's last job is done, and in which lane.
     fn finish(&self, batch: &Batch) -> Option<(Timestamp, usize)> {
-        let in_lane = |(&lane, &last): (&usize, &u64)| (self.lanes[lane].course.instant_of(last as usize), lane);
+        let in_lane = |(&lane, &last): (&usize, &u64)| (self.lanes[lane].curve.instant_of(last as usize), lane);
         batch.last.iter().map(in_lane).max_by_key(|(at, _)| *at)
     }
 
-    fn deciding(&self, lane: usize, waits: &Waits) -> Option<Deciding> {
+    fn deciding(&self, lane: usize, waits: &WaitTimes) -> Option<Deciding> {
         let ((position, window), waited) = waits.longest(lane)?;
         let (key, _) = self.lanes[lane].plan.quotas.get(position)?;
         Some(Deciding { key: key.clone(), window, waited })
     }
 
-    fn keys(&self, waits: &Waits) -> Vec<KeyForecast> {
+    fn keys(&self, waits: &WaitTimes) -> Vec<KeyForecast> {
         let mut keys: BTreeMap<&Key, KeyForecast> = BTreeMap::new();
         for (index, lane) in self.lanes.iter().enumerate() {
             for (position, (key, quota)) in lane.plan.quotas.iter().enumerate() {

@@ -6,7 +6,7 @@ use paceline_domain::time::{Timestamp, micros};
 
 /// How a lane gets on.
 #[derive(Clone, Debug, Default)]
-pub struct Course {
+pub struct CompletionCurve {
     start: Timestamp,
     /// When jobs are done, ascending; repeated ones are left out.
     done: Vec<Timestamp>,
@@ -26,7 +26,7 @@ struct Repeat {
     span: Duration,
 }
 
-impl Course {
+impl CompletionCurve {
     pub(super) const fn new(start: Timestamp) -> Self {
         Self { start, done: Vec::new(), repeats: Vec::new() }
     }
@@ -87,28 +87,28 @@ mod tests {
         Timestamp(seconds * 1_000_000)
     }
 
-    fn course() -> Course {
-        let mut course = Course::new(at(0));
+    fn curve() -> CompletionCurve {
+        let mut curve = CompletionCurve::new(at(0));
         for second in [1, 2, 60, 61] {
-            course.push(at(second));
+            curve.push(at(second));
         }
-        course.repeat(2, 3, Duration::from_secs(60));
-        course.push(at(300));
-        course
+        curve.repeat(2, 3, Duration::from_secs(60));
+        curve.push(at(300));
+        curve
     }
 
     #[test]
     fn what_was_skipped_is_known_all_the_same() {
-        let course = course();
-        let instants: Vec<_> = (0..=12).map(|jobs| course.instant_of(jobs).0 / 1_000_000).collect();
+        let curve = curve();
+        let instants: Vec<_> = (0..=12).map(|jobs| curve.instant_of(jobs).0 / 1_000_000).collect();
         assert_eq!(instants, [0, 1, 2, 60, 61, 120, 121, 180, 181, 240, 241, 300, 300]);
-        assert_eq!(course.jobs(), 11);
+        assert_eq!(curve.jobs(), 11);
     }
 
     #[test]
     fn the_time_left_moves_with_the_lane() {
-        let course = course();
-        let left = |jobs, now| course.left(jobs, at(now)).as_secs();
+        let curve = curve();
+        let left = |jobs, now| curve.left(jobs, at(now)).as_secs();
         assert_eq!(left(11, 0), 300);
         assert_eq!((left(9, 30), left(9, 59)), (270, 241), "as planned: while it waits, time passes");
         assert_eq!(left(9, 100), 240, "behind: the next is due at once");

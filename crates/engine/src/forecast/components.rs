@@ -11,7 +11,7 @@ use paceline_domain::time::Timestamp;
 
 /// Lanes that may hold each other up, and nobody else.
 #[derive(Clone, Default)]
-pub(super) struct Part<'b> {
+pub(super) struct Component<'b> {
     /// Jobs that can move, in the order of take-over.
     pub groups: Vec<Group>,
     pub running: Vec<&'b Running>,
@@ -21,22 +21,22 @@ pub(super) struct Part<'b> {
 
 /// A backlog, taken apart.
 #[derive(Default)]
-pub(super) struct Parts<'b> {
-    pub moving: Vec<Part<'b>>,
+pub(super) struct Components<'b> {
+    pub moving: Vec<Component<'b>>,
     /// Batches with jobs that stand still.
     pub still_batches: BTreeMap<Arc<str>, BatchForecast>,
     /// Lanes with jobs that stand still.
     pub still_lanes: BTreeMap<LaneKey, Jobs>,
 }
 
-impl Part<'_> {
+impl Component<'_> {
     /// All of them as one.
-    pub(super) fn joint(parts: &[Self]) -> Self {
+    pub(super) fn joint(components: &[Self]) -> Self {
         let mut joint = Self::default();
-        for part in parts {
-            joint.groups.extend(part.groups.iter().cloned());
-            joint.running.extend(&part.running);
-            joint.past.extend(&part.past);
+        for component in components {
+            joint.groups.extend(component.groups.iter().cloned());
+            joint.running.extend(&component.running);
+            joint.past.extend(&component.past);
         }
         joint.groups.sort_by_key(|group| group.ages);
         joint.past.sort();
@@ -44,39 +44,39 @@ impl Part<'_> {
     }
 }
 
-/// Takes the backlog apart. Parts without a job are left out.
-pub(super) fn of(basis: &Basis) -> Parts<'_> {
-    let knots = Knots::of(basis);
-    let mut parts = Parts::default();
-    let mut moving: BTreeMap<usize, Part<'_>> = BTreeMap::new();
+/// Takes the backlog apart. Components without a job are left out.
+pub(super) fn of(basis: &Basis) -> Components<'_> {
+    let sets = UnionFind::of(basis);
+    let mut components = Components::default();
+    let mut moving: BTreeMap<usize, Component<'_>> = BTreeMap::new();
     for group in &basis.backlog {
-        let Some(part) = knots.part_of(&group.lane) else {
-            parts.leave(group, Jobs { unknown: group.count, ..Jobs::default() });
+        let Some(component) = sets.component_of(&group.lane) else {
+            components.leave(group, Jobs { unknown: group.count, ..Jobs::default() });
             continue;
         };
         match moves_from(basis, group) {
-            Moves::Never => parts.leave(group, Jobs { suspended: group.count, ..Jobs::default() }),
+            Moves::Never => components.leave(group, Jobs { suspended: group.count, ..Jobs::default() }),
             Moves::From(not_before) => {
-                moving.entry(part).or_default().groups.push(Group { not_before, ..group.clone() });
+                moving.entry(component).or_default().groups.push(Group { not_before, ..group.clone() });
             }
         }
     }
     for running in &basis.running {
-        if let Some(part) = knots.part_of(&running.lane) {
-            moving.entry(part).or_default().running.push(running);
+        if let Some(component) = sets.component_of(&running.lane) {
+            moving.entry(component).or_default().running.push(running);
         }
     }
     for lane in basis.past.keys() {
         // Calls of lanes that have nothing to do with any job are no matter.
-        if let Some(part) = knots.part_of(lane).and_then(|part| moving.get_mut(&part)) {
-            part.past.push(lane);
+        if let Some(component) = sets.component_of(lane).and_then(|component| moving.get_mut(&component)) {
+            component.past.push(lane);
         }
     }
-    parts.moving = moving.into_values().collect();
-    for part in &mut parts.moving {
-        part.groups.sort_by_key(|group| group.ages);
+    components.moving = moving.into_values().collect();
+    for component in &mut components.moving {
+        component.groups.sort_by_key(|group| group.ages);
     }
-    parts
+    components
 }
 
 /// When jobs can move.
@@ -95,7 +95,7 @@ fn moves_from(basis: &Basis, group: &Group) -> Moves {
     Moves::From(from.filter(|at| *at > basis.now))
 }
 
-impl Parts<'_> {
+impl Components<'_> {
     fn leave(&mut self, group: &Group, jobs: Jobs) {
         let batch = self.still_batches.entry(Arc::clone(&group.batch)).or_default();
         batch.name = Arc::clone(&group.batch);
@@ -104,61 +104,61 @@ impl Parts<'_> {
     }
 }
 
-/// Lanes tied together by what they share.
+/// Sets of lanes that share something, joined as such lanes come.
 #[derive(Default)]
-struct Knots<'b> {
+struct UnionFind<'b> {
     of_lane: HashMap<&'b LaneKey, usize>,
     of_key: HashMap<Key, usize>,
     of_paused_app: HashMap<&'b str, usize>,
-    /// Of each knot another one that it is tied to; of the last one itself.
-    tied_to: Vec<usize>,
+    /// Of each set its parent; of a root itself.
+    parent: Vec<usize>,
 }
 
-impl<'b> Knots<'b> {
+impl<'b> UnionFind<'b> {
     fn of(basis: &'b Basis) -> Self {
-        let mut knots = Self::default();
+        let mut sets = Self::default();
         let waiting = basis.backlog.iter().map(|group| &group.lane);
         let running = basis.running.iter().map(|running| &running.lane);
         for lane in waiting.chain(running).chain(basis.past.keys()) {
-            knots.tie(basis, lane);
+            sets.join_lane(basis, lane);
         }
-        knots
+        sets
     }
 
-    fn tie(&mut self, basis: &Basis, lane: &'b LaneKey) {
+    fn join_lane(&mut self, basis: &Basis, lane: &'b LaneKey) {
         if self.of_lane.contains_key(lane) {
             return;
         }
         let Some(plan) = basis.planner.plan(lane) else { return };
-        let knot = self.tied_to.len();
-        self.tied_to.push(knot);
-        self.of_lane.insert(lane, knot);
+        let set = self.parent.len();
+        self.parent.push(set);
+        self.of_lane.insert(lane, set);
         for (key, _) in plan.quotas {
-            let other = *self.of_key.entry(key).or_insert(knot);
-            self.join(knot, other);
+            let other = *self.of_key.entry(key).or_insert(set);
+            self.join(set, other);
         }
         let is_of_app = |restraint: &Restraint| restraint.target == Restrained::App && restraint.app == lane.app;
         if basis.restraints.iter().any(is_of_app) {
-            let other = *self.of_paused_app.entry(&lane.app).or_insert(knot);
-            self.join(knot, other);
+            let other = *self.of_paused_app.entry(&lane.app).or_insert(set);
+            self.join(set, other);
         }
     }
 
     fn join(&mut self, one: usize, other: usize) {
-        let (one, other) = (self.last(one), self.last(other));
-        // The older one leads, so that parts come in the order of the backlog.
-        self.tied_to[one.max(other)] = one.min(other);
+        let (one, other) = (self.root(one), self.root(other));
+        // The older one leads, so that components come in the order of the backlog.
+        self.parent[one.max(other)] = one.min(other);
     }
 
-    fn last(&self, mut knot: usize) -> usize {
-        while self.tied_to[knot] != knot {
-            knot = self.tied_to[knot];
+    fn root(&self, mut set: usize) -> usize {
+        while self.parent[set] != set {
+            set = self.parent[set];
         }
-        knot
+        set
     }
 
     /// `None` for a lane whose app or method is not known any more.
-    fn part_of(&self, lane: &LaneKey) -> Option<usize> {
-        self.of_lane.get(lane).map(|knot| self.last(*knot))
+    fn component_of(&self, lane: &LaneKey) -> Option<usize> {
+        self.of_lane.get(lane).map(|set| self.root(*set))
     }
 }

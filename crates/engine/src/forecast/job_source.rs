@@ -3,13 +3,13 @@
 //! Jobs of one lane, batch, priority and first instant have an order of their own: deadline, then age. So it is enough
 //! that the first two of each such kind are in the schedule: which kind is next is the schedule's decision alone. Where no
 //! job of a lane and priority has a deadline, all of them are one kind, whatever their batch: whose turn it is decides
-//! about no instant ([`Turns`]).
+//! about no instant ([`RoundRobin`]).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::turns::{Share, Turns};
+use super::round_robin::{RoundRobin, Share};
 use super::{Alike, Group};
 use crate::ports::{JobSeq, Waiting};
 use paceline_domain::job::LaneKey;
@@ -22,8 +22,8 @@ const KIND_BITS: u32 = 24;
 const KIND_MASK: i64 = (1 << KIND_BITS) - 1;
 
 /// Jobs of one kind.
-pub(super) struct Feeder {
-    /// By position among the part's lanes.
+pub(super) struct JobSource {
+    /// By position among the component's lanes.
     pub lane: usize,
     whose: Whose,
     /// Of a batch: the schedule puts jobs that come at one instant in order.
@@ -41,10 +41,10 @@ pub(super) struct Feeder {
     came: i64,
 }
 
-/// Whose jobs they are; batches by position among the part's.
+/// Whose jobs they are; batches by position among the component's.
 enum Whose {
     Batch(usize),
-    Batches(Turns),
+    Batches(RoundRobin),
 }
 
 /// Jobs of one deadline.
@@ -55,7 +55,7 @@ struct Run {
     taken: u64,
 }
 
-/// Jobs that come to a feeder.
+/// Jobs that come to a source.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arrival {
     /// `None` if they are there.
@@ -86,15 +86,15 @@ impl Run {
 
 /// The kinds of some jobs, and when which jobs of each come: in the order of the groups.
 #[derive(Default)]
-pub(super) struct Feeders {
-    pub kinds: Vec<Feeder>,
+pub(super) struct JobSources {
+    pub kinds: Vec<JobSource>,
     pub arrivals: Vec<Arrival>,
 }
 
 /// What makes jobs a kind: lane and priority, and, where deadlines matter, batch and first instant.
 type Kind = (usize, u8, Option<(usize, Option<Timestamp>)>);
 
-impl Feeders {
+impl JobSources {
     /// Of these groups. `place` says where a group's lane and batch stand.
     pub(super) fn of(groups: &[Group], mut place: impl FnMut(&Group) -> Option<(usize, usize)>) -> Self {
         let placed: Vec<_> = groups.iter().filter_map(|group| Some((group, place(group)?))).collect();
@@ -105,37 +105,37 @@ impl Feeders {
             .collect();
         // Of each kind its place among the kinds, and that of its first arrival.
         let mut of_kind: BTreeMap<Kind, (usize, usize)> = BTreeMap::new();
-        let mut feeders = Self::default();
+        let mut sources = Self::default();
         for (group, (lane, batch)) in placed {
             let is_apart = with_deadlines.contains(&(lane, group.priority));
             let kind = (lane, group.priority, is_apart.then_some((batch, group.not_before)));
             let known = of_kind.get(&kind).copied();
-            let (index, first) = known.unwrap_or_else(|| feeders.add(group, lane, is_apart.then_some(batch)));
+            let (index, first) = known.unwrap_or_else(|| sources.add(group, lane, is_apart.then_some(batch)));
             of_kind.insert(kind, (index, first));
             if is_apart {
-                feeders.kinds[index].runs.push_back(Run::of(group));
+                sources.kinds[index].runs.push_back(Run::of(group));
             }
-            match feeders.arrivals.get_mut(first) {
+            match sources.arrivals.get_mut(first) {
                 // All jobs of such a kind come at once, in their own order.
                 Some(arrival) if is_apart => arrival.jobs += group.count,
                 _ => {
                     let (at, jobs) = (group.not_before, group.count);
-                    feeders.arrivals.push(Arrival { at, lane, kind: index, batch, jobs });
+                    sources.arrivals.push(Arrival { at, lane, kind: index, batch, jobs });
                 }
             }
         }
-        for feeder in &mut feeders.kinds {
+        for source in &mut sources.kinds {
             let order = |run: &Run| (run.not_after.unwrap_or(Timestamp(i64::MAX)), run.ages);
-            feeder.runs.make_contiguous().sort_by_key(order);
+            source.runs.make_contiguous().sort_by_key(order);
         }
-        feeders
+        sources
     }
 
     /// A new kind, like this group; `batch` if it is of that one alone. Says where it stands, and its first arrival.
     fn add(&mut self, like: &Group, lane: usize, batch: Option<usize>) -> (usize, usize) {
-        self.kinds.push(Feeder {
+        self.kinds.push(JobSource {
             lane,
-            whose: batch.map_or_else(|| Whose::Batches(Turns::default()), Whose::Batch),
+            whose: batch.map_or_else(|| Whose::Batches(RoundRobin::default()), Whose::Batch),
             not_before: batch.and(like.not_before),
             name: batch.map_or_else(|| Arc::from(""), |_| Arc::clone(&like.batch)),
             key: like.lane.clone(),
@@ -154,7 +154,7 @@ pub(super) const fn kind_of(seq: JobSeq) -> usize {
     (seq.0 & KIND_MASK) as usize
 }
 
-impl Feeder {
+impl JobSource {
     /// Jobs of a batch come.
     pub(super) fn join(&mut self, batch: usize, jobs: u64) {
         self.left += jobs;

@@ -3,31 +3,31 @@
 //! [`forecast`] gives a [`Schedule`](super::schedule::Schedule) what a worker would give it: the calls that windows still
 //! count, the pauses, the jobs; and answers every call after a round trip. So priorities, batches, shared quotas and
 //! slots are treated as they will be, because the same code decides. Lanes that share no quota cannot hold each other up
-//! and are run apart ([`parts`]); a stretch that repeats itself is run once and skipped afterwards ([`rhythm`]), so that
-//! a million jobs take as long as a few windows.
+//! and are run apart ([`components`]); a stretch that repeats itself is run once and skipped afterwards
+//! ([`steady_state`]), so that a million jobs take as long as a few windows.
 //!
 //! Decision: docs/decisions/0016-the-forecast-is-the-schedule.md
 
-mod bounds;
-mod course;
-mod drive;
-mod feed;
-mod lineup;
-mod parts;
-mod rhythm;
+mod accounts;
+mod binding_windows;
+mod completion_curve;
+mod components;
+mod job_source;
+mod round_robin;
+mod simulate;
+mod steady_state;
 #[cfg(test)]
 mod tests;
-mod turns;
-mod waits;
+mod wait_times;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::course::Course;
-use self::drive::Drive;
-use self::lineup::Driven;
-use self::parts::Part;
+use self::accounts::Outcome;
+pub use self::completion_curve::CompletionCurve;
+use self::components::Component;
+use self::simulate::Simulation;
 use super::ports::{Restraint, Suspension};
 use super::quotas::Planner;
 use super::schedule::Limits;
@@ -116,7 +116,7 @@ pub struct Forecast {
     /// How many expire, of jobs that are alike. The youngest, because the others go first.
     pub expired: BTreeMap<Alike, u64>,
     /// Calls that were run one by one; the others repeat them.
-    pub driven: u64,
+    pub simulated: u64,
 }
 
 /// Jobs of one lane, batch, priority and deadline.
@@ -168,7 +168,7 @@ pub struct LaneForecast {
     /// What it waits for longest.
     pub deciding: Option<Deciding>,
     /// How far it is at which instant.
-    pub course: Course,
+    pub curve: CompletionCurve,
 }
 
 /// A batch's share.
@@ -211,7 +211,7 @@ impl Forecast {
 
 impl LaneForecast {
     fn still(key: LaneKey) -> Self {
-        Self { key, jobs: Jobs::default(), finish: None, deciding: None, course: Course::default() }
+        Self { key, jobs: Jobs::default(), finish: None, deciding: None, curve: CompletionCurve::default() }
     }
 }
 
@@ -232,22 +232,22 @@ impl Jobs {
 
 /// Runs the schedule forward until nothing is left that can move.
 pub fn forecast(basis: &Basis) -> Forecast {
-    let parts = parts::of(basis);
-    let mut driven: Vec<_> = parts.moving.iter().map(|part| drive(basis, part)).collect();
-    let peak: usize = driven.iter().map(|driven| driven.peak).sum();
-    if driven.len() > 1 && peak > basis.limits.concurrency_max as usize {
+    let components = components::of(basis);
+    let mut simulated: Vec<_> = components.moving.iter().map(|component| simulate(basis, component)).collect();
+    let peak: usize = simulated.iter().map(|simulated| simulated.peak).sum();
+    if simulated.len() > 1 && peak > basis.limits.concurrency_max as usize {
         // They may have to wait for each other's slots, so they cannot be run apart.
-        driven = vec![drive(basis, &Part::joint(&parts.moving))];
+        simulated = vec![simulate(basis, &Component::joint(&components.moving))];
     }
     let mut forecast = Forecast { finish: basis.now, ..Forecast::default() };
-    let mut batches = parts.still_batches;
-    for driven in driven {
-        take_in(&mut forecast, &mut batches, driven);
+    let mut batches = components.still_batches;
+    for simulated in simulated {
+        merge(&mut forecast, &mut batches, simulated);
     }
     forecast.batches = batches.into_values().collect();
     let mut lanes: BTreeMap<_, _> =
         std::mem::take(&mut forecast.lanes).into_iter().map(|lane| (lane.key.clone(), lane)).collect();
-    for (key, jobs) in parts.still_lanes {
+    for (key, jobs) in components.still_lanes {
         let still = || LaneForecast::still(key.clone());
         lanes.entry(key.clone()).or_insert_with(still).jobs.add(jobs);
     }
@@ -261,20 +261,20 @@ pub fn forecast(basis: &Basis) -> Forecast {
     forecast
 }
 
-fn drive(basis: &Basis, part: &Part) -> Driven {
+fn simulate(basis: &Basis, component: &Component) -> Outcome {
     // What waits here waits in no lane of the worker: the log says nothing of it.
-    tracing::dispatcher::with_default(&tracing::Dispatch::none(), || Drive::new(basis, part).run())
+    tracing::dispatcher::with_default(&tracing::Dispatch::none(), || Simulation::new(basis, component).run())
 }
 
-fn take_in(forecast: &mut Forecast, batches: &mut BTreeMap<Arc<str>, BatchForecast>, driven: Driven) {
-    forecast.driven += driven.calls;
-    forecast.keys.extend(driven.keys);
-    forecast.expired.extend(driven.expired);
-    for lane in driven.lanes {
+fn merge(forecast: &mut Forecast, batches: &mut BTreeMap<Arc<str>, BatchForecast>, simulated: Outcome) {
+    forecast.simulated += simulated.calls;
+    forecast.keys.extend(simulated.keys);
+    forecast.expired.extend(simulated.expired);
+    for lane in simulated.lanes {
         forecast.finish = lane.finish.map_or(forecast.finish, |finish| finish.max(forecast.finish));
         forecast.lanes.push(lane);
     }
-    for batch in driven.batches {
+    for batch in simulated.batches {
         let known = batches.entry(Arc::clone(&batch.name)).or_default();
         known.name = batch.name;
         known.jobs.add(batch.jobs);

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 
 /// Batches that take turns, by position.
 #[derive(Debug, Default)]
-pub(super) struct Turns {
+pub(super) struct RoundRobin {
     /// The next one first.
     order: VecDeque<usize>,
     /// Calls that each of them still has to make, at least one.
@@ -21,7 +21,7 @@ pub(super) struct Share {
     pub last: u64,
 }
 
-impl Turns {
+impl RoundRobin {
     /// More jobs of a batch have come: it keeps its place, or gets the last one.
     pub(super) fn join(&mut self, batch: usize, jobs: u64) {
         if jobs == 0 {
@@ -91,8 +91,8 @@ mod tests {
 
     use super::*;
 
-    fn turns(batches: &[u64]) -> Turns {
-        let mut turns = Turns::default();
+    fn turns(batches: &[u64]) -> RoundRobin {
+        let mut turns = RoundRobin::default();
         for (batch, jobs) in batches.iter().enumerate() {
             turns.join(batch, *jobs);
         }

@@ -9,12 +9,12 @@ use std::time::Duration;
 use paceline_domain::time::Mono;
 
 /// The most numbers of calls that are tried as the length of a round.
-const BEATS_MAX: usize = 48;
+const CANDIDATES_MAX: usize = 48;
 
 /// The starts so far.
-pub(super) struct Rhythm {
+pub(super) struct SteadyState {
     starts: Vec<(Mono, u32)>,
-    beats: Vec<Beat>,
+    candidates: Vec<Candidate>,
     /// How far back a call matters.
     memory: Duration,
     /// Until then calls from before the start matter.
@@ -24,7 +24,7 @@ pub(super) struct Rhythm {
 }
 
 /// A supposed round.
-struct Beat {
+struct Candidate {
     /// Calls of a round.
     every: usize,
     /// Its length, as the last call suggests it.
@@ -39,34 +39,34 @@ pub(super) struct Round {
     pub span: Duration,
 }
 
-impl Rhythm {
+impl SteadyState {
     /// Tries rounds of these numbers of calls. Calls further back than `memory` do not matter any more.
     pub(super) fn new(mut rounds: Vec<usize>, memory: Duration, from: Mono) -> Self {
         rounds.sort_unstable();
         rounds.dedup();
-        rounds.truncate(BEATS_MAX);
-        let beats = rounds.into_iter().map(|every| Beat { every, span: Duration::ZERO, run: 0 }).collect();
-        Self { starts: Vec::new(), beats, memory, from, since: 0 }
+        rounds.truncate(CANDIDATES_MAX);
+        let candidates = rounds.into_iter().map(|every| Candidate { every, span: Duration::ZERO, run: 0 }).collect();
+        Self { starts: Vec::new(), candidates, memory, from, since: 0 }
     }
 
     /// Notes a start of a kind of job; answers with the round, if it closes one that will repeat itself.
     pub(super) fn note(&mut self, at: Mono, kind: u32) -> Option<Round> {
         self.starts.push((at, kind));
         let last = self.starts.len() - 1;
-        for beat in &mut self.beats {
-            let place = last.checked_sub(beat.every).filter(|place| *place >= self.since);
+        for candidate in &mut self.candidates {
+            let place = last.checked_sub(candidate.every).filter(|place| *place >= self.since);
             let Some(before) = place.map(|place| self.starts[place]) else { break };
             let span = at.since(before.0);
             if before.1 != kind {
-                beat.run = 0;
-            } else if span == beat.span {
-                beat.run += 1;
+                candidate.run = 0;
+            } else if span == candidate.span {
+                candidate.run += 1;
             } else {
-                (beat.span, beat.run) = (span, 1);
+                (candidate.span, candidate.run) = (span, 1);
             }
-            let is_long = beat.run >= beat.every && at >= self.from + self.memory;
-            if is_long && at.since(self.starts[last - beat.run].0) >= self.memory {
-                return Some(Round { calls: beat.every, span });
+            let is_long = candidate.run >= candidate.every && at >= self.from + self.memory;
+            if is_long && at.since(self.starts[last - candidate.run].0) >= self.memory {
+                return Some(Round { calls: candidate.every, span });
             }
         }
         None
@@ -86,8 +86,8 @@ impl Rhythm {
 
     /// Begins to look anew.
     pub(super) fn begin_anew(&mut self) {
-        for beat in &mut self.beats {
-            beat.run = 0;
+        for candidate in &mut self.candidates {
+            candidate.run = 0;
         }
     }
 }
@@ -98,8 +98,8 @@ mod tests {
 
     /// The call with which a round of two calls is found, in starts of these instants and kinds.
     fn found(starts: impl IntoIterator<Item = (i64, u32)>) -> Option<usize> {
-        let mut rhythm = Rhythm::new(vec![2], Duration::from_micros(60), Mono(0));
-        starts.into_iter().position(|(at, kind)| rhythm.note(Mono(at), kind).is_some())
+        let mut steady_state = SteadyState::new(vec![2], Duration::from_micros(60), Mono(0));
+        starts.into_iter().position(|(at, kind)| steady_state.note(Mono(at), kind).is_some())
     }
 
     #[test]
@@ -110,12 +110,12 @@ mod tests {
 
     #[test]
     fn what_was_before_a_change_is_no_round() {
-        let mut rhythm = Rhythm::new(vec![2], Duration::from_micros(60), Mono(0));
+        let mut steady_state = SteadyState::new(vec![2], Duration::from_micros(60), Mono(0));
         for at in [0, 5, 30, 35] {
-            assert!(rhythm.note(Mono(at), 1).is_none());
+            assert!(steady_state.note(Mono(at), 1).is_none());
         }
-        rhythm.forget();
-        assert!([130, 135].into_iter().all(|at| rhythm.note(Mono(at), 1).is_none()), "the lane stood empty");
+        steady_state.forget();
+        assert!([130, 135].into_iter().all(|at| steady_state.note(Mono(at), 1).is_none()), "the lane stood empty");
     }
 
     #[test]

@@ -9,13 +9,13 @@ use paceline_domain::time::Mono;
 pub(super) type Cause = Option<(usize, Window)>;
 
 /// The waits of some lanes.
-pub(super) struct Waits {
+pub(super) struct WaitTimes {
     lanes: Vec<Vec<(Cause, Duration)>>,
     /// End, lane, place among its causes, length.
     log: Vec<(Mono, usize, usize, Duration)>,
 }
 
-impl Waits {
+impl WaitTimes {
     pub(super) fn of(lanes: usize) -> Self {
         Self { lanes: vec![Vec::new(); lanes], log: Vec::new() }
     }

@@ -156,5 +156,5 @@ fn expected(forecast: Option<&Forecast>, lane: &LaneKey, ahead: &Ahead) -> Optio
     let lane = forecast?.lane(lane)?;
     lane.finish?;
     let nth = usize::try_from(ahead.total()).unwrap_or(usize::MAX).saturating_add(1);
-    Some(lane.course.instant_of(nth))
+    Some(lane.curve.instant_of(nth))
 }
