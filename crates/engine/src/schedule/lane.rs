@@ -7,12 +7,11 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::backlog::{Backlog, Postponed, Queued};
+use super::deaths::{AlwaysFails, Deaths};
 use super::outages::Outage;
-use super::suspensions::Deaths;
-use super::throttling::GateId;
-use super::turn::Ticket;
+use super::ticket::{GateId, Ticket};
 use crate::app::OnUncertain;
-use crate::ports::{JobSeq, Waiting};
+use crate::ports::{JobSeq, Settlement, Waiting};
 use crate::quotas::LanePlan;
 use paceline_domain::catalog::Creation;
 use paceline_domain::job::LaneKey;
@@ -198,6 +197,18 @@ impl Lane {
         book.unwant(&self.keys, self.noted_class, class, now);
         self.noted_class = class;
         true
+    }
+
+    /// Counts an ending of one of its jobs; if `stop_after` of them have died one after the other of one code, the lane
+    /// stops at once, and its suspension is to be recorded.
+    pub(super) fn note_ending(&mut self, settlement: &Settlement, stop_after: u32) -> Option<AlwaysFails> {
+        let in_a_row = self.deaths.note(settlement);
+        let Settlement::Dead { failure, .. } = settlement else { return None };
+        if stop_after == 0 || in_a_row < stop_after || self.suspended {
+            return None;
+        }
+        self.suspended = true;
+        Some(AlwaysFails { in_a_row, failure: failure.clone() })
     }
 
     /// Lets those who wait for a permit of the worker's own know that none will come.

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::{Index, IndexMut, Range};
 
+use super::deaths::Deaths;
 use super::lane::Lane;
+use super::ticket::LaneId;
 use crate::ports::{Suspension, Waiting};
 use crate::quotas::Planner;
+use paceline_domain::catalog::Creation;
 use paceline_domain::job::LaneKey;
-
-/// A lane's number: its place in the order in which lanes came.
-pub(super) type LaneId = usize;
 
 /// The lanes.
 #[derive(Default)]
@@ -82,5 +82,48 @@ impl Lanes {
         let blind = |lane: &Lane| lane.is_only_uncertain() && self.is_blind(lane);
         let stands = |lane: &Lane| lane.suspended || lane.is_gone || lane.waiting() == 0 || blind(lane);
         self.iter().all(|lane| lane.verifying == 0 && stands(lane))
+    }
+
+    /// Suspensions as the ledger has them: lanes stop and go accordingly. Names those to be looked at.
+    pub(super) fn set_suspensions(&mut self, suspensions: Vec<Suspension>) -> Vec<LaneId> {
+        self.suspensions = suspensions;
+        let mut changed = Vec::new();
+        for id in self.ids() {
+            let suspended = self.is_suspended(&self[id].key);
+            let lane = &mut self[id];
+            if !suspended && lane.suspended {
+                // Resumed: it counts from one again.
+                lane.deaths = Deaths::default();
+            }
+            // A lane that stops has to give up what is kept for its jobs.
+            if std::mem::replace(&mut lane.suspended, suspended) != suspended || !suspended {
+                changed.push(id);
+            }
+        }
+        changed
+    }
+
+    /// Whether this app, tenant and method (empty for all) stand still by a suspension of their own.
+    pub(super) fn has_suspension(&self, wanted: &Suspension) -> bool {
+        self.suspensions.iter().any(|suspension| {
+            (&suspension.app, &suspension.tenant, &suspension.method) == (&wanted.app, &wanted.tenant, &wanted.method)
+        })
+    }
+
+    pub(super) fn is_suspended(&self, lane: &LaneKey) -> bool {
+        self.suspensions.iter().any(|suspension| suspension.covers(lane))
+    }
+
+    /// Whether nothing can be looked up for the lane, because its listing stands still.
+    pub(super) fn is_blind(&self, lane: &Lane) -> bool {
+        let stands = |method: &str| {
+            let key = &lane.key;
+            self.is_suspended(&LaneKey { app: key.app.clone(), tenant: key.tenant.clone(), method: method.to_owned() })
+        };
+        match &lane.plan.method.creation {
+            _ if self.suspensions.is_empty() => false,
+            Creation::LookUp(by) => stands(&by.method) || by.detail.as_ref().is_some_and(|one| stands(&one.method)),
+            Creation::Natural | Creation::None => false,
+        }
     }
 }

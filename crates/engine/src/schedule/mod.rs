@@ -5,6 +5,7 @@
 //! waiting lanes cost nothing) and [`throttling`] (pauses and lowered rates, with their causes), beside the book of quotas.
 
 mod backlog;
+mod deaths;
 mod lane;
 mod lanes;
 mod load;
@@ -12,12 +13,12 @@ mod outages;
 mod reconfigure;
 mod release;
 mod snapshot;
-mod suspensions;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 pub(super) use tests::extremes::instants;
 mod throttling;
+mod ticket;
 mod turn;
 mod wait_queues;
 
@@ -27,16 +28,17 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 pub use self::backlog::Queued;
+pub use self::deaths::AlwaysFails;
 use self::lane::Lane;
 pub use self::lane::Tally;
-use self::lanes::{LaneId, Lanes};
+use self::lanes::Lanes;
 pub use self::load::Load;
-pub use self::release::Ended;
 pub use self::snapshot::{Gauges, Held, LaneGauges, LaneView, View};
-pub use self::suspensions::AlwaysFails;
 pub use self::throttling::{HeldBack, Notice};
 use self::throttling::{Throttle, Throttling};
-pub use self::turn::{Next, Start, Ticket, Withheld};
+use self::ticket::LaneId;
+pub use self::ticket::{Ended, Ticket, Withheld};
+pub use self::turn::{Next, Start};
 use self::wait_queues::WaitQueues;
 use super::ports::{JobSeq, Restrained, Restraint, Settlement, Suspension, Waiting};
 use super::quotas::{LanePlan, Planner};

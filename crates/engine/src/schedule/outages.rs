@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Schedule;
 use super::backlog::Queued;
 use super::throttling::{Notice, Throttle};
-use super::turn::Ticket;
+use super::ticket::Ticket;
 use crate::ports::JobSeq;
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::Failure;

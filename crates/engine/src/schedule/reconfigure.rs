@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::lanes::LaneId;
+use super::ticket::LaneId;
 use super::{Limits, Schedule};
 use crate::app::App;
 use crate::quotas::Planner;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::Schedule;
 use super::backlog::Queued;
+use super::deaths::Deaths;
 use super::lane::Tally;
-use super::suspensions::Deaths;
 use super::throttling::{Notice, Throttle};
-use super::turn::Ticket;
+use super::ticket::{Ended, Ticket};
 use crate::ports::JobSeq;
 use paceline_domain::catalog::ThrottleScope;
 use paceline_domain::job::LaneKey;
@@ -19,27 +19,6 @@ use paceline_domain::time::{Mono, Timestamp, micros};
 
 /// Jobs that become due for a look-up within this time share it.
 const VERIFY_EVERY: Duration = Duration::from_secs(5);
-
-/// How a call ended, as far as its permit is concerned.
-#[derive(Clone, Copy, Debug)]
-pub enum Ended<'a> {
-    /// It surely never left, for a reason of our own.
-    NotSent,
-    /// It surely never left, because the platform cannot be reached: the app pauses.
-    Unreachable(&'a Failure),
-    /// The platform answered, and did not refuse it for its pace.
-    Answered,
-    /// No answer: the platform may count it until the given instant.
-    Lost(Mono),
-    /// It may have been applied, and what came, if anything did, tells of trouble on the platform's side: too many of
-    /// them in a row, and the lane pauses. The platform may count it until the given instant.
-    Unwell(Mono, &'a Failure),
-    /// A gateway answered in the platform's place, and may say when it is worth asking again: too many of them in a row,
-    /// and the lane and the app pause.
-    Unavailable(Option<Duration>, &'a Failure),
-    /// Refused for its pace.
-    Refused(ThrottleScope, Refusal<'a>, &'a Failure),
-}
 
 impl Schedule {
     /// Takes jobs out of their lane that were ended by somebody else; those in flight are not touched.

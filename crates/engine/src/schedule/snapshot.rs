@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Schedule;
 use super::lane::Tally;
 use super::throttling::HeldBack;
-use super::turn::Ticket;
+use super::ticket::Ticket;
 use crate::ports::Suspension;
 use paceline_domain::catalog::Kind;
 use paceline_domain::job::LaneKey;

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::lane::Lane;
-use super::lanes::{LaneId, Lanes};
-use super::turn::Ticket;
+use super::lanes::Lanes;
+use super::ticket::{GateId, LaneId, Ticket};
 use crate::ports::{Hold, Restrained, Restraint};
 use paceline_domain::outcome::Failure;
 use paceline_domain::quota::{Book, Foreign, Gate, Key, KeyId, Pause, Refusal};
@@ -15,9 +15,6 @@ use paceline_domain::time::{Mono, Timestamp};
 
 #[cfg(test)]
 mod tests;
-
-/// The number of an app's gate.
-pub(super) type GateId = usize;
 
 /// One way in which calls are throttled.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,8 +8,7 @@ use tracing::trace;
 use super::Schedule;
 use super::backlog::Queued;
 use super::lane::Lane;
-use super::lanes::LaneId;
-use super::release::Ended;
+use super::ticket::{Ended, LaneId, Ticket, Withheld};
 use crate::quotas::LanePlan;
 use paceline_domain::job::LaneKey;
 use paceline_domain::quota::{Blocked, Class, Probes};
@@ -41,39 +40,6 @@ pub struct Start {
     pub job: Queued,
     /// How long the lane had to wait for the ticket.
     pub waited: Duration,
-}
-
-/// A permit of every quota of a lane, and for a job a slot: given back through the schedule, once each.
-#[derive(Clone, Copy, Debug)]
-pub struct Ticket {
-    pub(super) lane: LaneId,
-    pub(super) class: Class,
-    /// Which of the lane's sets of keys it was granted under.
-    pub(super) generation: u32,
-    pub(super) granted: Mono,
-    pub(super) probes: Probes,
-    pub(super) gate_probe: bool,
-    pub(super) lane_probe: bool,
-    pub(super) has_slot: bool,
-}
-
-/// Why a call that was granted may not leave any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Withheld {
-    /// Its key or its app paused meanwhile.
-    Paused,
-    /// Its app or lane was suspended meanwhile.
-    Suspended,
-}
-
-impl Withheld {
-    /// For the attempt's record.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Paused => "its quota was paused before the call could leave",
-            Self::Suspended => "its app was suspended before the call could leave",
-        }
-    }
 }
 
 impl Schedule {

@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use self::line::{Line, Place};
 use self::timers::Timers;
-use super::lanes::LaneId;
-use super::throttling::GateId;
+use super::ticket::{GateId, LaneId};
 use paceline_domain::quota::{Blocked, Book, Class, KeyId};
 use paceline_domain::time::Mono;
 

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::super::lanes::LaneId;
+use super::super::ticket::LaneId;
 use paceline_domain::quota::Class;
 
 /// A place in a line.
