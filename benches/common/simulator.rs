@@ -41,7 +41,7 @@ impl Simulator {
     }
 
     /// Its own books.
-    pub async fn books(&self) -> anyhow::Result<Value> {
+    pub async fn stats(&self) -> anyhow::Result<Value> {
         let reply = self.client.get(format!("{}/_simulator/books", self.url)).send().await?;
         Ok(serde_json::from_slice(&reply.bytes().await?)?)
     }

@@ -106,7 +106,7 @@ async fn real_time(batches: &[Arc<Batch>]) -> anyhow::Result<()> {
     println!("| batch | way | finish, s | over the optimum | refusals | most in a window |\n|---|---|---|---|---|---|");
     for (batch, way, app_id, run) in running {
         let finish_s = run.await?.with_context(|| way.name())?;
-        let (refusals, largest) = counted(&simulator.books().await?, batch.method, &app_id)?;
+        let (refusals, largest) = counted(&simulator.stats().await?, batch.method, &app_id)?;
         let over = (finish_s / batch.optimum_s - 1.0) * 100.0;
         println!("| {} | {} | {finish_s:.1} | {over:+.1} % | {refusals} | {largest} |", batch.title, way.name());
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use paceline::clock::Clock;
 use paceline::domain::time::Timestamp;
 use paceline::simulator::scenario::WindowKind;
-use paceline::simulator::{Books, InProcess, Scenario, Simulator};
+use paceline::simulator::{InProcess, Scenario, Simulator, Stats};
 
 use super::embedded::catalog;
 use super::sentence;
@@ -43,7 +43,7 @@ impl Platform {
     }
 
     /// What it counted.
-    pub fn books(&self) -> Books {
-        self.simulator.books()
+    pub fn stats(&self) -> Stats {
+        self.simulator.stats()
     }
 }

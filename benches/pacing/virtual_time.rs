@@ -89,7 +89,7 @@ fn run(
             }
         };
         sum.finish_s.push(finish_s);
-        let books = platform.books();
+        let books = platform.stats();
         ensure!(books.created == batch.bodies.len() as u64, "{} created", books.created);
         let quota = books.quotas.iter().find(|quota| quota.method == batch.method).context("nothing was called")?;
         sum.refusals += quota.refused;

@@ -112,7 +112,7 @@ async fn measure(way: Way, input: &Path, jobs: usize) -> anyhow::Result<Measured
         None => None,
     };
     ensure!(output.status.success(), "the worker process failed: {}", output.status);
-    let created = report::number(&simulator.books().await?, "/methods/feishu.calendar.create/succeeded")?;
+    let created = report::number(&simulator.stats().await?, "/methods/feishu.calendar.create/succeeded")?;
     ensure!(created as usize == jobs, "{created} calls for {jobs} jobs");
     ensure!(results.is_none_or(|results| results as usize == jobs), "{results:?} results for {jobs} jobs");
     Measured::of(jobs, &serde_json::from_slice(&output.stdout)?)

@@ -76,7 +76,7 @@ impl Rehearsal {
 
     /// What the simulator counted so far.
     pub fn account(&self) -> Account {
-        Account { tally: self.simulator.books().tally(), unchecked: self.unchecked.clone() }
+        Account { tally: self.simulator.stats().tally(), unchecked: self.unchecked.clone() }
     }
 }
 

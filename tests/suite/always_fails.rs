@@ -54,7 +54,7 @@ async fn what_was_in_flight_ends_as_it_ends_and_no_more_is_called() {
     let world = World::new(&fault("feishu.calendar.create", 190_014, ""));
     let jobs: Vec<Value> = (0..500).map(calendar).collect();
     let (_, counts) = world.work(&jobs).await;
-    let calls = world.books().methods["feishu.calendar.create"].arrivals;
+    let calls = world.stats().methods["feishu.calendar.create"].arrivals;
     assert_eq!(counts.dead, calls, "{counts:?}");
     assert!((20..=30).contains(&counts.dead), "fifty a second, 60 ms each at most: {counts:?}");
     assert_eq!(counts.dead + counts.queued, 500);

@@ -19,7 +19,7 @@ use paceline::engine::ports::{Arrival, Counts, Ledger, Origin, Request, Settleme
 use paceline::engine::{Engine, Stop};
 use paceline::settings;
 use paceline::simulator::scenario::User;
-use paceline::simulator::{Books, InProcess, Scenario, Simulator};
+use paceline::simulator::{InProcess, Scenario, Simulator, Stats};
 use paceline::store::operator::{JobSheet, Operator};
 use paceline::store::sqlite::{Mode, SqliteLedger};
 use paceline::wiring;
@@ -214,8 +214,8 @@ impl World {
         ledger.take_over(arrivals, self.clock.now()).await.unwrap();
     }
 
-    pub fn books(&self) -> Books {
-        self.simulator.books()
+    pub fn stats(&self) -> Stats {
+        self.simulator.stats()
     }
 }
 
@@ -252,7 +252,7 @@ async fn sixty_rooms_finish_within_two_per_cent_of_the_optimum() {
     let world = World::new(CALM);
     let jobs: Vec<Value> = (0..60).map(room).collect();
     let (took, counts) = world.work(&jobs).await;
-    assert_eq!((counts.succeeded, world.books().refused), (60, 0));
+    assert_eq!((counts.succeeded, world.stats().refused), (60, 0));
     assert!(took <= 120.0 * 1.02, "{took} s");
 }
 
@@ -261,7 +261,7 @@ async fn two_thousand_calendars_finish_within_five_per_cent_of_the_optimum() {
     let world = World::new(CALM);
     let jobs: Vec<Value> = (0..2_000).map(calendar).collect();
     let (took, counts) = world.work(&jobs).await;
-    assert_eq!((counts.succeeded, world.books().refused), (2_000, 0));
+    assert_eq!((counts.succeeded, world.stats().refused), (2_000, 0));
     assert!(took <= 79.0 * 1.05, "{took} s");
 }
 
@@ -275,14 +275,14 @@ async fn a_storm_ends_with_every_job_once() {
         .chain((0..40).map(minutes))
         .collect();
     let (_, counts) = world.work(&jobs).await;
-    let books = world.books();
+    let books = world.stats();
     assert_eq!(counts.total, 500);
     assert_eq!(counts.queued + counts.uncertain, 0, "{counts:?}");
     assert_eq!(books.duplicates, 0, "{books:?}");
 }
 
 /// Every quota window that the simulator kept books of stayed within its limit.
-pub fn assert_no_breach(books: &Books) {
+pub fn assert_no_breach(books: &Stats) {
     assert_eq!(books.refused, 0, "{books:?}");
     for window in books.quotas.iter().flat_map(|quota| &quota.windows) {
         assert!(!window.is_breached, "{window:?}");
@@ -295,7 +295,7 @@ async fn heavy_tailed_delays_cause_no_refusal() {
     let jobs: Vec<Value> = (0..40).map(room).chain((0..1_500).map(calendar)).collect();
     let (_, counts) = world.work(&jobs).await;
     assert_eq!(counts.succeeded, 1_540, "{counts:?}");
-    assert_no_breach(&world.books());
+    assert_no_breach(&world.stats());
 }
 
 #[tokio::test(start_paused = true)]
@@ -304,7 +304,7 @@ async fn revoked_tokens_are_renewed_and_cost_no_job_anything() {
     let jobs: Vec<Value> = (0..1_200).map(calendar).chain((0..300).map(meeting)).collect();
     let (_, counts) = world.work(&jobs).await;
     assert_eq!(counts.succeeded, 1_500, "{counts:?}");
-    let books = world.books();
+    let books = world.stats();
     assert_no_breach(&books);
     let fetched = books.methods["feishu.auth.tenant_access_token.internal"].arrivals;
     assert!(
@@ -319,7 +319,7 @@ async fn a_wrong_secret_is_tried_once_and_keeps_every_job() {
     let jobs: Vec<Value> = (0..500).map(calendar).chain((0..500).map(meeting)).collect();
     let (_, counts) = world.work(&jobs).await;
     assert_eq!((counts.queued, counts.dead), (1_000, 0), "{counts:?}");
-    let books = world.books();
+    let books = world.stats();
     assert_eq!(books.arrivals, 2, "one token call for each app, and nothing else");
 }
 
@@ -329,7 +329,7 @@ async fn contention_lowers_concurrency_and_costs_no_attempt() {
     let world = World::new(&format!("{CALM}\n{storm}"));
     let jobs: Vec<Value> = (0..800).map(calendar).collect();
     let (took, counts) = world.work(&jobs).await;
-    assert_eq!((counts.succeeded, world.books().duplicates), (800, 0), "{counts:?}");
+    assert_eq!((counts.succeeded, world.stats().duplicates), (800, 0), "{counts:?}");
     // The refused calls use up the first minute's quota; what is left goes in the second.
     assert!(took < 80.0, "it recovers: {took} s");
 }
@@ -353,7 +353,7 @@ async fn an_unreachable_platform_costs_no_attempt() {
     let (took, counts) = world.work(&jobs).await;
     assert_eq!(counts.succeeded, 50, "{counts:?}");
     assert!((300.0..420.0).contains(&took), "{took} s");
-    assert_eq!(world.books().duplicates, 0);
+    assert_eq!(world.stats().duplicates, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -363,7 +363,7 @@ async fn a_lost_reply_is_looked_up_and_minutes_are_held() {
     let jobs: Vec<Value> = [room(1), room(2), calendar(1), meeting(1), minutes(1), minutes(2)].to_vec();
     let (_, counts) = world.work(&jobs).await;
     assert_eq!((counts.succeeded, counts.held), (4, 2), "{counts:?}");
-    assert_eq!((world.books().created, world.books().duplicates), (6, 0));
+    assert_eq!((world.stats().created, world.stats().duplicates), (6, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,7 +23,7 @@ async fn minutes_that_may_have_been_made_are_not_made_again() {
     for code in [190_003, 1500, 1503, 1642, 1663, 1668, 2200, 5000, 55001, 1_000_003] {
         let world = World::new(&fault(MINUTES, code, "applied = true\nfirst = 1"));
         let (_, counts) = world.work(&[minutes(1)]).await;
-        let books = world.books();
+        let books = world.stats();
         assert_eq!((counts.held, books.created, books.duplicates), (1, 1, 0), "{code}: {counts:?}");
         let sheet = world.sheet("minutes-1");
         assert_eq!(sheet.line.document["code"], code, "{sheet:?}");
@@ -35,7 +35,7 @@ async fn minutes_that_may_have_been_made_are_not_made_again() {
 async fn where_the_settings_want_it_they_are_sent_again() {
     let world = World::new(&fault(MINUTES, 190_003, "applied = true\nfirst = 1")).retrying();
     let (_, counts) = world.work(&[minutes(1)]).await;
-    assert_eq!((counts.succeeded, world.books().duplicates), (1, 1), "{counts:?}");
+    assert_eq!((counts.succeeded, world.stats().duplicates), (1, 1), "{counts:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -45,7 +45,7 @@ async fn with_a_look_up_they_are_found() {
     let world = World::new(&format!("{rooms}{busy}"));
     let jobs: Vec<Value> = (0..4).map(room).chain((0..4).map(meeting)).collect();
     let (_, counts) = world.work(&jobs).await;
-    let books = world.books();
+    let books = world.stats();
     assert_eq!((counts.succeeded, books.created, books.duplicates), (8, 8, 0), "{counts:?}");
 }
 
@@ -60,7 +60,7 @@ async fn storm(latency_ms: u32, from_s: u32, applied: bool) -> u64 {
     let world = World::new(&scenario);
     let jobs: Vec<Value> = (0..200).map(minutes).collect();
     let (took, counts) = world.work(&jobs).await;
-    let books = world.books();
+    let books = world.stats();
     assert_eq!((counts.succeeded + counts.held, counts.dead, books.duplicates), (200, 0, 0), "{counts:?}");
     assert_eq!(books.created, if applied { 200 } else { counts.succeeded }, "{books:?}");
     assert!(took < 2.2 * f64::from(until_s), "what is lost afterwards is about as long as the storm: {took} s");
@@ -84,7 +84,7 @@ async fn a_storm_of_lost_replies_leaves_few_as_well() {
         let world = World::new(&format!("{CALM}\n[[faults]]\nmethod = '{MINUTES}'\n{kind}\nuntil_s = 600\n"));
         let jobs: Vec<Value> = (0..200).map(minutes).collect();
         let (_, counts) = world.work(&jobs).await;
-        assert_eq!((counts.succeeded + counts.held, world.books().duplicates), (200, 0), "{kind}: {counts:?}");
+        assert_eq!((counts.succeeded + counts.held, world.stats().duplicates), (200, 0), "{kind}: {counts:?}");
         assert!(counts.held <= 10, "{kind}: {} held", counts.held);
     }
 }
@@ -94,7 +94,7 @@ async fn lanes_that_can_look_up_pause_too_and_spare_the_platform() {
     let world = World::new(&fault("feishu.calendar.create", 190_003, "until_s = 300"));
     let jobs: Vec<Value> = (0..300).map(calendar).collect();
     let (_, counts) = world.work(&jobs).await;
-    let books = world.books();
+    let books = world.stats();
     assert_eq!((counts.succeeded, books.duplicates), (300, 0), "{counts:?}");
     let calls = books.methods["feishu.calendar.create"].arrivals;
     assert!(calls < 340, "{calls} calls for 300 calendars in a storm of five minutes");
@@ -156,7 +156,7 @@ async fn a_success_without_the_documented_id_is_looked_up_or_held() {
     ] {
         let world = bare_once(path);
         let (_, counts) = world.work(std::slice::from_ref(&job)).await;
-        let books = world.books();
+        let books = world.stats();
         assert_eq!((counts.succeeded, books.methods[method].arrivals, books.duplicates), (1, 1, 0), "{method}");
         let sheet = world.sheet(job["id"].as_str().unwrap());
         assert!(sheet.line.document["key"].is_string(), "{sheet:?}");
@@ -165,7 +165,7 @@ async fn a_success_without_the_documented_id_is_looked_up_or_held() {
     }
     let world = bare_once("/meeting_minute");
     let (_, counts) = world.work(&[minutes(1)]).await;
-    assert_eq!((counts.held, world.books().created), (1, 1), "{counts:?}");
+    assert_eq!((counts.held, world.stats().created), (1, 1), "{counts:?}");
     let document = world.sheet("minutes-1").line.document;
     assert!(document["detail"].as_str().unwrap().contains("without the documented doc_url"), "{document}");
 }
@@ -196,11 +196,11 @@ async fn a_cancelled_or_deleted_twin_is_nobody_s_object() {
         let method = job["method"].as_str().unwrap();
         let world = with_a_twin(&job, code);
         let (_, counts) = world.work(std::slice::from_ref(&job)).await;
-        assert_eq!((counts.succeeded, world.books().methods[method].arrivals), (1, 1), "{method}: a living one is it");
+        assert_eq!((counts.succeeded, world.stats().methods[method].arrivals), (1, 1), "{method}: a living one is it");
 
         let world = with_a_twin(&job, code).editing(gone);
         let (_, counts) = world.work(std::slice::from_ref(&job)).await;
-        assert_eq!((counts.succeeded, world.books().methods[method].arrivals), (1, 2), "{method}: it is sent again");
+        assert_eq!((counts.succeeded, world.stats().methods[method].arrivals), (1, 2), "{method}: it is sent again");
     }
 }
 
@@ -209,15 +209,15 @@ async fn wecom_s_busy_is_repeated_three_times_at_most() {
     for (first, expected) in [(3, (1, 0, 4)), (99, (0, 1, 4))] {
         let world = World::new(&fault("wecom.meeting.create", -1, &format!("first = {first}")));
         let (_, counts) = world.work(&[meeting(1)]).await;
-        let calls = world.books().methods["wecom.meeting.create"].arrivals;
+        let calls = world.stats().methods["wecom.meeting.create"].arrivals;
         assert_eq!((counts.succeeded, counts.dead, calls), expected, "{counts:?}");
     }
     let world = World::new(&fault("wecom.meeting.create", -1, "")).with_setting("PACELINE_ENGINE__ATTEMPTS_MAX", "2");
     let (_, counts) = world.work(&[meeting(1)]).await;
-    assert_eq!((counts.dead, world.books().methods["wecom.meeting.create"].arrivals), (1, 2), "the settings say fewer");
+    assert_eq!((counts.dead, world.stats().methods["wecom.meeting.create"].arrivals), (1, 2), "the settings say fewer");
     assert_eq!(world.sheet("meeting-1").line.document["reason"], "exhausted");
     let world = World::new(&fault("wecom.meeting.cancel", -1, ""));
     let cancel = json!({"id": "c", "method": "wecom.meeting.cancel", "app": "campus", "body": {"meetingid": "m"}});
     let (_, counts) = world.work(&[cancel]).await;
-    assert_eq!((counts.dead, world.books().methods["wecom.meeting.cancel"].arrivals), (1, 4), "{counts:?}");
+    assert_eq!((counts.dead, world.stats().methods["wecom.meeting.cancel"].arrivals), (1, 4), "{counts:?}");
 }

@@ -203,12 +203,12 @@ async fn an_engine_whose_ledger_is_gone_sends_nothing_more() {
     engine.load(None).await.unwrap();
     let removed_at = async {
         tokio::time::sleep(Duration::from_secs(30)).await;
-        assert_eq!(world.books().created, 20);
+        assert_eq!(world.stats().created, 20);
         fs::remove_file(world.store()).unwrap();
         world.now()
     };
     let (stop, removed_at) = tokio::join!(engine.run(true, std::future::pending()), removed_at);
-    assert_eq!((stop, world.books().created), (Stop::Lost, 20));
+    assert_eq!((stop, world.stats().created), (Stop::Lost, 20));
     assert!(world.now().since(removed_at) < Duration::from_secs(1), "at the next look");
     assert!(engine.lost().unwrap().contains("ledger.db was removed or moved while in use"), "{:?}", engine.lost());
 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use paceline::domain::time::Timestamp;
 
-use paceline::simulator::Books;
+use paceline::simulator::Stats;
 use paceline::store::operator::{JobSheet, Resolution, Selection};
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ fn cut(method: &str, kind: &str, first: usize) -> String {
     format!("[[faults]]\nmethod = '{method}'\nkind = '{kind}'\nfirst = {first}\n")
 }
 
-fn asked(books: &Books, method: &str) -> u64 {
+fn asked(books: &Stats, method: &str) -> u64 {
     books.methods.get(method).map_or(0, |book| book.arrivals)
 }
 
@@ -55,7 +55,7 @@ async fn one_reading_of_five_thousand_rooms_serves_a_hundred_jobs() {
     let jobs: Vec<Value> = (0..100).map(room).collect();
     // All in flight at once when the network is cut.
     let (_, counts) = world.work_at(&jobs, &[("acme", ROOMS, "1000/min")]).await;
-    let books = world.books();
+    let books = world.stats();
     assert_eq!((counts.succeeded, books.created, books.duplicates), (100, 100, 0), "{counts:?}");
     let pages = asked(&books, "feishu.vc.room.list");
     // 5,000 pages before: a reading of 50 pages for each job.
@@ -68,7 +68,7 @@ async fn at_the_documented_pace_a_hundred_cut_rooms_take_a_reading_for_each_twen
     let world = world(&cut(ROOMS, "cut-after", 100));
     let jobs: Vec<Value> = (0..100).map(room).collect();
     let (_, counts) = world.work(&jobs).await;
-    let books = world.books();
+    let books = world.stats();
     assert_eq!((counts.succeeded, books.created, books.duplicates), (100, 100, 0), "{counts:?}");
     let pages = asked(&books, "feishu.vc.room.list");
     assert!(pages <= 40, "{pages} pages");
@@ -82,7 +82,7 @@ async fn applied_and_lost_calls_are_told_apart() {
         let world = world(&format!("[listing]\ndelay_ms = {delay_ms}\npage_max = 7\n{half}"));
         let jobs: Vec<Value> = (0..20).map(room).chain((0..60).map(calendar)).chain((0..60).map(meeting)).collect();
         let (_, counts) = world.work(&jobs).await;
-        let books = world.books();
+        let books = world.stats();
         assert_eq!((counts.succeeded, books.created, books.duplicates), (140, 140, 0), "{counts:?} {books:?}");
         assert_one_owner_each(&world, &jobs);
     }
@@ -100,7 +100,7 @@ async fn equal_jobs_share_out_what_was_created() {
         let world = world(&cut("feishu.calendar.create", kind, 5));
         let jobs: Vec<Value> = (0..12).map(twin).collect();
         let (_, counts) = world.work(&jobs).await;
-        assert_eq!((counts.succeeded, world.books().created), (12, 12), "{kind}: {counts:?}");
+        assert_eq!((counts.succeeded, world.stats().created), (12, 12), "{kind}: {counts:?}");
         assert_one_owner_each(&world, &jobs);
     }
 }
@@ -114,7 +114,7 @@ async fn an_object_of_an_equal_job_in_flight_is_not_claimed() {
     let mut second = twin(2);
     second["not_before"] = json!((Timestamp(1_800_000_000_000_000) + std::time::Duration::from_secs(35)).to_string());
     let (took, counts) = world.work(&[twin(1), second]).await;
-    assert_eq!((counts.succeeded, world.books().created), (2, 2), "{counts:?}");
+    assert_eq!((counts.succeeded, world.stats().created), (2, 2), "{counts:?}");
     assert!(took > 64.0, "the look-up waited for the call in flight: {took} s");
     assert_one_owner_each(&world, &[twin(1), twin(2)]);
 }
@@ -145,7 +145,7 @@ async fn an_unmarked_room_is_found_by_what_it_is() {
     // Two rooms of the same name.
     jobs[5]["body"] = jobs[0]["body"].clone();
     let (_, counts) = world.work(&jobs).await;
-    assert_eq!((counts.succeeded, world.books().created), (6, 6), "{counts:?}");
+    assert_eq!((counts.succeeded, world.stats().created), (6, 6), "{counts:?}");
     assert_one_owner_each(&world, &jobs);
 }
 
@@ -179,14 +179,14 @@ async fn a_listing_without_its_scope_stops_alone_and_goes_on_when_mended() {
     let jobs: Vec<Value> = (0..10).map(room).collect();
     let (_, counts) = world.work(&jobs).await;
     assert_eq!((counts.succeeded, counts.uncertain, counts.held), (8, 2, 0), "creates go on: {counts:?}");
-    assert_eq!(asked(&world.books(), "feishu.vc.room.list"), 1, "asked once, not in a loop");
+    assert_eq!(asked(&world.stats(), "feishu.vc.room.list"), 1, "asked once, not in a loop");
     let suspensions = world.operator().suspensions().unwrap();
     assert_eq!((suspensions.len(), suspensions[0].method.as_str()), (1, "feishu.vc.room.list"));
     assert!(suspensions[0].detail.contains("cannot be looked up"), "{suspensions:?}");
     assert!(suspensions[0].cure.contains("vc:room:readonly"), "{suspensions:?}");
     tokio::time::sleep(std::time::Duration::from_secs(600)).await;
     let (_, counts) = world.work(&[]).await;
-    assert_eq!((counts.succeeded, world.books().created), (10, 10), "{counts:?}");
+    assert_eq!((counts.succeeded, world.stats().created), (10, 10), "{counts:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -198,7 +198,7 @@ async fn a_refused_listing_holds_its_jobs_until_a_person_asks_again() {
     let world = world(&faults);
     let jobs: Vec<Value> = (0..2).map(room).collect();
     let (_, counts) = world.work(&jobs).await;
-    assert_eq!((counts.held, asked(&world.books(), "feishu.vc.room.list")), (2, 1), "{counts:?}");
+    assert_eq!((counts.held, asked(&world.stats(), "feishu.vc.room.list")), (2, 1), "{counts:?}");
     let sheet = world.sheet("room-0");
     assert!(detail(&sheet).contains("it cannot be looked up (121005)"), "{}", detail(&sheet));
     assert!(sheet.line.document["cure"].as_str().unwrap().contains("`paceline resolve ID --look-up`"));
@@ -207,7 +207,7 @@ async fn a_refused_listing_holds_its_jobs_until_a_person_asks_again() {
         world.operator().resolve(id, &Resolution::LookUp, world.now()).unwrap();
     }
     let (_, counts) = world.work(&[]).await;
-    assert_eq!((counts.succeeded, world.books().created), (2, 2), "{counts:?}");
+    assert_eq!((counts.succeeded, world.stats().created), (2, 2), "{counts:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -218,9 +218,9 @@ async fn an_ill_listing_is_asked_again_less_and_less_often() {
     );
     let world = world(&faults);
     let (took, counts) = world.work(&[room(1)]).await;
-    assert_eq!((counts.succeeded, world.books().created), (1, 1), "{counts:?}");
+    assert_eq!((counts.succeeded, world.stats().created), (1, 1), "{counts:?}");
     assert!((3_600.0..4_000.0).contains(&took), "{took} s");
-    let asked = asked(&world.books(), "feishu.vc.room.list");
+    let asked = asked(&world.stats(), "feishu.vc.room.list");
     assert!(asked < 150, "{asked} times in an hour");
 }
 
@@ -231,8 +231,8 @@ async fn a_meeting_that_is_being_created_is_waited_for() {
         let fault = format!("kind = 'code'\ncode = 400301\napplied = {applied}");
         let world = world(&cut("wecom.meeting.create", "code", 1).replace("kind = 'code'", &fault));
         let (took, counts) = world.work(&[meeting(1)]).await;
-        assert_eq!((counts.succeeded, world.books().created), (1, 1), "{counts:?}");
-        assert_eq!(asked(&world.books(), "wecom.meeting.create"), calls);
+        assert_eq!((counts.succeeded, world.stats().created), (1, 1), "{counts:?}");
+        assert_eq!(asked(&world.stats(), "wecom.meeting.create"), calls);
         assert!((300.0..340.0).contains(&took), "{took} s");
         let first = world.sheet("meeting-1").history.into_iter().find(|call| call.purpose == "look-up").unwrap();
         assert!(first.sent_at.since(Timestamp(1_800_000_000_000_000)).as_secs() >= 300);
@@ -245,11 +245,11 @@ async fn a_duplicate_that_wecom_refuses_is_the_first_one_s() {
     let mut second = meeting(1);
     second["id"] = json!("meeting-again");
     let (_, counts) = world.work(&[meeting(1), second]).await;
-    assert_eq!((counts.succeeded, counts.dead, world.books().created), (1, 1, 1), "{counts:?}");
+    assert_eq!((counts.succeeded, counts.dead, world.stats().created), (1, 1, 1), "{counts:?}");
     let ids = ["meeting-1", "meeting-again"].map(|id| world.sheet(id).line.document);
     let dead = ids.iter().find(|document| document["status"] == "dead").unwrap();
     assert_eq!((&dead["reason"], &dead["code"]), (&json!("rejected"), &json!(400_302)), "{dead}");
-    assert_eq!(asked(&world.books(), "wecom.meeting.create"), 2, "never sent again");
+    assert_eq!(asked(&world.stats(), "wecom.meeting.create"), 2, "never sent again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -258,7 +258,7 @@ async fn a_meeting_that_wecom_has_already_is_taken_over() {
         body = { admin_userid = 'zhangsan', title = 'Lecture 1', meeting_start = 1900003600, meeting_duration = 3600 }\n";
     let world = world(there);
     let (_, counts) = world.work(&[meeting(1)]).await;
-    assert_eq!((counts.succeeded, world.books().created), (1, 0), "{counts:?}");
+    assert_eq!((counts.succeeded, world.stats().created), (1, 0), "{counts:?}");
     assert_eq!(world.sheet("meeting-1").line.document["key"], json!(world.simulator.objects()[0].key));
 }
 
@@ -269,7 +269,7 @@ async fn a_meeting_that_is_listed_and_cannot_be_read_may_be_anybody_s() {
     let unread = cut("wecom.meeting.get_info", "code", 100).replace("kind = 'code'", "kind = 'code'\ncode = 90602");
     let world = world(&format!("{there}{unread}{}", cut("wecom.meeting.create", "cut-before", 1)));
     let (_, counts) = world.work(&[meeting(1)]).await;
-    assert_eq!((counts.held, world.books().created), (1, 0), "{counts:?}");
+    assert_eq!((counts.held, world.stats().created), (1, 0), "{counts:?}");
     let told = world.sheet("meeting-1");
     assert!(detail(&told).contains("cannot be read"), "{}", detail(&told));
     assert!(detail(&told).contains(&world.simulator.objects()[0].key), "{}", detail(&told));
@@ -283,7 +283,7 @@ async fn the_meetings_of_an_organiser_are_listed_once() {
         job["body"]["admin_userid"] = json!(if n % 2 == 0 { "zhang" } else { "li" });
     }
     let (_, counts) = world.work(&jobs).await;
-    let books = world.books();
+    let books = world.stats();
     assert_eq!((counts.succeeded, books.created, books.duplicates), (40, 40, 0), "{counts:?}");
     let (listed, fetched) =
         (asked(&books, "wecom.meeting.get_user_meetingid"), asked(&books, "wecom.meeting.get_info"));
@@ -297,9 +297,9 @@ async fn a_user_s_calendar_is_looked_for_as_that_user() {
     let mut job = calendar(1);
     job["identity"] = json!("user:anna");
     let (_, counts) = world.work(&[job]).await;
-    assert_eq!((counts.succeeded, world.books().created), (1, 1), "{counts:?}");
+    assert_eq!((counts.succeeded, world.stats().created), (1, 1), "{counts:?}");
     assert_eq!(
-        asked(&world.books(), "feishu.auth.tenant_access_token.internal"),
+        asked(&world.stats(), "feishu.auth.tenant_access_token.internal"),
         1,
         "for the lane, not for the look-up"
     );
@@ -312,7 +312,7 @@ async fn a_meeting_that_was_looked_up_does_not_show_its_password() {
     let mut job = meeting(1);
     job["body"]["settings"] = json!({"password": "731904"});
     let (_, counts) = world.work(&[job]).await;
-    assert_eq!((counts.succeeded, asked(&world.books(), "wecom.meeting.get_info")), (1, 1), "{counts:?}");
+    assert_eq!((counts.succeeded, asked(&world.stats(), "wecom.meeting.get_info")), (1, 1), "{counts:?}");
     let result = &world.sheet("meeting-1").line.document["result"];
     assert_eq!(result["settings"]["password"], json!("******"), "{result}");
 }
@@ -329,5 +329,5 @@ async fn another_identity_s_calendar_is_nobody_s_find() {
     let (_, more) = world.work(&[of_anna]).await;
     assert_eq!((counts.succeeded, more.succeeded), (1, 2), "{counts:?} {more:?}");
     let owners: Vec<String> = world.simulator.objects().into_iter().map(|line| line.user).collect();
-    assert_eq!((owners, world.books().duplicates), (vec![String::new(), "anna".to_owned()], 0));
+    assert_eq!((owners, world.stats().duplicates), (vec![String::new(), "anna".to_owned()], 0));
 }

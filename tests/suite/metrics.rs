@@ -163,7 +163,7 @@ async fn the_metrics_are_what_the_platform_and_the_ledger_have() {
     assert_eq!(before.sum("paceline_inputs_rejected_total", &[("reason", "malformed")]), 1.0);
 
     assert_eq!(worker.engine.run(true, std::future::pending()).await, Stop::Idle);
-    let (after, books) = (worker.scrape().await, world.books());
+    let (after, books) = (worker.scrape().await, world.stats());
     let counts = worker.ledger.counts(None).await.unwrap();
     assert_eq!((counts.held, counts.dead, counts.queued, counts.uncertain), (2, 4, 0, 0), "{counts:?} {books:?}");
 

@@ -84,7 +84,7 @@ async fn fifty_rooms_after_fifty_thousand_are_done_in_minutes() {
     assert!(took <= 60.0 * (2.0 * 50.0 / 20.0 + 1.0), "{took} s");
     let meanwhile = work.succeeded("campus").await - of_campus;
     assert!((40..=60).contains(&meanwhile), "the two share the lane: {meanwhile} of the other batch");
-    let books = work.end().await.books();
+    let books = work.end().await.stats();
     assert_eq!((books.refused, books.duplicates), (0, 0));
 }
 
@@ -102,7 +102,7 @@ async fn urgent(world: World) -> Vec<f64> {
         took.push(seconds);
         tokio::time::sleep(Duration::from_secs(21).saturating_sub(Duration::from_secs_f64(seconds))).await;
     }
-    let books = work.end().await.books();
+    let books = work.end().await.stats();
     assert_eq!(books.refused, 0, "{books:?}");
     took
 }

@@ -35,7 +35,7 @@ async fn an_hour_out_of_order_costs_two_hundred_jobs_nothing() {
         let world = out_of_order(method, status, rest);
         let jobs: Vec<Value> = (0..200).map(calendar).collect();
         let (took, counts) = world.work(&jobs).await;
-        let books = world.books();
+        let books = world.stats();
         let what = format!("{method} {status} {rest}: {took} s, {counts:?}");
         assert_eq!((counts.succeeded, counts.dead, counts.held, books.duplicates), (200, 0, 0, 0), "{what}");
         assert_eq!(attempts(&world, &jobs), vec![1; 200], "{what}");
@@ -54,7 +54,7 @@ async fn an_hour_leaves_few_minutes_for_a_person() {
         let world = out_of_order("*", status, rest);
         let jobs: Vec<Value> = (0..200).map(minutes).collect();
         let (_, counts) = world.work(&jobs).await;
-        assert_eq!((counts.succeeded + counts.held, counts.dead, world.books().duplicates), (200, 0, 0), "{counts:?}");
+        assert_eq!((counts.succeeded + counts.held, counts.dead, world.stats().duplicates), (200, 0, 0), "{counts:?}");
         assert!(counts.held <= 12, "{status} {rest}: {} held", counts.held);
     }
 }

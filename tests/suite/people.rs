@@ -66,7 +66,7 @@ async fn a_cancelled_backlog_costs_no_permit() {
     let took = desk.work().await;
     let counts = desk.ledger.counts(None).await.unwrap();
     assert_eq!((counts.cancelled, counts.succeeded), (10_000, 20));
-    assert_eq!(desk.world.books().methods["feishu.vc.room.create"].arrivals, 20);
+    assert_eq!(desk.world.stats().methods["feishu.vc.room.create"].arrivals, 20);
     // It is taken out of its lane as soon as the ledger is looked at, and holds nobody up.
     assert!(took < 10.0, "{took} s");
 }
@@ -88,7 +88,7 @@ async fn a_job_cancelled_and_published_again_is_created_once_though_its_reply_is
     assert!(matches!(desk.publish(&[last(room(1))]).await[..], [TakenOver::Queued(_)]));
     desk.publish(&(100..119).map(room).collect::<Vec<_>>()).await;
     desk.work().await;
-    let books = desk.world.books();
+    let books = desk.world.stats();
     assert_eq!((books.created, books.duplicates), (20, 0));
     assert_eq!(desk.ledger.counts(None).await.unwrap().succeeded, 20);
 }
@@ -125,7 +125,7 @@ async fn an_expired_job_spends_no_permit() {
     desk.publish(&late).await;
     assert!(desk.work().await < 1.0);
     let counts = desk.ledger.counts(None).await.unwrap();
-    assert_eq!((counts.dead, desk.world.books().arrivals), (30, 0), "not even an access token");
+    assert_eq!((counts.dead, desk.world.stats().arrivals), (30, 0), "not even an access token");
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,5 +142,5 @@ async fn held_jobs_that_a_person_decides_go_on_beside_the_engine() {
     desk.work().await;
     let counts = desk.ledger.counts(None).await.unwrap();
     assert_eq!((counts.succeeded, counts.dead, counts.held), (2, 1, 0));
-    assert_eq!((desk.world.books().created, desk.world.books().duplicates), (2, 0));
+    assert_eq!((desk.world.stats().created, desk.world.stats().duplicates), (2, 0));
 }

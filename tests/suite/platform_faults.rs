@@ -8,7 +8,7 @@ use paceline::domain::decode::{Apps, Decoder, Defaults};
 use paceline::engine::Stop;
 use paceline::engine::ports::{Arrival, Counts, Ledger, Origin};
 use paceline::settings;
-use paceline::simulator::{self, Books, Scenario, Simulator};
+use paceline::simulator::{self, Scenario, Simulator, Stats};
 use paceline::store::sqlite::{Mode, SqliteLedger};
 use paceline::wiring;
 use serde_json::Value;
@@ -20,7 +20,7 @@ use crate::engine::{calendar, meeting, minutes, room};
 const SPEED: f64 = 20.0;
 
 /// Works two jobs of each method against a platform with one fault; what became of them, and what was really created.
-async fn work(fault: &str) -> (Counts, Books) {
+async fn work(fault: &str) -> (Counts, Stats) {
     let catalog = Arc::new(built_in().unwrap());
     let scenario = Scenario::parse(&format!("[[faults]]\nmethod = \"*.create\"\n{fault}\n"), "test").unwrap();
     let simulator = Simulator::start(Arc::clone(&catalog), scenario, SPEED, Clock::system()).unwrap();
@@ -63,7 +63,7 @@ async fn work(fault: &str) -> (Counts, Books) {
     let counts = ledger.counts(None).await.unwrap();
     ledger.close().await;
     serving.abort();
-    (counts, simulator.books())
+    (counts, simulator.stats())
 }
 
 /// Each fault strikes the first four creates, whichever they are. Nothing is lost, nothing is created twice, and what

@@ -146,7 +146,7 @@ async fn wecom_s_blocks_grow_from_a_minute_to_the_day_over_restarts() {
     let [(2, until)] = second[..] else { panic!("{second:?}") };
     let hour = until.since(began);
     assert!((3_660..3_670).contains(&hour.as_secs()), "{hour:?}");
-    assert_eq!(world.books().codes[&45_009], 2, "one probe and nothing else");
+    assert_eq!(world.stats().codes[&45_009], 2, "one probe and nothing else");
 
     let third = pauses(&work_for(&world, &[], 3_700).await);
     let [(3, until)] = third[..] else { panic!("{third:?}") };
@@ -229,7 +229,7 @@ async fn what_is_granted_but_not_sent_when_a_pause_begins_stays_behind() {
         let (world, counts, sent, _) = slow_work(&fault, 10).await;
         assert_eq!((counts.succeeded, counts.throttled), (10, 1), "{counts:?}");
         // Had the other nine been sent into the pause, they would have succeeded before the probe.
-        assert_eq!((world.books().methods["feishu.vc.room.create"].arrivals, sent), (11, 11));
+        assert_eq!((world.stats().methods["feishu.vc.room.create"].arrivals, sent), (11, 11));
         let took = world.clock.now().since(T0);
         assert!(took > Duration::from_secs(5), "the probe first, then the others: {took:?}");
     }
@@ -240,7 +240,7 @@ async fn what_is_granted_but_not_sent_when_an_app_is_suspended_stays_behind() {
     let fault = "[[faults]]\nmethod = 'feishu.vc.*'\nkind = 'code'\ncode = 99991403\n";
     let (world, counts, sent, engine) = slow_work(fault, 10).await;
     assert_eq!((counts.queued, counts.dead), (10, 0), "{counts:?}");
-    assert_eq!((world.books().methods["feishu.vc.room.create"].arrivals, sent), (1, 1));
+    assert_eq!((world.stats().methods["feishu.vc.room.create"].arrivals, sent), (1, 1));
     let view = engine.view();
     let until = view.suspensions[0].until.unwrap();
     assert_eq!(until, world.clock.now().next_month(), "to the first of the month");

@@ -41,7 +41,7 @@ async fn a_raised_quota_speeds_up_at_once_without_a_burst() {
     let sentences: Vec<String> = revision.quotas.iter().map(ToString::to_string).collect();
     assert_eq!(sentences, ["feishu.vc.room.create of acme: 20/min → 100/min"]);
     assert_eq!(running.await.unwrap(), Stop::Idle);
-    assert_eq!((worker.counts().await.succeeded, world.books().refused), (300, 0));
+    assert_eq!((worker.counts().await.succeeded, world.stats().refused), (300, 0));
     let calls = worker.calls(ROOM).await;
     assert_eq!(calls.iter().filter(|call| call.sent_s < 90.0).count(), 40);
     assert_eq!(
@@ -64,7 +64,7 @@ async fn a_lowered_quota_slows_down_at_once() {
     world.change(&quota("5/min"));
     worker.reload(&acme("5/min")).await;
     assert_eq!(running.await.unwrap(), Stop::Idle);
-    assert_eq!((worker.counts().await.succeeded, world.books().refused), (55, 0));
+    assert_eq!((worker.counts().await.succeeded, world.stats().refused), (55, 0));
     let calls = worker.calls(ROOM).await;
     let before = calls.iter().filter(|call| call.sent_s < 61.0).count();
     assert!((35..=40).contains(&before), "{before}");
@@ -87,7 +87,7 @@ async fn a_hundred_changes_are_no_burst_and_cost_nothing() {
     }
     worker.reload(&acme("20/min")).await;
     assert_eq!(running.await.unwrap(), Stop::Idle);
-    assert_eq!((worker.counts().await.succeeded, world.books().refused), (100, 0));
+    assert_eq!((worker.counts().await.succeeded, world.stats().refused), (100, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,7 +108,7 @@ async fn a_longer_window_counts_the_calls_that_the_shorter_one_forgot() {
     worker.until(3_500.0).await;
     assert_eq!(worker.calls(ROOM).await.len(), 25, "two were left of twenty-five");
     assert_eq!(running.await.unwrap(), Stop::Idle);
-    assert_eq!((worker.counts().await.succeeded, world.books().refused), (40, 0));
+    assert_eq!((worker.counts().await.succeeded, world.stats().refused), (40, 0));
     assert_kept(&worker.calls(ROOM).await, 165.0, 25, 3_600.0);
 }
 
@@ -134,7 +134,7 @@ async fn jobs_of_a_removed_app_wait_and_come_back_with_it() {
     assert_eq!(revision.added, ["campus"]);
     worker.finish().await;
     let counts = worker.counts().await;
-    assert_eq!((counts.succeeded, counts.queued, world.books().refused, world.books().duplicates), (65, 0, 0, 0));
+    assert_eq!((counts.succeeded, counts.queued, world.stats().refused, world.stats().duplicates), (65, 0, 0, 0));
     assert!(worker.engine.stranded().is_empty());
 }
 
@@ -153,7 +153,7 @@ async fn an_app_that_comes_back_finds_its_windows_as_it_left_them() {
     worker.take((10..25).map(|n| meeting("campus", n))).await;
     worker.reload(&both).await;
     worker.finish().await;
-    assert_eq!((worker.counts().await.succeeded, world.books().refused), (25, 0));
+    assert_eq!((worker.counts().await.succeeded, world.stats().refused), (25, 0));
     assert_kept(&worker.calls(MEETING).await, 0.0, 10, 60.0);
 }
 
@@ -170,7 +170,7 @@ async fn an_app_that_moves_to_another_corp_shares_that_corp_s_window_at_once() {
     let revision = worker.reload(&(wecom("campus", "ww2", "S3", own) + &clinic)).await;
     assert_eq!(revision.changed["campus"], ["id", "secret"]);
     assert_eq!(running.await.unwrap(), Stop::Idle);
-    let books = world.books();
+    let books = world.stats();
     assert_eq!((worker.counts().await.succeeded, books.refused, books.duplicates), (80, 0, 0));
     let accepted = |key: &str| {
         let of_corp =
@@ -188,7 +188,7 @@ async fn a_mended_secret_lifts_the_suspension_and_a_person_s_own_stays() {
     worker.take(rooms(5)).await;
     worker.finish().await;
     assert_eq!((worker.counts().await.queued, worker.ledger.suspensions().await.unwrap().len()), (5, 1));
-    assert_eq!(world.books().arrivals, 1, "the wrong secret was tried once");
+    assert_eq!(world.stats().arrivals, 1, "the wrong secret was tried once");
     let by_hand = Suspension {
         app: "acme".to_owned(),
         tenant: String::new(),
@@ -223,7 +223,7 @@ async fn a_changed_secret_fetches_another_token_and_costs_no_job_anything() {
     world.simulator.change_secret("cli_acme", "secret-S3");
     worker.reload(&acme("600/min").replace("S1", "S3")).await;
     assert_eq!(running.await.unwrap(), Stop::Idle);
-    let books = world.books();
+    let books = world.stats();
     assert_eq!((worker.counts().await.succeeded, books.refused, books.duplicates), (1_000, 0, 0));
     assert!(worker.ledger.suspensions().await.unwrap().is_empty(), "what the old secret met does not stop the new one");
     assert_eq!(books.methods["feishu.auth.tenant_access_token.internal"].arrivals, 2);
@@ -241,7 +241,7 @@ async fn a_refusal_of_the_old_secret_does_not_stop_the_mended_app() {
     assert_eq!(running.await.unwrap(), Stop::Idle);
     assert_eq!(worker.counts().await.succeeded, 5);
     assert!(worker.ledger.suspensions().await.unwrap().is_empty());
-    let of_tokens = &world.books().methods["feishu.auth.tenant_access_token.internal"];
+    let of_tokens = &world.stats().methods["feishu.auth.tenant_access_token.internal"];
     assert_eq!((of_tokens.arrivals, of_tokens.succeeded), (2, 1));
 }
 
@@ -292,7 +292,7 @@ async fn no_token_travels_to_an_address_where_it_was_not_fetched() {
     assert_eq!(worker.reload(&at(2, "S2")).await.changed["acme"], ["base_url", "secret"]);
     worker.take((30..40).map(|n| room("acme", "", n))).await;
     assert_eq!(running.await.unwrap(), Stop::Idle);
-    let books = world.books();
+    let books = world.stats();
     assert_eq!((worker.counts().await.succeeded, books.refused, books.duplicates), (40, 0, 0));
     let seen = customs.seen.lock().unwrap();
     assert!(seen.iter().all(|(_, is_at_home)| *is_at_home), "{seen:?}");

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use paceline::domain::catalog::{Catalog, CatalogSource, built_in};
 use paceline::domain::outcome::Reply;
 use paceline::engine::ports::{Request, Transport};
-use paceline::simulator::{Books, InProcess};
+use paceline::simulator::{InProcess, Stats};
 use serde_json::{Value, json};
 
 use super::harness::virtual_time::{World, assert_kept, feishu, meeting, room, wecom};
@@ -17,14 +17,14 @@ const MEETING: &str = "wecom.meeting.create";
 const ROOM: &str = "feishu.vc.room.create";
 
 /// No call was refused for its pace, and no window of the simulator's was over its limit.
-fn assert_no_breach(books: &Books) {
+fn assert_no_breach(books: &Stats) {
     assert_eq!(books.refused, 0, "{books:?}");
     let windows = books.quotas.iter().flat_map(|quota| &quota.windows);
     assert!(windows.clone().count() > 0 && windows.clone().all(|window| !window.is_breached), "{books:?}");
 }
 
 /// How many calls the simulator accepted for a key of a method's scope.
-fn accepted(books: &Books, scope: &str, key: &str) -> u64 {
+fn accepted(books: &Stats, scope: &str, key: &str) -> u64 {
     let of_key = books.quotas.iter().filter(|quota| quota.scope == scope && quota.key == key);
     of_key.filter(|quota| quota.method == MEETING || quota.method == ROOM).map(|quota| quota.accepted).sum()
 }
@@ -41,7 +41,7 @@ async fn two_apps_of_one_corp_share_its_window_and_another_corp_has_its_own() {
     }
     let took = worker.finish().await;
     assert_eq!(worker.counts().await.succeeded, 360);
-    let books = world.books();
+    let books = world.stats();
     assert_no_breach(&books);
     assert_eq!((accepted(&books, "corp", "ww1"), accepted(&books, "corp", "ww2")), (240, 120));
     assert!((180.0..186.0).contains(&took), "240 at 60 a minute: {took} s");
@@ -95,7 +95,7 @@ async fn two_tenants_of_a_store_app_do_not_share() {
     }
     let took = worker.finish().await;
     assert_eq!(worker.counts().await.succeeded, 120);
-    let books = world.books();
+    let books = world.stats();
     assert_no_breach(&books);
     assert_eq!(
         (accepted(&books, "app-tenant", "cli_shop/tk_1"), accepted(&books, "app-tenant", "cli_shop/tk_2")),
@@ -123,7 +123,7 @@ async fn an_address_wide_window_binds_all_apps_of_the_process() {
     }
     let took = worker.finish().await;
     assert_eq!(worker.counts().await.succeeded, 90);
-    let books = world.books();
+    let books = world.stats();
     assert_no_breach(&books);
     assert_eq!(accepted(&books, "host", "host"), 90);
     assert!((120.0..124.0).contains(&took), "90 at 30 a minute: {took} s");
@@ -136,7 +136,7 @@ async fn half_a_share_leaves_the_other_half() {
     let worker = world.start(&feishu("acme", "share = 0.5")).await;
     worker.take((0..40).map(|n| room("acme", "", n))).await;
     let took = worker.finish().await;
-    let books = world.books();
+    let books = world.stats();
     assert_eq!((worker.counts().await.succeeded, books.refused), (40, 0), "with another program at ten a minute");
     assert!(books.quotas.iter().any(|quota| quota.background > 25), "{books:?}");
     assert!((180.0..184.0).contains(&took), "40 at 10 a minute: {took} s");
@@ -153,7 +153,7 @@ async fn an_app_and_a_tenant_of_it_have_quotas_of_their_own() {
         worker.take((0..80).map(|n| room(app, tenant, n))).await;
     }
     worker.finish().await;
-    assert_eq!((worker.counts().await.succeeded, world.books().refused), (240, 0));
+    assert_eq!((worker.counts().await.succeeded, world.stats().refused), (240, 0));
     let calls = worker.calls(ROOM).await;
     let within =
         |tenant: &str, seconds: f64| calls.iter().filter(|call| call.tenant == tenant && call.sent_s < seconds).count();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use paceline::domain::time::Timestamp;
 use paceline::engine::Engine;
 use paceline::engine::ports::{Arrival, Counts, Ledger, Origin, TakenOver};
-use paceline::simulator::Books;
+use paceline::simulator::Stats;
 use paceline::store::operator::{Operator, Selection};
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ struct Day {
 /// What the soak comes to.
 struct Soaked {
     days: Vec<Day>,
-    books: Books,
+    books: Stats,
     held: BTreeMap<String, usize>,
     open: u64,
 }
@@ -85,7 +85,7 @@ async fn soak(jobs: usize) -> Soaked {
     working.await.unwrap();
     let counts = ledger.counts(None).await.unwrap();
     ledger.close().await;
-    Soaked { days, books: world.books(), held: held(&world.store()), open: counts.queued + counts.uncertain }
+    Soaked { days, books: world.stats(), held: held(&world.store()), open: counts.queued + counts.uncertain }
 }
 
 /// The file and its write-ahead log.

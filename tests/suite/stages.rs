@@ -39,10 +39,10 @@ async fn canaries_go_alone_and_the_rest_follows_on_the_same_engine() {
     let ids: Vec<_> = lines.iter().map(|line| line.document["id"].clone()).collect();
     assert_eq!(ids, ["room-0", "room-1", "room-2"], "in the order of the file");
     assert!(lines.iter().all(has_succeeded));
-    assert_eq!(world.books().created, 3, "nothing else was sent");
+    assert_eq!(world.stats().created, 3, "nothing else was sent");
     engine.load(Some(batches.to_vec())).await.unwrap();
     assert_eq!(engine.run(true, std::future::pending()).await, Stop::Idle);
-    assert_eq!((world.books().created, world.books().duplicates), (50, 0));
+    assert_eq!((world.stats().created, world.stats().duplicates), (50, 0));
     assert_eq!(ledger.counts(None).await.unwrap().succeeded, 50);
 }
 

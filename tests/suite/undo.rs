@@ -57,9 +57,9 @@ async fn a_batch_is_undone_once_though_it_is_interrupted() {
     let ledger = world.ledger();
     assert_eq!(take_over(&world, &*ledger, "move").await.len(), 50, "not the minutes, not the other batch");
     let working = engine(&world, &ledger, "undo:move").await;
-    let some = until("some are deleted", || world.books().deleted >= 25);
+    let some = until("some are deleted", || world.stats().deleted >= 25);
     assert_eq!(working.run(true, some).await, Stop::Drained);
-    assert!(world.books().deleted < 50);
+    assert!(world.stats().deleted < 50);
     ledger.close().await;
     drop((working, ledger));
 
@@ -67,7 +67,7 @@ async fn a_batch_is_undone_once_though_it_is_interrupted() {
     take_over(&world, &*ledger, "move").await;
     let working = engine(&world, &ledger, "undo:move").await;
     assert_eq!(working.run(true, std::future::pending()).await, Stop::Idle);
-    let books = world.books();
+    let books = world.stats();
     assert_eq!((books.deleted, books.methods[DELETE].deleted, books.refused), (50, 45, 0));
     let undone = counts(&world, "undo:move");
     assert_eq!((undone.total, undone.succeeded), (50, 50));
@@ -95,7 +95,7 @@ async fn what_was_undone_is_created_anew_and_undone_again() {
         ledger.close().await;
         assert_eq!(counts_of(&world), (3, 0), "round {round}");
     }
-    let books = world.books();
+    let books = world.stats();
     assert_eq!((books.created, books.duplicates, books.deleted), (6, 0, 6));
     assert_eq!(world.sheet("undo:room-0:2").line.document["status"], "succeeded");
 }
@@ -116,10 +116,10 @@ async fn what_is_gone_already_counts_as_deleted_and_lost_replies_do_no_harm() {
     let working = engine(&world, &ledger, "undo:move").await;
     assert_eq!(working.run(true, std::future::pending()).await, Stop::Idle);
     ledger.close().await;
-    assert_eq!(world.books().deleted, 9);
+    assert_eq!(world.stats().deleted, 9);
     assert_eq!((counts(&world, "undo:move").succeeded, counts_of(&world)), (9, (9, 0)));
     // Sent again after a lost reply: the platform says that there is no such room.
-    let lost: u64 = world.books().faults.values().sum();
+    let lost: u64 = world.stats().faults.values().sum();
     assert!(lost >= 2);
     // A second reply may be lost, too.
     assert!((2..=lost).contains(&world.operator().gone_before("undo:move").unwrap()));

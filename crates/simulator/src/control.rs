@@ -17,7 +17,7 @@ const HELP: &str = "GET books, GET objects, POST scenario (TOML), POST revoke-to
 pub(super) fn answer(simulator: &Simulator, http_method: &str, path: &str, body: &Bytes) -> SimMessage {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     match (http_method, path) {
-        ("GET", "books") => data(&simulator.books()),
+        ("GET", "books") => data(&simulator.stats()),
         ("GET", "objects") => data(&simulator.objects()),
         ("POST", "scenario") => change(simulator, body),
         ("POST", "revoke-tokens") => data(&json!({"revoked": simulator.revoke_tokens(query == "users=true")})),

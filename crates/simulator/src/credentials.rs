@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::endpoint::Endpoint;
+use super::error_replies::{Family, success};
 use super::objects::{at, put};
 use super::params::BadParams;
 use super::replies;
 use super::request::{SimMessage, SimRequest};
-use super::served::Served;
 use super::tokens::{BadToken, Caller};
-use super::voice::{Family, success};
 use super::world::World;
 use paceline_domain::catalog::{IdentityKind, TokenPlace};
 
@@ -56,50 +56,51 @@ impl World {
     }
 
     /// Whose access token a request carries, and what is wrong with it.
-    pub(super) fn bearer(&mut self, served: &Served, request: &SimRequest) -> (Option<Caller>, Option<BadToken>) {
-        let token = match served.platform.token_place {
+    pub(super) fn bearer(&mut self, endpoint: &Endpoint, request: &SimRequest) -> (Option<Caller>, Option<BadToken>) {
+        let token = match endpoint.platform.token_place {
             TokenPlace::AuthorizationHeader => {
                 request.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer ")).map(str::trim)
             }
             TokenPlace::QueryAccessToken => request.query_value("access_token"),
         };
         let Some(token) = token.filter(|token| !token.is_empty()) else { return (None, Some(BadToken::Missing)) };
-        if served.family == Family::Feishu && token.starts_with("u-") {
-            return self.user_bearer(served, token);
+        if endpoint.family == Family::Feishu && token.starts_with("u-") {
+            return self.user_bearer(endpoint, token);
         }
-        if served.family == Family::Feishu && !token.starts_with("t-") {
+        if endpoint.family == Family::Feishu && !token.starts_with("t-") {
             return (None, Some(BadToken::Malformed));
         }
         let (caller, bad) = self.tokens.check(token, self.micros_now());
-        let allowed = served.method.identities.contains(&IdentityKind::Tenant) || served.method.identities.is_empty();
+        let allowed =
+            endpoint.method.identities.contains(&IdentityKind::Tenant) || endpoint.method.identities.is_empty();
         (caller, bad.or((!allowed).then_some(BadToken::Unknown)))
     }
 
     /// A user's token: the scenario's are good unless users' tokens were revoked. It spends the quota of the user's app.
-    fn user_bearer(&self, served: &Served, token: &str) -> (Option<Caller>, Option<BadToken>) {
+    fn user_bearer(&self, endpoint: &Endpoint, token: &str) -> (Option<Caller>, Option<BadToken>) {
         let Some(known) = self.scenario.users.get(token) else { return (None, Some(BadToken::UserRevoked)) };
         let user = Arc::from(known.user.as_deref().unwrap_or(token));
         let caller = Caller { account: Arc::from(known.app.as_str()), secret_number: 0, tenant: "".into(), user };
-        let allowed = served.method.identities.contains(&IdentityKind::User);
+        let allowed = endpoint.method.identities.contains(&IdentityKind::User);
         let bad = (self.tokens.are_users_revoked() || !allowed).then_some(BadToken::UserRevoked);
         (Some(caller), bad)
     }
 
     /// Hands an access token out, or says what is wrong with the credentials.
-    pub(super) fn token_reply(&mut self, served: &Served, request: &SimRequest) -> Result<SimMessage, BadParams> {
+    pub(super) fn token_reply(&mut self, endpoint: &Endpoint, request: &SimRequest) -> Result<SimMessage, BadParams> {
         let caller = self
-            .authenticate(served.family, &Credentials::read(request))
+            .authenticate(endpoint.family, &Credentials::read(request))
             .map_err(|code| BadParams { code, hint: String::new() })?;
-        let field = served.method.reply.token.clone().unwrap_or_default();
-        let prefix = match (served.family, field.ends_with("app_access_token")) {
+        let field = endpoint.method.reply.token.clone().unwrap_or_default();
+        let prefix = match (endpoint.family, field.ends_with("app_access_token")) {
             (Family::Wecom, _) => "",
             (Family::Feishu, true) => "a-",
             (Family::Feishu, false) => "t-",
         };
         let now = self.micros_now();
         let (token, life_s) = self.tokens.hand_out(&caller, prefix, now, &self.scenario.tokens, &mut self.ids);
-        let mut body = replies::example(&served.method, &served.platform.envelope);
-        let data = served.platform.envelope.data.clone();
+        let mut body = replies::example(&endpoint.method, &endpoint.platform.envelope);
+        let data = endpoint.platform.envelope.data.clone();
         let mut set = |field: &str, value: Value| {
             // Feishu's token endpoints answer beside the code, not under `data`.
             let nested = format!("{data}.{field}");
@@ -107,11 +108,11 @@ impl World {
             put(&mut body, path, value);
         };
         set(&field, Value::String(token));
-        if let Some(expires) = &served.method.reply.expires {
+        if let Some(expires) = &endpoint.method.reply.expires {
             set(expires, Value::from(life_s));
         }
         let log_id = self.log_id();
-        Ok(success(&served.platform, body, &log_id))
+        Ok(success(&endpoint.platform, body, &log_id))
     }
 
     fn authenticate(&mut self, family: Family, credentials: &Credentials) -> Result<Caller, i64> {

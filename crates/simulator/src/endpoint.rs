@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::meter::Rule;
+use super::error_replies::Family;
 use super::params;
+use super::quota_enforcer::Rule;
 use super::routes::Routes;
 use super::scenario::{QuotaChoice, Scenario, best};
-use super::voice::Family;
 use paceline_domain::catalog::{Catalog, Creation, Kind, LookUp, Method, Platform};
 use paceline_domain::job::Params;
 
-/// One method as it is served.
+/// One method as it is endpoint.
 #[derive(Debug)]
-pub struct Served {
+pub struct Endpoint {
     /// The method.
     pub method: Arc<Method>,
     /// Other documents of the same call: what one of them accepts, the platform accepts.
@@ -45,7 +45,7 @@ pub struct Looked {
     pub look_up: LookUp,
 }
 
-impl Served {
+impl Endpoint {
     /// The first document of the call that accepts these parameters.
     pub fn document(&self, params: &Params) -> &Arc<Method> {
         let other = || self.also.iter().find(|method| params::faults(method, params).is_empty());
@@ -66,8 +66,8 @@ impl Served {
     }
 }
 
-/// Makes every method ready, with the paths at which they stand. A method whose family has no platform is not served.
-pub fn prepare(catalog: &Catalog, scenario: &Scenario, speed: f64) -> (Vec<Arc<Served>>, Routes) {
+/// Makes every method ready, with the paths at which they stand. A method whose family has no platform is not endpoint.
+pub fn prepare(catalog: &Catalog, scenario: &Scenario, speed: f64) -> (Vec<Arc<Endpoint>>, Routes) {
     let mut routes = Routes::default();
     let mut all = Vec::new();
     for (name, method) in &catalog.methods {
@@ -77,7 +77,7 @@ pub fn prepare(catalog: &Catalog, scenario: &Scenario, speed: f64) -> (Vec<Arc<S
         }
         let Some(platform) = platform_of(catalog, &method.family) else { continue };
         routes.add(&method.http_method, &method.path, all.len());
-        all.push(Arc::new(Served {
+        all.push(Arc::new(Endpoint {
             platform: Arc::clone(platform),
             family: Family::of(&method.family),
             rules: rules(method, scenario, speed),

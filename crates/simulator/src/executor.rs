@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::endpoint::{Endpoint, platform_of, unique};
+use super::error_replies::{Details, Family, success};
 use super::listing::{self, View};
 use super::named::bad;
 use super::objects::{Object, key_text, natural_identity};
@@ -12,9 +14,7 @@ use super::params::{self, BadParams};
 use super::replies;
 use super::request::{SimMessage, SimRequest};
 use super::scenario::Others;
-use super::served::{Served, platform_of, unique};
 use super::tokens::Caller;
-use super::voice::{Details, Family, success};
 use super::world::World;
 use paceline_domain::catalog::{Action, Kind, Wrong};
 use paceline_domain::job::Params;
@@ -23,72 +23,80 @@ impl World {
     /// Carries a request out that nothing refuses.
     pub(super) fn carry_out(
         &mut self,
-        served: &Arc<Served>,
+        endpoint: &Arc<Endpoint>,
         request: &SimRequest,
         path: Map<String, Value>,
         caller: Option<Caller>,
     ) -> SimMessage {
-        let (method, is_strict) = (&served.method, self.scenario.checks.strict);
-        let done = params::check_content_type(method, served.family, is_strict, request).and_then(|()| {
+        let (method, is_strict) = (&endpoint.method, self.scenario.checks.strict);
+        let done = params::check_content_type(method, endpoint.family, is_strict, request).and_then(|()| {
             if method.kind == Kind::Token {
-                return self.token_reply(served, request);
+                return self.token_reply(endpoint, request);
             }
-            let params = params::read(served, is_strict, path, request)?;
-            self.apply(served, params, caller)
+            let params = params::read(endpoint, is_strict, path, request)?;
+            self.apply(endpoint, params, caller)
         });
         match done {
             Ok(message) if message.status == 200 && message.header("error-code").is_none() => {
-                self.books.succeeded += 1;
-                self.books.method(&served.method.name).succeeded += 1;
-                *self.books.codes.entry(0).or_default() += 1;
+                self.stats.succeeded += 1;
+                self.stats.method(&endpoint.method.name).succeeded += 1;
+                *self.stats.codes.entry(0).or_default() += 1;
                 message
             }
             Ok(refused) => refused,
-            Err(BadParams { code, hint }) => self.error(served, code, &Details { hint, ..Details::default() }),
+            Err(BadParams { code, hint }) => self.error(endpoint, code, &Details { hint, ..Details::default() }),
         }
     }
 
-    fn apply(&mut self, served: &Arc<Served>, params: Params, caller: Option<Caller>) -> Result<SimMessage, BadParams> {
+    fn apply(
+        &mut self,
+        endpoint: &Arc<Endpoint>,
+        params: Params,
+        caller: Option<Caller>,
+    ) -> Result<SimMessage, BadParams> {
         let owner = caller.map(|caller| caller.owner()).unwrap_or_default();
-        self.check_names(served, &params, &owner)?;
-        let mut body = if served.creates() {
-            self.check_create(served, &params, &owner)?;
-            self.create(served, params, owner)
-        } else if let Some(body) = self.look_up(served, &params, &owner)? {
+        self.check_names(endpoint, &params, &owner)?;
+        let mut body = if endpoint.creates() {
+            self.check_create(endpoint, &params, &owner)?;
+            self.create(endpoint, params, owner)
+        } else if let Some(body) = self.look_up(endpoint, &params, &owner)? {
             body
         } else {
-            if served.deletes() {
+            if endpoint.deletes() {
                 if !self.objects.delete(&params, &owner) {
-                    return Err(BadParams { code: served.family.bad_parameters(&served.method), hint: String::new() });
+                    return Err(BadParams {
+                        code: endpoint.family.bad_parameters(&endpoint.method),
+                        hint: String::new(),
+                    });
                 }
-                self.books.note_deleted(&served.method.name);
-            } else if served.method.http_method != "GET" && served.method.kind == Kind::Job {
+                self.stats.note_deleted(&endpoint.method.name);
+            } else if endpoint.method.http_method != "GET" && endpoint.method.kind == Kind::Job {
                 self.objects.touch(&params);
             }
-            replies::example(&served.method, &served.platform.envelope)
+            replies::example(&endpoint.method, &endpoint.platform.envelope)
         };
         for left_out in &mut self.left_out {
-            if let Some(values) = left_out.strikes(&served.method.name).map(<[Value]>::to_vec) {
-                replies::leave_out(&mut body, &served.platform.envelope, &left_out.field, &values);
+            if let Some(values) = left_out.fires(&endpoint.method.name).map(<[Value]>::to_vec) {
+                replies::leave_out(&mut body, &endpoint.platform.envelope, &left_out.field, &values);
             }
         }
         let log_id = self.log_id();
-        Ok(success(&served.platform, body, &log_id))
+        Ok(success(&endpoint.platform, body, &log_id))
     }
 
     /// The platform's checks that no schema can say.
-    fn check_create(&self, served: &Served, params: &Params, owner: &Owner) -> Result<(), BadParams> {
+    fn check_create(&self, endpoint: &Endpoint, params: &Params, owner: &Owner) -> Result<(), BadParams> {
         let checks = &self.scenario.checks;
-        let method = &served.method;
+        let method = &endpoint.method;
         let starts = method.expires.as_deref().filter(|_| checks.past_start);
         if let Some((name, starts)) = starts.and_then(|name| Some((name, params.get(name)?))) {
             let starts = starts.as_i64().or_else(|| starts.as_str()?.parse().ok());
             if starts.is_some_and(|starts| starts <= self.micros_now().div_euclid(1_000_000)) {
-                return Err(bad(served, name, Wrong::Past, "it starts in the past"));
+                return Err(bad(endpoint, name, Wrong::Past, "it starts in the past"));
             }
         }
         let exists = method.errors.values().find(|rule| matches!(rule.action, Action::Uncertain { exists: true, .. }));
-        if let Some(rule) = exists.filter(|_| checks.wecom_duplicates && served.family == Family::Wecom)
+        if let Some(rule) = exists.filter(|_| checks.wecom_duplicates && endpoint.family == Family::Wecom)
             && self.objects.has(&method.name, owner, &natural_identity(method, params))
         {
             return Err(BadParams { code: rule.code, hint: String::new() });
@@ -119,11 +127,11 @@ impl World {
         }
     }
 
-    fn create(&mut self, served: &Served, params: Params, owner: Owner) -> Value {
-        let (method, envelope) = (&served.method, &served.platform.envelope);
+    fn create(&mut self, endpoint: &Endpoint, params: Params, owner: Owner) -> Value {
+        let (method, envelope) = (&endpoint.method, &endpoint.platform.envelope);
         let object = Object {
             key: self.ids.like(&replies::key_example(method, envelope)),
-            own: self.own(&served.unique),
+            own: self.own(&endpoint.unique),
             identity: natural_identity(method, &params),
             owner,
             params,
@@ -132,9 +140,9 @@ impl World {
             is_deleted: false,
             is_others: false,
         };
-        let reply = replies::created(served.document(&object.params), envelope, &object);
+        let reply = replies::created(endpoint.document(&object.params), envelope, &object);
         let is_duplicate = self.objects.add(&method.name, object);
-        self.books.note_created(&method.name, is_duplicate);
+        self.stats.note_created(&method.name, is_duplicate);
         reply
     }
 
@@ -143,21 +151,21 @@ impl World {
     }
 
     /// The reply of a method that lists or fetches what creates made; `None` if it is no such method.
-    fn look_up(&self, served: &Served, params: &Params, owner: &Owner) -> Result<Option<Value>, BadParams> {
-        let (method, envelope) = (&served.method, &served.platform.envelope);
+    fn look_up(&self, endpoint: &Endpoint, params: &Params, owner: &Owner) -> Result<Option<Value>, BadParams> {
+        let (method, envelope) = (&endpoint.method, &endpoint.platform.envelope);
         let page_max = self.scenario.listing.page_max;
         let view = View {
             owner,
             listed_until: self.micros_now() - self.listing_delay(),
             page_max: if page_max == 0 { usize::MAX } else { page_max },
         };
-        if let Some(looked) = served.lists.first() {
+        if let Some(looked) = endpoint.lists.first() {
             let page = listing::page(method, looked, &self.objects, params, view)
-                .map_err(|(name, wrong)| bad(served, &name, wrong, "no such page"))?;
+                .map_err(|(name, wrong)| bad(endpoint, &name, wrong, "no such page"))?;
             let items = page.objects.iter().map(|object| replies::item(method, envelope, looked, object));
             return Ok(Some(replies::page(method, envelope, looked, items.collect(), page.next, page.changes)));
         }
-        let Some(inside) = &served.item else { return Ok(None) };
+        let Some(inside) = &endpoint.item else { return Ok(None) };
         let named = params.path.values().chain(params.query.values()).chain(params.body.values()).filter_map(key_text);
         let shows_deleted = !method.reply.shown.deleted.is_empty();
         let found = named.filter_map(|key| {
@@ -166,7 +174,7 @@ impl World {
             let is_shown = view.shows(object) || (shows_deleted && object.is_deleted && object.belongs_to(owner));
             is_shown.then(|| replies::detail(method, envelope, inside, create, object))
         });
-        let refused = BadParams { code: served.family.bad_parameters(method), hint: "no such object".to_owned() };
+        let refused = BadParams { code: endpoint.family.bad_parameters(method), hint: "no such object".to_owned() };
         found.take(1).next().map(Some).ok_or(refused)
     }
 }

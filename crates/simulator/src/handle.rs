@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::books::Books;
+use super::endpoint::Endpoint;
 use super::objects::ObjectLine;
 use super::request::{SimReply, SimRequest};
 use super::scenario::{Scenario, ScenarioError, User};
-use super::served::Served;
+use super::stats::Stats;
 use super::world::World;
 use paceline_domain::catalog::Catalog;
 use paceline_ports::clock::Clock;
@@ -100,8 +100,8 @@ impl Simulator {
     }
 
     /// What happened so far.
-    pub fn books(&self) -> Books {
-        self.lock().books()
+    pub fn stats(&self) -> Stats {
+        self.lock().stats()
     }
 
     /// What was created so far.
@@ -153,7 +153,7 @@ impl Simulator {
         if departure.is_unreachable {
             return SimReply::Unreachable;
         }
-        let in_flight = departure.method.map(|served| InFlight { simulator: self.clone(), served });
+        let in_flight = departure.method.map(|endpoint| InFlight { simulator: self.clone(), endpoint });
         if departure.travel.is_zero() {
             return self.arrive(&request, in_flight).await;
         }
@@ -186,11 +186,11 @@ impl Simulator {
 /// A call in flight; its drop is the end of the flight, also for a caller that gave up.
 struct InFlight {
     simulator: Simulator,
-    served: Arc<Served>,
+    endpoint: Arc<Endpoint>,
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.simulator.lock().finish(&self.served);
+        self.simulator.lock().finish(&self.endpoint);
     }
 }

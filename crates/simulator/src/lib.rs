@@ -7,39 +7,38 @@
 //! Start at [`World`], which decides what happens to one request; [`Simulator`] is the handle that the two front
 //! ends share: [`InProcess`], a transport for the engine, and [`serve`], HTTP on a loopback socket.
 
-mod books;
 mod control;
-mod counter;
 mod credentials;
-mod effects;
+mod endpoint;
+mod error_replies;
+mod executor;
 mod handle;
 mod http;
 mod ids;
 mod in_process;
 mod listing;
-mod meter;
 mod named;
 mod objects;
 mod owner;
 mod params;
+mod quota_enforcer;
 mod replies;
 mod request;
 mod routes;
 pub mod scenario;
-mod served;
-mod strike;
+mod stats;
 mod tokens;
-mod voice;
+mod window_counter;
 mod world;
 
 #[cfg(test)]
 mod tests;
 
-pub use books::{Books, MethodBook, QuotaBook, Tally, WindowBook};
 pub use handle::{Options, Simulator, StartError};
 pub use http::{ServeError, serve};
 pub use in_process::InProcess;
 pub use objects::ObjectLine;
 pub use request::{SimAnswer, SimMessage, SimReply, SimRequest, target_of};
 pub use scenario::{Scenario, ScenarioError, built_in_names};
+pub use stats::{MethodStats, QuotaStats, Stats, Tally, WindowStats};
 pub use world::{Departure, World};

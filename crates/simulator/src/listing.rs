@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::endpoint::Looked;
 use super::objects::{Object, Objects, at, key_text};
 use super::owner::Owner;
-use super::served::Looked;
 use paceline_domain::catalog::{Method, Wrong};
 use paceline_domain::job::Params;
 

@@ -6,19 +6,19 @@
 
 use serde_json::{Map, Value};
 
+use super::endpoint::Endpoint;
 use super::objects::{Object, key_text};
 use super::owner::Owner;
 use super::params::BadParams;
-use super::served::Served;
 use super::world::World;
 use paceline_domain::catalog::{Schema, Wrong};
 use paceline_domain::job::Params;
 
 /// A refusal for what is wrong with one parameter, by its dotted name (`body.title`).
-pub(super) fn bad(served: &Served, name: &str, wrong: Wrong, hint: &str) -> BadParams {
-    let schema = name.split_once('.').and_then(|(part, rest)| served.method.schema(part)?.at(rest));
+pub(super) fn bad(endpoint: &Endpoint, name: &str, wrong: Wrong, hint: &str) -> BadParams {
+    let schema = name.split_once('.').and_then(|(part, rest)| endpoint.method.schema(part)?.at(rest));
     let code = schema.and_then(|schema| schema.codes.get(&wrong).copied());
-    BadParams { code: code.unwrap_or_else(|| served.family.bad_parameters(&served.method)), hint: hint.to_owned() }
+    BadParams { code: code.unwrap_or_else(|| endpoint.family.bad_parameters(&endpoint.method)), hint: hint.to_owned() }
 }
 
 /// One value of a request, with its schema.
@@ -30,9 +30,9 @@ struct Given<'a> {
 impl World {
     /// Refuses a request that names what is not there: what was deleted, what is another identity's, and what the
     /// scenario does not list where it lists such things at all.
-    pub(super) fn check_names(&self, served: &Served, params: &Params, owner: &Owner) -> Result<(), BadParams> {
-        let method = &served.method;
-        let tokens: Vec<&str> = served
+    pub(super) fn check_names(&self, endpoint: &Endpoint, params: &Params, owner: &Owner) -> Result<(), BadParams> {
+        let method = &endpoint.method;
+        let tokens: Vec<&str> = endpoint
             .lists
             .iter()
             .filter_map(|looked| looked.look_up.next.as_ref())
@@ -52,7 +52,7 @@ impl World {
             if let Some(code) = self.scenario.codes.get(&text) {
                 return Err(BadParams { code: *code, hint: String::new() });
             }
-            let wrong = self.wrong_with(served, schema, &text, owner);
+            let wrong = self.wrong_with(endpoint, schema, &text, owner);
             if let Some(code) = wrong.and_then(|wrong| schema.codes.get(&wrong)) {
                 return Err(BadParams { code: *code, hint: String::new() });
             }
@@ -60,7 +60,7 @@ impl World {
         Ok(())
     }
 
-    fn wrong_with(&self, served: &Served, schema: &Schema, text: &str, owner: &Owner) -> Option<Wrong> {
+    fn wrong_with(&self, endpoint: &Endpoint, schema: &Schema, text: &str, owner: &Owner) -> Option<Wrong> {
         let Some((_, object)) = self.objects.find(text) else {
             let is_known = match self.scenario.known.get(&schema.names) {
                 Some(known) => known.iter().any(|known| known == text),
@@ -69,7 +69,7 @@ impl World {
             };
             return (!is_known).then_some(Wrong::Unknown);
         };
-        let shows_deleted = !served.method.reply.shown.deleted.is_empty();
+        let shows_deleted = !endpoint.method.reply.shown.deleted.is_empty();
         match object {
             Object { is_deleted: true, .. } if !shows_deleted => Some(Wrong::Deleted),
             object if object.belongs_to(owner) => None,

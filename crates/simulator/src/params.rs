@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::endpoint::Endpoint;
+use super::error_replies::Family;
 use super::request::SimRequest;
-use super::served::Served;
-use super::voice::Family;
 use paceline_domain::catalog::{Kind, Method, Schema, SchemaKind, Wrong};
 use paceline_domain::job::{Fault, Params};
 
@@ -22,12 +22,12 @@ pub struct BadParams {
 /// # Errors
 /// The platform's code for a body that is no JSON object, or for values that no document of the call accepts.
 pub fn read(
-    served: &Served,
+    endpoint: &Endpoint,
     is_strict: bool,
     path: Map<String, Value>,
     request: &SimRequest,
 ) -> Result<Params, BadParams> {
-    let (method, family) = (&served.method, served.family);
+    let (method, family) = (&endpoint.method, endpoint.family);
     let body = if request.body.is_empty() {
         Map::new()
     } else {
@@ -41,7 +41,7 @@ pub fn read(
         Params { body, ..raw.clone() }
     };
     // The document that knows all that was sent, else the first that accepts what it knows of it.
-    let documents = || [method].into_iter().chain(&served.also);
+    let documents = || [method].into_iter().chain(&endpoint.also);
     let exact = documents().find(|method| faults(method, &raw).is_empty());
     let method =
         exact.or_else(|| documents().find(|method| faults(method, &as_read(method)).is_empty())).unwrap_or(method);

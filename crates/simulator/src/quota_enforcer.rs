@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::books::{QuotaBook, WindowBook};
-use super::counter::{Counter, Peak};
 use super::scenario::{Background, WindowKind, fits};
+use super::stats::{QuotaStats, WindowStats};
 use super::tokens::Caller;
+use super::window_counter::{Peak, WindowCounter};
 use paceline_domain::catalog::QuotaScope;
 use paceline_domain::quota::Quota;
 
@@ -41,7 +41,7 @@ pub struct Refusal {
 
 /// All quota keys seen.
 #[derive(Debug, Default)]
-pub struct Meters {
+pub struct QuotaEnforcer {
     /// By method, number of the quota within the method, and what it is counted by.
     keys: BTreeMap<(String, usize, String), Key>,
 }
@@ -50,7 +50,7 @@ pub struct Meters {
 struct Key {
     rule: Rule,
     kind: WindowKind,
-    counters: Vec<Counter>,
+    counters: Vec<WindowCounter>,
     peaks: Vec<Peak>,
     others: Vec<Other>,
     blocked_until: i64,
@@ -67,7 +67,7 @@ struct Other {
     until: f64,
 }
 
-impl Meters {
+impl QuotaEnforcer {
     /// Counts a call of `method` under all of its quotas; all windows must have room. A caller that nobody knows is
     /// counted by its address alone.
     ///
@@ -111,7 +111,7 @@ impl Meters {
     }
 
     /// What was counted, key by key.
-    pub fn books(&self) -> Vec<QuotaBook> {
+    pub fn stats(&self) -> Vec<QuotaStats> {
         self.keys.iter().map(|((method, _, name), key)| key.book(method, name)).collect()
     }
 
@@ -142,7 +142,7 @@ impl Key {
         Self {
             rule: rule.clone(),
             kind,
-            counters: windows.iter().map(|window| Counter::new(*window, kind)).collect(),
+            counters: windows.iter().map(|window| WindowCounter::new(*window, kind)).collect(),
             peaks: windows.iter().map(|window| Peak::new(*window)).collect(),
             others: Other::of(method, others),
             blocked_until: i64::MIN,
@@ -158,7 +158,7 @@ impl Key {
         let known = |span: Duration| self.counters.iter().find(|counter| counter.span() == span).cloned();
         let counters = windows.iter().map(|window| match known(window.span) {
             Some(counter) => counter.with_limit(window.limit),
-            None => Counter::new(*window, self.kind),
+            None => WindowCounter::new(*window, self.kind),
         });
         self.counters = counters.collect();
         self.peaks = windows.iter().map(|window| Peak::new(*window)).collect();
@@ -169,7 +169,7 @@ impl Key {
     fn refusal(&self, now: i64) -> Option<(Refusal, i64)> {
         let blocked = (self.blocked_until > now).then(|| {
             let wait = Duration::from_micros((self.blocked_until - now).unsigned_abs());
-            (Refusal { wait, limit: self.counters.first().map_or(0, Counter::limit) }, 0)
+            (Refusal { wait, limit: self.counters.first().map_or(0, WindowCounter::limit) }, 0)
         });
         let hits = self.counters.iter().filter_map(|counter| {
             let wait = counter.early_by(now)?;
@@ -210,14 +210,14 @@ impl Key {
         Some(at)
     }
 
-    fn book(&self, method: &str, name: &str) -> QuotaBook {
-        let windows = self.counters.iter().zip(&self.peaks).map(|(counter, peak)| WindowBook {
+    fn book(&self, method: &str, name: &str) -> QuotaStats {
+        let windows = self.counters.iter().zip(&self.peaks).map(|(counter, peak)| WindowStats {
             limit: counter.limit(),
             window_s: counter.span().as_secs_f64(),
             largest: peak.largest(),
             is_breached: peak.largest() > counter.limit(),
         });
-        QuotaBook {
+        QuotaStats {
             method: method.to_owned(),
             scope: self.rule.scope.to_string(),
             key: name.to_owned(),
@@ -260,15 +260,15 @@ mod tests {
 
     #[test]
     fn all_windows_together_or_none() {
-        let mut meters = Meters::default();
+        let mut quotas = QuotaEnforcer::default();
         let rules = [rule(QuotaScope::AppTenant, "3/min, 1/s")];
-        let mut charge = |now| meters.charge("m", &rules, Some(&caller("a", 0)), LENIENT, (&[], 0), now);
+        let mut charge = |now| quotas.charge("m", &rules, Some(&caller("a", 0)), LENIENT, (&[], 0), now);
         assert!(charge(0).is_ok());
         assert_eq!(charge(1), Err(Refusal { wait: Duration::from_micros(999_999), limit: 1 }));
         assert!(charge(SECOND).is_ok() && charge(2 * SECOND).is_ok());
         assert_eq!(charge(3 * SECOND), Err(Refusal { wait: Duration::from_secs(57), limit: 3 }));
         assert!(charge(60 * SECOND).is_ok(), "the refused calls were not counted");
-        let book = &meters.books()[0];
+        let book = &quotas.stats()[0];
         assert_eq!((book.accepted, book.refused), (4, 2));
         assert_eq!(book.windows.iter().map(|window| window.largest).collect::<Vec<_>>(), [2, 5]);
         assert!(book.windows.iter().all(|window| window.is_breached), "refused calls arrived too");
@@ -276,10 +276,10 @@ mod tests {
 
     #[test]
     fn a_changed_quota_counts_what_came_before() {
-        let mut meters = Meters::default();
+        let mut quotas = QuotaEnforcer::default();
         let mut charge = |quota, now| {
             let rules = [rule(QuotaScope::AppTenant, quota)];
-            meters.charge("m", &rules, Some(&caller("a", 0)), LENIENT, (&[], 0), now).is_ok()
+            quotas.charge("m", &rules, Some(&caller("a", 0)), LENIENT, (&[], 0), now).is_ok()
         };
         assert!(charge("2/min", 0) && charge("2/min", SECOND));
         assert!(charge("3/min", 2 * SECOND) && !charge("3/min", 3 * SECOND));
@@ -289,10 +289,10 @@ mod tests {
     #[test]
     fn scopes_decide_who_shares() {
         let takes = |scope, first: Caller, second: Caller| {
-            let mut meters = Meters::default();
+            let mut quotas = QuotaEnforcer::default();
             let rules = [rule(scope, "1/min")];
-            meters.charge("m", &rules, Some(&first), STRICT, (&[], 0), 0).unwrap();
-            meters.charge("m", &rules, Some(&second), STRICT, (&[], 0), 1).is_ok()
+            quotas.charge("m", &rules, Some(&first), STRICT, (&[], 0), 0).unwrap();
+            quotas.charge("m", &rules, Some(&second), STRICT, (&[], 0), 1).is_ok()
         };
         assert!(takes(QuotaScope::AppTenant, caller("a", 0), caller("b", 0)));
         assert!(!takes(QuotaScope::AppTenant, caller("a", 0), caller("a", 0)));
@@ -301,18 +301,18 @@ mod tests {
         assert!(!takes(QuotaScope::Corp, caller("ww", 0), caller("ww", 1)));
         assert!(takes(QuotaScope::App, caller("ww", 0), caller("ww", 1)));
         assert!(!takes(QuotaScope::Host, caller("a", 0), caller("b", 0)));
-        let mut meters = Meters::default();
+        let mut quotas = QuotaEnforcer::default();
         let rules = [rule(QuotaScope::Corp, "1/min"), rule(QuotaScope::Host, "2/min")];
-        let mut nobody = |now| meters.charge("m", &rules, None, STRICT, (&[], 0), now).is_ok();
+        let mut nobody = |now| quotas.charge("m", &rules, None, STRICT, (&[], 0), now).is_ok();
         assert_eq!([nobody(0), nobody(1), nobody(2)], [true, true, false], "unknown callers have an address");
     }
 
     #[test]
     fn a_hit_blocks_for_one_window_where_the_platform_does_so() {
-        let mut meters = Meters::default();
+        let mut quotas = QuotaEnforcer::default();
         let manner = Manner { blocks: true, refused_count: false, ..STRICT };
         let rules = [rule(QuotaScope::Corp, "1/min")];
-        let mut charge = |now| meters.charge("m", &rules, Some(&caller("ww", 0)), manner, (&[], 0), now);
+        let mut charge = |now| quotas.charge("m", &rules, Some(&caller("ww", 0)), manner, (&[], 0), now);
         assert!(charge(0).is_ok());
         assert!(charge(50 * SECOND).is_err());
         assert_eq!(charge(61 * SECOND).unwrap_err().wait, Duration::from_secs(49));
@@ -322,18 +322,18 @@ mod tests {
 
     #[test]
     fn other_programs_take_their_part() {
-        let mut meters = Meters::default();
+        let mut quotas = QuotaEnforcer::default();
         let others: Vec<Background> =
             vec![toml::from_str("method = \"*\"\ncalls_per_min = 60\nfrom_s = 1\nuntil_s = 3").unwrap()];
         let rules = [rule(QuotaScope::AppTenant, "2/10s")];
-        let mut charge = |now| meters.charge("m", &rules, Some(&caller("a", 0)), LENIENT, (&others, 0), now);
+        let mut charge = |now| quotas.charge("m", &rules, Some(&caller("a", 0)), LENIENT, (&others, 0), now);
         assert!(charge(0).is_ok());
         assert!(charge(2 * SECOND).is_err(), "mine at 0 s, theirs at 1 s");
         assert!(charge(10 * SECOND).is_ok());
         assert!(charge(11 * SECOND).is_ok(), "theirs at 1 s is out of the window, the one at 2 s was refused");
-        assert_eq!(meters.books()[0].background, 2);
+        assert_eq!(quotas.stats()[0].background, 2);
         assert_eq!(
-            meters.books()[0].windows[0].largest,
+            quotas.stats()[0].windows[0].largest,
             3,
             "mine alone: the refused one at 2 s, those at 10 s and 11 s"
         );

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+use super::endpoint::Looked;
 use super::objects::{Object, at, put};
-use super::served::Looked;
 use paceline_domain::catalog::{Changes, Envelope, Method, NextPage, Schema};
 use paceline_domain::job::Params;
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::request::decoded;
 
-/// Where methods are served. Paths without placeholders are found by one look-up.
+/// Where methods are endpoint. Paths without placeholders are found by one look-up.
 #[derive(Debug, Default)]
 pub struct Routes {
     exact: HashMap<String, Vec<(String, usize)>>,

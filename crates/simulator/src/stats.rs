@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// What happened so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Books {
+pub struct Stats {
     /// Requests that arrived, tokens and look-ups included.
     pub arrivals: u64,
     /// Of these, carried out with code 0.
@@ -25,9 +25,9 @@ pub struct Books {
     /// Objects deleted.
     pub deleted: u64,
     /// By method.
-    pub methods: BTreeMap<String, MethodBook>,
+    pub methods: BTreeMap<String, MethodStats>,
     /// By quota key.
-    pub quotas: Vec<QuotaBook>,
+    pub quotas: Vec<QuotaStats>,
     /// How often each code was answered, 0 for success; injected faults without a code count under `faults` alone.
     pub codes: BTreeMap<i64, u64>,
     /// How often each kind of fault struck.
@@ -51,7 +51,7 @@ pub struct Tally {
 
 /// What happened to one method.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct MethodBook {
+pub struct MethodStats {
     /// Requests that arrived.
     pub arrivals: u64,
     /// Of these, answered with code 0.
@@ -76,7 +76,7 @@ pub struct MethodBook {
 
 /// What was counted for one quota key.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct QuotaBook {
+pub struct QuotaStats {
     /// The method.
     pub method: String,
     /// What the quota is counted by.
@@ -90,12 +90,12 @@ pub struct QuotaBook {
     /// Calls of other programs.
     pub background: u64,
     /// Window by window, shortest first.
-    pub windows: Vec<WindowBook>,
+    pub windows: Vec<WindowStats>,
 }
 
 /// What was counted in one window, whatever kind of window is enforced.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct WindowBook {
+pub struct WindowStats {
     /// Requests per window.
     pub limit: usize,
     /// The window's length, shortened by the rehearsal's speed.
@@ -106,7 +106,7 @@ pub struct WindowBook {
     pub is_breached: bool,
 }
 
-impl Books {
+impl Stats {
     /// The sums that people look at first.
     pub fn tally(&self) -> Tally {
         // A scenario's made-up refusals count as refused: the quota was not used up.
@@ -122,7 +122,7 @@ impl Books {
     }
 
     /// The book of a method.
-    pub(super) fn method(&mut self, name: &str) -> &mut MethodBook {
+    pub(super) fn method(&mut self, name: &str) -> &mut MethodStats {
         self.methods.entry(name.to_owned()).or_default()
     }
 

@@ -12,7 +12,7 @@ use paceline_domain::time::micros;
 
 /// One window of one quota key.
 #[derive(Clone, Debug)]
-pub struct Counter {
+pub struct WindowCounter {
     limit: usize,
     /// Length in microseconds, at least 1.
     span: i64,
@@ -29,7 +29,7 @@ enum State {
     Bucket { level: i128, at: i64 },
 }
 
-impl Counter {
+impl WindowCounter {
     /// A counter of that kind with nothing counted.
     pub fn new(window: Window, kind: WindowKind) -> Self {
         let span = micros(window.span).max(1);
@@ -158,12 +158,12 @@ mod tests {
         Window { limit, span: Duration::from_secs(seconds) }
     }
 
-    fn counter(limit: u32, seconds: u64, kind: WindowKind) -> Counter {
-        Counter::new(window(limit, seconds), kind)
+    fn counter(limit: u32, seconds: u64, kind: WindowKind) -> WindowCounter {
+        WindowCounter::new(window(limit, seconds), kind)
     }
 
     /// Counts if it fits; says whether it did.
-    fn take(counter: &mut Counter, now: i64) -> bool {
+    fn take(counter: &mut WindowCounter, now: i64) -> bool {
         let fits = counter.early_by(now).is_none();
         if fits {
             counter.count(now);

@@ -11,7 +11,7 @@ use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{Arrival, Counts, Ledger, Origin, TakenOver, Transport};
 use paceline::engine::{Engine, Revision, Stop};
 use paceline::settings::{self, Settings};
-use paceline::simulator::{Books, InProcess, Scenario, Simulator};
+use paceline::simulator::{InProcess, Scenario, Simulator, Stats};
 use paceline::store::sqlite::{Mode, SqliteLedger};
 use paceline::wiring;
 use serde_json::{Value, json};
@@ -51,8 +51,8 @@ impl World {
         self.simulator.change(scenario(rest)).unwrap();
     }
 
-    pub fn books(&self) -> Books {
-        self.simulator.books()
+    pub fn stats(&self) -> Stats {
+        self.simulator.stats()
     }
 
     /// A worker with these settings; secrets stand in the variables `S1` to `S3`.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use paceline::domain::time::Timestamp;
 use paceline::engine::app::OnUncertain;
-use paceline::simulator::{Books, ObjectLine};
+use paceline::simulator::{ObjectLine, Stats};
 use paceline::store::operator::{AttemptLine, JobSheet, Operator, Selection};
 
 use super::cable::Platform;
@@ -14,7 +14,7 @@ use super::twins::{self, Twins};
 
 /// Everything that is wrong.
 pub fn faults_of(plan: &Plan, platform: &Platform, store: &Path, ended: Timestamp) -> Vec<String> {
-    let books = platform.world().books();
+    let books = platform.world().stats();
     let objects = platform.world().objects();
     let operator = Operator::open(store).unwrap();
     let mut faults = Vec::new();
@@ -71,7 +71,7 @@ fn name_of(identity: &str) -> Option<&str> {
     identity.get(at..at + 8)
 }
 
-fn quotas(books: &Books, faults: &mut Vec<String>) {
+fn quotas(books: &Stats, faults: &mut Vec<String>) {
     let injected = books.faults.get("throttle").copied().unwrap_or_default();
     if books.refused != injected {
         faults.push(format!("{} refusals by quota", books.refused - injected));
@@ -84,7 +84,7 @@ fn quotas(books: &Books, faults: &mut Vec<String>) {
 }
 
 /// Whatever arrived was in the ledger before.
-fn recorded(operator: &Operator, books: &Books, faults: &mut Vec<String>) {
+fn recorded(operator: &Operator, books: &Stats, faults: &mut Vec<String>) {
     let mut calls: BTreeMap<String, u64> = BTreeMap::new();
     operator.each_call(Timestamp(0), |call| *calls.entry(call.lane.method).or_default() += 1).unwrap();
     for (method, book) in &books.methods {

@@ -149,13 +149,13 @@ impl Fault {
 
 /// A fault with its counter.
 #[derive(Clone, Debug)]
-pub struct Striker {
+pub struct FaultTrigger {
     fault: Fault,
     /// Requests seen that fit.
     seen: u64,
 }
 
-impl Striker {
+impl FaultTrigger {
     pub fn new(fault: Fault) -> Self {
         Self { fault, seen: 0 }
     }
@@ -165,19 +165,19 @@ impl Striker {
     }
 
     /// Looks at a request that comes `at_s` seconds after the scenario began.
-    pub fn strikes(&mut self, method: &str, at_s: f64, random: &mut fastrand::Rng) -> Option<&Fault> {
+    pub fn fires(&mut self, method: &str, at_s: f64, random: &mut fastrand::Rng) -> Option<&Fault> {
         let fault = &self.fault;
         if at_s < fault.from_s || fault.until_s.is_some_and(|until| at_s >= until) || !fits(&fault.method, method) {
             return None;
         }
         self.seen += 1;
-        let strikes = match (fault.chance, fault.every, fault.first) {
+        let fires = match (fault.chance, fault.every, fault.first) {
             (Some(chance), ..) => random.f64() < chance,
             (None, Some(every), _) => self.seen.is_multiple_of(every),
             (None, None, Some(first)) => self.seen <= first,
             (None, None, None) => true,
         };
-        strikes.then_some(fault)
+        fires.then_some(fault)
     }
 }
 
@@ -185,35 +185,35 @@ impl Striker {
 mod tests {
     use super::*;
 
-    fn striker(text: &str) -> Striker {
-        Striker::new(toml::from_str(text).unwrap())
+    fn trigger(text: &str) -> FaultTrigger {
+        FaultTrigger::new(toml::from_str(text).unwrap())
     }
 
-    fn struck(striker: &mut Striker, count: usize) -> Vec<usize> {
+    fn fired(trigger: &mut FaultTrigger, count: usize) -> Vec<usize> {
         let mut random = fastrand::Rng::with_seed(1);
-        (1..=count).filter(|_| striker.strikes("feishu.a", 0.0, &mut random).is_some()).collect()
+        (1..=count).filter(|_| trigger.fires("feishu.a", 0.0, &mut random).is_some()).collect()
     }
 
     #[test]
     fn frequency_is_counted_over_fitting_requests() {
-        let mut every = striker("kind = \"cut-before\"\nevery = 3\nmethod = \"feishu.*\"");
+        let mut every = trigger("kind = \"cut-before\"\nevery = 3\nmethod = \"feishu.*\"");
         let mut random = fastrand::Rng::with_seed(1);
-        assert!(every.strikes("wecom.a", 0.0, &mut random).is_none());
+        assert!(every.fires("wecom.a", 0.0, &mut random).is_none());
         assert_eq!(
-            (1..=7).map(|_| every.strikes("feishu.a", 0.0, &mut random).is_some()).collect::<Vec<_>>(),
+            (1..=7).map(|_| every.fires("feishu.a", 0.0, &mut random).is_some()).collect::<Vec<_>>(),
             [false, false, true, false, false, true, false]
         );
-        assert_eq!(struck(&mut striker("kind = \"refuse\"\nfirst = 2"), 5).len(), 2);
-        assert_eq!(struck(&mut striker("kind = \"refuse\""), 5).len(), 5);
-        let share = struck(&mut striker("kind = \"refuse\"\nchance = 0.25"), 4_000).len();
+        assert_eq!(fired(&mut trigger("kind = \"refuse\"\nfirst = 2"), 5).len(), 2);
+        assert_eq!(fired(&mut trigger("kind = \"refuse\""), 5).len(), 5);
+        let share = fired(&mut trigger("kind = \"refuse\"\nchance = 0.25"), 4_000).len();
         assert!((900..1_100).contains(&share), "{share}");
     }
 
     #[test]
     fn a_fault_has_its_time() {
-        let mut fault = striker("kind = \"refuse\"\nfrom_s = 1\nuntil_s = 2");
+        let mut fault = trigger("kind = \"refuse\"\nfrom_s = 1\nuntil_s = 2");
         let mut random = fastrand::Rng::with_seed(1);
-        let mut at = |at_s| fault.strikes("a", at_s, &mut random).is_some();
+        let mut at = |at_s| fault.fires("a", at_s, &mut random).is_some();
         assert_eq!([at(0.999), at(1.0), at(1.999), at(2.0)], [false, true, true, false]);
     }
 

@@ -27,17 +27,17 @@ pub struct LeftOut {
 
 impl LeftOut {
     /// Looks at a success: what its reply says was left out, if it says anything.
-    pub fn strikes(&mut self, method: &str) -> Option<&[Value]> {
+    pub fn fires(&mut self, method: &str) -> Option<&[Value]> {
         if !fits(&self.method, method) {
             return None;
         }
         self.seen += 1;
-        let strikes = match (self.every, self.first) {
+        let fires = match (self.every, self.first) {
             (Some(every), _) => self.seen.is_multiple_of(every),
             (None, Some(first)) => self.seen <= first,
             (None, None) => true,
         };
-        strikes.then_some(self.values.as_slice())
+        fires.then_some(self.values.as_slice())
     }
 
     /// What is wrong with it in itself.
@@ -79,14 +79,14 @@ mod tests {
 
     #[test]
     fn frequency_is_counted_over_fitting_successes() {
-        let struck = |text: &str| {
+        let fired = |text: &str| {
             let mut it = left_out(text);
-            assert_eq!(it.strikes("feishu.a"), None);
-            (1..=5).map(|_| it.strikes("wecom.a").is_some()).collect::<Vec<_>>()
+            assert_eq!(it.fires("feishu.a"), None);
+            (1..=5).map(|_| it.fires("wecom.a").is_some()).collect::<Vec<_>>()
         };
-        assert_eq!(struck(""), [true; 5]);
-        assert_eq!(struck("every = 2"), [false, true, false, true, false]);
-        assert_eq!(struck("first = 1"), [true, false, false, false, false]);
+        assert_eq!(fired(""), [true; 5]);
+        assert_eq!(fired("every = 2"), [false, true, false, true, false]);
+        assert_eq!(fired("first = 1"), [true, false, false, false, false]);
     }
 
     #[test]

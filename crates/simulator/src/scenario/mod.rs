@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use paceline_domain::quota::Quota;
 
-pub(super) use fault::Striker;
+pub(super) use fault::FaultTrigger;
 pub use fault::{Fault, FaultKind};
 pub use latency::{Latency, Spread, SpreadKind};
 pub use left_out::LeftOut;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::*;
-use crate::served::platform_of;
+use crate::endpoint::platform_of;
 use paceline_domain::catalog::{Kind, Method, Schema, SchemaFormat, SchemaKind, TokenPlace};
 use paceline_domain::outcome::{Answer, Outcome, Reply, classify};
 
@@ -74,7 +74,7 @@ fn every_job_method_succeeds_and_gives_its_key_back() {
         }
         if let [first, second] = keys.as_slice() {
             assert_ne!(first, second, "{}: ids are unique", method.name);
-            let book = &bench.world.books().methods[method.counted_name()];
+            let book = &bench.world.stats().methods[method.counted_name()];
             let made = if method.counted_as.is_none() { (2, 1, 1) } else { (4, 1, 3) };
             assert_eq!(
                 (book.created, book.distinct, book.duplicates),
@@ -113,10 +113,10 @@ fn what_is_created_is_deleted_once_and_unknown_ids_are_told_apart() {
         let alike = format!("{key}0");
         assert_eq!(send(method, Some(&alike)).as_str(), "gone", "{}: never there", method.name);
         let Outcome::Succeeded { key: Some(_), .. } = send(create, None) else { panic!("{}", create.name) };
-        let books = bench.world.books();
+        let books = bench.world.stats();
         assert_eq!((books.methods[&method.name].deleted, books.methods[&create.name].duplicates), (1, 0));
     }
-    assert_eq!(bench.world.books().deleted, 3);
+    assert_eq!(bench.world.stats().deleted, 3);
     assert_eq!(bench.world.objects().iter().filter(|object| object.is_deleted).count(), 3);
 }
 
@@ -138,7 +138,7 @@ fn a_missing_required_field_is_refused_with_a_documented_code() {
         assert!(matches!(outcome, Outcome::Permanent(_)), "{}: {outcome:?}", method.name);
         assert!(method.errors.contains_key(&code) || platform.errors.contains_key(&code), "{}: {code}", method.name);
     }
-    assert_eq!(bench.world.books().created, 0);
+    assert_eq!(bench.world.stats().created, 0);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_new_method_is_served_without_code_of_its_own() {
     assert_eq!((&first["code"], &first["data"]["thing"]["name"]), (&json!(0), &json!("hammer")), "{first}");
     let id = first["data"]["thing"]["thing_id"].as_str().unwrap();
     assert!(id.starts_with("th_") && id.len() == 19 && second["data"]["thing"]["thing_id"] != json!(id), "{id}");
-    assert_eq!(bench.world.books().duplicates, 1);
+    assert_eq!(bench.world.stats().duplicates, 1);
 }
 
 #[test]

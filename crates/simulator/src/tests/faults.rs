@@ -7,7 +7,7 @@ fn under(fault: &str) -> (SimReply, u64) {
     let mut bench = Bench::new(&format!("[[faults]]\nmethod = \"feishu.vc.room.create\"\n{fault}"));
     let token = bench.feishu_token();
     let reply = bench.reply(&room(&token, "r"));
-    let books = bench.world.books();
+    let books = bench.world.stats();
     assert_eq!(books.faults.values().sum::<u64>(), 1, "{fault}");
     assert_eq!(books.methods["feishu.vc.room.create"].arrivals, 1, "{fault}: it was counted all the same");
     (reply, books.created)
@@ -63,7 +63,7 @@ fn late_replies_are_applied_at_once() {
     let token = bench.feishu_token();
     let answer = bench.world.arrive(&room(&token, "r"), bench.start);
     assert_eq!(answer.after, std::time::Duration::from_millis(705));
-    assert_eq!(bench.world.books().created, 1);
+    assert_eq!(bench.world.stats().created, 1);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_seed_repeats_every_answer() {
             }
             seen.push(format!("{travel:?} {answer:?}"));
         }
-        (seen, serde_json::to_string(&world.books()).unwrap())
+        (seen, serde_json::to_string(&world.stats()).unwrap())
     };
     assert_eq!(run(3), run(3));
     assert_ne!(run(3).0, run(4).0);

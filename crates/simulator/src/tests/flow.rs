@@ -19,7 +19,7 @@ fn a_room_quota_is_strict_to_the_microsecond() {
     assert_eq!(bench.at(60 * SECOND - 1).code(&room(&token, "early")), 99_991_400);
     assert_eq!(bench.at(60 * SECOND).code(&room(&token, "right")), 0);
     assert_eq!(bench.at(60 * SECOND).code(&room(&token, "second")), 99_991_400, "one place only");
-    let books = bench.world.books();
+    let books = bench.world.stats();
     let quota = books.quotas.iter().find(|quota| quota.method == "feishu.vc.room.create").unwrap();
     assert_eq!((quota.key.as_str(), quota.accepted, quota.refused), ("cli_a", 21, 3));
     assert_eq!((quota.windows[0].largest, quota.windows[0].is_breached), (23, true), "[1 µs, 60 s + 1 µs)");
@@ -40,7 +40,7 @@ fn a_scenario_chooses_quota_status_and_header() {
     let mut lifted = Bench::new("[quotas]\n\"*\" = \"none\"");
     let token = lifted.feishu_token();
     assert!((0..500).all(|number| lifted.code(&room(&token, &number.to_string())) == 0));
-    assert!(lifted.world.books().quotas.is_empty());
+    assert!(lifted.world.stats().quotas.is_empty());
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_call_with_two_documents_takes_what_either_accepts() {
     let (_, listed) =
         bench.call(&post(&format!("/cgi-bin/meeting/get_user_meetingid?access_token={wecom}"), None, &list));
     assert_eq!(listed["meetingid_list"].as_array().unwrap().len(), 2);
-    let books = bench.world.books();
+    let books = bench.world.stats();
     let quota = books.quotas.iter().find(|quota| quota.scope == "corp" && quota.accepted == 3).unwrap();
     assert_eq!((quota.method.as_str(), quota.refused), ("wecom.meeting.create", 1));
 }
@@ -236,7 +236,7 @@ fn duplicates_are_counted_and_stale_or_repeated_meetings_refused() {
     for name in ["a", "b", "a"] {
         assert_eq!(bench.code(&room(&feishu, name)), 0, "the platform does not refuse a second room of the same name");
     }
-    let books = bench.world.books();
+    let books = bench.world.stats();
     assert_eq!((books.created, books.distinct, books.duplicates), (3, 2, 1));
     assert_eq!((bench.code(&meeting(&wecom, 1)), bench.code(&meeting(&wecom, 1))), (0, 400_302));
     assert_eq!(bench.code(&meeting(&wecom, -3_600)), 400_222, "it starts now");
@@ -265,10 +265,10 @@ fn calls_above_the_concurrency_are_refused() {
     let now = Mono(bench.start.0);
     let (first, second) = (meeting(&token, 1), meeting(&token, 2));
     let departure = bench.world.depart(&first, now);
-    let served = departure.method.unwrap();
+    let endpoint = departure.method.unwrap();
     bench.world.depart(&second, now);
     assert_eq!(bench.code(&first), 45_033);
-    bench.world.finish(&served);
+    bench.world.finish(&endpoint);
     assert_eq!(bench.code(&second), 0);
-    assert_eq!(bench.world.books().methods["wecom.meeting.create"].in_flight_max, 2);
+    assert_eq!(bench.world.stats().methods["wecom.meeting.create"].in_flight_max, 2);
 }

@@ -84,7 +84,7 @@ async fn replies_are_cut_on_the_socket() {
     let token = server.token().await;
     for (name, created) in [("1", 0), ("2", 0), ("3", 1), ("4", 2)] {
         assert!(server.room(&token, name).await.is_err(), "{name}");
-        assert_eq!(server.simulator.books().created, created, "{name}");
+        assert_eq!(server.simulator.stats().created, created, "{name}");
     }
     assert_eq!(server.room(&token, "5").await.unwrap().0, 200);
     server.end().await;

@@ -57,14 +57,14 @@ async fn a_request_that_left_arrives_though_nobody_waits() {
     let token = token(&transport).await;
     let impatient = Request { timeout: Duration::from_millis(100), ..room(&token, "r") };
     assert!(matches!(transport.send(impatient).await, Reply::Lost(why) if why.contains("100 ms")));
-    assert_eq!(simulator.books().created, 0);
+    assert_eq!(simulator.stats().created, 0);
     tokio::time::sleep(Duration::from_millis(199)).await;
-    assert_eq!(simulator.books().created, 0);
+    assert_eq!(simulator.stats().created, 0);
     tokio::time::sleep(Duration::from_millis(2)).await;
-    assert_eq!(simulator.books().created, 1, "it arrived 300 ms after it left");
-    assert_eq!(simulator.books().methods["feishu.vc.room.create"].in_flight, 1);
+    assert_eq!(simulator.stats().created, 1, "it arrived 300 ms after it left");
+    assert_eq!(simulator.stats().methods["feishu.vc.room.create"].in_flight, 1);
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(simulator.books().methods["feishu.vc.room.create"].in_flight, 0);
+    assert_eq!(simulator.stats().methods["feishu.vc.room.create"].in_flight, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,7 +80,7 @@ async fn faults_become_replies_of_the_right_kind() {
         let reply = transport.send(room(&token, name)).await;
         assert!(matches!(reply, Reply::Lost(_)), "{name}: {reply:?}");
     }
-    assert_eq!(simulator.books().created, 3, "all but the cut before applying");
+    assert_eq!(simulator.stats().created, 3, "all but the cut before applying");
     assert!(matches!(transport.send(room(&token, "6")).await, Reply::Answered(Answer { status: 200, .. })));
     let nowhere = Request { url: "nonsense".to_owned(), ..room(&token, "7") };
     assert!(matches!(transport.send(nowhere).await, Reply::NotSent(_)));
@@ -93,7 +93,7 @@ async fn many_in_flight_are_counted() {
     let token = token(&transport).await;
     let names: Vec<String> = (0..30).map(|number| number.to_string()).collect();
     futures_util::future::join_all(names.iter().map(|name| transport.send(room(&token, name)))).await;
-    let book = simulator.books().methods["feishu.vc.room.create"].clone();
+    let book = simulator.stats().methods["feishu.vc.room.create"].clone();
     assert_eq!((book.in_flight_max, book.in_flight, book.created), (30, 0, 30));
 }
 
