@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use rusqlite::Row;
 use serde_json::{Map, Value, json};
 
+use super::driver::{self, Error, Row};
 use super::sqlite::job_row::json_of;
 use super::state::State;
 use paceline_domain::outcome::Failure;
@@ -47,9 +47,9 @@ pub(crate) struct EndingRow {
 
 impl EndingRow {
     /// Reads the columns [`ENDING_COLUMNS`], from the first.
-    pub(crate) fn of_job(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(crate) fn of_job(row: &Row<'_>) -> driver::Result<Self> {
         let state: i64 = row.get(5)?;
-        let state = State::of_number(state).ok_or(rusqlite::Error::IntegralValueOutOfRange(5, state))?;
+        let state = State::of_number(state).ok_or_else(|| Error::unexpected(format!("there is no state {state}")))?;
         let reason: Option<String> = row.get(10)?;
         Ok(Self {
             id: row.get(0)?,
@@ -59,14 +59,14 @@ impl EndingRow {
             batch: row.get(4)?,
             state,
             attempts: row.get(6)?,
-            ended_at: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+            ended_at: row.get(7)?,
             key: row.get(8)?,
             result: row.get(9)?,
             reason: reason.and_then(|word| word.parse().ok()),
             failure: Failure {
                 status: row.get(11)?,
                 code: row.get(12)?,
-                detail: row.get::<_, Option<String>>(13)?.unwrap_or_default(),
+                detail: row.get::<Option<String>>(13)?.unwrap_or_default(),
                 cure: row.get(14)?,
                 log_id: row.get(15)?,
                 candidates: Vec::new(),
@@ -78,7 +78,7 @@ impl EndingRow {
     }
 
     /// Reads the columns [`REJECTED_COLUMNS`], from the first.
-    pub(crate) fn of_rejected(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(crate) fn of_rejected(row: &Row<'_>) -> driver::Result<Self> {
         let reason: String = row.get(4)?;
         let reason = reason.parse().unwrap_or(Reason::Malformed);
         let (mut detail, more): (String, i64) = (row.get(5)?, row.get(7)?);
@@ -94,7 +94,7 @@ impl EndingRow {
             batch: row.get(3)?,
             state: State::Dead,
             attempts: 0,
-            ended_at: Some(Timestamp(row.get(6)?)),
+            ended_at: Some(row.get(6)?),
             key: None,
             result: None,
             reason: Some(reason),

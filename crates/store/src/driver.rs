@@ -9,6 +9,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 pub(crate) use self::value::{Bind, FromValue, Value};
+use crate::sqlite::seal::Seal;
 use paceline_ports::LedgerError;
 
 /// What went wrong, as the store tells failures apart.
@@ -130,21 +131,29 @@ impl std::ops::Deref for Conn {
     type Target = rusqlite::Connection;
 
     fn deref(&self) -> &rusqlite::Connection {
-        self.0.sqlite()
+        self.driver.sqlite()
     }
 }
 
 /// A connection, for statements.
-pub(crate) struct Conn(Box<dyn Driver>);
+pub(crate) struct Conn {
+    driver: Box<dyn Driver>,
+    seal: Seal,
+}
 
 impl Conn {
-    pub(crate) fn over(driver: impl Driver + 'static) -> Self {
-        Self(Box::new(driver))
+    pub(crate) fn over(driver: impl Driver + 'static, seal: Seal) -> Self {
+        Self { driver: Box::new(driver), seal }
+    }
+
+    /// What seals and opens values on their way.
+    pub(crate) const fn seal(&self) -> &Seal {
+        &self.seal
     }
 
     /// Runs a statement and says how many rows it changed.
     pub(crate) fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize> {
-        self.0.execute(sql, values)
+        self.driver.execute(sql, values)
     }
 
     /// Calls `each` for each row, until it says that this was enough.
@@ -154,7 +163,7 @@ impl Conn {
         values: &[Value<'_>],
         mut each: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        self.0.query(sql, values, &mut each)
+        self.driver.query(sql, values, &mut each)
     }
 
     /// Calls `each` for each row.
@@ -219,30 +228,30 @@ impl Conn {
         &self,
         read: impl FnOnce(&Self) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        if self.0.is_in_transaction() {
+        if self.driver.is_in_transaction() {
             return read(self);
         }
-        self.0.begin(Access::Read)?;
+        self.driver.begin(Access::Read)?;
         let done = read(self);
         // Nothing was changed: there is nothing to keep.
-        self.0.rollback();
+        self.driver.rollback();
         done
     }
 
     pub(crate) fn begin(&self) -> Result<()> {
-        self.0.begin(Access::Write)
+        self.driver.begin(Access::Write)
     }
 
     pub(crate) fn commit(&self) -> Result<()> {
-        self.0.commit()
+        self.driver.commit()
     }
 
     pub(crate) fn rollback(&self) {
-        self.0.rollback();
+        self.driver.rollback();
     }
 
     pub(crate) fn changes(&self) -> u64 {
-        self.0.changes()
+        self.driver.changes()
     }
 }
 

@@ -197,7 +197,7 @@ impl Operator {
 
     /// Results and dead letters that the broker does not have yet.
     pub fn unpublished(&self) -> Result<u64, LedgerError> {
-        self.read(outbox::count)
+        self.read(|conn| Ok(outbox::count(conn)?))
     }
 
     /// Notes the file of a batch and, for CSV, its header cells, so that an export can give the rows back.

@@ -10,7 +10,7 @@ use super::groups::{self, DeadGroup};
 use super::selection::{Selection, number};
 use super::{CHUNK, Operator, Page, piles};
 use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
-use crate::driver::Conn;
+use crate::driver::{self, Conn};
 use crate::sqlite::books::{Books, Trouble};
 use crate::sqlite::tallies::{
     INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, Place, read_pile, reason_of,
@@ -314,7 +314,7 @@ fn dead_job(conn: &Conn, seq: i64) -> rusqlite::Result<DeadLine> {
         )
     });
     conn.prepare_cached(&SQL)?.query_row([seq], |row| {
-        let ending = EndingRow::of_job(row)?;
+        let ending = EndingRow::of_job(&driver::Row(row))?;
         let handle = ending.id.clone().unwrap_or_default();
         let place = row.get(ENDING_COLUMNS_LEN)?;
         Ok(DeadLine { handle, place, delivered: None, is_input: false, document: ending.document() })
@@ -331,7 +331,7 @@ fn dead_input(conn: &Conn, seq: i64) -> rusqlite::Result<DeadLine> {
     conn.prepare_cached(&SQL)?.query_row([seq], |row| {
         let place = row.get(REJECTED_COLUMNS_LEN).map(|place: String| Some(place).filter(|place| !place.is_empty()))?;
         let delivered = amqp_of(row, REJECTED_COLUMNS_LEN + 1)?.and_then(|amqp| amqp.delivered);
-        let document = EndingRow::of_rejected(row)?.document();
+        let document = EndingRow::of_rejected(&driver::Row(row))?.document();
         Ok(DeadLine { handle: format!("#{seq}"), place, delivered, is_input: true, document })
     })
 }
@@ -364,7 +364,7 @@ fn letter_of_job(conn: &Conn, seq: i64) -> rusqlite::Result<Letter> {
     conn.prepare_cached(SQL)?.query_row([seq], |row| {
         Ok(Letter {
             handle: row.get(0)?,
-            reason: reason_of(row.get(1)?, 1)?.unwrap_or(Reason::Malformed),
+            reason: reason_of(row.get(1)?)?.unwrap_or(Reason::Malformed),
             code: row.get(2)?,
             method: row.get(3)?,
             not_after: row.get::<_, Option<i64>>(4)?.map(Timestamp),
@@ -377,7 +377,7 @@ fn letter_of_input(conn: &Conn, seq: i64) -> rusqlite::Result<Letter> {
     conn.prepare_cached("SELECT reason, method FROM rejected WHERE seq = ?1")?.query_row([seq], |row| {
         Ok(Letter {
             handle: format!("#{seq}"),
-            reason: reason_of(row.get(0)?, 0)?.unwrap_or(Reason::Malformed),
+            reason: reason_of(row.get(0)?)?.unwrap_or(Reason::Malformed),
             code: None,
             method: row.get(1)?,
             not_after: None,
@@ -425,7 +425,12 @@ pub(super) fn still_dead(books: &Books, letter: &Letter) -> Result<Option<Dead>,
         .conn()
         .prepare_cached(&SQL)?
         .query_row([seq, ended_at], |row| {
-            Ok(Dead { seq, pile: read_pile(row)?, priority: row.get(2)?, outbox: row.get(PILE_COLUMNS_LEN)? })
+            Ok(Dead {
+                seq,
+                pile: read_pile(&driver::Row(row))?,
+                priority: row.get(2)?,
+                outbox: row.get(PILE_COLUMNS_LEN)?,
+            })
         })
         .optional()?;
     Ok(found)
@@ -441,7 +446,11 @@ fn forget(books: &mut Books, letter: &Letter) -> Result<bool, Trouble> {
         return Ok(true);
     }
     let Some(seq) = letter.input() else { return Ok(false) };
-    let pile = books.conn().prepare_cached(&SQL)?.query_row([seq], InputPile::read).optional()?;
+    let pile = books
+        .conn()
+        .prepare_cached(&SQL)?
+        .query_row([seq], |row| Ok(InputPile::read(&driver::Row(row))?))
+        .optional()?;
     let Some(pile) = pile else { return Ok(false) };
     books.conn().prepare_cached("DELETE FROM outbox WHERE rejected = ?1")?.execute([seq])?;
     books.conn().prepare_cached("DELETE FROM rejected WHERE seq = ?1")?.execute([seq])?;

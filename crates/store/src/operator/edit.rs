@@ -2,10 +2,9 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::OptionalExtension;
-
 use super::dead::{Letter, requeue, still_dead};
 use super::{CHUNK, JobSeq, Operator};
+use crate::driver::values;
 use crate::sqlite::job_row::{self, JOB_COLUMNS, JOB_TABLES, JobRow, JobText};
 use paceline_domain::activity::{Action, Facts};
 use paceline_domain::job::Job;
@@ -27,11 +26,12 @@ impl Operator {
     pub fn dead_job(&self, letter: &Letter) -> Result<Option<Job>, LedgerError> {
         static SQL: LazyLock<String> = LazyLock::new(|| {
             format!(
-                "SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.seq = ?1 AND j.state = 3 AND coalesce(j.ended_at, 0) = ?2"
+                "SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.seq = $1 AND j.state = 3 AND coalesce(j.ended_at, 0) = $2"
             )
         });
         let Some((seq, ended_at)) = letter.job() else { return Ok(None) };
-        let row = self.read(|conn| conn.prepare_cached(&SQL)?.query_row([seq, ended_at], JobRow::read).optional())?;
+        let row =
+            self.read(|conn| Ok(conn.query_opt(&SQL, values![seq, ended_at], |row| JobRow::read(row, conn.seal()))?))?;
         row.map(JobRow::parse).transpose()
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::piles::{self, Seqs};
 use super::{Operator, Selection};
 use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
-use crate::driver::Conn;
+use crate::driver::{self, Conn};
 use paceline_ports::LedgerError;
 
 /// Numbers of rows read at one time.
@@ -104,7 +104,8 @@ fn next_job(conn: &Conn, seq: i64) -> rusqlite::Result<ExportRow> {
                  LEFT JOIN batches b ON b.batch = j.batch WHERE j.seq = ?1"
         )
     });
-    conn.prepare_cached(&SQL)?.query_row([seq], |row| export_row(&EndingRow::of_job(row)?, row, ENDING_COLUMNS_LEN))
+    conn.prepare_cached(&SQL)?
+        .query_row([seq], |row| export_row(&EndingRow::of_job(&driver::Row(row))?, row, ENDING_COLUMNS_LEN))
 }
 
 fn next_input(conn: &Conn, seq: i64) -> rusqlite::Result<ExportRow> {
@@ -115,7 +116,7 @@ fn next_input(conn: &Conn, seq: i64) -> rusqlite::Result<ExportRow> {
         )
     });
     conn.prepare_cached(&SQL)?
-        .query_row([seq], |row| export_row(&EndingRow::of_rejected(row)?, row, REJECTED_COLUMNS_LEN))
+        .query_row([seq], |row| export_row(&EndingRow::of_rejected(&driver::Row(row))?, row, REJECTED_COLUMNS_LEN))
 }
 
 fn export_row(ending: &EndingRow, row: &Row<'_>, rest: usize) -> rusqlite::Result<ExportRow> {

@@ -39,7 +39,7 @@ impl Operator {
             let mut found: Vec<Followed> = conn
                 .prepare_cached(&sql)?
                 .query_map([&wanted], |row| {
-                    let ending = EndingRow::of_job(row)?;
+                    let ending = EndingRow::of_job(&crate::driver::Row(row))?;
                     Ok(Followed {
                         seq: JobSeq(row.get(ENDING_COLUMNS_LEN)?),
                         state: Some(ending.state),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::batches::number;
 use super::{CHUNK, Operator, Page, Selection, piles};
 use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow};
-use crate::driver::Conn;
+use crate::driver::{self, Conn, values};
 use crate::sqlite::attempts::{FOR_JOB, FOR_LOOK_UP};
 use crate::sqlite::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use crate::sqlite::settle;
@@ -124,7 +124,7 @@ impl JobLine {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         const AT: usize = ENDING_COLUMNS_LEN;
         Ok(Self {
-            document: EndingRow::of_job(row)?.document(),
+            document: EndingRow::of_job(&driver::Row(row))?.document(),
             seq: row.get(AT)?,
             priority: row.get(AT + 1)?,
             not_before: row.get::<_, Option<i64>>(AT + 2)?.map(Timestamp),
@@ -182,8 +182,8 @@ impl Operator {
     /// What the job of this id says, its parameters among it; `None` if there is none. Whoever shows it has to mask it.
     pub fn job(&self, id: &str) -> Result<Option<Job>, LedgerError> {
         static SQL: LazyLock<String> =
-            LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.id = ?1"));
-        let row = self.read(|conn| conn.prepare_cached(&SQL)?.query_row([id], JobRow::read).optional())?;
+            LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.id = $1"));
+        let row = self.read(|conn| Ok(conn.query_opt(&SQL, values![id], |row| JobRow::read(row, conn.seal()))?))?;
         row.map(JobRow::parse).transpose()
     }
 

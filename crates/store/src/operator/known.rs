@@ -42,7 +42,7 @@ impl Known for KnownJobs {
     }
 
     fn digest(&mut self, content: [u8; 32]) -> Vec<u8> {
-        self.ledger.as_ref().map_or_else(|| content.to_vec(), |ledger| ledger.seal.digest(&content))
+        self.ledger.as_ref().map_or_else(|| content.to_vec(), |ledger| ledger.conn.seal().digest(&content))
     }
 
     fn has(&mut self, id: &str) -> Result<bool, String> {

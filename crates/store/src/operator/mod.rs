@@ -127,33 +127,33 @@ impl Operator {
 
     /// All suspensions, by app, tenant and method.
     pub fn suspensions(&self) -> Result<Vec<Suspension>, LedgerError> {
-        self.read(suspensions::read)
+        self.read(|conn| Ok(suspensions::read(conn)?))
     }
 
     /// Suspends an app or a lane, replacing a suspension of the same app, tenant and method.
     pub fn suspend(&mut self, suspension: &Suspension) -> Result<(), LedgerError> {
         let Suspension { app, tenant, method, detail, .. } = suspension;
         let facts = scope(app, tenant, method).text("reason", detail);
-        self.change(&self.deed(Action::Suspend, facts), |books| Ok((suspensions::add(books, suspension)?, 1)))
+        self.change(&self.deed(Action::Suspend, facts), |books| Ok((suspensions::add(books.conn(), suspension)?, 1)))
     }
 
     /// Ends the suspensions of the app, and of the tenant and method where they are not empty; says how many.
     pub fn resume(&mut self, app: &str, tenant: &str, method: &str) -> Result<usize, LedgerError> {
         self.change(&self.deed(Action::Resume, scope(app, tenant, method)), |books| {
-            let ended = suspensions::remove(books, app, tenant, method)?;
+            let ended = suspensions::remove(books.conn(), app, tenant, method)?;
             Ok((ended, ended))
         })
     }
 
     /// What holds calls back beyond the quotas, as the worker recorded it last.
     pub fn restraints(&self) -> Result<Vec<Restraint>, LedgerError> {
-        self.read(restraints::read)
+        self.read(|conn| Ok(restraints::read(conn)?))
     }
 
     /// Forgets what holds an app back; says how many. A running worker then tries again with one call.
     pub fn lift(&mut self, app: &str) -> Result<usize, LedgerError> {
         self.change(&self.deed(Action::Resume, scope(app, "", "")), |books| {
-            let lifted = restraints::remove(books, app)?;
+            let lifted = restraints::remove(books.conn(), app)?;
             Ok((lifted, lifted))
         })
     }
@@ -165,7 +165,7 @@ impl Operator {
 
     /// Calls `each` for every recorded call that a window reaching back to `since` may count, in the order of sending.
     pub fn each_call(&self, since: Timestamp, each: impl FnMut(PastCall)) -> Result<(), LedgerError> {
-        self.read(|conn| calls::each(conn, since, each))
+        self.read_at_once(|conn| Ok(calls::each(conn, since, each)?))
     }
 
     /// Calls `each` for every span in which a job waited that could have been sent, after `since` and up to `now`: its lane,

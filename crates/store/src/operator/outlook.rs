@@ -10,7 +10,6 @@ use super::batches::number;
 use super::{Operator, backlog};
 use crate::driver::{Conn, Error};
 use crate::sqlite::driver::SqliteConn;
-use crate::sqlite::seal::Seal;
 use crate::sqlite::{calls, file, restraints, suspensions};
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
@@ -77,7 +76,6 @@ impl Operator {
 /// A ledger that is only looked at: nothing is written, created or migrated, beside a worker or without one.
 pub struct Untouched {
     pub(super) conn: Conn,
-    pub(super) seal: Seal,
 }
 
 impl Untouched {
@@ -91,8 +89,7 @@ impl Untouched {
             return Ok(None);
         }
         let (conn, version, seal) = file::open_untouched(&location)?;
-        let conn = Conn::over(SqliteConn::of(conn, location.path));
-        Ok((version > 0).then_some(Self { conn, seal }))
+        Ok((version > 0).then(|| Self { conn: Conn::over(SqliteConn::of(conn, location.path), seal) }))
     }
 
     /// The present outlook; windows reach back to `since`.

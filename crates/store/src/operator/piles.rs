@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, ToSql, params_from_iter};
 
 use super::Operator;
 use super::selection::Selection;
-use crate::driver::Conn;
+use crate::driver::{self, Conn};
 use crate::sqlite::piles;
 use crate::sqlite::tallies::{InputPile, Pile, WARNED};
 use crate::state::State;
@@ -72,7 +72,9 @@ pub(super) fn of(conn: &Conn, selection: &Selection) -> rusqlite::Result<Vec<(Pi
     narrowed.restrict("l.app", text(selection.app.as_ref()));
     narrowed.restrict("l.tenant", text(selection.tenant.as_ref()));
     narrowed.restrict("l.method", text(selection.method.as_ref()));
-    conn.prepare_cached(&narrowed.sql)?.query_map(params_from_iter(narrowed.values), piles::read)?.collect()
+    conn.prepare_cached(&narrowed.sql)?
+        .query_map(params_from_iter(narrowed.values), |row| Ok(piles::read(&driver::Row(row))?))?
+        .collect()
 }
 
 /// A question, narrowed by what a selection names.
@@ -182,7 +184,7 @@ pub(super) fn input_piles(conn: &Conn, selection: &Selection) -> rusqlite::Resul
     narrowed.restrict("reason", selection.reason.map(|reason| Box::new(reason.as_str()) as _));
     narrowed.restrict("app", text(selection.app.as_ref()));
     narrowed.restrict("method", text(selection.method.as_ref()));
-    let read = |row: &rusqlite::Row<'_>| Ok((InputPile::read(row)?, row.get::<_, i64>(4)?));
+    let read = |row: &rusqlite::Row<'_>| Ok((InputPile::read(&driver::Row(row))?, row.get::<_, i64>(4)?));
     let mut statement = conn.prepare_cached(&narrowed.sql)?;
     let piles = statement.query_map(params_from_iter(narrowed.values), read)?;
     piles.map(|pile| pile.map(|(pile, n)| (pile, u64::try_from(n).unwrap_or(0)))).collect()

@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::Operator;
 use super::first_edition::{self, FirstEdition};
 use super::outlook::Untouched;
-use crate::driver::Conn;
+use crate::driver::{Conn, values};
 use crate::sqlite::file;
 use crate::sqlite::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use crate::state::State;
@@ -161,12 +161,12 @@ impl<'l> Seeker<'l> {
     /// The ledger's.
     pub fn job(&self, id: &str) -> Result<Option<Job>, LedgerError> {
         static SQL: LazyLock<String> =
-            LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.id = ?1"));
+            LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.id = $1"));
         if !self.how.has_objects() {
             return Ok(None);
         }
-        let read = || self.conn.prepare_cached(&SQL)?.query_row([id], JobRow::read).optional();
-        read().map_err(|error| file::failed(&error))?.map(JobRow::parse).transpose()
+        let row = self.conn.query_opt(&SQL, values![id], |row| JobRow::read(row, self.conn.seal()));
+        row?.map(JobRow::parse).transpose()
     }
 
     fn by_id(&self, sought: Sought<'_>, content: &[u8; 32]) -> rusqlite::Result<Option<Repeat>> {

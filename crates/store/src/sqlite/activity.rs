@@ -2,9 +2,9 @@
 //!
 //! Decision: docs/decisions/0040-a-change-and-its-line-are-one-transaction.md
 
-use rusqlite::params;
-
 use super::books::{Books, Trouble};
+use super::meta;
+use crate::driver::values;
 use paceline_domain::activity::Deed;
 use paceline_domain::time::Timestamp;
 
@@ -16,40 +16,24 @@ pub(crate) fn record(books: &Books, deed: &Deed, count: usize, now: Timestamp) -
     if count == 0 {
         return Ok(());
     }
-    let count = i64::try_from(count).unwrap_or(i64::MAX);
     let facts = serde_json::to_string(&deed.facts.0).unwrap_or_default();
-    books
-        .conn()
-        .prepare_cached(
-            "INSERT INTO activity (change, at, via, actor, uid, action, count, facts)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        )?
-        .execute(params![
-            deed.by.change,
-            now.0,
-            deed.by.via.as_str(),
-            deed.by.name,
-            deed.by.uid,
-            deed.action.as_str(),
-            count,
-            facts
-        ])?;
+    let (by, action) = (&deed.by, deed.action.as_str());
+    books.conn().execute(
+        "INSERT INTO activity (change, at, via, actor, uid, action, count, facts)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        values![by.change, now, by.via.as_str(), by.name, by.uid, action, count, facts],
+    )?;
     Ok(())
 }
 
 /// Forgets a piece of what is older; says how many rows went.
 pub(crate) fn forget(books: &Books, before: Timestamp) -> Result<usize, Trouble> {
     let conn = books.conn();
-    let old = "SELECT EXISTS (SELECT 1 FROM activity WHERE at < ?1)";
-    if !conn.prepare_cached(old)?.query_row([before.0], |row| row.get::<_, bool>(0))? {
+    let is_any: bool = conn.query_value("SELECT EXISTS (SELECT 1 FROM activity WHERE at < $1)", values![before])?;
+    if !is_any {
         return Ok(0);
     }
-    conn.prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES ('activity_before', ?1)")?
-        .execute([before.0])?;
-    let gone = conn
-        .prepare_cached(
-            "DELETE FROM activity WHERE seq IN (SELECT seq FROM activity INDEXED BY activity_by_time WHERE at < ?1 LIMIT ?2)",
-        )?
-        .execute(params![before.0, PIECE])?;
-    Ok(gone)
+    meta::set(conn, "activity_before", before.0)?;
+    let old = "DELETE FROM activity WHERE seq IN (SELECT seq FROM activity WHERE at < $1 LIMIT $2)";
+    Ok(conn.execute(old, values![before, PIECE])?)
 }

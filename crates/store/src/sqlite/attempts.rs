@@ -2,12 +2,11 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{OptionalExtension, named_params, params};
-
 use super::books::{Books, Trouble};
 use super::counted::Closed;
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use super::settle::{self, STANDING_COLUMNS, StandingRow};
+use crate::driver::values;
 use crate::state::State;
 use paceline_domain::cure;
 use paceline_domain::outcome::Failure;
@@ -40,10 +39,10 @@ pub(crate) fn begin(books: &mut Books, start: &AttemptStart) -> Result<Option<(A
     }
     let lane = books.lane(&start.lane)?;
     books.note_call_length(start.deadline_at.0.saturating_sub(start.sent_at.0))?;
-    let attempt = books
-        .conn()
-        .prepare_cached("INSERT INTO attempts (job, lane, purpose, sent_at, deadline_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .insert(params![seq.map(|seq| seq.0), lane, purpose, start.sent_at.0, start.deadline_at.0])?;
+    let record =
+        "INSERT INTO attempts (job, lane, purpose, sent_at, deadline_at) VALUES ($1, $2, $3, $4, $5) RETURNING seq";
+    let values = values![seq, lane, purpose, start.sent_at, start.deadline_at];
+    let attempt = books.conn().query_value(record, values)?;
     Ok(Some((AttemptSeq(attempt), job)))
 }
 
@@ -53,15 +52,15 @@ fn callable(books: &Books, seq: JobSeq, purpose: i64) -> Result<Option<JobRow>, 
     // Made once: the statement's text is the key to the prepared one.
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.seq = ?1 AND j.state <= ?2
+            "SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.seq = $1 AND j.state <= $2
                  AND NOT EXISTS (SELECT 1 FROM attempts a
-                     WHERE a.job = j.seq AND a.ended_at IS NULL AND (a.purpose = {FOR_JOB} OR ?3 = {FOR_JOB}))"
+                     WHERE a.job = j.seq AND a.ended_at IS NULL AND (a.purpose = {FOR_JOB} OR $3 = {FOR_JOB}))"
         )
     });
     // What may have been applied is looked up, a held job, too; it is not sent again, whatever still waits in a lane.
     let state_max = if purpose == FOR_LOOK_UP { State::Held } else { State::Queued };
-    let row = books.conn().prepare_cached(&SQL)?.query_row(params![seq.0, state_max.number(), purpose], JobRow::read);
-    Ok(row.optional()?)
+    let conn = books.conn();
+    Ok(conn.query_opt(&SQL, values![seq, state_max.number(), purpose], |row| JobRow::read(row, conn.seal()))?)
 }
 
 /// An attempt about to be closed, and how the job to be settled stands.
@@ -78,20 +77,18 @@ pub(crate) fn end(books: &mut Books, end: &AttemptEnd) -> Result<(), Trouble> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
             "SELECT a.purpose, a.sent_at, a.ended_at IS NULL, a.lane, {STANDING_COLUMNS}
-             FROM attempts a LEFT JOIN jobs j ON j.seq = coalesce(?2, a.job) WHERE a.seq = ?1"
+             FROM attempts a LEFT JOIN jobs j ON j.seq = coalesce($2, a.job) WHERE a.seq = $1"
         )
     });
-    let settled = end.settlement.as_ref().map(|(seq, _)| seq.0);
+    let settled = end.settlement.as_ref().map(|(seq, _)| *seq);
     let closing = books
         .conn()
-        .prepare_cached(&SQL)?
-        .query_row(params![end.attempt.0, settled], |row| {
-            let is_there = row.get::<_, Option<i64>>(4)?.is_some();
+        .query_opt(&SQL, values![end.attempt.0, settled], |row| {
+            let is_there = row.get::<Option<i64>>(4)?.is_some();
             let standing = is_there.then(|| StandingRow::read(row, 4)).transpose()?;
             let (purpose, sent_at, is_open, lane) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
             Ok(Closing { lane, purpose, sent_at, is_open, standing })
-        })
-        .optional()?
+        })?
         .ok_or_else(|| Trouble::Refused(format!("there is no attempt number {}", end.attempt.0)))?;
     if !closing.is_open {
         return Ok(());
@@ -115,37 +112,30 @@ pub(crate) fn end(books: &mut Books, end: &AttemptEnd) -> Result<(), Trouble> {
 
 fn close(books: &Books, end: &AttemptEnd) -> Result<(), Trouble> {
     let failure = end.failure.as_ref();
-    books
-        .conn()
-        .prepare_cached(
-            "UPDATE attempts SET ended_at = :ended_at, replied = :replied, outcome = :outcome, http_status = :status,
-                 code = :code, detail = :detail, log_id = :log_id
-             WHERE seq = :seq",
-        )?
-        .execute(named_params! {
-            ":seq": end.attempt.0,
-            ":ended_at": end.ended_at.0,
-            ":replied": end.replied,
-            ":outcome": end.outcome,
-            ":status": failure.and_then(|failure| failure.status),
-            ":code": failure.and_then(|failure| failure.code),
-            ":detail": failure.map(|failure| &failure.detail),
-            ":log_id": failure.and_then(|failure| failure.log_id.as_ref()),
-        })?;
+    books.conn().execute(
+        "UPDATE attempts SET ended_at = $2, replied = $3, outcome = $4, http_status = $5, code = $6, detail = $7,
+             log_id = $8
+         WHERE seq = $1",
+        values![
+            end.attempt.0,
+            end.ended_at,
+            end.replied,
+            end.outcome,
+            failure.and_then(|failure| failure.status),
+            failure.and_then(|failure| failure.code),
+            failure.map(|failure| &failure.detail),
+            failure.and_then(|failure| failure.log_id.as_ref()),
+        ],
+    )?;
     Ok(())
 }
 
 /// Closes what a dead process left open. Its calls may have been applied: the jobs become uncertain, to be asked
 /// about when those calls are surely over.
 pub(crate) fn recover(books: &mut Books, now: Timestamp) -> Result<usize, Trouble> {
-    let open: Vec<(i64, Option<i64>, i64, i64)> = books
-        .conn()
-        .prepare_cached(
-            "SELECT seq, job, purpose, deadline_at FROM attempts INDEXED BY attempts_open
-             WHERE ended_at IS NULL ORDER BY seq",
-        )?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
-        .collect::<rusqlite::Result<_>>()?;
+    let open = "SELECT seq, job, purpose, deadline_at FROM attempts WHERE ended_at IS NULL ORDER BY seq";
+    let open: Vec<(i64, Option<i64>, i64, i64)> =
+        books.conn().query(open, &[], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     for &(attempt, job, purpose, deadline_at) in &open {
         let failure = Failure {
             detail: "the worker stopped before the reply was there".to_owned(),

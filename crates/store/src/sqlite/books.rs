@@ -4,16 +4,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::{OptionalExtension, params};
-
 use super::counted::Counted;
 use super::driver::SqliteConn;
 use super::guard::Guard;
 use super::lock::{self, WorkerLock};
 use super::seal::Seal;
 use super::tallies::Tallies;
-use super::{completion, file};
-use crate::driver::{self, Conn};
+use super::{completion, file, meta};
+use crate::driver::{Conn, Error, values};
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
 use paceline_metrics::Metrics;
@@ -25,15 +23,15 @@ use paceline_ports::{JobSeq, LedgerError};
 #[derive(Debug)]
 pub(crate) enum Trouble {
     /// The database said no.
-    Sql(driver::Error),
+    Sql(Error),
     /// The command asked for something that cannot be.
     Refused(String),
     /// The job of this id owns the object already.
     Claimed(String),
 }
 
-impl From<driver::Error> for Trouble {
-    fn from(error: driver::Error) -> Self {
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
         Self::Sql(error)
     }
 }
@@ -57,7 +55,6 @@ impl From<Trouble> for LedgerError {
 /// A writing connection.
 pub(crate) struct Books {
     conn: Conn,
-    seal: Seal,
     lanes: HashMap<LaneKey, i64>,
     batches: HashMap<String, i64>,
     /// What the present transaction changes of them.
@@ -99,13 +96,12 @@ impl Books {
         }
         let conn = SqliteConn::of(conn, path.to_owned());
         conn.guard_by(guard);
-        Ok(Self::of((Conn::over(conn), seal), announces, metrics))
+        Ok(Self::of(Conn::over(conn, seal), announces, metrics))
     }
 
-    fn of((conn, seal): (Conn, Seal), announces: bool, metrics: Metrics) -> Self {
+    fn of(conn: Conn, announces: bool, metrics: Metrics) -> Self {
         Self {
             conn,
-            seal,
             lanes: HashMap::new(),
             batches: HashMap::new(),
             tallies: Tallies::default(),
@@ -130,8 +126,8 @@ impl Books {
 
     /// The connection's keys, as the ledger has them now.
     pub(crate) fn seal(&self) -> Result<&Seal, Trouble> {
-        self.seal.refresh(&self.conn)?;
-        Ok(&self.seal)
+        self.conn.seal().refresh(&self.conn)?;
+        Ok(self.conn.seal())
     }
 
     /// Runs `work` in one transaction: all of it is on the disk when this returns `Ok`, none of it otherwise.
@@ -174,7 +170,7 @@ impl Books {
     }
 
     /// Writes what has been counted: at a transaction's end, and before tallies are read within one.
-    pub(crate) fn keep_tallies(&mut self) -> rusqlite::Result<()> {
+    pub(crate) fn keep_tallies(&mut self) -> Result<(), Error> {
         for (batch, change) in self.tallies.unfinished() {
             *self.unfinished.entry(batch).or_default() += change;
         }
@@ -182,7 +178,7 @@ impl Books {
     }
 
     /// Tells of the batches of which this transaction ended the last unfinished job.
-    fn tell_completions(&mut self) -> rusqlite::Result<()> {
+    fn tell_completions(&mut self) -> Result<(), Error> {
         let settled = std::mem::take(&mut self.settled);
         for (batch, change) in std::mem::take(&mut self.unfinished) {
             // Only batches that come over AMQP have somebody to tell.
@@ -194,85 +190,73 @@ impl Books {
     }
 
     /// The number of a lane, new or known.
-    pub(crate) fn lane(&mut self, key: &LaneKey) -> rusqlite::Result<i64> {
+    pub(crate) fn lane(&mut self, key: &LaneKey) -> Result<i64, Error> {
         if let Some(&lane) = self.lanes.get(key) {
             return Ok(lane);
         }
-        let names = params![key.app, key.tenant, key.method];
-        let known = self
-            .conn
-            .prepare_cached("SELECT lane FROM lanes WHERE app = ?1 AND tenant = ?2 AND method = ?3")?
-            .query_row(names, |row| row.get(0))
-            .optional()?;
-        let lane = match known {
+        let names = values![key.app, key.tenant, key.method];
+        let known = "SELECT lane FROM lanes WHERE app = $1 AND tenant = $2 AND method = $3";
+        // Another process may add it at the same time.
+        let new = "INSERT INTO lanes (app, tenant, method) VALUES ($1, $2, $3)
+             ON CONFLICT (app, tenant, method) DO UPDATE SET app = excluded.app RETURNING lane";
+        let lane = match self.conn.query_opt(known, names, |row| row.get(0))? {
             Some(lane) => lane,
-            None => self
-                .conn
-                .prepare_cached("INSERT INTO lanes (app, tenant, method) VALUES (?1, ?2, ?3)")?
-                .insert(names)?,
+            None => self.conn.query_value(new, names)?,
         };
         self.lanes.insert(key.clone(), lane);
         Ok(lane)
     }
 
     /// The number of a batch, new or known; 0 for none.
-    pub(crate) fn batch(&mut self, name: Option<&str>, now: Timestamp) -> rusqlite::Result<i64> {
+    pub(crate) fn batch(&mut self, name: Option<&str>, now: Timestamp) -> Result<i64, Error> {
         let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(0) };
         if let Some(&batch) = self.batches.get(name) {
             return Ok(batch);
         }
-        let known = self
-            .conn
-            .prepare_cached("SELECT batch FROM batches WHERE name = ?1")?
-            .query_row([name], |row| row.get(0))
-            .optional()?;
-        let batch = match known {
+        let known = "SELECT batch FROM batches WHERE name = $1";
+        let new = "INSERT INTO batches (name, created_at) VALUES ($1, $2)
+             ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING batch";
+        let batch = match self.conn.query_opt(known, values![name], |row| row.get(0))? {
             Some(batch) => batch,
-            None => self
-                .conn
-                .prepare_cached("INSERT INTO batches (name, created_at) VALUES (?1, ?2)")?
-                .insert(params![name, now.0])?,
+            None => self.conn.query_value(new, values![name, now])?,
         };
         self.batches.insert(name.to_owned(), batch);
         Ok(batch)
     }
 
     /// Forgets a batch that holds nothing.
-    pub(crate) fn forget_batch(&mut self, batch: i64) -> rusqlite::Result<()> {
+    pub(crate) fn forget_batch(&mut self, batch: i64) -> Result<(), Error> {
         self.tallies.forget_batch(&self.conn, batch)?;
-        self.conn.prepare_cached("DELETE FROM batches WHERE batch = ?1")?.execute([batch])?;
+        self.conn.execute("DELETE FROM batches WHERE batch = $1", values![batch])?;
         self.batches.retain(|_, known| *known != batch);
         Ok(())
     }
 
     /// Notes, for the process that schedules, that a job was put to work or cancelled by this one.
-    pub(crate) fn announce(&self, job: JobSeq) -> rusqlite::Result<()> {
+    pub(crate) fn announce(&self, job: JobSeq) -> Result<(), Error> {
         if self.announces {
-            self.conn.prepare_cached("INSERT OR IGNORE INTO changed (job) VALUES (?1)")?.execute([job.0])?;
+            self.conn.execute("INSERT INTO changed (job) VALUES ($1) ON CONFLICT (job) DO NOTHING", values![job])?;
         }
         Ok(())
     }
 
     /// Remembers how long a call may take or took, so that no attempt that still counts is overlooked.
-    pub(crate) fn note_call_length(&mut self, length_us: i64) -> rusqlite::Result<()> {
+    pub(crate) fn note_call_length(&mut self, length_us: i64) -> Result<(), Error> {
         let known = match self.call_us_max {
             Some(known) => known,
             None => call_us_max(&self.conn)?,
         };
         self.call_us_max = Some(known.max(length_us));
         if length_us > known {
-            self.conn
-                .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES ('call_us_max', ?1)")?
-                .execute([length_us])?;
+            meta::set(&self.conn, CALL_US_MAX, length_us)?;
         }
         Ok(())
     }
 }
 
+const CALL_US_MAX: &str = "call_us_max";
+
 /// The longest call recorded so far, in microseconds.
-pub(crate) fn call_us_max(conn: &Conn) -> rusqlite::Result<i64> {
-    conn.prepare_cached("SELECT value FROM meta WHERE name = 'call_us_max'")?
-        .query_row([], |row| row.get(0))
-        .optional()
-        .map(Option::unwrap_or_default)
+pub(crate) fn call_us_max(conn: &Conn) -> Result<i64, Error> {
+    Ok(meta::get(conn, CALL_US_MAX)?.unwrap_or_default())
 }

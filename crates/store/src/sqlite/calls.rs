@@ -6,71 +6,59 @@
 //! Decision: docs/decisions/0018-past-calls-lane-by-lane.md
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
-use rusqlite::{Row, Rows, params};
+use std::collections::{BinaryHeap, VecDeque};
 
 use super::attempts::REFUSED;
 use super::books::call_us_max;
-use crate::driver::Conn;
+use crate::driver::{Conn, Result, Row, Value, values};
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::NOT_SENT;
 use paceline_domain::time::Timestamp;
 use paceline_ports::PastCall;
 
-const OF_LANE: &str = "SELECT a.sent_at, a.seq, a.deadline_at, a.ended_at, a.replied, a.outcome IS ?4
-     FROM attempts a WHERE a.lane = ?1 AND a.sent_at >= ?2 AND a.outcome IS NOT ?3 ORDER BY a.sent_at, a.seq";
+/// Calls of a lane after one of them, in the order of sending.
+const OF_LANE: &str = "SELECT a.sent_at, a.seq, a.deadline_at, a.ended_at, a.replied, a.outcome
+     FROM attempts a WHERE a.lane = $1 AND (a.sent_at, a.seq) > ($2, $3) ORDER BY a.sent_at, a.seq LIMIT $4";
+
+/// Calls of a lane that are read at one time.
+const PAGE: usize = 500;
 
 /// Every call that may still be counted by a window that reaches back to `since`, in the order of sending.
-pub(crate) fn past(conn: &Conn, since: Timestamp) -> rusqlite::Result<Vec<PastCall>> {
+pub(crate) fn past(conn: &Conn, since: Timestamp) -> Result<Vec<PastCall>> {
     let mut calls = Vec::new();
     each(conn, since, |call| calls.push(call))?;
     Ok(calls)
 }
 
-/// [`past`], one at a time.
-pub(crate) fn each(conn: &Conn, since: Timestamp, mut each: impl FnMut(PastCall)) -> rusqlite::Result<()> {
-    let lanes = lanes(conn)?;
+/// [`past`], one at a time. Within one state of the ledger, because it is read page by page.
+pub(crate) fn each(conn: &Conn, since: Timestamp, mut each: impl FnMut(PastCall)) -> Result<()> {
     let earliest = since.0.saturating_sub(call_us_max(conn)?);
-    let mut statements = Vec::with_capacity(lanes.len());
-    for _ in &lanes {
-        statements.push(conn.prepare(OF_LANE)?);
-    }
-    let mut rows: Vec<Rows<'_>> = Vec::with_capacity(lanes.len());
-    for (statement, (lane, _)) in statements.iter_mut().zip(&lanes) {
-        rows.push(statement.query(params![lane, earliest, NOT_SENT, REFUSED])?);
-    }
+    let mut lanes: Vec<_> = lanes(conn)?.into_iter().map(|(lane, key)| (Pages::of(lane, earliest), key)).collect();
     // The next call of each lane, the earliest first.
     let mut next: BinaryHeap<Reverse<(Call, usize)>> = BinaryHeap::new();
-    for (at, rows) in rows.iter_mut().enumerate() {
-        next.extend(rows.next()?.map(Call::read).transpose()?.map(|call| Reverse((call, at))));
+    for (at, (pages, _)) in lanes.iter_mut().enumerate() {
+        next.extend(pages.next(conn)?.map(|call| Reverse((call, at))));
     }
     while let Some(Reverse((call, at))) = next.pop() {
-        if let (Some((_, lane)), Some(rows)) = (lanes.get(at), rows.get_mut(at)) {
+        if let Some((pages, lane)) = lanes.get_mut(at) {
             if call.counted_by() >= since {
                 each(call.of(lane.clone()));
             }
-            next.extend(rows.next()?.map(Call::read).transpose()?.map(|call| Reverse((call, at))));
+            next.extend(pages.next(conn)?.map(|call| Reverse((call, at))));
         }
     }
     Ok(())
 }
 
 /// Past calls of every lane, each as far back as `since` says of it, in the order of sending.
-pub(crate) fn of_lanes(
-    conn: &Conn,
-    since: impl Fn(&LaneKey) -> Timestamp,
-) -> rusqlite::Result<Vec<(LaneKey, Vec<PastCall>)>> {
+pub(crate) fn of_lanes(conn: &Conn, since: impl Fn(&LaneKey) -> Timestamp) -> Result<Vec<(LaneKey, Vec<PastCall>)>> {
     let longest = call_us_max(conn)?;
-    let mut statement = conn.prepare_cached(OF_LANE)?;
     let mut found = Vec::new();
     for (lane, key) in lanes(conn)? {
         let since = since(&key);
-        let earliest = since.0.saturating_sub(longest);
-        let mut rows = statement.query(params![lane, earliest, NOT_SENT, REFUSED])?;
+        let mut pages = Pages::of(lane, since.0.saturating_sub(longest));
         let mut calls = Vec::new();
-        while let Some(row) = rows.next()? {
-            let call = Call::read(row)?;
+        while let Some(call) = pages.next(conn)? {
             if call.counted_by() >= since {
                 calls.push(call.of(key.clone()));
             }
@@ -82,10 +70,41 @@ pub(crate) fn of_lanes(
     Ok(found)
 }
 
-fn lanes(conn: &Conn) -> rusqlite::Result<Vec<(i64, LaneKey)>> {
-    conn.prepare_cached("SELECT lane, app, tenant, method FROM lanes")?
-        .query_map([], |row| Ok((row.get(0)?, LaneKey { app: row.get(1)?, tenant: row.get(2)?, method: row.get(3)? })))?
-        .collect()
+fn lanes(conn: &Conn) -> Result<Vec<(i64, LaneKey)>> {
+    conn.query("SELECT lane, app, tenant, method FROM lanes", &[], |row| {
+        Ok((row.get(0)?, LaneKey { app: row.get(1)?, tenant: row.get(2)?, method: row.get(3)? }))
+    })
+}
+
+/// The calls of a lane that were sent.
+struct Pages {
+    lane: i64,
+    /// Where the next page begins: after this instant and number.
+    after: (i64, i64),
+    page: VecDeque<Call>,
+    is_last: bool,
+}
+
+impl Pages {
+    fn of(lane: i64, earliest: i64) -> Self {
+        // No attempt has the number 0.
+        Self { lane, after: (earliest, 0), page: VecDeque::new(), is_last: false }
+    }
+
+    fn next(&mut self, conn: &Conn) -> Result<Option<Call>> {
+        while self.page.is_empty() && !self.is_last {
+            let (mut read, (sent_at, seq)) = (0, self.after);
+            conn.query_each(OF_LANE, values![self.lane, sent_at, seq, PAGE], |row| {
+                let (call, was_sent) = Call::read(row)?;
+                self.after = (call.sent_at, call.seq);
+                read += 1;
+                self.page.extend(was_sent.then_some(call));
+                Ok(())
+            })?;
+            self.is_last = read < PAGE;
+        }
+        Ok(self.page.pop_front())
+    }
 }
 
 /// A recorded call without its lane. Ordered by sending.
@@ -99,15 +118,18 @@ struct Call {
 }
 
 impl Call {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    /// The call, and whether it was sent.
+    fn read(row: &Row<'_>) -> Result<(Self, bool)> {
         let (ended_at, replied): (Option<i64>, Option<bool>) = (row.get(3)?, row.get(4)?);
-        Ok(Self {
+        let outcome = row.value(5)?;
+        let call = Self {
             sent_at: row.get(0)?,
             seq: row.get(1)?,
             deadline_at: row.get(2)?,
             reply_at: ended_at.filter(|_| replied == Some(true)),
-            refused: row.get(5)?,
-        })
+            refused: outcome == Value::Text(REFUSED),
+        };
+        Ok((call, outcome != Value::Text(NOT_SENT)))
     }
 
     fn counted_by(&self) -> Timestamp {

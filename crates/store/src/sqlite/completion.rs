@@ -4,20 +4,17 @@
 //!
 //! Decision: docs/decisions/0015-batch-completion-is-an-outbox-row.md
 
-use rusqlite::OptionalExtension;
 use serde_json::json;
 
 use super::waiting;
-use crate::driver::Conn;
+use crate::driver::{Conn, Result, values};
 use paceline_domain::time::Timestamp;
 use paceline_ports::BATCH_COMPLETED;
 
 /// Tells of the batch if nothing of it is unfinished.
-pub(super) fn tell(conn: &Conn, batch: i64, now: Timestamp) -> rusqlite::Result<()> {
-    let name: Option<String> = conn
-        .prepare_cached("SELECT name FROM batches WHERE batch = ?1")?
-        .query_row([batch], |row| row.get(0))
-        .optional()?;
+pub(super) fn tell(conn: &Conn, batch: i64, now: Timestamp) -> Result<()> {
+    let name: Option<String> =
+        conn.query_opt("SELECT name FROM batches WHERE batch = $1", values![batch], |row| row.get(0))?;
     let Some(name) = name else { return Ok(()) };
     let counts = waiting::counts(conn, Some(std::slice::from_ref(&name)))?;
     if counts.queued + counts.uncertain > 0 {
@@ -28,7 +25,7 @@ pub(super) fn tell(conn: &Conn, batch: i64, now: Timestamp) -> rusqlite::Result<
         "warnings": counts.warnings, "dead": counts.dead, "held": counts.held, "cancelled": counts.cancelled, "finished_at": now,
     });
     // A row that belongs to neither a job nor an input is an event; its document stands where those have properties.
-    conn.prepare_cached("INSERT INTO outbox (amqp) VALUES (?1)")?.execute([event.to_string()]).map(drop)
+    conn.execute("INSERT INTO outbox (amqp) VALUES ($1)", values![event.to_string()]).map(drop)
 }
 
 #[cfg(test)]

@@ -5,11 +5,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use rusqlite::OptionalExtension;
-
 use super::attempts::{FOR_JOB, FOR_LOOK_UP};
 use super::tallies::{Grown, Pile, WARNED};
-use crate::driver::Conn;
+use crate::driver::{Conn, Result, values};
 use crate::state::State;
 use paceline_domain::reason::Reason;
 use paceline_metrics::{Attempt, Metrics};
@@ -158,10 +156,10 @@ impl Counted {
     }
 }
 
-fn read(conn: &Conn, lane: i64) -> rusqlite::Result<Option<Lane>> {
-    conn.prepare_cached("SELECT app, method FROM lanes WHERE lane = ?1")?
-        .query_row([lane], |row| Ok(Lane { app: row.get(0)?, method: row.get(1)?, has_ends: false }))
-        .optional()
+fn read(conn: &Conn, lane: i64) -> Result<Option<Lane>> {
+    conn.query_opt("SELECT app, method FROM lanes WHERE lane = $1", values![lane], |row| {
+        Ok(Lane { app: row.get(0)?, method: row.get(1)?, has_ends: false })
+    })
 }
 
 /// What became of an input, in a word.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::outbox;
-use crate::driver::Conn;
+use crate::driver::{Conn, Result, Row, values};
 use crate::state::State;
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
@@ -33,7 +33,7 @@ pub struct LaneFigures {
     pub oldest_at: Option<Timestamp>,
 }
 
-pub(crate) fn read(conn: &Conn, now: Timestamp) -> rusqlite::Result<Figures> {
+pub(crate) fn read(conn: &Conn, now: Timestamp) -> Result<Figures> {
     let outbox = outbox::count(conn)?;
     let mut figures = Figures { read_at: now, outbox, ..Figures::default() };
     piles(conn, &mut figures)?;
@@ -41,49 +41,43 @@ pub(crate) fn read(conn: &Conn, now: Timestamp) -> rusqlite::Result<Figures> {
     Ok(figures)
 }
 
-fn count(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<u64> {
-    Ok(u64::try_from(row.get::<_, i64>(at)?).unwrap_or(0))
+fn count(row: &Row<'_>, at: usize) -> Result<u64> {
+    Ok(u64::try_from(row.get::<i64>(at)?).unwrap_or(0))
 }
 
-fn piles(conn: &Conn, figures: &mut Figures) -> rusqlite::Result<()> {
-    let mut sums = conn.prepare_cached(
-        "SELECT l.app, l.tenant, l.method, t.kind, t.reason, sum(t.n)
+fn piles(conn: &Conn, figures: &mut Figures) -> Result<()> {
+    let sums = "SELECT l.app, l.tenant, l.method, t.kind, t.reason, CAST(sum(t.n) AS BIGINT)
          FROM tallies t JOIN lanes l ON l.lane = t.lane
-         WHERE t.kind IN (2, 3) GROUP BY t.lane, t.kind, t.reason",
-    )?;
-    let mut rows = sums.query([])?;
-    while let Some(row) = rows.next()? {
+         WHERE t.kind IN (2, 3) GROUP BY l.lane, t.kind, t.reason";
+    conn.query_each(sums, &[], |row| {
         let (app, tenant, method): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let by = count(row, 5)?;
-        if row.get::<_, i64>(3)? == State::Held.number() {
+        if row.get::<i64>(3)? == State::Held.number() {
             figures.lanes.entry(LaneKey { app, tenant, method }).or_default().held = by;
         } else {
             *figures.dead.entry((app, method, row.get(4)?)).or_default() += by;
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// The first of each pile by its index, which leads in the order of take-over.
-fn oldest(conn: &Conn, now: Timestamp, figures: &mut Figures) -> rusqlite::Result<()> {
-    let mut firsts = conn.prepare_cached(
-        "SELECT l.app, l.tenant, l.method,
-             (SELECT created_at FROM (SELECT j.created_at, j.not_before FROM jobs j INDEXED BY jobs_waiting
+fn oldest(conn: &Conn, now: Timestamp, figures: &mut Figures) -> Result<()> {
+    let firsts = "SELECT l.app, l.tenant, l.method,
+             (SELECT created_at FROM (SELECT j.created_at, j.not_before FROM jobs j
                  WHERE j.state <= 1 AND j.batch = t.batch AND j.lane = t.lane AND j.state = t.kind
                      AND j.priority = t.priority
-                 ORDER BY j.seq LIMIT ?2)
-              WHERE not_before IS NULL OR not_before <= ?1 LIMIT 1)
+                 ORDER BY j.seq LIMIT $2) AS looked_at
+              WHERE not_before IS NULL OR not_before <= $1 LIMIT 1)
          FROM tallies t JOIN lanes l ON l.lane = t.lane
-         WHERE t.kind <= 1 AND t.n > 0",
-    )?;
-    let mut rows = firsts.query([now.0, LOOKED_AT_MAX])?;
-    while let Some(row) = rows.next()? {
-        let Some(at) = row.get::<_, Option<i64>>(3)?.map(Timestamp) else { continue };
+         WHERE t.kind <= 1 AND t.n > 0";
+    conn.query_each(firsts, values![now, LOOKED_AT_MAX], |row| {
+        let Some(at) = row.get::<Option<Timestamp>>(3)? else { return Ok(()) };
         let lane = LaneKey { app: row.get(0)?, tenant: row.get(1)?, method: row.get(2)? };
         let oldest = &mut figures.lanes.entry(lane).or_default().oldest_at;
         *oldest = Some(oldest.map_or(at, |other| other.min(at)));
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 #[cfg(test)]

@@ -96,9 +96,9 @@ pub(crate) fn open_reader(location: &Location) -> Result<(Connection, Seal), Led
 }
 
 /// Likewise, for statements.
-pub(crate) fn reader(location: &Location) -> Result<(Conn, Seal), LedgerError> {
+pub(crate) fn reader(location: &Location) -> Result<Conn, LedgerError> {
     let (conn, seal) = open_reader(location)?;
-    Ok((Conn::over(SqliteConn::of(conn, location.path.clone())), seal))
+    Ok(Conn::over(SqliteConn::of(conn, location.path.clone()), seal))
 }
 
 /// Opens the file only to look at it: nothing is written or created, not even beside it. Gives its version, too.

@@ -1,10 +1,13 @@
 //! A job as columns, and back.
 
-use rusqlite::{Row, named_params};
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::books::{Books, Trouble};
+use super::seal::{self, Place as Sealed, Seal};
 use super::tallies::Place;
+use crate::driver::{self, Row, values};
 use paceline_domain::identity::ObjectHash;
 use paceline_domain::job::{Identity, Job, LaneKey, Params};
 use paceline_domain::time::Timestamp;
@@ -28,6 +31,29 @@ impl JobText {
         let identity = (job.identity != Identity::Tenant).then(|| job.identity.to_string());
         Self { job, hash, params, meta, identity }
     }
+
+    /// The parameters as the ledger keeps them.
+    fn sealed_params(&self, seal: &Seal) -> driver::Result<Cow<'_, str>> {
+        let place = Sealed::job_params(&self.job.id);
+        if self.job.is_confidential {
+            seal.sealed_text(&self.params, place).map(Cow::Owned)
+        } else {
+            Ok(Cow::Borrowed(&self.params))
+        }
+    }
+
+    /// The message likewise.
+    pub(crate) fn sealed_raw<'a>(&self, seal: &Seal, raw: Option<&'a [u8]>) -> driver::Result<Option<Cow<'a, [u8]>>> {
+        let sealed = |raw| {
+            let place = Sealed::job_raw(&self.job.id);
+            if self.job.is_confidential {
+                seal.sealed_bytes(raw, place).map(Cow::Owned)
+            } else {
+                Ok(Cow::Borrowed(raw))
+            }
+        };
+        raw.map(sealed).transpose()
+    }
 }
 
 /// What a job needs to be given back, as the ledger keeps it.
@@ -49,38 +75,35 @@ pub(crate) fn insert(
     let job = &text.job;
     let lane = books.lane(&job.lane)?;
     let batch = books.batch(job.batch.as_deref(), now)?;
-    let inserted = books
-        .conn()
-        .prepare_cached(
-            "INSERT INTO jobs (lane, batch, state, priority, attempts, not_before, not_after, created_at, id, hash,
-                 object, identity, reply_to, meta, amqp, place, params, cells, raw)
-             VALUES (:lane, :batch, 0, :priority, 0, :not_before, :not_after, :now, :id, keyed(:hash),
-                 :object, :identity, :reply_to, :meta, :amqp, :place, sealed(:params, :confidential, 'jobs.params', :id),
-                 :cells, sealed(:raw, :confidential, 'jobs.raw', :id))
-             ON CONFLICT (id) DO NOTHING",
-        )?
-        .execute(named_params! {
-            ":lane": lane,
-            ":batch": batch,
-            ":priority": job.priority,
-            ":not_before": job.not_before.map(|at| at.0),
-            ":not_after": job.not_after.map(|at| at.0),
-            ":now": now.0,
-            ":id": job.id,
-            ":hash": text.hash,
-            ":object": job.object.map(|object| object.0),
-            ":identity": text.identity,
-            ":reply_to": job.reply_to,
-            ":meta": text.meta,
-            ":amqp": origin.amqp,
-            ":place": origin.place,
-            ":params": text.params,
-            ":confidential": job.is_confidential,
-            ":cells": origin.cells,
-            ":raw": origin.raw,
-        })?;
+    let (conn, seal) = (books.conn(), books.conn().seal());
+    let inserted = conn.query_opt(
+        "INSERT INTO jobs (lane, batch, state, priority, attempts, not_before, not_after, created_at, id, hash, object,
+             identity, reply_to, meta, amqp, place, params, cells, raw)
+         VALUES ($1, $2, 0, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+         ON CONFLICT (id) DO NOTHING RETURNING seq",
+        values![
+            lane,
+            batch,
+            job.priority,
+            job.not_before,
+            job.not_after,
+            now,
+            job.id,
+            seal.keyed(&text.hash)?,
+            job.object.map(|object| object.0),
+            text.identity,
+            job.reply_to,
+            text.meta,
+            origin.amqp,
+            origin.place,
+            text.sealed_params(seal)?,
+            origin.cells,
+            text.sealed_raw(seal, origin.raw)?,
+        ],
+        |row| row.get(0),
+    )?;
     let place = Place { batch, lane, priority: job.priority.into() };
-    Ok((inserted == 1).then(|| (JobSeq(books.conn().last_insert_rowid()), place)))
+    Ok(inserted.map(|seq| (seq, place)))
 }
 
 /// Puts an ended job of the same content back to the start, as its new arrival wants it; with `keep`, as it stands.
@@ -93,71 +116,66 @@ pub(crate) fn renew(
     keep: bool,
 ) -> Result<(), Trouble> {
     let job = &text.job;
-    books
-        .conn()
-        .prepare_cached(
-            "UPDATE jobs SET batch = :batch, state = 0, attempts = 0, ended_at = NULL, outbox = NULL,
-                 priority = iif(:keep, priority, :priority), not_before = iif(:keep, not_before, :not_before),
-                 not_after = iif(:keep, not_after, :not_after), reply_to = iif(:keep, reply_to, :reply_to),
-                 meta = iif(:keep, meta, :meta), object = iif(:keep, object, :object),
-                 key = NULL, reason = NULL, http_status = NULL, code = NULL, detail = NULL, cure = NULL,
-                 log_id = NULL, result = NULL, warnings = NULL, amqp = coalesce(:amqp, amqp),
-                 raw = coalesce(sealed(:raw, :confidential, 'jobs.raw', id), raw),
-                 place = coalesce(:place, place), cells = coalesce(:cells, cells)
-             WHERE seq = :seq",
-        )?
-        .execute(named_params! {
-            ":batch": batch,
-            ":priority": job.priority,
-            ":not_before": job.not_before.map(|at| at.0),
-            ":not_after": job.not_after.map(|at| at.0),
-            ":reply_to": job.reply_to,
-            ":meta": text.meta,
-            ":object": job.object.map(|object| object.0),
-            ":amqp": origin.amqp,
-            ":raw": origin.raw,
-            ":confidential": job.is_confidential,
-            ":place": origin.place,
-            ":cells": origin.cells,
-            ":keep": keep,
-            ":seq": seq.0,
-        })?;
+    let conn = books.conn();
+    conn.execute(
+        "UPDATE jobs SET batch = $2, state = 0, attempts = 0, ended_at = NULL, outbox = NULL, key = NULL, reason = NULL,
+             http_status = NULL, code = NULL, detail = NULL, cure = NULL, log_id = NULL, result = NULL, warnings = NULL,
+             amqp = coalesce($3, amqp), raw = coalesce($4, raw), place = coalesce($5, place), cells = coalesce($6, cells)
+         WHERE seq = $1",
+        values![seq, batch, origin.amqp, text.sealed_raw(conn.seal(), origin.raw)?, origin.place, origin.cells],
+    )?;
+    if !keep {
+        conn.execute(
+            "UPDATE jobs SET priority = $2, not_before = $3, not_after = $4, reply_to = $5, meta = $6, object = $7
+             WHERE seq = $1",
+            values![
+                seq,
+                job.priority,
+                job.not_before,
+                job.not_after,
+                job.reply_to,
+                text.meta,
+                job.object.map(|object| object.0),
+            ],
+        )?;
+    }
     Ok(())
 }
 
 /// Gives a dead job the content that a person wrote; what upstream sent stays on record beside it.
 pub(crate) fn rewrite(books: &Books, seq: JobSeq, text: &JobText, now: Timestamp) -> Result<(), Trouble> {
     let job = &text.job;
-    books
-        .conn()
-        .prepare_cached(
-            "UPDATE jobs SET params = sealed(:params, :confidential, 'jobs.params', id), object = :object, identity = :identity, priority = :priority,
-                 not_before = :not_before, not_after = :not_after, reply_to = :reply_to, meta = :meta, edited_hash = keyed(:hash), edited_at = :now
-             WHERE seq = :seq",
-        )?
-        .execute(named_params! {
-            ":params": text.params,
-            ":object": job.object.map(|object| object.0),
-            ":confidential": job.is_confidential,
-            ":identity": text.identity,
-            ":priority": job.priority,
-            ":not_before": job.not_before.map(|at| at.0),
-            ":not_after": job.not_after.map(|at| at.0),
-            ":reply_to": job.reply_to,
-            ":meta": text.meta,
-            ":hash": text.hash,
-            ":now": now.0,
-            ":seq": seq.0,
-        })?;
+    let seal = books.conn().seal();
+    books.conn().execute(
+        "UPDATE jobs SET params = $2, object = $3, identity = $4, priority = $5, not_before = $6, not_after = $7,
+             reply_to = $8, meta = $9, edited_hash = $10, edited_at = $11
+         WHERE seq = $1",
+        values![
+            seq,
+            text.sealed_params(seal)?,
+            job.object.map(|object| object.0),
+            text.identity,
+            job.priority,
+            job.not_before,
+            job.not_after,
+            job.reply_to,
+            text.meta,
+            seal.keyed(&text.hash)?,
+            now,
+        ],
+    )?;
     Ok(())
 }
 
 /// The columns that [`JobRow::read`] wants; `j` is the job, `l` its lane, `b` its batch.
-pub(crate) const JOB_COLUMNS: &str = "j.id, l.app, l.tenant, l.method, b.name, j.identity, \
-     opened(j.params, 'jobs.params', j.id), j.priority, j.not_before, j.not_after, j.reply_to, j.meta, j.params LIKE 'sealed:%', j.amqp, j.object";
+pub(crate) const JOB_COLUMNS: &str = "j.id, l.app, l.tenant, l.method, b.name, j.identity, j.params, j.priority, \
+     j.not_before, j.not_after, j.reply_to, j.meta, j.amqp, j.object";
+
+/// How many columns [`JOB_COLUMNS`] names: the next one has this index.
+pub(crate) const JOB_COLUMNS_LEN: usize = 14;
 
 /// Joins that [`JOB_COLUMNS`] needs.
-pub(crate) const JOB_TABLES: &str = "jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch";
+pub(crate) const JOB_TABLES: &str = "jobs j JOIN lanes l ON l.lane = j.lane LEFT JOIN batches b ON b.batch = j.batch";
 
 /// A job's columns, not yet parsed.
 pub(crate) struct JobRow {
@@ -177,21 +195,23 @@ pub(crate) struct JobRow {
 }
 
 impl JobRow {
-    pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(crate) fn read(row: &Row<'_>, seal: &Seal) -> driver::Result<Self> {
+        let (id, params): (String, String) = (row.get(0)?, row.get(6)?);
+        let is_confidential = seal::is_sealed(&params);
         Ok(Self {
-            id: row.get(0)?,
             lane: LaneKey { app: row.get(1)?, tenant: row.get(2)?, method: row.get(3)? },
             batch: row.get(4)?,
             identity: row.get(5)?,
-            params: row.get(6)?,
+            params: seal.opened_text(params, Sealed::job_params(&id))?,
             priority: row.get(7)?,
             not_before: row.get(8)?,
             not_after: row.get(9)?,
             reply_to: row.get(10)?,
             meta: row.get(11)?,
-            is_confidential: row.get(12)?,
-            amqp: row.get(13)?,
-            object: row.get(14)?,
+            amqp: row.get(12)?,
+            object: row.get(13)?,
+            is_confidential,
+            id,
         })
     }
 

@@ -48,9 +48,6 @@ mod writer;
 
 use std::sync::LazyLock;
 
-use async_trait::async_trait;
-use rusqlite::OptionalExtension;
-
 use self::books::{Books, Trouble};
 pub use self::broker::BrokerStanding;
 pub use self::figures::{Figures, LaneFigures};
@@ -60,7 +57,8 @@ use self::readers::Readers;
 use self::take_over::Incoming;
 use self::watch::Watch;
 use self::writer::Writer;
-use crate::driver::Conn;
+use crate::driver::{Conn, values};
+use async_trait::async_trait;
 use paceline_domain::activity::Deed;
 use paceline_domain::job::Job;
 use paceline_domain::time::Timestamp;
@@ -209,10 +207,10 @@ impl Ledger for SqliteLedger {
 
     async fn job(&self, seq: JobSeq) -> Result<Job, LedgerError> {
         static SQL: LazyLock<String> =
-            LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.seq = ?1"));
+            LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.seq = $1"));
         let row = self
             .readers
-            .read(move |conn| conn.prepare_cached(&SQL)?.query_row([seq.0], JobRow::read).optional())
+            .read(move |conn| conn.query_opt(&SQL, values![seq], |row| JobRow::read(row, conn.seal())))
             .await?;
         row.ok_or_else(|| LedgerError::Failed(format!("there is no job number {}", seq.0)))?.parse()
     }
@@ -256,7 +254,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError> {
-        self.readers.read(move |conn| calls::past(conn, since)).await
+        self.readers.read(move |conn| conn.at_once(|conn| calls::past(conn, since))).await
     }
 
     async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
@@ -269,24 +267,24 @@ impl Ledger for SqliteLedger {
     }
 
     async fn outbox_reached(&self, rows: Vec<(i64, Reached)>) -> Result<(), LedgerError> {
-        self.writer.change(move |books| outbox::reached(books, &rows)).await
+        self.writer.change(move |books| Ok(outbox::reached(books.conn(), &rows)?)).await
     }
 
     async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
-        self.writer.change(move |books| outbox::done(books, &seqs)).await
+        self.writer.change(move |books| Ok(outbox::done(books.conn(), &seqs)?)).await
     }
 
     async fn suspend(&self, suspension: Suspension) -> Result<(), LedgerError> {
-        self.writer.change(move |books| suspensions::add(books, &suspension)).await
+        self.writer.change(move |books| Ok(suspensions::add(books.conn(), &suspension)?)).await
     }
 
     async fn resume(&self, app: &str, tenant: &str, method: &str) -> Result<usize, LedgerError> {
         let (app, tenant, method) = (app.to_owned(), tenant.to_owned(), method.to_owned());
-        self.writer.change(move |books| suspensions::remove(books, &app, &tenant, &method)).await
+        self.writer.change(move |books| Ok(suspensions::remove(books.conn(), &app, &tenant, &method)?)).await
     }
 
     async fn end_suspensions(&self, now: Timestamp) -> Result<usize, LedgerError> {
-        self.writer.change(move |books| suspensions::end(books, now)).await
+        self.writer.change(move |books| Ok(suspensions::end(books.conn(), now)?)).await
     }
 
     async fn suspensions(&self) -> Result<Vec<Suspension>, LedgerError> {
@@ -295,7 +293,7 @@ impl Ledger for SqliteLedger {
 
     async fn set_restraints(&self, restraints: Vec<Restraint>) -> Result<(), LedgerError> {
         self.for_workers()?;
-        self.writer.change(move |books| restraints::set(books, &restraints)).await
+        self.writer.change(move |books| Ok(restraints::set(books.conn(), &restraints)?)).await
     }
 
     async fn restraints(&self) -> Result<Vec<Restraint>, LedgerError> {
@@ -304,7 +302,7 @@ impl Ledger for SqliteLedger {
 
     async fn changed(&self) -> Result<Changed, LedgerError> {
         self.for_workers()?;
-        let changed = self.writer.change(|books| waiting::take_changed(books)).await?;
+        let changed = self.writer.change(|books| Ok(waiting::take_changed(books.conn())?)).await?;
         for _ in &changed.waiting {
             self.metrics.taken_over(Source::Ledger, counted::QUEUED);
         }

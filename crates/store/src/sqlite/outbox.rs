@@ -2,11 +2,9 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{OptionalExtension, Row, params};
-
-use super::books::{Books, Trouble};
+use super::seal::Place;
 use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
-use crate::driver::Conn;
+use crate::driver::{Conn, Result, values};
 use paceline_domain::outcome::Failure;
 use paceline_ports::{AmqpOrigin, BATCH_COMPLETED, Ending, Outgoing, Reached};
 
@@ -21,34 +19,30 @@ struct Pending {
 }
 
 /// Rows that are not set aside, after `after`, in order, at most `limit`.
-pub(crate) fn read(conn: &Conn, after: i64, limit: usize) -> rusqlite::Result<Vec<Outgoing>> {
-    let sql = "SELECT seq, job, rejected, amqp, reply_to, reached FROM outbox INDEXED BY outbox_open
-               WHERE seq > ?1 AND reached < 16 ORDER BY seq LIMIT ?2";
+pub(crate) fn read(conn: &Conn, after: i64, limit: usize) -> Result<Vec<Outgoing>> {
+    let sql = "SELECT seq, job, rejected, amqp, reply_to, reached FROM outbox
+               WHERE seq > $1 AND reached < 16 ORDER BY seq LIMIT $2";
     rows(conn, sql, after, limit)
 }
 
 /// Rows that are set aside, those refused least first, at most `limit`.
-pub(crate) fn read_aside(conn: &Conn, limit: usize) -> rusqlite::Result<Vec<Outgoing>> {
-    let sql = "SELECT seq, job, rejected, amqp, reply_to, reached FROM outbox INDEXED BY outbox_aside
-               WHERE reached >= 16 AND seq > ?1 ORDER BY reached, seq LIMIT ?2";
+pub(crate) fn read_aside(conn: &Conn, limit: usize) -> Result<Vec<Outgoing>> {
+    let sql = "SELECT seq, job, rejected, amqp, reply_to, reached FROM outbox
+               WHERE reached >= 16 AND seq > $1 ORDER BY reached, seq LIMIT $2";
     rows(conn, sql, 0, limit)
 }
 
-fn rows(conn: &Conn, sql: &str, after: i64, limit: usize) -> rusqlite::Result<Vec<Outgoing>> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let pending: Vec<Pending> = conn
-        .prepare_cached(sql)?
-        .query_map(params![after, limit], |row| {
-            Ok(Pending {
-                seq: row.get(0)?,
-                job: row.get(1)?,
-                rejected: row.get(2)?,
-                amqp: row.get(3)?,
-                reply_to: row.get(4)?,
-                reached: Reached::of(row.get(5)?),
-            })
-        })?
-        .collect::<rusqlite::Result<_>>()?;
+fn rows(conn: &Conn, sql: &str, after: i64, limit: usize) -> Result<Vec<Outgoing>> {
+    let pending = conn.query(sql, values![after, limit], |row| {
+        Ok(Pending {
+            seq: row.get(0)?,
+            job: row.get(1)?,
+            rejected: row.get(2)?,
+            amqp: row.get(3)?,
+            reply_to: row.get(4)?,
+            reached: Reached::of(row.get(5)?),
+        })
+    })?;
     let mut outgoing = Vec::with_capacity(pending.len());
     for row in pending {
         if let Some(ending) = ending_of(conn, &row)? {
@@ -58,35 +52,36 @@ fn rows(conn: &Conn, sql: &str, after: i64, limit: usize) -> rusqlite::Result<Ve
     Ok(outgoing)
 }
 
-fn ending_of(conn: &Conn, pending: &Pending) -> rusqlite::Result<Option<Ending>> {
+fn ending_of(conn: &Conn, pending: &Pending) -> Result<Option<Ending>> {
     static OF_JOB: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "SELECT {ENDING_COLUMNS}, coalesce(?2, j.amqp), coalesce(?3, j.reply_to), opened(j.raw, 'jobs.raw', j.id)
-             FROM jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch WHERE j.seq = ?1"
+            "SELECT {ENDING_COLUMNS}, j.amqp, j.reply_to, j.raw, j.id
+             FROM jobs j JOIN lanes l ON l.lane = j.lane LEFT JOIN batches b ON b.batch = j.batch WHERE j.seq = $1"
         )
     });
     static OF_REJECTED: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "SELECT {REJECTED_COLUMNS}, r.amqp, ?2, opened(r.raw, 'rejected.raw', CAST(r.seq AS TEXT))
-             FROM rejected r LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = ?1"
+            "SELECT {REJECTED_COLUMNS}, r.amqp, r.raw
+             FROM rejected r LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = $1"
         )
     });
     if let Some(job) = pending.job {
-        return conn
-            .prepare_cached(&OF_JOB)?
-            .query_row(params![job, pending.amqp, pending.reply_to], |row| {
-                ending(&EndingRow::of_job(row)?, row, ENDING_COLUMNS_LEN)
-            })
-            .optional();
+        return conn.query_opt(&OF_JOB, values![job], |row| {
+            const AT: usize = ENDING_COLUMNS_LEN;
+            let (amqp, reply_to): (Option<String>, Option<String>) = (row.get(AT)?, row.get(AT + 1)?);
+            let (raw, id): (Option<Vec<u8>>, String) = (row.get(AT + 2)?, row.get(AT + 3)?);
+            let raw = raw.map(|raw| conn.seal().opened_bytes(raw, Place::job_raw(&id))).transpose()?;
+            let (amqp, reply_to) = (pending.amqp.clone().or(amqp), pending.reply_to.clone().or(reply_to));
+            Ok(ending(&EndingRow::of_job(row)?, amqp.as_deref(), reply_to, raw))
+        });
     }
-    if pending.rejected.is_none() {
-        return Ok(pending.amqp.as_deref().map(event));
-    }
-    conn.prepare_cached(&OF_REJECTED)?
-        .query_row(params![pending.rejected, pending.reply_to], |row| {
-            ending(&EndingRow::of_rejected(row)?, row, REJECTED_COLUMNS_LEN)
-        })
-        .optional()
+    let Some(rejected) = pending.rejected else { return Ok(pending.amqp.as_deref().map(event)) };
+    conn.query_opt(&OF_REJECTED, values![rejected], |row| {
+        const AT: usize = REJECTED_COLUMNS_LEN;
+        let (amqp, raw): (Option<String>, Vec<u8>) = (row.get(AT)?, row.get(AT + 1)?);
+        let raw = conn.seal().opened_bytes(raw, Place::rejected_raw(&rejected.to_string()))?;
+        Ok(ending(&EndingRow::of_rejected(row)?, amqp.as_deref(), pending.reply_to.clone(), Some(raw)))
+    })
 }
 
 /// What became of a batch, as it was when its last job ended.
@@ -103,16 +98,13 @@ fn event(document: &str) -> Ending {
     }
 }
 
-fn ending(ended: &EndingRow, row: &Row<'_>, rest: usize) -> rusqlite::Result<Ending> {
-    let amqp: Option<String> = row.get(rest)?;
-    let amqp: AmqpOrigin = amqp.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    let reply_to: Option<String> = row.get(rest + 1)?;
-    let raw: Option<Vec<u8>> = row.get(rest + 2)?;
+fn ending(ended: &EndingRow, amqp: Option<&str>, reply_to: Option<String>, raw: Option<Vec<u8>>) -> Ending {
+    let amqp: AmqpOrigin = amqp.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let mut document = ended.document();
     if let Some(id) = amqp.publisher.as_deref().and_then(|publisher| as_published(&document, publisher)) {
         document["id"] = id.into();
     }
-    Ok(Ending {
+    Ending {
         document,
         reason: ended.reason,
         failure: Failure { cure: ended.cure(), ..ended.failure.clone() },
@@ -121,7 +113,7 @@ fn ending(ended: &EndingRow, row: &Row<'_>, rest: usize) -> rusqlite::Result<End
         reply_to: reply_to.or_else(|| amqp.reply_to.clone()),
         amqp,
         routing_key: ended.routing_key(),
-    })
+    }
 }
 
 /// The id as its publisher knows it, without the name that stands before it in the ledger.
@@ -130,25 +122,22 @@ fn as_published(document: &serde_json::Value, publisher: &str) -> Option<String>
 }
 
 /// How many rows there are, those set aside among them.
-pub(crate) fn count(conn: &Conn) -> rusqlite::Result<u64> {
-    let count: i64 = conn.prepare_cached("SELECT count(*) FROM outbox")?.query_row([], |row| row.get(0))?;
-    Ok(u64::try_from(count).unwrap_or(0))
+pub(crate) fn count(conn: &Conn) -> Result<u64> {
+    conn.query_value("SELECT count(*) FROM outbox", &[])
 }
 
 /// Records how far rows have come. One that was dropped meanwhile stays dropped.
-pub(crate) fn reached(books: &Books, rows: &[(i64, Reached)]) -> Result<(), Trouble> {
-    let mut update = books.conn().prepare_cached("UPDATE outbox SET reached = ?2 WHERE seq = ?1")?;
+pub(crate) fn reached(conn: &Conn, rows: &[(i64, Reached)]) -> Result<()> {
     for (seq, reached) in rows {
-        update.execute(params![seq, reached.number()])?;
+        conn.execute("UPDATE outbox SET reached = $2 WHERE seq = $1", values![seq, reached.number()])?;
     }
     Ok(())
 }
 
 /// Forgets rows that the broker has confirmed.
-pub(crate) fn done(books: &Books, seqs: &[i64]) -> Result<(), Trouble> {
-    let mut delete = books.conn().prepare_cached("DELETE FROM outbox WHERE seq = ?1")?;
+pub(crate) fn done(conn: &Conn, seqs: &[i64]) -> Result<()> {
     for seq in seqs {
-        delete.execute([seq])?;
+        conn.execute("DELETE FROM outbox WHERE seq = $1", values![seq])?;
     }
     Ok(())
 }

@@ -37,7 +37,7 @@ impl Readers {
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let conn = match taken {
                 Some(conn) => conn,
-                None => file::reader(&location)?.0,
+                None => file::reader(&location)?,
             };
             let done = work(&conn).map_err(Into::into)?;
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);

@@ -5,9 +5,8 @@
 //!
 //! Decision: docs/decisions/0041-who-asks-is-compared-with-who-asked-first.md
 
-use rusqlite::{OptionalExtension, params};
-
 use super::books::{Books, Trouble};
+use crate::driver::values;
 use paceline_domain::time::Timestamp;
 use paceline_ports::AmqpOrigin;
 
@@ -41,18 +40,12 @@ pub(super) fn unanswered(amqp: Option<&str>) -> Option<String> {
 
 /// Counts a conflict with those of its id that are kept, if they are enough; `false` if it is to be kept itself.
 pub(super) fn count_conflict(books: &mut Books, id: &str, now: Timestamp) -> Result<bool, Trouble> {
-    let conflicts: (i64, Option<i64>) = books
-        .conn()
-        .prepare_cached(
-            "SELECT count(*), max(seq) FROM rejected WHERE id = ?1 AND reason = 'id-conflict' AND amqp IS NOT NULL",
-        )?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let kept = "SELECT count(*), max(seq) FROM rejected WHERE id = $1 AND reason = 'id-conflict' AND amqp IS NOT NULL";
+    let conflicts: (i64, Option<i64>) =
+        books.conn().query_one(kept, values![id], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (CONFLICTS_KEPT.., Some(last)) = conflicts else { return Ok(false) };
-    let more: Option<i64> = books
-        .conn()
-        .prepare_cached("UPDATE rejected SET more = more + 1, more_at = ?2 WHERE seq = ?1 RETURNING more")?
-        .query_row(params![last, now.0], |row| row.get(0))
-        .optional()?;
+    let count = "UPDATE rejected SET more = more + 1, more_at = $2 WHERE seq = $1 RETURNING more";
+    let more: Option<i64> = books.conn().query_opt(count, values![last, now], |row| row.get(0))?;
     books.counted.conflict(id, more == Some(1));
     Ok(true)
 }

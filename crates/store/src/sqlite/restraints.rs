@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use rusqlite::{Row, named_params};
-
-use super::books::{Books, Trouble};
-use crate::driver::Conn;
+use crate::driver::{Conn, Result, Row, values};
 use paceline_domain::catalog::QuotaScope;
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::Failure;
 use paceline_domain::quota::{Key, Window};
-use paceline_domain::time::{Timestamp, micros};
+use paceline_domain::time::micros;
 use paceline_ports::{Hold, Restrained, Restraint};
 
 const APP: &str = "app";
@@ -47,76 +44,64 @@ impl Level {
         }
     }
 
-    fn read(row: &Row<'_>) -> rusqlite::Result<Option<Hold>> {
-        let (level, top): (f64, f64) = (row.get("level")?, row.get("top")?);
-        let span = Duration::from_micros(row.get::<_, i64>("span_us")?.unsigned_abs());
-        Ok(Some(match row.get_ref("kind")?.as_str()? {
+    fn read(row: &Row<'_>) -> Result<Option<Hold>> {
+        let (level, top): (f64, f64) = (row.get(5)?, row.get(6)?);
+        let span = Duration::from_micros(row.get::<i64>(7)?.unsigned_abs());
+        Ok(Some(match row.get::<String>(0)?.as_str() {
             "pause" => Hold::Pause { refusals: level as u32 },
             "rate" => Hold::Rate { per_s: level, refused_at: top },
             "concurrency" => Hold::Concurrency { limit: level as u32, max: top as u32 },
-            "limit" => Hold::Limit {
-                window: Window { limit: top as u32, span },
-                limit: level as u32,
-                patience: row.get("patience")?,
-            },
+            "limit" => {
+                Hold::Limit { window: Window { limit: top as u32, span }, limit: level as u32, patience: row.get(8)? }
+            }
             _ => return Ok(None),
         }))
     }
 }
 
 /// Replaces what is recorded.
-pub(crate) fn set(books: &Books, restraints: &[Restraint]) -> Result<(), Trouble> {
-    books.conn().prepare_cached("DELETE FROM restraints")?.execute([])?;
-    let mut insert = books.conn().prepare_cached(
-        "INSERT INTO restraints (kind, app, scope, owner, method, level, top, span_us, patience, since, until,
+pub(crate) fn set(conn: &Conn, restraints: &[Restraint]) -> Result<()> {
+    conn.execute("DELETE FROM restraints", &[])?;
+    let insert = "INSERT INTO restraints (kind, app, scope, owner, method, level, top, span_us, patience, since, until,
              http_status, code, detail, cure, log_id)
-         VALUES (:kind, :app, :scope, :owner, :method, :level, :top, :span_us, :patience, :since, :until,
-             :status, :code, :detail, :cure, :log_id)",
-    )?;
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     for restraint in restraints {
         let (scope, owner, method) = match &restraint.target {
             Restrained::App => (APP.to_owned(), "", ""),
             Restrained::Lane(lane) => (LANE.to_owned(), lane.tenant.as_str(), lane.method.as_str()),
             Restrained::Key(key) => (format!("{KEY}{}", key.scope), key.owner.as_str(), key.method.as_str()),
         };
-        let level = Level::of(&restraint.hold);
-        insert.execute(named_params! {
-            ":kind": level.kind,
-            ":app": restraint.app,
-            ":scope": scope,
-            ":owner": owner,
-            ":method": method,
-            ":level": level.level,
-            ":top": level.top,
-            ":span_us": level.span_us,
-            ":patience": level.patience,
-            ":since": restraint.since.0,
-            ":until": restraint.until.map(|at| at.0),
-            ":status": restraint.cause.status,
-            ":code": restraint.cause.code,
-            ":detail": restraint.cause.detail,
-            ":cure": restraint.cause.cure,
-            ":log_id": restraint.cause.log_id,
-        })?;
+        let Level { kind, level, top, span_us, patience } = Level::of(&restraint.hold);
+        let Restraint { app, since, until, cause, .. } = restraint;
+        let Failure { status, code, detail, cure, log_id, .. } = cause;
+        conn.execute(
+            insert,
+            values![
+                kind, app, scope, owner, method, level, top, span_us, patience, since, until, status, code, detail,
+                cure, log_id
+            ],
+        )?;
     }
     Ok(())
 }
 
 /// All of them, in their order. One of a kind that a later version wrote is left out.
-pub(crate) fn read(conn: &Conn) -> rusqlite::Result<Vec<Restraint>> {
-    let mut statement = conn.prepare_cached("SELECT * FROM restraints ORDER BY n")?;
-    let found = statement.query_map([], restraint)?.collect::<rusqlite::Result<Vec<_>>>()?;
+pub(crate) fn read(conn: &Conn) -> Result<Vec<Restraint>> {
+    let all = "SELECT kind, app, scope, owner, method, level, top, span_us, patience, since, until, http_status, code,
+             detail, cure, log_id
+         FROM restraints ORDER BY n";
+    let found = conn.query(all, &[], restraint)?;
     Ok(found.into_iter().flatten().collect())
 }
 
 /// Forgets those of an app; says how many.
-pub(crate) fn remove(books: &Books, app: &str) -> Result<usize, Trouble> {
-    Ok(books.conn().prepare_cached("DELETE FROM restraints WHERE app = ?1")?.execute([app])?)
+pub(crate) fn remove(conn: &Conn, app: &str) -> Result<usize> {
+    conn.execute("DELETE FROM restraints WHERE app = $1", values![app])
 }
 
-fn restraint(row: &Row<'_>) -> rusqlite::Result<Option<Restraint>> {
-    let app: String = row.get("app")?;
-    let (scope, owner, method): (String, String, String) = (row.get("scope")?, row.get("owner")?, row.get("method")?);
+fn restraint(row: &Row<'_>) -> Result<Option<Restraint>> {
+    let app: String = row.get(1)?;
+    let (scope, owner, method): (String, String, String) = (row.get(2)?, row.get(3)?, row.get(4)?);
     let target = match (scope.as_str(), scope.strip_prefix(KEY).and_then(quota_scope)) {
         (APP, _) => Restrained::App,
         (LANE, _) => Restrained::Lane(LaneKey { app: app.clone(), tenant: owner, method }),
@@ -128,14 +113,14 @@ fn restraint(row: &Row<'_>) -> rusqlite::Result<Option<Restraint>> {
         target,
         app,
         hold,
-        since: Timestamp(row.get("since")?),
-        until: row.get::<_, Option<i64>>("until")?.map(Timestamp),
+        since: row.get(9)?,
+        until: row.get(10)?,
         cause: Failure {
-            status: row.get("http_status")?,
-            code: row.get("code")?,
-            detail: row.get("detail")?,
-            cure: row.get("cure")?,
-            log_id: row.get("log_id")?,
+            status: row.get(11)?,
+            code: row.get(12)?,
+            detail: row.get(13)?,
+            cure: row.get(14)?,
+            log_id: row.get(15)?,
             candidates: Vec::new(),
         },
     }))

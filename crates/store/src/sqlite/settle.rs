@@ -2,11 +2,10 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{OptionalExtension, Row, named_params, params};
-
 use super::books::{Books, Trouble};
 use super::tallies::{Pile, Place};
 use super::undo;
+use crate::driver::{self, Row, values};
 use crate::state::State;
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
@@ -47,7 +46,7 @@ pub(crate) struct StandingRow {
 
 impl StandingRow {
     /// Reads the columns [`STANDING_COLUMNS`], from the index `at`.
-    pub(crate) fn read(row: &Row<'_>, at: usize) -> rusqlite::Result<Self> {
+    pub(crate) fn read(row: &Row<'_>, at: usize) -> driver::Result<Self> {
         let place = Place { batch: row.get(at + 1)?, lane: row.get(at + 2)?, priority: row.get(at + 3)? };
         Ok(Self {
             state: row.get(at)?,
@@ -70,8 +69,8 @@ impl StandingRow {
 
 /// How the job stands; `None` if it was dropped.
 pub(crate) fn standing(books: &Books, seq: JobSeq) -> Result<Option<Standing>, Trouble> {
-    static SQL: LazyLock<String> = LazyLock::new(|| format!("SELECT {STANDING_COLUMNS} FROM jobs j WHERE j.seq = ?1"));
-    let row = books.conn().prepare_cached(&SQL)?.query_row([seq.0], |row| StandingRow::read(row, 0)).optional()?;
+    static SQL: LazyLock<String> = LazyLock::new(|| format!("SELECT {STANDING_COLUMNS} FROM jobs j WHERE j.seq = $1"));
+    let row = books.conn().query_opt(&SQL, values![seq], |row| StandingRow::read(row, 0))?;
     row.map(|row| row.parse(seq)).transpose()
 }
 
@@ -161,35 +160,28 @@ fn keys_text(keys: &[String]) -> Option<String> {
 }
 
 /// The id of another job of the same method that owns this object; a word for one that is forgotten.
-fn owner(books: &Books, seq: JobSeq, key: &str) -> rusqlite::Result<Option<String>> {
-    books
-        .conn()
-        .prepare_cached(
-            "WITH mine AS (SELECT m.method FROM jobs j JOIN lanes m ON m.lane = j.lane WHERE j.seq = ?1)
+fn owner(books: &Books, seq: JobSeq, key: &str) -> driver::Result<Option<String>> {
+    let sql = "WITH mine AS (SELECT m.method FROM jobs j JOIN lanes m ON m.lane = j.lane WHERE j.seq = $1)
              SELECT o.id FROM jobs o JOIN lanes l ON l.lane = o.lane
-             WHERE o.key = ?2 AND o.seq <> ?1 AND l.method = (SELECT method FROM mine)
+             WHERE o.key = $2 AND o.seq <> $1 AND l.method = (SELECT method FROM mine)
              UNION ALL SELECT 'of long ago' FROM owned o JOIN lanes l ON l.lane = o.lane
-             WHERE o.key = ?2 AND l.method = (SELECT method FROM mine) LIMIT 1",
-        )?
-        .query_row(params![seq.0, key], |row| row.get(0))
-        .optional()
+             WHERE o.key = $2 AND l.method = (SELECT method FROM mine) LIMIT 1";
+    books.conn().query_opt(sql, values![seq, key], |row| row.get(0))
 }
 
 /// What was known before a person decided stays with the ending. Its cure told what to do, which is done.
 pub(crate) fn known(books: &Books, seq: JobSeq) -> Result<Failure, Trouble> {
-    let failure = books
-        .conn()
-        .prepare_cached("SELECT http_status, code, detail, log_id FROM jobs WHERE seq = ?1")?
-        .query_row([seq.0], |row| {
-            Ok(Failure {
-                status: row.get(0)?,
-                code: row.get(1)?,
-                detail: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
-                cure: None,
-                log_id: row.get(3)?,
-                candidates: Vec::new(),
-            })
-        })?;
+    let sql = "SELECT http_status, code, detail, log_id FROM jobs WHERE seq = $1";
+    let failure = books.conn().query_one(sql, values![seq], |row| {
+        Ok(Failure {
+            status: row.get(0)?,
+            code: row.get(1)?,
+            detail: row.get::<Option<String>>(2)?.unwrap_or_default(),
+            cure: None,
+            log_id: row.get(3)?,
+            candidates: Vec::new(),
+        })
+    })?;
     Ok(failure)
 }
 
@@ -198,7 +190,7 @@ fn published(books: &Books, seq: JobSeq, standing: Standing) -> Result<Option<i6
     if !standing.from_amqp {
         return Ok(None);
     }
-    Ok(Some(books.conn().prepare_cached("INSERT INTO outbox (job) VALUES (?1)")?.insert([seq.0])?))
+    Ok(Some(books.conn().query_value("INSERT INTO outbox (job) VALUES ($1) RETURNING seq", values![seq])?))
 }
 
 /// How a job ended.
@@ -227,30 +219,27 @@ fn end(
 ) -> Result<Pile, Trouble> {
     let outbox = published(books, seq, standing)?;
     let failure = ended.failure;
-    books
-        .conn()
-        .prepare_cached(
-            "UPDATE jobs SET state = :state, attempts = :attempts, ended_at = :now, outbox = :outbox, key = :key,
-                 result = :result, warnings = :warnings, reason = :reason, http_status = :status, code = :code, detail = :detail,
-                 cure = :cure, log_id = :log_id
-             WHERE seq = :seq",
-        )?
-        .execute(named_params! {
-            ":seq": seq.0,
-            ":state": ended.state.number(),
-            ":attempts": attempts,
-            ":now": now.0,
-            ":outbox": outbox,
-            ":key": ended.key,
-            ":result": ended.result,
-            ":warnings": ended.warnings,
-            ":reason": ended.reason.map(Reason::as_str),
-            ":status": failure.and_then(|failure| failure.status),
-            ":code": failure.and_then(|failure| failure.code),
-            ":detail": failure.map(|failure| &failure.detail),
-            ":cure": failure.and_then(|failure| failure.cure.as_ref()),
-            ":log_id": failure.and_then(|failure| failure.log_id.as_ref()),
-        })?;
+    books.conn().execute(
+        "UPDATE jobs SET state = $2, attempts = $3, ended_at = $4, outbox = $5, key = $6, result = $7, warnings = $8,
+             reason = $9, http_status = $10, code = $11, detail = $12, cure = $13, log_id = $14
+         WHERE seq = $1",
+        values![
+            seq,
+            ended.state.number(),
+            attempts,
+            now,
+            outbox,
+            ended.key,
+            ended.result,
+            ended.warnings,
+            ended.reason.map(Reason::as_str),
+            failure.and_then(|failure| failure.status),
+            failure.and_then(|failure| failure.code),
+            failure.map(|failure| &failure.detail),
+            failure.and_then(|failure| failure.cure.as_ref()),
+            failure.and_then(|failure| failure.log_id.as_ref()),
+        ],
+    )?;
     if ended.state == State::Succeeded {
         return Ok(standing.place.succeeded(ended.warnings.is_some()));
     }
@@ -267,24 +256,22 @@ fn park(
     failure: Option<&Failure>,
 ) -> Result<Pile, Trouble> {
     let code = failure.and_then(|failure| failure.code);
-    books
-        .conn()
-        .prepare_cached(
-            "UPDATE jobs SET state = :state, attempts = :attempts, not_before = :not_before, http_status = :status,
-                 code = :code, detail = :detail, cure = :cure, log_id = :log_id, candidates = :candidates
-             WHERE seq = :seq",
-        )?
-        .execute(named_params! {
-            ":candidates": failure.and_then(|failure| keys_text(&failure.candidates)),
-            ":seq": seq.0,
-            ":state": to.number(),
-            ":attempts": attempts,
-            ":not_before": not_before.map(|at| at.0),
-            ":status": failure.and_then(|failure| failure.status),
-            ":code": code,
-            ":detail": failure.map(|failure| &failure.detail),
-            ":cure": failure.and_then(|failure| failure.cure.as_ref()),
-            ":log_id": failure.and_then(|failure| failure.log_id.as_ref()),
-        })?;
+    books.conn().execute(
+        "UPDATE jobs SET state = $2, attempts = $3, not_before = $4, http_status = $5, code = $6, detail = $7,
+             cure = $8, log_id = $9, candidates = $10
+         WHERE seq = $1",
+        values![
+            seq,
+            to.number(),
+            attempts,
+            not_before,
+            failure.and_then(|failure| failure.status),
+            code,
+            failure.map(|failure| &failure.detail),
+            failure.and_then(|failure| failure.cure.as_ref()),
+            failure.and_then(|failure| failure.log_id.as_ref()),
+            failure.and_then(|failure| keys_text(&failure.candidates)),
+        ],
+    )?;
     Ok(standing.place.pile(to, None, code))
 }

@@ -1,71 +1,53 @@
 //! Apps and lanes that stand still.
 
-use rusqlite::{named_params, params};
-
-use super::books::{Books, Trouble};
-use crate::driver::Conn;
+use crate::driver::{Conn, Result, values};
 use paceline_domain::time::Timestamp;
 use paceline_ports::{SuspendedBy, Suspension};
 
 /// Records a suspension, replacing one of the same app, tenant and method.
-pub(crate) fn add(books: &Books, suspension: &Suspension) -> Result<(), Trouble> {
-    books
-        .conn()
-        .prepare_cached(
-            "INSERT OR REPLACE INTO suspensions (app, tenant, method, since, until, code, detail, cure, log_id, suspended_by)
-             VALUES (:app, :tenant, :method, :since, :until, :code, :detail, :cure, :log_id, :by)",
-        )?
-        .execute(named_params! {
-            ":app": suspension.app,
-            ":tenant": suspension.tenant,
-            ":method": suspension.method,
-            ":since": suspension.since.0,
-            ":until": suspension.until.map(|at| at.0),
-            ":code": suspension.code,
-            ":detail": suspension.detail,
-            ":cure": suspension.cure,
-            ":log_id": suspension.log_id,
-            ":by": suspension.by.as_str(),
-        })?;
-    Ok(())
+pub(crate) fn add(conn: &Conn, suspension: &Suspension) -> Result<()> {
+    let Suspension { app, tenant, method, since, until, code, detail, cure, log_id, by } = suspension;
+    conn.execute(
+        "INSERT INTO suspensions (app, tenant, method, since, until, code, detail, cure, log_id, suspended_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         ON CONFLICT (app, tenant, method) DO UPDATE SET since = excluded.since, until = excluded.until,
+             code = excluded.code, detail = excluded.detail, cure = excluded.cure, log_id = excluded.log_id,
+             suspended_by = excluded.suspended_by",
+        values![app, tenant, method, since, until, code, detail, cure, log_id, by.as_str()],
+    )
+    .map(drop)
 }
 
 /// Ends the suspensions of the app, and of the tenant and method where they are named; says how many.
-pub(crate) fn remove(books: &Books, app: &str, tenant: &str, method: &str) -> Result<usize, Trouble> {
-    let removed = books
-        .conn()
-        .prepare_cached(
-            "DELETE FROM suspensions WHERE app = ?1 AND (?2 = '' OR tenant = ?2) AND (?3 = '' OR method = ?3)",
-        )?
-        .execute(params![app, tenant, method])?;
-    Ok(removed)
+pub(crate) fn remove(conn: &Conn, app: &str, tenant: &str, method: &str) -> Result<usize> {
+    conn.execute(
+        "DELETE FROM suspensions WHERE app = $1 AND ($2 = '' OR tenant = $2) AND ($3 = '' OR method = $3)",
+        values![app, tenant, method],
+    )
 }
 
 /// Ends those whose time is over at `now`; says how many.
-pub(crate) fn end(books: &Books, now: Timestamp) -> Result<usize, Trouble> {
-    Ok(books.conn().prepare_cached("DELETE FROM suspensions WHERE until <= ?1")?.execute([now.0])?)
+pub(crate) fn end(conn: &Conn, now: Timestamp) -> Result<usize> {
+    conn.execute("DELETE FROM suspensions WHERE until <= $1", values![now])
 }
 
 /// All of them, by app, tenant and method.
-pub(crate) fn read(conn: &Conn) -> rusqlite::Result<Vec<Suspension>> {
-    conn.prepare_cached(
-        "SELECT app, tenant, method, since, until, code, detail, cure, log_id, suspended_by FROM suspensions
-         ORDER BY app, tenant, method",
-    )?
-    .query_map([], |row| {
+pub(crate) fn read(conn: &Conn) -> Result<Vec<Suspension>> {
+    let sql = "SELECT app, tenant, method, since, until, code, detail, cure, log_id, suspended_by FROM suspensions
+         ORDER BY app, tenant, method";
+    conn.query(sql, &[], |row| {
         Ok(Suspension {
             app: row.get(0)?,
             tenant: row.get(1)?,
             method: row.get(2)?,
-            since: Timestamp(row.get(3)?),
-            until: row.get::<_, Option<i64>>(4)?.map(Timestamp),
+            since: row.get(3)?,
+            until: row.get(4)?,
             code: row.get(5)?,
             detail: row.get(6)?,
             cure: row.get(7)?,
             log_id: row.get(8)?,
             // A word of a later version: nobody resumes it but a person.
-            by: SuspendedBy::of(row.get_ref(9)?.as_str()?).unwrap_or(SuspendedBy::Person),
+            by: SuspendedBy::of(&row.get::<String>(9)?).unwrap_or(SuspendedBy::Person),
         })
-    })?
-    .collect()
+    })
 }

@@ -1,23 +1,24 @@
 //! Taking inputs over: new jobs, known ids, and inputs that are no jobs.
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
-
-use rusqlite::{Params, named_params, params};
 
 use super::activity;
 use super::books::{Books, Trouble};
 use super::job_row::{self, JobText, OriginText};
 use super::repeat::{Asker, count_conflict, unanswered};
+use super::seal;
 use super::tallies::{INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, Place, read_pile};
 use super::waiting;
+use crate::driver::{Error, Value, values};
 use crate::state::State;
 use paceline_domain::activity::Deed;
 use paceline_domain::job::Rejection;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
-use paceline_ports::{Arrival, JobSeq, TakenOver, Waiting};
+use paceline_ports::{AmqpOrigin, Arrival, JobSeq, TakenOver, Waiting};
 
 /// How long a redelivered message is looked for among those that were rejected; longer than a worker takes to come back.
 const REDELIVERED_WITHIN: Duration = Duration::from_secs(600);
@@ -61,6 +62,14 @@ impl Incoming {
         Asker { reply_to, user_id: self.user_id.as_deref() }
     }
 
+    /// Whether it is somebody else's than the job, which came with these properties and an address of its own.
+    fn is_by_stranger(&self, text: &JobText, amqp: Option<&str>, reply_to: Option<String>) -> bool {
+        let first: AmqpOrigin = amqp.and_then(|amqp| serde_json::from_str(amqp).ok()).unwrap_or_default();
+        let reply_to = reply_to.or(first.reply_to);
+        let first = Asker { reply_to: reply_to.as_deref(), user_id: first.user_id.as_deref() };
+        self.asker(text).is_stranger_to(&first)
+    }
+
     fn origin(&self) -> OriginText<'_> {
         OriginText {
             amqp: self.amqp.as_deref(),
@@ -74,7 +83,7 @@ impl Incoming {
 /// Takes all of them over, in their order.
 pub(crate) fn take_over(books: &mut Books, incoming: &[Incoming], now: Timestamp) -> Result<Vec<TakenOver>, Trouble> {
     // Mostly nothing was ever rejected: then no job needs to look for an earlier rejection of itself.
-    let rejected_before = exists(books, "SELECT EXISTS (SELECT 1 FROM rejected)")?;
+    let rejected_before = books.conn().query_value("SELECT EXISTS (SELECT 1 FROM rejected)", &[])?;
     let mut rejected = rejected_before;
     let mut taken = Vec::with_capacity(incoming.len());
     for arrival in incoming {
@@ -108,10 +117,6 @@ fn tell(books: &Books, incoming: &[Incoming], taken: &[TakenOver], now: Timestam
         }
     }
     deeds.into_iter().try_for_each(|(deed, count)| activity::record(books, deed, count, now))
-}
-
-fn exists(books: &Books, sql: &str) -> rusqlite::Result<bool> {
-    books.conn().prepare_cached(sql)?.query_row([], |row| row.get(0))
 }
 
 fn take_job(
@@ -173,30 +178,31 @@ struct Known {
 
 static KNOWN: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {PILE_COLUMNS}, j.seq, is_content(j.hash, ?2), is_content(j.edited_hash, ?2), j.edited_hash IS NOT NULL, j.outbox,
-             j.amqp IS NOT NULL, coalesce(j.reply_to, j.amqp ->> 'reply_to'), j.amqp ->> 'user_id'
-         FROM jobs j WHERE j.id = ?1"
+        "SELECT {PILE_COLUMNS}, j.seq, j.hash, j.edited_hash, j.outbox, j.amqp, j.reply_to FROM jobs j WHERE j.id = $1"
     )
 });
 
 fn take_known(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timestamp) -> Result<TakenOver, Trouble> {
-    let known = books.conn().prepare_cached(&KNOWN)?.query_row(params![text.job.id, text.hash], |row| {
+    let seal = books.conn().seal();
+    let known = books.conn().query_one(&KNOWN, values![text.job.id], |row| {
         const AT: usize = PILE_COLUMNS_LEN;
-        let content = match (row.get(AT + 1)?, row.get(AT + 2)?, row.get(AT + 3)?) {
-            (true, _, true) => Content::BeforeEdit,
-            (true, _, _) | (_, true, _) => Content::Same,
-            (false, false, edited) => Content::Other { edited },
+        let (hash, edited_hash): (Vec<u8>, Option<Vec<u8>>) = (row.get(AT + 1)?, row.get(AT + 2)?);
+        let is_first = seal.is_content(&hash, &text.hash)?;
+        let is_edited = edited_hash.as_deref().map(|hash| seal.is_content(hash, &text.hash)).transpose()?;
+        let content = match (is_first, is_edited) {
+            (true, Some(_)) => Content::BeforeEdit,
+            (true, None) | (false, Some(true)) => Content::Same,
+            (false, edited) => Content::Other { edited: edited.is_some() },
         };
-        let (reply_to, user_id): (Option<String>, Option<String>) = (row.get(AT + 6)?, row.get(AT + 7)?);
-        let first = Asker { reply_to: reply_to.as_deref(), user_id: user_id.as_deref() };
+        let (amqp, reply_to): (Option<String>, Option<String>) = (row.get(AT + 4)?, row.get(AT + 5)?);
         Ok(Known {
-            by_stranger: arrival.amqp.is_some() && arrival.asker(text).is_stranger_to(&first),
-            seq: JobSeq(row.get(AT)?),
+            by_stranger: arrival.amqp.is_some() && arrival.is_by_stranger(text, amqp.as_deref(), reply_to),
+            seq: row.get(AT)?,
             content,
             pile: read_pile(row)?,
             priority: row.get(2)?,
-            outbox: row.get(AT + 4)?,
-            from_amqp: row.get(AT + 5)?,
+            outbox: row.get(AT + 3)?,
+            from_amqp: amqp.is_some(),
         })
     })?;
     if let Content::Other { edited } = known.content {
@@ -213,7 +219,7 @@ fn take_known(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timest
             Ok(TakenOver::Succeeded)
         }
         Some(State::Queued | State::Uncertain | State::Held) | None => {
-            adopt(books, &known, arrival, text.job.is_confidential)?;
+            adopt(books, &known, text, arrival)?;
             Ok(TakenOver::Known)
         }
     }
@@ -267,7 +273,7 @@ fn requeue(
     let batch = books.batch(text.job.batch.as_deref(), now)?;
     // Its dead letter, if it is still on its way, is no longer true.
     if let Some(outbox) = known.outbox {
-        books.conn().prepare_cached("DELETE FROM outbox WHERE seq = ?1")?.execute([outbox])?;
+        books.conn().execute("DELETE FROM outbox WHERE seq = $1", values![outbox])?;
     }
     let keep = known.content == Content::BeforeEdit || known.by_stranger;
     let amqp = amqp_of_known(known, arrival);
@@ -290,10 +296,10 @@ fn requeue(
 fn publish_again(books: &Books, known: &Known, text: &JobText, arrival: &Incoming) -> Result<(), Trouble> {
     if arrival.amqp.is_some() {
         let reply_to = arrival.asker(text).reply_to.filter(|_| !known.by_stranger);
-        books
-            .conn()
-            .prepare_cached("INSERT INTO outbox (job, amqp, reply_to) VALUES (?1, ?2, ?3)")?
-            .execute(params![known.seq.0, amqp_of_known(known, arrival), reply_to])?;
+        books.conn().execute(
+            "INSERT INTO outbox (job, amqp, reply_to) VALUES ($1, $2, $3)",
+            values![known.seq, amqp_of_known(known, arrival), reply_to],
+        )?;
     }
     Ok(())
 }
@@ -308,12 +314,13 @@ fn amqp_of_known<'a>(known: &Known, arrival: &'a Incoming) -> Option<Cow<'a, str
 }
 
 /// A job that came from a file and now also by AMQP is published when it ends.
-fn adopt(books: &Books, known: &Known, arrival: &Incoming, is_confidential: bool) -> Result<(), Trouble> {
+fn adopt(books: &Books, known: &Known, text: &JobText, arrival: &Incoming) -> Result<(), Trouble> {
     if !known.from_amqp && arrival.amqp.is_some() {
-        books
-            .conn()
-            .prepare_cached("UPDATE jobs SET amqp = ?2, raw = sealed(?3, ?4, 'jobs.raw', id) WHERE seq = ?1")?
-            .execute(params![known.seq.0, amqp_of_known(known, arrival), &*arrival.raw, is_confidential])?;
+        let raw = text.sealed_raw(books.conn().seal(), Some(&arrival.raw))?;
+        books.conn().execute(
+            "UPDATE jobs SET amqp = $2, raw = $3 WHERE seq = $1",
+            values![known.seq, amqp_of_known(known, arrival), raw],
+        )?;
     }
     Ok(())
 }
@@ -375,71 +382,63 @@ fn reject(
     }
     let batch = books.batch(text.batch, now)?;
     forget_row(books, batch, &arrival.place, text.id)?;
-    // What is sealed is bound to its row, so the number is needed before the row is there.
-    let next: i64 = books
-        .conn()
-        .prepare_cached("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'rejected'), 0) + 1")?
-        .query_row([], |row| row.get(0))?;
-    let rejected = books
-        .conn()
-        .prepare_cached(
-            // Whether there is a password in it cannot be known.
-            "INSERT INTO rejected (seq, id, method, app, batch, reason, detail, amqp, place, cells, at, raw)
-             VALUES (:seq, :id, :method, :app, :batch, :reason, :detail, :amqp, :place, :cells, :at,
-                 sealed(:raw, TRUE, 'rejected.raw', CAST(:seq AS TEXT)))",
-        )?
-        .insert(named_params! {
-            ":seq": next,
-            ":id": text.id,
-            ":method": text.method,
-            ":app": text.app,
-            ":batch": batch,
-            ":reason": text.reason.as_str(),
-            ":detail": text.detail,
-            ":amqp": arrival.amqp,
-            ":place": arrival.place,
-            ":cells": arrival.cells,
-            ":at": now.0,
-            ":raw": &*arrival.raw,
-        })?;
+    let conn = books.conn();
+    let rejected: i64 = conn.query_value(
+        "INSERT INTO rejected (id, method, app, batch, reason, detail, amqp, place, cells, at, raw)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING seq",
+        values![
+            text.id,
+            text.method,
+            text.app,
+            batch,
+            text.reason.as_str(),
+            text.detail,
+            arrival.amqp,
+            arrival.place,
+            arrival.cells,
+            now,
+            // What is sealed is bound to its row, whose number is known only now.
+            Value::Blob(&[]),
+        ],
+    )?;
+    // Whether there is a password in it cannot be known.
+    let raw = conn.seal().sealed_bytes(&arrival.raw, seal::Place::rejected_raw(&rejected.to_string()))?;
+    conn.execute("UPDATE rejected SET raw = $2 WHERE seq = $1", values![rejected, raw])?;
     books.tallies.add_input(text.pile(batch), now);
     if arrival.amqp.is_some() {
-        books
-            .conn()
-            .prepare_cached("INSERT INTO outbox (rejected, reply_to) VALUES (?1, ?2)")?
-            .execute(params![rejected, reply_to])?;
+        let values = values![rejected, reply_to];
+        books.conn().execute("INSERT INTO outbox (rejected, reply_to) VALUES ($1, $2)", values)?;
     }
     Ok(())
 }
 
 /// Whether a message that comes once more was recorded before its ack got lost: the same bytes under the same
 /// properties. Only for a while, because a dead letter that is moved back later is a message of its own.
-fn is_recorded(books: &Books, arrival: &Incoming, now: Timestamp) -> rusqlite::Result<bool> {
-    books
-        .conn()
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM rejected
-             WHERE seq > (SELECT max(seq) FROM rejected) - ?1 AND at > ?2 AND amqp IS ?3
-                 AND opened(raw, 'rejected.raw', CAST(seq AS TEXT)) = ?4)",
-        )?
-        .query_row(params![REDELIVERED_ROWS_MAX, (now - REDELIVERED_WITHIN).0, arrival.amqp, &*arrival.raw], |row| {
-            row.get(0)
-        })
+fn is_recorded(books: &Books, arrival: &Incoming, now: Timestamp) -> Result<bool, Error> {
+    let sql = "SELECT seq, raw FROM rejected
+         WHERE seq > (SELECT max(seq) FROM rejected) - $1 AND at > $2 AND amqp IS NOT DISTINCT FROM $3";
+    let (conn, mut is_recorded) = (books.conn(), false);
+    conn.query_until(sql, values![REDELIVERED_ROWS_MAX, now - REDELIVERED_WITHIN, arrival.amqp], |row| {
+        let (seq, raw): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        is_recorded = conn.seal().opened_bytes(raw, seal::Place::rejected_raw(&seq.to_string()))? == arrival.raw;
+        Ok(if is_recorded { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(is_recorded)
 }
 
 /// The same row again, of the same file or of an export of its batch: what was wrong with it before is no longer true.
 fn forget_row(books: &mut Books, batch: i64, place: &str, id: Option<&str>) -> Result<(), Trouble> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "DELETE FROM rejected WHERE batch = ?1
-                 AND (place = ?2 OR id = ?3 AND place <> '' AND reason <> 'id-conflict')
+            "DELETE FROM rejected WHERE batch = $1
+                 AND (place = $2 OR id = $3 AND place <> '' AND reason <> 'id-conflict')
              RETURNING {INPUT_PILE_COLUMNS}"
         )
     });
     if place.is_empty() {
         return Ok(());
     }
-    remove_inputs(books, &SQL, params![batch, place, id])
+    remove_inputs(books, &SQL, values![batch, place, id])
 }
 
 /// A job that was no job before: its earlier rejections are no longer true, except those still to be published and
@@ -447,20 +446,19 @@ fn forget_row(books: &mut Books, batch: i64, place: &str, id: Option<&str>) -> R
 fn forget_rejections(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timestamp) -> Result<(), Trouble> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "DELETE FROM rejected WHERE id = ?1 AND batch = ?2 AND place = '' AND reason <> 'id-conflict'
+            "DELETE FROM rejected WHERE id = $1 AND batch = $2 AND place = '' AND reason <> 'id-conflict'
                  AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.rejected = rejected.seq)
              RETURNING {INPUT_PILE_COLUMNS}"
         )
     });
     let batch = books.batch(text.job.batch.as_deref(), now)?;
     forget_row(books, batch, &arrival.place, Some(&text.job.id))?;
-    remove_inputs(books, &SQL, params![text.job.id, batch])
+    remove_inputs(books, &SQL, values![text.job.id, batch])
 }
 
 /// Runs a removal that gives back what it removed.
-fn remove_inputs(books: &mut Books, sql: &str, values: impl Params) -> Result<(), Trouble> {
-    let gone: Vec<InputPile> =
-        books.conn().prepare_cached(sql)?.query_map(values, InputPile::read)?.collect::<rusqlite::Result<_>>()?;
+fn remove_inputs(books: &mut Books, sql: &str, values: &[Value<'_>]) -> Result<(), Trouble> {
+    let gone = books.conn().query(sql, values, InputPile::read)?;
     for pile in gone {
         books.tallies.remove_input(pile);
     }

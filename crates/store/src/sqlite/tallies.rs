@@ -6,10 +6,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::types::Type;
-use rusqlite::{Row, params};
-
-use crate::driver::Conn;
+use crate::driver::{Conn, Error, Result, Row, values};
 use crate::state::State;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
@@ -93,21 +90,20 @@ impl Pile {
 }
 
 /// Reads the columns [`PILE_COLUMNS`], from the first.
-pub(crate) fn read_pile(row: &Row<'_>) -> rusqlite::Result<Pile> {
+pub(crate) fn read_pile(row: &Row<'_>) -> Result<Pile> {
     let place = Place { batch: row.get(0)?, lane: row.get(1)?, priority: row.get(2)? };
     let state: i64 = row.get(3)?;
-    let state = State::of_number(state).ok_or(rusqlite::Error::IntegralValueOutOfRange(3, state))?;
+    let state = State::of_number(state).ok_or_else(|| Error::unexpected(format!("there is no state {state}")))?;
     if state == State::Succeeded {
         return Ok(place.succeeded(row.get(6)?));
     }
-    Ok(place.pile(state, reason_of(row.get(4)?, 4)?, row.get(5)?))
+    Ok(place.pile(state, reason_of(row.get(4)?)?, row.get(5)?))
 }
 
 /// A reason as it is written; `None` for none.
-pub(crate) fn reason_of(word: Option<String>, at: usize) -> rusqlite::Result<Option<Reason>> {
+pub(crate) fn reason_of(word: Option<String>) -> Result<Option<Reason>> {
     let Some(word) = word.filter(|word| !word.is_empty()) else { return Ok(None) };
-    let unknown = |why: String| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, why.into());
-    word.parse().map(Some).map_err(unknown)
+    word.parse().map(Some).map_err(|why: String| Error::unexpected(why))
 }
 
 /// Inputs that never became jobs and are alike.
@@ -125,7 +121,7 @@ pub(crate) const INPUT_PILE_COLUMNS: &str = "batch, coalesce(app, ''), coalesce(
 
 impl InputPile {
     /// Reads the columns [`INPUT_PILE_COLUMNS`], from the first.
-    pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(crate) fn read(row: &Row<'_>) -> Result<Self> {
         Ok(Self { batch: row.get(0)?, app: row.get(1)?, method: row.get(2)?, reason: row.get(3)? })
     }
 }
@@ -146,6 +142,19 @@ pub(crate) struct Grown {
     /// By reason.
     pub(crate) inputs: Vec<(String, u64)>,
 }
+
+const KEEP: &str = "INSERT INTO tallies (batch, lane, kind, priority, reason, code, n, latest_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+     ON CONFLICT (batch, lane, kind, priority, reason, code) DO UPDATE SET n = tallies.n + excluded.n, latest_at =
+         CASE WHEN excluded.latest_at > tallies.latest_at THEN excluded.latest_at ELSE tallies.latest_at END";
+
+const KEEP_INPUTS: &str = "INSERT INTO input_tallies (batch, app, method, reason, n, latest_at)
+     VALUES ($1, $2, $3, $4, $5, $6)
+     ON CONFLICT (batch, app, method, reason) DO UPDATE SET n = input_tallies.n + excluded.n, latest_at =
+         CASE WHEN excluded.latest_at > input_tallies.latest_at THEN excluded.latest_at ELSE input_tallies.latest_at END";
+
+const SWEEP_INPUTS: &str =
+    "DELETE FROM input_tallies WHERE batch = $1 AND app = $2 AND method = $3 AND reason = $4 AND n = 0";
 
 /// What one transaction changes.
 #[derive(Debug, Default)]
@@ -202,9 +211,9 @@ impl Tallies {
     }
 
     /// Forgets a batch that holds nothing.
-    pub(crate) fn forget_batch(&mut self, conn: &Conn, batch: i64) -> rusqlite::Result<()> {
-        conn.prepare_cached("DELETE FROM tallies WHERE batch = ?1")?.execute([batch])?;
-        conn.prepare_cached("DELETE FROM input_tallies WHERE batch = ?1")?.execute([batch])?;
+    pub(crate) fn forget_batch(&mut self, conn: &Conn, batch: i64) -> Result<()> {
+        conn.execute("DELETE FROM tallies WHERE batch = $1", values![batch])?;
+        conn.execute("DELETE FROM input_tallies WHERE batch = $1", values![batch])?;
         self.jobs.retain(|pile, _| pile.batch != batch);
         self.inputs.retain(|pile, _| pile.batch != batch);
         Ok(())
@@ -220,7 +229,7 @@ impl Tallies {
     }
 
     /// Writes everything.
-    pub(crate) fn keep(&mut self, conn: &Conn) -> rusqlite::Result<()> {
+    pub(crate) fn keep(&mut self, conn: &Conn) -> Result<()> {
         if !self.jobs.is_empty() {
             self.keep_jobs(conn)?;
         }
@@ -230,12 +239,7 @@ impl Tallies {
         Ok(())
     }
 
-    fn keep_jobs(&mut self, conn: &Conn) -> rusqlite::Result<()> {
-        let mut keep = conn.prepare_cached(
-            "INSERT INTO tallies (batch, lane, kind, priority, reason, code, n, latest_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-             ON CONFLICT DO UPDATE SET n = n + excluded.n, latest_at = max(latest_at, excluded.latest_at)",
-        )?;
+    fn keep_jobs(&mut self, conn: &Conn) -> Result<()> {
         for (pile, change) in self.jobs.drain() {
             if change.came > 0 {
                 self.grown.jobs.push((pile, change.came));
@@ -245,29 +249,14 @@ impl Tallies {
             }
             let reason = pile.reason.map_or("", Reason::as_str);
             let code = pile.code.unwrap_or(NO_CODE);
-            keep.execute(params![
-                pile.batch,
-                pile.lane,
-                pile.kind,
-                pile.priority,
-                reason,
-                code,
-                change.by,
-                change.latest_at
-            ])?;
+            let Pile { batch, lane, kind, priority, .. } = pile;
+            conn.execute(KEEP, values![batch, lane, kind, priority, reason, code, change.by, change.latest_at])?;
         }
         Ok(())
     }
 
     /// What is in none any more goes: anybody may name an app or a method that there is not.
-    fn keep_inputs(&mut self, conn: &Conn) -> rusqlite::Result<()> {
-        let mut keep = conn.prepare_cached(
-            "INSERT INTO input_tallies (batch, app, method, reason, n, latest_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT DO UPDATE SET n = n + excluded.n, latest_at = max(latest_at, excluded.latest_at)",
-        )?;
-        let mut sweep = conn.prepare_cached(
-            "DELETE FROM input_tallies WHERE batch = ?1 AND app = ?2 AND method = ?3 AND reason = ?4 AND n = 0",
-        )?;
+    fn keep_inputs(&mut self, conn: &Conn) -> Result<()> {
         for (pile, change) in self.inputs.drain() {
             if change.came > 0 {
                 self.grown.inputs.push((pile.reason.clone(), change.came));
@@ -276,9 +265,9 @@ impl Tallies {
                 continue;
             }
             let InputPile { batch, app, method, reason } = &pile;
-            keep.execute(params![batch, app, method, reason, change.by, change.latest_at])?;
+            conn.execute(KEEP_INPUTS, values![batch, app, method, reason, change.by, change.latest_at])?;
             if change.by < 0 {
-                sweep.execute(params![batch, app, method, reason])?;
+                conn.execute(SWEEP_INPUTS, values![batch, app, method, reason])?;
             }
         }
         Ok(())

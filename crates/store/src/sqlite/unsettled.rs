@@ -2,21 +2,19 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{Row, params};
-
 use super::attempts::FOR_JOB;
 use super::books::{Books, Trouble};
-use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
+use super::job_row::{JOB_COLUMNS, JOB_COLUMNS_LEN, JOB_TABLES, JobRow};
+use super::seal::Seal;
 use super::settle;
-use crate::driver::Conn;
+use crate::driver::{self, Conn, Row, values};
 use crate::state::State;
 use paceline_domain::outcome::Failure;
 use paceline_domain::outcome::NOT_SENT;
 use paceline_domain::time::Timestamp;
 use paceline_ports::{JobSeq, LedgerError, Settlement, Unsettled, Verified};
 
-/// How many columns [`JOB_COLUMNS`] names.
-const AT: usize = 15;
+const AT: usize = JOB_COLUMNS_LEN;
 
 /// What is read of a job besides itself. An answer with the platform's code ends a call; any other may still be applied
 /// until its deadline.
@@ -25,7 +23,7 @@ static COLUMNS: LazyLock<String> = LazyLock::new(|| {
         "{JOB_COLUMNS}, j.seq, j.http_status, j.code, j.detail, j.cure, j.log_id,
          (SELECT max(a.deadline_at) FROM attempts a WHERE a.job = j.seq AND a.purpose = {FOR_JOB} AND a.ended_at IS NULL),
          (SELECT max(CASE WHEN a.replied = 1 AND a.code IS NOT NULL THEN a.ended_at ELSE a.deadline_at END)
-             FROM attempts a WHERE a.job = j.seq AND a.purpose = {FOR_JOB} AND a.outcome IS NOT '{NOT_SENT}')"
+             FROM attempts a WHERE a.job = j.seq AND a.purpose = {FOR_JOB} AND (a.outcome IS NULL OR a.outcome <> '{NOT_SENT}'))"
     )
 });
 
@@ -39,14 +37,14 @@ pub(crate) struct UnsettledRow {
 }
 
 impl UnsettledRow {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn read(row: &Row<'_>, seal: &Seal) -> driver::Result<Self> {
         Ok(Self {
-            row: JobRow::read(row)?,
+            row: JobRow::read(row, seal)?,
             seq: row.get(AT)?,
             failure: Failure {
                 status: row.get(AT + 1)?,
                 code: row.get(AT + 2)?,
-                detail: row.get::<_, Option<String>>(AT + 3)?.unwrap_or_default(),
+                detail: row.get::<Option<String>>(AT + 3)?.unwrap_or_default(),
                 cure: row.get(AT + 4)?,
                 log_id: row.get(AT + 5)?,
                 candidates: Vec::new(),
@@ -68,49 +66,47 @@ impl UnsettledRow {
 }
 
 /// Those of these jobs that are uncertain, and all jobs of the method that are in flight.
-pub(crate) fn read(conn: &Conn, method: &str, seqs: &[JobSeq]) -> rusqlite::Result<Vec<UnsettledRow>> {
+pub(crate) fn read(conn: &Conn, method: &str, seqs: &[JobSeq]) -> driver::Result<Vec<UnsettledRow>> {
     static ONE: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "SELECT {} FROM {JOB_TABLES} WHERE j.seq = ?1 AND j.state = ?2 AND NOT EXISTS
+            "SELECT {} FROM {JOB_TABLES} WHERE j.seq = $1 AND j.state = $2 AND NOT EXISTS
                  (SELECT 1 FROM attempts o WHERE o.job = j.seq AND o.purpose = {FOR_JOB} AND o.ended_at IS NULL)",
             *COLUMNS
         )
     });
     static IN_FLIGHT: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "SELECT {} FROM attempts o INDEXED BY attempts_open JOIN {JOB_TABLES}
-             WHERE o.ended_at IS NULL AND o.purpose = {FOR_JOB} AND j.seq = o.job AND l.method = ?1",
+            "SELECT {} FROM attempts o JOIN {JOB_TABLES}
+             WHERE o.ended_at IS NULL AND o.purpose = {FOR_JOB} AND j.seq = o.job AND l.method = $1",
             *COLUMNS
         )
     });
     let mut rows = Vec::with_capacity(seqs.len());
-    let mut one = conn.prepare_cached(&ONE)?;
+    let mut add = |row: &Row<'_>| {
+        rows.push(UnsettledRow::read(row, conn.seal())?);
+        Ok(())
+    };
     for seq in seqs {
-        for row in one.query_map(params![seq.0, State::Uncertain.number()], UnsettledRow::read)? {
-            rows.push(row?);
-        }
+        conn.query_each(&ONE, values![seq, State::Uncertain.number()], &mut add)?;
     }
-    for row in conn.prepare_cached(&IN_FLIGHT)?.query_map([method], UnsettledRow::read)? {
-        rows.push(row?);
-    }
+    conn.query_each(&IN_FLIGHT, values![method], &mut add)?;
     Ok(rows)
 }
 
 /// How many calls of the job the platform has answered with this code.
-pub(crate) fn answers(conn: &Conn, seq: JobSeq, code: i64) -> rusqlite::Result<u32> {
-    let sql = format!("SELECT count(*) FROM attempts WHERE job = ?1 AND code = ?2 AND purpose = {FOR_JOB}");
-    conn.prepare_cached(&sql)?.query_row(params![seq.0, code], |row| row.get(0))
+pub(crate) fn answers(conn: &Conn, seq: JobSeq, code: i64) -> driver::Result<u32> {
+    let sql = "SELECT count(*) FROM attempts WHERE job = $1 AND code = $2 AND purpose = $3";
+    conn.query_value(sql, values![seq, code, FOR_JOB])
 }
 
 /// Which of these objects jobs of the method own.
-pub(crate) fn owned(conn: &Conn, method: &str, keys: &[String]) -> rusqlite::Result<Vec<String>> {
-    let mut is_owned = conn.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM jobs j JOIN lanes l ON l.lane = j.lane WHERE j.key = ?1 AND l.method = ?2)
-             OR EXISTS (SELECT 1 FROM owned o JOIN lanes l ON l.lane = o.lane WHERE o.key = ?1 AND l.method = ?2)",
-    )?;
+pub(crate) fn owned(conn: &Conn, method: &str, keys: &[String]) -> driver::Result<Vec<String>> {
+    let is_owned =
+        "SELECT EXISTS (SELECT 1 FROM jobs j JOIN lanes l ON l.lane = j.lane WHERE j.key = $1 AND l.method = $2)
+             OR EXISTS (SELECT 1 FROM owned o JOIN lanes l ON l.lane = o.lane WHERE o.key = $1 AND l.method = $2)";
     let mut owned = Vec::new();
     for key in keys {
-        if is_owned.query_row(params![key, method], |row| row.get(0))? {
+        if conn.query_value(is_owned, values![key, method])? {
             owned.push(key.clone());
         }
     }
@@ -140,9 +136,7 @@ pub(crate) fn settle(
     Ok(verified)
 }
 
-fn is_in_flight(conn: &Conn, seq: JobSeq) -> rusqlite::Result<bool> {
-    conn.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM attempts a WHERE a.job = ?1 AND a.purpose = ?2 AND a.ended_at IS NULL)",
-    )?
-    .query_row(params![seq.0, FOR_JOB], |row| row.get(0))
+fn is_in_flight(conn: &Conn, seq: JobSeq) -> driver::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM attempts a WHERE a.job = $1 AND a.purpose = $2 AND a.ended_at IS NULL)";
+    conn.query_value(sql, values![seq, FOR_JOB])
 }

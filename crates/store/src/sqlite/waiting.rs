@@ -1,17 +1,13 @@
 //! Jobs that wait, as the schedule keeps them, and how many are in which state.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use rusqlite::{OptionalExtension, Row, ToSql};
-
-use super::books::{Books, Trouble};
 use super::piles;
 use super::tallies::{REJECTED, THROTTLED, WARNED};
-use crate::driver::Conn;
+use crate::driver::{Conn, Result, Row, Value, values};
 use crate::state::State;
 use paceline_domain::job::LaneKey;
-use paceline_domain::time::Timestamp;
 use paceline_ports::{Changed, Counts, JobSeq, Waiting};
 
 /// Jobs picked up from another process in one transaction at most.
@@ -30,39 +26,37 @@ struct Names {
 }
 
 impl Names {
-    fn lane(&mut self, conn: &Conn, lane: i64) -> rusqlite::Result<LaneKey> {
+    fn lane(&mut self, conn: &Conn, lane: i64) -> Result<LaneKey> {
         if let Some(key) = self.lanes.get(&lane) {
             return Ok(key.clone());
         }
-        let key = conn
-            .prepare_cached("SELECT app, tenant, method FROM lanes WHERE lane = ?1")?
-            .query_row([lane], |row| Ok(LaneKey { app: row.get(0)?, tenant: row.get(1)?, method: row.get(2)? }))?;
+        let key = conn.query_one("SELECT app, tenant, method FROM lanes WHERE lane = $1", values![lane], |row| {
+            Ok(LaneKey { app: row.get(0)?, tenant: row.get(1)?, method: row.get(2)? })
+        })?;
         self.lanes.insert(lane, key.clone());
         Ok(key)
     }
 
-    fn batch(&mut self, conn: &Conn, batch: i64) -> rusqlite::Result<Arc<str>> {
+    fn batch(&mut self, conn: &Conn, batch: i64) -> Result<Arc<str>> {
         if let Some(name) = self.batches.get(&batch) {
             return Ok(Arc::clone(name));
         }
-        let name: Option<String> = conn
-            .prepare_cached("SELECT name FROM batches WHERE batch = ?1")?
-            .query_row([batch], |row| row.get(0))
-            .optional()?;
+        let name: Option<String> =
+            conn.query_opt("SELECT name FROM batches WHERE batch = $1", values![batch], |row| row.get(0))?;
         let name: Arc<str> = name.unwrap_or_default().into();
         self.batches.insert(batch, Arc::clone(&name));
         Ok(name)
     }
 
-    fn waiting(&mut self, conn: &Conn, row: &Row<'_>) -> rusqlite::Result<Waiting> {
+    fn waiting(&mut self, conn: &Conn, row: &Row<'_>) -> Result<Waiting> {
         let state: i64 = row.get(7)?;
         Ok(Waiting {
-            seq: JobSeq(row.get(0)?),
+            seq: row.get(0)?,
             lane: self.lane(conn, row.get(1)?)?,
             batch: self.batch(conn, row.get(2)?)?,
             priority: row.get(3)?,
-            not_before: row.get::<_, Option<i64>>(4)?.map(Timestamp),
-            not_after: row.get::<_, Option<i64>>(5)?.map(Timestamp),
+            not_before: row.get(4)?,
+            not_after: row.get(5)?,
             attempts: row.get(6)?,
             uncertain: state == State::Uncertain.number(),
         })
@@ -70,26 +64,21 @@ impl Names {
 }
 
 /// The numbers of these batches, of those that exist.
-pub(crate) fn batch_numbers(conn: &Conn, names: &[String]) -> rusqlite::Result<HashSet<i64>> {
-    let mut find = conn.prepare_cached("SELECT batch FROM batches WHERE name = ?1")?;
+pub(crate) fn batch_numbers(conn: &Conn, names: &[String]) -> Result<HashSet<i64>> {
     let mut numbers = HashSet::new();
     for name in names {
         if name.is_empty() {
             numbers.insert(0);
-        } else if let Some(number) = find.query_row([name], |row| row.get(0)).optional()? {
-            numbers.insert(number);
+        } else {
+            let find = "SELECT batch FROM batches WHERE name = $1";
+            numbers.extend(conn.query_opt(find, values![name], |row| row.get::<i64>(0))?);
         }
     }
     Ok(numbers)
 }
 
 /// Jobs that wait and are not in flight, after `after`, in order, at most `limit`.
-pub(crate) fn read(
-    conn: &Conn,
-    batches: Option<&[String]>,
-    after: JobSeq,
-    limit: usize,
-) -> rusqlite::Result<Vec<Waiting>> {
+pub(crate) fn read(conn: &Conn, batches: Option<&[String]>, after: JobSeq, limit: usize) -> Result<Vec<Waiting>> {
     let batches = batches.map(|names| batch_numbers(conn, names)).transpose()?;
     let piles = piles::waiting(conn, batches.as_ref())?;
     let (mut names, mut waiting, mut after) = (Names::default(), Vec::new(), after.0);
@@ -106,16 +95,13 @@ pub(crate) fn read(
 }
 
 /// Takes note of the jobs that another process put to work or ended.
-pub(crate) fn take_changed(books: &Books) -> Result<Changed, Trouble> {
-    let conn = books.conn();
-    let jobs: Vec<i64> = conn
-        .prepare_cached("SELECT job FROM changed ORDER BY job LIMIT ?1")?
-        .query_map([CHANGED_MAX], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
+pub(crate) fn take_changed(conn: &Conn) -> Result<Changed> {
+    let changed = "SELECT job FROM changed ORDER BY job LIMIT $1";
+    let jobs: Vec<i64> = conn.query(changed, values![CHANGED_MAX], |row| row.get(0))?;
     let mut names = Names::default();
     let mut changed = Changed::default();
     for job in jobs {
-        conn.prepare_cached("DELETE FROM changed WHERE job = ?1")?.execute([job])?;
+        conn.execute("DELETE FROM changed WHERE job = $1", values![job])?;
         if let Some(waiting) = find(conn, job, &mut names)? {
             changed.waiting.push(waiting);
         } else if let Some(lane) = lane_of_ended(conn, job)? {
@@ -126,51 +112,51 @@ pub(crate) fn take_changed(books: &Books) -> Result<Changed, Trouble> {
 }
 
 /// The lane of a job that has ended.
-fn lane_of_ended(conn: &Conn, seq: i64) -> rusqlite::Result<Option<i64>> {
-    let mut find = conn.prepare_cached("SELECT lane FROM jobs WHERE seq = ?1 AND state >= ?2")?;
-    find.query_row([seq, State::Dead.number()], |row| row.get(0)).optional()
+fn lane_of_ended(conn: &Conn, seq: i64) -> Result<Option<i64>> {
+    let find = "SELECT lane FROM jobs WHERE seq = $1 AND state >= $2";
+    conn.query_opt(find, values![seq, State::Dead.number()], |row| row.get(0))
 }
 
 /// Those of these jobs that wait and are not in flight.
-pub(crate) fn of(conn: &Conn, seqs: &[JobSeq]) -> rusqlite::Result<Vec<Waiting>> {
+pub(crate) fn of(conn: &Conn, seqs: &[JobSeq]) -> Result<Vec<Waiting>> {
     let mut names = Names::default();
     let found = seqs.iter().map(|seq| find(conn, seq.0, &mut names));
     found.filter_map(Result::transpose).collect()
 }
 
 /// One job, if it waits and is not in flight.
-pub(crate) fn one(conn: &Conn, seq: JobSeq) -> rusqlite::Result<Option<Waiting>> {
+pub(crate) fn one(conn: &Conn, seq: JobSeq) -> Result<Option<Waiting>> {
     find(conn, seq.0, &mut Names::default())
 }
 
-fn find(conn: &Conn, seq: i64, names: &mut Names) -> rusqlite::Result<Option<Waiting>> {
-    conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM jobs j WHERE j.seq = ?1 AND j.state <= 1
-             AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)"
-    ))?
-    .query_row([seq], |row| names.waiting(conn, row))
-    .optional()
+fn find(conn: &Conn, seq: i64, names: &mut Names) -> Result<Option<Waiting>> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {COLUMNS} FROM jobs j WHERE j.seq = $1 AND j.state <= 1
+                 AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)"
+        )
+    });
+    conn.query_opt(&SQL, values![seq], |row| names.waiting(conn, row))
 }
 
 /// How many jobs of these batches, or of all, are in which state.
-pub(crate) fn counts(conn: &Conn, batches: Option<&[String]>) -> rusqlite::Result<Counts> {
+pub(crate) fn counts(conn: &Conn, batches: Option<&[String]>) -> Result<Counts> {
     let mut counts = Counts::default();
-    let mut add_all = |condition: &str, values: &[&dyn ToSql]| -> rusqlite::Result<()> {
-        let mut sums = conn.prepare_cached(&format!(
-            "SELECT kind, sum(n) FROM tallies WHERE {condition} GROUP BY kind
-             UNION ALL SELECT {REJECTED}, coalesce(sum(n), 0) FROM input_tallies WHERE {condition}"
-        ))?;
-        let mut rows = sums.query(values)?;
-        while let Some(row) = rows.next()? {
+    let mut add_all = |condition: &str, values: &[Value<'_>]| {
+        let sums = format!(
+            "SELECT kind, CAST(sum(n) AS BIGINT) FROM tallies WHERE {condition} GROUP BY kind
+             UNION ALL SELECT {REJECTED}, CAST(coalesce(sum(n), 0) AS BIGINT) FROM input_tallies WHERE {condition}"
+        );
+        conn.query_each(&sums, values, |row| {
             add(&mut counts, row.get(0)?, row.get(1)?);
-        }
-        Ok(())
+            Ok(())
+        })
     };
     match batches {
-        None => add_all("1", &[])?,
+        None => add_all("TRUE", &[])?,
         Some(names) => {
             for batch in batch_numbers(conn, names)? {
-                add_all("batch = ?1", &[&batch])?;
+                add_all("batch = $1", values![batch])?;
             }
         }
     }

@@ -226,7 +226,7 @@ async fn lanes_and_batches_add_up() {
 #[tokio::test]
 async fn the_backlog_by_piles_is_that_of_a_look_at_every_job() {
     let world = mixed().await;
-    let (conn, _) = file::reader(&(&world.path).into()).unwrap();
+    let conn = file::reader(&(&world.path).into()).unwrap();
     let sql = "SELECT job FROM attempts WHERE ended_at IS NULL";
     let flying: HashSet<i64> =
         conn.prepare(sql).unwrap().query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();

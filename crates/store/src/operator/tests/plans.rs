@@ -34,7 +34,8 @@ fn assert_short(conn: &Connection, sql: &str) {
 fn piles() -> Vec<Pile> {
     let place = Place { batch: 1, lane: 1, priority: 4 };
     let by_state = State::ALL.map(|state| place.pile(state, Some(Reason::Rejected), Some(7)));
-    by_state.into_iter().chain([place.succeeded(true)]).collect()
+    let without_cause = [State::Held, State::Dead].map(|state| place.pile(state, None, None));
+    by_state.into_iter().chain(without_cause).chain([place.succeeded(true)]).collect()
 }
 
 /// Ids and beginnings with each other restriction, and with all of them.

@@ -108,7 +108,7 @@ async fn jobs_of_the_first_edition_are_found_before_and_after_they_were_identifi
     let first = room(&catalog, "x", "Room 1");
     assert_eq!(
         (Some(numbered[0].object), &numbered[0].contents),
-        (first.object, &vec![untouched.seal.digest(&first.content_hash())])
+        (first.object, &vec![untouched.conn.seal().digest(&first.content_hash())])
     );
 }
 

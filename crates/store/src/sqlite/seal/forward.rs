@@ -3,9 +3,10 @@
 //! In short transactions, beside a running worker or at its start. Rows say by which key they were written, so it may be
 //! interrupted anywhere, and what is read meanwhile is right.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
-use super::ring;
+use super::{Place, ring};
+use crate::driver::{self, Conn, Row, values};
 use crate::sqlite::books::{Books, Trouble};
 use crate::sqlite::{file, meta};
 use paceline_ports::LedgerError;
@@ -13,19 +14,24 @@ use paceline_ports::LedgerError;
 /// Rows in one transaction, so that a running worker never waits long.
 const CHUNK: u32 = 500;
 
-/// The tables with what is keyed in them.
-const TABLES: [(&str, &str); 2] = [
-    (
-        "jobs",
-        "UPDATE jobs SET hash = carried(hash), edited_hash = carried(edited_hash),
-             params = resealed(params, 'jobs.params', id), raw = resealed(raw, 'jobs.raw', id)
-         WHERE seq > ?1 AND seq <= ?2",
-    ),
-    (
-        "rejected",
-        "UPDATE rejected SET raw = resealed(raw, 'rejected.raw', CAST(seq AS TEXT)) WHERE seq > ?1 AND seq <= ?2",
-    ),
-];
+/// What is keyed, a table each.
+#[derive(Clone, Copy)]
+enum Table {
+    Jobs,
+    Rejected,
+}
+
+impl Table {
+    /// The next rows after a number, in their order.
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::Jobs => {
+                "SELECT seq, id, hash, edited_hash, params, raw FROM jobs WHERE seq > $1 ORDER BY seq LIMIT $2"
+            }
+            Self::Rejected => "SELECT seq, raw FROM rejected WHERE seq > $1 ORDER BY seq LIMIT $2",
+        }
+    }
+}
 
 /// Carries everything forward that is not yet; says how many rows there were.
 pub(crate) fn carry_forward(books: &mut Books) -> Result<u64, LedgerError> {
@@ -52,9 +58,9 @@ pub(crate) fn carry_forward(books: &mut Books) -> Result<u64, LedgerError> {
 
 fn carry(books: &mut Books, latest: u32) -> Result<u64, LedgerError> {
     let mut rows = 0;
-    for (table, sql) in TABLES {
+    for table in [Table::Jobs, Table::Rejected] {
         let mut after = 0;
-        while let Some((last, count)) = books.transaction(|books| carry_some(books, table, sql, after, latest))? {
+        while let Some((last, count)) = books.transaction(|books| carry_some(books, table, after, latest))? {
             after = last;
             rows += count;
         }
@@ -63,16 +69,41 @@ fn carry(books: &mut Books, latest: u32) -> Result<u64, LedgerError> {
 }
 
 /// The next rows after `after`: the last of them, and how many.
-fn carry_some(books: &Books, table: &str, sql: &str, after: i64, latest: u32) -> Result<Option<(i64, u64)>, Trouble> {
+fn carry_some(books: &Books, table: Table, after: i64, latest: u32) -> Result<Option<(i64, u64)>, Trouble> {
     let conn = books.conn();
     if ring::latest(conn)? != latest {
         return Err(Trouble::Refused("the ledger got another key meanwhile; run it again".to_owned()));
     }
-    let next = format!("SELECT max(seq) FROM (SELECT seq FROM {table} WHERE seq > ?1 ORDER BY seq LIMIT ?2)");
-    let last: Option<i64> = conn.prepare_cached(&next)?.query_row(params![after, CHUNK], |row| row.get(0))?;
-    let Some(last) = last else { return Ok(None) };
-    let rows = conn.prepare_cached(sql)?.execute([after, last])?;
-    Ok(Some((last, rows as u64)))
+    let (mut last, mut rows) = (None, 0);
+    conn.query_each(table.sql(), values![after, CHUNK], |row| {
+        match table {
+            Table::Jobs => carry_job(conn, row)?,
+            Table::Rejected => carry_rejected(conn, row)?,
+        }
+        (last, rows) = (Some(row.get(0)?), rows + 1);
+        Ok(())
+    })?;
+    Ok(last.map(|last| (last, rows)))
+}
+
+fn carry_job(conn: &Conn, row: &Row<'_>) -> driver::Result<()> {
+    let (seal, seq, id) = (conn.seal(), row.get::<i64>(0)?, row.get::<String>(1)?);
+    let (hash, edited): (Vec<u8>, Option<Vec<u8>>) = (row.get(2)?, row.get(3)?);
+    let edited = edited.map(|hash| seal.carried(&hash)).transpose()?;
+    let params = seal.resealed_text(row.get(4)?, Place::job_params(&id))?;
+    let raw: Option<Vec<u8>> = row.get(5)?;
+    let raw = raw.map(|raw| seal.resealed_bytes(raw, Place::job_raw(&id))).transpose()?;
+    conn.execute(
+        "UPDATE jobs SET hash = $2, edited_hash = $3, params = $4, raw = $5 WHERE seq = $1",
+        values![seq, seal.carried(&hash)?, edited, params, raw],
+    )
+    .map(drop)
+}
+
+fn carry_rejected(conn: &Conn, row: &Row<'_>) -> driver::Result<()> {
+    let seq: i64 = row.get(0)?;
+    let raw = conn.seal().resealed_bytes(row.get(1)?, Place::rejected_raw(&seq.to_string()))?;
+    conn.execute("UPDATE rejected SET raw = $2 WHERE seq = $1", values![seq, raw]).map(drop)
 }
 
 /// Takes the old text out of the log and, after the first time, out of the file's free places: until then nothing was

@@ -1,13 +1,9 @@
 //! What a method marks as sensitive (a meeting's password) is sealed where the ledger keeps it, and digests of contents are
 //! keyed, so that a copy of the file tells nobody: no password, and no way to try one.
 //!
-//! ChaCha20-Poly1305 and HMAC-SHA-256, each with a key of its own derived from the ledger's. Functions of SQL do it, so
-//! that a statement shows which of its columns are sealed or digests:
-//!
-//! - `sealed(value, whether, place, row)`, `opened(value, place, row)`, `resealed(value, place, row)`. A value is bound to
-//!   its table and column and to its job: it opens nowhere else. A sealed text is `sealed:`, the version of the key, `:`
-//!   and Base64; sealed bytes begin with [`MAGIC`] and the version. What is not sealed is passed on as it is.
-//! - `keyed(content)`, `is_content(digest, content)`, `carried(digest)`, where `content` is the plain hash of a job's.
+//! ChaCha20-Poly1305 and HMAC-SHA-256, each with a key of its own derived from the ledger's. A value is bound to its table
+//! and column and to its job ([`Place`]): it opens nowhere else. A sealed text is `sealed:`, the version of the key, `:`
+//! and Base64; sealed bytes begin with [`MAGIC`] and the version. What is not sealed is passed on as it is.
 
 mod forward;
 mod key;
@@ -33,6 +29,7 @@ pub(crate) use self::source::refuse_leftover;
 pub(super) use self::source::restore_file;
 use super::books::Trouble;
 use super::file;
+use crate::driver::{self, Error};
 use paceline_ports::LedgerError;
 use paceline_ports::location::Location;
 
@@ -151,6 +148,78 @@ impl Seal {
         self.read(|ring| ring.as_ref().map_or_else(|| content.to_vec(), |ring| ring.digest(content)))
     }
 
+    /// The digest of a content that the ledger keeps.
+    pub(crate) fn keyed(&self, content: &[u8]) -> driver::Result<Vec<u8>> {
+        let digest = self.read(|ring| ring.map(|ring| ring.digest(content)));
+        digest.ok_or_else(|| self.missing("a job cannot be recorded"))
+    }
+
+    /// Whether a digest in the ledger is that of the content.
+    pub(crate) fn is_content(&self, digest: &[u8], content: &[u8]) -> driver::Result<bool> {
+        if ring::split(digest).is_some_and(|(version, _)| version == 0) {
+            return Ok(digest == content);
+        }
+        let is_digest = self.read(|ring| ring.and_then(|ring| ring.is_digest(digest, content)));
+        is_digest.ok_or_else(|| self.missing("jobs cannot be compared"))
+    }
+
+    /// The digest of the latest version for one of an earlier version.
+    pub(crate) fn carried(&self, digest: &[u8]) -> driver::Result<Vec<u8>> {
+        let carried = self.read(|ring| match ring {
+            Some(ring) => ring.carried_forward(digest),
+            None => ring::split(digest).filter(|(version, _)| *version == 0).map(|_| digest.to_vec()),
+        });
+        carried.ok_or_else(|| self.missing("jobs cannot be compared"))
+    }
+
+    /// A text that opens at its place alone.
+    pub(crate) fn sealed_text(&self, plain: &str, at: Place<'_>) -> driver::Result<String> {
+        let (version, sealed) = self.seal(plain.as_bytes(), &at)?;
+        Ok(format!("{TEXT_PREFIX}{version}:{}", BASE64.encode(sealed)))
+    }
+
+    /// Bytes that open at their place alone.
+    pub(crate) fn sealed_bytes(&self, plain: &[u8], at: Place<'_>) -> driver::Result<Vec<u8>> {
+        let (version, sealed) = self.seal(plain, &at)?;
+        Ok([MAGIC, &version.to_be_bytes(), &sealed].concat())
+    }
+
+    /// What was sealed, or the text itself if it was not.
+    pub(crate) fn opened_text(&self, text: String, at: Place<'_>) -> driver::Result<String> {
+        match Sealed::of_text(&text) {
+            None => Ok(text),
+            Some(sealed) => {
+                String::from_utf8(self.open(&sealed, &at)?).map_err(|_| Error::unexpected("a sealed job is damaged"))
+            }
+        }
+    }
+
+    /// Likewise of bytes.
+    pub(crate) fn opened_bytes(&self, bytes: Vec<u8>, at: Place<'_>) -> driver::Result<Vec<u8>> {
+        Sealed::of_bytes(&bytes).map_or(Ok(bytes), |sealed| self.open(&sealed, &at))
+    }
+
+    /// A text under the latest key, and bound to its place, if it was sealed otherwise.
+    pub(crate) fn resealed_text(&self, text: String, at: Place<'_>) -> driver::Result<String> {
+        match Sealed::of_text(&text).filter(|sealed| !self.is_latest(sealed)) {
+            None => Ok(text),
+            Some(_) => self.sealed_text(&self.opened_text(text, at)?, at),
+        }
+    }
+
+    /// Likewise of bytes.
+    pub(crate) fn resealed_bytes(&self, bytes: Vec<u8>, at: Place<'_>) -> driver::Result<Vec<u8>> {
+        match Sealed::of_bytes(&bytes).filter(|sealed| !self.is_latest(sealed)) {
+            None => Ok(bytes),
+            Some(_) => self.sealed_bytes(&self.opened_bytes(bytes, at)?, at),
+        }
+    }
+
+    fn is_latest(&self, sealed: &Sealed) -> bool {
+        let latest = self.read(|ring| ring.map(|ring| ring.latest().0));
+        matches!(sealed, Sealed::Bound(version, _) if Some(*version) == latest)
+    }
+
     fn read<T>(&self, work: impl FnOnce(Option<&Ring>) -> T) -> T {
         work(self.0.ring.read().unwrap_or_else(PoisonError::into_inner).as_ref())
     }
@@ -160,96 +229,37 @@ impl Seal {
         let it = self.clone();
         conn.create_scalar_function("opened", 3, flags, move |context| it.opened(context))?;
         let it = self.clone();
-        conn.create_scalar_function("sealed", 4, flags, move |context| it.sealed(context))?;
-        let it = self.clone();
-        conn.create_scalar_function("resealed", 3, flags, move |context| it.resealed(context))?;
-        let it = self.clone();
-        conn.create_scalar_function("keyed", 1, flags, move |context| {
-            let content = blob(context, 0)?;
-            let digest = it.read(|ring| ring.map(|ring| ring.digest(content)));
-            digest.ok_or_else(|| it.missing("a job cannot be recorded"))
+        conn.create_scalar_function("is_content", 2, flags, move |context| {
+            let content = blob(context, 1)?;
+            let is_null = context.get_raw(0) == ValueRef::Null;
+            Ok(!is_null && it.is_content(blob(context, 0)?, content)?)
         })?;
         let it = self.clone();
-        conn.create_scalar_function("is_content", 2, flags, move |context| it.is_content(context))?;
-        let it = self.clone();
-        conn.create_scalar_function("carried", 1, flags, move |context| it.carried(context))
-    }
-
-    fn is_content(&self, context: &Context<'_>) -> rusqlite::Result<bool> {
-        let expected = blob(context, 1)?;
-        if context.get_raw(0) == ValueRef::Null {
-            return Ok(false);
-        }
-        let digest = blob(context, 0)?;
-        if ring::split(digest).is_some_and(|(version, _)| version == 0) {
-            return Ok(digest == expected);
-        }
-        let is_digest = self.read(|ring| ring.and_then(|ring| ring.is_digest(digest, expected)));
-        is_digest.ok_or_else(|| self.missing("jobs cannot be compared"))
-    }
-
-    fn carried(&self, context: &Context<'_>) -> rusqlite::Result<Option<Vec<u8>>> {
-        if context.get_raw(0) == ValueRef::Null {
-            return Ok(None);
-        }
-        let digest = blob(context, 0)?;
-        let carried = self.read(|ring| match ring {
-            Some(ring) => ring.carried_forward(digest),
-            None => ring::split(digest).filter(|(version, _)| *version == 0).map(|_| digest.to_vec()),
-        });
-        carried.map(Some).ok_or_else(|| self.missing("jobs cannot be compared"))
+        conn.create_scalar_function("carried", 1, flags, move |context| {
+            let is_null = context.get_raw(0) == ValueRef::Null;
+            Ok(if is_null { None } else { Some(it.carried(blob(context, 0)?)?) })
+        })
     }
 
     fn opened(&self, context: &Context<'_>) -> rusqlite::Result<Value> {
-        let value = context.get_raw(0);
-        match sealed_in(value) {
-            None => value.try_into().map_err(|_| fault("a text in the ledger is no UTF-8")),
-            Some(sealed) => as_value(value, self.open(&sealed, &place_of(context, 1)?)?),
-        }
+        let at = || Ok::<_, rusqlite::Error>(Place { column: context.get_raw(1).as_str()?, row: blob(context, 2)? });
+        Ok(match Value::try_from(context.get_raw(0)).map_err(|_| Error::unexpected("a text is no UTF-8"))? {
+            Value::Text(text) => Value::Text(self.opened_text(text, at()?)?),
+            Value::Blob(bytes) => Value::Blob(self.opened_bytes(bytes, at()?)?),
+            other @ (Value::Null | Value::Integer(_) | Value::Real(_)) => other,
+        })
     }
 
-    fn sealed(&self, context: &Context<'_>) -> rusqlite::Result<Value> {
-        let value = context.get_raw(0);
-        if !context.get::<bool>(1)? {
-            return value.try_into().map_err(|_| fault("a text is no UTF-8"));
-        }
-        match value {
-            ValueRef::Text(plain) | ValueRef::Blob(plain) => self.seal(value, plain, &place_of(context, 2)?),
-            ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => Ok(value.try_into()?),
-        }
-    }
-
-    /// A sealed value under the latest key, and bound to its place if it was not yet.
-    fn resealed(&self, context: &Context<'_>) -> rusqlite::Result<Value> {
-        let value = context.get_raw(0);
-        let latest = self.read(|ring| ring.map(|ring| ring.latest().0));
-        match sealed_in(value) {
-            None => value.try_into().map_err(|_| fault("a text in the ledger is no UTF-8")),
-            Some(Sealed::Bound(version, _)) if Some(version) == latest => {
-                value.try_into().map_err(|_| fault("a text in the ledger is no UTF-8"))
-            }
-            Some(sealed) => {
-                let place = place_of(context, 1)?;
-                self.seal(value, &self.open(&sealed, &place)?, &place)
-            }
-        }
-    }
-
-    fn seal(&self, like: ValueRef<'_>, plain: &[u8], at: &Place<'_>) -> rusqlite::Result<Value> {
+    /// Plain bytes under the latest key, with its version.
+    fn seal(&self, plain: &[u8], at: &Place<'_>) -> driver::Result<(u32, Vec<u8>)> {
         let sealed = self.read(|ring| {
             let (version, key) = ring?.latest();
             Some((version, key?.seal(plain, &place(version, at.column, at.row))?))
         });
-        let (version, sealed) = sealed.ok_or_else(|| self.missing("a password cannot be sealed"))?;
-        Ok(match like {
-            ValueRef::Text(_) => Value::Text(format!("{TEXT_PREFIX}{version}:{}", BASE64.encode(sealed))),
-            ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => {
-                Value::Blob([MAGIC, &version.to_be_bytes(), &sealed].concat())
-            }
-        })
+        sealed.ok_or_else(|| self.missing("a password cannot be sealed"))
     }
 
-    fn open(&self, sealed: &Sealed, at: &Place<'_>) -> rusqlite::Result<Vec<u8>> {
+    fn open(&self, sealed: &Sealed, at: &Place<'_>) -> driver::Result<Vec<u8>> {
         let with = |ring: &Ring| match sealed {
             Sealed::Bound(version, bytes) => ring.key(*version)?.open(bytes, &place(*version, at.column, at.row)),
             Sealed::Unbound(bytes) => ring.key(1)?.open_unbound(bytes),
@@ -260,7 +270,7 @@ impl Seal {
         // Perhaps another process has begun a new key since this one was read.
         if let Sealed::Bound(version, bytes) = sealed {
             let at = place(*version, at.column, at.row);
-            let keys = source::read(&self.0.location).map_err(|error| fault(&error.to_string()))?;
+            let keys = source::read(&self.0.location).map_err(|error| Error::unexpected(error.to_string()))?;
             if let Some(plain) = keys.iter().find_map(|key| key.open(bytes, &at)) {
                 return Ok(plain);
             }
@@ -269,24 +279,42 @@ impl Seal {
             }
         }
         let location = &self.0.location;
-        Err(fault(&format!(
+        Err(Error::unexpected(format!(
             "a sealed job cannot be read with the key in {}, or was moved here from another job; {}",
             location.key_name(),
             source::restore(location)
         )))
     }
 
-    fn missing(&self, what: &str) -> rusqlite::Error {
-        fault(&format!("{what}, because the ledger's key is not there; {}", source::restore(&self.0.location)))
+    fn missing(&self, what: &str) -> Error {
+        Error::unexpected(format!(
+            "{what}, because the ledger's key is not there; {}",
+            source::restore(&self.0.location)
+        ))
     }
 }
 
 /// Where a value stands.
-struct Place<'a> {
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
     /// `table.column`.
     column: &'a str,
     /// What tells the row from others for ever.
     row: &'a [u8],
+}
+
+impl<'a> Place<'a> {
+    pub(crate) const fn job_params(id: &'a str) -> Self {
+        Self { column: "jobs.params", row: id.as_bytes() }
+    }
+
+    pub(crate) const fn job_raw(id: &'a str) -> Self {
+        Self { column: "jobs.raw", row: id.as_bytes() }
+    }
+
+    pub(crate) const fn rejected_raw(seq: &'a str) -> Self {
+        Self { column: "rejected.raw", row: seq.as_bytes() }
+    }
 }
 
 /// The place as a value is bound to it, with the key's version, so that none is passed off as another's.
@@ -294,45 +322,35 @@ fn place(version: u32, column: &str, row: &[u8]) -> Vec<u8> {
     [&version.to_be_bytes(), column.as_bytes(), b"\0", row].concat()
 }
 
-fn place_of<'a>(context: &'a Context<'_>, at: usize) -> rusqlite::Result<Place<'a>> {
-    let column = context.get_raw(at).as_str()?;
-    Ok(Place { column, row: blob(context, at + 1)? })
-}
-
 /// Bytes, whether they are a text or not.
 fn blob<'a>(context: &'a Context<'_>, at: usize) -> rusqlite::Result<&'a [u8]> {
     match context.get_raw(at) {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Ok(bytes),
-        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => Err(fault("expected bytes")),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => Err(Error::unexpected("expected bytes").into()),
     }
 }
 
-fn sealed_in(value: ValueRef<'_>) -> Option<Sealed> {
-    if let ValueRef::Text(text) = value {
-        let sealed = std::str::from_utf8(text).ok()?.strip_prefix(TEXT_PREFIX)?;
+/// Whether a text in the ledger is sealed.
+pub(crate) fn is_sealed(text: &str) -> bool {
+    text.starts_with(TEXT_PREFIX)
+}
+
+impl Sealed {
+    fn of_text(text: &str) -> Option<Self> {
+        let sealed = text.strip_prefix(TEXT_PREFIX)?;
         // What cannot be read as Base64 cannot be opened either, and says so there.
         let bytes = |text: &str| BASE64.decode(text).unwrap_or_default();
-        return Some(match sealed.split_once(':') {
-            Some((version, sealed)) => Sealed::Bound(version.parse().unwrap_or_default(), bytes(sealed)),
-            None => Sealed::Unbound(bytes(sealed)),
-        });
+        Some(match sealed.split_once(':') {
+            Some((version, sealed)) => Self::Bound(version.parse().unwrap_or_default(), bytes(sealed)),
+            None => Self::Unbound(bytes(sealed)),
+        })
     }
-    let ValueRef::Blob(blob) = value else { return None };
-    if let Some(sealed) = blob.strip_prefix(UNBOUND_MAGIC) {
-        return Some(Sealed::Unbound(sealed.to_vec()));
-    }
-    let (version, sealed) = blob.strip_prefix(MAGIC)?.split_first_chunk()?;
-    Some(Sealed::Bound(u32::from_be_bytes(*version), sealed.to_vec()))
-}
 
-/// Plain bytes as the kind of value that was sealed.
-fn as_value(like: ValueRef<'_>, plain: Vec<u8>) -> rusqlite::Result<Value> {
-    match like {
-        ValueRef::Text(_) => String::from_utf8(plain).map(Value::Text).map_err(|_| fault("a sealed job is damaged")),
-        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => Ok(Value::Blob(plain)),
+    fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        if let Some(sealed) = bytes.strip_prefix(UNBOUND_MAGIC) {
+            return Some(Self::Unbound(sealed.to_vec()));
+        }
+        let (version, sealed) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
+        Some(Self::Bound(u32::from_be_bytes(*version), sealed.to_vec()))
     }
-}
-
-fn fault(text: &str) -> rusqlite::Error {
-    rusqlite::Error::UserFunctionError(text.into())
 }

@@ -11,19 +11,11 @@ use crate::sqlite::file::{open_reader, open_writer};
 use crate::sqlite::{Mode, SqliteLedger};
 use paceline_ports::Ledger;
 
-fn one<T: rusqlite::types::FromSql>(
-    conn: &Connection,
-    sql: &str,
-    values: impl rusqlite::Params,
-) -> rusqlite::Result<T> {
-    conn.query_row(sql, values, |row| row.get(0))
-}
-
-struct Place {
+struct Home {
     folder: tempfile::TempDir,
 }
 
-impl Place {
+impl Home {
     fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
@@ -32,12 +24,12 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    fn writer(&self, name: &str) -> Connection {
-        open_writer(&(&self.path(name)).into()).unwrap().0
+    fn writer(&self, name: &str) -> (Connection, Seal) {
+        open_writer(&(&self.path(name)).into()).unwrap()
     }
 
-    fn reader(&self, name: &str) -> Connection {
-        open_reader(&(&self.path(name)).into()).unwrap().0
+    fn reader(&self, name: &str) -> (Connection, Seal) {
+        open_reader(&(&self.path(name)).into()).unwrap()
     }
 
     fn key(&self, name: &str) -> Key {
@@ -46,87 +38,80 @@ impl Place {
     }
 }
 
-const SEAL: &str = "SELECT sealed(?1, TRUE, 'jobs.params', 'a')";
-const OPEN: &str = "SELECT opened(?1, 'jobs.params', 'a')";
+const AT: Place<'_> = Place::job_params("a");
 
 #[test]
 fn what_is_sealed_is_read_with_its_key_alone() {
-    let place = Place::new();
-    let writer = place.writer("a.db");
-    let text: String = one(&writer, SEAL, ["{\"password\":\"1234\"}"]).unwrap();
-    let blob: Vec<u8> = one(&writer, SEAL, [b"\xff1234".as_slice()]).unwrap();
-    assert!(!text.contains("1234") && !blob.windows(4).any(|part| part == b"1234"));
-    assert_ne!(text, one::<String>(&writer, SEAL, ["{\"password\":\"1234\"}"]).unwrap());
+    let home = Home::new();
+    let (_, seal) = home.writer("a.db");
+    let text = seal.sealed_text("{\"password\":\"1234\"}", AT).unwrap();
+    let blob = seal.sealed_bytes(b"\xff1234", AT).unwrap();
+    assert!(is_sealed(&text) && !text.contains("1234") && !blob.windows(4).any(|part| part == b"1234"));
+    assert_ne!(text, seal.sealed_text("{\"password\":\"1234\"}", AT).unwrap());
 
-    let reader = place.reader("a.db");
-    assert_eq!(one::<String>(&reader, OPEN, [&text]).unwrap(), "{\"password\":\"1234\"}");
-    assert_eq!(one::<Vec<u8>>(&reader, OPEN, [&blob]).unwrap(), b"\xff1234");
+    let (_, reader) = home.reader("a.db");
+    assert_eq!(reader.opened_text(text.clone(), AT).unwrap(), "{\"password\":\"1234\"}");
+    assert_eq!(reader.opened_bytes(blob, AT).unwrap(), b"\xff1234");
 
-    let other = place.writer("b.db");
-    let refused = one::<String>(&other, OPEN, [&text]).unwrap_err().to_string();
+    let (_, other) = home.writer("b.db");
+    let refused = other.opened_text(text.clone(), AT).unwrap_err().to_string();
     assert!(refused.contains("cannot be read with the key in"), "{refused}");
-    let damaged = text.replace(&text[20..24], "AAAA");
-    assert!(one::<String>(&reader, OPEN, [&damaged]).is_err());
+    assert!(reader.opened_text(text.replace(&text[20..24], "AAAA"), AT).is_err());
 }
 
 #[test]
 fn what_is_not_sealed_passes() {
-    let place = Place::new();
-    let writer = place.writer("a.db");
-    for sql in [OPEN, "SELECT sealed(?1, FALSE, 'jobs.params', 'a')", "SELECT resealed(?1, 'jobs.params', 'a')"] {
-        assert_eq!(one::<String>(&writer, sql, ["{\"a\":1}"]).unwrap(), "{\"a\":1}");
-        assert_eq!(one::<Vec<u8>>(&writer, sql, [b"\0raw".as_slice()]).unwrap(), b"\0raw");
-        assert_eq!(one::<Option<String>>(&writer, sql, [rusqlite::types::Null]).unwrap(), None);
-    }
-    assert_eq!(one::<Option<String>>(&writer, SEAL, [rusqlite::types::Null]).unwrap(), None);
+    let home = Home::new();
+    let (_, seal) = home.writer("a.db");
+    assert_eq!(seal.opened_text("{\"a\":1}".into(), AT).unwrap(), "{\"a\":1}");
+    assert_eq!(seal.resealed_text("{\"a\":1}".into(), AT).unwrap(), "{\"a\":1}");
+    assert_eq!(seal.opened_bytes(b"\0raw".into(), AT).unwrap(), b"\0raw");
+    assert_eq!(seal.resealed_bytes(b"\0raw".into(), AT).unwrap(), b"\0raw");
 }
 
 #[test]
 fn a_sealed_value_opens_at_its_place_alone() {
-    let place = Place::new();
-    let conn = place.writer("a.db");
-    let text: String = one(&conn, SEAL, ["secret"]).unwrap();
-    let blob: Vec<u8> = one(&conn, SEAL, [b"secret".as_slice()]).unwrap();
-    for elsewhere in ["'jobs.params', 'b'", "'jobs.raw', 'a'", "'rejected.raw', 'a'", "'jobs.params', 'A'"] {
-        let sql = format!("SELECT opened(?1, {elsewhere})");
-        assert!(one::<String>(&conn, &sql, [&text]).unwrap_err().to_string().contains("moved here"), "{elsewhere}");
-        assert!(one::<Vec<u8>>(&conn, &sql, [&blob]).is_err(), "{elsewhere}");
+    let home = Home::new();
+    let (_, seal) = home.writer("a.db");
+    let text = seal.sealed_text("secret", AT).unwrap();
+    let blob = seal.sealed_bytes(b"secret", AT).unwrap();
+    let elsewhere = [Place::job_params("b"), Place::job_raw("a"), Place::rejected_raw("a"), Place::job_params("A")];
+    for at in elsewhere {
+        let refused = seal.opened_text(text.clone(), at).unwrap_err().to_string();
+        assert!(refused.contains("moved here"), "{refused}");
+        assert!(seal.opened_bytes(blob.clone(), at).is_err());
     }
     // Another version of the key is another place, too; and what is bound does not pass for what never was.
-    assert!(one::<String>(&conn, OPEN, [text.replace("sealed:1:", "sealed:2:")]).is_err());
-    assert!(one::<String>(&conn, OPEN, [text.replace("sealed:1:", "sealed:")]).is_err());
+    assert!(seal.opened_text(text.replace("sealed:1:", "sealed:2:"), AT).is_err());
+    assert!(seal.opened_text(text.replace("sealed:1:", "sealed:"), AT).is_err());
 }
 
 #[test]
 fn a_digest_is_keyed_and_says_its_version() {
-    let place = Place::new();
-    let (a, b) = (place.writer("a.db"), place.writer("b.db"));
+    let home = Home::new();
+    let ((_, a), (_, b)) = (home.writer("a.db"), home.writer("b.db"));
     let content = [7_u8; 32];
-    let digest = |conn: &Connection| one::<Vec<u8>>(conn, "SELECT keyed(?1)", [content]).unwrap();
-    assert_eq!(digest(&a), digest(&a));
-    assert_ne!(digest(&a), digest(&b), "each ledger has its own");
-    assert_eq!(digest(&a)[..4], [0, 0, 0, 1]);
-    let expected = key::keyed(&place.key("a.db.key").digests, &content);
-    assert_eq!(digest(&a)[4..], expected);
-    let is = |digest: &[u8], content: &[u8; 32]| {
-        one::<bool>(&a, "SELECT is_content(?1, ?2)", params![digest, content]).unwrap()
-    };
-    assert!(is(&digest(&a), &content) && !is(&digest(&a), &[8; 32]) && !is(&digest(&b), &content));
-    assert!(is(&content, &content), "of the time before there were keys");
-    assert!(!one::<bool>(&a, "SELECT is_content(NULL, ?1)", [content]).unwrap());
-    assert_eq!(one::<Vec<u8>>(&a, "SELECT carried(?1)", [content]).unwrap(), digest(&a));
-    assert_eq!(one::<Vec<u8>>(&a, "SELECT carried(?1)", [digest(&a)]).unwrap(), digest(&a));
+    let digest = a.keyed(&content).unwrap();
+    assert_eq!(digest, a.keyed(&content).unwrap());
+    assert_ne!(digest, b.keyed(&content).unwrap(), "each ledger has its own");
+    assert_eq!(digest[..4], [0, 0, 0, 1]);
+    assert_eq!(digest[4..], key::keyed(&home.key("a.db.key").digests, &content));
+    assert!(a.is_content(&digest, &content).unwrap() && !a.is_content(&digest, &[8; 32]).unwrap());
+    assert!(!a.is_content(&b.keyed(&content).unwrap(), &content).unwrap());
+    assert!(a.is_content(&content, &content).unwrap(), "of the time before there were keys");
+    assert_eq!(a.carried(&content).unwrap(), digest);
+    assert_eq!(a.carried(&digest).unwrap(), digest);
 }
 
 #[test]
 fn a_ledger_without_its_own_key_is_not_opened_for_work() {
     use std::os::unix::fs::PermissionsExt;
-    let place = Place::new();
-    let (ledger, key) = (place.path("a.db"), place.path("a.db.key"));
-    drop(place.writer("a.db"));
+    let home = Home::new();
+    let (ledger, key) = (home.path("a.db"), home.path("a.db.key"));
+    drop(home.writer("a.db"));
     assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     let own = fs::read(&key).unwrap();
-    drop(place.writer("b.db"));
+    drop(home.writer("b.db"));
     let refusal = || match open_writer(&(&ledger).into()).and_then(|(_, seal)| seal.require()) {
         Ok(()) => panic!("it was taken"),
         Err(error) => error.to_string(),
@@ -134,13 +119,13 @@ fn a_ledger_without_its_own_key_is_not_opened_for_work() {
 
     fs::remove_file(&key).unwrap();
     assert!(refusal().contains("a.db.key is gone; put the ledger's own key back"), "{}", refusal());
-    fs::copy(place.path("b.db.key"), &key).unwrap();
+    fs::copy(home.path("b.db.key"), &key).unwrap();
     assert!(refusal().contains("is another ledger's key"), "{}", refusal());
     fs::write(&key, "nonsense").unwrap();
     assert!(refusal().contains("is no key of a ledger"), "{}", refusal());
     fs::write(&key, own).unwrap();
     open_writer(&(&ledger).into()).unwrap().1.require().unwrap();
-    let left: Vec<_> = fs::read_dir(place.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> = fs::read_dir(home.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains("draft")), "{left:?}");
 }
 
@@ -165,15 +150,15 @@ fn age(path: &Path, key: &Key, content: &[u8; 32]) {
 
 #[tokio::test]
 async fn a_ledger_of_before_is_carried_forward_and_keeps_nothing_of_it() {
-    let place = Place::new();
-    let path = place.path("a.db");
+    let home = Home::new();
+    let path = home.path("a.db");
     let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
     let arrival =
         |id: &str| paceline_ports::Arrival { input: Ok(Box::new(job(id))), origin: paceline_ports::Origin::default() };
     ledger.take_over(vec![arrival("a"), arrival("b")], T0).await.unwrap();
     ledger.close().await;
     let content = job("a").content_hash();
-    age(&path, &place.key("a.db.key"), &content);
+    age(&path, &home.key("a.db.key"), &content);
 
     // An operator finds everything right, whether it has been carried forward or not.
     let operator = Operator::open(&path).unwrap();
@@ -185,11 +170,12 @@ async fn a_ledger_of_before_is_carried_forward_and_keeps_nothing_of_it() {
     assert!(!operator.is_conflict("a", content).unwrap() && !operator.is_conflict("a", [9; 32]).unwrap());
     assert!(operator.is_conflict("a", [8; 32]).unwrap());
     drop(operator);
-    let conn = place.reader("a.db");
-    let row = "SELECT opened(params, 'jobs.params', id) || '+' || CAST(opened(raw, 'jobs.raw', id) AS TEXT) FROM jobs
-        WHERE id = 'a' AND params LIKE 'sealed:1:%'";
-    assert_eq!(one::<String>(&conn, row, []).unwrap(), "{\"password\":\"1234\"}+raw-secret");
-    for entry in fs::read_dir(place.folder.path()).unwrap() {
+    let (conn, seal) = home.reader("a.db");
+    let row = "SELECT params, raw FROM jobs WHERE id = 'a' AND params LIKE 'sealed:1:%'";
+    let (params, raw) = conn.query_row(row, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!(seal.opened_text(params, AT).unwrap(), "{\"password\":\"1234\"}");
+    assert_eq!(seal.opened_bytes(raw, Place::job_raw("a")).unwrap(), b"raw-secret");
+    for entry in fs::read_dir(home.folder.path()).unwrap() {
         let entry = entry.unwrap();
         let bytes = fs::read(entry.path()).unwrap();
         for old in [content, [9; 32], [5; 32]] {
@@ -222,17 +208,17 @@ fn versions(conn: &Connection) -> Vec<(String, i64)> {
 
 #[tokio::test]
 async fn a_new_key_is_begun_while_the_worker_runs_and_the_old_one_opens_nothing() {
-    let place = Place::new();
-    let path = place.path("a.db");
+    let home = Home::new();
+    let path = home.path("a.db");
     let worker = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
     let a = seq_of(&worker.take_over(vec![arrival("a")], T0).await.unwrap());
     let before = worker.job(a).await.unwrap();
-    let old = fs::read(place.path("a.db.key")).unwrap();
+    let old = fs::read(home.path("a.db.key")).unwrap();
 
     let location = Location::from(&path);
     let done = Operator::open(&path).unwrap().rekey(&location).unwrap();
     assert_eq!((done.version, done.rows, done.keeps_old), (2, 1, false));
-    let new = fs::read(place.path("a.db.key")).unwrap();
+    let new = fs::read(home.path("a.db.key")).unwrap();
     assert!(new != old && new.len() == old.len(), "the new key alone is left");
 
     // The worker goes on: it reads, knows what it knew, and writes with the new key.
@@ -240,46 +226,47 @@ async fn a_new_key_is_begun_while_the_worker_runs_and_the_old_one_opens_nothing(
     assert_eq!(worker.take_over(vec![arrival("a")], T0).await.unwrap(), [paceline_ports::TakenOver::Known]);
     let b = seq_of(&worker.take_over(vec![arrival("b")], T0).await.unwrap());
     assert_eq!(worker.job(b).await.unwrap().params.body["password"], "1234");
-    assert_eq!(versions(&place.reader("a.db")), [("sealed:2:".to_owned(), 3602)]);
+    assert_eq!(versions(&home.reader("a.db").0), [("sealed:2:".to_owned(), 3602)]);
     // A third, and the digests of the first are still those of the same content.
     assert_eq!(Operator::open(&path).unwrap().rekey(&location).unwrap().version, 3);
     assert_eq!(worker.take_over(vec![arrival("a")], T0).await.unwrap(), [paceline_ports::TakenOver::Known]);
     worker.close().await;
-    assert_eq!(versions(&place.reader("a.db")), [("sealed:3:".to_owned(), 3603)]);
+    assert_eq!(versions(&home.reader("a.db").0), [("sealed:3:".to_owned(), 3603)]);
 
-    fs::write(place.path("a.db.key"), &old).unwrap();
+    fs::write(home.path("a.db.key"), &old).unwrap();
     let refused = SqliteLedger::open(&path, Mode::Worker, T0).err().unwrap().to_string();
     assert!(refused.contains("is another ledger's key"), "{refused}");
-    let conn = place.reader("a.db");
-    assert!(one::<String>(&conn, "SELECT opened(params, 'jobs.params', id) FROM jobs", []).is_err());
+    let (conn, seal) = home.reader("a.db");
+    let params: String = conn.query_row("SELECT params FROM jobs WHERE id = 'a'", [], |row| row.get(0)).unwrap();
+    assert!(seal.opened_text(params, AT).is_err());
     let bytes = fs::read(&path).unwrap();
     assert!(!bytes.windows(9).any(|part| part == b"sealed:1:"), "what the old key sealed is gone from the file");
 }
 
 #[tokio::test]
 async fn an_interrupted_rekeying_is_finished_and_begins_no_other_key() {
-    let place = Place::new();
-    let path = place.path("a.db");
+    let home = Home::new();
+    let path = home.path("a.db");
     SqliteLedger::open(&path, Mode::Worker, T0).unwrap().take_over(vec![arrival("a")], T0).await.unwrap();
     let location = Location::from(&path);
     // As it is left right after the new key was begun.
     let keys = source::put_before(&location).unwrap();
     {
-        let conn = place.writer("a.db");
+        let (conn, _) = home.writer("a.db");
         let ring = Ring::of(&conn, source::read(&location).unwrap()).unwrap().unwrap();
         assert_eq!(ring.begin(&conn, &keys[0]).unwrap(), Some(2));
     }
-    assert_eq!(versions(&place.reader("a.db")), [("sealed:1:".to_owned(), 3601)]);
+    assert_eq!(versions(&home.reader("a.db").0), [("sealed:1:".to_owned(), 3601)]);
     let done = Operator::open(&path).unwrap().rekey(&location).unwrap();
     assert_eq!((done.version, done.rows), (2, 1));
-    assert_eq!(versions(&place.reader("a.db")), [("sealed:2:".to_owned(), 3602)]);
-    assert_eq!(fs::read_to_string(place.path("a.db.key")).unwrap().lines().count(), 1);
+    assert_eq!(versions(&home.reader("a.db").0), [("sealed:2:".to_owned(), 3602)]);
+    assert_eq!(fs::read_to_string(home.path("a.db.key")).unwrap().lines().count(), 1);
 }
 
 #[tokio::test]
 async fn a_key_that_is_given_is_exchanged_by_the_worker_at_its_start() {
-    let place = Place::new();
-    let path = place.path("a.db");
+    let home = Home::new();
+    let path = home.path("a.db");
     let given = |text: &str| Location {
         path: path.clone(),
         key: paceline_ports::location::KeySource::Given { from: "the variable K".to_owned(), text: Some(text.into()) },
@@ -287,7 +274,7 @@ async fn a_key_that_is_given_is_exchanged_by_the_worker_at_its_start() {
     let (old, new) = (key::generate().unwrap().to_string(), format!("{}=", *key::generate().unwrap()));
     let worker = SqliteLedger::open(given(&old), Mode::Worker, T0).unwrap();
     let a = seq_of(&worker.take_over(vec![arrival("a")], T0).await.unwrap());
-    assert!(!place.path("a.db.key").exists(), "none is made beside it");
+    assert!(!home.path("a.db.key").exists(), "none is made beside it");
     let refused = |text: &str| {
         let location = given(text);
         Operator::open(&location).unwrap().rekey(&location).unwrap_err().to_string()
@@ -312,20 +299,20 @@ async fn a_key_that_is_given_is_exchanged_by_the_worker_at_its_start() {
 #[test]
 fn a_key_that_others_can_read_is_refused_with_the_command() {
     use std::os::unix::fs::PermissionsExt;
-    let place = Place::new();
-    drop(place.writer("a.db"));
-    let key = place.path("a.db.key");
+    let home = Home::new();
+    drop(home.writer("a.db"));
+    let key = home.path("a.db.key");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-    let refused = open_writer(&(&place.path("a.db")).into()).err().unwrap().to_string();
+    let refused = open_writer(&(&home.path("a.db")).into()).err().unwrap().to_string();
     assert!(refused.contains(&format!("run `chmod 600 {}`", key.display())), "{refused}");
     assert!(refused.contains("can be read by other users (mode 0644)"), "{refused}");
 }
 
 #[test]
 fn a_link_where_the_key_belongs_is_not_followed() {
-    let place = Place::new();
-    let (path, victim) = (place.path("a.db"), place.path("victim"));
-    std::os::unix::fs::symlink(&victim, place.path("a.db.key")).unwrap();
+    let home = Home::new();
+    let (path, victim) = (home.path("a.db"), home.path("victim"));
+    std::os::unix::fs::symlink(&victim, home.path("a.db.key")).unwrap();
     assert!(open_writer(&(&path).into()).is_err() || !victim.exists());
     assert!(!victim.exists(), "nothing was made where the link leads");
 }
@@ -333,8 +320,8 @@ fn a_link_where_the_key_belongs_is_not_followed() {
 #[test]
 fn a_foreign_file_is_left_as_it_was() {
     use std::os::unix::fs::PermissionsExt;
-    let place = Place::new();
-    let (text, other) = (place.path("text"), place.path("other.db"));
+    let home = Home::new();
+    let (text, other) = (home.path("text"), home.path("other.db"));
     fs::write(&text, "not a database, and long enough to be read as one".repeat(20)).unwrap();
     Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
     for path in [text, other] {
@@ -344,5 +331,5 @@ fn a_foreign_file_is_left_as_it_was() {
         assert_eq!(fs::read(&path).unwrap(), before, "{}", path.display());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
     }
-    assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 2, "nothing was made beside them");
+    assert_eq!(fs::read_dir(home.folder.path()).unwrap().count(), 2, "nothing was made beside them");
 }
