@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 
 use super::column::{Leaf, Meaning, Target, meaning, put_text};
 use super::exported::{MASK, Returned, original};
-use super::opening::{self, Opened};
+use super::opening::{self, Opening};
 use super::records::{QuoteFault, Record, Records, Trouble};
-use super::{Base, Draft, FileError, FileFault, Format, Input, Row, header, no_utf8, swallowed, too_long};
+use super::table::{Lines, Table};
+use super::{Base, Draft, FileError, FileFault, Format, Input, NO_UTF8, Row, header, swallowed, too_long};
 use crate::catalog::shown_text;
 use crate::checks::{self, Source};
 use crate::decode::{Decoder, Defaults};
@@ -19,7 +20,7 @@ use crate::job::{Column, Fault, Rejection};
 use crate::mask;
 
 pub(super) struct Reader<R> {
-    records: Records<Opened<R>>,
+    lines: Lines<R>,
     columns: Arc<Columns>,
     /// What each method that occurred makes of the columns.
     meanings: HashMap<String, Arc<[Option<Meaning>]>>,
@@ -28,13 +29,24 @@ pub(super) struct Reader<R> {
 impl<R: BufRead> Reader<R> {
     pub(super) fn open(decoder: &Decoder, input: &Input, source: R) -> Result<Self, FileError> {
         let at = |line, message| FileError::at(input, line, message);
-        let (source, opening) = opening::open(source, Format::Csv).map_err(|(line, message)| at(line, message))?;
-        let mut records = Records::new(source, 1 + opening.lines, input.bytes_max);
-        let Some(record) = records.read().map_err(|trouble| explain(input, trouble, &[]))? else {
+        let opened = opening::open(source, Format::Csv, input.layout);
+        let (source, Opening { lines, separator }) = opened.map_err(|(line, message)| at(line, message))?;
+        let records = Records::new(source, separator, 1 + lines, input.bytes_max);
+        Self::begin(decoder, input, Lines::Text { records, separator })
+    }
+
+    pub(super) fn open_table(decoder: &Decoder, input: &Input, table: Table) -> Result<Self, FileError> {
+        Self::begin(decoder, input, Lines::table(table, input.layout.header_row.unwrap_or(1)))
+    }
+
+    /// Reads the header.
+    fn begin(decoder: &Decoder, input: &Input, mut lines: Lines<R>) -> Result<Self, FileError> {
+        let at = |line, message| FileError::at(input, line, message);
+        let Some(record) = lines.read().map_err(|trouble| explain(input, trouble, &[]))? else {
             return Err(at(1, "is empty: expected a header of column names".to_owned()));
         };
         let line = record.line;
-        let cells = records.cells().map_err(|bytes| at(line, no_utf8(bytes).to_owned()))?;
+        let cells = lines.cells().map_err(|_| at(line, NO_UTF8.to_owned()))?;
         let header: Vec<String> = cells.iter().map(|cell| cell.trim().to_owned()).collect();
         let targets = header::targets(decoder, &header);
         let faults = header::faults(decoder, input, &header, &targets);
@@ -43,7 +55,14 @@ impl<R: BufRead> Reader<R> {
             return Err(FileError(faults.into_iter().map(fault).collect()));
         }
         let columns = Arc::new(Columns::new(header, targets));
-        Ok(Self { records, columns, meanings: HashMap::new() })
+        Ok(Self { lines, columns, meanings: HashMap::new() })
+    }
+
+    pub(super) const fn separator(&self) -> Option<char> {
+        match &self.lines {
+            Lines::Text { separator, .. } => Some(*separator as char),
+            Lines::Table { .. } => None,
+        }
     }
 
     /// The header without result columns.
@@ -57,12 +76,12 @@ impl<R: BufRead> Reader<R> {
 
     pub(super) fn next(&mut self, decoder: &Decoder, input: &Input) -> Result<Option<Draft>, FileError> {
         loop {
-            let read = self.records.read().map_err(|trouble| explain(input, trouble, &self.columns.header))?;
+            let read = self.lines.read().map_err(|trouble| explain(input, trouble, &self.columns.header))?;
             let Some(Record { line, bytes }) = read else { return Ok(None) };
             if bytes > input.bytes_max {
-                return Ok(Some(too_long(input, line, bytes, self.records.text(), None)));
+                return Ok(Some(too_long(input, line, bytes, &self.lines.text(), None)));
             }
-            let cells = self.records.cells().map_err(|bytes| FileError::at(input, line, no_utf8(bytes)))?;
+            let cells = self.lines.cells().map_err(|_| FileError::at(input, line, NO_UTF8))?;
             // Spreadsheets leave rows of empty cells behind.
             if cells.iter().all(|cell| cell.trim().is_empty()) {
                 continue;
@@ -83,7 +102,8 @@ impl<R: BufRead> Reader<R> {
                 self.meanings.insert(method.to_owned(), Arc::clone(&meanings));
             }
             let mut faults = self.columns.width_faults(&cells);
-            faults.extend(self.columns.cell_faults(&written, &meanings));
+            faults.extend(self.columns.cell_faults(&written, &meanings, self.lines.is_table()));
+            faults.extend(self.lines.faults().iter().map(|(index, why)| self.columns.fault(*index, *why)));
             let judged = Judged { line, cells: &cells, document, faults, meanings: &meanings };
             return Ok(Some(self.columns.row(judged, decoder, input)));
         }
@@ -258,11 +278,11 @@ impl Columns {
     }
 
     /// What is wrong with cells as they were written, whatever they mean.
-    fn cell_faults(&self, written: &[&str], meanings: &[Option<Meaning>]) -> Vec<Fault> {
+    fn cell_faults(&self, written: &[&str], meanings: &[Option<Meaning>], is_table: bool) -> Vec<Fault> {
         let is_own = |index: usize| !matches!(self.targets.get(index), Some(Target::Result(_)));
         let own = written.iter().enumerate().filter(|(index, _)| is_own(*index));
         own.filter_map(|(index, cell)| {
-            if swallowed::holds_rows(cell, index, self.header.len()) {
+            if !is_table && swallowed::holds_rows(cell, index, self.header.len()) {
                 let message = "holds a line break, and behind it what looks like rows of the file: is a quote missing, or \
                                one too many? A text that is meant so takes a space behind its commas";
                 return Some(self.fault(index, message));

@@ -1,7 +1,7 @@
 //! CSV and JSONL files: rows into jobs, with their places. Reads row by row, whatever the size of the file.
 //!
-//! It knows neither where the bytes come from nor what becomes of the rows. `jsonl.rs` and `csv.rs` split a file into
-//! rows (`records.rs` knows CSV's grammar, `header.rs` judges the header, `column.rs` says what a column means), and the decoder judges the row as it judges every other input.
+//! It knows neither where the text comes from (it is UTF-8 here) nor what becomes of the rows. `jsonl.rs` and `csv.rs` split
+//! a file into rows, `table.rs` takes those of a workbook (`records.rs` knows CSV's grammar, `header.rs` judges the header, `column.rs` says what a column means), and the decoder judges the row as it judges every other input.
 
 mod column;
 mod csv;
@@ -14,6 +14,7 @@ mod records;
 mod returned;
 mod rewritten;
 mod swallowed;
+mod table;
 
 use std::collections::HashMap;
 use std::collections::hash_map::{DefaultHasher, Entry};
@@ -34,6 +35,7 @@ use csv::Columns;
 pub use self::exported::Returned;
 use self::ids::Base;
 pub use self::ids::{Known, Numbered, RowIds};
+pub use self::table::{Table, TableRow};
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +74,17 @@ pub struct Input {
     pub app: Option<String>,
     /// The longest row that is read as a job, in bytes: as it stands in the file, and as the message that it would be.
     pub bytes_max: usize,
+    /// How it is laid out, where it does not tell by itself.
+    pub layout: Layout,
+}
+
+/// How a table is laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// The ASCII character between the columns of a CSV file. `None`: what the header has most of.
+    pub separator: Option<u8>,
+    /// The line of the header, counted from 1; what stands above is not read. `None`: the first.
+    pub header_row: Option<u64>,
 }
 
 /// One row of a file.
@@ -166,8 +179,29 @@ impl<R: BufRead> Rows<R> {
             Format::Csv => Source::Csv(Box::new(csv::Reader::open(&decoder, &input, source)?)),
             Format::Jsonl => Source::Jsonl(jsonl::Reader::open(&input, source)?),
         };
+        Ok(Self::over(decoder, input, source))
+    }
+
+    /// Starts to read rows that are split already; the header is the first.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the header.
+    pub fn open_table(decoder: Arc<Decoder>, input: Input, table: Table) -> Result<Self, FileError> {
+        let source = Source::Csv(Box::new(csv::Reader::open_table(&decoder, &input, table)?));
+        Ok(Self::over(decoder, input, source))
+    }
+
+    fn over(decoder: Arc<Decoder>, input: Input, source: Source<R>) -> Self {
         let file = input.name.as_str().into();
-        Ok(Self { source, decoder, input, file, ids: RowIds::default(), first_lines: HashMap::new(), over: false })
+        Self { source, decoder, input, file, ids: RowIds::default(), first_lines: HashMap::new(), over: false }
+    }
+
+    /// What separates the columns, if it is a CSV file.
+    pub fn separator(&self) -> Option<char> {
+        match &self.source {
+            Source::Csv(reader) => reader.separator(),
+            Source::Jsonl(_) => None,
+        }
     }
 
     /// Rows get their ids here, together with those of the other files of a command.
@@ -306,14 +340,8 @@ fn fingerprint(id: &str) -> u128 {
     half(0) << 64 | half(1)
 }
 
-/// Explains bytes that are no UTF-8.
-fn no_utf8(bytes: &[u8]) -> &'static str {
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        "is UTF-16, as Excel's \"Unicode Text\" is; save it as \"CSV UTF-8 (Comma delimited)\""
-    } else {
-        "is not UTF-8 (Excel's plain \"CSV\" is GBK on a Chinese Windows); save it as \"CSV UTF-8 (Comma delimited)\""
-    }
-}
+/// What is wrong with bytes that are no UTF-8, in a file that is UTF-8 for the rest.
+const NO_UTF8: &str = "is not UTF-8 here; save the file as \"CSV UTF-8\" again, or give its --encoding";
 
 #[cfg(test)]
 mod tests;

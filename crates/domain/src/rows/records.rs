@@ -101,6 +101,7 @@ enum At {
 
 pub(super) struct Records<R> {
     source: R,
+    separator: u8,
     /// The line of the next byte.
     line: u64,
     /// Bytes of a record that are kept.
@@ -112,8 +113,8 @@ pub(super) struct Records<R> {
 
 impl<R: BufRead> Records<R> {
     /// Of a record with more than `bytes_max` bytes only the beginning is kept. `line` is the one on which the source begins.
-    pub(super) const fn new(source: R, line: u64, bytes_max: usize) -> Self {
-        Self { source, line, bytes_max, text: Vec::new(), ends: Vec::new() }
+    pub(super) const fn new(source: R, separator: u8, line: u64, bytes_max: usize) -> Self {
+        Self { source, separator, line, bytes_max, text: Vec::new(), ends: Vec::new() }
     }
 
     /// Reads the next record that is no blank line; `None` at the end of the file.
@@ -172,7 +173,7 @@ impl<R: BufRead> Records<R> {
                     opened = self.line;
                     (At::Quoted, None)
                 }
-                (At::Start | At::Plain | At::Quote, b',') => {
+                (At::Start | At::Plain | At::Quote, byte) if byte == self.separator => {
                     self.ends.push(self.text.len());
                     (At::Start, None)
                 }

@@ -50,6 +50,7 @@ fn open<'a>(name: &str, method: Option<&str>, text: &'a [u8]) -> Result<Rows<&'a
         method: method.map(str::to_owned),
         app: Some("acme".to_owned()),
         bytes_max: 1024 * 1024,
+        layout: Layout::default(),
     };
     Rows::open(decoder, input, Format::of(name).unwrap(), text)
 }
@@ -258,7 +259,7 @@ fn a_header_is_judged_as_a_whole() {
     assert!(lines[2].starts_with("f.csv:1: column 6 (room_status): has parts"), "{found}");
     assert!(lines[2].contains("room_status.status, room_status.schedule_status"), "{found}");
     assert!(refused(b"name,body.name\n").contains("the same as column 1"), "a prefix changes nothing");
-    assert!(refused(b"name;capacity\n").contains("separated by ';'; expected commas"));
+    assert!(refused("name，capacity\n".as_bytes()).contains("separated by '，'; expected a comma, a semicolon or a tab"));
     assert!(refused(b"").contains("f.csv:1: is empty"));
 }
 
@@ -269,15 +270,13 @@ fn method_and_app_come_from_somewhere() {
 }
 
 #[test]
-fn encodings_are_told_apart() {
+fn what_is_not_utf_8_is_named_by_its_line() {
     let bom = csv(ROOM, "\u{feff}name,capacity,room_level_id\n会,1,omb_o\n");
     assert_eq!(body(&bom[0])["name"], "会");
     let quoted = csv(ROOM, "\u{feff}\"name\",capacity,room_level_id\n会,1,omb_o\n");
     assert!(quoted[0].input.is_ok());
     let gbk = refused(b"name,capacity,room_level_id\na,1,omb_o\n\xbb\xe1,1,omb_o\n");
     assert!(gbk.starts_with("f.csv:3: is not UTF-8") && gbk.contains("CSV UTF-8"), "{gbk}");
-    let utf_16 = refused(b"\xff\xfen\0a\0m\0e\0\n\0");
-    assert!(utf_16.contains("UTF-16"), "{utf_16}");
 }
 
 #[test]
@@ -285,6 +284,45 @@ fn nothing_is_read_after_a_fault_of_the_file() {
     let mut rows = open("f.csv", Some(ROOM), b"name,capacity,room_level_id\n\xbb,1,omb_o\na,1,omb_o\n").unwrap();
     assert!(rows.next().unwrap().is_err());
     assert!(rows.next().is_none());
+}
+
+#[test]
+fn columns_are_separated_as_the_header_is() {
+    for (header, row) in [
+        ("name;capacity;room_level_id", "\"7F;701, left\";10;omb_1"),
+        ("name\tcapacity\troom_level_id", "7F;701, left\t10\tomb_1"),
+    ] {
+        let rows = csv(ROOM, &format!("{header}\n{row}\n"));
+        assert_eq!(body(&rows[0]), json!({"name": "7F;701, left", "capacity": 10, "room_level_id": "omb_1"}));
+    }
+}
+
+fn table(rows: Vec<Result<TableRow, String>>, layout: Layout) -> Result<Vec<Result<Row, FileError>>, FileError> {
+    let decoder = Arc::new(Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any, rights: Arc::default() });
+    let (method, app) = (Some(ROOM.to_owned()), Some("acme".to_owned()));
+    let input = Input { name: "f.xlsx".to_owned(), batch: "b".to_owned(), method, app, bytes_max: 1_000, layout };
+    Rows::<&[u8]>::open_table(decoder, input, Box::new(rows.into_iter())).map(Iterator::collect)
+}
+
+fn table_row(number: u64, cells: &[&str]) -> TableRow {
+    TableRow { number, cells: cells.iter().map(|cell| (*cell).to_owned()).collect(), faults: Vec::new() }
+}
+
+#[test]
+fn rows_of_a_table_are_read_as_those_of_a_text() {
+    let header = table_row(3, &["name", "capacity", "room_level_id", "device.name"]);
+    let rounded = TableRow { faults: vec![(2, "was rounded")], ..table_row(7, &["b", "10", "6911234567890123000"]) };
+    let rows = [table_row(1, &["Rooms"]), header, table_row(5, &["7F,701\" left", "10", "omb_1"]), rounded];
+    let third = Layout { header_row: Some(3), ..Layout::default() };
+    let rows = table(rows.into_iter().map(Ok).chain([Err("is cut".to_owned())]).collect(), third).unwrap();
+    let first = rows[0].as_ref().unwrap();
+    assert_eq!((first.line, first.place.as_str()), (5, "f.xlsx:5"));
+    assert_eq!(body(first), json!({"name": "7F,701\" left", "capacity": 10, "room_level_id": "omb_1"}));
+    assert_eq!(first.cells.as_deref(), Some(r#"["7F,701\" left","10","omb_1",""]"#), "as wide as the header");
+    let second = faults(rows[1].as_ref().unwrap());
+    assert!(second.iter().any(|fault| fault.contains("column 3 (room_level_id): was rounded")), "{second:?}");
+    assert_eq!(rows[2].as_ref().unwrap_err().to_string(), "f.xlsx:8: cannot be read: is cut");
+    assert_eq!(table(Vec::new(), third).unwrap_err().to_string(), "f.xlsx:1: is empty: expected a header of column names");
 }
 
 #[test]

@@ -8,7 +8,7 @@ type Read = Vec<(u64, Vec<String>)>;
 type Faults = Vec<(u64, usize, QuoteKind)>;
 
 fn all(text: &str) -> Result<Read, Faults> {
-    let mut records = Records::new(text.as_bytes(), 1, usize::MAX);
+    let mut records = Records::new(text.as_bytes(), b',', 1, usize::MAX);
     let mut found = Vec::new();
     loop {
         match records.read() {
@@ -75,7 +75,7 @@ fn many_faults_need_no_deep_stack() {
 
 #[test]
 fn of_a_long_record_the_beginning_is_kept() {
-    let mut records = Records::new(&b"abc,defg\r\nh,i\n"[..], 1, 5);
+    let mut records = Records::new(&b"abc,defg\r\nh,i\n"[..], b',', 1, 5);
     assert_eq!(records.read().unwrap(), Some(Record { line: 1, bytes: 8 }));
     assert_eq!((records.cells().unwrap(), records.text()), (vec!["abc", "d"], &b"abcd"[..]));
     assert_eq!(records.read().unwrap(), Some(Record { line: 2, bytes: 3 }));
