@@ -3,12 +3,9 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
-
-use anyhow::Context as _;
 
 use crate::domain::catalog::{Catalog, Method};
 use crate::domain::checks::across::{Across, Earlier};
@@ -16,7 +13,7 @@ use crate::domain::checks::{self, Finding as Found, Severity};
 use crate::domain::decode::{Apps, Decoder};
 use crate::domain::job::{Identity, Job, LaneKey};
 use crate::domain::printable::plain;
-use crate::domain::rows::{FileError, Format, Input, Known, Row, RowIds, Rows};
+use crate::domain::rows::{FileError, Input, Known, Row, RowIds, Rows};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
 use crate::settings::Settings;
@@ -25,6 +22,7 @@ use crate::wiring;
 use paceline_ports::location::Location;
 
 use super::exit::refuse;
+use super::files::{self, FileArgs, Place, Written};
 use super::findings::Finding;
 
 /// How many faults are printed for people; programs get all.
@@ -33,9 +31,11 @@ pub const FAULTS_SHOWN_MAX: u64 = 20;
 /// Files, and what stands in for what their rows leave out.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BatchArgs {
-    /// CSV or JSONL files of jobs
+    /// CSV files, workbooks or JSONL files of jobs; - is standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub written: FileArgs,
     /// The method of rows that name none
     #[arg(long)]
     pub method: Option<String>,
@@ -53,10 +53,10 @@ pub struct BatchArgs {
 /// One file, as it will be read.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// Where it is.
-    pub path: PathBuf,
-    /// How it is written.
-    pub format: Format,
+    path: PathBuf,
+    place: Place,
+    /// How it is written, or what is wrong with it.
+    written: Result<Written, String>,
     /// What stands in for what its rows leave out.
     pub input: Input,
     ids: IdRule,
@@ -82,10 +82,12 @@ pub fn row_ids(sources: &[Source]) -> RowIds {
 
 impl BatchArgs {
     /// The files in order, each known by its name; the same file twice is refused, and so are a method or an app that
-    /// nobody knows: said once, not for every row. `ledger` is where their jobs may be known already.
+    /// nobody knows: said once, not for every row. `ledger` is where their jobs may be known already. How a file is read is
+    /// told to `err` where it is not as usual.
     pub fn sources(
         &self,
-        decoder: &Decoder,
+        err: &mut dyn Write,
+        decoder: &Arc<Decoder>,
         settings: &Settings,
         ledger: Option<&Location>,
     ) -> anyhow::Result<Vec<Source>> {
@@ -99,37 +101,53 @@ impl BatchArgs {
             if sources.iter().any(|source| source.path == *path) {
                 return Err(refuse(format!("{} is named twice", path.display()), ""));
             }
-            let name = plain(&path.display().to_string());
-            let format = Format::of(&name)
-                .map_err(|message| refuse(message, "a CSV file has a header, a JSONL file one job a line"))?;
+            let place = Place::of(path)?;
+            let name = plain(&place.name());
             if path.is_dir() {
                 return Err(refuse(format!("{name} is a folder"), "name the files in it"));
+            }
+            if place.is_stdin() && self.batch.is_none() {
+                return Err(refuse("standard input has no name for its batch", "give one with --batch"));
             }
             let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
             let batch = self.batch.clone().unwrap_or(stem);
             let (method, app) = (self.method.clone(), self.app.clone());
-            let input = Input { name, batch, method, app, bytes_max: settings.intake.body_bytes_max };
+            let (bytes_max, layout) = (settings.intake.body_bytes_max, self.written.layout());
+            let input = Input { name, batch, method, app, bytes_max, layout };
             let ids = IdRule {
                 allow_duplicates: self.allow_duplicates,
                 ledger: ledger.cloned(),
                 catalog: Arc::clone(&decoder.catalog),
             };
-            sources.push(Source { path: path.clone(), format, input, ids });
+            let written = Written::of(&place, &self.written)?;
+            let source = Source { path: path.clone(), place, written, input, ids };
+            if let Some(note) = source.note(decoder)? {
+                writeln!(err, "note: {}: {note}", source.input.name)?;
+            }
+            sources.push(source);
         }
         Ok(sources)
     }
 }
 
 impl Source {
-    /// Starts to read the file; the inner error is what is wrong with its header.
+    /// Starts to read the file; the inner error is what is wrong with it or its header.
     pub fn rows(
         &self,
         decoder: &Arc<Decoder>,
         ids: &RowIds,
-    ) -> anyhow::Result<Result<Rows<BufReader<File>>, FileError>> {
-        let file = File::open(&self.path).with_context(|| format!("{} cannot be read", self.path.display()))?;
-        let rows = Rows::open(Arc::clone(decoder), self.input.clone(), self.format, BufReader::new(file));
+    ) -> anyhow::Result<Result<Rows<Box<dyn BufRead + Send>>, FileError>> {
+        let rows = match &self.written {
+            Ok(written) => written.rows(&self.place, &self.input, decoder)?,
+            Err(message) => Err(files::fault(&self.input, message.clone())),
+        };
         Ok(rows.map(|rows| rows.with_ids(ids)))
+    }
+
+    fn note(&self, decoder: &Arc<Decoder>) -> anyhow::Result<Option<String>> {
+        let Ok(written) = &self.written else { return Ok(None) };
+        let rows = written.rows(&self.place, &self.input, decoder)?;
+        Ok(written.note(rows.ok().and_then(|rows| rows.separator())))
     }
 }
 

@@ -15,6 +15,7 @@ mod dead;
 mod edit;
 mod exit;
 mod export;
+mod files;
 mod findings;
 mod held_back;
 mod jobs;

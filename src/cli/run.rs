@@ -86,7 +86,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let catalog = catalog(&settings)?;
     let decoder = Arc::new(batch::decoder(&settings, &catalog, args.simulate));
     let store = (!args.simulate).then(|| settings.store.clone());
-    let sources = args.batch.sources(&decoder, &settings, store.as_ref())?;
+    let sources = args.batch.sources(&mut context.err, &decoder, &settings, store.as_ref())?;
     let mut signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
     let checked = check(context, &args, &sources, &decoder, store.as_ref(), &early)?;
     let work = prepare(context, &args, settings, catalog, &checked)?;

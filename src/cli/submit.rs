@@ -61,7 +61,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         ));
     }
     let store = &settings.store;
-    let sources = args.batch.sources(&decoder, &settings, Some(store))?;
+    let sources = args.batch.sources(&mut context.err, &decoder, &settings, Some(store))?;
     let allow = args.batch.allow_duplicates;
     wiring::warn_of_plain_text(&settings);
     let Some(options) = wiring::broker_options(&settings) else {

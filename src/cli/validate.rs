@@ -30,7 +30,7 @@ pub struct Args {
 pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let decoder = Arc::new(batch::decoder(&settings, &catalog(&settings)?, args.simulate));
-    let sources = args.batch.sources(&decoder, &settings, None)?;
+    let sources = args.batch.sources(&mut context.err, &decoder, &settings, None)?;
     if !args.simulate && settings.apps.is_empty() {
         writeln!(context.err, "note: the settings have no [apps], so any app is accepted")?;
     }

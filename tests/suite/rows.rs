@@ -110,6 +110,7 @@ fn read(text: &str, batch: &str, ledger: Option<&Path>) -> Vec<Row> {
         method: Some(METHOD.to_owned()),
         app: Some("acme".to_owned()),
         bytes_max: 1024 * 1024,
+        layout: paceline::domain::rows::Layout::default(),
     };
     let (ledger, catalog) = (ledger.map(Path::to_owned), Arc::clone(&decoder.catalog));
     let known = ledger.map(|ledger| -> Box<dyn Known> { Box::new(KnownJobs::new((&ledger).into(), catalog)) });

@@ -78,7 +78,11 @@ fn told(file: &mut (impl Read + Seek)) -> Result<&'static Encoding, Unreadable> 
     detector.feed(&judged, true);
     // Where bytes fit several encodings, a Chinese file is likelier than others.
     let guess = detector.guess(Some(b"cn"), Utf8Detection::Deny);
-    if guess == encoding_rs::GBK || guess == GB18030 { Ok(GB18030) } else { Err(Unreadable::Unknown { guess: guess.name() }) }
+    if guess == encoding_rs::GBK || guess == GB18030 {
+        Ok(GB18030)
+    } else {
+        Err(Unreadable::Unknown { guess: guess.name() })
+    }
 }
 
 /// Whether a text without a mark is UTF-16: every other byte is NUL where letters are ASCII.

@@ -39,8 +39,11 @@ fn of_head(head: &[u8]) -> Kind {
         return Kind::Compound;
     }
     // Of UTF-16 the NULs between ASCII letters are passed over, and so are marks of the byte order.
-    let ascii: String =
-        head.iter().filter(|byte| byte.is_ascii() && **byte != 0).map(|byte| char::from(*byte).to_ascii_lowercase()).collect();
+    let ascii: String = head
+        .iter()
+        .filter(|byte| byte.is_ascii() && **byte != 0)
+        .map(|byte| char::from(*byte).to_ascii_lowercase())
+        .collect();
     let start = ascii.trim_start();
     if ["<!doctype", "<html", "<?xml", "<table", "<meta"].iter().any(|tag| start.starts_with(tag)) {
         Kind::Html

@@ -193,19 +193,20 @@ fn merged(book: &mut Sheets<Source>, name: &str) -> Vec<String> {
 
 /// Gives each row to `take` until it takes no more.
 fn read(book: Sheets<Source>, name: &str, take: &mut dyn FnMut(Row) -> bool) -> Result<(), Refused> {
-    match book {
-        Sheets::Xlsx(mut book) => read_cells(&mut book, name, take),
-        mut other => {
-            let range = other.worksheet_range(name).map_err(|error| damaged(&error))?;
-            let (top, left) = range.start().unwrap_or_default();
-            let mut rows = Rows::new(take);
-            for (row, column, value) in range.used_cells() {
-                rows.add(top + row as u32, left + column as u32, Cell::of(&cell::borrowed(value)))?;
-            }
-            rows.end();
-            Ok(())
+    let mut book = match book {
+        Sheets::Xlsx(mut book) => return read_cells(&mut book, name, take),
+        book @ (Sheets::Xls(_) | Sheets::Xlsb(_) | Sheets::Ods(_)) => book,
+    };
+    let range = book.worksheet_range(name).map_err(|error| damaged(&error))?;
+    let (top, left) = range.start().unwrap_or_default();
+    let mut rows = Rows::new(take);
+    for (row, column, value) in range.used_cells() {
+        if !rows.add(top + row as u32, left + column as u32, Cell::of(&cell::borrowed(value)))? {
+            return Ok(());
         }
     }
+    rows.end();
+    Ok(())
 }
 
 fn read_cells(book: &mut Xlsx<Source>, name: &str, take: &mut dyn FnMut(Row) -> bool) -> Result<(), Refused> {

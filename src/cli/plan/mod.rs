@@ -67,7 +67,7 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let catalog = catalog(&settings)?;
     let decoder = Arc::new(batch::decoder(&settings, &catalog, false));
     let store = &settings.store;
-    let sources = args.batch.sources(&decoder, &settings, Some(store))?;
+    let sources = args.batch.sources(&mut context.err, &decoder, &settings, Some(store))?;
     let ledger = Untouched::open(store)?;
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&catalog)).transpose()?;
     let mut findings = Findings::default();

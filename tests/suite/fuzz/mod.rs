@@ -84,7 +84,7 @@ fn rows_of(raw: &[u8], format: Format) {
         method: Some("feishu.vc.room.create".to_owned()),
         app: Some("acme".to_owned()),
         bytes_max: 1024 * 1024,
-        layout: Layout::default(),
+        layout: paceline::domain::rows::Layout::default(),
     };
     let rows = match Rows::open(Arc::new(decoder()), input, format, raw) {
         Ok(rows) => rows,

@@ -56,6 +56,7 @@ fn row(method: &str) -> Arrival {
         method: Some(method.to_owned()),
         app: Some("campus".to_owned()),
         bytes_max: 1 << 20,
+        layout: paceline::domain::rows::Layout::default(),
     };
     let text =
         format!("admin_userid,title,meeting_start,meeting_duration,settings.password\nu,t,1795348600,300,{PASSWORD}\n");

@@ -16,8 +16,8 @@ pub(super) struct Reader<R> {
 
 impl<R: BufRead> Reader<R> {
     pub(super) fn open(input: &Input, source: R) -> Result<Self, FileError> {
-        let (source, _) =
-            opening::open(source, Format::Jsonl, input.layout).map_err(|(line, message)| FileError::at(input, line, message))?;
+        let (source, _) = opening::open(source, Format::Jsonl, input.layout)
+            .map_err(|(line, message)| FileError::at(input, line, message))?;
         Ok(Self { source, line: 0 })
     }
 

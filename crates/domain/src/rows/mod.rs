@@ -47,16 +47,16 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format of a file by its name's ending: `.csv`, or `.jsonl`, `.ndjson` and `.json`.
+    /// The format of a text file by its name's ending: `.csv`, `.tsv` and `.txt`, or `.jsonl`, `.ndjson` and `.json`.
     ///
     /// # Errors
     /// A sentence that says what was expected.
     pub fn of(name: &str) -> Result<Self, String> {
         let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase()).unwrap_or_default();
         match ending.as_str() {
-            "csv" => Ok(Self::Csv),
+            "csv" | "tsv" | "txt" => Ok(Self::Csv),
             "jsonl" | "ndjson" | "json" => Ok(Self::Jsonl),
-            _ => Err(format!("{name}: expected a file that ends in .csv or .jsonl")),
+            _ => Err(format!("{name}: expected a file that ends in .csv, .xlsx or .jsonl")),
         }
     }
 }

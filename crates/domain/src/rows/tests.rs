@@ -259,7 +259,9 @@ fn a_header_is_judged_as_a_whole() {
     assert!(lines[2].starts_with("f.csv:1: column 6 (room_status): has parts"), "{found}");
     assert!(lines[2].contains("room_status.status, room_status.schedule_status"), "{found}");
     assert!(refused(b"name,body.name\n").contains("the same as column 1"), "a prefix changes nothing");
-    assert!(refused("name，capacity\n".as_bytes()).contains("separated by '，'; expected a comma, a semicolon or a tab"));
+    assert!(
+        refused("name，capacity\n".as_bytes()).contains("separated by '，'; expected a comma, a semicolon or a tab")
+    );
     assert!(refused(b"").contains("f.csv:1: is empty"));
 }
 
@@ -322,7 +324,10 @@ fn rows_of_a_table_are_read_as_those_of_a_text() {
     let second = faults(rows[1].as_ref().unwrap());
     assert!(second.iter().any(|fault| fault.contains("column 3 (room_level_id): was rounded")), "{second:?}");
     assert_eq!(rows[2].as_ref().unwrap_err().to_string(), "f.xlsx:8: cannot be read: is cut");
-    assert_eq!(table(Vec::new(), third).unwrap_err().to_string(), "f.xlsx:1: is empty: expected a header of column names");
+    assert_eq!(
+        table(Vec::new(), third).unwrap_err().to_string(),
+        "f.xlsx:1: is empty: expected a header of column names"
+    );
 }
 
 #[test]

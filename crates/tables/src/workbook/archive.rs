@@ -46,8 +46,5 @@ pub(super) fn look(source: impl Read + Seek) -> Result<Inside, Refused> {
 }
 
 fn of(error: ZipError) -> Refused {
-    match error {
-        ZipError::Io(error) => Refused::Io(error),
-        error => Refused::Damaged(error.to_string()),
-    }
+    if let ZipError::Io(error) = error { Refused::Io(error) } else { Refused::Damaged(error.to_string()) }
 }

@@ -36,7 +36,9 @@ fn cells_are_what_they_show() {
         sheet.write(2, 2, 2.5).unwrap();
         sheet.write(2, 3, true).unwrap();
         let day = Format::new().set_num_format("yyyy-mm-dd hh:mm");
-        sheet.write_datetime_with_format(2, 4, ExcelDateTime::parse_from_str("2026-11-28T09:05:00").unwrap(), &day).unwrap();
+        sheet
+            .write_datetime_with_format(2, 4, ExcelDateTime::parse_from_str("2026-11-28T09:05:00").unwrap(), &day)
+            .unwrap();
         sheet.write_datetime_with_format(2, 5, ExcelDateTime::parse_from_str("2026-11-28").unwrap(), &day).unwrap();
         sheet.write_formula(2, 6, Formula::new("=1+1").set_result("2")).unwrap();
         sheet.write(3, 0, 13_800_000_000_u64).unwrap();

@@ -1,0 +1,275 @@
+//! Files of jobs as people have them: where they are, how they are written, and their rows.
+
+use std::fs::File;
+use std::io::{self, BufRead, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use paceline_tables::{CellFault, Kind, Notes, Refused, Sheet, Unreadable};
+use tempfile::NamedTempFile;
+
+use crate::domain::decode::Decoder;
+use crate::domain::rows::{FileError, FileFault, Format, Input, Layout, Rows, Table, TableRow};
+
+use super::exit::refuse;
+
+/// The name that stands for standard input.
+const STDIN: &str = "-";
+/// What standard input is called in messages and places.
+const STDIN_NAME: &str = "stdin";
+/// Endings of workbooks.
+const WORKBOOKS: [&str; 5] = ["xlsx", "xlsm", "xlsb", "xls", "ods"];
+/// Names of ranges that a note shows.
+const NAMES_SHOWN_MAX: usize = 3;
+
+/// How files are written, where they do not tell by themselves.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct FileArgs {
+    /// The sheet of a workbook [default: the first that is visible]
+    #[arg(long, value_name = "NAME")]
+    pub sheet: Option<String>,
+    /// The row of the column names, counted from 1; rows above it are not read [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub header_row: Option<u64>,
+    /// The encoding of text files, such as gb18030 or windows-1252 [default: told by their bytes]
+    #[arg(long, value_name = "NAME")]
+    pub encoding: Option<String>,
+    /// What separates the columns of CSV files: one character, or tab [default: told by their header]
+    #[arg(long, value_name = "CHARACTER", value_parser = separator)]
+    pub delimiter: Option<u8>,
+}
+
+fn separator(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && !b"\"\r\n".contains(byte) => Ok(*byte),
+        _ => Err("expected one ASCII character that is no letter, digit or quote, or `tab`".to_owned()),
+    }
+}
+
+impl FileArgs {
+    /// What the reader of rows is told.
+    pub const fn layout(&self) -> Layout {
+        Layout { separator: self.delimiter, header_row: self.header_row }
+    }
+}
+
+/// A file that stays as it is while it is read, more than once.
+#[derive(Clone, Debug)]
+pub struct Place {
+    path: PathBuf,
+    /// Keeps the copy of standard input, which can be read only once.
+    copy: Option<Arc<NamedTempFile>>,
+}
+
+impl Place {
+    /// The file at a path; `-` is standard input.
+    pub fn of(path: &Path) -> anyhow::Result<Self> {
+        if path != Path::new(STDIN) {
+            return Ok(Self { path: path.to_owned(), copy: None });
+        }
+        let mut copy = NamedTempFile::new().context("there is no place for a copy of standard input")?;
+        io::copy(&mut io::stdin().lock(), &mut copy).context("standard input cannot be read")?;
+        Ok(Self { path: copy.path().to_owned(), copy: Some(Arc::new(copy)) })
+    }
+
+    /// What it is called in messages and places.
+    pub fn name(&self) -> String {
+        if self.is_stdin() { STDIN_NAME.to_owned() } else { self.path.display().to_string() }
+    }
+
+    /// Whether it has no name of its own.
+    pub const fn is_stdin(&self) -> bool {
+        self.copy.is_some()
+    }
+
+    fn open(&self) -> anyhow::Result<File> {
+        File::open(&self.path).with_context(|| format!("{} cannot be read", self.name()))
+    }
+}
+
+/// How a file is written.
+#[derive(Clone, Debug)]
+pub enum Written {
+    /// Text in this encoding.
+    Text {
+        /// What its lines are.
+        format: Format,
+        /// The encoding's name.
+        encoding: &'static str,
+    },
+    /// One sheet of a workbook.
+    Workbook {
+        /// What its first bytes tell.
+        kind: Kind,
+        /// The sheet.
+        sheet: String,
+        /// What is not read.
+        notes: Notes,
+    },
+}
+
+impl Written {
+    /// Looks at the file.
+    ///
+    /// # Errors
+    /// The outer one: it cannot be opened, or its name tells nothing. The inner one: what is wrong with it.
+    pub fn of(place: &Place, args: &FileArgs) -> anyhow::Result<Result<Self, String>> {
+        let mut file = place.open()?;
+        let kind = paceline_tables::kind_of(&mut file).with_context(|| format!("{} cannot be read", place.name()))?;
+        let named = Named::of(place)?;
+        Ok(match (kind, named) {
+            (Kind::Zip | Kind::Compound, _) => open_sheet(file, kind, args.sheet.as_deref())
+                .map(|sheet| Self::Workbook { kind, notes: sheet.notes.clone(), sheet: sheet.name }),
+            (Kind::Html, Named::Workbook) => {
+                Err("is a web page under the name of a workbook: open it in Excel or WPS and save it as .xlsx"
+                    .to_owned())
+            }
+            (Kind::Json, Named::Nothing) => {
+                text(file, args).map(|encoding| Self::Text { format: Format::Jsonl, encoding })
+            }
+            (_, Named::Text(format)) => text(file, args).map(|encoding| Self::Text { format, encoding }),
+            // Some systems export tables of text under the name of a workbook.
+            (_, Named::Workbook | Named::Nothing) => {
+                text(file, args).map(|encoding| Self::Text { format: Format::Csv, encoding })
+            }
+        })
+    }
+
+    /// What a person should know of how the file was read, if it is not as usual.
+    pub fn note(&self, separator: Option<char>) -> Option<String> {
+        match self {
+            Self::Text { encoding, .. } => {
+                let encoding = (*encoding != "UTF-8").then(|| format!("read as {encoding}"));
+                let columns = match separator {
+                    None | Some(',') => None,
+                    Some('\t') => Some("columns separated by tabs".to_owned()),
+                    Some(other) => Some(format!("columns separated by {other:?}")),
+                };
+                let said: Vec<_> = encoding.into_iter().chain(columns).collect();
+                (!said.is_empty()).then(|| said.join(", "))
+            }
+            Self::Workbook { sheet, notes, .. } => {
+                let mut said = vec![format!("read sheet {sheet:?}")];
+                if !notes.others.is_empty() {
+                    said.push(format!("not {}; --sheet chooses", some(&notes.others, |name| format!("{name:?}"))));
+                }
+                if !notes.merged.is_empty() {
+                    let ranges = some(&notes.merged, Clone::clone);
+                    said.push(format!("merged cells have a value in their first cell only: {ranges}"));
+                }
+                Some(said.join("; "))
+            }
+        }
+    }
+
+    /// Starts to read the rows.
+    ///
+    /// # Errors
+    /// The outer one: the file cannot be opened. The inner one: what is wrong with it or its header.
+    pub fn rows(
+        &self,
+        place: &Place,
+        input: &Input,
+        decoder: &Arc<Decoder>,
+    ) -> anyhow::Result<Result<Rows<Box<dyn BufRead + Send>>, FileError>> {
+        let (file, decoder, input) = (place.open()?, Arc::clone(decoder), input.clone());
+        Ok(match self {
+            Self::Text { format, encoding } => match paceline_tables::text(file, Some(encoding)) {
+                Ok(text) => Rows::open(decoder, input, *format, text.source),
+                Err(error) => Err(fault(&input, unreadable(&error))),
+            },
+            Self::Workbook { kind, sheet, .. } => match open_sheet(file, *kind, Some(sheet)) {
+                Ok(sheet) => Rows::open_table(decoder, input, table(sheet)),
+                Err(message) => Err(fault(&input, message)),
+            },
+        })
+    }
+}
+
+/// What a file's name tells.
+enum Named {
+    Text(Format),
+    Workbook,
+    Nothing,
+}
+
+impl Named {
+    fn of(place: &Place) -> anyhow::Result<Self> {
+        if place.is_stdin() {
+            return Ok(Self::Nothing);
+        }
+        let name = place.name();
+        let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase()).unwrap_or_default();
+        if WORKBOOKS.contains(&ending.as_str()) {
+            return Ok(Self::Workbook);
+        }
+        let format = Format::of(&name);
+        format.map(Self::Text).map_err(|message| {
+            refuse(message, "a CSV file or a workbook has a header and a job a row, a JSONL file a job a line")
+        })
+    }
+}
+
+/// A fault of the file as a whole.
+pub fn fault(input: &Input, message: String) -> FileError {
+    FileError(vec![FileFault { file: input.name.clone(), line: 1, column: None, message }])
+}
+
+fn text(mut file: File, args: &FileArgs) -> Result<&'static str, String> {
+    let opened = file.seek(SeekFrom::Start(0)).map_err(Unreadable::Io);
+    let opened = opened.and_then(|_| paceline_tables::text(file, args.encoding.as_deref()));
+    opened.map(|text| text.encoding).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &Unreadable) -> String {
+    match error {
+        Unreadable::Io(error) => format!("cannot be read: {error}"),
+        Unreadable::Unknown { guess } => format!(
+            "{error}: save it as \"CSV UTF-8\", or name its encoding, as in --encoding {}",
+            guess.to_lowercase()
+        ),
+        Unreadable::NoSuch(_) => format!("{error}; examples are gb18030, utf-16le, big5, windows-1252"),
+    }
+}
+
+fn open_sheet(file: File, kind: Kind, sheet: Option<&str>) -> Result<Sheet, String> {
+    paceline_tables::workbook(file, kind, sheet).map_err(|refused| unread(&refused))
+}
+
+fn unread(refused: &Refused) -> String {
+    match refused {
+        Refused::Io(error) => format!("cannot be read: {error}"),
+        Refused::Password => format!("{refused}: remove it in Excel or WPS (File, Info), and save the file"),
+        Refused::NoWorkbook | Refused::Damaged(_) => {
+            format!("{refused}: open it in Excel or WPS and save it as .xlsx or \"CSV UTF-8\"")
+        }
+        Refused::Bomb { .. } => format!("{refused}: it is not opened; save the sheet as \"CSV UTF-8\""),
+        Refused::Wide { .. } => format!("{refused}: delete what stands far to the right"),
+        Refused::NoSheet { .. } | Refused::Empty => refused.to_string(),
+    }
+}
+
+fn table(sheet: Sheet) -> Table {
+    Box::new(sheet.map(|row| {
+        let row = row.map_err(|refused| unread(&refused))?;
+        let faults = row.faults.into_iter().map(|(cell, fault)| (cell, why(fault))).collect();
+        Ok(TableRow { number: row.number, cells: row.cells, faults })
+    }))
+}
+
+const fn why(fault: CellFault) -> &'static str {
+    match fault {
+        CellFault::Rounded => {
+            "a number of more than 15 digits, which the spreadsheet has rounded: format the column as text, and enter it again"
+        }
+    }
+}
+
+fn some(names: &[String], shown: impl Fn(&String) -> String) -> String {
+    let first: Vec<_> = names.iter().take(NAMES_SHOWN_MAX).map(shown).collect();
+    let more = names.len() - first.len();
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{rest}", first.join(", "))
+}
