@@ -34,6 +34,7 @@ async fn take_over(worker: &Worker, input: &Path) -> anyhow::Result<u64> {
         method: None,
         app: None,
         bytes_max: 1024 * 1024,
+        layout: paceline::domain::rows::Layout::default(),
     };
     let source = BufReader::new(std::fs::File::open(input)?);
     let rows = Rows::open(Arc::clone(&worker.decoder), named, Format::Jsonl, source)?;

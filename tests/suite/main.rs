@@ -62,6 +62,7 @@ mod soak;
 mod stages;
 mod standing;
 mod submitting;
+mod tables;
 mod tidy;
 mod undo;
 mod warnings;
