@@ -2,7 +2,7 @@
 //!
 //! The map, in the one direction in which modules may depend on each other:
 //!
-//! `main → cli → wiring → {admin, operations} → {amqp, store, platform, simulator} → {engine, settings} → {host, metrics, ports} → domain → quota`
+//! `main → cli → wiring → {admin, operations} → {amqp, store, platform, simulator, tables} → {engine, settings} → {host, metrics, ports} → domain → quota`
 //!
 //! - [`domain`], the crate [`paceline_domain`]: jobs, catalog, outcomes; pure. Below it: [`paceline_quota`].
 //! - [`engine`], the crate [`paceline_engine`]: the life of a job, over the ports in [`paceline_ports`].
@@ -11,6 +11,7 @@
 //! - [`operations`]: what people do to the ledger, for the command line and the HTTP API; [`admin`]: the admin server.
 //! - [`settings`], the crate [`paceline_settings`]; [`wiring`] and [`cli`]: how a process is put together and spoken to.
 //! - [`metrics`], the crate [`paceline_metrics`]: what engine and store count; [`telemetry`]: traces for a collector.
+//! - The crate [`paceline_tables`]: text in any encoding and workbooks, as rows of cells.
 //! - The crate [`paceline_host`]: [`files`] that are for one user alone, and the [`user`] who runs the process.
 //! - [`clock`]: the only reader of time; [`crash_points`]: where tests let the process die. Both stand beside the ports.
 
@@ -24,6 +25,7 @@ pub use paceline_ports::{clock, crash_points};
 pub use paceline_settings as settings;
 pub use paceline_simulator as simulator;
 pub use paceline_store as store;
+pub use paceline_tables as tables;
 
 pub mod admin;
 pub mod cli;

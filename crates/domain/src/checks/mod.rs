@@ -84,6 +84,8 @@ pub enum Check {
     Invisible(Vec<char>),
     /// A character stands for bytes that could not be read.
     Unreadable(String),
+    /// An item of a list in a cell that may be meant as several.
+    CommaInItem(String),
     /// Spaces before or behind the text.
     Spaces(String),
     /// A text with one of these faults that must not be shown.
@@ -114,6 +116,7 @@ impl Check {
             | Self::LineBreak(_)
             | Self::Invisible(_)
             | Self::Unreadable(_)
+            | Self::CommaInItem(_)
             | Self::Spaces(_)
             | Self::Past(_)
             | Self::Alike { .. }

@@ -20,6 +20,7 @@ impl Check {
             Self::Invisible(_) => "expected no invisible characters".to_owned(),
             Self::Unreadable(_) => "characters were lost in a conversion (U+FFFD)".to_owned(),
             Self::Spaces(_) => "expected no space at the beginning or end".to_owned(),
+            Self::CommaInItem(_) => "a comma inside an item: `;`, `；` or `、` separate items".to_owned(),
             Self::Hidden(check) => format!("{} (the value is not shown)", check.rule()),
             Self::Past(_) => "expected a time later than now".to_owned(),
             Self::Alike { .. } => "looks the same as another row".to_owned(),
@@ -36,6 +37,7 @@ impl Check {
             | Self::Formula(text)
             | Self::LineBreak(text)
             | Self::Unreadable(text)
+            | Self::CommaInItem(text)
             | Self::Spaces(text) => shown_text(text),
             Self::Control(letter) => code(*letter),
             Self::Invisible(letters) => letters.iter().map(|letter| code(*letter)).collect::<Vec<_>>().join(", "),

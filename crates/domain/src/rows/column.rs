@@ -2,12 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use super::value;
 use crate::catalog::{Method, Schema, SchemaFormat, SchemaKind};
 use crate::decode::FIELDS;
 use crate::time::Timestamp;
-
-/// Between the items of a list in one cell.
-const LIST_SEPARATOR: char = ';';
 
 /// What a header names, whatever the method.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,15 +97,18 @@ pub(super) fn meaning(method: &Method, part: &str, names: &[String]) -> Meaning 
 }
 
 impl Leaf {
+    /// An item of a list that holds a comma, although it may have been meant to be two.
+    pub(super) fn doubtful_item<'c>(&self, cell: &'c str) -> Option<&'c str> {
+        self.list_at.and_then(|_| value::doubtful_item(cell))
+    }
+
     /// Puts a cell's value, or the values of its list, under these names.
     pub(super) fn put(&self, map: &mut Map<String, Value>, names: &[String], cell: &str) {
         let Some(list_at) = self.list_at else {
             put(map, names, self.value(cell));
             return;
         };
-        let cell = cell.trim();
-        let cell = cell.strip_suffix(LIST_SEPARATOR).unwrap_or(cell);
-        let items = cell.split(LIST_SEPARATOR).map(str::trim);
+        let items = value::items(cell);
         let (outer, inner) = names.split_at(list_at);
         if inner.is_empty() {
             put(map, names, items.map(|item| self.value(item)).collect());
@@ -132,15 +133,14 @@ impl Leaf {
         };
         match self.kind {
             SchemaKind::Integer => {
-                let number = text.trim().parse().ok().or_else(unix_seconds);
+                let number = value::integer(text).or_else(unix_seconds);
                 number.map_or_else(|| Value::from(text), Value::from)
             }
-            SchemaKind::Boolean if text.trim().eq_ignore_ascii_case("true") => Value::Bool(true),
-            SchemaKind::Boolean if text.trim().eq_ignore_ascii_case("false") => Value::Bool(false),
             SchemaKind::String if self.format.is_some() => {
                 unix_seconds().map_or_else(|| Value::from(text.trim()), |seconds| Value::from(seconds.to_string()))
             }
-            SchemaKind::String | SchemaKind::Boolean | SchemaKind::Object | SchemaKind::Array => Value::from(text),
+            SchemaKind::Boolean => value::boolean(text).map_or_else(|| Value::from(text), Value::Bool),
+            SchemaKind::String | SchemaKind::Object | SchemaKind::Array => Value::from(text),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::records::{QuoteFault, Record, Records, Trouble};
 use super::table::{Lines, Table};
 use super::{Base, Draft, FileError, FileFault, Format, Input, NO_UTF8, Row, header, swallowed, too_long};
 use crate::catalog::shown_text;
-use crate::checks::{self, Source};
+use crate::checks::{self, Check, Finding, Severity, Source};
 use crate::decode::{Decoder, Defaults};
 use crate::job::{Column, Fault, Rejection};
 use crate::mask;
@@ -251,6 +251,7 @@ impl Columns {
         for warning in &mut warnings {
             warning.column = self.column_of(&warning.field);
         }
+        warnings.extend(self.doubtful_commas(cells, meanings));
         let row = Row {
             line,
             place: format!("{}:{line}", input.name),
@@ -292,6 +293,24 @@ impl Columns {
             Some(self.fault(index, rule).got(got))
         })
         .collect()
+    }
+
+    /// Items of lists that may have been meant to be several.
+    fn doubtful_commas(&self, cells: &[&str], meanings: &[Option<Meaning>]) -> Vec<Finding> {
+        let leaf = |index: usize| match meanings.get(index) {
+            Some(Some(Meaning::Leaf(leaf))) if !leaf.sensitive => Some(leaf),
+            _ => None,
+        };
+        let doubtful = cells.iter().enumerate().filter_map(|(index, cell)| {
+            let item = leaf(index)?.doubtful_item(cell)?;
+            Some(Finding {
+                severity: Severity::Warning,
+                field: self.targets.get(index).map(Target::field).unwrap_or_default(),
+                column: Some(self.column(index, None)),
+                check: Check::CommaInItem(item.to_owned()),
+            })
+        });
+        doubtful.collect()
     }
 
     /// Whether the column is sensitive; where the row's method does not tell, because its name is wrong or it has no such

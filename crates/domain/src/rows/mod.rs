@@ -15,6 +15,7 @@ mod returned;
 mod rewritten;
 mod swallowed;
 mod table;
+mod value;
 
 use std::collections::HashMap;
 use std::collections::hash_map::{DefaultHasher, Entry};
