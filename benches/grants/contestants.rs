@@ -10,8 +10,8 @@ use paceline::domain::catalog::{QuotaScope, built_in};
 use paceline::domain::job::LaneKey;
 use paceline::domain::quota::{Book, Class, Key, KeyId, Quota, Reserve};
 use paceline::domain::time::{Mono, Timestamp, micros};
+use paceline::engine::planner::Planner;
 use paceline::engine::ports::{JobSeq, Waiting};
-use paceline::engine::quotas::Planner;
 use paceline::engine::schedule::{Ended, Limits, Next, Schedule};
 use paceline::wiring::apps_for_rehearsal;
 

@@ -11,8 +11,8 @@ use crate::domain::job::{Job, LaneKey};
 use crate::domain::mask;
 use crate::engine::Engine;
 use crate::engine::forecast::Forecast;
+use crate::engine::planner::Planner;
 use crate::engine::ports::LedgerError;
-use crate::engine::quotas::Planner;
 use crate::engine::why::{Why, explain};
 use crate::store::operator::{Asked, JobSheet, Operator, Outlook};
 

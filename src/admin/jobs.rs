@@ -8,7 +8,7 @@ use super::answer::{self, Fault};
 use super::input::Fields;
 use super::{Answer, Shared, selection};
 use crate::domain::mask;
-use crate::engine::quotas::Planner;
+use crate::engine::planner::Planner;
 use crate::store::operator::{JobLine, Operator};
 
 const LIMIT_DEFAULT: i64 = 50;

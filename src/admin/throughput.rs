@@ -9,8 +9,8 @@ use super::{Answer, Shared, answer};
 use crate::domain::quota::{Quota, Window};
 use crate::domain::time::Timestamp;
 use crate::engine::Engine;
-use crate::engine::flow::{MINUTES_MAX, Tick, minute_of, start_of};
 use crate::engine::ports::LedgerError;
+use crate::engine::throughput::{MINUTES_MAX, Tick, minute_of, start_of};
 use crate::store::operator::Operator;
 
 const MINUTES_DEFAULT: i64 = 60;

@@ -17,7 +17,7 @@ use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::forecast::{BatchForecast, Forecast, LaneForecast, forecast};
 use crate::engine::ports::{Counts, Suspension};
-use crate::engine::usage::{Usage, WindowUse};
+use crate::engine::quota_usage::{QuotaUsage, WindowUse};
 use crate::operations::forecast::{deciding_document, left_over};
 use crate::operations::restraints::{HeldBack, explain};
 use crate::settings::Settings;

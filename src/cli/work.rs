@@ -9,8 +9,8 @@ use tracing::info;
 
 use crate::admin::{self, Admin, BindError};
 use crate::amqp::{Look, Service, intake};
+use crate::engine::planner::Planner;
 use crate::engine::ports::Ledger;
-use crate::engine::quotas::Planner;
 use crate::engine::{Engine, Stop};
 use crate::metrics::Metrics;
 use crate::settings::Settings;

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::domain::job::PRIORITY_DEFAULT;
 use crate::domain::time::Timestamp;
 use crate::engine::forecast::{Basis, Deciding, Group, Jobs};
+use crate::engine::planner::Planner;
 use crate::engine::ports::PastCall;
-use crate::engine::quotas::Planner;
 use crate::engine::schedule::Limits;
 use crate::store::operator::Outlook;
 

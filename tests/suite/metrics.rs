@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paceline::domain::decode::{Apps, Decoder, Defaults};
+use paceline::engine::planner::Planner;
 use paceline::engine::ports::{AmqpOrigin, Arrival, Ledger, Origin, SuspendedBy, Suspension};
-use paceline::engine::quotas::Planner;
 use paceline::engine::{Engine, Stop};
 use paceline::metrics::{Metrics, names};
 use paceline::settings;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 
+use super::planner::LanePlan;
 use super::ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, LedgerError, Purpose, Settlement};
-use super::quotas::LanePlan;
 use super::request;
 use super::restraints;
 use super::runtime::Engine;
@@ -163,7 +163,7 @@ impl OutgoingCall {
                 self.engine.flow().note(&lane, self.engine.clock().now(), is_refused);
             }
             self.engine.wake();
-            restraints::tell(&notices, now);
+            restraints::log_notices(&notices, now);
         }
     }
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::app::Apps;
+use super::config_diff::{Difference, Revision, changes, difference};
 use super::ledger_health::LEDGER_PAUSE;
 use super::options::Options;
+use super::planner::Planner;
 use super::ports::{LedgerError, PastCall, Suspension};
-use super::quotas::Planner;
-use super::revision::{Difference, Revision, changes, difference};
 use super::runtime::Engine;
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Mono;

@@ -9,7 +9,7 @@ use paceline_domain::quota::{Foreign, Window};
 use paceline_domain::time::Mono;
 
 /// Says once what a refusal, or a platform that is not reached, has brought about.
-pub(super) fn tell(notices: &[Notice], now: Mono) {
+pub(super) fn log_notices(notices: &[Notice], now: Mono) {
     for notice in notices {
         match notice {
             Notice::Paused { app, method, until, cause } => warn!(

@@ -8,14 +8,14 @@ use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tracing::{debug, error, info, warn};
 
 use super::decide;
-use super::flow::Flow;
 use super::ledger_health::{LEDGER_PAUSE, LedgerHealth};
 use super::options::Options;
+use super::planner::Planner;
 use super::ports::{
     AttemptEnd, JobSeq, Ledger, LedgerError, Restraint, Settlement, Suspension, Transport, Verified, Waiting,
 };
-use super::quotas::Planner;
 use super::schedule::{Gauges, Limits, Load, Schedule, View};
+use super::throughput::Throughput;
 use super::tokens::Tokens;
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::Failure;
@@ -46,7 +46,7 @@ pub struct Engine {
     outbox_changed: Notify,
     backlog_changed: Notify,
     pub(super) ledger_changed: Notify,
-    flow: Flow,
+    flow: Throughput,
     metrics: Metrics,
 }
 
@@ -76,7 +76,7 @@ impl Engine {
             outbox_changed: Notify::new(),
             backlog_changed: Notify::new(),
             ledger_changed: Notify::new(),
-            flow: Flow::default(),
+            flow: Throughput::default(),
             metrics,
         })
     }
@@ -225,7 +225,7 @@ impl Engine {
     }
 
     /// The calls of the last minutes.
-    pub const fn flow(&self) -> &Flow {
+    pub const fn flow(&self) -> &Throughput {
         &self.flow
     }
 

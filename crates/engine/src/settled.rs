@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::planner::LanePlan;
 use super::ports::{JobSeq, Settlement};
-use super::quotas::LanePlan;
 use super::runtime::Engine;
 use super::schedule::{AlwaysFails, Queued};
 use paceline_domain::job::LaneKey;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::ports::{Restraint, Suspension};
-use super::usage::WindowUse;
+use super::quota_usage::WindowUse;
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::Failure;
 use paceline_domain::printable::plain;

@@ -12,7 +12,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
 use crate::engine::forecast::{Basis, Forecast, Group, forecast};
-use crate::engine::quotas::Planner;
+use crate::engine::planner::Planner;
 use crate::settings::Settings;
 use crate::store::operator::{Outlook, Untouched};
 use crate::store::sqlite::inspect;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::job::LaneKey;
 use crate::domain::quota::{Key, Quota};
-use crate::engine::quotas::Planner;
+use crate::engine::planner::Planner;
 
 /// A quota key, and the calls of a batch that fall under it.
 #[derive(Clone, Debug, PartialEq, Eq)]

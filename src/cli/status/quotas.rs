@@ -9,8 +9,8 @@ use crate::cli::progress::duration;
 use crate::cli::table::{Align, Table};
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
-use crate::engine::quotas::Planner;
-use crate::engine::usage::{Usage, WindowUse};
+use crate::engine::planner::Planner;
+use crate::engine::quota_usage::{QuotaUsage, WindowUse};
 
 /// The windows of these lanes that hold calls, each once.
 pub(super) fn in_use<'l>(planner: &Planner, usage: &Usage, lanes: impl Iterator<Item = &'l LaneKey>) -> Vec<WindowUse> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::wait_times::WaitTimes;
 use super::{Alike, Basis, BatchForecast, CompletionCurve, Deciding, Jobs, KeyForecast, LaneForecast};
-use crate::quotas::LanePlan;
+use crate::planner::LanePlan;
 use crate::schedule::Schedule;
 use paceline_domain::job::LaneKey;
 use paceline_domain::quota::Key;

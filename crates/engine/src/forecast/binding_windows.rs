@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::quotas::LanePlan;
+use crate::planner::LanePlan;
 use paceline_domain::quota::{Key, Quota, Window};
 use paceline_domain::time::micros;
 

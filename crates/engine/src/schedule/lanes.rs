@@ -6,8 +6,8 @@ use std::ops::{Index, IndexMut, Range};
 use super::deaths::Deaths;
 use super::lane::Lane;
 use super::ticket::LaneId;
+use crate::planner::Planner;
 use crate::ports::{Suspension, Waiting};
-use crate::quotas::Planner;
 use paceline_domain::catalog::Creation;
 use paceline_domain::job::LaneKey;
 

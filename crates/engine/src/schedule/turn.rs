@@ -9,7 +9,7 @@ use super::Schedule;
 use super::backlog::Queued;
 use super::lane::Lane;
 use super::ticket::{Ended, LaneId, Ticket, Withheld};
-use crate::quotas::LanePlan;
+use crate::planner::LanePlan;
 use paceline_domain::job::LaneKey;
 use paceline_domain::quota::{Blocked, Class, Probes};
 use paceline_domain::time::{Mono, Timestamp};

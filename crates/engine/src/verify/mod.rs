@@ -1,23 +1,23 @@
 //! Was it applied? Uncertain creates are looked up before anything is sent again.
 //!
-//! All uncertain jobs of a lane whose time has come are verified together: [`plan`] says which of them can be looked
-//! for now, [`listing`] reads each listing once for all the jobs that it can serve, [`verdict`] settles them. A reading
+//! All uncertain jobs of a lane whose time has come are verified together: [`batching`] says which of them can be looked
+//! for now, [`listing_reader`] reads each listing once for all the jobs that it can serve, [`decision`] settles them. A reading
 //! that does not come to its end decides nothing.
 //!
 //! Decision: docs/decisions/0012-verifying-uncertain-jobs.md
 
-mod ask;
-mod listing;
-mod plan;
-mod verdict;
+mod batching;
+mod decision;
+mod listing_reader;
+mod lookup_call;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::listing::Stopped;
-use self::plan::{Looking, Round};
+use self::batching::{Looking, Round};
+use self::listing_reader::Stopped;
+use super::planner::LanePlan;
 use super::ports::{Settlement, Unsettled, Verified};
-use super::quotas::LanePlan;
 use super::runtime::Engine;
 use super::schedule::Queued;
 use paceline_domain::job::LaneKey;
@@ -56,11 +56,11 @@ async fn verify(engine: &Arc<Engine>, lane: &Arc<LaneKey>, mut jobs: Vec<Queued>
         match listing.read(engine, lane, &plan).await {
             Ok(scan) => {
                 crash_points::reach("after-look-up");
-                let jobs = verdict::of(engine, lane, &plan, listing, scan, began).await;
+                let jobs = decision::of(engine, lane, &plan, listing, scan, began).await;
                 settle(engine, lane, jobs).await;
             }
             Err(Stopped::Refused(failure)) => {
-                let held = |looking: Looking| (looking.job, verdict::refused(&plan, &looking.known, &failure));
+                let held = |looking: Looking| (looking.job, decision::refused(&plan, &looking.known, &failure));
                 settle(engine, lane, listing.jobs.into_iter().map(held).collect()).await;
             }
             // What stopped this reading will most likely stop the others, too.

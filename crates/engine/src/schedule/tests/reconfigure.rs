@@ -1,7 +1,7 @@
 //! A schedule that is given another planner while calls are under way.
 
 use super::*;
-use crate::revision::difference;
+use crate::config_diff::difference;
 use paceline_domain::quota::Reserve;
 
 /// Apps by name, corp id and the corp's quota of meetings.

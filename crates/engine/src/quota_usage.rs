@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::planner::Planner;
 use super::ports::PastCall;
-use super::quotas::Planner;
 use paceline_domain::job::LaneKey;
 use paceline_domain::quota::{Key, Quota, Window};
 use paceline_domain::time::Timestamp;
@@ -29,13 +29,13 @@ pub struct WindowUse {
 
 /// Recorded calls by quota key.
 #[derive(Debug, Default)]
-pub struct Usage {
+pub struct QuotaUsage {
     /// The latest instant at which each call can have been counted, ascending, and whether it has no reply.
     calls: HashMap<Key, Vec<(Timestamp, bool)>>,
     now: Timestamp,
 }
 
-impl Usage {
+impl QuotaUsage {
     /// Of these calls by lane; `grace` is what a call without a reply counts longer than its deadline.
     pub fn of(planner: &Planner, past: &BTreeMap<LaneKey, Vec<PastCall>>, grace: Duration, now: Timestamp) -> Self {
         let mut usage = Self { calls: HashMap::new(), now };
@@ -87,12 +87,12 @@ mod tests {
         Timestamp(second * 1_000_000)
     }
 
-    fn usage(calls: &[(i64, bool)], now: i64) -> (Key, Usage) {
+    fn usage(calls: &[(i64, bool)], now: i64) -> (Key, QuotaUsage) {
         let key = Key { scope: QuotaScope::App, owner: "a".to_owned(), method: "m".to_owned() };
         let mut calls: Vec<_> = calls.iter().map(|(end, open)| (at(*end), *open)).collect();
         calls.sort_unstable();
         let calls = HashMap::from([(key.clone(), calls)]);
-        (key, Usage { calls, now: at(now) })
+        (key, QuotaUsage { calls, now: at(now) })
     }
 
     #[test]
@@ -119,7 +119,7 @@ mod tests {
         let (key, usage) = usage(&[(0, false), (10, false), (20, true)], 30);
         let windows = usage.windows(&key, &"1/min".parse().unwrap());
         assert_eq!((windows[0].used, windows[0].next_free_at), (3, Some(at(80))), "the quota was lowered meanwhile");
-        let (key, usage) = self::usage(&[], 0);
+        let (key, usage) = self::quota_usage(&[], 0);
         assert_eq!(usage.windows(&key, &"1/min".parse().unwrap())[0].next_free_at, None);
     }
 }

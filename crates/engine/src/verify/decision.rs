@@ -5,12 +5,12 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::super::decide::nobody_knows;
+use super::super::planner::LanePlan;
 use super::super::ports::{JobSeq, Settlement, Unsettled};
-use super::super::quotas::LanePlan;
 use super::super::runtime::Engine;
 use super::super::schedule::Queued;
 use super::super::settled::is_used_up;
-use super::plan::{Flying, Listing, Looking, wait_for};
+use super::batching::{Flying, Listing, Looking, wait_for};
 use super::{put_off, shown_at};
 use paceline_domain::catalog::{Action, Creation, LookUp};
 use paceline_domain::cure;
@@ -201,7 +201,7 @@ impl Sight<'_> {
         if exists(self.plan, &looking.known.failure) {
             return self.not_its_own(looking, &looks);
         }
-        let failure = told(&looking.known, &format!("nothing of it was found created ({looks})"));
+        let failure = with_detail(&looking.known, &format!("nothing of it was found created ({looks})"));
         // The lost attempt was charged when it became uncertain.
         let is_last = self.used_up.contains(&looking.job.seq);
         let settlement = if is_last || looking.job.attempts >= self.engine.options().attempts_max {
@@ -215,13 +215,14 @@ impl Sight<'_> {
     /// The platform says that it is there, and it is not this job's: earlier calls of it were looked up before it was
     /// sent again. Another call would be refused as well.
     fn not_its_own(&mut self, looking: Looking, looks: &str) {
-        let told = told(&looking.known, &format!("it is not this job's ({looks}: nothing but what other jobs own)"));
+        let told =
+            with_detail(&looking.known, &format!("it is not this job's ({looks}: nothing but what other jobs own)"));
         let failure = Failure { cure: looking.known.failure.cure, ..told };
         self.settled.push((looking.job, Settlement::Dead { reason: Reason::Rejected, failure }));
     }
 
     fn hold(&mut self, looking: Looking, detail: &str, candidates: Vec<String>) {
-        let failure = nobody_knows(Failure { candidates, ..told(&looking.known, detail) });
+        let failure = nobody_knows(Failure { candidates, ..with_detail(&looking.known, detail) });
         self.settled.push((looking.job, Settlement::Held { failure }));
     }
 }
@@ -247,7 +248,7 @@ fn exists(plan: &LanePlan, failure: &Failure) -> bool {
 }
 
 /// What was known before, and what a look-up adds to it.
-fn told(known: &Unsettled, detail: &str) -> Failure {
+fn with_detail(known: &Unsettled, detail: &str) -> Failure {
     let before: String = known.failure.detail.chars().take(KNOWN_CHARS_MAX).collect();
     let detail = if before.is_empty() { detail.to_owned() } else { format!("{before}; {detail}") };
     Failure { detail, cure: None, candidates: Vec::new(), ..known.failure.clone() }
@@ -256,7 +257,7 @@ fn told(known: &Unsettled, detail: &str) -> Failure {
 /// The listing is refused for good: trying again would change nothing.
 pub(super) fn refused(plan: &LanePlan, known: &Unsettled, why: &Failure) -> Settlement {
     let code = why.code.map(|code| format!(" ({code})")).unwrap_or_default();
-    let detail = told(known, &format!("it cannot be looked up{code}: {}", why.detail)).detail;
+    let detail = with_detail(known, &format!("it cannot be looked up{code}: {}", why.detail)).detail;
     let needs = match &plan.method.creation {
         Creation::LookUp(look_up) => look_up.method.clone(),
         Creation::Natural | Creation::None => String::new(),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::super::quotas::LanePlan;
+use super::super::planner::LanePlan;
 use super::super::runtime::Engine;
-use super::ask::Asker;
-use super::plan::Listing;
+use super::batching::Listing;
+use super::lookup_call::Asker;
 use paceline_domain::catalog::{Creation, Detail, LookUp, SuspendScope};
 use paceline_domain::job::LaneKey;
 use paceline_domain::look_up::{self, Scan, Turn};

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::super::app::OnUncertain;
 use super::super::decide::nobody_knows;
+use super::super::planner::LanePlan;
 use super::super::ports::{JobSeq, Settlement, Unsettled};
-use super::super::quotas::LanePlan;
 use super::super::runtime::Engine;
 use super::super::schedule::Queued;
 use super::{AGAIN, shown_at};

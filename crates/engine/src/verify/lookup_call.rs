@@ -12,13 +12,13 @@ use tracing::Instrument as _;
 
 use super::super::fetch_token;
 use super::super::outgoing::{Called, MID_CALL, NotRecorded, OutgoingCall, Recorded};
+use super::super::planner::LanePlan;
 use super::super::ports::{JobSeq, Purpose};
-use super::super::quotas::LanePlan;
 use super::super::runtime::Engine;
 use super::super::schedule::Withheld;
 use super::super::spans;
 use super::super::tokens::{NoToken, Token};
-use super::listing::Stopped;
+use super::listing_reader::Stopped;
 use paceline_domain::catalog::{SuspendScope, ThrottleScope};
 use paceline_domain::cure;
 use paceline_domain::job::{Identity, Job, LaneKey, Params};

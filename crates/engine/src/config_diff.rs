@@ -8,7 +8,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::app::App;
-use super::quotas::{Planner, key_of, quota_of, tighten};
+use super::planner::{Planner, key_of, quota_of, tighten};
 use paceline_domain::catalog::QuotaScope;
 use paceline_domain::quota::{Key, Quota};
 

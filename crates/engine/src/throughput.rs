@@ -23,7 +23,7 @@ type Minutes = BTreeMap<i64, Tick>;
 
 /// The last minutes of every lane.
 #[derive(Debug, Default)]
-pub struct Flow(Mutex<HashMap<Arc<LaneKey>, Minutes>>);
+pub struct Throughput(Mutex<HashMap<Arc<LaneKey>, Minutes>>);
 
 /// The minute of an instant, counted from 1970.
 pub const fn minute_of(at: Timestamp) -> i64 {
@@ -35,7 +35,7 @@ pub const fn start_of(minute: i64) -> Timestamp {
     Timestamp(minute.saturating_mul(MINUTE_US))
 }
 
-impl Flow {
+impl Throughput {
     /// A call has ended.
     pub fn note(&self, lane: &Arc<LaneKey>, at: Timestamp, is_refused: bool) {
         self.add(lane, minute_of(at), Tick { calls: 1, refused: u64::from(is_refused) });
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn minutes_are_counted_apart_and_old_ones_forgotten() {
-        let (flow, a) = (Flow::default(), lane("a"));
+        let (flow, a) = (Throughput::default(), lane("a"));
         let at = |minute: i64| start_of(minute);
         flow.note(&a, at(10), false);
         flow.note(&a, Timestamp(at(11).0 - 1), true);
