@@ -1,4 +1,4 @@
-//! Who grants: governor's limiters, the book of windows, and the schedule with its lanes on top of it.
+//! Who grants: governor's limiters, the table of windows, and the schedule with its lanes on top of it.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use governor::{Quota as Rate, RateLimiter};
 use paceline::domain::catalog::{QuotaScope, built_in};
 use paceline::domain::job::LaneKey;
-use paceline::domain::quota::{Book, Class, Key, KeyId, Quota, Reserve};
+use paceline::domain::quota::{Class, Key, KeyId, Quota, QuotaTable, Reserve};
 use paceline::domain::time::{Mono, Timestamp, micros};
 use paceline::engine::planner::Planner;
 use paceline::engine::ports::{JobSeq, Waiting};
@@ -36,9 +36,9 @@ pub fn all(many: usize) -> anyhow::Result<Vec<Contestant>> {
     const THREE: [&str; 3] = ["150000/h, 10000/min", "600000/h, 20000/min", "10000/day"];
     let mut all = vec![governor("20/min")?];
     for quota in ONE {
-        all.push(book(&[quota])?);
+        all.push(table(&[quota])?);
     }
-    all.push(book(&THREE)?);
+    all.push(table(&THREE)?);
     all.push(schedule("feishu.calendar.create", ONE[1], 1)?);
     all.push(schedule("wecom.meeting.create", &THREE.join(" + "), 1)?);
     all.push(governor_keyed(ONE[1], many)?);
@@ -131,37 +131,37 @@ fn governor_keyed(text: &'static str, many: usize) -> anyhow::Result<Contestant>
     Ok(Contestant { keys: many, who: "governor, keyed", quota: text.to_owned(), grant: Box::new(grant) })
 }
 
-fn take(book: &mut Book, keys: &[KeyId], now: Mono) -> Result<(), String> {
-    book.take(keys, Class::LOWEST, now).map_err(|blocked| format!("{blocked:?} at {now:?}"))?;
-    book.give_back(keys, Class::LOWEST, Some(now + REPLY));
+fn take(table: &mut QuotaTable, keys: &[KeyId], now: Mono) -> Result<(), String> {
+    table.take(keys, Class::LOWEST, now).map_err(|blocked| format!("{blocked:?} at {now:?}"))?;
+    table.give_back(keys, Class::LOWEST, Some(now + REPLY));
     Ok(())
 }
 
-fn book(quotas: &[&'static str]) -> anyhow::Result<Contestant> {
-    let (mut book, step) = (Book::default(), step(quotas)?);
+fn table(quotas: &[&'static str]) -> anyhow::Result<Contestant> {
+    let (mut table, step) = (QuotaTable::default(), step(quotas)?);
     let mut keys = Vec::new();
     for (number, text) in quotas.iter().enumerate() {
-        keys.push(book.key(&key(number), &quota(text)?));
+        keys.push(table.key(&key(number), &quota(text)?));
     }
     let mut now = Mono(0);
     let grant = move || {
         now = now + step;
-        take(&mut book, &keys, now)
+        take(&mut table, &keys, now)
     };
-    let who = if quotas.len() == 1 { "the book" } else { "the book, 3 keys a grant" };
+    let who = if quotas.len() == 1 { "the quota table" } else { "the table, 3 keys a grant" };
     Ok(Contestant { keys: 1, who, quota: quotas.join(" + "), grant: Box::new(grant) })
 }
 
 fn books(text: &'static str, many: usize) -> anyhow::Result<Contestant> {
-    let (mut book, step, one) = (Book::default(), step_of(&[text], many)?, quota(text)?);
-    let ids: Vec<KeyId> = (0..many).map(|number| book.key(&key(number), &one)).collect();
+    let (mut table, step, one) = (QuotaTable::default(), step_of(&[text], many)?, quota(text)?);
+    let ids: Vec<KeyId> = (0..many).map(|number| table.key(&key(number), &one)).collect();
     let mut next = order(many);
     let mut now = Mono(0);
     let grant = move || {
         now = now + step;
-        take(&mut book, &[ids[next()]], now)
+        take(&mut table, &[ids[next()]], now)
     };
-    Ok(Contestant { keys: many, who: "the book", quota: text.to_owned(), grant: Box::new(grant) })
+    Ok(Contestant { keys: many, who: "the quota table", quota: text.to_owned(), grant: Box::new(grant) })
 }
 
 /// A job through its lane: added, granted with a slot, replied, ended.

@@ -14,7 +14,7 @@ use super::{Answer, Shared, Worker, answer};
 use crate::domain::time::{Mono, Timestamp};
 use crate::engine::Engine;
 use crate::engine::forecast::{Forecast, forecast};
-use crate::engine::ports::{Hold, LedgerError, Restrained, Restraint, Suspension};
+use crate::engine::ports::{LedgerError, Restrained, Restraint, RestraintKind, Suspension};
 use crate::operations::forecast::{Outset, deciding_document, left_over_document};
 use crate::store::operator::Operator;
 
@@ -45,7 +45,7 @@ struct Standing {
 
 impl Standing {
     fn of(engine: &Engine) -> Self {
-        let is_pause = |restraint: &Restraint| matches!(restraint.hold, Hold::Pause { .. });
+        let is_pause = |restraint: &Restraint| matches!(restraint.kind, RestraintKind::Pause { .. });
         let pauses = engine.restraints().into_iter().filter(is_pause);
         let pauses = pauses.map(|pause| (pause.target, pause.since)).collect();
         Self { suspensions: engine.suspensions_now(), pauses }

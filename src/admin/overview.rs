@@ -15,8 +15,8 @@ use crate::amqp::relay::State as Relay;
 use crate::domain::job::LaneKey;
 use crate::domain::time::{Mono, Timestamp};
 use crate::engine::ports::SuspendedBy;
-use crate::engine::schedule::{Held, LaneView, View};
-use crate::operations::restraints::{HeldBack, explain};
+use crate::engine::schedule::{LaneView, QuotaWait, View};
+use crate::operations::restraints::{ExplainedRestraint, explain};
 use crate::store::operator::{LaneCounts, Operator};
 use crate::store::state::State as JobState;
 
@@ -53,7 +53,7 @@ pub async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
         "totals": totals(&counts, running, dead_inputs),
         "lanes": lanes.collect::<Vec<_>>(),
         "quotas": quotas(&view, &times),
-        "restraints": restraints.iter().map(HeldBack::document).collect::<Vec<_>>(),
+        "restraints": restraints.iter().map(ExplainedRestraint::document).collect::<Vec<_>>(),
         "suspensions": suspensions.collect::<Vec<_>>(),
         "broker": broker(&shared, outbox),
         "outbox": outbox,
@@ -120,7 +120,7 @@ fn next_permit_at(lane: &LaneView, view: &View, times: &Times) -> Option<Timesta
     if let Some(held) = &lane.blocked {
         at = times.on_calendar(held.until?);
     }
-    if let Some(pause) = &lane.held_back {
+    if let Some(pause) = &lane.active_pause {
         at = at.max(times.on_calendar(pause.until));
     }
     for suspension in view.suspensions.iter().filter(|suspension| suspension.covers(&lane.key)) {
@@ -129,7 +129,7 @@ fn next_permit_at(lane: &LaneView, view: &View, times: &Times) -> Option<Timesta
     Some(at)
 }
 
-fn deciding(held: &Held) -> Value {
+fn deciding(held: &QuotaWait) -> Value {
     let key = &held.key;
     let window = held.window.map(|window| window.to_string());
     json!({"method": key.method, "scope": key.scope, "owner": key.owner, "window": window})
@@ -142,7 +142,7 @@ fn why_waiting(lane: &LaneView, view: &View, times: &Times) -> Option<Value> {
         let cause = view.suspensions.iter().find(|suspension| suspension.covers(&lane.key));
         return Some(why("suspended", cause.map(|cause| &*cause.detail), cause.and_then(|cause| cause.until)));
     }
-    if let Some(held) = &lane.held_back {
+    if let Some(held) = &lane.active_pause {
         return Some(why("paused", Some(&held.cause.detail), Some(times.on_calendar(held.until))));
     }
     let held = lane.blocked.as_ref()?;

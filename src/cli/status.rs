@@ -19,7 +19,7 @@ use crate::engine::forecast::{BatchForecast, Forecast, LaneForecast, forecast};
 use crate::engine::ports::{Counts, Suspension};
 use crate::engine::quota_usage::{QuotaUsage, WindowUse};
 use crate::operations::forecast::{deciding_document, left_over};
-use crate::operations::restraints::{HeldBack, explain};
+use crate::operations::restraints::{ExplainedRestraint, explain};
 use crate::settings::Settings;
 use crate::store::operator::{BatchLine, Ended, LaneLine, Operator};
 use crate::store::sqlite::inspect;
@@ -56,7 +56,7 @@ struct Status {
     now: Timestamp,
     forecast: Forecast,
     is_worked: bool,
-    held_back: Vec<HeldBack>,
+    held_back: Vec<ExplainedRestraint>,
     quotas: Vec<WindowUse>,
     around: around::Around,
 }
@@ -101,10 +101,10 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Arc<Catalog>, now: Tim
     let standing = ledger.lanes()?;
     let lanes: Vec<_> = standing.iter().map(key).collect();
     let planner = Arc::new(planner(settings, catalog, lanes.iter(), 1.0)?);
-    let outlook = ledger.outlook_of(|lane| now - Usage::reach(&planner, lane, settings.engine.grace))?;
+    let outlook = ledger.outlook_of(|lane| now - QuotaUsage::reach(&planner, lane, settings.engine.grace))?;
     let mut suspensions = outlook.suspensions.clone();
     suspensions.retain(|suspension| suspension.until.is_none_or(|until| until > now));
-    let usage = Usage::of(&planner, &outlook.past, settings.engine.grace, now);
+    let usage = QuotaUsage::of(&planner, &outlook.past, settings.engine.grace, now);
     let mut ended = ledger.ended_by_lane()?;
     let quotas = quotas::in_use(&planner, &usage, lanes.iter().chain(outlook.past.keys()));
     let is_worked = inspect::is_worked(&settings.store.path);
@@ -204,7 +204,7 @@ impl Status {
             "finish_at": self.forecast.finish,
             "time_left_s": self.forecast.finish.since(self.now).as_secs_f64(),
             "deciding": deciding_document(self.forecast.deciding.as_ref()),
-            "held_back": self.held_back.iter().map(HeldBack::document).collect::<Vec<_>>(),
+            "held_back": self.held_back.iter().map(ExplainedRestraint::document).collect::<Vec<_>>(),
             "quotas": self.quotas.iter().map(quotas::document).collect::<Vec<_>>(),
             "worker": self.around.worker,
             "broker": self.around.broker_document(),

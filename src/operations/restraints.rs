@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::domain::catalog::{Catalog, Platform};
 use crate::domain::cure;
-use crate::engine::ports::{Hold, Restrained, Restraint};
+use crate::engine::ports::{Restrained, Restraint, RestraintKind};
 
 /// A restraint with what the catalog says of its code.
-pub struct HeldBack {
+pub struct ExplainedRestraint {
     /// The restraint.
     pub restraint: Restraint,
     /// What the code means.
@@ -19,7 +19,7 @@ pub fn explain<'c>(
     restraints: Vec<Restraint>,
     catalog: &'c Catalog,
     platform_of: impl Fn(&str) -> Option<&'c Platform>,
-) -> Vec<HeldBack> {
+) -> Vec<ExplainedRestraint> {
     let explained = restraints.into_iter().map(|restraint| {
         let platform = platform_of(&restraint.app);
         let method = catalog.method(method_of(&restraint));
@@ -28,7 +28,7 @@ pub fn explain<'c>(
             own.or_else(|| platform.and_then(|platform| platform.errors.get(&code)))
         });
         let meaning = rule.map(|rule| rule.message.clone());
-        HeldBack { restraint, meaning }
+        ExplainedRestraint { restraint, meaning }
     });
     explained.collect()
 }
@@ -41,10 +41,10 @@ fn method_of(restraint: &Restraint) -> &str {
     }
 }
 
-impl HeldBack {
+impl ExplainedRestraint {
     /// What to do about it.
     pub fn cure(&self) -> String {
-        if let Hold::Limit { .. } = self.restraint.hold {
+        if let RestraintKind::Limit { .. } = self.restraint.kind {
             return cure::with(cure::SHARE, &[("app", &self.restraint.app)]);
         }
         self.restraint.cause.cure.clone().unwrap_or_else(|| cure::BY_ITSELF.to_owned())
@@ -52,7 +52,7 @@ impl HeldBack {
 
     /// For programs.
     pub fn document(&self) -> Value {
-        let Restraint { target, app, hold, since, until, cause } = &self.restraint;
+        let Restraint { target, app, kind, since, until, cause } = &self.restraint;
         let mut document = json!({
             "app": app, "since": since, "until": until, "code": cause.code, "meaning": self.meaning,
             "detail": cause.detail, "log_id": cause.log_id, "cure": self.cure(),
@@ -62,15 +62,17 @@ impl HeldBack {
             Restrained::Key(key) => json!({"method": key.method, "scope": key.scope, "owner": key.owner}),
             Restrained::Lane(lane) => json!({"method": lane.method, "tenant": lane.tenant}),
         };
-        let hold = match hold {
-            Hold::Pause { refusals } => json!({"kind": "pause", "refusals": refusals}),
-            Hold::Rate { per_s, refused_at } => json!({"kind": "rate", "per_s": per_s, "refused_at_per_s": refused_at}),
-            Hold::Concurrency { limit, max } => json!({"kind": "concurrency", "limit": limit, "max": max}),
-            Hold::Limit { window, limit, .. } => {
+        let kind = match kind {
+            RestraintKind::Pause { refusals } => json!({"kind": "pause", "refusals": refusals}),
+            RestraintKind::Rate { per_s, refused_at } => {
+                json!({"kind": "rate", "per_s": per_s, "refused_at_per_s": refused_at})
+            }
+            RestraintKind::Concurrency { limit, max } => json!({"kind": "concurrency", "limit": limit, "max": max}),
+            RestraintKind::Limit { window, limit, .. } => {
                 json!({"kind": "limit", "window": window.to_string(), "limit": limit, "max": window.limit})
             }
         };
-        for part in [target, hold] {
+        for part in [target, kind] {
             if let (Some(document), Value::Object(part)) = (document.as_object_mut(), part) {
                 document.extend(part);
             }

@@ -13,7 +13,7 @@ use crate::domain::job::LaneKey;
 use crate::domain::quota::Usage;
 use crate::domain::time::Timestamp;
 use crate::engine::Engine;
-use crate::engine::ports::{Hold, LedgerError};
+use crate::engine::ports::{LedgerError, RestraintKind};
 use crate::engine::schedule::{Gauges, LaneGauges};
 use crate::metrics::names::Described;
 use crate::metrics::text::{And, Text, labels};
@@ -120,11 +120,11 @@ impl Scrape {
         let restraints = self.engine.restraints();
         let mut counts: BTreeMap<[&str; 2], f64> = BTreeMap::new();
         for restraint in &restraints {
-            let kind = match restraint.hold {
-                Hold::Pause { .. } => "pause",
-                Hold::Rate { .. } => "rate",
-                Hold::Concurrency { .. } => "concurrency",
-                Hold::Limit { .. } => "limit",
+            let kind = match restraint.kind {
+                RestraintKind::Pause { .. } => "pause",
+                RestraintKind::Rate { .. } => "rate",
+                RestraintKind::Concurrency { .. } => "concurrency",
+                RestraintKind::Limit { .. } => "limit",
             };
             *counts.entry([&restraint.app, kind]).or_default() += 1.0;
         }

@@ -7,7 +7,7 @@ use paceline::domain::job::LaneKey;
 use paceline::domain::outcome::Failure;
 use paceline::domain::quota::{Key, Window};
 use paceline::domain::time::Timestamp;
-use paceline::engine::ports::{Hold, Ledger, Restrained, Restraint};
+use paceline::engine::ports::{Ledger, Restrained, Restraint, RestraintKind};
 use paceline::store::sqlite::{Mode, SqliteLedger};
 
 use super::commands::Place;
@@ -15,21 +15,22 @@ use super::commands::Place;
 /// A restraint of each kind, in the order in which a worker records them.
 fn restraints() -> Vec<Restraint> {
     let at = |text: &str| Timestamp::parse(text).unwrap();
-    let of = |target: Restrained, app: &str, hold: Hold, until: Option<&str>, code: i64, words: &str| Restraint {
-        target,
-        app: app.to_owned(),
-        hold,
-        since: at("2026-11-21T08:00:00.123Z"),
-        until: until.map(at),
-        cause: Failure {
-            status: Some(429),
-            code: Some(code).filter(|code| *code != 0),
-            detail: words.to_owned(),
-            cure: (code != 0).then(|| "what the catalog advises".to_owned()),
-            log_id: (code != 0).then(|| "0217".to_owned()),
-            candidates: Vec::new(),
-        },
-    };
+    let of =
+        |target: Restrained, app: &str, kind: RestraintKind, until: Option<&str>, code: i64, words: &str| Restraint {
+            target,
+            app: app.to_owned(),
+            kind,
+            since: at("2026-11-21T08:00:00.123Z"),
+            until: until.map(at),
+            cause: Failure {
+                status: Some(429),
+                code: Some(code).filter(|code| *code != 0),
+                detail: words.to_owned(),
+                cure: (code != 0).then(|| "what the catalog advises".to_owned()),
+                log_id: (code != 0).then(|| "0217".to_owned()),
+                candidates: Vec::new(),
+            },
+        };
     let key = |scope, owner: &str, method: &str| {
         Restrained::Key(Key { scope, owner: owner.to_owned(), method: method.to_owned() })
     };
@@ -38,15 +39,29 @@ fn restraints() -> Vec<Restraint> {
     let lane = LaneKey { app: "acme".to_owned(), tenant: String::new(), method: "feishu.calendar.create".to_owned() };
     let window = Window { limit: 20, span: Duration::from_secs(60) };
     let [later, past] = [Some("2126-11-21T16:00:00.123Z"), Some("2026-11-21T08:00:07.123Z")];
-    let limit = Hold::Limit { window, limit: 7, patience: 1 };
-    let rate = Hold::Rate { per_s: 12.5, refused_at: 50.0 };
+    let limit = RestraintKind::Limit { window, limit: 7, patience: 1 };
+    let rate = RestraintKind::Rate { per_s: 12.5, refused_at: 50.0 };
     vec![
-        of(rooms(), "acme", Hold::Pause { refusals: 1 }, past, 99_991_400, "request trigger frequency limit"),
-        of(key(QuotaScope::Corp, "ww1", meeting), "campus", Hold::Pause { refusals: 3 }, later, 45_009, "api freq"),
+        of(rooms(), "acme", RestraintKind::Pause { refusals: 1 }, past, 99_991_400, "request trigger frequency limit"),
+        of(
+            key(QuotaScope::Corp, "ww1", meeting),
+            "campus",
+            RestraintKind::Pause { refusals: 3 },
+            later,
+            45_009,
+            "api freq",
+        ),
         of(rooms(), "acme", limit, later, 99_991_400, "request trigger frequency limit"),
-        of(Restrained::App, "campus", Hold::Pause { refusals: 1 }, later, 0, "no connection: refused"),
+        of(Restrained::App, "campus", RestraintKind::Pause { refusals: 1 }, later, 0, "no connection: refused"),
         of(Restrained::App, "acme", rate, None, 190_005, "app rate limited"),
-        of(Restrained::Lane(lane), "acme", Hold::Concurrency { limit: 3, max: 64 }, None, 190_010, "contended"),
+        of(
+            Restrained::Lane(lane),
+            "acme",
+            RestraintKind::Concurrency { limit: 3, max: 64 },
+            None,
+            190_010,
+            "contended",
+        ),
     ]
 }
 

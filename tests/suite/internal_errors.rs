@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use paceline::domain::time::Timestamp;
 use paceline::engine::Stop;
-use paceline::engine::ports::{Hold, Ledger, Restrained, Restraint};
+use paceline::engine::ports::{Ledger, Restrained, Restraint, RestraintKind};
 use serde_json::{Value, json};
 
 use crate::engine::{CALM, World, calendar, meeting, minutes, room};
@@ -103,7 +103,7 @@ async fn lanes_that_can_look_up_pause_too_and_spare_the_platform() {
 /// The pause of the minutes' lane, as the ledger has it.
 async fn pause_of(ledger: &dyn Ledger) -> Option<Restraint> {
     let all = ledger.restraints().await.unwrap();
-    all.into_iter().find(|restraint| matches!(restraint.hold, Hold::Pause { .. }))
+    all.into_iter().find(|restraint| matches!(restraint.kind, RestraintKind::Pause { .. }))
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,7 +117,7 @@ async fn the_pause_is_told_with_its_cause_and_survives_a_restart() {
     assert_eq!(engine.run(false, tokio::time::sleep(Duration::from_secs(25))).await, Stop::Drained);
     let before = pause_of(&*ledger).await.unwrap();
     let Restrained::Lane(lane) = &before.target else { panic!("{before:?}") };
-    assert_eq!((lane.method.as_str(), before.hold), (MINUTES, Hold::Pause { refusals: 2 }));
+    assert_eq!((lane.method.as_str(), before.kind), (MINUTES, RestraintKind::Pause { refusals: 2 }));
     assert_eq!(before.cause.code, Some(190_003));
     let since_start = |at: Timestamp| at.since(crate::engine::T0).as_secs();
     assert!((60..=62).contains(&since_start(before.until.unwrap())), "{before:?}");

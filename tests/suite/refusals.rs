@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use paceline::domain::time::Timestamp;
-use paceline::engine::ports::{Hold, Ledger, Restrained, Restraint};
+use paceline::engine::ports::{Ledger, Restrained, Restraint, RestraintKind};
 use paceline::engine::{Engine, Stop};
 use paceline::store::sqlite::SqliteLedger;
 use serde_json::Value;
@@ -66,9 +66,9 @@ async fn work_for(world: &World, jobs: &[Value], seconds: u64) -> Vec<Restraint>
 }
 
 fn pauses(restraints: &[Restraint]) -> Vec<(u32, Timestamp)> {
-    let pause = |restraint: &Restraint| match restraint.hold {
-        Hold::Pause { refusals } => Some((refusals, restraint.until.unwrap())),
-        Hold::Rate { .. } | Hold::Concurrency { .. } | Hold::Limit { .. } => None,
+    let pause = |restraint: &Restraint| match restraint.kind {
+        RestraintKind::Pause { refusals } => Some((refusals, restraint.until.unwrap())),
+        RestraintKind::Rate { .. } | RestraintKind::Concurrency { .. } | RestraintKind::Limit { .. } => None,
     };
     restraints.iter().filter_map(pause).collect()
 }
@@ -92,8 +92,11 @@ async fn another_program_is_named_once_given_way_to_and_forgotten() {
     assert_eq!(named.len(), 1, "{named:?}");
     assert!(named[0].contains("of 20/min of our own") && named[0].contains("code=99991400"), "{}", named[0]);
     let restraints = ledger.restraints().await.unwrap();
-    let [Restraint { target: Restrained::Key(key), app, hold: Hold::Limit { window, limit, .. }, cause, .. }] =
-        &restraints[..]
+    let [
+        Restraint {
+            target: Restrained::Key(key), app, kind: RestraintKind::Limit { window, limit, .. }, cause, ..
+        },
+    ] = &restraints[..]
     else {
         panic!("{restraints:?}")
     };
@@ -171,9 +174,9 @@ async fn a_refused_app_pauses_slows_down_and_is_let_go_over_a_restart() {
     let world = World::new(&format!("{CALM}\n{fault}"));
     let jobs: Vec<Value> = (0..600).map(calendar).collect();
     let held = work_for(&world, &jobs, 4).await;
-    let rate = held.iter().find_map(|restraint| match restraint.hold {
-        Hold::Rate { per_s, refused_at } => Some((per_s, refused_at)),
-        Hold::Pause { .. } | Hold::Concurrency { .. } | Hold::Limit { .. } => None,
+    let rate = held.iter().find_map(|restraint| match restraint.kind {
+        RestraintKind::Rate { per_s, refused_at } => Some((per_s, refused_at)),
+        RestraintKind::Pause { .. } | RestraintKind::Concurrency { .. } | RestraintKind::Limit { .. } => None,
     });
     let (per_s, refused_at) = rate.expect("slowed");
     assert!(per_s < refused_at && (30.0..=60.0).contains(&refused_at), "{held:?}");
@@ -193,7 +196,8 @@ async fn contention_halves_concurrency_until_it_is_regained() {
     let world = World::new(&format!("{slow}\n{fault}"));
     let jobs: Vec<Value> = (0..800).map(calendar).collect();
     let held = work_for(&world, &jobs, 2).await;
-    let [Restraint { target: Restrained::Lane(lane), hold: Hold::Concurrency { limit, max }, cause, .. }] = &held[..]
+    let [Restraint { target: Restrained::Lane(lane), kind: RestraintKind::Concurrency { limit, max }, cause, .. }] =
+        &held[..]
     else {
         panic!("{held:?}")
     };

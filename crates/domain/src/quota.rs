@@ -10,7 +10,7 @@ pub use paceline_quota::{
 };
 
 /// All quota keys of the process.
-pub type Book = paceline_quota::Book<Key>;
+pub type QuotaTable = paceline_quota::QuotaTable<Key>;
 
 /// A key's use, for people.
 pub type Usage = paceline_quota::Usage<Key>;

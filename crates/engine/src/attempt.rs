@@ -114,7 +114,7 @@ async fn tenant_token(engine: &Arc<Engine>, plan: &LanePlan, lane: &LaneKey) -> 
 async fn no_token(engine: &Arc<Engine>, plan: &LanePlan, lane: &LaneKey, why: NoToken) {
     match why {
         NoToken::Suspend(scope, failure) => engine.suspend(&plan.app, lane, scope, &failure).await,
-        NoToken::Later(failure) => engine.hold_app(&lane.app, &failure),
+        NoToken::Later(failure) => engine.pause_app(&lane.app, &failure),
     }
 }
 

@@ -1,6 +1,6 @@
 //! How full windows are and when they have room again, told from recorded calls alone: for people, beside a worker.
 //!
-//! The worker's own count is [`paceline_domain::quota::Book`]; this one knows what the ledger knows.
+//! The worker's own count is [`paceline_domain::quota::QuotaTable`]; this one knows what the ledger knows.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -65,7 +65,7 @@ impl QuotaUsage {
         let none = Vec::new();
         let calls = self.calls.get(key).unwrap_or(&none);
         let window = |window: &Window| {
-            // As the worker's book: a call without a reply counts until its deadline, the grace and the window are over.
+            // As the worker's table: a call without a reply counts until its deadline, the grace and the window are over.
             let is_counted = |(end, _): &&(Timestamp, bool)| *end + window.span > self.now;
             let counted: Vec<_> = calls.iter().filter(is_counted).collect();
             // So many have to leave before one more fits.
@@ -119,7 +119,7 @@ mod tests {
         let (key, usage) = usage(&[(0, false), (10, false), (20, true)], 30);
         let windows = usage.windows(&key, &"1/min".parse().unwrap());
         assert_eq!((windows[0].used, windows[0].next_free_at), (3, Some(at(80))), "the quota was lowered meanwhile");
-        let (key, usage) = self::quota_usage(&[], 0);
+        let (key, usage) = self::usage(&[], 0);
         assert_eq!(usage.windows(&key, &"1/min".parse().unwrap())[0].next_free_at, None);
     }
 }

@@ -352,10 +352,10 @@ impl Engine {
     }
 
     /// Holds an app back for a while because no token could be fetched for it.
-    pub(super) fn hold_app(&self, app: &str, failure: &Failure) {
+    pub(super) fn pause_app(&self, app: &str, failure: &Failure) {
         let now = self.clock.mono();
         let cause = Failure { detail: format!("no access token: {}", failure.detail), ..failure.clone() };
-        if self.schedule().hold_app(app, now, now + TOKEN_PAUSE, &cause) {
+        if self.schedule().pause_app(app, now, now + TOKEN_PAUSE, &cause) {
             warn!(app, detail = failure.detail, code = failure.code, "no access token; trying again in a few seconds");
         }
     }

@@ -24,7 +24,7 @@ use paceline_domain::warning::Warning;
 
 pub use self::arrivals::{AmqpOrigin, Arrival, Changed, Delivered, Origin, TakenOver, Waiting};
 pub use self::outbox::{BATCH_COMPLETED, Ending, Outgoing, Reached};
-pub use self::restraints::{Hold, Restrained, Restraint};
+pub use self::restraints::{Restrained, Restraint, RestraintKind};
 pub use self::suspension::{SuspendedBy, Suspension};
 
 /// One HTTP request, ready to leave. Its URL and headers may hold secrets: it has no `Debug`.

@@ -13,7 +13,7 @@ pub struct Restraint {
     /// The app whose call met the cause.
     pub app: String,
     /// How far.
-    pub hold: Hold,
+    pub kind: RestraintKind,
     /// Since when.
     pub since: Timestamp,
     /// The end of a pause, when one call tries again; of a working limit, when it is raised next. `None`: with the next
@@ -36,7 +36,7 @@ pub enum Restrained {
 
 /// How far a restraint goes, and what is needed to take it up again.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Hold {
+pub enum RestraintKind {
     /// No call at all.
     Pause {
         /// Refusals in a row, each after the pause of the one before.

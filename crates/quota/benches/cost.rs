@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use paceline_quota::time::{Mono, micros};
-use paceline_quota::{Book, Class, Quota, Reserve};
+use paceline_quota::{Class, Quota, QuotaTable, Reserve};
 
 const GRANTS: i64 = 200_000;
 /// The quickest counts: other work on the machine only makes it slower.
@@ -13,19 +13,19 @@ const ROUNDS: usize = 7;
 
 /// Nanoseconds to take and to give back one permit of each of `keys` keys, with as many permits spent as fit.
 fn grant_ns(quota: &Quota, keys: usize, reserve: Reserve) -> i64 {
-    let mut book = Book::new(reserve);
-    let keys: Vec<_> = (0..keys).map(|n| book.key(&n, quota)).collect();
+    let mut table = QuotaTable::new(reserve);
+    let keys: Vec<_> = (0..keys).map(|n| table.key(&n, quota)).collect();
     // As fast as is free even for the low half of the calls.
     let steps = quota.windows().iter().map(|window| micros(window.span) * 11 / 10 / i64::from(window.limit) + 1);
     let step = steps.max().unwrap_or(1);
     let high = reserve.class_of(9);
-    book.want(&keys, Class::LOWEST, high);
+    table.raise_demand(&keys, Class::LOWEST, high);
     let started = Instant::now();
     for n in 0..GRANTS {
         let now = Mono(n * step);
         let class = if n % 2 == 0 { high } else { Class::LOWEST };
-        assert!(book.take(&keys, class, now).is_ok());
-        book.give_back(&keys, class, Some(now));
+        assert!(table.take(&keys, class, now).is_ok());
+        table.give_back(&keys, class, Some(now));
     }
     micros(started.elapsed()) * 1_000 / GRANTS
 }

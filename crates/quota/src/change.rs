@@ -6,9 +6,9 @@
 use std::hash::Hash;
 use std::time::Duration;
 
-use super::book::{Book, KeyId};
 use super::pace::Pace;
-use super::text::Quota;
+use super::parse::Quota;
+use super::quota_table::{KeyId, QuotaTable};
 use super::window::Ring;
 use crate::time::Mono;
 
@@ -22,7 +22,7 @@ pub struct Gap {
     longer_than: Duration,
 }
 
-impl<K: Clone + Eq + Hash> Book<K> {
+impl<K: Clone + Eq + Hash> QuotaTable<K> {
     /// The place of a key, which has this quota from `now` on; with the calls that have to be told to it.
     ///
     /// Nothing is missing to a key that no call was made under. Whether one was, the caller knows.
@@ -67,14 +67,14 @@ impl<K: Clone + Eq + Hash> Book<K> {
         state.reserves.recall(gap.longer_than, by);
     }
 
-    /// Grants nothing of a key until it is [released](Self::release).
-    pub fn hold(&mut self, key: KeyId) {
-        self.states[key.index()].is_held = true;
+    /// Grants nothing of a key until it is [unfrozen](Self::unfreeze).
+    pub fn freeze(&mut self, key: KeyId) {
+        self.states[key.index()].is_frozen = true;
     }
 
     /// Grants again.
-    pub fn release(&mut self, key: KeyId) {
-        self.states[key.index()].is_held = false;
+    pub fn unfreeze(&mut self, key: KeyId) {
+        self.states[key.index()].is_frozen = false;
     }
 }
 
@@ -94,107 +94,107 @@ mod tests {
     }
 
     /// A key with a reply at each of these seconds.
-    fn book(text: &str, seconds: &[i64]) -> (Book<String>, KeyId) {
-        let mut book = Book::default();
-        let (id, gap) = book.revise(&key("a"), &quota(text), Mono(0));
+    fn table(text: &str, seconds: &[i64]) -> (QuotaTable<String>, KeyId) {
+        let mut table = QuotaTable::default();
+        let (id, gap) = table.revise(&key("a"), &quota(text), Mono(0));
         assert!(gap.is_some(), "a new key knows of nothing");
         for at in seconds {
-            book.restore(&[id], Mono(at * SECOND));
+            table.restore(&[id], Mono(at * SECOND));
         }
-        (book, id)
+        (table, id)
     }
 
     #[test]
     fn the_finest_window_that_reaches_back_far_enough_is_inherited() {
         // The hour's cells are 3.6 s wide: inherited from it, the call of second 0 would be back at 63.6 s.
-        let (mut book, id) = book("150000/h, 20/min", &[0]);
-        assert_eq!(book.revise(&key("a"), &quota("1/min"), Mono(SECOND)), (id, None));
-        assert_eq!(book.free(id, Class::LOWEST, Mono(60 * SECOND)), 0);
-        assert_eq!(book.free(id, Class::LOWEST, Mono(60 * SECOND + 1)), 1);
+        let (mut table, id) = table("150000/h, 20/min", &[0]);
+        assert_eq!(table.revise(&key("a"), &quota("1/min"), Mono(SECOND)), (id, None));
+        assert_eq!(table.free(id, Class::LOWEST, Mono(60 * SECOND)), 0);
+        assert_eq!(table.free(id, Class::LOWEST, Mono(60 * SECOND + 1)), 1);
     }
 
     #[test]
     fn an_instant_is_not_rounded_up_again_with_each_change() {
-        let (mut book, id) = book("2/min", &[0]);
+        let (mut table, id) = table("2/min", &[0]);
         for n in 0..1_000 {
-            book.revise(&key("a"), &quota(if n % 2 == 0 { "1/min" } else { "2/min" }), Mono(n));
+            table.revise(&key("a"), &quota(if n % 2 == 0 { "1/min" } else { "2/min" }), Mono(n));
         }
-        book.revise(&key("a"), &quota("1/min"), Mono(SECOND));
+        table.revise(&key("a"), &quota("1/min"), Mono(SECOND));
         assert_eq!(
-            (book.free(id, Class::LOWEST, Mono(60 * SECOND)), book.free(id, Class::LOWEST, Mono(60 * SECOND + 1))),
+            (table.free(id, Class::LOWEST, Mono(60 * SECOND)), table.free(id, Class::LOWEST, Mono(60 * SECOND + 1))),
             (0, 1)
         );
     }
 
     #[test]
     fn only_what_was_forgotten_is_recalled_and_only_to_the_longer_window() {
-        let (mut book, id) = book("20/10s", &[0, 5, 12]);
-        let (_, gap) = book.revise(&key("a"), &quota("20/10s, 5/min"), Mono(15 * SECOND));
+        let (mut table, id) = table("20/10s", &[0, 5, 12]);
+        let (_, gap) = table.revise(&key("a"), &quota("20/10s, 5/min"), Mono(15 * SECOND));
         let gap = gap.unwrap();
         // A ledger tells of all three. The call of second 5 is back at 15 s and a microsecond: still known.
         for at in [0, 5, 12] {
-            book.recall(&gap, Mono(at * SECOND), Mono(at * SECOND));
+            table.recall(&gap, Mono(at * SECOND), Mono(at * SECOND));
         }
-        assert_eq!(book.free(id, Class::LOWEST, Mono(15 * SECOND)), 2);
-        let used: Vec<u32> = book.usage_of(id, Mono(15 * SECOND)).windows.iter().map(|(_, used)| *used).collect();
+        assert_eq!(table.free(id, Class::LOWEST, Mono(15 * SECOND)), 2);
+        let used: Vec<u32> = table.usage_of(id, Mono(15 * SECOND)).windows.iter().map(|(_, used)| *used).collect();
         assert_eq!(used, [2, 3]);
-        assert_eq!(book.free(id, Class::LOWEST, Mono(60 * SECOND)), 2);
-        assert_eq!(book.free(id, Class::LOWEST, Mono(60 * SECOND + 1)), 3);
+        assert_eq!(table.free(id, Class::LOWEST, Mono(60 * SECOND)), 2);
+        assert_eq!(table.free(id, Class::LOWEST, Mono(60 * SECOND + 1)), 3);
     }
 
     #[test]
     fn a_coarse_window_has_forgotten_by_whole_cells() {
         // 2000 in 10 s: cells of 10 ms.
-        let (mut book, id) = book("2000/10s", &[]);
+        let (mut table, id) = table("2000/10s", &[]);
         for at in [4_999_999, 5_000_000] {
-            book.restore(&[id], Mono(at));
+            table.restore(&[id], Mono(at));
         }
         let now = Mono(15_009_999);
-        let (_, gap) = book.revise(&key("a"), &quota("2000/10s, 100/min"), now);
+        let (_, gap) = table.revise(&key("a"), &quota("2000/10s, 100/min"), now);
         let gap = gap.unwrap();
         for at in [4_999_999, 5_000_000] {
-            book.recall(&gap, Mono(at), Mono(at));
+            table.recall(&gap, Mono(at), Mono(at));
         }
-        let used: Vec<u32> = book.usage_of(id, now).windows.iter().map(|(_, used)| *used).collect();
+        let used: Vec<u32> = table.usage_of(id, now).windows.iter().map(|(_, used)| *used).collect();
         assert_eq!(used, [1, 2]);
     }
 
     #[test]
     fn a_key_on_hold_grants_nothing() {
-        let (mut book, id) = book("20/s", &[]);
-        book.hold(id);
-        assert_eq!(book.check(&[id], Class::LOWEST, Mono(0)).unwrap_err().until, None);
-        assert_eq!(book.free(id, Class::LOWEST, Mono(0)), 0);
-        book.release(id);
-        assert!(book.take(&[id], Class::LOWEST, Mono(0)).is_ok());
+        let (mut table, id) = table("20/s", &[]);
+        table.freeze(id);
+        assert_eq!(table.check(&[id], Class::LOWEST, Mono(0)).unwrap_err().until, None);
+        assert_eq!(table.free(id, Class::LOWEST, Mono(0)), 0);
+        table.unfreeze(id);
+        assert!(table.take(&[id], Class::LOWEST, Mono(0)).is_ok());
     }
 
     #[test]
     fn calls_in_flight_count_under_the_new_quota() {
-        let (mut book, id) = book("20/min", &[]);
+        let (mut table, id) = table("20/min", &[]);
         for n in 0..3 {
-            book.take(&[id], Class::LOWEST, Mono(n * SECOND)).unwrap();
+            table.take(&[id], Class::LOWEST, Mono(n * SECOND)).unwrap();
         }
-        book.revise(&key("a"), &quota("4/min"), Mono(3 * SECOND));
-        assert_eq!(book.free(id, Class::LOWEST, Mono(3 * SECOND)), 1);
-        book.give_back(&[id], Class::LOWEST, Some(Mono(3 * SECOND)));
-        assert_eq!(book.free(id, Class::LOWEST, Mono(4 * SECOND)), 1);
+        table.revise(&key("a"), &quota("4/min"), Mono(3 * SECOND));
+        assert_eq!(table.free(id, Class::LOWEST, Mono(3 * SECOND)), 1);
+        table.give_back(&[id], Class::LOWEST, Some(Mono(3 * SECOND)));
+        assert_eq!(table.free(id, Class::LOWEST, Mono(4 * SECOND)), 1);
     }
 
     #[test]
     fn a_reserve_is_told_what_its_longer_window_does_not_know() {
         let reserve = Reserve::NONE.keep(8, 0.5);
-        let mut book = Book::new(reserve);
-        let (id, _) = book.revise(&key("a"), &quota("20/10s"), Mono(0));
+        let mut table = QuotaTable::new(reserve);
+        let (id, _) = table.revise(&key("a"), &quota("20/10s"), Mono(0));
         for at in 0..4 {
-            book.restore(&[id], Mono(at * SECOND));
+            table.restore(&[id], Mono(at * SECOND));
         }
-        let (_, gap) = book.revise(&key("a"), &quota("20/10s, 10/min"), Mono(30 * SECOND));
+        let (_, gap) = table.revise(&key("a"), &quota("20/10s, 10/min"), Mono(30 * SECOND));
         for at in 0..4 {
-            book.recall(&gap.unwrap(), Mono(at * SECOND), Mono(at * SECOND));
+            table.recall(&gap.unwrap(), Mono(at * SECOND), Mono(at * SECOND));
         }
-        book.want(&[id], Class::LOWEST, reserve.class_of(9));
-        assert_eq!(book.free(id, Class::LOWEST, Mono(30 * SECOND)), 1, "five of ten are kept, four are spent");
-        assert_eq!(book.free(id, Class::OWN, Mono(30 * SECOND)), 6);
+        table.raise_demand(&[id], Class::LOWEST, reserve.class_of(9));
+        assert_eq!(table.free(id, Class::LOWEST, Mono(30 * SECOND)), 1, "five of ten are kept, four are spent");
+        assert_eq!(table.free(id, Class::OWN, Mono(30 * SECOND)), 6);
     }
 }

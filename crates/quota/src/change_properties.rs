@@ -1,11 +1,11 @@
-//! Properties of a book whose quota changes: from each change on, no window of the quota that holds then is ever over
-//! its limit, calls before the change counted; and the book knows as much as one that was told every call anew.
+//! Properties of a table whose quota changes: from each change on, no window of the quota that holds then is ever over
+//! its limit, calls before the change counted; and the table knows as much as one that was told every call anew.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Book, Class, Gap, KeyId, Quota, Window};
+use super::{Class, Gap, KeyId, Quota, QuotaTable, Window};
 use crate::time::Mono;
 
 /// The longest that a call without a reply may still be counted.
@@ -21,9 +21,9 @@ struct Call {
     under: usize,
 }
 
-/// What was sent, and the book at the end.
+/// What was sent, and the table at the end.
 struct Driven {
-    book: Book<String>,
+    table: QuotaTable<String>,
     key: KeyId,
     calls: Vec<Call>,
     now: Mono,
@@ -53,33 +53,33 @@ fn quotas() -> impl Strategy<Value = Vec<(Quota, u32)>> {
 }
 
 /// Tells a key the calls that its old windows have forgotten, as a ledger that knows them all would.
-fn recall(book: &mut Book<String>, gap: &Gap, calls: &[Call], in_flight: &[Mono]) {
+fn recall(table: &mut QuotaTable<String>, gap: &Gap, calls: &[Call], in_flight: &[Mono]) {
     for call in calls {
         let is_open = in_flight.contains(&call.by);
-        book.recall(gap, if is_open { call.sent } else { call.by }, call.by);
+        table.recall(gap, if is_open { call.sent } else { call.by }, call.by);
     }
 }
 
-/// Sends `delays.len()` calls as early as the book allows, while the quotas change; a delay of `None` is a lost reply.
+/// Sends `delays.len()` calls as early as the table allows, while the quotas change; a delay of `None` is a lost reply.
 fn drive(quotas: &[(Quota, u32)], delays: &[Option<u32>]) -> Driven {
-    let mut book = Book::default();
-    let (key, _) = book.revise(&name(), &quotas[0].0, Mono(0));
+    let mut table = QuotaTable::default();
+    let (key, _) = table.revise(&name(), &quotas[0].0, Mono(0));
     let (mut under, mut now, mut calls) = (0, Mono(0), Vec::new());
     let mut change_at = now + Duration::from_millis(quotas[0].1.into());
     let mut in_flight: Vec<Mono> = Vec::new();
     while calls.len() < delays.len() {
         while in_flight.first().is_some_and(|by| *by <= now) {
-            book.give_back(&[key], Class::LOWEST, Some(in_flight.remove(0)));
+            table.give_back(&[key], Class::LOWEST, Some(in_flight.remove(0)));
         }
         while under + 1 < quotas.len() && change_at <= now {
             under += 1;
-            let (_, gap) = book.revise(&name(), &quotas[under].0, now);
+            let (_, gap) = table.revise(&name(), &quotas[under].0, now);
             if let Some(gap) = gap {
-                recall(&mut book, &gap, &calls, &in_flight);
+                recall(&mut table, &gap, &calls, &in_flight);
             }
             change_at = now + Duration::from_millis(quotas[under].1.into());
         }
-        match book.take(&[key], Class::LOWEST, now) {
+        match table.take(&[key], Class::LOWEST, now) {
             Ok(_) => {
                 let delay = delays[calls.len()];
                 let by = now + delay.map_or(DEADLINE, |micros| Duration::from_micros(micros.into()));
@@ -96,7 +96,7 @@ fn drive(quotas: &[(Quota, u32)], delays: &[Option<u32>]) -> Driven {
             }
         }
     }
-    Driven { book, key, calls, now }
+    Driven { table, key, calls, now }
 }
 
 /// The worst of all spans that hold this call and otherwise only calls granted before it: was there room for it?
@@ -137,18 +137,18 @@ proptest! {
 
     #[test]
     fn a_change_costs_nothing_that_a_restart_would_not(quotas in quotas(), jobs in 1_usize..120) {
-        let Driven { mut book, key, calls, now } = drive(&quotas, &vec![Some(0); jobs]);
+        let Driven { mut table, key, calls, now } = drive(&quotas, &vec![Some(0); jobs]);
         let last = &quotas[calls.last().unwrap().under].0;
-        let mut anew = Book::default();
+        let mut anew = QuotaTable::default();
         let (fresh, _) = anew.revise(&name(), last, now);
         for call in &calls {
             anew.restore(&[fresh], call.by);
         }
         // Only the last call has not been answered yet.
-        book.give_back(&[key], Class::LOWEST, Some(now));
+        table.give_back(&[key], Class::LOWEST, Some(now));
         for ms in [0, 50, 500, 2_000, 5_000, 30_000] {
             let at = now + Duration::from_millis(ms);
-            let (inherited, told) = (book.usage_of(key, at).windows, anew.usage_of(fresh, at).windows);
+            let (inherited, told) = (table.usage_of(key, at).windows, anew.usage_of(fresh, at).windows);
             for ((window, inherited), (_, told)) in inherited.into_iter().zip(told) {
                 let is_exact = quotas.iter().flat_map(|(quota, _)| quota.windows()).all(|it| it.limit <= 1_000);
                 prop_assert!(inherited >= told, "{window}: {inherited} known, {told} told");

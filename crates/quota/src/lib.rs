@@ -5,27 +5,27 @@
 //! grace + window*; a request may leave when every window of every quota that it falls under has a free permit. Kept like
 //! that, a client is never refused for its pace, and never slower than the quota forces it to be.
 //!
-//! [`Book`] holds all quotas by keys of any type, and grants all the keys of a call together or none:
+//! [`QuotaTable`] holds all quotas by keys of any type, and grants all the keys of a call together or none:
 //!
 //! ```
 //! use std::time::Duration;
 //!
-//! use paceline_quota::{Book, Class, Quota};
+//! use paceline_quota::{QuotaTable, Class, Quota};
 //! use paceline_quota::time::Mono;
 //!
 //! let quota: Quota = "2/min".parse()?;
-//! let mut book = Book::default();
-//! let rooms = [book.key(&"rooms", &quota)];
+//! let mut table = QuotaTable::default();
+//! let rooms = [table.key(&"rooms", &quota)];
 //!
 //! // Two calls leave, the second a moment later, because it is paced; a third has to wait for a reply.
 //! let at = |ms| Mono(0) + Duration::from_millis(ms);
-//! book.take(&rooms, Class::LOWEST, at(0)).expect("a free permit");
-//! book.take(&rooms, Class::LOWEST, at(20)).expect("a free permit");
-//! assert_eq!(book.take(&rooms, Class::LOWEST, at(40)).expect_err("the window is full").until, None);
+//! table.take(&rooms, Class::LOWEST, at(0)).expect("a free permit");
+//! table.take(&rooms, Class::LOWEST, at(20)).expect("a free permit");
+//! assert_eq!(table.take(&rooms, Class::LOWEST, at(40)).expect_err("the window is full").until, None);
 //!
 //! // The reply to the first came after 80 ms: its permit is back a minute later.
-//! book.give_back(&rooms, Class::LOWEST, Some(at(80)));
-//! let blocked = book.take(&rooms, Class::LOWEST, at(80)).expect_err("the window is full");
+//! table.give_back(&rooms, Class::LOWEST, Some(at(80)));
+//! let blocked = table.take(&rooms, Class::LOWEST, at(80)).expect_err("the window is full");
 //! assert!(blocked.until.expect("an instant") >= at(60_080));
 //! # Ok::<(), String>(())
 //! ```
@@ -35,32 +35,32 @@
 //! rate that falls when the server refuses it), [`Concurrency`] (calls at a time), [`Pause`] and [`Breaker`] (a server
 //! that refuses, or is unwell), [`Reserve`] (a share for urgent calls).
 
-mod adaptive;
-mod book;
+mod app_gate;
 mod breaker;
 mod change;
 #[cfg(test)]
 mod change_properties;
-mod foreign;
+mod concurrency;
+mod foreign_use;
 #[cfg(test)]
-mod foreign_properties;
-mod gate;
+mod foreign_use_properties;
 mod optimum;
 mod pace;
+mod parse;
 mod pause;
 #[cfg(test)]
 mod properties;
+mod quota_table;
 mod reserve;
-mod text;
 pub mod time;
 mod window;
 
-pub use adaptive::Concurrency;
-pub use book::{Blocked, Book, Foreign, KeyId, LoweredWindow, Probes, Refusal, Refused, Usage};
+pub use app_gate::Gate;
 pub use breaker::{Breaker, Trouble};
 pub use change::Gap;
-pub use gate::Gate;
+pub use concurrency::Concurrency;
 pub use pace::Pace;
+pub use parse::{Quota, Window};
 pub use pause::{Pause, RESET_MAX};
+pub use quota_table::{Blocked, Foreign, KeyId, LoweredWindow, Probes, QuotaTable, Refusal, Refused, Usage};
 pub use reserve::{Class, Reserve};
-pub use text::{Quota, Window};

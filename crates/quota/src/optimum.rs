@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::text::Quota;
+use super::parse::Quota;
 
 impl Quota {
     /// The time from the first to the last of `calls`, each as early as every window allows and replies taking no time:

@@ -14,7 +14,7 @@ use governor::clock::Clock;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota as Rate, RateLimiter};
 
-use super::text::Quota;
+use super::parse::Quota;
 use crate::time::Mono;
 
 /// Calls a second that are let through even where the quota's average is lower: a window of `20/min` may be used up at once.

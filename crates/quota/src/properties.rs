@@ -1,4 +1,4 @@
-//! Properties of the book against a brute-force checker that knows nothing of it: whenever between sending and reply the
+//! Properties of the table against a brute-force checker that knows nothing of it: whenever between sending and reply the
 //! platform counts a request, no window is ever over its limit; and a permit comes at the promised instant, not before.
 
 mod optimum;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use self::world::{Fate, Job, Plan, Turn, find_breach, play};
-use super::{Blocked, Book, Class, KeyId, Quota, Window};
+use super::{Blocked, Class, KeyId, Quota, QuotaTable, Window};
 use crate::time::{Mono, micros};
 
 /// One request as the platform may see it.
@@ -87,8 +87,8 @@ fn key(name: &str) -> String {
     name.to_owned()
 }
 
-/// Sends `delays.len()` calls as early as the book allows; a delay of `None` is a lost reply.
-fn send_all(book: &mut Book<String>, keys: &[KeyId], delays: &[Option<u32>]) -> Vec<Call> {
+/// Sends `delays.len()` calls as early as the table allows; a delay of `None` is a lost reply.
+fn send_all(table: &mut QuotaTable<String>, keys: &[KeyId], delays: &[Option<u32>]) -> Vec<Call> {
     let deadline = Duration::from_secs(3);
     let mut now = Mono(0);
     let mut calls = Vec::new();
@@ -97,7 +97,7 @@ fn send_all(book: &mut Book<String>, keys: &[KeyId], delays: &[Option<u32>]) -> 
     let mut next = delays.next();
     while let Some(delay) = next {
         in_flight.sort_unstable();
-        match book.take(keys, Class::LOWEST, now) {
+        match table.take(keys, Class::LOWEST, now) {
             Ok(_) => {
                 let by = now + delay.map_or(deadline, |micros| Duration::from_micros(micros.into()));
                 calls.push(Call { sent: now, by });
@@ -110,8 +110,8 @@ fn send_all(book: &mut Book<String>, keys: &[KeyId], delays: &[Option<u32>]) -> 
                     let just_before = Mono(until.0 - 1);
                     let is_undisturbed = in_flight.first().is_none_or(|(end, _)| *end > until);
                     if window.is_some() && is_undisturbed {
-                        assert!(book.check(keys, Class::LOWEST, just_before).is_err(), "denied just before");
-                        assert!(book.check(keys, Class::LOWEST, until).is_ok(), "free at the promised instant");
+                        assert!(table.check(keys, Class::LOWEST, just_before).is_err(), "denied just before");
+                        assert!(table.check(keys, Class::LOWEST, until).is_ok(), "free at the promised instant");
                     }
                 }
                 let reply = in_flight.first().map(|(end, _)| *end);
@@ -123,7 +123,7 @@ fn send_all(book: &mut Book<String>, keys: &[KeyId], delays: &[Option<u32>]) -> 
                 now = now.max(at);
                 while in_flight.first().is_some_and(|(end, _)| *end <= now) {
                     let (_, by) = in_flight.remove(0);
-                    book.give_back(keys, Class::LOWEST, Some(by));
+                    table.give_back(keys, Class::LOWEST, Some(by));
                 }
             }
         }
@@ -141,9 +141,9 @@ proptest! {
         delays in prop::collection::vec(prop::option::weighted(0.95, 0_u32..400_000), 1..150),
         shares in prop::collection::vec(0.0_f64..=1.0, 150),
     ) {
-        let mut book = Book::default();
-        let keys = [book.key(&key("one"), &one), book.key(&key("other"), &other)];
-        let calls = send_all(&mut book, &keys, &delays);
+        let mut table = QuotaTable::default();
+        let keys = [table.key(&key("one"), &one), table.key(&key("other"), &other)];
+        let calls = send_all(&mut table, &keys, &delays);
         prop_assert_eq!(calls.len(), delays.len());
         for window in one.windows().iter().chain(other.windows()) {
             let limit = window.limit as usize;
@@ -164,9 +164,9 @@ proptest! {
 
     #[test]
     fn without_delay_it_is_as_fast_as_the_windows_allow(quota in quota(), jobs in 1_usize..200) {
-        let mut book = Book::default();
-        let keys = [book.key(&key("one"), &quota)];
-        let calls = send_all(&mut book, &keys, &vec![Some(0); jobs]);
+        let mut table = QuotaTable::default();
+        let keys = [table.key(&key("one"), &quota)];
+        let calls = send_all(&mut table, &keys, &vec![Some(0); jobs]);
         // Brute force: each call at the first instant at which no window is full.
         let mut best: Vec<i64> = Vec::new();
         for n in 0..jobs {
@@ -195,9 +195,9 @@ proptest! {
         delays in prop::collection::vec(prop::option::weighted(0.98, 0_u32..400_000), 3_000),
     ) {
         let windows = [(short, 100), (long, 5_000)].map(|(limit, ms)| Window { limit, span: Duration::from_millis(ms) });
-        let mut book = Book::default();
-        let keys = [book.key(&key("one"), &Quota::of(windows))];
-        let calls = send_all(&mut book, &keys, &delays);
+        let mut table = QuotaTable::default();
+        let keys = [table.key(&key("one"), &Quota::of(windows))];
+        let calls = send_all(&mut table, &keys, &delays);
         for window in windows {
             prop_assert!(worst_of_all(&calls, window) <= window.limit as usize);
         }

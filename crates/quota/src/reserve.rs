@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::text::{Quota, Window};
+use super::parse::{Quota, Window};
 use super::window::Ring;
 use crate::time::Mono;
 
@@ -135,12 +135,12 @@ impl Reserves {
     }
 
     /// A lane whose next job was of class `before` has one of the higher class `after`.
-    pub(super) fn want(&mut self, before: Class, after: Class) {
+    pub(super) fn raise_demand(&mut self, before: Class, after: Class) {
         self.between(before, after).iter_mut().for_each(|kept| kept.wanting += 1);
     }
 
     /// A lane whose next job was of class `before` has, at `now`, only one of the lower class `after`, or none.
-    pub(super) fn unwant(&mut self, before: Class, after: Class, now: Mono) {
+    pub(super) fn lower_demand(&mut self, before: Class, after: Class, now: Mono) {
         for kept in self.between(after, before) {
             kept.wanting -= 1;
             kept.wanted_until = Some(now);
@@ -257,10 +257,10 @@ mod tests {
         let mut reserves = reserves();
         send(&mut reserves, 8, 0);
         let window = Window { limit: 8, span: Duration::from_secs(1) };
-        reserves.want(Class::LOWEST, HIGH);
+        reserves.raise_demand(Class::LOWEST, HIGH);
         assert_eq!(reserves.blocked(Class::LOWEST, Mono(5)), Some((Some(Mono(SECOND + 1)), window)));
         assert_eq!((reserves.blocked(HIGH, Mono(5)), reserves.blocked(Class::OWN, Mono(5))), (None, None));
-        reserves.unwant(HIGH, Class::LOWEST, Mono(10));
+        reserves.lower_demand(HIGH, Class::LOWEST, Mono(10));
         send(&mut reserves, 8, SECOND);
         assert!(reserves.blocked(Class::LOWEST, Mono(SECOND + 9)).is_some());
         assert_eq!(reserves.blocked(Class::LOWEST, Mono(SECOND + 10)), None, "the last one was one window ago");
@@ -270,9 +270,9 @@ mod tests {
     fn a_reserve_that_lapses_frees_what_waited_for_a_reply() {
         let mut reserves = reserves();
         (0..8).for_each(|_| reserves.take(Class::LOWEST));
-        reserves.want(Class::LOWEST, HIGH);
+        reserves.raise_demand(Class::LOWEST, HIGH);
         assert_eq!(reserves.blocked(Class::LOWEST, Mono(0)).unwrap().0, None);
-        reserves.unwant(HIGH, Class::LOWEST, Mono(5));
+        reserves.lower_demand(HIGH, Class::LOWEST, Mono(5));
         assert_eq!(reserves.blocked(Class::LOWEST, Mono(6)).unwrap().0, Some(Mono(SECOND + 5)));
     }
 
@@ -281,7 +281,7 @@ mod tests {
         let reserve = Reserve::default().keep(5, 0.5).keep(8, 0.2);
         let (low, middle) = (reserve.class_of(4), reserve.class_of(5));
         let mut reserves = Reserves::new(&reserve, &"10/s".parse().unwrap());
-        reserves.want(Class::LOWEST, reserve.class_of(9));
+        reserves.raise_demand(Class::LOWEST, reserve.class_of(9));
         (0..4).for_each(|_| reserves.take(middle));
         assert_eq!((reserves.free(low, Mono(0)), reserves.free(middle, Mono(0))), (4, 4));
         (0..2).for_each(|_| reserves.take(low));
@@ -296,7 +296,7 @@ mod tests {
         let mut reserves = reserves();
         reserves.restore(Mono(0));
         send(&mut reserves, 3, 0);
-        reserves.want(Class::LOWEST, HIGH);
+        reserves.raise_demand(Class::LOWEST, HIGH);
         reserves.change(&"5/s".parse().unwrap(), Mono(0));
         assert_eq!(reserves.free(Class::LOWEST, Mono(1)), 0);
         assert_eq!(reserves.free(Class::LOWEST, Mono(SECOND + 2)), 4);

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::foreign::{Lowered, MEMORY, Suspicion};
-use super::text::Window;
+use super::foreign_use::{Lowered, MEMORY, Suspicion};
+use super::parse::Window;
 use crate::time::{Mono, micros};
 
 /// Windows with more permits than this are kept in about as many time cells.

@@ -100,6 +100,6 @@ fn why_stopped(view: &View, lane: &LaneView, now: Mono) -> Option<Stopped> {
         let cause = view.suspensions.iter().find(|suspension| suspension.covers(&lane.key));
         return Some(Stopped::Suspended { why: cause.map_or_else(String::new, held_back::why) });
     }
-    let held = lane.held_back.as_ref()?;
+    let held = lane.active_pause.as_ref()?;
     Some(Stopped::Paused { next_in: held.until.since(now), why: held_back::said(&held.cause) })
 }

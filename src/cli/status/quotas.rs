@@ -13,7 +13,11 @@ use crate::engine::planner::Planner;
 use crate::engine::quota_usage::{QuotaUsage, WindowUse};
 
 /// The windows of these lanes that hold calls, each once.
-pub(super) fn in_use<'l>(planner: &Planner, usage: &Usage, lanes: impl Iterator<Item = &'l LaneKey>) -> Vec<WindowUse> {
+pub(super) fn in_use<'l>(
+    planner: &Planner,
+    usage: &QuotaUsage,
+    lanes: impl Iterator<Item = &'l LaneKey>,
+) -> Vec<WindowUse> {
     let plans = lanes.filter_map(|lane| planner.plan(lane)).flat_map(|plan| plan.quotas);
     let keys: BTreeMap<_, _> = plans.map(|(key, quota)| ((key.method.clone(), key), quota)).collect();
     let windows = keys.iter().flat_map(|((_, key), quota)| usage.windows(key, quota));

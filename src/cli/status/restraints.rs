@@ -5,11 +5,11 @@ use std::io::Write;
 use crate::cli::held_back::coded;
 use crate::cli::table::plain;
 use crate::domain::time::Timestamp;
-use crate::engine::ports::{Hold, Restrained};
-use crate::operations::restraints::HeldBack;
+use crate::engine::ports::{Restrained, RestraintKind};
+use crate::operations::restraints::ExplainedRestraint;
 
 /// Writes the section, if there is something to say.
-pub(super) fn write(all: &[HeldBack], now: Timestamp, out: &mut dyn Write) -> std::io::Result<()> {
+pub(super) fn write(all: &[ExplainedRestraint], now: Timestamp, out: &mut dyn Write) -> std::io::Result<()> {
     if all.is_empty() {
         return Ok(());
     }
@@ -37,7 +37,7 @@ trait Words {
     fn next(&self, now: Timestamp) -> String;
 }
 
-impl Words for HeldBack {
+impl Words for ExplainedRestraint {
     /// What is held back, as a person knows it.
     fn what(&self) -> String {
         let app = &self.restraint.app;
@@ -49,15 +49,17 @@ impl Words for HeldBack {
     }
 
     fn how_far(&self) -> String {
-        match self.restraint.hold {
-            Hold::Pause { refusals: 0 | 1 } => "paused".to_owned(),
-            Hold::Pause { refusals } if matches!(self.restraint.target, Restrained::Lane(_)) => {
+        match self.restraint.kind {
+            RestraintKind::Pause { refusals: 0 | 1 } => "paused".to_owned(),
+            RestraintKind::Pause { refusals } if matches!(self.restraint.target, Restrained::Lane(_)) => {
                 format!("paused, {} probes failed", refusals - 1)
             }
-            Hold::Pause { refusals } => format!("paused, {refusals} refusals in a row"),
-            Hold::Rate { per_s, refused_at } => format!("at most {per_s:.1} of {refused_at:.0} calls a second"),
-            Hold::Concurrency { limit, max } => format!("at most {limit} of {max} calls at once"),
-            Hold::Limit { window, limit, .. } => {
+            RestraintKind::Pause { refusals } => format!("paused, {refusals} refusals in a row"),
+            RestraintKind::Rate { per_s, refused_at } => {
+                format!("at most {per_s:.1} of {refused_at:.0} calls a second")
+            }
+            RestraintKind::Concurrency { limit, max } => format!("at most {limit} of {max} calls at once"),
+            RestraintKind::Limit { window, limit, .. } => {
                 format!("at most {limit} of {window}, because another program seems to use it")
             }
         }
@@ -70,12 +72,14 @@ impl Words for HeldBack {
     }
 
     fn next(&self, now: Timestamp) -> String {
-        match (self.restraint.hold, self.restraint.until) {
-            (Hold::Pause { .. }, Some(until)) if until > now => format!("next try at {until}"),
-            (Hold::Pause { .. }, _) => "next try with the next call".to_owned(),
-            (Hold::Limit { .. }, Some(until)) => format!("raised next at {until}"),
-            (Hold::Limit { .. }, None) => "raised again after the pause".to_owned(),
-            (Hold::Rate { .. } | Hold::Concurrency { .. }, _) => "raised again with each run of successes".to_owned(),
+        match (self.restraint.kind, self.restraint.until) {
+            (RestraintKind::Pause { .. }, Some(until)) if until > now => format!("next try at {until}"),
+            (RestraintKind::Pause { .. }, _) => "next try with the next call".to_owned(),
+            (RestraintKind::Limit { .. }, Some(until)) => format!("raised next at {until}"),
+            (RestraintKind::Limit { .. }, None) => "raised again after the pause".to_owned(),
+            (RestraintKind::Rate { .. } | RestraintKind::Concurrency { .. }, _) => {
+                "raised again with each run of successes".to_owned()
+            }
         }
     }
 }

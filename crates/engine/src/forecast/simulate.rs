@@ -253,8 +253,8 @@ impl<'b> Simulation<'b> {
         let length = until.since(self.now);
         let waiting = (0..self.accounts.lanes.len()).filter(|lane| self.accounts.lanes[*lane].due > 0).take(ASKED_MAX);
         for lane in waiting {
-            let held_back = self.schedule.held_back_by(&self.accounts.lanes[lane].key, self.now);
-            let cause = held_back.and_then(|(position, window)| Some((position, window?)));
+            let active_pause = self.schedule.blocked_by(&self.accounts.lanes[lane].key, self.now);
+            let cause = active_pause.and_then(|(position, window)| Some((position, window?)));
             self.waits.add(lane, cause, until, length);
         }
     }

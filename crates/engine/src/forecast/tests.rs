@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::{forecast as run, *};
 use crate::app::App;
-use crate::ports::{Hold, JobSeq, Restrained, SuspendedBy, Waiting};
+use crate::ports::{JobSeq, Restrained, RestraintKind, SuspendedBy, Waiting};
 use crate::schedule::{Ended, Next, Schedule, Start};
 use paceline_domain::catalog::{Catalog, QuotaScope, built_in};
 use paceline_domain::outcome::Failure;
@@ -302,7 +302,7 @@ fn a_pause_holds_an_app_back_and_not_its_neighbour() {
     basis.restraints = vec![Restraint {
         target: Restrained::App,
         app: "acme".to_owned(),
-        hold: Hold::Pause { refusals: 1 },
+        kind: RestraintKind::Pause { refusals: 1 },
         since: NOW,
         until: Some(NOW + Duration::from_secs(300)),
         cause: Failure::default(),

@@ -15,7 +15,7 @@ use crate::planner::LanePlan;
 use crate::ports::{JobSeq, Settlement, Waiting};
 use paceline_domain::catalog::Creation;
 use paceline_domain::job::LaneKey;
-use paceline_domain::quota::{Book, Breaker, Class, Concurrency, KeyId, Reserve};
+use paceline_domain::quota::{Breaker, Class, Concurrency, KeyId, QuotaTable, Reserve};
 use paceline_domain::time::{Mono, Timestamp};
 
 /// Calls at once of a lane that nobody can look up, to begin with.
@@ -53,7 +53,7 @@ pub(super) struct Lane {
     /// Jobs that are being verified.
     pub verifying: usize,
     pub suspended: bool,
-    /// The class of its next job, as the book knows it.
+    /// The class of its next job, as the table knows it.
     noted_class: Class,
     pub tally: Tally,
     pub deaths: Deaths,
@@ -171,30 +171,30 @@ impl Lane {
     }
 
     /// Changes the keys; permits that are out come back to those that they were granted under.
-    pub(super) fn change_keys(&mut self, keys: Arc<[KeyId]>, book: &mut Book, now: Mono) {
-        book.unwant(&self.keys, self.noted_class, Class::LOWEST, now);
+    pub(super) fn change_keys(&mut self, keys: Arc<[KeyId]>, table: &mut QuotaTable, now: Mono) {
+        table.lower_demand(&self.keys, self.noted_class, Class::LOWEST, now);
         self.keys.change(keys);
-        book.want(&self.keys, Class::LOWEST, self.noted_class);
+        table.raise_demand(&self.keys, Class::LOWEST, self.noted_class);
     }
 
-    /// Tells the book that the next job is of a higher class than before, if it is: more is kept from now on.
-    pub(super) fn note_higher_class(&mut self, book: &mut Book, reserve: &Reserve) {
+    /// Tells the table that the next job is of a higher class than before, if it is: more is kept from now on.
+    pub(super) fn note_higher_class(&mut self, table: &mut QuotaTable, reserve: &Reserve) {
         let class = self.class(reserve);
         if class > self.noted_class {
-            book.want(&self.keys, self.noted_class, class);
+            table.raise_demand(&self.keys, self.noted_class, class);
             self.noted_class = class;
         }
     }
 
-    /// Tells the book the class of the next job, be it higher or lower than before; `true` if it is lower: what is kept
+    /// Tells the table the class of the next job, be it higher or lower than before; `true` if it is lower: what is kept
     /// no more may be free for those who wait.
-    pub(super) fn note_class(&mut self, book: &mut Book, reserve: &Reserve, now: Mono) -> bool {
-        self.note_higher_class(book, reserve);
+    pub(super) fn note_class(&mut self, table: &mut QuotaTable, reserve: &Reserve, now: Mono) -> bool {
+        self.note_higher_class(table, reserve);
         let class = self.class(reserve);
         if class == self.noted_class {
             return false;
         }
-        book.unwant(&self.keys, self.noted_class, class, now);
+        table.lower_demand(&self.keys, self.noted_class, class, now);
         self.noted_class = class;
         true
     }

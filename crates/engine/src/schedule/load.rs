@@ -49,6 +49,6 @@ impl Schedule {
     fn able(&self, lane: &Lane, now: Mono) -> usize {
         let waits = lane.able();
         let is_stopped = waits == 0 || lane.suspended || lane.is_gone;
-        if is_stopped || self.throttling.is_held_back(lane, &self.book, now + LONG) { 0 } else { waits }
+        if is_stopped || self.throttling.is_paused_beyond(lane, &self.table, now + LONG) { 0 } else { waits }
     }
 }

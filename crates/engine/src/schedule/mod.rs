@@ -2,7 +2,7 @@
 //!
 //! [`Schedule::next`] is asked until it says when to ask again. Read [`turn`] first: one lane's turn. What it decides by is
 //! kept in three parts: [`lanes`] (the jobs of each lane, what stops it), [`wait_queues`] (where lanes wait: ten thousand
-//! waiting lanes cost nothing) and [`throttling`] (pauses and lowered rates, with their causes), beside the book of quotas.
+//! waiting lanes cost nothing) and [`throttling`] (pauses and lowered rates, with their causes), beside the table of quotas.
 
 mod backlog;
 mod deaths;
@@ -33,8 +33,8 @@ use self::lane::Lane;
 pub use self::lane::Tally;
 use self::lanes::Lanes;
 pub use self::load::Load;
-pub use self::snapshot::{Gauges, Held, LaneGauges, LaneView, View};
-pub use self::throttling::{HeldBack, Notice};
+pub use self::snapshot::{Gauges, LaneGauges, LaneView, QuotaWait, View};
+pub use self::throttling::{ActivePause, Notice};
 use self::throttling::{Throttle, Throttling};
 use self::ticket::LaneId;
 pub use self::ticket::{Ended, Ticket, Withheld};
@@ -44,7 +44,7 @@ use super::planner::{LanePlan, Planner};
 use super::ports::{JobSeq, Restrained, Restraint, Settlement, Suspension, Waiting};
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::Failure;
-use paceline_domain::quota::{Book, Gap, KeyId, Reserve};
+use paceline_domain::quota::{Gap, KeyId, QuotaTable, Reserve};
 use paceline_domain::time::{Mono, Timestamp};
 
 /// Limits on calls in flight, what is kept of every window for whom, and when a lane stops.
@@ -64,7 +64,7 @@ pub struct Limits {
 pub struct Schedule {
     planner: Arc<Planner>,
     limits: Limits,
-    book: Book,
+    table: QuotaTable,
     lanes: Lanes,
     queues: WaitQueues,
     throttling: Throttling,
@@ -86,7 +86,7 @@ impl Schedule {
         Self {
             planner,
             limits,
-            book: Book::new(limits.reserve),
+            table: QuotaTable::new(limits.reserve),
             lanes: Lanes::default(),
             queues: WaitQueues::default(),
             throttling: Throttling::default(),
@@ -112,7 +112,7 @@ impl Schedule {
             self.queues.make_ready_first(id);
         }
         lane.add(waiting);
-        lane.note_higher_class(&mut self.book, &self.limits.reserve);
+        lane.note_higher_class(&mut self.table, &self.limits.reserve);
         self.queues.make_ready(id);
         Ok(())
     }
@@ -125,10 +125,10 @@ impl Schedule {
         }
     }
 
-    /// Enters a call of an earlier process into the book.
+    /// Enters a call of an earlier process into the table.
     pub fn restore(&mut self, lane: &LaneKey, counted_by: Mono) {
         if let Some(id) = self.lane(lane) {
-            self.book.restore(&self.lanes[id].keys, counted_by);
+            self.table.restore(&self.lanes[id].keys, counted_by);
         }
     }
 
@@ -159,13 +159,13 @@ impl Schedule {
     }
 
     /// Holds a whole app back for a while: its token endpoint is down. `false` if it was held back already.
-    pub fn hold_app(&mut self, app: &str, now: Mono, until: Mono, cause: &Failure) -> bool {
+    pub fn pause_app(&mut self, app: &str, now: Mono, until: Mono, cause: &Failure) -> bool {
         self.throttling.pause_app_until(app, now, until, cause)
     }
 
     /// What holds calls back at `now` (`wall` on the calendar).
     pub fn restraints(&mut self, now: Mono, wall: Timestamp) -> Vec<Restraint> {
-        self.throttling.restraints(&mut self.book, &self.lanes, now, wall)
+        self.throttling.restraints(&mut self.table, &self.lanes, now, wall)
     }
 
     /// Takes up what held calls back in an earlier process. A pause that is over by now is reopened by a probe.
@@ -173,7 +173,7 @@ impl Schedule {
         for restraint in restraints {
             let id = if let Restrained::Lane(lane) = &restraint.target { self.lane(lane) } else { None };
             let lane = id.map(|id| (id, &mut self.lanes[id]));
-            self.throttling.take_up(restraint, lane, &mut self.book, now, wall);
+            self.throttling.take_up(restraint, lane, &mut self.table, now, wall);
         }
     }
 
@@ -182,8 +182,8 @@ impl Schedule {
         for throttle in self.throttling.take_throttles_of(app) {
             match throttle {
                 Throttle::KeyPause(key) | Throttle::KeyLimit(key) => {
-                    self.book.lift(key, now);
-                    self.queues.wake_key(key, &mut self.book, now);
+                    self.table.lift(key, now);
+                    self.queues.wake_key(key, &mut self.table, now);
                 }
                 Throttle::AppPause(app) | Throttle::AppRate(app) => {
                     let gate = self.throttling.gate_of(&app);
@@ -256,7 +256,7 @@ impl Schedule {
         }
         let plan = Arc::new(self.planner.plan(key)?);
         let keys = plan.quotas.iter().map(|(key, quota)| self.enter(key, quota, Mono(i64::MIN))).collect();
-        self.throttling.take_up_pending(&mut self.book);
+        self.throttling.take_up_pending(&mut self.table);
         let gate = self.throttling.gate_of(&key.app);
         let mut lane = Lane::new(key.clone(), plan, keys, gate, self.limits.lane_concurrency_max);
         lane.begin_carefully();
@@ -264,12 +264,12 @@ impl Schedule {
         Some(self.lanes.add(lane))
     }
 
-    /// Tells the book the class of a lane's next job.
+    /// Tells the table the class of a lane's next job.
     fn note_class(&mut self, id: LaneId, now: Mono) {
         let lane = &mut self.lanes[id];
-        if lane.note_class(&mut self.book, &self.limits.reserve, now) {
+        if lane.note_class(&mut self.table, &self.limits.reserve, now) {
             for &key in lane.keys.iter() {
-                self.queues.arm_key(key, &mut self.book, now);
+                self.queues.arm_key(key, &mut self.table, now);
             }
         }
     }

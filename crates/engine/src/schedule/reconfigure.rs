@@ -25,12 +25,12 @@ impl Schedule {
     /// are on hold until [`Self::recalled`].
     pub(crate) fn replan(&mut self, planner: Arc<Planner>, difference: &Difference, limits: Limits, now: Mono) {
         self.planner = planner;
-        // The book counts by the reserves that it began with.
+        // The table counts by the reserves that it began with.
         self.limits = Limits { reserve: self.limits.reserve, ..limits };
         self.recalling = difference.reach.map(|_| HashMap::new());
         // Keys without a lane of a known app as well: the next lane finds them as they are now.
         for (key, counted) in &difference.keys {
-            if self.book.find(key).is_some() {
+            if self.table.find(key).is_some() {
                 self.enter(key, &counted.quota, now);
             }
         }
@@ -62,16 +62,16 @@ impl Schedule {
         if lane.keys[..] == keys[..] {
             return;
         }
-        lane.change_keys(keys.into(), &mut self.book, now);
-        self.queues.leave_other_keys(id, &lane.keys, &mut self.book, now);
+        lane.change_keys(keys.into(), &mut self.table, now);
+        self.queues.leave_other_keys(id, &lane.keys, &mut self.table, now);
     }
 
-    /// A key's place in the book, with this quota; on hold if the ledger is being read and has calls to tell it.
+    /// A key's place in the table, with this quota; on hold if the ledger is being read and has calls to tell it.
     pub(super) fn enter(&mut self, key: &Key, quota: &Quota, now: Mono) -> KeyId {
-        let (id, gap) = self.book.revise(key, quota, now);
+        let (id, gap) = self.table.revise(key, quota, now);
         if let (Some(gaps), Some(gap)) = (&mut self.recalling, gap) {
             gaps.entry(id).or_insert(gap);
-            self.book.hold(id);
+            self.table.freeze(id);
         }
         id
     }
@@ -82,7 +82,7 @@ impl Schedule {
         let Some(gaps) = &self.recalling else { return };
         for key in self.lanes[id].keys.iter() {
             if let Some(gap) = gaps.get(key) {
-                self.book.recall(gap, from, by);
+                self.table.recall(gap, from, by);
             }
         }
     }
@@ -90,8 +90,8 @@ impl Schedule {
     /// The ledger has told everything: the keys go on.
     pub fn recalled(&mut self, now: Mono) {
         for key in self.recalling.take().unwrap_or_default().into_keys() {
-            self.book.release(key);
-            self.queues.wake_key(key, &mut self.book, now);
+            self.table.unfreeze(key);
+            self.queues.wake_key(key, &mut self.table, now);
         }
     }
 

@@ -34,7 +34,7 @@ impl Schedule {
         let lane = &mut self.lanes[ticket.lane];
         let keys = lane.keys.take_back(ticket.generation);
         let (key, gate) = (Arc::clone(&lane.key), lane.gate);
-        self.book.give_back(
+        self.table.give_back(
             &keys,
             ticket.class,
             match ended {
@@ -57,21 +57,21 @@ impl Schedule {
                 notices.extend(self.refuse(ticket, scope, refusal, cause, now));
             }
             Ended::Unreachable(cause) => {
-                self.book.answered(&keys, ticket.probes, None);
+                self.table.answered(&keys, ticket.probes, None);
                 let pause = |gate: &mut Gate| gate.unreachable(now, ticket.gate_probe);
                 notices.extend(self.throttling.pause_app(&key.app, cause, now, pause));
             }
             Ended::Answered => {
                 lane.concurrency.succeed();
-                self.book.answered(&keys, ticket.probes, applied);
+                self.table.answered(&keys, ticket.probes, applied);
             }
-            Ended::NotSent | Ended::Lost(_) => self.book.answered(&keys, ticket.probes, None),
+            Ended::NotSent | Ended::Lost(_) => self.table.answered(&keys, ticket.probes, None),
             Ended::Unwell(_, cause) => {
-                self.book.answered(&keys, ticket.probes, applied);
+                self.table.answered(&keys, ticket.probes, applied);
                 notices.extend(self.unwell(ticket, Trouble::INTERNAL, cause, now));
             }
             Ended::Unavailable(reset, cause) => {
-                self.book.answered(&keys, ticket.probes, None);
+                self.table.answered(&keys, ticket.probes, None);
                 notices.extend(self.unavailable(ticket, reset, cause, now));
             }
         }
@@ -84,10 +84,10 @@ impl Schedule {
         if !matches!(ended, Ended::Unreachable(_) | Ended::Unavailable(..) | Ended::Refused(ThrottleScope::App, ..)) {
             self.throttling.gate_mut(gate).answered(ticket.gate_probe, applied.is_some());
         }
-        notices.extend(self.throttling.foreign_use(ticket, &self.lanes[ticket.lane], &mut self.book, now));
+        notices.extend(self.throttling.foreign_use(ticket, &self.lanes[ticket.lane], &mut self.table, now));
         self.queues.wake_gate(gate);
         for &key in &*keys {
-            self.queues.wake_key(key, &mut self.book, now);
+            self.queues.wake_key(key, &mut self.table, now);
         }
         notices
     }
@@ -103,14 +103,14 @@ impl Schedule {
     ) -> Option<Notice> {
         let lane = &mut self.lanes[ticket.lane];
         match scope {
-            ThrottleScope::Method => self.throttling.refuse_key(ticket, lane, &mut self.book, refusal, cause, now),
+            ThrottleScope::Method => self.throttling.refuse_key(ticket, lane, &mut self.table, refusal, cause, now),
             ThrottleScope::App => {
-                self.book.answered(&lane.keys, ticket.probes, Some(now));
+                self.table.answered(&lane.keys, ticket.probes, Some(now));
                 let refuse = |gate: &mut Gate| gate.refuse(now, ticket.gate_probe, refusal.reset);
                 self.throttling.pause_app(&lane.key.app, cause, now, refuse)
             }
             ThrottleScope::Concurrency => {
-                self.book.answered(&lane.keys, ticket.probes, Some(now));
+                self.table.answered(&lane.keys, ticket.probes, Some(now));
                 let slow = Throttle::LaneConcurrency(ticket.lane);
                 self.throttling.forget_if(lane.concurrency.limit() >= lane.concurrency.max(), &slow);
                 lane.concurrency.lower(lane.in_flight, ticket.granted, now, ticket.lane);
@@ -137,7 +137,7 @@ impl Schedule {
         if let Some(id) = self.lane(lane) {
             let lane = &mut self.lanes[id];
             lane.put_back(job, not_before);
-            lane.note_higher_class(&mut self.book, &self.limits.reserve);
+            lane.note_higher_class(&mut self.table, &self.limits.reserve);
             self.queues.make_ready(id);
         }
     }

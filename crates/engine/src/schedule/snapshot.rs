@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Schedule;
 use super::lane::Tally;
-use super::throttling::HeldBack;
+use super::throttling::ActivePause;
 use super::ticket::Ticket;
 use crate::ports::Suspension;
 use paceline_domain::catalog::Kind;
@@ -42,9 +42,9 @@ pub struct LaneView {
     /// Whether it stands still.
     pub suspended: bool,
     /// The quota that holds its next call back at this instant, if one does.
-    pub blocked: Option<Held>,
+    pub blocked: Option<QuotaWait>,
     /// The pause that keeps it waiting at this instant, its own or its app's.
-    pub held_back: Option<HeldBack>,
+    pub active_pause: Option<ActivePause>,
 }
 
 /// What a monitor wants of it at one instant: much less, because there may be thousands of lanes.
@@ -75,7 +75,7 @@ pub struct LaneGauges {
 
 /// What holds a lane's next call back.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct QuotaWait {
     /// Whose quota.
     pub key: Key,
     /// Which window; `None` for a pause or the pace.
@@ -92,10 +92,10 @@ impl Schedule {
 
     /// What holds a lane's next call back at `now`: the position of the key among the lane's quotas, and the window
     /// (`None` for a pause); `None` if no quota does.
-    pub fn held_back_by(&mut self, lane: &LaneKey, now: Mono) -> Option<(usize, Option<Window>)> {
+    pub fn blocked_by(&mut self, lane: &LaneKey, now: Mono) -> Option<(usize, Option<Window>)> {
         let lane = &self.lanes[self.lanes.find(lane)?];
         let class = lane.class(&self.limits.reserve);
-        let blocked = self.book.check(&lane.keys, class, now).err()?;
+        let blocked = self.table.check(&lane.keys, class, now).err()?;
         lane.keys.iter().position(|key| *key == blocked.key).map(|position| (position, blocked.window))
     }
 
@@ -111,7 +111,7 @@ impl Schedule {
         });
         let lanes = lanes.collect();
         let keys: BTreeSet<KeyId> = self.lanes.iter().flat_map(|lane| lane.keys.iter().copied()).collect();
-        let quotas = keys.into_iter().map(|key| self.book.usage_of(key, now)).collect();
+        let quotas = keys.into_iter().map(|key| self.table.usage_of(key, now)).collect();
         Gauges { lanes, quotas, suspensions: self.lanes.suspensions.clone() }
     }
 
@@ -126,14 +126,16 @@ impl Schedule {
                 running: lane.running(),
                 concurrency: lane.concurrency.limit(),
                 tally: lane.tally,
-                usage: lane.keys.iter().map(|key| self.book.usage_of(*key, now)).collect(),
+                usage: lane.keys.iter().map(|key| self.table.usage_of(*key, now)).collect(),
                 suspended: lane.suspended,
-                blocked: self.book.check(&lane.keys, lane.class(&self.limits.reserve), now).err().map(|blocked| Held {
-                    key: self.book.name(blocked.key).clone(),
-                    window: blocked.window,
-                    until: blocked.until,
+                blocked: self.table.check(&lane.keys, lane.class(&self.limits.reserve), now).err().map(|blocked| {
+                    QuotaWait {
+                        key: self.table.name(blocked.key).clone(),
+                        window: blocked.window,
+                        until: blocked.until,
+                    }
                 }),
-                held_back: self.throttling.held_back(id, lane, &self.book, now),
+                active_pause: self.throttling.active_pause(id, lane, &self.table, now),
             });
         }
         View { lanes, suspensions: self.lanes.suspensions.clone() }

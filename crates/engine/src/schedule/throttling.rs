@@ -1,6 +1,6 @@
 //! What throttles calls beyond the quotas: apps' gates, and the causes of every pause, rate and working limit.
 //!
-//! The book, the gates and the lanes know how far calls are throttled; here is why, and since when: for people, and for
+//! The table, the gates and the lanes know how far calls are throttled; here is why, and since when: for people, and for
 //! the next process.
 
 use std::collections::{BTreeMap, HashMap};
@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use super::lane::Lane;
 use super::lanes::Lanes;
 use super::ticket::{GateId, LaneId, Ticket};
-use crate::ports::{Hold, Restrained, Restraint};
+use crate::ports::{Restrained, Restraint, RestraintKind};
 use paceline_domain::outcome::Failure;
-use paceline_domain::quota::{Book, Foreign, Gate, Key, KeyId, Pause, Refusal};
+use paceline_domain::quota::{Foreign, Gate, Key, KeyId, Pause, QuotaTable, Refusal};
 use paceline_domain::time::{Mono, Timestamp};
 
 #[cfg(test)]
@@ -48,7 +48,7 @@ pub(super) struct Throttling {
 
 /// A pause, as a lane that waits for it sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldBack {
+pub struct ActivePause {
     /// When one call tries again.
     pub until: Mono,
     /// What was said.
@@ -154,7 +154,7 @@ impl Throttling {
         let gate = self.gate_of(app);
         let gate = &mut self.gates[gate];
         let before = gate.paused_until();
-        gate.hold_until(now, until);
+        gate.pause_until(now, until);
         self.forget_if(before.is_none(), &pause);
         self.note(pause, app, now, cause);
         before.is_none_or(|paused| paused <= now)
@@ -165,16 +165,16 @@ impl Throttling {
         &mut self,
         ticket: Ticket,
         lane: &Lane,
-        book: &mut Book,
+        table: &mut QuotaTable,
         refusal: Refusal<'_>,
         cause: &Failure,
         now: Mono,
     ) -> Option<Notice> {
         let main = *lane.keys.first()?;
         let app = &lane.key.app;
-        self.forget_if(book.pause_of(main).until().is_none(), &Throttle::KeyPause(main));
-        self.forget_if(book.lowered_of(main, now).is_empty(), &Throttle::KeyLimit(main));
-        let refused = book.refuse(&lane.keys, ticket.probes, ticket.granted, now, refusal);
+        self.forget_if(table.pause_of(main).until().is_none(), &Throttle::KeyPause(main));
+        self.forget_if(table.lowered_of(main, now).is_empty(), &Throttle::KeyLimit(main));
+        let refused = table.refuse(&lane.keys, ticket.probes, ticket.granted, now, refusal);
         self.note(Throttle::KeyPause(main), app, now, cause);
         if refused.lowered {
             self.note(Throttle::KeyLimit(main), app, now, cause);
@@ -184,44 +184,50 @@ impl Throttling {
     }
 
     /// Whether somebody else seems to use the key that this call probed after a pause.
-    pub(super) fn foreign_use(&self, ticket: Ticket, lane: &Lane, book: &mut Book, now: Mono) -> Option<Notice> {
+    pub(super) fn foreign_use(&self, ticket: Ticket, lane: &Lane, table: &mut QuotaTable, now: Mono) -> Option<Notice> {
         let key = *lane.keys.first().filter(|_| ticket.probes.any())?;
-        let foreign = book.news_of(key, now)?;
+        let foreign = table.news_of(key, now)?;
         let cause = self.causes.get(&Throttle::KeyLimit(key))?;
         let (app, failure) = (cause.app.clone(), cause.failure.clone());
-        Some(Notice::Foreign { app, key: book.name(key).clone(), foreign, cause: failure })
+        Some(Notice::Foreign { app, key: table.name(key).clone(), foreign, cause: failure })
     }
 
     /// The pause that keeps a lane waiting, the longest one of its own, its keys' and its app's.
-    pub(super) fn held_back(&self, id: LaneId, lane: &Lane, book: &Book, now: Mono) -> Option<HeldBack> {
-        let of_keys = lane.keys.iter().map(|key| (book.pause_of(*key).until(), Throttle::KeyPause(*key)));
+    pub(super) fn active_pause(&self, id: LaneId, lane: &Lane, table: &QuotaTable, now: Mono) -> Option<ActivePause> {
+        let of_keys = lane.keys.iter().map(|key| (table.pause_of(*key).until(), Throttle::KeyPause(*key)));
         let of_app = self.gates[lane.gate].paused_until();
         let of_lane = (lane.breaker.pause().until(), Throttle::LanePause(id));
         let all = of_keys.chain([(of_app, Throttle::AppPause(lane.key.app.clone())), of_lane]);
         let (until, throttle) = all.filter_map(|(until, it)| Some((until?, it))).max_by_key(|(until, _)| *until)?;
         let cause = self.causes.get(&throttle).map(|cause| cause.failure.clone()).unwrap_or_default();
-        (until > now).then_some(HeldBack { until, cause })
+        (until > now).then_some(ActivePause { until, cause })
     }
 
     /// Whether a pause keeps a lane waiting beyond an instant.
-    pub(super) fn is_held_back(&self, lane: &Lane, book: &Book, at: Mono) -> bool {
-        let of_keys = lane.keys.iter().filter_map(|key| book.pause_of(*key).until());
+    pub(super) fn is_paused_beyond(&self, lane: &Lane, table: &QuotaTable, at: Mono) -> bool {
+        let of_keys = lane.keys.iter().filter_map(|key| table.pause_of(*key).until());
         let of_app = self.gates[lane.gate].paused_until();
         of_keys.chain(of_app).chain(lane.breaker.pause().until()).any(|until| until > at)
     }
 
     /// What throttles calls at `now` (`wall` on the calendar).
-    pub(super) fn restraints(&mut self, book: &mut Book, lanes: &Lanes, now: Mono, wall: Timestamp) -> Vec<Restraint> {
+    pub(super) fn restraints(
+        &mut self,
+        table: &mut QuotaTable,
+        lanes: &Lanes,
+        now: Mono,
+        wall: Timestamp,
+    ) -> Vec<Restraint> {
         let mut found = Vec::new();
         let gate_of = |app: &String| self.by_app.get(app).map(|gate| &self.gates[*gate]);
         self.causes.retain(|throttle, cause| {
-            let degrees = degrees(throttle, gate_of, book, lanes, now);
-            let target = target(throttle, book, lanes);
+            let degrees = degrees(throttle, gate_of, table, lanes, now);
+            let target = target(throttle, table, lanes);
             let is_over = degrees.is_empty();
-            found.extend(degrees.into_iter().map(|(hold, until)| Restraint {
+            found.extend(degrees.into_iter().map(|(kind, until)| Restraint {
                 target: target.clone(),
                 app: cause.app.clone(),
-                hold,
+                kind,
                 since: on_calendar(cause.since, now, wall),
                 until: until.map(|until| on_calendar(until, now, wall)),
                 cause: cause.failure.clone(),
@@ -239,10 +245,10 @@ impl Throttling {
         of_app.map(|(throttle, _)| throttle.clone()).collect()
     }
 
-    /// Takes up what was pending for keys that the book has got since.
-    pub(super) fn take_up_pending(&mut self, book: &mut Book) {
+    /// Takes up what was pending for keys that the table has got since.
+    pub(super) fn take_up_pending(&mut self, table: &mut QuotaTable) {
         for (restraint, now, wall) in std::mem::take(&mut self.pending) {
-            self.take_up(restraint, None, book, now, wall);
+            self.take_up(restraint, None, table, now, wall);
         }
     }
 
@@ -251,7 +257,7 @@ impl Throttling {
         &mut self,
         restraint: Restraint,
         lane: Option<(LaneId, &mut Lane)>,
-        book: &mut Book,
+        table: &mut QuotaTable,
         now: Mono,
         wall: Timestamp,
     ) {
@@ -259,36 +265,36 @@ impl Throttling {
         // Never longer from now than it was at its beginning: the calendar may have been set back.
         let until = restraint.until.map_or(now, |until| now + until.since(wall).min(until.since(restraint.since)));
         let app = restraint.app.clone();
-        let throttle = match (&restraint.target, restraint.hold, lane) {
-            (Restrained::Key(key), hold, _) => {
-                let Some(id) = book.find(key) else { return self.pending.push((restraint, now, wall)) };
-                match hold {
-                    Hold::Pause { refusals } => {
-                        book.restore_pause(id, Pause::restored(until, refusals));
+        let throttle = match (&restraint.target, restraint.kind, lane) {
+            (Restrained::Key(key), kind, _) => {
+                let Some(id) = table.find(key) else { return self.pending.push((restraint, now, wall)) };
+                match kind {
+                    RestraintKind::Pause { refusals } => {
+                        table.restore_pause(id, Pause::restored(until, refusals));
                         Throttle::KeyPause(id)
                     }
-                    Hold::Limit { window, limit, patience } => {
-                        book.restore_limit(id, window.span, limit, patience, now);
+                    RestraintKind::Limit { window, limit, patience } => {
+                        table.restore_limit(id, window.span, limit, patience, now);
                         Throttle::KeyLimit(id)
                     }
-                    Hold::Rate { .. } | Hold::Concurrency { .. } => return,
+                    RestraintKind::Rate { .. } | RestraintKind::Concurrency { .. } => return,
                 }
             }
-            (Restrained::App, Hold::Pause { refusals }, _) => {
+            (Restrained::App, RestraintKind::Pause { refusals }, _) => {
                 let gate = self.gate_of(&app);
                 self.gates[gate].restore_pause(Pause::restored(until, refusals));
                 Throttle::AppPause(app)
             }
-            (Restrained::App, Hold::Rate { per_s, refused_at }, _) => {
+            (Restrained::App, RestraintKind::Rate { per_s, refused_at }, _) => {
                 let gate = self.gate_of(&app);
                 self.gates[gate].restore_rate(per_s, refused_at);
                 Throttle::AppRate(app)
             }
-            (Restrained::Lane(_), Hold::Concurrency { limit, .. }, Some((id, lane))) => {
+            (Restrained::Lane(_), RestraintKind::Concurrency { limit, .. }, Some((id, lane))) => {
                 lane.concurrency.restore(limit);
                 Throttle::LaneConcurrency(id)
             }
-            (Restrained::Lane(_), Hold::Pause { refusals }, Some((id, lane))) => {
+            (Restrained::Lane(_), RestraintKind::Pause { refusals }, Some((id, lane))) => {
                 lane.breaker.restore(Pause::restored(until, refusals));
                 Throttle::LanePause(id)
             }
@@ -302,37 +308,37 @@ impl Throttling {
 fn degrees<'t>(
     throttle: &Throttle,
     gate_of: impl Fn(&String) -> Option<&'t Gate>,
-    book: &mut Book,
+    table: &mut QuotaTable,
     lanes: &Lanes,
     now: Mono,
-) -> Vec<(Hold, Option<Mono>)> {
+) -> Vec<(RestraintKind, Option<Mono>)> {
     let pause = |pause: &Pause| {
-        let hold = Hold::Pause { refusals: pause.refusals() };
-        pause.until().map(|until| (hold, Some(until))).into_iter().collect()
+        let kind = RestraintKind::Pause { refusals: pause.refusals() };
+        pause.until().map(|until| (kind, Some(until))).into_iter().collect()
     };
     match throttle {
-        Throttle::KeyPause(key) => pause(book.pause_of(*key)),
+        Throttle::KeyPause(key) => pause(table.pause_of(*key)),
         Throttle::KeyLimit(key) => {
-            let lowered = book.lowered_of(*key, now).into_iter();
-            let hold = |(window, limit, patience)| Hold::Limit { window, limit, patience };
-            lowered.map(|it| (hold((it.window, it.limit, it.patience)), it.raise_at)).collect()
+            let lowered = table.lowered_of(*key, now).into_iter();
+            let kind = |(window, limit, patience)| RestraintKind::Limit { window, limit, patience };
+            lowered.map(|it| (kind((it.window, it.limit, it.patience)), it.raise_at)).collect()
         }
         Throttle::AppPause(app) => gate_of(app).map(|gate| pause(gate.pause())).unwrap_or_default(),
         Throttle::AppRate(app) => {
             let rates = gate_of(app).and_then(|gate| Some((gate.rate()?, gate.refused_at()?)));
-            rates.map(|(per_s, refused_at)| (Hold::Rate { per_s, refused_at }, None)).into_iter().collect()
+            rates.map(|(per_s, refused_at)| (RestraintKind::Rate { per_s, refused_at }, None)).into_iter().collect()
         }
         Throttle::LaneConcurrency(id) => {
             let (limit, max) = (lanes[*id].concurrency.limit(), lanes[*id].concurrency.max());
-            if limit < max { vec![(Hold::Concurrency { limit, max }, None)] } else { Vec::new() }
+            if limit < max { vec![(RestraintKind::Concurrency { limit, max }, None)] } else { Vec::new() }
         }
         Throttle::LanePause(id) => pause(lanes[*id].breaker.pause()),
     }
 }
 
-fn target(throttle: &Throttle, book: &Book, lanes: &Lanes) -> Restrained {
+fn target(throttle: &Throttle, table: &QuotaTable, lanes: &Lanes) -> Restrained {
     match throttle {
-        Throttle::KeyPause(key) | Throttle::KeyLimit(key) => Restrained::Key(book.name(*key).clone()),
+        Throttle::KeyPause(key) | Throttle::KeyLimit(key) => Restrained::Key(table.name(*key).clone()),
         Throttle::AppPause(_) | Throttle::AppRate(_) => Restrained::App,
         Throttle::LaneConcurrency(id) | Throttle::LanePause(id) => Restrained::Lane((*lanes[*id].key).clone()),
     }

@@ -45,7 +45,7 @@ pub struct Start {
 impl Schedule {
     /// Decides what is done next at `now` (`wall` on the calendar).
     pub fn next(&mut self, now: Mono, wall: Timestamp) -> Next {
-        self.queues.ring(&mut self.book, now);
+        self.queues.ring(&mut self.table, now);
         while let Some(id) = self.queues.next_ready() {
             if let Some(next) = self.turn(id, now, wall) {
                 // The lane goes to the end of the line, so that no lane waits for another one's backlog.
@@ -68,7 +68,7 @@ impl Schedule {
             return Err(Withheld::Suspended);
         }
         let gate = self.throttling.gate(lane.gate);
-        let is_open = self.book.lets(&lane.keys, ticket.probes, now)
+        let is_open = self.table.lets(&lane.keys, ticket.probes, now)
             && (!ticket.has_slot || lane.breaker.lets(now, ticket.lane_probe))
             && (is_token || gate.lets(now, ticket.gate_probe));
         if is_open { Ok(()) } else { Err(Withheld::Paused) }
@@ -81,7 +81,7 @@ impl Schedule {
         }
         let next = self.next_of(id, now, wall);
         if next.is_none() {
-            self.queues.pass_on(id, &self.lanes[id].keys, &mut self.book, now);
+            self.queues.pass_on(id, &self.lanes[id].keys, &mut self.table, now);
             self.pass_slot();
         }
         self.queues.end_turn(id);
@@ -147,7 +147,7 @@ impl Schedule {
     }
 
     fn start_job(&mut self, id: LaneId, class: Class, lane_probe: bool, now: Mono) -> Option<Next> {
-        if let Err(blocked) = self.book.check(&self.lanes[id].keys, class, now) {
+        if let Err(blocked) = self.table.check(&self.lanes[id].keys, class, now) {
             return self.wait_for_key(id, class, blocked, now);
         }
         let gate_probe = self.pass_gate(id, now)?;
@@ -168,7 +168,7 @@ impl Schedule {
 
     fn grant_call(&mut self, id: LaneId, now: Mono) -> Option<Next> {
         let class = Class::OWN;
-        if let Err(blocked) = self.book.check(&self.lanes[id].keys, class, now) {
+        if let Err(blocked) = self.table.check(&self.lanes[id].keys, class, now) {
             return self.wait_for_key(id, class, blocked, now);
         }
         // Tokens pass the gate unasked: the gate's probe may be waiting for one.
@@ -205,13 +205,13 @@ impl Schedule {
     /// Spends a permit of every key of the lane, or none; says of which generation it is, and which keys it probes.
     fn take(&mut self, id: LaneId, class: Class, gate_probe: bool, now: Mono) -> Option<(u32, Probes)> {
         let lane = &mut self.lanes[id];
-        match self.book.take(&lane.keys, class, now) {
+        match self.table.take(&lane.keys, class, now) {
             Ok(probes) => {
                 let generation = lane.keys.give_out();
                 self.throttling.gate_mut(lane.gate).sent(now);
                 // The next in line is woken before this lane's own next turn, so that they take turns.
                 for &key in lane.keys.iter() {
-                    self.queues.wake_key(key, &mut self.book, now);
+                    self.queues.wake_key(key, &mut self.table, now);
                 }
                 Some((generation, probes))
             }
@@ -228,7 +228,7 @@ impl Schedule {
     fn wait_for_key(&mut self, id: LaneId, class: Class, blocked: Blocked, now: Mono) -> Option<Next> {
         let ms = blocked.until.map(|at| millis(at.since(now)));
         trace!(lane = %self.lanes[id].key, ms, why = "for a permit of its quota", "a lane waits");
-        self.queues.wait_for_key(id, class, blocked, &mut self.book, now);
+        self.queues.wait_for_key(id, class, blocked, &mut self.table, now);
         None
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use self::line::{Line, Place};
 use self::timers::Timers;
 use super::ticket::{GateId, LaneId};
-use paceline_domain::quota::{Blocked, Book, Class, KeyId};
+use paceline_domain::quota::{Blocked, Class, KeyId, QuotaTable};
 use paceline_domain::time::Mono;
 
 /// Every line that a lane can wait in.
@@ -86,12 +86,12 @@ impl WaitQueues {
     }
 
     /// Wakes those whose time has come.
-    pub(super) fn ring(&mut self, book: &mut Book, now: Mono) {
+    pub(super) fn ring(&mut self, table: &mut QuotaTable, now: Mono) {
         while let Some(id) = self.lane_timers.due(now) {
             self.make_ready(id);
         }
         while let Some(key) = self.key_timers.due(now) {
-            self.wake_key(key, book, now);
+            self.wake_key(key, table, now);
         }
     }
 
@@ -101,7 +101,14 @@ impl WaitQueues {
     }
 
     /// Puts a lane into the line of the key that blocks it: at its class's head if it was woken from there just now.
-    pub(super) fn wait_for_key(&mut self, id: LaneId, class: Class, blocked: Blocked, book: &mut Book, now: Mono) {
+    pub(super) fn wait_for_key(
+        &mut self,
+        id: LaneId,
+        class: Class,
+        blocked: Blocked,
+        table: &mut QuotaTable,
+        now: Mono,
+    ) {
         let key = blocked.key;
         if self.keys.len() <= key.index() {
             self.keys.resize_with(key.index() + 1, Line::default);
@@ -118,18 +125,18 @@ impl WaitQueues {
         }
         match (blocked.window, blocked.until) {
             (None, Some(at)) => self.key_timers.arm(key, at),
-            (Some(_), _) | (None, None) => self.arm_key(key, book, now),
+            (Some(_), _) | (None, None) => self.arm_key(key, table, now),
         }
     }
 
     /// Wakes the first of a key's line if there is a permit for it; its turn wakes the next, or else the alarm does.
     ///
     /// What the first cannot have, being of the highest class that waits, nobody behind it can.
-    pub(super) fn wake_key(&mut self, key: KeyId, book: &mut Book, now: Mono) {
+    pub(super) fn wake_key(&mut self, key: KeyId, table: &mut QuotaTable, now: Mono) {
         let Some(line) = self.keys.get_mut(key.index()) else { return };
         let Some(class) = line.class() else { return };
-        if book.free(key, class, now) == 0 {
-            return self.arm_key(key, book, now);
+        if table.free(key, class, now) == 0 {
+            return self.arm_key(key, table, now);
         }
         if let Some(id) = line.pop() {
             let waiter = &mut self.waiters[id];
@@ -140,9 +147,9 @@ impl WaitQueues {
     }
 
     /// Sets the alarm of a key that has a line; a permit that waits for a reply needs none.
-    pub(super) fn arm_key(&mut self, key: KeyId, book: &mut Book, now: Mono) {
+    pub(super) fn arm_key(&mut self, key: KeyId, table: &mut QuotaTable, now: Mono) {
         let Some(class) = self.keys.get(key.index()).and_then(Line::class) else { return };
-        let at = match book.check(&[key], class, now) {
+        let at = match table.check(&[key], class, now) {
             Ok(()) => now + Duration::from_micros(1),
             Err(Blocked { until: Some(at), .. }) => at,
             Err(Blocked { until: None, .. }) => return,
@@ -151,21 +158,21 @@ impl WaitQueues {
     }
 
     /// Passes on the permits that woke a lane without its using them: they are for the next in line.
-    pub(super) fn pass_on(&mut self, id: LaneId, keys: &[KeyId], book: &mut Book, now: Mono) {
+    pub(super) fn pass_on(&mut self, id: LaneId, keys: &[KeyId], table: &mut QuotaTable, now: Mono) {
         for &key in keys {
             if !self.waiters[id].keys.iter().any(|(other, _)| *other == key) {
-                self.wake_key(key, book, now);
+                self.wake_key(key, table, now);
             }
         }
     }
 
     /// Takes a lane out of the lines of all keys but these.
-    pub(super) fn leave_other_keys(&mut self, id: LaneId, keys: &[KeyId], book: &mut Book, now: Mono) {
+    pub(super) fn leave_other_keys(&mut self, id: LaneId, keys: &[KeyId], table: &mut QuotaTable, now: Mono) {
         let left: Vec<_> = self.waiters[id].keys.extract_if(.., |(key, _)| !keys.contains(key)).collect();
         for (key, place) in left {
             self.keys[key.index()].leave(place);
             // It may have been the one that was to wake the next.
-            self.wake_key(key, book, now);
+            self.wake_key(key, table, now);
         }
     }
 

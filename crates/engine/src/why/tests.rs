@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::super::ports::{Hold, Restrained, SuspendedBy};
+use super::super::ports::{Restrained, RestraintKind, SuspendedBy};
 use super::*;
 use paceline_domain::catalog::QuotaScope;
 use paceline_domain::quota::Key;
@@ -69,8 +69,8 @@ fn suspension(app: &str, method: &str) -> Suspension {
 
 fn paused(target: Restrained) -> Restraint {
     let cause = Failure { code: Some(45_009), detail: "api freq out of limit".to_owned(), ..Failure::default() };
-    let hold = Hold::Pause { refusals: 2 };
-    Restraint { target, app: "acme".to_owned(), hold, since: at(-5), until: Some(at(55)), cause }
+    let kind = RestraintKind::Pause { refusals: 2 };
+    Restraint { target, app: "acme".to_owned(), kind, since: at(-5), until: Some(at(55)), cause }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Fact, Situation, parts, words};
-use crate::ports::{Hold, Restrained, Restraint, SuspendedBy};
+use crate::ports::{Restrained, Restraint, RestraintKind, SuspendedBy};
 use paceline_domain::cure;
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
@@ -132,16 +132,18 @@ fn of_restraint(at: &Situation, restraint: &Restraint) -> Fact {
         Restrained::Key(key) => format!("{} of {} {}", key.method, key.scope, key.owner),
     };
     let said = words(&restraint.cause, None);
-    let (kind, how) = match restraint.hold {
-        Hold::Pause { refusals } if matches!(restraint.target, Restrained::Lane(_)) => {
+    let (kind, how) = match restraint.kind {
+        RestraintKind::Pause { refusals } if matches!(restraint.target, Restrained::Lane(_)) => {
             let again = if refusals > 1 { format!(", {} probes failed since", refusals - 1) } else { String::new() };
             ("paused", format!("paused: they fail one after the other on the platform's side{again}"))
         }
-        Hold::Pause { refusals } if refusals > 1 => ("paused", format!("paused after {refusals} refusals in a row")),
-        Hold::Pause { .. } => ("paused", "paused".to_owned()),
-        Hold::Rate { per_s, .. } => ("slowed", format!("at most {per_s:.1} a second")),
-        Hold::Concurrency { limit, .. } => ("slowed", format!("at most {limit} at once")),
-        Hold::Limit { window, limit, .. } => {
+        RestraintKind::Pause { refusals } if refusals > 1 => {
+            ("paused", format!("paused after {refusals} refusals in a row"))
+        }
+        RestraintKind::Pause { .. } => ("paused", "paused".to_owned()),
+        RestraintKind::Rate { per_s, .. } => ("slowed", format!("at most {per_s:.1} a second")),
+        RestraintKind::Concurrency { limit, .. } => ("slowed", format!("at most {limit} at once")),
+        RestraintKind::Limit { window, limit, .. } => {
             ("slowed", format!("at most {limit} of {window}: another program uses it"))
         }
     };
@@ -152,11 +154,13 @@ fn of_restraint(at: &Situation, restraint: &Restraint) -> Fact {
         Some(until) => format!("; raised next at {until}"),
         None => String::new(),
     };
-    let hold = match restraint.hold {
-        Hold::Pause { refusals } => json!({"kind": "pause", "refusals": refusals}),
-        Hold::Rate { per_s, .. } => json!({"kind": "rate", "per_s": per_s}),
-        Hold::Concurrency { limit, .. } => json!({"kind": "concurrency", "limit": limit}),
-        Hold::Limit { window, limit, .. } => json!({"kind": "limit", "limit": limit, "window": window.to_string()}),
+    let hold = match restraint.kind {
+        RestraintKind::Pause { refusals } => json!({"kind": "pause", "refusals": refusals}),
+        RestraintKind::Rate { per_s, .. } => json!({"kind": "rate", "per_s": per_s}),
+        RestraintKind::Concurrency { limit, .. } => json!({"kind": "concurrency", "limit": limit}),
+        RestraintKind::Limit { window, limit, .. } => {
+            json!({"kind": "limit", "limit": limit, "window": window.to_string()})
+        }
     };
     let target = match &restraint.target {
         Restrained::App => restraint.app.clone(),

@@ -1,4 +1,4 @@
-//! The book against the mathematical optimum: with no delay, every grant at the very first instant that all windows of
+//! The table against the mathematical optimum: with no delay, every grant at the very first instant that all windows of
 //! all keys together allow.
 
 use std::time::Duration;
@@ -7,38 +7,38 @@ use proptest::prelude::*;
 
 use super::key;
 use crate::time::{Mono, micros};
-use crate::{Book, Class, KeyId, Quota, Window};
+use crate::{Class, KeyId, Quota, QuotaTable, Window};
 
 /// Clocks are read in whole microseconds, so that two instants are surely a span apart when they differ by one more.
 const TICK: i64 = 1;
 
-/// A book of these quotas, one key each. The first key is another one without any bound to speak of: only the first
+/// A table of these quotas, one key each. The first key is another one without any bound to speak of: only the first
 /// key's calls are smoothed, and this is about the windows.
-fn book(quotas: &[Quota]) -> (Book<String>, Vec<KeyId>) {
-    let mut book = Book::default();
+fn table(quotas: &[Quota]) -> (QuotaTable<String>, Vec<KeyId>) {
+    let mut table = QuotaTable::default();
     let boundless: Quota = "4000000000/s".parse().unwrap();
     let keys = std::iter::once(&boundless)
         .chain(quotas)
         .enumerate()
-        .map(|(n, quota)| book.key(&key(&n.to_string()), quota))
+        .map(|(n, quota)| table.key(&key(&n.to_string()), quota))
         .collect();
-    (book, keys)
+    (table, keys)
 }
 
-/// Sends a call for each arrival as early as the book allows, replied at once; when each was granted.
+/// Sends a call for each arrival as early as the table allows, replied at once; when each was granted.
 fn grants(quotas: &[Quota], arrivals: &[i64]) -> Vec<i64> {
-    let (mut book, keys) = book(quotas);
+    let (mut table, keys) = table(quotas);
     let mut now = 0;
     let mut grants = Vec::new();
     for &arrival in arrivals {
         now = now.max(arrival);
-        if let Err(blocked) = book.take(&keys, Class::LOWEST, Mono(now)) {
+        if let Err(blocked) = table.take(&keys, Class::LOWEST, Mono(now)) {
             let until = blocked.until.unwrap();
-            assert!(book.check(&keys, Class::LOWEST, Mono(until.0 - 1)).is_err(), "refused just before");
-            book.take(&keys, Class::LOWEST, until).expect("granted at the promised instant");
+            assert!(table.check(&keys, Class::LOWEST, Mono(until.0 - 1)).is_err(), "refused just before");
+            table.take(&keys, Class::LOWEST, until).expect("granted at the promised instant");
             now = until.0;
         }
-        book.give_back(&keys, Class::LOWEST, Some(Mono(now)));
+        table.give_back(&keys, Class::LOWEST, Some(Mono(now)));
         grants.push(now);
     }
     grants

@@ -1,13 +1,13 @@
-//! A worker's life around the book, as arbitrary as proptest makes it: several lanes with keys of different scopes,
+//! A worker's life around the table, as arbitrary as proptest makes it: several lanes with keys of different scopes,
 //! jobs that come when they like, replies that take their time or never come, calls that never left, processes that die
 //! with calls in flight, and quotas that change.
 //!
-//! The truth is kept beside the book: when each call left and until when the platform can have counted it.
+//! The truth is kept beside the table: when each call left and until when the platform can have counted it.
 
 use std::collections::VecDeque;
 
 use crate::time::{Mono, micros};
-use crate::{Blocked, Book, Class, KeyId, Quota};
+use crate::{Blocked, Class, KeyId, Quota, QuotaTable};
 
 /// A call is over after this, whatever happens; and a lost one may be counted for so much longer.
 const DEADLINE_US: i64 = 3_000_000;
@@ -83,7 +83,7 @@ struct Stop {
 struct World<'a> {
     plan: &'a Plan,
     quotas: Vec<Quota>,
-    book: Book<String>,
+    table: QuotaTable<String>,
     ids: Vec<KeyId>,
     /// When this process's clock said zero.
     zero: i64,
@@ -98,7 +98,7 @@ pub(super) fn play(plan: &Plan) -> Vec<Call> {
     let mut world = World {
         plan,
         quotas: plan.quotas.clone(),
-        book: Book::default(),
+        table: QuotaTable::default(),
         ids: Vec::new(),
         zero: 0,
         now: 0,
@@ -123,11 +123,11 @@ impl World<'_> {
     /// A process starts: windows are rebuilt from what the ledger recorded of each call.
     fn start(&mut self) {
         self.zero = self.now;
-        self.book = Book::default();
-        self.ids = self.quotas.iter().enumerate().map(|(number, quota)| self.book.key(&key(number), quota)).collect();
+        self.table = QuotaTable::default();
+        self.ids = self.quotas.iter().enumerate().map(|(number, quota)| self.table.key(&key(number), quota)).collect();
         for call in self.calls.iter().filter(|call| call.recorded) {
             let keys: Vec<_> = call.keys.iter().map(|(key, _)| self.ids[*key]).collect();
-            self.book.restore(&keys, Mono(call.by - self.zero));
+            self.table.restore(&keys, Mono(call.by - self.zero));
         }
     }
 
@@ -143,13 +143,13 @@ impl World<'_> {
     /// What the new windows do not know, the ledger tells: every call that is over.
     fn change(&mut self, number: usize, quota: &Quota) {
         self.quotas[number] = quota.clone();
-        let (id, gap) = self.book.revise(&key(number), quota, self.mono(self.now));
+        let (id, gap) = self.table.revise(&key(number), quota, self.mono(self.now));
         assert_eq!(id, self.ids[number]);
         let Some(gap) = gap else { return };
         for (at, call) in self.calls.iter().enumerate().filter(|(_, call)| call.recorded) {
             let is_over = self.flying.iter().all(|flight| flight.call != at);
             if is_over && call.keys.iter().any(|(key, _)| *key == number) {
-                self.book.recall(&gap, self.mono(call.by), self.mono(call.by));
+                self.table.recall(&gap, self.mono(call.by), self.mono(call.by));
             }
         }
     }
@@ -212,7 +212,7 @@ impl World<'_> {
             let keys = self.keys_of(&self.calls[flight.call]);
             let counted_by = flight.counted_by.map(|at| self.mono(at));
             self.calls[flight.call].recorded = counted_by.is_some();
-            self.book.give_back(&keys, Class::LOWEST, counted_by);
+            self.table.give_back(&keys, Class::LOWEST, counted_by);
         }
     }
 
@@ -238,7 +238,7 @@ impl World<'_> {
 
     fn grant_to(&mut self, lane: usize, mut owed: bool) -> Option<Stop> {
         while let Some(&fate) = self.waiting[lane].front() {
-            match self.book.take(&self.keys(lane), Class::LOWEST, self.mono(self.now)) {
+            match self.table.take(&self.keys(lane), Class::LOWEST, self.mono(self.now)) {
                 Ok(_) => {
                     self.waiting[lane].pop_front();
                     self.send(lane, fate);
@@ -264,10 +264,10 @@ impl World<'_> {
     fn look_at_the_promise(&mut self, lane: usize, until: i64) {
         let keys = self.keys(lane);
         assert!(
-            self.book.check(&keys, Class::LOWEST, self.mono(until - 1)).is_err(),
+            self.table.check(&keys, Class::LOWEST, self.mono(until - 1)).is_err(),
             "free before the promised instant"
         );
-        assert!(self.book.check(&keys, Class::LOWEST, self.mono(until)).is_ok(), "not free at the promised instant");
+        assert!(self.table.check(&keys, Class::LOWEST, self.mono(until)).is_ok(), "not free at the promised instant");
     }
 
     fn send(&mut self, lane: usize, fate: Fate) {

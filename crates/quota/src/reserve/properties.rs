@@ -1,4 +1,4 @@
-//! The book with reserves against brute force: who may send is exactly whom the stated rules let send, at every instant
+//! The table with reserves against brute force: who may send is exactly whom the stated rules let send, at every instant
 //! that is looked at; and what was sent keeps every limit wherever the platform counts.
 
 use std::cmp::Reverse;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::{Blocked, Book, KeyId, Quota, Window};
+use super::super::{Blocked, KeyId, Quota, QuotaTable, Window};
 use super::*;
 
 /// What waits, low to high: each class has a lane of its own.
@@ -39,7 +39,7 @@ fn quota() -> impl Strategy<Value = Quota> {
 }
 
 struct World {
-    book: Book<String>,
+    table: QuotaTable<String>,
     keys: [KeyId; 1],
     quota: Quota,
     shares: [f64; 2],
@@ -60,14 +60,14 @@ struct World {
 impl World {
     fn new(quota: Quota, shares: [f64; 2]) -> Self {
         let reserve = Reserve::NONE.keep(5, shares[0]).keep(8, shares[1]);
-        let mut book = Book::new(reserve);
+        let mut table = QuotaTable::new(reserve);
         let key = "a".to_owned();
-        let keys = [book.key(&key, &quota)];
+        let keys = [table.key(&key, &quota)];
         let since = vec![None; 2 * quota.windows().len()];
         let classes = PRIORITIES.map(|priority| reserve.class_of(priority));
         let (now, calls, replies, forced) = (Mono(0), Vec::new(), Vec::new(), Vec::new());
         Self {
-            book,
+            table,
             keys,
             quota,
             shares,
@@ -115,7 +115,7 @@ impl World {
     fn arrive(&mut self, class: usize) {
         self.waiting[class] += 1;
         if self.waiting[class] == 1 {
-            self.book.want(&self.keys, Class::LOWEST, self.classes[class]);
+            self.table.raise_demand(&self.keys, Class::LOWEST, self.classes[class]);
         }
     }
 
@@ -126,7 +126,7 @@ impl World {
         self.waiting[class] -= 1;
         if self.waiting[class] == 0 {
             self.until[class] = Some(self.now);
-            self.book.unwant(&self.keys, self.classes[class], Class::LOWEST, self.now);
+            self.table.lower_demand(&self.keys, self.classes[class], Class::LOWEST, self.now);
         }
     }
 
@@ -135,7 +135,7 @@ impl World {
         while self.replies.first().is_some_and(|(at, _)| *at <= now) {
             let (at, call) = self.replies.remove(0);
             self.calls[call].by = Some(at);
-            self.book.give_back(&self.keys, self.classes[self.calls[call].class], Some(at));
+            self.table.give_back(&self.keys, self.classes[self.calls[call].class], Some(at));
         }
         self.note_forced();
     }
@@ -157,17 +157,17 @@ impl World {
         }
     }
 
-    /// Compares the book with the rules, and its promise with both; sends if it may.
+    /// Compares the table with the rules, and its promise with both; sends if it may.
     fn try_one(&mut self, class: usize, delay: Duration) -> Result<Result<(), Option<Mono>>, TestCaseError> {
-        let checked = self.book.check(&self.keys, self.classes[class], self.now);
+        let checked = self.table.check(&self.keys, self.classes[class], self.now);
         prop_assert_eq!(checked.is_ok(), self.may(class, self.now), "class {} at {:?}", class, self.now);
-        prop_assert_eq!(checked.is_ok(), self.book.free(self.keys[0], self.classes[class], self.now) > 0);
+        prop_assert_eq!(checked.is_ok(), self.table.free(self.keys[0], self.classes[class], self.now) > 0);
         if let Err(Blocked { until: Some(until), .. }) = checked {
             prop_assert!(until > self.now, "a promised instant lies ahead");
             prop_assert!(!self.may(class, Mono(until.0 - 1)), "denied just before");
             prop_assert!(self.may(class, until), "free at the promised instant");
         }
-        let taken = self.book.take(&self.keys, self.classes[class], self.now);
+        let taken = self.table.take(&self.keys, self.classes[class], self.now);
         if taken.is_ok() {
             self.send(class, delay);
         }
@@ -185,7 +185,7 @@ fn worst(calls: &[Call], window: Window, share: f64) -> usize {
     (0..counted.len()).map(within).max().unwrap_or(0)
 }
 
-/// Works everything off as early as the book allows; jobs come at their times, with the delays of their calls.
+/// Works everything off as early as the table allows; jobs come at their times, with the delays of their calls.
 fn work(world: &mut World, mut jobs: Vec<(Mono, usize, u32)>) -> Result<(), TestCaseError> {
     jobs.sort_by_key(|job| Reverse(job.0));
     let mut delays: [VecDeque<Duration>; 3] = Default::default();

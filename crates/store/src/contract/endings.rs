@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use paceline_domain::catalog::QuotaScope;
 use paceline_domain::quota::{Key, Window};
-use paceline_ports::{Hold, Reached, Restrained, Restraint, SuspendedBy, Suspension};
+use paceline_ports::{Reached, Restrained, Restraint, RestraintKind, SuspendedBy, Suspension};
 
 /// The documents are those of the contract, field by field.
 pub(crate) async fn documents_are_the_contracts(ledger: &dyn Ledger) {
@@ -169,10 +169,10 @@ pub(crate) async fn suspensions_come_and_go(ledger: &dyn Ledger) {
 
 /// Restraints come back as they were, in their order, and each list replaces the one before.
 pub(crate) async fn restraints_are_replaced_as_a_whole(ledger: &dyn Ledger) {
-    let of = |target: Restrained, hold: Hold, until: Option<i64>, cause: Failure| Restraint {
+    let of = |target: Restrained, kind: RestraintKind, until: Option<i64>, cause: Failure| Restraint {
         target,
         app: "acme".into(),
-        hold,
+        kind,
         since: at(-5),
         until: until.map(at),
         cause,
@@ -184,13 +184,18 @@ pub(crate) async fn restraints_are_replaced_as_a_whole(ledger: &dyn Ledger) {
     let bare = Failure { detail: "no connection".into(), ..Failure::default() };
     let mut all: Vec<_> = scopes
         .into_iter()
-        .map(|scope| of(key(scope), Hold::Pause { refusals: 3 }, Some(60), failure("too fast")))
+        .map(|scope| of(key(scope), RestraintKind::Pause { refusals: 3 }, Some(60), failure("too fast")))
         .collect();
-    all.push(of(key(QuotaScope::Corp), Hold::Limit { window, limit: 7, patience: 4 }, None, failure("")));
-    all.push(of(Restrained::App, Hold::Pause { refusals: 1 }, Some(0), bare));
-    all.push(of(Restrained::App, Hold::Rate { per_s: 12.5, refused_at: 50.0 }, None, failure("app")));
-    all.push(of(Restrained::Lane(lane.clone()), Hold::Concurrency { limit: 3, max: 64 }, None, failure("contended")));
-    all.push(of(Restrained::Lane(lane), Hold::Pause { refusals: 2 }, Some(40), failure("internal error")));
+    all.push(of(key(QuotaScope::Corp), RestraintKind::Limit { window, limit: 7, patience: 4 }, None, failure("")));
+    all.push(of(Restrained::App, RestraintKind::Pause { refusals: 1 }, Some(0), bare));
+    all.push(of(Restrained::App, RestraintKind::Rate { per_s: 12.5, refused_at: 50.0 }, None, failure("app")));
+    all.push(of(
+        Restrained::Lane(lane.clone()),
+        RestraintKind::Concurrency { limit: 3, max: 64 },
+        None,
+        failure("contended"),
+    ));
+    all.push(of(Restrained::Lane(lane), RestraintKind::Pause { refusals: 2 }, Some(40), failure("internal error")));
     assert_eq!(ledger.restraints().await.unwrap(), []);
     ledger.set_restraints(all.clone()).await.unwrap();
     assert_eq!(ledger.restraints().await.unwrap(), all);

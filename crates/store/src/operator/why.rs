@@ -15,8 +15,8 @@ use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
 use paceline_domain::warning::Warning;
 use paceline_engine::forecast::Forecast;
-use paceline_engine::quotas::Planner;
-use paceline_engine::usage::Usage;
+use paceline_engine::planner::Planner;
+use paceline_engine::quota_usage::QuotaUsage;
 use paceline_engine::why::{Ahead, Situation, Standing};
 use paceline_ports::LedgerError;
 
@@ -50,7 +50,7 @@ impl Operator {
             candidates: Vec::new(),
         };
         let plan = asked.planner.plan(&lane);
-        let usage = Usage::of(asked.planner, &asked.outlook.past, asked.grace, asked.now);
+        let usage = QuotaUsage::of(asked.planner, &asked.outlook.past, asked.grace, asked.now);
         let quotas = plan.iter().flat_map(|plan| &plan.quotas);
         let windows = quotas.flat_map(|(key, quota)| usage.windows(key, quota)).collect();
         let rule = plan.as_ref().zip(failure.code).and_then(|(plan, code)| {

@@ -8,14 +8,14 @@ use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::Failure;
 use paceline_domain::quota::{Key, Window};
 use paceline_domain::time::micros;
-use paceline_ports::{Hold, Restrained, Restraint};
+use paceline_ports::{Restrained, Restraint, RestraintKind};
 
 const APP: &str = "app";
 const LANE: &str = "lane";
 /// In front of a quota key's scope, which may be called `app` as well.
 const KEY: &str = "key:";
 
-/// The numbers of a [`Hold`] as columns.
+/// The numbers of a [`RestraintKind`] as columns.
 #[derive(Default)]
 #[expect(clippy::struct_field_names, reason = "they are the columns' names")]
 struct Level {
@@ -27,14 +27,16 @@ struct Level {
 }
 
 impl Level {
-    fn of(hold: &Hold) -> Self {
-        match *hold {
-            Hold::Pause { refusals } => Self { kind: "pause", level: refusals.into(), ..Self::default() },
-            Hold::Rate { per_s, refused_at } => Self { kind: "rate", level: per_s, top: refused_at, ..Self::default() },
-            Hold::Concurrency { limit, max } => {
+    fn of(kind: &RestraintKind) -> Self {
+        match *kind {
+            RestraintKind::Pause { refusals } => Self { kind: "pause", level: refusals.into(), ..Self::default() },
+            RestraintKind::Rate { per_s, refused_at } => {
+                Self { kind: "rate", level: per_s, top: refused_at, ..Self::default() }
+            }
+            RestraintKind::Concurrency { limit, max } => {
                 Self { kind: "concurrency", level: limit.into(), top: max.into(), ..Self::default() }
             }
-            Hold::Limit { window, limit, patience } => Self {
+            RestraintKind::Limit { window, limit, patience } => Self {
                 kind: "limit",
                 level: limit.into(),
                 top: window.limit.into(),
@@ -44,16 +46,18 @@ impl Level {
         }
     }
 
-    fn read(row: &Row<'_>) -> Result<Option<Hold>> {
+    fn read(row: &Row<'_>) -> Result<Option<RestraintKind>> {
         let (level, top): (f64, f64) = (row.get(5)?, row.get(6)?);
         let span = Duration::from_micros(row.get::<i64>(7)?.unsigned_abs());
         Ok(Some(match row.get::<String>(0)?.as_str() {
-            "pause" => Hold::Pause { refusals: level as u32 },
-            "rate" => Hold::Rate { per_s: level, refused_at: top },
-            "concurrency" => Hold::Concurrency { limit: level as u32, max: top as u32 },
-            "limit" => {
-                Hold::Limit { window: Window { limit: top as u32, span }, limit: level as u32, patience: row.get(8)? }
-            }
+            "pause" => RestraintKind::Pause { refusals: level as u32 },
+            "rate" => RestraintKind::Rate { per_s: level, refused_at: top },
+            "concurrency" => RestraintKind::Concurrency { limit: level as u32, max: top as u32 },
+            "limit" => RestraintKind::Limit {
+                window: Window { limit: top as u32, span },
+                limit: level as u32,
+                patience: row.get(8)?,
+            },
             _ => return Ok(None),
         }))
     }
@@ -71,7 +75,7 @@ pub(crate) fn set(conn: &Conn, restraints: &[Restraint]) -> Result<()> {
             Restrained::Lane(lane) => (LANE.to_owned(), lane.tenant.as_str(), lane.method.as_str()),
             Restrained::Key(key) => (format!("{KEY}{}", key.scope), key.owner.as_str(), key.method.as_str()),
         };
-        let Level { kind, level, top, span_us, patience } = Level::of(&restraint.hold);
+        let Level { kind, level, top, span_us, patience } = Level::of(&restraint.kind);
         let Restraint { app, since, until, cause, .. } = restraint;
         let Failure { status, code, detail, cure, log_id, .. } = cause;
         conn.execute(
@@ -108,11 +112,11 @@ fn restraint(row: &Row<'_>) -> Result<Option<Restraint>> {
         (_, Some(scope)) => Restrained::Key(Key { scope, owner, method }),
         (_, None) => return Ok(None),
     };
-    let Some(hold) = Level::read(row)? else { return Ok(None) };
+    let Some(kind) = Level::read(row)? else { return Ok(None) };
     Ok(Some(Restraint {
         target,
         app,
-        hold,
+        kind,
         since: row.get(9)?,
         until: row.get(10)?,
         cause: Failure {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::ports::{Hold, Restrained, Restraint};
+use crate::ports::{Restrained, Restraint, RestraintKind};
 use paceline_domain::quota::RESET_MAX;
 
 const MINUTES: &str = "feishu.calendar.event.meeting_minute.create";
@@ -41,7 +41,7 @@ enum Step {
     Wait(Duration),
     End(usize, Option<Duration>, Vec<Duration>),
     Restrain(usize, Option<Timestamp>, Timestamp, u32),
-    Hold(Duration),
+    Pause(Duration),
     Lift,
 }
 
@@ -54,7 +54,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(kind, reset, blocks)| Step::End(kind, reset, blocks)),
         1 => (0_usize..3, maybe(instants()), instants(), any::<u32>())
             .prop_map(|(target, until, since, refusals)| Step::Restrain(target, until, since, refusals)),
-        1 => durations().prop_map(Step::Hold),
+        1 => durations().prop_map(Step::Pause),
         1 => Just(Step::Lift),
     ];
     prop::collection::vec(step, 1..40)
@@ -103,12 +103,12 @@ fn take(bench: &mut Bench, step: Step, now: &mut Mono) {
         Step::Restrain(target, until, since, refusals) => {
             let lane = LaneKey { app: "acme".to_owned(), tenant: String::new(), method: MINUTES.to_owned() };
             let target = [Restrained::App, Restrained::Lane(lane.clone()), Restrained::Lane(lane)][target].clone();
-            let hold = Hold::Pause { refusals };
-            let restraint = Restraint { target, app: "acme".to_owned(), hold, since, until, cause: why };
+            let kind = RestraintKind::Pause { refusals };
+            let restraint = Restraint { target, app: "acme".to_owned(), kind, since, until, cause: why };
             bench.schedule.restrain(vec![restraint], *now, wall);
         }
-        Step::Hold(wait) => {
-            bench.schedule.hold_app("acme", *now, *now + wait, &why);
+        Step::Pause(wait) => {
+            bench.schedule.pause_app("acme", *now, *now + wait, &why);
         }
         Step::Lift => bench.schedule.lift("acme", *now),
     }

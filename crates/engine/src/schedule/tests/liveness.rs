@@ -38,7 +38,7 @@ fn coming() -> impl Strategy<Value = Coming> {
     )
 }
 
-/// Whether a lane could start a job now, for all that the book, its slots and the calendar say.
+/// Whether a lane could start a job now, for all that the table, its slots and the calendar say.
 fn could_start(schedule: &mut Schedule, now: Mono) -> Option<LaneId> {
     schedule.lanes.ids().find(|&id| {
         let lane = &schedule.lanes[id];
@@ -48,10 +48,10 @@ fn could_start(schedule: &mut Schedule, now: Mono) -> Option<LaneId> {
         let is_held = lane.suspended || !has_slots || rests || lane.backlog.priority().is_none();
         let class = lane.class(&schedule.limits.reserve);
         // The pace is asked by taking alone.
-        !is_held && schedule.book.check(&lane.keys, class, now).is_ok() && {
-            let taken = schedule.book.take(&schedule.lanes[id].keys, class, now);
+        !is_held && schedule.table.check(&lane.keys, class, now).is_ok() && {
+            let taken = schedule.table.take(&schedule.lanes[id].keys, class, now);
             taken.is_ok_and(|_| {
-                schedule.book.give_back(&schedule.lanes[id].keys, class, None);
+                schedule.table.give_back(&schedule.lanes[id].keys, class, None);
                 true
             })
         }

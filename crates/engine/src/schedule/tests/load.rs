@@ -44,9 +44,9 @@ fn a_long_pause_of_an_app_stops_its_jobs_and_a_short_one_does_not() {
     for app in ["acme", "acme", "other"] {
         bench.add(app, CALENDAR, |_| {});
     }
-    bench.schedule.hold_app("acme", Mono(0), Mono(MINUTE), &Failure::default());
+    bench.schedule.pause_app("acme", Mono(0), Mono(MINUTE), &Failure::default());
     assert_eq!(of(&bench, 0), (3, 3));
-    bench.schedule.hold_app("acme", Mono(0), Mono(5 * MINUTE), &Failure::default());
+    bench.schedule.pause_app("acme", Mono(0), Mono(5 * MINUTE), &Failure::default());
     assert_eq!(of(&bench, 0), (3, 1));
     assert_eq!(bench.schedule.fullest(Mono(0), true), Some(("other".to_owned(), 1)));
     assert_eq!(bench.schedule.fullest(Mono(0), false), Some(("acme".to_owned(), 2)));

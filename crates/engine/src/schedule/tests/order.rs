@@ -63,7 +63,7 @@ fn deadlines_pass_in_the_middle_of_a_backlog_that_waits_for_its_quota() {
     let doomed = bench.add("acme", ROOM, |job| job.not_after = at(30));
     let low = bench.add("acme", ROOM, |job| (job.priority, job.not_after) = (0, at(31)));
     let not_yet = bench.add("acme", ROOM, |job| (job.not_before, job.not_after) = (at(50), at(32)));
-    let free = bench.schedule.book.free(bench.schedule.lanes[0].keys[0], Class::LOWEST, Mono(SECOND));
+    let free = bench.schedule.table.free(bench.schedule.lanes[0].keys[0], Class::LOWEST, Mono(SECOND));
     assert_eq!((bench.start(SECOND), free), (vec![], 0));
     for (second, job) in [(30, doomed), (31, low), (32, not_yet)] {
         let before = second * SECOND - 1;

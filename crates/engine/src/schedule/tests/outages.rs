@@ -1,7 +1,7 @@
 //! Lanes whose calls fail on the platform's side, and lanes whose jobs die one after the other.
 
 use super::*;
-use crate::ports::{Hold, Restrained, Settlement};
+use crate::ports::{Restrained, RestraintKind, Settlement};
 use paceline_domain::reason::Reason;
 
 const MINUTES: &str = "feishu.calendar.event.meeting_minute.create";
@@ -33,8 +33,8 @@ fn calls_that_nobody_can_look_up_go_one_by_one_after_a_failure_and_pause_after_t
     bench.flying = last;
     bench.end_all(2 * SECOND, Ended::Unwell(Mono(2 * SECOND), &cause));
     let held = bench.schedule.restraints(Mono(2 * SECOND), WALL);
-    let holds: Vec<_> = held.iter().map(|restraint| restraint.hold).collect();
-    assert_eq!(holds, [Hold::Concurrency { limit: 1, max: 128 }, Hold::Pause { refusals: 1 }]);
+    let holds: Vec<_> = held.iter().map(|restraint| restraint.kind).collect();
+    assert_eq!(holds, [RestraintKind::Concurrency { limit: 1, max: 128 }, RestraintKind::Pause { refusals: 1 }]);
     let is_lane = |target: &Restrained| *target == Restrained::Lane(lane(MINUTES));
     assert!(held.iter().all(|restraint| is_lane(&restraint.target) && restraint.cause == cause), "{held:?}");
     assert_eq!(bench.start(20 * SECOND), NOTHING);

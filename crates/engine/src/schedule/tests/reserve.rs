@@ -192,7 +192,7 @@ fn lanes_that_a_reserve_holds_back_cost_nothing() {
     let mut bench = Bench::new(&[("we1", "corp"), ("we2", "corp")], kept(FIFTH));
     ten_thousand_lanes(&mut bench, "we1", MEETING);
     let far = Mono(3_600 * SECOND);
-    bench.schedule.hold_app("we2", Mono(0), far, &Failure::default());
+    bench.schedule.pause_app("we2", Mono(0), far, &Failure::default());
     bench.add("we2", MEETING, high);
     assert_eq!(bench.start(0).len(), 8);
     bench.end_all(SECOND, Ended::Answered);

@@ -35,10 +35,10 @@ fn each_cause_is_kept_until_its_restraint_is_over() {
     let first = cause(99_991_400);
     bench.end_all(SECOND, refused(ThrottleScope::Method, Some(7), &first));
     let held = restraints(&mut bench, 2 * SECOND);
-    let [Restraint { target: Restrained::Key(key), app, hold, since, until, cause }] = &held[..] else {
+    let [Restraint { target: Restrained::Key(key), app, kind, since, until, cause }] = &held[..] else {
         panic!("{held:?}")
     };
-    assert_eq!((key.method.as_str(), app.as_str(), *hold), (ROOM, "acme", Hold::Pause { refusals: 1 }));
+    assert_eq!((key.method.as_str(), app.as_str(), *kind), (ROOM, "acme", RestraintKind::Pause { refusals: 1 }));
     assert_eq!((*since, *until), (wall(SECOND), Some(wall(8 * SECOND))));
     assert_eq!(*cause, first);
     assert_eq!(bench.start(8 * SECOND).len(), 1, "the probe");
@@ -74,7 +74,7 @@ fn the_next_process_takes_up_every_kind() {
     let mut second = Bench::new(&[("acme", "1"), ("we1", "corp")], WIDE);
     second.schedule.restrain(held.clone(), Mono(0), wall(11 * SECOND));
     let again = second.schedule.restraints(Mono(0), wall(11 * SECOND));
-    let key = |restraint: &Restraint| format!("{:?} {:?}", restraint.target, restraint.hold);
+    let key = |restraint: &Restraint| format!("{:?} {:?}", restraint.target, restraint.kind);
     let sorted = |mut all: Vec<Restraint>| {
         all.sort_by_key(key);
         all
@@ -101,7 +101,7 @@ fn a_calendar_that_was_set_back_makes_no_pause_longer() {
     let held = Restraint {
         target: Restrained::Key(key),
         app: "acme".to_owned(),
-        hold: Hold::Pause { refusals: 1 },
+        kind: RestraintKind::Pause { refusals: 1 },
         since: wall(3_600 * SECOND),
         until: Some(wall(3_660 * SECOND)),
         cause: cause(99_991_400),
@@ -162,7 +162,7 @@ fn calls_that_contended_together_halve_a_lane_once() {
     let why = cause(190_010);
     bench.end_all(SECOND, refused(ThrottleScope::Concurrency, None, &why));
     let held = restraints(&mut bench, SECOND);
-    assert_eq!(held[0].hold, Hold::Concurrency { limit: 10, max: 128 });
+    assert_eq!(held[0].kind, RestraintKind::Concurrency { limit: 10, max: 128 });
 }
 
 #[test]

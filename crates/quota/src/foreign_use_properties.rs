@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Book, Class, KeyId, Quota, Refusal};
+use super::{Class, KeyId, Quota, QuotaTable, Refusal};
 use crate::time::Mono;
 
 const SPAN: i64 = 60_000_000;
@@ -52,27 +52,33 @@ struct Seen {
     back_at: Option<i64>,
 }
 
-/// Calls as early as the book allows until `end`, with replies at once.
-fn call_until(platform: &mut Platform, book: &mut Book<String>, keys: [KeyId; 1], documented: u32, end: i64) -> Seen {
+/// Calls as early as the table allows until `end`, with replies at once.
+fn call_until(
+    platform: &mut Platform,
+    table: &mut QuotaTable<String>,
+    keys: [KeyId; 1],
+    documented: u32,
+    end: i64,
+) -> Seen {
     let mut seen = Seen { ours: Vec::new(), refused: Vec::new(), back_at: None };
     let mut now = 0;
     while now < end {
-        let working = book.usage_of(keys[0], Mono(now)).windows[0].0.limit;
+        let working = table.usage_of(keys[0], Mono(now)).windows[0].0.limit;
         assert!((1..=documented).contains(&working), "{working} of {documented}");
         if now >= platform.until && working == documented && seen.back_at.is_none() {
             seen.back_at = Some(now);
         }
-        match book.take(&keys, Class::LOWEST, Mono(now)) {
+        match table.take(&keys, Class::LOWEST, Mono(now)) {
             Ok(probes) => {
                 seen.ours.push(now);
                 let reply = platform.call(now);
-                book.give_back(&keys, Class::LOWEST, Some(Mono(now)));
+                table.give_back(&keys, Class::LOWEST, Some(Mono(now)));
                 match reply {
-                    Ok(()) => book.answered(&keys, probes, Some(Mono(now))),
+                    Ok(()) => table.answered(&keys, probes, Some(Mono(now))),
                     Err(reset) => {
                         seen.refused.push(now);
                         let refusal = Refusal { reset: Some(reset), blocks: &[] };
-                        book.refuse(&keys, probes, Mono(now), Mono(now), refusal);
+                        table.refuse(&keys, probes, Mono(now), Mono(now), refusal);
                     }
                 }
             }
@@ -96,15 +102,15 @@ proptest! {
         minutes in 60_i64..120,
     ) {
         let quota: Quota = format!("{limit}/min").parse().unwrap();
-        let mut book = Book::default();
+        let mut table = QuotaTable::default();
         let key = "acme".to_owned();
-        let keys = [book.key(&key, &quota)];
+        let keys = [table.key(&key, &quota)];
         let theirs = (f64::from(limit) * part).max(1.0);
         let until = minutes * SPAN;
         let every = (SPAN as f64 / theirs) as i64;
         let mut platform = Platform { limit: limit as usize, arrivals: Vec::new(), every, until, next: 0 };
         let end = until + 20 * SPAN;
-        let seen = call_until(&mut platform, &mut book, keys, limit, end);
+        let seen = call_until(&mut platform, &mut table, keys, limit, end);
 
         for (index, at) in seen.ours.iter().enumerate() {
             let within = seen.ours[..=index].iter().rev().take_while(|other| **other > at - SPAN).count();

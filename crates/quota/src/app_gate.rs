@@ -108,7 +108,7 @@ impl Gate {
     }
 
     /// Holds the whole app back until `until`, without slowing it afterwards: its token endpoint is down, say.
-    pub fn hold_until(&mut self, now: Mono, until: Mono) {
+    pub fn pause_until(&mut self, now: Mono, until: Mono) {
         self.pause.refuse(now, false, Some(until.since(now)), &[]);
     }
 

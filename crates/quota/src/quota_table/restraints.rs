@@ -3,8 +3,8 @@
 use std::hash::Hash;
 use std::time::Duration;
 
-use super::{Book, KeyId, Mono, Pause, Probes, Refusal, State, Window};
-use crate::foreign::{Lowered, SPAN_MAX};
+use super::{KeyId, Mono, Pause, Probes, QuotaTable, Refusal, State, Window};
+use crate::foreign_use::{Lowered, SPAN_MAX};
 use crate::window::Ring;
 
 /// Somebody else's use of a key is told at most this often.
@@ -50,7 +50,7 @@ pub struct LoweredWindow {
     pub raise_at: Option<Mono>,
 }
 
-impl<K: Clone + Eq + Hash> Book<K> {
+impl<K: Clone + Eq + Hash> QuotaTable<K> {
     /// Notes that a call with these keys, granted at `granted`, was refused for its pace: the first key pauses.
     pub fn refuse(
         &mut self,

@@ -1,6 +1,6 @@
 //! Foreign use: somebody else spends a window's permits, so a lower working limit holds until they seem to have stopped.
 //!
-//! The book never lets more calls out than the documented window takes, so a refusal while it was kept says that the
+//! The table never lets more calls out than the documented window takes, so a refusal while it was kept says that the
 //! platform counts calls that are not ours, or refuses at random. It points at the fullest window, and one refusal is no
 //! pattern: [`Suspicion`] says which further one is. Then the window works with what the platform had really taken of ours,
 //! at most halved at once. It is raised after a clean span by a twentieth of the documented limit, then by twice as much

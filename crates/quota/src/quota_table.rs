@@ -1,4 +1,4 @@
-//! The book of windows: all quota keys, and permits that cover several of them at once.
+//! The table of windows: all quota keys, and permits that cover several of them at once.
 
 mod restraints;
 
@@ -8,13 +8,13 @@ use std::time::Duration;
 
 pub use self::restraints::{Foreign, LoweredWindow, Refused};
 use super::pace::Pace;
+use super::parse::{Quota, Window};
 use super::pause::Pause;
 use super::reserve::{Class, Reserve, Reserves};
-use super::text::{Quota, Window};
 use super::window::Ring;
 use crate::time::Mono;
 
-/// A key's place in the book.
+/// A key's place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId(pub(super) u32);
 
@@ -65,7 +65,7 @@ pub(super) struct State<K> {
     pub(super) rings: Vec<Ring>,
     in_flight: u32,
     /// Whether nothing is granted until calls that its windows do not know of have been entered.
-    pub(super) is_held: bool,
+    pub(super) is_frozen: bool,
     pause: Pause,
     last: Option<restraints::Last>,
     /// Whether somebody else's use of it is still to be told.
@@ -76,20 +76,20 @@ pub(super) struct State<K> {
 }
 
 /// All quota keys of the process.
-pub struct Book<K> {
+pub struct QuotaTable<K> {
     pub(super) states: Vec<State<K>>,
     pub(super) ids: HashMap<K, KeyId>,
     reserve: Reserve,
 }
 
-impl<K> Default for Book<K> {
+impl<K> Default for QuotaTable<K> {
     fn default() -> Self {
         Self { states: Vec::new(), ids: HashMap::new(), reserve: Reserve::default() }
     }
 }
 
-impl<K: Clone + Eq + Hash> Book<K> {
-    /// An empty book that keeps these reserves at every key.
+impl<K: Clone + Eq + Hash> QuotaTable<K> {
+    /// An empty table that keeps these reserves at every key.
     pub fn new(reserve: Reserve) -> Self {
         Self { reserve, ..Self::default() }
     }
@@ -108,7 +108,7 @@ impl<K: Clone + Eq + Hash> Book<K> {
             key: key.clone(),
             rings: quota.windows().iter().copied().map(Ring::new).collect(),
             in_flight: 0,
-            is_held: false,
+            is_frozen: false,
             pause: Pause::default(),
             last: None,
             has_news: false,
@@ -139,7 +139,7 @@ impl<K: Clone + Eq + Hash> Book<K> {
 
     fn check_one(&mut self, key: KeyId, class: Class, now: Mono) -> Result<(), Blocked> {
         let state = &mut self.states[key.index()];
-        if state.is_held {
+        if state.is_frozen {
             return Err(Blocked { key, until: None, window: None });
         }
         if let Err(until) = state.pause.check(now) {
@@ -216,16 +216,16 @@ impl<K: Clone + Eq + Hash> Book<K> {
     }
 
     /// Notes that a lane with these keys, whose next job was of class `before`, has one of the higher class `after`.
-    pub fn want(&mut self, keys: &[KeyId], before: Class, after: Class) {
+    pub fn raise_demand(&mut self, keys: &[KeyId], before: Class, after: Class) {
         for &key in keys {
-            self.states[key.index()].reserves.want(before, after);
+            self.states[key.index()].reserves.raise_demand(before, after);
         }
     }
 
     /// Notes that at `now` its next job is of the lower class `after`, or that there is none.
-    pub fn unwant(&mut self, keys: &[KeyId], before: Class, after: Class, now: Mono) {
+    pub fn lower_demand(&mut self, keys: &[KeyId], before: Class, after: Class, now: Mono) {
         for &key in keys {
-            self.states[key.index()].reserves.unwant(before, after, now);
+            self.states[key.index()].reserves.lower_demand(before, after, now);
         }
     }
 
@@ -247,7 +247,7 @@ impl<K: Clone + Eq + Hash> Book<K> {
         let state = &mut self.states[key.index()];
         let in_flight = state.in_flight;
         match state.pause.check(now) {
-            _ if state.is_held => 0,
+            _ if state.is_frozen => 0,
             Err(_) => 0,
             Ok(true) => 1,
             Ok(false) => {
@@ -308,59 +308,59 @@ mod tests {
         name.to_owned()
     }
 
-    fn book(quotas: &[&str]) -> (Book<String>, Vec<KeyId>) {
-        let mut book = Book::default();
+    fn table(quotas: &[&str]) -> (QuotaTable<String>, Vec<KeyId>) {
+        let mut table = QuotaTable::default();
         let keys = quotas
             .iter()
             .enumerate()
-            .map(|(n, quota)| book.key(&key(&n.to_string()), &quota.parse().unwrap()))
+            .map(|(n, quota)| table.key(&key(&n.to_string()), &quota.parse().unwrap()))
             .collect();
-        (book, keys)
+        (table, keys)
     }
 
     #[test]
     fn all_keys_or_none() {
-        let (mut book, keys) = book(&["1000000/s", "1/s"]);
-        book.take(&keys, Class::LOWEST, Mono(0)).unwrap();
-        let blocked = book.take(&keys, Class::LOWEST, Mono(0)).unwrap_err();
+        let (mut table, keys) = table(&["1000000/s", "1/s"]);
+        table.take(&keys, Class::LOWEST, Mono(0)).unwrap();
+        let blocked = table.take(&keys, Class::LOWEST, Mono(0)).unwrap_err();
         assert_eq!((blocked.key, blocked.until), (keys[1], None), "in flight: only a reply can free it");
-        assert_eq!(book.free(keys[0], Class::LOWEST, Mono(0)), 999_999, "the refused call spent nothing");
-        book.give_back(&keys, Class::LOWEST, Some(Mono(10)));
-        assert_eq!(book.take(&keys, Class::LOWEST, Mono(20)).unwrap_err().until, Some(Mono(1_000_011)));
-        book.take(&keys, Class::LOWEST, Mono(1_000_011)).unwrap();
+        assert_eq!(table.free(keys[0], Class::LOWEST, Mono(0)), 999_999, "the refused call spent nothing");
+        table.give_back(&keys, Class::LOWEST, Some(Mono(10)));
+        assert_eq!(table.take(&keys, Class::LOWEST, Mono(20)).unwrap_err().until, Some(Mono(1_000_011)));
+        table.take(&keys, Class::LOWEST, Mono(1_000_011)).unwrap();
     }
 
     #[test]
     fn a_call_that_never_left_costs_nothing() {
-        let (mut book, keys) = book(&["1/day"]);
-        book.take(&keys, Class::LOWEST, Mono(0)).unwrap();
-        book.give_back(&keys, Class::LOWEST, None);
-        assert_eq!(book.free(keys[0], Class::LOWEST, Mono(0)), 1);
+        let (mut table, keys) = table(&["1/day"]);
+        table.take(&keys, Class::LOWEST, Mono(0)).unwrap();
+        table.give_back(&keys, Class::LOWEST, None);
+        assert_eq!(table.free(keys[0], Class::LOWEST, Mono(0)), 1);
     }
 
     #[test]
     fn a_changed_quota_inherits_the_grants_of_the_old() {
-        let (mut book, keys) = book(&["2/s, 10/min"]);
+        let (mut table, keys) = table(&["2/s, 10/min"]);
         for at in 0..4 {
-            book.restore(&keys, Mono(at * 600_000));
+            table.restore(&keys, Mono(at * 600_000));
         }
-        book.key(&key("0"), &"5/min".parse().unwrap());
-        assert_eq!(book.free(keys[0], Class::LOWEST, Mono(3_000_000)), 1);
-        book.key(&key("0"), &"3/min".parse().unwrap());
-        assert_eq!(book.free(keys[0], Class::LOWEST, Mono(3_000_000)), 0);
+        table.key(&key("0"), &"5/min".parse().unwrap());
+        assert_eq!(table.free(keys[0], Class::LOWEST, Mono(3_000_000)), 1);
+        table.key(&key("0"), &"3/min".parse().unwrap());
+        assert_eq!(table.free(keys[0], Class::LOWEST, Mono(3_000_000)), 0);
     }
 
     #[test]
     fn a_refusal_pauses_and_one_probe_reopens() {
-        let (mut book, keys) = book(&["100/s"]);
-        let probes = book.take(&keys, Class::LOWEST, Mono(0)).unwrap();
-        book.give_back(&keys, Class::LOWEST, Some(Mono(1)));
-        book.refuse(&keys, probes, Mono(0), Mono(1), Refusal { reset: Some(Duration::from_secs(5)), blocks: &[] });
-        assert_eq!(book.take(&keys, Class::LOWEST, Mono(2)).unwrap_err().until, Some(Mono(5_000_001)));
-        let probes = book.take(&keys, Class::LOWEST, Mono(5_000_001)).unwrap();
-        assert_eq!(book.take(&keys, Class::LOWEST, Mono(5_100_001)).unwrap_err().until, None);
-        book.give_back(&keys, Class::LOWEST, Some(Mono(5_100_002)));
-        book.answered(&keys, probes, Some(Mono(5_100_002)));
-        assert!(book.take(&keys, Class::LOWEST, Mono(5_200_000)).is_ok());
+        let (mut table, keys) = table(&["100/s"]);
+        let probes = table.take(&keys, Class::LOWEST, Mono(0)).unwrap();
+        table.give_back(&keys, Class::LOWEST, Some(Mono(1)));
+        table.refuse(&keys, probes, Mono(0), Mono(1), Refusal { reset: Some(Duration::from_secs(5)), blocks: &[] });
+        assert_eq!(table.take(&keys, Class::LOWEST, Mono(2)).unwrap_err().until, Some(Mono(5_000_001)));
+        let probes = table.take(&keys, Class::LOWEST, Mono(5_000_001)).unwrap();
+        assert_eq!(table.take(&keys, Class::LOWEST, Mono(5_100_001)).unwrap_err().until, None);
+        table.give_back(&keys, Class::LOWEST, Some(Mono(5_100_002)));
+        table.answered(&keys, probes, Some(Mono(5_100_002)));
+        assert!(table.take(&keys, Class::LOWEST, Mono(5_200_000)).is_ok());
     }
 }
