@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, Seek as _, SeekFrom};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,6 +39,29 @@ pub struct FileArgs {
     /// What separates the columns of CSV files: one character, or tab [default: told by their header]
     #[arg(long, value_name = "CHARACTER", value_parser = separator)]
     pub delimiter: Option<u8>,
+    /// Columns that say nothing of the jobs, as A,B; those whose names begin with # never do
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub ignore_columns: Vec<String>,
+    /// The rows that are read, counted from 1 below the header, as 1-50
+    #[arg(long, value_name = "FROM-TO", value_parser = rows)]
+    pub rows: Option<RangeInclusive<u64>>,
+    /// Only rows that have this value in this column; given several times, all must hold
+    #[arg(long = "where", value_name = "COLUMN=VALUE", value_parser = wanted)]
+    pub wanted: Vec<(String, String)>,
+}
+
+fn rows(text: &str) -> Result<RangeInclusive<u64>, String> {
+    let number = |text: &str| text.trim().parse::<u64>().ok().filter(|number| *number > 0);
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    match (number(first), if last.trim().is_empty() { Some(u64::MAX) } else { number(last) }) {
+        (Some(first), Some(last)) if first <= last => Ok(first..=last),
+        _ => Err("expected the first and the last row, counted from 1, as 1-50, 7 or 100-".to_owned()),
+    }
+}
+
+fn wanted(text: &str) -> Result<(String, String), String> {
+    let (column, value) = text.split_once('=').ok_or("expected a column's name, = and a value")?;
+    Ok((column.trim().to_owned(), value.trim().to_owned()))
 }
 
 fn separator(text: &str) -> Result<u8, String> {
@@ -50,8 +74,14 @@ fn separator(text: &str) -> Result<u8, String> {
 
 impl FileArgs {
     /// What the reader of rows is told.
-    pub const fn layout(&self) -> Layout {
-        Layout { separator: self.delimiter, header_row: self.header_row }
+    pub fn layout(&self) -> Layout {
+        Layout {
+            separator: self.delimiter,
+            header_row: self.header_row,
+            ignored: self.ignore_columns.clone(),
+            rows: self.rows.clone(),
+            wanted: self.wanted.clone(),
+        }
     }
 }
 

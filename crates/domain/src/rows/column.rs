@@ -16,6 +16,8 @@ pub(super) enum Target {
     Param(&'static str, Vec<String>),
     /// A column without a name, as spreadsheets leave them.
     Nothing,
+    /// A column that says nothing of the job.
+    Ignored,
     /// A result column of an export, whose cells say nothing about the job that is wanted.
     Result(&'static str),
 }
@@ -40,7 +42,7 @@ impl Target {
         match self {
             Self::Field(field) => (*field).to_owned(),
             Self::Param(part, names) => format!("{part}.{}", names.join(".")),
-            Self::Nothing | Self::Result(_) => String::new(),
+            Self::Nothing | Self::Ignored | Self::Result(_) => String::new(),
         }
     }
 }

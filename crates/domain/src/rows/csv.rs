@@ -1,6 +1,7 @@
 //! CSV: a header, then a job a row.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::io::BufRead;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use crate::mask;
 
 pub(super) struct Reader<R> {
     lines: Lines<R>,
+    /// Rows that were read or passed over.
+    rows: u64,
     columns: Arc<Columns>,
     /// What each method that occurred makes of the columns.
     meanings: HashMap<String, Arc<[Option<Meaning>]>>,
@@ -29,7 +32,7 @@ pub(super) struct Reader<R> {
 impl<R: BufRead> Reader<R> {
     pub(super) fn open(decoder: &Decoder, input: &Input, source: R) -> Result<Self, FileError> {
         let at = |line, message| FileError::at(input, line, message);
-        let opened = opening::open(source, Format::Csv, input.layout);
+        let opened = opening::open(source, Format::Csv, &input.layout);
         let (source, Opening { lines, separator }) = opened.map_err(|(line, message)| at(line, message))?;
         let records = Records::new(source, separator, 1 + lines, input.bytes_max);
         Self::begin(decoder, input, Lines::Text { records, separator })
@@ -48,14 +51,14 @@ impl<R: BufRead> Reader<R> {
         let line = record.line;
         let cells = lines.cells().map_err(|_| at(line, NO_UTF8.to_owned()))?;
         let header: Vec<String> = cells.iter().map(|cell| cell.trim().to_owned()).collect();
-        let targets = header::targets(decoder, &header);
+        let targets = header::targets(decoder, input, &header);
         let faults = header::faults(decoder, input, &header, &targets);
         if !faults.is_empty() {
             let fault = |message| FileFault { file: input.name.clone(), line, column: None, message };
             return Err(FileError(faults.into_iter().map(fault).collect()));
         }
         let columns = Arc::new(Columns::new(header, targets));
-        Ok(Self { lines, columns, meanings: HashMap::new() })
+        Ok(Self { lines, rows: 0, columns, meanings: HashMap::new() })
     }
 
     pub(super) const fn separator(&self) -> Option<char> {
@@ -85,6 +88,13 @@ impl<R: BufRead> Reader<R> {
             // Spreadsheets leave rows of empty cells behind.
             if cells.iter().all(|cell| cell.trim().is_empty()) {
                 continue;
+            }
+            self.rows += 1;
+            match input.layout.place_of(self.rows) {
+                Ordering::Less => continue,
+                Ordering::Equal if !self.columns.is_wanted(&cells, input) => continue,
+                Ordering::Equal => {}
+                Ordering::Greater => return Ok(None),
             }
             let (originals, written) = (self.columns.originals(&cells), cells);
             let cells: Vec<&str> = originals.iter().map(AsRef::as_ref).collect();
@@ -159,6 +169,14 @@ impl Columns {
         let own = own.map(|(name, _)| name.clone()).collect();
         let is_export = targets.iter().any(is_result);
         Self { header, targets, own, is_export }
+    }
+
+    /// Whether the row's cells hold what they must.
+    fn is_wanted(&self, cells: &[&str], input: &Input) -> bool {
+        input.layout.wanted.iter().all(|(name, value)| {
+            let index = self.header.iter().position(|header| header == name);
+            index.and_then(|index| cells.get(index)).is_some_and(|cell| cell.trim() == value)
+        })
     }
 
     /// The cells as they were before an export made them harmless.
@@ -339,7 +357,7 @@ impl Columns {
                 let message = format!("the column has no name, and the cell holds {}", shown_text(cell));
                 return Some(self.fault(index, message));
             }
-            Target::Field(_) | Target::Result(_) => return None,
+            Target::Field(_) | Target::Ignored | Target::Result(_) => return None,
         };
         if self.is_export && cell == MASK {
             let message = "is masked in an export: put the value in again, or take the row out".to_owned();

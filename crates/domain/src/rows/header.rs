@@ -10,7 +10,7 @@ use crate::job::Column;
 
 /// What the columns of a header name. All result columns together are an export's; one that a method has as a parameter
 /// is that, and the export's own carries a prefix then.
-pub(super) fn targets(decoder: &Decoder, header: &[String]) -> Vec<Target> {
+pub(super) fn targets(decoder: &Decoder, input: &Input, header: &[String]) -> Vec<Target> {
     let is_export = is_export(header);
     let is_parameter = |target: &Target| {
         let Target::Param(part, path) = target else { return false };
@@ -18,6 +18,9 @@ pub(super) fn targets(decoder: &Decoder, header: &[String]) -> Vec<Target> {
         jobs.map(|method| meaning(method, part, path)).any(|meaning| matches!(meaning, Meaning::Leaf(_)))
     };
     let target = |name: &String| {
+        if input.layout.ignores(name) {
+            return Target::Ignored;
+        }
         let target = Target::of(name);
         match result_of(name) {
             Some(result) if is_export && !is_parameter(&target) => Target::Result(result),
@@ -35,8 +38,19 @@ pub(super) fn faults(decoder: &Decoder, input: &Input, header: &[String], target
             faults.push(format!("names no {field}: add a column {field:?}, or give --{field}"));
         }
     }
+    let of_arguments = [
+        ("--ignore-columns", input.layout.ignored.iter().collect::<Vec<_>>()),
+        ("--where", input.layout.wanted.iter().map(|(name, _)| name).collect()),
+    ];
+    for (argument, names) in of_arguments {
+        for name in names.into_iter().filter(|name| !header.contains(name)) {
+            let hint = nearest(name, header.iter().map(String::as_str));
+            let hint = hint.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+            faults.push(format!("has no column {name:?}, which {argument} names{hint}"));
+        }
+    }
     for (index, target) in targets.iter().enumerate() {
-        if matches!(target, Target::Nothing | Target::Result(_)) {
+        if matches!(target, Target::Nothing | Target::Ignored | Target::Result(_)) {
             continue;
         }
         let unseen = checks::unseen(&header[index]);

@@ -1,24 +1,31 @@
 //! JSONL: a job document a line. Blank lines are skipped.
 
+use std::cmp::Ordering;
 use std::io::{BufRead, Read};
 
 use bytes::Bytes;
 
 use super::opening::{self, Opened};
 use super::{Draft, FileError, Format, Input, Row, too_long};
+use crate::catalog::shown_text;
 use crate::decode::{Decoder, Defaults};
 use crate::json;
 
 pub(super) struct Reader<R> {
     source: Opened<R>,
     line: u64,
+    /// Jobs that were read or passed over.
+    jobs: u64,
 }
 
 impl<R: BufRead> Reader<R> {
     pub(super) fn open(input: &Input, source: R) -> Result<Self, FileError> {
-        let (source, _) = opening::open(source, Format::Jsonl, input.layout)
+        if let Some((name, _)) = input.layout.wanted.first() {
+            return Err(FileError::at(input, 1, format!("has no columns, so none is called {}", shown_text(name))));
+        }
+        let (source, _) = opening::open(source, Format::Jsonl, &input.layout)
             .map_err(|(line, message)| FileError::at(input, line, message))?;
-        Ok(Self { source, line: 0 })
+        Ok(Self { source, line: 0, jobs: 0 })
     }
 
     pub(super) fn next(&mut self, decoder: &Decoder, input: &Input) -> Result<Option<Draft>, FileError> {
@@ -39,6 +46,12 @@ impl<R: BufRead> Reader<R> {
             }
             if let Some(message) = no_line(text, &input.name) {
                 return Err(FileError::at(input, self.line, message));
+            }
+            self.jobs += 1;
+            match input.layout.place_of(self.jobs) {
+                Ordering::Less => continue,
+                Ordering::Equal => {}
+                Ordering::Greater => return Ok(None),
             }
             let id = Some(format!("{}:{}", input.batch, self.line));
             if text.len() > input.bytes_max {

@@ -17,11 +17,13 @@ mod swallowed;
 mod table;
 mod value;
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::collections::hash_map::{DefaultHasher, Entry};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io::BufRead;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -79,13 +81,34 @@ pub struct Input {
     pub layout: Layout,
 }
 
-/// How a table is laid out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How a table is laid out, and what of it is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layout {
     /// The ASCII character between the columns of a CSV file. `None`: what the header has most of.
     pub separator: Option<u8>,
     /// The line of the header, counted from 1; what stands above is not read. `None`: the first.
     pub header_row: Option<u64>,
+    /// Columns that say nothing of the job, by their names; those whose names begin with `#` never do.
+    pub ignored: Vec<String>,
+    /// The rows that are read, counted from 1 behind the header; blank ones do not count. `None`: all.
+    pub rows: Option<RangeInclusive<u64>>,
+    /// What a row's cells must hold to be read, by the names of their columns.
+    pub wanted: Vec<(String, String)>,
+}
+
+impl Layout {
+    /// Whether a row stands before those that are read, is one of them, or stands behind.
+    fn place_of(&self, row: u64) -> Ordering {
+        match &self.rows {
+            Some(rows) if row < *rows.start() => Ordering::Less,
+            Some(rows) if row > *rows.end() => Ordering::Greater,
+            Some(_) | None => Ordering::Equal,
+        }
+    }
+
+    fn ignores(&self, column: &str) -> bool {
+        column.starts_with('#') || self.ignored.iter().any(|ignored| ignored == column)
+    }
 }
 
 /// One row of a file.

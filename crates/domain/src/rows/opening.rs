@@ -30,7 +30,7 @@ pub(super) type Opened<R> = std::io::Chain<std::io::Cursor<Vec<u8>>, R>;
 pub(super) fn open<R: BufRead>(
     mut source: R,
     format: Format,
-    layout: Layout,
+    layout: &Layout,
 ) -> Result<(Opened<R>, Opening), (u64, String)> {
     let mut first = line(&mut source, 1)?;
     if first.starts_with(BOM) {
@@ -55,7 +55,7 @@ pub(super) fn open<R: BufRead>(
 fn header(
     source: &mut impl BufRead,
     mut first: Vec<u8>,
-    layout: Layout,
+    layout: &Layout,
     lines: &mut u64,
 ) -> Result<(Vec<u8>, Option<u8>), (u64, String)> {
     if first.windows(2).any(|pair| pair[0] == b'\r' && pair[1] != b'\n') {

@@ -299,6 +299,39 @@ fn columns_are_separated_as_the_header_is() {
     }
 }
 
+fn read_with(layout: Layout, name: &str, text: &str) -> Result<Vec<Row>, String> {
+    let decoder = Arc::new(Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any, rights: Arc::default() });
+    let (method, app) = (Some(ROOM.to_owned()), Some("acme".to_owned()));
+    let input = Input { name: name.to_owned(), batch: "b".to_owned(), method, app, bytes_max: 1_000, layout };
+    let rows =
+        Rows::open(decoder, input, Format::of(name).unwrap(), text.as_bytes()).map_err(|error| error.to_string())?;
+    Ok(rows.map(Result::unwrap).collect())
+}
+
+#[test]
+fn columns_and_rows_can_be_left_out() {
+    let text =
+        "name,备注,capacity,#row,room_level_id,building\na,x,1,1,omb_o,A\n,,,,,\nb,y,2,2,omb_o,B\nc,,3,3,omb_o,A\n";
+    let ignored = vec!["备注".to_owned(), "building".to_owned()];
+    let wanted = vec![("building".to_owned(), "A".to_owned())];
+    let read =
+        |rows, wanted| read_with(Layout { ignored: ignored.clone(), rows, wanted, ..Layout::default() }, "f.csv", text);
+    let lines = |read: Result<Vec<Row>, String>| read.unwrap().iter().map(|row| row.line).collect::<Vec<_>>();
+    assert!(read(None, Vec::new()).unwrap().iter().all(|row| row.input.is_ok()));
+    assert_eq!(lines(read(None, Vec::new())), [2, 4, 5]);
+    assert_eq!(lines(read(Some(2..=2), Vec::new())), [4], "a blank row does not count");
+    assert_eq!(lines(read(Some(2..=u64::MAX), Vec::new())), [4, 5]);
+    assert_eq!(lines(read(None, wanted.clone())), [2, 5]);
+    assert_eq!(lines(read(Some(2..=9), wanted)), [5]);
+    let refused = read(None, vec![("bulding".to_owned(), "A".to_owned())]).unwrap_err();
+    assert_eq!(refused, "f.csv:1: has no column \"bulding\", which --where names; did you mean \"building\"?");
+    let jobs = "{\"id\":\"a\"}\n\n{\"id\":\"b\"}\n{\"id\":\"c\"}\n";
+    let slice = |rows| Layout { rows, ..Layout::default() };
+    assert_eq!(lines(read_with(slice(Some(2..=2)), "f.jsonl", jobs)), [3]);
+    let wanted = Layout { wanted: vec![("a".to_owned(), "b".to_owned())], ..Layout::default() };
+    assert!(read_with(wanted, "f.jsonl", jobs).unwrap_err().contains("has no columns"));
+}
+
 fn table(rows: Vec<Result<TableRow, String>>, layout: Layout) -> Result<Vec<Result<Row, FileError>>, FileError> {
     let decoder = Arc::new(Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any, rights: Arc::default() });
     let (method, app) = (Some(ROOM.to_owned()), Some("acme".to_owned()));
@@ -316,7 +349,7 @@ fn rows_of_a_table_are_read_as_those_of_a_text() {
     let rounded = TableRow { faults: vec![(2, "was rounded")], ..table_row(7, &["b", "10", "6911234567890123000"]) };
     let rows = [table_row(1, &["Rooms"]), header, table_row(5, &["7F,701\" left", "10", "omb_1"]), rounded];
     let third = Layout { header_row: Some(3), ..Layout::default() };
-    let rows = table(rows.into_iter().map(Ok).chain([Err("is cut".to_owned())]).collect(), third).unwrap();
+    let rows = table(rows.into_iter().map(Ok).chain([Err("is cut".to_owned())]).collect(), third.clone()).unwrap();
     let first = rows[0].as_ref().unwrap();
     assert_eq!((first.line, first.place.as_str()), (5, "f.xlsx:5"));
     assert_eq!(body(first), json!({"name": "7F,701\" left", "capacity": 10, "room_level_id": "omb_1"}));

@@ -2,7 +2,7 @@ use super::*;
 
 const CSV: Format = Format::Csv;
 
-fn opened(bytes: &[u8], format: Format, layout: Layout) -> Result<(String, u64, char), (u64, String)> {
+fn opened(bytes: &[u8], format: Format, layout: &Layout) -> Result<(String, u64, char), (u64, String)> {
     let (mut source, opening) = open(bytes, format, layout)?;
     let mut rest = String::new();
     source.read_to_string(&mut rest).unwrap();
@@ -10,7 +10,7 @@ fn opened(bytes: &[u8], format: Format, layout: Layout) -> Result<(String, u64, 
 }
 
 fn csv(text: &str) -> Result<(String, u64, char), (u64, String)> {
-    opened(text.as_bytes(), CSV, Layout::default())
+    opened(text.as_bytes(), CSV, &Layout::default())
 }
 
 #[test]
@@ -26,14 +26,14 @@ fn a_line_for_excel_is_passed_over_and_believed() {
         assert_eq!(csv(kept), Ok((kept.to_owned(), 0, ',')));
     }
     let layout = Layout::default();
-    assert_eq!(opened(b"sep=,\n", Format::Jsonl, layout), Ok(("sep=,\n".to_owned(), 0, ',')));
+    assert_eq!(opened(b"sep=,\n", Format::Jsonl, &layout), Ok(("sep=,\n".to_owned(), 0, ',')));
 }
 
 #[test]
 fn a_byte_order_mark_is_passed_over_once() {
     assert_eq!(csv("\u{feff}a,b"), Ok(("a,b".to_owned(), 0, ',')));
     assert!(csv("\u{feff}\u{feff}a,b").unwrap_err().1.contains("U+FEFF"));
-    assert!(opened("\u{feff}\u{feff}{}".as_bytes(), Format::Jsonl, Layout::default()).is_err());
+    assert!(opened("\u{feff}\u{feff}{}".as_bytes(), Format::Jsonl, &Layout::default()).is_err());
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn the_separator_is_told_by_the_header() {
     assert!(csv("a，b\n").unwrap_err().1.contains("'，'"));
     assert!(csv("a|b\n").unwrap_err().1.contains("--delimiter '|'"));
     let given = Layout { separator: Some(b'|'), ..Layout::default() };
-    assert_eq!(opened(b"a|b,c\n", CSV, given).unwrap().2, '|');
+    assert_eq!(opened(b"a|b,c\n", CSV, &given).unwrap().2, '|');
     assert!(csv("a,b\rc,d\r").unwrap_err().1.contains("U+000D"), "no line end that is read");
     assert!(csv("a,b\r\nc").is_ok() && csv("a,b\r").is_ok());
 }
@@ -64,8 +64,8 @@ fn titles_above_the_header_are_passed_over() {
     let long = "x".repeat(10_000);
     for titles in ["Rooms 2026\n\n", &format!("{long}\n{long}\r\n"), "a,b,c\n,,\n"] {
         let text = format!("{titles}name;capacity\n1;2\n");
-        assert_eq!(opened(text.as_bytes(), CSV, third), Ok(("name;capacity\n1;2\n".to_owned(), 2, ';')));
+        assert_eq!(opened(text.as_bytes(), CSV, &third), Ok(("name;capacity\n1;2\n".to_owned(), 2, ';')));
     }
-    assert_eq!(opened(b"sep=;\nTitle\nb\nname;x\n", CSV, third), Ok(("name;x\n".to_owned(), 3, ';')));
-    assert_eq!(opened(b"only\n", CSV, third).unwrap().0, "", "the file ends before");
+    assert_eq!(opened(b"sep=;\nTitle\nb\nname;x\n", CSV, &third), Ok(("name;x\n".to_owned(), 3, ';')));
+    assert_eq!(opened(b"only\n", CSV, &third).unwrap().0, "", "the file ends before");
 }
