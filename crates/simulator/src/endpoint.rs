@@ -67,7 +67,7 @@ impl Endpoint {
 }
 
 /// Makes every method ready, with the paths at which they stand. A method whose family has no platform is not endpoint.
-pub fn prepare(catalog: &Catalog, scenario: &Scenario, speed: f64) -> (Vec<Arc<Endpoint>>, Routes) {
+pub(crate) fn prepare(catalog: &Catalog, scenario: &Scenario, speed: f64) -> (Vec<Arc<Endpoint>>, Routes) {
     let mut routes = Routes::default();
     let mut all = Vec::new();
     for (name, method) in &catalog.methods {
@@ -93,7 +93,7 @@ pub fn prepare(catalog: &Catalog, scenario: &Scenario, speed: f64) -> (Vec<Arc<E
 }
 
 /// The platform of that name, else any of that family: Feishu and Lark answer alike.
-pub fn platform_of<'a>(catalog: &'a Catalog, family: &str) -> Option<&'a Arc<Platform>> {
+pub(crate) fn platform_of<'a>(catalog: &'a Catalog, family: &str) -> Option<&'a Arc<Platform>> {
     catalog.platforms.get(family).or_else(|| catalog.platforms.values().find(|platform| platform.family == family))
 }
 
@@ -125,7 +125,7 @@ fn item(catalog: &Catalog, method: &Method) -> Option<String> {
 }
 
 /// The unique fields of a create's own reply and of what its look-up reads.
-pub fn unique(catalog: &Catalog, method: &Arc<Method>) -> Vec<(String, Value)> {
+pub(crate) fn unique(catalog: &Catalog, method: &Arc<Method>) -> Vec<(String, Value)> {
     let mut shown_by = vec![method];
     if let Creation::LookUp(look_up) = &method.creation {
         shown_by.extend(catalog.method(&look_up.method));

@@ -122,7 +122,7 @@ const STAND_INS: &[(i64, u16, &str)] = &[
 
 /// What an error says beside its code.
 #[derive(Clone, Debug, Default)]
-pub struct Details {
+pub(crate) struct Details {
     /// In place of the documented HTTP status.
     pub status: Option<u16>,
     /// Added to the platform's words.
@@ -132,7 +132,7 @@ pub struct Details {
 }
 
 /// Answers with a code. `log_id` is the platform's own id of the request.
-pub fn error(
+pub(crate) fn error(
     family: Family,
     platform: Option<&Platform>,
     method: Option<&Method>,
@@ -163,7 +163,7 @@ pub fn error(
 }
 
 /// A successful answer: the body with its code.
-pub fn success(platform: &Platform, mut body: Value, log_id: &str) -> SimMessage {
+pub(crate) fn success(platform: &Platform, mut body: Value, log_id: &str) -> SimMessage {
     let Envelope { code, .. } = &platform.envelope;
     if let Some(fields) = body.as_object_mut() {
         fields.insert(code.clone(), Value::from(0));

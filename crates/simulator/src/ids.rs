@@ -4,19 +4,19 @@ use serde_json::Value;
 
 /// Makes ids.
 #[derive(Clone, Debug)]
-pub struct Ids {
+pub(crate) struct Ids {
     random: fastrand::Rng,
     count: u64,
 }
 
 impl Ids {
     /// Ids of this seed.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { random: fastrand::Rng::with_seed(seed ^ 0x1d5), count: 0 }
     }
 
     /// Hexadecimal digits, unique: the last twelve count. `digits` is raised to 16.
-    pub fn hex(&mut self, digits: usize) -> String {
+    pub(crate) fn hex(&mut self, digits: usize) -> String {
         self.count += 1;
         let mut text = String::with_capacity(digits.max(16));
         while text.len() + 12 < digits.max(16) {
@@ -29,7 +29,7 @@ impl Ids {
 
     /// An id shaped like the documented example: what stands before the last `_` or `/` and from the `@` on is kept, and
     /// letters before a number.
-    pub fn like(&mut self, example: &Value) -> Value {
+    pub(crate) fn like(&mut self, example: &Value) -> Value {
         let Some(example) = example.as_str() else {
             self.count += 1;
             return Value::from(1_000_000 + self.count);

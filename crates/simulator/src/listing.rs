@@ -13,7 +13,7 @@ const PAGE_DEFAULT: usize = 50;
 
 /// Who looks, and what can be seen.
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
+pub(crate) struct View<'a> {
     /// Who looks: an identity sees its own objects.
     pub owner: &'a Owner,
     /// Objects created after this instant are not listed yet. In microseconds since 1970.
@@ -24,7 +24,7 @@ pub struct View<'a> {
 
 impl View<'_> {
     /// Whether the object can be seen.
-    pub fn shows(&self, object: &Object) -> bool {
+    pub(crate) fn shows(&self, object: &Object) -> bool {
         object.is_seen_by(self.owner) && object.created_at <= self.listed_until
     }
 
@@ -41,7 +41,7 @@ impl View<'_> {
 }
 
 /// A page: the objects, and the token of the next page.
-pub struct Page<'a> {
+pub(crate) struct Page<'a> {
     /// In order of creation.
     pub objects: Vec<&'a Object>,
     /// `None` on the last page.
@@ -51,7 +51,7 @@ pub struct Page<'a> {
 }
 
 /// A parameter that names no page, and what is wrong with it.
-pub type BadPage = (String, Wrong);
+pub(crate) type BadPage = (String, Wrong);
 
 /// What stands before the position in a page's token, and between it and the changes that it belongs to.
 const PAGE: (&str, &str) = ("page-", "-after-");
@@ -62,7 +62,7 @@ const CHANGES: &str = "changes-";
 ///
 /// # Errors
 /// A page's or a change's token that was never given out, or two that do not belong together.
-pub fn page<'a>(
+pub(crate) fn page<'a>(
     listing: &Method,
     looked: &Looked,
     objects: &'a Objects,

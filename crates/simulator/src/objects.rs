@@ -12,7 +12,7 @@ use paceline_domain::job::Params;
 
 /// What two creates have in common that mean the same thing. A mark that the worker writes into a create differs from
 /// call to call and tells nothing apart.
-pub fn natural_identity(method: &Method, params: &Params) -> String {
+pub(crate) fn natural_identity(method: &Method, params: &Params) -> String {
     let mut params = params.clone();
     if let Creation::LookUp(look_up) = &method.creation {
         let marks = look_up.mark.keys().filter(|name| !method.identity.contains(name));
@@ -25,7 +25,7 @@ pub fn natural_identity(method: &Method, params: &Params) -> String {
 
 /// One created object.
 #[derive(Clone, Debug)]
-pub struct Object {
+pub(crate) struct Object {
     /// Its id.
     pub key: Value,
     /// Of [`natural_identity`].
@@ -48,12 +48,12 @@ pub struct Object {
 
 impl Object {
     /// Whether it belongs to this identity, or to everybody.
-    pub fn belongs_to(&self, owner: &Owner) -> bool {
+    pub(crate) fn belongs_to(&self, owner: &Owner) -> bool {
         self.owner.is_everybody() || self.owner == *owner
     }
 
     /// Whether it is there and belongs to this identity, or to everybody.
-    pub fn is_seen_by(&self, owner: &Owner) -> bool {
+    pub(crate) fn is_seen_by(&self, owner: &Owner) -> bool {
         !self.is_deleted && self.belongs_to(owner)
     }
 }
@@ -80,7 +80,7 @@ pub struct ObjectLine {
 
 /// Everything created.
 #[derive(Debug, Default)]
-pub struct Objects {
+pub(crate) struct Objects {
     by_method: BTreeMap<String, Vec<Object>>,
     /// Key → method and position.
     by_key: HashMap<String, (String, usize)>,
@@ -91,7 +91,7 @@ pub struct Objects {
 
 impl Objects {
     /// Keeps a new object; says whether one of the same identity was there that was not somebody else's.
-    pub fn add(&mut self, method: &str, mut object: Object) -> bool {
+    pub(crate) fn add(&mut self, method: &str, mut object: Object) -> bool {
         self.revision += 1;
         object.changed = self.revision;
         let identity = (object.owner.clone(), method.to_owned(), object.identity.clone());
@@ -107,7 +107,7 @@ impl Objects {
     }
 
     /// Whether an object of that identity was created and not deleted.
-    pub fn has(&self, method: &str, owner: &Owner, identity: &str) -> bool {
+    pub(crate) fn has(&self, method: &str, owner: &Owner, identity: &str) -> bool {
         let is_known = [&Owner::default(), owner]
             .into_iter()
             .any(|owner| self.identities.contains_key(&(owner.clone(), method.to_owned(), identity.to_owned())));
@@ -115,23 +115,23 @@ impl Objects {
     }
 
     /// How many changes there were: creations, deletions and edits.
-    pub const fn revision(&self) -> u64 {
+    pub(crate) const fn revision(&self) -> u64 {
         self.revision
     }
 
     /// The objects that a method created, in order.
-    pub fn of(&self, method: &str) -> &[Object] {
+    pub(crate) fn of(&self, method: &str) -> &[Object] {
         self.by_method.get(method).map_or(&[], Vec::as_slice)
     }
 
     /// The object with that id, or another value of its own, with the method that created it.
-    pub fn find(&self, key: &str) -> Option<(&str, &Object)> {
+    pub(crate) fn find(&self, key: &str) -> Option<(&str, &Object)> {
         let (method, position) = self.by_key.get(key)?;
         Some((method, self.of(method).get(*position)?))
     }
 
     /// Changes the object that one of these parameters names.
-    pub fn touch(&mut self, params: &Params) {
+    pub(crate) fn touch(&mut self, params: &Params) {
         let revision = self.revision + 1;
         if let Some((_, object)) = self.named(params) {
             object.params.body.extend(params.body.clone());
@@ -142,7 +142,7 @@ impl Objects {
 
     /// Deletes the object that one of these parameters names. Another one like it is no duplicate then. False if this
     /// identity has no such object.
-    pub fn delete(&mut self, params: &Params, owner: &Owner) -> bool {
+    pub(crate) fn delete(&mut self, params: &Params, owner: &Owner) -> bool {
         let revision = self.revision + 1;
         let Some((method, object)) = self.named(params).filter(|(_, object)| object.is_seen_by(owner)) else {
             return false;
@@ -168,7 +168,7 @@ impl Objects {
     }
 
     /// Every object in order of creation, method by method.
-    pub fn lines(&self) -> Vec<ObjectLine> {
+    pub(crate) fn lines(&self) -> Vec<ObjectLine> {
         let lines = self.by_method.iter().flat_map(|(method, all)| {
             all.iter().map(|object| ObjectLine {
                 method: method.clone(),
@@ -185,7 +185,7 @@ impl Objects {
 }
 
 /// A key as text.
-pub fn key_text(key: &Value) -> Option<String> {
+pub(crate) fn key_text(key: &Value) -> Option<String> {
     match key {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -194,7 +194,7 @@ pub fn key_text(key: &Value) -> Option<String> {
 }
 
 /// The value under a dotted path; the empty path is the value itself.
-pub fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+pub(crate) fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     if path.is_empty() {
         return Some(value);
     }
@@ -202,7 +202,7 @@ pub fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
 }
 
 /// Puts a value under a dotted path, making objects on the way; the empty path replaces the whole.
-pub fn put(value: &mut Value, path: &str, new: Value) {
+pub(crate) fn put(value: &mut Value, path: &str, new: Value) {
     let mut place = value;
     for name in path.split('.').filter(|name| !name.is_empty()) {
         if !place.is_object() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 /// One identity of an app or corp.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Owner {
+pub(crate) struct Owner {
     /// App id or corp id; empty for what everybody sees.
     pub account: Arc<str>,
     /// A store app's customer; empty for a custom app.
@@ -15,12 +15,12 @@ pub struct Owner {
 
 impl Owner {
     /// The app or corp itself.
-    pub fn of_account(account: &str) -> Self {
+    pub(crate) fn of_account(account: &str) -> Self {
         Self { account: Arc::from(account), ..Self::default() }
     }
 
     /// Whether everybody sees what belongs to it.
-    pub fn is_everybody(&self) -> bool {
+    pub(crate) fn is_everybody(&self) -> bool {
         self.account.is_empty()
     }
 }

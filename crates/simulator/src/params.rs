@@ -10,7 +10,7 @@ use paceline_domain::job::{Fault, Params};
 
 /// What is wrong with a request's parameters: the platform's code, and a hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadParams {
+pub(crate) struct BadParams {
     /// The code.
     pub code: i64,
     /// Which parameters, without their values.
@@ -21,7 +21,7 @@ pub struct BadParams {
 ///
 /// # Errors
 /// The platform's code for a body that is no JSON object, or for values that no document of the call accepts.
-pub fn read(
+pub(crate) fn read(
     endpoint: &Endpoint,
     is_strict: bool,
     path: Map<String, Value>,
@@ -62,7 +62,7 @@ pub fn read(
 ///
 /// # Errors
 /// The platform's code for a body that it does not read.
-pub fn check_content_type(
+pub(crate) fn check_content_type(
     method: &Method,
     family: Family,
     is_strict: bool,
@@ -123,7 +123,7 @@ fn tolerated_value(schema: &Schema, value: Value) -> Value {
 }
 
 /// What a document of the call finds wrong with parameters.
-pub fn faults(method: &Method, params: &Params) -> Vec<Fault> {
+pub(crate) fn faults(method: &Method, params: &Params) -> Vec<Fault> {
     let mut faults = Vec::new();
     method.path_schema.check_object("path", &params.path, &mut faults);
     method.query_schema.check_object("query", &params.query, &mut faults);

@@ -21,7 +21,7 @@ pub struct Rule {
 
 /// How calls are counted; the same for all keys.
 #[derive(Clone, Copy, Debug)]
-pub struct Manner {
+pub(crate) struct Manner {
     /// The kind of window.
     pub kind: WindowKind,
     /// Whether refused calls count.
@@ -32,7 +32,7 @@ pub struct Manner {
 
 /// Why a call is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// Until a call fits again, if none comes before.
     pub wait: Duration,
     /// The limit that was hit.
@@ -41,7 +41,7 @@ pub struct Refusal {
 
 /// All quota keys seen.
 #[derive(Debug, Default)]
-pub struct QuotaEnforcer {
+pub(crate) struct QuotaEnforcer {
     /// By method, number of the quota within the method, and what it is counted by.
     keys: BTreeMap<(String, usize, String), Key>,
 }
@@ -73,7 +73,7 @@ impl QuotaEnforcer {
     ///
     /// # Errors
     /// The refusal that lasts longest.
-    pub fn charge(
+    pub(crate) fn charge(
         &mut self,
         method: &str,
         rules: &[Rule],
@@ -111,12 +111,12 @@ impl QuotaEnforcer {
     }
 
     /// What was counted, key by key.
-    pub fn stats(&self) -> Vec<QuotaStats> {
+    pub(crate) fn stats(&self) -> Vec<QuotaStats> {
         self.keys.iter().map(|((method, _, name), key)| key.book(method, name)).collect()
     }
 
     /// Begins the other programs' calls anew, as a new scenario describes them.
-    pub fn replace_others(&mut self, others: (&[Background], i64)) {
+    pub(crate) fn replace_others(&mut self, others: (&[Background], i64)) {
         for ((method, ..), key) in &mut self.keys {
             key.others = Other::of(method, others);
         }

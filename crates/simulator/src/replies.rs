@@ -19,7 +19,7 @@ fn in_body(envelope: &Envelope, path: &str) -> String {
 }
 
 /// The documented example, without what stands there only when something is left out.
-pub fn example(method: &Method, envelope: &Envelope) -> Value {
+pub(crate) fn example(method: &Method, envelope: &Envelope) -> Value {
     let mut reply = Value::Object(method.reply.example.as_object().cloned().unwrap_or_default());
     for rule in &method.warnings {
         take_out(&mut reply, &in_body(envelope, &rule.field));
@@ -28,18 +28,18 @@ pub fn example(method: &Method, envelope: &Envelope) -> Value {
 }
 
 /// Says in a successful reply what was left out.
-pub fn leave_out(reply: &mut Value, envelope: &Envelope, field: &str, values: &[Value]) {
+pub(crate) fn leave_out(reply: &mut Value, envelope: &Envelope, field: &str, values: &[Value]) {
     put(reply, &in_body(envelope, field), Value::Array(values.to_vec()));
 }
 
 /// The documented example of a new object's id; a stand-in if the example has none.
-pub fn key_example(method: &Method, envelope: &Envelope) -> Value {
+pub(crate) fn key_example(method: &Method, envelope: &Envelope) -> Value {
     let path = method.reply.key.as_ref().map(|key| in_body(envelope, key));
     path.and_then(|path| at(&method.reply.example, &path)).cloned().unwrap_or_else(|| Value::from("id"))
 }
 
 /// The reply to a create.
-pub fn created(method: &Method, envelope: &Envelope, object: &Object) -> Value {
+pub(crate) fn created(method: &Method, envelope: &Envelope, object: &Object) -> Value {
     let mut reply = example(method, envelope);
     let Some(path) = &method.reply.key else { return reply };
     // `room.room_id` stands inside the object; a key of its own (`meetingid`) has none beside it.
@@ -53,7 +53,7 @@ pub fn created(method: &Method, envelope: &Envelope, object: &Object) -> Value {
 }
 
 /// One page of a listing, with the token of the next page or, on the last one, that of later changes.
-pub fn page(
+pub(crate) fn page(
     listing: &Method,
     envelope: &Envelope,
     looked: &Looked,
@@ -87,7 +87,7 @@ pub fn page(
 }
 
 /// An object as a listing shows it: the id alone, or shaped like the first item of the documented example.
-pub fn item(listing: &Method, envelope: &Envelope, looked: &Looked, object: &Object) -> Value {
+pub(crate) fn item(listing: &Method, envelope: &Envelope, looked: &Looked, object: &Object) -> Value {
     if looked.look_up.key.is_empty() {
         return object.key.clone();
     }
@@ -101,7 +101,7 @@ pub fn item(listing: &Method, envelope: &Envelope, looked: &Looked, object: &Obj
 }
 
 /// An object fetched by itself.
-pub fn detail(fetch: &Method, envelope: &Envelope, inside: &str, create: &Method, object: &Object) -> Value {
+pub(crate) fn detail(fetch: &Method, envelope: &Envelope, inside: &str, create: &Method, object: &Object) -> Value {
     let mut reply = example(fetch, envelope);
     let Some(fields) = at_mut(&mut reply, &in_body(envelope, inside)).and_then(Value::as_object_mut) else {
         return reply;

@@ -8,7 +8,7 @@ use super::request::decoded;
 
 /// Where methods are endpoint. Paths without placeholders are found by one look-up.
 #[derive(Debug, Default)]
-pub struct Routes {
+pub(crate) struct Routes {
     exact: HashMap<String, Vec<(String, usize)>>,
     /// HTTP method, segments of the path's template, index.
     templates: Vec<(String, Vec<String>, usize)>,
@@ -16,7 +16,7 @@ pub struct Routes {
 
 /// What stands at a path.
 #[derive(Debug, PartialEq)]
-pub enum Found {
+pub(crate) enum Found {
     /// The method of that index, with the values of its placeholders.
     Method(usize, Map<String, Value>),
     /// A method stands there, but not for this HTTP method.
@@ -27,7 +27,7 @@ pub enum Found {
 
 impl Routes {
     /// Adds a method.
-    pub fn add(&mut self, http_method: &str, path: &str, index: usize) {
+    pub(crate) fn add(&mut self, http_method: &str, path: &str, index: usize) {
         if path.contains("/:") {
             let segments = path.split('/').map(str::to_owned).collect();
             self.templates.push((http_method.to_owned(), segments, index));
@@ -37,7 +37,7 @@ impl Routes {
     }
 
     /// Finds the method of a request. A path without placeholders comes before one with.
-    pub fn find(&self, http_method: &str, path: &str) -> Found {
+    pub(crate) fn find(&self, http_method: &str, path: &str) -> Found {
         let at_path = self.exact.get(path);
         if let Some((_, index)) = at_path.and_then(|all| all.iter().find(|(method, _)| method == http_method)) {
             return Found::Method(*index, Map::new());

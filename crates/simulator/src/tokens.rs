@@ -13,7 +13,7 @@ use super::scenario::TokenRules;
 
 /// Who calls, as quotas are counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Caller {
+pub(crate) struct Caller {
     /// App id, or corp id.
     pub account: Arc<str>,
     /// Which secret of the account, in order of first use: WeCom's apps have one each.
@@ -26,7 +26,7 @@ pub struct Caller {
 
 impl Caller {
     /// Whose objects it makes and sees.
-    pub fn owner(&self) -> Owner {
+    pub(crate) fn owner(&self) -> Owner {
         Owner { account: Arc::clone(&self.account), tenant: Arc::clone(&self.tenant), user: Arc::clone(&self.user) }
     }
 }
@@ -55,7 +55,7 @@ struct Grant {
 
 /// All tokens handed out. They and the secrets are never shown: no `Debug`.
 #[derive(Default)]
-pub struct Tokens {
+pub(crate) struct Tokens {
     grants: HashMap<String, Grant>,
     /// The newest token by caller.
     newest: BTreeMap<Caller, String>,
@@ -69,7 +69,7 @@ pub struct Tokens {
 
 impl Tokens {
     /// The number of an account's secret, in order of first use.
-    pub fn secret_number(&mut self, account: &Arc<str>, secret: &str) -> usize {
+    pub(crate) fn secret_number(&mut self, account: &Arc<str>, secret: &str) -> usize {
         let known = self.secrets.entry(Arc::clone(account)).or_default();
         known.iter().position(|it| it == secret).unwrap_or_else(|| {
             known.push(secret.to_owned());
@@ -78,7 +78,7 @@ impl Tokens {
     }
 
     /// Changes an account's secret: the tokens got with another one become invalid.
-    pub fn pin_secret(&mut self, account: &str, secret: &str) {
+    pub(crate) fn pin_secret(&mut self, account: &str, secret: &str) {
         self.pinned.insert(account.to_owned(), secret.to_owned());
         let number = self.secret_number(&Arc::from(account), secret);
         for grant in self.grants.values_mut() {
@@ -87,12 +87,12 @@ impl Tokens {
     }
 
     /// The secret that was set for an account after the start.
-    pub fn pinned_secret(&self, account: &str) -> Option<&str> {
+    pub(crate) fn pinned_secret(&self, account: &str) -> Option<&str> {
         self.pinned.get(account).map(String::as_str)
     }
 
     /// Hands a token out: the same again while enough of its life remains. With its remaining life in seconds.
-    pub fn hand_out(
+    pub(crate) fn hand_out(
         &mut self,
         caller: &Caller,
         prefix: &str,
@@ -117,7 +117,7 @@ impl Tokens {
     }
 
     /// Whose token it is, and what is wrong with it.
-    pub fn check(&self, token: &str, now: i64) -> (Option<Caller>, Option<BadToken>) {
+    pub(crate) fn check(&self, token: &str, now: i64) -> (Option<Caller>, Option<BadToken>) {
         let Some(grant) = self.grants.get(token) else { return (None, Some(BadToken::Unknown)) };
         let bad = if grant.revoked {
             Some(BadToken::Unknown)
@@ -130,12 +130,12 @@ impl Tokens {
     }
 
     /// Whether users' tokens were revoked.
-    pub const fn are_users_revoked(&self) -> bool {
+    pub(crate) const fn are_users_revoked(&self) -> bool {
         self.users_revoked
     }
 
     /// Makes every token handed out so far invalid, and users' tokens too if asked; says how many were valid.
-    pub fn revoke_all(&mut self, users: bool) -> usize {
+    pub(crate) fn revoke_all(&mut self, users: bool) -> usize {
         self.users_revoked |= users;
         let valid = self.grants.values_mut().filter(|grant| !grant.revoked);
         valid.map(|grant| grant.revoked = true).count()

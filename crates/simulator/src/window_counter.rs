@@ -12,7 +12,7 @@ use paceline_domain::time::micros;
 
 /// One window of one quota key.
 #[derive(Clone, Debug)]
-pub struct WindowCounter {
+pub(crate) struct WindowCounter {
     limit: usize,
     /// Length in microseconds, at least 1.
     span: i64,
@@ -31,7 +31,7 @@ enum State {
 
 impl WindowCounter {
     /// A counter of that kind with nothing counted.
-    pub fn new(window: Window, kind: WindowKind) -> Self {
+    pub(crate) fn new(window: Window, kind: WindowKind) -> Self {
         let span = micros(window.span).max(1);
         let limit = window.limit as usize;
         let state = match kind {
@@ -43,7 +43,7 @@ impl WindowCounter {
     }
 
     /// The same window with another limit: what was counted stays counted, as far as it is remembered.
-    pub fn with_limit(mut self, limit: u32) -> Self {
+    pub(crate) fn with_limit(mut self, limit: u32) -> Self {
         self.limit = limit as usize;
         if let State::Sliding(log) = &mut self.state {
             log.drain(..log.len().saturating_sub(self.limit));
@@ -52,17 +52,17 @@ impl WindowCounter {
     }
 
     /// The window's length.
-    pub fn span(&self) -> Duration {
+    pub(crate) fn span(&self) -> Duration {
         Duration::from_micros(self.span.unsigned_abs())
     }
 
     /// Requests per window.
-    pub const fn limit(&self) -> usize {
+    pub(crate) const fn limit(&self) -> usize {
         self.limit
     }
 
     /// How long a request at `now` comes too early; `None` if it fits. In microseconds since 1970, like all instants here.
-    pub fn early_by(&self, now: i64) -> Option<Duration> {
+    pub(crate) fn early_by(&self, now: i64) -> Option<Duration> {
         let wait = match &self.state {
             State::Sliding(log) => {
                 let oldest = log.front().filter(|_| log.len() == self.limit)?;
@@ -84,7 +84,7 @@ impl WindowCounter {
     }
 
     /// Counts a request at `now`, whether it fits or not. Instants never step back.
-    pub fn count(&mut self, now: i64) {
+    pub(crate) fn count(&mut self, now: i64) {
         let level = self.level(now);
         match &mut self.state {
             State::Sliding(log) => {
@@ -115,7 +115,7 @@ impl WindowCounter {
 
 /// The largest number of requests seen in any half-open span, counted apart from what is enforced.
 #[derive(Clone, Debug)]
-pub struct Peak {
+pub(crate) struct Peak {
     span: i64,
     /// More than this is not told apart: it bounds the memory.
     most: usize,
@@ -125,13 +125,13 @@ pub struct Peak {
 
 impl Peak {
     /// Nothing seen yet; counts up to four times the limit and a thousand exactly.
-    pub fn new(window: Window) -> Self {
+    pub(crate) fn new(window: Window) -> Self {
         let most = window.limit as usize * 4 + 1_000;
         Self { span: micros(window.span).max(1), most, recent: VecDeque::new(), largest: 0 }
     }
 
     /// Sees a request.
-    pub fn see(&mut self, now: i64) {
+    pub(crate) fn see(&mut self, now: i64) {
         while self.recent.front().is_some_and(|oldest| *oldest <= now - self.span) {
             self.recent.pop_front();
         }
@@ -143,7 +143,7 @@ impl Peak {
     }
 
     /// The largest number so far.
-    pub const fn largest(&self) -> usize {
+    pub(crate) const fn largest(&self) -> usize {
         self.largest
     }
 }

@@ -149,23 +149,23 @@ impl Fault {
 
 /// A fault with its counter.
 #[derive(Clone, Debug)]
-pub struct FaultTrigger {
+pub(crate) struct FaultTrigger {
     fault: Fault,
     /// Requests seen that fit.
     seen: u64,
 }
 
 impl FaultTrigger {
-    pub fn new(fault: Fault) -> Self {
+    pub(crate) fn new(fault: Fault) -> Self {
         Self { fault, seen: 0 }
     }
 
-    pub const fn kind(&self) -> FaultKind {
+    pub(crate) const fn kind(&self) -> FaultKind {
         self.fault.kind
     }
 
     /// Looks at a request that comes `at_s` seconds after the scenario began.
-    pub fn fires(&mut self, method: &str, at_s: f64, random: &mut fastrand::Rng) -> Option<&Fault> {
+    pub(crate) fn fires(&mut self, method: &str, at_s: f64, random: &mut fastrand::Rng) -> Option<&Fault> {
         let fault = &self.fault;
         if at_s < fault.from_s || fault.until_s.is_some_and(|until| at_s >= until) || !fits(&fault.method, method) {
             return None;
