@@ -153,6 +153,8 @@ impl Conn {
 
     /// Runs a statement and says how many rows it changed.
     pub(crate) fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize> {
+        #[cfg(test)]
+        note(sql);
         self.driver.execute(sql, values)
     }
 
@@ -163,6 +165,8 @@ impl Conn {
         values: &[Value<'_>],
         mut each: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
+        #[cfg(test)]
+        note(sql);
         self.driver.query(sql, values, &mut each)
     }
 
@@ -260,3 +264,18 @@ macro_rules! values {
     ($($value:expr),* $(,)?) => { &[$($crate::driver::Bind::bind(&$value)),*] };
 }
 pub(crate) use values;
+
+#[cfg(test)]
+static PREPARED: std::sync::Mutex<std::collections::BTreeSet<String>> =
+    std::sync::Mutex::new(std::collections::BTreeSet::new());
+
+#[cfg(test)]
+fn note(sql: &str) {
+    PREPARED.lock().unwrap().insert(sql.to_owned());
+}
+
+/// Every statement that this process has run so far.
+#[cfg(test)]
+pub(crate) fn prepared() -> Vec<String> {
+    PREPARED.lock().unwrap().iter().cloned().collect()
+}

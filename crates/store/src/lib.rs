@@ -3,6 +3,7 @@
 //! [`sqlite`] implements [`paceline_ports::Ledger`] over one file; [`operator`] is what the commands for people
 //! use on the same file. Nothing here knows HTTP, AMQP or the catalog. Start reading at [`sqlite::SqliteLedger`].
 
+mod dialect;
 pub(crate) mod document;
 #[allow(dead_code, reason = "statements move over to it file by file")]
 pub(crate) mod driver;

@@ -27,8 +27,8 @@ pub(super) fn set(books: &Books, standing: Option<&BrokerStanding>) -> Result<()
         return Ok(());
     };
     conn.execute(
-        "INSERT INTO broker (only, ready, since, jobs_in, results_out, is_full) VALUES (1, $1, $2, $3, $4, $5)
-         ON CONFLICT (only) DO UPDATE SET ready = excluded.ready, since = excluded.since, jobs_in = excluded.jobs_in,
+        "INSERT INTO broker (\"only\", ready, since, jobs_in, results_out, is_full) VALUES (1, $1, $2, $3, $4, $5)
+         ON CONFLICT (\"only\") DO UPDATE SET ready = excluded.ready, since = excluded.since, jobs_in = excluded.jobs_in,
              results_out = excluded.results_out, is_full = excluded.is_full",
         values![ready, since, jobs_in, results_out, is_full],
     )?;

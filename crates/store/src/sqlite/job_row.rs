@@ -177,6 +177,10 @@ pub(crate) const JOB_COLUMNS_LEN: usize = 14;
 /// Joins that [`JOB_COLUMNS`] needs.
 pub(crate) const JOB_TABLES: &str = "jobs j JOIN lanes l ON l.lane = j.lane LEFT JOIN batches b ON b.batch = j.batch";
 
+/// Likewise, of the jobs of the attempts `o`.
+pub(crate) const JOB_TABLES_OF_ATTEMPTS: &str = "attempts o JOIN jobs j ON j.seq = o.job \
+     JOIN lanes l ON l.lane = j.lane LEFT JOIN batches b ON b.batch = j.batch";
+
 /// A job's columns, not yet parsed.
 pub(crate) struct JobRow {
     id: String,

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::attempts::FOR_JOB;
 use super::books::{Books, Trouble};
-use super::job_row::{JOB_COLUMNS, JOB_COLUMNS_LEN, JOB_TABLES, JobRow};
+use super::job_row::{JOB_COLUMNS, JOB_COLUMNS_LEN, JOB_TABLES, JOB_TABLES_OF_ATTEMPTS, JobRow};
 use super::seal::Seal;
 use super::settle;
 use crate::driver::{self, Conn, Row, values};
@@ -76,8 +76,8 @@ pub(crate) fn read(conn: &Conn, method: &str, seqs: &[JobSeq]) -> driver::Result
     });
     static IN_FLIGHT: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "SELECT {} FROM attempts o JOIN {JOB_TABLES}
-             WHERE o.ended_at IS NULL AND o.purpose = {FOR_JOB} AND j.seq = o.job AND l.method = $1",
+            "SELECT {} FROM {JOB_TABLES_OF_ATTEMPTS}
+             WHERE o.ended_at IS NULL AND o.purpose = {FOR_JOB} AND l.method = $1",
             *COLUMNS
         )
     });
