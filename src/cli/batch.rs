@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::domain::catalog::{Catalog, Method};
 use crate::domain::checks::across::{Across, Earlier};
 use crate::domain::checks::{self, Finding as Found, Severity};
-use crate::domain::decode::{Apps, Decoder};
+use crate::domain::decode::Decoder;
 use crate::domain::job::{Identity, Job, LaneKey};
 use crate::domain::printable::plain;
 use crate::domain::rows::{FileError, Input, Known, Row, RowIds, Rows};
@@ -18,7 +18,6 @@ use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
 use crate::settings::Settings;
 use crate::store::operator::{KnownJobs, Untouched};
-use crate::wiring;
 use paceline_ports::location::Location;
 
 use super::exit::refuse;
@@ -149,12 +148,6 @@ impl Source {
         let rows = written.rows(&self.place, &self.input, decoder)?;
         Ok(written.note(rows.ok().and_then(|rows| rows.separator())))
     }
-}
-
-/// The decoder for files: with the apps of the settings, or any app if the settings have none or `is_rehearsal`.
-pub fn decoder(settings: &Settings, catalog: &Arc<Catalog>, is_rehearsal: bool) -> Decoder {
-    let apps = if is_rehearsal || settings.apps.is_empty() { Apps::Any } else { wiring::facts_of(settings, catalog) };
-    Decoder { catalog: Arc::clone(catalog), apps, rights: Arc::new(wiring::rights_of(settings)) }
 }
 
 /// What a look at all files found.

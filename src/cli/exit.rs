@@ -7,6 +7,7 @@ use crate::domain::printable::plain;
 use crate::engine::ports::LedgerError;
 use crate::operations::refused::Refused;
 use crate::settings::Faults;
+use crate::wiring::StartError;
 
 /// The exit codes of every command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,15 @@ pub struct Interrupted(pub String);
 impl From<Refused> for anyhow::Error {
     fn from(refused: Refused) -> Self {
         refuse(refused.error, refused.cure)
+    }
+}
+
+impl From<StartError> for anyhow::Error {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Refused(refused) => refused.into(),
+            StartError::Ledger(error) => error.into(),
+        }
     }
 }
 

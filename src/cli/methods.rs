@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::domain::catalog::{Catalog, Kind, Method, MethodQuota, Platform, describe, to_json};
 use crate::operations::suspension::known_method;
+use crate::wiring;
 
-use super::context::{Context, catalog};
+use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::table::{Align, Table};
 
@@ -36,7 +37,7 @@ pub enum Args {
 
 /// Prints what was asked for.
 pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
-    let catalog = catalog(&context.settings_without_secrets()?)?;
+    let catalog = wiring::catalog_of(&context.settings_without_secrets()?)?;
     match args {
         Args::List { all, json } => list(context, &catalog, all, json)?,
         Args::Show { method, json } => {

@@ -28,7 +28,6 @@ mod planned;
 mod progress;
 mod redrive;
 mod rehearsal;
-mod reload;
 mod resolve;
 mod run;
 mod screen;

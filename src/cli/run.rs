@@ -4,34 +4,28 @@ mod stages;
 mod watch;
 
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::admin::{self, Admin, BindError};
 use crate::domain::catalog::Catalog;
 use crate::domain::decode::Decoder;
 use crate::domain::time::Timestamp;
-use crate::engine::app::Apps;
-use crate::engine::planner::Planner;
-use crate::engine::ports::{Counts, Ledger, Suspension, Transport};
+use crate::engine::ports::{Counts, Ledger, Suspension};
 use crate::engine::{Engine, Stop};
-use crate::metrics::Metrics;
 use crate::operations::suspension::{Scope, what_to_do};
 use crate::settings::Settings;
 use crate::store::operator::Operator;
 use crate::store::sqlite::{Mode, SqliteLedger};
-use crate::wiring;
+use crate::wiring::{self, Parts, Surroundings, Worker};
 use paceline_ports::location::Location;
 
 use super::batch::{self, BatchArgs, Checked, Present};
-use super::context::{Context, catalog};
+use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::planned::Planned;
 use super::rehearsal::{Account, Rehearsal};
-use super::reload::Reloader;
 use super::signals;
 use super::submit::{Rules, check_with_ledger, refuse_invalid};
 use super::summary::Summary;
@@ -65,11 +59,8 @@ pub struct Args {
 
 /// What a run works with.
 struct Work {
-    settings: Settings,
-    catalog: Arc<Catalog>,
+    parts: Parts,
     store: Location,
-    apps: Apps,
-    transport: Arc<dyn Transport>,
     rehearsal: Option<Rehearsal>,
 }
 
@@ -83,67 +74,53 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
             "config/paceline.toml has an example; `--simulate` rehearses without any",
         ));
     }
-    let catalog = catalog(&settings)?;
-    let decoder = Arc::new(batch::decoder(&settings, &catalog, args.simulate));
+    let catalog = wiring::catalog_of(&settings)?;
+    let decoder = Arc::new(wiring::decoder(&settings, &catalog, args.simulate));
     let store = (!args.simulate).then(|| settings.store.clone());
     let sources = args.batch.sources(&mut context.err, &decoder, &settings, store.as_ref())?;
     let mut signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
     let checked = check(context, &args, &sources, &decoder, store.as_ref(), &early)?;
-    let work = prepare(context, &args, settings, catalog, &checked)?;
+    let Work { parts, store, rehearsal } = prepare(context, &args, settings, catalog, &checked)?;
     let (start, started_at) = context.clock.both();
 
-    // Nothing leaves a rehearsal.
-    let traces = if args.simulate { Ok(None) } else { wiring::traces(&work.settings, &context.clock) };
-    let traces = traces.map_err(|message| refuse(message, ""))?;
-    let metrics = Metrics::collecting(&context.clock).map_err(|message| refuse(message, ""))?;
-    let ledger = open(&work.store, args.simulate.then_some(args.speed), context.clock.now(), metrics.clone()).await?;
+    let ledger = match &rehearsal {
+        Some(_) => wiring::open_rehearsal(&store, args.speed, context.clock.now()).await?,
+        None => parts.open(Mode::Worker)?,
+    };
     let skip = args.rules.skip_invalid;
-    let taken = take_over(context, &*ledger, &work.store, &sources, &decoder, skip, Some(&early)).await?;
-    let ports = (Arc::clone(&ledger) as Arc<dyn Ledger>, Arc::clone(&work.transport));
-    let quotas = Planner { catalog: Arc::clone(&work.catalog), apps: work.apps.clone(), speed: args.speed };
-    let engine = wiring::measured_engine(&work.settings, quotas, ports, context.clock.clone(), metrics.clone());
-    engine.recover().await?;
-    let first = args.stages.load(&engine, &checked.batches).await?;
-    let planned = plan(context, &work, &checked, started_at, args.speed)?;
-    let decoding = wiring::Decoding::new(batch::decoder(&work.settings, &work.catalog, args.simulate));
-    let scrape = wiring::Scrape::new(Arc::clone(&engine), Arc::clone(&ledger), metrics);
-    let admin = if args.simulate { None } else { serve(&work.settings, &engine, decoding.clone(), scrape).await };
-    // A rehearsal's apps are made up: there is nothing to read again.
-    let reloader = (!args.simulate).then(|| {
-        Reloader::new(context.source(), work.settings, work.catalog, Arc::clone(&engine), Some(decoding))
-            .with_door(admin.as_ref().map(Admin::door))
-            .start()
-    });
-    let mut around = stages::Around { planned: &planned, signals: &mut signals, reloader: reloader.as_ref() };
+    let taken = take_over(context, &*ledger, &store, &sources, &decoder, skip, Some(&early)).await?;
+    let mut outset = parts.outset(started_at);
+    let load = async |engine: &Arc<Engine>| args.stages.load(engine, &checked.batches).await;
+    let (mut worker, first) = Worker::start(parts, Arc::clone(&ledger), load).await?;
+    // The forecast is made when everything is loaded and nothing has left.
+    outset.now = context.clock.now();
+    let round_trip = rehearsal.as_ref().map(Rehearsal::round_trip);
+    let planned = Planned::of(&Operator::open(&store)?, &outset, &checked.batches, started_at, round_trip)?;
+    let mut around = stages::Around { planned: &planned, signals: &mut signals };
     early.check(|| taken.interrupted())?;
     drop(early);
     let Worked { stop, early } =
-        args.stages.work(context, &engine, (&checked.batches, &checked.calls), &work.store, first, &mut around).await?;
-    if let Some(admin) = admin {
-        admin.stop().await;
-    }
-
-    if let Some(exit) = lost(context, &engine, &ledger).await? {
-        return Ok(exit);
-    }
+        args.stages.work(context, &worker, (&checked.batches, &checked.calls), &store, first, &mut around).await?;
     let elapsed = context.clock.mono().since(start);
-    if let Some(traces) = traces.filter(|_| stop != Stop::Cut) {
-        traces.stop().await;
+    worker.end(stop != Stop::Cut).await;
+
+    if let Some(exit) = lost(context, &worker.engine, &ledger).await? {
+        return Ok(exit);
     }
     let counts = ledger.counts(Some(checked.batches.clone())).await?;
     let suspensions = ledger.suspensions().await?;
     ledger.close().await;
     context.has_acted = true;
-    let account = work.rehearsal.as_ref().map(Rehearsal::account);
+    let account = rehearsal.as_ref().map(Rehearsal::account);
     if args.json {
         context.print_json(&document(&counts, elapsed, planned.length(), account.as_ref()))?;
     } else {
         let is_finished = stop == Stop::Idle && counts.queued + counts.uncertain == 0;
         let time = (&planned, elapsed, started_at, is_finished);
-        summarise(context, &work.store, &checked.batches, time, account.as_ref())?;
+        summarise(context, &store, &checked.batches, time, account.as_ref())?;
     }
     say_suspended(context, &suspensions)?;
-    conclude(context, &args, &counts, (stop, early.as_ref()), &work.store)
+    conclude(context, &args, &counts, (stop, early.as_ref()), &store)
 }
 
 /// Says why the ledger cannot be relied on any more, if so; nothing more is read from it then.
@@ -199,51 +176,7 @@ fn say_suspended(context: &mut Context, suspensions: &[Suspension]) -> anyhow::R
     Ok(())
 }
 
-/// The admin server, if its address is free: a batch is worked without it as well.
-async fn serve(
-    settings: &Settings,
-    engine: &Arc<Engine>,
-    decoding: wiring::Decoding,
-    scrape: wiring::Scrape,
-) -> Option<Admin> {
-    let (listen, socket) = (settings.admin.listen, settings.admin.socket.as_deref());
-    if listen.is_none() && socket.is_none() {
-        return None;
-    }
-    match admin::bind(listen, socket).await {
-        Ok(bound) => {
-            let mut worker = wiring::admin_worker("run", engine, &settings.store, None, decoding);
-            worker.metrics = scrape.start();
-            Some(bound.serve(&wiring::admin_access(settings), worker))
-        }
-        Err(error) => {
-            tracing::warn!("{error}; the batch is worked without it: {}", BindError::CURE);
-            None
-        }
-    }
-}
-
-/// The forecast, when everything is loaded and nothing has left.
-fn plan(
-    context: &Context,
-    work: &Work,
-    checked: &Checked,
-    started_at: Timestamp,
-    speed: f64,
-) -> anyhow::Result<Planned> {
-    let planner = Planner { catalog: Arc::clone(&work.catalog), apps: work.apps.clone(), speed };
-    let (settings, now) = (&work.settings, context.clock.now());
-    let outset = wiring::outset(settings, Arc::new(planner), now, true);
-    Planned::of(
-        &Operator::open(&work.store)?,
-        &outset,
-        &checked.batches,
-        started_at,
-        work.rehearsal.as_ref().map(Rehearsal::round_trip),
-    )
-}
-
-/// Apps and transport: those of the settings, or made up around a simulator.
+/// What the settings describe, or what is made up around a simulator.
 fn prepare(
     context: &mut Context,
     args: &Args,
@@ -252,9 +185,9 @@ fn prepare(
     checked: &Checked,
 ) -> anyhow::Result<Work> {
     if !args.simulate {
-        let apps = wiring::apps_of(&settings, &catalog).map_err(|faults| refuse(faults.join("\n"), ""))?;
-        let transport = wiring::transport(&settings).map_err(|message| refuse(message, ""))?;
-        return Ok(Work { store: settings.store.clone(), settings, catalog, apps, transport, rehearsal: None });
+        let store = settings.store.clone();
+        let parts = Parts::of(settings, catalog, Surroundings::Run, context.source(), &context.clock)?;
+        return Ok(Work { parts, store, rehearsal: None });
     }
     let (rehearsal, apps) = Rehearsal::start(&catalog, checked, &args.scenario, args.speed, context.clock.clone())?;
     let store = settings.store.rehearsal();
@@ -265,35 +198,8 @@ fn prepare(
         args.speed,
         store.path.display()
     )?;
-    let transport = rehearsal.transport();
-    Ok(Work { settings, catalog, store, apps, transport, rehearsal: Some(rehearsal) })
-}
-
-/// The ledger; that of a rehearsal at a speed begins anew each time, because the simulated platform does.
-async fn open(
-    store: &Location,
-    speed: Option<f64>,
-    now: Timestamp,
-    metrics: Metrics,
-) -> anyhow::Result<Arc<SqliteLedger>> {
-    let ledger = SqliteLedger::open_measured(store, Mode::Worker, now, metrics.clone())?;
-    let Some(speed) = speed else {
-        return Ok(Arc::new(ledger));
-    };
-    // It was opened first to make sure that no other rehearsal works in it.
-    ledger.close().await;
-    for end in ["", "-wal", "-shm", ".key"] {
-        let mut file = store.path.as_os_str().to_owned();
-        file.push(end);
-        if let Err(error) = std::fs::remove_file(&file)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            return Err(anyhow::Error::new(error).context(format!("{} cannot be removed", Path::new(&file).display())));
-        }
-    }
-    let ledger = SqliteLedger::open_measured(store, Mode::Worker, now, metrics)?;
-    ledger.rehearse(speed).await?;
-    Ok(Arc::new(ledger))
+    let parts = Parts::bare(settings, catalog, apps, rehearsal.transport(), context.clock.clone(), args.speed);
+    Ok(Work { parts, store, rehearsal: Some(rehearsal) })
 }
 
 fn document(

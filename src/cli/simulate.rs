@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
 use crate::simulator::{self, Options, Simulator, StartError};
+use crate::wiring;
 
-use super::context::{Context, catalog};
+use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::signals;
 
@@ -30,7 +31,7 @@ pub struct Args {
 
 /// Serves until a signal.
 pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
-    let catalog = catalog(&context.settings_without_secrets()?)?;
+    let catalog = wiring::catalog_of(&context.settings_without_secrets()?)?;
     let Args { listen, scenario, speed, seed } = args;
     let options = Options { listen, scenario, speed, seed, ..Options::default() };
     let simulator =

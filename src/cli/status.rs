@@ -25,7 +25,7 @@ use crate::store::operator::{BatchLine, Ended, LaneLine, Operator};
 use crate::store::sqlite::inspect;
 use crate::wiring;
 
-use super::context::{Context, catalog};
+use super::context::Context;
 use super::exit::Exit;
 use super::plan::planner;
 use super::progress::duration;
@@ -76,7 +76,7 @@ struct LaneState {
 /// Prints the status; 1 if something is dead, held or suspended.
 pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
-    let catalog = catalog(&settings)?;
+    let catalog = wiring::catalog_of(&settings)?;
     let ledger = context.operator()?;
     let look = |now| look(&ledger, &settings, &catalog, now);
     if args.watch {

@@ -22,7 +22,7 @@ use paceline_ports::location::Location;
 
 use super::again::Again;
 use super::batch::{self, BatchArgs, Present, Source};
-use super::context::{Context, catalog};
+use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::findings::Findings;
 use super::signals::Stop;
@@ -52,8 +52,8 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     if settings.broker.is_some() {
         settings = context.settings()?;
     }
-    let catalog = catalog(&settings)?;
-    let decoder = Arc::new(batch::decoder(&settings, &catalog, false));
+    let catalog = wiring::catalog_of(&settings)?;
+    let decoder = Arc::new(wiring::decoder(&settings, &catalog, false));
     if settings.apps.is_empty() {
         return Err(refuse(
             "the settings have no [apps], so no job could be carried out",

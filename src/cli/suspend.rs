@@ -5,8 +5,9 @@ use std::io::Write;
 use serde_json::json;
 
 use crate::operations::suspension::{REASON_DEFAULT, Resumed, Scope, known_app, known_method};
+use crate::wiring;
 
-use super::context::{Context, catalog};
+use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::table::plain;
 
@@ -56,7 +57,7 @@ pub fn suspend(context: &mut Context, args: SuspendArgs) -> anyhow::Result<Exit>
     let scope = args.scope.read();
     known_app(&scope.app, settings.apps.keys().map(String::as_str))?;
     if !scope.method.is_empty() {
-        known_method(&*catalog(&settings)?, &scope.method)?;
+        known_method(&*wiring::catalog_of(&settings)?, &scope.method)?;
     }
     let mut ledger = context.operator()?;
     let name = plain(&scope.name());

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::wiring;
+
 use super::batch::{self, BatchArgs, Present};
-use super::context::{Context, catalog};
+use super::context::Context;
 use super::exit::Exit;
 use super::findings::Findings;
 
@@ -29,7 +31,7 @@ pub struct Args {
 /// Prints the findings; they are the data of this command.
 pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
-    let decoder = Arc::new(batch::decoder(&settings, &catalog(&settings)?, args.simulate));
+    let decoder = Arc::new(wiring::decoder(&settings, &wiring::catalog_of(&settings)?, args.simulate));
     let sources = args.batch.sources(&mut context.err, &decoder, &settings, None)?;
     if !args.simulate && settings.apps.is_empty() {
         writeln!(context.err, "note: the settings have no [apps], so any app is accepted")?;

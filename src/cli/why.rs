@@ -10,7 +10,7 @@ use crate::engine::why::{Why, explain};
 use crate::store::operator::{Asked, JobSheet, Operator};
 use crate::wiring;
 
-use super::context::{Context, catalog};
+use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::jobs::{text, write_attempts};
 use super::plan::planner;
@@ -29,7 +29,7 @@ pub struct Args {
 /// Explains one job.
 pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
-    let catalog = catalog(&settings)?;
+    let catalog = wiring::catalog_of(&settings)?;
     let ledger = context.operator()?;
     let Some(sheet) = ledger.show_job(&args.id)? else { return Err(unknown(&ledger, &settings, &args.id)?) };
     let now = context.clock.now();

@@ -7,21 +7,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::info;
 
-use crate::admin::{self, Admin, BindError};
 use crate::amqp::{Look, Service, intake};
-use crate::engine::planner::Planner;
 use crate::engine::ports::Ledger;
 use crate::engine::{Engine, Stop};
-use crate::metrics::Metrics;
-use crate::settings::Settings;
 use crate::store::operator::Operator;
 use crate::store::sqlite::{Mode, SqliteLedger};
-use crate::wiring;
+use crate::wiring::{self, Parts, Surroundings, Worker};
 
-use super::batch;
-use super::context::{Context, catalog};
+use super::context::Context;
 use super::exit::{Exit, refuse};
-use super::reload::{Reloader, Reloading};
 use super::run::lost;
 use super::signals::{self, HangUp};
 
@@ -43,65 +37,24 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         return Err(refuse("no apps configured: add an [apps.NAME] section", "config/paceline.toml has an example"));
     }
     wiring::warn_of_plain_text(&settings);
-    let catalog = catalog(&settings)?;
-    let apps = wiring::apps_of(&settings, &catalog).map_err(|faults| refuse(faults.join("\n"), ""))?;
-    let transport = wiring::transport(&settings).map_err(|message| refuse(message, ""))?;
-    let traces = wiring::traces(&settings, &context.clock).map_err(|message| refuse(message, ""))?;
-    let decoding = wiring::Decoding::new(batch::decoder(&settings, &catalog, false));
+    let catalog = wiring::catalog_of(&settings)?;
+    let store = settings.store.clone();
+    let parts = Parts::of(settings, Arc::clone(&catalog), Surroundings::Work, context.source(), &context.clock)?;
     let signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
-
-    let metrics = Metrics::collecting(&context.clock).map_err(|message| refuse(message, ""))?;
-    let (store, now) = (&settings.store, context.clock.now());
     // First the ledger: a second worker on it should read who has it, not that its port is taken.
-    let ledger = Arc::new(SqliteLedger::open_measured(store, Mode::Worker, now, metrics.clone())?);
+    let ledger = parts.open(Mode::Worker)?;
     // Jobs over HTTP are looked up in it.
-    Operator::open(store)?.identify(&catalog)?;
-    let bound = bind(&settings).await?;
-    let ports = (Arc::clone(&ledger) as Arc<dyn Ledger>, transport);
-    let planner = Planner { catalog: Arc::clone(&catalog), apps, speed: 1.0 };
-    let engine = wiring::measured_engine(&settings, planner, ports, context.clock.clone(), metrics.clone());
-    engine.recover().await?;
-    let loaded = engine.load(None).await?;
-    info!(loaded, ledger = %settings.store.path.display(), "working");
-    let service = match wiring::broker_options(&settings) {
-        Some(options) => Some(
-            wiring::broker(&options, &engine, decoding.clone(), &context.clock)
-                .map_err(|fault| refuse(fault.text, fault.cure))?,
-        ),
-        None => None,
+    Operator::open(&store)?.identify(&catalog)?;
+    let load = async |engine: &Arc<Engine>| {
+        let loaded = engine.load(None).await?;
+        info!(loaded, ledger = %store.path.display(), "working");
+        Ok(())
     };
-    if let Some(service) = &service {
-        wiring::tell_standing(service.look(), Arc::clone(&ledger), context.clock.clone());
-    }
-    let admin = bound.map(|bound| {
-        let access = wiring::admin_access(&settings);
-        let mut scrape = wiring::Scrape::new(Arc::clone(&engine), Arc::clone(&ledger), metrics);
-        if let Some(service) = &service {
-            scrape = scrape.with_broker(service);
-        }
-        let mut worker = wiring::admin_worker("work", &engine, &settings.store, service.as_ref(), decoding.clone());
-        worker.metrics = scrape.start();
-        let admin = bound.serve(&access, worker);
-        if let Some(address) = admin.listen() {
-            info!(%address, "the admin server listens");
-        }
-        if let Some(socket) = &settings.admin.socket {
-            info!(socket = %socket.display(), "the admin server listens");
-        }
-        admin
-    });
-    let reloader = Reloader::new(context.source(), settings, catalog, Arc::clone(&engine), Some(decoding))
-        .with_door(admin.as_ref().map(Admin::door))
-        .start();
-    let has_broker = service.is_some();
-    let (stop, stuck) = work(&engine, &ledger, service, args.until_idle, signals, &reloader).await?;
-    if let Some(admin) = admin {
-        admin.stop().await;
-    }
-    if let Some(traces) = traces.filter(|_| stop.is_some()) {
-        traces.stop().await;
-    }
-    if let Some(exit) = lost(context, &engine, &ledger).await? {
+    let (mut worker, ()) = Worker::start(parts, Arc::clone(&ledger), load).await?;
+    let has_broker = worker.service.is_some();
+    let (stop, stuck) = work(&mut worker, args.until_idle, signals).await?;
+    worker.end(stop.is_some()).await;
+    if let Some(exit) = lost(context, &worker.engine, &ledger).await? {
         return Ok(exit);
     }
     let stuck = if has_broker { stuck } else { Some("the settings have no [broker]".to_owned()) };
@@ -135,34 +88,24 @@ async fn conclude(
     Ok(if is_unwell { Exit::Unwell } else { Exit::Success })
 }
 
-async fn bind(settings: &Settings) -> anyhow::Result<Option<admin::Bound>> {
-    let (listen, socket) = (settings.admin.listen, settings.admin.socket.as_deref());
-    if listen.is_none() && socket.is_none() {
-        return Ok(None);
-    }
-    admin::bind(listen, socket).await.map(Some).map_err(|error| refuse(error.to_string(), BindError::CURE))
-}
-
 /// Runs the engine; a first signal drains, a second ends at once: `None`, and nothing more is waited for. Says also what
 /// keeps results from being published, if anything does.
 async fn work(
-    engine: &Arc<Engine>,
-    ledger: &Arc<SqliteLedger>,
-    mut service: Option<Service>,
+    worker: &mut Worker,
     until_idle: bool,
     (mut signals, mut hang_ups): (signals::Stop, signals::HangUps),
-    reloader: &Reloading,
 ) -> anyhow::Result<(Option<Stop>, Option<String>)> {
     let (stopping, stopped) = watch::channel(false);
+    let mut service = worker.service.take();
     let look = service.as_ref().map(Service::look);
-    let running = run(Arc::clone(engine), Arc::clone(ledger), look.clone(), until_idle, stopped);
+    let running = run(Arc::clone(&worker.engine), Arc::clone(&worker.ledger), look.clone(), until_idle, stopped);
     tokio::pin!(running);
     let ended = loop {
         tokio::select! {
             stop = &mut running => break Some(stop?),
             _ = signals.next() => break None,
             hang_up = hang_ups.next() => match hang_up {
-                HangUp::Reload => reloader.ask(),
+                HangUp::Reload => worker.reload(),
                 HangUp::NoTerminal => break None,
             },
         }

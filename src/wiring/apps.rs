@@ -6,7 +6,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use crate::domain::catalog::{Catalog, Method, Platform, QuotaScope};
-use crate::domain::decode::{self, AppFacts};
+use crate::domain::decode::{self, AppFacts, Decoder};
 use crate::engine::app::{App, Apps, OnUncertain, Quotas};
 use crate::settings::{self, QuotaOverride, Settings};
 
@@ -128,6 +128,13 @@ pub fn facts_of(settings: &Settings, catalog: &Catalog) -> decode::Apps {
         (name.clone(), AppFacts { family, users, editions, has_tenants: false })
     });
     decode::Apps::Named(facts.collect())
+}
+
+/// The decoder of jobs: with the apps of the settings, or any app if the settings have none or `is_rehearsal`.
+pub fn decoder(settings: &Settings, catalog: &Arc<Catalog>, is_rehearsal: bool) -> Decoder {
+    let is_any = is_rehearsal || settings.apps.is_empty();
+    let apps = if is_any { decode::Apps::Any } else { facts_of(settings, catalog) };
+    Decoder { catalog: Arc::clone(catalog), apps, rights: Arc::new(super::rights_of(settings)) }
 }
 
 /// Apps for a rehearsal: each name on the platform whose methods its jobs call, with credentials that the simulator takes.

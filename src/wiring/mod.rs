@@ -5,19 +5,30 @@
 mod admin;
 mod apps;
 mod broker;
+mod catalog;
+mod ledger;
+mod reload;
 mod scrape;
 mod standing;
+mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 
-pub use admin::{admin_access, admin_worker};
-pub use apps::{apps_for_rehearsal, apps_of, facts_of, with_users};
+pub use admin::admin_access;
+pub use apps::{apps_for_rehearsal, apps_of, decoder, facts_of, with_users};
 pub use broker::{AMQPS, Decoding, READABLE, broker, broker_options, rights_of, warn_of_plain_text};
+pub use catalog::catalog_of;
+pub use ledger::{open, open_rehearsal};
+pub use reload::{Reloading, Source};
 pub use scrape::Scrape;
-pub use standing::tell_standing;
+pub use worker::{Parts, StartError, Surroundings, Worker};
+
+use admin::admin_worker;
+use reload::Reloader;
+use standing::tell_standing;
 
 use crate::clock::Clock;
 use crate::domain::catalog::Catalog;

@@ -24,7 +24,7 @@ use crate::store::operator::Operator;
 use crate::wiring;
 use paceline_ports::location::Location;
 
-use super::context::{Context, catalog};
+use super::context::Context;
 use super::exit::{Exit, refuse};
 
 pub(super) use since::Since;
@@ -80,7 +80,7 @@ struct Lane {
 /// Prints the proof; 1 if a window was exceeded.
 pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
-    let catalog = catalog(&settings)?;
+    let catalog = wiring::catalog_of(&settings)?;
     let now = context.clock.now();
     let since = args.since.map(|since| since.before(now));
     let ledger = Operator::open(ledger_of(&settings, args))?;

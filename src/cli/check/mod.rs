@@ -19,7 +19,7 @@ use crate::settings::Settings;
 use crate::wiring;
 
 use self::finding::{Finding, Verdict};
-use super::context::{Context, catalog};
+use super::context::Context;
 use super::exit::{Exit, refuse};
 
 /// Look at settings, credentials, broker and ledger, and say what is wrong and what to do. Changes nothing
@@ -52,14 +52,14 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let mut findings = vec![here::settings(&settings)];
     findings.extend(here::rights(&settings));
     findings.extend(here::broker(&settings));
-    let catalog = match catalog(&settings) {
+    let catalog = match wiring::catalog_of(&settings) {
         Ok(catalog) => {
             findings.push(here::catalog(&settings, &catalog));
             findings.extend(here::quotas(&settings, &catalog));
             Some(catalog)
         }
         Err(error) => {
-            findings.push(Finding::fault("catalog", format!("{error:#}"), "correct the files under catalog.dir"));
+            findings.push(Finding::fault("catalog", error.error, "correct the files under catalog.dir"));
             None
         }
     };

@@ -19,7 +19,7 @@ use crate::store::sqlite::inspect;
 use crate::wiring;
 
 use super::batch::{self, BatchArgs, Checked, Present};
-use super::context::{Context, catalog};
+use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::findings::Findings;
 
@@ -64,8 +64,8 @@ struct Others {
 /// Prints the plan; 1 if some rows will end badly, repeat others or cannot move.
 pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
-    let catalog = catalog(&settings)?;
-    let decoder = Arc::new(batch::decoder(&settings, &catalog, false));
+    let catalog = wiring::catalog_of(&settings)?;
+    let decoder = Arc::new(wiring::decoder(&settings, &catalog, false));
     let store = &settings.store;
     let sources = args.batch.sources(&mut context.err, &decoder, &settings, Some(store))?;
     let ledger = Untouched::open(store)?;

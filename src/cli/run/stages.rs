@@ -8,7 +8,6 @@ use std::sync::Arc;
 use crate::cli::context::Context;
 use crate::cli::jobs::{text, what};
 use crate::cli::planned::Planned;
-use crate::cli::reload::Reloading;
 use crate::cli::signals;
 use crate::cli::table::{Align, Table};
 use crate::domain::job::LaneKey;
@@ -17,6 +16,7 @@ use crate::engine::{Engine, Stop};
 use crate::operations::canary::{Canary, has_succeeded};
 use crate::operations::stop_at::{Reached, Share};
 use crate::store::operator::{JobLine, Operator};
+use crate::wiring::Worker;
 use paceline_ports::location::Location;
 
 use super::watch;
@@ -42,7 +42,6 @@ pub(super) struct Stages {
 pub(super) struct Around<'a> {
     pub planned: &'a Planned,
     pub signals: &'a mut (signals::Stop, signals::HangUps),
-    pub reloader: Option<&'a Reloading>,
 }
 
 /// How the work ended.
@@ -105,15 +104,16 @@ impl Stages {
     pub(super) async fn work(
         &self,
         context: &mut Context,
-        engine: &Arc<Engine>,
+        worker: &Worker,
         (batches, calls): (&[String], &BTreeMap<LaneKey, u64>),
         store: &Location,
         canary: Canary,
         around: &mut Around<'_>,
     ) -> anyhow::Result<Worked> {
+        let engine = &worker.engine;
         if !canary.is_empty() {
-            let Around { planned, signals, reloader } = around;
-            let (stop, _) = watch(context, engine, &canary.lanes, planned, signals, *reloader, None).await?;
+            let Around { planned, signals } = around;
+            let (stop, _) = watch(context, worker, &canary.lanes, planned, signals, None).await?;
             let open = || async { Ok::<_, LedgerError>(engine.ledger().counts(Some(batches.to_vec())).await?.queued) };
             if stop != Stop::Idle || open().await? == 0 {
                 return Ok(Worked { stop, early: None });
@@ -126,8 +126,8 @@ impl Stages {
             }
             engine.load(Some(batches.to_vec())).await?;
         }
-        let Around { planned, signals, reloader } = around;
-        let (stop, reached) = watch(context, engine, calls, planned, signals, *reloader, self.stop_at).await?;
+        let Around { planned, signals } = around;
+        let (stop, reached) = watch(context, worker, calls, planned, signals, self.stop_at).await?;
         Ok(Worked { stop, early: reached.map(Early::StopAt) })
     }
 

@@ -9,13 +9,13 @@ use crate::cli::context::Context;
 use crate::cli::held_back;
 use crate::cli::planned::Planned;
 use crate::cli::progress::{Lane, Progress, Stopped};
-use crate::cli::reload::Reloading;
 use crate::cli::signals::{self, HangUp};
 use crate::domain::job::LaneKey;
 use crate::domain::time::Mono;
 use crate::engine::schedule::{LaneView, View};
 use crate::engine::{Engine, Stop};
 use crate::operations::stop_at::{Reached, Share};
+use crate::wiring::Worker;
 
 /// How often progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -23,13 +23,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Shows progress until the engine has nothing left, or was stopped: by a signal, or because too large a share failed.
 pub(in crate::cli) async fn watch(
     context: &mut Context,
-    engine: &Arc<Engine>,
+    worker: &Worker,
     totals: &BTreeMap<LaneKey, u64>,
     planned: &Planned,
     (signals, hang_ups): &mut (signals::Stop, signals::HangUps),
-    reloader: Option<&Reloading>,
     stop_at: Option<Share>,
 ) -> anyhow::Result<(Stop, Option<Reached>)> {
+    let engine = &worker.engine;
     let mut progress = Progress::new(&context.err, std::io::stderr().is_terminal(), context.clock.mono());
     let stopping = tokio::sync::Notify::new();
     let (mut is_stopping, mut reached) = (false, None);
@@ -46,10 +46,9 @@ pub(in crate::cli) async fn watch(
                 reached = Some(share);
                 stopping.notify_one();
             }
-            hang_up = hang_ups.next() => match (hang_up, reloader) {
-                (HangUp::NoTerminal, _) => stopping.notify_one(),
-                (HangUp::Reload, Some(reloader)) => reloader.ask(),
-                (HangUp::Reload, None) => {}
+            hang_up = hang_ups.next() => match hang_up {
+                HangUp::NoTerminal => stopping.notify_one(),
+                HangUp::Reload => worker.reload(),
             },
             _ = signals.next() => {
                 if is_stopping {

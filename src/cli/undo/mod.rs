@@ -13,10 +13,11 @@ use serde_json::json;
 use crate::domain::undo;
 use crate::engine::ports::Counts;
 use crate::store::operator::Selection;
+use crate::wiring;
 
 use self::plan::Plan;
 use self::work::End;
-use super::context::{Context, catalog};
+use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::summary::Summary;
 
@@ -47,7 +48,7 @@ pub struct Args {
 /// Plans, or deletes; 1 if something stays that the batch may have created.
 pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let settings = if args.yes { context.settings()? } else { context.settings_without_secrets()? };
-    let catalog = catalog(&settings)?;
+    let catalog = wiring::catalog_of(&settings)?;
     let selection = Selection {
         batch: Some(args.batch.clone()),
         method: args.method.clone(),

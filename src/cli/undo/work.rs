@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::cli::context::Context;
-use crate::cli::exit::refuse;
 use crate::cli::planned::Planned;
 use crate::cli::progress::duration;
 use crate::cli::run::watch;
@@ -18,13 +17,12 @@ use crate::domain::activity::Action;
 use crate::domain::catalog::Catalog;
 use crate::domain::job::{Job, LaneKey};
 use crate::domain::undo::{self, Created};
-use crate::engine::Stop;
-use crate::engine::planner::Planner;
 use crate::engine::ports::{Arrival, Ledger, LedgerError, Origin};
+use crate::engine::{Engine, Stop};
 use crate::settings::Settings;
 use crate::store::operator::{Operator, Selection};
-use crate::store::sqlite::{Mode, SqliteLedger};
-use crate::wiring;
+use crate::store::sqlite::Mode;
+use crate::wiring::{Parts, Surroundings, Worker};
 use paceline_ports::location::Location;
 
 /// Objects whose deletions are taken over in one transaction.
@@ -52,31 +50,27 @@ pub async fn delete(
     selection: &Selection,
     batch: &str,
 ) -> anyhow::Result<End> {
-    let apps = wiring::apps_of(&settings, &catalog).map_err(|faults| refuse(faults.join("\n"), ""))?;
-    let worker = Operator::open(&settings.store)?.worker()?;
-    let mode = if worker.is_some() { Mode::Operator } else { Mode::Worker };
-    let ledger = Arc::new(SqliteLedger::open(&settings.store, mode, context.clock.now())?);
-    let totals = take_over(context, &*ledger, &settings.store, &catalog, selection, batch).await?;
+    let store = settings.store.clone();
+    let parts = Parts::of(settings, Arc::clone(&catalog), Surroundings::Bare, context.source(), &context.clock)?;
+    let worker = Operator::open(&store)?.worker()?;
+    let ledger = parts.open(if worker.is_some() { Mode::Operator } else { Mode::Worker })?;
+    let totals = take_over(context, &*ledger, &store, &catalog, selection, batch).await?;
     if let Some(worker) = worker {
         ledger.close().await;
         writeln!(context.err, "{worker}: it deletes them; Ctrl-C stops looking on")?;
-        return follow(context, &settings.store, batch).await;
+        return follow(context, &store, batch).await;
     }
     let (start, started_at) = context.clock.both();
-    let transport = wiring::transport(&settings).map_err(|message| refuse(message, ""))?;
-    let shared = Arc::clone(&ledger) as Arc<dyn Ledger>;
-    let clock = context.clock.clone();
-    let engine = wiring::engine(&settings, Arc::clone(&catalog), apps.clone(), shared, transport, clock, 1.0);
     let mut signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
-    engine.recover().await?;
     let batches = vec![batch.to_owned()];
-    engine.load(Some(batches.clone())).await?;
-    let planner = Planner { catalog, apps, speed: 1.0 };
-    let outset = wiring::outset(&settings, Arc::new(planner), context.clock.now(), true);
-    let operator = Operator::open(&settings.store)?;
+    let mut outset = parts.outset(started_at);
+    let load = async |engine: &Arc<Engine>| engine.load(Some(batches.clone())).await;
+    let (worker, _) = Worker::start(parts, Arc::clone(&ledger), load).await?;
+    outset.now = context.clock.now();
+    let operator = Operator::open(&store)?;
     let expected = Planned::of(&operator, &outset, &batches, started_at, None)?;
-    let (stop, _) = watch(context, &engine, &totals, &expected, &mut signals, None, None).await?;
-    if let Some(why) = engine.lost() {
+    let (stop, _) = watch(context, &worker, &totals, &expected, &mut signals, None).await?;
+    if let Some(why) = worker.engine.lost() {
         ledger.close().await;
         return Err(LedgerError::Unusable(why.to_owned()).into());
     }

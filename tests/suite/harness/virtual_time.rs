@@ -10,10 +10,11 @@ use paceline::domain::decode::{Apps, Decoder, Defaults};
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{Arrival, Counts, Ledger, Origin, TakenOver, Transport};
 use paceline::engine::{Engine, Revision, Stop};
+use paceline::metrics::Metrics;
 use paceline::settings::{self, Settings};
 use paceline::simulator::{InProcess, Scenario, Simulator, Stats};
 use paceline::store::sqlite::{Mode, SqliteLedger};
-use paceline::wiring;
+use paceline::wiring::{self, Parts};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -63,15 +64,13 @@ impl World {
     /// The same over another transport.
     pub async fn start_over(&self, text: &str, transport: Arc<dyn Transport>) -> Worker<'_> {
         let settings = self.settings(text);
-        let ledger = SqliteLedger::open(&self.store(), Mode::Worker, self.clock.now());
-        let ledger = Arc::new(ledger.unwrap());
         let apps = wiring::apps_of(&settings, &self.catalog).unwrap();
-        let shared = Arc::clone(&ledger) as Arc<dyn Ledger>;
-        let catalog = Arc::clone(&self.catalog);
-        let engine = wiring::engine(&settings, catalog, apps, shared, transport, self.clock.clone(), 1.0);
-        engine.recover().await.unwrap();
-        engine.load(None).await.unwrap();
-        Worker { world: self, engine, ledger }
+        let parts = Parts::bare(settings, Arc::clone(&self.catalog), apps, transport, self.clock.clone(), 1.0);
+        let store = (&self.store()).into();
+        let ledger = wiring::open(&store, Mode::Worker, self.clock.now(), Metrics::default()).unwrap();
+        let load = async |engine: &Arc<Engine>| engine.load(None).await;
+        let (worker, _) = wiring::Worker::start(parts, Arc::clone(&ledger), load).await.unwrap();
+        Worker { world: self, engine: worker.engine, ledger }
     }
 
     fn settings(&self, text: &str) -> Settings {

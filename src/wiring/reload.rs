@@ -1,7 +1,9 @@
-//! Settings that are read again while a command works: on SIGHUP, for `work` and `run`.
+//! Settings that are read again while a worker works.
 //!
 //! A file with a fault is refused as a whole. What changed is said in the log, key by key and quota by quota.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -13,13 +15,38 @@ use crate::domain::activity::{Action, Deed, Facts, Via};
 use crate::domain::catalog::Catalog;
 use crate::engine::app::Apps;
 use crate::engine::{Engine, Revision};
-use crate::settings::{Settings, changes};
+use crate::operations::refused::Refused;
+use crate::settings::{self, Faults, Settings, changes};
 use crate::user;
-use crate::wiring::{self, Decoding};
 
-use super::batch;
-use super::context::{Source, catalog};
-use super::exit::Refusal;
+use super::{Decoding, admin_access, apps_of, catalog_of, decoder};
+
+/// Where the settings come from: a file, which may change, and the environment as it was at the start.
+#[derive(Clone)]
+pub struct Source {
+    /// The file that is named, if one is.
+    pub config: Option<PathBuf>,
+    /// The environment.
+    pub variables: BTreeMap<String, String>,
+}
+
+impl Source {
+    /// The settings with their secrets, as they are now.
+    ///
+    /// # Errors
+    /// Every fault at once.
+    pub fn settings(&self) -> Result<Settings, Faults> {
+        settings::load(self.config.as_deref(), self.variables.clone().into_iter())
+    }
+
+    /// Likewise without secrets, for commands that look at the ledger or the catalog.
+    ///
+    /// # Errors
+    /// As [`Self::settings`].
+    pub fn settings_without_secrets(&self) -> Result<Settings, Faults> {
+        settings::load_without_secrets(self.config.as_deref(), self.variables.clone().into_iter())
+    }
+}
 
 /// Reads the settings again and lets the engine, and the intake's decoder, go by them.
 pub struct Reloader {
@@ -112,11 +139,11 @@ impl Reloader {
         if settings.apps.is_empty() {
             return Err(vec!["no apps configured: add an [apps.NAME] section".to_owned()]);
         }
-        let catalog = catalog(&settings).map_err(|error| lines(&error))?;
+        let catalog = catalog_of(&settings).map_err(lines)?;
         // The same files give the same catalog: then nothing that goes by it is touched.
         let is_same = format!("{catalog:?}") == format!("{:?}", self.catalog);
         let catalog = if is_same { Arc::clone(&self.catalog) } else { catalog };
-        let apps = wiring::apps_of(&settings, &catalog)?;
+        let apps = apps_of(&settings, &catalog)?;
         Ok(Sound { settings, catalog, apps })
     }
 
@@ -136,12 +163,12 @@ impl Reloader {
         let waits = changes(&self.started, &settings).at_next_start;
         // First: a job that comes before its app is there waits for it.
         if let Some(decoding) = &self.decoding {
-            decoding.replace(batch::decoder(&settings, &catalog, false));
+            decoding.replace(decoder(&settings, &catalog, false));
         }
         if let Some(door) = &self.door {
-            door.let_in(&wiring::admin_access(&settings));
+            door.let_in(&admin_access(&settings));
         }
-        let reloaded = wiring::reload(&self.engine, &settings, Arc::clone(&catalog), apps).await;
+        let reloaded = super::reload(&self.engine, &settings, Arc::clone(&catalog), apps).await;
         (self.settings, self.catalog) = (settings, catalog);
         let mut is_empty = changed.at_once.is_empty() && waits.is_empty();
         let mut told: Vec<String> = changed
@@ -207,8 +234,6 @@ fn tell(revision: &Revision) {
 }
 
 /// An error as lines for the log.
-fn lines(error: &anyhow::Error) -> Vec<String> {
-    let hint = error.downcast_ref::<Refusal>().map(|refusal| refusal.hint.clone()).filter(|hint| !hint.is_empty());
-    let text = format!("{error:#}");
-    text.lines().map(str::to_owned).chain(hint).collect()
+fn lines(Refused { error, cure }: Refused) -> Vec<String> {
+    error.lines().map(str::to_owned).chain(Some(cure).filter(|cure| !cure.is_empty())).collect()
 }
