@@ -2,7 +2,7 @@
 //!
 //! The map, in the one direction in which modules may depend on each other:
 //!
-//! `main → cli → wiring → {admin, operations} → {amqp, store, platform, simulator, tables} → {engine, settings} → {host, metrics, ports} → domain → quota`
+//! `main → cli → wiring → {admin, operations} → {amqp, store, platform, simulator, tables} → {engine, settings} → {host, metrics, ports} → domain → {messages, quota}`
 //!
 //! - [`domain`], the crate [`paceline_domain`]: jobs, catalog, outcomes; pure. Below it: [`paceline_quota`].
 //! - [`engine`], the crate [`paceline_engine`]: the life of a job, over the ports in [`paceline_ports`].

@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::{Shared, answer};
+use crate::domain::messages::{Language, table};
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
@@ -25,7 +26,7 @@ macro_rules! asset {
 const INDEX: Asset = Asset { path: "/", text: include_str!("assets/index.html") };
 
 /// Every file but the page itself.
-const FILES: [Asset; 36] = [
+const FILES: [Asset; 37] = [
     asset!("actions.js"),
     asset!("api.js"),
     asset!("batch-parts.js"),
@@ -43,6 +44,7 @@ const FILES: [Asset; 36] = [
     asset!("lanes.js"),
     asset!("live.js"),
     asset!("main.js"),
+    asset!("message.js"),
     asset!("page-batches.js"),
     asset!("page-dead.js"),
     asset!("page-held.js"),
@@ -64,7 +66,16 @@ const FILES: [Asset; 36] = [
     asset!("trouble.js"),
 ];
 
-/// The one file that is made: the Chinese of the catalog in force, for who reads the page in Chinese.
+/// Sentences of the program's messages by their codes, a file for each language of the page.
+pub const MESSAGES: [(&str, Language); 2] =
+    [("/messages-en.js", Language::English), ("/messages-zh.js", Language::Chinese)];
+
+/// See [`MESSAGES`].
+pub fn messages(language: Language) -> Response {
+    answer::text(StatusCode::OK, JAVASCRIPT, format!("export default {};\n", json!(table(language))))
+}
+
+/// The Chinese of the catalog in force, for who reads the page in Chinese.
 pub const CATALOG_ZH: &str = "/catalog-zh.js";
 
 /// See [`CATALOG_ZH`].
@@ -81,7 +92,7 @@ pub fn all() -> impl Iterator<Item = &'static Asset> {
 
 /// Whether a path is one of them.
 pub fn is_asset(path: &str) -> bool {
-    path == CATALOG_ZH || all().any(|asset| asset.path == path)
+    path == CATALOG_ZH || MESSAGES.iter().any(|(made, _)| path == *made) || all().any(|asset| asset.path == path)
 }
 
 impl Asset {

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::answer;
 use super::input::Fields;
 use super::{Answer, Shared, selection};
+use crate::domain::catalog::ErrorRule;
 use crate::engine::ports::LedgerError;
 use crate::store::operator::Operator;
 
@@ -36,10 +37,12 @@ pub async fn groups(State(shared): State<Shared>, uri: Uri) -> Answer {
             let own = method.and_then(|method| method.errors.get(&code));
             own.or_else(|| app.and_then(|app| app.platform.errors.get(&code)))
         });
-        let cure = rule.map_or_else(|| group.reason.cure().to_owned(), |rule| rule.cure.clone());
+        let cure = rule.and_then(ErrorRule::advice).unwrap_or_else(|| group.reason.cure());
         let mut document = json!(group);
         document["meaning"] = json!(rule.map(|rule| &rule.message));
-        document["cure"] = json!(cure);
+        document["meaning_zh"] = json!(rule.map(|rule| &rule.message_zh));
+        document["cure"] = json!(cure.to_string());
+        document["cure_fact"] = json!(cure);
         document["faults"] = json!(faults);
         document["looked_at"] = json!(looked_at);
         document

@@ -194,6 +194,7 @@ fn document(cached: Option<&Cached>) -> Value {
 mod tests {
     use super::*;
     use crate::clock::Clock;
+    use crate::domain::messages::{Cause, Cure};
     use crate::engine::ports::SuspendedBy;
 
     #[tokio::test(start_paused = true)]
@@ -207,8 +208,8 @@ mod tests {
             since: clock.now(),
             until: None,
             code: None,
-            detail: String::new(),
-            cure: String::new(),
+            detail: Cause::default(),
+            cure: Cure::FixCause,
             log_id: None,
         };
         let standing = Standing { suspensions: vec![suspension("acme")], ..Standing::default() };

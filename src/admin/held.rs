@@ -26,5 +26,5 @@ pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
 
 fn evidence(held: &HeldLine) -> Value {
     let detail = held.line.document["detail"].as_str().unwrap_or_default();
-    json!({"detail": detail, "candidates": held.candidates, "last_attempt": held.last_attempt})
+    json!({"detail": detail, "detail_fact": held.line.document["detail_fact"], "candidates": held.candidates, "last_attempt": held.last_attempt})
 }

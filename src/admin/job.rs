@@ -14,7 +14,7 @@ use crate::engine::forecast::Forecast;
 use crate::engine::planner::Planner;
 use crate::engine::ports::LedgerError;
 use crate::engine::why::{Why, explain};
-use crate::store::operator::{Asked, JobSheet, Operator, Outlook};
+use crate::store::operator::{Asked, JobSheet, Operator, Outlook, Rejected};
 
 /// What is read of one job at a time.
 struct Found {
@@ -45,12 +45,11 @@ pub async fn show_cancel(shared: State<Shared>, uri: Uri) -> Answer {
     show(shared, Id("cancel".to_owned()), uri).await
 }
 
-fn unknown(id: &str, rejection: Option<(i64, Value)>) -> Fault {
-    let Some((number, rejection)) = rejection else {
+fn unknown(id: &str, rejection: Option<Rejected>) -> Fault {
+    let Some(Rejected { number, reason, detail }) = rejection else {
         return jobs::unknown(id);
     };
-    let text = |field: &str| rejection[field].as_str().unwrap_or_default();
-    let error = format!("{id:?} never became a job, {}: {}", text("reason"), text("detail"));
+    let error = format!("{id:?} never became a job, {reason}: {detail}");
     Fault::unknown(error, format!("`paceline dead show '#{number}'` shows the input"))
 }
 

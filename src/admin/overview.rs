@@ -13,10 +13,12 @@ use crate::amqp::State as LinkState;
 use crate::amqp::intake::State as Intake;
 use crate::amqp::relay::State as Relay;
 use crate::domain::job::LaneKey;
+use crate::domain::messages::Cause;
 use crate::domain::time::{Mono, Timestamp};
 use crate::engine::ports::SuspendedBy;
 use crate::engine::schedule::{LaneView, QuotaWait, View};
 use crate::operations::restraints::{ExplainedRestraint, explain};
+use crate::operations::suspension;
 use crate::store::operator::{LaneCounts, Operator};
 use crate::store::state::State as JobState;
 
@@ -40,7 +42,7 @@ pub async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
         lane_document(lane, live, &view, &times)
     });
     let suspensions = view.suspensions.iter().map(|suspension| {
-        let mut document = json!(suspension);
+        let mut document = suspension::document(suspension);
         document["by_hand"] = json!(suspension.by == SuspendedBy::Person);
         document
     });
@@ -137,10 +139,13 @@ fn deciding(held: &QuotaWait) -> Value {
 
 /// Facts, of which the reader's side makes a sentence in the reader's language.
 fn why_waiting(lane: &LaneView, view: &View, times: &Times) -> Option<Value> {
-    let why = |kind: &str, detail: Option<&str>, until: Option<Timestamp>| json!({"kind": kind, "detail": detail, "until": until});
+    let why = |kind: &str, detail: Option<&Cause>, until: Option<Timestamp>| {
+        let text = detail.map(ToString::to_string);
+        json!({"kind": kind, "detail": text, "detail_fact": detail, "until": until})
+    };
     if lane.suspended {
         let cause = view.suspensions.iter().find(|suspension| suspension.covers(&lane.key));
-        return Some(why("suspended", cause.map(|cause| &*cause.detail), cause.and_then(|cause| cause.until)));
+        return Some(why("suspended", cause.map(|cause| &cause.detail), cause.and_then(|cause| cause.until)));
     }
     if let Some(held) = &lane.active_pause {
         return Some(why("paused", Some(&held.cause.detail), Some(times.on_calendar(held.until))));

@@ -10,13 +10,13 @@ use super::change::to_its_end;
 use super::input::Fields;
 use super::{Answer, Shared, answer};
 use crate::operations::refused::Refused;
-use crate::operations::suspension::{REASON_DEFAULT, Scope, known_app, known_method};
+use crate::operations::suspension::{Scope, known_app, known_method};
 
 /// Suspends an app, or a part of it.
 pub async fn suspend(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let mut fields = document.fields()?;
     let scope = scope_of(&mut fields);
-    let reason = fields.text("reason").unwrap_or_else(|| REASON_DEFAULT.to_owned());
+    let reason = fields.text("reason");
     refuse_unknown(&shared, &scope, &mut fields);
     fields.end()?;
     let by = actor.by();

@@ -8,13 +8,13 @@ pub fn said(cause: &Failure) -> String {
     // Without a status and a code nobody has answered.
     let who = if cause.code.is_some() || cause.status.is_some() { "refused by the platform" } else { "not reached" };
     let log_id = cause.log_id.as_ref().map(|id| format!(" (log id {id})")).unwrap_or_default();
-    format!("{who}: {}{log_id}", coded(cause.code, &cause.detail))
+    format!("{who}: {}{log_id}", coded(cause.code, &cause.detail.to_string()))
 }
 
 /// The cause of a suspension, and its end if that is known.
 pub fn why(suspension: &Suspension) -> String {
     let until = suspension.until.map(|until| format!(", until {until}")).unwrap_or_default();
-    format!("{}{until}", coded(suspension.code, &suspension.detail))
+    format!("{}{until}", coded(suspension.code, &suspension.detail.to_string()))
 }
 
 /// A code, if there is one, with what it means.
@@ -31,12 +31,12 @@ mod tests {
         let refused = Failure {
             status: Some(429),
             code: Some(99_991_400),
-            detail: "request trigger frequency limit".to_owned(),
+            detail: "request trigger frequency limit".into(),
             log_id: Some("0217".to_owned()),
             ..Failure::default()
         };
         assert_eq!(said(&refused), "refused by the platform: 99991400 request trigger frequency limit (log id 0217)");
-        let away = Failure { detail: "no connection: refused".to_owned(), ..Failure::default() };
+        let away = Failure { detail: "no connection: refused".into(), ..Failure::default() };
         assert_eq!(said(&away), "not reached: no connection: refused");
     }
 }

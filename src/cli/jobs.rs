@@ -228,7 +228,7 @@ pub fn write_attempts(history: &[AttemptLine], out: &mut dyn Write) -> anyhow::R
             or_empty(attempt.outcome.clone()),
             or_empty(attempt.http_status.map(|status| status.to_string())),
             or_empty(attempt.code.map(|code| code.to_string())),
-            or_empty(attempt.detail.clone()),
+            attempt.detail.0.to_string(),
             or_empty(attempt.log_id.clone()),
         ]);
     }

@@ -14,7 +14,7 @@ use crate::domain::decode::Decoder;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Counts, Ledger, Suspension};
 use crate::engine::{Engine, Stop};
-use crate::operations::suspension::{Scope, what_to_do};
+use crate::operations::suspension::Scope;
 use crate::settings::Settings;
 use crate::store::operator::Operator;
 use crate::store::sqlite::{Mode, SqliteLedger};
@@ -170,8 +170,9 @@ fn summarise(
 
 fn say_suspended(context: &mut Context, suspensions: &[Suspension]) -> anyhow::Result<()> {
     for suspension in suspensions {
-        let (name, detail) = (Scope::of(suspension).name(), &suspension.detail);
-        writeln!(context.err, "{} is suspended: {}; {}", plain(&name), plain(detail), plain(&what_to_do(suspension)))?;
+        let (name, detail) = (Scope::of(suspension).name(), suspension.detail.to_string());
+        let fix = suspension.what_to_do().to_string();
+        writeln!(context.err, "{} is suspended: {}; {}", plain(&name), plain(&detail), plain(&fix))?;
     }
     Ok(())
 }

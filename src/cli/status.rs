@@ -122,7 +122,7 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Arc<Catalog>, now: Tim
             suspended: suspensions
                 .iter()
                 .find(|suspension| suspension.covers(&key))
-                .map(|suspension| suspension.detail.clone()),
+                .map(|suspension| suspension.detail.to_string()),
             line,
             ended,
             windows,

@@ -108,7 +108,7 @@ impl Summary {
             "cancelled" => endings.cancelled += 1,
             _ => endings.open += 1,
         }
-        for Warning { field, message, values } in warnings {
+        for Warning { field, message, values, .. } in warnings {
             self.warnings.entry((method.clone(), field, message)).or_default().add(values);
         }
         if matches!(status.as_str(), "dead" | "held") {

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::json;
 
-use crate::operations::suspension::{REASON_DEFAULT, Resumed, Scope, known_app, known_method};
+use crate::operations::suspension::{Resumed, Scope, document, known_app, known_method};
 use crate::wiring;
 
 use super::context::Context;
@@ -39,8 +39,8 @@ pub struct SuspendArgs {
     #[command(flatten)]
     scope: ScopeArgs,
     /// Why, for those who look at the status later
-    #[arg(long, default_value = REASON_DEFAULT)]
-    reason: String,
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 /// Let a suspended app, or one of its methods, go on
@@ -64,7 +64,7 @@ pub fn suspend(context: &mut Context, args: SuspendArgs) -> anyhow::Result<Exit>
     let suspension = scope.suspend(&mut ledger, args.reason, context.clock.now())?;
     context.has_acted = true;
     if as_json {
-        context.print_json(&json!(suspension))?;
+        context.print_json(&document(&suspension))?;
     } else {
         writeln!(context.err, "{name} is suspended: its jobs wait")?;
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::engine::forecast::forecast;
 use crate::engine::why::{Why, explain};
-use crate::store::operator::{Asked, JobSheet, Operator};
+use crate::store::operator::{Asked, JobSheet, Operator, Rejected};
 use crate::wiring;
 
 use super::context::Context;
@@ -70,13 +70,9 @@ fn write(sheet: &JobSheet, why: &Why, out: &mut dyn Write) -> anyhow::Result<()>
 
 /// What can be said of an id that the ledger has no job of.
 fn unknown(ledger: &Operator, settings: &crate::settings::Settings, id: &str) -> anyhow::Result<anyhow::Error> {
-    if let Some((number, rejection)) = ledger.rejection_of(id)? {
+    if let Some(Rejected { number, reason, detail }) = ledger.rejection_of(id)? {
         return Ok(refuse(
-            format!(
-                "{id:?} never became a job, {}: {}",
-                text(&rejection, "reason"),
-                plain(&text(&rejection, "detail"))
-            ),
+            format!("{id:?} never became a job, {reason}: {}", plain(&detail.to_string())),
             format!("`paceline dead show '#{number}'` shows the input"),
         ));
     }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::catalog::{Catalog, Platform};
-use crate::domain::cure;
+use crate::domain::catalog::{Catalog, ErrorRule, Platform};
+use crate::domain::messages::{Bilingual, Cure};
 use crate::engine::ports::{Restrained, Restraint, RestraintKind};
 
 /// A restraint with what the catalog says of its code.
@@ -11,7 +11,7 @@ pub struct ExplainedRestraint {
     /// The restraint.
     pub restraint: Restraint,
     /// What the code means.
-    pub meaning: Option<String>,
+    pub meaning: Option<Bilingual>,
 }
 
 /// Looks the codes up; `platform_of` knows each app's platform.
@@ -27,7 +27,7 @@ pub fn explain<'c>(
             let own = method.and_then(|method| method.errors.get(&code));
             own.or_else(|| platform.and_then(|platform| platform.errors.get(&code)))
         });
-        let meaning = rule.map(|rule| rule.message.clone());
+        let meaning = rule.map(ErrorRule::meaning);
         ExplainedRestraint { restraint, meaning }
     });
     explained.collect()
@@ -43,19 +43,21 @@ fn method_of(restraint: &Restraint) -> &str {
 
 impl ExplainedRestraint {
     /// What to do about it.
-    pub fn cure(&self) -> String {
+    pub fn cure(&self) -> Cure {
         if let RestraintKind::Limit { .. } = self.restraint.kind {
-            return cure::with(cure::SHARE, &[("app", &self.restraint.app)]);
+            return Cure::Share { app: self.restraint.app.clone() };
         }
-        self.restraint.cause.cure.clone().unwrap_or_else(|| cure::BY_ITSELF.to_owned())
+        self.restraint.cause.cure.clone().unwrap_or(Cure::TriedAgain)
     }
 
     /// For programs.
     pub fn document(&self) -> Value {
         let Restraint { target, app, kind, since, until, cause } = &self.restraint;
+        let (meaning, cure) = (self.meaning.as_ref(), self.cure());
         let mut document = json!({
-            "app": app, "since": since, "until": until, "code": cause.code, "meaning": self.meaning,
-            "detail": cause.detail, "log_id": cause.log_id, "cure": self.cure(),
+            "app": app, "since": since, "until": until, "code": cause.code, "meaning": meaning.map(|it| &it.en),
+            "meaning_zh": meaning.map(|it| &it.zh), "detail": cause.detail.to_string(), "detail_fact": cause.detail,
+            "log_id": cause.log_id, "cure": cure.to_string(), "cure_fact": cure,
         });
         let target = match target {
             Restrained::App => json!({}),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::domain::job::Fault;
+use crate::domain::messages::Cause;
 use crate::domain::time::Timestamp;
 
 /// Why.
@@ -15,7 +16,7 @@ pub enum StillDead {
     /// Likewise with the content that it would get.
     ExpiredAsEdited,
     /// A row of a CSV file of which a cell could not be read; what was wrong then.
-    Row(String),
+    Row(Cause),
     /// A row of a CSV file, which is corrected there.
     RowOfFile,
     /// What it says is no JSON object.

@@ -1,16 +1,14 @@
 //! Apps and lanes that a person suspends and resumes.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::refused::Refused;
 use crate::domain::catalog::{Catalog, Method, nearest};
-use crate::domain::cure;
+use crate::domain::messages::{Cause, Cure, command};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{LedgerError, SuspendedBy, Suspension};
 use crate::store::operator::Operator;
-
-/// Why something is suspended, where nobody says.
-pub const REASON_DEFAULT: &str = "suspended by a person";
 
 /// What is suspended or resumed: an app, or of it one tenant or one method alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +32,12 @@ pub struct Resumed {
 
 impl Scope {
     /// Suspends it; its jobs wait.
-    pub fn suspend(self, ledger: &mut Operator, reason: String, now: Timestamp) -> Result<Suspension, LedgerError> {
+    pub fn suspend(
+        self,
+        ledger: &mut Operator,
+        reason: Option<String>,
+        now: Timestamp,
+    ) -> Result<Suspension, LedgerError> {
         let suspension = Suspension {
             app: self.app,
             tenant: self.tenant,
@@ -43,8 +46,8 @@ impl Scope {
             since: now,
             until: None,
             code: None,
-            detail: reason,
-            cure: cure::BY_HAND.to_owned(),
+            detail: reason.map_or(Cause::SuspendedByPerson, Cause::from),
+            cure: Cure::ReasonGone,
             log_id: None,
         };
         ledger.suspend(&suspension)?;
@@ -67,11 +70,7 @@ impl Scope {
 
     /// The command that resumes exactly this.
     pub fn resume_command(&self) -> String {
-        let option = |name: &str, value: &str| {
-            if value.is_empty() { String::new() } else { format!(" --{name} {}", as_argument(value)) }
-        };
-        let (tenant, method) = (option("tenant", &self.tenant), option("method", &self.method));
-        format!("paceline resume {}{tenant}{method}", as_argument(&self.app))
+        command::resume(&self.app, &self.tenant, &self.method)
     }
 
     /// `acme/feishu.vc.room.create`.
@@ -81,26 +80,15 @@ impl Scope {
     }
 }
 
-/// As a shell takes it for one argument.
-fn as_argument(text: &str) -> String {
-    let is_bare = |char: char| char.is_alphanumeric() || "-_./:@".contains(char);
-    if !text.is_empty() && text.chars().all(is_bare) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
-/// How advice names the command that resumes what is suspended; here it is given its arguments.
-const RESUME: &str = "`paceline resume`";
-
-/// What a person does about a suspension, with the command as it is typed.
-pub fn what_to_do(suspension: &Suspension) -> String {
-    let command = format!("`{}`", Scope::of(suspension).resume_command());
-    if suspension.cure.contains(RESUME) || suspension.until.is_some() {
-        return suspension.cure.replace(RESUME, &command);
-    }
-    format!("{}; then {command}", suspension.cure)
+/// For programs, with what to do.
+pub fn document(suspension: &Suspension) -> Value {
+    let Suspension { app, tenant, method, by, since, until, code, detail, log_id, .. } = suspension;
+    let cure = suspension.what_to_do();
+    json!({
+        "app": app, "tenant": tenant, "method": method, "by": by, "since": since, "until": until, "code": code,
+        "detail": detail.to_string(), "detail_fact": detail, "cure": cure.to_string(), "cure_fact": cure,
+        "log_id": log_id,
+    })
 }
 
 /// Who suspended it, in words.
@@ -143,7 +131,7 @@ pub fn known_method<'c>(catalog: &'c Catalog, name: &str) -> Result<&'c Method, 
 mod tests {
     use super::*;
 
-    fn suspension(method: &str, cure: &str, until: Option<Timestamp>) -> Suspension {
+    fn suspension(method: &str, cure: Cure, until: Option<Timestamp>) -> Suspension {
         Suspension {
             app: "acme".to_owned(),
             tenant: String::new(),
@@ -151,27 +139,38 @@ mod tests {
             by: SuspendedBy::Person,
             since: Timestamp(0),
             until,
-            code: None,
-            detail: String::new(),
-            cure: cure.to_owned(),
+            code: Some(7),
+            detail: Cause::default(),
+            cure,
             log_id: None,
         }
     }
 
     #[test]
     fn advice_has_the_command_as_it_is_typed() {
-        let lane = suspension("feishu.vc.room.create", cure::MEND, None);
+        let advice = |method: &str, cure, until| suspension(method, cure, until).what_to_do().to_string();
         assert_eq!(
-            what_to_do(&lane),
-            cure::MEND.replace("`paceline resume`", "`paceline resume acme --method feishu.vc.room.create`")
+            advice("feishu.vc.room.create", Cure::FixCause, None),
+            "fix the cause; then `paceline resume acme --method feishu.vc.room.create`"
         );
-        assert_eq!(what_to_do(&suspension("", "grant it", None)), "grant it; then `paceline resume acme`");
-        assert_eq!(what_to_do(&suspension("", "wait", Some(Timestamp(9)))), "wait");
+        assert_eq!(advice("", Cure::ReasonGone, None), "`paceline resume acme` when the reason is gone");
+        assert_eq!(advice("", Cure::FixCause, Some(Timestamp(9))), "fix the cause");
+        let fails = Cure::AlwaysFails { in_a_row: 20, fix: Box::new(Cure::FindCause) };
+        assert_eq!(
+            advice("a.b", fails, None),
+            "20 jobs in a row are dead letters of this code: find and fix the cause; then `paceline resume acme \
+             --method a.b`, and for those `paceline dead redrive --app acme --method a.b --code 7`"
+        );
     }
 
     #[test]
-    fn commands_are_safe_to_paste() {
-        let scope = Scope { app: "acme".to_owned(), tenant: "a b'c".to_owned(), method: String::new() };
-        assert_eq!(scope.resume_command(), r"paceline resume acme --tenant 'a b'\''c'");
+    fn programs_get_the_sentences_and_what_they_are_made_of() {
+        let shown = document(&suspension("", Cure::ReasonGone, None));
+        assert_eq!(shown["cure"], "`paceline resume acme` when the reason is gone");
+        assert_eq!(
+            shown["cure_fact"],
+            json!({"code": "resume-when-gone", "values": {"resume": "paceline resume acme"}})
+        );
+        assert_eq!((&shown["detail"], &shown["by"]), (&json!(""), &json!("person")));
     }
 }

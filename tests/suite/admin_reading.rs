@@ -57,11 +57,11 @@ async fn call(ledger: &SqliteLedger, clock: &Clock, seq: JobSeq, outcome: &'stat
 
 fn left_out() -> Warning {
     let (field, message) = ("excess_users".to_owned(), "invited without an account".to_owned());
-    Warning { field, message, values: vec![json!("zhangsan")] }
+    Warning { field, message, message_zh: String::new(), values: vec![json!("zhangsan")] }
 }
 
 fn failure(detail: &str) -> Failure {
-    Failure { code: Some(400_001), detail: detail.to_owned(), log_id: Some("0217".to_owned()), ..Failure::default() }
+    Failure { code: Some(400_001), detail: detail.into(), log_id: Some("0217".to_owned()), ..Failure::default() }
 }
 
 impl World {

@@ -316,7 +316,7 @@ async fn a_dead_letter_moved_back_is_taken_over_again_with_its_properties() {
     client.send(&bench.options.jobs_queue, b" {\"name\": \"7F\"}\n", properties).await;
     until("in its lane", || bench.lanes.len() == 1).await;
     let before = bench.ledger.job_of("hq-1");
-    let failure = Failure { code: Some(125_001), detail: "cannot create".to_owned(), ..Failure::default() };
+    let failure = Failure { code: Some(125_001), detail: "cannot create".into(), ..Failure::default() };
     bench.ledger.end(bench.lanes.drain()[0].seq, Some((Reason::Rejected, failure)));
 
     let dead = client.receive(&bench.options.dead_queue).await;

@@ -1,5 +1,6 @@
 //! What holds calls back, as `status` and `resume` tell it.
 
+use paceline::domain::messages::Cure;
 use std::time::Duration;
 
 use paceline::domain::catalog::QuotaScope;
@@ -25,8 +26,8 @@ fn restraints() -> Vec<Restraint> {
             cause: Failure {
                 status: Some(429),
                 code: Some(code).filter(|code| *code != 0),
-                detail: words.to_owned(),
-                cure: (code != 0).then(|| "what the catalog advises".to_owned()),
+                detail: words.into(),
+                cure: (code != 0).then(|| Cure::Older { text: "what the catalog advises".to_owned() }),
                 log_id: (code != 0).then(|| "0217".to_owned()),
                 candidates: Vec::new(),
             },

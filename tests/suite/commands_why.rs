@@ -2,6 +2,7 @@
 
 use paceline::clock::Clock;
 use paceline::domain::job::LaneKey;
+use paceline::domain::messages::Cure;
 use paceline::domain::outcome::Failure;
 use paceline::domain::reason::Reason;
 use paceline::engine::ports::{AttemptEnd, AttemptStart, JobSeq, Ledger, Purpose, Settlement};
@@ -85,14 +86,14 @@ async fn every_job_has_its_reason() {
     let failure = Failure {
         status: Some(404),
         code: Some(125_001),
-        detail: "cannot create/update room at this level".to_owned(),
-        cure: Some("use a level that allows rooms".to_owned()),
+        detail: "cannot create/update room at this level".into(),
+        cure: Some(Cure::Older { text: "use a level that allows rooms".into() }),
         log_id: Some("0217".to_owned()),
         candidates: Vec::new(),
     };
     let dead = Settlement::Dead { reason: Reason::Rejected, failure };
     call(&ledger, &clock, waiting[18].seq, "permanent", dead).await;
-    let lost = Failure { detail: "no whole reply".to_owned(), ..Failure::default() };
+    let lost = Failure { detail: "no whole reply".into(), ..Failure::default() };
     let later = clock.now() + std::time::Duration::from_secs(3_000);
     let uncertain = Settlement::Uncertain { not_before: later, charged: true, failure: lost };
     call(&ledger, &clock, waiting[19].seq, "uncertain", uncertain).await;

@@ -1,5 +1,6 @@
 //! What a monitor is told, against what happened: a whole worker in virtual time, and the simulator's books beside it.
 
+use paceline::domain::messages::Cure;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -255,8 +256,8 @@ async fn every_metric_is_rendered_as_it_is_described() {
         since: world.now(),
         until: None,
         code: None,
-        detail: "maintenance".to_owned(),
-        cure: paceline::domain::cure::BY_HAND.to_owned(),
+        detail: "maintenance".into(),
+        cure: Cure::ReasonGone,
         log_id: None,
     };
     worker.ledger.suspend(by_hand).await.unwrap();

@@ -1,5 +1,6 @@
 //! Settings that change while the worker runs, in virtual time: no free burst, nothing lost, nothing sent twice.
 
+use paceline::domain::messages::Cure;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -197,8 +198,8 @@ async fn a_mended_secret_lifts_the_suspension_and_a_person_s_own_stays() {
         since: Timestamp(0),
         until: None,
         code: None,
-        detail: "maintenance".to_owned(),
-        cure: paceline::domain::cure::BY_HAND.to_owned(),
+        detail: "maintenance".into(),
+        cure: Cure::ReasonGone,
         log_id: None,
     };
     worker.ledger.suspend(by_hand.clone()).await.unwrap();

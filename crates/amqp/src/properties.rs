@@ -104,7 +104,7 @@ pub(super) fn of_dead_letter(ending: &Ending) -> BasicProperties {
     if let Some(reason) = ending.reason {
         text("x-paceline-reason", reason.as_str());
     }
-    text("x-paceline-detail", &ending.failure.detail);
+    text("x-paceline-detail", &ending.failure.detail.to_string());
     if let Some(log_id) = &ending.failure.log_id {
         text("x-paceline-log-id", log_id);
     }
@@ -240,7 +240,7 @@ mod tests {
     fn a_dead_letter_says_why_in_headers_of_bounded_size() {
         let failure = Failure {
             code: Some(125_001),
-            detail: "错".repeat(3_000),
+            detail: "错".repeat(3_000).into(),
             log_id: Some("log-1".to_owned()),
             ..Failure::default()
         };

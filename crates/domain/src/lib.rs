@@ -3,11 +3,12 @@
 //! Nothing here knows tokio, HTTP, SQL or AMQP, and nothing here reads a clock: time comes in as an argument.
 //! Start reading at [`job`], then [`catalog`], [`quota`] and [`outcome`].
 
+pub use paceline_messages as messages;
+
 pub mod activity;
 pub mod audit;
 pub mod catalog;
 pub mod checks;
-pub mod cure;
 pub mod decode;
 pub mod difference;
 pub mod edit;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use paceline_messages::{Cause, Cure};
 use serde_json::Value;
 
 use super::catalog::{Action, Creation, Envelope, ErrorRule, Method, Platform, SuspendScope, ThrottleScope};
-use super::cure;
 use super::reset::Reset;
 use super::time::Timestamp;
 use super::warning::{Warning, warnings_of};
@@ -20,11 +20,11 @@ pub enum Reply {
     /// A whole answer.
     Answered(Answer),
     /// The request never left: no address, refused connection, failed TLS. Surely not applied.
-    NotSent(String),
+    NotSent(Cause),
     /// No request was made of it, and none ever can be.
-    Unsendable(String),
+    Unsendable(Cause),
     /// Sent, and no whole answer: time-out, cut, oversized body. May have been applied.
-    Lost(String),
+    Lost(Cause),
 }
 
 /// A whole HTTP answer, as far as it matters.
@@ -112,9 +112,9 @@ pub struct Failure {
     /// The platform's code, if it answered with one.
     pub code: Option<i64>,
     /// The platform's words, or ours when it said none.
-    pub detail: String,
+    pub detail: Cause,
     /// What to do.
-    pub cure: Option<String>,
+    pub cure: Option<Cure>,
     /// The platform's log id.
     pub log_id: Option<String>,
     /// Keys of objects that a look-up found and no job owns, as many as are of use: one of them may be the job's.
@@ -163,11 +163,9 @@ impl Outcome {
 pub fn classify(platform: &Platform, method: &Method, reply: &Reply) -> Outcome {
     match reply {
         Reply::NotSent(why) => Outcome::Unreachable(Failure { detail: why.clone(), ..Failure::default() }),
-        Reply::Unsendable(why) => Outcome::Unsendable(Failure {
-            detail: why.clone(),
-            cure: Some(cure::LEADS_ELSEWHERE.to_owned()),
-            ..Failure::default()
-        }),
+        Reply::Unsendable(why) => {
+            Outcome::Unsendable(Failure { detail: why.clone(), cure: Some(Cure::FindRealId), ..Failure::default() })
+        }
         Reply::Lost(why) => uncertain(Failure { detail: why.clone(), ..Failure::default() }),
         Reply::Answered(answer) => classify_answer(platform, method, answer),
     }
@@ -187,7 +185,7 @@ fn classify_answer(platform: &Platform, method: &Method, answer: &Answer) -> Out
         status: Some(answer.status),
         code: Some(code),
         detail: detail_of(message, rule),
-        cure: rule.map(|rule| rule.cure.clone()),
+        cure: rule.and_then(ErrorRule::advice),
         log_id: answer.log_id.clone().or_else(|| log_id_of(platform, &body, message)),
         candidates: Vec::new(),
     };
@@ -237,7 +235,7 @@ fn succeeded(platform: &Platform, method: &Method, answer: &Answer, body: Value)
     uncertain(Failure {
         status: Some(answer.status),
         code: Some(0),
-        detail: format!("the platform answered code 0 without the documented {path}"),
+        detail: Cause::NoKey { path: path.clone() },
         cure: None,
         log_id,
         candidates: Vec::new(),
@@ -261,11 +259,11 @@ pub fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-fn detail_of(message: &str, rule: Option<&ErrorRule>) -> String {
+fn detail_of(message: &str, rule: Option<&ErrorRule>) -> Cause {
     match (message, rule) {
-        ("", Some(rule)) => rule.message.clone(),
-        ("", None) => "the platform gave no message".to_owned(),
-        (message, _) => message.chars().take(500).collect(),
+        ("", Some(rule)) => Cause::Meaning { meaning: rule.meaning() },
+        ("", None) => Cause::NoMessage,
+        (message, _) => Cause::Said { text: message.chars().take(500).collect() },
     }
 }
 
@@ -311,7 +309,7 @@ fn unlisted(answer: &Answer, failure: Failure) -> Outcome {
 fn without_code(answer: &Answer) -> Outcome {
     let failure = Failure {
         status: Some(answer.status),
-        detail: format!("HTTP {} without the platform's code", answer.status),
+        detail: Cause::NoPlatformCode { status: answer.status },
         log_id: answer.log_id.clone(),
         ..Failure::default()
     };
@@ -319,13 +317,11 @@ fn without_code(answer: &Answer) -> Outcome {
         429 => Outcome::Throttled { scope: ThrottleScope::Method, reset: answer.reset, blocks: Vec::new(), failure },
         // Redirects are not followed. Like a refusal by a proxy or a wrong host, they would meet every job alike.
         300..=399 | 401 | 403 | 404 | 405 | 407 => {
-            let cure = Some(cure::BETWEEN.to_owned());
+            let cure = Some(Cure::CheckBetween);
             Outcome::Suspended { scope: SuspendScope::App, failure: Failure { cure, ..failure } }
         }
         // 408 says that a gateway gave up waiting, not that it passed nothing on.
-        400..=407 | 409..=499 => {
-            Outcome::Permanent(Failure { cure: Some(cure::REFUSED_BETWEEN.to_owned()), ..failure })
-        }
+        400..=407 | 409..=499 => Outcome::Permanent(Failure { cure: Some(Cure::RefusedBetween), ..failure }),
         502..=504 => Outcome::Unavailable { reset: answer.reset, failure },
         _ => uncertain(failure),
     }

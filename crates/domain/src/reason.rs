@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use paceline_messages::Cure;
 use serde::Serialize;
 
 /// The reason of a dead letter, written in kebab-case everywhere.
@@ -68,22 +69,18 @@ impl Reason {
     }
 
     /// What to do about it when the platform's own cure says nothing.
-    pub const fn cure(self) -> &'static str {
+    pub const fn cure(self) -> Cure {
         match self {
-            Self::Malformed => "send one JSON object with id, method and app; see docs/publishing.md",
-            Self::UnknownMethod => "use a method that `paceline methods list` shows",
-            Self::UnknownApp => "add [apps.<name>] to the settings, or correct the job's app",
-            Self::Invalid => "correct the named fields and publish the job again under the same id",
-            Self::IdConflict => "publish the changed job under a new id",
-            Self::Rejected => {
-                "correct what the platform names with `paceline dead edit`, or arrange it there, then `paceline dead redrive`"
-            }
-            Self::Exhausted => "wait until the platform is well again, then `paceline dead redrive`",
-            Self::Expired => {
-                "give it a later time with `paceline dead edit --redrive`, or publish it with one under a new id"
-            }
-            Self::Uncertain => "look in the platform whether it was created before publishing it again",
-            Self::Cancelled => "publish it again if it is wanted after all",
+            Self::Malformed => Cure::SendOneObject,
+            Self::UnknownMethod => Cure::UseListedMethod,
+            Self::UnknownApp => Cure::AddApp,
+            Self::Invalid => Cure::CorrectFields,
+            Self::IdConflict => Cure::UseNewId,
+            Self::Rejected => Cure::CorrectAndRedrive,
+            Self::Exhausted => Cure::WaitAndRedrive,
+            Self::Expired => Cure::GiveLaterTime,
+            Self::Uncertain => Cure::LookBeforePublishing,
+            Self::Cancelled => Cure::PublishAgain,
         }
     }
 }

@@ -27,6 +27,9 @@ pub struct Warning {
     pub field: String,
     /// What it means, in English, as the catalog said when the job ended.
     pub message: String,
+    /// The same in Chinese; empty where the catalog did not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message_zh: String,
     /// What it is about, e.g. userids.
     pub values: Vec<Value>,
 }
@@ -38,7 +41,12 @@ impl WarningRule {
         let items = found.as_array().map_or(std::slice::from_ref(found), Vec::as_slice);
         let named = |item: &Value| self.value.as_ref().and_then(|path| lookup(item, path)).unwrap_or(item).clone();
         let values = items.iter().map(named).collect();
-        Some(Warning { field: self.field.clone(), message: self.message.clone(), values })
+        Some(Warning {
+            field: self.field.clone(),
+            message: self.message.clone(),
+            message_zh: self.message_zh.clone(),
+            values,
+        })
     }
 }
 
@@ -140,6 +148,7 @@ mod tests {
         let warning = Warning {
             field: "f".to_owned(),
             message: "left out".to_owned(),
+            message_zh: String::new(),
             values: vec![json!("a"), json!(7), json!({"x": 1})],
         };
         assert_eq!(warning.text(9), "left out: a, 7, {\"x\":1}");

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::app::OnUncertain;
 use super::ports::Settlement;
 use paceline_domain::catalog::{Creation, SuspendScope, ThrottleScope};
-use paceline_domain::cure;
+use paceline_domain::messages::{Cause, Cure};
 use paceline_domain::outcome::{Failure, Outcome};
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
@@ -94,7 +94,8 @@ pub fn decide(outcome: Outcome, at: &Situation<'_>) -> Decision {
 
 /// Nothing was left to delete: as good as done, and the result tells the two apart.
 fn gone(failure: &Failure) -> Settlement {
-    let result = json!({"gone": {"code": failure.code, "detail": failure.detail, "log_id": failure.log_id}});
+    let result =
+        json!({"gone": {"code": failure.code, "detail": failure.detail.to_string(), "log_id": failure.log_id}});
     Settlement::Succeeded { key: None, result, sole: false, warnings: Vec::new() }
 }
 
@@ -143,20 +144,19 @@ fn unavailable(failure: Failure, at: &Situation<'_>) -> Settlement {
 
 /// Sent again as the app's settings want it; whatever becomes of the job then, this one call may stand for an object.
 fn perhaps_applied(failure: Failure) -> Failure {
-    let detail = format!("{}; this call may have been applied, and the settings have it sent again", failure.detail);
-    Failure { detail, ..failure }
+    Failure { detail: Cause::SentAgain { before: Box::new(failure.detail) }, ..failure }
 }
 
 /// What is said of a job whose fate nobody knows.
 pub fn nobody_knows(failure: Failure) -> Failure {
-    Failure { cure: Some(cure::RESOLVE.to_owned()), ..failure }
+    Failure { cure: Some(Cure::Resolve), ..failure }
 }
 
 /// Instead of a success: the platform named an object that another job owns.
 pub fn claimed(settlement: Settlement, owner: &str) -> Settlement {
     let Settlement::Succeeded { key, .. } = settlement else { return settlement };
     let key = key.unwrap_or_default();
-    let detail = format!("the platform answered with {key}, which the job {owner:?} owns already");
+    let detail = Cause::OwnedAlready { key, owner: owner.to_owned() };
     Settlement::Held { failure: nobody_knows(Failure { detail, ..Failure::default() }) }
 }
 
@@ -182,7 +182,7 @@ mod tests {
     }
 
     fn failure() -> Failure {
-        Failure { code: Some(1), detail: "x".to_owned(), ..Failure::default() }
+        Failure { code: Some(1), detail: "x".into(), ..Failure::default() }
     }
 
     #[test]
@@ -212,8 +212,8 @@ mod tests {
         let at = situation(&Creation::None);
         let outcome = || Outcome::Uncertain { settle: Duration::ZERO, failure: failure() };
         let Settlement::Held { failure: held } = decide(outcome(), &at).settlement else { panic!("not held") };
-        assert_eq!((held.code, held.detail.as_str()), (Some(1), "x"));
-        assert!(held.cure.unwrap().contains("paceline resolve"));
+        assert_eq!((held.code, held.detail), (Some(1), "x".into()));
+        assert_eq!(held.cure, Some(Cure::Resolve));
         let retried = decide(outcome(), &Situation { on_uncertain: OnUncertain::Retry, ..at });
         assert!(matches!(retried.settlement, Settlement::Queued { charged: true, .. }));
     }
@@ -228,7 +228,7 @@ mod tests {
         else {
             panic!("not sent again")
         };
-        assert!(told.detail.contains("may have been applied"), "{}", told.detail);
+        assert_eq!(told.detail, Cause::SentAgain { before: Box::new("x".into()) });
         let natural = settled(&Situation { creation: &Creation::Natural, ..at });
         assert!(matches!(natural, Settlement::Queued { charged: true, .. }), "again does no harm");
         let rooms = built_in().unwrap().method("feishu.vc.room.create").unwrap().creation.clone();

@@ -10,6 +10,7 @@ use super::runtime::Engine;
 use super::schedule::{Next, Queued};
 use super::{attempt, retention, verify};
 use paceline_domain::job::LaneKey;
+use paceline_domain::messages::Cause;
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Mono;
@@ -87,11 +88,8 @@ impl Engine {
 
     async fn expire(self: Arc<Self>, lane: Arc<LaneKey>, job: Queued) {
         let failure = Failure {
-            detail: format!(
-                "its deadline {} passed before it could be sent",
-                job.not_after.map_or_else(String::new, |at| at.to_string())
-            ),
-            cure: Some(Reason::Expired.cure().to_owned()),
+            detail: Cause::DeadlinePassed { not_after_at: job.not_after.map_or_else(String::new, |at| at.to_string()) },
+            cure: Some(Reason::Expired.cure()),
             ..Failure::default()
         };
         // Cancelled and published again with another deadline since, it stands in its lane once more.

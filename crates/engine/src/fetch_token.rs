@@ -16,11 +16,10 @@ use super::spans;
 use super::tokens::{Cached, NoToken, Token};
 use paceline_domain::catalog::{Catalog, Method, SuspendScope};
 use paceline_domain::job::{LaneKey, Params};
+use paceline_domain::messages::Cause;
 use paceline_domain::outcome::{Failure, Outcome, Reply, classify, lookup};
 use paceline_domain::time::Mono;
 use paceline_ports::crash_points;
-
-const NO_TOKEN: &str = "the platform's reply holds no access token";
 
 /// The app's tenant token, fetched if need be.
 pub(super) async fn tenant_token(engine: &Arc<Engine>, app: &Arc<App>, tenant: &str) -> Result<Token, NoToken> {
@@ -31,9 +30,9 @@ pub(super) async fn tenant_token(engine: &Arc<Engine>, app: &Arc<App>, tenant: &
 async fn fetch(engine: &Arc<Engine>, app: &Arc<App>, tenant: &str) -> Result<Cached, NoToken> {
     let method = app.platform.token_method.clone();
     let lane = Arc::new(LaneKey { app: app.name.clone(), tenant: tenant.to_owned(), method });
-    let later = |detail: &str| NoToken::Later(Failure { detail: detail.to_owned(), ..Failure::default() });
-    let Some(plan) = engine.schedule().plan(&lane) else { return Err(later("the app has left the settings")) };
-    let (mut call, cleared) = clear(engine, &lane).await.map_err(|why| later(&why))?;
+    let later = |detail: Cause| NoToken::Later(Failure { detail, ..Failure::default() });
+    let Some(plan) = engine.schedule().plan(&lane) else { return Err(later(Cause::AppGone)) };
+    let (mut call, cleared) = clear(engine, &lane).await.map_err(later)?;
     let asked_at = engine.clock().mono();
     let credentials = credentials(&plan.app);
     let sending = call.send(cleared, &plan, &credentials, None);
@@ -41,7 +40,9 @@ async fn fetch(engine: &Arc<Engine>, app: &Arc<App>, tenant: &str) -> Result<Cac
     engine.record(called.end(None)).await;
     engine.metrics().token_renewal(&app.name, called.outcome.as_str());
     match called.outcome {
-        Outcome::Succeeded { .. } => read(&plan.method, &called.reply, asked_at).ok_or_else(|| later(NO_TOKEN)),
+        Outcome::Succeeded { .. } => {
+            read(&plan.method, &called.reply, asked_at).ok_or_else(|| later(Cause::NoTokenInReply))
+        }
         Outcome::Suspended { scope, failure } => Err(NoToken::Suspend(scope, failure)),
         Outcome::AccessToken(failure)
         | Outcome::Permanent(failure)
@@ -57,14 +58,14 @@ async fn fetch(engine: &Arc<Engine>, app: &Arc<App>, tenant: &str) -> Result<Cac
 }
 
 /// A token's call that may leave now.
-async fn clear(engine: &Arc<Engine>, lane: &Arc<LaneKey>) -> Result<(OutgoingCall, Cleared), String> {
+async fn clear(engine: &Arc<Engine>, lane: &Arc<LaneKey>) -> Result<(OutgoingCall, Cleared), Cause> {
     loop {
-        let mut call = OutgoingCall::acquire(engine, lane).await.ok_or("no permit")?;
+        let mut call = OutgoingCall::acquire(engine, lane).await.ok_or(Cause::NoPermit)?;
         let recorded = match call.record(Purpose::Token, lane).await {
             Ok((recorded, _)) => recorded,
             Err(why) => {
                 call.give_back();
-                return Err(why.to_string());
+                return Err(why.to_string().into());
             }
         };
         if let Ok(cleared) = call.clear(recorded, None).await {
@@ -84,19 +85,19 @@ pub async fn try_credentials(
     transport: &dyn Transport,
     timeout: Duration,
 ) -> (Result<(), Failure>, Option<Reply>) {
-    let failure = |detail: String| Failure { detail, ..Failure::default() };
+    let failure = |detail: Cause| Failure { detail, ..Failure::default() };
     let Some(method) = catalog.method(&app.platform.token_method) else {
-        return (Err(failure(format!("the catalog has no method {}", app.platform.token_method))), None);
+        return (Err(failure(Cause::NoTokenMethod { method: app.platform.token_method.clone() })), None);
     };
     let request = match request::build(app, method, &credentials(app), None, timeout) {
         Ok(request) => request,
-        Err(astray) => return (Err(failure(astray.to_string())), None),
+        Err(cause) => return (Err(failure(cause)), None),
     };
     let reply = transport.send(request).await;
     let outcome = classify(&app.platform, method, &reply);
     let taken = match outcome.failure() {
         Some(failure) => Err(failure.clone()),
-        None => read(method, &reply, Mono::default()).map(drop).ok_or_else(|| failure(NO_TOKEN.to_owned())),
+        None => read(method, &reply, Mono::default()).map(drop).ok_or_else(|| failure(Cause::NoTokenInReply)),
     };
     (taken, Some(reply))
 }

@@ -15,6 +15,7 @@ use super::schedule::{Ended, Ticket, Withheld};
 use super::spans;
 use paceline_domain::catalog::Creation;
 use paceline_domain::job::{Job, LaneKey, Params};
+use paceline_domain::messages::Cause;
 use paceline_domain::outcome::{Failure, NOT_SENT, Outcome, Reply, classify};
 use paceline_domain::quota::Refusal;
 use paceline_domain::time::{Mono, Timestamp};
@@ -116,7 +117,7 @@ impl OutgoingCall {
             ended_at: self.engine.clock().now(),
             outcome: NOT_SENT,
             replied: false,
-            failure: Some(Failure { detail: withheld.as_str().to_owned(), ..Failure::default() }),
+            failure: Some(Failure { detail: withheld.cause(), ..Failure::default() }),
             settlement,
         };
         self.engine.record(end).await;
@@ -137,7 +138,7 @@ impl OutgoingCall {
         let left = deadline.since(sent_at);
         let reply = if left < engine.options().request_timeout / 2 {
             // The record took so long to commit that too little time is left to wait for an answer.
-            Reply::NotSent(format!("the ledger took {} s to record the attempt", seconds(&engine, left)))
+            Reply::NotSent(Cause::RecordingTooLong { took_s: seconds(&engine, left) })
         } else {
             transmit(&engine, plan, params, token, left).await
         };
@@ -211,7 +212,7 @@ async fn transmit(
     let since = engine.clock().mono();
     let reply = match request::build(&plan.app, &plan.method, params, token, left) {
         Ok(request) => engine.transport().send(request).await,
-        Err(astray) => Reply::Unsendable(astray.to_string()),
+        Err(cause) => Reply::Unsendable(cause),
     };
     if !matches!(reply, Reply::NotSent(_) | Reply::Unsendable(_)) {
         engine.metrics().called(&plan.method.name, engine.clock().mono().since(since));

@@ -114,7 +114,7 @@ impl Engine {
         let of_mended = |suspension: &Suspension| suspension.until.is_none() && mended.contains(&suspension.app);
         let all: Vec<_> = self.ledger().suspensions().await?.into_iter().filter(of_mended).collect();
         for suspension in all.iter().filter(|suspension| suspension.is_tried_again()) {
-            info!(app = suspension.app, detail = suspension.detail, "trying a suspended app again");
+            info!(app = suspension.app, detail = %suspension.detail, "trying a suspended app again");
             self.ledger().resume(&suspension.app, &suspension.tenant, &suspension.method).await?;
         }
         // An app's own end takes those of its methods along.

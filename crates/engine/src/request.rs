@@ -10,30 +10,23 @@ use super::app::App;
 use super::ports::Request;
 use paceline_domain::catalog::{Method, TokenPlace};
 use paceline_domain::job::Params;
+use paceline_domain::messages::Cause;
 use paceline_domain::segment;
 
 /// Everything but RFC 3986's unreserved characters.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// A parameter of the path that would lead the call to another address.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("path.{name} is {value:?}, which would lead the call to another address")]
-pub struct Astray {
-    name: String,
-    value: String,
-}
-
 /// Builds the request of one call. `token` is `None` for the calls that fetch one.
 ///
 /// # Errors
-/// [`Astray`]: nothing may be sent.
+/// A parameter of the path would lead the call to another address: nothing may be sent.
 pub fn build(
     app: &App,
     method: &Method,
     params: &Params,
     token: Option<&SecretString>,
     timeout: Duration,
-) -> Result<Request, Astray> {
+) -> Result<Request, Cause> {
     let mut url = format!("{}{}", app.base_url, path(&method.path, &params.path)?);
     let mut separator = '?';
     for (name, value) in &params.query {
@@ -63,7 +56,7 @@ pub fn build(
 }
 
 /// Every call passes here, whoever made its parameters: a message, a file, a platform's reply that is undone.
-fn path(template: &str, values: &Map<String, Value>) -> Result<String, Astray> {
+fn path(template: &str, values: &Map<String, Value>) -> Result<String, Cause> {
     let mut path = String::with_capacity(template.len() + 64);
     for segment in template.split('/').skip(1) {
         path.push('/');
@@ -71,7 +64,7 @@ fn path(template: &str, values: &Map<String, Value>) -> Result<String, Astray> {
             Some(name) => {
                 let value = text(values.get(name));
                 if segment::leads_elsewhere(&value) {
-                    return Err(Astray { name: name.to_owned(), value });
+                    return Err(Cause::LeadsElsewhere { name: name.to_owned(), value });
                 }
                 path.extend(utf8_percent_encode(&value, ENCODED));
             }

@@ -16,7 +16,7 @@ pub(super) fn log_notices(notices: &[Notice], now: Mono) {
                 app,
                 method,
                 code = cause.code,
-                detail = cause.detail,
+                detail = %cause.detail,
                 log_id = cause.log_id,
                 pause_s = until.since(now).as_secs_f64(),
                 "paused; one call tries again afterwards"

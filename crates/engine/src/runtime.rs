@@ -18,6 +18,7 @@ use super::schedule::{Gauges, Limits, Load, Schedule, View};
 use super::throughput::Throughput;
 use super::tokens::Tokens;
 use paceline_domain::job::LaneKey;
+use paceline_domain::messages::Cause;
 use paceline_domain::outcome::Failure;
 use paceline_metrics::Metrics;
 use paceline_ports::clock::Clock;
@@ -96,7 +97,7 @@ impl Engine {
         for suspension in self.ledger.suspensions().await? {
             let is_tried = suspension.until.map_or_else(|| suspension.is_tried_again(), |until| until <= now);
             if is_tried {
-                info!(app = suspension.app, detail = suspension.detail, "trying a suspended app again");
+                info!(app = suspension.app, detail = %suspension.detail, "trying a suspended app again");
                 self.ledger.resume(&suspension.app, &suspension.tenant, &suspension.method).await?;
             }
         }
@@ -354,9 +355,9 @@ impl Engine {
     /// Holds an app back for a while because no token could be fetched for it.
     pub(super) fn pause_app(&self, app: &str, failure: &Failure) {
         let now = self.clock.mono();
-        let cause = Failure { detail: format!("no access token: {}", failure.detail), ..failure.clone() };
+        let cause = Failure { detail: Cause::NoToken { why: Box::new(failure.detail.clone()) }, ..failure.clone() };
         if self.schedule().pause_app(app, now, now + TOKEN_PAUSE, &cause) {
-            warn!(app, detail = failure.detail, code = failure.code, "no access token; trying again in a few seconds");
+            warn!(app, detail = %failure.detail, code = failure.code, "no access token; trying again in a few seconds");
         }
     }
 

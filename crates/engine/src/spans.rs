@@ -72,14 +72,14 @@ pub(super) fn calling(attempt: AttemptSeq) {
 
 /// A recorded call stays behind.
 pub(super) fn withdrawn(attempt: AttemptSeq, withheld: Withheld) {
-    debug!(target: CALL, call = attempt.0, why = withheld.as_str(), "not sent");
+    debug!(target: CALL, call = attempt.0, why = %withheld.cause(), "not sent");
 }
 
 /// A call is over.
 pub(super) fn called(called: &Called, took: Duration) {
     let (status, mut log_id, cause) = match &called.reply {
         Reply::Answered(answer) => (Some(answer.status), answer.log_id.as_deref(), None),
-        Reply::NotSent(why) | Reply::Unsendable(why) | Reply::Lost(why) => (None, None, Some(why.as_str())),
+        Reply::NotSent(why) | Reply::Unsendable(why) | Reply::Lost(why) => (None, None, Some(why.to_string())),
     };
     let failure = called.outcome.failure();
     log_id = log_id.or_else(|| failure?.log_id.as_deref());

@@ -12,8 +12,8 @@ use super::ports::{SuspendedBy, Suspension};
 use super::runtime::Engine;
 use super::schedule::AlwaysFails;
 use paceline_domain::catalog::SuspendScope;
-use paceline_domain::cure;
 use paceline_domain::job::LaneKey;
+use paceline_domain::messages::Cure;
 use paceline_domain::outcome::Failure;
 use paceline_domain::time::Timestamp;
 
@@ -42,9 +42,9 @@ impl Engine {
             method = (!suspension.method.is_empty()).then_some(suspension.method.as_str()),
             by = suspension.by.as_str(),
             code = suspension.code,
-            detail = suspension.detail,
+            detail = %suspension.detail,
             log_id = suspension.log_id,
-            cure = suspension.cure,
+            cure = %suspension.cure,
             "suspended; its jobs stay queued"
         );
         if let Err(error) = self.ledger().suspend(suspension).await {
@@ -66,21 +66,14 @@ fn of_platform(lane: &LaneKey, scope: SuspendScope, failure: &Failure, now: Time
         until: (scope == SuspendScope::Month).then(|| month_over(now)),
         code: failure.code,
         detail: failure.detail.clone(),
-        cure: failure.cure.clone().unwrap_or_else(|| cure::MEND.to_owned()),
+        cure: failure.cure.clone().unwrap_or(Cure::FixCause),
         log_id: failure.log_id.clone(),
     }
 }
 
 fn of_worker(lane: &LaneKey, fails: &AlwaysFails, now: Timestamp) -> Suspension {
     let AlwaysFails { in_a_row, failure } = fails;
-    let code = failure.code.map(|code| format!(" --code {code}")).unwrap_or_default();
-    let values = [
-        ("n", &*in_a_row.to_string()),
-        ("app", &lane.app),
-        ("method", &lane.method),
-        ("code", &code),
-        ("cure", failure.cure.as_deref().unwrap_or(cure::CAUSE)),
-    ];
+    let fix = Box::new(failure.cure.clone().unwrap_or(Cure::FindCause));
     Suspension {
         app: lane.app.clone(),
         tenant: lane.tenant.clone(),
@@ -90,7 +83,7 @@ fn of_worker(lane: &LaneKey, fails: &AlwaysFails, now: Timestamp) -> Suspension 
         until: None,
         code: failure.code,
         detail: failure.detail.clone(),
-        cure: cure::with(cure::ALWAYS_FAILS, &values),
+        cure: Cure::AlwaysFails { in_a_row: *in_a_row, fix },
         log_id: failure.log_id.clone(),
     }
 }

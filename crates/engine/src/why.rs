@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::ports::{Restraint, Suspension};
 use super::quota_usage::WindowUse;
 use paceline_domain::job::LaneKey;
+use paceline_domain::messages::{Bilingual, Cure, ToDo};
 use paceline_domain::outcome::Failure;
 use paceline_domain::printable::plain;
 use paceline_domain::reason::Reason;
@@ -68,7 +69,7 @@ pub struct Situation {
     /// What its last call met, or what ended it.
     pub failure: Failure,
     /// What the catalog calls the failure's code.
-    pub meaning: Option<String>,
+    pub meaning: Option<Bilingual>,
     /// Whether a look-up was its last call.
     pub was_looked_up: bool,
     /// Whether its app and method are in the settings and the catalog.
@@ -134,8 +135,8 @@ pub struct Fact {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<i64>,
     /// What to do, if something can be done.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cure: Option<String>,
+    #[serde(flatten)]
+    pub cure: ToDo,
     /// The platform's log id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_id: Option<String>,
@@ -158,21 +159,22 @@ impl Fact {
         self
     }
 
-    fn cure(mut self, cure: impl Into<String>) -> Self {
-        self.cure = Some(cure.into()).filter(|cure| !cure.is_empty());
+    fn cure(mut self, cure: Cure) -> Self {
+        self.cure = ToDo(Some(cure));
         self
     }
 
     fn of(mut self, failure: &Failure) -> Self {
         self.code = failure.code;
         self.log_id.clone_from(&failure.log_id);
-        self.cure = self.cure.or_else(|| failure.cure.clone());
+        self.cure.0 = self.cure.0.or_else(|| failure.cure.clone());
         self
     }
 
     fn line(&self) -> String {
         let log_id = self.log_id.as_ref().map(|id| format!(" (log id {id})")).unwrap_or_default();
-        let cure = self.cure.as_ref().map(|cure| format!("\n  fix: {}", plain(cure))).unwrap_or_default();
+        let cure =
+            self.cure.0.as_ref().map(|cure| format!("\n  fix: {}", plain(&cure.to_string()))).unwrap_or_default();
         format!("{}{cure}", plain(&format!("{}{log_id}", self.text)))
     }
 }
@@ -191,18 +193,19 @@ pub fn explain(at: &Situation) -> Why {
 }
 
 /// The parts of [`words`] beside the code.
-fn parts(failure: &Failure, meaning: Option<&str>) -> Value {
-    json!({"meaning": meaning, "detail": failure.detail})
+fn parts(failure: &Failure, meaning: Option<&Bilingual>) -> Value {
+    let (text, zh) = (meaning.map(|meaning| &meaning.en), meaning.map(|meaning| &meaning.zh));
+    json!({"meaning": text, "meaning_zh": zh, "detail": failure.detail.to_string(), "detail_fact": failure.detail})
 }
 
 /// `99991400 request trigger frequency limit`: the code with what the catalog calls it, and what was said beside.
-fn words(failure: &Failure, meaning: Option<&str>) -> String {
-    let said = match meaning {
-        Some(meaning) if !failure.detail.is_empty() && !failure.detail.contains(meaning) => {
-            format!("{meaning}: {}", failure.detail)
-        }
-        Some(meaning) if failure.detail.is_empty() => meaning.to_owned(),
-        _ => failure.detail.clone(),
+fn words(failure: &Failure, meaning: Option<&Bilingual>) -> String {
+    let detail = failure.detail.to_string();
+    let said = match meaning.map(|meaning| meaning.en.as_str()) {
+        // The platform's own words are often the documented ones.
+        Some(meaning) if !detail.is_empty() && !detail.contains(meaning) => format!("{meaning}: {detail}"),
+        Some(meaning) if detail.is_empty() => meaning.to_owned(),
+        _ => detail,
     };
     let code = failure.code.map(|code| format!("{code} ")).unwrap_or_default();
     format!("{code}{said}")

@@ -10,8 +10,9 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, 
 use reqwest::tls::TlsInfo;
 use reqwest::{Client, Method, Proxy, redirect, retry};
 
-use super::cure::THROUGH_PROXY;
+use super::connect::{self, SystemNames};
 use super::proxy::{Proxies, Used};
+use paceline_domain::messages::Cause;
 use paceline_domain::outcome::{Answer, Reply};
 use paceline_domain::reset::Reset;
 use paceline_domain::time::Timestamp;
@@ -68,6 +69,7 @@ fn client_by(options: &HttpOptions, proxies: &Arc<Proxies>) -> Result<Client, St
         .user_agent(concat!("paceline/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         .retry(retry::never())
+        .dns_resolver(Arc::new(SystemNames))
         .connect_timeout(options.connect_timeout)
         .pool_idle_timeout(options.pool_idle)
         .tls_info(options.tells_certificate)
@@ -84,7 +86,7 @@ fn client_by(options: &HttpOptions, proxies: &Arc<Proxies>) -> Result<Client, St
 impl Transport for HttpTransport {
     async fn send(&self, request: Request) -> Reply {
         let Ok(method) = request.http_method.parse::<Method>() else {
-            return Reply::NotSent("the catalog names an unknown HTTP method".to_owned());
+            return Reply::NotSent(Cause::UnknownHttpMethod);
         };
         let mut builder = self.client.request(method, &request.url).timeout(request.timeout);
         if let Some(authorization) = &request.authorization {
@@ -118,7 +120,7 @@ impl HttpTransport {
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) if body.len() + chunk.len() > self.reply_bytes_max => {
-                    return Err(Reply::Lost(format!("the reply is longer than {} bytes", self.reply_bytes_max)));
+                    return Err(Reply::Lost(Cause::ReplyTooLong { bytes_max: self.reply_bytes_max }));
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => return Ok(body.freeze()),
@@ -132,21 +134,21 @@ impl HttpTransport {
 /// WeCom's URLs hold the access token.
 fn failed(error: &reqwest::Error, proxy: Option<Used>) -> Reply {
     if error.is_builder() {
-        return Reply::NotSent("the request could not be built; check base_url".to_owned());
+        return Reply::NotSent(Cause::RequestNotBuilt);
     }
     if error.is_connect() {
-        let cause = innermost(error);
+        let why = connect::reason(error, innermost(error));
         return Reply::NotSent(match proxy {
             Some(Used { variable, address }) => {
-                format!("no connection {THROUGH_PROXY} {address} ({variable}): {cause}")
+                Cause::NoConnectionThroughProxy { proxy: address.to_string(), variable: variable.to_string(), why }
             }
-            None => format!("no connection: {cause}"),
+            None => Cause::NoConnection { why },
         });
     }
     if error.is_timeout() {
-        return Reply::Lost("no answer before the time-out".to_owned());
+        return Reply::Lost(Cause::TimedOut);
     }
-    Reply::Lost(format!("the connection broke before the answer was there: {}", innermost(error)))
+    Reply::Lost(Cause::ReplyCut { words: innermost(error) })
 }
 
 /// The innermost cause: what the operating system or TLS said, without the URL that outer layers add.

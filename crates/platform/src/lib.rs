@@ -1,11 +1,10 @@
 //! The HTTP client: carries the engine's calls to the platforms and says what came back.
 
 mod certificate;
-mod cure;
+mod connect;
 mod http;
 mod proxy;
 
 pub use certificate::not_after;
-pub use cure::cure;
 pub use http::{HttpOptions, HttpTransport, client, innermost};
 pub use proxy::{Odd, Proxies, Used};

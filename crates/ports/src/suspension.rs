@@ -1,10 +1,11 @@
 //! Apps and lanes that are suspended, as the ledger keeps it.
 
 use paceline_domain::job::LaneKey;
+use paceline_domain::messages::{Cause, Cure, command};
 use paceline_domain::time::Timestamp;
 
 /// An app or lane that is suspended, and why.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suspension {
     /// The app.
     pub app: String,
@@ -21,9 +22,9 @@ pub struct Suspension {
     /// The platform's code.
     pub code: Option<i64>,
     /// The platform's words, or a person's reason.
-    pub detail: String,
+    pub detail: Cause,
     /// What to do.
-    pub cure: String,
+    pub cure: Cure,
     /// The platform's log id.
     pub log_id: Option<String>,
 }
@@ -62,6 +63,25 @@ impl Suspension {
         self.app == lane.app
             && (self.tenant.is_empty() || self.tenant == lane.tenant)
             && (self.method.is_empty() || self.method == lane.method)
+    }
+
+    /// What a person does about it, with the command as it is typed.
+    pub fn what_to_do(&self) -> Cure {
+        let fix = self.cure.clone();
+        if self.until.is_some() {
+            return fix;
+        }
+        let resume = command::resume(&self.app, &self.tenant, &self.method);
+        if fix == Cure::ReasonGone {
+            return Cure::ResumeWhenGone { resume };
+        }
+        let is_of_dead_letters = matches!(fix, Cure::AlwaysFails { .. });
+        let fix = Box::new(fix);
+        if is_of_dead_letters {
+            let redrive = command::redrive(&self.app, &self.method, self.code);
+            return Cure::ThenResumeAndRedrive { fix, resume, redrive };
+        }
+        Cure::ThenResume { fix, resume }
     }
 
     /// Whether the fault may be gone with the next start, or with other settings: then it is tried again. What a person

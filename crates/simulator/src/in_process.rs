@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::handle::Simulator;
 use super::request::{SimMessage, SimReply, SimRequest, target_of};
+use paceline_domain::messages::{Cause, Connect};
 use paceline_domain::outcome::{Answer, Reply};
 use paceline_domain::reset::Reset;
 use paceline_ports::{Request, Transport};
@@ -28,7 +29,7 @@ impl InProcess {
 impl Transport for InProcess {
     async fn send(&self, request: Request) -> Reply {
         let Some(target) = target_of(&request.url) else {
-            return Reply::NotSent("the URL has no path".to_owned());
+            return Reply::NotSent(Cause::RequestNotBuilt);
         };
         // What the HTTP transport sends with a body.
         let content_type = request.body.is_some().then(|| "application/json; charset=utf-8".to_owned());
@@ -36,18 +37,26 @@ impl Transport for InProcess {
         let carried =
             SimRequest::new(&request.http_method, target, request.authorization, body).with_content_type(content_type);
         match tokio::time::timeout(request.timeout, self.simulator.carry(carried)).await {
-            Err(_) => Reply::Lost(format!("no reply within {} ms", request.timeout.as_millis())),
+            Err(_) => Reply::Lost(Cause::TimedOut),
             Ok(SimReply::Whole(message)) if message.body.len() > BODY_BYTES_MAX => {
-                Reply::Lost(format!("the reply is longer than {BODY_BYTES_MAX} bytes"))
+                Reply::Lost(Cause::ReplyTooLong { bytes_max: BODY_BYTES_MAX })
             }
             Ok(SimReply::Whole(message)) => {
                 Reply::Answered(answer(message, &request.reset_header, &request.log_id_header))
             }
-            Ok(SimReply::Partial(_)) => Reply::Lost("the connection was cut in the middle of the reply".to_owned()),
-            Ok(SimReply::Cut) => Reply::Lost("the connection was cut before the reply".to_owned()),
-            Ok(SimReply::Unreachable) => Reply::NotSent("no connection could be made".to_owned()),
+            Ok(SimReply::Partial(_)) => cut("in the middle of the reply"),
+            Ok(SimReply::Cut) => cut("before the reply"),
+            Ok(SimReply::Unreachable) => Reply::NotSent(unreachable()),
         }
     }
+}
+
+fn cut(place: &str) -> Reply {
+    Reply::Lost(Cause::ReplyCut { words: format!("cut {place}") })
+}
+
+fn unreachable() -> Cause {
+    Cause::NoConnection { why: Connect::ConnectionRefused { words: "connection refused".to_owned() } }
 }
 
 fn answer(message: SimMessage, reset_header: &str, log_id_header: &str) -> Answer {

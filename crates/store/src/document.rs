@@ -1,15 +1,16 @@
 //! The contract's "Result / dead letter" document: what is published, exported and shown of an ending.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value, json};
 
 use super::driver::{self, Error, Row};
+use super::facts;
 use super::sqlite::job_row::json_of;
 use super::state::State;
+use paceline_domain::messages::{Cause, Cure};
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
+use paceline_domain::warning::Warning;
 
 /// The columns that [`EndingRow::of_job`] wants; `j` is the job, `l` its lane, `b` its batch.
 pub(crate) const ENDING_COLUMNS: &str = "j.id, l.method, l.app, l.tenant, b.name, j.state, j.attempts, j.ended_at, \
@@ -25,24 +26,24 @@ pub(crate) const REJECTED_COLUMNS: &str = "r.id, r.method, r.app, b.name, r.reas
 pub(crate) const REJECTED_COLUMNS_LEN: usize = 8;
 
 /// A job or a rejected input as its document needs it.
-#[derive(Clone, Debug)]
-pub(crate) struct EndingRow {
-    pub(crate) id: Option<String>,
-    pub(crate) method: Option<String>,
-    pub(crate) app: Option<String>,
-    pub(crate) tenant: String,
-    pub(crate) batch: Option<String>,
-    pub(crate) state: State,
-    pub(crate) attempts: u32,
-    pub(crate) ended_at: Option<Timestamp>,
-    pub(crate) key: Option<String>,
-    pub(crate) result: Option<String>,
-    pub(crate) reason: Option<Reason>,
-    pub(crate) failure: Failure,
-    pub(crate) meta: Option<String>,
-    pub(crate) warnings: Option<String>,
+#[derive(Clone, Debug, PartialEq)]
+pub struct EndingRow {
+    pub id: Option<String>,
+    pub method: Option<String>,
+    pub app: Option<String>,
+    pub tenant: String,
+    pub batch: Option<String>,
+    pub state: State,
+    pub attempts: u32,
+    pub ended_at: Option<Timestamp>,
+    pub key: Option<String>,
+    pub result: Option<String>,
+    pub reason: Option<Reason>,
+    pub failure: Failure,
+    pub meta: Option<String>,
+    pub warnings: Option<String>,
     /// Of a rejected input: how many more of its id were counted and not kept.
-    pub(crate) more: i64,
+    pub more: i64,
 }
 
 impl EndingRow {
@@ -66,8 +67,8 @@ impl EndingRow {
             failure: Failure {
                 status: row.get(11)?,
                 code: row.get(12)?,
-                detail: row.get::<Option<String>>(13)?.unwrap_or_default(),
-                cure: row.get(14)?,
+                detail: facts::cause_of(row.get(13)?),
+                cure: facts::cure_of(row.get(14)?),
                 log_id: row.get(15)?,
                 candidates: Vec::new(),
             },
@@ -81,10 +82,9 @@ impl EndingRow {
     pub(crate) fn of_rejected(row: &Row<'_>) -> driver::Result<Self> {
         let reason: String = row.get(4)?;
         let reason = reason.parse().unwrap_or(Reason::Malformed);
-        let (mut detail, more): (String, i64) = (row.get(5)?, row.get(7)?);
+        let (mut detail, more) = (facts::cause_of(row.get(5)?), row.get(7)?);
         if more > 0 {
-            // Writing to a String cannot fail.
-            let _ = write!(detail, "; and {more} more such messages, counted and not kept");
+            detail = Cause::AndMore { before: Box::new(detail), more };
         }
         Ok(Self {
             id: row.get(0)?,
@@ -105,9 +105,14 @@ impl EndingRow {
         })
     }
 
+    /// What its success left out.
+    pub(crate) fn warnings(&self) -> Vec<Warning> {
+        self.warnings.as_deref().and_then(|warnings| serde_json::from_str(warnings).ok()).unwrap_or_default()
+    }
+
     /// What to do about it: the platform's cure, else the reason's.
-    pub(crate) fn cure(&self) -> Option<String> {
-        self.failure.cure.clone().or_else(|| self.reason.map(|reason| reason.cure().to_owned()))
+    pub(crate) fn cure(&self) -> Option<Cure> {
+        self.failure.cure.clone().or_else(|| self.reason.map(Reason::cure))
     }
 
     /// `<app>.<method>`, with `unknown` for what could not be read.
@@ -140,13 +145,27 @@ impl EndingRow {
         } else {
             put("reason", self.reason.map(|reason| json!(reason.as_str())));
             put("code", self.failure.code.map(Value::from));
-            let detail =
-                Some(self.failure.detail.as_str()).filter(|detail| !detail.is_empty() || self.reason.is_some());
-            put("detail", detail.map(Value::from));
+            put("detail", self.has_detail().then(|| Value::from(self.failure.detail.to_string())));
             put("more", (self.more > 0).then(|| json!(self.more)));
-            put("cure", self.cure().map(Value::from));
+            put("cure", self.cure().map(|cure| Value::from(cure.to_string())));
             put("log_id", self.failure.log_id.as_deref().map(Value::from));
         }
         Value::Object(fields)
+    }
+
+    fn has_detail(&self) -> bool {
+        self.state != State::Succeeded && (!self.failure.detail.is_empty() || self.reason.is_some())
+    }
+
+    /// The document with what it says as data beside its sentences.
+    pub(crate) fn document_with_facts(&self) -> Value {
+        let mut document = self.document();
+        if self.has_detail() {
+            document["detail_fact"] = json!(self.failure.detail);
+        }
+        if let Some(cure) = self.cure().filter(|_| self.state != State::Succeeded) {
+            document["cure_fact"] = json!(cure);
+        }
+        document
     }
 }

@@ -7,6 +7,7 @@ mod dialect;
 pub(crate) mod document;
 #[allow(dead_code, reason = "statements move over to it file by file")]
 pub(crate) mod driver;
+pub(crate) mod facts;
 pub mod operator;
 pub mod sqlite;
 pub mod state;

@@ -6,7 +6,7 @@ import { h } from "./dom.js";
 import { edit as editLetters } from "./edit.js";
 import { t } from "./i18n.js";
 import { button, fault, laneText, name } from "./parts.js";
-import { said } from "./said.js";
+import { told } from "./message.js";
 import { change, GivenUp } from "./token.js";
 
 let refresh = () => {};
@@ -93,7 +93,7 @@ function resolveForm(dialog, state, job, ways) {
     "form",
     { key: "form", onsubmit: (event) => resolved(event, dialog, state, job) },
     h("p", {}, t("resolve.which"), " ", h("strong", {}, name(job.id))),
-    job.evidence.detail ? h("p", {}, said(job.evidence.detail)) : null,
+    job.evidence.detail ? h("p", {}, told(job.evidence, "detail")) : null,
     h("fieldset", {}, h("legend", {}, t("resolve.ways")), radios),
     state.problem ? fault(state.problem) : null,
     foot(
@@ -207,7 +207,7 @@ export async function resume(what) {
   const body = { app: what.app, ...scopeOf(what) };
   const dialog = open(t("resume.title"), (dialog) => [
     h("p", { key: "ask" }, t("resume.ask", { what: laneText(what) })),
-    what.cure ? h("p", { key: "cure" }, h("strong", {}, t("cure")), " ", said(what.cure)) : null,
+    what.cure ? h("p", { key: "cure" }, h("strong", {}, t("cure")), " ", told(what, "cure")) : null,
     state.problem ? fault(state.problem) : null,
     foot(
       dialog,

@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { instant, number } from "./format.js";
 import { has, t } from "./i18n.js";
 import { name, reasonName } from "./parts.js";
-import { said } from "./said.js";
+import { told, translated } from "./message.js";
 
 /** A fact as a list's entry. What is of a later kind than this page comes in the server's words. */
 export function fact(known) {
@@ -15,7 +15,7 @@ export function fact(known) {
     h("span", { dir: "auto" }, sentence),
     known.until ? h("span", { class: "hint" }, " ", t("trouble.until"), " ", instant(known.until)) : null,
     known.log_id ? h("span", { class: "hint" }, " log id ", name(known.log_id)) : null,
-    known.cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", said(known.cure)) : null,
+    known.cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", told(known, "cure")) : null,
   );
 }
 
@@ -31,9 +31,9 @@ const SENTENCES = {
     return t("fact.ahead", { count: higher + own_batch + others, parts: told.join(t("list.comma")) });
   },
   "not-before": ({ after_fault }) => t(after_fault ? "fact.wait_after_fault" : "fact.not_before"),
-  suspended: ({ by, what, since, detail }, { code }) => [
+  suspended: ({ by, what, since, ...failure }, { code }) => [
     t(`fact.suspended.${by}`, { what }),
-    detail ? [t("list.colon"), words({ detail }, code)] : null,
+    failure.detail ? [t("list.colon"), words(failure, code)] : null,
     sinceHint(since),
   ],
   paused: restrained,
@@ -67,7 +67,7 @@ const SENTENCES = {
   held: ({ failure }, { code }) => [t("fact.held"), t("list.colon"), words(failure, code)],
   cancelled: ({ at, failure }) => [
     t("fact.cancelled"),
-    failure.detail ? [t("list.colon"), said(failure.detail)] : null,
+    failure.detail ? [t("list.colon"), told(failure, "detail")] : null,
     at ? [" ", instant(at)] : null,
   ],
 };
@@ -80,11 +80,14 @@ function restrained({ what, is_lane, hold, since, failure }, { code }) {
 }
 
 /** The code, what it means, and what was said beside. */
-function words({ meaning, detail }, code) {
+function words(failure, code) {
+  const { meaning, detail } = failure;
+  // The platform's own words are often the documented ones.
   const isBoth = meaning && detail && !detail.includes(meaning);
+  const [documented, given] = [translated(failure, "meaning"), told(failure, "detail")];
   return [
     code === null || code === undefined ? null : [h("code", {}, code), " "],
-    isBoth ? [said(meaning), t("list.colon"), said(detail)] : said(meaning || detail),
+    isBoth ? [documented, t("list.colon"), given] : documented || given,
   ];
 }
 
@@ -98,9 +101,10 @@ export function unanswered(count) {
 }
 
 /** Why a lane waits: what its deciding quota does not say. */
-export function laneWaits({ kind, detail, until }) {
-  if (kind === "suspended") return [t("lane.suspended"), detail ? [t("list.colon"), said(detail)] : null];
-  if (kind === "paused") return [t("lane.paused"), t("list.colon"), said(detail)];
+export function laneWaits(why) {
+  const { kind, detail, until } = why;
+  if (kind === "suspended") return [t("lane.suspended"), detail ? [t("list.colon"), told(why, "detail")] : null];
+  if (kind === "paused") return [t("lane.paused"), t("list.colon"), told(why, "detail")];
   if (!until) return t("lane.until_reply");
   return kind === "spread" ? t("lane.spread") : null;
 }

@@ -72,6 +72,14 @@ export function instant(text, { exact = false } = {}) {
   return h("time", { datetime: text, title: utc(at) }, formatter(Intl.DateTimeFormat, options).format(at));
 }
 
+/** An instant inside a sentence, to the second; what is none stays as it came. */
+export function instantText(text) {
+  const at = new Date(text);
+  if (Number.isNaN(at.getTime())) return String(text);
+  const options = { dateStyle: "short", timeStyle: "medium" };
+  return formatter(Intl.DateTimeFormat, options).format(at);
+}
+
 /** `14:03`. */
 export function clock(milliseconds) {
   return formatter(Intl.DateTimeFormat, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(

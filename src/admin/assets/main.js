@@ -15,7 +15,8 @@ import { jobs } from "./page-jobs.js";
 import { overview } from "./page-overview.js";
 import { button, fault, heading, nothing } from "./parts.js";
 import { href, route } from "./route.js";
-import { learn } from "./said.js";
+import { learn } from "./message.js";
+import { learn as learnSentences } from "./said.js";
 import { askForToken, forgetToken, knowSession, whenTokenChanges } from "./token.js";
 
 const PAGES = { "": overview, batches, jobs, dead, held };
@@ -145,7 +146,7 @@ function reach() {
 function languages() {
   const change = (event) => {
     choose(event.target.value);
-    learn().then(draw);
+    Promise.all([learn(), learnSentences()]).then(draw);
     place.page = pageOf(place.route);
     draw();
   };
@@ -223,4 +224,4 @@ whenChanged(() => live.refresh());
 whenTokenChanges(() => live.refresh());
 setInterval(() => live.lostSince() !== null && draw(), 1000);
 open();
-learn().then(draw);
+Promise.all([learn(), learnSentences()]).then(draw);

@@ -8,6 +8,7 @@ import { instant, number } from "./format.js";
 import { t } from "./i18n.js";
 import { button, heading, name, nothing, reasonName, waiting } from "./parts.js";
 import { href, inputHref, jobHref } from "./route.js";
+import { told, translated } from "./message.js";
 import { said } from "./said.js";
 
 const FAULTS_SHOWN = 5;
@@ -59,8 +60,8 @@ function card(group, filter) {
     ),
     faults(group),
     h("p", { class: "owner" }, group.method ? [name(group.method), " · "] : null, group.app ? name(group.app) : null),
-    group.meaning ? h("p", { dir: "auto" }, said(group.meaning)) : null,
-    group.cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", said(group.cure)) : null,
+    group.meaning ? h("p", { dir: "auto" }, translated(group, "meaning")) : null,
+    group.cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", told(group, "cure")) : null,
     h(
       "p",
       { class: "hint" },

@@ -11,7 +11,7 @@ import { canLookUp } from "./page-job.js";
 import { pager } from "./pager.js";
 import { button, facts, heading, name, nothing, owner, waiting } from "./parts.js";
 import { href, jobHref } from "./route.js";
-import { said } from "./said.js";
+import { told } from "./message.js";
 
 const FIELDS = ["batch", "app", "tenant", "method"];
 
@@ -58,7 +58,7 @@ function card(job, live) {
       owner(job),
       job.batch ? [" · ", h("a", { href: href("jobs", { batch: job.batch }) }, name(job.batch))] : null,
     ),
-    detail ? h("p", { dir: "auto" }, said(detail)) : null,
+    detail ? h("p", { dir: "auto" }, told(job.evidence, "detail")) : null,
     candidates.length > 0
       ? h(
           "p",
@@ -79,9 +79,14 @@ function card(job, live) {
               last.code !== null ? ` · ${last.code}` : null,
             ],
           ],
-          [t("job.detail"), last.detail && !detail?.includes(last.detail) ? said(last.detail) : null],
+          [t("job.detail"), isNew(last, job.evidence) ? told(last, "detail") : null],
           ["log id", last.log_id ? h("code", {}, name(last.log_id)) : null],
         ])
       : null,
   );
+}
+
+/** Whether what the last call met is not part of what is known already. */
+function isNew({ detail_fact: last }, { detail_fact: known }) {
+  return Boolean(last) && !JSON.stringify(known ?? null).includes(JSON.stringify(last));
 }

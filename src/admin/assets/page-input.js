@@ -10,7 +10,7 @@ import { t } from "./i18n.js";
 import { pager } from "./pager.js";
 import { button, facts, faultText, heading, name, nothing, reasonName, table, waiting } from "./parts.js";
 import { inputHref } from "./route.js";
-import { said } from "./said.js";
+import { told } from "./message.js";
 
 const FIELDS = ["batch", "app", "method", "reason"];
 
@@ -66,8 +66,8 @@ function what(data) {
     { key: "what", "aria-label": t("job.reason") },
     facts([
       [t("job.reason"), reasonName(data.reason)],
-      [t("job.detail"), data.faults.length === 0 ? h("span", { dir: "auto" }, said(data.detail)) : null],
-      [t("job.cure"), said(data.cure)],
+      [t("job.detail"), data.faults.length === 0 ? h("span", { dir: "auto" }, told(data, "detail")) : null],
+      [t("job.cure"), told(data, "cure")],
       [t("job.id"), data.id ? name(data.id) : null],
       [t("job.method"), data.method ? name(data.method) : null],
       [t("job.app"), data.app ? name(data.app) : null],
@@ -94,8 +94,9 @@ function faults({ faults: rows }) {
 }
 
 /** What is wrong with one of a list. */
-function wrong({ faults: rows, detail }) {
-  if (rows.length === 0) return h("span", { dir: "auto" }, said(detail));
+function wrong(input) {
+  const { faults: rows } = input;
+  if (rows.length === 0) return h("span", { dir: "auto" }, told(input, "detail"));
   return rows.map((row) =>
     h("div", { dir: "auto" }, row.field ? [h("code", {}, name(row.field)), " "] : null, faultText(row)),
   );

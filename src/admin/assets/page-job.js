@@ -7,7 +7,7 @@ import { fact, word } from "./facts.js";
 import { t } from "./i18n.js";
 import { button, chip, facts, heading, name, nothing, reasonName, section, stateOf, table, waiting } from "./parts.js";
 import { href } from "./route.js";
-import { said } from "./said.js";
+import { told, translated } from "./message.js";
 
 export const job = {
   title: ({ id }) => t("job.title", { id }),
@@ -56,9 +56,11 @@ function buttons(data, live) {
   ];
 }
 
-function why({ why: { facts: known }, detail, cure, reason, code, log_id }) {
+function why(data) {
+  const { why: { facts: known }, reason, code, log_id } = data;
   // What a fact says already need not be said again.
-  const isNew = (text) => text && !known.some((one) => one.text?.includes(text) || one.cure === text);
+  const all = JSON.stringify(known);
+  const isNew = (fact) => Boolean(fact) && !all.includes(JSON.stringify(fact));
   const named = reasonName(reason) === reason ? null : [" ", h("code", {}, reason)];
   return h(
     "section",
@@ -69,8 +71,8 @@ function why({ why: { facts: known }, detail, cure, reason, code, log_id }) {
     facts([
       [t("job.reason"), reason ? [reasonName(reason), named] : null],
       [t("job.code"), code === null || code === undefined ? null : h("code", {}, code)],
-      [t("job.detail"), isNew(detail) ? h("span", { dir: "auto" }, said(detail)) : null],
-      [t("job.cure"), isNew(cure) ? said(cure) : null],
+      [t("job.detail"), isNew(data.detail_fact) ? h("span", { dir: "auto" }, told(data, "detail")) : null],
+      [t("job.cure"), isNew(data.cure_fact) ? told(data, "cure") : null],
       ["log id", log_id ? h("code", {}, name(log_id)) : null],
     ]),
   );
@@ -82,15 +84,15 @@ function warnings({ warnings: left }) {
   return section(
     "warnings",
     [h("span", { class: "sign warned", "aria-hidden": "true" }, "⚠"), t("warnings.title")],
-    left.map(({ field, message, values }) =>
+    left.map((warning) =>
       h(
         "div",
-        { key: field },
-        h("p", {}, said(message), " ", h("code", {}, name(field))),
+        { key: warning.field },
+        h("p", {}, translated(warning, "message"), " ", h("code", {}, name(warning.field))),
         h(
           "ul",
           { class: "values" },
-          values.map((value) => h("li", {}, name(typeof value === "object" ? JSON.stringify(value) : String(value)))),
+          warning.values.map((value) => h("li", {}, name(typeof value === "object" ? JSON.stringify(value) : String(value)))),
         ),
       ),
     ),
@@ -154,7 +156,7 @@ function history({ history: rows }) {
       label: t("job.detail"),
       look: "wide",
       cell: (row) => [
-        h("span", { dir: "auto" }, said(row.detail) ?? "–"),
+        h("span", { dir: "auto" }, told(row, "detail") || "–"),
         row.log_id ? h("span", { class: "hint" }, " log id ", name(row.log_id)) : null,
       ],
     },

@@ -9,7 +9,7 @@ import { t } from "./i18n.js";
 import { pager } from "./pager.js";
 import { button, chip, heading, name, nothing, owner, reasonName, stateOf, table, waiting, warned } from "./parts.js";
 import { href, jobHref } from "./route.js";
-import { said } from "./said.js";
+import { told, translated } from "./message.js";
 
 const FIELDS = ["prefix", "state", "warnings", "batch", "app", "tenant", "method", "reason", "code"];
 
@@ -51,14 +51,14 @@ function columns() {
 
 /** The key of what was created and what was left out, or why it was not created. */
 function ending(job) {
-  const left = (job.warnings ?? []).map((warning) => h("span", { class: "hint" }, " ", said(warning.message)));
+  const left = (job.warnings ?? []).map((warning) => h("span", { class: "hint" }, " ", translated(warning, "message")));
   if (job.key) return [h("code", {}, name(job.key)), left];
   if (left.length > 0) return left;
   if (!job.reason && !job.detail) return "–";
   return [
     job.reason ? reasonName(job.reason) : null,
     job.code === undefined ? null : [" ", h("code", {}, job.code)],
-    job.detail ? h("span", { class: "hint" }, " ", said(job.detail)) : null,
+    job.detail ? h("span", { class: "hint" }, " ", told(job, "detail")) : null,
   ];
 }
 

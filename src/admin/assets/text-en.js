@@ -23,6 +23,7 @@ export default {
   "list.more": "and {count} more",
   "list.show_more": "Show more ({count} left)",
   "list.comma": ", ",
+  "list.semicolon": "; ",
   "list.colon": ": ",
   "fault.got": "{rule}, got {got}",
   "origin.queue": "queue",

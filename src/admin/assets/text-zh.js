@@ -23,6 +23,7 @@ export default {
   "list.more": "还有 {count} 个",
   "list.show_more": "显示更多（还有 {count} 个）",
   "list.comma": "，",
+  "list.semicolon": "；",
   "list.colon": "：",
   "fault.got": "{rule}，实际为 {got}",
   "origin.queue": "队列",

@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 import { age, ahead, instant } from "./format.js";
 import { has, t } from "./i18n.js";
 import { button, laneText, name, section } from "./parts.js";
-import { said } from "./said.js";
+import { told, translated } from "./message.js";
 
 /** The section with all of them; nothing if there are none. */
 export function inTheWay({ suspensions, restraints }, now) {
@@ -40,7 +40,7 @@ function trouble(entry, kind, now) {
       h("strong", {}, name(laneText(entry) || t("trouble.everything"))),
       button(
         t(kind === "suspended" ? "resume.button" : "resume.early"),
-        () => resume(kind === "suspended" ? entry : { app: entry.app, cure: entry.cure }),
+        () => resume(kind === "suspended" ? entry : { app: entry.app, cure: entry.cure, cure_fact: entry.cure_fact }),
         { kind: "small", "aria-label": `${t("resume.button")}: ${laneText(entry)}` },
       ),
     ),
@@ -49,10 +49,10 @@ function trouble(entry, kind, now) {
           "p",
           {},
           entry.code !== null && entry.code !== undefined ? [h("code", {}, entry.code), " "] : null,
-          said(entry.meaning ?? entry.detail),
+          translated(entry, "meaning") || told(entry, "detail"),
         )
       : null,
-    entry.cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", said(entry.cure)) : null,
+    entry.cure ? h("p", { class: "cure" }, h("strong", {}, t("cure")), " ", told(entry, "cure")) : null,
     h(
       "p",
       { class: "hint" },

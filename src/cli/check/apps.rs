@@ -8,7 +8,6 @@ use crate::domain::outcome::Failure;
 use crate::engine::app::App;
 use crate::engine::fetch_token::try_credentials;
 use crate::engine::ports::Transport;
-use crate::platform::cure;
 use crate::settings::{Settings, masked_url};
 use crate::wiring;
 
@@ -80,8 +79,8 @@ fn words(failure: &Failure) -> String {
 
 fn cure_of(failure: &Failure) -> String {
     match &failure.cure {
-        Some(cure) => cure.clone(),
-        None if failure.status.is_none() => cure(&failure.detail).to_owned(),
+        Some(cure) => cure.to_string(),
+        None if failure.status.is_none() => failure.detail.cure_of_silence().to_string(),
         None => "give the code and the log id to the platform's support if the credentials are right".to_owned(),
     }
 }

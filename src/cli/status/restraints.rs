@@ -24,7 +24,7 @@ pub(super) fn write(all: &[ExplainedRestraint], now: Timestamp, out: &mut dyn Wr
             held.restraint.since,
             held.next(now)
         )?;
-        writeln!(out, "    what to do: {}", plain(&held.cure()))?;
+        writeln!(out, "    what to do: {}", plain(&held.cure().to_string()))?;
     }
     writeln!(out)
 }
@@ -67,7 +67,8 @@ impl Words for ExplainedRestraint {
 
     fn why(&self) -> String {
         let cause = &self.restraint.cause;
-        let words = coded(cause.code, self.meaning.as_deref().unwrap_or(&cause.detail));
+        let meaning = self.meaning.as_ref().map_or_else(|| cause.detail.to_string(), |meaning| meaning.en.clone());
+        let words = coded(cause.code, &meaning);
         cause.log_id.as_ref().map_or_else(|| words.clone(), |id| format!("{words} (log id {id})"))
     }
 

@@ -5,8 +5,9 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use crate::cli::table::plain;
+use crate::domain::messages::Cause;
 use crate::engine::ports::Suspension;
-use crate::operations::suspension::{Scope, what_to_do, who};
+use crate::operations::suspension::{self, Scope, who};
 
 /// Writes the section, if there is something to say.
 pub(super) fn write(all: &[Suspension], out: &mut dyn Write) -> std::io::Result<()> {
@@ -16,8 +17,8 @@ pub(super) fn write(all: &[Suspension], out: &mut dyn Write) -> std::io::Result<
     writeln!(out, "suspended: their jobs wait")?;
     for suspension in all {
         let code = suspension.code.map(|code| format!("{code} ")).unwrap_or_default();
-        // What nobody gave a reason for says already who did it.
-        let has_detail = !suspension.detail.is_empty() && suspension.detail != who(suspension.by);
+        // Who did it is said anyway.
+        let has_detail = !suspension.detail.is_empty() && suspension.detail != Cause::SuspendedByPerson;
         let detail = if has_detail { format!("{}; ", suspension.detail) } else { String::new() };
         let until = suspension.until.map(|until| format!(", until {until}")).unwrap_or_default();
         writeln!(
@@ -28,14 +29,14 @@ pub(super) fn write(all: &[Suspension], out: &mut dyn Write) -> std::io::Result<
             who(suspension.by),
             suspension.since
         )?;
-        writeln!(out, "    what to do: {}", plain(&what_to_do(suspension)))?;
+        writeln!(out, "    what to do: {}", plain(&suspension.what_to_do().to_string()))?;
     }
     writeln!(out)
 }
 
 /// For programs.
 pub(super) fn document(suspension: &Suspension) -> Value {
-    let mut document = json!(suspension);
+    let mut document = suspension::document(suspension);
     document["resume"] = json!(Scope::of(suspension).resume_command());
     document
 }

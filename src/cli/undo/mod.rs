@@ -122,7 +122,7 @@ fn report(
         writeln!(context.err, "hint: {objects} already gone; check that the app is still in the right tenant")?;
     }
     for suspension in ledger.suspensions()? {
-        writeln!(context.err, "{} is suspended: {}; {}", suspension.app, suspension.detail, suspension.cure)?;
+        writeln!(context.err, "{} is suspended: {}; {}", suspension.app, suspension.detail, suspension.what_to_do())?;
     }
     if open > 0 {
         writeln!(context.err, "{open} deletions are not done")?;

@@ -247,6 +247,6 @@ fn judged(outcome: &Outcome, status: u16, body: &[u8]) {
         assert!(is_json || (400..500).contains(&status), "{status} {outcome:?}");
     }
     if let Some(failure) = outcome.failure() {
-        assert!(!failure.detail.trim().is_empty(), "{outcome:?} says nothing");
+        assert!(!failure.detail.to_string().trim().is_empty(), "{outcome:?} says nothing");
     }
 }

@@ -1,5 +1,6 @@
 //! Ids, names and platforms' messages that would command a terminal, turn a line around or forge a line of the log.
 
+use paceline::domain::messages::Cure;
 use std::fs::File;
 use std::io::Read as _;
 use std::process::Stdio;
@@ -30,8 +31,8 @@ const BATCH: &str = "move\u{2066}\u{feff}";
 fn failure() -> Failure {
     Failure {
         code: Some(121_006),
-        detail: EVIL.to_owned(),
-        cure: Some(EVIL.to_owned()),
+        detail: EVIL.into(),
+        cure: Some(Cure::Older { text: EVIL.into() }),
         log_id: Some(EVIL.to_owned()),
         candidates: vec![EVIL.to_owned()],
         ..Failure::default()
@@ -47,7 +48,12 @@ async fn place() -> Place {
         json!({"id": id, "method": "feishu.vc.room.create", "app": "acme", "batch": BATCH, "meta": {"\u{202e}": EVIL},
             "body": {"name": "7F\u{202e}", "capacity": 4, "room_level_id": "omb_1"}})
     };
-    let warning = Warning { field: EVIL.to_owned(), message: EVIL.to_owned(), values: vec![json!(EVIL)] };
+    let warning = Warning {
+        field: EVIL.to_owned(),
+        message: EVIL.to_owned(),
+        message_zh: EVIL.to_owned(),
+        values: vec![json!(EVIL)],
+    };
     for (id, settlement) in [
         (ID.to_owned(), Settlement::Dead { reason: Reason::Rejected, failure: failure() }),
         (format!("{ID}-held"), Settlement::Held { failure: failure() }),

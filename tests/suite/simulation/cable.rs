@@ -122,7 +122,7 @@ impl Transport for Cable {
         let now = self.clock.now();
         let mut departure = self.platform.world().depart(&carried, self.platform.mono(now));
         if departure.is_unreachable {
-            return Reply::NotSent("no connection could be made".to_owned());
+            return Reply::NotSent("no connection could be made".into());
         }
         let cut = self.platform.cut(now);
         if let Some((travel, _)) = cut {
@@ -140,8 +140,8 @@ impl Transport for Cable {
         let travelling = tokio::spawn(travel(Arc::clone(&self.platform), self.clock.clone(), at, id));
         let breaks = cut.map_or(request.timeout, |(_, breaks)| breaks.min(request.timeout));
         match tokio::time::timeout(breaks, travelling).await {
-            Err(_) if breaks < request.timeout => Reply::Lost("the connection was cut".to_owned()),
-            Err(_) => Reply::Lost("no reply in time".to_owned()),
+            Err(_) if breaks < request.timeout => Reply::Lost("the connection was cut".into()),
+            Err(_) => Reply::Lost("no reply in time".into()),
             Ok(reply) => reply_of(reply.expect("travelling"), &request.reset_header, &request.log_id_header),
         }
     }
@@ -156,8 +156,8 @@ fn reply_of(reply: SimReply, reset_header: &str, log_id_header: &str) -> Reply {
             body: message.body,
             ..Answer::default()
         }),
-        SimReply::Whole(_) => Reply::Lost("the reply is too long".to_owned()),
-        SimReply::Partial(_) | SimReply::Cut => Reply::Lost("the connection was cut".to_owned()),
-        SimReply::Unreachable => Reply::NotSent("no connection could be made".to_owned()),
+        SimReply::Whole(_) => Reply::Lost("the reply is too long".into()),
+        SimReply::Partial(_) | SimReply::Cut => Reply::Lost("the connection was cut".into()),
+        SimReply::Unreachable => Reply::NotSent("no connection could be made".into()),
     }
 }

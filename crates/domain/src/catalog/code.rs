@@ -1,5 +1,6 @@
 //! The error table: what a code means, and what is done about it.
 
+use paceline_messages::{Bilingual, Cure};
 use serde::{Deserialize, Serialize};
 
 /// What a code means and what is done about it.
@@ -23,6 +24,19 @@ pub struct ErrorRule {
     pub cure: String,
     /// The same in Chinese; empty where the file does not say.
     pub cure_zh: String,
+}
+
+impl ErrorRule {
+    /// The platform's words.
+    pub fn meaning(&self) -> Bilingual {
+        Bilingual { en: self.message.clone(), zh: self.message_zh.clone() }
+    }
+
+    /// What a person can do; `None` where the file does not say.
+    pub fn advice(&self) -> Option<Cure> {
+        let advice = Bilingual { en: self.cure.clone(), zh: self.cure_zh.clone() };
+        (!advice.en.is_empty()).then_some(Cure::Advice { advice })
+    }
 }
 
 /// What is done about a code: `outcome` and, where it says more, `scope`, `verify` or `pause`.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use paceline_messages::{Cause, Names};
 use serde_json::Value;
 
 use super::{Criteria, set};
@@ -42,7 +43,7 @@ pub enum Turn {
     /// Nothing.
     Last,
     /// The listing does not come to an end, or says that there is more and not where: it proves nothing.
-    Broken(String),
+    Broken(Cause),
 }
 
 impl Candidates {
@@ -57,12 +58,8 @@ impl Candidates {
     }
 
     /// Their ids, as many as a person wants to read.
-    pub fn names(&self) -> String {
-        let names: Vec<&str> = self.items.iter().take(NAMED_MAX).map(|(key, _)| key.as_str()).collect();
-        match self.count() - names.len() {
-            0 => names.join(", "),
-            more => format!("{} and {more} more", names.join(", ")),
-        }
+    pub fn names(&self) -> Names {
+        Names::first(self.items.iter().map(|(key, _)| key.as_str()), self.count(), NAMED_MAX)
     }
 }
 
@@ -100,13 +97,10 @@ impl Scan {
         self.unread.insert(key);
     }
 
-    /// The ids of the objects that could not be read, as many as a person wants to read; empty if there is none.
-    pub fn unread(&self) -> String {
-        let names: Vec<&str> = self.unread.iter().take(NAMED_MAX).map(String::as_str).collect();
-        match self.unread.len() - names.len() {
-            0 => names.join(", "),
-            more => format!("{} and {more} more", names.join(", ")),
-        }
+    /// The ids of the objects that could not be read, as many as a person wants to read.
+    pub fn unread(&self) -> Option<Names> {
+        let count = self.unread.len();
+        (count > 0).then(|| Names::first(self.unread.iter().map(String::as_str), count, NAMED_MAX))
     }
 
     /// What was found of these criteria.
@@ -132,17 +126,13 @@ impl Scan {
         let token =
             token.filter(|token| has_flag || Some(token.as_str()) != params.get(&next.param).and_then(Value::as_str));
         let Some(token) = token else {
-            return if has_flag {
-                Turn::Broken("it says that there is more, and not where".to_owned())
-            } else {
-                Turn::Last
-            };
+            return if has_flag { Turn::Broken(Cause::MoreNowhere) } else { Turn::Last };
         };
         if !self.tokens.insert(token.clone()) {
-            return Turn::Broken(format!("page {} leads back to an earlier one", self.pages));
+            return Turn::Broken(Cause::LeadsBack { page: self.pages });
         }
         if self.pages >= PAGES_MAX {
-            return Turn::Broken(format!("it has more than {PAGES_MAX} pages"));
+            return Turn::Broken(Cause::TooManyPages { pages_max: PAGES_MAX });
         }
         set(params, &next.param, Value::String(token));
         Turn::Next
@@ -171,7 +161,7 @@ mod tests {
         };
         assert_eq!(page(true, "p2"), (Turn::Next, Some(json!("p2"))));
         assert_eq!(page(true, "p3"), (Turn::Next, Some(json!("p3"))));
-        assert!(matches!(page(true, "p2").0, Turn::Broken(why) if why.contains("leads back")));
+        assert!(matches!(page(true, "p2").0, Turn::Broken(Cause::LeadsBack { .. })));
         assert!(matches!(page(true, "").0, Turn::Broken(_)), "more, and not where");
         assert_eq!(page(false, "p9").0, Turn::Last);
     }
@@ -208,7 +198,7 @@ mod tests {
             scan.see(&rooms, key, &json!({"room_id": key, "custom_room_id": custom}));
         }
         let found = scan.found(&of("a")).unwrap();
-        assert_eq!((found.count(), found.names().as_str()), (2, "2, 4"));
+        assert_eq!((found.count(), found.names().to_string()), (2, "2, 4".to_owned()));
         assert_eq!((scan.found(&of("b")), scan.found(&of("x"))), (None, None));
     }
 
@@ -223,6 +213,6 @@ mod tests {
         }
         let found = scan.found(&twin("a")).unwrap();
         assert_eq!((found.count(), found.items.len()), (1_000, NAMED_MAX + 3));
-        assert!(found.names().ends_with("k9 and 990 more"), "{}", found.names());
+        assert!(found.names().to_string().ends_with("k9 and 990 more"), "{}", found.names());
     }
 }

@@ -2,6 +2,7 @@
 
 mod extremes;
 
+use paceline_domain::messages::{Cause, Cure};
 use std::collections::VecDeque;
 use std::sync::LazyLock;
 
@@ -82,8 +83,8 @@ fn suspension(app: &str, until: Option<Timestamp>) -> Suspension {
         since: NOW,
         until,
         code: None,
-        detail: String::new(),
-        cure: String::new(),
+        detail: Cause::default(),
+        cure: Cure::FixCause,
         log_id: None,
     }
 }

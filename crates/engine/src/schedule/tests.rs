@@ -8,6 +8,7 @@ mod outages;
 mod reconfigure;
 mod reserve;
 
+use paceline_domain::messages::{Cause, Cure};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -107,8 +108,8 @@ fn suspension(app: &str) -> Suspension {
         since: WALL,
         until: None,
         code: Some(10_015),
-        detail: String::new(),
-        cure: String::new(),
+        detail: Cause::default(),
+        cure: Cure::FixCause,
         log_id: None,
     }
 }
@@ -375,8 +376,8 @@ fn uncertain_jobs_are_verified_together_unless_their_listing_stands_still() {
         since: WALL,
         until: None,
         code: None,
-        detail: String::new(),
-        cure: String::new(),
+        detail: Cause::default(),
+        cure: Cure::FixCause,
         log_id: None,
     };
     bench.schedule.set_suspensions(vec![listing("feishu.vc.room.list")]);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use paceline_domain::catalog::ThrottleScope;
+use paceline_domain::messages::Cause;
 use paceline_domain::outcome::Failure;
 use paceline_domain::quota::{Class, Probes, Refusal};
 use paceline_domain::time::Mono;
@@ -59,10 +60,10 @@ pub enum Withheld {
 
 impl Withheld {
     /// For the attempt's record.
-    pub const fn as_str(self) -> &'static str {
+    pub const fn cause(self) -> Cause {
         match self {
-            Self::Paused => "its quota was paused before the call could leave",
-            Self::Suspended => "its app was suspended before the call could leave",
+            Self::Paused => Cause::PausedBefore,
+            Self::Suspended => Cause::SuspendedBefore,
         }
     }
 }

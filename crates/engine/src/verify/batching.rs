@@ -11,6 +11,7 @@ use super::super::schedule::Queued;
 use super::{AGAIN, shown_at};
 use paceline_domain::catalog::{Creation, LookUp};
 use paceline_domain::look_up::{Criteria, Query};
+use paceline_domain::messages::Cause;
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
@@ -54,15 +55,14 @@ impl Round {
         for job in jobs {
             let Some(known) = known.remove(&job.seq) else { continue };
             let Some(look_up) = look_up else {
-                let detail = format!("{}; the method has no look-up that could tell", known.failure.detail);
+                let detail = Cause::NoLookUp { before: Box::new(known.failure.detail) };
                 round.settled.push(without_look_up(engine, plan, job, Failure { detail, ..known.failure }));
                 continue;
             };
             let criteria = Criteria::of_job(look_up, &known.job, plan.app.mark_created);
             if criteria.is_empty() {
-                let detail =
-                    "sent, and no usable answer came; nothing in it would tell it from others in a listing".to_owned();
-                round.settled.push(without_look_up(engine, plan, job, Failure { detail, ..known.failure }));
+                let failure = Failure { detail: Cause::NothingToTell, ..known.failure };
+                round.settled.push(without_look_up(engine, plan, job, failure));
                 continue;
             }
             let now = engine.clock().now();

@@ -13,16 +13,13 @@ use super::super::settled::is_used_up;
 use super::batching::{Flying, Listing, Looking, wait_for};
 use super::{put_off, shown_at};
 use paceline_domain::catalog::{Action, Creation, LookUp};
-use paceline_domain::cure;
 use paceline_domain::job::LaneKey;
 use paceline_domain::look_up::{Criteria, Group, Scan, Verdict};
 use paceline_domain::mask;
+use paceline_domain::messages::{Cause, Cure, Names};
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
-
-/// What was known before is cut here, or it would grow with every look-up that a person asks for.
-const KNOWN_CHARS_MAX: usize = 300;
 
 /// What is known of a lane when a reading is over.
 struct Sight<'a> {
@@ -150,9 +147,9 @@ impl Sight<'_> {
                 Vec::new()
             }
             Verdict::Several => {
-                let detail = several(found.count(), group.uncertain, self.ended, &found.names());
+                let detail = several(found.count(), group.uncertain, self.ended, found.names());
                 for looking in members {
-                    self.hold(looking, &detail, found.keys());
+                    self.hold(looking, detail.clone(), found.keys());
                 }
                 Vec::new()
             }
@@ -192,16 +189,14 @@ impl Sight<'_> {
             return self.engine.schedule().put_uncertain(self.lane, looking.job, at);
         };
         let first = Timestamp(i64::from(first.get()) * 1_000_000);
-        let looks = format!("looked up at {first} and {}", self.ended);
-        let unread = self.scan.unread();
-        if !unread.is_empty() {
-            let detail = format!("it was not found, but some of what is listed cannot be read ({looks}): {unread}");
-            return self.hold(looking, &detail, Vec::new());
+        let (first_at, again_at) = (first.to_string(), self.ended.to_string());
+        if let Some(names) = self.scan.unread() {
+            return self.hold(looking, Cause::NotFoundButUnread { first_at, again_at, names }, Vec::new());
         }
         if exists(self.plan, &looking.known.failure) {
-            return self.not_its_own(looking, &looks);
+            return self.not_its_own(looking, Cause::NotItsOwn { first_at, again_at });
         }
-        let failure = with_detail(&looking.known, &format!("nothing of it was found created ({looks})"));
+        let failure = with_detail(&looking.known, Cause::NotFound { first_at, again_at });
         // The lost attempt was charged when it became uncertain.
         let is_last = self.used_up.contains(&looking.job.seq);
         let settlement = if is_last || looking.job.attempts >= self.engine.options().attempts_max {
@@ -214,27 +209,26 @@ impl Sight<'_> {
 
     /// The platform says that it is there, and it is not this job's: earlier calls of it were looked up before it was
     /// sent again. Another call would be refused as well.
-    fn not_its_own(&mut self, looking: Looking, looks: &str) {
-        let told =
-            with_detail(&looking.known, &format!("it is not this job's ({looks}: nothing but what other jobs own)"));
+    fn not_its_own(&mut self, looking: Looking, found: Cause) {
+        let told = with_detail(&looking.known, found);
         let failure = Failure { cure: looking.known.failure.cure, ..told };
         self.settled.push((looking.job, Settlement::Dead { reason: Reason::Rejected, failure }));
     }
 
-    fn hold(&mut self, looking: Looking, detail: &str, candidates: Vec<String>) {
-        let failure = nobody_knows(Failure { candidates, ..with_detail(&looking.known, detail) });
+    fn hold(&mut self, looking: Looking, found: Cause, candidates: Vec<String>) {
+        let failure = nobody_knows(Failure { candidates, ..with_detail(&looking.known, found) });
         self.settled.push((looking.job, Settlement::Held { failure }));
     }
 }
 
-/// Says that there are more objects than jobs they could be of; `names` as people read them.
-fn several(count: usize, uncertain: usize, at: Timestamp, names: &str) -> String {
-    let whose = match uncertain {
-        0 | 1 => "it".to_owned(),
-        2 => "it and an equal job".to_owned(),
-        more => format!("it and {} equal jobs", more - 1),
-    };
-    format!("{count} objects that no job owns match what {whose} would have created (looked up at {at}): {names}")
+/// More objects than jobs they could be of.
+fn several(count: usize, uncertain: usize, at: Timestamp, names: Names) -> Cause {
+    let looked_at = at.to_string();
+    match uncertain {
+        0 | 1 => Cause::Matches { count, looked_at, names },
+        2 => Cause::MatchesForTwo { count, looked_at, names },
+        more => Cause::MatchesForMany { count, others: more - 1, looked_at, names },
+    }
 }
 
 fn in_seconds(at: Timestamp) -> Option<NonZeroU32> {
@@ -248,22 +242,25 @@ fn exists(plan: &LanePlan, failure: &Failure) -> bool {
 }
 
 /// What was known before, and what a look-up adds to it.
-fn with_detail(known: &Unsettled, detail: &str) -> Failure {
-    let before: String = known.failure.detail.chars().take(KNOWN_CHARS_MAX).collect();
-    let detail = if before.is_empty() { detail.to_owned() } else { format!("{before}; {detail}") };
+fn with_detail(known: &Unsettled, found: Cause) -> Failure {
+    let detail = known.failure.detail.clone().then(found);
     Failure { detail, cure: None, candidates: Vec::new(), ..known.failure.clone() }
 }
 
 /// The listing is refused for good: trying again would change nothing.
 pub(super) fn refused(plan: &LanePlan, known: &Unsettled, why: &Failure) -> Settlement {
-    let code = why.code.map(|code| format!(" ({code})")).unwrap_or_default();
-    let detail = with_detail(known, &format!("it cannot be looked up{code}: {}", why.detail)).detail;
-    let needs = match &plan.method.creation {
+    let because = Box::new(why.detail.clone());
+    let found = match why.code {
+        Some(code) => Cause::CannotLookUpCode { code, why: because },
+        None => Cause::CannotLookUp { why: because },
+    };
+    let detail = with_detail(known, found).detail;
+    let method = match &plan.method.creation {
         Creation::LookUp(look_up) => look_up.method.clone(),
         Creation::Natural | Creation::None => String::new(),
     };
-    let mend = why.cure.clone().unwrap_or_else(|| cure::with(cure::SEE_METHOD, &[("method", &needs)]));
-    let cure = cure::with(cure::LOOK_UP_AGAIN, &[("cure", &mend)]);
+    let fix = Box::new(why.cure.clone().unwrap_or(Cure::SeeMethod { method }));
+    let cure = Cure::LookUpAgain { fix };
     Settlement::Held {
         failure: Failure { detail, cure: Some(cure), log_id: why.log_id.clone(), ..known.failure.clone() },
     }

@@ -12,6 +12,7 @@ use super::lookup_call::Asker;
 use paceline_domain::catalog::{Creation, Detail, LookUp, SuspendScope};
 use paceline_domain::job::LaneKey;
 use paceline_domain::look_up::{self, Scan, Turn};
+use paceline_domain::messages::Cause;
 use paceline_domain::outcome::{Failure, lookup};
 
 /// Items that are fetched at the same time.
@@ -31,12 +32,13 @@ pub(super) enum Stopped {
 }
 
 impl Stopped {
-    pub(super) fn later(detail: impl Into<String>) -> Self {
+    pub(super) fn later(detail: impl Into<Cause>) -> Self {
         Self::Later(Failure { detail: detail.into(), ..Failure::default() })
     }
 
-    fn broken(listing: &str, why: &str) -> Self {
-        Self::Refused(Failure { detail: format!("{listing} cannot be relied on: {why}"), ..Failure::default() })
+    fn broken(listing: &str, why: Cause) -> Self {
+        let detail = Cause::ListingBroken { method: listing.to_owned(), why: Box::new(why) };
+        Self::Refused(Failure { detail, ..Failure::default() })
     }
 }
 
@@ -55,14 +57,14 @@ impl Listing {
                 Some(Value::Array(items)) => items,
                 // An empty list is left out, or null.
                 None | Some(Value::Null) => &none,
-                Some(_) => return Err(Stopped::broken(&look_up.method, "a page holds no list")),
+                Some(_) => return Err(Stopped::broken(&look_up.method, Cause::NoList)),
             };
             self.see(&asker, look_up, items, &mut scan).await?;
             let Some(next) = &look_up.next else { return Ok(scan) };
             match scan.turn(next, &page, &mut params) {
                 Turn::Next => {}
                 Turn::Last => return Ok(scan),
-                Turn::Broken(why) => return Err(Stopped::broken(&look_up.method, &why)),
+                Turn::Broken(why) => return Err(Stopped::broken(&look_up.method, why)),
             }
         }
     }

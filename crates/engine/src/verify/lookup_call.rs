@@ -20,8 +20,8 @@ use super::super::spans;
 use super::super::tokens::{NoToken, Token};
 use super::listing_reader::Stopped;
 use paceline_domain::catalog::{SuspendScope, ThrottleScope};
-use paceline_domain::cure;
 use paceline_domain::job::{Identity, Job, LaneKey, Params};
+use paceline_domain::messages::{Cause, Cure};
 use paceline_domain::outcome::{Failure, Outcome};
 use paceline_ports::crash_points;
 
@@ -112,14 +112,13 @@ impl<'a> Asker<'a> {
             return Stopped::Suspended(self.lane.clone(), scope, failure);
         }
         let needs = plan.method.needs.join("; ");
-        let cure = match (failure.cure.as_deref(), needs.as_str()) {
-            (Some(cure), "") => cure.to_owned(),
-            (Some(cure), needs) => {
-                cure::with(cure::NEEDS, &[("cure", cure), ("method", &lane.method), ("needs", needs)])
-            }
-            (None, needs) => cure::with(cure::MEND_NEEDS, &[("method", &lane.method), ("needs", needs)]),
+        let method = lane.method.clone();
+        let cure = match failure.cure {
+            Some(cure) if needs.is_empty() => cure,
+            Some(cure) => Cure::FixAndGrant { fix: Box::new(cure), method, needs },
+            None => Cure::Grant { method, needs },
         };
-        let detail = format!("uncertain jobs of {} cannot be looked up: {}", self.lane.method, failure.detail);
+        let detail = Cause::LookUpStopped { method: self.lane.method.clone(), why: Box::new(failure.detail) };
         Stopped::Suspended(lane.clone(), scope, Failure { detail, cure: Some(cure), ..failure })
     }
 
@@ -127,7 +126,7 @@ impl<'a> Asker<'a> {
     async fn ask_once(&self, lane: &Arc<LaneKey>, plan: &LanePlan, params: &Params) -> Result<Option<Asked>, Stopped> {
         let engine = self.engine;
         // The permit first: a token that waited for it may be no good any more.
-        let mut call = OutgoingCall::acquire(engine, lane).await.ok_or_else(|| Stopped::later("no permit"))?;
+        let mut call = OutgoingCall::acquire(engine, lane).await.ok_or_else(|| Stopped::later(Cause::NoPermit))?;
         let token = match self.tenant_token(lane, plan).await {
             Ok(token) => token,
             Err(stopped) => {
@@ -151,7 +150,7 @@ impl<'a> Asker<'a> {
             Ok(cleared) => cleared,
             Err(Withheld::Paused) => return Ok(None),
             // Granted again at once while it lasts: the jobs stay uncertain, and their lane stands still too.
-            Err(withheld @ Withheld::Suspended) => return Err(Stopped::later(withheld.as_str())),
+            Err(withheld @ Withheld::Suspended) => return Err(Stopped::later(withheld.cause())),
         };
         let secret: Option<&SecretString> = match self.identity {
             Identity::Tenant => token.as_ref().map(|token| &token.secret),

@@ -106,7 +106,7 @@ async fn put_off(engine: &Arc<Engine>, plan: &LanePlan, lane: &LaneKey, jobs: Ve
     match stopped {
         Stopped::Suspended(lane, scope, failure) => engine.suspend(&plan.app, &lane, scope, &failure).await,
         Stopped::Later(failure) => {
-            tracing::warn!(lane = %lane, jobs = jobs.len(), detail = failure.detail, "a look-up failed; trying again later");
+            tracing::warn!(lane = %lane, jobs = jobs.len(), detail = %failure.detail, "a look-up failed; trying again later");
         }
         Stopped::Draining | Stopped::Gone | Stopped::Refused(_) => {}
     }

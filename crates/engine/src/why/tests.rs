@@ -1,3 +1,4 @@
+use paceline_domain::messages::{Bilingual, Cure};
 use std::time::Duration;
 
 use super::super::ports::{Restrained, RestraintKind, SuspendedBy};
@@ -61,14 +62,14 @@ fn suspension(app: &str, method: &str) -> Suspension {
         since: at(-10),
         until: None,
         code: Some(99_991_672),
-        detail: "a scope is missing".to_owned(),
-        cure: "add the scope".to_owned(),
+        detail: "a scope is missing".into(),
+        cure: Cure::Older { text: "add the scope".into() },
         log_id: Some("0217".to_owned()),
     }
 }
 
 fn paused(target: Restrained) -> Restraint {
-    let cause = Failure { code: Some(45_009), detail: "api freq out of limit".to_owned(), ..Failure::default() };
+    let cause = Failure { code: Some(45_009), detail: "api freq out of limit".into(), ..Failure::default() };
     let kind = RestraintKind::Pause { refusals: 2 };
     Restraint { target, app: "acme".to_owned(), kind, since: at(-5), until: Some(at(55)), cause }
 }
@@ -109,7 +110,10 @@ fn what_decides_comes_first() {
     let text = explain(&everything).text;
     assert!(text.contains("in 1 h 1 min"), "{text}");
     assert!(text.contains("6 jobs go first: 1 of higher priority, 2 of its batch that are older"), "{text}");
-    assert!(text.contains("a scope is missing (log id 0217)\n  fix: add the scope"), "{text}");
+    assert!(
+        text.contains("a scope is missing (log id 0217)\n  fix: add the scope; then `paceline resume acme`"),
+        "{text}"
+    );
     assert!(text.contains("paused after 2 refusals in a row"), "{text}");
 }
 
@@ -137,7 +141,7 @@ fn a_wait_after_a_fault_is_not_taken_for_the_jobs_own() {
     let own = Situation { not_before: Some(at(90)), ..queued() };
     assert!(explain(&own).text.starts_with("not before 2027-01-15T08:01:30.000Z, in 1 min 30 s"));
     assert_eq!(kinds(&Situation { not_before: Some(at(0)), ..queued() }), ["ready"], "its time has come");
-    let failure = Failure { code: Some(121_006), detail: "data conflict".to_owned(), ..Failure::default() };
+    let failure = Failure { code: Some(121_006), detail: "data conflict".into(), ..Failure::default() };
     let waits = Situation { attempts: 1, failure, ..own };
     let why = explain(&waits);
     assert!(why.text.starts_with("waits after a fault until"), "{}", why.text);
@@ -148,7 +152,8 @@ fn a_wait_after_a_fault_is_not_taken_for_the_jobs_own() {
 
 #[test]
 fn an_uncertain_job_tells_of_its_look_up_and_what_stops_that() {
-    let failure = Failure { detail: "no whole reply".to_owned(), cure: Some("x".to_owned()), ..Failure::default() };
+    let failure =
+        Failure { detail: "no whole reply".into(), cure: Some(Cure::Older { text: "x".into() }), ..Failure::default() };
     let uncertain = Situation { standing: Standing::Uncertain, not_before: Some(at(10)), failure, ..queued() };
     let why = explain(&uncertain);
     assert!(
@@ -173,15 +178,15 @@ fn a_call_in_flight_without_a_worker_is_looked_up() {
 fn endings_come_with_meaning_and_cure() {
     let failure = Failure {
         code: Some(125_001),
-        detail: "no such level".to_owned(),
-        cure: Some("use another level".to_owned()),
+        detail: "no such level".into(),
+        cure: Some(Cure::Older { text: "use another level".into() }),
         log_id: Some("0217".to_owned()),
         ..Failure::default()
     };
     let dead = Situation {
         standing: Standing::Dead,
         reason: Some(Reason::Rejected),
-        meaning: Some("cannot create room".to_owned()),
+        meaning: Some(Bilingual { en: "cannot create room".to_owned(), zh: String::new() }),
         attempts: 1,
         ended_at: Some(at(-1)),
         failure,
@@ -205,7 +210,7 @@ fn endings_come_with_meaning_and_cure() {
     let text = explain(&done).text;
     assert!(text.contains("with 2 attempts, found by a look-up") && text.ends_with(": omm_1"), "{text}");
     let expired = Situation { reason: Some(Reason::Expired), failure: Failure::default(), ..dead };
-    assert!(explain(&expired).facts[0].cure.as_ref().unwrap().contains("later time"), "the reason's own cure");
+    assert_eq!(explain(&expired).facts[0].cure.0, Some(Cure::GiveLaterTime), "the reason's own cure");
 }
 
 #[test]
@@ -226,6 +231,7 @@ fn what_a_success_left_out_is_a_fact_of_its_own() {
     let warning = Warning {
         field: "excess_users".to_owned(),
         message: "invited without an account".to_owned(),
+        message_zh: String::new(),
         values: vec!["zhangsan".into()],
     };
     let situation = Situation { standing: Standing::Succeeded, warnings: vec![warning], ..queued() };

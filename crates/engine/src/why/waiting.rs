@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::{Fact, Situation, parts, words};
 use crate::ports::{Restrained, Restraint, RestraintKind, SuspendedBy};
-use paceline_domain::cure;
 use paceline_domain::job::LaneKey;
+use paceline_domain::messages::Cure;
 use paceline_domain::time::Timestamp;
 
 /// In its lane.
@@ -39,7 +39,7 @@ pub(super) fn running(at: &Situation) -> Vec<Fact> {
     let mut facts = vec![fact.with(json!({"sent_at": at.sent_at}))];
     if at.worker.is_none() {
         let text = "no worker runs: the next start closes that call and looks up what became of it";
-        facts.insert(0, Fact::new("no-worker", text).with(json!({"in_flight": true})).cure(cure::START));
+        facts.insert(0, Fact::new("no-worker", text).with(json!({"in_flight": true})).cure(Cure::StartWorker));
     }
     facts
 }
@@ -51,9 +51,9 @@ pub(super) fn uncertain(at: &Situation) -> Vec<Fact> {
         Some(until) => format!("looked up with {} at {until}, in {}", listing.method, span(until.since(at.now))),
         None => format!("looked up with {} as soon as a permit for it is free", listing.method),
     };
-    let said = words(&at.failure, at.meaning.as_deref());
+    let said = words(&at.failure, at.meaning.as_ref());
     let text = format!("its last call may have been applied ({said}): {next}; nothing is sent again before");
-    let values = json!({"failure": parts(&at.failure, at.meaning.as_deref()), "look_up": listing.method});
+    let values = json!({"failure": parts(&at.failure, at.meaning.as_ref()), "look_up": listing.method});
     let mut fact = Fact::new("uncertain", text).with(values).until(at.not_before.filter(|until| *until > at.now));
     fact.code = at.failure.code;
     fact.log_id.clone_from(&at.failure.log_id);
@@ -68,12 +68,12 @@ fn standing_still(at: &Situation, lane: &LaneKey) -> Vec<Fact> {
     let mut facts = Vec::new();
     if !at.is_known {
         let text = format!("the settings have no app {:?} any more that can call {}", at.lane.app, at.lane.method);
-        let cure = cure::with(cure::PUT_BACK, &[("app", &at.lane.app)]);
+        let cure = Cure::PutBack { app: at.lane.app.clone() };
         let values = json!({"app": at.lane.app, "method": at.lane.method});
         facts.push(Fact::new("unknown-app", text).with(values).cure(cure));
     }
     if at.worker.is_none() {
-        facts.push(Fact::new("no-worker", "no worker runs").cure(cure::START));
+        facts.push(Fact::new("no-worker", "no worker runs").cure(Cure::StartWorker));
     }
     for suspension in at.suspensions.iter().filter(|suspension| suspension.covers(lane)) {
         let until = suspension.until.map_or_else(
@@ -81,18 +81,18 @@ fn standing_still(at: &Situation, lane: &LaneKey) -> Vec<Fact> {
             |until| format!("until {until}, in {}", span(until.since(at.now))),
         );
         let code = suspension.code.map(|code| format!("{code} ")).unwrap_or_default();
-        let detail = if suspension.detail.is_empty() { "without a reason" } else { suspension.detail.as_str() };
+        let detail = suspension.detail.to_string();
+        let detail = if detail.is_empty() { "without a reason" } else { &detail };
         let who = match suspension.by {
             SuspendedBy::Person => "a person suspended",
             SuspendedBy::Platform => "the platform's answer suspended",
             SuspendedBy::Worker => "too many dead letters in a row suspended",
         };
         let whole = if suspension.method.is_empty() { suspension.app.clone() } else { lane.to_string() };
-        let values =
-            json!({"by": suspension.by, "what": whole, "since": suspension.since, "detail": suspension.detail});
+        let values = json!({"by": suspension.by, "what": whole, "since": suspension.since, "detail": suspension.detail.to_string(), "detail_fact": suspension.detail});
         let text = format!("{who} {whole} since {}, {until}: {code}{detail}", suspension.since);
         let fact = Fact::new("suspended", text).with(values).until(suspension.until);
-        let mut fact = fact.cure(suspension.cure.clone());
+        let mut fact = fact.cure(suspension.what_to_do());
         fact.code = suspension.code;
         fact.log_id.clone_from(&suspension.log_id);
         facts.push(fact);
@@ -210,12 +210,12 @@ fn ahead(at: &Situation) -> Option<Fact> {
 
 /// What an earlier attempt met.
 fn retried(at: &Situation) -> Option<Fact> {
-    let said = words(&at.failure, at.meaning.as_deref());
+    let said = words(&at.failure, at.meaning.as_ref());
     if said.is_empty() {
         return None;
     }
     let text = format!("its last call met {said}; {} attempts charged, it is tried again by itself", at.attempts);
-    let values = json!({"attempts": at.attempts, "failure": parts(&at.failure, at.meaning.as_deref())});
+    let values = json!({"attempts": at.attempts, "failure": parts(&at.failure, at.meaning.as_ref())});
     let mut fact = Fact::new("retried", text).with(values);
     fact.code = at.failure.code;
     fact.log_id.clone_from(&at.failure.log_id);

@@ -1,5 +1,6 @@
 //! The same id again, in every state of its job: the rows of the design's table.
 
+use paceline_domain::messages::Cause;
 use serde_json::json;
 
 use super::*;
@@ -105,7 +106,7 @@ pub(crate) async fn other_content_is_a_conflict_in_every_state(ledger: &dyn Ledg
         assert_eq!(take(ledger, from_amqp(other)).await, TakenOver::Rejected, "{id}");
         let outbox = endings(ledger, 0, 10).await;
         assert_eq!((outbox.len(), outbox[0].ending.reason), (1, Some(Reason::IdConflict)), "{id}");
-        assert!(outbox[0].ending.failure.detail.contains(&format!("{id:?} belongs to another job")));
+        assert_eq!(outbox[0].ending.failure.detail, Cause::IdTaken { id: id.to_owned() });
         forget_outbox(ledger).await;
         let after = counts(ledger).await;
         let expected = Counts { total: before.total + n, dead: before.dead + n, ..before };

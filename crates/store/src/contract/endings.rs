@@ -1,5 +1,6 @@
 //! Endings and their documents, the outbox, suspensions, counts and the list of waiting jobs.
 
+use paceline_domain::messages::Cure;
 use serde_json::json;
 
 use super::*;
@@ -33,7 +34,7 @@ pub(crate) async fn documents_are_the_contracts(ledger: &dyn Ledger) {
         }),
         json!({
             "id": "late", "method": "feishu.vc.room.create", "app": "acme", "batch": "move", "status": "dead",
-            "reason": "expired", "detail": "it was to be sent before", "cure": Reason::Expired.cure(),
+            "reason": "expired", "detail": "it was to be sent before", "cure": Reason::Expired.cure().to_string(),
             "attempts": 0, "finished_at": at(9),
         }),
     ];
@@ -148,7 +149,7 @@ pub(crate) async fn suspensions_come_and_go(ledger: &dyn Ledger) {
         until: Some(at(60)),
         code: Some(10_014),
         detail: detail.into(),
-        cure: "correct the secret".into(),
+        cure: Cure::Older { text: "correct the secret".into() },
         log_id: None,
     };
     for suspension in [of("a", "", "", "first"), of("a", "", "", "second"), of("a", "t", "m", ""), of("b", "", "m", "")]

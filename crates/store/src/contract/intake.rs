@@ -163,7 +163,7 @@ pub(crate) async fn rejected_inputs_are_kept_once(ledger: &dyn Ledger) {
     let expected = json!({
         "id": "x", "app": "acme", "status": "dead", "reason": "invalid", "attempts": 0,
         "detail": "body.name: expected at most 100 characters, got 101",
-        "cure": Reason::Invalid.cure(), "finished_at": T0,
+        "cure": Reason::Invalid.cure().to_string(), "finished_at": T0,
     });
     assert_eq!(ending.document, expected);
 }

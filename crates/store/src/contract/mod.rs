@@ -10,6 +10,7 @@ pub(crate) mod repeats;
 pub(crate) mod retention;
 pub(crate) mod unsettled;
 
+use paceline_domain::messages::Cure;
 use serde_json::{Map, Value, json};
 
 use paceline_domain::identity;
@@ -112,7 +113,7 @@ pub(crate) fn failure(detail: &str) -> Failure {
         status: Some(400),
         code: Some(125_001),
         detail: detail.into(),
-        cure: Some("choose another level".into()),
+        cure: Some(Cure::Older { text: "choose another level".into() }),
         log_id: Some("log-1".into()),
         candidates: Vec::new(),
     }
@@ -132,6 +133,7 @@ pub(crate) fn warned(key: &str) -> Settlement {
     let warnings = vec![Warning {
         field: "excess_users".into(),
         message: "invited without an account".into(),
+        message_zh: String::new(),
         values: vec![json!("zhangsan")],
     }];
     Settlement::Succeeded {

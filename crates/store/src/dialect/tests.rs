@@ -168,7 +168,7 @@ async fn hold_back(ledger: &SqliteLedger) {
         until: None,
         code: None,
         detail: "d".into(),
-        cure: "c".into(),
+        cure: paceline_domain::messages::Cure::FixCause,
         log_id: None,
         by: SuspendedBy::Person,
     };

@@ -11,12 +11,14 @@ use super::selection::{Selection, number};
 use super::{CHUNK, Operator, Page, piles};
 use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
 use crate::driver::{self, Conn};
+use crate::facts;
 use crate::sqlite::books::{Books, Trouble};
 use crate::sqlite::tallies::{
     INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, Place, read_pile, reason_of,
 };
 use crate::state::State;
 use paceline_domain::activity::{Action, Facts};
+use paceline_domain::messages::Cause;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
 use paceline_ports::{AmqpOrigin, Delivered, JobSeq, LedgerError, Origin};
@@ -105,7 +107,7 @@ pub struct RejectedInput {
     /// See `id`.
     pub batch: Option<String>,
     /// What was wrong with it.
-    pub detail: String,
+    pub detail: Cause,
     /// As it came.
     pub origin: Origin,
 }
@@ -317,7 +319,7 @@ fn dead_job(conn: &Conn, seq: i64) -> rusqlite::Result<DeadLine> {
         let ending = EndingRow::of_job(&driver::Row(row))?;
         let handle = ending.id.clone().unwrap_or_default();
         let place = row.get(ENDING_COLUMNS_LEN)?;
-        Ok(DeadLine { handle, place, delivered: None, is_input: false, document: ending.document() })
+        Ok(DeadLine { handle, place, delivered: None, is_input: false, document: ending.document_with_facts() })
     })
 }
 
@@ -331,7 +333,7 @@ fn dead_input(conn: &Conn, seq: i64) -> rusqlite::Result<DeadLine> {
     conn.prepare_cached(&SQL)?.query_row([seq], |row| {
         let place = row.get(REJECTED_COLUMNS_LEN).map(|place: String| Some(place).filter(|place| !place.is_empty()))?;
         let delivered = amqp_of(row, REJECTED_COLUMNS_LEN + 1)?.and_then(|amqp| amqp.delivered);
-        let document = EndingRow::of_rejected(&driver::Row(row))?.document();
+        let document = EndingRow::of_rejected(&driver::Row(row))?.document_with_facts();
         Ok(DeadLine { handle: format!("#{seq}"), place, delivered, is_input: true, document })
     })
 }
@@ -347,7 +349,7 @@ fn rejected_input(conn: &Conn, seq: i64) -> rusqlite::Result<RejectedInput> {
             method: row.get(1)?,
             app: row.get(2)?,
             batch: row.get(3)?,
-            detail: row.get(4)?,
+            detail: facts::cause_of(row.get(4)?),
             origin: Origin { raw: raw.into(), amqp, place, cells, ..Origin::default() },
         })
     })

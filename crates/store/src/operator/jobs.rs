@@ -10,12 +10,14 @@ use super::batches::number;
 use super::{CHUNK, Operator, Page, Selection, piles};
 use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow};
 use crate::driver::{self, Conn, values};
+use crate::facts;
 use crate::sqlite::attempts::{FOR_JOB, FOR_LOOK_UP};
 use crate::sqlite::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use crate::sqlite::settle;
 use crate::state::State;
 use paceline_domain::activity::Action;
 use paceline_domain::job::Job;
+use paceline_domain::messages::Detail;
 use paceline_domain::time::Timestamp;
 use paceline_ports::{JobSeq, LedgerError, Settlement};
 
@@ -41,6 +43,9 @@ pub struct JobLine {
     /// The contract's document, as far as the job has come.
     #[serde(flatten)]
     pub document: Value,
+    /// What the document says, typed.
+    #[serde(skip)]
+    pub ending: EndingRow,
 }
 
 /// One attempt of a job.
@@ -60,8 +65,9 @@ pub struct AttemptLine {
     pub http_status: Option<u16>,
     /// The platform's code.
     pub code: Option<i64>,
-    /// The platform's words, or ours.
-    pub detail: Option<String>,
+    /// What went wrong, if anything did.
+    #[serde(flatten)]
+    pub detail: Detail,
     /// The platform's log id.
     pub log_id: Option<String>,
 }
@@ -123,8 +129,10 @@ pub(super) fn is_in_flight(conn: &Conn, seq: i64) -> rusqlite::Result<bool> {
 impl JobLine {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         const AT: usize = ENDING_COLUMNS_LEN;
+        let ending = EndingRow::of_job(&driver::Row(row))?;
         Ok(Self {
-            document: EndingRow::of_job(&driver::Row(row))?.document(),
+            document: ending.document_with_facts(),
+            ending,
             seq: row.get(AT)?,
             priority: row.get(AT + 1)?,
             not_before: row.get::<_, Option<i64>>(AT + 2)?.map(Timestamp),
@@ -297,7 +305,7 @@ fn attempt_line(row: &Row<'_>) -> rusqlite::Result<AttemptLine> {
         outcome: row.get(4)?,
         http_status: row.get(5)?,
         code: row.get(6)?,
-        detail: row.get(7)?,
+        detail: Detail(facts::cause_of(row.get(7)?)),
         log_id: row.get(8)?,
     })
 }

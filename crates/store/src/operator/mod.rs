@@ -46,7 +46,7 @@ pub use self::repeats::{Likeness, Repeat, Seeker, Sought};
 pub use self::resolve::Resolution;
 pub use self::selection::{Selection, handle};
 pub use self::undo::Made;
-pub use self::why::Asked;
+pub use self::why::{Asked, Rejected};
 
 use super::sqlite;
 use super::sqlite::books::{Books, Trouble};
@@ -133,7 +133,7 @@ impl Operator {
     /// Suspends an app or a lane, replacing a suspension of the same app, tenant and method.
     pub fn suspend(&mut self, suspension: &Suspension) -> Result<(), LedgerError> {
         let Suspension { app, tenant, method, detail, .. } = suspension;
-        let facts = scope(app, tenant, method).text("reason", detail);
+        let facts = scope(app, tenant, method).text("reason", &detail.to_string());
         self.change(&self.deed(Action::Suspend, facts), |books| Ok((suspensions::add(books.conn(), suspension)?, 1)))
     }
 

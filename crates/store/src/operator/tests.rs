@@ -5,6 +5,7 @@ mod piles;
 mod plans;
 mod repeats;
 
+use paceline_domain::messages::Cure;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -207,7 +208,8 @@ async fn a_person_resolves_what_nobody_else_can() {
     assert_eq!((&held["status"], &held["key"]), (&json!("succeeded"), &json!("omm_9")));
     let dead = world.operator.show_job("uncertain").unwrap().unwrap().line.document;
     assert_eq!((&dead["reason"], &dead["detail"]), (&json!("uncertain"), &json!("cut again")));
-    assert_eq!(dead["cure"], Reason::Uncertain.cure());
+    assert_eq!(dead["cure"], Reason::Uncertain.cure().to_string());
+    assert_eq!(dead["cure_fact"], json!({"code": "look-before-publishing"}));
 }
 
 #[tokio::test]
@@ -425,7 +427,7 @@ async fn suspensions_are_seen_by_the_worker_at_once() {
         until: None,
         code: None,
         detail: "an operator suspended it".into(),
-        cure: "paceline resume acme".into(),
+        cure: Cure::ReasonGone,
         log_id: None,
     };
     world.operator.suspend(&suspension).unwrap();

@@ -1,19 +1,17 @@
 //! Gathers what [`paceline_engine::why::explain`] puts into words, for one job.
 
-use std::str::FromStr as _;
 use std::time::Duration;
 
 use rusqlite::params;
-use serde_json::Value;
 
 use super::batches::number;
 use super::{JobSheet, Operator, Outlook};
+use crate::facts;
+use crate::state::State;
 use paceline_domain::catalog::Creation;
 use paceline_domain::job::LaneKey;
-use paceline_domain::outcome::Failure;
-use paceline_domain::reason::Reason;
+use paceline_domain::messages::Cause;
 use paceline_domain::time::Timestamp;
-use paceline_domain::warning::Warning;
 use paceline_engine::forecast::Forecast;
 use paceline_engine::planner::Planner;
 use paceline_engine::quota_usage::QuotaUsage;
@@ -34,21 +32,24 @@ pub struct Asked<'a> {
     pub now: Timestamp,
 }
 
+/// An input that never became a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its number, as in `#12`.
+    pub number: i64,
+    /// Why.
+    pub reason: String,
+    /// What was wrong with it.
+    pub detail: Cause,
+}
+
 impl Operator {
     /// How a job stands, with everything that may hold it up.
     pub fn situation(&self, sheet: &JobSheet, asked: &Asked<'_>) -> Result<Situation, LedgerError> {
-        let text = |field: &str| sheet.line.document[field].as_str().map(str::to_owned);
-        let name = |field: &str| text(field).unwrap_or_default();
-        let lane = LaneKey { app: name("app"), tenant: name("tenant"), method: name("method") };
-        let document = &sheet.line.document;
-        let failure = Failure {
-            status: None,
-            code: document["code"].as_i64(),
-            detail: name("detail"),
-            cure: text("cure"),
-            log_id: text("log_id"),
-            candidates: Vec::new(),
-        };
+        let ending = &sheet.line.ending;
+        let name = |name: &Option<String>| name.clone().unwrap_or_default();
+        let lane = LaneKey { app: name(&ending.app), tenant: ending.tenant.clone(), method: name(&ending.method) };
+        let failure = ending.failure.clone();
         let plan = asked.planner.plan(&lane);
         let usage = QuotaUsage::of(asked.planner, &asked.outlook.past, asked.grace, asked.now);
         let quotas = plan.iter().flat_map(|plan| &plan.quotas);
@@ -60,7 +61,7 @@ impl Operator {
             Creation::LookUp(look_up) => Some(LaneKey { method: look_up.method.clone(), ..lane.clone() }),
             Creation::Natural | Creation::None => None,
         });
-        let standing = standing(&name("status"), sheet.line.running);
+        let standing = standing(ending.state, sheet.line.running);
         let ahead = if standing == Standing::Queued { self.ahead(sheet, asked.now)? } else { Ahead::default() };
         let expected_at = if matches!(standing, Standing::Queued | Standing::Running) {
             expected(asked.forecast, &lane, &ahead).map(|at| at.max(sheet.line.not_before.unwrap_or(at)))
@@ -75,20 +76,20 @@ impl Operator {
             priority: sheet.line.priority,
             not_before: sheet.line.not_before,
             not_after: sheet.line.not_after,
-            attempts: document["attempts"].as_u64().and_then(|count| u32::try_from(count).ok()).unwrap_or_default(),
+            attempts: ending.attempts,
             created_at: sheet.line.created_at,
-            ended_at: text("finished_at").and_then(|at| Timestamp::parse(&at).ok()),
+            ended_at: ending.ended_at,
             sent_at: sheet
                 .history
                 .iter()
                 .rev()
                 .find(|attempt| attempt.ended_at.is_none())
                 .map(|attempt| attempt.sent_at),
-            key: text("key"),
-            warnings: Warning::of_document(document),
-            reason: text("reason").and_then(|reason| Reason::from_str(&reason).ok()),
+            key: ending.key.clone(),
+            warnings: ending.warnings(),
+            reason: ending.reason,
             failure,
-            meaning: rule.map(|rule| rule.message),
+            meaning: rule.map(|rule| rule.meaning()),
             was_looked_up: sheet.history.last().is_some_and(|attempt| attempt.purpose == "look-up"),
             is_known: plan.is_some(),
             look_up,
@@ -127,27 +128,26 @@ impl Operator {
     }
 
     /// Why an input with this id never became a job: reason and detail of the newest such input.
-    pub fn rejection_of(&self, id: &str) -> Result<Option<(i64, Value)>, LedgerError> {
+    pub fn rejection_of(&self, id: &str) -> Result<Option<Rejected>, LedgerError> {
         self.read(|conn| {
             let mut found = conn
                 .prepare_cached("SELECT seq, reason, detail FROM rejected WHERE id = ?1 ORDER BY seq DESC LIMIT 1")?;
             let mut rows = found.query([id])?;
             let Some(row) = rows.next()? else { return Ok(None) };
-            let (reason, detail): (String, String) = (row.get(1)?, row.get(2)?);
-            Ok(Some((row.get(0)?, serde_json::json!({"reason": reason, "detail": detail}))))
+            Ok(Some(Rejected { number: row.get(0)?, reason: row.get(1)?, detail: facts::cause_of(row.get(2)?) }))
         })
     }
 }
 
-fn standing(status: &str, running: bool) -> Standing {
-    match status {
+const fn standing(state: State, running: bool) -> Standing {
+    match state {
         _ if running => Standing::Running,
-        "uncertain" => Standing::Uncertain,
-        "held" => Standing::Held,
-        "dead" => Standing::Dead,
-        "cancelled" => Standing::Cancelled,
-        "succeeded" => Standing::Succeeded,
-        _ => Standing::Queued,
+        State::Queued => Standing::Queued,
+        State::Uncertain => Standing::Uncertain,
+        State::Held => Standing::Held,
+        State::Dead => Standing::Dead,
+        State::Cancelled => Standing::Cancelled,
+        State::Succeeded => Standing::Succeeded,
     }
 }
 

@@ -7,8 +7,9 @@ use super::counted::Closed;
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use super::settle::{self, STANDING_COLUMNS, StandingRow};
 use crate::driver::values;
+use crate::facts;
 use crate::state::State;
-use paceline_domain::cure;
+use paceline_domain::messages::{Cause, Cure};
 use paceline_domain::outcome::Failure;
 use paceline_domain::time::Timestamp;
 use paceline_ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, Purpose, Settlement};
@@ -123,7 +124,7 @@ fn close(books: &Books, end: &AttemptEnd) -> Result<(), Trouble> {
             end.outcome,
             failure.and_then(|failure| failure.status),
             failure.and_then(|failure| failure.code),
-            failure.map(|failure| &failure.detail),
+            facts::detail(failure),
             failure.and_then(|failure| failure.log_id.as_ref()),
         ],
     )?;
@@ -137,11 +138,7 @@ pub(crate) fn recover(books: &mut Books, now: Timestamp) -> Result<usize, Troubl
     let open: Vec<(i64, Option<i64>, i64, i64)> =
         books.conn().query(open, &[], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     for &(attempt, job, purpose, deadline_at) in &open {
-        let failure = Failure {
-            detail: "the worker stopped before the reply was there".to_owned(),
-            cure: Some(cure::RECOVERED.to_owned()),
-            ..Failure::default()
-        };
+        let failure = Failure { detail: Cause::WorkerStopped, cure: Some(Cure::NothingLookedUp), ..Failure::default() };
         let settlement = job.filter(|_| purpose == FOR_JOB).map(|job| {
             let uncertain =
                 Settlement::Uncertain { not_before: Timestamp(deadline_at), charged: true, failure: failure.clone() };

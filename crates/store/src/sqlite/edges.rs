@@ -12,6 +12,8 @@ use crate::contract::{
 use crate::operator::Operator;
 use paceline_domain::catalog::built_in;
 use paceline_domain::job::Job;
+use paceline_domain::messages::{Cause, Cure};
+use paceline_domain::outcome::Failure;
 use paceline_ports::{JobSeq, Ledger, LedgerError, Purpose, Settlement, SuspendedBy, TakenOver};
 
 fn folder() -> (tempfile::TempDir, PathBuf) {
@@ -141,6 +143,45 @@ async fn a_ledger_of_the_first_version_is_upgraded_with_all_it_holds() {
     ledger.close().await;
     let version: i64 = Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |r| r.get(0)).unwrap();
     assert_eq!(version, file::VERSION);
+}
+
+#[tokio::test]
+async fn what_an_older_ledger_said_in_sentences_is_kept_and_known_again_where_it_never_varied() {
+    let (_folder, path) = folder();
+    let conn = Connection::open(&path).unwrap();
+    for (_, script) in file::MIGRATIONS.iter().filter(|(version, _)| *version < 17) {
+        conn.execute_batch(script).unwrap();
+    }
+    conn.execute_batch(
+        "INSERT INTO lanes (lane, app, tenant, method) VALUES (1, 'acme', '', 'feishu.vc.room.create');
+         INSERT INTO jobs (lane, batch, state, priority, attempts, created_at, ended_at, id, hash, params, reason, detail, cure)
+             VALUES (1, 0, 3, 4, 1, 7, 8, 'dead', zeroblob(32), '{}', 'rejected', 'no room \"level\"', 'use another level'),
+                 (1, 0, 2, 4, 1, 7, NULL, 'held', zeroblob(32), '{}', NULL, 'no answer before the time-out',
+                 'look in the platform whether it was created, then `paceline resolve ID --succeeded KEY`, `--retry` or `--dead`'),
+                 (1, 0, 0, 4, 0, 7, NULL, 'new', zeroblob(32), '{}', NULL, NULL, NULL);
+         INSERT INTO attempts (job, lane, purpose, sent_at, deadline_at, ended_at, outcome, detail)
+             VALUES (1, 1, 0, 7, 9, 8, 'permanent', 'no room \"level\"');
+         INSERT INTO suspensions (app, tenant, method, since, detail, cure, suspended_by) VALUES
+             ('acme', '', '', 7, 'wrong secret', 'correct it, then `paceline resume`', 'platform'),
+             ('beta', '', '', 7, 'suspended by a person', '`paceline resume` when the reason is gone', 'person');
+         PRAGMA user_version = 16; PRAGMA application_id = 0x50414345;",
+    )
+    .unwrap();
+    drop(conn);
+    let operator = Operator::open(&path).unwrap();
+    let failure = |id: &str| operator.show_job(id).unwrap().unwrap().line.ending.failure;
+    let dead = failure("dead");
+    assert_eq!(dead.detail, "no room \"level\"".into());
+    assert_eq!(dead.cure, Some(Cure::Older { text: "use another level".into() }));
+    assert_eq!(operator.show_job("dead").unwrap().unwrap().history[0].detail.0, dead.detail);
+    let held = failure("held");
+    assert_eq!((held.detail, held.cure), (Cause::TimedOut, Some(Cure::Resolve)));
+    assert_eq!(failure("new"), Failure::default());
+    let suspensions = operator.suspensions().unwrap();
+    let advice: Vec<_> = suspensions.iter().map(|suspension| suspension.what_to_do().to_string()).collect();
+    let by_hand = "`paceline resume beta` when the reason is gone";
+    assert_eq!(advice, ["correct it; then `paceline resume acme`", by_hand]);
+    assert_eq!(suspensions[1].detail, Cause::SuspendedByPerson);
 }
 
 #[tokio::test]

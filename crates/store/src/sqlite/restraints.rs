@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::driver::{Conn, Result, Row, values};
+use crate::facts;
 use paceline_domain::catalog::QuotaScope;
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::Failure;
@@ -77,7 +78,8 @@ pub(crate) fn set(conn: &Conn, restraints: &[Restraint]) -> Result<()> {
         };
         let Level { kind, level, top, span_us, patience } = Level::of(&restraint.kind);
         let Restraint { app, since, until, cause, .. } = restraint;
-        let Failure { status, code, detail, cure, log_id, .. } = cause;
+        let Failure { status, code, log_id, .. } = cause;
+        let (detail, cure) = (facts::detail(Some(cause)), facts::cure(Some(cause)));
         conn.execute(
             insert,
             values![
@@ -122,8 +124,8 @@ fn restraint(row: &Row<'_>) -> Result<Option<Restraint>> {
         cause: Failure {
             status: row.get(11)?,
             code: row.get(12)?,
-            detail: row.get(13)?,
-            cure: row.get(14)?,
+            detail: facts::cause_of(row.get(13)?),
+            cure: facts::cure_of(row.get(14)?),
             log_id: row.get(15)?,
             candidates: Vec::new(),
         },

@@ -6,7 +6,9 @@ use super::books::{Books, Trouble};
 use super::tallies::{Pile, Place};
 use super::undo;
 use crate::driver::{self, Row, values};
+use crate::facts;
 use crate::state::State;
+use paceline_domain::messages::Cause;
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
@@ -131,11 +133,9 @@ pub(crate) fn apply(
         }
         Settlement::Cancelled => {
             // An earlier call may have been applied, and this is the last that is heard of it.
-            let mut detail = "a person cancelled it".to_owned();
-            let known = known(books, seq)?.detail;
-            if !known.is_empty() {
-                detail = format!("{detail}; what was known before: {known}");
-            }
+            let before = known(books, seq)?.detail;
+            let detail =
+                if before.is_empty() { Cause::Cancelled } else { Cause::CancelledAfter { before: Box::new(before) } };
             let failure = Failure { detail, ..Failure::default() };
             books.announce(seq)?;
             let reason = Some(Reason::Cancelled);
@@ -176,7 +176,7 @@ pub(crate) fn known(books: &Books, seq: JobSeq) -> Result<Failure, Trouble> {
         Ok(Failure {
             status: row.get(0)?,
             code: row.get(1)?,
-            detail: row.get::<Option<String>>(2)?.unwrap_or_default(),
+            detail: facts::cause_of(row.get(2)?),
             cure: None,
             log_id: row.get(3)?,
             candidates: Vec::new(),
@@ -235,8 +235,8 @@ fn end(
             ended.reason.map(Reason::as_str),
             failure.and_then(|failure| failure.status),
             failure.and_then(|failure| failure.code),
-            failure.map(|failure| &failure.detail),
-            failure.and_then(|failure| failure.cure.as_ref()),
+            facts::detail(failure),
+            facts::cure(failure),
             failure.and_then(|failure| failure.log_id.as_ref()),
         ],
     )?;
@@ -267,8 +267,8 @@ fn park(
             not_before,
             failure.and_then(|failure| failure.status),
             code,
-            failure.map(|failure| &failure.detail),
-            failure.and_then(|failure| failure.cure.as_ref()),
+            facts::detail(failure),
+            facts::cure(failure),
             failure.and_then(|failure| failure.log_id.as_ref()),
             failure.and_then(|failure| keys_text(&failure.candidates)),
         ],

@@ -1,12 +1,15 @@
 //! Apps and lanes that stand still.
 
 use crate::driver::{Conn, Result, values};
+use crate::facts;
+use paceline_domain::messages::Cure;
 use paceline_domain::time::Timestamp;
 use paceline_ports::{SuspendedBy, Suspension};
 
 /// Records a suspension, replacing one of the same app, tenant and method.
 pub(crate) fn add(conn: &Conn, suspension: &Suspension) -> Result<()> {
-    let Suspension { app, tenant, method, since, until, code, detail, cure, log_id, by } = suspension;
+    let Suspension { app, tenant, method, since, until, code, log_id, by, .. } = suspension;
+    let (detail, cure) = (facts::text(&suspension.detail), facts::text(&suspension.cure));
     conn.execute(
         "INSERT INTO suspensions (app, tenant, method, since, until, code, detail, cure, log_id, suspended_by)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
@@ -43,8 +46,8 @@ pub(crate) fn read(conn: &Conn) -> Result<Vec<Suspension>> {
             since: row.get(3)?,
             until: row.get(4)?,
             code: row.get(5)?,
-            detail: row.get(6)?,
-            cure: row.get(7)?,
+            detail: facts::cause_of(row.get(6)?),
+            cure: facts::cure_of(row.get(7)?).unwrap_or(Cure::FixCause),
             log_id: row.get(8)?,
             // A word of a later version: nobody resumes it but a person.
             by: SuspendedBy::of(&row.get::<String>(9)?).unwrap_or(SuspendedBy::Person),

@@ -13,9 +13,11 @@ use super::seal;
 use super::tallies::{INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, Place, read_pile};
 use super::waiting;
 use crate::driver::{Error, Value, values};
+use crate::facts;
 use crate::state::State;
 use paceline_domain::activity::Deed;
 use paceline_domain::job::Rejection;
+use paceline_domain::messages::Cause;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
 use paceline_ports::{AmqpOrigin, Arrival, JobSeq, TakenOver, Waiting};
@@ -332,7 +334,7 @@ struct RejectionText<'a> {
     app: Option<&'a str>,
     batch: Option<&'a str>,
     reason: Reason,
-    detail: String,
+    detail: Cause,
 }
 
 impl<'a> RejectionText<'a> {
@@ -343,7 +345,7 @@ impl<'a> RejectionText<'a> {
             app: rejection.app.as_deref(),
             batch: rejection.batch.as_deref(),
             reason: rejection.reason(),
-            detail: rejection.detail(),
+            detail: rejection.detail().into(),
         }
     }
 
@@ -360,11 +362,11 @@ impl<'a> RejectionText<'a> {
             app: Some(&job.lane.app),
             batch: job.batch.as_deref(),
             reason: Reason::IdConflict,
-            detail: format!(
-                "the id {:?} belongs to another job: its method, app, tenant, identity or parameters differ{}; that job is untouched",
-                job.id,
-                if edited { " from what came first and from what `paceline dead edit` made of it" } else { "" }
-            ),
+            detail: if edited {
+                Cause::IdTakenEdited { id: job.id.clone() }
+            } else {
+                Cause::IdTaken { id: job.id.clone() }
+            },
         }
     }
 }
@@ -392,7 +394,7 @@ fn reject(
             text.app,
             batch,
             text.reason.as_str(),
-            text.detail,
+            facts::text(&text.detail),
             arrival.amqp,
             arrival.place,
             arrival.cells,

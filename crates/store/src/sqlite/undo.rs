@@ -3,8 +3,9 @@
 use super::books::{Books, Trouble};
 use super::tallies::Place;
 use crate::driver::values;
+use crate::facts;
 use crate::state::State;
-use paceline_domain::cure;
+use paceline_domain::messages::{Cause, Cure};
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
 use paceline_ports::JobSeq;
@@ -33,6 +34,12 @@ pub(super) fn apply(
         Ok(Owner { seq: row.get(0)?, place, warned: row.get(4)?, method: row.get(5)? })
     })?;
     owners.retain(|owner| creates.contains(&owner.method));
+    if owners.is_empty() {
+        return Ok(());
+    }
+    let by: String = books.conn().query_value("SELECT id FROM jobs WHERE seq = $1", values![by])?;
+    let detail = facts::text(&Cause::Deleted { key: key.to_owned(), by });
+    let cure = facts::text(&Cure::CreateAnew);
     for Owner { seq, place, warned, .. } in owners {
         let conn = books.conn();
         conn.execute(
@@ -42,11 +49,9 @@ pub(super) fn apply(
         let (state, reason) = (State::Cancelled.number(), Reason::Cancelled.as_str());
         conn.execute(
             "UPDATE jobs SET state = $2, ended_at = $3, key = NULL, result = NULL, warnings = NULL, reason = $4,
-                 http_status = NULL, code = NULL,
-                 detail = (SELECT CAST($5 AS TEXT) || ' was deleted by ' || d.id FROM jobs d WHERE d.seq = $6),
-                 cure = $7, log_id = NULL
+                 http_status = NULL, code = NULL, detail = $5, cure = $6, log_id = NULL
              WHERE seq = $1",
-            values![seq, state, now, reason, key, by, cure::CREATE_ANEW],
+            values![seq, state, now, reason, detail, cure],
         )?;
         books.tallies.moved(place.succeeded(warned), place.pile(State::Cancelled, None, None), now);
     }

@@ -8,6 +8,7 @@ use super::job_row::{JOB_COLUMNS, JOB_COLUMNS_LEN, JOB_TABLES, JOB_TABLES_OF_ATT
 use super::seal::Seal;
 use super::settle;
 use crate::driver::{self, Conn, Row, values};
+use crate::facts;
 use crate::state::State;
 use paceline_domain::outcome::Failure;
 use paceline_domain::outcome::NOT_SENT;
@@ -44,8 +45,8 @@ impl UnsettledRow {
             failure: Failure {
                 status: row.get(AT + 1)?,
                 code: row.get(AT + 2)?,
-                detail: row.get::<Option<String>>(AT + 3)?.unwrap_or_default(),
-                cure: row.get(AT + 4)?,
+                detail: facts::cause_of(row.get(AT + 3)?),
+                cure: facts::cure_of(row.get(AT + 4)?),
                 log_id: row.get(AT + 5)?,
                 candidates: Vec::new(),
             },

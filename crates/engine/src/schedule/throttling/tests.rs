@@ -1,5 +1,6 @@
 //! Restraints of the schedule alone: noted with their cause, taken up by the next process, lifted by a person.
 
+use paceline_domain::messages::{Cause, Cure};
 use std::time::Duration;
 
 use super::super::tests::{Bench, CALENDAR, MEETING, NOTHING, ROOM, SECOND, WALL, WIDE};
@@ -9,7 +10,7 @@ use crate::ports::{SuspendedBy, Suspension};
 use paceline_domain::catalog::{QuotaScope, ThrottleScope};
 
 fn cause(code: i64) -> Failure {
-    Failure { status: Some(429), code: Some(code), detail: "too fast".to_owned(), ..Failure::default() }
+    Failure { status: Some(429), code: Some(code), detail: "too fast".into(), ..Failure::default() }
 }
 
 fn wall(at: i64) -> Timestamp {
@@ -145,8 +146,8 @@ fn what_was_granted_before_may_not_leave_into_a_pause() {
         since: WALL,
         until: None,
         code: None,
-        detail: String::new(),
-        cure: String::new(),
+        detail: Cause::default(),
+        cure: Cure::FixCause,
         log_id: None,
     }]);
     assert_eq!((may(&bench, beta, 14), may(&bench, other, 14)), (Err(Withheld::Suspended), Ok(())));

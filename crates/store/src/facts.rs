@@ -1,0 +1,33 @@
+//! Causes and what to do about them, as the ledger keeps them: their JSON.
+
+use serde::Serialize;
+
+use paceline_domain::messages::{Cause, Cure};
+use paceline_domain::outcome::Failure;
+
+/// For a column.
+pub(crate) fn text(fact: &impl Serialize) -> String {
+    // Texts and numbers only: there is nothing that could fail.
+    serde_json::to_string(fact).unwrap_or_default()
+}
+
+/// The cause of a failure, for a column.
+pub(crate) fn detail(failure: Option<&Failure>) -> Option<String> {
+    failure.map(|failure| text(&failure.detail))
+}
+
+/// What to do about a failure, for a column.
+pub(crate) fn cure(failure: Option<&Failure>) -> Option<String> {
+    failure.and_then(|failure| failure.cure.as_ref()).map(text)
+}
+
+/// The cause in a column. A page or a start never fails for what is said in it: other text counts as somebody's words.
+pub(crate) fn cause_of(column: Option<String>) -> Cause {
+    let text = column.unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or(Cause::Said { text })
+}
+
+/// What to do, in a column; likewise.
+pub(crate) fn cure_of(column: Option<String>) -> Option<Cure> {
+    column.map(|text| serde_json::from_str(&text).unwrap_or(Cure::Older { text }))
+}
