@@ -56,7 +56,7 @@ pub enum Side {
     /// The access token is no good: the next attempt fetches another.
     RenewToken,
     /// The app, tenant or lane stands still.
-    Suspend(SuspendScope, Failure),
+    Suspend(SuspendScope, Box<Failure>),
 }
 
 /// Decides.
@@ -84,10 +84,10 @@ pub fn decide(outcome: Outcome, at: &Situation<'_>) -> Decision {
         }
         Outcome::AccessToken(failure) => {
             let scope = if at.is_user { SuspendScope::Lane } else { SuspendScope::App };
-            Decision { settlement: again(Some(failure.clone())), side: Side::Suspend(scope, failure) }
+            Decision { settlement: again(Some(failure.clone())), side: Side::Suspend(scope, Box::new(failure)) }
         }
         Outcome::Suspended { scope, failure } => {
-            Decision { settlement: again(Some(failure.clone())), side: Side::Suspend(scope, failure) }
+            Decision { settlement: again(Some(failure.clone())), side: Side::Suspend(scope, Box::new(failure)) }
         }
     }
 }
@@ -240,9 +240,9 @@ mod tests {
         let at = situation(&Creation::None);
         assert_eq!(decide(Outcome::AccessToken(failure()), &at).side, Side::RenewToken);
         let again = decide(Outcome::AccessToken(failure()), &Situation { renewed: true, ..at });
-        assert_eq!(again.side, Side::Suspend(SuspendScope::App, failure()));
+        assert_eq!(again.side, Side::Suspend(SuspendScope::App, Box::new(failure())));
         let user = decide(Outcome::AccessToken(failure()), &Situation { is_user: true, ..at });
-        assert_eq!(user.side, Side::Suspend(SuspendScope::Lane, failure()));
+        assert_eq!(user.side, Side::Suspend(SuspendScope::Lane, Box::new(failure())));
         assert!(matches!(user.settlement, Settlement::Queued { charged: false, .. }));
     }
 

@@ -84,11 +84,10 @@ impl Cause {
     /// What was known before what was found out since: a chain of both never grows.
     #[must_use]
     pub fn then(self, then: Self) -> Self {
-        let before = match self {
-            Self::Then { before, .. } => before,
-            before if before.is_empty() => return then,
-            before => Box::new(before),
-        };
+        if self.is_empty() {
+            return then;
+        }
+        let before = if let Self::Then { before, .. } = self { before } else { Box::new(self) };
         Self::Then { before, then: Box::new(then) }
     }
 }

@@ -35,7 +35,7 @@ macro_rules! messages {
         pub enum $Name {
             $(
                 $(#[$doc])*
-                #[doc = $en]
+                #[doc = concat!("```text\n", $en, "\n```")]
                 $Variant $({ $(#[doc = "A value of the sentence."] $field: $type),* })?,
             )*
         }

@@ -48,13 +48,15 @@ pub(super) fn reason(error: &(dyn Error + 'static), words: String) -> Connect {
             cause = error.source();
             continue;
         };
-        match error.kind() {
-            io::ErrorKind::ConnectionRefused => return Connect::ConnectionRefused { words },
-            // The other side ends the handshake at its first byte.
-            io::ErrorKind::UnexpectedEof => return Connect::NoTls { words },
-            // Its source is that of what it wraps, which is passed over that way.
-            _ => cause = error.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+        if error.kind() == io::ErrorKind::ConnectionRefused {
+            return Connect::ConnectionRefused { words };
         }
+        // The other side ends the handshake at its first byte.
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return Connect::NoTls { words };
+        }
+        // Its source is that of what it wraps, which is passed over that way.
+        cause = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
     }
     Connect::NoWay { words }
 }

@@ -140,7 +140,7 @@ fn failed(error: &reqwest::Error, proxy: Option<Used>) -> Reply {
         let why = connect::reason(error, innermost(error));
         return Reply::NotSent(match proxy {
             Some(Used { variable, address }) => {
-                Cause::NoConnectionThroughProxy { proxy: address.to_string(), variable: variable.to_string(), why }
+                Cause::NoConnectionThroughProxy { proxy: address.clone(), variable: variable.to_string(), why }
             }
             None => Cause::NoConnection { why },
         });
