@@ -261,8 +261,11 @@ pub fn text_of(value: &Value) -> Option<String> {
 
 fn detail_of(message: &str, rule: Option<&ErrorRule>) -> Cause {
     match (message, rule) {
-        ("", Some(rule)) => Cause::Meaning { meaning: rule.meaning() },
-        ("", None) => Cause::NoMessage,
+        // The documented words, said or not: they come with their translation.
+        (message, Some(rule)) if message.is_empty() || message == rule.message => {
+            Cause::Meaning { meaning: rule.meaning() }
+        }
+        ("", _) => Cause::NoMessage,
         (message, _) => Cause::Said { text: message.chars().take(500).collect() },
     }
 }

@@ -199,6 +199,14 @@ fn failures_tell_what_the_platform_said_and_what_to_do() {
     let failure = outcome.failure().unwrap();
     let Cause::Meaning { meaning } = &failure.detail else { panic!("{failure:?}") };
     assert_eq!(meaning.en, "cannot create/update room at this level");
+    let documented = json!({"code": 125_001, "msg": meaning.en}).to_string();
+    assert_eq!(
+        of(ROOM, answer(404, documented)).failure().unwrap().detail,
+        failure.detail,
+        "the same, in its own words"
+    );
+    let own = json!({"code": 125_001, "msg": "no"}).to_string();
+    assert_eq!(of(ROOM, answer(404, own)).failure().unwrap().detail, "no".into());
     let Some(Cure::Advice { advice }) = &failure.cure else { panic!("{failure:?}") };
     assert!(advice.en.contains("flexible room levels") && !advice.zh.is_empty(), "{advice:?}");
     assert_eq!(failure.log_id.as_deref(), Some("in-body"));
