@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::answer;
 use super::input::Fields;
 use super::{Answer, Shared};
-use crate::domain::catalog::{Creation, Kind, Method};
+use crate::domain::catalog::{Kind, Method};
 
 /// Every method that jobs may name, by name.
 pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
@@ -27,7 +27,7 @@ fn document(method: &Method) -> Value {
         "document": method.source.url,
         "read_at": method.source.read,
         "quotas": quotas.collect::<Vec<_>>(),
-        "look_up": matches!(method.creation, Creation::LookUp(_)),
+        "look_up": method.creation.look_up().is_some(),
         "creation": method.creation.as_str(),
     })
 }

@@ -21,8 +21,7 @@ async fn take_over(world: &World, ledger: &dyn Ledger, batch: &str) -> Vec<Taken
     let operator = world.operator();
     let created = operator.created(&Selection::of_batch(batch), 0, 1_000).unwrap().lines;
     let arrival = |created: &undo::Created| {
-        let undo = world.catalog.method(&created.lane.method)?.undo.as_ref()?;
-        let job = (1..).map(|round| undo::job(created, undo, &undo::batch(batch), round));
+        let job = (1..).map_while(|round| undo::job(created, &world.catalog, &undo::batch(batch), round));
         let mut job = job.filter(|job| !operator.is_conflict(&job.id, job.content_hash()).unwrap());
         Some(Arrival { input: Ok(Box::new(job.next()?)), origin: Origin::default() })
     };

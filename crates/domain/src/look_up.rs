@@ -6,6 +6,7 @@ pub mod judge;
 pub mod scan;
 
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use super::catalog::{LookUp, Method};
 use super::job::{Identity, Job, Params};
@@ -94,6 +95,39 @@ fn least<'a>(left: Option<&'a Value>, right: Option<&'a Value>) -> Option<&'a Va
     }
 }
 
+/// The items of a list inside a result; the path may step into lists. Nothing there, or null, is an empty list; `None` if
+/// something else than a list is there.
+pub fn listed_under<'a>(result: &'a Value, path: &str) -> Option<Vec<&'a Value>> {
+    let mut found = vec![result];
+    for name in path.split('.').filter(|name| !name.is_empty()) {
+        let outer = std::mem::take(&mut found);
+        let each = outer
+            .into_iter()
+            .flat_map(|value| value.as_array().map_or_else(|| vec![value], |items| items.iter().collect()));
+        found = each.filter_map(|value| value.get(name)).collect();
+    }
+    let mut items = Vec::new();
+    for value in found.into_iter().filter(|value| !value.is_null()) {
+        items.extend(value.as_array()?);
+    }
+    Some(items)
+}
+
+/// Writes the key that lets the platform drop a repeated call into a job that brings none: the same for every call of
+/// this job, and no other job's.
+pub fn write_idempotency_key(job: &mut Job, method: &Method) {
+    let super::catalog::Creation::IdempotencyKey(by_key) = &method.creation else { return };
+    if job.params.get(&by_key.field).is_some() {
+        return;
+    }
+    let digest = Sha256::digest(format!("{}\n{}", job.lane, job.id));
+    let mut key = digest.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    if let Some(most) = method.param(&by_key.field).and_then(|schema| schema.length_max) {
+        key.truncate(most);
+    }
+    set(&mut job.params, &by_key.field, Value::String(key));
+}
+
 /// The id of a listed item.
 pub fn key_of(look_up: &LookUp, item: &Value) -> Option<String> {
     lookup(item, &look_up.key).and_then(text_of)
@@ -101,27 +135,23 @@ pub fn key_of(look_up: &LookUp, item: &Value) -> Option<String> {
 
 /// Whether a job may be marked at all: the method has a look-up that compares a mark.
 pub fn mark_of(method: &Method) -> Option<&LookUp> {
-    match &method.creation {
-        super::catalog::Creation::LookUp(look_up) if !look_up.mark.is_empty() => Some(look_up),
-        super::catalog::Creation::LookUp(_) | super::catalog::Creation::Natural | super::catalog::Creation::None => {
-            None
-        }
-    }
+    method.creation.look_up().filter(|look_up| !look_up.mark.is_empty())
 }
 
-fn resolve(template: &Value, job: &Job, item: Option<&Value>) -> Option<Value> {
+/// Fills a template; `item` is what it calls `$item`, or `$each` for one of the job's own list.
+pub(super) fn resolve(template: &Value, job: &Job, item: Option<&Value>) -> Option<Value> {
     let Some(name) = template.as_str().and_then(|text| text.strip_prefix('$')) else {
         return Some(template.clone());
     };
     match name.split_once('.') {
         None if name == "id" => Some(Value::String(job.id.clone())),
-        None if name == "item" => item.cloned(),
-        Some(("item", field)) => item.and_then(|item| lookup(item, field)).cloned(),
+        None if name == "item" || name == "each" => item.cloned(),
+        Some(("item" | "each", field)) => item.and_then(|item| lookup(item, field)).cloned(),
         None | Some(_) => job.params.get(name).cloned(),
     }
 }
 
-fn set(params: &mut Params, name: &str, value: Value) {
+pub(super) fn set(params: &mut Params, name: &str, value: Value) {
     let Some((part, rest)) = name.split_once('.') else { return };
     let map = match part {
         "path" => &mut params.path,
@@ -199,7 +229,7 @@ pub(super) mod samples {
     pub fn look_up(method: &str) -> LookUp {
         match &built_in().unwrap().method(method).unwrap().creation {
             Creation::LookUp(look_up) => (**look_up).clone(),
-            other @ (Creation::Natural | Creation::None) => panic!("{method}: {other:?}"),
+            other @ (Creation::Natural | Creation::IdempotencyKey(_) | Creation::None) => panic!("{method}: {other:?}"),
         }
     }
 

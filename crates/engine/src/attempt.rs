@@ -93,6 +93,7 @@ async fn send(
     {
         look_up::mark(&mut content, marked);
     }
+    look_up::write_idempotency_key(&mut content, &plan.method);
     let (token, is_user) = match &content.identity {
         Identity::Tenant => (tenant_token.map(|token| &token.secret), false),
         Identity::User(name) => (plan.app.user_token(name), true),

@@ -64,7 +64,7 @@ pub fn decide(outcome: Outcome, at: &Situation<'_>) -> Decision {
     let settled = |settlement| Decision { settlement, side: Side::Nothing };
     match outcome {
         Outcome::Succeeded { key, result, warnings } => {
-            let sole = matches!(at.creation, Creation::LookUp(_));
+            let sole = at.creation.look_up().is_some();
             settled(Settlement::Succeeded { key, result, sole, warnings })
         }
         // Nothing else spaces these out: calls that contend would meet again at once, for ever.
@@ -112,14 +112,14 @@ fn retry(failure: Failure, at: &Situation<'_>) -> Settlement {
 }
 
 fn uncertain(settle: Duration, failure: Failure, at: &Situation<'_>) -> Settlement {
-    match (at.creation, at.on_uncertain) {
-        (Creation::LookUp(look_up), _) => {
-            let wait = settle.max(look_up.delay).div_f64(at.speed);
-            Settlement::Uncertain { not_before: at.now + wait, charged: true, failure }
-        }
-        (Creation::Natural, _) => retry(failure, at),
-        (Creation::None, OnUncertain::Retry) => retry(perhaps_applied(failure), at),
-        (Creation::None, OnUncertain::Hold) => Settlement::Held { failure: nobody_knows(failure) },
+    if let Some(look_up) = at.creation.look_up() {
+        let wait = settle.max(look_up.delay).div_f64(at.speed);
+        return Settlement::Uncertain { not_before: at.now + wait, charged: true, failure };
+    }
+    match at.on_uncertain {
+        _ if at.creation.is_repeatable() => retry(failure, at),
+        OnUncertain::Retry => retry(perhaps_applied(failure), at),
+        OnUncertain::Hold => Settlement::Held { failure: nobody_knows(failure) },
     }
 }
 

@@ -46,6 +46,7 @@ messages! {
         NotFoundButUnread { first_at: String, again_at: String, names: Names } = "it was not found, but some of what is listed cannot be read (looked up at {first_at} and {again_at}): {names}", "没有找到，但列表里有些对象无法读取（查证于 {first_at} 和 {again_at}）：{names}";
         NotFound { first_at: String, again_at: String } = "nothing of it was found created (looked up at {first_at} and {again_at})", "没有找到它创建的对象（查证于 {first_at} 和 {again_at}）";
         NotItsOwn { first_at: String, again_at: String } = "it is not this job's (looked up at {first_at} and {again_at}: nothing but what other jobs own)", "它不属于这个任务（查证于 {first_at} 和 {again_at}：只有属于别的任务的对象）";
+        PartlyThere { count: usize, wanted: usize, looked_at: String } = "{count} of {wanted} are there (looked up at {looked_at})", "{wanted} 个中已有 {count} 个（查证于 {looked_at}）";
         CannotLookUp { why: Box<Cause> } = "it cannot be looked up: {why}", "无法查证：{why}";
         CannotLookUpCode { code: i64, why: Box<Cause> } = "it cannot be looked up ({code}): {why}", "无法查证（{code}）：{why}";
         ListingBroken { method: String, why: Box<Cause> } = "{method} cannot be relied on: {why}", "{method} 的结果不可靠：{why}";

@@ -10,7 +10,7 @@ use super::params;
 use super::quota_enforcer::Rule;
 use super::routes::Routes;
 use super::scenario::{QuotaChoice, Scenario, best};
-use paceline_domain::catalog::{Catalog, Creation, Kind, LookUp, Method, Platform};
+use paceline_domain::catalog::{Catalog, Kind, LookUp, Method, Platform};
 use paceline_domain::job::Params;
 
 /// One method as it is endpoint.
@@ -62,7 +62,16 @@ impl Endpoint {
     pub fn deletes(&self) -> bool {
         let last = self.method.path.rsplit('/').next().unwrap_or_default();
         self.method.kind == Kind::Job
-            && (self.method.http_method == "DELETE" || matches!(last, "del" | "delete" | "cancel"))
+            && (self.method.http_method == "DELETE"
+                || matches!(last, "del" | "delete" | "cancel")
+                || !self.method.undoes.is_empty())
+    }
+
+    /// The parameter that names the object that a call is about: what an undo fills, else the last of the path's.
+    pub(crate) fn about(&self) -> Option<String> {
+        let undone = self.method.undoes.first().map(|undoes| undoes.param.clone());
+        let last = || self.method.path.rsplit('/').find_map(|segment| segment.strip_prefix(':'));
+        undone.or_else(|| last().map(|name| format!("path.{name}")))
     }
 }
 
@@ -117,17 +126,15 @@ fn rules(method: &Method, scenario: &Scenario, speed: f64) -> Vec<Rule> {
 }
 
 fn item(catalog: &Catalog, method: &Method) -> Option<String> {
-    let fetched_by = catalog.methods.values().find_map(|create| match &create.creation {
-        Creation::LookUp(look_up) => look_up.detail.as_ref().filter(|detail| detail.method == method.name),
-        Creation::Natural | Creation::None => None,
-    });
+    let details = catalog.methods.values().filter_map(|create| create.creation.look_up()?.detail.as_ref());
+    let fetched_by = details.into_iter().find(|detail| detail.method == method.name);
     method.reply.shown.item.clone().or_else(|| fetched_by.map(|detail| detail.item.clone()))
 }
 
 /// The unique fields of a create's own reply and of what its look-up reads.
 pub(crate) fn unique(catalog: &Catalog, method: &Arc<Method>) -> Vec<(String, Value)> {
     let mut shown_by = vec![method];
-    if let Creation::LookUp(look_up) = &method.creation {
+    if let Some(look_up) = method.creation.look_up() {
         shown_by.extend(catalog.method(&look_up.method));
         shown_by.extend(look_up.detail.as_ref().and_then(|detail| catalog.method(&detail.method)));
     }
@@ -156,11 +163,9 @@ fn looked(catalog: &Catalog, is_wanted: impl Fn(&LookUp) -> bool) -> Vec<Looked>
     let found: BTreeMap<&str, Looked> = catalog
         .methods
         .values()
-        .filter_map(|create| match &create.creation {
-            Creation::LookUp(look_up) if is_wanted(look_up) => {
-                Some((create.name.as_str(), Looked { create: Arc::clone(create), look_up: (**look_up).clone() }))
-            }
-            Creation::LookUp(_) | Creation::Natural | Creation::None => None,
+        .filter_map(|create| {
+            let look_up = create.creation.look_up().filter(|look_up| is_wanted(look_up))?;
+            Some((create.name.as_str(), Looked { create: Arc::clone(create), look_up: look_up.clone() }))
         })
         .collect();
     found.into_values().collect()

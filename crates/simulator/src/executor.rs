@@ -16,8 +16,25 @@ use super::request::{SimMessage, SimRequest};
 use super::scenario::Others;
 use super::tokens::Caller;
 use super::world::World;
-use paceline_domain::catalog::{Action, Kind, Wrong};
+use paceline_domain::catalog::{Action, Creation, Kind, LookUp, Method, Wrong};
 use paceline_domain::job::Params;
+
+/// What repeats of a create have in common, where the platform creates one object for a key: the key, whose it is, and
+/// below which parents.
+fn idempotency_key(method: &Method, params: &Params, owner: &Owner) -> Option<String> {
+    let Creation::IdempotencyKey(by_key) = &method.creation else { return None };
+    let key = params.get(&by_key.field).and_then(key_text)?;
+    Some(format!("{owner:?} {} {} {key}", method.name, Value::Object(params.path.clone())))
+}
+
+/// An item of a create's list as the parameters of an object of its own; of texts, under the name that is compared.
+fn item_body(item: &Value, look_up: &LookUp) -> Map<String, Value> {
+    if let Value::Object(fields) = item {
+        return fields.clone();
+    }
+    let name = look_up.matches.iter().find(|(_, template)| template.as_str() == Some("$each")).map(|(name, _)| name);
+    name.map(|name| (name.clone(), item.clone())).into_iter().collect()
+}
 
 impl World {
     /// Carries a request out that nothing refuses.
@@ -63,7 +80,7 @@ impl World {
             body
         } else {
             if endpoint.deletes() {
-                if !self.objects.delete(&params, &owner) {
+                if !self.objects.delete(&params, endpoint.about().as_deref(), &owner) {
                     return Err(BadParams {
                         code: endpoint.family.bad_parameters(&endpoint.method),
                         hint: String::new(),
@@ -71,7 +88,7 @@ impl World {
                 }
                 self.stats.note_deleted(&endpoint.method.name);
             } else if endpoint.method.http_method != "GET" && endpoint.method.kind == Kind::Job {
-                self.objects.touch(&params);
+                self.objects.touch(&params, endpoint.about().as_deref());
             }
             replies::example(&endpoint.method, &endpoint.platform.envelope)
         };
@@ -129,6 +146,13 @@ impl World {
 
     fn create(&mut self, endpoint: &Endpoint, params: Params, owner: Owner) -> Value {
         let (method, envelope) = (&endpoint.method, &endpoint.platform.envelope);
+        if method.creation.look_up().is_some_and(|look_up| look_up.state) {
+            return self.bring_about(endpoint, &params, &owner);
+        }
+        let repeated = idempotency_key(method, &params, &owner);
+        if let Some((_, object)) = repeated.as_deref().and_then(|key| self.objects.find(key)) {
+            return replies::created(endpoint.document(&object.params), envelope, object);
+        }
         let object = Object {
             key: self.ids.like(&replies::key_example(method, envelope)),
             own: self.own(&endpoint.unique),
@@ -142,8 +166,48 @@ impl World {
         };
         let reply = replies::created(endpoint.document(&object.params), envelope, &object);
         let is_duplicate = self.objects.add(&method.name, object);
+        if let Some(key) = repeated {
+            self.objects.also_known_as(&method.name, key);
+        }
         self.stats.note_created(&method.name, is_duplicate);
         reply
+    }
+
+    /// A state is brought about once, however often it is asked for: each item of the create's list, or the whole.
+    fn bring_about(&mut self, endpoint: &Endpoint, params: &Params, owner: &Owner) -> Value {
+        let (method, envelope) = (&endpoint.method, &endpoint.platform.envelope);
+        let Some(look_up) = method.creation.look_up() else { return replies::example(method, envelope) };
+        let items = look_up.each.as_ref().and_then(|each| params.get(each)).and_then(Value::as_array);
+        let bodies: Vec<Map<String, Value>> = match items {
+            Some(items) => items.iter().map(|item| item_body(item, look_up)).collect(),
+            None => vec![params.body.clone()],
+        };
+        let listing = self.catalog.method(&look_up.method).cloned();
+        let example = listing.map_or(Value::Null, |listing| replies::listed_key(&listing, envelope, look_up));
+        for body in bodies {
+            let params = Params { body, ..params.clone() };
+            let identity = match &look_up.each {
+                Some(_) => serde_json::json!([params.path, params.body]).to_string(),
+                None => natural_identity(method, &params),
+            };
+            if self.objects.has(&method.name, owner, &identity) {
+                continue;
+            }
+            let object = Object {
+                key: self.ids.like(&example),
+                own: self.own(&endpoint.unique),
+                identity,
+                owner: owner.clone(),
+                params,
+                created_at: self.micros_now(),
+                changed: 0,
+                is_deleted: false,
+                is_others: false,
+            };
+            let is_duplicate = self.objects.add(&method.name, object);
+            self.stats.note_created(&method.name, is_duplicate);
+        }
+        replies::example(method, envelope)
     }
 
     fn own(&mut self, unique: &[(String, Value)]) -> Map<String, Value> {

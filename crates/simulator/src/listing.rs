@@ -70,7 +70,9 @@ pub(crate) fn page<'a>(
     view: View<'_>,
 ) -> Result<Page<'a>, BadPage> {
     let since = since(listing, objects, params)?;
-    let start = start(looked, params, since)?;
+    let by_number = looked.look_up.next.as_ref().filter(|next| next.token.is_empty());
+    let before = by_number.and_then(|next| params.get(&next.param)?.as_u64()).unwrap_or_default();
+    let start = if by_number.is_some() { 0 } else { start(looked, params, since)? };
     let size = page_size(listing, params).min(view.page_max).max(1);
     let is_shown = |object: &Object| since.map_or_else(|| view.shows(object), |since| view.shows_change(object, since));
     let mut matching = objects
@@ -78,7 +80,8 @@ pub(crate) fn page<'a>(
         .iter()
         .enumerate()
         .skip(start)
-        .filter(|(_, object)| is_shown(object) && is_asked_for(looked, object, params));
+        .filter(|(_, object)| is_shown(object) && is_asked_for(looked, object, params))
+        .skip(usize::try_from(before).unwrap_or(usize::MAX));
     let page: Vec<&Object> = matching.by_ref().take(size).map(|(_, object)| object).collect();
     let after = since.map_or_else(String::new, |since| format!("{}{since}", PAGE.1));
     let next = matching.next().map(|(position, _)| format!("{}{position}{after}", PAGE.0));

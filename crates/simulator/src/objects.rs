@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::owner::Owner;
-use paceline_domain::catalog::{Creation, Method};
+use paceline_domain::catalog::Method;
 use paceline_domain::identity;
 use paceline_domain::job::Params;
 
@@ -14,7 +14,7 @@ use paceline_domain::job::Params;
 /// call to call and tells nothing apart.
 pub(crate) fn natural_identity(method: &Method, params: &Params) -> String {
     let mut params = params.clone();
-    if let Creation::LookUp(look_up) = &method.creation {
+    if let Some(look_up) = method.creation.look_up() {
         let marks = look_up.mark.keys().filter(|name| !method.identity.contains(name));
         for name in marks.filter_map(|name| name.strip_prefix("body.")) {
             params.body.remove(name);
@@ -114,6 +114,13 @@ impl Objects {
         is_known && self.of(method).iter().any(|it| it.is_seen_by(owner) && it.identity == identity)
     }
 
+    /// Lets the newest object of a method be found by another key, too.
+    pub(crate) fn also_known_as(&mut self, method: &str, key: String) {
+        if let Some(position) = self.of(method).len().checked_sub(1) {
+            self.by_key.insert(key, (method.to_owned(), position));
+        }
+    }
+
     /// How many changes there were: creations, deletions and edits.
     pub(crate) const fn revision(&self) -> u64 {
         self.revision
@@ -131,9 +138,9 @@ impl Objects {
     }
 
     /// Changes the object that one of these parameters names.
-    pub(crate) fn touch(&mut self, params: &Params) {
+    pub(crate) fn touch(&mut self, params: &Params, about: Option<&str>) {
         let revision = self.revision + 1;
-        if let Some((_, object)) = self.named(params) {
+        if let Some((_, object)) = self.named(params, about) {
             object.params.body.extend(params.body.clone());
             object.changed = revision;
             self.revision = revision;
@@ -142,9 +149,9 @@ impl Objects {
 
     /// Deletes the object that one of these parameters names. Another one like it is no duplicate then. False if this
     /// identity has no such object.
-    pub(crate) fn delete(&mut self, params: &Params, owner: &Owner) -> bool {
+    pub(crate) fn delete(&mut self, params: &Params, about: Option<&str>, owner: &Owner) -> bool {
         let revision = self.revision + 1;
-        let Some((method, object)) = self.named(params).filter(|(_, object)| object.is_seen_by(owner)) else {
+        let Some((method, object)) = self.named(params, about).filter(|(_, object)| object.is_seen_by(owner)) else {
             return false;
         };
         object.is_deleted = true;
@@ -159,10 +166,13 @@ impl Objects {
         true
     }
 
-    /// The object that one of these parameters names, with the method that created it.
-    fn named(&mut self, params: &Params) -> Option<(String, &mut Object)> {
-        let mut named = params.path.values().chain(params.body.values()).filter_map(key_text);
-        let (method, position) = named.find_map(|key| self.by_key.get(&key))?.clone();
+    /// The object that the parameter `about` names, else any of them, with the method that created it.
+    fn named(&mut self, params: &Params, about: Option<&str>) -> Option<(String, &mut Object)> {
+        let named: Vec<String> = match about {
+            Some(about) => params.get(about).and_then(key_text).into_iter().collect(),
+            None => params.path.values().chain(params.body.values()).filter_map(key_text).collect(),
+        };
+        let (method, position) = named.iter().find_map(|key| self.by_key.get(key))?.clone();
         let object = self.by_method.get_mut(&method)?.get_mut(position)?;
         Some((method, object))
     }
@@ -258,9 +268,9 @@ mod tests {
         assert!(!objects.add("m", object("b", "2")));
         assert!(objects.add("m", object("a", "3")));
         assert!(objects.has("m", &b, "same") && !objects.has("m", &Owner::of_account("c"), "same"));
-        assert!(objects.delete(&params(json!({"id": "2"}), json!({})), &b));
+        assert!(objects.delete(&params(json!({"id": "2"}), json!({})), None, &b));
         assert!(!objects.has("m", &b, "same"), "deleted");
-        assert!(!objects.delete(&params(json!({"id": "1"}), json!({})), &b), "another's");
+        assert!(!objects.delete(&params(json!({"id": "1"}), json!({})), None, &b), "another's");
         assert_eq!(objects.lines().len(), 3);
         let others = |account: &str, key: &str| Object { is_others: true, ..object(account, key) };
         assert!(!objects.add("m", others("a", "4")) && !objects.add("n", others("", "5")));

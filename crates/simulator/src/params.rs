@@ -159,6 +159,7 @@ fn query(schema: &Schema, is_strict: bool, request: &SimRequest) -> Map<String, 
 fn scalar(kind: Option<SchemaKind>, text: &str) -> Value {
     let parsed = match kind {
         Some(SchemaKind::Integer) => text.parse::<i64>().ok().map(Value::from),
+        Some(SchemaKind::Number) => text.parse::<f64>().ok().map(Value::from),
         Some(SchemaKind::Boolean) => text.parse::<bool>().ok().map(Value::from),
         Some(SchemaKind::Object | SchemaKind::Array | SchemaKind::String) | None => None,
     };

@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 
 use super::endpoint::Looked;
 use super::objects::{Object, at, put};
-use paceline_domain::catalog::{Changes, Envelope, Method, NextPage, Schema};
+use paceline_domain::catalog::{Changes, Envelope, LookUp, Method, NextPage, Schema};
 use paceline_domain::job::Params;
+use paceline_domain::look_up::listed_under;
 
 /// A dotted path inside the result, as a path inside the whole body.
 fn in_body(envelope: &Envelope, path: &str) -> String {
@@ -38,6 +39,13 @@ pub(crate) fn key_example(method: &Method, envelope: &Envelope) -> Value {
     path.and_then(|path| at(&method.reply.example, &path)).cloned().unwrap_or_else(|| Value::from("id"))
 }
 
+/// The documented example of an item's id in a listing.
+pub(crate) fn listed_key(listing: &Method, envelope: &Envelope, look_up: &LookUp) -> Value {
+    let items = listed_under(&listing.reply.example, &in_body(envelope, &look_up.items)).unwrap_or_default();
+    let key = items.first().and_then(|item| at(item, &look_up.key));
+    key.cloned().unwrap_or_else(|| Value::from("id"))
+}
+
 /// The reply to a create.
 pub(crate) fn created(method: &Method, envelope: &Envelope, object: &Object) -> Value {
     let mut reply = example(method, envelope);
@@ -62,9 +70,10 @@ pub(crate) fn page(
     changes: String,
 ) -> Value {
     let mut reply = example(listing, envelope);
-    put(&mut reply, &in_body(envelope, &looked.look_up.items), Value::Array(items));
+    put_items(&mut reply, &in_body(envelope, &looked.look_up.items), items);
     let is_last = next.is_none();
-    if let Some(NextPage { token, more, .. }) = &looked.look_up.next {
+    let by_token = looked.look_up.next.as_ref().filter(|next| !next.token.is_empty());
+    if let Some(NextPage { token, more, .. }) = by_token {
         let token = in_body(envelope, token);
         match (next, more.is_empty()) {
             // "Otherwise no page_token is returned", where a flag says whether there is more; WeCom's cursor is empty.
@@ -86,15 +95,34 @@ pub(crate) fn page(
     reply
 }
 
+/// Puts items where a listing has them. Where the way leads through a list, each item gets a place of its own in it.
+fn put_items(reply: &mut Value, path: &str, items: Vec<Value>) {
+    let outer = path.rsplit_once('.').map_or("", |(outer, _)| outer);
+    let is_nested = at(reply, outer).is_some_and(Value::is_array);
+    let (true, Some((outer, name))) = (is_nested, path.rsplit_once('.')) else {
+        return put(reply, path, Value::Array(items));
+    };
+    let shape = at(reply, outer).and_then(|list| list.get(0)).cloned().unwrap_or_default();
+    let places = items.into_iter().map(|item| {
+        let mut place = shape.clone();
+        put(&mut place, name, Value::Array(vec![item]));
+        place
+    });
+    let places = places.collect();
+    put(reply, outer, Value::Array(places));
+}
+
 /// An object as a listing shows it: the id alone, or shaped like the first item of the documented example.
 pub(crate) fn item(listing: &Method, envelope: &Envelope, looked: &Looked, object: &Object) -> Value {
     if looked.look_up.key.is_empty() {
         return object.key.clone();
     }
     let path = in_body(envelope, &looked.look_up.items);
-    let shape = at(&listing.reply.example, &path).and_then(|items| items.get(0)).and_then(Value::as_object);
+    let items = listed_under(&listing.reply.example, &path).unwrap_or_default();
+    let shape = items.first().and_then(|item| item.as_object());
     let mut item = shape.cloned().unwrap_or_else(|| object.params.body.clone());
-    describe(&mut item, listing, &looked.create.body_schema, object);
+    let of_item = looked.look_up.each.as_ref().and_then(|each| looked.create.param(each)?.items.as_deref());
+    describe(&mut item, listing, of_item.unwrap_or(&looked.create.body_schema), object);
     let mut item = Value::Object(item);
     put(&mut item, &looked.look_up.key, object.key.clone());
     item

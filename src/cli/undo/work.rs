@@ -98,10 +98,9 @@ async fn take_over(
         let page = operator.created(selection, after, CHUNK)?;
         let mut arrivals = Vec::with_capacity(page.lines.len());
         for created in &page.lines {
-            let Some(undo) = catalog.job_method(&created.lane.method).and_then(|method| method.undo.as_ref()) else {
+            let Some(job) = deletion(&operator, created, |round| undo::job(created, catalog, batch, round))? else {
                 continue;
             };
-            let job = deletion(&operator, created, |round| undo::job(created, undo, batch, round))?;
             *totals.entry(job.lane.clone()).or_default() += 1;
             let origin = Origin { raw: Bytes::new(), by: Some(Arc::clone(&deed)), ..Origin::default() };
             arrivals.push(Arrival { input: Ok(Box::new(job)), origin });
@@ -115,14 +114,14 @@ async fn take_over(
     }
 }
 
-/// The deletion of this very object: one of the same id may have deleted an earlier object of the job.
-fn deletion(operator: &Operator, created: &Created, job: impl Fn(usize) -> Job) -> anyhow::Result<Job> {
+/// The deletion of this very object, if the catalog has one: one of the same id may have deleted an earlier object of the job.
+fn deletion(operator: &Operator, created: &Created, job: impl Fn(usize) -> Option<Job>) -> anyhow::Result<Option<Job>> {
     let mut round = 1;
     loop {
-        let candidate = job(round);
+        let Some(candidate) = job(round) else { return Ok(None) };
         if !operator.is_conflict(&candidate.id, candidate.content_hash())? {
             debug_assert!(!created.key.is_empty());
-            return Ok(candidate);
+            return Ok(Some(candidate));
         }
         round += 1;
     }

@@ -20,8 +20,7 @@ async fn undo(world: &World, ledger: Arc<dyn Ledger>) -> Arc<Engine> {
     let operator: Operator = world.operator();
     let created = operator.created(&Selection::of_batch("move"), 0, 10).unwrap().lines;
     let arrival = |created: &undo::Created| {
-        let undo = world.catalog.method(&created.lane.method).unwrap().undo.as_ref().unwrap();
-        let job = undo::job(created, undo, "undo:move", 1);
+        let job = undo::job(created, &world.catalog, "undo:move", 1).unwrap();
         Arrival { input: Ok(Box::new(job)), origin: Origin::default() }
     };
     ledger.take_over(created.iter().map(arrival).collect(), world.now()).await.unwrap();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::schema::{Format, Kind, Schema};
+use super::schema::{Format, Kind, Number, Schema};
 use crate::job::Fault;
 
 /// The longest piece of an offending value that a message shows, in characters.
@@ -61,7 +61,12 @@ impl Schema {
             (Kind::Array, Value::Array(items)) => self.check_array(field, items, faults),
             (Kind::String, Value::String(text)) => self.check_text(field, text, faults),
             (Kind::Integer, Value::Number(number)) if number.as_i64().is_some() => {
-                self.check_integer(field, number.as_i64().unwrap_or_default(), faults);
+                self.check_integer(field, number.as_i64().unwrap_or_default(), value, faults);
+            }
+            (Kind::Number, Value::Number(number)) => {
+                if let Some(number) = number.as_f64() {
+                    self.check_number(field, number, value, faults);
+                }
             }
             (Kind::Boolean, Value::Bool(_)) => {}
             _ => {
@@ -81,6 +86,8 @@ impl Schema {
             let at = At::Name(field, name).to_string();
             faults.push(Fault::invalid(at, format!("missing required field ({wanted})")));
         }
+        self.check_one_of(field, map, faults);
+        self.check_required_when(field, map, faults);
         for (name, value) in map {
             let at = At::Name(field, name);
             match self.property(name) {
@@ -90,6 +97,28 @@ impl Schema {
                     check_max_after(&at, schema, value, map, faults);
                 }
                 None => faults.push(Fault::invalid(at.to_string(), self.unknown(name))),
+            }
+        }
+    }
+
+    /// Exactly one of some properties must be there.
+    fn check_one_of(&self, field: &At<'_>, map: &Map<String, Value>, faults: &mut Vec<Fault>) {
+        let given: Vec<&str> = self.one_of.iter().map(String::as_str).filter(|name| map.contains_key(*name)).collect();
+        if self.one_of.is_empty() || given.len() == 1 {
+            return;
+        }
+        let fault = Fault::invalid(field.to_string(), format!("expected exactly one of {}", self.one_of.join(", ")));
+        faults.push(if given.is_empty() { fault } else { fault.got(given.join(", ")) });
+    }
+
+    /// A property must be there while a sibling has a certain value.
+    fn check_required_when(&self, field: &At<'_>, map: &Map<String, Value>, faults: &mut Vec<Fault>) {
+        for (name, schema) in self.properties.iter().filter(|(name, _)| !map.contains_key(name)) {
+            let sibling = |name: &String| map.get(name).or_else(|| self.property(name)?.default.as_ref());
+            let met = schema.required_when.iter().find(|(name, wanted)| sibling(name) == Some(wanted));
+            if let Some((other, value)) = met {
+                let rule = format!("missing field ({}), required when {other} is {value}", schema.kind.with_article());
+                faults.push(Fault::invalid(At::Name(field, name).to_string(), rule));
             }
         }
     }
@@ -187,12 +216,36 @@ impl Schema {
         }
     }
 
-    fn check_integer(&self, field: &At<'_>, number: i64, faults: &mut Vec<Fault>) {
-        if let Some(min) = self.minimum.filter(|min| number < *min) {
-            faults.push(self.fault(field, &format!("expected at least {min}"), &Value::from(number)));
+    fn check_integer(&self, field: &At<'_>, number: i64, value: &Value, faults: &mut Vec<Fault>) {
+        // Whole limits are compared whole: a double cannot hold every integer.
+        let is_below = |limit: Number| match limit {
+            Number::Whole(limit) => number < limit,
+            Number::Fraction(limit) => Number::Whole(number).as_f64() < limit,
+        };
+        let is_above = |limit: Number| match limit {
+            Number::Whole(limit) => number > limit,
+            Number::Fraction(limit) => Number::Whole(number).as_f64() > limit,
+        };
+        self.limits(field, value, is_below, is_above, faults);
+    }
+
+    fn check_number(&self, field: &At<'_>, number: f64, value: &Value, faults: &mut Vec<Fault>) {
+        self.limits(field, value, |limit| number < limit.as_f64(), |limit| number > limit.as_f64(), faults);
+    }
+
+    fn limits(
+        &self,
+        field: &At<'_>,
+        value: &Value,
+        is_below: impl Fn(Number) -> bool,
+        is_above: impl Fn(Number) -> bool,
+        faults: &mut Vec<Fault>,
+    ) {
+        if let Some(min) = self.minimum.filter(|min| is_below(*min)) {
+            faults.push(self.fault(field, &format!("expected at least {min}"), value));
         }
-        if let Some(max) = self.maximum.filter(|max| number > *max) {
-            faults.push(self.fault(field, &format!("expected at most {max}"), &Value::from(number)));
+        if let Some(max) = self.maximum.filter(|max| is_above(*max)) {
+            faults.push(self.fault(field, &format!("expected at most {max}"), value));
         }
     }
 
@@ -282,7 +335,7 @@ impl Schema {
     /// What is wrong with the schema itself: keywords that do not fit its type or each other.
     pub(super) fn keyword_faults(&self, field: &str, faults: &mut Vec<Fault>) {
         let mut fail = |keyword: &str, message: &str| faults.push(Fault::invalid(join(field, keyword), message));
-        let kinds: [(&str, bool, &[Kind]); 14] = [
+        let kinds: [(&str, bool, &[Kind]); 15] = [
             ("properties", !self.properties.is_empty(), &[Kind::Object]),
             ("required", !self.required.is_empty(), &[Kind::Object]),
             ("items", self.items.is_some(), &[Kind::Array]),
@@ -294,8 +347,9 @@ impl Schema {
             ("x-max-bytes-or-chars", self.bytes_or_chars_max.is_some(), &[Kind::String]),
             ("pattern", self.pattern.is_some(), &[Kind::String]),
             ("x-not-counted", self.not_counted.is_some(), &[Kind::Array]),
-            ("minimum", self.minimum.is_some(), &[Kind::Integer]),
-            ("maximum", self.maximum.is_some(), &[Kind::Integer]),
+            ("minimum", self.minimum.is_some(), &[Kind::Integer, Kind::Number]),
+            ("maximum", self.maximum.is_some(), &[Kind::Integer, Kind::Number]),
+            ("x-one-of", !self.one_of.is_empty(), &[Kind::Object]),
             ("x-format", self.format.is_some(), &[Kind::String, Kind::Integer]),
         ];
         for (keyword, _, _) in kinds.iter().filter(|(_, given, kinds)| *given && !kinds.contains(&self.kind)) {
@@ -322,7 +376,13 @@ impl Schema {
         for name in self.required.iter().filter(|name| self.property(name).is_none()) {
             fail("required", &format!("names {name:?}, which is no property"));
         }
+        for name in self.one_of.iter().filter(|name| self.property(name).is_none()) {
+            fail("x-one-of", &format!("names {name:?}, which is no property"));
+        }
         for (name, property) in &self.properties {
+            for (sibling, _) in property.required_when.iter().filter(|(sibling, _)| self.property(sibling).is_none()) {
+                fail(&format!("properties.{name}.x-required-when"), &format!("names {sibling:?}, which is no sibling"));
+            }
             for (sibling, _) in property.only_when.iter().filter(|(sibling, _)| self.property(sibling).is_none()) {
                 fail(&format!("properties.{name}.x-only-when"), &format!("names {sibling:?}, which is no sibling"));
             }

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::schema::Schema;
-use super::{Action, Catalog, Creation, IdentityKind, Kind, LookUp, Method, Undo};
+use super::{Action, Catalog, Creation, IdentityKind, Kind, LookUp, Method};
+use crate::look_up::listed_under;
 use crate::outcome::{lookup, unwrap_envelope};
 
 /// Faults of one method: the field and what is wrong with it.
-struct Faults(Vec<(String, String)>);
+pub(super) struct Faults(Vec<(String, String)>);
 
 impl Faults {
-    fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
+    pub(super) fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
         self.0.push((field.into(), message.into()));
     }
 }
@@ -40,16 +41,13 @@ pub(super) fn method(catalog: &Catalog, method: &Method) -> Vec<(String, String)
         faults.add("expires", format!("{name} is no parameter with x-format = \"unix-seconds\""));
     }
     identity(method, &mut faults);
-    counted_as(catalog, method, &mut faults);
+    super::links::method(catalog, method, &mut faults);
     reply(catalog, method, &mut faults);
     shown(catalog, method, &mut faults);
     codes(catalog, method, &mut faults);
     warnings(&result_of(catalog, method), method, &mut faults);
-    if let Creation::LookUp(spec) = &method.creation {
+    if let Some(spec) = method.creation.look_up() {
         look_up(catalog, method, spec, &mut faults);
-    }
-    if let Some(undo) = &method.undo {
-        self::undo(catalog, method, undo, &mut faults);
     }
     faults.0.extend(super::rule::faults(method));
     let gone = method.errors.values().filter(|rule| rule.action == Action::Gone);
@@ -57,23 +55,11 @@ pub(super) fn method(catalog: &Catalog, method: &Method) -> Vec<(String, String)
         let message = format!("{}: gone belongs to methods of the class \"natural\"", rule.code);
         faults.add("errors", message);
     }
-    faults.0
-}
-
-/// What is counted as another method is another document of the same call.
-fn counted_as(catalog: &Catalog, method: &Method, faults: &mut Faults) {
-    let Some(name) = &method.counted_as else { return };
-    match catalog.method(name) {
-        None => faults.add("counted_as", format!("there is no method {name:?}")),
-        Some(other) if other.counted_as.is_some() => {
-            faults.add("counted_as", format!("{name} is itself counted as another method: name that one"));
-        }
-        Some(other) if (&other.http_method, &other.path) != (&method.http_method, &method.path) => {
-            let call = format!("{} {}", other.http_method, other.path);
-            faults.add("counted_as", format!("{name} is another call, {call}"));
-        }
-        Some(_) => {}
+    // A call that follows from other faults is no fault of its own.
+    if faults.0.is_empty() {
+        super::links::request(method, &mut faults);
     }
+    faults.0
 }
 
 fn placeholders(method: &Method, faults: &mut Faults) {
@@ -220,28 +206,26 @@ fn look_up(catalog: &Catalog, method: &Method, spec: &LookUp, faults: &mut Fault
         if param_schema(method, name).is_none() {
             faults.add(&field, format!("the method has no parameter {name}"));
         }
-        template_faults(method, &Value::from(template.as_str()), false, &field, faults);
+        template_faults(method, &Value::from(template.as_str()), None, &field, faults);
     }
     let Some(listing) = called(catalog, method, &spec.method, "creation.method", faults) else { return };
-    params(method, listing, &spec.params, false, "creation.params", faults);
+    params(method, listing, &spec.params, None, "creation.params", faults);
     let listed = result_of(catalog, listing);
-    match lookup(&listed, &spec.items) {
-        Some(Value::Array(items)) => items_faults(catalog, method, spec, items.first(), faults),
-        _ => faults.add("creation.items", format!("the example of {} has no list {:?}", listing.name, spec.items)),
+    match listed_under(&listed, &spec.items) {
+        Some(items) if !items.is_empty() => items_faults(catalog, method, spec, items[0], faults),
+        _ => {
+            let message = format!("the example of {} has no list {:?} with an item", listing.name, spec.items);
+            faults.add("creation.items", message);
+        }
     }
     if let Some(next) = &spec.next {
-        if param_schema(listing, &next.param).is_none() {
-            faults.add("creation.next.param", format!("{} has no parameter {}", listing.name, next.param));
-        }
-        for (key, path) in [("token", &next.token), ("more", &next.more)] {
-            if !path.is_empty() && lookup(&listed, path).is_none() {
-                faults.add(format!("creation.next.{key}"), format!("the example of {} has no {path:?}", listing.name));
-            }
-        }
+        super::links::next_page(listing, &listed, next, "creation.next", faults);
     }
+    super::links::state(method, spec, faults);
     for (key, fields) in [("matches", &spec.matches), ("unmarked", &spec.unmarked)] {
         for (name, template) in fields {
-            template_faults(method, template, false, &format!("creation.{key}.{name}"), faults);
+            let item = if spec.each.is_some() { Some("each") } else { None };
+            template_faults(method, template, item, &format!("creation.{key}.{name}"), faults);
         }
     }
     if spec.mark.is_empty() && !(spec.unmarked.is_empty() && spec.unmarked_never.is_empty()) {
@@ -256,17 +240,13 @@ fn look_up(catalog: &Catalog, method: &Method, spec: &LookUp, faults: &mut Fault
 }
 
 /// The fields that are compared must stand in the documented example of what is listed or fetched.
-fn items_faults(catalog: &Catalog, method: &Method, spec: &LookUp, first: Option<&Value>, faults: &mut Faults) {
-    let Some(first) = first else {
-        faults.add("creation.items", format!("the list in the example of {} is empty", spec.method));
-        return;
-    };
+fn items_faults(catalog: &Catalog, method: &Method, spec: &LookUp, first: &Value, faults: &mut Faults) {
     if lookup(first, &spec.key).is_none() {
         faults.add("creation.key", format!("the example of {} has no {:?} in an item", spec.method, spec.key));
     }
     let detailed = spec.detail.as_ref().and_then(|detail| {
         let fetch = called(catalog, method, &detail.method, "creation.detail.method", faults)?;
-        params(method, fetch, &detail.params, true, "creation.detail.params", faults);
+        params(method, fetch, &detail.params, Some("item"), "creation.detail.params", faults);
         let item = lookup(&result_of(catalog, fetch), &detail.item).cloned();
         if item.is_none() {
             faults.add("creation.detail.item", format!("the example of {} has no {:?}", fetch.name, detail.item));
@@ -286,37 +266,12 @@ fn items_faults(catalog: &Catalog, method: &Method, spec: &LookUp, first: Option
     }
 }
 
-/// The undoing method needs nothing but the object's id, may be sent again, and takes the identities of the create.
-fn undo(catalog: &Catalog, method: &Method, undo: &Undo, faults: &mut Faults) {
-    if method.reply.key.is_none() {
-        faults.add("undo", "reply.key must name the new object's id, or nobody knows what to undo");
-    }
-    let Some(called) = catalog.job_method(&undo.method).filter(|called| called.family == method.family) else {
-        faults.add("undo.method", format!("{:?} is no method for jobs of the same platform", undo.method));
-        return;
-    };
-    if !matches!(called.creation, Creation::Natural) {
-        faults.add("undo.method", format!("{} is not of the class \"natural\"", called.name));
-    }
-    if method.identities.iter().any(|identity| !called.identities.contains(identity)) {
-        faults.add("undo.method", format!("{} does not take every identity that this method takes", called.name));
-    }
-    if param_schema(called, &undo.param).is_none() {
-        faults.add("undo.param", format!("{} has no parameter {}", called.name, undo.param));
-    }
-    let parts = [("path", &called.path_schema), ("query", &called.query_schema), ("body", &called.body_schema)];
-    let required = parts.iter().flat_map(|(part, schema)| schema.required.iter().map(move |it| format!("{part}.{it}")));
-    for name in required.filter(|name| *name != undo.param) {
-        faults.add("undo.param", format!("{} also requires {name}", called.name));
-    }
-}
-
-fn result_of(catalog: &Catalog, method: &Method) -> Value {
+pub(super) fn result_of(catalog: &Catalog, method: &Method) -> Value {
     let platform = catalog.platforms.values().find(|platform| platform.family == method.family);
     platform.map_or(Value::Null, |platform| unwrap_envelope(&platform.envelope, method.reply.example.clone()))
 }
 
-fn called<'a>(
+pub(super) fn called<'a>(
     catalog: &'a Catalog,
     method: &Method,
     name: &str,
@@ -346,7 +301,7 @@ fn params(
     method: &Method,
     called: &Method,
     params: &BTreeMap<String, Value>,
-    item: bool,
+    item: Option<&str>,
     field: &str,
     faults: &mut Faults,
 ) {
@@ -375,19 +330,20 @@ fn params(
     }
 }
 
-fn is_template(value: &Value) -> bool {
+pub(super) fn is_template(value: &Value) -> bool {
     value.as_str().is_some_and(|text| text.starts_with('$'))
 }
 
-fn template_faults(method: &Method, template: &Value, item: bool, field: &str, faults: &mut Faults) {
+/// `item` is how templates may call the listed item, or the item of the create's own list, where there is one.
+pub(super) fn template_faults(method: &Method, template: &Value, item: Option<&str>, field: &str, faults: &mut Faults) {
     let Some(name) = template.as_str().and_then(|text| text.strip_prefix('$')) else { return };
     let known = match name.split_once('.') {
-        None => name == "id" || (item && name == "item"),
-        Some(("item", rest)) => item && !rest.is_empty(),
+        None => name == "id" || Some(name) == item,
+        Some((outer, rest)) if Some(outer) == item => !rest.is_empty(),
         Some(_) => param_schema(method, name).is_some(),
     };
     if !known {
-        let items = if item { ", $item or $item.<field>" } else { "" };
+        let items = item.map_or_else(String::new, |item| format!(", ${item} or ${item}.<field>"));
         faults.add(field, format!("${name} refers to nothing: expected $id, $path.x, $query.x, $body.x{items}"));
     }
 }

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use super::read::{File, Section, offset_of};
 use super::schema::{Kind as SchemaKind, Schema};
 use super::{
-    Action, Creation, DocSource, Envelope, ErrorRule, LookUp, Method, MethodQuota, Platform, ReplySpec, SuspendScope,
-    ThrottleScope, TokenPlace,
+    Action, Codes, Creation, DocSource, Envelope, ErrorRule, IdempotencyKey, LookUp, Method, MethodQuota, Platform,
+    ReplySpec, RequestExample, SuspendScope, ThrottleScope, TokenPlace,
 };
 use crate::quota::Quota;
 use crate::warning::WarningRule;
@@ -20,19 +20,29 @@ pub(super) enum Item {
     Platform(Box<Platform>),
     /// A method.
     Method(Box<Method>),
+    /// Codes that several methods share.
+    Codes(Box<Codes>),
 }
 
 /// Reads a file; `None` if it has faults, which are noted in `file`.
 pub(super) fn item(file: &mut File<'_>) -> Option<Item> {
     let mut root = file.parse()?;
     let name: String = root.require("name", file)?;
-    let item = if name.contains('.') {
+    let item = if name.rsplit('.').next() == Some("codes") {
+        codes(name, &mut root, file).map(|codes| Item::Codes(Box::new(codes)))
+    } else if name.contains('.') {
         method(name, &mut root, file).map(|method| Item::Method(Box::new(method)))
     } else {
         platform(name, &mut root, file).map(|platform| Item::Platform(Box::new(platform)))
     };
     root.finish(file);
     item.filter(|_| file.faults.is_empty())
+}
+
+fn codes<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Option<Codes> {
+    let source = root.require::<DocSource>("source", file);
+    let errors = errors(root, file);
+    Some(Codes { name, source: source?, errors })
 }
 
 fn platform<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Option<Platform> {
@@ -73,12 +83,19 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
     let path_schema = schema("path_params", root, file);
     let query_schema = schema("query", root, file);
     let body_schema = schema("body", root, file);
+    let request = request(root, file);
     let reply = reply(root, file);
     let warnings = warnings(root, file);
     let creation = creation(root, file);
     let undo = root.take("undo", file);
+    let no_undo = root.or_default("no_undo", file);
+    let update = root.take("update", file);
+    let read = root.take("read", file);
+    let label = root.or_default("label", file);
+    let unconfirmed = root.or_default("unconfirmed", file);
     let expires = root.take("expires", file);
     let identity = root.or_default("identity", file);
+    let codes = root.or_default("codes", file);
     let errors = errors(root, file);
     let checks = super::rule::rules(root, file);
     if let Some(word) = &http_method
@@ -104,14 +121,22 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
         path_schema,
         query_schema,
         body_schema,
+        request,
         reply: reply?,
         warnings,
         creation: creation?,
         undo,
+        no_undo,
+        update,
+        read,
+        label,
+        unconfirmed,
         undoes: Vec::new(),
         expires,
         identity,
+        own_errors: errors.clone(),
         errors,
+        codes,
         checks,
     })
 }
@@ -147,6 +172,14 @@ fn quotas<'i>(root: &mut Section<'i>, counted_as: Option<&String>, file: &mut Fi
         );
     }
     quotas
+}
+
+fn request<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Option<RequestExample> {
+    let mut section = root.section("request", file)?;
+    let text = section.require::<String>("example", file);
+    let (at, field) = (section.at(), section.field("example"));
+    section.finish(file);
+    RequestExample::parse(&text?).map_err(|why| file.fault(at, &field, why)).ok()
 }
 
 fn reply<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Option<ReplySpec> {
@@ -194,7 +227,11 @@ fn warnings<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Vec<WarningRule>
 
 fn creation<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Option<Creation> {
     let Some(mut section) = root.section("creation", file) else {
-        file.fault(root.at(), "creation", "missing required field: class = \"look-up\", \"natural\" or \"none\"");
+        file.fault(
+            root.at(),
+            "creation",
+            "missing required field: class = \"idempotency-key\", \"look-up\", \"natural\" or \"none\"",
+        );
         return None;
     };
     let class: Option<String> = section.require("class", file);
@@ -202,8 +239,15 @@ fn creation<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Option<Creation>
         Some("natural") => Some(Creation::Natural),
         Some("none") => Some(Creation::None),
         Some("look-up") => look_up(&mut section, file).map(|look_up| Creation::LookUp(Box::new(look_up))),
+        Some("idempotency-key") => {
+            let field = section.require("field", file);
+            let has_look_up = section.has("method");
+            let look_up = has_look_up.then(|| look_up(&mut section, file)).flatten();
+            field.map(|field| Creation::IdempotencyKey(Box::new(IdempotencyKey { field, look_up })))
+        }
         Some(other) => {
-            let message = format!("expected \"look-up\", \"natural\" or \"none\", got {other:?}");
+            let expected = "\"idempotency-key\", \"look-up\", \"natural\" or \"none\"";
+            let message = format!("expected {expected}, got {other:?}");
             file.fault(section.at(), &section.field("class"), message);
             return None;
         }
@@ -221,6 +265,8 @@ fn look_up<'i>(section: &mut Section<'i>, file: &mut File<'i>) -> Option<LookUp>
     let least = section.or_default("least", file);
     let items = section.require("items", file);
     let next = section.take("next", file);
+    let each = section.take("each", file);
+    let state = section.or_default("state", file);
     let detail = section.take("detail", file);
     let matches = section.require::<BTreeMap<String, Value>>("matches", file);
     let unmarked = section.or_default("unmarked", file);
@@ -239,6 +285,8 @@ fn look_up<'i>(section: &mut Section<'i>, file: &mut File<'i>) -> Option<LookUp>
         least,
         items: items?,
         next,
+        each,
+        state,
         detail,
         matches: matches?,
         unmarked,
@@ -373,9 +421,13 @@ fn keywords<'i>(mut section: Section<'i>, kind: SchemaKind, file: &mut File<'i>)
         sensitive: section.or_default("x-sensitive", file),
         lines: section.or_default("x-lines", file),
         only_when: section.or_default::<Map<String, Value>>("x-only-when", file).into_iter().collect(),
+        required_when: section.or_default::<Map<String, Value>>("x-required-when", file).into_iter().collect(),
+        one_of: section.or_default("x-one-of", file),
         max_after: section.or_default::<BTreeMap<String, i64>>("x-max-after", file).into_iter().collect(),
         codes: section.or_default("x-codes", file),
         names: section.or_default("x-names", file),
+        aliases: section.or_default("aliases", file),
+        resolve: section.take("x-resolve", file),
     };
     let mut faults = Vec::new();
     schema.keyword_faults(section.path(), &mut faults);

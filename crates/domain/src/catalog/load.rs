@@ -1,7 +1,7 @@
 //! Loads catalogs: the one that is compiled in, and files that extend or override it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::file::{Item, item};
 use super::read::{File, line_of, offset_of};
@@ -17,17 +17,20 @@ pub struct Source {
 }
 
 /// Every fault of every file, one a line.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct CatalogError(pub Vec<String>);
 
 /// Every file under `config/platforms` and `config/methods`: its path and its text. build.rs makes the list.
 const BUILT_IN: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 
-/// The catalog that is compiled in.
+/// The catalog that is compiled in. It is read once a process: it cannot change, and its parts are shared.
 pub fn built_in() -> Result<Catalog, CatalogError> {
-    let source = |(name, text): &(&str, &str)| Source { name: (*name).to_owned(), text: (*text).to_owned() };
-    load(&BUILT_IN.iter().map(source).collect::<Vec<_>>())
+    static CATALOG: LazyLock<Result<Catalog, CatalogError>> = LazyLock::new(|| {
+        let source = |(name, text): &(&str, &str)| Source { name: (*name).to_owned(), text: (*text).to_owned() };
+        load(&BUILT_IN.iter().map(source).collect::<Vec<_>>())
+    });
+    CATALOG.clone()
 }
 
 /// A catalog of these files alone.
@@ -68,6 +71,7 @@ impl Catalog {
             let name = match &item {
                 Item::Platform(platform) => platform.name.clone(),
                 Item::Method(method) => method.name.clone(),
+                Item::Codes(codes) => codes.name.clone(),
             };
             let place = Place { file: source.name.clone(), text: &source.text, offsets: file.offsets };
             if let Some(first) = places.insert(name.clone(), place) {
@@ -76,8 +80,10 @@ impl Catalog {
             match item {
                 Item::Platform(platform) => drop(self.platforms.insert(name, Arc::from(platform))),
                 Item::Method(method) => drop(self.methods.insert(name, Arc::from(method))),
+                Item::Codes(codes) => drop(self.codes.insert(name, Arc::from(codes))),
             }
         }
+        self.link_codes();
         // Half a catalog would only produce consequential faults.
         if faults.is_empty() {
             faults = self.cross_faults(&places);
@@ -88,6 +94,16 @@ impl Catalog {
         self.link_undos();
         self.link_quotas();
         Ok(self)
+    }
+
+    /// Gives every method the codes that it shares with others; its own come before them.
+    fn link_codes(&mut self) {
+        for method in self.methods.values_mut().filter(|method| !method.codes.is_empty()) {
+            let shared = method.codes.iter().filter_map(|name| self.codes.get(name)).flat_map(|codes| &codes.errors);
+            let mut errors: BTreeMap<_, _> = shared.map(|(code, rule)| (*code, rule.clone())).collect();
+            errors.extend(method.own_errors.clone());
+            Arc::make_mut(method).errors = errors;
+        }
     }
 
     /// Gives what is counted as another method that method's quotas.

@@ -257,7 +257,7 @@ fn all_faults_of_a_file_are_named_at_once() {
         "titel_zh: no such key; did you mean \"title_zh\"?",
         "body.properties.capacity.type: unknown variant `int`",
         "errors[1].code: invalid type",
-        "creation.class: expected \"look-up\", \"natural\" or \"none\", got \"lookup\"",
+        "creation.class: expected \"idempotency-key\", \"look-up\", \"natural\" or \"none\", got \"lookup\"",
     ];
     for words in wanted {
         assert!(

@@ -5,11 +5,14 @@
 
 mod check;
 mod code;
+mod creation;
 mod cross;
 mod file;
+mod links;
 mod load;
 mod pattern;
 mod read;
+mod request;
 mod rule;
 mod schema;
 mod show;
@@ -17,7 +20,6 @@ mod show;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -25,9 +27,11 @@ use serde_json::Value;
 pub use check::nearest;
 pub(crate) use check::{At, shown, shown_text};
 pub use code::{Action, ErrorRule, SuspendScope, ThrottleScope};
+pub use creation::{Creation, Detail, IdempotencyKey, LookUp, NextPage, Read, Undo, Undoes, Update};
 pub use load::{CatalogError, Source as CatalogSource, built_in, load};
+pub use request::RequestExample;
 pub use rule::{Period, Rule, RuleKind};
-pub use schema::{Format as SchemaFormat, Kind as SchemaKind, Schema, Wrong};
+pub use schema::{Format as SchemaFormat, Kind as SchemaKind, Number, Resolve, Schema, Wrong};
 pub use show::{describe, to_json};
 
 use super::quota::Quota;
@@ -40,6 +44,8 @@ pub struct Catalog {
     pub platforms: BTreeMap<String, Arc<Platform>>,
     /// By full name, e.g. `feishu.vc.room.create`.
     pub methods: BTreeMap<String, Arc<Method>>,
+    /// Codes that several methods share, by the name of their file.
+    pub codes: BTreeMap<String, Arc<Codes>>,
 }
 
 impl Catalog {
@@ -64,6 +70,17 @@ impl Catalog {
     pub fn job_method(&self, name: &str) -> Option<&Arc<Method>> {
         self.methods.get(name).filter(|method| method.kind == Kind::Job)
     }
+}
+
+/// Codes that several methods of a family share: a file of the kind `codes`.
+#[derive(Clone, Debug)]
+pub struct Codes {
+    /// E.g. `feishu.calendar.codes`.
+    pub name: String,
+    /// Where they were read.
+    pub source: DocSource,
+    /// They.
+    pub errors: BTreeMap<i64, ErrorRule>,
 }
 
 /// One platform: Feishu, Lark or WeCom.
@@ -165,6 +182,8 @@ pub struct Method {
     pub query_schema: Schema,
     /// An object schema for the body.
     pub body_schema: Schema,
+    /// The documented call, if the file has it.
+    pub request: Option<RequestExample>,
     /// What the reply says.
     pub reply: ReplySpec,
     /// What a successful reply may have left out.
@@ -173,14 +192,28 @@ pub struct Method {
     pub creation: Creation,
     /// How what it creates is deleted again; `None` if the platform has no way, or none is known.
     pub undo: Option<Undo>,
+    /// Why nothing undoes it, where nothing does; may be empty.
+    pub no_undo: String,
+    /// How what it created is changed.
+    pub update: Option<Update>,
+    /// How people read the listing, for a method that they may call as one.
+    pub read: Option<Read>,
+    /// How people recognise a job of it: text with parameters in braces, `{body.name}`; may be empty.
+    pub label: String,
+    /// What the documents leave open and nobody has confirmed, a sentence each.
+    pub unconfirmed: Vec<String>,
     /// The creates of the catalog that it undoes; not read from its file but from theirs.
     pub undoes: Vec<Undoes>,
     /// A parameter (dotted, e.g. `body.meeting_start`, in Unix seconds) at which the job becomes pointless.
     pub expires: Option<String>,
     /// The parameters (dotted, e.g. `body.name`) that make two jobs of it the same object; none: all of them do.
     pub identity: Vec<String>,
-    /// Its own codes; they come before the platform's.
+    /// Its codes, own and shared; they come before the platform's.
     pub errors: BTreeMap<i64, ErrorRule>,
+    /// Those that its own file names: they come before the shared ones.
+    pub own_errors: BTreeMap<i64, ErrorRule>,
+    /// The files of shared codes that hold for it.
+    pub codes: Vec<String>,
     /// Rules across fields and rows.
     pub checks: Vec<Rule>,
 }
@@ -343,109 +376,4 @@ pub struct Changes {
     pub token: String,
     /// The parameter that takes the token of an earlier listing.
     pub param: String,
-}
-
-/// How an uncertain call is treated.
-#[derive(Clone, Debug)]
-pub enum Creation {
-    /// Reading, deleting, setting: sending it again does no harm.
-    Natural,
-    /// A look-up tells whether it happened.
-    LookUp(Box<LookUp>),
-    /// Nothing can tell: a person decides.
-    None,
-}
-
-impl Creation {
-    /// The word used in the catalog's files.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Natural => "natural",
-            Self::LookUp(_) => "look-up",
-            Self::None => "none",
-        }
-    }
-}
-
-/// How what a method creates is deleted again.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Undo {
-    /// A method of kind job.
-    pub method: String,
-    /// Its parameter that takes the object's id, dotted: `path.room_id`.
-    pub param: String,
-}
-
-/// A create that a method undoes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Undoes {
-    /// The create.
-    pub method: String,
-    /// The parameter of the undoing method that holds the object's id.
-    pub param: String,
-}
-
-/// How to find out whether a create happened: page through a listing and compare.
-///
-/// Values are templates: a string that starts with `$` refers to the job (`$id`, `$body.title`, `$path.x`), to the
-/// listed item (`$item`, `$item.field`), anything else is literal.
-#[derive(Clone, Debug)]
-pub struct LookUp {
-    /// Written into an absent parameter of the create, so that there is something to compare: name → template.
-    pub mark: BTreeMap<String, String>,
-    /// How long the platform may take until a new object is listed.
-    pub delay: Duration,
-    /// The listing, a method of kind look-up.
-    pub method: String,
-    /// Parameters of the listing: dotted name (`query.page_size`) → template.
-    pub params: BTreeMap<String, Value>,
-    /// Of these, lower bounds: the least of several jobs' values serves them all.
-    pub least: Vec<String>,
-    /// Dotted path of the items inside the result.
-    pub items: String,
-    /// How to get the next page.
-    pub next: Option<NextPage>,
-    /// A second call for each item, when the listing has ids only.
-    pub detail: Option<Detail>,
-    /// Dotted field of the item → template that it must equal; an absent field equals an absent or empty value.
-    pub matches: BTreeMap<String, Value>,
-    /// Compared as well where the create carries no mark.
-    pub unmarked: BTreeMap<String, Value>,
-    /// Dotted field of the item → values that it must not have (`none_of` in `matches`): what shows one of them is
-    /// nobody's object, because it is cancelled or deleted. An absent field passes.
-    pub never: BTreeMap<String, Vec<Value>>,
-    /// The same where the create carries no mark (`none_of` in `unmarked`).
-    pub unmarked_never: BTreeMap<String, Vec<Value>>,
-    /// Parameters of the create whose longer texts a listing may cut, and from how many bytes on: jobs with one are not
-    /// looked up.
-    pub cut_beyond: BTreeMap<String, usize>,
-    /// Dotted path of the object's id inside the item; empty when the item is the id.
-    pub key: String,
-}
-
-/// How a listing is paged.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct NextPage {
-    /// Dotted path of the next page's token inside the result; no token, no further page.
-    pub token: String,
-    /// Dotted path of a boolean that says whether there is more; empty if there is none.
-    #[serde(default)]
-    pub more: String,
-    /// The parameter that takes the token, e.g. `query.page_token`.
-    pub param: String,
-}
-
-/// A call that fetches one listed item.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Detail {
-    /// A method of kind look-up.
-    pub method: String,
-    /// Its parameters: dotted name → template.
-    pub params: BTreeMap<String, Value>,
-    /// Dotted path of the item inside its result; empty for the whole.
-    #[serde(default)]
-    pub item: String,
 }

@@ -89,6 +89,11 @@ impl<'i> Section<'i> {
         &self.path
     }
 
+    /// Whether the key stands there and was not taken yet.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     fn remove(&mut self, key: &'static str, file: &mut File<'i>) -> Option<Spanned<DeValue<'i>>> {
         self.asked.push(key);
         let value = self.table.remove(key)?;

@@ -27,6 +27,8 @@ pub enum Kind {
     String,
     /// A whole number that fits 64 bits.
     Integer,
+    /// Any number.
+    Number,
     /// `true` or `false`.
     Boolean,
 }
@@ -39,6 +41,7 @@ impl Kind {
             Self::Array => "array",
             Self::String => "string",
             Self::Integer => "integer",
+            Self::Number => "number",
             Self::Boolean => "boolean",
         }
     }
@@ -50,6 +53,7 @@ impl Kind {
             Self::Array => "a list",
             Self::String => "a string",
             Self::Integer => "an integer",
+            Self::Number => "a number",
             Self::Boolean => "true or false",
         }
     }
@@ -59,6 +63,50 @@ impl fmt::Display for Kind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.as_str())
     }
+}
+
+/// A limit of a number: whole where it was written so.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum Number {
+    /// A whole number.
+    Whole(i64),
+    /// A number with a fraction.
+    Fraction(f64),
+}
+
+impl Number {
+    /// The number, as far as a double holds it.
+    #[expect(clippy::cast_precision_loss, reason = "limits of platforms are far below 2^53")]
+    pub const fn as_f64(self) -> f64 {
+        match self {
+            Self::Whole(number) => number as f64,
+            Self::Fraction(number) => number,
+        }
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(number) => number.fmt(out),
+            Self::Fraction(number) => number.fmt(out),
+        }
+    }
+}
+
+/// The keyword `x-resolve`: how a name becomes an id.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resolve {
+    /// A listing, a method of kind look-up.
+    pub method: String,
+    /// Dotted path of the list inside its result.
+    pub items: String,
+    /// Dotted path of the name inside an item.
+    pub name: String,
+    /// Dotted path of the id inside an item.
+    pub key: String,
 }
 
 /// The keyword `x-format`.
@@ -121,9 +169,9 @@ pub struct Schema {
     /// `x-called`: how messages call a value that the pattern fits, with its article.
     pub called: String,
     /// `minimum`.
-    pub minimum: Option<i64>,
+    pub minimum: Option<Number>,
     /// `maximum`.
-    pub maximum: Option<i64>,
+    pub maximum: Option<Number>,
     /// `minItems`.
     pub items_min: Option<usize>,
     /// `maxItems`.
@@ -147,10 +195,18 @@ pub struct Schema {
     /// `x-only-when`: siblings and the values they must have (or have by default) for this property to differ from
     /// its own default.
     pub only_when: Vec<(String, Value)>,
+    /// `x-required-when`: siblings and the values with any of which this property must be there, given or by default.
+    pub required_when: Vec<(String, Value)>,
+    /// `x-one-of` of an object: properties of which exactly one must be there.
+    pub one_of: Vec<String>,
     /// `x-max-after`: siblings, and by how much this number may at most exceed theirs.
     pub max_after: Vec<(String, i64)>,
     /// `x-codes`: what the platform answers when something is wrong with this value; a simulated platform goes by it.
     pub codes: BTreeMap<Wrong, i64>,
+    /// `aliases`: what people call the parameter in the headings of their files.
+    pub aliases: Vec<String>,
+    /// `x-resolve`: the listing that turns a name into this id.
+    pub resolve: Option<Resolve>,
     /// `x-names`: what kind of things the value names, e.g. `users`; empty where it names nothing.
     pub names: String,
 }
@@ -242,8 +298,8 @@ impl Schema {
         put("x-max-bytes-or-chars", self.bytes_or_chars_max.map(|(bytes, chars)| json!([bytes, chars])));
         put("pattern", self.pattern.as_ref().map(|pattern| json!(pattern.as_str())));
         put("x-called", text(&self.called));
-        put("minimum", self.minimum.map(Value::from));
-        put("maximum", self.maximum.map(Value::from));
+        put("minimum", self.minimum.map(|limit| json!(limit)));
+        put("maximum", self.maximum.map(|limit| json!(limit)));
         put("minItems", self.items_min.map(Value::from));
         put("maxItems", self.items_max.map(Value::from));
         put("x-not-counted", self.not_counted.as_ref().map(|name| json!(name)));
@@ -256,10 +312,15 @@ impl Schema {
         put("x-lines", self.lines.then_some(Value::Bool(true)));
         let only_when: Map<_, _> = self.only_when.iter().cloned().collect();
         put("x-only-when", (!only_when.is_empty()).then_some(Value::Object(only_when)));
+        let required_when: Map<_, _> = self.required_when.iter().cloned().collect();
+        put("x-required-when", (!required_when.is_empty()).then_some(Value::Object(required_when)));
+        put("x-one-of", (!self.one_of.is_empty()).then(|| json!(self.one_of)));
         let max_after: BTreeMap<_, _> = self.max_after.iter().cloned().collect();
         put("x-max-after", (!max_after.is_empty()).then(|| json!(max_after)));
         put("x-codes", (!self.codes.is_empty()).then(|| json!(self.codes)));
         put("x-names", text(&self.names));
+        put("aliases", (!self.aliases.is_empty()).then(|| json!(self.aliases)));
+        put("x-resolve", self.resolve.as_ref().map(|resolve| json!(resolve)));
         Value::Object(out)
     }
 }

@@ -68,13 +68,45 @@ fn write_method(out: &mut String, platform: &Platform, method: &Method) -> fmt::
     write_warnings(out, method)?;
     writeln!(out, "\nuncertain calls  {}", creation(method))?;
     if let Some(undo) = &method.undo {
-        writeln!(out, "\nundone by  {} (its {} is the object's id)", undo.method, undo.param)?;
+        write!(out, "\nundone by  {} (its {} is the object's id", undo.method, undo.param)?;
+        for (name, from) in &undo.params {
+            write!(out, ", {name} = {}", word(from))?;
+        }
+        writeln!(out, ")")?;
+    } else if !method.no_undo.is_empty() {
+        writeln!(out, "\nundone by  nothing: {}", method.no_undo)?;
     }
+    write_links(out, method)?;
     writeln!(out, "\nerrors of the method")?;
     write_table(out, &errors(method.errors.values()))?;
     writeln!(out, "\nerrors of every method of {}", platform.name)?;
     let inherited = platform.errors.values().filter(|rule| !method.errors.contains_key(&rule.code));
     write_table(out, &errors(inherited))
+}
+
+/// How it is recognised, changed, read, and what nobody has confirmed of it.
+fn write_links(out: &mut String, method: &Method) -> fmt::Result {
+    if let Some(update) = &method.update {
+        writeln!(out, "\nchanged by  {} (its {} is the object's id)", update.method, update.param)?;
+    }
+    if !method.label.is_empty() {
+        writeln!(out, "\nlabel  {}", method.label)?;
+    }
+    if let Some(read) = &method.read {
+        writeln!(out, "\nread as a table  each of {:?}, with the columns of {}", read.items, read.feeds)?;
+    }
+    if !method.unconfirmed.is_empty() {
+        writeln!(out, "\nUNCONFIRMED, since no document says it")?;
+        for fact in &method.unconfirmed {
+            writeln!(out, "  - {fact}")?;
+        }
+    }
+    Ok(())
+}
+
+/// A template as people read it.
+fn word(template: &Value) -> String {
+    template.as_str().map_or_else(|| template.to_string(), |text| text.trim_start_matches('$').to_owned())
 }
 
 /// What a success may leave out: the field of the reply that names it, and what it means.
@@ -113,10 +145,19 @@ pub fn to_json(platform: &Platform, method: &Method) -> Value {
         "parameters": schemas,
         "expires": method.expires,
         "identity": method.identity,
+        "request": method.request.as_ref().map(|example| {
+            json!({"http_method": example.http_method, "target": example.target, "body": example.body})
+        }),
         "reply": {"key": method.reply.key, "example": method.reply.example, "shown": method.reply.shown},
         "warnings": method.warnings,
         "creation": creation_json(&method.creation),
         "undo": method.undo,
+        "no_undo": method.no_undo,
+        "update": method.update,
+        "read": method.read,
+        "label": method.label,
+        "unconfirmed": method.unconfirmed,
+        "codes": method.codes,
         "checks": method.checks.iter().map(Rule::to_json).collect::<Vec<_>>(),
         "errors": method.errors.values().collect::<Vec<_>>(),
         "platform_errors": platform.errors.values().collect::<Vec<_>>(),
@@ -164,7 +205,10 @@ fn kind(schema: &Schema) -> String {
 
 fn description(schema: &Schema) -> String {
     let sensitive = if schema.sensitive { " (masked in all messages)" } else { "" };
-    format!("{}{sensitive}", schema.description)
+    let aliases = schema.aliases.join(", ");
+    let aliases = if aliases.is_empty() { aliases } else { format!(" (also called {aliases})") };
+    let named = schema.resolve.as_ref().map_or_else(String::new, |by| format!(" (by name: {})", by.method));
+    format!("{}{sensitive}{aliases}{named}", schema.description)
 }
 
 /// The limits of a value in words, those of a list's items after those of the list.
@@ -191,6 +235,10 @@ fn limits(schema: &Schema) -> String {
     });
     words.extend(Some(values.collect::<Vec<_>>().join(" | ")).filter(|values| !values.is_empty()));
     words.extend(schema.only_when.iter().map(|(name, value)| format!("only when {name} = {value}")));
+    words.extend(schema.required_when.iter().map(|(name, value)| format!("required when {name} = {value}")));
+    if !schema.one_of.is_empty() {
+        words.push(format!("exactly one of {}", schema.one_of.join(", ")));
+    }
     words.extend(schema.default.as_ref().map(|default| format!("default {default}")));
     words.extend(
         schema.items.as_deref().map(limits).filter(|items| !items.is_empty()).map(|items| format!("each {items}")),
@@ -228,6 +276,16 @@ fn creation(method: &Method) -> String {
         Creation::Natural => "may be sent again: that does no harm".to_owned(),
         Creation::None => "held for a person: nothing tells whether the call was applied".to_owned(),
         Creation::LookUp(look_up) => look_up_words(look_up),
+        Creation::IdempotencyKey(by_key) => {
+            let first = match &by_key.look_up {
+                Some(look_up) => format!("{}; if it is not there, ", look_up_words(look_up)),
+                None => String::new(),
+            };
+            format!(
+                "{first}sent again with the same {}, which the job's id makes: the platform drops a second one",
+                by_key.field
+            )
+        }
     }
 }
 
@@ -235,6 +293,11 @@ fn look_up_words(look_up: &LookUp) -> String {
     let mut words = format!("looked up with {} after {} s", look_up.method, look_up.delay.as_secs());
     if let Some(detail) = &look_up.detail {
         let _ = write!(words, ", each item with {}", detail.method);
+    }
+    if let Some(each) = &look_up.each {
+        let _ = write!(words, "; all of {each} must be there, or none: if only some are, a person decides");
+    } else if look_up.state {
+        words.push_str("; whoever brought it about, it is done if it is there");
     }
     let _ = write!(words, "; it is the same where {}", fields_words(&look_up.matches));
     for (name, template) in &look_up.mark {
@@ -250,18 +313,20 @@ fn look_up_words(look_up: &LookUp) -> String {
 }
 
 fn fields_words(fields: &BTreeMap<String, Value>) -> String {
-    let word = |(field, template): (&String, &Value)| {
-        let template =
-            template.as_str().map_or_else(|| template.to_string(), |text| text.trim_start_matches('$').to_owned());
-        format!("{field} = {template}")
-    };
-    fields.iter().map(word).collect::<Vec<_>>().join(", ")
+    fields.iter().map(|(field, template)| format!("{field} = {}", word(template))).collect::<Vec<_>>().join(", ")
 }
 
 fn creation_json(creation: &Creation) -> Value {
-    let Creation::LookUp(look_up) = creation else { return json!({"class": creation.as_str()}) };
+    let mut out = creation.look_up().map_or_else(|| json!({}), look_up_json);
+    out["class"] = json!(creation.as_str());
+    if let Creation::IdempotencyKey(by_key) = creation {
+        out["field"] = json!(by_key.field);
+    }
+    out
+}
+
+fn look_up_json(look_up: &LookUp) -> Value {
     json!({
-        "class": creation.as_str(),
         "mark": look_up.mark,
         "delay_s": look_up.delay.as_secs(),
         "method": look_up.method,
@@ -269,6 +334,8 @@ fn creation_json(creation: &Creation) -> Value {
         "least": look_up.least,
         "items": look_up.items,
         "next": look_up.next,
+        "each": look_up.each,
+        "state": look_up.state,
         "detail": look_up.detail,
         "matches": look_up.matches,
         "unmarked": look_up.unmarked,
@@ -359,7 +426,7 @@ mod tests {
                 assert!(text.contains(&format!("\n  {} ", rule.code)), "{}: {}", method.name, rule.code);
             }
             for rule in &method.warnings {
-                assert!(text.contains(&format!("\n  {} ", rule.field)) && text.contains(&rule.message));
+                assert!(text.contains(&format!("\n  {}", rule.field)) && text.contains(&rule.message));
             }
             for quota in &method.quotas {
                 assert!(text.contains(&quota.quota.to_string()));

@@ -23,6 +23,9 @@ impl Criteria {
         if look_up.cut_beyond.iter().any(|(name, bytes)| is_longer(job, name, *bytes)) {
             return Vec::new();
         }
+        if let Some(each) = &look_up.each {
+            return Self::of_each(look_up, job, each);
+        }
         let is_open = look_up.mark.keys().any(|name| job.params.get(name).is_none());
         let wanted = |is_marked: bool, job: &Job| {
             let fields = fields(look_up, is_marked);
@@ -41,6 +44,20 @@ impl Criteria {
             (true, false) if !look_up.unmarked.is_empty() => vec![marked(), wanted(false, job)],
             (true, false) => Vec::new(),
         }
+    }
+
+    /// What each item of the job's list is recognised by: all of them must be there.
+    fn of_each(look_up: &LookUp, job: &Job, each: &str) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for item in job.params.get(each).and_then(Value::as_array).into_iter().flatten() {
+            let values =
+                fields(look_up, false).map(|(_, template)| normal(resolve(template, job, Some(item)).as_ref()));
+            let criteria = Self { is_marked: false, values: values.collect() };
+            if !all.contains(&criteria) {
+                all.push(criteria);
+            }
+        }
+        all
     }
 
     /// What a listed or fetched item shows; nothing if it is no living object.

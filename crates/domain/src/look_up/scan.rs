@@ -23,6 +23,8 @@ pub struct Scan {
     unread: BTreeSet<String>,
     tokens: HashSet<String>,
     pages: usize,
+    /// Items on all pages so far.
+    listed: usize,
 }
 
 /// The objects that show certain criteria and that no job owns.
@@ -114,8 +116,12 @@ impl Scan {
     }
 
     /// Puts the token of the next page into the listing's parameters, if there is one.
-    pub fn turn(&mut self, next: &NextPage, page: &Value, params: &mut Params) -> Turn {
+    /// `listed` is how many items the page has.
+    pub fn turn(&mut self, next: &NextPage, page: &Value, listed: usize, params: &mut Params) -> Turn {
         self.pages += 1;
+        if next.token.is_empty() {
+            return self.turn_by_number(next, listed, params);
+        }
         let has_flag = !next.more.is_empty();
         let is_more = lookup(page, &next.more).and_then(Value::as_bool).unwrap_or(false);
         if has_flag && !is_more {
@@ -139,6 +145,21 @@ impl Scan {
     }
 }
 
+impl Scan {
+    /// A listing that is asked for by the number of items before the page ends with an empty one.
+    fn turn_by_number(&mut self, next: &NextPage, listed: usize, params: &mut Params) -> Turn {
+        self.listed += listed;
+        if listed == 0 {
+            return Turn::Last;
+        }
+        if self.pages >= PAGES_MAX {
+            return Turn::Broken(Cause::TooManyPages { pages_max: PAGES_MAX });
+        }
+        set(params, &next.param, Value::from(self.listed));
+        Turn::Next
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -148,7 +169,7 @@ mod tests {
 
     #[expect(clippy::needless_pass_by_value, reason = "reads as a literal")]
     fn turn(scan: &mut Scan, next: &NextPage, params: &mut Params, page: Value) -> Turn {
-        scan.turn(next, &page, params)
+        scan.turn(next, &page, 1, params)
     }
 
     #[test]
@@ -156,7 +177,7 @@ mod tests {
         let next = look_up("feishu.vc.room.create").next.unwrap();
         let (mut scan, mut params) = (Scan::default(), Params::default());
         let mut page = |more: bool, token: &str| {
-            let turned = scan.turn(&next, &json!({"has_more": more, "page_token": token}), &mut params);
+            let turned = scan.turn(&next, &json!({"has_more": more, "page_token": token}), 1, &mut params);
             (turned, params.query.get("page_token").cloned())
         };
         assert_eq!(page(true, "p2"), (Turn::Next, Some(json!("p2"))));
@@ -177,6 +198,16 @@ mod tests {
         }
         assert!(matches!(turn(&mut scan, &next, &mut params, json!({"next_cursor": "c1"})), Turn::Broken(_)));
         assert_eq!(turn(&mut scan, &next, &mut params, json!({})), Turn::Last);
+    }
+
+    #[test]
+    fn a_listing_by_number_ends_with_an_empty_page() {
+        let next = NextPage { token: String::new(), more: String::new(), param: "body.offset".to_owned() };
+        let (mut scan, mut params) = (Scan::default(), Params::default());
+        for (listed, turn, offset) in [(500, Turn::Next, 500), (20, Turn::Next, 520), (0, Turn::Last, 520)] {
+            assert_eq!(scan.turn(&next, &json!({}), listed, &mut params), turn);
+            assert_eq!(params.body["offset"], json!(offset));
+        }
     }
 
     #[test]

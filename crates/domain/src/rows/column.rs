@@ -138,6 +138,11 @@ impl Leaf {
                 let number = value::integer(text).or_else(unix_seconds);
                 number.map_or_else(|| Value::from(text), Value::from)
             }
+            SchemaKind::Number => {
+                let whole = value::integer(text).map(Value::from);
+                let fraction = || text.trim().parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from);
+                whole.or_else(fraction).unwrap_or_else(|| Value::from(text))
+            }
             SchemaKind::String if self.format.is_some() => {
                 unix_seconds().map_or_else(|| Value::from(text.trim()), |seconds| Value::from(seconds.to_string()))
             }

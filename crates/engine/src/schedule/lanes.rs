@@ -8,7 +8,6 @@ use super::lane::Lane;
 use super::ticket::LaneId;
 use crate::planner::Planner;
 use crate::ports::{Suspension, Waiting};
-use paceline_domain::catalog::Creation;
 use paceline_domain::job::LaneKey;
 
 /// The lanes.
@@ -120,10 +119,7 @@ impl Lanes {
             let key = &lane.key;
             self.is_suspended(&LaneKey { app: key.app.clone(), tenant: key.tenant.clone(), method: method.to_owned() })
         };
-        match &lane.plan.method.creation {
-            _ if self.suspensions.is_empty() => false,
-            Creation::LookUp(by) => stands(&by.method) || by.detail.as_ref().is_some_and(|one| stands(&one.method)),
-            Creation::Natural | Creation::None => false,
-        }
+        let by = lane.plan.method.creation.look_up().filter(|_| !self.suspensions.is_empty());
+        by.is_some_and(|by| stands(&by.method) || by.detail.as_ref().is_some_and(|one| stands(&one.method)))
     }
 }

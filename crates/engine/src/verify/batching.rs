@@ -9,7 +9,7 @@ use super::super::ports::{JobSeq, Settlement, Unsettled};
 use super::super::runtime::Engine;
 use super::super::schedule::Queued;
 use super::{AGAIN, shown_at};
-use paceline_domain::catalog::{Creation, LookUp};
+use paceline_domain::catalog::LookUp;
 use paceline_domain::look_up::{Criteria, Query};
 use paceline_domain::messages::Cause;
 use paceline_domain::outcome::Failure;
@@ -20,7 +20,7 @@ use paceline_domain::time::Timestamp;
 pub(super) struct Looking {
     pub job: Queued,
     pub known: Unsettled,
-    /// The mark first.
+    /// The mark first. Of a list of objects (`each`), all of them.
     pub criteria: Vec<Criteria>,
 }
 
@@ -47,10 +47,7 @@ impl Round {
         let (flying, uncertain): (Vec<_>, Vec<_>) =
             unsettled.into_iter().partition(|known| known.in_flight_until.is_some());
         let mut known: HashMap<JobSeq, Unsettled> = uncertain.into_iter().map(|known| (known.seq, known)).collect();
-        let look_up = match &plan.method.creation {
-            Creation::LookUp(look_up) => Some(&**look_up),
-            Creation::Natural | Creation::None => None,
-        };
+        let look_up = plan.method.creation.look_up();
         let flying = Flying::of(plan, look_up, &flying);
         for job in jobs {
             let Some(known) = known.remove(&job.seq) else { continue };
@@ -130,7 +127,7 @@ pub(super) fn wait_for(deadline: Timestamp, now: Timestamp) -> Timestamp {
 }
 
 fn without_look_up(engine: &Engine, plan: &LanePlan, job: Queued, known: Failure) -> (Queued, Settlement) {
-    let is_retried = matches!(plan.method.creation, Creation::Natural) || plan.app.on_uncertain == OnUncertain::Retry;
+    let is_retried = plan.method.creation.is_repeatable() || plan.app.on_uncertain == OnUncertain::Retry;
     let settlement = if !is_retried {
         Settlement::Held { failure: nobody_knows(known) }
     } else if job.attempts >= engine.options().attempts_max {

@@ -12,7 +12,7 @@ use super::super::schedule::Queued;
 use super::super::settled::is_used_up;
 use super::batching::{Flying, Listing, Looking, wait_for};
 use super::{put_off, shown_at};
-use paceline_domain::catalog::{Action, Creation, LookUp};
+use paceline_domain::catalog::{Action, LookUp};
 use paceline_domain::job::LaneKey;
 use paceline_domain::look_up::{Criteria, Group, Scan, Verdict};
 use paceline_domain::mask;
@@ -56,7 +56,7 @@ pub(super) async fn of(
     scan: Scan,
     began: Timestamp,
 ) -> Vec<(Queued, Settlement)> {
-    let Creation::LookUp(look_up) = &plan.method.creation else { return Vec::new() };
+    let Some(look_up) = plan.method.creation.look_up() else { return Vec::new() };
     let mut others = Vec::new();
     if scan.has_found() {
         // After the reading: who was in flight while it went on has been recorded before.
@@ -93,7 +93,13 @@ pub(super) async fn of(
     let settled = Vec::new();
     let mut sight =
         Sight { engine, lane, plan, look_up, scan, began, ended, flying, used_up, uncertain: counted, settled };
-    sight.decide(listing.jobs);
+    if look_up.state {
+        for looking in listing.jobs {
+            sight.decide_state(looking);
+        }
+    } else {
+        sight.decide(listing.jobs);
+    }
     sight.settled
 }
 
@@ -125,6 +131,30 @@ impl Sight<'_> {
         for looking in left {
             self.not_found(looking);
         }
+    }
+
+    /// What a job asked for is there, whoever brought it about, or it is not. Where it is there in part, nobody knows
+    /// whether asking again for the whole would do harm.
+    fn decide_state(&mut self, looking: Looking) {
+        let wanted = looking.criteria.len();
+        let found: Vec<_> = looking.criteria.iter().filter_map(|criteria| self.scan.found(criteria)).collect();
+        let items: Vec<_> = found.iter().filter_map(|found| found.items.first()).cloned().collect();
+        if items.is_empty() {
+            return self.not_found(looking);
+        }
+        if items.len() < wanted {
+            let found = Cause::PartlyThere { count: items.len(), wanted, looked_at: self.ended.to_string() };
+            return self.hold(looking, found, items.into_iter().map(|(key, _)| key).collect());
+        }
+        tracing::info!(lane = %self.lane, job = looking.known.job.id, "an uncertain call had been applied");
+        let listed: Vec<_> = items.into_iter().map(|(_, item)| item).collect();
+        let result = match (&self.look_up.each, listed.as_slice()) {
+            (None, [item]) => item.clone(),
+            _ => serde_json::json!({ "found": listed }),
+        };
+        let result = mask::answer(Some(&self.plan.method), &result);
+        let settlement = Settlement::Succeeded { key: None, result, sole: false, warnings: Vec::new() };
+        self.settled.push((looking.job, settlement));
     }
 
     /// Decides for jobs of equal criteria; gives back those that found nothing.
@@ -255,10 +285,7 @@ pub(super) fn refused(plan: &LanePlan, known: &Unsettled, why: &Failure) -> Sett
         None => Cause::CannotLookUp { why: because },
     };
     let detail = with_detail(known, found).detail;
-    let method = match &plan.method.creation {
-        Creation::LookUp(look_up) => look_up.method.clone(),
-        Creation::Natural | Creation::None => String::new(),
-    };
+    let method = plan.method.creation.look_up().map(|look_up| look_up.method.clone()).unwrap_or_default();
     let fix = Box::new(why.cure.clone().unwrap_or(Cure::SeeMethod { method }));
     let cure = Cure::LookUpAgain { fix };
     Settlement::Held {

@@ -9,7 +9,7 @@ use super::super::planner::LanePlan;
 use super::super::runtime::Engine;
 use super::batching::Listing;
 use super::lookup_call::Asker;
-use paceline_domain::catalog::{Creation, Detail, LookUp, SuspendScope};
+use paceline_domain::catalog::{Detail, LookUp, SuspendScope};
 use paceline_domain::job::LaneKey;
 use paceline_domain::look_up::{self, Scan, Turn};
 use paceline_domain::messages::Cause;
@@ -45,23 +45,19 @@ impl Stopped {
 impl Listing {
     /// Reads all of it.
     pub(super) async fn read(&self, engine: &Arc<Engine>, lane: &LaneKey, plan: &LanePlan) -> Result<Scan, Stopped> {
-        let Creation::LookUp(look_up) = &plan.method.creation else { return Err(Stopped::Gone) };
+        let Some(look_up) = plan.method.creation.look_up() else { return Err(Stopped::Gone) };
         let jobs = self.jobs.iter().map(|looking| looking.job.seq);
         let asker = Asker::new(engine, lane, &self.query.identity, jobs);
         let mut scan = Scan::new(self.jobs.iter().flat_map(|looking| looking.criteria.iter().cloned()));
         let mut params = self.query.params.clone();
         loop {
             let page = asker.ask(&look_up.method, &params).await?;
-            let none = Vec::new();
-            let items = match lookup(&page, &look_up.items) {
-                Some(Value::Array(items)) => items,
-                // An empty list is left out, or null.
-                None | Some(Value::Null) => &none,
-                Some(_) => return Err(Stopped::broken(&look_up.method, Cause::NoList)),
+            let Some(items) = look_up::listed_under(&page, &look_up.items) else {
+                return Err(Stopped::broken(&look_up.method, Cause::NoList));
             };
-            self.see(&asker, look_up, items, &mut scan).await?;
+            self.see(&asker, look_up, &items, &mut scan).await?;
             let Some(next) = &look_up.next else { return Ok(scan) };
-            match scan.turn(next, &page, &mut params) {
+            match scan.turn(next, &page, items.len(), &mut params) {
                 Turn::Next => {}
                 Turn::Last => return Ok(scan),
                 Turn::Broken(why) => return Err(Stopped::broken(&look_up.method, why)),
@@ -70,8 +66,15 @@ impl Listing {
     }
 
     /// Looks at the items of one page that no job owns.
-    async fn see(&self, asker: &Asker<'_>, look_up: &LookUp, items: &[Value], scan: &mut Scan) -> Result<(), Stopped> {
-        let keyed: Vec<_> = items.iter().filter_map(|item| Some((look_up::key_of(look_up, item)?, item))).collect();
+    async fn see(&self, asker: &Asker<'_>, look_up: &LookUp, items: &[&Value], scan: &mut Scan) -> Result<(), Stopped> {
+        let keyed: Vec<_> = items.iter().filter_map(|item| Some((look_up::key_of(look_up, item)?, *item))).collect();
+        // A state is nobody's own.
+        if look_up.state {
+            for (key, listed) in &keyed {
+                scan.see(look_up, key, listed);
+            }
+            return Ok(());
+        }
         let keys = keyed.iter().map(|(key, _)| key.clone()).collect();
         // Asked first: what jobs own needs no further call.
         let owned = asker.engine.ledger().owned(&asker.lane.method, keys).await;

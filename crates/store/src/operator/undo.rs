@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, Row};
 use super::batches::number;
 use super::piles::{self, Page};
 use super::{Operator, Selection};
+use crate::sqlite::job_row::params_of;
 use crate::state::State;
 use paceline_domain::job::{Identity, LaneKey};
 use paceline_domain::undo::Created;
@@ -27,8 +28,8 @@ pub struct Made {
 
 const ALIKE: &str = "SELECT l.app, l.tenant, l.method, j.state, j.key IS NOT NULL FROM jobs j JOIN lanes l USING (lane)
      WHERE j.seq = ?1";
-const CREATED: &str = "SELECT j.seq, j.id, l.app, l.tenant, l.method, j.identity, j.key
-     FROM jobs j JOIN lanes l USING (lane) WHERE j.seq = ?1 AND j.key IS NOT NULL";
+const CREATED: &str = "SELECT j.seq, j.id, l.app, l.tenant, l.method, j.identity, j.key,
+     CASE WHEN j.params LIKE 'sealed:%' THEN '{}' ELSE j.params END FROM jobs j JOIN lanes l USING (lane) WHERE j.seq = ?1 AND j.key IS NOT NULL";
 
 impl Operator {
     /// How the selected jobs stand, and whether the ledger knows what they created.
@@ -84,5 +85,6 @@ fn created(row: &Row<'_>) -> rusqlite::Result<Created> {
         lane: LaneKey { app: row.get(2)?, tenant: row.get(3)?, method: row.get(4)? },
         identity: identity.as_deref().and_then(|text| Identity::parse(text).ok()).unwrap_or_default(),
         key: row.get(6)?,
+        params: params_of(&row.get::<_, String>(7)?).unwrap_or_default(),
     })
 }

@@ -8,7 +8,6 @@ use super::batches::number;
 use super::{JobSheet, Operator, Outlook};
 use crate::facts;
 use crate::state::State;
-use paceline_domain::catalog::Creation;
 use paceline_domain::job::LaneKey;
 use paceline_domain::messages::Cause;
 use paceline_domain::time::Timestamp;
@@ -57,9 +56,9 @@ impl Operator {
         let rule = plan.as_ref().zip(failure.code).and_then(|(plan, code)| {
             plan.method.errors.get(&code).or_else(|| plan.app.platform.errors.get(&code)).cloned()
         });
-        let look_up = plan.as_ref().and_then(|plan| match &plan.method.creation {
-            Creation::LookUp(look_up) => Some(LaneKey { method: look_up.method.clone(), ..lane.clone() }),
-            Creation::Natural | Creation::None => None,
+        let look_up = plan.as_ref().and_then(|plan| {
+            let look_up = plan.method.creation.look_up()?;
+            Some(LaneKey { method: look_up.method.clone(), ..lane.clone() })
         });
         let standing = standing(ending.state, sheet.line.running);
         let ahead = if standing == Standing::Queued { self.ahead(sheet, asked.now)? } else { Ahead::default() };
