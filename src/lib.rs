@@ -4,7 +4,7 @@
 //!
 //! `main → cli → wiring → {admin, operations} → {amqp, store, platform, simulator, tables} → {engine, settings} → {host, metrics, ports} → domain → {messages, quota}`
 //!
-//! - [`domain`], the crate [`paceline_domain`]: jobs, catalog, outcomes; pure. Below it: [`paceline_quota`] and
+//! - [`domain`], the crate [`paceline_domain`]: jobs, catalog, outcomes; pure. Below it: [`paceline_quota`](paceline_domain::quota) and
 //!   [`paceline_messages`](paceline_domain::messages), what people are told.
 //! - [`engine`], the crate [`paceline_engine`]: the life of a job, over the ports in [`paceline_ports`].
 //! - [`store`], the crate [`paceline_store`]: the ledger; [`amqp`], the crate [`paceline_amqp`]: RabbitMQ; the crates

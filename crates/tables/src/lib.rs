@@ -1,7 +1,7 @@
 //! Files as people have them, as text or rows of cells: encodings and workbooks. Knows nothing of jobs.
 //!
-//! [`kind_of`] tells by a file's first bytes what it is; [`text`] reads a text file as UTF-8, whatever it is encoded in;
-//! [`workbook`] reads one sheet, a row at a time.
+//! [`kind_of()`] tells by a file's first bytes what it is; [`text()`] reads a text file as UTF-8, whatever it is encoded in;
+//! [`workbook()`] reads one sheet, a row at a time.
 
 mod encoding;
 mod kind;
