@@ -2,7 +2,7 @@
 //!
 //! Other crates choose a message and give its values; they write no sentence and read none. `Display` is English, for
 //! logs and the command line. The ledger and the API keep `{"code": …, "values": {…}}`, and the dashboard makes its
-//! sentences of that and [`table`].
+//! sentences of that and [`table()`].
 //!
 //! The two languages cannot differ: each message has both sentences in one place, and the compiler refuses one that
 //! names a value which is not there, or leaves one out. Decision: docs/decisions/0036-sentences-are-made-at-the-edge.md
