@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn modules_have_their_own_level() {
         let filter: Filter = "info,paceline::broker=debug".parse().unwrap();
-        assert!(filter.0.would_enable("paceline::amqp::intake", &Level::DEBUG));
+        assert!(filter.0.would_enable("paceline_amqp::intake", &Level::DEBUG));
         assert!(!filter.0.would_enable("paceline::engine", &Level::DEBUG));
         assert!(filter.0.would_enable("paceline_engine::runtime", &Level::INFO));
         let filter: Filter = "paceline::broker=debug".parse().unwrap();
