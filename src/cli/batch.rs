@@ -144,7 +144,7 @@ impl Source {
     }
 
     fn note(&self, decoder: &Arc<Decoder>) -> anyhow::Result<Option<String>> {
-        let Ok(written) = &self.written else { return Ok(None) };
+        let Ok(written @ (Written::Text { .. } | Written::Workbook { .. })) = &self.written else { return Ok(None) };
         let rows = written.rows(&self.place, &self.input, decoder)?;
         Ok(written.note(rows.ok().and_then(|rows| rows.separator())))
     }

@@ -1,7 +1,7 @@
 //! Files of jobs as people have them: where they are, how they are written, and their rows.
 
 use std::fs::File;
-use std::io::{self, BufRead, Seek as _, SeekFrom};
+use std::io::{self, BufRead, BufReader, Seek as _, SeekFrom};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -114,6 +114,11 @@ impl Place {
         self.copy.is_some()
     }
 
+    /// Whether its first bytes can be seen only once.
+    fn is_pipe(&self) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+    }
+
     fn open(&self) -> anyhow::Result<File> {
         File::open(&self.path).with_context(|| format!("{} cannot be read", self.name()))
     }
@@ -122,6 +127,11 @@ impl Place {
 /// How a file is written.
 #[derive(Clone, Debug)]
 pub enum Written {
+    /// A pipe under a file's name: it is read as it comes, as UTF-8.
+    Stream {
+        /// What its lines are.
+        format: Format,
+    },
     /// Text in this encoding.
     Text {
         /// What its lines are.
@@ -146,6 +156,10 @@ impl Written {
     /// # Errors
     /// The outer one: it cannot be opened, or its name tells nothing. The inner one: what is wrong with it.
     pub fn of(place: &Place, args: &FileArgs) -> anyhow::Result<Result<Self, String>> {
+        if place.is_pipe() {
+            let format = Format::of(&place.name()).map_err(|message| refuse(message, "a pipe is CSV or JSONL"))?;
+            return Ok(Ok(Self::Stream { format }));
+        }
         let mut file = place.open()?;
         let kind = paceline_tables::kind_of(&mut file).with_context(|| format!("{} cannot be read", place.name()))?;
         let named = Named::of(place)?;
@@ -170,6 +184,7 @@ impl Written {
     /// What a person should know of how the file was read, if it is not as usual.
     pub fn note(&self, separator: Option<char>) -> Option<String> {
         match self {
+            Self::Stream { .. } => None,
             Self::Text { encoding, .. } => {
                 let encoding = (*encoding != "UTF-8").then(|| format!("read as {encoding}"));
                 let columns = match separator {
@@ -206,6 +221,10 @@ impl Written {
     ) -> anyhow::Result<Result<Rows<Box<dyn BufRead + Send>>, FileError>> {
         let (file, decoder, input) = (place.open()?, Arc::clone(decoder), input.clone());
         Ok(match self {
+            Self::Stream { format } => {
+                let source: Box<dyn BufRead + Send> = Box::new(BufReader::new(file));
+                Rows::open(decoder, input, *format, source)
+            }
             Self::Text { format, encoding } => match paceline_tables::text(file, Some(encoding)) {
                 Ok(text) => Rows::open(decoder, input, *format, text.source),
                 Err(error) => Err(fault(&input, unreadable(&error))),

@@ -44,7 +44,7 @@ fn a_rehearsal_says_what_was_left_out() {
     let look = |arguments: &[&str]| place.run_with(arguments, &REHEARSED);
     let listed = look(&["jobs", "list", "--warnings", "--json"]);
     let jobs: Vec<Value> = listed.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let expected = json!([{"field": "excess_users", "message": "invited without a valid meeting account",
+    let expected = json!([{"field": "excess_users", "message": "invited without a valid meeting account", "message_zh": "参会人没有有效的会议账号",
         "values": ["zhangsan", "lisi"]}]);
     assert_eq!(jobs.len(), 2, "{}", listed.transcript());
     assert!(jobs.iter().all(|job| job["warnings"] == expected && job["status"] == "succeeded"), "{}", listed.out);
@@ -108,7 +108,7 @@ async fn a_result_over_the_broker_says_what_was_left_out() {
         assert_eq!(result["status"], "succeeded", "{result}");
         warned.extend(result.get("warnings").cloned());
     }
-    let expected = json!([{"field": "excess_users", "message": "invited without a valid meeting account",
+    let expected = json!([{"field": "excess_users", "message": "invited without a valid meeting account", "message_zh": "参会人没有有效的会议账号",
         "values": ["zhangsan", "lisi"]}]);
     assert_eq!(warned, [expected]);
     let event: Value = serde_json::from_slice(&client.receive(&events).await.data).unwrap();
