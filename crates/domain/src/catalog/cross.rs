@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::schema::Schema;
-use super::{Action, Catalog, Creation, IdentityKind, Kind, LookUp, Method};
+use super::{Action, Catalog, Creation, Kind, LookUp, Method};
 use crate::look_up::listed_under;
 use crate::outcome::{lookup, unwrap_envelope};
 
@@ -289,15 +289,34 @@ pub(super) fn called<'a>(
     if called.family != method.family {
         faults.add(field, format!("{name} belongs to another platform"));
     }
-    let lacking = |identity: &&IdentityKind| !called.identities.contains(identity);
-    if method.identities.iter().any(|identity| lacking(&identity)) {
-        faults.add(field, format!("{name} does not take every identity that this method takes"));
-    }
+    same_callers(method, called, field, faults);
     Some(called)
+}
+
+/// Whoever may call the method may call the other one.
+pub(super) fn same_callers(method: &Method, called: &Method, field: &str, faults: &mut Faults) {
+    if method.identities.iter().any(|identity| !called.identities.contains(identity)) {
+        faults.add(field, format!("{} does not take every identity that this method takes", called.name));
+    }
 }
 
 /// Parameters of a call: known to the called method, complete, and from templates that refer to something.
 fn params(
+    method: &Method,
+    called: &Method,
+    params: &BTreeMap<String, Value>,
+    item: Option<&str>,
+    field: &str,
+    faults: &mut Faults,
+) {
+    templates(method, called, params, item, field, faults);
+    for name in required(called).filter(|name| !params.contains_key(name)) {
+        faults.add(field, format!("lacks {name}, which {} requires", called.name));
+    }
+}
+
+/// Parameters of a call: known to the called method, and from templates that refer to something.
+pub(super) fn templates(
     method: &Method,
     called: &Method,
     params: &BTreeMap<String, Value>,
@@ -320,22 +339,20 @@ fn params(
         }
         template_faults(method, template, item, &at, faults);
     }
-    let parts = [("path", &called.path_schema), ("query", &called.query_schema), ("body", &called.body_schema)];
-    for (part, schema) in parts {
-        for name in schema.required.iter().map(|name| format!("{part}.{name}")) {
-            if !params.contains_key(&name) {
-                faults.add(field, format!("lacks {name}, which {} requires", called.name));
-            }
-        }
-    }
 }
 
-pub(super) fn is_template(value: &Value) -> bool {
+/// Everything that a call of the method must have, dotted.
+pub(super) fn required(method: &Method) -> impl Iterator<Item = String> {
+    let parts = [("path", &method.path_schema), ("query", &method.query_schema), ("body", &method.body_schema)];
+    parts.into_iter().flat_map(|(part, schema)| schema.required.iter().map(move |name| format!("{part}.{name}")))
+}
+
+fn is_template(value: &Value) -> bool {
     value.as_str().is_some_and(|text| text.starts_with('$'))
 }
 
 /// `item` is how templates may call the listed item, or the item of the create's own list, where there is one.
-pub(super) fn template_faults(method: &Method, template: &Value, item: Option<&str>, field: &str, faults: &mut Faults) {
+fn template_faults(method: &Method, template: &Value, item: Option<&str>, field: &str, faults: &mut Faults) {
     let Some(name) = template.as_str().and_then(|text| text.strip_prefix('$')) else { return };
     let known = match name.split_once('.') {
         None => name == "id" || Some(name) == item,

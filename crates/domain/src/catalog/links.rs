@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::cross::{Faults, called, is_template, param_schema, result_of, template_faults};
+use super::cross::{Faults, called, param_schema, required, result_of, same_callers, templates};
 use super::schema::{Kind as SchemaKind, Schema};
-use super::{Catalog, Creation, IdentityKind, Kind, LookUp, Method, NextPage, Read, Undo, Update};
+use super::{Catalog, Creation, Kind, LookUp, Method, NextPage, Read, Undo, Update};
 use crate::look_up::listed_under;
 use crate::outcome::lookup;
 
@@ -68,21 +68,7 @@ fn undo(catalog: &Catalog, method: &Method, undo: &Undo, faults: &mut Faults) {
             "the method has sensitive parameters: its jobs are sealed, and cannot be asked for these",
         );
     }
-    for (name, template) in &undo.params {
-        let field = format!("undo.params.{name}");
-        match param_schema(called, name) {
-            None => faults.add(&field, format!("{} has no parameter {name}", called.name)),
-            Some(schema) if !is_template(template) => {
-                let mut wrong = Vec::new();
-                schema.check(name, template, &mut wrong);
-                for fault in wrong {
-                    faults.add(&field, fault.message());
-                }
-            }
-            Some(_) => {}
-        }
-        template_faults(method, template, None, &field, faults);
-    }
+    templates(method, called, &undo.params, None, "undo.params", faults);
     for name in required(called).filter(|name| *name != undo.param && !undo.params.contains_key(name)) {
         faults.add("undo.param", format!("{} also requires {name}", called.name));
     }
@@ -110,16 +96,8 @@ fn job_of_family<'a>(
         faults.add(field, format!("{name:?} is no method for jobs of the same platform"));
         return None;
     };
-    if method.identities.iter().any(|identity: &IdentityKind| !called.identities.contains(identity)) {
-        faults.add(field, format!("{} does not take every identity that this method takes", called.name));
-    }
+    same_callers(method, called, field, faults);
     Some(called)
-}
-
-/// Everything that a call of the method must have, dotted.
-fn required(method: &Method) -> impl Iterator<Item = String> {
-    let parts = [("path", &method.path_schema), ("query", &method.query_schema), ("body", &method.body_schema)];
-    parts.into_iter().flat_map(|(part, schema)| schema.required.iter().map(move |name| format!("{part}.{name}")))
 }
 
 /// What people read: its columns are parameters of the method that it feeds, and stand in the documented example.
