@@ -119,11 +119,12 @@ impl BatchArgs {
                 catalog: Arc::clone(&decoder.catalog),
             };
             let written = Written::of(&place, &self.written)?;
-            let source = Source { path: path.clone(), place, written, input, ids };
-            if let Some(note) = source.note(decoder)? {
-                writeln!(err, "note: {}: {note}", source.input.name)?;
+            if let Ok(written) = &written
+                && let Some(note) = written.note(&place, &input, decoder)?
+            {
+                writeln!(err, "note: {}: {note}", input.name)?;
             }
-            sources.push(source);
+            sources.push(Source { path: path.clone(), place, written, input, ids });
         }
         Ok(sources)
     }
@@ -141,12 +142,6 @@ impl Source {
             Err(message) => Err(files::fault(&self.input, message.clone())),
         };
         Ok(rows.map(|rows| rows.with_ids(ids)))
-    }
-
-    fn note(&self, decoder: &Arc<Decoder>) -> anyhow::Result<Option<String>> {
-        let Ok(written @ (Written::Text { .. } | Written::Workbook { .. })) = &self.written else { return Ok(None) };
-        let rows = written.rows(&self.place, &self.input, decoder)?;
-        Ok(written.note(rows.ok().and_then(|rows| rows.separator())))
     }
 }
 

@@ -1,13 +1,13 @@
 //! Files of jobs as people have them: where they are, how they are written, and their rows.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek as _, SeekFrom};
+use std::io::{self, BufRead, BufReader};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use paceline_tables::{CellFault, Kind, Notes, Refused, Sheet, Unreadable};
+use paceline_tables::{CellFault, Found, Kind, Notes, Refused, Sheet, Unreadable};
 use tempfile::NamedTempFile;
 
 use crate::domain::decode::Decoder;
@@ -164,8 +164,9 @@ impl Written {
         let kind = paceline_tables::kind_of(&mut file).with_context(|| format!("{} cannot be read", place.name()))?;
         let named = Named::of(place)?;
         Ok(match (kind, named) {
-            (Kind::Zip | Kind::Compound, _) => open_sheet(file, kind, args.sheet.as_deref())
-                .map(|sheet| Self::Workbook { kind, notes: sheet.notes.clone(), sheet: sheet.name }),
+            (Kind::Zip | Kind::Compound, _) => paceline_tables::find_sheet(file, kind, args.sheet.as_deref())
+                .map(|Found { name, notes }| Self::Workbook { kind, sheet: name, notes })
+                .map_err(|refused| unread(&refused)),
             (Kind::Html, Named::Workbook) => {
                 Err("is a web page under the name of a workbook: open it in Excel or WPS and save it as .xlsx"
                     .to_owned())
@@ -181,11 +182,15 @@ impl Written {
         })
     }
 
-    /// What a person should know of how the file was read, if it is not as usual.
-    pub fn note(&self, separator: Option<char>) -> Option<String> {
-        match self {
+    /// What a person should know of how the file is read, if it is not as usual. Of a text the header is read for it.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn note(&self, place: &Place, input: &Input, decoder: &Arc<Decoder>) -> anyhow::Result<Option<String>> {
+        Ok(match self {
             Self::Stream { .. } => None,
             Self::Text { encoding, .. } => {
+                let separator = self.rows(place, input, decoder)?.ok().and_then(|rows| rows.separator());
                 let encoding = (*encoding != "UTF-8").then(|| format!("read as {encoding}"));
                 let columns = match separator {
                     None | Some(',') => None,
@@ -206,7 +211,7 @@ impl Written {
                 }
                 Some(said.join("; "))
             }
-        }
+        })
     }
 
     /// Starts to read the rows.
@@ -229,9 +234,9 @@ impl Written {
                 Ok(text) => Rows::open(decoder, input, *format, text.source),
                 Err(error) => Err(fault(&input, unreadable(&error))),
             },
-            Self::Workbook { kind, sheet, .. } => match open_sheet(file, *kind, Some(sheet)) {
+            Self::Workbook { kind, sheet, .. } => match paceline_tables::read_sheet(file, *kind, sheet) {
                 Ok(sheet) => Rows::open_table(decoder, input, table(sheet)),
-                Err(message) => Err(fault(&input, message)),
+                Err(refused) => Err(fault(&input, unread(&refused))),
             },
         })
     }
@@ -266,9 +271,8 @@ pub fn fault(input: &Input, message: String) -> FileError {
     FileError(vec![FileFault { file: input.name.clone(), line: 1, column: None, message }])
 }
 
-fn text(mut file: File, args: &FileArgs) -> Result<&'static str, String> {
-    let opened = file.seek(SeekFrom::Start(0)).map_err(Unreadable::Io);
-    let opened = opened.and_then(|_| paceline_tables::text(file, args.encoding.as_deref()));
+fn text(file: File, args: &FileArgs) -> Result<&'static str, String> {
+    let opened = paceline_tables::text(file, args.encoding.as_deref());
     opened.map(|text| text.encoding).map_err(|error| unreadable(&error))
 }
 
@@ -281,10 +285,6 @@ fn unreadable(error: &Unreadable) -> String {
         ),
         Unreadable::NoSuch(_) => format!("{error}; examples are gb18030, utf-16le, big5, windows-1252"),
     }
-}
-
-fn open_sheet(file: File, kind: Kind, sheet: Option<&str>) -> Result<Sheet, String> {
-    paceline_tables::workbook(file, kind, sheet).map_err(|refused| unread(&refused))
 }
 
 fn unread(refused: &Refused) -> String {

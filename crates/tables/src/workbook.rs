@@ -17,17 +17,24 @@ mod cell;
 const AHEAD: usize = 64;
 /// Columns that are read; a program has no use for more.
 const COLUMNS_MAX: u32 = 4_096;
-/// Merged cells are looked for in sheets of this size at most, because the whole sheet is read for them.
-const MERGED_BYTES_MAX: u64 = 64 << 20;
+/// Merged cells are looked for in files of this size at most, because the whole sheet is read for them.
+const MERGED_BYTES_MAX: u64 = 8 << 20;
+/// What is looked through for the name that a password's wrapper gives its content.
+const WRAPPER_BYTES_MAX: u64 = 64 << 20;
 
 type Source = BufReader<File>;
 
-/// A sheet, open at its first row.
-pub struct Sheet {
+/// Which sheet of a workbook is read, and what a person should know of the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
     /// Its name.
     pub name: String,
-    /// What a person should know of the rest.
+    /// What is not read.
     pub notes: Notes,
+}
+
+/// The rows of a sheet, from its first.
+pub struct Sheet {
     rows: Receiver<Result<Row, Refused>>,
 }
 
@@ -116,33 +123,40 @@ impl Iterator for Sheet {
     }
 }
 
-/// Opens the sheet of this name, or else the first that is shown.
+/// Finds the sheet of this name, or else the first that is shown.
 ///
 /// # Errors
-/// Why it cannot be read.
-pub fn workbook(mut file: File, kind: Kind, sheet: Option<&str>) -> Result<Sheet, Refused> {
-    let book = open(&mut file, kind)?;
-    let shown: Vec<String> = shown(&book);
+/// Why there is none to be read.
+pub fn find_sheet(mut file: File, kind: Kind, sheet: Option<&str>) -> Result<Found, Refused> {
+    let mut book = open(&mut file, kind)?;
+    let shown = shown(&book);
     let name = match sheet {
         Some(name) if book.sheet_names().iter().any(|known| known == name) => name.to_owned(),
         Some(name) => return Err(Refused::NoSheet { name: name.to_owned(), has: shown }),
         None => shown.first().cloned().ok_or(Refused::Empty)?,
     };
-    let mut notes = Notes { others: shown.into_iter().filter(|other| *other != name).collect(), ..Notes::default() };
-    let mut book = book;
-    if file.metadata()?.len() <= MERGED_BYTES_MAX / 8 {
-        notes.merged = merged(&mut book, &name);
-    }
+    let is_small = file.metadata()?.len() <= MERGED_BYTES_MAX;
+    let merged = if is_small { merged(&mut book, &name) } else { Vec::new() };
+    let others = shown.into_iter().filter(|other| *other != name).collect();
+    Ok(Found { name, notes: Notes { others, merged } })
+}
+
+/// Starts to read a sheet that was found.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn read_sheet(mut file: File, kind: Kind, name: &str) -> Result<Sheet, Refused> {
+    let book = open(&mut file, kind)?;
     let (sender, rows) = sync_channel(AHEAD);
-    let whose = name.clone();
+    let name = name.to_owned();
     // The reader of cells borrows the workbook, so both live on a thread that ends with the last row, or with the sheet.
     thread::Builder::new().name("workbook".to_owned()).spawn(move || {
         let send = |row| sender.send(row).is_ok();
-        if let Err(refused) = read(book, &whose, &mut |row| send(Ok(row))) {
+        if let Err(refused) = read(book, &name, &mut |row| send(Ok(row))) {
             send(Err(refused));
         }
     })?;
-    Ok(Sheet { name, notes, rows })
+    Ok(Sheet { rows })
 }
 
 fn open(file: &mut File, kind: Kind) -> Result<Sheets<Source>, Refused> {
@@ -173,7 +187,7 @@ fn is_encrypted(file: &File) -> bool {
     let name: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let mut whole = Vec::new();
     let mut file = file;
-    let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(MERGED_BYTES_MAX).read_to_end(&mut whole));
+    let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(WRAPPER_BYTES_MAX).read_to_end(&mut whole));
     read.is_ok() && whole.windows(name.len()).any(|part| part == name)
 }
 

@@ -6,10 +6,17 @@ use rust_xlsxwriter::{ExcelDateTime, Format, Formula, Workbook};
 use super::super::kind_of;
 use super::*;
 
-fn open(path: &Path, sheet: Option<&str>) -> Result<Sheet, Refused> {
+fn find(path: &Path, sheet: Option<&str>) -> Result<Found, Refused> {
     let mut file = File::open(path).unwrap();
     let kind = kind_of(&mut file).unwrap();
-    workbook(file, kind, sheet)
+    find_sheet(file, kind, sheet)
+}
+
+fn open(path: &Path, sheet: Option<&str>) -> Result<Sheet, Refused> {
+    let name = find(path, sheet)?.name;
+    let mut file = File::open(path).unwrap();
+    let kind = kind_of(&mut file).unwrap();
+    read_sheet(file, kind, &name)
 }
 
 fn rows(path: &Path, sheet: Option<&str>) -> Vec<Row> {
@@ -63,11 +70,11 @@ fn a_sheet_is_chosen_and_the_rest_is_told() {
         rooms.merge_range(1, 0, 2, 1, "merged", &Format::new()).unwrap();
         book.add_worksheet().set_name("B").unwrap().write(0, 0, "other").unwrap();
     });
-    let sheet = open(&path, None).unwrap();
+    let sheet = find(&path, None).unwrap();
     assert_eq!(sheet.name, "会议室", "the first that is shown");
     assert_eq!(sheet.notes, Notes { others: vec!["B".into()], merged: vec!["A2:B3".into()] });
     assert_eq!(rows(&path, Some("B"))[0].cells, ["other"]);
-    let refused = open(&path, Some("C")).map(|_| ()).unwrap_err().to_string();
+    let refused = find(&path, Some("C")).unwrap_err().to_string();
     assert_eq!(refused, "there is no sheet \"C\"; the workbook has \"会议室\", \"B\"");
 }
 
