@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::driver::{self, Row};
 use paceline_domain::messages::{Cause, Cure};
 use paceline_domain::outcome::Failure;
 
@@ -19,6 +20,18 @@ pub(crate) fn detail(failure: Option<&Failure>) -> Option<String> {
 /// What to do about a failure, for a column.
 pub(crate) fn cure(failure: Option<&Failure>) -> Option<String> {
     failure.and_then(|failure| failure.cure.as_ref()).map(text)
+}
+
+/// A failure in five columns from this one on: HTTP status, code, cause, what to do, log id.
+pub(crate) fn failure(row: &Row<'_>, at: usize) -> driver::Result<Failure> {
+    Ok(Failure {
+        status: row.get(at)?,
+        code: row.get(at + 1)?,
+        detail: cause_of(row.get(at + 2)?),
+        cure: cure_of(row.get(at + 3)?),
+        log_id: row.get(at + 4)?,
+        candidates: Vec::new(),
+    })
 }
 
 /// The cause in a column. A page or a start never fails for what is said in it: other text counts as somebody's words.

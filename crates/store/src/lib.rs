@@ -5,7 +5,6 @@
 
 mod dialect;
 pub(crate) mod document;
-#[allow(dead_code, reason = "statements move over to it file by file")]
 pub(crate) mod driver;
 pub(crate) mod facts;
 pub mod operator;

@@ -5,11 +5,10 @@ use std::borrow::Cow;
 use paceline_domain::time::Timestamp;
 use paceline_ports::JobSeq;
 
-/// A value, borrowed from whoever has it. Whether something is so is written as 0 or 1; a database may answer otherwise.
+/// A borrowed value. Whether something is so is 0 or 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Value<'a> {
     Null,
-    Bool(bool),
     Integer(i64),
     Real(f64),
     Text(&'a str),
@@ -32,7 +31,6 @@ macro_rules! integers {
             fn from_value(value: Value<'_>) -> Option<Self> {
                 match value {
                     Value::Integer(number) => number.try_into().ok(),
-                    Value::Bool(is_so) => Some(is_so.into()),
                     Value::Null | Value::Real(_) | Value::Text(_) | Value::Blob(_) => None,
                 }
             }
@@ -134,7 +132,6 @@ impl Bind for Value<'_> {
 impl FromValue for bool {
     fn from_value(value: Value<'_>) -> Option<Self> {
         match value {
-            Value::Bool(is_so) => Some(is_so),
             Value::Integer(number) => Some(number != 0),
             Value::Null | Value::Real(_) | Value::Text(_) | Value::Blob(_) => None,
         }
@@ -146,7 +143,7 @@ impl FromValue for f64 {
         match value {
             Value::Real(number) => Some(number),
             Value::Integer(number) => Some(number as Self),
-            Value::Null | Value::Bool(_) | Value::Text(_) | Value::Blob(_) => None,
+            Value::Null | Value::Text(_) | Value::Blob(_) => None,
         }
     }
 }

@@ -173,7 +173,6 @@ impl ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self.0 {
             Value::Null => ValueRef::Null,
-            Value::Bool(is_so) => ValueRef::Integer(is_so.into()),
             Value::Integer(number) => ValueRef::Integer(number),
             Value::Real(number) => ValueRef::Real(number),
             Value::Text(text) => ValueRef::Text(text.as_bytes()),

@@ -1,4 +1,4 @@
-//! What holds calls back beyond the quotas, replaced as a whole.
+//! What throttles calls beyond the quotas, replaced as a whole.
 
 use std::time::Duration;
 
@@ -115,21 +115,7 @@ fn restraint(row: &Row<'_>) -> Result<Option<Restraint>> {
         (_, None) => return Ok(None),
     };
     let Some(kind) = Level::read(row)? else { return Ok(None) };
-    Ok(Some(Restraint {
-        target,
-        app,
-        kind,
-        since: row.get(9)?,
-        until: row.get(10)?,
-        cause: Failure {
-            status: row.get(11)?,
-            code: row.get(12)?,
-            detail: facts::cause_of(row.get(13)?),
-            cure: facts::cure_of(row.get(14)?),
-            log_id: row.get(15)?,
-            candidates: Vec::new(),
-        },
-    }))
+    Ok(Some(Restraint { target, app, kind, since: row.get(9)?, until: row.get(10)?, cause: facts::failure(row, 11)? }))
 }
 
 fn quota_scope(name: &str) -> Option<QuotaScope> {

@@ -42,14 +42,7 @@ impl UnsettledRow {
         Ok(Self {
             row: JobRow::read(row, seal)?,
             seq: row.get(AT)?,
-            failure: Failure {
-                status: row.get(AT + 1)?,
-                code: row.get(AT + 2)?,
-                detail: facts::cause_of(row.get(AT + 3)?),
-                cure: facts::cure_of(row.get(AT + 4)?),
-                log_id: row.get(AT + 5)?,
-                candidates: Vec::new(),
-            },
+            failure: facts::failure(row, AT + 1)?,
             in_flight_until: row.get(AT + 6)?,
             lost_until: row.get(AT + 7)?,
         })
