@@ -129,18 +129,10 @@ impl World {
         let unique = unique(&self.catalog, &method);
         for number in 0..others.count {
             let params = Params { body: others.body_of(number), ..Params::default() };
-            let object = Object {
-                key: self.ids.like(&example),
-                own: self.own(&unique),
-                identity: natural_identity(&method, &params),
-                owner: Owner { user: Arc::from(others.user.as_str()), ..Owner::of_account(&others.account) },
-                params,
-                created_at: self.micros_now(),
-                changed: 0,
-                is_deleted: false,
-                is_others: true,
-            };
-            self.objects.add(&method.name, object);
+            let owner = Owner { user: Arc::from(others.user.as_str()), ..Owner::of_account(&others.account) };
+            let identity = natural_identity(&method, &params);
+            let object = self.made(&example, &unique, identity, owner, params);
+            self.objects.add(&method.name, Object { is_others: true, ..object });
         }
     }
 
@@ -153,17 +145,8 @@ impl World {
         if let Some((_, object)) = repeated.as_deref().and_then(|key| self.objects.find(key)) {
             return replies::created(endpoint.document(&object.params), envelope, object);
         }
-        let object = Object {
-            key: self.ids.like(&replies::key_example(method, envelope)),
-            own: self.own(&endpoint.unique),
-            identity: natural_identity(method, &params),
-            owner,
-            params,
-            created_at: self.micros_now(),
-            changed: 0,
-            is_deleted: false,
-            is_others: false,
-        };
+        let (example, identity) = (replies::key_example(method, envelope), natural_identity(method, &params));
+        let object = self.made(&example, &endpoint.unique, identity, owner, params);
         let reply = replies::created(endpoint.document(&object.params), envelope, &object);
         let is_duplicate = self.objects.add(&method.name, object);
         if let Some(key) = repeated {
@@ -193,25 +176,33 @@ impl World {
             if self.objects.has(&method.name, owner, &identity) {
                 continue;
             }
-            let object = Object {
-                key: self.ids.like(&example),
-                own: self.own(&endpoint.unique),
-                identity,
-                owner: owner.clone(),
-                params,
-                created_at: self.micros_now(),
-                changed: 0,
-                is_deleted: false,
-                is_others: false,
-            };
+            let object = self.made(&example, &endpoint.unique, identity, owner.clone(), params);
             let is_duplicate = self.objects.add(&method.name, object);
             self.stats.note_created(&method.name, is_duplicate);
         }
         replies::example(method, envelope)
     }
 
-    fn own(&mut self, unique: &[(String, Value)]) -> Map<String, Value> {
-        unique.iter().map(|(field, example)| (field.clone(), self.ids.like(example))).collect()
+    /// A new object, with a key like the example's and fields of its own like those that are unique.
+    fn made(
+        &mut self,
+        example: &Value,
+        unique: &[(String, Value)],
+        identity: String,
+        owner: Owner,
+        params: Params,
+    ) -> Object {
+        Object {
+            key: self.ids.like(example),
+            own: unique.iter().map(|(field, example)| (field.clone(), self.ids.like(example))).collect(),
+            identity,
+            owner,
+            params,
+            created_at: self.micros_now(),
+            changed: 0,
+            is_deleted: false,
+            is_others: false,
+        }
     }
 
     /// The reply of a method that lists or fetches what creates made; `None` if it is no such method.
