@@ -94,9 +94,7 @@ impl Parts {
 
     /// What a forecast of the worker's work starts from.
     pub fn outset(&self, now: Timestamp) -> Outset {
-        let Planner { catalog, apps, speed } = &self.planner;
-        let planner = Planner { catalog: Arc::clone(catalog), apps: apps.clone(), speed: *speed };
-        super::outset(&self.settings, Arc::new(planner), now, true)
+        super::outset(&self.settings, Arc::new(self.planner.clone()), now, true)
     }
 
     /// The admin server's place. A batch is worked without it as well.

@@ -11,6 +11,7 @@ use paceline_domain::outcome::Failure;
 use paceline_domain::quota::{Key, Quota, Window};
 
 /// Knows apps and methods, and answers what a lane needs.
+#[derive(Clone)]
 pub struct Planner {
     /// The methods.
     pub catalog: Arc<Catalog>,
@@ -132,10 +133,8 @@ impl LanePlan {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::SecretString;
 
     use super::*;
-    use crate::app::OnUncertain;
     use paceline_domain::catalog::built_in;
 
     const MEETING: &str = "wecom.meeting.create";
@@ -146,22 +145,9 @@ mod tests {
     fn planner(apps: &[Own<'_>]) -> Planner {
         let catalog = Arc::new(built_in().unwrap());
         let app = |&(name, id, quotas, share): &Own<'_>| {
-            let app = App {
-                name: name.to_owned(),
-                platform: Arc::clone(&catalog.platforms["wecom"]),
-                base_url: "https://qyapi.weixin.qq.com".to_owned(),
-                id: id.to_owned(),
-                secret: SecretString::from("s"),
-                users: BTreeMap::new(),
-                on_uncertain: OnUncertain::Hold,
-                mark_created: true,
-                share,
-                quotas: quotas
-                    .iter()
-                    .map(|(text, scope)| ((MEETING.to_owned(), *scope), text.parse().unwrap()))
-                    .collect(),
-                tenants: BTreeMap::new(),
-            };
+            let quotas = quotas.iter().map(|(text, scope)| ((MEETING.to_owned(), *scope), text.parse().unwrap()));
+            let platform = Arc::clone(&catalog.platforms["wecom"]);
+            let app = App { share, ..App::plain(name, id, platform, quotas.collect()) };
             (name.to_owned(), Arc::new(app))
         };
         Planner { apps: apps.iter().map(app).collect(), catalog: Arc::clone(&catalog), speed: 1.0 }

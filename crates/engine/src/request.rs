@@ -107,7 +107,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::app::OnUncertain;
     use paceline_domain::catalog::built_in;
 
     #[test]
@@ -129,19 +128,7 @@ mod tests {
         for method in catalog.methods.values() {
             let Some(example) = &method.request else { continue };
             let platform = catalog.platforms.values().find(|platform| platform.family == method.family).unwrap();
-            let app = App {
-                name: "a".to_owned(),
-                platform: Arc::clone(platform),
-                base_url: platform.base_url.clone(),
-                id: "id".to_owned(),
-                secret: SecretString::from("s"),
-                users: BTreeMap::new(),
-                on_uncertain: OnUncertain::Hold,
-                mark_created: true,
-                share: 1.0,
-                quotas: BTreeMap::new(),
-                tenants: BTreeMap::new(),
-            };
+            let app = App::plain("a", "id", Arc::clone(platform), BTreeMap::new());
             let params = example.params(method).unwrap();
             let built = build(&app, method, &params, Some(&token), Duration::from_secs(1)).unwrap();
             let own = match platform.token_place {
