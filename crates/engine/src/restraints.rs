@@ -1,4 +1,4 @@
-//! What holds calls back, between the schedule, the ledger and the log.
+//! What throttles calls, between the schedule, the ledger and the log.
 
 use tracing::{info, warn};
 
@@ -47,7 +47,7 @@ impl Engine {
         Ok(())
     }
 
-    /// What holds calls back beyond the quotas, now.
+    /// What throttles calls beyond the quotas, now.
     pub fn restraints(&self) -> Vec<Restraint> {
         let (mono, wall) = self.clock().both();
         self.schedule().restraints(mono, wall)

@@ -49,7 +49,7 @@ messages! {
         CorrectName = "its certificate is for another name: correct base_url, or the proxy or name server between", "它的证书是给另一个名称的：修改 base_url，或中间的代理、DNS";
         CompareClock = "compare this machine's clock with the certificate's dates; if the clock is right, have the certificate renewed", "把本机时钟与证书有效期比较；时钟没错就请对方更新证书";
         CorrectCertificate = "have its certificate corrected, or correct base_url", "请对方修正证书，或修改 base_url";
-        CorrectProxy = "correct the proxy's address in that variable, ask whoever runs the proxy, or name the platform in NO_PROXY if it needs none", "修改该变量里的代理地址，询问代理的管理员；不需要代理时把平台写进 NO_PROXY";
+        CorrectProxy = "correct the proxy's address in that variable, ask the proxy's administrator, or name the platform in NO_PROXY if it needs none", "修改该变量里的代理地址，询问代理的管理员；不需要代理时把平台写进 NO_PROXY";
         CorrectPort = "that port speaks no TLS: correct the port in base_url", "该端口不使用 TLS：修改 base_url 里的端口";
         CorrectHost = "its name has no address here: correct base_url, or this machine's name server", "在本机解析不到它的地址：修改 base_url，或本机的 DNS";
         NothingListens = "nothing listens there: correct base_url, or look at the firewall or proxy between", "那里没有服务在监听：修改 base_url，或检查中间的防火墙、代理";

@@ -133,7 +133,7 @@ pub struct LookUp {
     pub next: Option<NextPage>,
     /// A list among the create's parameters of which one call makes an object each: all of them are compared, as `$each`.
     pub each: Option<String>,
-    /// What the call brings about is a state and nobody's own object: whoever brought it about, it is there.
+    /// What the call brings about is a state and nobody's own object: it does not matter who brought it about.
     pub state: bool,
     /// A second call for each item, when the listing has ids only.
     pub detail: Option<Detail>,

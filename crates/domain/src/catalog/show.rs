@@ -297,7 +297,7 @@ fn look_up_words(look_up: &LookUp) -> String {
     if let Some(each) = &look_up.each {
         let _ = write!(words, "; all of {each} must be there, or none: if only some are, a person decides");
     } else if look_up.state {
-        words.push_str("; whoever brought it about, it is done if it is there");
+        words.push_str("; it counts as done if it is there, no matter who brought it about");
     }
     let _ = write!(words, "; it is the same where {}", fields_words(&look_up.matches));
     for (name, template) in &look_up.mark {

@@ -75,7 +75,7 @@ impl Lanes {
         gone.chain(strays).filter(|(_, jobs)| *jobs > 0).collect()
     }
 
-    /// Whether whatever still waits is in lanes that stand still, and nothing is being verified.
+    /// Whether whatever still waits is in lanes that cannot go on, and nothing is being verified.
     pub(super) fn are_idle(&self) -> bool {
         // Asked after every step, so what is cheap comes first: with ten thousand lanes, most answers need none of them.
         let blind = |lane: &Lane| lane.is_only_uncertain() && self.is_blind(lane);
@@ -102,7 +102,7 @@ impl Lanes {
         changed
     }
 
-    /// Whether this app, tenant and method (empty for all) stand still by a suspension of their own.
+    /// Whether this app, tenant and method (empty for all) have a suspension of their own.
     pub(super) fn has_suspension(&self, wanted: &Suspension) -> bool {
         self.suspensions.iter().any(|suspension| {
             (&suspension.app, &suspension.tenant, &suspension.method) == (&wanted.app, &wanted.tenant, &wanted.method)
@@ -113,7 +113,7 @@ impl Lanes {
         self.suspensions.iter().any(|suspension| suspension.covers(lane))
     }
 
-    /// Whether nothing can be looked up for the lane, because its listing stands still.
+    /// Whether nothing can be looked up for the lane, because its listing is suspended.
     pub(super) fn is_blind(&self, lane: &Lane) -> bool {
         let stands = |method: &str| {
             let key = &lane.key;

@@ -163,7 +163,7 @@ impl Schedule {
         self.throttling.pause_app_until(app, now, until, cause)
     }
 
-    /// What holds calls back at `now` (`wall` on the calendar).
+    /// What throttles calls at `now` (`wall` on the calendar).
     pub fn restraints(&mut self, now: Mono, wall: Timestamp) -> Vec<Restraint> {
         self.throttling.restraints(&mut self.table, &self.lanes, now, wall)
     }
@@ -210,7 +210,7 @@ impl Schedule {
         }
     }
 
-    /// Whether this app, tenant and method (empty for all) stand still by a suspension of their own.
+    /// Whether this app, tenant and method (empty for all) have a suspension of their own.
     pub fn has_suspension(&self, wanted: &Suspension) -> bool {
         self.lanes.has_suspension(wanted)
     }

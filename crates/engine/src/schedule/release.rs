@@ -92,7 +92,7 @@ impl Schedule {
         notices
     }
 
-    /// A refusal for pace slows down what it names: the method's key, the app or the lane.
+    /// A rate-limit rejection slows down what it names: the method's key, the app or the lane.
     fn refuse(
         &mut self,
         ticket: Ticket,

@@ -143,7 +143,7 @@ impl Throttling {
         }
         // A pause that is only made longer by another call in flight is no news.
         let is_new = paused_before.is_none_or(|before| before <= now);
-        // Nor is one that was over before: whoever was in flight then does not begin it anew.
+        // Nor is one that was over before: a call that was in flight then does not begin it anew.
         let until = paused.filter(|until| is_new && *until > now)?;
         Some(Notice::Paused { app: app.to_owned(), method: String::new(), until, cause: cause.clone() })
     }
@@ -160,7 +160,7 @@ impl Throttling {
         before.is_none_or(|paused| paused <= now)
     }
 
-    /// A refusal for pace pauses a lane's main key, and may say that somebody else uses it.
+    /// A rate-limit rejection pauses a lane's main key, and may say that somebody else uses it.
     pub(super) fn refuse_key(
         &mut self,
         ticket: Ticket,

@@ -133,7 +133,7 @@ impl Sight<'_> {
         }
     }
 
-    /// What a job asked for is there, whoever brought it about, or it is not. Where it is there in part, nobody knows
+    /// What a job asked for is there, no matter who brought it about, or it is not. Where it is there in part, nobody knows
     /// whether asking again for the whole would do harm.
     fn decide_state(&mut self, looking: Looking) {
         let wanted = looking.criteria.len();

@@ -1,4 +1,4 @@
-//! Apps and lanes that stand still.
+//! Apps and lanes that are suspended.
 
 use crate::driver::{Conn, Result, values};
 use crate::facts;
