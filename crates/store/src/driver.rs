@@ -123,27 +123,30 @@ pub(crate) trait Driver: Send {
     /// How many rows have been changed over this connection.
     fn changes(&self) -> u64;
 
-    /// For what does not go through the driver yet.
-    fn sqlite(&self) -> &rusqlite::Connection;
-}
+    /// From now on, what is written over or removed is wiped at once, or by and by.
+    fn wipe_at_once(&self, at_once: bool) -> Result<()>;
 
-impl std::ops::Deref for Conn {
-    type Target = rusqlite::Connection;
-
-    fn deref(&self) -> &rusqlite::Connection {
-        self.driver.sqlite()
-    }
+    /// Takes what was written over out of the log; `all`: also out of the tables' free places, where nothing was wiped
+    /// before.
+    fn clean(&self, all: bool) -> Result<()>;
 }
 
 /// A connection, for statements.
 pub(crate) struct Conn {
     driver: Box<dyn Driver>,
     seal: Seal,
+    version: i64,
 }
 
 impl Conn {
-    pub(crate) fn over(driver: impl Driver + 'static, seal: Seal) -> Self {
-        Self { driver: Box::new(driver), seal }
+    /// `version`: that of the schema that is there.
+    pub(crate) fn over(driver: impl Driver + 'static, seal: Seal, version: i64) -> Self {
+        Self { driver: Box::new(driver), seal, version }
+    }
+
+    /// Whether the ledger has what the schema has since this version; one that is only looked at may be older.
+    pub(crate) const fn has_since(&self, version: i64) -> bool {
+        self.version >= version
     }
 
     /// What seals and opens values on their way.
@@ -256,6 +259,14 @@ impl Conn {
 
     pub(crate) fn changes(&self) -> u64 {
         self.driver.changes()
+    }
+
+    pub(crate) fn wipe_at_once(&self, at_once: bool) -> Result<()> {
+        self.driver.wipe_at_once(at_once)
+    }
+
+    pub(crate) fn clean(&self, all: bool) -> Result<()> {
+        self.driver.clean(all)
     }
 }
 

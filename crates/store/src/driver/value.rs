@@ -15,6 +15,18 @@ pub(crate) enum Value<'a> {
     Blob(&'a [u8]),
 }
 
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
 /// What a parameter can be.
 pub(crate) trait Bind {
     fn bind(&self) -> Value<'_>;

@@ -1,10 +1,9 @@
 //! Who changed what, as the ledger has it.
 
-use rusqlite::{Row, params};
 use serde::Serialize;
 
-use super::{Operator, Page, limit_of};
-use crate::driver::Conn;
+use super::{Operator, Page};
+use crate::driver::{self, Conn, Row, values};
 use paceline_domain::activity::{Action, Facts};
 use paceline_domain::time::Timestamp;
 use paceline_ports::LedgerError;
@@ -58,21 +57,18 @@ impl Operator {
         limit: usize,
     ) -> Result<Page<ActivityLine>, LedgerError> {
         const SQL: &str = "SELECT seq, at, via, actor, uid, action,
-                 (SELECT sum(count) FROM activity p WHERE p.change = a.change AND p.action = a.action), change
+                 (SELECT CAST(sum(count) AS BIGINT) FROM activity p WHERE p.change = a.change AND p.action = a.action), change
              FROM activity a
-             WHERE (?1 = 0 OR seq < ?1) AND (?2 IS NULL OR at >= ?2) AND (?3 IS NULL OR actor = ?3)
-                 AND (?4 IS NULL OR action = ?4)
+             WHERE (seq < $1 OR $1 = 0) AND (at >= $2 OR $2 IS NULL) AND (actor = $3 OR $3 IS NULL)
+                 AND (action = $4 OR $4 IS NULL)
                  AND NOT EXISTS (SELECT 1 FROM activity p WHERE p.change = a.change AND p.action = a.action AND p.seq < a.seq)
-             ORDER BY seq DESC LIMIT ?5";
-        let since = filter.since.map(|since| since.0);
+             ORDER BY seq DESC LIMIT $5";
         let action = filter.action.map(Action::as_str);
+        let most = limit.saturating_add(1);
         self.read_at_once(|conn| {
-            let mut found = conn.prepare_cached(SQL)?;
-            let found = found
-                .query_map(params![before, since, filter.actor, action, limit_of(limit.saturating_add(1))], line)?;
+            let found = conn.query(SQL, values![before, filter.since, filter.actor, action, most], line)?;
             let mut lines = Vec::new();
-            for found in found {
-                let (mut line, change) = found?;
+            for (mut line, change) in found {
                 line.facts = facts(conn, change, &line.action)?;
                 lines.push(line);
             }
@@ -84,10 +80,10 @@ impl Operator {
     }
 }
 
-fn line(row: &Row<'_>) -> rusqlite::Result<(ActivityLine, i64)> {
+fn line(row: &Row<'_>) -> driver::Result<(ActivityLine, i64)> {
     let line = ActivityLine {
         seq: row.get(0)?,
-        at: Timestamp(row.get(1)?),
+        at: row.get(1)?,
         via: row.get(2)?,
         actor: row.get(3)?,
         uid: row.get(4)?,
@@ -98,12 +94,12 @@ fn line(row: &Row<'_>) -> rusqlite::Result<(ActivityLine, i64)> {
     Ok((line, row.get(7)?))
 }
 
-fn facts(conn: &Conn, change: i64, action: &str) -> rusqlite::Result<Facts> {
-    let mut parts =
-        conn.prepare_cached("SELECT facts FROM activity WHERE change = ?1 AND action = ?2 ORDER BY seq LIMIT ?3")?;
+fn facts(conn: &Conn, change: i64, action: &str) -> driver::Result<Facts> {
+    let parts = "SELECT facts FROM activity WHERE change = $1 AND action = $2 ORDER BY seq LIMIT $3";
     let mut all = Facts::default();
-    for part in parts.query_map(params![change, action, PARTS_MAX], |row| row.get::<_, String>(0))? {
-        all.absorb(Facts(serde_json::from_str(&part?).unwrap_or_default()));
-    }
+    conn.query_each(parts, values![change, action, PARTS_MAX], |row| {
+        all.absorb(Facts(serde_json::from_str(&row.get::<String>(0)?).unwrap_or_default()));
+        Ok(())
+    })?;
     Ok(all)
 }

@@ -2,18 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{OptionalExtension, Row};
-
 use super::outlook::Names;
-use crate::driver::Conn;
+use crate::driver::{Conn, Result, values};
 use crate::sqlite::piles;
 use crate::sqlite::tallies::Pile;
 use paceline_domain::time::Timestamp;
 use paceline_engine::forecast::Group;
 
-/// Jobs that have times of their own.
+/// Since this version of the schema jobs are counted by piles.
+const PILES_SINCE: i64 = 5;
+
+/// Jobs that have times of their own. In the order of their index, or SQLite goes by that of all that wait.
 pub(super) const TIMED: &str = "SELECT lane, batch, priority, not_before, not_after, seq
-     FROM jobs INDEXED BY jobs_timed WHERE state <= 1 AND (not_before IS NOT NULL OR not_after IS NOT NULL)";
+     FROM jobs WHERE state <= 1 AND (not_before IS NOT NULL OR not_after IS NOT NULL)
+     ORDER BY batch, lane, priority, not_before, not_after";
 
 /// Lane, batch, priority, not before, not after.
 pub(super) type Kind = (i64, i64, u8, Option<i64>, Option<i64>);
@@ -23,8 +25,8 @@ pub(super) type Groups = HashMap<Kind, ((i64, i64), u64)>;
 
 /// The backlog. Jobs that just wait for their turn are not looked at, however many they are: their tallies say how many,
 /// and an index knows the first and the last.
-pub(super) fn read(conn: &Conn, names: &Names, flying: &HashSet<i64>) -> rusqlite::Result<Vec<Group>> {
-    let groups = if has_piles(conn)? { by_piles(conn, flying)? } else { one_by_one(conn, flying)? };
+pub(super) fn read(conn: &Conn, names: &Names, flying: &HashSet<i64>) -> Result<Vec<Group>> {
+    let groups = if conn.has_since(PILES_SINCE) { by_piles(conn, flying)? } else { one_by_one(conn, flying)? };
     let group = |((lane, batch, priority, not_before, not_after), (ages, count)): (Kind, _)| Group {
         lane: names.lane(lane),
         batch: names.batch(batch),
@@ -39,26 +41,17 @@ pub(super) fn read(conn: &Conn, names: &Names, flying: &HashSet<i64>) -> rusqlit
     Ok(backlog)
 }
 
-/// A ledger that is only looked at may be of a version that had none.
-fn has_piles(conn: &Conn) -> rusqlite::Result<bool> {
-    conn.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'jobs_timed')", [], |row| row.get(0))
-}
-
-pub(super) fn one_by_one(conn: &Conn, flying: &HashSet<i64>) -> rusqlite::Result<Groups> {
+pub(super) fn one_by_one(conn: &Conn, flying: &HashSet<i64>) -> Result<Groups> {
+    let waiting = "SELECT lane, batch, priority, not_before, not_after, seq FROM jobs WHERE state <= 1";
     let mut groups = Groups::new();
-    let mut statement = conn.prepare(
-        "SELECT lane, batch, priority, not_before, not_after, seq FROM jobs INDEXED BY jobs_waiting
-         WHERE state <= 1 ORDER BY seq",
-    )?;
-    add_all(&mut groups, &mut statement, |seq| !flying.contains(&seq))?;
+    add_all(conn, &mut groups, waiting, |seq| !flying.contains(&seq))?;
     Ok(groups)
 }
 
-pub(super) fn by_piles(conn: &Conn, flying: &HashSet<i64>) -> rusqlite::Result<Groups> {
+pub(super) fn by_piles(conn: &Conn, flying: &HashSet<i64>) -> Result<Groups> {
     let mut groups = Groups::new();
     let mut apart: HashSet<i64> = flying.clone();
-    let mut timed = conn.prepare(TIMED)?;
-    add_all(&mut groups, &mut timed, |seq| apart.insert(seq))?;
+    add_all(conn, &mut groups, TIMED, |seq| apart.insert(seq))?;
     let mut left: HashMap<(i64, i64, i64), i64> = HashMap::new();
     let piles = piles::waiting(conn, None)?;
     for (pile, n) in &piles {
@@ -69,9 +62,9 @@ pub(super) fn by_piles(conn: &Conn, flying: &HashSet<i64>) -> rusqlite::Result<G
             *n -= i64::try_from(*count).unwrap_or(i64::MAX);
         }
     }
-    let mut place = conn.prepare("SELECT lane, batch, priority FROM jobs WHERE seq = ?1 AND state <= 1")?;
+    let place = "SELECT lane, batch, priority FROM jobs WHERE seq = $1 AND state <= 1";
     for seq in flying {
-        let found = place.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+        let found = conn.query_opt(place, values![seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         if let Some(n) = found.and_then(|found| left.get_mut(&found)) {
             *n -= 1;
         }
@@ -94,7 +87,7 @@ fn alike(pile: &Pile) -> (i64, i64, i64) {
 }
 
 /// The first and the last of a pile, but for those that are apart; `None` if there are no others.
-fn ages(conn: &Conn, pile: &Pile, apart: &HashSet<i64>, n: i64) -> rusqlite::Result<Option<(i64, i64)>> {
+fn ages(conn: &Conn, pile: &Pile, apart: &HashSet<i64>, n: i64) -> Result<Option<(i64, i64)>> {
     if n <= 0 {
         return Ok(None);
     }
@@ -103,22 +96,15 @@ fn ages(conn: &Conn, pile: &Pile, apart: &HashSet<i64>, n: i64) -> rusqlite::Res
     Ok(first.zip(piles::first(conn, pile, true, other)?))
 }
 
-fn add_all(
-    groups: &mut Groups,
-    statement: &mut rusqlite::Statement<'_>,
-    mut counts: impl FnMut(i64) -> bool,
-) -> rusqlite::Result<()> {
-    let kind = |row: &Row<'_>| -> rusqlite::Result<Kind> {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-    };
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
+fn add_all(conn: &Conn, groups: &mut Groups, sql: &str, mut counts: impl FnMut(i64) -> bool) -> Result<()> {
+    conn.query_each(sql, &[], |row| {
         let seq: i64 = row.get(5)?;
         if counts(seq) {
-            let (ages, count) = groups.entry(kind(row)?).or_insert(((seq, seq), 0));
+            let kind = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+            let (ages, count) = groups.entry(kind).or_insert(((seq, seq), 0));
             *ages = (ages.0.min(seq), ages.1.max(seq));
             *count += 1;
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }

@@ -2,17 +2,18 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::groups::{self, DeadGroup};
+use super::repeats::is_content;
 use super::selection::{Selection, number};
 use super::{CHUNK, Operator, Page, piles};
 use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
-use crate::driver::{self, Conn};
+use crate::driver::{self, Conn, Row, values};
 use crate::facts;
 use crate::sqlite::books::{Books, Trouble};
+use crate::sqlite::seal::Place as Sealed;
 use crate::sqlite::tallies::{
     INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, Place, read_pile, reason_of,
 };
@@ -136,7 +137,7 @@ impl Operator {
             let (mut lines, mut after) = (Vec::new(), after);
             if after < INPUTS {
                 let Page { lines: seqs, next } = piles::jobs(conn, &dead, after, limit)?;
-                lines = seqs.iter().map(|seq| dead_job(conn, *seq)).collect::<rusqlite::Result<_>>()?;
+                lines = seqs.iter().map(|seq| dead_job(conn, *seq)).collect::<driver::Result<_>>()?;
                 if next.is_some() {
                     return Ok(Page { lines, next });
                 }
@@ -163,7 +164,7 @@ impl Operator {
         let dead = selection.in_state(State::Dead);
         self.read_at_once(|conn| {
             let Page { lines: seqs, next } = piles::inputs(conn, &dead, after, limit)?;
-            let lines = seqs.iter().map(|seq| dead_input(conn, *seq)).collect::<rusqlite::Result<_>>()?;
+            let lines = seqs.iter().map(|seq| dead_input(conn, *seq)).collect::<driver::Result<_>>()?;
             Ok(Page { lines, next })
         })
     }
@@ -194,12 +195,11 @@ impl Operator {
 
     /// A job may have an id that looks like the number of an input: nothing is done before it is clear which is meant.
     fn refuse_ambiguous(&self, selection: &Selection) -> Result<(), LedgerError> {
-        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND state = ?2)
-             AND EXISTS (SELECT 1 FROM rejected WHERE seq = ?3)";
+        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = $1 AND state = $2)
+             AND EXISTS (SELECT 1 FROM rejected WHERE seq = $3)";
         for id in &selection.ids {
             let Some(number) = number(id) else { continue };
-            let values = params![id, State::Dead.number(), number];
-            if self.read(|conn| conn.prepare_cached(SQL)?.query_row(values, |row| row.get(0)))? {
+            if self.read(|conn| conn.query_value(SQL, values![id, State::Dead.number(), number]))? {
                 return Err(LedgerError::Refused(format!(
                     "{id} is the id of a dead job, and the number of an input that never became a job: name the job as \
                      job:{id}, the input as input:{id}"
@@ -213,13 +213,13 @@ impl Operator {
     /// catalog); `None` if it is no input, or gone.
     pub fn rejected_input(&self, letter: &Letter) -> Result<Option<RejectedInput>, LedgerError> {
         let Some(seq) = letter.input() else { return Ok(None) };
-        self.read(|conn| rejected_input(conn, seq).optional())
+        self.read(|conn| rejected_input(conn, seq))
     }
 
     /// The input of a line; `None` if it is a job's, or gone.
     pub fn input(&self, line: &DeadLine) -> Result<Option<RejectedInput>, LedgerError> {
         let Some(seq) = number(&line.handle).filter(|_| line.is_input) else { return Ok(None) };
-        self.read(|conn| rejected_input(conn, seq).optional())
+        self.read(|conn| rejected_input(conn, seq))
     }
 
     /// The newest inputs of a group of [`Self::dead_groups`], at most `limit`: what is wrong with them stands in them.
@@ -238,16 +238,16 @@ impl Operator {
                 }
             }
             seqs.sort_unstable_by_key(|seq| std::cmp::Reverse(*seq));
-            seqs.into_iter().take(limit).map(|seq| rejected_input(conn, seq)).collect()
+            seqs.into_iter().take(limit).filter_map(|seq| rejected_input(conn, seq).transpose()).collect()
         })
     }
 
     /// Whether the id belongs to a job with other content, so that this one would only be rejected anew.
     pub fn is_conflict(&self, id: &str, hash: [u8; 32]) -> Result<bool, LedgerError> {
-        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND NOT is_content(hash, ?2)
-            AND NOT is_content(edited_hash, ?2))";
+        const SQL: &str = "SELECT hash, edited_hash FROM jobs WHERE id = $1";
         self.books.seal()?;
-        self.read(|conn| conn.prepare_cached(SQL)?.query_row(params![id, hash], |row| row.get(0)))
+        let is_same = self.read(|conn| conn.query_opt(SQL, values![id], |row| is_content(conn, row, 0, &hash)))?;
+        Ok(is_same == Some(false))
     }
 
     /// Queues the letters' jobs again, from the start; gives the numbers of those queued. Left as they are: letters that
@@ -308,41 +308,41 @@ fn forget_all(books: &mut Books, letters: &[Letter]) -> Result<usize, Trouble> {
     Ok(gone)
 }
 
-fn dead_job(conn: &Conn, seq: i64) -> rusqlite::Result<DeadLine> {
+fn dead_job(conn: &Conn, seq: i64) -> driver::Result<DeadLine> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "SELECT {ENDING_COLUMNS}, j.place FROM jobs j JOIN lanes l USING (lane)
-                 LEFT JOIN batches b ON b.batch = j.batch WHERE j.seq = ?1"
+            "SELECT {ENDING_COLUMNS}, j.place FROM jobs j JOIN lanes l ON l.lane = j.lane
+                 LEFT JOIN batches b ON b.batch = j.batch WHERE j.seq = $1"
         )
     });
-    conn.prepare_cached(&SQL)?.query_row([seq], |row| {
-        let ending = EndingRow::of_job(&driver::Row(row))?;
+    conn.query_one(&SQL, values![seq], |row| {
+        let ending = EndingRow::of_job(row)?;
         let handle = ending.id.clone().unwrap_or_default();
         let place = row.get(ENDING_COLUMNS_LEN)?;
         Ok(DeadLine { handle, place, delivered: None, is_input: false, document: ending.document_with_facts() })
     })
 }
 
-fn dead_input(conn: &Conn, seq: i64) -> rusqlite::Result<DeadLine> {
+fn dead_input(conn: &Conn, seq: i64) -> driver::Result<DeadLine> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
             "SELECT {REJECTED_COLUMNS}, r.place, r.amqp FROM rejected r LEFT JOIN batches b ON b.batch = r.batch
-             WHERE r.seq = ?1"
+             WHERE r.seq = $1"
         )
     });
-    conn.prepare_cached(&SQL)?.query_row([seq], |row| {
+    conn.query_one(&SQL, values![seq], |row| {
         let place = row.get(REJECTED_COLUMNS_LEN).map(|place: String| Some(place).filter(|place| !place.is_empty()))?;
         let delivered = amqp_of(row, REJECTED_COLUMNS_LEN + 1)?.and_then(|amqp| amqp.delivered);
-        let document = EndingRow::of_rejected(&driver::Row(row))?.document_with_facts();
+        let document = EndingRow::of_rejected(row)?.document_with_facts();
         Ok(DeadLine { handle: format!("#{seq}"), place, delivered, is_input: true, document })
     })
 }
 
-fn rejected_input(conn: &Conn, seq: i64) -> rusqlite::Result<RejectedInput> {
-    const SQL: &str = "SELECT r.id, r.method, r.app, b.name, r.detail, opened(r.raw, 'rejected.raw', CAST(r.seq AS TEXT)), r.amqp, r.place, r.cells
-         FROM rejected r LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = ?1";
-    conn.prepare_cached(SQL)?.query_row([seq], |row| {
-        let raw: Vec<u8> = row.get(5)?;
+fn rejected_input(conn: &Conn, seq: i64) -> driver::Result<Option<RejectedInput>> {
+    const SQL: &str = "SELECT r.id, r.method, r.app, b.name, r.detail, r.raw, r.amqp, r.place, r.cells
+         FROM rejected r LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = $1";
+    conn.query_opt(SQL, values![seq], |row| {
+        let raw = conn.seal().opened_bytes(row.get(5)?, Sealed::rejected_raw(&seq.to_string()))?;
         let (amqp, place, cells) = (amqp_of(row, 6)?, row.get(7)?, row.get(8)?);
         Ok(RejectedInput {
             id: row.get(0)?,
@@ -355,28 +355,28 @@ fn rejected_input(conn: &Conn, seq: i64) -> rusqlite::Result<RejectedInput> {
     })
 }
 
-fn amqp_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<AmqpOrigin>> {
+fn amqp_of(row: &Row<'_>, column: usize) -> driver::Result<Option<AmqpOrigin>> {
     let amqp: Option<String> = row.get(column)?;
     Ok(amqp.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-fn letter_of_job(conn: &Conn, seq: i64) -> rusqlite::Result<Letter> {
+fn letter_of_job(conn: &Conn, seq: i64) -> driver::Result<Letter> {
     const SQL: &str = "SELECT j.id, j.reason, j.code, l.method, j.not_after, coalesce(j.ended_at, 0)
-         FROM jobs j JOIN lanes l USING (lane) WHERE j.seq = ?1";
-    conn.prepare_cached(SQL)?.query_row([seq], |row| {
+         FROM jobs j JOIN lanes l ON l.lane = j.lane WHERE j.seq = $1";
+    conn.query_one(SQL, values![seq], |row| {
         Ok(Letter {
             handle: row.get(0)?,
             reason: reason_of(row.get(1)?)?.unwrap_or(Reason::Malformed),
             code: row.get(2)?,
             method: row.get(3)?,
-            not_after: row.get::<_, Option<i64>>(4)?.map(Timestamp),
+            not_after: row.get(4)?,
             kind: Kind::Job { seq, ended_at: row.get(5)? },
         })
     })
 }
 
-fn letter_of_input(conn: &Conn, seq: i64) -> rusqlite::Result<Letter> {
-    conn.prepare_cached("SELECT reason, method FROM rejected WHERE seq = ?1")?.query_row([seq], |row| {
+fn letter_of_input(conn: &Conn, seq: i64) -> driver::Result<Letter> {
+    conn.query_one("SELECT reason, method FROM rejected WHERE seq = $1", values![seq], |row| {
         Ok(Letter {
             handle: format!("#{seq}"),
             reason: reason_of(row.get(0)?)?.unwrap_or(Reason::Malformed),
@@ -392,14 +392,12 @@ fn letter_of_input(conn: &Conn, seq: i64) -> rusqlite::Result<Letter> {
 pub(super) fn requeue(books: &mut Books, letter: &Letter) -> Result<Option<JobSeq>, Trouble> {
     let Some(Dead { seq, pile, priority, outbox }) = still_dead(books, letter)? else { return Ok(None) };
     forget_publication(books, outbox)?;
-    books
-        .conn()
-        .prepare_cached(
-            "UPDATE jobs SET state = 0, attempts = 0, ended_at = NULL, outbox = NULL,
-                 reason = NULL, http_status = NULL, code = NULL, detail = NULL, cure = NULL, log_id = NULL
-             WHERE seq = ?1",
-        )?
-        .execute([seq])?;
+    books.conn().execute(
+        "UPDATE jobs SET state = 0, attempts = 0, ended_at = NULL, outbox = NULL,
+             reason = NULL, http_status = NULL, code = NULL, detail = NULL, cure = NULL, log_id = NULL
+         WHERE seq = $1",
+        values![seq],
+    )?;
     let place = Place { batch: pile.batch, lane: pile.lane, priority };
     books.tallies.moved(pile, place.queued(), Timestamp(0));
     books.announce(JobSeq(seq))?;
@@ -419,43 +417,28 @@ pub(super) fn still_dead(books: &Books, letter: &Letter) -> Result<Option<Dead>,
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
             "SELECT {PILE_COLUMNS}, j.outbox FROM jobs j
-             WHERE j.seq = ?1 AND j.state = 3 AND coalesce(j.ended_at, 0) = ?2"
+             WHERE j.seq = $1 AND j.state = 3 AND coalesce(j.ended_at, 0) = $2"
         )
     });
     let Some((seq, ended_at)) = letter.job() else { return Ok(None) };
-    let found = books
-        .conn()
-        .prepare_cached(&SQL)?
-        .query_row([seq, ended_at], |row| {
-            Ok(Dead {
-                seq,
-                pile: read_pile(&driver::Row(row))?,
-                priority: row.get(2)?,
-                outbox: row.get(PILE_COLUMNS_LEN)?,
-            })
-        })
-        .optional()?;
-    Ok(found)
+    Ok(books.conn().query_opt(&SQL, values![seq, ended_at], |row| {
+        Ok(Dead { seq, pile: read_pile(row)?, priority: row.get(2)?, outbox: row.get(PILE_COLUMNS_LEN)? })
+    })?)
 }
 
 fn forget(books: &mut Books, letter: &Letter) -> Result<bool, Trouble> {
     static SQL: LazyLock<String> =
-        LazyLock::new(|| format!("SELECT {INPUT_PILE_COLUMNS} FROM rejected WHERE seq = ?1"));
+        LazyLock::new(|| format!("SELECT {INPUT_PILE_COLUMNS} FROM rejected WHERE seq = $1"));
     if let Some(Dead { seq, pile, outbox, .. }) = still_dead(books, letter)? {
         forget_publication(books, outbox)?;
-        books.conn().prepare_cached("DELETE FROM jobs WHERE seq = ?1")?.execute([seq])?;
+        books.conn().execute("DELETE FROM jobs WHERE seq = $1", values![seq])?;
         books.tallies.remove(pile);
         return Ok(true);
     }
     let Some(seq) = letter.input() else { return Ok(false) };
-    let pile = books
-        .conn()
-        .prepare_cached(&SQL)?
-        .query_row([seq], |row| Ok(InputPile::read(&driver::Row(row))?))
-        .optional()?;
-    let Some(pile) = pile else { return Ok(false) };
-    books.conn().prepare_cached("DELETE FROM outbox WHERE rejected = ?1")?.execute([seq])?;
-    books.conn().prepare_cached("DELETE FROM rejected WHERE seq = ?1")?.execute([seq])?;
+    let Some(pile) = books.conn().query_opt(&SQL, values![seq], InputPile::read)? else { return Ok(false) };
+    books.conn().execute("DELETE FROM outbox WHERE rejected = $1", values![seq])?;
+    books.conn().execute("DELETE FROM rejected WHERE seq = $1", values![seq])?;
     books.tallies.remove_input(pile);
     Ok(true)
 }
@@ -463,7 +446,7 @@ fn forget(books: &mut Books, letter: &Letter) -> Result<bool, Trouble> {
 /// A dead letter that is still on its way is no longer true.
 fn forget_publication(books: &Books, outbox: Option<i64>) -> Result<(), Trouble> {
     if let Some(outbox) = outbox {
-        books.conn().prepare_cached("DELETE FROM outbox WHERE seq = ?1")?.execute([outbox])?;
+        books.conn().execute("DELETE FROM outbox WHERE seq = $1", values![outbox])?;
     }
     Ok(())
 }

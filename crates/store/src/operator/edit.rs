@@ -31,7 +31,7 @@ impl Operator {
         });
         let Some((seq, ended_at)) = letter.job() else { return Ok(None) };
         let row =
-            self.read(|conn| Ok(conn.query_opt(&SQL, values![seq, ended_at], |row| JobRow::read(row, conn.seal()))?))?;
+            self.read(|conn| conn.query_opt(&SQL, values![seq, ended_at], |row| JobRow::read(row, conn.seal())))?;
         row.map(JobRow::parse).transpose()
     }
 

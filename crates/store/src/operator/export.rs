@@ -2,13 +2,12 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::Row;
 use serde_json::Value;
 
 use super::piles::{self, Seqs};
 use super::{Operator, Selection};
 use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
-use crate::driver::{self, Conn};
+use crate::driver::{self, Conn, Row, values};
 use paceline_ports::LedgerError;
 
 /// Numbers of rows read at one time.
@@ -48,7 +47,7 @@ fn merge<E>(
     selection: &Selection,
     mut each: impl FnMut(ExportRow) -> Result<(), E>,
     refused: &mut Option<E>,
-) -> rusqlite::Result<()> {
+) -> driver::Result<()> {
     let mut jobs = Rows::new(|after| piles::jobs(conn, selection, after, PAGE), conn, next_job);
     let mut inputs = Rows::new(|after| piles::inputs(conn, selection, after, PAGE), conn, next_input);
     let (mut job, mut input) = (jobs.next()?, inputs.next()?);
@@ -75,17 +74,17 @@ fn merge<E>(
 struct Rows<'c, P> {
     page: P,
     conn: &'c Conn,
-    read: fn(&Conn, i64) -> rusqlite::Result<ExportRow>,
+    read: fn(&Conn, i64) -> driver::Result<ExportRow>,
     seqs: std::vec::IntoIter<i64>,
     after: Option<i64>,
 }
 
-impl<'c, P: Fn(i64) -> rusqlite::Result<Seqs>> Rows<'c, P> {
-    fn new(page: P, conn: &'c Conn, read: fn(&Conn, i64) -> rusqlite::Result<ExportRow>) -> Self {
+impl<'c, P: Fn(i64) -> driver::Result<Seqs>> Rows<'c, P> {
+    fn new(page: P, conn: &'c Conn, read: fn(&Conn, i64) -> driver::Result<ExportRow>) -> Self {
         Self { page, conn, read, seqs: Vec::new().into_iter(), after: Some(0) }
     }
 
-    fn next(&mut self) -> rusqlite::Result<Option<ExportRow>> {
+    fn next(&mut self) -> driver::Result<Option<ExportRow>> {
         loop {
             if let Some(seq) = self.seqs.next() {
                 return (self.read)(self.conn, seq).map(Some);
@@ -97,33 +96,31 @@ impl<'c, P: Fn(i64) -> rusqlite::Result<Seqs>> Rows<'c, P> {
     }
 }
 
-fn next_job(conn: &Conn, seq: i64) -> rusqlite::Result<ExportRow> {
+fn next_job(conn: &Conn, seq: i64) -> driver::Result<ExportRow> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
             "SELECT {ENDING_COLUMNS}, j.place, j.cells FROM jobs j JOIN lanes l USING (lane)
-                 LEFT JOIN batches b ON b.batch = j.batch WHERE j.seq = ?1"
+                 LEFT JOIN batches b ON b.batch = j.batch WHERE j.seq = $1"
         )
     });
-    conn.prepare_cached(&SQL)?
-        .query_row([seq], |row| export_row(&EndingRow::of_job(&driver::Row(row))?, row, ENDING_COLUMNS_LEN))
+    conn.query_one(&SQL, values![seq], |row| export_row(&EndingRow::of_job(row)?, row, ENDING_COLUMNS_LEN))
 }
 
-fn next_input(conn: &Conn, seq: i64) -> rusqlite::Result<ExportRow> {
+fn next_input(conn: &Conn, seq: i64) -> driver::Result<ExportRow> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
             "SELECT {REJECTED_COLUMNS}, r.place, r.cells FROM rejected r
-                 LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = ?1"
+                 LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = $1"
         )
     });
-    conn.prepare_cached(&SQL)?
-        .query_row([seq], |row| export_row(&EndingRow::of_rejected(&driver::Row(row))?, row, REJECTED_COLUMNS_LEN))
+    conn.query_one(&SQL, values![seq], |row| export_row(&EndingRow::of_rejected(row)?, row, REJECTED_COLUMNS_LEN))
 }
 
-fn export_row(ending: &EndingRow, row: &Row<'_>, rest: usize) -> rusqlite::Result<ExportRow> {
+fn export_row(ending: &EndingRow, row: &Row<'_>, rest: usize) -> driver::Result<ExportRow> {
     let cells: Option<String> = row.get(rest + 1)?;
     Ok(ExportRow {
         document: ending.document(),
-        place: row.get::<_, Option<String>>(rest)?.unwrap_or_default(),
+        place: row.get::<Option<String>>(rest)?.unwrap_or_default(),
         cells: cells.and_then(|text| serde_json::from_str(&text).ok()),
     })
 }

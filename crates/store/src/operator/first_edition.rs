@@ -7,18 +7,20 @@
 
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, Row, params};
-
 use super::Operator;
 use super::outlook::Untouched;
-use crate::driver::Conn;
-use crate::sqlite::{file, job_row};
+use crate::driver::{Conn, Result, Row, values};
+use crate::sqlite::seal::{Place as Sealed, Seal};
+use crate::sqlite::{job_row, meta};
 use paceline_domain::catalog::Catalog;
 use paceline_domain::identity::{self, ObjectHash, Place};
 use paceline_domain::job::{Identity, LaneKey};
 use paceline_domain::rows::Numbered;
 use paceline_ports::LedgerError;
 
+/// Since these versions of the schema jobs have objects, and may be edited.
+const OBJECTS_SINCE: i64 = 9;
+const EDITS_SINCE: i64 = 3;
 /// Jobs in one transaction.
 const CHUNK: u32 = 2_000;
 /// No file has so many rows that its number is longer; the hash in an id of today is.
@@ -45,17 +47,12 @@ pub(super) struct Job {
 }
 
 impl FirstEdition {
-    pub(super) fn of(conn: &Conn) -> rusqlite::Result<Self> {
-        let has = |column: &str| conn.prepare(&format!("SELECT {column} FROM jobs LIMIT 0")).is_ok();
-        let number = |name: &str| -> rusqlite::Result<i64> {
-            let value =
-                conn.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional()?;
-            Ok(value.unwrap_or_default())
-        };
-        let has_objects = has("object");
+    pub(super) fn of(conn: &Conn) -> Result<Self> {
+        let has_objects = conn.has_since(OBJECTS_SINCE);
         // A ledger that nobody has opened for writing since is all of the first edition.
-        let last = if has_objects { number("first_edition")? } else { i64::MAX };
-        Ok(Self { has_objects, has_edits: has("edited_hash"), last, identified: number("identified")? })
+        let last = if has_objects { meta::get(conn, "first_edition")?.unwrap_or_default() } else { i64::MAX };
+        let identified = meta::get(conn, "identified")?.unwrap_or_default();
+        Ok(Self { has_objects, has_edits: conn.has_since(EDITS_SINCE), last, identified })
     }
 
     pub(super) fn has_objects(&self) -> bool {
@@ -70,23 +67,23 @@ impl FirstEdition {
     fn sql(&self, which: &str) -> String {
         let edited = self.edited_hash();
         format!(
-            "SELECT j.seq, j.id, carried(j.hash), carried({edited}), l.app, l.tenant, l.method, j.identity,
-                 opened(j.params, 'jobs.params', j.id)
-             FROM jobs j JOIN lanes l USING (lane) WHERE {which}"
+            "SELECT j.seq, j.id, j.hash, {edited}, l.app, l.tenant, l.method, j.identity, j.params
+             FROM jobs j JOIN lanes l ON l.lane = j.lane WHERE {which}"
         )
     }
 }
 
 impl Job {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let hashes = [row.get::<_, Option<Vec<u8>>>(2)?, row.get(3)?];
+    fn read(row: &Row<'_>, seal: &Seal) -> Result<Self> {
+        let hashes: [Option<Vec<u8>>; 2] = [row.get(2)?, row.get(3)?];
+        let id: String = row.get(1)?;
         Ok(Self {
             seq: row.get(0)?,
-            id: row.get(1)?,
-            contents: hashes.into_iter().flatten().collect(),
+            contents: hashes.iter().flatten().map(|hash| seal.carried(hash)).collect::<Result<_>>()?,
             lane: LaneKey { app: row.get(4)?, tenant: row.get(5)?, method: row.get(6)? },
             identity: row.get(7)?,
-            params: row.get(8)?,
+            params: seal.opened_text(row.get(8)?, Sealed::job_params(&id))?,
+            id,
         })
     }
 
@@ -108,21 +105,15 @@ impl Job {
 }
 
 /// Calls `each` for the next jobs whose object is not in the ledger.
-pub(super) fn each_unidentified(
-    conn: &Conn,
-    how: &FirstEdition,
-    limit: i64,
-    mut each: impl FnMut(Job),
-) -> rusqlite::Result<()> {
+pub(super) fn each_unidentified(conn: &Conn, how: &FirstEdition, limit: i64, mut each: impl FnMut(Job)) -> Result<()> {
     if how.identified >= how.last {
         return Ok(());
     }
-    let mut statement = conn.prepare(&how.sql("j.seq > ?1 AND j.seq <= ?2 ORDER BY j.seq LIMIT ?3"))?;
-    let mut rows = statement.query(params![how.identified, how.last, limit])?;
-    while let Some(row) = rows.next()? {
-        each(Job::read(row)?);
-    }
-    Ok(())
+    let sql = how.sql("j.seq > $1 AND j.seq <= $2 ORDER BY j.seq LIMIT $3");
+    conn.query_each(&sql, values![how.identified, how.last, limit], |row| {
+        each(Job::read(row, conn.seal())?);
+        Ok(())
+    })
 }
 
 impl Operator {
@@ -130,13 +121,13 @@ impl Operator {
     ///
     /// # Errors
     /// The ledger's.
-    pub fn identify(&mut self, catalog: &Catalog) -> Result<(), LedgerError> {
+    pub fn identify(&mut self, catalog: &Catalog) -> std::result::Result<(), LedgerError> {
         while self.identify_some(catalog)? {}
         Ok(())
     }
 
     /// Whether there are more.
-    fn identify_some(&mut self, catalog: &Catalog) -> Result<bool, LedgerError> {
+    fn identify_some(&mut self, catalog: &Catalog) -> std::result::Result<bool, LedgerError> {
         let is_done = self.read(|conn| {
             let how = FirstEdition::of(conn)?;
             Ok(how.identified >= how.last)
@@ -149,15 +140,14 @@ impl Operator {
             let how = FirstEdition::of(conn)?;
             let mut jobs = Vec::with_capacity(CHUNK as usize);
             each_unidentified(conn, &how, i64::from(CHUNK), |job| jobs.push((job.seq, job.created(catalog))))?;
-            let mut update = conn.prepare_cached("UPDATE jobs SET object = ?2 WHERE seq = ?1")?;
             for (seq, object) in &jobs {
                 if let Some(object) = object {
-                    update.execute(params![seq, object.0])?;
+                    conn.execute("UPDATE jobs SET object = $2 WHERE seq = $1", values![seq, object.0])?;
                 }
             }
             let reached =
                 if jobs.len() < CHUNK as usize { how.last } else { jobs.last().map_or(how.last, |(seq, _)| *seq) };
-            conn.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'identified'")?.execute([reached])?;
+            conn.execute("UPDATE meta SET value = $1 WHERE name = 'identified'", values![reached])?;
             Ok(reached < how.last)
         })
     }
@@ -168,28 +158,24 @@ impl Untouched {
     ///
     /// # Errors
     /// The ledger's.
-    pub fn numbered(&self, batch: &str, catalog: &Arc<Catalog>) -> Result<Vec<Numbered>, LedgerError> {
-        let read = || -> rusqlite::Result<Vec<Numbered>> {
-            let how = FirstEdition::of(&self.conn)?;
-            if how.last == 0 {
-                return Ok(Vec::new());
+    pub fn numbered(&self, batch: &str, catalog: &Arc<Catalog>) -> std::result::Result<Vec<Numbered>, LedgerError> {
+        let how = FirstEdition::of(&self.conn)?;
+        if how.last == 0 {
+            return Ok(Vec::new());
+        }
+        let prefix = format!("{batch}:");
+        // `;` comes next after `:`, so that the index of ids leads from the first to the last of the batch.
+        let sql = how.sql("j.id > $1 AND j.id < $2 AND j.seq <= $3 ORDER BY j.seq");
+        let mut numbered = Vec::new();
+        self.conn.query_each(&sql, values![prefix, format!("{batch};"), how.last], |row| {
+            let job = Job::read(row, self.conn.seal())?;
+            let is_number = job.id.strip_prefix(&prefix).is_some_and(is_row_number);
+            if let (true, Some(object)) = (is_number, job.object(catalog)) {
+                numbered.push(Numbered { id: job.id, object, contents: job.contents });
             }
-            let prefix = format!("{batch}:");
-            // `;` comes next after `:`, so that the index of ids leads from the first to the last of the batch.
-            let mut statement =
-                self.conn.prepare(&how.sql("j.id > ?1 AND j.id < ?2 AND j.seq <= ?3 ORDER BY j.seq"))?;
-            let mut rows = statement.query(params![prefix, format!("{batch};"), how.last])?;
-            let mut numbered = Vec::new();
-            while let Some(row) = rows.next()? {
-                let job = Job::read(row)?;
-                let is_number = job.id.strip_prefix(&prefix).is_some_and(is_row_number);
-                if let (true, Some(object)) = (is_number, job.object(catalog)) {
-                    numbered.push(Numbered { id: job.id, object, contents: job.contents });
-                }
-            }
-            Ok(numbered)
-        };
-        read().map_err(|error| file::failed(&error))
+            Ok(())
+        })?;
+        Ok(numbered)
     }
 }
 

@@ -1,8 +1,10 @@
 //! What has become of jobs that were put to work.
 
-use super::selection::json_list;
+use std::sync::LazyLock;
+
 use super::{JobSeq, Operator};
-use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow};
+use crate::document::{ENDING_COLUMNS, EndingRow};
+use crate::driver::{Conn, Result, values};
 use crate::state::State;
 use paceline_domain::time::Timestamp;
 use paceline_ports::LedgerError;
@@ -29,38 +31,30 @@ impl Followed {
 
 impl Operator {
     /// Those of these jobs that have ended, are held, or were dropped.
-    pub fn ended_among(&self, jobs: &[JobSeq]) -> Result<Vec<Followed>, LedgerError> {
-        let wanted = json_list(jobs.iter().map(|seq| seq.0));
-        self.read(|conn| {
-            let sql = format!(
-                "SELECT {ENDING_COLUMNS}, w.value FROM json_each(?1) w JOIN jobs j ON j.seq = w.value
-                     JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch WHERE j.state >= 2"
-            );
-            let mut found: Vec<Followed> = conn
-                .prepare_cached(&sql)?
-                .query_map([&wanted], |row| {
-                    let ending = EndingRow::of_job(&crate::driver::Row(row))?;
-                    Ok(Followed {
-                        seq: JobSeq(row.get(ENDING_COLUMNS_LEN)?),
-                        state: Some(ending.state),
-                        ended_at: ending.ended_at,
-                        document: ending.document(),
-                    })
-                })?
-                .collect::<rusqlite::Result<_>>()?;
-            let gone: Vec<i64> = conn
-                .prepare_cached(
-                    "SELECT value FROM json_each(?1) WHERE NOT EXISTS (SELECT 1 FROM jobs j WHERE j.seq = value)",
-                )?
-                .query_map([&wanted], |row| row.get(0))?
-                .collect::<rusqlite::Result<_>>()?;
-            found.extend(gone.into_iter().map(|seq| Followed {
-                seq: JobSeq(seq),
-                state: None,
-                ended_at: None,
-                document: serde_json::Value::Null,
-            }));
+    pub fn ended_among(&self, jobs: &[JobSeq]) -> std::result::Result<Vec<Followed>, LedgerError> {
+        self.read_at_once(|conn| {
+            let mut found = Vec::new();
+            for seq in jobs {
+                found.extend(ended(conn, *seq)?);
+            }
             Ok(found)
         })
     }
+}
+
+/// How the job ended, or that it is gone; `None` while it goes on by itself.
+fn ended(conn: &Conn, seq: JobSeq) -> Result<Option<Followed>> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {ENDING_COLUMNS} FROM jobs j JOIN lanes l ON l.lane = j.lane
+                 LEFT JOIN batches b ON b.batch = j.batch WHERE j.seq = $1 AND j.state >= 2"
+        )
+    });
+    if let Some(ending) = conn.query_opt(&SQL, values![seq], EndingRow::of_job)? {
+        let (state, ended_at) = (Some(ending.state), ending.ended_at);
+        return Ok(Some(Followed { seq, state, ended_at, document: ending.document() }));
+    }
+    let is_there: bool = conn.query_value("SELECT EXISTS (SELECT 1 FROM jobs WHERE seq = $1)", values![seq])?;
+    let gone = Followed { seq, state: None, ended_at: None, document: serde_json::Value::Null };
+    Ok((!is_there).then_some(gone))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Operator, Selection, piles};
-use crate::driver::Conn;
+use crate::driver::{self, Conn, values};
 use crate::sqlite::piles as paths;
 use crate::sqlite::tallies::{InputPile, NO_CODE, Pile};
 use crate::state::State;
@@ -61,13 +61,13 @@ impl Operator {
                 let sum = sums.entry(alike(&pile)).or_default();
                 add(sum, n, latest_of_inputs(conn, &pile)?, (true, newest));
             }
-            let group = |((reason, code, method, app), sum): (Alike, Sum)| -> rusqlite::Result<DeadGroup> {
+            let group = |((reason, code, method, app), sum): (Alike, Sum)| -> driver::Result<DeadGroup> {
                 let (is_input, seq) = sum.newest;
                 let example_id = if is_input { format!("#{seq}") } else { id_of(conn, seq)? };
                 let (count, latest_at) = (sum.count, Timestamp(sum.latest_at));
                 Ok(DeadGroup { reason, code, method, app, count, latest_at, example_id })
             };
-            let mut groups: Vec<_> = sums.into_iter().map(group).collect::<rusqlite::Result<_>>()?;
+            let mut groups: Vec<_> = sums.into_iter().map(group).collect::<driver::Result<_>>()?;
             groups.sort_by_key(|group| std::cmp::Reverse(group.count));
             Ok(groups)
         })
@@ -93,40 +93,37 @@ fn add(sum: &mut Sum, n: u64, latest_at: i64, newest: (bool, i64)) {
     sum.newest = sum.newest.max(newest);
 }
 
-fn lane_of(conn: &Conn, lane: i64) -> rusqlite::Result<(Option<String>, Option<String>)> {
-    conn.prepare_cached("SELECT method, app FROM lanes WHERE lane = ?1")?
-        .query_row([lane], |row| Ok((row.get(0)?, row.get(1)?)))
+fn lane_of(conn: &Conn, lane: i64) -> driver::Result<(Option<String>, Option<String>)> {
+    conn.query_one("SELECT method, app FROM lanes WHERE lane = $1", values![lane], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-fn id_of(conn: &Conn, seq: i64) -> rusqlite::Result<String> {
-    conn.prepare_cached("SELECT id FROM jobs WHERE seq = ?1")?.query_row([seq], |row| row.get(0))
+fn id_of(conn: &Conn, seq: i64) -> driver::Result<String> {
+    conn.query_value("SELECT id FROM jobs WHERE seq = $1", values![seq])
 }
 
-fn latest_of_jobs(conn: &Conn, pile: &Pile) -> rusqlite::Result<i64> {
+fn latest_of_jobs(conn: &Conn, pile: &Pile) -> driver::Result<i64> {
     let reason = pile.reason.map_or("", Reason::as_str);
     let code = pile.code.unwrap_or(NO_CODE);
-    conn.prepare_cached(
+    conn.query_value(
         "SELECT latest_at FROM tallies
-         WHERE batch = ?1 AND lane = ?2 AND kind = ?3 AND priority = 0 AND reason = ?4 AND code = ?5",
-    )?
-    .query_row(rusqlite::params![pile.batch, pile.lane, pile.kind, reason, code], |row| row.get(0))
+         WHERE batch = $1 AND lane = $2 AND kind = $3 AND priority = 0 AND reason = $4 AND code = $5",
+        values![pile.batch, pile.lane, pile.kind, reason, code],
+    )
 }
 
-fn latest_of_inputs(conn: &Conn, pile: &InputPile) -> rusqlite::Result<i64> {
-    conn.prepare_cached(
-        "SELECT latest_at FROM input_tallies WHERE batch = ?1 AND app = ?2 AND method = ?3 AND reason = ?4",
-    )?
-    .query_row(rusqlite::params![pile.batch, pile.app, pile.method, pile.reason], |row| row.get(0))
+fn latest_of_inputs(conn: &Conn, pile: &InputPile) -> driver::Result<i64> {
+    conn.query_value(
+        "SELECT latest_at FROM input_tallies WHERE batch = $1 AND app = $2 AND method = $3 AND reason = $4",
+        values![pile.batch, pile.app, pile.method, pile.reason],
+    )
 }
+
+/// The inputs of a pile, from the newest.
+pub(super) const NEWEST_INPUTS: &str = "SELECT seq FROM rejected
+     WHERE batch = $1 AND coalesce(app, '') = $2 AND coalesce(method, '') = $3 AND reason = $4
+     ORDER BY seq DESC LIMIT $5";
 
 /// The numbers of the newest inputs of a pile, the newest first.
-pub(super) fn newest_inputs(conn: &Conn, pile: &InputPile, limit: usize) -> rusqlite::Result<Vec<i64>> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    conn.prepare_cached(
-        "SELECT seq FROM rejected INDEXED BY rejected_alike
-         WHERE batch = ?1 AND coalesce(app, '') = ?2 AND coalesce(method, '') = ?3 AND reason = ?4
-         ORDER BY seq DESC LIMIT ?5",
-    )?
-    .query_map(rusqlite::params![pile.batch, pile.app, pile.method, pile.reason, limit], |row| row.get(0))?
-    .collect()
+pub(super) fn newest_inputs(conn: &Conn, pile: &InputPile, limit: usize) -> driver::Result<Vec<i64>> {
+    conn.query(NEWEST_INPUTS, values![pile.batch, pile.app, pile.method, pile.reason, limit], |row| row.get(0))
 }

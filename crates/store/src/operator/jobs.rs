@@ -1,15 +1,15 @@
 //! Single jobs: listed, shown with their attempts, cancelled.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use rusqlite::{OptionalExtension, Row};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::batches::number;
 use super::{CHUNK, Operator, Page, Selection, piles};
 use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow};
-use crate::driver::{self, Conn, values};
+use crate::driver::{self, Conn, Row, values};
 use crate::facts;
 use crate::sqlite::attempts::{FOR_JOB, FOR_LOOK_UP};
 use crate::sqlite::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
@@ -111,35 +111,40 @@ const TABLES: &str = "jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.
 const MORE: &str = "j.seq, j.priority, j.not_before, j.not_after, j.created_at, j.place, j.edited_at";
 
 pub(super) static LINE: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {ENDING_COLUMNS}, {MORE}, {RUNNING} FROM {TABLES} WHERE j.seq = ?1"));
+    LazyLock::new(|| format!("SELECT {ENDING_COLUMNS}, {MORE}, {RUNNING} FROM {TABLES} WHERE j.seq = $1"));
 pub(super) static LINE_OF_ID: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {ENDING_COLUMNS}, {MORE}, {RUNNING} FROM {TABLES} WHERE j.id = ?1"));
+    LazyLock::new(|| format!("SELECT {ENDING_COLUMNS}, {MORE}, {RUNNING} FROM {TABLES} WHERE j.id = $1"));
 pub(super) const HISTORY: &str = "SELECT seq, purpose, sent_at, ended_at, outcome, http_status, code, detail, log_id
-     FROM attempts WHERE job = ?1 ORDER BY seq";
+     FROM attempts WHERE job = $1 ORDER BY seq";
 /// The last attempt of a job.
 pub(super) const LAST: &str = "SELECT seq, purpose, sent_at, ended_at, outcome, http_status, code, detail, log_id
-     FROM attempts WHERE job = ?1 ORDER BY seq DESC LIMIT 1";
+     FROM attempts WHERE job = $1 ORDER BY seq DESC LIMIT 1";
+/// How many calls are in flight.
+pub(super) const RUNNING_CALLS: &str = "SELECT count(*) FROM attempts WHERE ended_at IS NULL";
+/// The jobs of which a call is in flight. In the order of the index of open attempts, or SQLite goes by that of all.
+pub(super) const IN_FLIGHT: &str = "SELECT j.id, j.state FROM attempts a JOIN jobs j ON j.seq = a.job
+     WHERE a.ended_at IS NULL ORDER BY a.seq";
 
 /// Whether a call of the job is in flight.
-pub(super) fn is_in_flight(conn: &Conn, seq: i64) -> rusqlite::Result<bool> {
-    conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM attempts a WHERE a.job = ?1 AND a.ended_at IS NULL)")?
-        .query_row([seq], |row| row.get(0))
+pub(super) fn is_in_flight(conn: &Conn, seq: i64) -> driver::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM attempts a WHERE a.job = $1 AND a.ended_at IS NULL)";
+    conn.query_value(sql, values![seq])
 }
 
 impl JobLine {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn read(row: &Row<'_>) -> driver::Result<Self> {
         const AT: usize = ENDING_COLUMNS_LEN;
-        let ending = EndingRow::of_job(&driver::Row(row))?;
+        let ending = EndingRow::of_job(row)?;
         Ok(Self {
             document: ending.document_with_facts(),
             ending,
             seq: row.get(AT)?,
             priority: row.get(AT + 1)?,
-            not_before: row.get::<_, Option<i64>>(AT + 2)?.map(Timestamp),
-            not_after: row.get::<_, Option<i64>>(AT + 3)?.map(Timestamp),
-            created_at: Timestamp(row.get(AT + 4)?),
+            not_before: row.get(AT + 2)?,
+            not_after: row.get(AT + 3)?,
+            created_at: row.get(AT + 4)?,
             place: row.get(AT + 5)?,
-            edited_at: row.get::<_, Option<i64>>(AT + 6)?.map(Timestamp),
+            edited_at: row.get(AT + 6)?,
             running: row.get(AT + 7)?,
         })
     }
@@ -165,24 +170,23 @@ impl Operator {
     pub fn page_jobs(&self, selection: &Selection, after: i64, limit: usize) -> Result<Page<JobLine>, LedgerError> {
         self.read_at_once(|conn| {
             let Page { lines: seqs, next } = piles::jobs(conn, selection, after, limit)?;
-            let mut read = conn.prepare_cached(&LINE)?;
-            let lines = seqs.iter().map(|seq| read.query_row([seq], JobLine::read)).collect::<rusqlite::Result<_>>()?;
+            let line = |seq: &i64| conn.query_one(&LINE, values![seq], JobLine::read);
+            let lines = seqs.iter().map(line).collect::<driver::Result<_>>()?;
             Ok(Page { lines, next })
         })
     }
 
     /// One job; `None` if it was forgotten.
     pub fn job_line(&self, seq: JobSeq) -> Result<Option<JobLine>, LedgerError> {
-        self.read(|conn| conn.prepare_cached(&LINE)?.query_row([seq.0], JobLine::read).optional())
+        self.read(|conn| conn.query_opt(&LINE, values![seq], JobLine::read))
     }
 
     /// One job with its attempts; `None` if there is none of this id.
     pub fn show_job(&self, id: &str) -> Result<Option<JobSheet>, LedgerError> {
         self.read(|conn| {
-            let line = conn.prepare_cached(&LINE_OF_ID)?.query_row([id], JobLine::read).optional()?;
+            let line = conn.query_opt(&LINE_OF_ID, values![id], JobLine::read)?;
             let Some(line) = line else { return Ok(None) };
-            let history =
-                conn.prepare_cached(HISTORY)?.query_map([line.seq], attempt_line)?.collect::<rusqlite::Result<_>>()?;
+            let history = conn.query(HISTORY, values![line.seq], attempt_line)?;
             Ok(Some(JobSheet { line, history }))
         })
     }
@@ -191,7 +195,7 @@ impl Operator {
     pub fn job(&self, id: &str) -> Result<Option<Job>, LedgerError> {
         static SQL: LazyLock<String> =
             LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.id = $1"));
-        let row = self.read(|conn| Ok(conn.query_opt(&SQL, values![id], |row| JobRow::read(row, conn.seal()))?))?;
+        let row = self.read(|conn| conn.query_opt(&SQL, values![id], |row| JobRow::read(row, conn.seal())))?;
         row.map(JobRow::parse).transpose()
     }
 
@@ -213,11 +217,9 @@ impl Operator {
     pub fn page_held(&self, selection: &Selection, after: i64, limit: usize) -> Result<Page<HeldLine>, LedgerError> {
         let Page { lines, next } = self.page_jobs(&selection.in_state(State::Held), after, limit)?;
         let held = |line: JobLine| -> Result<HeldLine, LedgerError> {
-            let last = |conn: &Conn| conn.prepare_cached(LAST)?.query_row([line.seq], attempt_line).optional();
-            let last_attempt = self.read(last)?;
-            let keys = "SELECT candidates FROM jobs WHERE seq = ?1";
-            let keys = |conn: &Conn| conn.prepare_cached(keys)?.query_row([line.seq], |row| row.get(0));
-            let keys: Option<String> = self.read(keys)?;
+            let last_attempt = self.read(|conn| conn.query_opt(LAST, values![line.seq], attempt_line))?;
+            let keys = "SELECT candidates FROM jobs WHERE seq = $1";
+            let keys: Option<String> = self.read(|conn| conn.query_value(keys, values![line.seq]))?;
             // Written by this program: a list of texts.
             let candidates = keys.and_then(|keys| serde_json::from_str(&keys).ok()).unwrap_or_default();
             Ok(HeldLine { line, candidates, last_attempt })
@@ -238,14 +240,11 @@ impl Operator {
     }
 
     fn ids_in_flight(&self, state: Option<State>) -> Result<Vec<String>, LedgerError> {
-        self.read(|conn| {
-            conn.prepare_cached(
-                "SELECT DISTINCT j.id FROM attempts a INDEXED BY attempts_open CROSS JOIN jobs j ON j.seq = a.job
-                 WHERE a.ended_at IS NULL AND (?1 IS NULL OR j.state = ?1)",
-            )?
-            .query_map([state.map(State::number)], |row| row.get(0))?
-            .collect()
-        })
+        let flying: Vec<(String, i64)> =
+            self.read(|conn| conn.query(IN_FLIGHT, &[], |row| Ok((row.get(0)?, row.get(1)?))))?;
+        let wanted = |(_, number): &(String, i64)| state.is_none_or(|state| state.number() == *number);
+        let ids: BTreeSet<String> = flying.into_iter().filter(wanted).map(|(id, _)| id).collect();
+        Ok(ids.into_iter().collect())
     }
 
     /// Cancels the matching jobs that are queued and not in flight now; the selection's state is not looked at.
@@ -284,14 +283,11 @@ impl Operator {
 
     /// How many calls are in flight.
     pub fn running(&self) -> Result<u64, LedgerError> {
-        self.read(|conn| {
-            conn.prepare_cached("SELECT count(*) FROM attempts INDEXED BY attempts_open WHERE ended_at IS NULL")?
-                .query_row([], |row| number(row, 0))
-        })
+        self.read(|conn| conn.query_one(RUNNING_CALLS, &[], |row| number(row, 0)))
     }
 }
 
-fn attempt_line(row: &Row<'_>) -> rusqlite::Result<AttemptLine> {
+fn attempt_line(row: &Row<'_>) -> driver::Result<AttemptLine> {
     let purpose: i64 = row.get(1)?;
     Ok(AttemptLine {
         seq: row.get(0)?,
@@ -300,8 +296,8 @@ fn attempt_line(row: &Row<'_>) -> rusqlite::Result<AttemptLine> {
             FOR_LOOK_UP => "look-up",
             _ => "token",
         },
-        sent_at: Timestamp(row.get(2)?),
-        ended_at: row.get::<_, Option<i64>>(3)?.map(Timestamp),
+        sent_at: row.get(2)?,
+        ended_at: row.get(3)?,
         outcome: row.get(4)?,
         http_status: row.get(5)?,
         code: row.get(6)?,

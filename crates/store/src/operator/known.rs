@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Params, Row};
-
 use super::outlook::Untouched;
-use crate::sqlite::file;
+use crate::driver::{Value, values};
 use paceline_domain::catalog::Catalog;
 use paceline_domain::rows::{Known, Numbered};
 use paceline_ports::LedgerError;
@@ -50,19 +48,16 @@ impl Known for KnownJobs {
     }
 
     fn of_key(&mut self, method: &str, key: &str) -> Result<Vec<String>, String> {
-        const SQL: &str = "SELECT j.id FROM jobs j JOIN lanes l USING (lane) WHERE j.key = ?1 AND l.method = ?2";
-        self.read(|ledger| ids(ledger, SQL, [key, method]))
+        const SQL: &str = "SELECT j.id FROM jobs j JOIN lanes l USING (lane) WHERE j.key = $1 AND l.method = $2";
+        self.read(|ledger| ids(ledger, SQL, values![key, method]))
     }
 
     fn ids(&mut self, batch: &str) -> Result<Vec<String>, String> {
-        const SQL: &str = "SELECT j.id FROM jobs j JOIN batches b USING (batch) WHERE b.name = ?1";
-        self.read(|ledger| ids(ledger, SQL, [batch]))
+        const SQL: &str = "SELECT j.id FROM jobs j JOIN batches b USING (batch) WHERE b.name = $1";
+        self.read(|ledger| ids(ledger, SQL, values![batch]))
     }
 }
 
-fn ids(ledger: &Untouched, sql: &str, values: impl Params) -> Result<Vec<String>, LedgerError> {
-    let read = || -> rusqlite::Result<Vec<String>> {
-        ledger.conn.prepare_cached(sql)?.query_map(values, |row: &Row<'_>| row.get(0))?.collect()
-    };
-    read().map_err(|error| file::failed(&error))
+fn ids(ledger: &Untouched, sql: &str, values: &[Value<'_>]) -> Result<Vec<String>, LedgerError> {
+    Ok(ledger.conn.query(sql, values, |row| row.get(0))?)
 }

@@ -50,8 +50,8 @@ pub use self::why::{Asked, Rejected};
 
 use super::sqlite;
 use super::sqlite::books::{Books, Trouble};
-use super::sqlite::{BrokerStanding, broker, calls, file, lock, rehearsal, restraints, seal, suspensions};
-use crate::driver::Conn;
+use super::sqlite::{BrokerStanding, broker, calls, lock, rehearsal, restraints, seal, suspensions};
+use crate::driver::{self, Conn};
 use paceline_domain::activity::{Action, By, Deed, Facts};
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
@@ -122,12 +122,12 @@ impl Operator {
 
     /// How the worker stands with its broker; of use while there is a worker.
     pub fn broker(&self) -> Result<Option<BrokerStanding>, LedgerError> {
-        self.read(|conn| Ok(broker::read(conn)?))
+        self.read(broker::read)
     }
 
     /// All suspensions, by app, tenant and method.
     pub fn suspensions(&self) -> Result<Vec<Suspension>, LedgerError> {
-        self.read(|conn| Ok(suspensions::read(conn)?))
+        self.read(suspensions::read)
     }
 
     /// Suspends an app or a lane, replacing a suspension of the same app, tenant and method.
@@ -147,7 +147,7 @@ impl Operator {
 
     /// What holds calls back beyond the quotas, as the worker recorded it last.
     pub fn restraints(&self) -> Result<Vec<Restraint>, LedgerError> {
-        self.read(|conn| Ok(restraints::read(conn)?))
+        self.read(restraints::read)
     }
 
     /// Forgets what holds an app back; says how many. A running worker then tries again with one call.
@@ -160,12 +160,12 @@ impl Operator {
 
     /// How many times shorter all windows were, if the calls were those of a rehearsal.
     pub fn rehearsal_speed(&self) -> Result<Option<f64>, LedgerError> {
-        self.read(|conn| Ok(rehearsal::speed(conn)?))
+        self.read(rehearsal::speed)
     }
 
     /// Calls `each` for every recorded call that a window reaching back to `since` may count, in the order of sending.
     pub fn each_call(&self, since: Timestamp, each: impl FnMut(PastCall)) -> Result<(), LedgerError> {
-        self.read_at_once(|conn| Ok(calls::each(conn, since, each)?))
+        self.read_at_once(|conn| calls::each(conn, since, each))
     }
 
     /// Calls `each` for every span in which a job waited that could have been sent, after `since` and up to `now`: its lane,
@@ -179,8 +179,8 @@ impl Operator {
         self.read(|conn| waits::each(conn, since, now, each))
     }
 
-    fn read<T>(&self, work: impl FnOnce(&Conn) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
-        work(self.books.conn()).map_err(|error| file::failed_at(&self.path, &error))
+    fn read<T>(&self, work: impl FnOnce(&Conn) -> driver::Result<T>) -> Result<T, LedgerError> {
+        Ok(work(self.books.conn())?)
     }
 
     /// Changes something for somebody, and tells of it in the same transaction, with how many things `work` says it
@@ -204,7 +204,7 @@ impl Operator {
     }
 
     /// Several reads of one state of the ledger.
-    fn read_at_once<T>(&self, work: impl FnOnce(&Conn) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
+    fn read_at_once<T>(&self, work: impl FnOnce(&Conn) -> driver::Result<T>) -> Result<T, LedgerError> {
         self.read(|conn| conn.at_once(work))
     }
 
@@ -238,9 +238,4 @@ impl Operator {
 /// An app, or a part of it, as a change names it.
 fn scope(app: &str, tenant: &str, method: &str) -> Facts {
     Facts::default().text("app", app).text("tenant", tenant).text("method", method)
-}
-
-/// A limit as SQL takes it.
-fn limit_of(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -4,12 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::Row;
-
 use super::batches::number;
 use super::{Operator, backlog};
-use crate::driver::{Conn, Error};
-use crate::sqlite::driver::SqliteConn;
+use crate::driver::{Conn, Result, values};
 use crate::sqlite::{calls, file, restraints, suspensions};
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
@@ -17,8 +14,21 @@ use paceline_engine::forecast::{Group, Running};
 use paceline_ports::location::Location;
 use paceline_ports::{LedgerError, PastCall, Restraint, Suspension};
 
+/// Since this version of the schema there are restraints.
+const RESTRAINTS_SINCE: i64 = 2;
 /// How many of the last calls are looked at for round trips.
 const RECENT_CALLS: i64 = 5_000;
+/// Calls of a lane that left at an instant or later, by outcome.
+pub(super) const OUTCOMES: &str = "SELECT outcome, count(*) FROM attempts
+     WHERE lane = $1 AND sent_at >= $2 AND outcome IS NOT NULL GROUP BY outcome";
+/// Jobs in flight. In the order of the index of open attempts, or SQLite goes by that of all.
+pub(super) const RUNNING: &str = "SELECT a.job, j.lane, j.batch, a.sent_at, a.deadline_at
+     FROM attempts a JOIN jobs j ON j.seq = a.job WHERE a.ended_at IS NULL AND j.state <= 1
+     ORDER BY a.seq";
+/// The last round trips, with their methods.
+pub(super) const ROUND_TRIPS: &str = "SELECT l.method, a.took FROM (
+         SELECT lane, ended_at - sent_at AS took FROM attempts WHERE replied = 1 ORDER BY seq DESC LIMIT $1
+     ) a JOIN lanes l ON l.lane = a.lane";
 /// Fewer calls of a method say nothing about its round trip.
 const CALLS_MIN: usize = 20;
 
@@ -41,12 +51,12 @@ pub struct Outlook {
 
 impl Operator {
     /// The present outlook; windows reach back to `since`.
-    pub fn outlook(&self, since: Timestamp) -> Result<Outlook, LedgerError> {
+    pub fn outlook(&self, since: Timestamp) -> std::result::Result<Outlook, LedgerError> {
         self.outlook_of(|_| since)
     }
 
     /// The present outlook; the windows of each lane reach back to what `since` says of it.
-    pub fn outlook_of(&self, since: impl Fn(&LaneKey) -> Timestamp) -> Result<Outlook, LedgerError> {
+    pub fn outlook_of(&self, since: impl Fn(&LaneKey) -> Timestamp) -> std::result::Result<Outlook, LedgerError> {
         self.read_at_once(|conn| read(conn, since))
     }
 
@@ -54,21 +64,22 @@ impl Operator {
     pub fn past_of(
         &self,
         since: impl Fn(&LaneKey) -> Option<Timestamp>,
-    ) -> Result<BTreeMap<LaneKey, Vec<PastCall>>, LedgerError> {
+    ) -> std::result::Result<BTreeMap<LaneKey, Vec<PastCall>>, LedgerError> {
         let reach = |lane: &LaneKey| since(lane).unwrap_or(Timestamp(i64::MAX));
-        self.read(|conn| Ok(calls::of_lanes(conn, reach)?.into_iter().collect()))
+        Ok(self.read(|conn| calls::of_lanes(conn, reach))?.into_iter().collect())
     }
 
     /// How many calls that left at `since` or later have which outcome.
-    pub fn outcomes(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, LedgerError> {
-        self.read(|conn| {
-            conn.prepare_cached(
-                "SELECT a.outcome, count(*) FROM lanes l CROSS JOIN attempts a INDEXED BY attempts_of_lane
-                     ON a.lane = l.lane AND a.sent_at >= ?1
-                 WHERE a.outcome IS NOT NULL GROUP BY a.outcome",
-            )?
-            .query_map([since.0], |row| Ok((row.get(0)?, number(row, 1)?)))?
-            .collect()
+    pub fn outcomes(&self, since: Timestamp) -> std::result::Result<BTreeMap<String, u64>, LedgerError> {
+        self.read_at_once(|conn| {
+            let mut outcomes = BTreeMap::new();
+            for (lane, _) in Names::read(conn)?.lanes() {
+                conn.query_each(OUTCOMES, values![lane, since], |row| {
+                    *outcomes.entry(row.get(0)?).or_default() += number(row, 1)?;
+                    Ok(())
+                })?;
+            }
+            Ok(outcomes)
         })
     }
 }
@@ -83,22 +94,22 @@ impl Untouched {
     ///
     /// # Errors
     /// A sentence that says what is wrong with the file.
-    pub fn open(location: impl Into<Location>) -> Result<Option<Self>, LedgerError> {
+    pub fn open(location: impl Into<Location>) -> std::result::Result<Option<Self>, LedgerError> {
         let location = location.into();
         if !location.path.exists() {
             return Ok(None);
         }
-        let (conn, version, seal) = file::open_untouched(&location)?;
-        Ok((version > 0).then(|| Self { conn: Conn::over(SqliteConn::of(conn, location.path), seal) }))
+        let (conn, version) = file::open_untouched(&location)?;
+        Ok((version > 0).then_some(Self { conn }))
     }
 
     /// The present outlook; windows reach back to `since`.
-    pub fn outlook(&self, since: Timestamp) -> Result<Outlook, LedgerError> {
-        Ok(self.conn.at_once(|conn| read(conn, |_| since)).map_err(Error::from)?)
+    pub fn outlook(&self, since: Timestamp) -> std::result::Result<Outlook, LedgerError> {
+        Ok(self.conn.at_once(|conn| read(conn, |_| since))?)
     }
 }
 
-fn read(conn: &Conn, since: impl Fn(&LaneKey) -> Timestamp) -> rusqlite::Result<Outlook> {
+fn read(conn: &Conn, since: impl Fn(&LaneKey) -> Timestamp) -> Result<Outlook> {
     let past = calls::of_lanes(conn, since)?.into_iter().collect();
     let names = Names::read(conn)?;
     let (running, flying) = running(conn, &names)?;
@@ -107,14 +118,9 @@ fn read(conn: &Conn, since: impl Fn(&LaneKey) -> Timestamp) -> rusqlite::Result<
         running,
         past,
         suspensions: suspensions::read(conn)?,
-        restraints: if has_restraints(conn)? { restraints::read(conn)? } else { Vec::new() },
+        restraints: if conn.has_since(RESTRAINTS_SINCE) { restraints::read(conn)? } else { Vec::new() },
         round_trips: round_trips(conn)?,
     })
-}
-
-/// A ledger that is only looked at may be of a version that kept none.
-fn has_restraints(conn: &Conn) -> rusqlite::Result<bool> {
-    conn.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'restraints')", [], |row| row.get(0))
 }
 
 /// The names behind the numbers.
@@ -124,20 +130,13 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn read(conn: &Conn) -> rusqlite::Result<Self> {
-        let lane =
-            |row: &Row<'_>| Ok((row.get(0)?, LaneKey { app: row.get(1)?, tenant: row.get(2)?, method: row.get(3)? }));
-        let batch = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?.into()));
-        Ok(Self {
-            lanes: conn
-                .prepare("SELECT lane, app, tenant, method FROM lanes")?
-                .query_map([], lane)?
-                .collect::<rusqlite::Result<_>>()?,
-            batches: conn
-                .prepare("SELECT batch, name FROM batches")?
-                .query_map([], batch)?
-                .collect::<rusqlite::Result<_>>()?,
-        })
+    pub(super) fn read(conn: &Conn) -> Result<Self> {
+        let lanes = conn.query("SELECT lane, app, tenant, method FROM lanes", &[], |row| {
+            Ok((row.get(0)?, LaneKey { app: row.get(1)?, tenant: row.get(2)?, method: row.get(3)? }))
+        })?;
+        let batches =
+            conn.query("SELECT batch, name FROM batches", &[], |row| Ok((row.get(0)?, row.get::<String>(1)?.into())))?;
+        Ok(Self { lanes: lanes.into_iter().collect(), batches: batches.into_iter().collect() })
     }
 
     /// Every lane with its number.
@@ -158,35 +157,24 @@ impl Names {
 /// Jobs in flight with their calls' deadlines, and their numbers.
 type Flying = (Vec<(Running, Timestamp)>, HashSet<i64>);
 
-fn running(conn: &Conn, names: &Names) -> rusqlite::Result<Flying> {
+fn running(conn: &Conn, names: &Names) -> Result<Flying> {
     let mut running = Vec::new();
     let mut flying = HashSet::new();
-    let mut statement = conn.prepare(
-        "SELECT a.job, j.lane, j.batch, a.sent_at, a.deadline_at
-         FROM attempts a INDEXED BY attempts_open JOIN jobs j ON j.seq = a.job
-         WHERE a.ended_at IS NULL AND j.state <= 1",
-    )?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
+    conn.query_each(RUNNING, &[], |row| {
         flying.insert(row.get(0)?);
-        let sent_at = Timestamp(row.get(3)?);
         let (lane, batch) = (names.lane(row.get(1)?), names.batch(row.get(2)?));
-        running.push((Running { lane, batch, sent_at }, Timestamp(row.get(4)?)));
-    }
+        running.push((Running { lane, batch, sent_at: row.get(3)? }, row.get(4)?));
+        Ok(())
+    })?;
     Ok((running, flying))
 }
 
-fn round_trips(conn: &Conn) -> rusqlite::Result<BTreeMap<String, Duration>> {
+fn round_trips(conn: &Conn) -> Result<BTreeMap<String, Duration>> {
     let mut found: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-    let mut statement = conn.prepare(
-        "SELECT l.method, a.took FROM (
-             SELECT lane, ended_at - sent_at AS took FROM attempts WHERE replied = 1 ORDER BY seq DESC LIMIT ?1
-         ) a JOIN lanes l USING (lane)",
-    )?;
-    let mut rows = statement.query([RECENT_CALLS])?;
-    while let Some(row) = rows.next()? {
+    conn.query_each(ROUND_TRIPS, values![RECENT_CALLS], |row| {
         found.entry(row.get(0)?).or_default().push(row.get(1)?);
-    }
+        Ok(())
+    })?;
     found.retain(|_, times| times.len() >= CALLS_MIN);
     let median = |mut times: Vec<i64>| {
         times.sort_unstable();

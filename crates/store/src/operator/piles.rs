@@ -1,12 +1,9 @@
 //! From a selection to its jobs and inputs, by way of the piles: how many there are, and a page of them.
 
-use std::fmt::Write as _;
-
-use rusqlite::{OptionalExtension, ToSql, params_from_iter};
-
 use super::Operator;
-use super::selection::Selection;
-use crate::driver::{self, Conn};
+use super::batches::number;
+use super::selection::{self, Narrowed, Selection};
+use crate::driver::{Conn, Result, values};
 use crate::sqlite::piles;
 use crate::sqlite::tallies::{InputPile, Pile, WARNED};
 use crate::state::State;
@@ -18,13 +15,13 @@ const PREFIXED_MAX: usize = 10_000;
 const LOOKED_AT_MAX: usize = 50_000;
 
 /// The state of a pile's jobs: those that succeeded with warnings have a kind of their own.
-const STATE: &str = "iif(t.kind = 8, 5, t.kind)";
+const STATE: &str = "CASE WHEN t.kind = 8 THEN 5 ELSE t.kind END";
 /// All jobs.
-pub(super) const EVERYTHING: &str = "SELECT seq FROM jobs WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+pub(super) const EVERYTHING: &str = "SELECT seq FROM jobs WHERE seq > $1 ORDER BY seq LIMIT $2";
 /// The inputs of a pile.
-pub(super) const INPUTS_ALIKE: &str = "SELECT seq FROM rejected INDEXED BY rejected_alike
-     WHERE batch = ?1 AND coalesce(app, '') = ?2 AND coalesce(method, '') = ?3 AND reason = ?4 AND seq > ?5
-     ORDER BY seq LIMIT ?6";
+pub(super) const INPUTS_ALIKE: &str = "SELECT seq FROM rejected
+     WHERE batch = $1 AND coalesce(app, '') = $2 AND coalesce(method, '') = $3 AND reason = $4 AND seq > $5
+     ORDER BY seq LIMIT $6";
 
 /// A part of a list.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +37,7 @@ pub(super) type Seqs = Page<i64>;
 
 impl Operator {
     /// How many jobs, and inputs that never became jobs, match. By tallies alone, unless ids or their beginning are given.
-    pub fn count(&self, selection: &Selection) -> Result<u64, LedgerError> {
+    pub fn count(&self, selection: &Selection) -> std::result::Result<u64, LedgerError> {
         self.read(|conn| {
             if !selection.ids.is_empty() || selection.prefix.is_some() {
                 let jobs = selection.jobs_by_id().count(conn)?;
@@ -53,47 +50,26 @@ impl Operator {
 }
 
 /// The piles that a selection consists of, ids left aside, with how many jobs are in each.
-pub(super) fn of(conn: &Conn, selection: &Selection) -> rusqlite::Result<Vec<(Pile, u64)>> {
+pub(super) fn of(conn: &Conn, selection: &Selection) -> Result<Vec<(Pile, u64)>> {
     let sql = format!(
         "SELECT {} FROM tallies t JOIN lanes l ON l.lane = t.lane WHERE (t.kind <= {} OR t.kind = {WARNED}) AND t.n > 0",
         piles::COLUMNS,
         State::Succeeded.number()
     );
-    let mut narrowed = Narrowed { sql, values: Vec::new() };
+    let mut narrowed = Narrowed::of(sql, Vec::new());
     match batch_number(conn, selection)? {
         Wanted::Any => {}
         Wanted::Unknown => return Ok(Vec::new()),
-        Wanted::One(batch) => narrowed.restrict("t.batch", Some(Box::new(batch))),
+        Wanted::One(batch) => narrowed.restrict("t.batch", Some(batch.into())),
     }
-    narrowed.restrict(STATE, selection.state.map(|state| Box::new(state.number()) as _));
-    narrowed.restrict("t.kind", selection.warnings.then(|| Box::new(WARNED) as _));
-    narrowed.restrict("t.reason", selection.reason.map(|reason| Box::new(reason.as_str()) as _));
-    narrowed.restrict("t.code", selection.code.map(|code| Box::new(code) as _));
-    narrowed.restrict("l.app", text(selection.app.as_ref()));
-    narrowed.restrict("l.tenant", text(selection.tenant.as_ref()));
-    narrowed.restrict("l.method", text(selection.method.as_ref()));
-    conn.prepare_cached(&narrowed.sql)?
-        .query_map(params_from_iter(narrowed.values), |row| Ok(piles::read(&driver::Row(row))?))?
-        .collect()
-}
-
-/// A question, narrowed by what a selection names.
-struct Narrowed {
-    sql: String,
-    values: Vec<Box<dyn ToSql>>,
-}
-
-impl Narrowed {
-    fn restrict(&mut self, column: &str, value: Option<Box<dyn ToSql>>) {
-        if let Some(value) = value {
-            self.values.push(value);
-            let _ = write!(self.sql, " AND {column} = ?{}", self.values.len());
-        }
-    }
-}
-
-fn text(value: Option<&String>) -> Option<Box<dyn ToSql>> {
-    value.map(|value| Box::new(value.clone()) as _)
+    narrowed.restrict(STATE, selection.state.map(|state| state.number().into()));
+    narrowed.restrict("t.kind", selection.warnings.then(|| WARNED.into()));
+    narrowed.restrict("t.reason", selection.reason.map(|reason| reason.as_str().into()));
+    narrowed.restrict("t.code", selection.code.map(Into::into));
+    narrowed.restrict("l.app", selection.app.as_deref().map(Into::into));
+    narrowed.restrict("l.tenant", selection.tenant.as_deref().map(Into::into));
+    narrowed.restrict("l.method", selection.method.as_deref().map(Into::into));
+    conn.query(&narrowed.sql, &narrowed.values, piles::read)
 }
 
 enum Wanted {
@@ -103,37 +79,33 @@ enum Wanted {
 }
 
 /// The batch of a selection; an empty name stands for the jobs without one.
-fn batch_number(conn: &Conn, selection: &Selection) -> rusqlite::Result<Wanted> {
+fn batch_number(conn: &Conn, selection: &Selection) -> Result<Wanted> {
     let Some(name) = &selection.batch else { return Ok(Wanted::Any) };
     if name.is_empty() {
         return Ok(Wanted::One(0));
     }
-    let number = conn
-        .prepare_cached("SELECT batch FROM batches WHERE name = ?1")?
-        .query_row([name], |row| row.get(0))
-        .optional()?;
+    let number = conn.query_opt("SELECT batch FROM batches WHERE name = $1", values![name], |row| row.get(0))?;
     Ok(number.map_or(Wanted::Unknown, Wanted::One))
 }
 
 /// The jobs of a selection after `after`, at most `limit`.
-pub(super) fn jobs(conn: &Conn, selection: &Selection, after: i64, limit: usize) -> rusqlite::Result<Seqs> {
+pub(super) fn jobs(conn: &Conn, selection: &Selection, after: i64, limit: usize) -> Result<Seqs> {
     if !selection.ids.is_empty() {
         return Ok(page(selection.jobs_by_id().seqs(conn, after)?, limit));
     }
     let Some(prefix) = &selection.prefix else { return in_order(conn, selection, after, limit) };
-    let begins_so = Selection { prefix: Some(prefix.clone()), ..Selection::default() };
-    if begins_so.jobs_by_id().count_up_to(conn, PREFIXED_MAX)? <= PREFIXED_MAX {
+    if selection::count_prefixed(conn, prefix, PREFIXED_MAX)? <= PREFIXED_MAX {
         return Ok(page(selection.jobs_by_id().seqs(conn, after)?, limit));
     }
     let selection = &Selection { prefix: None, ..selection.clone() };
     // So many ids begin so that they are not rare among the jobs.
     let mut matching: Vec<i64> = Vec::new();
     let (mut after, mut looked_at) = (after, 0);
-    let mut id = conn.prepare_cached("SELECT id FROM jobs WHERE seq = ?1")?;
+    let id = "SELECT id FROM jobs WHERE seq = $1";
     while looked_at < LOOKED_AT_MAX {
         let candidates = in_order(conn, selection, after, limit.clamp(500, PREFIXED_MAX))?;
         for seq in candidates.lines {
-            if id.query_row([seq], |row| Ok(row.get_ref(0)?.as_str()?.starts_with(prefix.as_str())))? {
+            if conn.query_value::<String>(id, values![seq])?.starts_with(prefix.as_str()) {
                 matching.push(seq);
             }
             (after, looked_at) = (seq, looked_at + 1);
@@ -148,14 +120,10 @@ pub(super) fn jobs(conn: &Conn, selection: &Selection, after: i64, limit: usize)
     Ok(Page { lines: matching, next: Some(after) })
 }
 
-fn in_order(conn: &Conn, selection: &Selection, after: i64, limit: usize) -> rusqlite::Result<Seqs> {
+fn in_order(conn: &Conn, selection: &Selection, after: i64, limit: usize) -> Result<Seqs> {
     let most = limit.saturating_add(1);
     if selection.is_everything() {
-        let seqs = conn
-            .prepare_cached(EVERYTHING)?
-            .query_map([after, super::limit_of(most)], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
-        return Ok(page(seqs, limit));
+        return Ok(page(conn.query(EVERYTHING, values![after, most], |row| row.get(0))?, limit));
     }
     let piles = of(conn, selection)?;
     Ok(page(piles::seqs(conn, piles.iter().map(|(pile, _)| pile), after, most)?, limit))
@@ -170,42 +138,36 @@ fn page(mut seqs: Vec<i64>, limit: usize) -> Seqs {
 }
 
 /// The piles of inputs that a selection consists of, ids left aside.
-pub(super) fn input_piles(conn: &Conn, selection: &Selection) -> rusqlite::Result<Vec<(InputPile, u64)>> {
+pub(super) fn input_piles(conn: &Conn, selection: &Selection) -> Result<Vec<(InputPile, u64)>> {
     if selection.excludes_inputs() {
         return Ok(Vec::new());
     }
     let sql = "SELECT batch, app, method, reason, n FROM input_tallies WHERE n > 0".to_owned();
-    let mut narrowed = Narrowed { sql, values: Vec::new() };
+    let mut narrowed = Narrowed::of(sql, Vec::new());
     match batch_number(conn, selection)? {
         Wanted::Any => {}
         Wanted::Unknown => return Ok(Vec::new()),
-        Wanted::One(batch) => narrowed.restrict("batch", Some(Box::new(batch))),
+        Wanted::One(batch) => narrowed.restrict("batch", Some(batch.into())),
     }
-    narrowed.restrict("reason", selection.reason.map(|reason| Box::new(reason.as_str()) as _));
-    narrowed.restrict("app", text(selection.app.as_ref()));
-    narrowed.restrict("method", text(selection.method.as_ref()));
-    let read = |row: &rusqlite::Row<'_>| Ok((InputPile::read(&driver::Row(row))?, row.get::<_, i64>(4)?));
-    let mut statement = conn.prepare_cached(&narrowed.sql)?;
-    let piles = statement.query_map(params_from_iter(narrowed.values), read)?;
-    piles.map(|pile| pile.map(|(pile, n)| (pile, u64::try_from(n).unwrap_or(0)))).collect()
+    narrowed.restrict("reason", selection.reason.map(|reason| reason.as_str().into()));
+    narrowed.restrict("app", selection.app.as_deref().map(Into::into));
+    narrowed.restrict("method", selection.method.as_deref().map(Into::into));
+    conn.query(&narrowed.sql, &narrowed.values, |row| Ok((InputPile::read(row)?, number(row, 4)?)))
 }
 
 /// The inputs of a selection after `after`, at most `limit`.
-pub(super) fn inputs(conn: &Conn, selection: &Selection, after: i64, limit: usize) -> rusqlite::Result<Seqs> {
+pub(super) fn inputs(conn: &Conn, selection: &Selection, after: i64, limit: usize) -> Result<Seqs> {
     if selection.excludes_inputs() {
         return Ok(page(Vec::new(), limit));
     }
     if !selection.ids.is_empty() || selection.prefix.is_some() {
         return Ok(page(selection.inputs_by_id().seqs(conn, after)?, limit));
     }
-    let most = super::limit_of(limit.saturating_add(1));
+    let most = limit.saturating_add(1);
     let mut seqs: Vec<i64> = Vec::new();
-    let mut alike = conn.prepare_cached(INPUTS_ALIKE)?;
     for (pile, _) in input_piles(conn, selection)? {
-        let values = rusqlite::params![pile.batch, pile.app, pile.method, pile.reason, after, most];
-        for seq in alike.query_map(values, |row| row.get(0))? {
-            seqs.push(seq?);
-        }
+        let values = values![pile.batch, pile.app, pile.method, pile.reason, after, most];
+        seqs.extend(conn.query(INPUTS_ALIKE, values, |row| row.get::<i64>(0))?);
     }
     seqs.sort_unstable();
     Ok(page(seqs, limit))

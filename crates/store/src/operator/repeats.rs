@@ -2,15 +2,13 @@
 //! would create. Each is looked up by an index, so that a ledger of a million jobs answers at once.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::LazyLock;
-
-use rusqlite::{OptionalExtension, Row, params};
 
 use super::Operator;
 use super::first_edition::{self, FirstEdition};
 use super::outlook::Untouched;
-use crate::driver::{Conn, values};
-use crate::sqlite::file;
+use crate::driver::{self, Conn, Row, values};
 use crate::sqlite::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use crate::state::State;
 use paceline_domain::catalog::Catalog;
@@ -78,9 +76,7 @@ impl Untouched {
     /// # Errors
     /// The ledger's.
     pub fn knows(&self, id: &str) -> Result<bool, LedgerError> {
-        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1)";
-        let read = || self.conn.prepare_cached(SQL)?.query_row([id], |row| row.get(0));
-        read().map_err(|error| file::failed(&error))
+        Ok(self.conn.query_value("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = $1)", values![id])?)
     }
 
     /// How many jobs of a lane and identity have their object, or may get it.
@@ -89,12 +85,11 @@ impl Untouched {
     /// The ledger's.
     pub fn objects(&self, lane: &LaneKey, identity: &Identity) -> Result<u64, LedgerError> {
         const SQL: &str = "SELECT count(*) FROM jobs JOIN lanes USING (lane)
-            WHERE app = ?1 AND tenant = ?2 AND method = ?3 AND identity IS ?4 AND state NOT IN (?5, ?6)";
+            WHERE app = $1 AND tenant = $2 AND method = $3 AND identity IS NOT DISTINCT FROM $4
+                AND state NOT IN ($5, $6)";
         let identity = (*identity != Identity::Tenant).then(|| identity.to_string());
         let gone = [State::Dead, State::Cancelled].map(State::number);
-        let values = params![lane.app, lane.tenant, lane.method, identity, gone[0], gone[1]];
-        let read = || self.conn.query_row(SQL, values, |row| row.get::<_, i64>(0));
-        read().map(i64::unsigned_abs).map_err(|error| file::failed(&error))
+        Ok(self.conn.query_value(SQL, values![lane.app, lane.tenant, lane.method, identity, gone[0], gone[1]])?)
     }
 
     /// Looks jobs up without touching the ledger.
@@ -119,7 +114,7 @@ impl Operator {
 
 impl<'l> Seeker<'l> {
     fn new(conn: &'l Conn, catalog: &Catalog) -> Result<Self, LedgerError> {
-        let read = || -> rusqlite::Result<_> {
+        let read = || -> driver::Result<_> {
             let how = FirstEdition::of(conn)?;
             let mut unidentified: HashMap<ObjectHash, Vec<i64>> = HashMap::new();
             first_edition::each_unidentified(conn, &how, i64::MAX, |job| {
@@ -129,7 +124,7 @@ impl<'l> Seeker<'l> {
             })?;
             Ok(Self { conn, how, unidentified })
         };
-        read().map_err(|error| file::failed(&error))
+        Ok(read()?)
     }
 
     /// The job of this id, if there is one, and the first of another id that it would create again.
@@ -137,7 +132,7 @@ impl<'l> Seeker<'l> {
     /// # Errors
     /// The ledger's.
     pub fn seek(&self, sought: Sought<'_>) -> Result<(Option<Repeat>, Option<Repeat>), LedgerError> {
-        let read = || -> rusqlite::Result<_> {
+        let read = || -> driver::Result<_> {
             let content = sought.job.content_hash();
             let known = self.by_id(sought, &content)?;
             // What is not called, creates nothing.
@@ -152,7 +147,7 @@ impl<'l> Seeker<'l> {
             };
             Ok((known, twin))
         };
-        read().map_err(|error| file::failed(&error))
+        Ok(read()?)
     }
 
     /// What the job of this id says, if the ledger is one of today. Whoever shows it has to mask it.
@@ -169,36 +164,35 @@ impl<'l> Seeker<'l> {
         row?.map(JobRow::parse).transpose()
     }
 
-    fn by_id(&self, sought: Sought<'_>, content: &[u8; 32]) -> rusqlite::Result<Option<Repeat>> {
+    fn by_id(&self, sought: Sought<'_>, content: &[u8; 32]) -> driver::Result<Option<Repeat>> {
         let sql = format!(
-            "SELECT j.id, coalesce(b.name, ''), j.state, j.key, is_content(j.hash, ?2) OR is_content({edited}, ?2), j.amqp IS NOT NULL,
+            "SELECT j.id, coalesce(b.name, ''), j.state, j.key, j.hash, {edited}, j.amqp IS NOT NULL,
                  l.app, l.tenant, l.method
-             FROM jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch WHERE j.id = ?1",
+             FROM jobs j JOIN lanes l ON l.lane = j.lane LEFT JOIN batches b ON b.batch = j.batch WHERE j.id = $1",
             edited = self.how.edited_hash(),
         );
-        let read = |row: &Row<'_>| {
-            let (is_same, is_amqp): (bool, bool) = (row.get(4)?, row.get(5)?);
-            let lane = LaneKey { app: row.get(6)?, tenant: row.get(7)?, method: row.get(8)? };
+        self.conn.query_opt(&sql, values![sought.job.id], |row| {
+            let (is_same, is_amqp): (bool, bool) = (is_content(self.conn, row, 4, content)?, row.get(6)?);
+            let lane = LaneKey { app: row.get(7)?, tenant: row.get(8)?, method: row.get(9)? };
             let mut repeat = repeat(row, Likeness::Same)?;
             if !is_same {
                 let corrects = sought.is_row && !is_amqp && can_be_queued(repeat.state) && lane == sought.job.lane;
                 repeat.likeness = if corrects { Likeness::Corrected } else { Likeness::IdConflict };
             }
             Ok(repeat)
-        };
-        self.conn.prepare_cached(&sql)?.query_row(params![sought.job.id, content], read).optional()
+        })
     }
 
     /// What ended without success, or was deleted again, has no twin.
-    fn twin(&self, sought: Sought<'_>, object: ObjectHash, content: &[u8; 32]) -> rusqlite::Result<Option<Repeat>> {
+    fn twin(&self, sought: Sought<'_>, object: ObjectHash, content: &[u8; 32]) -> driver::Result<Option<Repeat>> {
         if self.how.has_objects() {
-            let found = self.first_twin("j.object = ?1", object.0, sought, content)?;
+            let found = self.first_twin("j.object = $1", object.0, sought, content)?;
             if found.is_some() {
                 return Ok(found);
             }
         }
         for seq in self.unidentified.get(&object).into_iter().flatten() {
-            let found = self.first_twin("j.seq = ?1", *seq, sought, content)?;
+            let found = self.first_twin("j.seq = $1", *seq, sought, content)?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -212,21 +206,36 @@ impl<'l> Seeker<'l> {
         number: i64,
         sought: Sought<'_>,
         content: &[u8; 32],
-    ) -> rusqlite::Result<Option<Repeat>> {
+    ) -> driver::Result<Option<Repeat>> {
         let sql = format!(
-            "SELECT j.id, coalesce(b.name, ''), j.state, j.key FROM jobs j LEFT JOIN batches b ON b.batch = j.batch
-             WHERE {which} AND j.id <> ?2 AND j.state NOT IN ({dead}, {cancelled})
-                 AND (NOT ?3 OR is_content(j.hash, ?4) OR is_content({edited}, ?4))
-             LIMIT 1",
+            "SELECT j.id, coalesce(b.name, ''), j.state, j.key, j.hash, {edited}
+             FROM jobs j LEFT JOIN batches b ON b.batch = j.batch
+             WHERE {which} AND j.id <> $2 AND j.state NOT IN ({dead}, {cancelled})",
             dead = State::Dead.number(),
             cancelled = State::Cancelled.number(),
             edited = self.how.edited_hash(),
         );
-        self.conn
-            .prepare_cached(&sql)?
-            .query_row(params![number, sought.job.id, sought.by_content, content], |row| repeat(row, Likeness::Twin))
-            .optional()
+        let mut found = None;
+        self.conn.query_until(&sql, values![number, sought.job.id], |row| {
+            if sought.by_content && !is_content(self.conn, row, 4, content)? {
+                return Ok(ControlFlow::Continue(()));
+            }
+            found = Some(repeat(row, Likeness::Twin)?);
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(found)
     }
+}
+
+/// Whether a job is of this content, as it came or as a person edited it: by its two digests, from the column `at`.
+pub(super) fn is_content(conn: &Conn, row: &Row<'_>, at: usize, content: &[u8; 32]) -> driver::Result<bool> {
+    let digests: [Option<Vec<u8>>; 2] = [row.get(at)?, row.get(at + 1)?];
+    for digest in digests.into_iter().flatten() {
+        if conn.seal().is_content(&digest, content)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether the same id sets it to work again.
@@ -234,7 +243,7 @@ const fn can_be_queued(state: State) -> bool {
     matches!(state, State::Dead | State::Cancelled)
 }
 
-fn repeat(row: &Row<'_>, likeness: Likeness) -> rusqlite::Result<Repeat> {
+fn repeat(row: &Row<'_>, likeness: Likeness) -> driver::Result<Repeat> {
     let state = State::of_number(row.get(2)?).unwrap_or(State::Queued);
     Ok(Repeat { likeness, id: row.get(0)?, batch: row.get(1)?, state, key: row.get(3)? })
 }

@@ -1,9 +1,9 @@
 //! A person decides what became of a job that nobody else can decide.
 
-use rusqlite::OptionalExtension;
 use serde_json::Value;
 
 use super::{Operator, Selection};
+use crate::driver::values;
 use crate::sqlite::books::{Books, Trouble};
 use crate::sqlite::settle::{self, Standing};
 use crate::state::State;
@@ -99,7 +99,7 @@ fn resolve_one(
     };
     settle::apply(books, seq, standing, &settlement, false, now).map_err(|trouble| taken(trouble, resolution))?;
     if *resolution == Resolution::Retry {
-        books.conn().prepare_cached("UPDATE jobs SET attempts = 0 WHERE seq = ?1")?.execute([seq.0])?;
+        books.conn().execute("UPDATE jobs SET attempts = 0 WHERE seq = $1", values![seq])?;
     }
     if matches!(resolution, Resolution::Retry | Resolution::LookUp) {
         books.announce(seq)?;
@@ -122,19 +122,17 @@ fn unknown(id: &str) -> Trouble {
 }
 
 fn resolvable(books: &Books, id: &str) -> Result<JobSeq, Trouble> {
-    let found: Option<(i64, bool)> = books
-        .conn()
-        .prepare_cached(
-            "SELECT j.seq, EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)
-             FROM jobs j WHERE j.id = ?1",
-        )?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
+    let found: Option<(JobSeq, bool)> = books.conn().query_opt(
+        "SELECT j.seq, EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)
+         FROM jobs j WHERE j.id = $1",
+        values![id],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     match found {
         None => Err(unknown(id)),
         Some((_, true)) => Err(Trouble::Refused(format!(
             "a call for job {id:?} is in flight; try again when it is over (`paceline jobs show` says when)"
         ))),
-        Some((seq, false)) => Ok(JobSeq(seq)),
+        Some((seq, false)) => Ok(seq),
     }
 }

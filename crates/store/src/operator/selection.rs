@@ -1,9 +1,10 @@
 //! Which jobs and dead letters a command is about: one type for all of them, and what it means in SQL.
 
-use rusqlite::ToSql;
-use rusqlite::types::Value;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
-use crate::driver::Conn;
+use super::batches::number as count;
+use crate::driver::{Bind, Conn, Result, Value};
 use crate::state::State;
 use paceline_domain::activity::Facts;
 use paceline_domain::reason::Reason;
@@ -89,50 +90,43 @@ impl Selection {
     }
 
     /// The jobs among them, found by ids or by their beginning.
-    pub(super) fn jobs_by_id(&self) -> Sought {
-        // The one index over all ids is made by their being unique; INDEXED BY, because order by number must not win.
-        let mut sought = Sought::new(
-            "j.seq",
-            "jobs j INDEXED BY sqlite_autoindex_jobs_1 CROSS JOIN lanes l ON l.lane = j.lane
-                 LEFT JOIN batches b ON b.batch = j.batch",
-        );
-        if !self.ids.is_empty() {
-            sought.restrict(
-                "j.id IN (SELECT value FROM json_each(:ids))",
-                ":ids",
-                json_list(self.ids.iter().filter_map(|id| job_id(id))),
-            );
-        }
-        if let Some(prefix) = &self.prefix {
-            sought.restrict("j.id >= :from", ":from", prefix.clone());
-            sought.restrict("j.id < :to", ":to", format!("{prefix}{}", char::MAX));
-        }
-        sought.restrict_if("j.state = :state", ":state", self.state.map(State::number));
+    pub(super) fn jobs_by_id(&self) -> Sought<'_> {
+        let begins_so = |id: &&str| self.prefix.as_ref().is_none_or(|prefix| id.starts_with(prefix.as_str()));
+        let ids = self.ids.iter().filter_map(|id| job_id(id)).filter(begins_so);
+        let mut sought = match &self.prefix {
+            Some(prefix) if self.ids.is_empty() => {
+                Sought::new(JOBS, "j.id >= $1 AND j.id < $2", [Name::prefix(prefix)])
+            }
+            _ => Sought::new(JOBS, "j.id = $1", ids.map(|id| Name::Id(id.to_owned()))),
+        };
+        let narrowed = &mut sought.narrowed;
+        // `+` and coalesce leave no other index than that of ids, by which few are found.
+        narrowed.restrict("+j.state", self.state.map(|state| state.number().into()));
         if self.warnings {
-            sought.conditions.push("j.warnings IS NOT NULL".to_owned());
+            narrowed.sql += " AND j.warnings IS NOT NULL";
         }
-        sought.restrict_if("j.reason = :reason", ":reason", self.reason.map(|reason| reason.as_str().to_owned()));
+        narrowed.restrict("coalesce(j.reason, '')", self.reason.map(|reason| reason.as_str().into()));
         // A code is that of an ending, not of a failure on the way.
-        sought.restrict_if("j.state IN (2, 3) AND j.code = :code", ":code", self.code);
-        sought.restrict_if("l.tenant = :tenant", ":tenant", self.tenant.clone());
-        self.restrict_names(&mut sought, "l");
+        narrowed.restrict("+j.state IN (2, 3) AND +j.code", self.code.map(Into::into));
+        narrowed.restrict("coalesce(l.tenant, '')", self.tenant.as_deref().map(Into::into));
+        self.restrict_names(narrowed, "l");
         sought
     }
 
     /// The inputs among them that are named by their numbers.
-    pub(super) fn inputs_by_id(&self) -> Sought {
-        let mut sought = Sought::new("r.seq", "rejected r LEFT JOIN batches b ON b.batch = r.batch");
-        let numbers = self.ids.iter().filter_map(|id| input_number(id));
-        sought.restrict("r.seq IN (SELECT value FROM json_each(:ids))", ":ids", json_list(numbers));
-        sought.restrict_if("r.reason = :reason", ":reason", self.reason.map(|reason| reason.as_str().to_owned()));
-        self.restrict_names(&mut sought, "r");
+    pub(super) fn inputs_by_id(&self) -> Sought<'_> {
+        let numbers = self.ids.iter().filter_map(|id| input_number(id)).map(Name::Number);
+        let mut sought = Sought::new(INPUTS, "r.seq = $1", numbers);
+        let narrowed = &mut sought.narrowed;
+        narrowed.restrict("r.reason", self.reason.map(|reason| reason.as_str().into()));
+        self.restrict_names(narrowed, "r");
         sought
     }
 
-    fn restrict_names(&self, sought: &mut Sought, table: &str) {
-        sought.restrict_if("coalesce(b.name, '') = :batch", ":batch", self.batch.clone());
-        sought.restrict_if(&format!("{table}.method = :method"), ":method", self.method.clone());
-        sought.restrict_if(&format!("{table}.app = :app"), ":app", self.app.clone());
+    fn restrict_names<'s>(&'s self, narrowed: &mut Narrowed<'s>, table: &str) {
+        narrowed.restrict("coalesce(b.name, '')", self.batch.as_deref().map(Into::into));
+        narrowed.restrict(&format!("coalesce({table}.method, '')"), self.method.as_deref().map(Into::into));
+        narrowed.restrict(&format!("coalesce({table}.app, '')"), self.app.as_deref().map(Into::into));
     }
 }
 
@@ -161,63 +155,108 @@ pub fn handle(name: &str) -> &str {
     bare.filter(|bare| number(bare).is_some()).unwrap_or(name)
 }
 
-/// What is named one by one, in SQL: `j` is the job, `l` its lane, `r` the input, `b` the batch.
+/// A question, narrowed by what a selection names.
 #[derive(Debug)]
-pub(super) struct Sought {
-    seq: &'static str,
-    tables: &'static str,
-    conditions: Vec<String>,
-    values: Vec<(&'static str, Value)>,
+pub(super) struct Narrowed<'s> {
+    pub(super) sql: String,
+    pub(super) values: Vec<Value<'s>>,
+    /// How many parameters come before these values.
+    before: usize,
 }
 
-impl Sought {
-    fn new(seq: &'static str, tables: &'static str) -> Self {
-        Self { seq, tables, conditions: vec!["1".to_owned()], values: Vec::new() }
+impl<'s> Narrowed<'s> {
+    pub(super) fn of(sql: String, values: Vec<Value<'s>>) -> Self {
+        Self { sql, values, before: 0 }
     }
 
-    fn restrict(&mut self, condition: &str, name: &'static str, value: impl Into<Value>) {
-        self.conditions.push(condition.to_owned());
-        self.values.push((name, value.into()));
-    }
-
-    fn restrict_if(&mut self, condition: &str, name: &'static str, value: Option<impl Into<Value>>) {
+    pub(super) fn restrict(&mut self, column: &str, value: Option<Value<'s>>) {
         if let Some(value) = value {
-            self.restrict(condition, name, value);
+            self.values.push(value);
+            let _ = write!(self.sql, " AND {column} = ${}", self.before + self.values.len());
         }
+    }
+}
+
+/// Jobs and their number: `j` is the job, `l` its lane, `b` its batch.
+const JOBS: (&str, &str) = ("j.seq", "jobs j JOIN lanes l ON l.lane = j.lane LEFT JOIN batches b ON b.batch = j.batch");
+/// Likewise of inputs `r`.
+const INPUTS: (&str, &str) = ("r.seq", "rejected r LEFT JOIN batches b ON b.batch = r.batch");
+
+/// What is named.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Name {
+    Id(String),
+    Number(i64),
+    /// From the first to before the second.
+    Between(String, String),
+}
+
+impl Name {
+    fn prefix(prefix: &str) -> Self {
+        Self::Between(prefix.to_owned(), format!("{prefix}{}", char::MAX))
+    }
+
+    fn values(&self) -> Vec<Value<'_>> {
+        match self {
+            Self::Id(id) => vec![id.as_str().into()],
+            Self::Number(number) => vec![(*number).into()],
+            Self::Between(from, to) => vec![from.as_str().into(), to.as_str().into()],
+        }
+    }
+}
+
+/// What is named one by one, each the first parameters of one question.
+#[derive(Debug)]
+pub(super) struct Sought<'s> {
+    seq: &'static str,
+    names: BTreeSet<Name>,
+    narrowed: Narrowed<'s>,
+}
+
+impl Sought<'_> {
+    fn new((seq, tables): (&'static str, &str), is_named: &str, names: impl IntoIterator<Item = Name>) -> Self {
+        let narrowed = Narrowed {
+            sql: format!("FROM {tables} WHERE {is_named}"),
+            values: Vec::new(),
+            before: is_named.matches('$').count(),
+        };
+        Self { seq, names: names.into_iter().collect(), narrowed }
     }
 
     pub(super) fn sql(&self, columns: &str) -> String {
-        format!("SELECT {columns} FROM {} WHERE {}", self.tables, self.conditions.join(" AND "))
+        format!("SELECT {columns} {}", self.narrowed.sql)
     }
 
-    fn values(&self) -> Vec<(&str, &dyn ToSql)> {
-        self.values.iter().map(|(name, value)| (*name, value as &dyn ToSql)).collect()
+    /// The values of each question.
+    fn values(&self) -> impl Iterator<Item = Vec<Value<'_>>> {
+        self.names.iter().map(|name| [name.values(), self.narrowed.values.clone()].concat())
     }
 
     /// Their numbers after `after`, in order.
-    pub(super) fn seqs(&self, conn: &Conn, after: i64) -> rusqlite::Result<Vec<i64>> {
-        let mut statement = conn.prepare_cached(&self.sql(self.seq))?;
-        let seqs = statement.query_map(&self.values()[..], |row| row.get(0))?;
-        let mut seqs: Vec<i64> = seqs.collect::<rusqlite::Result<_>>()?;
+    pub(super) fn seqs(&self, conn: &Conn, after: i64) -> Result<Vec<i64>> {
+        let sql = self.sql(self.seq);
+        let mut seqs: Vec<i64> = Vec::new();
+        for values in self.values() {
+            seqs.extend(conn.query(&sql, &values, |row| row.get::<i64>(0))?);
+        }
         seqs.retain(|seq| *seq > after);
         seqs.sort_unstable();
         Ok(seqs)
     }
 
     /// How many they are.
-    pub(super) fn count(&self, conn: &Conn) -> rusqlite::Result<u64> {
-        conn.prepare_cached(&self.sql("count(*)"))?.query_row(&self.values()[..], |row| super::batches::number(row, 0))
-    }
-
-    /// How many they are, counted no further than one above `most`.
-    pub(super) fn count_up_to(&self, conn: &Conn, most: usize) -> rusqlite::Result<usize> {
-        let sql = format!("SELECT count(*) FROM ({} LIMIT {})", self.sql("1"), most.saturating_add(1));
-        let count = conn.prepare_cached(&sql)?.query_row(&self.values()[..], |row| super::batches::number(row, 0))?;
-        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    pub(super) fn count(&self, conn: &Conn) -> Result<u64> {
+        let (sql, mut found) = (self.sql("count(*)"), 0);
+        for values in self.values() {
+            found += conn.query_one(&sql, &values, |row| count(row, 0))?;
+        }
+        Ok(found)
     }
 }
 
-/// A list as `json_each` takes it.
-pub(super) fn json_list(items: impl Iterator<Item = impl Into<serde_json::Value>>) -> String {
-    serde_json::Value::Array(items.map(Into::into).collect()).to_string()
+/// How many jobs have an id that begins so, counted no further than one above `most`.
+pub(super) fn count_prefixed(conn: &Conn, prefix: &str, most: usize) -> Result<usize> {
+    let sql = "SELECT count(*) FROM (SELECT 1 AS one FROM jobs WHERE id >= $1 AND id < $2 LIMIT $3) AS counted";
+    let (name, most) = (Name::prefix(prefix), most.saturating_add(1));
+    conn.query_value(sql, &[name.values(), vec![most.bind()]].concat())
 }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{OptionalExtension, Row};
+use serde_json::Value;
 
-use super::batches::number;
 use super::piles::{self, Page};
 use super::{Operator, Selection};
+use crate::driver::{self, Error, Row, values};
 use crate::sqlite::job_row::params_of;
+use crate::sqlite::seal;
 use crate::state::State;
-use paceline_domain::job::{Identity, LaneKey};
+use paceline_domain::job::{Identity, LaneKey, Params};
 use paceline_domain::undo::Created;
 use paceline_ports::LedgerError;
 
@@ -27,9 +28,12 @@ pub struct Made {
 }
 
 const ALIKE: &str = "SELECT l.app, l.tenant, l.method, j.state, j.key IS NOT NULL FROM jobs j JOIN lanes l USING (lane)
-     WHERE j.seq = ?1";
-const CREATED: &str = "SELECT j.seq, j.id, l.app, l.tenant, l.method, j.identity, j.key,
-     CASE WHEN j.params LIKE 'sealed:%' THEN '{}' ELSE j.params END FROM jobs j JOIN lanes l USING (lane) WHERE j.seq = ?1 AND j.key IS NOT NULL";
+     WHERE j.seq = $1";
+const CREATED: &str = "SELECT j.seq, j.id, l.app, l.tenant, l.method, j.identity, j.key, j.params
+     FROM jobs j JOIN lanes l USING (lane) WHERE j.seq = $1 AND j.key IS NOT NULL";
+/// What the deletions of a batch gave back, of those that may tell that nothing was there.
+const GONE: &str = "SELECT j.result FROM jobs j JOIN batches b ON b.batch = j.batch
+     WHERE b.name = $1 AND j.state = 5 AND j.result LIKE '%\"gone\"%'";
 
 impl Operator {
     /// How the selected jobs stand, and whether the ledger knows what they created.
@@ -37,14 +41,15 @@ impl Operator {
         self.read_at_once(|conn| {
             let mut made: BTreeMap<(LaneKey, i64, bool), u64> = BTreeMap::new();
             for seq in piles::jobs(conn, selection, 0, usize::MAX)?.lines {
-                let alike = conn.prepare_cached(ALIKE)?.query_row([seq], |row| {
+                let alike = conn.query_one(ALIKE, values![seq], |row| {
                     let lane = LaneKey { app: row.get(0)?, tenant: row.get(1)?, method: row.get(2)? };
                     Ok((lane, row.get(3)?, row.get(4)?))
                 })?;
                 *made.entry(alike).or_default() += 1;
             }
             let line = |((lane, state, has_key), count)| {
-                let state = State::of_number(state).ok_or(rusqlite::Error::IntegralValueOutOfRange(3, state))?;
+                let state =
+                    State::of_number(state).ok_or_else(|| Error::unexpected(format!("there is no state {state}")))?;
                 Ok(Made { lane, state, has_key, count })
             };
             made.into_iter().map(line).collect()
@@ -56,10 +61,9 @@ impl Operator {
         let succeeded = selection.in_state(State::Succeeded);
         self.read_at_once(|conn| {
             let Page { lines: seqs, next } = piles::jobs(conn, &succeeded, after, limit)?;
-            let mut read = conn.prepare_cached(CREATED)?;
             let mut lines = Vec::new();
             for seq in seqs {
-                lines.extend(read.query_row([seq], created).optional()?);
+                lines.extend(conn.query_opt(CREATED, values![seq], created)?);
             }
             Ok(Page { lines, next })
         })
@@ -67,24 +71,24 @@ impl Operator {
 
     /// How many deletions of the batch found nothing to delete.
     pub fn gone_before(&self, batch: &str) -> Result<u64, LedgerError> {
-        self.read(|conn| {
-            conn.prepare_cached(
-                "SELECT count(*) FROM jobs j JOIN batches b ON b.batch = j.batch
-                 WHERE b.name = ?1 AND j.state = 5 AND json_extract(j.result, '$.gone') IS NOT NULL",
-            )?
-            .query_row([batch], |row| number(row, 0))
-        })
+        let results: Vec<String> = self.read(|conn| conn.query(GONE, values![batch], |row| row.get(0)))?;
+        let is_gone = |result: &&String| {
+            serde_json::from_str::<Value>(result).is_ok_and(|result| result.get("gone").is_some_and(|it| !it.is_null()))
+        };
+        Ok(results.iter().filter(is_gone).count() as u64)
     }
 }
 
-fn created(row: &Row<'_>) -> rusqlite::Result<Created> {
-    let identity: Option<String> = row.get(5)?;
+fn created(row: &Row<'_>) -> driver::Result<Created> {
+    let (identity, params): (Option<String>, String) = (row.get(5)?, row.get(7)?);
+    // What is sealed is no part of what names an object.
+    let params = if seal::is_sealed(&params) { Params::default() } else { params_of(&params).unwrap_or_default() };
     Ok(Created {
         seq: row.get(0)?,
         id: row.get(1)?,
         lane: LaneKey { app: row.get(2)?, tenant: row.get(3)?, method: row.get(4)? },
         identity: identity.as_deref().and_then(|text| Identity::parse(text).ok()).unwrap_or_default(),
         key: row.get(6)?,
-        params: params_of(&row.get::<_, String>(7)?).unwrap_or_default(),
+        params,
     })
 }

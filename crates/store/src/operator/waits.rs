@@ -1,12 +1,18 @@
 //! When jobs waited: from the instant at which each could have been sent to its first call.
 
-use rusqlite::params;
-
-use crate::driver::Conn;
+use super::outlook::Names;
+use crate::driver::{Conn, Result, values};
 use crate::sqlite::attempts::FOR_JOB;
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::NOT_SENT;
 use paceline_domain::time::Timestamp;
+
+/// Jobs that waited then, with their first calls.
+const WAITED: &str = "SELECT j.lane, j.created_at, j.not_before, coalesce(
+         (SELECT min(a.sent_at) FROM attempts a
+          WHERE a.job = j.seq AND a.purpose = $3 AND (a.outcome IS NULL OR a.outcome <> $4)),
+         j.ended_at, $2)
+     FROM jobs j WHERE coalesce(j.ended_at, $2) >= $1 ORDER BY j.seq";
 
 /// Calls `each` with lane, beginning and end, in the order of take-over.
 ///
@@ -17,19 +23,15 @@ pub(super) fn each(
     since: Timestamp,
     now: Timestamp,
     mut each: impl FnMut(LaneKey, Timestamp, Timestamp),
-) -> rusqlite::Result<()> {
-    let mut statement = conn.prepare_cached(
-        "SELECT l.app, l.tenant, l.method, max(j.created_at, coalesce(j.not_before, 0), ?1), coalesce(
-             (SELECT min(a.sent_at) FROM attempts a WHERE a.job = j.seq AND a.purpose = ?3 AND a.outcome IS NOT ?4),
-             j.ended_at, ?2)
-         FROM jobs j CROSS JOIN lanes l USING (lane) WHERE coalesce(j.ended_at, ?2) >= ?1 ORDER BY j.seq",
-    )?;
-    let mut rows = statement.query(params![since.0, now.0, FOR_JOB, NOT_SENT])?;
-    while let Some(row) = rows.next()? {
-        let (from, to) = (Timestamp(row.get(3)?), Timestamp(row.get(4)?));
+) -> Result<()> {
+    let names = Names::read(conn)?;
+    conn.query_each(WAITED, values![since, now, FOR_JOB, NOT_SENT], |row| {
+        let (created_at, not_before): (Timestamp, Option<Timestamp>) = (row.get(1)?, row.get(2)?);
+        let from = created_at.max(not_before.unwrap_or_default()).max(since);
+        let to: Timestamp = row.get(3)?;
         if from <= to {
-            each(LaneKey { app: row.get(0)?, tenant: row.get(1)?, method: row.get(2)? }, from, to);
+            each(names.lane(row.get(0)?), from, to);
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }

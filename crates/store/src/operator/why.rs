@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use rusqlite::params;
-
 use super::batches::number;
 use super::{JobSheet, Operator, Outlook};
+use crate::driver::values;
 use crate::facts;
 use crate::state::State;
 use paceline_domain::job::LaneKey;
@@ -41,6 +40,20 @@ pub struct Rejected {
     /// What was wrong with it.
     pub detail: Cause,
 }
+
+/// Jobs that go before one: of a higher priority, of its own batch, and of others.
+pub(super) const AHEAD: &str = "WITH me AS (SELECT seq, lane, batch FROM jobs WHERE seq = $1),
+      others AS (SELECT j.batch, j.priority,
+             j.batch = (SELECT batch FROM me) AND (coalesce(j.not_after, $5), j.seq) < ($3, $1) AS mine_first
+         FROM jobs j
+         WHERE j.state <= 1 AND j.state = 0 AND j.lane = (SELECT lane FROM me) AND j.seq <> $1
+             AND (j.not_before IS NULL OR j.not_before <= $4) AND j.priority >= $2),
+      own AS (SELECT count(*) AS n FROM others WHERE priority = $2 AND mine_first)
+     SELECT (SELECT count(*) FROM others WHERE priority > $2), (SELECT n FROM own),
+         (SELECT CAST(coalesce(sum(CASE WHEN n <= (SELECT n FROM own) THEN n ELSE (SELECT n FROM own) + 1 END), 0)
+                 AS BIGINT)
+          FROM (SELECT count(*) AS n FROM others
+                WHERE priority = $2 AND batch <> (SELECT batch FROM me) GROUP BY batch) AS of_batches)";
 
 impl Operator {
     /// How a job stands, with everything that may hold it up.
@@ -103,37 +116,23 @@ impl Operator {
 
     /// Jobs of its lane that may go now and go before it. Batches of one priority take turns, one job each, so of another
     /// batch no more go first than of its own.
-    fn ahead(&self, sheet: &JobSheet, now: Timestamp) -> Result<Ahead, LedgerError> {
+    pub(crate) fn ahead(&self, sheet: &JobSheet, now: Timestamp) -> Result<Ahead, LedgerError> {
         let deadline = |at: Option<Timestamp>| at.map_or(i64::MAX, |at| at.0);
+        let (seq, priority, not_after) = (sheet.line.seq, sheet.line.priority, deadline(sheet.line.not_after));
         self.read(|conn| {
-            conn.prepare_cached(
-                "WITH me AS (SELECT seq, lane, batch FROM jobs WHERE seq = ?1),
-                  others AS (SELECT j.batch, j.priority,
-                         j.batch = (SELECT batch FROM me) AND (coalesce(j.not_after, ?5), j.seq) < (?3, ?1) AS mine_first
-                     FROM jobs j INDEXED BY jobs_waiting
-                     WHERE j.state <= 1 AND j.state = 0 AND j.lane = (SELECT lane FROM me) AND j.seq <> ?1
-                         AND (j.not_before IS NULL OR j.not_before <= ?4) AND j.priority >= ?2),
-                  own AS (SELECT count(*) AS n FROM others WHERE priority = ?2 AND mine_first)
-                 SELECT (SELECT count(*) FROM others WHERE priority > ?2), (SELECT n FROM own),
-                     (SELECT coalesce(sum(min(n, (SELECT n FROM own) + 1)), 0) FROM (
-                         SELECT count(*) AS n FROM others
-                         WHERE priority = ?2 AND batch <> (SELECT batch FROM me) GROUP BY batch))",
-            )?
-            .query_row(
-                params![sheet.line.seq, sheet.line.priority, deadline(sheet.line.not_after), now.0, i64::MAX],
-                |row| Ok(Ahead { higher: number(row, 0)?, own_batch: number(row, 1)?, others: number(row, 2)? }),
-            )
+            conn.query_one(AHEAD, values![seq, priority, not_after, now, i64::MAX], |row| {
+                Ok(Ahead { higher: number(row, 0)?, own_batch: number(row, 1)?, others: number(row, 2)? })
+            })
         })
     }
 
     /// Why an input with this id never became a job: reason and detail of the newest such input.
     pub fn rejection_of(&self, id: &str) -> Result<Option<Rejected>, LedgerError> {
+        let newest = "SELECT seq, reason, detail FROM rejected WHERE id = $1 ORDER BY seq DESC LIMIT 1";
         self.read(|conn| {
-            let mut found = conn
-                .prepare_cached("SELECT seq, reason, detail FROM rejected WHERE id = ?1 ORDER BY seq DESC LIMIT 1")?;
-            let mut rows = found.query([id])?;
-            let Some(row) = rows.next()? else { return Ok(None) };
-            Ok(Some(Rejected { number: row.get(0)?, reason: row.get(1)?, detail: facts::cause_of(row.get(2)?) }))
+            conn.query_opt(newest, values![id], |row| {
+                Ok(Rejected { number: row.get(0)?, reason: row.get(1)?, detail: facts::cause_of(row.get(2)?) })
+            })
         })
     }
 }

@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::counted::Counted;
-use super::driver::SqliteConn;
 use super::guard::Guard;
 use super::lock::{self, WorkerLock};
 use super::seal::Seal;
@@ -33,12 +32,6 @@ pub(crate) enum Trouble {
 impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
         Self::Sql(error)
-    }
-}
-
-impl From<rusqlite::Error> for Trouble {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sql(error.into())
     }
 }
 
@@ -85,18 +78,17 @@ impl Books {
         lock: Option<&mut WorkerLock>,
     ) -> Result<Self, LedgerError> {
         let path = location.path.as_path();
-        let (conn, seal) = file::open_writer(location)?;
-        let mut guard =
-            Guard::of(location, &seal).map_err(|error| LedgerError::Failed(format!("{}: {error}", path.display())))?;
+        let (conn, slot) = file::open_writer(location)?;
+        let mut guard = Guard::of(location, conn.seal())
+            .map_err(|error| LedgerError::Failed(format!("{}: {error}", path.display())))?;
         if let Some(lock) = lock {
             let place = lock::lock_path(path);
             guard.keep_lock(place.clone()).and_then(|()| lock.note_file(guard.inode())).map_err(|error| {
                 LedgerError::Failed(format!("cannot write {}: {error}; check the room on its disk", place.display()))
             })?;
         }
-        let conn = SqliteConn::of(conn, path.to_owned());
-        conn.guard_by(guard);
-        Ok(Self::of(Conn::over(conn, seal), announces, metrics))
+        slot.set(guard);
+        Ok(Self::of(conn, announces, metrics))
     }
 
     fn of(conn: Conn, announces: bool, metrics: Metrics) -> Self {
@@ -116,7 +108,7 @@ impl Books {
 
     /// Opens a ledger that is there for reading only: every change is refused by `SQLite`.
     pub(crate) fn open_for_reading(location: &Location) -> Result<Self, LedgerError> {
-        Ok(Self::of(file::reader(location)?, false, Metrics::default()))
+        Ok(Self::of(file::open_reader(location)?, false, Metrics::default()))
     }
 
     /// The connection, for statements.

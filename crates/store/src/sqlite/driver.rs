@@ -1,8 +1,9 @@
 //! The driver for SQLite: one connection to a ledger's file, and a look at the file around each transaction.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -12,24 +13,30 @@ use super::guard::{Guard, Loss};
 use super::{file, origin};
 use crate::driver::{Access, Columns, Driver, Each, Error, Kind, Result, Row, Value};
 
+/// The guard over a connection's files, from when it is set: no transaction is committed afterwards unless they are still
+/// the ledger's.
+#[derive(Clone, Default)]
+pub(crate) struct GuardSlot(Arc<OnceLock<Mutex<Guard>>>);
+
+impl GuardSlot {
+    pub(crate) fn set(&self, guard: Guard) {
+        let _ = self.0.set(Mutex::new(guard));
+    }
+}
+
 /// A connection to a ledger's file.
 pub(crate) struct SqliteConn {
     conn: Connection,
     path: PathBuf,
-    /// None where nothing is written.
-    guard: RefCell<Option<Guard>>,
+    /// Empty where nothing is written.
+    guard: GuardSlot,
     /// Rows that had been changed when the present transaction began.
     before: Cell<u64>,
 }
 
 impl SqliteConn {
-    pub(crate) fn of(conn: Connection, path: PathBuf) -> Self {
-        Self { conn, path, guard: RefCell::default(), before: Cell::default() }
-    }
-
-    /// From now on no transaction is committed unless these files are still the ledger's.
-    pub(crate) fn guard_by(&self, guard: Guard) {
-        *self.guard.borrow_mut() = Some(guard);
+    pub(crate) fn of(conn: Connection, path: PathBuf, guard: GuardSlot) -> Self {
+        Self { conn, path, guard, before: Cell::default() }
     }
 
     fn prepare(&self, sql: &str, values: &[Value<'_>]) -> rusqlite::Result<CachedStatement<'_>> {
@@ -54,9 +61,9 @@ impl SqliteConn {
     }
 
     fn look(&self, look: impl FnOnce(&mut Guard, &Connection) -> std::result::Result<(), Loss>) -> Result<()> {
-        let mut guard = self.guard.borrow_mut();
-        let Some(guard) = guard.as_mut() else { return Ok(()) };
-        look(guard, &self.conn).map_err(|loss| {
+        let Some(guard) = self.guard.0.get() else { return Ok(()) };
+        let mut guard = guard.lock().unwrap_or_else(PoisonError::into_inner);
+        look(&mut guard, &self.conn).map_err(|loss| {
             if loss.is_of_log() {
                 // Closing it would move this log over what another program has made of the file since. That cannot fail.
                 let _ = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
@@ -146,8 +153,23 @@ impl Driver for SqliteConn {
         self.conn.total_changes()
     }
 
-    fn sqlite(&self) -> &Connection {
-        &self.conn
+    fn wipe_at_once(&self, at_once: bool) -> Result<()> {
+        let how = if at_once { "ON" } else { "FAST" };
+        self.conn.pragma_update(None, "secure_delete", how).map_err(|error| self.failed(&error))
+    }
+
+    fn clean(&self, all: bool) -> Result<()> {
+        let clean = || {
+            if all {
+                // A copy of the whole ledger does not belong into memory.
+                self.conn.pragma_update(None, "temp_store", "FILE")?;
+                self.conn.execute_batch("VACUUM")?;
+                self.conn.pragma_update(None, "temp_store", "MEMORY")?;
+            }
+            // A reader in another process may keep the log; it is written over by and by.
+            self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        };
+        clean().map_err(|error| self.failed(&error))
     }
 }
 
@@ -178,23 +200,5 @@ impl ToSql for Bound<'_> {
             Value::Text(text) => ValueRef::Text(text.as_bytes()),
             Value::Blob(bytes) => ValueRef::Blob(bytes),
         }))
-    }
-}
-
-impl From<rusqlite::Error> for Error {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::new(kind_of(&error), error.to_string())
-    }
-}
-
-impl From<Error> for rusqlite::Error {
-    fn from(error: Error) -> Self {
-        let code = match error.kind() {
-            Kind::Full => rusqlite::ffi::SQLITE_FULL,
-            Kind::Unusable => rusqlite::ffi::SQLITE_CORRUPT,
-            Kind::Environment => rusqlite::ffi::SQLITE_IOERR,
-            Kind::Statement => rusqlite::ffi::SQLITE_ERROR,
-        };
-        Self::SqliteFailure(rusqlite::ffi::Error::new(code), Some(error.to_string()))
     }
 }

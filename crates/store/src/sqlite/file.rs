@@ -13,7 +13,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::driver::SqliteConn;
+use super::driver::{GuardSlot, SqliteConn};
 use super::seal::{self, Seal};
 use super::{names, origin};
 use crate::driver::Conn;
@@ -61,8 +61,8 @@ const CACHE_KIB: i64 = 16_384;
 /// What a path must not hold as it stands in a `file:` URI.
 const IN_URI: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
 
-/// Opens the file for writing, creating and migrating it as needed.
-pub(crate) fn open_writer(location: &Location) -> Result<(Connection, Seal), LedgerError> {
+/// Opens the file for writing, creating and migrating it as needed; the guard over its files is still to be set.
+pub(crate) fn open_writer(location: &Location) -> Result<(Conn, GuardSlot), LedgerError> {
     let path = location.path.as_path();
     let is_empty = is_empty(path);
     if is_empty {
@@ -81,36 +81,38 @@ pub(crate) fn open_writer(location: &Location) -> Result<(Connection, Seal), Led
         .map_err(|error| unusable(path, &error))?;
     configure(&conn).map_err(|error| unusable(path, &error))?;
     migrate(&conn, location)?;
-    let seal = Seal::install_or_begin(&conn, location)?;
-    Ok((conn, seal))
+    let guard = GuardSlot::default();
+    let conn = over(conn, location, guard.clone(), VERSION);
+    Seal::read_or_begin(&conn)?;
+    Ok((conn, guard))
+}
+
+fn over(conn: Connection, location: &Location, guard: GuardSlot, version: i64) -> Conn {
+    Conn::over(SqliteConn::of(conn, location.path.clone(), guard), Seal::of(location), version)
 }
 
 /// Opens a further connection to a file that [`open_writer`] has opened, for reading only.
-pub(crate) fn open_reader(location: &Location) -> Result<(Connection, Seal), LedgerError> {
+pub(crate) fn open_reader(location: &Location) -> Result<Conn, LedgerError> {
     let path = location.path.as_path();
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| unusable(path, &error))?;
     configure(&conn).map_err(|error| unusable(path, &error))?;
     conn.pragma_update(None, "query_only", true).map_err(|error| unusable(path, &error))?;
-    let seal = Seal::install(&conn, location)?;
-    Ok((conn, seal))
-}
-
-/// Likewise, for statements.
-pub(crate) fn reader(location: &Location) -> Result<Conn, LedgerError> {
-    let (conn, seal) = open_reader(location)?;
-    Ok(Conn::over(SqliteConn::of(conn, location.path.clone()), seal))
+    let conn = over(conn, location, GuardSlot::default(), VERSION);
+    Seal::read(&conn)?;
+    Ok(conn)
 }
 
 /// Opens the file only to look at it: nothing is written or created, not even beside it. Gives its version, too.
 ///
 /// Where nobody has the file open, its write-ahead log is empty and nothing can change while it is looked at. Else the
 /// log is read as well, through the index that the others keep.
-pub(crate) fn open_untouched(location: &Location) -> Result<(Connection, i64, Seal), LedgerError> {
+pub(crate) fn open_untouched(location: &Location) -> Result<(Conn, i64), LedgerError> {
     refuse_misplaced(&location.path)?;
     let (conn, version) = look_at(&location.path)?;
-    let seal = Seal::install(&conn, location)?;
-    Ok((conn, version, seal))
+    let conn = over(conn, location, GuardSlot::default(), version);
+    Seal::read(&conn)?;
+    Ok((conn, version))
 }
 
 fn look_at(path: &Path) -> Result<(Connection, i64), LedgerError> {
@@ -320,7 +322,8 @@ fn unusable(path: &Path, error: &rusqlite::Error) -> LedgerError {
             "{path} is being written by another process for more than {} s; try again when it is done",
             BUSY_TIMEOUT.as_secs()
         )),
-        _ => named(error, &format!("{path}: ")),
+        Some(ErrorCode::DiskFull) => LedgerError::Full(format!("{path}: {error}")),
+        _ => LedgerError::Failed(format!("{path}: {error}")),
     }
 }
 
@@ -333,21 +336,4 @@ pub(super) fn damage(path: &Path, error: &rusqlite::Error) -> Option<String> {
 pub(super) fn damaged(path: &Path, how: &str) -> String {
     let path = path.display();
     format!("{path} is damaged ({how}); restore it from a backup, or recover it with `sqlite3 {path} .recover`")
-}
-
-/// A failure of a statement on the ledger at `path`.
-pub(crate) fn failed_at(path: &Path, error: &rusqlite::Error) -> LedgerError {
-    damage(path, error).map_or_else(|| failed(error), LedgerError::Unusable)
-}
-
-/// A failure of a statement, as the engine distinguishes it.
-pub(crate) fn failed(error: &rusqlite::Error) -> LedgerError {
-    named(error, "")
-}
-
-fn named(error: &rusqlite::Error, prefix: &str) -> LedgerError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => LedgerError::Full(format!("{prefix}{error}")),
-        _ => LedgerError::Failed(format!("{prefix}{error}")),
-    }
 }

@@ -3,10 +3,9 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use rusqlite::Connection;
-
 use super::lock::Holder;
 use super::{file, lock, seal};
+use crate::driver::{self, Conn};
 use paceline_domain::time::Timestamp;
 use paceline_ports::LedgerError;
 use paceline_ports::location::Location;
@@ -54,16 +53,15 @@ pub fn inspect(location: impl Into<Location>) -> Result<Found, LedgerError> {
     file::may_write(path)?;
     file::refuse_misplaced(path)?;
     let worker = holder(path)?;
-    let (conn, version, _) = file::open_untouched(&location)?;
+    let (conn, version) = file::open_untouched(&location)?;
     if version == 0 {
         seal::refuse_leftover(&location)?;
     }
     let is_current = file::is_current(version);
-    let failed = |error: rusqlite::Error| file::failed_at(path, &error);
-    let newest = if is_current { newest(&conn).map_err(failed)? } else { None };
+    let newest = if is_current { newest(&conn)? } else { None };
     let moved = worker.as_ref().filter(|worker| worker.inode.is_some_and(|inode| inode != metadata.ino()));
-    let key = if is_current { seal::key_fault(&conn, &location).map_err(failed)? } else { None };
-    let faults = [moved.map(|worker| is_elsewhere(path, worker)), key, damage(&conn, path).map_err(failed)?];
+    let key = if is_current { seal::key_fault(&conn, &location)? } else { None };
+    let faults = [moved.map(|worker| is_elsewhere(path, worker)), key, damage(&conn, path)?];
     Ok(Found::Ledger(Inspection {
         mode: metadata.permissions().mode() & 0o777,
         worker: worker.map(|worker| worker.name),
@@ -87,8 +85,8 @@ fn is_elsewhere(path: &Path, worker: &Holder) -> String {
 }
 
 /// What SQLite finds when it reads the whole file.
-fn damage(conn: &Connection, path: &Path) -> rusqlite::Result<Option<String>> {
-    let found: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+fn damage(conn: &Conn, path: &Path) -> driver::Result<Option<String>> {
+    let found: String = conn.query_value("PRAGMA quick_check(1)", &[])?;
     Ok((found != "ok").then(|| file::damaged(path, found.lines().last().unwrap_or_default())))
 }
 
@@ -120,19 +118,20 @@ fn absent(location: &Location) -> Result<Found, LedgerError> {
 }
 
 /// By the indexes alone, however long the ledger is.
-fn newest(conn: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+fn newest(conn: &Conn) -> driver::Result<Option<Timestamp>> {
     let sql = "SELECT max(at) FROM (
         SELECT max((SELECT max(a.sent_at) FROM attempts a WHERE a.lane = l.lane)) AS at FROM lanes l
         UNION ALL SELECT ended_at FROM attempts WHERE seq = (SELECT max(seq) FROM attempts)
         UNION ALL SELECT created_at FROM jobs WHERE seq = (SELECT max(seq) FROM jobs)
-        UNION ALL SELECT at FROM rejected WHERE seq = (SELECT max(seq) FROM rejected))";
-    let at: Option<i64> = conn.query_row(sql, [], |row| row.get(0))?;
-    Ok(at.map(Timestamp))
+        UNION ALL SELECT at FROM rejected WHERE seq = (SELECT max(seq) FROM rejected)) AS newest";
+    conn.query_value(sql, &[])
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use rusqlite::Connection;
 
     use super::*;
     use crate::contract::{T0, job};

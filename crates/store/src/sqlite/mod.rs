@@ -183,7 +183,8 @@ impl SqliteLedger {
     /// Lets the file grow to so many pages, as a full disk would.
     #[cfg(test)]
     async fn limit_pages(&self, pages: u32) {
-        let set = move |books: &mut Books| Ok(books.conn().pragma_update(None, "max_page_count", pages)?);
+        let sql = format!("PRAGMA max_page_count = {pages}");
+        let set = move |books: &mut Books| Ok(books.conn().query_each(&sql, &[], |_| Ok(()))?);
         self.writer.change(set).await.unwrap();
     }
 }

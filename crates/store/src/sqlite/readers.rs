@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
 use super::file;
-use crate::driver::{self, Conn};
+use crate::driver::{Conn, Result};
 use paceline_ports::LedgerError;
 use paceline_ports::location::Location;
 
@@ -25,10 +25,10 @@ impl Readers {
     }
 
     /// Runs `work` on a connection of its own, in tokio's blocking pool.
-    pub(crate) async fn read<T: Send + 'static, E: Into<driver::Error>>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Conn) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, LedgerError> {
+        work: impl FnOnce(&Conn) -> Result<T> + Send + 'static,
+    ) -> std::result::Result<T, LedgerError> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| LedgerError::Closed)?;
         let (idle, location) = (Arc::clone(&self.idle), self.location.clone());
         let job = tokio::task::spawn_blocking(move || {
@@ -37,9 +37,9 @@ impl Readers {
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let conn = match taken {
                 Some(conn) => conn,
-                None => file::reader(&location)?,
+                None => file::open_reader(&location)?,
             };
-            let done = work(&conn).map_err(Into::into)?;
+            let done = work(&conn)?;
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
             Ok(done)
         });

@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::Connection;
 use tokio::sync::Notify;
 
 use super::file;
+use crate::driver::{Conn, Result};
 use paceline_ports::location::Location;
 
 /// How often it looks.
@@ -64,7 +64,7 @@ impl Watch {
         let thread = std::thread::Builder::new().name("ledger watch".to_owned());
         let thread = thread.spawn(move || {
             // Without it other processes' jobs are found all the same, a little later.
-            if let Ok((conn, _)) = file::open_reader(&location) {
+            if let Ok(conn) = file::open_reader(&location) {
                 let _ = watch(&conn, &changed, &is_over);
             }
         });
@@ -72,14 +72,12 @@ impl Watch {
     }
 }
 
-fn watch(conn: &Connection, changed: &Notify, is_over: &Receiver<()>) -> rusqlite::Result<()> {
+fn watch(conn: &Conn, changed: &Notify, is_over: &Receiver<()>) -> Result<()> {
     let mut seen = None;
     while is_over.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-        let version: i64 = conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        let version: i64 = conn.query_value("PRAGMA data_version", &[])?;
         // The worker's own commits are changes too: then it looks, and finds nothing.
-        if seen.replace(version) != Some(version)
-            && conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM changed)")?.query_row([], |row| row.get(0))?
-        {
+        if seen.replace(version) != Some(version) && conn.query_value("SELECT EXISTS (SELECT 1 FROM changed)", &[])? {
             changed.notify_one();
         }
     }

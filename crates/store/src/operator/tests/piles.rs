@@ -6,6 +6,7 @@ use super::*;
 use crate::contract::warned;
 use crate::operator::backlog;
 use crate::operator::outlook::Names;
+use crate::sqlite::file;
 use paceline_ports::JobSeq;
 
 const JOBS: usize = 240;
@@ -226,10 +227,9 @@ async fn lanes_and_batches_add_up() {
 #[tokio::test]
 async fn the_backlog_by_piles_is_that_of_a_look_at_every_job() {
     let world = mixed().await;
-    let conn = file::reader(&(&world.path).into()).unwrap();
+    let conn = file::open_reader(&(&world.path).into()).unwrap();
     let sql = "SELECT job FROM attempts WHERE ended_at IS NULL";
-    let flying: HashSet<i64> =
-        conn.prepare(sql).unwrap().query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+    let flying: HashSet<i64> = conn.query(sql, &[], |row| row.get(0)).unwrap().into_iter().collect();
     assert!(flying.len() > 20);
     for flying in [flying, HashSet::new()] {
         let by_piles = backlog::by_piles(&conn, &flying).unwrap();

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::*;
-use crate::operator::{jobs, piles as pages};
+use crate::operator::{batches, flow, groups, jobs, outlook, piles as pages, why};
 use crate::sqlite::piles as paths;
 use crate::sqlite::tallies::{Pile, Place};
 
@@ -83,12 +83,21 @@ async fn no_list_reads_all_jobs() {
         }
     }
     for selection in named() {
-        assert_short(&conn, &selection.jobs_by_id().sql("j.seq"));
+        let jobs = selection.jobs_by_id().sql("j.seq");
+        assert_short(&conn, &jobs);
+        assert!(plan(&conn, &jobs)[0].contains("sqlite_autoindex_jobs_1 (id"), "{:?}", plan(&conn, &jobs));
         assert_short(&conn, &selection.inputs_by_id().sql("r.seq"));
     }
-    for sql in [pages::EVERYTHING, pages::INPUTS_ALIKE, backlog::TIMED] {
+    let alike = [pages::EVERYTHING, pages::INPUTS_ALIKE, groups::NEWEST_INPUTS, backlog::TIMED];
+    let in_flight = [batches::FLYING, jobs::IN_FLIGHT, jobs::RUNNING_CALLS, outlook::RUNNING];
+    for sql in alike.into_iter().chain(in_flight) {
         assert_short(&conn, sql);
     }
+    for sql in [flow::BY_MINUTE, outlook::OUTCOMES] {
+        assert!(plan(&conn, sql).iter().any(|step| step.contains("attempts_of_lane (lane=? AND sent_at>?")), "{sql}");
+    }
+    assert!(plan(&conn, why::AHEAD).iter().any(|step| step.contains("jobs_waiting")));
+    assert!(!plan(&conn, outlook::ROUND_TRIPS).iter().any(|step| step.contains("TEMP B-TREE")));
     for sql in [&*jobs::LINE_OF_ID, &*jobs::LINE, jobs::HISTORY, jobs::LAST] {
         assert_short(&conn, sql);
     }

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use super::has_foreign_log;
+use crate::driver::{Conn, values};
 use crate::operator::Operator;
 use crate::sqlite::books::Books;
 use paceline_ports::LedgerError;
@@ -24,7 +25,7 @@ impl Killed {
         let mut books = Books::open(&(&killed.ledger()).into(), false).unwrap();
         for cycle in 0..cycles {
             if cycle > 0 {
-                checkpoint(books.conn());
+                checkpoint(&Connection::open(killed.ledger()).unwrap());
             }
             for step in 0..5 {
                 change(&mut books, &format!("{cycle}-{step}"));
@@ -43,14 +44,13 @@ impl Killed {
         self.folder.path().join(format!("copy-{cycle}-{step}.db"))
     }
 
-    fn back_up(&self, conn: &Connection, cycle: usize, step: usize) {
-        conn.execute("VACUUM INTO ?1", [self.copy(cycle, step).to_str().unwrap()]).unwrap();
+    fn back_up(&self, conn: &Conn, cycle: usize, step: usize) {
+        conn.execute("VACUUM INTO $1", values![self.copy(cycle, step).to_str().unwrap()]).unwrap();
     }
 
     /// As after kill -9.
     fn leave(&self, books: Books) {
-        let kept = ["-wal", "-shm"].map(|end| (end, fs::read(self.beside(end)).unwrap()));
-        books.conn().set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+        let kept = ["", "-wal", "-shm"].map(|end| (end, fs::read(self.beside(end)).unwrap()));
         drop(books);
         for (end, bytes) in kept {
             fs::write(self.beside(end), bytes).unwrap();
@@ -75,7 +75,7 @@ impl Killed {
 
 fn change(books: &mut Books, name: &str) {
     let insert = |books: &mut Books| {
-        books.conn().execute("INSERT INTO batches (name, created_at) VALUES ($1, 0)", crate::driver::values![name])?;
+        books.conn().execute("INSERT INTO batches (name, created_at) VALUES ($1, 0)", values![name])?;
         Ok(())
     };
     books.transaction(insert).unwrap();

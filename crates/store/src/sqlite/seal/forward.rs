@@ -3,12 +3,10 @@
 //! In short transactions, beside a running worker or at its start. Rows say by which key they were written, so it may be
 //! interrupted anywhere, and what is read meanwhile is right.
 
-use rusqlite::{Connection, OptionalExtension};
-
 use super::{Place, ring};
 use crate::driver::{self, Conn, Row, values};
 use crate::sqlite::books::{Books, Trouble};
-use crate::sqlite::{file, meta};
+use crate::sqlite::meta;
 use paceline_ports::LedgerError;
 
 /// Rows in one transaction, so that a running worker never waits long.
@@ -35,21 +33,18 @@ impl Table {
 
 /// Carries everything forward that is not yet; says how many rows there were.
 pub(crate) fn carry_forward(books: &mut Books) -> Result<u64, LedgerError> {
-    let state = |conn: &Connection| -> rusqlite::Result<(u32, u32)> {
-        let reached = conn.query_row("SELECT value FROM meta WHERE name = 'keyed'", [], |row| row.get(0)).optional()?;
-        Ok((reached.unwrap_or_default(), ring::latest(conn)?))
-    };
-    let (reached, latest) = state(books.conn()).map_err(|error| file::failed(&error))?;
-    if reached == latest {
+    let (reached, latest) = (meta::get(books.conn(), "keyed")?.unwrap_or_default(), ring::latest(books.conn())?);
+    if reached == i64::from(latest) {
         return Ok(0);
     }
     // What is written over must not stay readable in the file.
-    set(books.conn(), "secure_delete", "ON")?;
+    books.conn().wipe_at_once(true)?;
     let done = carry(books, latest);
-    set(books.conn(), "secure_delete", "FAST")?;
+    books.conn().wipe_at_once(false)?;
     let rows = done?;
     if rows > 0 {
-        clean(books.conn(), reached)?;
+        // Before the first time nothing was wiped.
+        books.conn().clean(reached == 0)?;
     }
     let note = |books: &mut Books| Ok(meta::set(books.conn(), "keyed", latest.into())?);
     books.transaction(note)?;
@@ -104,21 +99,4 @@ fn carry_rejected(conn: &Conn, row: &Row<'_>) -> driver::Result<()> {
     let seq: i64 = row.get(0)?;
     let raw = conn.seal().resealed_bytes(row.get(1)?, Place::rejected_raw(&seq.to_string()))?;
     conn.execute("UPDATE rejected SET raw = $2 WHERE seq = $1", values![seq, raw]).map(drop)
-}
-
-/// Takes the old text out of the log and, after the first time, out of the file's free places: until then nothing was
-/// written over there.
-fn clean(conn: &Connection, reached: u32) -> Result<(), LedgerError> {
-    if reached == 0 {
-        // A copy of the whole ledger does not belong into memory.
-        set(conn, "temp_store", "FILE")?;
-        conn.execute_batch("VACUUM").map_err(|error| file::failed(&error))?;
-        set(conn, "temp_store", "MEMORY")?;
-    }
-    // A reader in another process may keep the log; it is written over by and by.
-    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(|error| file::failed(&error))
-}
-
-fn set(conn: &Connection, pragma: &str, value: &str) -> Result<(), LedgerError> {
-    conn.pragma_update(None, pragma, value).map_err(|error| file::failed(&error))
 }

@@ -17,9 +17,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
-use rusqlite::Connection;
-use rusqlite::functions::{Context, FunctionFlags};
-use rusqlite::types::{Value, ValueRef};
 
 pub(super) use self::forward::carry_forward;
 pub use self::rekey::Rekeyed;
@@ -28,8 +25,7 @@ use self::ring::Ring;
 pub(crate) use self::source::refuse_leftover;
 pub(super) use self::source::restore_file;
 use super::books::Trouble;
-use super::file;
-use crate::driver::{self, Error};
+use crate::driver::{self, Conn, Error, values};
 use paceline_ports::LedgerError;
 use paceline_ports::location::Location;
 
@@ -56,7 +52,7 @@ fn not_there(location: &Location) -> Result<String, LedgerError> {
 }
 
 /// What is wrong with the key of a ledger that is only looked at, if anything is.
-pub(super) fn key_fault(conn: &Connection, location: &Location) -> rusqlite::Result<Option<String>> {
+pub(super) fn key_fault(conn: &Conn, location: &Location) -> driver::Result<Option<String>> {
     let keys = match source::read(location) {
         Ok(keys) => keys,
         Err(error) => return Ok(Some(error.to_string())),
@@ -75,27 +71,35 @@ enum Sealed {
 }
 
 impl Seal {
-    /// Gives a connection its functions, with the keys that are there.
-    pub(crate) fn install(conn: &Connection, location: &Location) -> Result<Self, LedgerError> {
-        let keys = source::read(location)?;
-        let ring = Ring::of(conn, keys).map_err(|error| file::failed(&error))?;
-        let seal = Self(Arc::new(Inner { location: location.clone(), ring: RwLock::new(ring) }));
-        seal.add_functions(conn).map_err(|error| file::failed(&error))?;
-        Ok(seal)
+    /// The keys of the ledger there, still to be read.
+    pub(crate) fn of(location: &Location) -> Self {
+        Self(Arc::new(Inner { location: location.clone(), ring: RwLock::default() }))
+    }
+
+    /// Gives a connection the keys that are there.
+    pub(crate) fn read(conn: &Conn) -> Result<(), LedgerError> {
+        let seal = conn.seal();
+        seal.put(Ring::of(conn, source::read(&seal.0.location)?)?);
+        Ok(())
     }
 
     /// Likewise on a connection for writing; a ledger that has no key yet gets one.
-    pub(crate) fn install_or_begin(conn: &Connection, location: &Location) -> Result<Self, LedgerError> {
-        if ring::latest(conn).map_err(|error| file::failed(&error))? == 0 {
+    pub(crate) fn read_or_begin(conn: &Conn) -> Result<(), LedgerError> {
+        if ring::latest(conn)? == 0 {
+            let location = &conn.seal().0.location;
             let mut keys = source::read(location)?;
             if keys.is_empty() && matches!(location.key, paceline_ports::location::KeySource::Beside) {
                 keys = source::create(location)?;
             }
             if let Some(key) = keys.first() {
-                ring::add(conn, 1, key).map_err(|error| file::failed(&error))?;
+                ring::add(conn, 1, key)?;
             }
         }
-        Self::install(conn, location)
+        Self::read(conn)
+    }
+
+    fn put(&self, ring: Option<Ring>) {
+        *self.0.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
     }
 
     /// Who works jobs needs the key, or no job with a password could run.
@@ -104,8 +108,8 @@ impl Seal {
     }
 
     /// Follows a key that another process has begun.
-    pub(super) fn refresh(&self, conn: &Connection) -> Result<(), Trouble> {
-        let Some(latest) = self.read(|ring| ring.as_ref().map(|ring| ring.latest().0)) else { return Ok(()) };
+    pub(super) fn refresh(&self, conn: &Conn) -> Result<(), Trouble> {
+        let Some(latest) = self.with(|ring| ring.as_ref().map(|ring| ring.latest().0)) else { return Ok(()) };
         if latest == ring::latest(conn)? {
             return Ok(());
         }
@@ -117,40 +121,39 @@ impl Seal {
                 "the ledger has a new key, and {name} does not hold it; put the new key first there and restart"
             )));
         };
-        *self.0.ring.write().unwrap_or_else(PoisonError::into_inner) = Some(ring);
+        self.put(Some(ring));
         Ok(())
     }
 
     /// Whether the ledger's latest key is at hand.
     pub(super) fn is_whole(&self) -> bool {
-        self.read(|ring| ring.is_some())
+        self.with(|ring| ring.is_some())
     }
 
     /// Whether the key still stands where it came from.
     pub(super) fn is_kept(&self) -> bool {
-        let mark = self.read(|ring| ring.and_then(|ring| ring.latest().1.map(|key| key.mark)));
+        let mark = self.with(|ring| ring.and_then(|ring| ring.latest().1.map(|key| key.mark)));
         source::read_exposed(&self.0.location).is_ok_and(|keys| keys.iter().any(|key| Some(key.mark) == mark))
     }
 
     /// Whether a key of this mark is, or was, the ledger's.
-    fn knows(conn: &Connection, mark: i64) -> Result<bool, LedgerError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM keys WHERE mark = ?1)";
-        conn.query_row(sql, [mark], |row| row.get(0)).map_err(|error| file::failed(&error))
+    fn knows(conn: &Conn, mark: i64) -> driver::Result<bool> {
+        conn.query_value("SELECT EXISTS (SELECT 1 FROM keys WHERE mark = $1)", values![mark])
     }
 
     /// Makes this key the ledger's latest; `None` if nothing can be sealed with it.
-    fn begin(&self, conn: &Connection, key: &key::Key) -> rusqlite::Result<Option<u32>> {
-        self.read(|ring| ring.map_or(Ok(None), |ring| ring.begin(conn, key)))
+    fn begin(&self, conn: &Conn, key: &key::Key) -> driver::Result<Option<u32>> {
+        self.with(|ring| ring.map_or(Ok(None), |ring| ring.begin(conn, key)))
     }
 
     /// The latest digest of a content; of a ledger without a key, the content's own hash.
     pub(crate) fn digest(&self, content: &[u8]) -> Vec<u8> {
-        self.read(|ring| ring.as_ref().map_or_else(|| content.to_vec(), |ring| ring.digest(content)))
+        self.with(|ring| ring.as_ref().map_or_else(|| content.to_vec(), |ring| ring.digest(content)))
     }
 
     /// The digest of a content that the ledger keeps.
     pub(crate) fn keyed(&self, content: &[u8]) -> driver::Result<Vec<u8>> {
-        let digest = self.read(|ring| ring.map(|ring| ring.digest(content)));
+        let digest = self.with(|ring| ring.map(|ring| ring.digest(content)));
         digest.ok_or_else(|| self.missing("a job cannot be recorded"))
     }
 
@@ -159,13 +162,13 @@ impl Seal {
         if ring::split(digest).is_some_and(|(version, _)| version == 0) {
             return Ok(digest == content);
         }
-        let is_digest = self.read(|ring| ring.and_then(|ring| ring.is_digest(digest, content)));
+        let is_digest = self.with(|ring| ring.and_then(|ring| ring.is_digest(digest, content)));
         is_digest.ok_or_else(|| self.missing("jobs cannot be compared"))
     }
 
     /// The digest of the latest version for one of an earlier version.
     pub(crate) fn carried(&self, digest: &[u8]) -> driver::Result<Vec<u8>> {
-        let carried = self.read(|ring| match ring {
+        let carried = self.with(|ring| match ring {
             Some(ring) => ring.carried_forward(digest),
             None => ring::split(digest).filter(|(version, _)| *version == 0).map(|_| digest.to_vec()),
         });
@@ -216,43 +219,17 @@ impl Seal {
     }
 
     fn is_latest(&self, sealed: &Sealed) -> bool {
-        let latest = self.read(|ring| ring.map(|ring| ring.latest().0));
+        let latest = self.with(|ring| ring.map(|ring| ring.latest().0));
         matches!(sealed, Sealed::Bound(version, _) if Some(*version) == latest)
     }
 
-    fn read<T>(&self, work: impl FnOnce(Option<&Ring>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(Option<&Ring>) -> T) -> T {
         work(self.0.ring.read().unwrap_or_else(PoisonError::into_inner).as_ref())
-    }
-
-    fn add_functions(&self, conn: &Connection) -> rusqlite::Result<()> {
-        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
-        let it = self.clone();
-        conn.create_scalar_function("opened", 3, flags, move |context| it.opened(context))?;
-        let it = self.clone();
-        conn.create_scalar_function("is_content", 2, flags, move |context| {
-            let content = blob(context, 1)?;
-            let is_null = context.get_raw(0) == ValueRef::Null;
-            Ok(!is_null && it.is_content(blob(context, 0)?, content)?)
-        })?;
-        let it = self.clone();
-        conn.create_scalar_function("carried", 1, flags, move |context| {
-            let is_null = context.get_raw(0) == ValueRef::Null;
-            Ok(if is_null { None } else { Some(it.carried(blob(context, 0)?)?) })
-        })
-    }
-
-    fn opened(&self, context: &Context<'_>) -> rusqlite::Result<Value> {
-        let at = || Ok::<_, rusqlite::Error>(Place { column: context.get_raw(1).as_str()?, row: blob(context, 2)? });
-        Ok(match Value::try_from(context.get_raw(0)).map_err(|_| Error::unexpected("a text is no UTF-8"))? {
-            Value::Text(text) => Value::Text(self.opened_text(text, at()?)?),
-            Value::Blob(bytes) => Value::Blob(self.opened_bytes(bytes, at()?)?),
-            other @ (Value::Null | Value::Integer(_) | Value::Real(_)) => other,
-        })
     }
 
     /// Plain bytes under the latest key, with its version.
     fn seal(&self, plain: &[u8], at: &Place<'_>) -> driver::Result<(u32, Vec<u8>)> {
-        let sealed = self.read(|ring| {
+        let sealed = self.with(|ring| {
             let (version, key) = ring?.latest();
             Some((version, key?.seal(plain, &place(version, at.column, at.row))?))
         });
@@ -264,7 +241,7 @@ impl Seal {
             Sealed::Bound(version, bytes) => ring.key(*version)?.open(bytes, &place(*version, at.column, at.row)),
             Sealed::Unbound(bytes) => ring.key(1)?.open_unbound(bytes),
         };
-        if let Some(plain) = self.read(|ring| ring.and_then(with)) {
+        if let Some(plain) = self.with(|ring| ring.and_then(with)) {
             return Ok(plain);
         }
         // Perhaps another process has begun a new key since this one was read.
@@ -320,14 +297,6 @@ impl<'a> Place<'a> {
 /// The place as a value is bound to it, with the key's version, so that none is passed off as another's.
 fn place(version: u32, column: &str, row: &[u8]) -> Vec<u8> {
     [&version.to_be_bytes(), column.as_bytes(), b"\0", row].concat()
-}
-
-/// Bytes, whether they are a text or not.
-fn blob<'a>(context: &'a Context<'_>, at: usize) -> rusqlite::Result<&'a [u8]> {
-    match context.get_raw(at) {
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Ok(bytes),
-        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => Err(Error::unexpected("expected bytes").into()),
-    }
 }
 
 /// Whether a text in the ledger is sealed.

@@ -5,7 +5,7 @@ use secrecy::zeroize::Zeroizing;
 use super::key::{self, Key};
 use super::{Seal, carry_forward, ring, source};
 use crate::sqlite::books::{Books, Trouble};
-use crate::sqlite::{activity, file, lock};
+use crate::sqlite::{activity, lock};
 use paceline_domain::activity::Deed;
 use paceline_domain::time::Timestamp;
 use paceline_ports::LedgerError;
@@ -53,7 +53,7 @@ pub(crate) fn begin_given(books: &mut Books, location: &Location) -> Result<(), 
 }
 
 fn latest(books: &Books) -> Result<u32, LedgerError> {
-    ring::latest(books.conn()).map_err(|error| file::failed(&error))
+    Ok(ring::latest(books.conn())?)
 }
 
 /// The keys as they are written, the new one first.

@@ -6,14 +6,17 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::zeroize::Zeroizing;
 
 use super::key::{DigestKey, Key, keyed};
 use super::place;
+use crate::driver::{Conn, Result, values};
+use crate::sqlite::meta;
 
 /// Where the table keeps past keys of digests.
 const DIGESTS: &str = "keys.digests";
+/// Before this version of the schema a ledger had one key for ever.
+const MANY_KEYS_SINCE: i64 = 14;
 /// Bytes of a digest's version.
 const VERSION_BYTES: usize = 4;
 
@@ -34,7 +37,7 @@ struct Version {
 
 impl Ring {
     /// What these keys open of the ledger; `None` if its latest key is not among them.
-    pub(super) fn of(conn: &Connection, keys: Vec<Key>) -> rusqlite::Result<Option<Self>> {
+    pub(super) fn of(conn: &Conn, keys: Vec<Key>) -> Result<Option<Self>> {
         let versions = versions(conn)?;
         let mut found = BTreeMap::new();
         for key in keys {
@@ -90,13 +93,12 @@ impl Ring {
     }
 
     /// Makes this key the ledger's latest: what is written from now on is written with it.
-    pub(super) fn begin(&self, conn: &Connection, key: &Key) -> rusqlite::Result<Option<u32>> {
+    pub(super) fn begin(&self, conn: &Conn, key: &Key) -> Result<Option<u32>> {
         let version = self.latest + 1;
-        let mut update = conn.prepare("UPDATE keys SET digests = ?2 WHERE version = ?1")?;
-        for (number, digests) in (1..).zip(&self.digests) {
+        for (number, digests) in (1_u32..).zip(&self.digests) {
             let at = place(version, DIGESTS, number.to_string().as_bytes());
             let Some(sealed) = key.seal(digests.as_slice(), &at) else { return Ok(None) };
-            update.execute(params![number, sealed])?;
+            conn.execute("UPDATE keys SET digests = $2 WHERE version = $1", values![number, sealed])?;
         }
         add(conn, version, key)?;
         Ok(Some(version))
@@ -104,14 +106,14 @@ impl Ring {
 }
 
 /// The version of the ledger's latest key; 0 if it has none yet.
-pub(super) fn latest(conn: &Connection) -> rusqlite::Result<u32> {
-    conn.prepare_cached("SELECT coalesce(max(version), 0) FROM keys")?.query_row([], |row| row.get(0))
+pub(super) fn latest(conn: &Conn) -> Result<u32> {
+    conn.query_value("SELECT coalesce(max(version), 0) FROM keys", &[])
 }
 
 /// Records a ledger's key.
-pub(super) fn add(conn: &Connection, version: u32, key: &Key) -> rusqlite::Result<()> {
-    conn.execute("INSERT OR IGNORE INTO keys (version, mark) VALUES (?1, ?2)", params![version, key.mark])?;
-    Ok(())
+pub(super) fn add(conn: &Conn, version: u32, key: &Key) -> Result<()> {
+    let insert = "INSERT INTO keys (version, mark) VALUES ($1, $2) ON CONFLICT (version) DO NOTHING";
+    conn.execute(insert, values![version, key.mark]).map(drop)
 }
 
 /// The version of a digest and the digest itself; version 0 has no key.
@@ -127,20 +129,16 @@ fn joined(version: u32, bare: &[u8]) -> Vec<u8> {
     if version == 0 { bare.to_vec() } else { [&version.to_be_bytes(), bare].concat() }
 }
 
-/// A ledger that is only looked at may be of a time when it had one key for ever.
-fn versions(conn: &Connection) -> rusqlite::Result<Vec<Version>> {
-    let has_table = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'keys'), EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'meta')";
-    let (has_keys, has_meta): (bool, bool) = conn.query_row(has_table, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    if has_keys {
-        let read =
-            |row: &rusqlite::Row<'_>| Ok(Version { number: row.get(0)?, mark: row.get(1)?, digests: row.get(2)? });
-        let mut statement = conn.prepare("SELECT version, mark, digests FROM keys ORDER BY version")?;
-        return statement.query_map([], read)?.collect();
+/// All of them, in order; of a ledger that is only looked at and has no table of them yet, its one key.
+fn versions(conn: &Conn) -> Result<Vec<Version>> {
+    if conn.has_since(MANY_KEYS_SINCE) {
+        let all = "SELECT version, mark, digests FROM keys ORDER BY version";
+        return conn
+            .query(all, &[], |row| Ok(Version { number: row.get(0)?, mark: row.get(1)?, digests: row.get(2)? }));
     }
-    if !has_meta {
+    if !conn.has_since(1) {
         return Ok(Vec::new());
     }
-    let only: Option<i64> =
-        conn.query_row("SELECT value FROM meta WHERE name = 'key'", [], |row| row.get(0)).optional()?;
+    let only = meta::get(conn, "key")?;
     Ok(only.map(|mark| Version { number: 1, mark, digests: None }).into_iter().collect())
 }

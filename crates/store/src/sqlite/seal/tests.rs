@@ -25,11 +25,16 @@ impl Home {
     }
 
     fn writer(&self, name: &str) -> (Connection, Seal) {
-        open_writer(&(&self.path(name)).into()).unwrap()
+        self.opened(name, &open_writer(&(&self.path(name)).into()).unwrap().0)
     }
 
     fn reader(&self, name: &str) -> (Connection, Seal) {
-        open_reader(&(&self.path(name)).into()).unwrap()
+        self.opened(name, &open_reader(&(&self.path(name)).into()).unwrap())
+    }
+
+    /// The keys of a connection, and another one to look at the rows.
+    fn opened(&self, name: &str, conn: &Conn) -> (Connection, Seal) {
+        (Connection::open(self.path(name)).unwrap(), conn.seal().clone())
     }
 
     fn key(&self, name: &str) -> Key {
@@ -112,7 +117,7 @@ fn a_ledger_without_its_own_key_is_not_opened_for_work() {
     assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     let own = fs::read(&key).unwrap();
     drop(home.writer("b.db"));
-    let refusal = || match open_writer(&(&ledger).into()).and_then(|(_, seal)| seal.require()) {
+    let refusal = || match open_writer(&(&ledger).into()).and_then(|(conn, _)| conn.seal().require()) {
         Ok(()) => panic!("it was taken"),
         Err(error) => error.to_string(),
     };
@@ -124,7 +129,7 @@ fn a_ledger_without_its_own_key_is_not_opened_for_work() {
     fs::write(&key, "nonsense").unwrap();
     assert!(refusal().contains("is no key of a ledger"), "{}", refusal());
     fs::write(&key, own).unwrap();
-    open_writer(&(&ledger).into()).unwrap().1.require().unwrap();
+    open_writer(&(&ledger).into()).unwrap().0.seal().require().unwrap();
     let left: Vec<_> = fs::read_dir(home.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains("draft")), "{left:?}");
 }
@@ -252,7 +257,7 @@ async fn an_interrupted_rekeying_is_finished_and_begins_no_other_key() {
     // As it is left right after the new key was begun.
     let keys = source::put_before(&location).unwrap();
     {
-        let (conn, _) = home.writer("a.db");
+        let (conn, _) = open_writer(&location).unwrap();
         let ring = Ring::of(&conn, source::read(&location).unwrap()).unwrap().unwrap();
         assert_eq!(ring.begin(&conn, &keys[0]).unwrap(), Some(2));
     }
