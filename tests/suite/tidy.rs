@@ -14,6 +14,7 @@ use crate::settings_zh;
 mod agree;
 mod architecture;
 mod promises;
+mod test_files;
 mod workflows;
 
 const LINES_MAX: usize = 500;

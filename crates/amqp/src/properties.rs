@@ -167,7 +167,7 @@ pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
 }
 
 #[cfg(test)]
-mod fuzz;
+mod proptests;
 
 #[cfg(test)]
 mod tests {

@@ -335,5 +335,4 @@ fn uncertain(failure: Failure) -> Outcome {
 }
 
 #[cfg(test)]
-#[path = "outcome_tests.rs"]
 mod tests;

@@ -79,6 +79,9 @@ impl<K: Clone + Eq + Hash> QuotaTable<K> {
 }
 
 #[cfg(test)]
+mod proptests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::{Class, Reserve};

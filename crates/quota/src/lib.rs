@@ -40,18 +40,14 @@
 mod app_gate;
 mod breaker;
 mod change;
-#[cfg(test)]
-mod change_properties;
 mod concurrency;
 mod foreign_use;
-#[cfg(test)]
-mod foreign_use_properties;
 mod optimum;
 mod pace;
 mod parse;
 mod pause;
 #[cfg(test)]
-mod properties;
+mod proptests;
 mod quota_table;
 mod reserve;
 pub mod time;

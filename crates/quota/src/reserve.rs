@@ -207,7 +207,7 @@ fn rings(share: f64, quota: &Quota) -> Vec<Ring> {
 }
 
 #[cfg(test)]
-mod properties;
+mod proptests;
 
 #[cfg(test)]
 mod tests {

@@ -227,5 +227,4 @@ fn bar(done: u64, total: u64, width: usize) -> String {
 }
 
 #[cfg(test)]
-#[path = "layout_tests.rs"]
 mod tests;

@@ -11,7 +11,7 @@
 //! Decision: docs/decisions/0023-the-audit-counts-use-while-jobs-waited.md
 
 #[cfg(test)]
-mod properties;
+mod proptests;
 mod waiting;
 
 pub use waiting::{Use, Waits};

@@ -405,5 +405,4 @@ impl Schema {
 }
 
 #[cfg(test)]
-#[path = "check_tests.rs"]
 mod tests;

@@ -150,9 +150,4 @@ impl Catalog {
 }
 
 #[cfg(test)]
-#[path = "load_tests.rs"]
 mod tests;
-
-#[cfg(test)]
-#[path = "edition_tests.rs"]
-mod edition_tests;

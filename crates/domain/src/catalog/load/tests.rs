@@ -1,10 +1,12 @@
+mod editions;
+
 use std::path::Path;
 
 use super::super::{Action, Creation, IdentityKind, Kind, SuspendScope, ThrottleScope};
 use super::*;
 use crate::time::Timestamp;
 
-const ROOM: &str = include_str!("../../../../config/methods/feishu.vc.room.create.toml");
+const ROOM: &str = include_str!("../../../../../config/methods/feishu.vc.room.create.toml");
 
 fn source(text: &str) -> Source {
     Source { name: "own.toml".to_owned(), text: text.to_owned() }
@@ -425,7 +427,7 @@ fn replies_and_paths_are_checked() {
 
 #[test]
 fn a_platform_needs_a_token_method_and_https() {
-    let lark = include_str!("../../../../config/platforms/lark.toml");
+    let lark = include_str!("../../../../../config/platforms/lark.toml");
     let found = faults(&lark.replace("https://open.larksuite.com\"", "http://open.larksuite.com\""));
     assert_eq!(found.len(), 1);
     assert!(found[0].contains("base_url: expected https://"), "{found:?}");
@@ -435,7 +437,7 @@ fn a_platform_needs_a_token_method_and_https() {
 
 #[test]
 fn warnings_that_could_warn_of_nothing_do_not_load() {
-    let meeting = include_str!("../../../../config/methods/wecom.meeting.create.toml");
+    let meeting = include_str!("../../../../../config/methods/wecom.meeting.create.toml");
     assert!(faults(meeting).is_empty());
     let with = |from: &str, to: &str| {
         assert!(meeting.contains(from), "{from:?}");
@@ -458,7 +460,7 @@ fn warnings_that_could_warn_of_nothing_do_not_load() {
         let fault = found.iter().find(|fault| fault.contains(words)).unwrap_or_else(|| panic!("{words}: {found:#?}"));
         assert!(fault.contains(field), "{fault}");
     }
-    let token = include_str!("../../../../config/methods/wecom.gettoken.toml");
+    let token = include_str!("../../../../../config/methods/wecom.gettoken.toml");
     let warned = format!("{token}\n[[warnings]]\nfield = \"access_token\"\nmessage = \"m\"\n");
     assert!(faults(&warned)[0].contains("belongs to methods of the kind \"job\""));
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Class, Gap, KeyId, Quota, QuotaTable, Window};
 use crate::time::Mono;
+use crate::{Class, Gap, KeyId, Quota, QuotaTable, Window};
 
 /// The longest that a call without a reply may still be counted.
 const DEADLINE: Duration = Duration::from_secs(3);

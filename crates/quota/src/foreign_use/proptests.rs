@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Class, KeyId, Quota, QuotaTable, Refusal};
 use crate::time::Mono;
+use crate::{Class, KeyId, Quota, QuotaTable, Refusal};
 
 const SPAN: i64 = 60_000_000;
 

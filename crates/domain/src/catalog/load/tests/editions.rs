@@ -1,6 +1,6 @@
 //! Two documents of one URL.
 
-use super::super::{CatalogSource as Source, Method, built_in};
+use crate::catalog::{CatalogSource as Source, Method, built_in};
 
 fn source(text: &str) -> Source {
     Source { name: "own.toml".to_owned(), text: text.to_owned() }
@@ -22,12 +22,12 @@ fn two_documents_of_one_call_are_counted_as_one() {
         |method: &Method| method.quotas.iter().map(|it| format!("{} {}", it.scope, it.quota)).collect::<Vec<_>>();
     assert_eq!(quotas(advanced), quotas(basic));
     // Also where the other's file is overridden, in whichever order.
-    let text =
-        include_str!("../../../../config/methods/wecom.meeting.create.toml").replace("10000/min, 150000/h", "7/min");
+    let text = include_str!("../../../../../../config/methods/wecom.meeting.create.toml")
+        .replace("10000/min, 150000/h", "7/min");
     let changed = built_in().unwrap().extend(&[source(&text)]).unwrap();
     assert_eq!(changed.method(&advanced.name).unwrap().quotas[0].quota.to_string(), "7/min");
 
-    let own = include_str!("../../../../config/methods/wecom.meeting.create_advanced.toml");
+    let own = include_str!("../../../../../../config/methods/wecom.meeting.create_advanced.toml");
     let fault = |from: &str, to: &str| {
         assert!(own.contains(from), "{from}");
         faults(&own.replacen(from, to, 1)).join("\n")
