@@ -1,0 +1,94 @@
+//! Trials: the program as its users start it, for longer than a test of the suite, and with a hand that does harm.
+//!
+//! ```console
+//! cargo test --test trials -- kill --kills 6 --seed 7
+//! ```
+//!
+//! Each trial says what it did and found in one line, or what did not hold, with the last lines of the logs. `--help` lists
+//! them; without a name nothing is tried, as in a `cargo test` of everything.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what a trial found is for whoever started it")]
+
+mod books;
+mod broker;
+mod disk;
+mod kill;
+mod site;
+mod stop;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Parser)]
+#[command(about = "Tries the program as its users start it, with a hand that does harm")]
+struct Arguments {
+    /// The program to try, instead of the one that was built beside this
+    #[arg(long, global = true, value_name = "PATH", default_value = env!("CARGO_BIN_EXE_paceline"))]
+    binary: PathBuf,
+    /// For runners of tests, which ask what there is: nothing that runs by itself
+    #[arg(long, hide = true)]
+    list: bool,
+    /// What such a runner asks with
+    #[arg(long, hide = true)]
+    format: Option<String>,
+    /// The same
+    #[arg(long, hide = true)]
+    ignored: bool,
+    #[command(subcommand)]
+    trial: Option<Trial>,
+}
+
+#[derive(Subcommand)]
+enum Trial {
+    /// Kills the worker at random moments, then asks the simulator's own books
+    Kill(kill::Options),
+    /// Stops workers by signals in the middle of their work
+    Stop(broker::Address),
+    /// Lets the ledger's disk run full while jobs flow, and gives it room again
+    Disk(disk::Options),
+}
+
+impl Trial {
+    async fn carry_out(self, binary: PathBuf) -> anyhow::Result<()> {
+        match self {
+            Self::Kill(options) => kill::carry_out(&binary, &options).await,
+            Self::Stop(broker) => stop::carry_out(&binary, &broker).await,
+            Self::Disk(options) => disk::carry_out(&binary, &options).await,
+        }
+    }
+}
+
+/// Ends when somebody wants this process to end.
+async fn ended_early() -> std::io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let Arguments { binary, list, trial, .. } = Arguments::parse();
+    let Some(trial) = trial else {
+        if !list {
+            println!("no trial was named: `cargo test --test trials -- --help` lists them, scripts/test runs them");
+        }
+        return ExitCode::SUCCESS;
+    };
+    // Whoever ends a trial early leaves no process and no mounted disk behind: they go with the future.
+    tokio::select! {
+        held = trial.carry_out(binary) => match held {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("FAILED: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
+        _ = ended_early() => ExitCode::from(143),
+    }
+}

@@ -1,0 +1,259 @@
+//! One folder with settings, one simulator, and any number of worker processes after each other.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::broker::Queues;
+
+const SECRETS: [(&str, &str); 2] = [("ACME_SECRET", "rehearsal-secret-a"), ("CAMPUS_SECRET", "rehearsal-secret-c")];
+const POLL: Duration = Duration::from_millis(20);
+/// Lines of each log that are shown when something did not hold.
+const TAIL_LINES: usize = 25;
+
+/// What a trial wants of its site.
+pub struct Plan<'p> {
+    /// Where the ledger is, perhaps from the folder.
+    pub store: &'p str,
+    pub request_timeout_ms: u64,
+    /// Further settings.
+    pub settings: &'p str,
+    /// The simulator's scenario, as a file's text.
+    pub scenario: Option<&'p str>,
+    /// The broker's URL and the names of the worker's queues.
+    pub broker: Option<(&'p str, &'p Queues)>,
+}
+
+impl Default for Plan<'_> {
+    fn default() -> Self {
+        Self { store: "paceline.db", request_timeout_ms: 5_000, settings: "", scenario: None, broker: None }
+    }
+}
+
+impl Plan<'_> {
+    fn settings_at(&self, address: &str) -> String {
+        let broker = self.broker.map(|(url, queues)| queues.settings(url)).unwrap_or_default();
+        let Self { store, request_timeout_ms, settings, .. } = self;
+        format!(
+            "[store]\nurl = \"sqlite://{store}\"\n{broker}[http]\nrequest_timeout_ms = {request_timeout_ms}\n\
+             [admin]\nlisten = \"\"\n\
+             [apps.acme]\nplatform = \"feishu\"\nbase_url = \"{address}\"\napp_id = \"cli_rehearsal\"\n\
+             app_secret = {{ env = \"ACME_SECRET\" }}\n\
+             [apps.campus]\nplatform = \"wecom\"\nbase_url = \"{address}\"\ncorp_id = \"ww_rehearsal\"\n\
+             corp_secret = {{ env = \"CAMPUS_SECRET\" }}\n{settings}"
+        )
+    }
+}
+
+/// A process that ends with this.
+pub struct Process(Child);
+
+impl Process {
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.0)
+    }
+
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        Ok(kill_process(self.pid(), signal)?)
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        Ok(self.0.try_wait()?)
+    }
+
+    /// Waits so long for its end.
+    pub async fn ends_within(&mut self, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
+        let waiting = async {
+            loop {
+                if let Some(status) = self.0.try_wait()? {
+                    return Ok(status);
+                }
+                tokio::time::sleep(POLL / 4).await;
+            }
+        };
+        tokio::time::timeout(limit, waiting).await.ok().transpose()
+    }
+
+    /// Its exit code; a process that goes on is a fault.
+    pub async fn code_within(&mut self, limit: Duration, what: &str) -> anyhow::Result<Option<i32>> {
+        let ended = self.ends_within(limit).await?;
+        Ok(ended.with_context(|| format!("{what} did not end within {} s", limit.as_secs()))?.code())
+    }
+
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.0.kill()?;
+        self.0.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended already, unless something did not hold.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub struct Site {
+    binary: PathBuf,
+    address: String,
+    simulator: Option<Process>,
+    /// Removed with everything in it, after the processes.
+    folder: TempDir,
+}
+
+impl Site {
+    /// A folder with a simulator that listens.
+    pub async fn open(binary: &Path, plan: &Plan<'_>) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let binary = fs::canonicalize(binary).with_context(|| format!("there is no program {}", binary.display()))?;
+        let mut site = Self { binary, address: String::new(), simulator: None, folder };
+        let mut arguments = vec!["simulate", "--listen", "127.0.0.1:0"];
+        if let Some(scenario) = plan.scenario {
+            site.write("scenario.toml", scenario)?;
+            arguments.extend(["--scenario", "scenario.toml"]);
+        }
+        // It wants settings that it can read; where it listens, it says itself.
+        site.write("paceline.toml", &plan.settings_at("http://127.0.0.1:1"))?;
+        let mut simulator = site.start("simulator", &arguments, &[])?;
+        until("the simulator to listen", Duration::from_secs(30), async || {
+            ensure!(simulator.ended()?.is_none(), "the simulator ended at once:\n{}", site.log("simulator"));
+            let log = site.log("simulator");
+            let said = log.split_once(" on http://").and_then(|(_, rest)| rest.split_once(';'));
+            site.address = said.map(|(address, _)| address.to_owned()).unwrap_or_default();
+            Ok(!site.address.is_empty())
+        })
+        .await?;
+        site.simulator = Some(simulator);
+        site.write("paceline.toml", &plan.settings_at(&format!("http://{}", site.address)))?;
+        Ok(site)
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        fs::write(self.path().join(name), text).with_context(|| name.to_owned())
+    }
+
+    /// What a process has logged.
+    pub fn log(&self, name: &str) -> String {
+        let bytes = fs::read(self.path().join(format!("{name}.log"))).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    pub fn start_worker(&self, arguments: &[&str]) -> anyhow::Result<Process> {
+        self.start("worker", arguments, &[])
+    }
+
+    /// Starts a command whose log is `NAME.log`, with these variables.
+    pub fn start(&self, name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Process> {
+        let log = File::options().create(true).append(true).open(self.path().join(format!("{name}.log")))?;
+        // A file that may not grow is an error to the program, not its death: an ignored signal stays ignored.
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(&self.binary).args(arguments);
+        self.environment(&mut command);
+        command.envs(variables.iter().copied()).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        Ok(Process(command.spawn()?))
+    }
+
+    /// Runs a command to its end; its exit code and standard output.
+    pub fn run(&self, arguments: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
+        let mut command = Command::new(&self.binary);
+        self.environment(&mut command);
+        let done = command.args(arguments).stdin(Stdio::null()).output()?;
+        let mut log = File::options().create(true).append(true).open(self.path().join("commands.log"))?;
+        writeln!(log, "$ paceline {}: {}", arguments.join(" "), done.status)?;
+        log.write_all(&done.stderr)?;
+        Ok((done.status.code(), String::from_utf8(done.stdout)?))
+    }
+
+    fn environment(&self, command: &mut Command) {
+        command.current_dir(self.path());
+        // Settings of the caller's own shell must not leak into the trial.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PACELINE_")) {
+            command.env_remove(name);
+        }
+        command.envs(SECRETS).env("PACELINE_CONFIG", self.path().join("paceline.toml"));
+    }
+
+    /// Jobs by state, as the ledger says.
+    pub fn counts(&self) -> anyhow::Result<Value> {
+        let (code, text) = self.run(&["status", "--json"])?;
+        ensure!(matches!(code, Some(0 | 1)), "'paceline status --json' ended with {code:?}");
+        Ok(serde_json::from_str::<Value>(&text)?["counts"].take())
+    }
+
+    /// How many calls `paceline audit` judged; a window that it finds exceeded is a fault.
+    pub fn audited(&self) -> anyhow::Result<u64> {
+        let (code, text) = self.run(&["audit", "--json"])?;
+        ensure!(code == Some(0), "'paceline audit' ended with {code:?}: {text}");
+        serde_json::from_str::<Value>(&text)?["calls"].as_u64().context("'paceline audit' counts no calls")
+    }
+
+    /// What the simulator says was really created, refused and duplicated.
+    pub async fn books(&self) -> anyhow::Result<Value> {
+        self.ask("GET", "books", "").await
+    }
+
+    /// Lets the simulator go on with another scenario.
+    pub async fn play(&self, scenario: &str) -> anyhow::Result<()> {
+        self.ask("POST", "scenario", scenario).await.map(drop)
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: &str) -> anyhow::Result<Value> {
+        let mut stream = TcpStream::connect(&self.address).await?;
+        let length = body.len();
+        let head = format!(
+            "{method} /_simulator/{path} HTTP/1.1\r\nHost: {}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n",
+            self.address
+        );
+        stream.write_all((head + body).as_bytes()).await?;
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).await?;
+        let (head, body) = reply.split_once("\r\n\r\n").context("the simulator sent no reply")?;
+        ensure!(head.starts_with("HTTP/1.1 200"), "the simulator refuses /_simulator/{path}: {reply}");
+        Ok(serde_json::from_str(body)?)
+    }
+
+    /// A failure with the last lines of all logs.
+    pub fn explain(&self, error: &anyhow::Error) -> anyhow::Error {
+        let tails = ["commands", "simulator", "worker"].map(|name| {
+            let log = self.log(name);
+            let lines: Vec<&str> = log.lines().collect();
+            let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
+            format!("\n--- last lines of {name}.log\n{tail}")
+        });
+        anyhow::anyhow!("{error:#}{}", tails.concat())
+    }
+}
+
+/// Waits until a condition holds; the limit only ends a trial that has failed.
+pub async fn until(
+    what: &str,
+    limit: Duration,
+    mut holds: impl AsyncFnMut() -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
+    let waiting = async {
+        while !holds().await? {
+            tokio::time::sleep(POLL).await;
+        }
+        anyhow::Ok(())
+    };
+    match tokio::time::timeout(limit, waiting).await {
+        Ok(held) => held,
+        Err(_) => bail!("waited {} s in vain for {what}", limit.as_secs()),
+    }
+}
