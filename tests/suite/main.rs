@@ -56,7 +56,6 @@ mod reload;
 mod rows;
 mod scopes;
 mod security;
-mod settings_zh;
 mod simulation;
 mod soak;
 mod stages;

@@ -1,15 +1,11 @@
 //! What nobody should have to remember: documents that say what the code says, links that lead somewhere, small files.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use paceline::domain::catalog::{Action, ErrorRule, built_in};
 use paceline::domain::reason::Reason;
-use paceline::settings;
-
-use crate::settings_zh;
 
 mod agree;
 mod architecture;
@@ -61,54 +57,6 @@ fn has_ending(name: &str, ending: &str) -> bool {
 /// Panics with all faults, if there are any.
 fn none(faults: &[String]) {
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
-}
-
-#[test]
-fn the_manual_of_settings_is_the_codes() {
-    let text = format!(
-        "# Settings\n\n[中文](zh-CN/settings.md)\n\nEvery key of the settings file. `--config FILE` names the file, else `PACELINE_CONFIG`, else `./paceline.toml`, else \
-         `config/paceline.toml`. Any key can come from the environment instead: `http.request_timeout_ms` is \
-         `PACELINE_HTTP__REQUEST_TIMEOUT_MS`. Unknown keys are errors. [config/paceline.toml](../config/paceline.toml) shows the \
-         same keys as a file, and `paceline check` says what is wrong with yours.\n\nThis page is made from the code: \
-         `PACELINE_BLESS=1 cargo test --test suite tidy` writes it anew.\n\n{}",
-        settings::reference()
-    );
-    is_written("docs/settings.md", &text);
-}
-
-#[test]
-fn the_chinese_manual_of_settings_has_the_same_keys() {
-    let reference = settings::reference();
-    let rows = reference.lines().filter_map(|line| {
-        let cells: Vec<_> = line.strip_prefix("| `")?.splitn(4, " | ").collect();
-        Some((cells[0].strip_suffix('`')?, cells[2]))
-    });
-    let mut text = "# 设置\n\n[English](../settings.md)\n\n设置文件的全部键。文件由 `--config FILE` 指定，否则依次是 `PACELINE_CONFIG`、`./paceline.toml`、`config/paceline.toml`。\
-                    任何一个键都可以改由环境变量给出：`http.request_timeout_ms` 写作 `PACELINE_HTTP__REQUEST_TIMEOUT_MS`。写了不认识的键就是错误。\
-                    [config/paceline.toml](../../config/paceline.toml) 是带全部键的样例；`paceline check` 指出你的设置哪里不对。取值范围见英文版。\n\n\
-                    | 键 | 默认 | 含义 |\n|---|---|---|\n"
-        .to_owned();
-    let mut faults = Vec::new();
-    let mut known: BTreeMap<_, _> = settings_zh::MEANINGS.iter().copied().collect();
-    for (key, default) in rows {
-        match known.remove(key) {
-            Some(meaning) => writeln!(text, "| `{key}` | {default} | {meaning} |").unwrap(),
-            None => faults.push(format!("tests/suite/settings_zh.rs does not say what {key} means")),
-        }
-    }
-    faults.extend(known.keys().map(|key| format!("tests/suite/settings_zh.rs tells of {key}, which is no setting")));
-    none(&faults);
-    is_written("docs/zh-CN/settings.md", &text);
-}
-
-/// Whether a page that is made from the code is as it should be; with `PACELINE_BLESS` it is written.
-fn is_written(name: &str, text: &str) {
-    let path = root().join(name);
-    if std::env::var_os("PACELINE_BLESS").is_some() {
-        std::fs::write(&path, text).unwrap();
-    }
-    let is_same = std::fs::read_to_string(path).is_ok_and(|found| found == text);
-    assert!(is_same, "{name} is not what the code says: PACELINE_BLESS=1 cargo test --test suite tidy");
 }
 
 #[test]

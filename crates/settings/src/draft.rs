@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use super::Ca;
+use secrecy::SecretString;
+
 use super::fault::{Fault, Place};
-use super::keys::{self, Kind};
+use super::field::Field as _;
+use super::key::Key;
+use super::keys;
+use super::kind::Kind;
 use super::tree::{Leaf, Raw, Tree};
 
 /// Reads a file of text; the one way in which settings touch the disk.
@@ -34,6 +37,8 @@ pub struct Draft<'a> {
     pub read_file: ReadFile<'a>,
     /// Whether secrets are read; without, they are empty.
     pub with_secrets: bool,
+    /// What the files and secrets hold that keys refer to, by the key's path.
+    pub contents: BTreeMap<Vec<String>, SecretString>,
     /// What was found wrong so far.
     pub faults: Vec<Fault>,
 }
@@ -64,6 +69,11 @@ impl Draft<'_> {
         self.tree.leaves.get(path).cloned()
     }
 
+    /// The value of a key, its default if absent.
+    fn raw(&self, key: &Key, path: &[String]) -> Raw {
+        self.leaf(path).map_or_else(|| Raw::Variable(key.default.unwrap_or_default().to_owned()), |leaf| leaf.raw)
+    }
+
     /// "expected …, got …" with the value unless it is sensitive.
     pub fn expected(&mut self, path: &[String], kind: Kind, raw: &Raw) {
         let got = if kind.is_sensitive() { "something else".to_owned() } else { shown(raw) };
@@ -86,6 +96,7 @@ impl Draft<'_> {
             | Kind::BrokerUrl
             | Kind::BaseUrl
             | Kind::Secret
+            | Kind::Hash
             | Kind::Patterns
             | Kind::Quota => !text.trim().is_empty(),
         };
@@ -101,8 +112,7 @@ impl Draft<'_> {
         let path = path(dotted);
         let Some(key) = keys::find(&path) else { return 0 };
         let Kind::Whole(min, max) = key.kind else { return 0 };
-        let raw =
-            self.leaf(&path).map_or_else(|| Raw::Variable(key.default.unwrap_or_default().to_owned()), |leaf| leaf.raw);
+        let raw = self.raw(key, &path);
         let number = match &raw {
             Raw::Whole(number) => u64::try_from(*number).ok(),
             Raw::Variable(text) => text.trim().replace('_', "").parse().ok(),
@@ -114,17 +124,11 @@ impl Draft<'_> {
         })
     }
 
-    /// A number of milliseconds as a duration.
-    pub fn millis(&mut self, dotted: &str) -> Duration {
-        Duration::from_millis(self.whole(dotted))
-    }
-
     /// A fraction within its key's bounds; 1 after a fault.
     pub fn share(&mut self, path: &[String]) -> f64 {
         let Some(key) = keys::find(path) else { return 1.0 };
         let max = if key.kind == Kind::Part { 1.0_f64.next_down() } else { 1.0 };
-        let raw =
-            self.leaf(path).map_or_else(|| Raw::Variable(key.default.unwrap_or_default().to_owned()), |leaf| leaf.raw);
+        let raw = self.raw(key, path);
         let share = match &raw {
             Raw::Fraction(share) => Some(*share),
             Raw::Whole(share) => Some(*share as f64),
@@ -140,8 +144,7 @@ impl Draft<'_> {
     /// `true` or `false`; `false` after a fault.
     pub fn flag(&mut self, path: &[String]) -> bool {
         let Some(key) = keys::find(path) else { return false };
-        let raw =
-            self.leaf(path).map_or_else(|| Raw::Variable(key.default.unwrap_or_default().to_owned()), |leaf| leaf.raw);
+        let raw = self.raw(key, path);
         let flag = match &raw {
             Raw::Bool(flag) => Some(*flag),
             Raw::Variable(text) => text.trim().parse().ok(),
@@ -170,14 +173,16 @@ impl Draft<'_> {
 
     /// A path, `None` if absent or empty.
     pub fn file_path(&mut self, dotted: &str) -> Option<PathBuf> {
-        self.text(&path(dotted)).filter(|text| !text.is_empty()).map(PathBuf::from)
+        Option::<PathBuf>::read(self, dotted)
     }
 
-    /// The certificates of a PEM file.
-    pub fn ca(&mut self, dotted: &str) -> Option<Ca> {
-        let file = self.file_path(dotted)?;
-        let message = match (self.read_file)(&file, As::Named) {
-            Ok(pem) if pem.contains("-----BEGIN CERTIFICATE-----") => return Some(Ca { path: file, pem }),
+    /// The text of a key's file of PEM certificates.
+    pub fn certificates(&mut self, dotted: &str, file: &Path) -> Option<String> {
+        let message = match (self.read_file)(file, As::Named) {
+            Ok(pem) if pem.contains("-----BEGIN CERTIFICATE-----") => {
+                self.contents.insert(path(dotted), pem.clone().into());
+                return Some(pem);
+            }
             Ok(_) => format!("expected PEM certificates in {}, found none", file.display()),
             Err(error) => format!("{} cannot be read: {error}", file.display()),
         };

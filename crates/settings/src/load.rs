@@ -11,7 +11,8 @@ use paceline_host::files::{self, Exposed};
 use super::draft::{As, Draft, ReadFile};
 use super::fault::{Fault, Faults, Place};
 use super::tree::{Raw, Tree};
-use super::{Settings, admin, app, keys, sections, telemetry};
+use super::values::Values;
+use super::{Catalog, Http, Intake, Ledger, Settings, admin, app, keys, sections, telemetry};
 
 /// Where the file is looked for when nobody names it.
 const SEARCHED: [&str; 2] = ["paceline.toml", "config/paceline.toml"];
@@ -65,21 +66,22 @@ pub(super) fn load_from(
     for (name, value) in &variables {
         tree.override_with(name, value.clone());
     }
-    let mut draft = Draft { tree, variables, read_file, with_secrets, faults };
+    let mut draft = Draft { tree, variables, read_file, with_secrets, contents: BTreeMap::new(), faults };
     find_unknown(&mut draft);
     let settings = Settings {
         file,
         store: sections::store(&mut draft),
-        ledger: sections::ledger(&mut draft),
+        ledger: Ledger::read(&mut draft),
         broker: sections::broker(&mut draft),
-        http: sections::http(&mut draft),
-        intake: sections::intake(&mut draft),
+        http: Http::read(&mut draft),
+        intake: Intake::read(&mut draft),
         engine: sections::engine(&mut draft),
         lanes: sections::lanes(&mut draft),
         admin: admin::admin(&mut draft),
         telemetry: telemetry::telemetry(&mut draft),
-        catalog: sections::catalog(&mut draft),
+        catalog: Catalog::read(&mut draft),
         apps: app::apps(&mut draft),
+        values: Values::of(&draft),
     };
     if draft.faults.is_empty() {
         Ok(settings)

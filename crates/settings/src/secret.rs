@@ -6,7 +6,8 @@ use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
 use super::draft::{As, Draft, shown};
-use super::keys::{self, Kind};
+use super::keys;
+use super::kind::Kind;
 use super::tree::{Leaf, Raw};
 use super::url;
 use paceline_domain::checks::is_ignorable;
@@ -61,6 +62,18 @@ impl Draft<'_> {
         if !self.is_given(path) {
             return KeySource::Beside;
         }
+        let source = self.key_source(path);
+        let content = match &source {
+            KeySource::Given { text: Some(text), .. } => text.clone(),
+            KeySource::Given { from, text: None } => from.as_str().into(),
+            KeySource::File(file) => file.display().to_string().into(),
+            KeySource::Beside => String::new().into(),
+        };
+        self.contents.insert(path.to_vec(), content);
+        source
+    }
+
+    fn key_source(&mut self, path: &[String]) -> KeySource {
         let with_secrets = std::mem::replace(&mut self.with_secrets, false);
         // What is wrong with the setting itself is said as of any other secret.
         let text = self.secret(path);
@@ -145,14 +158,13 @@ impl Draft<'_> {
         } else {
             None
         };
-        match fault {
-            Some(fault) => {
-                self.fault(path, fault);
-                None
-            }
-            // Exactly as long as it is: what shrinks leaves a piece behind.
-            None => Some(value.into()),
+        if let Some(fault) = fault {
+            self.fault(path, fault);
+            return None;
         }
+        // Exactly as long as it is: what shrinks leaves a piece behind.
+        self.contents.insert(path.to_vec(), value.into());
+        Some(value.into())
     }
 }
 

@@ -1,18 +1,13 @@
-//! The fixed sections: from a draft to their structs, with what only holds between keys.
+//! What the table cannot say of the fixed sections: what only holds between keys.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::app::entries;
 use super::draft::{Draft, path};
-use super::keys::BODY_BYTES_MAX;
 use super::publishers;
-use super::{Broker, Catalog, Engine, Http, Intake, Lanes, Ledger};
+use super::table::{Broker, Engine, Lanes};
 use paceline_domain::quota::Reserve;
-use paceline_domain::rights::Rights;
 use paceline_ports::location::Location;
-
-const ONE_DAY: Duration = Duration::from_secs(86_400);
 
 /// `[store]`.
 pub fn store(draft: &mut Draft<'_>) -> Location {
@@ -37,12 +32,6 @@ pub fn store(draft: &mut Draft<'_>) -> Location {
     Location { path: PathBuf::from(file), key }
 }
 
-/// `[ledger]`.
-pub fn ledger(draft: &mut Draft<'_>) -> Ledger {
-    let days = draft.whole("ledger.keep_days");
-    Ledger { keep: (days > 0).then(|| ONE_DAY * u32::try_from(days).unwrap_or(u32::MAX)) }
-}
-
 /// `[broker]`, `None` if no key of it is given.
 pub fn broker(draft: &mut Draft<'_>) -> Option<Broker> {
     if !draft.tree.tables.contains_key(&path("broker")) {
@@ -55,17 +44,7 @@ pub fn broker(draft: &mut Draft<'_>) -> Option<Broker> {
         draft.fault(&url_field, "expected a URL like amqp://user:password@host:5672/%2f, got nothing");
         String::new().into()
     };
-    let name = |draft: &mut Draft<'_>, dotted: &str| draft.text(&path(dotted)).unwrap_or_default();
-    let mut broker = Broker {
-        url,
-        jobs_queue: name(draft, "broker.jobs_queue"),
-        results_queue: Some(name(draft, "broker.results_queue")).filter(|queue| !queue.is_empty()),
-        results_exchange: name(draft, "broker.results_exchange"),
-        dead_queue: name(draft, "broker.dead_queue"),
-        prefetch: u16::try_from(draft.whole("broker.prefetch")).unwrap_or(u16::MAX),
-        ca: draft.ca("broker.ca_file"),
-        rights: Rights::default(),
-    };
+    let mut broker = Broker { url, ..Broker::read(draft) };
     broker.rights = publishers::rights(draft, &broker);
     check_queues(draft, &broker);
     Some(broker)
@@ -92,36 +71,9 @@ fn check_queues(draft: &mut Draft<'_>, broker: &Broker) {
     }
 }
 
-/// `[http]`.
-pub fn http(draft: &mut Draft<'_>) -> Http {
-    Http {
-        request_timeout: draft.millis("http.request_timeout_ms"),
-        connect_timeout: draft.millis("http.connect_timeout_ms"),
-        reply_bytes_max: draft.whole("http.reply_bytes_max") as usize,
-        pool_idle: draft.millis("http.pool_idle_ms"),
-        ca: draft.ca("http.ca_file"),
-    }
-}
-
-/// `[intake]`.
-pub fn intake(draft: &mut Draft<'_>) -> Intake {
-    Intake {
-        pending_max: draft.whole("intake.pending_max") as usize,
-        body_bytes_max: draft.whole(BODY_BYTES_MAX) as usize,
-    }
-}
-
 /// `[engine]`.
 pub fn engine(draft: &mut Draft<'_>) -> Engine {
-    let engine = Engine {
-        concurrency_max: draft.whole("engine.concurrency_max") as usize,
-        lane_concurrency_max: draft.whole("engine.lane_concurrency_max") as usize,
-        attempts_max: draft.whole("engine.attempts_max") as u32,
-        backoff_initial: draft.millis("engine.backoff_initial_ms"),
-        backoff_max: draft.millis("engine.backoff_max_ms"),
-        grace: draft.millis("engine.grace_ms"),
-        drain: draft.millis("engine.drain_ms"),
-    };
+    let engine = Engine::read(draft);
     if engine.backoff_initial > engine.backoff_max && !engine.backoff_max.is_zero() {
         let message = format!(
             "expected at most engine.backoff_max_ms ({}), got {}",
@@ -154,10 +106,5 @@ pub fn lanes(draft: &mut Draft<'_>) -> Lanes {
         // Something must be left to everyone.
         draft.fault(&table, format!("expected fractions that are below 1 together, got {}", (sum * 1e3).round() / 1e3));
     }
-    Lanes { reserve, stop_after: draft.whole("lanes.stop_after") as u32 }
-}
-
-/// `[catalog]`.
-pub fn catalog(draft: &mut Draft<'_>) -> Catalog {
-    Catalog { dir: draft.file_path("catalog.dir") }
+    Lanes { reserve, ..Lanes::read(draft) }
 }

@@ -8,7 +8,6 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use sha2::{Digest, Sha256};
 
 use super::draft::{As, Draft, path};
 use paceline_host::files::Exposed;
@@ -22,13 +21,11 @@ const CLIENT_CA: &str = "admin.client_ca";
 pub struct Tls {
     /// As the library takes it.
     pub config: Arc<ServerConfig>,
-    /// The files, each with the beginning of a digest of what it holds; of the key, without.
-    pub files: [String; 3],
 }
 
 impl fmt::Debug for Tls {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Tls({})", self.files.join(", "))
+        out.write_str("Tls(…)")
     }
 }
 
@@ -59,9 +56,9 @@ pub(super) fn tls(draft: &mut Draft<'_>) -> Option<Tls> {
     };
     match config(&chain, &secret, roots.as_deref()) {
         Ok(config) => {
-            let of_client = client_ca.zip(roots).map_or_else(|| "none".to_owned(), |(file, text)| told(&file, &text));
-            let files = [told(&cert, &chain), key.display().to_string(), of_client];
-            Some(Tls { config: Arc::new(config), files })
+            draft.contents.insert(path(CERT), chain.into());
+            draft.contents.extend(roots.map(|roots| (path(CLIENT_CA), roots.into())));
+            Some(Tls { config: Arc::new(config) })
         }
         Err((name, message)) => {
             draft.fault(&path(name), message);
@@ -81,13 +78,6 @@ fn text(draft: &mut Draft<'_>, name: &str, file: &Path, as_: As) -> Option<Strin
             None
         }
     }
-}
-
-/// A file and which of its states.
-fn told(file: &Path, text: &str) -> String {
-    let digest = Sha256::digest(text);
-    let beginning: Vec<_> = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{} ({})", file.display(), beginning.concat())
 }
 
 fn config(chain: &str, key: &str, client_ca: Option<&str>) -> Result<ServerConfig, Wrong> {

@@ -1,4 +1,10 @@
+use std::collections::BTreeSet;
+
+use paceline_messages::Language;
+
 use super::*;
+use crate::key::Unit;
+use crate::kind::Kind;
 
 fn path(dotted: &str) -> Vec<String> {
     dotted.split('.').map(str::to_owned).collect()
@@ -32,18 +38,27 @@ fn siblings_are_the_names_beside() {
 }
 
 #[test]
-fn every_number_that_needs_a_unit_has_it_in_its_name_and_its_row() {
-    for key in KEYS.iter().filter(|key| matches!(key.kind, Kind::Whole(..))) {
-        assert!(!key.unit.is_empty(), "{}", key.path);
-        assert_eq!(key.path.ends_with("_ms"), key.unit == "milliseconds", "{}", key.path);
-        assert_eq!(key.path.contains("_bytes"), key.unit == "bytes", "{}", key.path);
+fn every_number_that_needs_a_unit_has_it_in_its_name_and_its_entry() {
+    for key in all().filter(|key| matches!(key.kind, Kind::Whole(..))) {
+        assert!(key.unit.is_some(), "{}", key.path);
+        assert_eq!(key.path.ends_with("_ms"), key.unit == Some(Unit::Milliseconds), "{}", key.path);
+        assert_eq!(key.path.contains("_bytes"), key.unit == Some(Unit::Bytes), "{}", key.path);
     }
 }
 
 #[test]
-fn every_key_is_listed_once_and_explained() {
-    for (index, key) in KEYS.iter().enumerate() {
-        assert!(key.doc.ends_with('.'), "{}", key.path);
-        assert!(KEYS[index + 1..].iter().all(|other| other.path != key.path), "{}", key.path);
+fn every_key_is_listed_once_below_its_header_and_explained() {
+    let mut seen = BTreeSet::new();
+    for section in SECTIONS {
+        for key in section.keys {
+            let header = section.header.split('.').map(str::to_owned).collect::<Vec<_>>();
+            let table = key.path.rsplit_once('.').unwrap().0;
+            assert!(matches(table, &header, false), "{} under [{}]", key.path, section.header);
+            assert!(key.meaning(Language::English).ends_with('.'), "{}", key.path);
+            assert!(key.meaning(Language::Chinese).ends_with('。'), "{}", key.path);
+            assert!(key.default.is_some() || key.example.is_some(), "{}", key.path);
+            assert!(seen.insert(key.path), "{}", key.path);
+        }
     }
+    assert!(seen.contains(BODY_BYTES_MAX));
 }

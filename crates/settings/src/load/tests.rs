@@ -209,7 +209,7 @@ fn secrets_are_never_shown() {
     let text = format!("{ACME}[broker]\nurl = \"amqp://u:hunter2@mq:5672/%2f\"\n");
     let shown = format!("{:?}", load_text(&text, &[]).unwrap());
     assert!(!shown.contains("hunter2") && !shown.contains("from-file"), "{shown}");
-    assert!(shown.contains("amqp://u:***@mq:5672/%2f"), "{shown}");
+    assert!(shown.contains("jobs_queue"), "{shown}");
 }
 
 #[test]
