@@ -9,7 +9,7 @@ use paceline::clock::Clock;
 use paceline::domain::catalog::{Catalog, built_in};
 use paceline::domain::decode::{self, Decoder, Defaults};
 use paceline::engine::Engine;
-use paceline::engine::ports::{Arrival, Ledger, Origin, TakenOver, Transport, Waiting};
+use paceline::engine::ports::{Arrival, Intake, Ledger, Origin, TakenOver, Transport, Waiting};
 use paceline::settings::{self, Settings};
 use paceline::store::sqlite::{Mode, SqliteLedger};
 use paceline::wiring;
@@ -53,7 +53,8 @@ impl Embedded {
         }
         let shared = Arc::clone(&ledger) as Arc<dyn Ledger>;
         let engine =
-            wiring::engine(&settings(folder)?, Arc::clone(&catalog), apps, shared, transport, clock.clone(), 1.0);
+            wiring::engine(&settings(folder)?, Arc::clone(&catalog), apps, shared, transport, clock.clone(), 1.0)
+                .await?;
         engine.recover().await.context("the ledger cannot be read")?;
         let decoder = Decoder { catalog, apps: decode::Apps::Any, rights: Arc::default() };
         Ok(Self { ledger, engine, clock, decoder })

@@ -40,14 +40,14 @@ impl Worker {
         let clock = Clock::system();
         let path = folder.path().join("ledger.db");
         let ledger = Arc::new(SqliteLedger::open(&path, Mode::Worker, clock.now())?);
-        let engine = engine(&settings, &catalog, &ledger, &clock)?;
+        let engine = engine(&settings, &catalog, &ledger, &clock).await?;
         engine.recover().await.context("the new ledger cannot be read")?;
         let decoder = Decoder { apps: wiring::facts_of(&settings, &catalog), catalog, rights: Arc::default() };
         Ok(Self { decoder: Arc::new(decoder), ledger, engine, clock, _folder: folder })
     }
 }
 
-fn engine(
+async fn engine(
     settings: &Settings,
     catalog: &Arc<Catalog>,
     ledger: &Arc<SqliteLedger>,
@@ -56,5 +56,5 @@ fn engine(
     let apps = wiring::apps_of(settings, catalog).map_err(|faults| sentence(faults.join("; ")))?;
     let transport = wiring::transport(settings).map_err(sentence)?;
     let ledger = Arc::clone(ledger) as Arc<dyn Ledger>;
-    Ok(wiring::engine(settings, Arc::clone(catalog), apps, ledger, transport, clock.clone(), 1.0))
+    Ok(wiring::engine(settings, Arc::clone(catalog), apps, ledger, transport, clock.clone(), 1.0).await?)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use paceline::clock::Clock;
 use paceline::domain::decode::Defaults;
-use paceline::engine::ports::{Arrival, Ledger as _, Origin};
+use paceline::engine::ports::{Arrival, Intake, Origin};
 use paceline::store::sqlite::{Mode, SqliteLedger};
 use serde_json::{Value, json};
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use paceline::clock::Clock;
-use paceline::engine::ports::Ledger as _;
+use paceline::engine::ports::Ledger;
 use serde_json::{Value, json};
 
 use super::embedded::{APP, Embedded};

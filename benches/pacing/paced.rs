@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use paceline::domain::decode::Defaults;
 use paceline::engine::Stop;
-use paceline::engine::ports::{Arrival, Ledger as _, Origin};
+use paceline::engine::ports::{Arrival, Intake, Ledger, Origin};
 use serde_json::json;
 
 use super::batch::Batch;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use paceline::engine::Stop;
-use paceline::engine::ports::{Ledger as _, Transport};
+use paceline::engine::ports::{Ledger, Transport};
 use serde_json::json;
 
 use super::batch::Batch;

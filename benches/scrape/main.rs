@@ -7,7 +7,7 @@ use paceline::clock::Clock;
 use paceline::domain::catalog::built_in;
 use paceline::domain::decode::{self, Decoder, Defaults};
 use paceline::engine::planner::Planner;
-use paceline::engine::ports::{Arrival, Ledger, Origin};
+use paceline::engine::ports::{Arrival, Intake, Ledger, Origin};
 use paceline::metrics::Metrics;
 use paceline::settings;
 use paceline::simulator::{InProcess, Scenario, Simulator};
@@ -89,7 +89,7 @@ async fn prepared(path: &std::path::Path) -> anyhow::Result<(Scrape, Arc<SqliteL
     let ports = (Arc::clone(&ledger) as Arc<dyn Ledger>, Arc::new(InProcess::new(simulator)) as _);
     let planner = Planner { catalog: Arc::clone(&catalog), apps, speed: 1.0 };
     let settings = settings::load(None, std::iter::empty()).map_err(sentence)?;
-    let engine = wiring::measured_engine(&settings, planner, ports, clock.clone(), metrics.clone());
+    let engine = wiring::measured_engine(&settings, planner, ports, clock.clone(), metrics.clone()).await?;
     let decoder = Decoder { catalog, apps: decode::Apps::Any, rights: Arc::default() };
     for name in &names {
         ledger.take_over(arrivals(&decoder, name)?, clock.now()).await?;

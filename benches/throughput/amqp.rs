@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use paceline::amqp::Options;
 use paceline::engine::Stop;
-use paceline::engine::ports::Ledger as _;
+use paceline::engine::ports::{Ledger, Outbox};
 use paceline::wiring;
 use tokio::sync::oneshot;
 
@@ -32,7 +32,8 @@ pub async fn run(simulator: &str, queues: &str, jobs: usize) -> anyhow::Result<(
     };
     let decoder = (*worker.decoder).clone();
     let mut service =
-        wiring::broker(&options, &worker.engine, wiring::Decoding::new(decoder), &worker.clock).map_err(sentence)?;
+        wiring::broker(&options, &worker.engine, &worker.ledger, wiring::Decoding::new(decoder), &worker.clock)
+            .map_err(sentence)?;
     let (stop, stopped) = oneshot::channel::<()>();
     let engine = tokio::spawn({
         let engine = worker.engine.clone();

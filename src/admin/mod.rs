@@ -52,6 +52,7 @@ use crate::domain::decode::Decoder;
 use crate::domain::time::{Mono, Timestamp};
 use crate::engine::Engine;
 use crate::operations::inputs::Inputs;
+use paceline_ports::Intake;
 use paceline_ports::location::Location;
 
 /// Who may ask, and what protects the way.
@@ -73,6 +74,8 @@ pub struct Worker {
     pub mode: &'static str,
     /// The engine.
     pub engine: Arc<Engine>,
+    /// Where submitted jobs go.
+    pub intake: Arc<dyn Intake>,
     /// How jobs are read at the moment.
     pub decoder: Arc<dyn Fn() -> Arc<Decoder> + Send + Sync>,
     /// The ledger's file.

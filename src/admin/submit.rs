@@ -13,7 +13,7 @@ use super::answer::{self, Fault};
 use super::body::Document;
 use super::change::to_its_end;
 use super::input::{Fields, kind};
-use super::{Answer, Shared};
+use super::{Answer, Shared, Worker};
 use crate::domain::activity::{Action, Deed, Facts};
 use crate::domain::checks::{Finding, Source};
 use crate::domain::decode::{Decoder, Defaults};
@@ -56,9 +56,8 @@ pub async fn submit(State(shared): State<Shared>, actor: Actor, document: Docume
                 }
             }
         }
-        let engine = &shared.worker.engine;
-        let taken =
-            if arrivals.is_empty() { Vec::new() } else { engine.ledger().take_over(arrivals, shared.now()).await? };
+        let Worker { engine, intake, .. } = &*shared.worker;
+        let taken = if arrivals.is_empty() { Vec::new() } else { intake.take_over(arrivals, shared.now()).await? };
         let mut queued = Vec::new();
         for ((index, id), taken) in places.into_iter().zip(taken) {
             match taken {

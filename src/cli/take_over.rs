@@ -8,7 +8,7 @@ use crate::domain::activity::{Action, Deed, Facts};
 use crate::domain::decode::Decoder;
 use crate::domain::rows::Row;
 use crate::domain::time::Timestamp;
-use crate::engine::ports::{Arrival, Ledger, Origin, TakenOver};
+use crate::engine::ports::{Arrival, Intake, Origin, TakenOver};
 use crate::store::operator::Operator;
 use paceline_ports::location::Location;
 
@@ -37,7 +37,7 @@ pub struct Taken {
 /// dead letter if `skip_invalid`. With `early`, a signal ends it between two chunks.
 pub async fn take_over(
     context: &Context,
-    ledger: &dyn Ledger,
+    ledger: &dyn Intake,
     store: &Location,
     sources: &[Source],
     decoder: &Arc<Decoder>,

@@ -21,7 +21,7 @@ pub struct Canary {
 impl Canary {
     /// Puts the first `count` waiting jobs of these batches into their lanes, in the order of their files.
     pub async fn load(engine: &Arc<Engine>, batches: &[String], count: usize) -> Result<Self, LedgerError> {
-        let jobs = engine.ledger().waiting(Some(batches.to_vec()), JobSeq(0), count).await?;
+        let jobs = engine.domain().waiting(Some(batches.to_vec()), JobSeq(0), count).await?;
         let mut canary = Self::default();
         for job in &jobs {
             canary.jobs.push(job.seq);

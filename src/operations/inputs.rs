@@ -12,7 +12,7 @@ use crate::domain::json;
 use crate::domain::reason::Reason;
 use crate::domain::rights::Sender;
 use crate::domain::time::Timestamp;
-use crate::engine::ports::{Arrival, JobSeq, Ledger, LedgerError, Origin, TakenOver};
+use crate::engine::ports::{Arrival, Intake, JobSeq, LedgerError, Origin, TakenOver};
 use crate::store::operator::{Letter, Operator, RejectedInput};
 use crate::store::sqlite::{Mode, SqliteLedger};
 use paceline_ports::location::Location;

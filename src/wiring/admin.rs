@@ -10,6 +10,7 @@ use crate::amqp::Service;
 use crate::engine::Engine;
 use crate::settings::Role;
 use crate::settings::{Reading, Settings};
+use crate::store::sqlite::SqliteLedger;
 use paceline_ports::location::Location;
 
 /// Who may ask the admin server.
@@ -29,13 +30,14 @@ pub fn admin_access(settings: &Settings) -> Access {
 pub fn admin_worker(
     mode: &'static str,
     engine: &Arc<Engine>,
-    store: &Location,
+    (ledger, store): (&Arc<SqliteLedger>, &Location),
     service: Option<&Service>,
     decoding: Decoding,
 ) -> Worker {
     Worker {
         mode,
         engine: Arc::clone(engine),
+        intake: Arc::clone(ledger) as _,
         decoder: Arc::new(move || decoding.current()),
         store: store.clone(),
         broker: service.map(Service::look),

@@ -9,6 +9,7 @@ use crate::domain::decode::Decoder;
 use crate::domain::rights::Rights;
 use crate::engine::Engine;
 use crate::settings::Settings;
+use crate::store::sqlite::SqliteLedger;
 
 /// What is wrong with an address of the broker that is readable on the way.
 pub const READABLE: &str =
@@ -48,7 +49,13 @@ impl Decoding {
 ///
 /// # Errors
 /// What is wrong with the address.
-pub fn broker(options: &Options, engine: &Arc<Engine>, decoding: Decoding, clock: &Clock) -> Result<Service, Fault> {
+pub fn broker(
+    options: &Options,
+    engine: &Arc<Engine>,
+    ledger: &Arc<SqliteLedger>,
+    decoding: Decoding,
+    clock: &Clock,
+) -> Result<Service, Fault> {
     let mut options = options.clone();
     options.rights = LiveRights::of({
         let decoding = decoding.clone();
@@ -64,7 +71,8 @@ pub fn broker(options: &Options, engine: &Arc<Engine>, decoding: Decoding, clock
         }
         read
     });
-    Service::start(&options, decode, Arc::clone(engine.ledger()), Arc::clone(engine), clock)
+    let ports = (Arc::clone(ledger) as _, Arc::clone(ledger) as _);
+    Service::start(&options, decode, ports, Arc::clone(engine), clock)
 }
 
 /// Who may ask for what.

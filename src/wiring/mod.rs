@@ -92,8 +92,12 @@ pub fn outset(settings: &Settings, planner: Arc<Planner>, now: Timestamp, is_wor
     Outset { planner, limits: limits(settings), grace: settings.engine.grace, now, is_worked }
 }
 
-/// An engine with empty lanes; `speed` makes all windows and backoffs that much shorter, 1 in real life.
-pub fn engine(
+/// An engine with empty lanes, which works this ledger; `speed` makes all windows and backoffs that much shorter, 1 in
+/// real life.
+///
+/// # Errors
+/// As [`Ledger::acquire`].
+pub async fn engine(
     settings: &Settings,
     catalog: Arc<Catalog>,
     apps: Apps,
@@ -101,20 +105,24 @@ pub fn engine(
     transport: Arc<dyn Transport>,
     clock: Clock,
     speed: f64,
-) -> Arc<Engine> {
-    measured_engine(settings, Planner { catalog, apps, speed }, (ledger, transport), clock, Metrics::default())
+) -> Result<Arc<Engine>, LedgerError> {
+    measured_engine(settings, Planner { catalog, apps, speed }, (ledger, transport), clock, Metrics::default()).await
 }
 
-/// An engine with empty lanes that goes by this planner, and counts there what it does.
-pub fn measured_engine(
+/// An engine with empty lanes that works this ledger, goes by this planner, and counts there what it does.
+///
+/// # Errors
+/// As [`Ledger::acquire`].
+pub async fn measured_engine(
     settings: &Settings,
     planner: Planner,
     (ledger, transport): (Arc<dyn Ledger>, Arc<dyn Transport>),
     clock: Clock,
     metrics: Metrics,
-) -> Arc<Engine> {
+) -> Result<Arc<Engine>, LedgerError> {
     let options = options(settings, planner.speed);
-    Engine::new(planner, ledger, transport, clock, options, metrics)
+    let domain = ledger.acquire().await?;
+    Ok(Engine::new(planner, (ledger, domain), transport, clock, options, metrics))
 }
 
 /// How many calls may be in flight.

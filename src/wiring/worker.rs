@@ -163,18 +163,19 @@ impl Worker {
         let Parts { settings, planner, transport, clock, metrics, traces, around, source } = parts;
         let catalog = Arc::clone(&planner.catalog);
         let outside = (Arc::clone(&ledger) as Arc<dyn Ledger>, transport);
-        let engine = super::measured_engine(&settings, planner, outside, clock.clone(), metrics.clone());
+        let engine = super::measured_engine(&settings, planner, outside, clock.clone(), metrics.clone()).await?;
         engine.recover().await?;
         let loaded = load(&engine).await?;
         let decoding = Decoding::new(super::decoder(&settings, &catalog, false));
         let options = super::broker_options(&settings).filter(|_| around == Surroundings::Work);
-        let service = options.map(|options| super::broker(&options, &engine, decoding.clone(), &clock)).transpose();
+        let service =
+            options.map(|options| super::broker(&options, &engine, &ledger, decoding.clone(), &clock)).transpose();
         let service = service.map_err(|fault| Refused::new(fault.text, fault.cure))?;
         if let Some(service) = &service {
             super::tell_standing(service.look(), Arc::clone(&ledger), clock);
         }
         let scrape = Scrape::new(Arc::clone(&engine), Arc::clone(&ledger), metrics);
-        let served = (&engine, service.as_ref(), decoding.clone());
+        let served = (&engine, &ledger, service.as_ref(), decoding.clone());
         let admin = bound.map(|bound| serve(bound, &settings, around, served, scrape));
         let door = admin.as_ref().map(Admin::door);
         let reloading = source.map(|source| {
@@ -207,12 +208,12 @@ fn serve(
     bound: Bound,
     settings: &Settings,
     around: Surroundings,
-    (engine, service, decoding): (&Arc<Engine>, Option<&Service>, Decoding),
+    (engine, ledger, service, decoding): (&Arc<Engine>, &Arc<SqliteLedger>, Option<&Service>, Decoding),
     scrape: Scrape,
 ) -> Admin {
     let scrape = if let Some(service) = service { scrape.with_broker(service) } else { scrape };
     let mode = if around == Surroundings::Work { "work" } else { "run" };
-    let mut worker = admin_worker(mode, engine, &settings.store, service, decoding);
+    let mut worker = admin_worker(mode, engine, (ledger, &settings.store), service, decoding);
     worker.metrics = scrape.start();
     let admin = bound.serve(&admin_access(settings), worker);
     // A batch shows its progress on the terminal instead.

@@ -45,14 +45,14 @@ async fn begin(ledger: &SqliteLedger, clock: &Clock, seq: JobSeq) -> AttemptSeq 
     let now = clock.now();
     let deadline_at = now + Duration::from_secs(30);
     let start = AttemptStart { purpose: Purpose::Job(seq), lane: lane(), sent_at: now, deadline_at };
-    ledger.begin_attempt(start).await.unwrap().0
+    ledger.acquire().await.unwrap().begin_attempt(start).await.unwrap().0
 }
 
 async fn call(ledger: &SqliteLedger, clock: &Clock, seq: JobSeq, outcome: &'static str, settlement: Settlement) {
     let attempt = begin(ledger, clock, seq).await;
     let settlement = Some((seq, settlement));
     let end = AttemptEnd { attempt, ended_at: clock.now(), outcome, replied: true, failure: None, settlement };
-    ledger.end_attempt(end).await.unwrap();
+    ledger.acquire().await.unwrap().end_attempt(end).await.unwrap();
 }
 
 fn left_out() -> Warning {
@@ -82,7 +82,16 @@ impl World {
 
         let path = place.path().join("paceline.db");
         let ledger = Arc::new(SqliteLedger::open(&path, Mode::Worker, clock.now()).unwrap());
-        let seqs: Vec<_> = ledger.waiting(None, JobSeq(0), 9).await.unwrap().iter().map(|job| job.seq).collect();
+        let seqs: Vec<_> = ledger
+            .acquire()
+            .await
+            .unwrap()
+            .waiting(None, JobSeq(0), 9)
+            .await
+            .unwrap()
+            .iter()
+            .map(|job| job.seq)
+            .collect();
         let later = clock.now() + Duration::from_secs(3_000);
         let result = json!({"meetingid": "m1", "settings": {"password": "8642"}});
         let candidates = vec!["m7".to_owned(), "m8".to_owned()];
@@ -108,16 +117,16 @@ impl World {
         let settings = settings::load(Some(&place.path().join("paceline.toml")), variables).unwrap();
         let catalog = Arc::new(paceline::domain::catalog::built_in().unwrap());
         let apps = wiring::apps_of(&settings, &catalog).unwrap();
-        let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
-        let transport = wiring::transport(&settings).unwrap();
+        let (shared, transport) = (Arc::clone(&ledger) as Arc<dyn Ledger>, wiring::transport(&settings).unwrap());
         let decoder = Arc::new(Decoder { catalog: Arc::clone(&catalog), apps: Apps::Any, rights: Arc::default() });
-        let engine = wiring::engine(&settings, catalog, apps, shared, transport, clock.clone(), 1.0);
+        let engine = wiring::engine(&settings, catalog, apps, shared, transport, clock.clone(), 1.0).await.unwrap();
         engine.recover().await.unwrap();
         engine.load(None).await.unwrap();
         begin(&ledger, &clock, seqs[5]).await;
         let worker = Worker {
             mode: "work",
             engine: Arc::clone(&engine),
+            intake: Arc::clone(&ledger) as _,
             decoder: Arc::new(move || Arc::clone(&decoder)),
             store: (&path).into(),
             broker: None,

@@ -41,7 +41,7 @@ async fn three_thousand_rooms_do_not_die_of_one_missing_setting() {
 
     world.operator().resume("acme", "", "feishu.vc.room.create").unwrap();
     let ledger = world.ledger();
-    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>);
+    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>).await;
     engine.recover().await.unwrap();
     engine.load(None).await.unwrap();
     assert_eq!(engine.run(false, tokio::time::sleep(Duration::from_secs(100))).await, Stop::Drained);

@@ -15,7 +15,7 @@ use paceline::domain::job::Job;
 use paceline::domain::outcome::{Answer, Reply};
 use paceline::domain::time::Timestamp;
 use paceline::engine::app::{Apps as EngineApps, OnUncertain};
-use paceline::engine::ports::{Arrival, Counts, Ledger, Origin, Request, Settlement, TakenOver, Transport};
+use paceline::engine::ports::{Arrival, Counts, Intake, Ledger, Origin, Request, Settlement, TakenOver, Transport};
 use paceline::engine::{Engine, Stop};
 use paceline::settings;
 use paceline::simulator::scenario::User;
@@ -152,12 +152,12 @@ impl World {
         Arc::new(SqliteLedger::open(&self.store(), Mode::Worker, self.clock.now()).unwrap())
     }
 
-    pub fn engine(&self, ledger: Arc<dyn Ledger>) -> Arc<Engine> {
-        self.engine_at(ledger, &[])
+    pub async fn engine(&self, ledger: Arc<dyn Ledger>) -> Arc<Engine> {
+        self.engine_at(ledger, &[]).await
     }
 
     /// Likewise, with quotas of the apps' own: app, method, quota.
-    pub fn engine_at(&self, ledger: Arc<dyn Ledger>, quotas: &[(&str, &str, &str)]) -> Arc<Engine> {
+    pub async fn engine_at(&self, ledger: Arc<dyn Ledger>, quotas: &[(&str, &str, &str)]) -> Arc<Engine> {
         let settings = settings::load(None, self.variables.iter().cloned()).unwrap();
         let mut apps = self.apps();
         for (name, app) in &mut apps {
@@ -171,6 +171,8 @@ impl World {
         let inner = InProcess::new(self.simulator.clone());
         let transport = Arc::new(Edited { inner, edit: self.edit.clone(), gateway: self.gateway.clone() });
         wiring::engine(&settings, Arc::clone(&self.catalog), apps, ledger, transport, self.clock.clone(), 1.0)
+            .await
+            .unwrap()
     }
 
     pub fn apps(&self) -> EngineApps {
@@ -195,7 +197,7 @@ impl World {
         // The simulator's clock would be set with it.
         let started = Clock::at(T0);
         let ledger = self.ledger();
-        let engine = self.engine_at(Arc::clone(&ledger) as Arc<dyn Ledger>, quotas);
+        let engine = self.engine_at(Arc::clone(&ledger) as Arc<dyn Ledger>, quotas).await;
         engine.recover().await.unwrap();
         self.take_over(&*ledger, jobs).await;
         engine.load(None).await.unwrap();
@@ -206,7 +208,7 @@ impl World {
         (took, counts)
     }
 
-    pub async fn take_over(&self, ledger: &dyn Ledger, jobs: &[Value]) {
+    pub async fn take_over(&self, ledger: &dyn Intake, jobs: &[Value]) {
         let arrivals = jobs
             .iter()
             .map(|job| Arrival { input: Ok(Box::new(self.decode(job))), origin: Origin::default() })
@@ -382,13 +384,13 @@ async fn what_ended_long_ago_is_forgotten_while_the_worker_runs() {
     let old = Arrival { input: Ok(Box::new(world.decode(&room(0)))), origin: Origin::default() };
     let long_ago = world.clock.now() - Duration::from_secs(401 * 86_400);
     let TakenOver::Queued(old) = ledger.take_over(vec![old], long_ago).await.unwrap().remove(0) else { panic!() };
-    ledger.settle(old.seq, Settlement::Cancelled, long_ago).await.unwrap();
+    ledger.acquire().await.unwrap().settle(old.seq, Settlement::Cancelled, long_ago).await.unwrap();
     ledger.close().await;
     let (_, counts) = world.work(&[room(1), minutes(1)]).await;
     assert_eq!(counts.succeeded, 2);
 
     let ledger = world.ledger();
-    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>);
+    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>).await;
     let a_minute = tokio::time::sleep(Duration::from_secs(60));
     assert_eq!(engine.run(false, a_minute).await, Stop::Drained);
     let counts = ledger.counts(None).await.unwrap();

@@ -8,7 +8,7 @@ use paceline::domain::time::Timestamp;
 use paceline::engine::Stop;
 use paceline::engine::forecast::{Basis, Forecast, forecast};
 use paceline::engine::planner::Planner;
-use paceline::engine::ports::{Arrival, Ledger, Origin, PastCall};
+use paceline::engine::ports::{Arrival, Intake, Ledger, Origin, PastCall};
 use paceline::engine::schedule::Limits;
 use paceline::settings;
 use paceline::store::operator::{Operator, Outlook};
@@ -67,7 +67,7 @@ async fn take_over(world: &World, ledger: &SqliteLedger, jobs: &[Value]) {
 /// The forecast for these jobs beside what the ledger holds, and when each batch was really done.
 async fn compare(world: &World, jobs: &[Value]) -> Forecast {
     let ledger = world.ledger();
-    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>);
+    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>).await;
     engine.recover().await.unwrap();
     take_over(world, &ledger, jobs).await;
     let planned = look_ahead(world);

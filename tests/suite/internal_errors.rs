@@ -102,7 +102,7 @@ async fn lanes_that_can_look_up_pause_too_and_spare_the_platform() {
 
 /// The pause of the minutes' lane, as the ledger has it.
 async fn pause_of(ledger: &dyn Ledger) -> Option<Restraint> {
-    let all = ledger.restraints().await.unwrap();
+    let all = ledger.acquire().await.unwrap().restraints().await.unwrap();
     all.into_iter().find(|restraint| matches!(restraint.kind, RestraintKind::Pause { .. }))
 }
 
@@ -110,7 +110,7 @@ async fn pause_of(ledger: &dyn Ledger) -> Option<Restraint> {
 async fn the_pause_is_told_with_its_cause_and_survives_a_restart() {
     let world = World::new(&fault(MINUTES, 190_003, "until_s = 100"));
     let ledger = world.ledger();
-    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>);
+    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>).await;
     engine.recover().await.unwrap();
     world.take_over(&*ledger, &(0..40).map(minutes).collect::<Vec<_>>()).await;
     engine.load(None).await.unwrap();
@@ -124,7 +124,7 @@ async fn the_pause_is_told_with_its_cause_and_survives_a_restart() {
     ledger.close().await;
 
     let ledger = world.ledger();
-    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>);
+    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>).await;
     engine.recover().await.unwrap();
     engine.load(None).await.unwrap();
     assert_eq!(engine.run(false, tokio::time::sleep(Duration::from_secs(15))).await, Stop::Drained);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paceline::engine::Stop;
-use paceline::engine::ports::{Arrival, Ledger, Origin};
+use paceline::engine::ports::{Arrival, Intake, Ledger, Origin};
 use serde_json::Value;
 
 use super::check::Simulator;
@@ -198,7 +198,7 @@ async fn an_engine_whose_ledger_is_gone_sends_nothing_more() {
     let ledger = world.ledger();
     let arrival = |n: usize| Arrival { input: Ok(Box::new(world.decode(&room(n)))), origin: Origin::default() };
     ledger.take_over((0..50).map(arrival).collect(), world.now()).await.unwrap();
-    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>);
+    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>).await;
     engine.recover().await.unwrap();
     engine.load(None).await.unwrap();
     let removed_at = async {

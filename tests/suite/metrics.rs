@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use paceline::domain::decode::{Apps, Decoder, Defaults};
 use paceline::engine::planner::Planner;
-use paceline::engine::ports::{AmqpOrigin, Arrival, Ledger, Origin, SuspendedBy, Suspension};
+use paceline::engine::ports::{AmqpOrigin, Arrival, Intake, Ledger, Origin, SuspendedBy, Suspension};
 use paceline::engine::{Engine, Stop};
 use paceline::metrics::{Metrics, names};
 use paceline::settings;
@@ -67,7 +67,7 @@ struct Worker {
     scrape: Scrape,
 }
 
-fn worker(world: &World) -> Worker {
+async fn worker(world: &World) -> Worker {
     let metrics = Metrics::collecting(&world.clock).unwrap();
     let ledger = SqliteLedger::open_measured(&world.store(), Mode::Worker, world.now(), metrics.clone());
     let ledger = Arc::new(ledger.unwrap());
@@ -75,7 +75,8 @@ fn worker(world: &World) -> Worker {
     let planner = Planner { catalog: Arc::clone(&world.catalog), apps: world.apps(), speed: 1.0 };
     let transport = Arc::new(InProcess::new(world.simulator.clone()));
     let ports = (Arc::clone(&ledger) as Arc<dyn Ledger>, transport as _);
-    let engine = wiring::measured_engine(&settings, planner, ports, world.clock.clone(), metrics.clone());
+    let engine =
+        wiring::measured_engine(&settings, planner, ports, world.clock.clone(), metrics.clone()).await.unwrap();
     let scrape = Scrape::new(Arc::clone(&engine), Arc::clone(&ledger), metrics);
     Worker { engine, ledger, scrape }
 }
@@ -151,7 +152,7 @@ fn jobs() -> Vec<Value> {
 #[expect(clippy::float_cmp, reason = "counts are whole numbers")]
 async fn the_metrics_are_what_the_platform_and_the_ledger_have() {
     let world = World::new(&format!("{CALM}\n{TROUBLE}"));
-    let worker = worker(&world);
+    let worker = worker(&world).await;
     worker.take(&world, &jobs()).await;
     worker.take_no_job(&world).await;
 
@@ -218,7 +219,7 @@ async fn the_metrics_are_what_the_platform_and_the_ledger_have() {
 #[expect(clippy::float_cmp, reason = "counts are whole numbers")]
 async fn a_suspended_app_and_its_oldest_job_are_seen() {
     let world = World::new(&format!("{CALM}\n[[faults]]\nmethod = '{ROOMS}'\nkind = 'code'\ncode = 99991672\n"));
-    let worker = worker(&world);
+    let worker = worker(&world).await;
     worker.take(&world, &(0..3).map(room).collect::<Vec<_>>()).await;
     assert_eq!(worker.engine.run(true, std::future::pending()).await, Stop::Idle);
     tokio::time::sleep(Duration::from_secs(3_600)).await;
@@ -245,7 +246,7 @@ const WRITE_TO: &str = "PACELINE_TEST_METRICS";
 #[tokio::test(start_paused = true)]
 async fn every_metric_is_rendered_as_it_is_described() {
     let world = World::new(&format!("{CALM}\n{TROUBLE}"));
-    let worker = worker(&world);
+    let worker = worker(&world).await;
     worker.take(&world, &jobs()).await;
     worker.take_no_job(&world).await;
     let by_hand = Suspension {
@@ -265,7 +266,8 @@ async fn every_metric_is_rendered_as_it_is_described() {
     assert_eq!(worker.engine.run(false, tokio::time::sleep(Duration::from_secs(1))).await, Stop::Drained);
     // Nobody listens there.
     let options = paceline::amqp::Options::at("amqp://127.0.0.1:1");
-    let service = wiring::broker(&options, &worker.engine, Decoding::new(decoder(&world)), &world.clock).unwrap();
+    let service =
+        wiring::broker(&options, &worker.engine, &worker.ledger, Decoding::new(decoder(&world)), &world.clock).unwrap();
     let worker = Worker { scrape: worker.scrape.with_broker(&service), ..worker };
     worker.scrape.sample().await.unwrap();
     let text = worker.scrape.render();
@@ -303,9 +305,10 @@ async fn every_metric_is_rendered_as_it_is_described() {
 #[expect(clippy::float_cmp, reason = "counts are whole numbers")]
 async fn a_broker_that_is_there_is_seen() {
     let world = World::new(CALM);
-    let worker = worker(&world);
+    let worker = worker(&world).await;
     let options = bench::options(&shared_url());
-    let service = wiring::broker(&options, &worker.engine, Decoding::new(decoder(&world)), &world.clock).unwrap();
+    let service =
+        wiring::broker(&options, &worker.engine, &worker.ledger, Decoding::new(decoder(&world)), &world.clock).unwrap();
     let worker = Worker { scrape: worker.scrape.with_broker(&service), ..worker };
     let client = Client::connect(&shared_url()).await;
     let amqp = [("source", "amqp"), ("result", "queued")];

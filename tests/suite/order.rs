@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paceline::engine::ports::{Arrival, Ledger, Origin, TakenOver};
+use paceline::engine::ports::{Arrival, Intake, Ledger, Origin, TakenOver};
 use paceline::engine::{Engine, Stop};
 use paceline::store::sqlite::SqliteLedger;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ struct Work {
 impl Work {
     async fn start(world: World) -> Self {
         let ledger = world.ledger();
-        let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>);
+        let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>).await;
         engine.recover().await.unwrap();
         let worker = Arc::clone(&engine);
         let running = tokio::spawn(async move { worker.run(false, std::future::pending()).await });

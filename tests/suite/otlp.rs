@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use paceline::domain::time::Timestamp;
-use paceline::engine::ports::{AmqpOrigin, Arrival, Ledger, Origin};
+use paceline::engine::ports::{AmqpOrigin, Arrival, Intake, Origin};
 use paceline::store::sqlite::{Mode, SqliteLedger};
 use prost::Message as _;
 use serde_json::json;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paceline::engine::ports::{Arrival, Ledger, Origin, TakenOver, Waiting};
+use paceline::engine::ports::{Arrival, Intake, Ledger, Origin, TakenOver, Waiting};
 use paceline::engine::{Engine, Stop};
 use paceline::store::operator::{Operator, Resolution, Selection};
 use paceline::store::sqlite::SqliteLedger;
@@ -25,7 +25,7 @@ impl Desk {
     async fn new(faults: &str) -> Self {
         let world = World::new(&format!("{CALM}\n{faults}"));
         let ledger = world.ledger();
-        let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>);
+        let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>).await;
         engine.recover().await.unwrap();
         let operator = Operator::open(&world.store()).unwrap();
         Self { world, ledger, engine, operator }
@@ -137,7 +137,7 @@ async fn held_jobs_that_a_person_decides_go_on_beside_the_engine() {
     let now = desk.world.clock.now();
     desk.operator.resolve("minutes-1", &Resolution::Dead, now).unwrap();
     assert_eq!(desk.operator.resolve_held(&Selection::default(), &Resolution::Retry, now).unwrap(), 2);
-    let changed = desk.ledger.changed().await.unwrap().waiting;
+    let changed = desk.ledger.acquire().await.unwrap().changed().await.unwrap().waiting;
     desk.engine.enqueue(changed);
     desk.work().await;
     let counts = desk.ledger.counts(None).await.unwrap();

@@ -6,7 +6,7 @@ use paceline::clock::Clock;
 use paceline::domain::catalog::built_in;
 use paceline::domain::decode::{Apps, Decoder, Defaults};
 use paceline::engine::Stop;
-use paceline::engine::ports::{Arrival, Counts, Ledger, Origin};
+use paceline::engine::ports::{Arrival, Counts, Intake, Ledger, Origin};
 use paceline::settings;
 use paceline::simulator::{self, Scenario, Simulator, Stats};
 use paceline::store::sqlite::{Mode, SqliteLedger};
@@ -50,7 +50,7 @@ async fn work(fault: &str) -> (Counts, Stats) {
     let decoder = Decoder { catalog: Arc::clone(&catalog), apps: Apps::Any, rights: Arc::default() };
     let transport = wiring::transport(&settings).unwrap();
     let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
-    let engine = wiring::engine(&settings, catalog, apps, shared, transport, clock.clone(), SPEED);
+    let engine = wiring::engine(&settings, catalog, apps, shared, transport, clock.clone(), SPEED).await.unwrap();
     engine.recover().await.unwrap();
     let arrival = |job: Value| {
         let job = decoder.decode(job.to_string().as_bytes(), &Defaults::default()).unwrap();

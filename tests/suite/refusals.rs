@@ -1,7 +1,6 @@
 //! Refusals over the whole engine in virtual time: what they hold back, for how long, over a restart, and who is to blame.
 
 use std::io::Write;
-use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -48,7 +47,7 @@ impl Log {
 /// A worker on the world's ledger, with these jobs taken over.
 async fn start(world: &World, jobs: &[Value]) -> (Arc<SqliteLedger>, Arc<Engine>) {
     let ledger = world.ledger();
-    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>);
+    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>).await;
     engine.recover().await.unwrap();
     world.take_over(&*ledger, jobs).await;
     engine.load(None).await.unwrap();
@@ -60,7 +59,7 @@ async fn work_for(world: &World, jobs: &[Value], seconds: u64) -> Vec<Restraint>
     let (ledger, engine) = start(world, jobs).await;
     let stop = engine.run(false, tokio::time::sleep(Duration::from_secs(seconds))).await;
     assert_eq!(stop, Stop::Drained);
-    let restraints = ledger.restraints().await.unwrap();
+    let restraints = ledger.acquire().await.unwrap().restraints().await.unwrap();
     ledger.close().await;
     restraints
 }
@@ -91,7 +90,7 @@ async fn another_program_is_named_once_given_way_to_and_forgotten() {
     let named = log.lines("another program seems to use feishu.vc.room.create of app acme");
     assert_eq!(named.len(), 1, "{named:?}");
     assert!(named[0].contains("of 20/min of our own") && named[0].contains("code=99991400"), "{}", named[0]);
-    let restraints = ledger.restraints().await.unwrap();
+    let restraints = ledger.acquire().await.unwrap().restraints().await.unwrap();
     let [
         Restraint {
             target: Restrained::Key(key), app, kind: RestraintKind::Limit { window, limit, .. }, cause, ..
@@ -160,8 +159,12 @@ async fn wecom_s_blocks_grow_from_a_minute_to_the_day_over_restarts() {
     assert_eq!((counts.succeeded, counts.dead, counts.throttled), (3, 0, 3), "{counts:?}");
     assert!(world.clock.now() > midnight, "{took} s");
     let ledger = world.ledger();
-    assert_eq!(ledger.restraints().await.unwrap(), [], "the probe that came through cleared it");
-    let attempts = ledger.past_calls(began).await.unwrap();
+    assert_eq!(
+        ledger.acquire().await.unwrap().restraints().await.unwrap(),
+        [],
+        "the probe that came through cleared it"
+    );
+    let attempts = ledger.acquire().await.unwrap().past_calls(began).await.unwrap();
     let created = attempts.iter().filter(|call| call.lane.method == "wecom.meeting.create").count();
     assert_eq!(created, 6, "three refused, three that came through");
     ledger.close().await;
@@ -184,7 +187,7 @@ async fn a_refused_app_pauses_slows_down_and_is_let_go_over_a_restart() {
     let (_, counts) = world.work(&[]).await;
     assert_eq!((counts.succeeded, counts.dead), (600, 0), "{counts:?}");
     let ledger = world.ledger();
-    assert_eq!(ledger.restraints().await.unwrap(), []);
+    assert_eq!(ledger.acquire().await.unwrap().restraints().await.unwrap(), []);
     ledger.close().await;
 }
 
@@ -212,16 +215,16 @@ async fn slow_work(fault: &str, rooms: usize) -> (World, paceline::engine::ports
     let world = World::new(&format!("{CALM}\n{fault}"));
     let jobs: Vec<Value> = (0..rooms).map(room).collect();
     let inner = world.ledger();
-    let ledger = SlowLedger { inner: inner.clone(), quick: AtomicU32::new(2), delay: Duration::from_secs(2) };
-    let engine = world.engine(Arc::new(ledger));
+    let ledger = SlowLedger { inner: inner.clone(), quick: 2, delay: Duration::from_secs(2) };
+    let engine = world.engine(Arc::new(ledger)).await;
     engine.recover().await.unwrap();
     world.take_over(&*inner, &jobs).await;
     engine.load(None).await.unwrap();
     engine.run(true, std::future::pending()).await;
     let counts = inner.counts(None).await.unwrap();
-    let sent = inner.past_calls(Timestamp(0)).await.unwrap();
+    let sent = inner.acquire().await.unwrap().past_calls(Timestamp(0)).await.unwrap();
     let sent = sent.iter().filter(|call| call.lane.method == "feishu.vc.room.create").count();
-    assert_eq!(inner.recover(world.clock.now()).await.unwrap(), 0, "no attempt was left open");
+    assert_eq!(inner.acquire().await.unwrap().recover(world.clock.now()).await.unwrap(), 0, "no attempt was left open");
     inner.close().await;
     (world, counts, sent, engine)
 }
@@ -278,8 +281,8 @@ async fn a_person_s_resume_ends_a_pause_beside_the_running_worker() {
         async move { engine.run(true, std::future::pending()).await }
     });
     tokio::time::sleep(Duration::from_secs(100)).await;
-    assert_eq!(pauses(&ledger.restraints().await.unwrap()).len(), 1, "an hour's pause");
-    ledger.set_restraints(Vec::new()).await.unwrap();
+    assert_eq!(pauses(&ledger.acquire().await.unwrap().restraints().await.unwrap()).len(), 1, "an hour's pause");
+    ledger.acquire().await.unwrap().set_restraints(Vec::new()).await.unwrap();
     let before = world.clock.now();
     working.await.unwrap();
     assert!(world.clock.now().since(before) < Duration::from_secs(2));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use paceline::domain::catalog::{Catalog, built_in};
 use paceline::domain::decode::{Apps, Decoder};
 use paceline::domain::rows::{Format, Input, Known, Row, RowIds, Rows};
-use paceline::engine::ports::{Arrival, Ledger, Origin, TakenOver};
+use paceline::engine::ports::{Arrival, Intake, Origin, TakenOver};
 use paceline::store::operator::{KnownJobs, Likeness, Operator, Sought};
 use paceline::store::state::State;
 use proptest::prelude::*;

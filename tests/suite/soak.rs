@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use paceline::domain::time::Timestamp;
 use paceline::engine::Engine;
-use paceline::engine::ports::{Arrival, Counts, Ledger, Origin, TakenOver};
+use paceline::engine::ports::{Arrival, Counts, Intake, Ledger, Origin, TakenOver};
 use paceline::simulator::Stats;
 use paceline::store::operator::{Operator, Selection};
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ async fn soak(jobs: usize) -> Soaked {
     let world =
         World::new(&STORM.replace("page_max = 50", "page_max = 500")).with_setting("PACELINE_LEDGER__KEEP_DAYS", "1");
     let ledger = world.ledger();
-    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>);
+    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>).await;
     engine.recover().await.unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let working = tokio::spawn({
@@ -94,7 +94,7 @@ fn bytes_of(store: &Path) -> u64 {
     [store, &log].into_iter().filter_map(|path| std::fs::metadata(path).ok()).map(|file| file.len()).sum()
 }
 
-async fn feed(world: &World, engine: &Arc<Engine>, ledger: &dyn Ledger, numbers: &[usize]) {
+async fn feed(world: &World, engine: &Arc<Engine>, ledger: &dyn Intake, numbers: &[usize]) {
     let now = world.clock().now();
     let arrival = |n: &usize| Arrival { input: Ok(Box::new(world.decode(&job(*n, now)))), origin: Origin::default() };
     let taken = ledger.take_over(numbers.iter().map(arrival).collect(), now).await.unwrap();

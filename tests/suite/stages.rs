@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use paceline::engine::ports::{Arrival, Ledger, Origin};
+use paceline::engine::ports::{Arrival, Intake, Ledger, Origin};
 use paceline::engine::{Engine, Stop};
 use paceline::operations::canary::{Canary, has_succeeded};
 use paceline::operations::stop_at::{ENDED_MIN, Share};
@@ -23,7 +23,7 @@ async fn batch(world: &World, rooms: usize) -> (Arc<SqliteLedger>, Arc<Engine>) 
     };
     let arrival = |n: usize| Arrival { input: Ok(Box::new(world.decode(&job(n)))), origin: Origin::default() };
     ledger.take_over((0..rooms).map(arrival).collect(), world.now()).await.unwrap();
-    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>);
+    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>).await;
     engine.recover().await.unwrap();
     (ledger, engine)
 }

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use paceline::domain::undo;
-use paceline::engine::ports::{Arrival, Counts, Ledger, Origin, TakenOver};
+use paceline::engine::ports::{Arrival, Counts, Intake, Ledger, Origin, TakenOver};
 use paceline::engine::{Engine, Stop};
 use paceline::store::operator::{BatchLine, Selection};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use super::harness::until;
 const DELETE: &str = "feishu.vc.room.delete";
 
 /// Puts the deletions of a batch into the ledger, as the command does.
-async fn take_over(world: &World, ledger: &dyn Ledger, batch: &str) -> Vec<TakenOver> {
+async fn take_over(world: &World, ledger: &dyn Intake, batch: &str) -> Vec<TakenOver> {
     let operator = world.operator();
     let created = operator.created(&Selection::of_batch(batch), 0, 1_000).unwrap().lines;
     let arrival = |created: &undo::Created| {
@@ -29,7 +29,7 @@ async fn take_over(world: &World, ledger: &dyn Ledger, batch: &str) -> Vec<Taken
 }
 
 async fn engine(world: &World, ledger: &Arc<impl Ledger + 'static>, batch: &str) -> Arc<Engine> {
-    let engine = world.engine(Arc::clone(ledger) as Arc<dyn Ledger>);
+    let engine = world.engine(Arc::clone(ledger) as Arc<dyn Ledger>).await;
     engine.recover().await.unwrap();
     engine.load(Some(vec![batch.to_owned()])).await.unwrap();
     engine

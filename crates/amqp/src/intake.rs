@@ -32,7 +32,7 @@ use paceline_domain::rights::Sender;
 use paceline_engine::schedule::Load;
 use paceline_ports::clock::Clock;
 use paceline_ports::crash_points;
-use paceline_ports::{AmqpOrigin, Arrival, Delivered, Ledger, LedgerError, Origin, TakenOver};
+use paceline_ports::{AmqpOrigin, Arrival, Delivered, LedgerError, Origin, TakenOver};
 
 /// Jobs taken over for each one that may be able to run: the others wait for their time, a person or the platform.
 const UNFINISHED: usize = 10;
@@ -109,7 +109,7 @@ pub struct Intake<B> {
     /// [`paceline_domain::decode::Decoder::decode`].
     pub decode: Decode,
     /// Where jobs are recorded before they are acked.
-    pub ledger: Arc<dyn Ledger>,
+    pub ledger: Arc<dyn paceline_ports::Intake>,
     /// Where they go then.
     pub backlog: Arc<B>,
     /// Time.

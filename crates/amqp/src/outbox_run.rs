@@ -167,7 +167,7 @@ impl<'a, E: Endings> Run<'a, E> {
         while self.more && self.rows.len() <= window / 2 {
             let limit = window - self.rows.len();
             let after = self.stalls.read_after();
-            let read = self.relay.ledger.outbox(after, limit).await;
+            let read = self.relay.outbox.outbox(after, limit).await;
             let Some(rows) = self.rows_of(read) else { break };
             self.more = rows.len() >= limit;
             for row in rows {
@@ -186,8 +186,7 @@ impl<'a, E: Endings> Run<'a, E> {
         }
         // What the ledger does not know yet would be read as it was.
         self.record().await;
-        let ledger = &self.relay.ledger;
-        let read = ledger.outbox_aside(self.memory.aside.in_flight() + room).await;
+        let read = self.relay.outbox.outbox_aside(self.memory.aside.in_flight() + room).await;
         let Some(mut rows) = self.rows_of(read) else { return Ok(()) };
         rows.retain(|row| !self.rows.contains_key(&row.seq));
         if rows.is_empty() {
@@ -445,16 +444,16 @@ impl<'a, E: Endings> Run<'a, E> {
     }
 
     async fn write(&mut self) -> Result<(), LedgerError> {
-        let ledger = &self.relay.ledger;
+        let outbox = &self.relay.outbox;
         if !self.memory.confirmed.is_empty() {
             let seqs: Vec<i64> = self.memory.confirmed.iter().copied().collect();
             let rows = seqs.len();
-            ledger.outbox_done(seqs).await?;
+            outbox.outbox_done(seqs).await?;
             tracing::debug!(rows, "published, confirmed and forgotten");
             self.memory.confirmed.clear();
         }
         if !self.memory.reached.is_empty() {
-            ledger.outbox_reached(self.memory.reached.iter().map(|(seq, reached)| (*seq, *reached)).collect()).await?;
+            outbox.outbox_reached(self.memory.reached.iter().map(|(seq, reached)| (*seq, *reached)).collect()).await?;
             self.memory.reached.clear();
         }
         Ok(())

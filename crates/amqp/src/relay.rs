@@ -19,7 +19,7 @@ use super::outbox_run::Run;
 use super::ports::Endings;
 use super::troubles::Concern;
 use super::{retry_delay, until_stopped};
-use paceline_ports::Ledger;
+use paceline_ports::Outbox;
 use paceline_ports::clock::Clock;
 
 /// What the relay does at the moment.
@@ -88,7 +88,7 @@ pub struct Relay<E> {
     /// Names and limits.
     pub options: Options,
     /// Whose outbox it is.
-    pub ledger: Arc<dyn Ledger>,
+    pub outbox: Arc<dyn Outbox>,
     /// Tells of new rows.
     pub endings: Arc<E>,
     /// Time.

@@ -12,7 +12,7 @@ use super::link::{Link, State};
 use super::options::Options;
 use super::ports::{Backlog, Endings};
 use super::relay::{self, Relay};
-use paceline_ports::Ledger;
+use paceline_ports::Outbox;
 use paceline_ports::clock::Clock;
 
 /// The running broker part.
@@ -125,7 +125,7 @@ impl Service {
     pub fn start<E: Backlog + Endings + 'static>(
         options: &Options,
         decode: Decode,
-        ledger: Arc<dyn Ledger>,
+        (ledger, outbox): (Arc<dyn paceline_ports::Intake>, Arc<dyn Outbox>),
         engine: Arc<E>,
         clock: &Clock,
     ) -> Result<Self, Fault> {
@@ -137,7 +137,7 @@ impl Service {
             link: consume.clone(),
             options: options.clone(),
             decode,
-            ledger: Arc::clone(&ledger),
+            ledger,
             backlog: Arc::clone(&engine),
             clock: clock.clone(),
             state: intake_state,
@@ -145,7 +145,7 @@ impl Service {
         let relaying = Relay {
             link: publish.clone(),
             options: options.clone(),
-            ledger,
+            outbox,
             endings: engine,
             clock: clock.clone(),
             state: relay_state,

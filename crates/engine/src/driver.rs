@@ -93,7 +93,7 @@ impl Engine {
             ..Failure::default()
         };
         // Cancelled and published again with another deadline since, it stands in its lane once more.
-        let known = self.ledger().job(job.seq).await;
+        let known = self.domain().job(job.seq).await;
         if !known.is_ok_and(|known| known.not_after != job.not_after) {
             self.settle(job.seq, Settlement::Dead { reason: Reason::Expired, failure }).await;
         }

@@ -29,12 +29,12 @@ impl Engine {
         loop {
             tokio::select! {
                 () = over.notified() => return,
-                () = self.ledger().until_changed() => {}
+                () = self.domain().until_changed() => {}
                 () = self.ledger_changed.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
             is_behind = self.follow_clock(is_behind);
-            match self.ledger().changed().await {
+            match self.domain().changed().await {
                 Ok(changed) => {
                     if !changed.waiting.is_empty() {
                         self.enqueue(changed.waiting);
@@ -79,7 +79,7 @@ impl Engine {
         if taken_out.is_empty() {
             return;
         }
-        match self.ledger().waiting_of(taken_out.clone()).await {
+        match self.domain().waiting_of(taken_out.clone()).await {
             Ok(again) => {
                 taken_out.clear();
                 if !again.is_empty() {

@@ -95,7 +95,7 @@ impl OutgoingCall {
         let (mono, sent_at) = self.engine.clock().both();
         let deadline_at = sent_at + request_timeout;
         let start = AttemptStart { purpose, lane: Arc::clone(lane), sent_at, deadline_at };
-        let (attempt, content) = self.engine.ledger().begin_attempt(start).await.map_err(NotRecorded::Failed)?;
+        let (attempt, content) = self.engine.domain().begin_attempt(start).await.map_err(NotRecorded::Failed)?;
         if attempt == AttemptSeq::NONE {
             return Err(NotRecorded::Settled);
         }

@@ -81,7 +81,7 @@ impl Engine {
     async fn recall(&self, reach: Duration) {
         let since = self.clock().now() - (reach + self.options().latest_count());
         let calls = loop {
-            match self.ledger().past_calls(since).await {
+            match self.domain().past_calls(since).await {
                 Ok(calls) => break calls,
                 Err(error) => {
                     warn!(%error, "earlier calls cannot be read; what they are counted by stands still until they can");

@@ -37,7 +37,7 @@ pub(super) fn log_notices(notices: &[Notice], now: Mono) {
 impl Engine {
     /// Takes up what held calls back when the last process ended.
     pub(super) async fn recover_restraints(&self) -> Result<(), LedgerError> {
-        let restraints = self.ledger().restraints().await?;
+        let restraints = self.domain().restraints().await?;
         if !restraints.is_empty() {
             info!(count = restraints.len(), "what held calls back when the last process ended still does");
         }
@@ -57,7 +57,7 @@ impl Engine {
     pub(super) async fn record_restraints(&self) -> Result<(), LedgerError> {
         let mut recorded = self.known_restraints().lock().await;
         if !recorded.is_empty() {
-            let kept = self.ledger().restraints().await?;
+            let kept = self.domain().restraints().await?;
             let removed = recorded.iter().filter(|restraint| !kept.contains(restraint));
             let apps: std::collections::BTreeSet<_> = removed.map(|restraint| restraint.app.clone()).collect();
             for app in &apps {
@@ -69,7 +69,7 @@ impl Engine {
         }
         let restraints = self.restraints();
         if *recorded != restraints {
-            self.ledger().set_restraints(restraints.clone()).await?;
+            self.domain().set_restraints(restraints.clone()).await?;
             *recorded = restraints;
         }
         Ok(())

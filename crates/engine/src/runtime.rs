@@ -12,7 +12,7 @@ use super::ledger_health::{LEDGER_PAUSE, LedgerHealth};
 use super::options::Options;
 use super::planner::Planner;
 use super::ports::{
-    AttemptEnd, JobSeq, Ledger, LedgerError, Restraint, Settlement, Suspension, Transport, Verified, Waiting,
+    AttemptEnd, Domain, JobSeq, Ledger, LedgerError, Restraint, Settlement, Suspension, Transport, Verified, Waiting,
 };
 use super::schedule::{Gauges, Limits, Load, Schedule, View};
 use super::throughput::Throughput;
@@ -34,6 +34,7 @@ pub struct Engine {
     schedule: Mutex<Schedule>,
     wake: Notify,
     ledger: Arc<dyn Ledger>,
+    domain: Arc<dyn Domain>,
     transport: Arc<dyn Transport>,
     clock: Clock,
     options: RwLock<Options>,
@@ -52,10 +53,10 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine with empty lanes.
+    /// An engine with empty lanes, over a ledger and the domain of it that it has acquired.
     pub fn new(
         planner: Planner,
-        ledger: Arc<dyn Ledger>,
+        (ledger, domain): (Arc<dyn Ledger>, Arc<dyn Domain>),
         transport: Arc<dyn Transport>,
         clock: Clock,
         options: Options,
@@ -66,6 +67,7 @@ impl Engine {
             schedule: Mutex::new(Schedule::new(Arc::new(planner), options.limits)),
             wake: Notify::new(),
             ledger,
+            domain,
             transport,
             clock,
             options: RwLock::new(options),
@@ -86,12 +88,12 @@ impl Engine {
     /// lifts what the platform's answers suspended, because starting again is what a person does after mending.
     pub async fn recover(&self) -> Result<(), LedgerError> {
         let (mono, now) = self.clock.both();
-        let open = self.ledger.recover(now).await?;
+        let open = self.domain.recover(now).await?;
         if open > 0 {
             warn!(open, "calls were in flight when the last process ended; what became of them is looked up first");
         }
         crash_points::reach("during-recovery");
-        for call in self.ledger.past_calls(now - self.reach()).await? {
+        for call in self.domain.past_calls(now - self.reach()).await? {
             self.schedule().restore(&call.lane, self.latest_count_of(&call, mono));
         }
         for suspension in self.ledger.suspensions().await? {
@@ -110,7 +112,7 @@ impl Engine {
         crash_points::reach("after-recovery");
         let (mut loaded, mut after) = (0, JobSeq(0));
         loop {
-            let jobs = self.ledger.waiting(batches.clone(), after, LOAD_BATCH).await?;
+            let jobs = self.domain.waiting(batches.clone(), after, LOAD_BATCH).await?;
             let Some(last) = jobs.last() else { return Ok(loaded) };
             after = last.seq;
             loaded += jobs.len();
@@ -212,8 +214,13 @@ impl Engine {
     }
 
     /// The ledger.
-    pub fn ledger(&self) -> &Arc<dyn Ledger> {
-        &self.ledger
+    pub fn ledger(&self) -> &dyn Ledger {
+        &*self.ledger
+    }
+
+    /// What it works of the ledger.
+    pub fn domain(&self) -> &dyn Domain {
+        &*self.domain
     }
 
     /// What it counts with.
@@ -282,7 +289,7 @@ impl Engine {
     /// Closes an attempt's record. A settlement that is not written would be a job done and forgotten, so this goes on
     /// until the ledger takes it. Gives the record back, which holds what was settled.
     pub(super) async fn record(&self, mut end: AttemptEnd) -> AttemptEnd {
-        while let Err(error) = self.ledger.end_attempt(end.clone()).await {
+        while let Err(error) = self.domain.end_attempt(end.clone()).await {
             if let LedgerError::Claimed(owner) = &error {
                 end.settlement = end.settlement.map(|(job, settlement)| (job, decide::claimed(settlement, owner)));
                 continue;
@@ -302,7 +309,7 @@ impl Engine {
 
     /// Settles a job without an attempt, likewise until the ledger takes it.
     pub(super) async fn settle(&self, seq: JobSeq, settlement: Settlement) {
-        while let Err(error) = self.ledger.settle(seq, settlement.clone(), self.clock.now()).await {
+        while let Err(error) = self.domain.settle(seq, settlement.clone(), self.clock.now()).await {
             self.ledger_failed(&error);
             if self.lost().is_some() {
                 return;
@@ -316,7 +323,7 @@ impl Engine {
     /// Settles uncertain jobs by what look-ups found, likewise.
     pub(super) async fn verified(&self, found: Vec<(JobSeq, Settlement)>) -> Vec<Verified> {
         loop {
-            match self.ledger.verified(found.clone(), self.clock.now()).await {
+            match self.domain.verified(found.clone(), self.clock.now()).await {
                 Ok(verified) => {
                     self.ledger_works();
                     return verified;

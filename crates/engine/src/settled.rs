@@ -13,7 +13,7 @@ use paceline_domain::outcome::Failure;
 /// counted in.
 pub(super) async fn is_used_up(engine: &Engine, plan: &LanePlan, job: JobSeq, failure: &Failure, more: u32) -> bool {
     let (Some(code), Some(answers_max)) = (failure.code, plan.answers_max(failure)) else { return false };
-    let answers = engine.ledger().answers(job, code).await;
+    let answers = engine.domain().answers(job, code).await;
     answers.is_ok_and(|answers| answers + more >= answers_max)
 }
 

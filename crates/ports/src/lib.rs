@@ -1,9 +1,14 @@
-//! What the engine needs of the world: a ledger and a transport, which stores and clients implement, and a [`clock`].
+//! What the worker needs of the world: a store and a transport, which databases and clients implement, and a [`clock`].
 //! [`crash_points`] is where tests let the process die.
+//!
+//! A store's boundary is cut by who uses it: [`Intake`] takes inputs over, [`Outbox`] gives out what is published,
+//! [`Ledger`] hands out a [`Domain`], through which the engine makes calls and ends jobs.
 
-mod arrivals;
 pub mod clock;
 pub mod crash_points;
+mod domain;
+mod intake;
+mod ledger;
 pub mod location;
 mod outbox;
 mod restraints;
@@ -15,15 +20,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
 
-use paceline_domain::activity::Deed;
 use paceline_domain::job::{Job, LaneKey};
 use paceline_domain::outcome::{Failure, Reply};
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
 use paceline_domain::warning::Warning;
 
-pub use self::arrivals::{AmqpOrigin, Arrival, Changed, Delivered, Origin, TakenOver, Waiting};
-pub use self::outbox::{BATCH_COMPLETED, Ending, Outgoing, Reached};
+pub use self::domain::Domain;
+pub use self::intake::{AmqpOrigin, Arrival, Changed, Delivered, Intake, Origin, TakenOver, Waiting};
+pub use self::ledger::Ledger;
+pub use self::outbox::{BATCH_COMPLETED, Ending, Outbox, Outgoing, Reached};
 pub use self::restraints::{Restrained, Restraint, RestraintKind};
 pub use self::suspension::{SuspendedBy, Suspension};
 
@@ -231,112 +237,6 @@ pub enum LedgerError {
     /// The ledger was closed.
     #[error("the ledger is closed")]
     Closed,
-}
-
-/// The durable record of jobs and attempts; the only truth. Every method returns after its commit.
-#[async_trait]
-pub trait Ledger: Send + Sync {
-    /// Takes inputs over: each becomes a job, or a dead letter, or is known already. In the order of `arrivals`.
-    async fn take_over(&self, arrivals: Vec<Arrival>, now: Timestamp) -> Result<Vec<TakenOver>, LedgerError>;
-
-    /// Reads a job whole.
-    async fn job(&self, seq: JobSeq) -> Result<Job, LedgerError>;
-
-    /// Records an attempt before its first byte leaves, and reads the job it is for.
-    ///
-    /// A job that does not wait any more (an operator ended it, an attempt of it is open, or it is uncertain and the
-    /// attempt is no look-up) gives
-    /// [`AttemptSeq::NONE`] and no job: nothing was recorded, nothing may be sent, the job leaves the schedule.
-    async fn begin_attempt(&self, start: AttemptStart) -> Result<(AttemptSeq, Option<Box<Job>>), LedgerError>;
-
-    /// Records the end of an attempt and what becomes of its job, with its outbox rows, at once.
-    ///
-    /// The end of a [`Purpose::Job`] attempt charges it, except where the settlement says otherwise; a look-up is never
-    /// charged. A job that has ended keeps its first ending.
-    async fn end_attempt(&self, end: AttemptEnd) -> Result<(), LedgerError>;
-
-    /// Settles a job without an attempt: expired, verified, cancelled.
-    async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Result<(), LedgerError>;
-
-    /// Closes attempts that a dead process left open; their jobs become uncertain. For start-up, under the lock.
-    async fn recover(&self, now: Timestamp) -> Result<usize, LedgerError>;
-
-    /// Jobs that wait (queued or uncertain), of these batches or of all, after `after`, in order, at most `limit`.
-    async fn waiting(
-        &self,
-        batches: Option<Vec<String>>,
-        after: JobSeq,
-        limit: usize,
-    ) -> Result<Vec<Waiting>, LedgerError>;
-
-    /// Every call that may still be counted in some window: sent, replied or due after `since`.
-    async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError>;
-
-    /// What is to be published, after `after`, in order, at most `limit`; without what is set aside.
-    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError>;
-
-    /// What is set aside ([`Reached::is_aside`]), what was refused least and longest ago first, at most `limit`.
-    async fn outbox_aside(&self, limit: usize) -> Result<Vec<Outgoing>, LedgerError>;
-
-    /// Records how far rows have come that are not published everywhere yet.
-    async fn outbox_reached(&self, rows: Vec<(i64, Reached)>) -> Result<(), LedgerError>;
-
-    /// Forgets published rows.
-    async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError>;
-
-    /// Records a suspension, replacing one of the same app, tenant and method.
-    async fn suspend(&self, suspension: Suspension) -> Result<(), LedgerError>;
-
-    /// Ends suspensions of the app (and tenant and method, where not empty); says how many.
-    async fn resume(&self, app: &str, tenant: &str, method: &str) -> Result<usize, LedgerError>;
-
-    /// Ends suspensions whose time is over at `now`; says how many.
-    async fn end_suspensions(&self, now: Timestamp) -> Result<usize, LedgerError>;
-
-    /// All suspensions.
-    async fn suspensions(&self) -> Result<Vec<Suspension>, LedgerError>;
-
-    /// Records what holds calls back, in place of what was recorded before.
-    async fn set_restraints(&self, restraints: Vec<Restraint>) -> Result<(), LedgerError>;
-
-    /// What holds calls back, in the order in which it was recorded.
-    async fn restraints(&self) -> Result<Vec<Restraint>, LedgerError>;
-
-    /// What another process did to jobs since the last call (a redrive, a submit, a cancellation). Cheap when it did nothing.
-    async fn changed(&self) -> Result<Changed, LedgerError>;
-
-    /// Those of these jobs that wait and are not in flight.
-    async fn waiting_of(&self, seqs: Vec<JobSeq>) -> Result<Vec<Waiting>, LedgerError>;
-
-    /// Waits until [`Ledger::changed`] is worth asking. A ledger that cannot tell waits for ever: it is asked now and then anyway.
-    async fn until_changed(&self) {
-        std::future::pending::<()>().await;
-    }
-
-    /// Those of these jobs that are still uncertain, and all jobs of the method with a call in flight.
-    async fn unsettled(&self, method: &str, seqs: Vec<JobSeq>) -> Result<Vec<Unsettled>, LedgerError>;
-
-    /// How many calls of this job the platform has answered with this code.
-    async fn answers(&self, seq: JobSeq, code: i64) -> Result<u32, LedgerError>;
-
-    /// Which of these objects jobs of the method own, of whatever app: they are not what an uncertain job created.
-    async fn owned(&self, method: &str, keys: Vec<String>) -> Result<Vec<String>, LedgerError>;
-
-    /// Settles uncertain jobs by what a look-up found, all at once; in the order of `found`.
-    async fn verified(&self, found: Vec<(JobSeq, Settlement)>, now: Timestamp) -> Result<Vec<Verified>, LedgerError>;
-
-    /// Forgets a piece of what ended before `before`: of the jobs after `after` those that ended and were published, with
-    /// their attempts; after the last of them what belongs to no job. What the jobs created stays known as theirs.
-    async fn prune(&self, before: Timestamp, after: JobSeq) -> Result<Pruned, LedgerError>;
-
-    /// Tells of a change that a person made and that the ledger had no part in, such as other settings.
-    async fn note(&self, deed: Deed, count: usize, now: Timestamp) -> Result<(), LedgerError> {
-        let _ = (deed, count, now);
-        Ok(())
-    }
-
-    /// How many jobs of these batches (or of all) are in which state.
-    async fn counts(&self, batches: Option<Vec<String>>) -> Result<Counts, LedgerError>;
 }
 
 /// What one step of [`Ledger::prune`] has done.

@@ -1,16 +1,33 @@
 //! What leaves the ledger, and how far it has come.
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::AmqpOrigin;
+use super::{AmqpOrigin, LedgerError};
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
+
+/// Gives out what is to be published. Every method returns after its commit.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// What is to be published, after `after`, in order, at most `limit`; without what is set aside.
+    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError>;
+
+    /// What is set aside ([`Reached::is_aside`]), what was refused least and longest ago first, at most `limit`.
+    async fn outbox_aside(&self, limit: usize) -> Result<Vec<Outgoing>, LedgerError>;
+
+    /// Records how far rows have come that are not published everywhere yet.
+    async fn outbox_reached(&self, rows: Vec<(i64, Reached)>) -> Result<(), LedgerError>;
+
+    /// Forgets published rows.
+    async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError>;
+}
 
 /// What the outbox holds.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
-    /// Its number; confirmed numbers are given back to [`super::Ledger::outbox_done`].
+    /// Its number; confirmed numbers are given back to [`Outbox::outbox_done`].
     pub seq: i64,
     /// What is published.
     pub ending: Ending,

@@ -17,7 +17,7 @@ use crate::domain::activity::Action;
 use crate::domain::catalog::Catalog;
 use crate::domain::job::{Job, LaneKey};
 use crate::domain::undo::{self, Created};
-use crate::engine::ports::{Arrival, Ledger, LedgerError, Origin};
+use crate::engine::ports::{Arrival, Intake, Ledger, LedgerError, Origin};
 use crate::engine::{Engine, Stop};
 use crate::settings::Settings;
 use crate::store::operator::{Operator, Selection};
@@ -85,7 +85,7 @@ pub async fn delete(
 /// queued again if it was dead.
 async fn take_over(
     context: &Context,
-    ledger: &dyn Ledger,
+    ledger: &dyn Intake,
     store: &Location,
     catalog: &Catalog,
     selection: &Selection,

@@ -54,9 +54,11 @@ impl Served {
         let apps = wiring::apps_of(&settings, &catalog).unwrap();
         let transport = wiring::transport(&settings).unwrap();
         let shared = Arc::clone(&ledger) as Arc<dyn Ledger>;
+        let intake = Arc::clone(&ledger) as _;
         let worker = Worker {
             mode: "work",
-            engine: wiring::engine(&settings, catalog, apps, shared, transport, clock, 1.0),
+            intake,
+            engine: wiring::engine(&settings, catalog, apps, shared, transport, clock, 1.0).await.unwrap(),
             decoder: Arc::new(move || Arc::clone(&decoder)),
             store: (&path).into(),
             broker: None,

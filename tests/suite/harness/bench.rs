@@ -212,7 +212,8 @@ impl Bench {
         let lanes = Arc::new(Lanes::default());
         let worker = Arc::new(Worker { lanes: Arc::clone(&lanes), ledger: Arc::clone(&ledger) });
         let clock = Clock::system();
-        let service = Service::start(&options, Arc::new(decode), ledger.clone(), worker, &clock).unwrap();
+        let service =
+            Service::start(&options, Arc::new(decode), (ledger.clone(), ledger.clone()), worker, &clock).unwrap();
         let (intake, relay) = (service.intake(), service.relay());
         let (consume, publish) = (service.consume.clone(), service.publish.clone());
         Self { options, ledger, lanes, intake, relay, consume, publish, service }

@@ -10,9 +10,8 @@ use paceline::domain::outcome::Failure;
 use paceline::domain::reason::Reason;
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{
-    Arrival, AttemptEnd, AttemptSeq, AttemptStart, BATCH_COMPLETED, Changed, Counts, Delivered, Ending, JobSeq, Ledger,
-    LedgerError, Origin, Outgoing, PastCall, Pruned, Reached, Restraint, Settlement, Suspension, TakenOver, Unsettled,
-    Verified, Waiting,
+    Arrival, BATCH_COMPLETED, Delivered, Ending, Intake, JobSeq, LedgerError, Origin, Outbox, Outgoing, Reached,
+    TakenOver, Waiting,
 };
 use serde_json::json;
 use tokio::sync::Notify;
@@ -217,12 +216,8 @@ impl MemoryLedger {
     }
 }
 
-fn absent<T>() -> Result<T, LedgerError> {
-    Err(LedgerError::Failed("the ledger in memory cannot do that".to_owned()))
-}
-
 #[async_trait]
-impl Ledger for MemoryLedger {
+impl Intake for MemoryLedger {
     async fn take_over(&self, arrivals: Vec<Arrival>, _now: Timestamp) -> Result<Vec<TakenOver>, LedgerError> {
         self.writable()?;
         let taken = {
@@ -236,7 +231,10 @@ impl Ledger for MemoryLedger {
         self.changed.notify_one();
         Ok(taken)
     }
+}
 
+#[async_trait]
+impl Outbox for MemoryLedger {
     async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
         let mut books = self.books.lock().unwrap();
         books.reads_from_start += usize::from(after == 0);
@@ -270,90 +268,6 @@ impl Ledger for MemoryLedger {
             books.published += 1;
         }
         Ok(())
-    }
-
-    async fn job(&self, _: JobSeq) -> Result<Job, LedgerError> {
-        absent()
-    }
-
-    async fn begin_attempt(&self, _: AttemptStart) -> Result<(AttemptSeq, Option<Box<Job>>), LedgerError> {
-        absent()
-    }
-
-    async fn end_attempt(&self, _: AttemptEnd) -> Result<(), LedgerError> {
-        absent()
-    }
-
-    async fn settle(&self, _: JobSeq, _: Settlement, _: Timestamp) -> Result<(), LedgerError> {
-        absent()
-    }
-
-    async fn recover(&self, _: Timestamp) -> Result<usize, LedgerError> {
-        absent()
-    }
-
-    async fn waiting(&self, _: Option<Vec<String>>, _: JobSeq, _: usize) -> Result<Vec<Waiting>, LedgerError> {
-        absent()
-    }
-
-    async fn past_calls(&self, _: Timestamp) -> Result<Vec<PastCall>, LedgerError> {
-        absent()
-    }
-
-    async fn suspend(&self, _: Suspension) -> Result<(), LedgerError> {
-        absent()
-    }
-
-    async fn resume(&self, _: &str, _: &str, _: &str) -> Result<usize, LedgerError> {
-        absent()
-    }
-
-    async fn end_suspensions(&self, _: Timestamp) -> Result<usize, LedgerError> {
-        absent()
-    }
-
-    async fn suspensions(&self) -> Result<Vec<Suspension>, LedgerError> {
-        absent()
-    }
-
-    async fn set_restraints(&self, _: Vec<Restraint>) -> Result<(), LedgerError> {
-        absent()
-    }
-
-    async fn restraints(&self) -> Result<Vec<Restraint>, LedgerError> {
-        absent()
-    }
-
-    async fn changed(&self) -> Result<Changed, LedgerError> {
-        absent()
-    }
-
-    async fn waiting_of(&self, _: Vec<JobSeq>) -> Result<Vec<Waiting>, LedgerError> {
-        absent()
-    }
-
-    async fn unsettled(&self, _: &str, _: Vec<JobSeq>) -> Result<Vec<Unsettled>, LedgerError> {
-        absent()
-    }
-
-    async fn answers(&self, _: JobSeq, _: i64) -> Result<u32, LedgerError> {
-        absent()
-    }
-
-    async fn owned(&self, _: &str, _: Vec<String>) -> Result<Vec<String>, LedgerError> {
-        absent()
-    }
-
-    async fn verified(&self, _: Vec<(JobSeq, Settlement)>, _: Timestamp) -> Result<Vec<Verified>, LedgerError> {
-        absent()
-    }
-
-    async fn prune(&self, _: Timestamp, _: JobSeq) -> Result<Pruned, LedgerError> {
-        absent()
-    }
-
-    async fn counts(&self, _: Option<Vec<String>>) -> Result<Counts, LedgerError> {
-        absent()
     }
 }
 

@@ -5,76 +5,36 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use paceline::domain::activity::Deed;
 use paceline::domain::job::Job;
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{
-    Arrival, AttemptEnd, AttemptSeq, AttemptStart, Changed, Counts, JobSeq, Ledger, LedgerError, Outgoing, PastCall,
-    Pruned, Reached, Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
+    AttemptEnd, AttemptSeq, AttemptStart, Changed, Counts, Domain, JobSeq, Ledger, LedgerError, PastCall, Pruned,
+    Restraint, Settlement, Suspension, Unsettled, Verified, Waiting,
 };
 
 /// The ledger behind it does everything else.
 pub struct SlowLedger {
     pub inner: Arc<dyn Ledger>,
     /// Attempts that are recorded at once.
-    pub quick: AtomicU32,
+    pub quick: u32,
     pub delay: Duration,
+}
+
+/// What is acquired of it.
+struct SlowDomain {
+    inner: Arc<dyn Domain>,
+    quick: AtomicU32,
+    delay: Duration,
 }
 
 type Done<T> = Result<T, LedgerError>;
 
 #[async_trait]
 impl Ledger for SlowLedger {
-    async fn begin_attempt(&self, start: AttemptStart) -> Done<(AttemptSeq, Option<Box<Job>>)> {
-        let begun = self.inner.begin_attempt(start).await;
-        let is_quick = self.quick.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-        if !is_quick {
-            tokio::time::sleep(self.delay).await;
-        }
-        begun
-    }
-
-    async fn take_over(&self, arrivals: Vec<Arrival>, now: Timestamp) -> Done<Vec<TakenOver>> {
-        self.inner.take_over(arrivals, now).await
-    }
-
-    async fn job(&self, seq: JobSeq) -> Done<Job> {
-        self.inner.job(seq).await
-    }
-
-    async fn end_attempt(&self, end: AttemptEnd) -> Done<()> {
-        self.inner.end_attempt(end).await
-    }
-
-    async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Done<()> {
-        self.inner.settle(seq, settlement, now).await
-    }
-
-    async fn recover(&self, now: Timestamp) -> Done<usize> {
-        self.inner.recover(now).await
-    }
-
-    async fn waiting(&self, batches: Option<Vec<String>>, after: JobSeq, limit: usize) -> Done<Vec<Waiting>> {
-        self.inner.waiting(batches, after, limit).await
-    }
-
-    async fn past_calls(&self, since: Timestamp) -> Done<Vec<PastCall>> {
-        self.inner.past_calls(since).await
-    }
-
-    async fn outbox(&self, after: i64, limit: usize) -> Done<Vec<Outgoing>> {
-        self.inner.outbox(after, limit).await
-    }
-
-    async fn outbox_aside(&self, limit: usize) -> Done<Vec<Outgoing>> {
-        self.inner.outbox_aside(limit).await
-    }
-
-    async fn outbox_reached(&self, rows: Vec<(i64, Reached)>) -> Done<()> {
-        self.inner.outbox_reached(rows).await
-    }
-
-    async fn outbox_done(&self, seqs: Vec<i64>) -> Done<()> {
-        self.inner.outbox_done(seqs).await
+    async fn acquire(&self) -> Done<Arc<dyn Domain>> {
+        let inner = self.inner.acquire().await?;
+        Ok(Arc::new(SlowDomain { inner, quick: AtomicU32::new(self.quick), delay: self.delay }))
     }
 
     async fn suspend(&self, suspension: Suspension) -> Done<()> {
@@ -93,20 +53,60 @@ impl Ledger for SlowLedger {
         self.inner.suspensions().await
     }
 
-    async fn set_restraints(&self, restraints: Vec<Restraint>) -> Done<()> {
-        self.inner.set_restraints(restraints).await
+    async fn prune(&self, before: Timestamp, after: JobSeq) -> Done<Pruned> {
+        self.inner.prune(before, after).await
     }
 
-    async fn restraints(&self) -> Done<Vec<Restraint>> {
-        self.inner.restraints().await
+    async fn counts(&self, batches: Option<Vec<String>>) -> Done<Counts> {
+        self.inner.counts(batches).await
+    }
+
+    async fn note(&self, deed: Deed, count: usize, now: Timestamp) -> Done<()> {
+        self.inner.note(deed, count, now).await
+    }
+}
+
+#[async_trait]
+impl Domain for SlowDomain {
+    async fn begin_attempt(&self, start: AttemptStart) -> Done<(AttemptSeq, Option<Box<Job>>)> {
+        let begun = self.inner.begin_attempt(start).await;
+        let is_quick = self.quick.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        if !is_quick {
+            tokio::time::sleep(self.delay).await;
+        }
+        begun
+    }
+
+    async fn recover(&self, now: Timestamp) -> Done<usize> {
+        self.inner.recover(now).await
+    }
+
+    async fn past_calls(&self, since: Timestamp) -> Done<Vec<PastCall>> {
+        self.inner.past_calls(since).await
+    }
+
+    async fn waiting(&self, batches: Option<Vec<String>>, after: JobSeq, limit: usize) -> Done<Vec<Waiting>> {
+        self.inner.waiting(batches, after, limit).await
+    }
+
+    async fn waiting_of(&self, seqs: Vec<JobSeq>) -> Done<Vec<Waiting>> {
+        self.inner.waiting_of(seqs).await
     }
 
     async fn changed(&self) -> Done<Changed> {
         self.inner.changed().await
     }
 
-    async fn waiting_of(&self, seqs: Vec<JobSeq>) -> Done<Vec<Waiting>> {
-        self.inner.waiting_of(seqs).await
+    async fn job(&self, seq: JobSeq) -> Done<Job> {
+        self.inner.job(seq).await
+    }
+
+    async fn end_attempt(&self, end: AttemptEnd) -> Done<()> {
+        self.inner.end_attempt(end).await
+    }
+
+    async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Done<()> {
+        self.inner.settle(seq, settlement, now).await
     }
 
     async fn unsettled(&self, method: &str, except: Vec<JobSeq>) -> Done<Vec<Unsettled>> {
@@ -125,11 +125,11 @@ impl Ledger for SlowLedger {
         self.inner.verified(found, now).await
     }
 
-    async fn prune(&self, before: Timestamp, after: JobSeq) -> Done<Pruned> {
-        self.inner.prune(before, after).await
+    async fn set_restraints(&self, restraints: Vec<Restraint>) -> Done<()> {
+        self.inner.set_restraints(restraints).await
     }
 
-    async fn counts(&self, batches: Option<Vec<String>>) -> Done<Counts> {
-        self.inner.counts(batches).await
+    async fn restraints(&self) -> Done<Vec<Restraint>> {
+        self.inner.restraints().await
     }
 }

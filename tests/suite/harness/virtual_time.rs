@@ -8,7 +8,7 @@ use paceline::clock::Clock;
 use paceline::domain::catalog::Catalog;
 use paceline::domain::decode::{Apps, Decoder, Defaults};
 use paceline::domain::time::Timestamp;
-use paceline::engine::ports::{Arrival, Counts, Ledger, Origin, TakenOver, Transport};
+use paceline::engine::ports::{Arrival, Counts, Intake, Ledger, Origin, TakenOver, Transport};
 use paceline::engine::{Engine, Revision, Stop};
 use paceline::metrics::Metrics;
 use paceline::settings::{self, Settings};
@@ -152,7 +152,7 @@ impl Worker<'_> {
 
     /// Calls of this method, in the order of sending.
     pub async fn calls(&self, method: &str) -> Vec<Call> {
-        let calls = self.ledger.past_calls(Timestamp(0)).await.unwrap();
+        let calls = self.ledger.acquire().await.unwrap().past_calls(Timestamp(0)).await.unwrap();
         let second = |at: Timestamp| at.since(T0).as_secs_f64();
         let of_method = calls.into_iter().filter(|call| call.lane.method == method);
         of_method

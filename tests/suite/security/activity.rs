@@ -9,7 +9,7 @@ use paceline::domain::decode::{Apps, Decoder, Defaults};
 use paceline::domain::outcome::Failure;
 use paceline::domain::reason::Reason;
 use paceline::domain::time::Timestamp;
-use paceline::engine::ports::{Arrival, JobSeq, Ledger, Origin, Settlement};
+use paceline::engine::ports::{Arrival, Intake, JobSeq, Ledger, Origin, Settlement};
 use paceline::store::operator::{ActivityFilter, Operator, Selection};
 use paceline::store::sqlite::{Mode, SqliteLedger};
 use rusqlite::Connection;
@@ -53,7 +53,7 @@ fn ends() -> Vec<(&'static str, Option<Settlement>)> {
 async fn end_all(ledger: &SqliteLedger) {
     for (n, (_, end)) in (1..).zip(ends()) {
         if let Some(end) = end {
-            ledger.settle(JobSeq(n), end, NOW).await.unwrap();
+            ledger.acquire().await.unwrap().settle(JobSeq(n), end, NOW).await.unwrap();
         }
     }
 }

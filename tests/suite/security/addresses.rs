@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use paceline::engine::ports::{Arrival, Ledger, Origin};
+use paceline::engine::ports::{Arrival, Intake, Ledger, Origin};
 use paceline::engine::{Engine, Stop, request};
 use paceline::store::operator::{Operator, Selection};
+use paceline::store::sqlite::SqliteLedger;
 use paceline::wiring;
 use paceline::{domain::undo, settings};
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ use crate::commands::Place;
 use crate::engine::{CALM, World, room};
 
 /// Puts the deletions of what the batch created into the ledger, and works them.
-async fn undo(world: &World, ledger: Arc<dyn Ledger>) -> Arc<Engine> {
+async fn undo(world: &World, ledger: &Arc<SqliteLedger>) -> Arc<Engine> {
     let operator: Operator = world.operator();
     let created = operator.created(&Selection::of_batch("move"), 0, 10).unwrap().lines;
     let arrival = |created: &undo::Created| {
@@ -24,7 +25,7 @@ async fn undo(world: &World, ledger: Arc<dyn Ledger>) -> Arc<Engine> {
         Arrival { input: Ok(Box::new(job)), origin: Origin::default() }
     };
     ledger.take_over(created.iter().map(arrival).collect(), world.now()).await.unwrap();
-    let engine = world.engine(ledger);
+    let engine = world.engine(Arc::clone(ledger) as Arc<dyn Ledger>).await;
     engine.recover().await.unwrap();
     engine.load(Some(vec!["undo:move".to_owned()])).await.unwrap();
     engine
@@ -59,7 +60,7 @@ async fn what_a_platform_calls_two_dots_is_never_deleted_one_level_up() {
     urls.lock().unwrap().clear();
 
     let ledger = world.ledger();
-    let engine = undo(&world, Arc::clone(&ledger) as Arc<dyn Ledger>).await;
+    let engine = undo(&world, &ledger).await;
     assert_eq!(engine.run(true, std::future::pending()).await, Stop::Idle);
     ledger.close().await;
     let urls = urls.lock().unwrap().clone();

@@ -10,7 +10,7 @@ use paceline::domain::job::Job;
 use paceline::domain::reason::Reason;
 use paceline::domain::rows::{Format, Input, Rows};
 use paceline::domain::time::Timestamp;
-use paceline::engine::ports::{AmqpOrigin, Arrival, JobSeq, Ledger, Origin, Settlement, TakenOver};
+use paceline::engine::ports::{AmqpOrigin, Arrival, Intake, JobSeq, Ledger, Origin, Settlement, TakenOver};
 use paceline::store::operator::{Edit, Operator, Selection};
 use paceline::store::sqlite::{Mode, SqliteLedger};
 use rusqlite::Connection;
@@ -87,7 +87,13 @@ async fn ledger(folder: &Path) -> PathBuf {
     assert_eq!(take(&ledger, message(&wrong)).await, TakenOver::Rejected);
     assert_eq!(take(&ledger, message(&document("a", "000000"))).await, TakenOver::Rejected, "a conflict");
     let failure = paceline::domain::outcome::Failure::default();
-    ledger.settle(dead, Settlement::Dead { reason: Reason::Rejected, failure }, NOW).await.unwrap();
+    ledger
+        .acquire()
+        .await
+        .unwrap()
+        .settle(dead, Settlement::Dead { reason: Reason::Rejected, failure }, NOW)
+        .await
+        .unwrap();
     let mut operator = Operator::open(&path).unwrap();
     let selection = Selection { ids: vec!["a".to_owned()], ..Selection::default() };
     let letters = operator.select_dead(&selection).unwrap();
@@ -182,14 +188,14 @@ async fn a_sealed_value_that_is_moved_to_another_job_or_column_is_refused() {
     let ledger = SqliteLedger::open(&path, Mode::Worker, NOW).unwrap();
     let a = queue(&ledger, message(&document("a", PASSWORD))).await;
     let b = queue(&ledger, message(&document("b", EDITED))).await;
-    assert_eq!(ledger.job(a).await.unwrap(), *job("a", PASSWORD));
+    assert_eq!(ledger.acquire().await.unwrap().job(a).await.unwrap(), *job("a", PASSWORD));
     for (sql, seq) in [
         ("UPDATE jobs SET params = (SELECT params FROM jobs WHERE id = 'a') WHERE id = 'b'", b),
         ("UPDATE jobs SET params = (SELECT CAST(raw AS TEXT) FROM jobs WHERE id = 'b') WHERE id = 'b'", b),
         ("UPDATE jobs SET id = 'c' WHERE id = 'a'", a),
     ] {
         tamper(&path, sql);
-        let read = ledger.job(seq).await;
+        let read = ledger.acquire().await.unwrap().job(seq).await;
         assert!(read.is_err(), "{sql}: {read:?}");
     }
     ledger.close().await;

@@ -12,7 +12,7 @@ use paceline::domain::outcome::Failure;
 use paceline::domain::reason::Reason;
 use paceline::domain::time::Timestamp;
 use paceline::domain::warning::Warning;
-use paceline::engine::ports::{AmqpOrigin, Arrival, Ledger, Origin, Settlement, TakenOver};
+use paceline::engine::ports::{AmqpOrigin, Arrival, Intake, Ledger, Origin, Settlement, TakenOver};
 use paceline::store::sqlite::{Mode, SqliteLedger};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ async fn place() -> Place {
         let TakenOver::Queued(waiting) = ledger.take_over(vec![arrival], NOW).await.unwrap().remove(0) else {
             panic!("it is not queued")
         };
-        ledger.settle(waiting.seq, settlement, NOW).await.unwrap();
+        ledger.acquire().await.unwrap().settle(waiting.seq, settlement, NOW).await.unwrap();
     }
     let raw =
         json!({"id": "input", "method": "feishu.vc.room.create", "app": "acme", "body": {EVIL: EVIL}}).to_string();

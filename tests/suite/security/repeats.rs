@@ -12,7 +12,7 @@ use paceline::amqp::{Options, Service};
 use paceline::clock::Clock;
 use paceline::domain::catalog::built_in;
 use paceline::domain::decode::{Apps, Decoder};
-use paceline::engine::ports::{Ledger, Settlement, Waiting};
+use paceline::engine::ports::{Ledger, Outbox, Settlement, Waiting};
 use paceline::engine::schedule::Load;
 use paceline::metrics::Metrics;
 use paceline::store::operator::{DeadLine, Operator, Selection};
@@ -75,7 +75,8 @@ impl World {
         let (ledger, lanes) = (Arc::new(ledger), Arc::new(Lanes::default()));
         let decoder = Decoder { catalog: Arc::new(built_in().unwrap()), apps: Apps::Any, rights: Arc::default() };
         let decode = Arc::new(move |raw: &[u8], defaults: &_| decoder.decode(raw, defaults));
-        let service = Service::start(&options, decode, ledger.clone(), lanes.clone(), &clock).unwrap();
+        let service =
+            Service::start(&options, decode, (ledger.clone(), ledger.clone()), lanes.clone(), &clock).unwrap();
         until("consuming and publishing", || service.status().is_ready()).await;
         let client = Client::connect(&shared_url()).await;
         let operator = Operator::open(&path).unwrap();
@@ -101,7 +102,7 @@ impl World {
         if succeeds {
             let success =
                 Settlement::Succeeded { key: Some("mt-1".into()), result: json!({}), sole: true, warnings: vec![] };
-            self.ledger.settle(seq.unwrap(), success, Clock::system().now()).await.unwrap();
+            self.ledger.acquire().await.unwrap().settle(seq.unwrap(), success, Clock::system().now()).await.unwrap();
         }
         self.until_published().await;
     }

@@ -10,7 +10,7 @@ use paceline::domain::decode::{self, Decoder, Defaults};
 use paceline::domain::reason::Reason;
 use paceline::domain::time::Timestamp;
 use paceline::engine::planner::Planner;
-use paceline::engine::ports::{Arrival, Ledger, Origin, TakenOver};
+use paceline::engine::ports::{Arrival, Intake, Ledger, Origin, TakenOver};
 use paceline::engine::{Engine, Stop};
 use paceline::metrics::Metrics;
 use paceline::simulator::{Scenario, World};
@@ -127,7 +127,8 @@ fn live(
         let planner = Planner { catalog: Arc::clone(&plan.catalog), apps: plan.apps.clone(), speed: 1.0 };
         let transport = Arc::new(Cable { platform: Arc::clone(platform), clock: clock.clone() });
         let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
-        let engine = Engine::new(planner, shared, transport, clock.clone(), plan.options, Metrics::default());
+        let domain = shared.acquire().await.unwrap();
+        let engine = Engine::new(planner, (shared, domain), transport, clock.clone(), plan.options, Metrics::default());
         let life = Life { plan, store, progress, engine: &engine, ledger: &ledger, clock: &clock };
         // What a person did at the very end is seen by the next life.
         let is_over = life.has_all();

@@ -63,7 +63,7 @@ pub(super) async fn of(
         let waiting = engine.schedule().uncertain(lane);
         let seqs: HashSet<JobSeq> = listing.jobs.iter().map(|looking| looking.job.seq).chain(waiting).collect();
         let seqs = seqs.into_iter().collect();
-        others = match engine.ledger().unsettled(&lane.method, seqs).await {
+        others = match engine.domain().unsettled(&lane.method, seqs).await {
             Ok(others) => others,
             Err(error) => {
                 let jobs = listing.jobs.into_iter().map(|looking| looking.job).collect();

@@ -77,7 +77,7 @@ impl Listing {
         }
         let keys = keyed.iter().map(|(key, _)| key.clone()).collect();
         // Asked first: what jobs own needs no further call.
-        let owned = asker.engine.ledger().owned(&asker.lane.method, keys).await;
+        let owned = asker.engine.domain().owned(&asker.lane.method, keys).await;
         let owned = owned.map_err(|error| Stopped::later(error.to_string()))?;
         let unowned: Vec<_> = keyed.into_iter().filter(|(key, _)| !owned.contains(key)).collect();
         if let Some(detail) = &look_up.detail {

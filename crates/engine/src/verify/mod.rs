@@ -75,7 +75,7 @@ async fn verify(engine: &Arc<Engine>, lane: &Arc<LaneKey>, mut jobs: Vec<Queued>
 /// The jobs as the ledger has them, and those of the same method that are in flight.
 async fn unsettled(engine: &Engine, lane: &LaneKey, jobs: &[Queued]) -> Result<Vec<Unsettled>, Stopped> {
     let seqs = jobs.iter().map(|job| job.seq).collect();
-    engine.ledger().unsettled(&lane.method, seqs).await.map_err(|error| Stopped::later(error.to_string()))
+    engine.domain().unsettled(&lane.method, seqs).await.map_err(|error| Stopped::later(error.to_string()))
 }
 
 /// Writes verdicts into the ledger, all at once, and does in the schedule what was recorded.

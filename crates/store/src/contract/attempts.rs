@@ -4,104 +4,106 @@ use super::*;
 use paceline_domain::outcome::NOT_SENT;
 
 /// Only the end of a job's own call is charged, and a throttled one only if the engine says so.
-pub(crate) async fn attempts_are_charged_as_they_end(ledger: &dyn Ledger) {
-    let seq = queue(ledger, from_amqp(job("a"))).await.seq;
+pub(crate) async fn attempts_are_charged_as_they_end(store: Store<'_>) {
+    let seq = queue(store.intake, from_amqp(job("a"))).await.seq;
     let throttled = Settlement::Queued { not_before: Some(at(5)), charged: false, failure: None };
-    let attempt = begin(ledger, seq, 0).await;
+    let attempt = begin(store.domain, seq, 0).await;
     let end = AttemptEnd { outcome: "throttled", ..ended(attempt, 1, Some((seq, throttled))) };
-    ledger.end_attempt(end.clone()).await.unwrap();
-    ledger.end_attempt(end).await.unwrap();
-    let waiting = all_waiting(ledger).await;
+    store.domain.end_attempt(end.clone()).await.unwrap();
+    store.domain.end_attempt(end).await.unwrap();
+    let waiting = all_waiting(store.domain).await;
     assert_eq!((waiting[0].attempts, waiting[0].not_before), (0, Some(at(5))));
-    assert_eq!(counts(ledger).await.throttled, 1, "the same end twice counts once");
+    assert_eq!(counts(store.ledger).await.throttled, 1, "the same end twice counts once");
     let refused = async || -> Vec<bool> {
-        let calls = ledger.past_calls(Timestamp(0)).await.unwrap();
+        let calls = store.domain.past_calls(Timestamp(0)).await.unwrap();
         calls.iter().map(|call| call.refused).collect()
     };
     assert_eq!(refused().await, [true]);
 
     let transient = Settlement::Queued { not_before: None, charged: true, failure: Some(failure("busy")) };
-    call(ledger, seq, 10, transient).await;
-    assert_eq!(all_waiting(ledger).await[0].attempts, 1);
+    call(store.domain, seq, 10, transient).await;
+    assert_eq!(all_waiting(store.domain).await[0].attempts, 1);
     assert_eq!(refused().await, [true, false], "a call without an outcome of this kind was not refused");
 
-    call(ledger, seq, 20, Settlement::Uncertain { not_before: at(40), charged: true, failure: failure("cut") }).await;
-    let waiting = all_waiting(ledger).await;
+    call(store.domain, seq, 20, Settlement::Uncertain { not_before: at(40), charged: true, failure: failure("cut") })
+        .await;
+    let waiting = all_waiting(store.domain).await;
     assert_eq!((waiting[0].attempts, waiting[0].uncertain, waiting[0].not_before), (2, true, Some(at(40))));
-    assert_eq!(counts(ledger).await.uncertain, 1);
+    assert_eq!(counts(store.ledger).await.uncertain, 1);
 
-    let (look_up, read) = ledger.begin_attempt(start(Purpose::LookUp(seq), 50)).await.unwrap();
+    let (look_up, read) = store.domain.begin_attempt(start(Purpose::LookUp(seq), 50)).await.unwrap();
     assert!(read.is_some());
     let absent = Settlement::Queued { not_before: None, charged: false, failure: None };
-    ledger.end_attempt(ended(look_up, 51, Some((seq, absent)))).await.unwrap();
-    assert_eq!((all_waiting(ledger).await[0].attempts, all_waiting(ledger).await[0].uncertain), (2, false));
+    store.domain.end_attempt(ended(look_up, 51, Some((seq, absent)))).await.unwrap();
+    assert_eq!((all_waiting(store.domain).await[0].attempts, all_waiting(store.domain).await[0].uncertain), (2, false));
 
-    call(ledger, seq, 60, success("k")).await;
-    assert_eq!(endings(ledger, 0, 1).await[0].ending.attempts, 3);
+    call(store.domain, seq, 60, success("k")).await;
+    assert_eq!(endings(store.outbox, 0, 1).await[0].ending.attempts, 3);
 }
 
 /// A job is not called twice at once, nor after its end; nothing is recorded then.
-pub(crate) async fn a_job_that_does_not_wait_is_not_called(ledger: &dyn Ledger) {
-    let seq = queue(ledger, from_file(job("a"), "f:1")).await.seq;
-    let attempt = begin(ledger, seq, 0).await;
-    assert!(all_waiting(ledger).await.is_empty(), "a job in flight does not wait");
-    assert_eq!(counts(ledger).await.queued, 1, "but it is not ended");
+pub(crate) async fn a_job_that_does_not_wait_is_not_called(store: Store<'_>) {
+    let seq = queue(store.intake, from_file(job("a"), "f:1")).await.seq;
+    let attempt = begin(store.domain, seq, 0).await;
+    assert!(all_waiting(store.domain).await.is_empty(), "a job in flight does not wait");
+    assert_eq!(counts(store.ledger).await.queued, 1, "but it is not ended");
     for purpose in [Purpose::Job(seq), Purpose::LookUp(seq), Purpose::Job(JobSeq(999))] {
-        let (none, read) = ledger.begin_attempt(start(purpose, 1)).await.unwrap();
+        let (none, read) = store.domain.begin_attempt(start(purpose, 1)).await.unwrap();
         assert_eq!((none, read), (AttemptSeq::NONE, None));
     }
-    ledger.end_attempt(ended(attempt, 2, Some((seq, success("k"))))).await.unwrap();
-    let (none, read) = ledger.begin_attempt(start(Purpose::Job(seq), 3)).await.unwrap();
+    store.domain.end_attempt(ended(attempt, 2, Some((seq, success("k"))))).await.unwrap();
+    let (none, read) = store.domain.begin_attempt(start(Purpose::Job(seq), 3)).await.unwrap();
     assert_eq!((none, read), (AttemptSeq::NONE, None));
-    assert_eq!(ledger.past_calls(Timestamp(0)).await.unwrap().len(), 1);
-    assert!(ledger.end_attempt(ended(AttemptSeq(77), 2, None)).await.unwrap_err().to_string().contains("77"));
+    assert_eq!(store.domain.past_calls(Timestamp(0)).await.unwrap().len(), 1);
+    assert!(store.domain.end_attempt(ended(AttemptSeq(77), 2, None)).await.unwrap_err().to_string().contains("77"));
 }
 
 /// What may have been applied is asked about, and not sent again before that, even if a lane still has it.
-pub(crate) async fn an_uncertain_job_is_looked_up_and_not_sent(ledger: &dyn Ledger) {
-    let seq = queue(ledger, from_amqp(job("a"))).await.seq;
-    call(ledger, seq, 0, Settlement::Uncertain { not_before: at(9), charged: true, failure: failure("cut") }).await;
-    let (none, read) = ledger.begin_attempt(start(Purpose::Job(seq), 10)).await.unwrap();
+pub(crate) async fn an_uncertain_job_is_looked_up_and_not_sent(store: Store<'_>) {
+    let seq = queue(store.intake, from_amqp(job("a"))).await.seq;
+    call(store.domain, seq, 0, Settlement::Uncertain { not_before: at(9), charged: true, failure: failure("cut") })
+        .await;
+    let (none, read) = store.domain.begin_attempt(start(Purpose::Job(seq), 10)).await.unwrap();
     assert_eq!((none, read), (AttemptSeq::NONE, None));
-    let (look_up, read) = ledger.begin_attempt(start(Purpose::LookUp(seq), 10)).await.unwrap();
+    let (look_up, read) = store.domain.begin_attempt(start(Purpose::LookUp(seq), 10)).await.unwrap();
     assert!(read.is_some());
     let absent = Settlement::Queued { not_before: None, charged: false, failure: None };
-    ledger.end_attempt(ended(look_up, 11, Some((seq, absent)))).await.unwrap();
-    assert!(ledger.begin_attempt(start(Purpose::Job(seq), 12)).await.unwrap().1.is_some());
+    store.domain.end_attempt(ended(look_up, 11, Some((seq, absent)))).await.unwrap();
+    assert!(store.domain.begin_attempt(start(Purpose::Job(seq), 12)).await.unwrap().1.is_some());
 }
 
 /// A late reply closes its attempt and leaves the job's first ending alone.
-pub(crate) async fn the_first_ending_stays(ledger: &dyn Ledger) {
-    let seq = queue(ledger, from_amqp(job("a"))).await.seq;
-    let attempt = begin(ledger, seq, 0).await;
-    ledger.settle(seq, Settlement::Cancelled, at(1)).await.unwrap();
-    ledger.end_attempt(ended(attempt, 2, Some((seq, success("k"))))).await.unwrap();
-    ledger.settle(seq, death(Reason::Expired), at(3)).await.unwrap();
-    let outbox = endings(ledger, 0, 10).await;
+pub(crate) async fn the_first_ending_stays(store: Store<'_>) {
+    let seq = queue(store.intake, from_amqp(job("a"))).await.seq;
+    let attempt = begin(store.domain, seq, 0).await;
+    store.domain.settle(seq, Settlement::Cancelled, at(1)).await.unwrap();
+    store.domain.end_attempt(ended(attempt, 2, Some((seq, success("k"))))).await.unwrap();
+    store.domain.settle(seq, death(Reason::Expired), at(3)).await.unwrap();
+    let outbox = endings(store.outbox, 0, 10).await;
     assert_eq!(outbox.len(), 1);
     assert_eq!(outbox[0].ending.reason, Some(Reason::Cancelled));
     assert_eq!(outbox[0].ending.attempts, 0);
-    let calls = ledger.past_calls(Timestamp(0)).await.unwrap();
+    let calls = store.domain.past_calls(Timestamp(0)).await.unwrap();
     assert_eq!((calls.len(), calls[0].open, calls[0].counted_by), (1, false, at(2)));
-    let counts = counts(ledger).await;
+    let counts = counts(store.ledger).await;
     assert_eq!((counts.total, counts.cancelled), (1, 1));
 }
 
 /// What a dead process left open is closed: the job is uncertain until its call is surely over, others just close.
-pub(crate) async fn recovery_makes_open_attempts_uncertain(ledger: &dyn Ledger) {
-    let a = queue(ledger, from_file(job("a"), "f:1")).await.seq;
-    let b = queue(ledger, from_file(job("b"), "f:2")).await.seq;
-    let c = queue(ledger, from_file(job("c"), "f:3")).await.seq;
-    begin(ledger, a, 100).await;
-    call(ledger, b, 0, Settlement::Uncertain { not_before: at(7), charged: true, failure: failure("cut") }).await;
-    ledger.begin_attempt(start(Purpose::LookUp(b), 101)).await.unwrap();
-    let (_, no_job) = ledger.begin_attempt(start(Purpose::Token, 102)).await.unwrap();
+pub(crate) async fn recovery_makes_open_attempts_uncertain(store: Store<'_>) {
+    let a = queue(store.intake, from_file(job("a"), "f:1")).await.seq;
+    let b = queue(store.intake, from_file(job("b"), "f:2")).await.seq;
+    let c = queue(store.intake, from_file(job("c"), "f:3")).await.seq;
+    begin(store.domain, a, 100).await;
+    call(store.domain, b, 0, Settlement::Uncertain { not_before: at(7), charged: true, failure: failure("cut") }).await;
+    store.domain.begin_attempt(start(Purpose::LookUp(b), 101)).await.unwrap();
+    let (_, no_job) = store.domain.begin_attempt(start(Purpose::Token, 102)).await.unwrap();
     assert_eq!(no_job, None);
-    assert!(all_waiting(ledger).await.iter().all(|waiting| waiting.seq == c));
+    assert!(all_waiting(store.domain).await.iter().all(|waiting| waiting.seq == c));
 
-    assert_eq!(ledger.recover(at(500)).await.unwrap(), 3);
-    assert_eq!(ledger.recover(at(501)).await.unwrap(), 0);
-    let seen: Vec<_> = all_waiting(ledger)
+    assert_eq!(store.domain.recover(at(500)).await.unwrap(), 3);
+    assert_eq!(store.domain.recover(at(501)).await.unwrap(), 0);
+    let seen: Vec<_> = all_waiting(store.domain)
         .await
         .into_iter()
         .map(|waiting| (waiting.seq, waiting.uncertain, waiting.attempts, waiting.not_before))
@@ -109,26 +111,26 @@ pub(crate) async fn recovery_makes_open_attempts_uncertain(ledger: &dyn Ledger) 
     assert_eq!(seen, [(a, true, 1, Some(at(130))), (b, true, 1, Some(at(7))), (c, false, 0, None)]);
 
     let lost: Vec<_> =
-        ledger.past_calls(at(50)).await.unwrap().into_iter().map(|call| (call.counted_by, call.open)).collect();
+        store.domain.past_calls(at(50)).await.unwrap().into_iter().map(|call| (call.counted_by, call.open)).collect();
     assert_eq!(lost, [(at(130), true), (at(131), true), (at(132), true)]);
 }
 
 /// Exactly the calls that a window reaching back to an instant may still count, also when the clock was set back.
-pub(crate) async fn past_calls_reach_back_exactly(ledger: &dyn Ledger) {
-    let seq = queue(ledger, from_file(job("a"), "f:1")).await.seq;
+pub(crate) async fn past_calls_reach_back_exactly(store: Store<'_>) {
+    let seq = queue(store.intake, from_file(job("a"), "f:1")).await.seq;
     let again = || Some((seq, Settlement::Queued { not_before: None, charged: false, failure: None }));
-    let replied = begin(ledger, seq, 100).await;
-    ledger.end_attempt(ended(replied, 110, again())).await.unwrap();
-    let cut = begin(ledger, seq, 50).await;
-    ledger.end_attempt(AttemptEnd { replied: false, ..ended(cut, 60, again()) }).await.unwrap();
-    let not_sent = begin(ledger, seq, 200).await;
+    let replied = begin(store.domain, seq, 100).await;
+    store.domain.end_attempt(ended(replied, 110, again())).await.unwrap();
+    let cut = begin(store.domain, seq, 50).await;
+    store.domain.end_attempt(AttemptEnd { replied: false, ..ended(cut, 60, again()) }).await.unwrap();
+    let not_sent = begin(store.domain, seq, 200).await;
     let end = AttemptEnd { replied: false, outcome: NOT_SENT, ..ended(not_sent, 201, again()) };
-    ledger.end_attempt(end).await.unwrap();
-    let (token, _) = ledger.begin_attempt(start(Purpose::Token, 95)).await.unwrap();
+    store.domain.end_attempt(end).await.unwrap();
+    let (token, _) = store.domain.begin_attempt(start(Purpose::Token, 95)).await.unwrap();
     assert_ne!(token, AttemptSeq::NONE);
 
     let since = async |seconds: i64| -> Vec<(i64, i64, bool)> {
-        let calls = ledger.past_calls(at(seconds)).await.unwrap();
+        let calls = store.domain.past_calls(at(seconds)).await.unwrap();
         assert!(calls.iter().all(|call| call.lane == lane()));
         let seconds = |instant: Timestamp| (instant.0 - T0.0) / S;
         calls.iter().map(|call| (seconds(call.sent_at), seconds(call.counted_by), call.open)).collect()

@@ -1,6 +1,6 @@
-//! What every ledger must do, as functions over `&dyn Ledger`: one suite for every store.
+//! What every store must do, as functions over its ports: one suite for all of them.
 //!
-//! A store's tests call each function with an empty ledger. Nothing here knows how a ledger keeps its records.
+//! A store's tests call each function with an empty store. Nothing here knows how a store keeps its records.
 
 pub(crate) mod again;
 pub(crate) mod attempts;
@@ -20,18 +20,34 @@ use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
 use paceline_domain::warning::Warning;
 use paceline_ports::{
-    AmqpOrigin, Arrival, AttemptEnd, AttemptSeq, AttemptStart, BATCH_COMPLETED, Counts, Ending, JobSeq, Ledger, Origin,
-    Outgoing, Purpose, Settlement, TakenOver, Waiting,
+    AmqpOrigin, Arrival, AttemptEnd, AttemptSeq, AttemptStart, BATCH_COMPLETED, Counts, Domain, Ending, Intake, JobSeq,
+    Ledger, Origin, Outbox, Outgoing, Purpose, Settlement, TakenOver, Waiting,
 };
 
-/// Runs the named functions of the suite, each as a test of its own on a fresh ledger from `$fresh`.
+/// The ports of a store. The whole of its jobs is acquired.
+#[derive(Clone, Copy)]
+pub(crate) struct Store<'a> {
+    pub intake: &'a dyn Intake,
+    pub outbox: &'a dyn Outbox,
+    pub ledger: &'a dyn Ledger,
+    pub domain: &'a dyn Domain,
+}
+
+/// Runs the named functions of the suite, each as a test of its own on a fresh store from `$fresh`.
 macro_rules! contract_tests {
     ($fresh:expr; $($module:ident: $($name:ident),+;)+) => {
         $($(
             #[tokio::test]
             async fn $name() {
                 let fresh = $fresh;
-                $crate::contract::$module::$name(fresh.ledger()).await;
+                let domain = fresh.ledger.acquire().await.unwrap();
+                let store = $crate::contract::Store {
+                    intake: &fresh.ledger,
+                    outbox: &fresh.ledger,
+                    ledger: &fresh.ledger,
+                    domain: &*domain,
+                };
+                $crate::contract::$module::$name(store).await;
             }
         )+)+
     };
@@ -149,23 +165,23 @@ pub(crate) fn death(reason: Reason) -> Settlement {
 }
 
 /// The outbox without events of batches, which have tests of their own.
-pub(crate) async fn endings(ledger: &dyn Ledger, after: i64, limit: usize) -> Vec<Outgoing> {
-    let mut rows = ledger.outbox(after, 1_000).await.unwrap();
+pub(crate) async fn endings(outbox: &dyn Outbox, after: i64, limit: usize) -> Vec<Outgoing> {
+    let mut rows = outbox.outbox(after, 1_000).await.unwrap();
     rows.retain(|row| row.ending.routing_key != BATCH_COMPLETED);
     rows.truncate(limit);
     rows
 }
 
 /// Takes one job over, which must be queued.
-pub(crate) async fn queue(ledger: &dyn Ledger, arrival: Arrival) -> Waiting {
-    match take(ledger, arrival).await {
+pub(crate) async fn queue(intake: &dyn Intake, arrival: Arrival) -> Waiting {
+    match take(intake, arrival).await {
         TakenOver::Queued(waiting) => waiting,
         other @ (TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected) => panic!("not queued: {other:?}"),
     }
 }
 
-pub(crate) async fn take(ledger: &dyn Ledger, arrival: Arrival) -> TakenOver {
-    let mut taken = ledger.take_over(vec![arrival], T0).await.unwrap();
+pub(crate) async fn take(intake: &dyn Intake, arrival: Arrival) -> TakenOver {
+    let mut taken = intake.take_over(vec![arrival], T0).await.unwrap();
     assert_eq!(taken.len(), 1);
     taken.remove(0)
 }
@@ -175,8 +191,8 @@ pub(crate) fn start(purpose: Purpose, sent_s: i64) -> AttemptStart {
 }
 
 /// Begins an attempt for the job, which must be callable.
-pub(crate) async fn begin(ledger: &dyn Ledger, seq: JobSeq, sent_s: i64) -> AttemptSeq {
-    let (attempt, job) = ledger.begin_attempt(start(Purpose::Job(seq), sent_s)).await.unwrap();
+pub(crate) async fn begin(domain: &dyn Domain, seq: JobSeq, sent_s: i64) -> AttemptSeq {
+    let (attempt, job) = domain.begin_attempt(start(Purpose::Job(seq), sent_s)).await.unwrap();
     assert!(job.is_some(), "the job is not callable");
     attempt
 }
@@ -186,15 +202,15 @@ pub(crate) fn ended(attempt: AttemptSeq, ended_s: i64, settlement: Option<(JobSe
 }
 
 /// One call of the job that ends in `settlement`, a second after it left.
-pub(crate) async fn call(ledger: &dyn Ledger, seq: JobSeq, sent_s: i64, settlement: Settlement) {
-    let attempt = begin(ledger, seq, sent_s).await;
-    ledger.end_attempt(ended(attempt, sent_s + 1, Some((seq, settlement)))).await.unwrap();
+pub(crate) async fn call(domain: &dyn Domain, seq: JobSeq, sent_s: i64, settlement: Settlement) {
+    let attempt = begin(domain, seq, sent_s).await;
+    domain.end_attempt(ended(attempt, sent_s + 1, Some((seq, settlement)))).await.unwrap();
 }
 
 pub(crate) async fn counts(ledger: &dyn Ledger) -> Counts {
     ledger.counts(None).await.unwrap()
 }
 
-pub(crate) async fn all_waiting(ledger: &dyn Ledger) -> Vec<Waiting> {
-    ledger.waiting(None, JobSeq(0), usize::MAX).await.unwrap()
+pub(crate) async fn all_waiting(domain: &dyn Domain) -> Vec<Waiting> {
+    domain.waiting(None, JobSeq(0), usize::MAX).await.unwrap()
 }

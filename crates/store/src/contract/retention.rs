@@ -4,10 +4,10 @@ use super::*;
 use paceline_ports::LedgerError;
 
 /// Prunes from the first job to the end; says how many records went.
-async fn prune(ledger: &dyn Ledger, before_s: i64) -> usize {
+async fn prune(store: Store<'_>, before_s: i64) -> usize {
     let (mut after, mut forgotten) = (JobSeq(0), 0);
     loop {
-        let step = ledger.prune(at(before_s), after).await.unwrap();
+        let step = store.ledger.prune(at(before_s), after).await.unwrap();
         forgotten += step.forgotten;
         match step.next {
             Some(next) => after = next,
@@ -17,94 +17,94 @@ async fn prune(ledger: &dyn Ledger, before_s: i64) -> usize {
     }
 }
 
-async fn is_known(ledger: &dyn Ledger, job: Job) -> bool {
-    !matches!(take(ledger, from_file(job, "again.csv:1")).await, TakenOver::Queued(_))
+async fn is_known(store: Store<'_>, job: Job) -> bool {
+    !matches!(take(store.intake, from_file(job, "again.csv:1")).await, TakenOver::Queued(_))
 }
 
 /// Ended jobs go at the end of their time and not a moment before; what has not ended stays, however old.
-pub(crate) async fn what_ended_before_is_forgotten(ledger: &dyn Ledger) {
+pub(crate) async fn what_ended_before_is_forgotten(store: Store<'_>) {
     for (n, settlement) in [success("k"), death(Reason::Rejected), Settlement::Cancelled].into_iter().enumerate() {
-        let seq = queue(ledger, from_file(job(&format!("ended-{n}")), "f:1")).await.seq;
-        call(ledger, seq, 9, settlement).await;
+        let seq = queue(store.intake, from_file(job(&format!("ended-{n}")), "f:1")).await.seq;
+        call(store.domain, seq, 9, settlement).await;
     }
-    let held = queue(ledger, from_file(job("held"), "f:2")).await.seq;
-    call(ledger, held, 0, Settlement::Held { failure: failure("nobody knows") }).await;
-    queue(ledger, from_file(job("queued"), "f:3")).await;
-    let uncertain = queue(ledger, from_file(job("uncertain"), "f:4")).await.seq;
+    let held = queue(store.intake, from_file(job("held"), "f:2")).await.seq;
+    call(store.domain, held, 0, Settlement::Held { failure: failure("nobody knows") }).await;
+    queue(store.intake, from_file(job("queued"), "f:3")).await;
+    let uncertain = queue(store.intake, from_file(job("uncertain"), "f:4")).await.seq;
     let settlement = Settlement::Uncertain { not_before: at(90), charged: true, failure: failure("cut") };
-    call(ledger, uncertain, 0, settlement).await;
+    call(store.domain, uncertain, 0, settlement).await;
 
-    assert_eq!(prune(ledger, 10).await, 0, "they ended at that very instant");
-    assert_eq!(counts(ledger).await.total, 6);
-    assert_eq!(prune(ledger, 11).await, 3);
-    let left = counts(ledger).await;
+    assert_eq!(prune(store, 10).await, 0, "they ended at that very instant");
+    assert_eq!(counts(store.ledger).await.total, 6);
+    assert_eq!(prune(store, 11).await, 3);
+    let left = counts(store.ledger).await;
     assert_eq!((left.total, left.queued, left.uncertain, left.held), (3, 1, 1, 1));
     assert_eq!((left.succeeded, left.dead, left.cancelled), (0, 0, 0));
-    let past: Vec<_> = ledger.past_calls(at(-1)).await.unwrap().into_iter().map(|call| call.sent_at).collect();
+    let past: Vec<_> = store.domain.past_calls(at(-1)).await.unwrap().into_iter().map(|call| call.sent_at).collect();
     assert_eq!(past, [at(0), at(0)], "the attempts went with their jobs");
     for id in ["held", "queued", "uncertain"] {
-        assert!(is_known(ledger, job(id)).await, "{id}");
+        assert!(is_known(store, job(id)).await, "{id}");
     }
-    assert!(!is_known(ledger, job("ended-0")).await, "its id may be used again");
+    assert!(!is_known(store, job("ended-0")).await, "its id may be used again");
 }
 
 /// A result that the broker has not confirmed, and an input's dead letter, outlive their time.
-pub(crate) async fn what_is_on_its_way_stays(ledger: &dyn Ledger) {
-    let seq = queue(ledger, from_amqp(job("a"))).await.seq;
-    call(ledger, seq, 0, success("k")).await;
+pub(crate) async fn what_is_on_its_way_stays(store: Store<'_>) {
+    let seq = queue(store.intake, from_amqp(job("a"))).await.seq;
+    call(store.domain, seq, 0, success("k")).await;
     let origin = Origin { raw: raw_of("bad").into(), amqp: Some(AmqpOrigin::default()), ..Origin::default() };
-    take(ledger, Arrival { input: Err(Box::new(rejection(None, None))), origin }).await;
-    let outbox: Vec<_> = endings(ledger, 0, 10).await.iter().map(|row| row.seq).collect();
+    take(store.intake, Arrival { input: Err(Box::new(rejection(None, None))), origin }).await;
+    let outbox: Vec<_> = endings(store.outbox, 0, 10).await.iter().map(|row| row.seq).collect();
     assert_eq!(outbox.len(), 2);
-    assert_eq!(prune(ledger, 100).await, 0);
-    ledger.outbox_done(outbox).await.unwrap();
-    assert_eq!(prune(ledger, 100).await, 3, "the job, the input, the batch");
-    assert_eq!(counts(ledger).await, Counts::default());
+    assert_eq!(prune(store, 100).await, 0);
+    store.outbox.outbox_done(outbox).await.unwrap();
+    assert_eq!(prune(store, 100).await, 3, "the job, the input, the batch");
+    assert_eq!(counts(store.ledger).await, Counts::default());
 }
 
 /// More than one piece, a job that stays in the middle of them, and the worker's own calls.
-pub(crate) async fn batches_go_with_their_last_job(ledger: &dyn Ledger) {
+pub(crate) async fn batches_go_with_their_last_job(store: Store<'_>) {
     let arrivals = (0..600).map(|n| {
         let batch = if n == 300 { "kept" } else { "gone" };
         from_file(Job { batch: Some(batch.into()), ..job(&format!("{n}")) }, &format!("f:{n}"))
     });
-    let all = ledger.take_over(arrivals.collect(), T0).await.unwrap();
+    let all = store.intake.take_over(arrivals.collect(), T0).await.unwrap();
     for (n, taken) in all.into_iter().enumerate() {
         let TakenOver::Queued(waiting) = taken else { panic!("{n} is new") };
         if n != 300 {
-            ledger.settle(waiting.seq, Settlement::Cancelled, at(1)).await.unwrap();
+            store.domain.settle(waiting.seq, Settlement::Cancelled, at(1)).await.unwrap();
         }
     }
-    let (token, _) = ledger.begin_attempt(start(Purpose::Token, 0)).await.unwrap();
-    ledger.end_attempt(ended(token, 1, None)).await.unwrap();
-    let of = |batch: &str| ledger.counts(Some(vec![batch.to_owned()]));
+    let (token, _) = store.domain.begin_attempt(start(Purpose::Token, 0)).await.unwrap();
+    store.domain.end_attempt(ended(token, 1, None)).await.unwrap();
+    let of = |batch: &str| store.ledger.counts(Some(vec![batch.to_owned()]));
     assert_eq!(of("gone").await.unwrap().cancelled, 599);
 
-    assert_eq!(prune(ledger, 60).await, 599 + 1 + 1, "jobs, the token's call, the batch");
+    assert_eq!(prune(store, 60).await, 599 + 1 + 1, "jobs, the token's call, the batch");
     assert_eq!(of("gone").await.unwrap(), Counts::default());
     assert_eq!(of("kept").await.unwrap().queued, 1);
-    assert_eq!(ledger.past_calls(at(-1)).await.unwrap(), []);
+    assert_eq!(store.domain.past_calls(at(-1)).await.unwrap(), []);
     // The name comes back as a new batch.
-    queue(ledger, from_file(Job { batch: Some("gone".into()), ..job("1") }, "f:1")).await;
+    queue(store.intake, from_file(Job { batch: Some("gone".into()), ..job("1") }, "f:1")).await;
     assert_eq!(of("gone").await.unwrap().total, 1);
 }
 
 /// Otherwise a look-up would take last year's calendar for the one whose reply was lost.
-pub(crate) async fn a_forgotten_job_still_owns_what_it_created(ledger: &dyn Ledger) {
-    let seq = queue(ledger, from_file(job("old"), "f:1")).await.seq;
-    call(ledger, seq, 0, success("omm_1")).await;
-    assert_eq!(prune(ledger, 60).await, 2, "the job and its batch");
-    let new = queue(ledger, from_file(job("new"), "f:2")).await.seq;
+pub(crate) async fn a_forgotten_job_still_owns_what_it_created(store: Store<'_>) {
+    let seq = queue(store.intake, from_file(job("old"), "f:1")).await.seq;
+    call(store.domain, seq, 0, success("omm_1")).await;
+    assert_eq!(prune(store, 60).await, 2, "the job and its batch");
+    let new = queue(store.intake, from_file(job("new"), "f:2")).await.seq;
     let keys = ["omm_1", "omm_2"].map(str::to_owned).to_vec();
-    assert_eq!(ledger.owned(&lane().method, keys).await.unwrap(), ["omm_1"]);
-    let attempt = begin(ledger, new, 70).await;
+    assert_eq!(store.domain.owned(&lane().method, keys).await.unwrap(), ["omm_1"]);
+    let attempt = begin(store.domain, new, 70).await;
     let sole = |key: &str| Settlement::Succeeded {
         key: Some(key.into()),
         result: json!({}),
         sole: true,
         warnings: Vec::new(),
     };
-    let refused = ledger.end_attempt(ended(attempt, 71, Some((new, sole("omm_1"))))).await;
+    let refused = store.domain.end_attempt(ended(attempt, 71, Some((new, sole("omm_1"))))).await;
     assert!(matches!(refused, Err(LedgerError::Claimed(_))), "{refused:?}");
-    ledger.end_attempt(ended(attempt, 71, Some((new, sole("omm_2"))))).await.unwrap();
+    store.domain.end_attempt(ended(attempt, 71, Some((new, sole("omm_2"))))).await.unwrap();
 }

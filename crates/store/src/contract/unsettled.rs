@@ -13,75 +13,75 @@ fn sole(key: &str) -> Settlement {
 }
 
 /// A lost call may be applied until its deadline, an answered one until its answer; one that never left does not count.
-pub(crate) async fn jobs_are_unsettled_while_in_flight_or_uncertain(ledger: &dyn Ledger) {
+pub(crate) async fn jobs_are_unsettled_while_in_flight_or_uncertain(store: Store<'_>) {
     let (mut seqs, method) = (Vec::new(), lane().method);
     for id in ["lost", "answered", "flying", "queued", "looked"] {
-        seqs.push(queue(ledger, from_file(job(id), id)).await.seq);
+        seqs.push(queue(store.intake, from_file(job(id), id)).await.seq);
     }
-    let not_sent = begin(ledger, seqs[0], 50).await;
+    let not_sent = begin(store.domain, seqs[0], 50).await;
     let end = AttemptEnd { outcome: NOT_SENT, replied: false, ..ended(not_sent, 51, None) };
-    ledger.end_attempt(end).await.unwrap();
-    let lost = begin(ledger, seqs[0], 0).await;
+    store.domain.end_attempt(end).await.unwrap();
+    let lost = begin(store.domain, seqs[0], 0).await;
     let end = AttemptEnd { replied: false, ..ended(lost, 1, Some((seqs[0], uncertain()))) };
-    ledger.end_attempt(end).await.unwrap();
-    let answered = begin(ledger, seqs[1], 0).await;
+    store.domain.end_attempt(end).await.unwrap();
+    let answered = begin(store.domain, seqs[1], 0).await;
     let end = AttemptEnd { failure: Some(failure("busy")), ..ended(answered, 7, Some((seqs[1], uncertain()))) };
-    ledger.end_attempt(end).await.unwrap();
-    begin(ledger, seqs[2], 3).await;
-    call(ledger, seqs[4], 0, uncertain()).await;
-    ledger.begin_attempt(start(Purpose::LookUp(seqs[4]), 40)).await.unwrap();
-    let (second, _) = ledger.begin_attempt(start(Purpose::LookUp(seqs[4]), 41)).await.unwrap();
+    store.domain.end_attempt(end).await.unwrap();
+    begin(store.domain, seqs[2], 3).await;
+    call(store.domain, seqs[4], 0, uncertain()).await;
+    store.domain.begin_attempt(start(Purpose::LookUp(seqs[4]), 40)).await.unwrap();
+    let (second, _) = store.domain.begin_attempt(start(Purpose::LookUp(seqs[4]), 41)).await.unwrap();
     assert_ne!(second, AttemptSeq::NONE, "look-ups for one job go side by side");
 
-    let mut found = ledger.unsettled(&method, seqs.clone()).await.unwrap();
+    let mut found = store.domain.unsettled(&method, seqs.clone()).await.unwrap();
     found.sort_by_key(|job| job.seq);
     let seen: Vec<_> = found.iter().map(|job| (job.job.id.as_str(), job.in_flight_until, job.lost_until)).collect();
     let expected =
         [("lost", None, at(30)), ("answered", None, at(7)), ("flying", Some(at(33)), at(33)), ("looked", None, at(30))];
     assert_eq!(seen, expected);
     assert_eq!(found[0].failure, failure("cut"));
-    let others = ledger.unsettled("another.method", Vec::new()).await.unwrap();
+    let others = store.domain.unsettled("another.method", Vec::new()).await.unwrap();
     assert!(others.is_empty(), "{others:?}");
 }
 
 /// The second claim of an object is refused, whoever makes it; what is no create may share one.
-pub(crate) async fn an_object_has_one_owner(ledger: &dyn Ledger) {
+pub(crate) async fn an_object_has_one_owner(store: Store<'_>) {
     let (mut seqs, method) = (Vec::new(), lane().method);
     for id in ["a", "b", "c", "d"] {
-        seqs.push(queue(ledger, from_file(job(id), id)).await.seq);
+        seqs.push(queue(store.intake, from_file(job(id), id)).await.seq);
     }
-    call(ledger, seqs[0], 0, sole("k1")).await;
-    let attempt = begin(ledger, seqs[1], 5).await;
-    let refused = ledger.end_attempt(ended(attempt, 6, Some((seqs[1], sole("k1"))))).await.unwrap_err();
+    call(store.domain, seqs[0], 0, sole("k1")).await;
+    let attempt = begin(store.domain, seqs[1], 5).await;
+    let refused = store.domain.end_attempt(ended(attempt, 6, Some((seqs[1], sole("k1"))))).await.unwrap_err();
     assert!(matches!(refused, LedgerError::Claimed(by) if by == "a"));
-    ledger.end_attempt(ended(attempt, 6, Some((seqs[1], uncertain())))).await.unwrap();
+    store.domain.end_attempt(ended(attempt, 6, Some((seqs[1], uncertain())))).await.unwrap();
     let found = vec![(seqs[1], sole("k1"))];
-    assert_eq!(ledger.verified(found, at(7)).await.unwrap(), [Verified::Claimed]);
-    call(ledger, seqs[2], 8, success("k1")).await;
+    assert_eq!(store.domain.verified(found, at(7)).await.unwrap(), [Verified::Claimed]);
+    call(store.domain, seqs[2], 8, success("k1")).await;
     let keys = ["k0", "k1", "k2"].map(str::to_owned).to_vec();
-    assert_eq!(ledger.owned(&method, keys.clone()).await.unwrap(), ["k1"]);
-    assert!(ledger.owned("another.method", keys).await.unwrap().is_empty());
+    assert_eq!(store.domain.owned(&method, keys.clone()).await.unwrap(), ["k1"]);
+    assert!(store.domain.owned("another.method", keys).await.unwrap().is_empty());
     // Two jobs of one look-up cannot both get it either.
-    call(ledger, seqs[3], 9, uncertain()).await;
+    call(store.domain, seqs[3], 9, uncertain()).await;
     let found = vec![(seqs[1], sole("k2")), (seqs[3], sole("k2"))];
-    assert_eq!(ledger.verified(found, at(10)).await.unwrap(), [Verified::Settled, Verified::Claimed]);
-    let counts = counts(ledger).await;
+    assert_eq!(store.domain.verified(found, at(10)).await.unwrap(), [Verified::Settled, Verified::Claimed]);
+    let counts = counts(store.ledger).await;
     assert_eq!((counts.succeeded, counts.uncertain), (3, 1));
 }
 
 /// What a person decided, or a call in flight, comes before what a look-up found.
-pub(crate) async fn a_look_up_settles_uncertain_jobs_alone(ledger: &dyn Ledger) {
+pub(crate) async fn a_look_up_settles_uncertain_jobs_alone(store: Store<'_>) {
     let mut seqs = Vec::new();
     for id in ["queued", "flying", "held", "uncertain"] {
-        seqs.push(queue(ledger, from_file(job(id), id)).await.seq);
+        seqs.push(queue(store.intake, from_file(job(id), id)).await.seq);
     }
     for seq in &seqs[2..] {
-        call(ledger, *seq, 0, uncertain()).await;
+        call(store.domain, *seq, 0, uncertain()).await;
     }
-    begin(ledger, seqs[1], 5).await;
-    ledger.settle(seqs[2], Settlement::Held { failure: failure("x") }, at(5)).await.unwrap();
+    begin(store.domain, seqs[1], 5).await;
+    store.domain.settle(seqs[2], Settlement::Held { failure: failure("x") }, at(5)).await.unwrap();
     let found = seqs.iter().map(|seq| (*seq, sole(&format!("k{}", seq.0)))).collect();
-    let verified = ledger.verified(found, at(6)).await.unwrap();
+    let verified = store.domain.verified(found, at(6)).await.unwrap();
     assert_eq!(verified, [Verified::Gone, Verified::Gone, Verified::Gone, Verified::Settled]);
-    assert_eq!((counts(ledger).await.succeeded, counts(ledger).await.held), (1, 1));
+    assert_eq!((counts(store.ledger).await.succeeded, counts(store.ledger).await.held), (1, 1));
 }

@@ -17,8 +17,8 @@ use paceline_domain::job::Job;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
 use paceline_ports::{
-    Arrival, JobSeq, Ledger, Origin, Purpose, Reached, Restrained, Restraint, RestraintKind, Settlement, SuspendedBy,
-    Suspension,
+    Arrival, Domain, Intake, JobSeq, Ledger, Origin, Outbox, Purpose, Reached, Restrained, Restraint, RestraintKind,
+    Settlement, SuspendedBy, Suspension,
 };
 
 /// What `psql` says went wrong, a line for each; nothing is left in the database.
@@ -60,9 +60,11 @@ async fn settle(ledger: &SqliteLedger) -> JobSeq {
     for arrival in [from_amqp(job("a")), from_file(job("f"), "f:1"), from_amqp(job("f"))] {
         take(ledger, arrival).await;
     }
-    call(ledger, a, 0, Settlement::Uncertain { not_before: at(1), charged: true, failure: failure("cut") }).await;
-    ledger.unsettled("feishu.vc.room.create", vec![a]).await.unwrap();
+    call(&ledger.domain(), a, 0, Settlement::Uncertain { not_before: at(1), charged: true, failure: failure("cut") })
+        .await;
+    ledger.domain().unsettled("feishu.vc.room.create", vec![a]).await.unwrap();
     ledger
+        .domain()
         .verified(
             vec![(
                 a,
@@ -86,7 +88,7 @@ async fn settle(ledger: &SqliteLedger) -> JobSeq {
         Settlement::Cancelled,
     ]) {
         let seq = queue(ledger, from_file(job(&format!("b{n}")), "f:2")).await.seq;
-        call(ledger, seq, 10 + n, settlement).await;
+        call(&ledger.domain(), seq, 10 + n, settlement).await;
         take(ledger, from_file(job(&format!("b{n}")), "f:2")).await;
     }
     a
@@ -95,7 +97,7 @@ async fn settle(ledger: &SqliteLedger) -> JobSeq {
 /// A row that is corrected after its job died, and a job whose object another one deletes.
 async fn correct(ledger: &SqliteLedger) {
     let dead = queue(ledger, from_file(job("c"), "f:3")).await.seq;
-    ledger.settle(dead, death(Reason::Rejected), at(9)).await.unwrap();
+    ledger.domain().settle(dead, death(Reason::Rejected), at(9)).await.unwrap();
     let other = Job { priority: 9, params: job("other").params, ..job("c") };
     take(ledger, from_file(other, "f:3")).await;
     let deleted = Settlement::Undone {
@@ -105,7 +107,7 @@ async fn correct(ledger: &SqliteLedger) {
         warnings: Vec::new(),
     };
     let undo = queue(ledger, from_file(job("undo"), "f:4")).await.seq;
-    call(ledger, undo, 30, deleted).await;
+    call(&ledger.domain(), undo, 30, deleted).await;
 }
 
 /// Inputs that are no jobs, and conflicts.
@@ -137,18 +139,18 @@ async fn reject(ledger: &SqliteLedger) {
 /// What is asked after a start.
 async fn ask(ledger: &SqliteLedger, a: JobSeq) {
     let open = queue(ledger, from_amqp(job("open"))).await.seq;
-    begin(ledger, open, 40).await;
-    ledger.begin_attempt(start(Purpose::Token, 41)).await.unwrap();
-    ledger.unsettled("feishu.vc.room.create", vec![]).await.unwrap();
-    ledger.recover(at(50)).await.unwrap();
-    ledger.past_calls(Timestamp(0)).await.unwrap();
-    ledger.answers(a, 7).await.unwrap();
-    ledger.owned("feishu.vc.room.create", vec!["k".into()]).await.unwrap();
-    ledger.changed().await.unwrap();
-    ledger.waiting_of(vec![a]).await.unwrap();
-    ledger.job(a).await.unwrap();
-    all_waiting(ledger).await;
-    ledger.waiting(Some(vec!["move".into(), String::new()]), JobSeq(0), 10).await.unwrap();
+    begin(&ledger.domain(), open, 40).await;
+    ledger.domain().begin_attempt(start(Purpose::Token, 41)).await.unwrap();
+    ledger.domain().unsettled("feishu.vc.room.create", vec![]).await.unwrap();
+    ledger.domain().recover(at(50)).await.unwrap();
+    ledger.domain().past_calls(Timestamp(0)).await.unwrap();
+    ledger.domain().answers(a, 7).await.unwrap();
+    ledger.domain().owned("feishu.vc.room.create", vec!["k".into()]).await.unwrap();
+    ledger.domain().changed().await.unwrap();
+    ledger.domain().waiting_of(vec![a]).await.unwrap();
+    ledger.domain().job(a).await.unwrap();
+    all_waiting(&ledger.domain()).await;
+    ledger.domain().waiting(Some(vec!["move".into(), String::new()]), JobSeq(0), 10).await.unwrap();
     counts(ledger).await;
     ledger.counts(Some(vec!["move".into()])).await.unwrap();
     ledger.figures(at(60)).await.unwrap();
@@ -185,8 +187,8 @@ async fn hold_back(ledger: &SqliteLedger) {
         until: None,
         cause: failure("busy"),
     };
-    ledger.set_restraints(vec![restraint]).await.unwrap();
-    ledger.restraints().await.unwrap();
+    ledger.domain().set_restraints(vec![restraint]).await.unwrap();
+    ledger.domain().restraints().await.unwrap();
 }
 
 /// The outbox, and what is forgotten in the end.
@@ -217,7 +219,7 @@ async fn postgres_takes_the_schema_and_every_statement() {
         } else {
             // It tells the worker of what it puts to work.
             let seq = queue(&ledger, from_file(job("announced"), "f:1")).await.seq;
-            ledger.settle(seq, success("k"), at(1)).await.unwrap();
+            ledger.domain().settle(seq, success("k"), at(1)).await.unwrap();
         }
         ledger.close().await;
     }

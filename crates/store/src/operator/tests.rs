@@ -18,7 +18,7 @@ use crate::contract::{
 use crate::sqlite::{Mode, SqliteLedger};
 use crate::state::State;
 use paceline_domain::reason::Reason;
-use paceline_ports::{Counts, Ledger, Settlement, SuspendedBy, TakenOver};
+use paceline_ports::{Counts, Domain, Intake, Ledger, Settlement, SuspendedBy, TakenOver};
 
 struct World {
     ledger: SqliteLedger,
@@ -49,10 +49,10 @@ impl World {
                 State::Cancelled => Settlement::Cancelled,
                 State::Succeeded => success("omm_1"),
             };
-            call(&world.ledger, seq, 0, settlement).await;
+            call(&world.ledger.domain(), seq, 0, settlement).await;
         }
         let running = queue(&world.ledger, from_file(job("running"), "f:8")).await.seq;
-        begin(&world.ledger, running, 5).await;
+        begin(&world.ledger.domain(), running, 5).await;
         world
     }
 
@@ -106,7 +106,7 @@ async fn a_job_is_shown_with_its_attempts_and_without_its_parameters() {
     let mut secret = job("a");
     secret.params.body.insert("password".into(), json!("hunter2"));
     let seq = queue(&world.ledger, from_amqp(secret)).await.seq;
-    call(&world.ledger, seq, 0, death(Reason::Rejected)).await;
+    call(&world.ledger.domain(), seq, 0, death(Reason::Rejected)).await;
     let sheet = world.operator.show_job("a").unwrap().unwrap();
     assert_eq!(sheet.history.len(), 1);
     assert_eq!((sheet.history[0].purpose, sheet.history[0].ended_at), ("job", Some(at(1))));
@@ -133,12 +133,12 @@ async fn many_jobs_are_cancelled_and_redriven_in_chunks() {
     let many = CHUNK * 2 + 1;
     let arrivals = (0..many).map(|n| from_file(job(&n.to_string()), "")).collect();
     world.ledger.take_over(arrivals, T0).await.unwrap();
-    for seq in all_waiting(&world.ledger).await {
-        world.ledger.settle(seq.seq, death(Reason::Exhausted), at(1)).await.unwrap();
+    for seq in all_waiting(&world.ledger.domain()).await {
+        world.ledger.domain().settle(seq.seq, death(Reason::Exhausted), at(1)).await.unwrap();
     }
     assert_eq!(world.redrive(&Selection::default()), many);
     assert_eq!(world.redrive(&Selection::default()), 0);
-    assert_eq!(world.ledger.changed().await.unwrap().waiting.len(), many);
+    assert_eq!(world.ledger.domain().changed().await.unwrap().waiting.len(), many);
     assert_eq!(world.operator.cancel(&Selection::default(), at(2)).unwrap().cancelled, many);
     assert_eq!(world.ledger.counts(None).await.unwrap().cancelled, many as u64);
 }
@@ -163,15 +163,15 @@ async fn dead_letters_are_found_redriven_and_dropped_by_filter() {
     assert_eq!(handles(&world, &Selection { app: Some("acme".into()), ..all.clone() }), ["dead", "#1"]);
 
     assert_eq!(world.redrive(&all), 1);
-    let changed = world.ledger.changed().await.unwrap().waiting;
+    let changed = world.ledger.domain().changed().await.unwrap().waiting;
     assert_eq!((changed.len(), changed[0].attempts), (1, 0));
-    call(&world.ledger, changed[0].seq, 30, death(Reason::Exhausted)).await;
+    call(&world.ledger.domain(), changed[0].seq, 30, death(Reason::Exhausted)).await;
     assert_eq!(world.operator.show_job("dead").unwrap().unwrap().history.len(), 2);
 
     assert_eq!(world.operator.drop_dead(&Selection { ids: ids(&["held", "dead"]), ..all.clone() }).unwrap(), 1);
     assert_eq!(handles(&world, &all), ["#1"]);
     assert_eq!(world.operator.drop_dead(&all).unwrap(), 1);
-    assert_eq!(world.ledger.past_calls(T0).await.unwrap().len(), 7, "the calls of a dropped job still count");
+    assert_eq!(world.ledger.domain().past_calls(T0).await.unwrap().len(), 7, "the calls of a dropped job still count");
     let again = queue(&world.ledger, from_file(job("dead"), "f:5")).await;
     assert_eq!(again.seq.0, 8, "its id is free, its number is not used again");
     assert_eq!(world.ledger.counts(None).await.unwrap().dead, 0);
@@ -200,9 +200,9 @@ async fn a_person_resolves_what_nobody_else_can() {
     }
     resolve("held", Resolution::Succeeded { key: "omm_9".into() }).unwrap();
     resolve("uncertain", Resolution::Retry).unwrap();
-    let changed = world.ledger.changed().await.unwrap().waiting;
+    let changed = world.ledger.domain().changed().await.unwrap().waiting;
     assert_eq!((changed.len(), changed[0].attempts, changed[0].uncertain), (1, 0, false));
-    call(&world.ledger, changed[0].seq, 50, Settlement::Held { failure: failure("cut again") }).await;
+    call(&world.ledger.domain(), changed[0].seq, 50, Settlement::Held { failure: failure("cut again") }).await;
     world.operator.resolve("uncertain", &Resolution::Dead, at(60)).unwrap();
     let held = world.operator.show_job("held").unwrap().unwrap().line.document;
     assert_eq!((&held["status"], &held["key"]), (&json!("succeeded"), &json!("omm_9")));
@@ -217,20 +217,20 @@ async fn a_redrive_takes_what_was_dead_when_it_was_selected() {
     let mut world = World::new();
     for id in ["a", "b", "c"] {
         let seq = queue(&world.ledger, from_amqp(job(id))).await.seq;
-        call(&world.ledger, seq, 0, death(Reason::Exhausted)).await;
+        call(&world.ledger.domain(), seq, 0, death(Reason::Exhausted)).await;
     }
     let letters = world.operator.select_dead(&Selection::default()).unwrap();
     assert_eq!(endings(&world.ledger, 0, 9).await.len(), 3);
     let moved = world.operator.redrive(&letters[..1]).unwrap();
     assert_eq!(endings(&world.ledger, 0, 9).await.len(), 2, "a dead letter on its way is no longer true");
     // It dies again, and "b" was put back by somebody else and died, too.
-    call(&world.ledger, moved[0], 10, death(Reason::Exhausted)).await;
+    call(&world.ledger.domain(), moved[0], 10, death(Reason::Exhausted)).await;
     assert_eq!(world.redrive(&Selection::of_id("b")), 1);
-    let b = all_waiting(&world.ledger).await[0].seq;
-    call(&world.ledger, b, 20, death(Reason::Exhausted)).await;
+    let b = all_waiting(&world.ledger.domain()).await[0].seq;
+    call(&world.ledger.domain(), b, 20, death(Reason::Exhausted)).await;
     let moved = world.operator.redrive(&letters).unwrap();
     assert_eq!(moved.len(), 1, "only \"c\" is as it was");
-    assert_eq!(all_waiting(&world.ledger).await[0].seq, moved[0]);
+    assert_eq!(all_waiting(&world.ledger.domain()).await[0].seq, moved[0]);
 }
 
 #[tokio::test]
@@ -268,7 +268,7 @@ impl World {
         let mut world = Self::new();
         let old = paceline_domain::job::Job { not_after: Some(at(5)), ..job("a") };
         let seq = queue(&world.ledger, from_amqp(old)).await.seq;
-        world.ledger.settle(seq, death(Reason::Expired), at(6)).await.unwrap();
+        world.ledger.domain().settle(seq, death(Reason::Expired), at(6)).await.unwrap();
         let letter = world.operator.select_dead(&Selection::of_id("a")).unwrap().remove(0);
         let edit = Edit { letter, job: Box::new(edited("new")), redrive };
         let (written, queued) = world.operator.edit_dead(vec![edit], at(7)).unwrap();
@@ -280,14 +280,14 @@ impl World {
 #[tokio::test]
 async fn an_edited_job_stays_dead_until_it_is_put_back() {
     let mut world = World::with_an_edited_job(false).await;
-    assert!(all_waiting(&world.ledger).await.is_empty());
+    assert!(all_waiting(&world.ledger.domain()).await.is_empty());
     let sheet = world.operator.show_job("a").unwrap().unwrap();
     assert_eq!((sheet.line.edited_at, &sheet.line.document["status"]), (Some(at(7)), &json!("dead")));
     assert_eq!(world.redrive(&Selection::of_id("a")), 1);
-    let changed = world.ledger.changed().await.unwrap().waiting;
+    let changed = world.ledger.domain().changed().await.unwrap().waiting;
     assert_eq!((changed[0].not_after, changed[0].priority), (Some(at(900)), 9));
-    assert_eq!(world.ledger.job(changed[0].seq).await.unwrap(), edited("new"));
-    call(&world.ledger, changed[0].seq, 10, death(Reason::Rejected)).await;
+    assert_eq!(world.ledger.domain().job(changed[0].seq).await.unwrap(), edited("new"));
+    call(&world.ledger.domain(), changed[0].seq, 10, death(Reason::Rejected)).await;
     let outbox = endings(&world.ledger, 0, 9).await;
     assert_eq!(outbox.last().unwrap().ending.raw, raw_of("a"), "the dead letter is upstream's message, byte for byte");
 }
@@ -299,9 +299,9 @@ async fn an_edited_job_answers_to_the_old_content_and_to_the_new() {
     let old = paceline_domain::job::Job { not_after: Some(at(5)), ..job("a") };
     let waiting = queue(&world.ledger, from_amqp(old.clone())).await;
     assert_eq!((waiting.not_after, waiting.priority, waiting.attempts), (Some(at(900)), 9, 0));
-    assert_eq!(world.ledger.job(waiting.seq).await.unwrap(), edited("new"));
+    assert_eq!(world.ledger.domain().job(waiting.seq).await.unwrap(), edited("new"));
     assert_eq!(take(&world.ledger, from_amqp(edited("new"))).await, TakenOver::Known);
-    call(&world.ledger, waiting.seq, 10, success("omm_1")).await;
+    call(&world.ledger.domain(), waiting.seq, 10, success("omm_1")).await;
     for again in [old, edited("new")] {
         assert_eq!(take(&world.ledger, from_amqp(again)).await, TakenOver::Succeeded);
     }
@@ -317,8 +317,8 @@ async fn an_edited_job_answers_to_the_old_content_and_to_the_new() {
 #[tokio::test]
 async fn the_edited_content_published_anew_brings_its_own_times() {
     let world = World::with_an_edited_job(true).await;
-    let seq = all_waiting(&world.ledger).await[0].seq;
-    call(&world.ledger, seq, 10, death(Reason::Rejected)).await;
+    let seq = all_waiting(&world.ledger.domain()).await[0].seq;
+    call(&world.ledger.domain(), seq, 10, death(Reason::Rejected)).await;
     let corrected = paceline_domain::job::Job { not_after: Some(at(1_000)), ..edited("new") };
     assert_eq!(queue(&world.ledger, from_amqp(corrected)).await.not_after, Some(at(1_000)));
 }
@@ -332,7 +332,7 @@ async fn what_changed_since_it_was_selected_is_not_edited() {
     assert_eq!(world.operator.dead_job(&letter).unwrap(), None);
     let edit = Edit { letter, job: Box::new(edited("new")), redrive: true };
     assert_eq!(world.operator.edit_dead(vec![edit], at(7)).unwrap(), (0, vec![]));
-    assert_eq!(world.ledger.job(JobSeq(4)).await.unwrap(), job("dead"));
+    assert_eq!(world.ledger.domain().job(JobSeq(4)).await.unwrap(), job("dead"));
 }
 
 #[tokio::test]
@@ -341,7 +341,7 @@ async fn held_jobs_are_resolved_by_selection_and_others_are_not() {
     let all = Selection::of_batch("move");
     assert_eq!(world.operator.resolve_held(&Selection::of_batch("other"), &Resolution::Dead, at(9)).unwrap(), 0);
     assert_eq!(world.operator.resolve_held(&all, &Resolution::Retry, at(9)).unwrap(), 1);
-    assert_eq!(world.ledger.changed().await.unwrap().waiting[0].seq, JobSeq(3));
+    assert_eq!(world.ledger.domain().changed().await.unwrap().waiting[0].seq, JobSeq(3));
     assert_eq!(world.operator.resolve_held(&all, &Resolution::Retry, at(9)).unwrap(), 0);
     let counts = world.ledger.counts(None).await.unwrap();
     assert_eq!((counts.queued, counts.uncertain, counts.held, counts.dead), (3, 1, 0, 1));

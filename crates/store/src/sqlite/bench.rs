@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Mode, SqliteLedger};
 use crate::contract::{T0, ended, from_amqp, job, start, success};
 use paceline_domain::time::Timestamp;
-use paceline_ports::{Ledger, Purpose, TakenOver};
+use paceline_ports::{Domain, Intake, Outbox, Purpose, TakenOver};
 
 const JOBS: usize = 40_000;
 const CALLERS: usize = 256;
@@ -64,8 +64,8 @@ async fn cpu_per_job() {
                 while let Some(&seq) = seqs.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
                     let mut begin = start(Purpose::Job(seq), 0);
                     begin.sent_at = Timestamp(T0.0 + seq.0);
-                    let (attempt, _) = ledger.begin_attempt(begin).await.unwrap();
-                    ledger.end_attempt(ended(attempt, 1, Some((seq, success("omm_4de3"))))).await.unwrap();
+                    let (attempt, _) = ledger.domain().begin_attempt(begin).await.unwrap();
+                    ledger.domain().end_attempt(ended(attempt, 1, Some((seq, success("omm_4de3"))))).await.unwrap();
                 }
             })
         })

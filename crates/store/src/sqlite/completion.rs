@@ -37,7 +37,7 @@ mod tests {
     use crate::sqlite::{Mode, SqliteLedger};
     use paceline_domain::job::Job;
     use paceline_domain::reason::Reason;
-    use paceline_ports::{Arrival, JobSeq, Ledger, Settlement};
+    use paceline_ports::{Arrival, Domain, JobSeq, Outbox, Settlement};
 
     async fn events(ledger: &SqliteLedger) -> Vec<Value> {
         let rows = ledger.outbox(0, 1_000).await.unwrap();
@@ -52,7 +52,7 @@ mod tests {
     }
 
     async fn settle(ledger: &SqliteLedger, seq: JobSeq, settlement: Settlement) {
-        ledger.settle(seq, settlement, at(9)).await.unwrap();
+        ledger.domain().settle(seq, settlement, at(9)).await.unwrap();
     }
 
     fn of_batch(id: &str, batch: Option<&str>) -> Job {

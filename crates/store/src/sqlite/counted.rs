@@ -189,7 +189,7 @@ mod tests {
     use crate::sqlite::{Mode, SqliteLedger};
     use paceline_domain::outcome::Failure;
     use paceline_ports::clock::Clock;
-    use paceline_ports::{JobSeq, Ledger, Settlement};
+    use paceline_ports::{Domain, Intake, JobSeq, Settlement};
 
     #[tokio::test]
     async fn what_was_rolled_back_with_others_is_counted_once() {
@@ -201,10 +201,11 @@ mod tests {
         ledger.take_over(jobs, T0).await.unwrap();
         let dead = Settlement::Dead { reason: Reason::Rejected, failure: Failure::default() };
         // The eleventh is not there, so whatever it shares a transaction with is run again, alone.
-        let settled = join_all((1..=11).map(|seq| ledger.settle(JobSeq(seq), dead.clone(), T0))).await;
+        let domain = ledger.domain();
+        let settled = join_all((1..=11).map(|seq| domain.settle(JobSeq(seq), dead.clone(), T0))).await;
         assert_eq!(settled.iter().filter(|settled| settled.is_err()).count(), 1);
         // The first ending stays.
-        ledger.settle(JobSeq(1), Settlement::Held { failure: Failure::default() }, T0).await.unwrap();
+        domain.settle(JobSeq(1), Settlement::Held { failure: Failure::default() }, T0).await.unwrap();
         let text = metrics.render();
         let ended = |rest: &str| format!("paceline_jobs_ended_total{{app=\"acme\",{rest}\n");
         let method = job("x").lane.method;

@@ -14,7 +14,9 @@ use paceline_domain::catalog::built_in;
 use paceline_domain::job::Job;
 use paceline_domain::messages::{Cause, Cure};
 use paceline_domain::outcome::Failure;
-use paceline_ports::{JobSeq, Ledger, LedgerError, Purpose, Settlement, SuspendedBy, TakenOver};
+use paceline_ports::{
+    Domain, Intake, JobSeq, Ledger, LedgerError, Outbox, Purpose, Settlement, SuspendedBy, TakenOver,
+};
 
 fn folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -35,7 +37,7 @@ async fn a_second_worker_is_refused_and_an_operator_is_not() {
     let first = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
     assert!(matches!(SqliteLedger::open(&path, Mode::Worker, T0), Err(LedgerError::Locked(_))));
     let operator = SqliteLedger::open(&path, Mode::Operator, T0).unwrap();
-    assert!(operator.begin_attempt(start(Purpose::Token, 0)).await.is_err());
+    assert!(operator.acquire().await.is_err());
     first.close().await;
     assert!(matches!(first.counts(None).await, Err(LedgerError::Closed)));
     assert!(matches!(first.take_over(vec![], T0).await, Err(LedgerError::Closed)));
@@ -51,7 +53,7 @@ fn what_was_answered_survives_a_process_that_stops_without_closing() {
         let ledger = first.block_on(async { SqliteLedger::open(&path, Mode::Worker, T0).unwrap() });
         let seq = first.block_on(async {
             let seq = queue(&ledger, from_amqp(job("a"))).await.seq;
-            begin(&ledger, seq, 0).await;
+            begin(&ledger.domain(), seq, 0).await;
             seq
         });
         // Neither closed nor dropped, as after kill -9; only the lock goes with the runtime's task.
@@ -61,11 +63,11 @@ fn what_was_answered_survives_a_process_that_stops_without_closing() {
     };
     runtime().block_on(async {
         let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
-        assert_eq!(ledger.recover(at(1)).await.unwrap(), 1);
-        let waiting = all_waiting(&ledger).await;
+        assert_eq!(ledger.domain().recover(at(1)).await.unwrap(), 1);
+        let waiting = all_waiting(&ledger.domain()).await;
         assert_eq!((waiting[0].seq, waiting[0].uncertain), (seq, true));
         let not_before = waiting[0].not_before;
-        assert_eq!(ledger.job(seq).await.unwrap(), Job { not_before, ..job("a") });
+        assert_eq!(ledger.domain().job(seq).await.unwrap(), Job { not_before, ..job("a") });
     });
 }
 
@@ -139,7 +141,7 @@ async fn a_ledger_of_the_first_version_is_upgraded_with_all_it_holds() {
     let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
     let by: Vec<_> = ledger.suspensions().await.unwrap().into_iter().map(|suspension| suspension.by).collect();
     assert_eq!(by, [SuspendedBy::Platform, SuspendedBy::Person]);
-    assert_eq!(ledger.restraints().await.unwrap(), []);
+    assert_eq!(ledger.domain().restraints().await.unwrap(), []);
     ledger.close().await;
     let version: i64 = Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |r| r.get(0)).unwrap();
     assert_eq!(version, file::VERSION);
@@ -201,7 +203,7 @@ async fn a_full_disk_is_said_and_work_goes_on_when_there_is_room() {
     let (_folder, path) = folder();
     let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
     let seq = queue(&ledger, from_amqp(job("a"))).await.seq;
-    let attempt = begin(&ledger, seq, 0).await;
+    let attempt = begin(&ledger.domain(), seq, 0).await;
     ledger.limit_pages(1).await;
     let mut big = from_file(job("big"), "f:1");
     big.origin.cells = Some("x".repeat(100_000));
@@ -209,7 +211,7 @@ async fn a_full_disk_is_said_and_work_goes_on_when_there_is_room() {
     assert_eq!(counts(&ledger).await.total, 1, "a failed take-over leaves nothing behind");
     ledger.limit_pages(1_000_000).await;
     assert!(matches!(ledger.take_over(vec![big], T0).await.unwrap()[..], [TakenOver::Queued(_)]));
-    ledger.end_attempt(ended(attempt, 1, Some((seq, success("k"))))).await.unwrap();
+    ledger.domain().end_attempt(ended(attempt, 1, Some((seq, success("k"))))).await.unwrap();
     let counts = counts(&ledger).await;
     assert_eq!((counts.total, counts.queued, counts.succeeded), (2, 1, 1));
 }
@@ -218,11 +220,11 @@ async fn a_full_disk_is_said_and_work_goes_on_when_there_is_room() {
 async fn a_command_that_fails_spares_its_neighbours() {
     let (_folder, path) = folder();
     let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
-    let absent = JobSeq(404);
+    let (domain, absent) = (ledger.domain(), JobSeq(404));
     // Polled together before the writer's turn: they are one group.
     let (first, guilty, last) = tokio::join!(
         ledger.take_over(vec![from_file(job("a"), "f:1")], T0),
-        ledger.settle(absent, Settlement::Cancelled, T0),
+        domain.settle(absent, Settlement::Cancelled, T0),
         ledger.take_over(vec![from_file(job("b"), "f:2"), from_file(job("a"), "f:1")], T0),
     );
     assert!(matches!(first.unwrap()[..], [TakenOver::Queued(_)]));
@@ -238,15 +240,15 @@ async fn jobs_of_another_process_are_picked_up_once() {
     let worker = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
     let other = SqliteLedger::open(&path, Mode::Operator, T0).unwrap();
     let waiting = queue(&other, from_file(job("a"), "f:1")).await;
-    assert_eq!(worker.changed().await.unwrap().waiting, std::slice::from_ref(&waiting));
-    assert_eq!(worker.changed().await.unwrap().waiting, []);
-    call(&worker, waiting.seq, 0, death(paceline_domain::reason::Reason::Rejected)).await;
+    assert_eq!(worker.domain().changed().await.unwrap().waiting, std::slice::from_ref(&waiting));
+    assert_eq!(worker.domain().changed().await.unwrap().waiting, []);
+    call(&worker.domain(), waiting.seq, 0, death(paceline_domain::reason::Reason::Rejected)).await;
     queue(&other, from_file(job("a"), "f:1")).await;
-    assert_eq!(worker.changed().await.unwrap().waiting.len(), 1);
+    assert_eq!(worker.domain().changed().await.unwrap().waiting.len(), 1);
     queue(&other, from_file(job("b"), "f:2")).await;
-    worker.recover(at(1)).await.unwrap();
-    assert_eq!(worker.changed().await.unwrap().waiting, [], "a start reads them all anyway");
-    assert_eq!(all_waiting(&worker).await.len(), 2);
+    worker.domain().recover(at(1)).await.unwrap();
+    assert_eq!(worker.domain().changed().await.unwrap().waiting, [], "a start reads them all anyway");
+    assert_eq!(all_waiting(&worker.domain()).await.len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,7 +258,7 @@ async fn a_paused_clock_stands_still_while_the_ledger_works() {
     let clock = paceline_ports::clock::Clock::at(T0);
     for n in 0..20 {
         let seq = queue(&ledger, from_amqp(job(&n.to_string()))).await.seq;
-        call(&ledger, seq, n, success("k")).await;
+        call(&ledger.domain(), seq, n, success("k")).await;
     }
     assert_eq!(endings(&ledger, 0, 100).await.len(), 20);
     assert_eq!(clock.now(), T0);
@@ -274,10 +276,10 @@ async fn a_password_is_nowhere_in_the_files_and_comes_back_whole() {
         paceline_ports::Arrival { origin, ..arrival }
     };
     let seq = queue(&ledger, raw(from_amqp(secret.clone()))).await.seq;
-    assert_eq!(ledger.job(seq).await.unwrap(), secret);
-    let (_, read) = ledger.begin_attempt(start(Purpose::Job(seq), 0)).await.unwrap();
+    assert_eq!(ledger.domain().job(seq).await.unwrap(), secret);
+    let (_, read) = ledger.domain().begin_attempt(start(Purpose::Job(seq), 0)).await.unwrap();
     assert_eq!(read, Some(Box::new(secret.clone())));
-    ledger.settle(seq, death(paceline_domain::reason::Reason::Rejected), at(1)).await.unwrap();
+    ledger.domain().settle(seq, death(paceline_domain::reason::Reason::Rejected), at(1)).await.unwrap();
     assert_eq!(ledger.outbox(0, 9).await.unwrap()[0].ending.raw, PASSWORD, "the dead letter is byte for byte");
     // Again after its death, as a conflict, and as something that is no job.
     assert!(matches!(

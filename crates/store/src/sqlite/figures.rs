@@ -91,7 +91,7 @@ mod tests {
     use paceline_domain::job::Job;
     use paceline_domain::outcome::Failure;
     use paceline_domain::reason::Reason;
-    use paceline_ports::{AmqpOrigin, Arrival, JobSeq, Ledger, Origin, Settlement};
+    use paceline_ports::{AmqpOrigin, Arrival, Domain, Intake, JobSeq, Origin, Settlement};
 
     fn at(second: u64) -> Timestamp {
         T0 + Duration::from_secs(second)
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(oldest(100).await, Some(at(1)));
         let succeeded =
             Settlement::Succeeded { key: None, result: serde_json::Value::Null, sole: false, warnings: Vec::new() };
-        ledger.settle(JobSeq(2), succeeded, at(11)).await.unwrap();
+        ledger.domain().settle(JobSeq(2), succeeded, at(11)).await.unwrap();
         assert_eq!(oldest(12).await, Some(at(3)), "of whatever priority");
     }
 
@@ -130,9 +130,9 @@ mod tests {
         }
         let failure = Failure { code: Some(7), ..Failure::default() };
         let dead = Settlement::Dead { reason: Reason::Rejected, failure: failure.clone() };
-        ledger.settle(JobSeq(1), dead.clone(), at(5)).await.unwrap();
-        ledger.settle(JobSeq(2), dead, at(5)).await.unwrap();
-        ledger.settle(JobSeq(3), Settlement::Held { failure }, at(5)).await.unwrap();
+        ledger.domain().settle(JobSeq(1), dead.clone(), at(5)).await.unwrap();
+        ledger.domain().settle(JobSeq(2), dead, at(5)).await.unwrap();
+        ledger.domain().settle(JobSeq(3), Settlement::Held { failure }, at(5)).await.unwrap();
         let figures = ledger.figures(at(6)).await.unwrap();
         let key = job("a").lane;
         assert_eq!(figures.lanes.get(&key), Some(&LaneFigures { held: 1, oldest_at: None }));

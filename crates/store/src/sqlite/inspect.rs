@@ -136,7 +136,7 @@ mod tests {
     use super::*;
     use crate::contract::{T0, job};
     use crate::sqlite::{Mode, SqliteLedger};
-    use paceline_ports::{Arrival, Ledger, Origin};
+    use paceline_ports::{Arrival, Intake, Origin};
 
     /// Names and bytes of everything in a folder. The index of the log is one for the whole process, so that here, unlike
     /// between processes, a reader's marks in it are those of the ledger's own connection.

@@ -12,6 +12,7 @@ pub(crate) mod broker;
 pub(crate) mod calls;
 mod completion;
 mod counted;
+mod domain;
 pub(crate) mod driver;
 #[cfg(test)]
 mod edges;
@@ -46,27 +47,25 @@ pub(crate) mod waiting;
 mod watch;
 mod writer;
 
-use std::sync::LazyLock;
+use std::sync::Arc;
 
-use self::books::{Books, Trouble};
+use self::books::Books;
 pub use self::broker::BrokerStanding;
+use self::domain::SqliteDomain;
 pub use self::figures::{Figures, LaneFigures};
-use self::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use self::lock::WorkerLock;
 use self::readers::Readers;
 use self::take_over::Incoming;
 use self::watch::Watch;
 use self::writer::Writer;
-use crate::driver::{Conn, values};
 use async_trait::async_trait;
 use paceline_domain::activity::Deed;
-use paceline_domain::job::Job;
 use paceline_domain::time::Timestamp;
 use paceline_metrics::{Metrics, Source};
 use paceline_ports::location::Location;
 use paceline_ports::{
-    Arrival, AttemptEnd, AttemptSeq, AttemptStart, Changed, Counts, JobSeq, Ledger, LedgerError, Outgoing, PastCall,
-    Pruned, Reached, Restraint, Settlement, Suspension, TakenOver, Unsettled, Verified, Waiting,
+    Arrival, Counts, Domain, Intake, JobSeq, Ledger, LedgerError, Outbox, Outgoing, Pruned, Reached, Suspension,
+    TakenOver,
 };
 
 /// What the ledger is opened for.
@@ -80,6 +79,11 @@ pub enum Mode {
 
 /// The ledger in one SQLite file.
 pub struct SqliteLedger {
+    open: Arc<Open>,
+}
+
+/// The file, opened; shared with what was acquired of it.
+struct Open {
     writer: Writer,
     readers: Readers,
     watch: Watch,
@@ -121,13 +125,8 @@ impl SqliteLedger {
             // What the last worker said of its broker is not this one's.
             broker::set(&books, None)?;
         }
-        Ok(Self {
-            writer: Writer::start(books, lock),
-            readers: Readers::of(location.clone()),
-            watch: Watch::of(location),
-            mode,
-            metrics,
-        })
+        let (writer, readers) = (Writer::start(books, lock), Readers::of(location.clone()));
+        Ok(Self { open: Arc::new(Open { writer, readers, watch: Watch::of(location), mode, metrics }) })
     }
 
     /// Makes it the ledger of a rehearsal whose windows are `speed` times shorter.
@@ -135,7 +134,7 @@ impl SqliteLedger {
     /// # Errors
     /// [`LedgerError::Closed`] after [`Self::close`]; else why the file cannot be written.
     pub async fn rehearse(&self, speed: f64) -> Result<(), LedgerError> {
-        self.writer.change(move |books| Ok(rehearsal::set(books.conn(), speed)?)).await
+        self.open.writer.change(move |books| Ok(rehearsal::set(books.conn(), speed)?)).await
     }
 
     /// Results and dead letters that the broker does not have yet, or not everywhere.
@@ -143,7 +142,7 @@ impl SqliteLedger {
     /// # Errors
     /// [`LedgerError::Closed`] after [`Self::close`]; else why the file cannot be read.
     pub async fn unpublished(&self) -> Result<u64, LedgerError> {
-        self.readers.read(outbox::count).await
+        self.open.readers.read(outbox::count).await
     }
 
     /// What only the ledger knows of lanes, dead letters and the outbox, at `now`.
@@ -151,7 +150,7 @@ impl SqliteLedger {
     /// # Errors
     /// [`LedgerError::Closed`] after [`Self::close`]; else why the file cannot be read.
     pub async fn figures(&self, now: Timestamp) -> Result<Figures, LedgerError> {
-        self.readers.read(move |conn| conn.at_once(|conn| figures::read(conn, now))).await
+        self.open.readers.read(move |conn| conn.at_once(|conn| figures::read(conn, now))).await
     }
 
     /// Records how this process stands with its broker, for those who look from another one.
@@ -159,18 +158,34 @@ impl SqliteLedger {
     /// # Errors
     /// [`LedgerError::Closed`] after [`Self::close`]; else why the file cannot be written.
     pub async fn set_broker(&self, standing: BrokerStanding) -> Result<(), LedgerError> {
-        self.for_workers()?;
-        self.writer.change(move |books| Ok(broker::set(books, Some(&standing))?)).await
+        self.open.for_workers()?;
+        self.open.writer.change(move |books| Ok(broker::set(books, Some(&standing))?)).await
     }
 
     /// Waits for the changes under way, closes the file and lets go of the lock. What is asked afterwards is answered
     /// with [`LedgerError::Closed`].
     pub async fn close(&self) {
-        self.readers.close();
-        self.watch.close();
-        self.writer.close().await;
+        self.open.readers.close();
+        self.open.watch.close();
+        self.open.writer.close().await;
     }
 
+    /// What [`Ledger::acquire`] gives.
+    #[cfg(test)]
+    pub(crate) fn domain(&self) -> SqliteDomain {
+        SqliteDomain::of(&self.open)
+    }
+
+    /// Lets the file grow to so many pages, as a full disk would.
+    #[cfg(test)]
+    async fn limit_pages(&self, pages: u32) {
+        let sql = format!("PRAGMA max_page_count = {pages}");
+        let set = move |books: &mut Books| Ok(books.conn().query_each(&sql, &[], |_| Ok(()))?);
+        self.open.writer.change(set).await.unwrap();
+    }
+}
+
+impl Open {
     fn for_workers(&self) -> Result<(), LedgerError> {
         match self.mode {
             Mode::Worker => Ok(()),
@@ -179,171 +194,77 @@ impl SqliteLedger {
             }
         }
     }
+}
 
-    /// Lets the file grow to so many pages, as a full disk would.
-    #[cfg(test)]
-    async fn limit_pages(&self, pages: u32) {
-        let sql = format!("PRAGMA max_page_count = {pages}");
-        let set = move |books: &mut Books| Ok(books.conn().query_each(&sql, &[], |_| Ok(()))?);
-        self.writer.change(set).await.unwrap();
+#[async_trait]
+impl Intake for SqliteLedger {
+    async fn take_over(&self, arrivals: Vec<Arrival>, now: Timestamp) -> Result<Vec<TakenOver>, LedgerError> {
+        let source = |arrival: &Arrival| if arrival.origin.amqp.is_some() { Source::Amqp } else { Source::File };
+        let sources: Vec<_> = arrivals.iter().map(source).collect();
+        let incoming: Vec<_> = arrivals.into_iter().map(Incoming::of).collect();
+        let taken = self.open.writer.change(move |books| take_over::take_over(books, &incoming, now)).await?;
+        for (source, taken) in sources.into_iter().zip(&taken) {
+            self.open.metrics.taken_over(source, counted::result_of(taken));
+        }
+        Ok(taken)
+    }
+}
+
+#[async_trait]
+impl Outbox for SqliteLedger {
+    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
+        // One state of the ledger: an operator may drop a dead letter between two reads.
+        self.open.readers.read(move |conn| conn.at_once(|conn| outbox::read(conn, after, limit))).await
+    }
+
+    async fn outbox_aside(&self, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
+        self.open.readers.read(move |conn| conn.at_once(|conn| outbox::read_aside(conn, limit))).await
+    }
+
+    async fn outbox_reached(&self, rows: Vec<(i64, Reached)>) -> Result<(), LedgerError> {
+        self.open.writer.change(move |books| Ok(outbox::reached(books.conn(), &rows)?)).await
+    }
+
+    async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
+        self.open.writer.change(move |books| Ok(outbox::done(books.conn(), &seqs)?)).await
     }
 }
 
 #[async_trait]
 impl Ledger for SqliteLedger {
-    async fn take_over(&self, arrivals: Vec<Arrival>, now: Timestamp) -> Result<Vec<TakenOver>, LedgerError> {
-        let source = |arrival: &Arrival| if arrival.origin.amqp.is_some() { Source::Amqp } else { Source::File };
-        let sources: Vec<_> = arrivals.iter().map(source).collect();
-        let incoming: Vec<_> = arrivals.into_iter().map(Incoming::of).collect();
-        let taken = self.writer.change(move |books| take_over::take_over(books, &incoming, now)).await?;
-        for (source, taken) in sources.into_iter().zip(&taken) {
-            self.metrics.taken_over(source, counted::result_of(taken));
-        }
-        Ok(taken)
-    }
-
-    async fn note(&self, deed: Deed, count: usize, now: Timestamp) -> Result<(), LedgerError> {
-        self.writer.change(move |books| activity::record(books, &deed, count, now)).await
-    }
-
-    async fn job(&self, seq: JobSeq) -> Result<Job, LedgerError> {
-        static SQL: LazyLock<String> =
-            LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.seq = $1"));
-        let row = self
-            .readers
-            .read(move |conn| conn.query_opt(&SQL, values![seq], |row| JobRow::read(row, conn.seal())))
-            .await?;
-        row.ok_or_else(|| LedgerError::Failed(format!("there is no job number {}", seq.0)))?.parse()
-    }
-
-    async fn begin_attempt(&self, start: AttemptStart) -> Result<(AttemptSeq, Option<Box<Job>>), LedgerError> {
-        self.for_workers()?;
-        match self.writer.change(move |books| attempts::begin(books, &start)).await? {
-            Some((attempt, row)) => Ok((attempt, row.map(|row| row.parse().map(Box::new)).transpose()?)),
-            None => Ok((AttemptSeq::NONE, None)),
-        }
-    }
-
-    async fn end_attempt(&self, end: AttemptEnd) -> Result<(), LedgerError> {
-        self.for_workers()?;
-        self.writer.change(move |books| attempts::end(books, &end)).await
-    }
-
-    async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Result<(), LedgerError> {
-        self.writer
-            .change(move |books| match settle::standing(books, seq)? {
-                Some(standing) => settle::apply(books, seq, standing, &settlement, false, now),
-                None => Err(Trouble::Refused(format!("there is no job number {}", seq.0))),
-            })
-            .await
-    }
-
-    async fn recover(&self, now: Timestamp) -> Result<usize, LedgerError> {
-        self.for_workers()?;
-        self.writer.change(move |books| attempts::recover(books, now)).await
-    }
-
-    async fn waiting(
-        &self,
-        batches: Option<Vec<String>>,
-        after: JobSeq,
-        limit: usize,
-    ) -> Result<Vec<Waiting>, LedgerError> {
-        // One state of the ledger, so that what the tallies say is there.
-        let read = move |conn: &Conn| conn.at_once(|conn| waiting::read(conn, batches.as_deref(), after, limit));
-        self.readers.read(read).await
-    }
-
-    async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError> {
-        self.readers.read(move |conn| conn.at_once(|conn| calls::past(conn, since))).await
-    }
-
-    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
-        // One state of the ledger: an operator may drop a dead letter between two reads.
-        self.readers.read(move |conn| conn.at_once(|conn| outbox::read(conn, after, limit))).await
-    }
-
-    async fn outbox_aside(&self, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
-        self.readers.read(move |conn| conn.at_once(|conn| outbox::read_aside(conn, limit))).await
-    }
-
-    async fn outbox_reached(&self, rows: Vec<(i64, Reached)>) -> Result<(), LedgerError> {
-        self.writer.change(move |books| Ok(outbox::reached(books.conn(), &rows)?)).await
-    }
-
-    async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
-        self.writer.change(move |books| Ok(outbox::done(books.conn(), &seqs)?)).await
+    async fn acquire(&self) -> Result<Arc<dyn Domain>, LedgerError> {
+        self.open.for_workers()?;
+        Ok(Arc::new(SqliteDomain::of(&self.open)))
     }
 
     async fn suspend(&self, suspension: Suspension) -> Result<(), LedgerError> {
-        self.writer.change(move |books| Ok(suspensions::add(books.conn(), &suspension)?)).await
+        self.open.writer.change(move |books| Ok(suspensions::add(books.conn(), &suspension)?)).await
     }
 
     async fn resume(&self, app: &str, tenant: &str, method: &str) -> Result<usize, LedgerError> {
         let (app, tenant, method) = (app.to_owned(), tenant.to_owned(), method.to_owned());
-        self.writer.change(move |books| Ok(suspensions::remove(books.conn(), &app, &tenant, &method)?)).await
+        self.open.writer.change(move |books| Ok(suspensions::remove(books.conn(), &app, &tenant, &method)?)).await
     }
 
     async fn end_suspensions(&self, now: Timestamp) -> Result<usize, LedgerError> {
-        self.writer.change(move |books| Ok(suspensions::end(books.conn(), now)?)).await
+        self.open.writer.change(move |books| Ok(suspensions::end(books.conn(), now)?)).await
     }
 
     async fn suspensions(&self) -> Result<Vec<Suspension>, LedgerError> {
-        self.readers.read(suspensions::read).await
-    }
-
-    async fn set_restraints(&self, restraints: Vec<Restraint>) -> Result<(), LedgerError> {
-        self.for_workers()?;
-        self.writer.change(move |books| Ok(restraints::set(books.conn(), &restraints)?)).await
-    }
-
-    async fn restraints(&self) -> Result<Vec<Restraint>, LedgerError> {
-        self.readers.read(restraints::read).await
-    }
-
-    async fn changed(&self) -> Result<Changed, LedgerError> {
-        self.for_workers()?;
-        let changed = self.writer.change(|books| Ok(waiting::take_changed(books.conn())?)).await?;
-        for _ in &changed.waiting {
-            self.metrics.taken_over(Source::Ledger, counted::QUEUED);
-        }
-        Ok(changed)
-    }
-
-    async fn waiting_of(&self, seqs: Vec<JobSeq>) -> Result<Vec<Waiting>, LedgerError> {
-        self.readers.read(move |conn| waiting::of(conn, &seqs)).await
-    }
-
-    async fn until_changed(&self) {
-        self.watch.until_changed().await;
-    }
-
-    async fn unsettled(&self, method: &str, seqs: Vec<JobSeq>) -> Result<Vec<Unsettled>, LedgerError> {
-        let method = method.to_owned();
-        let rows = self.readers.read(move |conn| unsettled::read(conn, &method, &seqs)).await?;
-        rows.into_iter().map(unsettled::UnsettledRow::parse).collect()
-    }
-
-    async fn answers(&self, seq: JobSeq, code: i64) -> Result<u32, LedgerError> {
-        self.readers.read(move |conn| unsettled::answers(conn, seq, code)).await
-    }
-
-    async fn owned(&self, method: &str, keys: Vec<String>) -> Result<Vec<String>, LedgerError> {
-        let method = method.to_owned();
-        self.readers.read(move |conn| unsettled::owned(conn, &method, &keys)).await
-    }
-
-    async fn verified(&self, found: Vec<(JobSeq, Settlement)>, now: Timestamp) -> Result<Vec<Verified>, LedgerError> {
-        self.writer.change(move |books| unsettled::settle(books, &found, now)).await
+        self.open.readers.read(suspensions::read).await
     }
 
     async fn prune(&self, before: Timestamp, after: JobSeq) -> Result<Pruned, LedgerError> {
-        self.for_workers()?;
-        self.writer.change(move |books| prune::prune(books, before, after)).await
+        self.open.for_workers()?;
+        self.open.writer.change(move |books| prune::prune(books, before, after)).await
+    }
+
+    async fn note(&self, deed: Deed, count: usize, now: Timestamp) -> Result<(), LedgerError> {
+        self.open.writer.change(move |books| activity::record(books, &deed, count, now)).await
     }
 
     async fn counts(&self, batches: Option<Vec<String>>) -> Result<Counts, LedgerError> {
-        self.readers.read(move |conn| waiting::counts(conn, batches.as_deref())).await
+        self.open.readers.read(move |conn| waiting::counts(conn, batches.as_deref())).await
     }
 }
 
@@ -363,10 +284,6 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let ledger = SqliteLedger::open(&folder.path().join("ledger.db"), Mode::Worker, T0).unwrap();
             Self { ledger, _folder: folder }
-        }
-
-        fn ledger(&self) -> &dyn Ledger {
-            &self.ledger
         }
     }
 

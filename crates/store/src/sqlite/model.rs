@@ -10,7 +10,7 @@ use crate::contract::{
 use crate::operator::{Edit, Operator, Resolution, Selection};
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
-use paceline_ports::{AttemptSeq, Counts, JobSeq, Ledger, Purpose, Settlement, TakenOver};
+use paceline_ports::{AttemptSeq, Counts, Domain, Intake, JobSeq, Ledger, Outbox, Purpose, Settlement, TakenOver};
 use proptest::prelude::*;
 
 const IDS: usize = 5;
@@ -189,7 +189,7 @@ impl World {
             }
             Op::Begin { id } => {
                 let Some(job) = self.model.jobs.get(&id).cloned() else { return };
-                let begun = self.ledger().begin_attempt(start(Purpose::Job(job.seq), 0)).await.unwrap();
+                let begun = self.ledger().domain().begin_attempt(start(Purpose::Job(job.seq), 0)).await.unwrap();
                 let callable = job.open.is_none() && job.is == Is::Queued;
                 assert_eq!(begun.1.is_some(), callable);
                 if callable {
@@ -201,13 +201,13 @@ impl World {
                 let Some(attempt) = job.open.take() else { return };
                 let (settlement, to, charge) = settlement(how);
                 let end = ended(attempt, 1, Some((job.seq, settlement)));
-                self.ledger().end_attempt(end).await.unwrap();
+                self.ledger().domain().end_attempt(end).await.unwrap();
                 self.model.settle(id, to, charge);
             }
             Op::Settle { id, how } => {
                 let Some(job) = self.model.jobs.get(&id) else { return };
                 let (settlement, to, _) = settlement(how);
-                self.ledger().settle(job.seq, settlement, T0).await.unwrap();
+                self.ledger().domain().settle(job.seq, settlement, T0).await.unwrap();
                 self.model.settle(id, to, how == 2);
             }
             Op::Restart => self.restart().await,
@@ -316,7 +316,10 @@ impl World {
         self.ledger.take().unwrap().close().await;
         self.ledger = Some(SqliteLedger::open(&self.path, Mode::Worker, T0).unwrap());
         let open: Vec<_> = self.model.jobs.iter().filter(|(_, job)| job.open.is_some()).map(|(id, _)| *id).collect();
-        assert_eq!(self.ledger().recover(at(9)).await.unwrap(), open.len() + std::mem::take(&mut self.model.orphans));
+        assert_eq!(
+            self.ledger().domain().recover(at(9)).await.unwrap(),
+            open.len() + std::mem::take(&mut self.model.orphans)
+        );
         for id in open {
             self.model.jobs.get_mut(&id).unwrap().open = None;
             self.model.settle(id, Is::Uncertain, true);
@@ -409,7 +412,7 @@ impl World {
     async fn check(&self) {
         let counts = self.model.counts();
         assert_eq!(self.ledger().counts(None).await.unwrap(), counts);
-        let waiting: Vec<_> = all_waiting(self.ledger())
+        let waiting: Vec<_> = all_waiting(&self.ledger().domain())
             .await
             .into_iter()
             .map(|waiting| (waiting.seq, waiting.uncertain, waiting.attempts))

@@ -11,7 +11,7 @@ use crate::contract::{
 use crate::operator::{Operator, Selection};
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
-use paceline_ports::{AttemptEnd, Ledger, Settlement};
+use paceline_ports::{AttemptEnd, Domain, Ledger, Settlement};
 
 /// Batch, lane, kind, priority, reason, code, how many; of inputs: batch, app, method, reason, how many.
 type Row = Vec<rusqlite::types::Value>;
@@ -96,11 +96,11 @@ async fn a_ledger_of_version_4_gets_its_tallies() {
         job.batch = (n % 3 > 0).then(|| format!("batch-{}", n % 3));
         job.priority = 4 + n % 2;
         let seq = queue(&ledger, from_file(job, &format!("f:{n}"))).await.seq;
-        let attempt = begin(&ledger, seq, 0).await;
+        let attempt = begin(&ledger.domain(), seq, 0).await;
         let settlement = settlements[usize::from(n) % settlements.len()].clone();
         let outcome = if n % 5 == 0 { "throttled" } else { "other" };
         let settlement = settlement.map(|settlement| (seq, settlement));
-        ledger.end_attempt(AttemptEnd { outcome, ..ended(attempt, 1, settlement) }).await.unwrap();
+        ledger.domain().end_attempt(AttemptEnd { outcome, ..ended(attempt, 1, settlement) }).await.unwrap();
         let mut input = from_file(crate::contract::job("-"), &format!("g:{n}"));
         input.input = Err(Box::new(rejection(None, Some("batch-1"))));
         take(&ledger, input).await;
@@ -120,9 +120,9 @@ async fn a_ledger_of_version_4_gets_its_tallies() {
     let one = Some(vec!["batch-1".to_owned()]);
     let fresh = SqliteLedger::open(&new, Mode::Worker, T0).unwrap();
     assert_eq!(upgraded.counts(one.clone()).await.unwrap(), fresh.counts(one).await.unwrap());
-    assert_eq!(all_waiting(&upgraded).await, all_waiting(&fresh).await);
-    let seq = all_waiting(&upgraded).await[0].seq;
-    call(&upgraded, seq, 20, warned("omm_2")).await;
+    assert_eq!(all_waiting(&upgraded.domain()).await, all_waiting(&fresh.domain()).await);
+    let seq = all_waiting(&upgraded.domain()).await[0].seq;
+    call(&upgraded.domain(), seq, 20, warned("omm_2")).await;
     assert_eq!(upgraded.counts(None).await.unwrap().warnings, 1);
     recount(&old);
 }

@@ -88,7 +88,7 @@ fn watch(conn: &Conn, changed: &Notify, is_over: &Receiver<()>) -> Result<()> {
 mod tests {
     use crate::contract::{T0, job};
     use crate::sqlite::{Mode, SqliteLedger};
-    use paceline_ports::{Arrival, Ledger, Origin};
+    use paceline_ports::{Arrival, Domain, Intake, Origin};
 
     #[tokio::test]
     async fn a_job_of_another_process_is_told_of_and_an_own_one_is_not() {
@@ -98,7 +98,8 @@ mod tests {
         let other = SqliteLedger::open(&path, Mode::Operator, T0).unwrap();
         let arrival = |id: &str| vec![Arrival { input: Ok(Box::new(job(id))), origin: Origin::default() }];
         worker.take_over(arrival("own"), T0).await.unwrap();
-        let told = worker.until_changed();
+        let domain = worker.domain();
+        let told = domain.until_changed();
         tokio::pin!(told);
         tokio::select! {
             biased;
@@ -106,7 +107,7 @@ mod tests {
             taken = other.take_over(arrival("other"), T0) => drop(taken.unwrap()),
         }
         told.await;
-        let found = worker.changed().await.unwrap();
+        let found = worker.domain().changed().await.unwrap();
         assert_eq!(found.waiting.len(), 1, "{found:?}");
         worker.close().await;
         other.close().await;

@@ -71,14 +71,14 @@ async fn fill(path: &Path) -> JobSeq {
     ];
     for (n, (id, settlement)) in (0..).zip(endings) {
         let seq = queue(&ledger, from_file(job(id), "f:1")).await.seq;
-        call(&ledger, seq, n, settlement).await;
+        call(&ledger.domain(), seq, n, settlement).await;
     }
     queue(&ledger, from_file(Job { not_after: Some(at(99)), ..job("o-timed") }, "f:2")).await;
     queue(&ledger, from_file(job("o-queued"), "f:3")).await;
     let none = Arrival { input: Err(Box::new(rejection(Some("r"), Some("move")))), origin: from_amqp(job("r")).origin };
     take(&ledger, none).await;
     let flying = queue(&ledger, from_file(job("o-flying"), "f:4")).await.seq;
-    begin(&ledger, flying, 50).await;
+    begin(&ledger.domain(), flying, 50).await;
     ledger.close().await;
     flying
 }

@@ -35,11 +35,16 @@ async fn round_trips_are_medians_of_enough_calls() {
     for n in 0..20 {
         assert!(world.operator.outlook(T0).unwrap().round_trips.is_empty());
         let seq = queue(&world.ledger, from_file(job(&format!("j{n}")), "")).await.seq;
-        call(&world.ledger, seq, n, success("omm_1")).await;
+        call(&world.ledger.domain(), seq, n, success("omm_1")).await;
     }
     let slow = queue(&world.ledger, from_file(job("slow"), "")).await.seq;
-    let attempt = begin(&world.ledger, slow, 0).await;
-    world.ledger.end_attempt(crate::contract::ended(attempt, 29, Some((slow, success("omm_2"))))).await.unwrap();
+    let attempt = begin(&world.ledger.domain(), slow, 0).await;
+    world
+        .ledger
+        .domain()
+        .end_attempt(crate::contract::ended(attempt, 29, Some((slow, success("omm_2")))))
+        .await
+        .unwrap();
     let round_trips = world.operator.outlook(T0).unwrap().round_trips;
     assert_eq!(round_trips, [(lane().method, std::time::Duration::from_secs(1))].into());
 }

@@ -53,11 +53,11 @@ async fn settle(world: &World, seq: JobSeq, n: usize, rng: &mut fastrand::Rng) {
         6 => success(&format!("key-{n}")),
         7 => warned(&format!("key-{n}")),
         _ => {
-            begin(&world.ledger, seq, 5).await;
+            begin(&world.ledger.domain(), seq, 5).await;
             return;
         }
     };
-    call(&world.ledger, seq, 0, settlement).await;
+    call(&world.ledger.domain(), seq, 0, settlement).await;
 }
 
 /// What a document says about a field; empty if nothing.
@@ -237,10 +237,10 @@ async fn the_backlog_by_piles_is_that_of_a_look_at_every_job() {
         assert_eq!(by_piles, backlog::one_by_one(&conn, &flying).unwrap());
     }
     assert!(!backlog::read(&conn, &Names::read(&conn).unwrap(), &HashSet::new()).unwrap().is_empty());
-    let waiting = all_waiting(&world.ledger).await;
+    let waiting = all_waiting(&world.ledger.domain()).await;
     let order: Vec<_> = waiting.iter().map(|waiting| waiting.seq).collect();
     assert!(order.is_sorted());
-    let of_x = world.ledger.waiting(Some(vec!["x".into()]), JobSeq(0), 3).await.unwrap();
+    let of_x = world.ledger.domain().waiting(Some(vec!["x".into()]), JobSeq(0), 3).await.unwrap();
     let expected: Vec<_> = waiting.into_iter().filter(|waiting| &*waiting.batch == "x").take(3).collect();
     assert_eq!(of_x, expected);
 }

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::file;
 use crate::contract::{T0, job};
 use crate::sqlite::{Mode, SqliteLedger};
-use paceline_ports::{Arrival, Ledger, LedgerError, Origin};
+use paceline_ports::{Arrival, Domain, Intake, LedgerError, Origin};
 
 fn arrivals(id: &str) -> Vec<Arrival> {
     vec![Arrival { input: Ok(Box::new(job(id))), origin: Origin::default() }]
@@ -38,13 +38,13 @@ impl Bench {
         let error = self.ledger.take_over(arrivals("second"), T0).await.unwrap_err();
         assert!(matches!(error, LedgerError::Unusable(_)), "{error:?}");
         // Also when nothing is written: so it is noticed while nothing happens.
-        assert!(matches!(self.ledger.changed().await, Err(LedgerError::Unusable(_))));
+        assert!(matches!(self.ledger.domain().changed().await, Err(LedgerError::Unusable(_))));
         error.to_string()
     }
 
     async fn goes_on(&self) {
         self.ledger.take_over(arrivals("second"), T0).await.unwrap();
-        self.ledger.changed().await.unwrap();
+        self.ledger.domain().changed().await.unwrap();
     }
 
     /// All of the log into the file, so that the file alone is the ledger.
@@ -193,7 +193,7 @@ async fn a_damaged_page_names_file_and_cure() {
     bytes[3 * 4096..].fill(0x55);
     // Another connection, which has no page in memory.
     fs::write(bench.path("l.db"), bytes).unwrap();
-    let error = bench.ledger.waiting(None, paceline_ports::JobSeq(0), 1_000).await.unwrap_err();
+    let error = bench.ledger.domain().waiting(None, paceline_ports::JobSeq(0), 1_000).await.unwrap_err();
     let words =
         "l.db is damaged (database disk image is malformed); restore it from a backup, or recover it with `sqlite3";
     assert!(matches!(&error, LedgerError::Unusable(why) if why.contains(words)), "{error}");

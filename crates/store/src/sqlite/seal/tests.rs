@@ -9,7 +9,7 @@ use crate::contract::{T0, job};
 use crate::operator::Operator;
 use crate::sqlite::file::{open_reader, open_writer};
 use crate::sqlite::{Mode, SqliteLedger};
-use paceline_ports::Ledger;
+use paceline_ports::{Domain, Intake};
 
 struct Home {
     folder: tempfile::TempDir,
@@ -217,7 +217,7 @@ async fn a_new_key_is_begun_while_the_worker_runs_and_the_old_one_opens_nothing(
     let path = home.path("a.db");
     let worker = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
     let a = seq_of(&worker.take_over(vec![arrival("a")], T0).await.unwrap());
-    let before = worker.job(a).await.unwrap();
+    let before = worker.domain().job(a).await.unwrap();
     let old = fs::read(home.path("a.db.key")).unwrap();
 
     let location = Location::from(&path);
@@ -227,10 +227,10 @@ async fn a_new_key_is_begun_while_the_worker_runs_and_the_old_one_opens_nothing(
     assert!(new != old && new.len() == old.len(), "the new key alone is left");
 
     // The worker goes on: it reads, knows what it knew, and writes with the new key.
-    assert_eq!(worker.job(a).await.unwrap(), before);
+    assert_eq!(worker.domain().job(a).await.unwrap(), before);
     assert_eq!(worker.take_over(vec![arrival("a")], T0).await.unwrap(), [paceline_ports::TakenOver::Known]);
     let b = seq_of(&worker.take_over(vec![arrival("b")], T0).await.unwrap());
-    assert_eq!(worker.job(b).await.unwrap().params.body["password"], "1234");
+    assert_eq!(worker.domain().job(b).await.unwrap().params.body["password"], "1234");
     assert_eq!(versions(&home.reader("a.db").0), [("sealed:2:".to_owned(), 3602)]);
     // A third, and the digests of the first are still those of the same content.
     assert_eq!(Operator::open(&path).unwrap().rekey(&location).unwrap().version, 3);
@@ -291,11 +291,11 @@ async fn a_key_that_is_given_is_exchanged_by_the_worker_at_its_start() {
     drop(worker);
 
     let worker = SqliteLedger::open(given(&both), Mode::Worker, T0).unwrap();
-    assert_eq!(worker.job(a).await.unwrap().id, "a");
+    assert_eq!(worker.domain().job(a).await.unwrap().id, "a");
     worker.close().await;
     drop(worker);
     let worker = SqliteLedger::open(given(&new), Mode::Worker, T0).unwrap();
-    assert_eq!(worker.job(a).await.unwrap().id, "a");
+    assert_eq!(worker.domain().job(a).await.unwrap().id, "a");
     worker.close().await;
     let gone = SqliteLedger::open(given(&old), Mode::Worker, T0).err().unwrap().to_string();
     assert!(gone.contains("the variable K is another ledger's key; give the ledger's own key"), "{gone}");

@@ -3,13 +3,22 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::JobSeq;
+use super::{JobSeq, LedgerError};
 use paceline_domain::activity::Deed;
 use paceline_domain::job::{Job, LaneKey, Rejection};
 use paceline_domain::time::Timestamp;
+
+/// Takes inputs over.
+#[async_trait]
+pub trait Intake: Send + Sync {
+    /// Takes inputs over: each becomes a job, or a dead letter, or is known already. In the order of `arrivals`. Returns
+    /// after the commit.
+    async fn take_over(&self, arrivals: Vec<Arrival>, now: Timestamp) -> Result<Vec<TakenOver>, LedgerError>;
+}
 
 /// An input on its way into the ledger.
 #[derive(Clone, Debug)]

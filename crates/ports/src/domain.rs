@@ -1,0 +1,77 @@
+//! The engine's hold on the quotas that it works: jobs come out of it, calls and what becomes of jobs go into it.
+
+use async_trait::async_trait;
+
+use super::{
+    AttemptEnd, AttemptSeq, AttemptStart, Changed, JobSeq, LedgerError, PastCall, Restraint, Settlement, Unsettled,
+    Verified, Waiting,
+};
+use paceline_domain::job::Job;
+use paceline_domain::time::Timestamp;
+
+/// A quota domain that was acquired: who holds it is the only one to make its calls. Every method returns after its
+/// commit.
+#[async_trait]
+pub trait Domain: Send + Sync {
+    /// Closes attempts that a dead process left open; their jobs become uncertain. Comes first.
+    async fn recover(&self, now: Timestamp) -> Result<usize, LedgerError>;
+
+    /// Every call that may still be counted in some window: sent, replied or due after `since`.
+    async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError>;
+
+    /// Jobs that wait (queued or uncertain), of these batches or of all, after `after`, in order, at most `limit`.
+    async fn waiting(
+        &self,
+        batches: Option<Vec<String>>,
+        after: JobSeq,
+        limit: usize,
+    ) -> Result<Vec<Waiting>, LedgerError>;
+
+    /// Those of these jobs that wait and are not in flight.
+    async fn waiting_of(&self, seqs: Vec<JobSeq>) -> Result<Vec<Waiting>, LedgerError>;
+
+    /// What another process did to jobs since the last call (a redrive, a submit, a cancellation). Cheap when it did nothing.
+    async fn changed(&self) -> Result<Changed, LedgerError>;
+
+    /// Waits until [`Domain::changed`] is worth asking. A store that cannot tell waits for ever: it is asked now and then anyway.
+    async fn until_changed(&self) {
+        std::future::pending::<()>().await;
+    }
+
+    /// Reads a job whole.
+    async fn job(&self, seq: JobSeq) -> Result<Job, LedgerError>;
+
+    /// Records an attempt before its first byte leaves, and reads the job it is for.
+    ///
+    /// A job that does not wait any more (an operator ended it, an attempt of it is open, or it is uncertain and the
+    /// attempt is no look-up) gives
+    /// [`AttemptSeq::NONE`] and no job: nothing was recorded, nothing may be sent, the job leaves the schedule.
+    async fn begin_attempt(&self, start: AttemptStart) -> Result<(AttemptSeq, Option<Box<Job>>), LedgerError>;
+
+    /// Records the end of an attempt and what becomes of its job, with its outbox rows, at once.
+    ///
+    /// The end of a [`super::Purpose::Job`] attempt charges it, except where the settlement says otherwise; a look-up is
+    /// never charged. A job that has ended keeps its first ending.
+    async fn end_attempt(&self, end: AttemptEnd) -> Result<(), LedgerError>;
+
+    /// Settles a job without an attempt: expired, verified, cancelled.
+    async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Result<(), LedgerError>;
+
+    /// Those of these jobs that are still uncertain, and all jobs of the method with a call in flight.
+    async fn unsettled(&self, method: &str, seqs: Vec<JobSeq>) -> Result<Vec<Unsettled>, LedgerError>;
+
+    /// How many calls of this job the platform has answered with this code.
+    async fn answers(&self, seq: JobSeq, code: i64) -> Result<u32, LedgerError>;
+
+    /// Which of these objects jobs of the method own, of whatever app: they are not what an uncertain job created.
+    async fn owned(&self, method: &str, keys: Vec<String>) -> Result<Vec<String>, LedgerError>;
+
+    /// Settles uncertain jobs by what a look-up found, all at once; in the order of `found`.
+    async fn verified(&self, found: Vec<(JobSeq, Settlement)>, now: Timestamp) -> Result<Vec<Verified>, LedgerError>;
+
+    /// Records what throttles calls, in place of what was recorded before.
+    async fn set_restraints(&self, restraints: Vec<Restraint>) -> Result<(), LedgerError>;
+
+    /// What throttles calls, in the order in which it was recorded.
+    async fn restraints(&self) -> Result<Vec<Restraint>, LedgerError>;
+}

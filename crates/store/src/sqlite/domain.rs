@@ -1,0 +1,125 @@
+//! What the engine works of the file. All of it: the file's lock lets one process work it.
+
+use std::sync::{Arc, LazyLock};
+
+use async_trait::async_trait;
+
+use super::books::Trouble;
+use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
+use super::{Open, attempts, calls, counted, restraints, settle, unsettled, waiting};
+use crate::driver::{Conn, values};
+use paceline_domain::job::Job;
+use paceline_domain::time::Timestamp;
+use paceline_metrics::Source;
+use paceline_ports::{
+    AttemptEnd, AttemptSeq, AttemptStart, Changed, Domain, JobSeq, LedgerError, PastCall, Restraint, Settlement,
+    Unsettled, Verified, Waiting,
+};
+
+/// The jobs of a file, for the process that holds its lock.
+pub(crate) struct SqliteDomain {
+    open: Arc<Open>,
+}
+
+impl SqliteDomain {
+    pub(super) fn of(open: &Arc<Open>) -> Self {
+        Self { open: Arc::clone(open) }
+    }
+}
+
+#[async_trait]
+impl Domain for SqliteDomain {
+    async fn recover(&self, now: Timestamp) -> Result<usize, LedgerError> {
+        self.open.writer.change(move |books| attempts::recover(books, now)).await
+    }
+
+    async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError> {
+        self.open.readers.read(move |conn| conn.at_once(|conn| calls::past(conn, since))).await
+    }
+
+    async fn waiting(
+        &self,
+        batches: Option<Vec<String>>,
+        after: JobSeq,
+        limit: usize,
+    ) -> Result<Vec<Waiting>, LedgerError> {
+        // One state of the ledger, so that what the tallies say is there.
+        let read = move |conn: &Conn| conn.at_once(|conn| waiting::read(conn, batches.as_deref(), after, limit));
+        self.open.readers.read(read).await
+    }
+
+    async fn waiting_of(&self, seqs: Vec<JobSeq>) -> Result<Vec<Waiting>, LedgerError> {
+        self.open.readers.read(move |conn| waiting::of(conn, &seqs)).await
+    }
+
+    async fn changed(&self) -> Result<Changed, LedgerError> {
+        let changed = self.open.writer.change(|books| Ok(waiting::take_changed(books.conn())?)).await?;
+        for _ in &changed.waiting {
+            self.open.metrics.taken_over(Source::Ledger, counted::QUEUED);
+        }
+        Ok(changed)
+    }
+
+    async fn until_changed(&self) {
+        self.open.watch.until_changed().await;
+    }
+
+    async fn job(&self, seq: JobSeq) -> Result<Job, LedgerError> {
+        static SQL: LazyLock<String> =
+            LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.seq = $1"));
+        let row = self
+            .open
+            .readers
+            .read(move |conn| conn.query_opt(&SQL, values![seq], |row| JobRow::read(row, conn.seal())))
+            .await?;
+        row.ok_or_else(|| LedgerError::Failed(format!("there is no job number {}", seq.0)))?.parse()
+    }
+
+    async fn begin_attempt(&self, start: AttemptStart) -> Result<(AttemptSeq, Option<Box<Job>>), LedgerError> {
+        match self.open.writer.change(move |books| attempts::begin(books, &start)).await? {
+            Some((attempt, row)) => Ok((attempt, row.map(|row| row.parse().map(Box::new)).transpose()?)),
+            None => Ok((AttemptSeq::NONE, None)),
+        }
+    }
+
+    async fn end_attempt(&self, end: AttemptEnd) -> Result<(), LedgerError> {
+        self.open.writer.change(move |books| attempts::end(books, &end)).await
+    }
+
+    async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Result<(), LedgerError> {
+        self.open
+            .writer
+            .change(move |books| match settle::standing(books, seq)? {
+                Some(standing) => settle::apply(books, seq, standing, &settlement, false, now),
+                None => Err(Trouble::Refused(format!("there is no job number {}", seq.0))),
+            })
+            .await
+    }
+
+    async fn unsettled(&self, method: &str, seqs: Vec<JobSeq>) -> Result<Vec<Unsettled>, LedgerError> {
+        let method = method.to_owned();
+        let rows = self.open.readers.read(move |conn| unsettled::read(conn, &method, &seqs)).await?;
+        rows.into_iter().map(unsettled::UnsettledRow::parse).collect()
+    }
+
+    async fn answers(&self, seq: JobSeq, code: i64) -> Result<u32, LedgerError> {
+        self.open.readers.read(move |conn| unsettled::answers(conn, seq, code)).await
+    }
+
+    async fn owned(&self, method: &str, keys: Vec<String>) -> Result<Vec<String>, LedgerError> {
+        let method = method.to_owned();
+        self.open.readers.read(move |conn| unsettled::owned(conn, &method, &keys)).await
+    }
+
+    async fn verified(&self, found: Vec<(JobSeq, Settlement)>, now: Timestamp) -> Result<Vec<Verified>, LedgerError> {
+        self.open.writer.change(move |books| unsettled::settle(books, &found, now)).await
+    }
+
+    async fn set_restraints(&self, restraints: Vec<Restraint>) -> Result<(), LedgerError> {
+        self.open.writer.change(move |books| Ok(restraints::set(books.conn(), &restraints)?)).await
+    }
+
+    async fn restraints(&self) -> Result<Vec<Restraint>, LedgerError> {
+        self.open.readers.read(restraints::read).await
+    }
+}
