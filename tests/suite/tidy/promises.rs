@@ -74,9 +74,7 @@ fn functions(folder: &Path, known: &mut BTreeSet<String>) {
         } else if path.extension().is_some_and(|ending| ending == "rs") {
             let text = std::fs::read_to_string(&path).unwrap();
             // The contract's tests carry no attribute: a macro makes a test of each.
-            let is_contract = path
-                .parent()
-                .is_some_and(|folder| folder.ends_with("src/contract") || folder.ends_with("store-contract/src"));
+            let is_contract = path.parent().is_some_and(|folder| folder.ends_with("store-contract/src"));
             let mut is_test = false;
             for line in text.lines().map(str::trim) {
                 let name = line.split_once("fn ").and_then(|(_, rest)| rest.split_once('(')).map(|(name, _)| name);

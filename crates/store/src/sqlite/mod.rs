@@ -271,41 +271,21 @@ impl Ledger for SqliteLedger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{self, T0};
+    use crate::contract::{T0, store_contract};
 
     /// A ledger in a folder of its own, which goes with it.
     struct Fresh {
-        ledger: SqliteLedger,
+        store: SqliteLedger,
         _folder: tempfile::TempDir,
     }
 
     impl Fresh {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let ledger = SqliteLedger::open(&folder.path().join("ledger.db"), Mode::Worker, T0).unwrap();
-            Self { ledger, _folder: folder }
+            let store = SqliteLedger::open(&folder.path().join("ledger.db"), Mode::Worker, T0).unwrap();
+            Self { store, _folder: folder }
         }
     }
 
-    contract::contract_tests! {
-        Fresh::new();
-        intake: a_job_comes_back_as_it_came, the_same_content_is_known, other_content_under_a_known_id_is_rejected,
-            a_succeeded_job_is_published_again, a_dead_job_is_queued_again, rejected_inputs_are_kept_once,
-            a_corrected_message_ends_its_rejection, a_file_job_that_comes_by_amqp_is_published;
-        again: a_job_that_has_not_ended_is_known, every_repeat_of_a_succeeded_job_is_answered,
-            a_dead_letter_moved_back_is_queued_and_its_ending_published, other_content_is_a_conflict_in_every_state,
-            a_rejected_message_that_is_redelivered_is_one_dead_letter;
-        repeats: a_stranger_learns_nothing_in_any_state, a_files_job_answers_nobody_who_guesses_it,
-            the_same_user_is_answered_at_another_queue, conflicts_beyond_three_are_counted;
-        attempts: attempts_are_charged_as_they_end, a_job_that_does_not_wait_is_not_called,
-            an_uncertain_job_is_looked_up_and_not_sent, the_first_ending_stays,
-            recovery_makes_open_attempts_uncertain, past_calls_reach_back_exactly;
-        unsettled: jobs_are_unsettled_while_in_flight_or_uncertain, an_object_has_one_owner,
-            a_look_up_settles_uncertain_jobs_alone;
-        endings: documents_are_the_contracts, warnings_are_told_and_counted, warnings_go_with_what_they_were_about, the_outbox_is_paged_and_forgotten, what_is_set_aside_is_read_apart, suspensions_come_and_go,
-            restraints_are_replaced_as_a_whole,
-            waiting_jobs_are_paged_by_batch;
-        retention: what_ended_before_is_forgotten, what_is_on_its_way_stays, batches_go_with_their_last_job,
-            a_forgotten_job_still_owns_what_it_created;
-    }
+    store_contract!(Fresh::new());
 }

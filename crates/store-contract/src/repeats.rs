@@ -30,7 +30,7 @@ async fn go_on(store: Store<'_>, taken: TakenOver) {
 
 /// Whether the content is the same or not, in every state and however the job came: nothing of it goes where a stranger
 /// wants it, and what the owner gets is the owner's.
-pub(crate) async fn a_stranger_learns_nothing_in_any_state(store: Store<'_>) {
+pub async fn a_stranger_learns_nothing_in_any_state(store: Store<'_>) {
     for (how, first) in [("mine", Some("mine")), ("unanswered", None)] {
         for (state, settlement) in states() {
             for is_same in [true, false] {
@@ -58,7 +58,7 @@ pub(crate) async fn a_stranger_learns_nothing_in_any_state(store: Store<'_>) {
 }
 
 /// A job of a file is published once it comes over AMQP, too, and still answers nobody.
-pub(crate) async fn a_files_job_answers_nobody_who_guesses_it(store: Store<'_>) {
+pub async fn a_files_job_answers_nobody_who_guesses_it(store: Store<'_>) {
     for (state, settlement) in states() {
         let seq = queue(store.intake, from_file(job(state), state)).await.seq;
         if let Some(settlement) = settlement {
@@ -77,7 +77,7 @@ pub(crate) async fn a_files_job_answers_nobody_who_guesses_it(store: Store<'_>) 
 }
 
 /// A publisher that was started again has another queue for its answers: the broker vouches for its user.
-pub(crate) async fn the_same_user_is_answered_at_another_queue(store: Store<'_>) {
+pub async fn the_same_user_is_answered_at_another_queue(store: Store<'_>) {
     let seq = queue(store.intake, message("a", true, Some("amq.gen-1"), Some("anna"))).await.seq;
     call(store.domain, seq, 0, success("omm_1")).await;
     forget_outbox(store).await;
@@ -92,7 +92,7 @@ pub(crate) async fn the_same_user_is_answered_at_another_queue(store: Store<'_>)
 }
 
 /// The first three conflicts of an id are dead letters; the rest is a number in the last of them. Other ids are not.
-pub(crate) async fn conflicts_beyond_three_are_counted(store: Store<'_>) {
+pub async fn conflicts_beyond_three_are_counted(store: Store<'_>) {
     for id in ["a", "b"] {
         queue(store.intake, message(id, true, None, None)).await;
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 
 /// How a job gets into each state that it does not leave by itself; `None` leaves it queued.
-pub(super) fn states() -> [(&'static str, Option<Settlement>); 6] {
+pub(crate) fn states() -> [(&'static str, Option<Settlement>); 6] {
     let failure = failure("why");
     [
         ("queued", None),
@@ -27,7 +27,7 @@ async fn bring_into(store: Store<'_>, id: &str, settlement: Option<Settlement>) 
     seq
 }
 
-pub(super) async fn forget_outbox(store: Store<'_>) {
+pub(crate) async fn forget_outbox(store: Store<'_>) {
     let seqs = endings(store.outbox, 0, 100).await.iter().map(|row| row.seq).collect();
     store.outbox.outbox_done(seqs).await.unwrap();
 }
@@ -40,7 +40,7 @@ fn asked(id: &str, correlation: &str) -> Arrival {
 }
 
 /// A job that has not ended is known, whether it waits, runs, is uncertain or held: nothing changes and nothing is said.
-pub(crate) async fn a_job_that_has_not_ended_is_known(store: Store<'_>) {
+pub async fn a_job_that_has_not_ended_is_known(store: Store<'_>) {
     for (state, settlement) in states().into_iter().take(3) {
         bring_into(store, state, settlement).await;
     }
@@ -58,7 +58,7 @@ pub(crate) async fn a_job_that_has_not_ended_is_known(store: Store<'_>) {
 }
 
 /// Every repeat of a succeeded job brings the result once more, each under its own properties.
-pub(crate) async fn every_repeat_of_a_succeeded_job_is_answered(store: Store<'_>) {
+pub async fn every_repeat_of_a_succeeded_job_is_answered(store: Store<'_>) {
     let seq = bring_into(store, "a", Some(success("omm_1"))).await;
     for correlation in ["c-1", "c-2", "c-3"] {
         assert_eq!(take(store.intake, asked("a", correlation)).await, TakenOver::Succeeded);
@@ -72,7 +72,7 @@ pub(crate) async fn every_repeat_of_a_succeeded_job_is_answered(store: Store<'_>
 }
 
 /// A dead letter that is moved back comes with what the broker added to it; its job is queued, and ends anew.
-pub(crate) async fn a_dead_letter_moved_back_is_queued_and_its_ending_published(store: Store<'_>) {
+pub async fn a_dead_letter_moved_back_is_queued_and_its_ending_published(store: Store<'_>) {
     for (id, settlement) in [("dead", death(Reason::Exhausted)), ("cancelled", Settlement::Cancelled)] {
         let seq = bring_into(store, id, Some(settlement)).await;
         let mut moved = asked(id, "c-9");
@@ -92,7 +92,7 @@ pub(crate) async fn a_dead_letter_moved_back_is_queued_and_its_ending_published(
 }
 
 /// Other content is a dead letter in every state, and leaves the first job as it is.
-pub(crate) async fn other_content_is_a_conflict_in_every_state(store: Store<'_>) {
+pub async fn other_content_is_a_conflict_in_every_state(store: Store<'_>) {
     for (state, settlement) in states() {
         bring_into(store, state, settlement).await;
     }
@@ -118,7 +118,7 @@ pub(crate) async fn other_content_is_a_conflict_in_every_state(store: Store<'_>)
 }
 
 /// A message whose ack got lost comes once more, and is one dead letter; any other message is one of its own.
-pub(crate) async fn a_rejected_message_that_is_redelivered_is_one_dead_letter(store: Store<'_>) {
+pub async fn a_rejected_message_that_is_redelivered_is_one_dead_letter(store: Store<'_>) {
     let message = |raw: &str, redelivered: bool| Arrival {
         input: Err(Box::new(rejection(None, None))),
         origin: Origin {

@@ -13,7 +13,7 @@ fn sole(key: &str) -> Settlement {
 }
 
 /// A lost call may be applied until its deadline, an answered one until its answer; one that never left does not count.
-pub(crate) async fn jobs_are_unsettled_while_in_flight_or_uncertain(store: Store<'_>) {
+pub async fn jobs_are_unsettled_while_in_flight_or_uncertain(store: Store<'_>) {
     let (mut seqs, method) = (Vec::new(), lane().method);
     for id in ["lost", "answered", "flying", "queued", "looked"] {
         seqs.push(queue(store.intake, from_file(job(id), id)).await.seq);
@@ -45,7 +45,7 @@ pub(crate) async fn jobs_are_unsettled_while_in_flight_or_uncertain(store: Store
 }
 
 /// The second claim of an object is refused, whoever makes it; what is no create may share one.
-pub(crate) async fn an_object_has_one_owner(store: Store<'_>) {
+pub async fn an_object_has_one_owner(store: Store<'_>) {
     let (mut seqs, method) = (Vec::new(), lane().method);
     for id in ["a", "b", "c", "d"] {
         seqs.push(queue(store.intake, from_file(job(id), id)).await.seq);
@@ -70,7 +70,7 @@ pub(crate) async fn an_object_has_one_owner(store: Store<'_>) {
 }
 
 /// What a person decided, or a call in flight, comes before what a look-up found.
-pub(crate) async fn a_look_up_settles_uncertain_jobs_alone(store: Store<'_>) {
+pub async fn a_look_up_settles_uncertain_jobs_alone(store: Store<'_>) {
     let mut seqs = Vec::new();
     for id in ["queued", "flying", "held", "uncertain"] {
         seqs.push(queue(store.intake, from_file(job(id), id)).await.seq);

@@ -1,14 +1,17 @@
 //! What every store must do, as functions over its ports: one suite for all of them.
 //!
-//! A store's tests call each function with an empty store. Nothing here knows how a store keeps its records.
+//! A store's tests call [`store_contract!`] with what makes an empty store. Nothing here knows how one keeps its records.
 
-pub(crate) mod again;
-pub(crate) mod attempts;
-pub(crate) mod endings;
-pub(crate) mod intake;
-pub(crate) mod repeats;
-pub(crate) mod retention;
-pub(crate) mod unsettled;
+#![allow(clippy::panic, clippy::unwrap_used, clippy::wildcard_imports, reason = "it is test code, whoever compiles it")]
+#![allow(missing_docs, reason = "what a test is called is what it says")]
+
+pub mod again;
+pub mod attempts;
+pub mod endings;
+pub mod intake;
+pub mod repeats;
+pub mod retention;
+pub mod unsettled;
 
 use paceline_domain::messages::Cure;
 use serde_json::{Map, Value, json};
@@ -24,58 +27,86 @@ use paceline_ports::{
     Ledger, Origin, Outbox, Outgoing, Purpose, Settlement, TakenOver, Waiting,
 };
 
-/// The ports of a store. The whole of its jobs is acquired.
+/// The ports of a store. What it works is acquired.
 #[derive(Clone, Copy)]
-pub(crate) struct Store<'a> {
+pub struct Store<'a> {
     pub intake: &'a dyn Intake,
     pub outbox: &'a dyn Outbox,
     pub ledger: &'a dyn Ledger,
     pub domain: &'a dyn Domain,
 }
 
-/// Runs the named functions of the suite, each as a test of its own on a fresh store from `$fresh`.
+/// Puts an empty store to one test.
+pub async fn run(store: &(impl Intake + Outbox + Ledger), test: impl AsyncFnOnce(Store<'_>)) {
+    let domain = store.acquire().await.unwrap();
+    test(Store { intake: store, outbox: store, ledger: store, domain: &*domain }).await;
+}
+
+/// Runs the whole suite: each of its functions is a test of its own, on a fresh store. `$fresh` makes one, whose field
+/// `store` has the ports; it may hold more, such as the folder that goes with it.
+#[macro_export]
+macro_rules! store_contract {
+    ($fresh:expr) => {
+        $crate::contract_tests! {
+            $fresh;
+            intake: a_job_comes_back_as_it_came, the_same_content_is_known, other_content_under_a_known_id_is_rejected,
+                a_succeeded_job_is_published_again, a_dead_job_is_queued_again, rejected_inputs_are_kept_once,
+                a_corrected_message_ends_its_rejection, a_file_job_that_comes_by_amqp_is_published;
+            again: a_job_that_has_not_ended_is_known, every_repeat_of_a_succeeded_job_is_answered,
+                a_dead_letter_moved_back_is_queued_and_its_ending_published, other_content_is_a_conflict_in_every_state,
+                a_rejected_message_that_is_redelivered_is_one_dead_letter;
+            repeats: a_stranger_learns_nothing_in_any_state, a_files_job_answers_nobody_who_guesses_it,
+                the_same_user_is_answered_at_another_queue, conflicts_beyond_three_are_counted;
+            attempts: attempts_are_charged_as_they_end, a_job_that_does_not_wait_is_not_called,
+                an_uncertain_job_is_looked_up_and_not_sent, the_first_ending_stays,
+                recovery_makes_open_attempts_uncertain, past_calls_reach_back_exactly;
+            unsettled: jobs_are_unsettled_while_in_flight_or_uncertain, an_object_has_one_owner,
+                a_look_up_settles_uncertain_jobs_alone;
+            endings: documents_are_the_contracts, warnings_are_told_and_counted, warnings_go_with_what_they_were_about,
+                the_outbox_is_paged_and_forgotten, what_is_set_aside_is_read_apart, suspensions_come_and_go,
+                restraints_are_replaced_as_a_whole, waiting_jobs_are_paged_by_batch;
+            retention: what_ended_before_is_forgotten, what_is_on_its_way_stays, batches_go_with_their_last_job,
+                a_forgotten_job_still_owns_what_it_created;
+        }
+    };
+}
+
+/// Runs the named functions of the suite.
+#[macro_export]
 macro_rules! contract_tests {
     ($fresh:expr; $($module:ident: $($name:ident),+;)+) => {
         $($(
             #[tokio::test]
             async fn $name() {
                 let fresh = $fresh;
-                let domain = fresh.ledger.acquire().await.unwrap();
-                let store = $crate::contract::Store {
-                    intake: &fresh.ledger,
-                    outbox: &fresh.ledger,
-                    ledger: &fresh.ledger,
-                    domain: &*domain,
-                };
-                $crate::contract::$module::$name(store).await;
+                $crate::run(&fresh.store, $crate::$module::$name).await;
             }
         )+)+
     };
 }
-pub(crate) use contract_tests;
 
 /// A second, as the suite counts.
-pub(crate) const S: i64 = 1_000_000;
+pub const S: i64 = 1_000_000;
 
 /// The instant from which the suite counts.
-pub(crate) const T0: Timestamp = Timestamp(1_795_248_000 * S);
+pub const T0: Timestamp = Timestamp(1_795_248_000 * S);
 
 /// `seconds` after [`T0`].
-pub(crate) fn at(seconds: i64) -> Timestamp {
+pub fn at(seconds: i64) -> Timestamp {
     Timestamp(T0.0 + seconds * S)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "reads as a literal")]
-pub(crate) fn object(value: Value) -> Map<String, Value> {
+pub fn object(value: Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap()
 }
 
-pub(crate) fn lane() -> LaneKey {
+pub fn lane() -> LaneKey {
     LaneKey { app: "acme".into(), tenant: String::new(), method: "feishu.vc.room.create".into() }
 }
 
 /// A job of the batch `move`, which creates an object of its own.
-pub(crate) fn job(id: &str) -> Job {
+pub fn job(id: &str) -> Job {
     let params = Params { body: object(json!({"name": id, "capacity": 10})), ..Params::default() };
     let LaneKey { app, tenant, method } = &lane();
     let place = identity::Place { method, app, tenant, identity: "tenant" };
@@ -96,16 +127,16 @@ pub(crate) fn job(id: &str) -> Job {
     }
 }
 
-pub(crate) fn from_file(job: Job, place: &str) -> Arrival {
+pub fn from_file(job: Job, place: &str) -> Arrival {
     Arrival { input: Ok(Box::new(job)), origin: Origin { place: place.into(), ..Origin::default() } }
 }
 
 /// The body is no JSON that anything could rebuild: only the bytes themselves will do.
-pub(crate) fn raw_of(id: &str) -> Vec<u8> {
+pub fn raw_of(id: &str) -> Vec<u8> {
     format!("{{ \"id\" : \"{id}\" }}\r\n\u{7}").into_bytes()
 }
 
-pub(crate) fn from_amqp(job: Job) -> Arrival {
+pub fn from_amqp(job: Job) -> Arrival {
     let origin = Origin {
         raw: raw_of(&job.id).into(),
         amqp: Some(AmqpOrigin { message_id: Some(job.id.clone()), ..AmqpOrigin::default() }),
@@ -114,7 +145,7 @@ pub(crate) fn from_amqp(job: Job) -> Arrival {
     Arrival { input: Ok(Box::new(job)), origin }
 }
 
-pub(crate) fn rejection(id: Option<&str>, batch: Option<&str>) -> Rejection {
+pub fn rejection(id: Option<&str>, batch: Option<&str>) -> Rejection {
     Rejection {
         id: id.map(Into::into),
         method: None,
@@ -124,7 +155,7 @@ pub(crate) fn rejection(id: Option<&str>, batch: Option<&str>) -> Rejection {
     }
 }
 
-pub(crate) fn failure(detail: &str) -> Failure {
+pub fn failure(detail: &str) -> Failure {
     Failure {
         status: Some(400),
         code: Some(125_001),
@@ -135,7 +166,7 @@ pub(crate) fn failure(detail: &str) -> Failure {
     }
 }
 
-pub(crate) fn success(key: &str) -> Settlement {
+pub fn success(key: &str) -> Settlement {
     Settlement::Succeeded {
         key: Some(key.into()),
         result: json!({"room": {"room_id": key}}),
@@ -145,7 +176,7 @@ pub(crate) fn success(key: &str) -> Settlement {
 }
 
 /// A success of which the platform left something out.
-pub(crate) fn warned(key: &str) -> Settlement {
+pub fn warned(key: &str) -> Settlement {
     let warnings = vec![Warning {
         field: "excess_users".into(),
         message: "invited without an account".into(),
@@ -160,12 +191,12 @@ pub(crate) fn warned(key: &str) -> Settlement {
     }
 }
 
-pub(crate) fn death(reason: Reason) -> Settlement {
+pub fn death(reason: Reason) -> Settlement {
     Settlement::Dead { reason, failure: failure("cannot create/update room at this level") }
 }
 
 /// The outbox without events of batches, which have tests of their own.
-pub(crate) async fn endings(outbox: &dyn Outbox, after: i64, limit: usize) -> Vec<Outgoing> {
+pub async fn endings(outbox: &dyn Outbox, after: i64, limit: usize) -> Vec<Outgoing> {
     let mut rows = outbox.outbox(after, 1_000).await.unwrap();
     rows.retain(|row| row.ending.routing_key != BATCH_COMPLETED);
     rows.truncate(limit);
@@ -173,44 +204,44 @@ pub(crate) async fn endings(outbox: &dyn Outbox, after: i64, limit: usize) -> Ve
 }
 
 /// Takes one job over, which must be queued.
-pub(crate) async fn queue(intake: &dyn Intake, arrival: Arrival) -> Waiting {
+pub async fn queue(intake: &dyn Intake, arrival: Arrival) -> Waiting {
     match take(intake, arrival).await {
         TakenOver::Queued(waiting) => waiting,
         other @ (TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected) => panic!("not queued: {other:?}"),
     }
 }
 
-pub(crate) async fn take(intake: &dyn Intake, arrival: Arrival) -> TakenOver {
+pub async fn take(intake: &dyn Intake, arrival: Arrival) -> TakenOver {
     let mut taken = intake.take_over(vec![arrival], T0).await.unwrap();
     assert_eq!(taken.len(), 1);
     taken.remove(0)
 }
 
-pub(crate) fn start(purpose: Purpose, sent_s: i64) -> AttemptStart {
+pub fn start(purpose: Purpose, sent_s: i64) -> AttemptStart {
     AttemptStart { purpose, lane: lane().into(), sent_at: at(sent_s), deadline_at: at(sent_s + 30) }
 }
 
 /// Begins an attempt for the job, which must be callable.
-pub(crate) async fn begin(domain: &dyn Domain, seq: JobSeq, sent_s: i64) -> AttemptSeq {
+pub async fn begin(domain: &dyn Domain, seq: JobSeq, sent_s: i64) -> AttemptSeq {
     let (attempt, job) = domain.begin_attempt(start(Purpose::Job(seq), sent_s)).await.unwrap();
     assert!(job.is_some(), "the job is not callable");
     attempt
 }
 
-pub(crate) fn ended(attempt: AttemptSeq, ended_s: i64, settlement: Option<(JobSeq, Settlement)>) -> AttemptEnd {
+pub fn ended(attempt: AttemptSeq, ended_s: i64, settlement: Option<(JobSeq, Settlement)>) -> AttemptEnd {
     AttemptEnd { attempt, ended_at: at(ended_s), outcome: "succeeded", replied: true, failure: None, settlement }
 }
 
 /// One call of the job that ends in `settlement`, a second after it left.
-pub(crate) async fn call(domain: &dyn Domain, seq: JobSeq, sent_s: i64, settlement: Settlement) {
+pub async fn call(domain: &dyn Domain, seq: JobSeq, sent_s: i64, settlement: Settlement) {
     let attempt = begin(domain, seq, sent_s).await;
     domain.end_attempt(ended(attempt, sent_s + 1, Some((seq, settlement)))).await.unwrap();
 }
 
-pub(crate) async fn counts(ledger: &dyn Ledger) -> Counts {
+pub async fn counts(ledger: &dyn Ledger) -> Counts {
     ledger.counts(None).await.unwrap()
 }
 
-pub(crate) async fn all_waiting(domain: &dyn Domain) -> Vec<Waiting> {
+pub async fn all_waiting(domain: &dyn Domain) -> Vec<Waiting> {
     domain.waiting(None, JobSeq(0), usize::MAX).await.unwrap()
 }

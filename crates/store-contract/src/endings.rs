@@ -9,7 +9,7 @@ use paceline_domain::quota::{Key, Window};
 use paceline_ports::{Reached, Restrained, Restraint, RestraintKind, SuspendedBy, Suspension};
 
 /// The documents are those of the contract, field by field.
-pub(crate) async fn documents_are_the_contracts(store: Store<'_>) {
+pub async fn documents_are_the_contracts(store: Store<'_>) {
     let good = Job { meta: Some(object(json!({"row": 7}))), reply_to: Some("answers".into()), ..job("good") };
     let good = queue(store.intake, from_amqp(good)).await.seq;
     let bad = queue(store.intake, from_amqp(Job { batch: None, ..job("bad") })).await.seq;
@@ -47,7 +47,7 @@ pub(crate) async fn documents_are_the_contracts(store: Store<'_>) {
 }
 
 /// Warnings stay with their success, are told with it, however often it is asked for, and are counted apart.
-pub(crate) async fn warnings_are_told_and_counted(store: Store<'_>) {
+pub async fn warnings_are_told_and_counted(store: Store<'_>) {
     let whole = queue(store.intake, from_amqp(job("whole"))).await.seq;
     let partly = queue(store.intake, from_amqp(Job { batch: Some("other".into()), ..job("partly") })).await.seq;
     call(store.domain, whole, 0, success("omm_1")).await;
@@ -72,7 +72,7 @@ pub(crate) async fn warnings_are_told_and_counted(store: Store<'_>) {
 }
 
 /// A job whose object was deleted has no warnings any more, and none of them come back with its next success.
-pub(crate) async fn warnings_go_with_what_they_were_about(store: Store<'_>) {
+pub async fn warnings_go_with_what_they_were_about(store: Store<'_>) {
     let create = queue(store.intake, from_amqp(job("create"))).await.seq;
     call(store.domain, create, 0, warned("omm_1")).await;
     let delete = queue(store.intake, from_amqp(job("delete"))).await.seq;
@@ -92,7 +92,7 @@ pub(crate) async fn warnings_go_with_what_they_were_about(store: Store<'_>) {
 }
 
 /// The outbox is read in order and in pages; its numbers never start again.
-pub(crate) async fn the_outbox_is_paged_and_forgotten(store: Store<'_>) {
+pub async fn the_outbox_is_paged_and_forgotten(store: Store<'_>) {
     let mut last = 0;
     for round in 0..2 {
         let mut seqs = Vec::new();
@@ -113,7 +113,7 @@ pub(crate) async fn the_outbox_is_paged_and_forgotten(store: Store<'_>) {
 }
 
 /// How far a row has come stays with it; what is set aside is read apart, and forgotten like the rest.
-pub(crate) async fn what_is_set_aside_is_read_apart(store: Store<'_>) {
+pub async fn what_is_set_aside_is_read_apart(store: Store<'_>) {
     for n in 0..3 {
         let seq = queue(store.intake, from_amqp(job(&n.to_string()))).await.seq;
         call(store.domain, seq, 0, success("k")).await;
@@ -143,7 +143,7 @@ pub(crate) async fn what_is_set_aside_is_read_apart(store: Store<'_>) {
 }
 
 /// Suspensions replace each other by app, tenant and method, and are resumed as wide as named.
-pub(crate) async fn suspensions_come_and_go(store: Store<'_>) {
+pub async fn suspensions_come_and_go(store: Store<'_>) {
     let of = |app: &str, tenant: &str, method: &str, detail: &str| Suspension {
         app: app.into(),
         tenant: tenant.into(),
@@ -173,7 +173,7 @@ pub(crate) async fn suspensions_come_and_go(store: Store<'_>) {
 }
 
 /// Restraints come back as they were, in their order, and each list replaces the one before.
-pub(crate) async fn restraints_are_replaced_as_a_whole(store: Store<'_>) {
+pub async fn restraints_are_replaced_as_a_whole(store: Store<'_>) {
     let of = |target: Restrained, kind: RestraintKind, until: Option<i64>, cause: Failure| Restraint {
         target,
         app: "acme".into(),
@@ -213,7 +213,7 @@ pub(crate) async fn restraints_are_replaced_as_a_whole(store: Store<'_>) {
 }
 
 /// Waiting jobs are listed in order, in pages, by batch; counts follow every step.
-pub(crate) async fn waiting_jobs_are_paged_by_batch(store: Store<'_>) {
+pub async fn waiting_jobs_are_paged_by_batch(store: Store<'_>) {
     let mut seqs = Vec::new();
     for n in 0..6 {
         let batch = ["x", "y", ""][n % 3];

@@ -9,7 +9,7 @@ use paceline_domain::trace::{self, Trace};
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /// A job comes back whole, with everything that it can carry.
-pub(crate) async fn a_job_comes_back_as_it_came(store: Store<'_>) {
+pub async fn a_job_comes_back_as_it_came(store: Store<'_>) {
     let full = Job {
         lane: LaneKey { tenant: "t1".into(), ..lane() },
         identity: Identity::User("anna".into()),
@@ -53,7 +53,7 @@ pub(crate) async fn a_job_comes_back_as_it_came(store: Store<'_>) {
 }
 
 /// The same id and content does nothing twice, in one call or in several, whatever else the job carries.
-pub(crate) async fn the_same_content_is_known(store: Store<'_>) {
+pub async fn the_same_content_is_known(store: Store<'_>) {
     let arrivals = vec![from_file(job("a"), "f:1"), from_file(job("b"), "f:2"), from_file(job("a"), "f:3")];
     let taken = store.intake.take_over(arrivals, T0).await.unwrap();
     assert!(matches!(taken[..], [TakenOver::Queued(_), TakenOver::Queued(_), TakenOver::Known]));
@@ -68,7 +68,7 @@ pub(crate) async fn the_same_content_is_known(store: Store<'_>) {
 }
 
 /// The same id with other content is a dead letter; the first job is untouched.
-pub(crate) async fn other_content_under_a_known_id_is_rejected(store: Store<'_>) {
+pub async fn other_content_under_a_known_id_is_rejected(store: Store<'_>) {
     let first = queue(store.intake, from_amqp(job("a"))).await;
     let mut other = job("a");
     other.params.body.insert("capacity".into(), json!(11));
@@ -89,7 +89,7 @@ pub(crate) async fn other_content_under_a_known_id_is_rejected(store: Store<'_>)
 }
 
 /// What succeeded is not done again; who asks by AMQP gets the result again, under this time's properties.
-pub(crate) async fn a_succeeded_job_is_published_again(store: Store<'_>) {
+pub async fn a_succeeded_job_is_published_again(store: Store<'_>) {
     let seq = queue(store.intake, from_file(job("a"), "f:1")).await.seq;
     call(store.domain, seq, 0, success("omm_1")).await;
     assert!(endings(store.outbox, 0, 10).await.is_empty(), "a file's job is not published");
@@ -110,7 +110,7 @@ pub(crate) async fn a_succeeded_job_is_published_again(store: Store<'_>) {
 }
 
 /// A dead or cancelled job that comes again is queued from the start, and its unsent dead letter is no longer true.
-pub(crate) async fn a_dead_job_is_queued_again(store: Store<'_>) {
+pub async fn a_dead_job_is_queued_again(store: Store<'_>) {
     for (id, settlement) in [("dead", death(Reason::Rejected)), ("gone", Settlement::Cancelled)] {
         let seq = queue(store.intake, from_amqp(job(id))).await.seq;
         call(store.domain, seq, 0, settlement).await;
@@ -134,7 +134,7 @@ pub(crate) async fn a_dead_job_is_queued_again(store: Store<'_>) {
 }
 
 /// A rejected AMQP message is a dead letter with its bytes; a file's row is replaced when the file is run again.
-pub(crate) async fn rejected_inputs_are_kept_once(store: Store<'_>) {
+pub async fn rejected_inputs_are_kept_once(store: Store<'_>) {
     let bad_row = |place: &str| Arrival {
         input: Err(Box::new(rejection(None, Some("move")))),
         origin: Origin { place: place.into(), raw: "{}".into(), ..Origin::default() },
@@ -169,7 +169,7 @@ pub(crate) async fn rejected_inputs_are_kept_once(store: Store<'_>) {
 }
 
 /// A message that was rejected, published and then corrected under the same id is no dead letter any more.
-pub(crate) async fn a_corrected_message_ends_its_rejection(store: Store<'_>) {
+pub async fn a_corrected_message_ends_its_rejection(store: Store<'_>) {
     let bad = Arrival {
         input: Err(Box::new(rejection(Some("a"), Some("move")))),
         origin: Origin { amqp: Some(AmqpOrigin::default()), ..Origin::default() },
@@ -183,7 +183,7 @@ pub(crate) async fn a_corrected_message_ends_its_rejection(store: Store<'_>) {
 }
 
 /// A job from a file that also comes by AMQP is published when it ends.
-pub(crate) async fn a_file_job_that_comes_by_amqp_is_published(store: Store<'_>) {
+pub async fn a_file_job_that_comes_by_amqp_is_published(store: Store<'_>) {
     let seq = queue(store.intake, from_file(job("a"), "f:1")).await.seq;
     assert_eq!(take(store.intake, from_amqp(job("a"))).await, TakenOver::Known);
     call(store.domain, seq, 0, death(Reason::Rejected)).await;

@@ -4,7 +4,7 @@ use super::*;
 use paceline_domain::outcome::NOT_SENT;
 
 /// Only the end of a job's own call is charged, and a throttled one only if the engine says so.
-pub(crate) async fn attempts_are_charged_as_they_end(store: Store<'_>) {
+pub async fn attempts_are_charged_as_they_end(store: Store<'_>) {
     let seq = queue(store.intake, from_amqp(job("a"))).await.seq;
     let throttled = Settlement::Queued { not_before: Some(at(5)), charged: false, failure: None };
     let attempt = begin(store.domain, seq, 0).await;
@@ -42,7 +42,7 @@ pub(crate) async fn attempts_are_charged_as_they_end(store: Store<'_>) {
 }
 
 /// A job is not called twice at once, nor after its end; nothing is recorded then.
-pub(crate) async fn a_job_that_does_not_wait_is_not_called(store: Store<'_>) {
+pub async fn a_job_that_does_not_wait_is_not_called(store: Store<'_>) {
     let seq = queue(store.intake, from_file(job("a"), "f:1")).await.seq;
     let attempt = begin(store.domain, seq, 0).await;
     assert!(all_waiting(store.domain).await.is_empty(), "a job in flight does not wait");
@@ -59,7 +59,7 @@ pub(crate) async fn a_job_that_does_not_wait_is_not_called(store: Store<'_>) {
 }
 
 /// What may have been applied is asked about, and not sent again before that, even if a lane still has it.
-pub(crate) async fn an_uncertain_job_is_looked_up_and_not_sent(store: Store<'_>) {
+pub async fn an_uncertain_job_is_looked_up_and_not_sent(store: Store<'_>) {
     let seq = queue(store.intake, from_amqp(job("a"))).await.seq;
     call(store.domain, seq, 0, Settlement::Uncertain { not_before: at(9), charged: true, failure: failure("cut") })
         .await;
@@ -73,7 +73,7 @@ pub(crate) async fn an_uncertain_job_is_looked_up_and_not_sent(store: Store<'_>)
 }
 
 /// A late reply closes its attempt and leaves the job's first ending alone.
-pub(crate) async fn the_first_ending_stays(store: Store<'_>) {
+pub async fn the_first_ending_stays(store: Store<'_>) {
     let seq = queue(store.intake, from_amqp(job("a"))).await.seq;
     let attempt = begin(store.domain, seq, 0).await;
     store.domain.settle(seq, Settlement::Cancelled, at(1)).await.unwrap();
@@ -90,7 +90,7 @@ pub(crate) async fn the_first_ending_stays(store: Store<'_>) {
 }
 
 /// What a dead process left open is closed: the job is uncertain until its call is surely over, others just close.
-pub(crate) async fn recovery_makes_open_attempts_uncertain(store: Store<'_>) {
+pub async fn recovery_makes_open_attempts_uncertain(store: Store<'_>) {
     let a = queue(store.intake, from_file(job("a"), "f:1")).await.seq;
     let b = queue(store.intake, from_file(job("b"), "f:2")).await.seq;
     let c = queue(store.intake, from_file(job("c"), "f:3")).await.seq;
@@ -116,7 +116,7 @@ pub(crate) async fn recovery_makes_open_attempts_uncertain(store: Store<'_>) {
 }
 
 /// Exactly the calls that a window reaching back to an instant may still count, also when the clock was set back.
-pub(crate) async fn past_calls_reach_back_exactly(store: Store<'_>) {
+pub async fn past_calls_reach_back_exactly(store: Store<'_>) {
     let seq = queue(store.intake, from_file(job("a"), "f:1")).await.seq;
     let again = || Some((seq, Settlement::Queued { not_before: None, charged: false, failure: None }));
     let replied = begin(store.domain, seq, 100).await;

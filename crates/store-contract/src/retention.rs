@@ -22,7 +22,7 @@ async fn is_known(store: Store<'_>, job: Job) -> bool {
 }
 
 /// Ended jobs go at the end of their time and not a moment before; what has not ended stays, however old.
-pub(crate) async fn what_ended_before_is_forgotten(store: Store<'_>) {
+pub async fn what_ended_before_is_forgotten(store: Store<'_>) {
     for (n, settlement) in [success("k"), death(Reason::Rejected), Settlement::Cancelled].into_iter().enumerate() {
         let seq = queue(store.intake, from_file(job(&format!("ended-{n}")), "f:1")).await.seq;
         call(store.domain, seq, 9, settlement).await;
@@ -49,7 +49,7 @@ pub(crate) async fn what_ended_before_is_forgotten(store: Store<'_>) {
 }
 
 /// A result that the broker has not confirmed, and an input's dead letter, outlive their time.
-pub(crate) async fn what_is_on_its_way_stays(store: Store<'_>) {
+pub async fn what_is_on_its_way_stays(store: Store<'_>) {
     let seq = queue(store.intake, from_amqp(job("a"))).await.seq;
     call(store.domain, seq, 0, success("k")).await;
     let origin = Origin { raw: raw_of("bad").into(), amqp: Some(AmqpOrigin::default()), ..Origin::default() };
@@ -63,7 +63,7 @@ pub(crate) async fn what_is_on_its_way_stays(store: Store<'_>) {
 }
 
 /// More than one piece, a job that stays in the middle of them, and the worker's own calls.
-pub(crate) async fn batches_go_with_their_last_job(store: Store<'_>) {
+pub async fn batches_go_with_their_last_job(store: Store<'_>) {
     let arrivals = (0..600).map(|n| {
         let batch = if n == 300 { "kept" } else { "gone" };
         from_file(Job { batch: Some(batch.into()), ..job(&format!("{n}")) }, &format!("f:{n}"))
@@ -90,7 +90,7 @@ pub(crate) async fn batches_go_with_their_last_job(store: Store<'_>) {
 }
 
 /// Otherwise a look-up would take last year's calendar for the one whose reply was lost.
-pub(crate) async fn a_forgotten_job_still_owns_what_it_created(store: Store<'_>) {
+pub async fn a_forgotten_job_still_owns_what_it_created(store: Store<'_>) {
     let seq = queue(store.intake, from_file(job("old"), "f:1")).await.seq;
     call(store.domain, seq, 0, success("omm_1")).await;
     assert_eq!(prune(store, 60).await, 2, "the job and its batch");
