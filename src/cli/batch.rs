@@ -111,7 +111,7 @@ impl BatchArgs {
             let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
             let batch = self.batch.clone().unwrap_or(stem);
             let (method, app) = (self.method.clone(), self.app.clone());
-            let (bytes_max, layout) = (settings.intake.body_bytes_max, self.written.layout());
+            let (bytes_max, layout) = (settings.intake.body_bytes_max, self.written.layout(settings)?);
             let input = Input { name, batch, method, app, bytes_max, layout };
             let ids = IdRule {
                 allow_duplicates: self.allow_duplicates,
@@ -125,6 +125,11 @@ impl BatchArgs {
                 writeln!(err, "note: {}: {note}", input.name)?;
             }
             sources.push(Source { path: path.clone(), place, written, input, ids });
+        }
+        let is_text = |source: &Source| source.written.as_ref().is_ok_and(|written| !written.is_workbook());
+        if self.written.sheet.is_some() && sources.iter().all(is_text) {
+            let names: Vec<_> = sources.iter().map(|source| source.input.name.as_str()).collect();
+            return Err(refuse(format!("--sheet: {} has no sheets", names.join(", ")), "leave --sheet out"));
         }
         Ok(sources)
     }

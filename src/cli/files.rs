@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use paceline_tables::{CellFault, Found, Kind, Notes, Refused, Sheet, Unreadable};
-use tempfile::NamedTempFile;
+use paceline_tables::{CellFault, Found, Kind, Notes, Reader, Refused, Sheet, Unreadable};
 
 use crate::domain::decode::Decoder;
 use crate::domain::rows::{FileError, FileFault, Format, Input, Layout, Rows, Table, TableRow};
+use crate::domain::time::Zone;
+
+use crate::settings::Settings;
 
 use super::exit::refuse;
 
@@ -36,6 +38,9 @@ pub struct FileArgs {
     /// The encoding of text files, such as gb18030 or windows-1252 [default: told by their bytes]
     #[arg(long, value_name = "NAME")]
     pub encoding: Option<String>,
+    /// The time zone of dates without one, such as Asia/Shanghai or +08:00 [default: that of the settings]
+    #[arg(long, value_name = "ZONE", value_parser = Zone::parse)]
+    pub time_zone: Option<Zone>,
     /// What separates the columns of CSV files: one character, or tab [default: told by their header]
     #[arg(long, value_name = "CHARACTER", value_parser = separator)]
     pub delimiter: Option<u8>,
@@ -74,14 +79,18 @@ fn separator(text: &str) -> Result<u8, String> {
 
 impl FileArgs {
     /// What the reader of rows is told.
-    pub fn layout(&self) -> Layout {
-        Layout {
+    pub fn layout(&self, settings: &Settings) -> anyhow::Result<Layout> {
+        let set = settings.files.time_zone.as_deref().filter(|_| self.time_zone.is_none());
+        let set = set.map(Zone::parse).transpose();
+        let zone = self.time_zone.clone().or(set.map_err(|why| refuse(format!("files.time_zone: {why}"), ""))?);
+        Ok(Layout {
+            zone,
             separator: self.delimiter,
             header_row: self.header_row,
             ignored: self.ignore_columns.clone(),
             rows: self.rows.clone(),
             wanted: self.wanted.clone(),
-        }
+        })
     }
 }
 
@@ -90,7 +99,7 @@ impl FileArgs {
 pub struct Place {
     path: PathBuf,
     /// Keeps the copy of standard input, which can be read only once.
-    copy: Option<Arc<NamedTempFile>>,
+    copy: Option<Reader>,
 }
 
 impl Place {
@@ -99,9 +108,10 @@ impl Place {
         if path != Path::new(STDIN) {
             return Ok(Self { path: path.to_owned(), copy: None });
         }
-        let mut copy = NamedTempFile::new().context("there is no place for a copy of standard input")?;
+        // Without a name, so that nothing is left of it however the process ends.
+        let mut copy = tempfile::tempfile().context("there is no place for a copy of standard input")?;
         io::copy(&mut io::stdin().lock(), &mut copy).context("standard input cannot be read")?;
-        Ok(Self { path: copy.path().to_owned(), copy: Some(Arc::new(copy)) })
+        Ok(Self { path: path.to_owned(), copy: Some(copy.into()) })
     }
 
     /// What it is called in messages and places.
@@ -116,10 +126,18 @@ impl Place {
 
     /// Whether its first bytes can be seen only once.
     fn is_pipe(&self) -> bool {
-        std::fs::metadata(&self.path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+        !self.is_stdin()
+            && std::fs::metadata(&self.path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
     }
 
-    fn open(&self) -> anyhow::Result<File> {
+    fn open(&self) -> anyhow::Result<Reader> {
+        match &self.copy {
+            Some(copy) => Ok(copy.again()),
+            None => self.stream().map(Reader::from),
+        }
+    }
+
+    fn stream(&self) -> anyhow::Result<File> {
         File::open(&self.path).with_context(|| format!("{} cannot be read", self.name()))
     }
 }
@@ -151,6 +169,11 @@ pub enum Written {
 }
 
 impl Written {
+    /// Whether it is one sheet of several.
+    pub const fn is_workbook(&self) -> bool {
+        matches!(self, Self::Workbook { .. })
+    }
+
     /// Looks at the file.
     ///
     /// # Errors
@@ -209,6 +232,10 @@ impl Written {
                     let ranges = some(&notes.merged, Clone::clone);
                     said.push(format!("merged cells have a value in their first cell only: {ranges}"));
                 }
+                if !notes.hidden.is_empty() {
+                    let rows: Vec<_> = notes.hidden.iter().map(ToString::to_string).collect();
+                    said.push(format!("hidden rows are read, too: {}", some(&rows, Clone::clone)));
+                }
                 Some(said.join("; "))
             }
         })
@@ -224,17 +251,17 @@ impl Written {
         input: &Input,
         decoder: &Arc<Decoder>,
     ) -> anyhow::Result<Result<Rows<Box<dyn BufRead + Send>>, FileError>> {
-        let (file, decoder, input) = (place.open()?, Arc::clone(decoder), input.clone());
+        let (decoder, input) = (Arc::clone(decoder), input.clone());
         Ok(match self {
             Self::Stream { format } => {
-                let source: Box<dyn BufRead + Send> = Box::new(BufReader::new(file));
+                let source: Box<dyn BufRead + Send> = Box::new(BufReader::new(place.stream()?));
                 Rows::open(decoder, input, *format, source)
             }
-            Self::Text { format, encoding } => match paceline_tables::text(file, Some(encoding)) {
+            Self::Text { format, encoding } => match paceline_tables::text(place.open()?, Some(encoding)) {
                 Ok(text) => Rows::open(decoder, input, *format, text.source),
                 Err(error) => Err(fault(&input, unreadable(&error))),
             },
-            Self::Workbook { kind, sheet, .. } => match paceline_tables::read_sheet(file, *kind, sheet) {
+            Self::Workbook { kind, sheet, .. } => match paceline_tables::read_sheet(place.open()?, *kind, sheet) {
                 Ok(sheet) => Rows::open_table(decoder, input, table(sheet)),
                 Err(refused) => Err(fault(&input, unread(&refused))),
             },
@@ -271,7 +298,7 @@ pub fn fault(input: &Input, message: String) -> FileError {
     FileError(vec![FileFault { file: input.name.clone(), line: 1, column: None, message }])
 }
 
-fn text(file: File, args: &FileArgs) -> Result<&'static str, String> {
+fn text(file: Reader, args: &FileArgs) -> Result<&'static str, String> {
     let opened = paceline_tables::text(file, args.encoding.as_deref());
     opened.map(|text| text.encoding).map_err(|error| unreadable(&error))
 }

@@ -79,7 +79,8 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let store = (!args.simulate).then(|| settings.store.clone());
     let sources = args.batch.sources(&mut context.err, &decoder, &settings, store.as_ref())?;
     let mut signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
-    let checked = check(context, &args, &sources, &decoder, store.as_ref(), &early)?;
+    let checked = check(context, &args, &sources, &decoder, store.as_ref())?;
+    early.defer();
     let Work { parts, store, rehearsal } = prepare(context, &args, settings, catalog, &checked)?;
     let (start, started_at) = context.clock.both();
 
@@ -142,14 +143,12 @@ fn check(
     sources: &[batch::Source],
     decoder: &Arc<Decoder>,
     store: Option<&Location>,
-    early: &signals::Early,
 ) -> anyhow::Result<Checked> {
-    let go_on = || early.check(|| "while the files were read; nothing was sent".to_owned());
     if let Some(store) = store {
-        return check_with_ledger(context, sources, decoder, args.rules, (store, args.batch.allow_duplicates), &go_on);
+        return check_with_ledger(context, sources, decoder, args.rules, (store, args.batch.allow_duplicates));
     }
     let present = Present::new(Some(context.clock.now()), None);
-    refuse_invalid(context, sources, decoder, &present, args.rules, None, &go_on)
+    refuse_invalid(context, sources, decoder, &present, args.rules, None)
 }
 
 fn summarise(

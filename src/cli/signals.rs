@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use super::exit::{Exit, Interrupted};
+use super::exit::{self, Exit, Interrupted};
+use super::screen::Screen;
 
 /// Waits for signals to stop.
 pub struct Stop {
@@ -44,10 +45,12 @@ impl Stop {
     }
 }
 
-/// Heeds signals while a command still prepares, however busy its own thread is: the command asks for the first, the
-/// second ends the process at once.
+/// Heeds signals while a command still prepares, however busy its own thread is. As long as nothing was done, the first
+/// ends the process at once: the command may wait for a file that nobody writes. From [`Self::defer`] on the command asks
+/// for the first, and the second ends the process.
 pub struct Early {
     has_come: Arc<AtomicBool>,
+    is_deferred: Arc<AtomicBool>,
     listener: JoinHandle<()>,
 }
 
@@ -55,15 +58,25 @@ impl Early {
     /// Catches signals from now on until it is dropped; needs a runtime of several threads.
     pub fn listen() -> std::io::Result<Self> {
         let mut stop = Stop::listen()?;
-        let has_come = Arc::new(AtomicBool::new(false));
-        let first = Arc::clone(&has_come);
+        let (has_come, is_deferred) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (first, goes_on) = (Arc::clone(&has_come), Arc::clone(&is_deferred));
         let listener = tokio::spawn(async move {
             stop.next().await;
             first.store(true, Ordering::Relaxed);
+            if !goes_on.load(Ordering::Relaxed) {
+                let interrupted = Interrupted("while the files were read; nothing was sent".to_owned());
+                let exit = exit::report(&interrupted.into(), false, &mut Screen::default());
+                std::process::exit(i32::from(exit.code()));
+            }
             stop.next().await;
             std::process::exit(i32::from(Exit::Interrupted.code()));
         });
-        Ok(Self { has_come, listener })
+        Ok(Self { has_come, is_deferred, listener })
+    }
+
+    /// From now on the first signal waits until the command asks for it.
+    pub fn defer(&self) {
+        self.is_deferred.store(true, Ordering::Relaxed);
     }
 
     /// Fails once a signal has come; `what` says what was under way and what to do.

@@ -65,14 +65,14 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let allow = args.batch.allow_duplicates;
     wiring::warn_of_plain_text(&settings);
     let Some(options) = wiring::broker_options(&settings) else {
-        check_with_ledger(context, &sources, &decoder, args.rules, (store, allow), &|| Ok(()))?;
+        check_with_ledger(context, &sources, &decoder, args.rules, (store, allow))?;
         return to_ledger(context, &args, &settings, &sources, &decoder).await;
     };
     // The worker may be elsewhere; where the ledger is here, it is only looked at.
     let present = Present::new(Some(context.clock.now()), Untouched::open(store)?);
     let seeker = present.ledger().map(|ledger| ledger.seeker(&catalog)).transpose()?;
     let again = seeker.map(|seeker| Again::new(seeker, &catalog, allow));
-    refuse_invalid(context, &sources, &decoder, &present, args.rules, again, &|| Ok(()))?;
+    refuse_invalid(context, &sources, &decoder, &present, args.rules, again)?;
     to_broker(context, &args, &options, &sources, &decoder).await
 }
 
@@ -87,9 +87,6 @@ pub struct Rules {
     pub strict: bool,
 }
 
-/// Asked again and again while files are read: its error ends the reading.
-pub type GoOn<'a> = &'a dyn Fn() -> anyhow::Result<()>;
-
 /// [`refuse_invalid`] beside the ledger at `store`, if there is one.
 pub fn check_with_ledger(
     context: &mut Context,
@@ -97,7 +94,6 @@ pub fn check_with_ledger(
     decoder: &Arc<Decoder>,
     rules: Rules,
     (store, allow_duplicates): (&Location, bool),
-    go_on: GoOn<'_>,
 ) -> anyhow::Result<batch::Checked> {
     // Before it is opened to be looked at: a process whose first connection cannot write the index of the write-ahead
     // log cannot write the ledger through any other one either.
@@ -108,7 +104,7 @@ pub fn check_with_ledger(
     let present = Present::new(Some(context.clock.now()), Untouched::open(store)?);
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&decoder.catalog)).transpose()?;
     let again = seeker.map(|seeker| Again::new(seeker, &decoder.catalog, allow_duplicates));
-    refuse_invalid(context, sources, decoder, &present, rules, again, go_on)
+    refuse_invalid(context, sources, decoder, &present, rules, again)
 }
 
 /// Refuses files with any fault, after printing what was found; with `skip_invalid` only those that cannot be read. `again`
@@ -120,7 +116,6 @@ pub fn refuse_invalid(
     present: &Present,
     rules: Rules,
     mut again: Option<Again<'_>>,
-    go_on: GoOn<'_>,
 ) -> anyhow::Result<batch::Checked> {
     let mut findings = Findings::default();
     let note = &mut |finding: &_| {
@@ -131,7 +126,7 @@ pub fn refuse_invalid(
         if let Some(again) = &mut again {
             again.look(row);
         }
-        go_on()
+        Ok(())
     };
     let checked = batch::check_each(sources, decoder, present, note, look)?;
     findings.print(&mut context.err)?;

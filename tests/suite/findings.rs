@@ -33,10 +33,10 @@ fn a_spreadsheets_slips_are_named_by_line_and_column() {
 
 #[test]
 fn rows_of_one_cause_are_one_line() {
-    let rows = (0..300).map(|row| format!("r{row},x{row},{row}人,omb_1\n")).collect::<Vec<_>>().concat();
+    let rows = (0..300).map(|row| format!("r{row},x{row},{row}个,omb_1\n")).collect::<Vec<_>>().concat();
     let place = Place::with_apps(&[("rooms.csv", &format!("{HEADER}{rows}"))]);
     let outcome = with(&place, &["validate", "rooms.csv"], &ROOM);
-    let expected = "rooms.csv: column 3 (capacity): 300 rows: expected an integer, got \"0人\" and the like; \
+    let expected = "rooms.csv: column 3 (capacity): 300 rows: expected an integer, got \"0个\" and the like; \
                     lines 2, 3, 4, 5, 6, …\n";
     assert_eq!((outcome.code, outcome.out.as_str()), (Some(1), expected));
     assert_eq!(outcome.err, "300 faults in 300 of 300 rows\n");

@@ -37,6 +37,7 @@ mod forecast;
 mod fuzz;
 mod hang_up;
 mod harness;
+mod headings;
 mod internal_errors;
 mod interrupts;
 mod ledger_file;

@@ -109,6 +109,59 @@ impl Timestamp {
     }
 }
 
+/// A time zone, for dates that do not name one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone(jiff::tz::TimeZone);
+
+impl Zone {
+    /// Reads a name such as `Asia/Shanghai`, or an offset such as `+08:00`.
+    ///
+    /// # Errors
+    /// A sentence that says what was expected.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let offset = format!("1970-01-01T00:00:00{text}").parse::<jiff::Timestamp>().ok();
+        let offset = offset.and_then(|at| jiff::tz::Offset::from_seconds(i32::try_from(-at.as_second()).ok()?).ok());
+        match offset.map(jiff::tz::TimeZone::fixed) {
+            Some(zone) => Ok(Self(zone)),
+            None => jiff::tz::TimeZone::get(text)
+                .map(Self)
+                .map_err(|_| format!("expected a time zone like Asia/Shanghai or +08:00, got {text:?}")),
+        }
+    }
+
+    /// The instant of a date and time of day as people write them; `None` if it is none, or the clocks are changed then.
+    pub fn instant(&self, text: &str) -> Option<Timestamp> {
+        let at = self.0.to_ambiguous_timestamp(local(text)?).unambiguous().ok()?;
+        Some(Timestamp(at.as_microsecond()))
+    }
+}
+
+/// Whether a text is a date, perhaps with a time of day, that names no time zone.
+pub fn is_local(text: &str) -> bool {
+    local(text).is_some()
+}
+
+/// `2026-11-28T09:00:00`, `2026/11/28 9:00` or `2026年11月28日`: the year comes first, so that it can mean one day only.
+fn local(text: &str) -> Option<jiff::civil::DateTime> {
+    let text = text.trim();
+    let (date, time) = text.split_once(['T', ' ']).unwrap_or((text, "0:00"));
+    let date = date.strip_suffix('日').unwrap_or(date);
+    let parts: Vec<&str> = date.split(['-', '/', '.', '年', '月']).collect();
+    let [year, month, day] = parts.as_slice() else { return None };
+    let parts: Vec<&str> = time.trim().split(':').collect();
+    let (hour, minute, second) = match parts.as_slice() {
+        [hour, minute] => (hour, minute, &"0"),
+        [hour, minute, second] => (hour, minute, second),
+        _ => return None,
+    };
+    let is_year = year.len() == 4;
+    let number =
+        |text: &str| text.parse::<i8>().ok().filter(|_| (1..=2).contains(&text.len()) && !text.starts_with('+'));
+    let date = jiff::civil::Date::new(year.parse().ok().filter(|_| is_year)?, number(month)?, number(day)?).ok()?;
+    let time = jiff::civil::Time::new(number(hour)?, number(minute)?, number(second)?, 0).ok()?;
+    Some(date.to_datetime(time))
+}
+
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with milliseconds, as results and logs carry it.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -143,6 +196,40 @@ mod tests {
         assert_eq!(at.to_string(), "2026-11-21T08:00:00.123Z");
         assert_eq!(at.unix_seconds(), 1_795_248_000);
         assert!(Timestamp::parse("2026-11-21 16:00").unwrap_err().contains("expected a time like"));
+    }
+
+    #[test]
+    fn dates_without_a_zone_are_read_in_one() {
+        let shanghai = Zone::parse("Asia/Shanghai").unwrap();
+        let at = Timestamp::parse("2026-11-28T09:05:00+08:00").ok();
+        for text in [
+            "2026-11-28T09:05:00",
+            "2026-11-28 09:05",
+            "2026/11/28 9:05",
+            " 2026年11月28日 9:05:00 ",
+            "2026.11.28 9:05",
+        ] {
+            assert_eq!(shanghai.instant(text), at, "{text}");
+            assert_eq!(Zone::parse("+08:00").unwrap().instant(text), at, "{text}");
+        }
+        assert_eq!(shanghai.instant("2026-11-28"), Timestamp::parse("2026-11-28T00:00:00+08:00").ok());
+        for text in [
+            "28/11/2026 9:05",
+            "11-28",
+            "2026-13-01",
+            "26-11-28",
+            "2026-11-28 25:00",
+            "9:05",
+            "",
+            "2026-11-28T09:05:00Z",
+        ] {
+            assert_eq!(shanghai.instant(text), None, "{text}");
+        }
+        let berlin = Zone::parse("Europe/Berlin").unwrap();
+        assert_eq!(berlin.instant("2026-03-29 02:30"), None, "there is no such hour");
+        assert_eq!(berlin.instant("2026-10-25 02:30"), None, "it comes twice");
+        assert_eq!(berlin.instant("2026-07-01 12:00"), Timestamp::parse("2026-07-01T12:00:00+02:00").ok());
+        assert!(Zone::parse("Peking").unwrap_err().contains("Asia/Shanghai"));
     }
 
     #[test]

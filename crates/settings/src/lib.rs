@@ -41,7 +41,7 @@ pub use keys::{BODY_BYTES_MAX, find as find_key, is_table};
 pub use load::{load, load_without_secrets};
 pub use reference::{file, manual};
 pub use role::Role;
-pub use table::{Broker, Catalog, Engine, Http, Intake, Lanes, Ledger};
+pub use table::{Broker, Catalog, Engine, Files, Http, Intake, Lanes, Ledger};
 pub use telemetry::headers as otlp_headers;
 pub use tls::Tls;
 pub use url::masked as masked_url;
@@ -71,6 +71,8 @@ pub struct Settings {
     pub telemetry: Telemetry,
     /// `[catalog]`.
     pub catalog: Catalog,
+    /// `[files]`.
+    pub files: Files,
     /// `[apps.NAME]`, by name.
     pub apps: BTreeMap<String, App>,
     /// What each key says, for the next reading to be compared with.

@@ -12,7 +12,7 @@ use super::draft::{As, Draft, ReadFile};
 use super::fault::{Fault, Faults, Place};
 use super::tree::{Raw, Tree};
 use super::values::Values;
-use super::{Catalog, Http, Intake, Ledger, Settings, admin, app, keys, sections, telemetry};
+use super::{Catalog, Files, Http, Intake, Ledger, Settings, admin, app, keys, sections, telemetry};
 
 /// Where the file is looked for when nobody names it.
 const SEARCHED: [&str; 2] = ["paceline.toml", "config/paceline.toml"];
@@ -80,6 +80,7 @@ pub(super) fn load_from(
         admin: admin::admin(&mut draft),
         telemetry: telemetry::telemetry(&mut draft),
         catalog: Catalog::read(&mut draft),
+        files: Files::read(&mut draft),
         apps: app::apps(&mut draft),
         values: Values::of(&draft),
     };

@@ -16,7 +16,7 @@ const ONE_DAY_MS: u64 = 86_400_000;
 const ONE_GIB_BYTES: u64 = 1 << 30;
 
 /// Every section there is, in the order of `config/paceline.toml`.
-pub const SECTIONS: [&Section; 18] = [
+pub const SECTIONS: [&Section; 19] = [
     &STORE,
     &LEDGER,
     &BROKER,
@@ -30,6 +30,7 @@ pub const SECTIONS: [&Section; 18] = [
     &TOKENS,
     &TELEMETRY,
     &CATALOG,
+    &FILES,
     &APP,
     &USERS,
     &QUOTAS,
@@ -291,6 +292,15 @@ section! {
     /// in.
     "catalog.dir": Path, example r#""/etc/paceline/catalog""#, reload AtOnce => dir: Option<PathBuf>;
     "一个含有 `methods/*.toml` 和 `platforms/*.toml` 的目录，补充或覆盖内置目录。"
+}
+
+section! {
+    FILES = "files", shown;
+    struct Files;
+    /// The time zone of dates in files that do not name one, such as those of workbooks: a name like `Asia/Shanghai`, or
+    /// an offset like `+08:00`. Left out, such a date is a fault.
+    "files.time_zone": Text, example r#""Asia/Shanghai""#, reload NextStart => time_zone: Option<String>;
+    "不写时区的日期（例如工作簿里的日期）按哪个时区理解：写时区名，如 `Asia/Shanghai`，或偏移量，如 `+08:00`。不设置时，这样的日期会报错。"
 }
 
 section! {

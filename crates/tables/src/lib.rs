@@ -5,8 +5,10 @@
 
 mod encoding;
 mod kind;
+mod reader;
 mod workbook;
 
 pub use self::encoding::{Text, Unreadable, text};
 pub use self::kind::{Kind, kind_of};
+pub use self::reader::Reader;
 pub use self::workbook::{CellFault, Found, Notes, Refused, Row, Sheet, find_sheet, read_sheet};

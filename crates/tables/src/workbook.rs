@@ -1,28 +1,29 @@
 //! One sheet of a workbook, a row at a time.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
+use std::io::{self, BufReader, Read as _};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-use calamine::{Ods, Reader, SheetType, SheetVisible, Sheets, Xls, Xlsb, Xlsx};
+use calamine::{Ods, Reader as _, SheetType, SheetVisible, Sheets, Xls, Xlsb, Xlsx};
 
 use self::cell::Cell;
 use super::kind::Kind;
+use super::reader::Reader;
 
 mod archive;
 mod cell;
+mod hidden;
 
 /// Rows that are read ahead of the one that is asked for.
 const AHEAD: usize = 64;
 /// Columns that are read; a program has no use for more.
 const COLUMNS_MAX: u32 = 4_096;
-/// Merged cells are looked for in files of this size at most, because the whole sheet is read for them.
+/// Merged cells and hidden rows are looked for in files of this size at most, because the whole sheet is read for them.
 const MERGED_BYTES_MAX: u64 = 8 << 20;
 /// What is looked through for the name that a password's wrapper gives its content.
 const WRAPPER_BYTES_MAX: u64 = 64 << 20;
 
-type Source = BufReader<File>;
+type Source = BufReader<Reader>;
 
 /// Which sheet of a workbook is read, and what a person should know of the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct Notes {
     pub others: Vec<String>,
     /// Ranges of merged cells: only the first cell of each has a value.
     pub merged: Vec<String>,
+    /// Rows that are hidden, counted from 1: they are read as well.
+    pub hidden: Vec<u64>,
 }
 
 /// A row with at least one value.
@@ -127,26 +130,29 @@ impl Iterator for Sheet {
 ///
 /// # Errors
 /// Why there is none to be read.
-pub fn find_sheet(mut file: File, kind: Kind, sheet: Option<&str>) -> Result<Found, Refused> {
-    let mut book = open(&mut file, kind)?;
+pub fn find_sheet(file: impl Into<Reader>, kind: Kind, sheet: Option<&str>) -> Result<Found, Refused> {
+    let file = file.into();
+    let mut book = open(&file, kind)?;
     let shown = shown(&book);
     let name = match sheet {
         Some(name) if book.sheet_names().iter().any(|known| known == name) => name.to_owned(),
         Some(name) => return Err(Refused::NoSheet { name: name.to_owned(), has: shown }),
         None => shown.first().cloned().ok_or(Refused::Empty)?,
     };
-    let is_small = file.metadata()?.len() <= MERGED_BYTES_MAX;
+    let is_small = file.size_bytes()? <= MERGED_BYTES_MAX;
     let merged = if is_small { merged(&mut book, &name) } else { Vec::new() };
+    let is_xlsx = matches!(book, Sheets::Xlsx(_));
+    let hidden = if is_small && is_xlsx { hidden::rows(BufReader::new(file.again()), &name) } else { Vec::new() };
     let others = shown.into_iter().filter(|other| *other != name).collect();
-    Ok(Found { name, notes: Notes { others, merged } })
+    Ok(Found { name, notes: Notes { others, merged, hidden } })
 }
 
 /// Starts to read a sheet that was found.
 ///
 /// # Errors
 /// Why it cannot be read.
-pub fn read_sheet(mut file: File, kind: Kind, name: &str) -> Result<Sheet, Refused> {
-    let book = open(&mut file, kind)?;
+pub fn read_sheet(file: impl Into<Reader>, kind: Kind, name: &str) -> Result<Sheet, Refused> {
+    let book = open(&file.into(), kind)?;
     let (sender, rows) = sync_channel(AHEAD);
     let name = name.to_owned();
     // The reader of cells borrows the workbook, so both live on a thread that ends with the last row, or with the sheet.
@@ -159,22 +165,18 @@ pub fn read_sheet(mut file: File, kind: Kind, name: &str) -> Result<Sheet, Refus
     Ok(Sheet { rows })
 }
 
-fn open(file: &mut File, kind: Kind) -> Result<Sheets<Source>, Refused> {
-    let source = || -> io::Result<Source> {
-        let mut again = file.try_clone()?;
-        again.seek(SeekFrom::Start(0))?;
-        Ok(BufReader::new(again))
-    };
+fn open(file: &Reader, kind: Kind) -> Result<Sheets<Source>, Refused> {
+    let source = || BufReader::new(file.again());
     if kind == Kind::Compound {
-        return Xls::new(source()?).map(Sheets::Xls).map_err(|error| {
+        return Xls::new(source()).map(Sheets::Xls).map_err(|error| {
             let is_locked = matches!(error, calamine::XlsError::Password) || is_encrypted(file);
             if is_locked { Refused::Password } else { damaged(&error) }
         });
     }
-    match archive::look(source()?)? {
-        archive::Inside::Xlsx => Xlsx::new(source()?).map(Sheets::Xlsx).map_err(|error| damaged(&error)),
-        archive::Inside::Xlsb => Xlsb::new(source()?).map(Sheets::Xlsb).map_err(|error| damaged(&error)),
-        archive::Inside::Ods => Ods::new(source()?).map(Sheets::Ods).map_err(|error| damaged(&error)),
+    match archive::look(source())? {
+        archive::Inside::Xlsx => Xlsx::new(source()).map(Sheets::Xlsx).map_err(|error| damaged(&error)),
+        archive::Inside::Xlsb => Xlsb::new(source()).map(Sheets::Xlsb).map_err(|error| damaged(&error)),
+        archive::Inside::Ods => Ods::new(source()).map(Sheets::Ods).map_err(|error| damaged(&error)),
     }
 }
 
@@ -183,11 +185,10 @@ fn damaged(error: &dyn std::fmt::Display) -> Refused {
 }
 
 /// Whether an XLSX was wrapped for its password: its wrapper names the part, in UTF-16.
-fn is_encrypted(file: &File) -> bool {
+fn is_encrypted(file: &Reader) -> bool {
     let name: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let mut whole = Vec::new();
-    let mut file = file;
-    let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(WRAPPER_BYTES_MAX).read_to_end(&mut whole));
+    let read = file.again().take(WRAPPER_BYTES_MAX).read_to_end(&mut whole);
     read.is_ok() && whole.windows(name.len()).any(|part| part == name)
 }
 

@@ -335,7 +335,7 @@ impl Schema {
     /// What is wrong with the schema itself: keywords that do not fit its type or each other.
     pub(super) fn keyword_faults(&self, field: &str, faults: &mut Vec<Fault>) {
         let mut fail = |keyword: &str, message: &str| faults.push(Fault::invalid(join(field, keyword), message));
-        let kinds: [(&str, bool, &[Kind]); 15] = [
+        let kinds: [(&str, bool, &[Kind]); 17] = [
             ("properties", !self.properties.is_empty(), &[Kind::Object]),
             ("required", !self.required.is_empty(), &[Kind::Object]),
             ("items", self.items.is_some(), &[Kind::Array]),
@@ -351,6 +351,8 @@ impl Schema {
             ("maximum", self.maximum.is_some(), &[Kind::Integer, Kind::Number]),
             ("x-one-of", !self.one_of.is_empty(), &[Kind::Object]),
             ("x-format", self.format.is_some(), &[Kind::String, Kind::Integer]),
+            ("x-words", !self.words.is_empty(), &[Kind::String, Kind::Integer, Kind::Boolean]),
+            ("x-units", !self.units.is_empty(), &[Kind::Integer]),
         ];
         for (keyword, _, _) in kinds.iter().filter(|(_, given, kinds)| *given && !kinds.contains(&self.kind)) {
             fail(keyword, &format!("does not belong to type {:?}", self.kind.as_str()));
@@ -366,6 +368,9 @@ impl Schema {
         }
         if self.pattern.is_none() && !self.called.is_empty() {
             fail("x-called", "belongs to a pattern");
+        }
+        for (unit, _) in self.units.iter().filter(|(_, worth)| *worth < 1) {
+            fail("x-units", &format!("{unit:?} is worth less than one"));
         }
         if self.not_counted.is_some() && self.items_max.is_none() {
             fail("x-not-counted", "belongs to maxItems");
@@ -398,6 +403,7 @@ impl Schema {
     /// What is wrong with the values that the schema itself names, for a schema that is sound otherwise.
     pub(super) fn value_faults(&self, field: &str, faults: &mut Vec<Fault>) {
         let own = self.default.iter().map(|value| ("default", value));
+        let own = own.chain(self.words.iter().map(|(_, value)| ("x-words", value)));
         for (keyword, value) in own.chain(self.examples.iter().map(|value| ("examples", value))) {
             self.check(&join(field, keyword), value, faults);
         }

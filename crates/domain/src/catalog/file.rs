@@ -394,8 +394,12 @@ fn keywords<'i>(mut section: Section<'i>, kind: SchemaKind, file: &mut File<'i>)
         entries.into_iter().map(|(name, entry)| (name, keywords(entry, SchemaKind::Object, file))).collect()
     });
     let items = section.section("items", file).map(|items| Box::new(keywords(items, SchemaKind::Object, file)));
+    let has_type = section.has("type");
+    let given: Option<SchemaKind> = section.take("type", file);
+    // What belongs to a type that nobody knows cannot be told.
+    let is_misread = has_type && given.is_none();
     let schema = Schema {
-        kind: section.take("type", file).unwrap_or(kind),
+        kind: given.unwrap_or(kind),
         title: section.or_default("title", file),
         description: section.or_default("description", file),
         description_zh: section.or_default("description_zh", file),
@@ -427,10 +431,14 @@ fn keywords<'i>(mut section: Section<'i>, kind: SchemaKind, file: &mut File<'i>)
         codes: section.or_default("x-codes", file),
         names: section.or_default("x-names", file),
         aliases: section.or_default("aliases", file),
+        words: section.or_default::<Map<String, Value>>("x-words", file).into_iter().collect(),
+        units: section.or_default::<BTreeMap<String, i64>>("x-units", file).into_iter().collect(),
         resolve: section.take("x-resolve", file),
     };
     let mut faults = Vec::new();
-    schema.keyword_faults(section.path(), &mut faults);
+    if !is_misread {
+        schema.keyword_faults(section.path(), &mut faults);
+    }
     if faults.is_empty() && file.faults.len() == before {
         schema.value_faults(section.path(), &mut faults);
     }

@@ -205,6 +205,10 @@ pub struct Schema {
     pub codes: BTreeMap<Wrong, i64>,
     /// `aliases`: what people call the parameter in the headings of their files.
     pub aliases: Vec<String>,
+    /// `x-words`: what people write in a cell for a value, and the value.
+    pub words: Vec<(String, Value)>,
+    /// `x-units`: units that people write behind a number or in its heading, and what each is worth.
+    pub units: Vec<(String, i64)>,
     /// `x-resolve`: the listing that turns a name into this id.
     pub resolve: Option<Resolve>,
     /// `x-names`: what kind of things the value names, e.g. `users`; empty where it names nothing.
@@ -320,6 +324,10 @@ impl Schema {
         put("x-codes", (!self.codes.is_empty()).then(|| json!(self.codes)));
         put("x-names", text(&self.names));
         put("aliases", (!self.aliases.is_empty()).then(|| json!(self.aliases)));
+        let words: Map<_, _> = self.words.iter().cloned().collect();
+        put("x-words", (!words.is_empty()).then_some(Value::Object(words)));
+        let units: BTreeMap<_, _> = self.units.iter().cloned().collect();
+        put("x-units", (!units.is_empty()).then(|| json!(units)));
         put("x-resolve", self.resolve.as_ref().map(|resolve| json!(resolve)));
         Value::Object(out)
     }

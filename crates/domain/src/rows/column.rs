@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 
+use super::heading::normal;
 use super::value;
 use crate::catalog::{Method, Schema, SchemaFormat, SchemaKind};
 use crate::decode::FIELDS;
-use crate::time::Timestamp;
+use crate::time::{self, Timestamp, Zone};
 
 /// What a header names, whatever the method.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,17 +49,25 @@ impl Target {
 }
 
 /// How the cells of a parameter's column become values of one method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Leaf {
     kind: SchemaKind,
     format: Option<SchemaFormat>,
+    /// What people write for a value.
+    words: Vec<(String, Value)>,
+    /// Units behind a number, and what each is worth.
+    units: Vec<(String, i64)>,
+    /// What a number without a unit is worth, by the heading.
+    unit: i64,
+    /// Where dates are meant that do not say it.
+    zone: Option<Zone>,
     /// How many names lead to the list, if there is one on the way.
     list_at: Option<usize>,
     pub(super) sensitive: bool,
 }
 
 /// What a method makes of a column.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Meaning {
     /// Values.
     Leaf(Leaf),
@@ -95,13 +104,53 @@ pub(super) fn meaning(method: &Method, part: &str, names: &[String]) -> Meaning 
         let parts = parts.collect::<Vec<_>>().join(", ");
         return Meaning::NoCell(format!("has parts, each with a column of its own: {parts}"));
     }
-    Meaning::Leaf(Leaf { kind: schema.kind, format: schema.format, list_at, sensitive })
+    let words = schema.words.iter().map(|(word, value)| (normal(word), value.clone())).collect();
+    let units = schema.units.iter().map(|(unit, worth)| (normal(unit), *worth)).collect();
+    Meaning::Leaf(Leaf {
+        kind: schema.kind,
+        format: schema.format,
+        words,
+        units,
+        unit: 1,
+        zone: None,
+        list_at,
+        sensitive,
+    })
+}
+
+impl Meaning {
+    /// The same in a column whose heading names a unit, in a file whose dates are of this zone.
+    pub(super) fn read_as(mut self, unit: Option<&str>, zone: Option<&Zone>) -> Self {
+        if let Self::Leaf(leaf) = &mut self {
+            let known = unit.and_then(|unit| leaf.units.iter().find(|(known, _)| *known == normal(unit)));
+            leaf.unit = known.map_or(1, |(_, worth)| *worth);
+            leaf.zone = zone.cloned();
+        }
+        self
+    }
 }
 
 impl Leaf {
     /// An item of a list that holds a comma, although it may have been meant to be two.
     pub(super) fn doubtful_item<'c>(&self, cell: &'c str) -> Option<&'c str> {
         self.list_at.and_then(|_| value::doubtful_item(cell))
+    }
+
+    /// Why a date in the cell is no instant.
+    pub(super) fn no_instant(&self, cell: &str) -> Option<&'static str> {
+        if self.format != Some(SchemaFormat::UnixSeconds) || !value::items(cell).any(time::is_local) {
+            return None;
+        }
+        let Some(zone) = &self.zone else {
+            return Some(
+                "expected a time with its zone, as 2026-11-21T16:00:00+08:00; --time-zone, or files.time_zone in the \
+                 settings, names that of all the others",
+            );
+        };
+        let is_one = |text: &str| !time::is_local(text) || zone.instant(text).is_some();
+        (!value::items(cell).all(is_one)).then_some(
+            "the clocks are changed then, and the hour comes twice or not at all: write the offset, as +08:00",
+        )
     }
 
     /// Puts a cell's value, or the values of its list, under these names.
@@ -129,13 +178,18 @@ impl Leaf {
 
     /// A text as a value; one that does not fit stays a text, so that the schema's check names it.
     fn value(&self, text: &str) -> Value {
+        if let Some((_, value)) = self.words.iter().find(|(word, _)| *word == normal(text)) {
+            return value.clone();
+        }
         let unix_seconds = || {
             let wanted = self.format == Some(SchemaFormat::UnixSeconds);
-            wanted.then(|| Timestamp::parse(text.trim()).ok()).flatten().map(Timestamp::unix_seconds)
+            let local = || self.zone.as_ref().and_then(|zone| zone.instant(text));
+            let instant = || Timestamp::parse(text.trim()).ok().or_else(local);
+            wanted.then(instant).flatten().map(Timestamp::unix_seconds)
         };
         match self.kind {
             SchemaKind::Integer => {
-                let number = value::integer(text).or_else(unix_seconds);
+                let number = value::measured(text, &self.units, self.unit).or_else(unix_seconds);
                 number.map_or_else(|| Value::from(text), Value::from)
             }
             SchemaKind::Number => {

@@ -19,6 +19,10 @@ use crate::checks::{self, Check, Finding, Severity, Source};
 use crate::decode::{Decoder, Defaults};
 use crate::job::{Column, Fault, Rejection};
 use crate::mask;
+use crate::time::Zone;
+
+/// Columns that are read; a program has no use for more.
+const COLUMNS_MAX: usize = 4_096;
 
 pub(super) struct Reader<R> {
     lines: Lines<R>,
@@ -46,18 +50,25 @@ impl<R: BufRead> Reader<R> {
     fn begin(decoder: &Decoder, input: &Input, mut lines: Lines<R>) -> Result<Self, FileError> {
         let at = |line, message| FileError::at(input, line, message);
         let Some(record) = lines.read().map_err(|trouble| explain(input, trouble, &[]))? else {
-            return Err(at(1, "is empty: expected a header of column names".to_owned()));
+            let message = match input.layout.header_row {
+                Some(row @ 2..) => format!("has no row {row}, which --header-row names"),
+                Some(_) | None => "is empty: expected a header of column names".to_owned(),
+            };
+            return Err(at(1, message));
         };
         let line = record.line;
         let cells = lines.cells().map_err(|_| at(line, NO_UTF8.to_owned()))?;
         let header: Vec<String> = cells.iter().map(|cell| cell.trim().to_owned()).collect();
-        let targets = header::targets(decoder, input, &header);
+        if header.len() > COLUMNS_MAX {
+            return Err(at(line, format!("has {} columns; at most {COLUMNS_MAX} are read", header.len())));
+        }
+        let (targets, units): (Vec<_>, Vec<_>) = header::targets(decoder, input, &header).into_iter().unzip();
         let faults = header::faults(decoder, input, &header, &targets);
         if !faults.is_empty() {
             let fault = |message| FileFault { file: input.name.clone(), line, column: None, message };
             return Err(FileError(faults.into_iter().map(fault).collect()));
         }
-        let columns = Arc::new(Columns::new(header, targets));
+        let columns = Arc::new(Columns::new(header, targets, units));
         Ok(Self { lines, rows: 0, columns, meanings: HashMap::new() })
     }
 
@@ -105,7 +116,7 @@ impl<R: BufRead> Reader<R> {
             let method = document.get("method").and_then(Value::as_str).unwrap_or_default();
             let meanings = match self.meanings.get(method) {
                 Some(meanings) => Arc::clone(meanings),
-                None => self.columns.meanings(decoder, method),
+                None => self.columns.meanings(decoder, method, input.layout.zone.as_ref()),
             };
             // Unknown methods are not kept: a file could name any number of them.
             if !self.meanings.contains_key(method) && decoder.catalog.job_method(method).is_some() {
@@ -154,6 +165,8 @@ struct Judged<'a> {
 pub(super) struct Columns {
     header: Vec<String>,
     targets: Vec<Target>,
+    /// The units that the header names.
+    units: Vec<Option<String>>,
     /// The header without result columns.
     own: Vec<String>,
     is_export: bool,
@@ -163,12 +176,12 @@ pub(super) struct Columns {
 const SETTLED: [&str; 4] = ["succeeded", "queued", "uncertain", "held"];
 
 impl Columns {
-    fn new(header: Vec<String>, targets: Vec<Target>) -> Self {
+    fn new(header: Vec<String>, targets: Vec<Target>, units: Vec<Option<String>>) -> Self {
         let is_result = |target: &Target| matches!(target, Target::Result(_));
         let own = header.iter().zip(&targets).filter(|(_, target)| !is_result(target));
         let own = own.map(|(name, _)| name.clone()).collect();
         let is_export = targets.iter().any(is_result);
-        Self { header, targets, own, is_export }
+        Self { header, targets, units, own, is_export }
     }
 
     /// Whether the row's cells hold what they must.
@@ -202,10 +215,12 @@ impl Columns {
     }
 
     /// What a method makes of each column: parameters only, and nothing if the method is unknown.
-    fn meanings(&self, decoder: &Decoder, method: &str) -> Arc<[Option<Meaning>]> {
+    fn meanings(&self, decoder: &Decoder, method: &str, zone: Option<&Zone>) -> Arc<[Option<Meaning>]> {
         let known = decoder.catalog.job_method(method);
-        let meanings = self.targets.iter().map(|target| match (target, known) {
-            (Target::Param(part, names), Some(known)) => Some(meaning(known, part, names)),
+        let meanings = self.targets.iter().zip(&self.units).map(|(target, unit)| match (target, known) {
+            (Target::Param(part, names), Some(known)) => {
+                Some(meaning(known, part, names).read_as(unit.as_deref(), zone))
+            }
             _ => None,
         });
         meanings.collect()
@@ -217,7 +232,7 @@ impl Columns {
         let mut document = Map::new();
         for (target, cell) in self.targets.iter().zip(cells).filter(|(_, cell)| !cell.trim().is_empty()) {
             if let Target::Field(field) = target {
-                document.insert((*field).to_owned(), field_value(field, cell.trim()));
+                document.insert((*field).to_owned(), field_value(field, cell.trim(), input.layout.zone.as_ref()));
             }
         }
         let defaults =
@@ -367,6 +382,9 @@ impl Columns {
             Some(Meaning::Unknown) => "the row's method has no such parameter; leave the cell empty",
             Some(Meaning::NoCell(why)) => why,
             Some(Meaning::Leaf(leaf)) => {
+                if let Some(why) = leaf.no_instant(cell) {
+                    return Some(self.fault(index, why).got(shown_text(cell)));
+                }
                 leaf.put(object(document, part)?, names, cell);
                 return None;
             }
@@ -404,11 +422,13 @@ impl Columns {
 }
 
 /// Fields of the job as a cell writes them.
-fn field_value(field: &str, cell: &str) -> Value {
+fn field_value(field: &str, cell: &str, zone: Option<&Zone>) -> Value {
     if field == "priority" {
         return cell.parse::<i64>().map_or_else(|_| Value::from(cell), Value::from);
     }
-    Value::from(cell)
+    let is_time = field == "not_before" || field == "not_after";
+    let instant = zone.filter(|_| is_time).and_then(|zone| zone.instant(cell));
+    instant.map_or_else(|| Value::from(cell), |at| Value::from(at.exact()))
 }
 
 fn shown(cell: &str, holds_secrets: bool) -> &str {

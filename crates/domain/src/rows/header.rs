@@ -1,30 +1,40 @@
 //! What is wrong with a CSV file's header, whatever its rows say.
 
+use std::cell::LazyCell;
+
 use super::Input;
 use super::column::{Meaning, Target, meaning, names};
 use super::exported::{is_export, result_of};
+use super::heading::{self, Called, Headings};
 use crate::catalog::{Kind, nearest};
 use crate::checks;
 use crate::decode::{Decoder, FIELDS};
 use crate::job::Column;
 
-/// What the columns of a header name. All result columns together are an export's; one that a method has as a parameter
-/// is that, and the export's own carries a prefix then.
-pub(super) fn targets(decoder: &Decoder, input: &Input, header: &[String]) -> Vec<Target> {
+/// What the columns of a header name, and the unit that it names for them. All result columns together are an export's;
+/// one that a method has as a parameter is that, and the export's own carries a prefix then.
+pub(super) fn targets(decoder: &Decoder, input: &Input, header: &[String]) -> Vec<(Target, Option<String>)> {
     let is_export = is_export(header);
     let is_parameter = |target: &Target| {
         let Target::Param(part, path) = target else { return false };
         let jobs = decoder.catalog.methods.values().filter(|method| method.kind == Kind::Job);
         jobs.map(|method| meaning(method, part, path)).any(|meaning| matches!(meaning, Meaning::Leaf(_)))
     };
+    let headings = LazyCell::new(|| Headings::of(&decoder.catalog, input.method.as_deref()));
     let target = |name: &String| {
         if input.layout.ignores(name) {
-            return Target::Ignored;
+            return (Target::Ignored, None);
         }
         let target = Target::of(name);
-        match result_of(name) {
-            Some(result) if is_export && !is_parameter(&target) => Target::Result(result),
-            _ => target,
+        if !matches!(target, Target::Param(..)) || is_parameter(&target) {
+            return (target, None);
+        }
+        if let Some(result) = result_of(name).filter(|_| is_export) {
+            return (Target::Result(result), None);
+        }
+        match headings.find(name).as_slice() {
+            [Called { column, unit }] => (Target::of(column), unit.clone()),
+            _ => (target, None),
         }
     };
     header.iter().map(target).collect()
@@ -86,7 +96,13 @@ fn column_fault(decoder: &Decoder, input: &Input, part: &str, path: &[String], h
     }
     let wanted = |name: &str| input.method.as_deref().is_none_or(|wanted| wanted == name);
     let jobs = decoder.catalog.methods.values().filter(|method| method.kind == Kind::Job && wanted(&method.name));
-    let mut known: Vec<String> = jobs.flat_map(|method| names(method)).collect();
+    let meant = Headings::of(&decoder.catalog, input.method.as_deref()).find(header);
+    if meant.len() > 1 {
+        let columns = meant.iter().map(|called| called.column.as_str()).collect::<Vec<_>>().join(", ");
+        let what = if input.method.is_some() { "name one of them" } else { "give --method, or name one of them" };
+        return Some(format!("may mean {columns}: {what}"));
+    }
+    let mut known: Vec<String> = jobs.flat_map(|method| [names(method), heading::aliases(method)].concat()).collect();
     known.extend(FIELDS.map(str::to_owned));
     let hint = match nearest(header, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean {near:?}?"),

@@ -1,12 +1,13 @@
 //! CSV and JSONL files: rows into jobs, with their places. Reads row by row, whatever the size of the file.
 //!
 //! It knows neither where the text comes from (it is UTF-8 here) nor what becomes of the rows. `jsonl.rs` and `csv.rs` split
-//! a file into rows, `table.rs` takes those of a workbook (`records.rs` knows CSV's grammar, `header.rs` judges the header, `column.rs` says what a column means), and the decoder judges the row as it judges every other input.
+//! a file into rows, `table.rs` takes those of a workbook (`records.rs` knows CSV's grammar, `header.rs` judges the header, `heading.rs` knows what people call a column, `column.rs` says what a column means), and the decoder judges the row as it judges every other input.
 
 mod column;
 mod csv;
 pub mod exported;
 mod header;
+mod heading;
 mod ids;
 mod jsonl;
 mod opening;
@@ -33,6 +34,7 @@ use super::checks::Finding;
 use super::decode::{self, Decoder};
 use super::job::{Column, Fault, Job, Rejection};
 use super::reason::Reason;
+use super::time::Zone;
 use csv::Columns;
 
 pub use self::exported::Returned;
@@ -88,6 +90,8 @@ pub struct Layout {
     pub separator: Option<u8>,
     /// The line of the header, counted from 1; what stands above is not read. `None`: the first.
     pub header_row: Option<u64>,
+    /// The time zone of dates without one. `None`: they are faults.
+    pub zone: Option<Zone>,
     /// Columns that say nothing of the job, by their names; those whose names begin with `#` never do.
     pub ignored: Vec<String>,
     /// The rows that are read, counted from 1 behind the header; blank ones do not count. `None`: all.

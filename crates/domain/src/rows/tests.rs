@@ -221,7 +221,7 @@ fn faults_name_columns_and_items() {
     );
     let found = faults(&rows[0]);
     for part in [
-        "column 3 (meeting_start): expected Unix seconds, an integer (in CSV also a time like",
+        "column 3 (meeting_start): expected a time with its zone, as ",
         "column 4 (meeting_duration): expected an integer, got \"5m\"",
         "column 5 (settings.remind_scope): expected one of 1, 2, 3, 4, got 9",
         "column 6 (invitees.userid), item 2: must not be empty",
@@ -357,10 +357,7 @@ fn rows_of_a_table_are_read_as_those_of_a_text() {
     let second = faults(rows[1].as_ref().unwrap());
     assert!(second.iter().any(|fault| fault.contains("column 3 (room_level_id): was rounded")), "{second:?}");
     assert_eq!(rows[2].as_ref().unwrap_err().to_string(), "f.xlsx:8: cannot be read: is cut");
-    assert_eq!(
-        table(Vec::new(), third).unwrap_err().to_string(),
-        "f.xlsx:1: is empty: expected a header of column names"
-    );
+    assert_eq!(table(Vec::new(), third).unwrap_err().to_string(), "f.xlsx:1: has no row 3, which --header-row names");
 }
 
 #[test]

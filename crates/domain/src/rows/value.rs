@@ -1,6 +1,8 @@
 //! Values as people write them in cells. What is read here can mean one thing only; the rest stays text, so that the
 //! schema's check names it.
 
+use super::heading::normal;
+
 use unicode_normalization::UnicodeNormalization as _;
 
 /// Between the items of a list in one cell.
@@ -29,6 +31,17 @@ pub(super) fn integer(text: &str) -> Option<i64> {
         && (!is_grouped || first.len() <= 3)
         && groups.all(|group| group.len() == 3 && are_digits(group));
     if is_well { whole.replace(',', "").parse().ok() } else { None }
+}
+
+/// An integer, perhaps with a unit behind it; without one it is worth `unit` each.
+pub(super) fn measured(text: &str, units: &[(String, i64)], unit: i64) -> Option<i64> {
+    if let Some(number) = integer(text) {
+        return number.checked_mul(unit);
+    }
+    let narrow = normal(text);
+    let parts = units.iter().find_map(|(name, worth)| Some((narrow.strip_suffix(name.as_str())?, *worth)));
+    let (number, worth) = parts?;
+    integer(number)?.checked_mul(worth)
 }
 
 /// Yes or no.
@@ -77,6 +90,19 @@ mod tests {
             ["", " ", "1.5", "1,20", "12,34,567", "1234,567", "1.200,0", "10人", "1e3", "0x10", ",100", "--1", ".0"]
         {
             assert_eq!(integer(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_unit_that_the_catalog_knows_is_read() {
+        let units = [("人".to_owned(), 1), ("分钟".to_owned(), 60), ("小时".to_owned(), 3600)];
+        for (text, number) in [("10人", 10), ("１０ 人", 10), ("1,200人", 1_200), ("90 分钟", 5_400), ("2小时", 7_200)]
+        {
+            assert_eq!(measured(text, &units, 1), Some(number), "{text:?}");
+        }
+        assert_eq!(measured("45", &units, 60), Some(2_700));
+        for text in ["人", "约10人", "10座", "1.5小时", "10-20人", "9223372036854775807 分钟"] {
+            assert_eq!(measured(text, &units, 1), None, "{text:?}");
         }
     }
 

@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
@@ -68,11 +69,13 @@ fn a_sheet_is_chosen_and_the_rest_is_told() {
         let rooms = book.add_worksheet().set_name("会议室").unwrap();
         rooms.set_active(true).write(0, 0, "name").unwrap();
         rooms.merge_range(1, 0, 2, 1, "merged", &Format::new()).unwrap();
+        rooms.write(4, 0, "x").unwrap();
+        rooms.set_row_hidden(4).unwrap().set_row_hidden(5).unwrap();
         book.add_worksheet().set_name("B").unwrap().write(0, 0, "other").unwrap();
     });
     let sheet = find(&path, None).unwrap();
     assert_eq!(sheet.name, "会议室", "the first that is shown");
-    assert_eq!(sheet.notes, Notes { others: vec!["B".into()], merged: vec!["A2:B3".into()] });
+    assert_eq!(sheet.notes, Notes { others: vec!["B".into()], merged: vec!["A2:B3".into()], hidden: vec![5, 6] });
     assert_eq!(rows(&path, Some("B"))[0].cells, ["other"]);
     let refused = find(&path, Some("C")).unwrap_err().to_string();
     assert_eq!(refused, "there is no sheet \"C\"; the workbook has \"会议室\", \"B\"");
