@@ -39,7 +39,7 @@ pub fn write(path: &Path, name: &str, now: Timestamp) -> anyhow::Result<Cost> {
             let taken = ledger.take_over(some, now).await?;
             let calls = taken.into_iter().filter_map(|taken| match taken {
                 TakenOver::Queued(waiting) => Some(call(&ledger, waiting.seq, now)),
-                TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
+                TakenOver::Blocked | TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
             });
             for done in futures_util::future::join_all(calls).await {
                 done?;
@@ -73,7 +73,8 @@ async fn call(ledger: &SqliteLedger, seq: paceline::engine::ports::JobSeq, now: 
         failure: None,
         settlement: Some((seq, settlement)),
     };
-    Ok(ledger.acquire().await?.end_attempt(end).await?)
+    ledger.acquire().await?.end_attempt(end).await?;
+    Ok(())
 }
 
 fn lane() -> LaneKey {
@@ -90,6 +91,8 @@ fn arrival(name: &str, n: i64) -> Arrival {
         identity: Identity::Tenant,
         params: Params { body, ..Params::default() },
         object: None,
+        after: Vec::new(),
+        filled: Vec::new(),
         is_confidential: false,
         priority: 4,
         not_before: None,

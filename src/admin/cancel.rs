@@ -10,21 +10,21 @@ use super::change::{Asked, to_its_end};
 use super::{Answer, Shared, answer};
 use crate::store::state::State as JobState;
 
-/// Cancels the selected jobs that are queued; one whose call is in flight ends by its reply.
+/// Cancels the selected jobs that are queued or blocked; one whose call is in flight ends by its reply.
 pub async fn cancel(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let mut fields = document.fields()?;
-    let asked = Asked::of(&mut fields, JobState::Queued);
+    let asked = Asked::with_dependents(&mut fields, JobState::Queued);
     fields.end()?;
     let by = actor.by();
     to_its_end(async move {
-        let selection = asked.selection.clone();
-        let selected = shared.books.read(move |ledger| ledger.cancellable(&selection)).await?;
+        let (selection, dependents) = (asked.selection.clone(), asked.dependents);
+        let selected = shared.books.read(move |ledger| ledger.cancellable(&selection, dependents)).await?;
         let count = selected.cancelled;
         asked.check(count)?;
         let mut done = selected;
         if !asked.dry_run {
             let (selection, now) = (asked.selection.clone(), shared.now());
-            done = shared.books.change(&by, move |ledger| ledger.cancel(&selection, now)).await?;
+            done = shared.books.change(&by, move |ledger| ledger.cancel(&selection, dependents, now)).await?;
             info!(count, cancelled = done.cancelled, "jobs were cancelled over HTTP");
         }
         Ok(answer::document(&json!({

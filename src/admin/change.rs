@@ -9,7 +9,7 @@ use super::{Answer, Shared, selection};
 use crate::engine::ports::LedgerError;
 use crate::operations::content;
 use crate::operations::still_dead::{Kept, StillDead};
-use crate::store::operator::{Letter, Selection};
+use crate::store::operator::{Letter, Operator, Selection};
 use crate::store::state::State;
 
 /// Jobs changed at one time: meanwhile others may use the connection that writes.
@@ -23,6 +23,8 @@ pub struct Asked {
     pub selection: Selection,
     /// Whether it only tells what it would do.
     pub dry_run: bool,
+    /// Whether those go with them that wait for them, or are dead because of them.
+    pub dependents: bool,
     expect: Option<usize>,
 }
 
@@ -42,7 +44,12 @@ impl Asked {
         }
         let expect = fields.whole("expect", 0, i64::MAX).and_then(|count| usize::try_from(count).ok());
         let dry_run = fields.flag("dry_run");
-        Self { selection, dry_run, expect }
+        Self { selection, dry_run, dependents: false, expect }
+    }
+
+    /// Likewise, for a change in which the dependents of jobs can go with them.
+    pub fn with_dependents(fields: &mut Fields, only: State) -> Self {
+        Self { dependents: fields.flag("with_dependents"), ..Self::of(fields, only) }
     }
 
     /// Refuses what is left open by mistake, and another count than the expected one.
@@ -65,8 +72,12 @@ impl Asked {
 
     /// The dead letters that are selected now.
     pub async fn letters(&self, shared: &Shared) -> Result<Vec<Letter>, Fault> {
-        let selection = self.selection.clone();
-        let letters = shared.books.read(move |ledger| ledger.select_dead(&selection)).await?;
+        let (selection, dependents) = (self.selection.clone(), self.dependents);
+        let select = move |ledger: &Operator| {
+            let letters = ledger.select_dead(&selection)?;
+            if dependents { ledger.with_dependents(letters) } else { Ok(letters) }
+        };
+        let letters = shared.books.read(select).await?;
         self.check(letters.len())?;
         Ok(letters)
     }

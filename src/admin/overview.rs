@@ -97,6 +97,7 @@ const fn in_state(lane: &LaneCounts, state: JobState) -> u64 {
         JobState::Dead => lane.counts.dead,
         JobState::Cancelled => lane.counts.cancelled,
         JobState::Succeeded => lane.counts.succeeded,
+        JobState::Blocked => lane.counts.blocked,
     }
 }
 

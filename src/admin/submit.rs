@@ -65,6 +65,7 @@ pub async fn submit(State(shared): State<Shared>, actor: Actor, document: Docume
                     queued.push(waiting);
                     submitted.accepted.push(id);
                 }
+                TakenOver::Blocked => submitted.accepted.push(id),
                 TakenOver::Known | TakenOver::Succeeded => submitted.known.push(id),
                 TakenOver::Rejected => submitted.refuse(index, Some(&id), Reason::IdConflict, &conflict(&id)),
             }

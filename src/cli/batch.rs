@@ -20,6 +20,7 @@ use crate::settings::Settings;
 use crate::store::operator::{KnownJobs, Untouched};
 use paceline_ports::location::Location;
 
+use super::chained::Chains;
 use super::exit::refuse;
 use super::files::{self, FileArgs, Place, Written};
 use super::findings::Finding;
@@ -245,6 +246,12 @@ impl Checked {
         Ok(())
     }
 
+    fn add_chains(&mut self, faults: &[Finding], found: Report<'_>) -> anyhow::Result<()> {
+        self.faults += faults.len() as u64;
+        self.bad_rows += faults.iter().map(|fault| &fault.place).collect::<BTreeSet<_>>().len() as u64;
+        faults.iter().try_for_each(found)
+    }
+
     fn add_file_faults(&mut self, error: &FileError, found: Report<'_>) -> anyhow::Result<()> {
         self.bad_files += 1;
         self.faults += error.0.len() as u64;
@@ -260,6 +267,7 @@ pub struct Present {
     /// Now: what began in the past is a fault, unless its job is known. `None`: it is no matter.
     pub now: Option<Timestamp>,
     ledger: Option<Untouched>,
+    referred: Option<Untouched>,
     /// Jobs that have or may get their objects, by lane and identity.
     objects: RefCell<HashMap<(LaneKey, Identity), u64>>,
 }
@@ -267,7 +275,7 @@ pub struct Present {
 impl Present {
     /// Beside a ledger, if there is one.
     pub fn new(now: Option<Timestamp>, ledger: Option<Untouched>) -> Self {
-        Self { now, ledger, objects: RefCell::default() }
+        Self { now, ledger, referred: None, objects: RefCell::default() }
     }
 
     /// The ledger beside which it is.
@@ -275,8 +283,20 @@ impl Present {
         self.ledger.as_ref()
     }
 
+    /// With a ledger that is looked at only for the jobs that rows refer to.
+    #[must_use]
+    pub fn referring_to(self, referred: Option<Untouched>) -> Self {
+        Self { referred, ..self }
+    }
+
     fn knows(&self, job: &Job) -> Result<bool, LedgerError> {
         self.ledger.as_ref().map_or(Ok(false), |ledger| ledger.knows(&job.id))
+    }
+
+    /// Whether there is a job of this id.
+    fn has(&self, id: &str) -> Result<bool, LedgerError> {
+        let ledger = self.ledger.as_ref().or(self.referred.as_ref());
+        ledger.map_or(Ok(false), |ledger| ledger.knows(id))
     }
 
     fn past(&self, method: &Method, job: &Job) -> Result<Option<Found>, LedgerError> {
@@ -316,6 +336,7 @@ pub fn check_each(
     each: &mut dyn FnMut(&Row) -> anyhow::Result<()>,
 ) -> anyhow::Result<Checked> {
     let (mut checked, mut across) = (Checked::default(), Across::default());
+    let mut chains = Chains::default();
     let ids = row_ids(sources);
     for source in sources {
         let file = source.input.name.as_str();
@@ -336,10 +357,12 @@ pub fn check_each(
                 }
             };
             each(&row)?;
+            chains.add(&row, file);
             let late = seen_beside(&row, file, decoder, present, &mut across)?;
             checked.add((&row, file), &late, found)?;
         }
     }
+    checked.add_chains(&chains.end(&decoder.catalog, |id| present.has(id))?, found)?;
     for (file, line, finding) in across.end(&decoder.catalog) {
         checked.warnings += 1;
         found(&Finding::of_rows(&file, line, &finding))?;

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::engine::ports::Delivered;
-use crate::store::operator::{DeadLine, Operator, Selection};
+use crate::store::operator::{DeadLine, Letter, Operator, Selection};
 
 use super::context::{Context, inputs};
 use super::exit::{Exit, refuse};
@@ -47,6 +47,9 @@ pub enum Args {
     Drop {
         #[command(flatten)]
         letters: Letters,
+        /// Also those that are dead only because they waited for one of them
+        #[arg(long)]
+        with_dependents: bool,
         /// Count what is selected; change nothing
         #[arg(long)]
         dry_run: bool,
@@ -64,20 +67,26 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         Args::Show { id, json } => show(context, &ledger, &id, json),
         Args::Redrive(args) => redrive::carry_out(context, &mut ledger, args).await,
         Args::Edit(args) => edit::carry_out(context, &mut ledger, args).await,
-        Args::Drop { letters, dry_run, json } => {
-            drop_letters(context, &mut ledger, &letters.selection()?, dry_run, json)
+        Args::Drop { letters, with_dependents, dry_run, json } => {
+            drop_letters(context, &mut ledger, (&letters.selection()?, with_dependents), dry_run, json)
         }
     }
+}
+
+/// The dead letters that match, and with `dependents` those that are dead because of them.
+pub(super) fn select_with(ledger: &Operator, selection: &Selection, dependents: bool) -> anyhow::Result<Vec<Letter>> {
+    let letters = ledger.select_dead(selection)?;
+    Ok(if dependents { ledger.with_dependents(letters)? } else { letters })
 }
 
 fn drop_letters(
     context: &mut Context,
     ledger: &mut Operator,
-    selection: &Selection,
+    (selection, with_dependents): (&Selection, bool),
     dry_run: bool,
     as_json: bool,
 ) -> anyhow::Result<Exit> {
-    let letters = ledger.select_dead(selection)?;
+    let letters = select_with(ledger, selection, with_dependents)?;
     let (word, count) =
         if dry_run { ("would be dropped", letters.len()) } else { ("dropped", ledger.drop_letters(&letters)?) };
     context.has_acted = !dry_run;

@@ -61,7 +61,11 @@ struct Cause {
 impl Finding {
     /// A fault of a row.
     pub fn of_fault(row: &Row, file: &str, id: Option<&str>, fault: &Fault) -> Self {
-        let common = Common { file, line: row.line, id, column: fault.column.as_ref(), field: &fault.field };
+        Self::of_fault_at(file, row.line, id, fault)
+    }
+
+    fn of_fault_at(file: &str, line: u64, id: Option<&str>, fault: &Fault) -> Self {
+        let common = Common { file, line, id, column: fault.column.as_ref(), field: &fault.field };
         Self { reason: Some(fault.reason), ..common.finding(Severity::Fault, fault.rule.clone(), fault.message()) }
     }
 
@@ -94,6 +98,24 @@ impl Finding {
         let severity = if self.severity == Severity::Warning { "warning: " } else { "" };
         let colon = if label.is_empty() { "" } else { ": " };
         format!("{severity}{label}{colon}")
+    }
+}
+
+/// A row that is no longer at hand.
+#[derive(Clone, Copy, Debug)]
+pub struct At<'a> {
+    /// Its file.
+    pub file: &'a str,
+    /// Its line.
+    pub line: u64,
+    /// Its job's id.
+    pub id: &'a str,
+}
+
+impl At<'_> {
+    /// A fault of it.
+    pub fn finding(&self, fault: &Fault) -> Finding {
+        Finding::of_fault_at(self.file, self.line, Some(self.id), fault)
     }
 }
 

@@ -58,9 +58,12 @@ pub enum Args {
         ids: Vec<String>,
         #[command(flatten)]
         which: Which,
-        /// In this state alone; only queued jobs can be cancelled
+        /// In this state alone: queued or blocked, others cannot be cancelled
         #[arg(long)]
         state: Option<State>,
+        /// Also the blocked jobs that wait for one of them; without it they become dead letters
+        #[arg(long)]
+        with_dependents: bool,
         /// Count what is selected; change nothing
         #[arg(long)]
         dry_run: bool,
@@ -96,18 +99,18 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
             }
             Ok(Exit::Success)
         }
-        Args::Cancel { ids, which, state, dry_run, yes, json } => {
+        Args::Cancel { ids, which, state, with_dependents, dry_run, yes, json } => {
             cancellable(state)?;
-            let selection = which.selection(ids);
+            let selection = Selection { state, ..which.selection(ids) };
             if state.is_none() {
                 refuse_empty(&selection, "--batch, --method and --app select; --state queued means all of them")?;
             }
-            let selected = ledger.cancellable(&selection)?;
+            let selected = ledger.cancellable(&selection, with_dependents)?;
             if dry_run {
                 return cancel_dry(context, selected, json);
             }
             confirm(&selection, selected.cancelled, "cancelled", yes)?;
-            cancel(context, &mut ledger, &selection, json)
+            cancel(context, &mut ledger, (&selection, with_dependents), json)
         }
     }
 }
@@ -248,8 +251,13 @@ fn cancel_dry(context: &mut Context, selected: Cancelled, as_json: bool) -> anyh
     Ok(Exit::Success)
 }
 
-fn cancel(context: &mut Context, ledger: &mut Operator, selection: &Selection, as_json: bool) -> anyhow::Result<Exit> {
-    let done = ledger.cancel(selection, context.clock.now())?;
+fn cancel(
+    context: &mut Context,
+    ledger: &mut Operator,
+    (selection, with_dependents): (&Selection, bool),
+    as_json: bool,
+) -> anyhow::Result<Exit> {
+    let done = ledger.cancel(selection, with_dependents, context.clock.now())?;
     context.has_acted = true;
     let Cancelled { cancelled, running } = done;
     if as_json {
@@ -262,7 +270,7 @@ fn cancel(context: &mut Context, ledger: &mut Operator, selection: &Selection, a
     }
     let untouched = selection.ids.len().saturating_sub(cancelled + running);
     if untouched > 0 {
-        writeln!(context.err, "{untouched} not cancelled: no such job, or it is not queued any more")?;
+        writeln!(context.err, "{untouched} not cancelled: no such job, or it is neither queued nor blocked any more")?;
         writeln!(context.err, "hint: `paceline jobs show ID` says how it stands")?;
     }
     Ok(if running == 0 && untouched == 0 { Exit::Success } else { Exit::Unwell })

@@ -8,6 +8,7 @@ mod admin;
 mod again;
 mod audit;
 mod batch;
+mod chained;
 mod check;
 mod completions;
 mod context;

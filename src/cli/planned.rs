@@ -34,6 +34,7 @@ impl Planned {
     ) -> anyhow::Result<Self> {
         let mut outlook = ledger.outlook_of(|lane| outset.now - outset.planner.span_of(lane))?;
         outlook.backlog.retain(|group| batches.iter().any(|batch| **batch == *group.batch));
+        outlook.chained.retain(|one| batches.iter().any(|batch| **batch == *one.group.batch));
         let mut basis = outset.basis(outlook);
         if let Some(round_trip) = round_trip {
             let methods = basis.backlog.iter().map(|group| (group.lane.method.clone(), round_trip));

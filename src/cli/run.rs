@@ -116,7 +116,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     if args.json {
         context.print_json(&document(&counts, elapsed, planned.length(), account.as_ref()))?;
     } else {
-        let is_finished = stop == Stop::Idle && counts.queued + counts.uncertain == 0;
+        let is_finished = stop == Stop::Idle && counts.queued + counts.uncertain + counts.blocked == 0;
         let time = (&planned, elapsed, started_at, is_finished);
         summarise(context, &store, &checked.batches, time, account.as_ref())?;
     }
@@ -214,6 +214,7 @@ fn document(
         "warnings": counts.warnings,
         "dead": counts.dead,
         "held": counts.held,
+        "blocked": counts.blocked,
         "cancelled": counts.cancelled,
         "throttled": counts.throttled,
         "elapsed_s": elapsed.as_secs_f64(),
@@ -252,12 +253,20 @@ fn conclude(
         };
         writeln!(context.err, "hint: {hint}")?;
     }
+    if counts.blocked > 0 {
+        writeln!(
+            context.err,
+            "{} of {} jobs wait for jobs that are not done: `paceline why ID` says for which, `paceline jobs list --state \
+             blocked` lists them",
+            counts.blocked, counts.total
+        )?;
+    }
     if stop == Stop::Cut {
         writeln!(context.err, "calls were in flight at the end; what became of them is looked up at the next start")?;
     }
     Ok(match stop {
         Stop::Drained | Stop::Cut if early.is_none() => Exit::Interrupted,
-        Stop::Idle if open + counts.dead + counts.held == 0 => Exit::Success,
+        Stop::Idle if open + counts.blocked + counts.dead + counts.held == 0 => Exit::Success,
         Stop::Idle | Stop::Drained | Stop::Cut | Stop::Lost => Exit::Unwell,
     })
 }

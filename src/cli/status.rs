@@ -148,6 +148,7 @@ fn sum(batches: &[BatchLine]) -> Counts {
         queued: sum.queued + batch.counts.queued,
         uncertain: sum.uncertain + batch.counts.uncertain,
         held: sum.held + batch.counts.held,
+        blocked: sum.blocked + batch.counts.blocked,
         succeeded: sum.succeeded + batch.counts.succeeded,
         warnings: sum.warnings + batch.counts.warnings,
         dead: sum.dead + batch.counts.dead,
@@ -234,11 +235,12 @@ impl Status {
         let counts = &self.counts;
         writeln!(
             out,
-            "{} jobs: {} succeeded{}, {} queued, {} uncertain, {} held, {}, {} cancelled; {} rate-limit rejections",
+            "{} jobs: {} succeeded{}, {} queued, {}{} uncertain, {} held, {}, {} cancelled; {} rate-limit rejections",
             counts.total,
             counts.succeeded,
             with_warnings(counts),
             counts.queued,
+            if counts.blocked > 0 { format!("{} blocked, ", counts.blocked) } else { String::new() },
             counts.uncertain,
             counts.held,
             self.dead_text(),
@@ -338,7 +340,7 @@ impl Status {
             let numbers = [
                 counts.total,
                 counts.succeeded,
-                counts.queued + counts.uncertain,
+                counts.queued + counts.uncertain + counts.blocked,
                 counts.held,
                 counts.dead,
                 counts.cancelled,
@@ -364,7 +366,7 @@ impl Status {
         }
         if forecast.jobs.done > 0 {
             let start = if self.is_worked { "" } else { " if a worker starts now" };
-            let part = match (&left_over, self.counts.queued + self.counts.uncertain) {
+            let part = match (&left_over, self.counts.queued + self.counts.uncertain + self.counts.blocked) {
                 (Some(_), open) => format!("{} of {open} open jobs ", forecast.jobs.done),
                 (None, _) => String::new(),
             };

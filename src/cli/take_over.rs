@@ -25,6 +25,8 @@ const CHUNK_ROWS: usize = 500;
 pub struct Taken {
     /// New jobs, and ended ones that are queued again.
     pub queued: u64,
+    /// Jobs that wait for others first.
+    pub blocked: u64,
     /// Jobs that were known already and have not ended.
     pub known: u64,
     /// Jobs that were known already and have succeeded.
@@ -150,7 +152,7 @@ fn arrival(row: Row, by: &Arc<Deed>) -> Arrival {
 impl Taken {
     /// What a signal leaves behind before anything is sent.
     pub fn interrupted(self) -> String {
-        let rows = self.queued + self.known + self.succeeded + self.rejected;
+        let rows = self.queued + self.blocked + self.known + self.succeeded + self.rejected;
         format!("after {rows} rows were accepted; nothing was sent. The same command again goes on")
     }
 
@@ -158,6 +160,7 @@ impl Taken {
         for outcome in outcomes {
             match outcome {
                 TakenOver::Queued(_) => self.queued += 1,
+                TakenOver::Blocked => self.blocked += 1,
                 TakenOver::Known => self.known += 1,
                 TakenOver::Succeeded => self.succeeded += 1,
                 TakenOver::Rejected => self.rejected += 1,

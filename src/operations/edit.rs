@@ -90,7 +90,7 @@ impl Plan {
             match input {
                 None => edits.push(Edit { letter, job: Box::new(job), redrive }),
                 Some(input) => match inputs.take_over(ledger, &letter, (input, job), (Action::Edit, now)).await? {
-                    Again::Queued(_) | Again::Known => {
+                    Again::Queued(_) | Again::Blocked | Again::Known => {
                         done.edited += 1;
                         done.redriven += 1;
                     }

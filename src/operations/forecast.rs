@@ -40,6 +40,7 @@ impl Outset {
             suspensions: outlook.suspensions,
             restraints: outlook.restraints,
             backlog: outlook.backlog,
+            chained: outlook.chained,
             running: Vec::new(),
             round_trips: outlook.round_trips,
         };
@@ -93,10 +94,11 @@ pub fn deciding_document(deciding: Option<&Deciding>) -> Value {
 
 /// Jobs that will not be done by themselves, for programs; null if all will.
 pub fn left_over_document(jobs: &Jobs) -> Value {
-    match (jobs.suspended, jobs.unknown, jobs.expired) {
-        (0, 0, 0) => Value::Null,
-        (suspended, unknown, expired) => json!({"suspended": suspended, "unknown": unknown, "expired": expired}),
+    let Jobs { suspended, unknown, expired, blocked, .. } = *jobs;
+    if suspended + unknown + expired + blocked == 0 {
+        return Value::Null;
     }
+    json!({"suspended": suspended, "unknown": unknown, "expired": expired, "blocked": blocked})
 }
 
 /// Jobs that will not be done by themselves, in words; nothing if all will.
@@ -105,6 +107,7 @@ pub fn left_over(jobs: &Jobs) -> Option<String> {
         (jobs.suspended, "suspended until somebody resumes their app"),
         (jobs.unknown, "of an app or method that is not known any more"),
         (jobs.expired, "past their deadline before their turn comes"),
+        (jobs.blocked, "waiting for jobs that are not there or need review"),
     ];
     let parts: Vec<_> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();

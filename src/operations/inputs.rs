@@ -32,6 +32,8 @@ type Document = (RejectedInput, Map<String, Value>);
 pub enum Again {
     /// It is a job now.
     Queued(JobSeq),
+    /// It is a job that waits for others.
+    Blocked,
     /// Its job was known already.
     Known,
     /// It is no job yet, and why.
@@ -111,6 +113,7 @@ impl Inputs {
         let arrival = Arrival { input: Ok(Box::new(job)), origin };
         let again = match ledger.take_over(vec![arrival], now).await?.pop() {
             Some(TakenOver::Queued(waiting)) => Again::Queued(waiting.seq),
+            Some(TakenOver::Blocked) => Again::Blocked,
             Some(TakenOver::Known | TakenOver::Succeeded) => Again::Known,
             Some(TakenOver::Rejected) | None => Again::Refused(StillDead::IdTaken),
         };

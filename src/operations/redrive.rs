@@ -12,6 +12,8 @@ use crate::store::operator::{Letter, Operator};
 pub struct Redriven {
     /// The jobs that are queued now.
     pub queued: Vec<JobSeq>,
+    /// Jobs that wait for others first.
+    pub blocked: usize,
     /// Inputs whose jobs were known already.
     pub known: usize,
     /// Dead no longer, or dead anew, since they were selected.
@@ -37,6 +39,7 @@ pub async fn redrive(
         };
         match again {
             Again::Queued(seq) => done.queued.push(seq),
+            Again::Blocked => done.blocked += 1,
             Again::Known => done.known += 1,
             Again::Refused(why) => done.refused.push((letter.handle.clone(), why)),
         }

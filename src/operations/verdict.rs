@@ -14,14 +14,14 @@ pub const fn state_after(resolution: &Resolution) -> State {
     }
 }
 
-/// Refuses to cancel what has begun, or has ended. `None` leaves the state open: then only queued jobs are meant.
+/// Refuses to cancel what has begun, or has ended. `None` leaves the state open: then queued and blocked jobs are meant.
 pub fn cancellable(state: Option<State>) -> Result<(), Refused> {
     let cure = match state {
-        None | Some(State::Queued) => return Ok(()),
+        None | Some(State::Queued | State::Blocked) => return Ok(()),
         Some(State::Uncertain | State::Held) => "it may have been done: `paceline resolve --dead` ends it",
         Some(State::Dead) => "`paceline dead drop` forgets dead letters",
         Some(State::Cancelled | State::Succeeded) => "such jobs have ended",
     };
     let state = state.map_or("", State::as_str);
-    Err(Refused::new(format!("only queued jobs can be cancelled, and --state says {state}"), cure))
+    Err(Refused::new(format!("only queued and blocked jobs can be cancelled, and --state says {state}"), cure))
 }

@@ -49,6 +49,7 @@ fn look_ahead(world: &World) -> Forecast {
         suspensions: outlook.suspensions,
         restraints: Vec::new(),
         backlog: outlook.backlog,
+        chained: outlook.chained,
         running: Vec::new(),
         round_trips: outlook.round_trips,
     })

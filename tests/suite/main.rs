@@ -16,6 +16,7 @@ mod broker_connect;
 mod broker_odd;
 mod broker_outage;
 mod broker_subscribers;
+mod chains;
 mod check;
 mod clock_steps;
 mod commands;

@@ -45,7 +45,9 @@ impl Work {
         let taken = self.ledger.take_over(arrivals, self.world.clock().now()).await.unwrap();
         let queued = taken.into_iter().map(|taken| match taken {
             TakenOver::Queued(waiting) => waiting,
-            other @ (TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected) => panic!("{other:?}"),
+            other @ (TakenOver::Blocked | TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected) => {
+                panic!("{other:?}")
+            }
         });
         self.engine.enqueue(queued.collect());
     }

@@ -38,7 +38,7 @@ impl Desk {
         let taken = self.ledger.take_over(arrivals.collect(), self.world.clock.now()).await.unwrap();
         let queued = taken.iter().filter_map(|taken| match taken {
             TakenOver::Queued(waiting) => Some(waiting.clone()),
-            TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
+            TakenOver::Blocked | TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
         });
         self.engine.enqueue(queued.collect::<Vec<Waiting>>());
         taken
@@ -52,7 +52,7 @@ impl Desk {
     }
 
     fn cancel(&mut self, selection: &Selection) -> usize {
-        self.operator.cancel(selection, self.world.clock.now()).unwrap().cancelled
+        self.operator.cancel(selection, false, self.world.clock.now()).unwrap().cancelled
     }
 }
 

@@ -142,7 +142,7 @@ async fn accept(worker: &Worker<'_>, world: &World, rows: Vec<Row>) {
     let taken = worker.ledger.take_over(rows.into_iter().map(arrival).collect(), world.clock.now()).await.unwrap();
     let queued = taken.into_iter().filter_map(|taken| match taken {
         TakenOver::Queued(waiting) => Some(waiting),
-        TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
+        TakenOver::Blocked | TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
     });
     worker.engine.enqueue(queued.collect());
     worker.finish().await;

@@ -100,7 +100,7 @@ async fn feed(world: &World, engine: &Arc<Engine>, ledger: &dyn Intake, numbers:
     let taken = ledger.take_over(numbers.iter().map(arrival).collect(), now).await.unwrap();
     let waiting = taken.into_iter().filter_map(|taken| match taken {
         TakenOver::Queued(waiting) => Some(waiting),
-        TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
+        TakenOver::Blocked | TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
     });
     let waiting: Vec<_> = waiting.collect();
     assert_eq!(waiting.len(), numbers.len(), "every job is new");

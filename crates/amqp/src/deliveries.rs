@@ -148,14 +148,15 @@ pub(super) fn say_read(arrival: &Arrival) {
 
 /// What became of a batch.
 pub(super) fn say_taken(taken: &[TakenOver]) {
-    let (mut queued, mut known, mut succeeded, mut rejected) = (0_u32, 0_u32, 0_u32, 0_u32);
+    let [mut queued, mut blocked, mut known, mut succeeded, mut rejected] = [0_u32; 5];
     for one in taken {
         *match one {
             TakenOver::Queued(_) => &mut queued,
+            TakenOver::Blocked => &mut blocked,
             TakenOver::Known => &mut known,
             TakenOver::Succeeded => &mut succeeded,
             TakenOver::Rejected => &mut rejected,
         } += 1;
     }
-    tracing::debug!(messages = taken.len(), queued, known, succeeded, rejected, "took messages over");
+    tracing::debug!(messages = taken.len(), queued, blocked, known, succeeded, rejected, "took messages over");
 }

@@ -433,7 +433,7 @@ impl<B: Backlog> Intake<B> {
             .into_iter()
             .filter_map(|taken| match taken {
                 TakenOver::Queued(waiting) => Some(waiting),
-                TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
+                TakenOver::Blocked | TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
             })
             .collect();
         if !queued.is_empty() {

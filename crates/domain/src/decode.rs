@@ -8,12 +8,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::catalog::{Catalog, Edition, Kind, Method, Schema, nearest, shown, shown_text};
+use super::chain;
 use super::checks::{Finding, Source};
 use super::identity::{self, ObjectHash, Place};
 use super::job::{Fault, ID_BYTES_MAX, Identity, Job, LaneKey, Params, Rejection};
 use super::json;
 use super::reason::Reason;
-use super::rights::{Rights, Sender, Wanted};
+use super::rights::{self, Rights, Sender, Wanted};
 use super::time::Timestamp;
 use envelope::Envelope;
 
@@ -26,8 +27,8 @@ pub const BODY_BYTES_MAX: &str = "intake.body_bytes_max";
 pub const HEAD_BYTES: usize = 64 * 1024;
 
 /// The fields of a job beside its parameters, in the order of messages.
-pub const FIELDS: [&str; 10] =
-    ["id", "method", "app", "batch", "tenant", "identity", "priority", "not_before", "not_after", "reply_to"];
+pub const FIELDS: [&str; 11] =
+    ["id", "method", "app", "batch", "after", "tenant", "identity", "priority", "not_before", "not_after", "reply_to"];
 
 /// What the settings say of an app, as far as input needs it.
 #[derive(Clone, Debug, Default)]
@@ -133,13 +134,7 @@ impl Decoder {
         envelope.short("batch", batch.as_deref(), SHORT_STRING_BYTES_MAX);
         let method = method_name.as_deref().and_then(|name| self.method(name, &mut envelope.faults));
         let facts = app.as_deref().and_then(|app| self.app(app, &mut envelope.faults));
-        if let (Some(app), Some(method)) = (&app, &method_name) {
-            fit_routing_key(app, method, &mut envelope.faults);
-        }
-        if let (Some(method), Some(facts)) = (method, facts) {
-            fit_family(method, facts, &mut envelope.faults);
-            self.fit_edition(method, app.as_deref().unwrap_or_default(), facts, &mut envelope.faults);
-        }
+        self.fit_method((app.as_deref(), facts), (method_name.as_deref(), method), &mut envelope.faults);
         let tenant = envelope.text("tenant", None);
         envelope.short("tenant", tenant.as_deref(), SHORT_STRING_BYTES_MAX);
         fit_tenant(tenant.as_deref(), facts, &mut envelope.faults);
@@ -157,10 +152,13 @@ impl Decoder {
         };
         envelope.faults.extend(self.rights.faults(&wanted, defaults.sender.as_ref()));
         let meta = envelope.object("meta");
-        let params = envelope.params(method);
+        let mut after = envelope.after();
+        let mut params = envelope.params(method);
         if let Some(method) = method {
             envelope.check(method, &params, source, warnings);
         }
+        self.file_references(&mut after, &mut params, defaults);
+        refuse_itself(id.as_deref(), &after, &params, &mut envelope.faults);
         let not_after = deadline(method, &params, not_before, not_after, &mut envelope.faults);
         envelope.refuse_the_rest();
         if !envelope.faults.is_empty() {
@@ -180,7 +178,9 @@ impl Decoder {
             lane,
             batch,
             identity,
+            after,
             params,
+            filled: Vec::new(),
             object,
             is_confidential,
             priority,
@@ -202,6 +202,22 @@ impl Decoder {
             self.app(name, &mut faults);
         }
         faults
+    }
+
+    /// A method has to be one that the app can call.
+    fn fit_method(
+        &self,
+        (app, facts): (Option<&str>, Option<&AppFacts>),
+        (name, method): (Option<&str>, Option<&Method>),
+        faults: &mut Vec<Fault>,
+    ) {
+        if let (Some(app), Some(name)) = (app, name) {
+            fit_routing_key(app, name, faults);
+        }
+        if let (Some(method), Some(facts)) = (method, facts) {
+            fit_family(method, facts, faults);
+            self.fit_edition(method, app.unwrap_or_default(), facts, faults);
+        }
     }
 
     /// A method of the edition that the app's settings do not choose is not for it.
@@ -242,6 +258,17 @@ impl Decoder {
     /// The id under which a job is filed.
     fn filed(&self, id: String, defaults: &Defaults, faults: &mut Vec<Fault>) -> String {
         self.rights.filed_id(id, defaults.sender.as_ref(), defaults.is_filed, faults)
+    }
+
+    /// A publisher whose ids are its own refers to its own jobs alone.
+    fn file_references(&self, after: &mut [String], params: &mut Params, defaults: &Defaults) {
+        let Some(sender) = defaults.sender.as_ref().filter(|_| !defaults.is_filed) else { return };
+        let Some(name) = self.rights.namespace(sender) else { return };
+        let filed = |id: &str| rights::filed_as(name, id);
+        for id in after {
+            *id = filed(id);
+        }
+        chain::rename(params, filed);
     }
 
     fn method(&self, name: &str, faults: &mut Vec<Fault>) -> Option<&Method> {
@@ -351,6 +378,15 @@ pub fn implied_deadline(method: &Method, params: &Params) -> Option<Timestamp> {
     let value = params.get(method.expires.as_deref()?)?;
     let seconds = value.as_i64().or_else(|| value.as_str()?.parse().ok())?;
     Some(Timestamp::from_unix_seconds(seconds))
+}
+
+/// A job that waits for itself would wait for ever.
+fn refuse_itself(id: Option<&str>, after: &[String], params: &Params, faults: &mut Vec<Fault>) {
+    let Some(id) = id else { return };
+    let reference = chain::references(params).into_iter().find(|reference| reference.id == id);
+    let field =
+        if after.iter().any(|other| other == id) { Some("after".to_owned()) } else { reference.map(|it| it.field) };
+    faults.extend(field.map(|field| Fault::invalid(field, "names the job itself: expected the id of another job")));
 }
 
 /// The earlier of the job's own deadline and the instant at which its method makes it pointless.

@@ -9,8 +9,8 @@ use super::json;
 use super::time::Timestamp;
 
 /// The fields that a patch may change. The others say which job it is, and whose.
-pub const EDITABLE: [&str; 9] =
-    ["body", "path", "query", "meta", "priority", "not_before", "not_after", "identity", "reply_to"];
+pub const EDITABLE: [&str; 10] =
+    ["body", "path", "query", "meta", "after", "priority", "not_before", "not_after", "identity", "reply_to"];
 
 /// What stands in place of a sensitive value.
 pub(super) const MASK: &str = "******";
@@ -95,6 +95,7 @@ pub fn document_of(job: &Job, method: Option<&Method>, now: Timestamp) -> Map<St
     put("id", Some(Value::from(job.id.as_str())));
     put("method", Some(Value::from(job.lane.method.as_str())));
     put("app", Some(Value::from(job.lane.app.as_str())));
+    put("after", (!job.after.is_empty()).then(|| Value::from(job.after.clone())));
     put("tenant", text(&job.lane.tenant));
     put("batch", job.batch.as_deref().and_then(text));
     put("identity", (job.identity != Identity::Tenant).then(|| Value::from(job.identity.to_string())));

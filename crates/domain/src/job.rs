@@ -110,8 +110,12 @@ pub struct Job {
     pub batch: Option<String>,
     /// As whom it is called.
     pub identity: Identity,
-    /// What is sent.
+    /// The jobs that must have succeeded before it is sent, beside those that its parameters refer to.
+    pub after: Vec<String>,
+    /// What is sent, with references to other jobs' results in the place of their values.
     pub params: Params,
+    /// The values of those references, in their order, once all of them are there.
+    pub filled: Vec<Value>,
     /// The object that it creates; `None` if it may be sent twice without harm.
     pub object: Option<ObjectHash>,
     /// Whether a parameter is there that the method marks as sensitive: what keeps the job has to seal it.
@@ -279,11 +283,13 @@ mod tests {
             lane: LaneKey { app: "acme".to_owned(), tenant: "t".to_owned(), method: "m".to_owned() },
             batch: None,
             identity: Identity::User("ann".to_owned()),
+            after: Vec::new(),
             params: Params {
                 path: map(json!({"p": "1"})),
                 query: Map::new(),
                 body: map(json!({"b": [null, 1.5], "a": "ü"})),
             },
+            filled: Vec::new(),
             object: None,
             is_confidential: false,
             priority: 4,

@@ -8,6 +8,7 @@ pub use paceline_messages as messages;
 pub mod activity;
 pub mod audit;
 pub mod catalog;
+pub mod chain;
 pub mod checks;
 pub mod decode;
 pub mod difference;

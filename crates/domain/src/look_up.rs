@@ -215,6 +215,8 @@ pub(super) mod samples {
             identity: Identity::Tenant,
             params: Params { body, ..Params::default() },
             object: None,
+            after: Vec::new(),
+            filled: Vec::new(),
             is_confidential: false,
             priority: 4,
             not_before: None,

@@ -30,11 +30,13 @@ pub enum Reason {
     Uncertain,
     /// A person cancelled it.
     Cancelled,
+    /// A job that it waited for ended without success, or never came.
+    Prerequisite,
 }
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Malformed,
         Self::UnknownMethod,
         Self::UnknownApp,
@@ -45,6 +47,7 @@ impl Reason {
         Self::Expired,
         Self::Uncertain,
         Self::Cancelled,
+        Self::Prerequisite,
     ];
 
     /// The kebab-case word.
@@ -60,6 +63,7 @@ impl Reason {
             Self::Expired => "expired",
             Self::Uncertain => "uncertain",
             Self::Cancelled => "cancelled",
+            Self::Prerequisite => "prerequisite",
         }
     }
 
@@ -81,6 +85,7 @@ impl Reason {
             Self::Expired => Cure::GiveLaterTime,
             Self::Uncertain => Cure::LookBeforePublishing,
             Self::Cancelled => Cure::PublishAgain,
+            Self::Prerequisite => Cure::RedriveChain,
         }
     }
 }

@@ -130,7 +130,7 @@ impl Rights {
         }
         if let Some(sender) = sender {
             let Some(name) = self.namespace(sender) else { return id };
-            let filed = format!("{name}{IN}{id}");
+            let filed = filed_as(name, &id);
             if filed.len() > ID_BYTES_MAX && id.len() <= ID_BYTES_MAX {
                 let rule = format!(
                     "expected at most {} bytes, because {name}{IN} is put before it",
@@ -233,6 +233,11 @@ fn unknown(sender: &Sender) -> Fault {
             "expected the publisher's RabbitMQ user: set the property user_id to it ([broker.publishers] in the settings tell who may publish what)",
         ),
     }
+}
+
+/// A publisher's id among everybody's.
+pub fn filed_as(publisher: &str, id: &str) -> String {
+    format!("{publisher}{IN}{id}")
 }
 
 #[cfg(test)]

@@ -19,8 +19,10 @@ use super::settled::{apply, is_used_up};
 use super::spans;
 use super::tokens::{NoToken, Token};
 use paceline_domain::catalog::{IdentityKind, Method, ThrottleScope};
+use paceline_domain::chain;
 use paceline_domain::job::{Identity, Job, LaneKey, Params};
 use paceline_domain::look_up;
+use paceline_domain::messages::Cause;
 use paceline_domain::outcome::{Outcome, text_of};
 use paceline_ports::crash_points;
 
@@ -85,9 +87,12 @@ async fn send(
     call: &mut OutgoingCall,
     cleared: Cleared,
     plan: &LanePlan,
-    mut content: Job,
+    content: Job,
     tenant_token: Option<&Token>,
 ) -> Sent {
+    let was_filled = !content.filled.is_empty();
+    let mut content = content.with_values(Some(&plan.method));
+    let unfit = unfit(&content, &plan.method, was_filled);
     if plan.app.mark_created
         && let Some(marked) = look_up::mark_of(&plan.method)
     {
@@ -98,10 +103,21 @@ async fn send(
         Identity::Tenant => (tenant_token.map(|token| &token.secret), false),
         Identity::User(name) => (plan.app.user_token(name), true),
     };
-    let sending = call.send(cleared, plan, &content.params, token);
+    let params = unfit.map_or(Ok(&content.params), Err);
+    let sending = call.send(cleared, plan, params, token);
     let called = crash_points::during("after-send", MID_CALL, sending).await;
     crash_points::reach("after-reply");
     Sent { called, is_user, undoes: undone_by(&plan.method, &content.params) }
+}
+
+/// Why a job cannot be sent with the values that other jobs gave; what it said itself was judged when it came.
+fn unfit(content: &Job, method: &Method, was_filled: bool) -> Option<Cause> {
+    if let Some(left) = chain::references(&content.params).into_iter().next() {
+        return Some(Cause::NotFilled { field: left.field, id: left.id });
+    }
+    let faults = if was_filled { chain::faults_of_filled(content, method) } else { Vec::new() };
+    let why: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    (!why.is_empty()).then(|| Cause::FilledInvalid { why: why.join("; ") })
 }
 
 /// The tenant token, unless every call of the lane is a user's.

@@ -35,7 +35,7 @@ async fn fetch(engine: &Arc<Engine>, app: &Arc<App>, tenant: &str) -> Result<Cac
     let (mut call, cleared) = clear(engine, &lane).await.map_err(later)?;
     let asked_at = engine.clock().mono();
     let credentials = credentials(&plan.app);
-    let sending = call.send(cleared, &plan, &credentials, None);
+    let sending = call.send(cleared, &plan, Ok(&credentials), None);
     let called = crash_points::during("during-token", MID_CALL, sending).await;
     engine.record(called.end(None)).await;
     engine.metrics().token_renewal(&app.name, called.outcome.as_str());

@@ -50,12 +50,26 @@ impl Engine {
                 }
             }
             self.take_back(&mut taken_out).await;
+            self.end_blocked().await;
             if let Err(error) = self.reload_suspensions().await {
                 warn!(%error, "suspensions cannot be read");
             }
             if let Err(error) = self.record_restraints().await {
                 warn!(%error, "what holds calls back cannot be recorded");
             }
+        }
+    }
+
+    /// Ends jobs that have waited for others for too long.
+    async fn end_blocked(&self) {
+        match self.domain().end_blocked(self.options().reference_wait, self.clock().now()).await {
+            Ok(0) => {}
+            Ok(ended) => {
+                warn!(ended, "jobs that waited for others are dead: their time is over");
+                self.outbox_changed().notify_one();
+                self.backlog_changed().notify_one();
+            }
+            Err(error) => self.ledger_failed(&error),
         }
     }
 

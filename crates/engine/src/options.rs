@@ -20,6 +20,8 @@ pub struct Options {
     pub grace: Duration,
     /// How long in-flight calls may take to finish after a stop.
     pub drain: Duration,
+    /// How long a job is waited for that nobody has published yet.
+    pub reference_wait: Duration,
     /// How long the ledger remembers what has ended; `None` for ever.
     pub keep: Option<Duration>,
     /// Seed of all jitter.

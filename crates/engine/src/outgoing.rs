@@ -124,12 +124,13 @@ impl OutgoingCall {
         Err(withheld)
     }
 
-    /// Sends it, gives its permit back at the right instant and classifies the reply.
+    /// Sends it, gives its permit back at the right instant and classifies the reply. Without parameters it is not sent, for
+    /// the cause that stands in their place.
     pub(super) async fn send(
         &mut self,
         Cleared(Recorded { attempt, deadline }): Cleared,
         plan: &LanePlan,
-        params: &Params,
+        params: Result<&Params, Cause>,
         token: Option<&SecretString>,
     ) -> Called {
         let engine = Arc::clone(&self.engine);
@@ -140,7 +141,10 @@ impl OutgoingCall {
             // The record took so long to commit that too little time is left to wait for an answer.
             Reply::NotSent(Cause::RecordingTooLong { took_s: seconds(&engine, left) })
         } else {
-            transmit(&engine, plan, params, token, left).await
+            match params {
+                Ok(params) => transmit(&engine, plan, params, token, left).await,
+                Err(why) => Reply::Unsendable(why),
+            }
         };
         let ended_at = engine.clock().now();
         let outcome = classify(&plan.app.platform, &plan.method, &reply);

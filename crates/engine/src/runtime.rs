@@ -289,7 +289,11 @@ impl Engine {
     /// Closes an attempt's record. A settlement that is not written would be a job done and forgotten, so this goes on
     /// until the ledger takes it. Gives the record back, which holds what was settled.
     pub(super) async fn record(&self, mut end: AttemptEnd) -> AttemptEnd {
-        while let Err(error) = self.domain.end_attempt(end.clone()).await {
+        let unblocked = loop {
+            let error = match self.domain.end_attempt(end.clone()).await {
+                Ok(unblocked) => break unblocked,
+                Err(error) => error,
+            };
             if let LedgerError::Claimed(owner) = &error {
                 end.settlement = end.settlement.map(|(job, settlement)| (job, decide::claimed(settlement, owner)));
                 continue;
@@ -300,23 +304,28 @@ impl Engine {
                 return end;
             }
             tokio::time::sleep(LEDGER_PAUSE).await;
-        }
+        };
         self.ledger_works();
         crash_points::reach("after-settlement");
+        self.unblock(unblocked);
         self.ended(end.settlement.as_ref().map(|(_, settlement)| settlement));
         end
     }
 
     /// Settles a job without an attempt, likewise until the ledger takes it.
     pub(super) async fn settle(&self, seq: JobSeq, settlement: Settlement) {
-        while let Err(error) = self.domain.settle(seq, settlement.clone(), self.clock.now()).await {
-            self.ledger_failed(&error);
+        let unblocked = loop {
+            match self.domain.settle(seq, settlement.clone(), self.clock.now()).await {
+                Ok(unblocked) => break unblocked,
+                Err(error) => self.ledger_failed(&error),
+            }
             if self.lost().is_some() {
                 return;
             }
             tokio::time::sleep(LEDGER_PAUSE).await;
-        }
+        };
         self.ledger_works();
+        self.unblock(unblocked);
         self.ended(Some(&settlement));
     }
 
@@ -324,8 +333,9 @@ impl Engine {
     pub(super) async fn verified(&self, found: Vec<(JobSeq, Settlement)>) -> Vec<Verified> {
         loop {
             match self.domain.verified(found.clone(), self.clock.now()).await {
-                Ok(verified) => {
+                Ok((verified, unblocked)) => {
                     self.ledger_works();
+                    self.unblock(unblocked);
                     return verified;
                 }
                 Err(error) => self.ledger_failed(&error),
@@ -334,6 +344,13 @@ impl Engine {
                 return Vec::new();
             }
             tokio::time::sleep(LEDGER_PAUSE).await;
+        }
+    }
+
+    /// Puts jobs into their lanes whose last prerequisite has succeeded.
+    fn unblock(&self, jobs: Vec<Waiting>) {
+        if !jobs.is_empty() {
+            self.enqueue(jobs);
         }
     }
 

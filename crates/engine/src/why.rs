@@ -21,6 +21,8 @@ use paceline_domain::warning::Warning;
 /// How a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
+    /// Waits for other jobs.
+    Blocked,
     /// In its lane.
     Queued,
     /// A call of it is in flight.
@@ -82,6 +84,8 @@ pub struct Situation {
     pub windows: Vec<WindowUse>,
     /// Jobs that go before it.
     pub ahead: Ahead,
+    /// Jobs that it waits for.
+    pub awaited: Vec<Awaited>,
     /// All suspensions in force.
     pub suspensions: Vec<Suspension>,
     /// All that holds calls back beyond the quotas.
@@ -99,6 +103,15 @@ pub struct Ahead {
     pub own_batch: u64,
     /// Of other batches of its priority, which take turns with its own.
     pub others: u64,
+}
+
+/// A job that another one waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Awaited {
+    /// Its id.
+    pub id: String,
+    /// The word of its state; absent if nobody has published it.
+    pub state: Option<&'static str>,
 }
 
 impl Ahead {
@@ -121,7 +134,7 @@ pub struct Why {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Fact {
     /// `quota`, `ahead`, `not-before`, `suspended`, `paused`, `slowed`, `uncertain`, `in-flight`, `no-worker`, `unknown-app`,
-    /// `expired`, `retried`, `ready`, `expected`; `succeeded`, `warning`, `dead`, `held`, `cancelled`.
+    /// `expired`, `retried`, `ready`, `expected`, `blocked`; `succeeded`, `warning`, `dead`, `held`, `cancelled`.
     pub kind: &'static str,
     /// In words.
     pub text: String,
@@ -182,6 +195,7 @@ impl Fact {
 /// Says why.
 pub fn explain(at: &Situation) -> Why {
     let facts = match at.standing {
+        Standing::Blocked => waiting::blocked(at),
         Standing::Queued => waiting::queued(at),
         Standing::Running => waiting::running(at),
         Standing::Uncertain => waiting::uncertain(at),

@@ -59,6 +59,14 @@ messages! {
         Cancelled = "a person cancelled it", "由人取消";
         CancelledAfter { before: Box<Cause> } = "a person cancelled it; what was known before: {before}", "由人取消；此前所知：{before}";
         Deleted { key: String, by: String } = "{key} was deleted by {by}", "{key} 已由 {by} 删除";
+        PrerequisiteEnded { id: String, reason: String } = "the job {id:?} that it waits for ended without success ({reason})", "它等待的任务 {id:?} 没有成功（{reason}）";
+        PrerequisiteAbsent { id: String, hours: u64 } = "the job {id:?} that it waits for did not come within {hours} h", "它等待的任务 {id:?} 在 {hours} 小时内没有出现";
+        PrerequisiteDropped { id: String } = "the job {id:?} that it waits for was dropped", "它等待的任务 {id:?} 已被删除";
+        WaitsForItself { way: String } = "it waits for itself: {way}", "它最终在等待自己：{way}";
+        NoKeyToTake { id: String } = "the job {id:?} made no object whose key could be taken: name a field of its result, \"at\"", "任务 {id:?} 没有产生带 key 的对象：用 \"at\" 指定结果里的字段";
+        NothingToTake { id: String, at: String } = "the result of the job {id:?} has no field {at}", "任务 {id:?} 的结果里没有字段 {at}";
+        NotFilled { field: String, id: String } = "{field} has no value yet: the job {id:?} gives it", "{field} 还没有值：由任务 {id:?} 给出";
+        FilledInvalid { why: String } = "with the values of the jobs that it waited for: {why}", "填入所等待任务的值之后：{why}";
         IdTaken { id: String } = "the id {id:?} belongs to another job: its method, app, tenant, identity or parameters differ; that job is untouched", "id {id:?} 属于另一个任务：接口、应用、租户、身份或参数不同；那个任务没有改动";
         IdTakenEdited { id: String } = "the id {id:?} belongs to another job: its method, app, tenant, identity or parameters differ from what came first and from what `paceline dead edit` made of it; that job is untouched", "id {id:?} 属于另一个任务：接口、应用、租户、身份或参数与最先收到的内容、与 `paceline dead edit` 改后的内容都不同；那个任务没有改动";
         AndMore { before: Box<Cause>, more: i64 } = "{before}; and {more} more such messages, counted and not kept", "{before}；另有 {more} 条这样的消息，只计数，未保存";

@@ -19,6 +19,9 @@ messages! {
         WaitAndRedrive = "wait until the platform is well again, then `paceline dead redrive`", "等平台恢复，然后 `paceline dead redrive`";
         GiveLaterTime = "give it a later time with `paceline dead edit --redrive`, or publish it with one under a new id", "用 `paceline dead edit --redrive` 改晚时间，或改晚后用新的 id 发布";
         LookBeforePublishing = "look in the platform whether it was created before publishing it again", "再次发布之前，先到平台上看是否已经创建";
+        RedriveChain = "fix the job that it waited for, then `paceline dead redrive --with-dependents` for that one", "先处理好它所等待的任务，再对那个任务执行 `paceline dead redrive --with-dependents`";
+        PublishIt { id: String } = "publish the job {id:?}, or cancel this one", "发布任务 {id:?}，或取消本任务";
+        PutToWorkAgain { id: String } = "redrive the job {id:?} or publish it again, or cancel this one", "重投或重新发布任务 {id:?}，或取消本任务";
         PublishAgain = "publish it again if it is wanted after all", "如果还需要，重新发布";
 
         FixCause = "fix the cause", "排除原因";

@@ -1,5 +1,7 @@
 //! The engine's hold on the quotas that it works: jobs come out of it, calls and what becomes of jobs go into it.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::{
@@ -52,10 +54,15 @@ pub trait Domain: Send + Sync {
     ///
     /// The end of a [`super::Purpose::Job`] attempt charges it, except where the settlement says otherwise; a look-up is
     /// never charged. A job that has ended keeps its first ending.
-    async fn end_attempt(&self, end: AttemptEnd) -> Result<(), LedgerError>;
+    /// Gives the jobs that waited for it and can be sent now; those that wait in vain end with it.
+    async fn end_attempt(&self, end: AttemptEnd) -> Result<Vec<Waiting>, LedgerError>;
 
-    /// Settles a job without an attempt: expired, verified, cancelled.
-    async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Result<(), LedgerError>;
+    /// Settles a job without an attempt: expired, verified, cancelled. Gives what [`Self::end_attempt`] does.
+    async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Result<Vec<Waiting>, LedgerError>;
+
+    /// Ends blocked jobs whose deadline has passed, and those that have waited so long for a job that is not there, or that
+    /// ended without success before; says how many.
+    async fn end_blocked(&self, wait: Duration, now: Timestamp) -> Result<usize, LedgerError>;
 
     /// Those of these jobs that are still uncertain, and all jobs of the method with a call in flight.
     async fn unsettled(&self, method: &str, seqs: Vec<JobSeq>) -> Result<Vec<Unsettled>, LedgerError>;
@@ -66,8 +73,13 @@ pub trait Domain: Send + Sync {
     /// Which of these objects jobs of the method own, of whatever app: they are not what an uncertain job created.
     async fn owned(&self, method: &str, keys: Vec<String>) -> Result<Vec<String>, LedgerError>;
 
-    /// Settles uncertain jobs by what a look-up found, all at once; in the order of `found`.
-    async fn verified(&self, found: Vec<(JobSeq, Settlement)>, now: Timestamp) -> Result<Vec<Verified>, LedgerError>;
+    /// Settles uncertain jobs by what a look-up found, all at once; in the order of `found`. Gives also what
+    /// [`Self::end_attempt`] does.
+    async fn verified(
+        &self,
+        found: Vec<(JobSeq, Settlement)>,
+        now: Timestamp,
+    ) -> Result<(Vec<Verified>, Vec<Waiting>), LedgerError>;
 
     /// Records what throttles calls, in place of what was recorded before.
     async fn set_restraints(&self, restraints: Vec<Restraint>) -> Result<(), LedgerError>;

@@ -108,6 +108,8 @@ pub struct AmqpOrigin {
 pub enum TakenOver {
     /// A new job, or an ended one that is queued again.
     Queued(Waiting),
+    /// A new job that waits for others, or an ended one that does so again; it may have ended with one of them at once.
+    Blocked,
     /// Known, same content, not ended: nothing to do.
     Known,
     /// Known, same content, succeeded before: its result goes out again.

@@ -259,6 +259,8 @@ pub struct Counts {
     pub uncertain: u64,
     /// Parked for a person.
     pub held: u64,
+    /// Waiting for other jobs.
+    pub blocked: u64,
     /// Ended well, those with warnings included.
     pub succeeded: u64,
     /// Of those that ended well: with warnings.

@@ -117,6 +117,7 @@ units! {
     Calls = "calls", "次调用";
     Days = "days", "天";
     Deliveries = "deliveries", "条消息";
+    Hours = "hours", "小时";
     Jobs = "jobs", "个任务";
     Milliseconds = "milliseconds", "毫秒";
     OfEachQuota = "of each quota", "每个配额的";

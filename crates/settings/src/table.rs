@@ -197,6 +197,9 @@ section! {
     /// How long a stopping worker waits for its calls in flight; what is cut off then is looked up at the next start.
     "engine.drain_ms": Whole(0, ONE_DAY_MS), default "30000", unit Milliseconds, reload AtOnce => drain: Duration;
     "停止时最多等进行中的调用多久；被截断的，下次启动时查证。"
+    /// How long a job waits for another one that nobody has published yet; then it is a dead letter `prerequisite`.
+    "engine.reference_wait_h": Whole(1, 8_760), default "24", unit Hours, reload AtOnce => reference_wait_h: u32;
+    "任务最多等多久尚未发布的另一个任务；之后成为死信 `prerequisite`。"
 }
 
 section! {

@@ -7,6 +7,7 @@
 
 pub mod again;
 pub mod attempts;
+pub mod chains;
 pub mod endings;
 pub mod intake;
 pub mod repeats;
@@ -65,6 +66,12 @@ macro_rules! store_contract {
             endings: documents_are_the_contracts, warnings_are_told_and_counted, warnings_go_with_what_they_were_about,
                 the_outbox_is_paged_and_forgotten, what_is_set_aside_is_read_apart, suspensions_come_and_go,
                 restraints_are_replaced_as_a_whole, waiting_jobs_are_paged_by_batch;
+            chains: a_job_goes_on_with_the_values_of_those_that_it_waited_for,
+                who_waits_for_nothing_any_more_does_not_wait, jobs_come_in_any_order,
+                a_chain_ends_with_the_job_that_it_waits_for, what_is_not_in_the_result_cannot_be_taken,
+                who_closes_a_circle_is_invalid_and_the_others_end_with_it, what_never_comes_is_waited_for_so_long,
+                a_chain_that_is_published_again_goes_on_in_any_order, look_ups_and_people_unblock_as_calls_do,
+                who_is_waited_for_is_not_forgotten;
             retention: what_ended_before_is_forgotten, what_is_on_its_way_stays, batches_go_with_their_last_job,
                 a_forgotten_job_still_owns_what_it_created;
         }
@@ -117,6 +124,8 @@ pub fn job(id: &str) -> Job {
         identity: paceline_domain::job::Identity::Tenant,
         object: Some(identity::hash(place, None, &params)),
         params,
+        after: Vec::new(),
+        filled: Vec::new(),
         is_confidential: false,
         priority: 4,
         not_before: None,
@@ -207,7 +216,9 @@ pub async fn endings(outbox: &dyn Outbox, after: i64, limit: usize) -> Vec<Outgo
 pub async fn queue(intake: &dyn Intake, arrival: Arrival) -> Waiting {
     match take(intake, arrival).await {
         TakenOver::Queued(waiting) => waiting,
-        other @ (TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected) => panic!("not queued: {other:?}"),
+        other @ (TakenOver::Blocked | TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected) => {
+            panic!("not queued: {other:?}")
+        }
     }
 }
 

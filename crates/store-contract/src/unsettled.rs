@@ -56,7 +56,7 @@ pub async fn an_object_has_one_owner(store: Store<'_>) {
     assert!(matches!(refused, LedgerError::Claimed(by) if by == "a"));
     store.domain.end_attempt(ended(attempt, 6, Some((seqs[1], uncertain())))).await.unwrap();
     let found = vec![(seqs[1], sole("k1"))];
-    assert_eq!(store.domain.verified(found, at(7)).await.unwrap(), [Verified::Claimed]);
+    assert_eq!(store.domain.verified(found, at(7)).await.unwrap().0, [Verified::Claimed]);
     call(store.domain, seqs[2], 8, success("k1")).await;
     let keys = ["k0", "k1", "k2"].map(str::to_owned).to_vec();
     assert_eq!(store.domain.owned(&method, keys.clone()).await.unwrap(), ["k1"]);
@@ -64,7 +64,7 @@ pub async fn an_object_has_one_owner(store: Store<'_>) {
     // Two jobs of one look-up cannot both get it either.
     call(store.domain, seqs[3], 9, uncertain()).await;
     let found = vec![(seqs[1], sole("k2")), (seqs[3], sole("k2"))];
-    assert_eq!(store.domain.verified(found, at(10)).await.unwrap(), [Verified::Settled, Verified::Claimed]);
+    assert_eq!(store.domain.verified(found, at(10)).await.unwrap().0, [Verified::Settled, Verified::Claimed]);
     let counts = counts(store.ledger).await;
     assert_eq!((counts.succeeded, counts.uncertain), (3, 1));
 }
@@ -81,7 +81,7 @@ pub async fn a_look_up_settles_uncertain_jobs_alone(store: Store<'_>) {
     begin(store.domain, seqs[1], 5).await;
     store.domain.settle(seqs[2], Settlement::Held { failure: failure("x") }, at(5)).await.unwrap();
     let found = seqs.iter().map(|seq| (*seq, sole(&format!("k{}", seq.0)))).collect();
-    let verified = store.domain.verified(found, at(6)).await.unwrap();
+    let verified = store.domain.verified(found, at(6)).await.unwrap().0;
     assert_eq!(verified, [Verified::Gone, Verified::Gone, Verified::Gone, Verified::Settled]);
     assert_eq!((counts(store.ledger).await.succeeded, counts(store.ledger).await.held), (1, 1));
 }

@@ -21,12 +21,14 @@ pub enum State {
     Cancelled = 4,
     /// Ended well.
     Succeeded = 5,
+    /// Waits for other jobs; no lane knows it.
+    Blocked = 6,
 }
 
 impl State {
     /// Every state, in the order of its number.
-    pub const ALL: [Self; 6] =
-        [Self::Queued, Self::Uncertain, Self::Held, Self::Dead, Self::Cancelled, Self::Succeeded];
+    pub const ALL: [Self; 7] =
+        [Self::Queued, Self::Uncertain, Self::Held, Self::Dead, Self::Cancelled, Self::Succeeded, Self::Blocked];
 
     /// The word in documents and commands.
     pub const fn as_str(self) -> &'static str {
@@ -37,6 +39,7 @@ impl State {
             Self::Dead => "dead",
             Self::Cancelled => "cancelled",
             Self::Succeeded => "succeeded",
+            Self::Blocked => "blocked",
         }
     }
 
@@ -79,7 +82,7 @@ mod tests {
             assert_eq!(state.as_str().parse(), Ok(state));
         }
         assert_eq!(State::of_number(-1), None);
-        assert_eq!(State::of_number(6), None);
+        assert_eq!(State::of_number(7), None);
         assert!("running".parse::<State>().unwrap_err().contains("queued, uncertain"));
     }
 }

@@ -113,16 +113,23 @@ fn plan(
     let youngest = basis.backlog.iter().map(|group| group.ages.1).max().unwrap_or_default();
     let (mut own, others): (Vec<_>, Vec<_>) =
         basis.backlog.drain(..).partition(|group| checked.batches.iter().any(|batch| **batch == *group.batch));
-    own.extend(rows.groups(youngest));
-    let needs = pace::needs(&calls(&own), &planner);
+    let (mut own_chained, others_chained): (Vec<_>, Vec<_>) =
+        basis.chained.drain(..).partition(|one| checked.batches.iter().any(|batch| **batch == *one.group.batch));
+    let (new, new_chained) = rows.groups(youngest);
+    own.extend(new);
+    own_chained.extend(new_chained);
+    let needs = pace::needs(&calls(own.iter().chain(own_chained.iter().map(|one| &one.group))), &planner);
     let running = std::mem::take(&mut basis.running);
     basis.backlog.clone_from(&own);
+    basis.chained.clone_from(&own_chained);
     let alone = forecast(&basis);
     basis.running = running;
-    let jobs: u64 = others.iter().map(|group| group.count).sum();
+    let jobs: u64 = others.iter().chain(others_chained.iter().map(|one| &one.group)).map(|group| group.count).sum();
     let all = (jobs > 0).then(|| {
         basis.backlog = others;
         basis.backlog.extend(own);
+        basis.chained = others_chained;
+        basis.chained.extend(own_chained);
         Others { jobs, forecast: forecast(&basis) }
     });
     Ok(Plan {
@@ -138,7 +145,7 @@ fn plan(
     })
 }
 
-fn calls(groups: &[Group]) -> BTreeMap<LaneKey, u64> {
+fn calls<'g>(groups: impl Iterator<Item = &'g Group>) -> BTreeMap<LaneKey, u64> {
     let mut calls = BTreeMap::new();
     for group in groups {
         *calls.entry(group.lane.clone()).or_default() += group.count;

@@ -240,7 +240,7 @@ fn counted(count: u64, one: &str, many: &str) -> String {
 const fn becomes(state: Option<State>) -> &'static str {
     match state {
         None => "earlier in these files",
-        Some(State::Queued | State::Uncertain) => "waiting in the ledger",
+        Some(State::Queued | State::Uncertain | State::Blocked) => "waiting in the ledger",
         Some(State::Held) => "held for a person",
         Some(State::Succeeded) => "done, with their results",
         Some(State::Dead | State::Cancelled) => "ended without success, to be tried again",

@@ -9,7 +9,7 @@ use crate::domain::identity::ObjectHash;
 use crate::domain::job::{Job, LaneKey};
 use crate::domain::rows::Row;
 use crate::domain::time::Timestamp;
-use crate::engine::forecast::{Alike, Group};
+use crate::engine::forecast::{Alike, Before, Chained, Group, Link, chained};
 use crate::engine::ports::LedgerError;
 use crate::store::operator::{Likeness, Seeker, Sought};
 use crate::store::state::State;
@@ -29,6 +29,8 @@ pub struct PlannedRows<'l> {
     /// Each kind of job once, and its place.
     kinds: Vec<Kind>,
     of_kind: HashMap<Kind, usize>,
+    /// The rows that wait for others, by their places: which those are.
+    waits: BTreeMap<usize, Vec<String>>,
     /// Of rows of the files, and of jobs of the ledger.
     repeats: [Vec<Repeated>; 2],
     failed: Option<LedgerError>,
@@ -101,6 +103,7 @@ impl<'l> PlannedRows<'l> {
             contents: HashMap::new(),
             kinds: Vec::new(),
             of_kind: HashMap::new(),
+            waits: BTreeMap::new(),
             repeats: Default::default(),
             failed: None,
         }
@@ -112,6 +115,10 @@ impl<'l> PlannedRows<'l> {
         let kind = self.kind(job);
         let (place, id) = (row.place.as_str().into(), job.id.as_str().into());
         let in_files = self.note(row, job);
+        let prerequisites = job.prerequisites();
+        if !prerequisites.is_empty() {
+            self.waits.insert(self.rows.len(), prerequisites);
+        }
         self.rows.push(PlannedRow { place, id, kind, is_called: !in_files });
         if !in_files && self.failed.is_none() {
             self.failed = self.look_up(row, job).err();
@@ -178,27 +185,55 @@ impl<'l> PlannedRows<'l> {
         }
     }
 
-    /// The jobs that the files add, those of a kind together, younger than any of the ledger.
-    pub fn groups(&self, younger_than: i64) -> Vec<Group> {
+    /// The jobs that the files add, those of a kind together, younger than any of the ledger: those that wait for nobody,
+    /// and those that wait for others.
+    pub fn groups(&self, younger_than: i64) -> (Vec<Group>, Vec<Chained>) {
         let mut groups: Vec<Option<Group>> = vec![None; self.kinds.len()];
-        for (row, age) in self.rows.iter().zip(younger_than + 1..).filter(|(row, _)| row.is_called) {
-            let new = || {
-                let (lane, batch, priority, not_before, not_after) = &self.kinds[row.kind];
-                Group {
-                    lane: lane.clone(),
-                    batch: batch.as_deref().unwrap_or_default().into(),
-                    priority: *priority,
-                    not_before: *not_before,
-                    not_after: *not_after,
-                    ages: (age, age),
-                    count: 0,
-                }
-            };
-            let group = groups[row.kind].get_or_insert_with(new);
+        let mut links = Vec::new();
+        for (number, age) in
+            (0..self.rows.len()).zip(younger_than + 1..).filter(|(number, _)| self.rows[*number].is_called)
+        {
+            let kind = self.rows[number].kind;
+            let before = self.before(number, younger_than);
+            if !before.is_empty() {
+                links.push(Link { group: self.group(kind, age, 1), before });
+                continue;
+            }
+            let group = groups[kind].get_or_insert_with(|| self.group(kind, age, 0));
             group.ages.1 = age;
             group.count += 1;
         }
-        groups.into_iter().flatten().collect()
+        (groups.into_iter().flatten().collect(), chained(links))
+    }
+
+    fn group(&self, kind: usize, age: i64, count: u64) -> Group {
+        let (lane, batch, priority, not_before, not_after) = &self.kinds[kind];
+        Group {
+            lane: lane.clone(),
+            batch: batch.as_deref().unwrap_or_default().into(),
+            priority: *priority,
+            not_before: *not_before,
+            not_after: *not_after,
+            ages: (age, age),
+            count,
+        }
+    }
+
+    /// The rows of the files that this one waits for and that will be called.
+    fn before(&self, number: usize, younger_than: i64) -> Vec<Before> {
+        let before = self.waited_for(number).map(|other| {
+            let lane = self.kinds[self.rows[other].kind].0.clone();
+            let age = younger_than + 1 + i64::try_from(other).unwrap_or(i64::MAX);
+            let is_blocked = self.waited_for(other).next().is_some();
+            if is_blocked { Before::Blocked(age, lane) } else { Before::Free(lane) }
+        });
+        before.collect()
+    }
+
+    fn waited_for(&self, number: usize) -> impl Iterator<Item = usize> {
+        let ids = self.waits.get(&number).into_iter().flatten();
+        let rows = ids.filter_map(|id| self.ids.get(id.as_str()).map(|(other, _)| *other));
+        rows.filter(|other| self.rows[*other].is_called)
     }
 
     /// Rows that would be called, were it not too late.

@@ -26,10 +26,14 @@ use super::table::plain;
 const STAGES: [usize; 2] = [1, 10];
 
 /// What is put back to work, and how.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     letters: Letters,
+    /// Also those that are dead only because they waited for one of them
+    #[arg(long)]
+    with_dependents: bool,
     /// Count what is selected, by reason, code and method; change nothing
     #[arg(long)]
     dry_run: bool,
@@ -77,7 +81,7 @@ struct Outcome {
 /// Puts the selected letters back to work.
 pub async fn carry_out(context: &mut Context, ledger: &mut Operator, args: Args) -> anyhow::Result<Exit> {
     let selection = args.letters.clone().selection()?;
-    let letters = ledger.select_dead(&selection)?;
+    let letters = super::dead::select_with(ledger, &selection, args.with_dependents)?;
     let now = context.clock.now();
     if args.dry_run {
         Overview::of(context, ledger, &letters)?.print(context, args.json)?;

@@ -150,8 +150,9 @@ impl Mover {
         let portion = &rest[..portion.min(rest.len())];
         self.next = context.clock.mono() + interval;
         let now = context.clock.now();
-        let Redriven { queued, known, changed, refused } = redrive(ledger, &mut self.inputs, portion, now).await?;
-        stage.redriven += queued.len() + known;
+        let Redriven { queued, blocked, known, changed, refused } =
+            redrive(ledger, &mut self.inputs, portion, now).await?;
+        stage.redriven += queued.len() + blocked + known;
         stage.changed += changed;
         stage.refused.extend(refused);
         stage.follow(queued);

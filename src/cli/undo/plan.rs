@@ -74,7 +74,9 @@ impl Plan {
         let method = catalog.job_method(&lane.method);
         let words = match (state, method.map(|method| &method.undo)) {
             (State::Cancelled | State::Dead, _) => return,
-            (State::Queued, _) => "wait or run: `paceline jobs cancel --batch …` ends those that wait".to_owned(),
+            (State::Queued | State::Blocked, _) => {
+                "wait or run: `paceline jobs cancel --batch …` ends those that wait".to_owned()
+            }
             (State::Uncertain, _) => "are being looked up: undo again when that is over".to_owned(),
             (State::Held, _) => "are held: `paceline resolve` says what became of them".to_owned(),
             (State::Succeeded, None) => format!("the catalog has no method {} any more", lane.method),

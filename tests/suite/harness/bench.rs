@@ -191,6 +191,8 @@ pub fn decode(raw: &[u8], defaults: &Defaults) -> Result<Job, Rejection> {
         identity: Identity::Tenant,
         params: Params::default(),
         object: None,
+        after: Vec::new(),
+        filled: Vec::new(),
         is_confidential: false,
         priority: defaults.priority.unwrap_or(4),
         not_before: None,

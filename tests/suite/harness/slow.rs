@@ -101,11 +101,11 @@ impl Domain for SlowDomain {
         self.inner.job(seq).await
     }
 
-    async fn end_attempt(&self, end: AttemptEnd) -> Done<()> {
+    async fn end_attempt(&self, end: AttemptEnd) -> Done<Vec<Waiting>> {
         self.inner.end_attempt(end).await
     }
 
-    async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Done<()> {
+    async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Done<Vec<Waiting>> {
         self.inner.settle(seq, settlement, now).await
     }
 
@@ -121,7 +121,11 @@ impl Domain for SlowDomain {
         self.inner.owned(method, keys).await
     }
 
-    async fn verified(&self, found: Vec<(JobSeq, Settlement)>, now: Timestamp) -> Done<Vec<Verified>> {
+    async fn end_blocked(&self, wait: Duration, now: Timestamp) -> Done<usize> {
+        self.inner.end_blocked(wait, now).await
+    }
+
+    async fn verified(&self, found: Vec<(JobSeq, Settlement)>, now: Timestamp) -> Done<(Vec<Verified>, Vec<Waiting>)> {
         self.inner.verified(found, now).await
     }
 

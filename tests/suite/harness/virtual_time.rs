@@ -115,7 +115,7 @@ impl Worker<'_> {
         let taken = self.ledger.take_over(arrivals, self.world.clock.now()).await.unwrap();
         let queued = |taken| match taken {
             TakenOver::Queued(waiting) => Some(waiting),
-            TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
+            TakenOver::Blocked | TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
         };
         self.engine.enqueue(taken.into_iter().filter_map(queued).collect());
     }

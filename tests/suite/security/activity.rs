@@ -283,17 +283,17 @@ async fn a_change_and_its_line_are_one() {
     by_hand
         .execute_batch("CREATE TRIGGER full BEFORE INSERT ON activity BEGIN SELECT RAISE(ABORT, 'full'); END")
         .unwrap();
-    assert!(operator.cancel(&Selection::of_id("j-0"), NOW).is_err());
+    assert!(operator.cancel(&Selection::of_id("j-0"), false, NOW).is_err());
     assert_eq!(operator.show_job("j-0").unwrap().unwrap().line.document["status"], "queued");
     by_hand
         .execute_batch(
             "DROP TRIGGER full; CREATE TRIGGER full BEFORE UPDATE ON jobs BEGIN SELECT RAISE(ABORT, 'full'); END",
         )
         .unwrap();
-    assert!(operator.cancel(&Selection::of_id("j-0"), NOW).is_err());
+    assert!(operator.cancel(&Selection::of_id("j-0"), false, NOW).is_err());
     assert_eq!(told(&operator), []);
     by_hand.execute_batch("DROP TRIGGER full").unwrap();
-    operator.cancel(&Selection::of_id("j-0"), NOW).unwrap();
+    operator.cancel(&Selection::of_id("j-0"), false, NOW).unwrap();
     assert_eq!(told(&operator), [("cancel".to_owned(), 1)]);
 }
 
@@ -301,7 +301,7 @@ async fn a_change_and_its_line_are_one() {
 async fn a_large_change_is_one_line() {
     let (_folder, path) = ledger(1_203).await;
     let mut operator = Operator::open(&path).unwrap();
-    assert_eq!(operator.cancel(&Selection::of_batch("b"), NOW).unwrap().cancelled, 1_203);
+    assert_eq!(operator.cancel(&Selection::of_batch("b"), false, NOW).unwrap().cancelled, 1_203);
     assert_eq!(told(&operator), [("cancel".to_owned(), 1_203)]);
 }
 
@@ -310,7 +310,7 @@ async fn a_large_change_is_one_line() {
 async fn lines_are_added_and_never_changed() {
     let (_folder, path) = ledger(3).await;
     let mut operator = Operator::open(&path).unwrap();
-    operator.cancel(&Selection::of_id("j-0"), NOW).unwrap();
+    operator.cancel(&Selection::of_id("j-0"), false, NOW).unwrap();
     let by_hand = Connection::open(&path).unwrap();
     for statement in [
         "UPDATE activity SET actor = 'somebody else'",

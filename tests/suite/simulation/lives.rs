@@ -223,7 +223,7 @@ impl Life<'_> {
             let taken = self.ledger.take_over(arrivals, self.clock.now()).await.unwrap();
             let waiting = taken.into_iter().filter_map(|taken| match taken {
                 TakenOver::Queued(waiting) => Some(waiting),
-                TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
+                TakenOver::Blocked | TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
             });
             self.engine.enqueue(waiting.collect());
             self.progress().portions += 1;
@@ -248,7 +248,7 @@ impl Life<'_> {
                 Deed::Cancel(every) => {
                     let ids: Vec<_> = in_state(&operator, State::Queued).into_iter().step_by(every).collect();
                     if !ids.is_empty() {
-                        operator.cancel(&Selection { ids, ..Selection::default() }, now).unwrap();
+                        operator.cancel(&Selection { ids, ..Selection::default() }, false, now).unwrap();
                     }
                 }
                 Deed::Resolve(every) => {

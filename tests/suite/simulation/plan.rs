@@ -171,6 +171,7 @@ fn options(rng: &mut Rng) -> Options {
         request_timeout: *pick(rng, &[2, 5, 10, 30].map(Duration::from_secs)),
         grace: *pick(rng, &[1, 5, 10].map(Duration::from_secs)),
         drain: Duration::from_secs(30),
+        reference_wait: Duration::from_secs(3_600),
         keep: None,
         seed: rng.u64(..),
         speed: 1.0,

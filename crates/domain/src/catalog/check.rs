@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::schema::{Format, Kind, Number, Schema};
+use crate::chain::is_reference;
 use crate::job::Fault;
 
 /// The longest piece of an offending value that a message shows, in characters.
@@ -56,6 +57,9 @@ impl Schema {
     }
 
     fn check_value(&self, field: &At<'_>, value: &Value, faults: &mut Vec<Fault>) {
+        if let Some(reference) = value.as_object().filter(|_| is_reference(value)) {
+            return self.check_reference(field, reference, faults);
+        }
         match (self.kind, value) {
             (Kind::Object, Value::Object(map)) => self.check_map(field, map, faults),
             (Kind::Array, Value::Array(items)) => self.check_array(field, items, faults),
@@ -146,7 +150,7 @@ impl Schema {
         }
         for (name, wanted) in &schema.only_when {
             let actual = siblings.get(name).or_else(|| self.property(name)?.default.as_ref());
-            if actual != Some(wanted) {
+            if actual != Some(wanted) && !actual.is_some_and(is_reference) {
                 let actual = actual.map_or_else(|| "absent".to_owned(), ToString::to_string);
                 let rule = format!("is allowed only when {name} is {wanted}, and {name} is {actual}");
                 faults.push(schema.fault(field, &rule, value));

@@ -142,6 +142,13 @@ pub(crate) fn of_params(method: &Method, params: &Params, source: Source, found:
     rules::check(method, params, found);
 }
 
+/// The faults alone, of a document.
+pub(crate) fn faults_of_params(method: &Method, params: &Params) -> Vec<Fault> {
+    let mut found = Vec::new();
+    of_params(method, params, Source::Document, &mut found);
+    found.into_iter().filter(|finding| finding.severity == Severity::Fault).map(Finding::into_fault).collect()
+}
+
 /// Why a cell is no value: a spreadsheet would work it out.
 pub(crate) fn formula(cell: &str, is_secret: bool) -> Option<Fault> {
     let found = || Check::Formula(cell.trim().to_owned());

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Check, Finding};
 use crate::catalog::{Method, Period, Rule, RuleKind, Schema, shown};
+use crate::chain;
 use crate::job::Params;
 
 /// Rules of work days and months go by the calendar of UTC+8, where both platforms are.
@@ -14,7 +15,8 @@ const DAY_S: i64 = 86_400;
 
 /// Adds every rule that the parameters break.
 pub(super) fn check(method: &Method, params: &Params, found: &mut Vec<Finding>) {
-    for rule in method.checks.iter().filter(|rule| applies(method, rule, params)) {
+    let is_known = |rule: &&Rule| !involved(rule).any(|name| chain::is_open(params, name));
+    for rule in method.checks.iter().filter(|rule| applies(method, rule, params)).filter(is_known) {
         for field in &rule.fields {
             let schema = method.param(field);
             for (item, got) in broken(rule, field, schema, params) {
@@ -25,6 +27,23 @@ pub(super) fn check(method: &Method, params: &Params, found: &mut Vec<Finding>) 
             }
         }
     }
+}
+
+/// The parameters that a rule compares: where a value of one is not known yet, nothing can be said.
+fn involved(rule: &Rule) -> impl Iterator<Item = &String> {
+    let others: Vec<&String> = match &rule.kind {
+        RuleKind::Member { of } => of.iter().collect(),
+        RuleKind::After { than } => vec![than],
+        RuleKind::Occurrences { from, .. } => vec![from],
+        RuleKind::OneOf { .. }
+        | RuleKind::Distinct
+        | RuleKind::Required
+        | RuleKind::Absent
+        | RuleKind::Range { .. }
+        | RuleKind::Overlap { .. }
+        | RuleKind::Total { .. } => Vec::new(),
+    };
+    rule.fields.iter().chain(rule.when.iter().map(|(name, _)| name)).chain(others)
 }
 
 /// Whether the job has the values that the rule is for, given or by default.

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{AppFacts, FIELDS};
 use crate::catalog::{IdentityKind, Method, nearest, shown, shown_text};
+use crate::chain;
 use crate::checks::{self, Finding, Severity, Source};
 use crate::job::{Fault, Identity, PRIORITY_DEFAULT, PRIORITY_MAX, Params};
 use crate::segment::leads_elsewhere;
@@ -119,6 +120,12 @@ impl Envelope {
         let text = self.text(name, None)?;
         let read = if name == "not_before" { Timestamp::parse_plan } else { Timestamp::parse };
         read(&text).map_err(|message| self.faults.push(Fault::invalid(name, message))).ok()
+    }
+
+    /// Takes the jobs that are waited for.
+    pub(super) fn after(&mut self) -> Vec<String> {
+        let Some(value) = self.document.remove("after") else { return Vec::new() };
+        chain::after_of(&value).map_err(|fault| self.faults.push(*fault)).unwrap_or_default()
     }
 
     pub(super) fn object(&mut self, name: &str) -> Option<Map<String, Value>> {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::heading::normal;
 use super::value;
 use crate::catalog::{Method, Schema, SchemaFormat, SchemaKind};
+use crate::chain;
 use crate::decode::FIELDS;
 use crate::time::{self, Timestamp, Zone};
 
@@ -178,6 +179,9 @@ impl Leaf {
 
     /// A text as a value; one that does not fit stays a text, so that the schema's check names it.
     fn value(&self, text: &str) -> Value {
+        if let Some(reference) = chain::of_cell(text) {
+            return reference;
+        }
         if let Some((_, value)) = self.words.iter().find(|(word, _)| *word == normal(text)) {
             return value.clone();
         }

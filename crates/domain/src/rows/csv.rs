@@ -13,6 +13,7 @@ use super::exported::{MASK, Returned, original};
 use super::opening::{self, Opening};
 use super::records::{QuoteFault, Record, Records, Trouble};
 use super::table::{Lines, Table};
+use super::value;
 use super::{Base, Draft, FileError, FileFault, Format, Input, NO_UTF8, Row, header, swallowed, too_long};
 use crate::catalog::shown_text;
 use crate::checks::{self, Check, Finding, Severity, Source};
@@ -423,6 +424,9 @@ impl Columns {
 
 /// Fields of the job as a cell writes them.
 fn field_value(field: &str, cell: &str, zone: Option<&Zone>) -> Value {
+    if field == "after" {
+        return value::items(cell).filter(|id| !id.is_empty()).collect();
+    }
     if field == "priority" {
         return cell.parse::<i64>().map_or_else(|_| Value::from(cell), Value::from);
     }

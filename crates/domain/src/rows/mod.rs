@@ -142,7 +142,8 @@ impl Row {
         finding
     }
 
-    fn column_of(&self, field: &str) -> Option<Column> {
+    /// The column of the file that a field comes from.
+    pub fn column_of(&self, field: &str) -> Option<Column> {
         self.columns.as_ref().and_then(|columns| columns.column_of(field))
     }
 }

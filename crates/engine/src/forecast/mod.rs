@@ -10,6 +10,7 @@
 
 mod accounts;
 mod binding_windows;
+mod chained;
 mod completion_curve;
 mod components;
 mod job_source;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::accounts::Outcome;
+pub use self::chained::{Before, Chained, Link, chained};
 pub use self::completion_curve::CompletionCurve;
 use self::components::Component;
 use self::simulate::Simulation;
@@ -39,6 +41,7 @@ use paceline_domain::time::Timestamp;
 pub const ROUND_TRIP_DEFAULT: Duration = Duration::from_millis(100);
 
 /// What a forecast starts from.
+#[derive(Clone)]
 pub struct Basis {
     /// Quotas.
     pub planner: Arc<Planner>,
@@ -55,6 +58,8 @@ pub struct Basis {
     pub restraints: Vec<Restraint>,
     /// Jobs that wait.
     pub backlog: Vec<Group>,
+    /// Jobs that wait for others.
+    pub chained: Vec<Chained>,
     /// Jobs whose calls are in flight.
     pub running: Vec<Running>,
     /// By method; [`ROUND_TRIP_DEFAULT`] for the others.
@@ -143,6 +148,8 @@ pub struct Jobs {
     pub suspended: u64,
     /// Their app or method is not known any more.
     pub unknown: u64,
+    /// They wait for jobs that do not end by themselves.
+    pub blocked: u64,
 }
 
 /// A quota window that makes calls wait.
@@ -222,16 +229,22 @@ impl Jobs {
         self.expired += other.expired;
         self.suspended += other.suspended;
         self.unknown += other.unknown;
+        self.blocked += other.blocked;
     }
 
     /// All of them.
     pub const fn total(&self) -> u64 {
-        self.done + self.expired + self.suspended + self.unknown
+        self.done + self.expired + self.suspended + self.unknown + self.blocked
     }
 }
 
 /// Runs the schedule forward until nothing is left that can move.
 pub fn forecast(basis: &Basis) -> Forecast {
+    if basis.chained.is_empty() { run(basis) } else { chained::forecast(basis, run) }
+}
+
+/// The forecast of what waits for nobody.
+fn run(basis: &Basis) -> Forecast {
     let components = components::of(basis);
     let mut simulated: Vec<_> = components.moving.iter().map(|component| simulate(basis, component)).collect();
     let peak: usize = simulated.iter().map(|simulated| simulated.peak).sum();

@@ -11,7 +11,7 @@ use super::super::runtime::Engine;
 use super::super::schedule::Queued;
 use super::super::settled::is_used_up;
 use super::batching::{Flying, Listing, Looking, wait_for};
-use super::{put_off, shown_at};
+use super::{put_off, shown_at, unsettled};
 use paceline_domain::catalog::{Action, LookUp};
 use paceline_domain::job::LaneKey;
 use paceline_domain::look_up::{Criteria, Group, Scan, Verdict};
@@ -63,11 +63,11 @@ pub(super) async fn of(
         let waiting = engine.schedule().uncertain(lane);
         let seqs: HashSet<JobSeq> = listing.jobs.iter().map(|looking| looking.job.seq).chain(waiting).collect();
         let seqs = seqs.into_iter().collect();
-        others = match engine.domain().unsettled(&lane.method, seqs).await {
+        others = match unsettled(engine, plan, seqs).await {
             Ok(others) => others,
-            Err(error) => {
+            Err(stopped) => {
                 let jobs = listing.jobs.into_iter().map(|looking| looking.job).collect();
-                put_off(engine, plan, lane, jobs, super::Stopped::later(error.to_string())).await;
+                put_off(engine, plan, lane, jobs, stopped).await;
                 return Vec::new();
             }
         };

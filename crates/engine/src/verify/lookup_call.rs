@@ -156,7 +156,7 @@ impl<'a> Asker<'a> {
             Identity::Tenant => token.as_ref().map(|token| &token.secret),
             Identity::User(name) => plan.app.user_token(name),
         };
-        let sending = call.send(cleared, plan, params, secret);
+        let sending = call.send(cleared, plan, Ok(params), secret);
         let sending = sending.instrument(spans::look_up(lane, job.as_deref()));
         let called = crash_points::during("during-look-up", MID_CALL, sending).await;
         engine.record(called.end(None)).await;

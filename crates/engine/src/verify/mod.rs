@@ -17,7 +17,7 @@ use std::time::Duration;
 use self::batching::{Looking, Round};
 use self::listing_reader::Stopped;
 use super::planner::LanePlan;
-use super::ports::{Settlement, Unsettled, Verified};
+use super::ports::{JobSeq, Settlement, Unsettled, Verified};
 use super::runtime::Engine;
 use super::schedule::Queued;
 use paceline_domain::job::LaneKey;
@@ -41,7 +41,7 @@ async fn verify(engine: &Arc<Engine>, lane: &Arc<LaneKey>, mut jobs: Vec<Queued>
     jobs.sort_unstable_by_key(|job| job.seq);
     jobs.dedup_by_key(|job| job.seq);
     let Some(plan) = engine.schedule().plan(lane) else { return };
-    let unsettled = match unsettled(engine, lane, &jobs).await {
+    let unsettled = match unsettled(engine, &plan, jobs.iter().map(|job| job.seq).collect()).await {
         Ok(unsettled) => unsettled,
         Err(stopped) => return put_off(engine, &plan, lane, jobs, stopped).await,
     };
@@ -73,9 +73,12 @@ async fn verify(engine: &Arc<Engine>, lane: &Arc<LaneKey>, mut jobs: Vec<Queued>
 }
 
 /// The jobs as the ledger has them, and those of the same method that are in flight.
-async fn unsettled(engine: &Engine, lane: &LaneKey, jobs: &[Queued]) -> Result<Vec<Unsettled>, Stopped> {
-    let seqs = jobs.iter().map(|job| job.seq).collect();
-    engine.domain().unsettled(&lane.method, seqs).await.map_err(|error| Stopped::later(error.to_string()))
+async fn unsettled(engine: &Engine, plan: &LanePlan, seqs: Vec<JobSeq>) -> Result<Vec<Unsettled>, Stopped> {
+    let found = engine.domain().unsettled(&plan.method.name, seqs).await;
+    let found = found.map_err(|error| Stopped::later(error.to_string()))?;
+    // What other jobs gave was sent, too.
+    let with_values = |known: Unsettled| Unsettled { job: known.job.with_values(Some(&plan.method)), ..known };
+    Ok(found.into_iter().map(with_values).collect())
 }
 
 /// Writes verdicts into the ledger, all at once, and does in the schedule what was recorded.

@@ -46,7 +46,7 @@ pub(super) fn ended(at: &Situation) -> Fact {
             let text = format!("held for a person: nobody knows whether a call was applied: {said}");
             Fact::new("held", text).cure(cure).of(&at.failure)
         }
-        Standing::Dead | Standing::Queued | Standing::Running | Standing::Uncertain => {
+        Standing::Dead | Standing::Blocked | Standing::Queued | Standing::Running | Standing::Uncertain => {
             let reason = at.reason.map_or("", Reason::as_str);
             values["reason"] = json!(reason);
             let fact = Fact::new("dead", format!("dead{when} after {attempts}, {reason}: {said}")).of(&at.failure);

@@ -18,6 +18,7 @@ fn queued() -> Situation {
     Situation {
         now: at(0),
         standing: Standing::Queued,
+        awaited: Vec::new(),
         lane: lane(),
         priority: 4,
         not_before: None,
@@ -239,4 +240,22 @@ fn what_a_success_left_out_is_a_fact_of_its_own() {
     assert_eq!(kinds(&situation), ["succeeded", "warning"]);
     assert_eq!(why.facts[1].text, "the platform reported excess_users: invited without an account: zhangsan");
     assert!(why.text.ends_with(&why.facts[1].text), "{}", why.text);
+}
+
+#[test]
+fn a_blocked_job_names_what_it_waits_for_and_what_to_do_where_nothing_happens_by_itself() {
+    let awaited = |id: &str, state| Awaited { id: id.to_owned(), state };
+    let standing = Standing::Blocked;
+    let few = vec![awaited("a", Some("queued")), awaited("b", None), awaited("c", Some("dead"))];
+    let why = explain(&Situation { standing, awaited: few, ..queued() });
+    assert_eq!(
+        why.text,
+        "waits for the job \"b\", which nobody has published yet\n  fix: publish the job \"b\", or cancel this one\n\
+         waits for the job \"c\", which is dead\n  fix: redrive the job \"c\" or publish it again, or cancel this one\n\
+         waits for the job \"a\", which is queued"
+    );
+    assert!(why.facts.iter().all(|fact| fact.kind == "blocked"));
+    let many = (0..30).map(|n| awaited(&n.to_string(), Some("queued"))).collect();
+    let why = explain(&Situation { standing, awaited: many, ..queued() });
+    assert_eq!(why.text.lines().last(), Some("and for 10 more"));
 }

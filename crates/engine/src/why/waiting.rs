@@ -4,11 +4,47 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Fact, Situation, parts, words};
+use super::{Awaited, Fact, Situation, parts, words};
 use crate::ports::{Restrained, Restraint, RestraintKind, SuspendedBy};
 use paceline_domain::job::LaneKey;
 use paceline_domain::messages::Cure;
 use paceline_domain::time::Timestamp;
+
+/// Jobs that are named, of those that it waits for.
+const AWAITED_MAX: usize = 20;
+
+/// Waits for other jobs, those first that need somebody.
+pub(super) fn blocked(at: &Situation) -> Vec<Fact> {
+    let mut awaited: Vec<&Awaited> = at.awaited.iter().collect();
+    awaited.sort_by_key(|awaited| cure_of(awaited).is_none());
+    let fact = |awaited: &&Awaited| {
+        let text = match awaited.state {
+            Some(state) => format!("waits for the job {:?}, which is {state}", awaited.id),
+            None => format!("waits for the job {:?}, which nobody has published yet", awaited.id),
+        };
+        let fact = Fact::new("blocked", text).with(json!(awaited));
+        match cure_of(awaited) {
+            Some(cure) => fact.cure(cure),
+            None => fact,
+        }
+    };
+    let mut facts: Vec<Fact> = awaited.iter().take(AWAITED_MAX).map(fact).collect();
+    if let more @ 1.. = awaited.len().saturating_sub(AWAITED_MAX) {
+        facts.push(Fact::new("blocked", format!("and for {more} more")).with(json!({"more": more})));
+    }
+    facts
+}
+
+/// What to do, where the job that is waited for does not end by itself.
+fn cure_of(awaited: &Awaited) -> Option<Cure> {
+    let id = awaited.id.clone();
+    match awaited.state {
+        None => Some(Cure::PublishIt { id }),
+        Some("held") => Some(Cure::ResolveHeld),
+        Some("dead" | "cancelled") => Some(Cure::PutToWorkAgain { id }),
+        Some(_) => None,
+    }
+}
 
 /// In its lane.
 pub(super) fn queued(at: &Situation) -> Vec<Fact> {

@@ -13,6 +13,7 @@ use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_CO
 use crate::driver::{self, Conn, Row, values};
 use crate::facts;
 use crate::sqlite::books::{Books, Trouble};
+use crate::sqlite::chains::{self, Start};
 use crate::sqlite::seal::Place as Sealed;
 use crate::sqlite::tallies::{
     INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, Place, read_pile, reason_of,
@@ -253,13 +254,13 @@ impl Operator {
     /// Queues the letters' jobs again, from the start; gives the numbers of those queued. Left as they are: letters that
     /// changed since they were selected, and inputs that never became jobs.
     pub fn redrive(&mut self, letters: &[Letter]) -> Result<Vec<JobSeq>, LedgerError> {
-        let mut redriven = Vec::new();
+        let (mut redriven, now) = (Vec::new(), self.clock.now());
         for chunk in letters.chunks(CHUNK) {
             let deed = self.deed(Action::Redrive, named(chunk));
             redriven.extend(self.change(&deed, |books| {
                 let mut queued = Vec::new();
                 for letter in chunk {
-                    queued.extend(requeue(books, letter)?);
+                    queued.extend(requeue(books, letter, now)?);
                 }
                 let count = queued.len();
                 Ok((queued, count))
@@ -360,7 +361,7 @@ fn amqp_of(row: &Row<'_>, column: usize) -> driver::Result<Option<AmqpOrigin>> {
     Ok(amqp.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-fn letter_of_job(conn: &Conn, seq: i64) -> driver::Result<Letter> {
+pub(super) fn letter_of_job(conn: &Conn, seq: i64) -> driver::Result<Letter> {
     const SQL: &str = "SELECT j.id, j.reason, j.code, l.method, j.not_after, coalesce(j.ended_at, 0)
          FROM jobs j JOIN lanes l ON l.lane = j.lane WHERE j.seq = $1";
     conn.query_one(SQL, values![seq], |row| {
@@ -388,19 +389,24 @@ fn letter_of_input(conn: &Conn, seq: i64) -> driver::Result<Letter> {
     })
 }
 
-/// Puts one job back to work, if it still is the dead one that was selected.
-pub(super) fn requeue(books: &mut Books, letter: &Letter) -> Result<Option<JobSeq>, Trouble> {
+/// Puts one job back to work, if it still is the dead one that was selected; one that waits for others waits for them anew.
+pub(super) fn requeue(books: &mut Books, letter: &Letter, now: Timestamp) -> Result<Option<JobSeq>, Trouble> {
     let Some(Dead { seq, pile, priority, outbox }) = still_dead(books, letter)? else { return Ok(None) };
     forget_publication(books, outbox)?;
+    let state = chains::state_of(books.conn(), JobSeq(seq))?;
     books.conn().execute(
-        "UPDATE jobs SET state = 0, attempts = 0, ended_at = NULL, outbox = NULL,
+        "UPDATE jobs SET state = $2, attempts = 0, filled = NULL, ended_at = NULL, outbox = NULL,
              reason = NULL, http_status = NULL, code = NULL, detail = NULL, cure = NULL, log_id = NULL
          WHERE seq = $1",
-        values![seq],
+        values![seq, state.number()],
     )?;
     let place = Place { batch: pile.batch, lane: pile.lane, priority };
-    books.tallies.moved(pile, place.queued(), Timestamp(0));
-    books.announce(JobSeq(seq))?;
+    books.tallies.moved(pile, place.pile(state, None, None), Timestamp(0));
+    if state == State::Blocked {
+        chains::start(books, JobSeq(seq), Start::Again, now)?;
+    } else {
+        books.announce(JobSeq(seq))?;
+    }
     Ok(Some(JobSeq(seq)))
 }
 

@@ -51,7 +51,7 @@ impl Operator {
                     job_row::rewrite(books, JobSeq(dead.seq), text, now)?;
                     count += 1;
                     if *redrive {
-                        seqs.extend(requeue(books, letter)?);
+                        seqs.extend(requeue(books, letter, now)?);
                     }
                 }
                 Ok(((count, seqs), count))

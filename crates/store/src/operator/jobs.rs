@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::batches::number;
+use super::chains::unsent_states;
 use super::{CHUNK, Operator, Page, Selection, piles};
 use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow};
 use crate::driver::{self, Conn, Row, values};
@@ -228,14 +229,21 @@ impl Operator {
     }
 
     /// How many of the matching jobs [`Self::cancel`] would cancel, and how many it would leave alone.
-    pub fn cancellable(&self, selection: &Selection) -> Result<Cancelled, LedgerError> {
+    pub fn cancellable(&self, selection: &Selection, dependents: bool) -> Result<Cancelled, LedgerError> {
         let queued = selection.in_state(State::Queued);
-        let all = usize::try_from(self.count(&queued)?).unwrap_or(usize::MAX);
+        let count =
+            |selection: &Selection| Ok::<_, LedgerError>(usize::try_from(self.count(selection)?).unwrap_or(usize::MAX));
+        let all = if dependents {
+            self.unsent(selection, true)?.len()
+        } else {
+            let counts = unsent_states(selection).map(|state| count(&selection.in_state(state)));
+            counts.sum::<Result<usize, LedgerError>>()?
+        };
         let ids = self.ids_in_flight(Some(State::Queued))?;
         let ids = ids.into_iter().filter(|id| queued.ids.is_empty() || queued.ids.contains(id)).collect::<Vec<_>>();
         // No ids would restrict nothing.
-        let running = if ids.is_empty() { 0 } else { self.count(&Selection { ids, ..queued })? };
-        let running = usize::try_from(running).unwrap_or(usize::MAX);
+        let is_of_blocked = selection.state == Some(State::Blocked);
+        let running = if ids.is_empty() || is_of_blocked { 0 } else { count(&Selection { ids, ..queued })? };
         Ok(Cancelled { cancelled: all.saturating_sub(running), running })
     }
 
@@ -247,16 +255,23 @@ impl Operator {
         Ok(ids.into_iter().collect())
     }
 
-    /// Cancels the matching jobs that are queued and not in flight now; the selection's state is not looked at.
-    pub fn cancel(&mut self, selection: &Selection, now: Timestamp) -> Result<Cancelled, LedgerError> {
+    /// Cancels the matching jobs that are queued and not in flight now, or blocked; the selection's state is not looked at.
+    /// Who waits for one of them is cancelled with `dependents`, and a dead letter without.
+    pub fn cancel(
+        &mut self,
+        selection: &Selection,
+        dependents: bool,
+        now: Timestamp,
+    ) -> Result<Cancelled, LedgerError> {
         let mut cancelled = 0;
         let deed = self.deed(Action::Cancel, selection.facts());
-        for chunk in self.queued(selection)?.chunks(CHUNK) {
+        for chunk in self.unsent(selection, dependents)?.chunks(CHUNK) {
             cancelled += self.change(&deed, |books| {
                 let mut ended = 0;
                 for seq in chunk {
                     let Some(standing) = settle::standing(books, JobSeq(*seq))? else { continue };
-                    if standing.state == State::Queued && !is_in_flight(books.conn(), *seq)? {
+                    let is_unsent = matches!(standing.state, State::Queued | State::Blocked);
+                    if is_unsent && !is_in_flight(books.conn(), *seq)? {
                         settle::apply(books, JobSeq(*seq), standing, &Settlement::Cancelled, false, now)?;
                         ended += 1;
                     }
@@ -264,21 +279,7 @@ impl Operator {
                 Ok((ended, ended))
             })?;
         }
-        Ok(Cancelled { cancelled, running: self.cancellable(selection)?.running })
-    }
-
-    /// The numbers of the matching jobs that are queued: what comes later is not among them.
-    fn queued(&self, selection: &Selection) -> Result<Vec<i64>, LedgerError> {
-        let queued = selection.in_state(State::Queued);
-        self.read_at_once(|conn| {
-            let (mut seqs, mut after) = (Vec::new(), Some(0));
-            while let Some(from) = after {
-                let page = piles::jobs(conn, &queued, from, PAGE)?;
-                seqs.extend(page.lines);
-                after = page.next;
-            }
-            Ok(seqs)
-        })
+        Ok(Cancelled { cancelled, running: self.cancellable(selection, false)?.running })
     }
 
     /// How many calls are in flight.

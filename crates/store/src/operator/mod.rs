@@ -6,6 +6,7 @@
 mod activity;
 mod backlog;
 mod batches;
+mod chains;
 mod dead;
 mod edit;
 mod export;

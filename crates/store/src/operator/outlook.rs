@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::batches::number;
-use super::{Operator, backlog};
+use super::{Operator, backlog, chains};
 use crate::driver::{Conn, Result, values};
 use crate::sqlite::{calls, file, restraints, suspensions};
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
-use paceline_engine::forecast::{Group, Running};
+use paceline_engine::forecast::{Chained, Group, Running};
 use paceline_ports::location::Location;
 use paceline_ports::{LedgerError, PastCall, Restraint, Suspension};
 
@@ -37,6 +37,8 @@ const CALLS_MIN: usize = 20;
 pub struct Outlook {
     /// Jobs that wait.
     pub backlog: Vec<Group>,
+    /// Jobs that wait for others.
+    pub chained: Vec<Chained>,
     /// Jobs whose calls are in flight, with the calls' deadlines.
     pub running: Vec<(Running, Timestamp)>,
     /// Calls that a window may still count, by lane.
@@ -115,6 +117,7 @@ fn read(conn: &Conn, since: impl Fn(&LaneKey) -> Timestamp) -> Result<Outlook> {
     let (running, flying) = running(conn, &names)?;
     Ok(Outlook {
         backlog: backlog::read(conn, &names, &flying)?,
+        chained: chains::read(conn, &names)?,
         running,
         past,
         suspensions: suspensions::read(conn)?,

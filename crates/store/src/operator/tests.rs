@@ -38,11 +38,12 @@ impl World {
     /// One job in each state, named after it, and one in flight.
     async fn with_one_of_each() -> Self {
         let world = Self::new();
-        for (n, state) in State::ALL.into_iter().enumerate() {
+        let alone = State::ALL.into_iter().filter(|state| *state != State::Blocked);
+        for (n, state) in alone.enumerate() {
             let seq = queue(&world.ledger, from_file(job(state.as_str()), &format!("f:{}", n + 2))).await.seq;
             let failure = failure("why");
             let settlement = match state {
-                State::Queued => continue,
+                State::Queued | State::Blocked => continue,
                 State::Uncertain => Settlement::Uncertain { not_before: at(9), charged: true, failure },
                 State::Held => Settlement::Held { failure },
                 State::Dead => death(Reason::Rejected),
@@ -78,7 +79,11 @@ async fn jobs_are_listed_by_every_filter_and_in_pages() {
     assert_eq!(all, ["queued", "uncertain", "held", "dead", "cancelled", "succeeded", "running"]);
     for state in State::ALL {
         let found = world.ids(&Selection { state: Some(state), ..Selection::default() });
-        let expected = if state == State::Queued { vec!["queued", "running"] } else { vec![state.as_str()] };
+        let expected = match state {
+            State::Queued => vec!["queued", "running"],
+            State::Blocked => vec![],
+            State::Uncertain | State::Held | State::Dead | State::Cancelled | State::Succeeded => vec![state.as_str()],
+        };
         assert_eq!(found, expected);
     }
     let none = Some("other".to_owned());
@@ -121,7 +126,7 @@ async fn a_job_is_shown_with_its_attempts_and_without_its_parameters() {
 #[tokio::test]
 async fn only_queued_jobs_that_are_not_in_flight_are_cancelled() {
     let mut world = World::with_one_of_each().await;
-    let outcome = world.operator.cancel(&Selection::default(), at(20)).unwrap();
+    let outcome = world.operator.cancel(&Selection::default(), false, at(20)).unwrap();
     assert_eq!(outcome, Cancelled { cancelled: 1, running: 1 });
     let counts = world.ledger.counts(None).await.unwrap();
     assert_eq!((counts.cancelled, counts.queued, counts.uncertain, counts.held), (2, 1, 1, 1));
@@ -139,7 +144,7 @@ async fn many_jobs_are_cancelled_and_redriven_in_chunks() {
     assert_eq!(world.redrive(&Selection::default()), many);
     assert_eq!(world.redrive(&Selection::default()), 0);
     assert_eq!(world.ledger.domain().changed().await.unwrap().waiting.len(), many);
-    assert_eq!(world.operator.cancel(&Selection::default(), at(2)).unwrap().cancelled, many);
+    assert_eq!(world.operator.cancel(&Selection::default(), false, at(2)).unwrap().cancelled, many);
     assert_eq!(world.ledger.counts(None).await.unwrap().cancelled, many as u64);
 }
 
@@ -350,7 +355,7 @@ async fn held_jobs_are_resolved_by_selection_and_others_are_not() {
 #[tokio::test]
 async fn a_cancellation_is_counted_beforehand() {
     let world = World::with_one_of_each().await;
-    let count = |selection: &Selection| world.operator.cancellable(selection).unwrap();
+    let count = |selection: &Selection| world.operator.cancellable(selection, false).unwrap();
     assert_eq!(count(&Selection::default()), Cancelled { cancelled: 1, running: 1 });
     assert_eq!(count(&Selection::of_id("running")), Cancelled { cancelled: 0, running: 1 });
     assert_eq!(count(&Selection::of_id("dead")), Cancelled::default());

@@ -6,6 +6,7 @@ use super::batches::number;
 use super::{JobSheet, Operator, Outlook};
 use crate::driver::values;
 use crate::facts;
+use crate::sqlite::chains;
 use crate::state::State;
 use paceline_domain::job::LaneKey;
 use paceline_domain::messages::Cause;
@@ -13,8 +14,8 @@ use paceline_domain::time::Timestamp;
 use paceline_engine::forecast::Forecast;
 use paceline_engine::planner::Planner;
 use paceline_engine::quota_usage::QuotaUsage;
-use paceline_engine::why::{Ahead, Situation, Standing};
-use paceline_ports::LedgerError;
+use paceline_engine::why::{Ahead, Awaited, Situation, Standing};
+use paceline_ports::{JobSeq, LedgerError};
 
 /// What a question about a job is asked against.
 pub struct Asked<'a> {
@@ -108,6 +109,7 @@ impl Operator {
             worker: self.worker()?,
             windows,
             ahead,
+            awaited: self.awaited(sheet.line.seq)?,
             suspensions: asked.outlook.suspensions.iter().filter(|it| in_force(it.until)).cloned().collect(),
             restraints: asked.outlook.restraints.clone(),
             expected_at,
@@ -126,6 +128,16 @@ impl Operator {
         })
     }
 
+    /// The jobs that a blocked one waits for.
+    fn awaited(&self, seq: i64) -> Result<Vec<Awaited>, LedgerError> {
+        let awaited = |(id, state): (String, Option<i64>)| Awaited {
+            id,
+            state: state.and_then(State::of_number).map(State::as_str),
+        };
+        let found = chains::awaited(self.books.conn(), JobSeq(seq))?;
+        Ok(found.into_iter().map(awaited).collect())
+    }
+
     /// Why an input with this id never became a job: reason and detail of the newest such input.
     pub fn rejection_of(&self, id: &str) -> Result<Option<Rejected>, LedgerError> {
         let newest = "SELECT seq, reason, detail FROM rejected WHERE id = $1 ORDER BY seq DESC LIMIT 1";
@@ -140,6 +152,7 @@ impl Operator {
 const fn standing(state: State, running: bool) -> Standing {
     match state {
         _ if running => Standing::Running,
+        State::Blocked => Standing::Blocked,
         State::Queued => Standing::Queued,
         State::Uncertain => Standing::Uncertain,
         State::Held => Standing::Held,

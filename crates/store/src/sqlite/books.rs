@@ -62,6 +62,8 @@ pub(crate) struct Books {
     settled: BTreeMap<i64, bool>,
     settled_at: Timestamp,
     unfinished: BTreeMap<i64, i64>,
+    /// Jobs that were blocked and wait in their lanes since this change.
+    unblocked: Vec<JobSeq>,
 }
 
 impl Books {
@@ -103,6 +105,7 @@ impl Books {
             settled: BTreeMap::new(),
             settled_at: Timestamp::default(),
             unfinished: BTreeMap::new(),
+            unblocked: Vec::new(),
         }
     }
 
@@ -151,6 +154,7 @@ impl Books {
         self.tallies.clear();
         self.settled.clear();
         self.unfinished.clear();
+        self.unblocked.clear();
         self.counted.clear();
         self.call_us_max = None;
     }
@@ -222,6 +226,16 @@ impl Books {
         self.conn.execute("DELETE FROM batches WHERE batch = $1", values![batch])?;
         self.batches.retain(|_, known| *known != batch);
         Ok(())
+    }
+
+    /// A job that was blocked waits in its lane now.
+    pub(crate) fn note_unblocked(&mut self, job: JobSeq) {
+        self.unblocked.push(job);
+    }
+
+    /// Those of the present change.
+    pub(crate) fn take_unblocked(&mut self) -> Vec<JobSeq> {
+        std::mem::take(&mut self.unblocked)
     }
 
     /// Notes, for the process that schedules, that a job was put to work or cancelled by this one.

@@ -17,7 +17,7 @@ pub(super) fn tell(conn: &Conn, batch: i64, now: Timestamp) -> Result<()> {
         conn.query_opt("SELECT name FROM batches WHERE batch = $1", values![batch], |row| row.get(0))?;
     let Some(name) = name else { return Ok(()) };
     let counts = waiting::counts(conn, Some(std::slice::from_ref(&name)))?;
-    if counts.queued + counts.uncertain > 0 {
+    if counts.queued + counts.uncertain + counts.blocked > 0 {
         return Ok(());
     }
     let event = json!({

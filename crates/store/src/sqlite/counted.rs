@@ -143,7 +143,7 @@ impl Counted {
             Some(end @ (State::Succeeded | State::Held | State::Cancelled)) => {
                 metrics.jobs_ended(lane, end.as_str(), "", by);
             }
-            Some(State::Queued | State::Uncertain) | None => {}
+            Some(State::Queued | State::Uncertain | State::Blocked) | None => {}
         }
     }
 
@@ -166,6 +166,7 @@ fn read(conn: &Conn, lane: i64) -> Result<Option<Lane>> {
 pub(super) const fn result_of(taken: &TakenOver) -> &'static str {
     match taken {
         TakenOver::Queued(_) => QUEUED,
+        TakenOver::Blocked => "blocked",
         TakenOver::Known => "known",
         TakenOver::Succeeded => "succeeded",
         TakenOver::Rejected => "rejected",

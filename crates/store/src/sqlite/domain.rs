@@ -1,12 +1,13 @@
 //! What the engine works of the file. All of it: the file's lock lets one process work it.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::books::Trouble;
+use super::books::{Books, Trouble};
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
-use super::{Open, attempts, calls, counted, restraints, settle, unsettled, waiting};
+use super::{Open, attempts, calls, chains, counted, restraints, settle, unsettled, waiting};
 use crate::driver::{Conn, values};
 use paceline_domain::job::Job;
 use paceline_domain::time::Timestamp;
@@ -82,18 +83,34 @@ impl Domain for SqliteDomain {
         }
     }
 
-    async fn end_attempt(&self, end: AttemptEnd) -> Result<(), LedgerError> {
-        self.open.writer.change(move |books| attempts::end(books, &end)).await
+    async fn end_attempt(&self, end: AttemptEnd) -> Result<Vec<Waiting>, LedgerError> {
+        let end = move |books: &mut Books| {
+            attempts::end(books, &end)?;
+            chains::unblocked(books)
+        };
+        self.open.writer.change(end).await
     }
 
-    async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Result<(), LedgerError> {
-        self.open
-            .writer
-            .change(move |books| match settle::standing(books, seq)? {
-                Some(standing) => settle::apply(books, seq, standing, &settlement, false, now),
-                None => Err(Trouble::Refused(format!("there is no job number {}", seq.0))),
-            })
-            .await
+    async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Result<Vec<Waiting>, LedgerError> {
+        let settle = move |books: &mut Books| match settle::standing(books, seq)? {
+            Some(standing) => {
+                settle::apply(books, seq, standing, &settlement, false, now)?;
+                chains::unblocked(books)
+            }
+            None => Err(Trouble::Refused(format!("there is no job number {}", seq.0))),
+        };
+        self.open.writer.change(settle).await
+    }
+
+    async fn end_blocked(&self, wait: Duration, now: Timestamp) -> Result<usize, LedgerError> {
+        let mut ended = 0;
+        loop {
+            let overdue = self.open.readers.read(move |conn| chains::overdue(conn, now, now - wait)).await?;
+            if overdue.is_empty() {
+                return Ok(ended);
+            }
+            ended += self.open.writer.change(move |books| chains::expire(books, &overdue, now, wait)).await?;
+        }
     }
 
     async fn unsettled(&self, method: &str, seqs: Vec<JobSeq>) -> Result<Vec<Unsettled>, LedgerError> {
@@ -111,8 +128,16 @@ impl Domain for SqliteDomain {
         self.open.readers.read(move |conn| unsettled::owned(conn, &method, &keys)).await
     }
 
-    async fn verified(&self, found: Vec<(JobSeq, Settlement)>, now: Timestamp) -> Result<Vec<Verified>, LedgerError> {
-        self.open.writer.change(move |books| unsettled::settle(books, &found, now)).await
+    async fn verified(
+        &self,
+        found: Vec<(JobSeq, Settlement)>,
+        now: Timestamp,
+    ) -> Result<(Vec<Verified>, Vec<Waiting>), LedgerError> {
+        let settle = move |books: &mut Books| {
+            let verified = unsettled::settle(books, &found, now)?;
+            Ok((verified, chains::unblocked(books)?))
+        };
+        self.open.writer.change(settle).await
     }
 
     async fn set_restraints(&self, restraints: Vec<Restraint>) -> Result<(), LedgerError> {

@@ -5,9 +5,11 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 use super::books::{Books, Trouble};
+use super::chains::{self, Needs};
 use super::seal::{self, Place as Sealed, Seal};
 use super::tallies::Place;
 use crate::driver::{self, Row, values};
+use crate::state::State;
 use paceline_domain::identity::ObjectHash;
 use paceline_domain::job::{Identity, Job, LaneKey, Params};
 use paceline_domain::time::Timestamp;
@@ -21,6 +23,7 @@ pub(crate) struct JobText {
     params: String,
     meta: Option<String>,
     identity: Option<String>,
+    pub(crate) needs: Needs,
 }
 
 impl JobText {
@@ -29,7 +32,8 @@ impl JobText {
         let params = params_text(&job.params);
         let meta = job.meta.as_ref().map(object_text);
         let identity = (job.identity != Identity::Tenant).then(|| job.identity.to_string());
-        Self { job, hash, params, meta, identity }
+        let needs = Needs::of(&job);
+        Self { job, hash, params, meta, identity, needs }
     }
 
     /// The parameters as the ledger keeps them.
@@ -78,8 +82,8 @@ pub(crate) fn insert(
     let (conn, seal) = (books.conn(), books.conn().seal());
     let inserted = conn.query_opt(
         "INSERT INTO jobs (lane, batch, state, priority, attempts, not_before, not_after, created_at, id, hash, object,
-             identity, reply_to, meta, amqp, place, params, cells, raw)
-         VALUES ($1, $2, 0, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+             identity, reply_to, meta, amqp, place, params, cells, raw, waits_for)
+         VALUES ($1, $2, $18, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $19)
          ON CONFLICT (id) DO NOTHING RETURNING seq",
         values![
             lane,
@@ -99,14 +103,20 @@ pub(crate) fn insert(
             text.sealed_params(seal)?,
             origin.cells,
             text.sealed_raw(seal, origin.raw)?,
+            text.needs.state().number(),
+            text.needs.after,
         ],
-        |row| row.get(0),
+        |row| row.get(0).map(JobSeq),
     )?;
+    if let (Some(seq), State::Blocked) = (inserted, text.needs.state()) {
+        chains::keep(conn, seq, &text.needs, true)?;
+    }
     let place = Place { batch, lane, priority: job.priority.into() };
     Ok(inserted.map(|seq| (seq, place)))
 }
 
-/// Puts an ended job of the same content back to the start, as its new arrival wants it; with `keep`, as it stands.
+/// Puts an ended job of the same content back to the start, as its new arrival wants it; with `keep`, as it stands. Gives
+/// the state that it begins in.
 pub(crate) fn renew(
     books: &mut Books,
     seq: JobSeq,
@@ -114,19 +124,32 @@ pub(crate) fn renew(
     text: &JobText,
     origin: &OriginText<'_>,
     keep: bool,
-) -> Result<(), Trouble> {
+) -> Result<State, Trouble> {
     let job = &text.job;
     let conn = books.conn();
+    if !keep {
+        chains::keep(conn, seq, &text.needs, false)?;
+    }
+    let state = chains::state_of(conn, seq)?;
     conn.execute(
-        "UPDATE jobs SET batch = $2, state = 0, attempts = 0, ended_at = NULL, outbox = NULL, key = NULL, reason = NULL,
+        "UPDATE jobs SET batch = $2, state = $7, attempts = 0, filled = NULL, ended_at = NULL, outbox = NULL, key = NULL, reason = NULL,
              http_status = NULL, code = NULL, detail = NULL, cure = NULL, log_id = NULL, result = NULL, warnings = NULL,
              amqp = coalesce($3, amqp), raw = coalesce($4, raw), place = coalesce($5, place), cells = coalesce($6, cells)
          WHERE seq = $1",
-        values![seq, batch, origin.amqp, text.sealed_raw(conn.seal(), origin.raw)?, origin.place, origin.cells],
+        values![
+            seq,
+            batch,
+            origin.amqp,
+            text.sealed_raw(conn.seal(), origin.raw)?,
+            origin.place,
+            origin.cells,
+            state.number()
+        ],
     )?;
     if !keep {
         conn.execute(
-            "UPDATE jobs SET priority = $2, not_before = $3, not_after = $4, reply_to = $5, meta = $6, object = $7
+            "UPDATE jobs SET priority = $2, not_before = $3, not_after = $4, reply_to = $5, meta = $6, object = $7,
+                 waits_for = $8
              WHERE seq = $1",
             values![
                 seq,
@@ -136,10 +159,11 @@ pub(crate) fn renew(
                 job.reply_to,
                 text.meta,
                 job.object.map(|object| object.0),
+                text.needs.after,
             ],
         )?;
     }
-    Ok(())
+    Ok(state)
 }
 
 /// Gives a dead job the content that a person wrote; what upstream sent stays on record beside it.
@@ -148,7 +172,7 @@ pub(crate) fn rewrite(books: &Books, seq: JobSeq, text: &JobText, now: Timestamp
     let seal = books.conn().seal();
     books.conn().execute(
         "UPDATE jobs SET params = $2, object = $3, identity = $4, priority = $5, not_before = $6, not_after = $7,
-             reply_to = $8, meta = $9, edited_hash = $10, edited_at = $11
+             reply_to = $8, meta = $9, edited_hash = $10, edited_at = $11, waits_for = $12, filled = NULL
          WHERE seq = $1",
         values![
             seq,
@@ -162,17 +186,19 @@ pub(crate) fn rewrite(books: &Books, seq: JobSeq, text: &JobText, now: Timestamp
             text.meta,
             seal.keyed(&text.hash)?,
             now,
+            text.needs.after,
         ],
     )?;
+    chains::keep(books.conn(), seq, &text.needs, false)?;
     Ok(())
 }
 
 /// The columns that [`JobRow::read`] wants; `j` is the job, `l` its lane, `b` its batch.
 pub(crate) const JOB_COLUMNS: &str = "j.id, l.app, l.tenant, l.method, b.name, j.identity, j.params, j.priority, \
-     j.not_before, j.not_after, j.reply_to, j.meta, j.amqp, j.object";
+     j.not_before, j.not_after, j.reply_to, j.meta, j.amqp, j.object, j.waits_for, j.filled";
 
 /// How many columns [`JOB_COLUMNS`] names: the next one has this index.
-pub(crate) const JOB_COLUMNS_LEN: usize = 14;
+pub(crate) const JOB_COLUMNS_LEN: usize = 16;
 
 /// Joins that [`JOB_COLUMNS`] needs.
 pub(crate) const JOB_TABLES: &str = "jobs j JOIN lanes l ON l.lane = j.lane LEFT JOIN batches b ON b.batch = j.batch";
@@ -196,6 +222,8 @@ pub(crate) struct JobRow {
     meta: Option<String>,
     amqp: Option<String>,
     object: Option<i64>,
+    waits_for: Option<String>,
+    filled: Option<String>,
 }
 
 impl JobRow {
@@ -214,6 +242,8 @@ impl JobRow {
             meta: row.get(11)?,
             amqp: row.get(12)?,
             object: row.get(13)?,
+            waits_for: row.get(14)?,
+            filled: row.get(15)?,
             is_confidential,
             id,
         })
@@ -224,6 +254,8 @@ impl JobRow {
         Ok(Job {
             identity: identity.map_err(|why| damaged(&self.id, &why))?,
             params: params_of(&self.params).map_err(|why| damaged(&self.id, &why))?,
+            after: list_of(self.waits_for.as_deref()).map_err(|why| damaged(&self.id, &why))?,
+            filled: list_of(self.filled.as_deref()).map_err(|why| damaged(&self.id, &why))?,
             trace: self.amqp.as_deref().and_then(trace_of),
             meta: self.meta.as_deref().map(object_of).transpose().map_err(|why| damaged(&self.id, &why))?,
             id: self.id,
@@ -266,6 +298,11 @@ fn object_text(map: &Map<String, Value>) -> String {
 
 fn object_of(text: &str) -> Result<Map<String, Value>, String> {
     serde_json::from_str(text).map_err(|error| position(&error))
+}
+
+/// A list in a column; none is an empty one.
+fn list_of<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Result<Vec<T>, String> {
+    text.map_or_else(|| Ok(Vec::new()), |text| serde_json::from_str(text).map_err(|error| position(&error)))
 }
 
 pub(crate) fn params_of(text: &str) -> Result<Params, String> {

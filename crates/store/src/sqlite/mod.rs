@@ -10,6 +10,7 @@ mod bench;
 pub(crate) mod books;
 pub(crate) mod broker;
 pub(crate) mod calls;
+pub(crate) mod chains;
 mod completion;
 mod counted;
 mod domain;

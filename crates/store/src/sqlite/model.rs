@@ -161,6 +161,7 @@ impl Model {
             warnings: of(Is::Warned),
             dead: of(Is::Dead) + rejected,
             cancelled: of(Is::Cancelled),
+            blocked: 0,
             throttled: 0,
         }
     }
@@ -224,7 +225,7 @@ impl World {
             Op::Cancel { id } => {
                 let filter = Selection { ids: vec![format!("id-{id}")], ..Selection::default() };
                 let can = self.model.jobs.get(&id).is_some_and(|job| job.is == Is::Queued && job.open.is_none());
-                assert_eq!(self.operator.cancel(&filter, T0).unwrap().cancelled, usize::from(can));
+                assert_eq!(self.operator.cancel(&filter, false, T0).unwrap().cancelled, usize::from(can));
                 if can {
                     self.model.settle(id, Is::Cancelled, false);
                 }

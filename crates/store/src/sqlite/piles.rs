@@ -37,6 +37,7 @@ pub(crate) fn waiting(conn: &Conn, batches: Option<&HashSet<i64>>) -> Result<Vec
 // The indices' own conditions have to stand there in their own words.
 const WAITING: &str = "state <= 1 AND batch = $1 AND lane = $2 AND state = $3 AND priority = $4";
 const STOPPED: &str = "state IN (2, 3) AND batch = $1 AND lane = $2 AND state = $3";
+const BLOCKED: &str = "state = 6 AND batch = $1 AND lane = $2 AND state = $3";
 const DONE: &str = "state IN (4, 5) AND batch = $1 AND lane = $2 AND state = $3";
 
 /// The numbers of at most `limit` jobs of these piles, the first after `after`, in order.
@@ -93,6 +94,7 @@ pub(crate) fn sql(pile: &Pile, from_the_end: bool) -> Option<String> {
             let (reason, code) = (is("reason", pile.reason.is_some(), 4), is("code", pile.code.is_some(), code_at));
             (format!("{STOPPED} AND {reason} AND {code}"), code_at + usize::from(pile.code.is_some()))
         }
+        State::Blocked => (BLOCKED.to_owned(), 4),
         State::Cancelled | State::Succeeded => {
             let warned = if pile.kind == WARNED { "TRUE" } else { "FALSE" };
             (format!("{DONE} AND (warnings IS NOT NULL) = {warned}"), 4)
@@ -123,7 +125,7 @@ fn each(
             values.extend(reason.map(|reason| Value::Text(reason.as_str())));
             values.extend(code.map(Value::Integer));
         }
-        State::Cancelled | State::Succeeded => {}
+        State::Cancelled | State::Succeeded | State::Blocked => {}
     }
     values.extend([after.bind(), end.bind(), limit.bind()]);
     conn.query_until(&sql, &values, |row| {

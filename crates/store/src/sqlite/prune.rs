@@ -43,7 +43,9 @@ pub(crate) fn prune(books: &mut Books, before: Timestamp, after: JobSeq) -> Resu
 fn walk(books: &Books, before: Timestamp, after: JobSeq) -> Result<Vec<Walked>, Trouble> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "SELECT {PILE_COLUMNS}, j.seq, j.ended_at IS NOT NULL AND j.ended_at < $2, j.created_at < $2 FROM jobs j
+            "SELECT {PILE_COLUMNS}, j.seq, j.ended_at IS NOT NULL AND j.ended_at < $2
+                 AND NOT EXISTS (SELECT 1 FROM prerequisites r JOIN jobs d ON d.seq = r.job
+                     WHERE r.id = j.id AND d.state = 6), j.created_at < $2 FROM jobs j
              WHERE j.seq > $1 ORDER BY j.seq LIMIT $3"
         )
     });

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use super::books::{Books, Trouble};
+use super::chains;
 use super::tallies::{Pile, Place};
 use super::undo;
 use crate::driver::{self, Row, values};
@@ -24,6 +25,8 @@ pub(crate) struct Standing {
     pub(crate) code: Option<i64>,
     pub(crate) attempts: i64,
     pub(crate) from_amqp: bool,
+    /// Whether other jobs wait for it, or waited.
+    pub(crate) is_awaited: bool,
 }
 
 impl Standing {
@@ -34,8 +37,8 @@ impl Standing {
 }
 
 /// The columns that [`StandingRow::read`] wants; `j` is the job.
-pub(crate) const STANDING_COLUMNS: &str =
-    "j.state, j.batch, j.lane, j.priority, j.code, j.attempts, j.amqp IS NOT NULL";
+pub(crate) const STANDING_COLUMNS: &str = "j.state, j.batch, j.lane, j.priority, j.code, j.attempts, j.amqp IS NOT NULL, \
+     EXISTS (SELECT 1 FROM prerequisites w WHERE w.id = j.id)";
 
 /// A job's standing, not yet parsed.
 pub(crate) struct StandingRow {
@@ -44,6 +47,7 @@ pub(crate) struct StandingRow {
     code: Option<i64>,
     attempts: i64,
     from_amqp: bool,
+    is_awaited: bool,
 }
 
 impl StandingRow {
@@ -56,6 +60,7 @@ impl StandingRow {
             code: row.get(at + 4)?,
             attempts: row.get(at + 5)?,
             from_amqp: row.get(at + 6)?,
+            is_awaited: row.get(at + 7)?,
         })
     }
 
@@ -64,8 +69,8 @@ impl StandingRow {
     }
 
     pub(crate) fn parse(self, seq: JobSeq) -> Result<Standing, Trouble> {
-        let Self { state, place, code, attempts, from_amqp } = self;
-        Ok(Standing { state: known_state(seq, state)?, place, code, attempts, from_amqp })
+        let Self { state, place, code, attempts, from_amqp, is_awaited } = self;
+        Ok(Standing { state: known_state(seq, state)?, place, code, attempts, from_amqp, is_awaited })
     }
 }
 
@@ -83,7 +88,7 @@ pub(crate) fn known_state(seq: JobSeq, number: i64) -> Result<State, Trouble> {
 }
 
 /// Settles the job, unless it has ended already: the first ending stays. `attempt` says that a call for the job itself
-/// just ended.
+/// just ended. Whoever waited for it goes on, or ends with it.
 pub(crate) fn apply(
     books: &mut Books,
     seq: JobSeq,
@@ -92,8 +97,21 @@ pub(crate) fn apply(
     attempt: bool,
     now: Timestamp,
 ) -> Result<(), Trouble> {
+    let has_ended = apply_alone(books, seq, standing, settlement, attempt, now)?;
+    if has_ended && standing.is_awaited { chains::follow(books, seq, now) } else { Ok(()) }
+}
+
+/// Likewise, but for those that wait for it. Says whether it has ended by this.
+pub(crate) fn apply_alone(
+    books: &mut Books,
+    seq: JobSeq,
+    standing: Standing,
+    settlement: &Settlement,
+    attempt: bool,
+    now: Timestamp,
+) -> Result<bool, Trouble> {
     if standing.state.is_ended() {
-        return Ok(());
+        return Ok(false);
     }
     let charged = standing.attempts + i64::from(attempt);
     let to = match settlement {
@@ -145,7 +163,7 @@ pub(crate) fn apply(
     };
     books.tallies.moved(standing.pile(), to, now);
     books.note_settled(standing.place.batch, standing.from_amqp, now);
-    Ok(())
+    Ok(to.state().is_some_and(State::is_ended))
 }
 
 /// Warnings as the ledger keeps them: no text for none.

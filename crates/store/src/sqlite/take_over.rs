@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::activity;
 use super::books::{Books, Trouble};
+use super::chains::{self, Start};
 use super::job_row::{self, JobText, OriginText};
 use super::repeat::{Asker, count_conflict, unanswered};
 use super::seal;
@@ -109,7 +110,7 @@ fn tell(books: &Books, incoming: &[Incoming], taken: &[TakenOver], now: Timestam
     for (arrival, became) in incoming.iter().zip(taken) {
         let Some(by) = &arrival.by else { continue };
         let is_change = match became {
-            TakenOver::Queued(_) => true,
+            TakenOver::Queued(_) | TakenOver::Blocked => true,
             TakenOver::Rejected => !arrival.is_answered,
             TakenOver::Known | TakenOver::Succeeded => false,
         };
@@ -129,6 +130,10 @@ fn take_job(
     rejected_before: bool,
 ) -> Result<TakenOver, Trouble> {
     let became = match job_row::insert(books, text, &arrival.origin(), now)? {
+        Some((seq, place)) if text.needs.state() == State::Blocked => {
+            books.tallies.add(place.pile(State::Blocked, None, None), now);
+            begin(books, seq, Start::New, now)?
+        }
         Some((seq, place)) => {
             books.tallies.add(place.queued(), now);
             books.announce(seq)?;
@@ -140,6 +145,13 @@ fn take_job(
         forget_rejections(books, text, arrival, now)?;
     }
     Ok(became)
+}
+
+/// A job that waits for others, unless they are all done.
+fn begin(books: &mut Books, seq: JobSeq, how: Start, now: Timestamp) -> Result<TakenOver, Trouble> {
+    let is_ready = chains::start(books, seq, how, now)?;
+    let waiting = if is_ready { waiting::one(books.conn(), seq)? } else { None };
+    Ok(waiting.map_or(TakenOver::Blocked, TakenOver::Queued))
 }
 
 fn waiting_of(seq: JobSeq, text: &JobText) -> Waiting {
@@ -220,7 +232,7 @@ fn take_known(books: &mut Books, text: &JobText, arrival: &Incoming, now: Timest
             publish_again(books, &known, text, arrival)?;
             Ok(TakenOver::Succeeded)
         }
-        Some(State::Queued | State::Uncertain | State::Held) | None => {
+        Some(State::Queued | State::Uncertain | State::Held | State::Blocked) | None => {
             adopt(books, &known, text, arrival)?;
             Ok(TakenOver::Known)
         }
@@ -284,10 +296,13 @@ fn requeue(
         // The first message stays what its dead letter gives back.
         origin.raw = None;
     }
-    job_row::renew(books, known.seq, batch, text, &origin, keep)?;
+    let state = job_row::renew(books, known.seq, batch, text, &origin, keep)?;
     let priority = if keep { known.priority } else { text.job.priority.into() };
     let place = Place { batch, lane: known.pile.lane, priority };
-    books.tallies.moved(known.pile, place.queued(), now);
+    books.tallies.moved(known.pile, place.pile(state, None, None), now);
+    if state == State::Blocked {
+        return begin(books, known.seq, Start::Again, now);
+    }
     books.announce(known.seq)?;
     let kept = if keep { waiting::one(books.conn(), known.seq)? } else { None };
     Ok(TakenOver::Queued(kept.unwrap_or_else(|| waiting_of(known.seq, text))))

@@ -15,7 +15,7 @@ use paceline_domain::time::Timestamp;
 pub(crate) const THROTTLED: i64 = 7;
 
 /// The kind that counts give to inputs that never became jobs.
-pub(crate) const REJECTED: i64 = 6;
+pub(crate) const REJECTED: i64 = 9;
 
 /// The kind of succeeded jobs that have warnings; those without are counted by their state's number.
 pub(crate) const WARNED: i64 = 8;
@@ -56,7 +56,7 @@ impl Place {
             State::Held => Pile { code, ..blank },
             State::Dead => Pile { reason, code, ..blank },
             State::Cancelled => Pile { reason: Some(Reason::Cancelled), ..blank },
-            State::Succeeded => blank,
+            State::Succeeded | State::Blocked => blank,
         }
     }
 
@@ -221,7 +221,7 @@ impl Tallies {
 
     /// By how many the unfinished jobs of batches grew since the last writing.
     pub(crate) fn unfinished(&self) -> impl Iterator<Item = (i64, i64)> {
-        let unfinished = [State::Queued.number(), State::Uncertain.number()];
+        let unfinished = [State::Queued, State::Uncertain, State::Blocked].map(State::number);
         self.jobs
             .iter()
             .filter(move |(pile, _)| unfinished.contains(&pile.kind))

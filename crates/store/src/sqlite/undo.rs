@@ -1,6 +1,7 @@
 //! What becomes of a job whose object was deleted: cancelled, so that nothing claims that the object is there.
 
 use super::books::{Books, Trouble};
+use super::chains;
 use super::tallies::Place;
 use crate::driver::values;
 use crate::facts;
@@ -54,6 +55,7 @@ pub(super) fn apply(
             values![seq, state, now, reason, detail, cure],
         )?;
         books.tallies.moved(place.succeeded(warned), place.pile(State::Cancelled, None, None), now);
+        chains::follow(books, JobSeq(seq), now)?;
     }
     Ok(())
 }

@@ -113,8 +113,8 @@ pub(crate) fn take_changed(conn: &Conn) -> Result<Changed> {
 
 /// The lane of a job that has ended.
 fn lane_of_ended(conn: &Conn, seq: i64) -> Result<Option<i64>> {
-    let find = "SELECT lane FROM jobs WHERE seq = $1 AND state >= $2";
-    conn.query_opt(find, values![seq, State::Dead.number()], |row| row.get(0))
+    let find = "SELECT lane FROM jobs WHERE seq = $1 AND state IN (3, 4, 5)";
+    conn.query_opt(find, values![seq], |row| row.get(0))
 }
 
 /// Those of these jobs that wait and are not in flight.
@@ -180,6 +180,7 @@ pub(crate) fn add(counts: &mut Counts, kind: i64, n: i64) {
         Some(State::Queued) => counts.queued += n,
         Some(State::Uncertain) => counts.uncertain += n,
         Some(State::Held) => counts.held += n,
+        Some(State::Blocked) => counts.blocked += n,
         Some(State::Cancelled) => counts.cancelled += n,
         Some(State::Succeeded) => counts.succeeded += n,
         Some(State::Dead) => counts.dead += n,

@@ -103,7 +103,7 @@ fn lists(operator: &Operator, flying: JobSeq) {
     let all = Selection::default();
     operator.page_running(&all, 0, 5).unwrap();
     operator.page_held(&all, 0, 5).unwrap();
-    operator.cancellable(&all).unwrap();
+    operator.cancellable(&all, false).unwrap();
     operator.made(&all).unwrap();
     operator.created(&all, 0, 5).unwrap();
     operator.gone_before("move").unwrap();
@@ -176,7 +176,7 @@ fn changes(operator: &mut Operator) {
     operator.resolve("o-held", &Resolution::Retry, at(60)).unwrap();
     operator.resolve("o-held-2", &Resolution::Succeeded { key: "new".into() }, at(60)).unwrap();
     operator.resolve_held(&Selection::default(), &Resolution::LookUp, at(60)).unwrap();
-    assert_eq!(operator.cancel(&Selection::of_id("o-timed"), at(61)).unwrap().cancelled, 1);
+    assert_eq!(operator.cancel(&Selection::of_id("o-timed"), false, at(61)).unwrap().cancelled, 1);
     let filter = ActivityFilter { since: Some(T0), actor: None, action: Some(Action::Redrive) };
     operator.activity(&filter, 0, 5).unwrap();
 }

@@ -207,7 +207,15 @@ async fn lanes_and_batches_add_up() {
         };
         let of = |state| all.iter().filter(|line| matches(line, &selection.in_state(state))).count() as u64;
         let counts = lane.counts;
-        let found = [counts.queued, counts.uncertain, counts.held, counts.dead, counts.cancelled, counts.succeeded];
+        let found = [
+            counts.queued,
+            counts.uncertain,
+            counts.held,
+            counts.dead,
+            counts.cancelled,
+            counts.succeeded,
+            counts.blocked,
+        ];
         assert_eq!(found, State::ALL.map(of));
         assert_eq!(counts.total, State::ALL.map(of).iter().sum::<u64>());
         assert_eq!(lane.oldest_waiting_at, Some(T0));

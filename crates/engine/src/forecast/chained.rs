@@ -1,0 +1,177 @@
+//! Jobs that wait for others: they come into their lanes when those are done. The schedule is run forward once for each
+//! link of the longest chain, each time with the jobs that the run before has let come.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::{Basis, BatchForecast, Forecast, Group, Jobs, LaneForecast};
+use paceline_domain::job::LaneKey;
+use paceline_domain::time::Timestamp;
+
+/// Links that are run one by one; of a longer chain the rest follows at the pace of its round trips.
+const LINKS_MAX: usize = 8;
+/// Jobs that are alike come in so many parts, as those that they wait for are done.
+const PARTS: u64 = 16;
+
+/// Blocked jobs that are alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chained {
+    /// They.
+    pub group: Group,
+    /// How many jobs stand before each on its longest way: from 1 on. `None`: it waits for what does not end by itself.
+    pub link: Option<usize>,
+    /// The lanes of those that they wait for themselves.
+    pub behind: BTreeSet<LaneKey>,
+}
+
+/// One blocked job.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Alone in its group; its age names it.
+    pub group: Group,
+    /// What it waits for.
+    pub before: Vec<Before>,
+}
+
+/// A job that is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// It waits in its lane, or is in flight.
+    Free(LaneKey),
+    /// It is blocked itself: its age.
+    Blocked(i64, LaneKey),
+    /// It is not there, or only a person ends its waiting.
+    Stuck,
+}
+
+/// What makes blocked jobs alike: lane, batch, priority, times, link, and what they are behind.
+type Kind = (LaneKey, Arc<str>, u8, [Option<Timestamp>; 2], Option<usize>, BTreeSet<LaneKey>);
+
+/// Puts those together that are alike.
+pub fn chained(links: Vec<Link>) -> Vec<Chained> {
+    let depths = depths(&links);
+    let mut found: BTreeMap<Kind, Group> = BTreeMap::new();
+    for Link { group, before } in links {
+        let link = depths.get(&group.ages.0).copied();
+        let lane = |before: Before| match before {
+            Before::Free(lane) | Before::Blocked(_, lane) => Some(lane),
+            Before::Stuck => None,
+        };
+        let behind: BTreeSet<LaneKey> = before.into_iter().filter_map(lane).collect();
+        let times = [group.not_before, group.not_after];
+        let key = (group.lane.clone(), Arc::clone(&group.batch), group.priority, times, link, behind);
+        let alike = found.entry(key).or_insert_with(|| Group { count: 0, ..group.clone() });
+        alike.ages = (alike.ages.0.min(group.ages.0), alike.ages.1.max(group.ages.1));
+        alike.count += group.count;
+    }
+    found.into_iter().map(|((.., link, behind), group)| Chained { group, link, behind }).collect()
+}
+
+/// How many stand before each, by age; without those that wait for what does not end by itself.
+fn depths(links: &[Link]) -> HashMap<i64, usize> {
+    let mut left: HashMap<i64, usize> = HashMap::new();
+    let mut behind: HashMap<i64, Vec<i64>> = HashMap::new();
+    for Link { group, before } in links {
+        let blocked = before.iter().filter(|before| !matches!(before, Before::Free(_)));
+        left.insert(group.ages.0, blocked.count());
+        for other in before {
+            if let Before::Blocked(age, _) = other {
+                behind.entry(*age).or_default().push(group.ages.0);
+            }
+        }
+    }
+    let mut ready: Vec<i64> = left.iter().filter(|(_, left)| **left == 0).map(|(age, _)| *age).collect();
+    let mut depths: HashMap<i64, usize> = ready.iter().map(|age| (*age, 1)).collect();
+    let mut done = BTreeSet::new();
+    while let Some(age) = ready.pop() {
+        done.insert(age);
+        let next = depths.get(&age).copied().unwrap_or_default() + 1;
+        for other in behind.get(&age).into_iter().flatten() {
+            let depth = depths.entry(*other).or_default();
+            *depth = (*depth).max(next);
+            if let Some(left) = left.get_mut(other) {
+                *left -= 1;
+                if *left == 0 {
+                    ready.push(*other);
+                }
+            }
+        }
+    }
+    depths.retain(|age, _| done.contains(age));
+    depths
+}
+
+/// The forecast of a basis with blocked jobs; `run` makes that of one without.
+pub(super) fn forecast(basis: &Basis, run: impl Fn(&Basis) -> Forecast) -> Forecast {
+    let mut whole = Basis { chained: Vec::new(), ..basis.clone() };
+    let mut forecast = run(&whole);
+    let mut simulated = forecast.simulated;
+    let mut stuck: Vec<&Chained> = basis.chained.iter().filter(|chained| chained.link.is_none()).collect();
+    let last = basis.chained.iter().filter_map(|chained| chained.link).max().unwrap_or_default();
+    for link in 1..=last.min(LINKS_MAX) {
+        let is_turn = |at: usize| at == link || link == LINKS_MAX && at > link;
+        for one in basis.chained.iter().filter(|one| one.link.is_some_and(is_turn)) {
+            match come(one, link, basis, &forecast) {
+                Some(groups) => whole.backlog.extend(groups),
+                None => stuck.push(one),
+            }
+        }
+        whole.backlog.sort_by_key(|group| group.ages);
+        forecast = run(&whole);
+        simulated += forecast.simulated;
+    }
+    for one in stuck {
+        leave(&mut forecast, &one.group);
+    }
+    Forecast { simulated, ..forecast }
+}
+
+/// The jobs in the parts in which they come; `None` if what they wait for stands still.
+fn come(chained: &Chained, link: usize, basis: &Basis, forecast: &Forecast) -> Option<Vec<Group>> {
+    let before: Vec<&LaneForecast> = chained.behind.iter().filter_map(|lane| forecast.lane(lane)).collect();
+    if before.iter().any(|lane| lane.finish.is_none() && lane.jobs.total() > 0) {
+        return None;
+    }
+    // What follows on the last link that is run takes a round trip each.
+    let more = chained.link.unwrap_or_default().saturating_sub(link);
+    let later = basis.round_trip(&chained.group.lane).saturating_mul(u32::try_from(more).unwrap_or(u32::MAX));
+    let Group { count, ages: (first, last), .. } = chained.group;
+    let parts = PARTS.min(count).max(1);
+    let part = |n: u64| {
+        let (from, to) = (count * n / parts, count * (n + 1) / parts);
+        let done = |lane: &&LaneForecast| {
+            let jobs = lane.curve.jobs() as u64;
+            let share = usize::try_from(jobs * to / count.max(1)).unwrap_or(usize::MAX);
+            lane.curve.instant_of(share.max(1)) + later
+        };
+        let come = before.iter().map(done).max();
+        let age = |of: u64| first + (i128::from(last - first) * i128::from(of) / i128::from(count.max(1))) as i64;
+        Group {
+            not_before: chained.group.not_before.max(come),
+            ages: (age(from), age(to).max(age(from))),
+            count: to - from,
+            ..chained.group.clone()
+        }
+    };
+    Some((0..parts).map(part).filter(|group| group.count > 0).collect())
+}
+
+/// Counts jobs that do not move by themselves.
+fn leave(forecast: &mut Forecast, group: &Group) {
+    let jobs = Jobs { blocked: group.count, ..Jobs::default() };
+    forecast.jobs.add(jobs);
+    match forecast.lanes.binary_search_by(|lane| lane.key.cmp(&group.lane)) {
+        Ok(place) => forecast.lanes[place].jobs.add(jobs),
+        Err(place) => {
+            let mut lane = LaneForecast::still(group.lane.clone());
+            lane.jobs.add(jobs);
+            forecast.lanes.insert(place, lane);
+        }
+    }
+    if let Some(batch) = forecast.batches.iter_mut().find(|batch| batch.name == group.batch) {
+        batch.jobs.add(jobs);
+        return;
+    }
+    forecast.batches.push(BatchForecast { name: Arc::clone(&group.batch), jobs, ..BatchForecast::default() });
+    forecast.batches.sort_by(|left, right| left.name.cmp(&right.name));
+}

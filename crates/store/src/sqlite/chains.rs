@@ -1,0 +1,350 @@
+//! Jobs that wait for others: what each waits for, and what becomes of it when one of those has ended.
+//!
+//! A job that waits is *blocked*: no lane knows it. What it waits for are rows that never change; whether it may go on is
+//! read from the jobs themselves, in the transaction in which one of them ends. So nothing can be counted wrongly, and a
+//! process that dies has nothing to make up for.
+//!
+//! Decision: docs/decisions/0045-chains-are-rows-of-references.md
+
+use std::time::Duration;
+
+use super::books::{Books, Trouble};
+use super::settle::{self, STANDING_COLUMNS, Standing, StandingRow, known_state};
+use crate::driver::{self, Conn, values};
+use crate::state::State;
+use paceline_domain::chain::{self, graph};
+use paceline_domain::job::Job;
+use paceline_domain::messages::Cause;
+use paceline_domain::outcome::Failure;
+use paceline_domain::reason::Reason;
+use paceline_domain::time::Timestamp;
+use paceline_ports::{JobSeq, Settlement, Waiting};
+
+/// What a job waits for, before the writer's turn.
+pub(crate) struct Needs {
+    /// Its own list, as JSON; `None` where it names none.
+    pub(crate) after: Option<String>,
+    rows: Vec<Need>,
+}
+
+struct Need {
+    id: String,
+    takes: bool,
+    field: Option<String>,
+}
+
+impl Needs {
+    pub(crate) fn of(job: &Job) -> Self {
+        let taken = chain::references(&job.params).into_iter();
+        let mut rows: Vec<_> = taken.map(|it| Need { id: it.id, takes: true, field: it.at }).collect();
+        rows.extend(job.after.iter().map(|id| Need { id: id.clone(), takes: false, field: None }));
+        // Texts only: there is nothing that could fail.
+        let after = (!job.after.is_empty()).then(|| serde_json::to_string(&job.after).unwrap_or_default());
+        Self { after, rows }
+    }
+
+    /// The state in which the job begins.
+    pub(crate) const fn state(&self) -> State {
+        if self.rows.is_empty() { State::Queued } else { State::Blocked }
+    }
+}
+
+/// Writes what the job waits for, in place of what it waited for before.
+pub(crate) fn keep(conn: &Conn, seq: JobSeq, needs: &Needs, is_new: bool) -> driver::Result<()> {
+    if !is_new {
+        conn.execute("DELETE FROM prerequisites WHERE job = $1", values![seq])?;
+    }
+    let sql = "INSERT INTO prerequisites (job, n, id, takes, field) VALUES ($1, $2, $3, $4, $5)";
+    for (n, need) in needs.rows.iter().enumerate() {
+        conn.execute(sql, values![seq, n, need.id, i64::from(need.takes), need.field])?;
+    }
+    Ok(())
+}
+
+/// The state in which a job that is known begins again.
+pub(crate) fn state_of(conn: &Conn, seq: JobSeq) -> driver::Result<State> {
+    let waits = conn.query_value("SELECT EXISTS (SELECT 1 FROM prerequisites WHERE job = $1)", values![seq])?;
+    Ok(if waits { State::Blocked } else { State::Queued })
+}
+
+/// How a job came to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// It is new: where one that it waits for has ended without success already, so does it.
+    New,
+    /// Somebody put it to work again: such a one is waited for, because it may be put to work again, too.
+    Again,
+}
+
+/// What became of a job that was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Became {
+    Queued,
+    Blocked,
+    Dead,
+}
+
+/// Where a blocked job stands.
+#[derive(Clone, Copy)]
+struct Blocked {
+    seq: JobSeq,
+    standing: Standing,
+}
+
+/// Lets a job begin that was written as blocked: it goes on at once if nothing keeps it. Says whether it waits in its lane
+/// now.
+pub(crate) fn start(books: &mut Books, seq: JobSeq, how: Start, now: Timestamp) -> Result<bool, Trouble> {
+    let Some(standing) = settle::standing(books, seq)? else { return Ok(false) };
+    let job = Blocked { seq, standing };
+    // A circle is closed by who is waited for already.
+    if standing.is_awaited
+        && let Some(way) = circle_of(books.conn(), seq)?
+    {
+        die(books, job, Reason::Invalid, Cause::WaitsForItself { way: way.join(" → ") }, now)?;
+        return Ok(false);
+    }
+    let due = due(books.conn(), seq, how == Start::New)?;
+    match become_of(books, job, due, now)? {
+        Became::Queued => Ok(true),
+        Became::Blocked | Became::Dead => Ok(false),
+    }
+}
+
+/// The way from a job over those that it waits for back to itself.
+fn circle_of(conn: &Conn, seq: JobSeq) -> driver::Result<Option<Vec<String>>> {
+    let id: String = conn.query_value("SELECT id FROM jobs WHERE seq = $1", values![seq])?;
+    graph::try_find_way(&id, |id| waits_for(conn, id))
+}
+
+/// The ids that a blocked job waits for; of any other there is nothing to wait for.
+fn waits_for(conn: &Conn, id: &str) -> driver::Result<Vec<String>> {
+    let sql =
+        "SELECT r.id FROM jobs j JOIN prerequisites r ON r.job = j.seq WHERE j.id = $1 AND j.state = 6 ORDER BY r.n";
+    conn.query(sql, values![id], |row| row.get(0))
+}
+
+/// What the jobs that one waits for come to.
+enum Due {
+    /// All have succeeded: the values that it takes.
+    Ready(Vec<serde_json::Value>),
+    /// Somebody is not done; `absent` if one is not there, or ended before.
+    Waits { absent: bool },
+    /// It can never be sent.
+    Never(Reason, Cause),
+}
+
+/// Another job, as one that waits for it needs it.
+struct Prerequisite {
+    id: String,
+    takes: bool,
+    field: Option<String>,
+    state: Option<i64>,
+    reason: Option<String>,
+    key: Option<String>,
+    result: Option<String>,
+}
+
+fn prerequisites(conn: &Conn, seq: JobSeq) -> driver::Result<Vec<Prerequisite>> {
+    // A result may be long: it is read where a field of it is wanted.
+    let sql = "SELECT r.id, r.takes, r.field, p.state, p.reason, p.key,
+             CASE WHEN r.field IS NOT NULL THEN p.result END
+         FROM prerequisites r LEFT JOIN jobs p ON p.id = r.id WHERE r.job = $1 ORDER BY r.n";
+    conn.query(sql, values![seq], |row| {
+        Ok(Prerequisite {
+            id: row.get(0)?,
+            takes: row.get::<i64>(1)? == 1,
+            field: row.get(2)?,
+            state: row.get(3)?,
+            reason: row.get(4)?,
+            key: row.get(5)?,
+            result: row.get(6)?,
+        })
+    })
+}
+
+/// With `is_final`, who ended without success ends this one.
+fn due(conn: &Conn, seq: JobSeq, is_final: bool) -> Result<Due, Trouble> {
+    let (mut values, mut waits, mut absent) = (Vec::new(), false, false);
+    for one in prerequisites(conn, seq)? {
+        let state = one.state.map(|state| known_state(seq, state)).transpose()?;
+        match state {
+            Some(State::Succeeded) if one.takes => match value_of(&one) {
+                Ok(value) => values.push(value),
+                Err(cause) => return Ok(Due::Never(Reason::Invalid, cause)),
+            },
+            Some(State::Succeeded) => {}
+            Some(state) if state.is_ended() && is_final => {
+                return Ok(Due::Never(Reason::Prerequisite, ended(one.id, one.reason.as_deref(), state)));
+            }
+            Some(state) if !state.is_ended() => waits = true,
+            Some(_) | None => (waits, absent) = (true, true),
+        }
+    }
+    Ok(if waits { Due::Waits { absent } } else { Due::Ready(values) })
+}
+
+fn value_of(one: &Prerequisite) -> Result<serde_json::Value, Cause> {
+    let result = super::job_row::json_of(one.result.as_deref());
+    chain::value_of(&one.id, one.field.as_deref(), one.key.as_deref(), &result)
+}
+
+/// Why somebody waits in vain.
+fn ended(id: String, reason: Option<&str>, state: State) -> Cause {
+    Cause::PrerequisiteEnded { id, reason: reason.unwrap_or(state.as_str()).to_owned() }
+}
+
+fn become_of(books: &mut Books, job: Blocked, due: Due, now: Timestamp) -> Result<Became, Trouble> {
+    match due {
+        Due::Ready(values) => {
+            release(books, job, &values, now)?;
+            Ok(Became::Queued)
+        }
+        Due::Waits { absent } => {
+            let since = absent.then_some(now);
+            let sql = "UPDATE jobs SET absent_since = $2 WHERE seq = $1 AND (absent_since IS NULL) <> ($2 IS NULL)";
+            books.conn().execute(sql, values![job.seq, since])?;
+            Ok(Became::Blocked)
+        }
+        Due::Never(reason, cause) => {
+            die(books, job, reason, cause, now)?;
+            Ok(Became::Dead)
+        }
+    }
+}
+
+/// Puts a job into its lane, with the values that it took.
+fn release(books: &mut Books, job: Blocked, taken: &[serde_json::Value], now: Timestamp) -> Result<(), Trouble> {
+    let filled = (!taken.is_empty()).then(|| serde_json::to_string(taken).unwrap_or_default());
+    let sql = "UPDATE jobs SET state = 0, filled = $2, absent_since = NULL WHERE seq = $1";
+    books.conn().execute(sql, values![job.seq, filled])?;
+    let place = job.standing.place;
+    books.tallies.moved(place.pile(State::Blocked, None, None), place.queued(), now);
+    books.announce(job.seq)?;
+    Ok(())
+}
+
+/// Ends a job that waits in vain, and whoever waits for it.
+fn die(books: &mut Books, job: Blocked, reason: Reason, cause: Cause, now: Timestamp) -> Result<(), Trouble> {
+    let dead = Settlement::Dead { reason, failure: Failure { detail: cause, ..Failure::default() } };
+    settle::apply(books, job.seq, job.standing, &dead, false, now)
+}
+
+/// A job has ended: whoever waited for it goes on, or ends with it, down the chain.
+pub(crate) fn follow(books: &mut Books, ended_job: JobSeq, now: Timestamp) -> Result<(), Trouble> {
+    let mut left = vec![ended_job];
+    while let Some(seq) = left.pop() {
+        let Some((end, dependents)) = dependents(books.conn(), seq)? else { continue };
+        for job in dependents {
+            if end.state == State::Succeeded {
+                // Most wait for one job, and a look at all of them tells the rest.
+                let due = due(books.conn(), job.seq, false)?;
+                if let Due::Never(reason, cause) = due {
+                    end_one(books, job, reason, cause, now)?;
+                    left.push(job.seq);
+                } else if become_of(books, job, due, now)? == Became::Queued {
+                    books.note_unblocked(job.seq);
+                }
+            } else {
+                let cause = ended(end.id.clone(), end.reason.as_deref(), end.state);
+                end_one(books, job, Reason::Prerequisite, cause, now)?;
+                left.push(job.seq);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Ends a job alone: who waits for it is still to be looked at.
+fn end_one(books: &mut Books, job: Blocked, reason: Reason, cause: Cause, now: Timestamp) -> Result<(), Trouble> {
+    let dead = Settlement::Dead { reason, failure: Failure { detail: cause, ..Failure::default() } };
+    settle::apply_alone(books, job.seq, job.standing, &dead, false, now).map(drop)
+}
+
+/// How a job ended.
+struct End {
+    id: String,
+    state: State,
+    reason: Option<String>,
+}
+
+/// The blocked jobs that wait for this one, which has ended.
+fn dependents(conn: &Conn, seq: JobSeq) -> Result<Option<(End, Vec<Blocked>)>, Trouble> {
+    let end = conn.query_opt("SELECT id, state, reason FROM jobs WHERE seq = $1", values![seq], |row| {
+        Ok((row.get::<String>(0)?, row.get::<i64>(1)?, row.get::<Option<String>>(2)?))
+    })?;
+    let Some((id, state, reason)) = end else { return Ok(None) };
+    let sql = format!(
+        "SELECT j.seq, {STANDING_COLUMNS} FROM jobs j
+         WHERE j.seq IN (SELECT r.job FROM prerequisites r WHERE r.id = $1) AND j.state = 6 ORDER BY j.seq"
+    );
+    let rows: Vec<(JobSeq, StandingRow)> =
+        conn.query(&sql, values![id], |row| Ok((JobSeq(row.get(0)?), StandingRow::read(row, 1)?)))?;
+    let blocked = |(seq, row): (JobSeq, StandingRow)| Ok(Blocked { seq, standing: row.parse(seq)? });
+    let blocked = rows.into_iter().map(blocked).collect::<Result<_, Trouble>>()?;
+    Ok(Some((End { id, state: known_state(seq, state)?, reason }, blocked)))
+}
+
+/// Blocked jobs ended in one transaction at most.
+const OVERDUE_MAX: usize = 500;
+
+/// Jobs whose time is over while they are blocked: their deadline has passed, or what they wait for did not come.
+pub(crate) fn overdue(conn: &Conn, now: Timestamp, absent_before: Timestamp) -> driver::Result<Vec<JobSeq>> {
+    let late = "SELECT seq FROM jobs WHERE state = 6 AND not_after IS NOT NULL AND not_after <= $1 LIMIT $2";
+    let absent = "SELECT seq FROM jobs WHERE state = 6 AND absent_since IS NOT NULL AND absent_since <= $1 LIMIT $2";
+    let mut found = conn.query(late, values![now, OVERDUE_MAX], |row| row.get(0).map(JobSeq))?;
+    found.extend(conn.query(absent, values![absent_before, OVERDUE_MAX], |row| row.get(0).map(JobSeq))?);
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// Ends those of these jobs that are still blocked and whose time is over; says how many.
+pub(crate) fn expire(books: &mut Books, overdue: &[JobSeq], now: Timestamp, wait: Duration) -> Result<usize, Trouble> {
+    let mut count = 0;
+    for seq in overdue {
+        let standing = settle::standing(books, *seq)?.filter(|standing| standing.state == State::Blocked);
+        let Some(standing) = standing else { continue };
+        let job = Blocked { seq: *seq, standing };
+        if let Some((reason, cause)) = over(books.conn(), *seq, now, wait)? {
+            die(books, job, reason, cause, now)?;
+            count += 1;
+        } else {
+            books.conn().execute("UPDATE jobs SET absent_since = NULL WHERE seq = $1", values![seq])?;
+        }
+    }
+    Ok(count)
+}
+
+/// Why a blocked job's time is over; `None` if what it waits for has come meanwhile.
+fn over(conn: &Conn, seq: JobSeq, now: Timestamp, wait: Duration) -> Result<Option<(Reason, Cause)>, Trouble> {
+    let not_after: Option<i64> = conn.query_value("SELECT not_after FROM jobs WHERE seq = $1", values![seq])?;
+    if let Some(at) = not_after.map(Timestamp).filter(|at| *at <= now) {
+        return Ok(Some((Reason::Expired, Cause::DeadlinePassed { not_after_at: at.to_string() })));
+    }
+    for one in prerequisites(conn, seq)? {
+        let cause = match one.state.map(|state| known_state(seq, state)).transpose()? {
+            None => Cause::PrerequisiteAbsent { id: one.id, hours: wait.as_secs() / 3_600 },
+            Some(state @ (State::Dead | State::Cancelled)) => ended(one.id, one.reason.as_deref(), state),
+            Some(_) => continue,
+        };
+        return Ok(Some((Reason::Prerequisite, cause)));
+    }
+    Ok(None)
+}
+
+/// The jobs that a blocked one waits for, with the numbers of their states; none for one that is not there.
+pub(crate) fn awaited(conn: &Conn, seq: JobSeq) -> driver::Result<Vec<(String, Option<i64>)>> {
+    let sql = "SELECT DISTINCT r.id, p.state FROM jobs j JOIN prerequisites r ON r.job = j.seq
+         LEFT JOIN jobs p ON p.id = r.id
+         WHERE j.seq = $1 AND j.state = 6 AND (p.state IS NULL OR p.state <> 5) ORDER BY r.id";
+    conn.query(sql, values![seq], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// The jobs that were unblocked, as the schedule keeps them.
+pub(crate) fn unblocked(books: &mut Books) -> Result<Vec<Waiting>, Trouble> {
+    let seqs = books.take_unblocked();
+    if seqs.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(super::waiting::of(books.conn(), &seqs)?)
+}
