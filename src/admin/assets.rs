@@ -1,11 +1,10 @@
 //! The dashboard's files, compiled in. What they do is described in `docs/dashboard.md`; nothing of them is made by a tool.
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 
-use super::{Shared, answer};
+use super::answer;
 use crate::domain::messages::{Language, table};
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
@@ -26,7 +25,7 @@ macro_rules! asset {
 const INDEX: Asset = Asset { path: "/", text: include_str!("assets/index.html") };
 
 /// Every file but the page itself.
-const FILES: [Asset; 37] = [
+const FILES: [Asset; 35] = [
     asset!("actions.js"),
     asset!("api.js"),
     asset!("batch-parts.js"),
@@ -56,8 +55,6 @@ const FILES: [Asset; 37] = [
     asset!("parts.css"),
     asset!("parts.js"),
     asset!("route.js"),
-    asset!("said.js"),
-    asset!("sentences-zh.js"),
     asset!("style.css"),
     asset!("text-en.js"),
     asset!("text-zh.js"),
@@ -75,15 +72,6 @@ pub fn messages(language: Language) -> Response {
     answer::text(StatusCode::OK, JAVASCRIPT, format!("export default {};\n", json!(table(language))))
 }
 
-/// The Chinese of the catalog in force, for who reads the page in Chinese.
-pub const CATALOG_ZH: &str = "/catalog-zh.js";
-
-/// See [`CATALOG_ZH`].
-pub async fn catalog_zh(State(shared): State<Shared>) -> Response {
-    let text = format!("export default {};\n", json!(shared.worker.engine.planner().catalog.chinese()));
-    answer::text(StatusCode::OK, JAVASCRIPT, text)
-}
-
 /// The page and its files. They are the same for everybody, and tell nothing of the jobs.
 pub fn all() -> impl Iterator<Item = &'static Asset> {
     static ALL: (Asset, [Asset; FILES.len()]) = (INDEX, FILES);
@@ -92,7 +80,7 @@ pub fn all() -> impl Iterator<Item = &'static Asset> {
 
 /// Whether a path is one of them.
 pub fn is_asset(path: &str) -> bool {
-    path == CATALOG_ZH || MESSAGES.iter().any(|(made, _)| path == *made) || all().any(|asset| asset.path == path)
+    MESSAGES.iter().any(|(made, _)| path == *made) || all().any(|asset| asset.path == path)
 }
 
 impl Asset {
@@ -134,7 +122,7 @@ mod tests {
         assert_eq!(kind("/style.css"), "text/css; charset=utf-8");
         assert_eq!(kind("/icon.svg"), "image/svg+xml");
         assert!(
-            is_asset(CATALOG_ZH)
+            is_asset("/messages-zh.js")
                 && !is_asset("/api/v1/jobs")
                 && !is_asset("/index.html")
                 && !is_asset("/../Cargo.toml")

@@ -110,7 +110,6 @@ async fn describe(uri: Uri) -> super::Answer {
 pub fn router(shared: &Shared) -> Router {
     let pages =
         assets::all().fold(Router::new(), |router, asset| router.route(asset.path, get(async || asset.response())));
-    let pages = pages.route(assets::CATALOG_ZH, get(assets::catalog_zh));
     let made =
         |pages: Router<Shared>, (path, language)| pages.route(path, get(async move || assets::messages(language)));
     let pages = assets::MESSAGES.into_iter().fold(pages, made);

@@ -52,7 +52,12 @@ pub async fn submit(State(shared): State<Shared>, actor: Actor, document: Docume
                     arrivals.push(Arrival { input: Ok(Box::new(job)), origin });
                 }
                 Err(rejection) => {
-                    submitted.refuse(index, rejection.id.as_deref(), rejection.reason(), &rejection.detail());
+                    submitted.refuse(
+                        index,
+                        rejection.id.as_deref(),
+                        rejection.reason(),
+                        &rejection.detail().to_string(),
+                    );
                 }
             }
         }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::domain::catalog::Catalog;
 use crate::domain::chain::{self, graph::Graph};
 use crate::domain::job::{Fault, Job};
+use crate::domain::messages::Rule;
 use crate::domain::rows::Row;
 
 use super::findings::{At, Finding};
@@ -87,7 +88,7 @@ impl Chains {
                     Some(method) if *takes_key => no_key(catalog, method, id),
                     Some(_) => None,
                     None if knows(id)? => None,
-                    None => Some(("expected the id of a job of these files or of the ledger".to_owned(), id.as_str())),
+                    None => Some((Rule::KnownJob, id.as_str())),
                 };
                 if let Some((rule, got)) = rule {
                     found.push(at.finding(&Fault { rule, ..fault.clone() }.got(got)));
@@ -99,7 +100,7 @@ impl Chains {
             if let Some(way) = self.graph.cycle_of(&row.id) {
                 let first = row.named.iter().find(|named| Some(&named.id) == way.get(1)).or_else(|| row.named.first());
                 let fault = first.map_or_else(|| Fault::invalid("after", ""), |named| named.fault.clone());
-                let rule = "the job waits for itself:".to_owned();
+                let rule = Rule::JobWaitsForItself;
                 found.push(at.finding(&Fault { rule, ..fault }.got(way.join(" → "))));
                 in_circles.extend(way);
             }
@@ -109,10 +110,8 @@ impl Chains {
 }
 
 /// What is wrong with taking the key of a job's object, if it makes none.
-fn no_key<'i>(catalog: &Catalog, method: &str, id: &'i str) -> Option<(String, &'i str)> {
+fn no_key<'i>(catalog: &Catalog, method: &str, id: &'i str) -> Option<(Rule, &'i str)> {
     let method = catalog.job_method(method)?;
-    let rule = || {
-        format!("{} makes no object with a key: name a field of its result, as in @{{ID:field}} or \"at\"", method.name)
-    };
+    let rule = || Rule::MakesNoKey { method: method.name.clone(), form: "@{ID:field}".to_owned() };
     method.reply.key.is_none().then(|| (rule(), id))
 }

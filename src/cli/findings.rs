@@ -66,20 +66,20 @@ impl Finding {
 
     fn of_fault_at(file: &str, line: u64, id: Option<&str>, fault: &Fault) -> Self {
         let common = Common { file, line, id, column: fault.column.as_ref(), field: &fault.field };
-        Self { reason: Some(fault.reason), ..common.finding(Severity::Fault, fault.rule.clone(), fault.message()) }
+        Self { reason: Some(fault.reason), ..common.finding(Severity::Fault, fault.rule.to_string(), fault.message()) }
     }
 
     /// Something else that was found in a row.
     pub fn of_row(row: &Row, file: &str, id: Option<&str>, found: &Found) -> Self {
         let common = Common { file, line: row.line, id, column: found.column.as_ref(), field: &found.field };
         let reason = (found.severity == Severity::Fault).then_some(Reason::Expired);
-        Self { reason, ..common.finding(found.severity, found.check.rule(), found.check.message()) }
+        Self { reason, ..common.finding(found.severity, found.check.rule().to_string(), found.check.message()) }
     }
 
     /// Something that several rows show together, at one of them.
     pub fn of_rows(file: &str, line: u64, found: &Found) -> Self {
         let common = Common { file, line, id: None, column: None, field: &found.field };
-        common.finding(found.severity, found.check.rule(), found.check.message())
+        common.finding(found.severity, found.check.rule().to_string(), found.check.message())
     }
 
     /// A fault of a file as a whole.

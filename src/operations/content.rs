@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::inputs::Inputs;
 use crate::domain::catalog::Catalog;
 use crate::domain::job::Fault;
+use crate::domain::messages::{Rule, Wrong};
 use crate::domain::{json as json_text, mask};
 use crate::store::operator::{DeadLine, RejectedInput};
 
@@ -73,13 +74,19 @@ pub struct SameFault {
     pub field: String,
     /// What was expected.
     pub rule: String,
+    /// The same as data.
+    pub rule_fact: Rule,
     /// How many have it.
     pub count: usize,
 }
 
 /// A fault as a document: the facts, and the sentence.
 pub fn fault(fault: &Fault) -> Value {
-    json!({"field": fault.field, "rule": fault.rule, "got": fault.got, "message": fault.message()})
+    let got = fault.got.as_ref().map(ToString::to_string).unwrap_or_default();
+    json!({
+        "field": fault.field, "rule": fault.rule.to_string(), "rule_fact": fault.rule, "got": got,
+        "message": fault.message(), "message_fact": Wrong::new(None, fault.rule.clone(), fault.got.clone()),
+    })
 }
 
 impl Inputs {
@@ -110,14 +117,15 @@ impl Inputs {
 
     /// What is wrong with these inputs, the most frequent fault first. Those that are too long to be shown are not read.
     pub fn same_faults<'i>(&self, inputs: impl IntoIterator<Item = &'i RejectedInput>) -> Vec<SameFault> {
-        let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
+        let mut counts: BTreeMap<(String, String), (Rule, usize)> = BTreeMap::new();
         for input in inputs.into_iter().filter(|input| input.origin.raw.len() <= SHOWN_BYTES_MAX) {
             for fault in self.faults(input) {
-                *counts.entry((fault.field, fault.rule)).or_default() += 1;
+                counts.entry((fault.field, fault.rule.to_string())).or_insert((fault.rule, 0)).1 += 1;
             }
         }
-        let mut faults: Vec<_> =
-            counts.into_iter().map(|((field, rule), count)| SameFault { field, rule, count }).collect();
+        let each = counts.into_iter();
+        let each = each.map(|((field, rule), (rule_fact, count))| SameFault { field, rule, rule_fact, count });
+        let mut faults: Vec<_> = each.collect();
         faults.sort_by_key(|fault| std::cmp::Reverse(fault.count));
         faults
     }

@@ -20,7 +20,7 @@ fn files() -> BTreeMap<String, String> {
 
 /// The program, without the tables of texts.
 fn program() -> Vec<(String, String)> {
-    let is_table = |name: &str| name.starts_with("text-") || name.starts_with("sentences-");
+    let is_table = |name: &str| name.starts_with("text-");
     files().into_iter().filter(|(name, _)| has_ending(name, "js") && !is_table(name)).collect()
 }
 
@@ -155,38 +155,6 @@ fn every_state_and_reason_has_a_name() {
     for state in ["queued", "running", "uncertain", "held", "succeeded", "dead", "cancelled"] {
         assert!(texts.contains_key(&format!("state.{state}")), "{state}");
     }
-}
-
-/// All of the program's source, without the catalog's.
-fn source(folder: &Path) -> String {
-    let mut text = String::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        match path.extension().and_then(|ending| ending.to_str()) {
-            Some("rs") => text += &std::fs::read_to_string(&path).unwrap(),
-            None => text += &source(&path),
-            Some(_) => {}
-        }
-    }
-    text
-}
-
-#[test]
-fn every_chinese_sentence_says_something_that_the_program_says() {
-    let source: String =
-        ["src", "crates"].map(|folder| source(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))).concat();
-    let catalog = paceline::domain::catalog::built_in().unwrap();
-    for (english, chinese) in table("sentences-zh.js") {
-        assert!(source.contains(&format!("{english:?}")), "nothing says {english:?}");
-        assert!(!catalog.chinese().contains_key(&*english), "the catalog has the Chinese of {english:?}");
-        // Values keep their order.
-        assert_eq!(holes(&english), holes(&chinese), "{english:?} and {chinese:?}");
-    }
-}
-
-/// The `{name}`s of a sentence.
-fn holes(sentence: &str) -> Vec<&str> {
-    sentence.split('{').skip(1).map(|rest| rest.split('}').next().unwrap()).collect()
 }
 
 #[test]

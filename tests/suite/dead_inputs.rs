@@ -73,7 +73,9 @@ async fn groups_name_the_fields_that_are_wrong_and_inputs_are_shown_without_thei
     submit(&world.place, "inputs.jsonl", &inputs());
     let groups = world.get("/api/v1/dead/groups").await["groups"].clone();
     let invalid = groups.as_array().unwrap().iter().find(|group| group["reason"] == "invalid").unwrap();
-    let same = json!([{"field": "body.title", "rule": "expected at most 40 bytes or 20 characters", "count": 3}]);
+    let rule_fact = json!({"code": "bytes-or-characters-at-most", "values": {"bytes_max": 40, "chars_max": 20}});
+    let rule = "expected at most 40 bytes or 20 characters";
+    let same = json!([{"field": "body.title", "rule": rule, "rule_fact": rule_fact, "count": 3}]);
     assert_eq!((&invalid["faults"], &invalid["looked_at"]), (&same, &json!(3)), "{invalid}");
     let one = world.get("/api/v1/dead/inputs/1").await;
     assert_eq!(one["faults"][0]["field"], "body.title", "{one}");

@@ -1,7 +1,5 @@
 //! Deliveries as the intake takes them: all that lie ready at once, each read alone.
 
-use std::fmt::Write as _;
-
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
 use lapin::{BasicProperties, Consumer};
@@ -11,6 +9,7 @@ use super::properties::defaults_of;
 use super::wire::notes;
 use paceline_domain::decode::BODY_BYTES_MAX;
 use paceline_domain::job::{Fault, Job, Rejection};
+use paceline_domain::messages::{Got, Rule};
 use paceline_domain::trace::Trace;
 use paceline_ports::{AmqpOrigin, Arrival, TakenOver};
 
@@ -51,17 +50,14 @@ pub(super) fn read_body(
         let read = read.map_err(Box::new)?;
         return Ok(Box::new(Job { trace: Trace::of(&amqp.headers), ..read }));
     }
-    let mut message = format!("expected a body of at most {bytes_max} bytes ({BODY_BYTES_MAX}), got {got}");
-    if body.len() < got {
-        // Writing to a String cannot fail.
-        let _ = write!(message, "; only its first {} are kept", body.len());
-    }
+    let rule = Rule::BodyBytesAtMost { max: bytes_max, key: BODY_BYTES_MAX.to_owned() };
+    let got = if body.len() < got { Got::KeptTo { bytes: got, kept: body.len() } } else { got.to_string().into() };
     Err(Box::new(Rejection {
         id: defaults.id,
         method: defaults.method,
         app: defaults.app,
         batch: None,
-        faults: vec![Fault::malformed("", message)],
+        faults: vec![Fault::malformed("", rule).got(got)],
     }))
 }
 
@@ -77,7 +73,8 @@ fn unreadable(read: Result<Job, Rejection>, notes: &Notes) -> Rejection {
         },
         Err(rejection) => rejection,
     };
-    let faults = notes.unreadable.iter().map(|(name, message)| Fault::malformed(format!("AMQP {name}"), message));
+    let faults =
+        notes.unreadable.iter().map(|(name, message)| Fault::malformed(format!("AMQP {name}"), message.as_str()));
     rejection.faults.splice(..0, faults);
     rejection
 }

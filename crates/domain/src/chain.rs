@@ -11,15 +11,12 @@ use serde_json::{Map, Value};
 
 use super::catalog::{At, Method, Schema, SchemaKind, shown_text};
 use super::job::{Fault, ID_BYTES_MAX, Job, Params};
-use super::messages::Cause;
+use super::messages::{Cause, Rule};
 
 /// The key that tells a reference from a value: the id of the job whose result gives it.
 pub const FROM: &str = "$from";
 /// The key beside it: a field of that result. Without it, the key of the job's object is taken.
 pub const AT: &str = "at";
-
-/// What is wrong with an object that has the key `$from` and is no reference.
-const EXPECTED: &str = "expected {\"$from\":\"ID\"} or {\"$from\":\"ID\",\"at\":\"field.path\"}";
 
 /// A value that another job's result gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,22 +211,19 @@ impl Job {
 impl Schema {
     /// What is wrong with a reference in this place, before its value is known.
     pub(crate) fn check_reference(&self, field: &At<'_>, map: &Map<String, Value>, faults: &mut Vec<Fault>) {
-        let mut fail = |rule: &str| faults.push(Fault::invalid(field.to_string(), rule));
+        let mut fail = |rule: Rule| faults.push(Fault::invalid(field.to_string(), rule));
         let at = map.get(AT);
         let is_path =
             |at: &Value| at.as_str().is_some_and(|at| !at.is_empty() && at.split('.').all(|name| !name.is_empty()));
         if !map.get(FROM).is_some_and(is_id) || !at.is_none_or(is_path) || map.len() > 1 + usize::from(at.is_some()) {
-            return fail(EXPECTED);
+            let (form, long) = (r#"{"$from":"ID"}"#.to_owned(), r#"{"$from":"ID","at":"field.path"}"#.to_owned());
+            return fail(Rule::ResultOfJob { form, long });
         }
         if self.holds_secrets() {
-            return fail("is sensitive: it cannot be taken from another job's result");
+            return fail(Rule::NoSecretOfJob);
         }
         if at.is_none() && !matches!(self.kind, SchemaKind::String | SchemaKind::Integer) {
-            let rule = format!(
-                "expected {}, and the key of a job's object is text: name a field of its result, \"at\"",
-                self.kind.with_article()
-            );
-            fail(&rule);
+            fail(Rule::KeyIsText { wanted: self.kind.wanted() });
         }
     }
 }
@@ -244,7 +238,7 @@ fn is_id(value: &Value) -> bool {
 /// # Errors
 /// What is wrong with it, and what stands there.
 pub(crate) fn after_of(value: &Value) -> Result<Vec<String>, Box<Fault>> {
-    let expected = || Fault::malformed("after", "expected a list of job ids");
+    let expected = || Fault::malformed("after", Rule::JobIds);
     let Value::Array(items) = value else { return Err(Box::new(expected())) };
     let mut ids: Vec<String> = Vec::with_capacity(items.len());
     for item in items {

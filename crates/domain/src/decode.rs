@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::catalog::{Catalog, Edition, Kind, Method, Schema, nearest, shown, shown_text};
+use super::catalog::{Catalog, Edition, Kind, Method, Schema, got, nearest, shortened, shown_text};
 use super::chain;
 use super::checks::{Finding, Source};
 use super::identity::{self, ObjectHash, Place};
 use super::job::{Fault, ID_BYTES_MAX, Identity, Job, LaneKey, Params, Rejection};
 use super::json;
+use super::messages::{Hint, Rule, Wanted as WantedValue};
 use super::reason::Reason;
 use super::rights::{self, Rights, Sender, Wanted};
 use super::time::Timestamp;
@@ -96,14 +97,21 @@ impl Decoder {
         let raw = raw.strip_prefix(json::BOM).unwrap_or(raw);
         match json::parse(raw) {
             Ok((Value::Object(document), twice)) => self.judge(document, &twice, defaults, Source::Document, warnings),
-            Ok((other, _)) => Err(self.unreadable(defaults, format!("expected a JSON object, got {}", shown(&other)))),
+            Ok((other, _)) => {
+                let rule = Rule::Expected { wanted: WantedValue::AJsonObject };
+                Err(self.unreadable(defaults, Fault::malformed("", rule).got(got(&other))))
+            }
             Err(_) if raw.starts_with(b"\xff\xfe") || raw.starts_with(b"\xfe\xff") => {
-                Err(self.unreadable(defaults, "is UTF-16: expected JSON in UTF-8".to_owned()))
+                Err(self.unreadable(defaults, Fault::malformed("", Rule::Utf16)))
             }
             Err(error) if std::str::from_utf8(raw).is_err() => {
-                Err(self.unreadable(defaults, format!("not valid UTF-8: {error}")))
+                let rule = Rule::NotUtf8 { error: error.to_string() };
+                Err(self.unreadable(defaults, Fault::malformed("", rule)))
             }
-            Err(error) => Err(self.unreadable(defaults, format!("not valid JSON: {}", within(raw, &error)))),
+            Err(error) => {
+                let rule = Rule::NotJson { error: within(raw, &error) };
+                Err(self.unreadable(defaults, Fault::malformed("", rule)))
+            }
         }
     }
 
@@ -123,7 +131,7 @@ impl Decoder {
     ) -> Result<Job, Rejection> {
         let mut envelope = Envelope { document, faults: Vec::new() };
         for name in twice {
-            envelope.faults.push(Fault::malformed(name, "appears more than once"));
+            envelope.faults.push(Fault::malformed(name, Rule::AppearsTwice));
         }
         let id = envelope.text("id", defaults.id.as_deref());
         let method_name = envelope.text("method", defaults.method.as_deref());
@@ -229,18 +237,18 @@ impl Decoder {
                 && other.edition.as_ref().is_some_and(|edition| edition.setting == *setting && edition.is == *chosen)
         };
         let other = self.catalog.methods.values().find(is_other);
-        let other = other.map(|other| format!("use {}, or ", other.name)).unwrap_or_default();
-        let message = format!(
-            "app {app} is set to {chosen} {setting}, and {} is for {is} {setting}: {other}set {setting} = {is:?} under \
-             [apps.{app}] ({note})",
-            method.name
-        );
-        faults.push(Fault::invalid("method", message));
+        let (app, chosen, setting, method) = (app.to_owned(), chosen.clone(), setting.clone(), method.name.clone());
+        let (is, note) = (is.clone(), note.clone());
+        let rule = match other {
+            Some(other) => Rule::OtherEditionUse { app, chosen, setting, method, is, other: other.name.clone(), note },
+            None => Rule::OtherEdition { app, chosen, setting, method, is, note },
+        };
+        faults.push(Fault::invalid("method", rule));
     }
 
     /// A rejection of an input that is no document at all: what the defaults say is all there is to know about it.
-    fn unreadable(&self, defaults: &Defaults, message: String) -> Rejection {
-        let mut faults = vec![Fault::malformed("", message)];
+    fn unreadable(&self, defaults: &Defaults, fault: Fault) -> Rejection {
+        let mut faults = vec![fault];
         Rejection {
             id: defaults.id.clone().map(|id| self.filed(id, defaults, &mut faults)),
             method: defaults.method.clone(),
@@ -275,42 +283,39 @@ impl Decoder {
         if let Some(method) = self.catalog.job_method(name) {
             return Some(method);
         }
-        let message = if self.catalog.method(name).is_some() {
-            format!("{name} is called by the worker itself and is not for jobs; see `paceline methods list`")
+        let rule = if self.catalog.method(name).is_some() {
+            Rule::WorkersMethod { method: name.to_owned() }
         } else {
             let jobs = self.catalog.methods.values().filter(|method| method.kind == Kind::Job);
             let hint = match nearest(name, jobs.map(|method| method.name.as_str())) {
-                Some(near) => format!("did you mean {near:?}?"),
-                None => "see `paceline methods list`".to_owned(),
+                Some(near) => Hint::DidYouMean { near: near.to_owned() },
+                None => Hint::SeeMethods,
             };
-            format!("the catalog has no method {}; {hint}", shown_text(name))
+            Rule::NoSuchMethod { method: shortened(name), hint }
         };
-        faults.push(Fault::of(Reason::UnknownMethod, "method", message));
+        faults.push(Fault::of(Reason::UnknownMethod, "method", rule));
         None
     }
 
     fn app(&self, name: &str, faults: &mut Vec<Fault>) -> Option<&AppFacts> {
-        let mut fail = |message| faults.push(Fault::of(Reason::UnknownApp, "app", message));
+        let fail = |rule: Rule| Fault::of(Reason::UnknownApp, "app", rule);
         match &self.apps {
             Apps::Named(apps) => {
                 let facts = apps.get(name);
                 if facts.is_none() {
                     let known = apps.keys().map(String::as_str);
                     let hint = match nearest(name, known.clone()) {
-                        Some(near) => format!("did you mean {near:?}?"),
-                        None if apps.is_empty() => format!("there are none; add [apps.{}]", shown_text(name)),
-                        None => format!("there are {}", known.collect::<Vec<_>>().join(", ")),
+                        Some(near) => Hint::DidYouMean { near: near.to_owned() },
+                        None if apps.is_empty() => Hint::NoApps { app: shortened(name) },
+                        None => Hint::ThereAre { names: known.map(str::to_owned).collect() },
                     };
-                    fail(format!("the settings have no app {}; {hint}", shown_text(name)));
+                    faults.push(fail(Rule::NoSuchApp { app: shortened(name), hint }));
                 }
                 facts
             }
             Apps::Any => {
                 if !name.chars().all(|letter| letter.is_alphanumeric() || "-_.".contains(letter)) || name.is_empty() {
-                    fail(format!(
-                        "expected a name of letters, digits, \"-\", \"_\" and \".\", got {}",
-                        shown_text(name)
-                    ));
+                    faults.push(fail(Rule::NameOfApp).got(shown_text(name)));
                 }
                 None
             }
@@ -320,7 +325,7 @@ impl Decoder {
 
 /// What of a row or message is longer than a job may be.
 pub fn too_long(bytes: u64, bytes_max: usize) -> Option<Fault> {
-    let rule = || format!("expected a job of at most {bytes_max} bytes ({BODY_BYTES_MAX})");
+    let rule = || Rule::JobBytesAtMost { max: bytes_max, key: BODY_BYTES_MAX.to_owned() };
     (bytes > bytes_max as u64).then(|| Fault::malformed("", rule()).got(bytes.to_string()))
 }
 
@@ -351,25 +356,21 @@ fn fit_tenant(tenant: Option<&str>, facts: Option<&AppFacts>, faults: &mut Vec<F
     if let Some(tenant) = tenant.filter(|tenant| !tenant.is_empty())
         && facts.is_some_and(|facts| !facts.has_tenants)
     {
-        faults.push(Fault::invalid(
-            "tenant",
-            format!("the app is a custom app with one tenant; leave it out, got {}", shown_text(tenant)),
-        ));
+        faults.push(Fault::invalid("tenant", Rule::OneTenant).got(shown_text(tenant)));
     }
 }
 
 fn fit_routing_key(app: &str, method: &str, faults: &mut Vec<Fault>) {
     let bytes = app.len() + 1 + method.len();
     if bytes > SHORT_STRING_BYTES_MAX {
-        let message = format!("<app>.<method> must fit {SHORT_STRING_BYTES_MAX} bytes, and has {bytes}");
-        faults.push(Fault::invalid("app", message));
+        faults.push(Fault::invalid("app", Rule::RoutingKey { max: SHORT_STRING_BYTES_MAX, bytes }));
     }
 }
 
 fn fit_family(method: &Method, facts: &AppFacts, faults: &mut Vec<Fault>) {
     if method.family != facts.family {
-        let message = format!("the app belongs to {}, the method {} to {}", facts.family, method.name, method.family);
-        faults.push(Fault::invalid("app", message));
+        let (family, name, other) = (facts.family.clone(), method.name.clone(), method.family.clone());
+        faults.push(Fault::invalid("app", Rule::OtherPlatform { family, method: name, other }));
     }
 }
 
@@ -399,7 +400,8 @@ fn deadline(
 ) -> Option<Timestamp> {
     let mut fail = |end: Timestamp, what: &str| {
         if let Some(start) = not_before.filter(|start| *start >= end) {
-            faults.push(Fault::invalid("not_before", format!("{start} is not before {what}, {end}")));
+            let (start_at, end_at) = (start.to_string(), end.to_string());
+            faults.push(Fault::invalid("not_before", Rule::NotBeforeEnd { start_at, what: what.to_owned(), end_at }));
         }
     };
     if let Some(end) = not_after {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::identity::ObjectHash;
+use super::messages::{Cause, Got, Rule, Spot, Wrong};
 use super::reason::Reason;
 use super::time::Timestamp;
 use super::trace::Trace;
@@ -170,41 +171,47 @@ pub struct Fault {
     /// The column of a CSV file that it comes from.
     pub column: Option<Column>,
     /// What was expected: faults of one cause have it in common.
-    pub rule: String,
-    /// What stands there instead, as people may see it; empty where the rule says all.
-    pub got: String,
+    pub rule: Rule,
+    /// What stands there instead, as people may see it; `None` where the rule says all.
+    pub got: Option<Got>,
 }
 
 impl Fault {
     /// A broken documented limit of `field`.
-    pub fn invalid(field: impl Into<String>, rule: impl Into<String>) -> Self {
+    pub fn invalid(field: impl Into<String>, rule: impl Into<Rule>) -> Self {
         Self::of(Reason::Invalid, field, rule)
     }
 
     /// A shape that no method could accept.
-    pub fn malformed(field: impl Into<String>, rule: impl Into<String>) -> Self {
+    pub fn malformed(field: impl Into<String>, rule: impl Into<Rule>) -> Self {
         Self::of(Reason::Malformed, field, rule)
     }
 
     /// A fault that alone would give the dead letter this reason.
-    pub fn of(reason: Reason, field: impl Into<String>, rule: impl Into<String>) -> Self {
-        Self { reason, field: field.into(), column: None, rule: rule.into(), got: String::new() }
+    pub fn of(reason: Reason, field: impl Into<String>, rule: impl Into<Rule>) -> Self {
+        Self { reason, field: field.into(), column: None, rule: rule.into(), got: None }
     }
 
     /// Says what stands there.
     #[must_use]
-    pub fn got(mut self, got: impl Into<String>) -> Self {
-        self.got = got.into();
+    pub fn got(mut self, got: impl Into<Got>) -> Self {
+        self.got = Some(got.into());
         self
     }
 
-    /// What was expected and what stands there; a rule that ends with a colon says of what there is by itself.
+    /// What was expected and what stands there.
     pub fn message(&self) -> String {
-        match self.got.as_str() {
-            "" => self.rule.clone(),
-            got if self.rule.ends_with(':') => format!("{} {got}", self.rule),
-            got => format!("{}, got {got}", self.rule),
-        }
+        Wrong::new(None, self.rule.clone(), self.got.clone()).to_string()
+    }
+
+    /// Where it is, what was expected and what stands there, as data.
+    pub fn as_wrong(&self) -> Wrong {
+        let spot = match &self.column {
+            Some(column) => Some(column.spot()),
+            None if self.field.is_empty() => None,
+            None => Some(Spot::Field { field: self.field.clone() }),
+        };
+        Wrong::new(spot, self.rule.clone(), self.got.clone())
     }
 
     /// How people call the field: by its column, in a CSV file.
@@ -224,21 +231,27 @@ pub struct Column {
     pub item: Option<usize>,
 }
 
+impl Column {
+    /// How people call it.
+    pub fn spot(&self) -> Spot {
+        let (number, header) = (self.number, self.header.clone());
+        let column = if header.is_empty() { Spot::Column { number } } else { Spot::NamedColumn { number, header } };
+        match self.item {
+            None => column,
+            Some(item) => Spot::ItemOf { spot: Box::new(column), item },
+        }
+    }
+}
+
 impl fmt::Display for Column {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "column {}", self.number)?;
-        if !self.header.is_empty() {
-            write!(out, " ({})", self.header)?;
-        }
-        self.item.map_or(Ok(()), |item| write!(out, ", item {item}"))
+        self.spot().fmt(out)
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let label = self.label();
-        let colon = if label.is_empty() { "" } else { ": " };
-        write!(out, "{label}{colon}{}", self.message())
+        self.as_wrong().fmt(out)
     }
 }
 
@@ -263,9 +276,9 @@ impl Rejection {
         self.faults.iter().map(|fault| fault.reason).min().unwrap_or(Reason::Malformed)
     }
 
-    /// All faults in one sentence.
-    pub fn detail(&self) -> String {
-        self.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    /// All faults together.
+    pub fn detail(&self) -> Cause {
+        Cause::Faulty { faults: self.faults.iter().map(Fault::as_wrong).collect() }
     }
 }
 

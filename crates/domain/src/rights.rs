@@ -8,6 +8,7 @@ use std::fmt;
 
 use super::catalog::shown_text;
 use super::job::{Fault, ID_BYTES_MAX, Identity};
+use super::messages::Rule;
 
 /// Names in which `*` stands for any characters, also for none. One of them has to fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -132,19 +133,14 @@ impl Rights {
             let Some(name) = self.namespace(sender) else { return id };
             let filed = filed_as(name, &id);
             if filed.len() > ID_BYTES_MAX && id.len() <= ID_BYTES_MAX {
-                let rule = format!(
-                    "expected at most {} bytes, because {name}{IN} is put before it",
-                    ID_BYTES_MAX - name.len() - 1
-                );
+                let max = ID_BYTES_MAX - name.len() - 1;
+                let rule = Rule::IdWithPublisher { max, publisher: name.to_owned() };
                 faults.push(Fault::invalid("id", rule).got(id.len().to_string()));
             }
             return filed;
         }
         if let Some((name, _)) = id.split_once(IN).filter(|(name, _)| self.publishers.contains_key(*name)) {
-            faults.push(Fault::invalid(
-                "id",
-                format!("begins with {name}{IN}, as the ids of that publisher do: use another beginning"),
-            ));
+            faults.push(Fault::invalid("id", Rule::IdOfPublisher { publisher: name.to_owned() }));
         }
         id
     }
@@ -164,14 +160,11 @@ impl Rights {
 
     fn fault_of_queue(&self, queue: &str) -> Option<Fault> {
         if self.own_queues.iter().any(|own| own == queue) {
-            let rule = "is one of the worker's own queues: name a queue of yours, or leave it out";
-            return Some(Fault::invalid("reply_to", rule).got(shown_text(queue)));
+            return Some(Fault::invalid("reply_to", Rule::WorkersQueue).got(shown_text(queue)));
         }
         let patterns = self.reply_to.as_ref().filter(|patterns| !patterns.fit(queue))?;
-        Some(
-            Fault::invalid("reply_to", format!("expected a queue like {patterns} (broker.reply_to)"))
-                .got(shown_text(queue)),
-        )
+        let rule = Rule::QueueLike { patterns: patterns.to_string() };
+        Some(Fault::invalid("reply_to", rule).got(shown_text(queue)))
     }
 
     /// Whether an answer may go to a queue: of a message that became no job (`is_refused`), only if its sender may be
@@ -212,9 +205,7 @@ impl Publisher {
             if let (Some(value), Some(allowed)) = (value, allowed)
                 && !allowed.fit(value)
             {
-                let rule = format!(
-                    "the publisher {name} has no right to it: broker.publishers.{name}.{key} in the settings would have to name it"
-                );
+                let rule = Rule::NoRight { publisher: name.to_owned(), key: key.to_owned() };
                 faults.push(Fault::invalid(field, rule).got(shown_text(value)));
             }
         }
@@ -223,15 +214,8 @@ impl Publisher {
 
 fn unknown(sender: &Sender) -> Fault {
     match &sender.user_id {
-        Some(user) => Fault::invalid(
-            "AMQP user_id",
-            "expected a user of one of [broker.publishers] in the settings: add a table with this user, or publish as one of them",
-        )
-        .got(shown_text(user)),
-        None => Fault::invalid(
-            "AMQP user_id",
-            "expected the publisher's RabbitMQ user: set the property user_id to it ([broker.publishers] in the settings tell who may publish what)",
-        ),
+        Some(user) => Fault::invalid("AMQP user_id", Rule::PublisherKnown).got(shown_text(user)),
+        None => Fault::invalid("AMQP user_id", Rule::PublisherGiven),
     }
 }
 

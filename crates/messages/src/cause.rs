@@ -1,12 +1,14 @@
 //! What went wrong, or why something is as it is.
 
-use crate::{Bilingual, Connect, Cure, Names, messages};
+use crate::{Bilingual, Connect, Cure, Names, Wrong, messages};
 
 messages! {
     /// What went wrong, or why something is as it is. Values whose names end in `at` are instants, in RFC 3339.
     pub enum Cause {
         /// In somebody else's words: the platform's, a person's, or those of an older ledger.
         Said { text: String } = "{text}", "{text}";
+        /// What is wrong with an input that could become no job.
+        Faulty { faults: Vec<Wrong> } = "{faults}", "{faults}";
         /// What the catalog calls the platform's code, where the platform says nothing.
         Meaning { meaning: Bilingual } = "{meaning}", "{meaning}";
         NoMessage = "the platform gave no message", "平台没有说明";

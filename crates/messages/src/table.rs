@@ -2,9 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Cause, Connect, Cure, Language, Names};
+use crate::{Cause, Connect, Cure, Got, Hint, Language, Names, Rule, Spot, Wanted, Wrong};
 
-const FAMILIES: &[&[(&str, &str, &str)]] = &[Cause::TABLE, Connect::TABLE, Cure::TABLE, Names::TABLE];
+const FAMILIES: &[&[(&str, &str, &str)]] = &[
+    Cause::TABLE,
+    Connect::TABLE,
+    Cure::TABLE,
+    Got::TABLE,
+    Hint::TABLE,
+    Names::TABLE,
+    Rule::TABLE,
+    Spot::TABLE,
+    Wanted::TABLE,
+    Wrong::TABLE,
+];
 
 /// The sentence of each code, with `{value}` or, quoted, `{value:?}` for its values.
 pub fn table(language: Language) -> BTreeMap<String, &'static str> {

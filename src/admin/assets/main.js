@@ -16,7 +16,6 @@ import { overview } from "./page-overview.js";
 import { button, fault, heading, nothing } from "./parts.js";
 import { href, route } from "./route.js";
 import { learn } from "./message.js";
-import { learn as learnSentences } from "./said.js";
 import { askForToken, forgetToken, knowSession, whenTokenChanges } from "./token.js";
 
 const PAGES = { "": overview, batches, jobs, dead, held };
@@ -146,7 +145,7 @@ function reach() {
 function languages() {
   const change = (event) => {
     choose(event.target.value);
-    Promise.all([learn(), learnSentences()]).then(draw);
+    learn().then(draw);
     place.page = pageOf(place.route);
     draw();
   };
@@ -224,4 +223,4 @@ whenChanged(() => live.refresh());
 whenTokenChanges(() => live.refresh());
 setInterval(() => live.lostSince() !== null && draw(), 1000);
 open();
-Promise.all([learn(), learnSentences()]).then(draw);
+learn().then(draw);

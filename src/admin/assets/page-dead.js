@@ -9,7 +9,6 @@ import { t } from "./i18n.js";
 import { button, heading, name, nothing, reasonName, waiting } from "./parts.js";
 import { href, inputHref, jobHref } from "./route.js";
 import { told, translated } from "./message.js";
-import { said } from "./said.js";
 
 const FAULTS_SHOWN = 5;
 const FIELDS = ["batch", "app", "tenant", "method", "reason", "code"];
@@ -101,14 +100,14 @@ function faults({ faults: rows, count, looked_at }) {
     h(
       "ul",
       { class: "faults", key: "faults" },
-      rows.slice(0, FAULTS_SHOWN).map(({ field, rule, count: times }) =>
+      rows.slice(0, FAULTS_SHOWN).map((row) =>
         h(
           "li",
-          { key: field + rule },
-          `${number(times)} × `,
-          field ? h("code", {}, name(field)) : t("dead.all_of_it"),
+          { key: row.field + row.rule },
+          `${number(row.count)} × `,
+          row.field ? h("code", {}, name(row.field)) : t("dead.all_of_it"),
           t("list.colon"),
-          h("span", { dir: "auto" }, said(rule)),
+          h("span", { dir: "auto" }, told(row, "rule")),
         ),
       ),
     ),

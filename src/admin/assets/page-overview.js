@@ -25,7 +25,6 @@ import {
   warned,
 } from "./parts.js";
 import { href } from "./route.js";
-import { said } from "./said.js";
 import { inTheWay } from "./trouble.js";
 
 const CHARTS_SHOWN = 4;
@@ -196,7 +195,7 @@ function paused({ jobs, are_all, fullest }) {
 
 function machinery({ broker, outbox, worker }, now) {
   const link = (side) => {
-    const why = said(side.error || side.why);
+    const why = side.error || side.why;
     const words = side.state === "blocked" ? t("broker.blocked", { why }) : why;
     const hint = words || (side.paused ? paused(side.paused) : null);
     return [chip(side.state), hint ? h("span", { class: "hint" }, " ", hint) : null];

@@ -3,8 +3,8 @@
 import { h } from "./dom.js";
 import { instant, number } from "./format.js";
 import { has, t } from "./i18n.js";
+import { told } from "./message.js";
 import { href } from "./route.js";
-import { said } from "./said.js";
 
 /** States in the order of a job's life, each with its own sign: colour is never the only one. */
 export const STATES = ["queued", "running", "uncertain", "held", "succeeded", "dead", "cancelled"];
@@ -167,12 +167,12 @@ export function nothing(text) {
 
 /** The server's own words on what went wrong, and what to do. */
 export function fault(problem) {
-  const words = problem.status === 0 ? t("problem.unreachable") : said(problem.message) || t("problem.unknown");
+  const words = problem.status === 0 ? t("problem.unreachable") : problem.message || t("problem.unknown");
   return h(
     "div",
     { class: "fault", role: "alert" },
     h("p", {}, h("strong", {}, words)),
-    problem.cure ? h("p", {}, said(problem.cure)) : null,
+    problem.cure ? h("p", {}, problem.cure) : null,
     problem.faults?.length ? faultList(problem.faults) : null,
   );
 }
@@ -192,13 +192,13 @@ export function faultList(faults) {
 }
 
 /** What is wrong with a field: what was expected, and what is there. */
-export function faultText({ rule, got }) {
-  return got ? t("fault.got", { rule: said(rule), got: said(got) }) : said(rule);
+export function faultText(fault) {
+  return told(fault, "message");
 }
 
 /** What is wrong with one: why a letter stays dead, or what the server says. */
 function wrong({ why, faults = [], not_after, error, reason }) {
-  if (!why) return said(error ?? reason ?? "");
+  if (!why) return error ?? reason ?? "";
   if (faults.length === 0) return [t(`still_dead.${why}`), not_after ? [" (", instant(not_after), ")"] : null];
   return faults.map((fault, index) => [index > 0 ? "; " : null, name(fault.field), fault.field ? ": " : null, faultText(fault)]);
 }

@@ -25,7 +25,6 @@ export default {
   "list.comma": ", ",
   "list.semicolon": "; ",
   "list.colon": ": ",
-  "fault.got": "{rule}, got {got}",
   "origin.queue": "queue",
   "origin.exchange": "exchange",
   "origin.key": "routing key",

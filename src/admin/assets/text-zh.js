@@ -25,7 +25,6 @@ export default {
   "list.comma": "，",
   "list.semicolon": "；",
   "list.colon": "：",
-  "fault.got": "{rule}，实际为 {got}",
   "origin.queue": "队列",
   "origin.exchange": "交换机",
   "origin.key": "路由键",

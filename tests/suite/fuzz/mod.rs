@@ -50,7 +50,7 @@ fn explains(rejection: &Rejection) {
     assert!(!rejection.faults.is_empty(), "an input is refused for a reason");
     for fault in &rejection.faults {
         let text = fault.to_string();
-        assert!(!fault.rule.trim().is_empty(), "{text:?} says nothing");
+        assert!(!fault.message().trim().is_empty(), "{text:?} says nothing");
         assert!(text.len() < 4_096, "{} bytes for one fault", text.len());
     }
 }

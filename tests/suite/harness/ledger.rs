@@ -61,7 +61,7 @@ impl Books {
         let job = match arrival.input {
             Ok(job) => *job,
             Err(rejection) => {
-                let failure = Failure { detail: rejection.detail().into(), ..Failure::default() };
+                let failure = Failure { detail: rejection.detail(), ..Failure::default() };
                 let reason = rejection.reason();
                 let reply_to = arrival.origin.amqp.as_ref().and_then(|amqp| amqp.reply_to.clone());
                 self.put_out(ending(rejection.id.as_deref(), Some(reason), failure, arrival.origin, reply_to, None));

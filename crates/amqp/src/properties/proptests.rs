@@ -115,7 +115,7 @@ proptest! {
             match decoder.decode(raw.as_bytes(), &defaults_of(&origin)) {
                 Ok(job) => prop_assert!(!job.id.is_empty() && job.priority <= 9),
                 Err(rejection) => prop_assert!(
-                    !rejection.faults.is_empty() && rejection.faults.iter().all(|fault| !fault.rule.is_empty())
+                    !rejection.faults.is_empty() && rejection.faults.iter().all(|fault| !fault.message().is_empty())
                 ),
             }
         }

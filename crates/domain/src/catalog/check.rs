@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::schema::{Format, Kind, Number, Schema};
 use crate::chain::is_reference;
 use crate::job::Fault;
+use crate::messages::{Got, Hint, Rule, Wanted};
 
 /// The longest piece of an offending value that a message shows, in characters.
 const SHOWN_CHARS_MAX: usize = 40;
@@ -74,21 +75,21 @@ impl Schema {
             }
             (Kind::Boolean, Value::Bool(_)) => {}
             _ => {
-                faults.push(self.fault(field, &format!("expected {}", self.wanted()), value));
+                faults.push(self.fault(field, Rule::Expected { wanted: self.wanted() }, value));
                 return;
             }
         }
         if !self.values.is_empty() && !self.values.contains(value) {
             let values = self.values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            faults.push(self.fault(field, &format!("expected one of {values}"), value));
+            faults.push(self.fault(field, Rule::ExpectedOneOf { values }, value));
         }
     }
 
     fn check_map(&self, field: &At<'_>, map: &Map<String, Value>, faults: &mut Vec<Fault>) {
         for name in self.required.iter().filter(|name| !map.contains_key(*name)) {
-            let wanted = self.property(name).map_or("a value", |schema| schema.kind.with_article());
+            let wanted = self.property(name).map_or(Wanted::AValue, |schema| schema.kind.wanted());
             let at = At::Name(field, name).to_string();
-            faults.push(Fault::invalid(at, format!("missing required field ({wanted})")));
+            faults.push(Fault::invalid(at, Rule::MissingFieldOf { wanted }));
         }
         self.check_one_of(field, map, faults);
         self.check_required_when(field, map, faults);
@@ -111,7 +112,7 @@ impl Schema {
         if self.one_of.is_empty() || given.len() == 1 {
             return;
         }
-        let fault = Fault::invalid(field.to_string(), format!("expected exactly one of {}", self.one_of.join(", ")));
+        let fault = Fault::invalid(field.to_string(), Rule::ExactlyOneOf { names: self.one_of.clone() });
         faults.push(if given.is_empty() { fault } else { fault.got(given.join(", ")) });
     }
 
@@ -121,19 +122,21 @@ impl Schema {
             let sibling = |name: &String| map.get(name).or_else(|| self.property(name)?.default.as_ref());
             let met = schema.required_when.iter().find(|(name, wanted)| sibling(name) == Some(wanted));
             if let Some((other, value)) = met {
-                let rule = format!("missing field ({}), required when {other} is {value}", schema.kind.with_article());
+                let (other, value) = (other.clone(), value.to_string());
+                let rule = Rule::MissingWhen { wanted: schema.kind.wanted(), other, value };
                 faults.push(Fault::invalid(At::Name(field, name).to_string(), rule));
             }
         }
     }
 
-    fn unknown(&self, name: &str) -> String {
+    fn unknown(&self, name: &str) -> Rule {
         let known = self.properties.iter().map(|(known, _)| known.as_str());
-        match nearest(name, known.clone()) {
-            Some(near) => format!("no such parameter; did you mean {near:?}?"),
-            None if self.properties.is_empty() => "no such parameter; the method takes none here".to_owned(),
-            None => format!("no such parameter; there are {}", known.collect::<Vec<_>>().join(", ")),
-        }
+        let hint = match nearest(name, known.clone()) {
+            Some(near) => Hint::DidYouMean { near: near.to_owned() },
+            None if self.properties.is_empty() => Hint::TakesNoneHere,
+            None => Hint::ThereAre { names: known.map(str::to_owned).collect() },
+        };
+        Rule::NoSuchParameter { hint }
     }
 
     /// A property may differ from its own default only while its siblings have certain values.
@@ -151,23 +154,27 @@ impl Schema {
         for (name, wanted) in &schema.only_when {
             let actual = siblings.get(name).or_else(|| self.property(name)?.default.as_ref());
             if actual != Some(wanted) && !actual.is_some_and(is_reference) {
-                let actual = actual.map_or_else(|| "absent".to_owned(), ToString::to_string);
-                let rule = format!("is allowed only when {name} is {wanted}, and {name} is {actual}");
-                faults.push(schema.fault(field, &rule, value));
+                let (name, wanted) = (name.clone(), wanted.to_string());
+                let rule = match actual {
+                    Some(actual) => Rule::OnlyWhen { name, wanted, actual: actual.to_string() },
+                    None => Rule::OnlyWhenAbsent { name, wanted },
+                };
+                faults.push(schema.fault(field, rule, value));
             }
         }
     }
 
     fn check_array(&self, field: &At<'_>, items: &[Value], faults: &mut Vec<Fault>) {
         if let Some(min) = self.items_min.filter(|min| items.len() < *min) {
-            let rule = format!("expected at least {min} items");
-            faults.push(Fault::invalid(field.to_string(), rule).got(items.len().to_string()));
+            faults.push(Fault::invalid(field.to_string(), Rule::ItemsAtLeast { min }).got(items.len().to_string()));
         }
         let besides = self.not_counted.as_deref().and_then(|name| Some((name, field.parameter(name)?)));
         let counted = items.iter().filter(|item| besides.is_none_or(|(_, other)| *item != other)).count();
         if let Some(max) = self.items_max.filter(|max| counted > *max) {
-            let besides = besides.map_or_else(String::new, |(name, _)| format!(" besides {name}"));
-            let rule = format!("expected at most {max} items{besides}");
+            let rule = match besides {
+                Some((name, _)) => Rule::ItemsAtMostBesides { max, name: name.to_owned() },
+                None => Rule::ItemsAtMost { max },
+            };
             faults.push(Fault::invalid(field.to_string(), rule).got(counted.to_string()));
         }
         if let Some(schema) = &self.items {
@@ -182,41 +189,49 @@ impl Schema {
         self.check_length(field, text, faults);
         // A text of the wrong length is named once.
         if faults.len() == before && self.pattern.as_ref().is_some_and(|pattern| !pattern.fits(text)) {
-            faults.push(self.fault(field, &format!("expected {}", self.kind_of_id()), &Value::from(text)));
+            let (called, example) = (self.called.clone(), self.example().to_owned());
+            faults.push(self.fault(
+                field,
+                Rule::Expected { wanted: Wanted::Called { called, example } },
+                &Value::from(text),
+            ));
         }
     }
 
     /// What a value that the pattern fits is called, with an example.
     pub(super) fn kind_of_id(&self) -> String {
-        let example = self.examples.iter().find_map(Value::as_str).unwrap_or_default();
-        format!("{} such as {example:?}", self.called)
+        format!("{} such as {:?}", self.called, self.example())
+    }
+
+    fn example(&self) -> &str {
+        self.examples.iter().find_map(Value::as_str).unwrap_or_default()
     }
 
     fn check_length(&self, field: &At<'_>, text: &str, faults: &mut Vec<Fault>) {
         let (bytes, chars) = (text.len(), text.chars().count());
-        let shown = shown(&Value::from(text));
-        let mut fail = |rule: &str, got: String| faults.push(self.size_fault(field, rule, got, text));
+        let sized = |count| Some(Got::Sized { count, shown: shown_text(text) });
+        let mut fail = |rule, got| faults.push(self.size_fault(field, rule, got, text));
         if let Some(min) = self.length_min.filter(|min| chars < *min) {
             match min {
-                1 => fail("must not be empty", String::new()),
-                _ => fail(&format!("expected at least {min} characters"), format!("{chars}: {shown}")),
+                1 => fail(Rule::MustNotBeEmpty, None),
+                _ => fail(Rule::CharactersAtLeast { min }, sized(chars)),
             }
         }
         if let Some(max) = self.length_max.filter(|max| chars > *max) {
-            fail(&format!("expected at most {max} characters"), format!("{chars}: {shown}"));
+            fail(Rule::CharactersAtMost { max }, sized(chars));
         }
         if let Some(max) = self.bytes_max.filter(|max| bytes > *max) {
-            fail(&format!("expected at most {max} bytes of UTF-8"), format!("{bytes}: {shown}"));
+            fail(Rule::Utf8BytesAtMost { max }, sized(bytes));
         }
         if let Some((bytes_max, chars_max)) = self.bytes_or_chars_max
             && bytes > bytes_max
             && chars > chars_max
         {
-            let rule = format!("expected at most {bytes_max} bytes or {chars_max} characters");
-            fail(&rule, format!("{bytes} bytes and {chars} characters: {shown}"));
+            let got = Got::BytesAndCharacters { bytes, chars, shown: shown_text(text) };
+            fail(Rule::BytesOrCharactersAtMost { bytes_max, chars_max }, Some(got));
         }
         if self.format.is_some() && (text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit())) {
-            fail(&format!("expected {}", self.wanted()), String::new());
+            fail(Rule::Expected { wanted: self.wanted() }, None);
         }
     }
 
@@ -246,39 +261,37 @@ impl Schema {
         faults: &mut Vec<Fault>,
     ) {
         if let Some(min) = self.minimum.filter(|min| is_below(*min)) {
-            faults.push(self.fault(field, &format!("expected at least {min}"), value));
+            faults.push(self.fault(field, Rule::AtLeast { min: min.to_string() }, value));
         }
         if let Some(max) = self.maximum.filter(|max| is_above(*max)) {
-            faults.push(self.fault(field, &format!("expected at most {max}"), value));
+            faults.push(self.fault(field, Rule::AtMost { max: max.to_string() }, value));
         }
     }
 
     /// What a message says is wanted.
-    fn wanted(&self) -> &'static str {
+    fn wanted(&self) -> Wanted {
         match (self.kind, self.format) {
-            (Kind::String, Some(Format::Digits)) => "a string of digits",
-            (Kind::String, Some(Format::UnixSeconds)) => {
-                "Unix seconds as a string of digits (in CSV also a time like 2026-11-21T16:00:00+08:00)"
-            }
-            (Kind::Integer, Some(Format::UnixSeconds)) => {
-                "Unix seconds, an integer (in CSV also a time like 2026-11-21T16:00:00+08:00)"
-            }
-            (kind, _) => kind.with_article(),
+            (Kind::String, Some(Format::Digits)) => Wanted::Digits,
+            (Kind::String, Some(Format::UnixSeconds)) => Wanted::UnixSecondsText,
+            (Kind::Integer, Some(Format::UnixSeconds)) => Wanted::UnixSeconds,
+            (kind, _) => kind.wanted(),
         }
     }
 
     /// A text whose size is wrong: `got` names the size before it, if there is one.
-    fn size_fault(&self, field: &At<'_>, rule: &str, got: String, text: &str) -> Fault {
+    fn size_fault(&self, field: &At<'_>, rule: Rule, got: Option<Got>, text: &str) -> Fault {
         let fault = self.fault(field, rule, &Value::from(text));
-        if got.is_empty() || self.sensitive { fault } else { fault.got(got) }
+        match got {
+            Some(got) if !self.sensitive => fault.got(got),
+            _ => fault,
+        }
     }
 
-    fn fault(&self, field: &At<'_>, rule: &str, value: &Value) -> Fault {
+    fn fault(&self, field: &At<'_>, rule: Rule, value: &Value) -> Fault {
         if self.sensitive {
-            return Fault::invalid(field.to_string(), format!("{rule} (the value is not shown)"));
+            return Fault::invalid(field.to_string(), Rule::ValueHidden { rule: Box::new(rule) });
         }
-        let hint = if value.is_null() { "; leave it out instead" } else { "" };
-        Fault::invalid(field.to_string(), rule).got(format!("{}{hint}", shown(value)))
+        Fault::invalid(field.to_string(), rule).got(got(value))
     }
 }
 
@@ -293,8 +306,18 @@ fn check_max_after(
     for (name, max) in &schema.max_after {
         let (Some(own), Some(other)) = (value.as_i64(), siblings.get(name).and_then(Value::as_i64)) else { continue };
         if own.saturating_sub(other) > *max {
-            faults.push(schema.fault(field, &format!("expected at most {max} after {name}, {other}"), value));
+            faults.push(schema.fault(field, Rule::AtMostAfter { max: *max, name: name.clone(), other }, value));
         }
+    }
+}
+
+/// A value in the place of another: what is not to be there at all is better left out.
+pub(crate) fn got(value: &Value) -> Got {
+    match value {
+        Value::Array(_) => Got::GotList,
+        Value::Object(_) => Got::GotObject,
+        Value::Null => Got::GotNull,
+        Value::String(_) | Value::Bool(_) | Value::Number(_) => shown(value).into(),
     }
 }
 
@@ -310,11 +333,16 @@ pub(crate) fn shown(value: &Value) -> String {
 
 /// A text as a message shows it: quoted and shortened.
 pub(crate) fn shown_text(text: &str) -> String {
+    format!("{:?}", shortened(text))
+}
+
+/// A text as long as a message may show it.
+pub(crate) fn shortened(text: &str) -> String {
     let mut short: String = text.chars().take(SHOWN_CHARS_MAX).collect();
     if short.len() < text.len() {
         short.push('…');
     }
-    format!("{short:?}")
+    short
 }
 
 fn join(field: &str, name: &str) -> String {

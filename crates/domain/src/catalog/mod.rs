@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use check::nearest;
-pub(crate) use check::{At, shown, shown_text};
+pub(crate) use check::{At, got, shortened, shown, shown_text};
 pub use code::{Action, ErrorRule, SuspendScope, ThrottleScope};
 pub use creation::{Creation, Detail, IdempotencyKey, LookUp, NextPage, Read, Undo, Undoes, Update};
 pub use load::{CatalogError, Source as CatalogSource, built_in, load};
@@ -52,18 +52,6 @@ impl Catalog {
     /// The method of that name, whatever its kind.
     pub fn method(&self, name: &str) -> Option<&Arc<Method>> {
         self.methods.get(name)
-    }
-
-    /// What codes and warnings mean and what to do about them, in English, with the same in Chinese.
-    pub fn chinese(&self) -> BTreeMap<&str, &str> {
-        let own = self.methods.values().flat_map(|method| method.errors.values());
-        let rules = own.chain(self.platforms.values().flat_map(|platform| platform.errors.values()));
-        let pairs = rules.flat_map(|rule| [(&*rule.message, &*rule.message_zh), (&*rule.cure, &*rule.cure_zh)]);
-        let warnings = self.methods.values().flat_map(|method| &method.warnings);
-        let pairs = pairs.chain(warnings.map(|rule| (&*rule.message, &*rule.message_zh)));
-        let checks = self.methods.values().flat_map(|method| &method.checks);
-        let pairs = pairs.chain(checks.map(|rule| (&*rule.message, &*rule.message_zh)));
-        pairs.filter(|(_, chinese)| !chinese.is_empty()).collect()
     }
 
     /// The method of that name, if jobs may name it.

@@ -2,6 +2,7 @@
 //!
 //! How they are followed stands in `domain/checks`.
 
+use crate::messages::Bilingual;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -240,6 +241,11 @@ fn misfit(kind: &RuleKind, schema: &Schema) -> Option<&'static str> {
 }
 
 impl Rule {
+    /// What is expected.
+    pub fn words(&self) -> Bilingual {
+        Bilingual { en: self.message.clone(), zh: self.message_zh.clone() }
+    }
+
     /// The rule as data, with the keys of catalog files.
     pub fn to_json(&self) -> Value {
         let mut out = match &self.kind {

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::messages::Wanted;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -46,15 +47,15 @@ impl Kind {
         }
     }
 
-    /// How a message calls a value of this kind.
-    pub const fn with_article(self) -> &'static str {
+    /// What a value of it is called.
+    pub const fn wanted(self) -> Wanted {
         match self {
-            Self::Object => "an object",
-            Self::Array => "a list",
-            Self::String => "a string",
-            Self::Integer => "an integer",
-            Self::Number => "a number",
-            Self::Boolean => "true or false",
+            Self::Object => Wanted::AnObject,
+            Self::Array => Wanted::AList,
+            Self::String => Wanted::AString,
+            Self::Integer => Wanted::AnInteger,
+            Self::Number => Wanted::ANumber,
+            Self::Boolean => Wanted::TrueOrFalse,
         }
     }
 }

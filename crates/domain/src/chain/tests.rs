@@ -56,7 +56,7 @@ fn what_is_filled_in_is_no_content() {
 
 #[test]
 fn a_wrong_reference_is_named_with_what_was_expected() {
-    let expected = format!("body.room_level_id: {EXPECTED}");
+    let expected = r#"body.room_level_id: expected {"$from":"ID"} or {"$from":"ID","at":"field.path"}"#.to_owned();
     for wrong in [
         json!({"$from": ""}),
         json!({"$from": 1}),

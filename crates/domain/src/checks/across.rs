@@ -111,7 +111,7 @@ impl Across {
             .into_iter()
             .filter_map(|((lane, _, index), total)| {
                 let (file, line) = total.first?;
-                let message = catalog.job_method(&lane.method)?.checks.get(index)?.message.clone();
+                let message = catalog.job_method(&lane.method)?.checks.get(index)?.words();
                 let got = match total.earlier {
                     0 => total.count.to_string(),
                     earlier => format!("{}, {earlier} of them in the ledger", total.count),
@@ -144,7 +144,7 @@ impl Busy {
         let is_shown = |name: &&String| !method.param(name).is_some_and(Schema::holds_secrets);
         let whose = by.iter().filter(is_shown).filter_map(|name| job.params.get(name)).map(shown);
         let got = format!("{} in line {earlier}", whose.collect::<Vec<_>>().join(", "));
-        Some(Finding::new(rule.severity, field, Check::Rule { message: rule.message.clone(), got }))
+        Some(Finding::new(rule.severity, field, Check::Rule { message: rule.words(), got }))
     }
 
     /// Fills the gaps of a span, and gives the line that has another part of it.

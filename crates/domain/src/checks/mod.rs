@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalog::Method;
 use super::job::{Column, Fault, Job, Params};
+use super::messages::Bilingual;
 use super::time::Timestamp;
 
 pub use characters::is_ignorable;
@@ -99,8 +100,8 @@ pub enum Check {
     },
     /// A rule of the method's file.
     Rule {
-        /// What it says, in English.
-        message: String,
+        /// What it says.
+        message: Bilingual,
         /// What stands there instead, as people may see it; may be empty.
         got: String,
     },
@@ -132,7 +133,7 @@ impl Finding {
 
     /// The finding as a fault of the input.
     pub(crate) fn into_fault(self) -> Fault {
-        Fault { column: self.column, ..Fault::invalid(self.field, self.check.rule()).got(self.check.got()) }
+        Fault { column: self.column, got: self.check.got(), ..Fault::invalid(self.field, self.check.rule()) }
     }
 }
 

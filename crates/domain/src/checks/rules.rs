@@ -22,7 +22,7 @@ pub(super) fn check(method: &Method, params: &Params, found: &mut Vec<Finding>) 
             for (item, got) in broken(rule, field, schema, params) {
                 let field = item.map_or_else(|| field.clone(), |item| format!("{field}[{item}]"));
                 let got = if schema.is_some_and(Schema::holds_secrets) { String::new() } else { got };
-                let check = Check::Rule { message: rule.message.clone(), got };
+                let check = Check::Rule { message: rule.words(), got };
                 found.push(Finding::new(rule.severity, field, check));
             }
         }

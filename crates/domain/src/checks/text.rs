@@ -2,58 +2,56 @@
 
 use super::{Check, Finding};
 use crate::catalog::shown_text;
+use crate::messages::{Got, Rule, Wrong};
 
 impl Check {
     /// What is wrong, without the values of one row: findings of one cause have it in common.
-    pub fn rule(&self) -> String {
+    pub fn rule(&self) -> Rule {
         match self {
-            Self::Unit { unit, .. } => format!("looks like {unit}: expected Unix seconds"),
-            Self::SpreadsheetError(_) => "expected a value, not a spreadsheet's error".to_owned(),
-            Self::Shortened(_) => {
-                "a spreadsheet shortened the number: format the column as text and enter all digits".to_owned()
-            }
-            Self::Formula(_) => "expected a value, not a spreadsheet's formula: enter the value itself in a column \
-                                 formatted as text"
-                .to_owned(),
-            Self::Control(_) => "expected no control characters".to_owned(),
-            Self::LineBreak(_) => "expected one line".to_owned(),
-            Self::Invisible(_) => "expected no invisible characters".to_owned(),
-            Self::Unreadable(_) => "characters were lost in a conversion (U+FFFD)".to_owned(),
-            Self::Spaces(_) => "expected no space at the beginning or end".to_owned(),
-            Self::CommaInItem(_) => "a comma inside an item: `;`, `；` or `、` separate items".to_owned(),
-            Self::Hidden(check) => format!("{} (the value is not shown)", check.rule()),
-            Self::Past(_) => "expected a time later than now".to_owned(),
-            Self::Alike { .. } => "looks the same as another row".to_owned(),
-            Self::Rule { message, .. } => message.clone(),
+            Self::Unit { unit, .. } => Rule::LooksLike { unit: (*unit).to_owned() },
+            Self::SpreadsheetError(_) => Rule::SpreadsheetError,
+            Self::Shortened(_) => Rule::SpreadsheetShortened,
+            Self::Formula(_) => Rule::SpreadsheetFormula,
+            Self::Control(_) => Rule::ExpectedNoControl,
+            Self::LineBreak(_) => Rule::ExpectedOneLine,
+            Self::Invisible(_) => Rule::ExpectedNoInvisible,
+            Self::Unreadable(_) => Rule::CharactersLost,
+            Self::Spaces(_) => Rule::ExpectedNoSpaces,
+            Self::CommaInItem(_) => Rule::CommaInItem,
+            Self::Hidden(check) => Rule::ValueHidden { rule: Box::new(check.rule()) },
+            Self::Past(_) => Rule::LaterThanNow,
+            Self::Alike { .. } => Rule::SameAsAnother,
+            Self::Rule { message, .. } => Rule::OfMethod { message: message.clone() },
         }
     }
 
-    /// What stands there, as people may see it; may be empty.
-    pub fn got(&self) -> String {
-        match self {
-            Self::Unit { value, seconds, .. } => format!("{value} (in seconds: {seconds})"),
+    /// What stands there, as people may see it, if there is something to see.
+    pub fn got(&self) -> Option<Got> {
+        Some(match self {
+            Self::Unit { value, seconds, .. } => Got::InSeconds { value: *value, seconds: *seconds },
             Self::SpreadsheetError(text)
             | Self::Shortened(text)
             | Self::Formula(text)
             | Self::LineBreak(text)
             | Self::Unreadable(text)
             | Self::CommaInItem(text)
-            | Self::Spaces(text) => shown_text(text),
-            Self::Control(letter) => code(*letter),
-            Self::Invisible(letters) => letters.iter().map(|letter| code(*letter)).collect::<Vec<_>>().join(", "),
-            Self::Past(at) => at.to_string(),
-            Self::Rule { got, .. } => got.clone(),
-            Self::Hidden(_) | Self::Alike { .. } => String::new(),
-        }
+            | Self::Spaces(text) => shown_text(text).into(),
+            Self::Control(letter) => code(*letter).into(),
+            Self::Invisible(letters) => {
+                letters.iter().map(|letter| code(*letter)).collect::<Vec<_>>().join(", ").into()
+            }
+            Self::Past(at) => at.to_string().into(),
+            Self::Rule { got, .. } if !got.is_empty() => got.as_str().into(),
+            Self::Hidden(_) | Self::Alike { .. } | Self::Rule { .. } => return None,
+        })
     }
 
     /// What is wrong and what stands there.
     pub fn message(&self) -> String {
-        match (self, self.got()) {
-            (Self::Alike { line }, _) => format!("looks the same as line {line}"),
-            (_, got) if got.is_empty() => self.rule(),
-            (_, got) => format!("{}, got {got}", self.rule()),
+        if let Self::Alike { line } = self {
+            return Rule::SameAsLine { line: *line }.to_string();
         }
+        Wrong::new(None, self.rule(), self.got()).to_string()
     }
 }
 

@@ -3,10 +3,11 @@
 use serde_json::{Map, Value};
 
 use super::{AppFacts, FIELDS};
-use crate::catalog::{IdentityKind, Method, nearest, shown, shown_text};
+use crate::catalog::{IdentityKind, Method, got, nearest, shortened, shown, shown_text};
 use crate::chain;
 use crate::checks::{self, Finding, Severity, Source};
 use crate::job::{Fault, Identity, PRIORITY_DEFAULT, PRIORITY_MAX, Params};
+use crate::messages::{Got, Hint, Rule, Wanted};
 use crate::segment::leads_elsewhere;
 use crate::time::Timestamp;
 
@@ -23,22 +24,21 @@ impl Envelope {
             None => default.map(str::to_owned),
             Some(Value::String(text)) => Some(text),
             Some(other) => {
-                self.wrong(name, "a string", &other);
+                self.wrong(name, Wanted::AString, &other);
                 None
             }
         }
     }
 
-    fn wrong(&mut self, name: &str, wanted: &str, value: &Value) {
-        let hint = if value.is_null() { "; leave it out instead" } else { "" };
-        self.faults.push(Fault::malformed(name, format!("expected {wanted}")).got(format!("{}{hint}", shown(value))));
+    fn wrong(&mut self, name: &str, wanted: Wanted, value: &Value) {
+        self.faults.push(Fault::malformed(name, Rule::Expected { wanted }).got(got(value)));
     }
 
     /// Says which of these are missing, unless it is said already why they cannot be read.
     pub(super) fn require(&mut self, fields: [(&str, &Option<String>); 3]) {
         for (name, value) in fields {
             if value.is_none() && self.faults.iter().all(|fault| fault.field != name) {
-                self.faults.push(Fault::malformed(name, "missing required field"));
+                self.faults.push(Fault::malformed(name, Rule::MissingField));
             }
         }
     }
@@ -46,54 +46,51 @@ impl Envelope {
     /// Checks that a text is neither empty nor too long and holds no control characters.
     pub(super) fn short(&mut self, name: &str, text: Option<&str>, bytes_max: usize) {
         let Some(text) = text else { return };
-        let mut fail = |message| self.faults.push(Fault::invalid(name, message));
+        let mut fail = |rule: Rule, got: Option<Got>| self.faults.push(Fault { got, ..Fault::invalid(name, rule) });
         if text.is_empty() {
-            fail("must not be empty".to_owned());
+            fail(Rule::MustNotBeEmpty, None);
         }
         if text.len() > bytes_max {
-            fail(format!("expected at most {bytes_max} bytes, got {}: {}", text.len(), shown_text(text)));
+            let got = Got::Sized { count: text.len(), shown: shown_text(text) };
+            fail(Rule::BytesAtMost { max: bytes_max }, Some(got));
         }
         if text.chars().any(char::is_control) {
-            fail(format!("must not hold control characters, got {}", shown_text(text)));
+            fail(Rule::NoControlCharacters, Some(shown_text(text).into()));
         }
     }
 
     pub(super) fn identity(&mut self, method: Option<&Method>, facts: Option<&AppFacts>) -> Identity {
         let Some(text) = self.text("identity", None) else {
-            let fault = method.filter(|method| !method.identities.contains(&IdentityKind::Tenant)).map(|method| {
-                let message = format!("is required: {} is called as a user, \"user:<name>\"", method.name);
-                Fault::invalid("identity", message)
-            });
+            let fault = method
+                .filter(|method| !method.identities.contains(&IdentityKind::Tenant))
+                .map(|method| Fault::invalid("identity", Rule::UserRequired { method: method.name.clone() }));
             self.faults.extend(fault);
             return Identity::Tenant;
         };
-        let identity = match Identity::parse(&text) {
-            Ok(identity) => identity,
-            Err(message) => {
-                self.faults.push(Fault::invalid("identity", message));
-                return Identity::Tenant;
-            }
+        let Ok(identity) = Identity::parse(&text) else {
+            self.faults.push(Fault::invalid("identity", Rule::Identity).got(format!("{text:?}")));
+            return Identity::Tenant;
         };
         let kind = match identity {
             Identity::Tenant => IdentityKind::Tenant,
             Identity::User(_) => IdentityKind::User,
         };
         if let Some(method) = method.filter(|method| !method.identities.contains(&kind)) {
-            let allowed = match kind {
-                IdentityKind::Tenant => "as a user, \"user:<name>\"",
-                IdentityKind::User => "as the app, \"tenant\"",
+            let method = method.name.clone();
+            let rule = match kind {
+                IdentityKind::Tenant => Rule::OnlyAsUser { method },
+                IdentityKind::User => Rule::OnlyAsApp { method },
             };
-            let message = format!("{} is only called {allowed}, got {}", method.name, shown_text(&text));
-            self.faults.push(Fault::invalid("identity", message));
+            self.faults.push(Fault::invalid("identity", rule).got(shown_text(&text)));
         }
         if let (Identity::User(name), Some(facts)) = (&identity, facts)
             && !facts.users.contains(name)
         {
             let hint = match nearest(name, facts.users.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean \"user:{near}\"?"),
-                None => "add the user's token to the app's settings".to_owned(),
+                Some(near) => Hint::DidYouMean { near: format!("user:{near}") },
+                None => Hint::AddUser,
             };
-            self.faults.push(Fault::invalid("identity", format!("the app has no user {}; {hint}", shown_text(name))));
+            self.faults.push(Fault::invalid("identity", Rule::NoSuchUser { user: shortened(name), hint }));
         }
         identity
     }
@@ -105,21 +102,27 @@ impl Envelope {
         };
         let number =
             value.as_u64().and_then(|number| u8::try_from(number).ok()).filter(|number| *number <= PRIORITY_MAX);
+        let wanted = Wanted::AnIntegerTo { max: PRIORITY_MAX.into() };
         match (number, &value) {
             (Some(number), _) => return number,
             (None, Value::Number(number)) if number.is_i64() || number.is_u64() => {
-                let rule = format!("expected an integer from 0 to {PRIORITY_MAX}");
-                self.faults.push(Fault::invalid("priority", rule).got(value.to_string()));
+                self.faults.push(Fault::invalid("priority", Rule::Expected { wanted }).got(value.to_string()));
             }
-            (None, other) => self.wrong("priority", &format!("an integer from 0 to {PRIORITY_MAX}"), other),
+            (None, other) => self.wrong("priority", wanted, other),
         }
         PRIORITY_DEFAULT
     }
 
     pub(super) fn time(&mut self, name: &str) -> Option<Timestamp> {
         let text = self.text(name, None)?;
-        let read = if name == "not_before" { Timestamp::parse_plan } else { Timestamp::parse };
-        read(&text).map_err(|message| self.faults.push(Fault::invalid(name, message))).ok()
+        let is_plan = name == "not_before";
+        let read = if is_plan { Timestamp::parse_plan } else { Timestamp::parse };
+        if let Ok(at) = read(&text) {
+            return Some(at);
+        }
+        let rule = if Timestamp::parse(&text).is_ok() { Rule::TimeTooFar } else { Rule::Time };
+        self.faults.push(Fault::invalid(name, rule).got(format!("{text:?}")));
+        None
     }
 
     /// Takes the jobs that are waited for.
@@ -131,7 +134,7 @@ impl Envelope {
     pub(super) fn object(&mut self, name: &str) -> Option<Map<String, Value>> {
         let value = self.document.remove(name)?;
         if !value.is_object() {
-            self.wrong(name, "an object", &value);
+            self.wrong(name, Wanted::AnObject, &value);
         }
         if let Value::Object(map) = value { Some(map) } else { None }
     }
@@ -178,10 +181,10 @@ impl Envelope {
         let known = FIELDS.into_iter().chain(["path", "query", "body", "meta"]);
         for name in self.document.keys() {
             let hint = match nearest(name, known.clone()) {
-                Some(near) => format!("did you mean {near:?}?"),
-                None => "a method's parameters belong into \"body\", \"query\" or \"path\"".to_owned(),
+                Some(near) => Hint::DidYouMean { near: near.to_owned() },
+                None => Hint::ParametersBelong,
             };
-            self.faults.push(Fault::invalid(name, format!("no such field of a job; {hint}")));
+            self.faults.push(Fault::invalid(name, Rule::NoSuchField { hint }));
         }
     }
 }
@@ -192,7 +195,7 @@ fn refuse_dots(path: &Map<String, Value>, faults: &mut Vec<Fault>) {
         let field = format!("path.{name}");
         let leads_elsewhere = value.as_str().is_some_and(leads_elsewhere);
         if leads_elsewhere && !faults.iter().any(|fault| fault.field == field) {
-            faults.push(Fault::invalid(field, "expected an id").got(shown(value)));
+            faults.push(Fault::invalid(field, Rule::Expected { wanted: Wanted::AnId }).got(shown(value)));
         }
     }
 }

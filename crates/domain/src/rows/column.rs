@@ -7,6 +7,7 @@ use super::value;
 use crate::catalog::{Method, Schema, SchemaFormat, SchemaKind};
 use crate::chain;
 use crate::decode::FIELDS;
+use crate::messages::Rule;
 use crate::time::{self, Timestamp, Zone};
 
 /// What a header names, whatever the method.
@@ -75,7 +76,7 @@ pub(super) enum Meaning {
     /// The method has no such parameter.
     Unknown,
     /// It has, but no cell can hold it; why.
-    NoCell(String),
+    NoCell(Rule),
 }
 
 /// Finds out what a method makes of a parameter's column.
@@ -93,7 +94,7 @@ pub(super) fn meaning(method: &Method, part: &str, names: &[String]) -> Meaning 
         sensitive |= schema.sensitive;
         while let Some(items) = &schema.items {
             if list_at.is_some() {
-                return Meaning::NoCell("is a list inside a list, which no cell can hold: use JSONL".to_owned());
+                return Meaning::NoCell(Rule::ListInList);
             }
             list_at = Some(index + 1);
             schema = items;
@@ -103,7 +104,7 @@ pub(super) fn meaning(method: &Method, part: &str, names: &[String]) -> Meaning 
     if schema.kind == SchemaKind::Object {
         let parts = schema.leaves().into_iter().map(|leaf| format!("{}.{leaf}", names.join(".")));
         let parts = parts.collect::<Vec<_>>().join(", ");
-        return Meaning::NoCell(format!("has parts, each with a column of its own: {parts}"));
+        return Meaning::NoCell(Rule::HasParts { parts });
     }
     let words = schema.words.iter().map(|(word, value)| (normal(word), value.clone())).collect();
     let units = schema.units.iter().map(|(unit, worth)| (normal(unit), *worth)).collect();
@@ -138,20 +139,15 @@ impl Leaf {
     }
 
     /// Why a date in the cell is no instant.
-    pub(super) fn no_instant(&self, cell: &str) -> Option<&'static str> {
+    pub(super) fn no_instant(&self, cell: &str) -> Option<Rule> {
         if self.format != Some(SchemaFormat::UnixSeconds) || !value::items(cell).any(time::is_local) {
             return None;
         }
         let Some(zone) = &self.zone else {
-            return Some(
-                "expected a time with its zone, as 2026-11-21T16:00:00+08:00; --time-zone, or files.time_zone in the \
-                 settings, names that of all the others",
-            );
+            return Some(Rule::TimeWithZone);
         };
         let is_one = |text: &str| !time::is_local(text) || zone.instant(text).is_some();
-        (!value::items(cell).all(is_one)).then_some(
-            "the clocks are changed then, and the hour comes twice or not at all: write the offset, as +08:00",
-        )
+        (!value::items(cell).all(is_one)).then_some(Rule::ClocksChange)
     }
 
     /// Puts a cell's value, or the values of its list, under these names.

@@ -15,11 +15,12 @@ use super::records::{QuoteFault, Record, Records, Trouble};
 use super::table::{Lines, Table};
 use super::value;
 use super::{Base, Draft, FileError, FileFault, Format, Input, NO_UTF8, Row, header, swallowed, too_long};
-use crate::catalog::shown_text;
+use crate::catalog::{shortened, shown_text};
 use crate::checks::{self, Check, Finding, Severity, Source};
 use crate::decode::{Decoder, Defaults};
 use crate::job::{Column, Fault, Rejection};
 use crate::mask;
+use crate::messages::Rule;
 use crate::time::Zone;
 
 /// Columns that are read; a program has no use for more.
@@ -304,12 +305,7 @@ impl Columns {
         if cells.len() >= self.header.len() && extra.iter().all(|cell| cell.trim().is_empty()) {
             return Vec::new();
         }
-        let message = format!(
-            "the row has {} cells and the header {}; is a comma or a line break not inside quotes?",
-            cells.len(),
-            self.header.len()
-        );
-        vec![Fault::invalid("", message)]
+        vec![Fault::invalid("", Rule::CellsOfRow { cells: cells.len(), header: self.header.len() })]
     }
 
     /// What is wrong with cells as they were written, whatever they mean.
@@ -318,13 +314,11 @@ impl Columns {
         let own = written.iter().enumerate().filter(|(index, _)| is_own(*index));
         own.filter_map(|(index, cell)| {
             if !is_table && swallowed::holds_rows(cell, index, self.header.len()) {
-                let message = "holds a line break, and behind it what looks like rows of the file: is a quote missing, or \
-                               one too many? A text that is meant so takes a space behind its commas";
-                return Some(self.fault(index, message));
+                return Some(self.fault(index, Rule::RowsInCell));
             }
             let is_secret = matches!(meanings.get(index), Some(Some(Meaning::Leaf(Leaf { sensitive: true, .. }))));
             let Fault { rule, got, .. } = checks::formula(cell, is_secret)?;
-            Some(self.fault(index, rule).got(got))
+            Some(Fault { got, ..self.fault(index, rule) })
         })
         .collect()
     }
@@ -370,18 +364,16 @@ impl Columns {
         let (part, names) = match self.targets.get(index)? {
             Target::Param(part, names) => (part, names),
             Target::Nothing => {
-                let message = format!("the column has no name, and the cell holds {}", shown_text(cell));
-                return Some(self.fault(index, message));
+                return Some(self.fault(index, Rule::ColumnWithoutName { cell: shortened(cell) }));
             }
             Target::Field(_) | Target::Ignored | Target::Result(_) => return None,
         };
         if self.is_export && cell == MASK {
-            let message = "is masked in an export: put the value in again, or take the row out".to_owned();
-            return Some(self.fault(index, &message));
+            return Some(self.fault(index, Rule::Masked));
         }
-        let message = match meaning {
-            Some(Meaning::Unknown) => "the row's method has no such parameter; leave the cell empty",
-            Some(Meaning::NoCell(why)) => why,
+        let rule = match meaning {
+            Some(Meaning::Unknown) => Rule::NotOfThisMethod,
+            Some(Meaning::NoCell(why)) => why.clone(),
             Some(Meaning::Leaf(leaf)) => {
                 if let Some(why) = leaf.no_instant(cell) {
                     return Some(self.fault(index, why).got(shown_text(cell)));
@@ -394,11 +386,11 @@ impl Columns {
                 return None;
             }
         };
-        Some(self.fault(index, message))
+        Some(self.fault(index, rule))
     }
 
     /// A fault of a cell.
-    fn fault(&self, index: usize, rule: impl Into<String>) -> Fault {
+    fn fault(&self, index: usize, rule: impl Into<Rule>) -> Fault {
         let field = self.targets.get(index).map(Target::field).unwrap_or_default();
         Fault { column: Some(self.column(index, None)), ..Fault::invalid(field, rule) }
     }

@@ -87,7 +87,7 @@ fn column_fault(decoder: &Decoder, input: &Input, part: &str, path: &[String], h
     for method in decoder.catalog.methods.values().filter(|method| method.kind == Kind::Job) {
         match meaning(method, part, path) {
             Meaning::Leaf(_) => return None,
-            Meaning::NoCell(why) => no_cell = Some(why),
+            Meaning::NoCell(why) => no_cell = Some(why.to_string()),
             Meaning::Unknown => {}
         }
     }

@@ -15,6 +15,7 @@ use crate::checks::{Check, Finding, Severity};
 use crate::decode::Decoder;
 use crate::identity::{self, ObjectHash};
 use crate::job::{Fault, Job, Rejection};
+use crate::messages::Rule;
 use crate::reason::Reason;
 
 /// A job whose id is its batch and a row number.
@@ -225,12 +226,12 @@ fn refuse_twin(row: &mut Row, first: &Place, catalog: &Catalog) {
     let Ok(job) = &row.input else { return };
     let method: Option<&Method> = catalog.job_method(&job.lane.method).map(AsRef::as_ref);
     let fields = method.filter(|method| !method.identity.is_empty());
-    let fields = fields.map_or_else(|| "all parameters".to_owned(), |method| method.identity.join(", "));
-    let message = format!(
-        "wants the same as {first} (equal in {fields}); take one row out, give both rows an id, or number them with \
-         --allow-duplicates"
-    );
-    row.refuse(Fault::of(Reason::IdConflict, "", message));
+    let place = first.to_string();
+    let rule = match fields {
+        Some(method) => Rule::WantsTheSame { place, fields: method.identity.clone() },
+        None => Rule::WantsAllTheSame { place },
+    };
+    row.refuse(Fault::of(Reason::IdConflict, "", rule));
 }
 
 fn set_id(row: &mut Row, id: String) {

@@ -29,10 +29,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::catalog::shown_text;
+use super::catalog::shortened;
 use super::checks::Finding;
 use super::decode::{self, Decoder};
 use super::job::{Column, Fault, Job, Rejection};
+use super::messages::Rule;
 use super::reason::Reason;
 use super::time::Zone;
 use csv::Columns;
@@ -266,12 +267,8 @@ impl<R: BufRead> Rows<R> {
             }
             Entry::Occupied(entry) => *entry.get(),
         };
-        let message = format!(
-            "duplicate id {}, already in {}:{first}; give every row its own id",
-            shown_text(id),
-            self.input.name
-        );
-        row.refuse(Fault::of(Reason::IdConflict, "id", message));
+        let rule = Rule::SecondId { id: shortened(id), place: format!("{}:{first}", self.input.name) };
+        row.refuse(Fault::of(Reason::IdConflict, "id", rule));
     }
 
     fn finish(&mut self, draft: Draft) -> Result<Row, FileError> {

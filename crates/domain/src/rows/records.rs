@@ -55,7 +55,7 @@ impl QuoteFault {
             QuoteKind::Stray => "a quote inside a cell that does not begin with one: put the whole cell in quotes and \
                                  double the quotes inside, as in \"65\"\" screen\""
                 .to_owned(),
-            QuoteKind::Formula => Check::Formula(String::new()).rule(),
+            QuoteKind::Formula => Check::Formula(String::new()).rule().to_string(),
             QuoteKind::Half { line } if line != self.line => format!(
                 "the quote that opens here is closed in the middle of a text on line {line}: close it where the cell \
                  ends, or double it if it is part of the text, as in \"65\"\" screen\""

@@ -7,6 +7,7 @@ use super::exported::Returned;
 use super::ids::Known;
 use super::rewritten::{is_rewritten, may_be, number, shown_as};
 use crate::job::{Fault, Job};
+use crate::messages::{Got, Rule};
 use crate::reason::Reason;
 
 /// States of jobs that a row must belong to: what they wanted is there, or under way.
@@ -60,17 +61,15 @@ impl Changeable {
 }
 
 fn changed(id: &str, was: &str) -> Fault {
-    Fault::of(Reason::IdConflict, "id", "the spreadsheet has changed the ids:")
-        .got(format!("{id} was {was}; take the ids from a new export"))
+    Fault::of(Reason::IdConflict, "id", Rule::IdsChanged)
+        .got(Got::ChangedFrom { id: id.to_owned(), was: was.to_owned() })
 }
 
 fn moved(job: &Job, returned: &Returned, owner: &str) -> Fault {
-    Fault::of(Reason::IdConflict, "id", "the result columns belong to another row:")
-        .got(format!("{} is the key of {owner}, not of {}; sort all columns together", returned.key, job.id))
+    let got = Got::KeyOfAnother { key: returned.key.clone(), owner: owner.to_owned(), id: job.id.clone() };
+    Fault::of(Reason::IdConflict, "id", Rule::ResultsMoved).got(got)
 }
 
 fn stranger(job: &Job, returned: &Returned) -> Fault {
-    let rule = "the job should be in the ledger and is not; a spreadsheet may have changed its id, or the ledger is another \
-                one. Take the ids from a new export, or take the result columns out to create it anew";
-    Fault::of(Reason::IdConflict, "id", rule).got(format!("{} ({})", job.id, returned.status))
+    Fault::of(Reason::IdConflict, "id", Rule::NotInLedger).got(format!("{} ({})", job.id, returned.status))
 }

@@ -389,7 +389,7 @@ fn an_id_stands_in_a_file_once() {
         let rejection = row.input.as_ref().unwrap_err();
         assert_eq!(rejection.reason(), Reason::IdConflict);
         assert_eq!(rejection.id.as_deref(), Some("x"));
-        assert!(rejection.detail().contains("duplicate id \"x\", already in f.csv:2"), "{rejection:?}");
+        assert!(rejection.detail().to_string().contains("duplicate id \"x\", already in f.csv:2"), "{rejection:?}");
     }
 }
 

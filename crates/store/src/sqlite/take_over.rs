@@ -360,7 +360,7 @@ impl<'a> RejectionText<'a> {
             app: rejection.app.as_deref(),
             batch: rejection.batch.as_deref(),
             reason: rejection.reason(),
-            detail: rejection.detail().into(),
+            detail: rejection.detail(),
         }
     }
 
