@@ -85,7 +85,9 @@ fn document(found: &Found, planner: &Planner) -> Value {
         Ok(Some(job)) => {
             document["identity"] = json!(job.identity.to_string());
             document["reply_to"] = json!(job.reply_to);
-            match mask::visible(job, method.map(AsRef::as_ref)) {
+            (document["after"], document["filled"]) = (json!(job.after), json!(job.taken()));
+            let method = method.map(AsRef::as_ref);
+            match mask::visible(&job.clone().with_values(method), method) {
                 Some(params) => {
                     document["path"] = Value::Object(params.path);
                     document["query"] = Value::Object(params.query);

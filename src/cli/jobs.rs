@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use crate::domain::chain::Taken;
 use crate::domain::warning::Warning;
 use crate::operations::verdict::cancellable;
 use crate::store::operator::{AttemptLine, Cancelled, JobLine, JobSheet, Operator, Selection};
@@ -92,10 +93,13 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
                     "`paceline jobs list` shows them; inputs that never became jobs are in `paceline dead list`",
                 ));
             };
+            let chain = ledger.job(&id)?.map(|job| (job.taken(), job.after)).unwrap_or_default();
             if json {
-                context.print_json(&json!(sheet))?;
+                let mut document = json!(sheet);
+                (document["filled"], document["after"]) = (json!(chain.0), json!(chain.1));
+                context.print_json(&document)?;
             } else {
-                show(&sheet, &mut context.out)?;
+                show(&sheet, &chain, &mut context.out)?;
             }
             Ok(Exit::Success)
         }
@@ -170,7 +174,7 @@ pub fn what(document: &Value) -> String {
     cut(&plain(&known.join(" ")), 70)
 }
 
-fn show(sheet: &JobSheet, out: &mut dyn Write) -> anyhow::Result<()> {
+fn show(sheet: &JobSheet, (taken, after): &(Vec<Taken>, Vec<String>), out: &mut dyn Write) -> anyhow::Result<()> {
     let line = &sheet.line;
     let times = [
         ("not_before", line.not_before),
@@ -189,6 +193,14 @@ fn show(sheet: &JobSheet, out: &mut dyn Write) -> anyhow::Result<()> {
     }
     for warning in Warning::of_document(&line.document) {
         writeln!(out, "  {:<12}{}: {}", "warning", plain(&warning.field), plain(&warning.text(VALUES_MAX)))?;
+    }
+    for id in after {
+        writeln!(out, "  {:<12}{}", "after", plain(id))?;
+    }
+    for Taken { field, id, at, value } in taken {
+        let at = at.as_ref().map(|at| format!(" ({at})")).unwrap_or_default();
+        let value = value.as_ref().map_or_else(|| "not there yet".to_owned(), ToString::to_string);
+        writeln!(out, "  {:<12}{}", "taken", plain(&format!("{field} from {id}{at}: {value}")))?;
     }
     writeln!(out, "  {:<12}{}", "priority", line.priority)?;
     for (name, at) in times {

@@ -29,17 +29,14 @@ fn the_examples_are_rehearsed_to_their_end() {
 
 fn event(n: u32, calendar: &str) -> Value {
     let start = 1_929_229_200 + n * 7_200;
-    json!({"id": format!("event-{n}"), "method": "feishu.calendar.event.create", "app": "simulated-acme",
+    json!({"id": format!("event-{n}"), "method": "feishu.calendar.event.create", "app": "acme",
         "path": {"calendar_id": {"$from": calendar}}, "body": {"summary": format!("event {n}"),
         "start_time": {"timestamp": start.to_string()}, "end_time": {"timestamp": (start + 3_600).to_string()}}})
 }
 
 #[test]
 fn unknown_ids_and_circles_are_faults_of_their_lines() {
-    let mut circle = [event(1, "event-2"), event(2, "event-1"), event(3, "nowhere")];
-    for job in &mut circle {
-        job["app"] = json!("acme");
-    }
+    let circle = [event(1, "event-2"), event(2, "event-1"), event(3, "nowhere")];
     let lines: Vec<_> = circle.iter().map(Value::to_string).collect();
     let place = Place::with_apps(&[("chain.jsonl", &lines.join("\n"))]);
     let outcome = place.run(&["validate", "chain.jsonl"]);

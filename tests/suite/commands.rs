@@ -250,13 +250,13 @@ fn an_input_becomes_a_job_when_its_app_is_there() {
 fn the_same_file_again_does_nothing_twice() {
     let place = Place::with_apps(&[("rooms.csv", "name,capacity,room_level_id\nx,1,omb_o\ny,2,omb_o\n")]);
     let arguments = ["submit", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme", "--json"];
-    assert_eq!(place.run(&arguments).out, "{\"known\":0,\"queued\":2,\"rejected\":0,\"succeeded\":0}\n");
-    assert_eq!(place.run(&arguments).out, "{\"known\":2,\"queued\":0,\"rejected\":0,\"succeeded\":0}\n");
+    assert_eq!(place.run(&arguments).out, "{\"blocked\":0,\"known\":0,\"queued\":2,\"rejected\":0,\"succeeded\":0}\n");
+    assert_eq!(place.run(&arguments).out, "{\"blocked\":0,\"known\":2,\"queued\":0,\"rejected\":0,\"succeeded\":0}\n");
     place.write("rooms.csv", "name,capacity,room_level_id\nx,9,omb_o\n");
     let conflict = place.run(&arguments);
     assert_eq!(
         (conflict.code, conflict.out.as_str()),
-        (Some(1), "{\"known\":0,\"queued\":0,\"rejected\":1,\"succeeded\":0}\n")
+        (Some(1), "{\"blocked\":0,\"known\":0,\"queued\":0,\"rejected\":1,\"succeeded\":0}\n")
     );
     assert!(place.run(&["dead", "list"]).out.contains("id-conflict"));
 }

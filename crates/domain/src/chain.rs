@@ -29,6 +29,21 @@ pub struct Reference {
     pub at: Option<String>,
 }
 
+/// A value that is taken from another job, as people see it.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Taken {
+    /// The parameter.
+    pub field: String,
+    /// The other job.
+    pub id: String,
+    /// The field of its result; absent for the key of its object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// The value, once it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+}
+
 /// Whether the value is meant as a reference.
 pub fn is_reference(value: &Value) -> bool {
     value.as_object().is_some_and(|map| map.contains_key(FROM))
@@ -197,6 +212,13 @@ impl Job {
             }
         }
         ids
+    }
+
+    /// What it takes from other jobs.
+    pub fn taken(&self) -> Vec<Taken> {
+        let mut values = self.filled.iter().cloned();
+        let taken = |Reference { field, id, at }| Taken { field, id, at, value: values.next() };
+        references(&self.params).into_iter().map(taken).collect()
     }
 
     /// Puts the values that other jobs gave in the place of the references.

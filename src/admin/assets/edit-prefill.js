@@ -4,7 +4,7 @@
 /** How the server writes a value that nobody may see. As part of a patch it would become the value. */
 const MASK = "******";
 /** What may be edited: the rest says which job it is. */
-const EDITABLE = ["body", "path", "query", "meta", "priority", "not_before", "not_after", "identity", "reply_to"];
+const EDITABLE = ["body", "path", "query", "meta", "after", "priority", "not_before", "not_after", "identity", "reply_to"];
 
 /** The patch of a letter, whole or only its wrong fields, as text, with the places of the wrong fields. */
 export function prefill(letter, { isWhole }) {

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { instant, number } from "./format.js";
 import { has, t } from "./i18n.js";
-import { name, reasonName } from "./parts.js";
+import { name, reasonName, stateName } from "./parts.js";
 import { told, translated } from "./message.js";
 
 /** A fact as a list's entry. What is of a later kind than this page comes in the server's words. */
@@ -64,6 +64,10 @@ const SENTENCES = {
     failure.detail || code ? [t("list.colon"), words(failure, code)] : null,
     at ? [" ", instant(at)] : null,
   ],
+  blocked: ({ id, state, more }) =>
+    more
+      ? t("fact.blocked_more", { count: more })
+      : [t("fact.blocked"), " ", h("code", {}, name(id)), t("list.comma"), state ? stateName(state) : t("fact.blocked_absent")],
   held: ({ failure }, { code }) => [t("fact.held"), t("list.colon"), words(failure, code)],
   cancelled: ({ at, failure }) => [
     t("fact.cancelled"),
@@ -110,11 +114,12 @@ export function laneWaits(why) {
 }
 
 /** Jobs that will not be done by themselves. */
-export function leftOver({ suspended, unknown, expired }) {
+export function leftOver({ suspended, unknown, expired, blocked }) {
   const parts = [
     ["left_over.suspended", suspended],
     ["left_over.unknown", unknown],
     ["left_over.expired", expired],
+    ["left_over.blocked", blocked],
   ];
   const told = parts.filter(([, count]) => count > 0).map(([key, count]) => t(key, { count }));
   return told.join(t("list.comma"));

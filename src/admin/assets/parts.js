@@ -7,8 +7,8 @@ import { told } from "./message.js";
 import { href } from "./route.js";
 
 /** States in the order of a job's life, each with its own sign: colour is never the only one. */
-export const STATES = ["queued", "running", "uncertain", "held", "succeeded", "dead", "cancelled"];
-const SIGNS = { queued: "○", running: "▶", uncertain: "?", held: "❚❚", succeeded: "✓", dead: "✕", cancelled: "–" };
+export const STATES = ["blocked", "queued", "running", "uncertain", "held", "succeeded", "dead", "cancelled"];
+const SIGNS = { blocked: "⋯", queued: "○", running: "▶", uncertain: "?", held: "❚❚", succeeded: "✓", dead: "✕", cancelled: "–" };
 
 /** A state in words and colour, with its sign. */
 export function chip(state) {
@@ -141,7 +141,7 @@ export function countLink(count, state, selection, label) {
 /** How a number of jobs stands, as one bar. */
 export function bar(counts, label) {
   const total = STATES.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
-  const order = ["succeeded", "running", "uncertain", "held", "dead", "cancelled", "queued"];
+  const order = ["succeeded", "running", "uncertain", "held", "dead", "cancelled", "queued", "blocked"];
   let at = 0;
   const rects = order.map((state) => {
     const width = total > 0 ? ((counts[state] ?? 0) / total) * 100 : 0;

@@ -1,6 +1,6 @@
 //! Carries an undo out: here, or by the worker that works the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +76,7 @@ pub async fn delete(
     }
     let counts = ledger.counts(Some(batches)).await?;
     ledger.close().await;
-    let is_finished = stop == Stop::Idle && counts.queued + counts.uncertain == 0;
+    let is_finished = stop == Stop::Idle && counts.queued + counts.uncertain + counts.blocked == 0;
     let time = expected.against(context.clock.mono().since(start), is_finished, &operator.outcomes(started_at)?);
     Ok(End { time, is_interrupted: stop != Stop::Idle, goes_on: false })
 }
@@ -92,26 +92,50 @@ async fn take_over(
     batch: &str,
 ) -> anyhow::Result<BTreeMap<LaneKey, u64>> {
     let operator = Operator::open(store)?;
-    let (mut totals, mut after) = (BTreeMap::new(), 0);
     let deed = Arc::new(operator.deed(Action::Undo, selection.facts()));
-    loop {
-        let page = operator.created(selection, after, CHUNK)?;
-        let mut arrivals = Vec::with_capacity(page.lines.len());
-        for created in &page.lines {
-            let Some(job) = deletion(&operator, created, |round| undo::job(created, catalog, batch, round))? else {
-                continue;
-            };
+    let jobs = deletions(&operator, catalog, selection, batch)?;
+    let mut totals = BTreeMap::new();
+    for chunk in jobs.chunks(CHUNK) {
+        let arrival = |job: &Job| {
             *totals.entry(job.lane.clone()).or_default() += 1;
             let origin = Origin { raw: Bytes::new(), by: Some(Arc::clone(&deed)), ..Origin::default() };
-            arrivals.push(Arrival { input: Ok(Box::new(job)), origin });
-        }
-        ledger.take_over(arrivals, context.clock.now()).await?;
+            Arrival { input: Ok(Box::new(job.clone())), origin }
+        };
+        ledger.take_over(chunk.iter().map(arrival).collect(), context.clock.now()).await?;
         crash_points::reach("after-file-rows");
+    }
+    Ok(totals)
+}
+
+/// The deletions of everything that is still there, from the ends of chains to their beginnings: what a job waited for is
+/// deleted after what the job created.
+fn deletions(operator: &Operator, catalog: &Catalog, selection: &Selection, batch: &str) -> anyhow::Result<Vec<Job>> {
+    let (mut jobs, mut waited_for, mut after) = (Vec::new(), Vec::new(), 0);
+    loop {
+        let page = operator.created(selection, after, CHUNK)?;
+        for created in page.lines {
+            if let Some(job) = deletion(operator, &created, |round| undo::job(&created, catalog, batch, round))? {
+                jobs.push(job);
+                waited_for.push((created.id, created.waited_for));
+            }
+        }
         match page.next {
             Some(next) => after = next,
-            None => return Ok(totals),
+            None => break,
         }
     }
+    let places: HashMap<&String, usize> = waited_for.iter().map(|(id, _)| id).zip(0..).collect();
+    let pairs =
+        waited_for.iter().zip(0..).flat_map(|((_, others), place)| others.iter().map(move |other| (other, place)));
+    let pairs: Vec<(usize, usize)> = pairs.filter_map(|(other, place)| Some((*places.get(other)?, place))).collect();
+    for (earlier, later) in pairs {
+        let id = jobs[later].id.clone();
+        if !jobs[earlier].after.contains(&id) {
+            jobs[earlier].after.push(id);
+        }
+    }
+    jobs.reverse();
+    Ok(jobs)
 }
 
 /// The deletion of this very object, if the catalog has one: one of the same id may have deleted an earlier object of the job.
@@ -136,7 +160,7 @@ async fn follow(context: &mut Context, store: &Location, batch: &str) -> anyhow:
     loop {
         let counts = operator.batches()?.into_iter().find(|line| line.name == batch).map(|line| line.counts);
         let counts = counts.unwrap_or_default();
-        let (open, now) = (counts.queued + counts.uncertain, context.clock.mono());
+        let (open, now) = (counts.queued + counts.uncertain + counts.blocked, context.clock.mono());
         let time = format!("in {}", duration(now.since(start)));
         if open == 0 {
             return Ok(End { time, is_interrupted: false, goes_on: false });

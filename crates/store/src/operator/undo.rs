@@ -10,6 +10,7 @@ use crate::driver::{self, Error, Row, values};
 use crate::sqlite::job_row::params_of;
 use crate::sqlite::seal;
 use crate::state::State;
+use paceline_domain::chain;
 use paceline_domain::job::{Identity, LaneKey, Params};
 use paceline_domain::undo::Created;
 use paceline_ports::LedgerError;
@@ -29,7 +30,8 @@ pub struct Made {
 
 const ALIKE: &str = "SELECT l.app, l.tenant, l.method, j.state, j.key IS NOT NULL FROM jobs j JOIN lanes l USING (lane)
      WHERE j.seq = $1";
-const CREATED: &str = "SELECT j.seq, j.id, l.app, l.tenant, l.method, j.identity, j.key, j.params
+const CREATED: &str =
+    "SELECT j.seq, j.id, l.app, l.tenant, l.method, j.identity, j.key, j.params, j.waits_for, j.filled
      FROM jobs j JOIN lanes l USING (lane) WHERE j.seq = $1 AND j.key IS NOT NULL";
 /// What the deletions of a batch gave back, of those that may tell that nothing was there.
 const GONE: &str = "SELECT j.result FROM jobs j JOIN batches b ON b.batch = j.batch
@@ -82,7 +84,13 @@ impl Operator {
 fn created(row: &Row<'_>) -> driver::Result<Created> {
     let (identity, params): (Option<String>, String) = (row.get(5)?, row.get(7)?);
     // What is sealed is no part of what names an object.
-    let params = if seal::is_sealed(&params) { Params::default() } else { params_of(&params).unwrap_or_default() };
+    let mut params = if seal::is_sealed(&params) { Params::default() } else { params_of(&params).unwrap_or_default() };
+    let list = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let mut waited_for: Vec<String> =
+        row.get::<Option<String>>(8)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    waited_for.extend(chain::references(&params).into_iter().map(|reference| reference.id));
+    let filled: Vec<Value> = list(row.get(9)?);
+    chain::fill(&mut params, &filled, None);
     Ok(Created {
         seq: row.get(0)?,
         id: row.get(1)?,
@@ -90,5 +98,6 @@ fn created(row: &Row<'_>) -> driver::Result<Created> {
         identity: identity.as_deref().and_then(|text| Identity::parse(text).ok()).unwrap_or_default(),
         key: row.get(6)?,
         params,
+        waited_for,
     })
 }
