@@ -348,3 +348,6 @@ pub(crate) fn unblocked(books: &mut Books) -> Result<Vec<Waiting>, Trouble> {
     }
     Ok(super::waiting::of(books.conn(), &seqs)?)
 }
+
+#[cfg(test)]
+mod proptests;
