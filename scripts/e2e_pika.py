@@ -5,13 +5,15 @@
 
 Starts `paceline simulate` and `paceline work` itself, under queue names of its own, which it deletes again. Holds if every
 message is found exactly once, as a result or as a dead letter with the right reason, and the jobs queue is empty with
-nothing unacknowledged. Needs pika.
+nothing unacknowledged. Tries examples/publish_many.py and examples/results.py on the way. Needs pika.
 """
 
 import collections
 import json
 import os
 import random
+import subprocess
+import sys
 import tempfile
 import time
 
@@ -21,6 +23,8 @@ from harness import AMQP, Failure, Site, check, check_books, main, until
 
 ROOM, CALENDAR, MEETING = "feishu.vc.room.create", "feishu.calendar.create", "wecom.meeting.create"
 MINUTES = "feishu.calendar.event.meeting_minute.create"
+# How many jobs examples/publish_many.py publishes.
+EXAMPLES = 500
 
 # One message and what must become of it: `reason` None is a result, else the reason of the dead letter.
 Case = collections.namedtuple("Case", "name body properties id method reason correlation_id reply")
@@ -202,6 +206,27 @@ def second_round(channel, jobs_queue, endings, cases):
     check([body for _, body in letters] == [letter.body], "the dead letter that was moved back did not come back as it was")
 
 
+def try_examples(channel, amqp, prefix, endings):
+    """The examples: 500 jobs published with their confirms in flight, and their results consumed from a queue of one's own."""
+    before = (len(endings.result), len(endings.dead))
+    own = f"{prefix}.examples"
+    channel.queue_declare(own, exclusive=False, auto_delete=False)
+    channel.queue_bind(own, f"{prefix}.results", f"acme.{CALENDAR}")
+    said = run_example("publish_many.py", amqp, f"{prefix}.jobs")
+    check(said == f"published {EXAMPLES} jobs\n", f"publish_many.py said {said!r}")
+    lines = run_example("results.py", amqp, own, str(EXAMPLES)).splitlines()
+    check({line.split("\t")[0] for line in lines} == {f"class-{number}-2031" for number in range(EXAMPLES)}, f"results.py said {lines[:3]} …")
+    check(all(line.split("\t")[1] for line in lines), "results.py printed a result without its key")
+    endings.await_counts(before[0] + EXAMPLES, before[1], 60)
+    del endings.result[before[0]:]
+    channel.queue_delete(own)
+
+
+def run_example(name, *arguments):
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "examples", name)
+    return subprocess.run([sys.executable, path, *arguments], check=True, capture_output=True, text=True, timeout=180).stdout
+
+
 def queue_exists(connection, queue):
     try:
         channel = connection.channel()
@@ -219,7 +244,7 @@ def remove(connection, prefix, reply_queue):
     channel.exchange_delete(f"{prefix}.results")
 
 
-def exchange(site, connection, prefix, reply_queue, cases):
+def exchange(site, connection, amqp, prefix, reply_queue, cases):
     """Publishes, waits for every ending, stops the worker; returns what came."""
     jobs_queue = f"{prefix}.jobs"
     worker = site.start_worker("work")
@@ -237,6 +262,7 @@ def exchange(site, connection, prefix, reply_queue, cases):
     dead = sum(each.reason is not None for each in cases)
     endings.await_counts(len(cases) - dead, dead, 120)
     second_round(channel, jobs_queue, endings, cases)
+    try_examples(channel, amqp, prefix, endings)
     code = site.stop_worker()
     check(code in (0, 1), f"the worker ended with {code} after SIGTERM")
     # Its connection is gone: whatever it had not acked is back in the queue now, and whatever it published has arrived.
@@ -256,11 +282,12 @@ def trial(arguments):
     connection = pika.BlockingConnection(pika.URLParameters(arguments.amqp))
     try:
         with tempfile.TemporaryDirectory(prefix="paceline-e2e-") as folder, Site(arguments.binary, folder, arguments.amqp, prefix) as site:
-            endings = exchange(site, connection, prefix, reply_queue, cases)
+            endings = exchange(site, connection, arguments.amqp, prefix, reply_queue, cases)
             check_results(endings, cases)
             check_dead(endings, cases)
             check_replies(endings, cases)
             created = collections.Counter(each.method for each in cases if each.reason is None)
+            created[CALENDAR] += EXAMPLES
             check_books(site.books(), created)
     finally:
         remove(connection, prefix, reply_queue)
