@@ -1,13 +1,14 @@
 //! What jobs can ask for.
 
 use axum::extract::State;
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 use serde_json::{Value, json};
 
 use super::answer;
 use super::input::Fields;
 use super::{Answer, Shared};
 use crate::domain::catalog::{Kind, Method};
+use crate::domain::job_schema;
 
 /// Every method that jobs may name, by name.
 pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
@@ -15,6 +16,13 @@ pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
     let planner = shared.worker.engine.planner();
     let methods = planner.catalog.methods.values().filter(|method| method.kind == Kind::Job);
     Ok(answer::document(&json!({"methods": methods.map(|method| document(method)).collect::<Vec<_>>()})))
+}
+
+/// JSON Schema of jobs, one of by method.
+pub async fn schema(State(shared): State<Shared>, uri: Uri) -> Answer {
+    Fields::of_query(uri.query()).end()?;
+    let schema = job_schema::of_catalog(&shared.worker.engine.planner().catalog);
+    Ok(answer::text(StatusCode::OK, "application/schema+json", schema.to_string()))
 }
 
 fn document(method: &Method) -> Value {

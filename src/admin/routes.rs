@@ -47,6 +47,7 @@ fn routes() -> Vec<Route> {
         reading("/api/v1/forecast", forecast::show),
         reading("/api/v1/throughput", throughput::show),
         reading("/api/v1/methods", methods::list),
+        reading("/api/v1/schemas/job.json", methods::schema),
         reading("/api/v1/held", held::list),
         reading("/api/v1/activity", activity::list),
         reading("/api/v1/batches", batches::list),

@@ -23,7 +23,7 @@ const JOB_COLUMNS: [&str; 5] = ["id", "method", "app", "tenant", "batch"];
 /// under any name, and its rows are the same jobs.
 const NAMING_COLUMNS: [&str; 4] = ["id", "method", "app", "batch"];
 /// Tells spreadsheets that a CSV file is UTF-8.
-const BOM: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 /// Room for a usual record.
 const RECORD_BYTES: usize = 1 << 10;
 

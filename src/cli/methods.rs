@@ -1,5 +1,8 @@
 //! `paceline methods`: the catalog, for people and programs.
 
+mod schema;
+mod template;
+
 use std::io::Write;
 
 use clap::Subcommand;
@@ -33,6 +36,13 @@ pub enum Args {
         #[arg(long)]
         json: bool,
     },
+    /// A file to fill in: headings, notes, drop-downs and two examples
+    Template(template::Args),
+    /// JSON Schema 2020-12 of jobs, for publishers and editors
+    Schema {
+        /// Of this method's jobs alone
+        method: Option<String>,
+    },
 }
 
 /// Prints what was asked for.
@@ -49,8 +59,28 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
                 context.out.write_all(describe(platform, method).as_bytes())?;
             }
         }
+        Args::Template(args) => {
+            let method = job_method(&catalog, &args.method)?;
+            template::carry_out(context, &args, method)?;
+        }
+        Args::Schema { method } => {
+            let method = method.map(|name| job_method(&catalog, &name)).transpose()?;
+            schema::carry_out(context, &catalog, method)?;
+        }
     }
     Ok(Exit::Success)
+}
+
+/// The method, if jobs may name it.
+fn job_method<'c>(catalog: &'c Catalog, name: &str) -> anyhow::Result<&'c Method> {
+    let method = known_method(catalog, name)?;
+    match method.kind {
+        Kind::Job => Ok(method),
+        Kind::LookUp | Kind::Token => {
+            let hint = "`paceline methods list` shows what jobs may name";
+            Err(refuse(format!("{name} is a method that the worker calls for itself, and no job names it"), hint))
+        }
+    }
 }
 
 fn list(context: &mut Context, catalog: &Catalog, all: bool, as_json: bool) -> anyhow::Result<()> {

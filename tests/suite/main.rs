@@ -10,6 +10,7 @@
 mod admin_changes;
 mod admin_reading;
 mod always_fails;
+mod asyncapi;
 mod broker;
 mod broker_backlog;
 mod broker_connect;
@@ -64,6 +65,7 @@ mod stages;
 mod standing;
 mod submitting;
 mod tables;
+mod templates;
 mod tidy;
 mod undo;
 mod warnings;

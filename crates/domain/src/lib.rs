@@ -15,6 +15,7 @@ pub mod difference;
 pub mod edit;
 pub mod identity;
 pub mod job;
+pub mod job_schema;
 pub mod json;
 pub mod look_up;
 pub mod mask;

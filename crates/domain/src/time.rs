@@ -79,6 +79,14 @@ impl Timestamp {
         }
     }
 
+    /// RFC 3339 to the second in UTC+8, the platforms' own time zone, as people write it into cells.
+    pub fn in_china(self) -> String {
+        match jiff::Timestamp::from_second(self.unix_seconds()) {
+            Ok(instant) => instant.display_with_offset(jiff::tz::offset(8)).to_string(),
+            Err(_) => self.to_string(),
+        }
+    }
+
     /// Whole seconds since 1970, rounded down.
     pub fn unix_seconds(self) -> i64 {
         self.0.div_euclid(1_000_000)

@@ -4,33 +4,7 @@ use std::collections::BTreeSet;
 
 use paceline_domain::catalog::{Action, Creation, Kind, Method, Number, Schema, SchemaFormat, SchemaKind, built_in};
 use paceline_domain::outcome::{Answer, Outcome, Reply, classify};
-use serde_json::{Map, Value, json};
-
-/// The least valid value of a schema: its example, else what it must have.
-fn sample(schema: &Schema) -> Value {
-    if let Some(example) = schema.examples.first().or_else(|| schema.values.first()) {
-        return example.clone();
-    }
-    match schema.kind {
-        SchemaKind::Object => Value::Object(object(schema)),
-        SchemaKind::Array => schema.items.iter().map(|item| sample(item)).collect(),
-        SchemaKind::String => "1".repeat(schema.length_min.unwrap_or(1).max(1)).into(),
-        SchemaKind::Integer | SchemaKind::Number => schema.minimum.map_or(json!(1), |least| json!(least)),
-        SchemaKind::Boolean => true.into(),
-    }
-}
-
-fn object(schema: &Schema) -> Map<String, Value> {
-    let is_needed = |name: &String| schema.requires(name) || schema.one_of.first() == Some(name);
-    let needed = schema.properties.iter().filter(|(name, _)| is_needed(name));
-    let mut map: Map<_, _> = needed.map(|(name, property)| (name.clone(), sample(property))).collect();
-    for (name, property) in &schema.properties {
-        if property.required_when.iter().any(|(sibling, value)| map.get(sibling) == Some(value)) {
-            map.insert(name.clone(), sample(property));
-        }
-    }
-    map
-}
+use serde_json::{Value, json};
 
 /// A value to try somewhere inside a part of a request.
 struct Trial<'a> {
@@ -50,7 +24,7 @@ fn trials<'a>(part: &str, root: &'a Schema) -> Vec<Trial<'a>> {
         for (name, property) in &trial.schema.properties {
             let (around, outer) = (std::rc::Rc::clone(&whole), trial.schema);
             let put = move |value: Value| {
-                let mut map = object(outer);
+                let mut map = outer.sample_object();
                 if outer.one_of.contains(name) {
                     map.retain(|other, _| !outer.one_of.contains(other));
                 }
@@ -94,7 +68,7 @@ fn edges(schema: &Schema) -> (Vec<Value>, Vec<Value>) {
         SchemaKind::Integer | SchemaKind::Number => bad.push(json!(-987_654)),
         SchemaKind::Array => {
             let Some(items) = &schema.items else { return (good, bad) };
-            let of = |count: usize| Value::Array(vec![sample(items); count]);
+            let of = |count: usize| Value::Array(vec![items.sample(); count]);
             good.extend(schema.items_max.map(of));
             good.extend(schema.items_min.map(of));
             bad.extend(schema.items_max.map(|most| of(most + 1)));
@@ -186,14 +160,14 @@ fn what_must_be_there_is_missed() {
         for (part, root) in parts(method) {
             for Trial { field, whole, schema } in trials(part, root) {
                 for name in &schema.required {
-                    let mut map = object(schema);
+                    let mut map = schema.sample_object();
                     map.remove(name);
                     let missed = format!("{field}.{name}");
                     assert!(is_faulty(part, root, &whole(Value::Object(map)), &missed), "{}: {missed}", method.name);
                 }
                 for (name, property) in &schema.properties {
                     for (sibling, value) in &property.required_when {
-                        let mut map = object(schema);
+                        let mut map = schema.sample_object();
                         map.insert(sibling.clone(), value.clone());
                         map.remove(name);
                         let missed = format!("{field}.{name}");
@@ -205,9 +179,9 @@ fn what_must_be_there_is_missed() {
                     }
                 }
                 if let [first, second, ..] = schema.one_of.as_slice() {
-                    let mut map = object(schema);
+                    let mut map = schema.sample_object();
                     for name in [first, second] {
-                        map.insert(name.clone(), schema.property(name).map(sample).unwrap());
+                        map.insert(name.clone(), schema.property(name).map(Schema::sample).unwrap());
                     }
                     assert!(is_faulty(part, root, &whole(Value::Object(map.clone())), &field), "{}: both", method.name);
                     map.retain(|name, _| !schema.one_of.contains(name));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Cause, Connect, Cure, Got, Hint, Language, Names, Rule, Spot, Wanted, Wrong};
+use crate::{Cause, Connect, Cure, Got, Hint, Language, Limit, Names, Rule, Spot, Wanted, Wrong};
 
 const FAMILIES: &[&[(&str, &str, &str)]] = &[
     Cause::TABLE,
@@ -10,6 +10,7 @@ const FAMILIES: &[&[(&str, &str, &str)]] = &[
     Cure::TABLE,
     Got::TABLE,
     Hint::TABLE,
+    Limit::TABLE,
     Names::TABLE,
     Rule::TABLE,
     Spot::TABLE,

@@ -245,14 +245,14 @@ impl Schema {
             Number::Whole(limit) => number > limit,
             Number::Fraction(limit) => Number::Whole(number).as_f64() > limit,
         };
-        self.limits(field, value, is_below, is_above, faults);
+        self.check_limits(field, value, is_below, is_above, faults);
     }
 
     fn check_number(&self, field: &At<'_>, number: f64, value: &Value, faults: &mut Vec<Fault>) {
-        self.limits(field, value, |limit| number < limit.as_f64(), |limit| number > limit.as_f64(), faults);
+        self.check_limits(field, value, |limit| number < limit.as_f64(), |limit| number > limit.as_f64(), faults);
     }
 
-    fn limits(
+    fn check_limits(
         &self,
         field: &At<'_>,
         value: &Value,

@@ -8,12 +8,14 @@ mod code;
 mod creation;
 mod cross;
 mod file;
+mod limits;
 mod links;
 mod load;
 mod pattern;
 mod read;
 mod request;
 mod rule;
+mod sample;
 mod schema;
 mod show;
 

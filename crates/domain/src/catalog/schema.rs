@@ -249,12 +249,12 @@ impl Schema {
         if dotted.is_empty() {
             return Some(self);
         }
-        dotted.split('.').try_fold(self, |schema, name| schema.inner().property(name))
+        dotted.split('.').try_fold(self, |schema, name| schema.leaf().property(name))
     }
 
     /// The schema of the items of a list (of lists), else the schema itself.
-    fn inner(&self) -> &Self {
-        self.items.as_deref().map_or(self, Self::inner)
+    pub fn leaf(&self) -> &Self {
+        self.items.as_deref().map_or(self, Self::leaf)
     }
 
     /// Whether the property of that name must be there.
@@ -266,7 +266,7 @@ impl Schema {
     pub fn leaves(&self) -> Vec<String> {
         let mut names = Vec::new();
         for (name, schema) in &self.properties {
-            let inner = schema.inner();
+            let inner = schema.leaf();
             if inner.kind == Kind::Object {
                 names.extend(inner.leaves().into_iter().map(|leaf| format!("{name}.{leaf}")));
             } else {
@@ -274,6 +274,16 @@ impl Schema {
             }
         }
         names
+    }
+
+    /// Whether the value under a dotted name must be there whatever else is.
+    pub fn requires_below(&self, dotted: &str) -> bool {
+        let mut schema = self;
+        dotted.split('.').all(|name| {
+            let required = schema.requires(name);
+            schema = schema.property(name).map_or(schema, Self::leaf);
+            required
+        })
     }
 
     /// The schema as JSON Schema, with every keyword that was given.

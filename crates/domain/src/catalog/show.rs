@@ -6,9 +6,10 @@ use std::fmt::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Action, Creation, Edition, ErrorRule, IdentityKind, Kind, LookUp, Method, Platform, Rule, Schema, SchemaFormat,
-    SuspendScope, ThrottleScope,
+    Action, Creation, Edition, ErrorRule, IdentityKind, Kind, LookUp, Method, Platform, Rule, Schema, SuspendScope,
+    ThrottleScope,
 };
+use crate::messages::{Language, Render as _};
 use crate::warning::WarningRule;
 
 /// A wider cell pushes its own row to the right instead of all rows.
@@ -211,49 +212,9 @@ fn description(schema: &Schema) -> String {
     format!("{}{sensitive}{aliases}{named}", schema.description)
 }
 
-/// The limits of a value in words, those of a list's items after those of the list.
+/// The limits of a value in words.
 fn limits(schema: &Schema) -> String {
-    let mut words = Vec::new();
-    if schema.length_min == Some(1) && schema.length_max.is_none() {
-        words.push("not empty".to_owned());
-    } else {
-        span(&mut words, schema.length_min, schema.length_max, "characters");
-    }
-    words.extend(schema.bytes_max.map(|max| format!("≤ {max} bytes")));
-    words.extend(schema.bytes_or_chars_max.map(|(bytes, chars)| format!("≤ {bytes} bytes or ≤ {chars} characters")));
-    span(&mut words, schema.minimum, schema.maximum, "");
-    words.extend(schema.pattern.as_ref().map(|_| schema.kind_of_id()));
-    let items = schema.not_counted.as_ref().map_or_else(|| "items".to_owned(), |name| format!("items besides {name}"));
-    span(&mut words, schema.items_min, schema.items_max, &items);
-    words.extend(schema.format.map(|format| match format {
-        SchemaFormat::Digits => "digits".to_owned(),
-        SchemaFormat::UnixSeconds => "Unix seconds".to_owned(),
-    }));
-    let values = schema.values.iter().enumerate().map(|(index, value)| {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        schema.value_notes.get(index).map_or_else(|| value.clone(), |note| format!("{value} = {note}"))
-    });
-    words.extend(Some(values.collect::<Vec<_>>().join(" | ")).filter(|values| !values.is_empty()));
-    words.extend(schema.only_when.iter().map(|(name, value)| format!("only when {name} = {value}")));
-    words.extend(schema.required_when.iter().map(|(name, value)| format!("required when {name} = {value}")));
-    if !schema.one_of.is_empty() {
-        words.push(format!("exactly one of {}", schema.one_of.join(", ")));
-    }
-    words.extend(schema.default.as_ref().map(|default| format!("default {default}")));
-    words.extend(
-        schema.items.as_deref().map(limits).filter(|items| !items.is_empty()).map(|items| format!("each {items}")),
-    );
-    words.join(", ")
-}
-
-fn span<N: fmt::Display>(words: &mut Vec<String>, min: Option<N>, max: Option<N>, unit: &str) {
-    let text = match (min, max) {
-        (Some(min), Some(max)) => format!("{min} to {max} {unit}"),
-        (Some(min), None) => format!("≥ {min} {unit}"),
-        (None, Some(max)) => format!("≤ {max} {unit}"),
-        (None, None) => return,
-    };
-    words.push(text.trim_end().to_owned());
+    schema.limits().render(Language::English)
 }
 
 fn reply(method: &Method) -> String {

@@ -16,7 +16,9 @@ mod returned;
 mod rewritten;
 mod swallowed;
 mod table;
+pub mod template;
 mod value;
+pub mod written;
 
 use std::cmp::Ordering;
 use std::collections::HashMap;

@@ -6,7 +6,7 @@ use super::heading::normal;
 use unicode_normalization::UnicodeNormalization as _;
 
 /// Between the items of a list in one cell.
-const LIST_SEPARATORS: [char; 3] = [';', '；', '、'];
+pub(super) const LIST_SEPARATORS: [char; 3] = [';', '；', '、'];
 /// Commas, which people also put between items, and which stand in names as well.
 const COMMAS: [char; 2] = [',', '，'];
 
