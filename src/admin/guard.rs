@@ -99,7 +99,10 @@ impl Access {
         let is_reading = is_reading(&parts.method);
         let path = parts.uri.path();
         let is_open = is_reading && (OPEN.contains(&path) || assets::is_asset(path));
-        let is_free = is_open || is_reading && !self.reading_needs_token(&parts.headers, origin);
+        let needed = routes::role(&parts.method, path);
+        // Some of what is read costs something.
+        let is_free =
+            is_open || is_reading && needed == Role::Read && !self.reading_needs_token(&parts.headers, origin);
         let token = match shown {
             Shown::Right(token) => token,
             Shown::Nothing | Shown::Wrong | Shown::Expired(_) if is_free => return Ok(Actor::Nobody),
@@ -110,7 +113,6 @@ impl Access {
             Shown::Nothing => return Err(Refusal::new("missing", unauthorized())),
             Shown::Wrong => return Err(Refusal::new(WRONG, unauthorized())),
         };
-        let needed = routes::role(&parts.method, path);
         if token.role < needed {
             return Err(Refusal::new("role", lacks(&token, needed)));
         }

@@ -60,6 +60,16 @@ impl Fields {
         if let Value::String(text) = given { Some(text) } else { self.expected(name, "a text", kind(&given)) }
     }
 
+    /// The texts under names that begin so, by what follows.
+    pub fn prefixed(&mut self, prefix: &str) -> Vec<(String, String)> {
+        let (named, rest) = std::mem::take(&mut self.given).into_iter().partition(|(name, _)| name.starts_with(prefix));
+        self.given = rest;
+        let named: BTreeMap<String, Value> = named;
+        let bare =
+            |(name, value): (String, Value)| Some((name.strip_prefix(prefix)?.to_owned(), value.as_str()?.to_owned()));
+        named.into_iter().filter_map(bare).collect()
+    }
+
     /// A text that means something.
     pub fn parsed<T: FromStr<Err = String>>(&mut self, name: &'static str) -> Option<T> {
         match self.text(name)?.parse() {

@@ -28,6 +28,7 @@ mod methods;
 mod overview;
 mod patience;
 mod places;
+mod reads;
 mod redrive;
 mod resolve;
 mod routes;

@@ -12,7 +12,7 @@ use super::answer::{self, Fault};
 use super::input::Fields;
 use super::{
     Shared, activity, assets, batches, body, cancel, dead, edit, forecast, guard, health, held, inputs, job, jobs,
-    methods, overview, redrive, resolve, submit, suspension, throughput,
+    methods, overview, reads, redrive, resolve, submit, suspension, throughput,
 };
 use crate::settings::Role;
 
@@ -48,6 +48,8 @@ fn routes() -> Vec<Route> {
         reading("/api/v1/throughput", throughput::show),
         reading("/api/v1/methods", methods::list),
         reading("/api/v1/schemas/job.json", methods::schema),
+        // It spends the platform's quota.
+        Route { role: Role::Operate, ..reading("/api/v1/reads/{method}", reads::page) },
         reading("/api/v1/held", held::list),
         reading("/api/v1/activity", activity::list),
         reading("/api/v1/batches", batches::list),
@@ -136,7 +138,8 @@ mod tests {
     #[test]
     fn every_route_needs_its_own_role_and_what_is_none_the_highest() {
         for (method, path, needed) in roles() {
-            let (method, path) = (method.parse().unwrap(), path.replace("{id}", "hq%2F7"));
+            let path = path.replace("{id}", "hq%2F7").replace("{method}", "feishu.vc.room.list");
+            let method = method.parse().unwrap();
             assert_eq!(role(&method, &path), needed, "{method} {path}");
         }
         assert_eq!(role(&Method::GET, "/nowhere"), Role::Read);

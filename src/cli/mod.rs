@@ -27,6 +27,7 @@ mod page;
 mod plan;
 mod planned;
 mod progress;
+mod read;
 mod redrive;
 mod rehearsal;
 mod resolve;
@@ -91,6 +92,7 @@ enum Command {
     Work(work::Args),
     Validate(validate::Args),
     Plan(plan::Args),
+    Read(read::Args),
     Status(status::Args),
     Why(why::Args),
     #[command(subcommand)]
@@ -184,6 +186,7 @@ fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
         Command::Work(args) => on_runtime(work::carry_out(context, args)),
         Command::Validate(args) => validate::carry_out(context, &args),
         Command::Plan(args) => plan::carry_out(context, &args),
+        Command::Read(args) => on_runtime(read::carry_out(context, args)),
         Command::Submit(args) => on_runtime(submit::carry_out(context, args)),
         Command::Status(args) => on_runtime(status::carry_out(context, args)),
         Command::Why(args) => why::carry_out(context, &args),

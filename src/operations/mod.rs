@@ -7,6 +7,7 @@ pub mod content;
 pub mod edit;
 pub mod forecast;
 pub mod inputs;
+pub mod reading;
 pub mod redrive;
 pub mod refused;
 pub mod restraints;

@@ -33,9 +33,8 @@ fn results_and_dead_letters_of_a_run_are_as_described() {
     let place = Place::new(&[("rooms.csv", rooms), ("levels.toml", scenario)]);
     let method = ["--method", "feishu.vc.room.create", "--app", "acme"];
     let run = place.run(&[&["run", "rooms.csv", "--simulate", "--scenario", "./levels.toml"], &method[..]].concat());
-    let ledger = place.names().into_iter().find(|name| name.ends_with(".db")).unwrap_or_else(|| panic!("{}", run.err));
-    let store = format!("sqlite://{ledger}");
-    let export = place.run_with(&["export", "--format", "jsonl"], &[("PACELINE_STORE__URL", &store)]);
+    let export =
+        place.run_with(&["export", "--format", "jsonl"], &[("PACELINE_STORE__URL", "sqlite://paceline.simulated.db")]);
     let documents: Vec<Value> = export.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let [result, dead] = documents.as_slice() else { panic!("{}{}", export.out, run.err) };
     assert_eq!((&result["status"], &dead["status"]), (&json!("succeeded"), &json!("dead")), "{}", export.out);
@@ -44,10 +43,12 @@ fn results_and_dead_letters_of_a_run_are_as_described() {
 }
 
 fn table(headers: &FieldTable) -> Value {
-    let plain = |value: &AMQPValue| match value {
-        AMQPValue::LongString(text) => json!(text.to_string()),
-        AMQPValue::LongLongInt(number) => json!(number),
-        other => panic!("{other:?}"),
+    let plain = |value: &AMQPValue| {
+        if let AMQPValue::LongLongInt(number) = value {
+            return json!(number);
+        }
+        let AMQPValue::LongString(text) = value else { panic!("{value:?}") };
+        json!(text.to_string())
     };
     let fields = headers.inner().iter().map(|(name, value)| (name.to_string(), plain(value)));
     Value::Object(fields.collect::<Map<_, _>>())
@@ -58,13 +59,13 @@ async fn a_dead_letter_s_headers_are_as_described() {
     let bench = Bench::start(options(&shared_url()));
     bench.until_up().await;
     let client = Client::connect(&shared_url()).await;
-    let message = br#"{"id":"a","method":"feishu.vc.rom.create","app":"acme"}"#;
+    let message = br#"{"id":"a","method":"#;
     client.send(&bench.options.jobs_queue, message, BasicProperties::default()).await;
     let letter = client.receive(&bench.options.dead_queue).await;
     assert_eq!(letter.data, message);
     let headers = table(letter.properties.headers().as_ref().unwrap());
     assert_eq!(faults("DeadHeaders", &headers), Vec::<String>::new());
-    assert_eq!(headers["x-paceline-id"], "a");
+    assert_eq!(headers["x-paceline-reason"], "malformed");
     let (options, _) = bench.stop().await;
     client.clean_up(&options).await;
 }

@@ -54,6 +54,7 @@ mod people;
 mod platform_faults;
 mod proxies;
 mod readme;
+mod reads;
 mod refusals;
 mod reload;
 mod rows;

@@ -74,6 +74,8 @@ fn field_schema(field: &str, method: &Method) -> Value {
         "not_before" => time("not sent before this instant"),
         "not_after" => time("not sent after this instant"),
         "reply_to" => text("a queue that gets a copy of the result"),
+        "after" => json!({"type": "array", "items": {"type": "string", "minLength": 1},
+            "description": "ids of jobs that must have succeeded first"}),
         // A field that is new to this list is still one.
         _ => json!({}),
     }
@@ -97,7 +99,7 @@ fn parameter(schema: &Schema) -> Value {
         return out;
     }
     for (name, property) in &schema.properties {
-        out["properties"][name] = parameter(property);
+        out["properties"][name] = json!({"anyOf": [parameter(property), reference()]});
     }
     let conditions: Vec<_> =
         schema.properties.iter().flat_map(|(name, property)| conditions(schema, name, property)).collect();
@@ -109,6 +111,17 @@ fn parameter(schema: &Schema) -> Value {
         out["oneOf"] = schema.one_of.iter().map(one).collect();
     }
     out
+}
+
+/// What may stand in the place of any value: one of another job's result.
+fn reference() -> Value {
+    json!({
+        "type": "object",
+        "description": "the id of another job, and the field of its result; without one, the id of what it created",
+        "properties": {"$from": {"type": "string", "minLength": 1}, "at": {"type": "string", "minLength": 1}},
+        "required": ["$from"],
+        "additionalProperties": false,
+    })
 }
 
 /// `x-required-when`, one condition each: the sibling has the value, or has it by default.

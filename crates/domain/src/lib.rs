@@ -22,6 +22,7 @@ pub mod mask;
 pub mod outcome;
 pub mod printable;
 pub mod quota;
+pub mod reading;
 pub mod reason;
 pub mod reset;
 pub mod rights;

@@ -14,7 +14,7 @@ use super::outcome::{lookup, text_of};
 
 pub use criteria::Criteria;
 pub use judge::{Group, Verdict};
-pub use scan::{Candidates, Scan, Turn};
+pub use scan::{Candidates, Pages, Scan, Turn};
 
 /// Writes the method's mark into the parameters that the job left open, so that a look-up has something to compare.
 pub fn mark(job: &mut Job, look_up: &LookUp) {
@@ -151,7 +151,7 @@ pub(super) fn resolve(template: &Value, job: &Job, item: Option<&Value>) -> Opti
     }
 }
 
-pub(super) fn set(params: &mut Params, name: &str, value: Value) {
+pub(crate) fn set(params: &mut Params, name: &str, value: Value) {
     let Some((part, rest)) = name.split_once('.') else { return };
     let map = match part {
         "path" => &mut params.path,

@@ -44,6 +44,8 @@ pub struct Engine {
     suspending: AsyncMutex<()>,
     /// As the ledger has them, as far as this process knows.
     known_restraints: AsyncMutex<Vec<Restraint>>,
+    /// Held while a page is read for a person.
+    pub(super) reading: AsyncMutex<()>,
     rng: Mutex<fastrand::Rng>,
     outbox_changed: Notify,
     backlog_changed: Notify,
@@ -75,6 +77,7 @@ impl Engine {
             ledger_health: LedgerHealth::default(),
             suspending: AsyncMutex::default(),
             known_restraints: AsyncMutex::default(),
+            reading: AsyncMutex::default(),
             rng: Mutex::new(fastrand::Rng::with_seed(options.seed)),
             outbox_changed: Notify::new(),
             backlog_changed: Notify::new(),

@@ -21,11 +21,11 @@ messages! {
         ItemsLeast { least: usize } = "≥ {least} items", "至少 {least} 项";
         ItemsMost { most: usize } = "≤ {most} items", "不超过 {most} 项";
         ItemsMostBesides { most: usize, besides: String } = "≤ {most} items besides {besides}", "除 {besides} 外不超过 {most} 项";
-        Digits = "digits", "数字";
-        UnixSeconds = "Unix seconds", "Unix 时间戳（秒）";
+        DigitsAlone = "digits", "数字";
+        SecondsSince1970 = "Unix seconds", "Unix 时间戳（秒）";
         /// The values that there are, with their meanings.
         Values { values: Bilingual } = "{values}", "{values}";
-        OnlyWhen { name: String, value: String } = "only when {name} = {value}", "仅当 {name} = {value}";
+        OnlyBeside { name: String, value: String } = "only when {name} = {value}", "仅当 {name} = {value}";
         RequiredWhen { name: String, value: String } = "required when {name} = {value}", "{name} = {value} 时必填";
         OneOf { names: Vec<String> } = "exactly one of {names}", "{names} 中恰好填一项";
         Default { value: String } = "default {value}", "默认 {value}";

@@ -80,6 +80,8 @@ pub enum Purpose {
     LookUp(JobSeq),
     /// An access token.
     Token,
+    /// A page of a listing that a person reads.
+    Read,
 }
 
 /// An attempt about to leave.

@@ -98,6 +98,9 @@ pub struct Read {
     /// Column → dotted path inside an item, where they differ.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, String>,
+    /// Parameters of the listing that a reading has unless it is told others: dotted name → value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, Value>,
     /// How to get the next page.
     pub next: Option<NextPage>,
 }

@@ -31,12 +31,12 @@ impl Schema {
         limits.extend(self.shape());
         limits.extend(self.number_of_items());
         limits.extend(self.format.map(|format| match format {
-            Format::Digits => Limit::Digits,
-            Format::UnixSeconds => Limit::UnixSeconds,
+            Format::Digits => Limit::DigitsAlone,
+            Format::UnixSeconds => Limit::SecondsSince1970,
         }));
         limits.extend(self.known_values());
         let pair = |(name, value): &(String, Value)| (name.clone(), value.to_string());
-        limits.extend(self.only_when.iter().map(pair).map(|(name, value)| Limit::OnlyWhen { name, value }));
+        limits.extend(self.only_when.iter().map(pair).map(|(name, value)| Limit::OnlyBeside { name, value }));
         limits.extend(self.required_when.iter().map(pair).map(|(name, value)| Limit::RequiredWhen { name, value }));
         if !self.one_of.is_empty() {
             limits.push(Limit::OneOf { names: self.one_of.clone() });

@@ -119,6 +119,16 @@ fn read(catalog: &Catalog, method: &Method, read: &Read, faults: &mut Faults) {
             faults.add("read.columns", format!("reply.example has no {path:?} in an item of {:?}", read.items));
         }
     }
+    for (name, value) in &read.params {
+        let mut wrong = Vec::new();
+        match param_schema(method, name) {
+            None => faults.add("read.params", format!("the method has no parameter {name}")),
+            Some(schema) => schema.check(name, value, &mut wrong),
+        }
+        for fault in wrong {
+            faults.add("read.params", fault.to_string());
+        }
+    }
     if let Some(next) = &read.next {
         next_page(method, &listed, next, "read.next", faults);
     }

@@ -21,9 +21,15 @@ pub struct Scan {
     wanted: HashMap<Criteria, Candidates>,
     /// Objects that are listed and could not be read.
     unread: BTreeSet<String>,
+    pages: Pages,
+}
+
+/// The pages of a listing that were turned so far.
+#[derive(Debug, Default)]
+pub struct Pages {
     tokens: HashSet<String>,
-    pages: usize,
-    /// Items on all pages so far.
+    turned: usize,
+    /// Items on all of them.
     listed: usize,
 }
 
@@ -115,10 +121,22 @@ impl Scan {
         self.wanted.values().any(|found| found.count() > 0)
     }
 
+    /// [`Pages::turn`].
+    pub fn turn(&mut self, next: &NextPage, page: &Value, listed: usize, params: &mut Params) -> Turn {
+        self.pages.turn(next, page, listed, params)
+    }
+}
+
+impl Pages {
+    /// Goes on behind so many items, where a listing is paged by their number.
+    pub fn after(listed: usize) -> Self {
+        Self { listed, ..Self::default() }
+    }
+
     /// Puts the token of the next page into the listing's parameters, if there is one.
     /// `listed` is how many items the page has.
     pub fn turn(&mut self, next: &NextPage, page: &Value, listed: usize, params: &mut Params) -> Turn {
-        self.pages += 1;
+        self.turned += 1;
         if next.token.is_empty() {
             return self.turn_by_number(next, listed, params);
         }
@@ -135,24 +153,22 @@ impl Scan {
             return if has_flag { Turn::Broken(Cause::MoreNowhere) } else { Turn::Last };
         };
         if !self.tokens.insert(token.clone()) {
-            return Turn::Broken(Cause::LeadsBack { page: self.pages });
+            return Turn::Broken(Cause::LeadsBack { page: self.turned });
         }
-        if self.pages >= PAGES_MAX {
+        if self.turned >= PAGES_MAX {
             return Turn::Broken(Cause::TooManyPages { pages_max: PAGES_MAX });
         }
         set(params, &next.param, Value::String(token));
         Turn::Next
     }
-}
 
-impl Scan {
     /// A listing that is asked for by the number of items before the page ends with an empty one.
     fn turn_by_number(&mut self, next: &NextPage, listed: usize, params: &mut Params) -> Turn {
         self.listed += listed;
         if listed == 0 {
             return Turn::Last;
         }
-        if self.pages >= PAGES_MAX {
+        if self.turned >= PAGES_MAX {
             return Turn::Broken(Cause::TooManyPages { pages_max: PAGES_MAX });
         }
         set(params, &next.param, Value::from(self.listed));

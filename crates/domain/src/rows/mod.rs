@@ -3,6 +3,7 @@
 //! It knows neither where the text comes from (it is UTF-8 here) nor what becomes of the rows. `jsonl.rs` and `csv.rs` split
 //! a file into rows, `table.rs` takes those of a workbook (`records.rs` knows CSV's grammar, `header.rs` judges the header, `heading.rs` knows what people call a column, `column.rs` says what a column means), and the decoder judges the row as it judges every other input.
 
+pub mod arguments;
 mod column;
 mod csv;
 pub mod exported;

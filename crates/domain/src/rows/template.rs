@@ -7,6 +7,7 @@ use super::written::{cell, seconds};
 use crate::catalog::{Method, Schema, SchemaFormat, SchemaKind};
 use crate::checks::{self, Source};
 use crate::job::Params;
+use crate::look_up::set;
 use crate::messages::{Language, Limit, Limits, Render as _};
 use crate::time::Timestamp;
 
@@ -55,7 +56,7 @@ pub fn template(method: &Method, language: Language, now: Timestamp) -> Template
     let (in_path, others): (Vec<_>, Vec<_>) =
         names(method).into_iter().filter(fits_a_cell).partition(|name| name.starts_with("path."));
     let names: Vec<String> = in_path.into_iter().chain(others).collect();
-    let columns = names.iter().filter_map(|name| column(method, name, language)).collect();
+    let columns = names.iter().filter_map(|name| column(method, name, &names, language)).collect();
     let row = |params| names.iter().map(|name| example(method, name, &params, language)).collect();
     let examples = examples(method, now).map(row);
     Template { columns, examples }
@@ -89,15 +90,19 @@ fn place(name: &str) -> (&str, &str) {
     }
 }
 
-fn column(method: &Method, name: &str, language: Language) -> Option<TemplateColumn> {
+fn column(method: &Method, name: &str, all: &[String], language: Language) -> Option<TemplateColumn> {
     let (part, below) = place(name);
     let whole = method.schema(part)?;
     let schema = whole.at(below)?;
     let leaf = schema.leaf();
     let is_required = whole.requires_below(below);
     let is_list = is_list(whole, below);
+    let heading = match language {
+        Language::Chinese => alias(method, name, schema, all).unwrap_or_else(|| name.to_owned()),
+        Language::English => name.to_owned(),
+    };
     Some(TemplateColumn {
-        heading: name.to_owned(),
+        heading,
         name: name.to_owned(),
         note: note(whole, below, schema, (is_required, is_list), language),
         is_required,
@@ -105,6 +110,16 @@ fn column(method: &Method, name: &str, language: Language) -> Option<TemplateCol
         is_number: matches!(leaf.kind, SchemaKind::Integer | SchemaKind::Number) && leaf.format.is_none(),
         choices: choices(leaf, language),
     })
+}
+
+/// What people call the parameter, if they call no other parameter of the method so.
+fn alias(method: &Method, name: &str, schema: &Schema, all: &[String]) -> Option<String> {
+    let others: Vec<&Schema> = all
+        .iter()
+        .filter(|other| *other != name)
+        .filter_map(|other| method.schema(place(other).0)?.at(place(other).1))
+        .collect();
+    schema.aliases.iter().find(|alias| others.iter().all(|other| !other.aliases.contains(alias))).cloned()
 }
 
 /// Whether there is a list on the way.
@@ -192,9 +207,11 @@ fn examples(method: &Method, now: Timestamp) -> [Params; 2] {
             *value = full.clone();
         }
     }
+    let is_nothing = least == Params::default();
     for name in &method.identity {
-        if let (Some(value), Some(place)) = (documented.get(name).cloned(), value_at(&mut least, name)) {
-            *place = value;
+        // A row needs a cell at least.
+        if let Some(value) = documented.get(name).filter(|_| is_nothing || least.get(name).is_some()) {
+            set(&mut least, name, value.clone());
         }
         change(method, name, &mut least);
     }
@@ -217,8 +234,8 @@ fn follow_rules(method: &Method, params: &mut Params, other: &Params) {
         let Some((part, below)) = finding.field.split_once('.') else { continue };
         let Some(map) = part_of(params, part) else { continue };
         let (around, last) = below.rsplit_once('.').unwrap_or(("", below));
-        let around = around.split('.').filter(|name| !name.is_empty());
-        let Some(map) = around.fold(Some(map), |map, name| map?.get_mut(name)?.as_object_mut()) else { continue };
+        let mut around = around.split('.').filter(|name| !name.is_empty());
+        let Some(map) = around.try_fold(map, |map, name| map.get_mut(name)?.as_object_mut()) else { continue };
         if map.remove(last).is_none() {
             let missing = other.get(&finding.field).cloned();
             let sample = || method.param(&finding.field).map(Schema::sample);
@@ -316,9 +333,11 @@ fn visit(schema: &Schema, value: &mut Value, act: &mut dyn FnMut(&Schema, &mut V
         }
         Value::Array(items) => {
             let schema = schema.items.as_deref().unwrap_or(schema);
-            items.iter_mut().for_each(|item| visit(schema, item, act));
+            for item in items {
+                visit(schema, item, act);
+            }
         }
-        leaf => act(schema, leaf),
+        leaf @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => act(schema, leaf),
     }
 }
 

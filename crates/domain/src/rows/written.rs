@@ -18,13 +18,13 @@ pub fn cell(schema: &Schema, object: &Value, names: &[&str]) -> Option<String> {
     match found(object, names)? {
         Found::One(value) => write_value(&mut text, schema.leaf(), value)?,
         Found::Several(values) => {
-            let filled = values.iter().rposition(|value| value.is_some_and(|it| !it.is_null())).map_or(0, |it| it + 1);
+            let filled = values.iter().rposition(|value| !value.is_null()).map_or(0, |it| it + 1);
             for (index, value) in values.into_iter().take(filled).enumerate() {
                 if index > 0 {
                     text.push(SEPARATOR);
                 }
                 let start = text.len();
-                write_value(&mut text, schema.leaf(), value.unwrap_or(&Value::Null))?;
+                write_value(&mut text, schema.leaf(), value)?;
                 let item = &text[start..];
                 if item.contains(LIST_SEPARATORS) || item.trim() != item {
                     return None;
@@ -38,9 +38,10 @@ pub fn cell(schema: &Schema, object: &Value, names: &[&str]) -> Option<String> {
 enum Found<'v> {
     One(&'v Value),
     /// One for each item of the list on the way.
-    Several(Vec<Option<&'v Value>>),
+    Several(Vec<&'v Value>),
 }
 
+/// What stands under these names; `None` if there is a list inside a list.
 fn found<'v>(object: &'v Value, names: &[&str]) -> Option<Found<'v>> {
     let mut value = object;
     for (index, name) in names.iter().enumerate() {
@@ -50,11 +51,22 @@ fn found<'v>(object: &'v Value, names: &[&str]) -> Option<Found<'v>> {
         };
         if let Value::Array(items) = value {
             let rest = &names[index + 1..];
-            let under = |item: &'v Value| rest.iter().try_fold(item, |value, name| value.get(name));
-            return Some(Found::Several(items.iter().map(under).collect()));
+            return items.iter().map(|item| under(item, rest)).collect::<Option<_>>().map(Found::Several);
         }
     }
     Some(Found::One(value))
+}
+
+/// What an item of a list has under these names; `None` if there is another list on the way.
+fn under<'v>(item: &'v Value, names: &[&str]) -> Option<&'v Value> {
+    let mut value = item;
+    for name in names {
+        if value.is_array() {
+            return None;
+        }
+        value = value.get(name).unwrap_or(&Value::Null);
+    }
+    Some(value)
 }
 
 fn write_value(out: &mut String, schema: &Schema, value: &Value) -> Option<()> {

@@ -19,7 +19,7 @@ use paceline_domain::outcome::{Failure, lookup};
 const FETCHED_AT_ONCE: usize = 8;
 
 /// Why a reading did not come to its end: it decides nothing.
-pub(super) enum Stopped {
+pub(in super::super) enum Stopped {
     /// The lane (or its app) stands still until a person has mended the cause.
     Suspended(LaneKey, SuspendScope, Failure),
     /// Refused for good, or without an end: trying again would change nothing.

@@ -4,7 +4,7 @@
 //! come to its end.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::SecretString;
 use serde_json::Value;
@@ -26,13 +26,13 @@ use paceline_domain::outcome::{Failure, Outcome};
 use paceline_ports::crash_points;
 
 /// Asks for the jobs of one listing.
-pub(super) struct Asker<'a> {
+pub(in super::super) struct Asker<'a> {
     pub engine: &'a Arc<Engine>,
     /// The lane of the jobs.
     pub lane: &'a LaneKey,
     pub identity: &'a Identity,
-    /// The calls are recorded for the first of these jobs that is still uncertain.
-    jobs: Mutex<VecDeque<JobSeq>>,
+    /// The calls are recorded for the first of these jobs that is still uncertain; `None`: a person reads, for no job.
+    jobs: Option<Mutex<VecDeque<JobSeq>>>,
 }
 
 /// What a call was made with.
@@ -50,11 +50,20 @@ impl<'a> Asker<'a> {
         identity: &'a Identity,
         jobs: impl Iterator<Item = JobSeq>,
     ) -> Self {
-        Self { engine, lane, identity, jobs: Mutex::new(jobs.collect()) }
+        Self { engine, lane, identity, jobs: Some(Mutex::new(jobs.collect())) }
+    }
+
+    /// Asks for a person; `lane` is the listing's.
+    pub(in super::super) const fn for_a_reader(
+        engine: &'a Arc<Engine>,
+        lane: &'a LaneKey,
+        identity: &'a Identity,
+    ) -> Self {
+        Self { engine, lane, identity, jobs: None }
     }
 
     /// The result of one successful call.
-    pub(super) async fn ask(&self, method: &str, params: &Params) -> Result<Value, Stopped> {
+    pub(in super::super) async fn ask(&self, method: &str, params: &Params) -> Result<Value, Stopped> {
         let engine = self.engine;
         let lane = Arc::new(LaneKey { method: method.to_owned(), ..self.lane.clone() });
         let plan = engine.schedule().plan(&lane).ok_or_else(|| Stopped::later("the catalog has no such look-up"))?;
@@ -108,7 +117,7 @@ impl<'a> Asker<'a> {
 
     /// A fault of the listing alone stops the listing alone: creates go on, and what is uncertain waits.
     fn suspended(&self, lane: &LaneKey, plan: &LanePlan, scope: SuspendScope, failure: Failure) -> Stopped {
-        if scope != SuspendScope::Lane {
+        if scope != SuspendScope::Lane || self.jobs.is_none() {
             return Stopped::Suspended(self.lane.clone(), scope, failure);
         }
         let needs = plan.method.needs.join("; ");
@@ -174,22 +183,18 @@ impl<'a> Asker<'a> {
         }
     }
 
-    fn jobs(&self) -> MutexGuard<'_, VecDeque<JobSeq>> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn job(&self) -> Option<JobSeq> {
-        self.jobs().front().copied()
-    }
-
-    /// Records the call for a job that is still uncertain.
+    /// Records the call for a job that is still uncertain, or for a reader.
     async fn record(&self, call: &OutgoingCall, lane: &Arc<LaneKey>) -> Result<(Recorded, Option<Box<Job>>), Stopped> {
-        while let Some(job) = self.job() {
+        let Some(jobs) = &self.jobs else {
+            return call.record(Purpose::Read, lane).await.map_err(|error| Stopped::later(error.to_string()));
+        };
+        let jobs = || jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(job) = { jobs().front().copied() } {
             match call.record(Purpose::LookUp(job), lane).await {
                 Ok(recorded) => return Ok(recorded),
                 Err(NotRecorded::Failed(error)) => return Err(Stopped::later(error.to_string())),
                 // A person has ended it, or it is called again.
-                Err(NotRecorded::Settled) => self.jobs().retain(|other| *other != job),
+                Err(NotRecorded::Settled) => jobs().retain(|other| *other != job),
             }
         }
         Err(Stopped::Gone)

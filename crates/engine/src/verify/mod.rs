@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::batching::{Looking, Round};
-use self::listing_reader::Stopped;
+pub(super) use self::listing_reader::Stopped;
+pub(super) use self::lookup_call::Asker;
 use super::planner::LanePlan;
 use super::ports::{JobSeq, Settlement, Unsettled, Verified};
 use super::runtime::Engine;

@@ -12,7 +12,7 @@ use super::{CHUNK, Operator, Page, Selection, piles};
 use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow};
 use crate::driver::{self, Conn, Row, values};
 use crate::facts;
-use crate::sqlite::attempts::{FOR_JOB, FOR_LOOK_UP};
+use crate::sqlite::attempts::{FOR_JOB, FOR_LOOK_UP, FOR_READ};
 use crate::sqlite::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use crate::sqlite::settle;
 use crate::state::State;
@@ -295,6 +295,7 @@ fn attempt_line(row: &Row<'_>) -> driver::Result<AttemptLine> {
         purpose: match purpose {
             FOR_JOB => "job",
             FOR_LOOK_UP => "look-up",
+            FOR_READ => "read",
             _ => "token",
         },
         sent_at: row.get(2)?,

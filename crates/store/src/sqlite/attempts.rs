@@ -18,6 +18,7 @@ use paceline_ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, Purpose, Sett
 pub(crate) const FOR_JOB: i64 = 0;
 pub(crate) const FOR_LOOK_UP: i64 = 1;
 pub(crate) const FOR_TOKEN: i64 = 2;
+pub(crate) const FOR_READ: i64 = 3;
 
 /// The outcome of a call whose process died before its reply.
 pub(crate) const LOST: &str = "lost";
@@ -30,6 +31,7 @@ pub(crate) fn begin(books: &mut Books, start: &AttemptStart) -> Result<Option<(A
         Purpose::Job(seq) => (FOR_JOB, Some(seq)),
         Purpose::LookUp(seq) => (FOR_LOOK_UP, Some(seq)),
         Purpose::Token => (FOR_TOKEN, None),
+        Purpose::Read => (FOR_READ, None),
     };
     let mut job = None;
     if let Some(seq) = seq {

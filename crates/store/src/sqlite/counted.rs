@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::attempts::{FOR_JOB, FOR_LOOK_UP};
+use super::attempts::{FOR_JOB, FOR_LOOK_UP, FOR_READ};
 use super::tallies::{Grown, Pile, WARNED};
 use crate::driver::{Conn, Result, values};
 use crate::state::State;
@@ -177,6 +177,7 @@ const fn word_of(purpose: i64) -> &'static str {
     match purpose {
         FOR_JOB => "job",
         FOR_LOOK_UP => "look-up",
+        FOR_READ => "read",
         _ => "token",
     }
 }

@@ -38,7 +38,7 @@ fn read(decoder: &Arc<Decoder>, method: &Method, language: Language) -> (Vec<Str
         found.extend(row.warnings.iter().map(|warning| format!("warning: {}: {:?}", warning.field, warning.check)));
         match row.input {
             Ok(job) => jobs.push(job.params),
-            Err(rejection) => found.push(rejection.detail()),
+            Err(rejection) => found.push(rejection.detail().to_string()),
         }
     }
     (found, jobs)
