@@ -168,6 +168,9 @@ async fn to_ledger(
             "{} queued in the ledger, {} known and waiting, {} known and done, {} dead letters",
             taken.queued, taken.known, taken.succeeded, taken.rejected
         )?;
+        if taken.blocked > 0 {
+            writeln!(context.err, "{} wait for other jobs first", taken.blocked)?;
+        }
     }
     Ok(if taken.rejected == 0 { Exit::Success } else { Exit::Unwell })
 }
