@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
 use super::patience::Patient;
-use super::places::{Peer, Place};
+use super::slots::{Peer, Slot};
 use super::wire::{Sloppy, Wire};
 
 /// How long a request's head may take to arrive, and the next one to begin.
@@ -40,18 +40,18 @@ pub struct Origin {
 pub struct Connection {
     /// Where it comes from.
     pub origin: Origin,
-    /// Whether all other places are taken, so that health alone is answered here.
+    /// Whether all other slots are taken, so that health alone is answered here.
     pub is_for_health: bool,
     /// What is wrong with its bytes.
     pub sloppy: Sloppy,
 }
 
-/// Serves one that speaks TLS: the handshake has the time of a head, and a place no longer than any other.
+/// Serves one that speaks TLS: the handshake has the time of a head, and a slot no longer than any other.
 pub async fn secure<S>(
     stream: S,
     tls: Arc<ServerConfig>,
     origin: Origin,
-    place: Place,
+    slot: Slot,
     router: axum::Router,
     stopped: watch::Receiver<bool>,
 ) where
@@ -60,27 +60,27 @@ pub async fn secure<S>(
     let handshake = tokio::time::timeout(HEAD_TIMEOUT, TlsAcceptor::from(tls).accept(stream));
     let secured = tokio::select! {
         secured = handshake => secured,
-        () = place.evicted() => return,
+        () = slot.evicted() => return,
     };
     match secured {
-        Ok(Ok(stream)) => serve(stream, Origin { scheme: "https", ..origin }, place, router, stopped).await,
+        Ok(Ok(stream)) => serve(stream, Origin { scheme: "https", ..origin }, slot, router, stopped).await,
         Ok(Err(error)) => debug!(peer = %origin.peer, %error, "no connection with TLS"),
         Err(_) => {}
     }
 }
 
-/// Serves it until somebody ends it, it takes too long, or its place goes to another.
-pub async fn serve<S>(stream: S, origin: Origin, place: Place, router: axum::Router, mut stopped: watch::Receiver<bool>)
+/// Serves it until somebody ends it, it takes too long, or its slot goes to another.
+pub async fn serve<S>(stream: S, origin: Origin, slot: Slot, router: axum::Router, mut stopped: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let place = Arc::new(place);
-    let of_request = Connection { origin, is_for_health: place.is_for_health(), sloppy: Sloppy::default() };
+    let slot = Arc::new(slot);
+    let of_request = Connection { origin, is_for_health: slot.is_for_health(), sloppy: Sloppy::default() };
     let stream = Patient::new(stream, Wire::new(of_request.sloppy.clone()));
     let router = TowerToHyperService::new(router);
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(of_request.clone());
-        let (working, answer) = (place.working(), router.call(request.map(Body::new)));
+        let (working, answer) = (slot.working(), router.call(request.map(Body::new)));
         async move {
             let answer = answer.await;
             drop(working);
@@ -96,7 +96,7 @@ where
     // A client that goes away is no fault of ours.
     tokio::select! {
         _ = &mut connection => {}
-        () = place.evicted() => {}
+        () = slot.evicted() => {}
         () = ending => {
             connection.as_mut().graceful_shutdown();
             let _ = connection.await;
@@ -110,7 +110,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::time::{sleep, timeout};
 
-    use super::super::places::Places;
+    use super::super::slots::Slots;
     use super::*;
 
     /// A connection over a pipe of 1 kB, with a page of 100 kB.
@@ -118,11 +118,11 @@ mod tests {
         let (theirs, ours) = duplex(1_000);
         let router = axum::Router::new().route("/", get(async || "x".repeat(100_000)));
         let peer = Peer::of([127, 0, 0, 1].into());
-        let place = Places::default().enter(peer).await;
+        let slot = Slots::default().enter(peer).await;
         let origin = Origin { peer, is_local: true, scheme: "http" };
         tokio::spawn(async move {
             let (_stop, stopped) = watch::channel(false);
-            serve(ours, origin, place, router, stopped).await;
+            serve(ours, origin, slot, router, stopped).await;
         });
         theirs
     }

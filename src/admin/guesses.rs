@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::places::Peer;
+use super::slots::Peer;
 use crate::clock::Clock;
 use crate::domain::time::Mono;
 

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::connection::Origin;
-use super::places::{Peer, Places};
+use super::slots::{Peer, Slots};
 use super::socket::Socket;
 use super::{Access, Shared, State, Worker, books, connection, forecast, guard, guesses, routes, throughput};
 
@@ -39,7 +39,7 @@ impl BindError {
     }
 }
 
-/// Places that are taken, before there is a worker to serve.
+/// Addresses that are taken, before there is a worker to serve.
 pub struct Bound {
     tcp: Option<(TcpListener, SocketAddr)>,
     socket: Option<Socket>,
@@ -99,7 +99,7 @@ impl Bound {
         });
         tokio::spawn(seed(Arc::clone(&state)));
         let (stop, stopped) = watch::channel(false);
-        let serving = Serving { places: Places::default(), router: routes::router(&state), stopped };
+        let serving = Serving { slots: Slots::default(), router: routes::router(&state), stopped };
         let listen = self.tcp.as_ref().map(|(_, listen)| *listen);
         let mut tasks = Vec::new();
         if let Some((listener, listen)) = self.tcp {
@@ -188,13 +188,13 @@ impl Source for Socket {
 /// What all sources share.
 #[derive(Clone)]
 struct Serving {
-    places: Places,
+    slots: Slots,
     router: axum::Router,
     stopped: watch::Receiver<bool>,
 }
 
 async fn accept<S: Source>(source: S, serving: Serving) {
-    let Serving { places, router, mut stopped } = serving;
+    let Serving { slots, router, mut stopped } = serving;
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -206,14 +206,14 @@ async fn accept<S: Source>(source: S, serving: Serving) {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let place = tokio::select! {
+        let slot = tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => break,
-            place = places.enter(origin.peer) => place,
+            slot = slots.enter(origin.peer) => slot,
         };
         let (router, stopped) = (router.clone(), stopped.clone());
         match source.tls() {
-            Some(tls) => connections.spawn(connection::secure(stream, tls, origin, place, router, stopped)),
-            None => connections.spawn(connection::serve(stream, origin, place, router, stopped)),
+            Some(tls) => connections.spawn(connection::secure(stream, tls, origin, slot, router, stopped)),
+            None => connections.spawn(connection::serve(stream, origin, slot, router, stopped)),
         };
     }
     drop(source);

@@ -74,7 +74,7 @@ pub async fn carry_out(context: &mut Context, ledger: &mut Operator, args: Args)
     let mut inputs = super::context::inputs(context)?;
     let now = context.clock.now();
     let plan = Plan::of(ledger, &inputs, &letters, &patch, (args.redrive, now))?;
-    tell_faults(context, &plan)?;
+    print_faults(context, &plan)?;
     if !plan.faults.is_empty() && !args.skip_invalid && !args.dry_run {
         return Err(refuse(
             format!("{} of {} dead letters would not be valid; nothing was changed", plan.faults.len(), letters.len()),
@@ -92,7 +92,7 @@ pub async fn carry_out(context: &mut Context, ledger: &mut Operator, args: Args)
     Ok(if is_well { all_there } else { Exit::Unwell })
 }
 
-fn tell_faults(context: &mut Context, plan: &Plan) -> anyhow::Result<()> {
+fn print_faults(context: &mut Context, plan: &Plan) -> anyhow::Result<()> {
     let shown_max = usize::try_from(FAULTS_SHOWN_MAX).unwrap_or(usize::MAX);
     for (handle, why) in plan.faults.iter().take(shown_max) {
         writeln!(context.err, "{}", plain(&format!("{handle}: {why}")))?;

@@ -120,7 +120,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         let time = (&planned, elapsed, started_at, is_finished);
         summarise(context, &store, &checked.batches, time, account.as_ref())?;
     }
-    say_suspended(context, &suspensions)?;
+    print_suspended(context, &suspensions)?;
     conclude(context, &args, &counts, (stop, early.as_ref()), &store)
 }
 
@@ -167,7 +167,7 @@ fn summarise(
     Ok(context.out.flush()?)
 }
 
-fn say_suspended(context: &mut Context, suspensions: &[Suspension]) -> anyhow::Result<()> {
+fn print_suspended(context: &mut Context, suspensions: &[Suspension]) -> anyhow::Result<()> {
     for suspension in suspensions {
         let (name, detail) = (Scope::of(suspension).name(), suspension.detail.to_string());
         let fix = suspension.what_to_do().to_string();

@@ -28,7 +28,7 @@ pub use worker::{Parts, StartError, Surroundings, Worker};
 
 use admin::admin_worker;
 use reload::Reloader;
-use standing::tell_standing;
+use standing::record_standing;
 
 use crate::clock::Clock;
 use crate::domain::catalog::Catalog;

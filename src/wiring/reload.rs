@@ -184,7 +184,7 @@ impl Reloader {
             Ok(revision) => {
                 is_empty &= revision.is_empty();
                 told.extend(names(&revision));
-                tell(&revision);
+                log_revision(&revision);
             }
             Err(error) => error!(%error, "suspensions of corrected apps cannot be lifted; `paceline resume` does it"),
         }
@@ -215,7 +215,7 @@ fn names(revision: &Revision) -> Vec<String> {
     apps.chain(methods).chain(quotas).collect()
 }
 
-fn tell(revision: &Revision) {
+fn log_revision(revision: &Revision) {
     for app in &revision.added {
         info!(app, "the app is new");
     }

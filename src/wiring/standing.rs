@@ -16,7 +16,7 @@ const SETTLES_WITHIN: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Tells of every change until the ledger or the broker's part is closed.
-pub fn tell_standing(mut look: Look, ledger: Arc<SqliteLedger>, clock: Clock) {
+pub fn record_standing(mut look: Look, ledger: Arc<SqliteLedger>, clock: Clock) {
     tokio::spawn(async move {
         let mut told: Option<BrokerStanding> = None;
         loop {
@@ -45,7 +45,7 @@ pub fn tell_standing(mut look: Look, ledger: Arc<SqliteLedger>, clock: Clock) {
 
 fn now(look: &Look, clock: &Clock) -> BrokerStanding {
     let status = look.status();
-    let [jobs_in, results_out] = status.words();
+    let [jobs_in, results_out] = status.describe();
     let is_full = matches!(status.intake, intake::State::Paused { .. });
     BrokerStanding { ready: status.is_ready(), since: clock.now(), is_full, jobs_in, results_out }
 }

@@ -172,7 +172,7 @@ impl Worker {
             options.map(|options| super::broker(&options, &engine, &ledger, decoding.clone(), &clock)).transpose();
         let service = service.map_err(|fault| Refused::new(fault.text, fault.cure))?;
         if let Some(service) = &service {
-            super::tell_standing(service.look(), Arc::clone(&ledger), clock);
+            super::record_standing(service.look(), Arc::clone(&ledger), clock);
         }
         let scrape = Scrape::new(Arc::clone(&engine), Arc::clone(&ledger), metrics);
         let served = (&engine, &ledger, service.as_ref(), decoding.clone());

@@ -111,7 +111,7 @@ pub(super) fn gather(first: Option<lapin::Result<Delivery>>, consumer: &mut Cons
 }
 
 /// A publisher that cannot be understood at all is somebody's to correct.
-pub(super) fn say_unreadable<'a>(notes: impl Iterator<Item = &'a Notes>) {
+pub(super) fn log_unreadable<'a>(notes: impl Iterator<Item = &'a Notes>) {
     let unreadable: Vec<_> = notes.filter_map(|notes| notes.unreadable.first()).collect();
     if let Some((name, message)) = unreadable.first() {
         let messages = unreadable.len();
@@ -123,7 +123,7 @@ pub(super) fn say_unreadable<'a>(notes: impl Iterator<Item = &'a Notes>) {
 }
 
 /// Which job a message holds; a warning about it names the job, and this its trace.
-pub(super) fn say_read(arrival: &Arrival) {
+pub(super) fn log_read(arrival: &Arrival) {
     match &arrival.input {
         Ok(job) => tracing::trace!(
             job = job.id,
@@ -144,7 +144,7 @@ pub(super) fn say_read(arrival: &Arrival) {
 }
 
 /// What became of a batch.
-pub(super) fn say_taken(taken: &[TakenOver]) {
+pub(super) fn log_taken_over(taken: &[TakenOver]) {
     let [mut queued, mut blocked, mut known, mut succeeded, mut rejected] = [0_u32; 5];
     for one in taken {
         *match one {

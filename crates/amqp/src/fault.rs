@@ -14,7 +14,7 @@ use super::address::Address;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The broker or the connection said no.
-    #[error("{what}: {}", words(.error))]
+    #[error("{what}: {}", describe(.error))]
     Amqp {
         /// What was asked for.
         what: &'static str,
@@ -90,7 +90,7 @@ impl From<Fault> for Error {
 }
 
 /// The client's error in words; the broker's own where it said something.
-pub(super) fn words(error: &lapin::Error) -> String {
+pub(super) fn describe(error: &lapin::Error) -> String {
     match error.kind() {
         ErrorKind::ProtocolError(error) => error.get_message().to_string(),
         ErrorKind::IOError(error) => error.to_string(),
@@ -104,7 +104,7 @@ pub(super) fn words(error: &lapin::Error) -> String {
 
 /// Why no connection came about, and what to do.
 pub(super) fn of_connect(address: &Address, error: &lapin::Error) -> Fault {
-    let text = format!("cannot connect to RabbitMQ at {address}: {}", words(error));
+    let text = format!("cannot connect to RabbitMQ at {address}: {}", describe(error));
     let cure = match error.kind() {
         ErrorKind::ProtocolError(error) => match error.kind() {
             AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => cure_of_login(address),
@@ -120,7 +120,7 @@ pub(super) fn of_connect(address: &Address, error: &lapin::Error) -> Fault {
 
 /// Why a connection that stood is gone.
 pub(super) fn of_loss(address: &Address, error: &lapin::Error) -> Fault {
-    let text = format!("lost the connection to RabbitMQ at {address}: {}", words(error));
+    let text = format!("lost the connection to RabbitMQ at {address}: {}", describe(error));
     let cure = match error.kind() {
         // The client gives up the connection over one such message, and the broker hands it out again after each connect.
         ErrorKind::ParsingError(_) => {

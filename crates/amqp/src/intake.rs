@@ -16,7 +16,7 @@ use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Consumer};
 use tokio::sync::watch;
 
-use super::deliveries::{End, Gathered, Notes, gather, read_body, say_read, say_taken, say_unreadable};
+use super::deliveries::{End, Gathered, Notes, gather, log_read, log_taken_over, log_unreadable, read_body};
 use super::fault::{Error, Fault};
 use super::link::Link;
 use super::options::Options;
@@ -394,8 +394,8 @@ impl<B: Backlog> Intake<B> {
 
     async fn take_over(&self, batch: Vec<Delivery>, stop: &mut watch::Receiver<bool>) -> bool {
         let Some(acker) = batch.last().map(|delivery| delivery.acker.clone()) else { return true };
-        let held: Vec<Held> = batch.into_iter().map(Held::of).collect();
-        say_unreadable(held.iter().map(|held| &held.notes));
+        let unacked: Vec<Unacked> = batch.into_iter().map(Unacked::from).collect();
+        log_unreadable(unacked.iter().map(|delivery| &delivery.notes));
         let mut failures = 0;
         loop {
             // Deliveries of a dead channel linger in the stream; the broker hands them out again.
@@ -403,12 +403,12 @@ impl<B: Backlog> Intake<B> {
                 return false;
             }
             // Read again for each try: retries are rare, and a copy of every job for their sake is not free.
-            let arrivals: Vec<_> = held.iter().map(|held| self.read(held)).collect();
-            arrivals.iter().for_each(say_read);
+            let arrivals: Vec<_> = unacked.iter().map(|delivery| self.read(delivery)).collect();
+            arrivals.iter().for_each(log_read);
             match self.ledger.take_over(arrivals, self.clock.now()).await {
                 Ok(taken) => {
                     crash_points::reach("after-take-over");
-                    say_taken(&taken);
+                    log_taken_over(&taken);
                     self.enqueue(taken);
                     if failures > 0 {
                         self.state.send_replace(State::Consuming);
@@ -441,8 +441,8 @@ impl<B: Backlog> Intake<B> {
         }
     }
 
-    fn read(&self, held: &Held) -> Arrival {
-        let Held { raw, amqp, redelivered, notes, exchange, routing_key } = held;
+    fn read(&self, delivery: &Unacked) -> Arrival {
+        let Unacked { raw, amqp, redelivered, notes, exchange, routing_key } = delivery;
         let input = read_body(&self.decode, self.options.body_bytes_max, raw, amqp, notes);
         let mut amqp = amqp.clone();
         let sender = Sender { user_id: amqp.user_id.clone() };
@@ -457,7 +457,7 @@ impl<B: Backlog> Intake<B> {
 }
 
 /// What is kept of a delivery until the ledger has it.
-struct Held {
+struct Unacked {
     raw: Bytes,
     amqp: AmqpOrigin,
     redelivered: bool,
@@ -466,8 +466,8 @@ struct Held {
     routing_key: ShortString,
 }
 
-impl Held {
-    fn of(delivery: Delivery) -> Self {
+impl From<Delivery> for Unacked {
+    fn from(delivery: Delivery) -> Self {
         let (amqp, redelivered) = (origin_of(&delivery.properties), delivery.redelivered);
         let notes = Notes::of(&delivery.properties);
         let Delivery { data, exchange, routing_key, .. } = delivery;

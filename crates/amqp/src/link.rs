@@ -51,7 +51,7 @@ impl State {
     }
 
     /// In words, but for the next try.
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         match self {
             Self::Down { since, error, .. } => format!("down since {since}: {error}"),
             Self::Connecting | Self::Connected | Self::Blocked { .. } | Self::Closed => self.to_string(),
@@ -162,7 +162,7 @@ impl Supervisor {
             };
             self.silent = silent;
             let delay = self.delay();
-            self.say_down(fault, delay);
+            self.report_down(fault, delay);
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 () = until_stopped(&mut stop) => break,
@@ -197,7 +197,7 @@ impl Supervisor {
         let fault = tokio::select! {
             fault = session.until_lost() => Some(fault),
             () = self.follow_blocked(&session) => None,
-            () = self.say_that_it_holds() => None,
+            () = self.log_recovered() => None,
             () = until_stopped(stop) => None,
         };
         self.sessions.send_replace(None);
@@ -213,7 +213,7 @@ impl Supervisor {
     }
 
     /// After connections that did not hold, the one that does is the end of the outage; never ends before the session does.
-    async fn say_that_it_holds(&self) {
+    async fn log_recovered(&self) {
         if self.flapping {
             tokio::time::sleep(GOOD_AFTER).await;
             tracing::info!(connection = self.name, broker = %self.address, "connected to RabbitMQ again");
@@ -241,7 +241,7 @@ impl Supervisor {
         if self.silent && self.address.tls() { SILENT_TLS_DELAY } else { delay }
     }
 
-    fn say_down(&mut self, error: Fault, delay: Duration) {
+    fn report_down(&mut self, error: Fault, delay: Duration) {
         let now = self.clock.now();
         // Said once per outage; `status` shows the latest error.
         if self.down_since.is_none() && !std::mem::take(&mut self.quiet) {

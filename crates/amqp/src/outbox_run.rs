@@ -107,7 +107,7 @@ impl<'a, E: Endings> Run<'a, E> {
         };
         let mut channels = opened?;
         self.memory.troubles.end(RABBITMQ);
-        self.tell();
+        self.publish_state();
         let mut blocked = self.session.blocked();
         let mut drained_by = None;
         let mut tick = tokio::time::interval(TICK);
@@ -130,7 +130,7 @@ impl<'a, E: Endings> Run<'a, E> {
                     while let Some(Some((seq, to, verdict))) = self.in_flight.next().now_or_never() {
                         self.settle(seq, &to, verdict)?;
                     }
-                    self.tell();
+                    self.publish_state();
                 }
                 () = self.relay.endings.until_changed() => self.more = true,
                 _ = tick.tick() => self.look(is_blocked)?,
@@ -397,16 +397,16 @@ impl<'a, E: Endings> Run<'a, E> {
 
     fn trouble(&mut self, with: &str, concern: Concern, why: &str) {
         self.memory.troubles.note(with, concern, why);
-        self.tell();
+        self.publish_state();
     }
 
     fn heal(&mut self, with: &str) {
         self.memory.troubles.end(with);
-        self.tell();
+        self.publish_state();
     }
 
-    /// Tells how it stands.
-    fn tell(&self) {
+    /// Lets `status` and the logs know how it stands.
+    fn publish_state(&self) {
         let now = self.memory.troubles.state();
         self.relay.state.send_if_modified(|state| {
             let changes = *state != now;
@@ -476,7 +476,7 @@ impl<'a, E: Endings> Run<'a, E> {
             // Whatever failed has been dropped: what is left is not about a destination.
             let subscribers = self.subscribers();
             self.memory.troubles.retain(|with| [READING, WRITING, &subscribers].contains(&with));
-            self.tell();
+            self.publish_state();
         }
         Ok(())
     }

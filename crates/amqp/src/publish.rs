@@ -12,7 +12,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation};
 
-use super::fault::{Error, Fault, words};
+use super::fault::{Error, Fault, describe};
 use super::link::Link;
 use super::options::Options;
 use super::properties::of_origin;
@@ -62,13 +62,13 @@ pub(super) async fn publish(channel: Channel, message: Publication) -> Result<Ve
     Ok(match crash_points::during("after-publish", MID_PUBLISH, confirm).await? {
         Confirmation::Ack(None) => Verdict::Confirmed,
         Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned)) => {
-            Verdict::Unroutable(words_of(&returned))
+            Verdict::Unroutable(return_reason(&returned))
         }
         Confirmation::Nack(None) | Confirmation::NotRequested => Verdict::Refused,
     })
 }
 
-fn words_of(returned: &BasicReturnMessage) -> String {
+fn return_reason(returned: &BasicReturnMessage) -> String {
     format!("{} ({})", returned.reply_text, returned.reply_code)
 }
 
@@ -163,7 +163,7 @@ fn fault_of(verdict: Result<Verdict, lapin::Error>, options: &Options) -> Option
             .to_string(),
         ),
         Ok(Verdict::Unroutable(words)) => Some(format!("RabbitMQ has no queue {queue:?} any more: {words}")),
-        Err(error) => Some(words(&error)),
+        Err(error) => Some(describe(&error)),
     }
 }
 

@@ -81,8 +81,8 @@ impl Status {
     }
 
     /// Jobs in and results out in words that stay the same while nothing but the next try changes.
-    pub fn words(&self) -> [String; 2] {
-        let [consume, publish] = [&self.consume, &self.publish].map(State::words);
+    pub fn describe(&self) -> [String; 2] {
+        let [consume, publish] = [&self.consume, &self.publish].map(State::describe);
         [format!("{} ({consume})", self.intake), format!("{} ({publish})", self.relay)]
     }
 }

@@ -65,13 +65,13 @@ async fn try_one(
     let (taken, reply) = try_credentials(app, catalog, transport, settings.http.request_timeout).await;
     let finding = match taken {
         Ok(()) => Finding::ok(what, format!("{place} takes its credentials")),
-        Err(failure) => Finding::fault(what, format!("{place}: {}", words(&failure)), cure_of(&failure)),
+        Err(failure) => Finding::fault(what, format!("{place}: {}", describe(&failure)), cure_of(&failure)),
     };
     let seen = reply.and_then(|reply| Seen::of(masked_url(&app.base_url), reply, clock.now()));
     (finding, seen)
 }
 
-fn words(failure: &Failure) -> String {
+fn describe(failure: &Failure) -> String {
     let code = failure.code.map(|code| format!("{code} ")).unwrap_or_default();
     let log_id = failure.log_id.as_deref().map(|id| format!(" (log id {id})")).unwrap_or_default();
     format!("{code}{}{log_id}", failure.detail)

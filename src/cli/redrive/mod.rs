@@ -108,7 +108,7 @@ pub async fn carry_out(context: &mut Context, ledger: &mut Operator, args: Args)
     };
     mover.close().await;
     outcome.would_expire = expired.len();
-    tell(context, &args, &outcome, &expired)?;
+    print_outcome(context, &args, &outcome, &expired)?;
     let found: Vec<Letter> = letters.into_iter().chain(expired).collect();
     let all_there = missing(context, &selection, &found)?;
     Ok(match end {
@@ -129,7 +129,7 @@ async fn plainly(
     let mut stage = Stage::unfollowed(letters);
     let end = mover.run(context, ledger, &mut stage).await?;
     stage.add_to(&mut outcome);
-    stage.tell_refused(context)?;
+    stage.print_refused(context)?;
     outcome.left = letters.len() - stage.handled();
     Ok((outcome, end))
 }
@@ -152,7 +152,7 @@ async fn staged(
         writeln!(context.err, "stage {number}: {size} of {}; waiting for what becomes of it", letters.len())?;
         let end = mover.run(context, ledger, &mut stage).await?;
         stage.add_to(&mut outcome);
-        stage.tell(context, number)?;
+        stage.print(context, number)?;
         rest = later;
         outcome.left = rest.len() + now.len() - stage.handled();
         if end == End::Interrupted {
@@ -176,7 +176,7 @@ async fn staged(
     Ok((outcome, End::Done))
 }
 
-fn tell(context: &mut Context, args: &Args, outcome: &Outcome, expired: &[Letter]) -> anyhow::Result<()> {
+fn print_outcome(context: &mut Context, args: &Args, outcome: &Outcome, expired: &[Letter]) -> anyhow::Result<()> {
     context.has_acted = true;
     if args.json {
         let mut document = json!(outcome);

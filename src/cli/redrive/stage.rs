@@ -130,7 +130,7 @@ impl Mover {
             if moved || ended {
                 silence = Silence::since(now);
             } else if stage.handled == stage.letters.len() {
-                silence.tell(context, ledger, stage.open.len())?;
+                silence.print(context, ledger, stage.open.len())?;
             }
             if self.pause(context, stage).await {
                 return Ok(End::Interrupted);
@@ -266,7 +266,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Says how a followed stage ended.
-    pub fn tell(&self, context: &mut Context, number: usize) -> anyhow::Result<()> {
+    pub fn print(&self, context: &mut Context, number: usize) -> anyhow::Result<()> {
         let mut parts = vec![format!("{} succeeded", self.succeeded)];
         let further =
             [(self.failed(), "failed"), (self.others, "cancelled or dropped"), (self.open.len(), "not ended yet")];
@@ -278,11 +278,11 @@ impl<'a> Stage<'a> {
             let cure = if cure.is_empty() { String::new() } else { format!("; {cure}") };
             writeln!(context.err, "  {count} {}", plain(&format!("{words}{cure}")))?;
         }
-        self.tell_refused(context)
+        self.print_refused(context)
     }
 
     /// Says which inputs still are no jobs, and why.
-    pub fn tell_refused(&self, context: &mut Context) -> anyhow::Result<()> {
+    pub fn print_refused(&self, context: &mut Context) -> anyhow::Result<()> {
         for (handle, why) in self.refused.iter().take(SHOWN_MAX) {
             writeln!(context.err, "{}", plain(&format!("{handle}: still no job: {why}")))?;
         }
@@ -305,7 +305,7 @@ impl Silence {
         Self { since: now, told: false }
     }
 
-    fn tell(&mut self, context: &mut Context, ledger: &Operator, open: usize) -> anyhow::Result<()> {
+    fn print(&mut self, context: &mut Context, ledger: &Operator, open: usize) -> anyhow::Result<()> {
         let silent = context.clock.mono().since(self.since);
         if self.told || silent < SILENCE_MAX {
             return Ok(());

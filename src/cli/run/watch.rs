@@ -5,8 +5,8 @@ use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cli::causes;
 use crate::cli::context::Context;
-use crate::cli::held_back;
 use crate::cli::planned::Planned;
 use crate::cli::progress::{Lane, Progress, Stopped};
 use crate::cli::signals::{self, HangUp};
@@ -97,8 +97,8 @@ fn lanes(engine: &Engine, totals: &BTreeMap<LaneKey, u64>, planned: &Planned) ->
 fn why_stopped(view: &View, lane: &LaneView, now: Mono) -> Option<Stopped> {
     if lane.suspended {
         let cause = view.suspensions.iter().find(|suspension| suspension.covers(&lane.key));
-        return Some(Stopped::Suspended { why: cause.map_or_else(String::new, held_back::why) });
+        return Some(Stopped::Suspended { why: cause.map_or_else(String::new, causes::of_suspension) });
     }
     let held = lane.active_pause.as_ref()?;
-    Some(Stopped::Paused { next_in: held.until.since(now), why: held_back::said(&held.cause) })
+    Some(Stopped::Paused { next_in: held.until.since(now), why: causes::of_pause(&held.cause) })
 }

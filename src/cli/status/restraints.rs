@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::cli::held_back::coded;
+use crate::cli::causes::with_code;
 use crate::cli::table::plain;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Restrained, RestraintKind};
@@ -68,7 +68,7 @@ impl Words for ExplainedRestraint {
     fn why(&self) -> String {
         let cause = &self.restraint.cause;
         let meaning = self.meaning.as_ref().map_or_else(|| cause.detail.to_string(), |meaning| meaning.en.clone());
-        let words = coded(cause.code, &meaning);
+        let words = with_code(cause.code, &meaning);
         cause.log_id.as_ref().map_or_else(|| words.clone(), |id| format!("{words} (log id {id})"))
     }
 

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-/// Bytes of bodies held at a time; a single longer body is held alone.
-const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of bodies at a time; a single longer body is let in alone.
+const BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// What one connection holds.
+/// What one connection has delivered.
 #[derive(Debug, Default)]
-pub(crate) struct Meter(Mutex<Held>);
+pub(crate) struct Meter(Mutex<Pending>);
 
 #[derive(Debug, Default)]
-struct Held {
+struct Pending {
     /// By channel: a closed one takes back what it delivered.
     bytes: HashMap<u16, usize>,
     waiting: Option<Waker>,
@@ -22,41 +22,41 @@ impl Meter {
     /// Counts the body of a message that is about to be read; `false` if there is no room for it yet. Then `waker` is
     /// called when there is.
     pub(super) fn hold(&self, channel: u16, bytes: usize, waker: &Waker) -> bool {
-        let mut held = self.held();
-        let now: usize = held.bytes.values().sum();
-        let fits = now == 0 || now.saturating_add(bytes) <= HELD_BYTES_MAX;
+        let mut pending = self.lock();
+        let now: usize = pending.bytes.values().sum();
+        let fits = now == 0 || now.saturating_add(bytes) <= BYTES_MAX;
         if fits {
-            *held.bytes.entry(channel).or_default() += bytes;
+            *pending.bytes.entry(channel).or_default() += bytes;
         } else {
-            held.waiting = Some(waker.clone());
+            pending.waiting = Some(waker.clone());
         }
         fits
     }
 
     /// That much was taken over.
     pub(crate) fn release(&self, channel: u16, bytes: usize) {
-        let mut held = self.held();
-        if let Some(count) = held.bytes.get_mut(&channel) {
+        let mut pending = self.lock();
+        if let Some(count) = pending.bytes.get_mut(&channel) {
             *count = count.saturating_sub(bytes);
         }
-        wake(held);
+        wake(pending);
     }
 
     /// The channel is closed: the broker has its messages back.
     pub(super) fn forget(&self, channel: u16) {
-        let mut held = self.held();
-        held.bytes.remove(&channel);
-        wake(held);
+        let mut pending = self.lock();
+        pending.bytes.remove(&channel);
+        wake(pending);
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn lock(&self) -> MutexGuard<'_, Pending> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn wake(mut held: MutexGuard<'_, Held>) {
-    let waiting = held.waiting.take();
-    drop(held);
+fn wake(mut pending: MutexGuard<'_, Pending>) {
+    let waiting = pending.waiting.take();
+    drop(pending);
     if let Some(waker) = waiting {
         waker.wake();
     }
@@ -84,13 +84,13 @@ mod tests {
     fn many_small_ones_or_a_single_large_one_fit() {
         let (meter, woken) = (Meter::default(), Arc::new(Woken::default()));
         let waker = waker(Arc::clone(&woken));
-        assert!(meter.hold(1, HELD_BYTES_MAX + 1, &waker), "a single one always fits");
+        assert!(meter.hold(1, BYTES_MAX + 1, &waker), "a single one always fits");
         assert!(!meter.hold(2, 1, &waker) && !meter.hold(1, 0, &waker));
-        meter.release(1, HELD_BYTES_MAX + 1);
+        meter.release(1, BYTES_MAX + 1);
         assert_eq!(woken.0.load(Ordering::SeqCst), 1);
-        assert!(meter.hold(1, HELD_BYTES_MAX - 1, &waker) && meter.hold(2, 1, &waker) && !meter.hold(2, 1, &waker));
+        assert!(meter.hold(1, BYTES_MAX - 1, &waker) && meter.hold(2, 1, &waker) && !meter.hold(2, 1, &waker));
         meter.forget(1);
-        assert_eq!(woken.0.load(Ordering::SeqCst), 2, "what a closed channel held is room again");
-        assert!(meter.hold(2, HELD_BYTES_MAX - 1, &waker) && !meter.hold(2, 1, &waker));
+        assert_eq!(woken.0.load(Ordering::SeqCst), 2, "what a closed channel had is room again");
+        assert!(meter.hold(2, BYTES_MAX - 1, &waker) && !meter.hold(2, 1, &waker));
     }
 }

@@ -1,24 +1,24 @@
-//! Words for what holds calls back: causes of pauses and suspensions, as `run` and `status` show them.
+//! Causes of pauses and suspensions, as `run` and `status` show them.
 
 use crate::domain::outcome::Failure;
 use crate::engine::ports::Suspension;
 
 /// The cause of a pause: `refused by the platform: 99991400 request trigger frequency limit`.
-pub fn said(cause: &Failure) -> String {
+pub fn of_pause(cause: &Failure) -> String {
     // Without a status and a code nobody has answered.
     let who = if cause.code.is_some() || cause.status.is_some() { "refused by the platform" } else { "not reached" };
     let log_id = cause.log_id.as_ref().map(|id| format!(" (log id {id})")).unwrap_or_default();
-    format!("{who}: {}{log_id}", coded(cause.code, &cause.detail.to_string()))
+    format!("{who}: {}{log_id}", with_code(cause.code, &cause.detail.to_string()))
 }
 
 /// The cause of a suspension, and its end if that is known.
-pub fn why(suspension: &Suspension) -> String {
+pub fn of_suspension(suspension: &Suspension) -> String {
     let until = suspension.until.map(|until| format!(", until {until}")).unwrap_or_default();
-    format!("{}{until}", coded(suspension.code, &suspension.detail.to_string()))
+    format!("{}{until}", with_code(suspension.code, &suspension.detail.to_string()))
 }
 
 /// A code, if there is one, with what it means.
-pub fn coded(code: Option<i64>, words: &str) -> String {
+pub fn with_code(code: Option<i64>, words: &str) -> String {
     code.map_or_else(|| words.to_owned(), |code| format!("{code} {words}"))
 }
 
@@ -35,8 +35,11 @@ mod tests {
             log_id: Some("0217".to_owned()),
             ..Failure::default()
         };
-        assert_eq!(said(&refused), "refused by the platform: 99991400 request trigger frequency limit (log id 0217)");
+        assert_eq!(
+            of_pause(&refused),
+            "refused by the platform: 99991400 request trigger frequency limit (log id 0217)"
+        );
         let away = Failure { detail: "no connection: refused".into(), ..Failure::default() };
-        assert_eq!(said(&away), "not reached: no connection: refused");
+        assert_eq!(of_pause(&away), "not reached: no connection: refused");
     }
 }
