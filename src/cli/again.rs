@@ -3,14 +3,18 @@
 
 use std::io::Write;
 
-use crate::domain::catalog::Catalog;
+use crate::domain::decode::Decoder;
 use crate::domain::difference;
 use crate::domain::job::Job;
 use crate::domain::rows::Row;
+use crate::domain::update::Compared;
 use crate::engine::ports::LedgerError;
 use crate::store::operator::{Likeness, Repeat, Seeker, Sought};
 use crate::store::state::State;
 
+use super::ask;
+use super::changes::{self, Changes};
+use super::context::Context;
 use super::exit::refuse;
 use super::table::plain;
 
@@ -21,14 +25,28 @@ const BATCHES_SHOWN_MAX: usize = 5;
 /// Fields that are named of a changed row.
 const FIELDS_SHOWN_MAX: usize = 3;
 
+/// What is done with rows that changed after their job succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnChange {
+    /// Nothing is sent at all.
+    Stop,
+    /// They are left alone.
+    Keep,
+    /// The objects are changed.
+    Update,
+}
+
 /// Looks every row up in the ledger.
 pub struct Again<'l> {
     seeker: Seeker<'l>,
-    catalog: &'l Catalog,
+    decoder: &'l Decoder,
     allow_duplicates: bool,
+    on_change: OnChange,
     rows: u64,
     twins: Vec<Group>,
     changed: Group,
+    impossible: Group,
+    changes: Changes,
     failed: Option<LedgerError>,
 }
 
@@ -60,8 +78,19 @@ impl Group {
 
 impl<'l> Again<'l> {
     /// With `allow_duplicates` rows may create again what is there.
-    pub fn new(seeker: Seeker<'l>, catalog: &'l Catalog, allow_duplicates: bool) -> Self {
-        Self { seeker, catalog, allow_duplicates, rows: 0, twins: Vec::new(), changed: Group::default(), failed: None }
+    pub fn new(seeker: Seeker<'l>, decoder: &'l Decoder, allow_duplicates: bool, on_change: OnChange) -> Self {
+        Self {
+            seeker,
+            decoder,
+            allow_duplicates,
+            on_change,
+            rows: 0,
+            twins: Vec::new(),
+            changed: Group::default(),
+            impossible: Group::default(),
+            changes: Changes::default(),
+            failed: None,
+        }
     }
 
     /// Looks a row up; a ledger that cannot be read is told at the end.
@@ -76,12 +105,20 @@ impl<'l> Again<'l> {
     fn compare(&mut self, row: &Row, job: &Job) -> Result<(), LedgerError> {
         let asked = Sought { job, is_row: true, by_content: !row.goes_by_object() };
         let (known, twin) = self.seeker.seek(asked)?;
-        if let Some(known) =
-            known.filter(|known| known.likeness == Likeness::IdConflict && known.state == State::Succeeded)
-        {
-            let before = self.seeker.job(&known.id)?;
-            let catalog = self.catalog;
-            self.changed.add(|| changed_line(row, job, &known, before.as_ref(), catalog));
+        if let Some(known) = known.filter(has_changed) {
+            match changes::compare(&self.seeker, self.decoder, &known, job)? {
+                Compared::Same => self.changes.settle(job, &self.seeker)?,
+                Compared::Changed { changes, update, superseded } => {
+                    let line = || format!("{}: {}", row.place, earlier(&known));
+                    self.changed.add(|| format!("{}: {}", line(), words(&changes)));
+                    match (self.on_change, update) {
+                        (OnChange::Stop, _) => {}
+                        (OnChange::Keep, _) => self.changes.settle(job, &self.seeker)?,
+                        (OnChange::Update, Ok(update)) => self.changes.update(job, *update, superseded),
+                        (OnChange::Update, Err(why)) => self.impossible.add(|| format!("{}: {why}", line())),
+                    }
+                }
+            }
         }
         if let Some(twin) = twin.filter(|_| !self.allow_duplicates) {
             let at = self.twins.iter().position(|group| group.batch == twin.batch).unwrap_or(self.twins.len());
@@ -93,16 +130,23 @@ impl<'l> Again<'l> {
         Ok(())
     }
 
-    /// Refuses the files if any row was found, after naming the first ones.
-    pub fn refuse(self, out: &mut dyn Write) -> anyhow::Result<()> {
+    /// Refuses the files if any row was found that must not be sent, after naming the first ones; otherwise gives what
+    /// becomes of changed rows, after asking whether they are sent. With `yes` nobody is asked.
+    pub fn conclude(self, context: &mut Context, yes: bool) -> anyhow::Result<Changes> {
         if let Some(error) = self.failed {
             return Err(error.into());
         }
+        let out = &mut context.err;
         let (mut messages, mut hints) = (Vec::new(), Vec::new());
-        if self.changed.count > 0 {
+        if self.changed.count > 0 && self.on_change == OnChange::Stop {
             self.changed.print("not what their jobs were done with", out)?;
             messages.push(format!("{} changed after success", counted(self.changed.count)));
-            hints.push("put changed rows back as they were, or take them out");
+            hints.push("--update sends what changed, --keep leaves these rows alone; or put them back as they were");
+        }
+        if self.impossible.count > 0 {
+            self.impossible.print("changed in a way that cannot be sent", out)?;
+            messages.push(format!("{} cannot be updated", counted(self.impossible.count)));
+            hints.push("put these rows back as they were, or take them out; --keep leaves all changed rows alone");
         }
         let twins: u64 = self.twins.iter().map(|group| group.count).sum();
         if twins > 0 {
@@ -120,13 +164,24 @@ impl<'l> Again<'l> {
             messages.push(format!("{} would create something again", counted(twins)));
             hints.push("take these rows out, or create them once more with --allow-duplicates");
         }
-        if messages.is_empty() {
-            return Ok(());
+        if !messages.is_empty() {
+            let message = format!("of {}, {}; nothing was sent", counted(self.rows), messages.join(", and "));
+            return Err(refuse(message, hints.join("; ")));
         }
-        Err(refuse(
-            format!("of {}, {}; nothing was sent", counted(self.rows), messages.join(", and ")),
-            hints.join("; "),
-        ))
+        match (self.on_change, self.changed.count) {
+            (_, 0) | (OnChange::Stop, _) => {}
+            (OnChange::Keep, rows) => {
+                writeln!(out, "{} changed after success, and --keep leaves them alone", counted(rows))?;
+            }
+            (OnChange::Update, rows) => {
+                self.changed.print("changed, and their objects are updated", out)?;
+                let is_asked = !yes && ask::somebody_is_there();
+                if is_asked && !ask::agrees(context, &format!("Update {rows} objects?"))? {
+                    return Err(refuse("nothing was sent", ""));
+                }
+            }
+        }
+        Ok(self.changes)
     }
 }
 
@@ -140,12 +195,15 @@ fn earlier(repeat: &Repeat) -> String {
     format!("{} ({}{key})", repeat.id, repeat.state.as_str())
 }
 
-fn changed_line(row: &Row, job: &Job, known: &Repeat, before: Option<&Job>, catalog: &Catalog) -> String {
-    let method = catalog.job_method(&job.lane.method).map(AsRef::as_ref);
-    let changes = before.map(|before| difference::between(before, job, method)).unwrap_or_default();
+fn has_changed(known: &Repeat) -> bool {
+    known.likeness == Likeness::IdConflict && known.state == State::Succeeded
+}
+
+/// The first fields that changed.
+fn words(changes: &[difference::Change]) -> String {
     let mut words: Vec<_> = changes.iter().take(FIELDS_SHOWN_MAX).map(ToString::to_string).collect();
     if let more @ 1.. = changes.len().saturating_sub(FIELDS_SHOWN_MAX) {
         words.push(format!("and {more} more"));
     }
-    format!("{}: {}: {}", row.place, earlier(known), words.join("; "))
+    words.join("; ")
 }

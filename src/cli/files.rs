@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use paceline_tables::{CellFault, Found, Kind, Notes, Reader, Refused, Sheet, Unreadable};
 
 use crate::domain::decode::Decoder;
-use crate::domain::rows::{FileError, FileFault, Format, Input, Layout, Rows, Table, TableRow};
+use crate::domain::rows::{FileError, FileFault, Format, Input, Layout, Mapping, Preview, Rows, Table, TableRow};
 use crate::domain::time::Zone;
 
 use crate::settings::Settings;
@@ -44,6 +44,9 @@ pub struct FileArgs {
     /// What separates the columns of CSV files: one character, or tab [default: told by their header]
     #[arg(long, value_name = "CHARACTER", value_parser = separator)]
     pub delimiter: Option<u8>,
+    /// A map file: which column is which parameter, constants, texts of several columns, words for values
+    #[arg(long, value_name = "FILE")]
+    pub map: Option<PathBuf>,
     /// Columns that say nothing of the jobs, as A,B; those whose names begin with # never do
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub ignore_columns: Vec<String>,
@@ -83,8 +86,10 @@ impl FileArgs {
         let set = settings.files.time_zone.as_deref().filter(|_| self.time_zone.is_none());
         let set = set.map(Zone::parse).transpose();
         let zone = self.time_zone.clone().or(set.map_err(|why| refuse(format!("files.time_zone: {why}"), ""))?);
+        let mapping = self.map.as_deref().map(mapping).transpose()?.map(Arc::new);
         Ok(Layout {
             zone,
+            mapping,
             separator: self.delimiter,
             header_row: self.header_row,
             ignored: self.ignore_columns.clone(),
@@ -92,6 +97,13 @@ impl FileArgs {
             wanted: self.wanted.clone(),
         })
     }
+}
+
+fn mapping(path: &Path) -> anyhow::Result<Mapping> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(|| format!("{name} cannot be read"))?;
+    Mapping::read(&name, &text)
+        .map_err(|faults| refuse(faults.join("\n"), "`paceline import` writes a map to begin with"))
 }
 
 /// A file that stays as it is while it is read, more than once.
@@ -265,6 +277,30 @@ impl Written {
                 Ok(sheet) => Rows::open_table(decoder, input, table(sheet)),
                 Err(refused) => Err(fault(&input, unread(&refused))),
             },
+        })
+    }
+}
+
+impl Written {
+    /// The beginning of a table.
+    ///
+    /// # Errors
+    /// The outer one: the file cannot be opened, or has no columns. The inner one: what is wrong with it.
+    pub fn preview(&self, place: &Place, input: &Input, rows: usize) -> anyhow::Result<Result<Preview, FileError>> {
+        Ok(match self {
+            Self::Text { format: Format::Csv, encoding } => {
+                match paceline_tables::text(place.open()?, Some(encoding)) {
+                    Ok(text) => Preview::of_text(input, text.source, rows),
+                    Err(error) => Err(fault(input, unreadable(&error))),
+                }
+            }
+            Self::Workbook { kind, sheet, .. } => match paceline_tables::read_sheet(place.open()?, *kind, sheet) {
+                Ok(sheet) => Preview::of_table(input, table(sheet), rows),
+                Err(refused) => Err(fault(input, unread(&refused))),
+            },
+            Self::Stream { .. } | Self::Text { format: Format::Jsonl, .. } => {
+                return Err(refuse(format!("{} is no table", input.name), "a table is a CSV file or a workbook"));
+            }
         })
     }
 }

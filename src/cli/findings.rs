@@ -136,7 +136,7 @@ impl Common<'_> {
             file: self.file.to_owned(),
             line: self.line,
             place: format!("{}:{}", self.file, self.line),
-            column: self.column.map(|column| column.number),
+            column: self.column.map(|column| column.number).filter(|number| *number > 0),
             field: self.field.to_owned(),
             severity,
             message,

@@ -6,10 +6,12 @@
 mod activity;
 mod admin;
 mod again;
+mod ask;
 mod audit;
 mod batch;
 mod causes;
 mod chained;
+mod changes;
 mod check;
 mod completions;
 mod context;
@@ -19,6 +21,7 @@ mod exit;
 mod export;
 mod files;
 mod findings;
+mod import;
 mod jobs;
 mod logs;
 mod methods;
@@ -91,6 +94,7 @@ enum Command {
     Submit(submit::Args),
     Work(work::Args),
     Validate(validate::Args),
+    Import(import::Args),
     Plan(plan::Args),
     Read(read::Args),
     Status(status::Args),
@@ -185,6 +189,7 @@ fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
         Command::Run(args) => on_runtime(run::carry_out(context, args)),
         Command::Work(args) => on_runtime(work::carry_out(context, args)),
         Command::Validate(args) => validate::carry_out(context, &args),
+        Command::Import(args) => import::carry_out(context, &args),
         Command::Plan(args) => plan::carry_out(context, &args),
         Command::Read(args) => on_runtime(read::carry_out(context, args)),
         Command::Submit(args) => on_runtime(submit::carry_out(context, args)),

@@ -22,6 +22,7 @@ use crate::wiring::{self, Parts, Surroundings, Worker};
 use paceline_ports::location::Location;
 
 use super::batch::{self, BatchArgs, Checked, Present};
+use super::changes::Changes;
 use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::planned::Planned;
@@ -79,7 +80,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let store = (!args.simulate).then(|| settings.store.clone());
     let sources = args.batch.sources(&mut context.err, &decoder, &settings, store.as_ref())?;
     let mut signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
-    let checked = check(context, &args, &sources, &decoder, store.as_ref())?;
+    let (checked, changes) = check(context, &args, &sources, &decoder, store.as_ref())?;
     early.defer();
     let Work { parts, store, rehearsal } = prepare(context, &args, settings, catalog, &checked)?;
     let (start, started_at) = context.clock.both();
@@ -88,7 +89,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         Some(_) => wiring::open_rehearsal(&store, args.speed, context.clock.now()).await?,
         None => parts.open(Mode::Worker)?,
     };
-    let skip = args.rules.skip_invalid;
+    let skip = (args.rules.skip_invalid, &changes);
     let taken = take_over(context, &*ledger, &store, &sources, &decoder, skip, Some(&early)).await?;
     let mut outset = parts.outset(started_at);
     let load = async |engine: &Arc<Engine>| args.stages.load(engine, &checked.batches).await;
@@ -97,7 +98,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     outset.now = context.clock.now();
     let round_trip = rehearsal.as_ref().map(Rehearsal::round_trip);
     let planned = Planned::of(&Operator::open(&store)?, &outset, &checked.batches, started_at, round_trip)?;
-    let mut around = stages::Around { planned: &planned, signals: &mut signals };
+    let mut around = stages::Around { planned: &planned, signals: &mut signals, yes: args.rules.yes };
     early.check(|| taken.interrupted())?;
     drop(early);
     let Worked { stop, early } =
@@ -143,7 +144,7 @@ fn check(
     sources: &[batch::Source],
     decoder: &Arc<Decoder>,
     store: Option<&Location>,
-) -> anyhow::Result<Checked> {
+) -> anyhow::Result<(Checked, Changes)> {
     if let Some(store) = store {
         return check_with_ledger(context, sources, decoder, args.rules, (store, args.batch.allow_duplicates));
     }

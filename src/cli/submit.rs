@@ -20,8 +20,9 @@ use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring;
 use paceline_ports::location::Location;
 
-use super::again::Again;
+use super::again::{Again, OnChange};
 use super::batch::{self, BatchArgs, Present, Source};
+use super::changes::Changes;
 use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::findings::Findings;
@@ -65,19 +66,24 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let allow = args.batch.allow_duplicates;
     wiring::warn_of_plain_text(&settings);
     let Some(options) = wiring::broker_options(&settings) else {
-        check_with_ledger(context, &sources, &decoder, args.rules, (store, allow))?;
-        return to_ledger(context, &args, &settings, &sources, &decoder).await;
+        let (_, changes) = check_with_ledger(context, &sources, &decoder, args.rules, (store, allow))?;
+        return to_ledger(context, &args, &settings, (&sources, &changes), &decoder).await;
     };
     // The worker may be elsewhere; where the ledger is here, it is only looked at.
     let present = Present::new(Some(context.clock.now()), Untouched::open(store)?);
     let seeker = present.ledger().map(|ledger| ledger.seeker(&catalog)).transpose()?;
-    let again = seeker.map(|seeker| Again::new(seeker, &catalog, allow));
-    refuse_invalid(context, &sources, &decoder, &present, args.rules, again)?;
-    to_broker(context, &args, &options, &sources, &decoder).await
+    let again = seeker.map(|seeker| Again::new(seeker, &decoder, allow, args.rules.on_change()));
+    let (_, changes) = refuse_invalid(context, &sources, &decoder, &present, args.rules, again)?;
+    if changes.supersedes() {
+        let message = "updates wait in the ledger here that are not wanted any more; nothing was sent";
+        return Err(refuse(message, "`paceline jobs cancel` ends them, or their worker sends them; then submit again"));
+    }
+    to_broker(context, &args, &options, (&sources, &changes), &decoder).await
 }
 
 /// Which files are refused.
 #[derive(Clone, Copy, Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an argument of its own")]
 pub struct Rules {
     /// Let rows with faults become dead letters. Without it a file with faults is refused as a whole
     #[arg(long)]
@@ -85,6 +91,25 @@ pub struct Rules {
     /// Treat warnings as faults: nothing is done if there are any
     #[arg(long)]
     pub strict: bool,
+    /// Send what changed in rows whose job has succeeded; on a terminal they are shown first, and somebody is asked
+    #[arg(long, conflicts_with = "keep")]
+    pub update: bool,
+    /// Leave rows alone that changed after their job succeeded
+    #[arg(long)]
+    pub keep: bool,
+    /// Do not ask: send updates, and the rest if every canary succeeded
+    #[arg(long)]
+    pub yes: bool,
+}
+
+impl Rules {
+    const fn on_change(self) -> OnChange {
+        match (self.update, self.keep) {
+            (true, _) => OnChange::Update,
+            (false, true) => OnChange::Keep,
+            (false, false) => OnChange::Stop,
+        }
+    }
 }
 
 /// [`refuse_invalid`] beside the ledger at `store`, if there is one.
@@ -94,7 +119,7 @@ pub fn check_with_ledger(
     decoder: &Arc<Decoder>,
     rules: Rules,
     (store, allow_duplicates): (&Location, bool),
-) -> anyhow::Result<batch::Checked> {
+) -> anyhow::Result<(batch::Checked, Changes)> {
     // Before it is opened to be looked at: a process whose first connection cannot write the index of the write-ahead
     // log cannot write the ledger through any other one either.
     let mut ledger = store.path.exists().then(|| Operator::open(store)).transpose()?;
@@ -103,7 +128,7 @@ pub fn check_with_ledger(
     }
     let present = Present::new(Some(context.clock.now()), Untouched::open(store)?);
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&decoder.catalog)).transpose()?;
-    let again = seeker.map(|seeker| Again::new(seeker, &decoder.catalog, allow_duplicates));
+    let again = seeker.map(|seeker| Again::new(seeker, decoder, allow_duplicates, rules.on_change()));
     refuse_invalid(context, sources, decoder, &present, rules, again)
 }
 
@@ -116,7 +141,7 @@ pub fn refuse_invalid(
     present: &Present,
     rules: Rules,
     mut again: Option<Again<'_>>,
-) -> anyhow::Result<batch::Checked> {
+) -> anyhow::Result<(batch::Checked, Changes)> {
     let mut findings = Findings::default();
     let note = &mut |finding: &_| {
         findings.add(finding);
@@ -128,7 +153,7 @@ pub fn refuse_invalid(
         }
         Ok(())
     };
-    let checked = batch::check_each(sources, decoder, present, note, look)?;
+    let mut checked = batch::check_each(sources, decoder, present, note, look)?;
     findings.print(&mut context.err)?;
     if rules.strict && checked.warnings > 0 && checked.is_valid() {
         let message = format!("{}; nothing was sent", checked.summary());
@@ -142,21 +167,21 @@ pub fn refuse_invalid(
     if checked.rows == 0 {
         return Err(refuse("the files hold no job", ""));
     }
-    if let Some(again) = again {
-        again.refuse(&mut context.err)?;
-    }
-    Ok(checked)
+    let changes = again.map(|again| again.conclude(context, rules.yes)).transpose()?.unwrap_or_default();
+    changes.add_to(&mut checked);
+    Ok((checked, changes))
 }
 
 async fn to_ledger(
     context: &mut Context,
     args: &Args,
     settings: &Settings,
-    sources: &[Source],
+    (sources, changes): (&[Source], &Changes),
     decoder: &Arc<Decoder>,
 ) -> anyhow::Result<Exit> {
+    let skip = args.rules.skip_invalid;
     let ledger = SqliteLedger::open(&settings.store, Mode::Operator, context.clock.now())?;
-    let taken = take_over(context, &ledger, &settings.store, sources, decoder, args.rules.skip_invalid, None).await;
+    let taken = take_over(context, &ledger, &settings.store, sources, decoder, (skip, changes), None).await;
     ledger.close().await;
     let taken = taken?;
     context.has_acted = true;
@@ -179,7 +204,7 @@ async fn to_broker(
     context: &mut Context,
     args: &Args,
     options: &Options,
-    sources: &[Source],
+    rows: (&[Source], &Changes),
     decoder: &Arc<Decoder>,
 ) -> anyhow::Result<Exit> {
     let (link, supervisor) =
@@ -188,7 +213,7 @@ async fn to_broker(
     let supervised = tokio::spawn(supervisor.run(stopped));
     let mut signals = Stop::listen()?;
     let published = tokio::select! {
-        published = publish_all(&link, options, args, sources, decoder) => published.map(Some),
+        published = publish_all(&link, options, args, rows, decoder) => published.map(Some),
         _ = signals.next() => Ok(None),
     };
     stop.send_replace(true);
@@ -213,7 +238,7 @@ async fn publish_all(
     link: &Link,
     options: &Options,
     args: &Args,
-    sources: &[Source],
+    (sources, changes): (&[Source], &Changes),
     decoder: &Arc<Decoder>,
 ) -> anyhow::Result<Published> {
     until_connected(link).await?;
@@ -224,6 +249,7 @@ async fn publish_all(
         for row in source.rows(decoder, &ids)?? {
             let row = row?;
             refuse_changed(&row, args.rules.skip_invalid)?;
+            let Some(row) = changes.of_row(row) else { continue };
             places.push(row.place.clone());
             jobs.push(submission(row));
             if jobs.len() == RUN_ROWS {

@@ -13,6 +13,7 @@ use crate::store::operator::Operator;
 use paceline_ports::location::Location;
 
 use super::batch::{self, Source};
+use super::changes::Changes;
 use super::context::Context;
 use super::exit::refuse;
 use super::signals::Early;
@@ -43,12 +44,13 @@ pub async fn take_over(
     store: &Location,
     sources: &[Source],
     decoder: &Arc<Decoder>,
-    skip_invalid: bool,
+    (skip_invalid, changes): (bool, &Changes),
     early: Option<&Early>,
 ) -> anyhow::Result<Taken> {
     let mut taken = Taken::default();
     let mut chunk = Vec::with_capacity(CHUNK_ROWS);
     let mut batches = Batches { operator: Operator::open(store)?, seen: BTreeSet::new() };
+    changes.supersede(&mut batches.operator, context.clock.now())?;
     let files = sources.iter().map(|source| source.input.name.as_str());
     let deed = Arc::new(batches.operator.deed(Action::Submit, Facts::default().list("files", files)));
     let ids = batch::row_ids(sources);
@@ -59,11 +61,16 @@ pub async fn take_over(
         batches.seen.clear();
         while let Some(row) = rows.next().transpose()? {
             refuse_changed(&row, skip_invalid)?;
+            let Some(row) = changes.of_row(row) else {
+                taken.succeeded += 1;
+                continue;
+            };
             let row = match &header {
-                Some(header) if is_export => batches.as_the_batch_has_it(row, header)?,
+                Some(header) if is_export && row.cells.is_some() => batches.as_the_batch_has_it(row, header)?,
                 _ => row,
             };
-            batches.describe(&row, source, header.as_deref(), context.clock.now())?;
+            let header = header.as_deref().filter(|_| row.cells.is_some());
+            batches.describe(&row, source, header, context.clock.now())?;
             chunk.push(arrival(row, &deed));
             if chunk.len() == CHUNK_ROWS {
                 taken.add(&ledger.take_over(std::mem::take(&mut chunk), context.clock.now()).await?);

@@ -223,7 +223,7 @@ impl Fault {
 /// A column of a CSV file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// Its number, counted from 1.
+    /// Its number, counted from 1; 0 for what a map file adds.
     pub number: usize,
     /// Its header; empty if it has none.
     pub header: String,
@@ -235,6 +235,9 @@ impl Column {
     /// How people call it.
     pub fn spot(&self) -> Spot {
         let (number, header) = (self.number, self.header.clone());
+        if number == 0 {
+            return Spot::Field { field: header };
+        }
         let column = if header.is_empty() { Spot::Column { number } } else { Spot::NamedColumn { number, header } };
         match self.item {
             None => column,

@@ -31,4 +31,5 @@ pub mod segment;
 pub mod time;
 pub mod trace;
 pub mod undo;
+pub mod update;
 pub mod warning;

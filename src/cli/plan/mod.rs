@@ -71,7 +71,7 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let ledger = Untouched::open(store)?;
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&catalog)).transpose()?;
     let mut findings = Findings::default();
-    let mut rows = PlannedRows::new(seeker, args.batch.allow_duplicates);
+    let mut rows = PlannedRows::new(seeker, &decoder, args.batch.allow_duplicates);
     let note = &mut |finding: &_| {
         findings.add(finding);
         Ok(())

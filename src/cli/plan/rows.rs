@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
+use crate::cli::changes;
+use crate::domain::decode::Decoder;
 use crate::domain::identity::ObjectHash;
 use crate::domain::job::{Job, LaneKey};
 use crate::domain::rows::Row;
 use crate::domain::time::Timestamp;
+use crate::domain::update::Compared;
 use crate::engine::forecast::{Alike, Before, Chained, Group, Link, chained};
 use crate::engine::ports::LedgerError;
-use crate::store::operator::{Likeness, Seeker, Sought};
+use crate::store::operator::{Likeness, Repeat, Seeker, Sought};
 use crate::store::state::State;
 
 /// Lane, batch, priority, not before, not after.
@@ -21,6 +24,7 @@ type Kind = (LaneKey, Option<String>, u8, Option<Timestamp>, Option<Timestamp>);
 pub struct PlannedRows<'l> {
     rows: Vec<PlannedRow>,
     seeker: Option<Seeker<'l>>,
+    decoder: &'l Decoder,
     allow_duplicates: bool,
     ids: HashMap<Box<str>, (usize, [u8; 32])>,
     /// The first row that creates an object, or that wants this very content.
@@ -93,10 +97,11 @@ pub enum How {
 
 impl<'l> PlannedRows<'l> {
     /// Looks rows up with `seeker`; with `allow_duplicates` they may create again what is there.
-    pub fn new(seeker: Option<Seeker<'l>>, allow_duplicates: bool) -> Self {
+    pub fn new(seeker: Option<Seeker<'l>>, decoder: &'l Decoder, allow_duplicates: bool) -> Self {
         Self {
             rows: Vec::new(),
             seeker,
+            decoder,
             allow_duplicates,
             ids: HashMap::new(),
             objects: HashMap::new(),
@@ -158,10 +163,12 @@ impl<'l> PlannedRows<'l> {
         for repeat in known.into_iter().chain(twin) {
             let how = match repeat.likeness {
                 Likeness::Same | Likeness::Corrected => How::Known,
+                // Its updates may have made the object what the row says.
+                Likeness::IdConflict if self.is_up_to_date(seeker, &repeat, job)? => How::Known,
                 Likeness::IdConflict => How::IdConflict,
                 Likeness::Twin => How::Duplicate,
             };
-            if repeat.is_settled() || how == How::IdConflict {
+            if repeat.is_settled() || repeat.likeness == Likeness::IdConflict {
                 self.rows.last_mut().into_iter().for_each(|planned| planned.is_called = false);
             }
             self.repeats[1].push(Repeated {
@@ -175,6 +182,11 @@ impl<'l> PlannedRows<'l> {
             });
         }
         Ok(())
+    }
+
+    fn is_up_to_date(&self, seeker: &Seeker<'_>, known: &Repeat, job: &Job) -> Result<bool, LedgerError> {
+        let is_done = known.state == State::Succeeded;
+        Ok(is_done && changes::compare(seeker, self.decoder, known, job)? == Compared::Same)
     }
 
     /// Everything, if the ledger could be read.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::Arc;
 
+use crate::cli::ask;
 use crate::cli::context::Context;
 use crate::cli::jobs::{text, what};
 use crate::cli::planned::Planned;
@@ -30,9 +31,6 @@ pub(super) struct Stages {
     /// Send the first N jobs, show what came of them, and ask before the rest is sent; without a terminal stop there
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     canary: Option<u32>,
-    /// Do not ask if every canary succeeded
-    #[arg(long, requires = "canary")]
-    yes: bool,
     /// Stop when this share of the jobs that ended is dead or held, e.g. 5% or 0.05; judged from 20 ended jobs on
     #[arg(long, value_name = "SHARE")]
     stop_at: Option<Share>,
@@ -42,6 +40,8 @@ pub(super) struct Stages {
 pub(super) struct Around<'a> {
     pub planned: &'a Planned,
     pub signals: &'a mut (signals::Stop, signals::HangUps),
+    /// Whether the rest follows without a question if every canary succeeded.
+    pub yes: bool,
 }
 
 /// How the work ended.
@@ -112,7 +112,7 @@ impl Stages {
     ) -> anyhow::Result<Worked> {
         let engine = &worker.engine;
         if !canary.is_empty() {
-            let Around { planned, signals } = around;
+            let Around { planned, signals, .. } = around;
             let (stop, _) = watch(context, worker, &canary.lanes, planned, signals, None).await?;
             let open = || async { Ok::<_, LedgerError>(engine.ledger().counts(Some(batches.to_vec())).await?.queued) };
             if stop != Stop::Idle || open().await? == 0 {
@@ -121,40 +121,38 @@ impl Stages {
             let lines = canary.lines(&Operator::open(store)?)?;
             let succeeded = lines.iter().filter(|line| has_succeeded(line)).count();
             show(context, &lines)?;
-            if !self.goes_on(context, succeeded == lines.len(), open().await?, around.signals).await? {
+            if !goes_on(context, (succeeded == lines.len(), open().await?), around).await? {
                 return Ok(Worked { stop, early: Some(Early::Canary { succeeded, sent: lines.len() }) });
             }
             engine.load(Some(batches.to_vec())).await?;
         }
-        let Around { planned, signals } = around;
+        let Around { planned, signals, .. } = around;
         let (stop, reached) = watch(context, worker, calls, planned, signals, self.stop_at).await?;
         Ok(Worked { stop, early: reached.map(Early::StopAt) })
     }
+}
 
-    /// Whether the rest is to be sent: said beforehand, or now by a person.
-    async fn goes_on(
-        &self,
-        context: &mut Context,
-        all_succeeded: bool,
-        rest: u64,
-        signals: &mut (signals::Stop, signals::HangUps),
-    ) -> anyhow::Result<bool> {
-        if self.yes && all_succeeded {
-            return Ok(true);
-        }
-        if self.yes || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-            return Ok(false);
-        }
-        write!(context.err, "Send the other {rest} jobs? [y/N] ")?;
-        context.err.flush()?;
-        let answer = tokio::select! {
-            answer = answer() => answer,
-            _ = signals.0.next() => None,
-            _ = signals.1.next() => None,
-        };
-        let answer = answer.unwrap_or_default();
-        Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+/// Whether the rest is to be sent: said beforehand, or now by a person.
+async fn goes_on(
+    context: &mut Context,
+    (all_succeeded, rest): (bool, u64),
+    around: &mut Around<'_>,
+) -> anyhow::Result<bool> {
+    if around.yes && all_succeeded {
+        return Ok(true);
     }
+    if around.yes || !ask::somebody_is_there() {
+        return Ok(false);
+    }
+    write!(context.err, "Send the other {rest} jobs? [y/N] ")?;
+    context.err.flush()?;
+    let answer = tokio::select! {
+        answer = answer() => answer,
+        _ = around.signals.0.next() => None,
+        _ = around.signals.1.next() => None,
+    };
+    let answer = answer.unwrap_or_default();
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// A line from the terminal. On a thread that nobody waits for: the process may end while nobody answers.

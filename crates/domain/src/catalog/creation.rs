@@ -85,6 +85,9 @@ pub struct Update {
     pub method: String,
     /// Its parameter that takes the object's id, dotted: `path.room_id`.
     pub param: String,
+    /// Parameters that are sent together, if one of them changed: `[["body.city", "body.floor"]]`.
+    #[serde(default)]
+    pub together: Vec<Vec<String>>,
 }
 
 /// A listing as people read it.

@@ -83,6 +83,11 @@ fn update(catalog: &Catalog, method: &Method, update: &Update, faults: &mut Faul
     if param_schema(called, &update.param).is_none() {
         faults.add("update.param", format!("{} has no parameter {}", called.name, update.param));
     }
+    for name in update.together.iter().flatten() {
+        if !name.starts_with("body.") || param_schema(called, name).is_none() {
+            faults.add("update.together", format!("{} has no parameter {name} in its body", called.name));
+        }
+    }
 }
 
 fn job_of_family<'a>(

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::heading::normal;
+use super::mapping;
 use super::value;
 use crate::catalog::{Method, Schema, SchemaFormat, SchemaKind};
 use crate::chain;
@@ -121,12 +122,14 @@ pub(super) fn meaning(method: &Method, part: &str, names: &[String]) -> Meaning 
 }
 
 impl Meaning {
-    /// The same in a column whose heading names a unit, in a file whose dates are of this zone.
-    pub(super) fn read_as(mut self, unit: Option<&str>, zone: Option<&Zone>) -> Self {
+    /// The same in a column whose heading names a unit, in a file whose dates are of this zone and whose map has words.
+    pub(super) fn read_as(mut self, unit: Option<&str>, zone: Option<&Zone>, words: &[(String, String)]) -> Self {
         if let Self::Leaf(leaf) = &mut self {
             let known = unit.and_then(|unit| leaf.units.iter().find(|(known, _)| *known == normal(unit)));
             leaf.unit = known.map_or(1, |(_, worth)| *worth);
             leaf.zone = zone.cloned();
+            let words = mapping::values(words, |text| leaf.value(text));
+            leaf.words.splice(0..0, words);
         }
         self
     }

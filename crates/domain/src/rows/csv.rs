@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::beginning::{explain, header_of, lines, lines_of_table};
 use super::column::{Leaf, Meaning, Target, meaning, put_text};
 use super::exported::{MASK, Returned, original};
-use super::opening::{self, Opening};
-use super::records::{QuoteFault, Record, Records, Trouble};
+use super::heading::Headings;
+use super::mapping::{self, Added, Mapped};
+use super::records::Record;
 use super::table::{Lines, Table};
 use super::value;
-use super::{Base, Draft, FileError, FileFault, Format, Input, NO_UTF8, Row, header, swallowed, too_long};
+use super::{Base, Draft, FileError, FileFault, Input, NO_UTF8, Row, header, swallowed, too_long};
 use crate::catalog::{shortened, shown_text};
 use crate::checks::{self, Check, Finding, Severity, Source};
 use crate::decode::{Decoder, Defaults};
@@ -22,9 +24,6 @@ use crate::job::{Column, Fault, Rejection};
 use crate::mask;
 use crate::messages::Rule;
 use crate::time::Zone;
-
-/// Columns that are read; a program has no use for more.
-const COLUMNS_MAX: usize = 4_096;
 
 pub(super) struct Reader<R> {
     lines: Lines<R>,
@@ -37,40 +36,39 @@ pub(super) struct Reader<R> {
 
 impl<R: BufRead> Reader<R> {
     pub(super) fn open(decoder: &Decoder, input: &Input, source: R) -> Result<Self, FileError> {
-        let at = |line, message| FileError::at(input, line, message);
-        let opened = opening::open(source, Format::Csv, &input.layout);
-        let (source, Opening { lines, separator }) = opened.map_err(|(line, message)| at(line, message))?;
-        let records = Records::new(source, separator, 1 + lines, input.bytes_max);
-        Self::begin(decoder, input, Lines::Text { records, separator })
+        Self::begin(decoder, input, lines(input, source)?)
     }
 
     pub(super) fn open_table(decoder: &Decoder, input: &Input, table: Table) -> Result<Self, FileError> {
-        Self::begin(decoder, input, Lines::table(table, input.layout.header_row.unwrap_or(1)))
+        Self::begin(decoder, input, lines_of_table(input, table))
     }
 
     /// Reads the header.
     fn begin(decoder: &Decoder, input: &Input, mut lines: Lines<R>) -> Result<Self, FileError> {
-        let at = |line, message| FileError::at(input, line, message);
-        let Some(record) = lines.read().map_err(|trouble| explain(input, trouble, &[]))? else {
-            let message = match input.layout.header_row {
-                Some(row @ 2..) => format!("has no row {row}, which --header-row names"),
-                Some(_) | None => "is empty: expected a header of column names".to_owned(),
-            };
-            return Err(at(1, message));
-        };
-        let line = record.line;
-        let cells = lines.cells().map_err(|_| at(line, NO_UTF8.to_owned()))?;
-        let header: Vec<String> = cells.iter().map(|cell| cell.trim().to_owned()).collect();
-        if header.len() > COLUMNS_MAX {
-            return Err(at(line, format!("has {} columns; at most {COLUMNS_MAX} are read", header.len())));
+        let (line, header) = header_of(&mut lines, input)?;
+        let headings = Headings::of(&decoder.catalog, input.method.as_deref());
+        let mapping = mapping::of(input);
+        let of_map = mapping.map(|mapping| mapping.of_header(&header, &headings));
+        let Mapped { targets: told, mut added, faults: mut all } = of_map.unwrap_or_default();
+        let targets = header::targets(decoder, input, &header, (&told, &headings));
+        let (mut targets, mut units): (Vec<_>, Vec<_>) = targets.into_iter().unzip();
+        // A column goes before what is said of all rows, as it does before --method; exports have such columns.
+        added.retain(|added| !(matches!(added.target, Target::Field(_)) && targets.contains(&added.target)));
+        targets.extend(added.iter().map(|added| added.target.clone()));
+        units.resize(targets.len(), None);
+        let fault = |message| FileFault { file: input.name.clone(), line, column: None, message };
+        all.extend(header::faults(decoder, input, &header, &targets).into_iter().map(fault));
+        let mut words = vec![Vec::new(); targets.len()];
+        if let Some(mapping) = mapping {
+            all.extend(header::faults_of_added(decoder, input, (mapping, &added), &targets));
+            all.extend(mapping.unused_words(&targets, &headings));
+            let of = |target| mapping.words(target, &headings).map(<[_]>::to_vec).unwrap_or_default();
+            words = targets.iter().map(of).collect();
         }
-        let (targets, units): (Vec<_>, Vec<_>) = header::targets(decoder, input, &header).into_iter().unzip();
-        let faults = header::faults(decoder, input, &header, &targets);
-        if !faults.is_empty() {
-            let fault = |message| FileFault { file: input.name.clone(), line, column: None, message };
-            return Err(FileError(faults.into_iter().map(fault).collect()));
+        if !all.is_empty() {
+            return Err(FileError(all));
         }
-        let columns = Arc::new(Columns::new(header, targets, units));
+        let columns = Arc::new(Columns::new(header, (targets, units, words), added));
         Ok(Self { lines, rows: 0, columns, meanings: HashMap::new() })
     }
 
@@ -110,7 +108,12 @@ impl<R: BufRead> Reader<R> {
                 Ordering::Greater => return Ok(None),
             }
             let (originals, written) = (self.columns.originals(&cells), cells);
-            let cells: Vec<&str> = originals.iter().map(AsRef::as_ref).collect();
+            let mut cells: Vec<&str> = originals.iter().map(AsRef::as_ref).collect();
+            let added = self.columns.added_to(&cells);
+            if !added.is_empty() {
+                cells.resize(self.columns.width, "");
+                cells.extend(added.iter().map(String::as_str));
+            }
             if self.columns.is_settled(&cells) {
                 continue;
             }
@@ -124,32 +127,13 @@ impl<R: BufRead> Reader<R> {
             if !self.meanings.contains_key(method) && decoder.catalog.job_method(method).is_some() {
                 self.meanings.insert(method.to_owned(), Arc::clone(&meanings));
             }
-            let mut faults = self.columns.width_faults(&cells);
+            let mut faults = self.columns.width_faults(&written);
             faults.extend(self.columns.cell_faults(&written, &meanings, self.lines.is_table()));
             faults.extend(self.lines.faults().iter().map(|(index, why)| self.columns.fault(*index, *why)));
             let judged = Judged { line, cells: &cells, document, faults, meanings: &meanings };
             return Ok(Some(self.columns.row(judged, decoder, input)));
         }
     }
-}
-
-/// Why a file could not be read on.
-fn explain(input: &Input, trouble: Trouble, header: &[String]) -> FileError {
-    let faults = match trouble {
-        Trouble::Io(line, error) => return FileError::at(input, line, format!("cannot be read: {error}")),
-        Trouble::Quotes(faults) => faults,
-    };
-    let fault = |fault: QuoteFault| FileFault {
-        file: input.name.clone(),
-        line: fault.line,
-        column: Some(Column {
-            number: fault.cell + 1,
-            header: header.get(fault.cell).cloned().unwrap_or_default(),
-            item: None,
-        }),
-        message: fault.message(),
-    };
-    FileError(faults.into_iter().map(fault).collect())
 }
 
 /// A row on its way to the decoder.
@@ -169,21 +153,36 @@ pub(super) struct Columns {
     targets: Vec<Target>,
     /// The units that the header names.
     units: Vec<Option<String>>,
+    /// What is written for values, by the map.
+    words: Vec<Vec<(String, String)>>,
+    /// How many columns the file has; behind them are those that the map adds.
+    width: usize,
+    added: Vec<Added>,
     /// The header without result columns.
     own: Vec<String>,
     is_export: bool,
 }
 
+/// What the columns are, the units of their headings, and words for their values.
+type Meant = (Vec<Target>, Vec<Option<String>>, Vec<Vec<(String, String)>>);
+
 /// States in which a job of an export is left alone; its masked cells would only make another one of it.
 const SETTLED: [&str; 4] = ["succeeded", "queued", "uncertain", "held"];
 
 impl Columns {
-    fn new(header: Vec<String>, targets: Vec<Target>, units: Vec<Option<String>>) -> Self {
+    fn new(mut header: Vec<String>, (targets, units, words): Meant, added: Vec<Added>) -> Self {
         let is_result = |target: &Target| matches!(target, Target::Result(_));
         let own = header.iter().zip(&targets).filter(|(_, target)| !is_result(target));
         let own = own.map(|(name, _)| name.clone()).collect();
         let is_export = targets.iter().any(is_result);
-        Self { header, targets, units, own, is_export }
+        let width = header.len();
+        header.extend(added.iter().map(|added| added.heading.clone()));
+        Self { header, targets, units, words, width, added, own, is_export }
+    }
+
+    /// The cells that the map adds to a row.
+    fn added_to(&self, cells: &[&str]) -> Vec<String> {
+        self.added.iter().map(|added| added.cell(cells)).collect()
     }
 
     /// Whether the row's cells hold what they must.
@@ -219,9 +218,10 @@ impl Columns {
     /// What a method makes of each column: parameters only, and nothing if the method is unknown.
     fn meanings(&self, decoder: &Decoder, method: &str, zone: Option<&Zone>) -> Arc<[Option<Meaning>]> {
         let known = decoder.catalog.job_method(method);
-        let meanings = self.targets.iter().zip(&self.units).map(|(target, unit)| match (target, known) {
+        let columns = self.targets.iter().zip(&self.units).zip(&self.words);
+        let meanings = columns.map(|((target, unit), words)| match (target, known) {
             (Target::Param(part, names), Some(known)) => {
-                Some(meaning(known, part, names).read_as(unit.as_deref(), zone))
+                Some(meaning(known, part, names).read_as(unit.as_deref(), zone, words))
             }
             _ => None,
         });
@@ -255,7 +255,8 @@ impl Columns {
             faults.extend(self.put(index, cell, meaning, &mut document));
         }
         let is_own = |index: usize| !matches!(self.targets.get(index), Some(Target::Result(_)));
-        let kept = cells.iter().enumerate().filter(|(index, _)| is_own(*index));
+        let own = if self.added.is_empty() { cells.len() } else { self.width };
+        let kept = cells.iter().take(own).enumerate().filter(|(index, _)| is_own(*index));
         let masked: Vec<&str> =
             kept.map(|(index, cell)| shown(cell, self.holds_secrets(index, meanings, decoder))).collect();
         let kept = serde_json::to_string(&masked).ok();
@@ -301,11 +302,11 @@ impl Columns {
     }
 
     fn width_faults(&self, cells: &[&str]) -> Vec<Fault> {
-        let extra = cells.get(self.header.len()..).unwrap_or_default();
-        if cells.len() >= self.header.len() && extra.iter().all(|cell| cell.trim().is_empty()) {
+        let extra = cells.get(self.width..).unwrap_or_default();
+        if cells.len() >= self.width && extra.iter().all(|cell| cell.trim().is_empty()) {
             return Vec::new();
         }
-        vec![Fault::invalid("", Rule::CellsOfRow { cells: cells.len(), header: self.header.len() })]
+        vec![Fault::invalid("", Rule::CellsOfRow { cells: cells.len(), header: self.width })]
     }
 
     /// What is wrong with cells as they were written, whatever they mean.
@@ -313,7 +314,7 @@ impl Columns {
         let is_own = |index: usize| !matches!(self.targets.get(index), Some(Target::Result(_)));
         let own = written.iter().enumerate().filter(|(index, _)| is_own(*index));
         own.filter_map(|(index, cell)| {
-            if !is_table && swallowed::holds_rows(cell, index, self.header.len()) {
+            if !is_table && swallowed::holds_rows(cell, index, self.width) {
                 return Some(self.fault(index, Rule::RowsInCell));
             }
             let is_secret = matches!(meanings.get(index), Some(Some(Meaning::Leaf(Leaf { sensitive: true, .. }))));
@@ -396,7 +397,9 @@ impl Columns {
     }
 
     fn column(&self, index: usize, item: Option<usize>) -> Column {
-        Column { number: index + 1, header: self.header.get(index).cloned().unwrap_or_default(), item }
+        // What the map adds is in no column of the file.
+        let number = if index < self.width { index + 1 } else { 0 };
+        Column { number, header: self.header.get(index).cloned().unwrap_or_default(), item }
     }
 
     /// The column that a parameter or field of the job comes from.

@@ -1,11 +1,10 @@
 //! What is wrong with a CSV file's header, whatever its rows say.
 
-use std::cell::LazyCell;
-
-use super::Input;
 use super::column::{Meaning, Target, meaning, names};
 use super::exported::{is_export, result_of};
 use super::heading::{self, Called, Headings};
+use super::mapping::{Added, Mapping};
+use super::{FileFault, Input};
 use crate::catalog::{Kind, nearest};
 use crate::checks;
 use crate::decode::{Decoder, FIELDS};
@@ -13,14 +12,18 @@ use crate::job::Column;
 
 /// What the columns of a header name, and the unit that it names for them. All result columns together are an export's;
 /// one that a method has as a parameter is that, and the export's own carries a prefix then.
-pub(super) fn targets(decoder: &Decoder, input: &Input, header: &[String]) -> Vec<(Target, Option<String>)> {
+pub(super) fn targets(
+    decoder: &Decoder,
+    input: &Input,
+    header: &[String],
+    (told, headings): (&[Option<Target>], &Headings),
+) -> Vec<(Target, Option<String>)> {
     let is_export = is_export(header);
     let is_parameter = |target: &Target| {
         let Target::Param(part, path) = target else { return false };
         let jobs = decoder.catalog.methods.values().filter(|method| method.kind == Kind::Job);
         jobs.map(|method| meaning(method, part, path)).any(|meaning| matches!(meaning, Meaning::Leaf(_)))
     };
-    let headings = LazyCell::new(|| Headings::of(&decoder.catalog, input.method.as_deref()));
     let target = |name: &String| {
         if input.layout.ignores(name) {
             return (Target::Ignored, None);
@@ -37,7 +40,8 @@ pub(super) fn targets(decoder: &Decoder, input: &Input, header: &[String]) -> Ve
             _ => (target, None),
         }
     };
-    header.iter().map(target).collect()
+    let of_map = |index: usize| told.get(index).cloned().flatten().map(|target| (target, None));
+    header.iter().enumerate().map(|(index, name)| of_map(index).unwrap_or_else(|| target(name))).collect()
 }
 
 /// What is wrong with a header whatever the rows say.
@@ -59,7 +63,7 @@ pub(super) fn faults(decoder: &Decoder, input: &Input, header: &[String], target
             faults.push(format!("has no column {name:?}, which {argument} names{hint}"));
         }
     }
-    for (index, target) in targets.iter().enumerate() {
+    for (index, target) in targets.iter().enumerate().take(header.len()) {
         if matches!(target, Target::Nothing | Target::Ignored | Target::Result(_)) {
             continue;
         }
@@ -79,6 +83,26 @@ pub(super) fn faults(decoder: &Decoder, input: &Input, header: &[String], target
         }
     }
     faults
+}
+
+/// What is wrong with the columns that a map adds.
+pub(super) fn faults_of_added(
+    decoder: &Decoder,
+    input: &Input,
+    (mapping, added): (&Mapping, &[Added]),
+    targets: &[Target],
+) -> Vec<FileFault> {
+    let own = targets.len() - added.len();
+    let fault = |(index, added): (usize, &Added)| {
+        if let Some(first) = targets[..own + index].iter().position(|other| *other == added.target) {
+            let by = if first < own { format!("column {}", first + 1) } else { "the map itself".to_owned() };
+            return Some(mapping.fault_of(added, format_args!("{by} gives it already")));
+        }
+        let Target::Param(part, path) = &added.target else { return None };
+        let why = column_fault(decoder, input, part, path, &path.join("."))?;
+        Some(mapping.fault_of(added, why))
+    };
+    added.iter().enumerate().filter_map(fault).collect()
 }
 
 /// Why no method of the catalog can use a column, if none can.

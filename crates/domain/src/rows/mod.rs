@@ -4,13 +4,16 @@
 //! a file into rows, `table.rs` takes those of a workbook (`records.rs` knows CSV's grammar, `header.rs` judges the header, `heading.rs` knows what people call a column, `column.rs` says what a column means), and the decoder judges the row as it judges every other input.
 
 pub mod arguments;
+mod beginning;
 mod column;
 mod csv;
 pub mod exported;
+pub mod guess;
 mod header;
 mod heading;
 mod ids;
 mod jsonl;
+mod mapping;
 mod opening;
 mod records;
 mod returned;
@@ -44,6 +47,7 @@ use csv::Columns;
 pub use self::exported::Returned;
 use self::ids::Base;
 pub use self::ids::{Known, Numbered, RowIds};
+pub use self::mapping::Mapping;
 pub use self::table::{Table, TableRow};
 
 /// How a file is written.
@@ -96,6 +100,8 @@ pub struct Layout {
     pub header_row: Option<u64>,
     /// The time zone of dates without one. `None`: they are faults.
     pub zone: Option<Zone>,
+    /// What the columns mean, where their headings do not say it.
+    pub mapping: Option<Arc<Mapping>>,
     /// Columns that say nothing of the job, by their names; those whose names begin with `#` never do.
     pub ignored: Vec<String>,
     /// The rows that are read, counted from 1 behind the header; blank ones do not count. `None`: all.
@@ -116,6 +122,33 @@ impl Layout {
 
     fn ignores(&self, column: &str) -> bool {
         column.starts_with('#') || self.ignored.iter().any(|ignored| ignored == column)
+    }
+}
+
+/// The beginning of a table, as it stands there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// Its header.
+    pub header: Vec<String>,
+    /// Its first rows that are not blank.
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Preview {
+    /// Of a CSV file.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub fn of_text(input: &Input, source: impl BufRead, rows: usize) -> Result<Self, FileError> {
+        beginning::preview(beginning::lines(input, source)?, input, rows)
+    }
+
+    /// Of rows that are split already.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    pub fn of_table(input: &Input, table: Table, rows: usize) -> Result<Self, FileError> {
+        beginning::preview(beginning::lines_of_table::<&[u8]>(input, table), input, rows)
     }
 }
 

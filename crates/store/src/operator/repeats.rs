@@ -14,6 +14,7 @@ use crate::state::State;
 use paceline_domain::catalog::Catalog;
 use paceline_domain::identity::ObjectHash;
 use paceline_domain::job::{Identity, Job, LaneKey};
+use paceline_domain::update;
 use paceline_ports::LedgerError;
 
 /// How a job of the ledger comes again.
@@ -162,6 +163,21 @@ impl<'l> Seeker<'l> {
         }
         let row = self.conn.query_opt(&SQL, values![id], |row| JobRow::read(row, self.conn.seal()));
         row?.map(JobRow::parse).transpose()
+    }
+
+    /// The jobs that updated what this one created, in their order, each with its state.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub fn updates(&self, of: &str) -> Result<Vec<(Job, State)>, LedgerError> {
+        const SQL: &str = "SELECT state FROM jobs WHERE id = $1";
+        let mut found = Vec::new();
+        loop {
+            let id = update::id(of, found.len() + 1);
+            let Some(job) = self.job(&id)? else { return Ok(found) };
+            let state = self.conn.query_opt(SQL, values![id], |row| row.get::<i64>(0))?;
+            found.push((job, state.and_then(State::of_number).unwrap_or(State::Queued)));
+        }
     }
 
     fn by_id(&self, sought: Sought<'_>, content: &[u8; 32]) -> driver::Result<Option<Repeat>> {

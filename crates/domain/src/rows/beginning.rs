@@ -1,0 +1,79 @@
+//! A table's beginning: where its lines come from, its header, and its first rows for a person to look at.
+
+use std::io::BufRead;
+
+use super::opening::{self, Opening};
+use super::records::{QuoteFault, Records, Trouble};
+use super::table::{Lines, Table};
+use super::{FileError, FileFault, Format, Input, NO_UTF8, Preview};
+use crate::job::Column;
+
+/// Columns that are read; a program has no use for more.
+const COLUMNS_MAX: usize = 4_096;
+
+/// The lines of a CSV file, from its header on.
+pub(super) fn lines<R: BufRead>(input: &Input, source: R) -> Result<Lines<R>, FileError> {
+    let opened = opening::open(source, Format::Csv, &input.layout);
+    let opened = opened.map_err(|(line, message)| FileError::at(input, line, message));
+    let (source, Opening { lines, separator }) = opened?;
+    let records = Records::new(source, separator, 1 + lines, input.bytes_max);
+    Ok(Lines::Text { records, separator })
+}
+
+/// The rows of a table, from its header on.
+pub(super) fn lines_of_table<R: BufRead>(input: &Input, table: Table) -> Lines<R> {
+    Lines::table(table, input.layout.header_row.unwrap_or(1))
+}
+
+/// The header and the first rows that are not blank.
+pub(super) fn preview<R: BufRead>(mut lines: Lines<R>, input: &Input, rows_max: usize) -> Result<Preview, FileError> {
+    let (_, header) = header_of(&mut lines, input)?;
+    let mut rows = Vec::new();
+    while rows.len() < rows_max
+        && let Some(record) = lines.read().map_err(|trouble| explain(input, trouble, &header))?
+    {
+        let cells = lines.cells().map_err(|_| FileError::at(input, record.line, NO_UTF8))?;
+        if cells.iter().any(|cell| !cell.trim().is_empty()) {
+            rows.push(cells.into_iter().map(str::to_owned).collect());
+        }
+    }
+    Ok(Preview { header, rows })
+}
+
+/// Reads the header, and says on which line it is.
+pub(super) fn header_of<R: BufRead>(lines: &mut Lines<R>, input: &Input) -> Result<(u64, Vec<String>), FileError> {
+    let at = |line, message| FileError::at(input, line, message);
+    let Some(record) = lines.read().map_err(|trouble| explain(input, trouble, &[]))? else {
+        let message = match input.layout.header_row {
+            Some(row @ 2..) => format!("has no row {row}, which --header-row names"),
+            Some(_) | None => "is empty: expected a header of column names".to_owned(),
+        };
+        return Err(at(1, message));
+    };
+    let cells = lines.cells().map_err(|_| at(record.line, NO_UTF8.to_owned()))?;
+    let header: Vec<String> = cells.iter().map(|cell| cell.trim().to_owned()).collect();
+    if header.len() > COLUMNS_MAX {
+        let message = format!("has {} columns; at most {COLUMNS_MAX} are read", header.len());
+        return Err(at(record.line, message));
+    }
+    Ok((record.line, header))
+}
+
+/// Why a file could not be read on.
+pub(super) fn explain(input: &Input, trouble: Trouble, header: &[String]) -> FileError {
+    let faults = match trouble {
+        Trouble::Io(line, error) => return FileError::at(input, line, format!("cannot be read: {error}")),
+        Trouble::Quotes(faults) => faults,
+    };
+    let fault = |fault: QuoteFault| FileFault {
+        file: input.name.clone(),
+        line: fault.line,
+        column: Some(Column {
+            number: fault.cell + 1,
+            header: header.get(fault.cell).cloned().unwrap_or_default(),
+            item: None,
+        }),
+        message: fault.message(),
+    };
+    FileError(faults.into_iter().map(fault).collect())
+}

@@ -1,0 +1,110 @@
+//! What becomes of rows whose jobs have succeeded: nothing, or an update of what they created.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use crate::domain::decode::Decoder;
+use crate::domain::job::Job;
+use crate::domain::rows::Row;
+use crate::domain::time::Timestamp;
+use crate::domain::update::{self, Compared, Earlier, Prepared, Stage};
+use crate::engine::ports::LedgerError;
+use crate::store::operator::{Operator, Repeat, Seeker, Selection};
+use crate::store::state::State;
+
+use super::batch::Checked;
+use super::exit::refuse;
+
+/// Rows that are something else than new jobs, by their ids.
+#[derive(Debug, Default)]
+pub struct Changes {
+    updates: HashMap<String, Prepared>,
+    /// The platform has, or will have, what they say; or they are left alone.
+    settled: HashSet<String>,
+    /// Updates that wait and are not wanted any more.
+    superseded: Vec<String>,
+    /// The batches of updates, new and old.
+    batches: BTreeSet<String>,
+}
+
+/// Compares a row with what the platform has of its job, which succeeded with something else.
+pub fn compare(seeker: &Seeker<'_>, decoder: &Decoder, known: &Repeat, now: &Job) -> Result<Compared, LedgerError> {
+    let Some(before) = seeker.job(&known.id)? else {
+        let update = Err("the ledger is of an earlier version: its worker has to be started once".to_owned());
+        return Ok(Compared::Changed { changes: Vec::new(), update, superseded: Vec::new() });
+    };
+    let earlier = seeker.updates(&known.id)?.into_iter().map(|(job, state)| Earlier { job, stage: stage(state) });
+    let earlier: Vec<_> = earlier.collect();
+    Ok(update::compare(decoder, &before, known.key.as_deref(), &earlier, now))
+}
+
+const fn stage(state: State) -> Stage {
+    match state {
+        State::Succeeded => Stage::Done,
+        State::Queued | State::Blocked => Stage::Waiting,
+        State::Uncertain | State::Held => Stage::Unclear,
+        State::Dead | State::Cancelled => Stage::Gone,
+    }
+}
+
+impl Changes {
+    /// Leaves the row's job alone; updates that wait for it go on.
+    pub fn settle(&mut self, job: &Job, seeker: &Seeker<'_>) -> Result<(), LedgerError> {
+        self.settled.insert(job.id.clone());
+        let waits = |(_, state): &(Job, State)| matches!(state, State::Queued | State::Blocked | State::Uncertain);
+        let waiting = seeker.updates(&job.id)?.into_iter().filter(waits);
+        self.batches.extend(waiting.filter_map(|(job, _)| job.batch));
+        Ok(())
+    }
+
+    /// Sends an update in the place of the row.
+    pub fn update(&mut self, job: &Job, update: Prepared, superseded: Vec<String>) {
+        self.batches.extend(update.job.batch.clone());
+        self.superseded.extend(superseded);
+        self.updates.insert(job.id.clone(), update);
+    }
+
+    /// What is taken over for a row; `None` if there is nothing to do.
+    pub fn of_row(&self, mut row: Row) -> Option<Row> {
+        let Ok(job) = &row.input else { return Some(row) };
+        if self.settled.contains(&job.id) {
+            return None;
+        }
+        if let Some(Prepared { job, document }) = self.updates.get(&job.id) {
+            row.input = Ok(job.clone());
+            row.raw = document.clone().into();
+            // The row stays that of the job which created the object.
+            row.cells = None;
+        }
+        Some(row)
+    }
+
+    /// Counts the updates among the calls.
+    pub fn add_to(&self, checked: &mut Checked) {
+        let mut lanes = BTreeMap::new();
+        for update in self.updates.values() {
+            *lanes.entry(update.job.lane.clone()).or_insert(0_u64) += 1;
+        }
+        for (lane, count) in lanes {
+            *checked.calls.entry(lane).or_default() += count;
+        }
+        checked.batches.extend(self.batches.iter().cloned());
+    }
+
+    /// Whether updates wait that are not wanted any more.
+    pub const fn supersedes(&self) -> bool {
+        !self.superseded.is_empty()
+    }
+
+    /// Cancels the updates that newer ones take the place of.
+    pub fn supersede(&self, operator: &mut Operator, now: Timestamp) -> anyhow::Result<()> {
+        for id in &self.superseded {
+            if operator.cancel(&Selection::of_id(id), false, now)?.cancelled == 0 {
+                return Err(refuse(
+                    format!("the update {id} is being sent, and is not wanted any more"),
+                    "run the file again when it is over",
+                ));
+            }
+        }
+        Ok(())
+    }
+}

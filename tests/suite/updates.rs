@@ -1,0 +1,107 @@
+//! Rows that change after their job succeeded: named and not sent, left alone, or sent as updates of what was created.
+
+use super::check::Simulator;
+use super::commands::{Outcome, Place};
+use super::headings::jobs;
+
+const SECRETS: [(&str, &str); 1] = [("ACME_SECRET", "hunter2")];
+const HEADER: &str = "name,capacity,room_level_id,description,room_status.status\n";
+const FIRST: &str = "A,1,omb_1,x,true\nB,2,omb_1,,true\nC,3,omb_1,,true\n";
+
+fn place() -> (Place, Simulator) {
+    let quotas = "title = 'w'\n[quotas]\n'feishu.vc.room.*' = '50/s'\n";
+    let place = Place::new(&[("rooms.csv", &format!("{HEADER}{FIRST}")), ("world.toml", quotas)]);
+    let simulator = Simulator::start(&place, "world.toml");
+    let settings = format!(
+        "[apps.acme]\nplatform = \"feishu\"\nbase_url = \"{}\"\napp_id = \"cli_a1\"\n\
+         app_secret = {{ env = \"ACME_SECRET\" }}\n[apps.acme.quotas]\n\"feishu.vc.room.create\" = \"50/s\"\n\
+         \"feishu.vc.room.patch\" = \"50/s\"\n",
+        simulator.address
+    );
+    place.write("paceline.toml", &settings);
+    (place, simulator)
+}
+
+fn with(place: &Place, command: &str, rows: &str, more: &[&str]) -> Outcome {
+    place.write("rooms.csv", &format!("{HEADER}{rows}"));
+    let arguments = [command, "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme"];
+    place.run_with(&[&arguments[..], more].concat(), &SECRETS)
+}
+
+/// How many calls were made for jobs.
+fn calls(place: &Place) -> i64 {
+    let ledger = rusqlite::Connection::open(place.path().join("paceline.db")).unwrap();
+    ledger.query_row("SELECT count(*) FROM attempts WHERE job IS NOT NULL", [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn changed_rows_are_named_left_alone_or_sent_as_updates() {
+    let (place, _simulator) = place();
+    let first = with(&place, "run", FIRST, &[]);
+    assert_eq!((first.code, calls(&place)), (Some(0), 3), "{}", first.transcript());
+
+    let changed = "C,3,omb_1,,true\nA,5,omb_1,x,false\nB,2,omb_1,new,true\nD,4,omb_1,,true\n";
+    let stopped = with(&place, "run", changed, &[]);
+    assert_eq!((stopped.code, calls(&place)), (Some(2), 3), "{}", stopped.transcript());
+    assert!(stopped.err.contains(": body.capacity: 1, now 5; body.room_status.status: true, now false\n"));
+    assert!(stopped.err.contains(": body.description: absent, now \"new\"\n"), "{}", stopped.err);
+    assert!(stopped.err.contains("of 4 rows, 2 rows changed after success; nothing was sent"), "{}", stopped.err);
+    assert_eq!(with(&place, "run", changed, &["--keep", "--update"]).code, Some(2));
+
+    let kept = with(&place, "run", changed, &["--keep"]);
+    assert_eq!((kept.code, calls(&place)), (Some(0), 4), "the new row alone is sent: {}", kept.transcript());
+    assert!(kept.err.contains("2 rows changed after success, and --keep leaves them alone"), "{}", kept.err);
+
+    let updated = with(&place, "run", changed, &["--update"]);
+    assert_eq!((updated.code, calls(&place)), (Some(0), 6), "{}", updated.transcript());
+    let bodies = jobs(&place, "update:rooms");
+    let whole = serde_json::json!({"capacity": 5, "room_status": {"status": false}});
+    assert!(bodies.contains(&whole), "only what changed: {bodies:?}");
+    assert!(bodies.contains(&serde_json::json!({"description": "new"})), "{bodies:?}");
+
+    // What the file says is what the platform has: nothing is said, and nothing is sent.
+    for more in [&[][..], &["--update"]] {
+        let again = with(&place, "run", changed, more);
+        assert_eq!((again.code, calls(&place)), (Some(0), 6), "{}", again.transcript());
+    }
+    let planned = with(&place, "plan", changed, &[]);
+    assert!(!planned.out.contains("other content"), "{}", planned.out);
+
+    // Back to the beginning is a change like any other.
+    let back = changed.replace("A,5,omb_1,x,false", "A,1,omb_1,x,true");
+    assert_eq!(with(&place, "run", &back, &[]).code, Some(2));
+    let updated = with(&place, "run", &back, &["--update"]);
+    assert_eq!((updated.code, calls(&place)), (Some(0), 7), "{}", updated.transcript());
+}
+
+#[test]
+fn what_an_update_cannot_bring_about_stops_the_file() {
+    let (place, _simulator) = place();
+    assert_eq!(with(&place, "run", FIRST, &[]).code, Some(0));
+    let emptied = FIRST.replace("A,1,omb_1,x,true", "A,1,omb_1,,true").replace("B,2", "B,9");
+    let stopped = with(&place, "run", &emptied, &["--update"]);
+    assert_eq!((stopped.code, calls(&place)), (Some(2), 3), "{}", stopped.transcript());
+    assert!(stopped.err.contains("body.description is empty now"), "{}", stopped.err);
+    assert!(stopped.err.contains("of 3 rows, 1 row cannot be updated; nothing was sent"), "{}", stopped.err);
+}
+
+#[test]
+fn the_newest_row_wins_among_updates_that_wait() {
+    let (place, _simulator) = place();
+    assert_eq!(with(&place, "run", FIRST, &[]).code, Some(0));
+    let submitted = with(&place, "submit", &FIRST.replace("B,2", "B,9"), &["--update"]);
+    assert_eq!(submitted.code, Some(0), "{}", submitted.transcript());
+    let newest = FIRST.replace("B,2", "B,12");
+    let stopped = with(&place, "run", &newest, &[]);
+    assert!(stopped.err.contains(": body.capacity: 9, now 12\n"), "{}", stopped.transcript());
+    let ran = with(&place, "run", &newest, &["--update"]);
+    assert_eq!((ran.code, calls(&place)), (Some(0), 4), "one update is sent: {}", ran.transcript());
+    let states = place.run(&["jobs", "list", "--batch", "update:rooms", "--json"]).out;
+    assert_eq!(states.matches("\"succeeded\"").count(), 1, "{states}");
+    assert_eq!(states.matches("\"cancelled\"").count(), 1, "{states}");
+    // One that waits is sent by the next run of the same file.
+    let submitted = with(&place, "submit", &newest.replace("C,3", "C,8"), &["--update"]);
+    assert_eq!(submitted.code, Some(0), "{}", submitted.transcript());
+    let resumed = with(&place, "run", &newest.replace("C,3", "C,8"), &[]);
+    assert_eq!((resumed.code, calls(&place)), (Some(0), 5), "{}", resumed.transcript());
+}
