@@ -9,6 +9,7 @@
 //! - [`engine`], the crate [`paceline_engine`]: the life of a job, over the ports in [`paceline_ports`].
 //! - [`store`], the crate [`paceline_store`]: the ledger; [`amqp`], the crate [`paceline_amqp`]: RabbitMQ; the crates
 //!   [`paceline_platform`], the HTTP client, and [`paceline_simulator`], the stand-in for the platforms.
+//! - `crates/store-contract`, for tests alone: what every store must do.
 //! - [`operations`]: what people do to the ledger, for the command line and the HTTP API; [`admin`]: the admin server.
 //! - [`settings`], the crate [`paceline_settings`]; [`wiring`] and [`cli`]: how a process is put together and spoken to.
 //! - [`metrics`], the crate [`paceline_metrics`]: what engine and store count; [`telemetry`]: traces for a collector.

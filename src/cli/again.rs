@@ -9,8 +9,7 @@ use crate::domain::job::Job;
 use crate::domain::rows::Row;
 use crate::domain::update::Compared;
 use crate::engine::ports::LedgerError;
-use crate::store::operator::{Likeness, Repeat, Seeker, Sought};
-use crate::store::state::State;
+use crate::store::operator::{Repeat, Seeker, Sought};
 
 use super::ask;
 use super::changes::{self, Changes};
@@ -105,7 +104,9 @@ impl<'l> Again<'l> {
     fn compare(&mut self, row: &Row, job: &Job) -> Result<(), LedgerError> {
         let asked = Sought { job, is_row: true, by_content: !row.goes_by_object() };
         let (known, twin) = self.seeker.seek(asked)?;
-        if let Some(known) = known.filter(has_changed) {
+        if let Some(known) = known
+            && changes::may_differ(&self.seeker, &known)?
+        {
             match changes::compare(&self.seeker, self.decoder, &known, job)? {
                 Compared::Same => self.changes.settle(job, &self.seeker)?,
                 Compared::Changed { changes, update, superseded } => {
@@ -114,7 +115,9 @@ impl<'l> Again<'l> {
                     match (self.on_change, update) {
                         (OnChange::Stop, _) => {}
                         (OnChange::Keep, _) => self.changes.settle(job, &self.seeker)?,
-                        (OnChange::Update, Ok(update)) => self.changes.update(job, *update, superseded),
+                        (OnChange::Update, Ok(update)) => {
+                            self.changes.update(job, update.map(|update| *update), superseded);
+                        }
                         (OnChange::Update, Err(why)) => self.impossible.add(|| format!("{}: {why}", line())),
                     }
                 }
@@ -193,10 +196,6 @@ fn counted(rows: u64) -> String {
 fn earlier(repeat: &Repeat) -> String {
     let key = repeat.key.as_ref().map_or_else(String::new, |key| format!(", {key}"));
     format!("{} ({}{key})", repeat.id, repeat.state.as_str())
-}
-
-fn has_changed(known: &Repeat) -> bool {
-    known.likeness == Likeness::IdConflict && known.state == State::Succeeded
 }
 
 /// The first fields that changed.

@@ -8,7 +8,7 @@ use crate::domain::rows::Row;
 use crate::domain::time::Timestamp;
 use crate::domain::update::{self, Compared, Earlier, Prepared, Stage};
 use crate::engine::ports::LedgerError;
-use crate::store::operator::{Operator, Repeat, Seeker, Selection};
+use crate::store::operator::{Likeness, Operator, Repeat, Seeker, Selection};
 use crate::store::state::State;
 
 use super::batch::Checked;
@@ -26,7 +26,18 @@ pub struct Changes {
     batches: BTreeSet<String>,
 }
 
-/// Compares a row with what the platform has of its job, which succeeded with something else.
+/// Whether the platform may have something else than the row says: its job succeeded with other content, or updates
+/// came after it.
+pub fn may_differ(seeker: &Seeker<'_>, known: &Repeat) -> Result<bool, LedgerError> {
+    Ok(known.state == State::Succeeded
+        && match known.likeness {
+            Likeness::IdConflict => true,
+            Likeness::Same => !seeker.updates(&known.id)?.is_empty(),
+            Likeness::Corrected | Likeness::Twin => false,
+        })
+}
+
+/// Compares a row with what the platform has of its job.
 pub fn compare(seeker: &Seeker<'_>, decoder: &Decoder, known: &Repeat, now: &Job) -> Result<Compared, LedgerError> {
     let Some(before) = seeker.job(&known.id)? else {
         let update = Err("the ledger is of an earlier version: its worker has to be started once".to_owned());
@@ -56,11 +67,15 @@ impl Changes {
         Ok(())
     }
 
-    /// Sends an update in the place of the row.
-    pub fn update(&mut self, job: &Job, update: Prepared, superseded: Vec<String>) {
-        self.batches.extend(update.job.batch.clone());
+    /// Sends an update in the place of the row, or nothing at all but takes back the updates that wait.
+    pub fn update(&mut self, job: &Job, update: Option<Prepared>, superseded: Vec<String>) {
         self.superseded.extend(superseded);
-        self.updates.insert(job.id.clone(), update);
+        if let Some(update) = update {
+            self.batches.extend(update.job.batch.clone());
+            self.updates.insert(job.id.clone(), update);
+        } else {
+            self.settled.insert(job.id.clone());
+        }
     }
 
     /// What is taken over for a row; `None` if there is nothing to do.

@@ -24,7 +24,7 @@ fn a_map_says_what_no_heading_says() {
     assert!(exported.contains("\n7F-701,10人,A,7,开,靠窗,"), "the cells are the file's own: {exported}");
     place.write("out.csv", &exported);
     let again = place.run(&["submit", "out.csv", "--map", "rooms.map.toml", "--batch", "rooms", "--json"]);
-    assert_eq!(again.out, "{\"known\":2,\"queued\":0,\"rejected\":0,\"succeeded\":0}\n", "{}", again.err);
+    assert_eq!(again.out, "{\"blocked\":0,\"known\":2,\"queued\":0,\"rejected\":0,\"succeeded\":0}\n", "{}", again.err);
 }
 
 #[test]

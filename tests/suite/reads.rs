@@ -123,7 +123,8 @@ async fn a_worker_reads_a_page_over_http() {
     let (status, fault) = desk.ask("GET", "/api/v1/reads/feishu.vc.room.get?app=acme", &[&token], "");
     assert_eq!(status, 404, "{fault}");
     // The worker holds the quotas, so no other process of the ledger may call.
-    let beside = desk.place.run_with(&["read", "feishu.vc.room.list", "--app", "acme"], &SECRET);
+    let secrets = [SECRET[0], ("ADMIN_TOKEN", TOKEN)];
+    let beside = desk.place.run_with(&["read", "feishu.vc.room.list", "--app", "acme"], &secrets);
     assert_eq!(beside.code, Some(2), "{}", beside.err);
     assert!(beside.err.contains("hint: ask it: GET /api/v1/reads/METHOD"), "{}", beside.err);
     let (status, _) =

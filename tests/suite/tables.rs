@@ -99,7 +99,8 @@ fn the_same_table_is_the_same_jobs_however_it_is_written() {
         std::fs::write(place.path().join(name), bytes).unwrap();
         let run = place.run(&[&batch, &METHOD[..], arguments, &[name]].concat());
         let (known, queued) = if first { (0, ROOMS) } else { (ROOMS, 0) };
-        let counts = format!("{{\"known\":{known},\"queued\":{queued},\"rejected\":0,\"succeeded\":0}}\n");
+        let counts =
+            format!("{{\"blocked\":0,\"known\":{known},\"queued\":{queued},\"rejected\":0,\"succeeded\":0}}\n");
         assert_eq!(run.out, counts, "{name}: {}", run.err);
         let said = run.err.lines().find_map(|line| line.strip_prefix(&format!("note: {name}: "))).unwrap_or_default();
         assert_eq!(said, note, "{name}");

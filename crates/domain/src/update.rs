@@ -74,8 +74,8 @@ pub enum Compared {
     Changed {
         /// Field by field, with what is sensitive masked.
         changes: Vec<Change>,
-        /// The job that brings it about, or why none can.
-        update: Result<Box<Prepared>, String>,
+        /// The job that brings it about, or why none can; no job if nothing has to be undone but updates that wait.
+        update: Result<Option<Box<Prepared>>, String>,
         /// Ids of updates that wait and are not wanted any more.
         superseded: Vec<String>,
     },
@@ -114,15 +114,18 @@ pub fn compare(decoder: &Decoder, before: &Job, key: Option<&str>, earlier: &[Ea
     let waiting = own.iter().filter(|earlier| earlier.stage == Stage::Waiting);
     let superseded = waiting.map(|earlier| earlier.job.id.clone()).collect();
     let has = at(&[Stage::Done]);
+    if difference::between(&has, now, Some(method)).is_empty() {
+        return Compared::Changed { changes, update: Ok(None), superseded };
+    }
     let update = match (&method.update, key) {
         (None, _) => Err(format!("no method changes what {} creates", method.name)),
         (Some(_), None) => Err("the ledger does not know the id of what it created".to_owned()),
         (Some(update), Some(key)) => Draft { decoder, update, key, has: &has, now }.job(earlier.len() + 1),
     };
-    Compared::Changed { changes, update: update.map(Box::new), superseded }
+    Compared::Changed { changes, update: update.map(|update| Some(Box::new(update))), superseded }
 }
 
-fn changed(changes: Vec<Change>, update: Result<Box<Prepared>, String>) -> Compared {
+fn changed(changes: Vec<Change>, update: Result<Option<Box<Prepared>>, String>) -> Compared {
     Compared::Changed { changes, update, superseded: Vec::new() }
 }
 
@@ -254,7 +257,7 @@ mod tests {
 
     fn updated(compared: Compared) -> (Job, Vec<String>) {
         let Compared::Changed { update, superseded, .. } = compared else { panic!("nothing changed") };
-        (update.unwrap().job, superseded)
+        (update.unwrap().unwrap().job, superseded)
     }
 
     #[test]
@@ -288,6 +291,8 @@ mod tests {
         let third = room(&json!({"capacity": 3, "description": "x"}));
         let (newer, superseded) = updated(of(&at(Stage::Waiting), &third));
         assert_eq!((newer.id.as_str(), superseded), ("update:2:r", vec!["update:1:r".to_owned()]));
+        let Compared::Changed { update, superseded, .. } = of(&at(Stage::Waiting), &first) else { panic!() };
+        assert_eq!((update, superseded), (Ok(None), vec!["update:1:r".to_owned()]), "nothing was sent yet");
         let Compared::Changed { update: Err(why), .. } = of(&at(Stage::Unclear), &third) else { panic!() };
         assert!(why.contains("update:1:r is not over yet"), "{why}");
         let (again, _) = updated(of(&at(Stage::Gone), &second));

@@ -14,7 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::update::Compared;
 use crate::engine::forecast::{Alike, Before, Chained, Group, Link, chained};
 use crate::engine::ports::LedgerError;
-use crate::store::operator::{Likeness, Repeat, Seeker, Sought};
+use crate::store::operator::{Likeness, Seeker, Sought};
 use crate::store::state::State;
 
 /// Lane, batch, priority, not before, not after.
@@ -162,9 +162,12 @@ impl<'l> PlannedRows<'l> {
         let twin = twin.filter(|_| !self.allow_duplicates);
         for repeat in known.into_iter().chain(twin) {
             let how = match repeat.likeness {
+                Likeness::Same | Likeness::IdConflict if changes::may_differ(seeker, &repeat)? => {
+                    // Its updates may have made the object what the row says, or something else.
+                    let compared = changes::compare(seeker, self.decoder, &repeat, job)?;
+                    if compared == Compared::Same { How::Known } else { How::IdConflict }
+                }
                 Likeness::Same | Likeness::Corrected => How::Known,
-                // Its updates may have made the object what the row says.
-                Likeness::IdConflict if self.is_up_to_date(seeker, &repeat, job)? => How::Known,
                 Likeness::IdConflict => How::IdConflict,
                 Likeness::Twin => How::Duplicate,
             };
@@ -182,11 +185,6 @@ impl<'l> PlannedRows<'l> {
             });
         }
         Ok(())
-    }
-
-    fn is_up_to_date(&self, seeker: &Seeker<'_>, known: &Repeat, job: &Job) -> Result<bool, LedgerError> {
-        let is_done = known.state == State::Succeeded;
-        Ok(is_done && changes::compare(seeker, self.decoder, known, job)? == Compared::Same)
     }
 
     /// Everything, if the ledger could be read.
