@@ -1,6 +1,6 @@
 //! The worker's admin server: health, metrics, the HTTP API under `/api/v1`, and the dashboard.
 //!
-//! [`server`] accepts connections, [`places`] says who has one, [`connection`] serves it, [`guard`] lets requests in, [`routes`] is the one list of what there is; the rest is
+//! [`server`] accepts connections, [`slots`] says who has one, [`connection`] serves it, [`guard`] lets requests in, [`routes`] is the one list of what there is; the rest is
 //! a file a subject. Reading has connections of its own to the ledger ([`books`]) and never waits for the engine.
 
 mod activity;
