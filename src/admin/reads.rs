@@ -9,6 +9,7 @@ use serde_json::json;
 use super::answer::{self, Fault};
 use super::input::{Fields, Id};
 use super::{Answer, Shared};
+use crate::domain::decode::Apps;
 use crate::domain::messages::Cause;
 use crate::domain::reading::Reading;
 use crate::engine::Unread;
@@ -28,7 +29,8 @@ pub async fn page(State(shared): State<Shared>, Id(method): Id, uri: Uri) -> Ans
     let decoder = (shared.worker.decoder)();
     listing(&decoder.catalog, &method).map_err(|refused| Fault::unknown(refused.error, refused.cure))?;
     let wanted = Wanted { method, app: app.unwrap_or_default(), tenant, identity, arguments };
-    let call = judge(&decoder, &wanted).map_err(|it| Fault::new(StatusCode::BAD_REQUEST, it.error, it.cure))?;
+    let status = if has_app(&decoder.apps, &wanted.app) { StatusCode::BAD_REQUEST } else { StatusCode::NOT_FOUND };
+    let call = judge(&decoder, &wanted).map_err(|it| Fault::new(status, it.error, it.cure))?;
     let method = listing(&decoder.catalog, &wanted.method).map_err(|it| Fault::unknown(it.error, it.cure))?;
     let reading = Reading::new(&decoder.catalog, method, call.params.clone(), from.as_deref());
     let Some(mut reading) = reading else {
@@ -53,6 +55,13 @@ pub async fn page(State(shared): State<Shared>, Id(method): Id, uri: Uri) -> Ans
         "items": page.items,
         "next": page.next,
     })))
+}
+
+fn has_app(apps: &Apps, app: &str) -> bool {
+    match apps {
+        Apps::Named(apps) => apps.contains_key(app),
+        Apps::Any => true,
+    }
 }
 
 fn fault(why: &Unread) -> Fault {

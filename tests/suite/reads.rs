@@ -122,6 +122,9 @@ async fn a_worker_reads_a_page_over_http() {
     assert_eq!(status, 400, "{fault}");
     let (status, fault) = desk.ask("GET", "/api/v1/reads/feishu.vc.room.get?app=acme", &[&token], "");
     assert_eq!(status, 404, "{fault}");
+    let (status, fault) = get("app=nobody", &[&token]);
+    assert_eq!(status, 404, "{fault}");
+    assert!(fault["error"].as_str().unwrap().contains("there are acme"), "{fault}");
     // The worker holds the quotas, so no other process of the ledger may call.
     let secrets = [SECRET[0], ("ADMIN_TOKEN", TOKEN)];
     let beside = desk.place.run_with(&["read", "feishu.vc.room.list", "--app", "acme"], &secrets);
