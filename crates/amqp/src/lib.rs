@@ -31,6 +31,9 @@ pub mod topology;
 mod troubles;
 mod wire;
 
+#[cfg(fuzzing)]
+pub use wire::hostile;
+
 pub use fault::{Error, Fault};
 pub use link::{Link, State};
 pub use options::Options;

@@ -146,7 +146,7 @@ proptest! {
             let platform = &CATALOG.platforms[&method.family];
             let answer = Answer { status, body: body.clone(), ..Answer::default() };
             let outcome = classify(platform, method, &Reply::Answered(answer));
-            super::judged(&outcome, status, &body);
+            super::verdicts::judged(&outcome, status, &body);
         }
     }
 

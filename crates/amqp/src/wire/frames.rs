@@ -16,10 +16,10 @@ pub(crate) const HEAD_BYTES: usize = paceline_domain::decode::HEAD_BYTES;
 const HEAD: usize = 7;
 /// What a frame has besides its payload.
 const AROUND: usize = HEAD + 1;
-const END: u8 = 0xce;
-const METHOD: u8 = 1;
-const HEADER: u8 = 2;
-const BODY: u8 = 3;
+pub(super) const END: u8 = 0xce;
+pub(super) const METHOD: u8 = 1;
+pub(super) const HEADER: u8 = 2;
+pub(super) const BODY: u8 = 3;
 const HEARTBEAT: u8 = 8;
 /// A longer frame is none of RabbitMQ's, whose own bound is far below.
 const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -5,6 +5,8 @@
 //! ([`notes`]); [`meter`] counts what is delivered and not yet taken over, and stops reading above a bound.
 
 pub(super) mod frames;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 pub(super) mod meter;
 pub(super) mod notes;
 mod table;
