@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use paceline::domain::reason::Reason;
 use paceline::domain::time::Timestamp;
+use paceline::engine::ports::State;
+use paceline::engine::ports::operator::Selection;
 use paceline::engine::ports::{JobSeq, Ledger};
-use paceline::store::operator::{Operator, Selection};
+use paceline::store;
 use paceline::store::sqlite::{Mode, SqliteLedger};
-use paceline::store::state::State;
 
 use super::{Row, ask};
 
@@ -17,7 +18,7 @@ const PAGE: usize = 50;
 
 /// Asks everything.
 pub fn all(path: &Path, now: Timestamp) -> anyhow::Result<Vec<Row>> {
-    let ledger = Operator::open(path)?;
+    let ledger = store::open(path)?;
     let mut rows = Vec::new();
     rows.push(ask("counts of every batch", || ledger.batches())?);
     rows.push(ask("counts of every lane, oldest job waiting", || ledger.lane_counts())?);
@@ -48,7 +49,7 @@ pub fn all(path: &Path, now: Timestamp) -> anyhow::Result<Vec<Row>> {
     }
     let since = now - Duration::from_secs(3_600);
     rows.push(ask("outcomes of the last hour", || ledger.outcomes(since))?);
-    rows.push(ask("waits of the last hour (audit)", || ledger.each_wait(since, now, |_, _, _| {}))?);
+    rows.push(ask("waits of the last hour (audit)", || ledger.each_wait(since, now, &mut |_, _, _| {}))?);
     rows.push(ask("a worker's start: recovery, calls of a minute, all that waits", || start(path, now))?);
     Ok(rows)
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::input::Fields;
 use super::{Answer, Shared, answer, jobs};
 use crate::domain::time::Timestamp;
-use crate::store::operator::ActivityFilter;
+use paceline_ports::operator::ActivityFilter;
 
 /// Changes, the latest first.
 pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {

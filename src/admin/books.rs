@@ -7,8 +7,9 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use super::answer::Fault;
 use crate::domain::activity::By;
 use crate::engine::ports::LedgerError;
-use crate::store::operator::Operator;
+use crate::store;
 use paceline_ports::location::Location;
+use paceline_ports::operator::{Commands, Reports};
 
 /// Reads at one time; more wait.
 const READERS_MAX: usize = 3;
@@ -16,9 +17,9 @@ const READERS_MAX: usize = 3;
 /// Connections, opened as needed.
 pub struct Books {
     location: Location,
-    idle: Arc<Mutex<Vec<Operator>>>,
+    idle: Arc<Mutex<Vec<Box<dyn Reports>>>>,
     places: Arc<Semaphore>,
-    writer: Arc<AsyncMutex<Option<Operator>>>,
+    writer: Arc<AsyncMutex<Option<Box<dyn Commands>>>>,
 }
 
 impl Books {
@@ -30,7 +31,7 @@ impl Books {
     /// Runs `work` on a connection that can only read.
     pub async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Operator) -> Result<T, LedgerError> + Send + 'static,
+        work: impl FnOnce(&dyn Reports) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Fault> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| LedgerError::Closed)?;
         let (idle, location) = (Arc::clone(&self.idle), self.location.clone());
@@ -39,9 +40,9 @@ impl Books {
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let operator = match taken {
                 Some(operator) => operator,
-                None => Operator::open_for_reading(&location)?,
+                None => store::open_for_reading(&location)?,
             };
-            let done = work(&operator)?;
+            let done = work(&*operator)?;
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(operator);
             Ok::<_, LedgerError>(done)
         });
@@ -52,7 +53,7 @@ impl Books {
     pub async fn change<T: Send + 'static>(
         &self,
         by: &By,
-        work: impl FnOnce(&mut Operator) -> Result<T, LedgerError> + Send + 'static,
+        work: impl FnOnce(&mut dyn Commands) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Fault> {
         let by = by.clone();
         self.write(move |operator| {
@@ -64,21 +65,21 @@ impl Books {
 
     /// Tries whether the connection that writes could.
     pub async fn probe(&self) -> Result<(), Fault> {
-        self.write(Operator::probe).await
+        self.write(|operator| operator.probe()).await
     }
 
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Operator) -> Result<T, LedgerError> + Send + 'static,
+        work: impl FnOnce(&mut dyn Commands) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Fault> {
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
         let location = self.location.clone();
         let job = tokio::task::spawn_blocking(move || {
             let operator = match &mut *writer {
                 Some(operator) => operator,
-                none => none.insert(Operator::open(&location)?),
+                none => none.insert(store::open(&location)?),
             };
-            work(operator)
+            work(&mut **operator)
         });
         Ok(job.await.map_err(|error| stopped(&error))??)
     }

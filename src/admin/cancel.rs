@@ -8,7 +8,7 @@ use super::actor::Actor;
 use super::body::Document;
 use super::change::{Asked, to_its_end};
 use super::{Answer, Shared, answer};
-use crate::store::state::State as JobState;
+use paceline_ports::State as JobState;
 
 /// Cancels the selected jobs that are queued or blocked; one whose call is in flight ends by its reply.
 pub async fn cancel(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {

@@ -9,8 +9,8 @@ use super::{Answer, Shared, selection};
 use crate::engine::ports::LedgerError;
 use crate::operations::content;
 use crate::operations::still_dead::{Kept, StillDead};
-use crate::store::operator::{Letter, Operator, Selection};
-use crate::store::state::State;
+use paceline_ports::State;
+use paceline_ports::operator::{Letter, Reports, Selection};
 
 /// Jobs changed at one time: meanwhile others may use the connection that writes.
 pub const PORTION: usize = 500;
@@ -73,7 +73,7 @@ impl Asked {
     /// The dead letters that are selected now.
     pub async fn letters(&self, shared: &Shared) -> Result<Vec<Letter>, Fault> {
         let (selection, dependents) = (self.selection.clone(), self.dependents);
-        let select = move |ledger: &Operator| {
+        let select = move |ledger: &dyn Reports| {
             let letters = ledger.select_dead(&selection)?;
             if dependents { ledger.with_dependents(letters) } else { Ok(letters) }
         };

@@ -9,7 +9,7 @@ use super::input::Fields;
 use super::{Answer, Shared, selection};
 use crate::domain::catalog::ErrorRule;
 use crate::engine::ports::LedgerError;
-use crate::store::operator::Operator;
+use paceline_ports::operator::Reports;
 
 /// Inputs of a group that are read again to say what is wrong with them: pages ask for the groups every few seconds.
 const LOOKED_AT_MAX: usize = 100;
@@ -20,7 +20,7 @@ pub async fn groups(State(shared): State<Shared>, uri: Uri) -> Answer {
     let selection = selection::of(&mut fields);
     fields.end()?;
     let inputs = shared.inputs();
-    let read = move |ledger: &Operator| {
+    let read = move |ledger: &dyn Reports| {
         let groups = ledger.dead_groups(&selection)?.into_iter();
         let of_inputs = groups.map(|group| {
             let newest = ledger.newest_inputs(&selection, &group, LOOKED_AT_MAX)?;

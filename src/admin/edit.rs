@@ -14,7 +14,7 @@ use crate::domain::activity::By;
 use crate::domain::edit::Patch;
 use crate::operations::edit::{Edited, Plan, Planned};
 use crate::operations::still_dead::{Kept, StillDead};
-use crate::store::state::State as JobState;
+use paceline_ports::State as JobState;
 
 /// Letters whose changes a dry run shows.
 const SHOWN_MAX: usize = 20;

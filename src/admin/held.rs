@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::input::Fields;
 use super::{Answer, Shared, answer, jobs, selection};
-use crate::store::operator::HeldLine;
+use paceline_ports::operator::HeldLine;
 
 /// Held jobs in the order of take-over; a state in the query is not looked at.
 pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {

@@ -8,7 +8,7 @@ use super::answer::{self, Fault};
 use super::input::{Fields, Id};
 use super::{Answer, Shared, jobs, selection};
 use crate::engine::ports::LedgerError;
-use crate::store::operator::{Operator, Selection};
+use paceline_ports::operator::{Reports, Selection};
 
 /// Inputs in the order in which they came.
 pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
@@ -17,7 +17,7 @@ pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
     let (after, limit) = jobs::place(&mut fields);
     fields.end()?;
     let inputs = shared.inputs();
-    let read = move |ledger: &Operator| {
+    let read = move |ledger: &dyn Reports| {
         let page = ledger.page_dead_inputs(&selection, after, limit)?;
         let lines = page.lines.iter().map(|line| {
             let input = ledger.input(line)?;
@@ -35,7 +35,7 @@ pub async fn show(State(shared): State<Shared>, Id(number): Id, uri: Uri) -> Ans
     let handle = format!("#{}", number.trim_start_matches('#'));
     // A job may have that very id.
     let (inputs, sought) = (shared.inputs(), format!("input:{handle}"));
-    let read = move |ledger: &Operator| {
+    let read = move |ledger: &dyn Reports| {
         let line = ledger.list_dead(&Selection::of_id(&sought), 1)?.into_iter().next();
         let Some(line) = line else { return Ok(None) };
         Ok(ledger.input(&line)?.map(|input| inputs.sheet(&line, &input)))

@@ -13,8 +13,8 @@ use crate::engine::Engine;
 use crate::engine::forecast::Forecast;
 use crate::engine::planner::Planner;
 use crate::engine::ports::LedgerError;
-use crate::engine::why::{Why, explain};
-use crate::store::operator::{Asked, JobSheet, Operator, Outlook, Rejected};
+use crate::engine::why::{Asked, Why, explain, gather};
+use paceline_ports::operator::{JobSheet, Outlook, Rejected, Reports};
 
 /// What is read of one job at a time.
 struct Found {
@@ -29,7 +29,7 @@ pub async fn show(State(shared): State<Shared>, Id(id): Id, uri: Uri) -> Answer 
     Fields::of_query(uri.query()).end()?;
     let (engine, cached) = (shared.worker.engine.clone(), shared.forecast.glance(&shared.worker.engine));
     let sought = id.clone();
-    let read = move |ledger: &Operator| {
+    let read = move |ledger: &dyn Reports| {
         let Some(sheet) = ledger.show_job(&sought)? else { return Ok(Err(ledger.rejection_of(&sought)?)) };
         let why = why(ledger, &sheet, &engine, cached.as_deref())?;
         Ok(Ok(Found { job: ledger.job(&sought), sheet, why }))
@@ -56,7 +56,7 @@ fn unknown(id: &str, rejection: Option<Rejected>) -> Fault {
 /// Why it waits or how it ended. What the engine holds back it tells itself; the ledger tells of calls, jobs that go
 /// first and the job.
 fn why(
-    ledger: &Operator,
+    ledger: &dyn Reports,
     sheet: &JobSheet,
     engine: &Engine,
     cached: Option<&forecast::Cached>,
@@ -70,12 +70,12 @@ fn why(
         let theirs = planner.plan(other).map(|plan| plan.quotas).unwrap_or_default();
         theirs.iter().any(|(key, _)| quotas.iter().any(|(own, _)| own == key))
     };
-    let past = ledger.past_of(|other| shares_quota(other).then(|| now - planner.span_of(other)))?;
+    let past = ledger.past_of(&|other| shares_quota(other).then(|| now - planner.span_of(other)))?;
     let outlook =
         Outlook { past, suspensions: engine.view().suspensions, restraints: engine.restraints(), ..Outlook::default() };
     let forecast: Option<&Forecast> = cached.map(|cached| &cached.forecast);
     let asked = Asked { planner: &planner, outlook: &outlook, forecast, grace: engine.grace(), now };
-    Ok(explain(&ledger.situation(sheet, &asked)?))
+    Ok(explain(&gather(ledger, sheet, &asked)?))
 }
 
 fn document(found: &Found, planner: &Planner) -> Value {

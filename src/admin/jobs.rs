@@ -9,7 +9,7 @@ use super::input::Fields;
 use super::{Answer, Shared, selection};
 use crate::domain::mask;
 use crate::engine::planner::Planner;
-use crate::store::operator::{JobLine, Operator};
+use paceline_ports::operator::{JobLine, Reports};
 
 const LIMIT_DEFAULT: i64 = 50;
 const LIMIT_MAX: i64 = 500;
@@ -22,7 +22,7 @@ pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
     selection.warnings = fields.flag("warnings");
     let (after, limit) = place(&mut fields);
     fields.end()?;
-    let read = move |ledger: &Operator| {
+    let read = move |ledger: &dyn Reports| {
         if is_running {
             ledger.page_running(&selection, after, limit)
         } else {

@@ -19,13 +19,13 @@ use crate::engine::ports::SuspendedBy;
 use crate::engine::schedule::{LaneView, QuotaWait, View};
 use crate::operations::restraints::{ExplainedRestraint, explain};
 use crate::operations::suspension;
-use crate::store::operator::{LaneCounts, Operator};
-use crate::store::state::State as JobState;
+use paceline_ports::State as JobState;
+use paceline_ports::operator::{LaneCounts, Reports};
 
 /// Everything at a glance.
 pub async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
     Fields::of_query(uri.query()).end()?;
-    let read = |ledger: &Operator| {
+    let read = |ledger: &dyn Reports| {
         Ok((ledger.lane_counts()?, ledger.running()?, ledger.unpublished()?, ledger.dead_inputs()?))
     };
     let (counts, running, outbox, dead_inputs) = shared.books.read(read).await?;

@@ -11,8 +11,8 @@ use super::change::{Asked, PORTION, named, to_its_end};
 use super::{Answer, Shared, answer};
 use crate::operations::redrive::{redrive as put_back, still_no_jobs};
 use crate::operations::still_dead::{Kept, StillDead};
-use crate::store::operator::Letter;
-use crate::store::state::State as JobState;
+use paceline_ports::State as JobState;
+use paceline_ports::operator::Letter;
 
 /// Puts the selected letters back to work, from the start.
 pub async fn redrive(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {

@@ -13,7 +13,7 @@ use super::input::{Fields, Id};
 use super::{Answer, Shared, jobs};
 use crate::domain::segment::leads_elsewhere;
 use crate::operations::verdict::state_after;
-use crate::store::operator::Resolution;
+use paceline_ports::operator::Resolution;
 
 /// Resolves one job.
 pub async fn resolve(State(shared): State<Shared>, actor: Actor, Id(id): Id, document: Document) -> Answer {

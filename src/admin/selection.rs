@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use super::input::Fields;
-use crate::store::operator::Selection;
-use crate::store::state::State;
+use paceline_ports::State;
+use paceline_ports::operator::Selection;
 
 /// The selection that the fields name; everything that is given holds together.
 pub fn of(fields: &mut Fields) -> Selection {

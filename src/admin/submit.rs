@@ -20,7 +20,7 @@ use crate::domain::decode::{Decoder, Defaults};
 use crate::domain::job::{Fault as JobFault, Job, Rejection};
 use crate::domain::reason::Reason;
 use crate::engine::ports::{Arrival, Origin, TakenOver};
-use crate::store::operator::{Operator, Selection, Sought};
+use paceline_ports::operator::{Reports, Selection, Sought};
 
 /// Jobs in one request.
 const JOBS_MAX: usize = 1_000;
@@ -94,7 +94,7 @@ type Read = (Result<Job, Rejection>, Vec<Finding>);
 /// Refuses the whole request if a job would create again what a job of another id created or is about to create.
 async fn refuse_duplicates(shared: &Shared, decoder: &Arc<Decoder>, jobs: Vec<Job>) -> Result<(), Fault> {
     let catalog = Arc::clone(&decoder.catalog);
-    let seek = move |ledger: &Operator| {
+    let seek = move |ledger: &dyn Reports| {
         let seeker = ledger.seeker(&catalog)?;
         let (mut told, mut count) = (Vec::new(), 0);
         for job in &jobs {

@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::Engine;
 use crate::engine::ports::LedgerError;
 use crate::engine::throughput::{MINUTES_MAX, Tick, minute_of, start_of};
-use crate::store::operator::Operator;
+use paceline_ports::operator::Reports;
 
 const MINUTES_DEFAULT: i64 = 60;
 /// Calls of an earlier process that are read of one lane at most.
@@ -53,7 +53,7 @@ fn limit_per_step(quota: &Quota) -> Option<u64> {
 }
 
 /// Adds the calls of earlier processes in the last hour, those before `started_at`.
-pub fn seed(ledger: &Operator, engine: &Engine, started_at: Timestamp) -> Result<(), LedgerError> {
+pub fn seed(ledger: &dyn Reports, engine: &Engine, started_at: Timestamp) -> Result<(), LedgerError> {
     let first = minute_of(started_at) - MINUTES_DEFAULT + 1;
     for (lane, minutes) in ledger.calls_by_minute(start_of(first), started_at, SEEDED_MAX)? {
         let lane = lane.into();

@@ -12,7 +12,7 @@ use super::table::{Align, Table};
 use crate::domain::activity::Action;
 use crate::domain::printable;
 use crate::domain::rows::exported::harmless;
-use crate::store::operator::{ActivityFilter, ActivityLine};
+use paceline_ports::operator::{ActivityFilter, ActivityLine};
 
 /// Show who changed what: every change that a command or the HTTP API made to the ledger, the latest first
 #[derive(Debug, clap::Args)]

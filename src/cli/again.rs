@@ -9,7 +9,7 @@ use crate::domain::job::Job;
 use crate::domain::rows::Row;
 use crate::domain::update::Compared;
 use crate::engine::ports::LedgerError;
-use crate::store::operator::{Repeat, Seeker, Sought};
+use paceline_ports::operator::{Repeat, Seeker, Sought};
 
 use super::ask;
 use super::changes::{self, Changes};
@@ -37,7 +37,7 @@ pub enum OnChange {
 
 /// Looks every row up in the ledger.
 pub struct Again<'l> {
-    seeker: Seeker<'l>,
+    seeker: Box<dyn Seeker + 'l>,
     decoder: &'l Decoder,
     allow_duplicates: bool,
     on_change: OnChange,
@@ -77,7 +77,12 @@ impl Group {
 
 impl<'l> Again<'l> {
     /// With `allow_duplicates` rows may create again what is there.
-    pub fn new(seeker: Seeker<'l>, decoder: &'l Decoder, allow_duplicates: bool, on_change: OnChange) -> Self {
+    pub fn new(
+        seeker: Box<dyn Seeker + 'l>,
+        decoder: &'l Decoder,
+        allow_duplicates: bool,
+        on_change: OnChange,
+    ) -> Self {
         Self {
             seeker,
             decoder,
@@ -105,16 +110,16 @@ impl<'l> Again<'l> {
         let asked = Sought { job, is_row: true, by_content: !row.goes_by_object() };
         let (known, twin) = self.seeker.seek(asked)?;
         if let Some(known) = known
-            && changes::may_differ(&self.seeker, &known)?
+            && changes::may_differ(&*self.seeker, &known)?
         {
-            match changes::compare(&self.seeker, self.decoder, &known, job)? {
-                Compared::Same => self.changes.settle(job, &self.seeker)?,
+            match changes::compare(&*self.seeker, self.decoder, &known, job)? {
+                Compared::Same => self.changes.settle(job, &*self.seeker)?,
                 Compared::Changed { changes, update, superseded } => {
                     let line = || format!("{}: {}", row.place, earlier(&known));
                     self.changed.add(|| format!("{}: {}", line(), words(&changes)));
                     match (self.on_change, update) {
                         (OnChange::Stop, _) => {}
-                        (OnChange::Keep, _) => self.changes.settle(job, &self.seeker)?,
+                        (OnChange::Keep, _) => self.changes.settle(job, &*self.seeker)?,
                         (OnChange::Update, Ok(update)) => {
                             self.changes.update(job, update.map(|update| *update), superseded);
                         }

@@ -13,12 +13,13 @@ use crate::domain::checks::{self, Finding as Found, Severity};
 use crate::domain::decode::Decoder;
 use crate::domain::job::{Identity, Job, LaneKey};
 use crate::domain::printable::plain;
-use crate::domain::rows::{FileError, Input, Known, Row, RowIds, Rows};
+use crate::domain::rows::{FileError, Input, Row, RowIds, Rows};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
 use crate::settings::Settings;
-use crate::store::operator::{KnownJobs, Untouched};
+use crate::store;
 use paceline_ports::location::Location;
+use paceline_ports::operator::Untouched;
 
 use super::chained::Chains;
 use super::exit::refuse;
@@ -76,7 +77,7 @@ pub fn row_ids(sources: &[Source]) -> RowIds {
     let Some(IdRule { allow_duplicates, ledger, catalog }) = sources.first().map(|source| source.ids.clone()) else {
         return RowIds::default();
     };
-    let known = ledger.map(|ledger| -> Box<dyn Known> { Box::new(KnownJobs::new(ledger, catalog)) });
+    let known = ledger.map(|ledger| store::known_jobs(ledger, catalog));
     RowIds::new(allow_duplicates, known)
 }
 
@@ -266,26 +267,26 @@ pub type Report<'a> = &'a mut dyn FnMut(&Finding) -> anyhow::Result<()>;
 pub struct Present {
     /// Now: what began in the past is a fault, unless its job is known. `None`: it is no matter.
     pub now: Option<Timestamp>,
-    ledger: Option<Untouched>,
-    referred: Option<Untouched>,
+    ledger: Option<Box<dyn Untouched>>,
+    referred: Option<Box<dyn Untouched>>,
     /// Jobs that have or may get their objects, by lane and identity.
     objects: RefCell<HashMap<(LaneKey, Identity), u64>>,
 }
 
 impl Present {
     /// Beside a ledger, if there is one.
-    pub fn new(now: Option<Timestamp>, ledger: Option<Untouched>) -> Self {
+    pub fn new(now: Option<Timestamp>, ledger: Option<Box<dyn Untouched>>) -> Self {
         Self { now, ledger, referred: None, objects: RefCell::default() }
     }
 
     /// The ledger beside which it is.
-    pub const fn ledger(&self) -> Option<&Untouched> {
-        self.ledger.as_ref()
+    pub fn ledger(&self) -> Option<&dyn Untouched> {
+        self.ledger.as_deref()
     }
 
     /// With a ledger that is looked at only for the jobs that rows refer to.
     #[must_use]
-    pub fn referring_to(self, referred: Option<Untouched>) -> Self {
+    pub fn referring_to(self, referred: Option<Box<dyn Untouched>>) -> Self {
         Self { referred, ..self }
     }
 

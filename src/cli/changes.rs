@@ -8,8 +8,8 @@ use crate::domain::rows::Row;
 use crate::domain::time::Timestamp;
 use crate::domain::update::{self, Compared, Earlier, Prepared, Stage};
 use crate::engine::ports::LedgerError;
-use crate::store::operator::{Likeness, Operator, Repeat, Seeker, Selection};
-use crate::store::state::State;
+use paceline_ports::State;
+use paceline_ports::operator::{Commands, Likeness, Repeat, Seeker, Selection};
 
 use super::batch::Checked;
 use super::exit::refuse;
@@ -28,7 +28,7 @@ pub struct Changes {
 
 /// Whether the platform may have something else than the row says: its job succeeded with other content, or updates
 /// came after it.
-pub fn may_differ(seeker: &Seeker<'_>, known: &Repeat) -> Result<bool, LedgerError> {
+pub fn may_differ(seeker: &dyn Seeker, known: &Repeat) -> Result<bool, LedgerError> {
     Ok(known.state == State::Succeeded
         && match known.likeness {
             Likeness::IdConflict => true,
@@ -38,7 +38,7 @@ pub fn may_differ(seeker: &Seeker<'_>, known: &Repeat) -> Result<bool, LedgerErr
 }
 
 /// Compares a row with what the platform has of its job.
-pub fn compare(seeker: &Seeker<'_>, decoder: &Decoder, known: &Repeat, now: &Job) -> Result<Compared, LedgerError> {
+pub fn compare(seeker: &dyn Seeker, decoder: &Decoder, known: &Repeat, now: &Job) -> Result<Compared, LedgerError> {
     let Some(before) = seeker.job(&known.id)? else {
         let update = Err("the ledger is of an earlier version: its worker has to be started once".to_owned());
         return Ok(Compared::Changed { changes: Vec::new(), update, superseded: Vec::new() });
@@ -59,7 +59,7 @@ const fn stage(state: State) -> Stage {
 
 impl Changes {
     /// Leaves the row's job alone; updates that wait for it go on.
-    pub fn settle(&mut self, job: &Job, seeker: &Seeker<'_>) -> Result<(), LedgerError> {
+    pub fn settle(&mut self, job: &Job, seeker: &dyn Seeker) -> Result<(), LedgerError> {
         self.settled.insert(job.id.clone());
         let waits = |(_, state): &(Job, State)| matches!(state, State::Queued | State::Blocked | State::Uncertain);
         let waiting = seeker.updates(&job.id)?.into_iter().filter(waits);
@@ -111,7 +111,7 @@ impl Changes {
     }
 
     /// Cancels the updates that newer ones take the place of.
-    pub fn supersede(&self, operator: &mut Operator, now: Timestamp) -> anyhow::Result<()> {
+    pub fn supersede(&self, operator: &mut dyn Commands, now: Timestamp) -> anyhow::Result<()> {
         for id in &self.superseded {
             if operator.cancel(&Selection::of_id(id), false, now)?.cancelled == 0 {
                 return Err(refuse(

@@ -9,8 +9,9 @@ use crate::clock::Clock;
 use crate::domain::printable;
 use crate::operations::inputs::Inputs;
 use crate::settings::Settings;
-use crate::store::operator::Operator;
+use crate::store;
 use crate::wiring::{self, Source};
+use paceline_ports::operator::Commands;
 
 use super::page::Page;
 use super::screen::Screen;
@@ -63,8 +64,8 @@ impl Context {
     }
 
     /// The operators' side of the ledger, beside a worker or without one.
-    pub fn operator(&self) -> anyhow::Result<Operator> {
-        Ok(Operator::open(&self.settings_without_secrets()?.store)?)
+    pub fn operator(&self) -> anyhow::Result<Box<dyn Commands>> {
+        Ok(store::open(&self.settings_without_secrets()?.store)?)
     }
 
     /// Prints one JSON document on a line of its own; what nobody sees is escaped in it, which changes no value.

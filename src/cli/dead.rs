@@ -8,7 +8,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::engine::ports::Delivered;
-use crate::store::operator::{DeadLine, Letter, Operator, Selection};
+use paceline_ports::operator::{Commands, DeadLine, Letter, Reports, Selection};
 
 use super::context::{Context, inputs};
 use super::exit::{Exit, refuse};
@@ -63,25 +63,29 @@ pub enum Args {
 pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let mut ledger = context.operator()?;
     match args {
-        Args::List { which, limit, json } => list(context, &ledger, &which.selection(Vec::new()), limit, json),
-        Args::Show { id, json } => show(context, &ledger, &id, json),
-        Args::Redrive(args) => redrive::carry_out(context, &mut ledger, args).await,
-        Args::Edit(args) => edit::carry_out(context, &mut ledger, args).await,
+        Args::List { which, limit, json } => list(context, &*ledger, &which.selection(Vec::new()), limit, json),
+        Args::Show { id, json } => show(context, &*ledger, &id, json),
+        Args::Redrive(args) => redrive::carry_out(context, &mut *ledger, args).await,
+        Args::Edit(args) => edit::carry_out(context, &mut *ledger, args).await,
         Args::Drop { letters, with_dependents, dry_run, json } => {
-            drop_letters(context, &mut ledger, (&letters.selection()?, with_dependents), dry_run, json)
+            drop_letters(context, &mut *ledger, (&letters.selection()?, with_dependents), dry_run, json)
         }
     }
 }
 
 /// The dead letters that match, and with `dependents` those that are dead because of them.
-pub(super) fn select_with(ledger: &Operator, selection: &Selection, dependents: bool) -> anyhow::Result<Vec<Letter>> {
+pub(super) fn select_with(
+    ledger: &dyn Reports,
+    selection: &Selection,
+    dependents: bool,
+) -> anyhow::Result<Vec<Letter>> {
     let letters = ledger.select_dead(selection)?;
     Ok(if dependents { ledger.with_dependents(letters)? } else { letters })
 }
 
 fn drop_letters(
     context: &mut Context,
-    ledger: &mut Operator,
+    ledger: &mut dyn Commands,
     (selection, with_dependents): (&Selection, bool),
     dry_run: bool,
     as_json: bool,
@@ -100,7 +104,7 @@ fn drop_letters(
 
 fn list(
     context: &mut Context,
-    ledger: &Operator,
+    ledger: &dyn Reports,
     selection: &Selection,
     limit: usize,
     as_json: bool,
@@ -139,7 +143,7 @@ fn list(
     Ok(Exit::Success)
 }
 
-fn one(ledger: &Operator, id: &str) -> anyhow::Result<DeadLine> {
+fn one(ledger: &dyn Reports, id: &str) -> anyhow::Result<DeadLine> {
     let line = ledger.list_dead(&Selection::of_id(id), 1)?.into_iter().next();
     line.ok_or_else(|| {
         refuse(
@@ -149,7 +153,7 @@ fn one(ledger: &Operator, id: &str) -> anyhow::Result<DeadLine> {
     })
 }
 
-fn show(context: &mut Context, ledger: &Operator, id: &str, as_json: bool) -> anyhow::Result<Exit> {
+fn show(context: &mut Context, ledger: &dyn Reports, id: &str, as_json: bool) -> anyhow::Result<Exit> {
     let line = one(ledger, id)?;
     let input = ledger.input(&line)?;
     let is_input = input.is_some();

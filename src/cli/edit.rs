@@ -10,7 +10,7 @@ use crate::domain::edit::{Change, Patch};
 use crate::domain::time::Timestamp;
 use crate::operations::edit::{Edited, Plan};
 use crate::operations::inputs::Inputs;
-use crate::store::operator::Operator;
+use paceline_ports::operator::Commands;
 
 use super::batch::FAULTS_SHOWN_MAX;
 use super::context::Context;
@@ -67,7 +67,7 @@ impl Source {
 }
 
 /// Edits the selected letters.
-pub async fn carry_out(context: &mut Context, ledger: &mut Operator, args: Args) -> anyhow::Result<Exit> {
+pub async fn carry_out(context: &mut Context, ledger: &mut dyn Commands, args: Args) -> anyhow::Result<Exit> {
     let patch = args.source.patch()?;
     let selection = args.letters.clone().selection()?;
     let letters = ledger.select_dead(&selection)?;
@@ -139,7 +139,7 @@ fn show(context: &mut Context, plan: &Plan, as_json: bool, now: Timestamp) -> an
 /// Writes what was planned; whether all of it came about.
 async fn apply(
     context: &mut Context,
-    ledger: &mut Operator,
+    ledger: &mut dyn Commands,
     inputs: &mut Inputs,
     args: &Args,
     plan: Plan,

@@ -1,6 +1,7 @@
 //! `paceline export`: endings as CSV or JSONL; for a CSV batch, its own rows with result columns.
 
 use std::io::{BufWriter, IntoInnerError, IsTerminal as _, Write};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -10,8 +11,8 @@ use crate::domain::printable::json;
 use crate::domain::rows::exported::{PREFIX, RESULT_COLUMNS, WARNINGS, harmless, is_quoted};
 use crate::domain::warning::Warning;
 use crate::files::Output;
-use crate::store::operator::{ExportRow, Operator, Selection};
-use crate::store::state::State;
+use paceline_ports::State;
+use paceline_ports::operator::{ExportRow, Reports, Selection};
 
 use super::context::Context;
 use super::exit::{Exit, refuse};
@@ -83,7 +84,7 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
         let mut out = BufWriter::new(Output::to(&path).map_err(unwritable)?);
         begin(&mut out, format, args.bom)?;
         let form = Form { format, header: header.as_deref(), is_on_terminal: false };
-        write_rows(&ledger, &selection, &form, &mut out, &mut rows)?;
+        write_rows(&*ledger, &selection, &form, &mut out, &mut rows)?;
         out.into_inner().map_err(IntoInnerError::into_error)?.finish().map_err(unwritable)?;
         writeln!(context.err, "{rows} rows written to {}", path.display())?;
     } else {
@@ -92,7 +93,7 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
         // Cells are made harmless one by one: a file keeps the line ends in them.
         let out = context.out.raw();
         begin(out, format, args.bom)?;
-        write_rows(&ledger, &selection, &form, out, &mut rows)?;
+        write_rows(&*ledger, &selection, &form, out, &mut rows)?;
     }
     if rows == 0 {
         writeln!(context.err, "hint: no job matches; `paceline jobs list` shows what there is")?;
@@ -105,25 +106,25 @@ fn begin(out: &mut dyn Write, format: Format, bom: bool) -> std::io::Result<()> 
 }
 
 fn write_rows(
-    ledger: &Operator,
+    ledger: &dyn Reports,
     selection: &Selection,
     form: &Form<'_>,
     out: &mut dyn Write,
     rows: &mut u64,
 ) -> anyhow::Result<()> {
-    match form.format {
-        Format::Jsonl => ledger.export(selection, |row| -> anyhow::Result<()> {
-            *rows += 1;
-            Ok(writeln!(out, "{}", json(&row.document.to_string()))?)
-        }),
-        Format::Csv => {
-            write_record(&columns(form.header), out)?;
-            ledger.export(selection, |row| -> anyhow::Result<()> {
-                *rows += 1;
-                write_record(&record(&row, form), out)
-            })
-        }
+    if form.format == Format::Csv {
+        write_record(&columns(form.header), out)?;
     }
+    let mut written = Ok(());
+    ledger.export(selection, &mut |row| {
+        *rows += 1;
+        written = match form.format {
+            Format::Jsonl => writeln!(out, "{}", json(&row.document.to_string())).map_err(Into::into),
+            Format::Csv => write_record(&record(&row, form), out),
+        };
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    written
 }
 
 /// A record on a line of its own, all of it between quotes if a cell of it could be taken for several.

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::domain::chain::Taken;
 use crate::domain::warning::Warning;
 use crate::operations::verdict::cancellable;
-use crate::store::operator::{AttemptLine, Cancelled, JobLine, JobSheet, Operator, Selection};
-use crate::store::state::State;
+use paceline_ports::State;
+use paceline_ports::operator::{AttemptLine, Cancelled, Commands, JobLine, JobSheet, Reports, Selection};
 
 use super::context::Context;
 use super::exit::{Exit, refuse};
@@ -83,7 +83,7 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     match args {
         Args::List { which, state, warnings, limit, after, json } => {
             let selection = Selection { state, warnings, ..which.selection(Vec::new()) };
-            list(context, &ledger, &selection, (after, limit), json)
+            list(context, &*ledger, &selection, (after, limit), json)
         }
         Args::Show { id, json } => {
             let sheet = ledger.show_job(&id)?;
@@ -114,14 +114,14 @@ pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
                 return cancel_dry(context, selected, json);
             }
             confirm(&selection, selected.cancelled, "cancelled", yes)?;
-            cancel(context, &mut ledger, (&selection, with_dependents), json)
+            cancel(context, &mut *ledger, (&selection, with_dependents), json)
         }
     }
 }
 
 fn list(
     context: &mut Context,
-    ledger: &Operator,
+    ledger: &dyn Reports,
     selection: &Selection,
     (after, limit): (i64, usize),
     as_json: bool,
@@ -265,7 +265,7 @@ fn cancel_dry(context: &mut Context, selected: Cancelled, as_json: bool) -> anyh
 
 fn cancel(
     context: &mut Context,
-    ledger: &mut Operator,
+    ledger: &mut dyn Commands,
     (selection, with_dependents): (&Selection, bool),
     as_json: bool,
 ) -> anyhow::Result<Exit> {

@@ -7,7 +7,7 @@ use crate::domain::job::LaneKey;
 use crate::domain::outcome::NOT_SENT;
 use crate::domain::time::Timestamp;
 use crate::engine::forecast::{Forecast, forecast};
-use crate::store::operator::Operator;
+use paceline_ports::operator::Reports;
 
 use super::progress::duration;
 use crate::operations::forecast::Outset;
@@ -26,13 +26,13 @@ impl Planned {
     /// The forecast of these batches at the point where their first call could leave. `start` is the command's own;
     /// `round_trip` is known for a rehearsal alone.
     pub fn of(
-        ledger: &Operator,
+        ledger: &dyn Reports,
         outset: &Outset,
         batches: &[String],
         start: Timestamp,
         round_trip: Option<Duration>,
     ) -> anyhow::Result<Self> {
-        let mut outlook = ledger.outlook_of(|lane| outset.now - outset.planner.span_of(lane))?;
+        let mut outlook = ledger.outlook_of(&|lane| outset.now - outset.planner.span_of(lane))?;
         outlook.backlog.retain(|group| batches.iter().any(|batch| **batch == *group.batch));
         outlook.chained.retain(|one| batches.iter().any(|batch| **batch == *one.group.batch));
         let mut basis = outset.basis(outlook);

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::domain::segment::leads_elsewhere;
 use crate::operations::verdict::state_after;
-use crate::store::operator::{Resolution, Selection};
-use crate::store::state::State;
+use paceline_ports::State;
+use paceline_ports::operator::{Resolution, Selection};
 
 use super::context::Context;
 use super::exit::{Exit, refuse};

@@ -16,7 +16,7 @@ use crate::engine::ports::{Counts, Ledger, Suspension};
 use crate::engine::{Engine, Stop};
 use crate::operations::suspension::Scope;
 use crate::settings::Settings;
-use crate::store::operator::Operator;
+use crate::store;
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring::{self, Parts, Surroundings, Worker};
 use paceline_ports::location::Location;
@@ -97,7 +97,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     // The forecast is made when everything is loaded and nothing has left.
     outset.now = context.clock.now();
     let round_trip = rehearsal.as_ref().map(Rehearsal::round_trip);
-    let planned = Planned::of(&Operator::open(&store)?, &outset, &checked.batches, started_at, round_trip)?;
+    let planned = Planned::of(&*store::open(&store)?, &outset, &checked.batches, started_at, round_trip)?;
     let mut around = stages::Around { planned: &planned, signals: &mut signals, yes: args.rules.yes };
     early.check(|| taken.interrupted())?;
     drop(early);
@@ -159,9 +159,9 @@ fn summarise(
     (planned, elapsed, started_at, is_finished): (&Planned, Duration, Timestamp, bool),
     account: Option<&Account>,
 ) -> anyhow::Result<()> {
-    let ledger = Operator::open(store)?;
+    let ledger = store::open(store)?;
     let time = planned.against(elapsed, is_finished, &ledger.outcomes(started_at)?);
-    Summary::of(&ledger, batches)?.write(&time, &mut context.out)?;
+    Summary::of(&*ledger, batches)?.write(&time, &mut context.out)?;
     if let Some(account) = account {
         account.write(&mut context.out)?;
     }

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::domain::reason::Reason;
-use crate::store::operator::{Letter, Selection, handle};
+use paceline_ports::operator::{Letter, Selection, handle};
 
 use super::context::Context;
 use super::exit::{Exit, refuse};

@@ -21,9 +21,9 @@ use crate::engine::quota_usage::{QuotaUsage, WindowUse};
 use crate::operations::forecast::{deciding_document, left_over};
 use crate::operations::restraints::{ExplainedRestraint, explain};
 use crate::settings::Settings;
-use crate::store::operator::{BatchLine, Ended, LaneLine, Operator};
 use crate::store::sqlite::inspect;
 use crate::wiring;
+use paceline_ports::operator::{BatchLine, Ended, LaneLine, Reports};
 
 use super::context::Context;
 use super::exit::Exit;
@@ -78,7 +78,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let settings = context.settings_without_secrets()?;
     let catalog = wiring::catalog_of(&settings)?;
     let ledger = context.operator()?;
-    let look = |now| look(&ledger, &settings, &catalog, now);
+    let look = |now| look(&*ledger, &settings, &catalog, now);
     if args.watch {
         return watch::watch(context, &args, look).await;
     }
@@ -93,7 +93,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     Ok(if status.is_well() { Exit::Success } else { Exit::Unwell })
 }
 
-fn look(ledger: &Operator, settings: &Settings, catalog: &Arc<Catalog>, now: Timestamp) -> anyhow::Result<Status> {
+fn look(ledger: &dyn Reports, settings: &Settings, catalog: &Arc<Catalog>, now: Timestamp) -> anyhow::Result<Status> {
     let batches = ledger.batches()?;
     let held_back = explain(ledger.restraints()?, catalog, |app| {
         settings.apps.get(app).and_then(|app| catalog.platforms.get(&app.platform)).map(Arc::as_ref)
@@ -101,7 +101,7 @@ fn look(ledger: &Operator, settings: &Settings, catalog: &Arc<Catalog>, now: Tim
     let standing = ledger.lanes()?;
     let lanes: Vec<_> = standing.iter().map(key).collect();
     let planner = Arc::new(planner(settings, catalog, lanes.iter(), 1.0)?);
-    let outlook = ledger.outlook_of(|lane| now - QuotaUsage::reach(&planner, lane, settings.engine.grace))?;
+    let outlook = ledger.outlook_of(&|lane| now - QuotaUsage::reach(&planner, lane, settings.engine.grace))?;
     let mut suspensions = outlook.suspensions.clone();
     suspensions.retain(|suspension| suspension.until.is_none_or(|until| until > now));
     let usage = QuotaUsage::of(&planner, &outlook.past, settings.engine.grace, now);

@@ -15,7 +15,7 @@ use crate::domain::decode::Decoder;
 use crate::domain::rows::Row;
 use crate::engine::ports::AmqpOrigin;
 use crate::settings::Settings;
-use crate::store::operator::{Operator, Untouched};
+use crate::store;
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring;
 use paceline_ports::location::Location;
@@ -70,7 +70,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         return to_ledger(context, &args, &settings, (&sources, &changes), &decoder).await;
     };
     // The worker may be elsewhere; where the ledger is here, it is only looked at.
-    let present = Present::new(Some(context.clock.now()), Untouched::open(store)?);
+    let present = Present::new(Some(context.clock.now()), store::open_untouched(store)?);
     let seeker = present.ledger().map(|ledger| ledger.seeker(&catalog)).transpose()?;
     let again = seeker.map(|seeker| Again::new(seeker, &decoder, allow, args.rules.on_change()));
     let (_, changes) = refuse_invalid(context, &sources, &decoder, &present, args.rules, again)?;
@@ -122,11 +122,11 @@ pub fn check_with_ledger(
 ) -> anyhow::Result<(batch::Checked, Changes)> {
     // Before it is opened to be looked at: a process whose first connection cannot write the index of the write-ahead
     // log cannot write the ledger through any other one either.
-    let mut ledger = store.path.exists().then(|| Operator::open(store)).transpose()?;
+    let mut ledger = store.path.exists().then(|| store::open(store)).transpose()?;
     if let Some(ledger) = &mut ledger {
         ledger.identify(&decoder.catalog)?;
     }
-    let present = Present::new(Some(context.clock.now()), Untouched::open(store)?);
+    let present = Present::new(Some(context.clock.now()), store::open_untouched(store)?);
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&decoder.catalog)).transpose()?;
     let again = seeker.map(|seeker| Again::new(seeker, decoder, allow_duplicates, rules.on_change()));
     refuse_invalid(context, sources, decoder, &present, rules, again)

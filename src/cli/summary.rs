@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::ops::ControlFlow;
 
 use serde_json::Value;
 
 use crate::domain::outcome::text_of;
 use crate::domain::warning::Warning;
-use crate::store::operator::{Operator, Selection};
+use paceline_ports::operator::{Reports, Selection};
 
 use super::jobs::text;
 use super::table::{Align, Table, plain};
@@ -83,12 +84,12 @@ impl Warned {
 
 impl Summary {
     /// Reads the endings of these batches from the ledger.
-    pub fn of(ledger: &Operator, batches: &[String]) -> anyhow::Result<Self> {
+    pub fn of(ledger: &dyn Reports, batches: &[String]) -> anyhow::Result<Self> {
         let mut summary = Self::default();
         for batch in batches {
-            ledger.export(&Selection::of_batch(batch), |row| -> anyhow::Result<()> {
+            ledger.export(&Selection::of_batch(batch), &mut |row| {
                 summary.add(&row.document);
-                Ok(())
+                ControlFlow::Continue(())
             })?;
         }
         Ok(summary)

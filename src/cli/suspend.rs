@@ -61,7 +61,7 @@ pub fn suspend(context: &mut Context, args: SuspendArgs) -> anyhow::Result<Exit>
     }
     let mut ledger = context.operator()?;
     let name = plain(&scope.name());
-    let suspension = scope.suspend(&mut ledger, args.reason, context.clock.now())?;
+    let suspension = scope.suspend(&mut *ledger, args.reason, context.clock.now())?;
     context.has_acted = true;
     if as_json {
         context.print_json(&document(&suspension))?;
@@ -77,7 +77,7 @@ pub fn resume(context: &mut Context, args: ResumeArgs) -> anyhow::Result<Exit> {
     let mut ledger = context.operator()?;
     let as_json = args.scope.json;
     let scope = args.scope.read();
-    let done = scope.resume(&mut ledger)?;
+    let done = scope.resume(&mut *ledger)?;
     context.has_acted = true;
     let Resumed { resumed, lifted } = done;
     let name = plain(&scope.name());

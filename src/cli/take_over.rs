@@ -9,8 +9,9 @@ use crate::domain::decode::Decoder;
 use crate::domain::rows::Row;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Arrival, Intake, Origin, TakenOver};
-use crate::store::operator::Operator;
+use crate::store;
 use paceline_ports::location::Location;
+use paceline_ports::operator::Commands;
 
 use super::batch::{self, Source};
 use super::changes::Changes;
@@ -49,8 +50,8 @@ pub async fn take_over(
 ) -> anyhow::Result<Taken> {
     let mut taken = Taken::default();
     let mut chunk = Vec::with_capacity(CHUNK_ROWS);
-    let mut batches = Batches { operator: Operator::open(store)?, seen: BTreeSet::new() };
-    changes.supersede(&mut batches.operator, context.clock.now())?;
+    let mut batches = Batches { operator: store::open(store)?, seen: BTreeSet::new() };
+    changes.supersede(&mut *batches.operator, context.clock.now())?;
     let files = sources.iter().map(|source| source.input.name.as_str());
     let deed = Arc::new(batches.operator.deed(Action::Submit, Facts::default().list("files", files)));
     let ids = batch::row_ids(sources);
@@ -90,7 +91,7 @@ pub async fn take_over(
 
 /// Notes in the ledger which file and header a batch has, so that an export can give its rows back.
 struct Batches {
-    operator: Operator,
+    operator: Box<dyn Commands>,
     /// Those of the present file that are noted.
     seen: BTreeSet<String>,
 }

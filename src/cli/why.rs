@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::engine::forecast::forecast;
-use crate::engine::why::{Why, explain};
-use crate::store::operator::{Asked, JobSheet, Operator, Rejected};
+use crate::engine::why::{Asked, Why, explain, gather};
 use crate::wiring;
+use paceline_ports::operator::{JobSheet, Rejected, Reports};
 
 use super::context::Context;
 use super::exit::{Exit, refuse};
@@ -31,7 +31,7 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let catalog = wiring::catalog_of(&settings)?;
     let ledger = context.operator()?;
-    let Some(sheet) = ledger.show_job(&args.id)? else { return Err(unknown(&ledger, &settings, &args.id)?) };
+    let Some(sheet) = ledger.show_job(&args.id)? else { return Err(unknown(&*ledger, &settings, &args.id)?) };
     let now = context.clock.now();
     let standing = ledger.lanes()?;
     let lanes: Vec<_> = standing.iter().map(super::status::key).collect();
@@ -42,7 +42,7 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let forecast = forecast(&outset.basis(outlook.clone()));
     let grace = settings.engine.grace;
     let asked = Asked { planner: &planner, outlook: &outlook, forecast: Some(&forecast), grace, now };
-    let why = explain(&ledger.situation(&sheet, &asked)?);
+    let why = explain(&gather(&*ledger, &sheet, &asked)?);
     if args.json {
         let document = &sheet.line.document;
         context.print_json(&json!({
@@ -69,7 +69,7 @@ fn write(sheet: &JobSheet, why: &Why, out: &mut dyn Write) -> anyhow::Result<()>
 }
 
 /// What can be said of an id that the ledger has no job of.
-fn unknown(ledger: &Operator, settings: &crate::settings::Settings, id: &str) -> anyhow::Result<anyhow::Error> {
+fn unknown(ledger: &dyn Reports, settings: &crate::settings::Settings, id: &str) -> anyhow::Result<anyhow::Error> {
     if let Some(Rejected { number, reason, detail }) = ledger.rejection_of(id)? {
         return Ok(refuse(
             format!("{id:?} never became a job, {reason}: {}", plain(&detail.to_string())),

@@ -10,7 +10,7 @@ use tracing::info;
 use crate::amqp::{Look, Service, intake};
 use crate::engine::ports::Ledger;
 use crate::engine::{Engine, Stop};
-use crate::store::operator::Operator;
+use crate::store;
 use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring::{self, Parts, Surroundings, Worker};
 
@@ -44,7 +44,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     // First the ledger: a second worker on it should read who has it, not that its port is taken.
     let ledger = parts.open(Mode::Worker)?;
     // Jobs over HTTP are looked up in it.
-    Operator::open(&store)?.identify(&catalog)?;
+    store::open(&store)?.identify(&catalog)?;
     let load = async |engine: &Arc<Engine>| {
         let loaded = engine.load(None).await?;
         info!(loaded, ledger = %store.path.display(), "working");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::domain::job::LaneKey;
 use crate::engine::Engine;
 use crate::engine::ports::{JobSeq, LedgerError};
-use crate::store::operator::{JobLine, Operator};
+use paceline_ports::operator::{JobLine, Reports};
 
 /// The jobs that go first.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +37,7 @@ impl Canary {
     }
 
     /// How its jobs stand now, in their order. A job that somebody forgot meanwhile is not among them.
-    pub fn lines(&self, ledger: &Operator) -> Result<Vec<JobLine>, LedgerError> {
+    pub fn lines(&self, ledger: &dyn Reports) -> Result<Vec<JobLine>, LedgerError> {
         let lines = self.jobs.iter().map(|seq| ledger.job_line(*seq));
         lines.filter_map(Result::transpose).collect()
     }

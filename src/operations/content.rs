@@ -11,7 +11,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::job::Fault;
 use crate::domain::messages::{Rule, Wrong};
 use crate::domain::{json as json_text, mask};
-use crate::store::operator::{DeadLine, RejectedInput};
+use paceline_ports::operator::{DeadLine, RejectedInput};
 
 /// Longer inputs are not shown.
 pub const SHOWN_BYTES_MAX: usize = 64 * 1_024;

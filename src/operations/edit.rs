@@ -14,7 +14,7 @@ use crate::domain::edit::{Change, Patch, changes, document_of};
 use crate::domain::job::Job;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
-use crate::store::operator::{Edit, Letter, Operator, RejectedInput};
+use paceline_ports::operator::{Commands, Edit, Letter, RejectedInput, Reports};
 
 /// A letter whose patched document is a job.
 pub struct Planned {
@@ -57,7 +57,7 @@ pub struct Edited {
 impl Plan {
     /// What the patch would do to these letters; `redrive` puts them back to work, which inputs that never became jobs need.
     pub fn of(
-        ledger: &Operator,
+        ledger: &dyn Reports,
         inputs: &Inputs,
         letters: &[Letter],
         patch: &Patch,
@@ -78,7 +78,7 @@ impl Plan {
     /// Writes the valid ones.
     pub async fn apply(
         self,
-        ledger: &mut Operator,
+        ledger: &mut dyn Commands,
         inputs: &mut Inputs,
         (redrive, now): (bool, Timestamp),
     ) -> Result<Edited, LedgerError> {
@@ -108,7 +108,7 @@ impl Plan {
 
     fn add(
         &mut self,
-        ledger: &Operator,
+        ledger: &dyn Reports,
         inputs: &Inputs,
         letter: &Letter,
         patch: &Patch,
@@ -133,7 +133,7 @@ impl Plan {
 }
 
 fn plan_job(
-    ledger: &Operator,
+    ledger: &dyn Reports,
     inputs: &Inputs,
     letter: &Letter,
     patch: &Patch,
@@ -155,7 +155,7 @@ fn plan_job(
 }
 
 fn plan_input(
-    ledger: &Operator,
+    ledger: &dyn Reports,
     inputs: &Inputs,
     letter: &Letter,
     patch: &Patch,

@@ -12,7 +12,7 @@ use crate::engine::forecast::{Basis, Deciding, Group, Jobs};
 use crate::engine::planner::Planner;
 use crate::engine::ports::PastCall;
 use crate::engine::schedule::Limits;
-use crate::store::operator::Outlook;
+use paceline_ports::operator::Outlook;
 
 /// What a forecast is made for.
 pub struct Outset {

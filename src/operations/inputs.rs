@@ -13,9 +13,9 @@ use crate::domain::reason::Reason;
 use crate::domain::rights::Sender;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Arrival, Intake, JobSeq, LedgerError, Origin, TakenOver};
-use crate::store::operator::{Letter, Operator, RejectedInput};
 use crate::store::sqlite::{Mode, SqliteLedger};
 use paceline_ports::location::Location;
+use paceline_ports::operator::{Commands, Letter, RejectedInput, Reports};
 
 /// Reads inputs, and hands those that are jobs now to the ledger.
 pub struct Inputs {
@@ -49,7 +49,7 @@ impl Inputs {
     /// The letter's job, or why it still is none.
     pub fn read(
         &self,
-        operator: &Operator,
+        operator: &dyn Reports,
         letter: &Letter,
     ) -> Result<Result<(RejectedInput, Job), StillDead>, LedgerError> {
         let Some(input) = operator.rejected_input(letter)? else { return Ok(Err(StillDead::Gone)) };
@@ -72,7 +72,7 @@ impl Inputs {
     }
 
     /// The letter's document, to be edited, with what stands in for its absent fields.
-    pub fn document(operator: &Operator, letter: &Letter) -> Result<Result<Document, StillDead>, LedgerError> {
+    pub fn document(operator: &dyn Reports, letter: &Letter) -> Result<Result<Document, StillDead>, LedgerError> {
         let Some(input) = operator.rejected_input(letter)? else { return Ok(Err(StillDead::Gone)) };
         if is_of_csv(&input) {
             return Ok(Err(StillDead::RowOfFile));
@@ -86,7 +86,7 @@ impl Inputs {
     /// The job of an edited document, or what is wrong with it.
     pub fn read_edited(
         &self,
-        operator: &Operator,
+        operator: &dyn Reports,
         input: RejectedInput,
         document: Map<String, Value>,
     ) -> Result<Result<(RejectedInput, Job), StillDead>, LedgerError> {
@@ -99,7 +99,7 @@ impl Inputs {
     /// Hands the job to the ledger; its dead letter is over.
     pub async fn take_over(
         &mut self,
-        operator: &mut Operator,
+        operator: &mut dyn Commands,
         letter: &Letter,
         (input, job): (RejectedInput, Job),
         (action, now): (Action, Timestamp),
@@ -132,7 +132,7 @@ impl Inputs {
 
 /// Taken over, it would only become a second dead letter.
 fn refuse_conflict(
-    operator: &Operator,
+    operator: &dyn Reports,
     input: RejectedInput,
     job: Job,
 ) -> Result<Result<(RejectedInput, Job), StillDead>, LedgerError> {

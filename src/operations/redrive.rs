@@ -5,7 +5,7 @@ use super::still_dead::Kept;
 use crate::domain::activity::Action;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{JobSeq, LedgerError};
-use crate::store::operator::{Letter, Operator};
+use paceline_ports::operator::{Commands, Letter, Reports};
 
 /// What became of some letters.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ pub struct Redriven {
 
 /// Puts the letters back to work, from the start.
 pub async fn redrive(
-    ledger: &mut Operator,
+    ledger: &mut dyn Commands,
     inputs: &mut Inputs,
     letters: &[Letter],
     now: Timestamp,
@@ -48,7 +48,7 @@ pub async fn redrive(
 }
 
 /// Which of the letters' inputs are still no jobs, and why; nothing is changed.
-pub fn still_no_jobs(ledger: &Operator, inputs: &Inputs, letters: &[Letter]) -> Result<Vec<Kept>, LedgerError> {
+pub fn still_no_jobs(ledger: &dyn Reports, inputs: &Inputs, letters: &[Letter]) -> Result<Vec<Kept>, LedgerError> {
     let mut refused = Vec::new();
     for letter in letters.iter().filter(|letter| letter.is_input()) {
         if let Err(why) = inputs.read(ledger, letter)? {

@@ -8,7 +8,7 @@ use crate::domain::catalog::{Catalog, Method, nearest};
 use crate::domain::messages::{Cause, Cure, command};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{LedgerError, SuspendedBy, Suspension};
-use crate::store::operator::Operator;
+use paceline_ports::operator::Commands;
 
 /// What is suspended or resumed: an app, or of it one tenant or one method alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Scope {
     /// Suspends it; its jobs wait.
     pub fn suspend(
         self,
-        ledger: &mut Operator,
+        ledger: &mut dyn Commands,
         reason: Option<String>,
         now: Timestamp,
     ) -> Result<Suspension, LedgerError> {
@@ -55,7 +55,7 @@ impl Scope {
     }
 
     /// Resumes it. For a whole app, what holds it back beyond its quotas ends, too.
-    pub fn resume(&self, ledger: &mut Operator) -> Result<Resumed, LedgerError> {
+    pub fn resume(&self, ledger: &mut dyn Commands) -> Result<Resumed, LedgerError> {
         let resumed = ledger.resume(&self.app, &self.tenant, &self.method)?;
         let is_whole = self.tenant.is_empty() && self.method.is_empty();
         let lifted = if is_whole { ledger.lift(&self.app)? } else { 0 };

@@ -1,8 +1,8 @@
 //! What a person decides about jobs that have not ended well or not ended at all.
 
 use super::refused::Refused;
-use crate::store::operator::Resolution;
-use crate::store::state::State;
+use paceline_ports::State;
+use paceline_ports::operator::Resolution;
 
 /// Where a job stands after it was resolved so.
 pub const fn state_after(resolution: &Resolution) -> State {

@@ -8,7 +8,8 @@ use tracing::debug;
 use crate::amqp::{Look, intake};
 use crate::clock::Clock;
 use crate::engine::ports::LedgerError;
-use crate::store::sqlite::{BrokerStanding, SqliteLedger};
+use crate::store::sqlite::SqliteLedger;
+use paceline_ports::operator::BrokerStanding;
 
 /// Changes that come together are told together.
 const SETTLES_WITHIN: Duration = Duration::from_millis(100);

@@ -84,7 +84,7 @@ async fn what_a_person_suspended_stays_so_over_a_restart() {
     assert_eq!(counts.succeeded, 1);
     let mut operator = world.operator();
     let scope = paceline::operations::suspension::Scope { app: "acme".to_owned(), ..Default::default() };
-    let suspended = scope.suspend(&mut operator, Some("maintenance".to_owned()), world.now()).unwrap();
+    let suspended = scope.suspend(&mut *operator, Some("maintenance".to_owned()), world.now()).unwrap();
     assert_eq!(suspended.by, SuspendedBy::Person);
     let (_, counts) = world.work(&[calendar(2)]).await;
     assert_eq!((counts.succeeded, counts.queued), (1, 1), "{counts:?}");

@@ -15,12 +15,13 @@ use paceline::domain::job::Job;
 use paceline::domain::outcome::{Answer, Reply};
 use paceline::domain::time::Timestamp;
 use paceline::engine::app::{Apps as EngineApps, OnUncertain};
+use paceline::engine::ports::operator::{Commands, JobSheet};
 use paceline::engine::ports::{Arrival, Counts, Intake, Ledger, Origin, Request, Settlement, TakenOver, Transport};
 use paceline::engine::{Engine, Stop};
 use paceline::settings;
 use paceline::simulator::scenario::User;
 use paceline::simulator::{InProcess, Scenario, Simulator, Stats};
-use paceline::store::operator::{JobSheet, Operator};
+use paceline::store;
 use paceline::store::sqlite::{Mode, SqliteLedger};
 use paceline::wiring;
 use serde_json::{Value, json};
@@ -125,8 +126,8 @@ impl World {
     }
 
     /// The operators' side of the ledger.
-    pub fn operator(&self) -> Operator {
-        Operator::open(&self.store()).unwrap()
+    pub fn operator(&self) -> Box<dyn Commands> {
+        store::open(&self.store()).unwrap()
     }
 
     /// A job with its attempts.

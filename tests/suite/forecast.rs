@@ -8,10 +8,11 @@ use paceline::domain::time::Timestamp;
 use paceline::engine::Stop;
 use paceline::engine::forecast::{Basis, Forecast, forecast};
 use paceline::engine::planner::Planner;
+use paceline::engine::ports::operator::{Commands, Outlook};
 use paceline::engine::ports::{Arrival, Intake, Ledger, Origin, PastCall};
 use paceline::engine::schedule::Limits;
 use paceline::settings;
-use paceline::store::operator::{Operator, Outlook};
+use paceline::store;
 use paceline::store::sqlite::SqliteLedger;
 use paceline::wiring;
 use serde_json::{Value, json};
@@ -26,8 +27,8 @@ const A_FEW_ROUND_TRIPS_S: f64 = 0.3;
 /// Stands for all batches together.
 const ALL: &str = "everything";
 
-fn operator(world: &World) -> Operator {
-    Operator::open(&world.folder.path().join("ledger.db")).unwrap()
+fn operator(world: &World) -> Box<dyn Commands> {
+    store::open(&world.folder.path().join("ledger.db")).unwrap()
 }
 
 fn outlook(world: &World, planner: &Planner) -> Outlook {

@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 use paceline::domain::time::Timestamp;
 
+use paceline::engine::ports::operator::{JobSheet, Resolution, Selection};
 use paceline::simulator::Stats;
-use paceline::store::operator::{JobSheet, Resolution, Selection};
 use serde_json::{Value, json};
 
 use super::engine::{World, calendar, meeting, room};

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use paceline::engine::ports::operator::{Commands, Resolution, Selection};
 use paceline::engine::ports::{Arrival, Intake, Ledger, Origin, TakenOver, Waiting};
 use paceline::engine::{Engine, Stop};
-use paceline::store::operator::{Operator, Resolution, Selection};
+use paceline::store;
 use paceline::store::sqlite::SqliteLedger;
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ struct Desk {
     world: World,
     ledger: Arc<SqliteLedger>,
     engine: Arc<Engine>,
-    operator: Operator,
+    operator: Box<dyn Commands>,
 }
 
 impl Desk {
@@ -27,7 +28,7 @@ impl Desk {
         let ledger = world.ledger();
         let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>).await;
         engine.recover().await.unwrap();
-        let operator = Operator::open(&world.store()).unwrap();
+        let operator = store::open(&world.store()).unwrap();
         Self { world, ledger, engine, operator }
     }
 

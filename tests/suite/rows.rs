@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use paceline::domain::catalog::{Catalog, built_in};
 use paceline::domain::decode::{Apps, Decoder};
-use paceline::domain::rows::{Format, Input, Known, Row, RowIds, Rows};
+use paceline::domain::rows::{Format, Input, Row, RowIds, Rows};
+use paceline::engine::ports::State;
+use paceline::engine::ports::operator::{Likeness, Sought};
 use paceline::engine::ports::{Arrival, Intake, Origin, TakenOver};
-use paceline::store::operator::{KnownJobs, Likeness, Operator, Sought};
-use paceline::store::state::State;
+use paceline::store;
 use proptest::prelude::*;
 use rusqlite::Connection;
 
@@ -113,7 +114,7 @@ fn read(text: &str, batch: &str, ledger: Option<&Path>) -> Vec<Row> {
         layout: paceline::domain::rows::Layout::default(),
     };
     let (ledger, catalog) = (ledger.map(Path::to_owned), Arc::clone(&decoder.catalog));
-    let known = ledger.map(|ledger| -> Box<dyn Known> { Box::new(KnownJobs::new((&ledger).into(), catalog)) });
+    let known = ledger.map(|ledger| store::known_jobs((&ledger).into(), catalog));
     let ids = RowIds::new(false, known);
     let rows = Rows::open(decoder, input, Format::Csv, text.as_bytes()).unwrap().with_ids(&ids);
     rows.map(Result::unwrap).collect()
@@ -121,13 +122,13 @@ fn read(text: &str, batch: &str, ledger: Option<&Path>) -> Vec<Row> {
 
 /// Whether every row may be sent, by the ledger and by the other rows.
 fn may_go(rows: &[Row], store: &Path, catalog: &Catalog) -> bool {
-    let mut operator = Operator::open(store).unwrap();
+    let mut operator = store::open(store).unwrap();
     operator.identify(catalog).unwrap();
     let seeker = operator.seeker(catalog).unwrap();
     rows.iter().all(|row| {
         let Ok(job) = &row.input else { return false };
         let (known, twin) = seeker.seek(Sought { job, is_row: true, by_content: !row.goes_by_object() }).unwrap();
-        let is_changed = |known: paceline::store::operator::Repeat| {
+        let is_changed = |known: paceline::engine::ports::operator::Repeat| {
             known.likeness == Likeness::IdConflict && known.state == State::Succeeded
         };
         twin.is_none() && !known.is_some_and(is_changed)

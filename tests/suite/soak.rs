@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use paceline::domain::time::Timestamp;
 use paceline::engine::Engine;
+use paceline::engine::ports::operator::Selection;
 use paceline::engine::ports::{Arrival, Counts, Intake, Ledger, Origin, TakenOver};
 use paceline::simulator::Stats;
-use paceline::store::operator::{Operator, Selection};
+use paceline::store;
 use serde_json::{Value, json};
 
 use super::engine::World;
@@ -108,9 +109,9 @@ async fn feed(world: &World, engine: &Arc<Engine>, ledger: &dyn Intake, numbers:
 }
 
 fn held(store: &Path) -> BTreeMap<String, usize> {
-    let filter = Selection::of_state(paceline::store::state::State::Held);
+    let filter = Selection::of_state(paceline::engine::ports::State::Held);
     let mut held = BTreeMap::new();
-    for line in Operator::open(store).unwrap().list_jobs(&filter, 0, usize::MAX).unwrap() {
+    for line in store::open(store).unwrap().list_jobs(&filter, 0, usize::MAX).unwrap() {
         *held.entry(line.document["method"].as_str().unwrap().to_owned()).or_default() += 1;
     }
     held

@@ -35,7 +35,7 @@ async fn canaries_go_alone_and_the_rest_follows_on_the_same_engine() {
     let batches = ["rooms".to_owned()];
     let canary = Canary::load(&engine, &batches, 3).await.unwrap();
     assert_eq!(engine.run(true, std::future::pending()).await, Stop::Idle);
-    let lines = canary.lines(&world.operator()).unwrap();
+    let lines = canary.lines(&*world.operator()).unwrap();
     let ids: Vec<_> = lines.iter().map(|line| line.document["id"].clone()).collect();
     assert_eq!(ids, ["room-0", "room-1", "room-2"], "in the order of the file");
     assert!(lines.iter().all(has_succeeded));

@@ -4,9 +4,9 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use paceline::domain::undo;
+use paceline::engine::ports::operator::{BatchLine, Selection};
 use paceline::engine::ports::{Arrival, Counts, Intake, Ledger, Origin, TakenOver};
 use paceline::engine::{Engine, Stop};
-use paceline::store::operator::{BatchLine, Selection};
 use serde_json::{Value, json};
 
 use super::check::Simulator;

@@ -1,13 +1,16 @@
 //! Why has this job not run yet, or how did it end? A pure answer from what the ledger and the settings say.
 //!
-//! `paceline why` and the HTTP API gather a [`Situation`] and let [`explain`] put it into words; it reads nothing itself.
+//! `paceline why` and the HTTP API [`gather`] a [`Situation`] and let [`explain`] put it into words; that reads nothing itself.
 
 mod ended;
+mod gather;
 mod waiting;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+pub use self::gather::{Asked, gather};
+use super::ports::operator::{Ahead, Awaited};
 use super::ports::{Restraint, Suspension};
 use super::quota_usage::WindowUse;
 use paceline_domain::job::LaneKey;
@@ -92,33 +95,6 @@ pub struct Situation {
     pub restraints: Vec<Restraint>,
     /// When it will be done, as far as the schedule can be run forward.
     pub expected_at: Option<Timestamp>,
-}
-
-/// Jobs of its lane that go before a job.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Ahead {
-    /// Of higher priority.
-    pub higher: u64,
-    /// Of its own batch and priority, with an earlier deadline or older.
-    pub own_batch: u64,
-    /// Of other batches of its priority, which take turns with its own.
-    pub others: u64,
-}
-
-/// A job that another one waits for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Awaited {
-    /// Its id.
-    pub id: String,
-    /// The word of its state; absent if nobody has published it.
-    pub state: Option<&'static str>,
-}
-
-impl Ahead {
-    /// All of them.
-    pub const fn total(&self) -> u64 {
-        self.higher + self.own_batch + self.others
-    }
 }
 
 /// The answer.

@@ -2,7 +2,7 @@
 //! [`crash_points`] is where tests let the process die.
 //!
 //! A store's boundary is cut by who uses it: [`Intake`] takes inputs over, [`Outbox`] gives out what is published,
-//! [`Ledger`] hands out a [`Domain`], through which the engine makes calls and ends jobs.
+//! [`Ledger`] hands out a [`Domain`], through which the engine makes calls and ends jobs; people have [`operator::Reports`] and [`operator::Commands`].
 
 pub mod clock;
 pub mod crash_points;
@@ -10,8 +10,10 @@ mod domain;
 mod intake;
 mod ledger;
 pub mod location;
+pub mod operator;
 mod outbox;
 mod restraints;
+mod state;
 mod suspension;
 
 use std::sync::Arc;
@@ -31,6 +33,7 @@ pub use self::intake::{AmqpOrigin, Arrival, Changed, Delivered, Intake, Origin, 
 pub use self::ledger::Ledger;
 pub use self::outbox::{BATCH_COMPLETED, Ending, Outbox, Outgoing, Reached};
 pub use self::restraints::{Restrained, Restraint, RestraintKind};
+pub use self::state::State;
 pub use self::suspension::{SuspendedBy, Suspension};
 
 /// One HTTP request, ready to leave. Its URL and headers may hold secrets: it has no `Debug`.

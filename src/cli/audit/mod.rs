@@ -20,9 +20,10 @@ use crate::domain::time::Timestamp;
 use crate::engine::planner::Planner;
 use crate::engine::ports::LedgerError;
 use crate::settings::Settings;
-use crate::store::operator::Operator;
+use crate::store;
 use crate::wiring;
 use paceline_ports::location::Location;
+use paceline_ports::operator::Reports;
 
 use super::context::Context;
 use super::exit::{Exit, refuse};
@@ -83,8 +84,8 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let catalog = wiring::catalog_of(&settings)?;
     let now = context.clock.now();
     let since = args.since.map(|since| since.before(now));
-    let ledger = Operator::open(ledger_of(&settings, args))?;
-    let lanes = read(&ledger, since, now, settings.engine.grace)?;
+    let ledger = store::open(ledger_of(&settings, args))?;
+    let lanes = read(&*ledger, since, now, settings.engine.grace)?;
     let rehearsed = ledger.rehearsal_speed()?;
     let speed = args.speed.or(rehearsed);
     let planner = planner(&settings, &catalog, &lanes, (args.simulate || rehearsed.is_some(), speed))?;
@@ -131,14 +132,14 @@ fn planner(
 /// The recorded calls that can have been counted at `since` or later. A call without a reply was counted by its
 /// deadline and `grace`, as the worker holds its permit.
 fn read(
-    ledger: &Operator,
+    ledger: &dyn Reports,
     since: Option<Timestamp>,
     now: Timestamp,
     grace: Duration,
 ) -> Result<BTreeMap<LaneKey, Lane>, LedgerError> {
     let since = since.unwrap_or_default();
     let mut lanes: BTreeMap<LaneKey, Lane> = BTreeMap::new();
-    ledger.each_call(since - grace, |call| {
+    ledger.each_call(since - grace, &mut |call| {
         let counted_by = if call.open { call.counted_by + grace } else { call.counted_by };
         if counted_by < since {
             return;
@@ -147,7 +148,7 @@ fn read(
         lane.calls.push(Call::new(call.sent_at, counted_by));
         lane.refused += usize::from(call.refused);
     })?;
-    ledger.each_wait(since, now, |lane, from, to| lanes.entry(lane).or_default().waits.add(from, to))?;
+    ledger.each_wait(since, now, &mut |lane, from, to| lanes.entry(lane).or_default().waits.add(from, to))?;
     Ok(lanes)
 }
 

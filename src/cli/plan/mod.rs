@@ -14,9 +14,10 @@ use crate::domain::time::Timestamp;
 use crate::engine::forecast::{Basis, Forecast, Group, forecast};
 use crate::engine::planner::Planner;
 use crate::settings::Settings;
-use crate::store::operator::{Outlook, Untouched};
+use crate::store;
 use crate::store::sqlite::inspect;
 use crate::wiring;
+use paceline_ports::operator::{Outlook, Untouched};
 
 use super::batch::{self, BatchArgs, Checked, Present};
 use super::context::Context;
@@ -68,7 +69,7 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let decoder = Arc::new(wiring::decoder(&settings, &catalog, false));
     let store = &settings.store;
     let sources = args.batch.sources(&mut context.err, &decoder, &settings, Some(store))?;
-    let ledger = Untouched::open(store)?;
+    let ledger = store::open_untouched(store)?;
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&catalog)).transpose()?;
     let mut findings = Findings::default();
     let mut rows = PlannedRows::new(seeker, &decoder, args.batch.allow_duplicates);
@@ -77,7 +78,7 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
         Ok(())
     };
     // Rows that come too late are named by the plan itself.
-    let present = Present::new(None, Untouched::open(store)?);
+    let present = Present::new(None, store::open_untouched(store)?);
     let checked = batch::check_each(&sources, &decoder, &present, note, &mut |row| {
         rows.add(row);
         Ok(())
@@ -88,7 +89,7 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
         return Err(refuse(checked.summary(), cure));
     }
     let rows = rows.end()?;
-    let plan = plan(&settings, &catalog, &checked, (&rows, ledger.as_ref()), context.clock.now())?;
+    let plan = plan(&settings, &catalog, &checked, (&rows, ledger.as_deref()), context.clock.now())?;
     if args.json {
         context.print_json(&plan.document())?;
     } else {
@@ -101,7 +102,7 @@ fn plan(
     settings: &Settings,
     catalog: &Arc<Catalog>,
     checked: &Checked,
-    (rows, ledger): (&PlannedRows<'_>, Option<&Untouched>),
+    (rows, ledger): (&PlannedRows<'_>, Option<&dyn Untouched>),
     now: Timestamp,
 ) -> anyhow::Result<Plan> {
     let reach = planner(settings, catalog, checked.calls.keys(), 1.0)?.span_max();

@@ -6,13 +6,13 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use crate::engine::forecast::{BatchForecast, Deciding, Forecast};
-use crate::store::state::State;
 
 use super::Plan;
 use super::rows::{How, Late, Repeated};
 use crate::cli::progress::duration;
 use crate::cli::table::{Align, Table, plain};
 use crate::operations::forecast::{decides, deciding_document, left_over};
+use paceline_ports::State;
 
 /// Rows of a kind that are printed for people; programs get all.
 const ROWS_SHOWN_MAX: usize = 5;

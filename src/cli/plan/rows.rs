@@ -14,8 +14,8 @@ use crate::domain::time::Timestamp;
 use crate::domain::update::Compared;
 use crate::engine::forecast::{Alike, Before, Chained, Group, Link, chained};
 use crate::engine::ports::LedgerError;
-use crate::store::operator::{Likeness, Seeker, Sought};
-use crate::store::state::State;
+use paceline_ports::State;
+use paceline_ports::operator::{Likeness, Seeker, Sought};
 
 /// Lane, batch, priority, not before, not after.
 type Kind = (LaneKey, Option<String>, u8, Option<Timestamp>, Option<Timestamp>);
@@ -23,7 +23,7 @@ type Kind = (LaneKey, Option<String>, u8, Option<Timestamp>, Option<Timestamp>);
 /// What will become of the rows.
 pub struct PlannedRows<'l> {
     rows: Vec<PlannedRow>,
-    seeker: Option<Seeker<'l>>,
+    seeker: Option<Box<dyn Seeker + 'l>>,
     decoder: &'l Decoder,
     allow_duplicates: bool,
     ids: HashMap<Box<str>, (usize, [u8; 32])>,
@@ -97,7 +97,7 @@ pub enum How {
 
 impl<'l> PlannedRows<'l> {
     /// Looks rows up with `seeker`; with `allow_duplicates` they may create again what is there.
-    pub fn new(seeker: Option<Seeker<'l>>, decoder: &'l Decoder, allow_duplicates: bool) -> Self {
+    pub fn new(seeker: Option<Box<dyn Seeker + 'l>>, decoder: &'l Decoder, allow_duplicates: bool) -> Self {
         Self {
             rows: Vec::new(),
             seeker,
@@ -157,7 +157,7 @@ impl<'l> PlannedRows<'l> {
     }
 
     fn look_up(&mut self, row: &Row, job: &Job) -> Result<(), LedgerError> {
-        let Some(seeker) = &self.seeker else { return Ok(()) };
+        let Some(seeker) = self.seeker.as_deref() else { return Ok(()) };
         let (known, twin) = seeker.seek(Sought { job, is_row: true, by_content: !row.goes_by_object() })?;
         let twin = twin.filter(|_| !self.allow_duplicates);
         for repeat in known.into_iter().chain(twin) {

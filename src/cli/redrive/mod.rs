@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::domain::quota::Quota;
-use crate::store::operator::{Letter, Operator};
+use paceline_ports::operator::{Commands, Letter};
 
 use self::overview::Overview;
 use self::stage::{End, Mover, Pace, Stage};
@@ -79,7 +79,7 @@ struct Outcome {
 }
 
 /// Puts the selected letters back to work.
-pub async fn carry_out(context: &mut Context, ledger: &mut Operator, args: Args) -> anyhow::Result<Exit> {
+pub async fn carry_out(context: &mut Context, ledger: &mut dyn Commands, args: Args) -> anyhow::Result<Exit> {
     let selection = args.letters.clone().selection()?;
     let letters = super::dead::select_with(ledger, &selection, args.with_dependents)?;
     let now = context.clock.now();
@@ -121,7 +121,7 @@ pub async fn carry_out(context: &mut Context, ledger: &mut Operator, args: Args)
 
 async fn plainly(
     context: &mut Context,
-    ledger: &mut Operator,
+    ledger: &mut dyn Commands,
     mover: &mut Mover,
     letters: &[Letter],
 ) -> anyhow::Result<(Outcome, End)> {
@@ -136,7 +136,7 @@ async fn plainly(
 
 async fn staged(
     context: &mut Context,
-    ledger: &mut Operator,
+    ledger: &mut dyn Commands,
     mover: &mut Mover,
     letters: &[Letter],
     stop_at: Percent,

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use serde_json::json;
 
-use crate::store::operator::{Letter, Operator};
+use paceline_ports::operator::{Letter, Reports};
 
 use super::super::context::Context;
 use super::super::selection::{IDS_SHOWN_MAX, list};
@@ -25,7 +25,7 @@ pub struct Overview {
 
 impl Overview {
     /// Looks at every letter; inputs that never became jobs are read again.
-    pub fn of(context: &Context, ledger: &Operator, letters: &[Letter]) -> anyhow::Result<Self> {
+    pub fn of(context: &Context, ledger: &dyn Reports, letters: &[Letter]) -> anyhow::Result<Self> {
         let now = context.clock.now();
         let mut overview = Self {
             kinds: BTreeMap::new(),

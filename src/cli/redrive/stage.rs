@@ -10,8 +10,8 @@ use crate::engine::ports::JobSeq;
 use crate::operations::inputs::Inputs;
 use crate::operations::redrive::{Redriven, redrive};
 use crate::operations::still_dead::Kept;
-use crate::store::operator::{Followed, Letter, Operator};
-use crate::store::state::State;
+use paceline_ports::State;
+use paceline_ports::operator::{Commands, Followed, Letter, Reports};
 
 use super::super::context::Context;
 use super::super::jobs::{text, what};
@@ -109,7 +109,7 @@ impl Mover {
     pub async fn run(
         &mut self,
         context: &mut Context,
-        ledger: &mut Operator,
+        ledger: &mut dyn Commands,
         stage: &mut Stage<'_>,
     ) -> anyhow::Result<End> {
         let mut silence = Silence::since(context.clock.mono());
@@ -141,7 +141,7 @@ impl Mover {
     async fn move_portion(
         &mut self,
         context: &mut Context,
-        ledger: &mut Operator,
+        ledger: &mut dyn Commands,
         stage: &mut Stage<'_>,
     ) -> anyhow::Result<()> {
         let (portion, interval) =
@@ -206,7 +206,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Whether anything has ended since the last look.
-    fn look(&mut self, ledger: &Operator) -> anyhow::Result<bool> {
+    fn look(&mut self, ledger: &dyn Reports) -> anyhow::Result<bool> {
         if self.open.is_empty() {
             return Ok(false);
         }
@@ -305,7 +305,7 @@ impl Silence {
         Self { since: now, told: false }
     }
 
-    fn print(&mut self, context: &mut Context, ledger: &Operator, open: usize) -> anyhow::Result<()> {
+    fn print(&mut self, context: &mut Context, ledger: &dyn Reports, open: usize) -> anyhow::Result<()> {
         let silent = context.clock.mono().since(self.since);
         if self.told || silent < SILENCE_MAX {
             return Ok(());

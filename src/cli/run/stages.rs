@@ -16,9 +16,10 @@ use crate::engine::ports::LedgerError;
 use crate::engine::{Engine, Stop};
 use crate::operations::canary::{Canary, has_succeeded};
 use crate::operations::stop_at::{Reached, Share};
-use crate::store::operator::{JobLine, Operator};
+use crate::store;
 use crate::wiring::Worker;
 use paceline_ports::location::Location;
+use paceline_ports::operator::JobLine;
 
 use super::watch;
 
@@ -118,7 +119,7 @@ impl Stages {
             if stop != Stop::Idle || open().await? == 0 {
                 return Ok(Worked { stop, early: None });
             }
-            let lines = canary.lines(&Operator::open(store)?)?;
+            let lines = canary.lines(&*store::open(store)?)?;
             let succeeded = lines.iter().filter(|line| has_succeeded(line)).count();
             show(context, &lines)?;
             if !goes_on(context, (succeeded == lines.len(), open().await?), around).await? {

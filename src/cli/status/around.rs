@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use crate::engine::ports::Counts;
 use crate::settings::Settings;
-use crate::store::operator::Operator;
-use crate::store::sqlite::BrokerStanding;
+use paceline_ports::operator::{BrokerStanding, Reports};
 
 use crate::cli::table::plain;
 
@@ -25,7 +24,7 @@ pub(super) struct Around {
 }
 
 impl Around {
-    pub(super) fn of(ledger: &Operator, settings: &Settings, counts: &Counts) -> anyhow::Result<Self> {
+    pub(super) fn of(ledger: &dyn Reports, settings: &Settings, counts: &Counts) -> anyhow::Result<Self> {
         let worker = ledger.worker()?;
         let broker = if worker.is_some() { ledger.broker()? } else { None };
         Ok(Self {

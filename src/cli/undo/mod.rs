@@ -12,8 +12,8 @@ use serde_json::json;
 
 use crate::domain::undo;
 use crate::engine::ports::Counts;
-use crate::store::operator::Selection;
 use crate::wiring;
+use paceline_ports::operator::Selection;
 
 use self::plan::Plan;
 use self::work::End;
@@ -56,7 +56,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         ..Selection::default()
     };
     let ledger = context.operator()?;
-    let plan = Plan::of(&ledger, &selection, &settings, &catalog, context.clock.now())?;
+    let plan = Plan::of(&*ledger, &selection, &settings, &catalog, context.clock.now())?;
     if plan.is_unknown() {
         return Err(refuse(
             format!("the ledger holds no such job of the batch {:?}", args.batch),
@@ -101,7 +101,7 @@ fn report(
     end: &End,
 ) -> anyhow::Result<Exit> {
     context.has_acted = true;
-    let ledger = crate::store::operator::Operator::open(store)?;
+    let ledger = crate::store::open(store)?;
     let lines = ledger.batches()?;
     let counts = lines.into_iter().find(|line| line.name == batch).map(|line| line.counts).unwrap_or_default();
     let gone = ledger.gone_before(batch)?;
@@ -113,7 +113,7 @@ fn report(
             "cancelled": cancelled, "open": open, "left": plan.left_document(),
         }))?;
     } else {
-        Summary::of(&ledger, &[batch.to_owned()])?.write(&end.time, &mut context.out)?;
+        Summary::of(&*ledger, &[batch.to_owned()])?.write(&end.time, &mut context.out)?;
         writeln!(context.out, "{} deleted, {gone} were gone already", succeeded.saturating_sub(gone))?;
         context.out.flush()?;
     }

@@ -17,10 +17,10 @@ use crate::domain::undo;
 use crate::engine::forecast::{Forecast, Group, forecast};
 use crate::operations::forecast::{decides, deciding_document, left_over};
 use crate::settings::Settings;
-use crate::store::operator::{Made, Operator, Selection};
 use crate::store::sqlite::inspect;
-use crate::store::state::State;
 use crate::wiring;
+use paceline_ports::State;
+use paceline_ports::operator::{Made, Reports, Selection};
 
 /// Numbers of jobs that are younger than all others.
 const YOUNGEST: i64 = i64::MAX / 2;
@@ -44,7 +44,7 @@ pub struct Plan {
 impl Plan {
     /// Looks at the batch as it stands.
     pub fn of(
-        ledger: &Operator,
+        ledger: &dyn Reports,
         selection: &Selection,
         settings: &Settings,
         catalog: &Arc<Catalog>,
@@ -102,7 +102,7 @@ impl Plan {
 
     fn forecast(
         &mut self,
-        ledger: &Operator,
+        ledger: &dyn Reports,
         settings: &Settings,
         catalog: &Arc<Catalog>,
         batch: &str,

@@ -20,10 +20,11 @@ use crate::domain::undo::{self, Created};
 use crate::engine::ports::{Arrival, Intake, Ledger, LedgerError, Origin};
 use crate::engine::{Engine, Stop};
 use crate::settings::Settings;
-use crate::store::operator::{Operator, Selection};
+use crate::store;
 use crate::store::sqlite::Mode;
 use crate::wiring::{Parts, Surroundings, Worker};
 use paceline_ports::location::Location;
+use paceline_ports::operator::{Reports, Selection};
 
 /// Objects whose deletions are taken over in one transaction.
 const CHUNK: usize = 500;
@@ -52,7 +53,7 @@ pub async fn delete(
 ) -> anyhow::Result<End> {
     let store = settings.store.clone();
     let parts = Parts::of(settings, Arc::clone(&catalog), Surroundings::Bare, context.source(), &context.clock)?;
-    let worker = Operator::open(&store)?.worker()?;
+    let worker = store::open(&store)?.worker()?;
     let ledger = parts.open(if worker.is_some() { Mode::Operator } else { Mode::Worker })?;
     let totals = take_over(context, &*ledger, &store, &catalog, selection, batch).await?;
     if let Some(worker) = worker {
@@ -67,8 +68,8 @@ pub async fn delete(
     let load = async |engine: &Arc<Engine>| engine.load(Some(batches.clone())).await;
     let (worker, _) = Worker::start(parts, Arc::clone(&ledger), load).await?;
     outset.now = context.clock.now();
-    let operator = Operator::open(&store)?;
-    let expected = Planned::of(&operator, &outset, &batches, started_at, None)?;
+    let operator = store::open(&store)?;
+    let expected = Planned::of(&*operator, &outset, &batches, started_at, None)?;
     let (stop, _) = watch(context, &worker, &totals, &expected, &mut signals, None).await?;
     if let Some(why) = worker.engine.lost() {
         ledger.close().await;
@@ -91,9 +92,9 @@ async fn take_over(
     selection: &Selection,
     batch: &str,
 ) -> anyhow::Result<BTreeMap<LaneKey, u64>> {
-    let operator = Operator::open(store)?;
+    let operator = store::open(store)?;
     let deed = Arc::new(operator.deed(Action::Undo, selection.facts()));
-    let jobs = deletions(&operator, catalog, selection, batch)?;
+    let jobs = deletions(&*operator, catalog, selection, batch)?;
     let mut totals = BTreeMap::new();
     for chunk in jobs.chunks(CHUNK) {
         let arrival = |job: &Job| {
@@ -109,7 +110,12 @@ async fn take_over(
 
 /// The deletions of everything that is still there, from the ends of chains to their beginnings: what a job waited for is
 /// deleted after what the job created.
-fn deletions(operator: &Operator, catalog: &Catalog, selection: &Selection, batch: &str) -> anyhow::Result<Vec<Job>> {
+fn deletions(
+    operator: &dyn Reports,
+    catalog: &Catalog,
+    selection: &Selection,
+    batch: &str,
+) -> anyhow::Result<Vec<Job>> {
     let (mut jobs, mut waited_for, mut after) = (Vec::new(), Vec::new(), 0);
     loop {
         let page = operator.created(selection, after, CHUNK)?;
@@ -139,7 +145,11 @@ fn deletions(operator: &Operator, catalog: &Catalog, selection: &Selection, batc
 }
 
 /// The deletion of this very object, if the catalog has one: one of the same id may have deleted an earlier object of the job.
-fn deletion(operator: &Operator, created: &Created, job: impl Fn(usize) -> Option<Job>) -> anyhow::Result<Option<Job>> {
+fn deletion(
+    operator: &dyn Reports,
+    created: &Created,
+    job: impl Fn(usize) -> Option<Job>,
+) -> anyhow::Result<Option<Job>> {
     let mut round = 1;
     loop {
         let Some(candidate) = job(round) else { return Ok(None) };
@@ -154,7 +164,7 @@ fn deletion(operator: &Operator, created: &Created, job: impl Fn(usize) -> Optio
 /// Looks on while the worker deletes, until nothing is left to do or a signal.
 async fn follow(context: &mut Context, store: &Location, batch: &str) -> anyhow::Result<End> {
     let mut signals = signals::Stop::listen()?;
-    let operator = Operator::open(store)?;
+    let operator = store::open(store)?;
     let start = context.clock.mono();
     let mut told = start;
     loop {

@@ -9,8 +9,9 @@ use paceline::domain::decode::{Apps, Decoder, Defaults};
 use paceline::domain::outcome::Failure;
 use paceline::domain::reason::Reason;
 use paceline::domain::time::Timestamp;
+use paceline::engine::ports::operator::{ActivityFilter, Reports, Selection};
 use paceline::engine::ports::{Arrival, Intake, JobSeq, Ledger, Origin, Settlement};
-use paceline::store::operator::{ActivityFilter, Operator, Selection};
+use paceline::store;
 use paceline::store::sqlite::{Mode, SqliteLedger};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -273,7 +274,7 @@ async fn ledger(jobs: usize) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-fn told(operator: &Operator) -> Vec<(String, i64)> {
+fn told(operator: &dyn Reports) -> Vec<(String, i64)> {
     let page = operator.activity(&ActivityFilter::default(), 0, 100).unwrap();
     page.lines.into_iter().map(|line| (line.action, line.count)).collect()
 }
@@ -282,7 +283,7 @@ fn told(operator: &Operator) -> Vec<(String, i64)> {
 #[tokio::test]
 async fn a_change_and_its_line_are_one() {
     let (_folder, path) = ledger(2).await;
-    let mut operator = Operator::open(&path).unwrap();
+    let mut operator = store::open(&path).unwrap();
     let by_hand = Connection::open(&path).unwrap();
     by_hand
         .execute_batch("CREATE TRIGGER full BEFORE INSERT ON activity BEGIN SELECT RAISE(ABORT, 'full'); END")
@@ -295,25 +296,25 @@ async fn a_change_and_its_line_are_one() {
         )
         .unwrap();
     assert!(operator.cancel(&Selection::of_id("j-0"), false, NOW).is_err());
-    assert_eq!(told(&operator), []);
+    assert_eq!(told(&*operator), []);
     by_hand.execute_batch("DROP TRIGGER full").unwrap();
     operator.cancel(&Selection::of_id("j-0"), false, NOW).unwrap();
-    assert_eq!(told(&operator), [("cancel".to_owned(), 1)]);
+    assert_eq!(told(&*operator), [("cancel".to_owned(), 1)]);
 }
 
 #[tokio::test]
 async fn a_large_change_is_one_line() {
     let (_folder, path) = ledger(1_203).await;
-    let mut operator = Operator::open(&path).unwrap();
+    let mut operator = store::open(&path).unwrap();
     assert_eq!(operator.cancel(&Selection::of_batch("b"), false, NOW).unwrap().cancelled, 1_203);
-    assert_eq!(told(&operator), [("cancel".to_owned(), 1_203)]);
+    assert_eq!(told(&*operator), [("cancel".to_owned(), 1_203)]);
 }
 
 /// By every statement that could: changed, deleted, replaced, or inserted in the place of another.
 #[tokio::test]
 async fn lines_are_added_and_never_changed() {
     let (_folder, path) = ledger(3).await;
-    let mut operator = Operator::open(&path).unwrap();
+    let mut operator = store::open(&path).unwrap();
     operator.cancel(&Selection::of_id("j-0"), false, NOW).unwrap();
     let by_hand = Connection::open(&path).unwrap();
     for statement in [
@@ -327,7 +328,7 @@ async fn lines_are_added_and_never_changed() {
         let refusal = by_hand.execute(statement, []).unwrap_err().to_string();
         assert!(refusal.contains("the activity can only be added to"), "{statement}: {refusal}");
     }
-    assert_eq!(told(&operator), [("cancel".to_owned(), 1)]);
+    assert_eq!(told(&*operator), [("cancel".to_owned(), 1)]);
 }
 
 /// What is older than the ledger remembers is forgotten, and no more.

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use paceline::engine::ports::operator::{Commands, Selection};
 use paceline::engine::ports::{Arrival, Intake, Ledger, Origin};
 use paceline::engine::{Engine, Stop, request};
-use paceline::store::operator::{Operator, Selection};
 use paceline::store::sqlite::SqliteLedger;
 use paceline::wiring;
 use paceline::{domain::undo, settings};
@@ -18,7 +18,7 @@ use crate::engine::{CALM, World, room};
 
 /// Puts the deletions of what the batch created into the ledger, and works them.
 async fn undo(world: &World, ledger: &Arc<SqliteLedger>) -> Arc<Engine> {
-    let operator: Operator = world.operator();
+    let operator: Box<dyn Commands> = world.operator();
     let created = operator.created(&Selection::of_batch("move"), 0, 10).unwrap().lines;
     let arrival = |created: &undo::Created| {
         let job = undo::job(created, &world.catalog, "undo:move", 1).unwrap();

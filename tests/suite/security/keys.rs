@@ -10,8 +10,9 @@ use paceline::domain::job::Job;
 use paceline::domain::reason::Reason;
 use paceline::domain::rows::{Format, Input, Rows};
 use paceline::domain::time::Timestamp;
+use paceline::engine::ports::operator::{Edit, Selection};
 use paceline::engine::ports::{AmqpOrigin, Arrival, Intake, JobSeq, Ledger, Origin, Settlement, TakenOver};
-use paceline::store::operator::{Edit, Operator, Selection};
+use paceline::store;
 use paceline::store::sqlite::{Mode, SqliteLedger};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -94,7 +95,7 @@ async fn ledger(folder: &Path) -> PathBuf {
         .settle(dead, Settlement::Dead { reason: Reason::Rejected, failure }, NOW)
         .await
         .unwrap();
-    let mut operator = Operator::open(&path).unwrap();
+    let mut operator = store::open(&path).unwrap();
     let selection = Selection { ids: vec!["a".to_owned()], ..Selection::default() };
     let letters = operator.select_dead(&selection).unwrap();
     let letter = letters.into_iter().find(|letter| operator.dead_job(letter).unwrap().is_some()).unwrap();

@@ -12,10 +12,11 @@ use paceline::amqp::{Options, Service};
 use paceline::clock::Clock;
 use paceline::domain::catalog::built_in;
 use paceline::domain::decode::{Apps, Decoder};
+use paceline::engine::ports::operator::{Commands, DeadLine, Selection};
 use paceline::engine::ports::{Ledger, Outbox, Settlement, Waiting};
 use paceline::engine::schedule::Load;
 use paceline::metrics::Metrics;
-use paceline::store::operator::{DeadLine, Operator, Selection};
+use paceline::store;
 use paceline::store::sqlite::{Mode, SqliteLedger};
 use serde_json::{Value, json};
 
@@ -62,7 +63,7 @@ struct World {
     lanes: Arc<Lanes>,
     service: Service,
     client: Client,
-    operator: Operator,
+    operator: Box<dyn Commands>,
 }
 
 impl World {
@@ -79,7 +80,7 @@ impl World {
             Service::start(&options, decode, (ledger.clone(), ledger.clone()), lanes.clone(), &clock).unwrap();
         until("consuming and publishing", || service.status().is_ready()).await;
         let client = Client::connect(&shared_url()).await;
-        let operator = Operator::open(&path).unwrap();
+        let operator = store::open(&path).unwrap();
         Self { options, ledger, metrics, lanes, service, client, operator }
     }
 

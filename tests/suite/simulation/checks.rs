@@ -5,8 +5,9 @@ use std::path::Path;
 
 use paceline::domain::time::Timestamp;
 use paceline::engine::app::OnUncertain;
+use paceline::engine::ports::operator::{AttemptLine, JobSheet, Reports, Selection};
 use paceline::simulator::{ObjectLine, Stats};
-use paceline::store::operator::{AttemptLine, JobSheet, Operator, Selection};
+use paceline::store;
 
 use super::cable::Platform;
 use super::plan::{MINUTES, Plan, Sent};
@@ -16,7 +17,7 @@ use super::twins::{self, Twins};
 pub fn faults_of(plan: &Plan, platform: &Platform, store: &Path, ended: Timestamp) -> Vec<String> {
     let books = platform.world().stats();
     let objects = platform.world().objects();
-    let operator = Operator::open(store).unwrap();
+    let operator = store::open(store).unwrap();
     let mut faults = Vec::new();
     let retries = plan.apps.values().any(|app| app.on_uncertain == OnUncertain::Retry);
     quotas(&books, &mut faults);
@@ -32,8 +33,8 @@ pub fn faults_of(plan: &Plan, platform: &Platform, store: &Path, ended: Timestam
     if !operator.suspensions().unwrap().is_empty() {
         faults.push(format!("suspended: {:?}", operator.suspensions().unwrap()));
     }
-    recorded(&operator, &books, &mut faults);
-    counted(&operator, &mut faults);
+    recorded(&*operator, &books, &mut faults);
+    counted(&*operator, &mut faults);
     let by_name: HashMap<&str, &ObjectLine> =
         objects.iter().filter_map(|object| Some((name_of(&object.identity)?, object))).collect();
     let mut alike = Twins::default();
@@ -84,9 +85,9 @@ fn quotas(books: &Stats, faults: &mut Vec<String>) {
 }
 
 /// Whatever arrived was in the ledger before.
-fn recorded(operator: &Operator, books: &Stats, faults: &mut Vec<String>) {
+fn recorded(operator: &dyn Reports, books: &Stats, faults: &mut Vec<String>) {
     let mut calls: BTreeMap<String, u64> = BTreeMap::new();
-    operator.each_call(Timestamp(0), |call| *calls.entry(call.lane.method).or_default() += 1).unwrap();
+    operator.each_call(Timestamp(0), &mut |call| *calls.entry(call.lane.method).or_default() += 1).unwrap();
     for (method, book) in &books.methods {
         let recorded = calls.get(method).copied().unwrap_or_default();
         if book.arrivals > recorded {
@@ -96,7 +97,7 @@ fn recorded(operator: &Operator, books: &Stats, faults: &mut Vec<String>) {
 }
 
 /// The tallies say what the list shows.
-fn counted(operator: &Operator, faults: &mut Vec<String>) {
+fn counted(operator: &dyn Reports, faults: &mut Vec<String>) {
     let mut tallied: BTreeMap<&str, u64> = BTreeMap::new();
     for batch in operator.batches().unwrap() {
         let counts = batch.counts;

@@ -10,13 +10,14 @@ use paceline::domain::decode::{self, Decoder, Defaults};
 use paceline::domain::reason::Reason;
 use paceline::domain::time::Timestamp;
 use paceline::engine::planner::Planner;
+use paceline::engine::ports::State;
+use paceline::engine::ports::operator::{Reports, Resolution, Selection};
 use paceline::engine::ports::{Arrival, Intake, Ledger, Origin, TakenOver};
 use paceline::engine::{Engine, Stop};
 use paceline::metrics::Metrics;
 use paceline::simulator::{Scenario, World};
-use paceline::store::operator::{Operator, Resolution, Selection};
+use paceline::store;
 use paceline::store::sqlite::{Mode, SqliteLedger};
-use paceline::store::state::State;
 
 use super::cable::{Cable, Platform};
 use super::checks;
@@ -54,7 +55,7 @@ impl Windows {
     fn of(engine: &Engine, store: &Path) -> Self {
         let view = engine.view();
         let is_quiet =
-            view.lanes.iter().all(|lane| lane.running == 0) && Operator::open(store).unwrap().running().unwrap() == 0;
+            view.lanes.iter().all(|lane| lane.running == 0) && store::open(store).unwrap().running().unwrap() == 0;
         let usage = view.lanes.iter().flat_map(|lane| &lane.usage);
         // Windows of more permits are kept in cells of time, which begin anew with each life.
         let exact = usage.flat_map(|usage| {
@@ -237,23 +238,23 @@ impl Life<'_> {
             let Some(&(at, deed)) = self.plan.deeds.get(done) else { return };
             self.clock.sleep_until(self.clock.mono_of(at)).await;
             self.progress().deeds += 1;
-            let mut operator = Operator::open(self.store).unwrap();
+            let mut operator = store::open(self.store).unwrap();
             let now = self.clock.now();
-            let in_state = |operator: &Operator, state: State| {
+            let in_state = |operator: &dyn Reports, state: State| {
                 let filter = Selection { state: Some(state), ..Selection::default() };
                 let lines = operator.list_jobs(&filter, 0, usize::MAX).unwrap();
                 lines.into_iter().filter_map(|line| line.document["id"].as_str().map(str::to_owned)).collect::<Vec<_>>()
             };
             match deed {
                 Deed::Cancel(every) => {
-                    let ids: Vec<_> = in_state(&operator, State::Queued).into_iter().step_by(every).collect();
+                    let ids: Vec<_> = in_state(&*operator, State::Queued).into_iter().step_by(every).collect();
                     if !ids.is_empty() {
                         operator.cancel(&Selection { ids, ..Selection::default() }, false, now).unwrap();
                     }
                 }
                 Deed::Resolve(every) => {
-                    let mut ids = in_state(&operator, State::Uncertain);
-                    ids.extend(in_state(&operator, State::Held));
+                    let mut ids = in_state(&*operator, State::Uncertain);
+                    ids.extend(in_state(&*operator, State::Held));
                     for id in ids.iter().step_by(every) {
                         // Refused while a call of it is in flight.
                         let _ = operator.resolve(id, &Resolution::Dead, now);

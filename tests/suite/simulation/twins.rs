@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use fastrand::Rng;
+use paceline::engine::ports::operator::JobSheet;
 use paceline::simulator::ObjectLine;
-use paceline::store::operator::JobSheet;
 use serde_json::{Value, json};
 
 use super::plan::{CALENDAR, MEETING, MINUTES, Plan, ROOM, Sent};

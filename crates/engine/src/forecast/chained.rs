@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{Basis, BatchForecast, Forecast, Group, Jobs, LaneForecast};
+use super::{Basis, BatchForecast, Chained, Forecast, Group, Jobs, LaneForecast};
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
 
@@ -12,17 +12,6 @@ use paceline_domain::time::Timestamp;
 const LINKS_MAX: usize = 8;
 /// Jobs that are alike come in so many parts, as those that they wait for are done.
 const PARTS: u64 = 16;
-
-/// Blocked jobs that are alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chained {
-    /// They.
-    pub group: Group,
-    /// How many jobs stand before each on its longest way: from 1 on. `None`: it waits for what does not end by itself.
-    pub link: Option<usize>,
-    /// The lanes of those that they wait for themselves.
-    pub behind: BTreeSet<LaneKey>,
-}
 
 /// One blocked job.
 #[derive(Clone, Debug)]

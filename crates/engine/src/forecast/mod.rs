@@ -26,11 +26,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::accounts::Outcome;
-pub use self::chained::{Before, Chained, Link, chained};
+pub use self::chained::{Before, Link, chained};
 pub use self::completion_curve::CompletionCurve;
 use self::components::Component;
 use self::simulate::Simulation;
 use super::planner::Planner;
+pub use super::ports::operator::{Chained, Group, Running};
 use super::ports::{Restraint, Suspension};
 use super::schedule::Limits;
 use paceline_domain::job::LaneKey;
@@ -64,36 +65,6 @@ pub struct Basis {
     pub running: Vec<Running>,
     /// By method; [`ROUND_TRIP_DEFAULT`] for the others.
     pub round_trips: BTreeMap<String, Duration>,
-}
-
-/// Jobs that are alike as far as the schedule is concerned. One that has to be looked up counts as one call of its lane.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
-    /// Their lane.
-    pub lane: LaneKey,
-    /// Their batch, empty if none.
-    pub batch: Arc<str>,
-    /// 0 to 9.
-    pub priority: u8,
-    /// Not sent before.
-    pub not_before: Option<Timestamp>,
-    /// Expired at.
-    pub not_after: Option<Timestamp>,
-    /// The numbers of the oldest and the youngest.
-    pub ages: (i64, i64),
-    /// How many.
-    pub count: u64,
-}
-
-/// A job whose call is in flight.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Running {
-    /// Its lane.
-    pub lane: LaneKey,
-    /// Its batch, empty if none.
-    pub batch: Arc<str>,
-    /// When it left.
-    pub sent_at: Timestamp,
 }
 
 impl Basis {

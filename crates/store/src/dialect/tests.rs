@@ -12,10 +12,11 @@ use crate::contract::{
     start, success, take, warned,
 };
 use crate::driver;
-use crate::sqlite::{BrokerStanding, Mode, SqliteLedger};
+use crate::sqlite::{Mode, SqliteLedger};
 use paceline_domain::job::Job;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
+use paceline_ports::operator::BrokerStanding;
 use paceline_ports::{
     Arrival, Domain, Intake, JobSeq, Ledger, Origin, Outbox, Purpose, Reached, Restrained, Restraint, RestraintKind,
     Settlement, SuspendedBy, Suspension,

@@ -1,61 +1,16 @@
 //! Who changed what, as the ledger has it.
 
-use serde::Serialize;
-
-use super::{Operator, Page};
+use super::Operator;
 use crate::driver::{self, Conn, Row, values};
 use paceline_domain::activity::{Action, Facts};
-use paceline_domain::time::Timestamp;
 use paceline_ports::LedgerError;
+use paceline_ports::operator::{ActivityFilter, ActivityLine, ActivityReports, Page};
 
 /// Transactions of one change whose facts are put together; the rest only counts.
 const PARTS_MAX: i64 = 20;
 
-/// One change.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ActivityLine {
-    /// Its number, in order of time.
-    pub seq: i64,
-    /// When it began.
-    pub at: Timestamp,
-    /// `command`, `http` or `signal`.
-    pub via: String,
-    /// The user of the operating system, or the token's name.
-    pub actor: String,
-    /// The user's id, for commands.
-    pub uid: Option<u32>,
-    /// One word of [`Action`].
-    pub action: String,
-    /// How many jobs, letters, suspensions or settings it changed.
-    pub count: i64,
-    /// Of which: names and words.
-    #[serde(serialize_with = "map")]
-    pub facts: Facts,
-}
-
-fn map<S: serde::Serializer>(facts: &Facts, to: S) -> Result<S::Ok, S::Error> {
-    facts.0.serialize(to)
-}
-
-/// Restricts the list; an absent field restricts nothing.
-#[derive(Clone, Debug, Default)]
-pub struct ActivityFilter {
-    /// Begun then or later.
-    pub since: Option<Timestamp>,
-    /// By whoever has this name.
-    pub actor: Option<String>,
-    /// This was done.
-    pub action: Option<Action>,
-}
-
-impl Operator {
-    /// A page of changes, the latest first, before the number of an earlier page; 0 for the first.
-    pub fn activity(
-        &self,
-        filter: &ActivityFilter,
-        before: i64,
-        limit: usize,
-    ) -> Result<Page<ActivityLine>, LedgerError> {
+impl ActivityReports for Operator {
+    fn activity(&self, filter: &ActivityFilter, before: i64, limit: usize) -> Result<Page<ActivityLine>, LedgerError> {
         const SQL: &str = "SELECT seq, at, via, actor, uid, action,
                  (SELECT CAST(sum(count) AS BIGINT) FROM activity p WHERE p.change = a.change AND p.action = a.action), change
              FROM activity a

@@ -3,64 +3,14 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use serde::Serialize;
-
-use super::{Operator, Page};
+use super::Operator;
 use crate::driver::{self, Conn, Row, values};
 use crate::sqlite::tallies::REJECTED;
 use crate::sqlite::{outbox, piles, waiting};
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
+use paceline_ports::operator::{BatchLine, BatchReports, Ended, LaneCounts, LaneLine, Page};
 use paceline_ports::{Counts, LedgerError};
-
-/// A batch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct BatchLine {
-    /// Its name; empty for the jobs without one.
-    pub name: String,
-    /// The file it was read from.
-    pub source: Option<String>,
-    /// When its first input was taken over.
-    pub created_at: Option<Timestamp>,
-    /// Its jobs by state.
-    #[serde(flatten)]
-    pub counts: Counts,
-}
-
-/// A lane in which something waits or runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LaneLine {
-    /// The app.
-    pub app: String,
-    /// The tenant; empty for a custom app.
-    pub tenant: String,
-    /// The method.
-    pub method: String,
-    /// Jobs queued, those in flight included.
-    pub queued: u64,
-    /// Jobs to be verified.
-    pub uncertain: u64,
-    /// Calls in flight: jobs, look-ups and access tokens.
-    pub running: u64,
-}
-
-/// A lane with all its counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LaneCounts {
-    /// The app.
-    pub app: String,
-    /// The tenant; empty for a custom app.
-    pub tenant: String,
-    /// The method.
-    pub method: String,
-    /// Its jobs by state.
-    #[serde(flatten)]
-    pub counts: Counts,
-    /// Calls in flight: jobs, look-ups and access tokens.
-    pub running: u64,
-    /// When the job was taken over that waits longest, those in flight included.
-    pub oldest_waiting_at: Option<Timestamp>,
-}
 
 /// Jobs by lane and state.
 const OF_LANES: &str = "SELECT lane, kind, CAST(sum(n) AS BIGINT) FROM tallies GROUP BY lane, kind";
@@ -82,23 +32,12 @@ fn lane_lines(conn: &Conn) -> driver::Result<BTreeMap<i64, LaneCounts>> {
     Ok(lines.into_iter().collect())
 }
 
-/// Jobs of a lane that wait for a person or for nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Ended {
-    /// Parked for a person.
-    pub held: u64,
-    /// Dead letters.
-    pub dead: u64,
-}
-
-impl Operator {
-    /// Every batch with its counts, in the order of creation; jobs without a batch come first.
-    pub fn batches(&self) -> Result<Vec<BatchLine>, LedgerError> {
+impl BatchReports for Operator {
+    fn batches(&self) -> Result<Vec<BatchLine>, LedgerError> {
         Ok(self.page_batches(-1, usize::MAX)?.lines)
     }
 
-    /// A page of [`Self::batches`], after what an earlier one said to go on after; -1 for the first.
-    pub fn page_batches(&self, after: i64, limit: usize) -> Result<Page<BatchLine>, LedgerError> {
+    fn page_batches(&self, after: i64, limit: usize) -> Result<Page<BatchLine>, LedgerError> {
         let sql = format!(
             "WITH counted AS (SELECT batch, kind, n FROM tallies WHERE batch > $1 AND n <> 0
                  UNION ALL SELECT batch, {REJECTED}, n FROM input_tallies WHERE batch > $1 AND n <> 0)
@@ -131,8 +70,7 @@ impl Operator {
         })
     }
 
-    /// Every lane in which something waits or runs, by app, tenant and method.
-    pub fn lanes(&self) -> Result<Vec<LaneLine>, LedgerError> {
+    fn lanes(&self) -> Result<Vec<LaneLine>, LedgerError> {
         let lanes = self.lane_counts()?.into_iter().map(|lane| LaneLine {
             app: lane.app,
             tenant: lane.tenant,
@@ -144,8 +82,7 @@ impl Operator {
         Ok(lanes.filter(|lane| lane.queued + lane.uncertain + lane.running > 0).collect())
     }
 
-    /// Every lane with all its counts, by app, tenant and method. Inputs that never became jobs are in none.
-    pub fn lane_counts(&self) -> Result<Vec<LaneCounts>, LedgerError> {
+    fn lane_counts(&self) -> Result<Vec<LaneCounts>, LedgerError> {
         self.read_at_once(|conn| {
             let mut lines = lane_lines(conn)?;
             conn.query_each(OF_LANES, &[], |row| {
@@ -172,8 +109,7 @@ impl Operator {
         })
     }
 
-    /// Held and dead jobs of the lanes that have any.
-    pub fn ended_by_lane(&self) -> Result<BTreeMap<LaneKey, Ended>, LedgerError> {
+    fn ended_by_lane(&self) -> Result<BTreeMap<LaneKey, Ended>, LedgerError> {
         const SQL: &str = "SELECT l.app, l.tenant, l.method,
                  CAST(sum(CASE WHEN t.kind = 2 THEN t.n ELSE 0 END) AS BIGINT),
                  CAST(sum(CASE WHEN t.kind = 3 THEN t.n ELSE 0 END) AS BIGINT)
@@ -187,19 +123,25 @@ impl Operator {
         Ok(lanes.into_iter().collect())
     }
 
-    /// Dead letters that never became jobs. They are in no lane.
-    pub fn dead_inputs(&self) -> Result<u64, LedgerError> {
+    fn dead_inputs(&self) -> Result<u64, LedgerError> {
         let sql = "SELECT CAST(coalesce(sum(n), 0) AS BIGINT) FROM input_tallies";
         self.read(|conn| conn.query_one(sql, &[], |row| number(row, 0)))
     }
 
-    /// Results and dead letters that the broker does not have yet.
-    pub fn unpublished(&self) -> Result<u64, LedgerError> {
+    fn unpublished(&self) -> Result<u64, LedgerError> {
         self.read(outbox::count)
     }
 
-    /// Notes the file of a batch and, for CSV, its header cells, so that an export can give the rows back.
-    pub fn describe_batch(
+    fn header(&self, batch: &str) -> Result<Option<Vec<String>>, LedgerError> {
+        let header = "SELECT header FROM batches WHERE name = $1";
+        let header: Option<Option<String>> =
+            self.read(|conn| conn.query_opt(header, values![batch], |row| row.get(0)))?;
+        Ok(header.flatten().and_then(|text| serde_json::from_str(&text).ok()))
+    }
+}
+
+impl Operator {
+    pub(super) fn describe_batch(
         &mut self,
         name: &str,
         source: &str,
@@ -213,14 +155,6 @@ impl Operator {
             books.conn().execute(describe, values![batch, source, header])?;
             Ok(())
         })
-    }
-
-    /// The header cells of a CSV batch; `None` for other batches and unknown ones.
-    pub fn header(&self, batch: &str) -> Result<Option<Vec<String>>, LedgerError> {
-        let header = "SELECT header FROM batches WHERE name = $1";
-        let header: Option<Option<String>> =
-            self.read(|conn| conn.query_opt(header, values![batch], |row| row.get(0)))?;
-        Ok(header.flatten().and_then(|text| serde_json::from_str(&text).ok()))
     }
 }
 

@@ -4,18 +4,18 @@ use std::collections::HashSet;
 
 use super::dead::letter_of_job;
 use super::outlook::Names;
-use super::{Letter, Operator, Selection, piles};
+use super::{Operator, piles};
 use crate::driver::{Conn, Result, values};
 use crate::state::State;
 use paceline_engine::forecast::{Before, Chained, Group, Link, chained};
 use paceline_ports::LedgerError;
+use paceline_ports::operator::{Letter, Selection};
 
 /// Jobs of a long list read at one time.
 const PAGE: usize = 10_000;
 
 impl Operator {
-    /// The letters, and behind them those that are dead only because they waited for one of them, down their chains.
-    pub fn with_dependents(&self, letters: Vec<Letter>) -> std::result::Result<Vec<Letter>, LedgerError> {
+    pub(super) fn with_dependents(&self, letters: Vec<Letter>) -> std::result::Result<Vec<Letter>, LedgerError> {
         let sql = "SELECT DISTINCT r.job FROM jobs p JOIN prerequisites r ON r.id = p.id JOIN jobs j ON j.seq = r.job
              WHERE p.seq = $1 AND j.state = 3 AND j.reason = 'prerequisite' ORDER BY r.job";
         self.read_at_once(|conn| {

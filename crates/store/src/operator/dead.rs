@@ -2,14 +2,9 @@
 
 use std::sync::LazyLock;
 
-use serde::Serialize;
-use serde_json::Value;
-
-use super::groups::{self, DeadGroup};
 use super::repeats::is_content;
-use super::selection::{Selection, number};
-use super::{CHUNK, Operator, Page, piles};
-use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
+use super::{CHUNK, Operator, groups, piles};
+use crate::document::{self, ENDING_COLUMNS, ENDING_COLUMNS_LEN, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
 use crate::driver::{self, Conn, Row, values};
 use crate::facts;
 use crate::sqlite::books::{Books, Trouble};
@@ -20,103 +15,22 @@ use crate::sqlite::tallies::{
 };
 use crate::state::State;
 use paceline_domain::activity::{Action, Facts};
-use paceline_domain::messages::Cause;
+use paceline_domain::job::Job;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
-use paceline_ports::{AmqpOrigin, Delivered, JobSeq, LedgerError, Origin};
+use paceline_ports::operator::{
+    DeadCommands, DeadGroup, DeadLine, DeadReports, Edit, Letter, LetterKind, Page, Rejected, RejectedInput, Selection,
+    Upkeep as _, number,
+};
+use paceline_ports::{AmqpOrigin, JobSeq, LedgerError, Origin};
 
 /// Dead letters of a long list read at one time.
 const PAGE: usize = 10_000;
 /// Where a list has come to the inputs: above every number of a job.
 const INPUTS: i64 = 1 << 62;
 
-/// One dead letter in a list.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct DeadLine {
-    /// What names it in commands: the job's id, or `#<number>` of an input that never became a job.
-    pub handle: String,
-    /// File name and line, where it came from a file.
-    pub place: Option<String>,
-    /// How it came, if it is an input that came over AMQP.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub delivered: Option<Delivered>,
-    /// Whether it is an input that never became a job.
-    #[serde(skip)]
-    pub is_input: bool,
-    /// The contract's document.
-    #[serde(flatten)]
-    pub document: Value,
-}
-
-/// A dead letter as it stood when it was selected. What changes it afterwards, another death for one, makes it another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
-    /// What names it in commands.
-    pub handle: String,
-    /// Why it died.
-    pub reason: Reason,
-    /// The platform's code.
-    pub code: Option<i64>,
-    /// Its method, if one could be read.
-    pub method: Option<String>,
-    /// A job's deadline.
-    pub not_after: Option<Timestamp>,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Job { seq: i64, ended_at: i64 },
-    Input { seq: i64 },
-}
-
-impl Letter {
-    /// Whether it is an input that never became a job.
-    pub const fn is_input(&self) -> bool {
-        matches!(self.kind, Kind::Input { .. })
-    }
-
-    /// Whether it would expire again at once.
-    pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.not_after.is_some_and(|at| at <= now)
-    }
-
-    /// The number of the job, and when it died; `None` for an input.
-    pub(super) const fn job(&self) -> Option<(i64, i64)> {
-        match self.kind {
-            Kind::Job { seq, ended_at } => Some((seq, ended_at)),
-            Kind::Input { .. } => None,
-        }
-    }
-
-    const fn input(&self) -> Option<i64> {
-        match self.kind {
-            Kind::Input { seq } => Some(seq),
-            Kind::Job { .. } => None,
-        }
-    }
-}
-
-/// An input that never became a job, with what is needed to read it again.
-#[derive(Clone, Debug)]
-pub struct RejectedInput {
-    /// The id, method, app and batch that could be read, or that stood in for them when it came.
-    pub id: Option<String>,
-    /// See `id`.
-    pub method: Option<String>,
-    /// See `id`.
-    pub app: Option<String>,
-    /// See `id`.
-    pub batch: Option<String>,
-    /// What was wrong with it.
-    pub detail: Cause,
-    /// As it came.
-    pub origin: Origin,
-}
-
-impl Operator {
-    /// The dead letters that match: jobs in the order of take-over, then inputs that never became jobs; at most `limit`.
-    pub fn list_dead(&self, selection: &Selection, limit: usize) -> Result<Vec<DeadLine>, LedgerError> {
+impl DeadReports for Operator {
+    fn list_dead(&self, selection: &Selection, limit: usize) -> Result<Vec<DeadLine>, LedgerError> {
         self.refuse_ambiguous(selection)?;
         let (mut lines, mut after) = (Vec::new(), 0);
         while lines.len() < limit {
@@ -130,9 +44,7 @@ impl Operator {
         Ok(lines)
     }
 
-    /// A page of [`Self::list_dead`], after what an earlier one said to go on after; 0 for the first. As with jobs, it can
-    /// hold fewer than `limit` although there are more.
-    pub fn page_dead(&self, selection: &Selection, after: i64, limit: usize) -> Result<Page<DeadLine>, LedgerError> {
+    fn page_dead(&self, selection: &Selection, after: i64, limit: usize) -> Result<Page<DeadLine>, LedgerError> {
         let dead = selection.in_state(State::Dead);
         self.read_at_once(|conn| {
             let (mut lines, mut after) = (Vec::new(), after);
@@ -155,13 +67,7 @@ impl Operator {
         })
     }
 
-    /// A page of the inputs among them, after the number of an earlier page.
-    pub fn page_dead_inputs(
-        &self,
-        selection: &Selection,
-        after: i64,
-        limit: usize,
-    ) -> Result<Page<DeadLine>, LedgerError> {
+    fn page_dead_inputs(&self, selection: &Selection, after: i64, limit: usize) -> Result<Page<DeadLine>, LedgerError> {
         let dead = selection.in_state(State::Dead);
         self.read_at_once(|conn| {
             let Page { lines: seqs, next } = piles::inputs(conn, &dead, after, limit)?;
@@ -170,11 +76,7 @@ impl Operator {
         })
     }
 
-    /// The dead letters that match now: jobs in the order of take-over, then inputs that never became jobs.
-    ///
-    /// # Errors
-    /// An id that names two of them; the ledger's.
-    pub fn select_dead(&self, selection: &Selection) -> Result<Vec<Letter>, LedgerError> {
+    fn select_dead(&self, selection: &Selection) -> Result<Vec<Letter>, LedgerError> {
         self.refuse_ambiguous(selection)?;
         let dead = selection.in_state(State::Dead);
         self.read_at_once(|conn| {
@@ -194,37 +96,17 @@ impl Operator {
         })
     }
 
-    /// A job may have an id that looks like the number of an input: nothing is done before it is clear which is meant.
-    fn refuse_ambiguous(&self, selection: &Selection) -> Result<(), LedgerError> {
-        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = $1 AND state = $2)
-             AND EXISTS (SELECT 1 FROM rejected WHERE seq = $3)";
-        for id in &selection.ids {
-            let Some(number) = number(id) else { continue };
-            if self.read(|conn| conn.query_value(SQL, values![id, State::Dead.number(), number]))? {
-                return Err(LedgerError::Refused(format!(
-                    "{id} is the id of a dead job, and the number of an input that never became a job: name the job as \
-                     job:{id}, the input as input:{id}"
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    /// The input behind a letter, to be read and taken over again (an app was added to the settings, a method to the
-    /// catalog); `None` if it is no input, or gone.
-    pub fn rejected_input(&self, letter: &Letter) -> Result<Option<RejectedInput>, LedgerError> {
+    fn rejected_input(&self, letter: &Letter) -> Result<Option<RejectedInput>, LedgerError> {
         let Some(seq) = letter.input() else { return Ok(None) };
         self.read(|conn| rejected_input(conn, seq))
     }
 
-    /// The input of a line; `None` if it is a job's, or gone.
-    pub fn input(&self, line: &DeadLine) -> Result<Option<RejectedInput>, LedgerError> {
+    fn input(&self, line: &DeadLine) -> Result<Option<RejectedInput>, LedgerError> {
         let Some(seq) = number(&line.handle).filter(|_| line.is_input) else { return Ok(None) };
         self.read(|conn| rejected_input(conn, seq))
     }
 
-    /// The newest inputs of a group of [`Self::dead_groups`], at most `limit`: what is wrong with them stands in them.
-    pub fn newest_inputs(
+    fn newest_inputs(
         &self,
         selection: &Selection,
         group: &DeadGroup,
@@ -234,7 +116,7 @@ impl Operator {
         self.read_at_once(|conn| {
             let mut seqs = Vec::new();
             for (pile, _) in piles::input_piles(conn, &dead)? {
-                if group.has_inputs_of(&pile) {
+                if groups::has_inputs_of(group, &pile) {
                     seqs.extend(groups::newest_inputs(conn, &pile, limit)?);
                 }
             }
@@ -243,17 +125,32 @@ impl Operator {
         })
     }
 
-    /// Whether the id belongs to a job with other content, so that this one would only be rejected anew.
-    pub fn is_conflict(&self, id: &str, hash: [u8; 32]) -> Result<bool, LedgerError> {
+    fn is_conflict(&self, id: &str, hash: [u8; 32]) -> Result<bool, LedgerError> {
         const SQL: &str = "SELECT hash, edited_hash FROM jobs WHERE id = $1";
         self.books.seal()?;
         let is_same = self.read(|conn| conn.query_opt(SQL, values![id], |row| is_content(conn, row, 0, &hash)))?;
         Ok(is_same == Some(false))
     }
 
-    /// Queues the letters' jobs again, from the start; gives the numbers of those queued. Left as they are: letters that
-    /// changed since they were selected, and inputs that never became jobs.
-    pub fn redrive(&mut self, letters: &[Letter]) -> Result<Vec<JobSeq>, LedgerError> {
+    fn dead_groups(&self, selection: &Selection) -> Result<Vec<DeadGroup>, LedgerError> {
+        Operator::dead_groups(self, selection)
+    }
+
+    fn dead_job(&self, letter: &Letter) -> Result<Option<Job>, LedgerError> {
+        Operator::dead_job(self, letter)
+    }
+
+    fn with_dependents(&self, letters: Vec<Letter>) -> Result<Vec<Letter>, LedgerError> {
+        Operator::with_dependents(self, letters)
+    }
+
+    fn rejection_of(&self, id: &str) -> Result<Option<Rejected>, LedgerError> {
+        Operator::rejection_of(self, id)
+    }
+}
+
+impl DeadCommands for Operator {
+    fn redrive(&mut self, letters: &[Letter]) -> Result<Vec<JobSeq>, LedgerError> {
         let (mut redriven, now) = (Vec::new(), self.clock.now());
         for chunk in letters.chunks(CHUNK) {
             let deed = self.deed(Action::Redrive, named(chunk));
@@ -269,15 +166,12 @@ impl Operator {
         Ok(redriven)
     }
 
-    /// Forgets the matching dead letters, jobs and inputs; says how many. Their ids may be used again; their calls stay
-    /// recorded, because the platform has counted them.
-    pub fn drop_dead(&mut self, selection: &Selection) -> Result<usize, LedgerError> {
+    fn drop_dead(&mut self, selection: &Selection) -> Result<usize, LedgerError> {
         let letters = self.select_dead(selection)?;
         self.drop_letters(&letters)
     }
 
-    /// Forgets these letters, but for those that changed since they were selected; says how many.
-    pub fn drop_letters(&mut self, letters: &[Letter]) -> Result<usize, LedgerError> {
+    fn drop_letters(&mut self, letters: &[Letter]) -> Result<usize, LedgerError> {
         let mut dropped = 0;
         for chunk in letters.chunks(CHUNK) {
             let deed = self.deed(Action::Drop, named(chunk));
@@ -289,9 +183,30 @@ impl Operator {
         Ok(dropped)
     }
 
-    /// Forgets an input whose job has been taken over in its place, which is told of as what it was done for.
-    pub fn replaced(&mut self, letter: &Letter) -> Result<(), LedgerError> {
+    fn replaced(&mut self, letter: &Letter) -> Result<(), LedgerError> {
         self.tend(|books| forget_all(books, std::slice::from_ref(letter)))?;
+        Ok(())
+    }
+
+    fn edit_dead(&mut self, edits: Vec<Edit>, now: Timestamp) -> Result<(usize, Vec<JobSeq>), LedgerError> {
+        Operator::edit_dead(self, edits, now)
+    }
+}
+
+impl Operator {
+    /// A job may have an id that looks like the number of an input: nothing is done before it is clear which is meant.
+    fn refuse_ambiguous(&self, selection: &Selection) -> Result<(), LedgerError> {
+        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = $1 AND state = $2)
+             AND EXISTS (SELECT 1 FROM rejected WHERE seq = $3)";
+        for id in &selection.ids {
+            let Some(number) = number(id) else { continue };
+            if self.read(|conn| conn.query_value(SQL, values![id, State::Dead.number(), number]))? {
+                return Err(LedgerError::Refused(format!(
+                    "{id} is the id of a dead job, and the number of an input that never became a job: name the job as \
+                     job:{id}, the input as input:{id}"
+                )));
+            }
+        }
         Ok(())
     }
 }
@@ -317,7 +232,7 @@ fn dead_job(conn: &Conn, seq: i64) -> driver::Result<DeadLine> {
         )
     });
     conn.query_one(&SQL, values![seq], |row| {
-        let ending = EndingRow::of_job(row)?;
+        let ending = document::of_job(row)?;
         let handle = ending.id.clone().unwrap_or_default();
         let place = row.get(ENDING_COLUMNS_LEN)?;
         Ok(DeadLine { handle, place, delivered: None, is_input: false, document: ending.document_with_facts() })
@@ -334,7 +249,7 @@ fn dead_input(conn: &Conn, seq: i64) -> driver::Result<DeadLine> {
     conn.query_one(&SQL, values![seq], |row| {
         let place = row.get(REJECTED_COLUMNS_LEN).map(|place: String| Some(place).filter(|place| !place.is_empty()))?;
         let delivered = amqp_of(row, REJECTED_COLUMNS_LEN + 1)?.and_then(|amqp| amqp.delivered);
-        let document = EndingRow::of_rejected(row)?.document_with_facts();
+        let document = document::of_rejected(row)?.document_with_facts();
         Ok(DeadLine { handle: format!("#{seq}"), place, delivered, is_input: true, document })
     })
 }
@@ -371,7 +286,7 @@ pub(super) fn letter_of_job(conn: &Conn, seq: i64) -> driver::Result<Letter> {
             code: row.get(2)?,
             method: row.get(3)?,
             not_after: row.get(4)?,
-            kind: Kind::Job { seq, ended_at: row.get(5)? },
+            kind: LetterKind::Job { seq, ended_at: row.get(5)? },
         })
     })
 }
@@ -384,7 +299,7 @@ fn letter_of_input(conn: &Conn, seq: i64) -> driver::Result<Letter> {
             code: None,
             method: row.get(1)?,
             not_after: None,
-            kind: Kind::Input { seq },
+            kind: LetterKind::Input { seq },
         })
     })
 }

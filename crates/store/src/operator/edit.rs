@@ -2,28 +2,18 @@
 
 use std::sync::LazyLock;
 
-use super::dead::{Letter, requeue, still_dead};
-use super::{CHUNK, JobSeq, Operator};
+use super::dead::{requeue, still_dead};
+use super::{CHUNK, Operator};
 use crate::driver::values;
 use crate::sqlite::job_row::{self, JOB_COLUMNS, JOB_TABLES, JobRow, JobText};
 use paceline_domain::activity::{Action, Facts};
 use paceline_domain::job::Job;
 use paceline_domain::time::Timestamp;
-use paceline_ports::LedgerError;
-
-/// What a dead job shall be from now on.
-pub struct Edit {
-    /// The dead letter.
-    pub letter: Letter,
-    /// Its job, of the same id, method and app.
-    pub job: Box<Job>,
-    /// Whether it is put back to work at once.
-    pub redrive: bool,
-}
+use paceline_ports::operator::{Edit, Letter, Upkeep as _};
+use paceline_ports::{JobSeq, LedgerError};
 
 impl Operator {
-    /// The letter's job; `None` if it is an input that never became one, or is dead no longer.
-    pub fn dead_job(&self, letter: &Letter) -> Result<Option<Job>, LedgerError> {
+    pub(super) fn dead_job(&self, letter: &Letter) -> Result<Option<Job>, LedgerError> {
         static SQL: LazyLock<String> = LazyLock::new(|| {
             format!(
                 "SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.seq = $1 AND j.state = 3 AND coalesce(j.ended_at, 0) = $2"
@@ -35,9 +25,7 @@ impl Operator {
         row.map(JobRow::parse).transpose()
     }
 
-    /// Writes the new contents, but for letters that changed since they were selected. Gives how many were written, and
-    /// the jobs that were put back to work.
-    pub fn edit_dead(&mut self, edits: Vec<Edit>, now: Timestamp) -> Result<(usize, Vec<JobSeq>), LedgerError> {
+    pub(super) fn edit_dead(&mut self, edits: Vec<Edit>, now: Timestamp) -> Result<(usize, Vec<JobSeq>), LedgerError> {
         let (mut written, mut redriven) = (0, Vec::new());
         // Texts are made before the writer's turn.
         let texts: Vec<_> = edits.into_iter().map(|edit| (edit.letter, JobText::of(edit.job), edit.redrive)).collect();

@@ -1,53 +1,31 @@
 //! Results row by row, in the order of the file, without holding them all.
 
+use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
-use serde_json::Value;
-
+use super::Operator;
 use super::piles::{self, Seqs};
-use super::{Operator, Selection};
-use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
+use crate::document::{self, ENDING_COLUMNS, ENDING_COLUMNS_LEN, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
 use crate::driver::{self, Conn, Row, values};
 use paceline_ports::LedgerError;
+use paceline_ports::operator::{EndingRow, ExportRow, Selection};
 
 /// Numbers of rows read at one time.
 const PAGE: usize = 10_000;
 
-/// One row of an export.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ExportRow {
-    /// The contract's document, as far as the job has come.
-    pub document: Value,
-    /// File name and line; empty for AMQP.
-    pub place: String,
-    /// For a CSV row: its cells, in the file's order.
-    pub cells: Option<Vec<String>>,
-}
-
 impl Operator {
-    /// Calls `each` for every row that matches; stops at its first error. Rows of one file come in the file's order.
-    ///
-    /// # Errors
-    /// The first error of `each`, or of the ledger.
-    pub fn export<E: From<LedgerError>>(
+    pub(super) fn export(
         &self,
         selection: &Selection,
-        each: impl FnMut(ExportRow) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut refused = None;
+        each: &mut dyn FnMut(ExportRow) -> ControlFlow<()>,
+    ) -> Result<(), LedgerError> {
         // One state, so that a job that ends meanwhile is not seen twice or not at all.
-        self.read_at_once(|conn| merge(conn, selection, each, &mut refused))?;
-        refused.map_or(Ok(()), Err)
+        self.read_at_once(|conn| merge(conn, selection, each))
     }
 }
 
 /// Reads jobs and rejected inputs side by side and gives out whichever stands earlier in its file.
-fn merge<E>(
-    conn: &Conn,
-    selection: &Selection,
-    mut each: impl FnMut(ExportRow) -> Result<(), E>,
-    refused: &mut Option<E>,
-) -> driver::Result<()> {
+fn merge(conn: &Conn, selection: &Selection, each: &mut dyn FnMut(ExportRow) -> ControlFlow<()>) -> driver::Result<()> {
     let mut jobs = Rows::new(|after| piles::jobs(conn, selection, after, PAGE), conn, next_job);
     let mut inputs = Rows::new(|after| piles::inputs(conn, selection, after, PAGE), conn, next_input);
     let (mut job, mut input) = (jobs.next()?, inputs.next()?);
@@ -62,8 +40,7 @@ fn merge<E>(
         } else {
             std::mem::replace(&mut job, jobs.next()?)
         };
-        if let Some(Err(error)) = row.map(&mut each) {
-            *refused = Some(error);
+        if row.is_some_and(|row| each(row).is_break()) {
             break;
         }
     }
@@ -103,7 +80,7 @@ fn next_job(conn: &Conn, seq: i64) -> driver::Result<ExportRow> {
                  LEFT JOIN batches b ON b.batch = j.batch WHERE j.seq = $1"
         )
     });
-    conn.query_one(&SQL, values![seq], |row| export_row(&EndingRow::of_job(row)?, row, ENDING_COLUMNS_LEN))
+    conn.query_one(&SQL, values![seq], |row| export_row(&document::of_job(row)?, row, ENDING_COLUMNS_LEN))
 }
 
 fn next_input(conn: &Conn, seq: i64) -> driver::Result<ExportRow> {
@@ -113,7 +90,7 @@ fn next_input(conn: &Conn, seq: i64) -> driver::Result<ExportRow> {
                  LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = $1"
         )
     });
-    conn.query_one(&SQL, values![seq], |row| export_row(&EndingRow::of_rejected(row)?, row, REJECTED_COLUMNS_LEN))
+    conn.query_one(&SQL, values![seq], |row| export_row(&document::of_rejected(row)?, row, REJECTED_COLUMNS_LEN))
 }
 
 fn export_row(ending: &EndingRow, row: &Row<'_>, rest: usize) -> driver::Result<ExportRow> {

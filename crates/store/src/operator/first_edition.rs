@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::Operator;
-use super::outlook::Untouched;
+use super::outlook::UntouchedFile;
 use crate::driver::{Conn, Result, Row, values};
 use crate::sqlite::seal::{Place as Sealed, Seal};
 use crate::sqlite::{job_row, meta};
@@ -117,11 +117,7 @@ pub(super) fn each_unidentified(conn: &Conn, how: &FirstEdition, limit: i64, mut
 }
 
 impl Operator {
-    /// Works out what the jobs of the first edition create, so that it can be looked up. Once done it costs nothing.
-    ///
-    /// # Errors
-    /// The ledger's.
-    pub fn identify(&mut self, catalog: &Catalog) -> std::result::Result<(), LedgerError> {
+    pub(super) fn identify(&mut self, catalog: &Catalog) -> std::result::Result<(), LedgerError> {
         while self.identify_some(catalog)? {}
         Ok(())
     }
@@ -153,12 +149,16 @@ impl Operator {
     }
 }
 
-impl Untouched {
+impl UntouchedFile {
     /// The jobs whose ids are this batch and a row's number, in their order.
     ///
     /// # Errors
     /// The ledger's.
-    pub fn numbered(&self, batch: &str, catalog: &Arc<Catalog>) -> std::result::Result<Vec<Numbered>, LedgerError> {
+    pub(super) fn numbered(
+        &self,
+        batch: &str,
+        catalog: &Arc<Catalog>,
+    ) -> std::result::Result<Vec<Numbered>, LedgerError> {
         let how = FirstEdition::of(&self.conn)?;
         if how.last == 0 {
             return Ok(Vec::new());

@@ -9,9 +9,7 @@ use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::NOT_SENT;
 use paceline_domain::time::Timestamp;
 use paceline_ports::LedgerError;
-
-/// A minute (counted from 1970), its calls, and those of them that were refused for pace.
-pub type Minute = (i64, u64, u64);
+use paceline_ports::operator::Minute;
 
 /// The minutes of a lane.
 pub(super) const BY_MINUTE: &str = "SELECT minute, count(*), CAST(sum(refused) AS BIGINT) FROM (
@@ -22,9 +20,7 @@ pub(super) const BY_MINUTE: &str = "SELECT minute, count(*), CAST(sum(refused) A
      GROUP BY minute ORDER BY minute";
 
 impl Operator {
-    /// The calls that left from `since` on and before `until`, by lane and minute, the oldest first. Of each lane `most`
-    /// are read, the latest; a minute that is not whole then is left out.
-    pub fn calls_by_minute(
+    pub(super) fn calls_by_minute(
         &self,
         since: Timestamp,
         until: Timestamp,

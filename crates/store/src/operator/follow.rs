@@ -2,36 +2,14 @@
 
 use std::sync::LazyLock;
 
-use super::{JobSeq, Operator};
-use crate::document::{ENDING_COLUMNS, EndingRow};
+use super::Operator;
+use crate::document::{self, ENDING_COLUMNS};
 use crate::driver::{Conn, Result, values};
-use crate::state::State;
-use paceline_domain::time::Timestamp;
-use paceline_ports::LedgerError;
-
-/// A job that waits for nothing but a person any more.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Followed {
-    /// Which.
-    pub seq: JobSeq,
-    /// How it stands; `None` if it was dropped.
-    pub state: Option<State>,
-    /// When it ended.
-    pub ended_at: Option<Timestamp>,
-    /// The contract's document.
-    pub document: serde_json::Value,
-}
-
-impl Followed {
-    /// Whether it went wrong: dead, or parked for a person.
-    pub fn is_failure(&self) -> bool {
-        matches!(self.state, Some(State::Dead | State::Held))
-    }
-}
+use paceline_ports::operator::Followed;
+use paceline_ports::{JobSeq, LedgerError};
 
 impl Operator {
-    /// Those of these jobs that have ended, are held, or were dropped.
-    pub fn ended_among(&self, jobs: &[JobSeq]) -> std::result::Result<Vec<Followed>, LedgerError> {
+    pub(super) fn ended_among(&self, jobs: &[JobSeq]) -> std::result::Result<Vec<Followed>, LedgerError> {
         self.read_at_once(|conn| {
             let mut found = Vec::new();
             for seq in jobs {
@@ -50,7 +28,7 @@ fn ended(conn: &Conn, seq: JobSeq) -> Result<Option<Followed>> {
                  LEFT JOIN batches b ON b.batch = j.batch WHERE j.seq = $1 AND j.state >= 2"
         )
     });
-    if let Some(ending) = conn.query_opt(&SQL, values![seq], EndingRow::of_job)? {
+    if let Some(ending) = conn.query_opt(&SQL, values![seq], document::of_job)? {
         let (state, ended_at) = (Some(ending.state), ending.ended_at);
         return Ok(Some(Followed { seq, state, ended_at, document: ending.document() }));
     }

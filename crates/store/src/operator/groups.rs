@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
-use super::{Operator, Selection, piles};
+use super::{Operator, piles};
 use crate::driver::{self, Conn, values};
 use crate::sqlite::piles as paths;
 use crate::sqlite::tallies::{InputPile, NO_CODE, Pile};
@@ -12,25 +10,7 @@ use crate::state::State;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
 use paceline_ports::LedgerError;
-
-/// Dead letters that are alike.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct DeadGroup {
-    /// Why they died.
-    pub reason: Reason,
-    /// The platform's code; absent where it gave none.
-    pub code: Option<i64>,
-    /// Their method; absent where none could be read.
-    pub method: Option<String>,
-    /// Their app; absent where none could be read.
-    pub app: Option<String>,
-    /// How many.
-    pub count: u64,
-    /// When the last one died that did, if it is among them still or not.
-    pub latest_at: Timestamp,
-    /// What names the newest of them, by take-over, in commands.
-    pub example_id: String,
-}
+use paceline_ports::operator::{DeadGroup, Selection};
 
 type Alike = (Reason, Option<i64>, Option<String>, Option<String>);
 
@@ -43,9 +23,7 @@ struct Sum {
 }
 
 impl Operator {
-    /// The dead letters that match, in groups, the largest first. By tallies alone, unless ids or their beginning are
-    /// given: those are not looked at.
-    pub fn dead_groups(&self, selection: &Selection) -> Result<Vec<DeadGroup>, LedgerError> {
+    pub(super) fn dead_groups(&self, selection: &Selection) -> Result<Vec<DeadGroup>, LedgerError> {
         let dead = selection.in_state(State::Dead);
         self.read_at_once(|conn| {
             let mut sums: BTreeMap<Alike, Sum> = BTreeMap::new();
@@ -74,11 +52,9 @@ impl Operator {
     }
 }
 
-impl DeadGroup {
-    /// Whether the inputs of a pile are in it.
-    pub(super) fn has_inputs_of(&self, pile: &InputPile) -> bool {
-        (self.reason, self.code, self.method.clone(), self.app.clone()) == alike(pile)
-    }
+/// Whether the inputs of a pile are in the group.
+pub(super) fn has_inputs_of(group: &DeadGroup, pile: &InputPile) -> bool {
+    (group.reason, group.code, group.method.clone(), group.app.clone()) == alike(pile)
 }
 
 /// The group of a pile's inputs.

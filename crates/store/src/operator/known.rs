@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use super::outlook::Untouched;
+use super::outlook::UntouchedFile;
 use crate::driver::{Value, values};
 use paceline_domain::catalog::Catalog;
 use paceline_domain::rows::{Known, Numbered};
 use paceline_ports::LedgerError;
 use paceline_ports::location::Location;
+use paceline_ports::operator::Untouched as _;
 
 /// A ledger, opened when something is asked for the first time.
 pub struct KnownJobs {
     location: Location,
     catalog: Arc<Catalog>,
-    ledger: Option<Untouched>,
+    ledger: Option<UntouchedFile>,
 }
 
 impl KnownJobs {
@@ -22,10 +23,10 @@ impl KnownJobs {
         Self { location, catalog, ledger: None }
     }
 
-    fn read<T: Default>(&mut self, read: impl FnOnce(&Untouched) -> Result<T, LedgerError>) -> Result<T, String> {
+    fn read<T: Default>(&mut self, read: impl FnOnce(&UntouchedFile) -> Result<T, LedgerError>) -> Result<T, String> {
         let read_it = || {
             if self.ledger.is_none() {
-                self.ledger = Untouched::open(&self.location)?;
+                self.ledger = UntouchedFile::open(&self.location)?;
             }
             self.ledger.as_ref().map_or_else(|| Ok(T::default()), read)
         };
@@ -58,6 +59,6 @@ impl Known for KnownJobs {
     }
 }
 
-fn ids(ledger: &Untouched, sql: &str, values: &[Value<'_>]) -> Result<Vec<String>, LedgerError> {
+fn ids(ledger: &UntouchedFile, sql: &str, values: &[Value<'_>]) -> Result<Vec<String>, LedgerError> {
     Ok(ledger.conn.query(sql, values, |row| row.get(0))?)
 }

@@ -10,9 +10,9 @@ use crate::driver::{Conn, Result, values};
 use crate::sqlite::{calls, file, restraints, suspensions};
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
-use paceline_engine::forecast::{Chained, Group, Running};
 use paceline_ports::location::Location;
-use paceline_ports::{LedgerError, PastCall, Restraint, Suspension};
+use paceline_ports::operator::{Ahead, Awaited, JobSheet, Minute, Outlook, OutlookReports, Running};
+use paceline_ports::{LedgerError, PastCall};
 
 /// Since this version of the schema there are restraints.
 const RESTRAINTS_SINCE: i64 = 2;
@@ -32,47 +32,24 @@ pub(super) const ROUND_TRIPS: &str = "SELECT l.method, a.took FROM (
 /// Fewer calls of a method say nothing about its round trip.
 const CALLS_MIN: usize = 20;
 
-/// The ledger, as a forecast sees it.
-#[derive(Clone, Debug, Default)]
-pub struct Outlook {
-    /// Jobs that wait.
-    pub backlog: Vec<Group>,
-    /// Jobs that wait for others.
-    pub chained: Vec<Chained>,
-    /// Jobs whose calls are in flight, with the calls' deadlines.
-    pub running: Vec<(Running, Timestamp)>,
-    /// Calls that a window may still count, by lane.
-    pub past: BTreeMap<LaneKey, Vec<PastCall>>,
-    /// What stands still.
-    pub suspensions: Vec<Suspension>,
-    /// What else holds calls back.
-    pub restraints: Vec<Restraint>,
-    /// The median of the last round trips by method, where enough are recorded.
-    pub round_trips: BTreeMap<String, Duration>,
-}
-
-impl Operator {
-    /// The present outlook; windows reach back to `since`.
-    pub fn outlook(&self, since: Timestamp) -> std::result::Result<Outlook, LedgerError> {
-        self.outlook_of(|_| since)
+impl OutlookReports for Operator {
+    fn outlook(&self, since: Timestamp) -> std::result::Result<Outlook, LedgerError> {
+        self.outlook_of(&|_| since)
     }
 
-    /// The present outlook; the windows of each lane reach back to what `since` says of it.
-    pub fn outlook_of(&self, since: impl Fn(&LaneKey) -> Timestamp) -> std::result::Result<Outlook, LedgerError> {
+    fn outlook_of(&self, since: &dyn Fn(&LaneKey) -> Timestamp) -> std::result::Result<Outlook, LedgerError> {
         self.read_at_once(|conn| read(conn, since))
     }
 
-    /// The calls that windows may still count, of the lanes for which `since` says how far back they reach.
-    pub fn past_of(
+    fn past_of(
         &self,
-        since: impl Fn(&LaneKey) -> Option<Timestamp>,
+        since: &dyn Fn(&LaneKey) -> Option<Timestamp>,
     ) -> std::result::Result<BTreeMap<LaneKey, Vec<PastCall>>, LedgerError> {
         let reach = |lane: &LaneKey| since(lane).unwrap_or(Timestamp(i64::MAX));
         Ok(self.read(|conn| calls::of_lanes(conn, reach))?.into_iter().collect())
     }
 
-    /// How many calls that left at `since` or later have which outcome.
-    pub fn outcomes(&self, since: Timestamp) -> std::result::Result<BTreeMap<String, u64>, LedgerError> {
+    fn outcomes(&self, since: Timestamp) -> std::result::Result<BTreeMap<String, u64>, LedgerError> {
         self.read_at_once(|conn| {
             let mut outcomes = BTreeMap::new();
             for (lane, _) in Names::read(conn)?.lanes() {
@@ -84,14 +61,44 @@ impl Operator {
             Ok(outcomes)
         })
     }
+
+    fn each_call(&self, since: Timestamp, each: &mut dyn FnMut(PastCall)) -> std::result::Result<(), LedgerError> {
+        Operator::each_call(self, since, each)
+    }
+
+    fn each_wait(
+        &self,
+        since: Timestamp,
+        now: Timestamp,
+        each: &mut dyn FnMut(LaneKey, Timestamp, Timestamp),
+    ) -> std::result::Result<(), LedgerError> {
+        Operator::each_wait(self, since, now, each)
+    }
+
+    fn calls_by_minute(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        most: u32,
+    ) -> std::result::Result<Vec<(LaneKey, Vec<Minute>)>, LedgerError> {
+        Operator::calls_by_minute(self, since, until, most)
+    }
+
+    fn ahead(&self, sheet: &JobSheet, now: Timestamp) -> std::result::Result<Ahead, LedgerError> {
+        Operator::ahead(self, sheet, now)
+    }
+
+    fn awaited(&self, seq: i64) -> std::result::Result<Vec<Awaited>, LedgerError> {
+        Operator::awaited(self, seq)
+    }
 }
 
 /// A ledger that is only looked at: nothing is written, created or migrated, beside a worker or without one.
-pub struct Untouched {
+pub struct UntouchedFile {
     pub(super) conn: Conn,
 }
 
-impl Untouched {
+impl UntouchedFile {
     /// Opens the ledger; `None` if there is none, or one with nothing in it.
     ///
     /// # Errors
@@ -106,7 +113,7 @@ impl Untouched {
     }
 
     /// The present outlook; windows reach back to `since`.
-    pub fn outlook(&self, since: Timestamp) -> std::result::Result<Outlook, LedgerError> {
+    pub(super) fn outlook(&self, since: Timestamp) -> std::result::Result<Outlook, LedgerError> {
         Ok(self.conn.at_once(|conn| read(conn, |_| since))?)
     }
 }

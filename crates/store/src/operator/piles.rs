@@ -2,12 +2,13 @@
 
 use super::Operator;
 use super::batches::number;
-use super::selection::{self, Narrowed, Selection};
+use super::selection::{self, Narrowed};
 use crate::driver::{Conn, Result, values};
 use crate::sqlite::piles;
 use crate::sqlite::tallies::{InputPile, Pile, WARNED};
 use crate::state::State;
 use paceline_ports::LedgerError;
+use paceline_ports::operator::{Page, Selection};
 
 /// Ids looked through by their beginning for one page; more are taken from the piles and looked at one by one.
 const PREFIXED_MAX: usize = 10_000;
@@ -23,24 +24,14 @@ pub(super) const INPUTS_ALIKE: &str = "SELECT seq FROM rejected
      WHERE batch = $1 AND coalesce(app, '') = $2 AND coalesce(method, '') = $3 AND reason = $4 AND seq > $5
      ORDER BY seq LIMIT $6";
 
-/// A part of a list.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Page<T> {
-    /// In order.
-    pub lines: Vec<T>,
-    /// What to go on after; `None` at the end.
-    pub next: Option<i64>,
-}
-
 /// Numbers of jobs or inputs, in order, and what to go on after.
 pub(super) type Seqs = Page<i64>;
 
 impl Operator {
-    /// How many jobs, and inputs that never became jobs, match. By tallies alone, unless ids or their beginning are given.
-    pub fn count(&self, selection: &Selection) -> std::result::Result<u64, LedgerError> {
+    pub(super) fn count(&self, selection: &Selection) -> std::result::Result<u64, LedgerError> {
         self.read(|conn| {
             if !selection.ids.is_empty() || selection.prefix.is_some() {
-                let jobs = selection.jobs_by_id().count(conn)?;
+                let jobs = selection::jobs_by_id(selection).count(conn)?;
                 return Ok(jobs + inputs(conn, selection, 0, usize::MAX)?.lines.len() as u64);
             }
             let inputs: u64 = input_piles(conn, selection)?.iter().map(|(_, n)| n).sum();
@@ -91,11 +82,11 @@ fn batch_number(conn: &Conn, selection: &Selection) -> Result<Wanted> {
 /// The jobs of a selection after `after`, at most `limit`.
 pub(super) fn jobs(conn: &Conn, selection: &Selection, after: i64, limit: usize) -> Result<Seqs> {
     if !selection.ids.is_empty() {
-        return Ok(page(selection.jobs_by_id().seqs(conn, after)?, limit));
+        return Ok(page(selection::jobs_by_id(selection).seqs(conn, after)?, limit));
     }
     let Some(prefix) = &selection.prefix else { return in_order(conn, selection, after, limit) };
     if selection::count_prefixed(conn, prefix, PREFIXED_MAX)? <= PREFIXED_MAX {
-        return Ok(page(selection.jobs_by_id().seqs(conn, after)?, limit));
+        return Ok(page(selection::jobs_by_id(selection).seqs(conn, after)?, limit));
     }
     let selection = &Selection { prefix: None, ..selection.clone() };
     // So many ids begin so that they are not rare among the jobs.
@@ -161,7 +152,7 @@ pub(super) fn inputs(conn: &Conn, selection: &Selection, after: i64, limit: usiz
         return Ok(page(Vec::new(), limit));
     }
     if !selection.ids.is_empty() || selection.prefix.is_some() {
-        return Ok(page(selection.inputs_by_id().seqs(conn, after)?, limit));
+        return Ok(page(selection::inputs_by_id(selection).seqs(conn, after)?, limit));
     }
     let most = limit.saturating_add(1);
     let mut seqs: Vec<i64> = Vec::new();

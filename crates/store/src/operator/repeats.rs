@@ -3,88 +3,37 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use super::Operator;
 use super::first_edition::{self, FirstEdition};
-use super::outlook::Untouched;
+use super::outlook::UntouchedFile;
 use crate::driver::{self, Conn, Row, values};
 use crate::sqlite::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use crate::state::State;
 use paceline_domain::catalog::Catalog;
 use paceline_domain::identity::ObjectHash;
 use paceline_domain::job::{Identity, Job, LaneKey};
+use paceline_domain::rows::Numbered;
+use paceline_domain::time::Timestamp;
 use paceline_domain::update;
 use paceline_ports::LedgerError;
-
-/// How a job of the ledger comes again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Likeness {
-    /// The same id and the same content.
-    Same,
-    /// The same id; a row of a file that corrects a job which ended without success.
-    Corrected,
-    /// The same id for other content.
-    IdConflict,
-    /// Another id for what was created or is about to be: it would be created again.
-    Twin,
-}
-
-/// A job of the ledger that comes again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Repeat {
-    /// How.
-    pub likeness: Likeness,
-    /// The job's id.
-    pub id: String,
-    /// Its batch, empty if none.
-    pub batch: String,
-    /// Its state in the ledger.
-    pub state: State,
-    /// The id of what it created, if that is known.
-    pub key: Option<String>,
-}
-
-impl Repeat {
-    /// Whether the job comes to nothing new: it waits, runs or has been done.
-    pub fn is_settled(&self) -> bool {
-        self.likeness == Likeness::Same && !can_be_queued(self.state)
-    }
-}
-
-/// What is sought about.
-#[derive(Clone, Copy, Debug)]
-pub struct Sought<'a> {
-    /// The job.
-    pub job: &'a Job,
-    /// Whether it is a row of a file: that may correct a job which ended without success.
-    pub is_row: bool,
-    /// Whether only a job of the very same content counts as its twin: upstream chose the ids.
-    pub by_content: bool,
-}
+use paceline_ports::operator::{Likeness, Outlook, Repeat, RepeatReports, Seeker, Sought, Untouched, can_be_queued};
 
 /// Looks jobs up in a ledger.
-pub struct Seeker<'l> {
+struct LookUps<'l> {
     conn: &'l Conn,
     how: FirstEdition,
     /// Jobs whose object nobody has worked out yet.
     unidentified: HashMap<ObjectHash, Vec<i64>>,
 }
 
-impl Untouched {
-    /// Whether a job has this id.
-    ///
-    /// # Errors
-    /// The ledger's.
-    pub fn knows(&self, id: &str) -> Result<bool, LedgerError> {
+impl Untouched for UntouchedFile {
+    fn knows(&self, id: &str) -> Result<bool, LedgerError> {
         Ok(self.conn.query_value("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = $1)", values![id])?)
     }
 
-    /// How many jobs of a lane and identity have their object, or may get it.
-    ///
-    /// # Errors
-    /// The ledger's.
-    pub fn objects(&self, lane: &LaneKey, identity: &Identity) -> Result<u64, LedgerError> {
+    fn objects(&self, lane: &LaneKey, identity: &Identity) -> Result<u64, LedgerError> {
         const SQL: &str = "SELECT count(*) FROM jobs JOIN lanes USING (lane)
             WHERE app = $1 AND tenant = $2 AND method = $3 AND identity IS NOT DISTINCT FROM $4
                 AND state NOT IN ($5, $6)";
@@ -93,27 +42,27 @@ impl Untouched {
         Ok(self.conn.query_value(SQL, values![lane.app, lane.tenant, lane.method, identity, gone[0], gone[1]])?)
     }
 
-    /// Looks jobs up without touching the ledger.
-    ///
-    /// # Errors
-    /// The ledger's.
-    pub fn seeker(&self, catalog: &Catalog) -> Result<Seeker<'_>, LedgerError> {
-        Seeker::new(&self.conn, catalog)
+    fn seeker(&self, catalog: &Catalog) -> Result<Box<dyn Seeker + '_>, LedgerError> {
+        Ok(Box::new(LookUps::new(&self.conn, catalog)?))
+    }
+
+    fn outlook(&self, since: Timestamp) -> Result<Outlook, LedgerError> {
+        UntouchedFile::outlook(self, since)
+    }
+
+    fn numbered(&self, batch: &str, catalog: &Arc<Catalog>) -> Result<Vec<Numbered>, LedgerError> {
+        UntouchedFile::numbered(self, batch, catalog)
     }
 }
 
-impl Operator {
-    /// Looks jobs up.
-    ///
-    /// # Errors
-    /// The ledger's.
-    pub fn seeker(&self, catalog: &Catalog) -> Result<Seeker<'_>, LedgerError> {
+impl RepeatReports for Operator {
+    fn seeker(&self, catalog: &Catalog) -> Result<Box<dyn Seeker + '_>, LedgerError> {
         self.books.seal()?;
-        Seeker::new(self.books.conn(), catalog)
+        Ok(Box::new(LookUps::new(self.books.conn(), catalog)?))
     }
 }
 
-impl<'l> Seeker<'l> {
+impl<'l> LookUps<'l> {
     fn new(conn: &'l Conn, catalog: &Catalog) -> Result<Self, LedgerError> {
         let read = || -> driver::Result<_> {
             let how = FirstEdition::of(conn)?;
@@ -126,58 +75,6 @@ impl<'l> Seeker<'l> {
             Ok(Self { conn, how, unidentified })
         };
         Ok(read()?)
-    }
-
-    /// The job of this id, if there is one, and the first of another id that it would create again.
-    ///
-    /// # Errors
-    /// The ledger's.
-    pub fn seek(&self, sought: Sought<'_>) -> Result<(Option<Repeat>, Option<Repeat>), LedgerError> {
-        let read = || -> driver::Result<_> {
-            let content = sought.job.content_hash();
-            let known = self.by_id(sought, &content)?;
-            // What is not called, creates nothing.
-            let is_called = known.as_ref().is_none_or(|known| match known.likeness {
-                Likeness::Same => can_be_queued(known.state),
-                Likeness::Corrected => true,
-                Likeness::IdConflict | Likeness::Twin => false,
-            });
-            let twin = match sought.job.object {
-                Some(object) if is_called => self.twin(sought, object, &content)?,
-                _ => None,
-            };
-            Ok((known, twin))
-        };
-        Ok(read()?)
-    }
-
-    /// What the job of this id says, if the ledger is one of today. Whoever shows it has to mask it.
-    ///
-    /// # Errors
-    /// The ledger's.
-    pub fn job(&self, id: &str) -> Result<Option<Job>, LedgerError> {
-        static SQL: LazyLock<String> =
-            LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.id = $1"));
-        if !self.how.has_objects() {
-            return Ok(None);
-        }
-        let row = self.conn.query_opt(&SQL, values![id], |row| JobRow::read(row, self.conn.seal()));
-        row?.map(JobRow::parse).transpose()
-    }
-
-    /// The jobs that updated what this one created, in their order, each with its state.
-    ///
-    /// # Errors
-    /// The ledger's.
-    pub fn updates(&self, of: &str) -> Result<Vec<(Job, State)>, LedgerError> {
-        const SQL: &str = "SELECT state FROM jobs WHERE id = $1";
-        let mut found = Vec::new();
-        loop {
-            let id = update::id(of, found.len() + 1);
-            let Some(job) = self.job(&id)? else { return Ok(found) };
-            let state = self.conn.query_opt(SQL, values![id], |row| row.get::<i64>(0))?;
-            found.push((job, state.and_then(State::of_number).unwrap_or(State::Queued)));
-        }
     }
 
     fn by_id(&self, sought: Sought<'_>, content: &[u8; 32]) -> driver::Result<Option<Repeat>> {
@@ -243,6 +140,48 @@ impl<'l> Seeker<'l> {
     }
 }
 
+impl Seeker for LookUps<'_> {
+    fn seek(&self, sought: Sought<'_>) -> Result<(Option<Repeat>, Option<Repeat>), LedgerError> {
+        let read = || -> driver::Result<_> {
+            let content = sought.job.content_hash();
+            let known = self.by_id(sought, &content)?;
+            // What is not called, creates nothing.
+            let is_called = known.as_ref().is_none_or(|known| match known.likeness {
+                Likeness::Same => can_be_queued(known.state),
+                Likeness::Corrected => true,
+                Likeness::IdConflict | Likeness::Twin => false,
+            });
+            let twin = match sought.job.object {
+                Some(object) if is_called => self.twin(sought, object, &content)?,
+                _ => None,
+            };
+            Ok((known, twin))
+        };
+        Ok(read()?)
+    }
+
+    fn job(&self, id: &str) -> Result<Option<Job>, LedgerError> {
+        static SQL: LazyLock<String> =
+            LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.id = $1"));
+        if !self.how.has_objects() {
+            return Ok(None);
+        }
+        let row = self.conn.query_opt(&SQL, values![id], |row| JobRow::read(row, self.conn.seal()));
+        row?.map(JobRow::parse).transpose()
+    }
+
+    fn updates(&self, of: &str) -> Result<Vec<(Job, State)>, LedgerError> {
+        const SQL: &str = "SELECT state FROM jobs WHERE id = $1";
+        let mut found = Vec::new();
+        loop {
+            let id = update::id(of, found.len() + 1);
+            let Some(job) = self.job(&id)? else { return Ok(found) };
+            let state = self.conn.query_opt(SQL, values![id], |row| row.get::<i64>(0))?;
+            found.push((job, state.and_then(State::of_number).unwrap_or(State::Queued)));
+        }
+    }
+}
+
 /// Whether a job is of this content, as it came or as a person edited it: by its two digests, from the column `at`.
 pub(super) fn is_content(conn: &Conn, row: &Row<'_>, at: usize, content: &[u8; 32]) -> driver::Result<bool> {
     let digests: [Option<Vec<u8>>; 2] = [row.get(at)?, row.get(at + 1)?];
@@ -252,11 +191,6 @@ pub(super) fn is_content(conn: &Conn, row: &Row<'_>, at: usize, content: &[u8; 3
         }
     }
     Ok(false)
-}
-
-/// Whether the same id sets it to work again.
-const fn can_be_queued(state: State) -> bool {
-    matches!(state, State::Dead | State::Cancelled)
 }
 
 fn repeat(row: &Row<'_>, likeness: Likeness) -> driver::Result<Repeat> {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Operator, Selection};
+use super::Operator;
 use crate::driver::values;
 use crate::sqlite::books::{Books, Trouble};
 use crate::sqlite::settle::{self, Standing};
@@ -10,43 +10,11 @@ use crate::state::State;
 use paceline_domain::activity::{Action, Facts};
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
+use paceline_ports::operator::{Cancelled, JobCommands, Resolution, Selection, Upkeep as _};
 use paceline_ports::{JobSeq, LedgerError, Settlement};
 
-/// What a person found out about a held or uncertain job.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Resolution {
-    /// It was applied; the new object has this id.
-    Succeeded {
-        /// Id of the new object.
-        key: String,
-    },
-    /// It was not applied: send it again, from the start.
-    Retry,
-    /// It shall not be sent again.
-    Dead,
-    /// What kept the look-up from telling is mended: look again.
-    LookUp,
-}
-
-impl Resolution {
-    /// Those of the jobs, with what is said of them.
-    fn facts(&self, of_jobs: Facts) -> Facts {
-        match self {
-            Self::Succeeded { key } => of_jobs.text("verdict", "succeeded").text("key", key),
-            Self::Retry => of_jobs.text("verdict", "retry"),
-            Self::Dead => of_jobs.text("verdict", "dead"),
-            Self::LookUp => of_jobs.text("verdict", "look-up"),
-        }
-    }
-}
-
-impl Operator {
-    /// Resolves a held or uncertain job.
-    ///
-    /// # Errors
-    /// [`LedgerError::Failed`] with a sentence: no such job, it is in another state, a call of it is in flight, or another
-    /// job owns that object.
-    pub fn resolve(&mut self, id: &str, resolution: &Resolution, now: Timestamp) -> Result<(), LedgerError> {
+impl JobCommands for Operator {
+    fn resolve(&mut self, id: &str, resolution: &Resolution, now: Timestamp) -> Result<(), LedgerError> {
         let deed = self.deed(Action::Resolve, resolution.facts(Facts::ids([id])));
         self.change(&deed, |books| {
             let seq = resolvable(books, id)?;
@@ -64,8 +32,7 @@ impl Operator {
         })
     }
 
-    /// Resolves every matching job that is held and not in flight; says how many. The selection's state is not looked at.
-    pub fn resolve_held(
+    fn resolve_held(
         &mut self,
         selection: &Selection,
         resolution: &Resolution,
@@ -77,6 +44,10 @@ impl Operator {
             Some(standing) => resolve_one(books, seq, standing, resolution, now),
             None => Ok(()),
         })
+    }
+
+    fn cancel(&mut self, selection: &Selection, dependents: bool, now: Timestamp) -> Result<Cancelled, LedgerError> {
+        Operator::cancel(self, selection, dependents, now)
     }
 }
 

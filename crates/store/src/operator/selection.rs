@@ -1,158 +1,50 @@
-//! Which jobs and dead letters a command is about: one type for all of them, and what it means in SQL.
+//! Which jobs and dead letters a command is about, in SQL.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::batches::number as count;
 use crate::driver::{Bind, Conn, Result, Value};
-use crate::state::State;
-use paceline_domain::activity::Facts;
-use paceline_domain::reason::Reason;
+use paceline_ports::operator::{Selection, input_number, job_id};
 
-/// Says that a job is meant whose id looks like the number of an input.
-const JOB: &str = "job:";
-/// Says that an input is meant although a job has that id.
-const INPUT: &str = "input:";
-
-/// Restricts jobs and dead letters; an absent field restricts nothing, and several hold together.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
-    /// These alone: ids of jobs, or `#<number>` of inputs that never became jobs; `job:#<number>` and `input:#<number>`
-    /// where both are there.
-    pub ids: Vec<String>,
-    /// In this state; inputs that never became jobs are dead.
-    pub state: Option<State>,
-    /// Succeeded with warnings.
-    pub warnings: bool,
-    /// Ended for this reason.
-    pub reason: Option<Reason>,
-    /// Held or dead with this code of the platform.
-    pub code: Option<i64>,
-    /// Of this batch; empty for none.
-    pub batch: Option<String>,
-    /// Of this method.
-    pub method: Option<String>,
-    /// Of this app.
-    pub app: Option<String>,
-    /// Of this tenant.
-    pub tenant: Option<String>,
-    /// With an id that begins so.
-    pub prefix: Option<String>,
-}
-
-impl Selection {
-    /// One job, or `#<number>` of an input.
-    pub fn of_id(id: &str) -> Self {
-        Self { ids: vec![id.to_owned()], ..Self::default() }
-    }
-
-    /// Everything in a state.
-    pub fn of_state(state: State) -> Self {
-        Self { state: Some(state), ..Self::default() }
-    }
-
-    /// Everything of a batch.
-    pub fn of_batch(batch: &str) -> Self {
-        Self { batch: Some(batch.to_owned()), ..Self::default() }
-    }
-
-    /// The same, restricted to a state.
-    #[must_use]
-    pub fn in_state(&self, state: State) -> Self {
-        Self { state: Some(state), ..self.clone() }
-    }
-
-    /// What it says, as a change of what it selects is told of.
-    pub fn facts(&self) -> Facts {
-        let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        let facts = Facts::ids(self.ids.iter().map(String::as_str))
-            .text("batch", &text(&self.batch))
-            .text("app", &text(&self.app))
-            .text("tenant", &text(&self.tenant))
-            .text("method", &text(&self.method))
-            .text("reason", self.reason.map_or("", Reason::as_str))
-            .text("prefix", &text(&self.prefix));
-        self.code.map_or(facts.clone(), |code| facts.number("code", code))
-    }
-
-    /// Whether it restricts nothing.
-    pub fn is_everything(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// Whether no input that never became a job can be among them: inputs are dead, without a tenant, a code or an id that
-    /// counts.
-    pub(super) fn excludes_inputs(&self) -> bool {
-        self.code.is_some()
-            || self.tenant.is_some()
-            || self.warnings
-            || self.state.is_some_and(|state| state != State::Dead)
-    }
-
-    /// The jobs among them, found by ids or by their beginning.
-    pub(super) fn jobs_by_id(&self) -> Sought<'_> {
-        let begins_so = |id: &&str| self.prefix.as_ref().is_none_or(|prefix| id.starts_with(prefix.as_str()));
-        let ids = self.ids.iter().filter_map(|id| job_id(id)).filter(begins_so);
-        let mut sought = match &self.prefix {
-            Some(prefix) if self.ids.is_empty() => {
-                Sought::new(JOBS, "j.id >= $1 AND j.id < $2", [Name::prefix(prefix)])
-            }
-            _ => Sought::new(JOBS, "j.id = $1", ids.map(|id| Name::Id(id.to_owned()))),
-        };
-        let narrowed = &mut sought.narrowed;
-        // `+` and coalesce leave no other index than that of ids, by which few are found.
-        narrowed.restrict("+j.state", self.state.map(|state| state.number().into()));
-        if self.warnings {
-            narrowed.sql += " AND j.warnings IS NOT NULL";
+/// The jobs among them, found by ids or by their beginning.
+pub(super) fn jobs_by_id(selection: &Selection) -> Sought<'_> {
+    let begins_so = |id: &&str| selection.prefix.as_ref().is_none_or(|prefix| id.starts_with(prefix.as_str()));
+    let ids = selection.ids.iter().filter_map(|id| job_id(id)).filter(begins_so);
+    let mut sought = match &selection.prefix {
+        Some(prefix) if selection.ids.is_empty() => {
+            Sought::new(JOBS, "j.id >= $1 AND j.id < $2", [Name::prefix(prefix)])
         }
-        narrowed.restrict("coalesce(j.reason, '')", self.reason.map(|reason| reason.as_str().into()));
-        // A code is that of an ending, not of a failure on the way.
-        narrowed.restrict("+j.state IN (2, 3) AND +j.code", self.code.map(Into::into));
-        narrowed.restrict("coalesce(l.tenant, '')", self.tenant.as_deref().map(Into::into));
-        self.restrict_names(narrowed, "l");
-        sought
+        _ => Sought::new(JOBS, "j.id = $1", ids.map(|id| Name::Id(id.to_owned()))),
+    };
+    let narrowed = &mut sought.narrowed;
+    // `+` and coalesce leave no other index than that of ids, by which few are found.
+    narrowed.restrict("+j.state", selection.state.map(|state| state.number().into()));
+    if selection.warnings {
+        narrowed.sql += " AND j.warnings IS NOT NULL";
     }
-
-    /// The inputs among them that are named by their numbers.
-    pub(super) fn inputs_by_id(&self) -> Sought<'_> {
-        let numbers = self.ids.iter().filter_map(|id| input_number(id)).map(Name::Number);
-        let mut sought = Sought::new(INPUTS, "r.seq = $1", numbers);
-        let narrowed = &mut sought.narrowed;
-        narrowed.restrict("r.reason", self.reason.map(|reason| reason.as_str().into()));
-        self.restrict_names(narrowed, "r");
-        sought
-    }
-
-    fn restrict_names<'s>(&'s self, narrowed: &mut Narrowed<'s>, table: &str) {
-        narrowed.restrict("coalesce(b.name, '')", self.batch.as_deref().map(Into::into));
-        narrowed.restrict(&format!("coalesce({table}.method, '')"), self.method.as_deref().map(Into::into));
-        narrowed.restrict(&format!("coalesce({table}.app, '')"), self.app.as_deref().map(Into::into));
-    }
+    narrowed.restrict("coalesce(j.reason, '')", selection.reason.map(|reason| reason.as_str().into()));
+    // A code is that of an ending, not of a failure on the way.
+    narrowed.restrict("+j.state IN (2, 3) AND +j.code", selection.code.map(Into::into));
+    narrowed.restrict("coalesce(l.tenant, '')", selection.tenant.as_deref().map(Into::into));
+    restrict_names(selection, narrowed, "l");
+    sought
 }
 
-/// The job that is named, if it is none of the inputs.
-fn job_id(name: &str) -> Option<&str> {
-    match (name.strip_prefix(JOB), name.strip_prefix(INPUT)) {
-        (Some(id), _) if number(id).is_some() => Some(id),
-        (_, Some(id)) if number(id).is_some() => None,
-        _ => Some(name),
-    }
+/// The inputs among them that are named by their numbers.
+pub(super) fn inputs_by_id(selection: &Selection) -> Sought<'_> {
+    let numbers = selection.ids.iter().filter_map(|id| input_number(id)).map(Name::Number);
+    let mut sought = Sought::new(INPUTS, "r.seq = $1", numbers);
+    let narrowed = &mut sought.narrowed;
+    narrowed.restrict("r.reason", selection.reason.map(|reason| reason.as_str().into()));
+    restrict_names(selection, narrowed, "r");
+    sought
 }
 
-/// The input that is named.
-fn input_number(name: &str) -> Option<i64> {
-    number(name.strip_prefix(INPUT).unwrap_or(name))
-}
-
-/// The number of `#<number>`.
-pub(super) fn number(handle: &str) -> Option<i64> {
-    handle.strip_prefix('#')?.parse().ok()
-}
-
-/// What a list calls the dead letter of that name.
-pub fn handle(name: &str) -> &str {
-    let bare = name.strip_prefix(JOB).or_else(|| name.strip_prefix(INPUT));
-    bare.filter(|bare| number(bare).is_some()).unwrap_or(name)
+fn restrict_names<'s>(selection: &'s Selection, narrowed: &mut Narrowed<'s>, table: &str) {
+    narrowed.restrict("coalesce(b.name, '')", selection.batch.as_deref().map(Into::into));
+    narrowed.restrict(&format!("coalesce({table}.method, '')"), selection.method.as_deref().map(Into::into));
+    narrowed.restrict(&format!("coalesce({table}.app, '')"), selection.app.as_deref().map(Into::into));
 }
 
 /// A question, narrowed by what a selection names.

@@ -6,7 +6,8 @@ mod plans;
 mod repeats;
 
 use paceline_domain::messages::Cure;
-use std::path::PathBuf;
+use paceline_ports::operator::{BatchLine, Cancelled, Edit, Likeness, Resolution, Seeker, Sought};
+use std::ops::ControlFlow;
 
 use serde_json::json;
 
@@ -22,7 +23,7 @@ use paceline_ports::{Counts, Domain, Intake, Ledger, Settlement, SuspendedBy, Ta
 
 struct World {
     ledger: SqliteLedger,
-    operator: Operator,
+    operator: Box<dyn Commands>,
     path: PathBuf,
     _folder: tempfile::TempDir,
 }
@@ -32,7 +33,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.db");
         let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
-        Self { ledger, operator: Operator::open(&path).unwrap(), path, _folder: folder }
+        Self { ledger, operator: crate::open(&path).unwrap(), path, _folder: folder }
     }
 
     /// One job in each state, named after it, and one in flight.
@@ -393,11 +394,11 @@ async fn an_export_gives_every_row_in_the_files_order() {
     queue(&world.ledger, from_amqp(paceline_domain::job::Job { batch: None, ..job("alone") })).await;
     let export = |filter: &Selection| {
         let mut rows = Vec::new();
-        let done: Result<(), LedgerError> = world.operator.export(filter, |row| {
+        let keep = &mut |row| {
             rows.push(row);
-            Ok(())
-        });
-        done.unwrap();
+            ControlFlow::Continue(())
+        };
+        world.operator.export(filter, keep).unwrap();
         rows
     };
     let of_batch = Selection { batch: Some("move".into()), ..Selection::default() };
@@ -411,11 +412,11 @@ async fn an_export_gives_every_row_in_the_files_order() {
     assert_eq!(export(&Selection { batch: Some("absent".into()), ..of_batch.clone() }), []);
 
     let mut seen = 0;
-    let stopped: Result<(), LedgerError> = world.operator.export(&of_batch, |_| {
+    let stop = &mut |_| {
         seen += 1;
-        Err(LedgerError::Failed("broken pipe".into()))
-    });
-    assert!(stopped.is_err());
+        ControlFlow::Break(())
+    };
+    world.operator.export(&of_batch, stop).unwrap();
     assert_eq!(seen, 1);
     assert_eq!(export(&of_batch).len(), 10, "an export that stopped leaves nothing open");
 }
@@ -446,7 +447,7 @@ async fn suspensions_are_seen_by_the_worker_at_once() {
 fn a_missing_ledger_is_not_created_by_looking() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("absent.db");
-    let why = Operator::open(&path).err().unwrap().to_string();
+    let why = crate::open(&path).err().unwrap().to_string();
     assert!(why.contains("there is no ledger at"), "{why}");
     assert!(!path.exists());
 }

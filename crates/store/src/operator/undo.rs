@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::piles::{self, Page};
-use super::{Operator, Selection};
+use super::{Operator, piles};
 use crate::driver::{self, Error, Row, values};
 use crate::sqlite::job_row::params_of;
 use crate::sqlite::seal;
@@ -14,19 +13,7 @@ use paceline_domain::chain;
 use paceline_domain::job::{Identity, LaneKey, Params};
 use paceline_domain::undo::Created;
 use paceline_ports::LedgerError;
-
-/// Jobs of a lane that ended alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
-    /// The lane.
-    pub lane: LaneKey,
-    /// How they stand.
-    pub state: State,
-    /// Whether it is known what they created.
-    pub has_key: bool,
-    /// How many.
-    pub count: u64,
-}
+use paceline_ports::operator::{Made, Page, Selection, UndoReports};
 
 const ALIKE: &str = "SELECT l.app, l.tenant, l.method, j.state, j.key IS NOT NULL FROM jobs j JOIN lanes l USING (lane)
      WHERE j.seq = $1";
@@ -37,9 +24,8 @@ const CREATED: &str =
 const GONE: &str = "SELECT j.result FROM jobs j JOIN batches b ON b.batch = j.batch
      WHERE b.name = $1 AND j.state = 5 AND j.result LIKE '%\"gone\"%'";
 
-impl Operator {
-    /// How the selected jobs stand, and whether the ledger knows what they created.
-    pub fn made(&self, selection: &Selection) -> Result<Vec<Made>, LedgerError> {
+impl UndoReports for Operator {
+    fn made(&self, selection: &Selection) -> Result<Vec<Made>, LedgerError> {
         self.read_at_once(|conn| {
             let mut made: BTreeMap<(LaneKey, i64, bool), u64> = BTreeMap::new();
             for seq in piles::jobs(conn, selection, 0, usize::MAX)?.lines {
@@ -58,8 +44,7 @@ impl Operator {
         })
     }
 
-    /// A page of what the selected jobs have created and is still there as far as the ledger knows.
-    pub fn created(&self, selection: &Selection, after: i64, limit: usize) -> Result<Page<Created>, LedgerError> {
+    fn created(&self, selection: &Selection, after: i64, limit: usize) -> Result<Page<Created>, LedgerError> {
         let succeeded = selection.in_state(State::Succeeded);
         self.read_at_once(|conn| {
             let Page { lines: seqs, next } = piles::jobs(conn, &succeeded, after, limit)?;
@@ -71,8 +56,7 @@ impl Operator {
         })
     }
 
-    /// How many deletions of the batch found nothing to delete.
-    pub fn gone_before(&self, batch: &str) -> Result<u64, LedgerError> {
+    fn gone_before(&self, batch: &str) -> Result<u64, LedgerError> {
         let results: Vec<String> = self.read(|conn| conn.query(GONE, values![batch], |row| row.get(0)))?;
         let is_gone = |result: &&String| {
             serde_json::from_str::<Value>(result).is_ok_and(|result| result.get("gone").is_some_and(|it| !it.is_null()))

@@ -2,22 +2,7 @@
 
 use super::books::Books;
 use crate::driver::{Conn, Result, values};
-use paceline_domain::time::Timestamp;
-
-/// How a worker stands with its broker, in words for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BrokerStanding {
-    /// Whether jobs come in and endings go out.
-    pub ready: bool,
-    /// Since when it stands so.
-    pub since: Timestamp,
-    /// Whether the backlog is left in the broker, because there is too much to do already.
-    pub is_full: bool,
-    /// What becomes of jobs that come in.
-    pub jobs_in: String,
-    /// What becomes of results and dead letters.
-    pub results_out: String,
-}
+use paceline_ports::operator::BrokerStanding;
 
 /// Records how it stands now; `None`: there is no broker, or nobody knows.
 pub(super) fn set(books: &Books, standing: Option<&BrokerStanding>) -> Result<()> {

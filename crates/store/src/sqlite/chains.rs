@@ -18,6 +18,7 @@ use paceline_domain::messages::Cause;
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
+use paceline_ports::operator::json_of;
 use paceline_ports::{JobSeq, Settlement, Waiting};
 
 /// What a job waits for, before the writer's turn.
@@ -184,7 +185,7 @@ fn due(conn: &Conn, seq: JobSeq, is_final: bool) -> Result<Due, Trouble> {
 }
 
 fn value_of(one: &Prerequisite) -> Result<serde_json::Value, Cause> {
-    let result = super::job_row::json_of(one.result.as_deref());
+    let result = json_of(one.result.as_deref());
     chain::value_of(&one.id, one.field.as_deref(), one.key.as_deref(), &result)
 }
 

@@ -9,7 +9,6 @@ use super::{Mode, SqliteLedger, file};
 use crate::contract::{
     T0, all_waiting, at, begin, call, counts, death, ended, endings, from_amqp, from_file, job, queue, start, success,
 };
-use crate::operator::Operator;
 use paceline_domain::catalog::built_in;
 use paceline_domain::job::Job;
 use paceline_domain::messages::{Cause, Cure};
@@ -132,7 +131,7 @@ async fn a_ledger_of_the_first_version_is_upgraded_with_all_it_holds() {
     .unwrap();
     drop(conn);
     // Whichever comes first upgrades it: an operator's command does so, too.
-    let mut operator = Operator::open(&path).unwrap();
+    let mut operator = crate::open(&path).unwrap();
     assert!(operator.restraints().unwrap().is_empty());
     operator.identify(&built_in().unwrap()).unwrap();
     let object: Option<i64> =
@@ -170,7 +169,7 @@ async fn what_an_older_ledger_said_in_sentences_is_kept_and_known_again_where_it
     )
     .unwrap();
     drop(conn);
-    let operator = Operator::open(&path).unwrap();
+    let operator = crate::open(&path).unwrap();
     let failure = |id: &str| operator.show_job(id).unwrap().unwrap().line.ending.failure;
     let dead = failure("dead");
     assert_eq!(dead.detail, "no room \"level\"".into());

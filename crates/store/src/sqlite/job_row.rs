@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::books::{Books, Trouble};
 use super::chains::{self, Needs};
@@ -316,11 +316,6 @@ pub(crate) fn params_of(text: &str) -> Result<Params, String> {
 
 fn position(error: &serde_json::Error) -> String {
     format!("no JSON object at column {}", error.column())
-}
-
-/// A JSON column, `null` where it is absent.
-pub(crate) fn json_of(text: Option<&str>) -> Value {
-    text.map_or(Value::Null, |text| serde_json::from_str(text).unwrap_or_else(|_| json!(text)))
 }
 
 #[cfg(test)]

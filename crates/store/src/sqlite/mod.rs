@@ -51,7 +51,6 @@ mod writer;
 use std::sync::Arc;
 
 use self::books::Books;
-pub use self::broker::BrokerStanding;
 use self::domain::SqliteDomain;
 pub use self::figures::{Figures, LaneFigures};
 use self::lock::WorkerLock;
@@ -64,6 +63,7 @@ use paceline_domain::activity::Deed;
 use paceline_domain::time::Timestamp;
 use paceline_metrics::{Metrics, Source};
 use paceline_ports::location::Location;
+use paceline_ports::operator::BrokerStanding;
 use paceline_ports::{
     Arrival, Counts, Domain, Intake, JobSeq, Ledger, LedgerError, Outbox, Outgoing, Pruned, Reached, Suspension,
     TakenOver,

@@ -7,9 +7,9 @@ use super::{Mode, SqliteLedger};
 use crate::contract::{
     T0, all_waiting, at, ended, endings, from_amqp, from_file, job, rejection, start, success, warned,
 };
-use crate::operator::{Edit, Operator, Resolution, Selection};
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
+use paceline_ports::operator::{Commands, Edit, Resolution, Selection};
 use paceline_ports::{AttemptSeq, Counts, Domain, Intake, JobSeq, Ledger, Outbox, Purpose, Settlement, TakenOver};
 use proptest::prelude::*;
 
@@ -169,7 +169,7 @@ impl Model {
 
 struct World {
     ledger: Option<SqliteLedger>,
-    operator: Operator,
+    operator: Box<dyn Commands>,
     path: std::path::PathBuf,
     model: Model,
 }
@@ -450,7 +450,7 @@ async fn run(ops: Vec<Op>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
     let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
-    let operator = Operator::open(&path).unwrap();
+    let operator = crate::open(&path).unwrap();
     let mut world = World { ledger: Some(ledger), operator, path, model: Model::default() };
     for op in ops {
         world.step(op).await;

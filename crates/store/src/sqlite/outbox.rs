@@ -3,9 +3,10 @@
 use std::sync::LazyLock;
 
 use super::seal::Place;
-use crate::document::{ENDING_COLUMNS, ENDING_COLUMNS_LEN, EndingRow, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
+use crate::document::{self, ENDING_COLUMNS, ENDING_COLUMNS_LEN, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
 use crate::driver::{Conn, Result, values};
 use paceline_domain::outcome::Failure;
+use paceline_ports::operator::EndingRow;
 use paceline_ports::{AmqpOrigin, BATCH_COMPLETED, Ending, Outgoing, Reached};
 
 /// An outbox row as it stands.
@@ -72,7 +73,7 @@ fn ending_of(conn: &Conn, pending: &Pending) -> Result<Option<Ending>> {
             let (raw, id): (Option<Vec<u8>>, String) = (row.get(AT + 2)?, row.get(AT + 3)?);
             let raw = raw.map(|raw| conn.seal().opened_bytes(raw, Place::job_raw(&id))).transpose()?;
             let (amqp, reply_to) = (pending.amqp.clone().or(amqp), pending.reply_to.clone().or(reply_to));
-            Ok(ending(&EndingRow::of_job(row)?, amqp.as_deref(), reply_to, raw))
+            Ok(ending(&document::of_job(row)?, amqp.as_deref(), reply_to, raw))
         });
     }
     let Some(rejected) = pending.rejected else { return Ok(pending.amqp.as_deref().map(event)) };
@@ -80,7 +81,7 @@ fn ending_of(conn: &Conn, pending: &Pending) -> Result<Option<Ending>> {
         const AT: usize = REJECTED_COLUMNS_LEN;
         let (amqp, raw): (Option<String>, Vec<u8>) = (row.get(AT)?, row.get(AT + 1)?);
         let raw = conn.seal().opened_bytes(raw, Place::rejected_raw(&rejected.to_string()))?;
-        Ok(ending(&EndingRow::of_rejected(row)?, amqp.as_deref(), pending.reply_to.clone(), Some(raw)))
+        Ok(ending(&document::of_rejected(row)?, amqp.as_deref(), pending.reply_to.clone(), Some(raw)))
     })
 }
 

@@ -8,9 +8,9 @@ use super::{Mode, SqliteLedger};
 use crate::contract::{
     T0, all_waiting, at, begin, call, death, ended, failure, from_file, job, queue, rejection, success, take, warned,
 };
-use crate::operator::{Operator, Selection};
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
+use paceline_ports::operator::Selection;
 use paceline_ports::{AttemptEnd, Domain, Ledger, Settlement};
 
 /// Batch, lane, kind, priority, reason, code, how many; of inputs: batch, app, method, reason, how many.
@@ -111,8 +111,8 @@ async fn a_ledger_of_version_4_gets_its_tallies() {
     ledger.close().await;
 
     // Whichever comes first upgrades it.
-    let groups = Operator::open(&old).unwrap().dead_groups(&Selection::default()).unwrap();
-    assert_eq!(groups, Operator::open(&new).unwrap().dead_groups(&Selection::default()).unwrap());
+    let groups = crate::open(&old).unwrap().dead_groups(&Selection::default()).unwrap();
+    assert_eq!(groups, crate::open(&new).unwrap().dead_groups(&Selection::default()).unwrap());
     assert_eq!(groups.len(), 4);
     recount(&old);
     let upgraded = SqliteLedger::open(&old, Mode::Worker, T0).unwrap();

@@ -1,19 +1,19 @@
 //! Everything that people ask of a ledger and do with it.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::contract::{
     T0, at, begin, call, death, failure, from_amqp, from_file, job, lane, queue, rejection, success, take,
 };
-use crate::operator::{ActivityFilter, Edit, KnownJobs, Letter, Operator, Resolution, Selection, Sought, Untouched};
 use crate::sqlite::{Mode, SqliteLedger};
 use crate::state::State;
 use paceline_domain::activity::Action;
 use paceline_domain::catalog::built_in;
 use paceline_domain::job::{Identity, Job};
 use paceline_domain::reason::Reason;
-use paceline_domain::rows::Known as _;
+use paceline_ports::operator::{ActivityFilter, Commands, Edit, Letter, Reports, Resolution, Selection, Sought};
 use paceline_ports::{Arrival, JobSeq, Settlement, SuspendedBy, Suspension};
 
 /// A selection by everything that a statement can be narrowed by.
@@ -86,15 +86,15 @@ async fn fill(path: &Path) -> JobSeq {
 /// Does with a ledger whatever people can do.
 pub(super) async fn everything(path: &Path) {
     let flying = fill(path).await;
-    let mut operator = Operator::open(path).unwrap();
-    lists(&operator, flying);
-    figures(&operator);
-    changes(&mut operator);
-    looks(path, &operator);
+    let mut operator = crate::open(path).unwrap();
+    lists(&*operator, flying);
+    figures(&*operator);
+    changes(&mut *operator);
+    looks(path, &*operator);
     operator.rekey(&path.into()).unwrap();
 }
 
-fn lists(operator: &Operator, flying: JobSeq) {
+fn lists(operator: &dyn Reports, flying: JobSeq) {
     for selection in selections() {
         operator.count(&selection).unwrap();
         operator.page_jobs(&selection, 0, 5).unwrap();
@@ -118,10 +118,10 @@ fn lists(operator: &Operator, flying: JobSeq) {
         operator.newest_inputs(&all, group, 2).unwrap();
     }
     operator.page_dead_inputs(&all, 0, 5).unwrap();
-    operator.export::<paceline_ports::LedgerError>(&all, |_| Ok(())).unwrap();
+    operator.export(&all, &mut |_| ControlFlow::Continue(())).unwrap();
 }
 
-fn figures(operator: &Operator) {
+fn figures(operator: &dyn Reports) {
     operator.batches().unwrap();
     operator.lanes().unwrap();
     operator.ended_by_lane().unwrap();
@@ -136,15 +136,15 @@ fn figures(operator: &Operator) {
     operator.outlook(T0).unwrap();
     operator.outcomes(T0).unwrap();
     operator.calls_by_minute(T0, at(99), 100).unwrap();
-    operator.each_call(T0, |_| {}).unwrap();
-    operator.each_wait(T0, at(99), |_, _, _| {}).unwrap();
+    operator.each_call(T0, &mut |_| {}).unwrap();
+    operator.each_wait(T0, at(99), &mut |_, _, _| {}).unwrap();
 }
 
-fn letters(operator: &Operator, id: &str) -> Vec<Letter> {
+fn letters(operator: &dyn Reports, id: &str) -> Vec<Letter> {
     operator.select_dead(&Selection::of_id(id)).unwrap()
 }
 
-fn changes(operator: &mut Operator) {
+fn changes(operator: &mut dyn Commands) {
     let lane = lane();
     let suspension = Suspension {
         app: lane.app.clone(),
@@ -181,9 +181,9 @@ fn changes(operator: &mut Operator) {
     operator.activity(&filter, 0, 5).unwrap();
 }
 
-fn looks(path: &Path, operator: &Operator) {
+fn looks(path: &Path, operator: &dyn Reports) {
     let catalog = Arc::new(built_in().unwrap());
-    let untouched = Untouched::open(path).unwrap().unwrap();
+    let untouched = crate::open_untouched(path).unwrap().unwrap();
     untouched.outlook(T0).unwrap();
     untouched.knows("o-done").unwrap();
     untouched.objects(&lane(), &Identity::Tenant).unwrap();
@@ -193,7 +193,7 @@ fn looks(path: &Path, operator: &Operator) {
         seeker.seek(Sought { job: &job, is_row: true, by_content: true }).unwrap();
         seeker.job("o-done").unwrap();
     }
-    let mut known = KnownJobs::new(path.into(), catalog);
+    let mut known = crate::known_jobs(path.into(), catalog);
     known.has("o-done").unwrap();
     known.of_key(&lane().method, "k").unwrap();
     known.ids("move").unwrap();

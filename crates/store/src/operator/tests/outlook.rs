@@ -25,7 +25,7 @@ async fn the_outlook_has_what_waits_what_flies_and_what_still_counts() {
     let later = world.operator.outlook(at(2)).unwrap();
     assert_eq!(later.past[&lane()].len(), 1, "the others were replied to before");
     assert_eq!(world.operator.outcomes(at(0)).unwrap(), [("succeeded".to_owned(), 5)].into());
-    let untouched = Untouched::open(&world.path).unwrap().unwrap().outlook(T0).unwrap();
+    let untouched = crate::open_untouched(&world.path).unwrap().unwrap().outlook(T0).unwrap();
     assert_eq!((untouched.backlog, untouched.past), (outlook.backlog, outlook.past));
 }
 
@@ -53,9 +53,9 @@ async fn round_trips_are_medians_of_enough_calls() {
 fn no_ledger_is_none() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.db");
-    assert!(Untouched::open(&path).unwrap().is_none());
+    assert!(crate::open_untouched(&path).unwrap().is_none());
     std::fs::write(&path, "").unwrap();
-    assert!(Untouched::open(&path).unwrap().is_none());
+    assert!(crate::open_untouched(&path).unwrap().is_none());
     std::fs::write(&path, "not a database, and long enough to be read as one".repeat(20)).unwrap();
-    assert!(Untouched::open(&path).is_err());
+    assert!(crate::open_untouched(&path).is_err());
 }

@@ -8,6 +8,7 @@ use crate::operator::backlog;
 use crate::operator::outlook::Names;
 use crate::sqlite::file;
 use paceline_ports::JobSeq;
+use paceline_ports::operator::JobLine;
 
 const JOBS: usize = 240;
 

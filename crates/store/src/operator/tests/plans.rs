@@ -83,10 +83,10 @@ async fn no_list_reads_all_jobs() {
         }
     }
     for selection in named() {
-        let jobs = selection.jobs_by_id().sql("j.seq");
+        let jobs = selection::jobs_by_id(&selection).sql("j.seq");
         assert_short(&conn, &jobs);
         assert!(plan(&conn, &jobs)[0].contains("sqlite_autoindex_jobs_1 (id"), "{:?}", plan(&conn, &jobs));
-        assert_short(&conn, &selection.inputs_by_id().sql("r.seq"));
+        assert_short(&conn, &selection::inputs_by_id(&selection).sql("r.seq"));
     }
     let alike = [pages::EVERYTHING, pages::INPUTS_ALIKE, groups::NEWEST_INPUTS, backlog::TIMED];
     let in_flight = [batches::FLYING, jobs::IN_FLIGHT, jobs::RUNNING_CALLS, outlook::RUNNING];

@@ -15,7 +15,7 @@ fn catalog() -> Arc<Catalog> {
 }
 
 /// What a row of this name finds: the state of its own job and how, and the id of the job that creates the same.
-fn found(seeker: &Seeker<'_>, job: &Job, by_content: bool) -> (Option<(Likeness, State)>, Option<String>) {
+fn found(seeker: &dyn Seeker, job: &Job, by_content: bool) -> (Option<(Likeness, State)>, Option<String>) {
     let (known, twin) = seeker.seek(Sought { job, is_row: true, by_content }).unwrap();
     (known.map(|known| (known.likeness, known.state)), twin.map(|twin| twin.id))
 }
@@ -30,9 +30,9 @@ async fn jobs_are_found_by_their_ids_and_by_what_they_create() {
         job.params.body.insert("capacity".into(), 99.into());
         job
     };
-    let untouched = Untouched::open(&world.path).unwrap().unwrap();
+    let untouched = crate::open_untouched(&world.path).unwrap().unwrap();
     for seeker in [untouched.seeker(&catalog).unwrap(), world.operator.seeker(&catalog).unwrap()] {
-        let of_row = |job: &Job| found(&seeker, job, false);
+        let of_row = |job: &Job| found(&*seeker, job, false);
         assert_eq!(of_row(&job("queued")), (Some((Likeness::Same, State::Queued)), None));
         assert_eq!(of_row(&job("dead")), (Some((Likeness::Same, State::Dead)), None));
         assert_eq!(of_row(&job("never seen")), (None, None));
@@ -53,8 +53,8 @@ async fn jobs_are_found_by_their_ids_and_by_what_they_create() {
             "does no harm twice"
         );
         let same_object = Job { id: "new".into(), ..other_size("running") };
-        assert_eq!(found(&seeker, &same_object, true).1, None, "upstream tells them apart");
-        assert_eq!(found(&seeker, &same_object, false).1, Some("running".to_owned()));
+        assert_eq!(found(&*seeker, &same_object, true).1, None, "upstream tells them apart");
+        assert_eq!(found(&*seeker, &same_object, false).1, Some("running".to_owned()));
     }
     let (_, twin) = world
         .operator
@@ -89,19 +89,19 @@ async fn jobs_of_the_first_edition_are_found_before_and_after_they_were_identifi
     .unwrap();
     queue(&world.ledger, from_file(room(&catalog, "move:7", "Room 7"), "f")).await;
 
-    let look = |operator: &Operator| {
+    let look = |operator: &dyn Reports| {
         let seeker = operator.seeker(&catalog).unwrap();
-        ["Room 2", "Own", "Room 7", "Room 8"].map(|name| found(&seeker, &room(&catalog, "new", name), false).1)
+        ["Room 2", "Own", "Room 7", "Room 8"].map(|name| found(&*seeker, &room(&catalog, "new", name), false).1)
     };
     let expected = [Some("move:2".to_owned()), Some("move:own".to_owned()), Some("move:7".to_owned()), None];
-    assert_eq!(look(&world.operator), expected);
+    assert_eq!(look(&*world.operator), expected);
     world.operator.identify(&catalog).unwrap();
     let unidentified: i64 =
         conn.query_row("SELECT count(*) FROM jobs WHERE object IS NULL", [], |row| row.get(0)).unwrap();
-    assert_eq!((unidentified, look(&world.operator)), (0, expected));
+    assert_eq!((unidentified, look(&*world.operator)), (0, expected));
     world.operator.identify(&catalog).unwrap();
 
-    let untouched = Untouched::open(&world.path).unwrap().unwrap();
+    let untouched = UntouchedFile::open(&world.path).unwrap().unwrap();
     let numbered: Vec<Numbered> = untouched.numbered("move", &catalog).unwrap();
     let ids: Vec<&str> = numbered.iter().map(|job| job.id.as_str()).collect();
     assert_eq!(ids, ["move:1", "move:2", "move:3", "move:4", "move:5"], "of then, and numbers alone");

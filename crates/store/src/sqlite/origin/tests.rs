@@ -8,7 +8,6 @@ use rusqlite::config::DbConfig;
 
 use super::has_foreign_log;
 use crate::driver::{Conn, values};
-use crate::operator::Operator;
 use crate::sqlite::books::Books;
 use paceline_ports::LedgerError;
 
@@ -66,7 +65,7 @@ impl Killed {
     }
 
     fn opens(&self) -> Result<i64, LedgerError> {
-        let books = Operator::open(&self.ledger())?;
+        let books = crate::open(&self.ledger())?;
         drop(books);
         let conn = Connection::open(self.ledger()).unwrap();
         Ok(conn.query_row("SELECT count(*) FROM batches", [], |row| row.get(0)).unwrap())
@@ -111,7 +110,7 @@ fn a_backup_beside_the_log_of_its_ledger_is_refused() {
 #[test]
 fn another_ledger_beside_the_log_is_refused() {
     let (killed, other) = (Killed::after(2), Killed::after(1));
-    drop(Operator::open(&other.ledger()).unwrap());
+    drop(crate::open(&other.ledger()).unwrap());
     killed.restore(&other.ledger());
     assert!(has_foreign_log(&killed.ledger()));
 }

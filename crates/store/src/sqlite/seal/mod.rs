@@ -19,7 +19,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 
 pub(super) use self::forward::carry_forward;
-pub use self::rekey::Rekeyed;
 pub(crate) use self::rekey::{begin_given, rekey};
 use self::ring::Ring;
 pub(crate) use self::source::refuse_leftover;

@@ -10,19 +10,7 @@ use paceline_domain::activity::Deed;
 use paceline_domain::time::Timestamp;
 use paceline_ports::LedgerError;
 use paceline_ports::location::{KeySource, Location};
-
-/// What came of a ledger's rekeying.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rekeyed {
-    /// The version of the key by which everything is sealed now.
-    pub version: u32,
-    /// How many rows were carried forward.
-    pub rows: u64,
-    /// Where the key is kept.
-    pub key: String,
-    /// Whether the earlier key still stands there, for a person to take out.
-    pub keeps_old: bool,
-}
+use paceline_ports::operator::Rekeyed;
 
 /// Begins a new key and carries everything forward to it; what was interrupted is finished, and no other key begun.
 pub(crate) fn rekey(books: &mut Books, location: &Location, by: (&Deed, Timestamp)) -> Result<Rekeyed, LedgerError> {

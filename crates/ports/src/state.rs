@@ -49,12 +49,12 @@ impl State {
     }
 
     /// The number in the ledger.
-    pub(crate) const fn number(self) -> i64 {
+    pub const fn number(self) -> i64 {
         self as i64
     }
 
     /// The state of a number in the ledger.
-    pub(crate) fn of_number(number: i64) -> Option<Self> {
+    pub fn of_number(number: i64) -> Option<Self> {
         usize::try_from(number).ok().and_then(|at| Self::ALL.get(at).copied())
     }
 }
