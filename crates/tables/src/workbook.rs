@@ -280,4 +280,6 @@ impl<'a> Rows<'a> {
 }
 
 #[cfg(test)]
+mod proptests;
+#[cfg(test)]
 mod tests;
