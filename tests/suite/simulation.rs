@@ -6,6 +6,7 @@
 
 mod cable;
 mod checks;
+mod links;
 mod lives;
 mod plan;
 mod twins;

@@ -10,6 +10,7 @@ use paceline::simulator::{ObjectLine, Stats};
 use paceline::store;
 
 use super::cable::Platform;
+use super::links;
 use super::plan::{MINUTES, Plan, Sent};
 use super::twins::{self, Twins};
 
@@ -39,6 +40,7 @@ pub fn faults_of(plan: &Plan, platform: &Platform, store: &Path, ended: Timestam
         objects.iter().filter_map(|object| Some((name_of(&object.identity)?, object))).collect();
     let mut alike = Twins::default();
     let mut keys: HashMap<(&str, String), String> = HashMap::new();
+    let mut sheets: HashMap<&str, JobSheet> = HashMap::new();
     for job in plan.jobs() {
         match operator.show_job(&job.id).unwrap() {
             None => faults.push(format!("{} was lost", job.id)),
@@ -55,10 +57,12 @@ pub fn faults_of(plan: &Plan, platform: &Platform, store: &Path, ended: Timestam
                 {
                     faults.push(format!("{} and {other} ended with the same object {key}", job.id));
                 }
+                sheets.insert(&job.id, sheet);
             }
         }
     }
     faults.extend(alike.faults(plan, &objects));
+    faults.extend(links::faults(plan, &sheets));
     if !faults.is_empty() {
         faults.push(format!("ended at {ended}, kills {:?}, deeds {:?}, {:?}", plan.kills, plan.deeds, plan.cuts));
         faults.push(format!("{:?}\n{}", plan.options, plan.scenario));
@@ -108,6 +112,7 @@ fn counted(operator: &dyn Reports, faults: &mut Vec<String>) {
             ("succeeded", counts.succeeded),
             ("dead", counts.dead),
             ("cancelled", counts.cancelled),
+            ("blocked", counts.blocked),
         ] {
             if n > 0 {
                 *tallied.entry(state).or_default() += n;
@@ -150,12 +155,16 @@ fn ending(
                 Some(format!("dead ({reason}), and {object:?} was created"))
             }
             "exhausted" => None,
+            "prerequisite" if !job.after.is_empty() => {
+                object.map(|object| format!("{document}, and {object:?} was created"))
+            }
             // A meeting that starts while its call is on its way is rejected.
             "expired" | "rejected" if job.not_after.is_some() => None,
             "uncertain" | "cancelled" if deeds => None,
             _ => Some(format!("dead: {document}")),
         },
         Some("held") if job.method == MINUTES => None,
+        Some("blocked") if !job.after.is_empty() => object.map(|object| format!("blocked, and {object:?} was created")),
         // Of a call that is sent again at the risk of a duplicate, somebody is told.
         Some("cancelled")
             if deeds

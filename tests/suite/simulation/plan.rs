@@ -15,7 +15,7 @@ use paceline::engine::{Options, backoff};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::twins;
+use super::{links, twins};
 
 /// Where the calendar begins.
 pub const T0: Timestamp = Timestamp(1_800_000_000_000_000);
@@ -35,6 +35,8 @@ pub struct Sent {
     pub value: Value,
     /// What it is called with others that want the same thing.
     pub twin: Option<String>,
+    /// Ids of the jobs that it waits for.
+    pub after: Vec<String>,
 }
 
 /// Jobs that come together.
@@ -132,6 +134,7 @@ impl Plan {
         let mut plan = Self { catalog, apps, scenario, options, portions, deeds, cuts, kills, bound: T0 };
         plan.bound = T0 + plan.longest(faults_s, &quotas);
         twins::add(&mut plan, seed);
+        links::add(&mut plan, seed);
         plan
     }
 
@@ -365,7 +368,7 @@ fn job(rng: &mut Rng, number: u64, at: Timestamp) -> Sent {
     if let Some(at) = not_after {
         value["not_after"] = at.to_string().into();
     }
-    Sent { id, method, not_before, not_after, value, twin: None }
+    Sent { id, method, not_before, not_after, value, twin: None, after: Vec::new() }
 }
 
 fn kill(rng: &mut Rng) -> Kill {
