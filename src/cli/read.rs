@@ -8,14 +8,17 @@ use crate::domain::job::Job;
 use crate::domain::printable::json;
 use crate::domain::reading::{Page, Reading};
 use crate::domain::rows::exported::harmless;
+use crate::domain::rows::typed::Types;
 use crate::engine::{Engine, Unread};
 use crate::files::Output;
 use crate::operations::reading::{Wanted, judge, listing, why_unread};
 use crate::settings::Settings;
 use crate::store;
 use crate::store::sqlite::Mode;
+use crate::tables::Book;
 use crate::wiring::{self, Parts, Surroundings, Worker};
 
+use super::book::{is_xlsx, value};
 use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::export::write_record;
@@ -44,7 +47,7 @@ pub struct Args {
     /// Go on at this page, where an earlier reading ended; without a header
     #[arg(long, value_name = "PAGE")]
     from: Option<String>,
-    /// Write to this file instead of standard output
+    /// Write to this file instead of standard output; one that ends in .xlsx is a workbook
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -130,9 +133,9 @@ async fn pages(
 ) -> anyhow::Result<End> {
     let mut end = End { rows: 0, unwritten: 0, rest: None };
     let mut at = args.from.clone();
-    let mut out = Out::open(args)?;
+    let mut out = Out::open(args, reading.types())?;
     if args.from.is_none() && !args.jsonl {
-        out.record(context, &reading.header())?;
+        out.header(context, &reading.header())?;
     }
     loop {
         let params = reading.params().clone();
@@ -177,15 +180,19 @@ fn turn(reading: &mut Reading<'_>, page: &serde_json::Value, method: &str) -> Re
 struct Out {
     file: Option<Output>,
     is_on_terminal: bool,
+    /// A workbook, which is written when it is whole, and what its columns hold.
+    book: Option<(Book, Types)>,
 }
 
 impl Out {
-    fn open(args: &Args) -> anyhow::Result<Self> {
+    fn open(args: &Args, types: Types) -> anyhow::Result<Self> {
         let Some(path) = &args.output else {
-            return Ok(Self { file: None, is_on_terminal: std::io::stdout().is_terminal() });
+            return Ok(Self { file: None, is_on_terminal: std::io::stdout().is_terminal(), book: None });
         };
         let unwritable = |error| refuse(format!("{} cannot be written: {error}", path.display()), "");
-        Ok(Self { file: Some(Output::to(path).map_err(unwritable)?), is_on_terminal: false })
+        let file = Some(Output::to(path).map_err(unwritable)?);
+        let book = (is_xlsx(path) && !args.jsonl).then(|| Book::new(&["rows"])).transpose()?;
+        Ok(Self { file, is_on_terminal: false, book: book.map(|book| (book, types)) })
     }
 
     fn write(&mut self, context: &mut Context, bytes: &[u8]) -> anyhow::Result<()> {
@@ -196,6 +203,13 @@ impl Out {
         out.write_all(bytes)?;
         // Whoever reads on the other side need not wait for the next page.
         Ok(out.flush()?)
+    }
+
+    fn header(&mut self, context: &mut Context, names: &[String]) -> anyhow::Result<()> {
+        match &mut self.book {
+            Some((book, _)) => Ok(book.header(0, names)?),
+            None => self.record(context, names),
+        }
     }
 
     fn record(&mut self, context: &mut Context, cells: &[String]) -> anyhow::Result<()> {
@@ -210,16 +224,22 @@ impl Out {
             return self.write(context, lines.collect::<String>().as_bytes());
         }
         for row in &page.rows {
-            // A terminal must not obey what somebody has called a room.
-            let shown = |cell: &String| if self.is_on_terminal { harmless(cell, true) } else { cell.clone() };
-            let cells: Vec<_> = row.iter().map(shown).collect();
+            if let Some((book, types)) = &mut self.book {
+                let cells = row.iter().enumerate().map(|(column, cell)| value(types.cell(column, cell.clone())));
+                book.row(0, &cells.collect::<Vec<_>>())?;
+                continue;
+            }
+            // Neither a terminal nor a spreadsheet must obey what somebody has called a room.
+            let cells: Vec<_> = row.iter().map(|cell| harmless(cell, self.is_on_terminal)).collect();
             self.record(context, &cells)?;
         }
         Ok(())
     }
 
-    fn finish(self) -> anyhow::Result<()> {
-        if let Some(file) = self.file {
+    fn finish(mut self) -> anyhow::Result<()> {
+        let book = self.book.take().map(|(book, _)| book.finish()).transpose()?;
+        if let Some(mut file) = self.file {
+            file.write_all(&book.unwrap_or_default())?;
             file.finish()?;
         }
         Ok(())

@@ -8,6 +8,7 @@ use crate::look_up::{Pages, Turn, listed_under, set};
 use crate::mask;
 use crate::messages::Cause;
 use crate::outcome::lookup;
+use crate::rows::typed::Types;
 use crate::rows::written::cell;
 
 /// A reading on its way through the pages.
@@ -81,6 +82,11 @@ impl<'c> Reading<'c> {
     /// The columns, as a header names them.
     pub fn header(&self) -> Vec<String> {
         self.columns.iter().map(|column| column.name.clone()).collect()
+    }
+
+    /// What the columns hold.
+    pub fn types(&self) -> Types {
+        Types::of_method(self.columns.first().map(|column| column.fed), &self.header())
     }
 
     /// The parameters of the next call.

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::messages::Language;
 use super::outcome::{lookup, text_of};
 
 /// A field of a successful reply that is there only when something was left out.
@@ -76,6 +77,15 @@ impl Warning {
     /// In words: `invited without …: zhangsan, lisi`, with at most so many values.
     pub fn text(&self, values_max: usize) -> String {
         format!("{}: {}", self.message, self.values_text(values_max))
+    }
+
+    /// The same with all values, in a language.
+    pub fn text_in(&self, language: Language) -> String {
+        let values = self.values_text(usize::MAX);
+        match language {
+            Language::Chinese if !self.message_zh.is_empty() => format!("{}：{values}", self.message_zh),
+            Language::Chinese | Language::English => format!("{}: {values}", self.message),
+        }
     }
 
     /// Its values in words, at most so many.

@@ -1,19 +1,18 @@
 //! `paceline methods template`: a file of jobs of one method, for people to fill in.
 
-use std::io::{IsTerminal as _, Write};
-use std::path::{Path, PathBuf};
-
-use clap::ValueEnum;
+use std::io::Write;
+use std::path::PathBuf;
 
 use crate::domain::catalog::Method;
-use crate::domain::messages::Language;
 use crate::domain::rows::template::{Template, TemplateColumn, template};
 use crate::files::Output;
 use crate::tables::{FormColumn, FormNames, form};
 
+use super::super::book::{is_xlsx, refuse_terminal};
 use super::super::context::Context;
 use super::super::exit::refuse;
 use super::super::export::{BOM, write_record};
+use super::super::lang::Lang;
 
 /// What the file is to be.
 #[derive(Debug, clap::Args)]
@@ -31,32 +30,14 @@ pub struct Args {
     output: Option<PathBuf>,
 }
 
-/// A language, as the command line names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Lang {
-    /// English.
-    En,
-    /// Chinese.
-    Zh,
-}
-
-impl From<Lang> for Language {
-    fn from(lang: Lang) -> Self {
-        match lang {
-            Lang::En => Self::English,
-            Lang::Zh => Self::Chinese,
-        }
-    }
-}
-
 /// Writes the file.
 pub fn carry_out(context: &mut Context, args: &Args, method: &Method) -> anyhow::Result<()> {
     let made = template(method, args.lang.into(), context.clock.now());
     let is_workbook = args.xlsx || args.output.as_deref().is_some_and(is_xlsx);
     let bytes = if is_workbook { workbook(&made, args.lang)? } else { csv(&made, args.lang)? };
     let Some(path) = &args.output else {
-        if is_workbook && std::io::stdout().is_terminal() {
-            return Err(refuse("a workbook is nothing for a terminal", "add -o FILE.xlsx, or leave --xlsx out"));
+        if is_workbook {
+            refuse_terminal()?;
         }
         return Ok(context.out.raw().write_all(&bytes)?);
     };
@@ -67,10 +48,6 @@ pub fn carry_out(context: &mut Context, args: &Args, method: &Method) -> anyhow:
     let (method, file) = (&method.name, path.display());
     writeln!(context.err, "written to {file}; `paceline validate {file} --method {method} --app APP` checks it")?;
     Ok(())
-}
-
-fn is_xlsx(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("xlsx"))
 }
 
 /// A header, two examples, and behind them a column of notes that no job is made of.

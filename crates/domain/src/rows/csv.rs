@@ -1,6 +1,5 @@
 //! CSV: a header, then a job a row.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::io::BufRead;
@@ -10,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::beginning::{explain, header_of, lines, lines_of_table};
 use super::column::{Leaf, Meaning, Target, meaning, put_text};
-use super::exported::{MASK, Returned, original};
+use super::exported::{MASK, Returned, original, state_of};
 use super::heading::Headings;
 use super::mapping::{self, Added, Mapped};
 use super::records::Record;
@@ -107,7 +106,8 @@ impl<R: BufRead> Reader<R> {
                 Ordering::Equal => {}
                 Ordering::Greater => return Ok(None),
             }
-            let (originals, written) = (self.columns.originals(&cells), cells);
+            // An apostrophe in front is how people and exports keep a spreadsheet from changing a cell.
+            let (originals, written): (Vec<_>, _) = (cells.iter().map(|cell| original(cell)).collect(), cells);
             let mut cells: Vec<&str> = originals.iter().map(AsRef::as_ref).collect();
             let added = self.columns.added_to(&cells);
             if !added.is_empty() {
@@ -193,26 +193,23 @@ impl Columns {
         })
     }
 
-    /// The cells as they were before an export made them harmless.
-    fn originals<'c>(&self, cells: &[&'c str]) -> Vec<Cow<'c, str>> {
-        cells.iter().map(|cell| if self.is_export { original(cell) } else { Cow::Borrowed(*cell) }).collect()
-    }
-
     /// What an export says of the row's job.
     fn returned(&self, cells: &[&str]) -> Option<Returned> {
         let cell = |result| {
             let index = self.targets.iter().position(|target| *target == Target::Result(result))?;
             cells.get(index).map(|cell| cell.trim().to_owned())
         };
-        self.is_export
-            .then(|| Returned { status: cell("status").unwrap_or_default(), key: cell("key").unwrap_or_default() })
+        self.is_export.then(|| Returned {
+            status: cell("status").map(|cell| state_of(&cell).to_owned()).unwrap_or_default(),
+            key: cell("key").unwrap_or_default(),
+        })
     }
 
     /// Whether the row is of a job that has nothing to gain from it: sensitive values are not in an export.
     fn is_settled(&self, cells: &[&str]) -> bool {
         let status = self.targets.iter().position(|target| *target == Target::Result("status"));
         let status = status.and_then(|index| cells.get(index));
-        status.is_some_and(|status| SETTLED.contains(status)) && cells.contains(&MASK)
+        status.is_some_and(|status| SETTLED.contains(&state_of(status))) && cells.contains(&MASK)
     }
 
     /// What a method makes of each column: parameters only, and nothing if the method is unknown.
@@ -316,6 +313,10 @@ impl Columns {
         own.filter_map(|(index, cell)| {
             if !is_table && swallowed::holds_rows(cell, index, self.width) {
                 return Some(self.fault(index, Rule::RowsInCell));
+            }
+            // What a workbook would work out is worked out there, and an export writes texts.
+            if is_table && self.is_export {
+                return None;
             }
             let is_secret = matches!(meanings.get(index), Some(Some(Meaning::Leaf(Leaf { sensitive: true, .. }))));
             let Fault { rule, got, .. } = checks::formula(cell, is_secret)?;

@@ -6,11 +6,27 @@
 use std::borrow::Cow;
 
 use super::rewritten::is_rewritten;
+use crate::messages::Language;
 use crate::printable::{is_hidden, show};
 
 /// The columns that an export adds behind a batch's own.
 pub const RESULT_COLUMNS: [&str; 9] =
     ["status", "key", "reason", "code", "detail", "cure", "log_id", "finished_at", WARNINGS];
+
+/// The same in Chinese. None of them is what people call a parameter.
+const RESULT_COLUMNS_ZH: [&str; 9] =
+    ["处理结果", "对象 ID", "失败原因", "错误码", "错误详情", "处理建议", "日志 ID", "完成时间", "结果提示"];
+
+/// States in the column of results, and the same in Chinese.
+const STATES_ZH: [(&str, &str); 7] = [
+    ("queued", "排队中"),
+    ("uncertain", "结果不明"),
+    ("held", "待人工处理"),
+    ("dead", "失败"),
+    ("cancelled", "已取消"),
+    ("succeeded", "成功"),
+    ("blocked", "等待前置任务"),
+];
 
 /// The result column that says in words what a success left out.
 pub const WARNINGS: &str = "warnings";
@@ -40,7 +56,25 @@ pub struct Returned {
 /// The result that a column of an export holds; `None` for other columns.
 pub fn result_of(header: &str) -> Option<&'static str> {
     let bare = header.strip_prefix(PREFIX).unwrap_or(header);
-    RESULT_COLUMNS.into_iter().find(|column| *column == bare)
+    let is_it = |(name, chinese): &(&str, &str)| *name == bare || *chinese == bare;
+    RESULT_COLUMNS.into_iter().zip(RESULT_COLUMNS_ZH).find(is_it).map(|(name, _)| name)
+}
+
+/// What a result column is called.
+pub fn heading(column: &str, language: Language) -> &str {
+    let chinese = RESULT_COLUMNS.iter().zip(RESULT_COLUMNS_ZH).find(|(name, _)| **name == column);
+    chinese.filter(|_| language == Language::Chinese).map_or(column, |(_, chinese)| chinese)
+}
+
+/// What the column of results calls a state.
+pub fn status(state: &str, language: Language) -> &str {
+    let chinese = STATES_ZH.iter().find(|(name, _)| *name == state);
+    chinese.filter(|_| language == Language::Chinese).map_or(state, |(_, chinese)| chinese)
+}
+
+/// The state that the column of results names, whatever the language.
+pub(super) fn state_of(cell: &str) -> &str {
+    STATES_ZH.iter().find(|(_, chinese)| *chinese == cell).map_or(cell, |(name, _)| name)
 }
 
 /// Whether a header has all result columns. Exports of earlier versions have no column of warnings.
@@ -55,6 +89,29 @@ pub fn is_export(header: &[String]) -> bool {
 pub fn harmless(cell: &str, is_on_terminal: bool) -> String {
     let shown = shown(cell, is_on_terminal);
     if shown != cell || is_harmed(cell) { format!("'{shown}") } else { shown }
+}
+
+/// A cell for a workbook, which keeps texts as they are: only what it cannot hold is shown by its number.
+/// [`original`] undoes it.
+pub fn in_workbook(cell: &str) -> Cow<'_, str> {
+    let is_foul = |sign: char| {
+        sign == '\r' || sign == '\u{fffe}' || sign == '\u{ffff}' || (sign.is_control() && !"\t\n".contains(sign))
+    };
+    if !cell.contains(is_foul) && !cell.contains(NUMBER) {
+        // An apostrophe in front would be taken off in reading.
+        return if original(cell) == cell { Cow::Borrowed(cell) } else { Cow::Owned(format!("'{cell}")) };
+    }
+    let mut out = String::from("'");
+    let mut rest = cell;
+    while let Some(sign) = rest.chars().next() {
+        if is_foul(sign) || rest.starts_with(NUMBER) {
+            show(&mut out, sign);
+        } else {
+            out.push(sign);
+        }
+        rest = &rest[sign.len_utf8()..];
+    }
+    Cow::Owned(out)
 }
 
 /// The cell that was made harmless.
@@ -173,6 +230,17 @@ mod tests {
     }
 
     #[test]
+    fn a_chinese_export_is_read_as_an_english_one() {
+        let header = RESULT_COLUMNS.map(|column| heading(column, Language::Chinese).to_owned());
+        assert!(is_export(&header) && header.iter().all(|name| !name.is_ascii()));
+        assert_eq!(header.each_ref().map(|name| result_of(name).unwrap()), RESULT_COLUMNS);
+        for (name, chinese) in STATES_ZH {
+            assert_eq!((status(name, Language::Chinese), state_of(chinese), state_of(name)), (chinese, name, name));
+            assert_eq!((status(name, Language::English), heading("key", Language::English)), (name, "key"));
+        }
+    }
+
+    #[test]
     fn exports_of_earlier_versions_are_known() {
         let header: Vec<_> = RESULT_COLUMNS.map(str::to_owned).into();
         let without = |left_out: &str| {
@@ -196,6 +264,8 @@ mod tests {
             prop_assert!(!is_rewritten(&written));
             let is_foul = |sign: char| sign.is_control() && (is_on_terminal || !"\t\r\n".contains(sign));
             prop_assert!(!written.contains(is_foul), "{written:?}");
+            let kept = in_workbook(&cell);
+            prop_assert_eq!(&*original(&kept), &*cell);
             for separator in SEPARATORS {
                 prop_assert!(!written.split(separator).skip(1).any(|cell| cell.starts_with(FORMULA)), "{written:?}");
             }

@@ -21,6 +21,7 @@ mod rewritten;
 mod swallowed;
 mod table;
 pub mod template;
+pub mod typed;
 mod value;
 pub mod written;
 

@@ -124,6 +124,10 @@ pub struct ExportRow {
     pub place: String,
     /// For a CSV row: its cells, in the file's order.
     pub cells: Option<Vec<String>>,
+    /// Why it is not a success, as the document says it in English.
+    pub detail: Cause,
+    /// What to do about it.
+    pub cure: Option<Cure>,
 }
 
 /// Jobs of a lane that ended alike.

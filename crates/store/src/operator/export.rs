@@ -99,6 +99,8 @@ fn export_row(ending: &EndingRow, row: &Row<'_>, rest: usize) -> driver::Result<
         document: ending.document(),
         place: row.get::<Option<String>>(rest)?.unwrap_or_default(),
         cells: cells.and_then(|text| serde_json::from_str(&text).ok()),
+        detail: ending.failure.detail.clone(),
+        cure: ending.cure(),
     })
 }
 
