@@ -101,6 +101,9 @@ impl<'l> Again<'l> {
     pub fn look(&mut self, row: &Row) {
         let Ok(job) = &row.input else { return };
         self.rows += 1;
+        if self.on_change == OnChange::Update {
+            self.changes.note(&job.id);
+        }
         if self.failed.is_none() {
             self.failed = self.compare(row, job).err();
         }

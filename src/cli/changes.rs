@@ -24,6 +24,8 @@ pub struct Changes {
     superseded: Vec<String>,
     /// The batches of updates, new and old.
     batches: BTreeSet<String>,
+    /// The jobs of all rows.
+    rows: HashSet<String>,
 }
 
 /// Whether the platform may have something else than the row says: its job succeeded with other content, or updates
@@ -58,6 +60,16 @@ const fn stage(state: State) -> Stage {
 }
 
 impl Changes {
+    /// Notes that a job is one of the rows.
+    pub fn note(&mut self, id: &str) {
+        self.rows.insert(id.to_owned());
+    }
+
+    /// Whether one of the rows is this job.
+    pub fn has_row(&self, id: &str) -> bool {
+        self.rows.contains(id)
+    }
+
     /// Leaves the row's job alone; updates that wait for it go on.
     pub fn settle(&mut self, job: &Job, seeker: &dyn Seeker) -> Result<(), LedgerError> {
         self.settled.insert(job.id.clone());

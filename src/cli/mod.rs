@@ -32,6 +32,7 @@ mod page;
 mod plan;
 mod planned;
 mod progress;
+mod prune;
 mod read;
 mod redrive;
 mod rehearsal;

@@ -26,6 +26,7 @@ use super::changes::Changes;
 use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::planned::Planned;
+use super::prune;
 use super::rehearsal::{Account, Rehearsal};
 use super::signals;
 use super::submit::{Rules, check_with_ledger, refuse_invalid};
@@ -42,6 +43,10 @@ pub struct Args {
     batch: BatchArgs,
     #[command(flatten)]
     rules: Rules,
+    /// With --update: delete what the batch has created from rows that the files do not have any more. On a terminal they
+    /// are shown first, and somebody is asked; elsewhere it takes --yes
+    #[arg(long, requires = "update", conflicts_with_all = ["simulate", "skip_invalid", "rows", "wanted", "canary"])]
+    prune: bool,
     /// Rehearse against the built-in simulator, with a ledger of its own; nothing leaves this process
     #[arg(long)]
     simulate: bool,
@@ -80,9 +85,15 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let store = (!args.simulate).then(|| settings.store.clone());
     let sources = args.batch.sources(&mut context.err, &decoder, &settings, store.as_ref())?;
     let mut signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
-    let (checked, changes) = check(context, &args, &sources, &decoder, store.as_ref())?;
+    let (mut checked, changes) = check(context, &args, &sources, &decoder, store.as_ref())?;
+    let gone = match &store {
+        Some(store) if args.prune => {
+            prune::offer(context, (&settings, store), &catalog, (&checked, &changes), args.rules.yes)?
+        }
+        Some(_) | None => Vec::new(),
+    };
     early.defer();
-    let Work { parts, store, rehearsal } = prepare(context, &args, settings, catalog, &checked)?;
+    let Work { parts, store, rehearsal } = prepare(context, &args, settings, Arc::clone(&catalog), &checked)?;
     let (start, started_at) = context.clock.both();
 
     let ledger = match &rehearsal {
@@ -91,6 +102,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     };
     let skip = (args.rules.skip_invalid, &changes);
     let taken = take_over(context, &*ledger, &store, &sources, &decoder, skip, Some(&early)).await?;
+    prune::take_over(context, &*ledger, &store, &catalog, &gone, &mut checked).await?;
     let mut outset = parts.outset(started_at);
     let load = async |engine: &Arc<Engine>| args.stages.load(engine, &checked.batches).await;
     let (mut worker, first) = Worker::start(parts, Arc::clone(&ledger), load).await?;

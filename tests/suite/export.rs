@@ -79,7 +79,7 @@ fn a_mended_export_sends_only_what_was_mended() {
     let changed = place.run_with(&["run", "changed.csv", "--skip-invalid"], &SECRETS);
     assert_eq!(changed.code, Some(2), "{}", changed.transcript());
     let line = format!("changed.csv:6: {} (succeeded, ", ids[5]);
-    assert!(changed.err.contains(&line) && changed.err.contains(": body.capacity: 4, now 5\n"), "{}", changed.err);
+    assert!(changed.err.contains(&line) && changed.err.contains(": body.capacity: 4 → 5\n"), "{}", changed.err);
     assert_eq!((count(&place, "succeeded"), count(&place, "dead")), (5, 0));
 }
 

@@ -43,8 +43,8 @@ fn changed_rows_are_named_left_alone_or_sent_as_updates() {
     let changed = "C,3,omb_1,,true\nA,5,omb_1,x,false\nB,2,omb_1,new,true\nD,4,omb_1,,true\n";
     let stopped = with(&place, "run", changed, &[]);
     assert_eq!((stopped.code, calls(&place)), (Some(2), 3), "{}", stopped.transcript());
-    assert!(stopped.err.contains(": body.capacity: 1, now 5; body.room_status.status: true, now false\n"));
-    assert!(stopped.err.contains(": body.description: absent, now \"new\"\n"), "{}", stopped.err);
+    assert!(stopped.err.contains(": body.capacity: 1 → 5; body.room_status.status: true → false\n"));
+    assert!(stopped.err.contains(": body.description: absent → \"new\"\n"), "{}", stopped.err);
     assert!(stopped.err.contains("of 4 rows, 2 rows changed after success; nothing was sent"), "{}", stopped.err);
     assert_eq!(with(&place, "run", changed, &["--keep", "--update"]).code, Some(2));
 
@@ -92,7 +92,7 @@ fn the_newest_row_wins_among_updates_that_wait() {
     assert_eq!(submitted.code, Some(0), "{}", submitted.transcript());
     let newest = FIRST.replace("B,2", "B,12");
     let stopped = with(&place, "run", &newest, &[]);
-    assert!(stopped.err.contains(": body.capacity: 9, now 12\n"), "{}", stopped.transcript());
+    assert!(stopped.err.contains(": body.capacity: 9 → 12\n"), "{}", stopped.transcript());
     let ran = with(&place, "run", &newest, &["--update"]);
     assert_eq!((ran.code, calls(&place)), (Some(0), 4), "one update is sent: {}", ran.transcript());
     let states = place.run(&["jobs", "list", "--batch", "update:rooms", "--json"]).out;
@@ -110,4 +110,42 @@ fn the_newest_row_wins_among_updates_that_wait() {
     assert_eq!((back.code, calls(&place)), (Some(0), 5), "{}", back.transcript());
     let states = place.run(&["jobs", "list", "--batch", "update:rooms", "--json"]).out;
     assert_eq!(states.matches("\"status\":\"queued\"").count(), 0, "{states}");
+}
+
+#[test]
+fn what_the_file_has_no_more_is_deleted_if_somebody_agrees() {
+    let (place, simulator) = place();
+    assert_eq!(with(&place, "run", FIRST, &[]).code, Some(0));
+    let fewer = "A,7,omb_1,x,true\nD,4,omb_1,,true\n";
+    let usage = with(&place, "run", fewer, &["--prune", "--yes"]);
+    assert_eq!(usage.code, Some(2), "{}", usage.transcript());
+
+    let silent = with(&place, "run", fewer, &["--update", "--prune"]);
+    assert_eq!((silent.code, calls(&place)), (Some(2), 3), "nobody was asked: {}", silent.transcript());
+    assert!(
+        silent.err.contains("batch rooms: 2 objects are in no row any more:\n  rooms.csv:3: rooms:"),
+        "{}",
+        silent.err
+    );
+    assert!(silent.err.contains("feishu.vc.room.delete") && silent.err.contains("nothing was sent"), "{}", silent.err);
+
+    let pruned = with(&place, "run", fewer, &["--update", "--prune", "--yes"]);
+    assert_eq!((pruned.code, calls(&place)), (Some(0), 7), "{}", pruned.transcript());
+    let names = |place: &Place| {
+        let read = place
+            .run_with(&["read", "feishu.vc.room.list", "--app", "acme", "--param", "room_level_id=omb_1"], &SECRETS);
+        let (header, rows) = read.out.split_once('\n').unwrap();
+        let at = header.split(',').position(|name| name == "name").unwrap();
+        let mut names: Vec<_> = rows.lines().map(|row| row.split(',').nth(at).unwrap().to_owned()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&place), ["A", "D"], "at the platform");
+
+    // It is done once, and a row that comes back is created anew.
+    let again = with(&place, "run", fewer, &["--update", "--prune", "--yes"]);
+    assert_eq!((again.code, calls(&place)), (Some(0), 7), "{}", again.transcript());
+    let back = with(&place, "run", &format!("{fewer}B,2,omb_1,,true\n"), &["--update", "--prune", "--yes"]);
+    assert_eq!((back.code, calls(&place)), (Some(0), 8), "{}", back.transcript());
+    drop(simulator);
 }

@@ -21,10 +21,10 @@ pub struct Change {
 }
 
 impl std::fmt::Display for Change {
-    /// `body.capacity: 10, now 12`.
+    /// `body.capacity: 10 → 12`.
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let word = |value: &Option<Value>| value.as_ref().map_or_else(|| "absent".to_owned(), shown);
-        write!(out, "{}: {}, now {}", self.field, word(&self.before), word(&self.now))
+        write!(out, "{}: {} → {}", self.field, word(&self.before), word(&self.now))
     }
 }
 
@@ -100,9 +100,9 @@ mod tests {
         assert_eq!(
             words,
             [
-                "body.location: \"hall\", now absent",
-                "body.meeting_duration: 3600, now 7200",
-                "body.settings.password: \"******\", now \"******\"",
+                "body.location: \"hall\" → absent",
+                "body.meeting_duration: 3600 → 7200",
+                "body.settings.password: \"******\" → \"******\"",
             ]
         );
         assert_eq!(between(&before, &before, method), []);

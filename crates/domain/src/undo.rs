@@ -28,6 +28,8 @@ pub struct Created {
     pub key: String,
     /// What it was created with; nothing if that is sealed.
     pub params: Params,
+    /// The file and line that it came from; empty if from none.
+    pub place: String,
     /// The jobs that it waited for: what they created is deleted after this.
     pub waited_for: Vec<String>,
 }
@@ -103,7 +105,16 @@ mod tests {
         let identity = Identity::User("li".to_owned());
         let mut params = Params::default();
         params.path.insert("calendar_id".to_owned(), json!("c1"));
-        Created { seq: 7, id: id.to_owned(), lane, identity, key: "k1".to_owned(), params, waited_for: Vec::new() }
+        Created {
+            seq: 7,
+            id: id.to_owned(),
+            lane,
+            identity,
+            key: "k1".to_owned(),
+            params,
+            place: String::new(),
+            waited_for: Vec::new(),
+        }
     }
 
     fn undo(created: &Created, round: usize) -> Job {

@@ -3,8 +3,8 @@
 //! Without `--yes` it only tells what would happen. With it the deletions are jobs like all others, so a kill in the middle
 //! costs nothing: the same command goes on.
 
-mod plan;
-mod work;
+pub(super) mod plan;
+pub(super) mod work;
 
 use std::io::Write;
 

@@ -84,7 +84,7 @@ pub async fn delete(
 
 /// Makes a job of each object that is still there; says how many, by lane. A deletion that is known waits, runs or is
 /// queued again if it was dead.
-async fn take_over(
+pub(in crate::cli) async fn take_over(
     context: &Context,
     ledger: &dyn Intake,
     store: &Location,

@@ -9,7 +9,7 @@ use super::{EndingRow, Page, Selection};
 use crate::{JobSeq, LedgerError, State};
 use paceline_domain::activity::Facts;
 use paceline_domain::job::{Job, LaneKey};
-use paceline_domain::messages::Detail;
+use paceline_domain::messages::{Cause, Cure, Detail};
 use paceline_domain::time::Timestamp;
 use paceline_domain::undo::Created;
 

@@ -18,7 +18,7 @@ use paceline_ports::operator::{Made, Page, Selection, UndoReports};
 const ALIKE: &str = "SELECT l.app, l.tenant, l.method, j.state, j.key IS NOT NULL FROM jobs j JOIN lanes l USING (lane)
      WHERE j.seq = $1";
 const CREATED: &str =
-    "SELECT j.seq, j.id, l.app, l.tenant, l.method, j.identity, j.key, j.params, j.waits_for, j.filled
+    "SELECT j.seq, j.id, l.app, l.tenant, l.method, j.identity, j.key, j.params, j.waits_for, j.filled, j.place
      FROM jobs j JOIN lanes l USING (lane) WHERE j.seq = $1 AND j.key IS NOT NULL";
 /// What the deletions of a batch gave back, of those that may tell that nothing was there.
 const GONE: &str = "SELECT j.result FROM jobs j JOIN batches b ON b.batch = j.batch
@@ -82,6 +82,7 @@ fn created(row: &Row<'_>) -> driver::Result<Created> {
         identity: identity.as_deref().and_then(|text| Identity::parse(text).ok()).unwrap_or_default(),
         key: row.get(6)?,
         params,
+        place: row.get::<Option<String>>(10)?.unwrap_or_default(),
         waited_for,
     })
 }
