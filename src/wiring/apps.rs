@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use crate::domain::catalog::{Catalog, Method, Platform, QuotaScope};
 use crate::domain::decode::{self, AppFacts, Decoder};
-use crate::engine::app::{App, Apps, OnUncertain, Quotas};
+use crate::engine::app::{App, Apps, OnDeclined, OnUncertain, Quotas};
 use crate::settings::{self, QuotaOverride, Settings};
 
 /// The apps of the settings.
@@ -49,6 +49,10 @@ fn app_of(
         on_uncertain: match app.on_uncertain {
             settings::OnUncertain::Hold => OnUncertain::Hold,
             settings::OnUncertain::Retry => OnUncertain::Retry,
+        },
+        on_room_declined: match app.on_room_declined {
+            settings::OnDeclined::Warn => OnDeclined::Warn,
+            settings::OnDeclined::Dead => OnDeclined::Dead,
         },
         mark_created: app.mark_created,
         share: app.share,
@@ -152,6 +156,7 @@ pub fn apps_for_rehearsal<'a>(catalog: &Catalog, jobs: impl IntoIterator<Item = 
                 secret: SecretString::from("simulated"),
                 users: BTreeMap::new(),
                 on_uncertain: OnUncertain::Hold,
+                on_room_declined: OnDeclined::Warn,
                 mark_created: true,
                 share: 1.0,
                 quotas: BTreeMap::new(),

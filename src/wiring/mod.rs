@@ -161,6 +161,7 @@ fn options(settings: &Settings, speed: f64) -> Options {
         request_timeout: settings.http.request_timeout,
         grace: engine.grace,
         drain: engine.drain,
+        room_wait: engine.room_wait,
         reference_wait: Duration::from_secs(3_600 * u64::from(engine.reference_wait_h)),
         keep: settings.ledger.keep,
         seed: fastrand::u64(..),

@@ -14,7 +14,7 @@ use paceline::domain::decode::{Apps, Decoder, Defaults};
 use paceline::domain::job::Job;
 use paceline::domain::outcome::{Answer, Reply};
 use paceline::domain::time::Timestamp;
-use paceline::engine::app::{Apps as EngineApps, OnUncertain};
+use paceline::engine::app::{Apps as EngineApps, OnDeclined, OnUncertain};
 use paceline::engine::ports::operator::{Commands, JobSheet};
 use paceline::engine::ports::{Arrival, Counts, Intake, Ledger, Origin, Request, Settlement, TakenOver, Transport};
 use paceline::engine::{Engine, Stop};
@@ -65,6 +65,7 @@ pub struct World {
     pub folder: tempfile::TempDir,
     mark_created: bool,
     on_uncertain: OnUncertain,
+    on_room_declined: OnDeclined,
     edit: Option<Edit>,
     gateway: Option<Gateway>,
     variables: Vec<(String, String)>,
@@ -91,6 +92,7 @@ impl World {
             folder,
             mark_created: true,
             on_uncertain: OnUncertain::Hold,
+            on_room_declined: OnDeclined::Warn,
             edit: None,
             gateway: None,
             variables: Vec::new(),
@@ -106,6 +108,12 @@ impl World {
     /// With apps that send again what may have been applied and cannot be looked up.
     pub fn retrying(mut self) -> Self {
         self.on_uncertain = OnUncertain::Retry;
+        self
+    }
+
+    /// With apps for which a room that declines fails its job.
+    pub fn with_rooms_that_must_come(mut self) -> Self {
+        self.on_room_declined = OnDeclined::Dead;
         self
     }
 
@@ -168,6 +176,7 @@ impl World {
             app.quotas = own.collect();
             app.mark_created = self.mark_created;
             app.on_uncertain = self.on_uncertain;
+            app.on_room_declined = self.on_room_declined;
         }
         let inner = InProcess::new(self.simulator.clone());
         let transport = Arc::new(Edited { inner, edit: self.edit.clone(), gateway: self.gateway.clone() });
@@ -207,6 +216,19 @@ impl World {
         let counts = ledger.counts(None).await.unwrap();
         ledger.close().await;
         (took, counts)
+    }
+
+    /// Takes the jobs over and works them for so long.
+    pub async fn work_until(&self, jobs: &[Value], stop: Duration) -> Counts {
+        let ledger = self.ledger();
+        let engine = self.engine(Arc::clone(&ledger) as Arc<dyn Ledger>).await;
+        engine.recover().await.unwrap();
+        self.take_over(&*ledger, jobs).await;
+        engine.load(None).await.unwrap();
+        engine.run(true, tokio::time::sleep(stop)).await;
+        let counts = ledger.counts(None).await.unwrap();
+        ledger.close().await;
+        counts
     }
 
     pub async fn take_over(&self, ledger: &dyn Intake, jobs: &[Value]) {

@@ -58,6 +58,7 @@ mod readme;
 mod reads;
 mod refusals;
 mod reload;
+mod rooms;
 mod rows;
 mod scopes;
 mod security;

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod catalog;
 pub mod chain;
 pub mod checks;
+pub mod decided_later;
 pub mod decode;
 pub mod difference;
 pub mod edit;

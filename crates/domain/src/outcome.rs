@@ -13,6 +13,8 @@ use super::warning::{Warning, warnings_of};
 
 /// In the ledger and in metrics: a call that surely never left. It spends no quota.
 pub const NOT_SENT: &str = "not-sent";
+/// Likewise: a call that the platform confirmed.
+pub const SUCCEEDED: &str = "succeeded";
 
 /// What came back from one HTTP call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +127,7 @@ impl Outcome {
     /// One word for logs, the attempts' table and metrics.
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::Succeeded { .. } => "succeeded",
+            Self::Succeeded { .. } => SUCCEEDED,
             Self::Throttled { .. } => "throttled",
             Self::Unreachable(_) | Self::Unsendable(_) => NOT_SENT,
             Self::Transient(_) => "transient",

@@ -24,6 +24,8 @@ pub struct App {
     pub users: BTreeMap<String, SecretString>,
     /// What happens to an uncertain call that no look-up can decide.
     pub on_uncertain: OnUncertain,
+    /// What becomes of a job of whose rooms some declined.
+    pub on_room_declined: OnDeclined,
     /// Whether creates carry the job id where the method's look-up can find it.
     pub mark_created: bool,
     /// The part of each quota that this process may use.
@@ -49,6 +51,7 @@ impl App {
             secret: SecretString::from("s"),
             users: BTreeMap::new(),
             on_uncertain: OnUncertain::Hold,
+            on_room_declined: OnDeclined::Warn,
             mark_created: true,
             share: 1.0,
             quotas,
@@ -69,6 +72,15 @@ pub enum OnUncertain {
     Hold,
     /// It is sent again, at the risk of a duplicate.
     Retry,
+}
+
+/// What becomes of a job whose call succeeded and that asked for something that declined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDeclined {
+    /// It succeeds with a warning.
+    Warn,
+    /// It is a dead letter.
+    Dead,
 }
 
 /// All apps by name.

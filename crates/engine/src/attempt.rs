@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tracing::Instrument as _;
 
 use super::decide::{Decision, Side, Situation, decide};
+use super::decided_later;
 use super::fetch_token;
 use super::ledger_health::LEDGER_PAUSE;
 use super::outgoing::{Called, Cleared, MID_CALL, NotRecorded, OutgoingCall};
@@ -81,6 +82,8 @@ struct Sent {
     is_user: bool,
     /// The object that a success leaves nothing of, and the methods that create such objects.
     undoes: Option<(Vec<String>, String)>,
+    /// Who decides after a success.
+    wanted: Vec<String>,
 }
 
 async fn send(
@@ -107,7 +110,9 @@ async fn send(
     let sending = call.send(cleared, plan, params, token);
     let called = crash_points::during("after-send", MID_CALL, sending).await;
     crash_points::reach("after-reply");
-    Sent { called, is_user, undoes: undone_by(&plan.method, &content.params) }
+    let (undoes, wanted) =
+        (undone_by(&plan.method, &content.params), decided_later::wanted(&plan.method, &content.params));
+    Sent { called, is_user, undoes, wanted }
 }
 
 /// Why a job cannot be sent with the values that other jobs gave; what it said itself was judged when it came.
@@ -144,7 +149,7 @@ async fn settle(
     token: Option<(&Token, bool)>,
 ) {
     let is_young = token.is_some_and(|(_, is_young)| is_young);
-    let Sent { called, is_user, undoes } = sent;
+    let Sent { called, is_user, undoes, wanted } = sent;
     let is_unavailable = matches!(called.outcome, Outcome::Unavailable { .. });
     let is_charged = !is_unavailable || engine.schedule().is_charged(lane, &mut job, engine.clock().mono());
     let situation = Situation {
@@ -163,7 +168,8 @@ async fn settle(
     job.contended = if is_contended { job.contended.saturating_add(1) } else { 0 };
     let mut end = called.end(None);
     let Decision { settlement, side } = decide(called.outcome, &situation);
-    end.settlement = Some((job.seq, undone(settlement, undoes)));
+    let settlement = decided_later::replied(engine, plan, &wanted, undone(settlement, undoes));
+    end.settlement = Some((job.seq, settlement));
     let end = engine.record(end).await;
     if let Some((_, settlement)) = &end.settlement {
         spans::settled(settlement);

@@ -213,6 +213,7 @@ pub(super) fn changes(before: &App, after: &App) -> Vec<&'static str> {
         ("secret", !is_same(&before.secret, &after.secret)),
         ("users", before.users.len() != after.users.len() || !users()),
         ("on_uncertain", before.on_uncertain != after.on_uncertain),
+        ("on_room_declined", before.on_room_declined != after.on_room_declined),
         ("mark_created", before.mark_created != after.mark_created),
         ("share", before.share.to_bits() != after.share.to_bits()),
         ("quotas", before.quotas != after.quotas),

@@ -12,6 +12,7 @@ mod attempt;
 pub mod backoff;
 mod config_diff;
 pub mod decide;
+mod decided_later;
 mod driver;
 pub mod fetch_token;
 pub mod forecast;

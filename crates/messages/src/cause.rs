@@ -49,6 +49,8 @@ messages! {
         NotFound { first_at: String, again_at: String } = "nothing of it was found created (looked up at {first_at} and {again_at})", "没有找到它创建的对象（查证于 {first_at} 和 {again_at}）";
         NotItsOwn { first_at: String, again_at: String } = "it is not this job's (looked up at {first_at} and {again_at}: nothing but what other jobs own)", "它不属于这个任务（查证于 {first_at} 和 {again_at}：只有属于别的任务的对象）";
         PartlyThere { count: usize, wanted: usize, looked_at: String } = "{count} of {wanted} are there (looked up at {looked_at})", "{wanted} 个中已有 {count} 个（查证于 {looked_at}）";
+        StillDeciding { names: Names } = "the platform accepted it, and these have not decided yet: {names}", "平台已接受，以下尚未给出结果：{names}";
+        Declined { names: Names } = "the platform accepted it, and these declined: {names}", "平台已接受，但以下拒绝了：{names}";
         CannotLookUp { why: Box<Cause> } = "it cannot be looked up: {why}", "无法查证：{why}";
         CannotLookUpCode { code: i64, why: Box<Cause> } = "it cannot be looked up ({code}): {why}", "无法查证（{code}）：{why}";
         ListingBroken { method: String, why: Box<Cause> } = "{method} cannot be relied on: {why}", "{method} 的结果不可靠：{why}";

@@ -44,6 +44,7 @@ messages! {
         LookUpAgain { fix: Box<Cure> } = "{fix}; then `paceline resolve ID --look-up`, or look in the platform and resolve it with `--succeeded KEY`, `--retry` or `--dead`", "{fix}；然后 `paceline resolve ID --look-up`，或到平台上看过再用 `--succeeded KEY`、`--retry` 或 `--dead` 处理";
         SeeMethod { method: String } = "see `paceline methods show {method}`", "见 `paceline methods show {method}`";
         NothingLookedUp = "nothing: it is looked up, or parked where no look-up exists", "不用管：会去查证，无法查证的转为待人工处理";
+        ChooseOthers = "what else it asked for is there: choose others in place of these (`paceline dead edit`), then `paceline dead redrive`", "其余要求的都已生效：用 `paceline dead edit` 换成别的，然后 `paceline dead redrive`";
         CreateAnew = "run its file again, or publish it again, to create it anew", "再运行一遍它的文件，或重新发布，就会重新创建";
         StartWorker = "start `paceline work`, or `paceline run FILE` for a file's batch", "启动 `paceline work`；文件的批次用 `paceline run FILE`";
         PutBack { app: String } = "put [apps.{app}] and the method's file back, or `paceline jobs cancel` it", "把 [apps.{app}] 和接口的文件放回去，或用 `paceline jobs cancel` 取消";

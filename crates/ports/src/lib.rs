@@ -188,6 +188,8 @@ pub struct Unsettled {
     pub in_flight_until: Option<Timestamp>,
     /// The latest instant at which an answered call of it was applied, or else the deadline of its last one.
     pub lost_until: Timestamp,
+    /// Whether its last call succeeded: it waits for what decides later.
+    pub is_applied: bool,
     /// What is known.
     pub failure: Failure,
 }

@@ -28,6 +28,8 @@ pub struct App {
     pub users: BTreeMap<String, SecretString>,
     /// What is done with an uncertain create that no look-up can settle.
     pub on_uncertain: OnUncertain,
+    /// What becomes of a job of whose rooms some declined.
+    pub on_room_declined: OnDeclined,
     /// What is chosen where one URL of the platform has several documents, by key: `meetings` → `basic`.
     pub editions: BTreeMap<String, String>,
     /// Whether a create's absent marker field is filled with the job's id.
@@ -66,6 +68,15 @@ pub enum OnUncertain {
     Hold,
     /// Sent again.
     Retry,
+}
+
+/// What becomes of a job of whose rooms some declined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDeclined {
+    /// It succeeds with a warning.
+    Warn,
+    /// It is a dead letter.
+    Dead,
 }
 
 /// A quota that replaces a documented one.
@@ -149,6 +160,10 @@ fn app(draft: &mut Draft<'_>, name: &str) -> Option<App> {
         Some("retry") => OnUncertain::Retry,
         _ => OnUncertain::Hold,
     };
+    let on_room_declined = match draft.text(&field("on_room_declined")).as_deref() {
+        Some("dead") => OnDeclined::Dead,
+        _ => OnDeclined::Warn,
+    };
     let editions = editions(draft, platform.as_deref(), &field);
     let mark_created = draft.flag(&field("mark_created"));
     let share = draft.share(&field("share"));
@@ -160,6 +175,7 @@ fn app(draft: &mut Draft<'_>, name: &str) -> Option<App> {
         credentials: credentials?,
         users,
         on_uncertain,
+        on_room_declined,
         editions,
         mark_created,
         share,

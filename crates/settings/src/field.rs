@@ -29,8 +29,11 @@ numbers!(u16, u32, usize);
 impl Field for Duration {
     fn read(draft: &mut Draft<'_>, dotted: &str) -> Self {
         let number = draft.whole(dotted);
-        let is_days = keys::find(&path(dotted)).is_some_and(|key| key.unit == Some(Unit::Days));
-        if is_days { Self::from_secs(number * 86_400) } else { Self::from_millis(number) }
+        match keys::find(&path(dotted)).and_then(|key| key.unit) {
+            Some(Unit::Days) => Self::from_secs(number * 86_400),
+            Some(Unit::Seconds) => Self::from_secs(number),
+            _ => Self::from_millis(number),
+        }
     }
 }
 

@@ -120,6 +120,7 @@ units! {
     Hours = "hours", "小时";
     Jobs = "jobs", "个任务";
     Milliseconds = "milliseconds", "毫秒";
+    Seconds = "seconds", "秒";
     OfEachQuota = "of each quota", "每个配额的";
 }
 

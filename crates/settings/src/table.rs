@@ -200,6 +200,9 @@ section! {
     /// How long a job waits for another one that nobody has published yet; then it is a dead letter `prerequisite`.
     "engine.reference_wait_h": Whole(1, 8_760), default "24", unit Hours, reload AtOnce => reference_wait_h: u32;
     "任务最多等多久尚未发布的另一个任务；之后成为死信 `prerequisite`。"
+    /// How long a job waits for its rooms to decide; then it succeeds with a warning that names those that have not.
+    "engine.room_wait_s": Whole(1, 86_400), default "60", unit Seconds, reload AtOnce => room_wait: Duration;
+    "任务最多等多久会议室给出预订结果；之后任务成功，并有警告写明哪些会议室仍未给出结果。"
 }
 
 section! {
@@ -324,6 +327,10 @@ section! {
     /// again at the risk of a duplicate.
     "apps.*.on_uncertain": OneOf(&["hold", "retry"]), default "hold", reload Apart;
     "创建可能已经生效、又无从查证时怎么办：`hold` 留给人处理；`retry` 再发一次，冒重复的风险。"
+    /// What becomes of a job whose call succeeded and of whose rooms some declined: a success with a warning that names
+    /// them, or a dead letter that does.
+    "apps.*.on_room_declined": OneOf(&["warn", "dead"]), default "warn", reload Apart;
+    "调用成功、但有会议室拒绝预订时任务怎么算：`warn` 成功，并有警告写明是哪些；`dead` 成为死信，写明是哪些。"
     /// For wecom: which of WeCom's two editions of the meeting interfaces the corp uses. Advanced ones need the paid
     /// meeting features and `wecom.meeting.create_advanced`; what the basic ones created cannot be used with the
     /// advanced ones, so all apps of a corp say the same.

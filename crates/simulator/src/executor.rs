@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::endpoint::{Endpoint, platform_of, unique};
+use super::decisions;
+use super::endpoint::{Endpoint, Looked, platform_of, unique};
 use super::error_replies::{Details, Family, success};
 use super::listing::{self, View};
 use super::named::bad;
@@ -16,7 +17,7 @@ use super::request::{SimMessage, SimRequest};
 use super::scenario::Others;
 use super::tokens::Caller;
 use super::world::World;
-use paceline_domain::catalog::{Action, Creation, Kind, LookUp, Method, Wrong};
+use paceline_domain::catalog::{Action, Creation, Envelope, Kind, LookUp, Method, Wrong};
 use paceline_domain::job::Params;
 
 /// What repeats of a create have in common, where the platform creates one object for a key: the key, whose it is, and
@@ -94,7 +95,7 @@ impl World {
         };
         for left_out in &mut self.left_out {
             if let Some(values) = left_out.fires(&endpoint.method.name).map(<[Value]>::to_vec) {
-                replies::leave_out(&mut body, &endpoint.platform.envelope, &left_out.field, &values);
+                replies::put_list(&mut body, &endpoint.platform.envelope, &left_out.field, &values);
             }
         }
         let log_id = self.log_id();
@@ -167,20 +168,39 @@ impl World {
         };
         let listing = self.catalog.method(&look_up.method).cloned();
         let example = listing.map_or(Value::Null, |listing| replies::listed_key(&listing, envelope, look_up));
+        let mut shown = Vec::new();
         for body in bodies {
             let params = Params { body, ..params.clone() };
             let identity = match &look_up.each {
                 Some(_) => serde_json::json!([params.path, params.body]).to_string(),
                 None => natural_identity(method, &params),
             };
-            if self.objects.has(&method.name, owner, &identity) {
-                continue;
+            if !self.objects.has(&method.name, owner, &identity) {
+                let object = self.made(&example, &endpoint.unique, identity.clone(), owner.clone(), params);
+                let is_duplicate = self.objects.add(&method.name, object);
+                self.stats.note_created(&method.name, is_duplicate);
             }
-            let object = self.made(&example, &endpoint.unique, identity, owner.clone(), params);
-            let is_duplicate = self.objects.add(&method.name, object);
-            self.stats.note_created(&method.name, is_duplicate);
+            shown.push(identity);
         }
-        replies::example(method, envelope)
+        let mut reply = replies::example(method, envelope);
+        if let (Some(decides), Some(listing)) = (&method.decides, self.catalog.method(&look_up.method)) {
+            let looked = Looked { create: Arc::clone(method), look_up: look_up.clone() };
+            let newest = |identity: &String| {
+                let all = self.objects.of(&method.name).iter().rev();
+                all.into_iter().find(|object| object.is_seen_by(owner) && object.identity == *identity)
+            };
+            let items = shown.iter().filter_map(newest).map(|object| self.item(listing, envelope, &looked, object));
+            replies::put_list(&mut reply, envelope, &decides.items, &items.collect::<Vec<_>>());
+        }
+        reply
+    }
+
+    /// An object as a listing shows it by now.
+    fn item(&self, listing: &Method, envelope: &Envelope, looked: &Looked, object: &Object) -> Value {
+        let mut item = replies::item(listing, envelope, looked, object);
+        let age_s = (self.micros_now() - object.created_at) as f64 / 1e6 * self.speed;
+        decisions::decide(looked, &self.scenario.decisions, self.scenario.seed, object, age_s, &mut item);
+        item
     }
 
     /// A new object, with a key like the example's and fields of its own like those that are unique.
@@ -217,7 +237,7 @@ impl World {
         if let Some(looked) = endpoint.lists.first() {
             let page = listing::page(method, looked, &self.objects, params, view)
                 .map_err(|(name, wrong)| bad(endpoint, &name, wrong, "no such page"))?;
-            let items = page.objects.iter().map(|object| replies::item(method, envelope, looked, object));
+            let items = page.objects.iter().map(|object| self.item(method, envelope, looked, object));
             return Ok(Some(replies::page(method, envelope, looked, items.collect(), page.next, page.changes)));
         }
         let Some(inside) = &endpoint.item else { return Ok(None) };

@@ -11,6 +11,7 @@
 
 mod control;
 mod credentials;
+mod decisions;
 mod endpoint;
 mod error_replies;
 mod executor;

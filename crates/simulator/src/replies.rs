@@ -28,8 +28,8 @@ pub(crate) fn example(method: &Method, envelope: &Envelope) -> Value {
     reply
 }
 
-/// Says in a successful reply what was left out.
-pub(crate) fn leave_out(reply: &mut Value, envelope: &Envelope, field: &str, values: &[Value]) {
+/// Puts a list into a successful reply.
+pub(crate) fn put_list(reply: &mut Value, envelope: &Envelope, field: &str, values: &[Value]) {
     put(reply, &in_body(envelope, field), Value::Array(values.to_vec()));
 }
 

@@ -36,7 +36,7 @@ const THROTTLE_WAIT: Duration = Duration::from_secs(1);
 pub struct World {
     pub(super) catalog: Arc<Catalog>,
     pub(super) scenario: Scenario,
-    speed: f64,
+    pub(super) speed: f64,
     endpoint: Vec<Arc<Endpoint>>,
     routes: Routes,
     /// One instant on both clocks.

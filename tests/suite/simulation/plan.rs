@@ -9,7 +9,7 @@ use fastrand::Rng;
 use paceline::domain::catalog::{Catalog, built_in};
 use paceline::domain::quota::{Quota, Reserve};
 use paceline::domain::time::Timestamp;
-use paceline::engine::app::{App, Apps, OnUncertain};
+use paceline::engine::app::{App, Apps, OnDeclined, OnUncertain};
 use paceline::engine::schedule::Limits;
 use paceline::engine::{Options, backoff};
 use secrecy::SecretString;
@@ -174,6 +174,7 @@ fn options(rng: &mut Rng) -> Options {
         request_timeout: *pick(rng, &[2, 5, 10, 30].map(Duration::from_secs)),
         grace: *pick(rng, &[1, 5, 10].map(Duration::from_secs)),
         drain: Duration::from_secs(30),
+        room_wait: Duration::from_secs(60),
         reference_wait: Duration::from_secs(3_600),
         keep: None,
         seed: rng.u64(..),
@@ -219,6 +220,7 @@ fn apps(catalog: &Catalog, quotas: &BTreeMap<&'static str, Quota>, on_uncertain:
             secret: SecretString::from(format!("secret of {name}")),
             users: BTreeMap::new(),
             on_uncertain,
+            on_room_declined: OnDeclined::Warn,
             mark_created: true,
             share,
             quotas: own.map(|(method, quota)| (((*method).to_owned(), None), quota.clone())).collect(),

@@ -49,6 +49,7 @@ pub(super) fn method(catalog: &Catalog, method: &Method) -> Vec<(String, String)
     if let Some(spec) = method.creation.look_up() {
         look_up(catalog, method, spec, &mut faults);
     }
+    super::links::decides(&result_of(catalog, method), method, &mut faults);
     faults.0.extend(super::rule::faults(method));
     let gone = method.errors.values().filter(|rule| rule.action == Action::Gone);
     for rule in gone.filter(|_| !matches!(method.creation, Creation::Natural)) {

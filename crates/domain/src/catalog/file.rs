@@ -74,7 +74,7 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
     let title_zh = root.or_default("title_zh", file);
     let source = root.require::<DocSource>("source", file);
     let needs = root.or_default("needs", file);
-    let http_method = root.require::<String>("http_method", file);
+    let http_method = http_method(root, file);
     let path = root.require::<String>("path", file);
     let identities = root.or_default("identities", file);
     let counted_as = root.take("counted_as", file);
@@ -90,6 +90,7 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
     let undo = root.take("undo", file);
     let no_undo = root.or_default("no_undo", file);
     let update = root.take("update", file);
+    let decides = root.take("decides", file);
     let read = root.take("read", file);
     let label = root.or_default("label", file);
     let unconfirmed = root.or_default("unconfirmed", file);
@@ -98,11 +99,6 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
     let codes = root.or_default("codes", file);
     let errors = errors(root, file);
     let checks = super::rule::rules(root, file);
-    if let Some(word) = &http_method
-        && !["GET", "POST", "PATCH", "PUT", "DELETE"].contains(&word.as_str())
-    {
-        file.fault(root.at(), "http_method", format!("expected GET, POST, PATCH, PUT or DELETE, got {word:?}"));
-    }
     let family = name.split('.').next().unwrap_or_default().to_owned();
     Some(Method {
         name,
@@ -128,6 +124,7 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
         undo,
         no_undo,
         update,
+        decides,
         read,
         label,
         unconfirmed,
@@ -139,6 +136,14 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
         codes,
         checks,
     })
+}
+
+fn http_method<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Option<String> {
+    let word = root.require::<String>("http_method", file)?;
+    if !["GET", "POST", "PATCH", "PUT", "DELETE"].contains(&word.as_str()) {
+        file.fault(root.at(), "http_method", format!("expected GET, POST, PATCH, PUT or DELETE, got {word:?}"));
+    }
+    Some(word)
 }
 
 /// A method without a quota does not load: never "unlimited" by omission. One that is counted as another has that one's.

@@ -178,6 +178,34 @@ pub(super) fn state(method: &Method, spec: &LookUp, faults: &mut Faults) {
     }
 }
 
+/// What decides later is a list that the look-up compares one by one, and the reply says how it stands.
+pub(super) fn decides(result: &Value, method: &Method, faults: &mut Faults) {
+    let Some(decides) = &method.decides else { return };
+    let look_up = method.creation.look_up().filter(|look_up| look_up.state);
+    let Some(each) = look_up.and_then(|look_up| look_up.each.as_ref()) else {
+        return faults.add("decides", "needs a [creation] with state = true and each: its listing is asked");
+    };
+    let item = param_schema(method, each).and_then(|schema| schema.items.as_deref());
+    for name in decides.only.keys().chain([&decides.name]) {
+        if item.is_none_or(|item| item.at(name).is_none()) {
+            faults.add("decides", format!("an item of {each} has no {name}"));
+        }
+    }
+    match listed_under(result, &decides.items).as_deref() {
+        Some([first, ..]) => {
+            for name in decides.only.keys().chain([&decides.name, &decides.field]) {
+                if lookup(first, name).is_none() {
+                    faults.add("decides", format!("reply.example has no {name:?} in an item of {:?}", decides.items));
+                }
+            }
+        }
+        _ => faults.add("decides.items", format!("reply.example has no list {:?} with an item", decides.items)),
+    }
+    if decides.declined.is_empty() {
+        faults.add("decides.declined", "needs at least one word");
+    }
+}
+
 /// The documented call is one that the schemas accept.
 pub(super) fn request(method: &Method, faults: &mut Faults) {
     let Some(example) = &method.request else { return };

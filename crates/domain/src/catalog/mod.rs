@@ -36,6 +36,7 @@ pub use rule::{Period, Rule, RuleKind};
 pub use schema::{Format as SchemaFormat, Kind as SchemaKind, Number, Resolve, Schema, Wrong};
 pub use show::{describe, to_json};
 
+use super::decided_later::Decides;
 use super::quota::Quota;
 use super::warning::WarningRule;
 
@@ -186,6 +187,8 @@ pub struct Method {
     pub no_undo: String,
     /// How what it created is changed.
     pub update: Option<Update>,
+    /// What decides only after the call has succeeded.
+    pub decides: Option<Decides>,
     /// How people read the listing, for a method that they may call as one.
     pub read: Option<Read>,
     /// How people recognise a job of it: text with parameters in braces, `{body.name}`; may be empty.

@@ -9,6 +9,7 @@ use super::{
     Action, Creation, Edition, ErrorRule, IdentityKind, Kind, LookUp, Method, Platform, Rule, Schema, SuspendScope,
     ThrottleScope,
 };
+use crate::decided_later::Decides;
 use crate::messages::{Language, Render as _};
 use crate::warning::WarningRule;
 
@@ -90,6 +91,15 @@ fn write_links(out: &mut String, method: &Method) -> fmt::Result {
     if let Some(update) = &method.update {
         writeln!(out, "\nchanged by  {} (its {} is the object's id)", update.method, update.param)?;
     }
+    if let Some(decides) = &method.decides {
+        let only: Vec<_> = decides.only.iter().map(|(name, value)| format!("{name} = {}", word(value))).collect();
+        let what = only.join(", ");
+        let Decides { items, field, pending, after_s, .. } = decides;
+        writeln!(
+            out,
+            "\ndecided later  {items} with {what}: asked for until {field} is no more {pending:?}, first after {after_s} s"
+        )?;
+    }
     if !method.label.is_empty() {
         writeln!(out, "\nlabel  {}", method.label)?;
     }
@@ -155,6 +165,7 @@ pub fn to_json(platform: &Platform, method: &Method) -> Value {
         "undo": method.undo,
         "no_undo": method.no_undo,
         "update": method.update,
+        "decides": method.decides,
         "read": method.read,
         "label": method.label,
         "unconfirmed": method.unconfirmed,

@@ -30,7 +30,9 @@ impl Deaths {
             Settlement::Dead { reason: Reason::Rejected, failure } => {
                 // No code of a platform is a negative number of three digits.
                 let of = failure.code.or_else(|| failure.status.map(|status| -i64::from(status)));
-                self.in_a_row = if self.of == of { self.in_a_row.saturating_add(1) } else { 1 };
+                // A room that declines is no answer of the platform's to the call.
+                let is_next = self.of == of && of.is_some();
+                self.in_a_row = if is_next { self.in_a_row.saturating_add(1) } else { u32::from(of.is_some()) };
                 self.of = of;
             }
             // It has not ended.

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::super::decide::nobody_knows;
+use super::super::decided_later;
 use super::super::planner::LanePlan;
 use super::super::ports::{JobSeq, Settlement, Unsettled};
 use super::super::runtime::Engine;
@@ -153,8 +154,11 @@ impl Sight<'_> {
             _ => serde_json::json!({ "found": listed }),
         };
         let result = mask::answer(Some(&self.plan.method), &result);
-        let settlement = Settlement::Succeeded { key: None, result, sole: false, warnings: Vec::new() };
-        self.settled.push((looking.job, settlement));
+        let success = Settlement::Succeeded { key: None, result, sole: false, warnings: Vec::new() };
+        match decided_later::found(self.engine, self.plan, &looking.known, &listed, success) {
+            Ok(settlement) => self.settled.push((looking.job, settlement)),
+            Err(at) => self.engine.schedule().put_uncertain(self.lane, looking.job, at),
+        }
     }
 
     /// Decides for jobs of equal criteria; gives back those that found nothing.

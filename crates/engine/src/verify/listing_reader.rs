@@ -36,7 +36,7 @@ impl Stopped {
         Self::Later(Failure { detail: detail.into(), ..Failure::default() })
     }
 
-    fn broken(listing: &str, why: Cause) -> Self {
+    pub(in super::super) fn broken(listing: &str, why: Cause) -> Self {
         let detail = Cause::ListingBroken { method: listing.to_owned(), why: Box::new(why) };
         Self::Refused(Failure { detail, ..Failure::default() })
     }

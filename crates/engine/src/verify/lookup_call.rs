@@ -44,7 +44,7 @@ struct Asked {
 }
 
 impl<'a> Asker<'a> {
-    pub(super) fn new(
+    pub(in super::super) fn new(
         engine: &'a Arc<Engine>,
         lane: &'a LaneKey,
         identity: &'a Identity,

@@ -17,6 +17,7 @@ use std::time::Duration;
 use self::batching::{Looking, Round};
 pub(super) use self::listing_reader::Stopped;
 pub(super) use self::lookup_call::Asker;
+use super::decided_later;
 use super::planner::LanePlan;
 use super::ports::{JobSeq, Settlement, Unsettled, Verified};
 use super::runtime::Engine;
@@ -46,6 +47,11 @@ async fn verify(engine: &Arc<Engine>, lane: &Arc<LaneKey>, mut jobs: Vec<Queued>
         Ok(unsettled) => unsettled,
         Err(stopped) => return put_off(engine, &plan, lane, jobs, stopped).await,
     };
+    let (deciding, unsettled): (Vec<_>, Vec<_>) =
+        unsettled.into_iter().partition(|known| decided_later::is_deciding(&plan, known));
+    let is_deciding = |job: &Queued| deciding.iter().any(|known| known.seq == job.seq);
+    let (waiting, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().partition(is_deciding);
+    decided_later::run(engine, lane, &plan, waiting, deciding).await;
     let round = Round::of(engine, &plan, jobs, unsettled);
     settle(engine, lane, round.settled).await;
     for (job, at) in round.later {
@@ -83,7 +89,7 @@ async fn unsettled(engine: &Engine, plan: &LanePlan, seqs: Vec<JobSeq>) -> Resul
 }
 
 /// Writes verdicts into the ledger, all at once, and does in the schedule what was recorded.
-async fn settle(engine: &Arc<Engine>, lane: &LaneKey, jobs: Vec<(Queued, Settlement)>) {
+pub(super) async fn settle(engine: &Arc<Engine>, lane: &LaneKey, jobs: Vec<(Queued, Settlement)>) {
     if jobs.is_empty() {
         return;
     }
@@ -106,7 +112,13 @@ async fn settle(engine: &Arc<Engine>, lane: &LaneKey, jobs: Vec<(Queued, Settlem
 }
 
 /// Puts jobs back that could not be looked for.
-async fn put_off(engine: &Arc<Engine>, plan: &LanePlan, lane: &LaneKey, jobs: Vec<Queued>, stopped: Stopped) {
+pub(super) async fn put_off(
+    engine: &Arc<Engine>,
+    plan: &LanePlan,
+    lane: &LaneKey,
+    jobs: Vec<Queued>,
+    stopped: Stopped,
+) {
     match stopped {
         Stopped::Suspended(lane, scope, failure) => engine.suspend(&plan.app, &lane, scope, &failure).await,
         Stopped::Later(failure) => {

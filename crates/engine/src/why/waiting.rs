@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Awaited, Fact, Situation, parts, words};
 use crate::ports::{Restrained, Restraint, RestraintKind, SuspendedBy};
 use paceline_domain::job::LaneKey;
-use paceline_domain::messages::Cure;
+use paceline_domain::messages::{Cause, Cure};
 use paceline_domain::time::Timestamp;
 
 /// Jobs that are named, of those that it waits for.
@@ -80,7 +80,7 @@ pub(super) fn running(at: &Situation) -> Vec<Fact> {
     facts
 }
 
-/// A call of it may have been applied.
+/// A call of it may have been applied, or was and is not final yet.
 pub(super) fn uncertain(at: &Situation) -> Vec<Fact> {
     let listing = at.look_up.as_ref().unwrap_or(&at.lane);
     let next = match at.not_before.filter(|until| *until > at.now) {
@@ -88,7 +88,11 @@ pub(super) fn uncertain(at: &Situation) -> Vec<Fact> {
         None => format!("looked up with {} as soon as a permit for it is free", listing.method),
     };
     let said = words(&at.failure, at.meaning.as_ref());
-    let text = format!("its last call may have been applied ({said}): {next}; nothing is sent again before");
+    let text = if matches!(at.failure.detail, Cause::StillDeciding { .. }) {
+        format!("{said}: {next}, and then more rarely")
+    } else {
+        format!("its last call may have been applied ({said}): {next}; nothing is sent again before")
+    };
     let values = json!({"failure": parts(&at.failure, at.meaning.as_ref()), "look_up": listing.method});
     let mut fact = Fact::new("uncertain", text).with(values).until(at.not_before.filter(|until| *until > at.now));
     fact.code = at.failure.code;

@@ -39,6 +39,9 @@ impl Scenario {
         if self.tokens.life_s == 0 || self.tokens.same_above_s > self.tokens.life_s {
             section("tokens", "expected a life_s of at least 1 and of at least same_above_s");
         }
+        if let Some(fault) = self.decisions.fault() {
+            section("decisions", fault);
+        }
         for (method, _) in self.concurrency.iter().filter(|(_, limit)| **limit == 0) {
             section(&format!("concurrency.{method}"), "expected at least 1");
         }

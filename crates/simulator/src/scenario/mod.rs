@@ -4,6 +4,7 @@
 //! Start at [`Scenario`]; [`read`] turns text into one and names every fault of the text at once.
 
 mod check;
+mod decisions;
 mod fault;
 mod latency;
 mod left_out;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value};
 
 use paceline_domain::quota::Quota;
 
+pub use decisions::Decisions;
 pub(super) use fault::FaultTrigger;
 pub use fault::{Fault, FaultKind};
 pub use latency::{Latency, Spread, SpreadKind};
@@ -50,6 +52,8 @@ pub struct Scenario {
     pub codes: BTreeMap<String, i64>,
     /// How listings behave.
     pub listing: Listing,
+    /// How what decides later decides.
+    pub decisions: Decisions,
     /// Which of the platform's optional checks are on.
     pub checks: Checks,
     /// The most calls in flight, by method name or pattern; above it calls are refused (45033, 190010).

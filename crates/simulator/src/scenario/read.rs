@@ -8,6 +8,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("calm", include_str!("../../../../config/scenarios/calm.toml")),
     ("heavy-tail", include_str!("../../../../config/scenarios/heavy-tail.toml")),
     ("revoked-token", include_str!("../../../../config/scenarios/revoked-token.toml")),
+    ("rooms", include_str!("../../../../config/scenarios/rooms.toml")),
     ("shared-app", include_str!("../../../../config/scenarios/shared-app.toml")),
     ("storm", include_str!("../../../../config/scenarios/storm.toml")),
     ("strict", include_str!("../../../../config/scenarios/strict.toml")),
@@ -132,7 +133,8 @@ mod tests {
             Scenario::parse(&marked.collect::<Vec<_>>().join("\n"), "calm").unwrap_or_else(|error| panic!("{error}"));
         let defaults = Scenario::default();
         let shown = |scenario: &Scenario| {
-            format!("{:?} {:?} {:?} {:?}", scenario.counting, scenario.tokens, scenario.listing, scenario.checks)
+            let Scenario { counting, tokens, listing, decisions, checks, .. } = scenario;
+            format!("{counting:?} {tokens:?} {listing:?} {decisions:?} {checks:?}")
         };
         assert_eq!(shown(&reference), shown(&defaults), "it shows the defaults");
         assert!(!format!("{reference:?}").contains("made-up"), "secrets are not shown");

@@ -11,7 +11,7 @@ use crate::driver::{self, Conn, Row, values};
 use crate::facts;
 use crate::state::State;
 use paceline_domain::outcome::Failure;
-use paceline_domain::outcome::NOT_SENT;
+use paceline_domain::outcome::{NOT_SENT, SUCCEEDED};
 use paceline_domain::time::Timestamp;
 use paceline_ports::{JobSeq, LedgerError, Settlement, Unsettled, Verified};
 
@@ -23,8 +23,10 @@ static COLUMNS: LazyLock<String> = LazyLock::new(|| {
     format!(
         "{JOB_COLUMNS}, j.seq, j.http_status, j.code, j.detail, j.cure, j.log_id,
          (SELECT max(a.deadline_at) FROM attempts a WHERE a.job = j.seq AND a.purpose = {FOR_JOB} AND a.ended_at IS NULL),
-         (SELECT max(CASE WHEN a.replied = 1 AND a.code IS NOT NULL THEN a.ended_at ELSE a.deadline_at END)
-             FROM attempts a WHERE a.job = j.seq AND a.purpose = {FOR_JOB} AND (a.outcome IS NULL OR a.outcome <> '{NOT_SENT}'))"
+         (SELECT max(CASE WHEN a.replied = 1 AND (a.code IS NOT NULL OR a.outcome = '{SUCCEEDED}') THEN a.ended_at ELSE a.deadline_at END)
+             FROM attempts a WHERE a.job = j.seq AND a.purpose = {FOR_JOB} AND (a.outcome IS NULL OR a.outcome <> '{NOT_SENT}')),
+         (SELECT a.outcome FROM attempts a WHERE a.seq =
+             (SELECT max(b.seq) FROM attempts b WHERE b.job = j.seq AND b.purpose = {FOR_JOB}))"
     )
 });
 
@@ -35,6 +37,7 @@ pub(crate) struct UnsettledRow {
     failure: Failure,
     in_flight_until: Option<i64>,
     lost_until: Option<i64>,
+    last_outcome: Option<String>,
 }
 
 impl UnsettledRow {
@@ -45,6 +48,7 @@ impl UnsettledRow {
             failure: facts::failure(row, AT + 1)?,
             in_flight_until: row.get(AT + 6)?,
             lost_until: row.get(AT + 7)?,
+            last_outcome: row.get(AT + 8)?,
         })
     }
 
@@ -54,6 +58,7 @@ impl UnsettledRow {
             job: self.row.parse()?,
             in_flight_until: self.in_flight_until.map(Timestamp),
             lost_until: Timestamp(self.lost_until.unwrap_or_default()),
+            is_applied: self.last_outcome.as_deref() == Some(SUCCEEDED),
             failure: self.failure,
         })
     }
