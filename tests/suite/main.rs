@@ -70,6 +70,7 @@ mod submitting;
 mod tables;
 mod templates;
 mod tidy;
+mod tutorials;
 mod undo;
 mod updates;
 mod warnings;
