@@ -2,7 +2,7 @@
 //!
 //! The map, in the one direction in which modules may depend on each other:
 //!
-//! `main → cli → wiring → {admin, operations} → {amqp, store, platform, simulator, tables} → {engine, settings} → {host, metrics, ports} → domain → {messages, quota}`
+//! `main → cli → wiring → {admin, operations} → {amqp, store, platform, simulator, tables, timetable} → {engine, settings} → {host, metrics, ports} → domain → {messages, quota}`
 //!
 //! - [`domain`], the crate [`paceline_domain`]: jobs, catalog, outcomes; pure. Below it: [`paceline_quota`](paceline_domain::quota) and
 //!   [`paceline_messages`](paceline_domain::messages), what people are told.
@@ -14,6 +14,7 @@
 //! - [`settings`], the crate [`paceline_settings`]; [`wiring`] and [`cli`]: how a process is put together and spoken to.
 //! - [`metrics`], the crate [`paceline_metrics`]: what engine and store count; [`telemetry`]: traces for a collector.
 //! - The crate [`paceline_tables`]: text in any encoding and workbooks, as rows of cells.
+//! - [`timetable`], the crate [`paceline_timetable`]: timetables as meetings, for `paceline expand`.
 //! - The crate [`paceline_host`]: [`files`] that are for one user alone, and the [`user`] who runs the process.
 //! - [`clock`]: the only reader of time; [`crash_points`]: where tests let the process die. Both stand beside the ports.
 
@@ -28,6 +29,7 @@ pub use paceline_settings as settings;
 pub use paceline_simulator as simulator;
 pub use paceline_store as store;
 pub use paceline_tables as tables;
+pub use paceline_timetable as timetable;
 
 pub mod admin;
 pub mod cli;

@@ -1,0 +1,313 @@
+//! The rule file: a term's calendar, the times of its sections, which column is what, and the jobs to make.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+use paceline_domain::rows::FileFault;
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::sheet::Field;
+use crate::template::Template;
+use crate::term::{MakeUp, Term, WEEKS_MAX, in_week_of};
+use crate::words;
+
+/// How a day is written.
+const A_DATE: &str = "a date such as 2026-09-01";
+/// Between the first and the last day of a span.
+const TO: &str = "..";
+
+/// What a rule file says.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    pub(crate) name: String,
+    pub(crate) term: Term,
+    /// From when to when each section goes.
+    pub(crate) sections: BTreeMap<u16, (Time, Time)>,
+    /// Which heading has a field, with the line that says it.
+    pub(crate) columns: BTreeMap<Field, (u64, String)>,
+    /// A field or heading → what is written → what is put in its place.
+    pub(crate) words: BTreeMap<String, BTreeMap<String, String>>,
+    /// What a lesson is known by, if it is not as usual, with the line.
+    pub(crate) key: Option<(u64, Vec<String>)>,
+    /// The method that the jobs call.
+    pub method: String,
+    /// The app that they are for.
+    pub app: Option<String>,
+    /// What their parameters hold, in the file's order.
+    pub(crate) parameters: Vec<Parameter>,
+}
+
+/// A parameter with its text.
+#[derive(Clone, Debug)]
+pub(crate) struct Parameter {
+    pub(crate) line: u64,
+    pub(crate) name: String,
+    pub(crate) template: Template,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Draft {
+    term: DraftTerm,
+    #[serde(default)]
+    sections: BTreeMap<Spanned<String>, Spanned<String>>,
+    #[serde(default)]
+    columns: BTreeMap<Spanned<String>, String>,
+    #[serde(default)]
+    words: BTreeMap<String, BTreeMap<String, String>>,
+    job: DraftJob,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DraftTerm {
+    time_zone: Spanned<String>,
+    first_day: Spanned<toml::Value>,
+    weeks: Spanned<u16>,
+    #[serde(default)]
+    holidays: Vec<Spanned<toml::Value>>,
+    #[serde(default)]
+    make_up: Vec<DraftMakeUp>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DraftMakeUp {
+    day: Spanned<toml::Value>,
+    takes: Spanned<toml::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DraftJob {
+    method: String,
+    #[serde(default)]
+    app: Option<String>,
+    #[serde(default)]
+    key: Option<Spanned<Vec<String>>>,
+    parameters: BTreeMap<Spanned<String>, Spanned<String>>,
+}
+
+/// Collects the faults of a file by their lines.
+struct Checker<'t> {
+    name: &'t str,
+    text: &'t str,
+    faults: Vec<FileFault>,
+}
+
+impl Rule {
+    /// Reads a rule file.
+    ///
+    /// # Errors
+    /// Every fault with its line.
+    pub fn read(name: &str, text: &str) -> Result<Self, Vec<FileFault>> {
+        let mut checker = Checker { name, text, faults: Vec::new() };
+        let draft: Draft = toml::from_str(text).map_err(|error| {
+            let at = error.span().unwrap_or_default();
+            checker.add(&at, error.message().to_owned());
+            std::mem::take(&mut checker.faults)
+        })?;
+        let term = checker.term(&draft.term);
+        let sections = checker.sections(&draft.sections);
+        let columns = checker.columns(draft.columns);
+        let key = draft.job.key.map(|key| (checker.line(&key.span()), key.into_inner()));
+        if let Some((line, _)) = key.as_ref().filter(|(_, names)| names.is_empty()) {
+            checker
+                .at(*line, "job.key: expected the columns that a lesson is known by, such as [\"course\"]".to_owned());
+        }
+        let parameters = checker.parameters(draft.job.parameters);
+        let words = draft.words.into_iter().map(|(name, words)| {
+            (words::normal(&name), words.into_iter().map(|(word, value)| (words::normal(&word), value)).collect())
+        });
+        let words = words.collect();
+        match term {
+            Some(term) if checker.faults.is_empty() => Ok(Self {
+                name: name.to_owned(),
+                term,
+                sections,
+                columns,
+                words,
+                key,
+                method: draft.job.method,
+                app: draft.job.app,
+                parameters,
+            }),
+            _ => {
+                checker.faults.sort_by_key(|fault| fault.line);
+                Err(checker.faults)
+            }
+        }
+    }
+
+    /// What the rows are to hold, with the lines that say it.
+    pub fn parameters(&self) -> impl Iterator<Item = (u64, &str)> {
+        self.parameters.iter().map(|parameter| (parameter.line, parameter.name.as_str()))
+    }
+
+    /// A fault of the rule file.
+    pub fn fault(&self, line: u64, message: String) -> FileFault {
+        FileFault { file: self.name.clone(), line, column: None, message }
+    }
+}
+
+impl Checker<'_> {
+    fn line(&self, at: &Range<usize>) -> u64 {
+        self.text.bytes().take(at.start).filter(|byte| *byte == b'\n').count() as u64 + 1
+    }
+
+    fn add(&mut self, at: &Range<usize>, message: String) {
+        self.at(self.line(at), message);
+    }
+
+    fn at(&mut self, line: u64, message: String) {
+        self.faults.push(FileFault { file: self.name.to_owned(), line, column: None, message });
+    }
+
+    fn term(&mut self, draft: &DraftTerm) -> Option<Term> {
+        let zone = self.zone(&draft.time_zone);
+        let first = self.day("term.first_day", &draft.first_day);
+        let weeks = *draft.weeks.get_ref();
+        if !(1..=WEEKS_MAX).contains(&weeks) {
+            self.add(&draft.weeks.span(), format!("term.weeks: expected 1 to {WEEKS_MAX}, got {weeks}"));
+        }
+        let mut term = Term::new(zone?, first?, weeks.clamp(1, WEEKS_MAX));
+        for holiday in &draft.holidays {
+            if let Some((first, last)) = self.days(holiday) {
+                term.holidays.extend(first.series(jiff::Span::new().days(1)).take_while(|day| *day <= last));
+            }
+        }
+        for make_up in &draft.make_up {
+            let Some(day) = self.day("term.make_up.day", &make_up.day) else { continue };
+            let Some(takes) = self.takes(&make_up.takes, day) else { continue };
+            let line = self.line(&make_up.day.span());
+            if let Some(why) = term.refuses(day, takes) {
+                self.at(line, format!("term.make_up: {why}"));
+            } else {
+                term.make_ups.push(MakeUp { line, day, takes });
+            }
+        }
+        Some(term)
+    }
+
+    fn zone(&mut self, name: &Spanned<String>) -> Option<TimeZone> {
+        let zone = TimeZone::get(name.get_ref()).ok().filter(|zone| zone.iana_name().is_some());
+        if zone.is_none() {
+            let message =
+                format!("term.time_zone: expected an IANA name such as Asia/Shanghai, got {:?}", name.get_ref());
+            self.add(&name.span(), message);
+        }
+        zone
+    }
+
+    fn day(&mut self, field: &str, value: &Spanned<toml::Value>) -> Option<Date> {
+        let text = text(value.get_ref());
+        let day = text.parse().ok();
+        if day.is_none() {
+            self.add(&value.span(), format!("{field}: expected {A_DATE}, got {text:?}"));
+        }
+        day
+    }
+
+    fn days(&mut self, value: &Spanned<toml::Value>) -> Option<(Date, Date)> {
+        let text = text(value.get_ref());
+        let (first, last) = text.split_once(TO).unwrap_or((&text, &text));
+        match (first.trim().parse::<Date>(), last.trim().parse::<Date>()) {
+            (Ok(first), Ok(last)) if first <= last && (last - first).get_days() < i32::from(WEEKS_MAX) * 7 => {
+                Some((first, last))
+            }
+            _ => {
+                let message =
+                    format!("term.holidays: expected {A_DATE}, or two as 2026-10-01{TO}2026-10-07, got {text:?}");
+                self.add(&value.span(), message);
+                None
+            }
+        }
+    }
+
+    /// The day whose lessons are held: a date, or a weekday of the same week.
+    fn takes(&mut self, value: &Spanned<toml::Value>, day: Date) -> Option<Date> {
+        let text = text(value.get_ref());
+        let taken = text.parse::<Date>().ok().or_else(|| Some(in_week_of(day, words::weekday(&text)?)));
+        if taken.is_none() {
+            let message =
+                format!("term.make_up.takes: expected {A_DATE} or a weekday such as Thursday or 周四, got {text:?}");
+            self.add(&value.span(), message);
+        }
+        taken
+    }
+
+    fn sections(&mut self, draft: &BTreeMap<Spanned<String>, Spanned<String>>) -> BTreeMap<u16, (Time, Time)> {
+        let mut sections = BTreeMap::new();
+        for (number, times) in draft {
+            let number_read = number.get_ref().parse::<u16>().ok();
+            if number_read.is_none() {
+                self.add(&number.span(), format!("sections: expected a section's number, got {:?}", number.get_ref()));
+            }
+            let times_read = words::span(times.get_ref());
+            if times_read.is_none() {
+                let got = times.get_ref();
+                self.add(
+                    &times.span(),
+                    format!("sections.{}: expected its times as 08:00-08:45, got {got:?}", number.get_ref()),
+                );
+            }
+            sections.extend(number_read.zip(times_read));
+        }
+        let mut before: Option<(u16, Time)> = None;
+        for (number, (from, to)) in &sections {
+            if let Some((other, end)) = before.filter(|(_, end)| end > from) {
+                let message =
+                    format!("sections.{number}: begins at {from:.0}, before section {other} ends at {end:.0}");
+                let span = draft.keys().find(|key| key.get_ref().parse() == Ok(*number)).map(Spanned::span);
+                self.add(&span.unwrap_or_default(), message);
+            }
+            before = Some((*number, *to));
+        }
+        sections
+    }
+
+    fn columns(&mut self, draft: BTreeMap<Spanned<String>, String>) -> BTreeMap<Field, (u64, String)> {
+        let mut columns = BTreeMap::new();
+        for (field, heading) in draft {
+            let line = self.line(&field.span());
+            if let Some(field) = Field::of(field.get_ref()) {
+                columns.insert(field, (line, heading));
+            } else {
+                let known = Field::ALL.map(Field::name).join(", ");
+                self.at(line, format!("columns.{}: expected one of {known}", field.get_ref()));
+            }
+        }
+        columns
+    }
+
+    fn parameters(&mut self, draft: BTreeMap<Spanned<String>, Spanned<String>>) -> Vec<Parameter> {
+        let mut drafts: Vec<_> = draft.into_iter().collect();
+        drafts.sort_by_key(|(name, _)| name.span().start);
+        let mut parameters = Vec::new();
+        for (name, text) in drafts {
+            let line = self.line(&name.span());
+            let name = name.into_inner();
+            match Template::read(text.get_ref()) {
+                Ok(template) => parameters.push(Parameter { line, name, template }),
+                Err(why) => self.at(line, format!("job.parameters.{name}: {why}")),
+            }
+        }
+        if parameters.is_empty() && self.faults.is_empty() {
+            self.at(1, "job.parameters: expected what the jobs' parameters are to hold".to_owned());
+        }
+        parameters
+    }
+}
+
+/// A date may stand with quotes or without.
+fn text(value: &toml::Value) -> String {
+    let date = value.as_datetime().map(ToString::to_string);
+    let text = value.as_str().map(|text| text.trim().to_owned());
+    text.or(date).unwrap_or_else(|| value.type_str().to_owned())
+}
+
+#[cfg(test)]
+mod tests;
