@@ -7,9 +7,9 @@ use paceline::clock::Clock;
 use paceline::domain::catalog::{Catalog, built_in};
 use paceline::domain::decode::Decoder;
 use paceline::engine::Engine;
-use paceline::engine::ports::Ledger;
+use paceline::engine::ports::{Ledger, Mode, Store};
+use paceline::metrics::Metrics;
 use paceline::settings::{self, Settings};
-use paceline::store::sqlite::{Mode, SqliteLedger};
 use paceline::wiring;
 
 use super::sentence;
@@ -17,7 +17,7 @@ use super::sentence;
 /// A worker that has taken nothing over yet.
 pub struct Worker {
     pub decoder: Arc<Decoder>,
-    pub ledger: Arc<SqliteLedger>,
+    pub ledger: Arc<dyn Store>,
     pub engine: Arc<Engine>,
     pub clock: Clock,
     /// Its ledger's folder, which goes with it.
@@ -39,7 +39,7 @@ impl Worker {
         let catalog = Arc::new(built_in().map_err(|faults| sentence(format!("{faults:?}")))?);
         let clock = Clock::system();
         let path = folder.path().join("ledger.db");
-        let ledger = Arc::new(SqliteLedger::open(&path, Mode::Worker, clock.now())?);
+        let ledger = wiring::open(&path, Mode::Worker, clock.now(), Metrics::default())?;
         let engine = engine(&settings, &catalog, &ledger, &clock).await?;
         engine.recover().await.context("the new ledger cannot be read")?;
         let decoder = Decoder { apps: wiring::facts_of(&settings, &catalog), catalog, rights: Arc::default() };
@@ -50,7 +50,7 @@ impl Worker {
 async fn engine(
     settings: &Settings,
     catalog: &Arc<Catalog>,
-    ledger: &Arc<SqliteLedger>,
+    ledger: &Arc<dyn Store>,
     clock: &Clock,
 ) -> anyhow::Result<Arc<Engine>> {
     let apps = wiring::apps_of(settings, catalog).map_err(|faults| sentence(faults.join("; ")))?;

@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use paceline::domain::decode::Defaults;
 use paceline::engine::Stop;
-use paceline::engine::ports::{Arrival, Intake, Ledger, Origin};
+use paceline::engine::ports::{Arrival, Origin};
 use serde_json::json;
 
 use super::batch::Batch;

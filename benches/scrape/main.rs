@@ -96,5 +96,5 @@ async fn prepared(path: &std::path::Path) -> anyhow::Result<(Scrape, Arc<SqliteL
     }
     engine.load(None).await?;
     engine.run(false, tokio::time::sleep(Duration::from_secs(2))).await;
-    Ok((Scrape::new(engine, Arc::clone(&ledger), metrics), ledger))
+    Ok((Scrape::new(engine, Arc::clone(&ledger) as _, metrics), ledger))
 }

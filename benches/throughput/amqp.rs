@@ -5,7 +5,6 @@ use std::time::Duration;
 use anyhow::ensure;
 use paceline::amqp::Options;
 use paceline::engine::Stop;
-use paceline::engine::ports::{Ledger, Outbox};
 use paceline::wiring;
 use tokio::sync::oneshot;
 

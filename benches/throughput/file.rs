@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::ensure;
 use paceline::domain::rows::{Format, Input, Row, Rows};
 use paceline::engine::Stop;
-use paceline::engine::ports::{Arrival, Intake, Ledger, Origin};
+use paceline::engine::ports::{Arrival, Origin};
 
 use super::amqp::{LIFTED, SECTIONS};
 use super::common::{Worker, sentence};

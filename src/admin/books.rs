@@ -7,25 +7,23 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use super::answer::Fault;
 use crate::domain::activity::By;
 use crate::engine::ports::LedgerError;
-use crate::store;
-use paceline_ports::location::Location;
-use paceline_ports::operator::{Commands, Reports};
+use paceline_ports::operator::{Commands, Connect, Reports};
 
 /// Reads at one time; more wait.
 const READERS_MAX: usize = 3;
 
 /// Connections, opened as needed.
 pub struct Books {
-    location: Location,
+    store: Arc<dyn Connect>,
     idle: Arc<Mutex<Vec<Box<dyn Reports>>>>,
     places: Arc<Semaphore>,
     writer: Arc<AsyncMutex<Option<Box<dyn Commands>>>>,
 }
 
 impl Books {
-    /// Those of the ledger at `path`.
-    pub fn of(location: Location) -> Self {
-        Self { location, idle: Arc::default(), places: Arc::new(Semaphore::new(READERS_MAX)), writer: Arc::default() }
+    /// Those of this store.
+    pub fn of(store: Arc<dyn Connect>) -> Self {
+        Self { store, idle: Arc::default(), places: Arc::new(Semaphore::new(READERS_MAX)), writer: Arc::default() }
     }
 
     /// Runs `work` on a connection that can only read.
@@ -34,13 +32,13 @@ impl Books {
         work: impl FnOnce(&dyn Reports) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Fault> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| LedgerError::Closed)?;
-        let (idle, location) = (Arc::clone(&self.idle), self.location.clone());
+        let (idle, store) = (Arc::clone(&self.idle), Arc::clone(&self.store));
         let job = tokio::task::spawn_blocking(move || {
             let _place = place;
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let operator = match taken {
                 Some(operator) => operator,
-                None => store::open_for_reading(&location)?,
+                None => store.reports()?,
             };
             let done = work(&*operator)?;
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(operator);
@@ -73,11 +71,11 @@ impl Books {
         work: impl FnOnce(&mut dyn Commands) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Fault> {
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
-        let location = self.location.clone();
+        let store = Arc::clone(&self.store);
         let job = tokio::task::spawn_blocking(move || {
             let operator = match &mut *writer {
                 Some(operator) => operator,
-                none => none.insert(store::open(&location)?),
+                none => none.insert(store.commands()?),
             };
             work(&mut **operator)
         });

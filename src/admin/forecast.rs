@@ -16,7 +16,6 @@ use crate::engine::Engine;
 use crate::engine::forecast::{Forecast, forecast};
 use crate::engine::ports::{LedgerError, Restrained, Restraint, RestraintKind, Suspension};
 use crate::operations::forecast::{Outset, deciding_document, left_over_document};
-use crate::store;
 
 /// The time from the end of one forecast to the beginning of the next.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -159,7 +158,7 @@ fn make(worker: &Worker) -> Result<Cached, LedgerError> {
     // Before anything else is read: what changes meanwhile makes it untrue.
     let standing = Standing::of(engine);
     let (planner, now) = (engine.planner(), engine.clock().now());
-    let mut outlook = store::open_for_reading(&worker.store)?.outlook_of(&|lane| now - planner.span_of(lane))?;
+    let mut outlook = worker.store.reports()?.outlook_of(&|lane| now - planner.span_of(lane))?;
     let outset = Outset { planner, limits: engine.limits(), grace: engine.grace(), now, is_worked: true };
     // The engine knows of them before the ledger does.
     (outlook.suspensions, outlook.restraints) = (standing.suspensions.clone(), engine.restraints());

@@ -54,7 +54,7 @@ use crate::domain::time::{Mono, Timestamp};
 use crate::engine::Engine;
 use crate::operations::inputs::Inputs;
 use paceline_ports::Intake;
-use paceline_ports::location::Location;
+use paceline_ports::operator::Connect;
 
 /// Who may ask, and what protects the way.
 #[derive(Clone, Debug, Default)]
@@ -79,8 +79,8 @@ pub struct Worker {
     pub intake: Arc<dyn Intake>,
     /// How jobs are read at the moment.
     pub decoder: Arc<dyn Fn() -> Arc<Decoder> + Send + Sync>,
-    /// The ledger's file.
-    pub store: Location,
+    /// The way to its store.
+    pub store: Arc<dyn Connect>,
     /// The broker part, if there is one.
     pub broker: Option<Look>,
     /// The text of `/metrics`.
@@ -111,7 +111,7 @@ impl State {
     /// Inputs read again, with the apps and methods of now.
     fn inputs(&self) -> Inputs {
         let decoder = (self.worker.decoder)();
-        Inputs::new(Decoder::clone(&decoder), self.worker.store.clone())
+        Inputs::new(Decoder::clone(&decoder), Arc::clone(&self.worker.store))
     }
 }
 

@@ -91,7 +91,7 @@ impl Bound {
         let state = Arc::new(State {
             access: RwLock::new(Arc::new(guard::Access::of(access))),
             guesses: guesses::Guesses::new(worker.engine.clock().clone()),
-            books: books::Books::of(worker.store.clone()),
+            books: books::Books::of(Arc::clone(&worker.store)),
             forecast: forecast::Forecasts::of(&worker),
             worker,
             started_at,

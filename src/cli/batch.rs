@@ -17,8 +17,8 @@ use crate::domain::rows::{FileError, Input, Row, RowIds, Rows};
 use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
 use crate::settings::Settings;
-use crate::store;
-use paceline_ports::location::Location;
+use crate::wiring;
+use paceline_ports::location::StoreUrl;
 use paceline_ports::operator::Untouched;
 
 use super::chained::Chains;
@@ -68,7 +68,7 @@ pub struct Source {
 struct IdRule {
     allow_duplicates: bool,
     /// Where jobs of theirs may be known by row numbers.
-    ledger: Option<Location>,
+    ledger: Option<StoreUrl>,
     catalog: Arc<Catalog>,
 }
 
@@ -77,7 +77,7 @@ pub fn row_ids(sources: &[Source]) -> RowIds {
     let Some(IdRule { allow_duplicates, ledger, catalog }) = sources.first().map(|source| source.ids.clone()) else {
         return RowIds::default();
     };
-    let known = ledger.map(|ledger| store::known_jobs(ledger, catalog));
+    let known = ledger.map(|ledger| wiring::known_jobs(ledger, catalog));
     RowIds::new(allow_duplicates, known)
 }
 
@@ -90,7 +90,7 @@ impl BatchArgs {
         err: &mut dyn Write,
         decoder: &Arc<Decoder>,
         settings: &Settings,
-        ledger: Option<&Location>,
+        ledger: Option<&StoreUrl>,
     ) -> anyhow::Result<Vec<Source>> {
         let faults = decoder.faults_of(self.method.as_deref(), self.app.as_deref());
         if !faults.is_empty() {

@@ -9,7 +9,6 @@ use crate::clock::Clock;
 use crate::domain::printable;
 use crate::operations::inputs::Inputs;
 use crate::settings::Settings;
-use crate::store;
 use crate::wiring::{self, Source};
 use paceline_ports::operator::Commands;
 
@@ -65,7 +64,7 @@ impl Context {
 
     /// The operators' side of the ledger, beside a worker or without one.
     pub fn operator(&self) -> anyhow::Result<Box<dyn Commands>> {
-        Ok(store::open(&self.settings_without_secrets()?.store)?)
+        Ok(wiring::open_for_people(&self.settings_without_secrets()?.store)?)
     }
 
     /// Prints one JSON document on a line of its own; what nobody sees is escaped in it, which changes no value.
@@ -79,5 +78,5 @@ impl Context {
 pub fn inputs(context: &Context) -> anyhow::Result<Inputs> {
     let settings = context.settings_without_secrets()?;
     let catalog = wiring::catalog_of(&settings)?;
-    Ok(Inputs::new(wiring::decoder(&settings, &catalog, false), settings.store))
+    Ok(Inputs::new(wiring::decoder(&settings, &catalog, false), wiring::connector(&settings.store)))
 }

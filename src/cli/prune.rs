@@ -8,8 +8,8 @@ use crate::domain::catalog::Catalog;
 use crate::domain::undo::{self, Created};
 use crate::engine::ports::Intake;
 use crate::settings::Settings;
-use crate::store;
-use paceline_ports::location::Location;
+use crate::wiring;
+use paceline_ports::location::StoreUrl;
 use paceline_ports::operator::{Reports, Selection};
 
 use super::ask;
@@ -39,15 +39,15 @@ pub struct Gone {
 /// Nobody agreed: nothing is sent then, neither deletions nor rows.
 pub fn offer(
     context: &mut Context,
-    (settings, location): (&Settings, &Location),
+    (settings, store): (&Settings, &StoreUrl),
     catalog: &Arc<Catalog>,
     (checked, changes): (&Checked, &Changes),
     yes: bool,
 ) -> anyhow::Result<Vec<Gone>> {
-    if !location.path.exists() {
+    if !store.may_exist() {
         return Ok(Vec::new());
     }
-    let ledger = store::open(location)?;
+    let ledger = wiring::open_for_people(store)?;
     let now = context.clock.now();
     let mut gone = Vec::new();
     let mut objects = 0;
@@ -80,7 +80,7 @@ pub fn offer(
 pub async fn take_over(
     context: &Context,
     ledger: &dyn Intake,
-    store: &Location,
+    store: &StoreUrl,
     catalog: &Catalog,
     gone: &[Gone],
     checked: &mut Checked,

@@ -13,10 +13,9 @@ use crate::engine::{Engine, Unread};
 use crate::files::Output;
 use crate::operations::reading::{Wanted, judge, listing, why_unread};
 use crate::settings::Settings;
-use crate::store;
-use crate::store::sqlite::Mode;
 use crate::tables::Book;
 use crate::wiring::{self, Parts, Surroundings, Worker};
+use paceline_ports::Mode;
 
 use super::book::{is_xlsx, value};
 use super::context::Context;
@@ -113,7 +112,7 @@ async fn start(context: &mut Context, settings: Settings) -> anyhow::Result<Work
     let catalog = wiring::catalog_of(&settings)?;
     let store = settings.store.clone();
     let parts = Parts::of(settings, catalog, Surroundings::Bare, context.source(), &context.clock)?;
-    if let Some(worker) = store::open(&store)?.worker()? {
+    if let Some(worker) = wiring::open_for_people(&store)?.worker()? {
         let hint = "ask it: GET /api/v1/reads/METHOD of its HTTP API reads a page (docs/api.md), or stop it first";
         return Err(refuse(format!("{worker}, which alone may spend its quotas"), hint));
     }

@@ -12,14 +12,13 @@ use serde_json::json;
 use crate::domain::catalog::Catalog;
 use crate::domain::decode::Decoder;
 use crate::domain::time::Timestamp;
-use crate::engine::ports::{Counts, Ledger, Suspension};
+use crate::engine::ports::{Counts, Suspension};
 use crate::engine::{Engine, Stop};
 use crate::operations::suspension::Scope;
 use crate::settings::Settings;
-use crate::store;
-use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring::{self, Parts, Surroundings, Worker};
-use paceline_ports::location::Location;
+use paceline_ports::location::StoreUrl;
+use paceline_ports::{Mode, Store};
 
 use super::batch::{self, BatchArgs, Checked, Present};
 use super::changes::Changes;
@@ -66,7 +65,7 @@ pub struct Args {
 /// What a run works with.
 struct Work {
     parts: Parts,
-    store: Location,
+    store: StoreUrl,
     rehearsal: Option<Rehearsal>,
 }
 
@@ -109,7 +108,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     // The forecast is made when everything is loaded and nothing has left.
     outset.now = context.clock.now();
     let round_trip = rehearsal.as_ref().map(Rehearsal::round_trip);
-    let planned = Planned::of(&*store::open(&store)?, &outset, &checked.batches, started_at, round_trip)?;
+    let planned = Planned::of(&*wiring::open_for_people(&store)?, &outset, &checked.batches, started_at, round_trip)?;
     let mut around = stages::Around { planned: &planned, signals: &mut signals, yes: args.rules.yes };
     early.check(|| taken.interrupted())?;
     drop(early);
@@ -118,7 +117,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let elapsed = context.clock.mono().since(start);
     worker.end(stop != Stop::Cut).await;
 
-    if let Some(exit) = lost(context, &worker.engine, &ledger).await? {
+    if let Some(exit) = lost(context, &worker.engine, &*ledger).await? {
         return Ok(exit);
     }
     let counts = ledger.counts(Some(checked.batches.clone())).await?;
@@ -138,11 +137,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
 }
 
 /// Says why the ledger cannot be relied on any more, if so; nothing more is read from it then.
-pub(super) async fn lost(
-    context: &mut Context,
-    engine: &Engine,
-    ledger: &SqliteLedger,
-) -> anyhow::Result<Option<Exit>> {
+pub(super) async fn lost(context: &mut Context, engine: &Engine, ledger: &dyn Store) -> anyhow::Result<Option<Exit>> {
     let Some(why) = engine.lost() else { return Ok(None) };
     ledger.close().await;
     writeln!(context.err, "error: {why}")?;
@@ -155,7 +150,7 @@ fn check(
     args: &Args,
     sources: &[batch::Source],
     decoder: &Arc<Decoder>,
-    store: Option<&Location>,
+    store: Option<&StoreUrl>,
 ) -> anyhow::Result<(Checked, Changes)> {
     if let Some(store) = store {
         return check_with_ledger(context, sources, decoder, args.rules, (store, args.batch.allow_duplicates));
@@ -166,12 +161,12 @@ fn check(
 
 fn summarise(
     context: &mut Context,
-    store: &Location,
+    store: &StoreUrl,
     batches: &[String],
     (planned, elapsed, started_at, is_finished): (&Planned, Duration, Timestamp, bool),
     account: Option<&Account>,
 ) -> anyhow::Result<()> {
-    let ledger = store::open(store)?;
+    let ledger = wiring::open_for_people(store)?;
     let time = planned.against(elapsed, is_finished, &ledger.outcomes(started_at)?);
     Summary::of(&*ledger, batches)?.write(&time, &mut context.out)?;
     if let Some(account) = account {
@@ -209,7 +204,7 @@ fn prepare(
         "rehearsing {} at speed {} in {}; nothing leaves this process",
         args.scenario,
         args.speed,
-        store.path.display()
+        store.place()
     )?;
     let parts = Parts::bare(settings, catalog, apps, rehearsal.transport(), context.clock.clone(), args.speed);
     Ok(Work { parts, store, rehearsal: Some(rehearsal) })
@@ -244,15 +239,11 @@ fn conclude(
     args: &Args,
     counts: &Counts,
     (stop, early): (Stop, Option<&Early>),
-    store: &Location,
+    store: &StoreUrl,
 ) -> anyhow::Result<Exit> {
     let open = counts.queued + counts.uncertain;
     if args.simulate && counts.dead + counts.held + counts.warnings > 0 {
-        writeln!(
-            context.err,
-            "hint: PACELINE_STORE__URL=sqlite://{} lets the other commands look at the rehearsal",
-            store.path.display()
-        )?;
+        writeln!(context.err, "hint: PACELINE_STORE__URL={store} lets the other commands look at the rehearsal")?;
     }
     if let Some(early) = early {
         writeln!(context.err, "{early}")?;

@@ -21,7 +21,6 @@ use crate::engine::quota_usage::{QuotaUsage, WindowUse};
 use crate::operations::forecast::{deciding_document, left_over};
 use crate::operations::restraints::{ExplainedRestraint, explain};
 use crate::settings::Settings;
-use crate::store::sqlite::inspect;
 use crate::wiring;
 use paceline_ports::operator::{BatchLine, Ended, LaneLine, Reports};
 
@@ -107,7 +106,7 @@ fn look(ledger: &dyn Reports, settings: &Settings, catalog: &Arc<Catalog>, now: 
     let usage = QuotaUsage::of(&planner, &outlook.past, settings.engine.grace, now);
     let mut ended = ledger.ended_by_lane()?;
     let quotas = quotas::in_use(&planner, &usage, lanes.iter().chain(outlook.past.keys()));
-    let is_worked = inspect::is_worked(&settings.store.path);
+    let is_worked = wiring::is_worked(&settings.store);
     let outset = wiring::outset(settings, Arc::clone(&planner), now, is_worked);
     let forecast = forecast(&outset.basis(outlook));
     let states = standing.into_iter().map(|line| {

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::json;
 
-use crate::store;
+use crate::wiring;
 
 use super::context::Context;
 use super::exit::Exit;
@@ -33,7 +33,7 @@ struct RekeyArgs {
 pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let Action::Rekey(args) = &args.action;
     let store = context.settings_without_secrets()?.store;
-    let done = store::open(&store)?.rekey(&store)?;
+    let done = wiring::open_for_people(&store)?.rekey()?;
     if args.json {
         context.print_json(&json!({"version": done.version, "rows": done.rows, "key": done.key}))?;
         return Ok(Exit::Success);

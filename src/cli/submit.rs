@@ -15,10 +15,8 @@ use crate::domain::decode::Decoder;
 use crate::domain::rows::Row;
 use crate::engine::ports::AmqpOrigin;
 use crate::settings::Settings;
-use crate::store;
-use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring;
-use paceline_ports::location::Location;
+use paceline_ports::location::StoreUrl;
 
 use super::again::{Again, OnChange};
 use super::batch::{self, BatchArgs, Present, Source};
@@ -70,7 +68,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         return to_ledger(context, &args, &settings, (&sources, &changes), &decoder).await;
     };
     // The worker may be elsewhere; where the ledger is here, it is only looked at.
-    let present = Present::new(Some(context.clock.now()), store::open_untouched(store)?);
+    let present = Present::new(Some(context.clock.now()), wiring::open_untouched(store)?);
     let seeker = present.ledger().map(|ledger| ledger.seeker(&catalog)).transpose()?;
     let again = seeker.map(|seeker| Again::new(seeker, &decoder, allow, args.rules.on_change()));
     let (_, changes) = refuse_invalid(context, &sources, &decoder, &present, args.rules, again)?;
@@ -118,15 +116,15 @@ pub fn check_with_ledger(
     sources: &[Source],
     decoder: &Arc<Decoder>,
     rules: Rules,
-    (store, allow_duplicates): (&Location, bool),
+    (store, allow_duplicates): (&StoreUrl, bool),
 ) -> anyhow::Result<(batch::Checked, Changes)> {
     // Before it is opened to be looked at: a process whose first connection cannot write the index of the write-ahead
     // log cannot write the ledger through any other one either.
-    let mut ledger = store.path.exists().then(|| store::open(store)).transpose()?;
+    let mut ledger = store.may_exist().then(|| wiring::open_for_people(store)).transpose()?;
     if let Some(ledger) = &mut ledger {
         ledger.identify(&decoder.catalog)?;
     }
-    let present = Present::new(Some(context.clock.now()), store::open_untouched(store)?);
+    let present = Present::new(Some(context.clock.now()), wiring::open_untouched(store)?);
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&decoder.catalog)).transpose()?;
     let again = seeker.map(|seeker| Again::new(seeker, decoder, allow_duplicates, rules.on_change()));
     refuse_invalid(context, sources, decoder, &present, rules, again)
@@ -180,8 +178,8 @@ async fn to_ledger(
     decoder: &Arc<Decoder>,
 ) -> anyhow::Result<Exit> {
     let skip = args.rules.skip_invalid;
-    let ledger = SqliteLedger::open(&settings.store, Mode::Operator, context.clock.now())?;
-    let taken = take_over(context, &ledger, &settings.store, sources, decoder, (skip, changes), None).await;
+    let ledger = wiring::connector(&settings.store).intake(context.clock.now())?;
+    let taken = take_over(context, &*ledger, &settings.store, sources, decoder, (skip, changes), None).await;
     ledger.close().await;
     let taken = taken?;
     context.has_acted = true;

@@ -9,8 +9,8 @@ use crate::domain::decode::Decoder;
 use crate::domain::rows::Row;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Arrival, Intake, Origin, TakenOver};
-use crate::store;
-use paceline_ports::location::Location;
+use crate::wiring;
+use paceline_ports::location::StoreUrl;
 use paceline_ports::operator::Commands;
 
 use super::batch::{self, Source};
@@ -42,7 +42,7 @@ pub struct Taken {
 pub async fn take_over(
     context: &Context,
     ledger: &dyn Intake,
-    store: &Location,
+    store: &StoreUrl,
     sources: &[Source],
     decoder: &Arc<Decoder>,
     (skip_invalid, changes): (bool, &Changes),
@@ -50,7 +50,7 @@ pub async fn take_over(
 ) -> anyhow::Result<Taken> {
     let mut taken = Taken::default();
     let mut chunk = Vec::with_capacity(CHUNK_ROWS);
-    let mut batches = Batches { operator: store::open(store)?, seen: BTreeSet::new() };
+    let mut batches = Batches { operator: wiring::open_for_people(store)?, seen: BTreeSet::new() };
     changes.supersede(&mut *batches.operator, context.clock.now())?;
     let files = sources.iter().map(|source| source.input.name.as_str());
     let deed = Arc::new(batches.operator.deed(Action::Submit, Facts::default().list("files", files)));

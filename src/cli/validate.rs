@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::store;
 use crate::wiring;
 
 use super::batch::{self, BatchArgs, Present};
@@ -38,7 +37,7 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
         writeln!(context.err, "note: the settings have no [apps], so any app is accepted")?;
     }
     let mut findings = Findings::default();
-    let present = Present::new(Some(context.clock.now()), None).referring_to(store::open_untouched(&settings.store)?);
+    let present = Present::new(Some(context.clock.now()), None).referring_to(wiring::open_untouched(&settings.store)?);
     let checked = batch::check(&sources, &decoder, &present, &mut |finding| {
         if args.json {
             context.print_json(&json!(finding))

@@ -8,11 +8,9 @@ use tokio::sync::watch;
 use tracing::info;
 
 use crate::amqp::{Look, Service, intake};
-use crate::engine::ports::Ledger;
 use crate::engine::{Engine, Stop};
-use crate::store;
-use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::wiring::{self, Parts, Surroundings, Worker};
+use paceline_ports::{Mode, Store};
 
 use super::context::Context;
 use super::exit::{Exit, refuse};
@@ -44,27 +42,27 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     // First the ledger: a second worker on it should read who has it, not that its port is taken.
     let ledger = parts.open(Mode::Worker)?;
     // Jobs over HTTP are looked up in it.
-    store::open(&store)?.identify(&catalog)?;
+    wiring::open_for_people(&store)?.identify(&catalog)?;
     let load = async |engine: &Arc<Engine>| {
         let loaded = engine.load(None).await?;
-        info!(loaded, ledger = %store.path.display(), "working");
+        info!(loaded, ledger = %store.place(), "working");
         Ok(())
     };
     let (mut worker, ()) = Worker::start(parts, Arc::clone(&ledger), load).await?;
     let has_broker = worker.service.is_some();
     let (stop, stuck) = work(&mut worker, args.until_idle, signals).await?;
     worker.end(stop.is_some()).await;
-    if let Some(exit) = lost(context, &worker.engine, &ledger).await? {
+    if let Some(exit) = lost(context, &worker.engine, &*ledger).await? {
         return Ok(exit);
     }
     let stuck = if has_broker { stuck } else { Some("the settings have no [broker]".to_owned()) };
-    conclude(context, &ledger, stop, (args.until_idle, stuck)).await
+    conclude(context, &*ledger, stop, (args.until_idle, stuck)).await
 }
 
 /// Says how it ended. `stuck` is what keeps results from being published, if anything does.
 async fn conclude(
     context: &mut Context,
-    ledger: &SqliteLedger,
+    ledger: &dyn Store,
     stop: Option<Stop>,
     (until_idle, stuck): (bool, Option<String>),
 ) -> anyhow::Result<Exit> {
@@ -137,7 +135,7 @@ async fn work(
 
 async fn run(
     engine: Arc<Engine>,
-    ledger: Arc<SqliteLedger>,
+    ledger: Arc<dyn Store>,
     broker: Option<Look>,
     until_idle: bool,
     mut stopped: watch::Receiver<bool>,

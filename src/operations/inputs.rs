@@ -12,17 +12,15 @@ use crate::domain::json;
 use crate::domain::reason::Reason;
 use crate::domain::rights::Sender;
 use crate::domain::time::Timestamp;
-use crate::engine::ports::{Arrival, Intake, JobSeq, LedgerError, Origin, TakenOver};
-use crate::store::sqlite::{Mode, SqliteLedger};
-use paceline_ports::location::Location;
-use paceline_ports::operator::{Commands, Letter, RejectedInput, Reports};
+use crate::engine::ports::{Arrival, JobSeq, LedgerError, Origin, Store, TakenOver};
+use paceline_ports::operator::{Commands, Connect, Letter, RejectedInput, Reports};
 
 /// Reads inputs, and hands those that are jobs now to the ledger.
 pub struct Inputs {
     /// How jobs are read.
     pub decoder: Decoder,
-    store: Location,
-    ledger: Option<SqliteLedger>,
+    store: Arc<dyn Connect>,
+    intake: Option<Arc<dyn Store>>,
 }
 
 /// An input, and the document that it holds.
@@ -41,9 +39,9 @@ pub enum Again {
 }
 
 impl Inputs {
-    /// With the apps and methods that `decoder` knows, for the ledger at `store`.
-    pub const fn new(decoder: Decoder, store: Location) -> Self {
-        Self { decoder, store, ledger: None }
+    /// With the apps and methods that `decoder` knows, for this store.
+    pub const fn new(decoder: Decoder, store: Arc<dyn Connect>) -> Self {
+        Self { decoder, store, intake: None }
     }
 
     /// The letter's job, or why it still is none.
@@ -104,14 +102,14 @@ impl Inputs {
         (input, job): (RejectedInput, Job),
         (action, now): (Action, Timestamp),
     ) -> Result<Again, LedgerError> {
-        let ledger = match &mut self.ledger {
-            Some(ledger) => ledger,
-            none => none.insert(SqliteLedger::open(&self.store, Mode::Operator, now)?),
+        let intake = match &mut self.intake {
+            Some(intake) => intake,
+            none => none.insert(self.store.intake(now)?),
         };
         let by = operator.deed(action, Facts::ids([letter.handle.as_str()]));
         let origin = Origin { by: Some(Arc::new(by)), ..input.origin };
         let arrival = Arrival { input: Ok(Box::new(job)), origin };
-        let again = match ledger.take_over(vec![arrival], now).await?.pop() {
+        let again = match intake.take_over(vec![arrival], now).await?.pop() {
             Some(TakenOver::Queued(waiting)) => Again::Queued(waiting.seq),
             Some(TakenOver::Blocked) => Again::Blocked,
             Some(TakenOver::Known | TakenOver::Succeeded) => Again::Known,
@@ -124,8 +122,8 @@ impl Inputs {
 
     /// Lets go of the ledger.
     pub async fn close(self) {
-        if let Some(ledger) = self.ledger {
-            ledger.close().await;
+        if let Some(intake) = self.intake {
+            intake.close().await;
         }
     }
 }

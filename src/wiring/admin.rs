@@ -10,8 +10,8 @@ use crate::amqp::Service;
 use crate::engine::Engine;
 use crate::settings::Role;
 use crate::settings::{Reading, Settings};
-use crate::store::sqlite::SqliteLedger;
-use paceline_ports::location::Location;
+use paceline_ports::Store;
+use paceline_ports::location::StoreUrl;
 
 /// Who may ask the admin server.
 pub fn admin_access(settings: &Settings) -> Access {
@@ -30,7 +30,7 @@ pub fn admin_access(settings: &Settings) -> Access {
 pub fn admin_worker(
     mode: &'static str,
     engine: &Arc<Engine>,
-    (ledger, store): (&Arc<SqliteLedger>, &Location),
+    (ledger, store): (&Arc<dyn Store>, &StoreUrl),
     service: Option<&Service>,
     decoding: Decoding,
 ) -> Worker {
@@ -39,7 +39,7 @@ pub fn admin_worker(
         engine: Arc::clone(engine),
         intake: Arc::clone(ledger) as _,
         decoder: Arc::new(move || decoding.current()),
-        store: store.clone(),
+        store: super::connector(store),
         broker: service.map(Service::look),
         metrics: Arc::new(String::new),
     }

@@ -9,7 +9,7 @@ use crate::domain::decode::Decoder;
 use crate::domain::rights::Rights;
 use crate::engine::Engine;
 use crate::settings::Settings;
-use crate::store::sqlite::SqliteLedger;
+use paceline_ports::Store;
 
 /// What is wrong with an address of the broker that is readable on the way.
 pub const READABLE: &str =
@@ -52,7 +52,7 @@ impl Decoding {
 pub fn broker(
     options: &Options,
     engine: &Arc<Engine>,
-    ledger: &Arc<SqliteLedger>,
+    ledger: &Arc<dyn Store>,
     decoding: Decoding,
     clock: &Clock,
 ) -> Result<Service, Fault> {

@@ -1,40 +1,31 @@
-//! Where a ledger is opened for writing.
+//! Where a store is opened: to work it, to hand jobs to its worker, and for people.
 
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::domain::time::Timestamp;
 use crate::engine::ports::LedgerError;
 use crate::metrics::Metrics;
-use crate::store::sqlite::{Mode, SqliteLedger};
-use paceline_ports::location::Location;
+use crate::store::{self, Connector};
+use paceline_ports::location::StoreUrl;
+use paceline_ports::operator::Connect;
+use paceline_ports::{Mode, Store};
 
-/// The ledger at this place; `metrics` count what this process changes in it.
-///
-/// # Errors
-/// Another worker has it, or it cannot be read or made.
-pub fn open(store: &Location, mode: Mode, now: Timestamp, metrics: Metrics) -> Result<Arc<SqliteLedger>, LedgerError> {
-    SqliteLedger::open_measured(store, mode, now, metrics).map(Arc::new)
+pub use crate::store::{inspect, is_worked, known_jobs, open as open_for_people, open_to_work as open, open_untouched};
+
+/// The way to the store, for people.
+pub fn connector(store: &StoreUrl) -> Arc<dyn Connect> {
+    Arc::new(Connector(store.clone()))
 }
 
-/// The ledger of a rehearsal at this speed. It begins anew each time, because the simulated platform does.
+/// The store of a rehearsal at this speed. It begins anew each time, because the simulated platform does.
 ///
 /// # Errors
 /// As [`open`], or the last rehearsal's cannot be removed.
-pub async fn open_rehearsal(store: &Location, speed: f64, now: Timestamp) -> Result<Arc<SqliteLedger>, LedgerError> {
+pub async fn open_rehearsal(url: &StoreUrl, speed: f64, now: Timestamp) -> Result<Arc<dyn Store>, LedgerError> {
     // It is opened first to make sure that no other rehearsal works in it.
-    open(store, Mode::Worker, now, Metrics::default())?.close().await;
-    for end in ["", "-wal", "-shm", ".key"] {
-        let mut file = store.path.as_os_str().to_owned();
-        file.push(end);
-        if let Err(error) = std::fs::remove_file(&file)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(LedgerError::Failed(format!("{} cannot be removed: {error}", Path::new(&file).display())));
-        }
-    }
-    let ledger = open(store, Mode::Worker, now, Metrics::default())?;
-    ledger.rehearse(speed).await?;
-    Ok(ledger)
+    open(url, Mode::Worker, now, Metrics::default())?.close().await;
+    store::remove(url)?;
+    let store = open(url, Mode::Worker, now, Metrics::default())?;
+    store.rehearse(speed).await?;
+    Ok(store)
 }

@@ -18,7 +18,7 @@ use crate::engine::schedule::{Gauges, LaneGauges};
 use crate::metrics::names::Described;
 use crate::metrics::text::{And, Text, labels};
 use crate::metrics::{Metrics, names, process_usage};
-use crate::store::sqlite::{Figures, LaneFigures, SqliteLedger};
+use paceline_ports::{Figures, LaneFigures, Store};
 
 /// How often the ledger is asked for what it alone knows: a scrape itself never waits for a disk.
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
@@ -35,7 +35,7 @@ pub type Exposition = Arc<dyn Fn() -> String + Send + Sync>;
 /// Everything that a monitor is told of.
 pub struct Scrape {
     engine: Arc<Engine>,
-    ledger: Arc<SqliteLedger>,
+    ledger: Arc<dyn Store>,
     metrics: Metrics,
     broker: Option<Look>,
     figures: Mutex<Arc<Figures>>,
@@ -45,7 +45,7 @@ pub struct Scrape {
 
 impl Scrape {
     /// Of a worker without a broker; `metrics` are those that its engine and ledger count with.
-    pub fn new(engine: Arc<Engine>, ledger: Arc<SqliteLedger>, metrics: Metrics) -> Self {
+    pub fn new(engine: Arc<Engine>, ledger: Arc<dyn Store>, metrics: Metrics) -> Self {
         Self { engine, ledger, metrics, broker: None, figures: Mutex::default(), bytes: AtomicUsize::new(0) }
     }
 

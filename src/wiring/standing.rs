@@ -8,7 +8,7 @@ use tracing::debug;
 use crate::amqp::{Look, intake};
 use crate::clock::Clock;
 use crate::engine::ports::LedgerError;
-use crate::store::sqlite::SqliteLedger;
+use paceline_ports::Store;
 use paceline_ports::operator::BrokerStanding;
 
 /// Changes that come together are told together.
@@ -17,7 +17,7 @@ const SETTLES_WITHIN: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Tells of every change until the ledger or the broker's part is closed.
-pub fn record_standing(mut look: Look, ledger: Arc<SqliteLedger>, clock: Clock) {
+pub fn record_standing(mut look: Look, ledger: Arc<dyn Store>, clock: Clock) {
     tokio::spawn(async move {
         let mut told: Option<BrokerStanding> = None;
         loop {

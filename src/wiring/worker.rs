@@ -18,8 +18,8 @@ use crate::metrics::Metrics;
 use crate::operations::forecast::Outset;
 use crate::operations::refused::Refused;
 use crate::settings::Settings;
-use crate::store::sqlite::{Mode, SqliteLedger};
 use crate::telemetry::Traces;
+use paceline_ports::{Mode, Store};
 
 /// What is around a worker's engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Parts {
     ///
     /// # Errors
     /// As [`super::open`].
-    pub fn open(&self, mode: Mode) -> Result<Arc<SqliteLedger>, LedgerError> {
+    pub fn open(&self, mode: Mode) -> Result<Arc<dyn Store>, LedgerError> {
         super::open(&self.settings.store, mode, self.clock.now(), self.metrics.clone())
     }
 
@@ -140,7 +140,7 @@ pub struct Worker {
     /// The engine.
     pub engine: Arc<Engine>,
     /// Its ledger.
-    pub ledger: Arc<SqliteLedger>,
+    pub ledger: Arc<dyn Store>,
     /// Intake and relay, if there is a broker.
     pub service: Option<Service>,
     admin: Option<Admin>,
@@ -156,7 +156,7 @@ impl Worker {
     /// A place that is taken, an address that does not fit, or the ledger's.
     pub async fn start<T>(
         parts: Parts,
-        ledger: Arc<SqliteLedger>,
+        ledger: Arc<dyn Store>,
         load: impl AsyncFnOnce(&Arc<Engine>) -> Result<T, LedgerError>,
     ) -> Result<(Self, T), StartError> {
         let bound = parts.bind().await?;
@@ -208,7 +208,7 @@ fn serve(
     bound: Bound,
     settings: &Settings,
     around: Surroundings,
-    (engine, ledger, service, decoding): (&Arc<Engine>, &Arc<SqliteLedger>, Option<&Service>, Decoding),
+    (engine, ledger, service, decoding): (&Arc<Engine>, &Arc<dyn Store>, Option<&Service>, Decoding),
     scrape: Scrape,
 ) -> Admin {
     let scrape = if let Some(service) = service { scrape.with_broker(service) } else { scrape };

@@ -128,7 +128,7 @@ impl World {
             engine: Arc::clone(&engine),
             intake: Arc::clone(&ledger) as _,
             decoder: Arc::new(move || Arc::clone(&decoder)),
-            store: (&path).into(),
+            store: wiring::connector(&(&path).into()),
             broker: None,
             metrics: Arc::new(String::new),
         };

@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use paceline::domain::decode::{Apps, Decoder, Defaults};
 use paceline::engine::planner::Planner;
-use paceline::engine::ports::{AmqpOrigin, Arrival, Intake, Ledger, Origin, SuspendedBy, Suspension};
+use paceline::engine::ports::{AmqpOrigin, Arrival, Ledger, Mode, Origin, Store, SuspendedBy, Suspension};
 use paceline::engine::{Engine, Stop};
 use paceline::metrics::{Metrics, names};
 use paceline::settings;
 use paceline::simulator::{InProcess, Scenario};
-use paceline::store::sqlite::{Mode, SqliteLedger};
 use paceline::wiring::{self, Decoding, Scrape};
 use serde_json::Value;
 
@@ -63,14 +62,13 @@ const TROUBLE: &str = "
 /// A worker that counts.
 struct Worker {
     engine: Arc<Engine>,
-    ledger: Arc<SqliteLedger>,
+    ledger: Arc<dyn Store>,
     scrape: Scrape,
 }
 
 async fn worker(world: &World) -> Worker {
     let metrics = Metrics::collecting(&world.clock).unwrap();
-    let ledger = SqliteLedger::open_measured(&world.store(), Mode::Worker, world.now(), metrics.clone());
-    let ledger = Arc::new(ledger.unwrap());
+    let ledger = wiring::open(&world.store(), Mode::Worker, world.now(), metrics.clone()).unwrap();
     let settings = settings::load(None, std::iter::empty()).unwrap();
     let planner = Planner { catalog: Arc::clone(&world.catalog), apps: world.apps(), speed: 1.0 };
     let transport = Arc::new(InProcess::new(world.simulator.clone()));

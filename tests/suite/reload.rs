@@ -9,7 +9,7 @@ use paceline::domain::catalog::built_in;
 use paceline::domain::outcome::Reply;
 use paceline::domain::time::Timestamp;
 use paceline::engine::Stop;
-use paceline::engine::ports::{Ledger, Request, SuspendedBy, Suspension, Transport};
+use paceline::engine::ports::{Request, SuspendedBy, Suspension, Transport};
 use paceline::simulator::InProcess;
 use serde_json::Value;
 

@@ -9,7 +9,7 @@ use paceline::domain::decode::{Apps, Decoder};
 use paceline::domain::rows::{Format, Input, Row, RowIds, Rows};
 use paceline::engine::ports::State;
 use paceline::engine::ports::operator::{Likeness, Sought};
-use paceline::engine::ports::{Arrival, Intake, Origin, TakenOver};
+use paceline::engine::ports::{Arrival, Origin, TakenOver};
 use paceline::store;
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -114,7 +114,7 @@ fn read(text: &str, batch: &str, ledger: Option<&Path>) -> Vec<Row> {
         layout: paceline::domain::rows::Layout::default(),
     };
     let (ledger, catalog) = (ledger.map(Path::to_owned), Arc::clone(&decoder.catalog));
-    let known = ledger.map(|ledger| store::known_jobs((&ledger).into(), catalog));
+    let known = ledger.map(|ledger| store::known_jobs(&ledger, catalog));
     let ids = RowIds::new(false, known);
     let rows = Rows::open(decoder, input, Format::Csv, text.as_bytes()).unwrap().with_ids(&ids);
     rows.map(Result::unwrap).collect()

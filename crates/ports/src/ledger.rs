@@ -1,11 +1,14 @@
 //! What the engine has of a store beside a [`Domain`]: the way to it, and what holds for all of them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Counts, Domain, JobSeq, LedgerError, Pruned, Suspension};
+use super::operator::BrokerStanding;
+use super::{Counts, Domain, Intake, JobSeq, LedgerError, Outbox, Pruned, Suspension};
 use paceline_domain::activity::Deed;
+use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
 
 /// The durable record of jobs and attempts; the only truth. Every method returns after its commit.
@@ -35,4 +38,55 @@ pub trait Ledger: Send + Sync {
 
     /// How many jobs of these batches (or of all) are in which state.
     async fn counts(&self, batches: Option<Vec<String>>) -> Result<Counts, LedgerError>;
+}
+
+/// A store that is open, for the process that works it or for one that hands jobs to that.
+#[async_trait]
+pub trait Store: Intake + Outbox + Ledger {
+    /// Makes it the store of a rehearsal whose windows are `speed` times shorter.
+    async fn rehearse(&self, speed: f64) -> Result<(), LedgerError>;
+
+    /// Results and dead letters that the broker does not have yet, or not everywhere.
+    async fn unpublished(&self) -> Result<u64, LedgerError>;
+
+    /// What only the store knows of lanes, dead letters and the outbox, at `now`.
+    async fn figures(&self, now: Timestamp) -> Result<Figures, LedgerError>;
+
+    /// Records how this process stands with its broker, for those who look from another one.
+    async fn set_broker(&self, standing: BrokerStanding) -> Result<(), LedgerError>;
+
+    /// Waits for the changes under way, closes it and lets others work it. What is asked afterwards is answered with
+    /// [`LedgerError::Closed`].
+    async fn close(&self);
+}
+
+/// What a store is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Works the jobs: one process at a time, under the lock.
+    Worker,
+    /// Reads, and hands jobs to the process that works them; beside a worker or without one.
+    Operator,
+}
+
+/// The ledger at one instant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// When it was read.
+    pub read_at: Timestamp,
+    /// Lanes that have something to tell.
+    pub lanes: BTreeMap<LaneKey, LaneFigures>,
+    /// Dead jobs by app, method and reason.
+    pub dead: BTreeMap<(String, String, String), u64>,
+    /// What waits to be published.
+    pub outbox: u64,
+}
+
+/// A lane in the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneFigures {
+    /// Parked for a person.
+    pub held: u64,
+    /// When the oldest of those that wait was taken over, of those that could be sent by their own times.
+    pub oldest_at: Option<Timestamp>,
 }

@@ -30,7 +30,7 @@ use paceline_domain::warning::Warning;
 
 pub use self::domain::Domain;
 pub use self::intake::{AmqpOrigin, Arrival, Changed, Delivered, Intake, Origin, TakenOver, Waiting};
-pub use self::ledger::Ledger;
+pub use self::ledger::{Figures, LaneFigures, Ledger, Mode, Store};
 pub use self::outbox::{BATCH_COMPLETED, Ending, Outbox, Outgoing, Reached};
 pub use self::restraints::{Restrained, Restraint, RestraintKind};
 pub use self::state::State;

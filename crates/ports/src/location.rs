@@ -1,8 +1,95 @@
-//! Where a ledger is, and where its key comes from.
+//! Where a store is, and where its key comes from.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
+
+/// A store, as the settings name it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StoreUrl {
+    /// One SQLite file, and no server.
+    Sqlite(Location),
+}
+
+/// Why a text is no store's URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UrlFault {
+    /// It names a PostgreSQL server.
+    Postgres,
+    /// There are options behind the path.
+    Options,
+    /// It names a ledger that no file holds.
+    Memory,
+    /// It is something else.
+    Other,
+}
+
+impl StoreUrl {
+    /// `sqlite://` and the path of a file.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn parse(url: &str, key: KeySource) -> Result<Self, UrlFault> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Err(UrlFault::Postgres);
+        }
+        match url.strip_prefix("sqlite://") {
+            None | Some("") => Err(UrlFault::Other),
+            Some(file) if file.ends_with('/') => Err(UrlFault::Other),
+            Some(file) if file.contains(['?', '#']) => Err(UrlFault::Options),
+            Some(":memory:") => Err(UrlFault::Memory),
+            Some(file) => Ok(Self::Sqlite(Location { path: file.into(), key })),
+        }
+    }
+
+    /// The file that holds it; `None` if a server does.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(location) => Some(&location.path),
+        }
+    }
+
+    /// Whether there may be something: what a server holds is known only when it is asked.
+    pub fn may_exist(&self) -> bool {
+        self.file().is_none_or(Path::exists)
+    }
+
+    /// Where it is, in messages.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Sqlite(location) => location.path.display().to_string(),
+        }
+    }
+
+    /// The store of rehearsals, which has a key of its own.
+    #[must_use]
+    pub fn rehearsal(&self) -> Self {
+        match self {
+            Self::Sqlite(Location { path, .. }) => path.with_extension("simulated.db").as_path().into(),
+        }
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(Location { path, .. }) => write!(f, "sqlite://{}", path.display()),
+        }
+    }
+}
+
+impl<T: Into<Location>> From<T> for StoreUrl {
+    fn from(location: T) -> Self {
+        Self::Sqlite(location.into())
+    }
+}
+
+impl From<&Self> for StoreUrl {
+    fn from(url: &Self) -> Self {
+        url.clone()
+    }
+}
 
 /// A ledger's file and its key.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,12 +118,6 @@ pub enum KeySource {
 }
 
 impl Location {
-    /// The ledger of rehearsals, which has a key of its own.
-    #[must_use]
-    pub fn rehearsal(&self) -> Self {
-        Self { path: self.path.with_extension("simulated.db"), key: KeySource::Beside }
-    }
-
     /// `<ledger>.key`.
     pub fn beside(&self) -> PathBuf {
         let mut name = self.path.as_os_str().to_owned();

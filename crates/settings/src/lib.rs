@@ -31,7 +31,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use paceline_ports::location::Location;
+use paceline_ports::location::StoreUrl;
 
 pub use admin::{Admin, Named, Reading};
 pub use app::{App, Credentials, OnDeclined, OnUncertain, QuotaOverride};
@@ -52,7 +52,7 @@ pub struct Settings {
     /// The file that was read, if one was found.
     pub file: Option<PathBuf>,
     /// `[store]`.
-    pub store: Location,
+    pub store: StoreUrl,
     /// `[ledger]`.
     pub ledger: Ledger,
     /// `[broker]`; `None` for embedded only.

@@ -1,35 +1,31 @@
 //! What the table cannot say of the fixed sections: what only holds between keys.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::app::entries;
 use super::draft::{Draft, path};
 use super::publishers;
 use super::table::{Broker, Engine, Lanes};
 use paceline_domain::quota::Reserve;
-use paceline_ports::location::Location;
+use paceline_ports::location::{StoreUrl, UrlFault};
 
 /// `[store]`.
-pub fn store(draft: &mut Draft<'_>) -> Location {
+pub fn store(draft: &mut Draft<'_>) -> StoreUrl {
     let field = path("store.url");
     let key = draft.key(&path("store.key"));
-    let Some(url) = draft.text(&field) else { return Location { path: PathBuf::new(), key } };
-    let file = url.strip_prefix("sqlite://").unwrap_or_default();
-    let message = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        Some("PostgreSQL is not in this version; use a URL like sqlite://paceline.db".to_owned())
-    } else if file.is_empty() || file.ends_with('/') {
-        Some(format!("expected a URL like sqlite://paceline.db, got {}", super::masked_url(&url)))
-    } else if file.contains(['?', '#']) {
-        Some("expected sqlite:// and a path alone, got options behind it".to_owned())
-    } else if file == ":memory:" {
-        Some("expected the path of a file: a ledger in memory forgets what was sent".to_owned())
-    } else {
-        None
+    let nowhere = StoreUrl::from(Path::new(""));
+    let Some(url) = draft.text(&field) else { return nowhere };
+    let message = match StoreUrl::parse(&url, key) {
+        Ok(store) => return store,
+        Err(UrlFault::Postgres) => "PostgreSQL is not in this version; use a URL like sqlite://paceline.db".to_owned(),
+        Err(UrlFault::Options) => "expected sqlite:// and a path alone, got options behind it".to_owned(),
+        Err(UrlFault::Memory) => "expected the path of a file: a ledger in memory forgets what was sent".to_owned(),
+        Err(UrlFault::Other) => {
+            format!("expected a URL like sqlite://paceline.db, got {}", super::masked_url(&url))
+        }
     };
-    if let Some(message) = message {
-        draft.fault(&field, message);
-    }
-    Location { path: PathBuf::from(file), key }
+    draft.fault(&field, message);
+    nowhere
 }
 
 /// `[broker]`, `None` if no key of it is given.

@@ -16,42 +16,115 @@ pub(crate) mod state {
     pub(crate) use paceline_ports::State;
 }
 
+use std::path::Path;
 use std::sync::Arc;
 
 use self::operator::{KnownJobs, Operator, UntouchedFile};
+use self::sqlite::{SqliteLedger, inspect as look};
 use paceline_domain::catalog::Catalog;
 use paceline_domain::rows::Known;
-use paceline_ports::LedgerError;
-use paceline_ports::location::Location;
-use paceline_ports::operator::{Commands, Reports, Untouched};
+use paceline_domain::time::Timestamp;
+use paceline_metrics::Metrics;
+use paceline_ports::location::StoreUrl;
+use paceline_ports::operator::{Commands, Connect, Found, Reports, Untouched};
+use paceline_ports::{LedgerError, Mode, Store};
 
-/// Opens an existing ledger for people, without the worker's lock.
+/// Opens a store, creating and migrating it as needed; `metrics` count what this process changes in it. Must be called on
+/// a runtime.
 ///
 /// # Errors
-/// A sentence that says what is wrong with the file.
-pub fn open(location: impl Into<Location>) -> Result<Box<dyn Commands>, LedgerError> {
-    Ok(Box::new(Operator::open(location)?))
+/// [`LedgerError::Locked`] if another process works it; else a sentence that says what is wrong with it.
+pub fn open_to_work(
+    url: impl Into<StoreUrl>,
+    mode: Mode,
+    now: Timestamp,
+    metrics: Metrics,
+) -> Result<Arc<dyn Store>, LedgerError> {
+    let StoreUrl::Sqlite(location) = url.into();
+    Ok(Arc::new(SqliteLedger::open_measured(&location, mode, now, metrics)?))
 }
 
-/// Opens a ledger that a worker has open, only to read it: no change goes through.
+/// Opens an existing store for people, without the worker's lock.
+///
+/// # Errors
+/// A sentence that says what is wrong with it.
+pub fn open(url: impl Into<StoreUrl>) -> Result<Box<dyn Commands>, LedgerError> {
+    let StoreUrl::Sqlite(location) = url.into();
+    Ok(Box::new(Operator::open(&location)?))
+}
+
+/// Opens a store that a worker has open, only to read it: no change goes through.
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_for_reading(location: impl Into<Location>) -> Result<Box<dyn Reports>, LedgerError> {
-    Ok(Box::new(Operator::open_for_reading(location)?))
+pub fn open_for_reading(url: impl Into<StoreUrl>) -> Result<Box<dyn Reports>, LedgerError> {
+    let StoreUrl::Sqlite(location) = url.into();
+    Ok(Box::new(Operator::open_for_reading(&location)?))
 }
 
-/// Opens a ledger to look at it; `None` if there is none, or one with nothing in it.
+/// Opens a store to look at it; `None` if there is none, or one with nothing in it.
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_untouched(location: impl Into<Location>) -> Result<Option<Box<dyn Untouched>>, LedgerError> {
-    Ok(UntouchedFile::open(location)?.map(|file| Box::new(file) as Box<dyn Untouched>))
+pub fn open_untouched(url: impl Into<StoreUrl>) -> Result<Option<Box<dyn Untouched>>, LedgerError> {
+    let StoreUrl::Sqlite(location) = url.into();
+    Ok(UntouchedFile::open(&location)?.map(|file| Box::new(file) as Box<dyn Untouched>))
 }
 
-/// The jobs that rows of files may belong to, in a ledger that is opened when something is asked for the first time.
-pub fn known_jobs(location: Location, catalog: Arc<Catalog>) -> Box<dyn Known> {
+/// The jobs that rows of files may belong to, in a store that is opened when something is asked for the first time.
+pub fn known_jobs(url: impl Into<StoreUrl>, catalog: Arc<Catalog>) -> Box<dyn Known> {
+    let StoreUrl::Sqlite(location) = url.into();
     Box::new(KnownJobs::new(location, catalog))
+}
+
+/// Looks at a store from outside: nothing is written, created or migrated.
+///
+/// # Errors
+/// A sentence that says what is wrong with it and what to do.
+pub fn inspect(url: &StoreUrl) -> Result<Found, LedgerError> {
+    let StoreUrl::Sqlite(location) = url;
+    look::inspect(location)
+}
+
+/// Whether a process works the store.
+pub fn is_worked(url: &StoreUrl) -> bool {
+    let StoreUrl::Sqlite(location) = url;
+    look::is_worked(&location.path)
+}
+
+/// Removes a rehearsal's store, so that it begins anew.
+///
+/// # Errors
+/// It cannot be removed.
+pub fn remove(url: &StoreUrl) -> Result<(), LedgerError> {
+    let StoreUrl::Sqlite(location) = url;
+    for end in ["", "-wal", "-shm", ".key"] {
+        let mut file = location.path.as_os_str().to_owned();
+        file.push(end);
+        if let Err(error) = std::fs::remove_file(&file)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(LedgerError::Failed(format!("{} cannot be removed: {error}", Path::new(&file).display())));
+        }
+    }
+    Ok(())
+}
+
+/// The way to a store, for people.
+pub struct Connector(pub StoreUrl);
+
+impl Connect for Connector {
+    fn commands(&self) -> Result<Box<dyn Commands>, LedgerError> {
+        open(&self.0)
+    }
+
+    fn reports(&self) -> Result<Box<dyn Reports>, LedgerError> {
+        open_for_reading(&self.0)
+    }
+
+    fn intake(&self, now: Timestamp) -> Result<Arc<dyn Store>, LedgerError> {
+        open_to_work(&self.0, Mode::Operator, now, Metrics::default())
+    }
 }
 
 #[cfg(test)]

@@ -20,9 +20,8 @@ use crate::domain::time::Timestamp;
 use crate::engine::planner::Planner;
 use crate::engine::ports::LedgerError;
 use crate::settings::Settings;
-use crate::store;
 use crate::wiring;
-use paceline_ports::location::Location;
+use paceline_ports::location::StoreUrl;
 use paceline_ports::operator::Reports;
 
 use super::context::Context;
@@ -84,7 +83,7 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let catalog = wiring::catalog_of(&settings)?;
     let now = context.clock.now();
     let since = args.since.map(|since| since.before(now));
-    let ledger = store::open(ledger_of(&settings, args))?;
+    let ledger = wiring::open_for_people(ledger_of(&settings, args))?;
     let lanes = read(&*ledger, since, now, settings.engine.grace)?;
     let rehearsed = ledger.rehearsal_speed()?;
     let speed = args.speed.or(rehearsed);
@@ -110,7 +109,7 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     Ok(if audit.is_clean() { Exit::Success } else { Exit::Unwell })
 }
 
-fn ledger_of(settings: &Settings, args: &Args) -> Location {
+fn ledger_of(settings: &Settings, args: &Args) -> StoreUrl {
     if args.simulate { settings.store.rehearsal() } else { settings.store.clone() }
 }
 

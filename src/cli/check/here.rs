@@ -7,9 +7,10 @@ use crate::domain::catalog::{Catalog, Kind};
 use crate::domain::time::Timestamp;
 use crate::files;
 use crate::settings::Settings;
-use crate::store::sqlite::inspect::{Found, Inspection, inspect};
+use crate::wiring::inspect;
 use crate::wiring::{self, AMQPS, READABLE};
-use paceline_ports::location::Location;
+use paceline_ports::location::StoreUrl;
+use paceline_ports::operator::{Found, Inspection};
 
 use super::finding::Finding;
 
@@ -35,8 +36,7 @@ pub fn settings(settings: &Settings) -> Finding {
 /// Who else could change the settings, or lay files beside the ledger.
 pub fn rights(settings: &Settings) -> Vec<Finding> {
     let file = settings.file.as_deref();
-    let mut folders: Vec<&Path> =
-        file.into_iter().chain([settings.store.path.as_path()]).map(files::folder_of).collect();
+    let mut folders: Vec<&Path> = file.into_iter().chain(settings.store.file()).map(files::folder_of).collect();
     folders.dedup();
     let exposed = file.into_iter().chain(folders).filter_map(files::writable_by_others);
     exposed.map(|exposed| Finding::warning("rights", exposed.what(), format!("run `{}`", exposed.cure()))).collect()
@@ -84,14 +84,13 @@ pub fn quotas(settings: &Settings, catalog: &Catalog) -> Vec<Finding> {
 }
 
 /// The ledger, and the clock against it.
-pub fn ledger(store: &Location, now: Timestamp) -> Vec<Finding> {
-    let path = store.path.as_path();
-    let place = path.display();
+pub fn ledger(store: &StoreUrl, now: Timestamp) -> Vec<Finding> {
+    let place = store.place();
     let (ledger, newest) = match inspect(store) {
         Ok(Found::Absent) => {
             (vec![Finding::ok("ledger", format!("none yet; the first `run`, `submit` or `work` makes {place}"))], None)
         }
-        Ok(Found::Ledger(inspection)) => (describe(path, &inspection), inspection.newest),
+        Ok(Found::Ledger(inspection)) => (describe(&place, &inspection), inspection.newest),
         Err(error) => {
             let words = error.to_string();
             let words = words.strip_prefix("the ledger failed: ").unwrap_or(&words).to_owned();
@@ -101,8 +100,7 @@ pub fn ledger(store: &Location, now: Timestamp) -> Vec<Finding> {
     ledger.into_iter().chain([clock(now, newest)]).collect()
 }
 
-fn describe(path: &Path, inspection: &Inspection) -> Vec<Finding> {
-    let place = path.display();
+fn describe(place: &str, inspection: &Inspection) -> Vec<Finding> {
     let worker = inspection.worker.as_deref().unwrap_or("no process is using it");
     let old = if inspection.is_old { "; the next start brings its format up to date" } else { "" };
     let mut findings: Vec<_> =
@@ -163,9 +161,8 @@ mod tests {
     #[test]
     fn a_ledger_that_others_can_read_is_a_warning() {
         let inspection = |mode| Inspection { mode, worker: None, is_old: false, newest: None, faults: Vec::new() };
-        let verdicts = |mode| {
-            describe(Path::new("x.db"), &inspection(mode)).iter().map(|it| it.verdict).max_by_key(|it| *it as u8)
-        };
+        let verdicts =
+            |mode| describe("x.db", &inspection(mode)).iter().map(|it| it.verdict).max_by_key(|it| *it as u8);
         assert_eq!(verdicts(0o600), Some(Verdict::Ok));
         assert_eq!(verdicts(0o640), Some(Verdict::Warning));
         assert_eq!(verdicts(0o604), Some(Verdict::Warning));

@@ -14,8 +14,6 @@ use crate::domain::time::Timestamp;
 use crate::engine::forecast::{Basis, Forecast, Group, forecast};
 use crate::engine::planner::Planner;
 use crate::settings::Settings;
-use crate::store;
-use crate::store::sqlite::inspect;
 use crate::wiring;
 use paceline_ports::operator::{Outlook, Untouched};
 
@@ -69,7 +67,7 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let decoder = Arc::new(wiring::decoder(&settings, &catalog, false));
     let store = &settings.store;
     let sources = args.batch.sources(&mut context.err, &decoder, &settings, Some(store))?;
-    let ledger = store::open_untouched(store)?;
+    let ledger = wiring::open_untouched(store)?;
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&catalog)).transpose()?;
     let mut findings = Findings::default();
     let mut rows = PlannedRows::new(seeker, &decoder, args.batch.allow_duplicates);
@@ -78,7 +76,7 @@ pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
         Ok(())
     };
     // Rows that come too late are named by the plan itself.
-    let present = Present::new(None, store::open_untouched(store)?);
+    let present = Present::new(None, wiring::open_untouched(store)?);
     let checked = batch::check_each(&sources, &decoder, &present, note, &mut |row| {
         rows.add(row);
         Ok(())
@@ -109,7 +107,7 @@ fn plan(
     let outlook = ledger.map_or_else(|| Ok(Outlook::default()), |ledger| ledger.outlook(now - reach))?;
     let waiting = outlook.backlog.iter().map(|group| &group.lane);
     let planner = Arc::new(planner(settings, catalog, checked.calls.keys().chain(waiting), 1.0)?);
-    let is_worked = inspect::is_worked(&settings.store.path);
+    let is_worked = wiring::is_worked(&settings.store);
     let mut basis = wiring::outset(settings, Arc::clone(&planner), now, is_worked).basis(outlook);
     let youngest = basis.backlog.iter().map(|group| group.ages.1).max().unwrap_or_default();
     let (mut own, others): (Vec<_>, Vec<_>) =

@@ -16,9 +16,8 @@ use crate::engine::ports::LedgerError;
 use crate::engine::{Engine, Stop};
 use crate::operations::canary::{Canary, has_succeeded};
 use crate::operations::stop_at::{Reached, Share};
-use crate::store;
-use crate::wiring::Worker;
-use paceline_ports::location::Location;
+use crate::wiring::{self, Worker};
+use paceline_ports::location::StoreUrl;
 use paceline_ports::operator::JobLine;
 
 use super::watch;
@@ -107,7 +106,7 @@ impl Stages {
         context: &mut Context,
         worker: &Worker,
         (batches, calls): (&[String], &BTreeMap<LaneKey, u64>),
-        store: &Location,
+        store: &StoreUrl,
         canary: Canary,
         around: &mut Around<'_>,
     ) -> anyhow::Result<Worked> {
@@ -119,7 +118,7 @@ impl Stages {
             if stop != Stop::Idle || open().await? == 0 {
                 return Ok(Worked { stop, early: None });
             }
-            let lines = canary.lines(&*store::open(store)?)?;
+            let lines = canary.lines(&*wiring::open_for_people(store)?)?;
             let succeeded = lines.iter().filter(|line| has_succeeded(line)).count();
             show(context, &lines)?;
             if !goes_on(context, (succeeded == lines.len(), open().await?), around).await? {

@@ -95,13 +95,13 @@ fn show(context: &mut Context, args: &Args, plan: &Plan) -> anyhow::Result<Exit>
 fn report(
     context: &mut Context,
     args: &Args,
-    store: &paceline_ports::location::Location,
+    store: &paceline_ports::location::StoreUrl,
     batch: &str,
     plan: &Plan,
     end: &End,
 ) -> anyhow::Result<Exit> {
     context.has_acted = true;
-    let ledger = crate::store::open(store)?;
+    let ledger = wiring::open_for_people(store)?;
     let lines = ledger.batches()?;
     let counts = lines.into_iter().find(|line| line.name == batch).map(|line| line.counts).unwrap_or_default();
     let gone = ledger.gone_before(batch)?;

@@ -17,7 +17,6 @@ use crate::domain::undo;
 use crate::engine::forecast::{Forecast, Group, forecast};
 use crate::operations::forecast::{decides, deciding_document, left_over};
 use crate::settings::Settings;
-use crate::store::sqlite::inspect;
 use crate::wiring;
 use paceline_ports::State;
 use paceline_ports::operator::{Made, Reports, Selection};
@@ -111,7 +110,7 @@ impl Plan {
         let mut outlook = ledger.outlook(self.now - planner.span_max())?;
         // Deletions of an undo that was interrupted are among the objects that are still there.
         outlook.backlog.retain(|group| *group.batch != *batch);
-        let is_worked = inspect::is_worked(&settings.store.path);
+        let is_worked = wiring::is_worked(&settings.store);
         if !is_worked {
             outlook.backlog.clear();
         }

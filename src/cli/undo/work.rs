@@ -17,13 +17,12 @@ use crate::domain::activity::Action;
 use crate::domain::catalog::Catalog;
 use crate::domain::job::{Job, LaneKey};
 use crate::domain::undo::{self, Created};
-use crate::engine::ports::{Arrival, Intake, Ledger, LedgerError, Origin};
+use crate::engine::ports::{Arrival, Intake, LedgerError, Origin};
 use crate::engine::{Engine, Stop};
 use crate::settings::Settings;
-use crate::store;
-use crate::store::sqlite::Mode;
-use crate::wiring::{Parts, Surroundings, Worker};
-use paceline_ports::location::Location;
+use crate::wiring::{self, Parts, Surroundings, Worker};
+use paceline_ports::Mode;
+use paceline_ports::location::StoreUrl;
 use paceline_ports::operator::{Reports, Selection};
 
 /// Objects whose deletions are taken over in one transaction.
@@ -53,7 +52,7 @@ pub async fn delete(
 ) -> anyhow::Result<End> {
     let store = settings.store.clone();
     let parts = Parts::of(settings, Arc::clone(&catalog), Surroundings::Bare, context.source(), &context.clock)?;
-    let worker = store::open(&store)?.worker()?;
+    let worker = wiring::open_for_people(&store)?.worker()?;
     let ledger = parts.open(if worker.is_some() { Mode::Operator } else { Mode::Worker })?;
     let totals = take_over(context, &*ledger, &store, &catalog, selection, batch).await?;
     if let Some(worker) = worker {
@@ -68,7 +67,7 @@ pub async fn delete(
     let load = async |engine: &Arc<Engine>| engine.load(Some(batches.clone())).await;
     let (worker, _) = Worker::start(parts, Arc::clone(&ledger), load).await?;
     outset.now = context.clock.now();
-    let operator = store::open(&store)?;
+    let operator = wiring::open_for_people(&store)?;
     let expected = Planned::of(&*operator, &outset, &batches, started_at, None)?;
     let (stop, _) = watch(context, &worker, &totals, &expected, &mut signals, None).await?;
     if let Some(why) = worker.engine.lost() {
@@ -87,12 +86,12 @@ pub async fn delete(
 pub(in crate::cli) async fn take_over(
     context: &Context,
     ledger: &dyn Intake,
-    store: &Location,
+    store: &StoreUrl,
     catalog: &Catalog,
     selection: &Selection,
     batch: &str,
 ) -> anyhow::Result<BTreeMap<LaneKey, u64>> {
-    let operator = store::open(store)?;
+    let operator = wiring::open_for_people(store)?;
     let deed = Arc::new(operator.deed(Action::Undo, selection.facts()));
     let jobs = deletions(&*operator, catalog, selection, batch)?;
     let mut totals = BTreeMap::new();
@@ -162,9 +161,9 @@ fn deletion(
 }
 
 /// Looks on while the worker deletes, until nothing is left to do or a signal.
-async fn follow(context: &mut Context, store: &Location, batch: &str) -> anyhow::Result<End> {
+async fn follow(context: &mut Context, store: &StoreUrl, batch: &str) -> anyhow::Result<End> {
     let mut signals = signals::Stop::listen()?;
-    let operator = store::open(store)?;
+    let operator = wiring::open_for_people(store)?;
     let start = context.clock.mono();
     let mut told = start;
     loop {

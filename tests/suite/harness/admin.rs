@@ -60,7 +60,7 @@ impl Served {
             intake,
             engine: wiring::engine(&settings, catalog, apps, shared, transport, clock, 1.0).await.unwrap(),
             decoder: Arc::new(move || Arc::clone(&decoder)),
-            store: (&path).into(),
+            store: wiring::connector(&(&path).into()),
             broker: None,
             metrics: Arc::new(String::new),
         };

@@ -8,12 +8,11 @@ use paceline::clock::Clock;
 use paceline::domain::catalog::Catalog;
 use paceline::domain::decode::{Apps, Decoder, Defaults};
 use paceline::domain::time::Timestamp;
-use paceline::engine::ports::{Arrival, Counts, Intake, Ledger, Origin, TakenOver, Transport};
+use paceline::engine::ports::{Arrival, Counts, Mode, Origin, Store, TakenOver, Transport};
 use paceline::engine::{Engine, Revision, Stop};
 use paceline::metrics::Metrics;
 use paceline::settings::{self, Settings};
 use paceline::simulator::{InProcess, Scenario, Simulator, Stats};
-use paceline::store::sqlite::{Mode, SqliteLedger};
 use paceline::wiring::{self, Parts};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -66,8 +65,7 @@ impl World {
         let settings = self.settings(text);
         let apps = wiring::apps_of(&settings, &self.catalog).unwrap();
         let parts = Parts::bare(settings, Arc::clone(&self.catalog), apps, transport, self.clock.clone(), 1.0);
-        let store = (&self.store()).into();
-        let ledger = wiring::open(&store, Mode::Worker, self.clock.now(), Metrics::default()).unwrap();
+        let ledger = wiring::open(&self.store(), Mode::Worker, self.clock.now(), Metrics::default()).unwrap();
         let load = async |engine: &Arc<Engine>| engine.load(None).await;
         let (worker, _) = wiring::Worker::start(parts, Arc::clone(&ledger), load).await.unwrap();
         Worker { world: self, engine: worker.engine, ledger }
@@ -100,7 +98,7 @@ pub struct Call {
 pub struct Worker<'w> {
     world: &'w World,
     pub engine: Arc<Engine>,
-    pub ledger: Arc<SqliteLedger>,
+    pub ledger: Arc<dyn Store>,
 }
 
 impl Worker<'_> {

@@ -90,3 +90,20 @@ fn wrapped_pages_stay_wrapped() {
     }
     none(&faults);
 }
+
+#[test]
+fn only_the_composition_knows_which_store_there_is() {
+    let texts = texts();
+    let above = ["src/cli/", "src/admin/", "src/operations/"];
+    let is_above = |name: &&String| above.iter().any(|folder| name.starts_with(folder));
+    let mut looked_at = 0;
+    let mut faults = Vec::new();
+    for (name, text) in texts.iter().filter(|(name, _)| is_above(name)) {
+        looked_at += 1;
+        if text.contains("crate::store") || text.contains("paceline_store") {
+            faults.push(format!("{name}: speaks to a store past its ports; src/wiring opens it"));
+        }
+    }
+    assert!(looked_at > 50, "{looked_at} files");
+    none(&faults);
+}

@@ -14,8 +14,9 @@ mod outlook;
 mod repeats;
 mod selection;
 
-use super::location::Location;
-use super::{LedgerError, Restraint, Suspension};
+use std::sync::Arc;
+
+use super::{LedgerError, Restraint, Store, Suspension};
 use paceline_domain::activity::{Action, By, Deed, Facts};
 use paceline_domain::catalog::Catalog;
 use paceline_domain::time::Timestamp;
@@ -50,6 +51,42 @@ pub trait Reports:
 
 /// Every change by people.
 pub trait Commands: Reports + DeadCommands + JobCommands + StandingCommands + Upkeep {}
+
+/// The way to a store that exists: whatever is asked for is opened anew.
+pub trait Connect: Send + Sync {
+    /// To change it, without the worker's lock.
+    fn commands(&self) -> Result<Box<dyn Commands>, LedgerError>;
+
+    /// To read it only, while a worker has it open.
+    fn reports(&self) -> Result<Box<dyn Reports>, LedgerError>;
+
+    /// To hand jobs to the process that works it. Called on a runtime.
+    fn intake(&self, now: Timestamp) -> Result<Arc<dyn Store>, LedgerError>;
+}
+
+/// What there is where a store should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing: the first worker makes it.
+    Absent,
+    /// A ledger.
+    Ledger(Inspection),
+}
+
+/// A ledger from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    /// Permission bits, e.g. `0o600`.
+    pub mode: u32,
+    /// Who works it, in words.
+    pub worker: Option<String>,
+    /// Whether it will be migrated at the next start.
+    pub is_old: bool,
+    /// The newest instant that is recorded in it; `None` if it is empty or old.
+    pub newest: Option<Timestamp>,
+    /// What is wrong with it although it can be read, each with what to do.
+    pub faults: Vec<String>,
+}
 
 /// A part of a list.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,5 +188,5 @@ pub trait Upkeep {
     ///
     /// # Errors
     /// That the present key is not there, or that no new one is; else the ledger's.
-    fn rekey(&mut self, location: &Location) -> Result<Rekeyed, LedgerError>;
+    fn rekey(&mut self) -> Result<Rekeyed, LedgerError>;
 }

@@ -28,7 +28,7 @@ const ACME: &str = "[apps.acme]\nplatform = \"feishu\"\napp_id = \"cli_a1\"\napp
 #[test]
 fn an_empty_file_gives_the_defaults() {
     let settings = load_text("", &[]).unwrap();
-    assert_eq!(settings.store.path, Path::new("paceline.db"));
+    assert_eq!(settings.store.file(), Some(Path::new("paceline.db")));
     assert_eq!(settings.http.request_timeout, Duration::from_secs(30));
     assert_eq!(settings.http.reply_bytes_max, 4 << 20);
     assert_eq!(settings.engine.attempts_max, 5);
@@ -328,7 +328,7 @@ fn names_quotas_and_shares_are_checked() {
 #[test]
 fn stores_and_brokers_are_checked() {
     let store = |url: &str| load_text(&format!("[store]\nurl = {url:?}\n"), &[]);
-    assert_eq!(store("sqlite:///var/lib/p.db").unwrap().store.path, Path::new("/var/lib/p.db"));
+    assert_eq!(store("sqlite:///var/lib/p.db").unwrap().store.file(), Some(Path::new("/var/lib/p.db")));
     assert!(store("postgres://u:p@h/db").unwrap_err().to_string().contains("PostgreSQL is not in this version"));
     for bad in ["sqlite://", "sqlite://:memory:", "sqlite://x?mode=ro", "p.db", "sqlite://dir/"] {
         assert!(store(bad).is_err(), "{bad}");

@@ -24,8 +24,6 @@ mod undo;
 mod waits;
 mod why;
 
-use std::path::PathBuf;
-
 pub(crate) use self::known::KnownJobs;
 pub(crate) use self::outlook::UntouchedFile;
 
@@ -51,7 +49,7 @@ const CHUNK: usize = 500;
 /// The operators' side of a ledger in one SQLite file.
 pub(crate) struct Operator {
     books: Books,
-    path: PathBuf,
+    location: Location,
     by: By,
     clock: Clock,
 }
@@ -71,7 +69,7 @@ impl Operator {
                 path.display()
             )));
         }
-        Ok(Self::over(Books::open(&location, true)?, location.path))
+        Ok(Self::over(Books::open(&location, true)?, location))
     }
 
     /// Opens a ledger that a worker has open, only to read it: no change goes through.
@@ -80,11 +78,11 @@ impl Operator {
     /// A sentence that says what is wrong with the file.
     pub(crate) fn open_for_reading(location: impl Into<Location>) -> Result<Self, LedgerError> {
         let location = location.into();
-        Ok(Self::over(Books::open_for_reading(&location)?, location.path))
+        Ok(Self::over(Books::open_for_reading(&location)?, location))
     }
 
-    fn over(books: Books, path: PathBuf) -> Self {
-        Self { books, path, by: user::of_process(), clock: Clock::system() }
+    fn over(books: Books, location: Location) -> Self {
+        Self { books, location, by: user::of_process(), clock: Clock::system() }
     }
 
     pub(super) fn each_call(&self, since: Timestamp, each: &mut dyn FnMut(PastCall)) -> Result<(), LedgerError> {
@@ -162,8 +160,8 @@ impl Commands for Operator {}
 
 impl StandingReports for Operator {
     fn worker(&self) -> Result<Option<String>, LedgerError> {
-        let holder = lock::holder(&self.path).map_err(|error| {
-            LedgerError::Failed(format!("the lock beside {} cannot be read: {error}", self.path.display()))
+        let holder = lock::holder(&self.location.path).map_err(|error| {
+            LedgerError::Failed(format!("the lock beside {} cannot be read: {error}", self.location.path.display()))
         })?;
         Ok(holder.map(|holder| holder.name))
     }
@@ -237,9 +235,9 @@ impl Upkeep for Operator {
         })
     }
 
-    fn rekey(&mut self, location: &Location) -> Result<Rekeyed, LedgerError> {
+    fn rekey(&mut self) -> Result<Rekeyed, LedgerError> {
         let deed = self.deed(Action::Rekey, Facts::default());
-        seal::rekey(&mut self.books, location, (&deed, self.clock.now()))
+        seal::rekey(&mut self.books, &self.location, (&deed, self.clock.now()))
     }
 }
 

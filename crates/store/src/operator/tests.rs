@@ -8,6 +8,7 @@ mod repeats;
 use paceline_domain::messages::Cure;
 use paceline_ports::operator::{BatchLine, Cancelled, Edit, Likeness, Resolution, Seeker, Sought};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use serde_json::json;
 

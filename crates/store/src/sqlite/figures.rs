@@ -1,37 +1,14 @@
 //! What only the ledger knows and a monitor wants: read as one snapshot, without looking through jobs.
 
-use std::collections::BTreeMap;
-
 use super::outbox;
 use crate::driver::{Conn, Result, Row, values};
 use crate::state::State;
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
+use paceline_ports::Figures;
 
 /// Jobs of a pile that are looked at for the oldest one whose time has come.
 const LOOKED_AT_MAX: i64 = 1_000;
-
-/// The ledger at one instant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
-    /// When it was read.
-    pub read_at: Timestamp,
-    /// Lanes that have something to tell.
-    pub lanes: BTreeMap<LaneKey, LaneFigures>,
-    /// Dead jobs by app, method and reason.
-    pub dead: BTreeMap<(String, String, String), u64>,
-    /// What waits to be published.
-    pub outbox: u64,
-}
-
-/// A lane in the ledger.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LaneFigures {
-    /// Parked for a person.
-    pub held: u64,
-    /// When the oldest of those that wait was taken over, of those that could be sent by their own times.
-    pub oldest_at: Option<Timestamp>,
-}
 
 pub(crate) fn read(conn: &Conn, now: Timestamp) -> Result<Figures> {
     let outbox = outbox::count(conn)?;
@@ -91,6 +68,7 @@ mod tests {
     use paceline_domain::job::Job;
     use paceline_domain::outcome::Failure;
     use paceline_domain::reason::Reason;
+    use paceline_ports::LaneFigures;
     use paceline_ports::{AmqpOrigin, Arrival, Domain, Intake, JobSeq, Origin, Settlement};
 
     fn at(second: u64) -> Timestamp {

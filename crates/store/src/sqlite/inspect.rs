@@ -9,41 +9,17 @@ use crate::driver::{self, Conn};
 use paceline_domain::time::Timestamp;
 use paceline_ports::LedgerError;
 use paceline_ports::location::Location;
-
-/// What stands at a ledger's path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// Nothing: the first worker makes it.
-    Absent,
-    /// A ledger.
-    Ledger(Inspection),
-}
-
-/// A ledger from outside.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inspection {
-    /// Permission bits, e.g. `0o600`.
-    pub mode: u32,
-    /// Who works it, in words.
-    pub worker: Option<String>,
-    /// Whether it will be migrated at the next start.
-    pub is_old: bool,
-    /// The newest instant that is recorded in it; `None` if it is empty or old.
-    pub newest: Option<Timestamp>,
-    /// What is wrong with it although it can be read, each with what to do.
-    pub faults: Vec<String>,
-}
+use paceline_ports::operator::{Found, Inspection};
 
 /// Looks at the ledger at `path`.
 ///
 /// # Errors
 /// A sentence that says what is wrong with the file and what to do.
-pub fn inspect(location: impl Into<Location>) -> Result<Found, LedgerError> {
-    let location = location.into();
+pub(crate) fn inspect(location: &Location) -> Result<Found, LedgerError> {
     let path = location.path.as_path();
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return absent(&location),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return absent(location),
         Err(error) => return Err(LedgerError::Failed(format!("{} cannot be read: {error}", path.display()))),
     };
     if metadata.is_dir() {
@@ -53,14 +29,14 @@ pub fn inspect(location: impl Into<Location>) -> Result<Found, LedgerError> {
     file::may_write(path)?;
     file::refuse_misplaced(path)?;
     let worker = holder(path)?;
-    let (conn, version) = file::open_untouched(&location)?;
+    let (conn, version) = file::open_untouched(location)?;
     if version == 0 {
-        seal::refuse_leftover(&location)?;
+        seal::refuse_leftover(location)?;
     }
     let is_current = file::is_current(version);
     let newest = if is_current { newest(&conn)? } else { None };
     let moved = worker.as_ref().filter(|worker| worker.inode.is_some_and(|inode| inode != metadata.ino()));
-    let key = if is_current { seal::key_fault(&conn, &location)? } else { None };
+    let key = if is_current { seal::key_fault(&conn, location)? } else { None };
     let faults = [moved.map(|worker| is_elsewhere(path, worker)), key, damage(&conn, path)?];
     Ok(Found::Ledger(Inspection {
         mode: metadata.permissions().mode() & 0o777,
@@ -91,7 +67,7 @@ fn damage(conn: &Conn, path: &Path) -> driver::Result<Option<String>> {
 }
 
 /// Whether a worker works the ledger at `path`.
-pub fn is_worked(path: &Path) -> bool {
+pub(crate) fn is_worked(path: &Path) -> bool {
     lock::holder(path).is_ok_and(|holder| holder.is_some())
 }
 
@@ -155,7 +131,7 @@ mod tests {
     }
 
     fn failure(path: &Path) -> String {
-        inspect(path).unwrap_err().to_string()
+        inspect(&path.into()).unwrap_err().to_string()
     }
 
     #[tokio::test]
@@ -163,12 +139,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         // Signs that mean something in a URI.
         let path = folder.path().join("a b%3F?#.db");
-        assert_eq!(inspect(&path).unwrap(), Found::Absent);
+        assert_eq!(inspect(&(&path).into()).unwrap(), Found::Absent);
         assert!(all(folder.path()).is_empty(), "looking makes nothing");
 
         let worked = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
         let before = all(folder.path());
-        let empty = ledger(inspect(&path).unwrap());
+        let empty = ledger(inspect(&(&path).into()).unwrap());
         assert_eq!((empty.mode, empty.is_old, empty.newest), (0o600, false, None));
         assert!(empty.worker.unwrap().contains(&std::process::id().to_string()));
         assert_eq!(all(folder.path()), before);
@@ -176,13 +152,13 @@ mod tests {
         let arrival = Arrival { input: Ok(Box::new(job("a"))), origin: Origin::default() };
         worked.take_over(vec![arrival], T0).await.unwrap();
         let before = all(folder.path());
-        assert_eq!(ledger(inspect(&path).unwrap()).newest, Some(T0), "what stands in the log is seen");
+        assert_eq!(ledger(inspect(&(&path).into()).unwrap()).newest, Some(T0), "what stands in the log is seen");
         assert_eq!(all(folder.path()), before);
 
         worked.close().await;
         drop(worked);
         let before = all(folder.path());
-        let left = ledger(inspect(&path).unwrap());
+        let left = ledger(inspect(&(&path).into()).unwrap());
         assert_eq!((left.worker, left.newest), (None, Some(T0)));
         assert_eq!(all(folder.path()), before);
     }
@@ -207,7 +183,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.db");
         std::fs::write(&path, "").unwrap();
-        let inspection = ledger(inspect(&path).unwrap());
+        let inspection = ledger(inspect(&(&path).into()).unwrap());
         assert_eq!((inspection.is_old, inspection.newest), (true, None));
     }
 }

@@ -20,7 +20,7 @@ mod edges;
 mod figures;
 pub(crate) mod file;
 mod guard;
-pub mod inspect;
+pub(crate) mod inspect;
 pub(crate) mod job_row;
 pub(crate) mod lock;
 pub(crate) mod meta;
@@ -52,7 +52,6 @@ use std::sync::Arc;
 
 use self::books::Books;
 use self::domain::SqliteDomain;
-pub use self::figures::{Figures, LaneFigures};
 use self::lock::WorkerLock;
 use self::readers::Readers;
 use self::take_over::Incoming;
@@ -62,21 +61,13 @@ use async_trait::async_trait;
 use paceline_domain::activity::Deed;
 use paceline_domain::time::Timestamp;
 use paceline_metrics::{Metrics, Source};
+pub use paceline_ports::Mode;
 use paceline_ports::location::Location;
 use paceline_ports::operator::BrokerStanding;
 use paceline_ports::{
-    Arrival, Counts, Domain, Intake, JobSeq, Ledger, LedgerError, Outbox, Outgoing, Pruned, Reached, Suspension,
-    TakenOver,
+    Arrival, Counts, Domain, Figures, Intake, JobSeq, Ledger, LedgerError, Outbox, Outgoing, Pruned, Reached, Store,
+    Suspension, TakenOver,
 };
-
-/// What the ledger is opened for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Works the jobs: one process at a time, under the lock.
-    Worker,
-    /// Reads, and hands jobs to the process that works them; beside a worker or without one.
-    Operator,
-}
 
 /// The ledger in one SQLite file.
 pub struct SqliteLedger {
@@ -194,6 +185,29 @@ impl Open {
                 Err(LedgerError::Failed("calls are made by the process that holds the ledger's lock alone".to_owned()))
             }
         }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteLedger {
+    async fn rehearse(&self, speed: f64) -> Result<(), LedgerError> {
+        Self::rehearse(self, speed).await
+    }
+
+    async fn unpublished(&self) -> Result<u64, LedgerError> {
+        Self::unpublished(self).await
+    }
+
+    async fn figures(&self, now: Timestamp) -> Result<Figures, LedgerError> {
+        Self::figures(self, now).await
+    }
+
+    async fn set_broker(&self, standing: BrokerStanding) -> Result<(), LedgerError> {
+        Self::set_broker(self, standing).await
+    }
+
+    async fn close(&self) {
+        Self::close(self).await;
     }
 }
 

@@ -91,7 +91,7 @@ pub(super) async fn everything(path: &Path) {
     figures(&*operator);
     changes(&mut *operator);
     looks(path, &*operator);
-    operator.rekey(&path.into()).unwrap();
+    operator.rekey().unwrap();
 }
 
 fn lists(operator: &dyn Reports, flying: JobSeq) {
@@ -193,7 +193,7 @@ fn looks(path: &Path, operator: &dyn Reports) {
         seeker.seek(Sought { job: &job, is_row: true, by_content: true }).unwrap();
         seeker.job("o-done").unwrap();
     }
-    let mut known = crate::known_jobs(path.into(), catalog);
+    let mut known = crate::known_jobs(path, catalog);
     known.has("o-done").unwrap();
     known.of_key(&lane().method, "k").unwrap();
     known.ids("move").unwrap();

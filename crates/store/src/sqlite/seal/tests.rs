@@ -222,7 +222,7 @@ async fn a_new_key_is_begun_while_the_worker_runs_and_the_old_one_opens_nothing(
     let old = fs::read(home.path("a.db.key")).unwrap();
 
     let location = Location::from(&path);
-    let done = crate::open(&path).unwrap().rekey(&location).unwrap();
+    let done = crate::open(&location).unwrap().rekey().unwrap();
     assert_eq!((done.version, done.rows, done.keeps_old), (2, 1, false));
     let new = fs::read(home.path("a.db.key")).unwrap();
     assert!(new != old && new.len() == old.len(), "the new key alone is left");
@@ -234,7 +234,7 @@ async fn a_new_key_is_begun_while_the_worker_runs_and_the_old_one_opens_nothing(
     assert_eq!(worker.domain().job(b).await.unwrap().params.body["password"], "1234");
     assert_eq!(versions(&home.reader("a.db").0), [("sealed:2:".to_owned(), 3602)]);
     // A third, and the digests of the first are still those of the same content.
-    assert_eq!(crate::open(&path).unwrap().rekey(&location).unwrap().version, 3);
+    assert_eq!(crate::open(&location).unwrap().rekey().unwrap().version, 3);
     assert_eq!(worker.take_over(vec![arrival("a")], T0).await.unwrap(), [paceline_ports::TakenOver::Known]);
     worker.close().await;
     assert_eq!(versions(&home.reader("a.db").0), [("sealed:3:".to_owned(), 3603)]);
@@ -263,7 +263,7 @@ async fn an_interrupted_rekeying_is_finished_and_begins_no_other_key() {
         assert_eq!(ring.begin(&conn, &keys[0]).unwrap(), Some(2));
     }
     assert_eq!(versions(&home.reader("a.db").0), [("sealed:1:".to_owned(), 3601)]);
-    let done = crate::open(&path).unwrap().rekey(&location).unwrap();
+    let done = crate::open(&location).unwrap().rekey().unwrap();
     assert_eq!((done.version, done.rows), (2, 1));
     assert_eq!(versions(&home.reader("a.db").0), [("sealed:2:".to_owned(), 3602)]);
     assert_eq!(fs::read_to_string(home.path("a.db.key")).unwrap().lines().count(), 1);
@@ -283,7 +283,7 @@ async fn a_key_that_is_given_is_exchanged_by_the_worker_at_its_start() {
     assert!(!home.path("a.db.key").exists(), "none is made beside it");
     let refused = |text: &str| {
         let location = given(text);
-        crate::open(&location).unwrap().rekey(&location).unwrap_err().to_string()
+        crate::open(&location).unwrap().rekey().unwrap_err().to_string()
     };
     assert!(refused(&old).contains("holds no new key"), "{}", refused(&old));
     let both = format!("{new},{old}");
