@@ -74,11 +74,11 @@ fn start(path: &Path, now: Timestamp) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let ledger = SqliteLedger::open(path, Mode::Worker, now)?;
-        ledger.acquire().await?.recover(now).await?;
-        ledger.acquire().await?.past_calls(now - Duration::from_secs(60)).await?;
+        ledger.acquire_all().await?.recover(now).await?;
+        ledger.acquire_all().await?.past_calls(now - Duration::from_secs(60)).await?;
         let mut after = JobSeq(0);
         loop {
-            let waiting = ledger.acquire().await?.waiting(None, after, 10_000).await?;
+            let waiting = ledger.acquire_all().await?.waiting(None, after, 10_000).await?;
             let Some(last) = waiting.last() else { break };
             after = last.seq;
         }

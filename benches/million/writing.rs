@@ -61,7 +61,7 @@ async fn call(ledger: &SqliteLedger, seq: paceline::engine::ports::JobSeq, now: 
     let sent_at = Timestamp(now.0 + seq.0);
     let deadline_at = Timestamp(sent_at.0 + 30_000_000);
     let start = AttemptStart { purpose: Purpose::Job(seq), lane: lane().into(), sent_at, deadline_at };
-    let (attempt, _) = ledger.acquire().await?.begin_attempt(start).await?;
+    let (attempt, _) = ledger.acquire_all().await?.begin_attempt(start).await?;
     let result = json!({"room": {"room_id": "omm_4de32cf10a4358788ff4e09e37ebbf9b"}});
     let settlement =
         Settlement::Succeeded { key: Some(format!("omm_{}", seq.0)), result, sole: false, warnings: Vec::new() };
@@ -73,7 +73,7 @@ async fn call(ledger: &SqliteLedger, seq: paceline::engine::ports::JobSeq, now: 
         failure: None,
         settlement: Some((seq, settlement)),
     };
-    ledger.acquire().await?.end_attempt(end).await?;
+    ledger.acquire_all().await?.end_attempt(end).await?;
     Ok(())
 }
 

@@ -51,7 +51,7 @@ async fn until_confirmed(worker: &Worker, jobs: u64) -> anyhow::Result<()> {
     loop {
         let counts = worker.ledger.counts(None).await?;
         ensure!(counts.dead + counts.held == 0, "{counts:?}");
-        if counts.succeeded == jobs && worker.ledger.outbox(0, 1).await?.is_empty() {
+        if counts.succeeded == jobs && worker.ledger.claim(0, 1).await?.is_empty() {
             return Ok(());
         }
         tokio::time::sleep(LOOK_EVERY).await;

@@ -89,7 +89,7 @@ impl From<LedgerError> for Fault {
             LedgerError::Refused(why) => Self::conflict(why, "look at the job again: it may have changed"),
             LedgerError::Claimed(_) => Self::conflict(error.to_string(), "look at that job"),
             LedgerError::Full(_) => Self::unavailable(error.to_string(), "make room on its disk"),
-            LedgerError::Unusable(_) => {
+            LedgerError::Unusable(_) | LedgerError::NotOwner(_) => {
                 Self::unavailable(error.to_string(), "the worker stops; start it again afterwards")
             }
             LedgerError::Locked(_) | LedgerError::Failed(_) | LedgerError::Closed => {

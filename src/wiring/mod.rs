@@ -121,7 +121,7 @@ pub async fn measured_engine(
     metrics: Metrics,
 ) -> Result<Arc<Engine>, LedgerError> {
     let options = options(settings, planner.speed);
-    let domain = ledger.acquire().await?;
+    let domain = ledger.acquire_all().await?;
     Ok(Engine::new(planner, (ledger, domain), transport, clock, options, metrics))
 }
 

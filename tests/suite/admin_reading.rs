@@ -45,14 +45,14 @@ async fn begin(ledger: &SqliteLedger, clock: &Clock, seq: JobSeq) -> AttemptSeq 
     let now = clock.now();
     let deadline_at = now + Duration::from_secs(30);
     let start = AttemptStart { purpose: Purpose::Job(seq), lane: lane(), sent_at: now, deadline_at };
-    ledger.acquire().await.unwrap().begin_attempt(start).await.unwrap().0
+    ledger.acquire_all().await.unwrap().begin_attempt(start).await.unwrap().0
 }
 
 async fn call(ledger: &SqliteLedger, clock: &Clock, seq: JobSeq, outcome: &'static str, settlement: Settlement) {
     let attempt = begin(ledger, clock, seq).await;
     let settlement = Some((seq, settlement));
     let end = AttemptEnd { attempt, ended_at: clock.now(), outcome, replied: true, failure: None, settlement };
-    ledger.acquire().await.unwrap().end_attempt(end).await.unwrap();
+    ledger.acquire_all().await.unwrap().end_attempt(end).await.unwrap();
 }
 
 fn left_out() -> Warning {
@@ -83,7 +83,7 @@ impl World {
         let path = place.path().join("paceline.db");
         let ledger = Arc::new(SqliteLedger::open(&path, Mode::Worker, clock.now()).unwrap());
         let seqs: Vec<_> = ledger
-            .acquire()
+            .acquire_all()
             .await
             .unwrap()
             .waiting(None, JobSeq(0), 9)

@@ -23,7 +23,7 @@ async fn call(ledger: &SqliteLedger, clock: &Clock, seq: JobSeq, outcome: &'stat
         sent_at: now,
         deadline_at: now + std::time::Duration::from_secs(30),
     };
-    let domain = ledger.acquire().await.unwrap();
+    let domain = ledger.acquire_all().await.unwrap();
     let (attempt, job) = domain.begin_attempt(start).await.unwrap();
     assert!(job.is_some());
     let failure = if let Settlement::Dead { failure, .. } | Settlement::Uncertain { failure, .. } = &settlement {
@@ -71,7 +71,7 @@ async fn every_job_has_its_reason() {
 
     let clock = Clock::system();
     let ledger = SqliteLedger::open(&place.path().join("paceline.db"), Mode::Worker, clock.now()).unwrap();
-    let waiting = ledger.acquire().await.unwrap().waiting(None, JobSeq(0), 100).await.unwrap();
+    let waiting = ledger.acquire_all().await.unwrap().waiting(None, JobSeq(0), 100).await.unwrap();
     assert_eq!(waiting.len(), 30);
     for (n, job) in waiting.iter().take(18).enumerate() {
         let key = Some(format!("omm_{n}"));

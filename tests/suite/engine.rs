@@ -407,7 +407,7 @@ async fn what_ended_long_ago_is_forgotten_while_the_worker_runs() {
     let old = Arrival { input: Ok(Box::new(world.decode(&room(0)))), origin: Origin::default() };
     let long_ago = world.clock.now() - Duration::from_secs(401 * 86_400);
     let TakenOver::Queued(old) = ledger.take_over(vec![old], long_ago).await.unwrap().remove(0) else { panic!() };
-    ledger.acquire().await.unwrap().settle(old.seq, Settlement::Cancelled, long_ago).await.unwrap();
+    ledger.acquire_all().await.unwrap().settle(old.seq, Settlement::Cancelled, long_ago).await.unwrap();
     ledger.close().await;
     let (_, counts) = world.work(&[room(1), minutes(1)]).await;
     assert_eq!(counts.succeeded, 2);

@@ -102,7 +102,7 @@ async fn lanes_that_can_look_up_pause_too_and_spare_the_platform() {
 
 /// The pause of the minutes' lane, as the ledger has it.
 async fn pause_of(ledger: &dyn Ledger) -> Option<Restraint> {
-    let all = ledger.acquire().await.unwrap().restraints().await.unwrap();
+    let all = ledger.acquire_all().await.unwrap().restraints().await.unwrap();
     all.into_iter().find(|restraint| matches!(restraint.kind, RestraintKind::Pause { .. }))
 }
 

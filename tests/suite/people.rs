@@ -138,7 +138,7 @@ async fn held_jobs_that_a_person_decides_go_on_beside_the_engine() {
     let now = desk.world.clock.now();
     desk.operator.resolve("minutes-1", &Resolution::Dead, now).unwrap();
     assert_eq!(desk.operator.resolve_held(&Selection::default(), &Resolution::Retry, now).unwrap(), 2);
-    let changed = desk.ledger.acquire().await.unwrap().changed().await.unwrap().waiting;
+    let changed = desk.ledger.acquire_all().await.unwrap().changed().await.unwrap().waiting;
     desk.engine.enqueue(changed);
     desk.work().await;
     let counts = desk.ledger.counts(None).await.unwrap();

@@ -59,7 +59,7 @@ async fn work_for(world: &World, jobs: &[Value], seconds: u64) -> Vec<Restraint>
     let (ledger, engine) = start(world, jobs).await;
     let stop = engine.run(false, tokio::time::sleep(Duration::from_secs(seconds))).await;
     assert_eq!(stop, Stop::Drained);
-    let restraints = ledger.acquire().await.unwrap().restraints().await.unwrap();
+    let restraints = ledger.acquire_all().await.unwrap().restraints().await.unwrap();
     ledger.close().await;
     restraints
 }
@@ -90,7 +90,7 @@ async fn another_program_is_named_once_given_way_to_and_forgotten() {
     let named = log.lines("another program seems to use feishu.vc.room.create of app acme");
     assert_eq!(named.len(), 1, "{named:?}");
     assert!(named[0].contains("of 20/min of our own") && named[0].contains("code=99991400"), "{}", named[0]);
-    let restraints = ledger.acquire().await.unwrap().restraints().await.unwrap();
+    let restraints = ledger.acquire_all().await.unwrap().restraints().await.unwrap();
     let [
         Restraint {
             target: Restrained::Key(key), app, kind: RestraintKind::Limit { window, limit, .. }, cause, ..
@@ -160,11 +160,11 @@ async fn wecom_s_blocks_grow_from_a_minute_to_the_day_over_restarts() {
     assert!(world.clock.now() > midnight, "{took} s");
     let ledger = world.ledger();
     assert_eq!(
-        ledger.acquire().await.unwrap().restraints().await.unwrap(),
+        ledger.acquire_all().await.unwrap().restraints().await.unwrap(),
         [],
         "the probe that came through cleared it"
     );
-    let attempts = ledger.acquire().await.unwrap().past_calls(began).await.unwrap();
+    let attempts = ledger.acquire_all().await.unwrap().past_calls(began).await.unwrap();
     let created = attempts.iter().filter(|call| call.lane.method == "wecom.meeting.create").count();
     assert_eq!(created, 6, "three refused, three that came through");
     ledger.close().await;
@@ -187,7 +187,7 @@ async fn a_refused_app_pauses_slows_down_and_is_let_go_over_a_restart() {
     let (_, counts) = world.work(&[]).await;
     assert_eq!((counts.succeeded, counts.dead), (600, 0), "{counts:?}");
     let ledger = world.ledger();
-    assert_eq!(ledger.acquire().await.unwrap().restraints().await.unwrap(), []);
+    assert_eq!(ledger.acquire_all().await.unwrap().restraints().await.unwrap(), []);
     ledger.close().await;
 }
 
@@ -222,9 +222,13 @@ async fn slow_work(fault: &str, rooms: usize) -> (World, paceline::engine::ports
     engine.load(None).await.unwrap();
     engine.run(true, std::future::pending()).await;
     let counts = inner.counts(None).await.unwrap();
-    let sent = inner.acquire().await.unwrap().past_calls(Timestamp(0)).await.unwrap();
+    let sent = inner.acquire_all().await.unwrap().past_calls(Timestamp(0)).await.unwrap();
     let sent = sent.iter().filter(|call| call.lane.method == "feishu.vc.room.create").count();
-    assert_eq!(inner.acquire().await.unwrap().recover(world.clock.now()).await.unwrap(), 0, "no attempt was left open");
+    assert_eq!(
+        inner.acquire_all().await.unwrap().recover(world.clock.now()).await.unwrap(),
+        0,
+        "no attempt was left open"
+    );
     inner.close().await;
     (world, counts, sent, engine)
 }
@@ -281,8 +285,8 @@ async fn a_person_s_resume_ends_a_pause_beside_the_running_worker() {
         async move { engine.run(true, std::future::pending()).await }
     });
     tokio::time::sleep(Duration::from_secs(100)).await;
-    assert_eq!(pauses(&ledger.acquire().await.unwrap().restraints().await.unwrap()).len(), 1, "an hour's pause");
-    ledger.acquire().await.unwrap().set_restraints(Vec::new()).await.unwrap();
+    assert_eq!(pauses(&ledger.acquire_all().await.unwrap().restraints().await.unwrap()).len(), 1, "an hour's pause");
+    ledger.acquire_all().await.unwrap().set_restraints(Vec::new()).await.unwrap();
     let before = world.clock.now();
     working.await.unwrap();
     assert!(world.clock.now().since(before) < Duration::from_secs(2));

@@ -482,6 +482,7 @@ fn stall_of(error: &LedgerError) -> String {
         | LedgerError::Claimed(_)
         | LedgerError::Refused(_)
         | LedgerError::Unusable(_)
+        | LedgerError::NotOwner(_)
         | LedgerError::Failed(_)
         | LedgerError::Closed => error.to_string(),
     }

@@ -11,6 +11,7 @@ pub mod address;
 mod aside;
 mod channels;
 pub mod check;
+mod claims;
 mod deliveries;
 pub mod fault;
 mod headers;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::channels::{Channels, Renew};
+use super::claims::Claims;
 use super::fault::Error;
 use super::memory::{Memory, RABBITMQ, READING, WRITING};
 use super::outgoing::{Destination, destinations, publication};
@@ -71,6 +72,7 @@ pub(super) struct Run<'a, E> {
     stalls: Stalls,
     in_flight: InFlight,
     rows: HashMap<i64, Row>,
+    claims: Claims,
     /// Whether the outbox may hold rows not yet read.
     more: bool,
     /// What precedes the next try of what failed.
@@ -91,6 +93,7 @@ impl<'a, E: Endings> Run<'a, E> {
             stalls: Stalls::default(),
             in_flight: FuturesUnordered::new(),
             rows: HashMap::new(),
+            claims: Claims::from(relay.clock.mono()),
             more: true,
             renew: Renew::Nothing,
             patient_from: relay.clock.mono(),
@@ -133,7 +136,10 @@ impl<'a, E: Endings> Run<'a, E> {
                     self.publish_state();
                 }
                 () = self.relay.endings.until_changed() => self.more = true,
-                _ = tick.tick() => self.look(is_blocked)?,
+                _ = tick.tick() => {
+                    self.look(is_blocked)?;
+                    self.keep_claims().await;
+                }
                 fault = self.session.until_lost() => return Err(Error::Fault(fault)),
                 _ = blocked.changed() => self.patient_from = self.relay.clock.mono(),
                 () = until_stopped(stop), if drained_by.is_none() => {
@@ -167,7 +173,7 @@ impl<'a, E: Endings> Run<'a, E> {
         while self.more && self.rows.len() <= window / 2 {
             let limit = window - self.rows.len();
             let after = self.stalls.read_after();
-            let read = self.relay.outbox.outbox(after, limit).await;
+            let read = self.relay.outbox.claim(after, limit).await;
             let Some(rows) = self.rows_of(read) else { break };
             self.more = rows.len() >= limit;
             for row in rows {
@@ -186,7 +192,7 @@ impl<'a, E: Endings> Run<'a, E> {
         }
         // What the ledger does not know yet would be read as it was.
         self.record().await;
-        let read = self.relay.outbox.outbox_aside(self.memory.aside.in_flight() + room).await;
+        let read = self.relay.outbox.claim_aside(self.memory.aside.in_flight() + room).await;
         let Some(mut rows) = self.rows_of(read) else { return Ok(()) };
         rows.retain(|row| !self.rows.contains_key(&row.seq));
         if rows.is_empty() {
@@ -448,15 +454,24 @@ impl<'a, E: Endings> Run<'a, E> {
         if !self.memory.confirmed.is_empty() {
             let seqs: Vec<i64> = self.memory.confirmed.iter().copied().collect();
             let rows = seqs.len();
-            outbox.outbox_done(seqs).await?;
+            outbox.done(seqs).await?;
             tracing::debug!(rows, "published, confirmed and forgotten");
             self.memory.confirmed.clear();
         }
         if !self.memory.reached.is_empty() {
-            outbox.outbox_reached(self.memory.reached.iter().map(|(seq, reached)| (*seq, *reached)).collect()).await?;
+            outbox.reached(self.memory.reached.iter().map(|(seq, reached)| (*seq, *reached)).collect()).await?;
             self.memory.reached.clear();
         }
         Ok(())
+    }
+
+    async fn keep_claims(&mut self) {
+        let Memory { confirmed, reached, .. } = &*self.memory;
+        let under_way = self.rows.keys().chain(confirmed).chain(reached.keys()).copied();
+        let kept = self.claims.extend(&*self.relay.outbox, under_way, self.relay.clock.mono()).await;
+        if let Err(error) = kept {
+            self.trouble(WRITING, Concern::All, &error.to_string());
+        }
     }
 
     /// Looks at what no event tells: overdue confirms, and rows that became visible out of order.

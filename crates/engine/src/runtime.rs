@@ -359,7 +359,8 @@ impl Engine {
 
     /// What cannot be recorded is not sent: a failed write holds back whatever is not in flight yet.
     pub(super) fn ledger_failed(&self, error: &LedgerError) {
-        if let LedgerError::Unusable(why) = error {
+        // What another process has taken over is its to go on with: as good as lost to this one.
+        if let LedgerError::Unusable(why) | LedgerError::NotOwner(why) = error {
             if self.ledger_health.lose(why) {
                 error!("{why}; nothing more is accepted or sent, and the worker stops");
             }

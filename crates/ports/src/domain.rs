@@ -12,7 +12,8 @@ use paceline_domain::job::Job;
 use paceline_domain::time::Timestamp;
 
 /// A quota domain that was acquired: who holds it is the only one to make its calls. Every method returns after its
-/// commit.
+/// commit. Once another process has taken the domain over, every change fails with [`LedgerError::NotOwner`], and nothing
+/// is changed. What is read, closed or replaced is what belongs to the domain.
 #[async_trait]
 pub trait Domain: Send + Sync {
     /// Closes attempts that a dead process left open; their jobs become uncertain. Comes first.

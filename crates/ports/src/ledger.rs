@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::operator::BrokerStanding;
-use super::{Counts, Domain, Intake, JobSeq, LedgerError, Outbox, Pruned, Suspension};
+use super::{Counts, Domain, Intake, JobSeq, LedgerError, Outbox, Pruned, QuotaDomain, Suspension};
 use paceline_domain::activity::Deed;
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
@@ -14,8 +14,20 @@ use paceline_domain::time::Timestamp;
 /// The durable record of jobs and attempts; the only truth. Every method returns after its commit.
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// Makes this process the one that works the jobs.
-    async fn acquire(&self) -> Result<Arc<dyn Domain>, LedgerError>;
+    /// Makes this process the one that works the jobs of a domain; again, if it is that already.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotOwner`] while another process is.
+    async fn acquire(&self, domain: QuotaDomain) -> Result<Arc<dyn Domain>, LedgerError>;
+
+    /// Lets go of a domain, so that another process need not wait for it. What this process still has of it changes nothing
+    /// from then on.
+    async fn release(&self, domain: QuotaDomain) -> Result<(), LedgerError>;
+
+    /// As [`Self::acquire`] does with every lane there is.
+    async fn acquire_all(&self) -> Result<Arc<dyn Domain>, LedgerError> {
+        self.acquire(QuotaDomain::whole()).await
+    }
 
     /// Records a suspension, replacing one of the same app, tenant and method.
     async fn suspend(&self, suspension: Suspension) -> Result<(), LedgerError>;

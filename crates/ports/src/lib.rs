@@ -12,6 +12,7 @@ mod ledger;
 pub mod location;
 pub mod operator;
 mod outbox;
+mod quota_domain;
 mod restraints;
 mod state;
 mod suspension;
@@ -31,7 +32,8 @@ use paceline_domain::warning::Warning;
 pub use self::domain::Domain;
 pub use self::intake::{AmqpOrigin, Arrival, Changed, Delivered, Intake, Origin, TakenOver, Waiting};
 pub use self::ledger::{Figures, LaneFigures, Ledger, Mode, Store};
-pub use self::outbox::{BATCH_COMPLETED, Ending, Outbox, Outgoing, Reached};
+pub use self::outbox::{BATCH_COMPLETED, CLAIM, Ending, Outbox, Outgoing, Reached};
+pub use self::quota_domain::QuotaDomain;
 pub use self::restraints::{Restrained, Restraint, RestraintKind};
 pub use self::state::State;
 pub use self::suspension::{SuspendedBy, Suspension};
@@ -241,6 +243,9 @@ pub enum LedgerError {
     /// Anything else.
     #[error("the ledger failed: {0}")]
     Failed(String),
+    /// Another process owns what was to be changed, and says so in words.
+    #[error("{0}")]
+    NotOwner(String),
     /// The ledger was closed.
     #[error("the ledger is closed")]
     Closed,

@@ -1,5 +1,7 @@
 //! What leaves the ledger, and how far it has come.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
@@ -8,26 +10,34 @@ use super::{AmqpOrigin, LedgerError};
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
 
-/// Gives out what is to be published. Every method returns after its commit.
+/// A claim lasts so long, by the store's own clock, unless it is extended.
+pub const CLAIM: Duration = Duration::from_secs(30);
+
+/// Gives out what is to be published. Who is given a row has claimed it: until the claim is over, no other process is given
+/// it, and nobody else can say that it was published. Every method returns after its commit.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// What is to be published, after `after`, in order, at most `limit`; without what is set aside.
-    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError>;
+    /// What is to be published, after `after`, in order, at most `limit`; without what is set aside. What this process has
+    /// claimed already is given again.
+    async fn claim(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError>;
 
     /// What is set aside ([`Reached::is_aside`]), what was refused least and longest ago first, at most `limit`.
-    async fn outbox_aside(&self, limit: usize) -> Result<Vec<Outgoing>, LedgerError>;
+    async fn claim_aside(&self, limit: usize) -> Result<Vec<Outgoing>, LedgerError>;
 
-    /// Records how far rows have come that are not published everywhere yet.
-    async fn outbox_reached(&self, rows: Vec<(i64, Reached)>) -> Result<(), LedgerError>;
+    /// Lets the claims on these rows last for another [`CLAIM`], of those that this process still has.
+    async fn extend(&self, seqs: Vec<i64>) -> Result<(), LedgerError>;
 
-    /// Forgets published rows.
-    async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError>;
+    /// Records how far rows have come that are not published everywhere yet, of those that this process has claimed.
+    async fn reached(&self, rows: Vec<(i64, Reached)>) -> Result<(), LedgerError>;
+
+    /// Forgets published rows, of those that this process has claimed.
+    async fn done(&self, seqs: Vec<i64>) -> Result<(), LedgerError>;
 }
 
 /// What the outbox holds.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
-    /// Its number; confirmed numbers are given back to [`Outbox::outbox_done`].
+    /// Its number; confirmed numbers are given back to [`Outbox::done`].
     pub seq: i64,
     /// What is published.
     pub ending: Ending,

@@ -29,7 +29,7 @@ async fn bring_into(store: Store<'_>, id: &str, settlement: Option<Settlement>) 
 
 pub(crate) async fn forget_outbox(store: Store<'_>) {
     let seqs = endings(store.outbox, 0, 100).await.iter().map(|row| row.seq).collect();
-    store.outbox.outbox_done(seqs).await.unwrap();
+    store.outbox.done(seqs).await.unwrap();
 }
 
 /// Who asks again: with a correlation of the message's own.

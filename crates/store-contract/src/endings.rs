@@ -66,7 +66,7 @@ pub async fn warnings_are_told_and_counted(store: Store<'_>) {
     let of = async |batch: &str| store.ledger.counts(Some(vec![batch.to_owned()])).await.unwrap();
     assert_eq!(counts(store.ledger).await, Counts { total: 2, succeeded: 2, warnings: 1, ..Counts::default() });
     assert_eq!((of("move").await.warnings, of("other").await.warnings), (0, 1));
-    let event = store.outbox.outbox(0, 100).await.unwrap().into_iter().map(|row| row.ending.document);
+    let event = store.outbox.claim(0, 100).await.unwrap().into_iter().map(|row| row.ending.document);
     let event = event.into_iter().find(|document| document["batch"] == "other" && document["event"].is_string());
     assert_eq!(event.unwrap()["warnings"], 1);
 }
@@ -107,7 +107,7 @@ pub async fn the_outbox_is_paged_and_forgotten(store: Store<'_>) {
         assert_eq!(all.len(), 3);
         assert!(all[0] > last && all.is_sorted());
         last = all[2];
-        store.outbox.outbox_done(all).await.unwrap();
+        store.outbox.done(all).await.unwrap();
         assert!(endings(store.outbox, 0, 10).await.is_empty());
     }
 }
@@ -121,25 +121,21 @@ pub async fn what_is_set_aside_is_read_apart(store: Store<'_>) {
     let rows = endings(store.outbox, 0, 10).await;
     let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
     assert!(rows.iter().all(|row| row.reached == Reached::default()));
-    assert!(store.outbox.outbox_aside(10).await.unwrap().is_empty());
+    assert!(store.outbox.claim_aside(10).await.unwrap().is_empty());
     let refused = Reached::QUEUE.and(Reached::REFUSED).and(Reached::ASIDE);
-    store
-        .outbox
-        .outbox_reached(vec![(seqs[0], refused), (seqs[1], Reached::QUEUE), (seqs[2] + 9, refused)])
-        .await
-        .unwrap();
+    store.outbox.reached(vec![(seqs[0], refused), (seqs[1], Reached::QUEUE), (seqs[2] + 9, refused)]).await.unwrap();
 
     let open: Vec<_> = endings(store.outbox, 0, 10).await.iter().map(|row| (row.seq, row.reached)).collect();
     assert_eq!(open, [(seqs[1], Reached::QUEUE), (seqs[2], Reached::default())]);
-    let aside = store.outbox.outbox_aside(10).await.unwrap();
+    let aside = store.outbox.claim_aside(10).await.unwrap();
     assert_eq!((aside.len(), aside[0].seq, aside[0].reached), (1, seqs[0], refused));
     assert_eq!(aside[0].ending.document["id"], "0");
-    store.outbox.outbox_reached(vec![(seqs[0], refused.again()), (seqs[2], refused)]).await.unwrap();
-    let aside: Vec<_> = store.outbox.outbox_aside(10).await.unwrap().iter().map(|row| row.seq).collect();
+    store.outbox.reached(vec![(seqs[0], refused.again()), (seqs[2], refused)]).await.unwrap();
+    let aside: Vec<_> = store.outbox.claim_aside(10).await.unwrap().iter().map(|row| row.seq).collect();
     assert_eq!(aside, [seqs[2], seqs[0]], "what was refused least goes first");
-    assert_eq!(store.outbox.outbox_aside(1).await.unwrap()[0].seq, seqs[2]);
-    store.outbox.outbox_done(seqs).await.unwrap();
-    assert!(store.outbox.outbox_aside(10).await.unwrap().is_empty() && endings(store.outbox, 0, 10).await.is_empty());
+    assert_eq!(store.outbox.claim_aside(1).await.unwrap()[0].seq, seqs[2]);
+    store.outbox.done(seqs).await.unwrap();
+    assert!(store.outbox.claim_aside(10).await.unwrap().is_empty() && endings(store.outbox, 0, 10).await.is_empty());
 }
 
 /// Suspensions replace each other by app, tenant and method, and are resumed as wide as named.

@@ -128,7 +128,7 @@ pub async fn a_dead_job_is_queued_again(store: Store<'_>) {
         assert_eq!((&document["status"], &document["attempts"]), (&json!("succeeded"), &json!(1)));
         assert_eq!(document.get("reason"), None);
         assert_eq!(document.get("detail"), None);
-        store.outbox.outbox_done(vec![outbox[0].seq]).await.unwrap();
+        store.outbox.done(vec![outbox[0].seq]).await.unwrap();
     }
     assert_eq!(store.ledger.counts(Some(vec!["move".into()])).await.unwrap(), Counts::default());
 }
@@ -176,7 +176,7 @@ pub async fn a_corrected_message_ends_its_rejection(store: Store<'_>) {
     };
     take(store.intake, bad).await;
     let seq = endings(store.outbox, 0, 1).await[0].seq;
-    store.outbox.outbox_done(vec![seq]).await.unwrap();
+    store.outbox.done(vec![seq]).await.unwrap();
     queue(store.intake, from_amqp(job("a"))).await;
     let after = counts(store.ledger).await;
     assert_eq!((after.total, after.dead, after.queued), (1, 0, 1));

@@ -10,6 +10,7 @@ pub mod attempts;
 pub mod chains;
 pub mod endings;
 pub mod intake;
+pub mod owners;
 pub mod repeats;
 pub mod retention;
 pub mod unsettled;
@@ -39,7 +40,7 @@ pub struct Store<'a> {
 
 /// Puts an empty store to one test.
 pub async fn run(store: &(impl Intake + Outbox + Ledger), test: impl AsyncFnOnce(Store<'_>)) {
-    let domain = store.acquire().await.unwrap();
+    let domain = store.acquire_all().await.unwrap();
     test(Store { intake: store, outbox: store, ledger: store, domain: &*domain }).await;
 }
 
@@ -75,6 +76,32 @@ macro_rules! store_contract {
             retention: what_ended_before_is_forgotten, what_is_on_its_way_stays, batches_go_with_their_last_job,
                 a_forgotten_job_still_owns_what_it_created;
         }
+    };
+}
+
+/// Runs the tests of several processes on one ledger, each on a fresh one: `$fresh` makes what has the fields of
+/// [`owners::Processes`].
+#[macro_export]
+macro_rules! owners_contract {
+    ($fresh:expr) => {
+        $crate::owners_contract! {
+            $fresh;
+            a_row_is_claimed_by_one_process_at_a_time, who_has_not_claimed_a_row_neither_ends_nor_moves_it,
+            a_claim_that_is_over_goes_to_another_process, what_is_set_aside_is_claimed_likewise,
+            a_domain_has_one_owner, a_domain_that_was_let_go_is_free_at_once,
+            who_has_lost_a_domain_changes_nothing_of_it, an_owner_recovers_its_own_calls_alone,
+            an_owner_sees_its_own_jobs_and_calls_alone, an_owner_replaces_its_own_restraints_alone
+        }
+    };
+    ($fresh:expr; $($name:ident),+) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                let fresh = $fresh;
+                let (one, other, brief) = (&fresh.one, &fresh.other, &fresh.brief);
+                $crate::owners::$name($crate::owners::Processes { one, other, brief }).await;
+            }
+        )+
     };
 }
 
@@ -206,7 +233,7 @@ pub fn death(reason: Reason) -> Settlement {
 
 /// The outbox without events of batches, which have tests of their own.
 pub async fn endings(outbox: &dyn Outbox, after: i64, limit: usize) -> Vec<Outgoing> {
-    let mut rows = outbox.outbox(after, 1_000).await.unwrap();
+    let mut rows = outbox.claim(after, 1_000).await.unwrap();
     rows.retain(|row| row.ending.routing_key != BATCH_COMPLETED);
     rows.truncate(limit);
     rows

@@ -57,7 +57,7 @@ pub async fn what_is_on_its_way_stays(store: Store<'_>) {
     let outbox: Vec<_> = endings(store.outbox, 0, 10).await.iter().map(|row| row.seq).collect();
     assert_eq!(outbox.len(), 2);
     assert_eq!(prune(store, 100).await, 0);
-    store.outbox.outbox_done(outbox).await.unwrap();
+    store.outbox.done(outbox).await.unwrap();
     assert_eq!(prune(store, 100).await, 3, "the job, the input, the batch");
     assert_eq!(counts(store.ledger).await, Counts::default());
 }

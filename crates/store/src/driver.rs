@@ -120,6 +120,12 @@ pub(crate) trait Driver: Send {
 
     fn is_in_transaction(&self) -> bool;
 
+    /// The database's own time, in microseconds since 1970: one for all processes.
+    fn now(&self) -> Result<i64>;
+
+    /// What a query ends in whose rows nobody else may change before the transaction ends.
+    fn lock_rows(&self) -> &'static str;
+
     /// How many rows have been changed over this connection.
     fn changes(&self) -> u64;
 
@@ -223,6 +229,24 @@ impl Conn {
         read: impl FnOnce(&Row<'_>) -> Result<T>,
     ) -> Result<T> {
         self.query_opt(sql, values, read)?.ok_or_else(|| Error::unexpected("what should be there is not"))
+    }
+
+    /// What `read` makes of the first row, if there is one; nobody else changes it before this transaction ends.
+    pub(crate) fn query_locked<T>(
+        &self,
+        sql: &str,
+        values: &[Value<'_>],
+        read: impl FnOnce(&Row<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        match self.driver.lock_rows() {
+            "" => self.query_opt(sql, values, read),
+            lock => self.query_opt(&format!("{sql} {lock}"), values, read),
+        }
+    }
+
+    /// The database's own time, in microseconds since 1970.
+    pub(crate) fn now(&self) -> Result<i64> {
+        self.driver.now()
     }
 
     /// The first column of the first row, which must be there: a count, or the number of what was inserted.

@@ -235,20 +235,24 @@ impl Intake for MemoryLedger {
 
 #[async_trait]
 impl Outbox for MemoryLedger {
-    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
+    async fn claim(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
         let mut books = self.books.lock().unwrap();
         books.reads_from_start += usize::from(after == 0);
         Ok(books.rows(after, limit, false))
     }
 
-    async fn outbox_aside(&self, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
+    async fn claim_aside(&self, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
         let mut rows = self.books.lock().unwrap().rows(0, usize::MAX, true);
         rows.sort_by_key(|row| (row.reached.number(), row.seq));
         rows.truncate(limit);
         Ok(rows)
     }
 
-    async fn outbox_reached(&self, rows: Vec<(i64, Reached)>) -> Result<(), LedgerError> {
+    async fn extend(&self, _seqs: Vec<i64>) -> Result<(), LedgerError> {
+        self.writable()
+    }
+
+    async fn reached(&self, rows: Vec<(i64, Reached)>) -> Result<(), LedgerError> {
         self.writable()?;
         let mut books = self.books.lock().unwrap();
         for (seq, reached) in rows {
@@ -260,7 +264,7 @@ impl Outbox for MemoryLedger {
         Ok(())
     }
 
-    async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
+    async fn done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
         self.writable()?;
         let mut books = self.books.lock().unwrap();
         for seq in seqs {

@@ -10,7 +10,7 @@ use paceline::domain::job::Job;
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{
     AttemptEnd, AttemptSeq, AttemptStart, Changed, Counts, Domain, JobSeq, Ledger, LedgerError, PastCall, Pruned,
-    Restraint, Settlement, Suspension, Unsettled, Verified, Waiting,
+    QuotaDomain, Restraint, Settlement, Suspension, Unsettled, Verified, Waiting,
 };
 
 /// The ledger behind it does everything else.
@@ -32,9 +32,13 @@ type Done<T> = Result<T, LedgerError>;
 
 #[async_trait]
 impl Ledger for SlowLedger {
-    async fn acquire(&self) -> Done<Arc<dyn Domain>> {
-        let inner = self.inner.acquire().await?;
+    async fn acquire(&self, domain: QuotaDomain) -> Done<Arc<dyn Domain>> {
+        let inner = self.inner.acquire(domain).await?;
         Ok(Arc::new(SlowDomain { inner, quick: AtomicU32::new(self.quick), delay: self.delay }))
+    }
+
+    async fn release(&self, domain: QuotaDomain) -> Done<()> {
+        self.inner.release(domain).await
     }
 
     async fn suspend(&self, suspension: Suspension) -> Done<()> {

@@ -150,7 +150,7 @@ impl Worker<'_> {
 
     /// Calls of this method, in the order of sending.
     pub async fn calls(&self, method: &str) -> Vec<Call> {
-        let calls = self.ledger.acquire().await.unwrap().past_calls(Timestamp(0)).await.unwrap();
+        let calls = self.ledger.acquire_all().await.unwrap().past_calls(Timestamp(0)).await.unwrap();
         let second = |at: Timestamp| at.since(T0).as_secs_f64();
         let of_method = calls.into_iter().filter(|call| call.lane.method == method);
         of_method

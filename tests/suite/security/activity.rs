@@ -54,7 +54,7 @@ fn ends() -> Vec<(&'static str, Option<Settlement>)> {
 async fn end_all(ledger: &SqliteLedger) {
     for (n, (_, end)) in (1..).zip(ends()) {
         if let Some(end) = end {
-            ledger.acquire().await.unwrap().settle(JobSeq(n), end, NOW).await.unwrap();
+            ledger.acquire_all().await.unwrap().settle(JobSeq(n), end, NOW).await.unwrap();
         }
     }
 }

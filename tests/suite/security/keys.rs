@@ -89,7 +89,7 @@ async fn ledger(folder: &Path) -> PathBuf {
     assert_eq!(take(&ledger, message(&document("a", "000000"))).await, TakenOver::Rejected, "a conflict");
     let failure = paceline::domain::outcome::Failure::default();
     ledger
-        .acquire()
+        .acquire_all()
         .await
         .unwrap()
         .settle(dead, Settlement::Dead { reason: Reason::Rejected, failure }, NOW)
@@ -189,14 +189,14 @@ async fn a_sealed_value_that_is_moved_to_another_job_or_column_is_refused() {
     let ledger = SqliteLedger::open(&path, Mode::Worker, NOW).unwrap();
     let a = queue(&ledger, message(&document("a", PASSWORD))).await;
     let b = queue(&ledger, message(&document("b", EDITED))).await;
-    assert_eq!(ledger.acquire().await.unwrap().job(a).await.unwrap(), *job("a", PASSWORD));
+    assert_eq!(ledger.acquire_all().await.unwrap().job(a).await.unwrap(), *job("a", PASSWORD));
     for (sql, seq) in [
         ("UPDATE jobs SET params = (SELECT params FROM jobs WHERE id = 'a') WHERE id = 'b'", b),
         ("UPDATE jobs SET params = (SELECT CAST(raw AS TEXT) FROM jobs WHERE id = 'b') WHERE id = 'b'", b),
         ("UPDATE jobs SET id = 'c' WHERE id = 'a'", a),
     ] {
         tamper(&path, sql);
-        let read = ledger.acquire().await.unwrap().job(seq).await;
+        let read = ledger.acquire_all().await.unwrap().job(seq).await;
         assert!(read.is_err(), "{sql}: {read:?}");
     }
     ledger.close().await;

@@ -73,7 +73,7 @@ async fn place() -> Place {
         let TakenOver::Queued(waiting) = ledger.take_over(vec![arrival], NOW).await.unwrap().remove(0) else {
             panic!("it is not queued")
         };
-        ledger.acquire().await.unwrap().settle(waiting.seq, settlement, NOW).await.unwrap();
+        ledger.acquire_all().await.unwrap().settle(waiting.seq, settlement, NOW).await.unwrap();
     }
     let raw =
         json!({"id": "input", "method": "feishu.vc.room.create", "app": "acme", "body": {EVIL: EVIL}}).to_string();

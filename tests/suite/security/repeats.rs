@@ -103,7 +103,13 @@ impl World {
         if succeeds {
             let success =
                 Settlement::Succeeded { key: Some("mt-1".into()), result: json!({}), sole: true, warnings: vec![] };
-            self.ledger.acquire().await.unwrap().settle(seq.unwrap(), success, Clock::system().now()).await.unwrap();
+            self.ledger
+                .acquire_all()
+                .await
+                .unwrap()
+                .settle(seq.unwrap(), success, Clock::system().now())
+                .await
+                .unwrap();
         }
         self.until_published().await;
     }
@@ -148,7 +154,7 @@ impl World {
 
     async fn until_published(&self) {
         crate::harness::until_async("everything is published", async || {
-            self.ledger.outbox(0, 1).await.unwrap().is_empty()
+            self.ledger.claim(0, 1).await.unwrap().is_empty()
         })
         .await;
     }

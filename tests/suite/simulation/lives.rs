@@ -128,7 +128,7 @@ fn live(
         let planner = Planner { catalog: Arc::clone(&plan.catalog), apps: plan.apps.clone(), speed: 1.0 };
         let transport = Arc::new(Cable { platform: Arc::clone(platform), clock: clock.clone() });
         let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
-        let domain = shared.acquire().await.unwrap();
+        let domain = shared.acquire_all().await.unwrap();
         let engine = Engine::new(planner, (shared, domain), transport, clock.clone(), plan.options, Metrics::default());
         let life = Life { plan, store, progress, engine: &engine, ledger: &ledger, clock: &clock };
         // What a person did at the very end is seen by the next life.

@@ -195,11 +195,11 @@ async fn hold_back(ledger: &SqliteLedger) {
 /// The outbox, and what is forgotten in the end.
 async fn put_out(ledger: &SqliteLedger) {
     let rows = endings(ledger, 0, 100).await;
-    ledger.outbox_reached(vec![(rows[0].seq, Reached::of(16))]).await.unwrap();
-    ledger.outbox_aside(10).await.unwrap();
+    ledger.reached(vec![(rows[0].seq, Reached::of(16))]).await.unwrap();
+    ledger.claim_aside(10).await.unwrap();
     ledger.unpublished().await.unwrap();
-    ledger.outbox_done(ledger.outbox(0, 1_000).await.unwrap().iter().map(|row| row.seq).collect()).await.unwrap();
-    ledger.outbox_done(vec![rows[0].seq]).await.unwrap();
+    ledger.done(ledger.claim(0, 1_000).await.unwrap().iter().map(|row| row.seq).collect()).await.unwrap();
+    ledger.done(vec![rows[0].seq]).await.unwrap();
     let mut after = JobSeq(0);
     while let Some(next) = ledger.prune(at(1_000_000), after).await.unwrap().next {
         after = next;

@@ -41,7 +41,7 @@ use paceline_ports::location::Location;
 use paceline_ports::operator::{
     BrokerStanding, Commands, Page, Rekeyed, Reports, Selection, StandingCommands, StandingReports, Upkeep,
 };
-use paceline_ports::{JobSeq, LedgerError, PastCall, Restraint, Suspension};
+use paceline_ports::{JobSeq, LedgerError, PastCall, QuotaDomain, Restraint, Suspension};
 
 /// Jobs changed in one transaction at most, so that a running worker never waits long.
 const CHUNK: usize = 500;
@@ -86,7 +86,7 @@ impl Operator {
     }
 
     pub(super) fn each_call(&self, since: Timestamp, each: &mut dyn FnMut(PastCall)) -> Result<(), LedgerError> {
-        self.read_at_once(|conn| calls::each(conn, since, each))
+        self.read_at_once(|conn| calls::each(conn, &QuotaDomain::whole(), since, each))
     }
 
     pub(super) fn each_wait(

@@ -6,13 +6,14 @@ use super::books::{Books, Trouble};
 use super::counted::Closed;
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use super::settle::{self, STANDING_COLUMNS, StandingRow};
+use super::sharing;
 use crate::driver::values;
 use crate::facts;
 use crate::state::State;
 use paceline_domain::messages::{Cause, Cure};
 use paceline_domain::outcome::Failure;
 use paceline_domain::time::Timestamp;
-use paceline_ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, Purpose, Settlement};
+use paceline_ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, Purpose, QuotaDomain, Settlement};
 
 /// The numbers of [`Purpose`] in the ledger.
 pub(crate) const FOR_JOB: i64 = 0;
@@ -135,11 +136,14 @@ fn close(books: &Books, end: &AttemptEnd) -> Result<(), Trouble> {
 
 /// Closes what a dead process left open. Its calls may have been applied: the jobs become uncertain, to be asked
 /// about when those calls are surely over.
-pub(crate) fn recover(books: &mut Books, now: Timestamp) -> Result<usize, Trouble> {
-    let open = "SELECT seq, job, purpose, deadline_at FROM attempts WHERE ended_at IS NULL ORDER BY seq";
-    let open: Vec<(i64, Option<i64>, i64, i64)> =
-        books.conn().query(open, &[], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-    for &(attempt, job, purpose, deadline_at) in &open {
+pub(crate) fn recover(books: &mut Books, domain: &QuotaDomain, now: Timestamp) -> Result<usize, Trouble> {
+    let open = "SELECT seq, job, purpose, deadline_at, lane FROM attempts WHERE ended_at IS NULL ORDER BY seq";
+    let mut open: Vec<(i64, Option<i64>, i64, i64, i64)> =
+        books.conn().query(open, &[], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
+    if let Some(lanes) = sharing::lanes_of(books.conn(), domain)? {
+        open.retain(|&(.., lane)| lanes.contains(&lane));
+    }
+    for &(attempt, job, purpose, deadline_at, _) in &open {
         let failure = Failure { detail: Cause::WorkerStopped, cure: Some(Cure::NothingLookedUp), ..Failure::default() };
         let settlement = job.filter(|_| purpose == FOR_JOB).map(|job| {
             let uncertain =
@@ -157,6 +161,8 @@ pub(crate) fn recover(books: &mut Books, now: Timestamp) -> Result<usize, Troubl
         end(books, &lost)?;
     }
     // Whoever starts reads every waiting job anyway.
-    books.conn().execute("DELETE FROM changed", &[])?;
+    if domain.is_whole() {
+        books.conn().execute("DELETE FROM changed", &[])?;
+    }
     Ok(open.len())
 }

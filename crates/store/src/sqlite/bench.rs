@@ -76,10 +76,10 @@ async fn cpu_per_job() {
     report("begin and end of its attempt");
     let mut after = 0;
     loop {
-        let page = ledger.outbox(after, 200).await.unwrap();
+        let page = ledger.claim(after, 200).await.unwrap();
         let Some(last) = page.last() else { break };
         after = last.seq;
-        ledger.outbox_done(page.iter().map(|row| row.seq).collect()).await.unwrap();
+        ledger.done(page.iter().map(|row| row.seq).collect()).await.unwrap();
     }
     report("outbox");
     ledger.close().await;

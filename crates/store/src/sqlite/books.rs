@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::counted::Counted;
 use super::guard::Guard;
+use super::leases::Lease;
 use super::lock::{self, WorkerLock};
 use super::seal::Seal;
 use super::tallies::Tallies;
@@ -27,6 +28,8 @@ pub(crate) enum Trouble {
     Refused(String),
     /// The job of this id owns the object already.
     Claimed(String),
+    /// Another process owns what was to be changed.
+    NotOwner(String),
 }
 
 impl From<Error> for Trouble {
@@ -41,6 +44,7 @@ impl From<Trouble> for LedgerError {
             Trouble::Sql(error) => error.into(),
             Trouble::Refused(why) => Self::Refused(why),
             Trouble::Claimed(by) => Self::Claimed(by),
+            Trouble::NotOwner(why) => Self::NotOwner(why),
         }
     }
 }
@@ -64,6 +68,8 @@ pub(crate) struct Books {
     unfinished: BTreeMap<i64, i64>,
     /// Jobs that were blocked and wait in their lanes since this change.
     unblocked: Vec<JobSeq>,
+    /// Of the transaction: what was found to be still owned.
+    checked: Option<Lease>,
 }
 
 impl Books {
@@ -106,6 +112,7 @@ impl Books {
             settled_at: Timestamp::default(),
             unfinished: BTreeMap::new(),
             unblocked: Vec::new(),
+            checked: None,
         }
     }
 
@@ -127,6 +134,7 @@ impl Books {
 
     /// Runs `work` in one transaction: all of it is on the disk when this returns `Ok`, none of it otherwise.
     pub(crate) fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Trouble>) -> Result<T, Trouble> {
+        self.checked = None;
         let outcome = self.conn.begin().map_err(Trouble::from).and_then(|()| {
             self.seal()?;
             let done = work(self)?;
@@ -157,6 +165,17 @@ impl Books {
         self.unblocked.clear();
         self.counted.clear();
         self.call_us_max = None;
+    }
+
+    /// Goes on only if the domain of what is changed in this transaction is still owned.
+    pub(crate) fn check(&mut self, lease: Option<&Lease>) -> Result<(), Trouble> {
+        if let Some(lease) = lease
+            && self.checked.as_ref() != Some(lease)
+        {
+            lease.check(&self.conn)?;
+            self.checked = Some(lease.clone());
+        }
+        Ok(())
     }
 
     /// A job of this batch is settled at this instant.
@@ -254,7 +273,7 @@ impl Books {
         };
         self.call_us_max = Some(known.max(length_us));
         if length_us > known {
-            meta::set(&self.conn, CALL_US_MAX, length_us)?;
+            meta::raise(&self.conn, CALL_US_MAX, length_us)?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::driver::{Conn, Result, Row, Value, values};
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::NOT_SENT;
 use paceline_domain::time::Timestamp;
-use paceline_ports::PastCall;
+use paceline_ports::{PastCall, QuotaDomain};
 
 /// Calls of a lane after one of them, in the order of sending.
 const OF_LANE: &str = "SELECT a.sent_at, a.seq, a.deadline_at, a.ended_at, a.replied, a.outcome
@@ -23,17 +23,18 @@ const OF_LANE: &str = "SELECT a.sent_at, a.seq, a.deadline_at, a.ended_at, a.rep
 /// Calls of a lane that are read at one time.
 const PAGE: usize = 500;
 
-/// Every call that may still be counted by a window that reaches back to `since`, in the order of sending.
-pub(crate) fn past(conn: &Conn, since: Timestamp) -> Result<Vec<PastCall>> {
+/// Every call of a domain that may still be counted by a window that reaches back to `since`, in the order of sending.
+pub(crate) fn past(conn: &Conn, domain: &QuotaDomain, since: Timestamp) -> Result<Vec<PastCall>> {
     let mut calls = Vec::new();
-    each(conn, since, |call| calls.push(call))?;
+    each(conn, domain, since, |call| calls.push(call))?;
     Ok(calls)
 }
 
 /// [`past`], one at a time. Within one state of the ledger, because it is read page by page.
-pub(crate) fn each(conn: &Conn, since: Timestamp, mut each: impl FnMut(PastCall)) -> Result<()> {
+pub(crate) fn each(conn: &Conn, domain: &QuotaDomain, since: Timestamp, mut each: impl FnMut(PastCall)) -> Result<()> {
     let earliest = since.0.saturating_sub(call_us_max(conn)?);
-    let mut lanes: Vec<_> = lanes(conn)?.into_iter().map(|(lane, key)| (Pages::of(lane, earliest), key)).collect();
+    let covered = lanes(conn)?.into_iter().filter(|(_, key)| domain.covers(key));
+    let mut lanes: Vec<_> = covered.map(|(lane, key)| (Pages::of(lane, earliest), key)).collect();
     // The next call of each lane, the earliest first.
     let mut next: BinaryHeap<Reverse<(Call, usize)>> = BinaryHeap::new();
     for (at, (pages, _)) in lanes.iter_mut().enumerate() {

@@ -40,7 +40,7 @@ mod tests {
     use paceline_ports::{Arrival, Domain, JobSeq, Outbox, Settlement};
 
     async fn events(ledger: &SqliteLedger) -> Vec<Value> {
-        let rows = ledger.outbox(0, 1_000).await.unwrap();
+        let rows = ledger.claim(0, 1_000).await.unwrap();
         let events = rows.into_iter().filter(|row| row.ending.routing_key == BATCH_COMPLETED);
         events.map(|row| row.ending.document).collect()
     }
@@ -112,8 +112,8 @@ mod tests {
         let mut names: Vec<_> = events(&ledger).await.iter().map(|event| event["batch"].clone()).collect();
         names.sort_by_key(Value::to_string);
         assert_eq!(names, ["x", "y"]);
-        let rows = ledger.outbox(0, 10).await.unwrap();
-        ledger.outbox_done(rows.iter().map(|row| row.seq).collect()).await.unwrap();
+        let rows = ledger.claim(0, 10).await.unwrap();
+        ledger.done(rows.iter().map(|row| row.seq).collect()).await.unwrap();
         assert!(events(&ledger).await.is_empty(), "published");
     }
 }

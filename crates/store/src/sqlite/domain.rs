@@ -1,4 +1,4 @@
-//! What the engine works of the file. All of it: the file's lock lets one process work it.
+//! What the engine works of the ledger: a domain, as long as it is owned.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -7,35 +7,54 @@ use async_trait::async_trait;
 
 use super::books::{Books, Trouble};
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
+use super::leases::Lease;
 use super::{Open, attempts, calls, chains, counted, restraints, settle, unsettled, waiting};
 use crate::driver::{Conn, values};
 use paceline_domain::job::Job;
 use paceline_domain::time::Timestamp;
 use paceline_metrics::Source;
 use paceline_ports::{
-    AttemptEnd, AttemptSeq, AttemptStart, Changed, Domain, JobSeq, LedgerError, PastCall, Restraint, Settlement,
-    Unsettled, Verified, Waiting,
+    AttemptEnd, AttemptSeq, AttemptStart, Changed, Domain, JobSeq, LedgerError, PastCall, QuotaDomain, Restraint,
+    Settlement, Unsettled, Verified, Waiting,
 };
 
-/// The jobs of a file, for the process that holds its lock.
+/// The jobs of a domain, for the process that has acquired it.
 pub(crate) struct SqliteDomain {
     open: Arc<Open>,
+    domain: QuotaDomain,
+    /// `None` where the file's lock lets one process alone work it.
+    lease: Option<Lease>,
 }
 
 impl SqliteDomain {
-    pub(super) fn of(open: &Arc<Open>) -> Self {
-        Self { open: Arc::clone(open) }
+    pub(super) fn of(open: &Arc<Open>, domain: QuotaDomain, lease: Option<Lease>) -> Self {
+        Self { open: Arc::clone(open), domain, lease }
+    }
+
+    /// Makes a change that only the owner may make.
+    async fn change<T: Send + 'static>(
+        &self,
+        mut work: impl FnMut(&mut Books) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let lease = self.lease.clone();
+        let checked = move |books: &mut Books| {
+            books.check(lease.as_ref())?;
+            work(books)
+        };
+        self.open.writer.change(checked).await
     }
 }
 
 #[async_trait]
 impl Domain for SqliteDomain {
     async fn recover(&self, now: Timestamp) -> Result<usize, LedgerError> {
-        self.open.writer.change(move |books| attempts::recover(books, now)).await
+        let domain = self.domain.clone();
+        self.change(move |books| attempts::recover(books, &domain, now)).await
     }
 
     async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError> {
-        self.open.readers.read(move |conn| conn.at_once(|conn| calls::past(conn, since))).await
+        let domain = self.domain.clone();
+        self.open.readers.read(move |conn| conn.at_once(|conn| calls::past(conn, &domain, since))).await
     }
 
     async fn waiting(
@@ -45,8 +64,9 @@ impl Domain for SqliteDomain {
         limit: usize,
     ) -> Result<Vec<Waiting>, LedgerError> {
         // One state of the ledger, so that what the tallies say is there.
-        let read = move |conn: &Conn| conn.at_once(|conn| waiting::read(conn, batches.as_deref(), after, limit));
-        self.open.readers.read(read).await
+        let domain = self.domain.clone();
+        let read = move |conn: &Conn| waiting::read(conn, &domain, batches.as_deref(), after, limit);
+        self.open.readers.read(move |conn| conn.at_once(&read)).await
     }
 
     async fn waiting_of(&self, seqs: Vec<JobSeq>) -> Result<Vec<Waiting>, LedgerError> {
@@ -54,7 +74,8 @@ impl Domain for SqliteDomain {
     }
 
     async fn changed(&self) -> Result<Changed, LedgerError> {
-        let changed = self.open.writer.change(|books| Ok(waiting::take_changed(books.conn())?)).await?;
+        let domain = self.domain.clone();
+        let changed = self.change(move |books| Ok(waiting::take_changed(books.conn(), &domain)?)).await?;
         for _ in &changed.waiting {
             self.open.metrics.taken_over(Source::Ledger, counted::QUEUED);
         }
@@ -77,7 +98,7 @@ impl Domain for SqliteDomain {
     }
 
     async fn begin_attempt(&self, start: AttemptStart) -> Result<(AttemptSeq, Option<Box<Job>>), LedgerError> {
-        match self.open.writer.change(move |books| attempts::begin(books, &start)).await? {
+        match self.change(move |books| attempts::begin(books, &start)).await? {
             Some((attempt, row)) => Ok((attempt, row.map(|row| row.parse().map(Box::new)).transpose()?)),
             None => Ok((AttemptSeq::NONE, None)),
         }
@@ -88,7 +109,7 @@ impl Domain for SqliteDomain {
             attempts::end(books, &end)?;
             chains::unblocked(books)
         };
-        self.open.writer.change(end).await
+        self.change(end).await
     }
 
     async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Result<Vec<Waiting>, LedgerError> {
@@ -99,7 +120,7 @@ impl Domain for SqliteDomain {
             }
             None => Err(Trouble::Refused(format!("there is no job number {}", seq.0))),
         };
-        self.open.writer.change(settle).await
+        self.change(settle).await
     }
 
     async fn end_blocked(&self, wait: Duration, now: Timestamp) -> Result<usize, LedgerError> {
@@ -109,7 +130,7 @@ impl Domain for SqliteDomain {
             if overdue.is_empty() {
                 return Ok(ended);
             }
-            ended += self.open.writer.change(move |books| chains::expire(books, &overdue, now, wait)).await?;
+            ended += self.change(move |books| chains::expire(books, &overdue, now, wait)).await?;
         }
     }
 
@@ -137,14 +158,16 @@ impl Domain for SqliteDomain {
             let verified = unsettled::settle(books, &found, now)?;
             Ok((verified, chains::unblocked(books)?))
         };
-        self.open.writer.change(settle).await
+        self.change(settle).await
     }
 
     async fn set_restraints(&self, restraints: Vec<Restraint>) -> Result<(), LedgerError> {
-        self.open.writer.change(move |books| Ok(restraints::set(books.conn(), &restraints)?)).await
+        let domain = self.domain.name().to_owned();
+        self.change(move |books| Ok(restraints::set(books.conn(), &domain, &restraints)?)).await
     }
 
     async fn restraints(&self) -> Result<Vec<Restraint>, LedgerError> {
-        self.open.readers.read(restraints::read).await
+        let domain = self.domain.name().to_owned();
+        self.open.readers.read(move |conn| restraints::of_domain(conn, &domain)).await
     }
 }

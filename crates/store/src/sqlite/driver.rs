@@ -149,6 +149,17 @@ impl Driver for SqliteConn {
         !self.conn.is_autocommit()
     }
 
+    fn now(&self) -> Result<i64> {
+        let now = "SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
+        let read = || self.conn.prepare_cached(now)?.query_row([], |row| row.get(0));
+        read().map_err(|error| self.failed(&error))
+    }
+
+    fn lock_rows(&self) -> &'static str {
+        // One transaction at a time writes.
+        ""
+    }
+
     fn changes(&self) -> u64 {
         self.conn.total_changes()
     }

@@ -36,7 +36,7 @@ async fn a_second_worker_is_refused_and_an_operator_is_not() {
     let first = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
     assert!(matches!(SqliteLedger::open(&path, Mode::Worker, T0), Err(LedgerError::Locked(_))));
     let operator = SqliteLedger::open(&path, Mode::Operator, T0).unwrap();
-    assert!(operator.acquire().await.is_err());
+    assert!(operator.acquire_all().await.is_err());
     first.close().await;
     assert!(matches!(first.counts(None).await, Err(LedgerError::Closed)));
     assert!(matches!(first.take_over(vec![], T0).await, Err(LedgerError::Closed)));
@@ -279,7 +279,7 @@ async fn a_password_is_nowhere_in_the_files_and_comes_back_whole() {
     let (_, read) = ledger.domain().begin_attempt(start(Purpose::Job(seq), 0)).await.unwrap();
     assert_eq!(read, Some(Box::new(secret.clone())));
     ledger.domain().settle(seq, death(paceline_domain::reason::Reason::Rejected), at(1)).await.unwrap();
-    assert_eq!(ledger.outbox(0, 9).await.unwrap()[0].ending.raw, PASSWORD, "the dead letter is byte for byte");
+    assert_eq!(ledger.claim(0, 9).await.unwrap()[0].ending.raw, PASSWORD, "the dead letter is byte for byte");
     // Again after its death, as a conflict, and as something that is no job.
     assert!(matches!(
         ledger.take_over(vec![raw(from_amqp(secret.clone()))], at(2)).await.unwrap()[..],

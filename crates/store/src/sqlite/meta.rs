@@ -15,3 +15,13 @@ pub(crate) fn set(conn: &Conn, name: &str, value: i64) -> Result<()> {
     )
     .map(drop)
 }
+
+/// Likewise, where it is more than what stood there: another process may have written more.
+pub(crate) fn raise(conn: &Conn, name: &str, value: i64) -> Result<()> {
+    conn.execute(
+        "INSERT INTO meta (name, value) VALUES ($1, $2)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE meta.value < excluded.value",
+        values![name, value],
+    )
+    .map(drop)
+}

@@ -22,6 +22,7 @@ pub(crate) mod file;
 mod guard;
 pub(crate) mod inspect;
 pub(crate) mod job_row;
+pub(crate) mod leases;
 pub(crate) mod lock;
 pub(crate) mod meta;
 #[cfg(test)]
@@ -39,6 +40,7 @@ mod repeat;
 pub(crate) mod restraints;
 pub(crate) mod seal;
 pub(crate) mod settle;
+pub(crate) mod sharing;
 pub(crate) mod suspensions;
 mod take_over;
 pub(crate) mod tallies;
@@ -52,8 +54,10 @@ use std::sync::Arc;
 
 use self::books::Books;
 use self::domain::SqliteDomain;
+use self::leases::Lease;
 use self::lock::WorkerLock;
 use self::readers::Readers;
+use self::sharing::Sharing;
 use self::take_over::Incoming;
 use self::watch::Watch;
 use self::writer::Writer;
@@ -65,8 +69,8 @@ pub use paceline_ports::Mode;
 use paceline_ports::location::Location;
 use paceline_ports::operator::BrokerStanding;
 use paceline_ports::{
-    Arrival, Counts, Domain, Figures, Intake, JobSeq, Ledger, LedgerError, Outbox, Outgoing, Pruned, Reached, Store,
-    Suspension, TakenOver,
+    Arrival, Counts, Domain, Figures, Intake, JobSeq, Ledger, LedgerError, Outbox, Outgoing, Pruned, QuotaDomain, Reached,
+    Store, Suspension, TakenOver,
 };
 
 /// The ledger in one SQLite file.
@@ -80,6 +84,8 @@ struct Open {
     readers: Readers,
     watch: Watch,
     mode: Mode,
+    /// `None`: one process alone works it, under the file's lock.
+    sharing: Option<Sharing>,
     metrics: Metrics,
 }
 
@@ -118,7 +124,7 @@ impl SqliteLedger {
             broker::set(&books, None)?;
         }
         let (writer, readers) = (Writer::start(books, lock), Readers::of(location.clone()));
-        Ok(Self { open: Arc::new(Open { writer, readers, watch: Watch::of(location), mode, metrics }) })
+        Ok(Self { open: Arc::new(Open { writer, readers, watch: Watch::of(location), mode, sharing: None, metrics }) })
     }
 
     /// Makes it the ledger of a rehearsal whose windows are `speed` times shorter.
@@ -159,13 +165,28 @@ impl SqliteLedger {
     pub async fn close(&self) {
         self.open.readers.close();
         self.open.watch.close();
+        if let Some(Sharing { owner, .. }) = self.open.sharing {
+            // Otherwise its domains wait until its leases are over.
+            let _ = self.open.writer.change(move |books| Ok(leases::release_all(books.conn(), owner)?)).await;
+        }
         self.open.writer.close().await;
     }
 
     /// What [`Ledger::acquire`] gives.
     #[cfg(test)]
     pub(crate) fn domain(&self) -> SqliteDomain {
-        SqliteDomain::of(&self.open)
+        SqliteDomain::of(&self.open, QuotaDomain::whole(), None)
+    }
+
+    /// Opens the file beside others that work it, as only a test does: claims and leases last so long.
+    #[cfg(test)]
+    pub(crate) fn open_shared(location: impl Into<Location>, lasting: std::time::Duration) -> Self {
+        let location = location.into();
+        let books = Books::open(&location, true).unwrap();
+        let sharing = Sharing { owner: sharing::Owner::draw().unwrap(), claim: lasting, lease: lasting };
+        let (writer, readers) = (Writer::start(books, None), Readers::of(location.clone()));
+        let (watch, metrics) = (Watch::of(location), Metrics::default());
+        Self { open: Arc::new(Open { writer, readers, watch, mode: Mode::Worker, sharing: Some(sharing), metrics }) }
     }
 
     /// Lets the file grow to so many pages, as a full disk would.
@@ -227,29 +248,58 @@ impl Intake for SqliteLedger {
 
 #[async_trait]
 impl Outbox for SqliteLedger {
-    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
-        // One state of the ledger: an operator may drop a dead letter between two reads.
-        self.open.readers.read(move |conn| conn.at_once(|conn| outbox::read(conn, after, limit))).await
+    async fn claim(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
+        match self.open.sharing {
+            // One state of the ledger: an operator may drop a dead letter between two reads.
+            None => self.open.readers.read(move |conn| conn.at_once(|conn| outbox::read(conn, after, limit))).await,
+            Some(sharing) => {
+                self.open.writer.change(move |books| Ok(outbox::claim(books.conn(), sharing, after, limit)?)).await
+            }
+        }
     }
 
-    async fn outbox_aside(&self, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
-        self.open.readers.read(move |conn| conn.at_once(|conn| outbox::read_aside(conn, limit))).await
+    async fn claim_aside(&self, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
+        match self.open.sharing {
+            None => self.open.readers.read(move |conn| conn.at_once(|conn| outbox::read_aside(conn, limit))).await,
+            Some(sharing) => {
+                self.open.writer.change(move |books| Ok(outbox::claim_aside(books.conn(), sharing, limit)?)).await
+            }
+        }
     }
 
-    async fn outbox_reached(&self, rows: Vec<(i64, Reached)>) -> Result<(), LedgerError> {
-        self.open.writer.change(move |books| Ok(outbox::reached(books.conn(), &rows)?)).await
+    async fn extend(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
+        let Some(sharing) = self.open.sharing else { return Ok(()) };
+        self.open.writer.change(move |books| Ok(outbox::extend(books.conn(), sharing, &seqs)?)).await
     }
 
-    async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
-        self.open.writer.change(move |books| Ok(outbox::done(books.conn(), &seqs)?)).await
+    async fn reached(&self, rows: Vec<(i64, Reached)>) -> Result<(), LedgerError> {
+        let sharing = self.open.sharing;
+        self.open.writer.change(move |books| Ok(outbox::reached(books.conn(), sharing, &rows)?)).await
+    }
+
+    async fn done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
+        let sharing = self.open.sharing;
+        self.open.writer.change(move |books| Ok(outbox::done(books.conn(), sharing, &seqs)?)).await
     }
 }
 
 #[async_trait]
 impl Ledger for SqliteLedger {
-    async fn acquire(&self) -> Result<Arc<dyn Domain>, LedgerError> {
+    async fn acquire(&self, domain: QuotaDomain) -> Result<Arc<dyn Domain>, LedgerError> {
         self.open.for_workers()?;
-        Ok(Arc::new(SqliteDomain::of(&self.open)))
+        let lease = match self.open.sharing {
+            None => None,
+            Some(sharing) => {
+                let name = domain.name().to_owned();
+                Some(self.open.writer.change(move |books| Lease::take(books.conn(), &name, sharing)).await?)
+            }
+        };
+        Ok(Arc::new(SqliteDomain::of(&self.open, domain, lease)))
+    }
+
+    async fn release(&self, domain: QuotaDomain) -> Result<(), LedgerError> {
+        let Some(Sharing { owner, .. }) = self.open.sharing else { return Ok(()) };
+        self.open.writer.change(move |books| Ok(leases::release(books.conn(), owner, domain.name())?)).await
     }
 
     async fn suspend(&self, suspension: Suspension) -> Result<(), LedgerError> {
@@ -286,7 +336,7 @@ impl Ledger for SqliteLedger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{T0, store_contract};
+    use crate::contract::{T0, owners_contract, store_contract};
 
     /// A ledger in a folder of its own, which goes with it.
     struct Fresh {
@@ -303,4 +353,24 @@ mod tests {
     }
 
     store_contract!(Fresh::new());
+
+    /// A ledger that three processes work.
+    struct Shared {
+        one: SqliteLedger,
+        other: SqliteLedger,
+        brief: SqliteLedger,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Shared {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let open = |seconds| {
+                SqliteLedger::open_shared(&folder.path().join("ledger.db"), std::time::Duration::from_secs(seconds))
+            };
+            Self { one: open(3_600), other: open(3_600), brief: open(0), _folder: folder }
+        }
+    }
+
+    owners_contract!(Shared::new());
 }

@@ -237,7 +237,7 @@ impl World {
                 let rows = endings(self.ledger(), 0, 100).await;
                 assert_eq!(rows.len(), self.model.outbox.len());
                 self.model.sent += rows.len();
-                self.ledger().outbox_done(rows.iter().map(|row| row.seq).collect()).await.unwrap();
+                self.ledger().done(rows.iter().map(|row| row.seq).collect()).await.unwrap();
                 self.model.outbox.clear();
             }
         }

@@ -3,8 +3,9 @@
 use std::sync::LazyLock;
 
 use super::seal::Place;
+use super::sharing::{Sharing, end_of};
 use crate::document::{self, ENDING_COLUMNS, ENDING_COLUMNS_LEN, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
-use crate::driver::{Conn, Result, values};
+use crate::driver::{Conn, Result, Value, values};
 use paceline_domain::outcome::Failure;
 use paceline_ports::operator::EndingRow;
 use paceline_ports::{AmqpOrigin, BATCH_COMPLETED, Ending, Outgoing, Reached};
@@ -23,18 +24,54 @@ struct Pending {
 pub(crate) fn read(conn: &Conn, after: i64, limit: usize) -> Result<Vec<Outgoing>> {
     let sql = "SELECT seq, job, rejected, amqp, reply_to, reached FROM outbox
                WHERE seq > $1 AND reached < 16 ORDER BY seq LIMIT $2";
-    rows(conn, sql, after, limit)
+    rows(conn, sql, values![after, limit])
+}
+
+/// Likewise, where others publish as well: those that nobody else has claimed, claimed from now on.
+pub(crate) fn claim(conn: &Conn, sharing: Sharing, after: i64, limit: usize) -> Result<Vec<Outgoing>> {
+    let sql = "UPDATE outbox SET owner = $1, claimed_until = $2 WHERE seq IN (
+                   SELECT seq FROM outbox WHERE seq > $4 AND reached < 16
+                       AND (owner IS NULL OR owner = $1 OR claimed_until <= $3)
+                   ORDER BY seq LIMIT $5)
+               RETURNING seq, job, rejected, amqp, reply_to, reached";
+    let (now, until) = end_of(conn, sharing.claim)?;
+    let mut claimed = rows(conn, sql, values![sharing.owner.0, until, now, after, limit])?;
+    claimed.sort_unstable_by_key(|row| row.seq);
+    Ok(claimed)
 }
 
 /// Rows that are set aside, those refused least first, at most `limit`.
 pub(crate) fn read_aside(conn: &Conn, limit: usize) -> Result<Vec<Outgoing>> {
     let sql = "SELECT seq, job, rejected, amqp, reply_to, reached FROM outbox
-               WHERE reached >= 16 AND seq > $1 ORDER BY reached, seq LIMIT $2";
-    rows(conn, sql, 0, limit)
+               WHERE reached >= 16 ORDER BY reached, seq LIMIT $1";
+    rows(conn, sql, values![limit])
 }
 
-fn rows(conn: &Conn, sql: &str, after: i64, limit: usize) -> Result<Vec<Outgoing>> {
-    let pending = conn.query(sql, values![after, limit], |row| {
+/// Likewise, as [`claim`] does.
+pub(crate) fn claim_aside(conn: &Conn, sharing: Sharing, limit: usize) -> Result<Vec<Outgoing>> {
+    let sql = "UPDATE outbox SET owner = $1, claimed_until = $2 WHERE seq IN (
+                   SELECT seq FROM outbox WHERE reached >= 16
+                       AND (owner IS NULL OR owner = $1 OR claimed_until <= $3)
+                   ORDER BY reached, seq LIMIT $4)
+               RETURNING seq, job, rejected, amqp, reply_to, reached";
+    let (now, until) = end_of(conn, sharing.claim)?;
+    let mut claimed = rows(conn, sql, values![sharing.owner.0, until, now, limit])?;
+    claimed.sort_unstable_by_key(|row| (row.reached.number(), row.seq));
+    Ok(claimed)
+}
+
+/// Lets this owner's claims on these rows last from now on.
+pub(crate) fn extend(conn: &Conn, sharing: Sharing, seqs: &[i64]) -> Result<()> {
+    let (_, until) = end_of(conn, sharing.claim)?;
+    for seq in seqs {
+        let extend = "UPDATE outbox SET claimed_until = $3 WHERE seq = $1 AND owner = $2";
+        conn.execute(extend, values![seq, sharing.owner.0, until])?;
+    }
+    Ok(())
+}
+
+fn rows(conn: &Conn, sql: &str, values: &[Value<'_>]) -> Result<Vec<Outgoing>> {
+    let pending = conn.query(sql, values, |row| {
         Ok(Pending {
             seq: row.get(0)?,
             job: row.get(1)?,
@@ -127,18 +164,30 @@ pub(crate) fn count(conn: &Conn) -> Result<u64> {
     conn.query_value("SELECT count(*) FROM outbox", &[])
 }
 
-/// Records how far rows have come. One that was dropped meanwhile stays dropped.
-pub(crate) fn reached(conn: &Conn, rows: &[(i64, Reached)]) -> Result<()> {
+/// Records how far rows have come. One that was dropped meanwhile, or that another owner has claimed, stays as it is.
+pub(crate) fn reached(conn: &Conn, sharing: Option<Sharing>, rows: &[(i64, Reached)]) -> Result<()> {
     for (seq, reached) in rows {
-        conn.execute("UPDATE outbox SET reached = $2 WHERE seq = $1", values![seq, reached.number()])?;
+        let reached = reached.number();
+        match sharing {
+            None => conn.execute("UPDATE outbox SET reached = $2 WHERE seq = $1", values![seq, reached])?,
+            Some(Sharing { owner, .. }) => {
+                let reach = "UPDATE outbox SET reached = $2 WHERE seq = $1 AND owner = $3";
+                conn.execute(reach, values![seq, reached, owner.0])?
+            }
+        };
     }
     Ok(())
 }
 
-/// Forgets rows that the broker has confirmed.
-pub(crate) fn done(conn: &Conn, seqs: &[i64]) -> Result<()> {
+/// Forgets rows that the broker has confirmed, but those that another owner has claimed.
+pub(crate) fn done(conn: &Conn, sharing: Option<Sharing>, seqs: &[i64]) -> Result<()> {
     for seq in seqs {
-        conn.execute("DELETE FROM outbox WHERE seq = $1", values![seq])?;
+        match sharing {
+            None => conn.execute("DELETE FROM outbox WHERE seq = $1", values![seq])?,
+            Some(Sharing { owner, .. }) => {
+                conn.execute("DELETE FROM outbox WHERE seq = $1 AND owner = $2", values![seq, owner.0])?
+            }
+        };
     }
     Ok(())
 }

@@ -64,12 +64,12 @@ impl Level {
     }
 }
 
-/// Replaces what is recorded.
-pub(crate) fn set(conn: &Conn, restraints: &[Restraint]) -> Result<()> {
-    conn.execute("DELETE FROM restraints", &[])?;
+/// Replaces what is recorded of a domain.
+pub(crate) fn set(conn: &Conn, domain: &str, restraints: &[Restraint]) -> Result<()> {
+    conn.execute("DELETE FROM restraints WHERE domain = $1", values![domain])?;
     let insert = "INSERT INTO restraints (kind, app, scope, owner, method, level, top, span_us, patience, since, until,
-             http_status, code, detail, cure, log_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+             http_status, code, detail, cure, log_id, domain)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
     for restraint in restraints {
         let (scope, owner, method) = match &restraint.target {
             Restrained::App => (APP.to_owned(), "", ""),
@@ -84,7 +84,7 @@ pub(crate) fn set(conn: &Conn, restraints: &[Restraint]) -> Result<()> {
             insert,
             values![
                 kind, app, scope, owner, method, level, top, span_us, patience, since, until, status, code, detail,
-                cure, log_id
+                cure, log_id, domain
             ],
         )?;
     }
@@ -97,6 +97,15 @@ pub(crate) fn read(conn: &Conn) -> Result<Vec<Restraint>> {
              detail, cure, log_id
          FROM restraints ORDER BY n";
     let found = conn.query(all, &[], restraint)?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Those of a domain, likewise.
+pub(crate) fn of_domain(conn: &Conn, domain: &str) -> Result<Vec<Restraint>> {
+    let some = "SELECT kind, app, scope, owner, method, level, top, span_us, patience, since, until, http_status, code,
+             detail, cure, log_id
+         FROM restraints WHERE domain = $1 ORDER BY n";
+    let found = conn.query(some, values![domain], restraint)?;
     Ok(found.into_iter().flatten().collect())
 }
 

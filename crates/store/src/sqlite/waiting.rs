@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
-use super::piles;
 use super::tallies::{REJECTED, THROTTLED, WARNED};
+use super::{piles, sharing};
 use crate::driver::{Conn, Result, Row, Value, values};
 use crate::state::State;
 use paceline_domain::job::LaneKey;
-use paceline_ports::{Changed, Counts, JobSeq, Waiting};
+use paceline_ports::{Changed, Counts, JobSeq, QuotaDomain, Waiting};
 
 /// Jobs picked up from another process in one transaction at most.
 const CHANGED_MAX: i64 = 10_000;
@@ -77,10 +77,19 @@ pub(crate) fn batch_numbers(conn: &Conn, names: &[String]) -> Result<HashSet<i64
     Ok(numbers)
 }
 
-/// Jobs that wait and are not in flight, after `after`, in order, at most `limit`.
-pub(crate) fn read(conn: &Conn, batches: Option<&[String]>, after: JobSeq, limit: usize) -> Result<Vec<Waiting>> {
+/// Jobs of a domain that wait and are not in flight, after `after`, in order, at most `limit`.
+pub(crate) fn read(
+    conn: &Conn,
+    domain: &QuotaDomain,
+    batches: Option<&[String]>,
+    after: JobSeq,
+    limit: usize,
+) -> Result<Vec<Waiting>> {
     let batches = batches.map(|names| batch_numbers(conn, names)).transpose()?;
-    let piles = piles::waiting(conn, batches.as_ref())?;
+    let mut piles = piles::waiting(conn, batches.as_ref())?;
+    if let Some(lanes) = sharing::lanes_of(conn, domain)? {
+        piles.retain(|(pile, _)| lanes.contains(&pile.lane));
+    }
     let (mut names, mut waiting, mut after) = (Names::default(), Vec::new(), after.0);
     while waiting.len() < limit {
         let most = (limit - waiting.len()).min(PAGE);
@@ -94,10 +103,15 @@ pub(crate) fn read(conn: &Conn, batches: Option<&[String]>, after: JobSeq, limit
     Ok(waiting)
 }
 
-/// Takes note of the jobs that another process put to work or ended.
-pub(crate) fn take_changed(conn: &Conn) -> Result<Changed> {
-    let changed = "SELECT job FROM changed ORDER BY job LIMIT $1";
-    let jobs: Vec<i64> = conn.query(changed, values![CHANGED_MAX], |row| row.get(0))?;
+/// Takes note of the jobs of a domain that another process put to work or ended.
+pub(crate) fn take_changed(conn: &Conn, domain: &QuotaDomain) -> Result<Changed> {
+    let jobs = match sharing::lanes_of(conn, domain)? {
+        None => {
+            let changed = "SELECT job FROM changed ORDER BY job LIMIT $1";
+            conn.query(changed, values![CHANGED_MAX], |row| row.get::<i64>(0))?
+        }
+        Some(lanes) => changed_in(conn, &lanes)?,
+    };
     let mut names = Names::default();
     let mut changed = Changed::default();
     for job in jobs {
@@ -109,6 +123,14 @@ pub(crate) fn take_changed(conn: &Conn) -> Result<Changed> {
         }
     }
     Ok(changed)
+}
+
+/// Those of these lanes; the other lanes' are somebody else's to take note of.
+fn changed_in(conn: &Conn, lanes: &HashSet<i64>) -> Result<Vec<i64>> {
+    let changed = "SELECT c.job, j.lane FROM changed c JOIN jobs j ON j.seq = c.job ORDER BY c.job";
+    let mut jobs: Vec<(i64, i64)> = conn.query(changed, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    jobs.retain(|(_, lane)| lanes.contains(lane));
+    Ok(jobs.into_iter().map(|(job, _)| job).take(PAGE).collect())
 }
 
 /// The lane of a job that has ended.

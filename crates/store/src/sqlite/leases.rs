@@ -1,0 +1,57 @@
+//! Who owns a quota domain: a row each, and in every transaction of an owner a look whether it still is.
+//!
+//! Decision: docs/decisions/0048-owners-are-fenced-by-an-epoch.md
+
+use super::books::Trouble;
+use super::sharing::{Owner, Sharing, end_of};
+use crate::driver::{Conn, Result, values};
+
+/// A domain as it was acquired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lease {
+    domain: String,
+    owner: Owner,
+    epoch: i64,
+}
+
+impl Lease {
+    /// Takes the domain, if nobody else has it. Its epoch grows, unless it was this owner's all the time.
+    pub(crate) fn take(conn: &Conn, domain: &str, sharing: Sharing) -> std::result::Result<Self, Trouble> {
+        let Sharing { owner, lease, .. } = sharing;
+        let (now, until) = end_of(conn, lease)?;
+        let take = "UPDATE leases SET epoch = epoch + CASE WHEN owner = $2 AND expires_at > $4 THEN 0 ELSE 1 END,
+                 owner = $2, expires_at = $3
+             WHERE domain = $1 AND (owner = $2 OR expires_at <= $4) RETURNING epoch";
+        let begin = "INSERT INTO leases (domain, owner, epoch, expires_at) VALUES ($1, $2, 1, $3)
+             ON CONFLICT (domain) DO NOTHING RETURNING epoch";
+        let taken = conn.query_opt(take, values![domain, owner.0, until, now], |row| row.get(0))?;
+        let epoch = match taken {
+            Some(epoch) => Some(epoch),
+            None => conn.query_opt(begin, values![domain, owner.0, until], |row| row.get(0))?,
+        };
+        let owned = || Trouble::NotOwner(format!("another process works the quota domain {domain:?}"));
+        Ok(Self { domain: domain.to_owned(), owner, epoch: epoch.ok_or_else(owned)? })
+    }
+
+    /// Whether the domain is still owned, whatever its clock says; nobody takes it over before this transaction ends.
+    pub(crate) fn check(&self, conn: &Conn) -> std::result::Result<(), Trouble> {
+        let check = "SELECT epoch FROM leases WHERE domain = $1 AND owner = $2 AND epoch = $3";
+        let is_owned: Option<i64> =
+            conn.query_locked(check, values![self.domain, self.owner.0, self.epoch], |row| row.get(0))?;
+        is_owned.map(drop).ok_or_else(|| {
+            Trouble::NotOwner(format!("another process has taken over the quota domain {:?}", self.domain))
+        })
+    }
+}
+
+/// Ends this owner's lease of the domain: the next one need not wait, and the epoch grows at once.
+pub(crate) fn release(conn: &Conn, owner: Owner, domain: &str) -> Result<()> {
+    let end = "UPDATE leases SET expires_at = 0, epoch = epoch + 1 WHERE domain = $1 AND owner = $2";
+    conn.execute(end, values![domain, owner.0]).map(drop)
+}
+
+/// Ends all of this owner's, likewise.
+pub(crate) fn release_all(conn: &Conn, owner: Owner) -> Result<()> {
+    let end = "UPDATE leases SET expires_at = 0, epoch = epoch + 1 WHERE owner = $1 AND expires_at > 0";
+    conn.execute(end, values![owner.0]).map(drop)
+}
