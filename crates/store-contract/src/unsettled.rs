@@ -37,7 +37,7 @@ pub async fn jobs_are_unsettled_while_in_flight_or_uncertain(store: Store<'_>) {
     found.sort_by_key(|job| job.seq);
     let seen: Vec<_> = found.iter().map(|job| (job.job.id.as_str(), job.in_flight_until, job.lost_until)).collect();
     let expected =
-        [("lost", None, at(30)), ("answered", None, at(7)), ("flying", Some(at(33)), at(33)), ("looked", None, at(30))];
+        [("lost", None, at(30)), ("answered", None, at(7)), ("flying", Some(at(33)), at(33)), ("looked", None, at(1))];
     assert_eq!(seen, expected);
     assert_eq!(found[0].failure, failure("cut"));
     let others = store.domain.unsettled("another.method", Vec::new()).await.unwrap();

@@ -69,8 +69,8 @@ pub use paceline_ports::Mode;
 use paceline_ports::location::Location;
 use paceline_ports::operator::BrokerStanding;
 use paceline_ports::{
-    Arrival, Counts, Domain, Figures, Intake, JobSeq, Ledger, LedgerError, Outbox, Outgoing, Pruned, QuotaDomain, Reached,
-    Store, Suspension, TakenOver,
+    Arrival, Counts, Domain, Figures, Intake, JobSeq, Ledger, LedgerError, Outbox, Outgoing, Pruned, QuotaDomain,
+    Reached, Store, Suspension, TakenOver,
 };
 
 /// The ledger in one SQLite file.
