@@ -8,12 +8,17 @@
 pub mod again;
 pub mod attempts;
 pub mod chains;
+pub mod commands;
 pub mod endings;
 pub mod intake;
 pub mod owners;
 pub mod repeats;
+pub mod reports;
 pub mod retention;
+pub mod selections;
 pub mod unsettled;
+
+use std::ops::Deref;
 
 use paceline_domain::messages::Cure;
 use serde_json::{Map, Value, json};
@@ -24,28 +29,90 @@ use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
 use paceline_domain::warning::Warning;
+use paceline_ports::operator::{Commands, Connect, Selection};
 use paceline_ports::{
     AmqpOrigin, Arrival, AttemptEnd, AttemptSeq, AttemptStart, BATCH_COMPLETED, Counts, Domain, Ending, Intake, JobSeq,
-    Ledger, Origin, Outbox, Outgoing, Purpose, Settlement, TakenOver, Waiting,
+    Ledger, Origin, Outbox, Outgoing, Purpose, Settlement, State, TakenOver, Waiting,
 };
 
-/// The ports of a store. What it works is acquired.
+/// The ports of a store. What it works is acquired; people come to it by `people`.
 #[derive(Clone, Copy)]
 pub struct Store<'a> {
     pub intake: &'a dyn Intake,
     pub outbox: &'a dyn Outbox,
     pub ledger: &'a dyn Ledger,
     pub domain: &'a dyn Domain,
+    pub people: &'a dyn Connect,
 }
 
 /// Puts an empty store to one test.
-pub async fn run(store: &(impl Intake + Outbox + Ledger), test: impl AsyncFnOnce(Store<'_>)) {
+pub async fn run(store: &(impl Intake + Outbox + Ledger), people: &dyn Connect, test: impl AsyncFnOnce(Store<'_>)) {
     let domain = store.acquire_all().await.unwrap();
-    test(Store { intake: store, outbox: store, ledger: store, domain: &*domain }).await;
+    test(Store { intake: store, outbox: store, ledger: store, domain: &*domain, people }).await;
+}
+
+/// A store with people at work beside its worker.
+pub struct World<'a> {
+    store: Store<'a>,
+    pub operator: Box<dyn Commands>,
+}
+
+impl<'a> Deref for World<'a> {
+    type Target = Store<'a>;
+
+    fn deref(&self) -> &Store<'a> {
+        &self.store
+    }
+}
+
+impl<'a> World<'a> {
+    pub fn of(store: Store<'a>) -> Self {
+        Self { store, operator: store.people.commands().unwrap() }
+    }
+
+    pub async fn with_one_of_each(store: Store<'a>) -> Self {
+        one_of_each(store.intake, store.domain).await;
+        Self::of(store)
+    }
+
+    /// Puts the dead letters that match back to work.
+    pub fn redrive(&mut self, selection: &Selection) -> usize {
+        let letters = self.operator.select_dead(selection).unwrap();
+        self.operator.redrive(&letters).unwrap().len()
+    }
+
+    pub fn ids(&self, selection: &Selection) -> Vec<String> {
+        let lines = self.operator.list_jobs(selection, 0, 100).unwrap();
+        lines.iter().map(|line| line.document["id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// One job in each state, named after it, and one in flight.
+pub async fn one_of_each(intake: &dyn Intake, domain: &dyn Domain) {
+    let alone = State::ALL.into_iter().filter(|state| *state != State::Blocked);
+    for (n, state) in alone.enumerate() {
+        let seq = queue(intake, from_file(job(state.as_str()), &format!("f:{}", n + 2))).await.seq;
+        let failure = failure("why");
+        let settlement = match state {
+            State::Queued | State::Blocked => continue,
+            State::Uncertain => Settlement::Uncertain { not_before: at(9), charged: true, failure },
+            State::Held => Settlement::Held { failure },
+            State::Dead => death(Reason::Rejected),
+            State::Cancelled => Settlement::Cancelled,
+            State::Succeeded => success("omm_1"),
+        };
+        call(domain, seq, 0, settlement).await;
+    }
+    let running = queue(intake, from_file(job("running"), "f:8")).await.seq;
+    begin(domain, running, 5).await;
+}
+
+pub fn ids(ids: &[&str]) -> Vec<String> {
+    ids.iter().map(ToString::to_string).collect()
 }
 
 /// Runs the whole suite: each of its functions is a test of its own, on a fresh store. `$fresh` makes one, whose field
-/// `store` has the ports; it may hold more, such as the folder that goes with it.
+/// `store` has the worker's ports, and `people` the way in for people; it may hold more, such as the folder that goes with it.
 #[macro_export]
 macro_rules! store_contract {
     ($fresh:expr) => {
@@ -75,6 +142,22 @@ macro_rules! store_contract {
                 who_is_waited_for_is_not_forgotten;
             retention: what_ended_before_is_forgotten, what_is_on_its_way_stays, batches_go_with_their_last_job,
                 a_forgotten_job_still_owns_what_it_created;
+            reports: jobs_are_listed_by_every_filter_and_in_pages,
+                a_job_is_shown_with_its_attempts_and_without_its_parameters, rejected_inputs_can_be_read_again,
+                jobs_are_followed_to_their_endings, a_cancellation_is_counted_beforehand, batches_and_lanes_are_counted,
+                an_export_gives_every_row_in_the_files_order,
+                a_forecast_is_told_what_waits_what_flies_and_what_still_counts, it_is_known_what_a_job_waits_for,
+                what_jobs_created_is_found_again;
+            commands: only_queued_jobs_that_are_not_in_flight_are_cancelled,
+                many_jobs_are_cancelled_and_redriven_in_chunks, dead_letters_are_found_redriven_and_dropped_by_filter,
+                a_person_resolves_what_nobody_else_can, a_redrive_takes_what_was_dead_when_it_was_selected,
+                an_edited_job_stays_dead_until_it_is_put_back, an_edited_job_answers_to_the_old_content_and_to_the_new,
+                the_edited_content_published_anew_brings_its_own_times,
+                what_changed_since_it_was_selected_is_not_edited,
+                held_jobs_are_resolved_by_selection_and_others_are_not, suspensions_are_seen_by_the_worker_at_once,
+                who_changed_what_is_told, who_died_for_a_dead_job_goes_with_it, what_people_note_stays;
+            selections: every_selection_lists_and_counts_what_matches, dead_letters_are_paged_through_jobs_and_inputs,
+                dead_groups_are_what_the_letters_are, lanes_and_batches_add_up, held_jobs_come_with_their_last_attempt;
         }
     };
 }
@@ -113,7 +196,7 @@ macro_rules! contract_tests {
             #[tokio::test]
             async fn $name() {
                 let fresh = $fresh;
-                $crate::run(&fresh.store, $crate::$module::$name).await;
+                $crate::run(&fresh.store, &fresh.people, $crate::$module::$name).await;
             }
         )+)+
     };

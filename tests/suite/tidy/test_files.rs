@@ -13,11 +13,7 @@ fn is_named_for_tests(path: &Path) -> bool {
 #[test]
 fn tests_are_in_files_named_tests_or_proptests() {
     let texts = texts();
-    // The store follows.
-    let is_product = |name: &str| {
-        name.starts_with("src/")
-            || (name.starts_with("crates/") && name.contains("/src/") && !name.starts_with("crates/store/"))
-    };
+    let is_product = |name: &str| name.starts_with("src/") || (name.starts_with("crates/") && name.contains("/src/"));
     let mut faults = Vec::new();
     let mut named = 0;
     for (name, text) in texts.iter().filter(|(name, _)| is_product(name) && has_ending(name, "rs")) {

@@ -5,8 +5,6 @@
 
 pub(crate) mod activity;
 pub(crate) mod attempts;
-#[cfg(test)]
-mod bench;
 pub(crate) mod books;
 pub(crate) mod broker;
 pub(crate) mod calls;
@@ -15,8 +13,6 @@ mod completion;
 mod counted;
 mod domain;
 pub(crate) mod driver;
-#[cfg(test)]
-mod edges;
 mod figures;
 pub(crate) mod file;
 mod guard;
@@ -25,16 +21,14 @@ pub(crate) mod job_row;
 pub(crate) mod leases;
 pub(crate) mod lock;
 pub(crate) mod meta;
-#[cfg(test)]
-mod model;
 mod names;
 mod origin;
 pub(crate) mod outbox;
 pub(crate) mod piles;
+#[cfg(test)]
+mod proptests;
 mod prune;
 mod readers;
-#[cfg(test)]
-mod recount;
 pub(crate) mod rehearsal;
 mod repeat;
 pub(crate) mod restraints;
@@ -44,6 +38,8 @@ pub(crate) mod sharing;
 pub(crate) mod suspensions;
 mod take_over;
 pub(crate) mod tallies;
+#[cfg(test)]
+mod tests;
 mod undo;
 mod unsettled;
 pub(crate) mod waiting;
@@ -331,46 +327,4 @@ impl Ledger for SqliteLedger {
     async fn counts(&self, batches: Option<Vec<String>>) -> Result<Counts, LedgerError> {
         self.open.readers.read(move |conn| waiting::counts(conn, batches.as_deref())).await
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::contract::{T0, owners_contract, store_contract};
-
-    /// A ledger in a folder of its own, which goes with it.
-    struct Fresh {
-        store: SqliteLedger,
-        _folder: tempfile::TempDir,
-    }
-
-    impl Fresh {
-        fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let store = SqliteLedger::open(&folder.path().join("ledger.db"), Mode::Worker, T0).unwrap();
-            Self { store, _folder: folder }
-        }
-    }
-
-    store_contract!(Fresh::new());
-
-    /// A ledger that three processes work.
-    struct Shared {
-        one: SqliteLedger,
-        other: SqliteLedger,
-        brief: SqliteLedger,
-        _folder: tempfile::TempDir,
-    }
-
-    impl Shared {
-        fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let open = |seconds| {
-                SqliteLedger::open_shared(&folder.path().join("ledger.db"), std::time::Duration::from_secs(seconds))
-            };
-            Self { one: open(3_600), other: open(3_600), brief: open(0), _folder: folder }
-        }
-    }
-
-    owners_contract!(Shared::new());
 }

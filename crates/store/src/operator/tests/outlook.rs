@@ -1,31 +1,14 @@
 //! What forecasts and plans read of the ledger.
 
 use super::*;
+use crate::contract::{begin, ended};
 
 #[tokio::test]
-async fn the_outlook_has_what_waits_what_flies_and_what_still_counts() {
+async fn who_only_looks_sees_the_same_outlook() {
     let world = World::with_one_of_each().await;
-    let mut urgent = job("urgent");
-    urgent.priority = 9;
-    for job in [job("more"), job("and-more"), urgent] {
-        queue(&world.ledger, from_file(job, "")).await;
-    }
     let outlook = world.operator.outlook(T0).unwrap();
-    let groups: Vec<_> = outlook
-        .backlog
-        .iter()
-        .map(|group| (&*group.batch, group.priority, group.not_before, group.ages, group.count))
-        .collect();
-    let expected = [("move", 4, None, (1, 9), 3), ("move", 4, Some(at(9)), (2, 2), 1), ("move", 9, None, (10, 10), 1)];
-    assert_eq!(groups, expected, "the one in flight is not among them");
-    let (running, deadline_at) = &outlook.running[0];
-    assert_eq!((outlook.running.len(), running.sent_at, *deadline_at), (1, at(5), at(35)));
-    assert_eq!(outlook.past[&lane()].len(), 6, "five that ended and the one in flight");
-    assert!(outlook.round_trips.is_empty(), "six calls say nothing");
-    let later = world.operator.outlook(at(2)).unwrap();
-    assert_eq!(later.past[&lane()].len(), 1, "the others were replied to before");
-    assert_eq!(world.operator.outcomes(at(0)).unwrap(), [("succeeded".to_owned(), 5)].into());
     let untouched = crate::open_untouched(&world.path).unwrap().unwrap().outlook(T0).unwrap();
+    assert!(!outlook.backlog.is_empty() && !outlook.past.is_empty());
     assert_eq!((untouched.backlog, untouched.past), (outlook.backlog, outlook.past));
 }
 
@@ -39,12 +22,7 @@ async fn round_trips_are_medians_of_enough_calls() {
     }
     let slow = queue(&world.ledger, from_file(job("slow"), "")).await.seq;
     let attempt = begin(&world.ledger.domain(), slow, 0).await;
-    world
-        .ledger
-        .domain()
-        .end_attempt(crate::contract::ended(attempt, 29, Some((slow, success("omm_2")))))
-        .await
-        .unwrap();
+    world.ledger.domain().end_attempt(ended(attempt, 29, Some((slow, success("omm_2"))))).await.unwrap();
     let round_trips = world.operator.outlook(T0).unwrap().round_trips;
     assert_eq!(round_trips, [(lane().method, std::time::Duration::from_secs(1))].into());
 }

@@ -6,6 +6,7 @@ use super::*;
 use crate::operator::{batches, flow, groups, jobs, outlook, piles as pages, why};
 use crate::sqlite::piles as paths;
 use crate::sqlite::tallies::{Pile, Place};
+use paceline_domain::reason::Reason;
 
 /// What SQLite says it will do.
 fn plan(conn: &Connection, sql: &str) -> Vec<String> {

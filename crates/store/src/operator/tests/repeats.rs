@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use serde_json::json;
 
 use super::*;
 use paceline_domain::catalog::{Catalog, built_in};

@@ -9,7 +9,7 @@ use paceline_ports::{Domain, Intake, JobSeq, Ledger, TakenOver};
 use paceline_store_contract::{T0, at, begin, death, ended, from_file, job, success};
 use proptest::prelude::*;
 
-use crate::sqlite::recount::recount;
+use crate::sqlite::tests::recount::recount;
 use crate::sqlite::{Mode, SqliteLedger};
 
 const JOBS: usize = 7;

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{Mode, SqliteLedger};
 use crate::contract::{
     T0, all_waiting, at, begin, call, death, ended, failure, from_file, job, queue, rejection, success, take, warned,
 };
+use crate::sqlite::{Mode, SqliteLedger};
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
 use paceline_ports::operator::Selection;
@@ -52,10 +52,10 @@ pub(crate) fn recount(path: &Path) {
 fn of_version_4(new: &Path, old: &Path) {
     let conn = Connection::open(old).unwrap();
     for script in [
-        include_str!("migrations/0001.sql"),
-        include_str!("migrations/0002.sql"),
-        include_str!("migrations/0003.sql"),
-        include_str!("migrations/0004.sql"),
+        include_str!("../migrations/0001.sql"),
+        include_str!("../migrations/0002.sql"),
+        include_str!("../migrations/0003.sql"),
+        include_str!("../migrations/0004.sql"),
     ] {
         conn.execute_batch(script).unwrap();
     }

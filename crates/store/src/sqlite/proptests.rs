@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::recount::recount;
+use super::tests::recount::recount;
 use super::{Mode, SqliteLedger};
 use crate::contract::{
     T0, all_waiting, at, ended, endings, from_amqp, from_file, job, rejection, start, success, warned,

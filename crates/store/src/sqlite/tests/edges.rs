@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::{Mode, SqliteLedger, file};
 use crate::contract::{
     T0, all_waiting, at, begin, call, counts, death, ended, endings, from_amqp, from_file, job, queue, start, success,
 };
+use crate::sqlite::{Mode, SqliteLedger, file};
 use paceline_domain::catalog::built_in;
 use paceline_domain::job::Job;
 use paceline_domain::messages::{Cause, Cure};
@@ -119,7 +119,7 @@ async fn a_newer_ledger_is_refused_and_unchanged() {
 async fn a_ledger_of_the_first_version_is_upgraded_with_all_it_holds() {
     let (_folder, path) = folder();
     let conn = Connection::open(&path).unwrap();
-    conn.execute_batch(include_str!("migrations/0001.sql")).unwrap();
+    conn.execute_batch(include_str!("../migrations/0001.sql")).unwrap();
     conn.execute_batch(
         "INSERT INTO lanes (lane, app, tenant, method) VALUES (1, 'acme', '', 'feishu.vc.room.create');
          INSERT INTO jobs (lane, batch, state, priority, attempts, created_at, id, hash, params)

@@ -1,12 +1,12 @@
-//! What a job costs: run by hand with `cargo test --release --lib store::sqlite::bench -- --ignored --nocapture`.
+//! What a job costs: run by hand with `cargo test --release -p paceline-store sqlite::tests::bench -- --ignored --nocapture`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde_json::json;
 
-use super::{Mode, SqliteLedger};
 use crate::contract::{T0, ended, from_amqp, job, start, success};
+use crate::sqlite::{Mode, SqliteLedger};
 use paceline_domain::time::Timestamp;
 use paceline_ports::{Domain, Intake, Outbox, Purpose, TakenOver};
 
