@@ -15,11 +15,11 @@ use paceline_ports::Store;
 pub const READABLE: &str =
     "is not encrypted: the broker's password and every job, with the passwords in it, can be read on the way";
 /// What to do about it.
-pub const AMQPS: &str = "begin broker.url with amqps:// (and set broker.ca_file for an authority of your own)";
+pub const AMQPS: &str = "begin its address with amqps:// (and set broker.ca_file for an authority of your own)";
 
 /// Says at the start that what goes to the broker can be read on its way, if it can.
 pub fn warn_of_plain_text(settings: &Settings) {
-    if let Some(address) = settings.broker.as_ref().and_then(crate::settings::Broker::readable_on_the_way) {
+    for address in settings.broker.iter().flat_map(crate::settings::Broker::readable_on_the_way) {
         tracing::warn!("{address} {READABLE}; {AMQPS}");
     }
 }
@@ -83,7 +83,7 @@ pub fn rights_of(settings: &Settings) -> Rights {
 /// The broker's options, if the settings have a broker.
 pub fn broker_options(settings: &Settings) -> Option<Options> {
     let broker = settings.broker.as_ref()?;
-    let mut options = Options::at(broker.url.clone());
+    let mut options = Options { urls: broker.urls.clone(), ..Options::default() };
     options.ca_file = broker.ca.as_ref().map(|ca| ca.path.clone());
     options.jobs_queue.clone_from(&broker.jobs_queue);
     options.results_queue = broker.results_queue.clone().unwrap_or_default();

@@ -80,9 +80,9 @@ async fn an_unknown_authority_is_refused_until_its_file_is_named() {
     let text = first_failure(&options).await;
     assert_says(&text, &["name that authority's PEM file in broker.ca_file"]);
     options.ca_file = Some(node.ca_file());
-    let by_address = Options { url: node.tls_url().replace("localhost", "127.0.0.1").into(), ..options.clone() };
+    let by_address = Options { urls: vec![node.tls_url().replace("localhost", "127.0.0.1").into()], ..options.clone() };
     assert_says(&first_failure(&by_address).await, &["its certificate is for another name than \"127.0.0.1\""]);
-    let without_tls = Options { url: node.url().into(), ..options.clone() };
+    let without_tls = Options { urls: vec![node.url().into()], ..options.clone() };
     assert_says(&first_failure(&without_tls).await, &["expect TLS on that port (then write amqps://)"]);
 
     let bench = Bench::start(options);

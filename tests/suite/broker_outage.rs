@@ -24,7 +24,8 @@ async fn a_restart_of_the_broker_while_jobs_flow_loses_nothing() {
     let (declared, _) = declaring.stop().await;
     node.control(&["add_user", "worker", "pass"]);
     node.control(&["set_permissions", "worker", "", ".*", ".*"]);
-    let bench = Bench::start(Options { url: node.url().replace("guest:guest", "worker:pass").into(), ..declared });
+    let bench =
+        Bench::start(Options { urls: vec![node.url().replace("guest:guest", "worker:pass").into()], ..declared });
     bench.until_up().await;
     let client = Client::connect(&node.url()).await;
     client.send_jobs(&bench.options.jobs_queue, (0..3_000).map(|number| format!("a-{number}"))).await;

@@ -203,7 +203,8 @@ async fn without_the_right_to_write_the_exchange_the_queue_gets_its_results() {
     node.control(&["add_user", "worker", "pass"]);
     let writes = format!("^(amq.default|{}|{})$", declared.jobs_queue, declared.results_queue);
     node.control(&["set_permissions", "worker", "", &writes, ".*"]);
-    let bench = Bench::start(Options { url: node.url().replace("guest:guest", "worker:pass").into(), ..declared });
+    let bench =
+        Bench::start(Options { urls: vec![node.url().replace("guest:guest", "worker:pass").into()], ..declared });
     bench.until_up().await;
     end_jobs(&bench, &admin, "a", 5).await;
     until_async("the queue has its results", async || admin.ready(&bench.options.results_queue).await == 5).await;

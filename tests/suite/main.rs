@@ -14,6 +14,7 @@ mod asyncapi;
 mod broker;
 mod broker_backlog;
 mod broker_connect;
+mod broker_nodes;
 mod broker_odd;
 mod broker_outage;
 mod broker_subscribers;

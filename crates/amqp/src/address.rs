@@ -5,13 +5,21 @@ use std::fmt;
 use lapin::uri::{AMQPScheme, AMQPUri};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::fault::Fault;
+
 /// Seconds between heartbeats: a frozen broker is noticed within twice that.
 const HEARTBEAT_S: u16 = 15;
+
+/// The setting of a single address.
+const URL: &str = "broker.url";
+/// The setting of several.
+const URLS: &str = "broker.urls";
 
 /// Where the broker is and as whom to speak to it. Neither `Debug` nor `Display` shows the password.
 #[derive(Clone)]
 pub struct Address {
     uri: AMQPUri,
+    setting: &'static str,
 }
 
 impl Address {
@@ -44,7 +52,28 @@ impl Address {
             return Err(format!("{expected}, got no host"));
         }
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
-        Ok(Self { uri })
+        Ok(Self { uri, setting: URL })
+    }
+
+    /// Reads every address of the settings, in their order.
+    ///
+    /// # Errors
+    /// What is wrong with the first that is none.
+    pub fn parse_all(urls: &[SecretString]) -> Result<Vec<Self>, Fault> {
+        let (are_several, setting) = if urls.len() > 1 { (true, URLS) } else { (false, URL) };
+        let each = urls.iter().enumerate().map(|(index, url)| match Self::parse(url) {
+            Ok(address) => Ok(Self { setting, ..address }),
+            Err(text) => {
+                let which = if are_several { format!(" (number {})", index + 1) } else { String::new() };
+                Err(Fault { text: format!("{setting}{which}: {text}"), cure: String::new() })
+            }
+        });
+        each.collect()
+    }
+
+    /// The key of the settings that it stands in.
+    pub const fn setting(&self) -> &'static str {
+        self.setting
     }
 
     /// As the client wants it, password included.

@@ -22,34 +22,55 @@ pub struct Finding {
 
 /// Looks at everything, changes nothing: no queue is made, no message published or taken.
 pub async fn check(options: &Options) -> Vec<Finding> {
-    let address = match Address::parse(&options.url) {
-        Ok(address) => address,
-        Err(text) => {
-            let fault = Fault { text: format!("broker.url: {text}"), cure: String::new() };
-            return vec![Finding { subject: "connection".to_owned(), verdict: Err(fault) }];
-        }
-    };
-    let session = match Session::open(&address, options, "paceline check").await {
-        Ok(session) => session,
+    let addresses = match Address::parse_all(&options.urls) {
+        Ok(addresses) => addresses,
         Err(fault) => return vec![Finding { subject: "connection".to_owned(), verdict: Err(fault) }],
     };
-    let reached = format!("RabbitMQ at {address}, vhost {:?}, user {:?}", address.vhost(), address.user());
-    let mut findings = vec![Finding { subject: "connection".to_owned(), verdict: Ok(reached) }];
+    let (mut findings, session) = check_connections(&addresses, options).await;
+    if let Some(session) = session {
+        findings.extend(check_topology(&session, options).await);
+        session.close().await;
+    }
+    findings
+}
+
+/// Tries each address, and keeps the first connection that came about.
+async fn check_connections(addresses: &[Address], options: &Options) -> (Vec<Finding>, Option<Session>) {
+    let (mut findings, mut first) = (Vec::new(), None);
+    for address in addresses {
+        let subject = if addresses.len() == 1 { "connection".to_owned() } else { format!("connection to {address}") };
+        let verdict = match Session::open(address, options, "paceline check").await {
+            Ok(session) => {
+                match first {
+                    None => first = Some(session),
+                    Some(_) => session.close().await,
+                }
+                Ok(format!("RabbitMQ at {address}, vhost {:?}, user {:?}", address.vhost(), address.user()))
+            }
+            Err(fault) => Err(fault),
+        };
+        findings.push(Finding { subject, verdict });
+    }
+    (findings, first)
+}
+
+/// Looks at the queues and the exchange.
+async fn check_topology(session: &Session, options: &Options) -> Vec<Finding> {
+    let mut findings = Vec::new();
     let queues = [&options.jobs_queue, &options.results_queue, &options.dead_queue];
     for name in queues.into_iter().filter(|name| !name.is_empty()) {
-        let verdict = check_queue(&session, name).await.map_err(|error| fault_of(error, name));
+        let verdict = check_queue(session, name).await.map_err(|error| fault_of(error, name));
         findings.push(Finding { subject: format!("queue {name}"), verdict });
     }
     // Dead letters go there by the default exchange, which every user may be refused.
-    let verdict = check_right_to_publish(&session, "", &options.dead_queue).await;
+    let verdict = check_right_to_publish(session, "", &options.dead_queue).await;
     if let Err(error) = verdict {
         let fault = fault_of(error, "the default exchange");
         findings.push(Finding { subject: "default exchange".to_owned(), verdict: Err(fault) });
     }
     let name = &options.results_exchange;
-    let verdict = check_exchange(&session, name).await.map_err(|error| fault_of(error, name));
+    let verdict = check_exchange(session, name).await.map_err(|error| fault_of(error, name));
     findings.push(Finding { subject: format!("exchange {name}"), verdict });
-    session.close().await;
     findings
 }
 
@@ -100,7 +121,7 @@ async fn check_right_to_publish(session: &Session, exchange: &str, routing_key: 
             return Err(Error::Fault(Fault {
                 text: format!("exchange {named:?}: the broker refuses messages to it: {error}"),
                 cure: format!(
-                    "give the user in broker.url the right to write {named:?} (`rabbitmqctl set_permissions`)"
+                    "give the user of the broker's address the right to write {named:?} (`rabbitmqctl set_permissions`)"
                 ),
             }));
         }

@@ -46,6 +46,19 @@ pub struct Fault {
     pub cure: String,
 }
 
+impl Fault {
+    /// Several as one, each with its own cure.
+    pub(super) fn joined(faults: Vec<Self>) -> Self {
+        match <[Self; 1]>::try_from(faults) {
+            Ok([only]) => only,
+            Err(faults) => {
+                let each: Vec<_> = faults.iter().map(Self::to_string).collect();
+                Self { text: each.join(" | "), cure: String::new() }
+            }
+        }
+    }
+}
+
 impl std::fmt::Display for Fault {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.cure.is_empty() { out.write_str(&self.text) } else { write!(out, "{}; {}", self.text, self.cure) }
@@ -133,9 +146,9 @@ pub(super) fn of_loss(address: &Address, error: &lapin::Error) -> Fault {
 }
 
 fn cure_of_login(address: &Address) -> String {
-    let user = address.user();
+    let (user, setting) = (address.user(), address.setting());
     let mut cure = format!(
-        "correct user and password in broker.url (it says {user:?}; signs like @ : / are percent-encoded), or set the \
+        "correct user and password in {setting} (it says {user:?}; signs like @ : / are percent-encoded), or set the \
          password with `rabbitmqctl change_password {user} …`"
     );
     if user == "guest" && !is_loopback(address.host()) {
@@ -145,19 +158,19 @@ fn cure_of_login(address: &Address) -> String {
 }
 
 fn cure_of_vhost(address: &Address) -> String {
-    let vhost = address.vhost();
+    let (vhost, setting) = (address.vhost(), address.setting());
     if vhost.is_empty() {
-        return "broker.url ends in \"/\", which names the vhost \"\": write %2f for the vhost \"/\"".to_owned();
+        return format!("{setting} ends in \"/\", which names the vhost \"\": write %2f for the vhost \"/\"");
     }
     let user = address.user();
     format!(
-        "correct the vhost in broker.url (it says {vhost:?}; \"/\" is written %2f), or make it with `rabbitmqctl \
+        "correct the vhost in {setting} (it says {vhost:?}; \"/\" is written %2f), or make it with `rabbitmqctl \
          add_vhost {vhost}` and `rabbitmqctl set_permissions -p {vhost} {user} '.*' '.*' '.*'`"
     )
 }
 
 fn cure_of_io(address: &Address, error: &std::io::Error) -> String {
-    let text = error.to_string();
+    let (text, setting) = (error.to_string(), address.setting());
     if text.contains("UnknownIssuer") {
         return "its certificate comes from an authority this machine does not know: name that authority's PEM file in \
                 broker.ca_file"
@@ -165,7 +178,7 @@ fn cure_of_io(address: &Address, error: &std::io::Error) -> String {
     }
     if text.contains("not valid for name") || text.contains("NotValidForName") {
         return format!(
-            "its certificate is for another name than {:?}: use the certificate's in broker.url",
+            "its certificate is for another name than {:?}: use the certificate's in {setting}",
             address.host()
         );
     }
@@ -178,13 +191,13 @@ fn cure_of_io(address: &Address, error: &std::io::Error) -> String {
     }
     match error.kind() {
         std::io::ErrorKind::ConnectionRefused => {
-            "nothing listens there: start RabbitMQ, or correct host and port in broker.url".to_owned()
+            format!("nothing listens there: start RabbitMQ, or correct host and port in {setting}")
         }
         std::io::ErrorKind::ConnectionReset
         | std::io::ErrorKind::ConnectionAborted
         | std::io::ErrorKind::UnexpectedEof
         | std::io::ErrorKind::BrokenPipe => cure_of_protocol(address),
-        _ => "check host and port in broker.url and the way there (name server, firewall)".to_owned(),
+        _ => format!("check host and port in {setting} and the way there (name server, firewall)"),
     }
 }
 

@@ -1,4 +1,5 @@
-//! A connection that is made again for ever: connect, watch, wait a little, connect.
+//! A connection that is made again for ever: connect, watch, wait a little, connect; with several addresses, to the next
+//! one that lets us in.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use super::fault::Fault;
 use super::options::Options;
 use super::session::{Session, probe};
 use super::{retry_delay, until_stopped};
-use paceline_domain::time::Timestamp;
+use paceline_domain::time::{Mono, Timestamp};
 use paceline_ports::clock::Clock;
 
 /// A connection that held this long was a good one: the next failure is the first in a row again.
@@ -83,7 +84,10 @@ pub struct Link {
 
 /// Keeps the connection of a [`Link`] up.
 pub struct Supervisor {
-    address: Address,
+    /// In random order, so that workers spread over a cluster's nodes.
+    nodes: Vec<Node>,
+    /// The one to try next.
+    next: usize,
     options: Options,
     /// As the management page shows it.
     name: &'static str,
@@ -93,12 +97,35 @@ pub struct Supervisor {
     /// Failures in a row.
     failures: u32,
     down_since: Option<Timestamp>,
-    /// The last try met silence.
-    silent: bool,
     /// The last connection did not hold.
     flapping: bool,
     /// The next loss is one of many and goes unsaid.
     quiet: bool,
+}
+
+/// One address, and what came of the last try.
+struct Node {
+    address: Address,
+    fault: Option<Fault>,
+    /// Nothing answered.
+    is_silent: bool,
+    rests_until: Option<Mono>,
+}
+
+impl Node {
+    const fn new(address: Address) -> Self {
+        Self { address, fault: None, is_silent: false, rests_until: None }
+    }
+
+    /// Looks its name up anew and connects.
+    async fn open(&mut self, options: &Options, name: &str) -> Result<Session, Fault> {
+        if self.is_silent {
+            probe(&self.address).await?;
+        }
+        let opened = Session::open(&self.address, options, name).await;
+        self.is_silent = opened.as_ref().is_err_and(|fault| fault.text.contains("no answer within"));
+        opened
+    }
 }
 
 impl Link {
@@ -107,12 +134,13 @@ impl Link {
     /// # Errors
     /// What is wrong with the address.
     pub fn new(options: &Options, name: &'static str, clock: Clock) -> Result<(Self, Supervisor), Fault> {
-        let address = Address::parse(&options.url)
-            .map_err(|text| Fault { text: format!("broker.url: {text}"), cure: String::new() })?;
+        let mut addresses = Address::parse_all(&options.urls)?;
+        fastrand::shuffle(&mut addresses);
         let (sessions, sessions_read) = watch::channel(None);
         let (states, states_read) = watch::channel(State::Connecting);
         let supervisor = Supervisor {
-            address,
+            nodes: addresses.into_iter().map(Node::new).collect(),
+            next: 0,
             options: options.clone(),
             name,
             clock,
@@ -120,7 +148,6 @@ impl Link {
             states,
             failures: 0,
             down_since: None,
-            silent: false,
             flapping: false,
             quiet: false,
         };
@@ -153,14 +180,13 @@ impl Supervisor {
                 opened = self.open() => opened,
                 () = until_stopped(&mut stop) => break,
             };
-            let (fault, silent) = match opened {
+            let fault = match opened {
                 Ok(session) => match self.hold(session, &mut stop).await {
-                    Some(fault) => (fault, false),
+                    Some(fault) => fault,
                     None => break,
                 },
-                Err(failed) => failed,
+                Err(fault) => fault,
             };
-            self.silent = silent;
             let delay = self.delay();
             self.report_down(fault, delay);
             tokio::select! {
@@ -171,15 +197,29 @@ impl Supervisor {
         self.states.send_replace(State::Closed);
     }
 
-    /// Opens a session; on failure says why, and whether nothing answered at all.
-    async fn open(&self) -> Result<Session, (Fault, bool)> {
-        if self.silent {
-            probe(&self.address).await.map_err(|fault| (fault, true))?;
+    /// Opens a session at the first address that lets it in, beginning behind the one of the last try; on failure says
+    /// what each of them said.
+    async fn open(&mut self) -> Result<Session, Fault> {
+        let count = self.nodes.len();
+        for left in (0..count).rev() {
+            let node = &mut self.nodes[self.next];
+            self.next = (self.next + 1) % count;
+            if node.rests_until.is_some_and(|until| self.clock.mono() < until) {
+                continue;
+            }
+            let fault = match node.open(&self.options, self.name).await {
+                Ok(session) => return Ok(session),
+                Err(fault) => fault,
+            };
+            if node.is_silent && node.address.tls() {
+                node.rests_until = Some(self.clock.mono() + SILENT_TLS_DELAY);
+            }
+            if left > 0 && self.down_since.is_none() {
+                tracing::warn!(connection = self.name, "{fault}; trying the next address");
+            }
+            node.fault = Some(fault);
         }
-        Session::open(&self.address, &self.options, self.name).await.map_err(|fault| {
-            let silent = fault.text.contains("no answer within");
-            (fault, silent)
-        })
+        Err(Fault::joined(self.nodes.iter().filter_map(|node| node.fault.clone()).collect()))
     }
 
     /// Keeps a session until it is lost (then says why) or the process stops.
@@ -188,16 +228,16 @@ impl Supervisor {
         let opened_at = self.clock.mono();
         let again = if self.down_since.take().is_some() { " again" } else { "" };
         if self.flapping {
-            tracing::debug!(connection = self.name, broker = %self.address, "connected to RabbitMQ{again}");
+            tracing::debug!(connection = self.name, broker = %session.address(), "connected to RabbitMQ{again}");
         } else {
-            tracing::info!(connection = self.name, broker = %self.address, "connected to RabbitMQ{again}");
+            tracing::info!(connection = self.name, broker = %session.address(), "connected to RabbitMQ{again}");
         }
         self.states.send_replace(State::Connected);
         self.sessions.send_replace(Some(Arc::clone(&session)));
         let fault = tokio::select! {
             fault = session.until_lost() => Some(fault),
             () = self.follow_blocked(&session) => None,
-            () = self.log_recovered() => None,
+            () = self.log_recovered(&session) => None,
             () = until_stopped(stop) => None,
         };
         self.sessions.send_replace(None);
@@ -213,10 +253,10 @@ impl Supervisor {
     }
 
     /// After connections that did not hold, the one that does is the end of the outage; never ends before the session does.
-    async fn log_recovered(&self) {
+    async fn log_recovered(&self, session: &Session) {
         if self.flapping {
             tokio::time::sleep(GOOD_AFTER).await;
-            tracing::info!(connection = self.name, broker = %self.address, "connected to RabbitMQ again");
+            tracing::info!(connection = self.name, broker = %session.address(), "connected to RabbitMQ again");
         }
         std::future::pending::<()>().await;
     }
@@ -238,7 +278,8 @@ impl Supervisor {
     fn delay(&mut self) -> Duration {
         let delay = retry_delay(self.failures);
         self.failures = self.failures.saturating_add(1);
-        if self.silent && self.address.tls() { SILENT_TLS_DELAY } else { delay }
+        let all_rest = self.nodes.iter().all(|node| node.rests_until.is_some_and(|until| self.clock.mono() < until));
+        if all_rest { SILENT_TLS_DELAY } else { delay }
     }
 
     fn report_down(&mut self, error: Fault, delay: Duration) {

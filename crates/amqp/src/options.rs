@@ -12,8 +12,8 @@ use paceline_domain::rights::Rights;
 /// Where the broker is, what its queues are called, and how much is held at once.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// `amqp://user:password@host:port/vhost`, or `amqps://…`.
-    pub url: SecretString,
+    /// `amqp://user:password@host:port/vhost`, or `amqps://…`: nodes of one cluster, one of which is enough.
+    pub urls: Vec<SecretString>,
     /// PEM file with a certificate authority to be trusted besides the system's.
     pub ca_file: Option<PathBuf>,
     /// The queue that jobs come from.
@@ -70,8 +70,14 @@ impl fmt::Debug for LiveRights {
 impl Options {
     /// The documented defaults at this address.
     pub fn at(url: impl Into<SecretString>) -> Self {
+        Self { urls: vec![url.into()], ..Self::default() }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
         Self {
-            url: url.into(),
+            urls: Vec::new(),
             ca_file: None,
             jobs_queue: "paceline.jobs".to_owned(),
             results_queue: "paceline.results".to_owned(),

@@ -25,6 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// An open connection.
 pub struct Session {
+    address: Address,
     connection: Connection,
     lost: watch::Sender<Option<Fault>>,
     blocked: watch::Receiver<Option<String>>,
@@ -50,7 +51,12 @@ impl Session {
         let events = Box::pin(connection.events_listener());
         let status = connection.status().clone();
         tokio::spawn(follow(events, status, address.clone(), lost.clone(), tell_blocked));
-        Ok(Self { connection, lost, blocked, meter })
+        Ok(Self { address: address.clone(), connection, lost, blocked, meter })
+    }
+
+    /// Where it goes.
+    pub(super) const fn address(&self) -> &Address {
+        &self.address
     }
 
     /// A fresh channel. Whatever the broker refuses closes the channel it was asked on, so risky questions get their own.

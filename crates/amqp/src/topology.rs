@@ -159,7 +159,7 @@ pub(super) fn cure(kind: &'static str, name: &str, error: &Error) -> Option<Stri
              or name another one in [broker]"
         ),
         AMQPSoftError::ACCESSREFUSED => format!(
-            "give the user in broker.url the rights to configure, write and read {name:?} (`rabbitmqctl set_permissions`)"
+            "give the user of the broker's address the rights to configure, write and read {name:?} (`rabbitmqctl set_permissions`)"
         ),
         AMQPSoftError::RESOURCELOCKED => {
             format!("{name:?} belongs to another connection alone: name another one in [broker]")

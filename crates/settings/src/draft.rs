@@ -94,6 +94,7 @@ impl Draft<'_> {
             | Kind::Bool
             | Kind::StoreUrl
             | Kind::BrokerUrl
+            | Kind::BrokerUrls
             | Kind::BaseUrl
             | Kind::Secret
             | Kind::Hash

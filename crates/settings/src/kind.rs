@@ -27,6 +27,8 @@ pub enum Kind {
     StoreUrl,
     /// `amqp://…` or `amqps://…`, as text or as a secret.
     BrokerUrl,
+    /// A list of such, or a secret that holds them.
+    BrokerUrls,
     /// `https://…`, or `http://` to loopback.
     BaseUrl,
     /// `address:port`.
@@ -44,17 +46,17 @@ pub enum Kind {
 impl Kind {
     /// Whether `{ env = … }`, `{ file = … }` and `{ credential = … }` may stand for the value.
     pub fn takes_reference(self) -> bool {
-        matches!(self, Self::Secret | Self::BrokerUrl)
+        matches!(self, Self::Secret | Self::BrokerUrl | Self::BrokerUrls)
     }
 
     /// Whether a value that stands there must not be shown.
     pub fn is_sensitive(self) -> bool {
-        matches!(self, Self::Secret | Self::BrokerUrl | Self::BaseUrl | Self::Hash)
+        matches!(self, Self::Secret | Self::BrokerUrl | Self::BrokerUrls | Self::BaseUrl | Self::Hash)
     }
 
     /// Whether its values stand in quotes in a file.
     pub fn is_quoted(self) -> bool {
-        !matches!(self, Self::Whole(..) | Self::Share | Self::Part | Self::Bool | Self::Patterns)
+        !matches!(self, Self::Whole(..) | Self::Share | Self::Part | Self::Bool | Self::Patterns | Self::BrokerUrls)
     }
 }
 
@@ -84,6 +86,10 @@ impl Render for Kind {
             Self::BrokerUrl => (
                 "a URL like amqp://user:password@host:5672/%2f or amqps://…, or { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }",
                 "形如 amqp://user:password@host:5672/%2f 或 amqps://… 的 URL，或 { env = \"NAME\" }、{ file = \"PATH\" }、{ credential = \"NAME\" }",
+            ),
+            Self::BrokerUrls => (
+                "a list of URLs like [\"amqps://user:password@a\", \"amqps://user:password@b\"], or { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }",
+                "URL 的列表，形如 [\"amqps://user:password@a\", \"amqps://user:password@b\"]，或 { env = \"NAME\" }、{ file = \"PATH\" }、{ credential = \"NAME\" }",
             ),
             Self::BaseUrl => (
                 "an address like https://open.feishu.cn, or http:// to loopback",

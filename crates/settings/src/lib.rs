@@ -80,13 +80,14 @@ pub struct Settings {
 }
 
 impl Broker {
-    /// The address without its password, if what is sent there leaves this machine without TLS: the password, and every
-    /// job with its own.
-    pub fn readable_on_the_way(&self) -> Option<String> {
-        use secrecy::ExposeSecret as _;
-        let address = self.url.expose_secret();
-        let parts = url::parts(address)?;
-        (parts.scheme == "amqp" && !url::is_loopback(parts.host)).then(|| url::masked(address))
+    /// The addresses, without their passwords, to which what is sent leaves this machine without TLS: the password, and
+    /// every job with its own.
+    pub fn readable_on_the_way(&self) -> impl Iterator<Item = String> {
+        use secrecy::ExposeSecret;
+        self.urls.iter().map(ExposeSecret::expose_secret).filter_map(|address| {
+            let parts = url::parts(address)?;
+            (parts.scheme == "amqp" && !url::is_loopback(parts.host)).then(|| url::masked(address))
+        })
     }
 }
 

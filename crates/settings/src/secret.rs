@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::draft::{As, Draft, shown};
 use super::keys;
@@ -55,6 +55,27 @@ impl Draft<'_> {
                 None
             }
         }
+    }
+
+    /// The addresses of a list, or of a secret that holds them with line breaks, spaces or commas between.
+    pub fn addresses(&mut self, path: &[String]) -> Vec<SecretString> {
+        let list = match self.leaf(path).map(|leaf| leaf.raw) {
+            Some(Raw::List(list)) => Zeroizing::new(list),
+            Some(raw @ Raw::Text(_)) => {
+                self.expected(path, Kind::BrokerUrls, &raw);
+                return Vec::new();
+            }
+            _ => {
+                let secret = self.secret(path).unwrap_or_default();
+                return split(secret.expose_secret()).into_iter().map(Into::into).collect();
+            }
+        };
+        let each: Vec<_> = list.iter().map(String::as_str).collect();
+        if let Some(fault) = no_addresses(&each, Kind::BrokerUrls) {
+            self.fault(path, fault);
+        }
+        self.contents.insert(path.to_vec(), list.join("\n").into());
+        each.into_iter().map(Into::into).collect()
     }
 
     /// Where the ledger's key comes from. It is read when the ledger is opened: most of what people look at needs no key.
@@ -153,6 +174,8 @@ impl Draft<'_> {
         let key = keys::find(path)?;
         let fault = if key.kind == Kind::BrokerUrl {
             no_address(value, key.kind)
+        } else if key.kind == Kind::BrokerUrls {
+            no_addresses(&split(value), key.kind)
         } else if key.kind == Kind::Secret {
             no_secret(value)
         } else {
@@ -179,6 +202,20 @@ fn no_address(value: &str, kind: Kind) -> Option<String> {
             )
         })
     })
+}
+
+/// Why these are no addresses, if there is none or one of them is none.
+fn no_addresses(each: &[&str], kind: Kind) -> Option<String> {
+    if each.is_empty() {
+        return Some(format!("expected {kind}, got an empty list"));
+    }
+    let wrong = each.iter().enumerate().find_map(|(index, one)| Some((index, no_address(one, kind)?)));
+    wrong.map(|(index, fault)| format!("address {}: {fault}", index + 1))
+}
+
+/// Addresses that stand in one text; a comma in one of them is written %2C.
+fn split(text: &str) -> Vec<&str> {
+    text.split(|sign: char| sign == ',' || sign.is_whitespace()).filter(|part| !part.is_empty()).collect()
 }
 
 /// Why this is no secret, if it is none.

@@ -8,6 +8,7 @@ use super::publishers;
 use super::table::{Broker, Engine, Lanes};
 use paceline_domain::quota::Reserve;
 use paceline_ports::location::{StoreUrl, UrlFault};
+use secrecy::SecretString;
 
 /// `[store]`.
 pub fn store(draft: &mut Draft<'_>) -> StoreUrl {
@@ -33,17 +34,27 @@ pub fn broker(draft: &mut Draft<'_>) -> Option<Broker> {
     if !draft.tree.tables.contains_key(&path("broker")) {
         return None;
     }
-    let url_field = path("broker.url");
-    let url = if draft.is_given(&url_field) {
-        draft.secret(&url_field).unwrap_or_default()
-    } else {
-        draft.fault(&url_field, "expected a URL like amqp://user:password@host:5672/%2f, got nothing");
-        String::new().into()
-    };
-    let mut broker = Broker { url, ..Broker::read(draft) };
+    let mut broker = Broker { urls: broker_urls(draft), ..Broker::read(draft) };
     broker.rights = publishers::rights(draft, &broker);
     check_queues(draft, &broker);
     Some(broker)
+}
+
+/// What `broker.url` or `broker.urls` say.
+fn broker_urls(draft: &mut Draft<'_>) -> Vec<SecretString> {
+    let (one, several) = (path("broker.url"), path("broker.urls"));
+    match (draft.is_given(&one), draft.is_given(&several)) {
+        (true, false) => draft.secret(&one).into_iter().collect(),
+        (false, true) => draft.addresses(&several),
+        (false, false) => {
+            draft.fault(&one, "expected a URL like amqp://user:password@host:5672/%2f, got nothing");
+            Vec::new()
+        }
+        (true, true) => {
+            draft.fault(&several, "expected either broker.url or broker.urls, got both: remove one of them");
+            Vec::new()
+        }
+    }
 }
 
 /// Queue names are AMQP short strings, and no two roles may share a queue.

@@ -64,17 +64,22 @@ section! {
 section! {
     BROKER = "broker", off, note "Left out: embedded only.";
     struct Broker with {
-        /// `broker.url`, with its password; show [`masked_url`](crate::masked_url) of it.
-        url: SecretString,
+        /// `broker.url` or `broker.urls`, with their passwords; show [`masked_url`](crate::masked_url) of them.
+        urls: Vec<SecretString>,
         /// Who may ask for what, and where answers may go.
         rights: Rights,
     };
     /// The AMQP broker, `amqp://` or `amqps://`. Plain `amqp://` to another machine is warned of: the password and the
     /// jobs can be read on the way. It may hold a password, so it may also come from `{ env = "NAME" }`, `{ file =
-    /// "PATH" }` or `{ credential = "NAME" }`. Required in `[broker]`; without the section Paceline works embedded
-    /// only.
+    /// "PATH" }` or `{ credential = "NAME" }`. `[broker]` needs it or `broker.urls`; without the section Paceline
+    /// works embedded only.
     "broker.url": BrokerUrl, example r#"{ env = "PACELINE_BROKER_URL" }"#, reload NextStart;
-    "RabbitMQ 的地址，`amqp://` 或 `amqps://`。用明文 `amqp://` 连别的机器会有警告：密码和任务在途中都能被读到。其中可能有密码，因此也可以写成 `{ env = \"NAME\" }`、`{ file = \"PATH\" }` 或 `{ credential = \"NAME\" }`。`[broker]` 里必填；没有这一节，Paceline 只在本机工作。"
+    "RabbitMQ 的地址，`amqp://` 或 `amqps://`。用明文 `amqp://` 连别的机器会有警告：密码和任务在途中都能被读到。其中可能有密码，因此也可以写成 `{ env = \"NAME\" }`、`{ file = \"PATH\" }` 或 `{ credential = \"NAME\" }`。`[broker]` 里必须有它或 `broker.urls`；没有这一节，Paceline 只在本机工作。"
+    /// In place of `broker.url`: the nodes of one cluster. They are tried in random order, the next one when a connection
+    /// fails or is lost, and names are looked up anew each time. An environment variable or a file may hold all of them,
+    /// with commas or line breaks between; a comma in an address is then written `%2C`.
+    "broker.urls": BrokerUrls, example r#"["amqps://mq1.example.com", "amqps://mq2.example.com"]"#, reload NextStart;
+    "代替 `broker.url`：同一个集群的多个节点。按随机顺序尝试，连接失败或断开就换下一个，每次都重新解析域名。也可以全部放在一个环境变量或文件里，用逗号或换行隔开；这时地址里的逗号要写成 `%2C`。"
     /// The durable quorum queue that jobs are taken from.
     "broker.jobs_queue": Text, default "paceline.jobs", reload NextStart => jobs_queue: String;
     "从哪个持久的仲裁队列（quorum queue）取任务。"

@@ -56,9 +56,9 @@ pub fn publishers(settings: &Settings) -> Finding {
 }
 
 /// Whether what goes to the broker can be read on its way.
-pub fn broker(settings: &Settings) -> Option<Finding> {
-    let address = settings.broker.as_ref()?.readable_on_the_way()?;
-    Some(Finding::warning("broker", format!("{address} {READABLE}"), AMQPS))
+pub fn broker(settings: &Settings) -> Vec<Finding> {
+    let readable = settings.broker.iter().flat_map(crate::settings::Broker::readable_on_the_way);
+    readable.map(|address| Finding::warning("broker", format!("{address} {READABLE}"), AMQPS)).collect()
 }
 
 /// The catalog loaded.

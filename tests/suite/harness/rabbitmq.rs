@@ -111,6 +111,18 @@ impl Node {
         until("the private RabbitMQ has ended", || child.try_wait().unwrap().is_some()).await;
     }
 
+    /// Kills the node as a power cut would; [`Self::boot`] starts it again.
+    pub async fn kill(&mut self) {
+        self.signal("KILL");
+        let mut child = self.child.take().unwrap();
+        until("the private RabbitMQ is gone", || child.try_wait().unwrap().is_some()).await;
+    }
+
+    /// Its host and port.
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// Runs a `rabbitmqctl` command on the node.
     pub fn control(&self, arguments: &[&str]) {
         let mut command = Command::new(script("rabbitmqctl"));

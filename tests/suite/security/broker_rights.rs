@@ -13,7 +13,7 @@ async fn check_tells_which_rights_the_workers_user_lacks() {
     admin.declare_topic(&own.results_exchange).await;
     node.control(&["add_user", "worker", "pass"]);
     node.control(&["set_permissions", "worker", "", "^$", ".*"]);
-    let limited = Options { url: node.url().replace("guest:guest", "worker:pass").into(), ..own.clone() };
+    let limited = Options { urls: vec![node.url().replace("guest:guest", "worker:pass").into()], ..own.clone() };
     let lacking: Vec<_> = check::check(&limited).await.into_iter().filter_map(|found| found.verdict.err()).collect();
     for name in ["amq.default", own.results_exchange.as_str()] {
         let fault = lacking.iter().find(|fault| fault.to_string().contains(name));

@@ -31,7 +31,7 @@ fn a_broker_elsewhere_without_tls_is_warned_of_by_check() {
         let checked = place(url).run_with(&["check", "--offline"], &SECRET);
         assert_eq!(checked.code, Some(0), "{}", checked.err);
         assert_eq!(checked.out.contains("is not encrypted"), is_warned, "{url}: {}", checked.out);
-        assert_eq!(checked.out.contains("fix: begin broker.url with amqps://"), is_warned, "{url}: {}", checked.out);
+        assert_eq!(checked.out.contains("fix: begin its address with amqps://"), is_warned, "{url}: {}", checked.out);
         assert!(!checked.out.contains("hunter3"), "{}", checked.out);
     }
 }
@@ -41,7 +41,7 @@ async fn a_broker_elsewhere_without_tls_is_warned_of_at_the_start() {
     let place = place(ELSEWHERE);
     let mut worker = Process::start(&place, &["work"]);
     let warning = "amqp://u:***@192.0.2.1:5672/%2f is not encrypted";
-    worker.says(&[" WARN ", warning, "begin broker.url with amqps://"]).await;
+    worker.says(&[" WARN ", warning, "begin its address with amqps://"]).await;
     assert!(!worker.log().contains("hunter3"), "{}", worker.log());
     worker.signal("KILL");
     worker.ends().await;

@@ -357,6 +357,36 @@ fn stores_and_brokers_are_checked() {
 }
 
 #[test]
+fn several_addresses_come_from_a_list_or_a_secret() {
+    let urls = |text: &str, env: &[(&str, &str)]| {
+        let broker = load_text(&format!("[broker]\n{text}\n"), env).map_err(|faults| faults.to_string())?.broker;
+        Ok::<_, String>(broker.unwrap().urls.iter().map(|url| url.expose_secret().to_owned()).collect::<Vec<_>>())
+    };
+    let two = ["amqps://u:p@a/%2f", "amqps://u:p@b/%2f"];
+    assert_eq!(urls(&format!("urls = {two:?}"), &[]).unwrap(), two);
+    assert_eq!(urls("urls = { env = \"MQ\" }", &[("MQ", &two.join("\n"))]).unwrap(), two);
+    assert_eq!(urls("", &[("PACELINE_BROKER__URLS", &two.join(", "))]).unwrap(), two);
+    assert_eq!(urls("url = \"amqp://h\"", &[]).unwrap(), ["amqp://h"]);
+    for (text, wanted) in [
+        ("urls = []", "broker.urls: expected a list of URLs like"),
+        ("urls = \"amqp://h\"", "broker.urls: expected a list of URLs like"),
+        ("urls = [\"amqp://a\", \"amqp://u:hunter2/x@b\"]", "broker.urls: address 2: expected a list"),
+        (
+            "urls = [\"amqp://a\"]\nurl = \"amqp://b\"",
+            "broker.urls: expected either broker.url or broker.urls, got both",
+        ),
+    ] {
+        let fault = urls(text, &[]).unwrap_err();
+        assert!(fault.contains(wanted) && !fault.contains("hunter2"), "{fault}");
+    }
+    let text = "[broker]\nurls = [\"amqp://u:hunter2@mq1\", \"amqps://mq2\", \"amqp://127.0.0.1\"]\n";
+    let settings = load_text(text, &[]).unwrap();
+    let readable: Vec<_> = settings.broker.as_ref().unwrap().readable_on_the_way().collect();
+    assert_eq!(readable, ["amqp://u:***@mq1"]);
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
 fn the_file_is_looked_for_in_the_documented_order() {
     let order = |present: &'static [&'static str], path: Option<&str>, config: Option<&str>| {
         let read = move |path: &Path, _: As| {
