@@ -31,6 +31,7 @@ mod crash_points;
 mod dashboard;
 mod dead_inputs;
 mod dead_letters;
+mod deploying;
 mod editions;
 mod engine;
 mod export;

@@ -18,7 +18,7 @@ fn text(name: &str) -> String {
 
 #[test]
 fn the_unit_holds_no_right_that_the_worker_does_not_need() {
-    let unit = text("config/systemd/paceline.service");
+    let unit = text("contrib/systemd/paceline.service");
     for line in [
         "User=paceline",
         "NoNewPrivileges=yes",
@@ -42,7 +42,7 @@ fn the_unit_holds_no_right_that_the_worker_does_not_need() {
     ] {
         assert!(unit.lines().any(|found| found == line), "{line} is missing");
     }
-    let path = root().join("config/systemd/paceline.service");
+    let path = root().join("contrib/systemd/paceline.service");
     let analyze = Command::new("systemd-analyze").args(["security", "--offline=true", "--no-pager"]).arg(path).output();
     // Elsewhere than on such a system the lines above are all that can be looked at.
     let Ok(analyzed) = analyze else { return };
@@ -55,7 +55,7 @@ fn the_unit_holds_no_right_that_the_worker_does_not_need() {
 
 #[test]
 fn both_manuals_show_the_unit_as_it_is() {
-    let unit = text("config/systemd/paceline.service");
+    let unit = text("contrib/systemd/paceline.service");
     for manual in ["docs/running.md", "docs/zh-CN/running.md"] {
         assert!(text(manual).contains(&format!("```ini\n{unit}```\n")), "{manual} shows another unit");
     }
