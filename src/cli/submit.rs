@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::amqp::publish::{Submission, submit};
 use crate::amqp::{Link, Options, State};
 use crate::domain::decode::Decoder;
+use crate::domain::job::PRIORITY_DEFAULT;
 use crate::domain::rows::Row;
 use crate::engine::ports::AmqpOrigin;
 use crate::settings::Settings;
@@ -295,15 +296,17 @@ async fn until_connected(link: &Link) -> anyhow::Result<()> {
 
 /// The row as a message: as it stands, with what the file or the command line said in its place filled in.
 fn submission(row: Row) -> Submission {
-    let (id, method, app, batch) = match row.input {
-        Ok(job) => (Some(job.id), Some(job.lane.method), Some(job.lane.app), job.batch),
-        Err(rejection) => (rejection.id, rejection.method, rejection.app, rejection.batch),
+    let (id, method, app, batch, priority) = match row.input {
+        Ok(job) => (Some(job.id), Some(job.lane.method), Some(job.lane.app), job.batch, job.priority),
+        Err(rejection) => (rejection.id, rejection.method, rejection.app, rejection.batch, PRIORITY_DEFAULT),
     };
     let properties = AmqpOrigin {
         message_id: id.clone(),
         kind: method.clone(),
         app_id: app.clone(),
         content_type: Some("application/json".to_owned()),
+        // RabbitMQ 4 hands out by it what waits there; a property of 0 counts as absent.
+        priority: (priority > 0 && priority != PRIORITY_DEFAULT).then_some(priority),
         ..AmqpOrigin::default()
     };
     let body = match serde_json::from_slice::<Value>(&row.raw) {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::amqp::options::LiveRights;
+use crate::amqp::sign_in::{Certificate, TokenSource};
 use crate::amqp::{Fault, Options, Service};
 use crate::clock::Clock;
 use crate::domain::decode::Decoder;
@@ -85,6 +86,10 @@ pub fn broker_options(settings: &Settings) -> Option<Options> {
     let broker = settings.broker.as_ref()?;
     let mut options = Options { urls: broker.urls.clone(), ..Options::default() };
     options.ca_file = broker.ca.as_ref().map(|ca| ca.path.clone());
+    options.certificate =
+        broker.tls_cert.clone().zip(broker.tls_key.clone()).map(|(cert, key)| Certificate { cert, key });
+    let program = broker.token_command.clone().map(TokenSource::Program);
+    options.token = program.or_else(|| broker.token_file.clone().map(TokenSource::File));
     options.jobs_queue.clone_from(&broker.jobs_queue);
     options.results_queue = broker.results_queue.clone().unwrap_or_default();
     options.results_exchange.clone_from(&broker.results_exchange);

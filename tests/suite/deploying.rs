@@ -134,6 +134,7 @@ fn the_charts_settings_load_and_its_files_are_the_repositorys() {
 }
 
 /// Runs helm on the chart; `None` where there is none.
+#[expect(clippy::print_stderr, reason = "a test that does less than it could says so")]
 fn helm(arguments: &[&str], values: &str) -> Option<Output> {
     let chart = root().join(CHART);
     let mut command = Command::new("helm");

@@ -17,6 +17,7 @@ mod broker_connect;
 mod broker_nodes;
 mod broker_odd;
 mod broker_outage;
+mod broker_sign_in;
 mod broker_subscribers;
 mod chains;
 mod check;

@@ -19,6 +19,7 @@ const URLS: &str = "broker.urls";
 #[derive(Clone)]
 pub struct Address {
     uri: AMQPUri,
+    names_user: bool,
     setting: &'static str,
 }
 
@@ -52,7 +53,7 @@ impl Address {
             return Err(format!("{expected}, got no host"));
         }
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
-        Ok(Self { uri, setting: URL })
+        Ok(Self { uri, names_user: authority.contains('@'), setting: URL })
     }
 
     /// Reads every address of the settings, in their order.
@@ -79,6 +80,11 @@ impl Address {
     /// As the client wants it, password included.
     pub(super) fn uri(&self) -> AMQPUri {
         self.uri.clone()
+    }
+
+    /// Whether it says as whom to sign in.
+    pub(super) const fn names_user(&self) -> bool {
+        self.names_user
     }
 
     /// The user's name.

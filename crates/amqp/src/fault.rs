@@ -9,6 +9,7 @@ use lapin::ErrorKind;
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 
 use super::address::Address;
+use super::sign_in::SignIn;
 
 /// Why an operation failed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -116,11 +117,15 @@ pub(super) fn describe(error: &lapin::Error) -> String {
 }
 
 /// Why no connection came about, and what to do.
-pub(super) fn of_connect(address: &Address, error: &lapin::Error) -> Fault {
+pub(super) fn of_connect(address: &Address, sign_in: SignIn, error: &lapin::Error) -> Fault {
     let text = format!("cannot connect to RabbitMQ at {address}: {}", describe(error));
     let cure = match error.kind() {
         ErrorKind::ProtocolError(error) => match error.kind() {
-            AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => cure_of_login(address),
+            AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => {
+                sign_in.cure(address).unwrap_or_else(|| cure_of_login(address))
+            }
+            // It does not offer the mechanism at all.
+            AMQPErrorKind::Hard(AMQPHardError::COMMANDINVALID) => sign_in.cure(address).unwrap_or_default(),
             AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => cure_of_vhost(address),
             AMQPErrorKind::Soft(_) | AMQPErrorKind::Hard(_) => String::new(),
         },
@@ -181,6 +186,9 @@ fn cure_of_io(address: &Address, error: &std::io::Error) -> String {
             "its certificate is for another name than {:?}: use the certificate's in {setting}",
             address.host()
         );
+    }
+    if text.contains("CertificateRequired") || text.contains("certificate required") {
+        return "it lets in nobody without a certificate: name yours in broker.tls_cert and broker.tls_key".to_owned();
     }
     if text.contains("certificate") {
         return "have its certificate renewed or corrected".to_owned();

@@ -263,8 +263,11 @@ impl<B: Backlog> Intake<B> {
         };
         self.state.send_replace(State::Consuming);
         let ended = self.take_all(&mut subscription, stop).await;
-        if let Ok(Pause::Full | Pause::Stopped) = &ended {
-            self.leave(subscription).await;
+        match &ended {
+            Ok(Pause::Full | Pause::Stopped) => self.leave(subscription).await,
+            // Its channel may live on: a broker that cancels a consumer closes no more than that.
+            Ok(Pause::Gone(_)) => topology::close(&subscription.channel).await,
+            Err(_) => {}
         }
         ended
     }
@@ -346,7 +349,8 @@ impl<B: Backlog> Intake<B> {
                 Some(End::Cancelled) => {
                     let queue = &self.options.jobs_queue;
                     return Ok(Pause::Gone(format!(
-                        "RabbitMQ ended consuming: the queue {queue:?} was deleted or moved"
+                        "RabbitMQ ended consuming: the queue {queue:?} was deleted or moved, or messages \
+                         were held longer than its consumer timeout"
                     )));
                 }
                 None => {}

@@ -27,6 +27,7 @@ pub mod publish;
 pub mod relay;
 pub mod service;
 mod session;
+pub mod sign_in;
 mod stalls;
 pub mod topology;
 mod troubles;

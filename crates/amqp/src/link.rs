@@ -238,6 +238,7 @@ impl Supervisor {
             fault = session.until_lost() => Some(fault),
             () = self.follow_blocked(&session) => None,
             () = self.log_recovered(&session) => None,
+            () = session.renew_tokens(&self.clock) => None,
             () = until_stopped(stop) => None,
         };
         self.sessions.send_replace(None);

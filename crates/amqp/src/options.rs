@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::sign_in::{Certificate, TokenSource};
 use paceline_domain::rights::Rights;
 
 /// Where the broker is, what its queues are called, and how much is held at once.
@@ -16,6 +17,10 @@ pub struct Options {
     pub urls: Vec<SecretString>,
     /// PEM file with a certificate authority to be trusted besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// The worker's own certificate; it signs in with it where the address names no user.
+    pub certificate: Option<Certificate>,
+    /// Where tokens come from that take the password's place.
+    pub token: Option<TokenSource>,
     /// The queue that jobs come from.
     pub jobs_queue: String,
     /// The queue that gets every result; empty declares none.
@@ -79,6 +84,8 @@ impl Default for Options {
         Self {
             urls: Vec::new(),
             ca_file: None,
+            certificate: None,
+            token: None,
             jobs_queue: "paceline.jobs".to_owned(),
             results_queue: "paceline.results".to_owned(),
             results_exchange: "paceline.results".to_owned(),

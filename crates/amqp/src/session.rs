@@ -3,22 +3,22 @@
 //! The client's own recovery stays off: while it runs, consumers are silent, publications hang, and when its attempts
 //! are used up it ends without a word. [`super::link`] makes a new session instead.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use lapin::tcp::OwnedTLSConfig;
 use lapin::{Channel, Connection, ConnectionProperties, ConnectionStatus, Event};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::address::Address;
 use super::fault::{self, Error, Fault};
 use super::options::Options;
+use super::sign_in::{self, SignIn, Token, TokenSource};
 use super::wire;
 use super::wire::meter::Meter;
 use super::{CLOSE_TIMEOUT, CONNECT_TIMEOUT, answered};
+use paceline_ports::clock::Clock;
 
 /// How often the connection's status is looked at besides its events: its thread may end without one.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -30,19 +30,26 @@ pub struct Session {
     lost: watch::Sender<Option<Fault>>,
     blocked: watch::Receiver<Option<String>>,
     meter: Arc<Meter>,
+    /// What it has signed in with, if that ends.
+    token: Mutex<Option<(TokenSource, Token)>>,
 }
 
 impl Session {
     /// Connects, within [`CONNECT_TIMEOUT`].
     pub(super) async fn open(address: &Address, options: &Options, name: &str) -> Result<Self, Fault> {
-        let cert_chain = options.ca_file.as_deref().map(read_ca).transpose()?;
-        let tls = OwnedTLSConfig { identity: None, cert_chain };
+        let sign_in = SignIn::of(address, options);
+        let tls = sign_in::tls(options)?;
+        let token = match &options.token {
+            Some(source) => Some((source.clone(), source.read().await?)),
+            None => None,
+        };
+        let uri = sign_in.uri(address, token.as_ref().map(|(_, token)| token));
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let meter = Arc::new(Meter::default());
-        let connecting = wire::connect(address.uri(), properties, tls, options.body_bytes_max, &meter);
+        let connecting = wire::connect(uri, properties, tls, options.body_bytes_max, &meter);
         let connection = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => return Err(fault::of_connect(address, &error)),
+            Ok(Err(error)) => return Err(fault::of_connect(address, sign_in, &error)),
             Err(_) => return Err(fault::of_silence(address, CONNECT_TIMEOUT.as_secs())),
         };
         let (lost, _) = watch::channel(None);
@@ -51,7 +58,7 @@ impl Session {
         let events = Box::pin(connection.events_listener());
         let status = connection.status().clone();
         tokio::spawn(follow(events, status, address.clone(), lost.clone(), tell_blocked));
-        Ok(Self { address: address.clone(), connection, lost, blocked, meter })
+        Ok(Self { address: address.clone(), connection, lost, blocked, meter, token: Mutex::new(token) })
     }
 
     /// Where it goes.
@@ -95,21 +102,33 @@ impl Session {
         Arc::clone(&self.meter)
     }
 
+    /// Gives RabbitMQ a new token before the one it has ends, again and again; never ends before the session does.
+    pub(super) async fn renew_tokens(&self, clock: &Clock) {
+        let Some((source, mut token)) = self.token.lock().await.take() else { return std::future::pending().await };
+        loop {
+            tokio::time::sleep(token.renew_in(clock.now())).await;
+            let new = match source.read().await {
+                Ok(new) if new.expose() == token.expose() => continue,
+                Ok(new) => new,
+                Err(fault) => {
+                    tracing::warn!(broker = %self.address, "{fault}; asking again before the present one ends");
+                    continue;
+                }
+            };
+            let update = self.connection.update_secret(new.expose().into(), "the token is renewed".into());
+            match answered("renewing the token", update).await {
+                Ok(()) => tracing::debug!(broker = %self.address, "gave RabbitMQ a new token"),
+                // RabbitMQ then closes the connection, and the next one begins with a token read anew.
+                Err(error) => tracing::warn!(broker = %self.address, "{error}"),
+            }
+            token = new;
+        }
+    }
+
     /// Closes the connection politely. To be called before the runtime ends.
     pub(super) async fn close(&self) {
         // An error here means that it is closed already, or a channel still is closing; there is nothing to do about it.
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.connection.close(200, "OK".into())).await;
-    }
-}
-
-fn read_ca(file: &Path) -> Result<String, Fault> {
-    let shown = file.display();
-    let fault = |text: String| Fault { text, cure: "correct broker.ca_file".to_owned() };
-    let pem = std::fs::read_to_string(file).map_err(|error| fault(format!("cannot read {shown}: {error}")))?;
-    if pem.contains("-----BEGIN CERTIFICATE-----") {
-        Ok(pem)
-    } else {
-        Err(fault(format!("{shown} holds no certificate: expected PEM with \"-----BEGIN CERTIFICATE-----\"")))
     }
 }
 
@@ -162,7 +181,7 @@ pub(super) async fn probe(address: &Address) -> Result<(), Fault> {
     };
     match tokio::time::timeout(CONNECT_TIMEOUT, answer).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(fault::of_connect(address, &lapin::Error::from(error))),
+        Ok(Err(error)) => Err(fault::of_connect(address, SignIn::Password, &lapin::Error::from(error))),
         Err(_) => Err(fault::of_silence(address, CONNECT_TIMEOUT.as_secs())),
     }
 }

@@ -98,6 +98,7 @@ impl Draft<'_> {
             | Kind::BaseUrl
             | Kind::Secret
             | Kind::Hash
+            | Kind::Command
             | Kind::Patterns
             | Kind::Quota => !text.trim().is_empty(),
         };

@@ -63,6 +63,12 @@ impl Field for Option<PathBuf> {
     }
 }
 
+impl Field for Option<Vec<String>> {
+    fn read(draft: &mut Draft<'_>, dotted: &str) -> Self {
+        draft.list(&path(dotted))
+    }
+}
+
 /// The certificates of a PEM file.
 impl Field for Option<Ca> {
     fn read(draft: &mut Draft<'_>, dotted: &str) -> Self {

@@ -39,6 +39,8 @@ pub enum Kind {
     Hash,
     /// The text of a quota.
     Quota,
+    /// A program and its arguments.
+    Command,
     /// Names in which `*` stands for any characters.
     Patterns,
 }
@@ -56,7 +58,8 @@ impl Kind {
 
     /// Whether its values stand in quotes in a file.
     pub fn is_quoted(self) -> bool {
-        !matches!(self, Self::Whole(..) | Self::Share | Self::Part | Self::Bool | Self::Patterns | Self::BrokerUrls)
+        let is_list = matches!(self, Self::Patterns | Self::BrokerUrls | Self::Command);
+        !is_list && !matches!(self, Self::Whole(..) | Self::Share | Self::Part | Self::Bool)
     }
 }
 
@@ -104,6 +107,10 @@ impl Render for Kind {
             ),
             Self::Hash => ("sha256: and 64 hexadecimal digits", "sha256: 加 64 位十六进制数字"),
             Self::Quota => ("a quota like 100/min or 1000/min, 50/s", "形如 100/min 或 1000/min, 50/s 的配额"),
+            Self::Command => (
+                "a program and its arguments, like [\"/usr/local/bin/token\", \"--for\", \"rabbitmq\"]",
+                "程序及其参数，例如 [\"/usr/local/bin/token\", \"--for\", \"rabbitmq\"]",
+            ),
             Self::Patterns => ("a list of names like [\"hr.*\", \"it\"]", "名称的列表，例如 [\"hr.*\", \"it\"]"),
         };
         match language {

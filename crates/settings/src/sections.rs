@@ -8,7 +8,7 @@ use super::publishers;
 use super::table::{Broker, Engine, Lanes};
 use paceline_domain::quota::Reserve;
 use paceline_ports::location::{StoreUrl, UrlFault};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// `[store]`.
 pub fn store(draft: &mut Draft<'_>) -> StoreUrl {
@@ -36,6 +36,7 @@ pub fn broker(draft: &mut Draft<'_>) -> Option<Broker> {
     }
     let mut broker = Broker { urls: broker_urls(draft), ..Broker::read(draft) };
     broker.rights = publishers::rights(draft, &broker);
+    check_sign_in(draft, &broker);
     check_queues(draft, &broker);
     Some(broker)
 }
@@ -54,6 +55,23 @@ fn broker_urls(draft: &mut Draft<'_>) -> Vec<SecretString> {
             draft.fault(&several, "expected either broker.url or broker.urls, got both: remove one of them");
             Vec::new()
         }
+    }
+}
+
+/// What signs in goes together.
+fn check_sign_in(draft: &mut Draft<'_>, broker: &Broker) {
+    let (cert, key) = ("broker.tls_cert", "broker.tls_key");
+    match (&broker.tls_cert, &broker.tls_key) {
+        (Some(_), None) => draft.fault(&path(cert), format!("expected {key} as well, got nothing")),
+        (None, Some(_)) => draft.fault(&path(key), format!("expected {cert} as well, got nothing")),
+        (Some(_), Some(_)) if broker.urls.iter().any(|url| url.expose_secret().starts_with("amqp://")) => {
+            draft.fault(&path(cert), "expected addresses that begin with amqps://, got one without TLS");
+        }
+        _ => {}
+    }
+    if broker.token_file.is_some() && broker.token_command.is_some() {
+        let message = "expected either broker.token_file or broker.token_command, got both: remove one of them";
+        draft.fault(&path("broker.token_command"), message);
     }
 }
 

@@ -100,6 +100,24 @@ section! {
     /// PEM certificates that are trusted for `amqps://` besides the system's.
     "broker.ca_file": Path, example r#""/etc/ssl/broker-ca.pem""#, reload NextStart => ca: Option<Ca>;
     "除系统证书外，`amqps://` 还信任哪些证书（PEM）。"
+    /// The worker's own certificate in PEM, with its chain, for brokers that ask their clients for one. Where the address
+    /// names no user, it is also what signs in (SASL EXTERNAL, RabbitMQ's plugin `rabbitmq_auth_mechanism_ssl`). Read
+    /// again at each connection, like its key.
+    "broker.tls_cert": Path, example r#""/etc/paceline/worker.pem""#, reload NextStart => tls_cert: Option<PathBuf>;
+    "worker 自己的证书（PEM，含证书链），供要求客户端出示证书的 RabbitMQ 使用。地址里没有用户名时，也用它登录（SASL EXTERNAL，即 RabbitMQ 的插件 `rabbitmq_auth_mechanism_ssl`）。每次连接都重新读取，私钥也一样。"
+    /// The private key of `broker.tls_cert` in PEM. A file that others can read or write is refused.
+    "broker.tls_key": Path, example r#""/etc/paceline/worker.key""#, reload NextStart => tls_key: Option<PathBuf>;
+    "`broker.tls_cert` 的私钥（PEM）。其他用户能读或能写的文件会被拒绝。"
+    /// A file with an OAuth 2 access token, in place of a password in the address (RabbitMQ's plugin
+    /// `rabbitmq_auth_backend_oauth2`). Somebody else keeps it up to date; it is read again at each connection and before
+    /// the token ends, and RabbitMQ gets the new one while the connection goes on.
+    "broker.token_file": Path, example r#""/run/secrets/broker_token""#, reload NextStart => token_file: Option<PathBuf>;
+    "存放 OAuth 2 访问令牌的文件，代替地址里的密码（RabbitMQ 的插件 `rabbitmq_auth_backend_oauth2`）。文件由别的程序更新；每次连接时以及令牌到期之前会重新读取，并在不断开连接的情况下把新令牌交给 RabbitMQ。"
+    /// A program that prints such a token, in place of `broker.token_file`. It is run without a shell, and asked again as
+    /// the file is.
+    "broker.token_command": Command, example r#"["/usr/local/bin/broker-token"]"#,
+        reload NextStart => token_command: Option<Vec<String>>;
+    "输出这种令牌的程序，代替 `broker.token_file`。不经过 shell 运行，重新获取的时机与文件相同。"
     /// The queues that a job's `reply_to` may name; `*` stands for any characters. The worker publishes there with its
     /// own rights, so name no queue of others. Left out, any queue but the worker's own, which are never allowed.
     "broker.reply_to": Patterns, example r#"["*.replies"]"#, reload AtOnce;

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tempfile::TempDir;
 
 use super::until;
@@ -31,23 +33,65 @@ pub struct Node {
 impl Node {
     /// Starts a node and waits until it accepts connections (about 10 s).
     pub async fn start() -> Self {
-        Self::start_with(|_, _| String::new()).await
+        Self::start_with("", |_, _| String::new()).await
     }
 
     /// Starts a node that speaks TLS only, with a certificate for `localhost` from an authority nobody knows.
     pub async fn start_tls() -> Self {
-        Self::start_with(|home, port| {
-            issue_certificates(home);
-            let file = |name: &str| home.join(name).display().to_string();
+        Self::start_with("", |home, port| tls_config(home, port) + "ssl_options.verify = verify_none\n").await
+    }
+
+    /// Starts a node that speaks TLS only, and lets in only the user `worker`, by a certificate of its authority.
+    pub async fn start_mutual_tls() -> Self {
+        let node = Self::start_with("rabbitmq_auth_mechanism_ssl", |home, port| {
+            tls_config(home, port)
+                + "ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true\n\
+                   auth_mechanisms.1 = EXTERNAL\nssl_cert_login_from = common_name\n"
+        })
+        .await;
+        node.control(&["add_user", "worker", "nobody-signs-in-with-it"]);
+        node.control(&["set_permissions", "worker", ".*", ".*", ".*"]);
+        node
+    }
+
+    /// Starts a node that also lets in whoever has a token of [`Self::token`].
+    pub async fn start_oauth2() -> Self {
+        Self::start_with("rabbitmq_auth_backend_oauth2", |home, _| {
+            openssl(home, "genrsa -out token.key 2048");
+            openssl(home, "rsa -in token.key -pubout -out token.pub");
             format!(
-                "listeners.tcp = none\nlisteners.ssl.1 = 127.0.0.1:{port}\nssl_options.cacertfile = {}\n\
-                 ssl_options.certfile = {}\nssl_options.keyfile = {}\nssl_options.verify = verify_none\n",
-                file("ca.pem"),
-                file("node.pem"),
-                file("node.key"),
+                "auth_backends.1 = rabbit_auth_backend_oauth2\nauth_backends.2 = rabbit_auth_backend_internal\n\
+                 auth_oauth2.resource_server_id = rabbitmq\nauth_oauth2.default_key = ours\n\
+                 auth_oauth2.signing_keys.ours = {}\n",
+                home.join("token.pub").display()
             )
         })
         .await
+    }
+
+    /// A token with every right that ends at this Unix time, and another one each time.
+    pub fn token(&self, ends_at_s: i64) -> String {
+        let part = |json: serde_json::Value| URL_SAFE_NO_PAD.encode(json.to_string());
+        let header = part(serde_json::json!({"alg": "RS256", "typ": "JWT", "kid": "ours"}));
+        let rights = ["configure", "read", "write"].map(|right| format!("rabbitmq.{right}:*/*"));
+        let id = format!("{:016x}", fastrand::u64(..));
+        let claims = serde_json::json!({"aud": ["rabbitmq"], "scope": rights, "exp": ends_at_s, "jti": id});
+        let signed = format!("{header}.{}", part(claims));
+        let home = self.home.path();
+        fs::write(home.join("signed"), &signed).unwrap();
+        openssl(home, "dgst -sha256 -sign token.key -out signature signed");
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(fs::read(home.join("signature")).unwrap()))
+    }
+
+    /// A file in its home.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        let files = fs::read_dir(self.file("log")).unwrap().map(|entry| entry.unwrap().path());
+        files.map(|file| String::from_utf8_lossy(&fs::read(file).unwrap()).into_owned()).collect()
     }
 
     /// The PEM file of the authority of a TLS node.
@@ -55,7 +99,7 @@ impl Node {
         self.home.path().join("ca.pem")
     }
 
-    async fn start_with(config: impl FnOnce(&Path, u16) -> String) -> Self {
+    async fn start_with(plugin: &str, config: impl FnOnce(&Path, u16) -> String) -> Self {
         let home = tempfile::tempdir().unwrap();
         for folder in ["mnesia", "log"] {
             fs::create_dir(home.path().join(folder)).unwrap();
@@ -66,7 +110,7 @@ impl Node {
         fs::set_permissions(&cookie, fs::Permissions::from_mode(0o400)).unwrap();
         let (port, dist_port) = (free_port(), free_port());
         fs::write(home.path().join("empty"), "").unwrap();
-        fs::write(home.path().join("enabled_plugins"), "[].").unwrap();
+        fs::write(home.path().join("enabled_plugins"), format!("[{plugin}].")).unwrap();
         fs::write(home.path().join("rabbitmq.conf"), config(home.path(), port)).unwrap();
         let name = format!("paceline-test-{port}@localhost");
         let mut node = Self { home, port, dist_port, name, child: None };
@@ -175,18 +219,39 @@ fn script(name: &str) -> PathBuf {
     found.unwrap_or_else(|| Path::new(name).to_owned())
 }
 
-/// Makes an authority (`ca.pem`) and a certificate of it for `localhost` (`node.pem`, `node.key`).
+fn openssl(home: &Path, arguments: &str) {
+    let output = Command::new("openssl").args(arguments.split(' ')).current_dir(home).output();
+    let output = output.expect("this test needs the openssl command");
+    assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A listener over TLS alone.
+fn tls_config(home: &Path, port: u16) -> String {
+    issue_certificates(home);
+    let file = |name: &str| home.join(name).display().to_string();
+    format!(
+        "listeners.tcp = none\nlisteners.ssl.1 = 127.0.0.1:{port}\nssl_options.cacertfile = {}\n\
+         ssl_options.certfile = {}\nssl_options.keyfile = {}\n",
+        file("ca.pem"),
+        file("node.pem"),
+        file("node.key"),
+    )
+}
+
+/// Makes an authority (`ca.pem`), a certificate of it for `localhost` (`node.pem`, `node.key`), and one for the client
+/// `worker` (`worker.pem`, `worker.key`).
 pub fn issue_certificates(home: &Path) {
-    let openssl = |arguments: &str| {
-        let output = Command::new("openssl").args(arguments.split(' ')).current_dir(home).output();
-        let output = output.expect("this test needs the openssl command");
-        assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
-    };
+    let openssl = |arguments: &str| openssl(home, arguments);
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     openssl(&format!("req -x509 {key} -days 2 -subj /CN=Test-CA -keyout ca.key -out ca.pem"));
     openssl(&format!("req {key} -subj /CN=localhost -keyout node.key -out node.csr"));
     fs::write(home.join("node.ext"), "subjectAltName=DNS:localhost\n").unwrap();
     openssl("x509 -req -in node.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile node.ext -out node.pem");
+    openssl(&format!("req {key} -subj /CN=worker -keyout worker.key -out worker.csr"));
+    fs::write(home.join("worker.ext"), "extendedKeyUsage=clientAuth\n").unwrap();
+    openssl(
+        "x509 -req -in worker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile worker.ext -out worker.pem",
+    );
 }
 
 /// A port that was free a moment ago.

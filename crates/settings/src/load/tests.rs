@@ -387,6 +387,26 @@ fn several_addresses_come_from_a_list_or_a_secret() {
 }
 
 #[test]
+fn what_signs_in_to_the_broker_goes_together() {
+    let broker = |rest: &str| load_text(&format!("[broker]\nurl = \"amqps://mq\"\n{rest}\n"), &[]);
+    let both = "tls_cert = \"c.pem\"\ntls_key = \"c.key\"";
+    let read = broker(&format!("{both}\ntoken_command = [\"token\", \"--for mq\"]")).unwrap().broker.unwrap();
+    assert_eq!(read.tls_key.as_deref(), Some(Path::new("c.key")));
+    assert_eq!(read.token_command.unwrap(), ["token", "--for mq"]);
+    for (rest, wanted) in [
+        ("tls_cert = \"c.pem\"", "broker.tls_cert: expected broker.tls_key as well"),
+        ("tls_key = \"c.key\"", "broker.tls_key: expected broker.tls_cert as well"),
+        ("token_command = \"token\"", "broker.token_command: expected a program and its arguments"),
+        ("token_file = \"t\"\ntoken_command = [\"t\"]", "expected either broker.token_file or broker.token_command"),
+    ] {
+        let fault = broker(rest).unwrap_err().to_string();
+        assert!(fault.contains(wanted), "{fault}");
+    }
+    let plain = load_text(&format!("[broker]\nurl = \"amqp://mq\"\n{both}\n"), &[]).unwrap_err().to_string();
+    assert!(plain.contains("expected addresses that begin with amqps://"), "{plain}");
+}
+
+#[test]
 fn the_file_is_looked_for_in_the_documented_order() {
     let order = |present: &'static [&'static str], path: Option<&str>, config: Option<&str>| {
         let read = move |path: &Path, _: As| {
