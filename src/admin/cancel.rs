@@ -13,7 +13,7 @@ use paceline_ports::State as JobState;
 /// Cancels the selected jobs that are queued or blocked; one whose call is in flight ends by its reply.
 pub async fn cancel(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let mut fields = document.fields()?;
-    let asked = Asked::with_dependents(&mut fields, JobState::Queued);
+    let asked = Asked::with_dependents(&mut fields, &[JobState::Queued, JobState::Blocked]);
     fields.end()?;
     let by = actor.by();
     to_its_end(async move {

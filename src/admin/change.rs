@@ -29,14 +29,18 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Reads it; the jobs are in the state `only`, whether the selection says so or not.
-    pub fn of(fields: &mut Fields, only: State) -> Self {
+    /// Reads it; the jobs are in one of these states, whether the selection says in which or not.
+    pub fn of(fields: &mut Fields, only: &[State]) -> Self {
         let mut selection = Selection::default();
         if let Some(mut inner) = fields.object("selection") {
             selection = selection::of(&mut inner);
-            if let Some(other) = selection.state.take().filter(|state| *state != only) {
-                let error = format!("this is for {} jobs alone, and these are {}", only.as_str(), other.as_str());
+            if let Some(other) = selection.state.filter(|state| !only.contains(state)) {
+                let only = only.iter().map(|state| state.as_str()).collect::<Vec<_>>().join(" and ");
+                let error = format!("this is for {only} jobs alone, and these are {}", other.as_str());
                 inner.fault("state", &error);
+            }
+            if let [_] = only {
+                selection.state = None;
             }
             fields.absorb(inner);
         } else {
@@ -48,7 +52,7 @@ impl Asked {
     }
 
     /// Likewise, for a change in which the dependents of jobs can go with them.
-    pub fn with_dependents(fields: &mut Fields, only: State) -> Self {
+    pub fn with_dependents(fields: &mut Fields, only: &[State]) -> Self {
         Self { dependents: fields.flag("with_dependents"), ..Self::of(fields, only) }
     }
 

@@ -17,7 +17,7 @@ use paceline_ports::operator::Letter;
 /// Puts the selected letters back to work, from the start.
 pub async fn redrive(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let mut fields = document.fields()?;
-    let asked = Asked::with_dependents(&mut fields, JobState::Dead);
+    let asked = Asked::with_dependents(&mut fields, &[JobState::Dead]);
     fields.end()?;
     let by = actor.by();
     to_its_end(async move {
@@ -69,7 +69,7 @@ fn would_expire(letter: &Letter) -> Kept {
 /// Forgets the selected letters; their ids may be used again.
 pub async fn forget(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let mut fields = document.fields()?;
-    let asked = Asked::with_dependents(&mut fields, JobState::Dead);
+    let asked = Asked::with_dependents(&mut fields, &[JobState::Dead]);
     fields.end()?;
     let by = actor.by();
     to_its_end(async move {

@@ -11,7 +11,7 @@ use crate::domain::catalog::{Catalog, Method};
 use crate::domain::checks::across::{Across, Earlier};
 use crate::domain::checks::{self, Finding as Found, Severity};
 use crate::domain::decode::Decoder;
-use crate::domain::job::{Identity, Job, LaneKey};
+use crate::domain::job::{Fault, Identity, Job, LaneKey};
 use crate::domain::printable::plain;
 use crate::domain::rows::{FileError, Input, Row, RowIds, Rows};
 use crate::domain::time::Timestamp;
@@ -21,7 +21,7 @@ use crate::wiring;
 use paceline_ports::location::StoreUrl;
 use paceline_ports::operator::Untouched;
 
-use super::chained::Chains;
+use super::chained::{Broken, Chains};
 use super::exit::refuse;
 use super::files::{self, FileArgs, Place, Written};
 use super::findings::Finding;
@@ -171,6 +171,8 @@ pub struct Checked {
     pub users: BTreeSet<(String, String)>,
     /// Batches that the valid and invalid rows name, in order.
     pub batches: Vec<String>,
+    /// Jobs that can never be sent, by id, because of what they wait for.
+    pub never: HashMap<String, Vec<Fault>>,
 }
 
 impl Checked {
@@ -247,10 +249,11 @@ impl Checked {
         Ok(())
     }
 
-    fn add_chains(&mut self, faults: &[Finding], found: Report<'_>) -> anyhow::Result<()> {
-        self.faults += faults.len() as u64;
-        self.bad_rows += faults.iter().map(|fault| &fault.place).collect::<BTreeSet<_>>().len() as u64;
-        faults.iter().try_for_each(found)
+    fn add_chains(&mut self, Broken { findings, never }: Broken, found: Report<'_>) -> anyhow::Result<()> {
+        self.faults += findings.len() as u64;
+        self.bad_rows += findings.iter().map(|fault| &fault.place).collect::<BTreeSet<_>>().len() as u64;
+        self.never = never;
+        findings.iter().try_for_each(found)
     }
 
     fn add_file_faults(&mut self, error: &FileError, found: Report<'_>) -> anyhow::Result<()> {
@@ -363,7 +366,7 @@ pub fn check_each(
             checked.add((&row, file), &late, found)?;
         }
     }
-    checked.add_chains(&chains.end(&decoder.catalog, |id| present.has(id))?, found)?;
+    checked.add_chains(chains.end(&decoder.catalog, |id| present.has(id))?, found)?;
     for (file, line, finding) in across.end(&decoder.catalog) {
         checked.warnings += 1;
         found(&Finding::of_rows(&file, line, &finding))?;

@@ -18,6 +18,17 @@ pub struct Chains {
     names: Vec<String>,
     graph: Graph,
     waiting: Vec<Waiting>,
+    /// Rows that are no jobs.
+    faulty: HashSet<String>,
+}
+
+/// What chains have that no row has alone.
+#[derive(Debug, Default)]
+pub struct Broken {
+    /// Every fault, in the order of the rows.
+    pub findings: Vec<Finding>,
+    /// Jobs that can never be sent, by id: those with a fault, and whoever waits for one of them or for a row that is no job.
+    pub never: HashMap<String, Vec<Fault>>,
 }
 
 /// A row that waits for others.
@@ -48,6 +59,7 @@ impl Chains {
                 if let Some(id) = &rejection.id {
                     let method = self.method(rejection.method.as_deref().unwrap_or_default());
                     self.methods.insert(id.clone(), method);
+                    self.faulty.insert(id.clone());
                 }
             }
         }
@@ -77,9 +89,9 @@ impl Chains {
         self.waiting.push(Waiting { file: file.to_owned(), line: row.line, id: job.id.clone(), named });
     }
 
-    /// Every fault, in the order of the rows; `knows` says whether the ledger has a job of an id.
-    pub fn end<E>(self, catalog: &Catalog, knows: impl Fn(&str) -> Result<bool, E>) -> Result<Vec<Finding>, E> {
-        let mut found = Vec::new();
+    /// What is broken; `knows` says whether the ledger has a job of an id.
+    pub fn end<E>(self, catalog: &Catalog, knows: impl Fn(&str) -> Result<bool, E>) -> Result<Broken, E> {
+        let mut broken = Broken::default();
         let mut in_circles: HashSet<String> = HashSet::new();
         for row in &self.waiting {
             let at = At { file: &row.file, line: row.line, id: &row.id };
@@ -91,7 +103,7 @@ impl Chains {
                     None => Some((Rule::KnownJob, id.as_str())),
                 };
                 if let Some((rule, got)) = rule {
-                    found.push(at.finding(&Fault { rule, ..fault.clone() }.got(got)));
+                    broken.add(at, Fault { rule, ..fault.clone() }.got(got));
                 }
             }
             if in_circles.contains(&row.id) {
@@ -101,11 +113,47 @@ impl Chains {
                 let first = row.named.iter().find(|named| Some(&named.id) == way.get(1)).or_else(|| row.named.first());
                 let fault = first.map_or_else(|| Fault::invalid("after", ""), |named| named.fault.clone());
                 let rule = Rule::JobWaitsForItself;
-                found.push(at.finding(&Fault { rule, ..fault }.got(way.join(" → "))));
+                broken.add(at, Fault { rule, ..fault }.got(way.join(" → ")));
                 in_circles.extend(way);
             }
         }
-        Ok(found)
+        broken.spread(&self.waiting, &self.faulty, knows)?;
+        Ok(broken)
+    }
+}
+
+impl Broken {
+    fn add(&mut self, at: At<'_>, fault: Fault) {
+        self.findings.push(at.finding(&fault));
+        self.never.entry(at.id.to_owned()).or_default().push(fault);
+    }
+
+    /// Down the chains.
+    fn spread<E>(
+        &mut self,
+        waiting: &[Waiting],
+        faulty: &HashSet<String>,
+        knows: impl Fn(&str) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let mut behind: HashMap<&str, Vec<(&Waiting, &Named)>> = HashMap::new();
+        for row in waiting {
+            row.named.iter().for_each(|named| behind.entry(&named.id).or_default().push((row, named)));
+        }
+        let mut left: Vec<String> = self.never.keys().chain(faulty).cloned().collect();
+        while let Some(id) = left.pop() {
+            let Some(rows) = behind.get(id.as_str()) else { continue };
+            if knows(&id)? {
+                continue;
+            }
+            for (row, named) in rows {
+                if !self.never.contains_key(&row.id) {
+                    let fault = Fault { rule: Rule::KnownJob, ..named.fault.clone() }.got(id.as_str());
+                    self.never.insert(row.id.clone(), vec![fault]);
+                    left.push(row.id.clone());
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::domain::decode::Decoder;
-use crate::domain::job::Job;
+use crate::domain::job::{Fault, Job, Rejection};
 use crate::domain::rows::Row;
 use crate::domain::time::Timestamp;
 use crate::domain::update::{self, Compared, Earlier, Prepared, Stage};
@@ -26,6 +26,8 @@ pub struct Changes {
     batches: BTreeSet<String>,
     /// The jobs of all rows.
     rows: HashSet<String>,
+    /// Jobs that can never be sent, because of what they wait for.
+    never: HashMap<String, Vec<Fault>>,
 }
 
 /// Whether the platform may have something else than the row says: its job succeeded with other content, or updates
@@ -90,6 +92,16 @@ impl Changes {
         }
     }
 
+    /// Lets these jobs be dead letters, as rows that are no jobs are.
+    pub fn leave_out(&mut self, never: HashMap<String, Vec<Fault>>) {
+        self.never = never;
+    }
+
+    /// Whether the row's job can never be sent, because of what it waits for.
+    pub fn leaves_out(&self, row: &Row) -> bool {
+        row.input.as_ref().is_ok_and(|job| self.never.contains_key(&job.id))
+    }
+
     /// What is taken over for a row; `None` if there is nothing to do.
     pub fn of_row(&self, mut row: Row) -> Option<Row> {
         let Ok(job) = &row.input else { return Some(row) };
@@ -101,6 +113,10 @@ impl Changes {
             row.raw = document.clone().into();
             // The row stays that of the job which created the object.
             row.cells = None;
+        } else if let Some(faults) = self.never.get(&job.id) {
+            let (id, lane, batch) = (Some(job.id.clone()), &job.lane, job.batch.clone());
+            let (method, app, faults) = (Some(lane.method.clone()), Some(lane.app.clone()), faults.clone());
+            row.input = Err(Rejection { id, method, app, batch, faults });
         }
         Some(row)
     }

@@ -166,7 +166,8 @@ pub fn refuse_invalid(
     if checked.rows == 0 {
         return Err(refuse("the files hold no job", ""));
     }
-    let changes = again.map(|again| again.conclude(context, rules.yes)).transpose()?.unwrap_or_default();
+    let mut changes = again.map(|again| again.conclude(context, rules.yes)).transpose()?.unwrap_or_default();
+    changes.leave_out(std::mem::take(&mut checked.never));
     changes.add_to(&mut checked);
     Ok((checked, changes))
 }
@@ -248,6 +249,10 @@ async fn publish_all(
         for row in source.rows(decoder, &ids)?? {
             let row = row?;
             refuse_changed(&row, args.rules.skip_invalid)?;
+            // A worker would wait for what never comes.
+            if changes.leaves_out(&row) {
+                continue;
+            }
             let Some(row) = changes.of_row(row) else { continue };
             places.push(row.place.clone());
             jobs.push(submission(row));

@@ -28,6 +28,7 @@ const WAITING: &str = ",state=\"waiting\"";
 const RUNNING: &str = ",state=\"running\"";
 const UNCERTAIN: &str = ",state=\"uncertain\"";
 const HELD: &str = ",state=\"held\"";
+const BLOCKED: &str = ",state=\"blocked\"";
 
 /// What `/metrics` answers with.
 pub type Exposition = Arc<dyn Fn() -> String + Send + Sync>;
@@ -177,11 +178,14 @@ fn lanes(text: &mut Text, gauges: &Gauges, figures: &Figures, now: Timestamp) {
             (RUNNING, lane.running as u64),
             (UNCERTAIN, lane.uncertain as u64),
             (HELD, of.held),
+            (BLOCKED, of.blocked),
         ];
         states.map(|(state, jobs)| (And(labels, state), jobs as f64))
     });
-    let held = others.iter().map(|(labels, of)| (And(labels, HELD), of.held as f64));
-    text.metric(&names::LANE_JOBS, in_states.chain(held));
+    let of_others = others.iter().flat_map(|(labels, of)| {
+        [(HELD, of.held), (BLOCKED, of.blocked)].map(|(state, jobs)| (And(labels, state), jobs as f64))
+    });
+    text.metric(&names::LANE_JOBS, in_states.chain(of_others));
     let figures =
         scheduled.iter().map(|(labels, _, of)| (labels, of)).chain(others.iter().map(|(labels, of)| (labels, *of)));
     let ages = figures.filter_map(|(labels, of)| Some((labels, now.since(of.oldest_at?).as_secs_f64())));

@@ -342,6 +342,14 @@ async fn a_suspended_app_stands_still_its_jobs_are_cancelled_and_it_goes_on() {
     assert_eq!(of(&dry, &["count", "cancelled", "running"]), [3, 3, 0].map(|n| json!(n)));
     assert_eq!(desk.done(cancel, &json!({"selection": {"id": "room-1"}}))["cancelled"], 1);
     assert_eq!(desk.done(cancel, &json!({"selection": batch, "expect": 2}))["cancelled"], 2);
+    let mut behind = room(4);
+    behind["after"] = json!(["room-5"]);
+    desk.done("/api/v1/jobs", &json!([room(5), behind]));
+    let blocked = json!({"batch": "rooms", "state": "blocked"});
+    assert_eq!(desk.done(cancel, &json!({"selection": blocked}))["cancelled"], 1);
+    assert_eq!((desk.status("room-4"), desk.status("room-5")), (json!("cancelled"), json!("queued")));
+    let queued = json!({"batch": "rooms", "state": "queued"});
+    assert_eq!(desk.done(cancel, &json!({"selection": queued, "expect": 1}))["cancelled"], 1);
     let one = json!({"id": "cancel", "method": "feishu.vc.room.create", "app": "acme", "body": room(3)["body"]});
     assert_eq!(desk.done("/api/v1/jobs", &one)["accepted"], json!(["cancel"]));
     assert_eq!((desk.status("room-1"), desk.status("cancel")), (json!("cancelled"), json!("queued")));
@@ -350,7 +358,7 @@ async fn a_suspended_app_stands_still_its_jobs_are_cancelled_and_it_goes_on() {
     desk.until_total("succeeded", 1).await;
     assert_eq!(suspensions(), json!([]));
     assert_eq!(desk.done("/api/v1/resume", &json!({"app": "acme"})), json!({"resumed": 0, "lifted": 0}));
-    desk.until_total("cancelled", 3).await;
+    desk.until_total("cancelled", 5).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use paceline::domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::commands::Place;
-use super::engine::{CALM, World, calendar};
+use super::engine::{CALM, T0, World, calendar};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
@@ -76,4 +76,28 @@ async fn no_job_is_sent_before_what_it_waits_for_has_succeeded() {
             [format!("calendar-{n}"), format!("event-{n}"), format!("event-{}", 1_000 + n)].map(|id| spans[&id]);
         assert!(calendar.1 <= event.0 && event.1 <= last.0, "{n}: {calendar:?} {event:?} {last:?}");
     }
+}
+
+/// A meeting whose start another job's result gives.
+fn meeting_of(calendar: &str) -> Value {
+    json!({"id": format!("meeting-{calendar}"), "method": "wecom.meeting.create", "app": "campus",
+        "body": {"admin_userid": "zhangsan", "title": calendar, "meeting_duration": 3_600,
+            "meeting_start": {"$from": calendar, "at": "starts"}}})
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_was_filled_in_is_a_deadline() {
+    // By the calendar's name: one starts in a day, the other one before the world began.
+    let world = World::new(CALM).editing(|_, body| {
+        let Some(data) = body.get_mut("data").filter(|data| data["calendar"]["summary"].is_string()) else { return };
+        let starts = if data["calendar"]["summary"] == "Department 0" { 86_400 } else { -60 };
+        data["starts"] = json!(T0.unix_seconds() + starts);
+    });
+    let jobs = [meeting_of("calendar-0"), meeting_of("calendar-1"), calendar(0), calendar(1)];
+    let (_, counts) = world.work(&jobs).await;
+    assert_eq!((counts.succeeded, counts.dead), (3, 1), "{:?}", world.sheet("meeting-calendar-1").line.document);
+    let document = world.sheet("meeting-calendar-1").line.document;
+    assert_eq!((&document["status"], &document["reason"]), (&json!("dead"), &json!("expired")), "{document}");
+    let meetings = &world.stats().methods["wecom.meeting.create"];
+    assert_eq!((meetings.arrivals, world.stats().refused), (1, 0), "what is too late is never sent");
 }

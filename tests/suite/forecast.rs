@@ -143,3 +143,49 @@ async fn a_second_start_knows_the_calls_and_the_round_trips_of_the_first() {
     let round_trip = outlook(&world, &planner).round_trips["feishu.calendar.create"];
     assert!((30..50).contains(&round_trip.as_millis()), "calm replies take 20 to 60 ms: {round_trip:?}");
 }
+
+/// A calendar, so many events in it one after the other, and the minutes of the last one.
+fn chain(n: usize, events: usize) -> Vec<Value> {
+    let id = |link: usize| format!("event-{n}-{link}");
+    let calendar_id = json!({"$from": format!("calendar-{n}")});
+    let mut jobs = vec![calendar(n)];
+    jobs.extend((0..events).map(|link| {
+        let start = 1_929_229_200 + (n * 10 + link) * 7_200;
+        let after = if link > 0 { vec![id(link - 1)] } else { Vec::new() };
+        json!({"id": id(link), "method": "feishu.calendar.event.create", "app": "acme", "after": after,
+            "path": {"calendar_id": calendar_id}, "body": {"summary": id(link),
+            "start_time": {"timestamp": start.to_string()}, "end_time": {"timestamp": (start + 3_600).to_string()}}})
+    }));
+    let event_id = json!({"$from": id(events - 1), "at": "event.event_id"});
+    jobs.push(json!({"id": format!("minutes-of-{n}"), "method": "feishu.calendar.event.meeting_minute.create",
+        "app": "acme", "path": {"calendar_id": calendar_id, "event_id": event_id}}));
+    jobs
+}
+
+#[tokio::test(start_paused = true)]
+async fn chains_of_several_lanes_are_done_when_it_was_said() {
+    let jobs: Vec<Value> = (0..700).flat_map(|n| chain(n, 2)).collect();
+    compare(&World::new(CALM), &jobs).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn chains_beside_jobs_that_wait_for_nobody_are_done_when_it_was_said() {
+    let chains = (0..300).flat_map(|n| chain(n, 1));
+    let chained = in_batch("chained", 4, chains);
+    let jobs: Vec<Value> = in_batch("free", 4, (1_000..2_500).map(calendar)).chain(chained).collect();
+    compare(&World::new(CALM), &jobs).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rooms_that_wait_for_rooms_are_done_when_it_was_said() {
+    let jobs: Vec<Value> = (0..80)
+        .map(|n| {
+            let mut job = room(n);
+            if n >= 40 {
+                job["after"] = json!([format!("room-{}", n - 40)]);
+            }
+            job
+        })
+        .collect();
+    compare(&World::new(CALM), &jobs).await;
+}

@@ -20,6 +20,7 @@ mod broker_outage;
 mod broker_sign_in;
 mod broker_subscribers;
 mod chains;
+mod chains_commands;
 mod check;
 mod clock_steps;
 mod commands;

@@ -14,7 +14,7 @@ use paceline::metrics::{Metrics, names};
 use paceline::settings;
 use paceline::simulator::{InProcess, Scenario};
 use paceline::wiring::{self, Decoding, Scrape};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::bench::{self, Client};
 use crate::harness::rabbitmq::shared_url;
@@ -336,4 +336,20 @@ async fn a_broker_that_is_there_is_seen() {
     assert_eq!(samples.sum("paceline_intake_state", &[("state", "stopped")]), 1.0);
     worker.ledger.close().await;
     client.clean_up(&options).await;
+}
+
+#[tokio::test(start_paused = true)]
+#[expect(clippy::float_cmp, reason = "counts are whole numbers")]
+async fn blocked_jobs_are_in_the_gauge_of_their_lane_until_they_go_on() {
+    let world = World::new(CALM);
+    let worker = worker(&world).await;
+    let (mut behind, mut beside) = (room(1), meeting(0));
+    (behind["after"], beside["after"]) = (json!(["room-0"]), json!(["room-1"]));
+    worker.take(&world, &[room(0), behind, beside]).await;
+    let blocked =
+        async |method| worker.scrape().await.sum("paceline_lane_jobs", &[("state", "blocked"), ("method", method)]);
+    assert_eq!((blocked(ROOMS).await, blocked(MEETINGS).await), (1.0, 1.0), "with jobs in the schedule and without");
+    assert_eq!(worker.engine.run(true, std::future::pending()).await, Stop::Idle);
+    assert_eq!((blocked(ROOMS).await, blocked(MEETINGS).await), (0.0, 0.0));
+    worker.ledger.close().await;
 }

@@ -30,8 +30,6 @@ pub struct Created {
     pub params: Params,
     /// The file and line that it came from; empty if from none.
     pub place: String,
-    /// The jobs that it waited for: what they created is deleted after this.
-    pub waited_for: Vec<String>,
 }
 
 /// The batch of the jobs that undo a batch.
@@ -105,16 +103,7 @@ mod tests {
         let identity = Identity::User("li".to_owned());
         let mut params = Params::default();
         params.path.insert("calendar_id".to_owned(), json!("c1"));
-        Created {
-            seq: 7,
-            id: id.to_owned(),
-            lane,
-            identity,
-            key: "k1".to_owned(),
-            params,
-            place: String::new(),
-            waited_for: Vec::new(),
-        }
+        Created { seq: 7, id: id.to_owned(), lane, identity, key: "k1".to_owned(), params, place: String::new() }
     }
 
     fn undo(created: &Created, round: usize) -> Job {

@@ -21,10 +21,12 @@ use super::spans;
 use super::tokens::{NoToken, Token};
 use paceline_domain::catalog::{IdentityKind, Method, ThrottleScope};
 use paceline_domain::chain;
+use paceline_domain::decode::implied_deadline;
 use paceline_domain::job::{Identity, Job, LaneKey, Params};
 use paceline_domain::look_up;
 use paceline_domain::messages::Cause;
 use paceline_domain::outcome::{Outcome, text_of};
+use paceline_domain::time::Timestamp;
 use paceline_ports::crash_points;
 
 /// So many tokens in a row that are refused as soon as they are there, for one job, and the app stands still.
@@ -95,7 +97,7 @@ async fn send(
 ) -> Sent {
     let was_filled = !content.filled.is_empty();
     let mut content = content.with_values(Some(&plan.method));
-    let unfit = unfit(&content, &plan.method, was_filled);
+    let unfit = unfit(&content, &plan.method, was_filled, call.now());
     if plan.app.mark_created
         && let Some(marked) = look_up::mark_of(&plan.method)
     {
@@ -116,9 +118,12 @@ async fn send(
 }
 
 /// Why a job cannot be sent with the values that other jobs gave; what it said itself was judged when it came.
-fn unfit(content: &Job, method: &Method, was_filled: bool) -> Option<Cause> {
+fn unfit(content: &Job, method: &Method, was_filled: bool, now: Timestamp) -> Option<Cause> {
     if let Some(left) = chain::references(&content.params).into_iter().next() {
         return Some(Cause::NotFilled { field: left.field, id: left.id });
+    }
+    if was_filled && let Some(at) = implied_deadline(method, &content.params).filter(|at| *at <= now) {
+        return Some(Cause::DeadlinePassed { not_after_at: at.to_string() });
     }
     let faults = if was_filled { chain::faults_of_filled(content, method) } else { Vec::new() };
     let why: Vec<String> = faults.iter().map(ToString::to_string).collect();

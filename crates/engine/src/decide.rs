@@ -77,7 +77,12 @@ pub fn decide(outcome: Outcome, at: &Situation<'_>) -> Decision {
         Outcome::Unavailable { failure, .. } => settled(unavailable(failure, at)),
         Outcome::Gone(failure) => settled(gone(&failure)),
         Outcome::Permanent(failure) => settled(Settlement::Dead { reason: Reason::Rejected, failure }),
-        Outcome::Unsendable(failure) => settled(Settlement::Dead { reason: Reason::Invalid, failure }),
+        Outcome::Unsendable(failure) => {
+            // Another job's result may have given it a start that is over.
+            let is_late = matches!(failure.detail, Cause::DeadlinePassed { .. });
+            let reason = if is_late { Reason::Expired } else { Reason::Invalid };
+            settled(Settlement::Dead { reason, failure })
+        }
         Outcome::Uncertain { settle, failure } => settled(uncertain(settle, failure, at)),
         Outcome::AccessToken(failure) if !at.renewed && !at.is_user => {
             Decision { settlement: again(Some(failure)), side: Side::RenewToken }

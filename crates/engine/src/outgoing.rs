@@ -74,6 +74,11 @@ impl OutgoingCall {
         Some(Self::granted(Arc::clone(engine), ticket))
     }
 
+    /// The time by the engine's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.engine.clock().now()
+    }
+
     /// Gives the permit back unused; the slot stays until the drop.
     pub(super) fn give_back(&mut self) {
         self.end(Ended::NotSent);

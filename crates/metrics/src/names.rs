@@ -69,7 +69,7 @@ metrics! {
     ADMIN_REFUSED: Counter "paceline_admin_refused_total" ["reason"]
         "Requests that the admin server refused, by reason.";
     LANE_JOBS: Gauge "paceline_lane_jobs" ["app", "tenant", "method", "state"]
-        "Jobs of a lane: waiting for their turn, running, uncertain (to be looked up) or held for a person.";
+        "Jobs of a lane: waiting for their turn, running, uncertain (to be looked up), held for a person, or blocked (waiting for other jobs).";
     LANE_OLDEST: Gauge "paceline_lane_oldest_waiting_seconds" ["app", "tenant", "method"]
         "Time since the take-over of the lane's oldest job that could be sent by its own times.";
     LANE_SUSPENDED: Gauge "paceline_lane_suspended" ["app", "tenant", "method"]

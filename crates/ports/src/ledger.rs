@@ -99,6 +99,8 @@ pub struct Figures {
 pub struct LaneFigures {
     /// Parked for a person.
     pub held: u64,
+    /// Waiting for other jobs.
+    pub blocked: u64,
     /// When the oldest of those that wait was taken over, of those that could be sent by their own times.
     pub oldest_at: Option<Timestamp>,
 }

@@ -232,10 +232,11 @@ impl<'l> PlannedRows<'l> {
     /// The rows of the files that this one waits for and that will be called.
     fn before(&self, number: usize, younger_than: i64) -> Vec<Before> {
         let before = self.waited_for(number).map(|other| {
-            let lane = self.kinds[self.rows[other].kind].0.clone();
+            let (lane, batch, ..) = &self.kinds[self.rows[other].kind];
+            let (lane, batch) = (lane.clone(), batch.as_deref().unwrap_or_default().into());
             let age = younger_than + 1 + i64::try_from(other).unwrap_or(i64::MAX);
             let is_blocked = self.waited_for(other).next().is_some();
-            if is_blocked { Before::Blocked(age, lane) } else { Before::Free(lane) }
+            if is_blocked { Before::Blocked(age, lane, batch) } else { Before::Free(lane, batch) }
         });
         before.collect()
     }

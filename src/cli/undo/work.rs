@@ -1,6 +1,6 @@
 //! Carries an undo out: here, or by the worker that works the ledger.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,13 +115,13 @@ fn deletions(
     selection: &Selection,
     batch: &str,
 ) -> anyhow::Result<Vec<Job>> {
-    let (mut jobs, mut waited_for, mut after) = (Vec::new(), Vec::new(), 0);
+    let (mut jobs, mut places, mut after) = (Vec::new(), HashMap::new(), 0);
     loop {
         let page = operator.created(selection, after, CHUNK)?;
         for created in page.lines {
             if let Some(job) = deletion(operator, &created, |round| undo::job(&created, catalog, batch, round))? {
+                places.insert(created.id, jobs.len());
                 jobs.push(job);
-                waited_for.push((created.id, created.waited_for));
             }
         }
         match page.next {
@@ -129,18 +129,42 @@ fn deletions(
             None => break,
         }
     }
-    let places: HashMap<&String, usize> = waited_for.iter().map(|(id, _)| id).zip(0..).collect();
-    let pairs =
-        waited_for.iter().zip(0..).flat_map(|((_, others), place)| others.iter().map(move |other| (other, place)));
-    let pairs: Vec<(usize, usize)> = pairs.filter_map(|(other, place)| Some((*places.get(other)?, place))).collect();
-    for (earlier, later) in pairs {
-        let id = jobs[later].id.clone();
-        if !jobs[earlier].after.contains(&id) {
+    let mut others = HashMap::new();
+    for (id, later) in &places {
+        for earlier in nearest(operator, id, &places, &mut others)? {
+            let id = jobs[*later].id.clone();
             jobs[earlier].after.push(id);
         }
     }
+    for job in &mut jobs {
+        job.after.sort_unstable();
+    }
     jobs.reverse();
     Ok(jobs)
+}
+
+/// The places of the nearest jobs up the chain whose objects are deleted, too: what stands between them leaves nothing to
+/// delete, and its object may still need theirs. `others` keeps what is known of those in between.
+fn nearest(
+    operator: &dyn Reports,
+    id: &str,
+    places: &HashMap<String, usize>,
+    others: &mut HashMap<String, Vec<String>>,
+) -> anyhow::Result<BTreeSet<usize>> {
+    let (mut found, mut seen, mut left) = (BTreeSet::new(), HashSet::new(), operator.waited_for(id)?);
+    while let Some(other) = left.pop() {
+        if let Some(place) = places.get(&other) {
+            found.insert(*place);
+        } else if seen.insert(other.clone()) {
+            let before = match others.get(&other) {
+                Some(before) => before.clone(),
+                None => operator.waited_for(&other)?,
+            };
+            left.extend(before.iter().cloned());
+            others.insert(other, before);
+        }
+    }
+    Ok(found)
 }
 
 /// The deletion of this very object, if the catalog has one: one of the same id may have deleted an earlier object of the job.

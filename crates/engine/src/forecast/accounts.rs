@@ -43,6 +43,8 @@ pub(super) struct Batch {
     pub jobs: Jobs,
     /// By lane, which of the lane's calls is its last one, counted from 1.
     pub last: BTreeMap<usize, u64>,
+    /// Likewise, its first one.
+    pub first: BTreeMap<usize, u64>,
 }
 
 /// What came out.
@@ -99,7 +101,9 @@ impl Accounts {
         let of_lane = &self.lanes[lane];
         let of_batch = &mut self.batches[batch];
         of_batch.jobs.done += calls;
-        of_batch.last.insert(lane, of_lane.in_flight_before + of_lane.calls + last);
+        let last = of_lane.in_flight_before + of_lane.calls + last;
+        of_batch.first.entry(lane).or_insert_with(|| last.saturating_sub(calls) + 1);
+        of_batch.last.insert(lane, last);
     }
 
     /// A lane's next calls start.
@@ -137,13 +141,21 @@ impl Accounts {
             }
         });
         let (batches, keys, expired) = (batches.collect(), self.keys(waits), self.expired);
-        let with_jobs = self.lanes.into_iter().zip(of_lane).filter(|(lane, _)| lane.jobs.total() > 0);
-        let lanes = with_jobs.map(|(lane, deciding)| LaneForecast {
+        let mut spans: Vec<BTreeMap<Arc<str>, (u64, u64)>> = vec![BTreeMap::new(); self.lanes.len()];
+        for batch in &self.batches {
+            for ((lane, first), last) in batch.first.iter().zip(batch.last.values()) {
+                spans[*lane].insert(Arc::clone(&batch.name), (*first, *last));
+            }
+        }
+        let with_jobs = self.lanes.into_iter().zip(of_lane).zip(spans);
+        let with_jobs = with_jobs.filter(|((lane, _), _)| lane.jobs.total() > 0);
+        let lanes = with_jobs.map(|((lane, deciding), spans)| LaneForecast {
             key: lane.key,
             jobs: lane.jobs,
             finish: lane.finish,
             deciding,
             curve: lane.curve,
+            spans,
         });
         Outcome { lanes: lanes.collect(), batches, keys, expired, peak, calls }
     }

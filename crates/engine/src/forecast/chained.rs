@@ -26,15 +26,15 @@ pub struct Link {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Before {
     /// It waits in its lane, or is in flight.
-    Free(LaneKey),
+    Free(LaneKey, Arc<str>),
     /// It is blocked itself: its age.
-    Blocked(i64, LaneKey),
+    Blocked(i64, LaneKey, Arc<str>),
     /// It is not there, or only a person ends its waiting.
     Stuck,
 }
 
 /// What makes blocked jobs alike: lane, batch, priority, times, link, and what they are behind.
-type Kind = (LaneKey, Arc<str>, u8, [Option<Timestamp>; 2], Option<usize>, BTreeSet<LaneKey>);
+type Kind = (LaneKey, Arc<str>, u8, [Option<Timestamp>; 2], Option<usize>, BTreeSet<(LaneKey, Arc<str>)>);
 
 /// Puts those together that are alike.
 pub fn chained(links: Vec<Link>) -> Vec<Chained> {
@@ -42,11 +42,11 @@ pub fn chained(links: Vec<Link>) -> Vec<Chained> {
     let mut found: BTreeMap<Kind, Group> = BTreeMap::new();
     for Link { group, before } in links {
         let link = depths.get(&group.ages.0).copied();
-        let lane = |before: Before| match before {
-            Before::Free(lane) | Before::Blocked(_, lane) => Some(lane),
+        let place = |before: Before| match before {
+            Before::Free(lane, batch) | Before::Blocked(_, lane, batch) => Some((lane, batch)),
             Before::Stuck => None,
         };
-        let behind: BTreeSet<LaneKey> = before.into_iter().filter_map(lane).collect();
+        let behind: BTreeSet<_> = before.into_iter().filter_map(place).collect();
         let times = [group.not_before, group.not_after];
         let key = (group.lane.clone(), Arc::clone(&group.batch), group.priority, times, link, behind);
         let alike = found.entry(key).or_insert_with(|| Group { count: 0, ..group.clone() });
@@ -61,10 +61,10 @@ fn depths(links: &[Link]) -> HashMap<i64, usize> {
     let mut left: HashMap<i64, usize> = HashMap::new();
     let mut behind: HashMap<i64, Vec<i64>> = HashMap::new();
     for Link { group, before } in links {
-        let blocked = before.iter().filter(|before| !matches!(before, Before::Free(_)));
+        let blocked = before.iter().filter(|before| !matches!(before, Before::Free(..)));
         left.insert(group.ages.0, blocked.count());
         for other in before {
-            if let Before::Blocked(age, _) = other {
+            if let Before::Blocked(age, ..) = other {
                 behind.entry(*age).or_default().push(group.ages.0);
             }
         }
@@ -116,9 +116,10 @@ pub(super) fn forecast(basis: &Basis, run: impl Fn(&Basis) -> Forecast) -> Forec
 }
 
 /// The jobs in the parts in which they come; `None` if what they wait for stands still.
-fn come(chained: &Chained, link: usize, basis: &Basis, forecast: &Forecast) -> Option<Vec<Group>> {
-    let before: Vec<&LaneForecast> = chained.behind.iter().filter_map(|lane| forecast.lane(lane)).collect();
-    if before.iter().any(|lane| lane.finish.is_none() && lane.jobs.total() > 0) {
+fn come<'c>(chained: &'c Chained, link: usize, basis: &Basis, forecast: &'c Forecast) -> Option<Vec<Group>> {
+    let lane = |(lane, batch): &'c (LaneKey, Arc<str>)| Some((forecast.lane(lane)?, batch));
+    let before: Vec<(&LaneForecast, &Arc<str>)> = chained.behind.iter().filter_map(lane).collect();
+    if before.iter().any(|(lane, _)| lane.finish.is_none() && lane.jobs.total() > 0) {
         return None;
     }
     // What follows on the last link that is run takes a round trip each.
@@ -128,10 +129,11 @@ fn come(chained: &Chained, link: usize, basis: &Basis, forecast: &Forecast) -> O
     let parts = PARTS.min(count).max(1);
     let part = |n: u64| {
         let (from, to) = (count * n / parts, count * (n + 1) / parts);
-        let done = |lane: &&LaneForecast| {
-            let jobs = lane.curve.jobs() as u64;
-            let share = usize::try_from(jobs * to / count.max(1)).unwrap_or(usize::MAX);
-            lane.curve.instant_of(share.max(1)) + later
+        // Batches take turns: what is waited for stands among the lane's jobs where those of its batch do.
+        let done = |(lane, batch): &(&LaneForecast, &Arc<str>)| {
+            let (first, last) = lane.spans.get(*batch).copied().unwrap_or((1, lane.curve.jobs() as u64));
+            let place = first - 1 + (last + 1 - first) * to / count.max(1);
+            lane.curve.instant_of(usize::try_from(place).unwrap_or(usize::MAX).max(1)) + later
         };
         let come = before.iter().map(done).max();
         let age = |of: u64| first + (i128::from(last - first) * i128::from(of) / i128::from(count.max(1))) as i64;

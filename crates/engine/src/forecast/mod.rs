@@ -147,6 +147,8 @@ pub struct LaneForecast {
     pub deciding: Option<Deciding>,
     /// How far it is at which instant.
     pub curve: CompletionCurve,
+    /// Which of its jobs, counted from 1, are the first and the last of each batch.
+    pub spans: BTreeMap<Arc<str>, (u64, u64)>,
 }
 
 /// A batch's share.
@@ -189,7 +191,8 @@ impl Forecast {
 
 impl LaneForecast {
     fn still(key: LaneKey) -> Self {
-        Self { key, jobs: Jobs::default(), finish: None, deciding: None, curve: CompletionCurve::default() }
+        let (jobs, curve) = (Jobs::default(), CompletionCurve::default());
+        Self { key, jobs, finish: None, deciding: None, curve, spans: BTreeMap::new() }
     }
 }
 

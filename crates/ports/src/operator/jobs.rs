@@ -223,6 +223,9 @@ pub trait UndoReports {
     /// A page of what the selected jobs have created and is still there as far as the ledger knows.
     fn created(&self, selection: &Selection, after: i64, limit: usize) -> Result<Page<Created>, LedgerError>;
 
+    /// The jobs that the job of this id waited for.
+    fn waited_for(&self, id: &str) -> Result<Vec<String>, LedgerError>;
+
     /// How many deletions of the batch found nothing to delete.
     fn gone_before(&self, batch: &str) -> Result<u64, LedgerError>;
 }

@@ -67,8 +67,8 @@ pub struct Chained {
     pub group: Group,
     /// How many jobs stand before each on its longest way: from 1 on. `None`: it waits for what does not end by itself.
     pub link: Option<usize>,
-    /// The lanes of those that they wait for themselves.
-    pub behind: BTreeSet<LaneKey>,
+    /// The lanes and batches of those that they wait for themselves.
+    pub behind: BTreeSet<(LaneKey, Arc<str>)>,
 }
 
 /// Jobs of its lane that go before a job.

@@ -93,7 +93,7 @@ pub(super) fn read(conn: &Conn, names: &Names) -> Result<Vec<Chained>> {
     if !conn.has_since(CHAINS_SINCE) {
         return Ok(Vec::new());
     }
-    let sql = "SELECT j.seq, j.lane, j.batch, j.priority, j.not_before, j.not_after, p.seq, p.lane, p.state
+    let sql = "SELECT j.seq, j.lane, j.batch, j.priority, j.not_before, j.not_after, p.seq, p.lane, p.state, p.batch
          FROM jobs j JOIN prerequisites r ON r.job = j.seq LEFT JOIN jobs p ON p.id = r.id
          WHERE j.state = 6 ORDER BY j.seq";
     let mut links: Vec<Link> = Vec::new();
@@ -114,8 +114,12 @@ pub(super) fn read(conn: &Conn, names: &Names) -> Result<Vec<Chained>> {
         let other: Option<i64> = row.get(6)?;
         let before = match (other, row.get::<Option<i64>>(8)?.and_then(State::of_number)) {
             (Some(_), Some(State::Succeeded)) => None,
-            (Some(_), Some(State::Queued | State::Uncertain)) => Some(Before::Free(names.lane(row.get(7)?))),
-            (Some(other), Some(State::Blocked)) => Some(Before::Blocked(other, names.lane(row.get(7)?))),
+            (Some(_), Some(State::Queued | State::Uncertain)) => {
+                Some(Before::Free(names.lane(row.get(7)?), names.batch(row.get(9)?)))
+            }
+            (Some(other), Some(State::Blocked)) => {
+                Some(Before::Blocked(other, names.lane(row.get(7)?), names.batch(row.get(9)?)))
+            }
             _ => Some(Before::Stuck),
         };
         if let (Some(link), Some(before)) = (links.last_mut(), before) {

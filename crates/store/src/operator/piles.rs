@@ -5,8 +5,7 @@ use super::batches::number;
 use super::selection::{self, Narrowed};
 use crate::driver::{Conn, Result, values};
 use crate::sqlite::piles;
-use crate::sqlite::tallies::{InputPile, Pile, WARNED};
-use crate::state::State;
+use crate::sqlite::tallies::{InputPile, Pile, THROTTLED, WARNED};
 use paceline_ports::LedgerError;
 use paceline_ports::operator::{Page, Selection};
 
@@ -43,9 +42,8 @@ impl Operator {
 /// The piles that a selection consists of, ids left aside, with how many jobs are in each.
 pub(super) fn of(conn: &Conn, selection: &Selection) -> Result<Vec<(Pile, u64)>> {
     let sql = format!(
-        "SELECT {} FROM tallies t JOIN lanes l ON l.lane = t.lane WHERE (t.kind <= {} OR t.kind = {WARNED}) AND t.n > 0",
-        piles::COLUMNS,
-        State::Succeeded.number()
+        "SELECT {} FROM tallies t JOIN lanes l ON l.lane = t.lane WHERE t.kind <> {THROTTLED} AND t.n > 0",
+        piles::COLUMNS
     );
     let mut narrowed = Narrowed::of(sql, Vec::new());
     match batch_number(conn, selection)? {

@@ -17,9 +17,10 @@ use paceline_ports::operator::{Made, Page, Selection, UndoReports};
 
 const ALIKE: &str = "SELECT l.app, l.tenant, l.method, j.state, j.key IS NOT NULL FROM jobs j JOIN lanes l USING (lane)
      WHERE j.seq = $1";
-const CREATED: &str =
-    "SELECT j.seq, j.id, l.app, l.tenant, l.method, j.identity, j.key, j.params, j.waits_for, j.filled, j.place
+const CREATED: &str = "SELECT j.seq, j.id, l.app, l.tenant, l.method, j.identity, j.key, j.params, j.filled, j.place
      FROM jobs j JOIN lanes l USING (lane) WHERE j.seq = $1 AND j.key IS NOT NULL";
+const WAITED_FOR: &str =
+    "SELECT DISTINCT r.id FROM jobs j JOIN prerequisites r ON r.job = j.seq WHERE j.id = $1 ORDER BY r.id";
 /// What the deletions of a batch gave back, of those that may tell that nothing was there.
 const GONE: &str = "SELECT j.result FROM jobs j JOIN batches b ON b.batch = j.batch
      WHERE b.name = $1 AND j.state = 5 AND j.result LIKE '%\"gone\"%'";
@@ -56,6 +57,10 @@ impl UndoReports for Operator {
         })
     }
 
+    fn waited_for(&self, id: &str) -> Result<Vec<String>, LedgerError> {
+        self.read(|conn| conn.query(WAITED_FOR, values![id], |row| row.get(0)))
+    }
+
     fn gone_before(&self, batch: &str) -> Result<u64, LedgerError> {
         let results: Vec<String> = self.read(|conn| conn.query(GONE, values![batch], |row| row.get(0)))?;
         let is_gone = |result: &&String| {
@@ -70,10 +75,7 @@ fn created(row: &Row<'_>) -> driver::Result<Created> {
     // What is sealed is no part of what names an object.
     let mut params = if seal::is_sealed(&params) { Params::default() } else { params_of(&params).unwrap_or_default() };
     let list = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    let mut waited_for: Vec<String> =
-        row.get::<Option<String>>(8)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    waited_for.extend(chain::references(&params).into_iter().map(|reference| reference.id));
-    let filled: Vec<Value> = list(row.get(9)?);
+    let filled: Vec<Value> = list(row.get(8)?);
     chain::fill(&mut params, &filled, None);
     Ok(Created {
         seq: row.get(0)?,
@@ -82,7 +84,6 @@ fn created(row: &Row<'_>) -> driver::Result<Created> {
         identity: identity.as_deref().and_then(|text| Identity::parse(text).ok()).unwrap_or_default(),
         key: row.get(6)?,
         params,
-        place: row.get::<Option<String>>(10)?.unwrap_or_default(),
-        waited_for,
+        place: row.get::<Option<String>>(9)?.unwrap_or_default(),
     })
 }

@@ -25,14 +25,15 @@ fn count(row: &Row<'_>, at: usize) -> Result<u64> {
 fn piles(conn: &Conn, figures: &mut Figures) -> Result<()> {
     let sums = "SELECT l.app, l.tenant, l.method, t.kind, t.reason, CAST(sum(t.n) AS BIGINT)
          FROM tallies t JOIN lanes l ON l.lane = t.lane
-         WHERE t.kind IN (2, 3) GROUP BY l.lane, t.kind, t.reason";
+         WHERE t.kind IN (2, 3, 6) GROUP BY l.lane, t.kind, t.reason";
     conn.query_each(sums, &[], |row| {
         let (app, tenant, method): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let by = count(row, 5)?;
-        if row.get::<i64>(3)? == State::Held.number() {
-            figures.lanes.entry(LaneKey { app, tenant, method }).or_default().held = by;
-        } else {
-            *figures.dead.entry((app, method, row.get(4)?)).or_default() += by;
+        let lane = LaneKey { app, tenant, method };
+        match State::of_number(row.get(3)?) {
+            Some(State::Held) => figures.lanes.entry(lane).or_default().held = by,
+            Some(State::Blocked) => figures.lanes.entry(lane).or_default().blocked = by,
+            _ => *figures.dead.entry((lane.app, lane.method, row.get(4)?)).or_default() += by,
         }
         Ok(())
     })
@@ -100,12 +101,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn held_dead_and_unpublished_are_counted() {
+    async fn held_blocked_dead_and_unpublished_are_counted() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = SqliteLedger::open(&folder.path().join("l.db"), Mode::Worker, T0).unwrap();
         for (n, id) in (0..).zip(["a", "b", "c"]) {
             take(&ledger, job(id), n).await;
         }
+        take(&ledger, Job { after: vec!["never".to_owned()], ..job("d") }, 4).await;
         let failure = Failure { code: Some(7), ..Failure::default() };
         let dead = Settlement::Dead { reason: Reason::Rejected, failure: failure.clone() };
         ledger.domain().settle(JobSeq(1), dead.clone(), at(5)).await.unwrap();
@@ -113,9 +115,9 @@ mod tests {
         ledger.domain().settle(JobSeq(3), Settlement::Held { failure }, at(5)).await.unwrap();
         let figures = ledger.figures(at(6)).await.unwrap();
         let key = job("a").lane;
-        assert_eq!(figures.lanes.get(&key), Some(&LaneFigures { held: 1, oldest_at: None }));
+        assert_eq!(figures.lanes.get(&key), Some(&LaneFigures { held: 1, blocked: 1, oldest_at: None }));
         assert_eq!(figures.dead.get(&(key.app, key.method, "rejected".to_owned())), Some(&2));
-        // Two dead letters, and the end of their batch.
-        assert_eq!((figures.outbox, figures.read_at), (3, at(6)));
+        // Two dead letters.
+        assert_eq!((figures.outbox, figures.read_at), (2, at(6)));
     }
 }
