@@ -1,6 +1,7 @@
 //! `paceline status`: how everything stands, read from the ledger beside a running worker or without one.
 
 mod around;
+mod budgets;
 mod quotas;
 mod restraints;
 mod suspended;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use crate::domain::catalog::Catalog;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
+use crate::engine::budget_usage::{BudgetUse, budgets_of};
 use crate::engine::forecast::{BatchForecast, Forecast, LaneForecast, forecast};
 use crate::engine::ports::{Counts, Suspension};
 use crate::engine::quota_usage::{QuotaUsage, WindowUse};
@@ -57,6 +59,7 @@ struct Status {
     is_worked: bool,
     held_back: Vec<ExplainedRestraint>,
     quotas: Vec<WindowUse>,
+    budgets: Vec<BudgetUse>,
     around: around::Around,
 }
 
@@ -106,6 +109,7 @@ fn look(ledger: &dyn Reports, settings: &Settings, catalog: &Arc<Catalog>, now: 
     let usage = QuotaUsage::of(&planner, &outlook.past, settings.engine.grace, now);
     let mut ended = ledger.ended_by_lane()?;
     let quotas = quotas::in_use(&planner, &usage, lanes.iter().chain(outlook.past.keys()));
+    let budgets = budgets_of(&planner, &outlook.called, lanes.iter().chain(outlook.called.iter().map(|on| &on.lane)), now);
     let is_worked = wiring::is_worked(&settings.store);
     let outset = wiring::outset(settings, Arc::clone(&planner), now, is_worked);
     let forecast = forecast(&outset.basis(outlook));
@@ -133,7 +137,7 @@ fn look(ledger: &dyn Reports, settings: &Settings, catalog: &Arc<Catalog>, now: 
     let counts = sum(&batches);
     let around = around::Around::of(ledger, settings, &counts)?;
     let dead_inputs = ledger.dead_inputs()?;
-    Ok(Status { counts, dead_inputs, batches, lanes, suspensions, now, forecast, is_worked, held_back, quotas, around })
+    Ok(Status { counts, dead_inputs, batches, lanes, suspensions, now, forecast, is_worked, held_back, quotas, budgets, around })
 }
 
 /// The lane of a line.
@@ -206,6 +210,7 @@ impl Status {
             "deciding": deciding_document(self.forecast.deciding.as_ref()),
             "held_back": self.held_back.iter().map(ExplainedRestraint::document).collect::<Vec<_>>(),
             "quotas": self.quotas.iter().map(quotas::document).collect::<Vec<_>>(),
+            "budgets": self.budgets.iter().map(BudgetUse::document).collect::<Vec<_>>(),
             "worker": self.around.worker,
             "broker": self.around.broker_document(),
             "outbox": self.around.outbox,
@@ -250,7 +255,8 @@ impl Status {
         self.write_lanes(out)?;
         self.write_batches(out)?;
         self.write_finish(out)?;
-        quotas::write(&self.quotas, self.now, out)
+        quotas::write(&self.quotas, self.now, out)?;
+        budgets::write(&self.budgets, self.now, out)
     }
 
     /// `23 dead`, and how many of them never were jobs.

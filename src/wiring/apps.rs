@@ -56,6 +56,7 @@ fn app_of(
         },
         mark_created: app.mark_created,
         share: app.share,
+        month_calls: app.month_calls,
         quotas: quotas(&app.quotas, platform, catalog, faults),
         tenants: tenants(app, platform, catalog, faults),
     }
@@ -159,6 +160,7 @@ pub fn apps_for_rehearsal<'a>(catalog: &Catalog, jobs: impl IntoIterator<Item = 
                 on_room_declined: OnDeclined::Warn,
                 mark_created: true,
                 share: 1.0,
+                month_calls: None,
                 quotas: BTreeMap::new(),
                 tenants: BTreeMap::new(),
             })

@@ -66,6 +66,7 @@ pub struct World {
     mark_created: bool,
     on_uncertain: OnUncertain,
     on_room_declined: OnDeclined,
+    month_calls: Option<u64>,
     edit: Option<Edit>,
     gateway: Option<Gateway>,
     variables: Vec<(String, String)>,
@@ -93,6 +94,7 @@ impl World {
             mark_created: true,
             on_uncertain: OnUncertain::Hold,
             on_room_declined: OnDeclined::Warn,
+            month_calls: None,
             edit: None,
             gateway: None,
             variables: Vec::new(),
@@ -114,6 +116,20 @@ impl World {
     /// With apps for which a room that declines fails its job.
     pub fn with_rooms_that_must_come(mut self) -> Self {
         self.on_room_declined = OnDeclined::Dead;
+        self
+    }
+
+    /// With apps that may make so many calls in a month.
+    pub fn with_month_calls(mut self, calls: u64) -> Self {
+        self.month_calls = Some(calls);
+        self
+    }
+
+    /// With other methods, and a platform that has just begun.
+    pub fn with_catalog(mut self, catalog: Catalog) -> Self {
+        self.catalog = Arc::new(catalog);
+        let scenario = Scenario::parse(CALM, "test").unwrap();
+        self.simulator = Simulator::start(Arc::clone(&self.catalog), scenario, 1.0, self.clock.clone()).unwrap();
         self
     }
 
@@ -177,6 +193,7 @@ impl World {
             app.mark_created = self.mark_created;
             app.on_uncertain = self.on_uncertain;
             app.on_room_declined = self.on_room_declined;
+            app.month_calls = self.month_calls;
         }
         let inner = InProcess::new(self.simulator.clone());
         let transport = Arc::new(Edited { inner, edit: self.edit.clone(), gateway: self.gateway.clone() });

@@ -12,6 +12,7 @@ mod admin_reading;
 mod always_fails;
 mod asyncapi;
 mod broker;
+mod budgets;
 mod broker_backlog;
 mod broker_connect;
 mod broker_nodes;

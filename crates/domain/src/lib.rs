@@ -7,6 +7,7 @@ pub use paceline_messages as messages;
 
 pub mod activity;
 pub mod audit;
+pub mod budget;
 pub mod catalog;
 pub mod chain;
 pub mod checks;

@@ -103,6 +103,18 @@ impl Timestamp {
         next.map_or(self, |at| Self(at.timestamp().as_microsecond()))
     }
 
+    /// The calendar day in UTC+8, counted from 1970.
+    pub fn china_day(self) -> i64 {
+        (self.unix_seconds() + 8 * 3_600).div_euclid(86_400)
+    }
+
+    /// The first day of the calendar month in UTC+8, counted likewise.
+    pub fn first_day_of_month(self) -> i64 {
+        let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
+        let day = jiff::Timestamp::from_microsecond(self.0).map_or(1, |at| at.to_zoned(zone).day());
+        self.china_day() - i64::from(day) + 1
+    }
+
     /// The first instant of the next calendar day in UTC+8.
     #[must_use]
     pub fn next_day(self) -> Self {

@@ -30,6 +30,8 @@ pub struct App {
     pub mark_created: bool,
     /// The part of each quota that this process may use.
     pub share: f64,
+    /// Calls of a calendar month, if the tenant's plan has such a budget.
+    pub month_calls: Option<u64>,
     /// Quotas that replace the catalog's.
     pub quotas: Quotas,
     /// Those of one tenant, before the app's own.
@@ -54,6 +56,7 @@ impl App {
             on_room_declined: OnDeclined::Warn,
             mark_created: true,
             share: 1.0,
+            month_calls: None,
             quotas,
             tenants: BTreeMap::new(),
         }

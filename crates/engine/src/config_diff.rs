@@ -216,6 +216,7 @@ pub(super) fn changes(before: &App, after: &App) -> Vec<&'static str> {
         ("on_room_declined", before.on_room_declined != after.on_room_declined),
         ("mark_created", before.mark_created != after.mark_created),
         ("share", before.share.to_bits() != after.share.to_bits()),
+        ("month_calls", before.month_calls != after.month_calls),
         ("quotas", before.quotas != after.quotas),
         ("tenants", before.tenants != after.tenants),
     ];

@@ -10,6 +10,7 @@
 pub mod app;
 mod attempt;
 pub mod backoff;
+pub mod budget_usage;
 mod config_diff;
 pub mod decide;
 mod decided_later;

@@ -81,7 +81,7 @@ impl OutgoingCall {
 
     /// Gives the permit back unused; the slot stays until the drop.
     pub(super) fn give_back(&mut self) {
-        self.end(Ended::NotSent);
+        self.end(Ended::NotSent, None);
     }
 
     /// Whether the call may still leave: asked before it is recorded, to spare that, and at the last moment.
@@ -155,22 +155,29 @@ impl OutgoingCall {
         let outcome = classify(&plan.app.platform, &plan.method, &reply);
         let blocks = blocks(&engine, &outcome, ended_at);
         let is_unwell = is_unwell(&outcome, &plan.method.creation);
-        self.end(ended(&engine, deadline, &reply, &outcome, &blocks, is_unwell));
+        let status = if let Reply::Answered(answer) = &reply { Some(answer.status) } else { None };
+        self.end(ended(&engine, deadline, &reply, &outcome, &blocks, is_unwell), status);
         let called = Called { attempt, ended_at, reply, outcome };
         spans::called(&called, engine.clock().mono().since(sent_at));
         called
     }
 
-    fn end(&mut self, ended: Ended<'_>) {
+    /// `status` is that of the answer, if one came.
+    fn end(&mut self, ended: Ended<'_>, status: Option<u16>) {
         if std::mem::replace(&mut self.is_out, false) {
-            let now = self.engine.clock().mono();
+            let (now, wall) = self.engine.clock().both();
+            let has_left = !matches!(ended, Ended::NotSent | Ended::Unreachable(_));
             let (lane, notices) = {
                 let mut schedule = self.engine.schedule();
+                // Platforms do not count what they refuse.
+                if has_left && status.is_none_or(|status| status < 400) {
+                    schedule.count_call(self.ticket, wall);
+                }
                 (schedule.lane_of(self.ticket), schedule.end_call(self.ticket, ended, now))
             };
-            if !matches!(ended, Ended::NotSent | Ended::Unreachable(_)) {
+            if has_left {
                 let is_refused = matches!(ended, Ended::Refused(..));
-                self.engine.flow().note(&lane, self.engine.clock().now(), is_refused);
+                self.engine.flow().note(&lane, wall, is_refused);
             }
             self.engine.wake();
             restraints::log_notices(&notices, now);
@@ -182,7 +189,7 @@ impl Drop for OutgoingCall {
     fn drop(&mut self) {
         if self.is_out {
             let latest = self.engine.clock().mono() + self.engine.options().latest_count();
-            self.end(Ended::Lost(latest));
+            self.end(Ended::Lost(latest), None);
         }
         self.engine.schedule().end_job(self.ticket);
         self.engine.wake();

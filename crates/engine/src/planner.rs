@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::app::{App, Apps, Quotas};
+use paceline_domain::budget::{BudgetKey, Period};
 use paceline_domain::catalog::{Catalog, ErrorRule, Kind, Method, MethodQuota, QuotaScope};
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::Failure;
@@ -30,6 +31,8 @@ pub struct LanePlan {
     pub method: Arc<Method>,
     /// Quota keys and quotas, the method's main one first.
     pub quotas: Vec<(Key, Quota)>,
+    /// What may be called in a calendar day or month.
+    pub budgets: Vec<(BudgetKey, u64)>,
 }
 
 impl Planner {
@@ -45,7 +48,25 @@ impl Planner {
                 (key, quota)
             })
             .collect();
-        Some(LanePlan { app: Arc::clone(app), method: Arc::clone(method), quotas })
+        let budgets = self.budgets(app, &lane.tenant, method);
+        Some(LanePlan { app: Arc::clone(app), method: Arc::clone(method), quotas, budgets })
+    }
+
+    /// The budgets that calls of a method fall under: its own, and that of the month for all that an app calls. Apps with
+    /// one id share it, as the strictest of them has it.
+    fn budgets(&self, app: &App, tenant: &str, method: &Method) -> Vec<(BudgetKey, u64)> {
+        if method.kind == Kind::Token {
+            return Vec::new();
+        }
+        let own = method.budgets.iter().map(|of| {
+            let owner = owner_of(app, tenant, of.scope);
+            (BudgetKey { owner, method: method.counted_name().to_owned(), period: of.budget.period }, of.budget.calls)
+        });
+        let same = self.apps.values().filter(|other| other.id == app.id && other.platform.name == app.platform.name);
+        let of_month = same.filter_map(|other| other.month_calls).min().map(|calls| {
+            (BudgetKey { owner: app.id.clone(), method: String::new(), period: Period::Month }, calls)
+        });
+        own.chain(of_month).collect()
     }
 
     /// The longest window that calls of this lane fall under; none if its app or method is unknown.
@@ -104,14 +125,19 @@ pub(super) fn quota_of(app: &App, tenant: &str, method: &Method, index: usize) -
 }
 
 pub(super) fn key_of(app: &App, tenant: &str, method: &Method, quota: &MethodQuota) -> Key {
-    let owner = match quota.scope {
+    let owner = owner_of(app, tenant, quota.scope);
+    Key { scope: quota.scope, owner, method: method.counted_name().to_owned() }
+}
+
+/// Whose calls are counted together.
+fn owner_of(app: &App, tenant: &str, scope: QuotaScope) -> String {
+    match scope {
         QuotaScope::AppTenant if !tenant.is_empty() => format!("{}/{tenant}", app.id),
         // A WeCom app is known by its secret alone, so its name in the settings stands for it.
         QuotaScope::App if app.platform.family == "wecom" => app.name.clone(),
         QuotaScope::AppTenant | QuotaScope::Corp | QuotaScope::App => app.id.clone(),
         QuotaScope::Host => app.base_url.clone(),
-    };
-    Key { scope: quota.scope, owner, method: method.counted_name().to_owned() }
+    }
 }
 
 impl LanePlan {

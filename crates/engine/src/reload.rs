@@ -79,6 +79,9 @@ impl Engine {
 
     /// Tells the keys on hold what the ledger knows of them, however long that takes.
     async fn recall(&self, reach: Duration) {
+        if let Ok(called) = self.domain().called().await {
+            self.schedule().restore_called(&called, self.clock().now());
+        }
         let since = self.clock().now() - (reach + self.options().latest_count());
         let calls = loop {
             match self.domain().past_calls(since).await {

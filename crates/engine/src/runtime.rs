@@ -99,6 +99,8 @@ impl Engine {
         for call in self.domain.past_calls(now - self.reach()).await? {
             self.schedule().restore(&call.lane, self.latest_count_of(&call, mono));
         }
+        let called = self.domain.called().await?;
+        self.schedule().restore_called(&called, now);
         for suspension in self.ledger.suspensions().await? {
             let is_tried = suspension.until.map_or_else(|| suspension.is_tried_again(), |until| until <= now);
             if is_tried {

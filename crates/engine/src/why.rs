@@ -6,6 +6,7 @@ mod ended;
 mod gather;
 mod waiting;
 
+use crate::budget_usage::BudgetUse;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -85,6 +86,8 @@ pub struct Situation {
     pub worker: Option<String>,
     /// Windows that its call falls under.
     pub windows: Vec<WindowUse>,
+    /// Budgets of days and months that its call falls under.
+    pub budgets: Vec<BudgetUse>,
     /// Jobs that go before it.
     pub ahead: Ahead,
     /// Jobs that it waits for.
@@ -109,7 +112,7 @@ pub struct Why {
 /// One thing that keeps a job waiting, or that ended it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Fact {
-    /// `quota`, `ahead`, `not-before`, `suspended`, `paused`, `slowed`, `uncertain`, `in-flight`, `no-worker`, `unknown-app`,
+    /// `quota`, `budget`, `ahead`, `not-before`, `suspended`, `paused`, `slowed`, `uncertain`, `in-flight`, `no-worker`, `unknown-app`,
     /// `expired`, `retried`, `ready`, `expected`, `blocked`; `succeeded`, `warning`, `dead`, `held`, `cancelled`.
     pub kind: &'static str,
     /// In words.

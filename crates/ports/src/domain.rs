@@ -8,6 +8,7 @@ use super::{
     AttemptEnd, AttemptSeq, AttemptStart, Changed, JobSeq, LedgerError, PastCall, Restraint, Settlement, Unsettled,
     Verified, Waiting,
 };
+use paceline_domain::budget::CalledDay;
 use paceline_domain::job::Job;
 use paceline_domain::time::Timestamp;
 
@@ -21,6 +22,9 @@ pub trait Domain: Send + Sync {
 
     /// Every call that may still be counted in some window: sent, replied or due after `since`.
     async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError>;
+
+    /// How many calls the platform has counted, by lane and calendar day, of the last month at least.
+    async fn called(&self) -> Result<Vec<CalledDay>, LedgerError>;
 
     /// Jobs that wait (queued or uncertain), of these batches or of all, after `after`, in order, at most `limit`.
     async fn waiting(

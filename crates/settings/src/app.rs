@@ -36,6 +36,8 @@ pub struct App {
     pub mark_created: bool,
     /// The part of every quota that this app may use: above 0, at most 1.
     pub share: f64,
+    /// Calls of a calendar month, if there is such a budget.
+    pub month_calls: Option<u64>,
     /// Quotas that replace documented ones.
     pub quotas: Vec<QuotaOverride>,
     /// Those of one tenant, by the name that jobs use.
@@ -167,6 +169,7 @@ fn app(draft: &mut Draft<'_>, name: &str) -> Option<App> {
     let editions = editions(draft, platform.as_deref(), &field);
     let mark_created = draft.flag(&field("mark_created"));
     let share = draft.share(&field("share"));
+    let month_calls = month_calls(draft, name, platform.as_deref());
     let quotas = quotas(draft, &field("quotas"));
     let tenants = tenants(draft, &field("tenants"));
     Some(App {
@@ -179,9 +182,20 @@ fn app(draft: &mut Draft<'_>, name: &str) -> Option<App> {
         editions,
         mark_created,
         share,
+        month_calls,
         quotas,
         tenants,
     })
+}
+
+/// The calls of a month; 0 is no such budget.
+fn month_calls(draft: &mut Draft<'_>, name: &str, platform: Option<&str>) -> Option<u64> {
+    let dotted = format!("apps.{name}.month_calls");
+    let field = ["apps", name, "month_calls"].map(str::to_owned);
+    if platform == Some("wecom") && draft.is_given(&field) {
+        draft.fault(&field, "expected only for feishu and lark, whose plans count the calls of a month");
+    }
+    Some(draft.whole(&dotted)).filter(|calls| *calls > 0)
 }
 
 /// The choices of a WeCom app; the other platforms have none.

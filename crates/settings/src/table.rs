@@ -367,6 +367,11 @@ section! {
     /// How much of every quota this app may use; the rest is left to other programs that use the same credentials.
     "apps.*.share": Share, default "1", unit OfEachQuota, reload Apart;
     "该应用最多使用每个配额的多大一部分；其余留给使用同一凭证的其他程序。"
+    /// Calls that the tenant's plan allows in a calendar month, by the clock of UTC+8: 10000 on the free plan, shared by
+    /// all its custom apps, so give each app its part. At the end the app waits for the first of the next month. 0 is
+    /// no such budget. Only for feishu and lark.
+    "apps.*.month_calls": Whole(0, 1_000_000_000), default "0", unit Calls, reload Apart;
+    "租户的套餐每个自然月（按 UTC+8）允许的调用次数：免费版为 10000，由租户的全部自建应用共用，因此请给每个应用分一部分。用完之后应用等到下月 1 日。0 表示没有这种额度。只用于飞书和 Lark。"
 }
 
 section! {

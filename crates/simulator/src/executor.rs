@@ -44,7 +44,7 @@ impl World {
         endpoint: &Arc<Endpoint>,
         request: &SimRequest,
         path: Map<String, Value>,
-        caller: Option<Caller>,
+        caller: Option<&Caller>,
     ) -> SimMessage {
         let (method, is_strict) = (&endpoint.method, self.scenario.checks.strict);
         let done = params::check_content_type(method, endpoint.family, is_strict, request).and_then(|()| {
@@ -56,6 +56,9 @@ impl World {
         });
         match done {
             Ok(message) if message.status == 200 && message.header("error-code").is_none() => {
+                if let Some(caller) = caller {
+                    self.count_call(endpoint, caller);
+                }
                 self.stats.succeeded += 1;
                 self.stats.method(&endpoint.method.name).succeeded += 1;
                 *self.stats.codes.entry(0).or_default() += 1;
@@ -70,9 +73,9 @@ impl World {
         &mut self,
         endpoint: &Arc<Endpoint>,
         params: Params,
-        caller: Option<Caller>,
+        caller: Option<&Caller>,
     ) -> Result<SimMessage, BadParams> {
-        let owner = caller.map(|caller| caller.owner()).unwrap_or_default();
+        let owner = caller.map(Caller::owner).unwrap_or_default();
         self.check_names(endpoint, &params, &owner)?;
         let mut body = if endpoint.creates() {
             self.check_create(endpoint, &params, &owner)?;

@@ -9,6 +9,7 @@
 
 #![warn(unreachable_pub)]
 
+mod budgets;
 mod control;
 mod credentials;
 mod decisions;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use super::budgets::Budgets;
 use super::endpoint::{Endpoint, platform_of, prepare};
 use super::error_replies::{Details, Family, error};
 use super::ids::Ids;
@@ -55,6 +56,7 @@ pub struct World {
     others: Vec<(i64, usize)>,
     pub(super) tokens: Tokens,
     quotas: QuotaEnforcer,
+    budgets: Budgets,
     pub(super) objects: Objects,
     pub(super) stats: Stats,
     in_flight: BTreeMap<String, u32>,
@@ -91,6 +93,7 @@ impl World {
             others: Vec::new(),
             tokens: Tokens::default(),
             quotas: QuotaEnforcer::default(),
+            budgets: Budgets::default(),
             objects: Objects::default(),
             stats: Stats::default(),
             in_flight: BTreeMap::new(),
@@ -126,6 +129,7 @@ impl World {
     pub fn reset(&mut self) {
         self.objects = Objects::default();
         self.quotas = QuotaEnforcer::default();
+        self.budgets = Budgets::default();
         self.stats = Stats::default();
     }
 
@@ -266,9 +270,9 @@ impl World {
             return SimReply::Whole(message);
         }
         let Some(fault) = self.next_fault(&endpoint.method.name, |kind| kind != FaultKind::Unreachable) else {
-            return SimReply::Whole(self.carry_out(endpoint, request, path, caller));
+            return SimReply::Whole(self.carry_out(endpoint, request, path, caller.as_ref()));
         };
-        let carried_out = fault.is_applied().then(|| self.carry_out(endpoint, request, path, caller));
+        let carried_out = fault.is_applied().then(|| self.carry_out(endpoint, request, path, caller.as_ref()));
         self.apply_fault(endpoint, &fault, carried_out, after)
     }
 
@@ -336,11 +340,23 @@ impl World {
         if let Some(refusal) = refusal {
             return Some(self.over_quota(endpoint, Some((refusal.limit, refusal.wait)), None));
         }
+        let month_calls = self.scenario.counting.month_calls;
+        let spent = caller.and_then(|caller| self.budgets.refusal(endpoint, caller, month_calls, self.now));
+        if let Some(code) = spent {
+            self.stats.refused += 1;
+            self.stats.method(&endpoint.method.name).refused += 1;
+            return Some(self.write_error(endpoint, code, &Details::default()));
+        }
         let in_flight = self.in_flight.get(&endpoint.method.name).copied().unwrap_or_default();
         if endpoint.in_flight_limit.is_some_and(|limit| in_flight > limit) {
             return Some(self.error(endpoint, endpoint.family.too_many_in_flight(), &Details::default()));
         }
         None
+    }
+
+    /// Counts a call towards its calendar day or month.
+    pub(super) fn count_call(&mut self, endpoint: &Endpoint, caller: &Caller) {
+        self.budgets.count(endpoint, caller, self.scenario.counting.month_calls, self.now);
     }
 
     /// A refusal for a used-up quota.

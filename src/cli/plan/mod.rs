@@ -1,6 +1,7 @@
 //! `paceline plan`: when files of jobs will be done, calls per quota, the deciding window, and rows that repeat earlier
 //! ones; nothing is sent or stored. A ledger is opened for reading alone, beside its worker or without one.
 
+mod budgets;
 mod pace;
 mod report;
 mod rows;
@@ -22,6 +23,7 @@ use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::findings::Findings;
 
+use budgets::Wanted;
 use pace::Need;
 use rows::{Late, PlannedRows, Repeated};
 
@@ -44,6 +46,7 @@ struct Plan {
     /// Rows that are jobs.
     jobs: u64,
     needs: Vec<Need>,
+    budgets: Vec<Wanted>,
     /// Of the files' batches alone, as `run` works them.
     own: Forecast,
     /// Of all that waits, if there is more.
@@ -107,6 +110,7 @@ fn plan(
     let outlook = ledger.map_or_else(|| Ok(Outlook::default()), |ledger| ledger.outlook(now - reach))?;
     let waiting = outlook.backlog.iter().map(|group| &group.lane);
     let planner = Arc::new(planner(settings, catalog, checked.calls.keys().chain(waiting), 1.0)?);
+    let called = outlook.called.clone();
     let is_worked = wiring::is_worked(&settings.store);
     let mut basis = wiring::outset(settings, Arc::clone(&planner), now, is_worked).basis(outlook);
     let youngest = basis.backlog.iter().map(|group| group.ages.1).max().unwrap_or_default();
@@ -117,11 +121,14 @@ fn plan(
     let (new, new_chained) = rows.groups(youngest);
     own.extend(new);
     own_chained.extend(new_chained);
-    let needs = pace::needs(&calls(own.iter().chain(own_chained.iter().map(|one| &one.group))), &planner);
+    let calls = calls(own.iter().chain(own_chained.iter().map(|one| &one.group)));
+    let needs = pace::needs(&calls, &planner);
+    let budgets = budgets::wanted(&planner, &called, &calls, now);
     let running = std::mem::take(&mut basis.running);
     basis.backlog.clone_from(&own);
     basis.chained.clone_from(&own_chained);
-    let alone = forecast(&basis);
+    let mut alone = forecast(&basis);
+    alone.finish = budgets.iter().filter_map(Wanted::waits_until).chain([alone.finish]).max().unwrap_or(alone.finish);
     basis.running = running;
     let jobs: u64 = others.iter().chain(others_chained.iter().map(|one| &one.group)).map(|group| group.count).sum();
     let all = (jobs > 0).then(|| {
@@ -135,6 +142,7 @@ fn plan(
         now,
         jobs: checked.rows - checked.bad_rows,
         needs,
+        budgets,
         expiring: rows.expiring(now, &alone.expired),
         own: alone,
         all,

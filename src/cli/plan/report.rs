@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::engine::forecast::{BatchForecast, Deciding, Forecast};
 
 use super::Plan;
+use super::budgets::Wanted;
 use super::rows::{How, Late, Repeated};
 use crate::cli::progress::duration;
 use crate::cli::table::{Align, Table, plain};
@@ -48,6 +49,7 @@ impl Plan {
             "expired": self.own.jobs.expired,
             "suspended": self.own.jobs.suspended,
             "quotas": quotas.collect::<Vec<_>>(),
+            "budgets": self.budgets.iter().map(Wanted::document).collect::<Vec<_>>(),
             "least_time_s": self.needs.first().map_or(0.0, |need| need.time.as_secs_f64()),
             "time_s": self.time_s(&self.own),
             "finish_at": self.own.finish,
@@ -86,6 +88,9 @@ impl Plan {
         }
         writeln!(out)?;
         self.write_finish(out)?;
+        for wanted in &self.budgets {
+            wanted.write(out)?;
+        }
         write_late(out, &self.late, "too late already, for the dead letters (expired)")?;
         write_late(out, &self.expiring, "due before their turn comes, for the dead letters (expired)")?;
         self.write_repeats(out)

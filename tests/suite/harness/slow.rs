@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paceline::domain::activity::Deed;
+use paceline::domain::budget::CalledDay;
 use paceline::domain::job::Job;
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{
@@ -87,6 +88,10 @@ impl Domain for SlowDomain {
 
     async fn past_calls(&self, since: Timestamp) -> Done<Vec<PastCall>> {
         self.inner.past_calls(since).await
+    }
+
+    async fn called(&self) -> Done<Vec<CalledDay>> {
+        self.inner.called().await
     }
 
     async fn waiting(&self, batches: Option<Vec<String>>, after: JobSeq, limit: usize) -> Done<Vec<Waiting>> {

@@ -223,6 +223,7 @@ fn apps(catalog: &Catalog, quotas: &BTreeMap<&'static str, Quota>, on_uncertain:
             on_room_declined: OnDeclined::Warn,
             mark_created: true,
             share,
+            month_calls: None,
             quotas: own.map(|(method, quota)| (((*method).to_owned(), None), quota.clone())).collect(),
             tenants: BTreeMap::new(),
         };

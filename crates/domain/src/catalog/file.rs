@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::read::{File, Section, offset_of};
 use super::schema::{Kind as SchemaKind, Schema};
 use super::{
     Action, Codes, Creation, DocSource, Envelope, ErrorRule, IdempotencyKey, LookUp, Method, MethodQuota, Platform,
-    ReplySpec, RequestExample, SuspendScope, ThrottleScope, TokenPlace,
+    QuotaScope, ReplySpec, RequestExample, SuspendScope, ThrottleScope, TokenPlace,
 };
+use crate::budget::{Budget, MethodBudget};
 use crate::quota::Quota;
 use crate::warning::WarningRule;
 
@@ -79,7 +81,7 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
     let identities = root.or_default("identities", file);
     let counted_as = root.take("counted_as", file);
     let edition = root.take("edition", file);
-    let quotas = quotas(root, counted_as.as_ref(), file);
+    let (quotas, budgets) = quotas(root, counted_as.as_ref(), file);
     let path_schema = schema("path_params", root, file);
     let query_schema = schema("query", root, file);
     let body_schema = schema("body", root, file);
@@ -114,6 +116,7 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
         counted_as,
         edition,
         quotas,
+        budgets,
         path_schema,
         query_schema,
         body_schema,
@@ -147,27 +150,40 @@ fn http_method<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Option<String
 }
 
 /// A method without a quota does not load: never "unlimited" by omission. One that is counted as another has that one's.
-fn quotas<'i>(root: &mut Section<'i>, counted_as: Option<&String>, file: &mut File<'i>) -> Vec<MethodQuota> {
+fn quotas<'i>(
+    root: &mut Section<'i>,
+    counted_as: Option<&String>,
+    file: &mut File<'i>,
+) -> (Vec<MethodQuota>, Vec<MethodBudget>) {
     let before = file.faults.len();
-    let mut quotas: Vec<MethodQuota> = Vec::new();
+    let (mut quotas, mut budgets): (Vec<MethodQuota>, Vec<MethodBudget>) = (Vec::new(), Vec::new());
     for mut section in root.sections("quotas", file) {
         let at = section.at();
         let scope = section.require("scope", file);
-        let quota = section.require::<Quota>("quota", file);
+        let limit = section.require::<Limit>("quota", file);
         let note = section.or_default("note", file);
-        if quotas.iter().any(|known| Some(known.scope) == scope) {
+        let is_known = |known: QuotaScope| Some(known) == scope;
+        let is_twice = match limit {
+            Some(Limit::Calendar(budget)) => {
+                budgets.iter().any(|known| is_known(known.scope) && known.budget.period == budget.period)
+            }
+            _ => quotas.iter().any(|known| is_known(known.scope)),
+        };
+        if is_twice {
             file.fault(at, &section.field("scope"), "duplicate scope; join the windows of one scope with a comma");
         }
         section.finish(file);
-        if let (Some(scope), Some(quota)) = (scope, quota) {
-            quotas.push(MethodQuota { scope, quota, note });
+        match (scope, limit) {
+            (Some(scope), Some(Limit::Windows(quota))) => quotas.push(MethodQuota { scope, quota, note }),
+            (Some(scope), Some(Limit::Calendar(budget))) => budgets.push(MethodBudget { scope, budget, note }),
+            _ => {}
         }
     }
     if let Some(other) = counted_as {
-        if !quotas.is_empty() {
+        if !quotas.is_empty() || !budgets.is_empty() {
             file.fault(root.at(), "quotas", format!("belong into the file of {other}, as which it is counted"));
         }
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     }
     if quotas.is_empty() && file.faults.len() == before {
         file.fault(
@@ -176,7 +192,25 @@ fn quotas<'i>(root: &mut Section<'i>, counted_as: Option<&String>, file: &mut Fi
             "a method needs at least one [[quotas]] with scope and quota, such as \"20/min\"",
         );
     }
-    quotas
+    (quotas, budgets)
+}
+
+/// What may stand as a quota: windows, or the calls of a calendar day or month.
+enum Limit {
+    Windows(Quota),
+    Calendar(Budget),
+}
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let limit = if text.contains("calendar") {
+            text.parse().map(Self::Calendar)
+        } else {
+            text.parse().map(Self::Windows)
+        };
+        limit.map_err(serde::de::Error::custom)
+    }
 }
 
 fn request<'i>(root: &mut Section<'i>, file: &mut File<'i>) -> Option<RequestExample> {

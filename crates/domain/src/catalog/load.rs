@@ -111,9 +111,11 @@ impl Catalog {
         let counted = |(name, method): (&String, &Arc<Method>)| Some((name.clone(), method.counted_as.clone()?));
         let counted: Vec<_> = self.methods.iter().filter_map(counted).collect();
         for (name, as_name) in counted {
-            let Some(quotas) = self.methods.get(&as_name).map(|other| other.quotas.clone()) else { continue };
+            let Some(other) = self.methods.get(&as_name).cloned() else { continue };
             if let Some(method) = self.methods.get_mut(&name) {
-                Arc::make_mut(method).quotas = quotas;
+                let method = Arc::make_mut(method);
+                method.quotas.clone_from(&other.quotas);
+                method.budgets.clone_from(&other.budgets);
             }
         }
     }

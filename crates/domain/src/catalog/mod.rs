@@ -36,6 +36,7 @@ pub use rule::{Period, Rule, RuleKind};
 pub use schema::{Format as SchemaFormat, Kind as SchemaKind, Number, Resolve, Schema, Wrong};
 pub use show::{describe, to_json};
 
+use super::budget::MethodBudget;
 use super::decided_later::Decides;
 use super::quota::Quota;
 use super::warning::WarningRule;
@@ -167,6 +168,8 @@ pub struct Method {
     /// Every documented quota; never empty. The first is the one that `[apps.X.quotas]` overrides by the method's name alone.
     /// Those of the other method where it is counted as one.
     pub quotas: Vec<MethodQuota>,
+    /// What is counted by the calendar beside them.
+    pub budgets: Vec<MethodBudget>,
     /// An object schema for the path's placeholders.
     pub path_schema: Schema,
     /// An object schema for the query.

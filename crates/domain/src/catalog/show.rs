@@ -6,9 +6,10 @@ use std::fmt::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Action, Creation, Edition, ErrorRule, IdentityKind, Kind, LookUp, Method, Platform, Rule, Schema, SuspendScope,
+    Action, Creation, Edition, ErrorRule, IdentityKind, Kind, LookUp, Method, MethodQuota, Platform, Rule, Schema, SuspendScope,
     ThrottleScope,
 };
+use crate::budget::MethodBudget;
 use crate::decided_later::Decides;
 use crate::messages::{Language, Render as _};
 use crate::warning::WarningRule;
@@ -39,6 +40,10 @@ fn write_method(out: &mut String, platform: &Platform, method: &Method) -> fmt::
     for quota in &method.quotas {
         let text = quota.quota.to_string();
         writeln!(out, "  {text:<22}  per {:<10}  {}", quota.scope.to_string(), quota.note)?;
+    }
+    for MethodBudget { scope, budget, note } in &method.budgets {
+        let text = budget.to_string();
+        writeln!(out, "  {text:<22}  per {:<10}  {note}", scope.to_string())?;
     }
     if !method.identities.is_empty() {
         writeln!(out, "\nidentities  {}", identities(method).join(", "))?;
@@ -136,7 +141,9 @@ fn write_warnings(out: &mut String, method: &Method) -> fmt::Result {
 
 /// The same as JSON; schemas as JSON Schema.
 pub fn to_json(platform: &Platform, method: &Method) -> Value {
-    let quotas = method.quotas.iter();
+    let quota = |quota: &MethodQuota| json!({"scope": quota.scope, "quota": quota.quota, "note": quota.note});
+    let budget = |of: &MethodBudget| json!({"scope": of.scope, "quota": of.budget, "note": of.note});
+    let (quotas, budgets) = (method.quotas.iter().map(quota), method.budgets.iter().map(budget));
     let schemas: Map<_, _> =
         parts(method).into_iter().map(|(part, schema)| (part.to_owned(), schema.to_json())).collect();
     json!({
@@ -152,7 +159,7 @@ pub fn to_json(platform: &Platform, method: &Method) -> Value {
         "identities": method.identities,
         "counted_as": method.counted_as,
         "edition": method.edition,
-        "quotas": quotas.map(|quota| json!({"scope": quota.scope, "quota": quota.quota, "note": quota.note})).collect::<Vec<_>>(),
+        "quotas": quotas.chain(budgets).collect::<Vec<_>>(),
         "parameters": schemas,
         "expires": method.expires,
         "identity": method.identity,

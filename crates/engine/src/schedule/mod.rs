@@ -5,6 +5,7 @@
 //! waiting lanes cost nothing) and [`throttling`] (pauses and lowered rates, with their causes), beside the table of quotas.
 
 mod backlog;
+mod budgets;
 mod deaths;
 mod lane;
 mod lanes;
@@ -22,13 +23,14 @@ mod ticket;
 mod turn;
 mod wait_queues;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 pub use self::backlog::Queued;
 pub use self::deaths::AlwaysFails;
+use self::budgets::Budgets;
 use self::lane::Lane;
 pub use self::lane::Tally;
 use self::lanes::Lanes;
@@ -40,8 +42,10 @@ use self::ticket::LaneId;
 pub use self::ticket::{Ended, Ticket, Withheld};
 pub use self::turn::{Next, Start};
 use self::wait_queues::WaitQueues;
+use super::budget_usage;
 use super::planner::{LanePlan, Planner};
 use super::ports::{JobSeq, Restrained, Restraint, Settlement, Suspension, Waiting};
+use paceline_domain::budget::{BudgetKey, CalledDay};
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::Failure;
 use paceline_domain::quota::{Gap, KeyId, QuotaTable, Reserve};
@@ -65,6 +69,7 @@ pub struct Schedule {
     planner: Arc<Planner>,
     limits: Limits,
     table: QuotaTable,
+    budgets: Budgets,
     lanes: Lanes,
     queues: WaitQueues,
     throttling: Throttling,
@@ -87,6 +92,7 @@ impl Schedule {
             planner,
             limits,
             table: QuotaTable::new(limits.reserve),
+            budgets: Budgets::default(),
             lanes: Lanes::default(),
             queues: WaitQueues::default(),
             throttling: Throttling::default(),
@@ -129,6 +135,17 @@ impl Schedule {
     pub fn restore(&mut self, lane: &LaneKey, counted_by: Mono) {
         if let Some(id) = self.lane(lane) {
             self.table.restore(&self.lanes[id].keys, counted_by);
+        }
+    }
+
+    /// Enters what the ledger knows of the present days and months.
+    pub fn restore_called(&mut self, called: &[CalledDay], now: Timestamp) {
+        let mut all: BTreeMap<BudgetKey, u64> = BTreeMap::new();
+        for (key, calls) in budget_usage::counted(&self.planner, called, now) {
+            *all.entry(key).or_default() += calls;
+        }
+        for (key, calls) in all {
+            self.budgets.restore(&key, calls, now);
         }
     }
 

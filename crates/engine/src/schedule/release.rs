@@ -29,11 +29,20 @@ impl Schedule {
         }
     }
 
+    /// Counts a call towards its calendar days and months; before [`Self::end_call`].
+    pub fn count_call(&mut self, ticket: Ticket, now: Timestamp) {
+        self.budgets.count(&self.lanes[ticket.lane].plan.budgets, now);
+    }
+
     /// Gives the permit back, when the call's reply is there or given up on. Says what a person should hear of.
     pub fn end_call(&mut self, ticket: Ticket, ended: Ended<'_>, now: Mono) -> Vec<Notice> {
         let lane = &mut self.lanes[ticket.lane];
         let keys = lane.keys.take_back(ticket.generation);
         let (key, gate) = (Arc::clone(&lane.key), lane.gate);
+        if self.budgets.give_back(&lane.plan.budgets) {
+            self.lanes.ids().for_each(|id| self.queues.make_ready(id));
+        }
+        let lane = &mut self.lanes[ticket.lane];
         self.table.give_back(
             &keys,
             ticket.class,

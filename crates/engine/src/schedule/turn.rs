@@ -104,7 +104,7 @@ impl Schedule {
             return Some(Next::Expired(Arc::clone(&lane.key), job));
         }
         if lane.has_call() {
-            return self.grant_call(id, now);
+            return self.grant_call(id, now, wall);
         }
         self.next_job(id, now, wall)
     }
@@ -143,10 +143,11 @@ impl Schedule {
             self.queues.wait_for_slot(id);
             return waits(&lane.key, "for a slot: concurrency_max calls are in flight");
         }
-        self.start_job(id, class, lane_probe, now)
+        self.start_job(id, class, lane_probe, (now, wall))
     }
 
-    fn start_job(&mut self, id: LaneId, class: Class, lane_probe: bool, now: Mono) -> Option<Next> {
+    fn start_job(&mut self, id: LaneId, class: Class, lane_probe: bool, (now, wall): (Mono, Timestamp)) -> Option<Next> {
+        self.have_budget(id, now, wall)?;
         if let Err(blocked) = self.table.check(&self.lanes[id].keys, class, now) {
             return self.wait_for_key(id, class, blocked, now);
         }
@@ -166,7 +167,8 @@ impl Schedule {
         Some(Next::Start(Start { ticket, lane, plan, job, waited }))
     }
 
-    fn grant_call(&mut self, id: LaneId, now: Mono) -> Option<Next> {
+    fn grant_call(&mut self, id: LaneId, now: Mono, wall: Timestamp) -> Option<Next> {
+        self.have_budget(id, now, wall)?;
         let class = Class::OWN;
         if let Err(blocked) = self.table.check(&self.lanes[id].keys, class, now) {
             return self.wait_for_key(id, class, blocked, now);
@@ -182,6 +184,15 @@ impl Schedule {
             self.end_call(ticket, Ended::NotSent, now);
         }
         Some(Next::Granted)
+    }
+
+    /// Whether something is left of the lane's days and months.
+    fn have_budget(&mut self, id: LaneId, now: Mono, wall: Timestamp) -> Option<()> {
+        let lane = &self.lanes[id];
+        let Some(until) = self.budgets.free_at(&lane.plan.budgets, wall) else { return Some(()) };
+        self.queues.wait_until(id, now + until.since(wall));
+        trace!(lane = %lane.key, %until, why = "for a calendar day or month to begin", "a lane waits");
+        None
     }
 
     /// Whether the lane's app lets a call through, and if so, whether it is the probe after a pause.
@@ -208,6 +219,7 @@ impl Schedule {
         match self.table.take(&lane.keys, class, now) {
             Ok(probes) => {
                 let generation = lane.keys.give_out();
+                self.budgets.take(&lane.plan.budgets);
                 self.throttling.gate_mut(lane.gate).sent(now);
                 // The next in line is woken before this lane's own next turn, so that they take turns.
                 for &key in lane.keys.iter() {

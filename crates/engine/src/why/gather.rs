@@ -1,5 +1,6 @@
 //! Gathers what [`explain`](super::explain) puts into words, for one job.
 
+use crate::budget_usage::budgets_of;
 use std::time::Duration;
 
 use super::{Situation, Standing};
@@ -56,7 +57,7 @@ pub fn gather(ledger: &dyn Reports, sheet: &JobSheet, asked: &Asked<'_>) -> Resu
     Ok(Situation {
         now: asked.now,
         standing,
-        lane,
+        lane: lane.clone(),
         priority: sheet.line.priority,
         not_before: sheet.line.not_before,
         not_after: sheet.line.not_after,
@@ -74,6 +75,7 @@ pub fn gather(ledger: &dyn Reports, sheet: &JobSheet, asked: &Asked<'_>) -> Resu
         look_up,
         worker: ledger.worker()?,
         windows,
+        budgets: budgets_of(asked.planner, &asked.outlook.called, std::iter::once(&lane), asked.now),
         ahead,
         awaited: ledger.awaited(sheet.line.seq)?,
         suspensions: asked.outlook.suspensions.iter().filter(|it| in_force(it.until)).cloned().collect(),

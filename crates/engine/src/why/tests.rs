@@ -1,3 +1,5 @@
+use crate::budget_usage::BudgetUse;
+use paceline_domain::budget::{BudgetKey, Period};
 use paceline_domain::messages::{Bilingual, Cure};
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ fn queued() -> Situation {
         now: at(0),
         standing: Standing::Queued,
         awaited: Vec::new(),
+        budgets: Vec::new(),
         lane: lane(),
         priority: 4,
         not_before: None,
@@ -149,6 +152,16 @@ fn a_wait_after_a_fault_is_not_taken_for_the_jobs_own() {
     assert_eq!(why.facts[1].kind, "retried");
     assert!(why.facts[1].text.contains("121006 data conflict"), "{}", why.text);
     assert_eq!(kinds(&Situation { not_after: Some(at(0)), ..queued() }), ["expired"]);
+}
+
+#[test]
+fn a_used_up_month_is_named_with_its_end() {
+    let key = BudgetKey { owner: "cli_a1".to_owned(), method: String::new(), period: Period::Month };
+    let budget = |used| BudgetUse { key: key.clone(), limit: 10, used, ends_at: at(90) };
+    let why = explain(&Situation { budgets: vec![budget(10)], ..queued() });
+    assert_eq!((why.facts[0].kind, why.facts[0].until), ("budget", Some(at(90))));
+    assert!(why.text.starts_with("10 of 10 calls (all methods) of this calendar-month"), "{}", why.text);
+    assert_eq!(kinds(&Situation { budgets: vec![budget(9)], ..queued() }), ["ready"]);
 }
 
 #[test]

@@ -57,6 +57,7 @@ pub(super) fn queued(at: &Situation) -> Vec<Fact> {
         facts.push(not_before(at, until));
     }
     facts.extend(restraints(at, &at.lane));
+    facts.extend(budgets(at));
     facts.extend(quotas(at));
     facts.extend(ahead(at));
     if facts.is_empty() {
@@ -232,6 +233,23 @@ fn quotas(at: &Situation) -> Option<Fact> {
     let values = json!({"used": window.used, "unanswered": window.unanswered, "window": window.window.to_string(),
         "method": key.method, "scope": key.scope, "owner": key.owner});
     Some(Fact::new("quota", text).with(values).until(Some(until)))
+}
+
+/// The budget of a day or month that begins anew last, of those that are used up.
+fn budgets(at: &Situation) -> Option<Fact> {
+    let used_up = at.budgets.iter().filter(|budget| budget.left() == 0);
+    let budget = used_up.max_by_key(|budget| budget.ends_at)?;
+    let until = budget.ends_at;
+    let text = format!(
+        "{} of {} calls ({}) of this {} in UTC+8 are used up by {}: it goes on at {until}, in {}",
+        budget.used,
+        budget.limit,
+        budget.what(),
+        budget.key.period.as_str(),
+        budget.key.owner,
+        span(until.since(at.now))
+    );
+    Some(Fact::new("budget", text).with(budget.document()).until(Some(until)))
 }
 
 fn ahead(at: &Situation) -> Option<Fact> {

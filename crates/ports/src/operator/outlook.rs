@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::JobSheet;
 use crate::{LedgerError, PastCall, Restraint, Suspension};
+use paceline_domain::budget::CalledDay;
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
 
@@ -22,6 +23,8 @@ pub struct Outlook {
     pub running: Vec<(Running, Timestamp)>,
     /// Calls that a window may still count, by lane.
     pub past: BTreeMap<LaneKey, Vec<PastCall>>,
+    /// How many calls the platform has counted, by lane and calendar day, of the last month.
+    pub called: Vec<CalledDay>,
     /// What stands still.
     pub suspensions: Vec<Suspension>,
     /// What else holds calls back.

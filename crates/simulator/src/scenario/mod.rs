@@ -114,6 +114,8 @@ pub struct Counting {
     pub reset_header: bool,
     /// The HTTP status of Feishu's refusals: 429, or 400 as on older methods.
     pub feishu_status: u16,
+    /// Calls of a calendar month in UTC+8 that Feishu lets each app make (99991403 beyond); 0 for no such budget.
+    pub month_calls: u64,
     /// Whether WeCom blocks the key for one window's length after a hit, as documented.
     pub wecom_block: bool,
 }
@@ -125,6 +127,7 @@ impl Default for Counting {
             refused_count: true,
             reset_header: true,
             feishu_status: 429,
+            month_calls: 0,
             wecom_block: true,
         }
     }

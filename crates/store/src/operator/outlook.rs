@@ -16,6 +16,8 @@ use paceline_ports::{LedgerError, PastCall};
 
 /// Since this version of the schema there are restraints.
 const RESTRAINTS_SINCE: i64 = 2;
+/// And since this one calls are counted by calendar day.
+const CALL_DAYS_SINCE: i64 = 24;
 /// How many of the last calls are looked at for round trips.
 const RECENT_CALLS: i64 = 5_000;
 /// Calls of a lane that left at an instant or later, by outcome.
@@ -127,6 +129,7 @@ fn read(conn: &Conn, since: impl Fn(&LaneKey) -> Timestamp) -> Result<Outlook> {
         chained: chains::read(conn, &names)?,
         running,
         past,
+        called: if conn.has_since(CALL_DAYS_SINCE) { calls::by_day(conn)? } else { Vec::new() },
         suspensions: suspensions::read(conn)?,
         restraints: if conn.has_since(RESTRAINTS_SINCE) { restraints::read(conn)? } else { Vec::new() },
         round_trips: round_trips(conn)?,

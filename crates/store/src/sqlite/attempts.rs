@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use super::books::{Books, Trouble};
+use super::calls;
 use super::counted::Closed;
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use super::settle::{self, STANDING_COLUMNS, StandingRow};
@@ -11,7 +12,7 @@ use crate::driver::values;
 use crate::facts;
 use crate::state::State;
 use paceline_domain::messages::{Cause, Cure};
-use paceline_domain::outcome::Failure;
+use paceline_domain::outcome::{Failure, NOT_SENT};
 use paceline_domain::time::Timestamp;
 use paceline_ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, Purpose, QuotaDomain, Settlement};
 
@@ -99,6 +100,11 @@ pub(crate) fn end(books: &mut Books, end: &AttemptEnd) -> Result<(), Trouble> {
     }
     close(books, end)?;
     let code = end.failure.as_ref().and_then(|failure| failure.code);
+    // Platforms do not count what they refuse.
+    let is_refused = end.failure.as_ref().and_then(|failure| failure.status).is_some_and(|status| status >= 400);
+    if closing.purpose != FOR_TOKEN && end.outcome != NOT_SENT && !is_refused {
+        calls::note(books.conn(), closing.lane, end.ended_at)?;
+    }
     books.counted.closed(Closed { lane: closing.lane, purpose: closing.purpose, outcome: end.outcome, code });
     if end.replied {
         books.note_call_length(end.ended_at.0.saturating_sub(closing.sent_at))?;

@@ -11,6 +11,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use super::attempts::REFUSED;
 use super::books::call_us_max;
 use crate::driver::{Conn, Result, Row, Value, values};
+use paceline_domain::budget::CalledDay;
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::NOT_SENT;
 use paceline_domain::time::Timestamp;
@@ -69,6 +70,28 @@ pub(crate) fn of_lanes(conn: &Conn, since: impl Fn(&LaneKey) -> Timestamp) -> Re
         }
     }
     Ok(found)
+}
+
+/// Counts a call of a lane that the platform has counted.
+pub(crate) fn note(conn: &Conn, lane: i64, at: Timestamp) -> Result<()> {
+    let note = "INSERT INTO call_days (lane, day, calls) VALUES ($1, $2, 1)
+         ON CONFLICT (lane, day) DO UPDATE SET calls = call_days.calls + 1";
+    conn.execute(note, values![lane, at.china_day()]).map(drop)
+}
+
+/// Calls that were counted, by lane and calendar day, of a month at least.
+pub(crate) fn by_day(conn: &Conn) -> Result<Vec<CalledDay>> {
+    let by_day = "SELECT l.app, l.tenant, l.method, d.day, d.calls FROM call_days d JOIN lanes l ON l.lane = d.lane
+         WHERE d.day > (SELECT max(day) FROM call_days) - 32 ORDER BY d.day, d.lane";
+    conn.query(by_day, &[], |row| {
+        let lane = LaneKey { app: row.get(0)?, tenant: row.get(1)?, method: row.get(2)? };
+        Ok(CalledDay { lane, day: row.get(3)?, calls: u64::try_from(row.get::<i64>(4)?).unwrap_or_default() })
+    })
+}
+
+/// Forgets days that no budget counts any more.
+pub(crate) fn forget_days(conn: &Conn) -> Result<()> {
+    conn.execute("DELETE FROM call_days WHERE day < (SELECT max(day) FROM call_days) - 62", &[]).map(drop)
 }
 
 fn lanes(conn: &Conn) -> Result<Vec<(i64, LaneKey)>> {

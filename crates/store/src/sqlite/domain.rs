@@ -10,6 +10,7 @@ use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use super::leases::Lease;
 use super::{Open, attempts, calls, chains, counted, restraints, settle, unsettled, waiting};
 use crate::driver::{Conn, values};
+use paceline_domain::budget::CalledDay;
 use paceline_domain::job::Job;
 use paceline_domain::time::Timestamp;
 use paceline_metrics::Source;
@@ -55,6 +56,10 @@ impl Domain for SqliteDomain {
     async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError> {
         let domain = self.domain.clone();
         self.open.readers.read(move |conn| conn.at_once(|conn| calls::past(conn, &domain, since))).await
+    }
+
+    async fn called(&self) -> Result<Vec<CalledDay>, LedgerError> {
+        self.open.readers.read(calls::by_day).await
     }
 
     async fn waiting(

@@ -24,7 +24,7 @@ use paceline_ports::location::Location;
 const APPLICATION_ID: i64 = 0x5041_4345;
 
 /// The script that leads to each version, in order; the file's `user_version` says which it has reached.
-pub(super) const MIGRATIONS: [(i64, &str); 18] = [
+pub(super) const MIGRATIONS: [(i64, &str); 19] = [
     (1, include_str!("migrations/0001.sql")),
     (2, include_str!("migrations/0002.sql")),
     (3, include_str!("migrations/0003.sql")),
@@ -43,6 +43,7 @@ pub(super) const MIGRATIONS: [(i64, &str); 18] = [
     (17, include_str!("migrations/0017.sql")),
     (22, include_str!("migrations/0022.sql")),
     (23, include_str!("migrations/0023.sql")),
+    (24, include_str!("migrations/0024.sql")),
 ];
 
 /// The version that this program writes.

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use super::activity;
 use super::books::{Books, Trouble};
+use super::calls;
 use super::tallies::{INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, THROTTLED, read_pile};
 use crate::driver::values;
 use crate::state::State;
@@ -35,6 +36,7 @@ pub(crate) fn prune(books: &mut Books, before: Timestamp, after: JobSeq) -> Resu
         pruned.forgotten += 1;
     }
     if pruned.next.is_none() {
+        calls::forget_days(books.conn())?;
         pruned.forgotten += rest(books, before)?;
     }
     Ok(pruned)
