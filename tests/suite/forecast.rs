@@ -17,6 +17,7 @@ use paceline::store::sqlite::SqliteLedger;
 use paceline::wiring;
 use serde_json::{Value, json};
 
+use super::campus_jobs::campus;
 use super::engine::{World, calendar, meeting, minutes, room};
 
 const CALM: &str = include_str!("../../config/scenarios/calm.toml");
@@ -188,4 +189,13 @@ async fn rooms_that_wait_for_rooms_are_done_when_it_was_said() {
         })
         .collect();
     compare(&World::new(CALM), &jobs).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_campus_is_done_when_the_plan_says() {
+    let world = World::new(CALM);
+    let jobs = campus();
+    compare(&world, &jobs).await;
+    let books = world.stats();
+    assert_eq!((books.duplicates, books.refused), (0, 0), "{books:?}");
 }

@@ -13,6 +13,8 @@ mod always_fails;
 mod asyncapi;
 mod broker;
 mod budgets;
+#[path = "../trials/campus/jobs.rs"]
+mod campus_jobs;
 mod broker_backlog;
 mod broker_connect;
 mod broker_nodes;

@@ -11,6 +11,7 @@
 
 mod books;
 mod broker;
+mod campus;
 mod disk;
 mod kill;
 mod site;
@@ -47,6 +48,8 @@ enum Trial {
     Kill(kill::Options),
     /// Stops workers by signals in the middle of their work
     Stop(broker::Address),
+    /// Builds a campus with everything in it, kills the worker twice on the way, and takes the campus down again
+    Campus(campus::Options),
     /// Lets the ledger's disk run full while jobs flow, and gives it room again
     Disk(disk::Options),
 }
@@ -56,6 +59,7 @@ impl Trial {
         match self {
             Self::Kill(options) => kill::carry_out(&binary, &options).await,
             Self::Stop(broker) => stop::carry_out(&binary, &broker).await,
+            Self::Campus(options) => campus::carry_out(&binary, &options).await,
             Self::Disk(options) => disk::carry_out(&binary, &options).await,
         }
     }

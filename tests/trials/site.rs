@@ -29,13 +29,15 @@ pub struct Plan<'p> {
     pub settings: &'p str,
     /// The simulator's scenario, as a file's text.
     pub scenario: Option<&'p str>,
+    /// How many times shorter the simulator's windows are.
+    pub speed: &'p str,
     /// The broker's URL and the names of the worker's queues.
     pub broker: Option<(&'p str, &'p Queues)>,
 }
 
 impl Default for Plan<'_> {
     fn default() -> Self {
-        Self { store: "paceline.db", request_timeout_ms: 5_000, settings: "", scenario: None, broker: None }
+        Self { store: "paceline.db", request_timeout_ms: 5_000, settings: "", scenario: None, speed: "1", broker: None }
     }
 }
 
@@ -119,7 +121,7 @@ impl Site {
         let folder = tempfile::tempdir()?;
         let binary = fs::canonicalize(binary).with_context(|| format!("there is no program {}", binary.display()))?;
         let mut site = Self { binary, address: String::new(), simulator: None, folder };
-        let mut arguments = vec!["simulate", "--listen", "127.0.0.1:0"];
+        let mut arguments = vec!["simulate", "--listen", "127.0.0.1:0", "--speed", plan.speed];
         if let Some(scenario) = plan.scenario {
             site.write("scenario.toml", scenario)?;
             arguments.extend(["--scenario", "scenario.toml"]);

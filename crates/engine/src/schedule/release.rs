@@ -19,6 +19,8 @@ use paceline_domain::time::{Mono, Timestamp, micros};
 
 /// Jobs that become due for a look-up within this time share it.
 const VERIFY_EVERY: Duration = Duration::from_secs(5);
+/// Likewise where each job has a listing of its own, and others wait for what it says.
+const DECIDED_EVERY: Duration = Duration::from_secs(1);
 
 impl Schedule {
     /// Takes jobs out of their lane that were ended by somebody else; those in flight are not touched.
@@ -154,9 +156,11 @@ impl Schedule {
     /// Puts a job among those to be verified, not before `at`. Those of a few seconds are verified together: one reading
     /// of a listing serves them all.
     pub fn put_uncertain(&mut self, lane: &LaneKey, job: Queued, at: Timestamp) {
-        let step = micros(VERIFY_EVERY.div_f64(self.planner.speed.max(1.0))).max(1);
-        let at = Timestamp(at.0.saturating_add(step - 1).div_euclid(step).saturating_mul(step));
         if let Some(id) = self.lane(lane) {
+            let decides = self.lanes[id].plan.method.decides.is_some();
+            let every = if decides { DECIDED_EVERY } else { VERIFY_EVERY };
+            let step = micros(every.div_f64(self.planner.speed.max(1.0))).max(1);
+            let at = Timestamp(at.0.saturating_add(step - 1).div_euclid(step).saturating_mul(step));
             self.lanes[id].add_uncertain(job, at);
             self.queues.make_ready(id);
         }
