@@ -1,7 +1,7 @@
 //! Files of jobs as people have them: where they are, how they are written, and their rows.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use paceline_tables::{CellFault, Found, Kind, Notes, Reader, Refused, Sheet, Unreadable};
 
 use crate::domain::decode::Decoder;
+use crate::domain::json::BOM;
 use crate::domain::rows::{FileError, FileFault, Format, Input, Layout, Mapping, Preview, Rows, Table, TableRow};
 use crate::domain::time::Zone;
 
@@ -140,6 +141,26 @@ impl Place {
     fn is_pipe(&self) -> bool {
         !self.is_stdin()
             && std::fs::metadata(&self.path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+    }
+
+    /// Whether its first bytes are these, behind a byte order mark or without one; a pipe's are not looked at.
+    pub fn begins_with(&self, text: &str) -> anyhow::Result<bool> {
+        if self.is_pipe() {
+            return Ok(false);
+        }
+        let mut first = Vec::new();
+        self.open()?.take(BOM.len() as u64 + text.len() as u64).read_to_end(&mut first)?;
+        Ok(first.strip_prefix(BOM).unwrap_or(&first).starts_with(text.as_bytes()))
+    }
+
+    /// Its text, or why it is none.
+    pub fn text(&self, args: &FileArgs) -> anyhow::Result<Result<String, String>> {
+        let mut text = String::new();
+        match paceline_tables::text(self.open()?, args.encoding.as_deref()) {
+            Ok(mut found) => found.source.read_to_string(&mut text)?,
+            Err(error) => return Ok(Err(unreadable(&error))),
+        };
+        Ok(Ok(text))
     }
 
     fn open(&self) -> anyhow::Result<Reader> {

@@ -19,6 +19,7 @@ mod context;
 mod dead;
 mod edit;
 mod exit;
+mod expand;
 mod export;
 mod files;
 mod findings;
@@ -98,6 +99,7 @@ enum Command {
     Work(work::Args),
     Validate(validate::Args),
     Import(import::Args),
+    Expand(expand::Args),
     Plan(plan::Args),
     Read(read::Args),
     Status(status::Args),
@@ -193,6 +195,7 @@ fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
         Command::Work(args) => on_runtime(work::carry_out(context, args)),
         Command::Validate(args) => validate::carry_out(context, &args),
         Command::Import(args) => import::carry_out(context, &args),
+        Command::Expand(args) => expand::carry_out(context, &args),
         Command::Plan(args) => plan::carry_out(context, &args),
         Command::Read(args) => on_runtime(read::carry_out(context, args)),
         Command::Submit(args) => on_runtime(submit::carry_out(context, args)),

@@ -5,6 +5,7 @@
 pub mod canary;
 pub mod content;
 pub mod edit;
+pub mod expand;
 pub mod forecast;
 pub mod inputs;
 pub mod reading;

@@ -77,6 +77,7 @@ mod submitting;
 mod tables;
 mod templates;
 mod tidy;
+mod timetables;
 mod tutorials;
 mod undo;
 mod updates;

@@ -1,11 +1,12 @@
 //! Timetables as single meetings or series: what a school or university exports, and a term's calendar, made into rows of
 //! jobs. Pure: it reads no file, no clock and no network.
 //!
-//! [`Rule`] is the rule file: the term, its sections, and what the rows are to hold. [`Sheet::lessons`] reads a table;
-//! `words.rs` knows how people write weeks, days and sections. [`expand()`] holds the lessons in the term (`term.rs`),
+//! [`Rule`] is the rule file: the term, its sections, and what the rows are to hold. [`Sheet::lessons`] reads a table and
+//! [`ics::lessons`] a calendar; `words.rs` knows how people write weeks, days and sections. [`expand()`] holds the lessons in the term (`term.rs`),
 //! finds [`overlaps()`] and joins meetings to `series.rs`, and [`Plan::table`] writes the rows.
 
 mod expand;
+pub mod ics;
 mod lesson;
 mod output;
 mod overlap;

@@ -28,10 +28,14 @@ pub struct Rule {
     pub(crate) sections: BTreeMap<u16, (Time, Time)>,
     /// Which heading has a field, with the line that says it.
     pub(crate) columns: BTreeMap<Field, (u64, String)>,
+    /// Names of time zones that are no IANA names → what they are.
+    zones: BTreeMap<String, TimeZone>,
     /// A field or heading → what is written → what is put in its place.
     pub(crate) words: BTreeMap<String, BTreeMap<String, String>>,
     /// What a lesson is known by, if it is not as usual, with the line.
     pub(crate) key: Option<(u64, Vec<String>)>,
+    /// The line of the method.
+    pub line: u64,
     /// The method that the jobs call.
     pub method: String,
     /// The app that they are for.
@@ -56,6 +60,8 @@ struct Draft {
     sections: BTreeMap<Spanned<String>, Spanned<String>>,
     #[serde(default)]
     columns: BTreeMap<Spanned<String>, String>,
+    #[serde(default)]
+    time_zones: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
     words: BTreeMap<String, BTreeMap<String, String>>,
     job: DraftJob,
@@ -83,7 +89,7 @@ struct DraftMakeUp {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DraftJob {
-    method: String,
+    method: Spanned<String>,
     #[serde(default)]
     app: Option<String>,
     #[serde(default)]
@@ -111,6 +117,10 @@ impl Rule {
             std::mem::take(&mut checker.faults)
         })?;
         let term = checker.term(&draft.term);
+        let mut zones = BTreeMap::new();
+        for (name, zone) in &draft.time_zones {
+            zones.extend(checker.zone("time_zones", zone).map(|zone| (name.clone(), zone)));
+        }
         let sections = checker.sections(&draft.sections);
         let columns = checker.columns(draft.columns);
         let key = draft.job.key.map(|key| (checker.line(&key.span()), key.into_inner()));
@@ -129,9 +139,11 @@ impl Rule {
                 term,
                 sections,
                 columns,
+                zones,
                 words,
                 key,
-                method: draft.job.method,
+                line: checker.line(&draft.job.method.span()),
+                method: draft.job.method.into_inner(),
                 app: draft.job.app,
                 parameters,
             }),
@@ -145,6 +157,27 @@ impl Rule {
     /// What the rows are to hold, with the lines that say it.
     pub fn parameters(&self) -> impl Iterator<Item = (u64, &str)> {
         self.parameters.iter().map(|parameter| (parameter.line, parameter.name.as_str()))
+    }
+
+    /// A time zone by its IANA name, or by a name that the rule explains.
+    pub(crate) fn zone(&self, name: &str) -> Option<TimeZone> {
+        let named = || TimeZone::get(name).ok().filter(|zone| zone.iana_name().is_some());
+        self.zones.get(name).cloned().or_else(named)
+    }
+
+    /// What is put in the place of a value, under the name of its field or its heading.
+    ///
+    /// # Errors
+    /// The rule has words for the field, and this is none of them.
+    pub(crate) fn word(&self, field: &str, heading: &str, value: &str) -> Result<String, String> {
+        let words = self.words.get(&words::normal(heading)).or_else(|| self.words.get(field));
+        match words.filter(|_| !value.is_empty()) {
+            None => Ok(value.to_owned()),
+            Some(words) => words
+                .get(&words::normal(value))
+                .cloned()
+                .ok_or_else(|| format!("the rule's words.{field} do not have {value:?}: add it there")),
+        }
     }
 
     /// A fault of the rule file.
@@ -167,7 +200,7 @@ impl Checker<'_> {
     }
 
     fn term(&mut self, draft: &DraftTerm) -> Option<Term> {
-        let zone = self.zone(&draft.time_zone);
+        let zone = self.zone("term.time_zone", &draft.time_zone);
         let first = self.day("term.first_day", &draft.first_day);
         let weeks = *draft.weeks.get_ref();
         if !(1..=WEEKS_MAX).contains(&weeks) {
@@ -192,11 +225,10 @@ impl Checker<'_> {
         Some(term)
     }
 
-    fn zone(&mut self, name: &Spanned<String>) -> Option<TimeZone> {
+    fn zone(&mut self, field: &str, name: &Spanned<String>) -> Option<TimeZone> {
         let zone = TimeZone::get(name.get_ref()).ok().filter(|zone| zone.iana_name().is_some());
         if zone.is_none() {
-            let message =
-                format!("term.time_zone: expected an IANA name such as Asia/Shanghai, got {:?}", name.get_ref());
+            let message = format!("{field}: expected an IANA name such as Asia/Shanghai, got {:?}", name.get_ref());
             self.add(&name.span(), message);
         }
         zone

@@ -242,6 +242,11 @@ impl Reader<'_> {
         if let Some(first) = key.first().filter(|_| known.iter().all(String::is_empty)) {
             self.fault(line, Some(*first), "is empty: expected what the lesson is known by".to_owned());
         }
+        let beyond = cells.iter().skip(self.sheet.header.len()).position(|cell| !cell.trim().is_empty());
+        if let Some(beyond) = beyond {
+            let message = "has no heading: give the column one, or empty the cell";
+            self.fault(line, Some(self.sheet.header.len() + beyond), message.to_owned());
+        }
         let whens = self.whens(line, cells);
         let values = self.values(line, cells);
         if self.faults.len() > faults {
@@ -265,17 +270,11 @@ impl Reader<'_> {
         let rule = self.rule;
         for (index, heading) in self.sheet.header.iter().enumerate() {
             let field = self.fields.iter().find(|(_, of)| **of == index).map(|(field, _)| field.name());
-            let mut value = cells.get(index).map_or("", |cell| cell.trim()).to_owned();
-            let words = rule.words.get(&normal(heading)).or_else(|| rule.words.get(field?));
-            if let Some(words) = words.filter(|_| !value.is_empty()) {
-                if let Some(word) = words.get(&normal(&value)) {
-                    value.clone_from(word);
-                } else {
-                    let name = field.unwrap_or(heading);
-                    let message = format!("the rule's words.{name} do not have {value:?}: add it there");
-                    self.fault(line, Some(index), message);
-                }
-            }
+            let cell = cells.get(index).map_or("", |cell| cell.trim());
+            let value = rule.word(field.unwrap_or(heading), heading, cell).unwrap_or_else(|why| {
+                self.fault(line, Some(index), why);
+                String::new()
+            });
             values.insert(heading.clone(), value.clone());
             values.extend(field.map(|field| (field.to_owned(), value)));
         }

@@ -99,6 +99,7 @@ fn all_commands(place: &Place) -> BTreeMap<String, bool> {
         "read",
         "export",
         "import",
+        "expand",
         "audit",
         "activity",
         "admin token",

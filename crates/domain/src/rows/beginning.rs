@@ -27,17 +27,24 @@ pub(super) fn lines_of_table<R: BufRead>(input: &Input, table: Table) -> Lines<R
 
 /// The header and the first rows that are not blank.
 pub(super) fn preview<R: BufRead>(mut lines: Lines<R>, input: &Input, rows_max: usize) -> Result<Preview, FileError> {
-    let (_, header) = header_of(&mut lines, input)?;
-    let mut rows = Vec::new();
+    let (line, header) = header_of(&mut lines, input)?;
+    let (mut rows, mut numbers, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     while rows.len() < rows_max
         && let Some(record) = lines.read().map_err(|trouble| explain(input, trouble, &header))?
     {
         let cells = lines.cells().map_err(|_| FileError::at(input, record.line, NO_UTF8))?;
         if cells.iter().any(|cell| !cell.trim().is_empty()) {
             rows.push(cells.into_iter().map(str::to_owned).collect());
+            numbers.push(record.line);
+            faults.extend(lines.faults().iter().map(|(cell, why)| FileFault {
+                file: input.name.clone(),
+                line: record.line,
+                column: Some(column(&header, *cell)),
+                message: (*why).to_owned(),
+            }));
         }
     }
-    Ok(Preview { header, rows })
+    Ok(Preview { line, header, rows, lines: numbers, faults })
 }
 
 /// Reads the header, and says on which line it is.
@@ -68,12 +75,12 @@ pub(super) fn explain(input: &Input, trouble: Trouble, header: &[String]) -> Fil
     let fault = |fault: QuoteFault| FileFault {
         file: input.name.clone(),
         line: fault.line,
-        column: Some(Column {
-            number: fault.cell + 1,
-            header: header.get(fault.cell).cloned().unwrap_or_default(),
-            item: None,
-        }),
+        column: Some(column(header, fault.cell)),
         message: fault.message(),
     };
     FileError(faults.into_iter().map(fault).collect())
+}
+
+fn column(header: &[String], cell: usize) -> Column {
+    Column { number: cell + 1, header: header.get(cell).cloned().unwrap_or_default(), item: None }
 }

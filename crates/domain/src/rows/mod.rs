@@ -129,10 +129,16 @@ impl Layout {
 /// The beginning of a table, as it stands there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preview {
+    /// The line of its header, counted from 1.
+    pub line: u64,
     /// Its header.
     pub header: Vec<String>,
     /// Its first rows that are not blank.
     pub rows: Vec<Vec<String>>,
+    /// The lines of these rows.
+    pub lines: Vec<u64>,
+    /// Cells of these rows whose text is not what somebody entered.
+    pub faults: Vec<FileFault>,
 }
 
 impl Preview {
