@@ -86,6 +86,11 @@ impl OutgoingCall {
 
     /// Whether the call may still leave: asked before it is recorded, to spare that, and at the last moment.
     pub(super) fn may_leave(&self) -> Result<(), Withheld> {
+        if !self.engine.domain().is_owned() {
+            let why = "the database has not confirmed for too long that this process works the jobs";
+            self.engine.ledger_failed(&LedgerError::Failed(why.to_owned()));
+            return Err(Withheld::Unowned);
+        }
         let now = self.engine.clock().mono();
         self.engine.schedule().may_leave(self.ticket, now)
     }

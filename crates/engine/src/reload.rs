@@ -71,9 +71,12 @@ impl Engine {
     /// The last instant at which a past call can have been counted.
     pub(super) fn latest_count_of(&self, call: &PastCall, now: Mono) -> Mono {
         let options = self.options();
-        let latest = if call.open { call.counted_by + options.grace } else { call.counted_by };
+        let error = self.domain().clock_error();
+        let latest = call.counted_by + error;
+        let latest = if call.open { latest + options.grace } else { latest };
         // A record from the future (the clock was set back) counts as if it were made now.
-        let latest = if call.open { self.clock().mono_of(latest) } else { self.clock().mono_of(latest).min(now) };
+        let latest =
+            if call.open { self.clock().mono_of(latest) } else { self.clock().mono_of(latest).min(now + error) };
         latest.min(now + options.latest_count())
     }
 
@@ -82,7 +85,7 @@ impl Engine {
         if let Ok(called) = self.domain().called().await {
             self.schedule().restore_called(&called, self.clock().now());
         }
-        let since = self.clock().now() - (reach + self.options().latest_count());
+        let since = self.clock().now() - (reach + self.options().latest_count() + self.domain().clock_error());
         let calls = loop {
             match self.domain().past_calls(since).await {
                 Ok(calls) => break calls,

@@ -96,7 +96,7 @@ impl Engine {
             warn!(open, "calls were in flight when the last process ended; what became of them is looked up first");
         }
         crash_points::reach("during-recovery");
-        for call in self.domain.past_calls(now - self.reach()).await? {
+        for call in self.domain.past_calls(now - (self.reach() + self.domain.clock_error())).await? {
             self.schedule().restore(&call.lane, self.latest_count_of(&call, mono));
         }
         let called = self.domain.called().await?;

@@ -27,6 +27,7 @@ messages! {
         RecordingTooLong { took_s: u64 } = "the ledger took {took_s} s to record the attempt", "账本用了 {took_s} 秒才记下这次调用";
         PausedBefore = "its quota was paused before the call could leave", "发出之前配额被暂停";
         SuspendedBefore = "its app was suspended before the call could leave", "发出之前应用被暂停";
+        UnownedBefore = "another worker may have taken over before the call could leave", "发出之前可能已由另一个 worker 接手";
         WorkerStopped = "the worker stopped before the reply was there", "收到响应之前 worker 停止了";
         DeadlinePassed { not_after_at: String } = "its deadline {not_after_at} passed before it could be sent", "期限 {not_after_at} 之前未能发出";
         OwnedAlready { key: String, owner: String } = "the platform answered with {key}, which the job {owner:?} owns already", "平台返回了 {key}，而它已属于任务 {owner:?}";

@@ -20,6 +20,17 @@ pub trait Domain: Send + Sync {
     /// Closes attempts that a dead process left open; their jobs become uncertain. Comes first.
     async fn recover(&self, now: Timestamp) -> Result<usize, LedgerError>;
 
+    /// Whether nobody else can work the domain at this instant, as far as this process can tell by its own clock: asked before
+    /// a call leaves. One that is alone always can.
+    fn is_owned(&self) -> bool {
+        true
+    }
+
+    /// How far the clocks of those who recorded calls can be from this process's. One that is alone has its own.
+    fn clock_error(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Every call that may still be counted in some window: sent, replied or due after `since`.
     async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError>;
 

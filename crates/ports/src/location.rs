@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -10,13 +11,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 pub enum StoreUrl {
     /// One SQLite file, and no server.
     Sqlite(Location),
+    /// A database on a PostgreSQL server.
+    Postgres(Location),
 }
 
 /// Why a text is no store's URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UrlFault {
-    /// It names a PostgreSQL server.
-    Postgres,
     /// There are options behind the path.
     Options,
     /// It names a ledger that no file holds.
@@ -31,15 +32,12 @@ impl StoreUrl {
     /// # Errors
     /// Why it is none.
     pub fn parse(url: &str, key: KeySource) -> Result<Self, UrlFault> {
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Err(UrlFault::Postgres);
-        }
         match url.strip_prefix("sqlite://") {
             None | Some("") => Err(UrlFault::Other),
             Some(file) if file.ends_with('/') => Err(UrlFault::Other),
             Some(file) if file.contains(['?', '#']) => Err(UrlFault::Options),
             Some(":memory:") => Err(UrlFault::Memory),
-            Some(file) => Ok(Self::Sqlite(Location { path: file.into(), key })),
+            Some(file) => Ok(Self::Sqlite(Location { path: file.into(), key, server: None })),
         }
     }
 
@@ -47,6 +45,7 @@ impl StoreUrl {
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(location) => Some(&location.path),
+            Self::Postgres(_) => None,
         }
     }
 
@@ -55,10 +54,22 @@ impl StoreUrl {
         self.file().is_none_or(Path::exists)
     }
 
+    /// A database on a server. `place` is what its URL is called, without a password.
+    pub const fn postgres(place: PathBuf, key: KeySource, server: Server) -> Self {
+        Self::Postgres(Location { path: place, key, server: Some(server) })
+    }
+
+    /// What is needed to open it.
+    pub fn into_location(self) -> Location {
+        match self {
+            Self::Sqlite(location) | Self::Postgres(location) => location,
+        }
+    }
+
     /// Where it is, in messages.
     pub fn place(&self) -> String {
         match self {
-            Self::Sqlite(location) => location.path.display().to_string(),
+            Self::Sqlite(location) | Self::Postgres(location) => location.path.display().to_string(),
         }
     }
 
@@ -67,6 +78,8 @@ impl StoreUrl {
     pub fn rehearsal(&self) -> Self {
         match self {
             Self::Sqlite(Location { path, .. }) => path.with_extension("simulated.db").as_path().into(),
+            // Always a file: nobody else has a part in it.
+            Self::Postgres(_) => Path::new("paceline.simulated.db").into(),
         }
     }
 }
@@ -75,6 +88,7 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(Location { path, .. }) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(Location { path, .. }) => path.display().fmt(f),
         }
     }
 }
@@ -91,13 +105,30 @@ impl From<&Self> for StoreUrl {
     }
 }
 
-/// A ledger's file and its key.
+/// A ledger and its key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Location {
-    /// The SQLite file.
+    /// The SQLite file; of a server, what people know the database by.
     pub path: PathBuf,
     /// Its key.
     pub key: KeySource,
+    /// `None` for a file.
+    pub server: Option<Server>,
+}
+
+/// A PostgreSQL database that several processes work.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// How it is reached, with a password perhaps.
+    pub url: SecretString,
+    /// How long a process owns what it works without saying that it still does.
+    pub lease: Duration,
+}
+
+impl PartialEq for Server {
+    fn eq(&self, other: &Self) -> bool {
+        self.lease == other.lease && self.url.expose_secret() == other.url.expose_secret()
+    }
 }
 
 /// Where a ledger's key comes from: one key, or a new one and after it those that it replaces.
@@ -161,7 +192,7 @@ impl PartialEq for KeySource {
 
 impl From<&Path> for Location {
     fn from(path: &Path) -> Self {
-        Self { path: path.to_owned(), key: KeySource::Beside }
+        Self { path: path.to_owned(), key: KeySource::Beside, server: None }
     }
 }
 

@@ -23,7 +23,7 @@ pub enum Kind {
     Bool,
     /// One of these words.
     OneOf(&'static [&'static str]),
-    /// `sqlite://path`.
+    /// `sqlite://path`, or `postgres://…` as text or as a secret.
     StoreUrl,
     /// `amqp://…` or `amqps://…`, as text or as a secret.
     BrokerUrl,
@@ -48,12 +48,15 @@ pub enum Kind {
 impl Kind {
     /// Whether `{ env = … }`, `{ file = … }` and `{ credential = … }` may stand for the value.
     pub fn takes_reference(self) -> bool {
-        matches!(self, Self::Secret | Self::BrokerUrl | Self::BrokerUrls)
+        matches!(self, Self::Secret | Self::StoreUrl | Self::BrokerUrl | Self::BrokerUrls)
     }
 
     /// Whether a value that stands there must not be shown.
     pub fn is_sensitive(self) -> bool {
-        matches!(self, Self::Secret | Self::BrokerUrl | Self::BrokerUrls | Self::BaseUrl | Self::Hash)
+        matches!(
+            self,
+            Self::Secret | Self::StoreUrl | Self::BrokerUrl | Self::BrokerUrls | Self::BaseUrl | Self::Hash
+        )
     }
 
     /// Whether its values stand in quotes in a file.
@@ -85,7 +88,10 @@ impl Render for Kind {
                     Language::Chinese => " 或 ",
                 });
             }
-            Self::StoreUrl => ("a URL like sqlite://paceline.db", "形如 sqlite://paceline.db 的 URL"),
+            Self::StoreUrl => (
+                "a URL like sqlite://paceline.db or postgres://user:password@host/database, or { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }",
+                "形如 sqlite://paceline.db 或 postgres://user:password@host/database 的 URL，或 { env = \"NAME\" }、{ file = \"PATH\" }、{ credential = \"NAME\" }",
+            ),
             Self::BrokerUrl => (
                 "a URL like amqp://user:password@host:5672/%2f or amqps://…, or { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }",
                 "形如 amqp://user:password@host:5672/%2f 或 amqps://… 的 URL，或 { env = \"NAME\" }、{ file = \"PATH\" }、{ credential = \"NAME\" }",

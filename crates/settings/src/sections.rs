@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use secrecy::ExposeSecret as _;
+
 use super::app::entries;
 use super::draft::{Draft, path};
 use super::publishers;
-use super::table::{Broker, Engine, Lanes};
+use super::table::{Broker, Cluster, Engine, Lanes};
 use paceline_domain::quota::Reserve;
-use paceline_ports::location::{StoreUrl, UrlFault};
+use paceline_ports::location::{KeySource, Server, StoreUrl, UrlFault};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// `[store]`.
@@ -15,14 +17,29 @@ pub fn store(draft: &mut Draft<'_>) -> StoreUrl {
     let field = path("store.url");
     let key = draft.key(&path("store.key"));
     let nowhere = StoreUrl::from(Path::new(""));
-    let Some(url) = draft.text(&field) else { return nowhere };
+    let lease = Cluster::read(draft).lease_ttl;
+    // As a text it stands in the file; a password comes from elsewhere.
+    let is_elsewhere = draft.is_given(&field) && draft.leaf(&field).is_none();
+    let url =
+        if is_elsewhere { draft.secret(&field).map(|url| url.expose_secret().to_owned()) } else { draft.text(&field) };
+    let Some(url) = url else { return nowhere };
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        if key == KeySource::Beside {
+            let message = "expected a key for a ledger on PostgreSQL, the same for every worker: 32 bytes in Base64, as \
+                           `openssl rand -base64 32` makes them; got nothing";
+            draft.fault(&path("store.key"), message);
+        }
+        return StoreUrl::postgres(super::masked_url(&url).into(), key, Server { url: url.into(), lease });
+    }
     let message = match StoreUrl::parse(&url, key) {
         Ok(store) => return store,
-        Err(UrlFault::Postgres) => "PostgreSQL is not in this version; use a URL like sqlite://paceline.db".to_owned(),
         Err(UrlFault::Options) => "expected sqlite:// and a path alone, got options behind it".to_owned(),
         Err(UrlFault::Memory) => "expected the path of a file: a ledger in memory forgets what was sent".to_owned(),
         Err(UrlFault::Other) => {
-            format!("expected a URL like sqlite://paceline.db, got {}", super::masked_url(&url))
+            format!(
+                "expected a URL like sqlite://paceline.db or postgres://host/database, got {}",
+                super::masked_url(&url)
+            )
         }
     };
     draft.fault(&field, message);

@@ -16,8 +16,9 @@ const ONE_DAY_MS: u64 = 86_400_000;
 const ONE_GIB_BYTES: u64 = 1 << 30;
 
 /// Every section there is, in the order of `config/paceline.toml`.
-pub const SECTIONS: [&Section; 19] = [
+pub const SECTIONS: [&Section; 20] = [
     &STORE,
+    &CLUSTER,
     &LEDGER,
     &BROKER,
     &PUBLISHERS,
@@ -41,14 +42,26 @@ pub const SECTIONS: [&Section; 19] = [
 section! {
     STORE = "store", shown;
     /// Where the ledger is: `sqlite://` and a path, relative to the working directory or, with a third slash, absolute.
-    /// The file is created with mode 0600.
+    /// The file is created with mode 0600. Or `postgres://user@host/database`, for several workers of which one works and
+    /// the others take over; several hosts, `sslmode` and `options` as in libpq. Such a URL may hold a password, so it may
+    /// also come from `{ env = "NAME" }`, `{ file = "PATH" }` or `{ credential = "NAME" }`, and needs `store.key`.
     "store.url": StoreUrl, default "sqlite://paceline.db", reload NextStart;
-    "账本的位置：`sqlite://` 加路径，相对于工作目录；三个斜杠则为绝对路径。文件权限为 0600。"
+    "账本的位置：`sqlite://` 加路径，相对于工作目录；三个斜杠则为绝对路径。文件权限为 0600。也可以是 `postgres://user@host/database`，供多个 worker 使用：一个工作，其余的随时接手；可写多个主机，`sslmode` 和 `options` 同 libpq。这种 URL 里可能有密码，因此也可以写成 `{ env = \"NAME\" }`、`{ file = \"PATH\" }` 或 `{ credential = \"NAME\" }`，并且必须设置 `store.key`。"
     /// The ledger's key, by which passwords in it are sealed: 32 bytes in Base64, as `openssl rand -base64 32` makes
     /// them; or a new key and, behind a comma, the one that it replaces. Left out, it stands beside the ledger, in
     /// `paceline.db.key`, and is made with it.
     "store.key": Secret, example r#"{ file = "/etc/paceline/secrets/ledger_key" }"#, reload NextStart;
     "账本的密钥，用来加密账本里的密码：32 字节的 Base64，可用 `openssl rand -base64 32` 生成；也可以是一把新密钥，后面用逗号隔开它要替换的旧密钥。不写则在账本旁边的 `paceline.db.key` 里，随账本一起生成。"
+}
+
+section! {
+    CLUSTER = "cluster", off, note "Only with a ledger on PostgreSQL.";
+    struct Cluster;
+    /// How long a worker owns the jobs without telling the database again that it does. After so long without it, another
+    /// worker takes over; it stops sending a sixth earlier by itself.
+    "cluster.lease_ttl_ms": Whole(1_000, 60_000), default "6000", unit Milliseconds,
+        reload NextStart => lease_ttl: Duration;
+    "一个 worker 多久不向数据库续约，就不再拥有这些任务：过了这段时间由别的 worker 接手；它自己会提前六分之一停止发送。"
 }
 
 section! {

@@ -11,6 +11,7 @@ use super::key::{Key, Reload};
 use super::keys;
 use super::kind::Kind;
 use super::tree::Raw;
+use super::url::masked;
 
 /// How much of a hash is enough to tell it from another.
 const HASH_CHARS_SHOWN: usize = 15;
@@ -72,6 +73,10 @@ fn content(draft: &Draft<'_>, key: &Key, path: &[String]) -> Option<SecretString
 
 /// What may be shown of a value, if there is one.
 fn shown(draft: &Draft<'_>, key: &Key, path: &[String]) -> Option<String> {
+    let text = draft.leaf(path).and_then(|leaf| leaf.raw.as_text().map(str::to_owned));
+    if let Some(url) = text.filter(|_| key.kind == Kind::StoreUrl) {
+        return Some(if url.starts_with("sqlite:") { url } else { masked(&url) });
+    }
     if key.kind.takes_reference() {
         return draft.is_given(path).then(|| "one (not shown)".to_owned());
     }

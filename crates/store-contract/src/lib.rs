@@ -112,12 +112,13 @@ pub fn ids(ids: &[&str]) -> Vec<String> {
 }
 
 /// Runs the whole suite: each of its functions is a test of its own, on a fresh store. `$fresh` makes one, whose field
-/// `store` has the worker's ports, and `people` the way in for people; it may hold more, such as the folder that goes with it.
+/// `store` has the worker's ports, and `people` the way in for people; it may hold more, such as the folder that goes with
+/// it. What follows is said of each test.
 #[macro_export]
 macro_rules! store_contract {
-    ($fresh:expr) => {
+    ($fresh:expr $(, #[$of_each:meta])*) => {
         $crate::contract_tests! {
-            $fresh;
+            $fresh; [$(#[$of_each])*];
             intake: a_job_comes_back_as_it_came, the_same_content_is_known, other_content_under_a_known_id_is_rejected,
                 a_succeeded_job_is_published_again, a_dead_job_is_queued_again, rejected_inputs_are_kept_once,
                 a_corrected_message_ends_its_rejection, a_file_job_that_comes_by_amqp_is_published;
@@ -166,9 +167,9 @@ macro_rules! store_contract {
 /// [`owners::Processes`].
 #[macro_export]
 macro_rules! owners_contract {
-    ($fresh:expr) => {
+    ($fresh:expr $(, #[$of_each:meta])*) => {
         $crate::owners_contract! {
-            $fresh;
+            $fresh; [$(#[$of_each])*];
             a_row_is_claimed_by_one_process_at_a_time, who_has_not_claimed_a_row_neither_ends_nor_moves_it,
             a_claim_that_is_over_goes_to_another_process, what_is_set_aside_is_claimed_likewise,
             a_domain_has_one_owner, a_domain_that_was_let_go_is_free_at_once,
@@ -176,14 +177,13 @@ macro_rules! owners_contract {
             an_owner_sees_its_own_jobs_and_calls_alone, an_owner_replaces_its_own_restraints_alone
         }
     };
-    ($fresh:expr; $($name:ident),+) => {
+    ($fresh:expr; $of_each:tt; $($name:ident),+) => {
         $(
-            #[tokio::test]
-            async fn $name() {
+            $crate::contract_test! { $of_each $name {
                 let fresh = $fresh;
                 let (one, other, brief) = (&fresh.one, &fresh.other, &fresh.brief);
                 $crate::owners::$name($crate::owners::Processes { one, other, brief }).await;
-            }
+            } }
         )+
     };
 }
@@ -191,14 +191,23 @@ macro_rules! owners_contract {
 /// Runs the named functions of the suite.
 #[macro_export]
 macro_rules! contract_tests {
-    ($fresh:expr; $($module:ident: $($name:ident),+;)+) => {
+    ($fresh:expr; $of_each:tt; $($module:ident: $($name:ident),+;)+) => {
         $($(
-            #[tokio::test]
-            async fn $name() {
+            $crate::contract_test! { $of_each $name {
                 let fresh = $fresh;
                 $crate::run(&fresh.store, &fresh.people, $crate::$module::$name).await;
-            }
+            } }
         )+)+
+    };
+}
+
+/// A test, and what is said of it.
+#[macro_export]
+macro_rules! contract_test {
+    ([$(#[$of_it:meta])*] $name:ident $does:block) => {
+        #[tokio::test]
+        $(#[$of_it])*
+        async fn $name() $does
     };
 }
 

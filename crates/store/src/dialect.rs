@@ -3,7 +3,6 @@
 /// A table or an index of SQLite's schema in PostgreSQL's words; `None` for what is SQLite's alone.
 ///
 /// The migrations are SQLite's history; a new database begins with what they have led to.
-#[cfg_attr(not(test), expect(dead_code, reason = "the driver for PostgreSQL makes its schema by it"))]
 pub(crate) fn to_postgres(name: &str, sql: &str) -> Option<String> {
     // The stamp tells a file from its copies; triggers are written in each database's own language.
     if name == "stamp" || name.starts_with("sqlite_") || sql.starts_with("CREATE TRIGGER") {

@@ -5,11 +5,13 @@
 //! every store must pass; [`open`] gives people [`Reports`] and [`Commands`] over
 //! the same file. Nothing here knows HTTP, AMQP or the catalog. Start reading at [`sqlite::SqliteLedger`].
 
+mod connect;
 mod dialect;
 pub(crate) mod document;
 pub(crate) mod driver;
 pub(crate) mod facts;
 pub(crate) mod operator;
+mod postgres;
 pub mod sqlite;
 
 pub(crate) mod state {
@@ -40,7 +42,7 @@ pub fn open_to_work(
     now: Timestamp,
     metrics: Metrics,
 ) -> Result<Arc<dyn Store>, LedgerError> {
-    let StoreUrl::Sqlite(location) = url.into();
+    let location = url.into().into_location();
     Ok(Arc::new(SqliteLedger::open_measured(&location, mode, now, metrics)?))
 }
 
@@ -49,7 +51,7 @@ pub fn open_to_work(
 /// # Errors
 /// A sentence that says what is wrong with it.
 pub fn open(url: impl Into<StoreUrl>) -> Result<Box<dyn Commands>, LedgerError> {
-    let StoreUrl::Sqlite(location) = url.into();
+    let location = url.into().into_location();
     Ok(Box::new(Operator::open(&location)?))
 }
 
@@ -58,7 +60,7 @@ pub fn open(url: impl Into<StoreUrl>) -> Result<Box<dyn Commands>, LedgerError> 
 /// # Errors
 /// As [`open`].
 pub fn open_for_reading(url: impl Into<StoreUrl>) -> Result<Box<dyn Reports>, LedgerError> {
-    let StoreUrl::Sqlite(location) = url.into();
+    let location = url.into().into_location();
     Ok(Box::new(Operator::open_for_reading(&location)?))
 }
 
@@ -67,13 +69,13 @@ pub fn open_for_reading(url: impl Into<StoreUrl>) -> Result<Box<dyn Reports>, Le
 /// # Errors
 /// As [`open`].
 pub fn open_untouched(url: impl Into<StoreUrl>) -> Result<Option<Box<dyn Untouched>>, LedgerError> {
-    let StoreUrl::Sqlite(location) = url.into();
+    let location = url.into().into_location();
     Ok(UntouchedFile::open(&location)?.map(|file| Box::new(file) as Box<dyn Untouched>))
 }
 
 /// The jobs that rows of files may belong to, in a store that is opened when something is asked for the first time.
 pub fn known_jobs(url: impl Into<StoreUrl>, catalog: Arc<Catalog>) -> Box<dyn Known> {
-    let StoreUrl::Sqlite(location) = url.into();
+    let location = url.into().into_location();
     Box::new(KnownJobs::new(location, catalog))
 }
 
@@ -82,14 +84,12 @@ pub fn known_jobs(url: impl Into<StoreUrl>, catalog: Arc<Catalog>) -> Box<dyn Kn
 /// # Errors
 /// A sentence that says what is wrong with it and what to do.
 pub fn inspect(url: &StoreUrl) -> Result<Found, LedgerError> {
-    let StoreUrl::Sqlite(location) = url;
-    look::inspect(location)
+    look::inspect(&url.clone().into_location())
 }
 
 /// Whether a process works the store.
 pub fn is_worked(url: &StoreUrl) -> bool {
-    let StoreUrl::Sqlite(location) = url;
-    look::is_worked(&location.path)
+    look::is_worked(&url.clone().into_location())
 }
 
 /// Removes a rehearsal's store, so that it begins anew.
@@ -97,9 +97,9 @@ pub fn is_worked(url: &StoreUrl) -> bool {
 /// # Errors
 /// It cannot be removed.
 pub fn remove(url: &StoreUrl) -> Result<(), LedgerError> {
-    let StoreUrl::Sqlite(location) = url;
+    let Some(path) = url.file() else { return Ok(()) };
     for end in ["", "-wal", "-shm", ".key"] {
-        let mut file = location.path.as_os_str().to_owned();
+        let mut file = path.as_os_str().to_owned();
         file.push(end);
         if let Err(error) = std::fs::remove_file(&file)
             && error.kind() != std::io::ErrorKind::NotFound

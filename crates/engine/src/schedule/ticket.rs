@@ -56,6 +56,8 @@ pub enum Withheld {
     Paused,
     /// Its app or lane was suspended meanwhile.
     Suspended,
+    /// Another process may work its domain by now.
+    Unowned,
 }
 
 impl Withheld {
@@ -64,6 +66,7 @@ impl Withheld {
         match self {
             Self::Paused => Cause::PausedBefore,
             Self::Suspended => Cause::SuspendedBefore,
+            Self::Unowned => Cause::UnownedBefore,
         }
     }
 }

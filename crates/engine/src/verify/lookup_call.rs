@@ -159,7 +159,7 @@ impl<'a> Asker<'a> {
             Ok(cleared) => cleared,
             Err(Withheld::Paused) => return Ok(None),
             // Granted again at once while it lasts: the jobs stay uncertain, and their lane stands still too.
-            Err(withheld @ Withheld::Suspended) => return Err(Stopped::later(withheld.cause())),
+            Err(withheld @ (Withheld::Suspended | Withheld::Unowned)) => return Err(Stopped::later(withheld.cause())),
         };
         let secret: Option<&SecretString> = match self.identity {
             Identity::Tenant => token.as_ref().map(|token| &token.secret),

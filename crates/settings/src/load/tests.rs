@@ -185,7 +185,9 @@ fn tables_and_values_are_told_apart() {
     assert_eq!(
         faults(text, &[]),
         "x.toml:1: http: expected the table [http], got a value\n\
-         x.toml:2: store.url: expected a URL like sqlite://paceline.db, got a table\n\
+         x.toml:2: store.url: expected a URL like sqlite://paceline.db or postgres://user:password@host/database, or \
+         { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }, got neither\n\
+         x.toml:3: store.url.x: no such key; there are env, file, credential\n\
          x.toml:4: apps: expected the table [apps], got an array\n\
          x.toml:7: engine.drain_ms: expected a whole number from 0 to 86400000, got an array"
     );
@@ -329,7 +331,12 @@ fn names_quotas_and_shares_are_checked() {
 fn stores_and_brokers_are_checked() {
     let store = |url: &str| load_text(&format!("[store]\nurl = {url:?}\n"), &[]);
     assert_eq!(store("sqlite:///var/lib/p.db").unwrap().store.file(), Some(Path::new("/var/lib/p.db")));
-    assert!(store("postgres://u:p@h/db").unwrap_err().to_string().contains("PostgreSQL is not in this version"));
+    assert!(store("postgres://u:p@h/db").unwrap_err().to_string().contains("store.key: expected a key"));
+    let there = "[store]\nurl = { env = \"DB\" }\nkey = { env = \"KEY\" }\n[cluster]\nlease_ttl_ms = 3000\n";
+    let there = load_text(there, &[("DB", "postgres://u:pass@h/db?sslmode=require"), ("KEY", "k")]).unwrap().store;
+    assert_eq!((there.place().as_str(), there.file()), ("postgres://u:***@h/db", None));
+    assert_eq!(there.clone().into_location().server.unwrap().lease, Duration::from_secs(3));
+    assert!(!format!("{there:?} {there}").contains("pass@"));
     for bad in ["sqlite://", "sqlite://:memory:", "sqlite://x?mode=ro", "p.db", "sqlite://dir/"] {
         assert!(store(bad).is_err(), "{bad}");
     }

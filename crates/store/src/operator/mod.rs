@@ -29,7 +29,7 @@ pub(crate) use self::outlook::UntouchedFile;
 
 use super::sqlite;
 use super::sqlite::books::{Books, Trouble};
-use super::sqlite::{broker, calls, lock, rehearsal, restraints, seal, suspensions};
+use super::sqlite::{broker, calls, rehearsal, restraints, seal, suspensions};
 use crate::driver::{self, Conn};
 use paceline_domain::activity::{Action, By, Deed, Facts};
 use paceline_domain::catalog::Catalog;
@@ -62,7 +62,7 @@ impl Operator {
     pub(crate) fn open(location: impl Into<Location>) -> Result<Self, LedgerError> {
         let location = location.into();
         let path = &location.path;
-        if !path.exists() {
+        if location.server.is_none() && !path.exists() {
             seal::refuse_leftover(&location)?;
             return Err(LedgerError::Failed(format!(
                 "there is no ledger at {}; `paceline run` or `paceline work` creates it, or correct [store] url",
@@ -160,10 +160,7 @@ impl Commands for Operator {}
 
 impl StandingReports for Operator {
     fn worker(&self) -> Result<Option<String>, LedgerError> {
-        let holder = lock::holder(&self.location.path).map_err(|error| {
-            LedgerError::Failed(format!("the lock beside {} cannot be read: {error}", self.location.path.display()))
-        })?;
-        Ok(holder.map(|holder| holder.name))
+        sqlite::inspect::worker(&self.location)
     }
 
     fn broker(&self) -> Result<Option<BrokerStanding>, LedgerError> {

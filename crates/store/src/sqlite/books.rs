@@ -11,7 +11,9 @@ use super::lock::{self, WorkerLock};
 use super::seal::Seal;
 use super::tallies::Tallies;
 use super::{completion, file, meta};
+use crate::connect;
 use crate::driver::{Conn, Error, values};
+use crate::postgres::{self, Server};
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
 use paceline_metrics::Metrics;
@@ -70,6 +72,8 @@ pub(crate) struct Books {
     unblocked: Vec<JobSeq>,
     /// Of the transaction: what was found to be still owned.
     checked: Option<Lease>,
+    /// Whether other processes forget batches.
+    is_shared: bool,
 }
 
 impl Books {
@@ -85,6 +89,9 @@ impl Books {
         metrics: Metrics,
         lock: Option<&mut WorkerLock>,
     ) -> Result<Self, LedgerError> {
+        if let Some(server) = Server::of(location)? {
+            return Ok(Self { is_shared: true, ..Self::of(postgres::open_writer(&server)?, announces, metrics) });
+        }
         let path = location.path.as_path();
         let (conn, slot) = file::open_writer(location)?;
         let mut guard = Guard::of(location, conn.seal())
@@ -113,12 +120,18 @@ impl Books {
             unfinished: BTreeMap::new(),
             unblocked: Vec::new(),
             checked: None,
+            is_shared: false,
         }
     }
 
     /// Opens a ledger that is there for reading only: every change is refused by `SQLite`.
     pub(crate) fn open_for_reading(location: &Location) -> Result<Self, LedgerError> {
-        Ok(Self::of(file::open_reader(location)?, false, Metrics::default()))
+        Ok(Self::of(connect::reader(location)?, false, Metrics::default()))
+    }
+
+    /// The connection alone.
+    pub(crate) fn into_conn(self) -> Conn {
+        self.conn
     }
 
     /// The connection, for statements.
@@ -135,6 +148,9 @@ impl Books {
     /// Runs `work` in one transaction: all of it is on the disk when this returns `Ok`, none of it otherwise.
     pub(crate) fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Trouble>) -> Result<T, Trouble> {
         self.checked = None;
+        if self.is_shared {
+            self.batches.clear();
+        }
         let outcome = self.conn.begin().map_err(Trouble::from).and_then(|()| {
             self.seal()?;
             let done = work(self)?;

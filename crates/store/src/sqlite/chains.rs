@@ -202,7 +202,7 @@ fn become_of(books: &mut Books, job: Blocked, due: Due, now: Timestamp) -> Resul
         }
         Due::Waits { absent } => {
             let since = absent.then_some(now);
-            let sql = "UPDATE jobs SET absent_since = $2 WHERE seq = $1 AND (absent_since IS NULL) <> ($2 IS NULL)";
+            let sql = "UPDATE jobs SET absent_since = $2 WHERE seq = $1 AND (absent_since IS NULL) <> (CAST($2 AS BIGINT) IS NULL)";
             books.conn().execute(sql, values![job.seq, since])?;
             Ok(Became::Blocked)
         }

@@ -6,8 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::books::{Books, Trouble};
+use super::heartbeat::Trust;
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use super::leases::Lease;
+use super::sharing::SKEW_MAX;
 use super::{Open, attempts, calls, chains, counted, restraints, settle, unsettled, waiting};
 use crate::driver::{Conn, values};
 use paceline_domain::budget::CalledDay;
@@ -25,11 +27,14 @@ pub(crate) struct SqliteDomain {
     domain: QuotaDomain,
     /// `None` where the file's lock lets one process alone work it.
     lease: Option<Lease>,
+    /// Likewise, and in tests of the fence alone.
+    trust: Option<Trust>,
 }
 
 impl SqliteDomain {
-    pub(super) fn of(open: &Arc<Open>, domain: QuotaDomain, lease: Option<Lease>) -> Self {
-        Self { open: Arc::clone(open), domain, lease }
+    pub(super) fn of(open: &Arc<Open>, domain: QuotaDomain, owned: Option<(Lease, Trust)>) -> Self {
+        let (lease, trust) = owned.unzip();
+        Self { open: Arc::clone(open), domain, lease, trust }
     }
 
     /// Makes a change that only the owner may make.
@@ -51,6 +56,15 @@ impl Domain for SqliteDomain {
     async fn recover(&self, now: Timestamp) -> Result<usize, LedgerError> {
         let domain = self.domain.clone();
         self.change(move |books| attempts::recover(books, &domain, now)).await
+    }
+
+    fn is_owned(&self) -> bool {
+        self.trust.as_ref().is_none_or(Trust::holds)
+    }
+
+    fn clock_error(&self) -> Duration {
+        // One may be ahead of the database's, the other behind it.
+        if self.lease.is_some() { SKEW_MAX * 2 } else { Duration::ZERO }
     }
 
     async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError> {

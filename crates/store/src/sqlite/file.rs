@@ -47,7 +47,7 @@ pub(super) const MIGRATIONS: [(i64, &str); 19] = [
 ];
 
 /// The version that this program writes.
-pub(super) const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+pub(crate) const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
 /// Statements kept prepared per connection: more than the code has, so none is ever prepared twice.
 const STATEMENTS_MAX: usize = 128;
@@ -63,6 +63,16 @@ const CACHE_KIB: i64 = 16_384;
 
 /// What a path must not hold as it stands in a `file:` URI.
 const IN_URI: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
+
+/// The tables and indices of a new ledger, by name, in order.
+pub(crate) fn schema() -> rusqlite::Result<Vec<(String, String)>> {
+    let conn = Connection::open_in_memory()?;
+    for (_, script) in MIGRATIONS {
+        conn.execute_batch(script)?;
+    }
+    let mut schema = conn.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid")?;
+    schema.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
 
 /// Opens the file for writing, creating and migrating it as needed; the guard over its files is still to be set.
 pub(crate) fn open_writer(location: &Location) -> Result<(Conn, GuardSlot), LedgerError> {

@@ -3,11 +3,14 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use super::books::Books;
 use super::lock::Holder;
-use super::{file, lock, seal};
+use super::{file, leases, lock, seal, sharing};
+use crate::connect;
 use crate::driver::{self, Conn};
 use paceline_domain::time::Timestamp;
 use paceline_ports::LedgerError;
+use paceline_ports::clock::Clock;
 use paceline_ports::location::Location;
 use paceline_ports::operator::{Found, Inspection};
 
@@ -16,6 +19,9 @@ use paceline_ports::operator::{Found, Inspection};
 /// # Errors
 /// A sentence that says what is wrong with the file and what to do.
 pub(crate) fn inspect(location: &Location) -> Result<Found, LedgerError> {
+    if location.server.is_some() {
+        return inspect_server(location);
+    }
     let path = location.path.as_path();
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
@@ -47,6 +53,20 @@ pub(crate) fn inspect(location: &Location) -> Result<Found, LedgerError> {
     }))
 }
 
+/// The tables are made if there are none: to look at nothing would say nothing of the rights to make them.
+fn inspect_server(location: &Location) -> Result<Found, LedgerError> {
+    let conn = Books::open(location, true)?.into_conn();
+    sharing::refuse_skew(&conn, &Clock::system())?;
+    let key = seal::key_fault(&conn, location)?;
+    Ok(Found::Ledger(Inspection {
+        mode: 0,
+        worker: worker(location)?,
+        is_old: false,
+        newest: newest(&conn)?,
+        faults: key.into_iter().collect(),
+    }))
+}
+
 fn holder(path: &Path) -> Result<Option<Holder>, LedgerError> {
     lock::holder(path)
         .map_err(|error| LedgerError::Failed(format!("the lock beside {} cannot be read: {error}", path.display())))
@@ -66,9 +86,18 @@ fn damage(conn: &Conn, path: &Path) -> driver::Result<Option<String>> {
     Ok((found != "ok").then(|| file::damaged(path, found.lines().last().unwrap_or_default())))
 }
 
-/// Whether a worker works the ledger at `path`.
-pub(crate) fn is_worked(path: &Path) -> bool {
-    lock::holder(path).is_ok_and(|holder| holder.is_some())
+/// Whether a worker works the ledger.
+pub(crate) fn is_worked(location: &Location) -> bool {
+    worker(location).is_ok_and(|worker| worker.is_some())
+}
+
+/// Who works the ledger, in words, if anybody does.
+pub(crate) fn worker(location: &Location) -> Result<Option<String>, LedgerError> {
+    if location.server.is_none() {
+        return Ok(holder(&location.path)?.map(|holder| holder.name));
+    }
+    let owner = leases::owner(&connect::reader(location)?)?;
+    Ok(owner.map(|owner| format!("worker {owner} has it")))
 }
 
 fn absent(location: &Location) -> Result<Found, LedgerError> {

@@ -33,6 +33,16 @@ impl Lease {
         Ok(Self { domain: domain.to_owned(), owner, epoch: epoch.ok_or_else(owned)? })
     }
 
+    /// Whether it is the lease of that domain and epoch.
+    pub(crate) fn is(&self, domain: &str, epoch: i64) -> bool {
+        self.domain == domain && self.epoch == epoch
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(domain: &str, owner: Owner, epoch: i64) -> Self {
+        Self { domain: domain.to_owned(), owner, epoch }
+    }
+
     /// Whether the domain is still owned, whatever its clock says; nobody takes it over before this transaction ends.
     pub(crate) fn check(&self, conn: &Conn) -> std::result::Result<(), Trouble> {
         let check = "SELECT epoch FROM leases WHERE domain = $1 AND owner = $2 AND epoch = $3";
@@ -42,6 +52,20 @@ impl Lease {
             Trouble::NotOwner(format!("another process has taken over the quota domain {:?}", self.domain))
         })
     }
+}
+
+/// Lets every lease of this owner that is not over last from now on; says which they are, by domain and epoch.
+pub(crate) fn renew(conn: &Conn, sharing: Sharing) -> Result<Vec<(String, i64)>> {
+    let (now, until) = end_of(conn, sharing.lease)?;
+    let renew = "UPDATE leases SET expires_at = $2 WHERE owner = $1 AND expires_at > $3 RETURNING domain, epoch";
+    conn.query(renew, values![sharing.owner.0, until, now], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// Who works the ledger at the moment, if anybody does: the owner of any lease that is not over.
+pub(crate) fn owner(conn: &Conn) -> Result<Option<Owner>> {
+    let now = conn.now()?;
+    let owner = "SELECT owner FROM leases WHERE expires_at > $1 ORDER BY domain LIMIT 1";
+    Ok(conn.query_opt(owner, values![now], |row| row.get(0))?.map(Owner))
 }
 
 /// Ends this owner's lease of the domain: the next one need not wait, and the epoch grows at once.

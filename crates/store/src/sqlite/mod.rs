@@ -16,6 +16,7 @@ pub(crate) mod driver;
 mod figures;
 pub(crate) mod file;
 mod guard;
+mod heartbeat;
 pub(crate) mod inspect;
 pub(crate) mod job_row;
 pub(crate) mod leases;
@@ -50,6 +51,7 @@ use std::sync::Arc;
 
 use self::books::Books;
 use self::domain::SqliteDomain;
+use self::heartbeat::Heartbeat;
 use self::leases::Lease;
 use self::lock::WorkerLock;
 use self::readers::Readers;
@@ -62,6 +64,7 @@ use paceline_domain::activity::Deed;
 use paceline_domain::time::Timestamp;
 use paceline_metrics::{Metrics, Source};
 pub use paceline_ports::Mode;
+use paceline_ports::clock::Clock;
 use paceline_ports::location::Location;
 use paceline_ports::operator::BrokerStanding;
 use paceline_ports::{
@@ -82,6 +85,7 @@ struct Open {
     mode: Mode,
     /// `None`: one process alone works it, under the file's lock.
     sharing: Option<Sharing>,
+    heartbeat: Option<Heartbeat>,
     metrics: Metrics,
 }
 
@@ -106,9 +110,10 @@ impl SqliteLedger {
     ) -> Result<Self, LedgerError> {
         let location = location.into();
         let path = location.path.as_path();
+        let sharing = location.server.as_ref().map(Sharing::of).transpose()?;
         let mut lock = match mode {
-            Mode::Worker => Some(WorkerLock::acquire(path, now)?),
-            Mode::Operator => None,
+            Mode::Worker if sharing.is_none() => Some(WorkerLock::acquire(path, now)?),
+            Mode::Worker | Mode::Operator => None,
         };
         let announces = mode == Mode::Operator;
         let mut books = Books::open_measured(&location, announces, metrics.clone(), lock.as_mut())?;
@@ -116,11 +121,18 @@ impl SqliteLedger {
             books.seal()?.require()?;
             seal::begin_given(&mut books, &location)?;
             seal::carry_forward(&mut books)?;
-            // What the last worker said of its broker is not this one's.
-            broker::set(&books, None)?;
+            if sharing.is_some() {
+                sharing::refuse_skew(books.conn(), &Clock::system())?;
+            } else {
+                // What the last worker said of its broker is not this one's.
+                broker::set(&books, None)?;
+            }
         }
         let (writer, readers) = (Writer::start(books, lock), Readers::of(location.clone()));
-        Ok(Self { open: Arc::new(Open { writer, readers, watch: Watch::of(location), mode, sharing: None, metrics }) })
+        let heartbeat = sharing.map(|sharing| Heartbeat::of(location.clone(), sharing));
+        Ok(Self {
+            open: Arc::new(Open { writer, readers, watch: Watch::of(location), mode, sharing, heartbeat, metrics }),
+        })
     }
 
     /// Makes it the ledger of a rehearsal whose windows are `speed` times shorter.
@@ -161,6 +173,9 @@ impl SqliteLedger {
     pub async fn close(&self) {
         self.open.readers.close();
         self.open.watch.close();
+        if let Some(heartbeat) = &self.open.heartbeat {
+            heartbeat.close();
+        }
         if let Some(Sharing { owner, .. }) = self.open.sharing {
             // Otherwise its domains wait until its leases are over.
             let _ = self.open.writer.change(move |books| Ok(leases::release_all(books.conn(), owner)?)).await;
@@ -181,8 +196,9 @@ impl SqliteLedger {
         let books = Books::open(&location, true).unwrap();
         let sharing = Sharing { owner: sharing::Owner::draw().unwrap(), claim: lasting, lease: lasting };
         let (writer, readers) = (Writer::start(books, None), Readers::of(location.clone()));
-        let (watch, metrics) = (Watch::of(location), Metrics::default());
-        Self { open: Arc::new(Open { writer, readers, watch, mode: Mode::Worker, sharing: Some(sharing), metrics }) }
+        let heartbeat = Some(Heartbeat::of(location.clone(), sharing));
+        let (watch, metrics, sharing) = (Watch::of(location), Metrics::default(), Some(sharing));
+        Self { open: Arc::new(Open { writer, readers, watch, mode: Mode::Worker, sharing, heartbeat, metrics }) }
     }
 
     /// Lets the file grow to so many pages, as a full disk would.
@@ -283,14 +299,13 @@ impl Outbox for SqliteLedger {
 impl Ledger for SqliteLedger {
     async fn acquire(&self, domain: QuotaDomain) -> Result<Arc<dyn Domain>, LedgerError> {
         self.open.for_workers()?;
-        let lease = match self.open.sharing {
-            None => None,
-            Some(sharing) => {
-                let name = domain.name().to_owned();
-                Some(self.open.writer.change(move |books| Lease::take(books.conn(), &name, sharing)).await?)
-            }
+        let Some((sharing, heartbeat)) = self.open.sharing.zip(self.open.heartbeat.as_ref()) else {
+            return Ok(Arc::new(SqliteDomain::of(&self.open, domain, None)));
         };
-        Ok(Arc::new(SqliteDomain::of(&self.open, domain, lease)))
+        let (name, before) = (domain.name().to_owned(), heartbeat.before());
+        let lease = self.open.writer.change(move |books| Lease::take(books.conn(), &name, sharing)).await?;
+        let trust = heartbeat.keep(lease.clone(), before);
+        Ok(Arc::new(SqliteDomain::of(&self.open, domain, Some((lease, trust)))))
     }
 
     async fn release(&self, domain: QuotaDomain) -> Result<(), LedgerError> {

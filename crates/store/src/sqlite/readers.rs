@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
-use super::file;
+use crate::connect;
 use crate::driver::{Conn, Result};
 use paceline_ports::LedgerError;
 use paceline_ports::location::Location;
@@ -37,7 +37,7 @@ impl Readers {
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let conn = match taken {
                 Some(conn) => conn,
-                None => file::open_reader(&location)?,
+                None => connect::reader(&location)?,
             };
             let done = work(&conn)?;
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);

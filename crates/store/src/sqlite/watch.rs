@@ -55,6 +55,10 @@ impl Watch {
     }
 
     fn start(&self) {
+        if self.location.server.is_some() {
+            // The engine's own look now and then is soon enough.
+            return;
+        }
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if running.is_some() {
             return;

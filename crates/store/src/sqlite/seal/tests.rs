@@ -278,6 +278,7 @@ async fn a_key_that_is_given_is_exchanged_by_the_worker_at_its_start() {
     let given = |text: &str| Location {
         path: path.clone(),
         key: paceline_ports::location::KeySource::Given { from: "the variable K".to_owned(), text: Some(text.into()) },
+        server: None,
     };
     let (old, new) = (key::generate().unwrap().to_string(), format!("{}=", *key::generate().unwrap()));
     let worker = SqliteLedger::open(given(&old), Mode::Worker, T0).unwrap();

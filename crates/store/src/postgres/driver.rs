@@ -1,0 +1,228 @@
+//! The driver for PostgreSQL: one connection, made anew after it was lost.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::ops::ControlFlow;
+
+use futures_executor::block_on;
+use futures_util::TryStreamExt as _;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Statement};
+
+use super::server::Server;
+use super::values::Bound;
+use crate::driver::{Access, Driver, Each, Error, Kind, Result, Row, Value};
+
+/// Statements kept prepared per connection. Those over piles have many forms.
+const STATEMENTS_MAX: usize = 512;
+
+/// One state of the database for several reads.
+const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// "PACE", and the schema: who writes to another ledger of the same database is not waited for. Each statement sees what
+/// was committed before it, and so everything that earlier holders of the lock did.
+const BEGIN_WRITE: &str =
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(1346454341, hashtext(current_schema()))";
+const NOW: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)";
+
+type Sql<T> = std::result::Result<T, tokio_postgres::Error>;
+
+/// A connection to a server.
+pub(super) struct PostgresConn {
+    server: Server,
+    session: RefCell<Option<Session>>,
+    stands: Cell<Stands>,
+    changes: Cell<u64>,
+}
+
+/// How it stands with a transaction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    Outside,
+    Inside,
+    /// A statement in it failed: the server would take a commit for a rollback.
+    Broken,
+}
+
+struct Session {
+    client: Client,
+    statements: HashMap<String, Statement>,
+}
+
+impl Session {
+    fn prepared(&mut self, sql: &str) -> Sql<Statement> {
+        if let Some(statement) = self.statements.get(sql) {
+            return Ok(statement.clone());
+        }
+        if self.statements.len() >= STATEMENTS_MAX {
+            self.statements.clear();
+        }
+        let statement = block_on(self.client.prepare(sql))?;
+        self.statements.insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
+}
+
+impl PostgresConn {
+    pub(super) fn to(server: Server) -> Self {
+        Self { server, session: RefCell::default(), stands: Cell::new(Stands::Outside), changes: Cell::default() }
+    }
+
+    /// Does something with the connection, which is made if it is not there. One that failed is not used again.
+    fn with<T>(&self, work: impl FnOnce(&mut Session) -> Sql<T>) -> Result<T> {
+        let mut session = self.session.borrow_mut();
+        let is_lost = session.as_ref().is_none_or(|session| session.client.is_closed());
+        if is_lost && self.is_in_transaction() {
+            return Err(Error::new(Kind::Environment, "the connection to PostgreSQL was lost"));
+        }
+        if is_lost {
+            *session = None;
+        }
+        let at_hand = match &mut *session {
+            Some(at_hand) => at_hand,
+            empty => empty.insert(Session { client: self.server.connect()?, statements: HashMap::new() }),
+        };
+        work(at_hand).map_err(|error| {
+            let error = failed(&error);
+            if self.is_in_transaction() {
+                self.stands.set(Stands::Broken);
+            }
+            if error.kind() != Kind::Statement {
+                *session = None;
+            }
+            error
+        })
+    }
+
+    fn add_changes(&self, rows: u64) {
+        self.changes.set(self.changes.get() + rows);
+    }
+}
+
+impl Driver for PostgresConn {
+    fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize> {
+        let changed = self.with(|session| {
+            let statement = session.prepared(sql)?;
+            block_on(session.client.execute_raw(&statement, values.iter().map(|value| Bound(*value))))
+        })?;
+        self.add_changes(changed);
+        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    }
+
+    fn query(&self, sql: &str, values: &[Value<'_>], each: Each<'_>) -> Result<()> {
+        let rows: Vec<tokio_postgres::Row> = self.with(|session| {
+            let statement = session.prepared(sql)?;
+            block_on(async {
+                let values = values.iter().map(|value| Bound(*value));
+                session.client.query_raw(&statement, values).await?.try_collect().await
+            })
+        })?;
+        if !sql.starts_with("SELECT") {
+            self.add_changes(rows.len() as u64);
+        }
+        // What is done with a row may ask for others over this connection.
+        for row in &rows {
+            if each(&Row(row))? == ControlFlow::Break(()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&self, access: Access) -> Result<()> {
+        let script = match access {
+            Access::Read => BEGIN_READ,
+            Access::Write => BEGIN_WRITE,
+        };
+        let begun = self.with(|session| block_on(session.client.batch_execute(script)));
+        self.stands.set(Stands::Inside);
+        begun.inspect_err(|_| self.rollback())
+    }
+
+    fn commit(&self) -> Result<()> {
+        if self.stands.get() == Stands::Broken {
+            self.rollback();
+            return Err(Error::new(Kind::Statement, "a statement of this transaction failed"));
+        }
+        let committed = self.with(|session| block_on(session.client.batch_execute("COMMIT")));
+        self.stands.set(Stands::Outside);
+        committed
+    }
+
+    fn rollback(&self) {
+        if !self.is_in_transaction() {
+            return;
+        }
+        let ended = self.with(|session| block_on(session.client.batch_execute("ROLLBACK")));
+        self.stands.set(Stands::Outside);
+        if ended.is_err() {
+            // The server rolls back by itself when the connection is gone.
+            *self.session.borrow_mut() = None;
+        }
+    }
+
+    fn is_in_transaction(&self) -> bool {
+        self.stands.get() != Stands::Outside
+    }
+
+    fn now(&self) -> Result<i64> {
+        let mut now = 0;
+        self.query(NOW, &[], &mut |row| {
+            now = row.get(0)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(now)
+    }
+
+    fn lock_rows(&self) -> &'static str {
+        "FOR SHARE"
+    }
+
+    fn changes(&self) -> u64 {
+        self.changes.get()
+    }
+
+    fn wipe_at_once(&self, _at_once: bool) -> Result<()> {
+        // How a server keeps its files is its keepers' to decide.
+        Ok(())
+    }
+
+    fn clean(&self, _all: bool) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What a failure comes from, in the server's own words.
+pub(super) fn failed(error: &tokio_postgres::Error) -> Error {
+    let Some(told) = error.as_db_error() else {
+        let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        // A value that does not fit into its parameter was never sent.
+        let kind = if error.is_closed() || is_of_io(error) { Kind::Environment } else { Kind::Statement };
+        return Error::new(kind, why);
+    };
+    let code = told.code();
+    let class = code.code().get(..2).unwrap_or_default();
+    let kind = match class {
+        _ if *code == SqlState::DISK_FULL => Kind::Full,
+        _ if *code == SqlState::READ_ONLY_SQL_TRANSACTION => Kind::Environment,
+        // Connections, resources, an operator's intervention, the system, the server itself; who may come in.
+        "08" | "28" | "3D" | "53" | "57" | "58" | "F0" | "XX" => Kind::Environment,
+        _ => Kind::Statement,
+    };
+    let mut text = told.message().to_owned();
+    if let Some(detail) = told.detail().filter(|_| kind != Kind::Statement) {
+        text = format!("{text} ({detail})");
+    }
+    Error::new(kind, text)
+}
+
+fn is_of_io(error: &tokio_postgres::Error) -> bool {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if cause.is::<std::io::Error>() {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
+}

@@ -1,0 +1,90 @@
+//! The tables on a server: made once, and carried forward.
+
+use futures_executor::block_on;
+use tokio_postgres::Client;
+
+use super::driver::failed;
+use super::server::Server;
+use crate::dialect::to_postgres;
+use crate::driver::{Error, Kind};
+use crate::sqlite::file::{VERSION, schema};
+use paceline_ports::LedgerError;
+
+/// One process at a time looks at the tables and makes them.
+const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock(1346454342, hashtext(current_schema()))";
+
+/// Which version of the schema is there. In a table of its own: what is asked first must never change.
+const VERSIONS: &str = "CREATE TABLE paceline_schema (version BIGINT NOT NULL);
+COMMENT ON TABLE paceline_schema IS 'The version of these tables, which belong to Paceline';";
+
+/// What people changed is only ever added to, but for what is too old to be kept.
+const ACTIVITY: &str =
+    "CREATE FUNCTION activity_only_grows() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF TG_OP = 'DELETE' AND OLD.at < coalesce((SELECT value FROM meta WHERE name = 'activity_before'), 0) THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION 'the activity can only be added to';
+END $$;
+CREATE TRIGGER activity_only_grows BEFORE UPDATE OR DELETE ON activity
+    FOR EACH ROW EXECUTE FUNCTION activity_only_grows();";
+
+/// Makes the tables if there are none, and carries older ones forward.
+pub(super) fn prepare(server: &Server) -> Result<(), LedgerError> {
+    let client = server.connect()?;
+    let outcome = run(&client, BEGIN).and_then(|()| prepare_in_transaction(&client, server));
+    match outcome {
+        Ok(()) => run(&client, "COMMIT"),
+        // The connection ends here, and the transaction with it.
+        Err(error) => Err(error),
+    }
+}
+
+fn run(client: &Client, script: &str) -> Result<(), LedgerError> {
+    Ok(block_on(client.batch_execute(script)).map_err(|error| failed(&error))?)
+}
+
+fn prepare_in_transaction(client: &Client, server: &Server) -> Result<(), LedgerError> {
+    match version(client)? {
+        Some(VERSION) => Ok(()),
+        Some(newer) if newer > VERSION => Err(LedgerError::Failed(format!(
+            "{} was written by a newer Paceline (ledger version {newer}, this one knows up to {VERSION}); use that \
+             version, or name another database in [store] url",
+            server.name()
+        ))),
+        // The first version that there is on a server.
+        Some(older) => Err(LedgerError::Failed(format!(
+            "{} has ledger version {older}, which no Paceline ever wrote there; restore it from a backup",
+            server.name()
+        ))),
+        None => begin(client, server),
+    }
+}
+
+fn version(client: &Client) -> Result<Option<i64>, LedgerError> {
+    let ask = async {
+        let is_there = "SELECT to_regclass(quote_ident(current_schema()) || '.paceline_schema') IS NOT NULL";
+        if !client.query_one(is_there, &[]).await?.try_get::<_, bool>(0)? {
+            return Ok(None);
+        }
+        let row = client.query_opt("SELECT max(version) FROM paceline_schema", &[]).await?;
+        row.map_or(Ok(None), |row| row.try_get(0))
+    };
+    Ok(block_on(ask).map_err(|error: tokio_postgres::Error| failed(&error))?)
+}
+
+fn begin(client: &Client, server: &Server) -> Result<(), LedgerError> {
+    let others = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()";
+    let others = block_on(async { client.query_one(others, &[]).await?.try_get::<_, i64>(0) });
+    if others.map_err(|error| failed(&error))? > 0 {
+        return Err(LedgerError::Failed(format!(
+            "{} holds tables of another program; name an empty database or schema in [store] url",
+            server.name()
+        )));
+    }
+    let tables = schema().map_err(|error| Error::new(Kind::Environment, error.to_string()))?;
+    let tables: Vec<_> = tables.iter().filter_map(|(name, sql)| to_postgres(name, sql)).collect();
+    let tables = tables.join(";\n");
+    let insert = format!("INSERT INTO paceline_schema (version) VALUES ({VERSION})");
+    run(client, &format!("{VERSIONS}\n{tables};\n{ACTIVITY}\n{insert};"))
+}

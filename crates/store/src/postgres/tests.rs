@@ -1,0 +1,149 @@
+//! The suites of every store, over a server; each test has a schema of its own there, which goes with it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures_executor::block_on;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::Server;
+use crate::contract::{T0, counts, from_amqp, job, owners_contract, queue, store_contract};
+use crate::sqlite::{Mode, SqliteLedger};
+use paceline_ports::location::{self, KeySource, Location};
+
+/// A schema, dropped with this.
+struct Schema {
+    url: SecretString,
+    name: String,
+}
+
+impl Schema {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let url = std::env::var("PACELINE_TEST_POSTGRES_URL").unwrap();
+        let schema = Self { url: url.into(), name: format!("paceline_test_{}_{number}", std::process::id()) };
+        schema.run("CREATE SCHEMA", "");
+        schema
+    }
+
+    fn run(&self, before: &str, after: &str) {
+        let server = Server::of(&at(self.url.clone(), 0)).unwrap().unwrap();
+        block_on(server.connect().unwrap().batch_execute(&format!("{before} {}{after}", self.name))).unwrap();
+    }
+
+    fn location(&self, lease_s: u64) -> Location {
+        let url = self.url.expose_secret();
+        let first = if url.contains('?') { '&' } else { '?' };
+        at(format!("{url}{first}options=-csearch_path%3D{}", self.name).into(), lease_s)
+    }
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        self.run("SET client_min_messages = warning; DROP SCHEMA", " CASCADE");
+    }
+}
+
+fn at(url: SecretString, lease_s: u64) -> Location {
+    let key = KeySource::Given { from: "the test's key".into(), text: Some(format!("{}=", "A".repeat(43)).into()) };
+    Location {
+        path: "postgres".into(),
+        key,
+        server: Some(location::Server { url, lease: Duration::from_secs(lease_s) }),
+    }
+}
+
+struct Fresh {
+    store: SqliteLedger,
+    people: crate::Connector,
+    _schema: Schema,
+}
+
+impl Fresh {
+    fn new() -> Self {
+        let schema = Schema::new();
+        let location = schema.location(3_600);
+        let store = SqliteLedger::open(location.clone(), Mode::Worker, T0).unwrap();
+        Self { store, people: crate::Connector(location), _schema: schema }
+    }
+}
+
+store_contract!(Fresh::new(), #[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]);
+
+/// A ledger that three processes work.
+struct Shared {
+    one: SqliteLedger,
+    other: SqliteLedger,
+    brief: SqliteLedger,
+    _schema: Schema,
+}
+
+impl Shared {
+    fn new() -> Self {
+        let schema = Schema::new();
+        let open = |seconds| SqliteLedger::open_shared(schema.location(0), Duration::from_secs(seconds));
+        Self { one: open(3_600), other: open(3_600), brief: open(0), _schema: schema }
+    }
+}
+
+owners_contract!(Shared::new(), #[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]);
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
+async fn a_connection_that_was_cut_is_made_anew_and_nothing_is_lost() {
+    let schema = Schema::new();
+    let ledger = SqliteLedger::open(schema.location(3_600), Mode::Worker, T0).unwrap();
+    queue(&ledger, from_amqp(job("a"))).await;
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE
+        '%pg_advisory_xact_lock(1346454341%' OR query = 'COMMIT' AND pid <> pg_backend_pid()";
+    let server = Server::of(&schema.location(0)).unwrap().unwrap();
+    block_on(server.connect().unwrap().batch_execute(cut)).unwrap();
+    // The first one may meet the cut.
+    let _ = paceline_ports::Intake::take_over(&ledger, vec![from_amqp(job("b"))], T0).await;
+    paceline_ports::Intake::take_over(&ledger, vec![from_amqp(job("b"))], T0).await.unwrap();
+    assert_eq!(counts(&ledger).await.total, 2);
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
+fn a_newer_schema_and_another_programs_tables_are_refused() {
+    let schema = Schema::new();
+    let refusal = || super::open_writer(&Server::of(&schema.location(0)).unwrap().unwrap()).err().unwrap().to_string();
+    let run = |sql: &str| {
+        let server = Server::of(&schema.location(0)).unwrap().unwrap();
+        block_on(server.connect().unwrap().batch_execute(sql)).unwrap();
+    };
+    run("CREATE TABLE others (n INTEGER)");
+    assert!(refusal().contains("another program"), "{}", refusal());
+    run("DROP TABLE others");
+    super::open_writer(&Server::of(&schema.location(0)).unwrap().unwrap()).unwrap();
+    run("UPDATE paceline_schema SET version = version + 1");
+    assert!(refusal().contains("newer Paceline"), "{}", refusal());
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
+fn who_is_refused_is_told_where_and_no_password() {
+    let url: SecretString = "postgres://nobody:secret-word@127.0.0.1:1/db".to_owned().into();
+    let server = Server::of(&at(url, 0)).unwrap().unwrap();
+    let error = super::open_writer(&server).err().unwrap().to_string();
+    assert!(error.contains("postgres://127.0.0.1/db cannot be reached"), "{error}");
+    assert!(!error.contains("secret-word") && !format!("{server:?}").contains("secret-word"));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
+fn the_activity_is_only_added_to() {
+    let schema = Schema::new();
+    let server = Server::of(&schema.location(0)).unwrap().unwrap();
+    super::open_writer(&server).unwrap();
+    let client = server.connect().unwrap();
+    let run =
+        |sql: &str| block_on(client.batch_execute(sql)).map_err(|error| super::driver::failed(&error).to_string());
+    run("INSERT INTO activity (change, at, via, actor, action, count, facts) VALUES (1, 5, 'command', 'a', 'redrive', 1, '{}')")
+        .unwrap();
+    assert!(run("UPDATE activity SET actor = 'b'").unwrap_err().contains("only be added to"));
+    assert!(run("DELETE FROM activity").unwrap_err().contains("only be added to"));
+    run("INSERT INTO meta (name, value) VALUES ('activity_before', 6); DELETE FROM activity").unwrap();
+}

@@ -1,0 +1,145 @@
+//! Says again and again that this process still owns what it works, and trusts itself only for as long as that lasts.
+//!
+//! A thread with a connection of its own, which do nothing else. Ownership counts from the instant before the question
+//! was asked, by this process's monotonic clock; an error, or an answer that never comes, extends nothing.
+//!
+//! Decision: docs/decisions/0048-owners-are-fenced-by-an-epoch.md
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::leases::{self, Lease};
+use super::sharing::Sharing;
+use crate::connect;
+use paceline_domain::time::{Mono, micros};
+use paceline_ports::clock::Clock;
+use paceline_ports::location::Location;
+
+/// So many questions in the time of a lease: two may fail.
+const BEATS: u32 = 3;
+
+/// How much earlier than the database this process takes a lease for over, as a part of it: it covers whatever happens
+/// between the last look and the first byte.
+const MARGIN: u32 = 6;
+
+/// Until when an acquired domain is surely owned, by [`Heartbeat`]'s clock.
+#[derive(Clone, Debug)]
+pub(crate) struct Trust {
+    until: Arc<AtomicI64>,
+    clock: Clock,
+}
+
+impl Trust {
+    pub(crate) fn holds(&self) -> bool {
+        self.clock.mono().0 < self.until.load(Ordering::Acquire)
+    }
+}
+
+/// The leases that are renewed, each with the instant until which it is trusted.
+type Owned = Mutex<Vec<(Lease, Arc<AtomicI64>)>>;
+
+/// The heartbeat of one process on a ledger; begins with the first domain.
+pub(crate) struct Heartbeat {
+    location: Location,
+    sharing: Sharing,
+    clock: Clock,
+    owned: Arc<Owned>,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    thread: JoinHandle<()>,
+    /// Its end ends the thread.
+    _over: SyncSender<()>,
+}
+
+impl Heartbeat {
+    pub(crate) fn of(location: Location, sharing: Sharing) -> Self {
+        Self { location, sharing, clock: Clock::system(), owned: Arc::default(), running: Mutex::default() }
+    }
+
+    /// The instant before a domain is asked for.
+    pub(crate) fn before(&self) -> Mono {
+        self.clock.mono()
+    }
+
+    /// Goes on owning a domain that was asked for after `before`.
+    pub(crate) fn keep(&self, lease: Lease, before: Mono) -> Trust {
+        let until = Arc::new(AtomicI64::new(trusted_until(before, self.sharing.lease)));
+        let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
+        owned.push((lease, Arc::clone(&until)));
+        drop(owned);
+        self.start();
+        Trust { until, clock: self.clock.clone() }
+    }
+
+    /// Ends it, and returns when its connection is closed.
+    pub(crate) fn close(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Running { thread, _over: over }) = running {
+            drop(over);
+            // If it panicked, trust has run out by itself.
+            let _ = thread.join();
+        }
+    }
+
+    fn start(&self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let every = self.sharing.lease / BEATS;
+        if running.is_some() || every.is_zero() {
+            return;
+        }
+        let (over, is_over) = sync_channel(0);
+        let (location, sharing, clock) = (self.location.clone(), self.sharing, self.clock.clone());
+        let owned = Arc::clone(&self.owned);
+        let thread = std::thread::Builder::new().name("ledger lease".to_owned());
+        let thread = thread.spawn(move || beat(&location, sharing, &clock, &owned, (&is_over, every)));
+        *running = thread.ok().map(|thread| Running { thread, _over: over });
+    }
+}
+
+fn trusted_until(before: Mono, lease: Duration) -> i64 {
+    before.0.saturating_add(micros(lease.saturating_sub(lease / MARGIN)))
+}
+
+fn beat(
+    location: &Location,
+    sharing: Sharing,
+    clock: &Clock,
+    owned: &Owned,
+    (is_over, every): (&Receiver<()>, Duration),
+) {
+    let mut conn = None;
+    while is_over.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+        if conn.is_none() {
+            conn = connect::reader(location).ok();
+        }
+        let Some(open) = &conn else { continue };
+        let before = clock.mono();
+        let Ok(still) = leases::renew(open, sharing) else { continue };
+        let mut owned = owned.lock().unwrap_or_else(PoisonError::into_inner);
+        owned.retain(|(lease, until)| {
+            let is_ours = still.iter().any(|(domain, epoch)| lease.is(domain, *epoch));
+            until.store(if is_ours { trusted_until(before, sharing.lease) } else { i64::MIN }, Ordering::Release);
+            is_ours
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::sharing::Owner;
+
+    #[test]
+    fn trust_ends_before_the_lease_does() {
+        let sharing = Sharing { owner: Owner(1), claim: Duration::ZERO, lease: Duration::ZERO };
+        let heartbeat = Heartbeat::of(Location::from(std::path::Path::new("none")), sharing);
+        let lease = Lease::for_tests("all", Owner(1), 1);
+        assert!(!heartbeat.keep(lease, heartbeat.before()).holds());
+        assert_eq!(trusted_until(Mono(0), Duration::from_secs(6)), 5_000_000);
+    }
+}
