@@ -11,6 +11,7 @@ use crate::domain::catalog::{Catalog, Method};
 use crate::domain::checks::across::{Across, Earlier};
 use crate::domain::checks::{self, Finding as Found, Severity};
 use crate::domain::decode::Decoder;
+use crate::domain::find::Names;
 use crate::domain::job::{Fault, Identity, Job, LaneKey};
 use crate::domain::printable::plain;
 use crate::domain::rows::{FileError, Input, Row, RowIds, Rows};
@@ -60,6 +61,8 @@ pub struct Source {
     written: Result<Written, String>,
     /// What stands in for what its rows leave out.
     pub input: Input,
+    /// What is known of the names in its rows.
+    pub names: Names,
     ids: IdRule,
 }
 
@@ -126,7 +129,8 @@ impl BatchArgs {
             {
                 writeln!(err, "note: {}: {note}", input.name)?;
             }
-            sources.push(Source { path: path.clone(), place, written, input, ids });
+            let names = Names::default();
+            sources.push(Source { path: path.clone(), place, written, input, names, ids });
         }
         let is_text = |source: &Source| source.written.as_ref().is_ok_and(|written| !written.is_workbook());
         if self.written.sheet.is_some() && sources.iter().all(is_text) {
@@ -148,7 +152,7 @@ impl Source {
             Ok(written) => written.rows(&self.place, &self.input, decoder)?,
             Err(message) => Err(files::fault(&self.input, message.clone())),
         };
-        Ok(rows.map(|rows| rows.with_ids(ids)))
+        Ok(rows.map(|rows| rows.with_ids(ids).with_names(&self.names)))
     }
 }
 

@@ -28,6 +28,7 @@ mod jobs;
 mod lang;
 mod logs;
 mod methods;
+mod names;
 mod no_dumps;
 mod page;
 mod plan;
@@ -196,7 +197,7 @@ fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
         Command::Validate(args) => validate::carry_out(context, &args),
         Command::Import(args) => import::carry_out(context, &args),
         Command::Expand(args) => expand::carry_out(context, &args),
-        Command::Plan(args) => plan::carry_out(context, &args),
+        Command::Plan(args) => on_runtime(plan::carry_out(context, &args)),
         Command::Read(args) => on_runtime(read::carry_out(context, args)),
         Command::Submit(args) => on_runtime(submit::carry_out(context, args)),
         Command::Status(args) => on_runtime(status::carry_out(context, args)),

@@ -108,7 +108,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
 }
 
 /// A worker of this command's own, without jobs. One that runs already holds the quotas: it can be asked instead.
-async fn start(context: &mut Context, settings: Settings) -> anyhow::Result<Worker> {
+pub(super) async fn start(context: &mut Context, settings: Settings) -> anyhow::Result<Worker> {
     let catalog = wiring::catalog_of(&settings)?;
     let store = settings.store.clone();
     let parts = Parts::of(settings, catalog, Surroundings::Bare, context.source(), &context.clock)?;

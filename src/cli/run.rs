@@ -24,6 +24,7 @@ use super::batch::{self, BatchArgs, Checked, Present};
 use super::changes::Changes;
 use super::context::Context;
 use super::exit::{Exit, refuse};
+use super::names;
 use super::planned::Planned;
 use super::prune;
 use super::rehearsal::{Account, Rehearsal};
@@ -82,7 +83,12 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
     let catalog = wiring::catalog_of(&settings)?;
     let decoder = Arc::new(wiring::decoder(&settings, &catalog, args.simulate));
     let store = (!args.simulate).then(|| settings.store.clone());
-    let sources = args.batch.sources(&mut context.err, &decoder, &settings, store.as_ref())?;
+    let mut sources = args.batch.sources(&mut context.err, &decoder, &settings, store.as_ref())?;
+    if args.simulate {
+        names::make_up(&mut sources);
+    } else {
+        names::look_up(context, &decoder, &mut sources).await?;
+    }
     let mut signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
     let (mut checked, changes) = check(context, &args, &sources, &decoder, store.as_ref())?;
     let gone = match &store {

@@ -25,6 +25,7 @@ use super::changes::Changes;
 use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::findings::Findings;
+use super::names;
 use super::signals::Stop;
 use super::table::plain;
 use super::take_over::{refuse_changed, take_over};
@@ -61,7 +62,8 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
         ));
     }
     let store = &settings.store;
-    let sources = args.batch.sources(&mut context.err, &decoder, &settings, Some(store))?;
+    let mut sources = args.batch.sources(&mut context.err, &decoder, &settings, Some(store))?;
+    names::look_up(context, &decoder, &mut sources).await?;
     let allow = args.batch.allow_duplicates;
     wiring::warn_of_plain_text(&settings);
     let Some(options) = wiring::broker_options(&settings) else {

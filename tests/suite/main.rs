@@ -53,6 +53,7 @@ mod ledger_file;
 mod look_ups;
 mod maps;
 mod metrics;
+mod names;
 mod observability;
 mod openapi;
 mod order;

@@ -10,6 +10,7 @@ pub mod graph;
 use serde_json::{Map, Value};
 
 use super::catalog::{At, Method, Schema, SchemaKind, shown_text};
+use super::find;
 use super::job::{Fault, ID_BYTES_MAX, Job, Params};
 use super::messages::{Cause, Rule};
 
@@ -44,15 +45,19 @@ pub struct Taken {
     pub value: Option<Value>,
 }
 
-/// Whether the value is meant as a reference.
+/// Whether the value is not there yet: it is taken from another job, or a name stands in its place.
 pub fn is_reference(value: &Value) -> bool {
+    value.as_object().is_some_and(|map| map.contains_key(FROM) || map.contains_key(find::FIND))
+}
+
+fn is_of_job(value: &Value) -> bool {
     value.as_object().is_some_and(|map| map.contains_key(FROM))
 }
 
 /// Whether a reference is there, however deep.
 pub fn holds_reference(value: &Value) -> bool {
     match value {
-        Value::Object(map) => map.contains_key(FROM) || map.values().any(holds_reference),
+        Value::Object(map) => is_reference(value) || map.values().any(holds_reference),
         Value::Array(items) => items.iter().any(holds_reference),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
@@ -128,7 +133,7 @@ fn change_in(
 }
 
 fn change_at(value: &mut Value, schema: Option<&Schema>, change: &mut impl FnMut(&mut Value, Option<&Schema>)) {
-    if is_reference(value) {
+    if is_of_job(value) {
         return change(value, schema);
     }
     match value {
@@ -152,7 +157,8 @@ pub fn rename(params: &mut Params, mut renamed: impl FnMut(&str) -> String) {
     });
 }
 
-/// Puts the values in the place of the references, in their order; one too few leaves its reference where it is.
+/// Puts the values in the place of the references, in their order, and ids in the place of names; one too few leaves its
+/// reference where it is.
 pub fn fill(params: &mut Params, values: &[Value], method: Option<&Method>) {
     let mut values = values.iter();
     each_mut(params, method, &mut |place, schema| {
@@ -160,6 +166,7 @@ pub fn fill(params: &mut Params, values: &[Value], method: Option<&Method>) {
             *place = fitted(value, schema.map(|schema| schema.kind));
         }
     });
+    find::fill(params);
 }
 
 /// Ids are kept as text, and some methods take them as numbers.
@@ -234,6 +241,19 @@ impl Schema {
     /// What is wrong with a reference in this place, before its value is known.
     pub(crate) fn check_reference(&self, field: &At<'_>, map: &Map<String, Value>, faults: &mut Vec<Fault>) {
         let mut fail = |rule: Rule| faults.push(Fault::invalid(field.to_string(), rule));
+        if let Some(name) = map.get(find::FIND) {
+            let is_id = |id: &Value| id.as_str().is_some_and(|id| !id.is_empty());
+            let id = map.get(find::IS);
+            let is_well = name.as_str().is_some_and(|name| !find::steps(name).is_empty())
+                && id.is_none_or(is_id)
+                && map.len() == 1 + usize::from(id.is_some());
+            match (is_well, &self.resolve) {
+                (false, _) => fail(Rule::NameInPlace { form: r#"{"$find":"NAME"}"#.to_owned() }),
+                (true, None) => fail(Rule::NoNamesHere),
+                (true, Some(_)) => {}
+            }
+            return;
+        }
         let at = map.get(AT);
         let is_path =
             |at: &Value| at.as_str().is_some_and(|at| !at.is_empty() && at.split('.').all(|name| !name.is_empty()));

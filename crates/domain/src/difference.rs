@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::catalog::{Method, shown};
 use super::edit::MASK;
+use super::find;
 use super::job::{Job, Params};
 use super::mask;
 
@@ -65,7 +66,9 @@ fn values(job: &Job, params: &Params) -> BTreeMap<String, Value> {
 fn add(prefix: &str, map: &Map<String, Value>, values: &mut BTreeMap<String, Value>) {
     for (name, value) in map {
         let field = format!("{prefix}.{name}");
-        if let Value::Object(inner) = value {
+        if let Some(name) = value.get(find::FIND) {
+            values.insert(field, name.clone());
+        } else if let Value::Object(inner) = value {
             add(&field, inner, values);
         } else {
             values.insert(field, value.clone());

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::catalog::{Catalog, Method};
+use super::find;
 use super::job::{Identity, Params};
 use super::mask;
 
@@ -94,6 +95,10 @@ fn all(params: &Params) -> Value {
 fn plain(value: &Value) -> Value {
     if value.as_str().is_some_and(str::is_empty) {
         return Value::Null;
+    }
+    // What was found for a name is what the object has.
+    if let Some(id) = value.get(find::IS).filter(|_| find::is_name(value)) {
+        return plain(id);
     }
     if value.is_number() { Value::from(value.to_string()) } else { value.clone() }
 }

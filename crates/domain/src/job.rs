@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::find;
 use super::identity::ObjectHash;
 use super::messages::{Cause, Got, Rule, Spot, Wrong};
 use super::reason::Reason;
@@ -146,14 +147,16 @@ impl Job {
     /// Only what reaches the platform counts: a re-published job may carry another priority or deadline.
     pub fn content_hash(&self) -> [u8; 32] {
         // Written out from where it stands: a copy of all parameters is not free.
+        let named = find::content(&self.params);
+        let params = named.as_ref().unwrap_or(&self.params);
         let content = (
             &self.lane.method,
             &self.lane.app,
             &self.lane.tenant,
             self.identity.to_string(),
-            &self.params.path,
-            &self.params.query,
-            &self.params.body,
+            &params.path,
+            &params.query,
+            &params.body,
         );
         // Texts and JSON values only: there is nothing that could fail.
         let text = serde_json::to_vec(&content).unwrap_or_default();

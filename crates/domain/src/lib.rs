@@ -15,6 +15,7 @@ pub mod decided_later;
 pub mod decode;
 pub mod difference;
 pub mod edit;
+pub mod find;
 pub mod identity;
 pub mod job;
 pub mod job_schema;

@@ -22,6 +22,7 @@ use super::tokens::{NoToken, Token};
 use paceline_domain::catalog::{IdentityKind, Method, ThrottleScope};
 use paceline_domain::chain;
 use paceline_domain::decode::implied_deadline;
+use paceline_domain::find;
 use paceline_domain::job::{Identity, Job, LaneKey, Params};
 use paceline_domain::look_up;
 use paceline_domain::messages::Cause;
@@ -124,6 +125,9 @@ fn unfit(content: &Job, method: &Method, was_filled: bool, now: Timestamp) -> Op
     }
     if was_filled && let Some(at) = implied_deadline(method, &content.params).filter(|at| *at <= now) {
         return Some(Cause::DeadlinePassed { not_after_at: at.to_string() });
+    }
+    if let Some(name) = find::left(&content.params) {
+        return Some(Cause::NotFoundName { name });
     }
     let faults = if was_filled { chain::faults_of_filled(content, method) } else { Vec::new() };
     let why: Vec<String> = faults.iter().map(ToString::to_string).collect();

@@ -90,6 +90,11 @@ messages! {
         ResultOfJob { form: String, long: String } = "expected {form} or {long}", "应为 {form} 或 {long}";
         NoSecretOfJob = "is sensitive: it cannot be taken from another job's result", "是敏感值：不能取自另一个任务的结果";
         KeyIsText { wanted: Wanted } = "expected {wanted}, and the key of a job's object is text: name a field of its result, \"at\"", "应为{wanted}，而任务对象的 key 是文本：用 \"at\" 指明结果里的字段";
+        NameInPlace { form: String } = "expected an id, or a name as {form}", "应为 ID，或写成 {form} 的名称";
+        NoNamesHere = "a name cannot be looked up for this parameter: expected an id", "这个参数不能按名称查找：应为 ID";
+        NothingNamed { name: String } = "there is nothing named {name:?}: correct the name, or create it first", "没有名为 {name:?} 的对象：修改名称，或先创建它";
+        NothingNamedSo { name: String, there: Vec<String> } = "there is nothing named {name:?}; there are {there}", "没有名为 {name:?} 的对象；现有 {there}";
+        SeveralNamedSo { name: String, ids: Vec<String> } = "{name:?} is the name of several: put one of their ids in its place, {ids}", "名为 {name:?} 的不止一个：请填其中一个的 ID，{ids}";
         JobIds = "expected a list of job ids", "应为任务 id 的列表";
         KnownJob = "expected the id of a job of these files or of the ledger", "应为这些文件或账本里某个任务的 id";
         MakesNoKey { method: String, form: String } = "{method} makes no object with a key: name a field of its result, as in {form} or \"at\"", "{method} 不生成有 key 的对象：指明结果里的字段，写作 {form} 或 \"at\"";

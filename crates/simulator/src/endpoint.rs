@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -91,7 +92,7 @@ pub(crate) fn prepare(catalog: &Catalog, scenario: &Scenario, speed: f64) -> (Ve
             family: Family::of(&method.family),
             rules: rules(method, scenario, speed),
             in_flight_limit: best(&scenario.concurrency, name).copied(),
-            lists: looked(catalog, |look_up| look_up.method == *name),
+            lists: listed(catalog, method),
             item: item(catalog, method),
             unique: unique(catalog, method),
             also: catalog.methods.values().filter(|it| it.counted_as.as_ref() == Some(name)).cloned().collect(),
@@ -157,6 +158,42 @@ fn example_of<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
         Value::Array(items) => items.iter().find_map(|inner| example_of(inner, field)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     }
+}
+
+/// The creates whose objects a listing shows: those that are looked up with it, else that whose objects people read with
+/// it.
+fn listed(catalog: &Catalog, listing: &Method) -> Vec<Looked> {
+    let looked = looked(catalog, |look_up| look_up.method == listing.name);
+    let Some(read) = listing.read.as_ref().filter(|_| looked.is_empty()) else { return looked };
+    let is_read = |create: &&Arc<Method>| create.update.as_ref().is_some_and(|update| update.method == read.feeds);
+    let show = |create: &Arc<Method>| {
+        let param = create.update.as_ref().map(|update| update.param.as_str()).unwrap_or_default();
+        // In a tree, the listing may be asked for what is below one.
+        let above = create.body_schema.properties.iter().find_map(|(name, schema)| {
+            let resolve = schema.resolve.as_ref().filter(|resolve| resolve.method == listing.name)?;
+            Some((resolve.parent.clone()?, Value::from(format!("$body.{name}"))))
+        });
+        let look_up = LookUp {
+            mark: BTreeMap::new(),
+            delay: Duration::ZERO,
+            method: listing.name.clone(),
+            params: above.into_iter().collect(),
+            least: Vec::new(),
+            items: read.items.clone(),
+            next: read.next.clone(),
+            each: None,
+            state: false,
+            detail: None,
+            matches: BTreeMap::new(),
+            unmarked: BTreeMap::new(),
+            never: BTreeMap::new(),
+            unmarked_never: BTreeMap::new(),
+            cut_beyond: BTreeMap::new(),
+            key: read.columns.get(param).cloned().unwrap_or_default(),
+        };
+        Looked { create: Arc::clone(create), look_up }
+    };
+    catalog.methods.values().filter(is_read).take(1).map(show).collect()
 }
 
 fn looked(catalog: &Catalog, is_wanted: impl Fn(&LookUp) -> bool) -> Vec<Looked> {

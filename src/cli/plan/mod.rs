@@ -22,6 +22,7 @@ use super::batch::{self, BatchArgs, Checked, Present};
 use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::findings::Findings;
+use super::names;
 
 use budgets::Wanted;
 use pace::Need;
@@ -35,6 +36,9 @@ pub struct Args {
     /// Leave out rows with faults instead of refusing the files
     #[arg(long)]
     skip_invalid: bool,
+    /// Look names up now, through the listings and under their quotas; without it they are counted
+    #[arg(long)]
+    resolve: bool,
     /// Print data for programs
     #[arg(long)]
     json: bool,
@@ -64,12 +68,17 @@ struct Others {
 }
 
 /// Prints the plan; 1 if some rows will end badly, repeat others or cannot move.
-pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
+pub async fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let catalog = wiring::catalog_of(&settings)?;
     let decoder = Arc::new(wiring::decoder(&settings, &catalog, false));
     let store = &settings.store;
-    let sources = args.batch.sources(&mut context.err, &decoder, &settings, Some(store))?;
+    let mut sources = args.batch.sources(&mut context.err, &decoder, &settings, Some(store))?;
+    if args.resolve {
+        names::look_up(context, &decoder, &mut sources).await?;
+    } else {
+        names::count(context, &decoder, &sources)?;
+    }
     let ledger = wiring::open_untouched(store)?;
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&catalog)).transpose()?;
     let mut findings = Findings::default();

@@ -261,7 +261,14 @@ fn resolvers(catalog: &Catalog, method: &Method, faults: &mut Faults) {
             if let Some(listing) = called(catalog, method, &resolve.method, &at, faults) {
                 let listed = result_of(catalog, listing);
                 let item = listed_under(&listed, &resolve.items).and_then(|items| items.first().copied());
-                for path in [&resolve.name, &resolve.key] {
+                let known = |param: &&String| param_schema(listing, param).is_none();
+                if let Some(param) = resolve.parent.as_ref().filter(known) {
+                    faults.add(&at, format!("{} has no parameter {param:?}", listing.name));
+                }
+                if listing.read.is_none() {
+                    faults.add(&at, format!("{} has no [read], which says how it is paged", listing.name));
+                }
+                for path in [&resolve.name, &resolve.key].into_iter().chain(&resolve.also).chain(&resolve.above) {
                     if item.is_none_or(|item| lookup(item, path).is_none()) {
                         faults.add(&at, format!("the example of {} has no {path:?} in an item", listing.name));
                     }

@@ -31,6 +31,7 @@ pub(crate) use check::{At, got, shortened, shown, shown_text};
 pub use code::{Action, ErrorRule, SuspendScope, ThrottleScope};
 pub use creation::{Creation, Detail, IdempotencyKey, LookUp, NextPage, Read, Undo, Undoes, Update};
 pub use load::{CatalogError, Source as CatalogSource, built_in, load};
+pub use pattern::Pattern;
 pub use request::RequestExample;
 pub use rule::{Period, Rule, RuleKind};
 pub use schema::{Format as SchemaFormat, Kind as SchemaKind, Number, Resolve, Schema, Wrong};

@@ -97,7 +97,7 @@ impl fmt::Display for Number {
 }
 
 /// The keyword `x-resolve`: how a name becomes an id.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resolve {
     /// A listing, a method of kind look-up.
@@ -106,8 +106,17 @@ pub struct Resolve {
     pub items: String,
     /// Dotted path of the name inside an item.
     pub name: String,
+    /// Dotted path of another name inside an item, e.g. an id of one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub also: Option<String>,
     /// Dotted path of the id inside an item.
     pub key: String,
+    /// Of things in a tree, which are named by their path: the listing's parameter that takes the one above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Dotted path of the id of the one above inside an item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above: Option<String>,
 }
 
 /// The keyword `x-format`.

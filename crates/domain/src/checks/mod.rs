@@ -23,6 +23,7 @@ use super::messages::Bilingual;
 use super::time::Timestamp;
 
 pub use characters::is_ignorable;
+pub(crate) use spreadsheet::is_spoilt;
 pub(crate) use text::code;
 pub use values::Source;
 

@@ -17,6 +17,11 @@ const ERRORS: [&str; 11] = [
 /// A number in a column that is too narrow is saved as at least so many of these.
 const NARROW_MIN: usize = 5;
 
+/// Whether a spreadsheet has spoilt the text: nobody meant it.
+pub(crate) fn is_spoilt(text: &str) -> bool {
+    is_error(text) || is_shortened(text)
+}
+
 /// Whether the text is an error value, or what a column that is too narrow shows in place of a number.
 pub(super) fn is_error(text: &str) -> bool {
     let text = text.trim();

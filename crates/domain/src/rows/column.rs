@@ -5,9 +5,11 @@ use serde_json::{Map, Value};
 use super::heading::normal;
 use super::mapping;
 use super::value;
-use crate::catalog::{Method, Schema, SchemaFormat, SchemaKind};
+use crate::catalog::{Method, Pattern, Schema, SchemaFormat, SchemaKind};
 use crate::chain;
+use crate::checks::is_spoilt;
 use crate::decode::FIELDS;
+use crate::find;
 use crate::messages::Rule;
 use crate::time::{self, Timestamp, Zone};
 
@@ -64,6 +66,8 @@ pub(super) struct Leaf {
     unit: i64,
     /// Where dates are meant that do not say it.
     zone: Option<Zone>,
+    /// What an id looks like, where a name can stand in its place.
+    id: Option<Pattern>,
     /// How many names lead to the list, if there is one on the way.
     list_at: Option<usize>,
     pub(super) sensitive: bool,
@@ -116,6 +120,7 @@ pub(super) fn meaning(method: &Method, part: &str, names: &[String]) -> Meaning 
         units,
         unit: 1,
         zone: None,
+        id: schema.pattern.clone().filter(|_| schema.resolve.is_some()),
         list_at,
         sensitive,
     })
@@ -176,6 +181,11 @@ impl Leaf {
         }
     }
 
+    /// Whether the text is the name of something whose id is wanted.
+    fn is_name(&self, text: &str) -> bool {
+        self.id.as_ref().is_some_and(|id| !id.fits(text.trim())) && !is_spoilt(text)
+    }
+
     /// A text as a value; one that does not fit stays a text, so that the schema's check names it.
     fn value(&self, text: &str) -> Value {
         if let Some(reference) = chain::of_cell(text) {
@@ -204,6 +214,7 @@ impl Leaf {
                 unix_seconds().map_or_else(|| Value::from(text.trim()), |seconds| Value::from(seconds.to_string()))
             }
             SchemaKind::Boolean => value::boolean(text).map_or_else(|| Value::from(text), Value::Bool),
+            SchemaKind::String if self.is_name(text) => find::of_text(text),
             SchemaKind::String | SchemaKind::Object | SchemaKind::Array => Value::from(text),
         }
     }

@@ -35,11 +35,13 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::{Map, Value};
 
 use super::catalog::shortened;
 use super::checks::Finding;
 use super::decode::{self, Decoder};
-use super::job::{Column, Fault, Job, Rejection};
+use super::find::Names;
+use super::job::{Column, Fault, Job, Params, Rejection};
 use super::messages::Rule;
 use super::reason::Reason;
 use super::time::Zone;
@@ -233,6 +235,7 @@ pub struct Rows<R> {
     input: Input,
     file: Arc<str>,
     ids: RowIds,
+    names: Names,
     first_lines: HashMap<u128, u64>,
     over: bool,
 }
@@ -266,7 +269,7 @@ impl<R: BufRead> Rows<R> {
 
     fn over(decoder: Arc<Decoder>, input: Input, source: Source<R>) -> Self {
         let file = input.name.as_str().into();
-        Self { source, decoder, input, file, ids: RowIds::default(), first_lines: HashMap::new(), over: false }
+        Self { source, decoder, input, file, ids: RowIds::default(), names: Names::default(), first_lines: HashMap::new(), over: false }
     }
 
     /// What separates the columns, if it is a CSV file.
@@ -281,6 +284,12 @@ impl<R: BufRead> Rows<R> {
     #[must_use]
     pub fn with_ids(self, ids: &RowIds) -> Self {
         Self { ids: ids.clone(), ..self }
+    }
+
+    /// Names in rows get the ids that were found for them.
+    #[must_use]
+    pub fn with_names(self, names: &Names) -> Self {
+        Self { names: names.clone(), ..self }
     }
 
     /// The header of a CSV file, without the result columns of an export.
@@ -314,6 +323,21 @@ impl<R: BufRead> Rows<R> {
         row.refuse(Fault::of(Reason::IdConflict, "id", rule));
     }
 
+    /// Puts ids beside the row's names, or says what is wrong with them.
+    fn find_names(&self, row: &mut Row) {
+        let Ok(job) = &mut row.input else { return };
+        match self.names.settle(job, &self.decoder.catalog) {
+            Ok(false) => {}
+            Ok(true) => row.raw = with_params(&row.raw, &job.params),
+            Err(faults) => {
+                for mut fault in faults {
+                    fault.column = row.column_of(&fault.field);
+                    row.refuse(fault);
+                }
+            }
+        }
+    }
+
     fn finish(&mut self, draft: Draft) -> Result<Row, FileError> {
         let Draft { mut row, base } = draft;
         let settled = self.ids.settle(&self.file, &mut row, base.as_ref(), &self.decoder.catalog);
@@ -321,6 +345,7 @@ impl<R: BufRead> Rows<R> {
         if base.is_some() {
             row.raw = with_id(&row);
         }
+        self.find_names(&mut row);
         if let (Ok(_), Some(fault)) = (&row.input, decode::too_long(row.raw.len() as u64, self.input.bytes_max)) {
             row.refuse(fault);
         }
@@ -366,8 +391,19 @@ fn with_id(row: &Row) -> Bytes {
     };
     // A document names a batch at least, so that there is something behind the comma.
     let (Some(id), Some(rest)) = (id, row.raw.strip_prefix(b"{")) else { return row.raw.clone() };
-    let id = serde_json::Value::from(id.as_str()).to_string();
+    let id = Value::from(id.as_str()).to_string();
     Bytes::from([b"{\"id\":", id.as_bytes(), b",", rest].concat())
+}
+
+/// The row's document with these parameters.
+fn with_params(raw: &Bytes, params: &Params) -> Bytes {
+    let Ok(mut document) = serde_json::from_slice::<Map<String, Value>>(raw) else { return raw.clone() };
+    for (part, map) in [("path", &params.path), ("query", &params.query), ("body", &params.body)] {
+        if !map.is_empty() {
+            document.insert(part.to_owned(), Value::Object(map.clone()));
+        }
+    }
+    serde_json::to_vec(&document).map_or_else(|_| raw.clone(), Bytes::from)
 }
 
 impl<R: BufRead> Iterator for Rows<R> {

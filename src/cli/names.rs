@@ -1,0 +1,168 @@
+//! Names in files that stand in the place of ids: looked up through the platform's listings before anything is sent.
+//!
+//! A listing is read once, whatever the number of rows that use it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::Write;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::domain::catalog::Catalog;
+use crate::domain::decode::Decoder;
+use crate::domain::find::{self, Answer, Directory, Names};
+use crate::domain::job::Identity;
+use crate::domain::reading::Reading;
+use crate::engine::Engine;
+use crate::operations::reading::why_unread;
+
+use super::batch::{self, Source};
+use super::context::Context;
+use super::exit::refuse;
+use super::read;
+use super::signals;
+
+/// The names that files use, by where they are looked up.
+type Wanted = BTreeMap<Directory, BTreeSet<String>>;
+
+/// Lets every name have an id that is made of it: a rehearsal's platform knows nobody's names.
+pub fn make_up(sources: &mut [Source]) {
+    for source in sources {
+        source.names = Names::MadeUp;
+    }
+}
+
+/// Says how many names there are to look up.
+pub fn count(context: &mut Context, decoder: &Arc<Decoder>, sources: &[Source]) -> anyhow::Result<()> {
+    for (directory, names) in wanted(decoder, sources)? {
+        let (count, listing) = (names.len(), &directory.lane.method);
+        let names = if count == 1 { "1 name is".to_owned() } else { format!("{count} names are") };
+        writeln!(context.err, "note: {names} looked up with {listing} before anything is sent; --resolve does it now")?;
+    }
+    Ok(())
+}
+
+/// Looks every name up.
+///
+/// # Errors
+/// A listing cannot be read. Names of nothing or of several become faults of their rows.
+pub async fn look_up(context: &mut Context, decoder: &Arc<Decoder>, sources: &mut [Source]) -> anyhow::Result<()> {
+    let wanted = wanted(decoder, sources)?;
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let mut signals = signals::Stop::listen()?;
+    let settings = context.settings()?;
+    let worker = read::start(context, settings).await?;
+    let stopping = tokio::sync::Notify::new();
+    let engine = Arc::clone(&worker.engine);
+    let working = engine.run(false, stopping.notified());
+    let asking = async {
+        let mut asker = Asker { engine: &engine, catalog: &decoder.catalog, read: HashMap::new(), pages: 0 };
+        let found = tokio::select! {
+            biased;
+            _ = signals.next() => Err(refuse("interrupted while names were looked up; nothing was sent", "")),
+            found = asker.all(&wanted) => found.map(|found| (found, asker.pages)),
+        };
+        stopping.notify_one();
+        found
+    };
+    let (_, found) = tokio::join!(working, asking);
+    worker.ledger.close().await;
+    let (found, pages) = found?;
+    let calls = if pages == 1 { "1 call".to_owned() } else { format!("{pages} calls") };
+    writeln!(context.err, "note: {} names looked up in {calls}", found.len())?;
+    let names = Names::Found(Arc::new(found));
+    for source in sources {
+        source.names = names.clone();
+    }
+    Ok(())
+}
+
+fn wanted(decoder: &Arc<Decoder>, sources: &[Source]) -> anyhow::Result<Wanted> {
+    let mut wanted = Wanted::new();
+    let takes_names = |source: &&Source| {
+        let method = source.input.method.as_deref().and_then(|name| decoder.catalog.job_method(name));
+        source.input.method.is_none() || method.is_some_and(|method| find::takes_names(method))
+    };
+    let ids = batch::row_ids(sources);
+    for source in sources.iter().filter(takes_names) {
+        // What is wrong with a file is said when its rows are checked.
+        let Ok(rows) = source.rows(decoder, &ids)? else { continue };
+        for job in rows.map_while(Result::ok).filter_map(|row| row.input.ok()) {
+            for name in find::wanted(&job, &decoder.catalog) {
+                wanted.entry(name.directory).or_default().insert(name.name);
+            }
+        }
+    }
+    Ok(wanted)
+}
+
+/// Reads listings, each part of them once.
+struct Asker<'a> {
+    engine: &'a Arc<Engine>,
+    catalog: &'a Catalog,
+    /// The items of each listing, and of each of its branches.
+    read: HashMap<(Directory, Option<String>), Vec<Value>>,
+    pages: u64,
+}
+
+impl Asker<'_> {
+    async fn all(&mut self, wanted: &Wanted) -> anyhow::Result<HashMap<(Directory, String), Answer>> {
+        let mut found = HashMap::new();
+        for (directory, names) in wanted {
+            for name in names {
+                let answer = match &directory.resolve.parent {
+                    Some(_) => self.in_tree(directory, name).await?,
+                    None => find::pick(&self.items(directory, None).await?, &directory.resolve, name.trim()),
+                };
+                found.insert((directory.clone(), name.clone()), answer);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Follows a path from the top.
+    async fn in_tree(&mut self, directory: &Directory, path: &str) -> anyhow::Result<Answer> {
+        let mut answer = Answer::Nothing(Vec::new());
+        let mut parent: Option<String> = None;
+        for step in find::steps(path) {
+            let items = self.items(directory, parent.as_deref()).await?;
+            let items = find::below(&items, &directory.resolve, parent.as_deref());
+            answer = find::pick(&items, &directory.resolve, step);
+            let Answer::Is(id) = &answer else { break };
+            parent = Some(id.clone());
+        }
+        Ok(answer)
+    }
+
+    async fn items(&mut self, directory: &Directory, parent: Option<&str>) -> anyhow::Result<Vec<Value>> {
+        let place = (directory.clone(), parent.map(str::to_owned));
+        if let Some(items) = self.read.get(&place) {
+            return Ok(items.clone());
+        }
+        let params = find::params(&directory.resolve, parent);
+        let name = &directory.lane.method;
+        let reading = self.catalog.method(name).and_then(|method| Reading::new(self.catalog, method, params, None));
+        let Some(mut reading) = reading else {
+            return Err(refuse(format!("{name} cannot be read; nothing was sent"), ""));
+        };
+        let identity = Identity::parse(&directory.identity).unwrap_or_default();
+        let mut items = Vec::new();
+        loop {
+            let params = reading.params().clone();
+            let page = self.engine.read_page(&directory.lane, &identity, &params).await.map_err(|why| {
+                let refused = why_unread(&why);
+                refuse(format!("names cannot be looked up with {name}: {}; nothing was sent", refused.error), refused.cure)
+            })?;
+            self.pages += 1;
+            let page = reading.turn(&page).map_err(|cause| refuse(format!("{name}: {cause}; nothing was sent"), ""))?;
+            items.extend(page.items);
+            if page.next.is_none() {
+                break;
+            }
+        }
+        self.read.insert(place, items.clone());
+        Ok(items)
+    }
+}

@@ -1,0 +1,93 @@
+//! Names in files in the place of ids: looked up once for all rows, and shown with what there is where nothing has them.
+
+use super::check::Simulator;
+use super::commands::{Outcome, Place};
+
+const SECRETS: [(&str, &str); 1] = [("ACME_SECRET", "hunter2")];
+const LEVELS: &str = r#"{"id":"hq","method":"feishu.vc.room_level.create","app":"acme","body":{"name":"总部","parent_id":"omb_root"}}
+{"id":"b2","method":"feishu.vc.room_level.create","app":"acme","body":{"name":"2层","parent_id":{"$from":"hq"}}}
+{"id":"b3","method":"feishu.vc.room_level.create","app":"acme","body":{"name":"3层","parent_id":{"$from":"hq"}}}
+{"id":"other","method":"feishu.vc.room_level.create","app":"acme","body":{"name":"分部","parent_id":"omb_root"}}
+{"id":"o2","method":"feishu.vc.room_level.create","app":"acme","body":{"name":"2层","parent_id":{"$from":"other"}}}
+"#;
+const ROOMS: &str = "名称,容量,层级\n7F-1,4,总部/2层\n7F-2,4,总部／3层\n7F-3,6, 分部 / 2层\n7F-4,8,总部/2层\n";
+
+/// A platform that has five levels.
+fn place() -> (Place, Simulator) {
+    let world = "title = 'w'\n[quotas]\n'feishu.vc.*' = '50/s'\n";
+    let place = Place::new(&[("levels.jsonl", LEVELS), ("rooms.csv", ROOMS), ("world.toml", world)]);
+    let simulator = Simulator::start(&place, "world.toml");
+    let settings = format!(
+        "[apps.acme]\nplatform = \"feishu\"\nbase_url = \"{}\"\napp_id = \"cli_a1\"\n\
+         app_secret = {{ env = \"ACME_SECRET\" }}\n[apps.acme.quotas]\n\"feishu.vc.room.create\" = \"50/s\"\n\
+         \"feishu.vc.room.patch\" = \"50/s\"\n\"feishu.vc.room_level.create\" = \"50/s\"\n",
+        simulator.address
+    );
+    place.write("paceline.toml", &settings);
+    let levels = place.run_with(&["run", "levels.jsonl"], &SECRETS);
+    assert_eq!(levels.code, Some(0), "{}", levels.transcript());
+    (place, simulator)
+}
+
+fn with(place: &Place, command: &str, file: &str, more: &[&str]) -> Outcome {
+    let arguments = [command, file, "--method", "feishu.vc.room.create", "--app", "acme"];
+    place.run_with(&[&arguments[..], more].concat(), &SECRETS)
+}
+
+fn calls(place: &Place) -> i64 {
+    let ledger = rusqlite::Connection::open(place.path().join("paceline.db")).unwrap();
+    ledger.query_row("SELECT count(*) FROM attempts WHERE job IS NOT NULL", [], |row| row.get(0)).unwrap()
+}
+
+/// The key of a level's job.
+fn key(place: &Place, id: &str) -> String {
+    let shown = place.run(&["jobs", "show", id, "--json"]);
+    let document: serde_json::Value = serde_json::from_str(&shown.out).unwrap();
+    document["key"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn rooms_find_their_levels_by_path() {
+    let (place, _simulator) = place();
+    let planned = with(&place, "plan", "rooms.csv", &[]);
+    let note = "note: 3 names are looked up with feishu.vc.room_level.list before anything is sent; --resolve does it now";
+    assert!(planned.err.contains(note), "{}", planned.transcript());
+
+    let before = calls(&place);
+    let ran = with(&place, "run", "rooms.csv", &[]);
+    assert_eq!((ran.code, calls(&place)), (Some(0), before + 4), "{}", ran.transcript());
+    assert!(ran.err.contains("3 names looked up in 3 calls"), "the top and two branches, once each: {}", ran.err);
+    for (level, rooms) in [("b2", &["7F-1", "7F-4"][..]), ("b3", &["7F-2"]), ("o2", &["7F-3"])] {
+        let param = format!("room_level_id={}", key(&place, level));
+        let read = place.run_with(&["read", "feishu.vc.room.list", "--app", "acme", "--param", &param], &SECRETS);
+        assert!(rooms.iter().all(|room| read.out.contains(room)), "{level}: {}", read.transcript());
+        assert_eq!(read.out.lines().count(), rooms.len() + 1, "{level}: {}", read.transcript());
+    }
+
+    // The same rows again are the same jobs, and their cells come back as they were written.
+    let again = with(&place, "run", "rooms.csv", &[]);
+    assert_eq!((again.code, calls(&place)), (Some(0), before + 4), "{}", again.transcript());
+    let exported = place.run(&["export", "--batch", "rooms"]);
+    assert!(exported.out.contains("7F-1,4,总部/2层,rooms:"), "{}", exported.out);
+    place.write("other.csv", &ROOMS.replace("7F-1,4", "7F-1,9"));
+    let twin = with(&place, "run", "other.csv", &[]);
+    assert_eq!((twin.code, calls(&place)), (Some(2), before + 4), "by what was found: {}", twin.transcript());
+}
+
+#[test]
+fn names_of_nothing_show_what_there_is() {
+    let (place, _simulator) = place();
+    let before = calls(&place);
+    place.write("rooms.csv", "name,capacity,room_level_id\nA,4,总部/9层\nB,4,楼\n");
+    let ran = with(&place, "run", "rooms.csv", &[]);
+    assert_eq!((ran.code, calls(&place)), (Some(2), before), "{}", ran.transcript());
+    for words in ["there is nothing named \"总部/9层\"; there are 2层, 3层", "there is nothing named \"楼\"; there are "] {
+        assert!(ran.err.contains(words), "{words}: {}", ran.transcript());
+    }
+    let planned = with(&place, "plan", "rooms.csv", &["--resolve"]);
+    assert!(planned.code == Some(2) && planned.err.contains("nothing named"), "{}", planned.transcript());
+
+    // A rehearsal has an id for every name, another for another.
+    let rehearsed = with(&place, "run", "rooms.csv", &["--simulate"]);
+    assert_eq!(rehearsed.code, Some(0), "{}", rehearsed.transcript());
+}
