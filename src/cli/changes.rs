@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use crate::domain::catalog::Method;
 use crate::domain::decode::Decoder;
 use crate::domain::job::{Fault, Job, Rejection};
 use crate::domain::rows::Row;
@@ -50,6 +51,12 @@ pub fn compare(seeker: &dyn Seeker, decoder: &Decoder, known: &Repeat, now: &Job
     let earlier = seeker.updates(&known.id)?.into_iter().map(|(job, state)| Earlier { job, stage: stage(state) });
     let earlier: Vec<_> = earlier.collect();
     Ok(update::compare(decoder, &before, known.key.as_deref(), &earlier, now))
+}
+
+/// What the platform has of a job's object, as far as the ledger knows.
+pub fn done(seeker: &dyn Seeker, method: &Method, id: &str, key: &str, before: &Job) -> Result<Job, LedgerError> {
+    let earlier = seeker.updates(id)?.into_iter().map(|(job, state)| Earlier { job, stage: stage(state) });
+    Ok(update::done(method, before, key, &earlier.collect::<Vec<_>>()))
 }
 
 const fn stage(state: State) -> Stage {

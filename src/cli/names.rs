@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::domain::catalog::Catalog;
 use crate::domain::decode::Decoder;
 use crate::domain::find::{self, Answer, Directory, Names};
-use crate::domain::job::Identity;
+use crate::domain::job::{Identity, LaneKey, Params};
 use crate::domain::reading::Reading;
 use crate::engine::Engine;
 use crate::operations::reading::why_unread;
@@ -51,25 +51,12 @@ pub async fn look_up(context: &mut Context, decoder: &Arc<Decoder>, sources: &mu
     if wanted.is_empty() {
         return Ok(());
     }
-    let mut signals = signals::Stop::listen()?;
-    let settings = context.settings()?;
-    let worker = read::start(context, settings).await?;
-    let stopping = tokio::sync::Notify::new();
-    let engine = Arc::clone(&worker.engine);
-    let working = engine.run(false, stopping.notified());
-    let asking = async {
-        let mut asker = Asker { engine: &engine, catalog: &decoder.catalog, read: HashMap::new(), pages: 0 };
-        let found = tokio::select! {
-            biased;
-            _ = signals.next() => Err(refuse("interrupted while names were looked up; nothing was sent", "")),
-            found = asker.all(&wanted) => found.map(|found| (found, asker.pages)),
-        };
-        stopping.notify_one();
-        found
-    };
-    let (_, found) = tokio::join!(working, asking);
-    worker.ledger.close().await;
-    let (found, pages) = found?;
+    let (found, pages) = asking(context, async |engine| {
+        let mut asker = Asker { engine, catalog: &decoder.catalog, read: HashMap::new(), pages: 0 };
+        let found = asker.all(&wanted).await?;
+        Ok((found, asker.pages))
+    })
+    .await?;
     let calls = if pages == 1 { "1 call".to_owned() } else { format!("{pages} calls") };
     writeln!(context.err, "note: {} names looked up in {calls}", found.len())?;
     let names = Names::Found(Arc::new(found));
@@ -77,6 +64,66 @@ pub async fn look_up(context: &mut Context, decoder: &Arc<Decoder>, sources: &mu
         source.names = names.clone();
     }
     Ok(())
+}
+
+/// Has a worker without jobs ask the platform, under its quotas.
+///
+/// # Errors
+/// Those of `ask`, a signal, or a worker that works already.
+pub async fn asking<T>(
+    context: &mut Context,
+    ask: impl AsyncFnOnce(&Arc<Engine>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let mut signals = signals::Stop::listen()?;
+    let settings = context.settings()?;
+    let worker = read::start(context, settings).await?;
+    let stopping = tokio::sync::Notify::new();
+    let engine = Arc::clone(&worker.engine);
+    let working = engine.run(false, stopping.notified());
+    let asked = async {
+        let asked = tokio::select! {
+            biased;
+            _ = signals.next() => Err(refuse("interrupted while the platform was asked; nothing was sent", "")),
+            asked = ask(&engine) => asked,
+        };
+        stopping.notify_one();
+        asked
+    };
+    let (_, asked) = tokio::join!(working, asked);
+    worker.ledger.close().await;
+    asked
+}
+
+/// All items of a listing, and how many calls they took.
+///
+/// # Errors
+/// Why it cannot be read.
+pub async fn read_all(
+    engine: &Arc<Engine>,
+    catalog: &Catalog,
+    lane: &LaneKey,
+    identity: &Identity,
+    params: Params,
+) -> anyhow::Result<(Vec<Value>, u64)> {
+    let name = &lane.method;
+    let reading = catalog.method(name).and_then(|method| Reading::new(catalog, method, params, None));
+    let Some(mut reading) = reading else {
+        return Err(refuse(format!("{name} cannot be read; nothing was sent"), ""));
+    };
+    let (mut items, mut pages) = (Vec::new(), 0);
+    loop {
+        let params = reading.params().clone();
+        let page = engine.read_page(lane, identity, &params).await.map_err(|why| {
+            let refused = why_unread(&why);
+            refuse(format!("{name} cannot be read: {}; nothing was sent", refused.error), refused.cure)
+        })?;
+        pages += 1;
+        let page = reading.turn(&page).map_err(|cause| refuse(format!("{name}: {cause}; nothing was sent"), ""))?;
+        items.extend(page.items);
+        if page.next.is_none() {
+            return Ok((items, pages));
+        }
+    }
 }
 
 fn wanted(decoder: &Arc<Decoder>, sources: &[Source]) -> anyhow::Result<Wanted> {
@@ -142,26 +189,9 @@ impl Asker<'_> {
             return Ok(items.clone());
         }
         let params = find::params(&directory.resolve, parent);
-        let name = &directory.lane.method;
-        let reading = self.catalog.method(name).and_then(|method| Reading::new(self.catalog, method, params, None));
-        let Some(mut reading) = reading else {
-            return Err(refuse(format!("{name} cannot be read; nothing was sent"), ""));
-        };
         let identity = Identity::parse(&directory.identity).unwrap_or_default();
-        let mut items = Vec::new();
-        loop {
-            let params = reading.params().clone();
-            let page = self.engine.read_page(&directory.lane, &identity, &params).await.map_err(|why| {
-                let refused = why_unread(&why);
-                refuse(format!("names cannot be looked up with {name}: {}; nothing was sent", refused.error), refused.cure)
-            })?;
-            self.pages += 1;
-            let page = reading.turn(&page).map_err(|cause| refuse(format!("{name}: {cause}; nothing was sent"), ""))?;
-            items.extend(page.items);
-            if page.next.is_none() {
-                break;
-            }
-        }
+        let (items, pages) = read_all(self.engine, self.catalog, &directory.lane, &identity, params).await?;
+        self.pages += pages;
         self.read.insert(place, items.clone());
         Ok(items)
     }

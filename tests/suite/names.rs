@@ -50,7 +50,8 @@ fn key(place: &Place, id: &str) -> String {
 fn rooms_find_their_levels_by_path() {
     let (place, _simulator) = place();
     let planned = with(&place, "plan", "rooms.csv", &[]);
-    let note = "note: 3 names are looked up with feishu.vc.room_level.list before anything is sent; --resolve does it now";
+    let note =
+        "note: 3 names are looked up with feishu.vc.room_level.list before anything is sent; --resolve does it now";
     assert!(planned.err.contains(note), "{}", planned.transcript());
 
     let before = calls(&place);
@@ -81,7 +82,9 @@ fn names_of_nothing_show_what_there_is() {
     place.write("rooms.csv", "name,capacity,room_level_id\nA,4,总部/9层\nB,4,楼\n");
     let ran = with(&place, "run", "rooms.csv", &[]);
     assert_eq!((ran.code, calls(&place)), (Some(2), before), "{}", ran.transcript());
-    for words in ["there is nothing named \"总部/9层\"; there are 2层, 3层", "there is nothing named \"楼\"; there are "] {
+    for words in
+        ["there is nothing named \"总部/9层\"; there are 2层, 3层", "there is nothing named \"楼\"; there are "]
+    {
         assert!(ran.err.contains(words), "{words}: {}", ran.transcript());
     }
     let planned = with(&place, "plan", "rooms.csv", &["--resolve"]);
@@ -90,4 +93,44 @@ fn names_of_nothing_show_what_there_is() {
     // A rehearsal has an id for every name, another for another.
     let rehearsed = with(&place, "run", "rooms.csv", &["--simulate"]);
     assert_eq!(rehearsed.code, Some(0), "{}", rehearsed.transcript());
+}
+
+#[test]
+fn what_people_changed_by_hand_is_named() {
+    let (place, simulator) = place();
+    assert_eq!(with(&place, "run", "rooms.csv", &[]).code, Some(0));
+    let calm = with(&place, "plan", "rooms.csv", &["--resolve", "--drift"]);
+    assert!(calm.out.contains("0 of 4 objects were changed on the platform by hand"), "{}", calm.transcript());
+    assert_eq!(calm.code, Some(0), "{}", calm.transcript());
+
+    // Another program, with a ledger of its own, changes a room and deletes another.
+    let keys: Vec<(String, String)> = place
+        .run(&["jobs", "list", "--batch", "rooms", "--json"])
+        .out
+        .lines()
+        .map(|line| {
+            let job: serde_json::Value = serde_json::from_str(line).unwrap();
+            (job["id"].as_str().unwrap().to_owned(), job["key"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let by_hand = format!(
+        "{}\n{}\n",
+        serde_json::json!({"id": "h1", "method": "feishu.vc.room.patch", "app": "acme",
+            "path": {"room_id": keys[0].1}, "body": {"name": "大会议室"}}),
+        serde_json::json!({"id": "h2", "method": "feishu.vc.room.delete", "app": "acme", "path": {"room_id": keys[1].1}}),
+    );
+    place.write("hand.jsonl", &by_hand);
+    let other = [("ACME_SECRET", "hunter2"), ("PACELINE_STORE__URL", "sqlite://other.db")];
+    let changed = place.run_with(&["run", "hand.jsonl"], &other);
+    assert_eq!(changed.code, Some(0), "{}", changed.transcript());
+
+    let drifted = with(&place, "plan", "rooms.csv", &["--resolve", "--drift"]);
+    assert_eq!(drifted.code, Some(1), "{}", drifted.transcript());
+    assert!(drifted.out.contains("2 of 4 objects were changed on the platform by hand"), "{}", drifted.transcript());
+    assert!(drifted.out.contains("): body.name: \"7F-1\" → \"大会议室\"\n"), "{}", drifted.transcript());
+    assert!(drifted.out.contains(&format!("{} ({}): not there any more", keys[1].0, keys[1].1)), "{}", drifted.out);
+    let json = with(&place, "plan", "rooms.csv", &["--resolve", "--drift", "--json"]);
+    let document: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(document["drift"]["rows"].as_array().unwrap().len(), 2, "{}", json.out);
+    drop(simulator);
 }

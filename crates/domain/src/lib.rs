@@ -14,6 +14,7 @@ pub mod checks;
 pub mod decided_later;
 pub mod decode;
 pub mod difference;
+pub mod drift;
 pub mod edit;
 pub mod find;
 pub mod identity;

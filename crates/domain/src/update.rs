@@ -15,6 +15,7 @@ use super::decode::{Decoder, Defaults};
 use super::difference::{self, Change};
 use super::job::{ID_BYTES_MAX, Job, Params};
 use super::look_up::set;
+use super::outcome::text_of;
 
 /// What ids and batches of updating jobs begin with.
 pub const PREFIX: &str = "update:";
@@ -123,6 +124,20 @@ pub fn compare(decoder: &Decoder, before: &Job, key: Option<&str>, earlier: &[Ea
         (Some(update), Some(key)) => Draft { decoder, update, key, has: &has, now }.job(earlier.len() + 1),
     };
     Compared::Changed { changes, update: update.map(|update| Some(Box::new(update))), superseded }
+}
+
+/// What the platform has of a job's object, as far as the ledger knows: what it was created with, and the updates that
+/// are done.
+pub fn done(method: &Method, before: &Job, key: &str, earlier: &[Earlier]) -> Job {
+    let mut job = before.clone().with_values(Some(method));
+    for Earlier { job: update, stage } in earlier {
+        let id = method.update.as_ref().and_then(|how| update.params.get(&how.param));
+        let is_of_it = id.and_then(text_of).as_deref() == Some(key);
+        if is_of_it && *stage == Stage::Done {
+            overlay(&mut job.params, &update.params, method.update.as_ref());
+        }
+    }
+    job
 }
 
 fn changed(changes: Vec<Change>, update: Result<Option<Box<Prepared>>, String>) -> Compared {

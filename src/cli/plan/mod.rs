@@ -2,6 +2,7 @@
 //! ones; nothing is sent or stored. A ledger is opened for reading alone, beside its worker or without one.
 
 mod budgets;
+mod drift;
 mod pace;
 mod report;
 mod rows;
@@ -25,11 +26,13 @@ use super::findings::Findings;
 use super::names;
 
 use budgets::Wanted;
+use drift::Watched;
 use pace::Need;
 use rows::{Late, PlannedRows, Repeated};
 
 /// Say when files of jobs will be done, which quota is the bottleneck and which rows repeat earlier ones; send nothing
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an argument of its own")]
 pub struct Args {
     #[command(flatten)]
     batch: BatchArgs,
@@ -39,6 +42,9 @@ pub struct Args {
     /// Look names up now, through the listings and under their quotas; without it they are counted
     #[arg(long)]
     resolve: bool,
+    /// Also read the listings of what the rows' jobs created, and say what people changed there by hand
+    #[arg(long)]
+    drift: bool,
     /// Print data for programs
     #[arg(long)]
     json: bool,
@@ -83,6 +89,8 @@ pub async fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exi
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&catalog)).transpose()?;
     let mut findings = Findings::default();
     let mut rows = PlannedRows::new(seeker, &decoder, args.batch.allow_duplicates);
+    let watching = ledger.as_ref().filter(|_| args.drift).map(|ledger| ledger.seeker(&catalog)).transpose()?;
+    let mut watched = Watched::default();
     let note = &mut |finding: &_| {
         findings.add(finding);
         Ok(())
@@ -91,7 +99,7 @@ pub async fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exi
     let present = Present::new(None, wiring::open_untouched(store)?);
     let checked = batch::check_each(&sources, &decoder, &present, note, &mut |row| {
         rows.add(row);
-        Ok(())
+        watching.as_deref().map_or(Ok(()), |seeker| Ok(watched.add(row, seeker, &catalog)?))
     })?;
     findings.print(&mut context.err)?;
     if !checked.is_valid() && (!args.skip_invalid || checked.bad_files > 0) {
@@ -100,12 +108,23 @@ pub async fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exi
     }
     let rows = rows.end()?;
     let plan = plan(&settings, &catalog, &checked, (&rows, ledger.as_deref()), context.clock.now())?;
+    drop((rows, watching));
+    drop(ledger);
+    let found = if args.drift { Some(watched.compare(context, &catalog).await?) } else { None };
     if args.json {
-        context.print_json(&plan.document())?;
+        let mut document = plan.document();
+        if let Some(found) = &found {
+            document["drift"] = found.document();
+        }
+        context.print_json(&document)?;
     } else {
         plan.write(&mut context.out)?;
+        if let Some(found) = &found {
+            found.write(&mut context.out)?;
+        }
     }
-    Ok(if plan.is_well() { Exit::Success } else { Exit::Unwell })
+    let is_well = plan.is_well() && found.is_none_or(|found| found.is_well());
+    Ok(if is_well { Exit::Success } else { Exit::Unwell })
 }
 
 fn plan(

@@ -269,7 +269,16 @@ impl<R: BufRead> Rows<R> {
 
     fn over(decoder: Arc<Decoder>, input: Input, source: Source<R>) -> Self {
         let file = input.name.as_str().into();
-        Self { source, decoder, input, file, ids: RowIds::default(), names: Names::default(), first_lines: HashMap::new(), over: false }
+        Self {
+            source,
+            decoder,
+            input,
+            file,
+            ids: RowIds::default(),
+            names: Names::default(),
+            first_lines: HashMap::new(),
+            over: false,
+        }
     }
 
     /// What separates the columns, if it is a CSV file.

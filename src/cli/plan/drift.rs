@@ -1,0 +1,145 @@
+//! `plan --drift`: what people changed on the platform by hand since the rows' jobs succeeded.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use crate::cli::changes;
+use crate::cli::context::Context;
+use crate::cli::names::{self, read_all};
+use crate::cli::table::plain;
+use crate::domain::catalog::Catalog;
+use crate::domain::difference::Change;
+use crate::domain::drift;
+use crate::domain::job::{Identity, Job, LaneKey, Params};
+use crate::domain::outcome::{lookup, text_of};
+use crate::domain::rows::Row;
+use crate::engine::ports::LedgerError;
+use paceline_ports::State;
+use paceline_ports::operator::{Seeker, Sought};
+
+/// What a row's job created, as the ledger has it.
+struct Object {
+    place: String,
+    id: String,
+    key: String,
+    has: Job,
+}
+
+/// The objects of the rows, by the listing that shows them.
+#[derive(Default)]
+pub struct Watched {
+    objects: BTreeMap<(LaneKey, String), Vec<Object>>,
+    /// Rows whose objects no listing shows as a whole, by their method.
+    unlisted: BTreeMap<String, u64>,
+}
+
+/// An object that is not as the ledger has it.
+pub struct Drifted {
+    place: String,
+    id: String,
+    key: String,
+    /// `None`: it is not listed any more.
+    changes: Option<Vec<Change>>,
+}
+
+/// What the platform showed.
+pub struct Found {
+    drifted: Vec<Drifted>,
+    looked_at: usize,
+    unlisted: BTreeMap<String, u64>,
+}
+
+impl Watched {
+    /// Notes what the row's job has created.
+    pub fn add(&mut self, row: &Row, seeker: &dyn Seeker, catalog: &Catalog) -> Result<(), LedgerError> {
+        let Ok(job) = &row.input else { return Ok(()) };
+        let (known, _) = seeker.seek(Sought { job, is_row: true, by_content: !row.goes_by_object() })?;
+        let Some(known) = known.filter(|known| known.state == State::Succeeded) else { return Ok(()) };
+        let (Some(key), Some(before)) = (known.key, seeker.job(&known.id)?) else { return Ok(()) };
+        let Some(method) = catalog.job_method(&before.lane.method) else { return Ok(()) };
+        let Some((listing, ..)) = drift::listing_of(catalog, method) else {
+            *self.unlisted.entry(method.name.clone()).or_default() += 1;
+            return Ok(());
+        };
+        let has = changes::done(seeker, method, &known.id, &key, &before)?;
+        let lane = LaneKey { method: listing.name.clone(), ..has.lane.clone() };
+        let object = Object { place: row.place.clone(), id: known.id, key, has };
+        self.objects.entry((lane, object.has.identity.to_string())).or_default().push(object);
+        Ok(())
+    }
+
+    /// Reads the listings, each once, and compares.
+    ///
+    /// # Errors
+    /// A listing cannot be read.
+    pub async fn compare(self, context: &mut Context, catalog: &Catalog) -> anyhow::Result<Found> {
+        let Self { objects, unlisted } = self;
+        let looked_at = objects.values().map(Vec::len).sum();
+        let mut drifted = Vec::new();
+        if !objects.is_empty() {
+            drifted = names::asking(context, async |engine| {
+                let mut drifted = Vec::new();
+                for ((lane, identity), objects) in objects {
+                    let identity = Identity::parse(&identity).unwrap_or_default();
+                    let (items, _) = read_all(engine, catalog, &lane, &identity, Params::default()).await?;
+                    drifted.extend(objects.into_iter().filter_map(|object| object.compare(catalog, &items)));
+                }
+                Ok(drifted)
+            })
+            .await?;
+        }
+        Ok(Found { drifted, looked_at, unlisted })
+    }
+}
+
+impl Object {
+    fn compare(self, catalog: &Catalog, items: &[Value]) -> Option<Drifted> {
+        let Self { place, id, key, has } = self;
+        let method = catalog.job_method(&has.lane.method)?;
+        let (_, read, path) = drift::listing_of(catalog, method)?;
+        let is_it = |item: &&Value| lookup(item, path).and_then(text_of).as_deref() == Some(&key);
+        let changes = items.iter().find(is_it).map(|item| drift::between(method, read, &has, item));
+        let is_same = changes.as_ref().is_some_and(Vec::is_empty);
+        (!is_same).then_some(Drifted { place, id, key, changes })
+    }
+}
+
+impl Found {
+    /// Whether everything is as the ledger has it.
+    pub const fn is_well(&self) -> bool {
+        self.drifted.is_empty()
+    }
+
+    /// For people.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out)?;
+        writeln!(out, "{} of {} objects were changed on the platform by hand", self.drifted.len(), self.looked_at)?;
+        for Drifted { place, id, key, changes } in &self.drifted {
+            let what = match changes {
+                None => "not there any more".to_owned(),
+                Some(changes) => changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            };
+            writeln!(out, "  {}: {} ({}): {}", plain(place), plain(id), plain(key), plain(&what))?;
+        }
+        for (method, rows) in &self.unlisted {
+            writeln!(out, "not looked at: {rows} of {method}, which no listing shows as a whole")?;
+        }
+        Ok(())
+    }
+
+    /// For programs.
+    pub fn document(&self) -> Value {
+        let change = |change: &Change| json!({"field": change.field, "before": change.before, "now": change.now});
+        let drifted = |it: &Drifted| {
+            let changes = it.changes.as_ref().map(|changes| changes.iter().map(change).collect::<Vec<_>>());
+            json!({"place": it.place, "id": it.id, "key": it.key, "gone": changes.is_none(), "changes": changes})
+        };
+        json!({
+            "objects": self.looked_at,
+            "rows": self.drifted.iter().map(drifted).collect::<Vec<_>>(),
+            "unlisted": self.unlisted,
+        })
+    }
+}
