@@ -109,7 +109,8 @@ fn look(ledger: &dyn Reports, settings: &Settings, catalog: &Arc<Catalog>, now: 
     let usage = QuotaUsage::of(&planner, &outlook.past, settings.engine.grace, now);
     let mut ended = ledger.ended_by_lane()?;
     let quotas = quotas::in_use(&planner, &usage, lanes.iter().chain(outlook.past.keys()));
-    let budgets = budgets_of(&planner, &outlook.called, lanes.iter().chain(outlook.called.iter().map(|on| &on.lane)), now);
+    let budgets =
+        budgets_of(&planner, &outlook.called, lanes.iter().chain(outlook.called.iter().map(|on| &on.lane)), now);
     let is_worked = wiring::is_worked(&settings.store);
     let outset = wiring::outset(settings, Arc::clone(&planner), now, is_worked);
     let forecast = forecast(&outset.basis(outlook));
@@ -137,7 +138,20 @@ fn look(ledger: &dyn Reports, settings: &Settings, catalog: &Arc<Catalog>, now: 
     let counts = sum(&batches);
     let around = around::Around::of(ledger, settings, &counts)?;
     let dead_inputs = ledger.dead_inputs()?;
-    Ok(Status { counts, dead_inputs, batches, lanes, suspensions, now, forecast, is_worked, held_back, quotas, budgets, around })
+    Ok(Status {
+        counts,
+        dead_inputs,
+        batches,
+        lanes,
+        suspensions,
+        now,
+        forecast,
+        is_worked,
+        held_back,
+        quotas,
+        budgets,
+        around,
+    })
 }
 
 /// The lane of a line.

@@ -111,7 +111,8 @@ fn plan_and_status_tell_what_is_left_of_the_month() {
 
 #[test]
 fn wecom_has_no_such_budget() {
-    let text = "[apps.campus]\nplatform = \"wecom\"\ncorp_id = \"ww1\"\ncorp_secret = { env = \"S\" }\nmonth_calls = 5\n";
+    let text =
+        "[apps.campus]\nplatform = \"wecom\"\ncorp_id = \"ww1\"\ncorp_secret = { env = \"S\" }\nmonth_calls = 5\n";
     let place = Place::new(&[("paceline.toml", text)]);
     let status = place.run(&["status"]);
     assert_eq!(status.code, Some(2));

@@ -12,9 +12,6 @@ mod admin_reading;
 mod always_fails;
 mod asyncapi;
 mod broker;
-mod budgets;
-#[path = "../trials/campus/jobs.rs"]
-mod campus_jobs;
 mod broker_backlog;
 mod broker_connect;
 mod broker_nodes;
@@ -22,6 +19,9 @@ mod broker_odd;
 mod broker_outage;
 mod broker_sign_in;
 mod broker_subscribers;
+mod budgets;
+#[path = "../trials/campus/jobs.rs"]
+mod campus_jobs;
 mod chains;
 mod chains_commands;
 mod check;

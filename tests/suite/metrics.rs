@@ -339,7 +339,6 @@ async fn a_broker_that_is_there_is_seen() {
 }
 
 #[tokio::test(start_paused = true)]
-#[expect(clippy::float_cmp, reason = "counts are whole numbers")]
 async fn blocked_jobs_are_in_the_gauge_of_their_lane_until_they_go_on() {
     let world = World::new(CALM);
     let worker = worker(&world).await;

@@ -77,7 +77,10 @@ async fn undo(site: &Site) -> anyhow::Result<()> {
         ("wecom.oa.meetingroom.cancel_book", 40),
     ] {
         let entry = &books["methods"][method];
-        ensure!(entry["deleted"] == wanted, "{method}: {wanted} wanted, got {entry}; undo ended with {code:?}: {output}");
+        ensure!(
+            entry["deleted"] == wanted,
+            "{method}: {wanted} wanted, got {entry}; undo ended with {code:?}: {output}"
+        );
     }
     Ok(())
 }

@@ -63,9 +63,10 @@ impl Planner {
             (BudgetKey { owner, method: method.counted_name().to_owned(), period: of.budget.period }, of.budget.calls)
         });
         let same = self.apps.values().filter(|other| other.id == app.id && other.platform.name == app.platform.name);
-        let of_month = same.filter_map(|other| other.month_calls).min().map(|calls| {
-            (BudgetKey { owner: app.id.clone(), method: String::new(), period: Period::Month }, calls)
-        });
+        let of_month = same
+            .filter_map(|other| other.month_calls)
+            .min()
+            .map(|calls| (BudgetKey { owner: app.id.clone(), method: String::new(), period: Period::Month }, calls));
         own.chain(of_month).collect()
     }
 

@@ -53,10 +53,7 @@ impl Kind {
 
     /// Whether a value that stands there must not be shown.
     pub fn is_sensitive(self) -> bool {
-        matches!(
-            self,
-            Self::Secret | Self::StoreUrl | Self::BrokerUrl | Self::BrokerUrls | Self::BaseUrl | Self::Hash
-        )
+        matches!(self, Self::Secret | Self::StoreUrl | Self::BrokerUrl | Self::BrokerUrls | Self::BaseUrl | Self::Hash)
     }
 
     /// Whether its values stand in quotes in a file.

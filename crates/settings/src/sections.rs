@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::app::entries;
 use super::draft::{Draft, path};
@@ -10,7 +10,6 @@ use super::publishers;
 use super::table::{Broker, Cluster, Engine, Lanes};
 use paceline_domain::quota::Reserve;
 use paceline_ports::location::{KeySource, Server, StoreUrl, UrlFault};
-use secrecy::{ExposeSecret as _, SecretString};
 
 /// `[store]`.
 pub fn store(draft: &mut Draft<'_>) -> StoreUrl {

@@ -58,7 +58,14 @@ impl Wanted {
     pub(super) fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
         let Self { budget, calls } = self;
         let period = budget.key.period.as_str();
-        write!(out, "{} of {} calls ({}) of this {period} are left to {}", budget.left(), budget.limit, budget.what(), budget.key.owner)?;
+        write!(
+            out,
+            "{} of {} calls ({}) of this {period} are left to {}",
+            budget.left(),
+            budget.limit,
+            budget.what(),
+            budget.key.owner
+        )?;
         match self.waits_until() {
             Some(turn) => {
                 let over = calls.saturating_sub(budget.left());

@@ -26,7 +26,8 @@ fn building() -> Vec<Value> {
         job(&format!("level-{n}"), "feishu.vc.room_level.create", json!({"body": body}))
     };
     let room = |n: u64| {
-        let body = json!({"name": format!("Room {n}"), "capacity": 20 + n, "room_level_id": of(&format!("level-{}", n % 3))});
+        let body =
+            json!({"name": format!("Room {n}"), "capacity": 20 + n, "room_level_id": of(&format!("level-{}", n % 3))});
         job(&format!("room-{n}"), "feishu.vc.room.create", json!({"body": body}))
     };
     let rules = |n: u64| {
@@ -52,9 +53,8 @@ fn term() -> Vec<Value> {
         let path = json!({"calendar_id": of(&format!("calendar-{}", n % 40))});
         job(&format!("event-{n}"), "feishu.calendar.event.create", json!({"path": path, "body": body}))
     };
-    let of_event = |n: u64| {
-        json!({"calendar_id": of(&format!("calendar-{}", n % 40)), "event_id": of(&format!("event-{n}"))})
-    };
+    let of_event =
+        |n: u64| json!({"calendar_id": of(&format!("calendar-{}", n % 40)), "event_id": of(&format!("event-{n}"))});
     let invite = |n: u64| {
         let attendees = json!([{"type": "user", "user_id": format!("ou_{n}")},
             {"type": "resource", "room_id": of(&format!("room-{}", n % 60)), "operate_id": "ou_office"}]);

@@ -204,11 +204,8 @@ enum Limit {
 impl<'de> Deserialize<'de> for Limit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let limit = if text.contains("calendar") {
-            text.parse().map(Self::Calendar)
-        } else {
-            text.parse().map(Self::Windows)
-        };
+        let limit =
+            if text.contains("calendar") { text.parse().map(Self::Calendar) } else { text.parse().map(Self::Windows) };
         limit.map_err(serde::de::Error::custom)
     }
 }

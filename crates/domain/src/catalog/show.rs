@@ -6,8 +6,8 @@ use std::fmt::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Action, Creation, Edition, ErrorRule, IdentityKind, Kind, LookUp, Method, MethodQuota, Platform, Rule, Schema, SuspendScope,
-    ThrottleScope,
+    Action, Creation, Edition, ErrorRule, IdentityKind, Kind, LookUp, Method, MethodQuota, Platform, Rule, Schema,
+    SuspendScope, ThrottleScope,
 };
 use crate::budget::MethodBudget;
 use crate::decided_later::Decides;

@@ -83,8 +83,12 @@ mod tests {
         let method = &catalog.methods["feishu.vc.room.create"];
         let app = App::plain("acme", "1", Arc::clone(&catalog.platforms["feishu"]), BTreeMap::new());
         let key = Key { scope: QuotaScope::App, owner: "1".to_owned(), method: method.name.clone() };
-        let plan =
-            LanePlan { app: Arc::new(app), method: Arc::clone(method), quotas: vec![(key, quota.parse().unwrap())], budgets: Vec::new() };
+        let plan = LanePlan {
+            app: Arc::new(app),
+            method: Arc::clone(method),
+            quotas: vec![(key, quota.parse().unwrap())],
+            budgets: Vec::new(),
+        };
         let load = Load { plan: Arc::new(plan), jobs, past, round_trip: Duration::from_millis(100) };
         let mut bounds = of(&[load], 1);
         bounds.rounds.sort_unstable();

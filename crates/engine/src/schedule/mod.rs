@@ -29,8 +29,8 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 pub use self::backlog::Queued;
-pub use self::deaths::AlwaysFails;
 use self::budgets::Budgets;
+pub use self::deaths::AlwaysFails;
 use self::lane::Lane;
 pub use self::lane::Tally;
 use self::lanes::Lanes;

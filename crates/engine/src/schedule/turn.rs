@@ -146,7 +146,13 @@ impl Schedule {
         self.start_job(id, class, lane_probe, (now, wall))
     }
 
-    fn start_job(&mut self, id: LaneId, class: Class, lane_probe: bool, (now, wall): (Mono, Timestamp)) -> Option<Next> {
+    fn start_job(
+        &mut self,
+        id: LaneId,
+        class: Class,
+        lane_probe: bool,
+        (now, wall): (Mono, Timestamp),
+    ) -> Option<Next> {
         self.have_budget(id, now, wall)?;
         if let Err(blocked) = self.table.check(&self.lanes[id].keys, class, now) {
             return self.wait_for_key(id, class, blocked, now);

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::Server;
 use crate::contract::{T0, counts, from_amqp, job, owners_contract, queue, store_contract};
 use crate::sqlite::{Mode, SqliteLedger};
-use paceline_ports::location::{self, KeySource, Location};
+use paceline_ports::location::{self, KeySource, Location, StoreUrl};
 
 /// A schema, dropped with this.
 struct Schema {
@@ -65,7 +65,7 @@ impl Fresh {
         let schema = Schema::new();
         let location = schema.location(3_600);
         let store = SqliteLedger::open(location.clone(), Mode::Worker, T0).unwrap();
-        Self { store, people: crate::Connector(location), _schema: schema }
+        Self { store, people: crate::Connector(StoreUrl::Postgres(location)), _schema: schema }
     }
 }
 
