@@ -172,7 +172,7 @@ fn every_fault_is_told_and_nothing_is_written() {
     let told = place.run(&["expand", "term.csv", "--rule", "rule.toml", "-o", "jobs.csv"]);
     assert_eq!((told.code, told.out.as_str()), (Some(1), ""));
     for words in [
-        "rule.toml:32: job.parameters.sumary: feishu.calendar.event.create has no such parameter; is \"summary\" meant?",
+        "rule.toml:28: job.parameters.sumary: feishu.calendar.event.create has no such parameter; is \"summary\" meant?",
         "term.csv:2: column 5 (sections): the rule's sections do not have 9, but 1, 2, 3, 4, 5, 6, 7, 8",
         "term.csv:3: column 4 (day): cannot be read from \"someday\" on",
         "nothing was written: 3 faults to correct",
