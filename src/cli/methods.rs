@@ -96,7 +96,8 @@ fn list(context: &mut Context, catalog: &Catalog, all: bool, as_json: bool) -> a
         ("TITLE", Align::Left),
     ]);
     for method in methods {
-        let quotas: Vec<_> = method.quotas.iter().map(quota_text).collect();
+        let budgets = method.budgets.iter().map(|budget| format!("{} per {}", budget.budget, budget.scope));
+        let quotas: Vec<_> = method.quotas.iter().map(quota_text).chain(budgets).collect();
         table.row([method.name.clone(), quotas.join("; "), method.creation.as_str().to_owned(), method.title.clone()]);
     }
     Ok(table.write(&mut context.out)?)

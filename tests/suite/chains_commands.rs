@@ -176,7 +176,7 @@ fn people_change_a_chain_with_what_depends_on_it() {
     let dropped = place.run(&["dead", "drop", "b", "--with-dependents", "--json"]);
     assert_eq!(dropped.code, Some(0), "{}", dropped.transcript());
     assert_eq!(place.run(&["dead", "list", "--json"]).out, "", "{}", dropped.transcript());
-    assert_eq!(place.run(&["jobs", "show", "c"]).code, Some(1), "it is forgotten");
+    assert_eq!(place.run(&["jobs", "show", "c"]).code, Some(2), "it is forgotten");
     assert_eq!(ends(&place, &["a", "d"]), ["cancelled", "queued"]);
 }
 

@@ -63,14 +63,3 @@ fn an_app_takes_the_jobs_of_its_own_edition() {
     );
     assert!(!advanced.out.contains("jsonl:2"), "{}", advanced.transcript());
 }
-
-#[test]
-fn names_in_place_of_ids_are_found_before_anything_is_sent() {
-    let rows = "id,name,capacity,room_level_id\na,A,1,总部/1层\nb,B,1,omb_4ad1\n";
-    let place = Place::with_apps(&[("rooms.csv", rows)]);
-    let found = place.run(&["validate", "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme"]);
-    assert_eq!(found.code, Some(1), "{}", found.transcript());
-    let words = "expected a level id such as \"omb_4ad1a2c7a2fbc5fc9570f38456931293\", got \"总部/1层\"";
-    assert!(found.out.contains(words), "{}", found.transcript());
-    assert!(!found.out.contains("rooms.csv:3"), "{}", found.transcript());
-}

@@ -170,14 +170,6 @@ async fn chains_of_several_lanes_are_done_when_it_was_said() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn chains_beside_jobs_that_wait_for_nobody_are_done_when_it_was_said() {
-    let chains = (0..300).flat_map(|n| chain(n, 1));
-    let chained = in_batch("chained", 4, chains);
-    let jobs: Vec<Value> = in_batch("free", 4, (1_000..2_500).map(calendar)).chain(chained).collect();
-    compare(&World::new(CALM), &jobs).await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn rooms_that_wait_for_rooms_are_done_when_it_was_said() {
     let jobs: Vec<Value> = (0..80)
         .map(|n| {

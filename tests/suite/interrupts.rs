@@ -37,6 +37,13 @@ fn pipe(place: &Place) -> File {
     OpenOptions::new().write(true).open(place.path().join("rooms.csv")).unwrap()
 }
 
+/// Whether the process has the reading end.
+fn has_open(run: &Process<'_>, place: &Place) -> bool {
+    let path = place.path().join("rooms.csv").canonicalize().unwrap();
+    let open = std::fs::read_dir(format!("/proc/{}/fd", run.id())).unwrap();
+    open.flatten().any(|fd| std::fs::read_link(fd.path()).is_ok_and(|target| target == path))
+}
+
 fn rows(from: usize) -> String {
     (from..from + ROWS).map(|row| format!("Room {row},4,omb_1\n")).collect::<Vec<_>>().concat()
 }
@@ -73,10 +80,13 @@ async fn the_first_signal_ends_the_reading_before_anything_is_accepted() {
 async fn the_first_signal_ends_the_accepting_before_anything_is_sent() {
     let (place, _simulator) = place();
     let mut run = Process::start(&place, &RUN);
-    let mut checked = pipe(&place);
-    checked.write_all(format!("{HEADER}{}", rows(0)).as_bytes()).unwrap();
-    drop(checked);
-    // The file is read for the second time when there is a ledger.
+    for what in ["names are looked for", "rows are checked"] {
+        let mut reading = pipe(&place);
+        reading.write_all(format!("{HEADER}{}", rows(0)).as_bytes()).unwrap();
+        drop(reading);
+        until(what, || !has_open(&run, &place)).await;
+    }
+    // Rows are accepted when there is a ledger.
     until("a ledger", || place.path().join("paceline.db").exists()).await;
     let mut accepted = pipe(&place);
     accepted.write_all(HEADER.as_bytes()).unwrap();

@@ -60,10 +60,10 @@ fn faults_of_a_map_are_told_by_line() {
         assert!(told.out.contains(words), "{words}: {}", told.out);
     }
     let wrong = validate(
-        "ignored = [\"备注\", \"楼栋\", \"楼层\", \"用途\"]\n[columns]\n\"座位数\" = \"capacity\"\n[constants]\n\
-         room_level_id = \"总部\"\n",
+        "ignored = [\"备注\", \"楼栋\", \"楼层\", \"用途\", \"座位数\"]\n[constants]\n\
+         room_level_id = \"omb_1\"\ncapacity = \"many\"\n",
     );
-    assert!(wrong.out.contains("room_level_id, by m.toml: "), "{}", wrong.out);
+    assert!(wrong.out.contains("capacity, by m.toml: "), "{}", wrong.out);
 }
 
 #[test]
