@@ -1,6 +1,6 @@
 //! Why has this job not run yet, or how did it end? A pure answer from what the ledger and the settings say.
 //!
-//! `paceline why` and the HTTP API [`gather`] a [`Situation`] and let [`explain`] put it into words; that reads nothing itself.
+//! `paceline why` and the HTTP API [`gather()`] a [`Situation`] and let [`explain`] put it into words; that reads nothing itself.
 
 mod ended;
 mod gather;
