@@ -82,6 +82,8 @@ class Ledger:
             self.published += 1
 
     def until_done(self, count):
+        # A worker that has just begun has made no ledger yet.
+        until(self.path("-wal").exists, 60, "a ledger")
         until(lambda: self.site.counts()["succeeded"] == count, 60, f"{count} rooms")
 
     def kill(self):
