@@ -211,7 +211,10 @@ fn cure_of_io(address: &Address, error: &std::io::Error) -> String {
 
 fn cure_of_protocol(address: &Address) -> String {
     if address.tls() {
-        "it may still be starting, or speak no TLS on that port (RabbitMQ's TLS port is 5671 by default)".to_owned()
+        // Whether who comes without a certificate hears the reason, or a reset alone, is a matter of instants.
+        "it may still be starting, speak no TLS on that port (RabbitMQ's TLS port is 5671 by default), or let in nobody \
+         without a certificate (then name yours in broker.tls_cert and broker.tls_key)"
+            .to_owned()
     } else {
         "it may still be starting, or expect TLS on that port (then write amqps://), or be no RabbitMQ".to_owned()
     }
