@@ -35,7 +35,8 @@ impl Schema {
     fn location(&self, lease_s: u64) -> Location {
         let url = self.url.expose_secret();
         let first = if url.contains('?') { '&' } else { '?' };
-        at(format!("{url}{first}options=-csearch_path%3D{}", self.name).into(), lease_s)
+        let name = &self.name;
+        at(format!("{url}{first}options=-csearch_path%3D{name}&application_name={name}").into(), lease_s)
     }
 }
 
@@ -95,10 +96,14 @@ async fn a_connection_that_was_cut_is_made_anew_and_nothing_is_lost() {
     let schema = Schema::new();
     let ledger = SqliteLedger::open(schema.location(3_600), Mode::Worker, T0).unwrap();
     queue(&ledger, from_amqp(job("a"))).await;
-    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE
-        '%pg_advisory_xact_lock(1346454341%' OR query = 'COMMIT' AND pid <> pg_backend_pid()";
+    // Not those of other tests beside it.
+    let cut = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND application_name = '{}'
+         AND (query LIKE '%pg_advisory_xact_lock(1346454341%' OR query = 'COMMIT')",
+        schema.name
+    );
     let server = Server::of(&schema.location(0)).unwrap().unwrap();
-    block_on(server.connect().unwrap().batch_execute(cut)).unwrap();
+    block_on(server.connect().unwrap().batch_execute(&cut)).unwrap();
     // The first one may meet the cut.
     let _ = paceline_ports::Intake::take_over(&ledger, vec![from_amqp(job("b"))], T0).await;
     paceline_ports::Intake::take_over(&ledger, vec![from_amqp(job("b"))], T0).await.unwrap();
