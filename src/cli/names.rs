@@ -150,7 +150,7 @@ struct Asker<'a> {
     engine: &'a Arc<Engine>,
     catalog: &'a Catalog,
     /// The items of each listing, and of each of its branches.
-    read: HashMap<(Directory, Option<String>), Vec<Value>>,
+    read: HashMap<(Directory, Option<String>), Arc<[Value]>>,
     pages: u64,
 }
 
@@ -183,16 +183,17 @@ impl Asker<'_> {
         Ok(answer)
     }
 
-    async fn items(&mut self, directory: &Directory, parent: Option<&str>) -> anyhow::Result<Vec<Value>> {
+    async fn items(&mut self, directory: &Directory, parent: Option<&str>) -> anyhow::Result<Arc<[Value]>> {
         let place = (directory.clone(), parent.map(str::to_owned));
         if let Some(items) = self.read.get(&place) {
-            return Ok(items.clone());
+            return Ok(Arc::clone(items));
         }
         let params = find::params(&directory.resolve, parent);
         let identity = Identity::parse(&directory.identity).unwrap_or_default();
         let (items, pages) = read_all(self.engine, self.catalog, &directory.lane, &identity, params).await?;
         self.pages += pages;
-        self.read.insert(place, items.clone());
+        let items: Arc<[Value]> = items.into();
+        self.read.insert(place, Arc::clone(&items));
         Ok(items)
     }
 }

@@ -6,11 +6,11 @@
 //! Decision: docs/decisions/0048-owners-are-fenced-by-an-epoch.md
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::beside::Beside;
 use super::leases::{self, Lease};
 use super::sharing::Sharing;
 use crate::connect;
@@ -47,18 +47,14 @@ pub(crate) struct Heartbeat {
     sharing: Sharing,
     clock: Clock,
     owned: Arc<Owned>,
-    running: Mutex<Option<Running>>,
-}
-
-struct Running {
-    thread: JoinHandle<()>,
-    /// Its end ends the thread.
-    _over: SyncSender<()>,
+    /// If it panics, trust runs out by itself.
+    thread: Beside,
 }
 
 impl Heartbeat {
     pub(crate) fn of(location: Location, sharing: Sharing) -> Self {
-        Self { location, sharing, clock: Clock::system(), owned: Arc::default(), running: Mutex::default() }
+        let thread = Beside::named("ledger lease");
+        Self { location, sharing, clock: Clock::system(), owned: Arc::default(), thread }
     }
 
     /// The instant before a domain is asked for.
@@ -78,26 +74,17 @@ impl Heartbeat {
 
     /// Ends it, and returns when its connection is closed.
     pub(crate) fn close(&self) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Running { thread, _over: over }) = running {
-            drop(over);
-            // If it panicked, trust has run out by itself.
-            let _ = thread.join();
-        }
+        self.thread.close();
     }
 
     fn start(&self) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let every = self.sharing.lease / BEATS;
-        if running.is_some() || every.is_zero() {
+        if every.is_zero() {
             return;
         }
-        let (over, is_over) = sync_channel(0);
         let (location, sharing, clock) = (self.location.clone(), self.sharing, self.clock.clone());
         let owned = Arc::clone(&self.owned);
-        let thread = std::thread::Builder::new().name("ledger lease".to_owned());
-        let thread = thread.spawn(move || beat(&location, sharing, &clock, &owned, (&is_over, every)));
-        *running = thread.ok().map(|thread| Running { thread, _over: over });
+        self.thread.start(move |is_over| beat(&location, sharing, &clock, &owned, (is_over, every)));
     }
 }
 

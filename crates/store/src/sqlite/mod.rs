@@ -5,6 +5,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod attempts;
+mod beside;
 pub(crate) mod books;
 pub(crate) mod broker;
 pub(crate) mod calls;

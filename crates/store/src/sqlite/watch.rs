@@ -6,13 +6,13 @@
 //!
 //! Decision: docs/decisions/0022-commands-reach-the-worker-through-the-ledger.md
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::beside::Beside;
 use super::file;
 use crate::driver::{Conn, Result};
 use paceline_ports::location::Location;
@@ -24,18 +24,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(crate) struct Watch {
     location: Location,
     changed: Arc<Notify>,
-    running: Mutex<Option<Running>>,
-}
-
-struct Running {
-    thread: JoinHandle<()>,
-    /// Its end ends the thread.
-    _over: SyncSender<()>,
+    /// If it panics, nobody is told of changes, and the worker looks for itself.
+    thread: Beside,
 }
 
 impl Watch {
     pub(crate) fn of(location: Location) -> Self {
-        Self { location, changed: Arc::default(), running: Mutex::default() }
+        Self { location, changed: Arc::default(), thread: Beside::named("ledger watch") }
     }
 
     /// Waits until another process put a job to work.
@@ -46,12 +41,7 @@ impl Watch {
 
     /// Ends it, and returns when its connection is closed.
     pub(crate) fn close(&self) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Running { thread, _over: over }) = running {
-            drop(over);
-            // It has no result; if it panicked, nobody was told of changes, and the worker looked for itself.
-            let _ = thread.join();
-        }
+        self.thread.close();
     }
 
     fn start(&self) {
@@ -59,20 +49,13 @@ impl Watch {
             // The engine's own look now and then is soon enough.
             return;
         }
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.is_some() {
-            return;
-        }
-        let (over, is_over) = sync_channel(0);
         let (location, changed) = (self.location.clone(), Arc::clone(&self.changed));
-        let thread = std::thread::Builder::new().name("ledger watch".to_owned());
-        let thread = thread.spawn(move || {
+        self.thread.start(move |is_over| {
             // Without it other processes' jobs are found all the same, a little later.
             if let Ok(conn) = file::open_reader(&location) {
-                let _ = watch(&conn, &changed, &is_over);
+                let _ = watch(&conn, &changed, is_over);
             }
         });
-        *running = thread.ok().map(|thread| Running { thread, _over: over });
     }
 }
 
