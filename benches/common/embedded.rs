@@ -18,13 +18,13 @@ use serde_json::Value;
 use super::sentence;
 
 /// The app that all jobs are for.
-pub const APP: &str = "acme";
+pub(crate) const APP: &str = "acme";
 
 /// The ledger's name in its folder.
-pub const FILE: &str = "paceline.db";
+pub(crate) const FILE: &str = "paceline.db";
 
 /// A worker that has taken nothing over yet.
-pub struct Embedded {
+pub(crate) struct Embedded {
     pub ledger: Arc<SqliteLedger>,
     pub engine: Arc<Engine>,
     pub clock: Clock,
@@ -32,13 +32,13 @@ pub struct Embedded {
 }
 
 /// What the binary knows without a file.
-pub fn catalog() -> anyhow::Result<Arc<Catalog>> {
+pub(crate) fn catalog() -> anyhow::Result<Arc<Catalog>> {
     Ok(Arc::new(built_in().map_err(|faults| sentence(format!("{faults:?}")))?))
 }
 
 impl Embedded {
     /// A worker for one app, whose quotas may be others than the documented ones, with its ledger in this folder.
-    pub async fn start(
+    pub(crate) async fn start(
         folder: &Path,
         clock: Clock,
         transport: Arc<dyn Transport>,
@@ -61,7 +61,7 @@ impl Embedded {
     }
 
     /// Takes jobs over; those that wait are for [`Engine::enqueue`].
-    pub async fn take_over(&self, jobs: impl IntoIterator<Item = Value>) -> anyhow::Result<Vec<Waiting>> {
+    pub(crate) async fn take_over(&self, jobs: impl IntoIterator<Item = Value>) -> anyhow::Result<Vec<Waiting>> {
         let mut arrivals = Vec::new();
         for job in jobs {
             let job = self.decoder.decode(job.to_string().as_bytes(), &Defaults::default());

@@ -4,6 +4,6 @@ mod basics;
 mod simulator;
 mod worker;
 
-pub use basics::{is_measuring, load, sentence};
-pub use simulator::Simulator;
-pub use worker::Worker;
+pub(crate) use basics::{is_measuring, load, sentence};
+pub(crate) use simulator::Simulator;
+pub(crate) use worker::Worker;

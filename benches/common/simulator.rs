@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 /// A simulator process; it ends with this value.
-pub struct Simulator {
+pub(crate) struct Simulator {
     child: Child,
     url: String,
     client: reqwest::Client,
@@ -17,7 +17,7 @@ pub struct Simulator {
 
 impl Simulator {
     /// Starts a simulator on a free port of loopback.
-    pub fn start(scenario: &str) -> anyhow::Result<Self> {
+    pub(crate) fn start(scenario: &str) -> anyhow::Result<Self> {
         // A second call in one process finds the provider installed: that is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut child = Command::new(env!("CARGO_BIN_EXE_paceline"))
@@ -36,12 +36,12 @@ impl Simulator {
     }
 
     /// Its base URL.
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// Its own books.
-    pub async fn stats(&self) -> anyhow::Result<Value> {
+    pub(crate) async fn stats(&self) -> anyhow::Result<Value> {
         let reply = self.client.get(format!("{}/_simulator/books", self.url)).send().await?;
         Ok(serde_json::from_slice(&reply.bytes().await?)?)
     }

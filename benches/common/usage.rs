@@ -8,7 +8,7 @@ use anyhow::Context as _;
 const TICKS_PER_S: f64 = 100.0;
 
 /// User and system time so far, in seconds.
-pub fn cpu_s() -> anyhow::Result<f64> {
+pub(crate) fn cpu_s() -> anyhow::Result<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").context("CPU time is read from /proc: Linux alone")?;
     // The name in parentheses may hold spaces; user and system time are the 12th and 13th field behind it.
     let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
@@ -17,7 +17,7 @@ pub fn cpu_s() -> anyhow::Result<f64> {
 }
 
 /// A number of the status that stands in `folder`: `/proc/self`, or that of one thread. Memory is in KiB.
-pub fn status(folder: impl AsRef<Path>, name: &str) -> anyhow::Result<u64> {
+pub(crate) fn status(folder: impl AsRef<Path>, name: &str) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(folder.as_ref().join("status"))?;
     let value = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
     Ok(value.trim().trim_end_matches(" kB").parse()?)

@@ -15,7 +15,7 @@ use paceline::wiring;
 use super::sentence;
 
 /// A worker that has taken nothing over yet.
-pub struct Worker {
+pub(crate) struct Worker {
     pub decoder: Arc<Decoder>,
     pub ledger: Arc<dyn Store>,
     pub engine: Arc<Engine>,
@@ -26,7 +26,7 @@ pub struct Worker {
 
 impl Worker {
     /// A worker for one Feishu app, `bench`, at the simulator's address; `sections` and `quotas` are added to its settings file.
-    pub async fn start(base_url: &str, app_id: &str, sections: &str, quotas: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn start(base_url: &str, app_id: &str, sections: &str, quotas: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("paceline.toml");
         let text = format!(

@@ -23,7 +23,7 @@ const REPLY: Duration = Duration::from_micros(20);
 const WALL: i64 = 1_800_000_000_000_000;
 
 /// Somebody who grants; those of as many keys are compared with the first of them.
-pub struct Contestant {
+pub(crate) struct Contestant {
     pub keys: usize,
     pub who: &'static str,
     pub quota: String,
@@ -31,7 +31,7 @@ pub struct Contestant {
 }
 
 /// Everybody, governor first.
-pub fn all(many: usize) -> anyhow::Result<Vec<Contestant>> {
+pub(crate) fn all(many: usize) -> anyhow::Result<Vec<Contestant>> {
     const ONE: [&str; 3] = ["20/min", "1000/min, 50/s", "150000/h"];
     const THREE: [&str; 3] = ["150000/h, 10000/min", "600000/h, 20000/min", "10000/day"];
     let mut all = vec![governor("20/min")?];

@@ -41,7 +41,7 @@ struct Place<'a> {
 
 /// Prints the table.
 #[expect(clippy::print_stdout, reason = "the table is what it is for")]
-pub async fn table() -> anyhow::Result<()> {
+pub(crate) async fn table() -> anyhow::Result<()> {
     let clock = Clock::system();
     let wire = Arc::new(Wire::new(clock.clone()));
     let folder = tempfile::tempdir()?;

@@ -30,7 +30,7 @@ const SIZES: [(usize, usize); 3] = [(1, 0), (1, 100_000), (10_000, 10)];
 
 /// Prints the table.
 #[expect(clippy::print_stdout, reason = "the table is what it is for")]
-pub fn table() -> anyhow::Result<()> {
+pub(crate) fn table() -> anyhow::Result<()> {
     println!("| lanes | jobs that wait in each | CPU, % of one core | wake-ups a second | bytes a waiting job |");
     println!("|---|---|---|---|---|");
     for (lanes, jobs) in SIZES {
@@ -57,7 +57,7 @@ pub fn table() -> anyhow::Result<()> {
 }
 
 /// One of the two processes; what it saw.
-pub async fn child(what: &str, arguments: &[String]) -> anyhow::Result<Value> {
+pub(crate) async fn child(what: &str, arguments: &[String]) -> anyhow::Result<Value> {
     let [lanes, jobs, folder] = arguments else { bail!("LANES JOBS FOLDER") };
     let (lanes, jobs, folder) = (lanes.parse()?, jobs.parse()?, Path::new(folder));
     if what == "--fill" { fill(lanes, jobs, folder).await } else { wait(lanes, jobs, folder).await }

@@ -17,19 +17,19 @@ use tokio::sync::oneshot;
 const REPLY: Duration = Duration::from_millis(20);
 
 /// The transport of the measurement.
-pub struct Wire {
+pub(crate) struct Wire {
     clock: Clock,
     expected: Mutex<HashMap<String, oneshot::Sender<Mono>>>,
     created: AtomicU64,
 }
 
 impl Wire {
-    pub fn new(clock: Clock) -> Self {
+    pub(crate) fn new(clock: Clock) -> Self {
         Self { clock, expected: Mutex::default(), created: AtomicU64::new(0) }
     }
 
     /// Tells when the calendar of this name arrives.
-    pub fn expect(&self, summary: &str) -> oneshot::Receiver<Mono> {
+    pub(crate) fn expect(&self, summary: &str) -> oneshot::Receiver<Mono> {
         let (arrived, arrival) = oneshot::channel();
         self.expected.lock().unwrap_or_else(PoisonError::into_inner).insert(summary.to_owned(), arrived);
         arrival

@@ -17,7 +17,7 @@ use super::{Row, ask};
 const PAGE: usize = 50;
 
 /// Asks everything.
-pub fn all(path: &Path, now: Timestamp) -> anyhow::Result<Vec<Row>> {
+pub(crate) fn all(path: &Path, now: Timestamp) -> anyhow::Result<Vec<Row>> {
     let ledger = store::open(path)?;
     let mut rows = Vec::new();
     rows.push(ask("counts of every batch", || ledger.batches())?);

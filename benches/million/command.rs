@@ -15,7 +15,7 @@ const SETTINGS: &str = "[store]\nurl = \"sqlite://ledger.db\"\n
 [apps.wx]\nplatform = \"wecom\"\ncorp_id = \"ww1\"\ncorp_secret = { env = \"S\" }\n";
 
 /// Asks everything in a folder with a ledger.
-pub fn all(place: &Path) -> anyhow::Result<Vec<Row>> {
+pub(crate) fn all(place: &Path) -> anyhow::Result<Vec<Row>> {
     std::fs::write(place.join("paceline.toml"), SETTINGS)?;
     let commands: [&[&str]; 6] = [
         &["--version"],
@@ -43,7 +43,7 @@ fn run(place: &Path, words: &[&str]) -> anyhow::Result<()> {
 }
 
 /// Exports everything, and says how fast and in how much memory.
-pub fn export(place: &Path) -> anyhow::Result<String> {
+pub(crate) fn export(place: &Path) -> anyhow::Result<String> {
     let start = started();
     let mut child = command(place, &["export"]).stdout(Stdio::piped()).spawn()?;
     let mut out = child.stdout.take().context("no output")?;

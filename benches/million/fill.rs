@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 
 /// What has become of the jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// Most have ended: 92 % succeeded, 4 % dead, 1 % cancelled, 1 % held, 2 % wait.
     WorkedOff,
     /// All wait for their turn.
@@ -38,7 +38,7 @@ const DEATHS: [(&str, Option<i64>); 5] = [
 ];
 
 /// Makes the ledger at `path`; its last call was made at `now`, the others one every 1.5 s before, which keeps within the quotas.
-pub fn fill(path: &Path, jobs: i64, shape: Shape, now: Timestamp) -> anyhow::Result<()> {
+pub(crate) fn fill(path: &Path, jobs: i64, shape: Shape, now: Timestamp) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         SqliteLedger::open(path, Mode::Worker, now)?.close().await;

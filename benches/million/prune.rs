@@ -13,7 +13,7 @@ use super::started;
 const PIECES: usize = 800;
 
 /// Forgets jobs from the first on, and says how long the pieces took.
-pub fn all(path: &Path, now: Timestamp) -> anyhow::Result<String> {
+pub(crate) fn all(path: &Path, now: Timestamp) -> anyhow::Result<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let ledger = SqliteLedger::open(path, Mode::Worker, now)?;

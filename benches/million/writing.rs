@@ -12,19 +12,19 @@ use paceline::store::sqlite::{Mode, SqliteLedger};
 use serde_json::json;
 
 /// Jobs written in one measurement.
-pub const JOBS: i64 = 10_000;
+pub(crate) const JOBS: i64 = 10_000;
 /// Calls in flight at one time.
 const AT_ONCE: usize = 250;
 
 /// Microseconds of the process's own time, and of the clock, for each job.
 #[derive(Clone, Copy, Debug)]
-pub struct Cost {
+pub(crate) struct Cost {
     pub cpu_us: f64,
     pub clock_us: f64,
 }
 
 /// Writes [`JOBS`] jobs whose ids begin with `name` to the ledger at `path`.
-pub fn write(path: &Path, name: &str, now: Timestamp) -> anyhow::Result<Cost> {
+pub(crate) fn write(path: &Path, name: &str, now: Timestamp) -> anyhow::Result<Cost> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let ledger = SqliteLedger::open(path, Mode::Worker, now)?;

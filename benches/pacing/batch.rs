@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 /// Jobs of one method.
-pub struct Batch {
+pub(crate) struct Batch {
     /// One word for it.
     pub name: &'static str,
     /// For the table.
@@ -22,7 +22,7 @@ pub struct Batch {
 }
 
 /// 60 at 20/min: 20 at 0 s, 20 at 60 s, 20 at 120 s.
-pub fn rooms() -> Batch {
+pub(crate) fn rooms() -> Batch {
     Batch {
         name: "rooms",
         title: "60 rooms, 20/min",
@@ -35,7 +35,7 @@ pub fn rooms() -> Batch {
 }
 
 /// 2,000 at 1000/min and 50/s: 50 a second until 19 s, and again from 60 s to 79 s.
-pub fn calendars() -> Batch {
+pub(crate) fn calendars() -> Batch {
     Batch {
         name: "calendars",
         title: "2000 calendars, 1000/min and 50/s",

@@ -21,7 +21,7 @@ use super::Way;
 use super::batch::Batch;
 
 /// Works the batch to its end; how long that took, in seconds.
-pub async fn run(
+pub(crate) async fn run(
     way: Way,
     transport: &Arc<dyn Transport>,
     clock: &Clock,

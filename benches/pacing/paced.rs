@@ -10,7 +10,7 @@ use super::batch::Batch;
 use super::common::{Worker, sentence};
 
 /// Works the batch to its end; how long that took, in seconds.
-pub async fn run(url: &str, batch: &Batch, app_id: &str) -> anyhow::Result<f64> {
+pub(crate) async fn run(url: &str, batch: &Batch, app_id: &str) -> anyhow::Result<f64> {
     let worker = Worker::start(url, app_id, "", "").await?;
     let mut arrivals = Vec::new();
     for (number, body) in batch.bodies.iter().enumerate() {

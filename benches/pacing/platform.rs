@@ -14,21 +14,21 @@ use super::sentence;
 const START: Timestamp = Timestamp(1_800_000_017_000_000);
 
 /// How it counts.
-pub const KINDS: [(&str, WindowKind); 3] =
+pub(crate) const KINDS: [(&str, WindowKind); 3] =
     [("sliding", WindowKind::Sliding), ("fixed", WindowKind::Fixed), ("bucket", WindowKind::TokenBucket)];
 
 /// Scenarios of the catalog: 10 to 30 ms each way, or 8 ms and more with a tail of up to 4 s.
-pub const DELAYS: [&str; 2] = ["calm", "heavy-tail"];
+pub(crate) const DELAYS: [&str; 2] = ["calm", "heavy-tail"];
 
 /// A platform in this process, in the time of the present runtime.
-pub struct Platform {
+pub(crate) struct Platform {
     simulator: Simulator,
     pub clock: Clock,
 }
 
 impl Platform {
     /// A platform with nothing counted yet.
-    pub fn start(kind: WindowKind, delay: &str, seed: u64) -> anyhow::Result<Self> {
+    pub(crate) fn start(kind: WindowKind, delay: &str, seed: u64) -> anyhow::Result<Self> {
         let mut scenario = Scenario::load(delay)?;
         scenario.counting.window = kind;
         scenario.seed = seed;
@@ -38,12 +38,12 @@ impl Platform {
     }
 
     /// The way to it.
-    pub fn transport(&self) -> Arc<InProcess> {
+    pub(crate) fn transport(&self) -> Arc<InProcess> {
         Arc::new(InProcess::new(self.simulator.clone()))
     }
 
     /// What it counted.
-    pub fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         self.simulator.stats()
     }
 }

@@ -28,7 +28,7 @@ struct Sum {
 
 /// Prints the table.
 #[expect(clippy::print_stdout, reason = "the table is what it is for")]
-pub fn table(batches: &[Arc<Batch>]) -> anyhow::Result<()> {
+pub(crate) fn table(batches: &[Arc<Batch>]) -> anyhow::Result<()> {
     let seeds = match std::env::var("BENCH_SEEDS") {
         Ok(text) => text.parse().with_context(|| format!("BENCH_SEEDS: expected a number, got {text:?}"))?,
         Err(_) => SEEDS,

@@ -12,15 +12,15 @@ use super::broker::url;
 use super::common::{Worker, sentence};
 
 /// As many calls in flight as the bare loop has.
-pub const SECTIONS: &str = "[engine]\nconcurrency_max = 256\nlane_concurrency_max = 256\n";
+pub(crate) const SECTIONS: &str = "[engine]\nconcurrency_max = 256\nlane_concurrency_max = 256\n";
 /// A quota that no machine reaches.
-pub const LIFTED: &str = "\"feishu.calendar.create\" = \"1000000/s\"\n";
+pub(crate) const LIFTED: &str = "\"feishu.calendar.create\" = \"1000000/s\"\n";
 
 /// How often it is looked whether all is done.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Works until all results are confirmed.
-pub async fn run(simulator: &str, queues: &str, jobs: usize) -> anyhow::Result<()> {
+pub(crate) async fn run(simulator: &str, queues: &str, jobs: usize) -> anyhow::Result<()> {
     let worker = Worker::start(simulator, "cli_amqp", SECTIONS, LIFTED).await?;
     let options = Options {
         jobs_queue: format!("{queues}.jobs"),

@@ -30,7 +30,7 @@ struct Loop {
 }
 
 /// Works until all results are confirmed.
-pub async fn run(simulator: &str, queues: &str, jobs: usize) -> anyhow::Result<()> {
+pub(crate) async fn run(simulator: &str, queues: &str, jobs: usize) -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())

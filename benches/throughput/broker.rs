@@ -16,12 +16,12 @@ use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Exchange
 const IN_FLIGHT_MAX: usize = 1_000;
 
 /// Where the broker is.
-pub fn url() -> String {
+pub(crate) fn url() -> String {
     std::env::var("PACELINE_TEST_AMQP_URL").unwrap_or_else(|_| "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned())
 }
 
 /// Connects, with a channel on which the broker confirms.
-pub async fn connect() -> anyhow::Result<(Connection, Channel)> {
+pub(crate) async fn connect() -> anyhow::Result<(Connection, Channel)> {
     let connection = Connection::connect(&url(), ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
@@ -29,7 +29,7 @@ pub async fn connect() -> anyhow::Result<(Connection, Channel)> {
 }
 
 /// The queues of one run.
-pub struct Broker {
+pub(crate) struct Broker {
     connection: Connection,
     channel: Channel,
     prefix: String,
@@ -37,7 +37,7 @@ pub struct Broker {
 
 impl Broker {
     /// Declares the queues as Paceline does, and publishes each line of the file as a job.
-    pub async fn filled(input: &Path) -> anyhow::Result<Self> {
+    pub(crate) async fn filled(input: &Path) -> anyhow::Result<Self> {
         let (connection, channel) = connect().await?;
         let prefix = format!("bench-{}-{:x}", std::process::id(), fastrand::u32(..));
         let broker = Self { connection, channel, prefix };
@@ -63,7 +63,7 @@ impl Broker {
     }
 
     /// What the names of the queues begin with.
-    pub fn prefix(&self) -> &str {
+    pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
 
@@ -85,7 +85,7 @@ impl Broker {
     }
 
     /// How many results there are; deletes everything.
-    pub async fn results_then_delete(self) -> anyhow::Result<u32> {
+    pub(crate) async fn results_then_delete(self) -> anyhow::Result<u32> {
         let mut results = 0;
         for kind in ["jobs", "results", "dead"] {
             let deleted = self.channel.queue_delete(self.name(kind).into(), QueueDeleteOptions::default()).await?;

@@ -16,7 +16,7 @@ use super::common::{Worker, sentence};
 const CHUNK_ROWS: usize = 500;
 
 /// Works the file to its end.
-pub async fn run(url: &str, input: &Path) -> anyhow::Result<()> {
+pub(crate) async fn run(url: &str, input: &Path) -> anyhow::Result<()> {
     let worker = Worker::start(url, "cli_file", SECTIONS, LIFTED).await?;
     let taken = take_over(&worker, input).await?;
     worker.engine.load(None).await?;

@@ -6,12 +6,12 @@ use std::path::Path;
 use serde_json::json;
 
 /// The method that all of them call.
-pub const METHOD: &str = "feishu.calendar.create";
+pub(crate) const METHOD: &str = "feishu.calendar.create";
 /// Where it is called.
-pub const PATH: &str = "/open-apis/calendar/v4/calendars";
+pub(crate) const PATH: &str = "/open-apis/calendar/v4/calendars";
 
 /// Writes so many jobs, one a line.
-pub fn write(path: &Path, jobs: usize) -> anyhow::Result<()> {
+pub(crate) fn write(path: &Path, jobs: usize) -> anyhow::Result<()> {
     let mut file = BufWriter::new(std::fs::File::create(path)?);
     for n in 0..jobs {
         let body = json!({

@@ -9,7 +9,7 @@ use super::Way;
 
 /// One run.
 #[derive(Clone, Copy, Debug)]
-pub struct Measured {
+pub(crate) struct Measured {
     pub jobs_per_s: f64,
     pub cpu_s_per_1000: f64,
     pub memory_mib: f64,
@@ -17,7 +17,7 @@ pub struct Measured {
 
 impl Measured {
     /// From a worker process's own words.
-    pub fn of(jobs: usize, said: &Value) -> anyhow::Result<Self> {
+    pub(crate) fn of(jobs: usize, said: &Value) -> anyhow::Result<Self> {
         Ok(Self {
             jobs_per_s: jobs as f64 / number(said, "/seconds")?,
             cpu_s_per_1000: number(said, "/cpu_s")? / jobs as f64 * 1_000.0,
@@ -34,7 +34,7 @@ impl fmt::Display for Measured {
 }
 
 /// Best and median of each way, and the medians against the bare loop's.
-pub fn table(measured: &[(Way, Measured)]) -> String {
+pub(crate) fn table(measured: &[(Way, Measured)]) -> String {
     let mut table = format!(
         "{:<24} {:>11} {:>13} {:>15} {:>10} {:>16} {:>11}\n",
         "way", "jobs/s best", "jobs/s median", "of the bare loop", "CPU s/1000", "of the bare loop", "memory MiB"
@@ -75,7 +75,7 @@ fn median(sorted: &[f64]) -> f64 {
 }
 
 /// A number of a JSON document.
-pub fn number(document: &Value, pointer: &str) -> anyhow::Result<f64> {
+pub(crate) fn number(document: &Value, pointer: &str) -> anyhow::Result<f64> {
     match document.pointer(pointer).and_then(Value::as_f64) {
         Some(number) => Ok(number),
         None => bail!("no number at {pointer} in {document}"),

@@ -10,7 +10,7 @@ use crate::domain::time::Timestamp;
 use paceline_ports::operator::ActivityFilter;
 
 /// Changes, the latest first.
-pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
+pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
     let mut fields = Fields::of_query(uri.query());
     let since = fields.text("since").and_then(|text| match Timestamp::parse(&text) {
         Ok(since) => Some(since),

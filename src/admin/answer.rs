@@ -9,11 +9,11 @@ use serde_json::{Map, Value, json};
 use crate::engine::ports::LedgerError;
 
 /// The cure of a request that cannot be understood.
-pub const DESCRIBED: &str = "/api/v1/openapi.json describes every field";
+pub(super) const DESCRIBED: &str = "/api/v1/openapi.json describes every field";
 
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FieldFault {
+pub(super) struct FieldFault {
     /// Its dotted name.
     pub field: String,
     /// What was expected, and what stands there.
@@ -22,7 +22,7 @@ pub struct FieldFault {
 
 /// Why a request was not carried out.
 #[derive(Clone, Debug)]
-pub struct Fault {
+pub(super) struct Fault {
     status: StatusCode,
     error: String,
     cure: String,
@@ -33,12 +33,12 @@ pub struct Fault {
 
 impl Fault {
     /// A sentence that says what is wrong, and one that says what to do.
-    pub fn new(status: StatusCode, error: impl Into<String>, cure: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, error: impl Into<String>, cure: impl Into<String>) -> Self {
         Self { status, error: error.into(), cure: cure.into(), faults: Vec::new(), count: None, duplicates: Vec::new() }
     }
 
     /// 400: something is wrong with these fields.
-    pub fn fields(faults: Vec<FieldFault>) -> Self {
+    pub(super) fn fields(faults: Vec<FieldFault>) -> Self {
         let error = match faults.as_slice() {
             [one] => format!("{}: {}", one.field, one.error),
             several => format!("{} fields are wrong", several.len()),
@@ -47,38 +47,38 @@ impl Fault {
     }
 
     /// 404.
-    pub fn unknown(error: impl Into<String>, cure: impl Into<String>) -> Self {
+    pub(super) fn unknown(error: impl Into<String>, cure: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, error, cure)
     }
 
     /// 409.
-    pub fn conflict(error: impl Into<String>, cure: impl Into<String>) -> Self {
+    pub(super) fn conflict(error: impl Into<String>, cure: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, error, cure)
     }
 
     /// With what is wrong in particular.
-    pub fn because(self, faults: Vec<FieldFault>) -> Self {
+    pub(super) fn because(self, faults: Vec<FieldFault>) -> Self {
         Self { faults, ..self }
     }
 
     /// With how many are selected now.
-    pub fn with_count(self, count: usize) -> Self {
+    pub(super) fn with_count(self, count: usize) -> Self {
         Self { count: Some(count), ..self }
     }
 
     /// With the jobs that would create something again, as far as they are told, of `count`.
-    pub fn with_duplicates(self, duplicates: Vec<Value>, count: usize) -> Self {
+    pub(super) fn with_duplicates(self, duplicates: Vec<Value>, count: usize) -> Self {
         Self { duplicates, ..self.with_count(count) }
     }
 
     /// What is wrong.
-    pub fn error(&self) -> &str {
+    pub(super) fn error(&self) -> &str {
         &self.error
     }
 
     /// The faults of its fields, in words.
     #[cfg(test)]
-    pub fn told(&self) -> Vec<String> {
+    pub(crate) fn told(&self) -> Vec<String> {
         self.faults.iter().map(|fault| format!("{}: {}", fault.field, fault.error)).collect()
     }
 }
@@ -101,7 +101,7 @@ impl From<LedgerError> for Fault {
 
 impl Fault {
     /// 503.
-    pub fn unavailable(error: impl Into<String>, cure: impl Into<String>) -> Self {
+    pub(super) fn unavailable(error: impl Into<String>, cure: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error, cure)
     }
 }
@@ -129,17 +129,17 @@ impl IntoResponse for Fault {
 }
 
 /// A document with the status 200.
-pub fn document(value: &Value) -> Response {
+pub(super) fn document(value: &Value) -> Response {
     document_with(StatusCode::OK, value)
 }
 
 /// A document with a status.
-pub fn document_with(status: StatusCode, value: &Value) -> Response {
+pub(super) fn document_with(status: StatusCode, value: &Value) -> Response {
     text(status, "application/json", value.to_string())
 }
 
 /// A text of a content type, never kept by anybody: what it says is true for a moment.
-pub fn text(status: StatusCode, content_type: &'static str, text: String) -> Response {
+pub(super) fn text(status: StatusCode, content_type: &'static str, text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -149,6 +149,6 @@ pub fn text(status: StatusCode, content_type: &'static str, text: String) -> Res
 }
 
 /// Sets a header.
-pub fn put(headers: &mut axum::http::HeaderMap, name: HeaderName, value: &'static str) {
+pub(super) fn put(headers: &mut axum::http::HeaderMap, name: HeaderName, value: &'static str) {
     headers.insert(name, HeaderValue::from_static(value));
 }

@@ -10,7 +10,7 @@ use crate::domain::messages::{Language, table};
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// A file by the path that it is served under.
-pub struct Asset {
+pub(super) struct Asset {
     /// Where it is served.
     pub path: &'static str,
     text: &'static str,
@@ -64,28 +64,28 @@ const FILES: [Asset; 35] = [
 ];
 
 /// Sentences of the program's messages by their codes, a file for each language of the page.
-pub const MESSAGES: [(&str, Language); 2] =
+pub(super) const MESSAGES: [(&str, Language); 2] =
     [("/messages-en.js", Language::English), ("/messages-zh.js", Language::Chinese)];
 
 /// See [`MESSAGES`].
-pub fn messages(language: Language) -> Response {
+pub(super) fn messages(language: Language) -> Response {
     answer::text(StatusCode::OK, JAVASCRIPT, format!("export default {};\n", json!(table(language))))
 }
 
 /// The page and its files. They are the same for everybody, and tell nothing of the jobs.
-pub fn all() -> impl Iterator<Item = &'static Asset> {
+pub(super) fn all() -> impl Iterator<Item = &'static Asset> {
     static ALL: (Asset, [Asset; FILES.len()]) = (INDEX, FILES);
     std::iter::once(&ALL.0).chain(&ALL.1)
 }
 
 /// Whether a path is one of them.
-pub fn is_asset(path: &str) -> bool {
+pub(super) fn is_asset(path: &str) -> bool {
     MESSAGES.iter().any(|(made, _)| path == *made) || all().any(|asset| asset.path == path)
 }
 
 impl Asset {
     /// The file.
-    pub fn response(&self) -> Response {
+    pub(super) fn response(&self) -> Response {
         answer::text(StatusCode::OK, self.content_type(), self.text.to_owned())
     }
 

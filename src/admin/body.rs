@@ -19,12 +19,12 @@ const BYTES_MAX: usize = 1024 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Refuses larger bodies, as far as they are read.
-pub fn limit() -> DefaultBodyLimit {
+pub(super) fn limit() -> DefaultBodyLimit {
     DefaultBodyLimit::max(BYTES_MAX)
 }
 
 /// A JSON value, and the dotted names of the keys that stand in it twice.
-pub struct Document {
+pub(super) struct Document {
     /// The value.
     pub value: Value,
     /// Those keys.
@@ -36,7 +36,7 @@ impl Document {
     ///
     /// # Errors
     /// It is none.
-    pub fn fields(self) -> Result<Fields, Fault> {
+    pub(super) fn fields(self) -> Result<Fields, Fault> {
         let Value::Object(object) = self.value else {
             return Err(Fault::new(StatusCode::BAD_REQUEST, "the body is not a JSON object", answer::DESCRIBED));
         };

@@ -13,7 +13,7 @@ use paceline_ports::operator::{Commands, Connect, Reports};
 const READERS_MAX: usize = 3;
 
 /// Connections, opened as needed.
-pub struct Books {
+pub(super) struct Books {
     store: Arc<dyn Connect>,
     idle: Arc<Mutex<Vec<Box<dyn Reports>>>>,
     places: Arc<Semaphore>,
@@ -22,12 +22,12 @@ pub struct Books {
 
 impl Books {
     /// Those of this store.
-    pub fn of(store: Arc<dyn Connect>) -> Self {
+    pub(super) fn of(store: Arc<dyn Connect>) -> Self {
         Self { store, idle: Arc::default(), places: Arc::new(Semaphore::new(READERS_MAX)), writer: Arc::default() }
     }
 
     /// Runs `work` on a connection that can only read.
-    pub async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn Reports) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Fault> {
@@ -48,7 +48,7 @@ impl Books {
     }
 
     /// Runs `work` for somebody on the one connection that can write, one piece of work at a time.
-    pub async fn change<T: Send + 'static>(
+    pub(super) async fn change<T: Send + 'static>(
         &self,
         by: &By,
         work: impl FnOnce(&mut dyn Commands) -> Result<T, LedgerError> + Send + 'static,
@@ -62,7 +62,7 @@ impl Books {
     }
 
     /// Tries whether the connection that writes could.
-    pub async fn probe(&self) -> Result<(), Fault> {
+    pub(super) async fn probe(&self) -> Result<(), Fault> {
         self.write(|operator| operator.probe()).await
     }
 

@@ -11,7 +11,7 @@ use super::{Answer, Shared, answer};
 use paceline_ports::State as JobState;
 
 /// Cancels the selected jobs that are queued or blocked; one whose call is in flight ends by its reply.
-pub async fn cancel(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
+pub(super) async fn cancel(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let mut fields = document.fields()?;
     let asked = Asked::with_dependents(&mut fields, &[JobState::Queued, JobState::Blocked]);
     fields.end()?;

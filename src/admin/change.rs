@@ -13,12 +13,12 @@ use paceline_ports::State;
 use paceline_ports::operator::{Letter, Reports, Selection};
 
 /// Jobs changed at one time: meanwhile others may use the connection that writes.
-pub const PORTION: usize = 500;
+pub(super) const PORTION: usize = 500;
 /// The most ids that an answer names; it has their number, too.
 const NAMED_MAX: usize = 1_000;
 
 /// What a change is asked for.
-pub struct Asked {
+pub(super) struct Asked {
     /// Which jobs.
     pub selection: Selection,
     /// Whether it only tells what it would do.
@@ -30,7 +30,7 @@ pub struct Asked {
 
 impl Asked {
     /// Reads it; the jobs are in one of these states, whether the selection says in which or not.
-    pub fn of(fields: &mut Fields, only: &[State]) -> Self {
+    pub(super) fn of(fields: &mut Fields, only: &[State]) -> Self {
         let mut selection = Selection::default();
         if let Some(mut inner) = fields.object("selection") {
             selection = selection::of(&mut inner);
@@ -52,12 +52,12 @@ impl Asked {
     }
 
     /// Likewise, for a change in which the dependents of jobs can go with them.
-    pub fn with_dependents(fields: &mut Fields, only: &[State]) -> Self {
+    pub(super) fn with_dependents(fields: &mut Fields, only: &[State]) -> Self {
         Self { dependents: fields.flag("with_dependents"), ..Self::of(fields, only) }
     }
 
     /// Refuses what is left open by mistake, and another count than the expected one.
-    pub fn check(&self, count: usize) -> Result<(), Fault> {
+    pub(super) fn check(&self, count: usize) -> Result<(), Fault> {
         match self.expect {
             Some(expected) if expected != count => Err(Fault::conflict(
                 format!("{count} are selected now, and {expected} were expected; nothing was changed"),
@@ -75,7 +75,7 @@ impl Asked {
     }
 
     /// The dead letters that are selected now.
-    pub async fn letters(&self, shared: &Shared) -> Result<Vec<Letter>, Fault> {
+    pub(super) async fn letters(&self, shared: &Shared) -> Result<Vec<Letter>, Fault> {
         let (selection, dependents) = (self.selection.clone(), self.dependents);
         let select = move |ledger: &dyn Reports| {
             let letters = ledger.select_dead(&selection)?;
@@ -88,14 +88,14 @@ impl Asked {
 }
 
 /// Does the work to its end, even if the client goes away meanwhile.
-pub async fn to_its_end(work: impl Future<Output = Answer> + Send + 'static) -> Answer {
+pub(super) async fn to_its_end(work: impl Future<Output = Answer> + Send + 'static) -> Answer {
     tokio::spawn(work)
         .await
         .unwrap_or_else(|error| Err(LedgerError::Failed(format!("work on it stopped: {error}")).into()))
 }
 
 /// The first of some letters with why each stays dead: as a sentence in `field`, and as facts.
-pub fn named(kept: &[Kept], field: &str) -> Value {
+pub(super) fn named(kept: &[Kept], field: &str) -> Value {
     let named = |(id, why): &Kept| {
         let faults: Vec<_> = why.faults().iter().map(content::fault).collect();
         let not_after = if let StillDead::Expired(at) = why { *at } else { None };

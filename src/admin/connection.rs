@@ -22,11 +22,11 @@ use super::slots::{Peer, Slot};
 use super::wire::{Sloppy, Wire};
 
 /// How long a request's head may take to arrive, and the next one to begin.
-pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where a connection comes from.
 #[derive(Clone, Copy, Debug)]
-pub struct Origin {
+pub(super) struct Origin {
     /// Whose it is.
     pub peer: Peer,
     /// Whether only users of this machine can come this way.
@@ -37,7 +37,7 @@ pub struct Origin {
 
 /// What is known of a connection; every request carries it.
 #[derive(Clone, Debug)]
-pub struct Connection {
+pub(super) struct Connection {
     /// Where it comes from.
     pub origin: Origin,
     /// Whether all other slots are taken, so that health alone is answered here.
@@ -47,7 +47,7 @@ pub struct Connection {
 }
 
 /// Serves one that speaks TLS: the handshake has the time of a head, and a slot no longer than any other.
-pub async fn secure<S>(
+pub(super) async fn secure<S>(
     stream: S,
     tls: Arc<ServerConfig>,
     origin: Origin,
@@ -70,8 +70,13 @@ pub async fn secure<S>(
 }
 
 /// Serves it until somebody ends it, it takes too long, or its slot goes to another.
-pub async fn serve<S>(stream: S, origin: Origin, slot: Slot, router: axum::Router, mut stopped: watch::Receiver<bool>)
-where
+pub(super) async fn serve<S>(
+    stream: S,
+    origin: Origin,
+    slot: Slot,
+    router: axum::Router,
+    mut stopped: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let slot = Arc::new(slot);

@@ -15,7 +15,7 @@ use paceline_ports::operator::Reports;
 const LOOKED_AT_MAX: usize = 100;
 
 /// Dead letters of one cause together, the most frequent first.
-pub async fn groups(State(shared): State<Shared>, uri: Uri) -> Answer {
+pub(super) async fn groups(State(shared): State<Shared>, uri: Uri) -> Answer {
     let mut fields = Fields::of_query(uri.query());
     let selection = selection::of(&mut fields);
     fields.end()?;

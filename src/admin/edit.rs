@@ -20,7 +20,7 @@ use paceline_ports::State as JobState;
 const SHOWN_MAX: usize = 20;
 
 /// Corrects the selected letters. If one of them would not be valid, none is changed.
-pub async fn edit(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
+pub(super) async fn edit(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let mut fields = document.fields()?;
     let asked = Asked::of(&mut fields, &[JobState::Dead]);
     let patch = patch_of(&mut fields);

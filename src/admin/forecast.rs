@@ -27,7 +27,7 @@ const AGE_MAX: Duration = Duration::from_secs(15);
 const WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// A forecast and its beginning.
-pub struct Cached {
+pub(super) struct Cached {
     /// The instant it starts at.
     pub as_of: Timestamp,
     standing: Standing,
@@ -59,7 +59,7 @@ impl Cached {
 }
 
 /// The last forecast, and who asks for another.
-pub struct Forecasts {
+pub(super) struct Forecasts {
     latest: watch::Receiver<Option<Arc<Cached>>>,
     asked: Arc<Asked>,
     task: JoinHandle<()>,
@@ -74,7 +74,7 @@ struct Asked {
 
 impl Forecasts {
     /// Of this worker; nothing is worked out until somebody asks.
-    pub fn of(worker: &Arc<Worker>) -> Self {
+    pub(super) fn of(worker: &Arc<Worker>) -> Self {
         let (tell, latest) = watch::channel(None);
         let asked = Arc::new(Asked { last: Mutex::default(), again: Notify::new(), urgently: Notify::new() });
         let task = tokio::spawn(go_on(Arc::downgrade(worker), Arc::clone(&asked), tell));
@@ -82,13 +82,13 @@ impl Forecasts {
     }
 
     /// The last one, if it still holds; asks for none.
-    pub fn glance(&self, engine: &Engine) -> Option<Arc<Cached>> {
+    pub(super) fn glance(&self, engine: &Engine) -> Option<Arc<Cached>> {
         let standing = Standing::of(engine);
         self.latest.borrow().clone().filter(|cached| cached.is_current(engine.clock().now(), &standing))
     }
 
     /// The last one, if it still holds; asks for the next.
-    pub fn look(&self, engine: &Engine) -> Option<Arc<Cached>> {
+    pub(super) fn look(&self, engine: &Engine) -> Option<Arc<Cached>> {
         *self.asked.last.lock().unwrap_or_else(PoisonError::into_inner) = engine.clock().mono();
         self.asked.again.notify_one();
         let current = self.glance(engine);
@@ -166,7 +166,7 @@ fn make(worker: &Worker) -> Result<Cached, LedgerError> {
 }
 
 /// When everything, each batch and each lane will be done.
-pub async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
+pub(super) async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
     Fields::of_query(uri.query()).end()?;
     let cached = shared.forecast.wait(&shared.worker.engine).await;
     Ok(answer::document(&document(cached.as_deref())))

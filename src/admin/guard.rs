@@ -48,7 +48,7 @@ const FOR_BROWSERS: [(HeaderName, &str); 6] = [
 ];
 
 /// Who may ask, ready to be compared.
-pub struct Access {
+pub(super) struct Access {
     /// For connections that begin from now on.
     pub tls: Option<Arc<rustls::ServerConfig>>,
     public_url: Option<String>,
@@ -67,7 +67,7 @@ impl Refusal {
 }
 
 impl Access {
-    pub fn of(access: &super::Access) -> Self {
+    pub(super) fn of(access: &super::Access) -> Self {
         let (tokens, reads_openly) = (access.tokens.clone(), access.reads_openly);
         let (tls, public_url) = (access.tls.clone(), access.public_url.clone());
         Self { tls, public_url, tokens, reads_openly, has_warned: AtomicBool::new(false) }
@@ -78,7 +78,7 @@ impl Access {
     }
 
     /// Whether reading needs a token.
-    pub fn reading_needs_token(&self, headers: &HeaderMap, origin: Origin) -> bool {
+    pub(super) fn reading_needs_token(&self, headers: &HeaderMap, origin: Origin) -> bool {
         let is_forwarded = site::is_forwarded(headers);
         if is_forwarded && self.public_url.is_none() && !self.has_warned.swap(true, Ordering::Relaxed) {
             warn!(
@@ -90,7 +90,7 @@ impl Access {
     }
 
     /// Whether anything can be changed at all.
-    pub const fn has_tokens(&self) -> bool {
+    pub(super) const fn has_tokens(&self) -> bool {
         !self.tokens.is_empty()
     }
 
@@ -155,7 +155,7 @@ fn lacks(token: &Token, needed: Role) -> Fault {
 }
 
 /// Lets a request in, and sends its answer out with what browsers should know.
-pub async fn check(State(shared): State<Shared>, request: Request<Body>, next: Next) -> Response {
+pub(super) async fn check(State(shared): State<Shared>, request: Request<Body>, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let Some(connection) = parts.extensions.get::<Connection>().cloned() else {
         // Whoever serves the router says where connections come from.

@@ -27,7 +27,7 @@ const PEERS_MAX: usize = 1_024;
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// Who showed wrong tokens.
-pub struct Guesses {
+pub(super) struct Guesses {
     clock: Clock,
     inner: Arc<Mutex<Inner>>,
 }
@@ -58,13 +58,13 @@ impl Drop for Waiting {
 
 impl Guesses {
     /// Nobody has guessed yet.
-    pub fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock) -> Self {
         Self { clock, inner: Arc::default() }
     }
 
     /// Lets time pass before a token of this peer is looked at: what is answered sooner tells nothing. `false` if too
     /// many of it wait already.
-    pub async fn wait(&self, peer: Peer) -> bool {
+    pub(super) async fn wait(&self, peer: Peer) -> bool {
         let Some(pause) = self.pause(peer) else { return true };
         let waiting = {
             let mut inner = lock(&self.inner);
@@ -91,7 +91,7 @@ impl Guesses {
     }
 
     /// The peer showed a right token: it is no guesser.
-    pub fn right(&self, peer: Peer) {
+    pub(super) fn right(&self, peer: Peer) {
         let mut inner = lock(&self.inner);
         if let Some(standing) = inner.peers.get_mut(&peer) {
             standing.wrong = 0;
@@ -99,7 +99,7 @@ impl Guesses {
     }
 
     /// The peer showed a wrong one.
-    pub fn wrong(&self, peer: Peer) {
+    pub(super) fn wrong(&self, peer: Peer) {
         let now = self.clock.mono();
         let mut inner = lock(&self.inner);
         inner.make_room(peer);

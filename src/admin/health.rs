@@ -13,12 +13,12 @@ use super::{Answer, Shared};
 use crate::settings::Role;
 
 /// The process is alive.
-pub async fn alive() -> Response {
+pub(super) async fn alive() -> Response {
     answer::document(&json!({"alive": true}))
 }
 
 /// The ledger can be written, and the broker, if there is one, is connected.
-pub async fn ready(
+pub(super) async fn ready(
     State(shared): State<Shared>,
     actor: Actor,
     from: Extension<Connection>,
@@ -54,12 +54,12 @@ fn fault(field: &str, error: String) -> FieldFault {
 }
 
 /// For Prometheus.
-pub async fn metrics(State(shared): State<Shared>) -> Response {
+pub(super) async fn metrics(State(shared): State<Shared>) -> Response {
     answer::text(StatusCode::OK, "text/plain; version=0.0.4", (shared.worker.metrics)())
 }
 
 /// Who is asking, and what they may do.
-pub async fn session(
+pub(super) async fn session(
     State(shared): State<Shared>,
     actor: Actor,
     from: Extension<Connection>,

@@ -9,7 +9,7 @@ use super::{Answer, Shared, answer, jobs, selection};
 use paceline_ports::operator::HeldLine;
 
 /// Held jobs in the order of take-over; a state in the query is not looked at.
-pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
+pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
     let mut fields = Fields::of_query(uri.query());
     let selection = selection::of(&mut fields);
     let (after, limit) = jobs::place(&mut fields);

@@ -15,7 +15,7 @@ use super::answer::{Fault, FieldFault};
 use crate::domain::catalog::nearest;
 
 /// Named values on their way to types.
-pub struct Fields {
+pub(super) struct Fields {
     given: BTreeMap<String, Value>,
     /// Of a query every value is a text, whatever it means.
     is_query: bool,
@@ -31,7 +31,7 @@ fn cut(text: &str) -> String {
 
 impl Fields {
     /// The fields of a query.
-    pub fn of_query(query: Option<&str>) -> Self {
+    pub(super) fn of_query(query: Option<&str>) -> Self {
         let mut fields = Self { is_query: true, ..Self::of_object(Map::new(), "") };
         for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -49,19 +49,19 @@ impl Fields {
     }
 
     /// The fields of an object; `within` names the field that holds it, if one does.
-    pub fn of_object(object: Map<String, Value>, within: &'static str) -> Self {
+    pub(super) fn of_object(object: Map<String, Value>, within: &'static str) -> Self {
         let given = object.into_iter().collect();
         Self { given, is_query: false, within, known: Vec::new(), faults: Vec::new() }
     }
 
     /// A text.
-    pub fn text(&mut self, name: &'static str) -> Option<String> {
+    pub(super) fn text(&mut self, name: &'static str) -> Option<String> {
         let given = self.take(name)?;
         if let Value::String(text) = given { Some(text) } else { self.expected(name, "a text", kind(&given)) }
     }
 
     /// The texts under names that begin so, by what follows.
-    pub fn prefixed(&mut self, prefix: &str) -> Vec<(String, String)> {
+    pub(super) fn prefixed(&mut self, prefix: &str) -> Vec<(String, String)> {
         let (named, rest) = std::mem::take(&mut self.given).into_iter().partition(|(name, _)| name.starts_with(prefix));
         self.given = rest;
         let named: BTreeMap<String, Value> = named;
@@ -71,7 +71,7 @@ impl Fields {
     }
 
     /// A text that means something.
-    pub fn parsed<T: FromStr<Err = String>>(&mut self, name: &'static str) -> Option<T> {
+    pub(super) fn parsed<T: FromStr<Err = String>>(&mut self, name: &'static str) -> Option<T> {
         match self.text(name)?.parse() {
             Ok(value) => Some(value),
             Err(error) => {
@@ -82,7 +82,7 @@ impl Fields {
     }
 
     /// A whole number within bounds.
-    pub fn whole(&mut self, name: &'static str, min: i64, max: i64) -> Option<i64> {
+    pub(super) fn whole(&mut self, name: &'static str, min: i64, max: i64) -> Option<i64> {
         let given = self.take(name)?;
         let text = given.as_str().filter(|_| self.is_query);
         let number =
@@ -100,7 +100,7 @@ impl Fields {
     }
 
     /// `true` or `false`; absent, it is `false`.
-    pub fn flag(&mut self, name: &'static str) -> bool {
+    pub(super) fn flag(&mut self, name: &'static str) -> bool {
         match self.take(name) {
             None => false,
             Some(Value::Bool(flag)) => flag,
@@ -114,7 +114,7 @@ impl Fields {
     }
 
     /// An object, whose own fields are then read; [`Self::absorb`] brings back what is wrong with them.
-    pub fn object(&mut self, name: &'static str) -> Option<Self> {
+    pub(super) fn object(&mut self, name: &'static str) -> Option<Self> {
         let given = self.take(name)?;
         if let Value::Object(object) = given {
             Some(Self::of_object(object, name))
@@ -124,23 +124,23 @@ impl Fields {
     }
 
     /// Any value.
-    pub fn value(&mut self, name: &'static str) -> Option<Value> {
+    pub(super) fn value(&mut self, name: &'static str) -> Option<Value> {
         self.take(name)
     }
 
     /// What is wrong with the fields of one of these.
-    pub fn absorb(&mut self, mut inner: Self) {
+    pub(super) fn absorb(&mut self, mut inner: Self) {
         inner.refuse_unknown();
         self.faults.append(&mut inner.faults);
     }
 
     /// Says that a field has to be there.
-    pub fn missing(&mut self, name: &str) {
+    pub(super) fn missing(&mut self, name: &str) {
         self.fault(name, "missing required field");
     }
 
     /// Adds a fault.
-    pub fn fault(&mut self, name: &str, error: &str) {
+    pub(super) fn fault(&mut self, name: &str, error: &str) {
         let dot = if self.within.is_empty() || name.is_empty() { "" } else { "." };
         self.faults.push(FieldFault { field: format!("{}{dot}{name}", self.within), error: error.to_owned() });
     }
@@ -149,7 +149,7 @@ impl Fields {
     ///
     /// # Errors
     /// Everything that is wrong.
-    pub fn end(mut self) -> Result<(), Fault> {
+    pub(super) fn end(mut self) -> Result<(), Fault> {
         self.refuse_unknown();
         if self.faults.is_empty() { Ok(()) } else { Err(Fault::fields(self.faults)) }
     }
@@ -174,7 +174,7 @@ impl Fields {
 }
 
 /// A job's id in the path.
-pub struct Id(pub String);
+pub(super) struct Id(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Fault;
@@ -197,7 +197,7 @@ fn whole_of(number: f64) -> Option<i64> {
 }
 
 /// What a value is, without what it says: it may be a password.
-pub const fn kind(value: &Value) -> &'static str {
+pub(super) const fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",

@@ -11,7 +11,7 @@ use crate::engine::ports::LedgerError;
 use paceline_ports::operator::{Reports, Selection};
 
 /// Inputs in the order in which they came.
-pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
+pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
     let mut fields = Fields::of_query(uri.query());
     let selection = selection::of(&mut fields);
     let (after, limit) = jobs::place(&mut fields);
@@ -30,7 +30,7 @@ pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
 }
 
 /// One input, by its number.
-pub async fn show(State(shared): State<Shared>, Id(number): Id, uri: Uri) -> Answer {
+pub(super) async fn show(State(shared): State<Shared>, Id(number): Id, uri: Uri) -> Answer {
     Fields::of_query(uri.query()).end()?;
     let handle = format!("#{}", number.trim_start_matches('#'));
     // A job may have that very id.

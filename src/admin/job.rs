@@ -25,7 +25,7 @@ struct Found {
 }
 
 /// One job.
-pub async fn show(State(shared): State<Shared>, Id(id): Id, uri: Uri) -> Answer {
+pub(super) async fn show(State(shared): State<Shared>, Id(id): Id, uri: Uri) -> Answer {
     Fields::of_query(uri.query()).end()?;
     let (engine, cached) = (shared.worker.engine.clone(), shared.forecast.glance(&shared.worker.engine));
     let sought = id.clone();
@@ -41,7 +41,7 @@ pub async fn show(State(shared): State<Shared>, Id(id): Id, uri: Uri) -> Answer 
 }
 
 /// The job with the id `cancel`, at whose address others are cancelled.
-pub async fn show_cancel(shared: State<Shared>, uri: Uri) -> Answer {
+pub(super) async fn show_cancel(shared: State<Shared>, uri: Uri) -> Answer {
     show(shared, Id("cancel".to_owned()), uri).await
 }
 

@@ -15,7 +15,7 @@ const LIMIT_DEFAULT: i64 = 50;
 const LIMIT_MAX: i64 = 500;
 
 /// Jobs in the order of take-over.
-pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
+pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
     let mut fields = Fields::of_query(uri.query());
     let (mut selection, is_running) = selection::of_or_running(&mut fields);
     selection.prefix = fields.text("prefix");
@@ -36,14 +36,14 @@ pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
 }
 
 /// Where a page of jobs begins, and how many it may hold.
-pub fn place(fields: &mut Fields) -> (i64, usize) {
+pub(super) fn place(fields: &mut Fields) -> (i64, usize) {
     let after = fields.whole("after", 0, i64::MAX).unwrap_or_default();
     let limit = fields.whole("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT);
     (after, usize::try_from(limit).unwrap_or_default())
 }
 
 /// A job as lists show it.
-pub fn line(line: &JobLine, planner: &Planner) -> Value {
+pub(super) fn line(line: &JobLine, planner: &Planner) -> Value {
     let mut document = json!(line);
     if let Some(result) = document.get_mut("result") {
         let method = line.document["method"].as_str().and_then(|method| planner.catalog.method(method));
@@ -53,7 +53,7 @@ pub fn line(line: &JobLine, planner: &Planner) -> Value {
 }
 
 /// That there is no such job.
-pub fn unknown(id: &str) -> Fault {
+pub(super) fn unknown(id: &str) -> Fault {
     Fault::unknown(
         format!("there is no job {id:?}"),
         "/api/v1/jobs shows them; inputs that never became jobs are in /api/v1/dead/groups",

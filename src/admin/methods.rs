@@ -11,7 +11,7 @@ use crate::domain::catalog::{Kind, Method};
 use crate::domain::job_schema;
 
 /// Every method that jobs may name, by name.
-pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
+pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
     Fields::of_query(uri.query()).end()?;
     let planner = shared.worker.engine.planner();
     let methods = planner.catalog.methods.values().filter(|method| method.kind == Kind::Job);
@@ -19,7 +19,7 @@ pub async fn list(State(shared): State<Shared>, uri: Uri) -> Answer {
 }
 
 /// JSON Schema of jobs, one of by method.
-pub async fn schema(State(shared): State<Shared>, uri: Uri) -> Answer {
+pub(super) async fn schema(State(shared): State<Shared>, uri: Uri) -> Answer {
     Fields::of_query(uri.query()).end()?;
     let schema = job_schema::of_catalog(&shared.worker.engine.planner().catalog);
     Ok(answer::text(StatusCode::OK, "application/schema+json", schema.to_string()))

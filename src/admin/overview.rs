@@ -23,7 +23,7 @@ use paceline_ports::State as JobState;
 use paceline_ports::operator::{LaneCounts, Reports};
 
 /// Everything at a glance.
-pub async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
+pub(super) async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
     Fields::of_query(uri.query()).end()?;
     let read = |ledger: &dyn Reports| {
         Ok((ledger.lane_counts()?, ledger.running()?, ledger.unpublished()?, ledger.dead_inputs()?))

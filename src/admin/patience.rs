@@ -14,7 +14,7 @@ use super::wire::Wire;
 const STALL_MAX: Duration = Duration::from_secs(10);
 
 /// A stream whose writes fail when they make no progress for too long.
-pub struct Patient<S> {
+pub(super) struct Patient<S> {
     inner: S,
     wire: Wire,
     stalled: Option<Pin<Box<Sleep>>>,
@@ -22,7 +22,7 @@ pub struct Patient<S> {
 
 impl<S> Patient<S> {
     /// Nothing waits yet.
-    pub const fn new(inner: S, wire: Wire) -> Self {
+    pub(super) const fn new(inner: S, wire: Wire) -> Self {
         Self { inner, wire, stalled: None }
     }
 }

@@ -17,7 +17,7 @@ use crate::operations::reading::{Wanted, judge, listing, why_unread};
 use crate::operations::refused::Refused;
 
 /// One page; `next` is where the one behind it begins.
-pub async fn page(State(shared): State<Shared>, Id(method): Id, uri: Uri) -> Answer {
+pub(super) async fn page(State(shared): State<Shared>, Id(method): Id, uri: Uri) -> Answer {
     let mut fields = Fields::of_query(uri.query());
     let arguments = fields.prefixed("param.");
     let (tenant, identity, from) = (fields.text("tenant"), fields.text("identity"), fields.text("from"));

@@ -15,7 +15,7 @@ use paceline_ports::State as JobState;
 use paceline_ports::operator::Letter;
 
 /// Puts the selected letters back to work, from the start.
-pub async fn redrive(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
+pub(super) async fn redrive(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let mut fields = document.fields()?;
     let asked = Asked::with_dependents(&mut fields, &[JobState::Dead]);
     fields.end()?;
@@ -67,7 +67,7 @@ fn would_expire(letter: &Letter) -> Kept {
 }
 
 /// Forgets the selected letters; their ids may be used again.
-pub async fn forget(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
+pub(super) async fn forget(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let mut fields = document.fields()?;
     let asked = Asked::with_dependents(&mut fields, &[JobState::Dead]);
     fields.end()?;

@@ -16,7 +16,7 @@ use crate::operations::verdict::state_after;
 use paceline_ports::operator::Resolution;
 
 /// Resolves one job.
-pub async fn resolve(State(shared): State<Shared>, actor: Actor, Id(id): Id, document: Document) -> Answer {
+pub(super) async fn resolve(State(shared): State<Shared>, actor: Actor, Id(id): Id, document: Document) -> Answer {
     let resolution = resolution(document.fields()?)?;
     let by = actor.by();
     to_its_end(async move {

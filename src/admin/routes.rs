@@ -17,7 +17,7 @@ use super::{
 use crate::settings::Role;
 
 /// What describes the API, free to read.
-pub const DESCRIPTION: &str = "/api/v1/openapi.json";
+pub(super) const DESCRIPTION: &str = "/api/v1/openapi.json";
 
 /// One method of one address.
 struct Route {
@@ -82,7 +82,7 @@ pub fn roles() -> Vec<(&'static str, &'static str, Role)> {
 }
 
 /// The role that a request needs. Of what there is not, everybody with a token may read that it is not there.
-pub fn role(method: &Method, path: &str) -> Role {
+pub(super) fn role(method: &Method, path: &str) -> Role {
     static ROLES: LazyLock<Vec<(&str, &str, Role)>> = LazyLock::new(roles);
     let is_reading = matches!(*method, Method::GET | Method::HEAD);
     let of_method = ROLES.iter().filter(|(one, ..)| *one == if is_reading { "GET" } else { method.as_str() });
@@ -110,7 +110,7 @@ async fn describe(uri: Uri) -> super::Answer {
 }
 
 /// The router.
-pub fn router(shared: &Shared) -> Router {
+pub(super) fn router(shared: &Shared) -> Router {
     let pages =
         assets::all().fold(Router::new(), |router, asset| router.route(asset.path, get(async || asset.response())));
     let made =

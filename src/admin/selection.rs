@@ -7,12 +7,12 @@ use paceline_ports::State;
 use paceline_ports::operator::Selection;
 
 /// The selection that the fields name; everything that is given holds together.
-pub fn of(fields: &mut Fields) -> Selection {
+pub(super) fn of(fields: &mut Fields) -> Selection {
     Selection { state: fields.parsed("state"), ..without_state(fields) }
 }
 
 /// The same, or the jobs in flight among it: `running` is no state of the ledger, and a word for one here.
-pub fn of_or_running(fields: &mut Fields) -> (Selection, bool) {
+pub(super) fn of_or_running(fields: &mut Fields) -> (Selection, bool) {
     match fields.parsed("state") {
         Some(Wanted::State(state)) => (Selection { state: Some(state), ..without_state(fields) }, false),
         Some(Wanted::Running) => (without_state(fields), true),

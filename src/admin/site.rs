@@ -13,7 +13,7 @@ const FETCH_DEST: &str = "sec-fetch-dest";
 
 /// Under which names the server is reached.
 #[derive(Clone, Debug)]
-pub struct Site {
+pub(super) struct Site {
     /// Whether it listens for this machine alone.
     pub is_local: bool,
     /// `http` or `https`.
@@ -35,7 +35,7 @@ const FORWARDED: [&str; 8] = [
 ];
 
 /// Whether somebody asks through a proxy: then the connection's address says nothing of who it is.
-pub fn is_forwarded(headers: &HeaderMap) -> bool {
+pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| FORWARDED.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-"))
 }
 
@@ -49,7 +49,7 @@ fn text(headers: &HeaderMap, name: impl TryInto<HeaderName>) -> Option<&str> {
 
 impl Site {
     /// Refuses what is for others, and what pages of others ask.
-    pub fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Fault> {
+    pub(super) fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Fault> {
         let host = text(headers, header::HOST).unwrap_or_default();
         let is_other = uri.authority().is_some_and(|authority| !authority.as_str().eq_ignore_ascii_case(host));
         if is_other || !self.is_our_host(host) {

@@ -13,18 +13,18 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Connections at one time.
-pub const SLOTS: usize = 128;
+pub(super) const SLOTS: usize = 128;
 /// Those of one peer.
-pub const PEER_SLOTS: usize = 96;
+pub(super) const PEER_SLOTS: usize = 96;
 /// Further ones, that health alone is answered on.
-pub const HEALTH_SLOTS: usize = 32;
+pub(super) const HEALTH_SLOTS: usize = 32;
 /// How long a new connection keeps its slot in any case. Else those who come back as soon as they are sent away would
 /// push out a probe before its request is read; so they wait for each other instead.
 const NEW: Duration = Duration::from_millis(10);
 
 /// Whose connection it is, as far as the kernel knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Peer {
+pub(super) enum Peer {
     /// An address; of IPv6 the network, because whoever has one address there has all of it.
     Address(IpAddr),
     /// A user of this machine, at the Unix socket.
@@ -33,7 +33,7 @@ pub enum Peer {
 
 impl Peer {
     /// Whoever connects from this address.
-    pub fn of(address: IpAddr) -> Self {
+    pub(super) fn of(address: IpAddr) -> Self {
         Self::Address(match address.to_canonical() {
             IpAddr::V6(address) if !address.is_loopback() => {
                 let network = u128::from(address) & !u128::from(u64::MAX);
@@ -55,7 +55,7 @@ impl fmt::Display for Peer {
 
 /// Who has a slot.
 #[derive(Clone, Default)]
-pub struct Slots {
+pub(super) struct Slots {
     inner: Arc<Mutex<Inner>>,
     /// Somebody may make room now who did not before.
     changed: Arc<Notify>,
@@ -79,7 +79,7 @@ struct Taken {
 }
 
 /// A slot, until it is dropped.
-pub struct Slot {
+pub(super) struct Slot {
     slots: Slots,
     id: u64,
     evicted: Arc<Notify>,
@@ -88,7 +88,7 @@ pub struct Slot {
 
 impl Slots {
     /// A slot for a new connection; it waits while everybody is new or works, those on slots for health as well.
-    pub async fn enter(&self, peer: Peer) -> Slot {
+    pub(super) async fn enter(&self, peer: Peer) -> Slot {
         loop {
             // Before the look, so that no change is missed.
             let changed = self.changed.notified();
@@ -155,19 +155,19 @@ impl Inner {
 
 impl Slot {
     /// Whether health alone is answered here.
-    pub const fn is_for_health(&self) -> bool {
+    pub(super) const fn is_for_health(&self) -> bool {
         self.is_for_health
     }
 
     /// Comes to its end when another connection gets the slot.
-    pub async fn evicted(&self) {
+    pub(super) async fn evicted(&self) {
         tokio::time::sleep(NEW).await;
         self.set(|taken, _| taken.stays &= taken.seen_at != self.id);
         self.evicted.notified().await;
     }
 
     /// A request has come; it keeps the slot until what is returned is dropped.
-    pub fn working(self: &Arc<Self>) -> Working {
+    pub(super) fn working(self: &Arc<Self>) -> Working {
         self.set(|taken, now| (taken.stays, taken.seen_at) = (true, now));
         Working(Arc::clone(self))
     }
@@ -192,7 +192,7 @@ impl Drop for Slot {
 }
 
 /// A request on its way through.
-pub struct Working(Arc<Slot>);
+pub(super) struct Working(Arc<Slot>);
 
 impl Drop for Working {
     fn drop(&mut self) {

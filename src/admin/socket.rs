@@ -10,7 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use crate::files;
 
 /// A socket that is listened on; its file is removed with it.
-pub struct Socket {
+pub(super) struct Socket {
     listener: UnixListener,
     path: PathBuf,
     identity: (u64, u64),
@@ -21,7 +21,7 @@ impl Socket {
     ///
     /// # Errors
     /// Somebody else listens there, something else stands there, or the folder does not let it be made.
-    pub fn bind(path: &Path) -> io::Result<Self> {
+    pub(super) fn bind(path: &Path) -> io::Result<Self> {
         refuse_taken(path)?;
         // It is made in a folder that nobody else can enter, so that it is never open to others, not even for a moment.
         let folder = files::folder_of(path).join(format!(".paceline.{:08x}", fastrand::u32(..)));
@@ -34,7 +34,7 @@ impl Socket {
     }
 
     /// The next connection, with the user at its other end.
-    pub async fn accept(&self) -> io::Result<(UnixStream, u32)> {
+    pub(super) async fn accept(&self) -> io::Result<(UnixStream, u32)> {
         let (stream, _) = self.listener.accept().await?;
         let user = stream.peer_cred()?.uid();
         Ok((stream, user))

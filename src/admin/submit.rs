@@ -31,7 +31,7 @@ const JOBS: &str = "jobs";
 const DUPLICATES_MAX: usize = 20;
 
 /// Takes jobs over. If one would create again what is there, none is taken, unless that is allowed. One that is refused does not stop the others, and is no dead letter: who sent it is told.
-pub async fn submit(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
+pub(super) async fn submit(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let decoder = (shared.worker.decoder)();
     let (read, allow_duplicates) = read(&decoder, document)?;
     let jobs: Vec<Job> = read.iter().filter_map(|(job, _)| job.as_ref().ok()).cloned().collect();

@@ -13,7 +13,7 @@ use crate::operations::refused::Refused;
 use crate::operations::suspension::{Scope, known_app, known_method};
 
 /// Suspends an app, or a part of it.
-pub async fn suspend(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
+pub(super) async fn suspend(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let mut fields = document.fields()?;
     let scope = scope_of(&mut fields);
     let reason = fields.text("reason");
@@ -31,7 +31,7 @@ pub async fn suspend(State(shared): State<Shared>, actor: Actor, document: Docum
 }
 
 /// Lets it go on.
-pub async fn resume(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
+pub(super) async fn resume(State(shared): State<Shared>, actor: Actor, document: Document) -> Answer {
     let mut fields = document.fields()?;
     let scope = scope_of(&mut fields);
     // What is suspended may have left the settings; without a fault in the rest it is tried first.

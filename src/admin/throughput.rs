@@ -19,7 +19,7 @@ const SEEDED_MAX: u32 = 20_000;
 const STEP_S: u64 = 60;
 
 /// The last minutes, oldest first.
-pub async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
+pub(super) async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
     let mut fields = Fields::of_query(uri.query());
     let minutes = fields.whole("minutes", 1, MINUTES_MAX).unwrap_or(MINUTES_DEFAULT);
     fields.end()?;
@@ -53,7 +53,7 @@ fn limit_per_step(quota: &Quota) -> Option<u64> {
 }
 
 /// Adds the calls of earlier processes in the last hour, those before `started_at`.
-pub fn seed(ledger: &dyn Reports, engine: &Engine, started_at: Timestamp) -> Result<(), LedgerError> {
+pub(super) fn seed(ledger: &dyn Reports, engine: &Engine, started_at: Timestamp) -> Result<(), LedgerError> {
     let first = minute_of(started_at) - MINUTES_DEFAULT + 1;
     for (lane, minutes) in ledger.calls_by_minute(start_of(first), started_at, SEEDED_MAX)? {
         let lane = lane.into();

@@ -67,7 +67,7 @@ fn parse_digest(text: &str) -> Option<[u8; 32]> {
 
 /// What a request shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Shown {
+pub(super) enum Shown {
     /// No token.
     Nothing,
     /// Something that is none.
@@ -79,7 +79,7 @@ pub enum Shown {
 }
 
 /// What these headers show. Every digest is compared, each byte of it.
-pub fn identify(tokens: &[Token], headers: &HeaderMap, now: Timestamp) -> Shown {
+pub(super) fn identify(tokens: &[Token], headers: &HeaderMap, now: Timestamp) -> Shown {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Shown::Nothing };
     let (scheme, shown) = value.to_str().ok().and_then(|value| value.split_once(' ')).unwrap_or_default();

@@ -8,18 +8,18 @@ const LINE_MAX: usize = 256;
 
 /// What is wrong with the bytes of a connection, if anything is.
 #[derive(Clone, Debug, Default)]
-pub struct Sloppy(Arc<OnceLock<&'static str>>);
+pub(super) struct Sloppy(Arc<OnceLock<&'static str>>);
 
 impl Sloppy {
     /// A sentence about it.
-    pub fn why(&self) -> Option<&'static str> {
+    pub(super) fn why(&self) -> Option<&'static str> {
         self.0.get().copied()
     }
 }
 
 /// The bytes of a connection as they come.
 #[derive(Default)]
-pub struct Wire {
+pub(super) struct Wire {
     at: At,
     head: Head,
     sloppy: Sloppy,
@@ -50,12 +50,12 @@ struct Head {
 
 impl Wire {
     /// Of a connection whose faults are told there.
-    pub fn new(sloppy: Sloppy) -> Self {
+    pub(super) fn new(sloppy: Sloppy) -> Self {
         Self { sloppy, ..Self::default() }
     }
 
     /// Looks at what has come.
-    pub fn read(&mut self, mut bytes: &[u8]) {
+    pub(super) fn read(&mut self, mut bytes: &[u8]) {
         while let Some((byte, rest)) = bytes.split_first() {
             match self.at {
                 At::Head => {

@@ -16,7 +16,7 @@ use paceline_ports::operator::{ActivityFilter, ActivityLine};
 
 /// Show who changed what: every change that a command or the HTTP API made to the ledger, the latest first
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Only changes after this: a time like 2026-11-21T16:00:00+08:00, or a duration like 90s, 30min, 24h or 7day
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
@@ -38,7 +38,7 @@ pub struct Args {
 }
 
 /// Prints them.
-pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+pub(super) fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let ledger = context.operator()?;
     let since = args.since.map(|since| since.before(context.clock.now()));
     let filter = ActivityFilter { since, actor: args.actor, action: args.action };

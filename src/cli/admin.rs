@@ -16,7 +16,7 @@ const ONE_DAY: Duration = Duration::from_secs(86_400);
 
 /// Make tokens for the admin server
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     action: Action,
 }
@@ -52,7 +52,7 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 /// Carries it out.
-pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
+pub(super) fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let Action::Token(TokenArgs { name, role, days, json }) = &args.action;
     let role = Role::parse(role).unwrap_or(Role::Read);
     let (token, hash) = make_token().ok_or_else(|| anyhow!("this machine gives no random numbers"))?;

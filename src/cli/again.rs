@@ -26,7 +26,7 @@ const FIELDS_SHOWN_MAX: usize = 3;
 
 /// What is done with rows that changed after their job succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnChange {
+pub(super) enum OnChange {
     /// Nothing is sent at all.
     Stop,
     /// They are left alone.
@@ -36,7 +36,7 @@ pub enum OnChange {
 }
 
 /// Looks every row up in the ledger.
-pub struct Again<'l> {
+pub(super) struct Again<'l> {
     seeker: Box<dyn Seeker + 'l>,
     decoder: &'l Decoder,
     allow_duplicates: bool,
@@ -77,7 +77,7 @@ impl Group {
 
 impl<'l> Again<'l> {
     /// With `allow_duplicates` rows may create again what is there.
-    pub fn new(
+    pub(super) fn new(
         seeker: Box<dyn Seeker + 'l>,
         decoder: &'l Decoder,
         allow_duplicates: bool,
@@ -98,7 +98,7 @@ impl<'l> Again<'l> {
     }
 
     /// Looks a row up; a ledger that cannot be read is told at the end.
-    pub fn look(&mut self, row: &Row) {
+    pub(super) fn look(&mut self, row: &Row) {
         let Ok(job) = &row.input else { return };
         self.rows += 1;
         if self.on_change == OnChange::Update {
@@ -143,7 +143,7 @@ impl<'l> Again<'l> {
 
     /// Refuses the files if any row was found that must not be sent, after naming the first ones; otherwise gives what
     /// becomes of changed rows, after asking whether they are sent. With `yes` nobody is asked.
-    pub fn conclude(self, context: &mut Context, yes: bool) -> anyhow::Result<Changes> {
+    pub(super) fn conclude(self, context: &mut Context, yes: bool) -> anyhow::Result<Changes> {
         if let Some(error) = self.failed {
             return Err(error.into());
         }

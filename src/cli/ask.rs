@@ -5,12 +5,12 @@ use std::io::{self, IsTerminal as _, Write as _};
 use super::context::Context;
 
 /// Whether somebody can be asked.
-pub fn somebody_is_there() -> bool {
+pub(super) fn somebody_is_there() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 /// Asks; anything but yes is no.
-pub fn agrees(context: &mut Context, question: &str) -> anyhow::Result<bool> {
+pub(super) fn agrees(context: &mut Context, question: &str) -> anyhow::Result<bool> {
     write!(context.err, "{question} [y/N] ")?;
     context.err.flush()?;
     let mut answer = String::new();

@@ -28,11 +28,11 @@ use super::files::{self, FileArgs, Place, Written};
 use super::findings::Finding;
 
 /// How many faults are printed for people; programs get all.
-pub const FAULTS_SHOWN_MAX: u64 = 20;
+pub(super) const FAULTS_SHOWN_MAX: u64 = 20;
 
 /// Files, and what stands in for what their rows leave out.
 #[derive(Clone, Debug, clap::Args)]
-pub struct BatchArgs {
+pub(super) struct BatchArgs {
     /// CSV files, workbooks or JSONL files of jobs; - is standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
@@ -54,7 +54,7 @@ pub struct BatchArgs {
 
 /// One file, as it will be read.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub(super) struct Source {
     path: PathBuf,
     place: Place,
     /// How it is written, or what is wrong with it.
@@ -76,7 +76,7 @@ struct IdRule {
 }
 
 /// What gives rows their ids, new for each reading of the files.
-pub fn row_ids(sources: &[Source]) -> RowIds {
+pub(super) fn row_ids(sources: &[Source]) -> RowIds {
     let Some(IdRule { allow_duplicates, ledger, catalog }) = sources.first().map(|source| source.ids.clone()) else {
         return RowIds::default();
     };
@@ -88,7 +88,7 @@ impl BatchArgs {
     /// The files in order, each known by its name; the same file twice is refused, and so are a method or an app that
     /// nobody knows: said once, not for every row. `ledger` is where their jobs may be known already. How a file is read is
     /// told to `err` where it is not as usual.
-    pub fn sources(
+    pub(super) fn sources(
         &self,
         err: &mut dyn Write,
         decoder: &Arc<Decoder>,
@@ -143,7 +143,7 @@ impl BatchArgs {
 
 impl Source {
     /// Starts to read the file; the inner error is what is wrong with it or its header.
-    pub fn rows(
+    pub(super) fn rows(
         &self,
         decoder: &Arc<Decoder>,
         ids: &RowIds,
@@ -158,7 +158,7 @@ impl Source {
 
 /// What a look at all files found.
 #[derive(Debug, Default)]
-pub struct Checked {
+pub(super) struct Checked {
     /// All rows.
     pub rows: u64,
     /// Rows with a fault.
@@ -181,12 +181,12 @@ pub struct Checked {
 
 impl Checked {
     /// Whether every row is a job.
-    pub fn is_valid(&self) -> bool {
+    pub(super) fn is_valid(&self) -> bool {
         self.faults == 0
     }
 
     /// `3 faults in 2 of 200 rows`.
-    pub fn summary(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         let rows = if self.rows == 1 { "row" } else { "rows" };
         let warnings = match self.warnings {
             0 => String::new(),
@@ -205,7 +205,7 @@ impl Checked {
     }
 
     /// What to do about the faults, where rows with faults can be passed over in some way.
-    pub const fn cure(&self, rows: &'static str) -> &'static str {
+    pub(super) const fn cure(&self, rows: &'static str) -> &'static str {
         if self.bad_files > 0 {
             "correct what is said above; --skip-invalid does not help a file that cannot be read"
         } else {
@@ -268,10 +268,10 @@ impl Checked {
 }
 
 /// Gets every finding.
-pub type Report<'a> = &'a mut dyn FnMut(&Finding) -> anyhow::Result<()>;
+pub(super) type Report<'a> = &'a mut dyn FnMut(&Finding) -> anyhow::Result<()>;
 
 /// When files are looked at, and what was done before.
-pub struct Present {
+pub(super) struct Present {
     /// Now: what began in the past is a fault, unless its job is known. `None`: it is no matter.
     pub now: Option<Timestamp>,
     ledger: Option<Box<dyn Untouched>>,
@@ -282,18 +282,18 @@ pub struct Present {
 
 impl Present {
     /// Beside a ledger, if there is one.
-    pub fn new(now: Option<Timestamp>, ledger: Option<Box<dyn Untouched>>) -> Self {
+    pub(super) fn new(now: Option<Timestamp>, ledger: Option<Box<dyn Untouched>>) -> Self {
         Self { now, ledger, referred: None, objects: RefCell::default() }
     }
 
     /// The ledger beside which it is.
-    pub fn ledger(&self) -> Option<&dyn Untouched> {
+    pub(super) fn ledger(&self) -> Option<&dyn Untouched> {
         self.ledger.as_deref()
     }
 
     /// With a ledger that is looked at only for the jobs that rows refer to.
     #[must_use]
-    pub fn referring_to(self, referred: Option<Box<dyn Untouched>>) -> Self {
+    pub(super) fn referring_to(self, referred: Option<Box<dyn Untouched>>) -> Self {
         Self { referred, ..self }
     }
 
@@ -326,7 +326,7 @@ impl Present {
 }
 
 /// Reads every file to its end and reports every finding.
-pub fn check(
+pub(super) fn check(
     sources: &[Source],
     decoder: &Arc<Decoder>,
     present: &Present,
@@ -336,7 +336,7 @@ pub fn check(
 }
 
 /// [`check`] that shows every row to `each`, too, and ends with its first error.
-pub fn check_each(
+pub(super) fn check_each(
     sources: &[Source],
     decoder: &Arc<Decoder>,
     present: &Present,

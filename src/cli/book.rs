@@ -10,12 +10,12 @@ use crate::tables::Value;
 use super::exit::refuse;
 
 /// Whether a file of this name is a workbook.
-pub fn is_xlsx(path: &Path) -> bool {
+pub(super) fn is_xlsx(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("xlsx"))
 }
 
 /// Refuses to write a workbook to a terminal.
-pub fn refuse_terminal() -> anyhow::Result<()> {
+pub(super) fn refuse_terminal() -> anyhow::Result<()> {
     if !std::io::stdout().is_terminal() {
         return Ok(());
     }
@@ -23,7 +23,7 @@ pub fn refuse_terminal() -> anyhow::Result<()> {
 }
 
 /// The cell as a workbook keeps it.
-pub fn value(cell: Typed) -> Value {
+pub(super) fn value(cell: Typed) -> Value {
     match cell {
         Typed::Text(text) => Value::Text(in_workbook(&text).into_owned()),
         Typed::Number(number) => Value::Number(number),

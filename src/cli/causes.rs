@@ -4,7 +4,7 @@ use crate::domain::outcome::Failure;
 use crate::engine::ports::Suspension;
 
 /// The cause of a pause: `refused by the platform: 99991400 request trigger frequency limit`.
-pub fn of_pause(cause: &Failure) -> String {
+pub(super) fn of_pause(cause: &Failure) -> String {
     // Without a status and a code nobody has answered.
     let who = if cause.code.is_some() || cause.status.is_some() { "refused by the platform" } else { "not reached" };
     let log_id = cause.log_id.as_ref().map(|id| format!(" (log id {id})")).unwrap_or_default();
@@ -12,13 +12,13 @@ pub fn of_pause(cause: &Failure) -> String {
 }
 
 /// The cause of a suspension, and its end if that is known.
-pub fn of_suspension(suspension: &Suspension) -> String {
+pub(super) fn of_suspension(suspension: &Suspension) -> String {
     let until = suspension.until.map(|until| format!(", until {until}")).unwrap_or_default();
     format!("{}{until}", with_code(suspension.code, &suspension.detail.to_string()))
 }
 
 /// A code, if there is one, with what it means.
-pub fn with_code(code: Option<i64>, words: &str) -> String {
+pub(super) fn with_code(code: Option<i64>, words: &str) -> String {
     code.map_or_else(|| words.to_owned(), |code| format!("{code} {words}"))
 }
 

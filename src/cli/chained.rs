@@ -12,7 +12,7 @@ use super::findings::{At, Finding};
 
 /// The jobs of the files, and who waits for whom.
 #[derive(Default)]
-pub struct Chains {
+pub(super) struct Chains {
     /// The method of each, by its id.
     methods: HashMap<String, u32>,
     names: Vec<String>,
@@ -24,7 +24,7 @@ pub struct Chains {
 
 /// What chains have that no row has alone.
 #[derive(Debug, Default)]
-pub struct Broken {
+pub(super) struct Broken {
     /// Every fault, in the order of the rows.
     pub findings: Vec<Finding>,
     /// Jobs that can never be sent, by id: those with a fault, and whoever waits for one of them or for a row that is no job.
@@ -48,7 +48,7 @@ struct Named {
 
 impl Chains {
     /// Notes a row; one with faults is there for those that wait for it, too: it has faults enough.
-    pub fn add(&mut self, row: &Row, file: &str) {
+    pub(super) fn add(&mut self, row: &Row, file: &str) {
         match &row.input {
             Ok(job) => {
                 let method = self.method(&job.lane.method);
@@ -90,7 +90,7 @@ impl Chains {
     }
 
     /// What is broken; `knows` says whether the ledger has a job of an id.
-    pub fn end<E>(self, catalog: &Catalog, knows: impl Fn(&str) -> Result<bool, E>) -> Result<Broken, E> {
+    pub(super) fn end<E>(self, catalog: &Catalog, knows: impl Fn(&str) -> Result<bool, E>) -> Result<Broken, E> {
         let mut broken = Broken::default();
         let mut in_circles: HashSet<String> = HashSet::new();
         for row in &self.waiting {

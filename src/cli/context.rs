@@ -16,7 +16,7 @@ use super::page::Page;
 use super::screen::Screen;
 
 /// The process, as a command sees it.
-pub struct Context {
+pub(super) struct Context {
     source: Source,
     /// Data.
     pub out: Page,
@@ -30,7 +30,7 @@ pub struct Context {
 
 impl Context {
     /// The running process; `config` is `--config`.
-    pub fn of_process(config: Option<PathBuf>) -> Self {
+    pub(super) fn of_process(config: Option<PathBuf>) -> Self {
         let variables =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Self {
@@ -43,39 +43,39 @@ impl Context {
     }
 
     /// A variable of the environment that is not empty.
-    pub fn variable(&self, name: &str) -> Option<&str> {
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
         self.source.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// The settings with their secrets, for commands that call somebody.
-    pub fn settings(&self) -> anyhow::Result<Settings> {
+    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
         Ok(self.source.settings()?)
     }
 
     /// Where they come from, for whoever reads them again.
-    pub fn source(&self) -> Source {
+    pub(super) fn source(&self) -> Source {
         self.source.clone()
     }
 
     /// The settings without secrets, for commands that look at the ledger or the catalog.
-    pub fn settings_without_secrets(&self) -> anyhow::Result<Settings> {
+    pub(super) fn settings_without_secrets(&self) -> anyhow::Result<Settings> {
         Ok(self.source.settings_without_secrets()?)
     }
 
     /// The operators' side of the ledger, beside a worker or without one.
-    pub fn operator(&self) -> anyhow::Result<Box<dyn Commands>> {
+    pub(super) fn operator(&self) -> anyhow::Result<Box<dyn Commands>> {
         Ok(wiring::open_for_people(&self.settings_without_secrets()?.store)?)
     }
 
     /// Prints one JSON document on a line of its own; what nobody sees is escaped in it, which changes no value.
-    pub fn print_json(&mut self, value: &Value) -> anyhow::Result<()> {
+    pub(super) fn print_json(&mut self, value: &Value) -> anyhow::Result<()> {
         writeln!(self.out, "{}", printable::json(&value.to_string()))?;
         Ok(())
     }
 }
 
 /// Inputs read again, with the apps and methods of now.
-pub fn inputs(context: &Context) -> anyhow::Result<Inputs> {
+pub(super) fn inputs(context: &Context) -> anyhow::Result<Inputs> {
     let settings = context.settings_without_secrets()?;
     let catalog = wiring::catalog_of(&settings)?;
     Ok(Inputs::new(wiring::decoder(&settings, &catalog, false), wiring::connector(&settings.store)))

@@ -19,7 +19,7 @@ use super::{edit, redrive};
 
 /// Look at dead letters, put them back to work, correct or drop them
 #[derive(Debug, Subcommand)]
-pub enum Args {
+pub(super) enum Args {
     /// All dead letters: jobs first, then inputs that never became jobs
     List {
         #[command(flatten)]
@@ -60,7 +60,7 @@ pub enum Args {
 }
 
 /// Prints, redrives, edits or drops.
-pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let mut ledger = context.operator()?;
     match args {
         Args::List { which, limit, json } => list(context, &*ledger, &which.selection(Vec::new()), limit, json),

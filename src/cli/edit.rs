@@ -24,7 +24,7 @@ const SHOWN_MAX: usize = 5;
 /// Which dead letters are edited, and how.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     letters: Letters,
     #[command(flatten)]
@@ -67,7 +67,7 @@ impl Source {
 }
 
 /// Edits the selected letters.
-pub async fn carry_out(context: &mut Context, ledger: &mut dyn Commands, args: Args) -> anyhow::Result<Exit> {
+pub(super) async fn carry_out(context: &mut Context, ledger: &mut dyn Commands, args: Args) -> anyhow::Result<Exit> {
     let patch = args.source.patch()?;
     let selection = args.letters.clone().selection()?;
     let letters = ledger.select_dead(&selection)?;

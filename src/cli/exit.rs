@@ -45,7 +45,7 @@ impl From<Exit> for ExitCode {
 
 /// A panic in any thread ends the process: a part that is silently gone would be worse. What was under way is looked up
 /// at the next start, as after a power loss.
-pub fn end_on_panic() {
+pub(super) fn end_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         report(panic);
@@ -61,7 +61,7 @@ pub fn end_on_panic() {
 /// Why a command was not carried out, with what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
-pub struct Refusal {
+pub(super) struct Refusal {
     /// One sentence without a full stop.
     pub message: String,
     /// What to do; printed behind `hint:`.
@@ -71,7 +71,7 @@ pub struct Refusal {
 /// A signal came before the command had begun its work.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted {0}")]
-pub struct Interrupted(pub String);
+pub(super) struct Interrupted(pub String);
 
 impl From<Refused> for anyhow::Error {
     fn from(refused: Refused) -> Self {
@@ -89,13 +89,13 @@ impl From<StartError> for anyhow::Error {
 }
 
 /// A [`Refusal`] as an error.
-pub fn refuse(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+pub(super) fn refuse(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     Refusal { message: message.into(), hint: hint.into() }.into()
 }
 
 /// Says on `err` why a command failed, and gives its exit code. A reader that went away is no failure. If the command has
 /// done its work, only words about it are lost.
-pub fn report(error: &anyhow::Error, has_acted: bool, err: &mut impl Write) -> Exit {
+pub(super) fn report(error: &anyhow::Error, has_acted: bool, err: &mut impl Write) -> Exit {
     let is_broken_pipe = |error: &(dyn std::error::Error + 'static)| {
         error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     };

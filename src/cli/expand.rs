@@ -26,7 +26,7 @@ const DAYS_SHOWN_MAX: usize = 5;
 
 /// Make a timetable (CSV, workbook or ICS) and a term's calendar a file of jobs: a meeting or a series a row
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The timetable: a CSV file, a workbook or an ICS file; - is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -51,7 +51,7 @@ pub struct Args {
 }
 
 /// Writes the rows, or every fault.
-pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
+pub(super) fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let catalog = wiring::catalog_of(&settings)?;
     let rule = match rule(&args.rule)? {

@@ -29,7 +29,7 @@ const NAMES_SHOWN_MAX: usize = 3;
 
 /// How files are written, where they do not tell by themselves.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct FileArgs {
+pub(super) struct FileArgs {
     /// The sheet of a workbook [default: the first that is visible]
     #[arg(long, value_name = "NAME")]
     pub sheet: Option<String>,
@@ -83,7 +83,7 @@ fn separator(text: &str) -> Result<u8, String> {
 
 impl FileArgs {
     /// What the reader of rows is told.
-    pub fn layout(&self, settings: &Settings) -> anyhow::Result<Layout> {
+    pub(super) fn layout(&self, settings: &Settings) -> anyhow::Result<Layout> {
         let set = settings.files.time_zone.as_deref().filter(|_| self.time_zone.is_none());
         let set = set.map(Zone::parse).transpose();
         let zone = self.time_zone.clone().or(set.map_err(|why| refuse(format!("files.time_zone: {why}"), ""))?);
@@ -109,7 +109,7 @@ fn mapping(path: &Path) -> anyhow::Result<Mapping> {
 
 /// A file that stays as it is while it is read, more than once.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub(super) struct Place {
     path: PathBuf,
     /// Keeps the copy of standard input, which can be read only once.
     copy: Option<Reader>,
@@ -117,7 +117,7 @@ pub struct Place {
 
 impl Place {
     /// The file at a path; `-` is standard input.
-    pub fn of(path: &Path) -> anyhow::Result<Self> {
+    pub(super) fn of(path: &Path) -> anyhow::Result<Self> {
         if path != Path::new(STDIN) {
             return Ok(Self { path: path.to_owned(), copy: None });
         }
@@ -128,12 +128,12 @@ impl Place {
     }
 
     /// What it is called in messages and places.
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         if self.is_stdin() { STDIN_NAME.to_owned() } else { self.path.display().to_string() }
     }
 
     /// Whether it has no name of its own.
-    pub const fn is_stdin(&self) -> bool {
+    pub(super) const fn is_stdin(&self) -> bool {
         self.copy.is_some()
     }
 
@@ -144,7 +144,7 @@ impl Place {
     }
 
     /// Whether its first bytes are these, behind a byte order mark or without one; a pipe's are not looked at.
-    pub fn begins_with(&self, text: &str) -> anyhow::Result<bool> {
+    pub(super) fn begins_with(&self, text: &str) -> anyhow::Result<bool> {
         if self.is_pipe() {
             return Ok(false);
         }
@@ -154,7 +154,7 @@ impl Place {
     }
 
     /// Its text, or why it is none.
-    pub fn text(&self, args: &FileArgs) -> anyhow::Result<Result<String, String>> {
+    pub(super) fn text(&self, args: &FileArgs) -> anyhow::Result<Result<String, String>> {
         let mut text = String::new();
         match paceline_tables::text(self.open()?, args.encoding.as_deref()) {
             Ok(mut found) => found.source.read_to_string(&mut text)?,
@@ -177,7 +177,7 @@ impl Place {
 
 /// How a file is written.
 #[derive(Clone, Debug)]
-pub enum Written {
+pub(super) enum Written {
     /// A pipe under a file's name: it is read as it comes, as UTF-8.
     Stream {
         /// What its lines are.
@@ -203,7 +203,7 @@ pub enum Written {
 
 impl Written {
     /// Whether it is one sheet of several.
-    pub const fn is_workbook(&self) -> bool {
+    pub(super) const fn is_workbook(&self) -> bool {
         matches!(self, Self::Workbook { .. })
     }
 
@@ -211,7 +211,7 @@ impl Written {
     ///
     /// # Errors
     /// The outer one: it cannot be opened, or its name tells nothing. The inner one: what is wrong with it.
-    pub fn of(place: &Place, args: &FileArgs) -> anyhow::Result<Result<Self, String>> {
+    pub(super) fn of(place: &Place, args: &FileArgs) -> anyhow::Result<Result<Self, String>> {
         if place.is_pipe() {
             let format = Format::of(&place.name()).map_err(|message| refuse(message, "a pipe is CSV or JSONL"))?;
             return Ok(Ok(Self::Stream { format }));
@@ -242,7 +242,7 @@ impl Written {
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub fn note(&self, place: &Place, input: &Input, decoder: &Arc<Decoder>) -> anyhow::Result<Option<String>> {
+    pub(super) fn note(&self, place: &Place, input: &Input, decoder: &Arc<Decoder>) -> anyhow::Result<Option<String>> {
         Ok(match self {
             Self::Stream { .. } => None,
             Self::Text { encoding, .. } => {
@@ -278,7 +278,7 @@ impl Written {
     ///
     /// # Errors
     /// The outer one: the file cannot be opened. The inner one: what is wrong with it or its header.
-    pub fn rows(
+    pub(super) fn rows(
         &self,
         place: &Place,
         input: &Input,
@@ -307,7 +307,12 @@ impl Written {
     ///
     /// # Errors
     /// The outer one: the file cannot be opened, or has no columns. The inner one: what is wrong with it.
-    pub fn preview(&self, place: &Place, input: &Input, rows: usize) -> anyhow::Result<Result<Preview, FileError>> {
+    pub(super) fn preview(
+        &self,
+        place: &Place,
+        input: &Input,
+        rows: usize,
+    ) -> anyhow::Result<Result<Preview, FileError>> {
         Ok(match self {
             Self::Text { format: Format::Csv, encoding } => {
                 match paceline_tables::text(place.open()?, Some(encoding)) {
@@ -351,7 +356,7 @@ impl Named {
 }
 
 /// A fault of the file as a whole.
-pub fn fault(input: &Input, message: String) -> FileError {
+pub(super) fn fault(input: &Input, message: String) -> FileError {
     FileError(vec![FileFault { file: input.name.clone(), line: 1, column: None, message }])
 }
 

@@ -22,7 +22,7 @@ const LINES_SHOWN_MAX: usize = 5;
 
 /// One thing found in a row, or in a file as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub(super) struct Finding {
     /// The file.
     pub file: String,
     /// The line on which the row starts.
@@ -60,7 +60,7 @@ struct Cause {
 
 impl Finding {
     /// A fault of a row.
-    pub fn of_fault(row: &Row, file: &str, id: Option<&str>, fault: &Fault) -> Self {
+    pub(super) fn of_fault(row: &Row, file: &str, id: Option<&str>, fault: &Fault) -> Self {
         Self::of_fault_at(file, row.line, id, fault)
     }
 
@@ -70,27 +70,27 @@ impl Finding {
     }
 
     /// Something else that was found in a row.
-    pub fn of_row(row: &Row, file: &str, id: Option<&str>, found: &Found) -> Self {
+    pub(super) fn of_row(row: &Row, file: &str, id: Option<&str>, found: &Found) -> Self {
         let common = Common { file, line: row.line, id, column: found.column.as_ref(), field: &found.field };
         let reason = (found.severity == Severity::Fault).then_some(Reason::Expired);
         Self { reason, ..common.finding(found.severity, found.check.rule().to_string(), found.check.message()) }
     }
 
     /// Something that several rows show together, at one of them.
-    pub fn of_rows(file: &str, line: u64, found: &Found) -> Self {
+    pub(super) fn of_rows(file: &str, line: u64, found: &Found) -> Self {
         let common = Common { file, line, id: None, column: None, field: &found.field };
         common.finding(found.severity, found.check.rule().to_string(), found.check.message())
     }
 
     /// A fault of a file as a whole.
-    pub fn of_file(fault: &FileFault) -> Self {
+    pub(super) fn of_file(fault: &FileFault) -> Self {
         let common = Common { file: &fault.file, line: fault.line, id: None, column: fault.column.as_ref(), field: "" };
         let message = fault.message.clone();
         Self { reason: Some(Reason::Malformed), ..common.finding(Severity::Fault, message.clone(), message) }
     }
 
     /// `rooms.csv:17: warning: column 5 (capacity): expected …`, in one line.
-    pub fn sentence(&self) -> String {
+    pub(super) fn sentence(&self) -> String {
         plain(&format!("{}: {}{}", self.place, self.prefix(&self.label), self.message))
     }
 
@@ -103,7 +103,7 @@ impl Finding {
 
 /// A row that is no longer at hand.
 #[derive(Clone, Copy, Debug)]
-pub struct At<'a> {
+pub(super) struct At<'a> {
     /// Its file.
     pub file: &'a str,
     /// Its line.
@@ -114,7 +114,7 @@ pub struct At<'a> {
 
 impl At<'_> {
     /// A fault of it.
-    pub fn finding(&self, fault: &Fault) -> Finding {
+    pub(super) fn finding(&self, fault: &Fault) -> Finding {
         Finding::of_fault_at(self.file, self.line, Some(self.id), fault)
     }
 }
@@ -150,7 +150,7 @@ impl Common<'_> {
 
 /// Findings for people: those of one cause in one line, faults before warnings, and of both the first causes.
 #[derive(Debug, Default)]
-pub struct Findings {
+pub(super) struct Findings {
     faults: Causes,
     warnings: Causes,
 }
@@ -176,7 +176,7 @@ struct Group {
 
 impl Findings {
     /// Notes a finding.
-    pub fn add(&mut self, finding: &Finding) {
+    pub(super) fn add(&mut self, finding: &Finding) {
         match finding.severity {
             Severity::Fault => self.faults.add(finding),
             Severity::Warning => self.warnings.add(finding),
@@ -184,7 +184,7 @@ impl Findings {
     }
 
     /// Prints what was noted.
-    pub fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
+    pub(super) fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
         for (causes, what) in [(&self.faults, "fault"), (&self.warnings, "warning")] {
             for group in &causes.groups {
                 group.print(out)?;

@@ -24,7 +24,7 @@ const ROWS: usize = 50;
 
 /// Guess which column of a table is which parameter, show it, and write a map file for run, submit, validate and plan
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// A CSV file or a workbook
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -45,7 +45,7 @@ pub struct Args {
 }
 
 /// Shows the guesses and writes them down.
-pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
+pub(super) fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let catalog = wiring::catalog_of(&settings)?;
     let decoder = wiring::decoder(&settings, &catalog, true);

@@ -23,7 +23,7 @@ const VALUES_MAX: usize = 20;
 
 /// Look at single jobs, or cancel them
 #[derive(Debug, Subcommand)]
-pub enum Args {
+pub(super) enum Args {
     /// Jobs in the order in which they were accepted
     List {
         #[command(flatten)]
@@ -78,7 +78,7 @@ pub enum Args {
 }
 
 /// Prints or cancels.
-pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+pub(super) fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let mut ledger = context.operator()?;
     match args {
         Args::List { which, state, warnings, limit, after, json } => {
@@ -154,7 +154,7 @@ fn list(
 }
 
 /// A field of a document as text, empty if absent.
-pub fn text(document: &Value, field: &str) -> String {
+pub(super) fn text(document: &Value, field: &str) -> String {
     match document.get(field) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
@@ -167,7 +167,7 @@ fn state(line: &JobLine) -> String {
 }
 
 /// What a list says about the ending: the key and what was left out, or reason, code and words.
-pub fn what(document: &Value) -> String {
+pub(super) fn what(document: &Value) -> String {
     let parts = ["key", "reason", "code", "detail"].map(|field| text(document, field));
     let warnings = Warning::of_document(document).into_iter().map(|warning| warning.text(VALUES_IN_LIST_MAX));
     let known: Vec<_> = parts.into_iter().chain(warnings).filter(|part| !part.is_empty()).collect();
@@ -220,7 +220,7 @@ fn show(sheet: &JobSheet, (taken, after): &(Vec<Taken>, Vec<String>), out: &mut 
 }
 
 /// A table of attempts, if there are any.
-pub fn write_attempts(history: &[AttemptLine], out: &mut dyn Write) -> anyhow::Result<()> {
+pub(super) fn write_attempts(history: &[AttemptLine], out: &mut dyn Write) -> anyhow::Result<()> {
     if history.is_empty() {
         return Ok(());
     }

@@ -22,7 +22,7 @@ const RETURNED: &str = "lapin::returned_messages";
 
 /// What a line looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub(super) enum Format {
     /// For people.
     #[default]
     Text,
@@ -48,11 +48,11 @@ impl FromStr for Format {
 /// client is silent until somebody debugs or names it: it calls a lost connection an error a dozen times over, where
 /// `broker::link` says it once and mends it. Its debug lines hold whole messages, and are never shown.
 #[derive(Clone, Debug)]
-pub struct Filter(Targets);
+pub(super) struct Filter(Targets);
 
 impl Filter {
     /// A level for all of Paceline.
-    pub fn at(level: LevelFilter) -> Self {
+    pub(super) fn at(level: LevelFilter) -> Self {
         let quiet = level.min(LevelFilter::WARN);
         let targets = Targets::new().with_default(quiet).with_target("paceline", level);
         let client = if level >= LevelFilter::DEBUG { quiet } else { LevelFilter::OFF };
@@ -105,7 +105,7 @@ fn level(name: &str) -> Option<LevelFilter> {
 
 /// Starts logging to standard error; as text with colours only on a terminal and without `NO_COLOR`.
 /// Lines come out above the progress that `screen` may show.
-pub fn start(filter: Filter, format: Format, no_color: bool, screen: &Screen) {
+pub(super) fn start(filter: Filter, format: Format, no_color: bool, screen: &Screen) {
     let with_colours = std::io::stderr().is_terminal() && !no_color;
     let screen = screen.clone();
     let is_coloured = with_colours && format == Format::Text;

@@ -18,7 +18,7 @@ use super::table::{Align, Table};
 
 /// Show the catalog: methods, their parameters, quotas and errors
 #[derive(Debug, Subcommand)]
-pub enum Args {
+pub(super) enum Args {
     /// All methods that jobs may name
     List {
         /// Also those that the worker calls for itself: look-ups and access tokens
@@ -46,7 +46,7 @@ pub enum Args {
 }
 
 /// Prints what was asked for.
-pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+pub(super) fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let catalog = wiring::catalog_of(&context.settings_without_secrets()?)?;
     match args {
         Args::List { all, json } => list(context, &catalog, all, json)?,

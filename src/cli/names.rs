@@ -26,14 +26,14 @@ use super::signals;
 type Wanted = BTreeMap<Directory, BTreeSet<String>>;
 
 /// Lets every name have an id that is made of it: a rehearsal's platform knows nobody's names.
-pub fn make_up(sources: &mut [Source]) {
+pub(super) fn make_up(sources: &mut [Source]) {
     for source in sources {
         source.names = Names::MadeUp;
     }
 }
 
 /// Says how many names there are to look up.
-pub fn count(context: &mut Context, decoder: &Arc<Decoder>, sources: &[Source]) -> anyhow::Result<()> {
+pub(super) fn count(context: &mut Context, decoder: &Arc<Decoder>, sources: &[Source]) -> anyhow::Result<()> {
     for (directory, names) in wanted(decoder, sources)? {
         let (count, listing) = (names.len(), &directory.lane.method);
         let names = if count == 1 { "1 name is".to_owned() } else { format!("{count} names are") };
@@ -46,7 +46,11 @@ pub fn count(context: &mut Context, decoder: &Arc<Decoder>, sources: &[Source]) 
 ///
 /// # Errors
 /// A listing cannot be read. Names of nothing or of several become faults of their rows.
-pub async fn look_up(context: &mut Context, decoder: &Arc<Decoder>, sources: &mut [Source]) -> anyhow::Result<()> {
+pub(super) async fn look_up(
+    context: &mut Context,
+    decoder: &Arc<Decoder>,
+    sources: &mut [Source],
+) -> anyhow::Result<()> {
     let wanted = wanted(decoder, sources)?;
     if wanted.is_empty() {
         return Ok(());
@@ -70,7 +74,7 @@ pub async fn look_up(context: &mut Context, decoder: &Arc<Decoder>, sources: &mu
 ///
 /// # Errors
 /// Those of `ask`, a signal, or a worker that works already.
-pub async fn asking<T>(
+pub(super) async fn asking<T>(
     context: &mut Context,
     ask: impl AsyncFnOnce(&Arc<Engine>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
@@ -98,7 +102,7 @@ pub async fn asking<T>(
 ///
 /// # Errors
 /// Why it cannot be read.
-pub async fn read_all(
+pub(super) async fn read_all(
     engine: &Arc<Engine>,
     catalog: &Catalog,
     lane: &LaneKey,

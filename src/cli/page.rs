@@ -6,16 +6,16 @@ use std::io::{self, BufWriter, Stdout, Write};
 use crate::domain::printable::lines;
 
 /// Standard output.
-pub struct Page(BufWriter<Stdout>);
+pub(super) struct Page(BufWriter<Stdout>);
 
 impl Page {
     /// The process's.
-    pub fn of_process() -> Self {
+    pub(super) fn of_process() -> Self {
         Self(BufWriter::new(io::stdout()))
     }
 
     /// Passes everything on: for scripts, for files, and for what moves the cursor.
-    pub fn raw(&mut self) -> &mut BufWriter<Stdout> {
+    pub(super) fn raw(&mut self) -> &mut BufWriter<Stdout> {
         &mut self.0
     }
 }

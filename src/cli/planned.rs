@@ -16,7 +16,7 @@ use crate::operations::forecast::Outset;
 const AS_PLANNED: f64 = 0.01;
 
 /// A run's forecast.
-pub struct Planned {
+pub(super) struct Planned {
     forecast: Forecast,
     /// From the command's start to the last ending.
     length: Duration,
@@ -25,7 +25,7 @@ pub struct Planned {
 impl Planned {
     /// The forecast of these batches at the point where their first call could leave. `start` is the command's own;
     /// `round_trip` is known for a rehearsal alone.
-    pub fn of(
+    pub(super) fn of(
         ledger: &dyn Reports,
         outset: &Outset,
         batches: &[String],
@@ -46,18 +46,18 @@ impl Planned {
     }
 
     /// The time that a lane still takes, with so many jobs left.
-    pub fn left(&self, lane: &LaneKey, jobs_left: u64, now: Timestamp) -> Option<Duration> {
+    pub(super) fn left(&self, lane: &LaneKey, jobs_left: u64, now: Timestamp) -> Option<Duration> {
         let planned = self.forecast.lane(lane)?;
         Some(planned.curve.left(usize::try_from(jobs_left).unwrap_or(usize::MAX), now))
     }
 
     /// The planned time; `None` if there was nothing to do.
-    pub fn length(&self) -> Option<Duration> {
+    pub(super) fn length(&self) -> Option<Duration> {
         (self.forecast.jobs.done > 0).then_some(self.length)
     }
 
     /// `planned 2 min 1 s, took 2 min 2 s (+0.8 %)`, and what made a difference: calls by their outcomes.
-    pub fn against(&self, took: Duration, is_finished: bool, outcomes: &BTreeMap<String, u64>) -> String {
+    pub(super) fn against(&self, took: Duration, is_finished: bool, outcomes: &BTreeMap<String, u64>) -> String {
         let Some(length) = self.length() else { return format!("in {}", duration(took)) };
         if !is_finished {
             return format!("planned {}, ended after {}", duration(length), duration(took));

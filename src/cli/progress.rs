@@ -26,7 +26,7 @@ const DRAWN_PER_S: u8 = 4;
 
 /// How far a lane is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lane {
+pub(super) struct Lane {
     /// `app/method`.
     pub name: String,
     /// Jobs that ended or are held.
@@ -47,7 +47,7 @@ pub struct Lane {
 
 /// What holds a lane back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stopped {
+pub(super) enum Stopped {
     /// Until somebody resumes it.
     Suspended {
         /// What the platform, or a person, said.
@@ -87,7 +87,7 @@ impl Lane {
     }
 
     /// The fullest window, which is the bottleneck, e.g. `12 of 20/min`.
-    pub fn use_text(&self) -> String {
+    pub(super) fn use_text(&self) -> String {
         let share = |window: &Window, used: u64| used as f64 / f64::from(window.limit);
         let fullest =
             self.windows.iter().max_by(|(a, used_a), (b, used_b)| share(a, *used_a).total_cmp(&share(b, *used_b)));
@@ -96,7 +96,7 @@ impl Lane {
 }
 
 /// Where progress is shown, and what is measured for it.
-pub struct Progress {
+pub(super) struct Progress {
     shown: Shown,
     meter: Meter,
     began: Mono,
@@ -113,7 +113,7 @@ enum Shown {
 
 impl Progress {
     /// Drawn in place on a terminal, lines elsewhere, both on standard error.
-    pub fn new(screen: &Screen, is_terminal: bool, now: Mono) -> Self {
+    pub(super) fn new(screen: &Screen, is_terminal: bool, now: Mono) -> Self {
         let shown = if is_terminal { Self::on(screen) } else { Shown::Lines(now) };
         Self { shown, meter: Meter::default(), began: now, took: BTreeMap::new() }
     }
@@ -128,7 +128,7 @@ impl Progress {
     }
 
     /// Shows where the lanes are; `err` takes plain lines.
-    pub fn show(&mut self, lanes: &[Lane], now: Mono, err: &mut dyn Write) -> std::io::Result<()> {
+    pub(super) fn show(&mut self, lanes: &[Lane], now: Mono, err: &mut dyn Write) -> std::io::Result<()> {
         for lane in lanes.iter().filter(|lane| lane.is_over()) {
             let is_known = self.meter.knows(lane);
             self.took.entry(lane.name.clone()).or_insert_with(|| is_known.then(|| now.since(self.began)));
@@ -158,7 +158,7 @@ impl Progress {
     }
 
     /// Takes it away, before the summary.
-    pub fn finish(&self) {
+    pub(super) fn finish(&self) {
         if let Shown::Frame(bar, screen) = &self.shown {
             screen.release();
             bar.finish_and_clear();
@@ -168,7 +168,7 @@ impl Progress {
 
 /// How many jobs a lane ended per second over the last minute.
 #[derive(Debug, Default)]
-pub struct Meter {
+pub(super) struct Meter {
     seen: BTreeMap<String, Vec<(Mono, u64)>>,
 }
 
@@ -198,7 +198,7 @@ fn rate(per_s: f64) -> String {
 }
 
 /// A length of time for people: its two largest units.
-pub fn duration(length: Duration) -> String {
+pub(super) fn duration(length: Duration) -> String {
     let seconds = length.as_secs();
     match seconds {
         0..60 => format!("{} s", length.as_secs_f64().ceil()),

@@ -28,7 +28,7 @@ const PAGE: usize = 1_000;
 
 /// The jobs of one batch whose objects are deleted.
 #[derive(Debug)]
-pub struct Gone {
+pub(super) struct Gone {
     batch: String,
     selection: Selection,
 }
@@ -37,7 +37,7 @@ pub struct Gone {
 ///
 /// # Errors
 /// Nobody agreed: nothing is sent then, neither deletions nor rows.
-pub fn offer(
+pub(super) fn offer(
     context: &mut Context,
     (settings, store): (&Settings, &StoreUrl),
     catalog: &Arc<Catalog>,
@@ -77,7 +77,7 @@ pub fn offer(
 }
 
 /// Makes jobs of the deletions, and counts them among the calls of the run.
-pub async fn take_over(
+pub(super) async fn take_over(
     context: &Context,
     ledger: &dyn Intake,
     store: &StoreUrl,

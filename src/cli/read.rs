@@ -25,7 +25,7 @@ use super::signals;
 
 /// Read a listing page by page under its quota, and print it as rows to edit and run
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// E.g. feishu.vc.room.list
     method: String,
     /// The app that asks
@@ -71,7 +71,7 @@ enum Why {
 }
 
 /// Reads the pages.
-pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let mut signals = signals::Stop::listen()?;
     let settings = context.settings()?;
     if settings.apps.is_empty() {

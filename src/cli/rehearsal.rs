@@ -21,7 +21,7 @@ use super::batch::Checked;
 use super::simulate::explain;
 
 /// A simulator and the apps that call it.
-pub struct Rehearsal {
+pub(super) struct Rehearsal {
     simulator: Simulator,
     /// What the batch's ids name and the scenario does not list.
     unchecked: BTreeSet<String>,
@@ -29,7 +29,7 @@ pub struct Rehearsal {
 
 /// What the simulator counted, for programs.
 #[derive(Debug, Serialize)]
-pub struct Account {
+pub(super) struct Account {
     /// Independent counts of the run.
     #[serde(flatten)]
     tally: Tally,
@@ -39,7 +39,7 @@ pub struct Account {
 
 impl Rehearsal {
     /// Starts a simulator in which every app and user of the batch is known.
-    pub fn start(
+    pub(super) fn start(
         catalog: &Arc<Catalog>,
         checked: &Checked,
         scenario: &str,
@@ -65,24 +65,24 @@ impl Rehearsal {
     }
 
     /// What the worker calls.
-    pub fn transport(&self) -> Arc<dyn Transport> {
+    pub(super) fn transport(&self) -> Arc<dyn Transport> {
         Arc::new(InProcess::new(self.simulator.clone()))
     }
 
     /// The median of the round trips.
-    pub fn round_trip(&self) -> Duration {
+    pub(super) fn round_trip(&self) -> Duration {
         self.simulator.round_trip()
     }
 
     /// What the simulator counted so far.
-    pub fn account(&self) -> Account {
+    pub(super) fn account(&self) -> Account {
         Account { tally: self.simulator.stats().tally(), unchecked: self.unchecked.clone() }
     }
 }
 
 impl Account {
     /// Writes it for people.
-    pub fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
+    pub(super) fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
         let Tally { created, twice, deleted, over_quota, refused } = self.tally;
         let deleted = if deleted == 0 { String::new() } else { format!(", {deleted} deleted") };
         writeln!(

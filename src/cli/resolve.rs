@@ -16,7 +16,7 @@ use super::table::plain;
 
 /// Say what became of jobs that are held because nobody could tell
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Ids of jobs
     #[arg(value_name = "ID")]
     ids: Vec<String>,
@@ -53,7 +53,7 @@ struct Verdict {
 }
 
 /// Resolves the jobs.
-pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+pub(super) fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let Args { ids, which, verdict, dry_run, yes, json } = args;
     let Verdict { succeeded, retry, look_up, .. } = verdict;
     let resolution = match succeeded {

@@ -38,7 +38,7 @@ pub(super) use watch::watch;
 
 /// Load files of jobs into the ledger and work them to their end; run again, it resumes
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     batch: BatchArgs,
     #[command(flatten)]
@@ -71,7 +71,7 @@ struct Work {
 }
 
 /// Takes the files over, works them, and says how they ended.
-pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let early = signals::Early::listen()?;
     let settings = if args.simulate { context.settings_without_secrets()? } else { context.settings()? };
     if settings.apps.is_empty() && !args.simulate {

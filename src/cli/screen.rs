@@ -12,23 +12,23 @@ use crate::domain::printable::lines;
 
 /// Standard error; clones write to the same one.
 #[derive(Clone, Debug, Default)]
-pub struct Screen {
+pub(super) struct Screen {
     progress: Arc<RwLock<Option<ProgressBar>>>,
 }
 
 impl Screen {
     /// From now on what is written comes out above this.
-    pub fn keep_above(&self, progress: &ProgressBar) {
+    pub(super) fn keep_above(&self, progress: &ProgressBar) {
         *self.progress.write().unwrap_or_else(PoisonError::into_inner) = Some(progress.clone());
     }
 
     /// Nothing is shown any more.
-    pub fn release(&self) {
+    pub(super) fn release(&self) {
         *self.progress.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Writes all of it as it is.
-    pub fn put(&self, text: &[u8]) {
+    pub(super) fn put(&self, text: &[u8]) {
         // Cloned, so that what draws is free to write, too.
         let progress = self.progress.read().unwrap_or_else(PoisonError::into_inner).clone();
         let _ = match progress {

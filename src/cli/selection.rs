@@ -10,11 +10,11 @@ use super::exit::{Exit, refuse};
 use super::table::plain;
 
 /// How many ids are printed for people.
-pub const IDS_SHOWN_MAX: usize = 10;
+pub(super) const IDS_SHOWN_MAX: usize = 10;
 
 /// Restricts jobs.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Which {
+pub(super) struct Which {
     /// Of this batch alone
     #[arg(long)]
     batch: Option<String>,
@@ -28,14 +28,14 @@ pub struct Which {
 
 impl Which {
     /// With these ids, or whatever the ids are.
-    pub fn selection(self, ids: Vec<String>) -> Selection {
+    pub(super) fn selection(self, ids: Vec<String>) -> Selection {
         Selection { ids, batch: self.batch, method: self.method, app: self.app, ..Selection::default() }
     }
 }
 
 /// Restricts dead letters.
 #[derive(Clone, Debug, clap::Args)]
-pub struct DeadWhich {
+pub(super) struct DeadWhich {
     /// Died of this reason alone, e.g. rejected or exhausted
     #[arg(long)]
     reason: Option<Reason>,
@@ -48,14 +48,14 @@ pub struct DeadWhich {
 
 impl DeadWhich {
     /// With these ids, or whatever the ids are.
-    pub fn selection(self, ids: Vec<String>) -> Selection {
+    pub(super) fn selection(self, ids: Vec<String>) -> Selection {
         Selection { reason: self.reason, code: self.code, ..self.which.selection(ids) }
     }
 }
 
 /// Dead letters that are to be changed: nothing is changed by leaving arguments out.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Letters {
+pub(super) struct Letters {
     /// Ids of jobs, or #NUMBER of inputs that never became jobs
     #[arg(value_name = "ID")]
     ids: Vec<String>,
@@ -68,7 +68,7 @@ pub struct Letters {
 
 impl Letters {
     /// What they select; everything that is given holds together. Nothing that is given selects nothing.
-    pub fn selection(self) -> anyhow::Result<Selection> {
+    pub(super) fn selection(self) -> anyhow::Result<Selection> {
         let selection = self.which.selection(self.ids);
         if !self.all {
             refuse_empty(&selection, "--reason, --code, --batch, --method and --app select; --all means all of them")?;
@@ -78,7 +78,7 @@ impl Letters {
 }
 
 /// Refuses a selection that leaves everything open: what is left out by mistake must not mean everything.
-pub fn refuse_empty(selection: &Selection, hint: &str) -> anyhow::Result<()> {
+pub(super) fn refuse_empty(selection: &Selection, hint: &str) -> anyhow::Result<()> {
     if *selection == Selection::default() {
         return Err(refuse("nothing is selected", format!("name ids; or {hint}")));
     }
@@ -86,7 +86,7 @@ pub fn refuse_empty(selection: &Selection, hint: &str) -> anyhow::Result<()> {
 }
 
 /// Reads one more than `limit`, which tells whether there are more.
-pub fn first<T, E>(limit: usize, read: impl FnOnce(usize) -> Result<Vec<T>, E>) -> Result<(Vec<T>, bool), E> {
+pub(super) fn first<T, E>(limit: usize, read: impl FnOnce(usize) -> Result<Vec<T>, E>) -> Result<(Vec<T>, bool), E> {
     let mut lines = read(limit.saturating_add(1))?;
     let more = lines.len() > limit;
     lines.truncate(limit);
@@ -94,7 +94,7 @@ pub fn first<T, E>(limit: usize, read: impl FnOnce(usize) -> Result<Vec<T>, E>) 
 }
 
 /// Refuses to change more than one job by a selection that was not confirmed; ids are their own confirmation.
-pub fn confirm(selection: &Selection, count: usize, what: &str, yes: bool) -> anyhow::Result<()> {
+pub(super) fn confirm(selection: &Selection, count: usize, what: &str, yes: bool) -> anyhow::Result<()> {
     if yes || !selection.ids.is_empty() || count <= 1 {
         return Ok(());
     }
@@ -105,7 +105,7 @@ pub fn confirm(selection: &Selection, count: usize, what: &str, yes: bool) -> an
 }
 
 /// Says which of the ids that were asked for are no dead letters.
-pub fn missing(context: &mut Context, selection: &Selection, letters: &[Letter]) -> anyhow::Result<Exit> {
+pub(super) fn missing(context: &mut Context, selection: &Selection, letters: &[Letter]) -> anyhow::Result<Exit> {
     let found: std::collections::BTreeSet<&str> = letters.iter().map(|letter| letter.handle.as_str()).collect();
     let missing: Vec<&str> =
         selection.ids.iter().map(String::as_str).filter(|id| !found.contains(handle(id))).collect();
@@ -118,7 +118,7 @@ pub fn missing(context: &mut Context, selection: &Selection, letters: &[Letter])
 }
 
 /// The first of some ids in one line.
-pub fn list(ids: &[&str]) -> String {
+pub(super) fn list(ids: &[&str]) -> String {
     let shown: Vec<_> = ids.iter().take(IDS_SHOWN_MAX).map(|id| plain(id)).collect();
     let rest = ids.len().saturating_sub(IDS_SHOWN_MAX);
     let end = if rest > 0 { format!(", … and {rest} more") } else { String::new() };

@@ -11,14 +11,14 @@ use super::exit::{self, Exit, Interrupted};
 use super::screen::Screen;
 
 /// Waits for signals to stop.
-pub struct Stop {
+pub(super) struct Stop {
     interrupt: Signal,
     terminate: Signal,
 }
 
 /// Which signal came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub(super) enum Cause {
     /// Ctrl-C.
     Interrupt,
     /// A service manager.
@@ -27,12 +27,12 @@ pub enum Cause {
 
 impl Stop {
     /// Catches both signals from now on; needs a runtime.
-    pub fn listen() -> std::io::Result<Self> {
+    pub(super) fn listen() -> std::io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
     /// Waits for the next of them.
-    pub async fn next(&mut self) -> Cause {
+    pub(super) async fn next(&mut self) -> Cause {
         tokio::select! {
             _ = self.interrupt.recv() => Cause::Interrupt,
             _ = self.terminate.recv() => Cause::Terminate,
@@ -40,7 +40,7 @@ impl Stop {
     }
 
     /// Waits for the first of them.
-    pub async fn first(&mut self) {
+    pub(super) async fn first(&mut self) {
         self.next().await;
     }
 }
@@ -48,7 +48,7 @@ impl Stop {
 /// Heeds signals while a command still prepares, however busy its own thread is. As long as nothing was done, the first
 /// ends the process at once: the command may wait for a file that nobody writes. From [`Self::defer`] on the command asks
 /// for the first, and the second ends the process.
-pub struct Early {
+pub(super) struct Early {
     has_come: Arc<AtomicBool>,
     is_deferred: Arc<AtomicBool>,
     listener: JoinHandle<()>,
@@ -56,7 +56,7 @@ pub struct Early {
 
 impl Early {
     /// Catches signals from now on until it is dropped; needs a runtime of several threads.
-    pub fn listen() -> std::io::Result<Self> {
+    pub(super) fn listen() -> std::io::Result<Self> {
         let mut stop = Stop::listen()?;
         let (has_come, is_deferred) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (first, goes_on) = (Arc::clone(&has_come), Arc::clone(&is_deferred));
@@ -75,12 +75,12 @@ impl Early {
     }
 
     /// From now on the first signal waits until the command asks for it.
-    pub fn defer(&self) {
+    pub(super) fn defer(&self) {
         self.is_deferred.store(true, Ordering::Relaxed);
     }
 
     /// Fails once a signal has come; `what` says what was under way and what to do.
-    pub fn check(&self, what: impl FnOnce() -> String) -> anyhow::Result<()> {
+    pub(super) fn check(&self, what: impl FnOnce() -> String) -> anyhow::Result<()> {
         if self.has_come.load(Ordering::Relaxed) { Err(Interrupted(what()).into()) } else { Ok(()) }
     }
 }
@@ -92,14 +92,14 @@ impl Drop for Early {
 }
 
 /// Waits for SIGHUP; as long as it does, that signal ends nothing.
-pub struct HangUps {
+pub(super) struct HangUps {
     signal: Signal,
     had_terminal: bool,
 }
 
 /// What a SIGHUP means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HangUp {
+pub(super) enum HangUp {
     /// Somebody asks for the settings to be read again.
     Reload,
     /// The terminal that it was started from has gone, and nobody looks on any more.
@@ -108,12 +108,12 @@ pub enum HangUp {
 
 impl HangUps {
     /// Catches the signal from now on; needs a runtime.
-    pub fn listen() -> std::io::Result<Self> {
+    pub(super) fn listen() -> std::io::Result<Self> {
         Ok(Self { signal: signal(SignalKind::hangup())?, had_terminal: std::io::stderr().is_terminal() })
     }
 
     /// Waits for the next.
-    pub async fn next(&mut self) -> HangUp {
+    pub(super) async fn next(&mut self) -> HangUp {
         self.signal.recv().await;
         let is_lost = self.had_terminal && !std::io::stderr().is_terminal();
         if is_lost { HangUp::NoTerminal } else { HangUp::Reload }

@@ -14,7 +14,7 @@ use super::signals;
 
 /// Serve a stand-in for Feishu, Lark and WeCom on loopback, for rehearsals
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Where to listen: a loopback address; port 0 takes any free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
     listen: SocketAddr,
@@ -30,7 +30,7 @@ pub struct Args {
 }
 
 /// Serves until a signal.
-pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let catalog = wiring::catalog_of(&context.settings_without_secrets()?)?;
     let Args { listen, scenario, speed, seed } = args;
     let options = Options { listen, scenario, speed, seed, ..Options::default() };
@@ -55,6 +55,6 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
 }
 
 /// Faults of a scenario or speed are the user's to correct; their sentences say how.
-pub fn explain(error: &StartError) -> anyhow::Error {
+pub(super) fn explain(error: &StartError) -> anyhow::Error {
     refuse(error.to_string(), "")
 }

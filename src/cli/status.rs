@@ -34,7 +34,7 @@ use super::table::{Align, Table};
 
 /// Show lanes, quotas in use, time left, batches, suspended apps and what waits for the broker
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Show it again and again until Ctrl-C: on a terminal in place, elsewhere one after the other
     #[arg(long)]
     watch: bool,
@@ -76,7 +76,7 @@ struct LaneState {
 }
 
 /// Prints the status; 1 if something is dead, held or suspended.
-pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let catalog = wiring::catalog_of(&settings)?;
     let ledger = context.operator()?;
@@ -155,7 +155,7 @@ fn look(ledger: &dyn Reports, settings: &Settings, catalog: &Arc<Catalog>, now: 
 }
 
 /// The lane of a line.
-pub fn key(line: &LaneLine) -> LaneKey {
+pub(super) fn key(line: &LaneLine) -> LaneKey {
     LaneKey { app: line.app.clone(), tenant: line.tenant.clone(), method: line.method.clone() }
 }
 

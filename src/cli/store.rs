@@ -11,7 +11,7 @@ use super::exit::Exit;
 
 /// Give the ledger a new key
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     action: Action,
 }
@@ -30,7 +30,7 @@ struct RekeyArgs {
 }
 
 /// Carries it out.
-pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
+pub(super) fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let Action::Rekey(args) = &args.action;
     let store = context.settings_without_secrets()?.store;
     let done = wiring::open_for_people(&store)?.rekey()?;

@@ -37,7 +37,7 @@ const CONNECT_MAX: Duration = Duration::from_secs(30);
 
 /// Publish files of jobs to the broker with confirms; without a broker, put them into the ledger
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     batch: BatchArgs,
     #[command(flatten)]
@@ -48,7 +48,7 @@ pub struct Args {
 }
 
 /// Submits every row, or none if any has a fault.
-pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let mut settings = context.settings_without_secrets()?;
     if settings.broker.is_some() {
         settings = context.settings()?;
@@ -85,7 +85,7 @@ pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit
 /// Which files are refused.
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an argument of its own")]
-pub struct Rules {
+pub(super) struct Rules {
     /// Let rows with faults become dead letters. Without it a file with faults is refused as a whole
     #[arg(long)]
     pub skip_invalid: bool,
@@ -114,7 +114,7 @@ impl Rules {
 }
 
 /// [`refuse_invalid`] beside the ledger at `store`, if there is one.
-pub fn check_with_ledger(
+pub(super) fn check_with_ledger(
     context: &mut Context,
     sources: &[Source],
     decoder: &Arc<Decoder>,
@@ -135,7 +135,7 @@ pub fn check_with_ledger(
 
 /// Refuses files with any fault, after printing what was found; with `skip_invalid` only those that cannot be read. `again`
 /// refuses what the ledger has already.
-pub fn refuse_invalid(
+pub(super) fn refuse_invalid(
     context: &mut Context,
     sources: &[Source],
     decoder: &Arc<Decoder>,

@@ -20,7 +20,7 @@ const VALUES_SHOWN_MAX: usize = 5;
 
 /// The endings of some batches.
 #[derive(Debug, Default)]
-pub struct Summary {
+pub(super) struct Summary {
     methods: BTreeMap<String, Endings>,
     causes: BTreeMap<Cause, Example>,
     warnings: BTreeMap<Left, Warned>,
@@ -84,7 +84,7 @@ impl Warned {
 
 impl Summary {
     /// Reads the endings of these batches from the ledger.
-    pub fn of(ledger: &dyn Reports, batches: &[String]) -> anyhow::Result<Self> {
+    pub(super) fn of(ledger: &dyn Reports, batches: &[String]) -> anyhow::Result<Self> {
         let mut summary = Self::default();
         for batch in batches {
             ledger.export(&Selection::of_batch(batch), &mut |row| {
@@ -123,7 +123,7 @@ impl Summary {
     }
 
     /// Writes it for people; `time` says how long it took.
-    pub fn write(&self, time: &str, out: &mut dyn Write) -> std::io::Result<()> {
+    pub(super) fn write(&self, time: &str, out: &mut dyn Write) -> std::io::Result<()> {
         let mut table = Table::new([
             ("METHOD", Align::Left),
             ("SUCCEEDED", Align::Right),

@@ -35,7 +35,7 @@ impl ScopeArgs {
 
 /// Suspend an app, or one of its methods; its jobs wait
 #[derive(Debug, clap::Args)]
-pub struct SuspendArgs {
+pub(super) struct SuspendArgs {
     #[command(flatten)]
     scope: ScopeArgs,
     /// Why, for those who look at the status later
@@ -45,13 +45,13 @@ pub struct SuspendArgs {
 
 /// Let a suspended app, or one of its methods, go on
 #[derive(Debug, clap::Args)]
-pub struct ResumeArgs {
+pub(super) struct ResumeArgs {
     #[command(flatten)]
     scope: ScopeArgs,
 }
 
 /// Records a suspension.
-pub fn suspend(context: &mut Context, args: SuspendArgs) -> anyhow::Result<Exit> {
+pub(super) fn suspend(context: &mut Context, args: SuspendArgs) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let as_json = args.scope.json;
     let scope = args.scope.read();
@@ -72,7 +72,7 @@ pub fn suspend(context: &mut Context, args: SuspendArgs) -> anyhow::Result<Exit>
 }
 
 /// Ends suspensions; those of one method only, if one is named. For a whole app, what holds it back beyond its quotas too.
-pub fn resume(context: &mut Context, args: ResumeArgs) -> anyhow::Result<Exit> {
+pub(super) fn resume(context: &mut Context, args: ResumeArgs) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let mut ledger = context.operator()?;
     let as_json = args.scope.json;

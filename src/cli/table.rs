@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-pub use crate::domain::printable::plain;
+pub(super) use crate::domain::printable::plain;
 
 /// Which side a column's cells stand at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Align {
+pub(super) enum Align {
     /// Text.
     Left,
     /// Numbers.
@@ -17,26 +17,26 @@ pub enum Align {
 
 /// Rows under a header, two spaces between columns, nothing behind the last.
 #[derive(Debug)]
-pub struct Table {
+pub(super) struct Table {
     header: Vec<(String, Align)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// An empty table with these columns.
-    pub fn new<const N: usize>(header: [(&str, Align); N]) -> Self {
+    pub(super) fn new<const N: usize>(header: [(&str, Align); N]) -> Self {
         Self { header: header.map(|(name, align)| (name.to_owned(), align)).into(), rows: Vec::new() }
     }
 
     /// Adds a row; what a terminal could take for a command is made harmless.
     #[expect(clippy::needless_pass_by_value, reason = "rows are made where they are added")]
-    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
         debug_assert_eq!(N, self.header.len());
         self.rows.push(cells.iter().map(|cell| plain(cell)).collect());
     }
 
     /// Writes header and rows.
-    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let names: Vec<_> = self.header.iter().map(|(name, _)| name.clone()).collect();
         let width = |column: usize| {
             let cells = self.rows.iter().chain([&names]).filter_map(|row| row.get(column));
@@ -59,7 +59,7 @@ impl Table {
 }
 
 /// The text in at most `columns`, with `…` where it was cut.
-pub fn cut(text: &str, columns: usize) -> String {
+pub(super) fn cut(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
     }
@@ -71,7 +71,7 @@ pub fn cut(text: &str, columns: usize) -> String {
 }
 
 /// The text in at most `columns`, with `…` in its middle where it was too long: both ends of a name tell it from others.
-pub fn shorten(text: &str, columns: usize) -> String {
+pub(super) fn shorten(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
     }

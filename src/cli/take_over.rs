@@ -24,7 +24,7 @@ const CHUNK_ROWS: usize = 500;
 
 /// What became of the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Taken {
+pub(super) struct Taken {
     /// New jobs, and ended ones that are queued again.
     pub queued: u64,
     /// Jobs that wait for others first.
@@ -39,7 +39,7 @@ pub struct Taken {
 
 /// Takes every row over into `ledger`, whose file is `store`. Files were checked before: a row that is no job by now is a
 /// dead letter if `skip_invalid`. With `early`, a signal ends it between two chunks.
-pub async fn take_over(
+pub(super) async fn take_over(
     context: &Context,
     ledger: &dyn Intake,
     store: &StoreUrl,
@@ -141,7 +141,7 @@ fn batch_of(row: &Row) -> Option<&String> {
 }
 
 /// A file that was valid a moment ago and now is not is being written to.
-pub fn refuse_changed(row: &Row, skip_invalid: bool) -> anyhow::Result<()> {
+pub(super) fn refuse_changed(row: &Row, skip_invalid: bool) -> anyhow::Result<()> {
     match &row.input {
         Err(rejection) if !skip_invalid => Err(refuse(
             format!("{}: {}", row.place, rejection.detail()),
@@ -159,7 +159,7 @@ fn arrival(row: Row, by: &Arc<Deed>) -> Arrival {
 
 impl Taken {
     /// What a signal leaves behind before anything is sent.
-    pub fn interrupted(self) -> String {
+    pub(super) fn interrupted(self) -> String {
         let rows = self.queued + self.blocked + self.known + self.succeeded + self.rejected;
         format!("after {rows} rows were accepted; nothing was sent. The same command again goes on")
     }

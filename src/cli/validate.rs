@@ -14,7 +14,7 @@ use super::findings::Findings;
 
 /// Find every fault of files of jobs, and what looks wrong, by line and field; send nothing
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     batch: BatchArgs,
     /// Accept any app, as `run --simulate` does
@@ -29,7 +29,7 @@ pub struct Args {
 }
 
 /// Prints the findings; they are the data of this command.
-pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
+pub(super) fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let decoder = Arc::new(wiring::decoder(&settings, &wiring::catalog_of(&settings)?, args.simulate));
     let sources = args.batch.sources(&mut context.err, &decoder, &settings, None)?;

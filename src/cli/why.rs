@@ -18,7 +18,7 @@ use super::table::plain;
 
 /// Say why a job has not run yet, what keeps it waiting and until when; or how it ended, and what to do
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The job's id
     id: String,
     /// Print data for programs
@@ -27,7 +27,7 @@ pub struct Args {
 }
 
 /// Explains one job.
-pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
+pub(super) fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let catalog = wiring::catalog_of(&settings)?;
     let ledger = context.operator()?;

@@ -22,14 +22,14 @@ const QUIET: Duration = Duration::from_secs(2);
 
 /// Work jobs from the broker and the ledger until a signal, then drain
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Stop when nothing is left
     #[arg(long)]
     until_idle: bool,
 }
 
 /// Works.
-pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let settings = context.settings()?;
     if settings.apps.is_empty() {
         return Err(refuse("no apps configured: add an [apps.NAME] section", "config/paceline.toml has an example"));

@@ -27,7 +27,7 @@ pub fn admin_access(settings: &Settings) -> Access {
 }
 
 /// The running worker as the admin server sees it.
-pub fn admin_worker(
+pub(super) fn admin_worker(
     mode: &'static str,
     engine: &Arc<Engine>,
     (ledger, store): (&Arc<dyn Store>, &StoreUrl),

@@ -49,7 +49,7 @@ impl Source {
 }
 
 /// Reads the settings again and lets the engine, and the intake's decoder, go by them.
-pub struct Reloader {
+pub(super) struct Reloader {
     source: Source,
     /// Those of the start: what is read there alone is compared with them.
     started: Settings,
@@ -88,7 +88,7 @@ struct Sound {
 
 impl Reloader {
     /// For an engine that goes by these settings.
-    pub fn new(
+    pub(super) fn new(
         source: Source,
         settings: Settings,
         catalog: Arc<Catalog>,
@@ -99,12 +99,12 @@ impl Reloader {
     }
 
     /// For the admin server behind this door, too.
-    pub fn with_door(self, door: Option<Door>) -> Self {
+    pub(super) fn with_door(self, door: Option<Door>) -> Self {
         Self { door, ..self }
     }
 
     /// Waits to be asked, in the background: calls go on while the ledger is read.
-    pub fn start(mut self) -> Reloading {
+    pub(super) fn start(mut self) -> Reloading {
         let asked = Arc::new(Notify::new());
         let waiting = Arc::clone(&asked);
         let task = tokio::spawn(async move {

@@ -31,7 +31,7 @@ const HELD: &str = ",state=\"held\"";
 const BLOCKED: &str = ",state=\"blocked\"";
 
 /// What `/metrics` answers with.
-pub type Exposition = Arc<dyn Fn() -> String + Send + Sync>;
+pub(super) type Exposition = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// Everything that a monitor is told of.
 pub struct Scrape {

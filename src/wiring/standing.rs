@@ -17,7 +17,7 @@ const SETTLES_WITHIN: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Tells of every change until the ledger or the broker's part is closed.
-pub fn record_standing(mut look: Look, ledger: Arc<dyn Store>, clock: Clock) {
+pub(super) fn record_standing(mut look: Look, ledger: Arc<dyn Store>, clock: Clock) {
     tokio::spawn(async move {
         let mut told: Option<BrokerStanding> = None;
         loop {

@@ -11,12 +11,12 @@ use super::commands::Place;
 use super::engine::minutes;
 use super::harness::{until, until_async};
 
-pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const PASSWORD: &str = "864297";
 const REFUSED_ROOMS: &str = "[[faults]]\nmethod = 'feishu.vc.room.create'\nkind = 'code'\ncode = 125001\nfirst = 3\n";
 
 /// A worker in a process of its own, and the simulator that it calls.
-pub struct Desk {
+pub(crate) struct Desk {
     pub place: Place,
     child: Child,
     address: String,
@@ -28,7 +28,7 @@ impl Desk {
         Self::with_admin(scenario, "[admin]\ntoken = { env = \"ADMIN_TOKEN\" }\nread = \"open\"").await
     }
 
-    pub async fn with_admin(scenario: &str, admin: &str) -> Self {
+    pub(crate) async fn with_admin(scenario: &str, admin: &str) -> Self {
         let place = Place::new(&[("scenario.toml", scenario)]);
         let simulator = Simulator::start(&place, "scenario.toml");
         let url = &simulator.address;
@@ -57,18 +57,18 @@ impl Desk {
         desk
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.place.path().join("work.log")).unwrap()
     }
 
     /// Asks the worker to read its settings again.
-    pub fn hang_up(&self) {
+    pub(crate) fn hang_up(&self) {
         let done = std::process::Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status();
         assert!(done.unwrap().success());
     }
 
     /// Asks, and gives status and document.
-    pub fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> (u16, Value) {
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> (u16, Value) {
         let answer = self.raw(method, path, headers, body);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -76,7 +76,7 @@ impl Desk {
     }
 
     /// Asks, and gives everything that comes back.
-    pub fn raw(&self, method: &str, path: &str, headers: &[&str], body: &str) -> String {
+    pub(crate) fn raw(&self, method: &str, path: &str, headers: &[&str], body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();
         let head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);

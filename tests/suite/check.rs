@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::commands::{Outcome, Place};
 
 /// A simulator in a process of its own, on a free port.
-pub struct Simulator {
+pub(crate) struct Simulator {
     child: Child,
     pub address: String,
     /// Kept open: a process whose standard error is gone ends.
@@ -16,7 +16,7 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    pub fn start(place: &Place, scenario: &str) -> Self {
+    pub(crate) fn start(place: &Place, scenario: &str) -> Self {
         let mut command: Command = place.command(&["simulate", "--listen", "127.0.0.1:0", "--scenario", scenario]);
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

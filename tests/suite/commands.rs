@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-pub const SETTINGS: &str = "\
+pub(crate) const SETTINGS: &str = "\
 [apps.acme]
 platform = \"feishu\"
 app_id = \"cli_a1\"
@@ -27,10 +27,10 @@ c,7F-703,4,
 ";
 
 /// A folder with files, in which commands run.
-pub struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 /// What a command left behind.
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
@@ -38,7 +38,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// Exit code and both streams, with what differs from run to run replaced.
-    pub fn transcript(&self) -> String {
+    pub(crate) fn transcript(&self) -> String {
         let part = |name: &str, text: &str| if text.is_empty() { String::new() } else { format!("--- {name}\n{text}") };
         let code = self.code.map_or("signal".to_owned(), |code| code.to_string());
         steady(&format!("exit {code}\n{}{}", part("stdout", &self.out), part("stderr", &self.err)))
@@ -46,7 +46,7 @@ impl Outcome {
 }
 
 impl Place {
-    pub fn new(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         for (name, text) in files {
             place.write(name, text);
@@ -55,29 +55,29 @@ impl Place {
     }
 
     /// With settings of two apps.
-    pub fn with_apps(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn with_apps(files: &[(&str, &str)]) -> Self {
         let place = Self::new(files);
         place.write("paceline.toml", SETTINGS);
         place
     }
 
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path().join(name), text).unwrap();
     }
 
     /// What stands in the folder.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.path()).unwrap().map(Result::unwrap);
         let mut names: Vec<_> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_paceline"));
         command.args(arguments).current_dir(self.path()).env_clear().stdin(Stdio::null());
         // Tests run side by side, and one machine has one port of that number.
@@ -85,11 +85,11 @@ impl Place {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Outcome {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
         self.run_with(arguments, &[])
     }
 
-    pub fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Outcome {
+    pub(crate) fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Outcome {
         let done = self.command(arguments).envs(variables.iter().copied()).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Outcome { code: done.status.code(), out: text(done.stdout), err: text(done.stderr) }

@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use crate::harness::panics;
 
 /// Where the tests' calendars begin.
-pub const T0: Timestamp = Timestamp(1_800_000_000_000_000);
+pub(crate) const T0: Timestamp = Timestamp(1_800_000_000_000_000);
 
 type Edit = Arc<dyn Fn(&str, &mut Value) + Send + Sync>;
 type Gateway = Arc<dyn Fn(&Request) -> Option<Answer> + Send + Sync>;
@@ -57,7 +57,7 @@ impl Transport for Edited {
 }
 
 /// A simulator and a ledger that outlive the engines that work on them.
-pub struct World {
+pub(crate) struct World {
     pub simulator: Simulator,
     /// The worker's; the simulator has one of its own, which nobody sets.
     pub clock: Clock,
@@ -73,11 +73,11 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(scenario: &str) -> Self {
+    pub(crate) fn new(scenario: &str) -> Self {
         Self::at(scenario, T0)
     }
 
-    pub fn at(scenario: &str, now: Timestamp) -> Self {
+    pub(crate) fn at(scenario: &str, now: Timestamp) -> Self {
         panics::watch();
         let clock = Clock::at(now);
         let catalog = Arc::new(built_in().unwrap());
@@ -102,31 +102,31 @@ impl World {
     }
 
     /// With apps that do not mark what they create.
-    pub fn unmarked(mut self) -> Self {
+    pub(crate) fn unmarked(mut self) -> Self {
         self.mark_created = false;
         self
     }
 
     /// With apps that send again what may have been applied and cannot be looked up.
-    pub fn retrying(mut self) -> Self {
+    pub(crate) fn retrying(mut self) -> Self {
         self.on_uncertain = OnUncertain::Retry;
         self
     }
 
     /// With apps for which a room that declines fails its job.
-    pub fn with_rooms_that_must_come(mut self) -> Self {
+    pub(crate) fn with_rooms_that_must_come(mut self) -> Self {
         self.on_room_declined = OnDeclined::Dead;
         self
     }
 
     /// With apps that may make so many calls in a month.
-    pub fn with_month_calls(mut self, calls: u64) -> Self {
+    pub(crate) fn with_month_calls(mut self, calls: u64) -> Self {
         self.month_calls = Some(calls);
         self
     }
 
     /// With other methods, and a platform that has just begun.
-    pub fn with_catalog(mut self, catalog: Catalog) -> Self {
+    pub(crate) fn with_catalog(mut self, catalog: Catalog) -> Self {
         self.catalog = Arc::new(catalog);
         let scenario = Scenario::parse(CALM, "test").unwrap();
         self.simulator = Simulator::start(Arc::clone(&self.catalog), scenario, 1.0, self.clock.clone()).unwrap();
@@ -134,55 +134,55 @@ impl World {
     }
 
     /// With a platform whose replies are changed on their way: by URL and body.
-    pub fn editing(mut self, edit: impl Fn(&str, &mut Value) + Send + Sync + 'static) -> Self {
+    pub(crate) fn editing(mut self, edit: impl Fn(&str, &mut Value) + Send + Sync + 'static) -> Self {
         self.edit = Some(Arc::new(edit));
         self
     }
 
     /// With a gateway before the platform that may answer a request itself, and passes it on otherwise.
-    pub fn behind(mut self, gateway: impl Fn(&Request) -> Option<Answer> + Send + Sync + 'static) -> Self {
+    pub(crate) fn behind(mut self, gateway: impl Fn(&Request) -> Option<Answer> + Send + Sync + 'static) -> Self {
         self.gateway = Some(Arc::new(gateway));
         self
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
     /// The operators' side of the ledger.
-    pub fn operator(&self) -> Box<dyn Commands> {
+    pub(crate) fn operator(&self) -> Box<dyn Commands> {
         store::open(&self.store()).unwrap()
     }
 
     /// A job with its attempts.
-    pub fn sheet(&self, id: &str) -> JobSheet {
+    pub(crate) fn sheet(&self, id: &str) -> JobSheet {
         self.operator().show_job(id).unwrap().unwrap()
     }
 
     /// The same with a setting, as a variable of the environment.
-    pub fn with_setting(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with_setting(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> PathBuf {
         self.folder.path().join("ledger.db")
     }
 
-    pub fn clock(&self) -> &Clock {
+    pub(crate) fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    pub fn ledger(&self) -> Arc<SqliteLedger> {
+    pub(crate) fn ledger(&self) -> Arc<SqliteLedger> {
         Arc::new(SqliteLedger::open(&self.store(), Mode::Worker, self.clock.now()).unwrap())
     }
 
-    pub async fn engine(&self, ledger: Arc<dyn Ledger>) -> Arc<Engine> {
+    pub(crate) async fn engine(&self, ledger: Arc<dyn Ledger>) -> Arc<Engine> {
         self.engine_at(ledger, &[]).await
     }
 
     /// Likewise, with quotas of the apps' own: app, method, quota.
-    pub async fn engine_at(&self, ledger: Arc<dyn Ledger>, quotas: &[(&str, &str, &str)]) -> Arc<Engine> {
+    pub(crate) async fn engine_at(&self, ledger: Arc<dyn Ledger>, quotas: &[(&str, &str, &str)]) -> Arc<Engine> {
         let settings = settings::load(None, self.variables.iter().cloned()).unwrap();
         let mut apps = self.apps();
         for (name, app) in &mut apps {
@@ -202,25 +202,25 @@ impl World {
             .unwrap()
     }
 
-    pub fn apps(&self) -> EngineApps {
+    pub(crate) fn apps(&self) -> EngineApps {
         let methods: Vec<String> = self.catalog.methods.keys().cloned().collect();
         let names = methods.iter().map(|method| (app_of(method), method.as_str()));
         let anna = BTreeSet::from([("acme".to_owned(), "anna".to_owned())]);
         wiring::with_users(wiring::apps_for_rehearsal(&self.catalog, names), &anna)
     }
 
-    pub fn decode(&self, job: &Value) -> Job {
+    pub(crate) fn decode(&self, job: &Value) -> Job {
         let decoder = Decoder { catalog: Arc::clone(&self.catalog), apps: Apps::Any, rights: Arc::default() };
         decoder.decode(job.to_string().as_bytes(), &Defaults::default()).unwrap()
     }
 
     /// Takes the jobs over and works them to their end; how long that took in virtual seconds, and what became of them.
-    pub async fn work(&self, jobs: &[Value]) -> (f64, Counts) {
+    pub(crate) async fn work(&self, jobs: &[Value]) -> (f64, Counts) {
         self.work_at(jobs, &[]).await
     }
 
     /// Likewise, with quotas of the apps' own: app, method, quota.
-    pub async fn work_at(&self, jobs: &[Value], quotas: &[(&str, &str, &str)]) -> (f64, Counts) {
+    pub(crate) async fn work_at(&self, jobs: &[Value], quotas: &[(&str, &str, &str)]) -> (f64, Counts) {
         // The simulator's clock would be set with it.
         let started = Clock::at(T0);
         let ledger = self.ledger();
@@ -236,7 +236,7 @@ impl World {
     }
 
     /// Takes the jobs over and works them for so long.
-    pub async fn work_until(&self, jobs: &[Value], stop: Duration) -> Counts {
+    pub(crate) async fn work_until(&self, jobs: &[Value], stop: Duration) -> Counts {
         let ledger = self.ledger();
         let engine = self.engine(Arc::clone(&ledger) as Arc<dyn Ledger>).await;
         engine.recover().await.unwrap();
@@ -248,7 +248,7 @@ impl World {
         counts
     }
 
-    pub async fn take_over(&self, ledger: &dyn Intake, jobs: &[Value]) {
+    pub(crate) async fn take_over(&self, ledger: &dyn Intake, jobs: &[Value]) {
         let arrivals = jobs
             .iter()
             .map(|job| Arrival { input: Ok(Box::new(self.decode(job))), origin: Origin::default() })
@@ -256,7 +256,7 @@ impl World {
         ledger.take_over(arrivals, self.clock.now()).await.unwrap();
     }
 
-    pub fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         self.simulator.stats()
     }
 }
@@ -265,28 +265,28 @@ fn app_of(method: &str) -> &'static str {
     if method.starts_with("wecom") { "campus" } else { "acme" }
 }
 
-pub fn room(n: usize) -> Value {
+pub(crate) fn room(n: usize) -> Value {
     json!({"id": format!("room-{n}"), "method": "feishu.vc.room.create", "app": "acme",
         "body": {"name": format!("R-{n}"), "capacity": 10, "room_level_id": "omb_1"}})
 }
 
-pub fn calendar(n: usize) -> Value {
+pub(crate) fn calendar(n: usize) -> Value {
     json!({"id": format!("calendar-{n}"), "method": "feishu.calendar.create", "app": "acme",
         "body": {"summary": format!("Department {n}"), "description": format!("calendar-{n}")}})
 }
 
-pub fn meeting(n: usize) -> Value {
+pub(crate) fn meeting(n: usize) -> Value {
     json!({"id": format!("meeting-{n}"), "method": "wecom.meeting.create", "app": "campus",
         "body": {"admin_userid": "zhangsan", "title": format!("Lecture {n}"),
             "meeting_start": 1_900_000_000 + n * 3_600, "meeting_duration": 3_600}})
 }
 
-pub fn minutes(n: usize) -> Value {
+pub(crate) fn minutes(n: usize) -> Value {
     json!({"id": format!("minutes-{n}"), "method": "feishu.calendar.event.meeting_minute.create", "app": "acme",
         "path": {"calendar_id": "feishu.cn_x@group.calendar.feishu.cn", "event_id": format!("{n}_0")}})
 }
 
-pub const CALM: &str = include_str!("../../config/scenarios/calm.toml");
+pub(crate) const CALM: &str = include_str!("../../config/scenarios/calm.toml");
 const STORM: &str = include_str!("../../config/scenarios/storm.toml");
 
 #[tokio::test(start_paused = true)]
@@ -324,7 +324,7 @@ async fn a_storm_ends_with_every_job_once() {
 }
 
 /// Every quota window that the simulator kept books of stayed within its limit.
-pub fn assert_no_breach(books: &Stats) {
+pub(crate) fn assert_no_breach(books: &Stats) {
     assert_eq!(books.refused, 0, "{books:?}");
     for window in books.quotas.iter().flat_map(|quota| &quota.windows) {
         assert!(!window.is_breached, "{window:?}");

@@ -7,7 +7,7 @@ use super::commands::{Outcome, Place};
 const ROOM: [&str; 4] = ["--method", "feishu.vc.room.create", "--app", "acme"];
 
 /// The bodies of a batch's jobs as the ledger has them, in the file's order.
-pub fn jobs(place: &Place, batch: &str) -> Vec<serde_json::Value> {
+pub(crate) fn jobs(place: &Place, batch: &str) -> Vec<serde_json::Value> {
     let ledger = rusqlite::Connection::open(place.path().join("paceline.db")).unwrap();
     let sql = "SELECT j.params FROM jobs j JOIN batches b ON b.batch = j.batch WHERE b.name = ?1 ORDER BY j.seq";
     let mut read = ledger.prepare(sql).unwrap();

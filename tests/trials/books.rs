@@ -5,26 +5,26 @@ use serde_json::Value;
 
 use super::site::Site;
 
-pub const ROOM: &str = "feishu.vc.room.create";
-pub const CALENDAR: &str = "feishu.calendar.create";
-pub const MEETING: &str = "wecom.meeting.create";
+pub(crate) const ROOM: &str = "feishu.vc.room.create";
+pub(crate) const CALENDAR: &str = "feishu.calendar.create";
+pub(crate) const MEETING: &str = "wecom.meeting.create";
 
 fn number(value: &Value, name: &str) -> u64 {
     value[name].as_u64().unwrap_or_default()
 }
 
 /// Calls of a method that arrived.
-pub async fn arrivals(site: &Site, method: &str) -> anyhow::Result<u64> {
+pub(crate) async fn arrivals(site: &Site, method: &str) -> anyhow::Result<u64> {
     Ok(number(&site.books().await?["methods"][method], "arrivals"))
 }
 
 /// Calls of a method without a reply yet.
-pub async fn in_flight(site: &Site, method: &str) -> anyhow::Result<u64> {
+pub(crate) async fn in_flight(site: &Site, method: &str) -> anyhow::Result<u64> {
     Ok(number(&site.books().await?["methods"][method], "in_flight"))
 }
 
 /// No duplicate, no refusal for pace, no window over its quota, and exactly so many objects of each method.
-pub fn check(books: &Value, created: &[(&str, u64)]) -> anyhow::Result<()> {
+pub(crate) fn check(books: &Value, created: &[(&str, u64)]) -> anyhow::Result<()> {
     for (method, wanted) in created {
         let found = number(&books["methods"][*method], "created");
         ensure!(found == *wanted, "{method}: {wanted} wanted, the simulator created {found}");
@@ -43,7 +43,7 @@ pub fn check(books: &Value, created: &[(&str, u64)]) -> anyhow::Result<()> {
 }
 
 /// A calendar of this name, as a job.
-pub fn calendar(name: &str, batch: &str) -> Value {
+pub(crate) fn calendar(name: &str, batch: &str) -> Value {
     serde_json::json!({"id": name, "method": CALENDAR, "app": "acme", "batch": batch,
         "body": {"summary": name, "description": name.repeat(20)}})
 }

@@ -13,25 +13,25 @@ use serde_json::Value;
 
 /// A broker on which queues of the trial's own are made and deleted.
 #[derive(clap::Args)]
-pub struct Address {
+pub(crate) struct Address {
     /// URL of the broker
     #[arg(long = "amqp", value_name = "URL")]
     pub url: String,
 }
 
 /// Names of a worker's queues.
-pub struct Queues(String);
+pub(crate) struct Queues(String);
 
 impl Queues {
-    pub fn of(trial: &str) -> Self {
+    pub(crate) fn of(trial: &str) -> Self {
         Self(format!("paceline-{trial}-{}", std::process::id()))
     }
 
-    pub fn jobs(&self) -> String {
+    pub(crate) fn jobs(&self) -> String {
         format!("{}.jobs", self.0)
     }
 
-    pub fn results(&self) -> String {
+    pub(crate) fn results(&self) -> String {
         format!("{}.results", self.0)
     }
 
@@ -39,7 +39,7 @@ impl Queues {
         format!("{}.dead", self.0)
     }
 
-    pub fn settings(&self, url: &str) -> String {
+    pub(crate) fn settings(&self, url: &str) -> String {
         let (jobs, results, dead) = (self.jobs(), self.results(), self.dead());
         format!(
             "[broker]\nurl = \"{url}\"\njobs_queue = \"{jobs}\"\nresults_queue = \"{results}\"\n\
@@ -49,7 +49,7 @@ impl Queues {
 }
 
 /// A channel that confirms, beside a worker's queues.
-pub struct Client {
+pub(crate) struct Client {
     connection: Connection,
     channel: Channel,
     queues: Queues,
@@ -57,7 +57,7 @@ pub struct Client {
 
 impl Client {
     /// Connects and declares the queues as the worker does: durable quorum queues.
-    pub async fn connect(url: &str, queues: Queues) -> anyhow::Result<Self> {
+    pub(crate) async fn connect(url: &str, queues: Queues) -> anyhow::Result<Self> {
         let connection = Connection::connect(url, ConnectionProperties::default()).await;
         let connection = connection.context("no broker answers at --amqp")?;
         let channel = connection.create_channel().await?;
@@ -71,12 +71,12 @@ impl Client {
         Ok(Self { connection, channel, queues })
     }
 
-    pub const fn queues(&self) -> &Queues {
+    pub(crate) const fn queues(&self) -> &Queues {
         &self.queues
     }
 
     /// Publishes a job; the broker has it.
-    pub async fn publish(&self, job: &Value) -> anyhow::Result<()> {
+    pub(crate) async fn publish(&self, job: &Value) -> anyhow::Result<()> {
         let options = BasicPublishOptions { mandatory: true, immediate: false };
         let (queue, body) = (self.queues.jobs(), job.to_string());
         let persistent = BasicProperties::default().with_delivery_mode(2);
@@ -87,7 +87,7 @@ impl Client {
     }
 
     /// Takes all results out; the ids of their jobs.
-    pub async fn results(&self) -> anyhow::Result<BTreeSet<String>> {
+    pub(crate) async fn results(&self) -> anyhow::Result<BTreeSet<String>> {
         let mut ids = BTreeSet::new();
         let queue = self.queues.results();
         while let Some(message) =
@@ -100,13 +100,13 @@ impl Client {
     }
 
     /// Messages in the jobs queue that are ready.
-    pub async fn jobs_left(&self) -> anyhow::Result<u32> {
+    pub(crate) async fn jobs_left(&self) -> anyhow::Result<u32> {
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         Ok(self.channel.queue_declare(self.queues.jobs().into(), passive, FieldTable::default()).await?.message_count())
     }
 
     /// Deletes what the worker and this declared.
-    pub async fn clean_up(self) -> anyhow::Result<()> {
+    pub(crate) async fn clean_up(self) -> anyhow::Result<()> {
         for name in [self.queues.jobs(), self.queues.results(), self.queues.dead()] {
             self.channel.queue_delete(name.into(), QueueDeleteOptions::default()).await?;
         }

@@ -33,7 +33,7 @@ const QUOTAS: &str = "[apps.acme.quotas]\n\"feishu.vc.room_level.create\" = \"20
      \"feishu.vc.reserve_config.patch\" = \"100/s\"\n";
 
 #[derive(clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Not killed on the way: how long it takes is compared with what `paceline plan` says
     #[arg(long)]
     whole: bool,
@@ -85,7 +85,7 @@ async fn undo(site: &Site) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub async fn carry_out(binary: &Path, options: &Options) -> anyhow::Result<()> {
+pub(crate) async fn carry_out(binary: &Path, options: &Options) -> anyhow::Result<()> {
     let plan = Plan { request_timeout_ms: 2_000, settings: QUOTAS, speed: SPEED, ..Plan::default() };
     let site = Site::open(binary, &plan).await?;
     let lines: Vec<String> = jobs::campus().iter().map(Value::to_string).collect();

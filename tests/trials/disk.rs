@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 const JOBS: u64 = 500;
 
 #[derive(clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     #[command(flatten)]
     broker: Address,
     /// Limit the size of files, as where nothing may be mounted
@@ -162,7 +162,7 @@ async fn trial(site: &Site, client: &Client, disk: &mut Disk) -> anyhow::Result<
     Ok(())
 }
 
-pub async fn carry_out(binary: &Path, options: &Options) -> anyhow::Result<()> {
+pub(crate) async fn carry_out(binary: &Path, options: &Options) -> anyhow::Result<()> {
     let url = options.broker.url.as_str();
     let client = Client::connect(url, Queues::of("full")).await?;
     // The ledger alone is here. What is declared later goes earlier: processes, then the mount, then the folder.

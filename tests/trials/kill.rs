@@ -18,7 +18,7 @@ const WANTED: [(&str, u64); 3] = [(ROOM, 10), (CALENDAR, 350), (MEETING, 150)];
 const FILE: &str = "jobs.jsonl";
 
 #[derive(clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// How often the worker is killed
     #[arg(long, default_value_t = 6)]
     kills: u32,
@@ -103,7 +103,7 @@ async fn check(site: &Site, mode: Mode, command: &[&str], total: u64) -> anyhow:
     Ok(())
 }
 
-pub async fn carry_out(binary: &Path, options: &Options) -> anyhow::Result<()> {
+pub(crate) async fn carry_out(binary: &Path, options: &Options) -> anyhow::Result<()> {
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     println!("seed {seed}");
     let mut rng = Rng::with_seed(seed);

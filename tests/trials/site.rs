@@ -21,7 +21,7 @@ const POLL: Duration = Duration::from_millis(20);
 const TAIL_LINES: usize = 25;
 
 /// What a trial wants of its site.
-pub struct Plan<'p> {
+pub(crate) struct Plan<'p> {
     /// Where the ledger is, perhaps from the folder.
     pub store: &'p str,
     pub request_timeout_ms: u64,
@@ -57,24 +57,24 @@ impl Plan<'_> {
 }
 
 /// A process that ends with this.
-pub struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Process {
-    pub fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.0)
     }
 
-    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+    pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         Ok(kill_process(self.pid(), signal)?)
     }
 
     /// How it ended, if it has.
-    pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+    pub(crate) fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         Ok(self.0.try_wait()?)
     }
 
     /// Waits so long for its end.
-    pub async fn ends_within(&mut self, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
+    pub(crate) async fn ends_within(&mut self, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
         let waiting = async {
             loop {
                 if let Some(status) = self.0.try_wait()? {
@@ -87,12 +87,12 @@ impl Process {
     }
 
     /// Its exit code; a process that goes on is a fault.
-    pub async fn code_within(&mut self, limit: Duration, what: &str) -> anyhow::Result<Option<i32>> {
+    pub(crate) async fn code_within(&mut self, limit: Duration, what: &str) -> anyhow::Result<Option<i32>> {
         let ended = self.ends_within(limit).await?;
         Ok(ended.with_context(|| format!("{what} did not end within {} s", limit.as_secs()))?.code())
     }
 
-    pub fn kill(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
         self.0.kill()?;
         self.0.wait()?;
         Ok(())
@@ -107,7 +107,7 @@ impl Drop for Process {
     }
 }
 
-pub struct Site {
+pub(crate) struct Site {
     binary: PathBuf,
     address: String,
     simulator: Option<Process>,
@@ -117,7 +117,7 @@ pub struct Site {
 
 impl Site {
     /// A folder with a simulator that listens.
-    pub async fn open(binary: &Path, plan: &Plan<'_>) -> anyhow::Result<Self> {
+    pub(crate) async fn open(binary: &Path, plan: &Plan<'_>) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let binary = fs::canonicalize(binary).with_context(|| format!("there is no program {}", binary.display()))?;
         let mut site = Self { binary, address: String::new(), simulator: None, folder };
@@ -142,26 +142,26 @@ impl Site {
         Ok(site)
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
+    pub(crate) fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
         fs::write(self.path().join(name), text).with_context(|| name.to_owned())
     }
 
     /// What a process has logged.
-    pub fn log(&self, name: &str) -> String {
+    pub(crate) fn log(&self, name: &str) -> String {
         let bytes = fs::read(self.path().join(format!("{name}.log"))).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    pub fn start_worker(&self, arguments: &[&str]) -> anyhow::Result<Process> {
+    pub(crate) fn start_worker(&self, arguments: &[&str]) -> anyhow::Result<Process> {
         self.start("worker", arguments, &[])
     }
 
     /// Starts a command whose log is `NAME.log`, with these variables.
-    pub fn start(&self, name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Process> {
+    pub(crate) fn start(&self, name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Process> {
         let log = File::options().create(true).append(true).open(self.path().join(format!("{name}.log")))?;
         // A file that may not grow is an error to the program, not its death: an ignored signal stays ignored.
         let mut command = Command::new("sh");
@@ -172,7 +172,7 @@ impl Site {
     }
 
     /// Runs a command to its end; its exit code and standard output.
-    pub fn run(&self, arguments: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
+    pub(crate) fn run(&self, arguments: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
         let mut command = Command::new(&self.binary);
         self.environment(&mut command);
         let done = command.args(arguments).stdin(Stdio::null()).output()?;
@@ -192,26 +192,26 @@ impl Site {
     }
 
     /// Jobs by state, as the ledger says.
-    pub fn counts(&self) -> anyhow::Result<Value> {
+    pub(crate) fn counts(&self) -> anyhow::Result<Value> {
         let (code, text) = self.run(&["status", "--json"])?;
         ensure!(matches!(code, Some(0 | 1)), "'paceline status --json' ended with {code:?}");
         Ok(serde_json::from_str::<Value>(&text)?["counts"].take())
     }
 
     /// How many calls `paceline audit` judged; a window that it finds exceeded is a fault.
-    pub fn audited(&self) -> anyhow::Result<u64> {
+    pub(crate) fn audited(&self) -> anyhow::Result<u64> {
         let (code, text) = self.run(&["audit", "--json"])?;
         ensure!(code == Some(0), "'paceline audit' ended with {code:?}: {text}");
         serde_json::from_str::<Value>(&text)?["calls"].as_u64().context("'paceline audit' counts no calls")
     }
 
     /// What the simulator says was really created, refused and duplicated.
-    pub async fn books(&self) -> anyhow::Result<Value> {
+    pub(crate) async fn books(&self) -> anyhow::Result<Value> {
         self.ask("GET", "books", "").await
     }
 
     /// Lets the simulator go on with another scenario.
-    pub async fn play(&self, scenario: &str) -> anyhow::Result<()> {
+    pub(crate) async fn play(&self, scenario: &str) -> anyhow::Result<()> {
         self.ask("POST", "scenario", scenario).await.map(drop)
     }
 
@@ -231,7 +231,7 @@ impl Site {
     }
 
     /// A failure with the last lines of all logs.
-    pub fn explain(&self, error: &anyhow::Error) -> anyhow::Error {
+    pub(crate) fn explain(&self, error: &anyhow::Error) -> anyhow::Error {
         let tails = ["commands", "simulator", "worker"].map(|name| {
             let log = self.log(name);
             let lines: Vec<&str> = log.lines().collect();
@@ -243,7 +243,7 @@ impl Site {
 }
 
 /// Waits until a condition holds; the limit only ends a trial that has failed.
-pub async fn until(
+pub(crate) async fn until(
     what: &str,
     limit: Duration,
     mut holds: impl AsyncFnMut() -> anyhow::Result<bool>,

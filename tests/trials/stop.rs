@@ -159,7 +159,7 @@ impl Case<'_> {
     }
 }
 
-pub async fn carry_out(binary: &Path, broker: &Address) -> anyhow::Result<()> {
+pub(crate) async fn carry_out(binary: &Path, broker: &Address) -> anyhow::Result<()> {
     for (position, is_twice, command) in
         [(0, false, Command::Work), (1, false, Command::Run), (2, true, Command::Work), (3, true, Command::Run)]
     {

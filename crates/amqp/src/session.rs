@@ -24,7 +24,7 @@ use paceline_ports::clock::Clock;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// An open connection.
-pub struct Session {
+pub(crate) struct Session {
     address: Address,
     connection: Connection,
     lost: watch::Sender<Option<Fault>>,

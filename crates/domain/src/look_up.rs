@@ -206,7 +206,7 @@ pub(super) mod samples {
     use crate::catalog::{Creation, built_in};
     use crate::job::LaneKey;
 
-    pub fn job(id: &str, body: Value) -> Job {
+    pub(crate) fn job(id: &str, body: Value) -> Job {
         let Value::Object(body) = body else { panic!("a body is an object") };
         Job {
             id: id.to_owned(),
@@ -228,14 +228,14 @@ pub(super) mod samples {
     }
 
     /// The look-up of a method of the catalog.
-    pub fn look_up(method: &str) -> LookUp {
+    pub(crate) fn look_up(method: &str) -> LookUp {
         match &built_in().unwrap().method(method).unwrap().creation {
             Creation::LookUp(look_up) => (**look_up).clone(),
             other @ (Creation::Natural | Creation::IdempotencyKey(_) | Creation::None) => panic!("{method}: {other:?}"),
         }
     }
 
-    pub fn room(id: &str, body: Value) -> Job {
+    pub(crate) fn room(id: &str, body: Value) -> Job {
         let mut job = job(id, json!({"name": "R", "capacity": 8, "room_level_id": "omb_1"}));
         if let Value::Object(body) = body {
             job.params.body.extend(body);

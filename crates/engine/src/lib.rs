@@ -5,8 +5,6 @@
 //! [`attempt`] (one call of a job), [`decide`] (what becomes of it), [`verify`] (was it applied?), [`outgoing`] (a call,
 //! whoever makes it), [`tokens`] (access tokens). [`runtime`] is what they share, and knows none of them.
 
-#![warn(unreachable_pub)]
-
 pub mod app;
 mod attempt;
 pub mod backoff;

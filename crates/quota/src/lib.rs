@@ -35,8 +35,6 @@
 //! rate that falls when the server refuses it), [`Concurrency`] (calls at a time), [`Pause`] and [`Breaker`] (a server
 //! that refuses, or is unwell), [`Reserve`] (a share for urgent calls).
 
-#![warn(unreachable_pub)]
-
 mod app_gate;
 mod breaker;
 mod change;

@@ -56,7 +56,7 @@ pub enum Reading {
 }
 
 /// `[admin]`.
-pub fn admin(draft: &mut Draft<'_>) -> Admin {
+pub(crate) fn admin(draft: &mut Draft<'_>) -> Admin {
     let field = path("admin.listen");
     let text = draft.text(&field).unwrap_or_default();
     let listen = text.parse::<SocketAddr>().ok();

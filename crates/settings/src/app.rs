@@ -102,7 +102,7 @@ impl QuotaOverride {
 }
 
 /// All apps that have a table, those with faults left out.
-pub fn apps(draft: &mut Draft<'_>) -> BTreeMap<String, App> {
+pub(crate) fn apps(draft: &mut Draft<'_>) -> BTreeMap<String, App> {
     let names: Vec<_> = draft
         .tree
         .tables

@@ -14,11 +14,11 @@ use super::kind::Kind;
 use super::tree::{Leaf, Raw, Tree};
 
 /// Reads a file of text; the one way in which settings touch the disk.
-pub type ReadFile<'a> = &'a dyn Fn(&Path, As) -> io::Result<String>;
+pub(crate) type ReadFile<'a> = &'a dyn Fn(&Path, As) -> io::Result<String>;
 
 /// What a file is read as: that decides who else may read and write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum As {
+pub(crate) enum As {
     /// Named by the user: settings, or something that is no secret.
     Named,
     /// Settings that lie in the present folder.
@@ -28,7 +28,7 @@ pub enum As {
 }
 
 /// Settings on their way from text to types.
-pub struct Draft<'a> {
+pub(crate) struct Draft<'a> {
     /// What was given.
     pub tree: Tree,
     /// The environment.
@@ -44,19 +44,19 @@ pub struct Draft<'a> {
 }
 
 /// A dotted path as its names.
-pub fn path(dotted: &str) -> Vec<String> {
+pub(crate) fn path(dotted: &str) -> Vec<String> {
     dotted.split('.').map(str::to_owned).collect()
 }
 
 impl Draft<'_> {
     /// Adds a fault of the value at `path`.
-    pub fn fault(&mut self, path: &[String], message: impl Into<String>) {
+    pub(crate) fn fault(&mut self, path: &[String], message: impl Into<String>) {
         let place = self.place(path);
         self.faults.push(Fault { place, field: path.join("."), message: message.into() });
     }
 
     /// Where the value stands, or else the nearest table around it.
-    pub fn place(&self, path: &[String]) -> Place {
+    pub(crate) fn place(&self, path: &[String]) -> Place {
         if let Some(leaf) = self.tree.leaves.get(path) {
             return leaf.place.clone();
         }
@@ -65,7 +65,7 @@ impl Draft<'_> {
     }
 
     /// The value at `path`, if one was given.
-    pub fn leaf(&self, path: &[String]) -> Option<Leaf> {
+    pub(crate) fn leaf(&self, path: &[String]) -> Option<Leaf> {
         self.tree.leaves.get(path).cloned()
     }
 
@@ -75,13 +75,13 @@ impl Draft<'_> {
     }
 
     /// "expected …, got …" with the value unless it is sensitive.
-    pub fn expected(&mut self, path: &[String], kind: Kind, raw: &Raw) {
+    pub(crate) fn expected(&mut self, path: &[String], kind: Kind, raw: &Raw) {
         let got = if kind.is_sensitive() { "something else".to_owned() } else { shown(raw) };
         self.fault(path, format!("expected {kind}, got {got}"));
     }
 
     /// Text of a key, its default if absent.
-    pub fn text(&mut self, path: &[String]) -> Option<String> {
+    pub(crate) fn text(&mut self, path: &[String]) -> Option<String> {
         let key = keys::find(path)?;
         let Some(leaf) = self.leaf(path) else { return key.default.map(str::to_owned) };
         let fits = |text: &str| match key.kind {
@@ -110,7 +110,7 @@ impl Draft<'_> {
     }
 
     /// A whole number within its key's bounds; 0 after a fault.
-    pub fn whole(&mut self, dotted: &str) -> u64 {
+    pub(crate) fn whole(&mut self, dotted: &str) -> u64 {
         let path = path(dotted);
         let Some(key) = keys::find(&path) else { return 0 };
         let Kind::Whole(min, max) = key.kind else { return 0 };
@@ -127,7 +127,7 @@ impl Draft<'_> {
     }
 
     /// A fraction within its key's bounds; 1 after a fault.
-    pub fn share(&mut self, path: &[String]) -> f64 {
+    pub(crate) fn share(&mut self, path: &[String]) -> f64 {
         let Some(key) = keys::find(path) else { return 1.0 };
         let max = if key.kind == Kind::Part { 1.0_f64.next_down() } else { 1.0 };
         let raw = self.raw(key, path);
@@ -144,7 +144,7 @@ impl Draft<'_> {
     }
 
     /// `true` or `false`; `false` after a fault.
-    pub fn flag(&mut self, path: &[String]) -> bool {
+    pub(crate) fn flag(&mut self, path: &[String]) -> bool {
         let Some(key) = keys::find(path) else { return false };
         let raw = self.raw(key, path);
         let flag = match &raw {
@@ -159,7 +159,7 @@ impl Draft<'_> {
     }
 
     /// A list of texts, `None` if absent or wrong; in a variable they stand with commas between them.
-    pub fn list(&mut self, path: &[String]) -> Option<Vec<String>> {
+    pub(crate) fn list(&mut self, path: &[String]) -> Option<Vec<String>> {
         let (key, leaf) = (keys::find(path)?, self.leaf(path)?);
         let list = match &leaf.raw {
             Raw::List(list) => Some(list.clone()),
@@ -174,12 +174,12 @@ impl Draft<'_> {
     }
 
     /// A path, `None` if absent or empty.
-    pub fn file_path(&mut self, dotted: &str) -> Option<PathBuf> {
+    pub(crate) fn file_path(&mut self, dotted: &str) -> Option<PathBuf> {
         Option::<PathBuf>::read(self, dotted)
     }
 
     /// The text of a key's file of PEM certificates.
-    pub fn certificates(&mut self, dotted: &str, file: &Path) -> Option<String> {
+    pub(crate) fn certificates(&mut self, dotted: &str, file: &Path) -> Option<String> {
         let message = match (self.read_file)(file, As::Named) {
             Ok(pem) if pem.contains("-----BEGIN CERTIFICATE-----") => {
                 self.contents.insert(path(dotted), pem.clone().into());
@@ -193,13 +193,13 @@ impl Draft<'_> {
     }
 
     /// Whether a secret was given, in whatever way.
-    pub fn is_given(&self, path: &[String]) -> bool {
+    pub(crate) fn is_given(&self, path: &[String]) -> bool {
         self.tree.leaves.contains_key(path) || self.tree.tables.contains_key(path)
     }
 }
 
 /// A value as a message shows it.
-pub fn shown(raw: &Raw) -> String {
+pub(crate) fn shown(raw: &Raw) -> String {
     match raw {
         Raw::Text(text) | Raw::Variable(text) => format!("{text:?}"),
         Raw::Whole(number) => number.to_string(),

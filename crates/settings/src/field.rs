@@ -9,7 +9,7 @@ use super::key::Unit;
 use super::keys;
 
 /// What a key's value can become.
-pub trait Field {
+pub(crate) trait Field {
     /// The value of a key, its default if absent; faults go to the draft.
     fn read(draft: &mut Draft<'_>, dotted: &str) -> Self;
 }

@@ -19,7 +19,7 @@ use super::kind::Kind;
 
 /// Keys that stand together in the file that shows every key.
 #[derive(Debug)]
-pub struct Section {
+pub(crate) struct Section {
     /// Its table, with names as a user may choose them.
     pub header: &'static str,
     /// Whether it stands there as it takes effect; else it is commented out.
@@ -162,6 +162,7 @@ macro_rules! fields {
        $zh:literal)+) => {
         #[doc = concat!("`[", $header, "]`.")]
         #[derive(Clone, Debug)]
+        #[allow(unreachable_pub, reason = "the crate shows some of them")]
         pub struct $Struct {
             $($(#[$doc])* pub $more: $more_type,)*
             $($(#[doc = concat!("`", $path, "`.")] pub $field: $type,)?)+

@@ -7,7 +7,7 @@ use super::table::SECTIONS;
 pub const BODY_BYTES_MAX: &str = paceline_domain::decode::BODY_BYTES_MAX;
 
 /// Every key there is, in the order of `config/paceline.toml`.
-pub fn all() -> impl Iterator<Item = &'static Key> {
+pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
     SECTIONS.into_iter().flat_map(|section| section.keys)
 }
 
@@ -22,7 +22,7 @@ pub fn is_table(path: &[String]) -> bool {
 }
 
 /// The names that could stand as the last part of a path, for "did you mean".
-pub fn siblings(path: &[String]) -> Vec<&'static str> {
+pub(crate) fn siblings(path: &[String]) -> Vec<&'static str> {
     let Some((_, parents)) = path.split_last() else { return Vec::new() };
     let mut names: Vec<_> = all()
         .filter(|key| parents.is_empty() || matches(key.path, parents, true))
@@ -34,7 +34,7 @@ pub fn siblings(path: &[String]) -> Vec<&'static str> {
 }
 
 /// Whether `path` fits the pattern whole, or as a proper prefix of it.
-pub fn matches(pattern: &str, path: &[String], as_prefix: bool) -> bool {
+pub(crate) fn matches(pattern: &str, path: &[String], as_prefix: bool) -> bool {
     let mut parts = pattern.split('.');
     let fits = path.iter().all(|name| parts.next().is_some_and(|part| part == "*" || part == name));
     fits && parts.next().is_some() == as_prefix

@@ -7,7 +7,7 @@ use super::draft::{Draft, path};
 use paceline_domain::rights::{Patterns, Publisher, Rights};
 
 /// The rights that the settings give; the broker's queues are known.
-pub fn rights(draft: &mut Draft<'_>, broker: &Broker) -> Rights {
+pub(crate) fn rights(draft: &mut Draft<'_>, broker: &Broker) -> Rights {
     let queues = [Some(&broker.jobs_queue), broker.results_queue.as_ref(), Some(&broker.dead_queue)];
     let reply_to = patterns(draft, &path("broker.reply_to"));
     let ids_by_publisher = draft.text(&path("broker.ids")).as_deref() == Some("publisher");

@@ -21,7 +21,7 @@ impl Draft<'_> {
     /// A secret from where the settings say, without its trailing line break; `None` after a fault.
     ///
     /// A variable that overrides the key itself holds the secret: then it comes from the environment as it should.
-    pub fn secret(&mut self, path: &[String]) -> Option<SecretString> {
+    pub(crate) fn secret(&mut self, path: &[String]) -> Option<SecretString> {
         let key = keys::find(path)?;
         if let Some(leaf) = self.leaf(path) {
             let is_bare = matches!(leaf.raw, Raw::Text(_)) && key.kind != Kind::BrokerUrl;
@@ -58,7 +58,7 @@ impl Draft<'_> {
     }
 
     /// The addresses of a list, or of a secret that holds them with line breaks, spaces or commas between.
-    pub fn addresses(&mut self, path: &[String]) -> Vec<SecretString> {
+    pub(crate) fn addresses(&mut self, path: &[String]) -> Vec<SecretString> {
         let list = match self.leaf(path).map(|leaf| leaf.raw) {
             Some(Raw::List(list)) => Zeroizing::new(list),
             Some(raw @ Raw::Text(_)) => {
@@ -79,7 +79,7 @@ impl Draft<'_> {
     }
 
     /// Where the ledger's key comes from. It is read when the ledger is opened: most of what people look at needs no key.
-    pub fn key(&mut self, path: &[String]) -> KeySource {
+    pub(crate) fn key(&mut self, path: &[String]) -> KeySource {
         if !self.is_given(path) {
             return KeySource::Beside;
         }

@@ -12,7 +12,7 @@ use paceline_domain::quota::Reserve;
 use paceline_ports::location::{KeySource, Server, StoreUrl, UrlFault};
 
 /// `[store]`.
-pub fn store(draft: &mut Draft<'_>) -> StoreUrl {
+pub(crate) fn store(draft: &mut Draft<'_>) -> StoreUrl {
     let field = path("store.url");
     let key = draft.key(&path("store.key"));
     let nowhere = StoreUrl::from(Path::new(""));
@@ -46,7 +46,7 @@ pub fn store(draft: &mut Draft<'_>) -> StoreUrl {
 }
 
 /// `[broker]`, `None` if no key of it is given.
-pub fn broker(draft: &mut Draft<'_>) -> Option<Broker> {
+pub(crate) fn broker(draft: &mut Draft<'_>) -> Option<Broker> {
     if !draft.tree.tables.contains_key(&path("broker")) {
         return None;
     }
@@ -113,7 +113,7 @@ fn check_queues(draft: &mut Draft<'_>, broker: &Broker) {
 }
 
 /// `[engine]`.
-pub fn engine(draft: &mut Draft<'_>) -> Engine {
+pub(crate) fn engine(draft: &mut Draft<'_>) -> Engine {
     let engine = Engine::read(draft);
     if engine.backoff_initial > engine.backoff_max && !engine.backoff_max.is_zero() {
         let message = format!(
@@ -127,7 +127,7 @@ pub fn engine(draft: &mut Draft<'_>) -> Engine {
 }
 
 /// `[lanes]`.
-pub fn lanes(draft: &mut Draft<'_>) -> Lanes {
+pub(crate) fn lanes(draft: &mut Draft<'_>) -> Lanes {
     let table = path("lanes.reserve");
     let (mut reserve, mut sum, faults) = (Reserve::NONE, 0.0_f64, draft.faults.len());
     for field in entries(draft, &table) {

@@ -16,7 +16,7 @@ const ONE_DAY_MS: u64 = 86_400_000;
 const ONE_GIB_BYTES: u64 = 1 << 30;
 
 /// Every section there is, in the order of `config/paceline.toml`.
-pub const SECTIONS: [&Section; 20] = [
+pub(crate) const SECTIONS: [&Section; 20] = [
     &STORE,
     &CLUSTER,
     &LEDGER,

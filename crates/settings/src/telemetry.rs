@@ -8,7 +8,7 @@ use super::draft::{Draft, path};
 use super::url;
 
 /// `[telemetry]`.
-pub fn telemetry(draft: &mut Draft<'_>) -> Telemetry {
+pub(crate) fn telemetry(draft: &mut Draft<'_>) -> Telemetry {
     let (endpoint_field, headers_field) = (path("telemetry.otlp_endpoint"), path("telemetry.otlp_headers"));
     let otlp_endpoint = endpoint(draft, &endpoint_field);
     if !draft.is_given(&headers_field) {

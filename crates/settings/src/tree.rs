@@ -13,7 +13,7 @@ use super::keys;
 
 /// A value as it stands there.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Raw {
+pub(crate) enum Raw {
     /// A TOML string.
     Text(String),
     /// A TOML integer.
@@ -32,7 +32,7 @@ pub enum Raw {
 
 impl Raw {
     /// The text, if it is one.
-    pub fn as_text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) | Self::Variable(text) => Some(text),
             Self::Whole(_) | Self::Fraction(_) | Self::Bool(_) | Self::List(_) | Self::Other(_) => None,
@@ -42,7 +42,7 @@ impl Raw {
 
 /// A value and its place.
 #[derive(Clone, Debug)]
-pub struct Leaf {
+pub(crate) struct Leaf {
     /// The value.
     pub raw: Raw,
     /// Where it stands.
@@ -51,7 +51,7 @@ pub struct Leaf {
 
 /// All values and tables that were given, by path.
 #[derive(Debug, Default)]
-pub struct Tree {
+pub(crate) struct Tree {
     /// Values.
     pub leaves: BTreeMap<Vec<String>, Leaf>,
     /// Tables, and where they begin.
@@ -60,7 +60,7 @@ pub struct Tree {
 
 impl Tree {
     /// Flattens a TOML text; its syntax faults are returned beside what could be read.
-    pub fn read(file: &str, text: &str) -> (Self, Vec<Fault>) {
+    pub(crate) fn read(file: &str, text: &str) -> (Self, Vec<Fault>) {
         let lines = Lines { file: Arc::from(file), text };
         let (root, errors) = DeTable::parse_recoverable(text);
         let mut tree = Self::default();
@@ -114,7 +114,7 @@ impl Tree {
     }
 
     /// Lets a variable `PACELINE_SECTION__KEY` override what the file says. Other variables are left alone.
-    pub fn override_with(&mut self, name: &str, value: String) {
+    pub(crate) fn override_with(&mut self, name: &str, value: String) {
         let Some(rest) = name.strip_prefix("PACELINE_") else { return };
         if !rest.contains("__") {
             return;
@@ -191,7 +191,7 @@ fn after(rest: &str, at: usize) -> Option<&str> {
 }
 
 /// The shape in which a name can stand in a variable's name: upper case, `_` for everything but letters and digits.
-pub fn normal(name: &str) -> String {
+pub(crate) fn normal(name: &str) -> String {
     name.chars().map(|char| if char.is_ascii_alphanumeric() { char.to_ascii_uppercase() } else { '_' }).collect()
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 /// The parts of an absolute URL.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Parts<'u> {
+pub(crate) struct Parts<'u> {
     /// Before `://`, as written.
     pub scheme: &'u str,
     /// Before `@`.
@@ -18,7 +18,7 @@ pub struct Parts<'u> {
 }
 
 /// Takes an absolute URL apart.
-pub fn parts(url: &str) -> Option<Parts<'_>> {
+pub(crate) fn parts(url: &str) -> Option<Parts<'_>> {
     let (scheme, behind) = url.split_once("://")?;
     let end = behind.find(['/', '?', '#']).unwrap_or(behind.len());
     let (authority, rest) = behind.split_at(end);
@@ -45,7 +45,7 @@ pub fn parts(url: &str) -> Option<Parts<'_>> {
 }
 
 /// Whether a host is this machine itself.
-pub fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -18,11 +18,11 @@ const HASH_CHARS_SHOWN: usize = 15;
 
 /// The values of all keys but those whose changes are told apart.
 #[derive(Clone, Debug)]
-pub struct Values(BTreeMap<&'static str, Value>);
+pub(crate) struct Values(BTreeMap<&'static str, Value>);
 
 /// What a key says; its `Debug` and its `Display` show no secret.
 #[derive(Clone)]
-pub struct Value {
+pub(crate) struct Value {
     shown: String,
     /// What a file or a secret holds, beside what is shown of it.
     contents: Vec<SecretString>,
@@ -30,13 +30,13 @@ pub struct Value {
 
 impl Values {
     /// Those of settings that have been read.
-    pub fn of(draft: &Draft<'_>) -> Self {
+    pub(crate) fn of(draft: &Draft<'_>) -> Self {
         let compared = keys::all().filter(|key| key.reload != Reload::Apart);
         Self(compared.map(|key| (key.path, Value::of(draft, key))).collect())
     }
 
     /// What a key says, unless its changes are told apart.
-    pub fn get(&self, key: &Key) -> Option<&Value> {
+    pub(crate) fn get(&self, key: &Key) -> Option<&Value> {
         self.0.get(key.path)
     }
 }

@@ -7,8 +7,6 @@
 //! Start at [`World`], which decides what happens to one request; [`Simulator`] is the handle that the two front
 //! ends share: [`InProcess`], a transport for the engine, and [`serve`], HTTP on a loopback socket.
 
-#![warn(unreachable_pub)]
-
 mod budgets;
 mod control;
 mod credentials;

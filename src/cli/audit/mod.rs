@@ -31,7 +31,7 @@ pub(super) use since::Since;
 
 /// Prove from the recorded calls that no quota window was ever exceeded
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Leave out calls that were surely counted before: 2026-11-21T16:00:00+08:00, or so long ago: 90s, 30min, 24h, 7day
     #[arg(long, value_name = "TIME|DURATION")]
     since: Option<Since>,
@@ -78,7 +78,7 @@ struct Lane {
 }
 
 /// Prints the proof; 1 if a window was exceeded.
-pub fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
+pub(super) fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let catalog = wiring::catalog_of(&settings)?;
     let now = context.clock.now();

@@ -7,7 +7,7 @@ use crate::domain::time::Timestamp;
 
 /// An instant, or a time before now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Since {
+pub(crate) enum Since {
     /// RFC 3339.
     At(Timestamp),
     /// `90s`, `30min`, `24h`, `7day`: the units of the quotas.
@@ -16,7 +16,7 @@ pub enum Since {
 
 impl Since {
     /// The instant meant at `now`.
-    pub fn before(self, now: Timestamp) -> Timestamp {
+    pub(crate) fn before(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(at) => at,
             Self::Ago(ago) => now - ago,

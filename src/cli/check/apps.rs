@@ -15,7 +15,7 @@ use super::finding::Finding;
 use super::server::{self, Seen};
 
 /// What came of it.
-pub struct Tried {
+pub(super) struct Tried {
     /// One for each app, or why none was tried.
     pub findings: Vec<Finding>,
     /// Calls that were made.
@@ -29,7 +29,7 @@ impl Tried {
 }
 
 /// Tries the credentials of the apps of these names, or of all if there are none.
-pub async fn try_all(settings: &Settings, catalog: Option<&Catalog>, names: &[String], clock: &Clock) -> Tried {
+pub(super) async fn try_all(settings: &Settings, catalog: Option<&Catalog>, names: &[String], clock: &Clock) -> Tried {
     if settings.apps.is_empty() {
         let cure = "config/paceline.toml has an example; `paceline run --simulate` needs none";
         return Tried::none(Finding::warning("apps", "no apps configured: add an [apps.NAME] section", cure));

@@ -9,7 +9,7 @@ use crate::cli::table::{Align, Table};
 /// How it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// As it should be.
     Ok,
     /// Works, and somebody should look at it.
@@ -30,7 +30,7 @@ impl Verdict {
 
 /// One thing that was looked at. Holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub(super) struct Finding {
     /// `settings`, `catalog`, `quotas acme`, `ledger`, `clock`, `broker connection`, `app acme`, …
     pub what: String,
     /// How it stands.
@@ -43,23 +43,23 @@ pub struct Finding {
 
 impl Finding {
     /// As it should be.
-    pub fn ok(what: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub(super) fn ok(what: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { what: what.into(), verdict: Verdict::Ok, detail: detail.into(), cure: String::new() }
     }
 
     /// Works, and somebody should look at it.
-    pub fn warning(what: impl Into<String>, detail: impl Into<String>, cure: impl Into<String>) -> Self {
+    pub(super) fn warning(what: impl Into<String>, detail: impl Into<String>, cure: impl Into<String>) -> Self {
         Self { what: what.into(), verdict: Verdict::Warning, detail: detail.into(), cure: cure.into() }
     }
 
     /// Will not work.
-    pub fn fault(what: impl Into<String>, detail: impl Into<String>, cure: impl Into<String>) -> Self {
+    pub(super) fn fault(what: impl Into<String>, detail: impl Into<String>, cure: impl Into<String>) -> Self {
         Self { what: what.into(), verdict: Verdict::Fault, detail: detail.into(), cure: cure.into() }
     }
 }
 
 /// A table, the cure under what it cures.
-pub fn write(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
     let mut table = Table::new([("WHAT", Align::Left), ("STATE", Align::Left), ("FOUND", Align::Left)]);
     for finding in findings {
         table.row([finding.what.clone(), finding.verdict.as_str().to_owned(), finding.detail.clone()]);

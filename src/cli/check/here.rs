@@ -21,7 +21,7 @@ const EARLIEST: &str = "2026-01-01T00:00:00Z";
 const AHEAD_MAX: Duration = Duration::from_secs(60);
 
 /// The settings loaded, or nobody would be here.
-pub fn settings(settings: &Settings) -> Finding {
+pub(super) fn settings(settings: &Settings) -> Finding {
     let from = match &settings.file {
         Some(file) => file.display().to_string(),
         None => "no file: defaults and environment alone".to_owned(),
@@ -34,7 +34,7 @@ pub fn settings(settings: &Settings) -> Finding {
 }
 
 /// Who else could change the settings, or lay files beside the ledger.
-pub fn rights(settings: &Settings) -> Vec<Finding> {
+pub(super) fn rights(settings: &Settings) -> Vec<Finding> {
     let file = settings.file.as_deref();
     let mut folders: Vec<&Path> = file.into_iter().chain(settings.store.file()).map(files::folder_of).collect();
     folders.dedup();
@@ -43,7 +43,7 @@ pub fn rights(settings: &Settings) -> Vec<Finding> {
 }
 
 /// Who may ask for what over the broker.
-pub fn publishers(settings: &Settings) -> Finding {
+pub(super) fn publishers(settings: &Settings) -> Finding {
     let rights = wiring::rights_of(settings);
     let detail = match rights.publishers.len() {
         0 => "everybody who may publish may use every app, method and user; [broker.publishers] gives each its own rights"
@@ -56,20 +56,20 @@ pub fn publishers(settings: &Settings) -> Finding {
 }
 
 /// Whether what goes to the broker can be read on its way.
-pub fn broker(settings: &Settings) -> Vec<Finding> {
+pub(super) fn broker(settings: &Settings) -> Vec<Finding> {
     let readable = settings.broker.iter().flat_map(crate::settings::Broker::readable_on_the_way);
     readable.map(|address| Finding::warning("broker", format!("{address} {READABLE}"), AMQPS)).collect()
 }
 
 /// The catalog loaded.
-pub fn catalog(settings: &Settings, catalog: &Catalog) -> Finding {
+pub(super) fn catalog(settings: &Settings, catalog: &Catalog) -> Finding {
     let jobs = catalog.methods.values().filter(|method| method.kind == Kind::Job).count();
     let more = settings.catalog.dir.as_ref().map(|dir| format!(", with {}", dir.display())).unwrap_or_default();
     Finding::ok("catalog", format!("{jobs} methods for jobs{more}"))
 }
 
 /// Quotas of the settings that the catalog cannot place, or how many replace documented ones.
-pub fn quotas(settings: &Settings, catalog: &Catalog) -> Vec<Finding> {
+pub(super) fn quotas(settings: &Settings, catalog: &Catalog) -> Vec<Finding> {
     let faults = match wiring::apps_of(settings, catalog) {
         Ok(_) => Vec::new(),
         Err(faults) => faults,
@@ -84,7 +84,7 @@ pub fn quotas(settings: &Settings, catalog: &Catalog) -> Vec<Finding> {
 }
 
 /// The ledger, and the clock against it.
-pub fn ledger(store: &StoreUrl, now: Timestamp) -> Vec<Finding> {
+pub(super) fn ledger(store: &StoreUrl, now: Timestamp) -> Vec<Finding> {
     let place = store.place();
     let (ledger, newest) = match inspect(store) {
         Ok(Found::Absent) => {

@@ -27,7 +27,7 @@ use super::exit::{Exit, refuse};
 #[command(after_help = "Each app's credentials are tried with one call for an access token, which counts on the \
     platform as any other; nothing else is called. Exit codes: 0 nothing is wrong, 1 something is, 2 the settings \
     cannot be read.")]
-pub struct Args {
+pub(super) struct Args {
     /// Try the credentials of this app alone; may be given more than once
     #[arg(long = "app", value_name = "NAME", conflicts_with = "offline")]
     apps: Vec<String>,
@@ -40,7 +40,7 @@ pub struct Args {
 }
 
 /// Looks at everything; 1 if something is wrong.
-pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let settings = context.settings()?;
     if let Some(unknown) = args.apps.iter().find(|name| !settings.apps.contains_key(*name)) {
         let names: Vec<_> = settings.apps.keys().map(String::as_str).collect();

@@ -8,7 +8,7 @@ use crate::platform::{Odd, Proxies};
 use crate::settings::{Settings, masked_url};
 
 /// What the variables of the environment mean for each platform's address.
-pub fn look(settings: &Settings, catalog: Option<&Catalog>, proxies: &Proxies) -> Vec<Finding> {
+pub(super) fn look(settings: &Settings, catalog: Option<&Catalog>, proxies: &Proxies) -> Vec<Finding> {
     let platform = |app: &crate::settings::App| Some(catalog?.platforms.get(&app.platform)?.base_url.clone());
     let addresses = settings.apps.values().filter_map(|app| app.base_url.clone().or_else(|| platform(app)));
     let addresses: BTreeSet<String> = addresses.collect();

@@ -38,7 +38,7 @@ enum Source {
 
 /// The columns of an export.
 #[derive(Clone, Debug)]
-pub struct Columns {
+pub(super) struct Columns {
     own: Vec<String>,
     sources: Vec<Source>,
     language: Language,
@@ -51,7 +51,7 @@ impl Columns {
     ///
     /// # Errors
     /// A name that is no column.
-    pub fn new(header: Option<Vec<String>>, chosen: &[String], language: Language) -> anyhow::Result<Self> {
+    pub(super) fn new(header: Option<Vec<String>>, chosen: &[String], language: Language) -> anyhow::Result<Self> {
         let is_table = header.is_some();
         let own = header.unwrap_or_default();
         let sources = if chosen.is_empty() {
@@ -69,7 +69,7 @@ impl Columns {
     }
 
     /// The header.
-    pub fn header(&self) -> Vec<String> {
+    pub(super) fn header(&self) -> Vec<String> {
         let name = |source: &Source| match source {
             Source::Own(index) => self.own.get(*index).cloned().unwrap_or_default(),
             Source::Field(name) => name.clone(),
@@ -82,12 +82,12 @@ impl Columns {
     }
 
     /// A row's cells. One that did not come from the file (published under its batch) has empty ones there.
-    pub fn cells(&self, row: &ExportRow) -> Vec<String> {
+    pub(super) fn cells(&self, row: &ExportRow) -> Vec<String> {
         self.sources.iter().map(|source| self.cell(row, source)).collect()
     }
 
     /// The same with their types.
-    pub fn typed(&mut self, row: &ExportRow, catalog: &Catalog) -> Vec<Typed> {
+    pub(super) fn typed(&mut self, row: &ExportRow, catalog: &Catalog) -> Vec<Typed> {
         let method = text(&row.document, "method");
         if self.types.as_ref().is_none_or(|(of, _)| *of != method) {
             let types = Types::of(catalog, &method, &self.own);
@@ -123,7 +123,7 @@ impl Columns {
     }
 
     /// The header of the sheet of faults.
-    pub fn header_of_faults(&self) -> Vec<String> {
+    pub(super) fn header_of_faults(&self) -> Vec<String> {
         let row = match self.language {
             Language::English => "row",
             Language::Chinese => "行号",
@@ -133,7 +133,7 @@ impl Columns {
     }
 
     /// What the sheet of faults says of a row with this number; `None` if nothing is wrong.
-    pub fn fault(&self, row: &ExportRow, place: u64) -> Option<Vec<Typed>> {
+    pub(super) fn fault(&self, row: &ExportRow, place: u64) -> Option<Vec<Typed>> {
         let warnings = result(row, WARNINGS, self.language);
         let is_wrong = row.document.get("reason").is_some() || text(&row.document, "status") == "held";
         if !is_wrong && warnings.is_empty() {

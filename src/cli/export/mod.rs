@@ -38,7 +38,7 @@ const SHEETS: [usize; 2] = [0, 1];
 
 /// Print results as CSV, JSONL or a workbook; for a batch of a table, its own rows with result columns
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// How rows are written [default: as the output's name says; csv for a batch of a table, else jsonl]
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -98,7 +98,7 @@ struct Export<'a> {
 }
 
 /// Writes the rows.
-pub fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+pub(super) fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let ledger = context.operator()?;
     let header = match &args.batch {
         Some(batch) => ledger.header(batch)?,

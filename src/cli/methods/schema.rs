@@ -10,7 +10,7 @@ use crate::domain::job_schema;
 use super::super::context::Context;
 
 /// Prints the schema of one method's jobs, or of all.
-pub fn carry_out(context: &mut Context, catalog: &Catalog, method: Option<&Method>) -> anyhow::Result<()> {
+pub(super) fn carry_out(context: &mut Context, catalog: &Catalog, method: Option<&Method>) -> anyhow::Result<()> {
     let schema: Value = method.map_or_else(|| job_schema::of_catalog(catalog), job_schema::of_method);
     writeln!(context.out, "{schema:#}")?;
     Ok(())

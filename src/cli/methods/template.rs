@@ -16,7 +16,7 @@ use super::super::lang::Lang;
 
 /// What the file is to be.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// E.g. feishu.vc.room.create
     pub method: String,
     /// Write a workbook with notes and drop-downs instead of CSV
@@ -31,7 +31,7 @@ pub struct Args {
 }
 
 /// Writes the file.
-pub fn carry_out(context: &mut Context, args: &Args, method: &Method) -> anyhow::Result<()> {
+pub(super) fn carry_out(context: &mut Context, args: &Args, method: &Method) -> anyhow::Result<()> {
     let made = template(method, args.lang.into(), context.clock.now());
     let is_workbook = args.xlsx || args.output.as_deref().is_some_and(is_xlsx);
     let bytes = if is_workbook { workbook(&made, args.lang)? } else { csv(&made, args.lang)? };

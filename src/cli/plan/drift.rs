@@ -29,14 +29,14 @@ struct Object {
 
 /// The objects of the rows, by the listing that shows them.
 #[derive(Default)]
-pub struct Watched {
+pub(super) struct Watched {
     objects: BTreeMap<(LaneKey, String), Vec<Object>>,
     /// Rows whose objects no listing shows as a whole, by their method.
     unlisted: BTreeMap<String, u64>,
 }
 
 /// An object that is not as the ledger has it.
-pub struct Drifted {
+pub(super) struct Drifted {
     place: String,
     id: String,
     key: String,
@@ -45,7 +45,7 @@ pub struct Drifted {
 }
 
 /// What the platform showed.
-pub struct Found {
+pub(super) struct Found {
     drifted: Vec<Drifted>,
     looked_at: usize,
     unlisted: BTreeMap<String, u64>,
@@ -53,7 +53,7 @@ pub struct Found {
 
 impl Watched {
     /// Notes what the row's job has created.
-    pub fn add(&mut self, row: &Row, seeker: &dyn Seeker, catalog: &Catalog) -> Result<(), LedgerError> {
+    pub(super) fn add(&mut self, row: &Row, seeker: &dyn Seeker, catalog: &Catalog) -> Result<(), LedgerError> {
         let Ok(job) = &row.input else { return Ok(()) };
         let (known, _) = seeker.seek(Sought { job, is_row: true, by_content: !row.goes_by_object() })?;
         let Some(known) = known.filter(|known| known.state == State::Succeeded) else { return Ok(()) };
@@ -74,7 +74,7 @@ impl Watched {
     ///
     /// # Errors
     /// A listing cannot be read.
-    pub async fn compare(self, context: &mut Context, catalog: &Catalog) -> anyhow::Result<Found> {
+    pub(super) async fn compare(self, context: &mut Context, catalog: &Catalog) -> anyhow::Result<Found> {
         let Self { objects, unlisted } = self;
         let looked_at = objects.values().map(Vec::len).sum();
         let mut drifted = Vec::new();
@@ -108,12 +108,12 @@ impl Object {
 
 impl Found {
     /// Whether everything is as the ledger has it.
-    pub const fn is_well(&self) -> bool {
+    pub(super) const fn is_well(&self) -> bool {
         self.drifted.is_empty()
     }
 
     /// For people.
-    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out)?;
         writeln!(out, "{} of {} objects were changed on the platform by hand", self.drifted.len(), self.looked_at)?;
         for Drifted { place, id, key, changes } in &self.drifted {
@@ -130,7 +130,7 @@ impl Found {
     }
 
     /// For programs.
-    pub fn document(&self) -> Value {
+    pub(super) fn document(&self) -> Value {
         let change = |change: &Change| json!({"field": change.field, "before": change.before, "now": change.now});
         let drifted = |it: &Drifted| {
             let changes = it.changes.as_ref().map(|changes| changes.iter().map(change).collect::<Vec<_>>());

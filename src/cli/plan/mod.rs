@@ -33,7 +33,7 @@ use rows::{Late, PlannedRows, Repeated};
 /// Say when files of jobs will be done, which quota is the bottleneck and which rows repeat earlier ones; send nothing
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an argument of its own")]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     batch: BatchArgs,
     /// Leave out rows with faults instead of refusing the files
@@ -74,7 +74,7 @@ struct Others {
 }
 
 /// Prints the plan; 1 if some rows will end badly, repeat others or cannot move.
-pub async fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
+pub(super) async fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Exit> {
     let settings = context.settings_without_secrets()?;
     let catalog = wiring::catalog_of(&settings)?;
     let decoder = Arc::new(wiring::decoder(&settings, &catalog, false));
@@ -195,7 +195,7 @@ fn round_trips(basis: &Basis, checked: &Checked) -> BTreeMap<String, u64> {
 }
 
 /// The worker's own planner: with the apps of the settings; without any, with apps made up for these lanes.
-pub fn planner<'l>(
+pub(super) fn planner<'l>(
     settings: &Settings,
     catalog: &Arc<Catalog>,
     lanes: impl Iterator<Item = &'l LaneKey>,

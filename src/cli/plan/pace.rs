@@ -9,7 +9,7 @@ use crate::engine::planner::Planner;
 
 /// A quota key, and the calls of a batch that fall under it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Need {
+pub(super) struct Need {
     /// What the platform counts by.
     pub key: Key,
     /// The quota that the worker keeps: documented or overridden, and shared.
@@ -21,7 +21,7 @@ pub struct Need {
 }
 
 /// What `calls` per lane need, by quota key, the longest first. Lanes that the settings and catalog do not know are left out.
-pub fn needs(calls: &BTreeMap<LaneKey, u64>, planner: &Planner) -> Vec<Need> {
+pub(super) fn needs(calls: &BTreeMap<LaneKey, u64>, planner: &Planner) -> Vec<Need> {
     let mut needs: Vec<Need> = Vec::new();
     for (lane, calls) in calls {
         let Some(plan) = planner.plan(lane) else { continue };

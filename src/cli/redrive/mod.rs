@@ -28,7 +28,7 @@ const STAGES: [usize; 2] = [1, 10];
 /// What is put back to work, and how.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     letters: Letters,
     /// Also those that are dead only because they waited for one of them
@@ -79,7 +79,7 @@ struct Outcome {
 }
 
 /// Puts the selected letters back to work.
-pub async fn carry_out(context: &mut Context, ledger: &mut dyn Commands, args: Args) -> anyhow::Result<Exit> {
+pub(super) async fn carry_out(context: &mut Context, ledger: &mut dyn Commands, args: Args) -> anyhow::Result<Exit> {
     let selection = args.letters.clone().selection()?;
     let letters = super::dead::select_with(ledger, &selection, args.with_dependents)?;
     let now = context.clock.now();

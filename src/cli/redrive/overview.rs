@@ -15,7 +15,7 @@ use super::super::table::{Align, Table};
 type Kind = (String, Option<i64>, String);
 
 /// A selection by what its letters have in common.
-pub struct Overview {
+pub(super) struct Overview {
     kinds: BTreeMap<Kind, usize>,
     first: Vec<String>,
     total: usize,
@@ -25,7 +25,7 @@ pub struct Overview {
 
 impl Overview {
     /// Looks at every letter; inputs that never became jobs are read again.
-    pub fn of(context: &Context, ledger: &dyn Reports, letters: &[Letter]) -> anyhow::Result<Self> {
+    pub(super) fn of(context: &Context, ledger: &dyn Reports, letters: &[Letter]) -> anyhow::Result<Self> {
         let now = context.clock.now();
         let mut overview = Self {
             kinds: BTreeMap::new(),
@@ -50,7 +50,7 @@ impl Overview {
     }
 
     /// Prints it as data.
-    pub fn print(&self, context: &mut Context, as_json: bool) -> anyhow::Result<()> {
+    pub(super) fn print(&self, context: &mut Context, as_json: bool) -> anyhow::Result<()> {
         if as_json {
             let kinds: Vec<_> = self
                 .kinds

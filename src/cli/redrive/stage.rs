@@ -31,7 +31,7 @@ const SHOWN_MAX: usize = 5;
 
 /// Why moving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(super) enum End {
     /// Nothing is left to move or to follow.
     Done,
     /// Too many failed.
@@ -42,7 +42,7 @@ pub enum End {
 
 /// How letters are spread over time.
 #[derive(Clone, Debug)]
-pub struct Pace {
+pub(super) struct Pace {
     /// As it was asked for.
     pub text: String,
     /// Letters at once.
@@ -53,7 +53,7 @@ pub struct Pace {
 
 impl Pace {
     /// Evenly, so that every window of the quota is kept. Fast paces move several at once instead of one per tick.
-    pub fn of(quota: &Quota) -> Self {
+    pub(super) fn of(quota: &Quota) -> Self {
         const TICK: Duration = Duration::from_millis(200);
         let each = quota.windows().iter().map(|window| window.span / window.limit).max().unwrap_or_default();
         let portion = TICK.as_nanos().div_ceil(each.as_nanos().max(1)).clamp(1, PORTION as u128);
@@ -62,14 +62,14 @@ impl Pace {
     }
 
     /// How long so many letters take.
-    pub fn time_for(&self, letters: usize) -> Duration {
+    pub(super) fn time_for(&self, letters: usize) -> Duration {
         let waits = letters.saturating_sub(1) / self.portion.max(1);
         self.interval * u32::try_from(waits).unwrap_or(u32::MAX)
     }
 }
 
 /// Moves letters, stage after stage.
-pub struct Mover {
+pub(super) struct Mover {
     /// How they are spread, if they are.
     pub pace: Option<Pace>,
     inputs: Inputs,
@@ -79,7 +79,7 @@ pub struct Mover {
 }
 
 /// Some letters, and what has become of them.
-pub struct Stage<'a> {
+pub(super) struct Stage<'a> {
     letters: &'a [Letter],
     /// The share of failures that stops it; `None` if endings are not waited for.
     stop_at: Option<f64>,
@@ -96,17 +96,17 @@ pub struct Stage<'a> {
 
 impl Mover {
     /// Listens to signals from now on.
-    pub fn new(context: &Context, inputs: Inputs, pace: Option<Pace>) -> anyhow::Result<Self> {
+    pub(super) fn new(context: &Context, inputs: Inputs, pace: Option<Pace>) -> anyhow::Result<Self> {
         Ok(Self { pace, inputs, signals: Stop::listen()?, next: context.clock.mono() })
     }
 
     /// Lets go of the ledger.
-    pub async fn close(self) {
+    pub(super) async fn close(self) {
         self.inputs.close().await;
     }
 
     /// Moves a stage's letters, and waits for their endings if it is followed.
-    pub async fn run(
+    pub(super) async fn run(
         &mut self,
         context: &mut Context,
         ledger: &mut dyn Commands,
@@ -178,7 +178,7 @@ impl Mover {
 
 impl<'a> Stage<'a> {
     /// Letters that are moved and left to the worker.
-    pub fn unfollowed(letters: &'a [Letter]) -> Self {
+    pub(super) fn unfollowed(letters: &'a [Letter]) -> Self {
         Self {
             letters,
             stop_at: None,
@@ -195,7 +195,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Letters whose endings are waited for.
-    pub fn followed(letters: &'a [Letter], stop_at: f64) -> Self {
+    pub(super) fn followed(letters: &'a [Letter], stop_at: f64) -> Self {
         Self { stop_at: Some(stop_at), ..Self::unfollowed(letters) }
     }
 
@@ -241,23 +241,23 @@ impl<'a> Stage<'a> {
     }
 
     /// Whether so many failed that the rest should stay where it is.
-    pub fn is_failing(&self) -> bool {
+    pub(super) fn is_failing(&self) -> bool {
         let share = self.failed() as f64 / self.ended().max(1) as f64;
         self.failed() > 0 && self.stop_at.is_some_and(|stop_at| share >= stop_at)
     }
 
     /// Jobs that died again or are held, and inputs that still are no jobs.
-    pub fn failed(&self) -> usize {
+    pub(super) fn failed(&self) -> usize {
         self.failed + self.refused.len()
     }
 
     /// Letters that were looked at, whatever became of them.
-    pub fn handled(&self) -> usize {
+    pub(super) fn handled(&self) -> usize {
         self.handled
     }
 
     /// Adds what became of them.
-    pub fn add_to(&self, outcome: &mut Outcome) {
+    pub(super) fn add_to(&self, outcome: &mut Outcome) {
         outcome.redriven += self.redriven;
         outcome.still_invalid += self.refused.len();
         outcome.changed += self.changed;
@@ -266,7 +266,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Says how a followed stage ended.
-    pub fn print(&self, context: &mut Context, number: usize) -> anyhow::Result<()> {
+    pub(super) fn print(&self, context: &mut Context, number: usize) -> anyhow::Result<()> {
         let mut parts = vec![format!("{} succeeded", self.succeeded)];
         let further =
             [(self.failed(), "failed"), (self.others, "cancelled or dropped"), (self.open.len(), "not ended yet")];
@@ -282,7 +282,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Says which inputs still are no jobs, and why.
-    pub fn print_refused(&self, context: &mut Context) -> anyhow::Result<()> {
+    pub(super) fn print_refused(&self, context: &mut Context) -> anyhow::Result<()> {
         for (handle, why) in self.refused.iter().take(SHOWN_MAX) {
             writeln!(context.err, "{}", plain(&format!("{handle}: still no job: {why}")))?;
         }

@@ -27,7 +27,7 @@ use super::summary::Summary;
     after_help = "The deletions are jobs with ids undo:ID in the batch undo:BATCH, under the quotas of the deleting \
     methods. Interrupted or killed, the same command goes on. What is gone already counts as deleted."
 )]
-pub struct Args {
+pub(super) struct Args {
     /// The batch whose objects are deleted
     #[arg(long)]
     batch: String,
@@ -46,7 +46,7 @@ pub struct Args {
 }
 
 /// Plans, or deletes; 1 if something stays that the batch may have created.
-pub async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
+pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Result<Exit> {
     let settings = if args.yes { context.settings()? } else { context.settings_without_secrets()? };
     let catalog = wiring::catalog_of(&settings)?;
     let selection = Selection {

@@ -25,7 +25,7 @@ use paceline_ports::operator::{Made, Reports, Selection};
 const YOUNGEST: i64 = i64::MAX / 2;
 
 /// What would happen.
-pub struct Plan {
+pub(crate) struct Plan {
     now: Timestamp,
     batch: String,
     /// All selected jobs.
@@ -42,7 +42,7 @@ pub struct Plan {
 
 impl Plan {
     /// Looks at the batch as it stands.
-    pub fn of(
+    pub(crate) fn of(
         ledger: &dyn Reports,
         selection: &Selection,
         settings: &Settings,
@@ -132,17 +132,17 @@ impl Plan {
     }
 
     /// Whether the selection holds no job at all.
-    pub const fn is_unknown(&self) -> bool {
+    pub(crate) const fn is_unknown(&self) -> bool {
         self.jobs == 0
     }
 
     /// How many objects would be deleted.
-    pub fn objects(&self) -> u64 {
+    pub(crate) fn objects(&self) -> u64 {
         self.deletions.values().map(|(_, count)| count).sum()
     }
 
     /// Whether nothing would stay that the batch created or may create.
-    pub const fn is_whole(&self) -> bool {
+    pub(crate) const fn is_whole(&self) -> bool {
         !self.may_remain
     }
 
@@ -152,7 +152,7 @@ impl Plan {
     }
 
     /// For people.
-    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{} objects of {} jobs would be deleted", self.objects(), self.jobs)?;
         if !self.deletions.is_empty() {
             writeln!(out)?;
@@ -194,7 +194,7 @@ impl Plan {
     }
 
     /// What stays, for people.
-    pub fn write_left(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write_left(&self, out: &mut dyn Write) -> io::Result<()> {
         for (count, why) in &self.left {
             writeln!(out, "not undone: {count} {}", plain(why))?;
         }
@@ -202,12 +202,12 @@ impl Plan {
     }
 
     /// What stays, for programs.
-    pub fn left_document(&self) -> Value {
+    pub(crate) fn left_document(&self) -> Value {
         self.left.iter().map(|(jobs, why)| json!({"jobs": jobs, "why": why})).collect()
     }
 
     /// For programs.
-    pub fn document(&self) -> Value {
+    pub(crate) fn document(&self) -> Value {
         let deletions = self.deletions.iter().map(|(lane, (create, count))| {
             json!({"app": lane.app, "tenant": lane.tenant, "created_by": create, "objects": count,
                 "deleted_by": lane.method, "quota": self.quotas.get(lane)})

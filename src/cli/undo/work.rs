@@ -33,7 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// How it ended.
-pub struct End {
+pub(crate) struct End {
     /// How long it took, in words.
     pub time: String,
     /// Whether a signal ended it.
@@ -43,7 +43,7 @@ pub struct End {
 }
 
 /// Deletes what the selected jobs created, by jobs of this batch.
-pub async fn delete(
+pub(crate) async fn delete(
     context: &mut Context,
     settings: Settings,
     catalog: Arc<Catalog>,

@@ -114,7 +114,7 @@ fn apply(bytes: &mut Vec<u8>, edit: Edit) {
 }
 
 /// One of the seeds after some edits; now and then bytes that are nothing at all.
-pub fn mutated(seeds: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn mutated(seeds: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let edited = (prop::sample::select(seeds), prop::collection::vec(edit(), 0..6)).prop_map(|(mut bytes, edits)| {
         for edit in edits {
             apply(&mut bytes, edit);

@@ -15,13 +15,13 @@ use paceline::settings;
 use paceline::simulator::Scenario;
 use paceline_tables as tables;
 
-pub static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(|| Arc::new(built_in().unwrap()));
+pub(super) static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(|| Arc::new(built_in().unwrap()));
 
-pub fn decoder() -> Decoder {
+pub(super) fn decoder() -> Decoder {
     Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any, rights: Arc::default() }
 }
 
-pub fn explains(rejection: &Rejection) {
+pub(super) fn explains(rejection: &Rejection) {
     assert!(!rejection.faults.is_empty(), "an input is refused for a reason");
     for fault in &rejection.faults {
         let text = fault.to_string();
@@ -31,19 +31,19 @@ pub fn explains(rejection: &Rejection) {
 }
 
 /// What is taken has to be sendable: it fits its own method.
-pub fn is_sound(job: &Job) {
+pub(super) fn is_sound(job: &Job) {
     assert!(!job.id.is_empty() && job.priority <= 9, "{job:?}");
     assert!(CATALOG.job_method(&job.lane.method).is_some(), "{job:?}");
 }
 
-pub fn job(raw: &[u8], defaults: &Defaults) {
+pub(super) fn job(raw: &[u8], defaults: &Defaults) {
     match decoder().decode(raw, defaults) {
         Ok(job) => is_sound(&job),
         Err(rejection) => explains(&rejection),
     }
 }
 
-pub fn rows(raw: &[u8], format: Format) {
+pub(super) fn rows(raw: &[u8], format: Format) {
     let input = Input {
         name: "f".to_owned(),
         batch: "b".to_owned(),
@@ -82,7 +82,7 @@ pub fn rows(raw: &[u8], format: Format) {
 }
 
 /// A file of any kind: what cannot be read says why.
-pub fn table(raw: &[u8]) {
+pub(super) fn table(raw: &[u8]) {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(raw).unwrap();
     match tables::kind_of(&mut file).unwrap() {
@@ -106,14 +106,14 @@ pub fn table(raw: &[u8]) {
     }
 }
 
-pub fn scenario(raw: &[u8]) {
+pub(super) fn scenario(raw: &[u8]) {
     if let Err(error) = Scenario::parse(&String::from_utf8_lossy(raw), "s.toml") {
         assert!(!error.to_string().trim().is_empty());
     }
 }
 
 /// No fault shows a secret.
-pub fn settings_file(raw: &[u8], mut variables: BTreeMap<String, String>) {
+pub(super) fn settings_file(raw: &[u8], mut variables: BTreeMap<String, String>) {
     let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
     file.write_all(raw).unwrap();
     for name in ["ACME_SECRET", "CAMPUS_SECRET", "PATH"] {
@@ -130,7 +130,7 @@ pub fn settings_file(raw: &[u8], mut variables: BTreeMap<String, String>) {
     assert!(!told.contains("hunter2"), "{told}");
 }
 
-pub fn reply(status: u16, body: &[u8]) {
+pub(super) fn reply(status: u16, body: &[u8]) {
     for method in CATALOG.methods.values() {
         for platform in CATALOG.platforms.values().filter(|platform| platform.family == method.family) {
             let answer = Answer { status, body: Bytes::copy_from_slice(body), ..Answer::default() };
@@ -139,7 +139,7 @@ pub fn reply(status: u16, body: &[u8]) {
     }
 }
 
-pub fn catalog(raw: &[u8]) {
+pub(super) fn catalog(raw: &[u8]) {
     let source = CatalogSource { name: "m.toml".to_owned(), text: String::from_utf8_lossy(raw).into_owned() };
     match Catalog::clone(&CATALOG).extend(&[source]) {
         Ok(catalog) => {
@@ -156,7 +156,7 @@ pub fn catalog(raw: &[u8]) {
 }
 
 /// Only an answer that says so in the platform's own words is a success or an end.
-pub fn judged(outcome: &Outcome, status: u16, body: &[u8]) {
+pub(super) fn judged(outcome: &Outcome, status: u16, body: &[u8]) {
     let is_json = serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|body| body.is_object());
     if let Outcome::Succeeded { .. } = outcome {
         assert!(is_json && status < 400, "{status} {}", String::from_utf8_lossy(body));

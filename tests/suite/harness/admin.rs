@@ -16,17 +16,17 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// The server, until it is dropped.
-pub struct Served {
+pub(crate) struct Served {
     admin: Option<Admin>,
     ledger: Arc<SqliteLedger>,
     folder: TempDir,
 }
 
 /// Whoever has the token may change, everybody on loopback may read.
-pub fn access() -> Access {
+pub(crate) fn access() -> Access {
     Access {
         tls: None,
         tokens: vec![Token::of_secret(SOLE_TOKEN, TOKEN, Role::Admin)],
@@ -36,12 +36,12 @@ pub fn access() -> Access {
 }
 
 impl Served {
-    pub async fn new(access: &Access) -> Self {
+    pub(crate) async fn new(access: &Access) -> Self {
         Self::with_settings(access, "").await
     }
 
     /// With these settings, whose secrets are all `s`, in the variable `S`.
-    pub async fn with_settings(access: &Access, text: &str) -> Self {
+    pub(crate) async fn with_settings(access: &Access, text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (file, path) = (folder.path().join("paceline.toml"), folder.path().join("paceline.db"));
         std::fs::write(&file, text).unwrap();
@@ -72,28 +72,28 @@ impl Served {
     }
 
     /// The Unix socket, which it always has as well.
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("admin.sock")
     }
 
-    pub fn listen(&self) -> SocketAddr {
+    pub(crate) fn listen(&self) -> SocketAddr {
         self.admin.as_ref().unwrap().listen().unwrap()
     }
 
-    pub fn ledger(&self) -> &SqliteLedger {
+    pub(crate) fn ledger(&self) -> &SqliteLedger {
         &self.ledger
     }
 
-    pub fn door(&self) -> Door {
+    pub(crate) fn door(&self) -> Door {
         self.admin.as_ref().unwrap().door()
     }
 
-    pub async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.listen()).await.unwrap()
     }
 
     /// Writes this on a connection of its own, and gives everything that comes back until the server closes it.
-    pub async fn send(&self, bytes: &[u8]) -> String {
+    pub(crate) async fn send(&self, bytes: &[u8]) -> String {
         let mut stream = self.connect().await;
         // A server that has read enough may close before all is written.
         let _ = stream.write_all(bytes).await;
@@ -103,24 +103,24 @@ impl Served {
     }
 
     /// One request with these header lines; the whole answer.
-    pub async fn ask(&self, method: &str, path: &str, headers: &[&str]) -> String {
+    pub(crate) async fn ask(&self, method: &str, path: &str, headers: &[&str]) -> String {
         let lines: String = headers.iter().flat_map(|line| [*line, "\r\n"]).collect();
         let host = if headers.iter().any(|line| line.starts_with("Host:")) { "" } else { "Host: 127.0.0.1\r\n" };
         self.send(format!("{method} {path} HTTP/1.1\r\n{host}{lines}Connection: close\r\n\r\n").as_bytes()).await
     }
 
     /// Its status alone.
-    pub async fn status(&self, method: &str, path: &str, headers: &[&str]) -> u16 {
+    pub(crate) async fn status(&self, method: &str, path: &str, headers: &[&str]) -> u16 {
         status(&self.ask(method, path, headers).await)
     }
 
-    pub async fn end(mut self) {
+    pub(crate) async fn end(mut self) {
         self.admin.take().unwrap().stop().await;
         self.ledger.close().await;
     }
 }
 
 /// The status of an answer; 0 if there is none.
-pub fn status(answer: &str) -> u16 {
+pub(crate) fn status(answer: &str) -> u16 {
     answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default()
 }

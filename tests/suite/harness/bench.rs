@@ -30,7 +30,7 @@ use crate::commands::Place;
 
 /// Stands for the engine: keeps what was enqueued, ends nothing by itself.
 #[derive(Default)]
-pub struct Lanes {
+pub(crate) struct Lanes {
     waiting: Mutex<Vec<Waiting>>,
     /// Apps whose jobs cannot run.
     pub stopped: Mutex<Vec<String>>,
@@ -39,18 +39,18 @@ pub struct Lanes {
 
 impl Lanes {
     /// Takes everything out, as if it had ended.
-    pub fn drain(&self) -> Vec<Waiting> {
+    pub(crate) fn drain(&self) -> Vec<Waiting> {
         let jobs = std::mem::take(&mut *self.waiting.lock().unwrap());
         self.changed.notify_waiters();
         jobs
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.waiting.lock().unwrap().len()
     }
 
     /// Takes some out, as if they had ended.
-    pub fn take_out(&self, ends: impl Fn(&Waiting) -> bool) {
+    pub(crate) fn take_out(&self, ends: impl Fn(&Waiting) -> bool) {
         self.waiting.lock().unwrap().retain(|job| !ends(job));
         self.changed.notify_waiters();
     }
@@ -95,7 +95,7 @@ impl Backlog for Lanes {
 }
 
 /// Lanes and outbox together, as the engine has them.
-pub struct Worker {
+pub(crate) struct Worker {
     lanes: Arc<Lanes>,
     ledger: Arc<MemoryLedger>,
 }
@@ -127,7 +127,7 @@ impl Endings for Worker {
 }
 
 /// The broker part of a worker.
-pub struct Bench {
+pub(crate) struct Bench {
     pub options: Options,
     pub ledger: Arc<MemoryLedger>,
     pub lanes: Arc<Lanes>,
@@ -139,7 +139,7 @@ pub struct Bench {
 }
 
 /// Options with names that no other test has.
-pub fn options(url: &str) -> Options {
+pub(crate) fn options(url: &str) -> Options {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let name = format!("t{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     Options {
@@ -152,7 +152,7 @@ pub fn options(url: &str) -> Options {
 }
 
 /// Settings with queues of this test's own on the shared broker, and these apps; a first run has declared the queues.
-pub async fn declared(place: &Place, apps: &str, secrets: &[(&str, &str)]) -> (Options, Client) {
+pub(crate) async fn declared(place: &Place, apps: &str, secrets: &[(&str, &str)]) -> (Options, Client) {
     let queues = options(&shared_url());
     place.write("paceline.toml", &(table(&shared_url(), &queues) + apps));
     let first = place.run_with(&["work", "--until-idle"], secrets);
@@ -161,7 +161,7 @@ pub async fn declared(place: &Place, apps: &str, secrets: &[(&str, &str)]) -> (O
 }
 
 /// The names as a table of settings.
-pub fn table(url: &str, options: &Options) -> String {
+pub(crate) fn table(url: &str, options: &Options) -> String {
     let Options { jobs_queue, results_queue, results_exchange, dead_queue, .. } = options;
     format!(
         "[broker]\nurl = \"{url}\"\njobs_queue = \"{jobs_queue}\"\nresults_queue = \"{results_queue}\"\n\
@@ -170,7 +170,7 @@ pub fn table(url: &str, options: &Options) -> String {
 }
 
 /// Enough of a decoder: an object with an `id`, or a `message_id` in its place.
-pub fn decode(raw: &[u8], defaults: &Defaults) -> Result<Job, Rejection> {
+pub(crate) fn decode(raw: &[u8], defaults: &Defaults) -> Result<Job, Rejection> {
     let reject = |message: &str| Rejection {
         id: defaults.id.clone(),
         faults: vec![Fault::malformed("", message)],
@@ -205,12 +205,12 @@ pub fn decode(raw: &[u8], defaults: &Defaults) -> Result<Job, Rejection> {
 
 impl Bench {
     /// Starts a worker's part with these options.
-    pub fn start(options: Options) -> Self {
+    pub(crate) fn start(options: Options) -> Self {
         Self::start_over(options, in_memory())
     }
 
     /// Starts one over the ledger of another one that has ended.
-    pub fn start_over(options: Options, ledger: Arc<MemoryLedger>) -> Self {
+    pub(crate) fn start_over(options: Options, ledger: Arc<MemoryLedger>) -> Self {
         let lanes = Arc::new(Lanes::default());
         let worker = Arc::new(Worker { lanes: Arc::clone(&lanes), ledger: Arc::clone(&ledger) });
         let clock = Clock::system();
@@ -222,12 +222,12 @@ impl Bench {
     }
 
     /// Waits until jobs are being consumed and results could be published.
-    pub async fn until_up(&self) {
+    pub(crate) async fn until_up(&self) {
         until("consuming and publishing", || self.service.status().is_ready()).await;
     }
 
     /// Stops everything in order.
-    pub async fn stop(self) -> (Options, Arc<MemoryLedger>) {
+    pub(crate) async fn stop(self) -> (Options, Arc<MemoryLedger>) {
         self.service.stop().await;
         assert_eq!((self.consume.state(), self.publish.state()), (State::Closed, State::Closed));
         (self.options, self.ledger)
@@ -235,13 +235,13 @@ impl Bench {
 }
 
 /// Somebody else on the same broker: an upstream system, an operator.
-pub struct Client {
+pub(crate) struct Client {
     connection: Connection,
     pub channel: Channel,
 }
 
 impl Client {
-    pub async fn connect(url: &str) -> Self {
+    pub(crate) async fn connect(url: &str) -> Self {
         let connection = Connection::connect(url, ConnectionProperties::default()).await;
         let connection = connection.unwrap_or_else(|error| {
             panic!("this test needs RabbitMQ at PACELINE_TEST_AMQP_URL ({error}): run scripts/test, which starts one")
@@ -252,7 +252,7 @@ impl Client {
     }
 
     /// Publishes to a queue and waits for the confirm.
-    pub async fn send(&self, queue: &str, body: &[u8], properties: BasicProperties) {
+    pub(crate) async fn send(&self, queue: &str, body: &[u8], properties: BasicProperties) {
         let options = BasicPublishOptions { mandatory: true, immediate: false };
         let sent = self.channel.basic_publish("".into(), queue.into(), options, body, properties.with_delivery_mode(2));
         let confirmation = sent.await.unwrap().await.unwrap();
@@ -260,7 +260,7 @@ impl Client {
     }
 
     /// Publishes a job as soon as somebody has declared the queue. A queue that has no leader yet refuses.
-    pub async fn send_when_there(&self, queue: &str, id: &str) {
+    pub(crate) async fn send_when_there(&self, queue: &str, id: &str) {
         let body = serde_json::json!({ "id": id }).to_string();
         until_async(&format!("{queue} is there"), async || {
             let options = BasicPublishOptions { mandatory: true, immediate: false };
@@ -273,7 +273,7 @@ impl Client {
     }
 
     /// Publishes to a limited queue until it refuses, one by one; says how many it took.
-    pub async fn fill(&self, queue: &str) -> usize {
+    pub(crate) async fn fill(&self, queue: &str) -> usize {
         let mut taken = 0;
         loop {
             let options = BasicPublishOptions { mandatory: true, immediate: false };
@@ -287,7 +287,7 @@ impl Client {
     }
 
     /// Publishes jobs with these ids.
-    pub async fn send_jobs(&self, queue: &str, ids: impl IntoIterator<Item = String>) {
+    pub(crate) async fn send_jobs(&self, queue: &str, ids: impl IntoIterator<Item = String>) {
         let options = BasicPublishOptions { mandatory: true, immediate: false };
         let mut sent = Vec::new();
         for id in ids {
@@ -303,7 +303,7 @@ impl Client {
     }
 
     /// Takes one message out, waiting for it.
-    pub async fn receive(&self, queue: &str) -> BasicGetMessage {
+    pub(crate) async fn receive(&self, queue: &str) -> BasicGetMessage {
         let mut found = None;
         until_async(&format!("a message in {queue}"), async || {
             found = self.get(queue).await;
@@ -314,43 +314,43 @@ impl Client {
     }
 
     /// Takes one message out if there is one.
-    pub async fn get(&self, queue: &str) -> Option<BasicGetMessage> {
+    pub(crate) async fn get(&self, queue: &str) -> Option<BasicGetMessage> {
         self.channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await.unwrap()
     }
 
     /// Messages ready in a queue.
-    pub async fn ready(&self, queue: &str) -> u32 {
+    pub(crate) async fn ready(&self, queue: &str) -> u32 {
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         self.channel.queue_declare(queue.into(), passive, FieldTable::default()).await.unwrap().message_count()
     }
 
     /// Declares a durable classic queue.
-    pub async fn declare(&self, queue: &str, arguments: FieldTable) {
+    pub(crate) async fn declare(&self, queue: &str, arguments: FieldTable) {
         let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
         self.channel.queue_declare(queue.into(), durable, arguments).await.unwrap();
     }
 
     /// Declares a durable topic exchange.
-    pub async fn declare_topic(&self, exchange: &str) {
+    pub(crate) async fn declare_topic(&self, exchange: &str) {
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         let topic = lapin::ExchangeKind::Topic;
         self.channel.exchange_declare(exchange.into(), topic, durable, FieldTable::default()).await.unwrap();
     }
 
     /// Binds a queue to the results exchange.
-    pub async fn bind(&self, queue: &str, options: &Options, binding: &str) {
+    pub(crate) async fn bind(&self, queue: &str, options: &Options, binding: &str) {
         let exchange = options.results_exchange.as_str().into();
         let how = QueueBindOptions::default();
         self.channel.queue_bind(queue.into(), exchange, binding.into(), how, FieldTable::default()).await.unwrap();
     }
 
     /// Deletes a queue if it is there.
-    pub async fn delete(&self, queue: &str) {
+    pub(crate) async fn delete(&self, queue: &str) {
         self.channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
     }
 
     /// Removes what a worker with these options declared, and closes.
-    pub async fn clean_up(self, options: &Options) {
+    pub(crate) async fn clean_up(self, options: &Options) {
         for queue in [&options.jobs_queue, &options.results_queue, &options.dead_queue] {
             self.delete(queue).await;
         }
@@ -361,13 +361,13 @@ impl Client {
         self.close().await;
     }
 
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         let _ = self.connection.close(200, "OK".into()).await;
     }
 }
 
 /// Declared arguments of a quorum queue that refuses more than so many messages.
-pub fn limited(messages_max: i64) -> FieldTable {
+pub(crate) fn limited(messages_max: i64) -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
     arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(messages_max));

@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 #[derive(Default)]
-pub struct MemoryLedger {
+pub(crate) struct MemoryLedger {
     books: Mutex<Books>,
     /// While set, every write is refused as on a full disk.
     pub full: AtomicBool,
@@ -129,7 +129,7 @@ fn ending(
 
 impl MemoryLedger {
     /// Ends a job well, or with a reason.
-    pub fn end(&self, seq: JobSeq, dead: Option<(Reason, Failure)>) {
+    pub(crate) fn end(&self, seq: JobSeq, dead: Option<(Reason, Failure)>) {
         {
             let mut books = self.books.lock().unwrap();
             let at = usize::try_from(seq.0).unwrap();
@@ -144,7 +144,7 @@ impl MemoryLedger {
     }
 
     /// Tells of a batch's end.
-    pub fn complete(&self, batch: &str) {
+    pub(crate) fn complete(&self, batch: &str) {
         let document = json!({"event": BATCH_COMPLETED, "batch": batch, "finished_at": "2026-11-21T08:00:00.123Z"});
         let event = Ending {
             document,
@@ -156,58 +156,58 @@ impl MemoryLedger {
     }
 
     /// The ids taken over, in order.
-    pub fn ids(&self) -> Vec<String> {
+    pub(crate) fn ids(&self) -> Vec<String> {
         self.books.lock().unwrap().jobs.iter().map(|(job, _)| job.id.clone()).collect()
     }
 
     /// Jobs known.
-    pub fn jobs(&self) -> usize {
+    pub(crate) fn jobs(&self) -> usize {
         self.books.lock().unwrap().jobs.len()
     }
 
     /// A job and where it came from.
-    pub fn job_of(&self, id: &str) -> (Job, Origin) {
+    pub(crate) fn job_of(&self, id: &str) -> (Job, Origin) {
         let books = self.books.lock().unwrap();
         books.jobs[books.by_id[id]].clone()
     }
 
     /// Messages that arrived, known ones included.
-    pub fn arrivals(&self) -> usize {
+    pub(crate) fn arrivals(&self) -> usize {
         self.books.lock().unwrap().arrivals
     }
 
     /// How each message came, where that is kept.
-    pub fn ways(&self) -> Vec<Option<Delivered>> {
+    pub(crate) fn ways(&self) -> Vec<Option<Delivered>> {
         self.books.lock().unwrap().ways.clone()
     }
 
     /// Transactions that took something over.
-    pub fn take_overs(&self) -> usize {
+    pub(crate) fn take_overs(&self) -> usize {
         self.books.lock().unwrap().take_overs
     }
 
     /// Rows not yet published.
-    pub fn unpublished(&self) -> usize {
+    pub(crate) fn unpublished(&self) -> usize {
         self.books.lock().unwrap().outbox.len()
     }
 
     /// Rows that wait for a subscriber alone.
-    pub fn aside(&self) -> usize {
+    pub(crate) fn aside(&self) -> usize {
         self.books.lock().unwrap().outbox.values().filter(|(_, reached)| reached.is_aside()).count()
     }
 
     /// How often such a row was refused once more.
-    pub fn refused_again(&self) -> usize {
+    pub(crate) fn refused_again(&self) -> usize {
         self.books.lock().unwrap().refused_again
     }
 
     /// How often the outbox was read from its first row.
-    pub fn reads_from_start(&self) -> usize {
+    pub(crate) fn reads_from_start(&self) -> usize {
         self.books.lock().unwrap().reads_from_start
     }
 
     /// Rows forgotten after their publication.
-    pub fn published(&self) -> usize {
+    pub(crate) fn published(&self) -> usize {
         self.books.lock().unwrap().published
     }
 
@@ -276,6 +276,6 @@ impl Outbox for MemoryLedger {
 }
 
 /// A ledger to be shared.
-pub fn in_memory() -> Arc<MemoryLedger> {
+pub(crate) fn in_memory() -> Arc<MemoryLedger> {
     Arc::new(MemoryLedger::default())
 }

@@ -1,24 +1,24 @@
 //! What the themes share: a ledger in memory, a worker's broker part with queues of its own, a private RabbitMQ, a process, a publisher without a client.
 
-pub mod admin;
-pub mod bench;
-pub mod ledger;
-pub mod panics;
-pub mod process;
-pub mod rabbitmq;
-pub mod raw;
-pub mod slow;
-pub mod virtual_time;
+pub(crate) mod admin;
+pub(crate) mod bench;
+pub(crate) mod ledger;
+pub(crate) mod panics;
+pub(crate) mod process;
+pub(crate) mod rabbitmq;
+pub(crate) mod raw;
+pub(crate) mod slow;
+pub(crate) mod virtual_time;
 
 use std::time::Duration;
 
 /// Waits until a condition holds; the limit only ends a test that has failed.
-pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     until_async(what, async || holds()).await;
 }
 
 /// The same for a condition that has to ask somebody.
-pub async fn until_async(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until_async(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -8,14 +8,14 @@ use crate::commands::Place;
 const SECRET: (&str, &str) = ("ACME_SECRET", "hunter2");
 
 /// A worker in a process of its own, which logs into a file.
-pub struct Process<'p> {
+pub(crate) struct Process<'p> {
     child: Child,
     place: &'p Place,
     log: String,
 }
 
 impl<'p> Process<'p> {
-    pub fn start(place: &'p Place, arguments: &[&str]) -> Self {
+    pub(crate) fn start(place: &'p Place, arguments: &[&str]) -> Self {
         let log = format!("{}.log", arguments[0]);
         let file = std::fs::File::create(place.path().join(&log)).unwrap();
         let mut command: Command = place.command(arguments);
@@ -23,21 +23,21 @@ impl<'p> Process<'p> {
         Self { child, place, log }
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.place.path().join(&self.log)).unwrap()
     }
 
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let kill = format!("kill -{signal} {}", self.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
     /// Waits until the log says all of this, and nothing has ended.
-    pub async fn says(&mut self, wanted: &[&str]) {
+    pub(crate) async fn says(&mut self, wanted: &[&str]) {
         until_async(&format!("{wanted:?} in the log"), async || {
             let (log, ended) = (self.log(), self.child.try_wait().unwrap());
             let is_there = wanted.iter().all(|words| log.contains(words));
@@ -48,16 +48,16 @@ impl<'p> Process<'p> {
         assert!(!self.log().contains(SECRET.1), "{}", self.log());
     }
 
-    pub fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
 
-    pub async fn ends_with(&mut self, code: i32) {
+    pub(crate) async fn ends_with(&mut self, code: i32) {
         assert_eq!(self.ends().await.code(), Some(code), "{}", self.log());
     }
 
     /// Waits for its end, however it comes.
-    pub async fn ends(&mut self) -> ExitStatus {
+    pub(crate) async fn ends(&mut self) -> ExitStatus {
         let mut ended = None;
         until("its end", || {
             ended = self.child.try_wait().unwrap();

@@ -17,12 +17,12 @@ use tempfile::TempDir;
 use super::until;
 
 /// Where the tests' broker is.
-pub fn shared_url() -> String {
+pub(crate) fn shared_url() -> String {
     std::env::var("PACELINE_TEST_AMQP_URL").unwrap_or_else(|_| "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned())
 }
 
 /// A node of one's own; killed when dropped.
-pub struct Node {
+pub(crate) struct Node {
     home: TempDir,
     port: u16,
     dist_port: u16,
@@ -32,17 +32,17 @@ pub struct Node {
 
 impl Node {
     /// Starts a node and waits until it accepts connections (about 10 s).
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with("", |_, _| String::new()).await
     }
 
     /// Starts a node that speaks TLS only, with a certificate for `localhost` from an authority nobody knows.
-    pub async fn start_tls() -> Self {
+    pub(crate) async fn start_tls() -> Self {
         Self::start_with("", |home, port| tls_config(home, port) + "ssl_options.verify = verify_none\n").await
     }
 
     /// Starts a node that speaks TLS only, and lets in only the user `worker`, by a certificate of its authority.
-    pub async fn start_mutual_tls() -> Self {
+    pub(crate) async fn start_mutual_tls() -> Self {
         let node = Self::start_with("rabbitmq_auth_mechanism_ssl", |home, port| {
             tls_config(home, port)
                 + "ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true\n\
@@ -55,7 +55,7 @@ impl Node {
     }
 
     /// Starts a node that also lets in whoever has a token of [`Self::token`].
-    pub async fn start_oauth2() -> Self {
+    pub(crate) async fn start_oauth2() -> Self {
         Self::start_with("rabbitmq_auth_backend_oauth2", |home, _| {
             openssl(home, "genrsa -out token.key 2048");
             openssl(home, "rsa -in token.key -pubout -out token.pub");
@@ -70,7 +70,7 @@ impl Node {
     }
 
     /// A token with every right that ends at this Unix time, and another one each time.
-    pub fn token(&self, ends_at_s: i64) -> String {
+    pub(crate) fn token(&self, ends_at_s: i64) -> String {
         let part = |json: serde_json::Value| URL_SAFE_NO_PAD.encode(json.to_string());
         let header = part(serde_json::json!({"alg": "RS256", "typ": "JWT", "kid": "ours"}));
         let rights = ["configure", "read", "write"].map(|right| format!("rabbitmq.{right}:*/*"));
@@ -84,18 +84,18 @@ impl Node {
     }
 
     /// A file in its home.
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
 
     /// What it has logged.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         let files = fs::read_dir(self.file("log")).unwrap().map(|entry| entry.unwrap().path());
         files.map(|file| String::from_utf8_lossy(&fs::read(file).unwrap()).into_owned()).collect()
     }
 
     /// The PEM file of the authority of a TLS node.
-    pub fn ca_file(&self) -> PathBuf {
+    pub(crate) fn ca_file(&self) -> PathBuf {
         self.home.path().join("ca.pem")
     }
 
@@ -119,22 +119,22 @@ impl Node {
     }
 
     /// Its address over TLS.
-    pub fn tls_url(&self) -> String {
+    pub(crate) fn tls_url(&self) -> String {
         format!("amqps://guest:guest@localhost:{}/%2f", self.port)
     }
 
     /// Freezes it, or lets it go on.
-    pub fn freeze(&self, frozen: bool) {
+    pub(crate) fn freeze(&self, frozen: bool) {
         self.signal(if frozen { "STOP" } else { "CONT" });
     }
 
     /// Its address.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
     }
 
     /// Starts the node again after [`Self::stop`].
-    pub async fn boot(&mut self) {
+    pub(crate) async fn boot(&mut self) {
         let mut command = Command::new(script("rabbitmq-server"));
         self.environment(&mut command);
         // A group of its own, so that the shell and the runtime below it can be ended together.
@@ -149,26 +149,26 @@ impl Node {
     }
 
     /// Stops the node as an operator would, and waits for its end.
-    pub async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         self.signal("TERM");
         let mut child = self.child.take().unwrap();
         until("the private RabbitMQ has ended", || child.try_wait().unwrap().is_some()).await;
     }
 
     /// Kills the node as a power cut would; [`Self::boot`] starts it again.
-    pub async fn kill(&mut self) {
+    pub(crate) async fn kill(&mut self) {
         self.signal("KILL");
         let mut child = self.child.take().unwrap();
         until("the private RabbitMQ is gone", || child.try_wait().unwrap().is_some()).await;
     }
 
     /// Its host and port.
-    pub fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
     /// Runs a `rabbitmqctl` command on the node.
-    pub fn control(&self, arguments: &[&str]) {
+    pub(crate) fn control(&self, arguments: &[&str]) {
         let mut command = Command::new(script("rabbitmqctl"));
         self.environment(&mut command);
         let output = command.arg("-n").arg(&self.name).args(arguments).output().unwrap();
@@ -240,7 +240,7 @@ fn tls_config(home: &Path, port: u16) -> String {
 
 /// Makes an authority (`ca.pem`), a certificate of it for `localhost` (`node.pem`, `node.key`), and one for the client
 /// `worker` (`worker.pem`, `worker.key`).
-pub fn issue_certificates(home: &Path) {
+pub(crate) fn issue_certificates(home: &Path) {
     let openssl = |arguments: &str| openssl(home, arguments);
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     openssl(&format!("req -x509 {key} -days 2 -subj /CN=Test-CA -keyout ca.key -out ca.pem"));

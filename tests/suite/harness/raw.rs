@@ -9,11 +9,11 @@ const BODY: u8 = 3;
 const FRAME_END: u8 = 0xce;
 
 /// What the broker and this publisher agree on.
-pub const FRAME_MAX: usize = 131_072;
+pub(crate) const FRAME_MAX: usize = 131_072;
 
 /// Properties as they are on the wire.
 #[derive(Clone, Debug, Default)]
-pub struct Properties {
+pub(crate) struct Properties {
     /// A table without its length.
     pub headers: Option<Vec<u8>>,
     pub message_id: Option<Vec<u8>>,
@@ -42,11 +42,11 @@ impl Properties {
 }
 
 /// A connection with one channel that confirms.
-pub struct Raw(TcpStream);
+pub(crate) struct Raw(TcpStream);
 
 impl Raw {
     /// Connects as `guest`.
-    pub async fn connect(url: &str) -> Self {
+    pub(crate) async fn connect(url: &str) -> Self {
         let address = url.rsplit_once('@').unwrap().1.split('/').next().unwrap();
         let mut raw = Self(TcpStream::connect(address).await.unwrap());
         raw.0.write_all(b"AMQP\x00\x00\x09\x01").await.unwrap();
@@ -66,7 +66,7 @@ impl Raw {
     }
 
     /// Publishes to a queue and waits for the confirm.
-    pub async fn send(&mut self, queue: &str, properties: &Properties, body: &[u8]) {
+    pub(crate) async fn send(&mut self, queue: &str, properties: &Properties, body: &[u8]) {
         let publish = [&[0, 0][..], &short(b""), &short(queue.as_bytes()), &[0]].concat();
         self.call(1, 60, 40, &publish).await;
         let properties = properties.bytes();
@@ -80,7 +80,7 @@ impl Raw {
     }
 
     /// Takes the first message of a queue and gives it back, as a worker does that dies with it.
-    pub async fn hand_back(&mut self, queue: &str) {
+    pub(crate) async fn hand_back(&mut self, queue: &str) {
         self.call(1, 60, 70, &[&[0, 0][..], &short(queue.as_bytes()), &[0]].concat()).await;
         let got = self.answer(60, 71).await;
         // Not several, but back into the queue.
@@ -88,7 +88,7 @@ impl Raw {
     }
 
     /// Closes the connection: whatever was asked for is done then.
-    pub async fn close(mut self) {
+    pub(crate) async fn close(mut self) {
         let close = [&200_u16.to_be_bytes()[..], &short(b""), &[0; 4]].concat();
         self.call(0, 10, 50, &close).await;
         self.answer(10, 51).await;
@@ -128,11 +128,11 @@ fn short(text: &[u8]) -> Vec<u8> {
 }
 
 /// A long string or a table.
-pub fn long(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn long(bytes: &[u8]) -> Vec<u8> {
     [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
 }
 
 /// A field of a table: its name, its type and its value.
-pub fn field(name: &[u8], kind: u8, value: &[u8]) -> Vec<u8> {
+pub(crate) fn field(name: &[u8], kind: u8, value: &[u8]) -> Vec<u8> {
     [&short(name)[..], &[kind], value].concat()
 }

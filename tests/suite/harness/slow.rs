@@ -15,7 +15,7 @@ use paceline::engine::ports::{
 };
 
 /// The ledger behind it does everything else.
-pub struct SlowLedger {
+pub(crate) struct SlowLedger {
     pub inner: Arc<dyn Ledger>,
     /// Attempts that are recorded at once.
     pub quick: u32,

@@ -25,7 +25,7 @@ const LATENCY: &str = "[latency]\nbefore = { kind = 'uniform', from_ms = 10, to_
                        after = { kind = 'uniform', from_ms = 10, to_ms = 30 }\n";
 
 /// A platform that outlives the workers that call it.
-pub struct World {
+pub(crate) struct World {
     pub simulator: Simulator,
     pub clock: Clock,
     catalog: Arc<Catalog>,
@@ -34,7 +34,7 @@ pub struct World {
 
 impl World {
     /// The platform; `rest` is what its scenario says beside the latency.
-    pub fn new(catalog: Catalog, rest: &str) -> Self {
+    pub(crate) fn new(catalog: Catalog, rest: &str) -> Self {
         let (clock, catalog) = (Clock::at(T0), Arc::new(catalog));
         let simulator = Simulator::start(Arc::clone(&catalog), scenario(rest), 1.0, clock.clone())
             .unwrap_or_else(|error| panic!("{error}"));
@@ -42,26 +42,26 @@ impl World {
     }
 
     /// The file of the ledger.
-    pub fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> PathBuf {
         self.folder.path().join("ledger.db")
     }
 
     /// Another scenario from now on.
-    pub fn change(&self, rest: &str) {
+    pub(crate) fn change(&self, rest: &str) {
         self.simulator.change(scenario(rest)).unwrap();
     }
 
-    pub fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         self.simulator.stats()
     }
 
     /// A worker with these settings; secrets stand in the variables `S1` to `S3`.
-    pub async fn start(&self, text: &str) -> Worker<'_> {
+    pub(crate) async fn start(&self, text: &str) -> Worker<'_> {
         self.start_over(text, Arc::new(InProcess::new(self.simulator.clone()))).await
     }
 
     /// The same over another transport.
-    pub async fn start_over(&self, text: &str, transport: Arc<dyn Transport>) -> Worker<'_> {
+    pub(crate) async fn start_over(&self, text: &str, transport: Arc<dyn Transport>) -> Worker<'_> {
         let settings = self.settings(text);
         let apps = wiring::apps_of(&settings, &self.catalog).unwrap();
         let parts = Parts::bare(settings, Arc::clone(&self.catalog), apps, transport, self.clock.clone(), 1.0);
@@ -85,7 +85,7 @@ fn scenario(rest: &str) -> Scenario {
 
 /// A call as the ledger has it.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub(crate) struct Call {
     pub app: String,
     pub tenant: String,
     /// Seconds since the world began.
@@ -95,7 +95,7 @@ pub struct Call {
 }
 
 /// A worker on its ledger.
-pub struct Worker<'w> {
+pub(crate) struct Worker<'w> {
     world: &'w World,
     pub engine: Arc<Engine>,
     pub ledger: Arc<dyn Store>,
@@ -103,7 +103,7 @@ pub struct Worker<'w> {
 
 impl Worker<'_> {
     /// Takes jobs over.
-    pub async fn take(&self, jobs: impl IntoIterator<Item = Value>) {
+    pub(crate) async fn take(&self, jobs: impl IntoIterator<Item = Value>) {
         let decoder = Decoder { catalog: Arc::clone(&self.world.catalog), apps: Apps::Any, rights: Arc::default() };
         let arrival = |job: Value| {
             let job = decoder.decode(job.to_string().as_bytes(), &Defaults::default()).unwrap();
@@ -119,37 +119,37 @@ impl Worker<'_> {
     }
 
     /// Works in the background until nothing is left.
-    pub fn run(&self) -> JoinHandle<Stop> {
+    pub(crate) fn run(&self) -> JoinHandle<Stop> {
         let engine = Arc::clone(&self.engine);
         tokio::spawn(async move { engine.run(true, std::future::pending()).await })
     }
 
     /// Works to the end; says how many seconds that took.
-    pub async fn finish(&self) -> f64 {
+    pub(crate) async fn finish(&self) -> f64 {
         let start = self.world.clock.mono();
         assert_eq!(self.run().await.unwrap(), Stop::Idle);
         self.world.clock.mono().since(start).as_secs_f64()
     }
 
     /// Goes by other settings from now on.
-    pub async fn reload(&self, text: &str) -> Revision {
+    pub(crate) async fn reload(&self, text: &str) -> Revision {
         let settings = self.world.settings(text);
         let apps = wiring::apps_of(&settings, &self.world.catalog).unwrap();
         wiring::reload(&self.engine, &settings, Arc::clone(&self.world.catalog), apps).await.unwrap()
     }
 
     /// Sleeps until so many seconds after the world began.
-    pub async fn until(&self, second: f64) {
+    pub(crate) async fn until(&self, second: f64) {
         let at = T0 + Duration::from_secs_f64(second);
         self.world.clock.sleep_until(self.world.clock.mono_of(at)).await;
     }
 
-    pub async fn counts(&self) -> Counts {
+    pub(crate) async fn counts(&self) -> Counts {
         self.ledger.counts(None).await.unwrap()
     }
 
     /// Calls of this method, in the order of sending.
-    pub async fn calls(&self, method: &str) -> Vec<Call> {
+    pub(crate) async fn calls(&self, method: &str) -> Vec<Call> {
         let calls = self.ledger.acquire_all().await.unwrap().past_calls(Timestamp(0)).await.unwrap();
         let second = |at: Timestamp| at.since(T0).as_secs_f64();
         let of_method = calls.into_iter().filter(|call| call.lane.method == method);
@@ -164,27 +164,27 @@ impl Worker<'_> {
     }
 
     /// Ends it as a start of another worker needs it.
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         self.ledger.close().await;
     }
 }
 
 /// Whether each call sent from `from_s` on left when fewer than `limit` before it could still be counted in the window.
-pub fn assert_kept(calls: &[Call], from_s: f64, limit: usize, span_s: f64) {
+pub(crate) fn assert_kept(calls: &[Call], from_s: f64, limit: usize, span_s: f64) {
     for (n, call) in calls.iter().enumerate().filter(|(_, call)| call.sent_s >= from_s) {
         let busy = calls[..n].iter().filter(|other| other.by_s + span_s > call.sent_s).count();
         assert!(busy < limit, "{busy} of {limit} when a call left at {} s", call.sent_s);
     }
 }
 
-pub fn meeting(app: &str, n: usize) -> Value {
+pub(crate) fn meeting(app: &str, n: usize) -> Value {
     json!({"id": format!("{app}-{n}"), "method": "wecom.meeting.create", "app": app,
         "body": {"admin_userid": "zhangsan", "title": format!("{app} {n}"),
             "meeting_start": 1_900_000_000 + n * 3_600, "meeting_duration": 3_600}})
 }
 
 /// A room; `tenant` may be empty.
-pub fn room(app: &str, tenant: &str, n: usize) -> Value {
+pub(crate) fn room(app: &str, tenant: &str, n: usize) -> Value {
     let mut job = json!({"id": format!("{app}-{tenant}-{n}"), "method": "feishu.vc.room.create", "app": app,
         "body": {"name": format!("{tenant} {n}"), "capacity": 10, "room_level_id": "omb_1"}});
     if !tenant.is_empty() {
@@ -194,11 +194,11 @@ pub fn room(app: &str, tenant: &str, n: usize) -> Value {
 }
 
 /// An app of WeCom as the settings have it, and what else stands in its table.
-pub fn wecom(name: &str, corp: &str, secret: &str, rest: &str) -> String {
+pub(crate) fn wecom(name: &str, corp: &str, secret: &str, rest: &str) -> String {
     format!("[apps.{name}]\nplatform = 'wecom'\ncorp_id = '{corp}'\ncorp_secret = {{ env = '{secret}' }}\n{rest}\n")
 }
 
 /// An app of Feishu, likewise.
-pub fn feishu(name: &str, rest: &str) -> String {
+pub(crate) fn feishu(name: &str, rest: &str) -> String {
     format!("[apps.{name}]\nplatform = 'feishu'\napp_id = 'cli_{name}'\napp_secret = {{ env = 'S1' }}\n{rest}\n")
 }

@@ -19,7 +19,7 @@ use super::plan::Cuts;
 const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// The platform with the requests that are on their way to it.
-pub struct Platform {
+pub(super) struct Platform {
     world: Mutex<World>,
     began: Timestamp,
     cuts: Cuts,
@@ -36,7 +36,7 @@ struct Flights {
 
 impl Platform {
     /// `world` was made by a clock that said `began`.
-    pub fn new(world: World, began: Timestamp, cuts: Cuts) -> Arc<Self> {
+    pub(super) fn new(world: World, began: Timestamp, cuts: Cuts) -> Arc<Self> {
         let dice = Mutex::new(Rng::with_seed(cuts.seed));
         Arc::new(Self { world: Mutex::new(world), began, cuts, dice, flights: Mutex::default() })
     }
@@ -51,7 +51,7 @@ impl Platform {
         Some((travel, travel.mul_f64(dice.f64() * dice.f64())))
     }
 
-    pub fn world(&self) -> MutexGuard<'_, World> {
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -65,7 +65,7 @@ impl Platform {
     }
 
     /// Lets what dead workers have sent arrive: at once what was due while nobody lived, the rest in its time.
-    pub fn deliver(self: &Arc<Self>, clock: &Clock) {
+    pub(super) fn deliver(self: &Arc<Self>, clock: &Clock) {
         let left: Vec<_> = self.flights().travelling.keys().copied().collect();
         for (at, id) in left {
             if at <= clock.now() {
@@ -108,7 +108,7 @@ async fn travel(platform: Arc<Platform>, clock: Clock, at: Timestamp, id: u64) -
 }
 
 /// One life's end of the cable.
-pub struct Cable {
+pub(super) struct Cable {
     pub platform: Arc<Platform>,
     pub clock: Clock,
 }

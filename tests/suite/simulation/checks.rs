@@ -15,7 +15,7 @@ use super::plan::{MINUTES, Plan, Sent};
 use super::twins::{self, Twins};
 
 /// Everything that is wrong.
-pub fn faults_of(plan: &Plan, platform: &Platform, store: &Path, ended: Timestamp) -> Vec<String> {
+pub(super) fn faults_of(plan: &Plan, platform: &Platform, store: &Path, ended: Timestamp) -> Vec<String> {
     let books = platform.world().stats();
     let objects = platform.world().objects();
     let operator = store::open(store).unwrap();

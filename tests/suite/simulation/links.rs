@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::plan::{CALENDAR, MINUTES, Plan};
 
 /// Lets some jobs of the plan wait for others.
-pub fn add(plan: &mut Plan, seed: u64) {
+pub(super) fn add(plan: &mut Plan, seed: u64) {
     let rng = &mut Rng::with_seed(seed ^ 0x11c5);
     if rng.bool() {
         return;
@@ -41,7 +41,7 @@ pub fn add(plan: &mut Plan, seed: u64) {
 }
 
 /// What is wrong with jobs that waited for others.
-pub fn faults(plan: &Plan, sheets: &HashMap<&str, JobSheet>) -> Vec<String> {
+pub(super) fn faults(plan: &Plan, sheets: &HashMap<&str, JobSheet>) -> Vec<String> {
     let mut faults = Vec::new();
     for job in plan.jobs().filter(|job| !job.after.is_empty()) {
         let Some(sheet) = sheets.get(job.id.as_str()) else { continue };

@@ -67,7 +67,7 @@ impl Windows {
 }
 
 /// Carries the plan out and says what was wrong.
-pub fn carry_out(plan: &Plan) -> Vec<String> {
+pub(super) fn carry_out(plan: &Plan) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("ledger.db");
     let scenario = Scenario::parse(&plan.scenario, "simulation").unwrap();

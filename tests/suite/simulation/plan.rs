@@ -18,16 +18,16 @@ use serde_json::{Value, json};
 use super::{links, twins};
 
 /// Where the calendar begins.
-pub const T0: Timestamp = Timestamp(1_800_000_000_000_000);
+pub(super) const T0: Timestamp = Timestamp(1_800_000_000_000_000);
 
-pub const ROOM: &str = "feishu.vc.room.create";
-pub const CALENDAR: &str = "feishu.calendar.create";
-pub const MINUTES: &str = "feishu.calendar.event.meeting_minute.create";
-pub const MEETING: &str = "wecom.meeting.create";
+pub(super) const ROOM: &str = "feishu.vc.room.create";
+pub(super) const CALENDAR: &str = "feishu.calendar.create";
+pub(super) const MINUTES: &str = "feishu.calendar.event.meeting_minute.create";
+pub(super) const MEETING: &str = "wecom.meeting.create";
 
 /// A job as it is sent in, with what the checks need to know of it.
 #[derive(Clone, Debug)]
-pub struct Sent {
+pub(super) struct Sent {
     pub id: String,
     pub method: &'static str,
     pub not_before: Option<Timestamp>,
@@ -40,14 +40,14 @@ pub struct Sent {
 }
 
 /// Jobs that come together.
-pub struct Portion {
+pub(super) struct Portion {
     pub at: Timestamp,
     pub jobs: Vec<Sent>,
 }
 
 /// Something a person does.
 #[derive(Clone, Copy, Debug)]
-pub enum Deed {
+pub(super) enum Deed {
     /// Cancels every n-th job that waits.
     Cancel(usize),
     /// Ends every n-th job that is held or uncertain.
@@ -58,7 +58,7 @@ pub enum Deed {
 
 /// Connections that break while a request is still on its way, to arrive as late as it can.
 #[derive(Clone, Copy, Debug)]
-pub struct Cuts {
+pub(super) struct Cuts {
     pub chance: f64,
     pub until: Timestamp,
     /// Requests arrive within this time.
@@ -87,12 +87,12 @@ impl Cuts {
 
 /// When a life ends, and how long nobody lives then.
 #[derive(Clone, Copy, Debug)]
-pub struct Kill {
+pub(super) struct Kill {
     pub after: Duration,
     pub down: Duration,
 }
 
-pub struct Plan {
+pub(super) struct Plan {
     pub catalog: Arc<Catalog>,
     pub apps: Apps,
     pub scenario: String,
@@ -115,7 +115,7 @@ fn pick<'a, T>(rng: &mut Rng, all: &'a [T]) -> &'a T {
 }
 
 impl Plan {
-    pub fn of(seed: u64) -> Self {
+    pub(super) fn of(seed: u64) -> Self {
         let rng = &mut Rng::with_seed(seed);
         let catalog = Arc::new(built_in().unwrap());
         let mut options = options(rng);
@@ -138,7 +138,7 @@ impl Plan {
         plan
     }
 
-    pub fn jobs(&self) -> impl Iterator<Item = &Sent> {
+    pub(super) fn jobs(&self) -> impl Iterator<Item = &Sent> {
         self.portions.iter().flat_map(|portion| &portion.jobs)
     }
 

@@ -17,7 +17,7 @@ use super::plan::{CALENDAR, MEETING, MINUTES, Plan, ROOM, Sent};
 type Group = (&'static str, String, String);
 
 /// Changes some jobs of the plan into twins and lets strangers create what looks like them.
-pub fn add(plan: &mut Plan, seed: u64) {
+pub(super) fn add(plan: &mut Plan, seed: u64) {
     let rng = &mut Rng::with_seed(seed ^ 0x7717);
     if rng.u8(..3) == 0 {
         return;
@@ -65,7 +65,7 @@ fn toml_of(body: &Value) -> String {
 }
 
 /// Whether the object is one of several that look alike.
-pub fn is_twin(object: &ObjectLine) -> bool {
+pub(super) fn is_twin(object: &ObjectLine) -> bool {
     name_of(object).is_some()
 }
 
@@ -86,11 +86,18 @@ struct Ended {
 
 /// What is gathered of the twins while the jobs are gone through.
 #[derive(Default)]
-pub struct Twins(BTreeMap<Group, Ended>);
+pub(super) struct Twins(BTreeMap<Group, Ended>);
 
 impl Twins {
     /// Notes how a twin ended; what is wrong with that alone.
-    pub fn note(&mut self, plan: &Plan, job: &Sent, name: &str, sheet: &JobSheet, story: &str) -> Option<String> {
+    pub(super) fn note(
+        &mut self,
+        plan: &Plan,
+        job: &Sent,
+        name: &str,
+        sheet: &JobSheet,
+        story: &str,
+    ) -> Option<String> {
         let app = &plan.apps[job.value["app"].as_str().unwrap()];
         let document = &sheet.line.document;
         let reason = document["reason"].as_str().unwrap_or_default();
@@ -114,7 +121,7 @@ impl Twins {
     }
 
     /// What is wrong with the twins together.
-    pub fn faults(&self, plan: &Plan, objects: &[ObjectLine]) -> Vec<String> {
+    pub(super) fn faults(&self, plan: &Plan, objects: &[ObjectLine]) -> Vec<String> {
         let mut faults = Vec::new();
         let mut accounts: BTreeMap<&str, usize> = BTreeMap::new();
         for app in plan.apps.values() {

@@ -92,6 +92,6 @@ fn meetings() -> Vec<Value> {
 }
 
 /// All jobs, as a file has them.
-pub fn campus() -> Vec<Value> {
+pub(crate) fn campus() -> Vec<Value> {
     [building(), term(), meetings()].concat()
 }

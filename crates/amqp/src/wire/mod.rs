@@ -6,7 +6,7 @@
 
 pub(super) mod frames;
 #[cfg(any(test, fuzzing))]
-pub mod hostile;
+pub(crate) mod hostile;
 pub(super) mod meter;
 pub(super) mod notes;
 mod table;

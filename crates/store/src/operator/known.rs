@@ -11,7 +11,7 @@ use paceline_ports::location::Location;
 use paceline_ports::operator::Untouched as _;
 
 /// A ledger, opened when something is asked for the first time.
-pub struct KnownJobs {
+pub(crate) struct KnownJobs {
     location: Location,
     catalog: Arc<Catalog>,
     ledger: Option<UntouchedFile>,
@@ -19,7 +19,7 @@ pub struct KnownJobs {
 
 impl KnownJobs {
     /// Of this ledger, if there is one.
-    pub const fn new(location: Location, catalog: Arc<Catalog>) -> Self {
+    pub(crate) const fn new(location: Location, catalog: Arc<Catalog>) -> Self {
         Self { location, catalog, ledger: None }
     }
 

@@ -97,7 +97,7 @@ impl OutlookReports for Operator {
 }
 
 /// A ledger that is only looked at: nothing is written, created or migrated, beside a worker or without one.
-pub struct UntouchedFile {
+pub(crate) struct UntouchedFile {
     pub(super) conn: Conn,
 }
 
@@ -106,7 +106,7 @@ impl UntouchedFile {
     ///
     /// # Errors
     /// A sentence that says what is wrong with the file.
-    pub fn open(location: impl Into<Location>) -> std::result::Result<Option<Self>, LedgerError> {
+    pub(crate) fn open(location: impl Into<Location>) -> std::result::Result<Option<Self>, LedgerError> {
         let location = location.into();
         if location.server.is_some() {
             // There is always one, and looking at it takes nothing from anybody.
