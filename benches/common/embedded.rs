@@ -11,7 +11,7 @@ use paceline::domain::decode::{self, Decoder, Defaults};
 use paceline::engine::Engine;
 use paceline::engine::ports::{Arrival, Intake, Ledger, Origin, TakenOver, Transport, Waiting};
 use paceline::settings::{self, Settings};
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 use paceline::wiring;
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ pub(crate) const FILE: &str = "paceline.db";
 
 /// A worker that has taken nothing over yet.
 pub(crate) struct Embedded {
-    pub ledger: Arc<SqliteLedger>,
+    pub ledger: Arc<SqlStore>,
     pub engine: Arc<Engine>,
     pub clock: Clock,
     pub decoder: Decoder,
@@ -45,7 +45,7 @@ impl Embedded {
         quotas: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
         let catalog = catalog()?;
-        let ledger = Arc::new(SqliteLedger::open(&folder.join(FILE), Mode::Worker, clock.now())?);
+        let ledger = Arc::new(SqlStore::open(&folder.join(FILE), Mode::Worker, clock.now())?);
         let mut apps = wiring::apps_for_rehearsal(&catalog, [(APP, "feishu.vc.room.create")]);
         let app = apps.get_mut(APP).and_then(Arc::get_mut).context("the app is shared already")?;
         for (method, quota) in quotas {

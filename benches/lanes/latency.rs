@@ -10,7 +10,7 @@ use anyhow::{Context as _, ensure};
 use paceline::clock::Clock;
 use paceline::domain::decode::Defaults;
 use paceline::engine::ports::{Arrival, Intake, Origin};
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 use serde_json::{Value, json};
 
 use super::embedded::{APP, Embedded, FILE};
@@ -104,7 +104,7 @@ async fn once(place: &Place<'_>, wire: &Wire, way: Way, name: &str) -> anyhow::R
 }
 
 async fn beside(place: &Place<'_>, job: &Value) -> anyhow::Result<()> {
-    let other = SqliteLedger::open(&place.folder.join(FILE), Mode::Operator, place.worker.clock.now())?;
+    let other = SqlStore::open(&place.folder.join(FILE), Mode::Operator, place.worker.clock.now())?;
     let job = place.worker.decoder.decode(job.to_string().as_bytes(), &Defaults::default());
     let job = job.map_err(|rejection| sentence(rejection.detail()))?;
     let arrival = Arrival { input: Ok(Box::new(job)), origin: Origin::default() };

@@ -9,7 +9,7 @@ use paceline::engine::ports::State;
 use paceline::engine::ports::operator::Selection;
 use paceline::engine::ports::{JobSeq, Ledger};
 use paceline::store;
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 
 use super::{Row, ask};
 
@@ -73,7 +73,7 @@ fn selections() -> Vec<(&'static str, Selection)> {
 fn start(path: &Path, now: Timestamp) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let ledger = SqliteLedger::open(path, Mode::Worker, now)?;
+        let ledger = SqlStore::open(path, Mode::Worker, now)?;
         ledger.acquire_all().await?.recover(now).await?;
         ledger.acquire_all().await?.past_calls(now - Duration::from_secs(60)).await?;
         let mut after = JobSeq(0);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use paceline::domain::time::Timestamp;
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 use rusqlite::{Connection, params};
 
 /// What has become of the jobs.
@@ -41,7 +41,7 @@ const DEATHS: [(&str, Option<i64>); 5] = [
 pub(crate) fn fill(path: &Path, jobs: i64, shape: Shape, now: Timestamp) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        SqliteLedger::open(path, Mode::Worker, now)?.close().await;
+        SqlStore::open(path, Mode::Worker, now)?.close().await;
         anyhow::Ok(())
     })?;
     let mut conn = Connection::open(path)?;

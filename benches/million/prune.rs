@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{JobSeq, Ledger};
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 
 use super::started;
 
@@ -16,7 +16,7 @@ const PIECES: usize = 800;
 pub(crate) fn all(path: &Path, now: Timestamp) -> anyhow::Result<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let ledger = SqliteLedger::open(path, Mode::Worker, now)?;
+        let ledger = SqlStore::open(path, Mode::Worker, now)?;
         let (mut after, mut took, mut forgotten) = (JobSeq(0), Vec::new(), 0);
         for _ in 0..PIECES {
             let start = started();

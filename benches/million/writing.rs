@@ -8,7 +8,7 @@ use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{
     Arrival, AttemptEnd, AttemptStart, Intake, Ledger, Origin, Purpose, Settlement, TakenOver,
 };
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 use serde_json::json;
 
 /// Jobs written in one measurement.
@@ -27,7 +27,7 @@ pub(crate) struct Cost {
 pub(crate) fn write(path: &Path, name: &str, now: Timestamp) -> anyhow::Result<Cost> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let ledger = SqliteLedger::open(path, Mode::Worker, now)?;
+        let ledger = SqlStore::open(path, Mode::Worker, now)?;
         let arrivals: Vec<_> = (0..JOBS).map(|n| arrival(name, n)).collect();
         let (cpu, clock) = (cpu_us()?, started());
         let mut arrivals = arrivals.into_iter();
@@ -57,7 +57,7 @@ fn started() -> Instant {
     Instant::now()
 }
 
-async fn call(ledger: &SqliteLedger, seq: paceline::engine::ports::JobSeq, now: Timestamp) -> anyhow::Result<()> {
+async fn call(ledger: &SqlStore, seq: paceline::engine::ports::JobSeq, now: Timestamp) -> anyhow::Result<()> {
     let sent_at = Timestamp(now.0 + seq.0);
     let deadline_at = Timestamp(sent_at.0 + 30_000_000);
     let start = AttemptStart { purpose: Purpose::Job(seq), lane: lane().into(), sent_at, deadline_at };

@@ -11,7 +11,7 @@ use paceline::engine::ports::{Arrival, Intake, Ledger, Origin};
 use paceline::metrics::Metrics;
 use paceline::settings;
 use paceline::simulator::{InProcess, Scenario, Simulator};
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 use paceline::wiring::{self, Scrape};
 use serde_json::{Value, json};
 
@@ -78,10 +78,10 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// A worker that has made some calls, so that windows, counters and the outbox hold something.
-async fn prepared(path: &std::path::Path) -> anyhow::Result<(Scrape, Arc<SqliteLedger>)> {
+async fn prepared(path: &std::path::Path) -> anyhow::Result<(Scrape, Arc<SqlStore>)> {
     let (clock, catalog) = (Clock::system(), Arc::new(built_in().map_err(|faults| sentence(format!("{faults:?}")))?));
     let metrics = Metrics::collecting(&clock).map_err(sentence)?;
-    let ledger = Arc::new(SqliteLedger::open_measured(path, Mode::Worker, clock.now(), metrics.clone())?);
+    let ledger = Arc::new(SqlStore::open_measured(path, Mode::Worker, clock.now(), metrics.clone())?);
     let names: Vec<String> = (0..APPS).map(|n| format!("app-{n:03}")).collect();
     let apps = wiring::apps_for_rehearsal(&catalog, names.iter().map(|name| (name.as_str(), "feishu.vc.room.create")));
     let scenario = Scenario::parse("", "bench").map_err(sentence)?;

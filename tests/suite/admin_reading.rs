@@ -17,7 +17,7 @@ use paceline::engine::Engine;
 use paceline::engine::ports::{AttemptEnd, AttemptSeq, AttemptStart, JobSeq, Ledger, Purpose, Settlement};
 use paceline::settings;
 use paceline::settings::Role;
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 use paceline::wiring;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -32,7 +32,7 @@ const IDS: [&str; 6] = ["queued", "uncertain", "held", "dead", "succeeded", "run
 
 pub(crate) struct World {
     pub place: Place,
-    ledger: Arc<SqliteLedger>,
+    ledger: Arc<SqlStore>,
     engine: Arc<Engine>,
     admin: Admin,
 }
@@ -41,14 +41,14 @@ fn lane() -> Arc<LaneKey> {
     LaneKey { app: "campus".to_owned(), tenant: String::new(), method: MEETING.to_owned() }.into()
 }
 
-async fn begin(ledger: &SqliteLedger, clock: &Clock, seq: JobSeq) -> AttemptSeq {
+async fn begin(ledger: &SqlStore, clock: &Clock, seq: JobSeq) -> AttemptSeq {
     let now = clock.now();
     let deadline_at = now + Duration::from_secs(30);
     let start = AttemptStart { purpose: Purpose::Job(seq), lane: lane(), sent_at: now, deadline_at };
     ledger.acquire_all().await.unwrap().begin_attempt(start).await.unwrap().0
 }
 
-async fn call(ledger: &SqliteLedger, clock: &Clock, seq: JobSeq, outcome: &'static str, settlement: Settlement) {
+async fn call(ledger: &SqlStore, clock: &Clock, seq: JobSeq, outcome: &'static str, settlement: Settlement) {
     let attempt = begin(ledger, clock, seq).await;
     let settlement = Some((seq, settlement));
     let end = AttemptEnd { attempt, ended_at: clock.now(), outcome, replied: true, failure: None, settlement };
@@ -81,7 +81,7 @@ impl World {
         assert_eq!(submitted.code, Some(0), "{}", submitted.transcript());
 
         let path = place.path().join("paceline.db");
-        let ledger = Arc::new(SqliteLedger::open(&path, Mode::Worker, clock.now()).unwrap());
+        let ledger = Arc::new(SqlStore::open(&path, Mode::Worker, clock.now()).unwrap());
         let seqs: Vec<_> = ledger
             .acquire_all()
             .await

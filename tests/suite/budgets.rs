@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use paceline::domain::time::Timestamp;
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 use paceline_ports::{JobSeq, Ledger as _};
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ async fn a_restart_and_a_forgotten_job_give_no_call_back() {
     let world = world(5);
     let jobs: Vec<Value> = (0..3).map(room).collect();
     world.work(&jobs).await;
-    let ledger = SqliteLedger::open(&world.store(), Mode::Worker, world.now()).unwrap();
+    let ledger = SqlStore::open(&world.store(), Mode::Worker, world.now()).unwrap();
     let pruned = ledger.prune(world.now() + Duration::from_secs(1), JobSeq(0)).await.unwrap();
     assert_eq!(pruned.forgotten, 3);
     ledger.close().await;

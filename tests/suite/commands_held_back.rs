@@ -9,7 +9,7 @@ use paceline::domain::outcome::Failure;
 use paceline::domain::quota::{Key, Window};
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{Ledger, Restrained, Restraint, RestraintKind};
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 
 use super::commands::Place;
 
@@ -70,13 +70,13 @@ fn restraints() -> Vec<Restraint> {
 async fn what_holds_calls_back_is_shown_with_cause_and_end() {
     let place = Place::with_apps(&[]);
     let path = place.path().join("paceline.db");
-    let ledger = SqliteLedger::open(&path, Mode::Worker, Timestamp(0)).unwrap();
+    let ledger = SqlStore::open(&path, Mode::Worker, Timestamp(0)).unwrap();
     ledger.acquire_all().await.unwrap().set_restraints(restraints()).await.unwrap();
     ledger.close().await;
     insta::assert_snapshot!("status_held_back", place.run(&["status"]).transcript());
     insta::assert_snapshot!("status_held_back_json", place.run(&["status", "--json"]).transcript());
     insta::assert_snapshot!("resume_held_back", place.run(&["resume", "acme"]).transcript());
-    let ledger = SqliteLedger::open(&path, Mode::Worker, Timestamp(0)).unwrap();
+    let ledger = SqlStore::open(&path, Mode::Worker, Timestamp(0)).unwrap();
     let left = ledger.acquire_all().await.unwrap().restraints().await.unwrap();
     assert!(left.len() == 2 && left.iter().all(|restraint| restraint.app == "campus"), "{left:?}");
 }

@@ -6,14 +6,14 @@ use paceline::domain::messages::Cure;
 use paceline::domain::outcome::Failure;
 use paceline::domain::reason::Reason;
 use paceline::engine::ports::{AttemptEnd, AttemptStart, JobSeq, Ledger, Purpose, Settlement};
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 use serde_json::{Value, json};
 
 use super::commands::Place;
 use super::harness::until;
 
 /// A call of a job that is answered at once; what becomes of the job.
-async fn call(ledger: &SqliteLedger, clock: &Clock, seq: JobSeq, outcome: &'static str, settlement: Settlement) {
+async fn call(ledger: &SqlStore, clock: &Clock, seq: JobSeq, outcome: &'static str, settlement: Settlement) {
     let method = "feishu.vc.room.create".to_owned();
     let lane = LaneKey { app: "acme".to_owned(), tenant: String::new(), method };
     let now = clock.now();
@@ -70,7 +70,7 @@ async fn every_job_has_its_reason() {
     insta::assert_snapshot!("why_never_a_job", place.run(&["why", "bad"]).transcript());
 
     let clock = Clock::system();
-    let ledger = SqliteLedger::open(&place.path().join("paceline.db"), Mode::Worker, clock.now()).unwrap();
+    let ledger = SqlStore::open(&place.path().join("paceline.db"), Mode::Worker, clock.now()).unwrap();
     let waiting = ledger.acquire_all().await.unwrap().waiting(None, JobSeq(0), 100).await.unwrap();
     assert_eq!(waiting.len(), 30);
     for (n, job) in waiting.iter().take(18).enumerate() {

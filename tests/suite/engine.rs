@@ -22,7 +22,7 @@ use paceline::settings;
 use paceline::simulator::scenario::User;
 use paceline::simulator::{InProcess, Scenario, Simulator, Stats};
 use paceline::store;
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 use paceline::wiring;
 use serde_json::{Value, json};
 
@@ -173,8 +173,8 @@ impl World {
         &self.clock
     }
 
-    pub(crate) fn ledger(&self) -> Arc<SqliteLedger> {
-        Arc::new(SqliteLedger::open(&self.store(), Mode::Worker, self.clock.now()).unwrap())
+    pub(crate) fn ledger(&self) -> Arc<SqlStore> {
+        Arc::new(SqlStore::open(&self.store(), Mode::Worker, self.clock.now()).unwrap())
     }
 
     pub(crate) async fn engine(&self, ledger: Arc<dyn Ledger>) -> Arc<Engine> {

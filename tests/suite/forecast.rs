@@ -13,7 +13,7 @@ use paceline::engine::ports::{Arrival, Intake, Ledger, Origin, PastCall};
 use paceline::engine::schedule::Limits;
 use paceline::settings;
 use paceline::store;
-use paceline::store::sqlite::SqliteLedger;
+use paceline::store::SqlStore;
 use paceline::wiring;
 use serde_json::{Value, json};
 
@@ -62,7 +62,7 @@ fn counted_by(call: &PastCall) -> Timestamp {
     call.counted_by
 }
 
-async fn take_over(world: &World, ledger: &SqliteLedger, jobs: &[Value]) {
+async fn take_over(world: &World, ledger: &SqlStore, jobs: &[Value]) {
     let arrival = |job: &Value| Arrival { input: Ok(Box::new(world.decode(job))), origin: Origin::default() };
     ledger.take_over(jobs.iter().map(arrival).collect(), world.clock.now()).await.unwrap();
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use paceline::engine::ports::{Arrival, Intake, Ledger, Origin, TakenOver};
 use paceline::engine::{Engine, Stop};
-use paceline::store::sqlite::SqliteLedger;
+use paceline::store::SqlStore;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -22,7 +22,7 @@ fn of_batch(batch: &str, n: usize) -> Value {
 /// A worker at work on a world.
 struct Work {
     world: World,
-    ledger: Arc<SqliteLedger>,
+    ledger: Arc<SqlStore>,
     engine: Arc<Engine>,
     running: JoinHandle<Stop>,
 }

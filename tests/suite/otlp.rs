@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{AmqpOrigin, Arrival, Intake, Origin};
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 use prost::Message as _;
 use serde_json::json;
 
@@ -111,7 +111,7 @@ async fn work(place: &Place, settings: &str, parents: &[Option<String>]) -> Outc
     place.write("paceline.toml", &(table(&shared_url(), &queues) + settings));
     let world = World::new(CALM);
     let now = Timestamp::parse("2026-11-21T10:00:00+08:00").unwrap();
-    let ledger = SqliteLedger::open(&place.path().join("paceline.db"), Mode::Worker, now).unwrap();
+    let ledger = SqlStore::open(&place.path().join("paceline.db"), Mode::Worker, now).unwrap();
     let arrivals = parents.iter().enumerate().map(|(n, parent)| {
         let headers = parent.iter().map(|parent| ("traceparent".to_owned(), json!(parent))).collect();
         let origin = Origin { amqp: Some(AmqpOrigin { headers, ..AmqpOrigin::default() }), ..Origin::default() };

@@ -7,7 +7,7 @@ use paceline::engine::ports::operator::{Commands, Resolution, Selection};
 use paceline::engine::ports::{Arrival, Intake, Ledger, Origin, TakenOver, Waiting};
 use paceline::engine::{Engine, Stop};
 use paceline::store;
-use paceline::store::sqlite::SqliteLedger;
+use paceline::store::SqlStore;
 use serde_json::{Value, json};
 
 use crate::engine::{T0, World, minutes, room};
@@ -17,7 +17,7 @@ const CALM: &str = include_str!("../../config/scenarios/calm.toml");
 /// An engine with a person beside it.
 struct Desk {
     world: World,
-    ledger: Arc<SqliteLedger>,
+    ledger: Arc<SqlStore>,
     engine: Arc<Engine>,
     operator: Box<dyn Commands>,
 }

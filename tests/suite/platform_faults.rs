@@ -9,7 +9,7 @@ use paceline::engine::Stop;
 use paceline::engine::ports::{Arrival, Counts, Intake, Ledger, Origin};
 use paceline::settings;
 use paceline::simulator::{self, Scenario, Simulator, Stats};
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 use paceline::wiring;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -45,7 +45,7 @@ async fn work(fault: &str) -> (Counts, Stats) {
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let settings = settings::load(None, variables.into_iter()).unwrap();
     let clock = Clock::system();
-    let ledger = Arc::new(SqliteLedger::open(&folder.path().join("ledger.db"), Mode::Worker, clock.now()).unwrap());
+    let ledger = Arc::new(SqlStore::open(&folder.path().join("ledger.db"), Mode::Worker, clock.now()).unwrap());
     let apps = wiring::apps_of(&settings, &catalog).unwrap();
     let decoder = Decoder { catalog: Arc::clone(&catalog), apps: Apps::Any, rights: Arc::default() };
     let transport = wiring::transport(&settings).unwrap();

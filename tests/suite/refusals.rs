@@ -7,7 +7,7 @@ use std::time::Duration;
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{Ledger, Restrained, Restraint, RestraintKind};
 use paceline::engine::{Engine, Stop};
-use paceline::store::sqlite::SqliteLedger;
+use paceline::store::SqlStore;
 use serde_json::Value;
 
 use crate::engine::{T0, World, calendar, meeting, room};
@@ -45,7 +45,7 @@ impl Log {
 }
 
 /// A worker on the world's ledger, with these jobs taken over.
-async fn start(world: &World, jobs: &[Value]) -> (Arc<SqliteLedger>, Arc<Engine>) {
+async fn start(world: &World, jobs: &[Value]) -> (Arc<SqlStore>, Arc<Engine>) {
     let ledger = world.ledger();
     let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>).await;
     engine.recover().await.unwrap();

@@ -6,7 +6,7 @@ use paceline::engine::ports::{Arrival, Intake, Ledger, Origin};
 use paceline::engine::{Engine, Stop};
 use paceline::operations::canary::{Canary, has_succeeded};
 use paceline::operations::stop_at::{ENDED_MIN, Share};
-use paceline::store::sqlite::SqliteLedger;
+use paceline::store::SqlStore;
 use serde_json::{Value, json};
 
 use crate::engine::{World, room};
@@ -14,7 +14,7 @@ use crate::engine::{World, room};
 const CALM: &str = include_str!("../../config/scenarios/calm.toml");
 
 /// A batch of rooms in the ledger, none of them in a lane yet.
-async fn batch(world: &World, rooms: usize) -> (Arc<SqliteLedger>, Arc<Engine>) {
+async fn batch(world: &World, rooms: usize) -> (Arc<SqlStore>, Arc<Engine>) {
     let ledger = world.ledger();
     let job = |n: usize| {
         let mut job: Value = room(n);

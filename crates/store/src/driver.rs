@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 pub(crate) use self::value::{Bind, FromValue, Value};
-use crate::sqlite::seal::Seal;
+use crate::ledger::seal::Seal;
 use paceline_ports::LedgerError;
 
 /// What went wrong, as the store tells failures apart.

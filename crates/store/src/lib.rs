@@ -1,18 +1,20 @@
 //! The ledger: the durable record of jobs and attempts, and what operators do with it.
 //!
-//! [`sqlite`] implements the ports [`Intake`](paceline_ports::Intake), [`Outbox`](paceline_ports::Outbox),
-//! [`Ledger`](paceline_ports::Ledger) and its [`Domain`](paceline_ports::Domain) over one file, and is put to the suite that
-//! every store must pass; [`open`] gives people [`Reports`] and [`Commands`] over
-//! the same file. Nothing here knows HTTP, AMQP or the catalog. Start reading at [`sqlite::SqliteLedger`].
+//! [`SqlStore`] implements the ports [`Intake`](paceline_ports::Intake), [`Outbox`](paceline_ports::Outbox),
+//! [`Ledger`](paceline_ports::Ledger) and its [`Domain`](paceline_ports::Domain) over one SQLite file or one PostgreSQL
+//! database, and is put to the suite that every store must pass; [`open`] gives people [`Reports`] and [`Commands`] over
+//! the same. Nothing here knows HTTP, AMQP or the catalog. Start reading at [`SqlStore`].
 
 mod connect;
 mod dialect;
 pub(crate) mod document;
 pub(crate) mod driver;
 pub(crate) mod facts;
+pub(crate) mod inspect;
+mod ledger;
 pub(crate) mod operator;
 mod postgres;
-pub mod sqlite;
+mod sqlite;
 
 pub(crate) mod state {
     pub(crate) use paceline_ports::State;
@@ -21,15 +23,16 @@ pub(crate) mod state {
 use std::path::Path;
 use std::sync::Arc;
 
+pub use self::ledger::SqlStore;
 use self::operator::{KnownJobs, Operator, UntouchedFile};
-use self::sqlite::{SqliteLedger, inspect as look};
 use paceline_domain::catalog::Catalog;
 use paceline_domain::rows::Known;
 use paceline_domain::time::Timestamp;
 use paceline_metrics::Metrics;
+pub use paceline_ports::Mode;
 use paceline_ports::location::StoreUrl;
 use paceline_ports::operator::{Commands, Connect, Found, Reports, Untouched};
-use paceline_ports::{LedgerError, Mode, Store};
+use paceline_ports::{LedgerError, Store};
 
 /// Opens a store, creating and migrating it as needed; `metrics` count what this process changes in it. Must be called on
 /// a runtime.
@@ -43,7 +46,7 @@ pub fn open_to_work(
     metrics: Metrics,
 ) -> Result<Arc<dyn Store>, LedgerError> {
     let location = url.into().into_location();
-    Ok(Arc::new(SqliteLedger::open_measured(&location, mode, now, metrics)?))
+    Ok(Arc::new(SqlStore::open_measured(&location, mode, now, metrics)?))
 }
 
 /// Opens an existing store for people, without the worker's lock.
@@ -84,12 +87,12 @@ pub fn known_jobs(url: impl Into<StoreUrl>, catalog: Arc<Catalog>) -> Box<dyn Kn
 /// # Errors
 /// A sentence that says what is wrong with it and what to do.
 pub fn inspect(url: &StoreUrl) -> Result<Found, LedgerError> {
-    look::inspect(&url.clone().into_location())
+    inspect::inspect(&url.clone().into_location())
 }
 
 /// Whether a process works the store.
 pub fn is_worked(url: &StoreUrl) -> bool {
-    look::is_worked(&url.clone().into_location())
+    inspect::is_worked(&url.clone().into_location())
 }
 
 /// Removes a rehearsal's store, so that it begins anew.

@@ -10,7 +10,7 @@ use paceline::domain::decode::{Apps, Decoder};
 use paceline::engine::ports::Ledger;
 use paceline::settings;
 use paceline::settings::Role;
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 use paceline::wiring;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,7 +21,7 @@ pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// The server, until it is dropped.
 pub(crate) struct Served {
     admin: Option<Admin>,
-    ledger: Arc<SqliteLedger>,
+    ledger: Arc<SqlStore>,
     folder: TempDir,
 }
 
@@ -48,7 +48,7 @@ impl Served {
         let secrets = [("S".to_owned(), "s".to_owned())];
         let settings = settings::load(Some(&file), secrets.into_iter()).unwrap();
         let clock = Clock::system();
-        let ledger = Arc::new(SqliteLedger::open(&path, Mode::Worker, clock.now()).unwrap());
+        let ledger = Arc::new(SqlStore::open(&path, Mode::Worker, clock.now()).unwrap());
         let catalog = Arc::new(paceline::domain::catalog::built_in().unwrap());
         let decoder = Arc::new(Decoder { catalog: Arc::clone(&catalog), apps: Apps::Any, rights: Arc::default() });
         let apps = wiring::apps_of(&settings, &catalog).unwrap();
@@ -80,7 +80,7 @@ impl Served {
         self.admin.as_ref().unwrap().listen().unwrap()
     }
 
-    pub(crate) fn ledger(&self) -> &SqliteLedger {
+    pub(crate) fn ledger(&self) -> &SqlStore {
         &self.ledger
     }
 

@@ -12,7 +12,7 @@ use paceline::domain::time::Timestamp;
 use paceline::engine::ports::operator::{ActivityFilter, Reports, Selection};
 use paceline::engine::ports::{Arrival, Intake, JobSeq, Ledger, Origin, Settlement};
 use paceline::store;
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ fn ends() -> Vec<(&'static str, Option<Settlement>)> {
     ]
 }
 
-async fn end_all(ledger: &SqliteLedger) {
+async fn end_all(ledger: &SqlStore) {
     for (n, (_, end)) in (1..).zip(ends()) {
         if let Some(end) = end {
             ledger.acquire_all().await.unwrap().settle(JobSeq(n), end, NOW).await.unwrap();
@@ -161,7 +161,7 @@ async fn every_command_that_changes_something_leaves_one_line_with_its_user() {
         let done = place.run_with(&arguments, &[("S", "s")]);
         assert_eq!(done.code, Some(0), "{name}: {}", done.transcript());
         if name == "submit" {
-            let ledger = SqliteLedger::open(&place.path().join("paceline.db"), Mode::Worker, NOW).unwrap();
+            let ledger = SqlStore::open(&place.path().join("paceline.db"), Mode::Worker, NOW).unwrap();
             end_all(&ledger).await;
             ledger.close().await;
         }
@@ -264,7 +264,7 @@ async fn every_change_over_http_leaves_one_line_with_its_token() {
 async fn ledger(jobs: usize) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("paceline.db");
-    let ledger = SqliteLedger::open(&path, Mode::Worker, NOW).unwrap();
+    let ledger = SqlStore::open(&path, Mode::Worker, NOW).unwrap();
     let decoder = Decoder { catalog: Arc::new(built_in().unwrap()), apps: Apps::Any, rights: Arc::default() };
     let arrivals = (0..jobs).map(|n| {
         let job = decoder.decode(calendar(&format!("j-{n}")).to_string().as_bytes(), &Defaults::default()).unwrap();
@@ -341,7 +341,7 @@ async fn old_lines_go_with_the_rest_of_their_time() {
     for (change, days) in [(1, 500), (2, 401), (3, 399)] {
         by_hand.execute(row, [change, NOW.0 - days * 86_400_000_000]).unwrap();
     }
-    let ledger = SqliteLedger::open(&path, Mode::Worker, NOW).unwrap();
+    let ledger = SqlStore::open(&path, Mode::Worker, NOW).unwrap();
     let before = Timestamp(NOW.0 - 400 * 86_400_000_000);
     while ledger.prune(before, JobSeq(i64::MAX)).await.unwrap().forgotten > 0 {}
     let left: Vec<i64> = {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use paceline::engine::ports::operator::{Commands, Selection};
 use paceline::engine::ports::{Arrival, Intake, Ledger, Origin};
 use paceline::engine::{Engine, Stop, request};
-use paceline::store::sqlite::SqliteLedger;
+use paceline::store::SqlStore;
 use paceline::wiring;
 use paceline::{domain::undo, settings};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::commands::Place;
 use crate::engine::{CALM, World, room};
 
 /// Puts the deletions of what the batch created into the ledger, and works them.
-async fn undo(world: &World, ledger: &Arc<SqliteLedger>) -> Arc<Engine> {
+async fn undo(world: &World, ledger: &Arc<SqlStore>) -> Arc<Engine> {
     let operator: Box<dyn Commands> = world.operator();
     let created = operator.created(&Selection::of_batch("move"), 0, 10).unwrap().lines;
     let arrival = |created: &undo::Created| {

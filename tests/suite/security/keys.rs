@@ -13,7 +13,7 @@ use paceline::domain::time::Timestamp;
 use paceline::engine::ports::operator::{Edit, Selection};
 use paceline::engine::ports::{AmqpOrigin, Arrival, Intake, JobSeq, Ledger, Origin, Settlement, TakenOver};
 use paceline::store;
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -67,11 +67,11 @@ fn row(method: &str) -> Arrival {
     Arrival { input: row.input.map(Box::new).map_err(Box::new), origin }
 }
 
-async fn take(ledger: &SqliteLedger, arrival: Arrival) -> TakenOver {
+async fn take(ledger: &SqlStore, arrival: Arrival) -> TakenOver {
     ledger.take_over(vec![arrival], NOW).await.unwrap().remove(0)
 }
 
-async fn queue(ledger: &SqliteLedger, arrival: Arrival) -> JobSeq {
+async fn queue(ledger: &SqlStore, arrival: Arrival) -> JobSeq {
     let TakenOver::Queued(waiting) = take(ledger, arrival).await else { panic!("it is not queued") };
     waiting.seq
 }
@@ -79,7 +79,7 @@ async fn queue(ledger: &SqliteLedger, arrival: Arrival) -> JobSeq {
 /// A ledger with the password in everything that a ledger keeps.
 async fn ledger(folder: &Path) -> PathBuf {
     let path = folder.join("paceline.db");
-    let ledger = SqliteLedger::open(&path, Mode::Worker, NOW).unwrap();
+    let ledger = SqlStore::open(&path, Mode::Worker, NOW).unwrap();
     queue(&ledger, row(METHOD)).await;
     assert_eq!(take(&ledger, row("wecom.meeting.creat")).await, TakenOver::Rejected);
     let dead = queue(&ledger, message(&document("a", PASSWORD))).await;
@@ -186,7 +186,7 @@ fn tamper(path: &Path, sql: &str) {
 async fn a_sealed_value_that_is_moved_to_another_job_or_column_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("paceline.db");
-    let ledger = SqliteLedger::open(&path, Mode::Worker, NOW).unwrap();
+    let ledger = SqlStore::open(&path, Mode::Worker, NOW).unwrap();
     let a = queue(&ledger, message(&document("a", PASSWORD))).await;
     let b = queue(&ledger, message(&document("b", EDITED))).await;
     assert_eq!(ledger.acquire_all().await.unwrap().job(a).await.unwrap(), *job("a", PASSWORD));

@@ -13,7 +13,7 @@ use paceline::domain::reason::Reason;
 use paceline::domain::time::Timestamp;
 use paceline::domain::warning::Warning;
 use paceline::engine::ports::{AmqpOrigin, Arrival, Intake, Ledger, Origin, Settlement, TakenOver};
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
 
@@ -43,7 +43,7 @@ fn failure() -> Failure {
 async fn place() -> Place {
     let place = Place::with_apps(&[]);
     let decoder = Decoder { catalog: Arc::new(built_in().unwrap()), apps: Apps::Any, rights: Arc::default() };
-    let ledger = SqliteLedger::open(&place.path().join("paceline.db"), Mode::Worker, NOW).unwrap();
+    let ledger = SqlStore::open(&place.path().join("paceline.db"), Mode::Worker, NOW).unwrap();
     let document = |id: &str| {
         json!({"id": id, "method": "feishu.vc.room.create", "app": "acme", "batch": BATCH, "meta": {"\u{202e}": EVIL},
             "body": {"name": "7F\u{202e}", "capacity": 4, "room_level_id": "omb_1"}})

@@ -17,7 +17,7 @@ use paceline::engine::ports::{Ledger, Outbox, Settlement, Waiting};
 use paceline::engine::schedule::Load;
 use paceline::metrics::Metrics;
 use paceline::store;
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 use serde_json::{Value, json};
 
 use crate::harness::bench::{Client, options};
@@ -58,7 +58,7 @@ impl Endings for Lanes {
 /// A worker's broker part over a ledger on the disk.
 struct World {
     options: Options,
-    ledger: Arc<SqliteLedger>,
+    ledger: Arc<SqlStore>,
     metrics: Metrics,
     lanes: Arc<Lanes>,
     service: Service,
@@ -72,7 +72,7 @@ impl World {
         let clock = Clock::system();
         let metrics = Metrics::collecting(&clock).unwrap();
         let path = folder.join("paceline.db");
-        let ledger = SqliteLedger::open_measured(&path, Mode::Worker, clock.now(), metrics.clone()).unwrap();
+        let ledger = SqlStore::open_measured(&path, Mode::Worker, clock.now(), metrics.clone()).unwrap();
         let (ledger, lanes) = (Arc::new(ledger), Arc::new(Lanes::default()));
         let decoder = Decoder { catalog: Arc::new(built_in().unwrap()), apps: Apps::Any, rights: Arc::default() };
         let decode = Arc::new(move |raw: &[u8], defaults: &_| decoder.decode(raw, defaults));

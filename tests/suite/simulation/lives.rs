@@ -17,7 +17,7 @@ use paceline::engine::{Engine, Stop};
 use paceline::metrics::Metrics;
 use paceline::simulator::{Scenario, World};
 use paceline::store;
-use paceline::store::sqlite::{Mode, SqliteLedger};
+use paceline::store::{Mode, SqlStore};
 
 use super::cable::{Cable, Platform};
 use super::checks;
@@ -124,7 +124,7 @@ fn live(
     runtime().block_on(async {
         let clock = Clock::at(start);
         platform.deliver(&clock);
-        let ledger = Arc::new(SqliteLedger::open(store, Mode::Worker, clock.now()).unwrap());
+        let ledger = Arc::new(SqlStore::open(store, Mode::Worker, clock.now()).unwrap());
         let planner = Planner { catalog: Arc::clone(&plan.catalog), apps: plan.apps.clone(), speed: 1.0 };
         let transport = Arc::new(Cable { platform: Arc::clone(platform), clock: clock.clone() });
         let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
@@ -160,7 +160,7 @@ struct Life<'a> {
     store: &'a Path,
     progress: &'a Mutex<Progress>,
     engine: &'a Arc<Engine>,
-    ledger: &'a Arc<SqliteLedger>,
+    ledger: &'a Arc<SqlStore>,
     clock: &'a Clock,
 }
 

@@ -12,7 +12,7 @@ use crate::contract::{
     start, success, take, warned,
 };
 use crate::driver;
-use crate::sqlite::{Mode, SqliteLedger};
+pub(crate) use crate::ledger::{Mode, SqlStore};
 use paceline_domain::job::Job;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
@@ -46,7 +46,7 @@ fn schema(location: &std::path::Path) -> String {
 }
 
 /// Does with a ledger whatever a worker can do.
-async fn work(ledger: &SqliteLedger) {
+async fn work(ledger: &SqlStore) {
     let a = settle(ledger).await;
     correct(ledger).await;
     reject(ledger).await;
@@ -56,7 +56,7 @@ async fn work(ledger: &SqliteLedger) {
 }
 
 /// Jobs that end in every way, and come again; gives the first of them.
-async fn settle(ledger: &SqliteLedger) -> JobSeq {
+async fn settle(ledger: &SqlStore) -> JobSeq {
     let a = queue(ledger, from_amqp(job("a"))).await.seq;
     for arrival in [from_amqp(job("a")), from_file(job("f"), "f:1"), from_amqp(job("f"))] {
         take(ledger, arrival).await;
@@ -96,7 +96,7 @@ async fn settle(ledger: &SqliteLedger) -> JobSeq {
 }
 
 /// A row that is corrected after its job died, and a job whose object another one deletes.
-async fn correct(ledger: &SqliteLedger) {
+async fn correct(ledger: &SqlStore) {
     let dead = queue(ledger, from_file(job("c"), "f:3")).await.seq;
     ledger.domain().settle(dead, death(Reason::Rejected), at(9)).await.unwrap();
     let other = Job { priority: 9, params: job("other").params, ..job("c") };
@@ -112,7 +112,7 @@ async fn correct(ledger: &SqliteLedger) {
 }
 
 /// Inputs that are no jobs, and conflicts.
-async fn reject(ledger: &SqliteLedger) {
+async fn reject(ledger: &SqlStore) {
     for n in 0..6 {
         take(ledger, from_amqp(Job { params: job(&format!("other{n}")).params, ..job("a") })).await;
         let redelivered = Origin { redelivered: true, ..from_amqp(job("a")).origin };
@@ -138,7 +138,7 @@ async fn reject(ledger: &SqliteLedger) {
 }
 
 /// What is asked after a start.
-async fn ask(ledger: &SqliteLedger, a: JobSeq) {
+async fn ask(ledger: &SqlStore, a: JobSeq) {
     let open = queue(ledger, from_amqp(job("open"))).await.seq;
     begin(&ledger.domain(), open, 40).await;
     ledger.domain().begin_attempt(start(Purpose::Token, 41)).await.unwrap();
@@ -162,7 +162,7 @@ async fn ask(ledger: &SqliteLedger, a: JobSeq) {
 }
 
 /// Suspensions and restraints.
-async fn hold_back(ledger: &SqliteLedger) {
+async fn hold_back(ledger: &SqlStore) {
     let lane = job("a").lane;
     let suspension = Suspension {
         app: lane.app.clone(),
@@ -193,7 +193,7 @@ async fn hold_back(ledger: &SqliteLedger) {
 }
 
 /// The outbox, and what is forgotten in the end.
-async fn put_out(ledger: &SqliteLedger) {
+async fn put_out(ledger: &SqlStore) {
     let rows = endings(ledger, 0, 100).await;
     ledger.reached(vec![(rows[0].seq, Reached::of(16))]).await.unwrap();
     ledger.claim_aside(10).await.unwrap();
@@ -214,7 +214,7 @@ async fn postgres_takes_the_schema_and_every_statement() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("l.db");
     for mode in [Mode::Worker, Mode::Operator] {
-        let ledger = SqliteLedger::open(&path, mode, T0).unwrap();
+        let ledger = SqlStore::open(&path, mode, T0).unwrap();
         if mode == Mode::Worker {
             work(&ledger).await;
         } else {

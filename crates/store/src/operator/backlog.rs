@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::outlook::Names;
 use crate::driver::{Conn, Result, values};
-use crate::sqlite::piles;
-use crate::sqlite::tallies::Pile;
+use crate::ledger::piles;
+use crate::ledger::tallies::Pile;
 use paceline_domain::time::Timestamp;
 use paceline_engine::forecast::Group;
 

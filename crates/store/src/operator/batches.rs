@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use super::Operator;
 use crate::driver::{self, Conn, Row, values};
-use crate::sqlite::tallies::REJECTED;
-use crate::sqlite::{outbox, piles, waiting};
+use crate::ledger::tallies::REJECTED;
+use crate::ledger::{outbox, piles, waiting};
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
 use paceline_ports::operator::{BatchLine, BatchReports, Ended, LaneCounts, LaneLine, Page};

@@ -7,10 +7,10 @@ use super::{CHUNK, Operator, groups, piles};
 use crate::document::{self, ENDING_COLUMNS, ENDING_COLUMNS_LEN, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
 use crate::driver::{self, Conn, Row, values};
 use crate::facts;
-use crate::sqlite::books::{Books, Trouble};
-use crate::sqlite::chains::{self, Start};
-use crate::sqlite::seal::Place as Sealed;
-use crate::sqlite::tallies::{
+use crate::ledger::books::{Books, Trouble};
+use crate::ledger::chains::{self, Start};
+use crate::ledger::seal::Place as Sealed;
+use crate::ledger::tallies::{
     INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, Place, read_pile, reason_of,
 };
 use crate::state::State;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::dead::{requeue, still_dead};
 use super::{CHUNK, Operator};
 use crate::driver::values;
-use crate::sqlite::job_row::{self, JOB_COLUMNS, JOB_TABLES, JobRow, JobText};
+use crate::ledger::job_row::{self, JOB_COLUMNS, JOB_TABLES, JobRow, JobText};
 use paceline_domain::activity::{Action, Facts};
 use paceline_domain::job::Job;
 use paceline_domain::time::Timestamp;

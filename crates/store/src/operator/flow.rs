@@ -4,7 +4,7 @@ use super::Operator;
 use super::batches::number;
 use super::outlook::Names;
 use crate::driver::values;
-use crate::sqlite::attempts::REFUSED;
+use crate::ledger::attempts::REFUSED;
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::NOT_SENT;
 use paceline_domain::time::Timestamp;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Operator, piles};
 use crate::driver::{self, Conn, values};
-use crate::sqlite::piles as paths;
-use crate::sqlite::tallies::{InputPile, NO_CODE, Pile};
+use crate::ledger::piles as paths;
+use crate::ledger::tallies::{InputPile, NO_CODE, Pile};
 use crate::state::State;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;

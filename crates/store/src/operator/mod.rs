@@ -27,10 +27,10 @@ mod why;
 pub(crate) use self::known::KnownJobs;
 pub(crate) use self::outlook::UntouchedFile;
 
-use super::sqlite;
-use super::sqlite::books::{Books, Trouble};
-use super::sqlite::{broker, calls, rehearsal, restraints, seal, suspensions};
+use super::ledger::books::{Books, Trouble};
+use super::{inspect, ledger};
 use crate::driver::{self, Conn};
+use crate::ledger::{broker, calls, rehearsal, restraints, seal, suspensions};
 use paceline_domain::activity::{Action, By, Deed, Facts};
 use paceline_domain::catalog::Catalog;
 use paceline_domain::job::LaneKey;
@@ -112,7 +112,7 @@ impl Operator {
         let now = self.clock.now();
         Ok(self.books.transaction(|books| {
             let (done, count) = work(books)?;
-            sqlite::activity::record(books, deed, count, now)?;
+            ledger::activity::record(books, deed, count, now)?;
             Ok(done)
         })?)
     }
@@ -160,7 +160,7 @@ impl Commands for Operator {}
 
 impl StandingReports for Operator {
     fn worker(&self) -> Result<Option<String>, LedgerError> {
-        sqlite::inspect::worker(&self.location)
+        inspect::worker(&self.location)
     }
 
     fn broker(&self) -> Result<Option<BrokerStanding>, LedgerError> {

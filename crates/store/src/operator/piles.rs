@@ -4,8 +4,8 @@ use super::Operator;
 use super::batches::number;
 use super::selection::{self, Narrowed};
 use crate::driver::{Conn, Result, values};
-use crate::sqlite::piles;
-use crate::sqlite::tallies::{InputPile, Pile, THROTTLED, WARNED};
+use crate::ledger::piles;
+use crate::ledger::tallies::{InputPile, Pile, THROTTLED, WARNED};
 use paceline_ports::LedgerError;
 use paceline_ports::operator::{Page, Selection};
 

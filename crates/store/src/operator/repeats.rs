@@ -9,7 +9,7 @@ use super::Operator;
 use super::first_edition::{self, FirstEdition};
 use super::outlook::UntouchedFile;
 use crate::driver::{self, Conn, Row, values};
-use crate::sqlite::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
+use crate::ledger::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use crate::state::State;
 use paceline_domain::catalog::Catalog;
 use paceline_domain::identity::ObjectHash;

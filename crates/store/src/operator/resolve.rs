@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::Operator;
 use crate::driver::values;
-use crate::sqlite::books::{Books, Trouble};
-use crate::sqlite::settle::{self, Standing};
+use crate::ledger::books::{Books, Trouble};
+use crate::ledger::settle::{self, Standing};
 use crate::state::State;
 use paceline_domain::activity::{Action, Facts};
 use paceline_domain::reason::Reason;

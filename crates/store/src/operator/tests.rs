@@ -9,13 +9,13 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::contract::{Store, T0, all_waiting, call, from_file, job, lane, one_of_each, queue, selections, success};
-use crate::sqlite::{Mode, SqliteLedger};
+pub(crate) use crate::ledger::{Mode, SqlStore};
 use crate::state::State;
 use paceline_ports::Domain;
 use paceline_ports::operator::{Likeness, Seeker, Sought};
 
 struct World {
-    ledger: SqliteLedger,
+    ledger: SqlStore,
     operator: Box<dyn Commands>,
     path: PathBuf,
     _folder: tempfile::TempDir,
@@ -25,7 +25,7 @@ impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.db");
-        let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+        let ledger = SqlStore::open(&path, Mode::Worker, T0).unwrap();
         Self { ledger, operator: crate::open(&path).unwrap(), path, _folder: folder }
     }
 

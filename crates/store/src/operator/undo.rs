@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{Operator, piles};
 use crate::driver::{self, Error, Row, values};
-use crate::sqlite::job_row::params_of;
-use crate::sqlite::seal;
+use crate::ledger::job_row::params_of;
+use crate::ledger::seal;
 use crate::state::State;
 use paceline_domain::chain;
 use paceline_domain::job::{Identity, LaneKey, Params};

@@ -2,7 +2,7 @@
 
 use super::outlook::Names;
 use crate::driver::{Conn, Result, values};
-use crate::sqlite::attempts::FOR_JOB;
+use crate::ledger::attempts::FOR_JOB;
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::NOT_SENT;
 use paceline_domain::time::Timestamp;

@@ -4,7 +4,7 @@ use super::Operator;
 use super::batches::number;
 use crate::driver::values;
 use crate::facts;
-use crate::sqlite::chains;
+use crate::ledger::chains;
 use crate::state::State;
 use paceline_domain::time::Timestamp;
 use paceline_ports::operator::{Ahead, Awaited, JobSheet, Rejected};

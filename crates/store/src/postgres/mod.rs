@@ -15,8 +15,8 @@ mod values;
 use self::driver::PostgresConn;
 pub(crate) use self::server::Server;
 use crate::driver::Conn;
+use crate::ledger::seal::Seal;
 use crate::sqlite::file::VERSION;
-use crate::sqlite::seal::Seal;
 use paceline_ports::LedgerError;
 
 /// Opens the ledger for writing, making or migrating its tables as needed.

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Server;
 use crate::contract::{T0, counts, from_amqp, job, owners_contract, queue, store_contract};
-use crate::sqlite::{Mode, SqliteLedger};
+pub(crate) use crate::ledger::{Mode, SqlStore};
 use paceline_ports::location::{self, KeySource, Location, StoreUrl};
 
 /// A schema, dropped with this.
@@ -56,7 +56,7 @@ fn at(url: SecretString, lease_s: u64) -> Location {
 }
 
 struct Fresh {
-    store: SqliteLedger,
+    store: SqlStore,
     people: crate::Connector,
     _schema: Schema,
 }
@@ -65,7 +65,7 @@ impl Fresh {
     fn new() -> Self {
         let schema = Schema::new();
         let location = schema.location(3_600);
-        let store = SqliteLedger::open(location.clone(), Mode::Worker, T0).unwrap();
+        let store = SqlStore::open(location.clone(), Mode::Worker, T0).unwrap();
         Self { store, people: crate::Connector(StoreUrl::Postgres(location)), _schema: schema }
     }
 }
@@ -74,16 +74,16 @@ store_contract!(Fresh::new(), #[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGR
 
 /// A ledger that three processes work.
 struct Shared {
-    one: SqliteLedger,
-    other: SqliteLedger,
-    brief: SqliteLedger,
+    one: SqlStore,
+    other: SqlStore,
+    brief: SqlStore,
     _schema: Schema,
 }
 
 impl Shared {
     fn new() -> Self {
         let schema = Schema::new();
-        let open = |seconds| SqliteLedger::open_shared(schema.location(0), Duration::from_secs(seconds));
+        let open = |seconds| SqlStore::open_shared(schema.location(0), Duration::from_secs(seconds));
         Self { one: open(3_600), other: open(3_600), brief: open(0), _schema: schema }
     }
 }
@@ -94,7 +94,7 @@ owners_contract!(Shared::new(), #[ignore = "needs PostgreSQL: PACELINE_TEST_POST
 #[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
 async fn a_connection_that_was_cut_is_made_anew_and_nothing_is_lost() {
     let schema = Schema::new();
-    let ledger = SqliteLedger::open(schema.location(3_600), Mode::Worker, T0).unwrap();
+    let ledger = SqlStore::open(schema.location(3_600), Mode::Worker, T0).unwrap();
     queue(&ledger, from_amqp(job("a"))).await;
     // Not those of other tests beside it.
     let cut = format!(

@@ -14,9 +14,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::driver::{GuardSlot, SqliteConn};
-use super::seal::{self, Seal};
 use super::{names, origin};
 use crate::driver::Conn;
+use crate::ledger::seal::{self, Seal};
 use paceline_ports::LedgerError;
 use paceline_ports::location::Location;
 
@@ -24,26 +24,26 @@ use paceline_ports::location::Location;
 const APPLICATION_ID: i64 = 0x5041_4345;
 
 /// The script that leads to each version, in order; the file's `user_version` says which it has reached.
-pub(super) const MIGRATIONS: [(i64, &str); 19] = [
-    (1, include_str!("migrations/0001.sql")),
-    (2, include_str!("migrations/0002.sql")),
-    (3, include_str!("migrations/0003.sql")),
-    (4, include_str!("migrations/0004.sql")),
-    (5, include_str!("migrations/0005.sql")),
-    (6, include_str!("migrations/0006.sql")),
-    (7, include_str!("migrations/0007.sql")),
-    (8, include_str!("migrations/0008.sql")),
-    (9, include_str!("migrations/0009.sql")),
-    (10, include_str!("migrations/0010.sql")),
-    (12, include_str!("migrations/0012.sql")),
-    (13, include_str!("migrations/0013.sql")),
-    (14, include_str!("migrations/0014.sql")),
-    (15, include_str!("migrations/0015.sql")),
-    (16, include_str!("migrations/0016.sql")),
-    (17, include_str!("migrations/0017.sql")),
-    (22, include_str!("migrations/0022.sql")),
-    (23, include_str!("migrations/0023.sql")),
-    (24, include_str!("migrations/0024.sql")),
+pub(crate) const MIGRATIONS: [(i64, &str); 19] = [
+    (1, include_str!("../migrations/0001.sql")),
+    (2, include_str!("../migrations/0002.sql")),
+    (3, include_str!("../migrations/0003.sql")),
+    (4, include_str!("../migrations/0004.sql")),
+    (5, include_str!("../migrations/0005.sql")),
+    (6, include_str!("../migrations/0006.sql")),
+    (7, include_str!("../migrations/0007.sql")),
+    (8, include_str!("../migrations/0008.sql")),
+    (9, include_str!("../migrations/0009.sql")),
+    (10, include_str!("../migrations/0010.sql")),
+    (12, include_str!("../migrations/0012.sql")),
+    (13, include_str!("../migrations/0013.sql")),
+    (14, include_str!("../migrations/0014.sql")),
+    (15, include_str!("../migrations/0015.sql")),
+    (16, include_str!("../migrations/0016.sql")),
+    (17, include_str!("../migrations/0017.sql")),
+    (22, include_str!("../migrations/0022.sql")),
+    (23, include_str!("../migrations/0023.sql")),
+    (24, include_str!("../migrations/0024.sql")),
 ];
 
 /// The version that this program writes.
@@ -168,7 +168,7 @@ fn is_empty(path: &Path) -> bool {
 }
 
 /// Refuses a file that is not alone: under several names, or beside the log of another file.
-pub(super) fn refuse_misplaced(path: &Path) -> Result<(), LedgerError> {
+pub(crate) fn refuse_misplaced(path: &Path) -> Result<(), LedgerError> {
     if let Some(fault) = names::fault(path) {
         return Err(LedgerError::Unusable(fault));
     }
@@ -346,7 +346,7 @@ pub(super) fn damage(path: &Path, error: &rusqlite::Error) -> Option<String> {
 }
 
 /// That the file is damaged, and what to do.
-pub(super) fn damaged(path: &Path, how: &str) -> String {
+pub(crate) fn damaged(path: &Path, how: &str) -> String {
     let path = path.display();
     format!("{path} is damaged ({how}); restore it from a backup, or recover it with `sqlite3 {path} .recover`")
 }

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::seal::{self, Seal};
 use super::{file, names, origin};
+use crate::ledger::seal::{self, Seal};
 use paceline_ports::location::Location;
 
 /// What has become of a file.

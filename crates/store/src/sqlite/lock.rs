@@ -87,7 +87,7 @@ pub(crate) fn holder(path: &Path) -> std::io::Result<Option<Holder>> {
 }
 
 /// `<ledger>.lock`, beside the file itself: a symbolic link to a ledger is the same ledger.
-pub(super) fn lock_path(path: &Path) -> PathBuf {
+pub(crate) fn lock_path(path: &Path) -> PathBuf {
     file::beside(path, ".lock")
 }
 

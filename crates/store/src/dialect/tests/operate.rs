@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::contract::{
     T0, at, begin, call, death, failure, from_amqp, from_file, job, lane, queue, rejection, success, take,
 };
-use crate::sqlite::{Mode, SqliteLedger};
+pub(crate) use crate::ledger::{Mode, SqlStore};
 use crate::state::State;
 use paceline_domain::activity::Action;
 use paceline_domain::catalog::built_in;
@@ -57,7 +57,7 @@ fn selections() -> Vec<Selection> {
 
 /// A job in every state, one in flight, one with times of its own, and an input that is none.
 async fn fill(path: &Path) -> JobSeq {
-    let ledger = SqliteLedger::open(path, Mode::Worker, T0).unwrap();
+    let ledger = SqlStore::open(path, Mode::Worker, T0).unwrap();
     let held = || Settlement::Held { failure: failure("?") };
     let uncertain = Settlement::Uncertain { not_before: at(9), charged: true, failure: failure("cut") };
     let endings = [

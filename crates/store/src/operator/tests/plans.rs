@@ -3,9 +3,9 @@
 use rusqlite::Connection;
 
 use super::*;
+use crate::ledger::piles as paths;
+use crate::ledger::tallies::{Pile, Place};
 use crate::operator::{batches, flow, groups, jobs, outlook, piles as pages, why};
-use crate::sqlite::piles as paths;
-use crate::sqlite::tallies::{Pile, Place};
 use paceline_domain::reason::Reason;
 
 /// What SQLite says it will do.

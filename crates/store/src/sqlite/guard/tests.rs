@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::file;
 use crate::contract::{T0, job};
-use crate::sqlite::{Mode, SqliteLedger};
+pub(crate) use crate::ledger::{Mode, SqlStore};
 use paceline_ports::{Arrival, Domain, Intake, LedgerError, Origin};
 
 fn arrivals(id: &str) -> Vec<Arrival> {
@@ -18,13 +18,13 @@ fn arrivals(id: &str) -> Vec<Arrival> {
 /// A worked ledger with a job in it, in a folder with room for other files.
 struct Bench {
     folder: tempfile::TempDir,
-    ledger: SqliteLedger,
+    ledger: SqlStore,
 }
 
 impl Bench {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = SqliteLedger::open(&folder.path().join("l.db"), Mode::Worker, T0).unwrap();
+        let ledger = SqlStore::open(&folder.path().join("l.db"), Mode::Worker, T0).unwrap();
         ledger.take_over(arrivals("first"), T0).await.unwrap();
         Self { folder, ledger }
     }
@@ -115,7 +115,7 @@ async fn a_second_name_is_noticed_and_refused_at_a_start() {
     fs::hard_link(bench.path("l.db"), bench.path("other.db")).unwrap();
     let why = bench.refusal().await;
     assert!(why.contains("l.db has several names (hard links)"), "{why}");
-    let Err(error) = SqliteLedger::open(&bench.path("other.db"), Mode::Worker, T0) else { panic!("a second worker") };
+    let Err(error) = SqlStore::open(&bench.path("other.db"), Mode::Worker, T0) else { panic!("a second worker") };
     assert!(error.to_string().contains("other.db has several names"), "{error}");
 }
 
@@ -206,7 +206,7 @@ async fn no_ledger_is_begun_beside_the_key_of_a_lost_one() {
     let path = bench.path("l.db");
     let kept = fs::read(&path).unwrap();
     truncate(&path, 0);
-    let refused = || SqliteLedger::open(&path, Mode::Worker, T0).map(drop).unwrap_err().to_string();
+    let refused = || SqlStore::open(&path, Mode::Worker, T0).map(drop).unwrap_err().to_string();
     assert!(refused().contains("l.db is empty, but its key"), "{}", refused());
     fs::remove_file(&path).unwrap();
     assert!(refused().contains("l.db is missing, but its key"), "{}", refused());
@@ -214,8 +214,8 @@ async fn no_ledger_is_begun_beside_the_key_of_a_lost_one() {
     Connection::open(&path).unwrap().execute_batch("PRAGMA journal_mode = WAL").unwrap();
     assert!(refused().contains("l.db is empty, but its key"), "{}", refused());
     fs::write(&path, kept).unwrap();
-    SqliteLedger::open(&path, Mode::Worker, T0).unwrap().close().await;
+    SqlStore::open(&path, Mode::Worker, T0).unwrap().close().await;
     fs::remove_file(&path).unwrap();
     fs::remove_file(bench.path("l.db.key")).unwrap();
-    SqliteLedger::open(&path, Mode::Worker, T0).unwrap().close().await;
+    SqlStore::open(&path, Mode::Worker, T0).unwrap().close().await;
 }

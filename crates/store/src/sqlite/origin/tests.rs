@@ -8,7 +8,7 @@ use rusqlite::config::DbConfig;
 
 use super::has_foreign_log;
 use crate::driver::{Conn, values};
-use crate::sqlite::books::Books;
+use crate::ledger::books::Books;
 use paceline_ports::LedgerError;
 
 /// A ledger whose last user was killed: nothing is tidied up at its end.

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::contract::{
     T0, all_waiting, at, begin, call, death, ended, failure, from_file, job, queue, rejection, success, take, warned,
 };
-use crate::sqlite::{Mode, SqliteLedger};
+use crate::ledger::{Mode, SqlStore};
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
 use paceline_ports::operator::Selection;
@@ -52,10 +52,10 @@ pub(crate) fn recount(path: &Path) {
 fn of_version_4(new: &Path, old: &Path) {
     let conn = Connection::open(old).unwrap();
     for script in [
-        include_str!("../migrations/0001.sql"),
-        include_str!("../migrations/0002.sql"),
-        include_str!("../migrations/0003.sql"),
-        include_str!("../migrations/0004.sql"),
+        include_str!("../../migrations/0001.sql"),
+        include_str!("../../migrations/0002.sql"),
+        include_str!("../../migrations/0003.sql"),
+        include_str!("../../migrations/0004.sql"),
     ] {
         conn.execute_batch(script).unwrap();
     }
@@ -80,7 +80,7 @@ fn of_version_4(new: &Path, old: &Path) {
 async fn a_ledger_of_version_4_gets_its_tallies() {
     let folder = tempfile::tempdir().unwrap();
     let (new, old) = (folder.path().join("new.db"), folder.path().join("old.db"));
-    let ledger = SqliteLedger::open(&new, Mode::Worker, T0).unwrap();
+    let ledger = SqlStore::open(&new, Mode::Worker, T0).unwrap();
     let settlements = [
         None,
         Some(Settlement::Uncertain { not_before: at(9), charged: true, failure: failure("why") }),
@@ -115,10 +115,10 @@ async fn a_ledger_of_version_4_gets_its_tallies() {
     assert_eq!(groups, crate::open(&new).unwrap().dead_groups(&Selection::default()).unwrap());
     assert_eq!(groups.len(), 4);
     recount(&old);
-    let upgraded = SqliteLedger::open(&old, Mode::Worker, T0).unwrap();
+    let upgraded = SqlStore::open(&old, Mode::Worker, T0).unwrap();
     assert_eq!(upgraded.counts(None).await.unwrap(), counts);
     let one = Some(vec!["batch-1".to_owned()]);
-    let fresh = SqliteLedger::open(&new, Mode::Worker, T0).unwrap();
+    let fresh = SqlStore::open(&new, Mode::Worker, T0).unwrap();
     assert_eq!(upgraded.counts(one.clone()).await.unwrap(), fresh.counts(one).await.unwrap());
     assert_eq!(all_waiting(&upgraded.domain()).await, all_waiting(&fresh.domain()).await);
     let seq = all_waiting(&upgraded.domain()).await[0].seq;

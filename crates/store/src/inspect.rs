@@ -3,11 +3,12 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use super::books::Books;
-use super::lock::Holder;
-use super::{file, leases, lock, seal, sharing};
 use crate::connect;
 use crate::driver::{self, Conn};
+use crate::ledger::books::Books;
+use crate::ledger::{leases, seal, sharing};
+use crate::sqlite::lock::Holder;
+use crate::sqlite::{file, lock};
 use paceline_domain::time::Timestamp;
 use paceline_ports::LedgerError;
 use paceline_ports::clock::Clock;
@@ -140,7 +141,7 @@ mod tests {
 
     use super::*;
     use crate::contract::{T0, job};
-    use crate::sqlite::{Mode, SqliteLedger};
+    pub(crate) use crate::ledger::{Mode, SqlStore};
     use paceline_ports::{Arrival, Intake, Origin};
 
     /// Names and bytes of everything in a folder. The index of the log is one for the whole process, so that here, unlike
@@ -171,7 +172,7 @@ mod tests {
         assert_eq!(inspect(&(&path).into()).unwrap(), Found::Absent);
         assert!(all(folder.path()).is_empty(), "looking makes nothing");
 
-        let worked = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+        let worked = SqlStore::open(&path, Mode::Worker, T0).unwrap();
         let before = all(folder.path());
         let empty = ledger(inspect(&(&path).into()).unwrap());
         assert_eq!((empty.mode, empty.is_old, empty.newest), (0o600, false, None));

@@ -11,7 +11,7 @@ use secrecy::zeroize::Zeroizing;
 use super::key::{DigestKey, Key, keyed};
 use super::place;
 use crate::driver::{Conn, Result, values};
-use crate::sqlite::meta;
+use crate::ledger::meta;
 
 /// Where the table keeps past keys of digests.
 const DIGESTS: &str = "keys.digests";

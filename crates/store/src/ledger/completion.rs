@@ -34,24 +34,24 @@ mod tests {
 
     use super::*;
     use crate::contract::{T0, at, death, failure, from_amqp, from_file, job, queue, success};
-    use crate::sqlite::{Mode, SqliteLedger};
+    use crate::ledger::{Mode, SqlStore};
     use paceline_domain::job::Job;
     use paceline_domain::reason::Reason;
     use paceline_ports::{Arrival, Domain, JobSeq, Outbox, Settlement};
 
-    async fn events(ledger: &SqliteLedger) -> Vec<Value> {
+    async fn events(ledger: &SqlStore) -> Vec<Value> {
         let rows = ledger.claim(0, 1_000).await.unwrap();
         let events = rows.into_iter().filter(|row| row.ending.routing_key == BATCH_COMPLETED);
         events.map(|row| row.ending.document).collect()
     }
 
-    fn open() -> (tempfile::TempDir, SqliteLedger) {
+    fn open() -> (tempfile::TempDir, SqlStore) {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = SqliteLedger::open(&folder.path().join("ledger.db"), Mode::Worker, T0).unwrap();
+        let ledger = SqlStore::open(&folder.path().join("ledger.db"), Mode::Worker, T0).unwrap();
         (folder, ledger)
     }
 
-    async fn settle(ledger: &SqliteLedger, seq: JobSeq, settlement: Settlement) {
+    async fn settle(ledger: &SqlStore, seq: JobSeq, settlement: Settlement) {
         ledger.domain().settle(seq, settlement, at(9)).await.unwrap();
     }
 

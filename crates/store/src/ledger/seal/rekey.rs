@@ -4,8 +4,9 @@ use secrecy::zeroize::Zeroizing;
 
 use super::key::{self, Key};
 use super::{Seal, carry_forward, ring, source};
-use crate::sqlite::books::{Books, Trouble};
-use crate::sqlite::{activity, lock};
+use crate::ledger::activity;
+use crate::ledger::books::{Books, Trouble};
+use crate::sqlite::lock;
 use paceline_domain::activity::Deed;
 use paceline_domain::time::Timestamp;
 use paceline_ports::LedgerError;

@@ -13,8 +13,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::beside::Beside;
-use super::file;
 use crate::driver::{Conn, Result};
+use crate::sqlite::file;
 use paceline_ports::location::Location;
 
 /// How often it looks.
@@ -74,15 +74,15 @@ fn watch(conn: &Conn, changed: &Notify, is_over: &Receiver<()>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use crate::contract::{T0, job};
-    use crate::sqlite::{Mode, SqliteLedger};
+    use crate::ledger::{Mode, SqlStore};
     use paceline_ports::{Arrival, Domain, Intake, Origin};
 
     #[tokio::test]
     async fn a_job_of_another_process_is_told_of_and_an_own_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.db");
-        let worker = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
-        let other = SqliteLedger::open(&path, Mode::Operator, T0).unwrap();
+        let worker = SqlStore::open(&path, Mode::Worker, T0).unwrap();
+        let other = SqlStore::open(&path, Mode::Operator, T0).unwrap();
         let arrival = |id: &str| vec![Arrival { input: Ok(Box::new(job(id))), origin: Origin::default() }];
         worker.take_over(arrival("own"), T0).await.unwrap();
         let domain = worker.domain();

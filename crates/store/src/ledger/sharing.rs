@@ -54,7 +54,7 @@ impl Sharing {
 }
 
 /// Refuses a machine whose clock is not the database's: what it records of its calls is what others count by.
-pub(super) fn refuse_skew(conn: &Conn, clock: &Clock) -> std::result::Result<(), LedgerError> {
+pub(crate) fn refuse_skew(conn: &Conn, clock: &Clock) -> std::result::Result<(), LedgerError> {
     let before = clock.now().0;
     let there = conn.now()?;
     let after = clock.now().0;

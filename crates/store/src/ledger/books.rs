@@ -5,15 +5,16 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::counted::Counted;
-use super::guard::Guard;
 use super::leases::Lease;
-use super::lock::{self, WorkerLock};
 use super::seal::Seal;
 use super::tallies::Tallies;
-use super::{completion, file, meta};
+use super::{completion, meta};
 use crate::connect;
 use crate::driver::{Conn, Error, values};
 use crate::postgres::{self, Server};
+use crate::sqlite::file;
+use crate::sqlite::guard::Guard;
+use crate::sqlite::lock::{self, WorkerLock};
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
 use paceline_metrics::Metrics;

@@ -65,7 +65,7 @@ mod tests {
 
     use super::*;
     use crate::contract::{T0, job};
-    use crate::sqlite::{Mode, SqliteLedger};
+    use crate::ledger::{Mode, SqlStore};
     use paceline_domain::job::Job;
     use paceline_domain::outcome::Failure;
     use paceline_domain::reason::Reason;
@@ -76,7 +76,7 @@ mod tests {
         T0 + Duration::from_secs(second)
     }
 
-    async fn take(ledger: &SqliteLedger, job: Job, second: u64) {
+    async fn take(ledger: &SqlStore, job: Job, second: u64) {
         let origin = Origin { amqp: Some(AmqpOrigin::default()), ..Origin::default() };
         ledger.take_over(vec![Arrival { input: Ok(Box::new(job)), origin }], at(second)).await.unwrap();
     }
@@ -84,7 +84,7 @@ mod tests {
     #[tokio::test]
     async fn the_oldest_is_the_first_whose_time_has_come() {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = Arc::new(SqliteLedger::open(&folder.path().join("l.db"), Mode::Worker, T0).unwrap());
+        let ledger = Arc::new(SqlStore::open(&folder.path().join("l.db"), Mode::Worker, T0).unwrap());
         let lane = job("a").lane;
         let oldest =
             async |second| ledger.figures(at(second)).await.unwrap().lanes.get(&lane).and_then(|it| it.oldest_at);
@@ -103,7 +103,7 @@ mod tests {
     #[tokio::test]
     async fn held_blocked_dead_and_unpublished_are_counted() {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = SqliteLedger::open(&folder.path().join("l.db"), Mode::Worker, T0).unwrap();
+        let ledger = SqlStore::open(&folder.path().join("l.db"), Mode::Worker, T0).unwrap();
         for (n, id) in (0..).zip(["a", "b", "c"]) {
             take(&ledger, job(id), n).await;
         }

@@ -188,7 +188,7 @@ mod tests {
 
     use super::*;
     use crate::contract::{T0, from_amqp, job};
-    use crate::sqlite::{Mode, SqliteLedger};
+    use crate::ledger::{Mode, SqlStore};
     use paceline_domain::outcome::Failure;
     use paceline_ports::clock::Clock;
     use paceline_ports::{Domain, Intake, JobSeq, Settlement};
@@ -198,7 +198,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let metrics = Metrics::collecting(&Clock::at(T0)).unwrap();
         let path = folder.path().join("l.db");
-        let ledger = SqliteLedger::open_measured(&path, Mode::Worker, T0, metrics.clone()).unwrap();
+        let ledger = SqlStore::open_measured(&path, Mode::Worker, T0, metrics.clone()).unwrap();
         let jobs = (0..10).map(|n| from_amqp(job(&format!("j-{n}")))).collect();
         ledger.take_over(jobs, T0).await.unwrap();
         let dead = Settlement::Dead { reason: Reason::Rejected, failure: Failure::default() };

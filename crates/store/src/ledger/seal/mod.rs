@@ -22,7 +22,7 @@ pub(super) use self::forward::carry_forward;
 pub(crate) use self::rekey::{begin_given, rekey};
 use self::ring::Ring;
 pub(crate) use self::source::refuse_leftover;
-pub(super) use self::source::restore_file;
+pub(crate) use self::source::restore_file;
 use super::books::Trouble;
 use crate::driver::{self, Conn, Error, values};
 use paceline_ports::LedgerError;
@@ -51,7 +51,7 @@ fn not_there(location: &Location) -> Result<String, LedgerError> {
 }
 
 /// What is wrong with the key of a ledger that is only looked at, if anything is.
-pub(super) fn key_fault(conn: &Conn, location: &Location) -> driver::Result<Option<String>> {
+pub(crate) fn key_fault(conn: &Conn, location: &Location) -> driver::Result<Option<String>> {
     let keys = match source::read(location) {
         Ok(keys) => keys,
         Err(error) => return Ok(Some(error.to_string())),
@@ -125,12 +125,12 @@ impl Seal {
     }
 
     /// Whether the ledger's latest key is at hand.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.with(|ring| ring.is_some())
     }
 
     /// Whether the key still stands where it came from.
-    pub(super) fn is_kept(&self) -> bool {
+    pub(crate) fn is_kept(&self) -> bool {
         let mark = self.with(|ring| ring.and_then(|ring| ring.latest().1.map(|key| key.mark)));
         source::read_exposed(&self.0.location).is_ok_and(|keys| keys.iter().any(|key| Some(key.mark) == mark))
     }

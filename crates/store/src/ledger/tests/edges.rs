@@ -8,7 +8,8 @@ use rusqlite::Connection;
 use crate::contract::{
     T0, all_waiting, at, begin, call, counts, death, ended, endings, from_amqp, from_file, job, queue, start, success,
 };
-use crate::sqlite::{Mode, SqliteLedger, file};
+use crate::ledger::{Mode, SqlStore};
+use crate::sqlite::file;
 use paceline_domain::catalog::built_in;
 use paceline_domain::job::Job;
 use paceline_domain::messages::{Cause, Cure};
@@ -24,7 +25,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
 }
 
 fn refusal(path: &Path) -> String {
-    match SqliteLedger::open(path, Mode::Worker, T0) {
+    match SqlStore::open(path, Mode::Worker, T0) {
         Ok(_) => panic!("the file was accepted"),
         Err(error) => error.to_string(),
     }
@@ -33,14 +34,14 @@ fn refusal(path: &Path) -> String {
 #[tokio::test]
 async fn a_second_worker_is_refused_and_an_operator_is_not() {
     let (_folder, path) = folder();
-    let first = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
-    assert!(matches!(SqliteLedger::open(&path, Mode::Worker, T0), Err(LedgerError::Locked(_))));
-    let operator = SqliteLedger::open(&path, Mode::Operator, T0).unwrap();
+    let first = SqlStore::open(&path, Mode::Worker, T0).unwrap();
+    assert!(matches!(SqlStore::open(&path, Mode::Worker, T0), Err(LedgerError::Locked(_))));
+    let operator = SqlStore::open(&path, Mode::Operator, T0).unwrap();
     assert!(operator.acquire_all().await.is_err());
     first.close().await;
     assert!(matches!(first.counts(None).await, Err(LedgerError::Closed)));
     assert!(matches!(first.take_over(vec![], T0).await, Err(LedgerError::Closed)));
-    SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+    SqlStore::open(&path, Mode::Worker, T0).unwrap();
 }
 
 #[test]
@@ -49,7 +50,7 @@ fn what_was_answered_survives_a_process_that_stops_without_closing() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let seq = {
         let first = runtime();
-        let ledger = first.block_on(async { SqliteLedger::open(&path, Mode::Worker, T0).unwrap() });
+        let ledger = first.block_on(async { SqlStore::open(&path, Mode::Worker, T0).unwrap() });
         let seq = first.block_on(async {
             let seq = queue(&ledger, from_amqp(job("a"))).await.seq;
             begin(&ledger.domain(), seq, 0).await;
@@ -61,7 +62,7 @@ fn what_was_answered_survives_a_process_that_stops_without_closing() {
         seq
     };
     runtime().block_on(async {
-        let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+        let ledger = SqlStore::open(&path, Mode::Worker, T0).unwrap();
         assert_eq!(ledger.domain().recover(at(1)).await.unwrap(), 1);
         let waiting = all_waiting(&ledger.domain()).await;
         assert_eq!((waiting[0].seq, waiting[0].uncertain), (seq, true));
@@ -75,7 +76,7 @@ async fn the_file_is_for_its_owner_alone() {
     let (folder, path) = folder();
     std::fs::write(&path, "").unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+    let ledger = SqlStore::open(&path, Mode::Worker, T0).unwrap();
     queue(&ledger, from_file(job("a"), "f:1")).await;
     let mut seen = 0;
     for entry in std::fs::read_dir(folder.path()).unwrap() {
@@ -105,7 +106,7 @@ async fn files_that_are_no_ledger_are_named_and_left_alone() {
 #[tokio::test]
 async fn a_newer_ledger_is_refused_and_unchanged() {
     let (_folder, path) = folder();
-    SqliteLedger::open(&path, Mode::Worker, T0).unwrap().close().await;
+    SqlStore::open(&path, Mode::Worker, T0).unwrap().close().await;
     let conn = Connection::open(&path).unwrap();
     let (known, newer) = (file::VERSION, file::VERSION + 1);
     conn.pragma_update(None, "user_version", newer).unwrap();
@@ -119,7 +120,7 @@ async fn a_newer_ledger_is_refused_and_unchanged() {
 async fn a_ledger_of_the_first_version_is_upgraded_with_all_it_holds() {
     let (_folder, path) = folder();
     let conn = Connection::open(&path).unwrap();
-    conn.execute_batch(include_str!("../migrations/0001.sql")).unwrap();
+    conn.execute_batch(include_str!("../../migrations/0001.sql")).unwrap();
     conn.execute_batch(
         "INSERT INTO lanes (lane, app, tenant, method) VALUES (1, 'acme', '', 'feishu.vc.room.create');
          INSERT INTO jobs (lane, batch, state, priority, attempts, created_at, id, hash, params)
@@ -137,7 +138,7 @@ async fn a_ledger_of_the_first_version_is_upgraded_with_all_it_holds() {
     let object: Option<i64> =
         Connection::open(&path).unwrap().query_row("SELECT object FROM jobs", [], |row| row.get(0)).unwrap();
     assert!(object.is_some(), "what it created is worked out");
-    let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+    let ledger = SqlStore::open(&path, Mode::Worker, T0).unwrap();
     let by: Vec<_> = ledger.suspensions().await.unwrap().into_iter().map(|suspension| suspension.by).collect();
     assert_eq!(by, [SuspendedBy::Platform, SuspendedBy::Person]);
     assert_eq!(ledger.domain().restraints().await.unwrap(), []);
@@ -188,7 +189,7 @@ async fn what_an_older_ledger_said_in_sentences_is_kept_and_known_again_where_it
 #[tokio::test]
 async fn a_read_only_file_is_named() {
     let (_folder, path) = folder();
-    SqliteLedger::open(&path, Mode::Worker, T0).unwrap().close().await;
+    SqlStore::open(&path, Mode::Worker, T0).unwrap().close().await;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
     if std::fs::OpenOptions::new().write(true).open(&path).is_ok() {
         println!("skipped: this user may write what is read-only");
@@ -200,7 +201,7 @@ async fn a_read_only_file_is_named() {
 #[tokio::test]
 async fn a_full_disk_is_said_and_work_goes_on_when_there_is_room() {
     let (_folder, path) = folder();
-    let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+    let ledger = SqlStore::open(&path, Mode::Worker, T0).unwrap();
     let seq = queue(&ledger, from_amqp(job("a"))).await.seq;
     let attempt = begin(&ledger.domain(), seq, 0).await;
     ledger.limit_pages(1).await;
@@ -218,7 +219,7 @@ async fn a_full_disk_is_said_and_work_goes_on_when_there_is_room() {
 #[tokio::test]
 async fn a_command_that_fails_spares_its_neighbours() {
     let (_folder, path) = folder();
-    let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+    let ledger = SqlStore::open(&path, Mode::Worker, T0).unwrap();
     let (domain, absent) = (ledger.domain(), JobSeq(404));
     // Polled together before the writer's turn: they are one group.
     let (first, guilty, last) = tokio::join!(
@@ -236,8 +237,8 @@ async fn a_command_that_fails_spares_its_neighbours() {
 #[tokio::test]
 async fn jobs_of_another_process_are_picked_up_once() {
     let (_folder, path) = folder();
-    let worker = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
-    let other = SqliteLedger::open(&path, Mode::Operator, T0).unwrap();
+    let worker = SqlStore::open(&path, Mode::Worker, T0).unwrap();
+    let other = SqlStore::open(&path, Mode::Operator, T0).unwrap();
     let waiting = queue(&other, from_file(job("a"), "f:1")).await;
     assert_eq!(worker.domain().changed().await.unwrap().waiting, std::slice::from_ref(&waiting));
     assert_eq!(worker.domain().changed().await.unwrap().waiting, []);
@@ -253,7 +254,7 @@ async fn jobs_of_another_process_are_picked_up_once() {
 #[tokio::test(start_paused = true)]
 async fn a_paused_clock_stands_still_while_the_ledger_works() {
     let (_folder, path) = folder();
-    let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+    let ledger = SqlStore::open(&path, Mode::Worker, T0).unwrap();
     let clock = paceline_ports::clock::Clock::at(T0);
     for n in 0..20 {
         let seq = queue(&ledger, from_amqp(job(&n.to_string()))).await.seq;
@@ -267,7 +268,7 @@ async fn a_paused_clock_stands_still_while_the_ledger_works() {
 async fn a_password_is_nowhere_in_the_files_and_comes_back_whole() {
     const PASSWORD: &str = "pass-74019-word";
     let (folder, path) = folder();
-    let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+    let ledger = SqlStore::open(&path, Mode::Worker, T0).unwrap();
     let mut secret = Job { is_confidential: true, ..job("a") };
     secret.params.body.insert("password".into(), PASSWORD.into());
     let raw = |arrival: paceline_ports::Arrival| {

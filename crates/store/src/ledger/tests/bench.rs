@@ -1,4 +1,4 @@
-//! What a job costs: run by hand with `cargo test --release -p paceline-store sqlite::tests::bench -- --ignored --nocapture`.
+//! What a job costs: run by hand with `cargo test --release -p paceline-store ledger::tests::bench -- --ignored --nocapture`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use serde_json::json;
 
 use crate::contract::{T0, ended, from_amqp, job, start, success};
-use crate::sqlite::{Mode, SqliteLedger};
+use crate::ledger::{Mode, SqlStore};
 use paceline_domain::time::Timestamp;
 use paceline_ports::{Domain, Intake, Outbox, Purpose, TakenOver};
 
@@ -25,7 +25,7 @@ fn cpu_us() -> i64 {
 #[ignore = "a measurement, not a verdict"]
 async fn cpu_per_job() {
     let folder = tempfile::tempdir().unwrap();
-    let ledger = Arc::new(SqliteLedger::open(&folder.path().join("l.db"), Mode::Worker, T0).unwrap());
+    let ledger = Arc::new(SqlStore::open(&folder.path().join("l.db"), Mode::Worker, T0).unwrap());
     let mut seqs = Vec::new();
     let before = cpu_us();
     let arrivals: Vec<_> = (0..JOBS)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::tests::recount::recount;
-use super::{Mode, SqliteLedger};
+use super::{Mode, SqlStore};
 use crate::contract::{
     T0, all_waiting, at, ended, endings, from_amqp, from_file, job, rejection, start, success, warned,
 };
@@ -168,14 +168,14 @@ impl Model {
 }
 
 struct World {
-    ledger: Option<SqliteLedger>,
+    ledger: Option<SqlStore>,
     operator: Box<dyn Commands>,
     path: std::path::PathBuf,
     model: Model,
 }
 
 impl World {
-    fn ledger(&self) -> &SqliteLedger {
+    fn ledger(&self) -> &SqlStore {
         self.ledger.as_ref().unwrap()
     }
 
@@ -315,7 +315,7 @@ impl World {
 
     async fn restart(&mut self) {
         self.ledger.take().unwrap().close().await;
-        self.ledger = Some(SqliteLedger::open(&self.path, Mode::Worker, T0).unwrap());
+        self.ledger = Some(SqlStore::open(&self.path, Mode::Worker, T0).unwrap());
         let open: Vec<_> = self.model.jobs.iter().filter(|(_, job)| job.open.is_some()).map(|(id, _)| *id).collect();
         assert_eq!(
             self.ledger().domain().recover(at(9)).await.unwrap(),
@@ -449,7 +449,7 @@ impl World {
 async fn run(ops: Vec<Op>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
-    let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+    let ledger = SqlStore::open(&path, Mode::Worker, T0).unwrap();
     let operator = crate::open(&path).unwrap();
     let mut world = World { ledger: Some(ledger), operator, path, model: Model::default() };
     for op in ops {

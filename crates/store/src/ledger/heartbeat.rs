@@ -119,7 +119,7 @@ fn beat(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sqlite::sharing::Owner;
+    use crate::ledger::sharing::Owner;
 
     #[test]
     fn trust_ends_before_the_lease_does() {

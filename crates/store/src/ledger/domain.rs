@@ -22,7 +22,7 @@ use paceline_ports::{
 };
 
 /// The jobs of a domain, for the process that has acquired it.
-pub(crate) struct SqliteDomain {
+pub(crate) struct SqlDomain {
     open: Arc<Open>,
     domain: QuotaDomain,
     /// `None` where the file's lock lets one process alone work it.
@@ -31,7 +31,7 @@ pub(crate) struct SqliteDomain {
     trust: Option<Trust>,
 }
 
-impl SqliteDomain {
+impl SqlDomain {
     pub(super) fn of(open: &Arc<Open>, domain: QuotaDomain, owned: Option<(Lease, Trust)>) -> Self {
         let (lease, trust) = owned.unzip();
         Self { open: Arc::clone(open), domain, lease, trust }
@@ -52,7 +52,7 @@ impl SqliteDomain {
 }
 
 #[async_trait]
-impl Domain for SqliteDomain {
+impl Domain for SqlDomain {
     async fn recover(&self, now: Timestamp) -> Result<usize, LedgerError> {
         let domain = self.domain.clone();
         self.change(move |books| attempts::recover(books, &domain, now)).await

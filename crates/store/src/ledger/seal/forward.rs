@@ -5,8 +5,8 @@
 
 use super::{Place, ring};
 use crate::driver::{self, Conn, Row, values};
-use crate::sqlite::books::{Books, Trouble};
-use crate::sqlite::meta;
+use crate::ledger::books::{Books, Trouble};
+use crate::ledger::meta;
 use paceline_ports::LedgerError;
 
 /// Rows in one transaction, so that a running worker never waits long.

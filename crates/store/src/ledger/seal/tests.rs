@@ -6,8 +6,8 @@ use rusqlite::{Connection, params};
 use super::key::Key;
 use super::*;
 use crate::contract::{T0, job};
+use crate::ledger::{Mode, SqlStore};
 use crate::sqlite::file::{open_reader, open_writer};
-use crate::sqlite::{Mode, SqliteLedger};
 use paceline_ports::{Domain, Intake};
 
 struct Home {
@@ -161,7 +161,7 @@ fn age(path: &Path, key: &Key, content: &[u8; 32]) {
 async fn a_ledger_of_before_is_carried_forward_and_keeps_nothing_of_it() {
     let home = Home::new();
     let path = home.path("a.db");
-    let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+    let ledger = SqlStore::open(&path, Mode::Worker, T0).unwrap();
     let arrival =
         |id: &str| paceline_ports::Arrival { input: Ok(Box::new(job(id))), origin: paceline_ports::Origin::default() };
     ledger.take_over(vec![arrival("a"), arrival("b")], T0).await.unwrap();
@@ -175,7 +175,7 @@ async fn a_ledger_of_before_is_carried_forward_and_keeps_nothing_of_it() {
     assert!(operator.is_conflict("a", [8; 32]).unwrap());
     assert!(fs::read(&path).unwrap().windows(32).any(|part| part == content), "it was there");
 
-    SqliteLedger::open(&path, Mode::Worker, T0).unwrap().close().await;
+    SqlStore::open(&path, Mode::Worker, T0).unwrap().close().await;
     assert!(!operator.is_conflict("a", content).unwrap() && !operator.is_conflict("a", [9; 32]).unwrap());
     assert!(operator.is_conflict("a", [8; 32]).unwrap());
     drop(operator);
@@ -219,7 +219,7 @@ fn versions(conn: &Connection) -> Vec<(String, i64)> {
 async fn a_new_key_is_begun_while_the_worker_runs_and_the_old_one_opens_nothing() {
     let home = Home::new();
     let path = home.path("a.db");
-    let worker = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+    let worker = SqlStore::open(&path, Mode::Worker, T0).unwrap();
     let a = seq_of(&worker.take_over(vec![arrival("a")], T0).await.unwrap());
     let before = worker.domain().job(a).await.unwrap();
     let old = fs::read(home.path("a.db.key")).unwrap();
@@ -243,7 +243,7 @@ async fn a_new_key_is_begun_while_the_worker_runs_and_the_old_one_opens_nothing(
     assert_eq!(versions(&home.reader("a.db").0), [("sealed:3:".to_owned(), 3603)]);
 
     fs::write(home.path("a.db.key"), &old).unwrap();
-    let refused = SqliteLedger::open(&path, Mode::Worker, T0).err().unwrap().to_string();
+    let refused = SqlStore::open(&path, Mode::Worker, T0).err().unwrap().to_string();
     assert!(refused.contains("is another ledger's key"), "{refused}");
     let (conn, seal) = home.reader("a.db");
     let params: String = conn.query_row("SELECT params FROM jobs WHERE id = 'a'", [], |row| row.get(0)).unwrap();
@@ -256,7 +256,7 @@ async fn a_new_key_is_begun_while_the_worker_runs_and_the_old_one_opens_nothing(
 async fn an_interrupted_rekeying_is_finished_and_begins_no_other_key() {
     let home = Home::new();
     let path = home.path("a.db");
-    SqliteLedger::open(&path, Mode::Worker, T0).unwrap().take_over(vec![arrival("a")], T0).await.unwrap();
+    SqlStore::open(&path, Mode::Worker, T0).unwrap().take_over(vec![arrival("a")], T0).await.unwrap();
     let location = Location::from(&path);
     // As it is left right after the new key was begun.
     let keys = source::put_before(&location).unwrap();
@@ -282,7 +282,7 @@ async fn a_key_that_is_given_is_exchanged_by_the_worker_at_its_start() {
         server: None,
     };
     let (old, new) = (key::generate().unwrap().to_string(), format!("{}=", *key::generate().unwrap()));
-    let worker = SqliteLedger::open(given(&old), Mode::Worker, T0).unwrap();
+    let worker = SqlStore::open(given(&old), Mode::Worker, T0).unwrap();
     let a = seq_of(&worker.take_over(vec![arrival("a")], T0).await.unwrap());
     assert!(!home.path("a.db.key").exists(), "none is made beside it");
     let refused = |text: &str| {
@@ -295,14 +295,14 @@ async fn a_key_that_is_given_is_exchanged_by_the_worker_at_its_start() {
     worker.close().await;
     drop(worker);
 
-    let worker = SqliteLedger::open(given(&both), Mode::Worker, T0).unwrap();
+    let worker = SqlStore::open(given(&both), Mode::Worker, T0).unwrap();
     assert_eq!(worker.domain().job(a).await.unwrap().id, "a");
     worker.close().await;
     drop(worker);
-    let worker = SqliteLedger::open(given(&new), Mode::Worker, T0).unwrap();
+    let worker = SqlStore::open(given(&new), Mode::Worker, T0).unwrap();
     assert_eq!(worker.domain().job(a).await.unwrap().id, "a");
     worker.close().await;
-    let gone = SqliteLedger::open(given(&old), Mode::Worker, T0).err().unwrap().to_string();
+    let gone = SqlStore::open(given(&old), Mode::Worker, T0).err().unwrap().to_string();
     assert!(gone.contains("the variable K is another ledger's key; give the ledger's own key"), "{gone}");
 }
 

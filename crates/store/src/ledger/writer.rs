@@ -6,8 +6,8 @@
 use tokio::sync::{mpsc, oneshot};
 
 use super::books::{Books, Trouble};
-use super::lock::WorkerLock;
 use crate::driver::Kind;
+use crate::sqlite::lock::WorkerLock;
 use paceline_ports::LedgerError;
 
 /// Commands in one transaction at most: bounds how long the first one waits for its answer.

@@ -9,8 +9,8 @@ use paceline_ports::{Domain, Intake, JobSeq, Ledger, TakenOver};
 use paceline_store_contract::{T0, at, begin, death, ended, from_file, job, success};
 use proptest::prelude::*;
 
-use crate::sqlite::tests::recount::recount;
-use crate::sqlite::{Mode, SqliteLedger};
+use crate::ledger::tests::recount::recount;
+use crate::ledger::{Mode, SqlStore};
 
 const JOBS: usize = 7;
 const WAIT: Duration = Duration::from_secs(3_600);
@@ -31,7 +31,7 @@ fn name(n: usize) -> String {
 async fn run((waits, order, dies): World) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
-    let ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+    let ledger = SqlStore::open(&path, Mode::Worker, T0).unwrap();
     let mut domain = ledger.domain();
     let mut ready: Vec<JobSeq> = Vec::new();
     for n in &order {
@@ -62,7 +62,7 @@ async fn run((waits, order, dies): World) {
         if n.is_multiple_of(3) {
             // A process that starts anew finds the same jobs waiting.
             ledger.close().await;
-            ledger = SqliteLedger::open(&path, Mode::Worker, T0).unwrap();
+            ledger = SqlStore::open(&path, Mode::Worker, T0).unwrap();
             domain = ledger.domain();
             let found: BTreeSet<_> =
                 domain.waiting(None, JobSeq(0), 100).await.unwrap().iter().map(|it| it.seq).collect();
