@@ -10,6 +10,7 @@ mod ask;
 mod audit;
 mod batch;
 mod book;
+mod calibrate;
 mod causes;
 mod chained;
 mod changes;
@@ -103,6 +104,7 @@ enum Command {
     Expand(expand::Args),
     Plan(plan::Args),
     Read(read::Args),
+    Calibrate(calibrate::Args),
     Status(status::Args),
     Why(why::Args),
     #[command(subcommand)]
@@ -199,6 +201,7 @@ fn carry_out(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
         Command::Expand(args) => expand::carry_out(context, &args),
         Command::Plan(args) => on_runtime(plan::carry_out(context, &args)),
         Command::Read(args) => on_runtime(read::carry_out(context, args)),
+        Command::Calibrate(args) => on_runtime(calibrate::carry_out(context, args)),
         Command::Submit(args) => on_runtime(submit::carry_out(context, args)),
         Command::Status(args) => on_runtime(status::carry_out(context, args)),
         Command::Why(args) => why::carry_out(context, &args),

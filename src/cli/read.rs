@@ -51,7 +51,7 @@ pub(super) struct Args {
     output: Option<PathBuf>,
 }
 
-fn argument(text: &str) -> Result<(String, String), String> {
+pub(super) fn argument(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("expected NAME=VALUE, got {text:?}"))?;
     Ok((name.trim().to_owned(), value.to_owned()))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::domain::catalog::{Catalog, Method, Platform, QuotaScope};
+use crate::domain::catalog::{Action, Catalog, Creation, ErrorRule, Method, Platform, QuotaScope};
 use crate::domain::decode::{self, AppFacts, Decoder};
 use crate::engine::app::{App, Apps, OnDeclined, OnUncertain, Quotas};
 use crate::settings::{self, QuotaOverride, Settings};
@@ -59,6 +59,7 @@ fn app_of(
         month_calls: app.month_calls,
         quotas: quotas(&app.quotas, platform, catalog, faults),
         tenants: tenants(app, platform, catalog, faults),
+        methods: calibrated(app, platform, catalog, faults),
     }
 }
 
@@ -85,6 +86,42 @@ fn tenants(
         tenants.insert(tenant.clone(), quotas(own, platform, catalog, faults));
     }
     tenants
+}
+
+/// Methods with what a calibration found out of them.
+fn calibrated(
+    app: &settings::App,
+    platform: &Platform,
+    catalog: &Catalog,
+    faults: &mut Vec<String>,
+) -> BTreeMap<String, Arc<Method>> {
+    let mut methods = BTreeMap::new();
+    for own in &app.calibrated {
+        let is_meant = |method: &&Arc<Method>| method.family == platform.family && own.is_for(&method.name);
+        let Some(known) = catalog.methods.values().find(is_meant) else {
+            let name = &platform.name;
+            let text =
+                format!("{}: catalog: no method {:?} of {name}; see `paceline methods list`", own.place, own.method);
+            faults.push(text);
+            continue;
+        };
+        let mut method = Method::clone(known);
+        if let Some(delay) = own.delay
+            && !method.creation.set_delay(delay)
+        {
+            faults.push(format!("{}: catalog: {} is not looked up, so it has no delay_s", own.place, method.name));
+        }
+        if !own.gone_codes.is_empty() && !matches!(method.creation, Creation::Natural) {
+            faults.push(format!("{}: catalog: {} deletes nothing, so it has no gone_codes", own.place, method.name));
+        }
+        for code in &own.gone_codes {
+            let rule = method.errors.get(code).or_else(|| platform.errors.get(code)).cloned();
+            let rule = rule.unwrap_or_else(|| ErrorRule::of_code(*code));
+            method.errors.insert(*code, ErrorRule { action: Action::Gone, ..rule });
+        }
+        methods.insert(method.name.clone(), Arc::new(method));
+    }
+    methods
 }
 
 fn method_of<'c>(own: &QuotaOverride, platform: &Platform, catalog: &'c Catalog) -> Option<&'c Arc<Method>> {
@@ -163,6 +200,7 @@ pub fn apps_for_rehearsal<'a>(catalog: &Catalog, jobs: impl IntoIterator<Item = 
                 month_calls: None,
                 quotas: BTreeMap::new(),
                 tenants: BTreeMap::new(),
+                methods: BTreeMap::new(),
             })
         });
     }

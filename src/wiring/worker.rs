@@ -84,6 +84,12 @@ impl Parts {
         Self { settings, planner, transport, clock, metrics, traces: None, around, source: None }
     }
 
+    /// The same, with something between the engine and what carries its calls.
+    #[must_use]
+    pub fn observed(self, around: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>) -> Self {
+        Self { transport: around(self.transport), ..self }
+    }
+
     /// Opens the ledger of the settings.
     ///
     /// # Errors

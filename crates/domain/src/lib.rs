@@ -25,6 +25,7 @@ pub mod look_up;
 pub mod mask;
 pub mod outcome;
 pub mod printable;
+pub mod probe;
 pub mod quota;
 pub mod reading;
 pub mod reason;

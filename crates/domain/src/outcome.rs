@@ -40,10 +40,17 @@ pub struct Answer {
     pub log_id: Option<String>,
     /// The body, whole.
     pub body: Bytes,
+    /// Headers that speak of a rate limit, in lower case.
+    pub limits: Vec<(String, String)>,
     /// The server's own time, by its `Date` header.
     pub date: Option<Timestamp>,
     /// The server's certificate, DER, where that was asked for.
     pub certificate: Option<Bytes>,
+}
+
+/// Whether a header, in lower case, speaks of a rate limit.
+pub fn speaks_of_limits(header: &str) -> bool {
+    header.contains("ratelimit") || header.contains("rate-limit")
 }
 
 /// What happened to one attempt.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use paceline_domain::catalog::{Platform, QuotaScope};
+use paceline_domain::catalog::{Method, Platform, QuotaScope};
 use paceline_domain::quota::Quota;
 
 /// One set of credentials on one platform.
@@ -36,6 +36,8 @@ pub struct App {
     pub quotas: Quotas,
     /// Those of one tenant, before the app's own.
     pub tenants: BTreeMap<String, Quotas>,
+    /// Methods as its settings have them, where something was found out that the catalog does not say.
+    pub methods: BTreeMap<String, Arc<Method>>,
 }
 
 /// Quotas by method, and by scope where it is not the method's main quota.
@@ -59,6 +61,7 @@ impl App {
             month_calls: None,
             quotas,
             tenants: BTreeMap::new(),
+            methods: BTreeMap::new(),
         }
     }
 

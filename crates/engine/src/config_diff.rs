@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::app::App;
 use super::planner::{Planner, key_of, quota_of, tighten};
-use paceline_domain::catalog::QuotaScope;
+use paceline_domain::catalog::{Action, QuotaScope};
 use paceline_domain::quota::{Key, Quota};
 
 /// Everything that a reload changes, for people and for the engine. It holds no secret.
@@ -219,6 +219,17 @@ pub(super) fn changes(before: &App, after: &App) -> Vec<&'static str> {
         ("month_calls", before.month_calls != after.month_calls),
         ("quotas", before.quotas != after.quotas),
         ("tenants", before.tenants != after.tenants),
+        ("catalog", calibrated(before) != calibrated(after)),
     ];
     facts.into_iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| name).collect()
+}
+
+/// What the settings say of methods: how late a new object may be listed, and what each code means.
+fn calibrated(app: &App) -> BTreeMap<&str, (Option<Duration>, Vec<(i64, &Action)>)> {
+    let methods = app.methods.values().map(|method| {
+        let delay = method.creation.look_up().map(|look_up| look_up.delay);
+        let codes = method.errors.values().map(|rule| (rule.code, &rule.action)).collect();
+        (method.name.as_str(), (delay, codes))
+    });
+    methods.collect()
 }

@@ -27,7 +27,7 @@ pub struct Planner {
 pub struct LanePlan {
     /// The app.
     pub app: Arc<App>,
-    /// The method.
+    /// The method, as the app's settings have it.
     pub method: Arc<Method>,
     /// Quota keys and quotas, the method's main one first.
     pub quotas: Vec<(Key, Quota)>,
@@ -40,7 +40,8 @@ impl Planner {
     /// to another platform's family.
     pub fn plan(&self, lane: &LaneKey) -> Option<LanePlan> {
         let app = self.apps.get(&lane.app)?;
-        let method = self.catalog.method(&lane.method).filter(|method| method.family == app.platform.family)?;
+        let method = app.methods.get(&lane.method).or_else(|| self.catalog.method(&lane.method));
+        let method = method.filter(|method| method.family == app.platform.family)?;
         let quotas = (0..method.quotas.len())
             .map(|index| {
                 let key = key_of(app, &lane.tenant, method, &method.quotas[index]);

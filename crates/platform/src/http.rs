@@ -13,7 +13,7 @@ use reqwest::{Client, Method, Proxy, redirect, retry};
 use super::connect::{self, SystemNames};
 use super::proxy::{Proxies, Used};
 use paceline_domain::messages::Cause;
-use paceline_domain::outcome::{Answer, Reply};
+use paceline_domain::outcome::{Answer, Reply, speaks_of_limits};
 use paceline_domain::reset::Reset;
 use paceline_domain::time::Timestamp;
 use paceline_ports::{Request, Transport};
@@ -105,10 +105,11 @@ impl Transport for HttpTransport {
         let date = texts(headers, DATE.as_str()).next().and_then(Timestamp::parse_http);
         let resets = texts(headers, &request.reset_header).chain(texts(headers, RETRY_AFTER.as_str()));
         let reset = Reset::read(resets, date);
+        let limits = limits(headers);
         let tls = response.extensions().get::<TlsInfo>();
         let certificate = tls.and_then(TlsInfo::peer_certificate).map(Bytes::copy_from_slice);
         match self.read(response).await {
-            Ok(body) => Reply::Answered(Answer { status, reset, log_id, body, date, certificate }),
+            Ok(body) => Reply::Answered(Answer { status, reset, log_id, body, limits, date, certificate }),
             Err(reply) => reply,
         }
     }
@@ -160,6 +161,12 @@ pub fn innermost(error: &reqwest::Error) -> String {
         cause = inner.source();
     }
     text.unwrap_or_else(|| "no cause given".to_owned())
+}
+
+/// The headers that speak of a rate limit, whatever the platform calls them.
+fn limits(headers: &HeaderMap) -> Vec<(String, String)> {
+    let named = headers.iter().filter(|(name, _)| speaks_of_limits(name.as_str()));
+    named.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect()
 }
 
 /// Every value of a header that is text; none for no name.

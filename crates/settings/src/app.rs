@@ -1,6 +1,7 @@
 //! `[apps.NAME]`: the credentials, pace and choices of one app.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -42,6 +43,21 @@ pub struct App {
     pub quotas: Vec<QuotaOverride>,
     /// Those of one tenant, by the name that jobs use.
     pub tenants: BTreeMap<String, Vec<QuotaOverride>>,
+    /// What was found out of methods that the documents do not say.
+    pub calibrated: Vec<Calibrated>,
+}
+
+/// What was found out of a method on a test tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Calibrated {
+    /// The method, as written.
+    pub method: String,
+    /// How long the platform may take to list a new object.
+    pub delay: Option<Duration>,
+    /// Codes that say that there is nothing left to delete.
+    pub gone_codes: Vec<i64>,
+    /// Where, for messages.
+    pub place: Place,
 }
 
 /// How an app proves itself. Its `Debug` shows no secret.
@@ -95,10 +111,22 @@ pub struct QuotaOverride {
 }
 
 impl QuotaOverride {
-    /// Whether it is for the method of this name. A variable's name cannot hold dots, so there `_` stands for them.
+    /// Whether it is for the method of this name.
     pub fn is_for(&self, method: &str) -> bool {
-        self.method == method || matches!(self.place, Place::Variable(_)) && normal(&self.method) == normal(method)
+        is_name_of(&self.method, &self.place, method)
     }
+}
+
+impl Calibrated {
+    /// Whether it is for the method of this name.
+    pub fn is_for(&self, method: &str) -> bool {
+        is_name_of(&self.method, &self.place, method)
+    }
+}
+
+/// A variable's name cannot hold dots, so there `_` stands for them.
+fn is_name_of(written: &str, place: &Place, method: &str) -> bool {
+    written == method || matches!(place, Place::Variable(_)) && normal(written) == normal(method)
 }
 
 /// All apps that have a table, those with faults left out.
@@ -172,6 +200,7 @@ fn app(draft: &mut Draft<'_>, name: &str) -> Option<App> {
     let month_calls = month_calls(draft, name, platform.as_deref());
     let quotas = quotas(draft, &field("quotas"));
     let tenants = tenants(draft, &field("tenants"));
+    let calibrated = calibrated(draft, &field("catalog"));
     Some(App {
         platform: platform?,
         base_url,
@@ -185,7 +214,27 @@ fn app(draft: &mut Draft<'_>, name: &str) -> Option<App> {
         month_calls,
         quotas,
         tenants,
+        calibrated,
     })
+}
+
+/// `[apps.NAME.catalog."METHOD"]`, in the order of the methods.
+fn calibrated(draft: &mut Draft<'_>, table: &[String]) -> Vec<Calibrated> {
+    let mut all = Vec::new();
+    for path in entries(draft, table) {
+        let field = |key: &str| [&path[..], &[key.to_owned()]].concat();
+        let delay = draft.is_given(&field("delay_s")).then(|| draft.whole_at(&field("delay_s")));
+        if draft.is_given(&field("read")) {
+            draft.text(&field("read"));
+        }
+        all.push(Calibrated {
+            method: path[table.len()].clone(),
+            delay: delay.map(Duration::from_secs),
+            gone_codes: draft.codes(&field("gone_codes")),
+            place: draft.place(&path),
+        });
+    }
+    all
 }
 
 /// The calls of a month; 0 is no such budget.

@@ -100,6 +100,7 @@ impl Draft<'_> {
             | Kind::Hash
             | Kind::Command
             | Kind::Patterns
+            | Kind::Codes
             | Kind::Quota => !text.trim().is_empty(),
         };
         let text = leaf.raw.as_text().filter(|text| fits(text)).map(str::to_owned);
@@ -111,17 +112,21 @@ impl Draft<'_> {
 
     /// A whole number within its key's bounds; 0 after a fault.
     pub(crate) fn whole(&mut self, dotted: &str) -> u64 {
-        let path = path(dotted);
-        let Some(key) = keys::find(&path) else { return 0 };
+        self.whole_at(&path(dotted))
+    }
+
+    /// The same, of a path whose names may hold dots.
+    pub(crate) fn whole_at(&mut self, path: &[String]) -> u64 {
+        let Some(key) = keys::find(path) else { return 0 };
         let Kind::Whole(min, max) = key.kind else { return 0 };
-        let raw = self.raw(key, &path);
+        let raw = self.raw(key, path);
         let number = match &raw {
             Raw::Whole(number) => u64::try_from(*number).ok(),
             Raw::Variable(text) => text.trim().replace('_', "").parse().ok(),
-            Raw::Text(_) | Raw::Fraction(_) | Raw::Bool(_) | Raw::List(_) | Raw::Other(_) => None,
+            Raw::Text(_) | Raw::Fraction(_) | Raw::Bool(_) | Raw::List(_) | Raw::Numbers(_) | Raw::Other(_) => None,
         };
         number.filter(|number| (min..=max).contains(number)).unwrap_or_else(|| {
-            self.expected(&path, key.kind, &raw);
+            self.expected(path, key.kind, &raw);
             0
         })
     }
@@ -135,7 +140,7 @@ impl Draft<'_> {
             Raw::Fraction(share) => Some(*share),
             Raw::Whole(share) => Some(*share as f64),
             Raw::Variable(text) => text.trim().parse().ok(),
-            Raw::Text(_) | Raw::Bool(_) | Raw::List(_) | Raw::Other(_) => None,
+            Raw::Text(_) | Raw::Bool(_) | Raw::List(_) | Raw::Numbers(_) | Raw::Other(_) => None,
         };
         share.filter(|share| *share > 0.0 && *share <= max).unwrap_or_else(|| {
             self.expected(path, key.kind, &raw);
@@ -150,7 +155,7 @@ impl Draft<'_> {
         let flag = match &raw {
             Raw::Bool(flag) => Some(*flag),
             Raw::Variable(text) => text.trim().parse().ok(),
-            Raw::Text(_) | Raw::Whole(_) | Raw::Fraction(_) | Raw::List(_) | Raw::Other(_) => None,
+            Raw::Text(_) | Raw::Whole(_) | Raw::Fraction(_) | Raw::List(_) | Raw::Numbers(_) | Raw::Other(_) => None,
         };
         flag.unwrap_or_else(|| {
             self.expected(path, key.kind, &raw);
@@ -164,13 +169,27 @@ impl Draft<'_> {
         let list = match &leaf.raw {
             Raw::List(list) => Some(list.clone()),
             Raw::Variable(text) => Some(text.split(',').map(|item| item.trim().to_owned()).collect()),
-            Raw::Text(_) | Raw::Whole(_) | Raw::Fraction(_) | Raw::Bool(_) | Raw::Other(_) => None,
+            Raw::Text(_) | Raw::Whole(_) | Raw::Fraction(_) | Raw::Bool(_) | Raw::Numbers(_) | Raw::Other(_) => None,
         };
         let list = list.filter(|list| list.iter().all(|item| !item.is_empty()));
         if list.is_none() {
             self.expected(path, key.kind, &leaf.raw);
         }
         list
+    }
+
+    /// A list of whole numbers, empty if absent or wrong; in a variable they stand with commas between them.
+    pub(crate) fn codes(&mut self, path: &[String]) -> Vec<i64> {
+        let (Some(key), Some(leaf)) = (keys::find(path), self.leaf(path)) else { return Vec::new() };
+        let codes = match &leaf.raw {
+            Raw::Numbers(codes) => Some(codes.clone()),
+            Raw::Variable(text) => text.split(',').map(|code| code.trim().parse().ok()).collect(),
+            Raw::Text(_) | Raw::Whole(_) | Raw::Fraction(_) | Raw::Bool(_) | Raw::List(_) | Raw::Other(_) => None,
+        };
+        codes.unwrap_or_else(|| {
+            self.expected(path, key.kind, &leaf.raw);
+            Vec::new()
+        })
     }
 
     /// A path, `None` if absent or empty.
@@ -206,6 +225,7 @@ pub(crate) fn shown(raw: &Raw) -> String {
         Raw::Fraction(number) => number.to_string(),
         Raw::Bool(flag) => flag.to_string(),
         Raw::List(list) => format!("{list:?}"),
+        Raw::Numbers(list) => format!("{list:?}"),
         Raw::Other(what) => (*what).to_owned(),
     }
 }

@@ -43,6 +43,8 @@ pub enum Kind {
     Command,
     /// Names in which `*` stands for any characters.
     Patterns,
+    /// A list of whole numbers.
+    Codes,
 }
 
 impl Kind {
@@ -58,7 +60,7 @@ impl Kind {
 
     /// Whether its values stand in quotes in a file.
     pub fn is_quoted(self) -> bool {
-        let is_list = matches!(self, Self::Patterns | Self::BrokerUrls | Self::Command);
+        let is_list = matches!(self, Self::Patterns | Self::BrokerUrls | Self::Command | Self::Codes);
         !is_list && !matches!(self, Self::Whole(..) | Self::Share | Self::Part | Self::Bool)
     }
 }
@@ -114,6 +116,7 @@ impl Render for Kind {
                 "a program and its arguments, like [\"/usr/local/bin/token\", \"--for\", \"rabbitmq\"]",
                 "程序及其参数，例如 [\"/usr/local/bin/token\", \"--for\", \"rabbitmq\"]",
             ),
+            Self::Codes => ("a list of whole numbers like [121004]", "整数的列表，例如 [121004]"),
             Self::Patterns => ("a list of names like [\"hr.*\", \"it\"]", "名称的列表，例如 [\"hr.*\", \"it\"]"),
         };
         match language {

@@ -34,7 +34,7 @@ use secrecy::SecretString;
 use paceline_ports::location::StoreUrl;
 
 pub use admin::{Admin, Named, Reading};
-pub use app::{App, Credentials, OnDeclined, OnUncertain, QuotaOverride};
+pub use app::{App, Calibrated, Credentials, OnDeclined, OnUncertain, QuotaOverride};
 pub use changes::{Changes, changes};
 pub use fault::{Fault, Faults, Place};
 pub use keys::{BODY_BYTES_MAX, find as find_key, is_table};

@@ -135,7 +135,7 @@ fn find_unknown(draft: &mut Draft<'_>) {
         .tree
         .leaves
         .iter()
-        .map(|(path, leaf)| (path.clone(), matches!(leaf.raw, Raw::List(_) | Raw::Other("an array"))))
+        .map(|(path, leaf)| (path.clone(), matches!(leaf.raw, Raw::List(_) | Raw::Numbers(_) | Raw::Other("an array"))))
         .collect();
     for (path, is_array) in leaves {
         if keys::find(&path).is_some() || is_reference(&path) || is_inside_fault(&path) {

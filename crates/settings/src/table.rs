@@ -16,7 +16,7 @@ const ONE_DAY_MS: u64 = 86_400_000;
 const ONE_GIB_BYTES: u64 = 1 << 30;
 
 /// Every section there is, in the order of `config/paceline.toml`.
-pub(crate) const SECTIONS: [&Section; 20] = [
+pub(crate) const SECTIONS: [&Section; 21] = [
     &STORE,
     &CLUSTER,
     &LEDGER,
@@ -36,6 +36,7 @@ pub(crate) const SECTIONS: [&Section; 20] = [
     &USERS,
     &QUOTAS,
     &TENANTS,
+    &CALIBRATED,
     &CORP,
 ];
 
@@ -409,6 +410,22 @@ section! {
     /// holds for it too. For store apps: a custom app has one tenant, which no job names.
     "apps.*.tenants.*.quotas.*": Quota, example r#""feishu.vc.room.create" = "50/min""#, reload Apart;
     "只对某个 `tenant` 的任务生效的配额，先于应用自己的。只适用于按应用和租户计数的配额：若它是接口的第一个配额，写 `\"<method>\"`，否则写 `\"<method>@app-tenant\"`。应用的 `share` 同样适用。用于商店应用；自建应用只有一个租户，任务里不写。"
+}
+
+section! {
+    CALIBRATED = "apps.acme.catalog.\"feishu.vc.room.create\"", off,
+        note "What `paceline calibrate` found out on a test tenant, where the documents say nothing: one table for each method.";
+    /// How long the platform may take to list a new object: a look-up waits so long before it says that nothing is there.
+    /// Left out, as the catalog has it.
+    "apps.*.catalog.*.delay_s": Whole(0, 3_600), unit Seconds, example "4", reload Apart;
+    "平台最多多久才把新对象列出来：查证会等这么久，才认定对象不存在。不写则按目录。"
+    /// Codes by which a deletion says that there is nothing left to delete: such a deletion succeeds. For methods that
+    /// may be sent again without harm.
+    "apps.*.catalog.*.gone_codes": Codes, example "[121004]", reload Apart;
+    "删除类接口用哪些错误码表示对象已经不在：这样的删除算成功。只用于重复发送也无害的接口。"
+    /// The day on which this was found out, for whoever reads the file.
+    "apps.*.catalog.*.read": Text, example r#""2026-11-29""#, reload Apart;
+    "何时测得，供阅读设置的人参考。"
 }
 
 section! {

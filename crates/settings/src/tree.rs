@@ -26,6 +26,8 @@ pub(crate) enum Raw {
     Variable(String),
     /// A TOML array of strings.
     List(Vec<String>),
+    /// A list of whole numbers.
+    Numbers(Vec<i64>),
     /// Something that no key takes: its TOML type.
     Other(&'static str),
 }
@@ -35,7 +37,9 @@ impl Raw {
     pub(crate) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) | Self::Variable(text) => Some(text),
-            Self::Whole(_) | Self::Fraction(_) | Self::Bool(_) | Self::List(_) | Self::Other(_) => None,
+            Self::Whole(_) | Self::Fraction(_) | Self::Bool(_) | Self::List(_) | Self::Numbers(_) | Self::Other(_) => {
+                None
+            }
         }
     }
 }
@@ -107,7 +111,12 @@ impl Tree {
             DeValue::Datetime(_) => Raw::Other("a date"),
             DeValue::Array(items) => {
                 let texts = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
-                texts.collect::<Option<_>>().map_or(Raw::Other("an array"), Raw::List)
+                let numbers = items.iter().map(|item| match item.get_ref() {
+                    DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok(),
+                    _ => None,
+                });
+                let texts = texts.collect::<Option<_>>().map(Raw::List);
+                texts.or_else(|| numbers.collect::<Option<_>>().map(Raw::Numbers)).unwrap_or(Raw::Other("an array"))
             }
         };
         self.leaves.insert(path.clone(), Leaf { raw, place });

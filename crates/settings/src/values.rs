@@ -90,6 +90,7 @@ fn shown(draft: &Draft<'_>, key: &Key, path: &[String]) -> Option<String> {
         Raw::Fraction(number) => number.to_string(),
         Raw::Bool(flag) => flag.to_string(),
         Raw::List(list) => list.join(", "),
+        Raw::Numbers(list) => format!("{list:?}"),
         Raw::Other(what) => what.to_owned(),
     };
     Some(match (key.kind, draft.contents.get(path)) {

@@ -150,16 +150,22 @@ pub(crate) fn error(
         Family::Feishu => {
             let status = details.status.unwrap_or(documented_status);
             let body = json!({"code": code, "msg": words, "error": {"log_id": log_id}});
-            let mut message = with_log_id(SimMessage::json(status, &body), platform, log_id);
-            if let Some((limit, wait)) = details.limit {
-                // Rounded up: whoever waits that long finds room.
-                let seconds = wait.as_micros().div_ceil(1_000_000).max(1);
-                message.headers.push(("x-ogw-ratelimit-limit".to_owned(), limit.to_string()));
-                message.headers.push(("x-ogw-ratelimit-reset".to_owned(), seconds.to_string()));
+            let message = with_log_id(SimMessage::json(status, &body), platform, log_id);
+            match details.limit {
+                Some((limit, wait)) => with_limits(message, limit, wait),
+                None => message,
             }
-            message
         }
     }
+}
+
+/// The same with Feishu's headers of a limit and of the seconds until it ends.
+pub(crate) fn with_limits(mut message: SimMessage, limit: usize, wait: Duration) -> SimMessage {
+    // Rounded up: whoever waits that long finds room.
+    let seconds = wait.as_micros().div_ceil(1_000_000).max(1);
+    message.headers.push(("x-ogw-ratelimit-limit".to_owned(), limit.to_string()));
+    message.headers.push(("x-ogw-ratelimit-reset".to_owned(), seconds.to_string()));
+    message
 }
 
 /// A successful answer: the body with its code.

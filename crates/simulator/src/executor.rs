@@ -14,7 +14,7 @@ use super::owner::Owner;
 use super::params::{self, BadParams};
 use super::replies;
 use super::request::{SimMessage, SimRequest};
-use super::scenario::Others;
+use super::scenario::{Others, Repeat};
 use super::tokens::Caller;
 use super::world::World;
 use paceline_domain::catalog::{Action, Creation, Envelope, Kind, LookUp, Method, Wrong};
@@ -76,10 +76,16 @@ impl World {
         caller: Option<&Caller>,
     ) -> Result<SimMessage, BadParams> {
         let owner = caller.map(Caller::owner).unwrap_or_default();
+        self.check_gone(endpoint, &params)?;
         self.check_names(endpoint, &params, &owner)?;
         let mut body = if endpoint.creates() {
             self.check_create(endpoint, &params, &owner)?;
-            self.create(endpoint, params, owner)
+            match self.repeated(endpoint, &params, &owner)? {
+                Some(object) => {
+                    replies::created(endpoint.document(&object.params), &endpoint.platform.envelope, object)
+                }
+                None => self.create(endpoint, params, owner),
+            }
         } else if let Some(body) = self.look_up(endpoint, &params, &owner)? {
             body
         } else {
@@ -102,7 +108,28 @@ impl World {
             }
         }
         let log_id = self.log_id();
-        Ok(success(&endpoint.platform, body, &log_id))
+        Ok(self.tell_limits(endpoint, success(&endpoint.platform, body, &log_id)))
+    }
+
+    /// Refuses what is about a deleted object, where the scenario says with which code.
+    fn check_gone(&self, endpoint: &Endpoint, params: &Params) -> Result<(), BadParams> {
+        let Some(code) = self.scenario.undocumented.gone(&endpoint.method.name) else { return Ok(()) };
+        let about = endpoint.about();
+        let is_deleted = self.objects.called(params, about.as_deref()).is_some_and(|object| object.is_deleted);
+        if is_deleted { Err(BadParams { code, hint: String::new() }) } else { Ok(()) }
+    }
+
+    /// The object that a repeated create is answered with, where the scenario says so.
+    fn repeated(&self, endpoint: &Endpoint, params: &Params, owner: &Owner) -> Result<Option<&Object>, BadParams> {
+        let method = &endpoint.method;
+        let Some(repeat) = self.scenario.undocumented.repeat(&method.name) else { return Ok(None) };
+        let identity = natural_identity(method, params);
+        let all = self.objects.of(&method.name).iter().rev();
+        let mut like = all.filter(|object| object.is_seen_by(owner) && object.identity == identity);
+        match (like.next(), repeat) {
+            (Some(_), Repeat::Refused(code)) => Err(BadParams { code, hint: String::new() }),
+            (found, _) => Ok(found),
+        }
     }
 
     /// The platform's checks that no schema can say.
@@ -186,12 +213,15 @@ impl World {
             shown.push(identity);
         }
         let mut reply = replies::example(method, envelope);
+        let newest = |identity: &String| {
+            let all = self.objects.of(&method.name).iter().rev();
+            all.into_iter().find(|object| object.is_seen_by(owner) && object.identity == *identity)
+        };
+        if let (None, Some(object)) = (&look_up.each, shown.first().and_then(newest)) {
+            replies::put_shown(&mut reply, envelope, &look_up.key, &object.key);
+        }
         if let (Some(decides), Some(listing)) = (&method.decides, self.catalog.method(&look_up.method)) {
             let looked = Looked { create: Arc::clone(method), look_up: look_up.clone() };
-            let newest = |identity: &String| {
-                let all = self.objects.of(&method.name).iter().rev();
-                all.into_iter().find(|object| object.is_seen_by(owner) && object.identity == *identity)
-            };
             let items = shown.iter().filter_map(newest).map(|object| self.item(listing, envelope, &looked, object));
             replies::put_list(&mut reply, envelope, &decides.items, &items.collect::<Vec<_>>());
         }
@@ -234,10 +264,12 @@ impl World {
         let page_max = self.scenario.listing.page_max;
         let view = View {
             owner,
-            listed_until: self.micros_now() - self.listing_delay(),
+            listed_until: self.micros_now(),
             page_max: if page_max == 0 { usize::MAX } else { page_max },
         };
+        let listed_until = |create: &str| self.micros_now() - self.listing_delay(create);
         if let Some(looked) = endpoint.lists.first() {
+            let view = View { listed_until: listed_until(&looked.create.name), ..view };
             let page = listing::page(method, looked, &self.objects, params, view)
                 .map_err(|(name, wrong)| bad(endpoint, &name, wrong, "no such page"))?;
             let items = page.objects.iter().map(|object| self.item(method, envelope, looked, object));
@@ -249,6 +281,7 @@ impl World {
         let found = named.filter_map(|key| {
             let (create, object) = self.objects.find(&key)?;
             let create = self.catalog.method(create).filter(|create| create.family == method.family)?;
+            let view = View { listed_until: listed_until(&create.name), ..view };
             let is_shown = view.shows(object) || (shows_deleted && object.is_deleted && object.belongs_to(owner));
             is_shown.then(|| replies::detail(method, envelope, inside, create, object))
         });

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::handle::Simulator;
 use super::request::{SimMessage, SimReply, SimRequest, target_of};
 use paceline_domain::messages::{Cause, Connect};
-use paceline_domain::outcome::{Answer, Reply};
+use paceline_domain::outcome::{Answer, Reply, speaks_of_limits};
 use paceline_domain::reset::Reset;
 use paceline_ports::{Request, Transport};
 
@@ -60,12 +60,14 @@ fn unreachable() -> Cause {
 }
 
 fn answer(message: SimMessage, reset_header: &str, log_id_header: &str) -> Answer {
+    let limits = message.headers.iter().filter(|(name, _)| speaks_of_limits(name)).cloned().collect();
     let values = [reset_header, "retry-after"].into_iter().filter_map(|name| message.header(name));
     Answer {
         status: message.status,
         reset: Reset::read(values, None),
         log_id: message.header(log_id_header).map(str::to_owned),
         body: message.body,
+        limits,
         ..Answer::default()
     }
 }

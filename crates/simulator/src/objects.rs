@@ -168,13 +168,14 @@ impl Objects {
 
     /// The object that the parameter `about` names, else any of them, with the method that created it.
     fn named(&mut self, params: &Params, about: Option<&str>) -> Option<(String, &mut Object)> {
-        let named: Vec<String> = match about {
-            Some(about) => params.get(about).and_then(key_text).into_iter().collect(),
-            None => params.path.values().chain(params.body.values()).filter_map(key_text).collect(),
-        };
-        let (method, position) = named.iter().find_map(|key| self.by_key.get(key))?.clone();
+        let (method, position) = names(params, about).iter().find_map(|key| self.by_key.get(key))?.clone();
         let object = self.by_method.get_mut(&method)?.get_mut(position)?;
         Some((method, object))
+    }
+
+    /// The object that the parameter `about` names, else any of them.
+    pub(crate) fn called(&self, params: &Params, about: Option<&str>) -> Option<&Object> {
+        names(params, about).iter().find_map(|key| Some(self.find(key)?.1))
     }
 
     /// Every object in order of creation, method by method.
@@ -191,6 +192,14 @@ impl Objects {
             })
         });
         lines.collect()
+    }
+}
+
+/// The keys that the parameter `about` holds, else all of the path and body.
+fn names(params: &Params, about: Option<&str>) -> Vec<String> {
+    match about {
+        Some(about) => params.get(about).and_then(key_text).into_iter().collect(),
+        None => params.path.values().chain(params.body.values()).filter_map(key_text).collect(),
     }
 }
 

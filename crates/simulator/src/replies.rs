@@ -33,6 +33,14 @@ pub(crate) fn put_list(reply: &mut Value, envelope: &Envelope, field: &str, valu
     put(reply, &in_body(envelope, field), Value::Array(values.to_vec()));
 }
 
+/// Puts a value where the documented example has one.
+pub(crate) fn put_shown(reply: &mut Value, envelope: &Envelope, field: &str, value: &Value) {
+    let path = in_body(envelope, field);
+    if !field.is_empty() && at(reply, &path).is_some() {
+        put(reply, &path, value.clone());
+    }
+}
+
 /// The documented example of a new object's id; a stand-in if the example has none.
 pub(crate) fn key_example(method: &Method, envelope: &Envelope) -> Value {
     let path = method.reply.key.as_ref().map(|key| in_body(envelope, key));

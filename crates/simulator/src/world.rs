@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::budgets::Budgets;
 use super::endpoint::{Endpoint, platform_of, prepare};
-use super::error_replies::{Details, Family, error};
+use super::error_replies::{Details, Family, error, with_limits};
 use super::ids::Ids;
 use super::objects::{ObjectLine, Objects};
 use super::quota_enforcer::{Manner, QuotaEnforcer};
@@ -397,9 +397,19 @@ impl World {
         self.bearer(endpoint, request)
     }
 
-    /// How long the platform may keep new objects out of its listings, in microseconds.
-    pub(super) fn listing_delay(&self) -> i64 {
-        micros(Duration::from_millis(self.scenario.listing.delay_ms))
+    /// How long the platform may keep new objects of a create out of its listings, in microseconds.
+    pub(super) fn listing_delay(&self, create: &str) -> i64 {
+        let own = self.scenario.undocumented.delay_ms(create);
+        micros(Duration::from_millis(own.unwrap_or(self.scenario.listing.delay_ms)))
+    }
+
+    /// Feishu's headers of a refusal on a reply that is none, where the scenario has them.
+    pub(super) fn tell_limits(&self, endpoint: &Endpoint, message: SimMessage) -> SimMessage {
+        let window = endpoint.rules.first().and_then(|rule| rule.quota.windows().first());
+        match window.filter(|_| self.scenario.undocumented.headers && endpoint.family == Family::Feishu) {
+            Some(window) => with_limits(message, window.limit as usize, window.span),
+            None => message,
+        }
     }
 }
 

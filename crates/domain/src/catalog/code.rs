@@ -27,6 +27,20 @@ pub struct ErrorRule {
 }
 
 impl ErrorRule {
+    /// Of a code of which no document says anything.
+    pub const fn of_code(code: i64) -> Self {
+        Self {
+            code,
+            http: 0,
+            message: String::new(),
+            message_zh: String::new(),
+            action: Action::Permanent,
+            attempts_max: None,
+            cure: String::new(),
+            cure_zh: String::new(),
+        }
+    }
+
     /// The platform's words.
     pub fn meaning(&self) -> Bilingual {
         Bilingual { en: self.message.clone(), zh: self.message_zh.clone() }

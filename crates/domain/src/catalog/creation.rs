@@ -49,6 +49,16 @@ impl Creation {
         }
     }
 
+    /// Lets new objects be listed so late; `false` if nothing is looked up.
+    pub fn set_delay(&mut self, delay: Duration) -> bool {
+        let look_up = match self {
+            Self::LookUp(look_up) => Some(&mut **look_up),
+            Self::IdempotencyKey(by_key) => by_key.look_up.as_mut(),
+            Self::Natural | Self::None => None,
+        };
+        look_up.map(|look_up| look_up.delay = delay).is_some()
+    }
+
     /// Whether nothing but a person can tell what became of an uncertain call.
     pub const fn is_blind(&self) -> bool {
         matches!(self, Self::None)

@@ -94,6 +94,7 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
     let update = root.take("update", file);
     let decides = root.take("decides", file);
     let read = root.take("read", file);
+    let probe = root.take("probe", file);
     let label = root.or_default("label", file);
     let unconfirmed = root.or_default("unconfirmed", file);
     let expires = root.take("expires", file);
@@ -129,6 +130,7 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
         update,
         decides,
         read,
+        probe,
         label,
         unconfirmed,
         undoes: Vec::new(),

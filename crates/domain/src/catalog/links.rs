@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::cross::{Faults, called, param_schema, required, result_of, same_callers, templates};
+use super::probing;
 use super::schema::{Kind as SchemaKind, Schema};
 use super::{Catalog, Creation, Kind, LookUp, Method, NextPage, Read, Undo, Update};
 use crate::look_up::listed_under;
@@ -26,6 +27,7 @@ pub(super) fn method(catalog: &Catalog, method: &Method, faults: &mut Faults) {
     if let Some(read) = &method.read {
         self::read(catalog, method, read, faults);
     }
+    probing::probe(catalog, method, faults);
     idempotency_key(method, faults);
     label(method, faults);
     resolvers(catalog, method, faults);

@@ -12,6 +12,7 @@ mod limits;
 mod links;
 mod load;
 mod pattern;
+mod probing;
 mod read;
 mod request;
 mod rule;
@@ -39,6 +40,7 @@ pub use show::{describe, to_json};
 
 use super::budget::MethodBudget;
 use super::decided_later::Decides;
+use super::probe::Probe;
 use super::quota::Quota;
 use super::warning::WarningRule;
 
@@ -195,6 +197,8 @@ pub struct Method {
     pub decides: Option<Decides>,
     /// How people read the listing, for a method that they may call as one.
     pub read: Option<Read>,
+    /// How `paceline calibrate` tries it on a test tenant.
+    pub probe: Option<Probe>,
     /// How people recognise a job of it: text with parameters in braces, `{body.name}`; may be empty.
     pub label: String,
     /// What the documents leave open and nobody has confirmed, a sentence each.

@@ -96,6 +96,9 @@ fn write_links(out: &mut String, method: &Method) -> fmt::Result {
     if let Some(update) = &method.update {
         writeln!(out, "\nchanged by  {} (its {} is the object's id)", update.method, update.param)?;
     }
+    if method.probe.is_some() {
+        writeln!(out, "\ncalibrated by  paceline calibrate")?;
+    }
     if let Some(decides) = &method.decides {
         let only: Vec<_> = decides.only.iter().map(|(name, value)| format!("{name} = {}", word(value))).collect();
         let what = only.join(", ");
@@ -174,6 +177,7 @@ pub fn to_json(platform: &Platform, method: &Method) -> Value {
         "update": method.update,
         "decides": method.decides,
         "read": method.read,
+        "probe": method.probe,
         "label": method.label,
         "unconfirmed": method.unconfirmed,
         "codes": method.codes,

@@ -89,6 +89,7 @@ impl Scenario {
             .chain(self.background.iter().map(|it| ("background", &it.method)))
             .chain(self.objects.iter().map(|it| ("objects", &it.method)))
             .chain(self.faults.iter().map(|it| ("faults", &it.method)))
+            .chain(self.undocumented.names())
             .chain(self.warnings.iter().map(|it| ("warnings", &it.method)));
         let unknown = named.filter_map(|(section, pattern)| {
             let mut fitting = catalog.methods.values().filter(|method| fits(pattern, &method.name)).peekable();

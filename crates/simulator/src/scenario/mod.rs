@@ -9,6 +9,7 @@ mod fault;
 mod latency;
 mod left_out;
 mod read;
+mod undocumented;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,6 +25,8 @@ pub use fault::{Fault, FaultKind};
 pub use latency::{Latency, Spread, SpreadKind};
 pub use left_out::LeftOut;
 pub use read::{ScenarioError, built_in_names};
+pub(super) use undocumented::Repeat;
+pub use undocumented::Undocumented;
 
 /// What the simulated world is like. Everything has a default; the default world is quick and calm.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -52,6 +55,8 @@ pub struct Scenario {
     pub codes: BTreeMap<String, i64>,
     /// How listings behave.
     pub listing: Listing,
+    /// What the platform does where its documents say nothing.
+    pub undocumented: Undocumented,
     /// How what decides later decides.
     pub decisions: Decisions,
     /// Which of the platform's optional checks are on.
