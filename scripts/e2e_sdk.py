@@ -1,8 +1,10 @@
 """The simulator as a stand-in: official and foreign SDKs, unchanged, call it over loopback HTTP.
 
 Feishu's SDKs for Python and Node create, list, read and delete rooms and calendars, make minutes, meet refusals with their
-code and log id, renew access tokens and are rate-limited; a foreign SDK for WeCom schedules and cancels a meeting. Run it with
-the Python that `scripts/sdk python DIR` prints, and name the folder that `scripts/sdk node DIR` prints.
+code and log id, renew access tokens and are rate-limited; they build levels with rules for booking, give access to calendars,
+schedule events with people and rooms, and reserve meetings. WeCom has no official SDK for servers: a foreign one schedules
+a meeting, and sends plain calls for schedules and rooms. Run it with the Python that `scripts/sdk python DIR` prints, and name
+the folder that `scripts/sdk node DIR` prints.
 """
 
 import pathlib
@@ -17,6 +19,7 @@ from lark_oapi.core.exception import ObtainAccessTokenException
 from wechatpy.enterprise import WeChatClient
 from wechatpy.exceptions import WeChatClientException
 
+import e2e_sdk_campus as campus
 from harness import Failure, Site, check, main
 
 # Tokens live so short that both SDKs renew theirs before each call.
@@ -36,6 +39,9 @@ u-ann-node = "cli_node"
 
 [apps.cli_wrong]
 secret = "another"
+
+[decisions]
+after_s = 0.5
 
 [known]
 events = ["e-1_0"]
@@ -146,6 +152,21 @@ def calendars(api, user_api):
     refused(api.calendar.v4.calendar.get(get), 403, 191003, "a deleted calendar")
 
 
+def a_campus(api):
+    """Everything beyond rooms and calendars, on a level, a calendar and a room of its own."""
+    made = campus.levels(api, done, refused)
+    room = Room.builder().name("Hall").capacity(8).room_level_id(made[1]).build()
+    room = done(api.vc.v1.room.create(CreateRoomRequest.builder().request_body(room).build()), "a room").room.room_id
+    campus.booking_rules(api, done, made[0], room)
+    plain = CreateCalendarRequest.builder().request_body(Calendar.builder().summary("Lectures").build()).build()
+    calendar = done(api.calendar.v4.calendar.create(plain), "a calendar").calendar.calendar_id
+    campus.access(api, done, calendar)
+    campus.events(api, done, refused, calendar, room)
+    campus.reserves(api, done)
+    done(api.vc.v1.room.delete(DeleteRoomRequest.builder().room_id(room).build()), "deleting a room")
+    campus.take_down(api, done, refused, made)
+
+
 def access_tokens(site, api):
     site.simulator_says("revoke-tokens", "")
     done(api.vc.v1.room.list(ListRoomRequest.builder().build()), "a call after every token was revoked")
@@ -188,6 +209,31 @@ def wecom(site):
         check(error.errcode == 90602, f"an unknown meeting: wanted 90602, got {error.errcode}")
     else:
         raise Failure("an unknown meeting was found")
+    wecom_campus(api)
+
+
+def wecom_campus(api):
+    """A calendar with a schedule, a meeting room and a booking; each is listed as it was made, and taken away."""
+    calendar = api.post("oa/calendar/add", data={"calendar": {"summary": "Term", "color": "#FF3030", "admins": ["zhang"]}})["cal_id"]
+    schedule = {"summary": "Exam", "start_time": START, "end_time": START + 5400, "cal_id": calendar, "admins": ["zhang"]}
+    made = api.post("oa/schedule/add", data={"schedule": schedule})["schedule_id"]
+    listed = api.post("oa/schedule/get_by_calendar", data={"cal_id": calendar, "limit": 1000})["schedule_list"]
+    found = [(each["schedule_id"], each["summary"], each["start_time"]) for each in listed]
+    check(found == [(made, "Exam", START)], f"the calendar has {found}")
+    api.post("oa/schedule/del", data={"schedule_id": made})
+    api.post("oa/calendar/del", data={"cal_id": calendar})
+    place = {"city": "Hangzhou", "building": "Library", "floor": "1F"}
+    room = api.post("oa/meetingroom/add", data={"name": "Seminar room", "capacity": 12, **place})["meetingroom_id"]
+    rooms = api.post("oa/meetingroom/list", data=place)["meetingroom_list"]
+    check([(each["meetingroom_id"], each["name"]) for each in rooms] == [(room, "Seminar room")], f"the floor has {rooms}")
+    span = {"meetingroom_id": room, "start_time": START, "end_time": START + 3600}
+    booked = api.post("oa/meetingroom/book", data={**span, "booker": "zhang", "subject": "Exam"})["booking_id"]
+    day = {"meetingroom_id": room, "start_time": START - 3600, "end_time": START + 86_400}
+    bookings = api.post("oa/meetingroom/get_booking_info", data=day)["booking_list"]
+    found = [(each["booking_id"], each["booker"]) for place in bookings for each in place["schedule"]]
+    check(found == [(booked, "zhang")], f"the room is booked by {found}")
+    api.post("oa/meetingroom/cancel_book", data={"booking_id": booked})
+    api.post("oa/meetingroom/del", data={"meetingroom_id": room})
 
 
 def trial(arguments):
@@ -198,15 +244,20 @@ def trial(arguments):
         calendars(api, client(site, own_tokens=True))
         access_tokens(site, api)
         print("lark-oapi for Python: rooms, calendars, minutes, refusals with log ids, tokens, a rate limit")
+        a_campus(client(site, "cli_python_campus"))
+        print("lark-oapi for Python: levels, rules for booking, access, events with people and rooms, reserved meetings")
         wecom(site)
-        print("wechatpy for WeCom: a meeting created, read, listed, cancelled")
+        print("wechatpy for WeCom, which has no official SDK for servers: a meeting, a schedule in a calendar, a room and its booking")
         node = subprocess.run(["node", str(NODE_SCRIPT), f"http://127.0.0.1:{site.port}", arguments.node], timeout=60)
         check(node.returncode == 0, f"the trial in Node ended with {node.returncode}")
         books = site.books()
         check(books["duplicates"] == 0, f"the simulator counted {books['duplicates']} duplicates")
         made = {method: book["created"] for method, book in books["methods"].items() if book["created"]}
-        expected = {"feishu.vc.room.create": 6, "feishu.calendar.create": 4,
-                    "feishu.calendar.event.meeting_minute.create": 2, "wecom.meeting.create": 1}
+        expected = {"feishu.vc.room.create": 8, "feishu.calendar.create": 6, "feishu.calendar.event.create": 2,
+                    "feishu.calendar.event.attendee.create": 4, "feishu.calendar.event.meeting_minute.create": 2,
+                    "feishu.calendar.acl.create": 2, "feishu.vc.reserve.apply": 2, "feishu.vc.room_level.create": 4,
+                    "wecom.meeting.create": 1, "wecom.oa.calendar.add": 1, "wecom.oa.schedule.add": 1,
+                    "wecom.oa.meetingroom.add": 1, "wecom.oa.meetingroom.book": 1}
         check(made == expected, f"the simulator created {made}, expected {expected}")
         print(f"books: {books['created']} created, {books['duplicates']} twice, {books['refused']} rate-limited")
 

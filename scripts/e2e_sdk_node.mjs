@@ -5,6 +5,8 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import path from "node:path";
 
+import { campus } from "./e2e_sdk_campus.mjs";
+
 const [, , domain, folder] = process.argv;
 const lark = createRequire(path.join(path.resolve(folder), "here.js"))("@larksuiteoapi/node-sdk");
 const silent = { error() {}, warn() {}, info() {}, debug() {}, trace() {} };
@@ -75,3 +77,7 @@ await refused(calendar.get({ path: { calendar_id: own.calendar_id } }), 403, 191
 await fetch(`${domain}/_simulator/revoke-tokens`, { method: "POST" });
 await done(room.list({ params: { page_size: 2 } }), "a call after every token was revoked");
 console.log("@larksuiteoapi/node-sdk: rooms, calendars, minutes, refusals with log ids, tokens, a rate limit");
+
+const another = new lark.Client({ appId: "cli_node_campus", appSecret: "any", domain, logger: silent });
+await campus(another, done, refused);
+console.log("@larksuiteoapi/node-sdk: levels, rules for booking, access, events with people and rooms, reserved meetings");

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use paceline::domain::job::LaneKey;
+use paceline::domain::decode::{Apps, Decoder};
+use paceline::domain::job::{Job, LaneKey};
+use paceline::domain::rows::{Format, Input, Layout, Rows};
 use paceline::domain::time::Timestamp;
 use paceline::engine::Stop;
 use paceline::engine::forecast::{Basis, Forecast, forecast};
@@ -17,10 +19,10 @@ use paceline::store::SqlStore;
 use paceline::wiring;
 use serde_json::{Value, json};
 
-use super::campus_jobs::campus;
 use super::engine::{World, calendar, meeting, minutes, room};
 
 const CALM: &str = include_str!("../../config/scenarios/calm.toml");
+const UNIVERSITY: &str = include_str!("../../examples/university.csv");
 /// The promise.
 const TOLERANCE: f64 = 0.03;
 /// What a batch of a few seconds may be off more, as long as nobody knows how long a round trip takes.
@@ -62,13 +64,18 @@ fn counted_by(call: &PastCall) -> Timestamp {
     call.counted_by
 }
 
-async fn take_over(world: &World, ledger: &SqlStore, jobs: &[Value]) {
-    let arrival = |job: &Value| Arrival { input: Ok(Box::new(world.decode(job))), origin: Origin::default() };
-    ledger.take_over(jobs.iter().map(arrival).collect(), world.clock.now()).await.unwrap();
+async fn take_over(world: &World, ledger: &SqlStore, jobs: Vec<Job>) {
+    let arrival = |job: Job| Arrival { input: Ok(Box::new(job)), origin: Origin::default() };
+    ledger.take_over(jobs.into_iter().map(arrival).collect(), world.clock.now()).await.unwrap();
 }
 
 /// The forecast for these jobs beside what the ledger holds, and when each batch was really done.
 async fn compare(world: &World, jobs: &[Value]) -> Forecast {
+    compare_all(world, jobs.iter().map(|job| world.decode(job)).collect()).await
+}
+
+async fn compare_all(world: &World, jobs: Vec<Job>) -> Forecast {
+    let count = jobs.len() as u64;
     let ledger = world.ledger();
     let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>).await;
     engine.recover().await.unwrap();
@@ -77,7 +84,7 @@ async fn compare(world: &World, jobs: &[Value]) -> Forecast {
     engine.load(None).await.unwrap();
     let started = world.clock.now();
     assert_eq!(engine.run(true, std::future::pending()).await, Stop::Idle);
-    assert_eq!(planned.jobs.done, jobs.len() as u64);
+    assert_eq!(planned.jobs.done, count);
     close_to(ALL, planned.finish, world.clock.now(), started);
     ledger.close().await;
     let conn = rusqlite::Connection::open(world.folder.path().join("ledger.db")).unwrap();
@@ -169,6 +176,21 @@ async fn chains_of_several_lanes_are_done_when_it_was_said() {
     compare(&World::new(CALM), &jobs).await;
 }
 
+/// Chains and free jobs take turns in one lane.
+#[tokio::test(start_paused = true)]
+async fn chains_beside_free_jobs_of_their_lane_are_done_when_it_was_said() {
+    let linked = |n: usize| {
+        let mut job = calendar(n);
+        if !n.is_multiple_of(4) {
+            job["after"] = json!([calendar(n - 1)["id"]]);
+        }
+        job
+    };
+    let jobs: Vec<Value> =
+        in_batch("free", 4, (1_000..1_300).map(calendar)).chain(in_batch("chains", 4, (0..300).map(linked))).collect();
+    compare(&World::new(CALM), &jobs).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn rooms_that_wait_for_rooms_are_done_when_it_was_said() {
     let jobs: Vec<Value> = (0..80)
@@ -186,8 +208,19 @@ async fn rooms_that_wait_for_rooms_are_done_when_it_was_said() {
 #[tokio::test(start_paused = true)]
 async fn a_campus_is_done_when_the_plan_says() {
     let world = World::new(CALM);
-    let jobs = campus();
-    compare(&world, &jobs).await;
+    let decoder = Decoder { catalog: Arc::clone(&world.catalog), apps: Apps::Any, rights: Arc::default() };
+    let input = Input {
+        name: "university.csv".to_owned(),
+        batch: "university".to_owned(),
+        method: None,
+        app: None,
+        bytes_max: 65_536,
+        layout: Layout::default(),
+    };
+    let rows = Rows::open(Arc::new(decoder), input, Format::Csv, UNIVERSITY.as_bytes()).unwrap();
+    let jobs: Vec<Job> = rows.map(|row| *row.unwrap().input.unwrap()).collect();
+    assert_eq!(jobs.len(), 716);
+    compare_all(&world, jobs).await;
     let books = world.stats();
     assert_eq!((books.duplicates, books.refused), (0, 0), "{books:?}");
 }

@@ -20,8 +20,6 @@ mod broker_outage;
 mod broker_sign_in;
 mod broker_subscribers;
 mod budgets;
-#[path = "../trials/campus/jobs.rs"]
-mod campus_jobs;
 mod chains;
 mod chains_commands;
 mod check;

@@ -1,7 +1,5 @@
 //! A campus in one file, at sixty times the pace, killed twice on the way, and undone from its ends.
 
-mod jobs;
-
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,7 +23,8 @@ const WANTED: [(&str, u64); 8] = [
 /// Reservation rules, invitations and minutes make no object of their own, or none of a job's own.
 const JOBS: u64 = 3 + 60 + 3 + 40 + 200 + 200 + 50 + 100 + 20 + 40;
 const MINUTES: &str = "feishu.calendar.event.meeting_minute.create";
-const FILE: &str = "campus.jsonl";
+const FILE: &str = "university.csv";
+const CAMPUS: &str = include_str!("../../examples/university.csv");
 const SPEED: &str = "60";
 /// The documented quotas at that speed, as far as a quota can say them.
 const QUOTAS: &str = "[apps.acme.quotas]\n\"feishu.vc.room_level.create\" = \"20/s\"\n\"feishu.vc.room.create\" = \"20/s\"\n\
@@ -64,7 +63,7 @@ async fn check(site: &Site) -> anyhow::Result<f64> {
 
 /// Everything that can be deleted is, what depends on something before that, and nothing is refused.
 async fn undo(site: &Site) -> anyhow::Result<()> {
-    let (code, output) = site.run(&["undo", "--batch", "campus", "--yes"])?;
+    let (code, output) = site.run(&["undo", "--batch", "university", "--yes"])?;
     let books = site.books().await?;
     books::check(&books, &WANTED)?;
     for (method, wanted) in [
@@ -88,8 +87,7 @@ async fn undo(site: &Site) -> anyhow::Result<()> {
 pub(crate) async fn carry_out(binary: &Path, options: &Options) -> anyhow::Result<()> {
     let plan = Plan { request_timeout_ms: 2_000, settings: QUOTAS, speed: SPEED, ..Plan::default() };
     let site = Site::open(binary, &plan).await?;
-    let lines: Vec<String> = jobs::campus().iter().map(Value::to_string).collect();
-    site.write(FILE, &lines.join("\n"))?;
+    site.write(FILE, CAMPUS)?;
     let (code, output) = site.run(&["plan", FILE, "--json"])?;
     let planned: Value = serde_json::from_str(&output).with_context(|| format!("plan ended with {code:?}"))?;
     let planned = planned["time_s"].as_f64().context("the plan says no time")?;

@@ -68,6 +68,11 @@ impl Endpoint {
                 || !self.method.undoes.is_empty())
     }
 
+    /// Whether a call deletes the objects that its lists name.
+    pub fn deletes_listed(&self) -> bool {
+        self.method.kind == Kind::Job && self.method.path.ends_with("/batch_delete")
+    }
+
     /// The parameter that names the object that a call is about: what an undo fills, else the last of the path's.
     pub(crate) fn about(&self) -> Option<String> {
         let undone = self.method.undoes.first().map(|undoes| undoes.param.clone());

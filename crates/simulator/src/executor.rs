@@ -97,10 +97,14 @@ impl World {
                     });
                 }
                 self.stats.note_deleted(&endpoint.method.name);
+            } else if endpoint.deletes_listed() {
+                for _ in 0..self.objects.delete_listed(&params, &owner) {
+                    self.stats.note_deleted(&endpoint.method.name);
+                }
             } else if endpoint.method.http_method != "GET" && endpoint.method.kind == Kind::Job {
                 self.objects.touch(&params, endpoint.about().as_deref());
             }
-            replies::example(&endpoint.method, &endpoint.platform.envelope)
+            self.as_it_is_now(endpoint, &params)
         };
         for left_out in &mut self.left_out {
             if let Some(values) = left_out.fires(&endpoint.method.name).map(<[Value]>::to_vec) {
@@ -115,7 +119,7 @@ impl World {
     fn check_gone(&self, endpoint: &Endpoint, params: &Params) -> Result<(), BadParams> {
         let Some(code) = self.scenario.undocumented.gone(&endpoint.method.name) else { return Ok(()) };
         let about = endpoint.about();
-        let is_deleted = self.objects.called(params, about.as_deref()).is_some_and(|object| object.is_deleted);
+        let is_deleted = self.objects.named(params, about.as_deref()).is_some_and(|(_, object)| object.is_deleted);
         if is_deleted { Err(BadParams { code, hint: String::new() }) } else { Ok(()) }
     }
 
@@ -130,6 +134,17 @@ impl World {
             (Some(_), Repeat::Refused(code)) => Err(BadParams { code, hint: String::new() }),
             (found, _) => Ok(found),
         }
+    }
+
+    /// The reply to what is no create: with the object that it is about, as it is now, where the documents show it.
+    fn as_it_is_now(&self, endpoint: &Endpoint, params: &Params) -> Value {
+        let (method, envelope) = (&endpoint.method, &endpoint.platform.envelope);
+        let shown = self.objects.named(params, endpoint.about().as_deref()).and_then(|(create, object)| {
+            let create = self.catalog.method(create)?;
+            let (inside, _) = create.reply.key.as_deref()?.rsplit_once('.')?;
+            Some(replies::detail(method, envelope, inside, create, object))
+        });
+        shown.unwrap_or_else(|| replies::example(method, envelope))
     }
 
     /// The platform's checks that no schema can say.
@@ -213,19 +228,22 @@ impl World {
             shown.push(identity);
         }
         let mut reply = replies::example(method, envelope);
-        let newest = |identity: &String| {
-            let all = self.objects.of(&method.name).iter().rev();
-            all.into_iter().find(|object| object.is_seen_by(owner) && object.identity == *identity)
-        };
-        if let (None, Some(object)) = (&look_up.each, shown.first().and_then(newest)) {
-            replies::put_shown(&mut reply, envelope, &look_up.key, &object.key);
+        let whole = shown.last().filter(|_| look_up.each.is_none());
+        if let Some(object) = whole.and_then(|identity| self.newest(&method.name, owner, identity)) {
+            reply = replies::brought_about(method, envelope, look_up, object);
         }
         if let (Some(decides), Some(listing)) = (&method.decides, self.catalog.method(&look_up.method)) {
             let looked = Looked { create: Arc::clone(method), look_up: look_up.clone() };
+            let newest = |identity: &String| self.newest(&method.name, owner, identity);
             let items = shown.iter().filter_map(newest).map(|object| self.item(listing, envelope, &looked, object));
             replies::put_list(&mut reply, envelope, &decides.items, &items.collect::<Vec<_>>());
         }
         reply
+    }
+
+    /// The newest object of that identity that is there.
+    fn newest(&self, method: &str, owner: &Owner, identity: &str) -> Option<&Object> {
+        self.objects.of(method).iter().rev().find(|object| object.is_seen_by(owner) && object.identity == identity)
     }
 
     /// An object as a listing shows it by now.
@@ -252,6 +270,7 @@ impl World {
             owner,
             params,
             created_at: self.micros_now(),
+            order: 0,
             changed: 0,
             is_deleted: false,
             is_others: false,

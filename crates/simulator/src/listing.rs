@@ -133,6 +133,9 @@ fn is_asked_for(looked: &Looked, object: &Object, params: &Params) -> bool {
         let Some(field) = template.as_str().and_then(|text| text.strip_prefix('$')) else { return true };
         let Some(asked) = params.get(name).filter(|asked| asked.as_str() != Some("")) else { return true };
         let Some(own) = object.params.get(field) else { return field == "id" };
+        if let Some(is_inside) = is_in_span(looked, object, name, asked) {
+            return is_inside;
+        }
         // WeCom: bounds of the meeting's start (https://developer.work.weixin.qq.com/document/path/97457, read 2026-11-21).
         match (name.as_str(), number(asked), number(own)) {
             ("body.begin_time", Some(asked), Some(own)) => own >= asked,
@@ -142,6 +145,22 @@ fn is_asked_for(looked: &Looked, object: &Object, params: &Params) -> bool {
             _ => own == asked,
         }
     })
+}
+
+/// Where a listing is asked for a span of time, whether the object reaches into it; `None` for other parameters.
+fn is_in_span(looked: &Looked, object: &Object, name: &str, asked: &Value) -> Option<bool> {
+    let (part, bound) = name.split_once('.')?;
+    let of = |bound: &str| {
+        let template = looked.look_up.params.get(&format!("{part}.{bound}"))?.as_str()?;
+        number(object.params.get(template.strip_prefix('$')?)?)
+    };
+    // A listing without both bounds has rules of its own.
+    let (start, end) = (of("start_time")?, of("end_time")?);
+    match bound {
+        "start_time" => Some(end > number(asked)?),
+        "end_time" => Some(start < number(asked)?),
+        _ => None,
+    }
 }
 
 fn is_invited(object: &Object, user: &Value) -> bool {

@@ -53,7 +53,12 @@ impl World {
                 return Err(BadParams { code: *code, hint: String::new() });
             }
             let wrong = self.wrong_with(endpoint, schema, &text, owner);
-            if let Some(code) = wrong.and_then(|wrong| schema.codes.get(&wrong)) {
+            // What is deleted is unknown, where the documents do not tell the two apart.
+            let like = |wrong: Wrong| {
+                let unknown = (wrong == Wrong::Deleted).then_some(&Wrong::Unknown);
+                schema.codes.get(&wrong).or_else(|| schema.codes.get(unknown?))
+            };
+            if let Some(code) = wrong.and_then(like) {
                 return Err(BadParams { code: *code, hint: String::new() });
             }
         }

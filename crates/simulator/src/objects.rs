@@ -38,7 +38,9 @@ pub(crate) struct Object {
     pub params: Params,
     /// When, in microseconds since 1970.
     pub created_at: i64,
-    /// The number of its newest change, see [`Objects::revision`].
+    /// The number of the change that made it, see [`Objects::revision`].
+    pub order: u64,
+    /// The number of its newest change.
     pub changed: u64,
     /// Whether it was deleted.
     pub is_deleted: bool,
@@ -70,6 +72,8 @@ pub struct ObjectLine {
     pub user: String,
     /// Its id.
     pub key: String,
+    /// Higher than that of every object that was created before it, whatever its method.
+    pub order: u64,
     /// What duplicates have in common.
     pub identity: String,
     /// Whether somebody else created it.
@@ -93,7 +97,7 @@ impl Objects {
     /// Keeps a new object; says whether one of the same identity was there that was not somebody else's.
     pub(crate) fn add(&mut self, method: &str, mut object: Object) -> bool {
         self.revision += 1;
-        object.changed = self.revision;
+        (object.order, object.changed) = (self.revision, self.revision);
         let identity = (object.owner.clone(), method.to_owned(), object.identity.clone());
         let known = self.identities.entry(identity).or_default();
         *known += u32::from(!object.is_others);
@@ -139,43 +143,73 @@ impl Objects {
 
     /// Changes the object that one of these parameters names.
     pub(crate) fn touch(&mut self, params: &Params, about: Option<&str>) {
-        let revision = self.revision + 1;
-        if let Some((_, object)) = self.named(params, about) {
+        let Some((method, position)) = self.place_of(params, about) else { return };
+        if let Some(object) = self.by_method.get_mut(&method).and_then(|all| all.get_mut(position)) {
+            self.revision += 1;
             object.params.body.extend(params.body.clone());
-            object.changed = revision;
-            self.revision = revision;
+            object.changed = self.revision;
         }
     }
 
     /// Deletes the object that one of these parameters names. Another one like it is no duplicate then. False if this
     /// identity has no such object.
     pub(crate) fn delete(&mut self, params: &Params, about: Option<&str>, owner: &Owner) -> bool {
-        let revision = self.revision + 1;
-        let Some((method, object)) = self.named(params, about).filter(|(_, object)| object.is_seen_by(owner)) else {
-            return false;
+        let found = self
+            .place_of(params, about)
+            .filter(|(method, position)| self.of(method).get(*position).is_some_and(|object| object.is_seen_by(owner)));
+        let Some((method, position)) = found else { return false };
+        self.mark_deleted(&method, position);
+        true
+    }
+
+    /// Deletes those that lists of the body name: by their ids, or by parameters that they were created with, below the
+    /// same parents. Says how many.
+    pub(crate) fn delete_listed(&mut self, params: &Params, owner: &Owner) -> usize {
+        let items: Vec<&Value> = params.body.values().filter_map(Value::as_array).flatten().collect();
+        let is_named = |object: &Object| {
+            object.is_seen_by(owner)
+                && object.params.path == params.path
+                && items.iter().any(|item| match item.as_object() {
+                    Some(like) => like.iter().all(|(name, value)| object.params.body.get(name) == Some(value)),
+                    None => **item == object.key,
+                })
         };
-        object.is_deleted = true;
-        object.changed = revision;
-        let identity = (object.owner.clone(), method, object.identity.clone());
+        let of_method = |(method, all): (&String, &Vec<Object>)| -> Vec<(String, usize)> {
+            let named = all.iter().enumerate().filter(|(_, object)| is_named(object));
+            named.map(|(position, _)| (method.clone(), position)).collect()
+        };
+        let found: Vec<_> = self.by_method.iter().flat_map(of_method).collect();
+        for (method, position) in &found {
+            self.mark_deleted(method, *position);
+        }
+        found.len()
+    }
+
+    fn mark_deleted(&mut self, method: &str, position: usize) {
+        let Some(object) = self.by_method.get_mut(method).and_then(|all| all.get_mut(position)) else { return };
+        self.revision += 1;
+        (object.is_deleted, object.changed) = (true, self.revision);
+        let identity = (object.owner.clone(), method.to_owned(), object.identity.clone());
         if !object.is_others
             && let Some(known) = self.identities.get_mut(&identity)
         {
             *known = known.saturating_sub(1);
         }
-        self.revision = revision;
-        true
     }
 
     /// The object that the parameter `about` names, else any of them, with the method that created it.
-    fn named(&mut self, params: &Params, about: Option<&str>) -> Option<(String, &mut Object)> {
-        let (method, position) = names(params, about).iter().find_map(|key| self.by_key.get(key))?.clone();
-        let object = self.by_method.get_mut(&method)?.get_mut(position)?;
-        Some((method, object))
+    pub(crate) fn named(&self, params: &Params, about: Option<&str>) -> Option<(&str, &Object)> {
+        let (method, position) = self.place_of(params, about)?;
+        let (method, all) = self.by_method.get_key_value(&method)?;
+        Some((method, all.get(position)?))
     }
 
-    /// The object that the parameter `about` names, else any of them.
-    pub(crate) fn called(&self, params: &Params, about: Option<&str>) -> Option<&Object> {
-        names(params, about).iter().find_map(|key| Some(self.find(key)?.1))
+    fn place_of(&self, params: &Params, about: Option<&str>) -> Option<(String, usize)> {
+        let named: Vec<String> = match about {
+            Some(about) => params.get(about).and_then(key_text).into_iter().collect(),
+            None => params.path.values().chain(params.body.values()).filter_map(key_text).collect(),
+        };
+        named.iter().find_map(|key| self.by_key.get(key)).cloned()
     }
 
     /// Every object in order of creation, method by method.
@@ -186,20 +220,13 @@ impl Objects {
                 account: object.owner.account.to_string(),
                 user: object.owner.user.to_string(),
                 key: key_text(&object.key).unwrap_or_default(),
+                order: object.order,
                 identity: object.identity.clone(),
                 is_others: object.is_others,
                 is_deleted: object.is_deleted,
             })
         });
         lines.collect()
-    }
-}
-
-/// The keys that the parameter `about` holds, else all of the path and body.
-fn names(params: &Params, about: Option<&str>) -> Vec<String> {
-    match about {
-        Some(about) => params.get(about).and_then(key_text).into_iter().collect(),
-        None => params.path.values().chain(params.body.values()).filter_map(key_text).collect(),
     }
 }
 
@@ -268,6 +295,7 @@ mod tests {
             owner: Owner::of_account(account),
             params: Params::default(),
             created_at: 0,
+            order: 0,
             changed: 0,
             is_deleted: false,
             is_others: false,

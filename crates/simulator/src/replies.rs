@@ -33,14 +33,6 @@ pub(crate) fn put_list(reply: &mut Value, envelope: &Envelope, field: &str, valu
     put(reply, &in_body(envelope, field), Value::Array(values.to_vec()));
 }
 
-/// Puts a value where the documented example has one.
-pub(crate) fn put_shown(reply: &mut Value, envelope: &Envelope, field: &str, value: &Value) {
-    let path = in_body(envelope, field);
-    if !field.is_empty() && at(reply, &path).is_some() {
-        put(reply, &path, value.clone());
-    }
-}
-
 /// The documented example of a new object's id; a stand-in if the example has none.
 pub(crate) fn key_example(method: &Method, envelope: &Envelope) -> Value {
     let path = method.reply.key.as_ref().map(|key| in_body(envelope, key));
@@ -65,6 +57,18 @@ pub(crate) fn created(method: &Method, envelope: &Envelope, object: &Object) -> 
         describe(fields, method, &method.body_schema, object);
     }
     put(&mut reply, &in_body(envelope, path), object.key.clone());
+    reply
+}
+
+/// The reply to a create that brings a state about: the object beside the envelope, its id under the name that listings
+/// give it.
+pub(crate) fn brought_about(method: &Method, envelope: &Envelope, look_up: &LookUp, object: &Object) -> Value {
+    let mut reply = example(method, envelope);
+    let Some(fields) = at_mut(&mut reply, &envelope.data).and_then(Value::as_object_mut) else { return reply };
+    describe(fields, method, &method.body_schema, object);
+    if let Some(key) = fields.get_mut(&look_up.key) {
+        *key = object.key.clone();
+    }
     reply
 }
 
@@ -208,6 +212,15 @@ fn values(params: &Params, names: &[String]) -> Vec<Value> {
 /// Puts values under a dotted path; in a list, one item a value, each shaped like the first.
 fn repeat(fields: &mut Map<String, Value>, path: &str, values: &[Value]) {
     let (outer, name) = path.rsplit_once('.').unwrap_or(("", path));
+    if outer.is_empty() {
+        match (fields.get_mut(name), values.first()) {
+            (Some(field @ Value::Array(_)), _) => *field = Value::Array(values.to_vec()),
+            (Some(field), Some(value)) => *field = value.clone(),
+            (_, None) => drop(fields.remove(name)),
+            (None, Some(_)) => {}
+        }
+        return;
+    }
     let (first, rest) = outer.split_once('.').unwrap_or((outer, ""));
     let place = fields.get_mut(first).and_then(|value| at_mut(value, rest));
     match place {
