@@ -5,6 +5,8 @@
 
 mod check;
 mod code;
+#[cfg(test)]
+mod contract;
 mod creation;
 mod cross;
 mod file;
