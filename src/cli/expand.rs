@@ -10,8 +10,8 @@ use crate::domain::printable::plain;
 use crate::domain::rows::exported::harmless;
 use crate::domain::rows::{FileFault, Input};
 use crate::files::Output;
-use crate::operations::expand::{Expanded, faults_of_method, jobs};
-use crate::timetable::{Lesson, Rule, Sheet, ics};
+use crate::operations::expand::{Expanded, faults_of_method, is_calendar, jobs, lessons};
+use crate::timetable::{Lesson, Rule, ics};
 use crate::wiring;
 
 use super::context::Context;
@@ -19,8 +19,6 @@ use super::exit::{Exit, refuse};
 use super::export::write_record;
 use super::files::{FileArgs, Place, Written};
 
-/// Endings of iCalendar files.
-const CALENDARS: [&str; 2] = ["ics", "ical"];
 /// Days that a line of the summary shows.
 const DAYS_SHOWN_MAX: usize = 5;
 
@@ -112,7 +110,6 @@ fn read(
     rule: &Rule,
     warnings: &mut Vec<FileFault>,
 ) -> anyhow::Result<Result<Vec<Lesson>, Vec<FileFault>>> {
-    let ending = args.file.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
     let written = FileArgs {
         sheet: args.sheet.clone(),
         header_row: args.header_row,
@@ -120,7 +117,7 @@ fn read(
         ..FileArgs::default()
     };
     let unreadable = |message: String| refuse(format!("{name}: {message}"), "");
-    if CALENDARS.contains(&ending.as_str()) || place.begins_with(ics::BEGINNING)? {
+    if is_calendar(&args.file.to_string_lossy()) || place.begins_with(ics::BEGINNING)? {
         let text = place.text(&written)?.map_err(unreadable)?;
         return Ok(ics::lessons(name, &text, rule).map(|calendar| {
             warnings.extend(calendar.warnings);
@@ -140,11 +137,7 @@ fn read(
         Ok(preview) => preview,
         Err(error) => return Ok(Err(error.0)),
     };
-    if !preview.faults.is_empty() {
-        return Ok(Err(preview.faults));
-    }
-    let rows = preview.lines.into_iter().zip(preview.rows).collect();
-    Ok(Sheet { name: name.to_owned(), line: preview.line, header: preview.header, rows }.lessons(rule))
+    Ok(lessons(name, preview, rule))
 }
 
 fn write(context: &mut Context, output: Option<&Path>, expanded: &Expanded) -> anyhow::Result<()> {

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use paceline_tables::{CellFault, Found, Kind, Notes, Reader, Refused, Sheet, Unreadable};
+use paceline_tables::Reader;
 
 use crate::domain::decode::Decoder;
 use crate::domain::json::BOM;
-use crate::domain::rows::{FileError, FileFault, Format, Input, Layout, Mapping, Preview, Rows, Table, TableRow};
+use crate::domain::rows::{FileError, Format, Input, Layout, Mapping, Preview, Rows};
 use crate::domain::time::Zone;
-
+use crate::operations::files::{self, How, Named, SomeRows};
 use crate::settings::Settings;
 
 use super::exit::refuse;
@@ -22,10 +22,6 @@ use super::exit::refuse;
 const STDIN: &str = "-";
 /// What standard input is called in messages and places.
 const STDIN_NAME: &str = "stdin";
-/// Endings of workbooks.
-const WORKBOOKS: [&str; 5] = ["xlsx", "xlsm", "xlsb", "xls", "ods"];
-/// Names of ranges that a note shows.
-const NAMES_SHOWN_MAX: usize = 3;
 
 /// How files are written, where they do not tell by themselves.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -158,7 +154,7 @@ impl Place {
         let mut text = String::new();
         match paceline_tables::text(self.open()?, args.encoding.as_deref()) {
             Ok(mut found) => found.source.read_to_string(&mut text)?,
-            Err(error) => return Ok(Err(unreadable(&error))),
+            Err(error) => return Ok(Err(files::unreadable(&error))),
         };
         Ok(Ok(text))
     }
@@ -183,28 +179,14 @@ pub(super) enum Written {
         /// What its lines are.
         format: Format,
     },
-    /// Text in this encoding.
-    Text {
-        /// What its lines are.
-        format: Format,
-        /// The encoding's name.
-        encoding: &'static str,
-    },
-    /// One sheet of a workbook.
-    Workbook {
-        /// What its first bytes tell.
-        kind: Kind,
-        /// The sheet.
-        sheet: String,
-        /// What is not read.
-        notes: Notes,
-    },
+    /// As its first bytes tell.
+    Told(files::Written),
 }
 
 impl Written {
     /// Whether it is one sheet of several.
     pub(super) const fn is_workbook(&self) -> bool {
-        matches!(self, Self::Workbook { .. })
+        matches!(self, Self::Told(written) if written.is_workbook())
     }
 
     /// Looks at the file.
@@ -216,26 +198,10 @@ impl Written {
             let format = Format::of(&place.name()).map_err(|message| refuse(message, "a pipe is CSV or JSONL"))?;
             return Ok(Ok(Self::Stream { format }));
         }
-        let mut file = place.open()?;
-        let kind = paceline_tables::kind_of(&mut file).with_context(|| format!("{} cannot be read", place.name()))?;
-        let named = Named::of(place)?;
-        Ok(match (kind, named) {
-            (Kind::Zip | Kind::Compound, _) => paceline_tables::find_sheet(file, kind, args.sheet.as_deref())
-                .map(|Found { name, notes }| Self::Workbook { kind, sheet: name, notes })
-                .map_err(|refused| unread(&refused)),
-            (Kind::Html, Named::Workbook) => {
-                Err("is a web page under the name of a workbook: open it in Excel or WPS and save it as .xlsx"
-                    .to_owned())
-            }
-            (Kind::Json, Named::Nothing) => {
-                text(file, args).map(|encoding| Self::Text { format: Format::Jsonl, encoding })
-            }
-            (_, Named::Text(format)) => text(file, args).map(|encoding| Self::Text { format, encoding }),
-            // Some systems export tables of text under the name of a workbook.
-            (_, Named::Workbook | Named::Nothing) => {
-                text(file, args).map(|encoding| Self::Text { format: Format::Csv, encoding })
-            }
-        })
+        let file = place.open()?;
+        let named = if place.is_stdin() { Named::Nothing } else { Named::of(&place.name())? };
+        let how = How { sheet: args.sheet.clone(), encoding: args.encoding.clone() };
+        Ok(files::Written::of(file, &named, &how).map(Self::Told))
     }
 
     /// What a person should know of how the file is read, if it is not as usual. Of a text the header is read for it.
@@ -243,35 +209,9 @@ impl Written {
     /// # Errors
     /// The file cannot be opened.
     pub(super) fn note(&self, place: &Place, input: &Input, decoder: &Arc<Decoder>) -> anyhow::Result<Option<String>> {
-        Ok(match self {
-            Self::Stream { .. } => None,
-            Self::Text { encoding, .. } => {
-                let separator = self.rows(place, input, decoder)?.ok().and_then(|rows| rows.separator());
-                let encoding = (*encoding != "UTF-8").then(|| format!("read as {encoding}"));
-                let columns = match separator {
-                    None | Some(',') => None,
-                    Some('\t') => Some("columns separated by tabs".to_owned()),
-                    Some(other) => Some(format!("columns separated by {other:?}")),
-                };
-                let said: Vec<_> = encoding.into_iter().chain(columns).collect();
-                (!said.is_empty()).then(|| said.join(", "))
-            }
-            Self::Workbook { sheet, notes, .. } => {
-                let mut said = vec![format!("read sheet {sheet:?}")];
-                if !notes.others.is_empty() {
-                    said.push(format!("not {}; --sheet chooses", some(&notes.others, |name| format!("{name:?}"))));
-                }
-                if !notes.merged.is_empty() {
-                    let ranges = some(&notes.merged, Clone::clone);
-                    said.push(format!("merged cells have a value in their first cell only: {ranges}"));
-                }
-                if !notes.hidden.is_empty() {
-                    let rows: Vec<_> = notes.hidden.iter().map(ToString::to_string).collect();
-                    said.push(format!("hidden rows are read, too: {}", some(&rows, Clone::clone)));
-                }
-                Some(said.join("; "))
-            }
-        })
+        let Self::Told(written) = self else { return Ok(None) };
+        let file = place.open()?;
+        Ok(written.note(|| written.rows(file, input, decoder).ok().and_then(|rows| rows.separator())))
     }
 
     /// Starts to read the rows.
@@ -283,26 +223,16 @@ impl Written {
         place: &Place,
         input: &Input,
         decoder: &Arc<Decoder>,
-    ) -> anyhow::Result<Result<Rows<Box<dyn BufRead + Send>>, FileError>> {
-        let (decoder, input) = (Arc::clone(decoder), input.clone());
+    ) -> anyhow::Result<Result<SomeRows, FileError>> {
         Ok(match self {
             Self::Stream { format } => {
                 let source: Box<dyn BufRead + Send> = Box::new(BufReader::new(place.stream()?));
-                Rows::open(decoder, input, *format, source)
+                Rows::open(Arc::clone(decoder), input.clone(), *format, source)
             }
-            Self::Text { format, encoding } => match paceline_tables::text(place.open()?, Some(encoding)) {
-                Ok(text) => Rows::open(decoder, input, *format, text.source),
-                Err(error) => Err(fault(&input, unreadable(&error))),
-            },
-            Self::Workbook { kind, sheet, .. } => match paceline_tables::read_sheet(place.open()?, *kind, sheet) {
-                Ok(sheet) => Rows::open_table(decoder, input, table(sheet)),
-                Err(refused) => Err(fault(&input, unread(&refused))),
-            },
+            Self::Told(written) => written.rows(place.open()?, input, decoder),
         })
     }
-}
 
-impl Written {
     /// The beginning of a table.
     ///
     /// # Errors
@@ -313,101 +243,9 @@ impl Written {
         input: &Input,
         rows: usize,
     ) -> anyhow::Result<Result<Preview, FileError>> {
-        Ok(match self {
-            Self::Text { format: Format::Csv, encoding } => {
-                match paceline_tables::text(place.open()?, Some(encoding)) {
-                    Ok(text) => Preview::of_text(input, text.source, rows),
-                    Err(error) => Err(fault(input, unreadable(&error))),
-                }
-            }
-            Self::Workbook { kind, sheet, .. } => match paceline_tables::read_sheet(place.open()?, *kind, sheet) {
-                Ok(sheet) => Preview::of_table(input, table(sheet), rows),
-                Err(refused) => Err(fault(input, unread(&refused))),
-            },
-            Self::Stream { .. } | Self::Text { format: Format::Jsonl, .. } => {
-                return Err(refuse(format!("{} is no table", input.name), "a table is a CSV file or a workbook"));
-            }
-        })
-    }
-}
-
-/// What a file's name tells.
-enum Named {
-    Text(Format),
-    Workbook,
-    Nothing,
-}
-
-impl Named {
-    fn of(place: &Place) -> anyhow::Result<Self> {
-        if place.is_stdin() {
-            return Ok(Self::Nothing);
-        }
-        let name = place.name();
-        let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase()).unwrap_or_default();
-        if WORKBOOKS.contains(&ending.as_str()) {
-            return Ok(Self::Workbook);
-        }
-        let format = Format::of(&name);
-        format.map(Self::Text).map_err(|message| {
-            refuse(message, "a CSV file or a workbook has a header and a job a row, a JSONL file a job a line")
-        })
-    }
-}
-
-/// A fault of the file as a whole.
-pub(super) fn fault(input: &Input, message: String) -> FileError {
-    FileError(vec![FileFault { file: input.name.clone(), line: 1, column: None, message }])
-}
-
-fn text(file: Reader, args: &FileArgs) -> Result<&'static str, String> {
-    let opened = paceline_tables::text(file, args.encoding.as_deref());
-    opened.map(|text| text.encoding).map_err(|error| unreadable(&error))
-}
-
-fn unreadable(error: &Unreadable) -> String {
-    match error {
-        Unreadable::Io(error) => format!("cannot be read: {error}"),
-        Unreadable::Unknown { guess } => format!(
-            "{error}: save it as \"CSV UTF-8\", or name its encoding, as in --encoding {}",
-            guess.to_lowercase()
-        ),
-        Unreadable::NoSuch(_) => format!("{error}; examples are gb18030, utf-16le, big5, windows-1252"),
-    }
-}
-
-fn unread(refused: &Refused) -> String {
-    match refused {
-        Refused::Io(error) => format!("cannot be read: {error}"),
-        Refused::Password => format!("{refused}: remove it in Excel or WPS (File, Info), and save the file"),
-        Refused::NoWorkbook | Refused::Damaged(_) => {
-            format!("{refused}: open it in Excel or WPS and save it as .xlsx or \"CSV UTF-8\"")
-        }
-        Refused::Bomb { .. } => format!("{refused}: it is not opened; save the sheet as \"CSV UTF-8\""),
-        Refused::Wide { .. } => format!("{refused}: delete what stands far to the right"),
-        Refused::NoSheet { .. } | Refused::Empty => refused.to_string(),
-    }
-}
-
-fn table(sheet: Sheet) -> Table {
-    Box::new(sheet.map(|row| {
-        let row = row.map_err(|refused| unread(&refused))?;
-        let faults = row.faults.into_iter().map(|(cell, fault)| (cell, why(fault))).collect();
-        Ok(TableRow { number: row.number, cells: row.cells, faults })
-    }))
-}
-
-const fn why(fault: CellFault) -> &'static str {
-    match fault {
-        CellFault::Rounded => {
-            "a number of more than 15 digits, which the spreadsheet has rounded: format the column as text, and enter it again"
+        match self {
+            Self::Stream { .. } => Err(files::no_table(&input.name).into()),
+            Self::Told(written) => Ok(written.preview(place.open()?, input, rows)?),
         }
     }
-}
-
-fn some(names: &[String], shown: impl Fn(&String) -> String) -> String {
-    let first: Vec<_> = names.iter().take(NAMES_SHOWN_MAX).map(shown).collect();
-    let more = names.len() - first.len();
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{rest}", first.join(", "))
 }

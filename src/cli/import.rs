@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::catalog::Method;
 use crate::domain::rows::exported::MASK;
-use crate::domain::rows::guess::{Guess, How, guess, missing};
+use crate::domain::rows::guess::{Guess, How, guess, is_secret, missing};
 use crate::domain::rows::{Input, Preview};
 use crate::files::Output;
 use crate::wiring;
@@ -112,31 +112,11 @@ fn show(context: &mut Context, method: &Method, guesses: &[Guess], preview: &Pre
             How::Like => "likeness",
             How::Nothing => "",
         };
-        let is_secret = guess.column.as_deref().is_some_and(|column| holds_secrets(method, column));
-        let values = if is_secret { MASK.to_owned() } else { samples(preview, index).join(" · ") };
+        let is_secret = guess.column.as_deref().is_some_and(|column| is_secret(method, column));
+        let values = if is_secret { MASK.to_owned() } else { preview.samples(index, SAMPLES).join(" · ") };
         table.row([guess.heading.clone(), parameter, by.to_owned(), values]);
     }
     Ok(table.write(&mut context.out)?)
-}
-
-fn holds_secrets(method: &Method, column: &str) -> bool {
-    let name = if ["path.", "query.", "body."].iter().any(|part| column.starts_with(part)) {
-        column.to_owned()
-    } else {
-        format!("body.{column}")
-    };
-    method.param(&name).is_some_and(crate::domain::catalog::Schema::holds_secrets)
-}
-
-/// The first values of a column that differ.
-fn samples(preview: &Preview, index: usize) -> Vec<&str> {
-    let mut found: Vec<&str> = Vec::new();
-    for cell in preview.rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.trim()) {
-        if found.len() < SAMPLES && !cell.is_empty() && !found.contains(&cell) {
-            found.push(cell);
-        }
-    }
-    found
 }
 
 /// The map file. A text in JSON is one in TOML, too.

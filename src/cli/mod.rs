@@ -12,8 +12,6 @@ mod batch;
 mod book;
 mod calibrate;
 mod causes;
-mod chained;
-mod changes;
 mod check;
 mod completions;
 mod context;

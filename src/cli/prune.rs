@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::domain::catalog::Catalog;
 use crate::domain::undo::{self, Created};
 use crate::engine::ports::Intake;
+use crate::operations::files::Changes;
 use crate::settings::Settings;
 use crate::wiring;
 use paceline_ports::location::StoreUrl;
@@ -14,7 +15,6 @@ use paceline_ports::operator::{Reports, Selection};
 
 use super::ask;
 use super::batch::Checked;
-use super::changes::Changes;
 use super::context::Context;
 use super::exit::refuse;
 use super::table::plain;

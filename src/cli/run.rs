@@ -14,6 +14,7 @@ use crate::domain::decode::Decoder;
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{Counts, Suspension};
 use crate::engine::{Engine, Stop};
+use crate::operations::files::Changes;
 use crate::operations::suspension::Scope;
 use crate::settings::Settings;
 use crate::wiring::{self, Parts, Surroundings, Worker};
@@ -21,7 +22,6 @@ use paceline_ports::location::StoreUrl;
 use paceline_ports::{Mode, Store};
 
 use super::batch::{self, BatchArgs, Checked, Present};
-use super::changes::Changes;
 use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::names;

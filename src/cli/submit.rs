@@ -15,20 +15,20 @@ use crate::domain::decode::Decoder;
 use crate::domain::job::PRIORITY_DEFAULT;
 use crate::domain::rows::Row;
 use crate::engine::ports::AmqpOrigin;
+use crate::operations::files::{Again, Changes, OnChange, RowSource as _, refuse_changed};
 use crate::settings::Settings;
 use crate::wiring;
 use paceline_ports::location::StoreUrl;
 
-use super::again::{Again, OnChange};
+use super::again::conclude;
 use super::batch::{self, BatchArgs, Present, Source};
-use super::changes::Changes;
 use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::findings::Findings;
 use super::names;
 use super::signals::Stop;
 use super::table::plain;
-use super::take_over::{refuse_changed, take_over};
+use super::take_over::take_over;
 
 /// Messages published in one go; a lost connection leaves at most as many in doubt.
 const RUN_ROWS: usize = 2_000;
@@ -168,7 +168,7 @@ pub(super) fn refuse_invalid(
     if checked.rows == 0 {
         return Err(refuse("the files hold no job", ""));
     }
-    let mut changes = again.map(|again| again.conclude(context, rules.yes)).transpose()?.unwrap_or_default();
+    let mut changes = again.map(|again| conclude(again, context, rules.yes)).transpose()?.unwrap_or_default();
     changes.leave_out(std::mem::take(&mut checked.never));
     changes.add_to(&mut checked);
     Ok((checked, changes))

@@ -1,10 +1,10 @@
 //! A timetable and a term's calendar as rows of jobs, checked against the method that they are for.
 
-use paceline_timetable::{Lesson, Overlap, Plan, Rule, Table, expand, overlaps};
+use paceline_timetable::{Lesson, Overlap, Plan, Rule, Sheet, Table, expand, overlaps};
 
 use crate::domain::catalog::{Catalog, nearest};
-use crate::domain::rows::FileFault;
 use crate::domain::rows::guess::{How, guess, missing};
+use crate::domain::rows::{FileFault, Preview};
 
 /// A term as jobs.
 #[derive(Debug)]
@@ -15,6 +15,26 @@ pub struct Expanded {
     pub table: Table,
     /// What looks wrong.
     pub warnings: Vec<FileFault>,
+}
+
+/// Endings of iCalendar files.
+const CALENDARS: [&str; 2] = ["ics", "ical"];
+
+/// Whether a file's name is that of a calendar.
+pub fn is_calendar(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, ending)| CALENDARS.contains(&ending.to_lowercase().as_str()))
+}
+
+/// The lessons of a table that was read whole.
+///
+/// # Errors
+/// Every fault.
+pub fn lessons(name: &str, table: Preview, rule: &Rule) -> Result<Vec<Lesson>, Vec<FileFault>> {
+    if !table.faults.is_empty() {
+        return Err(table.faults);
+    }
+    let rows = table.lines.into_iter().zip(table.rows).collect();
+    Sheet { name: name.to_owned(), line: table.line, header: table.header, rows }.lessons(rule)
 }
 
 /// Holds the lessons of `file` in the rule's term.

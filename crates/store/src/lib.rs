@@ -125,6 +125,14 @@ impl Connect for Connector {
         open_for_reading(&self.0)
     }
 
+    fn untouched(&self) -> Result<Option<Box<dyn Untouched>>, LedgerError> {
+        open_untouched(&self.0)
+    }
+
+    fn known_jobs(&self, catalog: Arc<Catalog>) -> Box<dyn Known> {
+        known_jobs(&self.0, catalog)
+    }
+
     fn intake(&self, now: Timestamp) -> Result<Arc<dyn Store>, LedgerError> {
         open_to_work(&self.0, Mode::Operator, now, Metrics::default())
     }

@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use csv::QuoteStyle;
 
 use crate::domain::catalog::Catalog;
 use crate::domain::messages::Language;
 use crate::domain::printable::json;
-use crate::domain::rows::exported::{harmless, is_quoted};
+use crate::domain::rows::exported::harmless;
 use crate::domain::rows::typed::Typed;
 use crate::files::Output;
+pub(super) use crate::operations::record::write_record;
 use crate::tables::{Book, Unwritable, Value};
 use crate::wiring;
 use paceline_ports::State;
@@ -31,8 +31,6 @@ use super::lang::Lang;
 
 /// Tells spreadsheets that a CSV file is UTF-8.
 pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
-/// Room for a usual record.
-const RECORD_BYTES: usize = 1 << 10;
 /// The sheets of a workbook: the rows, and what is wrong with them.
 const SHEETS: [usize; 2] = [0, 1];
 
@@ -155,7 +153,7 @@ impl Export<'_> {
                     out.write_all(BOM)?;
                 }
                 write_record(&self.columns.header(), out)?;
-                self.each(&mut |row| write_record(&cells(&self.columns, &row, is_on_terminal), out))
+                self.each(&mut |row| Ok(write_record(&cells(&self.columns, &row, is_on_terminal), out)?))
             }
             Format::Xlsx => {
                 let names = match self.language {
@@ -217,20 +215,6 @@ impl Workbook {
             None => Ok(()),
         }
     }
-}
-
-/// A record on a line of its own, all of it between quotes if a cell of it could be taken for several.
-pub(super) fn write_record(cells: &[String], out: &mut dyn Write) -> anyhow::Result<()> {
-    let quotes = if cells.iter().any(|cell| is_quoted(cell)) { QuoteStyle::Always } else { QuoteStyle::Necessary };
-    let mut csv = csv::WriterBuilder::new().quote_style(quotes).buffer_capacity(RECORD_BYTES).from_writer(out);
-    csv.write_record(cells).map_err(io_of)?;
-    Ok(csv.flush()?)
-}
-
-/// A reader that went away stays recognisable.
-fn io_of(error: csv::Error) -> anyhow::Error {
-    let words = error.to_string();
-    if let csv::ErrorKind::Io(error) = error.into_kind() { error.into() } else { anyhow::anyhow!("CSV: {words}") }
 }
 
 #[cfg(test)]

@@ -5,9 +5,8 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::cli::changes;
 use crate::cli::context::Context;
-use crate::cli::names::{self, read_all};
+use crate::cli::names;
 use crate::cli::table::plain;
 use crate::domain::catalog::Catalog;
 use crate::domain::difference::Change;
@@ -16,6 +15,8 @@ use crate::domain::job::{Identity, Job, LaneKey, Params};
 use crate::domain::outcome::{lookup, text_of};
 use crate::domain::rows::Row;
 use crate::engine::ports::LedgerError;
+use crate::operations::files::done;
+use crate::operations::files::names::read_all;
 use paceline_ports::State;
 use paceline_ports::operator::{Seeker, Sought};
 
@@ -63,7 +64,7 @@ impl Watched {
             *self.unlisted.entry(method.name.clone()).or_default() += 1;
             return Ok(());
         };
-        let has = changes::done(seeker, method, &known.id, &key, &before)?;
+        let has = done(seeker, method, &known.id, &key, &before)?;
         let lane = LaneKey { method: listing.name.clone(), ..has.lane.clone() };
         let object = Object { place: row.place.clone(), id: known.id, key, has };
         self.objects.entry((lane, object.has.identity.to_string())).or_default().push(object);

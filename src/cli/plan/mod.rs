@@ -1,34 +1,25 @@
 //! `paceline plan`: when files of jobs will be done, calls per quota, the deciding window, and rows that repeat earlier
 //! ones; nothing is sent or stored. A ledger is opened for reading alone, beside its worker or without one.
 
-mod budgets;
 mod drift;
-mod pace;
 mod report;
-mod rows;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::catalog::Catalog;
 use crate::domain::job::LaneKey;
-use crate::domain::time::Timestamp;
-use crate::engine::forecast::{Basis, Forecast, Group, forecast};
 use crate::engine::planner::Planner;
+use crate::operations::files::plan::{PlannedRows, plan};
 use crate::settings::Settings;
 use crate::wiring;
-use paceline_ports::operator::{Outlook, Untouched};
 
-use super::batch::{self, BatchArgs, Checked, Present};
+use super::batch::{self, BatchArgs, Present};
 use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::findings::Findings;
 use super::names;
 
-use budgets::Wanted;
 use drift::Watched;
-use pace::Need;
-use rows::{Late, PlannedRows, Repeated};
 
 /// Say when files of jobs will be done, which quota is the bottleneck and which rows repeat earlier ones; send nothing
 #[derive(Debug, clap::Args)]
@@ -48,29 +39,6 @@ pub(super) struct Args {
     /// Print data for programs
     #[arg(long)]
     json: bool,
-}
-
-/// What will happen to the files.
-struct Plan {
-    now: Timestamp,
-    /// Rows that are jobs.
-    jobs: u64,
-    needs: Vec<Need>,
-    budgets: Vec<Wanted>,
-    /// Of the files' batches alone, as `run` works them.
-    own: Forecast,
-    /// Of all that waits, if there is more.
-    all: Option<Others>,
-    repeats: Vec<Repeated>,
-    late: Vec<Late>,
-    expiring: Vec<Late>,
-    round_trips: BTreeMap<String, u64>,
-}
-
-/// The jobs of other batches.
-struct Others {
-    jobs: u64,
-    forecast: Forecast,
 }
 
 /// Prints the plan; 1 if some rows will end badly, repeat others or cannot move.
@@ -107,7 +75,11 @@ pub(super) async fn carry_out(context: &mut Context, args: &Args) -> anyhow::Res
         return Err(refuse(checked.summary(), cure));
     }
     let rows = rows.end()?;
-    let plan = plan(&settings, &catalog, &checked, (&rows, ledger.as_deref()), context.clock.now())?;
+    let now = context.clock.now();
+    let planner = |lanes: &mut dyn Iterator<Item = &LaneKey>| planner(&settings, &catalog, lanes, 1.0).map(Arc::new);
+    let is_worked = wiring::is_worked(store);
+    let outset = |planner| wiring::outset(&settings, planner, now, is_worked);
+    let plan = plan::<anyhow::Error>(&planner, &outset, &checked, (&rows, ledger.as_deref()), now)?;
     drop((rows, watching));
     drop(ledger);
     let found = if args.drift { Some(watched.compare(context, &catalog).await?) } else { None };
@@ -125,73 +97,6 @@ pub(super) async fn carry_out(context: &mut Context, args: &Args) -> anyhow::Res
     }
     let is_well = plan.is_well() && found.is_none_or(|found| found.is_well());
     Ok(if is_well { Exit::Success } else { Exit::Unwell })
-}
-
-fn plan(
-    settings: &Settings,
-    catalog: &Arc<Catalog>,
-    checked: &Checked,
-    (rows, ledger): (&PlannedRows<'_>, Option<&dyn Untouched>),
-    now: Timestamp,
-) -> anyhow::Result<Plan> {
-    let reach = planner(settings, catalog, checked.calls.keys(), 1.0)?.span_max();
-    let outlook = ledger.map_or_else(|| Ok(Outlook::default()), |ledger| ledger.outlook(now - reach))?;
-    let waiting = outlook.backlog.iter().map(|group| &group.lane);
-    let planner = Arc::new(planner(settings, catalog, checked.calls.keys().chain(waiting), 1.0)?);
-    let called = outlook.called.clone();
-    let is_worked = wiring::is_worked(&settings.store);
-    let mut basis = wiring::outset(settings, Arc::clone(&planner), now, is_worked).basis(outlook);
-    let youngest = basis.backlog.iter().map(|group| group.ages.1).max().unwrap_or_default();
-    let (mut own, others): (Vec<_>, Vec<_>) =
-        basis.backlog.drain(..).partition(|group| checked.batches.iter().any(|batch| **batch == *group.batch));
-    let (mut own_chained, others_chained): (Vec<_>, Vec<_>) =
-        basis.chained.drain(..).partition(|one| checked.batches.iter().any(|batch| **batch == *one.group.batch));
-    let (new, new_chained) = rows.groups(youngest);
-    own.extend(new);
-    own_chained.extend(new_chained);
-    let calls = calls(own.iter().chain(own_chained.iter().map(|one| &one.group)));
-    let needs = pace::needs(&calls, &planner);
-    let budgets = budgets::wanted(&planner, &called, &calls, now);
-    let running = std::mem::take(&mut basis.running);
-    basis.backlog.clone_from(&own);
-    basis.chained.clone_from(&own_chained);
-    let mut alone = forecast(&basis);
-    alone.finish = budgets.iter().filter_map(Wanted::waits_until).chain([alone.finish]).max().unwrap_or(alone.finish);
-    basis.running = running;
-    let jobs: u64 = others.iter().chain(others_chained.iter().map(|one| &one.group)).map(|group| group.count).sum();
-    let all = (jobs > 0).then(|| {
-        basis.backlog = others;
-        basis.backlog.extend(own);
-        basis.chained = others_chained;
-        basis.chained.extend(own_chained);
-        Others { jobs, forecast: forecast(&basis) }
-    });
-    Ok(Plan {
-        now,
-        jobs: checked.rows - checked.bad_rows,
-        needs,
-        budgets,
-        expiring: rows.expiring(now, &alone.expired),
-        own: alone,
-        all,
-        repeats: rows.repeats(),
-        late: rows.late(now),
-        round_trips: round_trips(&basis, checked),
-    })
-}
-
-fn calls<'g>(groups: impl Iterator<Item = &'g Group>) -> BTreeMap<LaneKey, u64> {
-    let mut calls = BTreeMap::new();
-    for group in groups {
-        *calls.entry(group.lane.clone()).or_default() += group.count;
-    }
-    calls
-}
-
-/// In milliseconds, of the files' methods.
-fn round_trips(basis: &Basis, checked: &Checked) -> BTreeMap<String, u64> {
-    let of_lane = |lane: &LaneKey| (lane.method.clone(), basis.round_trip(lane).as_millis() as u64);
-    checked.calls.keys().map(of_lane).collect()
 }
 
 /// The worker's own planner: with the apps of the settings; without any, with apps made up for these lanes.

@@ -3,83 +3,17 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use serde_json::{Value, json};
-
-use crate::engine::forecast::{BatchForecast, Deciding, Forecast};
-
-use super::Plan;
-use super::budgets::Wanted;
-use super::rows::{How, Late, Repeated};
 use crate::cli::progress::duration;
 use crate::cli::table::{Align, Table, plain};
-use crate::operations::forecast::{decides, deciding_document, left_over};
+use crate::engine::forecast::Deciding;
+use crate::operations::files::plan::{How, Late, Plan, Repeated, Wanted};
+use crate::operations::forecast::{decides, left_over};
 use paceline_ports::State;
 
 /// Rows of a kind that are printed for people; programs get all.
 const ROWS_SHOWN_MAX: usize = 5;
 
 impl Plan {
-    /// Whether every row will be called once, or was.
-    pub(super) fn is_well(&self) -> bool {
-        let all_move = self.own.jobs.total() == self.own.jobs.done;
-        all_move && self.repeats.iter().all(|repeat| repeat.how == How::Known)
-    }
-
-    /// The plan as data.
-    pub(super) fn document(&self) -> Value {
-        let quotas = self.needs.iter().map(|need| {
-            json!({
-                "method": need.key.method, "scope": need.key.scope, "owner": need.key.owner, "quota": need.quota,
-                "calls": need.calls, "least_time_s": need.time.as_secs_f64(),
-            })
-        });
-        let batches = self.own.batches.iter().map(|batch| self.batch_document(batch));
-        let backlog = self.all.as_ref().map(|others| {
-            json!({
-                "jobs": others.jobs,
-                "time_s": self.time_s(&others.forecast),
-                "finish_at": others.forecast.finish,
-                "adds_s": self.time_s(&others.forecast) - self.time_s(&self.own),
-            })
-        });
-        let count = |how| self.repeats.iter().filter(|repeat| repeat.how == how).count();
-        json!({
-            "jobs": self.jobs,
-            "calls": self.own.jobs.done,
-            "expired": self.own.jobs.expired,
-            "suspended": self.own.jobs.suspended,
-            "quotas": quotas.collect::<Vec<_>>(),
-            "budgets": self.budgets.iter().map(Wanted::document).collect::<Vec<_>>(),
-            "least_time_s": self.needs.first().map_or(0.0, |need| need.time.as_secs_f64()),
-            "time_s": self.time_s(&self.own),
-            "finish_at": self.own.finish,
-            "deciding": deciding_document(self.own.deciding.as_ref()),
-            "batches": batches.collect::<Vec<_>>(),
-            "backlog": backlog,
-            "round_trip_ms": self.round_trips,
-            "late": self.late,
-            "expiring": self.expiring,
-            "repeats": {
-                "known": count(How::Known), "id_conflicts": count(How::IdConflict),
-                "duplicates": count(How::Duplicate), "rows": self.repeats,
-            },
-        })
-    }
-
-    fn batch_document(&self, batch: &BatchForecast) -> Value {
-        json!({
-            "name": &*batch.name,
-            "calls": batch.jobs.done,
-            "time_s": batch.finish.map(|finish| finish.since(self.now).as_secs_f64()),
-            "finish_at": batch.finish,
-            "deciding": deciding_document(batch.deciding.as_ref()),
-        })
-    }
-
-    fn time_s(&self, forecast: &Forecast) -> f64 {
-        forecast.finish.since(self.now).as_secs_f64()
-    }
-
     /// The plan for people.
     pub(super) fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
         self.write_needs(out)?;
@@ -89,7 +23,7 @@ impl Plan {
         writeln!(out)?;
         self.write_finish(out)?;
         for wanted in &self.budgets {
-            wanted.write(out)?;
+            write_budget(wanted, out)?;
         }
         write_late(out, &self.late, "too late already, for the dead letters (expired)")?;
         write_late(out, &self.expiring, "due before their turn comes, for the dead letters (expired)")?;
@@ -262,4 +196,25 @@ fn line(repeat: &Repeated) -> String {
         (None, None) => String::new(),
     };
     format!("{}: {}{batch} ({stands})", repeat.place, repeat.earlier_id)
+}
+
+/// What is left of a budget, and what is wanted of it.
+fn write_budget(wanted: &Wanted, out: &mut impl Write) -> std::io::Result<()> {
+    let Wanted { budget, calls } = wanted;
+    let period = budget.key.period.as_str();
+    write!(
+        out,
+        "{} of {} calls ({}) of this {period} are left to {}",
+        budget.left(),
+        budget.limit,
+        budget.what(),
+        budget.key.owner
+    )?;
+    match wanted.waits_until() {
+        Some(turn) => {
+            let over = calls.saturating_sub(budget.left());
+            writeln!(out, "; {calls} are needed: {over} wait, the last until {}", turn.in_china())
+        }
+        None => writeln!(out, "; {calls} are needed"),
+    }
 }

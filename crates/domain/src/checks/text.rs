@@ -48,10 +48,15 @@ impl Check {
 
     /// What is wrong and what stands there.
     pub fn message(&self) -> String {
+        self.wrong().to_string()
+    }
+
+    /// The same as data.
+    pub fn wrong(&self) -> Wrong {
         if let Self::Alike { line } = self {
-            return Rule::SameAsLine { line: *line }.to_string();
+            return Wrong::new(None, Rule::SameAsLine { line: *line }, None);
         }
-        Wrong::new(None, self.rule(), self.got()).to_string()
+        Wrong::new(None, self.rule(), self.got())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::column::{Target, names};
 use super::exported::result_of;
 use super::heading::{Headings, columns, normal};
-use crate::catalog::{Catalog, Method, nearest};
+use crate::catalog::{Catalog, Method, Schema, nearest};
 use crate::decode::FIELDS;
 
 /// What a column may be.
@@ -68,6 +68,13 @@ pub fn missing(method: &Method, guesses: &[Guess]) -> Vec<String> {
     required.filter(|name| !given(name)).collect()
 }
 
+/// Whether a column's values are for nobody's eyes.
+pub fn is_secret(method: &Method, column: &str) -> bool {
+    let has_part = ["path.", "query.", "body."].iter().any(|part| column.starts_with(part));
+    let name = if has_part { column.to_owned() } else { format!("body.{column}") };
+    method.param(&name).is_some_and(Schema::holds_secrets)
+}
+
 fn sure(known: &[String], headings: &Headings, heading: &str) -> Option<(String, How)> {
     if let Target::Field(field) = Target::of(heading) {
         return Some((field.to_owned(), How::Name));
@@ -83,7 +90,7 @@ fn sure(known: &[String], headings: &Headings, heading: &str) -> Option<(String,
 
 /// Every name of every parameter, as it is compared.
 fn called(method: &Method) -> Vec<(String, String)> {
-    let of_column = |(column, schema): (String, &crate::catalog::Schema)| {
+    let of_column = |(column, schema): (String, &Schema)| {
         let mut names: Vec<String> = schema.aliases.iter().map(|alias| normal(alias)).collect();
         names.push(normal(&column));
         names.into_iter().map(move |name| (name, column.clone())).collect::<Vec<_>>()

@@ -159,6 +159,17 @@ impl Preview {
     pub fn of_table(input: &Input, table: Table, rows: usize) -> Result<Self, FileError> {
         beginning::preview(beginning::lines_of_table::<&[u8]>(input, table), input, rows)
     }
+
+    /// The first values of a column that differ.
+    pub fn samples(&self, column: usize, max: usize) -> Vec<&str> {
+        let mut found: Vec<&str> = Vec::new();
+        for cell in self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.trim()) {
+            if found.len() < max && !cell.is_empty() && !found.contains(&cell) {
+                found.push(cell);
+            }
+        }
+        found
+    }
 }
 
 /// One row of a file.

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use super::{LedgerError, Restraint, Store, Suspension};
 use paceline_domain::activity::{Action, By, Deed, Facts};
 use paceline_domain::catalog::Catalog;
+use paceline_domain::rows::Known;
 use paceline_domain::time::Timestamp;
 
 pub use self::activity::{ActivityFilter, ActivityLine, ActivityReports};
@@ -59,6 +60,12 @@ pub trait Connect: Send + Sync {
 
     /// To read it only, while a worker has it open.
     fn reports(&self) -> Result<Box<dyn Reports>, LedgerError>;
+
+    /// To look at it only; `None` if there is nothing in it.
+    fn untouched(&self) -> Result<Option<Box<dyn Untouched>>, LedgerError>;
+
+    /// The jobs that rows of files may belong to, read when something is asked for the first time.
+    fn known_jobs(&self, catalog: Arc<Catalog>) -> Box<dyn Known>;
 
     /// To hand jobs to the process that works it. Called on a runtime.
     fn intake(&self, now: Timestamp) -> Result<Arc<dyn Store>, LedgerError>;

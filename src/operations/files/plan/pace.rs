@@ -9,7 +9,7 @@ use crate::engine::planner::Planner;
 
 /// A quota key, and the calls of a batch that fall under it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Need {
+pub struct Need {
     /// What the platform counts by.
     pub key: Key,
     /// The quota that the worker keeps: documented or overridden, and shared.

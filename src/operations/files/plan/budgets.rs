@@ -1,7 +1,6 @@
 //! What files of jobs take of the budgets of calendar days and months.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use serde_json::{Value, json};
 
@@ -12,9 +11,11 @@ use crate::engine::budget_usage::{BudgetUse, budgets_of};
 use crate::engine::planner::Planner;
 
 /// A budget, and the calls that are wanted of it.
-pub(super) struct Wanted {
-    budget: BudgetUse,
-    calls: u64,
+pub struct Wanted {
+    /// How much of it is used.
+    pub budget: BudgetUse,
+    /// Calls that are wanted.
+    pub calls: u64,
 }
 
 /// The budgets of these calls.
@@ -36,7 +37,7 @@ pub(super) fn wanted(
 
 impl Wanted {
     /// When the period begins that the last of the calls falls into; `None` if that is the present one.
-    pub(super) fn waits_until(&self) -> Option<Timestamp> {
+    pub fn waits_until(&self) -> Option<Timestamp> {
         let mut rest = self.calls.checked_sub(self.budget.left()).filter(|rest| *rest > 0)?;
         let mut turn = self.budget.ends_at;
         while rest > self.budget.limit {
@@ -47,31 +48,10 @@ impl Wanted {
     }
 
     /// For programs.
-    pub(super) fn document(&self) -> Value {
+    pub fn document(&self) -> Value {
         let mut document = self.budget.document();
         document["calls"] = json!(self.calls);
         document["waits_until"] = json!(self.waits_until());
         document
-    }
-
-    /// For people.
-    pub(super) fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
-        let Self { budget, calls } = self;
-        let period = budget.key.period.as_str();
-        write!(
-            out,
-            "{} of {} calls ({}) of this {period} are left to {}",
-            budget.left(),
-            budget.limit,
-            budget.what(),
-            budget.key.owner
-        )?;
-        match self.waits_until() {
-            Some(turn) => {
-                let over = calls.saturating_sub(budget.left());
-                writeln!(out, "; {calls} are needed: {over} wait, the last until {}", turn.in_china())
-            }
-            None => writeln!(out, "; {calls} are needed"),
-        }
     }
 }

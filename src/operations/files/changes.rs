@@ -12,12 +12,12 @@ use crate::engine::ports::LedgerError;
 use paceline_ports::State;
 use paceline_ports::operator::{Commands, Likeness, Repeat, Seeker, Selection};
 
-use super::batch::Checked;
-use super::exit::refuse;
+use super::check::Checked;
+use crate::operations::refused::Refused;
 
 /// Rows that are something else than new jobs, by their ids.
 #[derive(Debug, Default)]
-pub(super) struct Changes {
+pub struct Changes {
     updates: HashMap<String, Prepared>,
     /// The platform has, or will have, what they say; or they are left alone.
     settled: HashSet<String>,
@@ -33,7 +33,7 @@ pub(super) struct Changes {
 
 /// Whether the platform may have something else than the row says: its job succeeded with other content, or updates
 /// came after it.
-pub(super) fn may_differ(seeker: &dyn Seeker, known: &Repeat) -> Result<bool, LedgerError> {
+pub fn may_differ(seeker: &dyn Seeker, known: &Repeat) -> Result<bool, LedgerError> {
     Ok(known.state == State::Succeeded
         && match known.likeness {
             Likeness::IdConflict => true,
@@ -43,12 +43,7 @@ pub(super) fn may_differ(seeker: &dyn Seeker, known: &Repeat) -> Result<bool, Le
 }
 
 /// Compares a row with what the platform has of its job.
-pub(super) fn compare(
-    seeker: &dyn Seeker,
-    decoder: &Decoder,
-    known: &Repeat,
-    now: &Job,
-) -> Result<Compared, LedgerError> {
+pub fn compare(seeker: &dyn Seeker, decoder: &Decoder, known: &Repeat, now: &Job) -> Result<Compared, LedgerError> {
     let Some(before) = seeker.job(&known.id)? else {
         let update = Err("the ledger is of an earlier version: its worker has to be started once".to_owned());
         return Ok(Compared::Changed { changes: Vec::new(), update, superseded: Vec::new() });
@@ -59,13 +54,7 @@ pub(super) fn compare(
 }
 
 /// What the platform has of a job's object, as far as the ledger knows.
-pub(super) fn done(
-    seeker: &dyn Seeker,
-    method: &Method,
-    id: &str,
-    key: &str,
-    before: &Job,
-) -> Result<Job, LedgerError> {
+pub fn done(seeker: &dyn Seeker, method: &Method, id: &str, key: &str, before: &Job) -> Result<Job, LedgerError> {
     let earlier = seeker.updates(id)?.into_iter().map(|(job, state)| Earlier { job, stage: stage(state) });
     Ok(update::done(method, before, key, &earlier.collect::<Vec<_>>()))
 }
@@ -81,17 +70,17 @@ const fn stage(state: State) -> Stage {
 
 impl Changes {
     /// Notes that a job is one of the rows.
-    pub(super) fn note(&mut self, id: &str) {
+    pub fn note(&mut self, id: &str) {
         self.rows.insert(id.to_owned());
     }
 
     /// Whether one of the rows is this job.
-    pub(super) fn has_row(&self, id: &str) -> bool {
+    pub fn has_row(&self, id: &str) -> bool {
         self.rows.contains(id)
     }
 
     /// Leaves the row's job alone; updates that wait for it go on.
-    pub(super) fn settle(&mut self, job: &Job, seeker: &dyn Seeker) -> Result<(), LedgerError> {
+    pub fn settle(&mut self, job: &Job, seeker: &dyn Seeker) -> Result<(), LedgerError> {
         self.settled.insert(job.id.clone());
         let waits = |(_, state): &(Job, State)| matches!(state, State::Queued | State::Blocked | State::Uncertain);
         let waiting = seeker.updates(&job.id)?.into_iter().filter(waits);
@@ -100,7 +89,7 @@ impl Changes {
     }
 
     /// Sends an update in the place of the row, or nothing at all but takes back the updates that wait.
-    pub(super) fn update(&mut self, job: &Job, update: Option<Prepared>, superseded: Vec<String>) {
+    pub fn update(&mut self, job: &Job, update: Option<Prepared>, superseded: Vec<String>) {
         self.superseded.extend(superseded);
         if let Some(update) = update {
             self.batches.extend(update.job.batch.clone());
@@ -111,17 +100,17 @@ impl Changes {
     }
 
     /// Lets these jobs be dead letters, as rows that are no jobs are.
-    pub(super) fn leave_out(&mut self, never: HashMap<String, Vec<Fault>>) {
+    pub fn leave_out(&mut self, never: HashMap<String, Vec<Fault>>) {
         self.never = never;
     }
 
     /// Whether the row's job can never be sent, because of what it waits for.
-    pub(super) fn leaves_out(&self, row: &Row) -> bool {
+    pub fn leaves_out(&self, row: &Row) -> bool {
         row.input.as_ref().is_ok_and(|job| self.never.contains_key(&job.id))
     }
 
     /// What is taken over for a row; `None` if there is nothing to do.
-    pub(super) fn of_row(&self, mut row: Row) -> Option<Row> {
+    pub fn of_row(&self, mut row: Row) -> Option<Row> {
         let Ok(job) = &row.input else { return Some(row) };
         if self.settled.contains(&job.id) {
             return None;
@@ -140,7 +129,7 @@ impl Changes {
     }
 
     /// Counts the updates among the calls.
-    pub(super) fn add_to(&self, checked: &mut Checked) {
+    pub fn add_to(&self, checked: &mut Checked) {
         let mut lanes = BTreeMap::new();
         for update in self.updates.values() {
             *lanes.entry(update.job.lane.clone()).or_insert(0_u64) += 1;
@@ -152,18 +141,22 @@ impl Changes {
     }
 
     /// Whether updates wait that are not wanted any more.
-    pub(super) const fn supersedes(&self) -> bool {
+    pub const fn supersedes(&self) -> bool {
         !self.superseded.is_empty()
     }
 
     /// Cancels the updates that newer ones take the place of.
-    pub(super) fn supersede(&self, operator: &mut dyn Commands, now: Timestamp) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// One of them is being sent; or the ledger's.
+    pub fn supersede<E>(&self, operator: &mut dyn Commands, now: Timestamp) -> Result<(), E>
+    where
+        E: From<LedgerError> + From<Refused>,
+    {
         for id in &self.superseded {
             if operator.cancel(&Selection::of_id(id), false, now)?.cancelled == 0 {
-                return Err(refuse(
-                    format!("the update {id} is being sent, and is not wanted any more"),
-                    "run the file again when it is over",
-                ));
+                let error = format!("the update {id} is being sent, and is not wanted any more");
+                return Err(Refused::new(error, "run the file again when it is over").into());
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use crate::domain::job::{Fault, Job};
 use crate::domain::messages::Rule;
 use crate::domain::rows::Row;
 
-use super::findings::{At, Finding};
+use super::finding::{At, Finding};
 
 /// The jobs of the files, and who waits for whom.
 #[derive(Default)]
@@ -26,9 +26,9 @@ pub(super) struct Chains {
 #[derive(Debug, Default)]
 pub(super) struct Broken {
     /// Every fault, in the order of the rows.
-    pub findings: Vec<Finding>,
+    pub(super) findings: Vec<Finding>,
     /// Jobs that can never be sent, by id: those with a fault, and whoever waits for one of them or for a row that is no job.
-    pub never: HashMap<String, Vec<Fault>>,
+    pub(super) never: HashMap<String, Vec<Fault>>,
 }
 
 /// A row that waits for others.

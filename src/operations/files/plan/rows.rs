@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use crate::cli::changes;
 use crate::domain::decode::Decoder;
 use crate::domain::identity::ObjectHash;
 use crate::domain::job::{Job, LaneKey};
@@ -14,6 +13,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::update::Compared;
 use crate::engine::forecast::{Alike, Before, Chained, Group, Link, chained};
 use crate::engine::ports::LedgerError;
+use crate::operations::files::changes;
 use paceline_ports::State;
 use paceline_ports::operator::{Likeness, Seeker, Sought};
 
@@ -21,7 +21,7 @@ use paceline_ports::operator::{Likeness, Seeker, Sought};
 type Kind = (LaneKey, Option<String>, u8, Option<Timestamp>, Option<Timestamp>);
 
 /// What will become of the rows.
-pub(super) struct PlannedRows<'l> {
+pub struct PlannedRows<'l> {
     rows: Vec<PlannedRow>,
     seeker: Option<Box<dyn Seeker + 'l>>,
     decoder: &'l Decoder,
@@ -52,7 +52,7 @@ struct PlannedRow {
 
 /// A row whose deadline passes, or has passed, before its turn: its job would be dead without a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Late {
+pub struct Late {
     /// `file:line`.
     pub place: String,
     /// The job's id.
@@ -63,7 +63,7 @@ pub(super) struct Late {
 
 /// A row that repeats an earlier job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Repeated {
+pub struct Repeated {
     /// `file:line`.
     pub place: String,
     /// How.
@@ -86,7 +86,7 @@ pub(super) struct Repeated {
 /// How a row repeats an earlier job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum How {
+pub enum How {
     /// The same id, the same content: nothing is done twice.
     Known,
     /// The same id for other content: `run` and `submit` stop.
@@ -97,7 +97,7 @@ pub(super) enum How {
 
 impl<'l> PlannedRows<'l> {
     /// Looks rows up with `seeker`; with `allow_duplicates` they may create again what is there.
-    pub(super) fn new(seeker: Option<Box<dyn Seeker + 'l>>, decoder: &'l Decoder, allow_duplicates: bool) -> Self {
+    pub fn new(seeker: Option<Box<dyn Seeker + 'l>>, decoder: &'l Decoder, allow_duplicates: bool) -> Self {
         Self {
             rows: Vec::new(),
             seeker,
@@ -115,7 +115,7 @@ impl<'l> PlannedRows<'l> {
     }
 
     /// Notes a row of the files; a ledger that cannot be read is told at the end.
-    pub(super) fn add(&mut self, row: &Row) {
+    pub fn add(&mut self, row: &Row) {
         let Ok(job) = &row.input else { return };
         let kind = self.kind(job);
         let (place, id) = (row.place.as_str().into(), job.id.as_str().into());
@@ -188,7 +188,10 @@ impl<'l> PlannedRows<'l> {
     }
 
     /// Everything, if the ledger could be read.
-    pub(super) fn end(self) -> Result<Self, LedgerError> {
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub fn end(self) -> Result<Self, LedgerError> {
         match self.failed {
             Some(error) => Err(error),
             None => Ok(self),
@@ -197,7 +200,7 @@ impl<'l> PlannedRows<'l> {
 
     /// The jobs that the files add, those of a kind together, younger than any of the ledger: those that wait for nobody,
     /// and those that wait for others.
-    pub(super) fn groups(&self, younger_than: i64) -> (Vec<Group>, Vec<Chained>) {
+    pub fn groups(&self, younger_than: i64) -> (Vec<Group>, Vec<Chained>) {
         let mut groups: Vec<Option<Group>> = vec![None; self.kinds.len()];
         let mut links = Vec::new();
         for (number, age) in
@@ -248,7 +251,7 @@ impl<'l> PlannedRows<'l> {
     }
 
     /// Rows that would be called, were it not too late.
-    pub(super) fn late(&self, now: Timestamp) -> Vec<Late> {
+    pub fn late(&self, now: Timestamp) -> Vec<Late> {
         let late = |row: &PlannedRow| {
             let not_after = self.kinds[row.kind].4.filter(|at| row.is_called && *at <= now)?;
             Some(Late { place: row.place.to_string(), id: row.id.to_string(), not_after })
@@ -257,7 +260,7 @@ impl<'l> PlannedRows<'l> {
     }
 
     /// Rows whose turn comes too late by this forecast: of those that are alike the last ones.
-    pub(super) fn expiring(&self, now: Timestamp, forecast: &BTreeMap<Alike, u64>) -> Vec<Late> {
+    pub fn expiring(&self, now: Timestamp, forecast: &BTreeMap<Alike, u64>) -> Vec<Late> {
         let mut alike: BTreeMap<Alike, Vec<usize>> = BTreeMap::new();
         for (number, row) in self.rows.iter().enumerate().filter(|(_, row)| row.is_called) {
             let (lane, batch, priority, _, not_after) = &self.kinds[row.kind];
@@ -282,7 +285,7 @@ impl<'l> PlannedRows<'l> {
     }
 
     /// Rows that repeat something, in the order in which they were found: first those that repeat a row of the files.
-    pub(super) fn repeats(&self) -> Vec<Repeated> {
+    pub fn repeats(&self) -> Vec<Repeated> {
         self.repeats.concat()
     }
 

@@ -1,0 +1,240 @@
+//! How a file is written: told by its first bytes and its name, and said in words where it cannot be read.
+
+use std::io::BufRead;
+use std::sync::Arc;
+
+use paceline_tables::{CellFault, Found, Kind, Notes, Reader, Refused as Unread, Sheet, Unreadable};
+
+use crate::domain::decode::Decoder;
+use crate::domain::rows::{FileError, FileFault, Format, Input, Preview, Rows, Table, TableRow};
+use crate::operations::refused::Refused;
+
+/// Endings of workbooks.
+const WORKBOOKS: [&str; 5] = ["xlsx", "xlsm", "xlsb", "xls", "ods"];
+/// Names of ranges that a note shows.
+const NAMES_SHOWN_MAX: usize = 3;
+
+/// What somebody said of how a file is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct How {
+    /// The sheet of a workbook.
+    pub sheet: Option<String>,
+    /// The encoding of a text.
+    pub encoding: Option<String>,
+}
+
+/// How a file is written.
+#[derive(Clone, Debug)]
+pub enum Written {
+    /// Text in this encoding.
+    Text {
+        /// What its lines are.
+        format: Format,
+        /// The encoding's name.
+        encoding: &'static str,
+    },
+    /// One sheet of a workbook.
+    Workbook {
+        /// What its first bytes tell.
+        kind: Kind,
+        /// The sheet.
+        sheet: String,
+        /// What is not read.
+        notes: Notes,
+    },
+}
+
+impl Written {
+    /// Whether it is one sheet of several.
+    pub const fn is_workbook(&self) -> bool {
+        matches!(self, Self::Workbook { .. })
+    }
+
+    /// Looks at a file.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn of(mut file: Reader, named: &Named, how: &How) -> Result<Self, String> {
+        let kind = paceline_tables::kind_of(&mut file).map_err(|error| unreadable(&Unreadable::Io(error)))?;
+        match (kind, named) {
+            (Kind::Zip | Kind::Compound, _) => paceline_tables::find_sheet(file, kind, how.sheet.as_deref())
+                .map(|Found { name, notes }| Self::Workbook { kind, sheet: name, notes })
+                .map_err(|refused| unread(&refused)),
+            (Kind::Html, Named::Workbook) => {
+                Err("is a web page under the name of a workbook: open it in Excel or WPS and save it as .xlsx"
+                    .to_owned())
+            }
+            (Kind::Json, Named::Nothing) => {
+                text(file, how).map(|encoding| Self::Text { format: Format::Jsonl, encoding })
+            }
+            (_, Named::Text(format)) => text(file, how).map(|encoding| Self::Text { format: *format, encoding }),
+            // Some systems export tables of text under the name of a workbook.
+            (_, Named::Workbook | Named::Nothing) => {
+                text(file, how).map(|encoding| Self::Text { format: Format::Csv, encoding })
+            }
+        }
+    }
+
+    /// What a person should know of how the file is read, if it is not as usual; of a text, with what separates its columns.
+    pub fn note(&self, separator: impl FnOnce() -> Option<char>) -> Option<String> {
+        match self {
+            Self::Text { encoding, .. } => {
+                let encoding = (*encoding != "UTF-8").then(|| format!("read as {encoding}"));
+                let columns = match separator() {
+                    None | Some(',') => None,
+                    Some('\t') => Some("columns separated by tabs".to_owned()),
+                    Some(other) => Some(format!("columns separated by {other:?}")),
+                };
+                let said: Vec<_> = encoding.into_iter().chain(columns).collect();
+                (!said.is_empty()).then(|| said.join(", "))
+            }
+            Self::Workbook { sheet, notes, .. } => {
+                let mut said = vec![format!("read sheet {sheet:?}")];
+                if !notes.others.is_empty() {
+                    said.push(format!("not {}; --sheet chooses", some(&notes.others, |name| format!("{name:?}"))));
+                }
+                if !notes.merged.is_empty() {
+                    let ranges = some(&notes.merged, Clone::clone);
+                    said.push(format!("merged cells have a value in their first cell only: {ranges}"));
+                }
+                if !notes.hidden.is_empty() {
+                    let rows: Vec<_> = notes.hidden.iter().map(ToString::to_string).collect();
+                    said.push(format!("hidden rows are read, too: {}", some(&rows, Clone::clone)));
+                }
+                Some(said.join("; "))
+            }
+        }
+    }
+
+    /// Starts to read the rows.
+    ///
+    /// # Errors
+    /// What is wrong with the file or its header.
+    pub fn rows(
+        &self,
+        file: Reader,
+        input: &Input,
+        decoder: &Arc<Decoder>,
+    ) -> Result<Rows<Box<dyn BufRead + Send>>, FileError> {
+        let (decoder, input) = (Arc::clone(decoder), input.clone());
+        match self {
+            Self::Text { format, encoding } => match paceline_tables::text(file, Some(encoding)) {
+                Ok(text) => Rows::open(decoder, input, *format, text.source),
+                Err(error) => Err(fault(&input, unreadable(&error))),
+            },
+            Self::Workbook { kind, sheet, .. } => match paceline_tables::read_sheet(file, *kind, sheet) {
+                Ok(sheet) => Rows::open_table(decoder, input, table(sheet)),
+                Err(refused) => Err(fault(&input, unread(&refused))),
+            },
+        }
+    }
+
+    /// The beginning of a table.
+    ///
+    /// # Errors
+    /// The outer one: the file has no columns. The inner one: what is wrong with it.
+    pub fn preview(&self, file: Reader, input: &Input, rows: usize) -> Result<Result<Preview, FileError>, Refused> {
+        Ok(match self {
+            Self::Text { format: Format::Csv, encoding } => match paceline_tables::text(file, Some(encoding)) {
+                Ok(text) => Preview::of_text(input, text.source, rows),
+                Err(error) => Err(fault(input, unreadable(&error))),
+            },
+            Self::Workbook { kind, sheet, .. } => match paceline_tables::read_sheet(file, *kind, sheet) {
+                Ok(sheet) => Preview::of_table(input, table(sheet), rows),
+                Err(refused) => Err(fault(input, unread(&refused))),
+            },
+            Self::Text { format: Format::Jsonl, .. } => return Err(no_table(&input.name)),
+        })
+    }
+}
+
+/// That a file has no columns.
+pub fn no_table(name: &str) -> Refused {
+    Refused::new(format!("{name} is no table"), "a table is a CSV file or a workbook")
+}
+
+/// What a file's name tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// Text.
+    Text(Format),
+    /// A workbook.
+    Workbook,
+    /// Nothing: it has none.
+    Nothing,
+}
+
+impl Named {
+    /// By a name's ending.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub fn of(name: &str) -> Result<Self, Refused> {
+        let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase()).unwrap_or_default();
+        if WORKBOOKS.contains(&ending.as_str()) {
+            return Ok(Self::Workbook);
+        }
+        let format = Format::of(name);
+        format.map(Self::Text).map_err(|message| {
+            Refused::new(message, "a CSV file or a workbook has a header and a job a row, a JSONL file a job a line")
+        })
+    }
+}
+
+/// A fault of the file as a whole.
+pub fn fault(input: &Input, message: String) -> FileError {
+    FileError(vec![FileFault { file: input.name.clone(), line: 1, column: None, message }])
+}
+
+fn text(file: Reader, how: &How) -> Result<&'static str, String> {
+    let opened = paceline_tables::text(file, how.encoding.as_deref());
+    opened.map(|text| text.encoding).map_err(|error| unreadable(&error))
+}
+
+/// Why a text cannot be read, and what to do.
+pub fn unreadable(error: &Unreadable) -> String {
+    match error {
+        Unreadable::Io(error) => format!("cannot be read: {error}"),
+        Unreadable::Unknown { guess } => format!(
+            "{error}: save it as \"CSV UTF-8\", or name its encoding, as in --encoding {}",
+            guess.to_lowercase()
+        ),
+        Unreadable::NoSuch(_) => format!("{error}; examples are gb18030, utf-16le, big5, windows-1252"),
+    }
+}
+
+fn unread(refused: &Unread) -> String {
+    match refused {
+        Unread::Io(error) => format!("cannot be read: {error}"),
+        Unread::Password => format!("{refused}: remove it in Excel or WPS (File, Info), and save the file"),
+        Unread::NoWorkbook | Unread::Damaged(_) => {
+            format!("{refused}: open it in Excel or WPS and save it as .xlsx or \"CSV UTF-8\"")
+        }
+        Unread::Bomb { .. } => format!("{refused}: it is not opened; save the sheet as \"CSV UTF-8\""),
+        Unread::Wide { .. } => format!("{refused}: delete what stands far to the right"),
+        Unread::NoSheet { .. } | Unread::Empty => refused.to_string(),
+    }
+}
+
+fn table(sheet: Sheet) -> Table {
+    Box::new(sheet.map(|row| {
+        let row = row.map_err(|refused| unread(&refused))?;
+        let faults = row.faults.into_iter().map(|(cell, fault)| (cell, why(fault))).collect();
+        Ok(TableRow { number: row.number, cells: row.cells, faults })
+    }))
+}
+
+const fn why(fault: CellFault) -> &'static str {
+    match fault {
+        CellFault::Rounded => {
+            "a number of more than 15 digits, which the spreadsheet has rounded: format the column as text, and enter it again"
+        }
+    }
+}
+
+fn some(names: &[String], shown: impl Fn(&String) -> String) -> String {
+    let first: Vec<_> = names.iter().take(NAMES_SHOWN_MAX).map(shown).collect();
+    let more = names.len() - first.len();
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{rest}", first.join(", "))
+}
