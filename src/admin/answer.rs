@@ -1,5 +1,7 @@
 //! What goes back: JSON documents, and faults with their cures.
 
+use std::convert::Infallible;
+
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -7,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::engine::ports::LedgerError;
+use crate::operations::refused::Refused;
 
 /// The cure of a request that cannot be understood.
 pub(super) const DESCRIBED: &str = "/api/v1/openapi.json describes every field";
@@ -96,6 +99,18 @@ impl From<LedgerError> for Fault {
                 Self::unavailable(error.to_string(), "the worker's log says more; try again in a moment")
             }
         }
+    }
+}
+
+impl From<Refused> for Fault {
+    fn from(Refused { error, cure }: Refused) -> Self {
+        Self::conflict(error, cure)
+    }
+}
+
+impl From<Infallible> for Fault {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -20,6 +20,7 @@ mod guard;
 mod guesses;
 mod health;
 mod held;
+mod imports;
 mod input;
 mod inputs;
 mod job;
@@ -45,6 +46,7 @@ mod wire;
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use self::actor::SOLE_TOKEN;
+pub use self::imports::FileRules;
 pub use self::routes::{addresses, roles};
 pub use self::server::{Admin, BindError, Bound, Door, bind};
 pub use self::tokens::{Token, make as make_token};
@@ -79,6 +81,8 @@ pub struct Worker {
     pub intake: Arc<dyn Intake>,
     /// How jobs are read at the moment.
     pub decoder: Arc<dyn Fn() -> Arc<Decoder> + Send + Sync>,
+    /// How files are read.
+    pub files: FileRules,
     /// The way to its store.
     pub store: Arc<dyn Connect>,
     /// The broker part, if there is one.
@@ -94,6 +98,7 @@ struct State {
     access: RwLock<Arc<guard::Access>>,
     guesses: guesses::Guesses,
     books: books::Books,
+    imports: imports::Imports,
     started_at: Timestamp,
     started: Mono,
 }

@@ -11,8 +11,8 @@ use axum::routing::{MethodRouter, get, post};
 use super::answer::{self, Fault};
 use super::input::Fields;
 use super::{
-    Shared, activity, assets, batches, body, cancel, dead, edit, forecast, guard, health, held, inputs, job, jobs,
-    methods, overview, reads, redrive, resolve, submit, suspension, throughput,
+    Shared, activity, assets, batches, body, cancel, dead, edit, forecast, guard, health, held, imports, inputs, job,
+    jobs, methods, overview, reads, redrive, resolve, submit, suspension, throughput,
 };
 use crate::settings::Role;
 
@@ -66,6 +66,13 @@ fn routes() -> Vec<Route> {
         changing("/api/v1/dead/redrive", redrive::redrive),
         changing("/api/v1/dead/edit", edit::edit),
         Route { role: Role::Admin, ..changing("/api/v1/dead/drop", redrive::forget) },
+        changing("/api/v1/imports", imports::give),
+        changing("/api/v1/imports/{id}/look", imports::look),
+        changing("/api/v1/imports/{id}/check", imports::check),
+        changing("/api/v1/imports/{id}/start", imports::start),
+        changing("/api/v1/imports/{id}/expand", imports::expand),
+        changing("/api/v1/imports/{id}/text", imports::text),
+        changing("/api/v1/imports/{id}/drop", imports::drop_it),
         changing("/api/v1/suspend", suspension::suspend),
         changing("/api/v1/resume", suspension::resume),
     ]
@@ -86,7 +93,7 @@ pub(super) fn role(method: &Method, path: &str) -> Role {
     static ROLES: LazyLock<Vec<(&str, &str, Role)>> = LazyLock::new(roles);
     let is_reading = matches!(*method, Method::GET | Method::HEAD);
     let of_method = ROLES.iter().filter(|(one, ..)| *one == if is_reading { "GET" } else { method.as_str() });
-    // No path but a job's has a part that is not fixed, so what fits is one operation, or several of one role.
+    // Where a part of a path is not fixed, what fits is one operation, or several of one role.
     let needed = of_method.filter(|(_, pattern, _)| fits(pattern, path)).map(|(.., role)| *role).max();
     needed.unwrap_or(if is_reading { Role::Read } else { Role::Admin })
 }

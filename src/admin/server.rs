@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::connection::Origin;
 use super::slots::{Peer, Slots};
 use super::socket::Socket;
-use super::{Access, Shared, State, Worker, books, connection, forecast, guard, guesses, routes, throughput};
+use super::{Access, Shared, State, Worker, books, connection, forecast, guard, guesses, imports, routes, throughput};
 
 /// The pause after a failed accept, so that a lack of file handles does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -93,6 +93,7 @@ impl Bound {
             guesses: guesses::Guesses::new(worker.engine.clock().clone()),
             books: books::Books::of(Arc::clone(&worker.store)),
             forecast: forecast::Forecasts::of(&worker),
+            imports: imports::Imports::new(worker.engine.clock().clone()),
             worker,
             started_at,
             started,

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 
 use super::Decoding;
-use crate::admin::{Access, SOLE_TOKEN, Token, Worker};
+use crate::admin::{Access, FileRules, SOLE_TOKEN, Token, Worker};
 use crate::amqp::Service;
 use crate::engine::Engine;
 use crate::settings::Role;
 use crate::settings::{Reading, Settings};
 use paceline_ports::Store;
-use paceline_ports::location::StoreUrl;
 
 /// Who may ask the admin server.
 pub fn admin_access(settings: &Settings) -> Access {
@@ -30,7 +29,7 @@ pub fn admin_access(settings: &Settings) -> Access {
 pub(super) fn admin_worker(
     mode: &'static str,
     engine: &Arc<Engine>,
-    (ledger, store): (&Arc<dyn Store>, &StoreUrl),
+    (ledger, settings): (&Arc<dyn Store>, &Settings),
     service: Option<&Service>,
     decoding: Decoding,
 ) -> Worker {
@@ -39,7 +38,8 @@ pub(super) fn admin_worker(
         engine: Arc::clone(engine),
         intake: Arc::clone(ledger) as _,
         decoder: Arc::new(move || decoding.current()),
-        store: super::connector(store),
+        files: FileRules { row_bytes_max: settings.intake.body_bytes_max, time_zone: settings.files.time_zone.clone() },
+        store: super::connector(&settings.store),
         broker: service.map(Service::look),
         metrics: Arc::new(String::new),
     }

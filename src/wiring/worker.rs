@@ -219,7 +219,7 @@ fn serve(
 ) -> Admin {
     let scrape = if let Some(service) = service { scrape.with_broker(service) } else { scrape };
     let mode = if around == Surroundings::Work { "work" } else { "run" };
-    let mut worker = admin_worker(mode, engine, (ledger, &settings.store), service, decoding);
+    let mut worker = admin_worker(mode, engine, (ledger, settings), service, decoding);
     worker.metrics = scrape.start();
     let admin = bound.serve(&admin_access(settings), worker);
     // A batch shows its progress on the terminal instead.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use paceline::admin::{Access, Admin, Door, SOLE_TOKEN, Token, Worker, bind};
+use paceline::admin::{Access, Admin, Door, FileRules, SOLE_TOKEN, Token, Worker, bind};
 use paceline::clock::Clock;
 use paceline::domain::decode::{Apps, Decoder};
 use paceline::engine::ports::Ledger;
@@ -60,6 +60,7 @@ impl Served {
             intake,
             engine: wiring::engine(&settings, catalog, apps, shared, transport, clock, 1.0).await.unwrap(),
             decoder: Arc::new(move || Arc::clone(&decoder)),
+            files: FileRules { row_bytes_max: settings.intake.body_bytes_max, time_zone: None },
             store: wiring::connector(&(&path).into()),
             broker: None,
             metrics: Arc::new(String::new),
