@@ -38,16 +38,9 @@ pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Resu
     let catalog = wiring::catalog_of(&settings)?;
     let store = settings.store.clone();
     let parts = Parts::of(settings, Arc::clone(&catalog), Surroundings::Work, context.source(), &context.clock)?;
-    let mut signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
+    let signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
     // First the ledger: a second worker on it should read who has it, not that its port is taken.
     let ledger = parts.open(Mode::Worker)?;
-    tokio::select! {
-        turn = wiring::until_owned(&*ledger) => turn?,
-        _ = signals.0.next() => {
-            ledger.close().await;
-            return Ok(Exit::Success);
-        }
-    }
     // Jobs over HTTP are looked up in it.
     wiring::open_for_people(&store)?.identify(&catalog)?;
     let load = async |engine: &Arc<Engine>| {

@@ -6,6 +6,7 @@ mod admin;
 mod apps;
 mod broker;
 mod catalog;
+mod fleet;
 mod ledger;
 mod reload;
 mod scrape;
@@ -22,7 +23,7 @@ pub use apps::{apps_for_rehearsal, apps_of, decoder, facts_of, with_users};
 pub use broker::{AMQPS, Decoding, READABLE, broker, broker_options, rights_of, warn_of_plain_text};
 pub use catalog::catalog_of;
 pub use ledger::{
-    connector, inspect, is_worked, known_jobs, open, open_for_people, open_rehearsal, open_untouched, until_owned,
+    connector, inspect, is_worked, known_jobs, open, open_for_people, open_rehearsal, open_untouched,
 };
 pub use reload::{Reloading, Source};
 pub use scrape::Scrape;
@@ -37,7 +38,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::time::Timestamp;
 use crate::engine::app::Apps;
 use crate::engine::planner::Planner;
-use crate::engine::ports::{Ledger, LedgerError, Transport};
+use crate::engine::ports::{Domain, Ledger, LedgerError, Transport};
 use crate::engine::schedule::Limits;
 use crate::engine::{Engine, Options, Revision, backoff};
 use crate::metrics::Metrics;
@@ -122,9 +123,21 @@ pub async fn measured_engine(
     clock: Clock,
     metrics: Metrics,
 ) -> Result<Arc<Engine>, LedgerError> {
-    let options = options(settings, planner.speed);
     let domain = ledger.acquire_all().await?;
-    Ok(Engine::new(planner, (ledger, domain), transport, clock, options, metrics))
+    Ok(engine_over(settings, planner, (ledger, transport), domain, clock, metrics))
+}
+
+/// Likewise, over what it has acquired of the ledger.
+fn engine_over(
+    settings: &Settings,
+    planner: Planner,
+    (ledger, transport): (Arc<dyn Ledger>, Arc<dyn Transport>),
+    domain: Arc<dyn Domain>,
+    clock: Clock,
+    metrics: Metrics,
+) -> Arc<Engine> {
+    let options = options(settings, planner.speed);
+    Engine::new(planner, (ledger, domain), transport, clock, options, metrics)
 }
 
 /// How many calls may be in flight.

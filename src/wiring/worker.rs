@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
+use super::fleet::Membership;
 use super::{Decoding, Reloader, Reloading, Scrape, Source, admin_access, admin_worker, apps_of};
 use crate::admin::{self, Admin, BindError, Bound};
 use crate::amqp::Service;
@@ -151,6 +152,7 @@ pub struct Worker {
     pub service: Option<Service>,
     admin: Option<Admin>,
     reloading: Option<Reloading>,
+    membership: Option<Membership>,
     traces: Option<Traces>,
 }
 
@@ -169,9 +171,18 @@ impl Worker {
         let Parts { settings, planner, transport, clock, metrics, traces, around, source } = parts;
         let catalog = Arc::clone(&planner.catalog);
         let outside = (Arc::clone(&ledger) as Arc<dyn Ledger>, transport);
-        let engine = super::measured_engine(&settings, planner, outside, clock.clone(), metrics.clone()).await?;
+        let fleet = ledger.fleet().filter(|_| around == Surroundings::Work);
+        let domain = match &fleet {
+            Some(fleet) => fleet.held(),
+            None => ledger.acquire_all().await?,
+        };
+        let engine = super::engine_over(&settings, planner, outside, domain, clock.clone(), metrics.clone());
         engine.recover().await?;
         let loaded = load(&engine).await?;
+        let membership = match fleet {
+            Some(fleet) => Some(Membership::begin(&engine, fleet, &clock).await?),
+            None => None,
+        };
         let decoding = Decoding::new(super::decoder(&settings, &catalog, false));
         let options = super::broker_options(&settings).filter(|_| around == Surroundings::Work);
         let service =
@@ -187,7 +198,7 @@ impl Worker {
         let reloading = source.map(|source| {
             Reloader::new(source, settings, catalog, Arc::clone(&engine), Some(decoding)).with_door(door).start()
         });
-        Ok((Self { engine, ledger, service, admin, reloading, traces }, loaded))
+        Ok((Self { engine, ledger, service, admin, reloading, membership, traces }, loaded))
     }
 
     /// Reads the settings again, in the background.
@@ -200,7 +211,7 @@ impl Worker {
     /// Ends the admin server after the answers under way, and sends the last traces unless nobody waits for them. The
     /// ledger stays open.
     pub async fn end(&mut self, sends_traces: bool) {
-        self.reloading = None;
+        (self.reloading, self.membership) = (None, None);
         if let Some(admin) = self.admin.take() {
             admin.stop().await;
         }

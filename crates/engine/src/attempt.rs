@@ -59,7 +59,7 @@ pub(super) async fn run(engine: Arc<Engine>, start: Start) {
         Ok((recorded, Some(content))) => (recorded, *content),
         Ok((_, None)) | Err(NotRecorded::Settled) => return call.give_back(),
         Err(NotRecorded::Failed(error)) => {
-            engine.ledger_failed(&error);
+            engine.failed_for(&lane, &error);
             call.give_back();
             let later = engine.clock().now() + LEDGER_PAUSE;
             return engine.schedule().put_back(&lane, job, Some(later));

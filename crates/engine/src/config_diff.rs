@@ -119,6 +119,13 @@ fn keys_of(planner: &Planner, tenants: &Tenants<'_>) -> Keys {
     found.into_iter().map(counted).collect()
 }
 
+/// Every quota of a planner's apps and of the tenants that have their own, by key.
+pub(super) fn all_keys(planner: &Planner) -> BTreeMap<Key, Quota> {
+    let mut tenants = Tenants::new();
+    add_tenants(planner, &mut tenants);
+    keys_of(planner, &tenants).into_iter().map(|(key, counted)| (key, counted.quota)).collect()
+}
+
 /// The keys of a planner, as far as they can differ from another's.
 pub(super) struct Difference {
     pub keys: Keys,

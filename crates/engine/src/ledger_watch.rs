@@ -74,7 +74,7 @@ impl Engine {
     }
 
     /// Takes jobs that another process has ended out of their lanes: each would cost its lane a turn. Says which.
-    fn take_out(&self, ended: &BTreeMap<LaneKey, HashSet<JobSeq>>) -> Vec<JobSeq> {
+    pub(super) fn take_out(&self, ended: &BTreeMap<LaneKey, HashSet<JobSeq>>) -> Vec<JobSeq> {
         if ended.is_empty() {
             return Vec::new();
         }

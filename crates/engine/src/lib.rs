@@ -14,6 +14,7 @@ pub mod decide;
 mod decided_later;
 mod driver;
 pub mod fetch_token;
+pub mod fleet;
 pub mod forecast;
 mod ledger_health;
 mod ledger_watch;

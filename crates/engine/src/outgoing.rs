@@ -33,6 +33,9 @@ const DAY_MARGIN: Duration = Duration::from_secs(60);
 pub(super) struct OutgoingCall {
     engine: Arc<Engine>,
     ticket: Ticket,
+    lane: Arc<LaneKey>,
+    /// How often the lane had changed hands when the permit was granted; `None` if it was nobody's to grant.
+    epoch: Option<i64>,
     is_out: bool,
 }
 
@@ -59,8 +62,10 @@ pub(super) enum NotRecorded {
 
 impl OutgoingCall {
     /// The call that the schedule has granted.
-    pub(super) const fn granted(engine: Arc<Engine>, ticket: Ticket) -> Self {
-        Self { engine, ticket, is_out: true }
+    pub(super) fn granted(engine: Arc<Engine>, ticket: Ticket) -> Self {
+        let lane = engine.schedule().key_of(ticket);
+        let epoch = engine.domain().epoch_of(&lane);
+        Self { engine, ticket, lane, epoch, is_out: true }
     }
 
     /// Waits for the permit of a call that the worker itself makes; `None` if the settings no longer know the app.
@@ -86,9 +91,9 @@ impl OutgoingCall {
 
     /// Whether the call may still leave: asked before it is recorded, to spare that, and at the last moment.
     pub(super) fn may_leave(&self) -> Result<(), Withheld> {
-        if !self.engine.domain().is_owned() {
+        if self.epoch.is_none() || self.engine.domain().epoch_of(&self.lane) != self.epoch {
             let why = "the database has not confirmed for too long that this process works the jobs";
-            self.engine.ledger_failed(&LedgerError::Failed(why.to_owned()));
+            self.engine.failed_for(&self.lane, &LedgerError::NotOwner(why.to_owned()));
             return Err(Withheld::Unowned);
         }
         let now = self.engine.clock().mono();

@@ -67,7 +67,9 @@ impl Engine {
                 self.wake();
             }
         }
-        let restraints = self.restraints();
+        let mut restraints = self.restraints();
+        // Another process's are its own to record.
+        restraints.retain(|restraint| self.domain().has(restraint));
         if *recorded != restraints {
             self.domain().set_restraints(restraints.clone()).await?;
             *recorded = restraints;

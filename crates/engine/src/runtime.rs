@@ -1,6 +1,7 @@
 //! What the engine's tasks share: the schedule, the ports, the clock; and what is recorded whoever settles a job.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use paceline_ports::clock::Clock;
 use paceline_ports::crash_points;
 
 /// Jobs read from the ledger at once.
-const LOAD_BATCH: usize = 10_000;
+pub(super) const LOAD_BATCH: usize = 10_000;
 /// How long an app is held back when its token endpoint is unwell.
 const TOKEN_PAUSE: Duration = Duration::from_secs(5);
 
@@ -51,6 +52,8 @@ pub struct Engine {
     backlog_changed: Notify,
     pub(super) ledger_changed: Notify,
     flow: Throughput,
+    /// Jobs that wait in other processes' lanes.
+    elsewhere: AtomicUsize,
     metrics: Metrics,
 }
 
@@ -83,6 +86,7 @@ impl Engine {
             backlog_changed: Notify::new(),
             ledger_changed: Notify::new(),
             flow: Throughput::default(),
+            elsewhere: AtomicUsize::default(),
             metrics,
         })
     }
@@ -125,8 +129,18 @@ impl Engine {
         }
     }
 
-    /// Puts jobs that the ledger has taken over into their lanes.
-    pub fn enqueue(&self, jobs: Vec<Waiting>) {
+    /// Puts jobs that the ledger has taken over into their lanes; those that another process schedules it hears of itself.
+    pub fn enqueue(&self, mut jobs: Vec<Waiting>) {
+        if self.domain.is_shared() {
+            jobs.retain(|job| self.domain.covers(&job.lane));
+        }
+        self.put_into_lanes(jobs);
+    }
+
+    pub(super) fn put_into_lanes(&self, jobs: Vec<Waiting>) {
+        if jobs.is_empty() {
+            return;
+        }
         let mut stray: BTreeMap<LaneKey, u64> = BTreeMap::new();
         let count = jobs.len();
         let mut schedule = self.schedule();
@@ -155,7 +169,15 @@ impl Engine {
 
     /// How much there is to do.
     pub fn load_now(&self) -> Load {
-        self.schedule().load(self.clock.mono())
+        let own = self.schedule().load(self.clock.mono());
+        let elsewhere = self.elsewhere.load(Ordering::Relaxed);
+        Load { unfinished: own.unfinished + elsewhere, able: own.able + elsewhere }
+    }
+
+    /// So many jobs wait in other processes' lanes.
+    pub(super) fn set_elsewhere(&self, jobs: usize) {
+        self.elsewhere.store(jobs, Ordering::Relaxed);
+        self.backlog_changed.notify_waiters();
     }
 
     /// The app that has most unfinished jobs, of those that can run now or of all.
@@ -186,6 +208,11 @@ impl Engine {
     /// How long after its deadline a call may still be counted.
     pub fn grace(&self) -> Duration {
         self.options().grace
+    }
+
+    /// The longest time in which a call that is recorded now can be counted.
+    pub(super) fn latest_count(&self) -> Duration {
+        self.options().latest_count()
     }
 
     /// Suspensions in force.
@@ -303,6 +330,11 @@ impl Engine {
                 end.settlement = end.settlement.map(|(job, settlement)| (job, decide::claimed(settlement, owner)));
                 continue;
             }
+            if self.is_others(&error) {
+                // The next owner counts the call until it is surely over, and looks up what became of it.
+                say_unrecorded(&end);
+                return AttemptEnd { settlement: None, ..end };
+            }
             self.ledger_failed(&error);
             if self.lost().is_some() {
                 say_unrecorded(&end);
@@ -322,6 +354,7 @@ impl Engine {
         let unblocked = loop {
             match self.domain.settle(seq, settlement.clone(), self.clock.now()).await {
                 Ok(unblocked) => break unblocked,
+                Err(error) if self.is_others(&error) => return,
                 Err(error) => self.ledger_failed(&error),
             }
             if self.lost().is_some() {
@@ -343,6 +376,7 @@ impl Engine {
                     self.unblock(unblocked);
                     return verified;
                 }
+                Err(error) if self.is_others(&error) => return Vec::new(),
                 Err(error) => self.ledger_failed(&error),
             }
             if self.lost().is_some() {
@@ -356,6 +390,23 @@ impl Engine {
     fn unblock(&self, jobs: Vec<Waiting>) {
         if !jobs.is_empty() {
             self.enqueue(jobs);
+        }
+    }
+
+    /// Whether what failed is another process's by now, and nothing else stops for it.
+    fn is_others(&self, error: &LedgerError) -> bool {
+        self.domain.is_shared() && matches!(error, LedgerError::NotOwner(_))
+    }
+
+    /// Something of a lane could not be written, or may not be sent: where others may have taken it over, it waits alone.
+    pub(super) fn failed_for(&self, lane: &LaneKey, error: &LedgerError) {
+        match error {
+            LedgerError::NotOwner(_) if self.domain.is_shared() => self.schedule().doubt(lane),
+            // As good as a ledger that cannot be written: the next heartbeat may bring it back.
+            LedgerError::NotOwner(why) if self.domain.epoch_of(lane).is_none() => {
+                self.ledger_failed(&LedgerError::Failed(why.clone()));
+            }
+            error => self.ledger_failed(error),
         }
     }
 

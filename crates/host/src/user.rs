@@ -16,6 +16,12 @@ pub fn of_process() -> By {
     }
 }
 
+/// The machine that this process runs on and its number there, for people: both come again.
+pub fn place() -> String {
+    let machine = rustix::system::uname();
+    format!("{}, process {}", machine.nodename().to_string_lossy(), std::process::id())
+}
+
 /// Somebody who comes another way, about to make one change.
 pub fn coming(via: Via, name: impl Into<String>) -> By {
     By { via, name: name.into(), uid: None, change: change() }

@@ -9,7 +9,7 @@ use super::{
     Verified, Waiting,
 };
 use paceline_domain::budget::CalledDay;
-use paceline_domain::job::Job;
+use paceline_domain::job::{Job, LaneKey};
 use paceline_domain::time::Timestamp;
 
 /// A quota domain that was acquired: who holds it is the only one to make its calls. Every method returns after its
@@ -20,10 +20,25 @@ pub trait Domain: Send + Sync {
     /// Closes attempts that a dead process left open; their jobs become uncertain. Comes first.
     async fn recover(&self, now: Timestamp) -> Result<usize, LedgerError>;
 
-    /// Whether nobody else can work the domain at this instant, as far as this process can tell by its own clock: asked before
-    /// a call leaves. One that is alone always can.
-    fn is_owned(&self) -> bool {
+    /// Whether it is what this process has taken of a store that others work, too: it grows and shrinks.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Whether the jobs of the lane are this process's to schedule.
+    fn covers(&self, _lane: &LaneKey) -> bool {
         true
+    }
+
+    /// Whether what holds calls back is this process's to record.
+    fn has(&self, _restraint: &Restraint) -> bool {
+        true
+    }
+
+    /// How often the lane has changed hands, if nobody else can work it at this instant, as far as this process can tell by
+    /// its own clock: asked before a call leaves. One that is alone always works it.
+    fn epoch_of(&self, _lane: &LaneKey) -> Option<i64> {
+        Some(0)
     }
 
     /// How far the clocks of those who recorded calls can be from this process's. One that is alone has its own.

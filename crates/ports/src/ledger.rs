@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::operator::BrokerStanding;
-use super::{Counts, Domain, Intake, JobSeq, LedgerError, Outbox, Pruned, QuotaDomain, Suspension};
+use super::{Counts, Domain, Fleet, Intake, JobSeq, LedgerError, Outbox, Pruned, QuotaDomain, Suspension};
 use paceline_domain::activity::Deed;
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
@@ -66,6 +66,11 @@ pub trait Store: Intake + Outbox + Ledger {
 
     /// Records how this process stands with its broker, for those who look from another one.
     async fn set_broker(&self, standing: BrokerStanding) -> Result<(), LedgerError>;
+
+    /// The way to share it with other workers; `None` where one process alone works it.
+    fn fleet(&self) -> Option<Arc<dyn Fleet>> {
+        None
+    }
 
     /// Waits for the changes under way, closes it and lets others work it. What is asked afterwards is answered with
     /// [`LedgerError::Closed`].

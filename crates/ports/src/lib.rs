@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod crash_points;
 mod domain;
+mod fleet;
 mod intake;
 mod ledger;
 pub mod location;
@@ -30,6 +31,7 @@ use paceline_domain::time::Timestamp;
 use paceline_domain::warning::Warning;
 
 pub use self::domain::Domain;
+pub use self::fleet::{Card, Fleet, Gathering, Holding, Replica};
 pub use self::intake::{AmqpOrigin, Arrival, Changed, Delivered, Intake, Origin, TakenOver, Waiting};
 pub use self::ledger::{Figures, LaneFigures, Ledger, Mode, Store};
 pub use self::outbox::{BATCH_COMPLETED, CLAIM, Ending, Outbox, Outgoing, Reached};

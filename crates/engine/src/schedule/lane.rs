@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::backlog::{Backlog, Postponed, Queued};
 use super::deaths::{AlwaysFails, Deaths};
+use super::membership::Whose;
 use super::outages::Outage;
 use super::ticket::{GateId, Ticket};
 use crate::app::OnUncertain;
@@ -45,6 +46,8 @@ pub(super) struct Lane {
     pub gate: GateId,
     /// Whether the settings or the catalog have lost its app or method.
     pub is_gone: bool,
+    /// Whose it is, where several processes work the ledger.
+    pub whose: Whose,
     pub concurrency: Concurrency,
     /// Open while its calls fail one after the other.
     pub breaker: Breaker,
@@ -141,6 +144,7 @@ impl Lane {
             keys: Keys::new(keys),
             gate,
             is_gone: false,
+            whose: Whose::default(),
             concurrency: Concurrency::new(concurrency_max),
             breaker: Breaker::default(),
             in_flight: 0,
@@ -260,6 +264,15 @@ impl Lane {
         std::iter::from_fn(|| self.uncertain.pop(wall)).collect()
     }
 
+    /// Whether its jobs are nothing that this process can send: their app or method is gone, or the lane another process's.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.is_gone || self.whose != Whose::Ours
+    }
+
+    pub(super) fn forget_uncertain(&mut self) {
+        self.uncertain = Postponed::default();
+    }
+
     /// The jobs that wait to be verified.
     pub(super) fn uncertain(&self) -> impl Iterator<Item = JobSeq> {
         self.uncertain.seqs()
@@ -309,7 +322,7 @@ impl Lane {
 
     /// The class of the job that is sent next; the lowest if there is none, or if the lane stands still.
     pub(super) fn class(&self, reserve: &Reserve) -> Class {
-        let priority = self.backlog.priority().filter(|_| !self.suspended && !self.is_gone);
+        let priority = self.backlog.priority().filter(|_| !self.suspended && !self.is_elsewhere());
         priority.map_or(Class::LOWEST, |priority| reserve.class_of(priority))
     }
 
@@ -325,7 +338,7 @@ impl Lane {
 
     /// Jobs that wait or run; those of a lane that is gone wait for nothing.
     pub(super) fn unfinished(&self) -> usize {
-        let waiting = if self.is_gone { 0 } else { self.waiting() };
+        let waiting = if self.is_elsewhere() { 0 } else { self.waiting() };
         waiting + self.running()
     }
 

@@ -79,7 +79,7 @@ impl Lanes {
     pub(super) fn are_idle(&self) -> bool {
         // Asked after every step, so what is cheap comes first: with ten thousand lanes, most answers need none of them.
         let blind = |lane: &Lane| lane.is_only_uncertain() && self.is_blind(lane);
-        let stands = |lane: &Lane| lane.suspended || lane.is_gone || lane.waiting() == 0 || blind(lane);
+        let stands = |lane: &Lane| lane.suspended || lane.is_elsewhere() || lane.waiting() == 0 || blind(lane);
         self.iter().all(|lane| lane.verifying == 0 && stands(lane))
     }
 

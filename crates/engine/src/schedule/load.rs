@@ -48,7 +48,7 @@ impl Schedule {
 
     fn able(&self, lane: &Lane, now: Mono) -> usize {
         let waits = lane.able();
-        let is_stopped = waits == 0 || lane.suspended || lane.is_gone;
+        let is_stopped = waits == 0 || lane.suspended || lane.is_elsewhere();
         if is_stopped || self.throttling.is_paused_beyond(lane, &self.table, now + LONG) { 0 } else { waits }
     }
 }

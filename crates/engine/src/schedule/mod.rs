@@ -10,6 +10,7 @@ mod deaths;
 mod lane;
 mod lanes;
 mod load;
+mod membership;
 mod outages;
 mod reconfigure;
 mod release;
@@ -125,7 +126,7 @@ impl Schedule {
 
     /// Asks for the permit of a call that the worker itself makes: it comes through `grant`, before any job of that lane.
     pub fn ask(&mut self, lane: &LaneKey, grant: oneshot::Sender<Ticket>) {
-        if let Some(id) = self.lane(lane).filter(|id| !self.lanes[*id].is_gone) {
+        if let Some(id) = self.lane(lane).filter(|id| !self.lanes[*id].is_elsewhere()) {
             self.lanes[id].add_call(grant);
             self.queues.make_ready(id);
         }

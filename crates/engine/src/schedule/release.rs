@@ -8,6 +8,7 @@ use super::Schedule;
 use super::backlog::Queued;
 use super::deaths::Deaths;
 use super::lane::Tally;
+use super::membership::Whose;
 use super::throttling::{Notice, Throttle};
 use super::ticket::{Ended, Ticket};
 use crate::ports::JobSeq;
@@ -145,7 +146,7 @@ impl Schedule {
 
     /// Puts a job back into its lane.
     pub fn put_back(&mut self, lane: &LaneKey, job: Queued, not_before: Option<Timestamp>) {
-        if let Some(id) = self.lane(lane) {
+        if let Some(id) = self.lane(lane).filter(|id| self.lanes[*id].whose != Whose::Others) {
             let lane = &mut self.lanes[id];
             lane.put_back(job, not_before);
             lane.note_higher_class(&mut self.table, &self.limits.reserve);
@@ -156,7 +157,7 @@ impl Schedule {
     /// Puts a job among those to be verified, not before `at`. Those of a few seconds are verified together: one reading
     /// of a listing serves them all.
     pub fn put_uncertain(&mut self, lane: &LaneKey, job: Queued, at: Timestamp) {
-        if let Some(id) = self.lane(lane) {
+        if let Some(id) = self.lane(lane).filter(|id| self.lanes[*id].whose != Whose::Others) {
             let decides = self.lanes[id].plan.method.decides.is_some();
             let every = if decides { DECIDED_EVERY } else { VERIFY_EVERY };
             let step = micros(every.div_f64(self.planner.speed.max(1.0))).max(1);

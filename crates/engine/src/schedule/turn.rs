@@ -8,6 +8,7 @@ use tracing::trace;
 use super::Schedule;
 use super::backlog::Queued;
 use super::lane::Lane;
+use super::membership::Whose;
 use super::ticket::{Ended, LaneId, Ticket, Withheld};
 use crate::planner::LanePlan;
 use paceline_domain::job::LaneKey;
@@ -98,6 +99,7 @@ impl Schedule {
         }
         if !self.closed
             && !lane.suspended
+            && lane.whose == Whose::Ours
             && let Some(job) = lane.backlog.pop_expired(wall)
         {
             self.expiring += 1;
@@ -111,7 +113,7 @@ impl Schedule {
 
     fn next_job(&mut self, id: LaneId, now: Mono, wall: Timestamp) -> Option<Next> {
         let lane = &mut self.lanes[id];
-        if self.closed || lane.suspended || lane.is_gone {
+        if self.closed || lane.suspended || lane.is_elsewhere() {
             lane.asks_since = None;
             return None;
         }

@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 use super::books::{Books, Trouble};
 use super::calls;
 use super::counted::Closed;
+use super::held::Held;
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use super::settle::{self, STANDING_COLUMNS, StandingRow};
-use super::sharing;
+use super::{sharing, waiting};
 use crate::driver::values;
 use crate::facts;
 use crate::state::State;
@@ -77,8 +78,8 @@ struct Closing {
     standing: Option<StandingRow>,
 }
 
-/// Closes the attempt and settles its job. An attempt that is closed already was ended by this very command before.
-pub(crate) fn end(books: &mut Books, end: &AttemptEnd) -> Result<(), Trouble> {
+/// Closes the attempt and settles its job, if its domain is still held. An attempt that is closed already was ended by this very command before.
+pub(crate) fn end(books: &mut Books, end: &AttemptEnd, held: Option<&Held>) -> Result<(), Trouble> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
             "SELECT a.purpose, a.sent_at, a.ended_at IS NULL, a.lane, {STANDING_COLUMNS}
@@ -95,6 +96,9 @@ pub(crate) fn end(books: &mut Books, end: &AttemptEnd) -> Result<(), Trouble> {
             Ok(Closing { lane, purpose, sent_at, is_open, standing })
         })?
         .ok_or_else(|| Trouble::Refused(format!("there is no attempt number {}", end.attempt.0)))?;
+    if let Some(held) = held {
+        held.check(books, closing.lane)?;
+    }
     if !closing.is_open {
         return Ok(());
     }
@@ -146,7 +150,8 @@ pub(crate) fn recover(books: &mut Books, domain: &QuotaDomain, now: Timestamp) -
     let open = "SELECT seq, job, purpose, deadline_at, lane FROM attempts WHERE ended_at IS NULL ORDER BY seq";
     let mut open: Vec<(i64, Option<i64>, i64, i64, i64)> =
         books.conn().query(open, &[], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
-    if let Some(lanes) = sharing::lanes_of(books.conn(), domain)? {
+    let lanes = sharing::lanes_of(books.conn(), domain)?;
+    if let Some(lanes) = &lanes {
         open.retain(|&(.., lane)| lanes.contains(&lane));
     }
     for &(attempt, job, purpose, deadline_at, _) in &open {
@@ -164,11 +169,15 @@ pub(crate) fn recover(books: &mut Books, domain: &QuotaDomain, now: Timestamp) -
             failure: Some(Failure { cure: None, ..failure }),
             settlement,
         };
-        end(books, &lost)?;
+        end(books, &lost, None)?;
     }
     // Whoever starts reads every waiting job anyway.
     if domain.is_whole() {
         books.conn().execute("DELETE FROM changed", &[])?;
+    } else if let Some(lanes) = lanes {
+        for (job, _) in waiting::changed_in(books.conn(), Some(&lanes))? {
+            books.conn().execute("DELETE FROM changed WHERE job = $1", values![job])?;
+        }
     }
     Ok(open.len())
 }

@@ -2,9 +2,11 @@
 //!
 //! Every change of the ledger, the worker's and an operator's, goes through [`Books::transaction`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::counted::Counted;
+use super::held::Held;
 use super::leases::Lease;
 use super::seal::Seal;
 use super::tallies::Tallies;
@@ -52,18 +54,37 @@ impl From<Trouble> for LedgerError {
     }
 }
 
+/// Which jobs put to work are noted for another process.
+#[derive(Clone)]
+pub(crate) enum Announces {
+    /// None: this one schedules them all.
+    Nothing,
+    /// All.
+    All,
+    /// Those that this one does not schedule.
+    Others(Arc<Held>),
+}
+
+impl From<bool> for Announces {
+    fn from(announces: bool) -> Self {
+        if announces { Self::All } else { Self::Nothing }
+    }
+}
+
 /// A writing connection.
 pub(crate) struct Books {
     conn: Conn,
     lanes: HashMap<LaneKey, i64>,
+    /// Their names by number.
+    keys: HashMap<i64, LaneKey>,
     batches: HashMap<String, i64>,
     /// What the present transaction changes of them.
     pub(crate) tallies: Tallies,
     pub(crate) counted: Counted,
     /// The longest call so far, in microseconds: how far back an attempt can begin that still counts.
     call_us_max: Option<i64>,
-    /// Whether another process schedules: then jobs put to work are noted for it.
-    announces: bool,
+    /// Which jobs put to work are noted for the process that schedules them.
+    announces: Announces,
     /// Of the transaction: the batches in which jobs were settled, and whether one of those came over AMQP; when; and by how
     /// many the unfinished jobs of each batch grew.
     settled: BTreeMap<i64, bool>,
@@ -72,21 +93,21 @@ pub(crate) struct Books {
     /// Jobs that were blocked and wait in their lanes since this change.
     unblocked: Vec<JobSeq>,
     /// Of the transaction: what was found to be still owned.
-    checked: Option<Lease>,
+    checked: HashSet<Lease>,
     /// Whether other processes forget batches.
     is_shared: bool,
 }
 
 impl Books {
     /// Opens the file for writing. `announces`: another process schedules the jobs.
-    pub(crate) fn open(location: &Location, announces: bool) -> Result<Self, LedgerError> {
+    pub(crate) fn open(location: &Location, announces: impl Into<Announces>) -> Result<Self, LedgerError> {
         Self::open_measured(location, announces, Metrics::default(), None)
     }
 
     /// Likewise, and tells the metrics of what is committed; under the lock of who works the jobs.
     pub(crate) fn open_measured(
         location: &Location,
-        announces: bool,
+        announces: impl Into<Announces>,
         metrics: Metrics,
         lock: Option<&mut WorkerLock>,
     ) -> Result<Self, LedgerError> {
@@ -107,20 +128,21 @@ impl Books {
         Ok(Self::of(conn, announces, metrics))
     }
 
-    fn of(conn: Conn, announces: bool, metrics: Metrics) -> Self {
+    fn of(conn: Conn, announces: impl Into<Announces>, metrics: Metrics) -> Self {
         Self {
             conn,
             lanes: HashMap::new(),
+            keys: HashMap::new(),
             batches: HashMap::new(),
             tallies: Tallies::default(),
             counted: Counted::by(metrics),
             call_us_max: None,
-            announces,
+            announces: announces.into(),
             settled: BTreeMap::new(),
             settled_at: Timestamp::default(),
             unfinished: BTreeMap::new(),
             unblocked: Vec::new(),
-            checked: None,
+            checked: HashSet::new(),
             is_shared: false,
         }
     }
@@ -148,7 +170,7 @@ impl Books {
 
     /// Runs `work` in one transaction: all of it is on the disk when this returns `Ok`, none of it otherwise.
     pub(crate) fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Trouble>) -> Result<T, Trouble> {
-        self.checked = None;
+        self.checked.clear();
         if self.is_shared {
             self.batches.clear();
         }
@@ -175,6 +197,7 @@ impl Books {
     fn forget(&mut self) {
         self.conn.rollback();
         self.lanes.clear();
+        self.keys.clear();
         self.batches.clear();
         self.tallies.clear();
         self.settled.clear();
@@ -187,10 +210,10 @@ impl Books {
     /// Goes on only if the domain of what is changed in this transaction is still owned.
     pub(crate) fn check(&mut self, lease: Option<&Lease>) -> Result<(), Trouble> {
         if let Some(lease) = lease
-            && self.checked.as_ref() != Some(lease)
+            && !self.checked.contains(lease)
         {
             lease.check(&self.conn)?;
-            self.checked = Some(lease.clone());
+            self.checked.insert(lease.clone());
         }
         Ok(())
     }
@@ -239,6 +262,19 @@ impl Books {
         Ok(lane)
     }
 
+    /// The lane of a number.
+    pub(crate) fn lane_key(&mut self, lane: i64) -> Result<LaneKey, Error> {
+        if let Some(key) = self.keys.get(&lane) {
+            return Ok(key.clone());
+        }
+        let sql = "SELECT app, tenant, method FROM lanes WHERE lane = $1";
+        let key = self.conn.query_one(sql, values![lane], |row| {
+            Ok(LaneKey { app: row.get(0)?, tenant: row.get(1)?, method: row.get(2)? })
+        })?;
+        self.keys.insert(lane, key.clone());
+        Ok(key)
+    }
+
     /// The number of a batch, new or known; 0 for none.
     pub(crate) fn batch(&mut self, name: Option<&str>, now: Timestamp) -> Result<i64, Error> {
         let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(0) };
@@ -275,8 +311,13 @@ impl Books {
     }
 
     /// Notes, for the process that schedules, that a job was put to work or cancelled by this one.
-    pub(crate) fn announce(&self, job: JobSeq) -> Result<(), Error> {
-        if self.announces {
+    pub(crate) fn announce(&mut self, job: JobSeq, lane: i64) -> Result<(), Trouble> {
+        let is_ours = match &self.announces {
+            Announces::Nothing => true,
+            Announces::All => false,
+            Announces::Others(held) => Arc::clone(held).schedules(self, lane)?,
+        };
+        if !is_ours {
             self.conn.execute("INSERT INTO changed (job) VALUES ($1) ON CONFLICT (job) DO NOTHING", values![job])?;
         }
         Ok(())

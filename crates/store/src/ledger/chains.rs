@@ -220,7 +220,7 @@ fn release(books: &mut Books, job: Blocked, taken: &[serde_json::Value], now: Ti
     books.conn().execute(sql, values![job.seq, filled])?;
     let place = job.standing.place;
     books.tallies.moved(place.pile(State::Blocked, None, None), place.queued(), now);
-    books.announce(job.seq)?;
+    books.announce(job.seq, place.lane)?;
     Ok(())
 }
 

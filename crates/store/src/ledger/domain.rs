@@ -6,69 +6,74 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::books::{Books, Trouble};
-use super::heartbeat::Trust;
+use super::held::{Held, Part};
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
-use super::leases::Lease;
 use super::sharing::SKEW_MAX;
 use super::{Open, attempts, calls, chains, counted, restraints, settle, unsettled, waiting};
 use crate::driver::{Conn, values};
 use paceline_domain::budget::CalledDay;
-use paceline_domain::job::Job;
+use paceline_domain::job::{Job, LaneKey};
 use paceline_domain::time::Timestamp;
 use paceline_metrics::Source;
 use paceline_ports::{
-    AttemptEnd, AttemptSeq, AttemptStart, Changed, Domain, JobSeq, LedgerError, PastCall, QuotaDomain, Restraint,
+    AttemptEnd, AttemptSeq, AttemptStart, Changed, Domain, JobSeq, LedgerError, PastCall, Restraint,
     Settlement, Unsettled, Verified, Waiting,
 };
 
-/// The jobs of a domain, for the process that has acquired it.
+/// The jobs of what a process has acquired.
 pub(crate) struct SqlDomain {
     open: Arc<Open>,
-    domain: QuotaDomain,
-    /// `None` where the file's lock lets one process alone work it.
-    lease: Option<Lease>,
-    /// Likewise, and in tests of the fence alone.
-    trust: Option<Trust>,
+    held: Arc<Held>,
 }
 
 impl SqlDomain {
-    pub(super) fn of(open: &Arc<Open>, domain: QuotaDomain, owned: Option<(Lease, Trust)>) -> Self {
-        let (lease, trust) = owned.unzip();
-        Self { open: Arc::clone(open), domain, lease, trust }
+    pub(super) fn of(open: &Arc<Open>, held: Arc<Held>) -> Self {
+        Self { open: Arc::clone(open), held }
     }
 
-    /// Makes a change that only the owner may make.
+    /// Makes a change that looks for itself whether what it changes is held.
     async fn change<T: Send + 'static>(
         &self,
-        mut work: impl FnMut(&mut Books) -> Result<T, Trouble> + Send + 'static,
+        mut work: impl FnMut(&mut Books, &Held) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        let lease = self.lease.clone();
-        let checked = move |books: &mut Books| {
-            books.check(lease.as_ref())?;
-            work(books)
-        };
-        self.open.writer.change(checked).await
+        let held = Arc::clone(&self.held);
+        self.open.writer.change(move |books| work(books, &held)).await
     }
 }
 
 #[async_trait]
 impl Domain for SqlDomain {
     async fn recover(&self, now: Timestamp) -> Result<usize, LedgerError> {
-        let domain = self.domain.clone();
-        self.change(move |books| attempts::recover(books, &domain, now)).await
+        let recover = move |books: &mut Books, held: &Held| {
+            held.check_all(books)?;
+            attempts::recover(books, &held.union(false), now)
+        };
+        self.change(recover).await
     }
 
-    fn is_owned(&self) -> bool {
-        self.trust.as_ref().is_none_or(Trust::holds)
+    fn is_shared(&self) -> bool {
+        self.held.is_shared()
+    }
+
+    fn covers(&self, lane: &LaneKey) -> bool {
+        self.held.covers(lane)
+    }
+
+    fn has(&self, restraint: &Restraint) -> bool {
+        self.held.has(restraint)
+    }
+
+    fn epoch_of(&self, lane: &LaneKey) -> Option<i64> {
+        self.held.epoch_of(lane)
     }
 
     fn clock_error(&self) -> Duration {
         // One may be ahead of the database's, the other behind it.
-        if self.lease.is_some() { SKEW_MAX * 2 } else { Duration::ZERO }
+        if self.held.is_fenced() { SKEW_MAX * 2 } else { Duration::ZERO }
     }
 
     async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError> {
-        let domain = self.domain.clone();
+        let domain = self.held.union(false);
         self.open.readers.read(move |conn| conn.at_once(|conn| calls::past(conn, &domain, since))).await
     }
 
@@ -83,7 +88,7 @@ impl Domain for SqlDomain {
         limit: usize,
     ) -> Result<Vec<Waiting>, LedgerError> {
         // One state of the ledger, so that what the tallies say is there.
-        let domain = self.domain.clone();
+        let domain = self.held.union(false);
         let read = move |conn: &Conn| waiting::read(conn, &domain, batches.as_deref(), after, limit);
         self.open.readers.read(move |conn| conn.at_once(&read)).await
     }
@@ -93,8 +98,16 @@ impl Domain for SqlDomain {
     }
 
     async fn changed(&self) -> Result<Changed, LedgerError> {
-        let domain = self.domain.clone();
-        let changed = self.change(move |books| Ok(waiting::take_changed(books.conn(), &domain)?)).await?;
+        let domain = self.held.union(self.held.is_shared());
+        if self.held.is_fenced() {
+            // A look costs the other writers nothing.
+            let domain = domain.clone();
+            let is_any = self.open.readers.read(move |conn| waiting::has_changed(conn, &domain)).await?;
+            if !is_any {
+                return Ok(Changed::default());
+            }
+        }
+        let changed = self.change(move |books, held| waiting::take_changed(books, held, &domain)).await?;
         for _ in &changed.waiting {
             self.open.metrics.taken_over(Source::Ledger, counted::QUEUED);
         }
@@ -117,23 +130,30 @@ impl Domain for SqlDomain {
     }
 
     async fn begin_attempt(&self, start: AttemptStart) -> Result<(AttemptSeq, Option<Box<Job>>), LedgerError> {
-        match self.change(move |books| attempts::begin(books, &start)).await? {
+        let begin = move |books: &mut Books, held: &Held| {
+            if held.is_fenced() {
+                held.check_key(books, &start.lane)?;
+            }
+            attempts::begin(books, &start)
+        };
+        match self.change(begin).await? {
             Some((attempt, row)) => Ok((attempt, row.map(|row| row.parse().map(Box::new)).transpose()?)),
             None => Ok((AttemptSeq::NONE, None)),
         }
     }
 
     async fn end_attempt(&self, end: AttemptEnd) -> Result<Vec<Waiting>, LedgerError> {
-        let end = move |books: &mut Books| {
-            attempts::end(books, &end)?;
+        let end = move |books: &mut Books, held: &Held| {
+            attempts::end(books, &end, Some(held))?;
             chains::unblocked(books)
         };
         self.change(end).await
     }
 
     async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Result<Vec<Waiting>, LedgerError> {
-        let settle = move |books: &mut Books| match settle::standing(books, seq)? {
+        let settle = move |books: &mut Books, held: &Held| match settle::standing(books, seq)? {
             Some(standing) => {
+                held.check(books, standing.place.lane)?;
                 settle::apply(books, seq, standing, &settlement, false, now)?;
                 chains::unblocked(books)
             }
@@ -149,7 +169,8 @@ impl Domain for SqlDomain {
             if overdue.is_empty() {
                 return Ok(ended);
             }
-            ended += self.change(move |books| chains::expire(books, &overdue, now, wait)).await?;
+            // They are in no lane, so they are nobody's: whoever looks first ends them.
+            ended += self.change(move |books, _| chains::expire(books, &overdue, now, wait)).await?;
         }
     }
 
@@ -173,20 +194,39 @@ impl Domain for SqlDomain {
         found: Vec<(JobSeq, Settlement)>,
         now: Timestamp,
     ) -> Result<(Vec<Verified>, Vec<Waiting>), LedgerError> {
-        let settle = move |books: &mut Books| {
-            let verified = unsettled::settle(books, &found, now)?;
+        let settle = move |books: &mut Books, held: &Held| {
+            let verified = unsettled::settle(books, held, &found, now)?;
             Ok((verified, chains::unblocked(books)?))
         };
         self.change(settle).await
     }
 
     async fn set_restraints(&self, restraints: Vec<Restraint>) -> Result<(), LedgerError> {
-        let domain = self.domain.name().to_owned();
-        self.change(move |books| Ok(restraints::set(books.conn(), &domain, &restraints)?)).await
+        let set = move |books: &mut Books, held: &Held| {
+            let parts = held.parts();
+            let of = |part: &Part| -> Vec<Restraint> {
+                // What several have in common, such as an app's pause, is recorded with the first.
+                let is_first = |one: &&Restraint| {
+                    let first = parts.iter().find(|other| other.domain().has(one));
+                    first.is_some_and(|first| first.domain().name() == part.domain().name())
+                };
+                restraints.iter().filter(|one| is_first(one)).cloned().collect()
+            };
+            let recorded = restraints::domains(books.conn())?;
+            for part in &parts {
+                let (name, new) = (part.domain().name(), of(part));
+                if parts.len() == 1 || !new.is_empty() || recorded.contains(name) {
+                    Held::check_part(books, part)?;
+                    restraints::set(books.conn(), name, &new)?;
+                }
+            }
+            Ok(())
+        };
+        self.change(set).await
     }
 
     async fn restraints(&self) -> Result<Vec<Restraint>, LedgerError> {
-        let domain = self.domain.name().to_owned();
-        self.open.readers.read(move |conn| restraints::of_domain(conn, &domain)).await
+        let domains = self.held.parts().iter().map(|part| part.domain().name().to_owned()).collect();
+        self.open.readers.read(move |conn| restraints::of_domains(conn, &domains)).await
     }
 }

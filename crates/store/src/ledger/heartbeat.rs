@@ -5,12 +5,14 @@
 //!
 //! Decision: docs/decisions/0048-owners-are-fenced-by-an-epoch.md
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::beside::Beside;
+use super::fleet;
 use super::leases::{self, Lease};
 use super::sharing::Sharing;
 use crate::connect;
@@ -25,6 +27,9 @@ const BEATS: u32 = 3;
 /// between the last look and the first byte.
 const MARGIN: u32 = 6;
 
+/// In place of an instant.
+const LOST: i64 = i64::MIN;
+
 /// Until when an acquired domain is surely owned, by [`Heartbeat`]'s clock.
 #[derive(Clone, Debug)]
 pub(crate) struct Trust {
@@ -35,6 +40,11 @@ pub(crate) struct Trust {
 impl Trust {
     pub(crate) fn holds(&self) -> bool {
         self.clock.mono().0 < self.until.load(Ordering::Acquire)
+    }
+
+    /// Whether the lease is over: the database has said so.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.until.load(Ordering::Acquire) == LOST
     }
 }
 
@@ -72,12 +82,25 @@ impl Heartbeat {
         Trust { until, clock: self.clock.clone() }
     }
 
+    /// Renews no lease of this domain any more.
+    pub(crate) fn forget(&self, domain: &str) {
+        let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
+        owned.retain(|(lease, until)| {
+            let stays = lease.domain() != domain;
+            if !stays {
+                until.store(LOST, Ordering::Release);
+            }
+            stays
+        });
+    }
+
     /// Ends it, and returns when its connection is closed.
     pub(crate) fn close(&self) {
         self.thread.close();
     }
 
-    fn start(&self) {
+    /// Begins it, unless it goes on already.
+    pub(crate) fn start(&self) {
         let every = self.sharing.lease / BEATS;
         if every.is_zero() {
             return;
@@ -107,12 +130,16 @@ fn beat(
         let Some(open) = &conn else { continue };
         let before = clock.mono();
         let Ok(still) = leases::renew(open, sharing) else { continue };
-        let mut owned = owned.lock().unwrap_or_else(PoisonError::into_inner);
-        owned.retain(|(lease, until)| {
-            let is_ours = still.iter().any(|(domain, epoch)| lease.is(domain, *epoch));
-            until.store(if is_ours { trusted_until(before, sharing.lease) } else { i64::MIN }, Ordering::Release);
+        let still: HashMap<String, i64> = still.into_iter().collect();
+        let mut kept = owned.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|(lease, until)| {
+            let is_ours = still.get(lease.domain()) == Some(&lease.epoch());
+            until.store(if is_ours { trusted_until(before, sharing.lease) } else { LOST }, Ordering::Release);
             is_ours
         });
+        drop(kept);
+        // That others hear of it is no part of what it trusts itself for.
+        let _ = fleet::beat(open, sharing.owner);
     }
 }
 

@@ -5,9 +5,10 @@
 use super::books::Trouble;
 use super::sharing::{Owner, Sharing, end_of};
 use crate::driver::{Conn, Result, values};
+use paceline_ports::QuotaDomain;
 
 /// A domain as it was acquired.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Lease {
     domain: String,
     owner: Owner,
@@ -16,26 +17,37 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// Takes the domain, if nobody else has it. Its epoch grows, unless it was this owner's all the time.
-    pub(crate) fn take(conn: &Conn, domain: &str, sharing: Sharing) -> std::result::Result<Self, Trouble> {
+    /// `quotas` is a digest of those by which it is worked from now on.
+    pub(crate) fn take(
+        conn: &Conn,
+        domain: &str,
+        sharing: Sharing,
+        quotas: &str,
+    ) -> std::result::Result<Self, Trouble> {
         let Sharing { owner, lease, .. } = sharing;
         let (now, until) = end_of(conn, lease)?;
+        refuse_overlap(conn, domain, owner, now)?;
         let take = "UPDATE leases SET epoch = epoch + CASE WHEN owner = $2 AND expires_at > $4 THEN 0 ELSE 1 END,
-                 owner = $2, expires_at = $3
+                 owner = $2, expires_at = $3, quotas = $5
              WHERE domain = $1 AND (owner = $2 OR expires_at <= $4) RETURNING epoch";
-        let begin = "INSERT INTO leases (domain, owner, epoch, expires_at) VALUES ($1, $2, 1, $3)
+        let begin = "INSERT INTO leases (domain, owner, epoch, expires_at, quotas) VALUES ($1, $2, 1, $3, $4)
              ON CONFLICT (domain) DO NOTHING RETURNING epoch";
-        let taken = conn.query_opt(take, values![domain, owner.0, until, now], |row| row.get(0))?;
+        let taken = conn.query_opt(take, values![domain, owner.0, until, now, quotas], |row| row.get(0))?;
         let epoch = match taken {
             Some(epoch) => Some(epoch),
-            None => conn.query_opt(begin, values![domain, owner.0, until], |row| row.get(0))?,
+            None => conn.query_opt(begin, values![domain, owner.0, until, quotas], |row| row.get(0))?,
         };
         let owned = || Trouble::NotOwner(format!("another process works the quota domain {domain:?}"));
         Ok(Self { domain: domain.to_owned(), owner, epoch: epoch.ok_or_else(owned)? })
     }
 
-    /// Whether it is the lease of that domain and epoch.
-    pub(crate) fn is(&self, domain: &str, epoch: i64) -> bool {
-        self.domain == domain && self.epoch == epoch
+    pub(crate) fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    /// How often the domain has changed hands.
+    pub(crate) const fn epoch(&self) -> i64 {
+        self.epoch
     }
 
     #[cfg(test)]
@@ -52,6 +64,15 @@ impl Lease {
             Trouble::NotOwner(format!("another process has taken over the quota domain {:?}", self.domain))
         })
     }
+}
+
+/// Who has every lane and who has some of them go without each other.
+fn refuse_overlap(conn: &Conn, domain: &str, owner: Owner, now: i64) -> std::result::Result<(), Trouble> {
+    let others = "SELECT domain FROM leases WHERE expires_at > $2 AND owner <> $3
+             AND domain <> $1 AND ($1 = $4 OR domain = $4) ORDER BY domain LIMIT 1";
+    let values = values![domain, now, owner.0, QuotaDomain::WHOLE];
+    let other: Option<String> = conn.query_opt(others, values, |row| row.get(0))?;
+    other.map_or(Ok(()), |other| Err(Trouble::NotOwner(format!("another process works the quota domain {other:?}"))))
 }
 
 /// Lets every lease of this owner that is not over last from now on; says which they are, by domain and epoch.

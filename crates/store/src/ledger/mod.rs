@@ -14,7 +14,9 @@ mod completion;
 mod counted;
 mod domain;
 mod figures;
+mod fleet;
 mod heartbeat;
+pub(crate) mod held;
 pub(crate) mod job_row;
 pub(crate) mod leases;
 pub(crate) mod meta;
@@ -41,11 +43,12 @@ pub(crate) mod waiting;
 mod watch;
 mod writer;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use self::books::Books;
+use self::books::{Announces, Books};
 use self::domain::SqlDomain;
 use self::heartbeat::Heartbeat;
+use self::held::{Held, Part};
 use self::leases::Lease;
 use self::readers::Readers;
 use self::sharing::Sharing;
@@ -62,7 +65,7 @@ use paceline_ports::clock::Clock;
 use paceline_ports::location::Location;
 use paceline_ports::operator::BrokerStanding;
 use paceline_ports::{
-    Arrival, Counts, Domain, Figures, Intake, JobSeq, Ledger, LedgerError, Outbox, Outgoing, Pruned, QuotaDomain,
+    Arrival, Counts, Domain, Figures, Fleet, Intake, JobSeq, Ledger, LedgerError, Outbox, Outgoing, Pruned, QuotaDomain,
     Reached, Store, Suspension, TakenOver,
 };
 
@@ -80,6 +83,10 @@ struct Open {
     /// `None`: one process alone works it, under the file's lock.
     sharing: Option<Sharing>,
     heartbeat: Option<Heartbeat>,
+    /// What this process has taken, one of several that work it.
+    held: Arc<Held>,
+    /// A digest of the quotas that it goes by.
+    quotas: Mutex<String>,
     metrics: Metrics,
 }
 
@@ -109,7 +116,12 @@ impl SqlStore {
             Mode::Worker if sharing.is_none() => Some(WorkerLock::acquire(path, now)?),
             Mode::Worker | Mode::Operator => None,
         };
-        let announces = mode == Mode::Operator;
+        let held = Arc::new(Held::shared());
+        let announces = match mode {
+            Mode::Operator => Announces::All,
+            Mode::Worker if sharing.is_some() => Announces::Others(Arc::clone(&held)),
+            Mode::Worker => Announces::Nothing,
+        };
         let mut books = Books::open_measured(&location, announces, metrics.clone(), lock.as_mut())?;
         if mode == Mode::Worker {
             books.seal()?.require()?;
@@ -124,9 +136,8 @@ impl SqlStore {
         }
         let (writer, readers) = (Writer::start(books, lock), Readers::of(location.clone()));
         let heartbeat = sharing.map(|sharing| Heartbeat::of(location.clone(), sharing));
-        Ok(Self {
-            open: Arc::new(Open { writer, readers, watch: Watch::of(location), mode, sharing, heartbeat, metrics }),
-        })
+        let (watch, quotas) = (Watch::of(location), Mutex::default());
+        Ok(Self { open: Arc::new(Open { writer, readers, watch, mode, sharing, heartbeat, held, quotas, metrics }) })
     }
 
     /// Makes it the ledger of a rehearsal whose windows are `speed` times shorter.
@@ -172,7 +183,11 @@ impl SqlStore {
         }
         if let Some(Sharing { owner, .. }) = self.open.sharing {
             // Otherwise its domains wait until its leases are over.
-            let _ = self.open.writer.change(move |books| Ok(leases::release_all(books.conn(), owner)?)).await;
+            let let_go = move |books: &mut Books| {
+                fleet::leave(books.conn(), owner)?;
+                Ok(leases::release_all(books.conn(), owner)?)
+            };
+            let _ = self.open.writer.change(let_go).await;
         }
         self.open.writer.close().await;
     }
@@ -180,7 +195,7 @@ impl SqlStore {
     /// What [`Ledger::acquire`] gives.
     #[cfg(test)]
     pub(crate) fn domain(&self) -> SqlDomain {
-        SqlDomain::of(&self.open, QuotaDomain::whole(), None)
+        SqlDomain::of(&self.open, Arc::new(Held::only([Part::of(QuotaDomain::whole(), None)])))
     }
 
     /// Opens the file beside others that work it, as only a test does: claims and leases last so long.
@@ -192,7 +207,8 @@ impl SqlStore {
         let (writer, readers) = (Writer::start(books, None), Readers::of(location.clone()));
         let heartbeat = Some(Heartbeat::of(location.clone(), sharing));
         let (watch, metrics, sharing) = (Watch::of(location), Metrics::default(), Some(sharing));
-        Self { open: Arc::new(Open { writer, readers, watch, mode: Mode::Worker, sharing, heartbeat, metrics }) }
+        let (mode, held, quotas) = (Mode::Worker, Arc::new(Held::shared()), Mutex::default());
+        Self { open: Arc::new(Open { writer, readers, watch, mode, sharing, heartbeat, held, quotas, metrics }) }
     }
 
     /// Lets the file grow to so many pages, as a full disk would.
@@ -231,6 +247,10 @@ impl Store for SqlStore {
 
     async fn set_broker(&self, standing: BrokerStanding) -> Result<(), LedgerError> {
         Self::set_broker(self, standing).await
+    }
+
+    fn fleet(&self) -> Option<Arc<dyn Fleet>> {
+        Some(Arc::new(fleet::Member::of(&self.open)?))
     }
 
     async fn close(&self) {
@@ -294,12 +314,15 @@ impl Ledger for SqlStore {
     async fn acquire(&self, domain: QuotaDomain) -> Result<Arc<dyn Domain>, LedgerError> {
         self.open.for_workers()?;
         let Some((sharing, heartbeat)) = self.open.sharing.zip(self.open.heartbeat.as_ref()) else {
-            return Ok(Arc::new(SqlDomain::of(&self.open, domain, None)));
+            let alone = Held::only([Part::of(domain, None)]);
+            return Ok(Arc::new(SqlDomain::of(&self.open, Arc::new(alone))));
         };
         let (name, before) = (domain.name().to_owned(), heartbeat.before());
-        let lease = self.open.writer.change(move |books| Lease::take(books.conn(), &name, sharing)).await?;
+        let take = move |books: &mut Books| Lease::take(books.conn(), &name, sharing, "");
+        let lease = self.open.writer.change(take).await?;
         let trust = heartbeat.keep(lease.clone(), before);
-        Ok(Arc::new(SqlDomain::of(&self.open, domain, Some((lease, trust)))))
+        let one = Held::only([Part::of(domain, Some((lease, trust)))]);
+        Ok(Arc::new(SqlDomain::of(&self.open, Arc::new(one))))
     }
 
     async fn release(&self, domain: QuotaDomain) -> Result<(), LedgerError> {

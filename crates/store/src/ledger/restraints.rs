@@ -1,5 +1,6 @@
 //! What throttles calls beyond the quotas, replaced as a whole.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::driver::{Conn, Result, Row, values};
@@ -100,13 +101,21 @@ pub(crate) fn read(conn: &Conn) -> Result<Vec<Restraint>> {
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Those of a domain, likewise.
-pub(crate) fn of_domain(conn: &Conn, domain: &str) -> Result<Vec<Restraint>> {
-    let some = "SELECT kind, app, scope, owner, method, level, top, span_us, patience, since, until, http_status, code,
-             detail, cure, log_id
-         FROM restraints WHERE domain = $1 ORDER BY n";
-    let found = conn.query(some, values![domain], restraint)?;
+/// Those of these domains, likewise.
+pub(crate) fn of_domains(conn: &Conn, domains: &HashSet<String>) -> Result<Vec<Restraint>> {
+    let all = "SELECT kind, app, scope, owner, method, level, top, span_us, patience, since, until, http_status, code,
+             detail, cure, log_id, domain
+         FROM restraints ORDER BY n";
+    let found = conn.query(all, &[], |row| {
+        let domain: String = row.get(16)?;
+        if domains.contains(&domain) { restraint(row) } else { Ok(None) }
+    })?;
     Ok(found.into_iter().flatten().collect())
+}
+
+/// The domains that have any.
+pub(crate) fn domains(conn: &Conn) -> Result<HashSet<String>> {
+    Ok(conn.query("SELECT DISTINCT domain FROM restraints", &[], |row| row.get(0))?.into_iter().collect())
 }
 
 /// Forgets those of an app; says how many.

@@ -155,7 +155,7 @@ pub(crate) fn apply_alone(
             let detail =
                 if before.is_empty() { Cause::Cancelled } else { Cause::CancelledAfter { before: Box::new(before) } };
             let failure = Failure { detail, ..Failure::default() };
-            books.announce(seq)?;
+            books.announce(seq, standing.place.lane)?;
             let reason = Some(Reason::Cancelled);
             let ended = Ended { reason, failure: Some(&failure), ..Ended::of(State::Cancelled) };
             end(books, seq, standing, &ended, charged, now)?

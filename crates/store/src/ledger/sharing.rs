@@ -17,7 +17,7 @@ use paceline_ports::{CLAIM, LedgerError, QuotaDomain};
 pub(crate) const SKEW_MAX: Duration = Duration::from_secs(1);
 
 /// One start of a process: a number drawn at random, because names of hosts and processes come again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Owner(pub(crate) i64);
 
 impl Owner {

@@ -136,7 +136,7 @@ fn take_job(
         }
         Some((seq, place)) => {
             books.tallies.add(place.queued(), now);
-            books.announce(seq)?;
+            books.announce(seq, place.lane)?;
             TakenOver::Queued(waiting_of(seq, text))
         }
         None => take_known(books, text, arrival, now)?,
@@ -303,7 +303,7 @@ fn requeue(
     if state == State::Blocked {
         return begin(books, known.seq, Start::Again, now);
     }
-    books.announce(known.seq)?;
+    books.announce(known.seq, known.pile.lane)?;
     let kept = if keep { waiting::one(books.conn(), known.seq)? } else { None };
     Ok(TakenOver::Queued(kept.unwrap_or_else(|| waiting_of(known.seq, text))))
 }

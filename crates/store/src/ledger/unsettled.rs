@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use super::attempts::FOR_JOB;
 use super::books::{Books, Trouble};
+use super::held::Held;
 use super::job_row::{JOB_COLUMNS, JOB_COLUMNS_LEN, JOB_TABLES, JOB_TABLES_OF_ATTEMPTS, JobRow};
 use super::seal::Seal;
 use super::settle;
@@ -115,6 +116,7 @@ pub(crate) fn owned(conn: &Conn, method: &str, keys: &[String]) -> driver::Resul
 /// Settles those of the jobs that are still uncertain, and whose object nobody else owns.
 pub(crate) fn settle(
     books: &mut Books,
+    held: &Held,
     found: &[(JobSeq, Settlement)],
     now: Timestamp,
 ) -> Result<Vec<Verified>, Trouble> {
@@ -126,6 +128,7 @@ pub(crate) fn settle(
             verified.push(Verified::Gone);
             continue;
         };
+        held.check(books, standing.place.lane)?;
         verified.push(match settle::apply(books, *seq, standing, settlement, false, now) {
             Ok(()) => Verified::Settled,
             Err(Trouble::Claimed(_)) => Verified::Claimed,

@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
+use super::books::{Books, Trouble};
+use super::held::Held;
 use super::tallies::{REJECTED, THROTTLED, WARNED};
 use super::{piles, sharing};
 use crate::driver::{Conn, Result, Row, Value, values};
@@ -103,15 +105,20 @@ pub(crate) fn read(
     Ok(waiting)
 }
 
-/// Takes note of the jobs of a domain that another process put to work or ended.
-pub(crate) fn take_changed(conn: &Conn, domain: &QuotaDomain) -> Result<Changed> {
-    let jobs = match sharing::lanes_of(conn, domain)? {
-        None => {
-            let changed = "SELECT job FROM changed ORDER BY job LIMIT $1";
-            conn.query(changed, values![CHANGED_MAX], |row| row.get::<i64>(0))?
-        }
-        Some(lanes) => changed_in(conn, &lanes)?,
+/// Takes note of the jobs of a domain that another process put to work or ended, as far as it is held.
+pub(crate) fn take_changed(
+    books: &mut Books,
+    held: &Held,
+    domain: &QuotaDomain,
+) -> std::result::Result<Changed, Trouble> {
+    let lanes = sharing::lanes_of(books.conn(), domain)?;
+    let jobs = if held.is_fenced() {
+        fenced(books, held, changed_in(books.conn(), lanes.as_ref())?)?
+    } else {
+        let changed = "SELECT job FROM changed ORDER BY job LIMIT $1";
+        books.conn().query(changed, values![CHANGED_MAX], |row| row.get::<i64>(0))?
     };
+    let conn = books.conn();
     let mut names = Names::default();
     let mut changed = Changed::default();
     for job in jobs {
@@ -125,12 +132,35 @@ pub(crate) fn take_changed(conn: &Conn, domain: &QuotaDomain) -> Result<Changed>
     Ok(changed)
 }
 
-/// Those of these lanes; the other lanes' are somebody else's to take note of.
-fn changed_in(conn: &Conn, lanes: &HashSet<i64>) -> Result<Vec<i64>> {
+/// Those jobs whose domains are held. One that is lost takes the others' along only where it is the only one.
+fn fenced(books: &mut Books, held: &Held, jobs: Vec<(i64, i64)>) -> std::result::Result<Vec<i64>, Trouble> {
+    let mut kept = Vec::with_capacity(jobs.len());
+    for (job, lane) in jobs {
+        match held.check(books, lane) {
+            Ok(()) => kept.push(job),
+            Err(Trouble::NotOwner(_)) if held.is_shared() => {}
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    Ok(kept)
+}
+
+/// Whether there are any to take note of.
+pub(crate) fn has_changed(conn: &Conn, domain: &QuotaDomain) -> Result<bool> {
+    if !conn.query_value::<bool>("SELECT EXISTS (SELECT 1 FROM changed)", &[])? {
+        return Ok(false);
+    }
+    let lanes = sharing::lanes_of(conn, domain)?;
+    Ok(!changed_in(conn, lanes.as_ref())?.is_empty())
+}
+
+/// Those of these lanes, or all; the other lanes' are somebody else's to take note of. Each with its lane.
+pub(crate) fn changed_in(conn: &Conn, lanes: Option<&HashSet<i64>>) -> Result<Vec<(i64, i64)>> {
     let changed = "SELECT c.job, j.lane FROM changed c JOIN jobs j ON j.seq = c.job ORDER BY c.job";
     let mut jobs: Vec<(i64, i64)> = conn.query(changed, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    jobs.retain(|(_, lane)| lanes.contains(lane));
-    Ok(jobs.into_iter().map(|(job, _)| job).take(PAGE).collect())
+    jobs.retain(|(_, lane)| lanes.is_none_or(|lanes| lanes.contains(lane)));
+    jobs.truncate(PAGE);
+    Ok(jobs)
 }
 
 /// The lane of a job that has ended.

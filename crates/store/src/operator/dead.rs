@@ -320,7 +320,7 @@ pub(super) fn requeue(books: &mut Books, letter: &Letter, now: Timestamp) -> Res
     if state == State::Blocked {
         chains::start(books, JobSeq(seq), Start::Again, now)?;
     } else {
-        books.announce(JobSeq(seq))?;
+        books.announce(JobSeq(seq), pile.lane)?;
     }
     Ok(Some(JobSeq(seq)))
 }

@@ -68,12 +68,13 @@ fn resolve_one(
         }
         Resolution::Dead => Settlement::Dead { reason: Reason::Uncertain, failure: settle::known(books, seq)? },
     };
+    let lane = standing.place.lane;
     settle::apply(books, seq, standing, &settlement, false, now).map_err(|trouble| taken(trouble, resolution))?;
     if *resolution == Resolution::Retry {
         books.conn().execute("UPDATE jobs SET attempts = 0 WHERE seq = $1", values![seq])?;
     }
     if matches!(resolution, Resolution::Retry | Resolution::LookUp) {
-        books.announce(seq)?;
+        books.announce(seq, lane)?;
     }
     Ok(())
 }

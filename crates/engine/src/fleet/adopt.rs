@@ -1,0 +1,71 @@
+//! A domain comes to this process, or goes: the same as a restart, for a part of the lanes.
+
+use std::collections::HashSet;
+
+use tracing::warn;
+
+use crate::ports::{Changed, Domain, JobSeq, LedgerError, QuotaDomain, Waiting};
+use crate::runtime::{Engine, LOAD_BATCH};
+use paceline_domain::time::Timestamp;
+
+impl Engine {
+    /// Takes up what others have worked so far: closes the calls that they left open, rebuilds every window, takes up what
+    /// holds calls back, and puts the waiting jobs into their lanes. This process knows its own calls up to `known_until`.
+    pub(super) async fn adopt(&self, part: &dyn Domain, known_until: Timestamp) -> Result<HashSet<JobSeq>, LedgerError> {
+        let (mono, now) = self.clock().both();
+        let open = part.recover(now).await?;
+        if open > 0 {
+            warn!(open, "calls were in flight when their worker was lost; what became of them is looked up first");
+        }
+        let since = (now - (self.reach() + part.clock_error())).max(known_until);
+        for call in part.past_calls(since).await? {
+            self.schedule().restore(&call.lane, self.latest_count_of(&call, mono));
+        }
+        let called = part.called().await?;
+        self.schedule().restore_called(&called, now);
+        let restraints = part.restraints().await?;
+        let (mono, wall) = self.clock().both();
+        self.known_restraints().lock().await.extend(restraints.clone());
+        self.schedule().restrain(restraints, mono, wall);
+        self.reload_suspensions().await?;
+        self.schedule().own(|lane| part.epoch_of(lane).is_some());
+        let (mut loaded, mut after) = (HashSet::new(), JobSeq(0));
+        loop {
+            let jobs = part.waiting(None, after, LOAD_BATCH).await?;
+            let Some(last) = jobs.last() else { return Ok(loaded) };
+            after = last.seq;
+            loaded.extend(jobs.iter().map(|job| job.seq));
+            self.put_into_lanes(jobs);
+        }
+    }
+
+    /// What changed while jobs were loaded, without those that were.
+    pub(super) async fn catch_up(&self, loaded: &HashSet<JobSeq>) -> Result<(), LedgerError> {
+        let Changed { mut waiting, ended } = self.domain().changed().await?;
+        waiting.retain(|job: &Waiting| !loaded.contains(&job.seq));
+        self.put_into_lanes(waiting);
+        self.take_out(&ended);
+        Ok(())
+    }
+
+    /// Starts nothing more of a domain; its jobs are the next owner's to read.
+    pub(super) async fn let_go(&self, domain: &QuotaDomain) {
+        let now = self.clock().mono();
+        self.known_restraints().lock().await.retain(|restraint| !domain.has(restraint));
+        self.schedule().disown(|lane| domain.covers(lane), now);
+        self.backlog_changed().notify_waiters();
+        self.wake();
+    }
+
+    /// Jobs of a domain that are in flight.
+    pub(super) fn running_in(&self, domain: &QuotaDomain) -> usize {
+        self.schedule().running_in(|lane| domain.covers(lane))
+    }
+
+    /// Lets those lanes go on of which it was doubtful whose they are.
+    pub(super) fn reclaim(&self) {
+        let domain = self.domain();
+        self.schedule().reclaim(|lane| domain.covers(lane) && domain.epoch_of(lane).is_some());
+        self.wake();
+    }
+}

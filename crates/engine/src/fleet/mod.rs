@@ -1,0 +1,245 @@
+//! One worker among several: which quota domains it works, and how they come and go.
+//!
+//! Every worker looks once a second at who is there and who has what, and comes to its own part of the same answer
+//! ([`spread`]). A domain comes to it as a restart does ([`adopt`]); one that it lets go of is drained before.
+//!
+//! Decision: docs/decisions/0055-domains-are-spread-over-replicas.md
+
+mod adopt;
+mod domains;
+mod spread;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+pub use self::domains::quotas_digest;
+use self::spread::{Seen, moves};
+use super::planner::Planner;
+use super::ports::{Card, Fleet, Gathering, LedgerError, QuotaDomain};
+use super::runtime::Engine;
+use paceline_domain::time::{Mono, Timestamp};
+
+/// How often a worker looks who is there.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What was seen last, for people.
+pub type Sight = Arc<Mutex<Gathering>>;
+
+/// A worker among several.
+pub struct Member {
+    engine: Arc<Engine>,
+    fleet: Arc<dyn Fleet>,
+    card: Card,
+    /// What the others have been told.
+    told: Option<Card>,
+    planner: Option<Arc<Planner>>,
+    held: BTreeMap<String, QuotaDomain>,
+    /// A domain that is drained, and since when.
+    leaving: Option<(String, Mono)>,
+    ownerless: BTreeMap<String, u32>,
+    /// Until when this process knows the calls of a domain that it had before.
+    known_until: HashMap<String, Timestamp>,
+    refused: BTreeSet<String>,
+    sight: Sight,
+}
+
+impl Member {
+    /// An engine's, which has nothing yet.
+    pub fn new(engine: Arc<Engine>, fleet: Arc<dyn Fleet>, card: Card) -> Self {
+        Self {
+            engine,
+            fleet,
+            card,
+            told: None,
+            planner: None,
+            held: BTreeMap::new(),
+            leaving: None,
+            ownerless: BTreeMap::new(),
+            known_until: HashMap::new(),
+            refused: BTreeSet::new(),
+            sight: Sight::default(),
+        }
+    }
+
+    /// What it has seen last.
+    pub fn sight(&self) -> Sight {
+        Arc::clone(&self.sight)
+    }
+
+    /// Goes on until it is aborted.
+    pub async fn run(mut self) {
+        let mut is_unwell = false;
+        loop {
+            match self.turn().await {
+                Ok(()) => is_unwell = false,
+                Err(LedgerError::Closed) => return,
+                Err(error) if !is_unwell => {
+                    is_unwell = true;
+                    warn!(%error, "who else works the ledger cannot be seen; trying again");
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(TICK + Duration::from_millis(fastrand::u64(0..100))).await;
+        }
+    }
+
+    /// Looks once, and does what follows.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn turn(&mut self) -> Result<(), LedgerError> {
+        self.drop_lost().await;
+        self.engine.reclaim();
+        self.introduce().await?;
+        let gathering = self.fleet.gathering().await?;
+        if !gathering.replicas.iter().any(|replica| replica.id == gathering.own) {
+            // Forgotten, after so long a silence.
+            self.told = None;
+        }
+        *self.sight.lock().unwrap_or_else(PoisonError::into_inner) = gathering.clone();
+        self.count_elsewhere().await?;
+        if self.engine.is_stopping() {
+            return Ok(());
+        }
+        self.finish_leaving().await?;
+        let domains = self.engine.planner().domains(&gathering.tenants);
+        self.note_ownerless(&gathering, &domains);
+        let (names, held) = (domains.keys().cloned().collect(), self.held.keys().cloned().collect());
+        let quotas = self.card.quotas.as_str();
+        let seen =
+            Seen { gathering: &gathering, quotas, domains: &names, held: &held, ownerless: &self.ownerless };
+        let spread::Moves { take, give, refused } = moves(&seen);
+        self.say_refused(refused.into_iter().collect());
+        self.take(take.iter().filter_map(|name| domains.get(name)).cloned().collect()).await?;
+        // One whose apps are others than they were is taken anew.
+        let is_another = |(name, held): &(&String, &QuotaDomain)| domains.get(*name).is_some_and(|now| now != *held);
+        let another = self.held.iter().find(is_another).map(|(name, _)| name.clone());
+        self.begin_leaving(another.or(give)).await;
+        Ok(())
+    }
+
+    /// What another worker has taken over is not scheduled here any more.
+    async fn drop_lost(&mut self) {
+        for domain in self.fleet.lost() {
+            if self.held.remove(domain.name()).is_some() {
+                warn!(domain = domain.name(), "the domain was lost: its lease ran out before it could be renewed");
+                self.engine.let_go(&domain).await;
+                self.known_until.insert(domain.name().to_owned(), self.engine.clock().now());
+            }
+            self.leaving = self.leaving.take().filter(|(name, _)| name != domain.name());
+        }
+    }
+
+    /// Tells the others of this worker, when there is something new.
+    async fn introduce(&mut self) -> Result<(), LedgerError> {
+        let planner = self.engine.planner();
+        if self.planner.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &planner)) {
+            self.card.quotas = quotas_digest(&planner);
+            // Windows may have become longer than what is known of them.
+            self.known_until.clear();
+            self.planner = Some(planner);
+        }
+        if self.told.as_ref() != Some(&self.card) {
+            self.fleet.join(self.card.clone()).await?;
+            self.told = Some(self.card.clone());
+        }
+        Ok(())
+    }
+
+    /// Intake here stops for what waits anywhere.
+    async fn count_elsewhere(&self) -> Result<(), LedgerError> {
+        let counts = self.engine.ledger().counts(None).await?;
+        let all = usize::try_from(counts.queued + counts.uncertain).unwrap_or(usize::MAX);
+        self.engine.set_elsewhere(all.saturating_sub(self.engine.unfinished()));
+        Ok(())
+    }
+
+    fn note_ownerless(&mut self, gathering: &Gathering, domains: &BTreeMap<String, QuotaDomain>) {
+        let owned = gathering.holdings.iter().filter(|holding| !holding.left.is_zero());
+        let owned: BTreeSet<&str> = owned.map(|holding| holding.domain.as_str()).collect();
+        let turns = |name: &String| (name.clone(), self.ownerless.get(name).map_or(0, |turns| turns + 1));
+        self.ownerless = domains.keys().filter(|name| !owned.contains(name.as_str())).map(turns).collect();
+    }
+
+    /// Says once which domains this worker may not take.
+    fn say_refused(&mut self, refused: BTreeSet<String>) {
+        for domain in refused.difference(&self.refused) {
+            warn!(
+                domain,
+                "the domain has no owner, and was worked by other quotas than this worker's: it is left to a worker that \
+                 has those; bring the settings of all workers in line"
+            );
+        }
+        self.refused = refused;
+    }
+
+    /// Takes domains, and works them from then on.
+    async fn take(&mut self, wanted: Vec<QuotaDomain>) -> Result<(), LedgerError> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let (taken, part) = self.fleet.take(wanted).await?;
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<String> = taken.iter().map(|domain| domain.name().to_owned()).collect();
+        // What is known of one domain is not known of another: the least of it.
+        let known = names.iter().map(|name| self.known_until.get(name).copied().unwrap_or(Timestamp(i64::MIN)));
+        let known_until = known.min().unwrap_or(Timestamp(i64::MIN));
+        let adopted = match self.engine.adopt(&*part, known_until).await {
+            Ok(loaded) => {
+                self.fleet.open(&names, true);
+                self.engine.catch_up(&loaded).await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = adopted {
+            for domain in &taken {
+                self.engine.let_go(domain).await;
+                // It runs out by itself otherwise.
+                let _ = self.fleet.give_up(domain.name()).await;
+            }
+            return Err(error);
+        }
+        if let [one] = &names[..] {
+            info!(domain = one, "works the quota domain from now on");
+        } else {
+            info!(domains = names.len(), first = names.first(), "works these quota domains from now on");
+        }
+        self.held.extend(taken.into_iter().map(|domain| (domain.name().to_owned(), domain)));
+        Ok(())
+    }
+
+    /// Starts nothing more of a domain, so that it can go to another worker.
+    async fn begin_leaving(&mut self, name: Option<String>) {
+        let Some(domain) = name.filter(|_| self.leaving.is_none()).and_then(|name| self.held.get(&name).cloned()) else {
+            return;
+        };
+        info!(domain = domain.name(), "the quota domain goes to another worker when its calls in flight have ended");
+        let name = domain.name().to_owned();
+        self.fleet.open(std::slice::from_ref(&name), false);
+        if let Err(error) = self.engine.record_restraints().await {
+            warn!(%error, "what holds calls back cannot be recorded: its next owner begins without it");
+        }
+        self.engine.let_go(&domain).await;
+        self.leaving = Some((name, self.engine.clock().mono()));
+    }
+
+    /// Lets go of a domain whose calls have ended, or have had their time.
+    async fn finish_leaving(&mut self) -> Result<(), LedgerError> {
+        let Some((name, since)) = &self.leaving else { return Ok(()) };
+        let Some(domain) = self.held.get(name) else { return Ok(self.leaving = None) };
+        let is_over = self.engine.clock().mono() >= *since + self.engine.latest_count();
+        if self.engine.running_in(domain) > 0 && !is_over {
+            return Ok(());
+        }
+        self.fleet.give_up(name).await?;
+        self.known_until.insert(name.clone(), self.engine.clock().now());
+        self.held.remove(name);
+        self.leaving = None;
+        Ok(())
+    }
+}

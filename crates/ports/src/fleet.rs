@@ -1,0 +1,96 @@
+//! Several workers on one store: who is there, and how quota domains change hands.
+//!
+//! Decision: docs/decisions/0055-domains-are-spread-over-replicas.md
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Domain, LedgerError, QuotaDomain};
+use paceline_domain::time::Timestamp;
+
+/// What one worker has of a store that several work.
+#[async_trait]
+pub trait Fleet: Send + Sync {
+    /// Everything that this worker has taken. What of it is open is what [`Domain::covers`] says.
+    fn held(&self) -> Arc<dyn Domain>;
+
+    /// Tells the others of this worker, or that it is another than it was; from now on its heartbeat is heard.
+    async fn join(&self, card: Card) -> Result<(), LedgerError>;
+
+    /// Who is there, and which domains have an owner.
+    async fn gathering(&self) -> Result<Gathering, LedgerError>;
+
+    /// Takes those of these domains that nobody else has; says which, and gives them as a domain of their own, for what
+    /// is to be read before they are open.
+    async fn take(&self, wanted: Vec<QuotaDomain>) -> Result<(Vec<QuotaDomain>, Arc<dyn Domain>), LedgerError>;
+
+    /// The jobs of these domains come straight into the lanes of this worker from now on, or (`false`) no longer do.
+    fn open(&self, names: &[String], is_open: bool);
+
+    /// Lets go of a domain, so that another worker need not wait for it.
+    async fn give_up(&self, domain: &str) -> Result<(), LedgerError>;
+
+    /// The domains that have been lost since this was asked last: they are not held any more.
+    fn lost(&self) -> Vec<QuotaDomain>;
+
+    /// Takes the worker off the list of those who are there: nothing is left for it.
+    async fn leave(&self) -> Result<(), LedgerError>;
+}
+
+/// What a worker tells the others of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Card {
+    /// Where it runs, for people; never what it is known by.
+    pub name: String,
+    /// The program's version.
+    pub version: String,
+    /// A digest of the quotas in force.
+    pub quotas: String,
+    /// The public address that its calls leave from, by a name.
+    pub egress: String,
+    /// When it started.
+    pub started_at: Timestamp,
+}
+
+/// A worker, as the store knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replica {
+    /// Drawn at each start of a process.
+    pub id: String,
+    /// What it told of itself.
+    pub card: Card,
+    /// Since when nothing has been heard of it, by the store's clock.
+    pub silent: Duration,
+    /// Whether its leases can still be in force.
+    pub is_alive: bool,
+}
+
+/// A domain, as the store knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holding {
+    /// Its name.
+    pub domain: String,
+    /// Who had it last.
+    pub owner: String,
+    /// How often it has changed hands.
+    pub epoch: i64,
+    /// A digest of the quotas by which it was worked last; empty if nobody has told.
+    pub quotas: String,
+    /// How long it is still owned; zero if it is free.
+    pub left: Duration,
+}
+
+/// Who is there and who has what, at one instant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gathering {
+    /// Which of the replicas asks; empty if none of them does.
+    pub own: String,
+    /// All workers that were heard of lately, by when they started.
+    pub replicas: Vec<Replica>,
+    /// Every domain that ever had an owner, by name.
+    pub holdings: Vec<Holding>,
+    /// Apps and tenants that the ledger has lanes of.
+    pub tenants: Vec<(String, String)>,
+}

@@ -1,0 +1,161 @@
+//! Several workers on one ledger: a row each, their leases, and what changes hands.
+//!
+//! Decision: docs/decisions/0055-domains-are-spread-over-replicas.md
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Open;
+use super::books::{Books, Trouble};
+use super::domain::SqlDomain;
+use super::held::{Held, Part};
+use super::leases::{self, Lease};
+use super::sharing::{Owner, Sharing};
+use crate::driver::{Conn, Result, values};
+use paceline_domain::time::Timestamp;
+use paceline_ports::{Card, Domain, Fleet, Gathering, Holding, LedgerError, QuotaDomain, Replica};
+
+/// How long a worker that is gone is remembered, for people.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3_600);
+
+/// A worker among several.
+pub(super) struct Member {
+    open: Arc<Open>,
+    sharing: Sharing,
+}
+
+impl Member {
+    /// `None` where one process alone works the ledger.
+    pub(super) fn of(open: &Arc<Open>) -> Option<Self> {
+        Some(Self { sharing: open.sharing?, open: Arc::clone(open) })
+    }
+}
+
+#[async_trait]
+impl Fleet for Member {
+    fn held(&self) -> Arc<dyn Domain> {
+        Arc::new(SqlDomain::of(&self.open, Arc::clone(&self.open.held)))
+    }
+
+    async fn join(&self, card: Card) -> std::result::Result<(), LedgerError> {
+        *self.open.quotas.lock().unwrap_or_else(PoisonError::into_inner) = card.quotas.clone();
+        let owner = self.sharing.owner;
+        self.open.writer.change(move |books| Ok(join(books.conn(), owner, &card)?)).await?;
+        if let Some(heartbeat) = &self.open.heartbeat {
+            heartbeat.start();
+        }
+        Ok(())
+    }
+
+    async fn gathering(&self) -> std::result::Result<Gathering, LedgerError> {
+        let Sharing { owner, lease, .. } = self.sharing;
+        let read = move |conn: &Conn| gathering(conn, Some(owner), lease);
+        self.open.readers.read(move |conn| conn.at_once(read)).await
+    }
+
+    async fn take(
+        &self,
+        wanted: Vec<QuotaDomain>,
+    ) -> std::result::Result<(Vec<QuotaDomain>, Arc<dyn Domain>), LedgerError> {
+        let heartbeat = self.open.heartbeat.as_ref().ok_or(LedgerError::Closed)?;
+        let (sharing, before) = (self.sharing, heartbeat.before());
+        let quotas = self.open.quotas.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let take = move |books: &mut Books| {
+            let taken = wanted.iter().map(|domain| match Lease::take(books.conn(), domain.name(), sharing, &quotas) {
+                Ok(lease) => Ok(Some((domain.clone(), lease))),
+                Err(Trouble::NotOwner(_)) => Ok(None),
+                Err(trouble) => Err(trouble),
+            });
+            taken.filter_map(std::result::Result::transpose).collect::<std::result::Result<Vec<_>, _>>()
+        };
+        let taken = self.open.writer.change(take).await?;
+        let parts: Vec<_> = taken
+            .into_iter()
+            .map(|(domain, lease)| {
+                let trust = heartbeat.keep(lease.clone(), before);
+                Part::of(domain, Some((lease, trust)))
+            })
+            .collect();
+        parts.iter().for_each(|part| self.open.held.add(Arc::clone(part)));
+        let domains = parts.iter().map(|part| part.domain().clone()).collect();
+        Ok((domains, Arc::new(SqlDomain::of(&self.open, Arc::new(Held::only(parts))))))
+    }
+
+    fn open(&self, names: &[String], is_open: bool) {
+        names.iter().for_each(|name| self.open.held.open(name, is_open));
+    }
+
+    async fn give_up(&self, domain: &str) -> std::result::Result<(), LedgerError> {
+        self.open.held.remove(domain);
+        if let Some(heartbeat) = &self.open.heartbeat {
+            heartbeat.forget(domain);
+        }
+        let (owner, domain) = (self.sharing.owner, domain.to_owned());
+        self.open.writer.change(move |books| Ok(leases::release(books.conn(), owner, &domain)?)).await
+    }
+
+    fn lost(&self) -> Vec<QuotaDomain> {
+        self.open.held.take_lost()
+    }
+
+    async fn leave(&self) -> std::result::Result<(), LedgerError> {
+        let owner = self.sharing.owner;
+        self.open.writer.change(move |books| Ok(leave(books.conn(), owner)?)).await
+    }
+}
+
+/// Puts a worker on the list, and takes those off that have been gone for long.
+fn join(conn: &Conn, owner: Owner, card: &Card) -> Result<()> {
+    let now = conn.now()?;
+    let old = now.saturating_sub(paceline_domain::time::micros(REMEMBERED));
+    conn.execute("DELETE FROM replicas WHERE seen_at < $1", values![old])?;
+    let Card { name, version, quotas, egress, started_at } = card;
+    let join = "INSERT INTO replicas (owner, name, version, quotas, egress, started_at, seen_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (owner) DO UPDATE SET quotas = excluded.quotas, egress = excluded.egress, seen_at = excluded.seen_at";
+    conn.execute(join, values![owner.0, name, version, quotas, egress, started_at, now])?;
+    let by = "UPDATE leases SET quotas = $2 WHERE owner = $1 AND quotas <> $2 AND expires_at > $3";
+    conn.execute(by, values![owner.0, quotas, now]).map(drop)
+}
+
+/// Takes it off the list.
+pub(super) fn leave(conn: &Conn, owner: Owner) -> Result<()> {
+    conn.execute("DELETE FROM replicas WHERE owner = $1", values![owner.0]).map(drop)
+}
+
+/// The worker lives. `false` if it is not on the list.
+pub(super) fn beat(conn: &Conn, owner: Owner) -> Result<bool> {
+    let now = conn.now()?;
+    Ok(conn.execute("UPDATE replicas SET seen_at = $2 WHERE owner = $1", values![owner.0, now])? > 0)
+}
+
+/// Who is there and who has what; `lease` is how long one lasts.
+pub(crate) fn gathering(conn: &Conn, own: Option<Owner>, lease: Duration) -> Result<Gathering> {
+    let now = conn.now()?;
+    let since = |at: i64| Duration::from_micros(now.saturating_sub(at).max(0).unsigned_abs());
+    let replicas = "SELECT owner, name, version, quotas, egress, started_at, seen_at FROM replicas
+         ORDER BY started_at, owner";
+    let replicas = conn.query(replicas, &[], |row| {
+        let silent = since(row.get(6)?);
+        let started_at: Timestamp = row.get(5)?;
+        let card =
+            Card { name: row.get(1)?, version: row.get(2)?, quotas: row.get(3)?, egress: row.get(4)?, started_at };
+        Ok(Replica { id: Owner(row.get(0)?).to_string(), card, silent, is_alive: silent < lease })
+    })?;
+    let holdings = "SELECT domain, owner, epoch, quotas, expires_at FROM leases ORDER BY domain";
+    let holdings = conn.query(holdings, &[], |row| {
+        let expires_at: i64 = row.get(4)?;
+        Ok(Holding {
+            domain: row.get(0)?,
+            owner: Owner(row.get(1)?).to_string(),
+            epoch: row.get(2)?,
+            quotas: row.get(3)?,
+            left: Duration::from_micros(expires_at.saturating_sub(now).max(0).unsigned_abs()),
+        })
+    })?;
+    let tenants = "SELECT DISTINCT app, tenant FROM lanes ORDER BY app, tenant";
+    let tenants = conn.query(tenants, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(Gathering { own: own.map(|own| own.to_string()).unwrap_or_default(), replicas, holdings, tenants })
+}
