@@ -2,9 +2,10 @@
 //!
 //! The simulator's books say what was really created and how often it was asked.
 
-use paceline::domain::messages::Cause;
 use std::collections::HashSet;
 
+use paceline::domain::catalog::{Method, Schema, SchemaFormat};
+use paceline::domain::messages::Cause;
 use paceline::domain::time::Timestamp;
 
 use paceline::engine::ports::operator::{JobSheet, Resolution, Selection};
@@ -331,4 +332,59 @@ async fn another_identity_s_calendar_is_nobody_s_find() {
     assert_eq!((counts.succeeded, more.succeeded), (1, 2), "{counts:?} {more:?}");
     let owners: Vec<String> = world.simulator.objects().into_iter().map(|line| line.user).collect();
     assert_eq!((owners, world.stats().duplicates), (vec![String::new(), "anna".to_owned()], 0));
+}
+
+/// Puts each instant of a value into the future, one after the other.
+fn postpone(schema: &Schema, value: &mut Value, next: &mut i64) {
+    match value {
+        Value::Object(fields) => {
+            for (name, property) in &schema.properties {
+                if let Some(field) = fields.get_mut(name) {
+                    postpone(property, field, next);
+                }
+            }
+        }
+        Value::Array(items) => {
+            if let Some(schema) = schema.items.as_deref() {
+                items.iter_mut().for_each(|item| postpone(schema, item, next));
+            }
+        }
+        scalar if schema.format == Some(SchemaFormat::UnixSeconds) => {
+            *next += 3_600;
+            *scalar = if scalar.is_string() { json!(next.to_string()) } else { json!(next) };
+        }
+        _ => {}
+    }
+}
+
+/// The documents' own call of a method, as a job of days to come.
+fn documented(method: &Method) -> Value {
+    let params = method.request.as_ref().unwrap().params(method).unwrap();
+    let mut body = Value::Object(params.body);
+    postpone(&method.body_schema, &mut body, &mut 1_930_000_000);
+    let app = if method.family == "wecom" { "campus" } else { "acme" };
+    json!({"id": "lost", "method": method.name, "app": app, "path": params.path, "query": params.query, "body": body})
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_create_with_a_look_up_is_found_when_its_reply_is_lost() {
+    let catalog = paceline::domain::catalog::built_in().unwrap();
+    let is_tried = |method: &&std::sync::Arc<Method>| {
+        // Another document of a call is tried with that call.
+        method.creates() && method.creation.look_up().is_some() && method.counted_as.is_none()
+    };
+    let mut tried = 0;
+    for method in catalog.methods.values().filter(is_tried) {
+        let world = world(&cut(&method.name, "cut-after", 1));
+        let job = documented(method);
+        let (_, counts) = world.work(std::slice::from_ref(&job)).await;
+        let books = world.stats();
+        let sheet = world.sheet("lost");
+        assert_eq!(counts.succeeded, 1, "{}: {}", method.name, sheet.line.document);
+        let book = &books.methods[&method.name];
+        assert_eq!((book.arrivals, book.duplicates), (1, 0), "{}: asked for once: {book:?}", method.name);
+        assert!(book.created >= 1, "{}: {book:?}", method.name);
+        tried += 1;
+    }
+    assert!(tried >= 9, "{tried}");
 }

@@ -57,10 +57,13 @@ pub struct Query {
 impl Query {
     /// What a look-up for this job asks.
     pub fn of(look_up: &LookUp, job: &Job) -> Self {
+        // As it was sent: some listings are asked for the mark.
+        let mut sent = job.clone();
+        mark(&mut sent, look_up);
         Self {
             identity: job.identity.clone(),
-            params: params_of(&look_up.params, job, None),
-            detail: look_up.detail.iter().map(|detail| params_of(&detail.params, job, None)).next().unwrap_or_default(),
+            params: params_of(&look_up.params, &sent, None),
+            detail: look_up.detail.iter().map(|detail| params_of(&detail.params, &sent, None)).next().unwrap_or_default(),
         }
     }
 
