@@ -1,9 +1,12 @@
-"""The world of the crash harness: settings, a platform on which everything goes wrong, and jobs of all four methods."""
+"""The world of the crash harness: settings, a platform on which everything goes wrong, single jobs of four methods, and
+chains of the others: a term (crash_chains.py)."""
 
 import collections
 import json
 import pathlib
 
+import crash_chains
+from crash_chains import BOOKING, EVENT, LEVEL, PEOPLE, RULES, SEMINAR_ROOM
 from node import Raw
 
 ROOM, CALENDAR, MEETING = "feishu.vc.room.create", "feishu.calendar.create", "wecom.meeting.create"
@@ -17,8 +20,20 @@ QUOTAS = {
     CALENDAR: "16/4s, 8/s",
     MINUTES: "10/4s",
     MEETING: "12/4s",
+    EVENT: "16/4s, 8/s",
+    PEOPLE: "16/4s, 8/s",
+    LEVEL: "6/4s",
+    RULES: "12/4s",
+    SEMINAR_ROOM: "12/4s",
+    BOOKING: "12/4s",
     "feishu.vc.room.list": "1000/5s",
     "feishu.calendar.list": "1000/5s",
+    "feishu.calendar.event.list": "1000/5s",
+    "feishu.calendar.event.attendee.list": "1000/5s",
+    "feishu.vc.room_level.search": "1000/5s",
+    "feishu.vc.room_level.get": "1000/5s",
+    "wecom.oa.meetingroom.list": "1000/5s",
+    "wecom.oa.meetingroom.get_booking_info": "1000/5s",
     "wecom.meeting.get_user_meetingid": "1000/5s",
     "wecom.meeting.get_info": "2000/5s",
     "feishu.auth.tenant_access_token.internal": "100/5s",
@@ -57,6 +72,9 @@ after = {{ kind = "uniform", from_ms = 5, to_ms = 40 }}
 delay_ms = {listing_ms}
 page_max = 50
 
+[decisions]
+after_s = 1
+
 [quotas]
 {quotas}
 {events}
@@ -83,8 +101,12 @@ FAULTS = [
     (CALENDAR, "code", 0.01, "code = 190003\napplied = true"),
     (MINUTES, "code", 0.01, "code = 190003\napplied = true"),
     ("feishu.calendar.*", "code", 0.02, "code = 190003"),
-    (ROOM, "code", 0.02, "code = 121001\napplied = true"),
-    (ROOM, "code", 0.02, "code = 121001"),
+    ("feishu.vc.*.create", "code", 0.02, "code = 121001\napplied = true"),
+    ("feishu.vc.*", "code", 0.02, "code = 121001"),
+    ("wecom.oa.*", "cut-before", 0.015, ""),
+    ("wecom.oa.*", "late", 0.015, "late_ms = 3000"),
+    ("wecom.oa.*", "status", 0.01, "status = 504\napplied = true"),
+    ("wecom.oa.*", "code", 0.02, "code = -1\napplied = true"),
     ("feishu.*.create", "code", 0.01, "code = 2200"),
     (MEETING, "code", 0.02, "code = -1\napplied = true"),
     (MEETING, "code", 0.02, "code = -1"),
@@ -105,7 +127,7 @@ def write(folder, seed):
     """Writes catalog and scenario into the folder of the trial; returns the scenario's path."""
     methods = folder / "catalog" / "methods"
     methods.mkdir(parents=True)
-    for method in (ROOM, CALENDAR, MEETING):
+    for method in (ROOM, CALENDAR, MEETING, EVENT, PEOPLE, LEVEL, SEMINAR_ROOM, BOOKING):
         text = (CATALOG / f"{method}.toml").read_text(encoding="utf-8")
         shorter = text.replace("delay_s = 10\n", f"delay_s = {LOOK_UP_DELAY_S}\n")
         assert shorter != text, f"{method} has no delay_s = 10"
@@ -162,6 +184,7 @@ class Plan:
         self.sent = collections.Counter()
         self.bad = []
         self.per_life = 4
+        self.chains = 0
         self.first = 8 * kills
 
     def portion(self, by, count):
@@ -173,6 +196,12 @@ class Plan:
             each = job(method, self.number, by)
             self.good[each["id"]] = each
             jobs.append(each)
+        # What waits comes before what it waits for as often as behind it.
+        chain = crash_chains.chain(self.chains, by)
+        self.chains += 1
+        self.good.update((each["id"], each) for each in chain)
+        jobs += chain
+        self.random.shuffle(jobs)
         return jobs
 
     def messages(self, count):
