@@ -4,7 +4,7 @@
     scripts/e2e_dashboard.py --binary target/debug/paceline --browser /usr/bin/chromium
 
 Holds if progress moves without reloading and disturbs nobody who types, dead letters are redriven, edited and dropped
-and held jobs resolved as the simulator's books then say, wrong tokens and foreign origins get nowhere, the keyboard is
+and held jobs resolved as the simulator's books then say, a workbook and a timetable are imported, wrong tokens and foreign origins get nowhere, the keyboard is
 enough, and every page fits 360 pixels and has no fault by axe in both themes and languages. Needs
 scripts/browser-packages.txt.
 """
@@ -18,6 +18,7 @@ import urllib.request
 
 from playwright import sync_api as playwright_api
 
+from dashboard_imports import IMPORTED, IMPORTS
 from dashboard_world import (CALENDAR, CALENDARS, EXPIRED, HOSTILE, INPUTS, LONG, MEETING, MINUTES, ROOM, ROOMS, TOKEN, Visitor,
                              World, site)
 from harness import Failure, check, check_books, main, until
@@ -258,7 +259,7 @@ def nothing_is_left_in_english(browser, world):
     hostile = urllib.parse.quote(f"第 2 节 {HOSTILE}")
     with Visitor(browser, world, locale="zh-CN") as visitor:
         for route in ["", "batches", "jobs", "jobs?state=dead", f"jobs/{hostile}", "jobs/minutes-0", "jobs/dept-149", "jobs/room-0",
-                      "dead", "dead/inputs", "dead/1", f"dead/{INPUTS}", "held", "no-such-page"]:
+                      "dead", "dead/inputs", "dead/1", f"dead/{INPUTS}", "held", "import", "timetable", "no-such-page"]:
             visitor.open(route)
             left = [text for text in visitor.page.evaluate(texts) if is_english(text)]
             check(not left, f"/{urllib.parse.unquote(route)} in Chinese: {left}")
@@ -311,7 +312,8 @@ def lanes_are_suspended_and_resumed(browser, world):
 
 def every_page_is_readable(browser, world):
     hostile = urllib.parse.quote(f"第 2 节 {HOSTILE}")
-    routes = ["", "batches", "jobs?prefix=dept-00", f"jobs/{hostile}", "jobs/minutes-0", "dead", "dead/inputs", "dead/1", "held", "no-such-page"]
+    routes = ["", "batches", "jobs?prefix=dept-00", f"jobs/{hostile}", "jobs/minutes-0", "dead", "dead/inputs", "dead/1", "held", "import", "timetable",
+              "no-such-page"]
     for theme, locale in [("light", "en-GB"), ("dark", "en-GB"), ("light", "zh-CN"), ("dark", "zh-CN")]:
         with Visitor(browser, world, theme=theme, locale=locale) as visitor:
             for route in routes:
@@ -417,7 +419,7 @@ ALL = [the_page_is_guarded, strangers_are_refused, progress_moves_and_nobody_is_
        lanes_are_suspended_and_resumed, hidden_tabs_ask_nothing, jobs_are_found_and_paged, every_page_is_readable,
        nothing_is_left_in_english, meanings_and_cures_are_in_chinese, what_would_stay_dead_is_said_and_not_counted,
        the_keyboard_redrives, a_changed_count_is_asked_again, letters_are_corrected, inputs_are_opened_and_corrected,
-       held_jobs_are_resolved, switches_are_remembered, a_lost_worker_is_said, a_locked_worker_asks_for_the_token,
+       held_jobs_are_resolved, *IMPORTS, switches_are_remembered, a_lost_worker_is_said, a_locked_worker_asks_for_the_token,
        a_token_that_readers_need_is_asked_for_once]
 
 
@@ -437,7 +439,7 @@ def trial(arguments):
         browser.close()
         until(lambda: world.totals()["queued"] + world.totals()["running"] == 0, 120, "the last calendars")
         # One call for minutes was sent again; the others were settled by hand.
-        check_books(place.books(), {CALENDAR: CALENDARS, ROOM: ROOMS, MEETING: 3, MINUTES: 1})
+        check_books(place.books(), {CALENDAR: CALENDARS, ROOM: ROOMS + IMPORTED, MEETING: 3, MINUTES: 1})
         print(f"{time.monotonic() - start:5.1f} s  the simulator's books agree")
 
 

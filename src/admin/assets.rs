@@ -25,7 +25,7 @@ macro_rules! asset {
 const INDEX: Asset = Asset { path: "/", text: include_str!("assets/index.html") };
 
 /// Every file but the page itself.
-const FILES: [Asset; 35] = [
+const FILES: [Asset; 46] = [
     asset!("actions.js"),
     asset!("api.js"),
     asset!("batch-parts.js"),
@@ -40,6 +40,14 @@ const FILES: [Asset; 35] = [
     asset!("format.js"),
     asset!("i18n.js"),
     asset!("icon.svg"),
+    asset!("import-body.js"),
+    asset!("import-check.js"),
+    asset!("import-choose.js"),
+    asset!("import-form.js"),
+    asset!("import-map.js"),
+    asset!("import-plan.js"),
+    asset!("import-start.js"),
+    asset!("import-state.js"),
     asset!("lanes.js"),
     asset!("live.js"),
     asset!("main.js"),
@@ -47,10 +55,12 @@ const FILES: [Asset; 35] = [
     asset!("page-batches.js"),
     asset!("page-dead.js"),
     asset!("page-held.js"),
+    asset!("page-import.js"),
     asset!("page-input.js"),
     asset!("page-job.js"),
     asset!("page-jobs.js"),
     asset!("page-overview.js"),
+    asset!("page-timetable.js"),
     asset!("pager.js"),
     asset!("parts.css"),
     asset!("parts.js"),
@@ -59,6 +69,7 @@ const FILES: [Asset; 35] = [
     asset!("text-en.js"),
     asset!("text-zh.js"),
     asset!("theme.js"),
+    asset!("timetable-rule.js"),
     asset!("token.js"),
     asset!("trouble.js"),
 ];

@@ -24,7 +24,7 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    async fn new(scenario: &str) -> Self {
+    pub(crate) async fn new(scenario: &str) -> Self {
         Self::with_admin(scenario, "[admin]\ntoken = { env = \"ADMIN_TOKEN\" }\nread = \"open\"").await
     }
 
@@ -77,30 +77,47 @@ impl Desk {
 
     /// Asks, and gives everything that comes back.
     pub(crate) fn raw(&self, method: &str, path: &str, headers: &[&str], body: &str) -> String {
+        self.bytes(method, path, headers, body.as_bytes())
+    }
+
+    /// The same with a body of any bytes.
+    pub(crate) fn bytes(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();
         let head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
         let more: String = headers.iter().flat_map(|header| [*header, "\r\n"]).collect();
-        stream.write_all(format!("{head}{more}Content-Length: {length}\r\n\r\n{body}").as_bytes()).unwrap();
+        stream.write_all(format!("{head}{more}Content-Length: {length}\r\n\r\n").as_bytes()).unwrap();
+        stream.write_all(body).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(!answer.contains(PASSWORD) && !answer.contains(TOKEN), "{answer}");
         answer
     }
 
-    fn get(&self, path: &str) -> Value {
+    /// The same, where the head alone is sent.
+    pub(crate) fn head(&self, method: &str, path: &str, headers: &[&str]) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let more: String = headers.iter().flat_map(|header| [*header, "\r\n"]).collect();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{more}\r\n", self.address);
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Value {
         let (status, document) = self.ask("GET", path, &[], "");
         assert_eq!(status, 200, "{document}");
         document
     }
 
-    fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         let token = format!("Authorization: Bearer {TOKEN}");
         self.ask("POST", path, &["Content-Type: application/json", &token], &body.to_string())
     }
 
     /// A change that goes through.
-    fn done(&self, path: &str, body: &Value) -> Value {
+    pub(crate) fn done(&self, path: &str, body: &Value) -> Value {
         let (status, document) = self.post(path, body);
         assert_eq!(status, 200, "{document}");
         document
@@ -110,7 +127,7 @@ impl Desk {
         self.get(&format!("/api/v1/jobs/{id}"))["status"].clone()
     }
 
-    async fn until_total(&self, state: &str, count: u64) {
+    pub(crate) async fn until_total(&self, state: &str, count: u64) {
         until_async(&format!("{count} {state}"), async || {
             self.get("/api/v1/overview")["totals"][state] == json!(count)
         })

@@ -46,6 +46,7 @@ mod hang_up;
 mod harness;
 mod headings;
 mod internal_errors;
+mod imports;
 mod interrupts;
 mod ledger_file;
 mod look_ups;

@@ -3,6 +3,8 @@
 const BASE = "api/v1/";
 const TOKEN = "paceline.token";
 const TIMEOUT_MS = 20_000;
+/** A file takes its time: on its way, and to be read. */
+const FILE_TIMEOUT_MS = 300_000;
 
 /** What went wrong. `status` 0: there was no answer at all. */
 class Problem extends Error {
@@ -44,6 +46,18 @@ export function post(path, body) {
   return send(path, { method: "POST", headers, body: JSON.stringify(body) }, token());
 }
 
+/** Sends a file as it is. */
+export function upload(path, file) {
+  const headers = { "Content-Type": "application/octet-stream" };
+  return send(path, { method: "POST", headers, body: file, timeout_ms: FILE_TIMEOUT_MS }, token());
+}
+
+/** Asks for work on a file. */
+export function work(path, body) {
+  const headers = { "Content-Type": "application/json" };
+  return send(path, { method: "POST", headers, body: JSON.stringify(body), timeout_ms: FILE_TIMEOUT_MS }, token());
+}
+
 /** The session as `candidate` would have it. */
 export function sessionWith(candidate) {
   return send("session", { method: "GET" }, candidate);
@@ -52,7 +66,7 @@ export function sessionWith(candidate) {
 async function send(path, options, bearer) {
   const headers = { Accept: "application/json", ...options.headers };
   if (bearer) headers.Authorization = `Bearer ${bearer}`;
-  const limit = AbortSignal.timeout(TIMEOUT_MS);
+  const limit = AbortSignal.timeout(options.timeout_ms ?? TIMEOUT_MS);
   const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
   let response;
   let text;

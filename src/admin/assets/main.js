@@ -9,22 +9,27 @@ import { Follower } from "./live.js";
 import { batches } from "./page-batches.js";
 import { dead } from "./page-dead.js";
 import { held } from "./page-held.js";
+import { importPage } from "./page-import.js";
 import { input, inputs } from "./page-input.js";
 import { job } from "./page-job.js";
 import { jobs } from "./page-jobs.js";
 import { overview } from "./page-overview.js";
+import { timetable } from "./page-timetable.js";
 import { button, fault, heading, nothing } from "./parts.js";
 import { href, route } from "./route.js";
 import { learn } from "./message.js";
 import { askForToken, forgetToken, knowSession, whenTokenChanges } from "./token.js";
 
-const PAGES = { "": overview, batches, jobs, dead, held };
+const PAGES = { "": overview, batches, jobs, dead, held, import: importPage, timetable };
+/** Those that are the same page for each of their files. */
+const OF_FILES = ["import", "timetable"];
 const MENU = [
   ["", "overview.title"],
   ["batches", "batches.title"],
   ["jobs", "jobs.title"],
   ["dead", "dead.title"],
   ["held", "held.title"],
+  ["import", "import.title"],
 ];
 const missing = {
   title: () => t("missing.title"),
@@ -40,7 +45,7 @@ let isDrawn = false;
 function pageOf({ page, id }) {
   if (page === "jobs" && id) return job;
   if (page === "dead" && id) return id === "inputs" ? inputs : input;
-  return (id ? null : PAGES[page]) ?? missing;
+  return (id && !OF_FILES.includes(page) ? null : PAGES[page]) ?? missing;
 }
 
 function open() {
@@ -129,7 +134,8 @@ function header(session) {
 }
 
 function isOpen(page) {
-  return place.route.page === page && place.page !== missing;
+  const open = place.route.page === "timetable" ? "import" : place.route.page;
+  return open === page && place.page !== missing;
 }
 
 function reach() {

@@ -104,15 +104,15 @@ async function tried(event, dialog, state) {
 export class GivenUp extends Error {}
 
 /** Changes something; asks for the token if there is none, or if it is not right any more. */
-export async function change(path, body) {
+export async function change(path, body, send = post) {
   if (!token() && !(await askForToken())) throw new GivenUp();
   try {
-    return await post(path, body);
+    return await send(path, body);
   } catch (problem) {
     if (problem.status !== 401) throw problem;
     keepToken(null);
     afterwards();
     if (!(await askForToken({ isWrong: true }))) throw new GivenUp();
-    return post(path, body);
+    return send(path, body);
   }
 }
