@@ -48,7 +48,7 @@ first = 3
 # So slow that calendars wait all the time.
 SETTINGS = f'[apps.acme.quotas]\n"{CALENDAR}" = "4/min"\n'
 # A job that is wrong is not a request that is wrong: it is answered with 200, in `refused`. An app or method that the
-# settings do not have is a fault, and no document can know which they have.
+# settings do not have is a fault, and no document can know which they have; nor what text is a map.
 RULES = """
 [[operations]]
 include-operation-id = "submit"
@@ -59,6 +59,11 @@ negative_data_rejection.enabled = false
 include-operation-id = ["suspend", "resume"]
 [operations.checks]
 positive_data_acceptance.expected-statuses = ["2xx", "400"]
+
+[[operations]]
+include-operation-id = ["checkFile", "startFile"]
+[operations.checks]
+positive_data_acceptance.expected-statuses = ["2xx", "400", "404"]
 """
 
 
@@ -86,8 +91,9 @@ class Desk:
 
     def ask(self, method, path, operation, body=None):
         """Asks and gives the document, once it is as the operation says."""
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        is_file = isinstance(body, bytes)
+        data = body if body is None or is_file else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/octet-stream" if is_file else "application/json"}
         request = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as reply:
@@ -164,6 +170,29 @@ def jobs_of_every_state_are_as_described(desk):
         check(reply.read() == DOCUMENT.read_bytes(), "the worker serves another document than docs/openapi.json: build it anew")
 
 
+def files_are_as_described(desk):
+    def ask(id, what, body):
+        return desk.post(f"/api/v1/imports/{id}/{what}", body, f"/api/v1/imports/{{id}}/{what}")
+
+    rows = "名称,容量,层级ID\nF1,8,omb_1\nF2,many,omb_1\n".encode("gb18030")
+    id = desk.post("/api/v1/imports?name=rooms.csv", rows, "/api/v1/imports")["id"]
+    look = ask(id, "look", {})
+    check((look["encoding"], look["method"]) == ("GB18030", ROOM), f"the file is taken for another: {look}")
+    order = {"method": ROOM, "app": "acme", "batch": "files"}
+    checked = ask(id, "check", order)
+    check((checked["rows"], checked["faults"]) == (2, 1), f"one row has a fault: {checked}")
+    check(desk.ask("POST", f"/api/v1/imports/{id}/start", "/api/v1/imports/{id}/start", order)[0] == 409, "rows with faults were started")
+    check(ask(id, "start", {**order, "skip_invalid": True})["queued"] == 1, "one row is a job")
+    examples = DOCUMENT.parent.parent / "examples"
+    id = desk.post("/api/v1/imports?name=term.csv", (examples / "timetable.csv").read_bytes(), "/api/v1/imports")["id"]
+    expanded = ask(id, "expand", {"rule": (examples / "timetable.rule.toml").read_text(encoding="utf-8")})
+    check(expanded["count"] > 0, f"no meeting: {expanded}")
+    ask(expanded["import"]["id"], "text", {})
+    check(ask(id, "expand", {"rule": "[term]"})["faults"], "half a rule was taken")
+    ask(id, "drop", {})
+    check(desk.ask("POST", f"/api/v1/imports/{id}/drop", "/api/v1/imports/{id}/drop", {})[0] == 404, "a file was dropped twice")
+
+
 def schemathesis_finds_nothing(desk, folder, examples):
     document, rules = folder / "closed.json", folder / "schemathesis.toml"
     document.write_text(json.dumps(desk.document), encoding="utf-8")
@@ -188,6 +217,8 @@ def trial(options):
             until(desk.answers, 30, "the admin server to answer")
             jobs_of_every_state_are_as_described(desk)
             print("answers about jobs of every state are as described")
+            files_are_as_described(desk)
+            print("answers about files are as described")
             schemathesis_finds_nothing(desk, pathlib.Path(folder), options.examples)
             log = (site.folder / "worker.log").read_text(errors="replace")
             check("panicked" not in log and TOKEN not in log, "the worker's log shows a panic or the token")

@@ -4,9 +4,9 @@
     scripts/e2e_dashboard.py --binary target/debug/paceline --browser /usr/bin/chromium
 
 Holds if progress moves without reloading and disturbs nobody who types, dead letters are redriven, edited and dropped
-and held jobs resolved as the simulator's books then say, a workbook and a timetable are imported, wrong tokens and foreign origins get nowhere, the keyboard is
-enough, and every page fits 360 pixels and has no fault by axe in both themes and languages. Needs
-scripts/browser-packages.txt.
+and held jobs resolved as the simulator's books then say, a workbook and a timetable are imported, wrong tokens and
+foreign origins get nowhere, the keyboard is enough, and every page fits 360 pixels and has no fault by axe in both themes
+and languages. Needs scripts/browser-packages.txt.
 """
 
 import json

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::domain::messages::FileTrouble;
 use crate::engine::ports::LedgerError;
 use crate::operations::refused::Refused;
 
@@ -28,6 +29,8 @@ pub(super) struct FieldFault {
 pub(super) struct Fault {
     status: StatusCode,
     error: String,
+    /// The error as data, where there is a sentence for it in more than one language.
+    fact: Option<FileTrouble>,
     cure: String,
     faults: Vec<FieldFault>,
     count: Option<usize>,
@@ -37,7 +40,8 @@ pub(super) struct Fault {
 impl Fault {
     /// A sentence that says what is wrong, and one that says what to do.
     pub(super) fn new(status: StatusCode, error: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self { status, error: error.into(), cure: cure.into(), faults: Vec::new(), count: None, duplicates: Vec::new() }
+        let (error, cure) = (error.into(), cure.into());
+        Self { status, error, fact: None, cure, faults: Vec::new(), count: None, duplicates: Vec::new() }
     }
 
     /// 400: something is wrong with these fields.
@@ -47,6 +51,11 @@ impl Fault {
             several => format!("{} fields are wrong", several.len()),
         };
         Self { faults, ..Self::new(StatusCode::BAD_REQUEST, error, DESCRIBED) }
+    }
+
+    /// What is wrong with a file, and what to do in the same sentence.
+    pub(super) fn file(status: StatusCode, trouble: FileTrouble) -> Self {
+        Self { fact: Some(trouble.clone()), ..Self::new(status, trouble.to_string(), "") }
     }
 
     /// 404.
@@ -125,6 +134,9 @@ impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         let mut document = Map::new();
         document.insert("error".to_owned(), Value::from(self.error));
+        if let Some(fact) = self.fact {
+            document.insert("error_fact".to_owned(), json!(fact));
+        }
         document.insert("cure".to_owned(), Value::from(self.cure));
         if let Some(count) = self.count {
             document.insert("count".to_owned(), Value::from(count));

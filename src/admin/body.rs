@@ -12,6 +12,7 @@ use super::answer::Fault;
 use super::input::Fields;
 use super::{Shared, answer};
 use crate::domain::json;
+use crate::domain::messages::FileTrouble;
 
 /// The most that a request may carry.
 const BYTES_MAX: usize = 1024 * 1024;
@@ -64,8 +65,8 @@ pub(super) async fn file(request: Request<Body>, bytes_max: usize) -> Result<Byt
         ));
     }
     let too_large = || {
-        let error = format!("the file is larger than {} MiB", bytes_max >> 20);
-        Fault::new(StatusCode::PAYLOAD_TOO_LARGE, error, "`paceline run` reads files of any size; or split it")
+        let trouble = FileTrouble::FileTooLarge { mebibytes: bytes_max as u64 >> 20 };
+        Fault::file(StatusCode::PAYLOAD_TOO_LARGE, trouble)
     };
     // Said before it is read, where it can be.
     let told = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());

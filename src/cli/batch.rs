@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::domain::catalog::Catalog;
 use crate::domain::decode::Decoder;
 use crate::domain::find::Names;
+use crate::domain::messages::FileTrouble;
 use crate::domain::printable::plain;
 use crate::domain::rows::{FileError, Input, Row, RowIds};
 use crate::operations::files::{self, Beside, RowSource, SomeRows};
@@ -50,7 +51,7 @@ pub(super) struct Source {
     path: PathBuf,
     place: Place,
     /// How it is written, or what is wrong with it.
-    written: Result<Written, String>,
+    written: Result<Written, FileTrouble>,
     /// What stands in for what its rows leave out.
     pub input: Input,
     /// What is known of the names in its rows.
@@ -143,7 +144,7 @@ impl RowSource for Source {
     fn rows(&self, decoder: &Arc<Decoder>, ids: &RowIds) -> anyhow::Result<Result<SomeRows, FileError>> {
         let rows = match &self.written {
             Ok(written) => written.rows(&self.place, &self.input, decoder)?,
-            Err(message) => Err(files::fault(&self.input, message.clone())),
+            Err(trouble) => Err(files::fault(&self.input, trouble)),
         };
         Ok(rows.map(|rows| rows.with_ids(ids).with_names(&self.names)))
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
+use crate::domain::messages::FileTrouble;
 use crate::domain::printable::plain;
 use crate::domain::rows::exported::harmless;
 use crate::domain::rows::{FileFault, Input};
@@ -116,7 +117,7 @@ fn read(
         encoding: args.encoding.clone(),
         ..FileArgs::default()
     };
-    let unreadable = |message: String| refuse(format!("{name}: {message}"), "");
+    let unreadable = |trouble: FileTrouble| refuse(format!("{name}: {trouble}"), "");
     if is_calendar(&args.file.to_string_lossy()) || place.begins_with(ics::BEGINNING)? {
         let text = place.text(&written)?.map_err(unreadable)?;
         return Ok(ics::lessons(name, &text, rule).map(|calendar| {

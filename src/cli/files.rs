@@ -11,6 +11,7 @@ use paceline_tables::Reader;
 
 use crate::domain::decode::Decoder;
 use crate::domain::json::BOM;
+use crate::domain::messages::FileTrouble;
 use crate::domain::rows::{FileError, Format, Input, Layout, Mapping, Preview, Rows};
 use crate::domain::time::Zone;
 use crate::operations::files::{self, How, Named, SomeRows};
@@ -150,7 +151,7 @@ impl Place {
     }
 
     /// Its text, or why it is none.
-    pub(super) fn text(&self, args: &FileArgs) -> anyhow::Result<Result<String, String>> {
+    pub(super) fn text(&self, args: &FileArgs) -> anyhow::Result<Result<String, FileTrouble>> {
         let mut text = String::new();
         match paceline_tables::text(self.open()?, args.encoding.as_deref()) {
             Ok(mut found) => found.source.read_to_string(&mut text)?,
@@ -193,7 +194,7 @@ impl Written {
     ///
     /// # Errors
     /// The outer one: it cannot be opened, or its name tells nothing. The inner one: what is wrong with it.
-    pub(super) fn of(place: &Place, args: &FileArgs) -> anyhow::Result<Result<Self, String>> {
+    pub(super) fn of(place: &Place, args: &FileArgs) -> anyhow::Result<Result<Self, FileTrouble>> {
         if place.is_pipe() {
             let format = Format::of(&place.name()).map_err(|message| refuse(message, "a pipe is CSV or JSONL"))?;
             return Ok(Ok(Self::Stream { format }));

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Cause, Connect, Cure, Got, Hint, Language, Limit, Names, Rule, Spot, Wanted, Wrong};
+use crate::{Cause, Connect, Cure, FileTrouble, Got, Hint, Language, Limit, Names, Rule, Spot, Wanted, Wrong};
 
 const FAMILIES: &[&[(&str, &str, &str)]] = &[
     Cause::TABLE,
     Connect::TABLE,
     Cure::TABLE,
+    FileTrouble::TABLE,
     Got::TABLE,
     Hint::TABLE,
     Limit::TABLE,

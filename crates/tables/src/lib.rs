@@ -16,4 +16,4 @@ pub use self::encoding::{Text, Unreadable, text};
 pub use self::form::{FormColumn, FormNames, Unwritable, form};
 pub use self::kind::{Kind, kind_of};
 pub use self::reader::Reader;
-pub use self::workbook::{CellFault, Found, Notes, Refused, Row, Sheet, find_sheet, read_sheet};
+pub use self::workbook::{COLUMNS_MAX, CellFault, Found, Notes, Refused, Row, Sheet, find_sheet, read_sheet};

@@ -17,7 +17,7 @@ mod hidden;
 /// Rows that are read ahead of the one that is asked for.
 const AHEAD: usize = 64;
 /// Columns that are read; a program has no use for more.
-const COLUMNS_MAX: u32 = 4_096;
+pub const COLUMNS_MAX: u32 = 4_096;
 /// Merged cells and hidden rows are looked for in files of this size at most, because the whole sheet is read for them.
 const MERGED_BYTES_MAX: u64 = 8 << 20;
 /// What is looked through for the name that a password's wrapper gives its content.

@@ -167,7 +167,7 @@ export function nothing(text) {
 
 /** The server's own words on what went wrong, and what to do. */
 export function fault(problem) {
-  const words = problem.status === 0 ? t("problem.unreachable") : problem.message || t("problem.unknown");
+  const words = problem.status === 0 ? t("problem.unreachable") : told(problem.body, "error") || problem.message || t("problem.unknown");
   return h(
     "div",
     { class: "fault", role: "alert" },

@@ -37,7 +37,7 @@ const FIELDS = [
   { key: "time_zone", pattern: /^time_zone *=.*$/m, line: (value) => `time_zone = ${JSON.stringify(value)}`, type: "text", value: "Asia/Shanghai" },
   { key: "first_day", pattern: /^first_day *=.*$/m, line: (value) => `first_day = ${value}`, type: "date", value: "2031-02-24" },
   { key: "weeks", pattern: /^weeks *=.*$/m, line: (value) => `weeks = ${value}`, type: "number", value: "16" },
-  { key: "app", pattern: /^app *=.*$|^(?=\[job\.parameters\])/m, line: (value) => `app = ${JSON.stringify(value)}`, type: "text", value: "" },
+  { key: "app", pattern: /^app *=.*$|\n(?=\n*\[job\.parameters\])/m, line: (value) => `app = ${JSON.stringify(value)}`, type: "text", value: "" },
 ];
 
 /** The rule as it is written now. */
@@ -85,7 +85,7 @@ function input({ key, pattern, line, type, value }, state, changed) {
     const text = ruleText(state);
     const now = line(typed);
     // Where a line was not there yet, it gets one of its own.
-    put(text.replace(pattern, (before) => (before === "" ? `${now}\n\n` : now)), state, changed);
+    put(text.replace(pattern, (before) => (before === "\n" ? `\n${now}\n` : now)), state, changed);
   };
   return h(
     "div",
@@ -97,7 +97,7 @@ function input({ key, pattern, line, type, value }, state, changed) {
 
 function put(text, state, changed) {
   state.rule = text;
-  document.getElementById("rule").value = text;
+  Object.assign(document.getElementById("rule"), { value: text, scrollTop: 0 });
   changed();
 }
 

@@ -16,6 +16,7 @@ use crate::admin::input::Id;
 use crate::admin::{Answer, Shared, answer};
 use crate::domain::decode::Decoder;
 use crate::domain::difference::Change;
+use crate::domain::messages::FileTrouble;
 use crate::domain::rows::{Row, RowIds};
 use crate::domain::time::Timestamp;
 use crate::engine::planner::Planner;
@@ -129,8 +130,7 @@ impl Desk {
 }
 
 fn too_many() -> Fault {
-    let error = format!("the file has more than {ROWS_MAX} rows");
-    Fault::new(StatusCode::BAD_REQUEST, error, "`paceline run` reads files of any length; or split it")
+    Fault::file(StatusCode::BAD_REQUEST, FileTrouble::FileTooLong { rows: ROWS_MAX })
 }
 
 /// The plan without a line for every row.

@@ -71,7 +71,7 @@ fn lessons_of(
     warnings: &mut Vec<FileFault>,
 ) -> Result<Vec<Lesson>, Vec<FileFault>> {
     let name = &memory.input.name;
-    let as_text = || memory.text(&reading.how).map_err(|why| vec![of_file(memory, why)]);
+    let as_text = || memory.text(&reading.how).map_err(|why| vec![of_file(memory, why.to_string())]);
     let is_text = memory.written.as_ref().is_ok_and(|written| !written.is_workbook());
     if is_calendar(name) || is_text && as_text()?.trim_start_matches('\u{feff}').starts_with(ics::BEGINNING) {
         let calendar = ics::lessons(name, &as_text()?, rule)?;

@@ -15,7 +15,7 @@ use crate::admin::input::Id;
 use crate::admin::{Answer, Shared, answer};
 use crate::domain::catalog::{Kind, Method};
 use crate::domain::decode::{Apps, Decoder, FIELDS};
-use crate::domain::messages::Language;
+use crate::domain::messages::{FileTrouble, Language};
 use crate::domain::rows::exported::MASK;
 use crate::domain::rows::guess::{Guess, How, guess, is_secret, missing};
 use crate::domain::rows::template::template;
@@ -56,7 +56,8 @@ fn seen(
     name: &str,
     now: Timestamp,
 ) -> Result<Value, Fault> {
-    let written = memory.written.as_ref().map_err(|why| unreadable(&format!("{name}: {why}")))?;
+    let unread = |trouble: &FileTrouble| Fault::file(StatusCode::BAD_REQUEST, trouble.clone());
+    let written = memory.written.as_ref().map_err(unread)?;
     let preview = match written {
         Written::Text { format: Format::Jsonl, .. } => None,
         Written::Text { .. } if is_calendar(name) => None,

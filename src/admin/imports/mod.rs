@@ -28,6 +28,7 @@ use super::answer::Fault;
 use super::body::{self, Document};
 use super::input::{Fields, Id};
 use super::{Answer, Shared, State as AdminState, answer};
+use crate::domain::messages::FileTrouble;
 use crate::domain::printable::plain;
 
 /// The longest name of a file that is kept.
@@ -46,13 +47,17 @@ pub struct FileRules {
 pub(super) async fn give(State(shared): State<Shared>, request: Request<Body>) -> Answer {
     let mut fields = Fields::of_query(request.uri().query());
     let name = fields.text("name").unwrap_or_default();
-    // Some browsers of old give a path.
-    let name: String = plain(name.rsplit(['/', '\\']).next().unwrap_or_default()).chars().take(NAME_MAX).collect();
     if name.is_empty() {
         fields.missing("name");
     }
     fields.end()?;
     let bytes = body::file(request, held::BYTES_MAX).await?;
+    if bytes.is_empty() {
+        return Err(Fault::file(StatusCode::BAD_REQUEST, FileTrouble::FileIsEmpty));
+    }
+    // Some browsers of old give a path. What is long is cut at its beginning: the ending tells what it is.
+    let name = plain(name.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or("file"));
+    let name = name.chars().skip(name.chars().count().saturating_sub(NAME_MAX)).collect();
     let upload = keep(&shared, name, bytes.as_ref().into())?;
     Ok(answer::document(&upload.document(shared.now())))
 }
@@ -91,10 +96,7 @@ fn find(shared: &AdminState, id: &str) -> Result<Arc<Upload>, Fault> {
 }
 
 fn absent() -> Fault {
-    Fault::unknown(
-        "there is no such file here",
-        "give it again: files are kept in the memory of one worker, and for 30 minutes after their last use",
-    )
+    Fault::file(StatusCode::NOT_FOUND, FileTrouble::FileIsGone)
 }
 
 /// Reads a file beside everything else, when it is its turn.

@@ -10,6 +10,7 @@ use super::check::{RowSource, SomeRows};
 use super::written::{How, Named, Written, fault, unreadable};
 use crate::domain::decode::Decoder;
 use crate::domain::find::Names;
+use crate::domain::messages::FileTrouble;
 use crate::domain::rows::{FileError, Input, Preview, RowIds};
 use crate::operations::refused::Refused;
 
@@ -18,7 +19,7 @@ use crate::operations::refused::Refused;
 pub struct Memory {
     bytes: Reader,
     /// How it is written, or what is wrong with it.
-    pub written: Result<Written, String>,
+    pub written: Result<Written, FileTrouble>,
     /// What stands in for what its rows leave out.
     pub input: Input,
     /// What is known of the names in its rows.
@@ -37,7 +38,7 @@ impl Memory {
     ///
     /// # Errors
     /// Why it cannot be read as text.
-    pub fn text(&self, how: &How) -> Result<String, String> {
+    pub fn text(&self, how: &How) -> Result<String, FileTrouble> {
         let mut text = String::new();
         let mut found =
             paceline_tables::text(self.bytes.again(), how.encoding.as_deref()).map_err(|error| unreadable(&error))?;
@@ -52,7 +53,7 @@ impl Memory {
     pub fn preview(&self, rows: usize) -> Result<Result<Preview, FileError>, Refused> {
         match &self.written {
             Ok(written) => written.preview(self.bytes.again(), &self.input, rows),
-            Err(message) => Ok(Err(fault(&self.input, message.clone()))),
+            Err(trouble) => Ok(Err(fault(&self.input, trouble))),
         }
     }
 
@@ -73,7 +74,7 @@ impl RowSource for Memory {
     fn rows(&self, decoder: &Arc<Decoder>, ids: &RowIds) -> Result<Result<SomeRows, FileError>, Infallible> {
         let rows = match &self.written {
             Ok(written) => written.rows(self.bytes.again(), &self.input, decoder),
-            Err(message) => Err(fault(&self.input, message.clone())),
+            Err(trouble) => Err(fault(&self.input, trouble)),
         };
         Ok(rows.map(|rows| rows.with_ids(ids).with_names(&self.names)))
     }

@@ -3,9 +3,10 @@
 use std::io::BufRead;
 use std::sync::Arc;
 
-use paceline_tables::{CellFault, Found, Kind, Notes, Reader, Refused as Unread, Sheet, Unreadable};
+use paceline_tables::{COLUMNS_MAX, CellFault, Found, Kind, Notes, Reader, Refused as Unread, Sheet, Unreadable};
 
 use crate::domain::decode::Decoder;
+use crate::domain::messages::FileTrouble;
 use crate::domain::rows::{FileError, FileFault, Format, Input, Preview, Rows, Table, TableRow};
 use crate::operations::refused::Refused;
 
@@ -54,15 +55,14 @@ impl Written {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn of(mut file: Reader, named: &Named, how: &How) -> Result<Self, String> {
+    pub fn of(mut file: Reader, named: &Named, how: &How) -> Result<Self, FileTrouble> {
         let kind = paceline_tables::kind_of(&mut file).map_err(|error| unreadable(&Unreadable::Io(error)))?;
         match (kind, named) {
             (Kind::Zip | Kind::Compound, _) => paceline_tables::find_sheet(file, kind, how.sheet.as_deref())
                 .map(|Found { name, notes }| Self::Workbook { kind, sheet: name, notes })
                 .map_err(|refused| unread(&refused)),
             (Kind::Html, Named::Workbook) => {
-                Err("is a web page under the name of a workbook: open it in Excel or WPS and save it as .xlsx"
-                    .to_owned())
+                Err(FileTrouble::WebPageAsWorkbook)
             }
             (Kind::Json, Named::Nothing) => {
                 text(file, how).map(|encoding| Self::Text { format: Format::Jsonl, encoding })
@@ -120,11 +120,11 @@ impl Written {
         match self {
             Self::Text { format, encoding } => match paceline_tables::text(file, Some(encoding)) {
                 Ok(text) => Rows::open(decoder, input, *format, text.source),
-                Err(error) => Err(fault(&input, unreadable(&error))),
+                Err(error) => Err(fault(&input, &unreadable(&error))),
             },
             Self::Workbook { kind, sheet, .. } => match paceline_tables::read_sheet(file, *kind, sheet) {
                 Ok(sheet) => Rows::open_table(decoder, input, table(sheet)),
-                Err(refused) => Err(fault(&input, unread(&refused))),
+                Err(refused) => Err(fault(&input, &unread(&refused))),
             },
         }
     }
@@ -137,11 +137,11 @@ impl Written {
         Ok(match self {
             Self::Text { format: Format::Csv, encoding } => match paceline_tables::text(file, Some(encoding)) {
                 Ok(text) => Preview::of_text(input, text.source, rows),
-                Err(error) => Err(fault(input, unreadable(&error))),
+                Err(error) => Err(fault(input, &unreadable(&error))),
             },
             Self::Workbook { kind, sheet, .. } => match paceline_tables::read_sheet(file, *kind, sheet) {
                 Ok(sheet) => Preview::of_table(input, table(sheet), rows),
-                Err(refused) => Err(fault(input, unread(&refused))),
+                Err(refused) => Err(fault(input, &unread(&refused))),
             },
             Self::Text { format: Format::Jsonl, .. } => return Err(no_table(&input.name)),
         })
@@ -182,43 +182,49 @@ impl Named {
 }
 
 /// A fault of the file as a whole.
-pub fn fault(input: &Input, message: String) -> FileError {
-    FileError(vec![FileFault { file: input.name.clone(), line: 1, column: None, message }])
+pub fn fault(input: &Input, trouble: &FileTrouble) -> FileError {
+    FileError(vec![FileFault { file: input.name.clone(), line: 1, column: None, message: trouble.to_string() }])
 }
 
-fn text(file: Reader, how: &How) -> Result<&'static str, String> {
+fn text(file: Reader, how: &How) -> Result<&'static str, FileTrouble> {
     let opened = paceline_tables::text(file, how.encoding.as_deref());
     opened.map(|text| text.encoding).map_err(|error| unreadable(&error))
 }
 
 /// Why a text cannot be read, and what to do.
-pub fn unreadable(error: &Unreadable) -> String {
+pub fn unreadable(error: &Unreadable) -> FileTrouble {
     match error {
-        Unreadable::Io(error) => format!("cannot be read: {error}"),
-        Unreadable::Unknown { guess } => format!(
-            "{error}: save it as \"CSV UTF-8\", or name its encoding, as in --encoding {}",
-            guess.to_lowercase()
-        ),
-        Unreadable::NoSuch(_) => format!("{error}; examples are gb18030, utf-16le, big5, windows-1252"),
+        Unreadable::Io(error) => FileTrouble::FileUnreadable { error: error.to_string() },
+        Unreadable::Unknown { guess } => {
+            FileTrouble::EncodingUnknown { guess: (*guess).to_owned(), name: guess.to_lowercase() }
+        }
+        Unreadable::NoSuch(name) => FileTrouble::NoSuchEncoding { name: name.clone() },
     }
 }
 
-fn unread(refused: &Unread) -> String {
+fn unread(refused: &Unread) -> FileTrouble {
     match refused {
-        Unread::Io(error) => format!("cannot be read: {error}"),
-        Unread::Password => format!("{refused}: remove it in Excel or WPS (File, Info), and save the file"),
-        Unread::NoWorkbook | Unread::Damaged(_) => {
-            format!("{refused}: open it in Excel or WPS and save it as .xlsx or \"CSV UTF-8\"")
+        Unread::Io(error) => FileTrouble::FileUnreadable { error: error.to_string() },
+        Unread::Password => FileTrouble::WorkbookPassword,
+        Unread::NoWorkbook => FileTrouble::NotWorkbook,
+        Unread::Damaged(error) => FileTrouble::WorkbookDamaged { error: error.clone() },
+        Unread::Bomb { part, packed, unpacked } => {
+            FileTrouble::WorkbookBomb { part: part.clone(), packed: *packed, unpacked: *unpacked }
         }
-        Unread::Bomb { .. } => format!("{refused}: it is not opened; save the sheet as \"CSV UTF-8\""),
-        Unread::Wide { .. } => format!("{refused}: delete what stands far to the right"),
-        Unread::NoSheet { .. } | Unread::Empty => refused.to_string(),
+        Unread::Wide { row, column } => {
+            FileTrouble::WorkbookTooWide { row: *row, column: *column, most: u64::from(COLUMNS_MAX) }
+        }
+        Unread::NoSheet { name, has } => {
+            let has = has.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+            FileTrouble::NoSuchSheet { name: name.clone(), has }
+        }
+        Unread::Empty => FileTrouble::NoVisibleSheet,
     }
 }
 
 fn table(sheet: Sheet) -> Table {
     Box::new(sheet.map(|row| {
-        let row = row.map_err(|refused| unread(&refused))?;
+        let row = row.map_err(|refused| unread(&refused).to_string())?;
         let faults = row.faults.into_iter().map(|(cell, fault)| (cell, why(fault))).collect();
         Ok(TableRow { number: row.number, cells: row.cells, faults })
     }))

@@ -1,0 +1,24 @@
+//! Why a file of jobs is not read.
+
+use crate::messages;
+
+messages! {
+    /// Why a file is not read, and what to do about it.
+    pub enum FileTrouble {
+        FileUnreadable { error: String } = "cannot be read: {error}", "无法读取：{error}";
+        EncodingUnknown { guess: String, name: String } = "the encoding is not UTF-8, UTF-16 or GB18030, and looks like {guess}: save it as \"CSV UTF-8\", or name its encoding, as in --encoding {name}", "编码不是 UTF-8、UTF-16 或 GB18030，看起来像 {guess}：请另存为“CSV UTF-8”，或指明编码，如 --encoding {name}";
+        NoSuchEncoding { name: String } = "no encoding is called {name:?}; examples are gb18030, utf-16le, big5, windows-1252", "没有名为 {name:?} 的编码，可用的如 gb18030、utf-16le、big5、windows-1252";
+        WebPageAsWorkbook = "is a web page under the name of a workbook: open it in Excel or WPS and save it as .xlsx", "是以工作簿命名的网页：请用 Excel 或 WPS 打开，另存为 .xlsx";
+        WorkbookPassword = "the workbook is protected by a password: remove it in Excel or WPS (File, Info), and save the file", "工作簿设有密码：请在 Excel 或 WPS 中取消密码（文件，信息）后保存";
+        NotWorkbook = "the file is a ZIP archive, but not a workbook: open it in Excel or WPS and save it as .xlsx or \"CSV UTF-8\"", "文件是 ZIP 压缩包，不是工作簿：请用 Excel 或 WPS 打开，另存为 .xlsx 或“CSV UTF-8”";
+        WorkbookDamaged { error: String } = "the workbook is damaged: {error}: open it in Excel or WPS and save it as .xlsx or \"CSV UTF-8\"", "工作簿已损坏（{error}）：请用 Excel 或 WPS 打开，另存为 .xlsx 或“CSV UTF-8”";
+        WorkbookBomb { part: String, unpacked: u64, packed: u64 } = "{part} unpacks to {unpacked} bytes from {packed}, as no workbook does: it is not opened; save the sheet as \"CSV UTF-8\"", "{part} 由 {packed} 字节解压为 {unpacked} 字节，正常的工作簿不会如此，因此不打开：请把工作表另存为“CSV UTF-8”";
+        WorkbookTooWide { row: u64, column: u64, most: u64 } = "row {row} has a value in column {column}; at most {most} columns are read: delete what stands far to the right", "第 {row} 行的第 {column} 列有值，最多读取 {most} 列：请删除最右边多余的内容";
+        NoSuchSheet { name: String, has: String } = "there is no sheet {name:?}; the workbook has {has}", "没有名为 {name:?} 的工作表，工作簿中有 {has}";
+        NoVisibleSheet = "the workbook has no visible sheet", "工作簿中没有可见的工作表";
+        FileTooLarge { mebibytes: u64 } = "the file is larger than {mebibytes} MiB: `paceline run` reads files of any size; or split it", "文件超过 {mebibytes} MiB：请用 `paceline run` 导入，大小不限；或拆分后再导入";
+        FileTooLong { rows: u64 } = "the file has more than {rows} rows: `paceline run` reads files of any length; or split it", "文件超过 {rows} 行：请用 `paceline run` 导入，行数不限；或拆分后再导入";
+        FileIsEmpty = "the file is empty: choose another one", "文件是空的，请选择其他文件";
+        FileIsGone = "there is no such file here: give it again; files are kept in the memory of one worker, and for 30 minutes after their last use", "这里没有这个文件，请重新选择；文件只保存在一个 worker 的内存中，最后一次使用 30 分钟后清除";
+    }
+}
