@@ -49,7 +49,8 @@ fn map(look: &Value) -> String {
     let columns = look["columns"].as_array().unwrap();
     let text = |column: &Value, key: &str| column[key].to_string();
     let known = columns.iter().filter(|column| column["column"].is_string());
-    let lines: Vec<_> = known.map(|column| format!("{} = {}", text(column, "heading"), text(column, "column"))).collect();
+    let lines: Vec<_> =
+        known.map(|column| format!("{} = {}", text(column, "heading"), text(column, "column"))).collect();
     let ignored = columns.iter().filter(|column| column["column"].is_null());
     let ignored: Vec<_> = ignored.map(|column| text(column, "heading")).collect();
     format!("ignored = [{}]\n[columns]\n{}\n", ignored.join(", "), lines.join("\n"))
@@ -73,7 +74,8 @@ async fn a_workbook_is_guessed_checked_planned_and_started() {
     let mut order = json!({"method": ROOM, "app": "acme", "batch": "hq", "map": map(&look)});
     let checked = desk.done(&path(&id, "check"), &order);
     assert_eq!((&checked["rows"], &checked["bad_rows"]), (&json!(4), &json!(2)), "{checked}");
-    let spots: Vec<_> = checked["groups"].as_array().unwrap().iter().map(|group| (&group["heading"], &group["lines"])).collect();
+    let spots: Vec<_> =
+        checked["groups"].as_array().unwrap().iter().map(|group| (&group["heading"], &group["lines"])).collect();
     assert_eq!(spots, [(&json!("容量"), &json!([4])), (&json!("名称"), &json!([5]))], "{checked}");
     let group = &checked["groups"][0];
     assert!(group["message_fact"]["code"].is_string() && group["rule_fact"]["code"].is_string(), "{group}");
@@ -113,7 +115,10 @@ async fn what_is_there_already_is_shown_and_stops_the_start_until_somebody_says_
 
     let copy = give(&desk, "copy.csv", b"name,capacity,room_level_id\nA1,4,omb_1\nA3,4,omb_1\n");
     let checked = desk.done(&path(&copy, "check"), &order("copy", &json!({})));
-    assert_eq!((&checked["duplicates"]["count"], &checked["duplicates"]["rows"][0]["earlier_batch"]), (&json!(1), &json!("hq")));
+    assert_eq!(
+        (&checked["duplicates"]["count"], &checked["duplicates"]["rows"][0]["earlier_batch"]),
+        (&json!(1), &json!("hq"))
+    );
     assert_eq!(desk.post(&path(&copy, "start"), &order("copy", &json!({}))).0, 409);
     let started = desk.done(&path(&copy, "start"), &order("copy", &json!({"allow_duplicates": true})));
     assert_eq!(started["queued"], 2);
@@ -121,7 +126,11 @@ async fn what_is_there_already_is_shown_and_stops_the_start_until_somebody_says_
     let changed = give(&desk, "rooms.csv", b"name,capacity,room_level_id\nA1,6,omb_1\nA2,4,omb_1\n");
     let checked = desk.done(&path(&changed, "check"), &order("hq", &json!({})));
     let row = &checked["changed"]["rows"][0];
-    assert_eq!((&row["line"], &row["changes"]), (&json!(2), &json!([{"field": "body.capacity", "before": 4, "now": 6}])), "{checked}");
+    assert_eq!(
+        (&row["line"], &row["changes"]),
+        (&json!(2), &json!([{"field": "body.capacity", "before": 4, "now": 6}])),
+        "{checked}"
+    );
     assert_eq!(checked["repeats"]["known"], 1, "{checked}");
     assert_eq!(desk.post(&path(&changed, "start"), &order("hq", &json!({}))).0, 409);
     let kept = desk.done(&path(&changed, "start"), &order("hq", &json!({"on_change": "keep"})));
@@ -151,7 +160,10 @@ async fn a_file_needs_the_token_a_page_of_ours_and_its_measure() {
     let large = format!("Content-Length: {}", (16 << 20) + 1);
     assert_eq!(desk.ask("POST", "/api/v1/imports?name=a.csv", &[OCTETS, &token], "").0, 400, "an empty file");
     let (status, document) = told_large(&desk, &token, &large);
-    assert_eq!((status, &document["error"]), (413, &json!("the file is larger than 16 MiB: `paceline run` reads files of any size; or split it")));
+    assert_eq!(
+        (status, &document["error"]),
+        (413, &json!("the file is larger than 16 MiB: `paceline run` reads files of any size; or split it"))
+    );
     for (name, bytes, why) in [
         ("rooms.xlsx", b"PK\x03\x04nonsense".as_slice(), "ZIP archive"),
         ("rooms.xls", b"<html><table>".as_slice(), "web page under the name of a workbook"),

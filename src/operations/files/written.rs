@@ -61,9 +61,7 @@ impl Written {
             (Kind::Zip | Kind::Compound, _) => paceline_tables::find_sheet(file, kind, how.sheet.as_deref())
                 .map(|Found { name, notes }| Self::Workbook { kind, sheet: name, notes })
                 .map_err(|refused| unread(&refused)),
-            (Kind::Html, Named::Workbook) => {
-                Err(FileTrouble::WebPageAsWorkbook)
-            }
+            (Kind::Html, Named::Workbook) => Err(FileTrouble::WebPageAsWorkbook),
             (Kind::Json, Named::Nothing) => {
                 text(file, how).map(|encoding| Self::Text { format: Format::Jsonl, encoding })
             }
