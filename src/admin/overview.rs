@@ -17,6 +17,7 @@ use crate::domain::messages::Cause;
 use crate::domain::time::{Mono, Timestamp};
 use crate::engine::ports::SuspendedBy;
 use crate::engine::schedule::{LaneView, QuotaWait, View};
+use crate::operations::fleet::Workers;
 use crate::operations::restraints::{ExplainedRestraint, explain};
 use crate::operations::suspension;
 use paceline_ports::State as JobState;
@@ -26,9 +27,9 @@ use paceline_ports::operator::{LaneCounts, Reports};
 pub(super) async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
     Fields::of_query(uri.query()).end()?;
     let read = |ledger: &dyn Reports| {
-        Ok((ledger.lane_counts()?, ledger.running()?, ledger.unpublished()?, ledger.dead_inputs()?))
+        Ok((ledger.lane_counts()?, ledger.running()?, ledger.unpublished()?, ledger.dead_inputs()?, ledger.workers()?))
     };
-    let (counts, running, outbox, dead_inputs) = shared.books.read(read).await?;
+    let (counts, running, outbox, dead_inputs, workers) = shared.books.read(read).await?;
     let engine = &shared.worker.engine;
     let (view, (mono, now)) = (engine.view(), engine.clock().both());
     let planner = engine.planner();
@@ -46,6 +47,7 @@ pub(super) async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
         document["by_hand"] = json!(suspension.by == SuspendedBy::Person);
         document
     });
+    let workers = workers.map(|seen| Workers::of(seen, &planner));
     Ok(answer::document(&json!({
         "now": now,
         "worker": {
@@ -59,6 +61,8 @@ pub(super) async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
         "suspensions": suspensions.collect::<Vec<_>>(),
         "broker": broker(&shared, outbox),
         "outbox": outbox,
+        "replicas": workers.as_ref().map(Workers::replicas),
+        "domains": workers.as_ref().map(Workers::domains),
     })))
 }
 

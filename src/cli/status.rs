@@ -20,6 +20,7 @@ use crate::engine::budget_usage::{BudgetUse, budgets_of};
 use crate::engine::forecast::{BatchForecast, Forecast, LaneForecast, forecast};
 use crate::engine::ports::{Counts, Suspension};
 use crate::engine::quota_usage::{QuotaUsage, WindowUse};
+use crate::operations::fleet::Workers;
 use crate::operations::forecast::{deciding_document, left_over};
 use crate::operations::restraints::{ExplainedRestraint, explain};
 use crate::settings::Settings;
@@ -136,7 +137,8 @@ fn look(ledger: &dyn Reports, settings: &Settings, catalog: &Arc<Catalog>, now: 
     let mut lanes: Vec<_> = states.collect();
     lanes.extend(ended.into_iter().map(|(key, ended)| LaneState::over(key, ended)));
     let counts = sum(&batches);
-    let around = around::Around::of(ledger, settings, &counts)?;
+    let workers = ledger.workers()?.map(|seen| Workers::of(seen, &planner));
+    let around = around::Around::of(ledger, settings, &counts)?.with(workers);
     let dead_inputs = ledger.dead_inputs()?;
     Ok(Status {
         counts,
@@ -211,7 +213,7 @@ impl Status {
     }
 
     fn document(&self) -> Value {
-        json!({
+        let mut document = json!({
             "counts": self.counts,
             "lanes": self.lanes.iter().map(LaneState::document).collect::<Vec<_>>(),
             "batches": self.batches.iter().map(|batch| self.batch_document(batch)).collect::<Vec<_>>(),
@@ -229,7 +231,11 @@ impl Status {
             "broker": self.around.broker_document(),
             "outbox": self.around.outbox,
             "intake": self.around.intake_document(),
-        })
+        });
+        if let Some(workers) = &self.around.workers {
+            (document["replicas"], document["domains"]) = (workers.replicas(), workers.domains());
+        }
+        document
     }
 
     fn batch_document(&self, batch: &BatchLine) -> Value {

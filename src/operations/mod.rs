@@ -7,6 +7,7 @@ pub mod content;
 pub mod edit;
 pub mod expand;
 pub mod files;
+pub mod fleet;
 pub mod forecast;
 pub mod inputs;
 pub mod reading;

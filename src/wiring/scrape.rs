@@ -13,6 +13,7 @@ use crate::domain::job::LaneKey;
 use crate::domain::quota::Usage;
 use crate::domain::time::Timestamp;
 use crate::engine::Engine;
+use crate::engine::fleet::{Seen, Sight};
 use crate::engine::ports::{LedgerError, RestraintKind};
 use crate::engine::schedule::{Gauges, LaneGauges};
 use crate::metrics::names::Described;
@@ -39,6 +40,7 @@ pub struct Scrape {
     ledger: Arc<dyn Store>,
     metrics: Metrics,
     broker: Option<Look>,
+    sight: Option<Sight>,
     figures: Mutex<Arc<Figures>>,
     /// About as long as the next text.
     bytes: AtomicUsize,
@@ -47,13 +49,21 @@ pub struct Scrape {
 impl Scrape {
     /// Of a worker without a broker; `metrics` are those that its engine and ledger count with.
     pub fn new(engine: Arc<Engine>, ledger: Arc<dyn Store>, metrics: Metrics) -> Self {
-        Self { engine, ledger, metrics, broker: None, figures: Mutex::default(), bytes: AtomicUsize::new(0) }
+        let (figures, bytes) = (Mutex::default(), AtomicUsize::new(0));
+        Self { engine, ledger, metrics, broker: None, sight: None, figures, bytes }
     }
 
     /// Likewise, with this broker service.
     #[must_use]
     pub fn with_broker(mut self, service: &Service) -> Self {
         self.broker = Some(service.look());
+        self
+    }
+
+    /// Likewise, one of several workers.
+    #[must_use]
+    pub(super) fn with_sight(mut self, sight: Option<Sight>) -> Self {
+        self.sight = sight;
         self
     }
 
@@ -106,6 +116,9 @@ impl Scrape {
         if let Some(broker) = &self.broker {
             of_broker(&mut text, &broker.status());
         }
+        if let Some(sight) = &self.sight {
+            of_fleet(&mut text, &sight.lock().unwrap_or_else(PoisonError::into_inner));
+        }
         self.process(&mut text);
         let text = text.finish();
         self.bytes.store(text.len() + text.len() / 8, Ordering::Relaxed);
@@ -152,6 +165,21 @@ fn of_broker(text: &mut Text, status: &Status) {
     let state = status.intake.as_str();
     let is_in = |one: &str| (named(&names::INTAKE_STATE, &[one]), f64::from(u8::from(one == state)));
     text.metric(&names::INTAKE_STATE, intake::State::WORDS.map(is_in));
+}
+
+fn of_fleet(text: &mut Text, seen: &Seen) {
+    let Seen { gathering, held, ownerless, refused, lease_left } = seen;
+    let alive = gathering.replicas.iter().filter(|replica| replica.is_alive).count();
+    let replicas = [("alive", alive), ("lost", gathering.replicas.len() - alive)];
+    let replicas = replicas.map(|(state, n)| (named(&names::REPLICAS, &[state]), n as f64));
+    text.metric(&names::REPLICAS, replicas);
+    let domains = [("owned", *held), ("ownerless", *ownerless), ("refused", *refused)];
+    text.metric(&names::DOMAINS, domains.map(|(state, n)| (named(&names::DOMAINS, &[state]), n as f64)));
+    if let Some(left) = lease_left {
+        text.single(&names::LEASE_LEFT, *left);
+    }
+    let own = gathering.replicas.iter().find(|replica| replica.id == gathering.own);
+    text.metric(&names::QUOTAS_INFO, own.map(|own| (named(&names::QUOTAS_INFO, &[&own.card.quotas]), 1.0)));
 }
 
 fn seconds(at: Timestamp) -> f64 {

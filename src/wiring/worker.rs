@@ -191,7 +191,8 @@ impl Worker {
         if let Some(service) = &service {
             super::record_standing(service.look(), Arc::clone(&ledger), clock);
         }
-        let scrape = Scrape::new(Arc::clone(&engine), Arc::clone(&ledger), metrics);
+        let sight = membership.as_ref().map(Membership::sight);
+        let scrape = Scrape::new(Arc::clone(&engine), Arc::clone(&ledger), metrics).with_sight(sight);
         let served = (&engine, &ledger, service.as_ref(), decoding.clone());
         let admin = bound.map(|bound| serve(bound, &settings, around, served, scrape));
         let door = admin.as_ref().map(Admin::door);

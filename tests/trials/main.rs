@@ -13,6 +13,7 @@ mod books;
 mod broker;
 mod campus;
 mod disk;
+mod fleet;
 mod kill;
 mod site;
 mod stop;
@@ -50,6 +51,8 @@ enum Trial {
     Stop(broker::Address),
     /// Builds a campus with everything in it, kills the worker twice on the way, and takes the campus down again
     Campus(campus::Options),
+    /// Kills, stops and ends workers of one ledger on PostgreSQL, and restarts the database
+    Fleet(fleet::Options),
     /// Lets the ledger's disk run full while jobs flow, and gives it room again
     Disk(disk::Options),
 }
@@ -60,6 +63,7 @@ impl Trial {
             Self::Kill(options) => kill::carry_out(&binary, &options).await,
             Self::Stop(broker) => stop::carry_out(&binary, &broker).await,
             Self::Campus(options) => campus::carry_out(&binary, &options).await,
+            Self::Fleet(options) => fleet::carry_out(&binary, &options).await,
             Self::Disk(options) => disk::carry_out(&binary, &options).await,
         }
     }

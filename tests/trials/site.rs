@@ -15,14 +15,18 @@ use tokio::net::TcpStream;
 
 use super::broker::Queues;
 
-const SECRETS: [(&str, &str); 2] = [("ACME_SECRET", "rehearsal-secret-a"), ("CAMPUS_SECRET", "rehearsal-secret-c")];
+const SECRETS: [(&str, &str); 3] = [
+    ("ACME_SECRET", "rehearsal-secret-a"),
+    ("CAMPUS_SECRET", "rehearsal-secret-c"),
+    ("STORE_KEY", "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="),
+];
 const POLL: Duration = Duration::from_millis(20);
 /// Lines of each log that are shown when something did not hold.
 const TAIL_LINES: usize = 25;
 
 /// What a trial wants of its site.
 pub(crate) struct Plan<'p> {
-    /// Where the ledger is, perhaps from the folder.
+    /// Where the ledger is: a path, perhaps from the folder, or a URL of PostgreSQL.
     pub store: &'p str,
     pub request_timeout_ms: u64,
     /// Further settings.
@@ -45,8 +49,14 @@ impl Plan<'_> {
     fn settings_at(&self, address: &str) -> String {
         let broker = self.broker.map(|(url, queues)| queues.settings(url)).unwrap_or_default();
         let Self { store, request_timeout_ms, settings, .. } = self;
+        let settings = settings.replace("ADDRESS", address);
+        let store = if store.starts_with("postgres://") {
+            format!("url = \"{store}\"\nkey = {{ env = \"STORE_KEY\" }}")
+        } else {
+            format!("url = \"sqlite://{store}\"")
+        };
         format!(
-            "[store]\nurl = \"sqlite://{store}\"\n{broker}[http]\nrequest_timeout_ms = {request_timeout_ms}\n\
+            "[store]\n{store}\n{broker}[http]\nrequest_timeout_ms = {request_timeout_ms}\n\
              [admin]\nlisten = \"\"\n\
              [apps.acme]\nplatform = \"feishu\"\nbase_url = \"{address}\"\napp_id = \"cli_rehearsal\"\n\
              app_secret = {{ env = \"ACME_SECRET\" }}\n\

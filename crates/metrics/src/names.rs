@@ -100,6 +100,14 @@ metrics! {
         "Whether messages can move on the connection to RabbitMQ.";
     INTAKE_STATE: Gauge "paceline_intake_state" ["state"]
         "1 for the state in which the intake of jobs from RabbitMQ is.";
+    REPLICAS: Gauge "paceline_replicas" ["state"]
+        "Workers of a ledger on PostgreSQL that this one sees: alive, or lost.";
+    DOMAINS: Gauge "paceline_domains" ["state"]
+        "Quota domains: owned by this worker, ownerless, or refused (ownerless, and this worker goes by other quotas than the last owner).";
+    LEASE_LEFT: Gauge "paceline_lease_left_ratio" []
+        "The part of its leases' time for which this worker can still trust the one that ends first; it stops sending at 0.";
+    QUOTAS_INFO: Gauge "paceline_quotas_info" ["quotas"]
+        "Always 1; its label is a digest of the quotas in force, which is the same for all workers of a ledger.";
     BUILD_INFO: Gauge "paceline_build_info" ["version"]
         "Always 1; its label says the version.";
     PROCESS_START: Gauge "process_start_time_seconds" []

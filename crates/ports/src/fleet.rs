@@ -35,6 +35,9 @@ pub trait Fleet: Send + Sync {
     /// The domains that have been lost since this was asked last: they are not held any more.
     fn lost(&self) -> Vec<QuotaDomain>;
 
+    /// The part of its leases' time for which this worker can still trust the one that ends first; `None` without any.
+    fn lease_left(&self) -> Option<f64>;
+
     /// Takes the worker off the list of those who are there: nothing is left for it.
     async fn leave(&self) -> Result<(), LedgerError>;
 }

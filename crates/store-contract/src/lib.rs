@@ -11,6 +11,7 @@ pub mod chains;
 pub mod commands;
 pub mod endings;
 pub mod intake;
+pub mod fleet;
 pub mod owners;
 pub mod repeats;
 pub mod reports;
@@ -169,20 +170,26 @@ macro_rules! store_contract {
 macro_rules! owners_contract {
     ($fresh:expr $(, #[$of_each:meta])*) => {
         $crate::owners_contract! {
-            $fresh; [$(#[$of_each])*];
+            $fresh; [$(#[$of_each])*]; owners:
             a_row_is_claimed_by_one_process_at_a_time, who_has_not_claimed_a_row_neither_ends_nor_moves_it,
             a_claim_that_is_over_goes_to_another_process, what_is_set_aside_is_claimed_likewise,
             a_domain_has_one_owner, a_domain_that_was_let_go_is_free_at_once,
             who_has_lost_a_domain_changes_nothing_of_it, an_owner_recovers_its_own_calls_alone,
             an_owner_sees_its_own_jobs_and_calls_alone, an_owner_replaces_its_own_restraints_alone
         }
+        $crate::owners_contract! {
+            $fresh; [$(#[$of_each])*]; fleet:
+            workers_know_of_each_other, a_domain_is_taken_by_one_worker_and_changes_hands,
+            who_has_a_part_changes_nothing_of_the_others, jobs_are_told_to_the_worker_that_has_their_domain,
+            everything_and_a_part_have_no_two_owners
+        }
     };
-    ($fresh:expr; $of_each:tt; $($name:ident),+) => {
+    ($fresh:expr; $of_each:tt; $module:ident: $($name:ident),+) => {
         $(
             $crate::contract_test! { $of_each $name {
                 let fresh = $fresh;
                 let (one, other, brief) = (&fresh.one, &fresh.other, &fresh.brief);
-                $crate::owners::$name($crate::owners::Processes { one, other, brief }).await;
+                $crate::$module::$name($crate::owners::Processes { one, other, brief }).await;
             } }
         )+
     };

@@ -5,6 +5,7 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use crate::engine::ports::Counts;
+use crate::operations::fleet::Workers;
 use crate::settings::Settings;
 use paceline_ports::operator::{BrokerStanding, Reports};
 
@@ -14,6 +15,8 @@ use crate::cli::table::plain;
 pub(super) struct Around {
     /// Who works the ledger, if anybody does.
     pub worker: Option<String>,
+    /// Who else, if several may.
+    pub workers: Option<Workers>,
     /// Results and dead letters that the broker does not have yet.
     pub outbox: u64,
     has_broker: bool,
@@ -29,11 +32,16 @@ impl Around {
         let broker = if worker.is_some() { ledger.broker()? } else { None };
         Ok(Self {
             worker,
+            workers: None,
             broker,
             outbox: ledger.unpublished()?,
             has_broker: settings.broker.is_some(),
             intake: (counts.queued + counts.uncertain, settings.intake.pending_max as u64),
         })
+    }
+
+    pub(super) fn with(self, workers: Option<Workers>) -> Self {
+        Self { workers, ..self }
     }
 
     fn is_full(&self) -> bool {
@@ -53,7 +61,12 @@ impl Around {
     }
 
     pub(super) fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        let workers = self.workers.as_ref().map(Workers::lines).unwrap_or_default();
+        for line in &workers {
+            writeln!(out, "{}", plain(line))?;
+        }
         match &self.worker {
+            Some(_) if !workers.is_empty() => {}
             Some(worker) => writeln!(out, "worker: {}", plain(worker))?,
             None if self.intake.0 > 0 => writeln!(out, "no worker runs: `paceline work` starts one")?,
             None => {}

@@ -38,6 +38,11 @@ impl Planner {
         domains
     }
 
+    /// Their names.
+    pub fn domain_names(&self, tenants: &[(String, String)]) -> BTreeSet<String> {
+        self.domains(tenants).into_keys().collect()
+    }
+
     /// Whether the tenants of these apps, which have one id, share nothing but an address.
     fn is_split(&self, family: &str, apps: &[&App]) -> bool {
         let by_tenant = |scope: QuotaScope| matches!(scope, QuotaScope::AppTenant | QuotaScope::Host);

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 pub use self::domains::quotas_digest;
-use self::spread::{Seen, moves};
+use self::spread::moves;
 use super::planner::Planner;
 use super::ports::{Card, Fleet, Gathering, LedgerError, QuotaDomain};
 use super::runtime::Engine;
@@ -25,8 +25,26 @@ use paceline_domain::time::{Mono, Timestamp};
 /// How often a worker looks who is there.
 const TICK: Duration = Duration::from_secs(1);
 
-/// What was seen last, for people.
-pub type Sight = Arc<Mutex<Gathering>>;
+/// What a worker has seen last, for people.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Who is there, and who has what.
+    pub gathering: Gathering,
+    /// Domains that this worker has.
+    pub held: usize,
+    /// Domains without an owner for more than a moment.
+    pub ownerless: usize,
+    /// Domains without an owner that this worker may not take.
+    pub refused: usize,
+    /// The part of its leases' time for which it can still trust the one that ends first.
+    pub lease_left: Option<f64>,
+}
+
+/// The same, as it changes.
+pub type Sight = Arc<Mutex<Seen>>;
+
+/// Turns in which a domain may be on its way from one worker to another.
+const ON_ITS_WAY: u32 = 2;
 
 /// A worker among several.
 pub struct Member {
@@ -99,9 +117,9 @@ impl Member {
             // Forgotten, after so long a silence.
             self.told = None;
         }
-        *self.sight.lock().unwrap_or_else(PoisonError::into_inner) = gathering.clone();
         self.count_elsewhere().await?;
         if self.engine.is_stopping() {
+            self.show(&gathering);
             return Ok(());
         }
         self.finish_leaving().await?;
@@ -110,9 +128,10 @@ impl Member {
         let (names, held) = (domains.keys().cloned().collect(), self.held.keys().cloned().collect());
         let quotas = self.card.quotas.as_str();
         let seen =
-            Seen { gathering: &gathering, quotas, domains: &names, held: &held, ownerless: &self.ownerless };
+            spread::Seen { gathering: &gathering, quotas, domains: &names, held: &held, ownerless: &self.ownerless };
         let spread::Moves { take, give, refused } = moves(&seen);
         self.say_refused(refused.into_iter().collect());
+        self.show(&gathering);
         self.take(take.iter().filter_map(|name| domains.get(name)).cloned().collect()).await?;
         // One whose apps are others than they were is taken anew.
         let is_another = |(name, held): &(&String, &QuotaDomain)| domains.get(*name).is_some_and(|now| now != *held);
@@ -162,6 +181,16 @@ impl Member {
         let owned: BTreeSet<&str> = owned.map(|holding| holding.domain.as_str()).collect();
         let turns = |name: &String| (name.clone(), self.ownerless.get(name).map_or(0, |turns| turns + 1));
         self.ownerless = domains.keys().filter(|name| !owned.contains(name.as_str())).map(turns).collect();
+    }
+
+    fn show(&self, gathering: &Gathering) {
+        *self.sight.lock().unwrap_or_else(PoisonError::into_inner) = Seen {
+            gathering: gathering.clone(),
+            held: self.held.len(),
+            ownerless: self.ownerless.values().filter(|turns| **turns > ON_ITS_WAY).count(),
+            refused: self.refused.len(),
+            lease_left: self.fleet.lease_left(),
+        };
     }
 
     /// Says once which domains this worker may not take.

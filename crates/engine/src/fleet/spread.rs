@@ -95,3 +95,6 @@ fn score(domain: &str, replica: &str) -> u64 {
     let digest = Sha256::digest(format!("{replica}\n{domain}"));
     digest.first_chunk().map_or(0, |chunk| u64::from_be_bytes(*chunk))
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ mod selection;
 
 use std::sync::Arc;
 
-use super::{LedgerError, Restraint, Store, Suspension};
+use super::{Gathering, LedgerError, Restraint, Store, Suspension};
 use paceline_domain::activity::{Action, By, Deed, Facts};
 use paceline_domain::catalog::Catalog;
 use paceline_domain::rows::Known;
@@ -136,6 +136,9 @@ pub struct BrokerStanding {
 pub trait StandingReports {
     /// Who works the ledger, in words, if anybody does.
     fn worker(&self) -> Result<Option<String>, LedgerError>;
+
+    /// The workers of a ledger that several work, and what each of them has; `None` where one process alone works it.
+    fn workers(&self) -> Result<Option<Gathering>, LedgerError>;
 
     /// How the worker stands with its broker; of use while there is a worker.
     fn broker(&self) -> Result<Option<BrokerStanding>, LedgerError>;

@@ -100,6 +100,11 @@ impl Fleet for Member {
         self.open.held.take_lost()
     }
 
+    fn lease_left(&self) -> Option<f64> {
+        let left = self.open.held.trusted_for()?;
+        Some(left.as_secs_f64() / self.sharing.lease.as_secs_f64().max(f64::MIN_POSITIVE))
+    }
+
     async fn leave(&self) -> std::result::Result<(), LedgerError> {
         let owner = self.sharing.owner;
         self.open.writer.change(move |books| Ok(leave(books.conn(), owner)?)).await

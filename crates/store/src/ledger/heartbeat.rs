@@ -42,6 +42,12 @@ impl Trust {
         self.clock.mono().0 < self.until.load(Ordering::Acquire)
     }
 
+    /// For how long it holds.
+    pub(crate) fn left(&self) -> Duration {
+        let left = self.until.load(Ordering::Acquire).saturating_sub(self.clock.mono().0);
+        Duration::from_micros(u64::try_from(left).unwrap_or_default())
+    }
+
     /// Whether the lease is over: the database has said so.
     pub(crate) fn is_lost(&self) -> bool {
         self.until.load(Ordering::Acquire) == LOST

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use super::books::{Books, Trouble};
 use super::heartbeat::Trust;
@@ -146,6 +147,11 @@ impl Held {
     /// See [`Part::owned`].
     pub(crate) fn epoch_of(&self, lane: &LaneKey) -> Option<i64> {
         self.read().of(lane).and_then(|part| part.owned())
+    }
+
+    /// How long the domain whose trust ends first is trusted.
+    pub(crate) fn trusted_for(&self) -> Option<Duration> {
+        self.read().all.values().filter_map(|part| part.trust.as_ref().map(Trust::left)).min()
     }
 
     /// Whether a restraint is of what is held.

@@ -14,7 +14,7 @@ mod completion;
 mod counted;
 mod domain;
 mod figures;
-mod fleet;
+pub(crate) mod fleet;
 mod heartbeat;
 pub(crate) mod held;
 pub(crate) mod job_row;
@@ -202,12 +202,13 @@ impl SqlStore {
     #[cfg(test)]
     pub(crate) fn open_shared(location: impl Into<Location>, lasting: std::time::Duration) -> Self {
         let location = location.into();
-        let books = Books::open(&location, true).unwrap();
+        let held = Arc::new(Held::shared());
+        let books = Books::open(&location, Announces::Others(Arc::clone(&held))).unwrap();
         let sharing = Sharing { owner: sharing::Owner::draw().unwrap(), claim: lasting, lease: lasting };
         let (writer, readers) = (Writer::start(books, None), Readers::of(location.clone()));
         let heartbeat = Some(Heartbeat::of(location.clone(), sharing));
         let (watch, metrics, sharing) = (Watch::of(location), Metrics::default(), Some(sharing));
-        let (mode, held, quotas) = (Mode::Worker, Arc::new(Held::shared()), Mutex::default());
+        let (mode, quotas) = (Mode::Worker, Mutex::default());
         Self { open: Arc::new(Open { writer, readers, watch, mode, sharing, heartbeat, held, quotas, metrics }) }
     }
 

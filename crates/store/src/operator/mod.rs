@@ -30,7 +30,7 @@ pub(crate) use self::outlook::UntouchedFile;
 use super::ledger::books::{Books, Trouble};
 use super::{inspect, ledger};
 use crate::driver::{self, Conn};
-use crate::ledger::{broker, calls, rehearsal, restraints, seal, suspensions};
+use crate::ledger::{broker, calls, fleet, rehearsal, restraints, seal, suspensions};
 use paceline_domain::activity::{Action, By, Deed, Facts};
 use paceline_domain::catalog::Catalog;
 use paceline_domain::job::LaneKey;
@@ -41,7 +41,7 @@ use paceline_ports::location::Location;
 use paceline_ports::operator::{
     BrokerStanding, Commands, Page, Rekeyed, Reports, Selection, StandingCommands, StandingReports, Upkeep,
 };
-use paceline_ports::{JobSeq, LedgerError, PastCall, QuotaDomain, Restraint, Suspension};
+use paceline_ports::{Gathering, JobSeq, LedgerError, PastCall, QuotaDomain, Restraint, Suspension};
 
 /// Jobs changed in one transaction at most, so that a running worker never waits long.
 const CHUNK: usize = 500;
@@ -161,6 +161,11 @@ impl Commands for Operator {}
 impl StandingReports for Operator {
     fn worker(&self) -> Result<Option<String>, LedgerError> {
         inspect::worker(&self.location)
+    }
+
+    fn workers(&self) -> Result<Option<Gathering>, LedgerError> {
+        let Some(lease) = self.location.server.as_ref().map(|server| server.lease) else { return Ok(None) };
+        self.read(|conn| conn.at_once(|conn| fleet::gathering(conn, None, lease))).map(Some)
     }
 
     fn broker(&self) -> Result<Option<BrokerStanding>, LedgerError> {

@@ -5,9 +5,9 @@ use tokio_postgres::Client;
 
 use super::driver::failed;
 use super::server::Server;
-use crate::dialect::to_postgres;
+use crate::dialect::{statements, to_postgres};
 use crate::driver::{Error, Kind};
-use crate::sqlite::file::{VERSION, schema};
+use crate::sqlite::file::{MIGRATIONS, VERSION, schema};
 use paceline_ports::LedgerError;
 
 /// One process at a time looks at the tables and makes them.
@@ -29,7 +29,11 @@ END $$;
 CREATE TRIGGER activity_only_grows BEFORE UPDATE OR DELETE ON activity
     FOR EACH ROW EXECUTE FUNCTION activity_only_grows();";
 
-/// Makes the tables if there are none, and carries older ones forward.
+/// The first version that there was on a server.
+pub(super) const FIRST: i64 = 24;
+
+/// Makes the tables if there are none, and carries older ones forward: all of it in one transaction, one process at a
+/// time.
 pub(super) fn prepare(server: &Server) -> Result<(), LedgerError> {
     let client = server.connect()?;
     let outcome = run(&client, BEGIN).and_then(|()| prepare_in_transaction(&client, server));
@@ -52,12 +56,12 @@ fn prepare_in_transaction(client: &Client, server: &Server) -> Result<(), Ledger
              version, or name another database in [store] url",
             server.name()
         ))),
-        // The first version that there is on a server.
+        Some(older) if older >= FIRST => carry_forward(client, older),
         Some(older) => Err(LedgerError::Failed(format!(
             "{} has ledger version {older}, which no Paceline ever wrote there; restore it from a backup",
             server.name()
         ))),
-        None => begin(client, server),
+        None => begin(client, server, VERSION),
     }
 }
 
@@ -73,7 +77,20 @@ fn version(client: &Client) -> Result<Option<i64>, LedgerError> {
     Ok(block_on(ask).map_err(|error: tokio_postgres::Error| failed(&error))?)
 }
 
-fn begin(client: &Client, server: &Server) -> Result<(), LedgerError> {
+/// Runs the scripts that lead from an older version to this one, in PostgreSQL's words. An older program beside this one
+/// goes on until it asks for what has become different; started anew, it is refused.
+fn carry_forward(client: &Client, from: i64) -> Result<(), LedgerError> {
+    for (version, script) in MIGRATIONS.iter().filter(|(version, _)| *version > from) {
+        for statement in statements(script) {
+            run(client, &statement)?;
+        }
+        run(client, &format!("UPDATE paceline_schema SET version = {version}"))?;
+    }
+    tracing::info!(from, to = VERSION, "the ledger's tables were carried forward");
+    Ok(())
+}
+
+pub(super) fn begin(client: &Client, server: &Server, version: i64) -> Result<(), LedgerError> {
     let others = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()";
     let others = block_on(async { client.query_one(others, &[]).await?.try_get::<_, i64>(0) });
     if others.map_err(|error| failed(&error))? > 0 {
@@ -82,9 +99,9 @@ fn begin(client: &Client, server: &Server) -> Result<(), LedgerError> {
             server.name()
         )));
     }
-    let tables = schema().map_err(|error| Error::new(Kind::Environment, error.to_string()))?;
+    let tables = schema(version).map_err(|error| Error::new(Kind::Environment, error.to_string()))?;
     let tables: Vec<_> = tables.iter().filter_map(|(name, sql)| to_postgres(name, sql)).collect();
     let tables = tables.join(";\n");
-    let insert = format!("INSERT INTO paceline_schema (version) VALUES ({VERSION})");
+    let insert = format!("INSERT INTO paceline_schema (version) VALUES ({version})");
     run(client, &format!("{VERSIONS}\n{tables};\n{ACTIVITY}\n{insert};"))
 }

@@ -127,6 +127,35 @@ fn a_newer_schema_and_another_programs_tables_are_refused() {
     assert!(refusal().contains("newer Paceline"), "{}", refusal());
 }
 
+/// What a schema consists of: columns and indices, each a line.
+fn description(schema: &Schema) -> Vec<String> {
+    let client = Server::of(&schema.location(0)).unwrap().unwrap().connect().unwrap();
+    let columns = "SELECT concat_ws(' ', table_name, column_name, data_type, collation_name, is_nullable, column_default)
+         FROM information_schema.columns WHERE table_schema = current_schema()
+         UNION ALL SELECT replace(indexdef, current_schema() || '.', '') FROM pg_indexes WHERE schemaname = current_schema()
+         ORDER BY 1";
+    let rows = block_on(client.query(columns, &[])).unwrap();
+    rows.iter().map(|row| row.get::<_, String>(0).replace(&schema.name, "")).collect()
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
+fn an_older_schema_becomes_what_a_new_one_is() {
+    let new = Schema::new();
+    super::open_writer(&Server::of(&new.location(0)).unwrap().unwrap()).unwrap();
+    let expected = description(&new);
+    assert!(expected.len() > 100, "{expected:?}");
+    let versions = crate::sqlite::file::MIGRATIONS.map(|(version, _)| version);
+    for version in versions.into_iter().filter(|version| *version >= super::schema::FIRST) {
+        let old = Schema::new();
+        let server = Server::of(&old.location(0)).unwrap().unwrap();
+        super::schema::begin(&server.connect().unwrap(), &server, version).unwrap();
+        super::open_writer(&server).unwrap();
+        assert_eq!(description(&old), expected, "from {version}");
+        super::open_writer(&server).unwrap();
+    }
+}
+
 #[test]
 #[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
 fn who_is_refused_is_told_where_and_no_password() {

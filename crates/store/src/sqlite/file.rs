@@ -65,10 +65,10 @@ const CACHE_KIB: i64 = 16_384;
 /// What a path must not hold as it stands in a `file:` URI.
 const IN_URI: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
 
-/// The tables and indices of a new ledger, by name, in order.
-pub(crate) fn schema() -> rusqlite::Result<Vec<(String, String)>> {
+/// The tables and indices of a new ledger of this version, by name, in order.
+pub(crate) fn schema(version: i64) -> rusqlite::Result<Vec<(String, String)>> {
     let conn = Connection::open_in_memory()?;
-    for (_, script) in MIGRATIONS {
+    for (_, script) in MIGRATIONS.iter().filter(|(leads_to, _)| *leads_to <= version) {
         conn.execute_batch(script)?;
     }
     let mut schema = conn.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid")?;

@@ -150,7 +150,7 @@ fn age(path: &Path, key: &Key, content: &[u8; 32]) {
          DROP TABLE activity; DROP INDEX rejected_conflicts; ALTER TABLE rejected DROP COLUMN more; ALTER TABLE rejected DROP COLUMN more_at;
          DROP TABLE prerequisites; DROP INDEX jobs_blocked; DROP INDEX jobs_absent; DROP INDEX jobs_blocked_until;
          ALTER TABLE jobs DROP COLUMN waits_for; ALTER TABLE jobs DROP COLUMN filled; ALTER TABLE jobs DROP COLUMN absent_since;
-         DROP TABLE leases; ALTER TABLE outbox DROP COLUMN owner; ALTER TABLE outbox DROP COLUMN claimed_until;
+         DROP TABLE leases; DROP TABLE replicas; ALTER TABLE outbox DROP COLUMN owner; ALTER TABLE outbox DROP COLUMN claimed_until;
          ALTER TABLE restraints DROP COLUMN domain;
          PRAGMA user_version = 13;",
     )
