@@ -9,11 +9,9 @@ use serde_json::{Value, json};
 use super::answer;
 use super::input::Fields;
 use super::{Answer, Shared};
-use crate::amqp::State as LinkState;
-use crate::amqp::intake::State as Intake;
-use crate::amqp::relay::State as Relay;
+use crate::amqp::{IntakeState, LinkState, RelayState};
 use crate::domain::job::LaneKey;
-use crate::domain::messages::Cause;
+use crate::domain::messages::{BrokerCause, Cause};
 use crate::domain::time::{Mono, Timestamp};
 use crate::engine::ports::SuspendedBy;
 use crate::engine::schedule::{LaneView, QuotaWait, View};
@@ -183,33 +181,39 @@ fn broker(shared: &Shared, outbox: u64) -> Value {
         "intake": intake(&status.intake), "relay": relay(&status.relay), "outbox": outbox})
 }
 
-fn intake(state: &Intake) -> Value {
-    let (paused, why) = match state {
-        Intake::Paused { jobs, are_all, fullest } => {
-            let fullest = fullest.as_ref().map(|(app, jobs)| json!({"app": app, "jobs": jobs}));
-            (Some(json!({"jobs": jobs, "are_all": are_all, "fullest": fullest})), None)
+fn intake(state: &IntakeState) -> Value {
+    let (why, fact, paused) = match state {
+        IntakeState::IntakePaused { load } => {
+            let (jobs, are_all, fullest) = load.parts();
+            let fullest = fullest.map(|(app, jobs)| json!({"app": app, "jobs": jobs}));
+            let paused = json!({"jobs": jobs, "are_all": are_all, "fullest": fullest});
+            (load.to_string(), json!(load), paused)
         }
-        Intake::Stalled { why } => (None, Some(why)),
-        Intake::Waiting | Intake::Consuming | Intake::Stopped => (None, None),
+        IntakeState::IntakeStalled { fault } => (fault.to_string(), json!(fault), Value::Null),
+        IntakeState::IntakeWaiting | IntakeState::IntakeConsuming | IntakeState::IntakeStopped => {
+            return json!({"state": state.as_str(), "why": null, "paused": null});
+        }
     };
-    json!({"state": state.as_str(), "why": why, "paused": paused})
+    json!({"state": state.as_str(), "why": why, "why_fact": fact, "paused": paused})
 }
 
-fn relay(state: &Relay) -> Value {
-    let why = match state {
-        Relay::Stalled { why } | Relay::Hindered { why } => Some(why),
-        Relay::Waiting | Relay::Publishing | Relay::Stopped => None,
-    };
-    json!({"state": state.as_str(), "why": why})
+fn relay(state: &RelayState) -> Value {
+    match state.fault() {
+        None => json!({"state": state.as_str(), "why": null}),
+        Some(fault) => json!({"state": state.as_str(), "why": fault.to_string(), "why_fact": fault}),
+    }
 }
 
 fn link(state: &LinkState) -> Value {
-    let (word, error) = match state {
-        LinkState::Connecting => ("connecting", None),
-        LinkState::Connected => ("connected", None),
-        LinkState::Blocked { reason } => ("blocked", Some(reason.clone())),
-        LinkState::Down { error, .. } => ("down", Some(error.to_string())),
-        LinkState::Closed => ("closed", None),
+    let (error, fact) = match state {
+        LinkState::Connecting | LinkState::Connected | LinkState::Closed => {
+            return json!({"state": state.as_str(), "error": null});
+        }
+        LinkState::Blocked { reason } => {
+            let cause = BrokerCause::TakesNoMessages { reason: reason.clone() };
+            (cause.to_string(), json!(cause))
+        }
+        LinkState::Down { fault, .. } => (fault.to_string(), json!(fault)),
     };
-    json!({"state": word, "error": error})
+    json!({"state": state.as_str(), "error": error, "error_fact": fact})
 }

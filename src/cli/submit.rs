@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::amqp::publish::{Submission, submit};
-use crate::amqp::{Link, Options, State};
+use crate::amqp::{Link, LinkState, Options};
 use crate::domain::decode::Decoder;
 use crate::domain::job::PRIORITY_DEFAULT;
 use crate::domain::rows::Row;
@@ -209,8 +209,8 @@ async fn to_broker(
     rows: (&[Source], &Changes),
     decoder: &Arc<Decoder>,
 ) -> anyhow::Result<Exit> {
-    let (link, supervisor) =
-        Link::new(options, "paceline submit", context.clock.clone()).map_err(|fault| refuse(fault.text, fault.cure))?;
+    let (link, supervisor) = Link::new(options, "paceline submit", context.clock.clone())
+        .map_err(|fault| refuse(fault.cause(), fault.cure()))?;
     let (stop, stopped) = watch::channel(false);
     let supervised = tokio::spawn(supervisor.run(stopped));
     let mut signals = Stop::listen()?;
@@ -288,15 +288,15 @@ async fn until_connected(link: &Link) -> anyhow::Result<()> {
     let mut states = link.states();
     let connected = tokio::time::timeout(
         CONNECT_MAX,
-        states.wait_for(|state| matches!(state, State::Connected | State::Blocked { .. })),
+        states.wait_for(|state| matches!(state, LinkState::Connected | LinkState::Blocked { .. })),
     )
     .await;
     if connected.is_ok() {
         return Ok(());
     }
     let why = match link.state() {
-        State::Down { error, .. } => error.to_string(),
-        other @ (State::Connecting | State::Connected | State::Blocked { .. } | State::Closed) => other.to_string(),
+        LinkState::Down { fault, .. } => fault.to_string(),
+        other => other.to_string(),
     };
     Err(refuse(format!("the broker cannot be reached: {why}"), "`paceline check` looks at it more closely"))
 }

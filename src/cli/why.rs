@@ -78,11 +78,11 @@ fn unknown(ledger: &dyn Reports, settings: &crate::settings::Settings, id: &str)
     }
     let message = format!("the ledger has no job {id:?}");
     let Some(broker) = &settings.broker else { return Ok(refuse(message, "`paceline jobs list` shows them")) };
-    let paused = ledger.broker()?.filter(|standing| standing.is_full);
+    let paused = ledger.broker()?.filter(|standing| standing.status.is_full());
     let hint = if let Some(standing) = paused {
         format!(
             "it may wait in {}; intake is {} (intake.pending_max is {})",
-            broker.jobs_queue, standing.jobs_in, settings.intake.pending_max
+            broker.jobs_queue, standing.status.intake, settings.intake.pending_max
         )
     } else {
         format!(

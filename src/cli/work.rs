@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::info;
 
-use crate::amqp::{Look, Service, intake};
+use crate::amqp::{IntakeState, Look, Service};
 use crate::engine::{Engine, Stop};
 use crate::wiring::{self, Parts, Surroundings, Worker};
 use paceline_ports::{Mode, Store};
@@ -121,7 +121,7 @@ async fn work(
             }
             running.await?
         };
-        let stuck = look.and_then(|look| look.status().relay.why().map(str::to_owned));
+        let stuck = look.and_then(|look| look.status().relay.fault()).map(|fault| fault.to_string());
         if let Some(service) = service {
             service.stop().await;
         }
@@ -164,6 +164,6 @@ async fn run(
 fn is_quiet(look: &Look, unpublished: u64, stays: bool) -> bool {
     let status = look.status();
     let is_empty = unpublished == 0 && stays;
-    let is_stuck = stays && status.relay.why().is_some();
-    status.intake == intake::State::Consuming && (is_empty || is_stuck)
+    let is_stuck = stays && status.relay.fault().is_some();
+    status.intake == IntakeState::IntakeConsuming && (is_empty || is_stuck)
 }

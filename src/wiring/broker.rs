@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::amqp::options::LiveRights;
 use crate::amqp::sign_in::{Certificate, TokenSource};
-use crate::amqp::{Fault, Options, Service};
+use crate::amqp::{BrokerFault, Options, Service};
 use crate::clock::Clock;
 use crate::domain::decode::Decoder;
 use crate::domain::rights::Rights;
@@ -56,7 +56,7 @@ pub fn broker(
     ledger: &Arc<dyn Store>,
     decoding: Decoding,
     clock: &Clock,
-) -> Result<Service, Fault> {
+) -> Result<Service, BrokerFault> {
     let mut options = options.clone();
     options.rights = LiveRights::of({
         let decoding = decoding.clone();

@@ -22,11 +22,7 @@ impl Membership {
     ///
     /// # Errors
     /// The ledger's.
-    pub(super) async fn begin(
-        engine: &Arc<Engine>,
-        fleet: Arc<dyn Fleet>,
-        clock: &Clock,
-    ) -> Result<Self, LedgerError> {
+    pub(super) async fn begin(engine: &Arc<Engine>, fleet: Arc<dyn Fleet>, clock: &Clock) -> Result<Self, LedgerError> {
         let card = Card {
             name: user::place(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use crate::amqp::{Look, Service, Status, intake};
+use crate::amqp::{BrokerStatus, IntakeState, Look, Service};
 use crate::domain::job::LaneKey;
 use crate::domain::quota::Usage;
 use crate::domain::time::Timestamp;
@@ -157,14 +157,14 @@ impl Scrape {
     }
 }
 
-fn of_broker(text: &mut Text, status: &Status) {
+fn of_broker(text: &mut Text, status: &BrokerStatus) {
     let links = [("consume", &status.consume), ("publish", &status.publish)];
     let connected =
         links.map(|(name, link)| (named(&names::BROKER_CONNECTED, &[name]), f64::from(u8::from(link.is_up()))));
     text.metric(&names::BROKER_CONNECTED, connected);
     let state = status.intake.as_str();
     let is_in = |one: &str| (named(&names::INTAKE_STATE, &[one]), f64::from(u8::from(one == state)));
-    text.metric(&names::INTAKE_STATE, intake::State::WORDS.map(is_in));
+    text.metric(&names::INTAKE_STATE, IntakeState::WORDS.map(is_in));
 }
 
 fn of_fleet(text: &mut Text, seen: &Seen) {

@@ -1,11 +1,12 @@
-//! Tells the ledger how the broker's part stands, so that `paceline status` can say it beside a running worker.
+//! Records in the ledger how the worker is connected with its broker, so that `paceline status` can say it beside a
+//! running worker.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::debug;
 
-use crate::amqp::{Look, intake};
+use crate::amqp::Look;
 use crate::clock::Clock;
 use crate::engine::ports::LedgerError;
 use paceline_ports::Store;
@@ -22,7 +23,7 @@ pub(super) fn record_standing(mut look: Look, ledger: Arc<dyn Store>, clock: Clo
         let mut told: Option<BrokerStanding> = None;
         loop {
             let mut standing = now(&look, &clock);
-            if let Some(told) = told.as_ref().filter(|told| told.ready == standing.ready) {
+            if let Some(told) = told.as_ref().filter(|told| told.status.is_ready() == standing.status.is_ready()) {
                 standing.since = told.since;
             }
             if told.as_ref() != Some(&standing) {
@@ -30,7 +31,7 @@ pub(super) fn record_standing(mut look: Look, ledger: Arc<dyn Store>, clock: Clo
                     Ok(()) => told = Some(standing),
                     Err(LedgerError::Closed) => return,
                     Err(error) => {
-                        debug!(%error, "how the broker stands cannot be told to the ledger");
+                        debug!(%error, "how the worker is connected with its broker cannot be recorded");
                         tokio::time::sleep(RETRY).await;
                         continue;
                     }
@@ -45,8 +46,5 @@ pub(super) fn record_standing(mut look: Look, ledger: Arc<dyn Store>, clock: Clo
 }
 
 fn now(look: &Look, clock: &Clock) -> BrokerStanding {
-    let status = look.status();
-    let [jobs_in, results_out] = status.describe();
-    let is_full = matches!(status.intake, intake::State::Paused { .. });
-    BrokerStanding { ready: status.is_ready(), since: clock.now(), is_full, jobs_in, results_out }
+    BrokerStanding { since: clock.now(), status: look.status() }
 }

@@ -187,7 +187,7 @@ impl Worker {
         let options = super::broker_options(&settings).filter(|_| around == Surroundings::Work);
         let service =
             options.map(|options| super::broker(&options, &engine, &ledger, decoding.clone(), &clock)).transpose();
-        let service = service.map_err(|fault| Refused::new(fault.text, fault.cure))?;
+        let service = service.map_err(|fault| Refused::new(fault.cause(), fault.cure()))?;
         if let Some(service) = &service {
             super::record_standing(service.look(), Arc::clone(&ledger), clock);
         }

@@ -3,7 +3,7 @@
 use lapin::BasicProperties;
 use lapin::options::ExchangeDeleteOptions;
 use lapin::types::{AMQPValue, FieldTable};
-use paceline::amqp::{intake, relay};
+use paceline::amqp::{IntakeState, RelayState};
 use paceline::domain::outcome::Failure;
 use paceline::domain::reason::Reason;
 use paceline::engine::ports::Delivered;
@@ -99,7 +99,7 @@ async fn too_many_unfinished_jobs_leave_the_rest_in_the_broker() {
     let client = Client::connect(&shared_url()).await;
     let jobs = bench.options.jobs_queue.clone();
     client.send_jobs(&jobs, ids("a", 200)).await;
-    until("the intake pauses", || matches!(*bench.intake.borrow(), intake::State::Paused { .. })).await;
+    until("the intake pauses", || matches!(*bench.intake.borrow(), IntakeState::IntakePaused { .. })).await;
     let held = bench.lanes.len();
     // Less than two prefetches (a quarter) above the maximum.
     assert!((40..50).contains(&held), "{held} jobs taken over");
@@ -131,7 +131,7 @@ async fn a_full_ledger_acks_nothing_and_goes_on_when_there_is_room() {
     assert_eq!(bench.ledger.jobs(), 0);
     bench.ledger.full.store(false, Ordering::SeqCst);
     until("all jobs are in the ledger", || bench.ledger.jobs() == 20).await;
-    until("the intake is well again", || *bench.intake.borrow() == intake::State::Consuming).await;
+    until("the intake is well again", || *bench.intake.borrow() == IntakeState::IntakeConsuming).await;
     let (options, ledger) = bench.stop().await;
     assert_eq!((client.ready(&options.jobs_queue).await, ledger.arrivals()), (0, 20));
     client.clean_up(&options).await;
@@ -145,7 +145,7 @@ async fn stopping_while_the_ledger_is_full_loses_nothing() {
     bench.ledger.full.store(true, Ordering::SeqCst);
     let client = Client::connect(&shared_url()).await;
     client.send_jobs(&bench.options.jobs_queue, ids("a", 600)).await;
-    until("the intake is stuck", || matches!(*bench.intake.borrow(), intake::State::Stalled { .. })).await;
+    until("the intake is stuck", || matches!(*bench.intake.borrow(), IntakeState::IntakeStalled { .. })).await;
     bench.ledger.full.store(false, Ordering::SeqCst);
     let (options, ledger) = bench.stop().await;
     let kept = ledger.jobs();
@@ -164,8 +164,8 @@ async fn a_queue_deleted_under_the_worker_is_declared_again() {
     let mut intake = bench.intake.clone();
     intake.mark_unchanged();
     client.delete(&bench.options.jobs_queue).await;
-    intake.wait_for(|state| matches!(state, intake::State::Stalled { .. })).await.unwrap();
-    intake.wait_for(|state| *state == intake::State::Consuming).await.unwrap();
+    intake.wait_for(|state| matches!(state, IntakeState::IntakeStalled { .. })).await.unwrap();
+    intake.wait_for(|state| *state == IntakeState::IntakeConsuming).await.unwrap();
     client.send_jobs(&bench.options.jobs_queue, ids("a", 3)).await;
     until("consumed again", || bench.ledger.jobs() == 3).await;
     let (options, _) = bench.stop().await;
@@ -261,7 +261,7 @@ async fn a_full_dead_letter_queue_holds_no_result_up_and_loses_nothing() {
     })
     .await;
     until("the outbox is empty", || bench.ledger.unpublished() == 0).await;
-    until("the relay is well again", || *bench.relay.borrow() == relay::State::Publishing).await;
+    until("the relay is well again", || *bench.relay.borrow() == RelayState::RelayPublishing).await;
     assert_eq!(client.ready(&bench.options.results_queue).await, 30, "no result was published twice");
     assert_eq!(client.ready(&bench.options.dead_queue).await, 0, "no dead letter was published twice");
     let (options, _) = bench.stop().await;

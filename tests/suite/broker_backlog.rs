@@ -1,7 +1,7 @@
 //! A backlog that cannot run shuts nobody out.
 
 use lapin::BasicProperties;
-use paceline::amqp::intake;
+use paceline::amqp::IntakeState;
 use serde_json::{Value, json};
 
 use super::check::Simulator;
@@ -33,20 +33,22 @@ async fn jobs_that_cannot_run_shut_others_out_only_when_memory_is_at_stake() {
     send(&client, &jobs, "acme", 40).await;
     send(&client, &jobs, "campus", 1).await;
     until("all are taken over", || bench.ledger.jobs() == 41).await;
-    assert_eq!(*bench.intake.borrow(), intake::State::Consuming);
+    assert_eq!(*bench.intake.borrow(), IntakeState::IntakeConsuming);
 
     send(&client, &jobs, "other", 12).await;
-    until("those that can run are too many", || matches!(*bench.intake.borrow(), intake::State::Paused { .. })).await;
+    until("those that can run are too many", || matches!(*bench.intake.borrow(), IntakeState::IntakePaused { .. }))
+        .await;
     let paused = bench.intake.borrow().to_string();
     assert!(paused.contains("jobs are waiting for their turn") && paused.contains("of app acme"), "{paused}");
     bench.lanes.take_out(|job| job.lane.app != "acme");
-    until("it goes on", || *bench.intake.borrow() == intake::State::Consuming).await;
+    until("it goes on", || *bench.intake.borrow() == IntakeState::IntakeConsuming).await;
     until("all are taken over", || bench.ledger.jobs() == 53).await;
 
     bench.lanes.take_out(|job| job.lane.app != "acme");
     let more = (0..70).map(|number| format!("more-{number}"));
     client.send_jobs(&jobs, more).await;
-    until("all of them together are too many", || matches!(*bench.intake.borrow(), intake::State::Paused { .. })).await;
+    until("all of them together are too many", || matches!(*bench.intake.borrow(), IntakeState::IntakePaused { .. }))
+        .await;
     let paused = bench.intake.borrow().to_string();
     assert!(
         paused.contains("jobs are unfinished, most of which cannot run now, ") && paused.contains("of app acme"),

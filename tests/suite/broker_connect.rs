@@ -3,7 +3,7 @@
 use lapin::types::FieldTable;
 use paceline::amqp::check::check;
 use paceline::amqp::publish::{Submission, submit};
-use paceline::amqp::{Link, Options, State, intake};
+use paceline::amqp::{IntakeState, Link, LinkState, Options};
 use paceline::clock::Clock;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -19,10 +19,10 @@ async fn first_failure(options: &Options) -> String {
     let (stop, stopped) = watch::channel(false);
     let running = tokio::spawn(supervisor.run(stopped));
     let mut states = link.states();
-    let down = states.wait_for(|state| matches!(state, State::Down { .. })).await.unwrap().to_string();
+    let down = states.wait_for(|state| matches!(state, LinkState::Down { .. })).await.unwrap().to_string();
     stop.send_replace(true);
     running.await.unwrap();
-    assert_eq!(link.state(), State::Closed);
+    assert_eq!(link.state(), LinkState::Closed);
     down
 }
 
@@ -41,7 +41,7 @@ fn assert_says(text: &str, wanted: &[&str]) {
 #[tokio::test]
 async fn a_wrong_password_is_named_and_not_shown() {
     let text = first_failure(&Options::at(address("guest", "hunter2", "%2f"))).await;
-    assert_says(&text, &["ACCESS_REFUSED", "correct user and password in broker.url", "\"guest\"", "next try"]);
+    assert_says(&text, &["ACCESS_REFUSED", "correct user and password in broker.url", "\"guest\""]);
     assert!(!text.contains("hunter2"), "{text}");
 }
 
@@ -118,7 +118,7 @@ async fn a_listener_that_says_nothing_costs_one_waiting_thread_at_most() {
     let mut greeting = [0; 8];
     first.read_exact(&mut greeting).await.unwrap();
     let mut states = link.states();
-    let text = states.wait_for(|state| matches!(state, State::Down { .. })).await.unwrap().to_string();
+    let text = states.wait_for(|state| matches!(state, LinkState::Down { .. })).await.unwrap().to_string();
     assert_says(&text, &["no answer within 10 s", "firewall"]);
     let (mut second, _) = listener.accept().await.unwrap();
     second.read_exact(&mut greeting).await.unwrap();
@@ -145,7 +145,7 @@ async fn a_queue_with_other_arguments_is_named_in_the_brokers_words() {
     let bench = Bench::start(options);
     until("the intake says so", || bench.intake.borrow().to_string().contains("inequivalent arg 'x-queue-type'")).await;
     client.delete(&bench.options.jobs_queue).await;
-    until("it goes on once the cure was applied", || *bench.intake.borrow() == intake::State::Consuming).await;
+    until("it goes on once the cure was applied", || *bench.intake.borrow() == IntakeState::IntakeConsuming).await;
     let (options, _) = bench.stop().await;
     client.clean_up(&options).await;
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use lapin::types::AMQPValue;
 use paceline::amqp::publish::{Submission, submit};
-use paceline::amqp::{Options, State, relay};
+use paceline::amqp::{LinkState, Options, RelayState};
 use paceline::engine::ports::AmqpOrigin;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -47,7 +47,7 @@ async fn a_restart_of_the_broker_while_jobs_flow_loses_nothing() {
     until("jobs flow", || bench.ledger.published() > 100).await;
     node.stop().await;
     until("both connections say that they are down", || {
-        [&bench.consume, &bench.publish].iter().all(|link| matches!(link.state(), State::Down { .. }))
+        [&bench.consume, &bench.publish].iter().all(|link| matches!(link.state(), LinkState::Down { .. }))
     })
     .await;
     assert!(bench.consume.state().to_string().contains("next try"), "{}", bench.consume.state());
@@ -84,12 +84,12 @@ async fn an_alarm_a_full_queue_and_a_frozen_broker_lose_nothing() {
     for job in &jobs {
         bench.ledger.end(job.seq, None);
     }
-    until("the publishing connection says so", || matches!(bench.publish.state(), State::Blocked { .. })).await;
+    until("the publishing connection says so", || matches!(bench.publish.state(), LinkState::Blocked { .. })).await;
     assert!(bench.publish.state().to_string().contains("low on memory"), "{}", bench.publish.state());
-    assert_eq!(bench.consume.state(), State::Connected);
+    assert_eq!(bench.consume.state(), LinkState::Connected);
     node.control(&["set_vm_memory_high_watermark", "0.4"]);
     until("results go out again", || bench.ledger.published() == 100).await;
-    assert_eq!(bench.publish.state(), State::Connected);
+    assert_eq!(bench.publish.state(), LinkState::Connected);
     assert_eq!(client.ready(&bench.options.results_queue).await, 100, "nothing was published twice");
 
     // A jobs queue that an operator's policy keeps short, and that nobody consumes.
@@ -104,11 +104,11 @@ async fn an_alarm_a_full_queue_and_a_frozen_broker_lose_nothing() {
     // A quorum queue lets one past its limit.
     assert_eq!(refused, (report.confirmed..10).collect::<Vec<_>>(), "{report:?}");
     assert!((3..=5).contains(&report.confirmed), "{report:?}");
-    assert!(report.unconfirmed[&9].contains("the queue \"policed\" is full"), "{report:?}");
+    assert!(report.unconfirmed[&9].to_string().contains("the queue \"policed\" is full"), "{report:?}");
 
     node.freeze(true);
     until("the silence is noticed", || {
-        [&bench.consume, &bench.publish].iter().all(|link| matches!(link.state(), State::Down { .. }))
+        [&bench.consume, &bench.publish].iter().all(|link| matches!(link.state(), LinkState::Down { .. }))
     })
     .await;
     node.freeze(false);
@@ -133,7 +133,7 @@ async fn submissions_are_counted_as_confirmed_or_not() {
     assert_eq!((report.confirmed, report.unconfirmed.len(), seen), (1_000, 0, 1_000));
     until("taken over", || bench.ledger.jobs() == 1_000).await;
     assert_eq!(bench.ledger.job_of("s-7").1.amqp.unwrap().correlation_id.unwrap(), "c-7");
-    assert_eq!(*bench.relay.borrow(), relay::State::Publishing);
+    assert_eq!(*bench.relay.borrow(), RelayState::RelayPublishing);
     let (options, _) = bench.stop().await;
     let client = Client::connect(&shared_url()).await;
     client.clean_up(&options).await;

@@ -3,7 +3,7 @@
 use paceline::amqp::check::check;
 use paceline::amqp::publish::{Submission, submit};
 use paceline::amqp::sign_in::{Certificate, TokenSource};
-use paceline::amqp::{Options, State, intake};
+use paceline::amqp::{IntakeState, LinkState, Options};
 use paceline::clock::Clock;
 
 use crate::harness::bench::{Bench, Client, options};
@@ -66,7 +66,7 @@ async fn a_token_is_renewed_while_the_connection_goes_on() {
     bench.until_up().await;
     let mut links = [bench.consume.states(), bench.publish.states()];
     for states in &mut links {
-        assert_eq!(*states.borrow_and_update(), State::Connected);
+        assert_eq!(*states.borrow_and_update(), LinkState::Connected);
     }
     write(now_s() + 3_600);
     until("both connections have new tokens", || node.log().matches("updated secret").count() == 2).await;
@@ -77,9 +77,9 @@ async fn a_token_is_renewed_while_the_connection_goes_on() {
     let admin = Client::connect(&node.url()).await;
     admin.delete(&bench.options.jobs_queue).await;
     let mut intake = bench.intake.clone();
-    let is_cancelled = |state: &intake::State| state.to_string().contains("RabbitMQ ended consuming");
+    let is_cancelled = |state: &IntakeState| state.to_string().contains("RabbitMQ ended consuming");
     intake.wait_for(is_cancelled).await.unwrap();
-    intake.wait_for(|state| *state == intake::State::Consuming).await.unwrap();
+    intake.wait_for(|state| *state == IntakeState::IntakeConsuming).await.unwrap();
     admin.send_jobs(&bench.options.jobs_queue, ["after".to_owned()]).await;
     until("taken over", || bench.ledger.jobs() == 1).await;
     assert!(links.iter().all(|states| !states.has_changed().unwrap()), "a connection was made anew");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lapin::BasicProperties;
 use lapin::types::FieldTable;
-use paceline::amqp::{Options, relay};
+use paceline::amqp::{Options, RelayState};
 use serde_json::{Value, json};
 
 use super::check::Simulator;
@@ -70,7 +70,7 @@ async fn a_full_subscriber_multiplies_no_result_for_the_others() {
     assert_eq!(client.ready(&bench.options.results_queue).await, 20);
     until_async("the other subscriber has all", async || client.ready(&other).await >= 20).await;
     let state = bench.relay.borrow().clone();
-    assert!(matches!(state, relay::State::Hindered { .. }), "{state}");
+    assert!(matches!(state, RelayState::RelayHindered { .. }), "{state}");
     let exchange = &bench.options.results_exchange;
     for words in [&format!("a queue bound to exchange {exchange:?}"), "full", "drain it", "raise its max-length"] {
         assert!(state.to_string().contains(words), "{words:?} is not in: {state}");
@@ -84,7 +84,7 @@ async fn a_full_subscriber_multiplies_no_result_for_the_others() {
 
     client.delete(&full).await;
     until("all is published", || bench.ledger.unpublished() == 0).await;
-    until("the relay is well again", || *bench.relay.borrow() == relay::State::Publishing).await;
+    until("the relay is well again", || *bench.relay.borrow() == RelayState::RelayPublishing).await;
     let own = copies(&client, &bench.options.results_queue).await;
     assert_eq!(own.len(), 20);
     assert!(own.values().all(|copies| *copies == 1), "{own:?}");
@@ -130,7 +130,7 @@ async fn a_subscriber_that_wants_one_app_holds_up_no_other() {
     end_jobs(&bench, &client, "a", 5).await;
     until("nothing of theirs is left", || bench.ledger.unpublished() == 0).await;
     assert_eq!((client.ready(&bench.options.results_queue).await, client.ready(&other).await), (5, 5));
-    assert_eq!(*bench.relay.borrow(), relay::State::Publishing);
+    assert_eq!(*bench.relay.borrow(), RelayState::RelayPublishing);
     let (options, _) = bench.stop().await;
     client.delete(&full).await;
     client.delete(&other).await;
@@ -153,13 +153,13 @@ async fn what_an_earlier_process_set_aside_begins_with_a_single_row() {
     assert_eq!(first.values().sum::<usize>(), 10, "each once, and none again: {first:?}");
 
     let bench = Bench::start_over(options, ledger);
-    until("refused again", || bench.relay.borrow().why().is_some()).await;
+    until("refused again", || bench.relay.borrow().fault().is_some()).await;
     let (options, ledger) = bench.stop().await;
     assert_eq!((ledger.refused_again(), ledger.aside()), (1, 10));
     let second = copies(&client, &other).await;
     assert_eq!(second.len(), 1);
     let bench = Bench::start_over(options, ledger);
-    until("refused once more", || bench.relay.borrow().why().is_some()).await;
+    until("refused once more", || bench.relay.borrow().fault().is_some()).await;
     let (options, _) = bench.stop().await;
     let third = copies(&client, &other).await;
     assert!(third.len() == 1 && third != second, "another one each time: {second:?} {third:?}");
@@ -208,15 +208,15 @@ async fn without_the_right_to_write_the_exchange_the_queue_gets_its_results() {
     bench.until_up().await;
     end_jobs(&bench, &admin, "a", 5).await;
     until_async("the queue has its results", async || admin.ready(&bench.options.results_queue).await == 5).await;
-    until("the relay says what is missing", || bench.relay.borrow().why().is_some()).await;
+    until("the relay says what is missing", || bench.relay.borrow().fault().is_some()).await;
     let state = bench.relay.borrow().clone();
     for words in ["ACCESS_REFUSED", "rabbitmqctl set_permissions", bench.options.results_exchange.as_str()] {
         assert!(state.to_string().contains(words), "{words:?} is not in: {state}");
     }
-    assert!(matches!(state, relay::State::Hindered { .. }), "{state}");
+    assert!(matches!(state, RelayState::RelayHindered { .. }), "{state}");
     node.control(&["set_permissions", "worker", "", ".*", ".*"]);
     until("all is published", || bench.ledger.unpublished() == 0).await;
-    until("the relay is well again", || *bench.relay.borrow() == relay::State::Publishing).await;
+    until("the relay is well again", || *bench.relay.borrow() == RelayState::RelayPublishing).await;
     assert_eq!(admin.ready(&bench.options.results_queue).await, 5, "no result came twice");
     bench.stop().await;
     admin.close().await;

@@ -225,14 +225,8 @@ pub(crate) async fn carry_out(binary: &Path, options: &Options) -> anyhow::Resul
     let client = Client::connect(&options.broker.url, Queues::of("fleet")).await?;
     let broker = Some((options.broker.url.as_str(), client.queues()));
     let settings = settings();
-    let plan = Plan {
-        store: &store,
-        settings: &settings,
-        request_timeout_ms: 2_000,
-        speed: SPEED,
-        broker,
-        ..Plan::default()
-    };
+    let plan =
+        Plan { store: &store, settings: &settings, request_timeout_ms: 2_000, speed: SPEED, broker, ..Plan::default() };
     let site = Site::open(binary, &plan).await?;
     let trial = run(&site, &database, &client, options.deeds, &mut rng).await;
     let found = trial.map_err(|error| site.explain(&error))?;
@@ -241,7 +235,13 @@ pub(crate) async fn carry_out(binary: &Path, options: &Options) -> anyhow::Resul
     Ok(())
 }
 
-async fn run(site: &Site, database: &Database, client: &Client, deeds_wanted: u32, rng: &mut Rng) -> anyhow::Result<String> {
+async fn run(
+    site: &Site,
+    database: &Database,
+    client: &Client,
+    deeds_wanted: u32,
+    rng: &mut Rng,
+) -> anyhow::Result<String> {
     let per_deed = u64::from(deeds_wanted.max(1));
     let (rooms, meetings) = (ROOMS_A_DEED * per_deed, MEETINGS_A_DEED * per_deed);
     let of = |apps: &'static [&str], count: u64| apps.iter().flat_map(move |app| (0..count).map(move |n| job(app, n)));

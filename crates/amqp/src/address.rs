@@ -5,7 +5,7 @@ use std::fmt;
 use lapin::uri::{AMQPScheme, AMQPUri};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::fault::Fault;
+use paceline_domain::messages::{BrokerAddress, BrokerCause, BrokerFault};
 
 /// Seconds between heartbeats: a frozen broker is noticed within twice that.
 const HEARTBEAT_S: u16 = 15;
@@ -28,21 +28,22 @@ impl Address {
     ///
     /// # Errors
     /// What was expected; never the address itself, which holds the password.
-    pub fn parse(url: &SecretString) -> Result<Self, String> {
+    pub fn parse(url: &SecretString) -> Result<Self, BrokerAddress> {
         let url = url.expose_secret();
-        let expected = "expected amqp://user:password@host:port/vhost (or amqps://…)";
         let Some((scheme, rest)) = url.split_once("://") else {
-            return Err(format!("{expected}, got something without \"://\""));
+            return Err(BrokerAddress::AddressWithoutScheme);
         };
         if scheme != "amqp" && scheme != "amqps" {
             // What stands before "://" is a scheme only if it looks like one; a password must not be quoted.
             let looks = scheme.len() <= 12 && scheme.chars().all(|sign| sign.is_ascii_alphanumeric());
-            let got = if looks { format!(", got {scheme}://") } else { String::new() };
-            return Err(format!("{expected}{got}"));
+            let scheme = scheme.to_owned();
+            return Err(if looks {
+                BrokerAddress::AddressOfOtherScheme { scheme }
+            } else {
+                BrokerAddress::NoAmqpAddress
+            });
         }
-        let mut uri: AMQPUri = url.parse().map_err(|_| {
-            format!("{expected}; percent-encode signs like @ : / # in user, password and vhost (a vhost \"/\" is %2f)")
-        })?;
+        let mut uri: AMQPUri = url.parse().map_err(|_| BrokerAddress::AddressUnreadable)?;
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         // The parser takes a bracketed IPv6 address for none at all and would connect to localhost.
@@ -50,7 +51,7 @@ impl Address {
             v6.clone_into(&mut uri.authority.host);
         }
         if uri.authority.host.is_empty() || host.is_empty() {
-            return Err(format!("{expected}, got no host"));
+            return Err(BrokerAddress::AddressWithoutHost);
         }
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
         Ok(Self { uri, names_user: authority.contains('@'), setting: URL })
@@ -60,13 +61,18 @@ impl Address {
     ///
     /// # Errors
     /// What is wrong with the first that is none.
-    pub fn parse_all(urls: &[SecretString]) -> Result<Vec<Self>, Fault> {
+    pub fn parse_all(urls: &[SecretString]) -> Result<Vec<Self>, BrokerFault> {
         let (are_several, setting) = if urls.len() > 1 { (true, URLS) } else { (false, URL) };
         let each = urls.iter().enumerate().map(|(index, url)| match Self::parse(url) {
             Ok(address) => Ok(Self { setting, ..address }),
-            Err(text) => {
-                let which = if are_several { format!(" (number {})", index + 1) } else { String::new() };
-                Err(Fault { text: format!("{setting}{which}: {text}"), cure: String::new() })
+            Err(wrong) => {
+                let (setting, number) = (setting.to_owned(), index + 1);
+                let cause = if are_several {
+                    BrokerCause::NoBrokerAddressOf { setting, number, wrong }
+                } else {
+                    BrokerCause::NoBrokerAddress { setting, wrong }
+                };
+                Err(BrokerFault::new(cause, None))
             }
         });
         each.collect()
@@ -135,7 +141,7 @@ mod tests {
     use super::*;
 
     fn read(url: &str) -> Result<Address, String> {
-        Address::parse(&url.into())
+        Address::parse(&url.into()).map_err(|wrong| wrong.to_string())
     }
 
     #[test]

@@ -6,10 +6,11 @@ use lapin::protocol::AMQPSoftError;
 
 use super::address::Address;
 use super::answered;
-use super::fault::{Error, Fault};
+use super::fault::Error;
 use super::options::Options;
 use super::session::Session;
-use super::topology::{self, explain, short};
+use super::topology::{self, DEFAULT_EXCHANGE, exchange, explain, queue, short};
+use paceline_domain::messages::{BrokerCause, BrokerCure, BrokerFault, BrokerPart, BrokerStep};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Finding {
     /// What: `connection`, or a queue's or exchange's name.
     pub subject: String,
     /// `Ok`: how it stands. `Err`: what is wrong and what to do.
-    pub verdict: Result<String, Fault>,
+    pub verdict: Result<String, BrokerFault>,
 }
 
 /// Looks at everything, changes nothing: no queue is made, no message published or taken.
@@ -59,83 +60,78 @@ async fn check_topology(session: &Session, options: &Options) -> Vec<Finding> {
     let mut findings = Vec::new();
     let queues = [&options.jobs_queue, &options.results_queue, &options.dead_queue];
     for name in queues.into_iter().filter(|name| !name.is_empty()) {
-        let verdict = check_queue(session, name).await.map_err(|error| fault_of(error, name));
+        let verdict = check_queue(session, name).await.map_err(|error| fault_of(&error, queue(name)));
         findings.push(Finding { subject: format!("queue {name}"), verdict });
     }
     // Dead letters go there by the default exchange, which every user may be refused.
     let verdict = check_right_to_publish(session, "", &options.dead_queue).await;
     if let Err(error) = verdict {
-        let fault = fault_of(error, "the default exchange");
+        let fault = fault_of(&error, exchange(DEFAULT_EXCHANGE));
         findings.push(Finding { subject: "default exchange".to_owned(), verdict: Err(fault) });
     }
     let name = &options.results_exchange;
-    let verdict = check_exchange(session, name).await.map_err(|error| fault_of(error, name));
+    let verdict = check_exchange(session, name).await.map_err(|error| fault_of(&error, exchange(name)));
     findings.push(Finding { subject: format!("exchange {name}"), verdict });
     findings
 }
 
 async fn check_queue(session: &Session, name: &str) -> Result<String, Error> {
-    let queue = match topology::look_at_queue(session, name).await {
-        Ok(queue) => queue,
-        Err(error) => return not_there("queue", name, error),
+    let found = match topology::look_at_queue(session, name).await {
+        Ok(found) => found,
+        Err(error) => return not_there(queue(name), error),
     };
     // It exists, so declaring it as we would makes nothing; the broker compares its properties with ours.
     topology::declare_queue(session, name).await?;
-    Ok(format!("as expected; {} messages ready, {} consumers", queue.message_count(), queue.consumer_count()))
+    Ok(format!("as expected; {} messages ready, {} consumers", found.message_count(), found.consumer_count()))
 }
 
 async fn check_exchange(session: &Session, name: &str) -> Result<String, Error> {
     if let Err(error) = topology::look_at_exchange(session, name).await {
-        return not_there("exchange", name, error);
+        return not_there(exchange(name), error);
     }
     topology::declare_exchange(session, name).await?;
     check_right_to_publish(session, name, "paceline.check").await?;
     Ok("as expected".to_owned())
 }
 
-fn not_there(kind: &'static str, name: &str, error: Error) -> Result<String, Error> {
+fn not_there(part: BrokerPart, error: Error) -> Result<String, Error> {
     if error.soft() == Some(AMQPSoftError::NOTFOUND) {
         Ok("not there yet; `paceline work` declares it".to_owned())
     } else {
-        Err(explain(kind, name, error))
+        Err(explain(part, error))
     }
 }
 
 /// Publishes inside a transaction that is rolled back: the broker checks the right, and no message leaves.
-async fn check_right_to_publish(session: &Session, exchange: &str, routing_key: &str) -> Result<(), Error> {
+async fn check_right_to_publish(session: &Session, name: &str, routing_key: &str) -> Result<(), Error> {
     let channel = session.channel().await?;
-    answered("opening a transaction", channel.tx_select()).await?;
+    answered(BrokerStep::OpeningTransaction, channel.tx_select()).await?;
     let publish = channel.basic_publish(
-        short(exchange)?,
+        short(name)?,
         short(routing_key)?,
         BasicPublishOptions::default(),
         b"",
         BasicProperties::default(),
     );
-    answered("publishing in a transaction", publish).await?;
+    answered(BrokerStep::PublishingInTransaction, publish).await?;
     // Rights to the default exchange are given by this name.
-    let named = if exchange.is_empty() { "amq.default" } else { exchange };
-    match answered("rolling back", channel.tx_rollback()).await {
+    let name = if name.is_empty() { DEFAULT_EXCHANGE } else { name };
+    match answered(BrokerStep::RollingBack, channel.tx_rollback()).await {
         // A refusal closes the channel; only who waits for an answer by then hears why.
         Err(error) if error.is_of_channel() && error.soft().is_none() => {
-            return Err(Error::Fault(Fault {
-                text: format!("exchange {named:?}: the broker refuses messages to it: {error}"),
-                cure: format!(
-                    "give the user of the broker's address the right to write {named:?} (`rabbitmqctl set_permissions`)"
-                ),
-            }));
+            let cause = BrokerCause::RefusesMessages { why: Box::new(error.fault()) };
+            let cure = BrokerCure::GiveWriteRight { name: name.to_owned() };
+            return Err(Error::Fault(BrokerFault::new(cause, Some(cure)).of(exchange(name))));
         }
-        rolled_back => rolled_back.map_err(|error| explain("exchange", named, error))?,
+        rolled_back => rolled_back.map_err(|error| explain(exchange(name), error))?,
     }
     topology::close(&channel).await;
     Ok(())
 }
 
-fn fault_of(error: Error, name: &str) -> Fault {
+fn fault_of(error: &Error, part: BrokerPart) -> BrokerFault {
     match error {
-        Error::Fault(fault) => fault,
-        Error::Amqp { .. } | Error::Silent { .. } | Error::Stopped => {
-            Fault { text: format!("{name:?}: {error}"), cure: String::new() }
-        }
+        Error::Fault(fault) => fault.clone(),
+        Error::Amqp { .. } | Error::Silent { .. } | Error::Stopped => error.fault().of(part),
     }
 }

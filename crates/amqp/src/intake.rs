@@ -5,7 +5,6 @@
 //! there: while the ledger commits one, the next piles up, and no timer adds delay. An ack that gets lost brings the
 //! message again, and the ledger knows it.
 
-use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,7 +16,7 @@ use lapin::{Channel, Consumer};
 use tokio::sync::watch;
 
 use super::deliveries::{End, Gathered, Notes, gather, log_read, log_taken_over, log_unreadable, read_body};
-use super::fault::{Error, Fault};
+use super::fault::Error;
 use super::link::Link;
 use super::options::Options;
 use super::ports::Backlog;
@@ -28,6 +27,9 @@ use super::wire::meter::Meter;
 use super::{ANSWER_TIMEOUT, answered, retry_delay, until_stopped};
 use paceline_domain::decode::Defaults;
 use paceline_domain::job::{Job, Rejection};
+use paceline_domain::messages::{
+    BrokerCause, BrokerCure, BrokerFault, BrokerStep, BrokerWords, IntakeLoad, IntakeState,
+};
 use paceline_domain::rights::Sender;
 use paceline_engine::schedule::Load;
 use paceline_ports::clock::Clock;
@@ -36,66 +38,6 @@ use paceline_ports::{AmqpOrigin, Arrival, Delivered, LedgerError, Origin, TakenO
 
 /// Jobs taken over for each one that may be able to run: the others wait for their time, a person or the platform.
 const UNFINISHED: usize = 10;
-
-/// What the intake does at the moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Waits for a connection.
-    Waiting,
-    /// Takes jobs over.
-    Consuming,
-    /// Leaves the backlog in the broker until there is less to do.
-    Paused {
-        /// Jobs when it paused: those that could run, or all.
-        jobs: usize,
-        /// Whether it is all: too many wait for their time, or for a person.
-        are_all: bool,
-        /// The app that has most of them, and how many.
-        fullest: Option<(String, usize)>,
-    },
-    /// Cannot go on, and tries again.
-    Stalled {
-        /// Why, and what to do.
-        why: String,
-    },
-    /// Stopped.
-    Stopped,
-}
-
-impl State {
-    /// The words of all states.
-    pub const WORDS: [&str; 5] = ["waiting", "consuming", "paused", "stalled", "stopped"];
-
-    /// In a word, for programs.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Consuming => "consuming",
-            Self::Paused { .. } => "paused",
-            Self::Stalled { .. } => "stalled",
-            Self::Stopped => "stopped",
-        }
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Waiting => out.write_str("waiting for a connection"),
-            Self::Consuming => out.write_str("consuming"),
-            Self::Paused { jobs, are_all, fullest } => {
-                let what = if *are_all { "unfinished, most of which cannot run now" } else { "waiting for their turn" };
-                write!(out, "paused: {jobs} jobs are {what}")?;
-                if let Some((app, jobs)) = fullest {
-                    write!(out, ", {jobs} of them of app {app}")?;
-                }
-                out.write_str("; the rest waits in RabbitMQ")
-            }
-            Self::Stalled { why } => write!(out, "stalled: {why}"),
-            Self::Stopped => out.write_str("stopped"),
-        }
-    }
-}
 
 /// Tells a job from what is none: bytes, and the properties that stand in for absent fields.
 pub type Decode = Arc<dyn Fn(&[u8], &Defaults) -> Result<Job, Rejection> + Send + Sync>;
@@ -115,7 +57,7 @@ pub struct Intake<B> {
     /// Time.
     pub clock: Clock,
     /// What it does at the moment, for `status`.
-    pub state: watch::Sender<State>,
+    pub state: watch::Sender<IntakeState>,
 }
 
 /// A consumer, and what it is delivered.
@@ -135,7 +77,7 @@ enum Pause {
     /// Too many jobs are unfinished.
     Full,
     /// Something ended under us: a fresh start is needed.
-    Gone(String),
+    Gone(BrokerCause),
     /// The process stops.
     Stopped,
 }
@@ -158,13 +100,13 @@ impl<B: Backlog> Intake<B> {
                 Ok(Pause::Stopped) => break,
                 Ok(Pause::Gone(why)) => {
                     failures = 0;
-                    why
+                    BrokerFault::new(why, None)
                 }
                 Err(error) => {
                     if matches!(error, Error::Silent { .. }) {
                         session.abandon(&error);
                     }
-                    error.to_string()
+                    error.fault()
                 }
             };
             if *stop.borrow() {
@@ -175,13 +117,13 @@ impl<B: Backlog> Intake<B> {
                 // The link tells about it.
                 continue;
             }
-            self.stall(&why);
+            self.stall(why);
             tokio::select! {
                 () = tokio::time::sleep(retry_delay(failures)) => failures += 1,
                 () = until_stopped(&mut stop) => break,
             }
         }
-        self.state.send_replace(State::Stopped);
+        self.state.send_replace(IntakeState::IntakeStopped);
     }
 
     /// Waits until there is room for jobs and a connection to get them from; `None` to stop.
@@ -199,9 +141,9 @@ impl<B: Backlog> Intake<B> {
             }
         }
         self.state.send_if_modified(|state| {
-            let wait = matches!(state, State::Consuming | State::Paused { .. });
+            let wait = matches!(state, IntakeState::IntakeConsuming | IntakeState::IntakePaused { .. });
             if wait {
-                *state = State::Waiting;
+                *state = IntakeState::IntakeWaiting;
             }
             wait
         });
@@ -212,12 +154,13 @@ impl<B: Backlog> Intake<B> {
     }
 
     /// The state while there is too much to do already, if there is.
-    fn pause_for_room(&self) -> Option<State> {
+    fn pause_for_room(&self) -> Option<IntakeState> {
         let load = self.backlog.load();
         let are_all = load.unfinished >= self.unfinished_max();
         let jobs = if are_all { load.unfinished } else { load.able };
         let is_full = are_all || load.able >= self.able_max();
-        is_full.then(|| State::Paused { jobs, are_all, fullest: self.backlog.fullest(!are_all) })
+        is_full
+            .then(|| IntakeState::IntakePaused { load: IntakeLoad::new(jobs, are_all, self.backlog.fullest(!are_all)) })
     }
 
     const fn able_max(&self) -> usize {
@@ -236,10 +179,10 @@ impl<B: Backlog> Intake<B> {
     }
 
     /// Says it once per cause.
-    fn stall(&self, why: &str) {
-        let stalled = State::Stalled { why: why.to_owned() };
+    fn stall(&self, fault: BrokerFault) {
+        let stalled = IntakeState::IntakeStalled { fault: fault.clone() };
         if *self.state.borrow() != stalled {
-            tracing::warn!("intake: {why}; trying again until it works");
+            tracing::warn!("intake: {fault}; trying again until it works");
         }
         self.state.send_replace(stalled);
     }
@@ -261,7 +204,7 @@ impl<B: Backlog> Intake<B> {
             subscribed = self.subscribe(session) => subscribed?,
             () = until_stopped(stop) => return Ok(Pause::Stopped),
         };
-        self.state.send_replace(State::Consuming);
+        self.state.send_replace(IntakeState::IntakeConsuming);
         let ended = self.take_all(&mut subscription, stop).await;
         match &ended {
             Ok(Pause::Full | Pause::Stopped) => self.leave(subscription).await,
@@ -285,14 +228,14 @@ impl<B: Backlog> Intake<B> {
         loop {
             let get = channel.basic_get(short(name)?, BasicGetOptions { no_ack: false });
             let got = tokio::select! {
-                got = answered("fetching a message", get) => got.map_err(|error| topology::explain("queue", name, error))?,
+                got = answered(BrokerStep::FetchingMessage, get) => got.map_err(|error| topology::explain(topology::queue(name), error))?,
                 () = until_stopped(stop) => return Ok(Some(Pause::Stopped)),
             };
             let Some(message) = got else { break };
             let is_past = !message.delivery.redelivered;
-            self.state.send_replace(State::Consuming);
+            self.state.send_replace(IntakeState::IntakeConsuming);
             if !self.take(vec![message.delivery], &channel, &session.meter(), stop).await {
-                return Ok(Some(Pause::Gone("the channel was closed".to_owned())));
+                return Ok(Some(Pause::Gone(channel_closed())));
             }
             if self.pause_for_room().is_some() {
                 topology::close(&channel).await;
@@ -312,7 +255,7 @@ impl<B: Backlog> Intake<B> {
         let channel = session.channel().await?;
         // Per consumer: RabbitMQ 3.x and 4.0 close the connection over a global one on a quorum queue.
         let qos = BasicQosOptions { global: false };
-        answered("setting the prefetch", channel.basic_qos(self.prefetch(), qos)).await?;
+        answered(BrokerStep::SettingPrefetch, channel.basic_qos(self.prefetch(), qos)).await?;
         let consume = BasicConsumeOptions {
             no_local: false,
             // Acked only when the ledger has it.
@@ -323,7 +266,9 @@ impl<B: Backlog> Intake<B> {
         };
         // The broker chooses the tag.
         let answer = channel.basic_consume(short(name)?, "".into(), consume, FieldTable::default());
-        let consumer = answered("consuming", answer).await.map_err(|error| topology::explain("queue", name, error))?;
+        let consumer = answered(BrokerStep::Consuming, answer)
+            .await
+            .map_err(|error| topology::explain(topology::queue(name), error))?;
         Ok(Subscription { channel, consumer, meter: session.meter() })
     }
 
@@ -342,16 +287,13 @@ impl<B: Backlog> Intake<B> {
             let Gathered { deliveries, ended } = gather(first, consumer);
             if !self.take(deliveries, channel, meter, stop).await {
                 // Nothing may be acked on this channel any more: an ack of later messages would cover these.
-                return Ok(Pause::Gone("the channel was closed".to_owned()));
+                return Ok(Pause::Gone(channel_closed()));
             }
             match ended {
-                Some(End::Failed(error)) => return Err(Error::amqp("consuming", error)),
+                Some(End::Failed(error)) => return Err(Error::amqp(BrokerStep::Consuming, error)),
                 Some(End::Cancelled) => {
-                    let queue = &self.options.jobs_queue;
-                    return Ok(Pause::Gone(format!(
-                        "RabbitMQ ended consuming: the queue {queue:?} was deleted or moved, or messages \
-                         were held longer than its consumer timeout"
-                    )));
+                    let queue = self.options.jobs_queue.clone();
+                    return Ok(Pause::Gone(BrokerCause::ConsumingEnded { queue }));
                 }
                 None => {}
             }
@@ -377,8 +319,10 @@ impl<B: Backlog> Intake<B> {
         };
         // Together: what is delivered already may have to make room before the broker's answer is read. Whatever is not
         // taken over by then is handed out again.
-        let _ =
-            tokio::time::timeout(ANSWER_TIMEOUT, async { tokio::join!(answered("cancelling", cancel), drain) }).await;
+        let _ = tokio::time::timeout(ANSWER_TIMEOUT, async {
+            tokio::join!(answered(BrokerStep::Cancelling, cancel), drain)
+        })
+        .await;
         topology::close(&channel).await;
     }
 
@@ -415,11 +359,11 @@ impl<B: Backlog> Intake<B> {
                     log_taken_over(&taken);
                     self.enqueue(taken);
                     if failures > 0 {
-                        self.state.send_replace(State::Consuming);
+                        self.state.send_replace(IntakeState::IntakeConsuming);
                     }
                     break;
                 }
-                Err(error) => self.stall(&stall_of(&error)),
+                Err(error) => self.stall(stall_of(&error)),
             }
             tokio::select! {
                 () = tokio::time::sleep(retry_delay(failures)) => failures += 1,
@@ -429,7 +373,7 @@ impl<B: Backlog> Intake<B> {
         // All deliveries of this channel up to this one: its consumer is the only one, and takes them in order.
         // `false` or an error is a lost ack: the messages come again, and the ledger knows them.
         let ack = acker.ack(BasicAckOptions { multiple: true });
-        matches!(answered("acknowledging", ack).await, Ok(true))
+        matches!(answered(BrokerStep::Acknowledging, ack).await, Ok(true))
     }
 
     fn enqueue(&self, taken: Vec<TakenOver>) {
@@ -479,15 +423,11 @@ impl From<Delivery> for Unacked {
     }
 }
 
-fn stall_of(error: &LedgerError) -> String {
-    match error {
-        LedgerError::Full(_) => Fault { text: error.to_string(), cure: "make room on its disk".to_owned() }.to_string(),
-        LedgerError::Locked(_)
-        | LedgerError::Claimed(_)
-        | LedgerError::Refused(_)
-        | LedgerError::Unusable(_)
-        | LedgerError::NotOwner(_)
-        | LedgerError::Failed(_)
-        | LedgerError::Closed => error.to_string(),
-    }
+fn channel_closed() -> BrokerCause {
+    BrokerCause::StepFailed { step: BrokerStep::Consuming, why: BrokerWords::ChannelClosed }
+}
+
+fn stall_of(error: &LedgerError) -> BrokerFault {
+    let cure = matches!(error, LedgerError::Full(_)).then_some(BrokerCure::MakeRoomForLedger);
+    BrokerFault::new(BrokerCause::LedgerSays { words: error.to_string() }, cure)
 }

@@ -36,12 +36,15 @@ mod wire;
 #[cfg(fuzzing)]
 pub use wire::hostile;
 
-pub use fault::{Error, Fault};
-pub use link::{Link, State};
+pub use fault::Error;
+pub use link::Link;
 pub use options::Options;
-pub use service::{Look, Service, Status};
+pub use paceline_domain::messages::{BrokerFault, BrokerStatus, IntakeState, LinkState, RelayState};
+pub use service::{Look, Service};
 
 use std::time::Duration;
+
+use paceline_domain::messages::BrokerStep;
 
 /// A connection's whole opening: address, TCP, TLS, AMQP handshake. The client has no timeout of its own.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,12 +66,12 @@ fn retry_delay(failures: u32) -> Duration {
     full.mul_f64(0.5 + 0.5 * fastrand::f64())
 }
 
-/// Waits for the broker's answer to `what`, at most [`ANSWER_TIMEOUT`].
-async fn answered<T>(what: &'static str, answer: impl Future<Output = lapin::Result<T>>) -> Result<T, Error> {
+/// Waits for the broker's answer to a step, at most [`ANSWER_TIMEOUT`].
+async fn answered<T>(step: BrokerStep, answer: impl Future<Output = lapin::Result<T>>) -> Result<T, Error> {
     match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Error::amqp(what, error)),
-        Err(_) => Err(Error::Silent { what, seconds: ANSWER_TIMEOUT.as_secs() }),
+        Ok(Err(error)) => Err(Error::amqp(step, error)),
+        Err(_) => Err(Error::Silent { step, seconds: ANSWER_TIMEOUT.as_secs() }),
     }
 }
 

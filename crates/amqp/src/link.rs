@@ -1,17 +1,16 @@
 //! A connection that is made again for ever: connect, watch, wait a little, connect; with several addresses, to the next
 //! one that lets us in.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::address::Address;
-use super::fault::Fault;
 use super::options::Options;
 use super::session::{Session, probe};
 use super::{retry_delay, until_stopped};
+use paceline_domain::messages::{BrokerCause, BrokerFault, LinkState};
 use paceline_domain::time::{Mono, Timestamp};
 use paceline_ports::clock::Clock;
 
@@ -20,66 +19,11 @@ const GOOD_AFTER: Duration = Duration::from_secs(5);
 /// Over TLS silence cannot be probed without the client, whose waiting threads are not given back.
 const SILENT_TLS_DELAY: Duration = Duration::from_secs(60);
 
-/// How a connection stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// First try under way.
-    Connecting,
-    /// Up.
-    Connected,
-    /// Up, but the broker takes no messages: its memory or disk alarm.
-    Blocked {
-        /// The broker's words.
-        reason: String,
-    },
-    /// Lost, or never made.
-    Down {
-        /// Since when.
-        since: Timestamp,
-        /// The last error, with its cure.
-        error: Fault,
-        /// When the next try is made.
-        next_try: Timestamp,
-    },
-    /// Closed on purpose.
-    Closed,
-}
-
-impl State {
-    /// Whether messages can move.
-    pub const fn is_up(&self) -> bool {
-        matches!(self, Self::Connected)
-    }
-
-    /// In words, but for the next try.
-    pub fn describe(&self) -> String {
-        match self {
-            Self::Down { since, error, .. } => format!("down since {since}: {error}"),
-            Self::Connecting | Self::Connected | Self::Blocked { .. } | Self::Closed => self.to_string(),
-        }
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connecting => out.write_str("connecting"),
-            Self::Connected => out.write_str("connected"),
-            Self::Blocked { reason } => write!(
-                out,
-                "blocked by RabbitMQ ({reason}): it takes no messages until it has room again; see `rabbitmq-diagnostics alarms`"
-            ),
-            Self::Down { since, error, next_try } => write!(out, "down since {since}: {error} (next try {next_try})"),
-            Self::Closed => out.write_str("closed"),
-        }
-    }
-}
-
 /// What workers hold of a supervised connection.
 #[derive(Clone)]
 pub struct Link {
     sessions: watch::Receiver<Option<Arc<Session>>>,
-    states: watch::Receiver<State>,
+    states: watch::Receiver<LinkState>,
 }
 
 /// Keeps the connection of a [`Link`] up.
@@ -93,7 +37,7 @@ pub struct Supervisor {
     name: &'static str,
     clock: Clock,
     sessions: watch::Sender<Option<Arc<Session>>>,
-    states: watch::Sender<State>,
+    states: watch::Sender<LinkState>,
     /// Failures in a row.
     failures: u32,
     down_since: Option<Timestamp>,
@@ -106,7 +50,7 @@ pub struct Supervisor {
 /// One address, and what came of the last try.
 struct Node {
     address: Address,
-    fault: Option<Fault>,
+    fault: Option<BrokerFault>,
     /// Nothing answered.
     is_silent: bool,
     rests_until: Option<Mono>,
@@ -118,12 +62,12 @@ impl Node {
     }
 
     /// Looks its name up anew and connects.
-    async fn open(&mut self, options: &Options, name: &str) -> Result<Session, Fault> {
+    async fn open(&mut self, options: &Options, name: &str) -> Result<Session, BrokerFault> {
         if self.is_silent {
             probe(&self.address).await?;
         }
         let opened = Session::open(&self.address, options, name).await;
-        self.is_silent = opened.as_ref().is_err_and(|fault| fault.text.contains("no answer within"));
+        self.is_silent = opened.as_ref().is_err_and(is_silence);
         opened
     }
 }
@@ -133,11 +77,11 @@ impl Link {
     ///
     /// # Errors
     /// What is wrong with the address.
-    pub fn new(options: &Options, name: &'static str, clock: Clock) -> Result<(Self, Supervisor), Fault> {
+    pub fn new(options: &Options, name: &'static str, clock: Clock) -> Result<(Self, Supervisor), BrokerFault> {
         let mut addresses = Address::parse_all(&options.urls)?;
         fastrand::shuffle(&mut addresses);
         let (sessions, sessions_read) = watch::channel(None);
-        let (states, states_read) = watch::channel(State::Connecting);
+        let (states, states_read) = watch::channel(LinkState::Connecting);
         let supervisor = Supervisor {
             nodes: addresses.into_iter().map(Node::new).collect(),
             next: 0,
@@ -155,12 +99,12 @@ impl Link {
     }
 
     /// How the connection stands now.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> LinkState {
         self.states.borrow().clone()
     }
 
     /// Follows how the connection stands, for readiness and `status`.
-    pub fn states(&self) -> watch::Receiver<State> {
+    pub fn states(&self) -> watch::Receiver<LinkState> {
         self.states.clone()
     }
 
@@ -188,18 +132,18 @@ impl Supervisor {
                 Err(fault) => fault,
             };
             let delay = self.delay();
-            self.report_down(fault, delay);
+            self.report_down(fault);
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 () = until_stopped(&mut stop) => break,
             }
         }
-        self.states.send_replace(State::Closed);
+        self.states.send_replace(LinkState::Closed);
     }
 
     /// Opens a session at the first address that lets it in, beginning behind the one of the last try; on failure says
     /// what each of them said.
-    async fn open(&mut self) -> Result<Session, Fault> {
+    async fn open(&mut self) -> Result<Session, BrokerFault> {
         let count = self.nodes.len();
         for left in (0..count).rev() {
             let node = &mut self.nodes[self.next];
@@ -219,11 +163,11 @@ impl Supervisor {
             }
             node.fault = Some(fault);
         }
-        Err(Fault::joined(self.nodes.iter().filter_map(|node| node.fault.clone()).collect()))
+        Err(BrokerFault::joined(self.nodes.iter().filter_map(|node| node.fault.clone()).collect()))
     }
 
     /// Keeps a session until it is lost (then says why) or the process stops.
-    async fn hold(&mut self, session: Session, stop: &mut watch::Receiver<bool>) -> Option<Fault> {
+    async fn hold(&mut self, session: Session, stop: &mut watch::Receiver<bool>) -> Option<BrokerFault> {
         let session = Arc::new(session);
         let opened_at = self.clock.mono();
         let again = if self.down_since.take().is_some() { " again" } else { "" };
@@ -232,7 +176,7 @@ impl Supervisor {
         } else {
             tracing::info!(connection = self.name, broker = %session.address(), "connected to RabbitMQ{again}");
         }
-        self.states.send_replace(State::Connected);
+        self.states.send_replace(LinkState::Connected);
         self.sessions.send_replace(Some(Arc::clone(&session)));
         let fault = tokio::select! {
             fault = session.until_lost() => Some(fault),
@@ -267,8 +211,8 @@ impl Supervisor {
         let mut blocked = session.blocked();
         while blocked.changed().await.is_ok() {
             let state = match blocked.borrow_and_update().clone() {
-                Some(reason) => State::Blocked { reason },
-                None => State::Connected,
+                Some(reason) => LinkState::Blocked { reason },
+                None => LinkState::Connected,
             };
             tracing::warn!(connection = self.name, "RabbitMQ: {state}");
             self.states.send_replace(state);
@@ -283,13 +227,23 @@ impl Supervisor {
         if all_rest { SILENT_TLS_DELAY } else { delay }
     }
 
-    fn report_down(&mut self, error: Fault, delay: Duration) {
+    fn report_down(&mut self, fault: BrokerFault) {
         let now = self.clock.now();
-        // Said once per outage; `status` shows the latest error.
+        // Said once per outage; `status` shows the latest fault.
         if self.down_since.is_none() && !std::mem::take(&mut self.quiet) {
-            tracing::warn!(connection = self.name, "{error}; trying again until it works");
+            tracing::warn!(connection = self.name, "{fault}; trying again until it works");
         }
         let since = *self.down_since.get_or_insert(now);
-        self.states.send_replace(State::Down { since, error, next_try: now + delay });
+        let down = LinkState::Down { since_at: since.to_string(), fault };
+        // Another try alone is no news.
+        self.states.send_if_modified(|state| {
+            let changes = *state != down;
+            *state = down;
+            changes
+        });
     }
+}
+
+fn is_silence(fault: &BrokerFault) -> bool {
+    matches!(fault, BrokerFault::Curable { cause: BrokerCause::BrokerSilent { .. }, .. })
 }

@@ -7,11 +7,6 @@ use super::aside::Aside;
 use super::troubles::Troubles;
 use paceline_ports::Reached;
 
-/// Troubles that are with no destination.
-pub(super) const RABBITMQ: &str = "RabbitMQ";
-pub(super) const READING: &str = "reading the ledger";
-pub(super) const WRITING: &str = "writing the ledger";
-
 /// What outlives a connection.
 pub(super) struct Memory {
     /// Confirmed rows that the ledger has not forgotten yet.

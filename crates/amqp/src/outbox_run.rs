@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 use super::channels::{Channels, Renew};
 use super::claims::Claims;
 use super::fault::Error;
-use super::memory::{Memory, RABBITMQ, READING, WRITING};
+use super::memory::Memory;
 use super::outgoing::{Destination, destinations, publication};
 use super::ports::Endings;
 use super::publish::{Verdict, publish};
@@ -23,6 +23,7 @@ use super::session::Session;
 use super::stalls::Stalls;
 use super::troubles::Concern;
 use super::{CONFIRM_TIMEOUT, retry_delay, topology, until_stopped};
+use paceline_domain::messages::{BrokerCause, BrokerCure, BrokerFault, BrokerPart, BrokerStep};
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Mono;
 use paceline_ports::crash_points;
@@ -36,12 +37,6 @@ const TICK: Duration = Duration::from_millis(500);
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// Callers' queues that are remembered as gone. Beyond it some is said twice.
 const REMEMBERED_MAX: usize = 10_000;
-/// RabbitMQ's own name for the exchange without one.
-const DEFAULT_EXCHANGE: &str = "amq.default";
-/// What a subscriber's refusal is called. The broker tells neither which queue it was, nor that the others have the message.
-const REFUSED: &str = "it refuses results because it is full: drain it, raise its max-length, or unbind it \
-    (`rabbitmqctl list_bindings` shows which queues are bound); what it refused is published to the exchange again after \
-    pauses of 1 to 30 minutes";
 
 /// A row under way.
 struct Row {
@@ -109,7 +104,7 @@ impl<'a, E: Endings> Run<'a, E> {
             () = async { until_stopped(&mut stop.clone()).await; tokio::time::sleep(DRAIN_MAX).await } => return Ok(()),
         };
         let mut channels = opened?;
-        self.memory.troubles.end(RABBITMQ);
+        self.memory.troubles.end(&BrokerPart::RabbitMq);
         self.publish_state();
         let mut blocked = self.session.blocked();
         let mut drained_by = None;
@@ -223,11 +218,11 @@ impl<'a, E: Endings> Run<'a, E> {
     fn rows_of(&mut self, read: Result<Vec<Outgoing>, LedgerError>) -> Option<Vec<Outgoing>> {
         match read {
             Ok(rows) => {
-                self.heal(READING);
+                self.heal(&BrokerPart::ReadingLedger);
                 Some(rows)
             }
             Err(error) => {
-                self.trouble(READING, Concern::All, &error.to_string());
+                self.trouble(&BrokerPart::ReadingLedger, Concern::All, of_ledger(&error));
                 None
             }
         }
@@ -273,7 +268,7 @@ impl<'a, E: Endings> Run<'a, E> {
     fn settle(&mut self, seq: i64, to: &Destination, verdict: lapin::Result<Verdict>) -> Result<(), Error> {
         let landed = match verdict {
             Err(error) => {
-                self.lose_channel(seq, to, Error::amqp("publishing", error))?;
+                self.lose_channel(seq, to, Error::amqp(BrokerStep::Publishing, error))?;
                 Landed::Failed
             }
             Ok(verdict) => self.judge(seq, to, verdict),
@@ -310,18 +305,20 @@ impl<'a, E: Endings> Run<'a, E> {
             }
             Verdict::Unroutable(words) => {
                 self.renew = Renew::Everything;
-                self.fail(seq, to, &format!("RabbitMQ has no queue for it: {words}; it will be declared again"));
+                self.fail(seq, to, BrokerFault::new(BrokerCause::QueueMissing { words }, None));
                 Landed::Failed
             }
             Verdict::Refused if *to == Destination::Subscribers => {
                 self.renew = self.renew.max(Renew::Channels);
                 self.memory.aside.refuse(self.relay.clock.mono());
-                self.memory.troubles.note(&self.subscribers(), Concern::Others, REFUSED);
+                // The broker tells neither which queue it was, nor that the others have the message.
+                let refused = BrokerFault::new(BrokerCause::BoundQueueFull, Some(BrokerCure::DrainBoundQueue));
+                self.memory.troubles.note(&self.subscribers(), Concern::Others, refused);
                 Landed::Refused
             }
             Verdict::Refused => {
                 self.renew = self.renew.max(Renew::Channels);
-                self.fail(seq, to, "RabbitMQ refuses it: the queue is full (drain it, or raise its max-length)");
+                self.fail(seq, to, BrokerFault::new(BrokerCause::QueueFull, Some(BrokerCure::DrainQueue)));
                 Landed::Failed
             }
         }
@@ -335,13 +332,9 @@ impl<'a, E: Endings> Run<'a, E> {
         self.renew = Renew::Everything;
         let exchange = match to {
             Destination::Subscribers => self.relay.options.results_exchange.as_str(),
-            Destination::Results | Destination::Dead | Destination::Reply(_) => DEFAULT_EXCHANGE,
+            Destination::Results | Destination::Dead | Destination::Reply(_) => topology::DEFAULT_EXCHANGE,
         };
-        let why = match topology::cure("exchange", exchange, &error) {
-            Some(cure) => format!("{error}; {cure}"),
-            None => error.to_string(),
-        };
-        self.fail(seq, to, &why);
+        self.fail(seq, to, topology::fault(&topology::exchange(exchange), &error));
         Ok(())
     }
 
@@ -378,7 +371,7 @@ impl<'a, E: Endings> Run<'a, E> {
     /// Says once that something has no taker.
     fn give_up(&mut self, to: &Destination, words: &str) {
         let name = self.name_of(to);
-        if self.memory.said.len() < REMEMBERED_MAX && self.memory.said.insert(name.clone()) {
+        if self.memory.said.len() < REMEMBERED_MAX && self.memory.said.insert(name.to_string()) {
             match to {
                 Destination::Reply(_) => tracing::warn!("{name} gets no copies of results: {words}"),
                 Destination::Results | Destination::Subscribers | Destination::Dead => tracing::warn!(
@@ -389,7 +382,7 @@ impl<'a, E: Endings> Run<'a, E> {
     }
 
     /// Lets a destination wait; says so when the trouble begins.
-    fn fail(&mut self, seq: i64, to: &Destination, why: &str) {
+    fn fail(&mut self, seq: i64, to: &Destination, fault: BrokerFault) {
         if self.stalls.fail(to, seq, self.relay.clock.mono(), retry_delay) {
             let is_others = match to {
                 Destination::Reply(_) => true,
@@ -397,16 +390,16 @@ impl<'a, E: Endings> Run<'a, E> {
                 Destination::Results | Destination::Dead => false,
             };
             let concern = if is_others { Concern::Others } else { Concern::All };
-            self.trouble(&self.name_of(to), concern, why);
+            self.trouble(&self.name_of(to), concern, fault);
         }
     }
 
-    fn trouble(&mut self, with: &str, concern: Concern, why: &str) {
-        self.memory.troubles.note(with, concern, why);
+    fn trouble(&mut self, with: &BrokerPart, concern: Concern, fault: BrokerFault) {
+        self.memory.troubles.note(with, concern, fault);
         self.publish_state();
     }
 
-    fn heal(&mut self, with: &str) {
+    fn heal(&mut self, with: &BrokerPart) {
         self.memory.troubles.end(with);
         self.publish_state();
     }
@@ -423,17 +416,17 @@ impl<'a, E: Endings> Run<'a, E> {
         });
     }
 
-    fn name_of(&self, to: &Destination) -> String {
+    fn name_of(&self, to: &Destination) -> BrokerPart {
         match to {
-            Destination::Results => format!("queue {:?}", self.relay.options.results_queue),
-            Destination::Subscribers => format!("exchange {:?}", self.relay.options.results_exchange),
-            Destination::Dead => format!("queue {:?}", self.relay.options.dead_queue),
-            Destination::Reply(queue) => format!("reply_to {queue:?}"),
+            Destination::Results => topology::queue(&self.relay.options.results_queue),
+            Destination::Subscribers => topology::exchange(&self.relay.options.results_exchange),
+            Destination::Dead => topology::queue(&self.relay.options.dead_queue),
+            Destination::Reply(queue) => BrokerPart::ReplyQueue { name: queue.clone() },
         }
     }
 
-    fn subscribers(&self) -> String {
-        format!("a queue bound to exchange {:?}", self.relay.options.results_exchange)
+    fn subscribers(&self) -> BrokerPart {
+        BrokerPart::BoundQueue { exchange: self.relay.options.results_exchange.clone() }
     }
 
     /// Forgets what was confirmed and records how far the rest has come. A ledger that cannot is asked again; until then
@@ -444,8 +437,8 @@ impl<'a, E: Endings> Run<'a, E> {
         }
         crash_points::reach("after-confirm");
         match self.write().await {
-            Ok(()) => self.heal(WRITING),
-            Err(error) => self.trouble(WRITING, Concern::All, &error.to_string()),
+            Ok(()) => self.heal(&BrokerPart::WritingLedger),
+            Err(error) => self.trouble(&BrokerPart::WritingLedger, Concern::All, of_ledger(&error)),
         }
     }
 
@@ -470,7 +463,7 @@ impl<'a, E: Endings> Run<'a, E> {
         let under_way = self.rows.keys().chain(confirmed).chain(reached.keys()).copied();
         let kept = self.claims.extend(&*self.relay.outbox, under_way, self.relay.clock.mono()).await;
         if let Err(error) = kept {
-            self.trouble(WRITING, Concern::All, &error.to_string());
+            self.trouble(&BrokerPart::WritingLedger, Concern::All, of_ledger(&error));
         }
     }
 
@@ -484,15 +477,19 @@ impl<'a, E: Endings> Run<'a, E> {
             && !blocked
             && now.since(since) > CONFIRM_TIMEOUT
         {
-            return Err(Error::Silent { what: "confirming a message", seconds: CONFIRM_TIMEOUT.as_secs() });
+            return Err(Error::Silent { step: BrokerStep::ConfirmingMessage, seconds: CONFIRM_TIMEOUT.as_secs() });
         }
         if self.rows.is_empty() && self.memory.confirmed.is_empty() && !self.stalls.is_waiting() {
             self.stalls.start_over();
             // Whatever failed has been dropped: what is left is not about a destination.
-            let subscribers = self.subscribers();
-            self.memory.troubles.retain(|with| [READING, WRITING, &subscribers].contains(&with));
+            let stays = [BrokerPart::ReadingLedger, BrokerPart::WritingLedger, self.subscribers()];
+            self.memory.troubles.retain(|with| stays.contains(with));
             self.publish_state();
         }
         Ok(())
     }
+}
+
+fn of_ledger(error: &LedgerError) -> BrokerFault {
+    BrokerFault::new(BrokerCause::LedgerSays { words: error.to_string() }, None)
 }

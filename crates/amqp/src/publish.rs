@@ -12,13 +12,14 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation};
 
-use super::fault::{Error, Fault, describe};
+use super::fault::{Error, words};
 use super::link::Link;
 use super::options::Options;
 use super::properties::of_origin;
 use super::session::Session;
 use super::topology::{self, short};
 use super::{CONFIRM_TIMEOUT, answered};
+use paceline_domain::messages::{BrokerCause, BrokerCure, BrokerFault, BrokerStep};
 use paceline_ports::AmqpOrigin;
 use paceline_ports::crash_points;
 
@@ -49,7 +50,7 @@ pub(super) enum Verdict {
 /// A channel on which the broker confirms.
 pub(super) async fn confirming(session: &Session) -> Result<Channel, Error> {
     let channel = session.channel().await?;
-    answered("asking for confirms", channel.confirm_select(ConfirmSelectOptions { nowait: false })).await?;
+    answered(BrokerStep::AskingForConfirms, channel.confirm_select(ConfirmSelectOptions { nowait: false })).await?;
     Ok(channel)
 }
 
@@ -87,7 +88,7 @@ pub struct Report {
     /// How many are in the jobs queue, on disk.
     pub confirmed: usize,
     /// Those of which that is not known, by their position from 0, and why. Submitting them again does nothing twice.
-    pub unconfirmed: BTreeMap<usize, Arc<str>>,
+    pub unconfirmed: BTreeMap<usize, Arc<BrokerFault>>,
 }
 
 /// Publishes jobs to the jobs queue, up to `in_flight_max` at once, and calls `progress` with the number confirmed.
@@ -116,7 +117,7 @@ pub async fn submit(
         }
         let next = tokio::select! {
             next = tokio::time::timeout(CONFIRM_TIMEOUT, in_flight.next()) => next,
-            fault = session.until_lost() => break Some(fault.to_string()),
+            fault = session.until_lost() => break Some(fault),
         };
         match next {
             Ok(Some((position, verdict))) => {
@@ -133,7 +134,7 @@ pub async fn submit(
     };
     drop(in_flight);
     if let Some(why) = broken {
-        let why: Arc<str> = why.into();
+        let why = Arc::new(why);
         let rest = open.into_iter().chain(jobs.map(|(position, _)| position));
         report.unconfirmed.extend(rest.map(|position| (position, Arc::clone(&why))));
     }
@@ -151,25 +152,22 @@ fn to_queue(queue: &ShortString, job: Submission) -> Publication {
     }
 }
 
-fn fault_of(verdict: Result<Verdict, lapin::Error>, options: &Options) -> Option<String> {
-    let queue = &options.jobs_queue;
-    match verdict {
-        Ok(Verdict::Confirmed) => None,
-        Ok(Verdict::Refused) => Some(
-            Fault {
-                text: format!("RabbitMQ refused it: the queue {queue:?} is full"),
-                cure: "let workers drain it, or raise its max-length".to_owned(),
-            }
-            .to_string(),
-        ),
-        Ok(Verdict::Unroutable(words)) => Some(format!("RabbitMQ has no queue {queue:?} any more: {words}")),
-        Err(error) => Some(describe(&error)),
-    }
+/// Why the broker has not got it, if so.
+fn fault_of(verdict: Result<Verdict, lapin::Error>, options: &Options) -> Option<BrokerFault> {
+    let queue = options.jobs_queue.clone();
+    let (cause, cure) = match verdict {
+        Ok(Verdict::Confirmed) => return None,
+        Ok(Verdict::Refused) => (BrokerCause::JobsQueueFull { queue }, Some(BrokerCure::DrainByWorkers)),
+        Ok(Verdict::Unroutable(words)) => (BrokerCause::JobsQueueGone { queue, words }, None),
+        Err(error) => (BrokerCause::StepFailed { step: BrokerStep::Publishing, why: words(&error) }, None),
+    };
+    Some(BrokerFault::new(cause, cure))
 }
 
-fn silence(session: &Session) -> String {
-    match session.blocked().borrow().as_deref() {
-        Some(reason) => format!("RabbitMQ takes no messages until it has room again: {reason}"),
-        None => format!("RabbitMQ did not confirm within {} s", CONFIRM_TIMEOUT.as_secs()),
-    }
+fn silence(session: &Session) -> BrokerFault {
+    let cause = match session.blocked().borrow().clone() {
+        Some(reason) => BrokerCause::TakesNoMessages { reason },
+        None => BrokerCause::Unconfirmed { seconds: CONFIRM_TIMEOUT.as_secs() },
+    };
+    BrokerFault::new(cause, None)
 }

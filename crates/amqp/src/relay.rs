@@ -5,7 +5,6 @@
 //! ([`super::outgoing`]). A crash between confirm and forgetting publishes a row again, so consumers of results see each
 //! at least once.
 
-use std::fmt;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -13,73 +12,15 @@ use tokio::sync::watch;
 
 use super::fault::Error;
 use super::link::Link;
-use super::memory::{Memory, RABBITMQ};
+use super::memory::Memory;
 use super::options::Options;
 use super::outbox_run::Run;
 use super::ports::Endings;
 use super::troubles::Concern;
 use super::{retry_delay, until_stopped};
+use paceline_domain::messages::{BrokerPart, RelayState};
 use paceline_ports::Outbox;
 use paceline_ports::clock::Clock;
-
-/// What the relay does at the moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Waits for a connection.
-    Waiting,
-    /// Publishes what comes.
-    Publishing,
-    /// Publishes what comes, but somebody else's queue does not get all.
-    Hindered {
-        /// Why, and what to do.
-        why: String,
-    },
-    /// Keeps something in the outbox and tries again.
-    Stalled {
-        /// Why, and what to do.
-        why: String,
-    },
-    /// Stopped.
-    Stopped,
-}
-
-impl State {
-    /// Whether our own queues get what comes.
-    pub const fn publishes(&self) -> bool {
-        matches!(self, Self::Publishing | Self::Hindered { .. })
-    }
-
-    /// Why something stays in the outbox for now, if so.
-    pub fn why(&self) -> Option<&str> {
-        match self {
-            Self::Hindered { why } | Self::Stalled { why } => Some(why),
-            Self::Waiting | Self::Publishing | Self::Stopped => None,
-        }
-    }
-
-    /// In a word, for programs.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Publishing => "publishing",
-            Self::Hindered { .. } => "hindered",
-            Self::Stalled { .. } => "stalled",
-            Self::Stopped => "stopped",
-        }
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Waiting => out.write_str("waiting for a connection"),
-            Self::Publishing => out.write_str("publishing"),
-            Self::Hindered { why } => write!(out, "publishing, except to {why}"),
-            Self::Stalled { why } => write!(out, "stalled: {why}"),
-            Self::Stopped => out.write_str("stopped"),
-        }
-    }
-}
 
 /// Publishes the outbox.
 pub struct Relay<E> {
@@ -94,7 +35,7 @@ pub struct Relay<E> {
     /// Time.
     pub clock: Clock,
     /// What it does at the moment, for `status`.
-    pub state: watch::Sender<State>,
+    pub state: watch::Sender<RelayState>,
 }
 
 impl<E: Endings> Relay<E> {
@@ -118,9 +59,9 @@ impl<E: Endings> Relay<E> {
                         session.abandon(&error);
                     }
                     if session.is_lost() {
-                        self.state.send_replace(State::Waiting);
+                        self.state.send_replace(RelayState::RelayWaiting);
                     } else {
-                        memory.troubles.note(RABBITMQ, Concern::All, &error.to_string());
+                        memory.troubles.note(&BrokerPart::RabbitMq, Concern::All, error.fault());
                         self.state.send_replace(memory.troubles.state());
                     }
                 }
@@ -130,6 +71,6 @@ impl<E: Endings> Relay<E> {
                 () = until_stopped(&mut stop) => break,
             }
         }
-        self.state.send_replace(State::Stopped);
+        self.state.send_replace(RelayState::RelayStopped);
     }
 }

@@ -1,17 +1,16 @@
 //! The broker's part of a worker, put together: what wiring starts, asks and stops.
 
-use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::fault::Fault;
-use super::intake::{self, Decode, Intake};
-use super::link::{Link, State};
+use super::intake::{Decode, Intake};
+use super::link::Link;
 use super::options::Options;
 use super::ports::{Backlog, Endings};
-use super::relay::{self, Relay};
+use super::relay::Relay;
+use paceline_domain::messages::{BrokerFault, BrokerStatus, IntakeState, LinkState, RelayState};
 use paceline_ports::Outbox;
 use paceline_ports::clock::Clock;
 
@@ -21,8 +20,8 @@ pub struct Service {
     pub consume: Link,
     /// The publishing connection; `submit` may use it too.
     pub publish: Link,
-    intake: watch::Receiver<intake::State>,
-    relay: watch::Receiver<relay::State>,
+    intake: watch::Receiver<IntakeState>,
+    relay: watch::Receiver<RelayState>,
     intake_task: Task,
     relay_task: Task,
     link_tasks: [Task; 2],
@@ -31,10 +30,10 @@ pub struct Service {
 /// Looks at the running broker part from elsewhere.
 #[derive(Clone)]
 pub struct Look {
-    consume: watch::Receiver<State>,
-    publish: watch::Receiver<State>,
-    intake: watch::Receiver<intake::State>,
-    relay: watch::Receiver<relay::State>,
+    consume: watch::Receiver<LinkState>,
+    publish: watch::Receiver<LinkState>,
+    intake: watch::Receiver<IntakeState>,
+    relay: watch::Receiver<RelayState>,
 }
 
 impl Look {
@@ -50,47 +49,13 @@ impl Look {
     }
 
     /// How everything stands now.
-    pub fn status(&self) -> Status {
-        Status {
+    pub fn status(&self) -> BrokerStatus {
+        BrokerStatus {
             consume: self.consume.borrow().clone(),
             publish: self.publish.borrow().clone(),
             intake: self.intake.borrow().clone(),
             relay: self.relay.borrow().clone(),
         }
-    }
-}
-
-/// How everything stands, each part in words as well.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
-    /// The consuming connection.
-    pub consume: State,
-    /// The publishing connection.
-    pub publish: State,
-    /// Taking jobs over.
-    pub intake: intake::State,
-    /// Publishing endings.
-    pub relay: relay::State,
-}
-
-impl Status {
-    /// Whether jobs come in and endings go out; a pause for want of room counts as well.
-    pub fn is_ready(&self) -> bool {
-        let takes = matches!(self.intake, intake::State::Consuming | intake::State::Paused { .. });
-        self.consume.is_up() && self.publish.is_up() && takes && self.relay.publishes()
-    }
-
-    /// Jobs in and results out in words that stay the same while nothing but the next try changes.
-    pub fn describe(&self) -> [String; 2] {
-        let [consume, publish] = [&self.consume, &self.publish].map(State::describe);
-        [format!("{} ({consume})", self.intake), format!("{} ({publish})", self.relay)]
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "jobs in: {} ({})", self.intake, self.consume)?;
-        write!(out, "results out: {} ({})", self.relay, self.publish)
     }
 }
 
@@ -128,11 +93,11 @@ impl Service {
         (ledger, outbox): (Arc<dyn paceline_ports::Intake>, Arc<dyn Outbox>),
         engine: Arc<E>,
         clock: &Clock,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, BrokerFault> {
         let (consume, consume_up) = Link::new(options, "paceline consume", clock.clone())?;
         let (publish, publish_up) = Link::new(options, "paceline publish", clock.clone())?;
-        let (intake_state, intake) = watch::channel(intake::State::Waiting);
-        let (relay_state, relay) = watch::channel(relay::State::Waiting);
+        let (intake_state, intake) = watch::channel(IntakeState::IntakeWaiting);
+        let (relay_state, relay) = watch::channel(RelayState::RelayWaiting);
         let taking = Intake {
             link: consume.clone(),
             options: options.clone(),
@@ -162,7 +127,7 @@ impl Service {
     }
 
     /// How everything stands now.
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> BrokerStatus {
         self.look().status()
     }
 
@@ -177,12 +142,12 @@ impl Service {
     }
 
     /// Follows the intake.
-    pub fn intake(&self) -> watch::Receiver<intake::State> {
+    pub fn intake(&self) -> watch::Receiver<IntakeState> {
         self.intake.clone()
     }
 
     /// Follows the relay.
-    pub fn relay(&self) -> watch::Receiver<relay::State> {
+    pub fn relay(&self) -> watch::Receiver<RelayState> {
         self.relay.clone()
     }
 

@@ -12,12 +12,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Mutex, watch};
 
 use super::address::Address;
-use super::fault::{self, Error, Fault};
+use super::fault::{self, Error};
 use super::options::Options;
 use super::sign_in::{self, SignIn, Token, TokenSource};
 use super::wire;
 use super::wire::meter::Meter;
 use super::{CLOSE_TIMEOUT, CONNECT_TIMEOUT, answered};
+use paceline_domain::messages::{BrokerCause, BrokerFault, BrokerStep};
 use paceline_ports::clock::Clock;
 
 /// How often the connection's status is looked at besides its events: its thread may end without one.
@@ -27,7 +28,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(crate) struct Session {
     address: Address,
     connection: Connection,
-    lost: watch::Sender<Option<Fault>>,
+    lost: watch::Sender<Option<BrokerFault>>,
     blocked: watch::Receiver<Option<String>>,
     meter: Arc<Meter>,
     /// What it has signed in with, if that ends.
@@ -36,7 +37,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// Connects, within [`CONNECT_TIMEOUT`].
-    pub(super) async fn open(address: &Address, options: &Options, name: &str) -> Result<Self, Fault> {
+    pub(super) async fn open(address: &Address, options: &Options, name: &str) -> Result<Self, BrokerFault> {
         let sign_in = SignIn::of(address, options);
         let tls = sign_in::tls(options)?;
         let token = match &options.token {
@@ -68,16 +69,14 @@ impl Session {
 
     /// A fresh channel. Whatever the broker refuses closes the channel it was asked on, so risky questions get their own.
     pub(super) async fn channel(&self) -> Result<Channel, Error> {
-        answered("opening a channel", self.connection.create_channel()).await
+        answered(BrokerStep::OpeningChannel, self.connection.create_channel()).await
     }
 
     /// Waits until the connection is gone, and says why.
-    pub(super) async fn until_lost(&self) -> Fault {
+    pub(super) async fn until_lost(&self) -> BrokerFault {
         let mut lost = self.lost.subscribe();
-        match lost.wait_for(Option::is_some).await {
-            Ok(fault) => fault.clone().unwrap_or_else(|| Fault { text: String::new(), cure: String::new() }),
-            Err(_) => Fault { text: "the connection was dropped".to_owned(), cure: String::new() },
-        }
+        let fault = lost.wait_for(Option::is_some).await.ok().and_then(|fault| fault.clone());
+        fault.unwrap_or_else(|| BrokerFault::new(BrokerCause::ConnectionDropped, None))
     }
 
     /// Whether the connection is gone.
@@ -88,7 +87,8 @@ impl Session {
 
     /// Gives the connection up because the broker no longer answers on it.
     pub(super) fn abandon(&self, error: &Error) {
-        let fault = Fault { text: format!("gave the connection to RabbitMQ up: {error}"), cure: String::new() };
+        let before = Box::new(error.fault());
+        let fault = BrokerFault::new(BrokerCause::ConnectionGivenUp { before }, None);
         self.lost.send_if_modified(|lost| lost.is_none() && lost.replace(fault).is_none());
     }
 
@@ -116,7 +116,7 @@ impl Session {
                 }
             };
             let update = self.connection.update_secret(new.expose().into(), "the token is renewed".into());
-            match answered("renewing the token", update).await {
+            match answered(BrokerStep::RenewingToken, update).await {
                 Ok(()) => tracing::debug!(broker = %self.address, "gave RabbitMQ a new token"),
                 // RabbitMQ then closes the connection, and the next one begins with a token read anew.
                 Err(error) => tracing::warn!(broker = %self.address, "{error}"),
@@ -137,7 +137,7 @@ async fn follow(
     mut events: impl Stream<Item = Event> + Unpin,
     status: ConnectionStatus,
     address: Address,
-    lost: watch::Sender<Option<Fault>>,
+    lost: watch::Sender<Option<BrokerFault>>,
     blocked: watch::Sender<Option<String>>,
 ) {
     let mut last_error = None;
@@ -161,7 +161,7 @@ async fn follow(
     }
     let fault = match last_error {
         Some(error) => fault::of_loss(&address, &error),
-        None => Fault { text: format!("the connection to RabbitMQ at {address} ended"), cure: String::new() },
+        None => BrokerFault::new(BrokerCause::ConnectionEnded { address: address.to_string() }, None),
     };
     lost.send_if_modified(|lost| lost.is_none() && lost.replace(fault).is_none());
 }
@@ -170,7 +170,7 @@ async fn follow(
 ///
 /// The client has a thread per connection, and one that waits for a handshake cannot be taken back: after one silent
 /// try, the next are made with this until something answers.
-pub(super) async fn probe(address: &Address) -> Result<(), Fault> {
+pub(super) async fn probe(address: &Address) -> Result<(), BrokerFault> {
     let answer = async {
         let mut stream = tokio::net::TcpStream::connect((address.host(), address.port())).await?;
         if !address.tls() {

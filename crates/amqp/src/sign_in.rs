@@ -15,8 +15,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::task::spawn_blocking;
 
 use super::address::Address;
-use super::fault::Fault;
 use super::options::Options;
+use paceline_domain::messages::{BrokerCause, BrokerCure, BrokerFault};
 use paceline_domain::time::Timestamp;
 use paceline_host::files;
 
@@ -88,51 +88,52 @@ impl SignIn {
     }
 
     /// What to do when RabbitMQ does not let one in.
-    pub(super) fn cure(self, address: &Address) -> Option<String> {
-        let login = match self {
-            Self::Password => return None,
-            Self::Certificate => {
-                "RabbitMQ needs the plugin rabbitmq_auth_mechanism_ssl, `auth_mechanisms.1 = EXTERNAL`, and a user with the \
-                 name in the certificate of broker.tls_cert (`ssl_cert_login_from` says which name)"
-            }
-            Self::Token => {
-                "RabbitMQ needs the plugin rabbitmq_auth_backend_oauth2, and the token its audience \
-                 (`auth_oauth2.resource_server_id`) and scopes for the vhost; it may also have ended, or be signed with a \
-                 key that RabbitMQ does not know"
-            }
-        };
-        Some(format!("{login}; the log of RabbitMQ at {address} tells the reason"))
+    pub(super) fn cure(self, address: &Address) -> Option<BrokerCure> {
+        let address = address.to_string();
+        match self {
+            Self::Password => None,
+            Self::Certificate => Some(BrokerCure::LetCertificateIn { address }),
+            Self::Token => Some(BrokerCure::LetTokenIn { address }),
+        }
     }
 }
 
 /// What TLS is spoken with.
-pub(super) fn tls(options: &Options) -> Result<OwnedTLSConfig, Fault> {
+pub(super) fn tls(options: &Options) -> Result<OwnedTLSConfig, BrokerFault> {
     let cert_chain = options.ca_file.as_deref().map(|file| certificates(file, "broker.ca_file")).transpose()?;
     let identity = options.certificate.as_ref().map(|Certificate { cert, key }| {
         let pem = certificates(cert, "broker.tls_cert")?.into_bytes();
-        let wrong = |why: String| Fault { text: why, cure: "correct broker.tls_key".to_owned() };
+        let wrong = |cause| correct(cause, "broker.tls_key");
         let secret = files::read_secret(key).map_err(|error| wrong(unreadable(key, &error)))?;
         if !secret.contains("PRIVATE KEY-----") {
-            return Err(wrong(format!("{} holds no private key: expected PEM (not shown)", key.display())));
+            return Err(wrong(BrokerCause::NoPrivateKey { path: key.display().to_string() }));
         }
         Ok(OwnedIdentity::PKCS8 { pem, key: secret.into_bytes() })
     });
     Ok(OwnedTLSConfig { identity: identity.transpose()?, cert_chain })
 }
 
-fn certificates(file: &Path, setting: &str) -> Result<String, Fault> {
-    let fault = |text: String| Fault { text, cure: format!("correct {setting}") };
-    let pem = std::fs::read_to_string(file).map_err(|error| fault(unreadable(file, &error)))?;
+fn certificates(file: &Path, setting: &str) -> Result<String, BrokerFault> {
+    let pem = std::fs::read_to_string(file).map_err(|error| correct(unreadable(file, &error), setting))?;
     if pem.contains("-----BEGIN CERTIFICATE-----") {
         return Ok(pem);
     }
-    let shown = file.display();
-    Err(fault(format!("{shown} holds no certificate: expected PEM with \"-----BEGIN CERTIFICATE-----\"")))
+    Err(correct(BrokerCause::NoCertificate { path: file.display().to_string() }, setting))
 }
 
-fn unreadable(file: &Path, error: &std::io::Error) -> String {
+/// A fault of what a setting names.
+fn correct(cause: BrokerCause, setting: &str) -> BrokerFault {
+    BrokerFault::new(cause, Some(BrokerCure::CorrectSetting { setting: setting.to_owned() }))
+}
+
+fn unreadable(file: &Path, error: &std::io::Error) -> BrokerCause {
     let is_exposed = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<files::Exposed>);
-    if is_exposed { error.to_string() } else { format!("cannot read {}: {error}", file.display()) }
+    let words = error.to_string();
+    if is_exposed {
+        BrokerCause::FileExposed { words }
+    } else {
+        BrokerCause::FileUnreadable { path: file.display().to_string(), words }
+    }
 }
 
 impl TokenSource {
@@ -145,24 +146,21 @@ impl TokenSource {
     }
 
     /// The token of now.
-    pub(super) async fn read(&self) -> Result<Token, Fault> {
+    pub(super) async fn read(&self) -> Result<Token, BrokerFault> {
         let read = match self {
             Self::File(file) => files::read_secret(file).map_err(|error| unreadable(file, &error)),
             Self::Program(command) => run(command, PROGRAM_TIMEOUT).await,
         };
         let read = read.map(Zeroizing::new).and_then(|text| Token::of(&text));
-        read.map_err(|why| Fault {
-            text: format!("no token for RabbitMQ: {why}"),
-            cure: format!("correct {}", self.setting()),
-        })
+        read.map_err(|cause| correct(BrokerCause::NoBrokerToken { before: Box::new(cause) }, self.setting()))
     }
 }
 
 impl Token {
-    fn of(text: &str) -> Result<Self, String> {
+    fn of(text: &str) -> Result<Self, BrokerCause> {
         let text = text.trim();
         if text.is_empty() || text.contains(|sign: char| sign.is_whitespace() || sign.is_control()) {
-            return Err("expected one line with a token, got something else (not shown)".to_owned());
+            return Err(BrokerCause::NotAToken);
         }
         Ok(Self { text: text.into(), ends_at: end_of(text) })
     }
@@ -192,12 +190,16 @@ fn end_of(token: &str) -> Option<Timestamp> {
 }
 
 /// What the program prints.
-async fn run(command: &[String], timeout: Duration) -> Result<String, String> {
-    let Some((program, arguments)) = command.split_first() else { return Err("no program is named".to_owned()) };
-    let mut process = Command::new(program);
+async fn run(command: &[String], timeout: Duration) -> Result<String, BrokerCause> {
+    let Some((name, arguments)) = command.split_first() else { return Err(BrokerCause::NoProgram) };
+    let program = name.clone();
+    let mut process = Command::new(name);
     process.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = process.spawn().map_err(|error| format!("{program:?} cannot be started: {error}"))?;
-    let Some(out) = child.stdout.take() else { return Err(format!("{program:?} has no output")) };
+    let mut child = match process.spawn() {
+        Ok(child) => child,
+        Err(error) => return Err(BrokerCause::ProgramNotStarted { program, words: error.to_string() }),
+    };
+    let Some(out) = child.stdout.take() else { return Err(BrokerCause::ProgramWithoutOutput { program }) };
     let reading = spawn_blocking(move || read_all(out));
     let read = tokio::time::timeout(timeout, reading).await;
     if read.is_err() {
@@ -205,13 +207,13 @@ async fn run(command: &[String], timeout: Duration) -> Result<String, String> {
         let _ = child.kill();
     }
     let ended = spawn_blocking(move || Child::wait(&mut child)).await;
-    let seconds = timeout.as_secs_f64();
-    let Ok(read) = read else { return Err(format!("{program:?} printed nothing within {seconds} s")) };
+    let seconds = timeout.as_secs_f64().to_string();
+    let Ok(read) = read else { return Err(BrokerCause::ProgramSilent { program, seconds }) };
     match (read, ended) {
         (Ok(Ok(text)), Ok(Ok(status))) if status.success() => Ok(text),
-        (Ok(Err(error)), _) => Err(format!("what {program:?} printed cannot be read: {error}")),
-        (_, Ok(Ok(status))) => Err(format!("{program:?} ended with {status}: run it by hand to see why")),
-        _ => Err(format!("{program:?} did not end")),
+        (Ok(Err(error)), _) => Err(BrokerCause::ProgramUnread { program, words: error.to_string() }),
+        (_, Ok(Ok(status))) => Err(BrokerCause::ProgramFailed { program, status: status.to_string() }),
+        _ => Err(BrokerCause::ProgramEndless { program }),
     }
 }
 

@@ -9,9 +9,13 @@ use lapin::protocol::AMQPSoftError;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use super::answered;
-use super::fault::{Error, Fault};
+use super::fault::Error;
 use super::options::Options;
 use super::session::Session;
+use paceline_domain::messages::{BrokerCause, BrokerCure, BrokerFault, BrokerPart, BrokerStep};
+
+/// RabbitMQ's own name for the exchange without one.
+pub(super) const DEFAULT_EXCHANGE: &str = "amq.default";
 
 /// What earlier editions bound the queue of results to the exchange with.
 const FORMER_BINDINGS: [&str; 2] = ["*.*.*.#", "#"];
@@ -44,7 +48,7 @@ pub(super) async fn declare_queue(session: &Session, name: &str) -> Result<(), E
     match ask_queue(session, name, declare, queue_arguments()).await {
         // Where workers may not configure, an operator has declared it; then it is enough that it is there.
         Err(error) if is_refused(&error) && look_at_queue(session, name).await.is_ok() => Ok(()),
-        answer => answer.map(drop).map_err(|error| explain("queue", name, error)),
+        answer => answer.map(drop).map_err(|error| explain(queue(name), error)),
     }
 }
 
@@ -62,7 +66,7 @@ async fn ask_queue(
     arguments: FieldTable,
 ) -> Result<lapin::Queue, Error> {
     let channel = session.channel().await?;
-    let queue = answered("declaring a queue", channel.queue_declare(short(name)?, options, arguments)).await?;
+    let queue = answered(BrokerStep::DeclaringQueue, channel.queue_declare(short(name)?, options, arguments)).await?;
     close(&channel).await;
     Ok(queue)
 }
@@ -91,7 +95,7 @@ pub(super) async fn declare_exchange(session: &Session, name: &str) -> Result<()
     };
     match ask_exchange(session, name, declare).await {
         Err(error) if is_refused(&error) && look_at_exchange(session, name).await.is_ok() => Ok(()),
-        answer => answer.map_err(|error| explain("exchange", name, error)),
+        answer => answer.map_err(|error| explain(exchange(name), error)),
     }
 }
 
@@ -103,7 +107,7 @@ pub(super) async fn look_at_exchange(session: &Session, name: &str) -> Result<()
 async fn ask_exchange(session: &Session, name: &str, options: ExchangeDeclareOptions) -> Result<(), Error> {
     let channel = session.channel().await?;
     let answer = channel.exchange_declare(short(name)?, ExchangeKind::Topic, options, FieldTable::default());
-    answered("declaring an exchange", answer).await?;
+    answered(BrokerStep::DeclaringExchange, answer).await?;
     close(&channel).await;
     Ok(())
 }
@@ -113,7 +117,7 @@ async fn unbind(session: &Session, queue: &str, exchange: &str) -> Result<(), Er
     for binding in FORMER_BINDINGS {
         let channel = session.channel().await?;
         let answer = channel.queue_unbind(short(queue)?, short(exchange)?, binding.into(), FieldTable::default());
-        match answered("unbinding a queue", answer).await {
+        match answered(BrokerStep::UnbindingQueue, answer).await {
             // Bindings are not visible from here: there need not be one.
             Err(error) if is_refused(&error) => {
                 tracing::info!(
@@ -121,7 +125,7 @@ async fn unbind(session: &Session, queue: &str, exchange: &str) -> Result<(), Er
                 );
                 return Ok(());
             }
-            answer => answer.map_err(|error| explain("queue", queue, error))?,
+            answer => answer.map_err(|error| explain(self::queue(queue), error))?,
         }
         close(&channel).await;
     }
@@ -136,34 +140,51 @@ pub(super) async fn close(channel: &lapin::Channel) {
 /// An AMQP name from the settings.
 pub(super) fn short(name: &str) -> Result<ShortString, Error> {
     ShortString::try_new(name).map_err(|_| {
-        Error::Fault(Fault {
-            text: format!("{name:?} has more than the 255 bytes that AMQP allows for a name"),
-            cure: "choose a shorter one".to_owned(),
-        })
+        let cause = BrokerCause::NameTooLong { name: name.to_owned() };
+        Error::Fault(BrokerFault::new(cause, Some(BrokerCure::ChooseShorterName)))
     })
 }
 
-/// A refusal in the broker's words, with a cure.
-pub(super) fn explain(kind: &'static str, name: &str, error: Error) -> Error {
-    match cure(kind, name, &error) {
-        Some(cure) => Error::Fault(Fault { text: format!("{kind} {name:?}: {error}"), cure }),
+/// A queue, as people are told of it.
+pub(super) fn queue(name: &str) -> BrokerPart {
+    BrokerPart::Queue { name: name.to_owned() }
+}
+
+/// An exchange, as people are told of it.
+pub(super) fn exchange(name: &str) -> BrokerPart {
+    BrokerPart::Exchange { name: name.to_owned() }
+}
+
+/// A refusal in the broker's words, with what to do.
+pub(super) fn explain(part: BrokerPart, error: Error) -> Error {
+    match cure(&part, &error) {
+        Some(cure) => Error::Fault(with_cure(&error, cure).of(part)),
         None => error,
     }
 }
 
-/// What to do about a refusal, if that can be said.
-pub(super) fn cure(kind: &'static str, name: &str, error: &Error) -> Option<String> {
+/// A refusal with what to do about it, if that can be said.
+pub(super) fn fault(part: &BrokerPart, error: &Error) -> BrokerFault {
+    match cure(part, error) {
+        Some(cure) => with_cure(error, cure),
+        None => error.fault(),
+    }
+}
+
+fn with_cure(error: &Error, cure: BrokerCure) -> BrokerFault {
+    match error.fault() {
+        BrokerFault::Waited { cause } => BrokerFault::Curable { cause, cure },
+        fault @ (BrokerFault::Curable { .. } | BrokerFault::OfEach { .. }) => fault,
+    }
+}
+
+fn cure(part: &BrokerPart, error: &Error) -> Option<BrokerCure> {
+    let (BrokerPart::Queue { name } | BrokerPart::Exchange { name }) = part else { return None };
+    let name = name.clone();
     Some(match error.soft()? {
-        AMQPSoftError::PRECONDITIONFAILED => format!(
-            "the {kind} {name:?} exists with other properties: delete it when it is empty and let it be declared anew, \
-             or name another one in [broker]"
-        ),
-        AMQPSoftError::ACCESSREFUSED => format!(
-            "give the user of the broker's address the rights to configure, write and read {name:?} (`rabbitmqctl set_permissions`)"
-        ),
-        AMQPSoftError::RESOURCELOCKED => {
-            format!("{name:?} belongs to another connection alone: name another one in [broker]")
-        }
+        AMQPSoftError::PRECONDITIONFAILED => BrokerCure::DeclareAnew { part: part.clone() },
+        AMQPSoftError::ACCESSREFUSED => BrokerCure::GiveRights { name },
+        AMQPSoftError::RESOURCELOCKED => BrokerCure::NameAnother { name },
         AMQPSoftError::CONTENTTOOLARGE
         | AMQPSoftError::NOROUTE
         | AMQPSoftError::NOCONSUMERS

@@ -1,8 +1,6 @@
 //! What keeps results from where they belong: each cause is said once, and `status` has all of them.
 
-use std::collections::BTreeMap;
-
-use super::relay::State;
+use paceline_domain::messages::{BrokerFault, BrokerPart, RelayState};
 
 /// Whom a trouble concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,56 +11,65 @@ pub(super) enum Concern {
     Others,
 }
 
-/// The troubles of now, by what they are with.
+/// The troubles of now, each with the part that it is with.
 #[derive(Debug, Default)]
-pub(super) struct Troubles(BTreeMap<String, (Concern, String)>);
+pub(super) struct Troubles(Vec<(BrokerPart, Concern, BrokerFault)>);
 
 impl Troubles {
-    /// Notes one; says it if it is new, or another one with the same thing than before.
-    pub(super) fn note(&mut self, with: &str, concern: Concern, why: &str) {
-        let trouble = (concern, why.to_owned());
-        if self.0.get(with) != Some(&trouble) {
-            tracing::warn!("outbox: {with}: {why}; kept, and tried again until it works");
-            self.0.insert(with.to_owned(), trouble);
+    /// Notes one; says it if it is new, or another one with the same part than before.
+    pub(super) fn note(&mut self, with: &BrokerPart, concern: Concern, fault: BrokerFault) {
+        let trouble = (with.clone(), concern, fault);
+        if self.0.contains(&trouble) {
+            return;
+        }
+        tracing::warn!("outbox: {with}: {}; kept, and tried again until it works", trouble.2);
+        match self.0.iter_mut().find(|(part, ..)| part == with) {
+            Some(known) => *known = trouble,
+            None => self.0.push(trouble),
         }
     }
 
     /// Something got through there.
-    pub(super) fn end(&mut self, with: &str) {
-        self.0.remove(with);
+    pub(super) fn end(&mut self, with: &BrokerPart) {
+        self.retain(|part| part != with);
     }
 
     /// Only these are left.
-    pub(super) fn retain(&mut self, stays: impl Fn(&str) -> bool) {
-        self.0.retain(|with, _| stays(with));
+    pub(super) fn retain(&mut self, stays: impl Fn(&BrokerPart) -> bool) {
+        self.0.retain(|(part, ..)| stays(part));
     }
 
     /// What the relay does in spite of them, or not.
-    pub(super) fn state(&self) -> State {
-        let why = || self.0.iter().map(|(with, (_, why))| format!("{with}: {why}")).collect::<Vec<_>>().join("; ");
-        match self.0.values().map(|(concern, _)| *concern).min() {
-            None => State::Publishing,
-            Some(Concern::Others) => State::Hindered { why: why() },
-            Some(Concern::All) => State::Stalled { why: why() },
+    pub(super) fn state(&self) -> RelayState {
+        let faults = || self.0.iter().map(|(part, _, fault)| fault.clone().of(part.clone())).collect();
+        match self.0.iter().map(|(_, concern, _)| *concern).min() {
+            None => RelayState::RelayPublishing,
+            Some(Concern::Others) => RelayState::RelayHindered { faults: faults() },
+            Some(Concern::All) => RelayState::RelayStalled { faults: faults() },
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use paceline_domain::messages::BrokerCause;
+
     use super::*;
 
     #[test]
     fn the_worst_trouble_decides_and_all_are_told() {
         let mut troubles = Troubles::default();
-        assert_eq!(troubles.state(), State::Publishing);
-        troubles.note("exchange \"r\"", Concern::Others, "refused");
-        assert_eq!(troubles.state(), State::Hindered { why: "exchange \"r\": refused".to_owned() });
-        troubles.note("queue \"d\"", Concern::All, "full");
-        let why = "exchange \"r\": refused; queue \"d\": full".to_owned();
-        assert_eq!(troubles.state(), State::Stalled { why });
-        troubles.end("queue \"d\"");
-        troubles.end("exchange \"r\"");
-        assert_eq!(troubles.state(), State::Publishing);
+        assert_eq!(troubles.state(), RelayState::RelayPublishing);
+        let exchange = BrokerPart::Exchange { name: "r".to_owned() };
+        let queue = BrokerPart::Queue { name: "d".to_owned() };
+        troubles.note(&exchange, Concern::Others, BrokerFault::new(BrokerCause::BoundQueueFull, None));
+        let refused = "exchange \"r\": it refuses results because it is full";
+        assert_eq!(troubles.state().to_string(), format!("publishing, except to {refused}"));
+        troubles.note(&queue, Concern::All, BrokerFault::new(BrokerCause::QueueFull, None));
+        let full = "queue \"d\": RabbitMQ refuses it: the queue is full";
+        assert_eq!(troubles.state().to_string(), format!("stalled: {refused}; {full}"));
+        troubles.end(&queue);
+        troubles.end(&exchange);
+        assert_eq!(troubles.state(), RelayState::RelayPublishing);
     }
 }

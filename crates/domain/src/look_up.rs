@@ -63,7 +63,12 @@ impl Query {
         Self {
             identity: job.identity.clone(),
             params: params_of(&look_up.params, &sent, None),
-            detail: look_up.detail.iter().map(|detail| params_of(&detail.params, &sent, None)).next().unwrap_or_default(),
+            detail: look_up
+                .detail
+                .iter()
+                .map(|detail| params_of(&detail.params, &sent, None))
+                .next()
+                .unwrap_or_default(),
         }
     }
 

@@ -82,8 +82,8 @@ pub struct Situation {
     pub is_known: bool,
     /// The lane of its look-up, if its method has one.
     pub look_up: Option<LaneKey>,
-    /// Who works the ledger, if anybody does.
-    pub worker: Option<String>,
+    /// Whether anybody works the ledger.
+    pub has_worker: bool,
     /// Windows that its call falls under.
     pub windows: Vec<WindowUse>,
     /// Budgets of days and months that its call falls under.

@@ -1,4 +1,6 @@
-//! What the operating system knows: files that are for one user alone, and who runs this process.
+//! What the operating system knows: files that are for one user alone, who runs this process, and why no connection
+//! came about.
 
+pub mod connect;
 pub mod files;
 pub mod user;

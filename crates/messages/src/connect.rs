@@ -9,6 +9,8 @@ messages! {
         WrongName { words: String } = "{words}", "证书是给另一个名称的（{words}）";
         CertificateDates { words: String } = "{words}", "证书不在有效期内（{words}）";
         BadCertificate { words: String } = "{words}", "证书有问题（{words}）";
+        /// Those who bring no certificate are not let in.
+        CertificateWanted { words: String } = "{words}", "对方要求出示证书（{words}）";
         NoTls { words: String } = "{words}", "该端口不使用 TLS（{words}）";
         NoAddress { words: String } = "{words}", "找不到该名称的地址（{words}）";
         ConnectionRefused { words: String } = "{words}", "连接被拒绝（{words}）";
@@ -33,7 +35,7 @@ impl Connect {
             Self::NoTls { .. } => Cure::CorrectPort,
             Self::NoAddress { .. } => Cure::CorrectHost,
             Self::ConnectionRefused { .. } => Cure::NothingListens,
-            Self::NoWay { .. } => Cure::CheckWay,
+            Self::CertificateWanted { .. } | Self::NoWay { .. } => Cure::CheckWay,
         }
     }
 }

@@ -7,11 +7,14 @@
 //! The two languages cannot differ: each message has both sentences in one place, and the compiler refuses one that
 //! names a value which is not there, or leaves one out. Decision: docs/decisions/0036-sentences-are-made-at-the-edge.md
 
+mod broker;
+mod broker_status;
 mod cause;
 pub mod command;
 mod connect;
 mod cure;
 mod file;
+mod holder;
 mod limit;
 mod names;
 mod rule;
@@ -19,10 +22,13 @@ mod shown;
 mod table;
 mod text;
 
+pub use broker::{BrokerAddress, BrokerCause, BrokerCure, BrokerFault, BrokerPart, BrokerStep, BrokerWords};
+pub use broker_status::{BrokerStatus, IntakeLoad, IntakeState, LinkState, RelayState};
 pub use cause::Cause;
 pub use connect::Connect;
 pub use cure::Cure;
 pub use file::FileTrouble;
+pub use holder::Holder;
 pub use limit::{Limit, Limits};
 pub use names::Names;
 pub use rule::{Got, Hint, Rule, Spot, Wanted, Wrong};

@@ -2,17 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Cause, Connect, Cure, FileTrouble, Got, Hint, Language, Limit, Names, Rule, Spot, Wanted, Wrong};
+use crate::{
+    BrokerAddress, BrokerCause, BrokerCure, BrokerFault, BrokerPart, BrokerStep, BrokerWords, Cause, Connect, Cure,
+    Got, Hint, Holder, IntakeLoad, IntakeState, Language, Limit, LinkState, Names, RelayState, Rule, Spot, Wanted,
+    Wrong,
+};
 
 const FAMILIES: &[&[(&str, &str, &str)]] = &[
+    BrokerAddress::TABLE,
+    BrokerCause::TABLE,
+    BrokerCure::TABLE,
+    BrokerFault::TABLE,
+    BrokerPart::TABLE,
+    BrokerStep::TABLE,
+    BrokerWords::TABLE,
     Cause::TABLE,
     Connect::TABLE,
     Cure::TABLE,
     FileTrouble::TABLE,
     Got::TABLE,
     Hint::TABLE,
+    Holder::TABLE,
+    IntakeLoad::TABLE,
+    IntakeState::TABLE,
     Limit::TABLE,
+    LinkState::TABLE,
     Names::TABLE,
+    RelayState::TABLE,
     Rule::TABLE,
     Spot::TABLE,
     Wanted::TABLE,

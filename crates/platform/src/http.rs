@@ -10,7 +10,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, 
 use reqwest::tls::TlsInfo;
 use reqwest::{Client, Method, Proxy, redirect, retry};
 
-use super::connect::{self, SystemNames};
+use super::names::SystemNames;
 use super::proxy::{Proxies, Used};
 use paceline_domain::messages::Cause;
 use paceline_domain::outcome::{Answer, Reply, speaks_of_limits};
@@ -138,7 +138,7 @@ fn failed(error: &reqwest::Error, proxy: Option<Used>) -> Reply {
         return Reply::NotSent(Cause::RequestNotBuilt);
     }
     if error.is_connect() {
-        let why = connect::reason(error, innermost(error));
+        let why = paceline_host::connect::reason(error, innermost(error));
         return Reply::NotSent(match proxy {
             Some(Used { variable, address }) => {
                 Cause::NoConnectionThroughProxy { proxy: address.clone(), variable: variable.to_string(), why }

@@ -1,8 +1,8 @@
 //! The HTTP client: carries the engine's calls to the platforms and says what came back.
 
 mod certificate;
-mod connect;
 mod http;
+mod names;
 mod proxy;
 
 pub use certificate::not_after;

@@ -7,8 +7,9 @@ use crate::connect;
 use crate::driver::{self, Conn};
 use crate::ledger::books::Books;
 use crate::ledger::{leases, seal, sharing};
-use crate::sqlite::lock::Holder;
+use crate::sqlite::lock::Held;
 use crate::sqlite::{file, lock};
+use paceline_domain::messages::Holder;
 use paceline_domain::time::Timestamp;
 use paceline_ports::LedgerError;
 use paceline_ports::clock::Clock;
@@ -35,7 +36,7 @@ pub(crate) fn inspect(location: &Location) -> Result<Found, LedgerError> {
     // Opened for writing, and not written: the worker will have to.
     file::may_write(path)?;
     file::refuse_misplaced(path)?;
-    let worker = holder(path)?;
+    let worker = held(path)?;
     let (conn, version) = file::open_untouched(location)?;
     if version == 0 {
         seal::refuse_leftover(location)?;
@@ -47,7 +48,7 @@ pub(crate) fn inspect(location: &Location) -> Result<Found, LedgerError> {
     let faults = [moved.map(|worker| is_elsewhere(path, worker)), key, damage(&conn, path)?];
     Ok(Found::Ledger(Inspection {
         mode: metadata.permissions().mode() & 0o777,
-        worker: worker.map(|worker| worker.name),
+        worker: worker.map(|worker| worker.by),
         is_old: !is_current,
         newest,
         faults: faults.into_iter().flatten().collect(),
@@ -68,15 +69,15 @@ fn inspect_server(location: &Location) -> Result<Found, LedgerError> {
     }))
 }
 
-fn holder(path: &Path) -> Result<Option<Holder>, LedgerError> {
-    lock::holder(path)
+fn held(path: &Path) -> Result<Option<Held>, LedgerError> {
+    lock::held(path)
         .map_err(|error| LedgerError::Failed(format!("the lock beside {} cannot be read: {error}", path.display())))
 }
 
-fn is_elsewhere(path: &Path, worker: &Holder) -> String {
+fn is_elsewhere(path: &Path, worker: &Held) -> String {
     format!(
         "{}, but not the file that is there now: {} was removed or replaced; stop that process, and restore the ledger from a backup",
-        worker.name,
+        worker.by,
         path.display()
     )
 }
@@ -92,18 +93,18 @@ pub(crate) fn is_worked(location: &Location) -> bool {
     worker(location).is_ok_and(|worker| worker.is_some())
 }
 
-/// Who works the ledger, in words, if anybody does.
-pub(crate) fn worker(location: &Location) -> Result<Option<String>, LedgerError> {
+/// Who works the ledger, if anybody does.
+pub(crate) fn worker(location: &Location) -> Result<Option<Holder>, LedgerError> {
     if location.server.is_none() {
-        return Ok(holder(&location.path)?.map(|holder| holder.name));
+        return Ok(held(&location.path)?.map(|held| held.by));
     }
-    let owner = leases::owner(&connect::reader(location)?)?;
-    Ok(owner.map(|owner| format!("worker {owner} has it")))
+    let lease = leases::current(&connect::reader(location)?)?;
+    Ok(lease.map(|(owner, until)| Holder::HolderReplica { owner: owner.to_string(), until_at: until.to_string() }))
 }
 
 fn absent(location: &Location) -> Result<Found, LedgerError> {
     let path = location.path.as_path();
-    if let Some(worker) = holder(path)? {
+    if let Some(worker) = held(path)? {
         return Err(LedgerError::Failed(is_elsewhere(path, &worker)));
     }
     seal::refuse_leftover(location)?;
@@ -176,7 +177,7 @@ mod tests {
         let before = all(folder.path());
         let empty = ledger(inspect(&(&path).into()).unwrap());
         assert_eq!((empty.mode, empty.is_old, empty.newest), (0o600, false, None));
-        assert!(empty.worker.unwrap().contains(&std::process::id().to_string()));
+        assert!(empty.worker.unwrap().to_string().contains(&std::process::id().to_string()));
         assert_eq!(all(folder.path()), before);
 
         let arrival = Arrival { input: Ok(Box::new(job("a"))), origin: Origin::default() };

@@ -8,6 +8,7 @@ import { leftOver, unanswered } from "./facts.js";
 import { age, ahead, duration, instant, number, seconds } from "./format.js";
 import { t } from "./i18n.js";
 import { lanes } from "./lanes.js";
+import { told } from "./message.js";
 import {
   chip,
   facts,
@@ -188,16 +189,9 @@ function quotas(all, now, redraw) {
   );
 }
 
-function paused({ jobs, are_all, fullest }) {
-  const most = fullest ? t("broker.fullest", { app: fullest.app, count: fullest.jobs }) : "";
-  return t(are_all ? "broker.unfinished" : "broker.waiting", { count: jobs, most });
-}
-
 function machinery({ broker, outbox, worker }, now) {
   const link = (side) => {
-    const why = side.error || side.why;
-    const words = side.state === "blocked" ? t("broker.blocked", { why }) : why;
-    const hint = words || (side.paused ? paused(side.paused) : null);
+    const hint = told(side, "error") || told(side, "why");
     return [chip(side.state), hint ? h("span", { class: "hint" }, " ", hint) : null];
   };
   const pairs = broker

@@ -101,7 +101,7 @@ pub(super) fn ledger(store: &StoreUrl, now: Timestamp) -> Vec<Finding> {
 }
 
 fn describe(place: &str, inspection: &Inspection) -> Vec<Finding> {
-    let worker = inspection.worker.as_deref().unwrap_or("no process is using it");
+    let worker = inspection.worker.as_ref().map_or("no process is using it".to_owned(), ToString::to_string);
     let old = if inspection.is_old { "; the next start brings its format up to date" } else { "" };
     let mut findings: Vec<_> =
         inspection.faults.iter().map(|fault| Finding::fault("ledger", fault.clone(), "")).collect();

@@ -87,7 +87,7 @@ async fn look_at_broker(settings: &Settings) -> Vec<Finding> {
         let what = format!("broker {}", found.subject);
         match found.verdict {
             Ok(detail) => Finding::ok(what, detail),
-            Err(fault) => Finding::fault(what, fault.text, fault.cure),
+            Err(fault) => Finding::fault(what, fault.cause(), fault.cure()),
         }
     });
     found.chain([here::publishers(settings)]).collect()

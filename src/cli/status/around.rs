@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
+use crate::domain::messages::{BrokerStatus, Holder};
 use crate::engine::ports::Counts;
 use crate::operations::fleet::Workers;
 use crate::settings::Settings;
@@ -14,7 +15,7 @@ use crate::cli::table::plain;
 /// What is around the jobs.
 pub(super) struct Around {
     /// Who works the ledger, if anybody does.
-    pub worker: Option<String>,
+    pub worker: Option<Holder>,
     /// Who else, if several may.
     pub workers: Option<Workers>,
     /// Results and dead letters that the broker does not have yet.
@@ -45,7 +46,7 @@ impl Around {
     }
 
     fn is_full(&self) -> bool {
-        self.broker.as_ref().is_some_and(|broker| broker.is_full)
+        self.broker.as_ref().is_some_and(|broker| broker.status.is_full())
     }
 
     pub(super) fn intake_document(&self) -> Value {
@@ -55,8 +56,11 @@ impl Around {
 
     pub(super) fn broker_document(&self) -> Value {
         self.broker.as_ref().map_or(Value::Null, |broker| {
-            let BrokerStanding { ready, since, jobs_in, results_out, .. } = broker;
-            json!({"ready": ready, "since": since, "jobs_in": jobs_in, "results_out": results_out})
+            let BrokerStanding { since, status } = broker;
+            let BrokerStatus { consume, publish, intake, relay } = status;
+            json!({"ready": status.is_ready(), "since": since,
+                "jobs_in": status.jobs_in(), "intake": intake, "consume": consume,
+                "results_out": status.results_out(), "relay": relay, "publish": publish})
         })
     }
 
@@ -67,13 +71,14 @@ impl Around {
         }
         match &self.worker {
             Some(_) if !workers.is_empty() => {}
-            Some(worker) => writeln!(out, "worker: {}", plain(worker))?,
+            Some(worker) => writeln!(out, "worker: {}", plain(&worker.to_string()))?,
             None if self.intake.0 > 0 => writeln!(out, "no worker runs: `paceline work` starts one")?,
             None => {}
         }
-        if let Some(BrokerStanding { ready, since, jobs_in, results_out, .. }) = &self.broker {
-            let (jobs_in, results_out) = (plain(jobs_in), plain(results_out));
-            if *ready {
+        if let Some(BrokerStanding { since, status }) = &self.broker {
+            let (jobs_in, results_out) = (status.jobs_in(), status.results_out());
+            let (jobs_in, results_out) = (plain(&jobs_in), plain(&results_out));
+            if status.is_ready() {
                 writeln!(out, "broker: ready since {since}; jobs in: {jobs_in}; results out: {results_out}")?;
             } else {
                 writeln!(out, "broker: not ready since {since}\n  jobs in: {jobs_in}\n  results out: {results_out}")?;

@@ -12,10 +12,8 @@ use lapin::options::{
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
-use paceline::amqp::intake;
 use paceline::amqp::ports::{Backlog, Endings};
-use paceline::amqp::relay;
-use paceline::amqp::{Link, Options, Service, State};
+use paceline::amqp::{IntakeState, Link, LinkState, Options, RelayState, Service};
 use paceline::clock::Clock;
 use paceline::domain::decode::Defaults;
 use paceline::domain::job::{Fault, Identity, Job, LaneKey, Params, Rejection};
@@ -131,8 +129,8 @@ pub(crate) struct Bench {
     pub options: Options,
     pub ledger: Arc<MemoryLedger>,
     pub lanes: Arc<Lanes>,
-    pub intake: watch::Receiver<intake::State>,
-    pub relay: watch::Receiver<relay::State>,
+    pub intake: watch::Receiver<IntakeState>,
+    pub relay: watch::Receiver<RelayState>,
     pub consume: Link,
     pub publish: Link,
     pub service: Service,
@@ -229,7 +227,7 @@ impl Bench {
     /// Stops everything in order.
     pub(crate) async fn stop(self) -> (Options, Arc<MemoryLedger>) {
         self.service.stop().await;
-        assert_eq!((self.consume.state(), self.publish.state()), (State::Closed, State::Closed));
+        assert_eq!((self.consume.state(), self.publish.state()), (LinkState::Closed, LinkState::Closed));
         (self.options, self.ledger)
     }
 }

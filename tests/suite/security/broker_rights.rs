@@ -18,7 +18,7 @@ async fn check_tells_which_rights_the_workers_user_lacks() {
     for name in ["amq.default", own.results_exchange.as_str()] {
         let fault = lacking.iter().find(|fault| fault.to_string().contains(name));
         let fault = fault.unwrap_or_else(|| panic!("nothing is said of {name}: {lacking:?}"));
-        assert!(fault.cure.contains("rabbitmqctl set_permissions") && fault.cure.contains(name), "{fault}");
+        assert!(fault.cure().contains("rabbitmqctl set_permissions") && fault.cure().contains(name), "{fault}");
     }
     node.control(&["set_permissions", "worker", ".*", ".*", ".*"]);
     let well = check::check(&limited).await;

@@ -25,7 +25,7 @@ fn a_token_is_renewed_when_two_thirds_of_its_time_are_over() {
 #[test]
 fn what_is_no_token_is_refused_and_not_shown() {
     for text in ["", "\n", "two words", "Error: hunter2 is wrong"] {
-        let why = Token::of(text).err().unwrap();
+        let why = Token::of(text).err().unwrap().to_string();
         assert!(why.contains("expected one line with a token") && !why.contains("hunter2"), "{why}");
     }
     assert_eq!(Token::of(" opaque\r\n").unwrap().expose(), "opaque");
@@ -46,7 +46,7 @@ async fn a_program_gives_a_token_or_its_failure_is_named() {
 async fn a_program_that_prints_nothing_is_killed() {
     let command = ["sleep", "600"].map(str::to_owned);
     let why = run(&command, Duration::from_millis(100)).await.unwrap_err();
-    assert_eq!(why, "\"sleep\" printed nothing within 0.1 s");
+    assert_eq!(why.to_string(), "\"sleep\" printed nothing within 0.1 s");
 }
 
 #[tokio::test]

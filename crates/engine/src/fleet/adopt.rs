@@ -11,7 +11,11 @@ use paceline_domain::time::Timestamp;
 impl Engine {
     /// Takes up what others have worked so far: closes the calls that they left open, rebuilds every window, takes up what
     /// holds calls back, and puts the waiting jobs into their lanes. This process knows its own calls up to `known_until`.
-    pub(super) async fn adopt(&self, part: &dyn Domain, known_until: Timestamp) -> Result<HashSet<JobSeq>, LedgerError> {
+    pub(super) async fn adopt(
+        &self,
+        part: &dyn Domain,
+        known_until: Timestamp,
+    ) -> Result<HashSet<JobSeq>, LedgerError> {
         let (mono, now) = self.clock().both();
         let open = part.recover(now).await?;
         if open > 0 {

@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn a_corp_is_one_domain_and_a_tenant_of_an_app_is_one() {
-        let planner = planner(&[("a", "feishu", "cli_1"), ("b", "feishu", "cli_1"), ("c", "wecom", "ww"), ("d", "wecom", "ww")]);
+        let planner =
+            planner(&[("a", "feishu", "cli_1"), ("b", "feishu", "cli_1"), ("c", "wecom", "ww"), ("d", "wecom", "ww")]);
         let expected = ["feishu/cli_1", "feishu/cli_1/t1", "wecom/ww"];
         assert_eq!(names(&planner, &[("a", "t1"), ("c", ""), ("gone", "t2")]), expected);
         let domains = planner.domains(&[("a".to_owned(), "t1".to_owned())]);

@@ -244,7 +244,8 @@ impl Member {
 
     /// Starts nothing more of a domain, so that it can go to another worker.
     async fn begin_leaving(&mut self, name: Option<String>) {
-        let Some(domain) = name.filter(|_| self.leaving.is_none()).and_then(|name| self.held.get(&name).cloned()) else {
+        let Some(domain) = name.filter(|_| self.leaving.is_none()).and_then(|name| self.held.get(&name).cloned())
+        else {
             return;
         };
         info!(domain = domain.name(), "the quota domain goes to another worker when its calls in flight have ended");

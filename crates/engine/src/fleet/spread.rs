@@ -55,11 +55,8 @@ pub(super) fn moves(seen: &Seen<'_>) -> Moves {
     };
     let refused = others.iter().filter(is_free).map(|domain| (*domain).clone()).collect();
 
-    let mut counts: BTreeMap<&str, usize> = alive
-        .iter()
-        .filter(|replica| replica.card.quotas == *quotas)
-        .map(|replica| (replica.id.as_str(), 0))
-        .collect();
+    let mut counts: BTreeMap<&str, usize> =
+        alive.iter().filter(|replica| replica.card.quotas == *quotas).map(|replica| (replica.id.as_str(), 0)).collect();
     counts.insert(&gathering.own, held.len());
     for domain in ours.iter().filter(|domain| !held.contains(**domain)) {
         if let Some(holding) = holdings.get(domain.as_str()).filter(|holding| !holding.left.is_zero())

@@ -73,7 +73,7 @@ pub fn gather(ledger: &dyn Reports, sheet: &JobSheet, asked: &Asked<'_>) -> Resu
         was_looked_up: sheet.history.last().is_some_and(|attempt| attempt.purpose == "look-up"),
         is_known: plan.is_some(),
         look_up,
-        worker: ledger.worker()?,
+        has_worker: ledger.worker()?.is_some(),
         windows,
         budgets: budgets_of(asked.planner, &asked.outlook.called, std::iter::once(&lane), asked.now),
         ahead,

@@ -38,7 +38,7 @@ fn queued() -> Situation {
         was_looked_up: false,
         is_known: true,
         look_up: Some(LaneKey { method: "a.b.list".to_owned(), ..lane() }),
-        worker: Some("process 7".to_owned()),
+        has_worker: true,
         windows: Vec::new(),
         ahead: Ahead::default(),
         suspensions: Vec::new(),
@@ -101,7 +101,7 @@ fn a_full_window_names_its_key_and_its_next_permit() {
 fn what_decides_comes_first() {
     let everything = Situation {
         is_known: false,
-        worker: None,
+        has_worker: false,
         not_before: Some(at(3_700)),
         windows: vec![window(20, 20, Some(12))],
         ahead: Ahead { higher: 1, own_batch: 2, others: 3 },
@@ -185,7 +185,7 @@ fn an_uncertain_job_tells_of_its_look_up_and_what_stops_that() {
 fn a_call_in_flight_without_a_worker_is_looked_up() {
     let running = Situation { standing: Standing::Running, sent_at: Some(at(-3)), ..queued() };
     assert_eq!(explain(&running).text, "a call of it is in flight, sent at 2027-01-15T07:59:57.000Z, 3 s ago");
-    assert_eq!(kinds(&Situation { worker: None, ..running }), ["no-worker", "in-flight"]);
+    assert_eq!(kinds(&Situation { has_worker: false, ..running }), ["no-worker", "in-flight"]);
 }
 
 #[test]

@@ -74,7 +74,7 @@ pub(super) fn running(at: &Situation) -> Vec<Fact> {
         at.sent_at.map(|sent| format!(", sent at {sent}, {} ago", span(at.now.since(sent)))).unwrap_or_default();
     let fact = Fact::new("in-flight", format!("a call of it is in flight{since}"));
     let mut facts = vec![fact.with(json!({"sent_at": at.sent_at}))];
-    if at.worker.is_none() {
+    if !at.has_worker {
         let text = "no worker runs: the next start closes that call and looks up what became of it";
         facts.insert(0, Fact::new("no-worker", text).with(json!({"in_flight": true})).cure(Cure::StartWorker));
     }
@@ -113,7 +113,7 @@ fn standing_still(at: &Situation, lane: &LaneKey) -> Vec<Fact> {
         let values = json!({"app": at.lane.app, "method": at.lane.method});
         facts.push(Fact::new("unknown-app", text).with(values).cure(cure));
     }
-    if at.worker.is_none() {
+    if !at.has_worker {
         facts.push(Fact::new("no-worker", "no worker runs").cure(Cure::StartWorker));
     }
     for suspension in at.suspensions.iter().filter(|suspension| suspension.covers(lane)) {
@@ -282,9 +282,9 @@ fn retried(at: &Situation) -> Option<Fact> {
 
 fn expected(at: &Situation) -> Option<Fact> {
     let until = at.expected_at?;
-    let start = if at.worker.is_some() { "" } else { " if a worker starts now" };
+    let start = if at.has_worker { "" } else { " if a worker starts now" };
     let text = format!("expected to be done at {until}, in {}{start}", span(until.since(at.now)));
-    Some(Fact::new("expected", text).with(json!({"has_worker": at.worker.is_some()})).until(Some(until)))
+    Some(Fact::new("expected", text).with(json!({"has_worker": at.has_worker})).until(Some(until)))
 }
 
 /// `45 s`, `3 min 5 s`, `2 h 0 min`.

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use super::{Gathering, LedgerError, Restraint, Store, Suspension};
 use paceline_domain::activity::{Action, By, Deed, Facts};
 use paceline_domain::catalog::Catalog;
+use paceline_domain::messages::{BrokerStatus, Holder};
 use paceline_domain::rows::Known;
 use paceline_domain::time::Timestamp;
 
@@ -85,8 +86,8 @@ pub enum Found {
 pub struct Inspection {
     /// Permission bits, e.g. `0o600`.
     pub mode: u32,
-    /// Who works it, in words.
-    pub worker: Option<String>,
+    /// Who works it.
+    pub worker: Option<Holder>,
     /// Whether it will be migrated at the next start.
     pub is_old: bool,
     /// The newest instant that is recorded in it; `None` if it is empty or old.
@@ -117,26 +118,21 @@ pub struct Rekeyed {
     pub keeps_old: bool,
 }
 
-/// How a worker stands with its broker, in words for people.
+/// How a worker is connected with its broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerStanding {
-    /// Whether jobs come in and endings go out.
-    pub ready: bool,
-    /// Since when it stands so.
+    /// Since when it is ready, or not.
     pub since: Timestamp,
-    /// Whether the backlog is left in the broker, because there is too much to do already.
-    pub is_full: bool,
-    /// What becomes of jobs that come in.
-    pub jobs_in: String,
-    /// What becomes of results and dead letters.
-    pub results_out: String,
+    /// How the connections are, and what is done on them.
+    pub status: BrokerStatus,
 }
 
 /// How the worker and what it holds back stand.
 pub trait StandingReports {
-    /// Who works the ledger, in words, if anybody does.
-    fn worker(&self) -> Result<Option<String>, LedgerError>;
+    /// Who works the ledger, if anybody does.
+    fn worker(&self) -> Result<Option<Holder>, LedgerError>;
 
+    /// How the worker is connected with its broker; of use while there is a worker.
     /// The workers of a ledger that several work, and what each of them has; `None` where one process alone works it.
     fn workers(&self) -> Result<Option<Gathering>, LedgerError>;
 

@@ -14,6 +14,7 @@ use crate::contract::{
 use crate::driver;
 pub(crate) use crate::ledger::{Mode, SqlStore};
 use paceline_domain::job::Job;
+use paceline_domain::messages::{BrokerStatus, IntakeState, LinkState, RelayState};
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
 use paceline_ports::operator::BrokerStanding;
@@ -156,9 +157,16 @@ async fn ask(ledger: &SqlStore, a: JobSeq) {
     ledger.counts(Some(vec!["move".into()])).await.unwrap();
     ledger.figures(at(60)).await.unwrap();
     ledger.rehearse(2.0).await.unwrap();
-    let standing =
-        BrokerStanding { ready: true, since: T0, is_full: false, jobs_in: "a".into(), results_out: "b".into() };
-    ledger.set_broker(standing).await.unwrap();
+    ledger.set_broker(BrokerStanding { since: T0, status: broker_status() }).await.unwrap();
+}
+
+fn broker_status() -> BrokerStatus {
+    BrokerStatus {
+        consume: LinkState::Connected,
+        publish: LinkState::Blocked { reason: "low on memory".into() },
+        intake: IntakeState::IntakeConsuming,
+        relay: RelayState::RelayWaiting,
+    }
 }
 
 /// Suspensions and restraints.

@@ -1,34 +1,62 @@
-//! How the worker stands with its broker: kept here, because who asks may be another process.
+//! How the worker is connected with its broker: kept here, because who asks may be another process.
 
-use super::books::Books;
-use crate::driver::{Conn, Result, values};
+use super::books::{Books, Trouble};
+use crate::driver::{self, Conn, values};
 use paceline_ports::operator::BrokerStanding;
 
-/// Records how it stands now; `None`: there is no broker, or nobody knows.
-pub(super) fn set(books: &Books, standing: Option<&BrokerStanding>) -> Result<()> {
+/// Records how it is now; `None`: there is no broker, or nobody knows.
+pub(super) fn set(books: &Books, standing: Option<&BrokerStanding>) -> Result<(), Trouble> {
     let conn = books.conn();
-    let Some(BrokerStanding { ready, since, is_full, jobs_in, results_out }) = standing else {
+    let Some(BrokerStanding { since, status }) = standing else {
         conn.execute("DELETE FROM broker", &[])?;
         return Ok(());
     };
+    let status = serde_json::to_string(status).map_err(|error| driver::Error::unexpected(error.to_string()))?;
     conn.execute(
-        "INSERT INTO broker (\"only\", ready, since, jobs_in, results_out, is_full) VALUES (1, $1, $2, $3, $4, $5)
-         ON CONFLICT (\"only\") DO UPDATE SET ready = excluded.ready, since = excluded.since, jobs_in = excluded.jobs_in,
-             results_out = excluded.results_out, is_full = excluded.is_full",
-        values![ready, since, jobs_in, results_out, is_full],
+        "INSERT INTO broker (\"only\", since, status) VALUES (1, $1, $2)
+         ON CONFLICT (\"only\") DO UPDATE SET since = excluded.since, status = excluded.status",
+        values![since, status],
     )?;
     Ok(())
 }
 
-/// What was recorded last.
-pub(crate) fn read(conn: &Conn) -> Result<Option<BrokerStanding>> {
-    conn.query_opt("SELECT ready, since, jobs_in, results_out, is_full FROM broker", &[], |row| {
-        Ok(BrokerStanding {
-            ready: row.get(0)?,
-            since: row.get(1)?,
-            jobs_in: row.get(2)?,
-            results_out: row.get(3)?,
-            is_full: row.get(4)?,
-        })
-    })
+/// What was recorded last; nothing of what a later version may have written.
+pub(crate) fn read(conn: &Conn) -> driver::Result<Option<BrokerStanding>> {
+    let row =
+        conn.query_opt("SELECT since, status FROM broker", &[], |row| Ok((row.get(0)?, row.get::<String>(1)?)))?;
+    Ok(row.and_then(|(since, status)| Some(BrokerStanding { since, status: serde_json::from_str(&status).ok()? })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::T0;
+    use crate::ledger::{Mode, SqlStore};
+    use paceline_domain::messages::{
+        BrokerCause, BrokerCure, BrokerFault, BrokerPart, BrokerStatus, BrokerWords, IntakeLoad, IntakeState,
+        LinkState, RelayState,
+    };
+
+    #[tokio::test]
+    async fn what_was_recorded_is_read_back_as_data_and_forgotten_by_the_next_worker() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let down = BrokerCause::BrokerUnreachable { address: "mq:5672".into(), why: BrokerWords::NotAmqp };
+        let down = BrokerFault::new(down, Some(BrokerCure::WaitOrUseTls));
+        let full = BrokerFault::new(BrokerCause::QueueFull, None).of(BrokerPart::Queue { name: "d".into() });
+        let status = BrokerStatus {
+            consume: LinkState::Connected,
+            publish: LinkState::Down { since_at: T0.to_string(), fault: BrokerFault::joined(vec![down; 2]) },
+            intake: IntakeState::IntakePaused { load: IntakeLoad::new(9, true, Some(("acme".into(), 7))) },
+            relay: RelayState::RelayStalled { faults: vec![full] },
+        };
+        let standing = BrokerStanding { since: T0, status };
+        let worker = SqlStore::open(&path, Mode::Worker, T0).unwrap();
+        worker.set_broker(standing.clone()).await.unwrap();
+        let operator = crate::open(&path).unwrap();
+        assert_eq!(operator.broker().unwrap(), Some(standing));
+        worker.close().await;
+        SqlStore::open(&path, Mode::Worker, T0).unwrap().close().await;
+        assert_eq!(operator.broker().unwrap(), None);
+    }
 }

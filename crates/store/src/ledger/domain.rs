@@ -16,8 +16,8 @@ use paceline_domain::job::{Job, LaneKey};
 use paceline_domain::time::Timestamp;
 use paceline_metrics::Source;
 use paceline_ports::{
-    AttemptEnd, AttemptSeq, AttemptStart, Changed, Domain, JobSeq, LedgerError, PastCall, Restraint,
-    Settlement, Unsettled, Verified, Waiting,
+    AttemptEnd, AttemptSeq, AttemptStart, Changed, Domain, JobSeq, LedgerError, PastCall, Restraint, Settlement,
+    Unsettled, Verified, Waiting,
 };
 
 /// The jobs of what a process has acquired.

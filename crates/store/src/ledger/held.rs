@@ -191,7 +191,8 @@ impl Held {
     /// Likewise.
     pub(crate) fn check_key(&self, books: &mut Books, lane: &LaneKey) -> Result<(), Trouble> {
         let part = self.read().of(lane).cloned();
-        let part = part.ok_or_else(|| Trouble::NotOwner(format!("another process works the quota domain of {lane}")))?;
+        let part =
+            part.ok_or_else(|| Trouble::NotOwner(format!("another process works the quota domain of {lane}")))?;
         books.check(part.lease.as_ref())
     }
 

@@ -5,6 +5,7 @@
 use super::books::Trouble;
 use super::sharing::{Owner, Sharing, end_of};
 use crate::driver::{Conn, Result, values};
+use paceline_domain::time::Timestamp;
 use paceline_ports::QuotaDomain;
 
 /// A domain as it was acquired.
@@ -82,11 +83,11 @@ pub(crate) fn renew(conn: &Conn, sharing: Sharing) -> Result<Vec<(String, i64)>>
     conn.query(renew, values![sharing.owner.0, until, now], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-/// Who works the ledger at the moment, if anybody does: the owner of any lease that is not over.
-pub(crate) fn owner(conn: &Conn) -> Result<Option<Owner>> {
+/// Who works the ledger at the moment, if anybody does, and until when it is theirs: of any lease that is not over.
+pub(crate) fn current(conn: &Conn) -> Result<Option<(Owner, Timestamp)>> {
     let now = conn.now()?;
-    let owner = "SELECT owner FROM leases WHERE expires_at > $1 ORDER BY domain LIMIT 1";
-    Ok(conn.query_opt(owner, values![now], |row| row.get(0))?.map(Owner))
+    let lease = "SELECT owner, expires_at FROM leases WHERE expires_at > $1 ORDER BY domain LIMIT 1";
+    conn.query_opt(lease, values![now], |row| Ok((Owner(row.get(0)?), row.get(1)?)))
 }
 
 /// Ends this owner's lease of the domain: the next one need not wait, and the epoch grows at once.

@@ -65,8 +65,8 @@ use paceline_ports::clock::Clock;
 use paceline_ports::location::Location;
 use paceline_ports::operator::BrokerStanding;
 use paceline_ports::{
-    Arrival, Counts, Domain, Figures, Fleet, Intake, JobSeq, Ledger, LedgerError, Outbox, Outgoing, Pruned, QuotaDomain,
-    Reached, Store, Suspension, TakenOver,
+    Arrival, Counts, Domain, Figures, Fleet, Intake, JobSeq, Ledger, LedgerError, Outbox, Outgoing, Pruned,
+    QuotaDomain, Reached, Store, Suspension, TakenOver,
 };
 
 /// The ledger, in one SQLite file or one PostgreSQL database.

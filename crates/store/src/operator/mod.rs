@@ -34,6 +34,7 @@ use crate::ledger::{broker, calls, fleet, rehearsal, restraints, seal, suspensio
 use paceline_domain::activity::{Action, By, Deed, Facts};
 use paceline_domain::catalog::Catalog;
 use paceline_domain::job::LaneKey;
+use paceline_domain::messages::Holder;
 use paceline_domain::time::Timestamp;
 use paceline_host::user;
 use paceline_ports::clock::Clock;
@@ -159,7 +160,7 @@ impl Reports for Operator {}
 impl Commands for Operator {}
 
 impl StandingReports for Operator {
-    fn worker(&self) -> Result<Option<String>, LedgerError> {
+    fn worker(&self) -> Result<Option<Holder>, LedgerError> {
         inspect::worker(&self.location)
     }
 

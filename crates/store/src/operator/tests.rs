@@ -40,7 +40,7 @@ impl World {
 #[tokio::test]
 async fn a_worker_is_named_while_it_works() {
     let world = World::new();
-    assert!(world.operator.worker().unwrap().unwrap().contains("process"));
+    assert!(world.operator.worker().unwrap().unwrap().to_string().contains("process"));
     world.ledger.close().await;
     assert_eq!(world.operator.worker().unwrap(), None);
 }

@@ -5,6 +5,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::file;
+use paceline_domain::messages::Holder;
 use paceline_domain::time::Timestamp;
 use paceline_host::files::{self, Foreign};
 use paceline_ports::LedgerError;
@@ -62,17 +63,16 @@ impl Drop for WorkerLock {
     }
 }
 
-/// Who works a ledger.
+/// A lock that somebody holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Holder {
-    /// In words.
-    pub(crate) name: String,
+pub(crate) struct Held {
+    pub(crate) by: Holder,
     /// Which file it has open, if it wrote that down.
     pub(crate) inode: Option<u64>,
 }
 
 /// Who works the ledger at `path`, if anybody does. Creates and writes nothing.
-pub(crate) fn holder(path: &Path) -> std::io::Result<Option<Holder>> {
+pub(crate) fn held(path: &Path) -> std::io::Result<Option<Held>> {
     let mut file = match File::open(lock_path(path)) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -81,7 +81,7 @@ pub(crate) fn holder(path: &Path) -> std::io::Result<Option<Holder>> {
     // Shared, so that two who look do not see each other, and let go of at once.
     match file.try_lock_shared() {
         Ok(()) => Ok(None),
-        Err(TryLockError::WouldBlock) => Ok(Some(read_holder(&mut file))),
+        Err(TryLockError::WouldBlock) => Ok(Some(read(&mut file))),
         Err(TryLockError::Error(error)) => Err(error),
     }
 }
@@ -105,20 +105,19 @@ fn is_own(file: &mut File) -> std::io::Result<bool> {
     Ok(lines.next().is_none_or(is_holder) && lines.next().is_none_or(is_inode) && lines.next().is_none())
 }
 
-fn read_holder(file: &mut File) -> Holder {
+fn read(file: &mut File) -> Held {
     let mut text = String::new();
-    // Only for the sentence: a holder that cannot be read is named as unknown.
+    // Only to be told: a holder that cannot be read is named as unknown.
     let _ = file.take(HOLDER_BYTES_MAX).read_to_string(&mut text);
     let mut lines = text.lines();
-    let name = match lines.next().and_then(|line| line.split_once(' ')) {
-        Some((pid, since)) => format!("process {pid} has worked it since {since}"),
-        None => "another process works it".to_owned(),
-    };
-    Holder { name, inode: lines.next().and_then(|line| line.parse().ok()) }
+    let process = lines.next().and_then(|line| line.split_once(' '));
+    let process = process.and_then(|(id, since)| Some((id.parse().ok()?, since.to_owned())));
+    let by = process.map_or(Holder::HolderUnknown, |(process, since_at)| Holder::HolderProcess { process, since_at });
+    Held { by, inode: lines.next().and_then(|line| line.parse().ok()) }
 }
 
 fn locked(path: &Path, file: &mut File) -> LedgerError {
-    let who = read_holder(file).name;
+    let who = read(file).by;
     LedgerError::Locked(format!(
         "the ledger {} is in use: {who}; one worker at a time can keep the pace, so stop that one first, or name another file in [store] url",
         path.display()
@@ -139,12 +138,13 @@ mod tests {
         };
         assert!(why.contains(&format!("process {} has worked it since 1970-01-01T00:00:00.000Z", std::process::id())));
         assert!(why.contains("stop that one first"));
-        let seen = holder(&path).unwrap().unwrap();
-        assert!(seen.name.ends_with("since 1970-01-01T00:00:00.000Z") && seen.inode.is_none(), "{seen:?}");
+        let by = Holder::HolderProcess { process: std::process::id(), since_at: "1970-01-01T00:00:00.000Z".into() };
+        let seen = held(&path).unwrap().unwrap();
+        assert_eq!(seen, Held { by, inode: None });
         first.note_file(74).unwrap();
-        assert_eq!(holder(&path).unwrap(), Some(Holder { inode: Some(74), ..seen }));
+        assert_eq!(held(&path).unwrap(), Some(Held { inode: Some(74), ..seen }));
         drop(first);
-        assert_eq!(holder(&path).unwrap(), None);
+        assert_eq!(held(&path).unwrap(), None);
         WorkerLock::acquire(&path, Timestamp(2)).unwrap();
     }
 
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn looking_for_the_holder_makes_no_file() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(holder(&folder.path().join("ledger.db")).unwrap(), None);
+        assert_eq!(held(&folder.path().join("ledger.db")).unwrap(), None);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 

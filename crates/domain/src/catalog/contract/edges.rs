@@ -49,7 +49,12 @@ fn kind(schema: &Value) -> Edge {
         "number" => json!("1.5"),
         _ => json!("text"),
     };
-    Edge { keyword: "type", good: Vec::new(), bad: vec![bad], is_named: |rule| matches!(hidden(rule), Rule::Expected { .. }) }
+    Edge {
+        keyword: "type",
+        good: Vec::new(),
+        bad: vec![bad],
+        is_named: |rule| matches!(hidden(rule), Rule::Expected { .. }),
+    }
 }
 
 fn lengths(schema: &Value) -> Vec<Edge> {
@@ -149,9 +154,7 @@ fn values(schema: &Value) -> Vec<Edge> {
         keyword: "x-format",
         good: vec!["1".repeat(least).into()],
         bad: vec![format!("{}a", "1".repeat(least - 1)).into(), format!("{}１", "1".repeat(least - 1)).into()],
-        is_named: |rule| {
-            matches!(hidden(rule), Rule::Expected { wanted: Wanted::Digits | Wanted::UnixSecondsText })
-        },
+        is_named: |rule| matches!(hidden(rule), Rule::Expected { wanted: Wanted::Digits | Wanted::UnixSecondsText }),
     });
     known.into_iter().chain(pattern).chain(digits).collect()
 }

@@ -179,9 +179,13 @@ impl Trial<'_> {
         for (sibling, wanted) in property["x-only-when"].as_object().into_iter().flatten() {
             let is_named: fn(&Rule) -> bool =
                 |rule| matches!(rule, Rule::OnlyWhen { .. } | Rule::OnlyWhenAbsent { .. });
-            let other = object["properties"][sibling]["enum"].as_array().unwrap().iter().find(|it| *it != wanted).unwrap();
+            let other =
+                object["properties"][sibling]["enum"].as_array().unwrap().iter().find(|it| *it != wanted).unwrap();
             let own = if own.is_null() || own == property["default"] { json!("other") } else { own.clone() };
-            assert!(whole(self, map(with(vec![(sibling, other.clone()), (name, own.clone())])), is_named), "{method}: {below}");
+            assert!(
+                whole(self, map(with(vec![(sibling, other.clone()), (name, own.clone())])), is_named),
+                "{method}: {below}"
+            );
             let both = map(with(vec![(sibling, wanted.clone()), (name, own)]));
             assert!(!whole(self, both, is_named), "{method}: {below}");
             *self.tried.entry("x-only-when").or_default() += 1;
@@ -201,8 +205,21 @@ impl Trial<'_> {
 /// How often keywords stand in the schemas of a file.
 fn count(schema: &Value, found: &mut BTreeMap<&'static str, usize>) {
     const KEYWORDS: [&str; 15] = [
-        "minLength", "maxLength", "x-max-bytes", "x-max-bytes-or-chars", "minimum", "maximum", "minItems", "maxItems", "enum",
-        "pattern", "x-required-when", "x-only-when", "x-max-after", "x-one-of", "required",
+        "minLength",
+        "maxLength",
+        "x-max-bytes",
+        "x-max-bytes-or-chars",
+        "minimum",
+        "maximum",
+        "minItems",
+        "maxItems",
+        "enum",
+        "pattern",
+        "x-required-when",
+        "x-only-when",
+        "x-max-after",
+        "x-one-of",
+        "required",
     ];
     for keyword in KEYWORDS {
         let each = match &schema[keyword] {
@@ -214,7 +231,9 @@ fn count(schema: &Value, found: &mut BTreeMap<&'static str, usize>) {
             *found.entry(keyword).or_default() += each;
         }
     }
-    for inner in schema.get("items").into_iter().chain(schema["properties"].as_object().into_iter().flat_map(Map::values)) {
+    for inner in
+        schema.get("items").into_iter().chain(schema["properties"].as_object().into_iter().flat_map(Map::values))
+    {
         count(inner, found);
     }
 }

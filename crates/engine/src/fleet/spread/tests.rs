@@ -15,8 +15,7 @@ struct Model {
 impl Model {
     fn new(domains: usize, replicas: usize) -> Self {
         let domains = (0..domains).map(|n| format!("d{n}")).collect();
-        let mut model =
-            Self { domains, replicas: Vec::new(), holdings: BTreeMap::new(), ownerless: BTreeMap::new() };
+        let mut model = Self { domains, replicas: Vec::new(), holdings: BTreeMap::new(), ownerless: BTreeMap::new() };
         (0..replicas).for_each(|n| model.join(&format!("r{n}"), "q"));
         model
     }
@@ -28,7 +27,10 @@ impl Model {
 
     fn die(&mut self, id: &str) {
         self.replicas.retain(|replica| replica.id != id);
-        self.holdings.values_mut().filter(|holding| holding.owner == id).for_each(|holding| holding.left = Duration::ZERO);
+        self.holdings
+            .values_mut()
+            .filter(|holding| holding.owner == id)
+            .for_each(|holding| holding.left = Duration::ZERO);
     }
 
     fn of(&self, id: &str) -> BTreeSet<String> {
@@ -60,7 +62,8 @@ impl Model {
             let (domains, ownerless) = (&self.domains, &self.ownerless[id]);
             let decided = moves(&Seen { gathering: &gathering, quotas, domains, held: &held, ownerless });
             for domain in decided.take {
-                let holding = self.holdings.entry(domain.clone()).or_insert_with(|| Holding { domain, ..Holding::default() });
+                let holding =
+                    self.holdings.entry(domain.clone()).or_insert_with(|| Holding { domain, ..Holding::default() });
                 assert!(holding.left.is_zero(), "nobody takes what another one has");
                 *holding = Holding {
                     owner: id.to_owned(),

@@ -60,11 +60,11 @@ fn new_and_present(books: &Books, location: &Location) -> Result<Vec<Key>, Ledge
             "{name} holds no new key; put one before the present one, and a comma between them: `openssl rand -base64 32` makes it"
         )));
     }
-    let holder = lock::holder(&location.path).unwrap_or_default();
-    if let (KeySource::Given { .. }, Some(holder)) = (&location.key, holder) {
+    let held = lock::held(&location.path).unwrap_or_default();
+    if let (KeySource::Given { .. }, Some(held)) = (&location.key, held) {
         return Err(LedgerError::Refused(format!(
             "{}, and it has read {name} at its start; restart it with both keys: it then carries everything forward itself",
-            holder.name
+            held.by
         )));
     }
     Ok(keys)

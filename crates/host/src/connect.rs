@@ -5,15 +5,11 @@ use std::fmt;
 use std::io;
 
 use paceline_domain::messages::Connect;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use rustls::CertificateError;
-
-/// Looks names up as the system does, and says so where that fails.
-pub(super) struct SystemNames;
+use rustls::{AlertDescription, CertificateError};
 
 /// A name without an address.
 #[derive(Debug)]
-struct Unresolved(io::Error);
+pub struct Unresolved(pub io::Error);
 
 impl fmt::Display for Unresolved {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -23,19 +19,8 @@ impl fmt::Display for Unresolved {
 
 impl Error for Unresolved {}
 
-impl Resolve for SystemNames {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(Unresolved)?;
-            let addresses: Vec<_> = found.collect();
-            let addresses: Addrs = Box::new(addresses.into_iter());
-            Ok(addresses)
-        })
-    }
-}
-
 /// Why, with the words of what failed in the end.
-pub(super) fn reason(error: &(dyn Error + 'static), words: String) -> Connect {
+pub fn reason(error: &(dyn Error + 'static), words: String) -> Connect {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
@@ -66,6 +51,7 @@ fn of_tls(error: &rustls::Error, words: String) -> Connect {
     let rustls::Error::InvalidCertificate(fault) = error else {
         return match error {
             rustls::Error::InvalidMessage(_) => Connect::NoTls { words },
+            rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => Connect::CertificateWanted { words },
             _ => Connect::NoWay { words },
         };
     };
@@ -103,6 +89,10 @@ mod tests {
             (certificate(CertificateError::NotValidYet), Connect::CertificateDates { words: words() }),
             (certificate(CertificateError::BadSignature), Connect::BadCertificate { words: words() }),
             (wrapped(Tls::InvalidMessage(InvalidMessage::InvalidContentType)), Connect::NoTls { words: words() }),
+            (
+                wrapped(Tls::AlertReceived(AlertDescription::CertificateRequired)),
+                Connect::CertificateWanted { words: words() },
+            ),
             (wrapped(Tls::HandshakeNotComplete), Connect::NoWay { words: words() }),
             (io::ErrorKind::UnexpectedEof.into(), Connect::NoTls { words: words() }),
             (io::Error::other(io::Error::new(io::ErrorKind::UnexpectedEof, "eof")), Connect::NoTls { words: words() }),
