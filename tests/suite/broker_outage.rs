@@ -50,7 +50,7 @@ async fn a_restart_of_the_broker_while_jobs_flow_loses_nothing() {
         [&bench.consume, &bench.publish].iter().all(|link| matches!(link.state(), LinkState::Down { .. }))
     })
     .await;
-    assert!(bench.consume.state().to_string().contains("next try"), "{}", bench.consume.state());
+    assert!(bench.consume.state().to_string().contains("down since"), "{}", bench.consume.state());
     node.boot().await;
     until("every job is in the ledger", || bench.ledger.jobs() == 3_000).await;
     until("every result is published", || bench.ledger.unpublished() == 0).await;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     BrokerAddress, BrokerCause, BrokerCure, BrokerFault, BrokerPart, BrokerStep, BrokerWords, Cause, Connect, Cure,
-    Got, Hint, Holder, IntakeLoad, IntakeState, Language, Limit, LinkState, Names, RelayState, Rule, Spot, Wanted,
-    Wrong,
+    FileTrouble, Got, Hint, Holder, IntakeLoad, IntakeState, Language, Limit, LinkState, Names, RelayState, Rule, Spot,
+    Wanted, Wrong,
 };
 
 const FAMILIES: &[&[(&str, &str, &str)]] = &[

@@ -26,7 +26,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::accounts::Outcome;
-pub use self::chained::{Before, Link, chained};
 pub use self::completion_curve::CompletionCurve;
 use self::components::Component;
 use self::simulate::Simulation;

@@ -7,6 +7,7 @@
 
 mod activity;
 mod batches;
+mod chained;
 mod dead;
 mod ending;
 mod jobs;
@@ -25,6 +26,7 @@ use paceline_domain::time::Timestamp;
 
 pub use self::activity::{ActivityFilter, ActivityLine, ActivityReports};
 pub use self::batches::{BatchLine, BatchReports, Ended, LaneCounts, LaneLine};
+pub use self::chained::{Before, Chained, Link, chained};
 pub use self::dead::{
     DeadCommands, DeadGroup, DeadLine, DeadReports, Edit, Letter, LetterKind, Rejected, RejectedInput,
 };
@@ -33,7 +35,7 @@ pub use self::jobs::{
     AttemptLine, Cancelled, ExportRow, Followed, HeldLine, JobCommands, JobLine, JobReports, JobSheet, Made,
     Resolution, UndoReports,
 };
-pub use self::outlook::{Ahead, Awaited, Chained, Group, Minute, Outlook, OutlookReports, Running};
+pub use self::outlook::{Ahead, Awaited, Group, Minute, Outlook, OutlookReports, Running};
 pub use self::repeats::{Likeness, Repeat, RepeatReports, Seeker, Sought, Untouched, can_be_queued};
 pub use self::selection::{Selection, handle, input_number, job_id, number};
 
@@ -132,11 +134,10 @@ pub trait StandingReports {
     /// Who works the ledger, if anybody does.
     fn worker(&self) -> Result<Option<Holder>, LedgerError>;
 
-    /// How the worker is connected with its broker; of use while there is a worker.
     /// The workers of a ledger that several work, and what each of them has; `None` where one process alone works it.
     fn workers(&self) -> Result<Option<Gathering>, LedgerError>;
 
-    /// How the worker stands with its broker; of use while there is a worker.
+    /// How the worker is connected with its broker; of use while there is a worker.
     fn broker(&self) -> Result<Option<BrokerStanding>, LedgerError>;
 
     /// All suspensions, by app, tenant and method.

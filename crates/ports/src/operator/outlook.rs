@@ -1,12 +1,12 @@
 //! What a forecast needs to know of a ledger, and the calls of its past.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::JobSheet;
+use super::{Chained, JobSheet};
 use crate::{LedgerError, PastCall, Restraint, Suspension};
 use paceline_domain::budget::CalledDay;
 use paceline_domain::job::LaneKey;
@@ -61,17 +61,6 @@ pub struct Running {
     pub batch: Arc<str>,
     /// When it left.
     pub sent_at: Timestamp,
-}
-
-/// Blocked jobs that are alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chained {
-    /// They.
-    pub group: Group,
-    /// How many jobs stand before each on its longest way: from 1 on. `None`: it waits for what does not end by itself.
-    pub link: Option<usize>,
-    /// The lanes and batches of those that they wait for themselves.
-    pub behind: BTreeSet<(LaneKey, Arc<str>)>,
 }
 
 /// Jobs of its lane that go before a job.

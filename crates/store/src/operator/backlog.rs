@@ -7,7 +7,7 @@ use crate::driver::{Conn, Result, values};
 use crate::ledger::piles;
 use crate::ledger::tallies::Pile;
 use paceline_domain::time::Timestamp;
-use paceline_engine::forecast::Group;
+use paceline_ports::operator::Group;
 
 /// Since this version of the schema jobs are counted by piles.
 const PILES_SINCE: i64 = 5;

@@ -140,24 +140,6 @@ impl BatchReports for Operator {
     }
 }
 
-impl Operator {
-    pub(super) fn describe_batch(
-        &mut self,
-        name: &str,
-        source: &str,
-        header: Option<&[String]>,
-        now: Timestamp,
-    ) -> Result<(), LedgerError> {
-        let header = header.map(|cells| serde_json::Value::from(cells.to_vec()).to_string());
-        self.tend(|books| {
-            let batch = books.batch(Some(name), now)?;
-            let describe = "UPDATE batches SET source = $2, header = coalesce($3, header) WHERE batch = $1";
-            books.conn().execute(describe, values![batch, source, header])?;
-            Ok(())
-        })
-    }
-}
-
 /// A count; a database's are signed, and never negative.
 pub(super) fn number(row: &Row<'_>, at: usize) -> driver::Result<u64> {
     Ok(u64::try_from(row.get::<i64>(at)?).unwrap_or(0))

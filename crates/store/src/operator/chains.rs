@@ -7,35 +7,13 @@ use super::outlook::Names;
 use super::{Operator, piles};
 use crate::driver::{Conn, Result, values};
 use crate::state::State;
-use paceline_engine::forecast::{Before, Chained, Group, Link, chained};
 use paceline_ports::LedgerError;
-use paceline_ports::operator::{Letter, Selection};
+use paceline_ports::operator::{Before, Chained, Group, Letter, Link, Selection, chained};
 
 /// Jobs of a long list read at one time.
 const PAGE: usize = 10_000;
 
 impl Operator {
-    pub(super) fn with_dependents(&self, letters: Vec<Letter>) -> std::result::Result<Vec<Letter>, LedgerError> {
-        let sql = "SELECT DISTINCT r.job FROM jobs p JOIN prerequisites r ON r.id = p.id JOIN jobs j ON j.seq = r.job
-             WHERE p.seq = $1 AND j.state = 3 AND j.reason = 'prerequisite' ORDER BY r.job";
-        self.read_at_once(|conn| {
-            let mut all = letters;
-            let mut seen: HashSet<i64> = all.iter().filter_map(Letter::job).map(|(seq, _)| seq).collect();
-            let mut at = 0;
-            while let Some(letter) = all.get(at) {
-                at += 1;
-                let Some((seq, _)) = letter.job() else { continue };
-                let found: Vec<i64> = conn.query(sql, values![seq], |row| row.get(0))?;
-                for dependent in found {
-                    if seen.insert(dependent) {
-                        all.push(letter_of_job(conn, dependent)?);
-                    }
-                }
-            }
-            Ok(all)
-        })
-    }
-
     /// The numbers of the matching jobs that are queued or blocked, whoever waits for another one before that one; with
     /// `dependents`, also those blocked jobs that wait for one of them, down their chains.
     pub(super) fn unsent(&self, selection: &Selection, dependents: bool) -> std::result::Result<Vec<i64>, LedgerError> {
@@ -52,6 +30,26 @@ impl Operator {
             last_first(conn, &seqs, dependents)
         })
     }
+}
+
+/// The letters, and the dead letters of jobs that waited for one of them, down their chains.
+pub(super) fn with_dependents(conn: &Conn, letters: Vec<Letter>) -> Result<Vec<Letter>> {
+    let sql = "SELECT DISTINCT r.job FROM jobs p JOIN prerequisites r ON r.id = p.id JOIN jobs j ON j.seq = r.job
+         WHERE p.seq = $1 AND j.state = 3 AND j.reason = 'prerequisite' ORDER BY r.job";
+    let mut all = letters;
+    let mut seen: HashSet<i64> = all.iter().filter_map(Letter::job).map(|(seq, _)| seq).collect();
+    let mut at = 0;
+    while let Some(letter) = all.get(at) {
+        at += 1;
+        let Some((seq, _)) = letter.job() else { continue };
+        let found: Vec<i64> = conn.query(sql, values![seq], |row| row.get(0))?;
+        for dependent in found {
+            if seen.insert(dependent) {
+                all.push(letter_of_job(conn, dependent)?);
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// The states of jobs that can be cancelled, of those that the selection names.

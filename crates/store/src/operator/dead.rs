@@ -9,6 +9,7 @@ use crate::driver::{self, Conn, Row, values};
 use crate::facts;
 use crate::ledger::books::{Books, Trouble};
 use crate::ledger::chains::{self, Start};
+use crate::ledger::job_row::{self, JOB_COLUMNS, JOB_TABLES, JobRow, JobText};
 use crate::ledger::seal::Place as Sealed;
 use crate::ledger::tallies::{
     INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, Place, read_pile, reason_of,
@@ -133,19 +134,32 @@ impl DeadReports for Operator {
     }
 
     fn dead_groups(&self, selection: &Selection) -> Result<Vec<DeadGroup>, LedgerError> {
-        Operator::dead_groups(self, selection)
+        self.read_at_once(|conn| groups::read(conn, selection))
     }
 
     fn dead_job(&self, letter: &Letter) -> Result<Option<Job>, LedgerError> {
-        Operator::dead_job(self, letter)
+        static SQL: LazyLock<String> = LazyLock::new(|| {
+            format!(
+                "SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE j.seq = $1 AND j.state = 3 AND coalesce(j.ended_at, 0) = $2"
+            )
+        });
+        let Some((seq, ended_at)) = letter.job() else { return Ok(None) };
+        let row =
+            self.read(|conn| conn.query_opt(&SQL, values![seq, ended_at], |row| JobRow::read(row, conn.seal())))?;
+        row.map(JobRow::parse).transpose()
     }
 
     fn with_dependents(&self, letters: Vec<Letter>) -> Result<Vec<Letter>, LedgerError> {
-        Operator::with_dependents(self, letters)
+        self.read_at_once(|conn| super::chains::with_dependents(conn, letters))
     }
 
     fn rejection_of(&self, id: &str) -> Result<Option<Rejected>, LedgerError> {
-        Operator::rejection_of(self, id)
+        let newest = "SELECT seq, reason, detail FROM rejected WHERE id = $1 ORDER BY seq DESC LIMIT 1";
+        self.read(|conn| {
+            conn.query_opt(newest, values![id], |row| {
+                Ok(Rejected { number: row.get(0)?, reason: row.get(1)?, detail: facts::cause_of(row.get(2)?) })
+            })
+        })
     }
 }
 
@@ -189,7 +203,28 @@ impl DeadCommands for Operator {
     }
 
     fn edit_dead(&mut self, edits: Vec<Edit>, now: Timestamp) -> Result<(usize, Vec<JobSeq>), LedgerError> {
-        Operator::edit_dead(self, edits, now)
+        let (mut written, mut redriven) = (0, Vec::new());
+        // Texts are made before the writer's turn.
+        let texts: Vec<_> = edits.into_iter().map(|edit| (edit.letter, JobText::of(edit.job), edit.redrive)).collect();
+        for chunk in texts.chunks(CHUNK) {
+            let ids = chunk.iter().map(|(letter, ..)| letter.handle.as_str());
+            let by = self.deed(Action::Edit, Facts::ids(ids));
+            let (count, seqs) = self.change(&by, |books| {
+                let (mut count, mut seqs) = (0, Vec::new());
+                for (letter, text, redrive) in chunk {
+                    let Some(dead) = still_dead(books, letter)? else { continue };
+                    job_row::rewrite(books, JobSeq(dead.seq), text, now)?;
+                    count += 1;
+                    if *redrive {
+                        seqs.extend(requeue(books, letter, now)?);
+                    }
+                }
+                Ok(((count, seqs), count))
+            })?;
+            written += count;
+            redriven.extend(seqs);
+        }
+        Ok((written, redriven))
     }
 }
 

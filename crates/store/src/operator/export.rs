@@ -3,29 +3,20 @@
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
-use super::Operator;
 use super::piles::{self, Seqs};
 use crate::document::{self, ENDING_COLUMNS, ENDING_COLUMNS_LEN, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
 use crate::driver::{self, Conn, Row, values};
-use paceline_ports::LedgerError;
 use paceline_ports::operator::{EndingRow, ExportRow, Selection};
 
 /// Numbers of rows read at one time.
 const PAGE: usize = 10_000;
 
-impl Operator {
-    pub(super) fn export(
-        &self,
-        selection: &Selection,
-        each: &mut dyn FnMut(ExportRow) -> ControlFlow<()>,
-    ) -> Result<(), LedgerError> {
-        // One state, so that a job that ends meanwhile is not seen twice or not at all.
-        self.read_at_once(|conn| merge(conn, selection, each))
-    }
-}
-
 /// Reads jobs and rejected inputs side by side and gives out whichever stands earlier in its file.
-fn merge(conn: &Conn, selection: &Selection, each: &mut dyn FnMut(ExportRow) -> ControlFlow<()>) -> driver::Result<()> {
+pub(super) fn merge(
+    conn: &Conn,
+    selection: &Selection,
+    each: &mut dyn FnMut(ExportRow) -> ControlFlow<()>,
+) -> driver::Result<()> {
     let mut jobs = Rows::new(|after| piles::jobs(conn, selection, after, PAGE), conn, next_job);
     let mut inputs = Rows::new(|after| piles::inputs(conn, selection, after, PAGE), conn, next_input);
     let (mut job, mut input) = (jobs.next()?, inputs.next()?);

@@ -1,15 +1,15 @@
 //! Jobs that were accepted before the ledger kept what each creates, and while a row's number was its id.
 //!
-//! What they create is worked out when a catalog is at hand, once: [`Operator::identify`]. Until then, and in a ledger that
+//! What they create is worked out when a catalog is at hand, once: [`identify_some`]. Until then, and in a ledger that
 //! is only looked at, it is worked out as they are read.
 //!
 //! Decision: docs/decisions/0020-first-edition-rows-keep-their-numbers.md
 
 use std::sync::Arc;
 
-use super::Operator;
 use super::outlook::UntouchedFile;
 use crate::driver::{Conn, Result, Row, values};
+use crate::ledger::books::{Books, Trouble};
 use crate::ledger::seal::{Place as Sealed, Seal};
 use crate::ledger::{job_row, meta};
 use paceline_domain::catalog::Catalog;
@@ -116,37 +116,26 @@ pub(super) fn each_unidentified(conn: &Conn, how: &FirstEdition, limit: i64, mut
     })
 }
 
-impl Operator {
-    pub(super) fn identify(&mut self, catalog: &Catalog) -> std::result::Result<(), LedgerError> {
-        while self.identify_some(catalog)? {}
-        Ok(())
-    }
+/// Whether what they create is in the ledger.
+pub(super) fn is_identified(conn: &Conn) -> Result<bool> {
+    let how = FirstEdition::of(conn)?;
+    Ok(how.identified >= how.last)
+}
 
-    /// Whether there are more.
-    fn identify_some(&mut self, catalog: &Catalog) -> std::result::Result<bool, LedgerError> {
-        let is_done = self.read(|conn| {
-            let how = FirstEdition::of(conn)?;
-            Ok(how.identified >= how.last)
-        })?;
-        if is_done {
-            return Ok(false);
+/// Works out what the next of them create.
+pub(super) fn identify_some(books: &Books, catalog: &Catalog) -> std::result::Result<(), Trouble> {
+    let conn = books.conn();
+    let how = FirstEdition::of(conn)?;
+    let mut jobs = Vec::with_capacity(CHUNK as usize);
+    each_unidentified(conn, &how, i64::from(CHUNK), |job| jobs.push((job.seq, job.created(catalog))))?;
+    for (seq, object) in &jobs {
+        if let Some(object) = object {
+            conn.execute("UPDATE jobs SET object = $2 WHERE seq = $1", values![seq, object.0])?;
         }
-        self.tend(|books| {
-            let conn = books.conn();
-            let how = FirstEdition::of(conn)?;
-            let mut jobs = Vec::with_capacity(CHUNK as usize);
-            each_unidentified(conn, &how, i64::from(CHUNK), |job| jobs.push((job.seq, job.created(catalog))))?;
-            for (seq, object) in &jobs {
-                if let Some(object) = object {
-                    conn.execute("UPDATE jobs SET object = $2 WHERE seq = $1", values![seq, object.0])?;
-                }
-            }
-            let reached =
-                if jobs.len() < CHUNK as usize { how.last } else { jobs.last().map_or(how.last, |(seq, _)| *seq) };
-            conn.execute("UPDATE meta SET value = $1 WHERE name = 'identified'", values![reached])?;
-            Ok(reached < how.last)
-        })
     }
+    let reached = if jobs.len() < CHUNK as usize { how.last } else { jobs.last().map_or(how.last, |(seq, _)| *seq) };
+    conn.execute("UPDATE meta SET value = $1 WHERE name = 'identified'", values![reached])?;
+    Ok(())
 }
 
 impl UntouchedFile {

@@ -1,14 +1,12 @@
 //! Calls by lane and minute, of the recent past.
 
-use super::Operator;
 use super::batches::number;
 use super::outlook::Names;
-use crate::driver::values;
+use crate::driver::{Conn, Result, values};
 use crate::ledger::attempts::REFUSED;
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::NOT_SENT;
 use paceline_domain::time::Timestamp;
-use paceline_ports::LedgerError;
 use paceline_ports::operator::Minute;
 
 /// The minutes of a lane.
@@ -19,27 +17,23 @@ pub(super) const BY_MINUTE: &str = "SELECT minute, count(*), CAST(sum(refused) A
          ORDER BY sent_at DESC LIMIT $6) AS calls
      GROUP BY minute ORDER BY minute";
 
-impl Operator {
-    pub(super) fn calls_by_minute(
-        &self,
-        since: Timestamp,
-        until: Timestamp,
-        most: u32,
-    ) -> Result<Vec<(LaneKey, Vec<Minute>)>, LedgerError> {
-        self.read_at_once(|conn| {
-            let mut found = Vec::new();
-            for (lane, key) in Names::read(conn)?.lanes() {
-                let values = values![lane, since, until, NOT_SENT, REFUSED, most];
-                let mut minutes: Vec<Minute> =
-                    conn.query(BY_MINUTE, values, |row| Ok((row.get(0)?, number(row, 1)?, number(row, 2)?)))?;
-                if minutes.iter().map(|(_, calls, _)| calls).sum::<u64>() == u64::from(most) {
-                    minutes.remove(0);
-                }
-                if !minutes.is_empty() {
-                    found.push((key.clone(), minutes));
-                }
-            }
-            Ok(found)
-        })
+pub(super) fn by_minute(
+    conn: &Conn,
+    since: Timestamp,
+    until: Timestamp,
+    most: u32,
+) -> Result<Vec<(LaneKey, Vec<Minute>)>> {
+    let mut found = Vec::new();
+    for (lane, key) in Names::read(conn)?.lanes() {
+        let values = values![lane, since, until, NOT_SENT, REFUSED, most];
+        let mut minutes: Vec<Minute> =
+            conn.query(BY_MINUTE, values, |row| Ok((row.get(0)?, number(row, 1)?, number(row, 2)?)))?;
+        if minutes.iter().map(|(_, calls, _)| calls).sum::<u64>() == u64::from(most) {
+            minutes.remove(0);
+        }
+        if !minutes.is_empty() {
+            found.push((key.clone(), minutes));
+        }
     }
+    Ok(found)
 }

@@ -2,26 +2,13 @@
 
 use std::sync::LazyLock;
 
-use super::Operator;
 use crate::document::{self, ENDING_COLUMNS};
 use crate::driver::{Conn, Result, values};
+use paceline_ports::JobSeq;
 use paceline_ports::operator::Followed;
-use paceline_ports::{JobSeq, LedgerError};
-
-impl Operator {
-    pub(super) fn ended_among(&self, jobs: &[JobSeq]) -> std::result::Result<Vec<Followed>, LedgerError> {
-        self.read_at_once(|conn| {
-            let mut found = Vec::new();
-            for seq in jobs {
-                found.extend(ended(conn, *seq)?);
-            }
-            Ok(found)
-        })
-    }
-}
 
 /// How the job ended, or that it is gone; `None` while it goes on by itself.
-fn ended(conn: &Conn, seq: JobSeq) -> Result<Option<Followed>> {
+pub(super) fn ended(conn: &Conn, seq: JobSeq) -> Result<Option<Followed>> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
             "SELECT {ENDING_COLUMNS} FROM jobs j JOIN lanes l ON l.lane = j.lane

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Operator, piles};
+use super::piles;
 use crate::driver::{self, Conn, values};
 use crate::ledger::piles as paths;
 use crate::ledger::tallies::{InputPile, NO_CODE, Pile};
 use crate::state::State;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
-use paceline_ports::LedgerError;
 use paceline_ports::operator::{DeadGroup, Selection};
 
 type Alike = (Reason, Option<i64>, Option<String>, Option<String>);
@@ -22,34 +21,31 @@ struct Sum {
     newest: (bool, i64),
 }
 
-impl Operator {
-    pub(super) fn dead_groups(&self, selection: &Selection) -> Result<Vec<DeadGroup>, LedgerError> {
-        let dead = selection.in_state(State::Dead);
-        self.read_at_once(|conn| {
-            let mut sums: BTreeMap<Alike, Sum> = BTreeMap::new();
-            for (pile, n) in piles::of(conn, &dead)? {
-                let (method, app) = lane_of(conn, pile.lane)?;
-                let reason = pile.reason.unwrap_or(Reason::Malformed);
-                let sum = sums.entry((reason, pile.code, method, app)).or_default();
-                let newest = paths::first(conn, &pile, true, |_| true)?.unwrap_or(0);
-                add(sum, n, latest_of_jobs(conn, &pile)?, (false, newest));
-            }
-            for (pile, n) in piles::input_piles(conn, &dead)? {
-                let newest = newest_inputs(conn, &pile, 1)?.first().copied().unwrap_or(0);
-                let sum = sums.entry(alike(&pile)).or_default();
-                add(sum, n, latest_of_inputs(conn, &pile)?, (true, newest));
-            }
-            let group = |((reason, code, method, app), sum): (Alike, Sum)| -> driver::Result<DeadGroup> {
-                let (is_input, seq) = sum.newest;
-                let example_id = if is_input { format!("#{seq}") } else { id_of(conn, seq)? };
-                let (count, latest_at) = (sum.count, Timestamp(sum.latest_at));
-                Ok(DeadGroup { reason, code, method, app, count, latest_at, example_id })
-            };
-            let mut groups: Vec<_> = sums.into_iter().map(group).collect::<driver::Result<_>>()?;
-            groups.sort_by_key(|group| std::cmp::Reverse(group.count));
-            Ok(groups)
-        })
+/// The groups, the largest first.
+pub(super) fn read(conn: &Conn, selection: &Selection) -> driver::Result<Vec<DeadGroup>> {
+    let dead = selection.in_state(State::Dead);
+    let mut sums: BTreeMap<Alike, Sum> = BTreeMap::new();
+    for (pile, n) in piles::of(conn, &dead)? {
+        let (method, app) = lane_of(conn, pile.lane)?;
+        let reason = pile.reason.unwrap_or(Reason::Malformed);
+        let sum = sums.entry((reason, pile.code, method, app)).or_default();
+        let newest = paths::first(conn, &pile, true, |_| true)?.unwrap_or(0);
+        add(sum, n, latest_of_jobs(conn, &pile)?, (false, newest));
     }
+    for (pile, n) in piles::input_piles(conn, &dead)? {
+        let newest = newest_inputs(conn, &pile, 1)?.first().copied().unwrap_or(0);
+        let sum = sums.entry(alike(&pile)).or_default();
+        add(sum, n, latest_of_inputs(conn, &pile)?, (true, newest));
+    }
+    let group = |((reason, code, method, app), sum): (Alike, Sum)| -> driver::Result<DeadGroup> {
+        let (is_input, seq) = sum.newest;
+        let example_id = if is_input { format!("#{seq}") } else { id_of(conn, seq)? };
+        let (count, latest_at) = (sum.count, Timestamp(sum.latest_at));
+        Ok(DeadGroup { reason, code, method, app, count, latest_at, example_id })
+    };
+    let mut groups: Vec<_> = sums.into_iter().map(group).collect::<driver::Result<_>>()?;
+    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+    Ok(groups)
 }
 
 /// Whether the inputs of a pile are in the group.

@@ -1,4 +1,4 @@
-//! Single jobs: listed, shown with their attempts, cancelled.
+//! Single jobs: listed and shown with their attempts.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -6,22 +6,19 @@ use std::sync::LazyLock;
 
 use super::batches::number;
 use super::chains::unsent_states;
-use super::{CHUNK, Operator, piles};
+use super::{Operator, export, follow, piles};
 use crate::document::{self, ENDING_COLUMNS, ENDING_COLUMNS_LEN};
 use crate::driver::{self, Conn, Row, values};
 use crate::facts;
 use crate::ledger::attempts::{FOR_JOB, FOR_LOOK_UP, FOR_READ};
 use crate::ledger::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
-use crate::ledger::settle;
 use crate::state::State;
-use paceline_domain::activity::Action;
 use paceline_domain::job::Job;
 use paceline_domain::messages::Detail;
-use paceline_domain::time::Timestamp;
 use paceline_ports::operator::{
-    AttemptLine, Cancelled, ExportRow, Followed, HeldLine, JobLine, JobReports, JobSheet, Page, Selection, Upkeep as _,
+    AttemptLine, Cancelled, ExportRow, Followed, HeldLine, JobLine, JobReports, JobSheet, Page, Selection,
 };
-use paceline_ports::{JobSeq, LedgerError, Settlement};
+use paceline_ports::{JobSeq, LedgerError};
 
 /// Whether a call of the job is in flight.
 const RUNNING: &str = "EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)";
@@ -160,11 +157,14 @@ impl JobReports for Operator {
     }
 
     fn count(&self, selection: &Selection) -> Result<u64, LedgerError> {
-        Operator::count(self, selection)
+        self.read(|conn| piles::count(conn, selection))
     }
 
     fn ended_among(&self, jobs: &[JobSeq]) -> Result<Vec<Followed>, LedgerError> {
-        Operator::ended_among(self, jobs)
+        self.read_at_once(|conn| {
+            let ended = jobs.iter().map(|seq| follow::ended(conn, *seq));
+            ended.filter_map(driver::Result::transpose).collect()
+        })
     }
 
     fn export(
@@ -172,7 +172,8 @@ impl JobReports for Operator {
         selection: &Selection,
         each: &mut dyn FnMut(ExportRow) -> ControlFlow<()>,
     ) -> Result<(), LedgerError> {
-        Operator::export(self, selection, each)
+        // One state, so that a job that ends meanwhile is not seen twice or not at all.
+        self.read_at_once(|conn| export::merge(conn, selection, each))
     }
 }
 
@@ -183,31 +184,6 @@ impl Operator {
         let wanted = |(_, number): &(String, i64)| state.is_none_or(|state| state.number() == *number);
         let ids: BTreeSet<String> = flying.into_iter().filter(wanted).map(|(id, _)| id).collect();
         Ok(ids.into_iter().collect())
-    }
-
-    pub(super) fn cancel(
-        &mut self,
-        selection: &Selection,
-        dependents: bool,
-        now: Timestamp,
-    ) -> Result<Cancelled, LedgerError> {
-        let mut cancelled = 0;
-        let deed = self.deed(Action::Cancel, selection.facts());
-        for chunk in self.unsent(selection, dependents)?.chunks(CHUNK) {
-            cancelled += self.change(&deed, |books| {
-                let mut ended = 0;
-                for seq in chunk {
-                    let Some(standing) = settle::standing(books, JobSeq(*seq))? else { continue };
-                    let is_unsent = matches!(standing.state, State::Queued | State::Blocked);
-                    if is_unsent && !is_in_flight(books.conn(), *seq)? {
-                        settle::apply(books, JobSeq(*seq), standing, &Settlement::Cancelled, false, now)?;
-                        ended += 1;
-                    }
-                }
-                Ok((ended, ended))
-            })?;
-        }
-        Ok(Cancelled { cancelled, running: self.cancellable(selection, false)?.running })
     }
 }
 

@@ -5,7 +5,6 @@ mod backlog;
 mod batches;
 mod chains;
 mod dead;
-mod edit;
 mod export;
 mod first_edition;
 mod flow;
@@ -29,11 +28,10 @@ pub(crate) use self::outlook::UntouchedFile;
 
 use super::ledger::books::{Books, Trouble};
 use super::{inspect, ledger};
-use crate::driver::{self, Conn};
-use crate::ledger::{broker, calls, fleet, rehearsal, restraints, seal, suspensions};
+use crate::driver::{self, Conn, values};
+use crate::ledger::{broker, fleet, rehearsal, restraints, seal, suspensions};
 use paceline_domain::activity::{Action, By, Deed, Facts};
 use paceline_domain::catalog::Catalog;
-use paceline_domain::job::LaneKey;
 use paceline_domain::messages::Holder;
 use paceline_domain::time::Timestamp;
 use paceline_host::user;
@@ -42,7 +40,7 @@ use paceline_ports::location::Location;
 use paceline_ports::operator::{
     BrokerStanding, Commands, Page, Rekeyed, Reports, Selection, StandingCommands, StandingReports, Upkeep,
 };
-use paceline_ports::{Gathering, JobSeq, LedgerError, PastCall, QuotaDomain, Restraint, Suspension};
+use paceline_ports::{Gathering, JobSeq, LedgerError, Restraint, Suspension};
 
 /// Jobs changed in one transaction at most, so that a running worker never waits long.
 const CHUNK: usize = 500;
@@ -84,19 +82,6 @@ impl Operator {
 
     fn over(books: Books, location: Location) -> Self {
         Self { books, location, by: user::of_process(), clock: Clock::system() }
-    }
-
-    pub(super) fn each_call(&self, since: Timestamp, each: &mut dyn FnMut(PastCall)) -> Result<(), LedgerError> {
-        self.read_at_once(|conn| calls::each(conn, &QuotaDomain::whole(), since, each))
-    }
-
-    pub(super) fn each_wait(
-        &self,
-        since: Timestamp,
-        now: Timestamp,
-        each: &mut dyn FnMut(LaneKey, Timestamp, Timestamp),
-    ) -> Result<(), LedgerError> {
-        self.read(|conn| waits::each(conn, since, now, each))
     }
 
     fn read<T>(&self, work: impl FnOnce(&Conn) -> driver::Result<T>) -> Result<T, LedgerError> {
@@ -224,11 +209,20 @@ impl Upkeep for Operator {
         header: Option<&[String]>,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
-        Operator::describe_batch(self, name, source, header, now)
+        let header = header.map(|cells| serde_json::Value::from(cells.to_vec()).to_string());
+        self.tend(|books| {
+            let batch = books.batch(Some(name), now)?;
+            let describe = "UPDATE batches SET source = $2, header = coalesce($3, header) WHERE batch = $1";
+            books.conn().execute(describe, values![batch, source, header])?;
+            Ok(())
+        })
     }
 
     fn identify(&mut self, catalog: &Catalog) -> Result<(), LedgerError> {
-        Operator::identify(self, catalog)
+        while !self.read(first_edition::is_identified)? {
+            self.tend(|books| first_edition::identify_some(books, catalog))?;
+        }
+        Ok(())
     }
 
     fn probe(&mut self) -> Result<(), LedgerError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::batches::number;
-use super::{Operator, backlog, chains};
+use super::{Operator, backlog, chains, flow, waits, why};
 use crate::driver::{Conn, Result, values};
 use crate::ledger::books::Books;
 use crate::ledger::{calls, restraints, suspensions};
@@ -14,7 +14,7 @@ use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
 use paceline_ports::location::Location;
 use paceline_ports::operator::{Ahead, Awaited, JobSheet, Minute, Outlook, OutlookReports, Running};
-use paceline_ports::{LedgerError, PastCall};
+use paceline_ports::{LedgerError, PastCall, QuotaDomain};
 
 /// Since this version of the schema there are restraints.
 const RESTRAINTS_SINCE: i64 = 2;
@@ -67,7 +67,7 @@ impl OutlookReports for Operator {
     }
 
     fn each_call(&self, since: Timestamp, each: &mut dyn FnMut(PastCall)) -> std::result::Result<(), LedgerError> {
-        Operator::each_call(self, since, each)
+        self.read_at_once(|conn| calls::each(conn, &QuotaDomain::whole(), since, each))
     }
 
     fn each_wait(
@@ -76,7 +76,7 @@ impl OutlookReports for Operator {
         now: Timestamp,
         each: &mut dyn FnMut(LaneKey, Timestamp, Timestamp),
     ) -> std::result::Result<(), LedgerError> {
-        Operator::each_wait(self, since, now, each)
+        self.read(|conn| waits::each(conn, since, now, each))
     }
 
     fn calls_by_minute(
@@ -85,15 +85,15 @@ impl OutlookReports for Operator {
         until: Timestamp,
         most: u32,
     ) -> std::result::Result<Vec<(LaneKey, Vec<Minute>)>, LedgerError> {
-        Operator::calls_by_minute(self, since, until, most)
+        self.read_at_once(|conn| flow::by_minute(conn, since, until, most))
     }
 
     fn ahead(&self, sheet: &JobSheet, now: Timestamp) -> std::result::Result<Ahead, LedgerError> {
-        Operator::ahead(self, sheet, now)
+        self.read(|conn| why::ahead(conn, sheet, now))
     }
 
     fn awaited(&self, seq: i64) -> std::result::Result<Vec<Awaited>, LedgerError> {
-        Operator::awaited(self, seq)
+        self.read(|conn| why::awaited(conn, seq))
     }
 }
 

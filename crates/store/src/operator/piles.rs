@@ -1,12 +1,10 @@
 //! From a selection to its jobs and inputs, by way of the piles: how many there are, and a page of them.
 
-use super::Operator;
 use super::batches::number;
 use super::selection::{self, Narrowed};
 use crate::driver::{Conn, Result, values};
 use crate::ledger::piles;
 use crate::ledger::tallies::{InputPile, Pile, THROTTLED, WARNED};
-use paceline_ports::LedgerError;
 use paceline_ports::operator::{Page, Selection};
 
 /// Ids looked through by their beginning for one page; more are taken from the piles and looked at one by one.
@@ -26,17 +24,14 @@ pub(super) const INPUTS_ALIKE: &str = "SELECT seq FROM rejected
 /// Numbers of jobs or inputs, in order, and what to go on after.
 pub(super) type Seqs = Page<i64>;
 
-impl Operator {
-    pub(super) fn count(&self, selection: &Selection) -> std::result::Result<u64, LedgerError> {
-        self.read(|conn| {
-            if !selection.ids.is_empty() || selection.prefix.is_some() {
-                let jobs = selection::jobs_by_id(selection).count(conn)?;
-                return Ok(jobs + inputs(conn, selection, 0, usize::MAX)?.lines.len() as u64);
-            }
-            let inputs: u64 = input_piles(conn, selection)?.iter().map(|(_, n)| n).sum();
-            Ok(inputs + of(conn, selection)?.iter().map(|(_, n)| n).sum::<u64>())
-        })
+/// How many jobs and rejected inputs match.
+pub(super) fn count(conn: &Conn, selection: &Selection) -> Result<u64> {
+    if !selection.ids.is_empty() || selection.prefix.is_some() {
+        let jobs = selection::jobs_by_id(selection).count(conn)?;
+        return Ok(jobs + inputs(conn, selection, 0, usize::MAX)?.lines.len() as u64);
     }
+    let inputs: u64 = input_piles(conn, selection)?.iter().map(|(_, n)| n).sum();
+    Ok(inputs + of(conn, selection)?.iter().map(|(_, n)| n).sum::<u64>())
 }
 
 /// The piles that a selection consists of, ids left aside, with how many jobs are in each.

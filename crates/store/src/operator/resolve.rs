@@ -1,8 +1,8 @@
-//! A person decides what became of a job that nobody else can decide.
+//! A person decides what becomes of a job: of one that nobody else can decide, or of one that is not to be sent.
 
 use serde_json::Value;
 
-use super::Operator;
+use super::{CHUNK, Operator, jobs};
 use crate::driver::values;
 use crate::ledger::books::{Books, Trouble};
 use crate::ledger::settle::{self, Standing};
@@ -10,7 +10,7 @@ use crate::state::State;
 use paceline_domain::activity::{Action, Facts};
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
-use paceline_ports::operator::{Cancelled, JobCommands, Resolution, Selection, Upkeep as _};
+use paceline_ports::operator::{Cancelled, JobCommands, JobReports as _, Resolution, Selection, Upkeep as _};
 use paceline_ports::{JobSeq, LedgerError, Settlement};
 
 impl JobCommands for Operator {
@@ -47,7 +47,23 @@ impl JobCommands for Operator {
     }
 
     fn cancel(&mut self, selection: &Selection, dependents: bool, now: Timestamp) -> Result<Cancelled, LedgerError> {
-        Operator::cancel(self, selection, dependents, now)
+        let mut cancelled = 0;
+        let deed = self.deed(Action::Cancel, selection.facts());
+        for chunk in self.unsent(selection, dependents)?.chunks(CHUNK) {
+            cancelled += self.change(&deed, |books| {
+                let mut ended = 0;
+                for seq in chunk {
+                    let Some(standing) = settle::standing(books, JobSeq(*seq))? else { continue };
+                    let is_unsent = matches!(standing.state, State::Queued | State::Blocked);
+                    if is_unsent && !jobs::is_in_flight(books.conn(), *seq)? {
+                        settle::apply(books, JobSeq(*seq), standing, &Settlement::Cancelled, false, now)?;
+                        ended += 1;
+                    }
+                }
+                Ok((ended, ended))
+            })?;
+        }
+        Ok(Cancelled { cancelled, running: self.cancellable(selection, false)?.running })
     }
 }
 

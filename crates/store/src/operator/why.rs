@@ -1,14 +1,12 @@
 //! What only the ledger knows of why a job waits.
 
-use super::Operator;
 use super::batches::number;
-use crate::driver::values;
-use crate::facts;
+use crate::driver::{Conn, Result, values};
 use crate::ledger::chains;
 use crate::state::State;
 use paceline_domain::time::Timestamp;
-use paceline_ports::operator::{Ahead, Awaited, JobSheet, Rejected};
-use paceline_ports::{JobSeq, LedgerError};
+use paceline_ports::JobSeq;
+use paceline_ports::operator::{Ahead, Awaited, JobSheet};
 
 /// Jobs that go before one: of a higher priority, of its own batch, and of others.
 pub(super) const AHEAD: &str = "WITH me AS (SELECT seq, lane, batch FROM jobs WHERE seq = $1),
@@ -24,32 +22,16 @@ pub(super) const AHEAD: &str = "WITH me AS (SELECT seq, lane, batch FROM jobs WH
           FROM (SELECT count(*) AS n FROM others
                 WHERE priority = $2 AND batch <> (SELECT batch FROM me) GROUP BY batch) AS of_batches)";
 
-impl Operator {
-    pub(super) fn ahead(&self, sheet: &JobSheet, now: Timestamp) -> Result<Ahead, LedgerError> {
-        let deadline = |at: Option<Timestamp>| at.map_or(i64::MAX, |at| at.0);
-        let (seq, priority, not_after) = (sheet.line.seq, sheet.line.priority, deadline(sheet.line.not_after));
-        self.read(|conn| {
-            conn.query_one(AHEAD, values![seq, priority, not_after, now, i64::MAX], |row| {
-                Ok(Ahead { higher: number(row, 0)?, own_batch: number(row, 1)?, others: number(row, 2)? })
-            })
-        })
-    }
+pub(super) fn ahead(conn: &Conn, sheet: &JobSheet, now: Timestamp) -> Result<Ahead> {
+    let deadline = |at: Option<Timestamp>| at.map_or(i64::MAX, |at| at.0);
+    let (seq, priority, not_after) = (sheet.line.seq, sheet.line.priority, deadline(sheet.line.not_after));
+    conn.query_one(AHEAD, values![seq, priority, not_after, now, i64::MAX], |row| {
+        Ok(Ahead { higher: number(row, 0)?, own_batch: number(row, 1)?, others: number(row, 2)? })
+    })
+}
 
-    pub(super) fn awaited(&self, seq: i64) -> Result<Vec<Awaited>, LedgerError> {
-        let awaited = |(id, state): (String, Option<i64>)| Awaited {
-            id,
-            state: state.and_then(State::of_number).map(State::as_str),
-        };
-        let found = chains::awaited(self.books.conn(), JobSeq(seq))?;
-        Ok(found.into_iter().map(awaited).collect())
-    }
-
-    pub(super) fn rejection_of(&self, id: &str) -> Result<Option<Rejected>, LedgerError> {
-        let newest = "SELECT seq, reason, detail FROM rejected WHERE id = $1 ORDER BY seq DESC LIMIT 1";
-        self.read(|conn| {
-            conn.query_opt(newest, values![id], |row| {
-                Ok(Rejected { number: row.get(0)?, reason: row.get(1)?, detail: facts::cause_of(row.get(2)?) })
-            })
-        })
-    }
+pub(super) fn awaited(conn: &Conn, seq: i64) -> Result<Vec<Awaited>> {
+    let awaited =
+        |(id, state): (String, Option<i64>)| Awaited { id, state: state.and_then(State::of_number).map(State::as_str) };
+    Ok(chains::awaited(conn, JobSeq(seq))?.into_iter().map(awaited).collect())
 }

@@ -11,11 +11,11 @@ use crate::domain::job::{Job, LaneKey};
 use crate::domain::rows::Row;
 use crate::domain::time::Timestamp;
 use crate::domain::update::Compared;
-use crate::engine::forecast::{Alike, Before, Chained, Group, Link, chained};
+use crate::engine::forecast::Alike;
 use crate::engine::ports::LedgerError;
 use crate::operations::files::changes;
 use paceline_ports::State;
-use paceline_ports::operator::{Likeness, Seeker, Sought};
+use paceline_ports::operator::{Before, Chained, Group, Likeness, Link, Seeker, Sought, chained};
 
 /// Lane, batch, priority, not before, not after.
 type Kind = (LaneKey, Option<String>, u8, Option<Timestamp>, Option<Timestamp>);
