@@ -7,11 +7,7 @@ use paceline::engine::Stop;
 use paceline::engine::ports::{Ledger, SuspendedBy};
 use serde_json::Value;
 
-use crate::engine::{CALM, World, calendar, room};
-
-fn fault(method: &str, code: i64, rest: &str) -> String {
-    format!("{CALM}\n[[faults]]\nmethod = '{method}'\nkind = 'code'\ncode = {code}\n{rest}\n")
-}
+use crate::engine::{CALM, World, calendar, fault, room};
 
 #[tokio::test(start_paused = true)]
 async fn three_thousand_rooms_do_not_die_of_one_missing_setting() {

@@ -6,8 +6,9 @@ use lapin::types::AMQPValue;
 use serde_json::{Value, json};
 
 use super::check::Simulator;
-use super::commands::{Outcome, Place};
+use super::commands::Place;
 use super::harness::bench::declared;
+use super::harness::place::json;
 
 const SECRETS: [(&str, &str); 1] = [("ACME_SECRET", "hunter2")];
 const ROOM: &str = "feishu.vc.room.create";
@@ -41,10 +42,6 @@ fn room(id: &str, level: &str, after: &[&str]) -> Value {
 
 fn lines(jobs: &[Value]) -> String {
     jobs.iter().map(Value::to_string).collect::<Vec<_>>().join("\n")
-}
-
-fn json(outcome: &Outcome) -> Value {
-    serde_json::from_str(&outcome.out).unwrap_or_else(|error| panic!("{error}: {}", outcome.transcript()))
 }
 
 fn shown(place: &Place, id: &str) -> Value {

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::harness::has_ending;
+
 use paceline::domain::reason::Reason;
 
 fn folder() -> PathBuf {
@@ -22,10 +24,6 @@ fn files() -> BTreeMap<String, String> {
 fn program() -> Vec<(String, String)> {
     let is_table = |name: &str| name.starts_with("text-");
     files().into_iter().filter(|(name, _)| has_ending(name, "js") && !is_table(name)).collect()
-}
-
-fn has_ending(name: &str, ending: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == ending)
 }
 
 /// The texts of a language by their keys.

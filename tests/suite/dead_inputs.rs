@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::admin_reading::World;
-use super::commands::{Outcome, Place};
+use super::commands::Place;
+use super::harness::place::lines;
 
 const MEETING: &str = "wecom.meeting.create";
 
@@ -25,10 +26,6 @@ fn submit(place: &Place, name: &str, text: &str) {
     place.write(name, text);
     let submitted = place.run(&["submit", name, "--skip-invalid"]);
     assert_eq!(submitted.code, Some(1), "{}", submitted.transcript());
-}
-
-fn lines(outcome: &Outcome) -> Vec<Value> {
-    outcome.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 fn sum(documents: &Value, field: &str) -> u64 {

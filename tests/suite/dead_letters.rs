@@ -4,7 +4,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::commands::{Outcome, Place};
+use crate::commands::Place;
+use crate::harness::place::json;
 
 /// Two jobs that wait, one that has expired in the ledger, and two inputs that are no jobs.
 const JOBS: &str = r#"{"id":"a","method":"feishu.vc.room.create","app":"acme","body":{"name":"A","capacity":1,"room_level_id":"omb_o"}}
@@ -43,10 +44,6 @@ fn kill(place: &Place, id: &str, reason: &str, code: Option<i64>) {
         rusqlite::params![id, none],
     )
     .unwrap();
-}
-
-fn json(outcome: &Outcome) -> Value {
-    serde_json::from_str(&outcome.out).unwrap_or_else(|error| panic!("{error}: {}", outcome.transcript()))
 }
 
 fn status(place: &Place, id: &str) -> String {

@@ -286,6 +286,16 @@ pub(crate) fn minutes(n: usize) -> Value {
         "path": {"calendar_id": "feishu.cn_x@group.calendar.feishu.cn", "event_id": format!("{n}_0")}})
 }
 
+/// A calm world in which this goes wrong, too.
+pub(crate) fn calm_but(more: &str) -> World {
+    World::new(&format!("{CALM}\n{more}"))
+}
+
+/// A calm scenario in which this method is answered with this code.
+pub(crate) fn fault(method: &str, code: i64, rest: &str) -> String {
+    format!("{CALM}\n[[faults]]\nmethod = '{method}'\nkind = 'code'\ncode = {code}\n{rest}\n")
+}
+
 pub(crate) const CALM: &str = include_str!("../../config/scenarios/calm.toml");
 const STORM: &str = include_str!("../../config/scenarios/storm.toml");
 

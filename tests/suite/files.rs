@@ -2,6 +2,7 @@
 
 use super::check::Simulator;
 use super::commands::{Outcome, Place};
+use super::harness::place::at_platform;
 
 const ROOM: [&str; 4] = ["--method", "feishu.vc.room.create", "--app", "acme"];
 const SECRETS: [(&str, &str); 2] = [("ACME_SECRET", "hunter2"), ("CAMPUS_SECRET", "swordfish")];
@@ -11,21 +12,10 @@ fn with(place: &Place, command: &[&str]) -> Outcome {
     place.run_with(&[command, &ROOM].concat(), &SECRETS)
 }
 
-/// A platform, an app of it, and files.
 fn place_at_platform(files: &[(&str, &str)], scenario: &str) -> (Place, Simulator) {
-    let place = Place::new(files);
     let quotas = "[quotas]\n'feishu.vc.room.*' = '50/s'\n'feishu.vc.room.create' = '50/s'\n";
-    place.write("world.toml", &format!("title = 'w'\n{quotas}{scenario}"));
-    let simulator = Simulator::start(&place, "world.toml");
-    place.write(
-        "paceline.toml",
-        &format!(
-            "[apps.acme]\nplatform = \"feishu\"\nbase_url = \"{}\"\napp_id = \"cli_a1\"\n\
-             app_secret = {{ env = \"ACME_SECRET\" }}\n[apps.acme.quotas]\n\"feishu.vc.room.create\" = \"50/s\"\n[engine]\nconcurrency_max = 1\n",
-            simulator.address
-        ),
-    );
-    (place, simulator)
+    let more = "[apps.acme.quotas]\n\"feishu.vc.room.create\" = \"50/s\"\n[engine]\nconcurrency_max = 1\n";
+    at_platform(files, &format!("{quotas}{scenario}"), more)
 }
 
 #[test]

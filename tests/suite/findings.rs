@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::commands::{Outcome, Place};
+use super::harness::place::lines;
 
 const ROOM: [&str; 4] = ["--method", "feishu.vc.room.create", "--app", "acme"];
 const MEETING: [&str; 4] = ["--method", "wecom.meeting.create", "--app", "campus"];
@@ -12,18 +13,13 @@ fn with(place: &Place, command: &[&str], rooms: &[&str]) -> Outcome {
     place.run(&[command, rooms].concat())
 }
 
-/// The findings that `--json` prints, one a line.
-fn findings(outcome: &Outcome) -> Vec<Value> {
-    outcome.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
 #[test]
 fn a_spreadsheets_slips_are_named_by_line_and_column() {
     let rows = "a,#N/A,4,omb_1\nb,7F-701,#VALUE!,omb_1\nc,7F\u{200b}-702,4,omb_1\nd,7F-703 ,4,omb_1\ne,7F-704,0,omb_1\n\
                 f,2E5,1,omb_1\ng,#1,4,omb_1\nh,会议室A,4,omb_1\ni,👨‍👩‍👧‍👦,4,omb_1\nj,7F-705,4,1.38E+10\n";
     let place = Place::with_apps(&[("rooms.csv", &format!("{HEADER}{rows}"))]);
     insta::assert_snapshot!("findings", with(&place, &["validate", "rooms.csv"], &ROOM).transcript());
-    let found = findings(&with(&place, &["validate", "rooms.csv", "--json"], &ROOM));
+    let found = lines(&with(&place, &["validate", "rooms.csv", "--json"], &ROOM));
     let facts = |found: &Value| ["file", "line", "column", "field", "severity"].map(|key| found[key].clone());
     assert_eq!(facts(&found[0]), [json!("rooms.csv"), json!(2), json!(2), json!("body.name"), json!("fault")]);
     assert_eq!(facts(&found[2]), [json!("rooms.csv"), json!(4), json!(2), json!("body.name"), json!("warning")]);
@@ -40,7 +36,7 @@ fn rows_of_one_cause_are_one_line() {
                     lines 2, 3, 4, 5, 6, …\n";
     assert_eq!((outcome.code, outcome.out.as_str()), (Some(1), expected));
     assert_eq!(outcome.err, "300 faults in 300 of 300 rows\n");
-    assert_eq!(findings(&with(&place, &["validate", "rooms.csv", "--json"], &ROOM)).len(), 300);
+    assert_eq!(lines(&with(&place, &["validate", "rooms.csv", "--json"], &ROOM)).len(), 300);
 }
 
 #[test]

@@ -10,13 +10,9 @@ use paceline::engine::Stop;
 use paceline::engine::ports::{Ledger, Restrained, Restraint, RestraintKind};
 use serde_json::{Value, json};
 
-use crate::engine::{CALM, World, calendar, meeting, minutes, room};
+use crate::engine::{CALM, World, calendar, fault, meeting, minutes, room};
 
 const MINUTES: &str = "feishu.calendar.event.meeting_minute.create";
-
-fn fault(method: &str, code: i64, rest: &str) -> String {
-    format!("{CALM}\n[[faults]]\nmethod = '{method}'\nkind = 'code'\ncode = {code}\n{rest}\n")
-}
 
 #[tokio::test(start_paused = true)]
 async fn minutes_that_may_have_been_made_are_not_made_again() {

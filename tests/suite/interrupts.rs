@@ -8,6 +8,7 @@ use std::process::Command;
 
 use super::check::Simulator;
 use super::commands::Place;
+use super::harness::place::app_at;
 use super::harness::process::Process;
 use super::harness::until;
 
@@ -19,14 +20,7 @@ const ROWS: usize = 700;
 fn place() -> (Place, Simulator) {
     let place = Place::new(&[]);
     let simulator = Simulator::start(&place, "calm");
-    let address = &simulator.address;
-    place.write(
-        "paceline.toml",
-        &format!(
-            "[apps.acme]\nplatform = \"feishu\"\nbase_url = \"{address}\"\napp_id = \"cli_a1\"\n\
-             app_secret = {{ env = \"ACME_SECRET\" }}\n"
-        ),
-    );
+    place.write("paceline.toml", &app_at(&simulator.address));
     let made = Command::new("mkfifo").arg(place.path().join("rooms.csv")).status().unwrap();
     assert!(made.success());
     (place, simulator)

@@ -12,15 +12,9 @@ use paceline::engine::ports::operator::{JobSheet, Resolution, Selection};
 use paceline::simulator::Stats;
 use serde_json::{Value, json};
 
-use super::engine::{World, calendar, meeting, room};
+use super::engine::{World, calendar, calm_but, meeting, room};
 
-const CALM: &str = include_str!("../../config/scenarios/calm.toml");
 const ROOMS: &str = "feishu.vc.room.create";
-
-/// A calm world in which this goes wrong.
-fn world(more: &str) -> World {
-    World::new(&format!("{CALM}\n{more}"))
-}
 
 fn cut(method: &str, kind: &str, first: usize) -> String {
     format!("[[faults]]\nmethod = '{method}'\nkind = '{kind}'\nfirst = {first}\n")
@@ -53,7 +47,7 @@ async fn one_reading_of_five_thousand_rooms_serves_a_hundred_jobs() {
     let there = "[[objects]]\nmethod = 'feishu.vc.room.create'\ncount = 4900\n\
         body = { name = 'Old {n}', capacity = 4, room_level_id = 'omb_1' }\n\
         [quotas]\n'feishu.vc.room.create' = 'none'\n";
-    let world = world(&format!("{there}{}", cut(ROOMS, "cut-after", 100)));
+    let world = calm_but(&format!("{there}{}", cut(ROOMS, "cut-after", 100)));
     let jobs: Vec<Value> = (0..100).map(room).collect();
     // All in flight at once when the network is cut.
     let (_, counts) = world.work_at(&jobs, &[("acme", ROOMS, "1000/min")]).await;
@@ -67,7 +61,7 @@ async fn one_reading_of_five_thousand_rooms_serves_a_hundred_jobs() {
 
 #[tokio::test(start_paused = true)]
 async fn at_the_documented_pace_a_hundred_cut_rooms_take_a_reading_for_each_twenty() {
-    let world = world(&cut(ROOMS, "cut-after", 100));
+    let world = calm_but(&cut(ROOMS, "cut-after", 100));
     let jobs: Vec<Value> = (0..100).map(room).collect();
     let (_, counts) = world.work(&jobs).await;
     let books = world.stats();
@@ -81,7 +75,7 @@ async fn applied_and_lost_calls_are_told_apart() {
     let half = "[[faults]]\nmethod = '*.create'\nkind = 'cut-before'\nevery = 3\nuntil_s = 5\n\
         [[faults]]\nmethod = '*.create'\nkind = 'cut-after'\nevery = 2\nuntil_s = 5\n";
     for delay_ms in [0, 9_000] {
-        let world = world(&format!("[listing]\ndelay_ms = {delay_ms}\npage_max = 7\n{half}"));
+        let world = calm_but(&format!("[listing]\ndelay_ms = {delay_ms}\npage_max = 7\n{half}"));
         let jobs: Vec<Value> = (0..20).map(room).chain((0..60).map(calendar)).chain((0..60).map(meeting)).collect();
         let (_, counts) = world.work(&jobs).await;
         let books = world.stats();
@@ -99,7 +93,7 @@ fn twin(n: usize) -> Value {
 #[tokio::test(start_paused = true)]
 async fn equal_jobs_share_out_what_was_created() {
     for kind in ["cut-after", "cut-before"] {
-        let world = world(&cut("feishu.calendar.create", kind, 5));
+        let world = calm_but(&cut("feishu.calendar.create", kind, 5));
         let jobs: Vec<Value> = (0..12).map(twin).collect();
         let (_, counts) = world.work(&jobs).await;
         assert_eq!((counts.succeeded, world.stats().created), (12, 12), "{kind}: {counts:?}");
@@ -112,7 +106,7 @@ async fn an_object_of_an_equal_job_in_flight_is_not_claimed() {
     // The first call is cut before it does anything; the reply of the second, which did, comes when the first is looked up.
     let faults = "[[faults]]\nmethod = 'feishu.calendar.create'\nkind = 'cut-before'\nfirst = 1\n\
         [[faults]]\nmethod = 'feishu.calendar.create'\nkind = 'late'\nlate_ms = 29000\nfrom_s = 30\nuntil_s = 60\n";
-    let world = world(faults);
+    let world = calm_but(faults);
     let mut second = twin(2);
     second["not_before"] = json!((Timestamp(1_800_000_000_000_000) + std::time::Duration::from_secs(35)).to_string());
     let (took, counts) = world.work(&[twin(1), second]).await;
@@ -125,7 +119,7 @@ async fn an_object_of_an_equal_job_in_flight_is_not_claimed() {
 async fn strangers_that_look_the_same_are_shown_to_a_person() {
     let strangers = "[[objects]]\nmethod = 'feishu.calendar.create'\ncount = 15\n\
         body = { summary = 'Holidays', description = 'of all departments' }\n";
-    let world = world(&format!("{strangers}{}", cut("feishu.calendar.create", "cut-after", 1)));
+    let world = calm_but(&format!("{strangers}{}", cut("feishu.calendar.create", "cut-after", 1)));
     let (_, counts) = world.work(&[twin(1)]).await;
     assert_eq!(counts.held, 1, "{counts:?}");
     let sheet = world.sheet("twin-1");
@@ -142,7 +136,7 @@ async fn strangers_that_look_the_same_are_shown_to_a_person() {
 
 #[tokio::test(start_paused = true)]
 async fn an_unmarked_room_is_found_by_what_it_is() {
-    let world = world(&cut(ROOMS, "cut-after", 3)).unmarked();
+    let world = calm_but(&cut(ROOMS, "cut-after", 3)).unmarked();
     let mut jobs: Vec<Value> = (0..6).map(room).collect();
     // Two rooms of the same name.
     jobs[5]["body"] = jobs[0]["body"].clone();
@@ -154,7 +148,7 @@ async fn an_unmarked_room_is_found_by_what_it_is() {
 /// A cut call may still arrive until its deadline and the grace are over.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_sent_again_while_the_lost_call_may_still_arrive() {
-    let world = world(&cut("*.create", "cut-before", 3));
+    let world = calm_but(&cut("*.create", "cut-before", 3));
     let (_, counts) = world.work(&[room(1), calendar(1), meeting(1)]).await;
     assert_eq!(counts.succeeded, 3, "{counts:?}");
     for id in ["room-1", "calendar-1", "meeting-1"] {
@@ -177,7 +171,7 @@ async fn a_listing_without_its_scope_stops_alone_and_goes_on_when_mended() {
         "{}[[faults]]\nmethod = 'feishu.vc.room.list'\nkind = 'code'\ncode = 99991672\nuntil_s = 600\n",
         cut(ROOMS, "cut-after", 2)
     );
-    let world = world(&faults);
+    let world = calm_but(&faults);
     let jobs: Vec<Value> = (0..10).map(room).collect();
     let (_, counts) = world.work(&jobs).await;
     assert_eq!((counts.succeeded, counts.uncertain, counts.held), (8, 2, 0), "creates go on: {counts:?}");
@@ -197,7 +191,7 @@ async fn a_refused_listing_holds_its_jobs_until_a_person_asks_again() {
         "{}[[faults]]\nmethod = 'feishu.vc.room.list'\nkind = 'code'\ncode = 121005\nuntil_s = 600\n",
         cut(ROOMS, "cut-after", 2)
     );
-    let world = world(&faults);
+    let world = calm_but(&faults);
     let jobs: Vec<Value> = (0..2).map(room).collect();
     let (_, counts) = world.work(&jobs).await;
     assert_eq!((counts.held, asked(&world.stats(), "feishu.vc.room.list")), (2, 1), "{counts:?}");
@@ -218,7 +212,7 @@ async fn an_ill_listing_is_asked_again_less_and_less_often() {
         "{}[[faults]]\nmethod = 'feishu.vc.room.list'\nkind = 'status'\nstatus = 502\nuntil_s = 3600\n",
         cut(ROOMS, "cut-after", 1)
     );
-    let world = world(&faults);
+    let world = calm_but(&faults);
     let (took, counts) = world.work(&[room(1)]).await;
     assert_eq!((counts.succeeded, world.stats().created), (1, 1), "{counts:?}");
     assert!((3_600.0..4_000.0).contains(&took), "{took} s");
@@ -231,7 +225,7 @@ async fn an_ill_listing_is_asked_again_less_and_less_often() {
 async fn a_meeting_that_is_being_created_is_waited_for() {
     for (applied, calls) in [(true, 1), (false, 2)] {
         let fault = format!("kind = 'code'\ncode = 400301\napplied = {applied}");
-        let world = world(&cut("wecom.meeting.create", "code", 1).replace("kind = 'code'", &fault));
+        let world = calm_but(&cut("wecom.meeting.create", "code", 1).replace("kind = 'code'", &fault));
         let (took, counts) = world.work(&[meeting(1)]).await;
         assert_eq!((counts.succeeded, world.stats().created), (1, 1), "{counts:?}");
         assert_eq!(asked(&world.stats(), "wecom.meeting.create"), calls);
@@ -243,7 +237,7 @@ async fn a_meeting_that_is_being_created_is_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_duplicate_that_wecom_refuses_is_the_first_one_s() {
-    let world = world("[checks]\nwecom_duplicates = true\n");
+    let world = calm_but("[checks]\nwecom_duplicates = true\n");
     let mut second = meeting(1);
     second["id"] = json!("meeting-again");
     let (_, counts) = world.work(&[meeting(1), second]).await;
@@ -258,7 +252,7 @@ async fn a_duplicate_that_wecom_refuses_is_the_first_one_s() {
 async fn a_meeting_that_wecom_has_already_is_taken_over() {
     let there = "[checks]\nwecom_duplicates = true\n[[objects]]\nmethod = 'wecom.meeting.create'\n\
         body = { admin_userid = 'zhangsan', title = 'Lecture 1', meeting_start = 1900003600, meeting_duration = 3600 }\n";
-    let world = world(there);
+    let world = calm_but(there);
     let (_, counts) = world.work(&[meeting(1)]).await;
     assert_eq!((counts.succeeded, world.stats().created), (1, 0), "{counts:?}");
     assert_eq!(world.sheet("meeting-1").line.document["key"], json!(world.simulator.objects()[0].key));
@@ -269,7 +263,7 @@ async fn a_meeting_that_is_listed_and_cannot_be_read_may_be_anybody_s() {
     let there = "[[objects]]\nmethod = 'wecom.meeting.create'\n\
         body = { admin_userid = 'zhangsan', title = 'Other', meeting_start = 1900009000, meeting_duration = 3600 }\n";
     let unread = cut("wecom.meeting.get_info", "code", 100).replace("kind = 'code'", "kind = 'code'\ncode = 90602");
-    let world = world(&format!("{there}{unread}{}", cut("wecom.meeting.create", "cut-before", 1)));
+    let world = calm_but(&format!("{there}{unread}{}", cut("wecom.meeting.create", "cut-before", 1)));
     let (_, counts) = world.work(&[meeting(1)]).await;
     assert_eq!((counts.held, world.stats().created), (1, 0), "{counts:?}");
     let told = world.sheet("meeting-1");
@@ -279,7 +273,7 @@ async fn a_meeting_that_is_listed_and_cannot_be_read_may_be_anybody_s() {
 
 #[tokio::test(start_paused = true)]
 async fn the_meetings_of_an_organiser_are_listed_once() {
-    let world = world(&cut("wecom.meeting.create", "cut-after", 40));
+    let world = calm_but(&cut("wecom.meeting.create", "cut-after", 40));
     let mut jobs: Vec<Value> = (0..40).map(meeting).collect();
     for (n, job) in jobs.iter_mut().enumerate() {
         job["body"]["admin_userid"] = json!(if n % 2 == 0 { "zhang" } else { "li" });
@@ -295,7 +289,7 @@ async fn the_meetings_of_an_organiser_are_listed_once() {
 /// A user's calendars stand in the user's list, not in the app's.
 #[tokio::test(start_paused = true)]
 async fn a_user_s_calendar_is_looked_for_as_that_user() {
-    let world = world(&cut("feishu.calendar.create", "cut-after", 1));
+    let world = calm_but(&cut("feishu.calendar.create", "cut-after", 1));
     let mut job = calendar(1);
     job["identity"] = json!("user:anna");
     let (_, counts) = world.work(&[job]).await;
@@ -310,7 +304,7 @@ async fn a_user_s_calendar_is_looked_for_as_that_user() {
 /// WeCom reads a meeting with its password, which the result of a look-up must not carry on.
 #[tokio::test(start_paused = true)]
 async fn a_meeting_that_was_looked_up_does_not_show_its_password() {
-    let world = world(&cut("wecom.meeting.create", "cut-after", 1));
+    let world = calm_but(&cut("wecom.meeting.create", "cut-after", 1));
     let mut job = meeting(1);
     job["body"]["settings"] = json!({"password": "731904"});
     let (_, counts) = world.work(&[job]).await;
@@ -322,7 +316,7 @@ async fn a_meeting_that_was_looked_up_does_not_show_its_password() {
 /// The list of the app and that of each user are told apart, or a job would take another identity's calendar for its own.
 #[tokio::test(start_paused = true)]
 async fn another_identity_s_calendar_is_nobody_s_find() {
-    let world = world(&cut("feishu.calendar.create", "cut-before", 1));
+    let world = calm_but(&cut("feishu.calendar.create", "cut-before", 1));
     let of_the_app = calendar(1);
     let mut of_anna = calendar(1);
     of_anna["id"] = json!("annas");

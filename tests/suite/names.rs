@@ -2,8 +2,8 @@
 
 use super::check::Simulator;
 use super::commands::{Outcome, Place};
+use super::harness::place::{SECRETS, at_platform, calls};
 
-const SECRETS: [(&str, &str); 1] = [("ACME_SECRET", "hunter2")];
 const LEVELS: &str = r#"{"id":"hq","method":"feishu.vc.room_level.create","app":"acme","body":{"name":"总部","parent_id":"omb_root"}}
 {"id":"b2","method":"feishu.vc.room_level.create","app":"acme","body":{"name":"2层","parent_id":{"$from":"hq"}}}
 {"id":"b3","method":"feishu.vc.room_level.create","app":"acme","body":{"name":"3层","parent_id":{"$from":"hq"}}}
@@ -12,31 +12,20 @@ const LEVELS: &str = r#"{"id":"hq","method":"feishu.vc.room_level.create","app":
 "#;
 const ROOMS: &str = "名称,容量,层级\n7F-1,4,总部/2层\n7F-2,4,总部／3层\n7F-3,6, 分部 / 2层\n7F-4,8,总部/2层\n";
 
-/// A platform that has five levels.
-fn place() -> (Place, Simulator) {
-    let world = "title = 'w'\n[quotas]\n'feishu.vc.*' = '50/s'\n";
-    let place = Place::new(&[("levels.jsonl", LEVELS), ("rooms.csv", ROOMS), ("world.toml", world)]);
-    let simulator = Simulator::start(&place, "world.toml");
-    let settings = format!(
-        "[apps.acme]\nplatform = \"feishu\"\nbase_url = \"{}\"\napp_id = \"cli_a1\"\n\
-         app_secret = {{ env = \"ACME_SECRET\" }}\n[apps.acme.quotas]\n\"feishu.vc.room.create\" = \"50/s\"\n\
-         \"feishu.vc.room.patch\" = \"50/s\"\n\"feishu.vc.room_level.create\" = \"50/s\"\n",
-        simulator.address
-    );
-    place.write("paceline.toml", &settings);
-    let levels = place.run_with(&["run", "levels.jsonl"], &SECRETS);
-    assert_eq!(levels.code, Some(0), "{}", levels.transcript());
-    (place, simulator)
-}
-
 fn with(place: &Place, command: &str, file: &str, more: &[&str]) -> Outcome {
     let arguments = [command, file, "--method", "feishu.vc.room.create", "--app", "acme"];
     place.run_with(&[&arguments[..], more].concat(), &SECRETS)
 }
 
-fn calls(place: &Place) -> i64 {
-    let ledger = rusqlite::Connection::open(place.path().join("paceline.db")).unwrap();
-    ledger.query_row("SELECT count(*) FROM attempts WHERE job IS NOT NULL", [], |row| row.get(0)).unwrap()
+/// A platform that has five levels.
+fn place() -> (Place, Simulator) {
+    let quotas = "[apps.acme.quotas]\n\"feishu.vc.room.create\" = \"50/s\"\n\"feishu.vc.room.patch\" = \"50/s\"\n\
+                  \"feishu.vc.room_level.create\" = \"50/s\"\n";
+    let files = [("levels.jsonl", LEVELS), ("rooms.csv", ROOMS)];
+    let (place, simulator) = at_platform(&files, "[quotas]\n'feishu.vc.*' = '50/s'\n", quotas);
+    let levels = place.run_with(&["run", "levels.jsonl"], &SECRETS);
+    assert_eq!(levels.code, Some(0), "{}", levels.transcript());
+    (place, simulator)
 }
 
 /// The key of a level's job.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::check::Simulator;
 use super::commands::{Outcome, Place};
+use super::harness::place::app_at;
 
 const SECRET: &str = "hunter2-the-secret";
 
@@ -40,14 +41,7 @@ impl Proxy {
 }
 
 fn place(base_url: &str) -> Place {
-    let place = Place::new(&[]);
-    place.write(
-        "paceline.toml",
-        &format!(
-            "[apps.acme]\nplatform = 'feishu'\nbase_url = '{base_url}'\napp_id = 'cli_a1'\napp_secret = {{ env = 'ACME_SECRET' }}\n"
-        ),
-    );
-    place
+    Place::new(&[("paceline.toml", &app_at(base_url))])
 }
 
 fn check(place: &Place, proxy: &[(&str, &str)]) -> Outcome {

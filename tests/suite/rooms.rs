@@ -5,15 +5,10 @@ use std::time::Duration;
 use paceline::domain::time::Timestamp;
 use serde_json::{Value, json};
 
-use super::engine::World;
+use super::engine::{World, calm_but};
 
-const CALM: &str = include_str!("../../config/scenarios/calm.toml");
 const CREATE: &str = "feishu.calendar.event.attendee.create";
 const LIST: &str = "feishu.calendar.event.attendee.list";
-
-fn world(more: &str) -> World {
-    World::new(&format!("{CALM}\n{more}"))
-}
 
 /// People and rooms of one event.
 fn invite(event: usize, rooms: &[&str]) -> Value {
@@ -41,7 +36,7 @@ fn said(document: &Value) -> Vec<(&str, &str)> {
 
 #[tokio::test(start_paused = true)]
 async fn a_job_waits_until_its_rooms_have_decided() {
-    let world = world("[decisions]\nafter_s = 8\n");
+    let world = calm_but("[decisions]\nafter_s = 8\n");
     let (took, counts) = world.work(&[invite(1, &["omm_1", "omm_2"]), invite(2, &[])]).await;
     assert_eq!((counts.succeeded, counts.warnings), (2, 0), "{counts:?}");
     let waited = document(&world, "invite-1");
@@ -54,7 +49,7 @@ async fn a_job_waits_until_its_rooms_have_decided() {
 
 #[tokio::test(start_paused = true)]
 async fn rooms_that_decline_are_a_warning_that_names_them() {
-    let world = world("[decisions]\ndeclined = ['omm_2']\n");
+    let world = calm_but("[decisions]\ndeclined = ['omm_2']\n");
     let (_, counts) = world.work(&[invite(1, &["omm_1", "omm_2", "omm_3"])]).await;
     assert_eq!((counts.succeeded, counts.warnings), (1, 1), "{counts:?}");
     let document = document(&world, "invite-1");
@@ -65,7 +60,7 @@ async fn rooms_that_decline_are_a_warning_that_names_them() {
 
 #[tokio::test(start_paused = true)]
 async fn rooms_that_decline_are_a_dead_letter_if_the_app_says_so() {
-    let world = world("[decisions]\ndeclined = ['omm_2']\n").with_rooms_that_must_come();
+    let world = calm_but("[decisions]\ndeclined = ['omm_2']\n").with_rooms_that_must_come();
     let jobs: Vec<Value> = (0..30).map(|n| invite(n, &["omm_1", "omm_2"])).collect();
     let (_, counts) = world.work(&jobs).await;
     assert_eq!((counts.succeeded, counts.dead), (0, 30), "the lane goes on: {counts:?}");
@@ -78,7 +73,7 @@ async fn rooms_that_decline_are_a_dead_letter_if_the_app_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_room_that_never_decides_is_not_waited_for_for_ever() {
-    let world = world("[decisions]\nundecided = ['omm_1']\n").with_setting("PACELINE_ENGINE__ROOM_WAIT_S", "30");
+    let world = calm_but("[decisions]\nundecided = ['omm_1']\n").with_setting("PACELINE_ENGINE__ROOM_WAIT_S", "30");
     let (took, counts) = world.work(&[invite(1, &["omm_1"])]).await;
     assert_eq!((counts.succeeded, counts.warnings), (1, 1), "{counts:?}");
     assert!((30.0..36.0).contains(&took), "{took} s");
@@ -93,14 +88,14 @@ async fn a_room_that_never_decides_is_not_waited_for_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_fails_or_lags_sends_nothing_again() {
     let lags = "[listing]\ndelay_ms = 40000\n[[faults]]\nmethod = '*.list'\nkind = 'status'\nstatus = 500\nfirst = 7\n";
-    let world = world(lags);
+    let world = calm_but(lags);
     let (_, counts) = world.work(&[invite(1, &["omm_1"])]).await;
     assert_eq!((counts.succeeded, counts.warnings, calls(&world, CREATE)), (1, 0, 1), "{counts:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_is_refused_for_good_ends_the_waiting() {
-    let world = world("[[faults]]\nmethod = '*.list'\nkind = 'code'\ncode = 193002\n");
+    let world = calm_but("[[faults]]\nmethod = '*.list'\nkind = 'code'\ncode = 193002\n");
     let (_, counts) = world.work(&[invite(1, &["omm_1"])]).await;
     assert_eq!((counts.succeeded, counts.warnings, calls(&world, CREATE)), (1, 1, 1), "{counts:?}");
 }
@@ -108,7 +103,7 @@ async fn a_listing_that_is_refused_for_good_ends_the_waiting() {
 #[tokio::test(start_paused = true)]
 async fn what_was_applied_and_lost_waits_for_its_rooms_too() {
     let cut = format!("[[faults]]\nmethod = '{CREATE}'\nkind = 'cut-after'\nfirst = 1\n");
-    let world = world(&format!("[decisions]\nafter_s = 25\ndeclined = ['omm_1']\n{cut}"));
+    let world = calm_but(&format!("[decisions]\nafter_s = 25\ndeclined = ['omm_1']\n{cut}"));
     let (_, counts) = world.work(&[invite(1, &["omm_1", "omm_2"])]).await;
     assert_eq!((counts.succeeded, counts.warnings, calls(&world, CREATE)), (1, 1, 1), "{counts:?}");
     assert_eq!(said(&document(&world, "invite-1")), [("omm_1", "decline"), ("omm_2", "accept")]);
@@ -116,7 +111,7 @@ async fn what_was_applied_and_lost_waits_for_its_rooms_too() {
 
 #[tokio::test(start_paused = true)]
 async fn the_waiting_outlives_the_worker() {
-    let world = world("[decisions]\nafter_s = 40\n");
+    let world = calm_but("[decisions]\nafter_s = 40\n");
     let done = world.work_until(&[invite(1, &["omm_1"])], Duration::from_secs(10)).await;
     assert_eq!((done.uncertain, done.succeeded), (1, 0), "{done:?}");
     let sheet = world.sheet("invite-1");
@@ -130,7 +125,7 @@ async fn the_waiting_outlives_the_worker() {
 
 #[tokio::test(start_paused = true)]
 async fn jobs_behind_rooms_in_a_chain_wait_for_them() {
-    let world = world("[decisions]\nafter_s = 8\ndeclined = ['omm_9']\n").with_rooms_that_must_come();
+    let world = calm_but("[decisions]\nafter_s = 8\ndeclined = ['omm_9']\n").with_rooms_that_must_come();
     let minute = |n: usize| {
         json!({"id": format!("minute-{n}"), "method": "feishu.calendar.event.meeting_minute.create", "app": "acme",
             "path": {"calendar_id": "feishu.cn_1@group.calendar.feishu.cn", "event_id": format!("e{n}_0")},

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use paceline::domain::catalog::{Catalog, built_in};
-use paceline::domain::decode::{Apps, Decoder};
+
 use paceline::domain::rows::{Format, Input, Row, RowIds, Rows};
 use paceline::engine::ports::State;
 use paceline::engine::ports::operator::{Likeness, Sought};
@@ -16,6 +16,7 @@ use rusqlite::Connection;
 
 use super::check::Simulator;
 use super::commands::Place;
+use super::harness::decoder;
 use super::harness::virtual_time::{Worker, World, feishu};
 
 const METHOD: &str = "feishu.vc.room.create";
@@ -96,10 +97,6 @@ fn must_stop(rooms: &[Room], batch: &str, created: &BTreeMap<u8, (String, u8)>) 
     rooms.iter().enumerate().any(|(at, (name, capacity))| {
         is_twice(at) || created.get(name).is_some_and(|(by, as_)| by != batch || as_ != capacity)
     })
-}
-
-fn decoder() -> Arc<Decoder> {
-    Arc::new(Decoder { catalog: Arc::new(built_in().unwrap()), apps: Apps::Any, rights: Arc::default() })
 }
 
 /// The rows as the commands read them.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::harness::{file as read, has_ending, root};
 use paceline::domain::catalog::{Action, ErrorRule, built_in};
 use paceline::domain::reason::Reason;
 
@@ -18,14 +19,6 @@ const FOLDERS: [&str; 10] =
     ["src", "crates", "tests", "benches", "config", "docs", "examples", "scripts", ".ci", ".github"];
 const READMES: [&str; 2] = ["README.md", "README.zh-CN.md"];
 const DEAD_LETTERS: [&str; 2] = ["docs/dead-letters.md", "docs/zh-CN/dead-letters.md"];
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn read(name: &str) -> String {
-    std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
 
 /// Every text of the project by its path from the root. What a user keeps beside it (settings, ledgers) is not its own.
 fn texts() -> BTreeMap<String, String> {
@@ -48,10 +41,6 @@ fn gather(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
         if entry.file_type().unwrap().is_dir() { gather(&entry.path(), paths) } else { paths.push(entry.path()) }
     }
-}
-
-fn has_ending(name: &str, ending: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == ending)
 }
 
 /// Panics with all faults, if there are any.

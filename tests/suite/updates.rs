@@ -2,6 +2,7 @@
 
 use super::check::Simulator;
 use super::commands::{Outcome, Place};
+use super::harness::place::{at_platform, calls};
 use super::headings::jobs;
 
 const SECRETS: [(&str, &str); 1] = [("ACME_SECRET", "hunter2")];
@@ -9,29 +10,15 @@ const HEADER: &str = "name,capacity,room_level_id,description,room_status.status
 const FIRST: &str = "A,1,omb_1,x,true\nB,2,omb_1,,true\nC,3,omb_1,,true\n";
 
 fn place() -> (Place, Simulator) {
-    let quotas = "title = 'w'\n[quotas]\n'feishu.vc.room.*' = '50/s'\n";
-    let place = Place::new(&[("rooms.csv", &format!("{HEADER}{FIRST}")), ("world.toml", quotas)]);
-    let simulator = Simulator::start(&place, "world.toml");
-    let settings = format!(
-        "[apps.acme]\nplatform = \"feishu\"\nbase_url = \"{}\"\napp_id = \"cli_a1\"\n\
-         app_secret = {{ env = \"ACME_SECRET\" }}\n[apps.acme.quotas]\n\"feishu.vc.room.create\" = \"50/s\"\n\
-         \"feishu.vc.room.patch\" = \"50/s\"\n",
-        simulator.address
-    );
-    place.write("paceline.toml", &settings);
-    (place, simulator)
+    let files = [("rooms.csv", &*format!("{HEADER}{FIRST}"))];
+    let quotas = "[apps.acme.quotas]\n\"feishu.vc.room.create\" = \"50/s\"\n\"feishu.vc.room.patch\" = \"50/s\"\n";
+    at_platform(&files, "[quotas]\n'feishu.vc.room.*' = '50/s'\n", quotas)
 }
 
 fn with(place: &Place, command: &str, rows: &str, more: &[&str]) -> Outcome {
     place.write("rooms.csv", &format!("{HEADER}{rows}"));
     let arguments = [command, "rooms.csv", "--method", "feishu.vc.room.create", "--app", "acme"];
     place.run_with(&[&arguments[..], more].concat(), &SECRETS)
-}
-
-/// How many calls were made for jobs.
-fn calls(place: &Place) -> i64 {
-    let ledger = rusqlite::Connection::open(place.path().join("paceline.db")).unwrap();
-    ledger.query_row("SELECT count(*) FROM attempts WHERE job IS NOT NULL", [], |row| row.get(0)).unwrap()
 }
 
 #[test]

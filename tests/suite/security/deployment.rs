@@ -1,20 +1,12 @@
 //! What the unit and the containers may do: nothing that the worker does not need.
 
-use std::path::{Path, PathBuf};
+use crate::harness::{file as text, root};
 use std::process::Command;
 
 use yaml_rust2::{Yaml, YamlLoader};
 
 /// As `systemd-analyze security` rates it: 0 is confined, 10 is open.
 const EXPOSURE_MAX: f64 = 2.0;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
-
-fn text(name: &str) -> String {
-    std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
 
 #[test]
 fn the_unit_holds_no_right_that_the_worker_does_not_need() {

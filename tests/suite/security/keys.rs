@@ -2,10 +2,8 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use paceline::domain::catalog::built_in;
-use paceline::domain::decode::{Apps, Decoder, Defaults};
+use paceline::domain::decode::Defaults;
 use paceline::domain::job::Job;
 use paceline::domain::reason::Reason;
 use paceline::domain::rows::{Format, Input, Rows};
@@ -17,15 +15,13 @@ use paceline::store::{Mode, SqlStore};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use crate::harness::decoder;
+
 const NOW: Timestamp = Timestamp(1_795_248_000_000_000);
 const METHOD: &str = "wecom.meeting.create";
 /// Six digits, as both platforms want them.
 const PASSWORD: &str = "482913";
 const EDITED: &str = "739164";
-
-fn decoder() -> Arc<Decoder> {
-    Arc::new(Decoder { catalog: Arc::new(built_in().unwrap()), apps: Apps::Any, rights: Arc::default() })
-}
 
 fn body(password: &str) -> Value {
     json!({"admin_userid": "u", "title": "t", "meeting_start": 1_795_348_600, "meeting_duration": 300,

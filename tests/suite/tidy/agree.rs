@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use paceline::settings;
 
-use super::{has_ending, none, read, root, texts};
+use super::{none, texts};
+use crate::harness::{file as read, has_ending, root};
 
 /// Names with the look of a setting that are none: attributes of OpenTelemetry.
 const NO_SETTINGS: [&str; 1] = ["http.response.status_code"];

@@ -1,6 +1,7 @@
 //! The map, the decisions and the pages with wrapped lines: short, and what they name exists.
 
-use super::{has_ending, none, prose, read, texts};
+use super::{none, prose, texts};
+use crate::harness::{file as read, has_ending};
 
 const MAP_LINES_MAX: usize = 200;
 /// A record of a decision fits on a screen.

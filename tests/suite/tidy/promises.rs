@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{none, read, root};
+use super::none;
+use crate::harness::{file as read, root};
 
 const MANUALS: [&str; 2] = ["docs/security.md", "docs/zh-CN/security.md"];
 

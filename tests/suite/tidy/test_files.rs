@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{has_ending, none, texts};
+use super::{none, texts};
+use crate::harness::has_ending;
 
 /// Whether a file's name, or a folder's above it, says that it holds tests.
 fn is_named_for_tests(path: &Path) -> bool {

@@ -1,6 +1,7 @@
 //! What runs with rights of the repository is the very code that was looked at.
 
-use super::{has_ending, none, texts};
+use super::{none, texts};
+use crate::harness::has_ending;
 
 #[test]
 fn every_action_is_pinned_by_its_commit() {
