@@ -9,6 +9,7 @@ use crate::files;
 use crate::settings::Settings;
 use crate::wiring::inspect;
 use crate::wiring::{self, AMQPS, READABLE};
+use paceline_ports::LedgerError;
 use paceline_ports::location::StoreUrl;
 use paceline_ports::operator::{Found, Inspection};
 
@@ -92,8 +93,8 @@ pub(super) fn ledger(store: &StoreUrl, now: Timestamp) -> Vec<Finding> {
         }
         Ok(Found::Ledger(inspection)) => (describe(&place, &inspection), inspection.newest),
         Err(error) => {
-            let words = error.to_string();
-            let words = words.strip_prefix("the ledger failed: ").unwrap_or(&words).to_owned();
+            // Which of them failed is said by the finding's name.
+            let words = if let LedgerError::Failed(words) = error { words } else { error.to_string() };
             (vec![Finding::fault("ledger", words, "")], None)
         }
     };
