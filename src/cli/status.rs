@@ -317,7 +317,7 @@ impl Status {
             ("HELD", Align::Right),
             ("DEAD", Align::Right),
             ("TIME LEFT", Align::Right),
-            ("DECIDES", Align::Left),
+            ("BOTTLENECK", Align::Left),
         ]);
         for state in &self.lanes {
             let time_left = match state.left {

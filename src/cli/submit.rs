@@ -56,10 +56,7 @@ pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Resu
     let catalog = wiring::catalog_of(&settings)?;
     let decoder = Arc::new(wiring::decoder(&settings, &catalog, false));
     if settings.apps.is_empty() {
-        return Err(refuse(
-            "the settings have no [apps], so no job could be carried out",
-            "config/paceline.toml shows how an app is named",
-        ));
+        return Err(refuse("no apps configured: add an [apps.NAME] section", "config/paceline.toml has an example"));
     }
     let store = &settings.store;
     let mut sources = args.batch.sources(&mut context.err, &decoder, &settings, Some(store))?;

@@ -108,7 +108,7 @@ pub fn known_app<'a>(app: &str, mut apps: impl Iterator<Item = &'a str> + Clone)
     }
     let names: Vec<_> = known.collect();
     let cure = if names.is_empty() {
-        "the settings have no [apps]".to_owned()
+        "no apps configured: add an [apps.NAME] section".to_owned()
     } else {
         format!("there are {}", names.join(", "))
     };

@@ -90,7 +90,7 @@ impl Engine {
             match self.domain().past_calls(since).await {
                 Ok(calls) => break calls,
                 Err(error) => {
-                    warn!(%error, "earlier calls cannot be read; what they are counted by stands still until they can");
+                    warn!(%error, "earlier calls cannot be read; their quotas are paused until they can");
                     tokio::time::sleep(LEDGER_PAUSE).await;
                 }
             }

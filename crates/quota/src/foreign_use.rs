@@ -25,7 +25,7 @@ pub(super) const MEMORY: u32 = 10;
 const FALLS_MAX: u32 = 8;
 /// A window that had room for less than this part of its limit is not judged: others would have to use all the rest.
 const PART_MIN: u32 = 10;
-/// Longer windows are not lowered: they are a stock, not a pace, and would take days to come back.
+/// Longer windows are not lowered: they are budgets, not rates, and would take days to come back.
 pub(super) const SPAN_MAX: Duration = Duration::from_secs(3_600);
 /// Clean spans before a raise, at most.
 const PATIENCE_MAX: u32 = 8;

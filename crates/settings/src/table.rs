@@ -69,10 +69,11 @@ section! {
     LEDGER = "ledger", shown;
     struct Ledger;
     /// How long the ledger remembers what has ended; 0 is for ever. Until then the same id is never called again;
-    /// afterwards it is a new job, so keep longer than an id can come again: the default is more than a year of
-    /// timetables. What waits, is held or is not published yet stays, and so does every call that a quota still counts.
+    /// after that the id counts as new, so keep records longer than upstream may repeat an id: the default is more than
+    /// a year of timetables. What waits, is held or is not published yet stays, and so does every call that a quota still
+    /// counts.
     "ledger.keep_days": Whole(0, 36_500), default "400", unit Days, reload AtOnce => keep: Option<Duration>;
-    "已结束的任务在账本里保留多少天，0 表示永远。保留期内同一个 id 绝不会再次调用，过期后它就是新任务，所以要长于一个 id 可能再次出现的时间；默认值超过一整年的课表。还在等待、待人工、尚未发布的，以及仍被某个配额计入的调用，都会保留。"
+    "已结束的任务在账本里保留多少天，0 表示永远。保留期内同一个 id 绝不会再次调用，过期后它就是新任务，所以要长于一个 id 可能再次出现的时间；默认值超过一整年的课表。还在等待、待人工处理、尚未发布的，以及仍被某个配额计入的调用，都会保留。"
 }
 
 section! {
@@ -216,7 +217,7 @@ section! {
     "engine.lane_concurrency_max": Whole(1, 65_535), default "128", unit Calls,
         reload AtOnce => lane_concurrency_max: usize;
     "单个通道同时进行的调用数，免得一个慢的接口占满全部位置。"
-    /// Attempts that a job is charged before it is a dead letter `exhausted`. Waiting for quota and refusals for pace
+    /// Attempts that a job is charged before it is a dead letter `exhausted`. Waiting for quota and rate-limit rejections
     /// are not charged.
     "engine.attempts_max": Whole(1, 1_000), default "5", unit Attempts, reload AtOnce => attempts_max: u32;
     "一个任务最多计几次尝试，之后成为死信 `exhausted`。等配额和因频率被拒都不计。"
@@ -310,7 +311,7 @@ section! {
     /// What the holder of the token may do: `read` sees everything; `operate` also submits, corrects, redrives,
     /// cancels, resolves, suspends and resumes; `admin` also forgets dead letters.
     "admin.tokens.*.role": OneOf(Role::WORDS), example r#""read""#, reload AtOnce;
-    "持有者可以做什么：`read` 查看一切；`operate` 还能提交、修正、重新处理、取消、处理待人工的任务、暂停和恢复；`admin` 还能永久丢弃死信。"
+    "持有者可以做什么：`read` 查看一切；`operate` 还能提交、修正、重新处理、取消、处理待人工处理的任务、暂停和恢复；`admin` 还能永久丢弃死信。"
     /// When the token ends, like `2027-03-01T00:00:00Z`. Left out, it does not.
     "admin.tokens.*.expires": Text, example r#""2027-03-01T00:00:00Z""#, reload AtOnce;
     "令牌何时失效，例如 `2027-03-01T00:00:00Z`。不写则不失效。"

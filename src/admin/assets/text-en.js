@@ -138,8 +138,8 @@ export default {
   "finish.left_over": "not done by then:",
   "finish.as_of": "as of",
   "finish.at": "at",
-  "finish.unknown": "Nobody can say when this will be done: something is in the way.",
-  "finish.unknown_short": "cannot be said",
+  "finish.unknown": "Completion time unknown: an app is suspended or throttled.",
+  "finish.unknown_short": "unknown",
   "finish.done": "ended",
   "finish.waits_for_person": "waits for a person",
 
@@ -179,7 +179,7 @@ export default {
   "batches.created": "Began",
   "batches.done_of": "{done} of {total} done",
   "batches.nothing": "No batch yet. The first accepted job starts one.",
-  "deciding": "Decides",
+  "deciding": "Bottleneck",
 
   "lane": "Lane",
   "lanes.title": "Lanes",
@@ -235,7 +235,7 @@ export default {
   "job.key": "Key",
   "job.priority": "Priority",
   "job.attempts": "Attempts",
-  "job.created_at": "Taken over",
+  "job.created_at": "Accepted",
   "job.not_before": "Not before",
   "job.not_after": "Not after",
   "job.edited_at": "Edited",

@@ -139,7 +139,7 @@ export default {
   "finish.as_of": "估算时间：",
   "finish.at": "时间：",
   "finish.unknown": "预计完成时间：暂无法估计（有应用已暂停或受限）",
-  "finish.unknown_short": "说不准",
+  "finish.unknown_short": "暂无法估计",
   "finish.done": "已结束",
   "finish.waits_for_person": "待人工处理",
 

@@ -62,7 +62,7 @@ fn tls(address: &str, end: Option<Timestamp>, now: Timestamp) -> Finding {
     let days = left.as_secs() / 86_400;
     let detail = format!("{address}: its certificate chain is trusted; it ends {end}, in {days} days");
     if left < CERTIFICATE_LEFT_MIN {
-        let cure = "calls stop when it ends: whoever runs that server or the proxy between has to renew it";
+        let cure = "calls stop when it ends: have it renewed by those who run that server or the proxy between";
         return Finding::warning(what, detail, cure);
     }
     Finding::ok(what, detail)

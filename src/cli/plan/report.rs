@@ -57,7 +57,7 @@ impl Plan {
             ("CALLS", Align::Right),
             ("TIME", Align::Right),
             ("DONE AT", Align::Left),
-            ("DECIDES", Align::Left),
+            ("BOTTLENECK", Align::Left),
         ]);
         for batch in &self.own.batches {
             table.row([

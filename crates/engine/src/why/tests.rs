@@ -118,7 +118,7 @@ fn what_decides_comes_first() {
         text.contains("a scope is missing (log id 0217)\n  fix: add the scope; then `paceline resume acme`"),
         "{text}"
     );
-    assert!(text.contains("paused after 2 refusals in a row"), "{text}");
+    assert!(text.contains("paused after 2 rate-limit rejections in a row"), "{text}");
 }
 
 #[test]

@@ -179,7 +179,7 @@ fn of_restraint(at: &Situation, restraint: &Restraint) -> Fact {
             ("paused", format!("paused: they fail one after the other on the platform's side{again}"))
         }
         RestraintKind::Pause { refusals } if refusals > 1 => {
-            ("paused", format!("paused after {refusals} refusals in a row"))
+            ("paused", format!("paused after {refusals} rate-limit rejections in a row"))
         }
         RestraintKind::Pause { .. } => ("paused", "paused".to_owned()),
         RestraintKind::Rate { per_s, .. } => ("slowed", format!("at most {per_s:.1} a second")),

@@ -49,9 +49,9 @@ fn text(location: &Location) -> Result<Option<Text>, LedgerError> {
     match files::read_secret(&path) {
         Ok(text) => Ok(Some(text.into_bytes().into())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<files::Exposed>) => Err(
-            LedgerError::Failed(format!("{error}; until then whoever has a copy of the ledger may have its key, too")),
-        ),
+        Err(error) if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<files::Exposed>) => {
+            Err(LedgerError::Failed(format!("{error}; until then a copy of the ledger may come with its key")))
+        }
         Err(error) => Err(LedgerError::Failed(format!(
             "cannot read {}: {error}; it opens the passwords in the ledger, so its owner has to be able to read it",
             path.display()
