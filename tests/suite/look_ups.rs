@@ -369,7 +369,7 @@ async fn every_create_with_a_look_up_is_found_when_its_reply_is_lost() {
     };
     let mut tried = 0;
     for method in catalog.methods.values().filter(is_tried) {
-        let world = world(&cut(&method.name, "cut-after", 1));
+        let world = calm_but(&cut(&method.name, "cut-after", 1));
         let job = documented(method);
         let (_, counts) = world.work(std::slice::from_ref(&job)).await;
         let books = world.stats();
