@@ -8,7 +8,8 @@ use paceline_domain::job::LaneKey;
 
 /// Links that are run one by one; of a longer chain the rest follows at the pace of its round trips.
 const LINKS_MAX: usize = 8;
-/// Jobs that are alike come in so many parts, as those that they wait for are done.
+/// Jobs that are alike come in so many parts, each when the first that it waits for is done; the last job comes by itself,
+/// because it decides when all are done.
 const PARTS: u64 = 16;
 
 /// The forecast of a basis with blocked jobs; `run` makes that of one without.
@@ -47,13 +48,14 @@ fn come<'c>(chained: &'c Chained, link: usize, basis: &Basis, forecast: &'c Fore
     let more = chained.link.unwrap_or_default().saturating_sub(link);
     let later = basis.round_trip(&chained.group.lane).saturating_mul(u32::try_from(more).unwrap_or(u32::MAX));
     let Group { count, ages: (first, last), .. } = chained.group;
-    let parts = PARTS.min(count).max(1);
+    let (parts, before_last) = (PARTS.min(count).max(1), count.saturating_sub(1));
     let part = |n: u64| {
-        let (from, to) = (count * n / parts, count * (n + 1) / parts);
+        let (from, to) =
+            if n == parts { (before_last, count) } else { (before_last * n / parts, before_last * (n + 1) / parts) };
         // Batches take turns: what is waited for stands among the lane's jobs where those of its batch do.
         let done = |(lane, batch): &(&LaneForecast, &Arc<str>)| {
             let (first, last) = lane.spans.get(*batch).copied().unwrap_or((1, lane.curve.jobs() as u64));
-            let place = first - 1 + (last + 1 - first) * to / count.max(1);
+            let place = first - 1 + (last + 1 - first) * (from + 1) / count.max(1);
             lane.curve.instant_of(usize::try_from(place).unwrap_or(usize::MAX).max(1)) + later
         };
         let come = before.iter().map(done).max();
@@ -65,7 +67,7 @@ fn come<'c>(chained: &'c Chained, link: usize, basis: &Basis, forecast: &'c Fore
             ..chained.group.clone()
         }
     };
-    Some((0..parts).map(part).filter(|group| group.count > 0).collect())
+    Some((0..=parts).map(part).filter(|group| group.count > 0).collect())
 }
 
 /// Counts jobs that do not move by themselves.
