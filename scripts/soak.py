@@ -4,19 +4,21 @@
     cargo build --release
     $(scripts/python) scripts/soak.py --binary target/release/paceline --jobs 200000
 
-Starts a RabbitMQ node, a simulator and a worker of its own. Jobs of all four methods come in waves, so that the backlog
-stays the same; what is published is taken away. Prints a line for each tenth: jobs ended, the worker's resident memory, the
+Starts a RabbitMQ node, a simulator and a worker of its own. Single jobs of four methods and chains that use ten come in waves,
+so that the backlog stays the same; what is published is taken away. Prints a line for each tenth: jobs ended, the worker's resident memory, the
 ledger's bytes. Holds if the memory of the last tenth is within a quarter of the third tenth's, and the simulator's books and
 the audit agree as ever. Days of it, and the ledger forgetting, are `tests/suite/soak.rs` in virtual time.
 """
 
 import json
+import itertools
 import pathlib
 import tempfile
 import time
 
 import pika
 
+from crash_chains import BOOKING, EVENT, LEVEL, PEOPLE, RULES, SEMINAR_ROOM, chain
 from crash_world import CALENDAR, MEETING, MINUTES, ROOM, job
 from harness import Site, check, main, until
 from node import Node, declare
@@ -24,7 +26,8 @@ from node import Node, declare
 PREFIX = "soak"
 WAVE = 2_000
 BACKLOG_MAX = 6_000
-QUOTAS = {ROOM: "400/10s, 40/s", CALENDAR: "1200/10s, 120/s", MEETING: "2400/10s, 240/s", MINUTES: "10000/10s, 1000/s"}
+QUOTAS = {ROOM: "400/10s, 40/s", CALENDAR: "1200/10s, 120/s", MEETING: "2400/10s, 240/s", MINUTES: "10000/10s, 1000/s",
+          **dict.fromkeys((EVENT, PEOPLE, LEVEL, RULES), "400/10s, 40/s"), **dict.fromkeys((SEMINAR_ROOM, BOOKING), "2400/10s, 240/s")}
 SETTINGS = """
 [apps.acme.quotas]
 {acme}
@@ -58,14 +61,22 @@ def method_of(number):
     return MINUTES if part < 84 else MEETING if part < 88 else CALENDAR if part < 98 else ROOM
 
 
+def stream():
+    """Jobs without an end: of each hundred singles the last ones are a chain."""
+    for hundred in itertools.count():
+        yield from (job(method_of(number), number, "amqp") for number in range(100 * hundred, 100 * hundred + 95))
+        yield from chain(hundred, "amqp")
+
+
 class Trial:
     def __init__(self, site, node, jobs):
         self.site, self.node, self.jobs = site, node, jobs
         self.published, self.results, self.dead = 0, 0, 0
+        self.stream = stream()
 
     def publish(self, channel):
-        for number in range(self.published, min(self.published + WAVE, self.jobs)):
-            each = {**job(method_of(number), number, "amqp"), "batch": f"wave-{number // 4000}"}
+        for each in itertools.islice(self.stream, min(WAVE, self.jobs - self.published)):
+            each["batch"] = f"wave-{self.published // 4000}"
             channel.basic_publish("", f"{PREFIX}.jobs", json.dumps(each).encode(), pika.BasicProperties(delivery_mode=2))
             self.published += 1
 
@@ -92,7 +103,7 @@ class Trial:
         started_s, tenths = time.monotonic(), []
         while len(tenths) < 10:
             counts = self.site.counts()
-            ended = counts["total"] - counts["queued"] - counts["uncertain"]
+            ended = counts["total"] - counts["queued"] - counts["uncertain"] - counts["blocked"]
             if self.published < self.jobs and self.published - ended < BACKLOG_MAX:
                 self.publish(channel)
             self.take_away(channel)

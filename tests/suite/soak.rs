@@ -8,11 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use paceline::domain::job::{Identity, LaneKey, Params};
 use paceline::domain::time::Timestamp;
-use paceline::engine::Engine;
 use paceline::engine::ports::operator::Selection;
 use paceline::engine::ports::{Arrival, Counts, Intake, Ledger, Origin, TakenOver};
-use paceline::simulator::Stats;
+use paceline::engine::{Engine, Unread};
+use paceline::simulator::{MethodStats, Stats};
 use paceline::store;
 use serde_json::{Value, json};
 
@@ -24,22 +25,120 @@ const WAVES: u32 = 48;
 const DAY: Duration = Duration::from_secs(86_400);
 const STORM: &str = include_str!("../../config/scenarios/storm.toml");
 
-/// One job of the soak: mostly minutes, because they have no listing that grows.
+/// Where jobs of a hundred stand that belong together: each chain begins at one of these.
+const LECTURES: [usize; 2] = [60, 68];
+const BUILDINGS: [usize; 2] = [76, 80];
+const SEMINARS: [usize; 2] = [84, 87];
+
+/// One job of the soak: half of them minutes, because they have no listing that grows; singles, and chains with updates,
+/// people and rooms that decide later.
 fn job(n: usize, now: Timestamp) -> Value {
-    let mut job = match n % 100 {
-        0..70 => json!({"method": "feishu.calendar.event.meeting_minute.create", "app": "acme",
+    let later = now.unix_seconds() + 86_400 * 30;
+    let at = n % 100;
+    let chain = LECTURES.iter().chain(&BUILDINGS).chain(&SEMINARS).rfind(|first| **first <= at);
+    let mut job = match (at, chain) {
+        (0..40, _) => json!({"method": "feishu.calendar.event.meeting_minute.create", "app": "acme",
             "path": {"calendar_id": "feishu.cn_x@group.calendar.feishu.cn", "event_id": format!("{n}_0")}}),
-        70..88 => json!({"method": "wecom.meeting.create", "app": "campus",
+        (40..52, _) => json!({"method": "wecom.meeting.create", "app": "campus",
             "body": {"admin_userid": format!("t{}", n % 37), "title": format!("Lecture {n}"),
-                "meeting_start": now.unix_seconds() + 86_400 * 30, "meeting_duration": 3_600}}),
-        88..98 => json!({"method": "feishu.calendar.create", "app": "acme",
+                "meeting_start": later, "meeting_duration": 3_600}}),
+        (52..58, _) => json!({"method": "feishu.calendar.create", "app": "acme",
             "body": {"summary": format!("Department {n}"), "description": format!("calendar {n}")}}),
-        _ => json!({"method": "feishu.vc.room.create", "app": "acme",
+        (58..60, _) => json!({"method": "feishu.vc.room.create", "app": "acme",
             "body": {"name": format!("R-{n}"), "capacity": 10, "room_level_id": "omb_1"}}),
+        (_, Some(first)) if LECTURES.contains(first) => lecture(n - (at - first), at - first),
+        (_, Some(first)) if BUILDINGS.contains(first) => building(n - (at - first), at - first),
+        (_, Some(first)) => seminar(n - (at - first), at - first, later),
+        (_, None) => unreachable!("the first chain begins at 60"),
     };
-    job["id"] = format!("soak-{n}").into();
+    job["id"] = id(n).into();
     job["batch"] = format!("wave-{}", n % 50).into();
     job
+}
+
+fn id(n: usize) -> String {
+    format!("soak-{n}")
+}
+
+fn of(n: usize) -> Value {
+    json!({"$from": id(n)})
+}
+
+/// A calendar and who may write in it; an event with a person and a room, its minutes, its change; one more; a new name.
+fn lecture(first: usize, link: usize) -> Value {
+    let job =
+        |method: &str, path: Value, body: Value| json!({"method": method, "app": "acme", "path": path, "body": body});
+    let calendar = || json!({"calendar_id": of(first)});
+    let event = || json!({"calendar_id": of(first), "event_id": of(first + 2)});
+    let span = |seconds: usize| json!({"timestamp": (1_930_000_000 + 7_200 * first + seconds).to_string()});
+    let lecture = |summary: &str| json!({"summary": summary, "start_time": span(0), "end_time": span(3_600)});
+    let room = json!({"type": "resource", "room_id": format!("omm_{first}"), "operate_id": "ou_office"});
+    match link {
+        0 => job(
+            "feishu.calendar.create",
+            json!({}),
+            json!({"summary": format!("Course {first}"), "description": id(first)}),
+        ),
+        1 => job(
+            "feishu.calendar.acl.create",
+            calendar(),
+            json!({"role": "writer", "scope": {"type": "user", "user_id": format!("ou_{first}")}}),
+        ),
+        2 => job("feishu.calendar.event.create", calendar(), lecture("Lecture")),
+        3 => job(
+            "feishu.calendar.event.attendee.create",
+            event(),
+            json!({"attendees": [{"type": "user", "user_id": format!("ou_{first}")}, room]}),
+        ),
+        4 => {
+            let mut minutes = job("feishu.calendar.event.meeting_minute.create", event(), json!({}));
+            minutes["after"] = json!([id(first + 3)]);
+            minutes
+        }
+        5 => {
+            let mut change = job("feishu.calendar.event.patch", event(), json!({"summary": "Lecture, moved"}));
+            change["after"] = json!([id(first + 3)]);
+            change
+        }
+        6 => job("feishu.calendar.event.create", calendar(), lecture("Exam")),
+        _ => {
+            let mut renamed =
+                job("feishu.calendar.patch", calendar(), json!({"summary": format!("Course {first}, over")}));
+            renamed["after"] = json!([id(first + 6)]);
+            renamed
+        }
+    }
+}
+
+/// A level, a room on it, its change, and when what is on the level may be booked.
+fn building(first: usize, link: usize) -> Value {
+    let time = json!({"time_switch": 1, "if_cover_child_scope": true, "days_in_advance": 120});
+    match link {
+        0 => json!({"method": "feishu.vc.room_level.create", "app": "acme",
+            "body": {"name": format!("Building {first}"), "parent_id": "omb_campus"}}),
+        1 => json!({"method": "feishu.vc.room.create", "app": "acme",
+            "body": {"name": format!("Hall {first}"), "capacity": 10, "room_level_id": of(first)}}),
+        2 => json!({"method": "feishu.vc.room.patch", "app": "acme", "path": {"room_id": of(first + 1)},
+            "body": {"name": format!("Aula {first}"), "capacity": 90}}),
+        _ => json!({"method": "feishu.vc.reserve_config.patch", "app": "acme", "after": [id(first + 2)],
+            "path": {"reserve_config_id": of(first)}, "body": {"scope_type": "1", "time_config": time}}),
+    }
+}
+
+/// A meeting, a room, and the room's booking when both are there.
+fn seminar(first: usize, link: usize, later: i64) -> Value {
+    match link {
+        0 => json!({"method": "wecom.meeting.create", "app": "campus",
+            "body": {"admin_userid": format!("s{first}"), "title": format!("Seminar {first}"),
+                "meeting_start": later, "meeting_duration": 3_600}}),
+        1 => json!({"method": "wecom.oa.meetingroom.add", "app": "campus", "body": {"name": format!("Room {first}"),
+            "capacity": 12, "city": "Hangzhou", "building": "Library", "floor": format!("{first}F")}}),
+        2 => json!({"method": "wecom.oa.meetingroom.book", "app": "campus", "after": [id(first)],
+            "body": {"meetingroom_id": of(first + 1), "booker": format!("s{first}"), "start_time": later, "end_time": later + 3_600}}),
+        // What is left of the hundred.
+        _ => json!({"method": "feishu.calendar.event.meeting_minute.create", "app": "acme",
+            "path": {"calendar_id": "feishu.cn_x@group.calendar.feishu.cn", "event_id": format!("{}_0", first + link)}}),
+    }
 }
 
 struct Day {
@@ -86,7 +185,12 @@ async fn soak(jobs: usize) -> Soaked {
     working.await.unwrap();
     let counts = ledger.counts(None).await.unwrap();
     ledger.close().await;
-    Soaked { days, books: world.stats(), held: held(&world.store()), open: counts.queued + counts.uncertain }
+    Soaked {
+        days,
+        books: world.stats(),
+        held: held(&world.store()),
+        open: counts.queued + counts.uncertain + counts.blocked,
+    }
 }
 
 /// The file and its write-ahead log.
@@ -99,13 +203,24 @@ async fn feed(world: &World, engine: &Arc<Engine>, ledger: &dyn Intake, numbers:
     let now = world.clock().now();
     let arrival = |n: &usize| Arrival { input: Ok(Box::new(world.decode(&job(*n, now)))), origin: Origin::default() };
     let taken = ledger.take_over(numbers.iter().map(arrival).collect(), now).await.unwrap();
+    let is_new = |taken: &TakenOver| matches!(taken, TakenOver::Queued(_) | TakenOver::Blocked);
+    assert!(taken.iter().all(is_new), "every job is new");
     let waiting = taken.into_iter().filter_map(|taken| match taken {
         TakenOver::Queued(waiting) => Some(waiting),
         TakenOver::Blocked | TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
     });
-    let waiting: Vec<_> = waiting.collect();
-    assert_eq!(waiting.len(), numbers.len(), "every job is new");
-    engine.enqueue(waiting);
+    engine.enqueue(waiting.collect());
+    read_levels(engine).await;
+}
+
+/// Somebody reads a listing beside the jobs; on a bad day a page may have to be read later.
+async fn read_levels(engine: &Arc<Engine>) {
+    let lane =
+        LaneKey { app: "acme".to_owned(), tenant: String::new(), method: "feishu.vc.room_level.list".to_owned() };
+    match engine.read_page(&lane, &Identity::Tenant, &Params::default()).await {
+        Ok(_) | Err(Unread::Later(_)) => {}
+        Err(other) => panic!("{other:?}"),
+    }
 }
 
 fn held(store: &Path) -> BTreeMap<String, usize> {
@@ -124,6 +239,12 @@ fn report(line: &str) {
 
 fn judge(soaked: &Soaked, jobs: usize) {
     report(&format!("faults {:?}, codes {:?}, held {:?}", soaked.books.faults, soaked.books.codes, soaked.held));
+    let called = |(method, book): (&String, &MethodStats)| format!("{method} {} of {}", book.succeeded, book.arrivals);
+    report(&soaked.books.methods.iter().map(called).collect::<Vec<_>>().join(", "));
+    for (quota, window) in soaked.books.quotas.iter().flat_map(|quota| quota.windows.iter().map(move |it| (quota, it)))
+    {
+        assert!(!window.is_breached, "{}: {window:?}", quota.method);
+    }
     assert_eq!(soaked.open, 0, "everything has ended");
     assert_eq!(soaked.books.duplicates, 0);
     let scripted = soaked.books.faults.get("throttle").copied().unwrap_or_default();
