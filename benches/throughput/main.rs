@@ -1,7 +1,8 @@
 //! `cargo bench --bench throughput`: what a job costs when no quota holds it back.
 //!
-//! Three ways to the same calls, side by side in one run, in turns: a file through the ledger, AMQP through ledger and
-//! outbox, and the bare loop that keeps no record at all. Each runs in a process of its own, so that the CPU time is
+//! Four ways to the same calls, side by side in one run, in turns: a file through the ledger, the same jobs in chains of
+//! four, AMQP through ledger and outbox, and the bare loop that keeps no record at all. `BENCH_WAYS=file,chains` runs those
+//! two, for which no broker is needed. Each runs in a process of its own, so that the CPU time is
 //! the worker's alone; simulator and broker are other processes. This process only prepares and counts.
 
 #[path = "../common/mod.rs"]
@@ -31,21 +32,32 @@ use self::report::Measured;
 const JOBS: usize = 20_000;
 /// Runs of each way; `BENCH_ROUNDS` overrides it.
 const ROUNDS: usize = 4;
+/// Jobs of a chain.
+const LINKS: usize = 4;
 
 /// A way from a job to its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     File,
+    Chains,
     Amqp,
     Bare,
 }
 
 impl Way {
-    const ALL: [Self; 3] = [Self::File, Self::Amqp, Self::Bare];
+    const ALL: [Self; 4] = [Self::File, Self::Chains, Self::Amqp, Self::Bare];
+
+    /// Those that the environment names, or all.
+    fn chosen() -> Vec<Self> {
+        let named = std::env::var("BENCH_WAYS").unwrap_or_default();
+        let is_chosen = |way: &Self| named.is_empty() || named.split(',').any(|name| name == way.name());
+        Self::ALL.into_iter().filter(is_chosen).collect()
+    }
 
     fn name(self) -> &'static str {
         match self {
             Self::File => "file",
+            Self::Chains => "chains",
             Self::Amqp => "amqp",
             Self::Bare => "bare",
         }
@@ -54,6 +66,7 @@ impl Way {
     fn title(self) -> &'static str {
         match self {
             Self::File => "file → ledger → result",
+            Self::Chains => "the same, chains of four",
             Self::Amqp => "AMQP → ledger → AMQP",
             Self::Bare => "bare loop, AMQP → AMQP",
         }
@@ -74,13 +87,15 @@ async fn main() -> anyhow::Result<()> {
     }
     let (jobs, rounds) = (from_env("BENCH_JOBS", JOBS)?, from_env("BENCH_ROUNDS", ROUNDS)?);
     let folder = tempfile::tempdir()?;
-    let input = folder.path().join("jobs.jsonl");
-    jobs::write(&input, jobs)?;
+    let (single, chained) = (folder.path().join("jobs.jsonl"), folder.path().join("chains.jsonl"));
+    jobs::write(&single, jobs, 1)?;
+    jobs::write(&chained, jobs, LINKS)?;
     let mut measured = Vec::new();
     for round in 0..rounds {
-        for way in Way::ALL {
+        for way in Way::chosen() {
             let load = common::load();
-            let run = measure(way, &input, jobs).await.with_context(|| way.title())?;
+            let input = if way == Way::Chains { &chained } else { &single };
+            let run = measure(way, input, jobs).await.with_context(|| way.title())?;
             println!("round {} {:<24} {run} (load before {load})", round + 1, way.title());
             measured.push((way, run));
         }
@@ -99,7 +114,8 @@ fn from_env(name: &str, default: usize) -> anyhow::Result<usize> {
 /// Prepares one run, has a process of its own do it, and counts what came out.
 async fn measure(way: Way, input: &Path, jobs: usize) -> anyhow::Result<Measured> {
     let simulator = Simulator::start("zero")?;
-    let broker = if way == Way::File { None } else { Some(Broker::filled(input).await?) };
+    let is_file = matches!(way, Way::File | Way::Chains);
+    let broker = if is_file { None } else { Some(Broker::filled(input).await?) };
     let queues = broker.as_ref().map(|broker| broker.prefix().to_owned()).unwrap_or_default();
     let output = Command::new(std::env::current_exe()?)
         .args(["--worker", way.name(), simulator.url(), &queues, &jobs.to_string()])
@@ -125,7 +141,7 @@ async fn work(arguments: &[String]) -> anyhow::Result<Value> {
     let clock = Clock::system();
     let started = clock.mono();
     match way.as_str() {
-        "file" => file::run(url, Path::new(input)).await?,
+        "file" | "chains" => file::run(url, Path::new(input)).await?,
         "amqp" => amqp::run(url, queues, jobs).await?,
         "bare" => bare::run(url, queues, jobs).await?,
         _ => bail!("no way {way:?}"),

@@ -33,20 +33,22 @@ impl fmt::Display for Measured {
     }
 }
 
-/// Best and median of each way, and the medians against the bare loop's.
+/// Best and median of each way, and the medians against the base's: the bare loop's, or single jobs' where it did not run.
 pub(crate) fn table(measured: &[(Way, Measured)]) -> String {
     let mut table = format!(
         "{:<24} {:>11} {:>13} {:>15} {:>10} {:>16} {:>11}\n",
-        "way", "jobs/s best", "jobs/s median", "of the bare loop", "CPU s/1000", "of the bare loop", "memory MiB"
+        "way", "jobs/s best", "jobs/s median", "of the base", "CPU s/1000", "of the base", "memory MiB"
     );
     let column = |way: Way, field: fn(&Measured) -> f64| {
         let mut values: Vec<f64> = measured.iter().filter(|(of, _)| *of == way).map(|(_, run)| field(run)).collect();
         values.sort_by(f64::total_cmp);
         values
     };
-    let bare_jobs = median(&column(Way::Bare, |run| run.jobs_per_s));
-    let bare_cpu = median(&column(Way::Bare, |run| run.cpu_s_per_1000));
-    for way in Way::ALL {
+    let ways = Way::chosen();
+    let base = if ways.contains(&Way::Bare) { Way::Bare } else { Way::File };
+    let bare_jobs = median(&column(base, |run| run.jobs_per_s));
+    let bare_cpu = median(&column(base, |run| run.cpu_s_per_1000));
+    for way in ways {
         let jobs = column(way, |run| run.jobs_per_s);
         let cpu = median(&column(way, |run| run.cpu_s_per_1000));
         let memory = column(way, |run| run.memory_mib);

@@ -10,6 +10,7 @@ use super::held::Held;
 use super::leases::Lease;
 use super::seal::Seal;
 use super::tallies::Tallies;
+use super::waiting::{self, Names};
 use super::{completion, meta};
 use crate::connect;
 use crate::driver::{Conn, Error, values};
@@ -22,7 +23,7 @@ use paceline_domain::time::Timestamp;
 use paceline_metrics::Metrics;
 use paceline_ports::crash_points;
 use paceline_ports::location::Location;
-use paceline_ports::{JobSeq, LedgerError};
+use paceline_ports::{JobSeq, LedgerError, Waiting};
 
 /// Why a command of a transaction did not go through.
 #[derive(Debug)]
@@ -90,8 +91,9 @@ pub(crate) struct Books {
     settled: BTreeMap<i64, bool>,
     settled_at: Timestamp,
     unfinished: BTreeMap<i64, i64>,
-    /// Jobs that were blocked and wait in their lanes since this change.
+    /// Jobs that were blocked and wait in their lanes since this change; and the names of lanes and batches for them.
     unblocked: Vec<JobSeq>,
+    names: Names,
     /// Of the transaction: what was found to be still owned.
     checked: HashSet<Lease>,
     /// Whether other processes forget batches.
@@ -142,6 +144,7 @@ impl Books {
             settled_at: Timestamp::default(),
             unfinished: BTreeMap::new(),
             unblocked: Vec::new(),
+            names: Names::default(),
             checked: HashSet::new(),
             is_shared: false,
         }
@@ -173,6 +176,7 @@ impl Books {
         self.checked.clear();
         if self.is_shared {
             self.batches.clear();
+            self.names.forget_batches();
         }
         let outcome = self.conn.begin().map_err(Trouble::from).and_then(|()| {
             self.seal()?;
@@ -203,6 +207,7 @@ impl Books {
         self.settled.clear();
         self.unfinished.clear();
         self.unblocked.clear();
+        self.names = Names::default();
         self.counted.clear();
         self.call_us_max = None;
     }
@@ -297,6 +302,7 @@ impl Books {
         self.tallies.forget_batch(&self.conn, batch)?;
         self.conn.execute("DELETE FROM batches WHERE batch = $1", values![batch])?;
         self.batches.retain(|_, known| *known != batch);
+        self.names.forget_batches();
         Ok(())
     }
 
@@ -305,9 +311,10 @@ impl Books {
         self.unblocked.push(job);
     }
 
-    /// Those of the present change.
-    pub(crate) fn take_unblocked(&mut self) -> Vec<JobSeq> {
-        std::mem::take(&mut self.unblocked)
+    /// Those of the present change, as the schedule keeps them.
+    pub(crate) fn take_unblocked(&mut self) -> Result<Vec<Waiting>, Error> {
+        let seqs = std::mem::take(&mut self.unblocked);
+        waiting::of_known(&self.conn, &seqs, &mut self.names)
     }
 
     /// Notes, for the process that schedules, that a job was put to work or cancelled by this one.

@@ -6,6 +6,7 @@
 //!
 //! Decision: docs/decisions/0045-chains-are-rows-of-references.md
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::books::{Books, Trouble};
@@ -90,13 +91,15 @@ enum Became {
 struct Blocked {
     seq: JobSeq,
     standing: Standing,
+    /// Whether the ledger may say since when what it waits for is absent.
+    may_be_overdue: bool,
 }
 
 /// Lets a job begin that was written as blocked: it goes on at once if nothing keeps it. Says whether it waits in its lane
 /// now.
 pub(crate) fn start(books: &mut Books, seq: JobSeq, how: Start, now: Timestamp) -> Result<bool, Trouble> {
     let Some(standing) = settle::standing(books, seq)? else { return Ok(false) };
-    let job = Blocked { seq, standing };
+    let job = Blocked { seq, standing, may_be_overdue: how == Start::Again };
     // A circle is closed by who is waited for already.
     if standing.is_awaited
         && let Some(way) = circle_of(books.conn(), seq)?
@@ -201,6 +204,9 @@ fn become_of(books: &mut Books, job: Blocked, due: Due, now: Timestamp) -> Resul
             Ok(Became::Queued)
         }
         Due::Waits { absent } => {
+            if !absent && !job.may_be_overdue {
+                return Ok(Became::Blocked);
+            }
             let since = absent.then_some(now);
             let sql = "UPDATE jobs SET absent_since = $2 WHERE seq = $1 AND (absent_since IS NULL) <> (CAST($2 AS BIGINT) IS NULL)";
             books.conn().execute(sql, values![job.seq, since])?;
@@ -268,19 +274,32 @@ struct End {
     reason: Option<String>,
 }
 
-/// The blocked jobs that wait for this one, which has ended.
+/// The blocked jobs that wait for this one, which has ended; `None` if there are none.
 fn dependents(conn: &Conn, seq: JobSeq) -> Result<Option<(End, Vec<Blocked>)>, Trouble> {
-    let end = conn.query_opt("SELECT id, state, reason FROM jobs WHERE seq = $1", values![seq], |row| {
-        Ok((row.get::<String>(0)?, row.get::<i64>(1)?, row.get::<Option<String>>(2)?))
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT e.id, e.state, e.reason, j.seq, j.absent_since IS NOT NULL, {STANDING_COLUMNS}
+             FROM jobs e JOIN prerequisites r ON r.id = e.id JOIN jobs j ON j.seq = r.job
+             WHERE e.seq = $1 AND j.state = 6 ORDER BY j.seq"
+        )
+    });
+    let mut end: Option<(String, i64, Option<String>)> = None;
+    let mut rows: Vec<(JobSeq, bool, StandingRow)> = Vec::new();
+    conn.query_each(&SQL, values![seq], |row| {
+        let job = JobSeq(row.get(3)?);
+        if end.is_none() {
+            end = Some((row.get(0)?, row.get(1)?, row.get(2)?));
+        }
+        // It may take several values from one job.
+        if rows.last().is_none_or(|(last, ..)| *last != job) {
+            rows.push((job, row.get(4)?, StandingRow::read(row, 5)?));
+        }
+        Ok(())
     })?;
     let Some((id, state, reason)) = end else { return Ok(None) };
-    let sql = format!(
-        "SELECT j.seq, {STANDING_COLUMNS} FROM jobs j
-         WHERE j.seq IN (SELECT r.job FROM prerequisites r WHERE r.id = $1) AND j.state = 6 ORDER BY j.seq"
-    );
-    let rows: Vec<(JobSeq, StandingRow)> =
-        conn.query(&sql, values![id], |row| Ok((JobSeq(row.get(0)?), StandingRow::read(row, 1)?)))?;
-    let blocked = |(seq, row): (JobSeq, StandingRow)| Ok(Blocked { seq, standing: row.parse(seq)? });
+    let blocked = |(seq, may_be_overdue, row): (JobSeq, bool, StandingRow)| {
+        Ok(Blocked { seq, standing: row.parse(seq)?, may_be_overdue })
+    };
     let blocked = rows.into_iter().map(blocked).collect::<Result<_, Trouble>>()?;
     Ok(Some((End { id, state: known_state(seq, state)?, reason }, blocked)))
 }
@@ -305,7 +324,7 @@ pub(crate) fn expire(books: &mut Books, overdue: &[JobSeq], now: Timestamp, wait
     for seq in overdue {
         let standing = settle::standing(books, *seq)?.filter(|standing| standing.state == State::Blocked);
         let Some(standing) = standing else { continue };
-        let job = Blocked { seq: *seq, standing };
+        let job = Blocked { seq: *seq, standing, may_be_overdue: true };
         if let Some((reason, cause)) = over(books.conn(), *seq, now, wait)? {
             die(books, job, reason, cause, now)?;
             count += 1;
@@ -343,11 +362,7 @@ pub(crate) fn awaited(conn: &Conn, seq: JobSeq) -> driver::Result<Vec<(String, O
 
 /// The jobs that were unblocked, as the schedule keeps them.
 pub(crate) fn unblocked(books: &mut Books) -> Result<Vec<Waiting>, Trouble> {
-    let seqs = books.take_unblocked();
-    if seqs.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(super::waiting::of(books.conn(), &seqs)?)
+    Ok(books.take_unblocked()?)
 }
 
 #[cfg(test)]

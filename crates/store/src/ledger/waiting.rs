@@ -22,12 +22,17 @@ const COLUMNS: &str = "j.seq, j.lane, j.batch, j.priority, j.not_before, j.not_a
 
 /// The names behind the numbers, each read once.
 #[derive(Default)]
-struct Names {
+pub(crate) struct Names {
     lanes: HashMap<i64, LaneKey>,
     batches: HashMap<i64, Arc<str>>,
 }
 
 impl Names {
+    /// Batches may be gone, or others under their numbers.
+    pub(crate) fn forget_batches(&mut self) {
+        self.batches.clear();
+    }
+
     fn lane(&mut self, conn: &Conn, lane: i64) -> Result<LaneKey> {
         if let Some(key) = self.lanes.get(&lane) {
             return Ok(key.clone());
@@ -171,8 +176,12 @@ fn lane_of_ended(conn: &Conn, seq: i64) -> Result<Option<i64>> {
 
 /// Those of these jobs that wait and are not in flight.
 pub(crate) fn of(conn: &Conn, seqs: &[JobSeq]) -> Result<Vec<Waiting>> {
-    let mut names = Names::default();
-    let found = seqs.iter().map(|seq| find(conn, seq.0, &mut names));
+    of_known(conn, seqs, &mut Names::default())
+}
+
+/// Likewise, with names that were read before.
+pub(crate) fn of_known(conn: &Conn, seqs: &[JobSeq], names: &mut Names) -> Result<Vec<Waiting>> {
+    let found = seqs.iter().map(|seq| find(conn, seq.0, names));
     found.filter_map(Result::transpose).collect()
 }
 
