@@ -23,10 +23,7 @@ fn text(schema: &Value, length: usize) -> Value {
 }
 
 fn hidden(rule: &Rule) -> &Rule {
-    match rule {
-        Rule::ValueHidden { rule } => rule,
-        rule => rule,
-    }
+    if let Rule::ValueHidden { rule } = rule { rule } else { rule }
 }
 
 /// Every keyword of a schema that limits its value.

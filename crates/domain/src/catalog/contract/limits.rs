@@ -160,13 +160,13 @@ impl Trial<'_> {
         let with = |siblings: Vec<(&str, Value)>| -> Option<Value> {
             Some(Value::Object(siblings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
         };
-        let whole = |trial: &Self, given, is_named: fn(&Rule) -> bool| match way.1.is_empty() {
-            true => {
-                let mut params = trial.valid.clone();
-                params.body = given;
-                faults(trial.method, &params).iter().any(|it| it.field == below.to_string() && is_named(&it.rule))
+        let whole = |trial: &Self, given, is_named: fn(&Rule) -> bool| {
+            if !way.1.is_empty() {
+                return trial.named(way, Some(Value::Object(given)), &below.to_string(), is_named);
             }
-            false => trial.named(way, Some(Value::Object(given)), &below.to_string(), is_named),
+            let mut params = trial.valid.clone();
+            params.body = given;
+            faults(trial.method, &params).iter().any(|it| it.field == below.to_string() && is_named(&it.rule))
         };
         let map = |value: Option<Value>| value.unwrap().as_object().unwrap().clone();
         for (sibling, wanted) in property["x-required-when"].as_object().into_iter().flatten() {
@@ -222,11 +222,8 @@ fn count(schema: &Value, found: &mut BTreeMap<&'static str, usize>) {
         "required",
     ];
     for keyword in KEYWORDS {
-        let each = match &schema[keyword] {
-            Value::Null => 0,
-            Value::Array(names) if keyword == "required" => names.len(),
-            _ => 1,
-        };
+        let names = schema[keyword].as_array().filter(|_| keyword == "required").map(Vec::len);
+        let each = names.unwrap_or_else(|| schema.get(keyword).is_some().into());
         if each > 0 {
             *found.entry(keyword).or_default() += each;
         }
