@@ -6,6 +6,7 @@
 
 mod cable;
 mod checks;
+mod fleet;
 mod links;
 mod lives;
 mod plan;
@@ -70,17 +71,61 @@ fn the_fixed_seeds_hold() {
 #[test]
 #[ignore = "long: run it by its name, as its failures say"]
 fn random_seeds_hold() {
+    run_all(&random_seeds());
+}
+
+/// Seeds for several workers that once failed, and some that show much.
+const FLEET: &[u64] = &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24];
+
+#[test]
+fn several_workers_hold_the_fixed_seeds() {
+    run_each(FLEET, "fleet", |seed| fleet::carry_out(&plan::Plan::of(seed), seed, fleet::Faults::default()));
+}
+
+/// As [`random_seeds_hold`], with several workers.
+#[test]
+#[ignore = "long: run it by its name, as its failures say"]
+fn several_workers_hold_random_seeds() {
+    run_each(&random_seeds(), "several_workers_hold_random", |seed| {
+        fleet::carry_out(&plan::Plan::of(seed), seed, fleet::Faults::default())
+    });
+}
+
+/// How many of the fixed seeds notice that something is left out.
+fn noticed(faults: fleet::Faults) -> usize {
+    static SEEN: AtomicU64 = AtomicU64::new(0);
+    SEEN.store(0, Ordering::Relaxed);
+    run_each(FLEET, "", move |seed| {
+        let found = catch_unwind(|| fleet::carry_out(&plan::Plan::of(seed), seed, faults));
+        SEEN.fetch_add(u64::from(!found.is_ok_and(|found| found.is_empty())), Ordering::Relaxed);
+        Vec::new()
+    });
+    SEEN.load(Ordering::Relaxed) as usize
+}
+
+/// That a simulation finds nothing says something only if it finds what is there.
+#[test]
+#[ignore = "long: it stands still in many ways"]
+fn a_fence_that_is_left_out_is_noticed() {
+    assert!(noticed(fleet::Faults { no_fence: true, ..fleet::Faults::default() }) > 0);
+    assert!(noticed(fleet::Faults { no_fence: true, no_leave_by: true }) > 0);
+}
+
+fn random_seeds() -> Vec<u64> {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     if let Some(seed) = number("SIM_SEED") {
-        return run_all(&[seed]);
+        return vec![seed];
     }
     let from = number("SIM_FROM").unwrap_or_else(|| fastrand::u64(1_000..1_000_000_000));
-    let seeds: Vec<u64> = (from..from + number("SIM_SEEDS").unwrap_or(100)).collect();
-    run_all(&seeds);
+    (from..from + number("SIM_SEEDS").unwrap_or(100)).collect()
+}
+
+fn run_all(seeds: &[u64]) {
+    run_each(seeds, "random", |seed| lives::carry_out(&plan::Plan::of(seed)));
 }
 
 #[expect(clippy::print_stderr, reason = "a failure says at once how it is replayed")]
-fn run_all(seeds: &[u64]) {
+fn run_each(seeds: &[u64], name: &str, carry_out: impl Fn(u64) -> Vec<String> + Copy + Send + Sync + 'static) {
     notice_panics();
     let next = AtomicU64::new(0);
     let failed = Mutex::new(Vec::new());
@@ -89,9 +134,9 @@ fn run_all(seeds: &[u64]) {
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-                    if let Err(why) = run_one(seed) {
+                    if let Err(why) = run_one(seed, carry_out) {
                         eprintln!(
-                            "seed {seed}: {why}\n  SIM_SEED={seed} cargo test --test suite simulation::random -- --ignored --nocapture"
+                            "seed {seed}: {why}\n  SIM_SEED={seed} cargo test --test suite simulation::{name} -- --ignored --nocapture"
                         );
                         failed.lock().unwrap_or_else(PoisonError::into_inner).push(seed);
                     }
@@ -104,10 +149,10 @@ fn run_all(seeds: &[u64]) {
 }
 
 /// Runs a seed on a thread of its own, so that one that hangs can be named.
-fn run_one(seed: u64) -> Result<(), String> {
+fn run_one(seed: u64, carry_out: impl Fn(u64) -> Vec<String> + Send + 'static) -> Result<(), String> {
     let (done, outcome) = mpsc::channel();
     std::thread::spawn(move || {
-        let ran = catch_unwind(AssertUnwindSafe(|| lives::carry_out(&plan::Plan::of(seed))));
+        let ran = catch_unwind(AssertUnwindSafe(|| carry_out(seed)));
         let faults = ran.unwrap_or_else(|_| vec!["it panicked".to_owned()]);
         let panics = PANICS.get();
         let tasks = (panics > 0).then(|| format!("{panics} tasks panicked"));

@@ -88,8 +88,18 @@ struct Fleet<'s> {
 }
 
 impl Fleet<'_> {
-    fn start(&self) -> anyhow::Result<Process> {
-        self.site.start_worker(&["work"])
+    /// Starts a worker, and waits until the others know of it: one that finds no database at its start ends.
+    async fn start(&self) -> anyhow::Result<Process> {
+        let mut worker = self.site.start_worker(&["work"])?;
+        let named = format!("process {}", number_of(&worker));
+        until("a worker to be there", PATIENCE, async || {
+            ensure!(worker.ended()?.is_none(), "a worker ended at its start");
+            let status = self.status()?.unwrap_or_default();
+            let replicas = status["replicas"].as_array().into_iter().flatten();
+            Ok(replicas.filter_map(|replica| replica["name"].as_str()).any(|name| name.ends_with(&named)))
+        })
+        .await?;
+        Ok(worker)
     }
 
     fn status(&self) -> anyhow::Result<Option<Value>> {
@@ -126,15 +136,14 @@ impl Fleet<'_> {
 
     async fn carry_out(&mut self, deed: Deed, rng: &mut Rng) -> anyhow::Result<()> {
         let at = rng.usize(..self.workers.len());
-        let pid = self.workers[at].pid();
-        let number = pid.as_raw_nonzero().get().unsigned_abs();
+        let number = number_of(&self.workers[at]);
         let began = Instant::now();
         match deed {
             Deed::Kill => {
                 self.workers[at].kill()?;
                 self.until_owned(Some(number)).await?;
                 self.note(began);
-                self.workers[at] = self.start()?;
+                self.workers[at] = self.start().await?;
             }
             Deed::Pause => {
                 self.workers[at].signal(Signal::STOP)?;
@@ -149,7 +158,7 @@ impl Fleet<'_> {
                 ensure!(code == Some(0), "a worker that was told to stop ended with {code:?}");
                 self.until_owned(Some(number)).await?;
                 self.note(began);
-                self.workers[at] = self.start()?;
+                self.workers[at] = self.start().await?;
             }
             Deed::Restart => unreachable!("the database's"),
         }
@@ -160,6 +169,10 @@ impl Fleet<'_> {
     fn note(&mut self, began: Instant) {
         self.longest = self.longest.max(began.elapsed());
     }
+}
+
+fn number_of(process: &Process) -> u32 {
+    process.pid().as_raw_nonzero().get().unsigned_abs()
 }
 
 fn job(app: &str, number: u64) -> Value {
@@ -249,7 +262,7 @@ async fn run(
     rng.shuffle(&mut jobs);
     let mut fleet = Fleet { site, workers: Vec::new(), longest: Duration::ZERO, done: Vec::new() };
     for _ in 0..WORKERS {
-        let worker = fleet.start()?;
+        let worker = fleet.start().await?;
         fleet.workers.push(worker);
     }
     for job in &jobs {

@@ -100,13 +100,13 @@ pub(super) fn carry_out(plan: &Plan) -> Vec<String> {
 }
 
 /// The world asks tokio's clock once, at its beginning.
-fn on_a_runtime<T>(work: impl FnOnce() -> T) -> T {
+pub(super) fn on_a_runtime<T>(work: impl FnOnce() -> T) -> T {
     let runtime = runtime();
     let _guard = runtime.enter();
     work()
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_time().start_paused(true).max_blocking_threads(2).build().unwrap()
 }
