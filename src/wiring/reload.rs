@@ -104,8 +104,7 @@ impl Reloader {
     }
 
     /// Waits to be asked, in the background: calls go on while the ledger is read.
-    pub(super) fn start(mut self) -> Reloading {
-        let asked = Arc::new(Notify::new());
+    pub(super) fn start(mut self, asked: Arc<Notify>) -> Reloading {
         let waiting = Arc::clone(&asked);
         let task = tokio::spawn(async move {
             loop {

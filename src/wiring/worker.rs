@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use super::fleet::Membership;
@@ -179,8 +180,9 @@ impl Worker {
         let engine = super::engine_over(&settings, planner, outside, domain, clock.clone(), metrics.clone());
         engine.recover().await?;
         let loaded = load(&engine).await?;
+        let asked = Arc::new(Notify::new());
         let membership = match fleet {
-            Some(fleet) => Some(Membership::begin(&engine, fleet, &clock).await?),
+            Some(fleet) => Some(Membership::begin(&engine, fleet, &clock, Arc::clone(&asked)).await?),
             None => None,
         };
         let decoding = Decoding::new(super::decoder(&settings, &catalog, false));
@@ -197,15 +199,18 @@ impl Worker {
         let admin = bound.map(|bound| serve(bound, &settings, around, served, scrape));
         let door = admin.as_ref().map(Admin::door);
         let reloading = source.map(|source| {
-            Reloader::new(source, settings, catalog, Arc::clone(&engine), Some(decoding)).with_door(door).start()
+            Reloader::new(source, settings, catalog, Arc::clone(&engine), Some(decoding)).with_door(door).start(asked)
         });
         Ok((Self { engine, ledger, service, admin, reloading, membership, traces }, loaded))
     }
 
-    /// Reads the settings again, in the background.
+    /// Reads the settings again, in the background, here and in the other workers of the ledger.
     pub fn reload(&self) {
         if let Some(reloading) = &self.reloading {
             reloading.ask();
+        }
+        if let Some(membership) = &self.membership {
+            membership.reload_all();
         }
     }
 

@@ -41,6 +41,10 @@ impl Engine {
         identity: &Identity,
         params: &Params,
     ) -> Result<Value, Unread> {
+        if !self.domain().covers(lane) {
+            let why = format!("another worker has the quotas of {lane}: `paceline status` names it; ask that one");
+            return Err(Unread::Ledger(LedgerError::NotOwner(why)));
+        }
         let _turn = self.reading.lock().await;
         let suspensions = self.ledger().suspensions().await.map_err(Unread::Ledger)?;
         if let Some(suspension) = suspensions.into_iter().find(|suspension| suspension.covers(lane)) {

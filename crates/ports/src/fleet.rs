@@ -38,6 +38,11 @@ pub trait Fleet: Send + Sync {
     /// The part of its leases' time for which this worker can still trust the one that ends first; `None` without any.
     fn lease_left(&self) -> Option<f64>;
 
+    /// Asks every worker to read its settings again.
+    async fn ask_reload(&self) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
     /// Takes the worker off the list of those who are there: nothing is left for it.
     async fn leave(&self) -> Result<(), LedgerError>;
 }
@@ -94,6 +99,8 @@ pub struct Gathering {
     pub replicas: Vec<Replica>,
     /// Every domain that ever had an owner, by name.
     pub holdings: Vec<Holding>,
+    /// How often workers were asked to read their settings again.
+    pub reloads: i64,
     /// Apps and tenants that the ledger has lanes of.
     pub tenants: Vec<(String, String)>,
 }

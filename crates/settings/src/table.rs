@@ -43,11 +43,11 @@ pub(crate) const SECTIONS: [&Section; 21] = [
 section! {
     STORE = "store", shown;
     /// Where the ledger is: `sqlite://` and a path, relative to the working directory or, with a third slash, absolute.
-    /// The file is created with mode 0600. Or `postgres://user@host/database`, for several workers of which one works and
-    /// the others take over; several hosts, `sslmode` and `options` as in libpq. Such a URL may hold a password, so it may
+    /// The file is created with mode 0600. Or `postgres://user@host/database`, for several workers that share the work and
+    /// take over from each other; several hosts, `sslmode` and `options` as in libpq. Such a URL may hold a password, so it may
     /// also come from `{ env = "NAME" }`, `{ file = "PATH" }` or `{ credential = "NAME" }`, and needs `store.key`.
     "store.url": StoreUrl, default "sqlite://paceline.db", reload NextStart;
-    "账本的位置：`sqlite://` 加路径，相对于工作目录；三个斜杠则为绝对路径。文件权限为 0600。也可以是 `postgres://user@host/database`，供多个 worker 使用：一个工作，其余的随时接手；可写多个主机，`sslmode` 和 `options` 同 libpq。这种 URL 里可能有密码，因此也可以写成 `{ env = \"NAME\" }`、`{ file = \"PATH\" }` 或 `{ credential = \"NAME\" }`，并且必须设置 `store.key`。"
+    "账本的位置：`sqlite://` 加路径，相对于工作目录；三个斜杠则为绝对路径。文件权限为 0600。也可以是 `postgres://user@host/database`，供多个 worker 分担任务、互相接手；可写多个主机，`sslmode` 和 `options` 同 libpq。这种 URL 里可能有密码，因此也可以写成 `{ env = \"NAME\" }`、`{ file = \"PATH\" }` 或 `{ credential = \"NAME\" }`，并且必须设置 `store.key`。"
     /// The ledger's key, by which passwords in it are sealed: 32 bytes in Base64, as `openssl rand -base64 32` makes
     /// them; or a new key and, behind a comma, the one that it replaces. Left out, it stands beside the ledger, in
     /// `paceline.db.key`, and is made with it.
@@ -58,11 +58,11 @@ section! {
 section! {
     CLUSTER = "cluster", off, note "Only with a ledger on PostgreSQL.";
     struct Cluster;
-    /// How long a worker owns the jobs without telling the database again that it does. After so long without it, another
-    /// worker takes over; it stops sending a sixth earlier by itself.
+    /// How long a worker owns its quota domains without telling the database again that it does. After so long without it,
+    /// other workers take them over; it stops sending a sixth earlier by itself.
     "cluster.lease_ttl_ms": Whole(1_000, 60_000), default "6000", unit Milliseconds,
         reload NextStart => lease_ttl: Duration;
-    "一个 worker 多久不向数据库续约，就不再拥有这些任务：过了这段时间由别的 worker 接手；它自己会提前六分之一停止发送。"
+    "一个 worker 多久不向数据库续约，就不再负责它的配额域：过了这段时间由别的 worker 接手；它自己会提前六分之一停止发送。"
 }
 
 section! {

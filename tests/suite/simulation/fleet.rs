@@ -24,8 +24,8 @@ use paceline::simulator::{Scenario, World};
 use paceline::store::SqlStore;
 use tokio::sync::watch;
 
-use self::leases::{LEASE, Life, Replica, Shared};
 pub(super) use self::leases::Faults;
+use self::leases::{LEASE, Life, Replica, Shared};
 use self::ports::{Desk, Handle};
 use super::cable::{Cable, Platform};
 use super::checks;
@@ -110,7 +110,8 @@ impl Site<'_> {
         let transport = Arc::new(Gated { replica: Arc::clone(&replica), cable });
         let held = Arc::new(Handle { replica: Arc::clone(&replica), only: None });
         let outside = (Arc::clone(&desk) as Arc<_>, held as Arc<_>);
-        let engine = Engine::new(planner, outside, transport, self.clock.clone(), self.plan.options, Metrics::default());
+        let engine =
+            Engine::new(planner, outside, transport, self.clock.clone(), self.plan.options, Metrics::default());
         tokio::spawn(beats(Arc::clone(&replica), hears, self.clock.clone()));
         let (working, joining) = (Arc::clone(&engine), Arc::clone(&desk));
         tokio::spawn(async move {

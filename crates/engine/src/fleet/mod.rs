@@ -61,6 +61,9 @@ pub struct Member {
     /// Until when this process knows the calls of a domain that it had before.
     known_until: HashMap<String, Timestamp>,
     refused: BTreeSet<String>,
+    /// How often workers had been asked to read their settings again.
+    reloads: Option<i64>,
+    reload: Box<dyn Fn() + Send + Sync>,
     sight: Sight,
 }
 
@@ -78,8 +81,16 @@ impl Member {
             ownerless: BTreeMap::new(),
             known_until: HashMap::new(),
             refused: BTreeSet::new(),
+            reloads: None,
+            reload: Box::new(|| {}),
             sight: Sight::default(),
         }
+    }
+
+    /// What it does when workers are asked to read their settings again, by whatever worker.
+    #[must_use]
+    pub fn on_reload(self, reload: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { reload: Box::new(reload), ..self }
     }
 
     /// What it has seen last.
@@ -116,6 +127,9 @@ impl Member {
         if !gathering.replicas.iter().any(|replica| replica.id == gathering.own) {
             // Forgotten, after so long a silence.
             self.told = None;
+        }
+        if self.reloads.replace(gathering.reloads).is_some_and(|before| before < gathering.reloads) {
+            (self.reload)();
         }
         self.count_elsewhere().await?;
         if self.engine.is_stopping() {

@@ -203,7 +203,7 @@ impl Domain for SqlDomain {
 
     async fn set_restraints(&self, restraints: Vec<Restraint>) -> Result<(), LedgerError> {
         let set = move |books: &mut Books, held: &Held| {
-            let parts = held.parts();
+            let parts = held.kept();
             let of = |part: &Part| -> Vec<Restraint> {
                 // What several have in common, such as an app's pause, is recorded with the first.
                 let is_first = |one: &&Restraint| {
@@ -226,7 +226,7 @@ impl Domain for SqlDomain {
     }
 
     async fn restraints(&self) -> Result<Vec<Restraint>, LedgerError> {
-        let domains = self.held.parts().iter().map(|part| part.domain().name().to_owned()).collect();
+        let domains = self.held.kept().iter().map(|part| part.domain().name().to_owned()).collect();
         self.open.readers.read(move |conn| restraints::of_domains(conn, &domains)).await
     }
 }

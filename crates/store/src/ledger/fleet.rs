@@ -12,6 +12,7 @@ use super::books::{Books, Trouble};
 use super::domain::SqlDomain;
 use super::held::{Held, Part};
 use super::leases::{self, Lease};
+use super::meta;
 use super::sharing::{Owner, Sharing};
 use crate::driver::{Conn, Result, values};
 use paceline_domain::time::Timestamp;
@@ -19,6 +20,9 @@ use paceline_ports::{Card, Domain, Fleet, Gathering, Holding, LedgerError, Quota
 
 /// How long a worker that is gone is remembered, for people.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3_600);
+
+/// How often workers were asked to read their settings again, in `meta`.
+const RELOADS: &str = "reloads";
 
 /// A worker among several.
 pub(super) struct Member {
@@ -105,6 +109,14 @@ impl Fleet for Member {
         Some(left.as_secs_f64() / self.sharing.lease.as_secs_f64().max(f64::MIN_POSITIVE))
     }
 
+    async fn ask_reload(&self) -> std::result::Result<(), LedgerError> {
+        let ask = |books: &mut Books| {
+            let before = meta::get(books.conn(), RELOADS)?.unwrap_or_default();
+            Ok(meta::raise(books.conn(), RELOADS, before + 1)?)
+        };
+        self.open.writer.change(ask).await
+    }
+
     async fn leave(&self) -> std::result::Result<(), LedgerError> {
         let owner = self.sharing.owner;
         self.open.writer.change(move |books| Ok(leave(books.conn(), owner)?)).await
@@ -162,5 +174,7 @@ pub(crate) fn gathering(conn: &Conn, own: Option<Owner>, lease: Duration) -> Res
     })?;
     let tenants = "SELECT DISTINCT app, tenant FROM lanes ORDER BY app, tenant";
     let tenants = conn.query(tenants, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(Gathering { own: own.map(|own| own.to_string()).unwrap_or_default(), replicas, holdings, tenants })
+    let (own, reloads) =
+        (own.map(|own| own.to_string()).unwrap_or_default(), meta::get(conn, RELOADS)?.unwrap_or_default());
+    Ok(Gathering { own, replicas, holdings, reloads, tenants })
 }

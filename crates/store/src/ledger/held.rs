@@ -156,7 +156,7 @@ impl Held {
 
     /// Whether a restraint is of what is held.
     pub(crate) fn has(&self, restraint: &Restraint) -> bool {
-        !self.is_shared || self.read().all.values().any(|part| part.domain.has(restraint))
+        !self.is_shared || self.read().all.values().any(|part| part.is_open() && part.domain.has(restraint))
     }
 
     /// All as one, or those that are open.
@@ -167,6 +167,11 @@ impl Held {
 
     pub(crate) fn parts(&self) -> Vec<Arc<Part>> {
         self.read().all.values().cloned().collect()
+    }
+
+    /// Those whose restraints are this process's to keep: what is being let go of is left as it stands.
+    pub(crate) fn kept(&self) -> Vec<Arc<Part>> {
+        self.read().all.values().filter(|part| !self.is_shared || part.is_open()).cloned().collect()
     }
 
     /// Whether others may take over what is held.

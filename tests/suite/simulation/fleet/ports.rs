@@ -45,6 +45,11 @@ impl Handle {
         held.iter().filter(|(name, _)| is_in(name)).map(|(_, part)| part.clone()).collect()
     }
 
+    /// Those whose restraints are its own to keep.
+    fn kept(&self) -> Vec<Part> {
+        self.parts().into_iter().filter(|part| self.only.is_some() || part.is_open).collect()
+    }
+
     fn union(&self) -> QuotaDomain {
         QuotaDomain::all_of(self.parts().iter().map(|part| &part.domain))
     }
@@ -72,7 +77,7 @@ impl Domain for Handle {
     }
 
     fn has(&self, restraint: &Restraint) -> bool {
-        self.parts().iter().any(|part| part.domain.has(restraint))
+        self.kept().iter().any(|part| part.domain.has(restraint))
     }
 
     fn epoch_of(&self, lane: &LaneKey) -> Option<i64> {
@@ -187,7 +192,7 @@ impl Domain for Handle {
     async fn set_restraints(&self, restraints: Vec<Restraint>) -> Done<()> {
         while_running!(self.replica, {
             let mut rows = self.replica.shared.rows.lock().await;
-            for part in self.parts() {
+            for part in self.kept() {
                 let own = restraints.iter().filter(|one| part.domain.has(one)).cloned().collect();
                 rows.restraints.insert(part.domain.name().to_owned(), own);
             }
@@ -199,7 +204,7 @@ impl Domain for Handle {
         while_running!(self.replica, {
             let rows = self.replica.shared.rows.lock().await;
             let mut found: Vec<Restraint> = Vec::new();
-            for part in self.parts() {
+            for part in self.kept() {
                 for one in rows.restraints.get(part.domain.name()).into_iter().flatten() {
                     if !found.contains(one) {
                         found.push(one.clone());
@@ -299,6 +304,7 @@ impl Fleet for Desk {
                 own: self.0.id.to_string(),
                 replicas: replicas.collect(),
                 holdings: holdings.collect(),
+                reloads: 0,
                 tenants: rows.tenants.iter().cloned().collect(),
             })
         })

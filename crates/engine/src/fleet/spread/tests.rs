@@ -56,7 +56,7 @@ impl Model {
                 own: id.to_owned(),
                 replicas: self.replicas.clone(),
                 holdings: self.holdings.values().cloned().collect(),
-                tenants: Vec::new(),
+                ..Gathering::default()
             };
             let quotas = replica.card.quotas.as_str();
             let (domains, ownerless) = (&self.domains, &self.ownerless[id]);
@@ -136,7 +136,7 @@ fn who_may_not_take_a_domain_says_so() {
         own: "a".to_owned(),
         replicas: vec![replica("a", "p"), replica("b", "q")],
         holdings: vec![free],
-        tenants: Vec::new(),
+        ..Gathering::default()
     };
     let seen = Seen { gathering: &gathering, quotas: "p", domains: &domains, held: &none, ownerless: &BTreeMap::new() };
     assert_eq!(moves(&seen), Moves { refused: vec!["d".to_owned()], ..Moves::default() });
