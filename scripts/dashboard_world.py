@@ -187,7 +187,7 @@ class Visitor:
         """Nothing reaches beyond the right edge; what scrolls inside of its own box may."""
         beyond = self.page.evaluate("""() => {
             const width = document.documentElement.clientWidth;
-            const isClipped = (node) => node.closest('pre, .numbers, thead, .skip') !== null;
+            const isClipped = (node) => node.closest('pre, .numbers, .grid, thead, .skip') !== null;
             const nodes = [...document.querySelectorAll('body *')].filter((node) => node.getBoundingClientRect().right > width + 0.5 && !isClipped(node));
             if (document.documentElement.scrollWidth > width) nodes.push(document.documentElement);
             return nodes.slice(0, 3).map((node) => `${node.tagName}.${node.className}`);

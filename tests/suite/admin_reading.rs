@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use paceline::admin::{Access, Admin, Token, Worker, bind};
+use paceline::admin::{Access, Admin, FileRules, Token, Worker, bind};
 use paceline::clock::Clock;
 use paceline::domain::decode::{Apps, Decoder};
 use paceline::domain::job::LaneKey;
@@ -128,6 +128,7 @@ impl World {
             engine: Arc::clone(&engine),
             intake: Arc::clone(&ledger) as _,
             decoder: Arc::new(move || Arc::clone(&decoder)),
+            files: FileRules::default(),
             store: wiring::connector(&(&path).into()),
             broker: None,
             metrics: Arc::new(String::new),

@@ -190,6 +190,29 @@ fn told_large(desk: &Desk, token: &str, length: &str) -> (u16, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_are_looked_up_by_the_worker_that_runs() {
+    let desk = Desk::new("").await;
+    let level = |id: &str, name: &str, parent: Value| json!({"id": id, "method": "feishu.vc.room_level.create", "app": "acme", "body": {"name": name, "parent_id": parent}});
+    let levels = json!([level("hq", "总部", json!("omb_root")), level("b2", "2层", json!({"$from": "hq"}))]);
+    desk.done("/api/v1/jobs", &levels);
+    desk.until_total("succeeded", 2).await;
+    let id = give(&desk, "rooms.csv", "名称,容量,层级\nR1,4,总部/2层\nR2,4,总部/3层\n".as_bytes());
+    let mut order = json!({"method": ROOM, "app": "acme", "batch": "hq"});
+    let counted = desk.done(&path(&id, "check"), &order);
+    assert_eq!((&counted["names"], &counted["faults"]), (&json!(2), &json!(0)), "{counted}");
+    order["resolve"] = json!(true);
+    let found = desk.done(&path(&id, "check"), &order);
+    assert_eq!((&found["names"], &found["faults"]), (&json!(0), &json!(1)), "{found}");
+    assert!(found["findings"][0]["message"].as_str().unwrap().contains("2层"), "{found}");
+
+    desk.done("/api/v1/jobs", &json!([level("b3", "3层", json!({"$from": "hq"}))]));
+    desk.until_total("succeeded", 3).await;
+    let started = desk.done(&path(&id, "start"), &order);
+    assert_eq!(started["queued"], 2, "what is there by now is found: {started}");
+    desk.until_total("succeeded", 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_timetable_becomes_a_file_that_is_imported_like_any() {
     let desk = Desk::new("").await;
     let id = give(&desk, "term.csv", include_bytes!("../../examples/timetable.csv"));

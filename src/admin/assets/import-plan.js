@@ -19,7 +19,7 @@ export function plan({ plan: given, names, repeats }) {
       [t("deciding"), given.deciding ? deciding(given.deciding) : null],
       [t("import.plan.backlog"), given.backlog ? t("import.plan.with_backlog", { count: given.backlog.jobs, duration: duration(given.backlog.time_s) }) : null],
       [t("import.plan.known"), repeats.known > 0 ? number(repeats.known) : null],
-      [t("import.plan.late"), given.late.length + given.expiring.length > 0 ? number(given.late.length + given.expiring.length) : null],
+      [t("import.plan.late"), given.late_count + given.expiring_count > 0 ? number(given.late_count + given.expiring_count) : null],
       [t("import.plan.suspended"), given.suspended > 0 ? number(given.suspended) : null],
       [t("import.plan.names"), names > 0 ? number(names) : null],
     ]),

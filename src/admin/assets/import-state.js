@@ -31,7 +31,7 @@ function fresh(id) {
     mapText: null,
     checked: null,
     started: null,
-    rules: { skip_invalid: false, allow_duplicates: false, on_change: "stop", resolve: false },
+    rules: { skip_invalid: false, allow_duplicates: false, on_change: "stop" },
     expanded: null,
     problem: null,
     busy: null,

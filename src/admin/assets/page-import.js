@@ -79,19 +79,22 @@ function outdated(state, redraw) {
   redraw();
 }
 
+function check(state, redraw, more = {}) {
+  const work = async () => {
+    state.started = null;
+    state.checked = await ask(state, "check", { ...body(state), ...more });
+  };
+  return during(state, "check", redraw, work, "section-result");
+}
+
 function checkButton(state, redraw) {
-  const check = () =>
-    during(
-      state,
-      "check",
-      redraw,
-      async () => {
-        state.started = null;
-        state.checked = await ask(state, "check", body(state));
-      },
-      "section-result",
-    );
-  return button(t("import.check"), check, { key: "go", kind: state.checked ? "" : "primary" });
+  return button(t("import.check"), () => check(state, redraw), { key: "go", kind: state.checked ? "" : "primary" });
+}
+
+/** Names are looked up before the start in any case; now, what is wrong with them is seen before. */
+function namesButton(state, redraw) {
+  if (state.checked.names === 0) return null;
+  return button(t("import.names"), () => check(state, redraw, { resolve: true }), { key: "names" });
 }
 
 function results(state, redraw) {
@@ -102,6 +105,7 @@ function results(state, redraw) {
     twins(checked),
     changedRows(checked),
     plan(checked),
+    namesButton(state, redraw),
     startForm(state, redraw),
   ];
 }

@@ -471,6 +471,7 @@ export default {
   "import.plan.late": "Rows whose turn comes too late",
   "import.plan.suspended": "Wait for a suspended app",
   "import.plan.names": "Names to look up first",
+  "import.names": "Look the names up now",
   "import.plan.calls": "Calls",
   "import.plan.least": "Least time",
   "import.plan.quotas": "Calls by quota",

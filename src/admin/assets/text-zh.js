@@ -471,6 +471,7 @@ export default {
   "import.plan.late": "轮到时已过期的行",
   "import.plan.suspended": "等待已暂停的应用",
   "import.plan.names": "需先查询的名称",
+  "import.names": "现在查询名称",
   "import.plan.calls": "调用次数",
   "import.plan.least": "最短用时",
   "import.plan.quotas": "各配额的调用次数",

@@ -124,7 +124,7 @@ impl Asked {
         if let Some(batch) = &self.batch {
             memory.input.batch.clone_from(batch);
         }
-        let names = upload.names.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let names = upload.names().clone();
         if !names.is_empty() {
             memory.names = Names::Found(Arc::new(names));
         }

@@ -2,7 +2,7 @@
 //! for longest.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -33,8 +33,7 @@ pub(super) struct Upload {
     /// Its name.
     pub name: String,
     bytes: Arc<[u8]>,
-    /// What is known of the names in its rows.
-    pub names: Mutex<Found>,
+    names: Mutex<Found>,
 }
 
 impl Upload {
@@ -46,6 +45,11 @@ impl Upload {
     /// Its bytes.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// What is known of the names in its rows.
+    pub(super) fn names(&self) -> MutexGuard<'_, Found> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// It, without its content.
@@ -113,7 +117,7 @@ impl Imports {
         Arc::clone(&self.working)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
+    fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
 //! The rows of a file become jobs, as those of `paceline submit` do: all of them, or none if any must not be sent.
 
 use std::cell::RefCell;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::State;
 use serde_json::json;
@@ -20,6 +20,7 @@ use crate::admin::input::Id;
 use crate::admin::{Answer, Shared, answer};
 use crate::domain::activity::{Action, By, Facts};
 use crate::domain::decode::Decoder;
+use crate::domain::find::Answer as Name;
 use crate::domain::rows::RowIds;
 use crate::engine::ports::{Arrival, TakenOver};
 use crate::operations::files::names::{Asker, wanted};
@@ -90,6 +91,8 @@ pub(super) async fn look_up(
     asked: &Asked,
     upload: &Arc<Upload>,
 ) -> Result<(), Fault> {
+    // What was not there a moment ago may be there now.
+    upload.names().retain(|_, answer| matches!(answer, Name::Is(_)));
     let memory = asked.memory(shared, decoder, upload)?;
     let (ids, of) = (asked.ids(shared, decoder), Arc::clone(decoder));
     let mut names = apart(shared, move || wanted::<_, Fault>(&[memory], &of, &ids)).await?;
@@ -102,7 +105,7 @@ pub(super) async fn look_up(
     let asking = tokio::spawn(async move { Asker::new(&engine, &catalog).all(&names).await });
     let asked = asking.await.map_err(|error| Fault::unavailable(error.to_string(), "the worker's log says more"))?;
     let found = asked.map_err(|refused| Fault::conflict(refused.error, refused.cure))?;
-    upload.names.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+    upload.names().extend(found);
     Ok(())
 }
 
