@@ -48,7 +48,8 @@ first = 3
 # So slow that calendars wait all the time.
 SETTINGS = f'[apps.acme.quotas]\n"{CALENDAR}" = "4/min"\n'
 # A job that is wrong is not a request that is wrong: it is answered with 200, in `refused`. An app or method that the
-# settings do not have is a fault, and no document can know which they have; nor what text is a map.
+# settings do not have is a fault, and no document can know which they have; nor what text is a map, or which
+# row of a file has its headings.
 RULES = """
 [[operations]]
 include-operation-id = "submit"
@@ -61,9 +62,9 @@ include-operation-id = ["suspend", "resume"]
 positive_data_acceptance.expected-statuses = ["2xx", "400"]
 
 [[operations]]
-include-operation-id = ["checkFile", "startFile"]
+include-operation-id = ["lookAtFile", "checkFile", "startFile"]
 [operations.checks]
-positive_data_acceptance.expected-statuses = ["2xx", "400", "404"]
+positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409"]
 """
 
 

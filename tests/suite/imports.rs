@@ -165,7 +165,7 @@ async fn a_file_needs_the_token_a_page_of_ours_and_its_measure() {
         (413, &json!("the file is larger than 16 MiB: `paceline run` reads files of any size; or split it"))
     );
     for (name, bytes, why) in [
-        ("rooms.xlsx", b"PK\x03\x04nonsense".as_slice(), "ZIP archive"),
+        ("rooms.xlsx", b"PK\x03\x04nonsense".as_slice(), "the workbook is damaged"),
         ("rooms.xls", b"<html><table>".as_slice(), "web page under the name of a workbook"),
         ("rooms.csv", b"name,capacity\n\x81\x82\xff,1\n".as_slice(), "encoding"),
         ("rooms.csv", b"\n\n".as_slice(), "is empty"),

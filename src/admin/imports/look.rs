@@ -14,7 +14,7 @@ use crate::admin::body::Document;
 use crate::admin::input::Id;
 use crate::admin::{Answer, Shared, answer};
 use crate::domain::catalog::{Kind, Method};
-use crate::domain::decode::{Apps, Decoder, FIELDS};
+use crate::domain::decode::{AppFacts, Apps, Decoder, FIELDS};
 use crate::domain::messages::{FileTrouble, Language};
 use crate::domain::rows::exported::MASK;
 use crate::domain::rows::guess::{Guess, How, guess, is_secret, missing};
@@ -120,8 +120,8 @@ fn way(decoder: &Arc<Decoder>, memory: &Memory, written: &Written, is_calendar: 
 /// The apps of the settings, and whether each can call the method.
 fn apps(decoder: &Decoder, method: Option<&Method>) -> Value {
     let Apps::Named(apps) = &decoder.apps else { return json!([]) };
-    let serves = |name: &str| method.is_none_or(|method| decoder.faults_of(Some(&method.name), Some(name)).is_empty());
-    apps.iter().map(|(name, app)| json!({"name": name, "platform": app.family, "serves": serves(name)})).collect()
+    let serves = |app: &AppFacts| method.is_none_or(|method| method.family == app.family);
+    apps.iter().map(|(name, app)| json!({"name": name, "platform": app.family, "serves": serves(app)})).collect()
 }
 
 /// The method of which most columns surely are parameters, and least is missing.

@@ -156,7 +156,13 @@ impl Desk {
             again.iter_mut().for_each(|again| again.look(row));
         })?;
         let refuse = |error: String, cure: &str| Err(Fault::conflict(format!("{error}; nothing was sent"), cure));
-        if checked.bad_files > 0 || checked.faults > 0 && !asked.skip_invalid {
+        if checked.bad_files > 0 {
+            return refuse(
+                "the file cannot be read to its end".to_owned(),
+                "a check says where and why; correct it there",
+            );
+        }
+        if checked.faults > 0 && !asked.skip_invalid {
             let error = format!("{} of {} rows have faults", checked.bad_rows, checked.rows);
             return refuse(error, "correct the file, or leave these rows out with \"skip_invalid\": true");
         }

@@ -179,7 +179,12 @@ async fn every_command_that_changes_something_leaves_one_line_with_its_user() {
         child.wait().unwrap();
         check(&place, name, action, &facts);
     }
+    let count = lines("").await.0.len();
+    for path in files_are_told_of_when_they_are_started(&served, &post, async || lines("").await.0).await {
+        assert!(untried.remove(path), "{path}");
+    }
     assert!(untried.is_empty(), "these change something, and were not tried: {untried:?}");
+    assert_eq!(lines("").await.0.len(), count + 1);
 
     for arguments in [
         vec!["jobs", "cancel", "nobody"],
@@ -256,7 +261,7 @@ async fn every_change_over_http_leaves_one_line_with_its_token() {
     assert_eq!(lines("?since=2099-01-01T00:00:00Z").await.0.len(), 0);
     let (page, next) = lines("?limit=5").await;
     let (rest, end) = lines(&format!("?limit=5&after={}", next.as_str().unwrap())).await;
-    assert_eq!((page.len(), rest.len(), end), (5, 3, Value::Null));
+    assert_eq!((page.len(), rest.len(), end), (5, 4, Value::Null));
     served.end().await;
 }
 
@@ -370,4 +375,45 @@ async fn settings_that_are_read_again_leave_a_line() {
     assert!(line["facts"]["settings"].as_array().unwrap().contains(&json!("engine.attempts_max")), "{line}");
     worker.signal("TERM");
     worker.ends_with(0).await;
+}
+
+/// Gives a file, and does everything with it; the addresses that were tried. One line comes of it.
+async fn files_are_told_of_when_they_are_started(
+    served: &Served,
+    post: &impl AsyncFn(&str, &str, &Value) -> String,
+    lines: impl AsyncFn() -> Vec<Value>,
+) -> Vec<&'static str> {
+    let count = lines().await.len();
+    let rows = "summary\nF1\n";
+    let head = format!(
+        "POST /api/v1/imports?name=rows.csv HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\
+         Content-Type: application/octet-stream\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {}\r\n\r\n{rows}",
+        rows.len()
+    );
+    let given = served.send(head.as_bytes()).await;
+    assert_eq!(status(&given), 200, "{given}");
+    let given: Value = serde_json::from_str(given.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let order = json!({"method": "feishu.calendar.create", "app": "acme", "batch": "files"});
+    let mut tried = vec!["/api/v1/imports"];
+    for (path, body) in [
+        ("/api/v1/imports/{id}/look", json!({})),
+        ("/api/v1/imports/{id}/text", json!({})),
+        ("/api/v1/imports/{id}/expand", json!({"rule": "[term]"})),
+        ("/api/v1/imports/{id}/check", order.clone()),
+        ("/api/v1/imports/{id}/start", order),
+        ("/api/v1/imports/{id}/drop", json!({})),
+    ] {
+        let address = path.replace("{id}", given["id"].as_str().unwrap());
+        assert_eq!(status(&post(&address, "0000000000000000", &body).await), 401);
+        let before = lines().await.len();
+        assert_eq!(before, count + usize::from(path.ends_with("drop")), "only a start is a change: {path}");
+        let answer = post(&address, TOKEN, &body).await;
+        assert_eq!(status(&answer), 200, "{path}: {answer}");
+        if path.ends_with("start") {
+            let told = lines().await.swap_remove(0);
+            assert_eq!(json!([told["action"], told["count"], told["actor"]]), json!(["submit", 1, "admin.token"]));
+        }
+        tried.push(path);
+    }
+    tried
 }
