@@ -189,7 +189,7 @@ impl Probe {
 }
 
 /// The methods with a probe that this choice needs, what others need first; a need that never ends is left out.
-pub fn in_order<'c>(catalog: &'c Catalog, chosen: impl Fn(&Method) -> bool) -> Vec<(&'c Method, &'c Probe)> {
+pub fn in_order(catalog: &Catalog, chosen: impl Fn(&Method) -> bool) -> Vec<(&Method, &Probe)> {
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
     for method in catalog.methods.values().filter(|method| method.probe.is_some() && chosen(method)) {

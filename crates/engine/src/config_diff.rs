@@ -231,8 +231,11 @@ pub(super) fn changes(before: &App, after: &App) -> Vec<&'static str> {
     facts.into_iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| name).collect()
 }
 
-/// What the settings say of methods: how late a new object may be listed, and what each code means.
-fn calibrated(app: &App) -> BTreeMap<&str, (Option<Duration>, Vec<(i64, &Action)>)> {
+/// How late a new object may be listed, and what each code means.
+type Calibrated<'a> = (Option<Duration>, Vec<(i64, &'a Action)>);
+
+/// What the settings say of methods.
+fn calibrated(app: &App) -> BTreeMap<&str, Calibrated<'_>> {
     let methods = app.methods.values().map(|method| {
         let delay = method.creation.look_up().map(|look_up| look_up.delay);
         let codes = method.errors.values().map(|rule| (rule.code, &rule.action)).collect();

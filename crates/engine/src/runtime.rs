@@ -400,13 +400,14 @@ impl Engine {
 
     /// Something of a lane could not be written, or may not be sent: where others may have taken it over, it waits alone.
     pub(super) fn failed_for(&self, lane: &LaneKey, error: &LedgerError) {
-        match error {
-            LedgerError::NotOwner(_) if self.domain.is_shared() => self.schedule().doubt(lane),
+        let LedgerError::NotOwner(why) = error else { return self.ledger_failed(error) };
+        if self.domain.is_shared() {
+            self.schedule().doubt(lane);
+        } else if self.domain.epoch_of(lane).is_none() {
             // As good as a ledger that cannot be written: the next heartbeat may bring it back.
-            LedgerError::NotOwner(why) if self.domain.epoch_of(lane).is_none() => {
-                self.ledger_failed(&LedgerError::Failed(why.clone()));
-            }
-            error => self.ledger_failed(error),
+            self.ledger_failed(&LedgerError::Failed(why.clone()));
+        } else {
+            self.ledger_failed(error);
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) fn probe(catalog: &Catalog, method: &Method, faults: &mut Faults) {
     }
     match (&method.undo, &probe.delete) {
         (None, None) => {
-            faults.add("probe.delete", "nothing else deletes what the probe makes: the method has no [undo]")
+            faults.add("probe.delete", "nothing else deletes what the probe makes: the method has no [undo]");
         }
         (Some(_), Some(_)) => faults.add("probe.delete", "contradicts [undo], which deletes what the probe makes"),
         _ => {}

@@ -275,7 +275,10 @@ impl Member {
     /// Lets go of a domain whose calls have ended, or have had their time.
     async fn finish_leaving(&mut self) -> Result<(), LedgerError> {
         let Some((name, since)) = &self.leaving else { return Ok(()) };
-        let Some(domain) = self.held.get(name) else { return Ok(self.leaving = None) };
+        let Some(domain) = self.held.get(name) else {
+            self.leaving = None;
+            return Ok(());
+        };
         let is_over = self.engine.clock().mono() >= *since + self.engine.latest_count();
         if self.engine.running_in(domain) > 0 && !is_over {
             return Ok(());

@@ -44,7 +44,7 @@ impl Fleet for Member {
     }
 
     async fn join(&self, card: Card) -> std::result::Result<(), LedgerError> {
-        *self.open.quotas.lock().unwrap_or_else(PoisonError::into_inner) = card.quotas.clone();
+        self.open.quotas.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&card.quotas);
         let owner = self.sharing.owner;
         self.open.writer.change(move |books| Ok(join(books.conn(), owner, &card)?)).await?;
         if let Some(heartbeat) = &self.open.heartbeat {
@@ -82,13 +82,17 @@ impl Fleet for Member {
                 Part::of(domain, Some((lease, trust)))
             })
             .collect();
-        parts.iter().for_each(|part| self.open.held.add(Arc::clone(part)));
+        for part in &parts {
+            self.open.held.add(Arc::clone(part));
+        }
         let domains = parts.iter().map(|part| part.domain().clone()).collect();
         Ok((domains, Arc::new(SqlDomain::of(&self.open, Arc::new(Held::only(parts))))))
     }
 
     fn open(&self, names: &[String], is_open: bool) {
-        names.iter().for_each(|name| self.open.held.open(name, is_open));
+        for name in names {
+            self.open.held.open(name, is_open);
+        }
     }
 
     async fn give_up(&self, domain: &str) -> std::result::Result<(), LedgerError> {

@@ -170,7 +170,7 @@ impl SqlStore {
     /// [`LedgerError::Closed`] after [`Self::close`]; else why the file cannot be written.
     pub async fn set_broker(&self, standing: BrokerStanding) -> Result<(), LedgerError> {
         self.open.for_workers()?;
-        self.open.writer.change(move |books| Ok(broker::set(books, Some(&standing))?)).await
+        self.open.writer.change(move |books| broker::set(books, Some(&standing))).await
     }
 
     /// Waits for the changes under way, closes the file and lets go of the lock. What is asked afterwards is answered
