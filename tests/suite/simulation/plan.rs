@@ -216,6 +216,7 @@ fn apps(catalog: &Catalog, quotas: &BTreeMap<&'static str, Quota>, on_uncertain:
             name: name.to_owned(),
             base_url: "https://platform.test".to_owned(),
             platform,
+            methods: BTreeMap::new(),
             id: id.to_owned(),
             secret: SecretString::from(format!("secret of {name}")),
             users: BTreeMap::new(),
