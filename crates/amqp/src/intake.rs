@@ -180,9 +180,10 @@ impl<B: Backlog> Intake<B> {
 
     /// Says it once per cause.
     fn stall(&self, fault: BrokerFault) {
-        let stalled = IntakeState::IntakeStalled { fault: fault.clone() };
+        let said = format!("intake: {fault}; trying again until it works");
+        let stalled = IntakeState::IntakeStalled { fault };
         if *self.state.borrow() != stalled {
-            tracing::warn!("intake: {fault}; trying again until it works");
+            tracing::warn!("{said}");
         }
         self.state.send_replace(stalled);
     }

@@ -173,7 +173,7 @@ pub(super) fn fault(part: &BrokerPart, error: &Error) -> BrokerFault {
 
 fn with_cure(error: &Error, cure: BrokerCure) -> BrokerFault {
     match error.fault() {
-        BrokerFault::Waited { cause } => BrokerFault::Curable { cause, cure },
+        BrokerFault::Waited { cause } => BrokerFault::new(cause, Some(cure)),
         fault @ (BrokerFault::Curable { .. } | BrokerFault::OfEach { .. }) => fault,
     }
 }

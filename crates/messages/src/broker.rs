@@ -143,7 +143,7 @@ messages! {
     /// What is wrong, and what to do if waiting is not all.
     pub enum BrokerFault {
         Waited { cause: BrokerCause } = "{cause}", "{cause}";
-        Curable { cause: BrokerCause, cure: BrokerCure } = "{cause}; {cure}", "{cause}；{cure}";
+        Curable { cause: BrokerCause, cure: Box<BrokerCure> } = "{cause}; {cure}", "{cause}；{cure}";
         /// One of each address.
         OfEach { faults: Vec<BrokerFault> } = "{faults}", "{faults}";
     }
@@ -153,7 +153,7 @@ impl BrokerFault {
     /// With what to do, if that can be said.
     pub fn new(cause: BrokerCause, cure: Option<BrokerCure>) -> Self {
         match cure {
-            Some(cure) => Self::Curable { cause, cure },
+            Some(cure) => Self::Curable { cause, cure: Box::new(cure) },
             None => Self::Waited { cause },
         }
     }

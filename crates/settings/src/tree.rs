@@ -111,9 +111,9 @@ impl Tree {
             DeValue::Datetime(_) => Raw::Other("a date"),
             DeValue::Array(items) => {
                 let texts = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
-                let numbers = items.iter().map(|item| match item.get_ref() {
-                    DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok(),
-                    _ => None,
+                let numbers = items.iter().map(|item| {
+                    let DeValue::Integer(number) = item.get_ref() else { return None };
+                    i64::from_str_radix(number.as_str(), number.radix()).ok()
                 });
                 let texts = texts.collect::<Option<_>>().map(Raw::List);
                 texts.or_else(|| numbers.collect::<Option<_>>().map(Raw::Numbers)).unwrap_or(Raw::Other("an array"))
