@@ -131,7 +131,6 @@ impl World {
             files: FileRules::default(),
             store: wiring::connector(&(&path).into()),
             broker: None,
-            files: FileRules { row_bytes_max: settings.intake.body_bytes_max, time_zone: None },
             metrics: Arc::new(String::new),
         };
         let access = Access {
