@@ -185,6 +185,7 @@ class Plan:
         self.bad = []
         self.per_life = 4
         self.chains = 0
+        self.kills = kills
         self.first = 8 * kills
 
     def portion(self, by, count):

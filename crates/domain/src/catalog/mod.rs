@@ -5,8 +5,6 @@
 
 mod check;
 mod code;
-#[cfg(test)]
-mod contract;
 mod creation;
 mod cross;
 mod file;
@@ -21,6 +19,8 @@ mod rule;
 mod sample;
 mod schema;
 mod show;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
