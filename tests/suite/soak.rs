@@ -270,3 +270,13 @@ async fn four_days_of_jobs() {
     let jobs = std::env::var("SOAK_JOBS").map_or(200_000, |jobs| jobs.parse().unwrap());
     judge(&soak(jobs).await, jobs);
 }
+
+#[tokio::test(start_paused = true)]
+async fn two_hundred_of_its_jobs_succeed_on_a_calm_day() {
+    let world = World::new(include_str!("../../config/scenarios/calm.toml"));
+    let jobs: Vec<Value> = (0..200).map(|n| job(n, world.clock().now())).collect();
+    let (_, counts) = world.work(&jobs).await;
+    let books = world.stats();
+    assert_eq!((counts.succeeded, counts.blocked, books.duplicates), (200, 0, 0), "{counts:?}");
+    assert!(books.methods.values().filter(|book| book.succeeded > 0).count() > 16, "{:?}", books.methods.keys());
+}
