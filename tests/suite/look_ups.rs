@@ -330,24 +330,19 @@ async fn another_identity_s_calendar_is_nobody_s_find() {
 
 /// Puts each instant of a value into the future, one after the other.
 fn postpone(schema: &Schema, value: &mut Value, next: &mut i64) {
-    match value {
-        Value::Object(fields) => {
-            for (name, property) in &schema.properties {
-                if let Some(field) = fields.get_mut(name) {
-                    postpone(property, field, next);
-                }
-            }
+    if schema.format == Some(SchemaFormat::UnixSeconds) {
+        *next += 3_600;
+        *value = if value.is_string() { json!(next.to_string()) } else { json!(next) };
+    }
+    if let Some(items) = schema.items.as_deref() {
+        for item in value.as_array_mut().into_iter().flatten() {
+            postpone(items, item, next);
         }
-        Value::Array(items) => {
-            if let Some(schema) = schema.items.as_deref() {
-                items.iter_mut().for_each(|item| postpone(schema, item, next));
-            }
+    }
+    for (name, property) in &schema.properties {
+        if let Some(field) = value.get_mut(name) {
+            postpone(property, field, next);
         }
-        scalar if schema.format == Some(SchemaFormat::UnixSeconds) => {
-            *next += 3_600;
-            *scalar = if scalar.is_string() { json!(next.to_string()) } else { json!(next) };
-        }
-        _ => {}
     }
 }
 
