@@ -167,7 +167,7 @@ async fn a_file_needs_the_token_a_page_of_ours_and_its_measure() {
     for (name, bytes, why) in [
         ("rooms.xlsx", b"PK\x03\x04nonsense".as_slice(), "the workbook is damaged"),
         ("rooms.xls", b"<html><table>".as_slice(), "web page under the name of a workbook"),
-        ("rooms.csv", b"name,capacity\n\x81\x82\xff,1\n".as_slice(), "encoding"),
+        ("rooms.csv", b"name,capacity\n\x81\x82\xff,1\n".as_slice(), "cannot be read"),
         ("rooms.csv", b"\n\n".as_slice(), "is empty"),
     ] {
         let id = give(&desk, name, bytes);
