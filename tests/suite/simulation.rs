@@ -75,7 +75,7 @@ fn random_seeds_hold() {
 }
 
 /// Seeds for several workers that once failed, and some that show much.
-const FLEET: &[u64] = &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24];
+const FLEET: &[u64] = &[1, 2, 3, 4, 5, 6, 7, 8];
 
 #[test]
 fn several_workers_hold_the_fixed_seeds() {

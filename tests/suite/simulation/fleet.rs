@@ -163,7 +163,7 @@ impl Site<'_> {
             if now > self.plan.bound + LEASE * 100 {
                 return Err(self.stuck(&workers).await);
             }
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 
