@@ -400,15 +400,16 @@ impl Engine {
 
     /// Something of a lane could not be written, or may not be sent: where others may have taken it over, it waits alone.
     pub(super) fn failed_for(&self, lane: &LaneKey, error: &LedgerError) {
-        let LedgerError::NotOwner(why) = error else { return self.ledger_failed(error) };
-        if self.domain.is_shared() {
-            self.schedule().doubt(lane);
-        } else if self.domain.epoch_of(lane).is_none() {
-            // As good as a ledger that cannot be written: the next heartbeat may bring it back.
-            self.ledger_failed(&LedgerError::Failed(why.clone()));
-        } else {
-            self.ledger_failed(error);
+        if self.is_others(error) {
+            return self.schedule().doubt(lane);
         }
+        if let LedgerError::NotOwner(why) = error
+            && self.domain.epoch_of(lane).is_none()
+        {
+            // As good as a ledger that cannot be written: the next heartbeat may bring it back.
+            return self.ledger_failed(&LedgerError::Failed(why.clone()));
+        }
+        self.ledger_failed(error);
     }
 
     /// What cannot be recorded is not sent: a failed write holds back whatever is not in flight yet.
