@@ -65,14 +65,17 @@ fn why(
     let text = |field: &str| sheet.line.document[field].as_str().unwrap_or_default().to_owned();
     let lane = LaneKey { app: text("app"), tenant: text("tenant"), method: text("method") };
     let is_queued = text("status") == "queued" && !sheet.line.running;
-    let quotas = planner.plan(&lane).filter(|_| is_queued).map(|plan| plan.quotas).unwrap_or_default();
+    let plan = planner.plan(&lane).filter(|_| is_queued);
+    let has_budgets = plan.as_ref().is_some_and(|plan| !plan.budgets.is_empty());
+    let called = if has_budgets { ledger.called()? } else { Vec::new() };
+    let quotas = plan.map(|plan| plan.quotas).unwrap_or_default();
     let shares_quota = |other: &LaneKey| {
         let theirs = planner.plan(other).map(|plan| plan.quotas).unwrap_or_default();
         theirs.iter().any(|(key, _)| quotas.iter().any(|(own, _)| own == key))
     };
     let past = ledger.past_of(&|other| shares_quota(other).then(|| now - planner.span_of(other)))?;
-    let outlook =
-        Outlook { past, suspensions: engine.view().suspensions, restraints: engine.restraints(), ..Outlook::default() };
+    let (suspensions, restraints) = (engine.view().suspensions, engine.restraints());
+    let outlook = Outlook { past, called, suspensions, restraints, ..Outlook::default() };
     let forecast: Option<&Forecast> = cached.map(|cached| &cached.forecast);
     let asked = Asked { planner: &planner, outlook: &outlook, forecast, grace: engine.grace(), now };
     Ok(explain(&gather(ledger, sheet, &asked)?))

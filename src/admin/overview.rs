@@ -13,6 +13,7 @@ use crate::amqp::{IntakeState, LinkState, RelayState};
 use crate::domain::job::LaneKey;
 use crate::domain::messages::{BrokerCause, Cause};
 use crate::domain::time::{Mono, Timestamp};
+use crate::engine::budget_usage::BudgetUse;
 use crate::engine::ports::SuspendedBy;
 use crate::engine::schedule::{LaneView, QuotaWait, View};
 use crate::operations::fleet::Workers;
@@ -55,6 +56,7 @@ pub(super) async fn show(State(shared): State<Shared>, uri: Uri) -> Answer {
         "totals": totals(&counts, running, dead_inputs),
         "lanes": lanes.collect::<Vec<_>>(),
         "quotas": quotas(&view, &times),
+        "budgets": view.budgets.iter().map(|budget| budget.at(now).document()).collect::<Vec<_>>(),
         "restraints": restraints.iter().map(ExplainedRestraint::document).collect::<Vec<_>>(),
         "suspensions": suspensions.collect::<Vec<_>>(),
         "broker": broker(&shared, outbox),
@@ -128,10 +130,18 @@ fn next_permit_at(lane: &LaneView, view: &View, times: &Times) -> Option<Timesta
     if let Some(pause) = &lane.active_pause {
         at = at.max(times.on_calendar(pause.until));
     }
+    if let Some(budget) = used_up(lane, times) {
+        at = at.max(budget.ends_at);
+    }
     for suspension in view.suspensions.iter().filter(|suspension| suspension.covers(&lane.key)) {
         at = at.max(suspension.until?);
     }
     Some(at)
+}
+
+/// The calendar day or month of which nothing is left to the lane.
+fn used_up<'l>(lane: &'l LaneView, times: &Times) -> Option<&'l BudgetUse> {
+    lane.budget.as_ref().filter(|budget| times.now < budget.ends_at)
 }
 
 fn deciding(held: &QuotaWait) -> Value {
@@ -152,6 +162,9 @@ fn why_waiting(lane: &LaneView, view: &View, times: &Times) -> Option<Value> {
     }
     if let Some(held) = &lane.active_pause {
         return Some(why("paused", Some(&held.cause.detail), Some(times.on_calendar(held.until))));
+    }
+    if let Some(budget) = used_up(lane, times) {
+        return Some(why("budget", None, Some(budget.ends_at)));
     }
     let held = lane.blocked.as_ref()?;
     let kind = if held.window.is_some() { "used-up" } else { "spread" };

@@ -1,5 +1,6 @@
 //! `paceline run`: a batch into the ledger, worked to its end with progress, then a summary. Run again, it resumes.
 
+mod behind;
 mod stages;
 mod watch;
 
@@ -33,6 +34,7 @@ use super::submit::{Rules, check_with_ledger, refuse_invalid};
 use super::summary::Summary;
 use super::table::plain;
 use super::take_over::take_over;
+use behind::Behind;
 use stages::{Early, Stages, Worked};
 pub(super) use watch::watch;
 
@@ -131,15 +133,19 @@ pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Resu
     ledger.close().await;
     context.has_acted = true;
     let account = rehearsal.as_ref().map(Rehearsal::account);
+    let behind = match counts.blocked {
+        0 => Behind::default(),
+        _ => Behind::of(&*wiring::open_for_people(&store)?, &checked.batches)?,
+    };
     if args.json {
-        context.print_json(&document(&counts, elapsed, planned.length(), account.as_ref()))?;
+        context.print_json(&document((&counts, &behind), elapsed, planned.length(), account.as_ref()))?;
     } else {
         let is_finished = stop == Stop::Idle && counts.queued + counts.uncertain + counts.blocked == 0;
         let time = (&planned, elapsed, started_at, is_finished);
         summarise(context, &store, &checked.batches, time, account.as_ref())?;
     }
     print_suspended(context, &suspensions)?;
-    conclude(context, &args, &counts, (stop, early.as_ref()), &store)
+    conclude(context, &args, (&counts, &behind), (stop, early.as_ref()), &store)
 }
 
 /// Says why the ledger cannot be relied on any more, if so; nothing more is read from it then.
@@ -217,7 +223,7 @@ fn prepare(
 }
 
 fn document(
-    counts: &Counts,
+    (counts, behind): (&Counts, &Behind),
     elapsed: Duration,
     planned: Option<Duration>,
     books: Option<&Account>,
@@ -229,6 +235,7 @@ fn document(
         "dead": counts.dead,
         "held": counts.held,
         "blocked": counts.blocked,
+        "behind_held": behind.held,
         "cancelled": counts.cancelled,
         "throttled": counts.throttled,
         "elapsed_s": elapsed.as_secs_f64(),
@@ -243,7 +250,7 @@ fn document(
 fn conclude(
     context: &mut Context,
     args: &Args,
-    counts: &Counts,
+    (counts, behind): (&Counts, &Behind),
     (stop, early): (Stop, Option<&Early>),
     store: &StoreUrl,
 ) -> anyhow::Result<Exit> {
@@ -270,6 +277,7 @@ fn conclude(
              blocked` lists them",
             counts.blocked, counts.total
         )?;
+        behind.write(if args.simulate { "a rehearsal begins anew" } else { "the same command goes on" }, &mut context.err)?;
     }
     if stop == Stop::Cut {
         writeln!(context.err, "calls were in flight at the end; what became of them is looked up at the next start")?;

@@ -23,6 +23,15 @@ pub struct BudgetUse {
 }
 
 impl BudgetUse {
+    /// As it stands at an instant: a period that is over has begun anew, and nothing is used of it.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> Self {
+        if now < self.ends_at {
+            return self.clone();
+        }
+        Self { used: 0, ends_at: self.key.period.end(now), ..self.clone() }
+    }
+
     /// Calls that are left.
     pub const fn left(&self) -> u64 {
         self.limit.saturating_sub(self.used)

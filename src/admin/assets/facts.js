@@ -21,6 +21,8 @@ export function fact(known) {
 
 const SENTENCES = {
   quota: (values) => [t("fact.quota", values), values.unanswered > 0 ? [" ", unanswered(values.unanswered)] : null],
+  budget: ({ method, period, limit }) =>
+    t("fact.budget", { limit, what: method || t("budgets.all"), period: t(`budgets.period.${period}`) }),
   ahead: ({ higher, own_batch, others }) => {
     const parts = [
       ["fact.ahead.higher", higher],
@@ -109,6 +111,7 @@ export function laneWaits(why) {
   const { kind, detail, until } = why;
   if (kind === "suspended") return [t("lane.suspended"), detail ? [t("list.colon"), told(why, "detail")] : null];
   if (kind === "paused") return [t("lane.paused"), t("list.colon"), told(why, "detail")];
+  if (kind === "budget") return t("lane.budget");
   if (!until) return t("lane.until_reply");
   return kind === "spread" ? t("lane.spread") : null;
 }

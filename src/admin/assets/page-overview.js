@@ -53,6 +53,7 @@ export const overview = {
       batches(live, now),
       lanes(data.lanes, now, redraw),
       quotas(data.quotas, now, redraw),
+      budgets(data.budgets, now),
       machinery(data, now),
     ];
   },
@@ -187,6 +188,21 @@ function quotas(all, now, redraw) {
       redraw();
     }),
   );
+}
+
+/** Calls of calendar days and months, of whoever has such a budget. */
+function budgets(all, now) {
+  if (all.length === 0) return null;
+  const columns = [
+    { label: t("quotas.quota"), look: "head", cell: (row) => (row.method ? name(row.method) : t("budgets.all")) },
+    { label: t("quotas.of"), look: "name", cell: (row) => name(row.owner) },
+    { label: t("quotas.used"), look: "number", cell: (row) => number(row.used) },
+    { label: t("budgets.limit"), look: "number", cell: (row) => number(row.limit) },
+    { label: t("budgets.period"), look: "short", cell: (row) => t(`budgets.period.${row.period}`) },
+    { label: t("budgets.anew"), look: "short", cell: (row) => ahead(row.ends_at, now) },
+  ];
+  const keyOf = (row) => `${row.owner} ${row.method} ${row.period}`;
+  return section("budgets", t("budgets.title"), table({ label: t("budgets.title"), columns, rows: all, keyOf }));
 }
 
 function machinery({ broker, outbox, worker }, now) {

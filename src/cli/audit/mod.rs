@@ -4,6 +4,7 @@
 //! What counts for what is the worker's knowledge (its planner names the keys); the counting is not: that is
 //! [`domain::audit`](crate::domain::audit), which knows nothing of permits.
 
+mod budgets;
 mod report;
 mod since;
 
@@ -55,6 +56,8 @@ struct Audit {
     /// The first and last sending of those.
     sent: Option<(Timestamp, Timestamp)>,
     quotas: Vec<Judged>,
+    /// Calendar days and months, judged.
+    budgets: Vec<budgets::Judged>,
     /// Lanes of an app or method that is not known any more, and their calls.
     not_judged: Vec<(LaneKey, usize)>,
 }
@@ -75,6 +78,8 @@ struct Lane {
     calls: Vec<Call>,
     refused: usize,
     waits: Waits,
+    /// Calls that left on one day in UTC+8 and were answered on another.
+    late: Vec<(Timestamp, Timestamp)>,
 }
 
 /// Prints the proof; 1 if a window was exceeded.
@@ -88,7 +93,9 @@ pub(super) fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Ex
     let rehearsed = ledger.rehearsal_speed()?;
     let speed = args.speed.or(rehearsed);
     let planner = planner(&settings, &catalog, &lanes, (args.simulate || rehearsed.is_some(), speed))?;
-    let audit = Audit { since, ..judge(lanes, &planner) };
+    let (called, late) = (ledger.called()?, late(&lanes));
+    let budgets = budgets::judge(&planner, &called, &late);
+    let audit = Audit { since, budgets, ..judge(lanes, &planner) };
     if audit.quotas.is_empty() && !audit.not_judged.is_empty() {
         return Err(refuse(
             audit.not_judged_text(),
@@ -145,10 +152,19 @@ fn read(
         }
         let lane = lanes.entry(call.lane).or_default();
         lane.calls.push(Call::new(call.sent_at, counted_by));
+        if call.sent_at.china_day() != counted_by.china_day() && !call.refused {
+            lane.late.push((call.sent_at, counted_by));
+        }
         lane.refused += usize::from(call.refused);
     })?;
     ledger.each_wait(since, now, &mut |lane, from, to| lanes.entry(lane).or_default().waits.add(from, to))?;
     Ok(lanes)
+}
+
+/// The calls that may have been counted on either of two days.
+fn late(lanes: &BTreeMap<LaneKey, Lane>) -> Vec<(LaneKey, Timestamp, Timestamp)> {
+    let late = lanes.iter().flat_map(|(key, lane)| lane.late.iter().map(|(sent, replied)| (key.clone(), *sent, *replied)));
+    late.collect()
 }
 
 /// Judges every window of every quota that the calls fell under.
@@ -186,7 +202,8 @@ fn judge(lanes: BTreeMap<LaneKey, Lane>, planner: &Planner) -> Audit {
         })
     });
     let quotas = quotas.collect();
-    Audit { since: None, calls: known.iter().map(|lane| lane.calls.len()).sum(), sent, quotas, not_judged }
+    let calls = known.iter().map(|lane| lane.calls.len()).sum();
+    Audit { since: None, calls, sent, quotas, budgets: Vec::new(), not_judged }
 }
 
 impl Audit {
@@ -199,7 +216,7 @@ impl Audit {
     }
 
     fn is_clean(&self) -> bool {
-        self.exceeded().next().is_none()
+        self.exceeded().next().is_none() && self.budgets.iter().all(budgets::Judged::is_kept)
     }
 }
 
@@ -219,7 +236,7 @@ mod tests {
     fn calls(first_s: i64, count: i64) -> Lane {
         let sent = (first_s..first_s + count).map(Timestamp::from_unix_seconds);
         let half = Duration::from_millis(500);
-        Lane { calls: sent.map(|sent| Call::new(sent, sent + half)).collect(), refused: 1, waits: Waits::default() }
+        Lane { calls: sent.map(|sent| Call::new(sent, sent + half)).collect(), refused: 1, ..Lane::default() }
     }
 
     fn audit(lanes: Vec<(LaneKey, Lane)>) -> Audit {

@@ -8,7 +8,7 @@ use crate::cli::progress::duration;
 use crate::cli::table::{Align, Table, plain};
 use crate::domain::audit::Finding;
 
-use super::{Audit, Judged};
+use super::{Audit, Judged, budgets};
 
 /// Said with every proof, because it limits it.
 const JUDGED_BY: &str = "the quotas of the catalog and settings as they are now";
@@ -32,6 +32,7 @@ impl Audit {
             "last_sent_at": self.sent.map(|(_, last)| last),
             "judged_by": JUDGED_BY,
             "windows": self.findings().map(|(quota, finding)| row(quota, finding)).collect::<Vec<_>>(),
+            "budgets": self.budgets.iter().map(budgets::Judged::document).collect::<Vec<_>>(),
             "not_judged": self.not_judged.iter().map(|(lane, calls)| {
                 json!({"app": lane.app, "tenant": lane.tenant, "method": lane.method, "calls": calls})
             }).collect::<Vec<_>>(),
@@ -71,6 +72,7 @@ impl Audit {
             ]);
         }
         table.write(out)?;
+        budgets::write(&self.budgets, out)?;
         for (number, (quota, finding)) in self.exceeded().enumerate() {
             let blank = if number == 0 { "\n" } else { "" };
             writeln!(out, "{blank}{}", breach(quota, finding))?;
@@ -89,6 +91,11 @@ impl Audit {
         writeln!(err, "judged by {JUDGED_BY}")?;
         let (windows, exceeded) = (self.findings().count(), self.exceeded().count());
         let verdict = if exceeded == 0 { "none exceeded".to_owned() } else { format!("{exceeded} EXCEEDED") };
+        let over = self.budgets.iter().filter(|budget| !budget.is_kept()).count();
+        if !self.budgets.is_empty() {
+            let verdict = if over == 0 { "none exceeded".to_owned() } else { format!("{over} EXCEEDED") };
+            writeln!(err, "{}: {verdict}", of(self.budgets.len(), "calendar period"))?;
+        }
         writeln!(err, "{}, sent {first} to {last}; {}: {verdict}", of(self.calls, "call"), of(windows, "window"))
     }
 

@@ -95,6 +95,7 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
     let decides = root.take("decides", file);
     let read = root.take("read", file);
     let probe = root.take("probe", file);
+    let merges = root.take("merges", file);
     let label = root.or_default("label", file);
     let unconfirmed = root.or_default("unconfirmed", file);
     let expires = root.take("expires", file);
@@ -131,6 +132,7 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
         decides,
         read,
         probe,
+        merges,
         label,
         unconfirmed,
         undoes: Vec::new(),

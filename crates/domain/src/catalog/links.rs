@@ -27,6 +27,7 @@ pub(super) fn method(catalog: &Catalog, method: &Method, faults: &mut Faults) {
     if let Some(read) = &method.read {
         self::read(catalog, method, read, faults);
     }
+    merges(method, faults);
     probing::probe(catalog, method, faults);
     idempotency_key(method, faults);
     label(method, faults);
@@ -224,6 +225,15 @@ pub(super) fn request(method: &Method, faults: &mut Faults) {
             }
         }
         Err(why) => faults.add("request.example", why),
+    }
+}
+
+/// A list that stands in the body itself, and says how many items it takes.
+fn merges(method: &Method, faults: &mut Faults) {
+    let Some(field) = &method.merges else { return };
+    let schema = field.strip_prefix("body.").and_then(|name| method.body_schema.property(name));
+    if schema.is_none_or(|schema| schema.kind != SchemaKind::Array || schema.items_max.is_none()) {
+        faults.add("merges", format!("expected a list of the body with maxItems, such as body.attendees, got {field}"));
     }
 }
 

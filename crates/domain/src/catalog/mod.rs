@@ -201,6 +201,8 @@ pub struct Method {
     pub read: Option<Read>,
     /// How `paceline calibrate` tries it on a test tenant.
     pub probe: Option<Probe>,
+    /// A list of the body: calls that differ in it alone can be made as one, up to its `maxItems`.
+    pub merges: Option<String>,
     /// How people recognise a job of it: text with parameters in braces, `{body.name}`; may be empty.
     pub label: String,
     /// What the documents leave open and nobody has confirmed, a sentence each.

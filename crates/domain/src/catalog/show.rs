@@ -177,6 +177,7 @@ pub fn to_json(platform: &Platform, method: &Method) -> Value {
         "update": method.update,
         "decides": method.decides,
         "read": method.read,
+        "merges": method.merges,
         "probe": method.probe,
         "label": method.label,
         "unconfirmed": method.unconfirmed,

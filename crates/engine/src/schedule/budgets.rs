@@ -1,7 +1,8 @@
 //! What was called in the present calendar days and months, and what is on its way.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use crate::budget_usage::BudgetUse;
 use paceline_domain::budget::BudgetKey;
 use paceline_domain::time::Timestamp;
 
@@ -42,6 +43,16 @@ impl Budgets {
             is_used_up.then_some(count.ends)
         });
         used_up.max()
+    }
+
+    /// The budgets that these lanes fall under, each once, with what is in flight.
+    pub(super) fn uses<'b>(&self, budgets: impl Iterator<Item = &'b (BudgetKey, u64)>) -> Vec<BudgetUse> {
+        let limits: BTreeMap<&BudgetKey, u64> = budgets.map(|(key, limit)| (key, *limit)).collect();
+        let in_use = limits.into_iter().filter_map(|(key, limit)| {
+            let count = self.0.get(key)?;
+            Some(BudgetUse { key: key.clone(), limit, used: count.used + count.out, ends_at: count.ends })
+        });
+        in_use.collect()
     }
 
     /// A call leaves.

@@ -7,6 +7,7 @@ use super::Schedule;
 use super::lane::Tally;
 use super::throttling::ActivePause;
 use super::ticket::Ticket;
+use crate::budget_usage::BudgetUse;
 use crate::ports::Suspension;
 use paceline_domain::catalog::Kind;
 use paceline_domain::job::LaneKey;
@@ -20,6 +21,8 @@ pub struct View {
     pub lanes: Vec<LaneView>,
     /// Suspensions in force.
     pub suspensions: Vec<Suspension>,
+    /// What of calendar days and months is used, each budget once, in the period that it was counted in.
+    pub budgets: Vec<BudgetUse>,
 }
 
 /// One lane at one instant.
@@ -45,6 +48,8 @@ pub struct LaneView {
     pub blocked: Option<QuotaWait>,
     /// The pause that keeps it waiting at this instant, its own or its app's.
     pub active_pause: Option<ActivePause>,
+    /// A calendar day or month that is used up.
+    pub budget: Option<BudgetUse>,
 }
 
 /// What a monitor wants of it at one instant: much less, because there may be thousands of lanes.
@@ -136,8 +141,10 @@ impl Schedule {
                     }
                 }),
                 active_pause: self.throttling.active_pause(id, lane, &self.table, now),
+                budget: self.budgets.uses(lane.plan.budgets.iter()).into_iter().find(|budget| budget.left() == 0),
             });
         }
-        View { lanes, suspensions: self.lanes.suspensions.clone() }
+        let budgets = self.budgets.uses(self.lanes.iter().flat_map(|lane| &lane.plan.budgets));
+        View { lanes, suspensions: self.lanes.suspensions.clone(), budgets }
     }
 }

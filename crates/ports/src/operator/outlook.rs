@@ -107,6 +107,9 @@ pub trait OutlookReports {
         since: &dyn Fn(&LaneKey) -> Option<Timestamp>,
     ) -> Result<BTreeMap<LaneKey, Vec<PastCall>>, LedgerError>;
 
+    /// How many calls the platform has counted, by lane and calendar day in UTC+8, of the last month.
+    fn called(&self) -> Result<Vec<CalledDay>, LedgerError>;
+
     /// How many calls that left at `since` or later have which outcome.
     fn outcomes(&self, since: Timestamp) -> Result<BTreeMap<String, u64>, LedgerError>;
 

@@ -10,6 +10,7 @@ use crate::driver::{Conn, Result, values};
 use crate::ledger::books::Books;
 use crate::ledger::{calls, restraints, suspensions};
 use crate::sqlite::file;
+use paceline_domain::budget::CalledDay;
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
 use paceline_ports::location::Location;
@@ -51,6 +52,10 @@ impl OutlookReports for Operator {
     ) -> std::result::Result<BTreeMap<LaneKey, Vec<PastCall>>, LedgerError> {
         let reach = |lane: &LaneKey| since(lane).unwrap_or(Timestamp(i64::MAX));
         Ok(self.read(|conn| calls::of_lanes(conn, reach))?.into_iter().collect())
+    }
+
+    fn called(&self) -> std::result::Result<Vec<CalledDay>, LedgerError> {
+        Ok(self.read(called)?)
     }
 
     fn outcomes(&self, since: Timestamp) -> std::result::Result<BTreeMap<String, u64>, LedgerError> {
@@ -135,11 +140,15 @@ fn read(conn: &Conn, since: impl Fn(&LaneKey) -> Timestamp) -> Result<Outlook> {
         chained: chains::read(conn, &names)?,
         running,
         past,
-        called: if conn.has_since(CALL_DAYS_SINCE) { calls::by_day(conn)? } else { Vec::new() },
+        called: called(conn)?,
         suspensions: suspensions::read(conn)?,
         restraints: if conn.has_since(RESTRAINTS_SINCE) { restraints::read(conn)? } else { Vec::new() },
         round_trips: round_trips(conn)?,
     })
+}
+
+fn called(conn: &Conn) -> Result<Vec<CalledDay>> {
+    if conn.has_since(CALL_DAYS_SINCE) { calls::by_day(conn) } else { Ok(Vec::new()) }
 }
 
 /// The names behind the numbers.

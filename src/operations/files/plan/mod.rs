@@ -3,6 +3,7 @@
 mod budgets;
 mod pace;
 mod rows;
+mod savings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 pub use self::budgets::Wanted;
 pub use self::pace::Need;
 pub use self::rows::{How, Late, PlannedRows, Repeated};
+pub use self::savings::Saving;
 use super::check::Checked;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;
@@ -31,6 +33,8 @@ pub struct Plan {
     pub needs: Vec<Need>,
     /// What they take of the budgets of days and months.
     pub budgets: Vec<Wanted>,
+    /// What merging rows would save.
+    pub savings: Vec<Saving>,
     /// Of the files' batches alone, as `run` works them.
     pub own: Forecast,
     /// Of all that waits, if there is more.
@@ -84,6 +88,7 @@ impl Plan {
             "expired": self.own.jobs.expired,
             "suspended": self.own.jobs.suspended,
             "quotas": quotas.collect::<Vec<_>>(),
+            "savings": self.savings,
             "budgets": self.budgets.iter().map(Wanted::document).collect::<Vec<_>>(),
             "least_time_s": self.needs.first().map_or(0.0, |need| need.time.as_secs_f64()),
             "time_s": self.time_s(&self.own),
@@ -166,6 +171,7 @@ pub fn plan<E: From<LedgerError>>(
         jobs: checked.rows - checked.bad_rows,
         needs,
         budgets,
+        savings: rows.savings(),
         expiring: rows.expiring(now, &alone.expired),
         own: alone,
         all,

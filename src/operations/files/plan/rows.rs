@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
+use super::savings::{Saving, Savings};
 use crate::domain::decode::Decoder;
 use crate::domain::identity::ObjectHash;
 use crate::domain::job::{Job, LaneKey};
@@ -37,6 +38,7 @@ pub struct PlannedRows<'l> {
     waits: BTreeMap<usize, Vec<String>>,
     /// Of rows of the files, and of jobs of the ledger.
     repeats: [Vec<Repeated>; 2],
+    savings: Savings,
     failed: Option<LedgerError>,
 }
 
@@ -110,13 +112,20 @@ impl<'l> PlannedRows<'l> {
             of_kind: HashMap::new(),
             waits: BTreeMap::new(),
             repeats: Default::default(),
+            savings: Savings::default(),
             failed: None,
         }
+    }
+
+    /// What merging rows would save.
+    pub(super) fn savings(&self) -> Vec<Saving> {
+        self.savings.end(&self.decoder.catalog)
     }
 
     /// Notes a row of the files; a ledger that cannot be read is told at the end.
     pub fn add(&mut self, row: &Row) {
         let Ok(job) = &row.input else { return };
+        self.savings.add(job, &self.decoder.catalog);
         let kind = self.kind(job);
         let (place, id) = (row.place.as_str().into(), job.id.as_str().into());
         let in_files = self.note(row, job);
