@@ -133,10 +133,7 @@ pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Resu
     ledger.close().await;
     context.has_acted = true;
     let account = rehearsal.as_ref().map(Rehearsal::account);
-    let behind = match counts.blocked {
-        0 => Behind::default(),
-        _ => Behind::of(&*wiring::open_for_people(&store)?, &checked.batches)?,
-    };
+    let behind = Behind::of(&store, &checked.batches, &counts)?;
     if args.json {
         context.print_json(&document((&counts, &behind), elapsed, planned.length(), account.as_ref()))?;
     } else {
@@ -277,7 +274,10 @@ fn conclude(
              blocked` lists them",
             counts.blocked, counts.total
         )?;
-        behind.write(if args.simulate { "a rehearsal begins anew" } else { "the same command goes on" }, &mut context.err)?;
+        behind.write(
+            if args.simulate { "a rehearsal begins anew" } else { "the same command goes on" },
+            &mut context.err,
+        )?;
     }
     if stop == Stop::Cut {
         writeln!(context.err, "calls were in flight at the end; what became of them is looked up at the next start")?;

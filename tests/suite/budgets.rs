@@ -118,3 +118,38 @@ fn wecom_has_no_such_budget() {
     assert_eq!(status.code, Some(2));
     assert!(status.err.contains("apps.campus.month_calls") && status.err.contains("feishu"), "{}", status.err);
 }
+
+#[test]
+fn rows_that_one_call_could_carry_are_named_by_the_plan() {
+    let attendee = |n: usize| {
+        let who = json!([{"type": "user", "user_id": format!("ou_{n}")}]);
+        json!({"id": format!("a-{n}"), "method": "feishu.calendar.event.attendee.create", "app": "acme",
+            "path": {"calendar_id": "c", "event_id": "e"}, "body": {"attendees": who}})
+        .to_string()
+    };
+    let rows = (0..40).map(attendee).collect::<Vec<_>>().join("\n");
+    let place = Place::new(&[("paceline.toml", APPS), ("rows.jsonl", &rows)]);
+    let plan = place.run(&["plan", "rows.jsonl"]);
+    let expected = "feishu.calendar.event.attendee.create: 40 rows differ in body.attendees alone; merged into 1 row of up to \
+                    1000 items they save 39 calls\n";
+    assert!(plan.out.contains(expected), "{}", plan.transcript());
+    let document: Value = serde_json::from_str(&place.run(&["plan", "rows.jsonl", "--json"]).out).unwrap();
+    assert_eq!((&document["savings"][0]["rows"], &document["savings"][0]["calls"]), (&json!(40), &json!(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_audit_judges_each_month_of_the_calls() {
+    let world = world(5);
+    world.work(&(0..8).map(room).collect::<Vec<_>>()).await;
+    let store = format!("sqlite://{}", world.store().display());
+    let judged = |calls: u64| {
+        let settings = format!("[store]\nurl = {store:?}\n{}", APPS.replace("10000", &calls.to_string()));
+        let place = Place::new(&[("paceline.toml", &settings.replace("cli_a1", "cli_acme"))]);
+        let audit = place.run(&["audit", "--json"]);
+        let document: Value = serde_json::from_str(&audit.out).unwrap_or_else(|_| panic!("{}", audit.transcript()));
+        let months: Vec<_> = document["budgets"].as_array().unwrap().iter().map(|one| one["calls"].clone()).collect();
+        (audit.code, document["kept"].clone(), months)
+    };
+    assert_eq!(judged(5), (Some(0), json!(true), vec![json!(5), json!(3)]));
+    assert_eq!(judged(4), (Some(1), json!(false), vec![json!(5), json!(3)]));
+}

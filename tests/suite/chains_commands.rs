@@ -194,3 +194,36 @@ async fn an_undo_goes_past_a_job_that_made_nothing_to_delete() {
     assert_eq!(json(&undone)["deleted"], 2, "{}", undone.out);
     assert_eq!(shown(&place, "undo:cal")["after"], json!(["undo:lecture"]), "the calendar goes last");
 }
+
+#[test]
+fn a_run_names_the_held_jobs_that_others_wait_behind() {
+    let scenario = "title = 'lost'\n[[faults]]\nmethod = 'wecom.oa.calendar.add'\nkind = 'cut-after'\nfirst = 1\n";
+    let job = |id: &str, method: &str, after: &[&str], body: Value| json!({"id": id, "method": method, "app": "campus", "batch": "term", "after": after, "body": body});
+    let schedule = |id: &str, after: &[&str]| {
+        let body = json!({"schedule": {"cal_id": {"$from": "cal"}, "summary": id, "start_time": 1_930_000_000,
+            "end_time": 1_930_003_600}});
+        job(id, "wecom.oa.schedule.add", after, body)
+    };
+    let calendar = json!({"calendar": {"summary": "term", "color": "#FF3030"}});
+    let rows =
+        [job("cal", "wecom.oa.calendar.add", &[], calendar), schedule("first", &[]), schedule("second", &["first"])];
+    let place = Place::new(&[("lost.toml", scenario), ("rows.jsonl", &lines(&rows))]);
+    let simulator = Simulator::start(&place, "lost.toml");
+    let campus = format!(
+        "[apps.campus]\nplatform = \"wecom\"\nbase_url = \"{}\"\ncorp_id = \"ww1\"\n\
+         corp_secret = {{ env = \"ACME_SECRET\" }}\n",
+        simulator.address
+    );
+    place.write("paceline.toml", &campus);
+    let run = place.run_with(&["run", "rows.jsonl"], &SECRETS);
+    assert_eq!(run.code, Some(1), "{}", run.transcript());
+    assert!(run.err.contains("they wait behind 1 job that needs review: cal\n"), "{}", run.err);
+    assert!(run.err.contains("`paceline resolve ID`") && run.err.contains("the same command goes on"), "{}", run.err);
+    let again = json(&place.run_with(&["run", "rows.jsonl", "--json"], &SECRETS));
+    assert_eq!((&again["behind_held"], &again["blocked"]), (&json!(["cal"]), &json!(2)), "{again}");
+    let resolve = place.run(&["resolve", "cal", "--succeeded", "wc_1"]);
+    assert_eq!(resolve.code, Some(0), "{}", resolve.transcript());
+    let rest = place.run_with(&["run", "rows.jsonl"], &SECRETS);
+    assert_eq!(rest.code, Some(0), "{}", rest.transcript());
+    assert_eq!(ends(&place, &["first", "second"]), ["succeeded", "succeeded"]);
+}

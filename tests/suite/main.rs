@@ -20,6 +20,7 @@ mod broker_outage;
 mod broker_sign_in;
 mod broker_subscribers;
 mod budgets;
+mod calibrate;
 mod chains;
 mod chains_commands;
 mod check;

@@ -48,11 +48,7 @@ impl Judged {
 
 /// Every period of which calls are known, of each budget that their lanes fall under. `late` holds the lane, the instant of
 /// sending and that of the reply of calls that may have been counted on either day.
-pub(super) fn judge(
-    planner: &Planner,
-    called: &[CalledDay],
-    late: &[(LaneKey, Timestamp, Timestamp)],
-) -> Vec<Judged> {
+pub(super) fn judge(planner: &Planner, called: &[CalledDay], late: &[(LaneKey, Timestamp, Timestamp)]) -> Vec<Judged> {
     let mut all: BTreeMap<(BudgetKey, i64), Judged> = BTreeMap::new();
     let mut add = |lane: &LaneKey, at: Timestamp, calls: u64, late: u64, but: Option<Timestamp>| {
         for (key, limit) in planner.plan(lane).map(|plan| plan.budgets).unwrap_or_default() {
@@ -154,7 +150,9 @@ mod tests {
             let judged = judge(&planner(), &called, late);
             judged
                 .iter()
-                .map(|one| (one.key.period.as_str(), one.began.in_china()[..10].to_owned(), one.calls, one.late, one.is_kept()))
+                .map(|one| {
+                    (one.key.period.as_str(), one.began.in_china()[..10].to_owned(), one.calls, one.late, one.is_kept())
+                })
                 .collect::<Vec<_>>()
         };
         let of = |period: &'static str, began: &str, calls, late, kept| (period, began.to_owned(), calls, late, kept);

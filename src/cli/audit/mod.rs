@@ -163,7 +163,8 @@ fn read(
 
 /// The calls that may have been counted on either of two days.
 fn late(lanes: &BTreeMap<LaneKey, Lane>) -> Vec<(LaneKey, Timestamp, Timestamp)> {
-    let late = lanes.iter().flat_map(|(key, lane)| lane.late.iter().map(|(sent, replied)| (key.clone(), *sent, *replied)));
+    let late =
+        lanes.iter().flat_map(|(key, lane)| lane.late.iter().map(|(sent, replied)| (key.clone(), *sent, *replied)));
     late.collect()
 }
 

@@ -141,10 +141,14 @@ fn text(app: &str, catalog: &Catalog, end: &End, proposals: &BTreeMap<String, Pr
             let _ = writeln!(text, "# {}: {}", finding.method, plain(&line));
         }
     }
+    let mut of_replies: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (method, headers) in &end.headers {
         if let Some(line) = of_headers(catalog, method, headers) {
-            let _ = writeln!(text, "# {method}: {}", plain(&line));
+            of_replies.entry(line).or_default().push(method);
         }
+    }
+    for (line, methods) in of_replies {
+        let _ = writeln!(text, "# {}: {}", some(&methods), plain(&line));
     }
     for (method, proposal) in proposals {
         for note in &proposal.notes {
@@ -163,6 +167,14 @@ fn text(app: &str, catalog: &Catalog, end: &End, proposals: &BTreeMap<String, Pr
         let _ = writeln!(text, "read = \"{date}\"");
     }
     text
+}
+
+/// The first of some methods, and how many more.
+fn some(methods: &[&str]) -> String {
+    match methods {
+        [first, rest @ ..] if rest.len() > 1 => format!("{first} and {} more methods", rest.len()),
+        methods => methods.join(", "),
+    }
 }
 
 /// What was seen of one create, a sentence each.
@@ -203,7 +215,7 @@ fn words(answer: &Answer) -> String {
 fn of_headers(catalog: &Catalog, method: &str, headers: &Headers) -> Option<String> {
     let method = catalog.method(method)?;
     if headers.is_empty() {
-        return Some("successful replies carry no header of rate limits".to_owned());
+        return Some("no header of rate limits on successful replies".to_owned());
     }
     let windows = || method.quotas.iter().flat_map(|quota| quota.quota.windows());
     let told = headers.iter().map(|(name, values)| {
@@ -214,5 +226,5 @@ fn of_headers(catalog: &Catalog, method: &str, headers: &Headers) -> Option<Stri
         let meaning = window.map(|window| format!(", the documented {window}")).unwrap_or_default();
         format!("{name} {}{meaning}", values.join(" "))
     });
-    Some(format!("successful replies carry {}", told.collect::<Vec<_>>().join("; ")))
+    Some(format!("headers of successful replies: {}", told.collect::<Vec<_>>().join("; ")))
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use paceline_ports::State;
-use paceline_ports::operator::{Reports, Selection};
-
 use crate::cli::table::plain;
+use crate::engine::ports::Counts;
+use crate::wiring;
+use paceline_ports::State;
+use paceline_ports::location::StoreUrl;
+use paceline_ports::operator::Selection;
 
 /// Blocked jobs that are looked at: what holds the others up is most likely the same.
 const LOOKED_AT: usize = 1_000;
@@ -24,8 +26,12 @@ pub(super) struct Behind {
 
 impl Behind {
     /// What the blocked jobs of these batches wait for.
-    pub(super) fn of(ledger: &dyn Reports, batches: &[String]) -> anyhow::Result<Self> {
+    pub(super) fn of(store: &StoreUrl, batches: &[String], counts: &Counts) -> anyhow::Result<Self> {
         let mut behind = Self::default();
+        if counts.blocked == 0 {
+            return Ok(behind);
+        }
+        let ledger = wiring::open_for_people(store)?;
         for batch in batches {
             let blocked = Selection::of_batch(batch).in_state(State::Blocked);
             for line in ledger.list_jobs(&blocked, 0, LOOKED_AT)? {
@@ -44,7 +50,8 @@ impl Behind {
     /// Says what a person has to do; `again` is what makes the jobs go on afterwards.
     pub(super) fn write(&self, again: &str, err: &mut impl Write) -> std::io::Result<()> {
         if !self.held.is_empty() {
-            let jobs = if self.held.len() == 1 { "1 job that needs" } else { &format!("{} jobs that need", self.held.len()) };
+            let jobs =
+                if self.held.len() == 1 { "1 job that needs" } else { &format!("{} jobs that need", self.held.len()) };
             writeln!(err, "they wait behind {jobs} review: {}", named(&self.held))?;
             writeln!(err, "hint: `paceline resolve ID` says what became of each; then {again}")?;
         }

@@ -94,10 +94,6 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
     let update = root.take("update", file);
     let decides = root.take("decides", file);
     let read = root.take("read", file);
-    let probe = root.take("probe", file);
-    let merges = root.take("merges", file);
-    let label = root.or_default("label", file);
-    let unconfirmed = root.or_default("unconfirmed", file);
     let expires = root.take("expires", file);
     let identity = root.or_default("identity", file);
     let codes = root.or_default("codes", file);
@@ -105,6 +101,11 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
     let checks = super::rule::rules(root, file);
     let family = name.split('.').next().unwrap_or_default().to_owned();
     Some(Method {
+        // Read before anything that is missing ends this.
+        label: root.or_default("label", file),
+        merges: root.take("merges", file),
+        probe: root.take("probe", file),
+        unconfirmed: root.or_default("unconfirmed", file),
         name,
         family,
         kind: kind?,
@@ -131,10 +132,6 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
         update,
         decides,
         read,
-        probe,
-        merges,
-        label,
-        unconfirmed,
         undoes: Vec::new(),
         expires,
         identity,
