@@ -135,8 +135,8 @@ impl<'c> Plan<'c> {
                 let deleted = step.deleted_by().unwrap_or("what it belongs to").to_owned();
                 table.row([step.method.name.clone(), step.asks(), deleted, quota]);
             }
-            let objects = self.steps.len();
-            writeln!(out, "in the tenant of {}{}, {objects} methods:", plain(&self.chosen.app), plain(&tenant))?;
+            let methods = if self.steps.len() == 1 { "1 method" } else { &format!("{} methods", self.steps.len()) };
+            writeln!(out, "in the tenant of {}{}, {methods}:", plain(&self.chosen.app), plain(&tenant))?;
             table.write(out)?;
             writeln!(out, "at most {READINGS_MAX} readings of each listing; everything made is deleted again")?;
         }

@@ -5,6 +5,7 @@ use paceline_messages::Language;
 use super::*;
 use crate::key::Unit;
 use crate::kind::Kind;
+use crate::tree::Tree;
 
 fn path(dotted: &str) -> Vec<String> {
     dotted.split('.').map(str::to_owned).collect()
@@ -51,7 +52,9 @@ fn every_key_is_listed_once_below_its_header_and_explained() {
     let mut seen = BTreeSet::new();
     for section in SECTIONS {
         for key in section.keys {
-            let header = section.header.split('.').map(str::to_owned).collect::<Vec<_>>();
+            // As TOML reads it: a name in quotes may hold dots.
+            let (tree, _) = Tree::read("x.toml", &format!("[{}]\n", section.header));
+            let header = tree.tables.into_keys().max_by_key(Vec::len).unwrap();
             let table = key.path.rsplit_once('.').unwrap().0;
             assert!(matches(table, &header, false), "{} under [{}]", key.path, section.header);
             assert!(key.meaning(Language::English).ends_with('.'), "{}", key.path);
