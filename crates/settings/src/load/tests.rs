@@ -189,7 +189,7 @@ fn tables_and_values_are_told_apart() {
          { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }, got neither\n\
          x.toml:3: store.url.x: no such key; there are env, file, credential\n\
          x.toml:4: apps: expected the table [apps], got an array\n\
-         x.toml:7: engine.drain_ms: expected a whole number from 0 to 86400000, got an array"
+         x.toml:7: engine.drain_ms: expected a whole number from 0 to 86400000, got [1]"
     );
 }
 
