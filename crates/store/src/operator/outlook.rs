@@ -55,7 +55,7 @@ impl OutlookReports for Operator {
     }
 
     fn called(&self) -> std::result::Result<Vec<CalledDay>, LedgerError> {
-        Ok(self.read(called)?)
+        self.read(called)
     }
 
     fn outcomes(&self, since: Timestamp) -> std::result::Result<BTreeMap<String, u64>, LedgerError> {
