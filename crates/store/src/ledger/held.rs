@@ -32,6 +32,10 @@ impl Part {
         &self.domain
     }
 
+    pub(crate) fn open(&self, is_open: bool) {
+        self.is_open.store(is_open, Ordering::Release);
+    }
+
     fn is_open(&self) -> bool {
         self.is_open.load(Ordering::Acquire)
     }
@@ -81,6 +85,7 @@ impl Parts {
 
     fn remove(&mut self, name: &str) -> Option<Arc<Part>> {
         let part = self.all.remove(name)?;
+        self.whole = self.whole.take().filter(|_| !part.domain.is_whole());
         for (app, tenant) in part.domain.members() {
             let Some(of_app) = self.by_app.get_mut(app) else { continue };
             match tenant {
@@ -135,7 +140,7 @@ impl Held {
 
     pub(crate) fn open(&self, name: &str, is_open: bool) {
         if let Some(part) = self.read().all.get(name) {
-            part.is_open.store(is_open, Ordering::Release);
+            part.open(is_open);
         }
     }
 

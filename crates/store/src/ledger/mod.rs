@@ -322,12 +322,17 @@ impl Ledger for SqlStore {
         let take = move |books: &mut Books| Lease::take(books.conn(), &name, sharing, "");
         let lease = self.open.writer.change(take).await?;
         let trust = heartbeat.keep(lease.clone(), before);
-        let one = Held::only([Part::of(domain, Some((lease, trust)))]);
+        let part = Part::of(domain, Some((lease, trust)));
+        part.open(true);
+        // What this process puts to work in it, it schedules itself.
+        self.open.held.add(Arc::clone(&part));
+        let one = Held::only([part]);
         Ok(Arc::new(SqlDomain::of(&self.open, Arc::new(one))))
     }
 
     async fn release(&self, domain: QuotaDomain) -> Result<(), LedgerError> {
         let Some(Sharing { owner, .. }) = self.open.sharing else { return Ok(()) };
+        self.open.held.remove(domain.name());
         self.open.writer.change(move |books| Ok(leases::release(books.conn(), owner, domain.name())?)).await
     }
 

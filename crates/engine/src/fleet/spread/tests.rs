@@ -157,7 +157,9 @@ proptest! {
                 let id = model.replicas[who % model.replicas.len()].id.clone();
                 model.die(&id);
             }
-            (0..turns).for_each(|_| drop(model.turn()));
+            for _ in 0..turns {
+                model.turn();
+            }
         }
         model.settle();
         let counts = model.counts();
