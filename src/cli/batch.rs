@@ -19,6 +19,7 @@ use paceline_ports::location::StoreUrl;
 
 use super::exit::refuse;
 use super::files::{FileArgs, Place, Written};
+use super::names::LookUps;
 
 /// How many faults are printed for people; programs get all.
 pub(super) const FAULTS_SHOWN_MAX: u64 = 20;
@@ -190,17 +191,17 @@ pub(super) fn check(
     present: &Present,
     found: Report<'_>,
 ) -> anyhow::Result<Checked> {
-    check_each(sources, decoder, present, found, &mut |_| Ok(()))
+    check_each(sources, decoder, (present, &mut LookUps::leave(decoder)), found, &mut |_| Ok(()))
 }
 
-/// [`check`] that shows every row to `each`, too, and ends with its first error.
+/// [`check`] that looks names up and shows every row to `each`, too, and ends with its first error.
 pub(super) fn check_each(
     sources: &[Source],
     decoder: &Arc<Decoder>,
-    present: &Present,
+    (present, names): (&Present, &mut LookUps<'_>),
     found: Report<'_>,
     each: &mut dyn FnMut(&Row) -> anyhow::Result<()>,
 ) -> anyhow::Result<Checked> {
     let ids = &row_ids(sources);
-    files::check(sources, Beside { decoder, ids, present }, found, each)
+    files::check(sources, Beside { decoder, ids, present }, names, found, each)
 }

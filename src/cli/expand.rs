@@ -1,12 +1,13 @@
 //! `paceline expand`: a timetable and a term's calendar as a file of jobs, a meeting or a series a row.
 
-use std::collections::BTreeMap;
+mod words;
+
 use std::io::{IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::domain::messages::FileTrouble;
+use crate::domain::messages::{FileTrouble, Language};
 use crate::domain::printable::plain;
 use crate::domain::rows::exported::harmless;
 use crate::domain::rows::{FileFault, Input};
@@ -18,10 +19,8 @@ use crate::wiring;
 use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::export::write_record;
-use super::files::{FileArgs, Place, Written};
-
-/// Days that a line of the summary shows.
-const DAYS_SHOWN_MAX: usize = 5;
+use super::files::{self, FileArgs, Place, Written};
+use super::lang::Lang;
 
 /// Make a timetable (CSV, workbook or ICS) and a term's calendar a file of jobs: a meeting or a series a row
 #[derive(Debug, clap::Args)]
@@ -44,9 +43,15 @@ pub(super) struct Args {
     /// The encoding of text files, such as gb18030 or windows-1252 [default: told by their bytes]
     #[arg(long, value_name = "NAME")]
     encoding: Option<String>,
+    /// What separates the columns of CSV files: one character, or tab [default: told by their header]
+    #[arg(long, value_name = "CHARACTER", value_parser = files::separator)]
+    delimiter: Option<u8>,
     /// Treat warnings as faults: write nothing, end with 1
     #[arg(long)]
     strict: bool,
+    /// The language of the summary
+    #[arg(long, value_enum, default_value_t = Lang::En)]
+    lang: Lang,
 }
 
 /// Writes the rows, or every fault.
@@ -55,8 +60,9 @@ pub(super) fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Ex
     let catalog = wiring::catalog_of(&settings)?;
     let rule = match rule(&args.rule)? {
         Ok(rule) => rule,
-        Err(faults) => return unwell(context, &faults),
+        Err(faults) => return unwell(context, &faults, args.lang),
     };
+    let language = args.lang.into();
     let place = Place::of(&args.file)?;
     let name = plain(&place.name());
     let mut faults = faults_of_method(&rule, &catalog);
@@ -66,24 +72,24 @@ pub(super) fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Ex
         Vec::new()
     });
     if !faults.is_empty() {
-        return unwell(context, &faults);
+        return unwell(context, &faults, args.lang);
     }
     let expanded = match jobs(&name, &rule, lessons) {
         Ok(expanded) => expanded,
-        Err(faults) => return unwell(context, &faults),
+        Err(faults) => return unwell(context, &faults, args.lang),
     };
     warnings.extend(expanded.warnings.iter().cloned());
     for warning in &warnings {
-        writeln!(context.err, "warning: {}", plain(&warning.to_string()))?;
+        writeln!(context.err, "{}{}", words::warning(language), plain(&warning.to_string()))?;
     }
     if args.strict && !warnings.is_empty() {
-        writeln!(context.err, "nothing was written: --strict treats warnings as faults")?;
+        writeln!(context.err, "{}", words::strict(language))?;
         return Ok(Exit::Unwell);
     }
     write(context, args.output.as_deref(), &expanded)?;
-    summary(context, &name, &rule, &expanded)?;
+    summary(context, &name, &rule, &expanded, language)?;
     if let Some(output) = &args.output {
-        writeln!(context.err, "hint: paceline validate {0}, then paceline run {0}", output.display())?;
+        writeln!(context.err, "{}", words::hint(&output.display().to_string(), language))?;
     }
     Ok(Exit::Success)
 }
@@ -94,11 +100,11 @@ fn rule(path: &Path) -> anyhow::Result<Result<Rule, Vec<FileFault>>> {
     Ok(Rule::read(&plain(&name), &text))
 }
 
-fn unwell(context: &mut Context, faults: &[FileFault]) -> anyhow::Result<Exit> {
+fn unwell(context: &mut Context, faults: &[FileFault], lang: Lang) -> anyhow::Result<Exit> {
     for fault in faults {
         writeln!(context.err, "{}", plain(&fault.to_string()))?;
     }
-    writeln!(context.err, "nothing was written: {} to correct", counted(faults.len(), "fault"))?;
+    writeln!(context.err, "{}", words::faults(faults.len(), lang.into()))?;
     Ok(Exit::Unwell)
 }
 
@@ -115,6 +121,7 @@ fn read(
         sheet: args.sheet.clone(),
         header_row: args.header_row,
         encoding: args.encoding.clone(),
+        delimiter: args.delimiter,
         ..FileArgs::default()
     };
     let unreadable = |trouble: FileTrouble| refuse(format!("{name}: {trouble}"), "");
@@ -163,41 +170,16 @@ fn write_rows(expanded: &Expanded, is_on_terminal: bool, out: &mut dyn Write) ->
     Ok(())
 }
 
-fn summary(context: &mut Context, name: &str, rule: &Rule, expanded: &Expanded) -> anyhow::Result<()> {
-    let plan = &expanded.plan;
-    let days = plan.meetings.iter().map(|meeting| meeting.slot.start.date());
-    let span = days.clone().min().zip(days.max());
-    let span = span.map_or_else(String::new, |(first, last)| format!(", {first} to {last}"));
-    let (lessons, meetings) = (counted(plan.lessons.len(), "lesson"), counted(plan.meetings.len(), "meeting"));
-    writeln!(context.err, "{name}: {lessons}, {meetings}{span}")?;
-    let moved = plan.meetings.iter().filter(|meeting| meeting.moved_from.is_some()).count();
-    if moved > 0 {
-        writeln!(context.err, "{} on make-up days", counted(moved, "meeting"))?;
+/// What became of the lessons.
+fn summary(
+    context: &mut Context,
+    name: &str,
+    rule: &Rule,
+    expanded: &Expanded,
+    language: Language,
+) -> anyhow::Result<()> {
+    for line in words::summary(name, &rule.method, expanded, language) {
+        writeln!(context.err, "{line}")?;
     }
-    let left = &plan.left;
-    for (what, days) in [
-        ("on holidays that nothing makes up for", &left.holidays),
-        ("on days that have another day's lessons", &left.displaced),
-        ("outside the term", &left.outside),
-    ] {
-        let count: usize = days.values().sum();
-        if count > 0 {
-            writeln!(context.err, "{} not held, {what}: {}", counted(count, "meeting"), shown(days))?;
-        }
-    }
-    let rows = counted(expanded.table.rows.len(), "row");
-    writeln!(context.err, "{rows} of jobs for {}", rule.method)?;
     Ok(())
-}
-
-fn shown<D: std::fmt::Display>(days: &BTreeMap<D, usize>) -> String {
-    let mut shown: Vec<_> = days.iter().take(DAYS_SHOWN_MAX).map(|(day, count)| format!("{day} ({count})")).collect();
-    if days.len() > DAYS_SHOWN_MAX {
-        shown.push(format!("and {} more days", days.len() - DAYS_SHOWN_MAX));
-    }
-    shown.join(", ")
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -70,7 +70,7 @@ fn wanted(text: &str) -> Result<(String, String), String> {
     Ok((column.trim().to_owned(), value.trim().to_owned()))
 }
 
-fn separator(text: &str) -> Result<u8, String> {
+pub(super) fn separator(text: &str) -> Result<u8, String> {
     match text.as_bytes() {
         b"tab" | b"\\t" => Ok(b'\t'),
         [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && !b"\"\r\n".contains(byte) => Ok(*byte),

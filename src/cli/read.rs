@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::clock::Clock;
 use crate::domain::job::Job;
 use crate::domain::printable::json;
 use crate::domain::reading::{Page, Reading};
@@ -92,7 +93,7 @@ pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Resu
         return Err(refuse(format!("{} feeds no method of the catalog", args.method), ""));
     };
     let feeds = method.read.as_ref().map(|read| read.feeds.clone()).unwrap_or_default();
-    let worker = start(context, settings).await?;
+    let worker = start(settings, context.source(), &context.clock).await?;
     let stopping = tokio::sync::Notify::new();
     let engine = Arc::clone(&worker.engine);
     let working = engine.run(false, stopping.notified());
@@ -108,11 +109,13 @@ pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Resu
 }
 
 /// A worker of this command's own, without jobs. One that runs already holds the quotas: it can be asked instead.
-pub(super) async fn start(context: &mut Context, settings: Settings) -> anyhow::Result<Worker> {
+pub(super) async fn start(settings: Settings, source: wiring::Source, clock: &Clock) -> anyhow::Result<Worker> {
     let catalog = wiring::catalog_of(&settings)?;
     let store = settings.store.clone();
-    let parts = Parts::of(settings, catalog, Surroundings::Bare, context.source(), &context.clock)?;
-    if let Some(worker) = wiring::open_for_people(&store)?.worker()? {
+    let parts = Parts::of(settings, catalog, Surroundings::Bare, source, clock)?;
+    if store.may_exist()
+        && let Some(worker) = wiring::open_for_people(&store)?.worker()?
+    {
         let hint = "ask it: GET /api/v1/reads/METHOD of its HTTP API reads a page (docs/api.md), or stop it first";
         return Err(refuse(format!("{worker}, which alone may spend its quotas"), hint));
     }

@@ -25,7 +25,7 @@ use paceline_ports::{Mode, Store};
 use super::batch::{self, BatchArgs, Checked, Present};
 use super::context::Context;
 use super::exit::{Exit, refuse};
-use super::names;
+use super::names::{LookUps, NamesArgs};
 use super::planned::Planned;
 use super::prune;
 use super::rehearsal::{Account, Rehearsal};
@@ -45,6 +45,8 @@ pub(super) struct Args {
     batch: BatchArgs,
     #[command(flatten)]
     rules: Rules,
+    #[command(flatten)]
+    names: NamesArgs,
     /// With --update: delete what the batch has created from rows that the files do not have any more. On a terminal they
     /// are shown first, and somebody is asked; elsewhere it takes --yes
     #[arg(long, requires = "update", conflicts_with_all = ["simulate", "skip_invalid", "rows", "wanted", "canary"])]
@@ -86,13 +88,13 @@ pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Resu
     let decoder = Arc::new(wiring::decoder(&settings, &catalog, args.simulate));
     let store = (!args.simulate).then(|| settings.store.clone());
     let mut sources = args.batch.sources(&mut context.err, &decoder, &settings, store.as_ref())?;
-    if args.simulate {
-        names::make_up(&mut sources);
-    } else {
-        names::look_up(context, &decoder, &mut sources).await?;
-    }
+    let mut names =
+        if args.simulate { LookUps::make_up(&decoder) } else { LookUps::ask(context, &decoder, args.names) };
+    let checked = check(context, &args, (&sources, &mut names), &decoder, store.as_ref());
+    names.end(&mut context.err)?;
+    let (mut checked, changes) = checked?;
+    sources.iter_mut().for_each(|source| source.names = names.names());
     let mut signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
-    let (mut checked, changes) = check(context, &args, &sources, &decoder, store.as_ref())?;
     let gone = match &store {
         Some(store) if args.prune => {
             prune::offer(context, (&settings, store), &catalog, (&checked, &changes), args.rules.yes)?
@@ -107,7 +109,7 @@ pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Resu
         Some(_) => wiring::open_rehearsal(&store, args.speed, context.clock.now()).await?,
         None => parts.open(Mode::Worker)?,
     };
-    let skip = (args.rules.skip_invalid, &changes);
+    let skip = (args.rules.skip_invalid, &changes, names.created());
     let taken = take_over(context, &*ledger, &store, &sources, &decoder, skip, Some(&early)).await?;
     prune::take_over(context, &*ledger, &store, &catalog, &gone, &mut checked).await?;
     let mut outset = parts.outset(started_at);
@@ -157,15 +159,15 @@ pub(super) async fn lost(context: &mut Context, engine: &Engine, ledger: &dyn St
 fn check(
     context: &mut Context,
     args: &Args,
-    sources: &[batch::Source],
+    (sources, names): (&[batch::Source], &mut LookUps<'_>),
     decoder: &Arc<Decoder>,
     store: Option<&StoreUrl>,
 ) -> anyhow::Result<(Checked, Changes)> {
     if let Some(store) = store {
-        return check_with_ledger(context, sources, decoder, args.rules, (store, args.batch.allow_duplicates));
+        return check_with_ledger(context, (sources, names), decoder, args.rules, (store, args.batch.allow_duplicates));
     }
     let present = Present::new(Some(context.clock.now()), None);
-    refuse_invalid(context, sources, decoder, &present, args.rules, None)
+    refuse_invalid(context, sources, decoder, (&present, names), args.rules, None)
 }
 
 fn summarise(

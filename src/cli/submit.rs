@@ -25,7 +25,7 @@ use super::batch::{self, BatchArgs, Present, Source};
 use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::findings::Findings;
-use super::names;
+use super::names::{LookUps, NamesArgs};
 use super::signals::Stop;
 use super::table::plain;
 use super::take_over::take_over;
@@ -42,6 +42,8 @@ pub(super) struct Args {
     batch: BatchArgs,
     #[command(flatten)]
     rules: Rules,
+    #[command(flatten)]
+    names: NamesArgs,
     /// Print data for programs
     #[arg(long)]
     json: bool,
@@ -60,23 +62,45 @@ pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Resu
     }
     let store = &settings.store;
     let mut sources = args.batch.sources(&mut context.err, &decoder, &settings, Some(store))?;
-    names::look_up(context, &decoder, &mut sources).await?;
+    // The worker looks names up; what is known here spares it that.
+    let mut names = if args.names.creates() {
+        LookUps::ask(context, &decoder, args.names)
+    } else {
+        LookUps::recall(context, &settings, &decoder)?
+    };
     let allow = args.batch.allow_duplicates;
     wiring::warn_of_plain_text(&settings);
     let Some(options) = wiring::broker_options(&settings) else {
-        let (_, changes) = check_with_ledger(context, &sources, &decoder, args.rules, (store, allow))?;
-        return to_ledger(context, &args, &settings, (&sources, &changes), &decoder).await;
+        let checked = check_with_ledger(context, (&sources, &mut names), &decoder, args.rules, (store, allow));
+        names.end(&mut context.err)?;
+        let (_, changes) = checked?;
+        sources.iter_mut().for_each(|source| source.names = names.names());
+        say_open(context, &names)?;
+        return to_ledger(context, &args, &settings, (&sources, &changes, names.created()), &decoder).await;
     };
     // The worker may be elsewhere; where the ledger is here, it is only looked at.
     let present = Present::new(Some(context.clock.now()), wiring::open_untouched(store)?);
     let seeker = present.ledger().map(|ledger| ledger.seeker(&catalog)).transpose()?;
     let again = seeker.map(|seeker| Again::new(seeker, &decoder, allow, args.rules.on_change()));
-    let (_, changes) = refuse_invalid(context, &sources, &decoder, &present, args.rules, again)?;
+    let checked = refuse_invalid(context, &sources, &decoder, (&present, &mut names), args.rules, again);
+    names.end(&mut context.err)?;
+    let (_, changes) = checked?;
+    sources.iter_mut().for_each(|source| source.names = names.names());
+    say_open(context, &names)?;
     if changes.supersedes() {
         let message = "updates wait in the ledger here that are not wanted any more; nothing was sent";
         return Err(refuse(message, "`paceline jobs cancel` ends them, or their worker sends them; then submit again"));
     }
-    to_broker(context, &args, &options, (&sources, &changes), &decoder).await
+    to_broker(context, &args, &options, (&sources, &changes, names.created()), &decoder).await
+}
+
+/// Says which names the worker looks up.
+fn say_open(context: &mut Context, names: &LookUps<'_>) -> anyhow::Result<()> {
+    for (method, count) in names.open() {
+        let names = if count == 1 { "1 name is".to_owned() } else { format!("{count} names are") };
+        writeln!(context.err, "note: {names} looked up by the worker with {method}")?;
+    }
+    Ok(())
 }
 
 /// Which files are refused.
@@ -113,7 +137,7 @@ impl Rules {
 /// [`refuse_invalid`] beside the ledger at `store`, if there is one.
 pub(super) fn check_with_ledger(
     context: &mut Context,
-    sources: &[Source],
+    (sources, names): (&[Source], &mut LookUps<'_>),
     decoder: &Arc<Decoder>,
     rules: Rules,
     (store, allow_duplicates): (&StoreUrl, bool),
@@ -127,7 +151,7 @@ pub(super) fn check_with_ledger(
     let present = Present::new(Some(context.clock.now()), wiring::open_untouched(store)?);
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&decoder.catalog)).transpose()?;
     let again = seeker.map(|seeker| Again::new(seeker, decoder, allow_duplicates, rules.on_change()));
-    refuse_invalid(context, sources, decoder, &present, rules, again)
+    refuse_invalid(context, sources, decoder, (&present, names), rules, again)
 }
 
 /// Refuses files with any fault, after printing what was found; with `skip_invalid` only those that cannot be read. `again`
@@ -136,7 +160,7 @@ pub(super) fn refuse_invalid(
     context: &mut Context,
     sources: &[Source],
     decoder: &Arc<Decoder>,
-    present: &Present,
+    (present, names): (&Present, &mut LookUps<'_>),
     rules: Rules,
     mut again: Option<Again<'_>>,
 ) -> anyhow::Result<(batch::Checked, Changes)> {
@@ -151,7 +175,7 @@ pub(super) fn refuse_invalid(
         }
         Ok(())
     };
-    let mut checked = batch::check_each(sources, decoder, present, note, look)?;
+    let mut checked = batch::check_each(sources, decoder, (present, names), note, look)?;
     findings.print(&mut context.err)?;
     if rules.strict && checked.warnings > 0 && checked.is_valid() {
         let message = format!("{}; nothing was sent", checked.summary());
@@ -175,12 +199,12 @@ async fn to_ledger(
     context: &mut Context,
     args: &Args,
     settings: &Settings,
-    (sources, changes): (&[Source], &Changes),
+    (sources, changes, levels): (&[Source], &Changes, &[Row]),
     decoder: &Arc<Decoder>,
 ) -> anyhow::Result<Exit> {
     let skip = args.rules.skip_invalid;
     let ledger = wiring::connector(&settings.store).intake(context.clock.now())?;
-    let taken = take_over(context, &*ledger, &settings.store, sources, decoder, (skip, changes), None).await;
+    let taken = take_over(context, &*ledger, &settings.store, sources, decoder, (skip, changes, levels), None).await;
     ledger.close().await;
     let taken = taken?;
     context.has_acted = true;
@@ -193,7 +217,7 @@ async fn to_ledger(
             taken.queued, taken.known, taken.succeeded, taken.rejected
         )?;
         if taken.blocked > 0 {
-            writeln!(context.err, "{} wait for other jobs first", taken.blocked)?;
+            writeln!(context.err, "{} wait for other jobs, or for names to be looked up", taken.blocked)?;
         }
     }
     Ok(if taken.rejected == 0 { Exit::Success } else { Exit::Unwell })
@@ -203,7 +227,7 @@ async fn to_broker(
     context: &mut Context,
     args: &Args,
     options: &Options,
-    rows: (&[Source], &Changes),
+    rows: (&[Source], &Changes, &[Row]),
     decoder: &Arc<Decoder>,
 ) -> anyhow::Result<Exit> {
     let (link, supervisor) = Link::new(options, "paceline submit", context.clock.clone())
@@ -237,12 +261,16 @@ async fn publish_all(
     link: &Link,
     options: &Options,
     args: &Args,
-    (sources, changes): (&[Source], &Changes),
+    (sources, changes, levels): (&[Source], &Changes, &[Row]),
     decoder: &Arc<Decoder>,
 ) -> anyhow::Result<Published> {
     until_connected(link).await?;
     let mut published = Published::default();
     let (mut places, mut jobs) = (Vec::new(), Vec::new());
+    for row in levels {
+        places.push(row.place.clone());
+        jobs.push(submission(row.clone()));
+    }
     let ids = batch::row_ids(sources);
     for source in sources {
         for row in source.rows(decoder, &ids)?? {

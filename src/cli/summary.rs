@@ -87,7 +87,7 @@ impl Summary {
     pub(super) fn of(ledger: &dyn Reports, batches: &[String]) -> anyhow::Result<Self> {
         let mut summary = Self::default();
         for batch in batches {
-            ledger.export(&Selection::of_batch(batch), &mut |row| {
+            ledger.export(&Selection::of_batch(batch), false, &mut |row| {
                 summary.add(&row.document);
                 ControlFlow::Continue(())
             })?;

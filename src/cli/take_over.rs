@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::crash_points;
 use crate::domain::activity::{Action, Facts};
 use crate::domain::decode::Decoder;
+use crate::domain::rows::Row;
 use crate::engine::ports::Intake;
-use crate::operations::files::{Arrivals, Changes, Next, Taken};
+use crate::operations::files::{Arrivals, Changes, Next, Taken, arrival};
 use crate::wiring;
 use paceline_ports::location::StoreUrl;
 
@@ -25,7 +26,7 @@ pub(super) async fn take_over(
     store: &StoreUrl,
     sources: &[Source],
     decoder: &Arc<Decoder>,
-    (skip_invalid, changes): (bool, &Changes),
+    (skip_invalid, changes, levels): (bool, &Changes, &[Row]),
     early: Option<&Early>,
 ) -> anyhow::Result<Taken> {
     let mut taken = Taken::default();
@@ -35,13 +36,14 @@ pub(super) async fn take_over(
     let files = sources.iter().map(|source| source.input.name.as_str());
     let deed = Arc::new(operator.deed(Action::Submit, Facts::default().list("files", files)));
     let ids = batch::row_ids(sources);
+    chunk.extend(levels.iter().map(|row| arrival(row.clone(), &deed)));
     let mut arrivals = Arrivals::new(sources, (decoder, ids), (skip_invalid, changes), (operator, deed));
     while let Some(next) = arrivals.next::<anyhow::Error>(context.clock.now())? {
         match next {
             Next::Settled => taken.succeeded += 1,
             Next::Arrival(arrival) => chunk.push(*arrival),
         }
-        if chunk.len() == CHUNK_ROWS {
+        if chunk.len() >= CHUNK_ROWS {
             taken.add(&ledger.take_over(std::mem::take(&mut chunk), context.clock.now()).await?);
             crash_points::reach("after-file-rows");
             if let Some(early) = early {

@@ -175,6 +175,7 @@ fn options(settings: &Settings, speed: f64) -> Options {
         grace: engine.grace,
         drain: engine.drain,
         room_wait: engine.room_wait,
+        names_max_age: Duration::from_secs(3_600 * u64::from(engine.names_max_age_h)),
         reference_wait: Duration::from_secs(3_600 * u64::from(engine.reference_wait_h)),
         keep: settings.ledger.keep,
         seed: fastrand::u64(..),

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use super::engine::{World, calendar, meeting, minutes, room};
 
-const CALM: &str = include_str!("../../config/scenarios/calm.toml");
+pub(super) const CALM: &str = include_str!("../../config/scenarios/calm.toml");
 const UNIVERSITY: &str = include_str!("../../examples/university.csv");
 /// The promise.
 const TOLERANCE: f64 = 0.03;
@@ -69,8 +69,19 @@ async fn take_over(world: &World, ledger: &SqlStore, jobs: Vec<Job>) {
     ledger.take_over(jobs.into_iter().map(arrival).collect(), world.clock.now()).await.unwrap();
 }
 
+/// Works jobs off, so that their round trips are known.
+pub(super) async fn work_off(world: &World, jobs: &[Value]) {
+    let ledger = world.ledger();
+    let engine = world.engine(Arc::clone(&ledger) as Arc<dyn Ledger>).await;
+    engine.recover().await.unwrap();
+    take_over(world, &ledger, jobs.iter().map(|job| world.decode(job)).collect()).await;
+    engine.load(None).await.unwrap();
+    assert_eq!(engine.run(true, std::future::pending()).await, Stop::Idle);
+    ledger.close().await;
+}
+
 /// The forecast for these jobs beside what the ledger holds, and when each batch was really done.
-async fn compare(world: &World, jobs: &[Value]) -> Forecast {
+pub(super) async fn compare(world: &World, jobs: &[Value]) -> Forecast {
     compare_all(world, jobs.iter().map(|job| world.decode(job)).collect()).await
 }
 

@@ -54,6 +54,8 @@ mod look_ups;
 mod maps;
 mod metrics;
 mod names;
+mod names_broker;
+mod names_kept;
 mod observability;
 mod openapi;
 mod order;

@@ -85,6 +85,8 @@ fn files() -> Vec<(&'static str, Vec<u8>, &'static [&'static str], &'static str)
             &["--header-row", "3"],
             "read sheet \"会议室\"; merged cells have a value in their first cell only: A1:D1",
         ),
+        // Saved by openpyxl 3.1.5.
+        ("openpyxl.xlsx", include_bytes!("../data/rooms-openpyxl.xlsx").to_vec(), &[], "read sheet \"会议室\""),
         ("text.xls", text('\t', "\r\n").into_bytes(), &[], "columns separated by tabs"),
         ("book.csv", workbook(0), &["--sheet", "会议室"], "read sheet \"会议室\""),
     ]

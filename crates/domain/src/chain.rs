@@ -242,17 +242,7 @@ impl Schema {
     pub(crate) fn check_reference(&self, field: &At<'_>, map: &Map<String, Value>, faults: &mut Vec<Fault>) {
         let mut fail = |rule: Rule| faults.push(Fault::invalid(field.to_string(), rule));
         if let Some(name) = map.get(find::FIND) {
-            let is_id = |id: &Value| id.as_str().is_some_and(|id| !id.is_empty());
-            let id = map.get(find::IS);
-            let is_well = name.as_str().is_some_and(|name| !find::steps(name).is_empty())
-                && id.is_none_or(is_id)
-                && map.len() == 1 + usize::from(id.is_some());
-            match (is_well, &self.resolve) {
-                (false, _) => fail(Rule::NameInPlace { form: r#"{"$find":"NAME"}"#.to_owned() }),
-                (true, None) => fail(Rule::NoNamesHere),
-                (true, Some(_)) => {}
-            }
-            return;
+            return self.check_name(name, map, &mut fail);
         }
         let at = map.get(AT);
         let is_path =
@@ -266,6 +256,24 @@ impl Schema {
         }
         if at.is_none() && !matches!(self.kind, SchemaKind::String | SchemaKind::Integer) {
             fail(Rule::KeyIsText { wanted: self.kind.wanted() });
+        }
+    }
+}
+
+impl Schema {
+    /// What is wrong with a name in this place, and with what was found for it.
+    fn check_name(&self, name: &Value, map: &Map<String, Value>, fail: &mut impl FnMut(Rule)) {
+        let is_key = |id: &Value| id.is_i64() || id.as_str().is_some_and(|id| !id.is_empty());
+        let (found, made) = (map.get(find::IS), map.get(FROM));
+        let name = name.as_str().filter(|name| !find::steps(name).is_empty());
+        let is_well = found.is_none_or(is_key)
+            && made.is_none_or(is_id)
+            && map.len() == 1 + usize::from(found.is_some()) + usize::from(made.is_some());
+        match name.filter(|_| is_well) {
+            None => fail(Rule::NameInPlace { form: r#"{"$find":"NAME"}"#.to_owned() }),
+            Some(_) if self.resolve.is_empty() => fail(Rule::NoNamesHere),
+            Some(name) if self.resolver(name).is_none() => fail(Rule::NoNameOfSuch),
+            Some(_) => {}
         }
     }
 }

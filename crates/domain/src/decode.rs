@@ -335,6 +335,13 @@ fn within(raw: &[u8], error: &serde_json::Error) -> String {
     if raw.trim_ascii().contains(&b'\n') { text } else { text.replace(" at line 1 column ", " at column ") }
 }
 
+/// Works out anew which object a job creates, now that the ids of its names are known.
+pub fn identify(job: &mut Job, catalog: &Catalog) {
+    if let Some(method) = catalog.job_method(&job.lane.method).filter(|method| method.creates()) {
+        job.object = Some(object_of(method, &job.lane, &job.identity, &job.params));
+    }
+}
+
 /// What makes the object that a job creates the same as another's.
 fn object_of(method: &Method, lane: &LaneKey, caller: &Identity, params: &Params) -> ObjectHash {
     let caller = caller.to_string();

@@ -5,17 +5,32 @@ use serde_json::Value;
 use super::catalog::{Catalog, Method, Read, Schema};
 use super::difference::Change;
 use super::find;
-use super::job::Job;
+use super::job::{Job, Params};
 use super::outcome::{lookup, text_of};
 
-/// The listing that shows what a method creates and can be read as a whole, and where an item has its id.
+/// The listing that shows what a method creates, and where an item has its id. What it is asked for in its path, the create
+/// has in its own (the calendar of an event).
 pub fn listing_of<'c>(catalog: &'c Catalog, create: &Method) -> Option<(&'c Method, &'c Read, &'c str)> {
     let update = create.update.as_ref()?;
     catalog.methods.values().find_map(|listing| {
         let read = listing.read.as_ref().filter(|read| read.feeds == update.method)?;
         let key = read.columns.get(&update.param)?;
-        listing.path_schema.required.is_empty().then_some((&**listing, read, key.as_str()))
+        let has = |name: &String| create.path_schema.property(name).is_some();
+        listing.path_schema.required.iter().all(has).then_some((&**listing, read, key.as_str()))
     })
+}
+
+/// The parameters that the listing is asked with for what a job has created, whose values are there.
+pub fn asked_with(listing: &Method, has: &Job) -> Params {
+    let of = |name: &String| Some((name.clone(), has.params.path.get(name)?.clone()));
+    Params { path: listing.path_schema.required.iter().filter_map(of).collect(), ..Params::default() }
+}
+
+/// Whether the item is a deleted object that the listing goes on to show.
+pub fn is_gone(create: &Method, item: &Value) -> bool {
+    let never = create.creation.look_up().map(|look_up| &look_up.never);
+    let shows = |(field, values): (&String, &Vec<Value>)| lookup(item, field).is_some_and(|it| values.contains(it));
+    never.is_some_and(|never| never.iter().any(shows))
 }
 
 /// What the item has that is not what the job asked for. What the job left to the platform is nobody's change.

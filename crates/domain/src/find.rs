@@ -1,20 +1,29 @@
 //! Names in the place of ids: `{"$find": "总部/3号楼/2层"}` among the parameters of a job, and the id that was found.
 //!
-//! What was found stands beside the name, as `{"$find": …, "is": "omb_…"}`. The name is the job's content; the id is not, so
-//! that a row stays the same row whatever is found for it. Where names are listed, the catalog says (`x-resolve`).
+//! What was found stands beside the name, as `{"$find": …, "is": "omb_…"}`, or, where another job makes it, as `"$from"`. The
+//! name is the job's content; what was found is not, so that a row stays the same row whatever is found for it. Where names
+//! are looked up, the catalog says (`x-resolve`, `[[resolves]]`). [`walk`] answers a name from what is known of a look-up, or
+//! says what has to be asked first.
 //!
-//! Decision: docs/decisions/0053-a-name-is-content-and-its-id-is-not.md
+//! Decisions: docs/decisions/0053-a-name-is-content-and-its-id-is-not.md, docs/decisions/0052-names-are-kept-with-their-age.md
+
+mod directory;
+mod walk;
+
+pub use directory::Directory;
+pub use walk::{
+    Answer, Known, Listed, Nothing, Step, TOP, asked_of, is_same, listed, parent_of, place_below, place_of, walk,
+};
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::catalog::{Catalog, Method, Resolve, Schema};
-use super::job::{Fault, Job, LaneKey, Params};
-use super::look_up::set;
+use super::catalog::{Catalog, Method, Schema, SchemaKind, Wrong};
+use super::chain::FROM;
+use super::job::{Fault, Job, Params};
 use super::messages::Rule;
-use super::outcome::{lookup, text_of};
 
 /// The key that tells a name from a value.
 pub const FIND: &str = "$find";
@@ -23,19 +32,6 @@ pub const IS: &str = "is";
 
 /// What separates the names of a path.
 const STEPS: [char; 2] = ['/', '／'];
-/// Names that are shown where one was not found.
-const CANDIDATES_MAX: usize = 5;
-
-/// Where names are looked up: a listing as one app, tenant and identity sees it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Directory {
-    /// The listing's lane.
-    pub lane: LaneKey,
-    /// As whom it is asked: `tenant`, or `user:<name>`.
-    pub identity: String,
-    /// How its items are read.
-    pub resolve: Resolve,
-}
 
 /// A name that a job uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,17 +42,6 @@ pub struct Wanted {
     pub directory: Directory,
     /// The name.
     pub name: String,
-}
-
-/// What is known of a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// Its id.
-    Is(String),
-    /// Nothing has it; names that are there instead.
-    Nothing(Vec<String>),
-    /// Several have it: their ids.
-    Several(Vec<String>),
 }
 
 /// What is known of all names that some files use.
@@ -76,6 +61,11 @@ pub fn is_name(value: &Value) -> bool {
     value.as_object().is_some_and(|map| map.contains_key(FIND))
 }
 
+/// Whether nobody has looked the name up.
+fn is_open(value: &Value) -> bool {
+    is_name(value) && value.get(IS).is_none() && value.get(FROM).is_none()
+}
+
 /// A name in the place of an id.
 pub(crate) fn of_text(text: &str) -> Value {
     Value::Object(Map::from_iter([(FIND.to_owned(), Value::from(text.trim()))]))
@@ -86,58 +76,15 @@ pub fn steps(name: &str) -> Vec<&str> {
     name.split(STEPS).map(str::trim).filter(|step| !step.is_empty()).collect()
 }
 
-/// Which of the listed items has the name.
-pub fn pick(items: &[Value], resolve: &Resolve, name: &str) -> Answer {
-    let text = |item: &Value, path: &str| lookup(item, path).and_then(text_of);
-    let names = [Some(resolve.name.as_str()), resolve.also.as_deref()];
-    let has = |item: &&Value| names.iter().flatten().any(|path| text(item, path).is_some_and(|it| it.trim() == name));
-    let mut keys: Vec<String> = items.iter().filter(has).filter_map(|item| text(item, &resolve.key)).collect();
-    keys.dedup();
-    match keys.len() {
-        0 => {
-            let mut others: Vec<String> = items.iter().filter_map(|item| text(item, &resolve.name)).collect();
-            let is_like = |other: &String| !(other.contains(name) || name.contains(other.as_str()));
-            others.sort_by_key(is_like);
-            others.truncate(CANDIDATES_MAX);
-            Answer::Nothing(others)
-        }
-        1 => Answer::Is(keys.remove(0)),
-        _ => Answer::Several(keys),
-    }
-}
-
-/// The items directly below one, of a listing that may give the whole tree; below none, those whose parent is not listed.
-pub fn below(items: &[Value], resolve: &Resolve, parent: Option<&str>) -> Vec<Value> {
-    let Some(above) = &resolve.above else { return items.to_vec() };
-    let text = |item: &Value, path: &str| lookup(item, path).and_then(text_of);
-    let is_listed = |key: &str| items.iter().any(|item| text(item, &resolve.key).as_deref() == Some(key));
-    let is_below = |item: &&Value| match (text(item, above), parent) {
-        (Some(its), Some(parent)) => its == parent,
-        (Some(its), None) => !is_listed(&its),
-        (None, _) => true,
-    };
-    items.iter().filter(is_below).cloned().collect()
-}
-
-/// What the listing is asked with: for what is below one, or for all.
-pub fn params(resolve: &Resolve, parent: Option<&str>) -> Params {
-    let mut params = Params::default();
-    if let (Some(param), Some(parent)) = (&resolve.parent, parent) {
-        set(&mut params, param, Value::from(parent));
-    }
-    params
-}
-
 /// The names of a job, without those whose ids are there.
 pub fn wanted(job: &Job, catalog: &Catalog) -> Vec<Wanted> {
     let Some(method) = catalog.job_method(&job.lane.method) else { return Vec::new() };
     let mut found = Vec::new();
     let mut params = job.params.clone();
     each(&mut params, method, &mut |field, value, schema| {
-        let (Some(name), Some(resolve)) = (value.get(FIND).and_then(Value::as_str), &schema.resolve) else { return };
-        if value.get(IS).is_none() {
-            let lane = LaneKey { method: resolve.method.clone(), ..job.lane.clone() };
-            let directory = Directory { lane, identity: job.identity.to_string(), resolve: resolve.clone() };
+        let Some(name) = value.get(FIND).and_then(Value::as_str).filter(|_| is_open(value)) else { return };
+        if let Some(resolve) = schema.resolver(name) {
+            let directory = Directory::of(job, resolve, catalog);
             found.push(Wanted { field: field.to_owned(), directory, name: name.to_owned() });
         }
     });
@@ -147,7 +94,7 @@ pub fn wanted(job: &Job, catalog: &Catalog) -> Vec<Wanted> {
 /// Whether names may stand in files of this method.
 pub fn takes_names(method: &Method) -> bool {
     fn has(schema: &Schema) -> bool {
-        schema.resolve.is_some()
+        !schema.resolve.is_empty()
             || schema.properties.iter().any(|(_, inner)| has(inner))
             || schema.items.as_deref().is_some_and(has)
     }
@@ -170,8 +117,8 @@ impl Names {
         each(&mut job.params, method, &mut |field, value, schema| {
             let Some(wanted) = names.get(field) else { return };
             match self.answer(wanted, schema) {
-                Some(Ok(id)) => {
-                    value[IS] = Value::from(id);
+                Some(Ok((key, found))) => {
+                    value[key] = found;
                     has_changed = true;
                 }
                 Some(Err(rule)) => faults.push(Fault::invalid(field, *rule)),
@@ -181,33 +128,83 @@ impl Names {
         if faults.is_empty() { Ok(has_changed) } else { Err(faults) }
     }
 
-    /// The id of a name; `None` if nobody has looked.
-    fn answer(&self, wanted: &Wanted, schema: &Schema) -> Option<Result<String, Box<Rule>>> {
-        let name = wanted.name.clone();
+    /// What stands beside a name, and under which key; `None` if nobody has looked.
+    fn answer(&self, wanted: &Wanted, schema: &Schema) -> Option<Result<(&'static str, Value), Box<Rule>>> {
+        let name = if wanted.directory.resolve.personal { shortened(&wanted.name) } else { wanted.name.clone() };
         let found = match self {
             Self::Unasked => return None,
-            Self::MadeUp => return Some(Ok(made_up(&name, schema))),
-            Self::Found(found) => found.get(&(wanted.directory.clone(), name.clone()))?,
+            Self::MadeUp => return Some(Ok((IS, made_up(&wanted.name, schema)))),
+            Self::Found(found) => found.get(&(wanted.directory.clone(), wanted.name.clone()))?,
         };
         Some(Err(Box::new(match found {
-            Answer::Is(id) => return Some(Ok(id.clone())),
-            Answer::Nothing(there) if there.is_empty() => Rule::NothingNamed { name },
-            Answer::Nothing(there) => Rule::NothingNamedSo { name, there: there.clone() },
+            Answer::Is(id) => return Some(Ok((IS, id_of(id, schema)))),
+            Answer::Made(job) => return Some(Ok((FROM, Value::from(job.as_str())))),
+            Answer::Nothing(Nothing { there, .. }) if there.is_empty() => Rule::NothingNamed { name },
+            Answer::Nothing(Nothing { there, .. }) => Rule::NothingNamedSo { name, there: there.clone() },
             Answer::Several(ids) => Rule::SeveralNamedSo { name, ids: ids.clone() },
         })))
     }
 }
 
+/// People's own data as messages and logs show it: enough to recognise it by.
+pub fn shortened(name: &str) -> String {
+    match name.split_once('@') {
+        Some((user, host)) => format!("{}…@{host}", user.chars().take(1).collect::<String>()),
+        None => {
+            let skipped = name.chars().count().saturating_sub(4);
+            format!("…{}", name.chars().skip(skipped).collect::<String>())
+        }
+    }
+}
+
+/// An id as the parameter takes it: some are numbers.
+fn id_of(id: &str, schema: &Schema) -> Value {
+    let number = (schema.kind == SchemaKind::Integer).then(|| id.parse::<i64>().ok()).flatten();
+    number.map_or_else(|| Value::from(id), Value::from)
+}
+
 /// An id that looks like one, and is another for every name.
-fn made_up(name: &str, schema: &Schema) -> String {
+fn made_up(name: &str, schema: &Schema) -> Value {
     use std::fmt::Write as _;
+    if schema.kind == SchemaKind::Integer {
+        let sum = name.bytes().fold(0_i64, |sum, byte| (sum * 31 + i64::from(byte)) % 1_000_000_007);
+        return Value::from(1 + sum);
+    }
     let example = schema.examples.first().and_then(Value::as_str).unwrap_or("id");
     let mut id = example.to_owned();
     for byte in name.bytes() {
         // Nothing is written to but memory.
         let _ = write!(id, "{byte:02x}");
     }
-    id
+    Value::from(id)
+}
+
+/// Whether a name is there, looked up or not.
+pub fn holds(job: &Job) -> bool {
+    holds_name(&job.params)
+}
+
+/// Forgets what was found for the job's names, so that they are looked up again.
+pub fn forget(params: &mut Params) {
+    change(params, &mut |value| {
+        if let Some(map) = value.as_object_mut() {
+            map.remove(IS);
+        }
+    });
+}
+
+/// Where the names were looked up whose ids a code says to be gone, as the parameters' `x-codes` have it.
+pub fn gone(job: &Job, catalog: &Catalog, code: i64) -> Vec<Directory> {
+    let Some(method) = catalog.job_method(&job.lane.method) else { return Vec::new() };
+    let mut gone = Vec::new();
+    each(&mut job.params.clone(), method, &mut |_, value, schema| {
+        let is_gone = [Wrong::Unknown, Wrong::Deleted].iter().any(|wrong| schema.codes.get(wrong) == Some(&code));
+        let name = value.get(FIND).and_then(Value::as_str).filter(|_| is_gone && value.get(IS).is_some());
+        if let Some(resolve) = name.and_then(|name| schema.resolver(name)) {
+            gone.push(Directory::of(job, resolve, catalog));
+        }
+    });
+    gone
 }
 
 fn holds_name(params: &Params) -> bool {
@@ -228,6 +225,7 @@ pub(crate) fn content(params: &Params) -> Option<Params> {
         change(&mut params, &mut |value| {
             if let Some(map) = value.as_object_mut() {
                 map.remove(IS);
+                map.remove(FROM);
             }
         });
         params
@@ -248,7 +246,7 @@ pub fn left(params: &Params) -> Option<String> {
     let mut left = None;
     let mut params = params.clone();
     change(&mut params, &mut |value| {
-        if value.get(IS).is_none() && left.is_none() {
+        if is_open(value) && left.is_none() {
             left = value.get(FIND).and_then(Value::as_str).map(str::to_owned);
         }
     });

@@ -99,6 +99,11 @@ impl Params {
         let first = map.get(names.next()?)?;
         names.try_fold(first, |value, name| value.get(name))
     }
+
+    /// Puts a value under such a name, making objects on the way.
+    pub fn put(&mut self, name: &str, value: Value) {
+        super::look_up::set(self, name, value);
+    }
 }
 
 /// One wanted call, validated: what an AMQP message, a JSONL line or a CSV row says.

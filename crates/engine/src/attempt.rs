@@ -87,6 +87,10 @@ struct Sent {
     undoes: Option<(Vec<String>, String)>,
     /// Who decides after a success.
     wanted: Vec<String>,
+    /// The job with its names.
+    named: Option<Box<Job>>,
+    /// The job as it was sent, where others may want what it makes by its name.
+    made: Option<Box<Job>>,
 }
 
 async fn send(
@@ -97,6 +101,7 @@ async fn send(
     tenant_token: Option<&Token>,
 ) -> Sent {
     let was_filled = !content.filled.is_empty();
+    let named = find::holds(&content).then(|| Box::new(content.clone()));
     let mut content = content.with_values(Some(&plan.method));
     let unfit = unfit(&content, &plan.method, was_filled, call.now());
     if plan.app.mark_created
@@ -115,7 +120,8 @@ async fn send(
     crash_points::reach("after-reply");
     let (undoes, wanted) =
         (undone_by(&plan.method, &content.params), decided_later::wanted(&plan.method, &content.params));
-    Sent { called, is_user, undoes, wanted }
+    let made = plan.method.is_made_by_name.then(|| Box::new(content));
+    Sent { called, is_user, undoes, wanted, named, made }
 }
 
 /// Why a job cannot be sent with the values that other jobs gave; what it said itself was judged when it came.
@@ -158,7 +164,7 @@ async fn settle(
     token: Option<(&Token, bool)>,
 ) {
     let is_young = token.is_some_and(|(_, is_young)| is_young);
-    let Sent { called, is_user, undoes, wanted } = sent;
+    let Sent { called, is_user, undoes, wanted, named, made } = sent;
     let is_unavailable = matches!(called.outcome, Outcome::Unavailable { .. });
     let is_charged = !is_unavailable || engine.schedule().is_charged(lane, &mut job, engine.clock().mono());
     let situation = Situation {
@@ -177,11 +183,17 @@ async fn settle(
     job.contended = if is_contended { job.contended.saturating_add(1) } else { 0 };
     let mut end = called.end(None);
     let Decision { settlement, side } = decide(called.outcome, &situation);
-    let settlement = decided_later::replied(engine, plan, &wanted, undone(settlement, undoes));
+    let mut settlement = decided_later::replied(engine, plan, &wanted, undone(settlement, undoes));
+    if let Some(named) = named {
+        settlement = engine.look_again(job.seq, &named, settlement).await;
+    }
     end.settlement = Some((job.seq, settlement));
     let end = engine.record(end).await;
     if let Some((_, settlement)) = &end.settlement {
         spans::settled(settlement);
+        if let (Settlement::Succeeded { key: Some(key), .. }, Some(made)) = (settlement, &made) {
+            engine.note_made(made, key).await;
+        }
     }
     match side {
         Side::Nothing => {}

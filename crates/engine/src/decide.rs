@@ -141,6 +141,7 @@ fn unavailable(failure: Failure, at: &Situation<'_>) -> Settlement {
         }
         settled @ (Settlement::Succeeded { .. }
         | Settlement::Undone { .. }
+        | Settlement::Nameless { .. }
         | Settlement::Held { .. }
         | Settlement::Dead { .. }
         | Settlement::Cancelled) => settled,

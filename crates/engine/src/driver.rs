@@ -1,6 +1,7 @@
 //! What drives the engine: it asks the schedule what is next, and starts a task for each call.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::Notify;
 use tracing::{error, warn};
@@ -38,9 +39,12 @@ impl Engine {
         let over = Arc::new(Notify::new());
         let changes = tokio::spawn(Arc::clone(self).follow_changes(Arc::clone(&over)));
         let retention = tokio::spawn(retention::run(Arc::clone(self)));
+        // Nothing is idle before somebody has looked.
+        self.finding.store(true, Ordering::Relaxed);
+        let names = tokio::spawn(Arc::clone(self).find_names_of_jobs());
         let ended = loop {
             let sleep = self.dispatch();
-            if until_idle && self.schedule().is_idle() {
+            if until_idle && self.schedule().is_idle() && !self.finding.load(Ordering::Relaxed) {
                 break Stop::Idle;
             }
             tokio::select! {
@@ -57,6 +61,8 @@ impl Engine {
         over.notify_one();
         // Aborted: a piece under way is finished by the ledger.
         retention.abort();
+        // Aborted: where nothing is idle, the process ends.
+        names.abort();
         if let Err(error) = changes.await {
             error!(%error, "the look at other processes' changes stopped");
         }

@@ -18,6 +18,7 @@ pub mod fleet;
 pub mod forecast;
 mod ledger_health;
 mod ledger_watch;
+mod names;
 mod options;
 mod outgoing;
 pub mod planner;
@@ -41,6 +42,7 @@ pub use paceline_ports as ports;
 
 pub use self::config_diff::{QuotaChange, Revision};
 pub use self::driver::Stop;
+pub use self::names::{Found, LookedUp, Wanted};
 pub use self::options::Options;
 pub use self::reading::Unread;
 pub use self::reload::Stranded;

@@ -22,6 +22,8 @@ pub struct Options {
     pub drain: Duration,
     /// How long a job is waited for that nobody has published yet.
     pub reference_wait: Duration,
+    /// How old what is known of names may be before it is asked for again.
+    pub names_max_age: Duration,
     /// How long a room may take to decide.
     pub room_wait: Duration,
     /// How long the ledger remembers what has ended; `None` for ever.

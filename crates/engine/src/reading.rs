@@ -30,6 +30,18 @@ pub enum Unread {
     Stopping,
 }
 
+impl Unread {
+    /// What happened, for the log.
+    pub(super) fn cause(&self) -> String {
+        match self {
+            Self::Suspended(suspension) => suspension.detail.to_string(),
+            Self::Refused(failure) | Self::Later(failure) => failure.detail.to_string(),
+            Self::Ledger(error) => error.to_string(),
+            Self::Stopping => "the worker stops".to_owned(),
+        }
+    }
+}
+
 impl Engine {
     /// Reads one page; `lane` is the listing's.
     ///

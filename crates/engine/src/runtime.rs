@@ -1,7 +1,7 @@
 //! What the engine's tasks share: the schedule, the ports, the clock; and what is recorded whoever settles a job.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ pub struct Engine {
     suspending: AsyncMutex<()>,
     /// As the ledger has them, as far as this process knows.
     known_restraints: AsyncMutex<Vec<Restraint>>,
+    /// Whether names of jobs are looked up, or may have to be.
+    pub(super) finding: AtomicBool,
     /// Held while a page is read for a person.
     pub(super) reading: AsyncMutex<()>,
     rng: Mutex<fastrand::Rng>,
@@ -80,6 +82,7 @@ impl Engine {
             ledger_health: LedgerHealth::default(),
             suspending: AsyncMutex::default(),
             known_restraints: AsyncMutex::default(),
+            finding: AtomicBool::new(true),
             reading: AsyncMutex::default(),
             rng: Mutex::new(fastrand::Rng::with_seed(options.seed)),
             outbox_changed: Notify::new(),
@@ -456,7 +459,7 @@ impl Engine {
                 self.backlog_changed.notify_one();
             }
             Some(Settlement::Held { .. }) => self.backlog_changed.notify_one(),
-            Some(Settlement::Queued { .. } | Settlement::Uncertain { .. }) | None => {}
+            Some(Settlement::Queued { .. } | Settlement::Uncertain { .. } | Settlement::Nameless { .. }) | None => {}
         }
     }
 }

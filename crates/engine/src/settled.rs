@@ -33,6 +33,8 @@ fn schedule(engine: &Engine, lane: &LaneKey, mut job: Queued, settlement: &Settl
     match *settlement {
         Settlement::Succeeded { .. } | Settlement::Undone { .. } => schedule.count(lane, |tally| tally.succeeded += 1),
         Settlement::Dead { .. } | Settlement::Cancelled => schedule.count(lane, |tally| tally.dead += 1),
+        // It has left its lane, and comes back when its names are looked up.
+        Settlement::Nameless { .. } => engine.finding.store(true, std::sync::atomic::Ordering::Relaxed),
         Settlement::Held { .. } => schedule.count(lane, |tally| tally.held += 1),
         Settlement::Queued { not_before, charged, .. } => {
             job.attempts += u32::from(charged);

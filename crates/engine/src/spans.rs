@@ -102,6 +102,7 @@ pub(super) fn settled(settlement: &Settlement) {
         Settlement::Succeeded { .. } | Settlement::Undone { .. } => ("succeeded", None, None),
         Settlement::Queued { not_before, .. } => ("queued", None, *not_before),
         Settlement::Uncertain { not_before, .. } => ("uncertain", None, Some(*not_before)),
+        Settlement::Nameless { .. } => ("blocked", None, None),
         Settlement::Held { .. } => ("held", None, None),
         Settlement::Dead { reason, .. } => ("dead", Some(reason.as_str()), None),
         Settlement::Cancelled => ("cancelled", None, None),

@@ -113,7 +113,7 @@ pub struct Why {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Fact {
     /// `quota`, `budget`, `ahead`, `not-before`, `suspended`, `paused`, `slowed`, `uncertain`, `in-flight`, `no-worker`, `unknown-app`,
-    /// `expired`, `retried`, `ready`, `expected`, `blocked`; `succeeded`, `warning`, `dead`, `held`, `cancelled`.
+    /// `expired`, `retried`, `ready`, `expected`, `blocked`, `name`; `succeeded`, `warning`, `dead`, `held`, `cancelled`.
     pub kind: &'static str,
     /// In words.
     pub text: String,

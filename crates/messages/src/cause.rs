@@ -71,6 +71,7 @@ messages! {
         NoKeyToTake { id: String } = "the job {id:?} made no object whose key could be taken: name a field of its result, \"at\"", "任务 {id:?} 没有产生带 key 的对象：用 \"at\" 指定结果里的字段";
         NothingToTake { id: String, at: String } = "the result of the job {id:?} has no field {at}", "任务 {id:?} 的结果里没有字段 {at}";
         NotFilled { field: String, id: String } = "{field} has no value yet: the job {id:?} gives it", "{field} 还没有值：由任务 {id:?} 给出";
+        NamesNotFound { why: String } = "names were looked up, and have no id: {why}", "名称已查找，但没有得到 ID：{why}";
         NotFoundName { name: String } = "nobody has looked up the name {name:?}: `paceline run` and `paceline submit` do for files; messages name the id", "名称 {name:?} 没有查找过：文件由 `paceline run` 和 `paceline submit` 查找；消息里请写 ID";
         FilledInvalid { why: String } = "with the values of the jobs that it waited for: {why}", "填入所等待任务的值之后：{why}";
         IdTaken { id: String } = "the id {id:?} belongs to another job: its method, app, tenant, identity or parameters differ; that job is untouched", "id {id:?} 属于另一个任务：接口、应用、租户、身份或参数不同；那个任务没有改动";

@@ -92,6 +92,7 @@ messages! {
         KeyIsText { wanted: Wanted } = "expected {wanted}, and the key of a job's object is text: name a field of its result, \"at\"", "应为{wanted}，而任务对象的 key 是文本：用 \"at\" 指明结果里的字段";
         NameInPlace { form: String } = "expected an id, or a name as {form}", "应为 ID，或写成 {form} 的名称";
         NoNamesHere = "a name cannot be looked up for this parameter: expected an id", "这个参数不能按名称查找：应为 ID";
+        NoNameOfSuch = "a name of this form is not looked up here: `paceline methods show` lists the look-ups of the parameter, and for each of those which names it takes", "这里不能按这种形式的名称查找：`paceline methods show` 列出该参数的查询方法，以及各查询方法接受的名称";
         NothingNamed { name: String } = "there is nothing named {name:?}: correct the name, or create it first", "没有名为 {name:?} 的对象：修改名称，或先创建它";
         NothingNamedSo { name: String, there: Vec<String> } = "there is nothing named {name:?}; there are {there}", "没有名为 {name:?} 的对象；现有 {there}";
         SeveralNamedSo { name: String, ids: Vec<String> } = "{name:?} is the name of several: put one of their ids in its place, {ids}", "名为 {name:?} 的不止一个：请填其中一个的 ID，{ids}";

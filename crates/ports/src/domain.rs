@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    AttemptEnd, AttemptSeq, AttemptStart, Changed, JobSeq, LedgerError, PastCall, Restraint, Settlement, Unsettled,
-    Verified, Waiting,
+    AttemptEnd, AttemptSeq, AttemptStart, Changed, JobSeq, LedgerError, Named, PastCall, Restraint, Settlement,
+    Unsettled, Verified, Waiting,
 };
 use paceline_domain::budget::CalledDay;
 use paceline_domain::job::{Job, LaneKey};
@@ -94,6 +94,12 @@ pub trait Domain: Send + Sync {
     /// Ends blocked jobs whose deadline has passed, and those that have waited so long for a job that is not there, or that
     /// ended without success before; says how many.
     async fn end_blocked(&self, wait: Duration, now: Timestamp) -> Result<usize, LedgerError>;
+
+    /// Blocked jobs whose names are to be looked up, after `after`, in order, at most `limit`.
+    async fn nameless(&self, after: JobSeq, limit: usize) -> Result<Vec<(JobSeq, Job)>, LedgerError>;
+
+    /// Writes the ids down that were found for names, all at once. Gives the jobs that can be sent now.
+    async fn named(&self, found: Vec<(JobSeq, Named)>, now: Timestamp) -> Result<Vec<Waiting>, LedgerError>;
 
     /// Those of these jobs that are still uncertain, and all jobs of the method with a call in flight.
     async fn unsettled(&self, method: &str, seqs: Vec<JobSeq>) -> Result<Vec<Unsettled>, LedgerError>;

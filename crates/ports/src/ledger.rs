@@ -11,6 +11,15 @@ use paceline_domain::activity::Deed;
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
 
+/// What a look-up by name has shown of a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its items, as JSON.
+    pub items: String,
+    /// When it was read.
+    pub read_at: Timestamp,
+}
+
 /// The durable record of jobs and attempts; the only truth. Every method returns after its commit.
 #[async_trait]
 pub trait Ledger: Send + Sync {
@@ -47,6 +56,20 @@ pub trait Ledger: Send + Sync {
 
     /// Tells of a change that a person made and that the ledger had no part in, such as other settings.
     async fn note(&self, deed: Deed, count: usize, now: Timestamp) -> Result<(), LedgerError>;
+
+    /// What a look-up by name has shown of a place, if it was read since that instant.
+    async fn listed(&self, directory: &str, place: &str, since: Timestamp) -> Result<Option<Kept>, LedgerError>;
+
+    /// Keeps what a look-up by name has shown of some places.
+    async fn keep_listed(
+        &self,
+        directory: &str,
+        places: Vec<(String, String)>,
+        read_at: Timestamp,
+    ) -> Result<(), LedgerError>;
+
+    /// Forgets what a look-up by name has shown.
+    async fn forget_listed(&self, directory: &str) -> Result<(), LedgerError>;
 
     /// How many jobs of these batches (or of all) are in which state.
     async fn counts(&self, batches: Option<Vec<String>>) -> Result<Counts, LedgerError>;

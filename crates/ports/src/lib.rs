@@ -25,6 +25,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use paceline_domain::job::{Job, LaneKey};
+use paceline_domain::messages::Cause;
 use paceline_domain::outcome::{Failure, Reply};
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
@@ -33,7 +34,7 @@ use paceline_domain::warning::Warning;
 pub use self::domain::Domain;
 pub use self::fleet::{Card, Fleet, Gathering, Holding, Replica};
 pub use self::intake::{AmqpOrigin, Arrival, Changed, Delivered, Intake, Origin, TakenOver, Waiting};
-pub use self::ledger::{Figures, LaneFigures, Ledger, Mode, Store};
+pub use self::ledger::{Figures, Kept, LaneFigures, Ledger, Mode, Store};
 pub use self::outbox::{BATCH_COMPLETED, CLAIM, Ending, Outbox, Outgoing, Reached};
 pub use self::quota_domain::QuotaDomain;
 pub use self::restraints::{Restrained, Restraint, RestraintKind};
@@ -165,6 +166,11 @@ pub enum Settlement {
         /// What is known.
         failure: Failure,
     },
+    /// Blocked until its names are looked up anew: the platform says that an id is gone which was found for one.
+    Nameless {
+        /// What it said.
+        failure: Failure,
+    },
     /// Parked for a person.
     Held {
         /// What is known.
@@ -196,6 +202,15 @@ pub struct Unsettled {
     pub is_applied: bool,
     /// What is known.
     pub failure: Failure,
+}
+
+/// What came of looking a job's names up.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Named {
+    /// The job with the ids beside them.
+    As(Box<Job>),
+    /// One has none, and why.
+    Not(Cause),
 }
 
 /// What came of settling a job by what a look-up found.

@@ -238,6 +238,10 @@ section! {
     /// How long a job waits for another one that nobody has published yet; then it is a dead letter `prerequisite`.
     "engine.reference_wait_h": Whole(1, 8_760), default "24", unit Hours, reload AtOnce => reference_wait_h: u32;
     "任务最多等多久尚未发布的另一个任务；之后成为死信 `prerequisite`。"
+    /// How old what is known of names may be (a room level by its path, a person by e-mail) before the platform is asked
+    /// again. 0 asks every time. What has no answer is always asked again.
+    "engine.names_max_age_h": Whole(0, 8_760), default "24", unit Hours, reload AtOnce => names_max_age_h: u32;
+    "名称查找结果（按路径的会议室层级、按邮箱的人员等）超过多久就重新向平台查询。0 表示每次都查询；没有查到的总会重新查询。"
     /// How long a job waits for its rooms to decide; then it succeeds with a warning that names those that have not.
     "engine.room_wait_s": Whole(1, 86_400), default "60", unit Seconds, reload AtOnce => room_wait: Duration;
     "任务最多等多久会议室给出预订结果；之后任务成功，并有警告写明哪些会议室仍未给出结果。"

@@ -175,7 +175,7 @@ fn listed(catalog: &Catalog, listing: &Method) -> Vec<Looked> {
         let param = create.update.as_ref().map(|update| update.param.as_str()).unwrap_or_default();
         // In a tree, the listing may be asked for what is below one.
         let above = create.body_schema.properties.iter().find_map(|(name, schema)| {
-            let resolve = schema.resolve.as_ref().filter(|resolve| resolve.method == listing.name)?;
+            let resolve = schema.resolve.iter().find(|resolve| resolve.method == listing.name)?;
             Some((resolve.parent.clone()?, Value::from(format!("$body.{name}"))))
         });
         let look_up = LookUp {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::decisions;
 use super::endpoint::{Endpoint, Looked, platform_of, unique};
 use super::error_replies::{Details, Family, success};
+use super::listed;
 use super::listing::{self, View};
 use super::named::bad;
 use super::objects::{Object, key_text, natural_identity};
@@ -293,6 +294,10 @@ impl World {
                 .map_err(|(name, wrong)| bad(endpoint, &name, wrong, "no such page"))?;
             let items = page.objects.iter().map(|object| self.item(method, envelope, looked, object));
             return Ok(Some(replies::page(method, envelope, looked, items.collect(), page.next, page.changes)));
+        }
+        if !method.resolves.is_empty() {
+            let items = self.scenario.listed.get(&method.name).map(Vec::as_slice).unwrap_or_default();
+            return listed::reply(method, envelope, items, params).map(Some);
         }
         let Some(inside) = &endpoint.item else { return Ok(None) };
         let named = params.path.values().chain(params.query.values()).chain(params.body.values()).filter_map(key_text);

@@ -18,6 +18,7 @@ mod handle;
 mod http;
 mod ids;
 mod in_process;
+mod listed;
 mod listing;
 mod named;
 mod objects;

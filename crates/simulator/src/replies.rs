@@ -11,7 +11,7 @@ use paceline_domain::job::Params;
 use paceline_domain::look_up::listed_under;
 
 /// A dotted path inside the result, as a path inside the whole body.
-fn in_body(envelope: &Envelope, path: &str) -> String {
+pub(crate) fn in_body(envelope: &Envelope, path: &str) -> String {
     match (envelope.data.as_str(), path) {
         ("", path) => path.to_owned(),
         (data, "") => data.to_owned(),

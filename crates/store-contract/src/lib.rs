@@ -12,6 +12,7 @@ pub mod commands;
 pub mod endings;
 pub mod fleet;
 pub mod intake;
+pub mod names;
 pub mod owners;
 pub mod repeats;
 pub mod reports;
@@ -136,6 +137,9 @@ macro_rules! store_contract {
             endings: documents_are_the_contracts, warnings_are_told_and_counted, warnings_go_with_what_they_were_about,
                 the_outbox_is_paged_and_forgotten, what_is_set_aside_is_read_apart, suspensions_come_and_go,
                 restraints_are_replaced_as_a_whole, waiting_jobs_are_paged_by_batch;
+            names: a_job_waits_until_the_ids_of_its_names_are_known,
+                a_name_is_looked_up_again_when_its_id_is_gone_or_its_job_begins_anew,
+                a_name_and_another_job_are_both_waited_for, what_look_ups_have_shown_is_kept_with_its_age;
             chains: a_job_goes_on_with_the_values_of_those_that_it_waited_for,
                 who_waits_for_nothing_any_more_does_not_wait, jobs_come_in_any_order,
                 a_chain_ends_with_the_job_that_it_waits_for, what_is_not_in_the_result_cannot_be_taken,

@@ -127,7 +127,7 @@ pub async fn an_export_gives_every_row_in_the_files_order(store: Store<'_>) {
             rows.push(row);
             ControlFlow::Continue(())
         };
-        world.operator.export(filter, keep).unwrap();
+        world.operator.export(filter, false, keep).unwrap();
         rows
     };
     let of_batch = Selection { batch: Some("move".into()), ..Selection::default() };
@@ -145,7 +145,7 @@ pub async fn an_export_gives_every_row_in_the_files_order(store: Store<'_>) {
         seen += 1;
         ControlFlow::Break(())
     };
-    world.operator.export(&of_batch, stop).unwrap();
+    world.operator.export(&of_batch, false, stop).unwrap();
     assert_eq!(seen, 1);
     assert_eq!(export(&of_batch).len(), 10, "an export that stopped leaves nothing open");
 }

@@ -48,6 +48,8 @@ pub struct Notes {
     pub merged: Vec<String>,
     /// Rows that are hidden, counted from 1: they are read as well.
     pub hidden: Vec<u64>,
+    /// Whether neither is known: the format does not tell it here, or the file is too large to be read twice.
+    pub is_untold: bool,
 }
 
 /// A row with at least one value.
@@ -144,7 +146,7 @@ pub fn find_sheet(file: impl Into<Reader>, kind: Kind, sheet: Option<&str>) -> R
     let is_xlsx = matches!(book, Sheets::Xlsx(_));
     let hidden = if is_small && is_xlsx { hidden::rows(BufReader::new(file.again()), &name) } else { Vec::new() };
     let others = shown.into_iter().filter(|other| *other != name).collect();
-    Ok(Found { name, notes: Notes { others, merged, hidden } })
+    Ok(Found { name, notes: Notes { others, merged, hidden, is_untold: !(is_small && is_xlsx) } })
 }
 
 /// Starts to read a sheet that was found.

@@ -70,6 +70,7 @@ const SENTENCES = {
     more
       ? t("fact.blocked_more", { count: more })
       : [t("fact.blocked"), " ", h("code", {}, name(id)), t("list.comma"), state ? stateName(state) : t("fact.blocked_absent")],
+  name: () => t("fact.name"),
   held: ({ failure }, { code }) => [t("fact.held"), t("list.colon"), words(failure, code)],
   cancelled: ({ at, failure }) => [
     t("fact.cancelled"),

@@ -96,6 +96,7 @@ export default {
   "fact.dead": "Dead letter after {count} {count|attempt|attempts}, {reason}",
   "fact.blocked": "Waits for the job",
   "fact.blocked_absent": "which nobody has published yet",
+  "fact.name": "Waits for a name to be looked up: the worker asks the platform, and tries again where it cannot",
   "fact.blocked_more": "and for {count} more",
   "fact.held": "Nobody knows whether a call was applied",
   "fact.cancelled": "Cancelled",

@@ -96,6 +96,7 @@ export default {
   "fact.dead": "尝试 {count} 次后成为死信，{reason}",
   "fact.blocked": "等待任务",
   "fact.blocked_absent": "它还没有发布",
+  "fact.name": "等待查找名称：worker 会向平台查询，查不了就稍后再试",
   "fact.blocked_more": "另外还等待 {count} 个",
   "fact.held": "无法确定调用是否已经生效",
   "fact.cancelled": "已取消",

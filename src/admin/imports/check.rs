@@ -109,6 +109,7 @@ impl Desk {
         look_through::<_, Fault>(
             std::slice::from_ref(memory),
             beside,
+            &mut names::Leave,
             &mut |finding| {
                 findings.borrow_mut().add(finding);
                 Ok(())

@@ -100,9 +100,9 @@ pub(super) async fn look_up(
     if names.is_empty() {
         return Ok(());
     }
-    let (engine, catalog) = (Arc::clone(&shared.worker.engine), Arc::clone(&decoder.catalog));
+    let engine = Arc::clone(&shared.worker.engine);
     // A task of its own: who goes away in the middle of a call must not leave its record open.
-    let asking = tokio::spawn(async move { Asker::new(&engine, &catalog).all(&names).await });
+    let asking = tokio::spawn(async move { Asker::new(&engine).all(&names).await });
     let asked = asking.await.map_err(|error| Fault::unavailable(error.to_string(), "the worker's log says more"))?;
     let found = asked.map_err(|refused| Fault::conflict(refused.error, refused.cure))?;
     upload.names().extend(found);

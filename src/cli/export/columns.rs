@@ -34,7 +34,12 @@ enum Source {
     Field(String),
     /// A result.
     Result(&'static str),
+    /// A field of the documents of the jobs that it waited for (0), or that waited for it (1).
+    Linked(usize, String),
 }
+
+/// What stands before a field of the jobs that a row waited for, and of those that waited for it.
+const LINKED: [&str; 2] = ["after.", "then."];
 
 /// The columns of an export.
 #[derive(Clone, Debug)]
@@ -73,6 +78,7 @@ impl Columns {
         let name = |source: &Source| match source {
             Source::Own(index) => self.own.get(*index).cloned().unwrap_or_default(),
             Source::Field(name) => name.clone(),
+            Source::Linked(way, name) => format!("{}{name}", LINKED[*way]),
             Source::Result(name) => {
                 let name = heading(name, self.language);
                 if self.own.iter().any(|own| own == name) { format!("{PREFIX}{name}") } else { name.to_owned() }
@@ -104,7 +110,7 @@ impl Columns {
                     Some(Value::Bool(is)) => Typed::Bool(*is),
                     _ => Typed::Text(cell),
                 },
-                (Source::Own(_) | Source::Result(_), _) => Typed::Text(cell),
+                (Source::Own(_) | Source::Result(_) | Source::Linked(..), _) => Typed::Text(cell),
             }
         };
         self.sources.iter().map(typed).collect()
@@ -113,13 +119,19 @@ impl Columns {
     fn cell(&self, row: &ExportRow, source: &Source) -> String {
         match source {
             Source::Own(index) => row.cells.as_ref().and_then(|cells| cells.get(*index)).cloned().unwrap_or_default(),
-            Source::Field(name) => match lookup(&row.document, name) {
-                Some(Value::String(text)) => text.clone(),
-                None | Some(Value::Null) => String::new(),
-                Some(other) => other.to_string(),
-            },
+            Source::Field(name) => field(&row.document, name),
+            // One stands for each job, in the order in which they came: an empty one, too.
+            Source::Linked(way, name) => {
+                let linked = row.linked.get(*way).map(Vec::as_slice).unwrap_or_default();
+                linked.iter().map(|document| field(document, name)).collect::<Vec<_>>().join("; ")
+            }
             Source::Result(name) => result(row, name, self.language),
         }
+    }
+
+    /// Whether a column is of other jobs.
+    pub(super) fn are_linked(&self) -> bool {
+        self.sources.iter().any(|source| matches!(source, Source::Linked(..)))
     }
 
     /// The header of the sheet of faults.
@@ -149,9 +161,25 @@ impl Columns {
     }
 }
 
+fn field(document: &Value, name: &str) -> String {
+    match lookup(document, name) {
+        Some(Value::String(text)) => text.clone(),
+        None | Some(Value::Null) => String::new(),
+        Some(other) => other.to_string(),
+    }
+}
+
 fn source(own: &[String], name: &str) -> anyhow::Result<Source> {
     if let Some(index) = own.iter().position(|own| own == name) {
         return Ok(Source::Own(index));
+    }
+    let is_field = |name: &str| {
+        FIELDS.contains(&name) || RESULT_COLUMNS.contains(&name) || PARTS.iter().any(|part| name.starts_with(part))
+    };
+    for (way, prefix) in LINKED.iter().enumerate() {
+        if let Some(field) = name.strip_prefix(prefix).filter(|field| is_field(field)) {
+            return Ok(Source::Linked(way, field.to_owned()));
+        }
     }
     if FIELDS.contains(&name) || PARTS.iter().any(|part| name.starts_with(part)) {
         return Ok(Source::Field(name.to_owned()));
@@ -193,7 +221,7 @@ mod tests {
 
     fn row(document: Value, cells: Option<Vec<String>>) -> ExportRow {
         let detail = document["detail"].as_str().map_or_else(Cause::default, Cause::from);
-        ExportRow { document, place: "a.csv:2".to_owned(), cells, detail, cure: None }
+        ExportRow { document, place: "a.csv:2".to_owned(), cells, detail, cure: None, linked: [Vec::new(), Vec::new()] }
     }
 
     fn of(header: Option<&[&str]>, chosen: &[&str], language: Language) -> Columns {
@@ -229,6 +257,14 @@ mod tests {
         let document =
             json!({"id": "x", "status": "succeeded", "key": "omm_1", "result": {"room": {"room_id": "omm_1"}}});
         assert_eq!(columns.cells(&row(document, Some(vec!["7F".to_owned()]))), ["omm_1", "7F", "omm_1", "成功"]);
+        let linked = of(None, &["id", "after.key", "then.status"], Language::English);
+        assert_eq!(
+            (linked.header(), linked.are_linked()),
+            (["id", "after.key", "then.status"].map(str::to_owned).into(), true)
+        );
+        let mut middle = row(json!({"id": "b"}), None);
+        middle.linked = [vec![json!({"key": "omb_1"}), json!({"key": "omb_2"})], vec![json!({"status": "dead"})]];
+        assert_eq!(linked.cells(&middle), ["b", "omb_1; omb_2", "dead"]);
         let refused = Columns::new(None, &["staus".to_owned()], Language::English).unwrap_err();
         assert!(format!("{refused:#}").contains("no column \"staus\""), "{refused:#}");
     }

@@ -52,7 +52,8 @@ pub(super) struct Args {
     /// Of this app alone
     #[arg(long)]
     app: Option<String>,
-    /// These columns in this order, as A,B: the table's own, fields of jobs, results, or result.FIELD [default: all]
+    /// These columns in this order, as A,B: the table's own, fields of jobs, results, result.FIELD, or
+    /// after.FIELD and then.FIELD of the jobs that a row waited for and that waited for it [default: all]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     columns: Vec<String>,
     /// The language of result columns
@@ -171,7 +172,7 @@ impl Export<'_> {
 
     fn each(&self, take: &mut dyn FnMut(ExportRow) -> anyhow::Result<()>) -> anyhow::Result<u64> {
         let (mut rows, mut taken) = (0, Ok(()));
-        self.ledger.export(&self.selection, &mut |row| {
+        self.ledger.export(&self.selection, self.columns.are_linked(), &mut |row| {
             rows += 1;
             taken = take(row);
             if taken.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }

@@ -45,6 +45,7 @@ fn export_row(row: &Row) -> ExportRow {
         cells: row.cells.as_deref().map(|cells| serde_json::from_str(cells).unwrap()),
         detail: Cause::default(),
         cure: None,
+        linked: [Vec::new(), Vec::new()],
     }
 }
 

@@ -31,7 +31,7 @@ struct Object {
 /// The objects of the rows, by the listing that shows them.
 #[derive(Default)]
 pub(super) struct Watched {
-    objects: BTreeMap<(LaneKey, String), Vec<Object>>,
+    objects: BTreeMap<(LaneKey, String, String), (Params, Vec<Object>)>,
     /// Rows whose objects no listing shows as a whole, by their method.
     unlisted: BTreeMap<String, u64>,
 }
@@ -60,14 +60,18 @@ impl Watched {
         let Some(known) = known.filter(|known| known.state == State::Succeeded) else { return Ok(()) };
         let (Some(key), Some(before)) = (known.key, seeker.job(&known.id)?) else { return Ok(()) };
         let Some(method) = catalog.job_method(&before.lane.method) else { return Ok(()) };
+        // What other jobs and look-ups gave was sent.
+        let before = before.with_values(Some(method));
         let Some((listing, ..)) = drift::listing_of(catalog, method) else {
             *self.unlisted.entry(method.name.clone()).or_default() += 1;
             return Ok(());
         };
         let has = done(seeker, method, &known.id, &key, &before)?;
         let lane = LaneKey { method: listing.name.clone(), ..has.lane.clone() };
+        let asked = drift::asked_with(listing, &has);
         let object = Object { place: row.place.clone(), id: known.id, key, has };
-        self.objects.entry((lane, object.has.identity.to_string())).or_default().push(object);
+        let which = (lane, object.has.identity.to_string(), json!(asked.path).to_string());
+        self.objects.entry(which).or_insert_with(|| (asked, Vec::new())).1.push(object);
         Ok(())
     }
 
@@ -77,14 +81,14 @@ impl Watched {
     /// A listing cannot be read.
     pub(super) async fn compare(self, context: &mut Context, catalog: &Catalog) -> anyhow::Result<Found> {
         let Self { objects, unlisted } = self;
-        let looked_at = objects.values().map(Vec::len).sum();
+        let looked_at = objects.values().map(|(_, objects)| objects.len()).sum();
         let mut drifted = Vec::new();
         if !objects.is_empty() {
             drifted = names::asking(context, async |engine| {
                 let mut drifted = Vec::new();
-                for ((lane, identity), objects) in objects {
+                for ((lane, identity, _), (asked, objects)) in objects {
                     let identity = Identity::parse(&identity).unwrap_or_default();
-                    let (items, _) = read_all(engine, catalog, &lane, &identity, Params::default()).await?;
+                    let (items, _) = read_all(engine, catalog, &lane, &identity, asked).await?;
                     drifted.extend(objects.into_iter().filter_map(|object| object.compare(catalog, &items)));
                 }
                 Ok(drifted)
@@ -101,7 +105,8 @@ impl Object {
         let method = catalog.job_method(&has.lane.method)?;
         let (_, read, path) = drift::listing_of(catalog, method)?;
         let is_it = |item: &&Value| lookup(item, path).and_then(text_of).as_deref() == Some(&key);
-        let changes = items.iter().find(is_it).map(|item| drift::between(method, read, &has, item));
+        let is_there = |item: &&Value| is_it(item) && !drift::is_gone(method, item);
+        let changes = items.iter().find(is_there).map(|item| drift::between(method, read, &has, item));
         let is_same = changes.as_ref().is_some_and(Vec::is_empty);
         (!is_same).then_some(Drifted { place, id, key, changes })
     }

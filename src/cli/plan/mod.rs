@@ -4,6 +4,8 @@
 mod drift;
 mod report;
 
+use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use crate::domain::catalog::Catalog;
@@ -12,12 +14,13 @@ use crate::engine::planner::Planner;
 use crate::operations::files::plan::{PlannedRows, plan};
 use crate::settings::Settings;
 use crate::wiring;
+use serde_json::json;
 
 use super::batch::{self, BatchArgs, Present};
 use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::findings::Findings;
-use super::names;
+use super::names::{LookUps, NamesArgs};
 
 use drift::Watched;
 
@@ -33,6 +36,8 @@ pub(super) struct Args {
     /// Look names up now, through the listings and under their quotas; without it they are counted
     #[arg(long)]
     resolve: bool,
+    #[command(flatten)]
+    names: NamesArgs,
     /// Also read the listings of what the rows' jobs created, and say what people changed there by hand
     #[arg(long)]
     drift: bool,
@@ -47,12 +52,12 @@ pub(super) async fn carry_out(context: &mut Context, args: &Args) -> anyhow::Res
     let catalog = wiring::catalog_of(&settings)?;
     let decoder = Arc::new(wiring::decoder(&settings, &catalog, false));
     let store = &settings.store;
-    let mut sources = args.batch.sources(&mut context.err, &decoder, &settings, Some(store))?;
-    if args.resolve {
-        names::look_up(context, &decoder, &mut sources).await?;
+    let sources = args.batch.sources(&mut context.err, &decoder, &settings, Some(store))?;
+    let mut names = if args.resolve {
+        LookUps::ask(context, &decoder, args.names)
     } else {
-        names::count(context, &decoder, &sources)?;
-    }
+        LookUps::recall(context, &settings, &decoder)?
+    };
     let ledger = wiring::open_untouched(store)?;
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&catalog)).transpose()?;
     let mut findings = Findings::default();
@@ -65,10 +70,16 @@ pub(super) async fn carry_out(context: &mut Context, args: &Args) -> anyhow::Res
     };
     // Rows that come too late are named by the plan itself.
     let present = Present::new(None, wiring::open_untouched(store)?);
-    let checked = batch::check_each(&sources, &decoder, &present, note, &mut |row| {
+    let checked = batch::check_each(&sources, &decoder, (&present, &mut names), note, &mut |row| {
         rows.add(row);
         watching.as_deref().map_or(Ok(()), |seeker| Ok(watched.add(row, seeker, &catalog)?))
-    })?;
+    });
+    names.end(&mut context.err)?;
+    let checked = checked?;
+    for (method, count) in names.open() {
+        let names = if count == 1 { "1 name is".to_owned() } else { format!("{count} names are") };
+        writeln!(context.err, "note: {names} looked up with {method} before anything is sent; --resolve does it now")?;
+    }
     findings.print(&mut context.err)?;
     if !checked.is_valid() && (!args.skip_invalid || checked.bad_files > 0) {
         let cure = checked.cure("correct the rows, or leave them out with --skip-invalid");
@@ -85,6 +96,8 @@ pub(super) async fn carry_out(context: &mut Context, args: &Args) -> anyhow::Res
     let found = if args.drift { Some(watched.compare(context, &catalog).await?) } else { None };
     if args.json {
         let mut document = plan.document();
+        document["names"] = json!(names.open().collect::<BTreeMap<_, _>>());
+        document["levels"] = json!(names.created().iter().map(|level| &level.place).collect::<Vec<_>>());
         if let Some(found) = &found {
             document["drift"] = found.document();
         }

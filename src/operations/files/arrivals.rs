@@ -166,7 +166,8 @@ fn changed(error: &str) -> Refused {
     Refused::new(error, "the file was changed while it was read; run it again when it is finished")
 }
 
-fn arrival(row: Row, by: &Arc<Deed>) -> Arrival {
+/// A row as an input that this deed brings.
+pub fn arrival(row: Row, by: &Arc<Deed>) -> Arrival {
     let by = Some(Arc::clone(by));
     let origin = Origin { raw: row.raw, place: row.place, cells: row.cells, by, ..Origin::default() };
     Arrival { input: row.input.map(Box::new).map_err(Box::new), origin }

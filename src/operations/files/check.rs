@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::chained::{Broken, Chains};
 use super::finding::Finding;
+use super::names::NameRows;
 use crate::domain::catalog::Method;
 use crate::domain::checks::across::{Across, Earlier};
 use crate::domain::checks::{self, Finding as Found, Severity};
@@ -176,6 +177,9 @@ impl Present {
     }
 }
 
+/// Rows whose names are looked up together.
+const NAMED_TOGETHER: usize = 500;
+
 /// Beside what files are looked at.
 pub struct Beside<'a> {
     /// How rows are read.
@@ -193,6 +197,7 @@ pub struct Beside<'a> {
 pub fn check<S: RowSource, E>(
     sources: &[S],
     Beside { decoder, ids, present }: Beside<'_>,
+    names: &mut dyn NameRows<E>,
     found: Report<'_, E>,
     each: &mut dyn FnMut(&Row) -> Result<(), E>,
 ) -> Result<Checked, E>
@@ -204,26 +209,38 @@ where
     for source in sources {
         let file = source.input().name.as_str();
         across.end_file();
-        let rows = match source.rows(decoder, ids)? {
+        let mut rows = match source.rows(decoder, ids)? {
             Ok(rows) => rows,
             Err(error) => {
                 checked.add_file_faults(&error, found)?;
                 continue;
             }
         };
-        for row in rows {
-            let row = match row {
-                Ok(row) => row,
-                Err(error) => {
-                    checked.add_file_faults(&error, found)?;
-                    continue;
-                }
-            };
-            each(&row)?;
-            chains.add(&row, file);
-            let late = seen_beside(&row, file, decoder, present, &mut across)?;
-            checked.add((&row, file), &late, found)?;
+        loop {
+            let mut some: Vec<_> = rows.by_ref().take(NAMED_TOGETHER).collect();
+            if some.is_empty() {
+                break;
+            }
+            names.of_rows(&mut some.iter_mut().filter_map(|row| row.as_mut().ok()).collect::<Vec<_>>())?;
+            for row in some {
+                let row = match row {
+                    Ok(row) => row,
+                    Err(error) => {
+                        checked.add_file_faults(&error, found)?;
+                        continue;
+                    }
+                };
+                each(&row)?;
+                chains.add(&row, file);
+                let late = seen_beside(&row, file, decoder, present, &mut across)?;
+                checked.add((&row, file), &late, found)?;
+            }
         }
+    }
+    for row in names.levels() {
+        each(row)?;
+        chains.add(row, &row.place);
+        checked.add((row, &row.place), &[], found)?;
     }
     checked.add_chains(chains.end(&decoder.catalog, |id| present.has(id))?, found)?;
     for (file, line, finding) in across.end(&decoder.catalog) {

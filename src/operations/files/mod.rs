@@ -16,7 +16,7 @@ pub mod plan;
 mod written;
 
 pub use self::again::{Again, Changed, Firsts, OnChange, Twin};
-pub use self::arrivals::{Arrivals, Next, Taken, refuse_changed};
+pub use self::arrivals::{Arrivals, Next, Taken, arrival, refuse_changed};
 pub use self::changes::{Changes, compare, done, may_differ};
 pub use self::check::{Beside, Checked, Present, Report, RowSource, SomeRows, check};
 pub use self::finding::{Cause, Fact, Finding};

@@ -1,6 +1,5 @@
 //! Names in files that stand in the place of ids: looked up through the platform's listings, each of which is read once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -8,19 +7,15 @@ use serde_json::Value;
 use super::check::RowSource;
 use crate::domain::catalog::Catalog;
 use crate::domain::decode::Decoder;
-use crate::domain::find::{self, Answer, Directory};
+use crate::domain::find;
 use crate::domain::job::{Identity, LaneKey, Params};
 use crate::domain::reading::Reading;
-use crate::domain::rows::RowIds;
+use crate::domain::rows::{Row, RowIds};
 use crate::engine::Engine;
 use crate::operations::reading::why_unread;
 use crate::operations::refused::Refused;
 
-/// The names that files use, by where they are looked up.
-pub type Wanted = BTreeMap<Directory, BTreeSet<String>>;
-
-/// What there is of names.
-pub type Found = HashMap<(Directory, String), Answer>;
+pub use crate::engine::{Found, Wanted};
 
 /// All items of a listing, and how many calls they took.
 ///
@@ -81,65 +76,53 @@ pub fn wanted<S: RowSource, E: From<S::Error>>(
     Ok(wanted)
 }
 
-/// Reads listings, each part of them once.
+/// Looks names up, out of what the ledger has kept or through the platform.
 pub struct Asker<'a> {
     engine: &'a Arc<Engine>,
-    catalog: &'a Catalog,
-    /// The items of each listing, and of each of its branches.
-    read: HashMap<(Directory, Option<String>), Arc<[Value]>>,
     /// How many calls it took so far.
     pub pages: u64,
 }
 
 impl<'a> Asker<'a> {
     /// Asks through this engine, under its quotas.
-    pub fn new(engine: &'a Arc<Engine>, catalog: &'a Catalog) -> Self {
-        Self { engine, catalog, read: HashMap::new(), pages: 0 }
+    pub const fn new(engine: &'a Arc<Engine>) -> Self {
+        Self { engine, pages: 0 }
     }
 
     /// What there is of each name.
     ///
     /// # Errors
-    /// A listing cannot be read.
+    /// A look-up cannot be read.
     pub async fn all(&mut self, wanted: &Wanted) -> Result<Found, Refused> {
-        let mut found = HashMap::new();
-        for (directory, names) in wanted {
-            for name in names {
-                let answer = match &directory.resolve.parent {
-                    Some(_) => self.in_tree(directory, name).await?,
-                    None => find::pick(&self.items(directory, None).await?, &directory.resolve, name.trim()),
-                };
-                found.insert((directory.clone(), name.clone()), answer);
-            }
-        }
-        Ok(found)
+        let looked_up = self.engine.find_names(wanted).await.map_err(|(lane, unread)| {
+            let refused = why_unread(&unread);
+            Refused::new(format!("{} cannot be read: {}; nothing was sent", lane.method, refused.error), refused.cure)
+        })?;
+        self.pages += looked_up.calls;
+        Ok(looked_up.found)
     }
+}
 
-    /// Follows a path from the top.
-    async fn in_tree(&mut self, directory: &Directory, path: &str) -> Result<Answer, Refused> {
-        let mut answer = Answer::Nothing(Vec::new());
-        let mut parent: Option<String> = None;
-        for step in find::steps(path) {
-            let items = self.items(directory, parent.as_deref()).await?;
-            let items = find::below(&items, &directory.resolve, parent.as_deref());
-            answer = find::pick(&items, &directory.resolve, step);
-            let Answer::Is(id) = &answer else { break };
-            parent = Some(id.clone());
-        }
-        Ok(answer)
+/// What puts ids beside the names of rows while they are checked.
+pub trait NameRows<E> {
+    /// Puts them beside the names of these rows, as far as they are known then.
+    ///
+    /// # Errors
+    /// Whoever knows them cannot be asked.
+    fn of_rows(&mut self, rows: &mut [&mut Row]) -> Result<(), E>;
+
+    /// The jobs that make what is not there, those first that others need.
+    fn levels(&self) -> &[Row] {
+        &[]
     }
+}
 
-    async fn items(&mut self, directory: &Directory, parent: Option<&str>) -> Result<Arc<[Value]>, Refused> {
-        let place = (directory.clone(), parent.map(str::to_owned));
-        if let Some(items) = self.read.get(&place) {
-            return Ok(Arc::clone(items));
-        }
-        let params = find::params(&directory.resolve, parent);
-        let identity = Identity::parse(&directory.identity).unwrap_or_default();
-        let (items, pages) = read_all(self.engine, self.catalog, &directory.lane, &identity, params).await?;
-        self.pages += pages;
-        let items: Arc<[Value]> = items.into();
-        self.read.insert(place, Arc::clone(&items));
-        Ok(items)
+/// Names stay as the rows have them.
+#[derive(Clone, Copy, Debug)]
+pub struct Leave;
+
+impl<E> NameRows<E> for Leave {
+    fn of_rows(&mut self, _: &mut [&mut Row]) -> Result<(), E> {
+        Ok(())
     }
 }

@@ -99,6 +99,10 @@ impl Written {
                     let rows: Vec<_> = notes.hidden.iter().map(ToString::to_string).collect();
                     said.push(format!("hidden rows are read, too: {}", some(&rows, Clone::clone)));
                 }
+                if notes.is_untold {
+                    let words = "hidden rows are read, too; whether rows are hidden or cells merged is not known";
+                    said.push(words.to_owned());
+                }
                 Some(said.join("; "))
             }
         }

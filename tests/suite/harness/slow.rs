@@ -10,8 +10,8 @@ use paceline::domain::budget::CalledDay;
 use paceline::domain::job::Job;
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{
-    AttemptEnd, AttemptSeq, AttemptStart, Changed, Counts, Domain, JobSeq, Ledger, LedgerError, PastCall, Pruned,
-    QuotaDomain, Restraint, Settlement, Suspension, Unsettled, Verified, Waiting,
+    AttemptEnd, AttemptSeq, AttemptStart, Changed, Counts, Domain, JobSeq, Kept, Ledger, LedgerError, Named, PastCall,
+    Pruned, QuotaDomain, Restraint, Settlement, Suspension, Unsettled, Verified, Waiting,
 };
 
 /// The ledger behind it does everything else.
@@ -66,6 +66,18 @@ impl Ledger for SlowLedger {
         self.inner.counts(batches).await
     }
 
+    async fn listed(&self, directory: &str, place: &str, since: Timestamp) -> Done<Option<Kept>> {
+        self.inner.listed(directory, place, since).await
+    }
+
+    async fn keep_listed(&self, directory: &str, places: Vec<(String, String)>, read_at: Timestamp) -> Done<()> {
+        self.inner.keep_listed(directory, places, read_at).await
+    }
+
+    async fn forget_listed(&self, directory: &str) -> Done<()> {
+        self.inner.forget_listed(directory).await
+    }
+
     async fn note(&self, deed: Deed, count: usize, now: Timestamp) -> Done<()> {
         self.inner.note(deed, count, now).await
     }
@@ -112,6 +124,14 @@ impl Domain for SlowDomain {
 
     async fn end_attempt(&self, end: AttemptEnd) -> Done<Vec<Waiting>> {
         self.inner.end_attempt(end).await
+    }
+
+    async fn nameless(&self, after: JobSeq, limit: usize) -> Done<Vec<(JobSeq, Job)>> {
+        self.inner.nameless(after, limit).await
+    }
+
+    async fn named(&self, found: Vec<(JobSeq, Named)>, now: Timestamp) -> Done<Vec<Waiting>> {
+        self.inner.named(found, now).await
     }
 
     async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Done<Vec<Waiting>> {

@@ -175,6 +175,7 @@ fn options(rng: &mut Rng) -> Options {
         grace: *pick(rng, &[1, 5, 10].map(Duration::from_secs)),
         drain: Duration::from_secs(30),
         room_wait: Duration::from_secs(60),
+        names_max_age: Duration::from_secs(3_600),
         reference_wait: Duration::from_secs(3_600),
         keep: None,
         seed: rng.u64(..),

@@ -1,6 +1,7 @@
 //! From a catalog file's sections to a method or a platform. What spans several files is checked in `cross.rs`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
@@ -10,7 +11,7 @@ use super::read::{File, Section, offset_of};
 use super::schema::{Kind as SchemaKind, Schema};
 use super::{
     Action, Codes, Creation, DocSource, Envelope, ErrorRule, IdempotencyKey, LookUp, Method, MethodQuota, Platform,
-    QuotaScope, ReplySpec, RequestExample, SuspendScope, ThrottleScope, TokenPlace,
+    QuotaScope, ReplySpec, RequestExample, Resolve, SuspendScope, ThrottleScope, TokenPlace,
 };
 use crate::budget::{Budget, MethodBudget};
 use crate::quota::Quota;
@@ -70,6 +71,13 @@ fn platform<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Op
     })
 }
 
+/// How names of a kind are looked up with the method.
+fn resolves<'i>(method: &str, root: &mut Section<'i>, file: &mut File<'i>) -> Vec<Arc<Resolve>> {
+    let resolves: Vec<Resolve> = root.or_default("resolves", file);
+    let of_method = |resolve| Arc::new(Resolve { method: method.to_owned(), ..resolve });
+    resolves.into_iter().map(of_method).collect()
+}
+
 fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Option<Method> {
     let kind = root.require("kind", file);
     let title = root.require("title", file);
@@ -105,6 +113,7 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
         label: root.or_default("label", file),
         merges: root.take("merges", file),
         probe: root.take("probe", file),
+        resolves: resolves(&name, root, file),
         unconfirmed: root.or_default("unconfirmed", file),
         name,
         family,
@@ -132,6 +141,7 @@ fn method<'i>(name: String, root: &mut Section<'i>, file: &mut File<'i>) -> Opti
         update,
         decides,
         read,
+        is_made_by_name: false,
         undoes: Vec::new(),
         expires,
         identity,
@@ -470,7 +480,7 @@ fn keywords<'i>(mut section: Section<'i>, kind: SchemaKind, file: &mut File<'i>)
         aliases: section.or_default("aliases", file),
         words: section.or_default::<Map<String, Value>>("x-words", file).into_iter().collect(),
         units: section.or_default::<BTreeMap<String, i64>>("x-units", file).into_iter().collect(),
-        resolve: section.take("x-resolve", file),
+        resolve: section.take("x-resolve", file).map(Arc::new).into_iter().collect(),
     };
     let mut faults = Vec::new();
     if !is_misread {

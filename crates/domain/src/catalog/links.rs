@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::cross::{Faults, called, param_schema, required, result_of, same_callers, templates};
 use super::probing;
 use super::schema::{Kind as SchemaKind, Schema};
-use super::{Catalog, Creation, Kind, LookUp, Method, NextPage, Read, Undo, Update};
+use super::{Catalog, Creation, Kind, LookUp, Method, NextPage, Read, Resolve, Undo, Update};
 use crate::look_up::listed_under;
 use crate::outcome::lookup;
 
@@ -263,31 +263,57 @@ fn label(method: &Method, faults: &mut Faults) {
     }
 }
 
-/// Every `x-resolve` names a listing of the same platform whose example has the name and the id.
+/// Every `x-resolve` and `[[resolves]]` names a look-up of the same platform whose example has the name and the id.
 fn resolvers(catalog: &Catalog, method: &Method, faults: &mut Faults) {
+    for resolve in &method.resolves {
+        if resolve.names.is_empty() {
+            faults.add("resolves", "lacks `names`: which x-names it is for");
+        }
+        resolver(catalog, method, resolve, "resolves", faults);
+    }
     let parts = [("path_params", &method.path_schema), ("query", &method.query_schema), ("body", &method.body_schema)];
     let mut left: Vec<(String, &Schema)> = parts.map(|(part, schema)| (part.to_owned(), schema)).into();
     while let Some((field, schema)) = left.pop() {
-        if let Some(resolve) = &schema.resolve {
-            let at = format!("{field}.x-resolve");
-            if let Some(listing) = called(catalog, method, &resolve.method, &at, faults) {
-                let listed = result_of(catalog, listing);
-                let item = listed_under(&listed, &resolve.items).and_then(|items| items.first().copied());
-                let known = |param: &&String| param_schema(listing, param).is_none();
-                if let Some(param) = resolve.parent.as_ref().filter(known) {
-                    faults.add(&at, format!("{} has no parameter {param:?}", listing.name));
-                }
-                if listing.read.is_none() {
-                    faults.add(&at, format!("{} has no [read], which says how it is paged", listing.name));
-                }
-                for path in [&resolve.name, &resolve.key].into_iter().chain(&resolve.also).chain(&resolve.above) {
-                    if item.is_none_or(|item| lookup(item, path).is_none()) {
-                        faults.add(&at, format!("the example of {} has no {path:?} in an item", listing.name));
-                    }
-                }
-            }
+        for resolve in schema.resolve.iter().filter(|resolve| resolve.names.is_empty()) {
+            resolver(catalog, method, resolve, &format!("{field}.x-resolve"), faults);
         }
         left.extend(schema.properties.iter().map(|(name, inner)| (format!("{field}.properties.{name}"), inner)));
         left.extend(schema.items.iter().map(|items| (format!("{field}.items"), &**items)));
+    }
+}
+
+fn resolver(catalog: &Catalog, method: &Method, resolve: &Resolve, at: &str, faults: &mut Faults) {
+    let Some(listing) = called(catalog, method, &resolve.method, at, faults) else { return };
+    let listed = result_of(catalog, listing);
+    let items = if resolve.items.is_empty() { Some(vec![&listed]) } else { listed_under(&listed, &resolve.items) };
+    let item = items.and_then(|items| items.first().copied());
+    let params = resolve.parent.iter().chain(resolve.ask.keys()).chain(resolve.params.keys());
+    for param in params.filter(|param| param_schema(listing, param).is_none()) {
+        faults.add(at, format!("{} has no parameter {param:?}", listing.name));
+    }
+    if resolve.is_asked() && resolve.asked_params().next().is_none() {
+        faults.add(at, "`ask` has no $values, $value or $json for the names");
+    }
+    let named = Some(&resolve.name).filter(|name| !name.is_empty() || !resolve.is_asked());
+    for path in named.into_iter().chain([&resolve.key]).chain(&resolve.also).chain(&resolve.above) {
+        if item.is_none_or(|item| path.is_empty() || lookup(item, path).is_none()) {
+            faults.add(at, format!("the example of {} has no {path:?} in an item", listing.name));
+        }
+    }
+    if let Some(next) = &resolve.next {
+        next_page(listing, &listed, next, at, faults);
+    }
+    if let Some(create) = &resolve.create {
+        match catalog.job_method(&create.method).filter(|made| made.family == method.family && made.reply.key.is_some())
+        {
+            None => faults.add(at, format!("{:?} creates nothing on the same platform", create.method)),
+            Some(made) => {
+                for param in
+                    [&create.name, &create.parent].into_iter().filter(|param| param_schema(made, param).is_none())
+                {
+                    faults.add(at, format!("{} has no parameter {param:?}", made.name));
+                }
+            }
+        }
     }
 }

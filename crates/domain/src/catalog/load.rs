@@ -1,11 +1,11 @@
 //! Loads catalogs: the one that is compiled in, and files that extend or override it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use super::file::{Item, item};
 use super::read::{File, line_of, offset_of};
-use super::{Catalog, Method, Undoes, cross};
+use super::{Catalog, Kind, Method, Resolve, Schema, Undoes, cross};
 
 /// A file of the catalog.
 #[derive(Clone, Debug)]
@@ -93,6 +93,7 @@ impl Catalog {
         }
         self.link_undos();
         self.link_quotas();
+        self.link_names();
         Ok(self)
     }
 
@@ -116,6 +117,35 @@ impl Catalog {
                 let method = Arc::make_mut(method);
                 method.quotas.clone_from(&other.quotas);
                 method.budgets.clone_from(&other.budgets);
+            }
+        }
+    }
+
+    /// Gives every parameter that names things of a kind the look-ups for such names; its own come before them.
+    fn link_names(&mut self) {
+        let personal = |method: &Method, resolve: &Resolve| {
+            resolve.asked_params().any(|param| method.param(param).is_some_and(Schema::holds_secrets))
+        };
+        let mut kinds: BTreeMap<(String, String), Vec<Arc<Resolve>>> = BTreeMap::new();
+        for method in self.methods.values() {
+            for resolve in &method.resolves {
+                let kind = (method.family.clone(), resolve.names.clone());
+                let resolve = Resolve { personal: personal(method, resolve), ..(**resolve).clone() };
+                kinds.entry(kind).or_default().push(Arc::new(resolve));
+            }
+        }
+        let creates = kinds.values().flatten().filter_map(|resolve| resolve.create.as_ref());
+        let creates: BTreeSet<&str> = creates.map(|create| create.method.as_str()).collect();
+        for method in self.methods.values_mut().filter(|method| method.kind == Kind::Job) {
+            let is_made_by_name = creates.contains(method.name.as_str());
+            if method.is_made_by_name != is_made_by_name {
+                Arc::make_mut(method).is_made_by_name = is_made_by_name;
+            }
+            let mut linked = [method.path_schema.clone(), method.query_schema.clone(), method.body_schema.clone()];
+            linked.iter_mut().for_each(|schema| link_schema(schema, &method.family, &kinds));
+            if linked != [&method.path_schema, &method.query_schema, &method.body_schema].map(Clone::clone) {
+                let method = Arc::make_mut(method);
+                [method.path_schema, method.query_schema, method.body_schema] = linked;
             }
         }
     }
@@ -148,6 +178,19 @@ impl Catalog {
             }
         }
         faults
+    }
+}
+
+fn link_schema(schema: &mut Schema, family: &str, kinds: &BTreeMap<(String, String), Vec<Arc<Resolve>>>) {
+    schema.resolve.retain(|resolve| resolve.names.is_empty());
+    if !schema.names.is_empty()
+        && let Some(ways) = kinds.get(&(family.to_owned(), schema.names.clone()))
+    {
+        schema.resolve.extend(ways.iter().cloned());
+    }
+    schema.properties.iter_mut().for_each(|(_, inner)| link_schema(inner, family, kinds));
+    if let Some(items) = &mut schema.items {
+        link_schema(items, family, kinds);
     }
 }
 

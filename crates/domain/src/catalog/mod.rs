@@ -15,6 +15,7 @@ mod pattern;
 mod probing;
 mod read;
 mod request;
+mod resolve;
 mod rule;
 mod sample;
 mod schema;
@@ -36,8 +37,9 @@ pub use creation::{Creation, Detail, IdempotencyKey, LookUp, NextPage, Read, Und
 pub use load::{CatalogError, Source as CatalogSource, built_in, load};
 pub use pattern::Pattern;
 pub use request::RequestExample;
+pub use resolve::{Create, Resolve};
 pub use rule::{Period, Rule, RuleKind};
-pub use schema::{Format as SchemaFormat, Kind as SchemaKind, Number, Resolve, Schema, Wrong};
+pub use schema::{Format as SchemaFormat, Kind as SchemaKind, Number, Schema, Wrong};
 pub use show::{describe, to_json};
 
 use super::budget::MethodBudget;
@@ -203,6 +205,10 @@ pub struct Method {
     pub probe: Option<Probe>,
     /// A list of the body: calls that differ in it alone can be made as one, up to its `maxItems`.
     pub merges: Option<String>,
+    /// How names of a kind are looked up with it.
+    pub resolves: Vec<Arc<Resolve>>,
+    /// Whether what it creates is looked up by name, and created where it is not there.
+    pub is_made_by_name: bool,
     /// How people recognise a job of it: text with parameters in braces, `{body.name}`; may be empty.
     pub label: String,
     /// What the documents leave open and nobody has confirmed, a sentence each.

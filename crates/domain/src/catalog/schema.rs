@@ -8,12 +8,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::messages::Wanted;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::pattern::Pattern;
+use super::resolve::Resolve;
 
 /// What a value is: the keyword `type`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -94,29 +96,6 @@ impl fmt::Display for Number {
             Self::Fraction(number) => number.fmt(out),
         }
     }
-}
-
-/// The keyword `x-resolve`: how a name becomes an id.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Resolve {
-    /// A listing, a method of kind look-up.
-    pub method: String,
-    /// Dotted path of the list inside its result.
-    pub items: String,
-    /// Dotted path of the name inside an item.
-    pub name: String,
-    /// Dotted path of another name inside an item, e.g. an id of one's own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub also: Option<String>,
-    /// Dotted path of the id inside an item.
-    pub key: String,
-    /// Of things in a tree, which are named by their path: the listing's parameter that takes the one above.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parent: Option<String>,
-    /// Dotted path of the id of the one above inside an item.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub above: Option<String>,
 }
 
 /// The keyword `x-format`.
@@ -219,8 +198,8 @@ pub struct Schema {
     pub words: Vec<(String, Value)>,
     /// `x-units`: units that people write behind a number or in its heading, and what each is worth.
     pub units: Vec<(String, i64)>,
-    /// `x-resolve`: the listing that turns a name into this id.
-    pub resolve: Option<Resolve>,
+    /// How names become this id: its own `x-resolve`, and the `[[resolves]]` of look-ups for its `x-names`.
+    pub resolve: Vec<Arc<Resolve>>,
     /// `x-names`: what kind of things the value names, e.g. `users`; empty where it names nothing.
     pub names: String,
 }
@@ -229,6 +208,11 @@ impl Schema {
     /// The schema of a direct property.
     pub fn property(&self, name: &str) -> Option<&Self> {
         self.properties.iter().find(|(known, _)| known == name).map(|(_, schema)| schema)
+    }
+
+    /// How this name becomes the id.
+    pub fn resolver(&self, name: &str) -> Option<&Arc<Resolve>> {
+        self.resolve.iter().find(|resolve| resolve.takes(name))
     }
 
     /// Whether something sensitive is there, however deep.
@@ -348,7 +332,14 @@ impl Schema {
         put("x-words", (!words.is_empty()).then_some(Value::Object(words)));
         let units: BTreeMap<_, _> = self.units.iter().cloned().collect();
         put("x-units", (!units.is_empty()).then(|| json!(units)));
-        put("x-resolve", self.resolve.as_ref().map(|resolve| json!(resolve)));
+        put(
+            "x-resolve",
+            match &*self.resolve {
+                [] => None,
+                [resolve] => Some(json!(**resolve)),
+                several => Some(several.iter().map(|resolve| json!(**resolve)).collect()),
+            },
+        );
         Value::Object(out)
     }
 }

@@ -231,7 +231,9 @@ fn description(schema: &Schema) -> String {
     let sensitive = if schema.sensitive { " (masked in all messages)" } else { "" };
     let aliases = schema.aliases.join(", ");
     let aliases = if aliases.is_empty() { aliases } else { format!(" (also called {aliases})") };
-    let named = schema.resolve.as_ref().map_or_else(String::new, |by| format!(" (by name: {})", by.method));
+    let mut ways: Vec<&str> = schema.resolve.iter().map(|by| by.method.as_str()).collect();
+    ways.dedup();
+    let named = if ways.is_empty() { String::new() } else { format!(" (by name: {})", ways.join(", ")) };
     format!("{}{sensitive}{aliases}{named}", schema.description)
 }
 

@@ -1,11 +1,13 @@
 //! What a CSV column means: a field of the job, or a parameter of a method, typed by the method's schema.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::heading::normal;
 use super::mapping;
 use super::value;
-use crate::catalog::{Method, Pattern, Schema, SchemaFormat, SchemaKind};
+use crate::catalog::{Method, Pattern, Resolve, Schema, SchemaFormat, SchemaKind};
 use crate::chain;
 use crate::checks::is_spoilt;
 use crate::decode::FIELDS;
@@ -66,8 +68,10 @@ pub(super) struct Leaf {
     unit: i64,
     /// Where dates are meant that do not say it.
     zone: Option<Zone>,
-    /// What an id looks like, where a name can stand in its place.
+    /// What an id looks like, where that is known.
     id: Option<Pattern>,
+    /// How a name in its place becomes one.
+    resolve: Vec<Arc<Resolve>>,
     /// How many names lead to the list, if there is one on the way.
     list_at: Option<usize>,
     pub(super) sensitive: bool,
@@ -120,7 +124,8 @@ pub(super) fn meaning(method: &Method, part: &str, names: &[String]) -> Meaning 
         units,
         unit: 1,
         zone: None,
-        id: schema.pattern.clone().filter(|_| schema.resolve.is_some()),
+        id: schema.pattern.clone(),
+        resolve: schema.resolve.clone(),
         list_at,
         sensitive,
     })
@@ -183,7 +188,8 @@ impl Leaf {
 
     /// Whether the text is the name of something whose id is wanted.
     fn is_name(&self, text: &str) -> bool {
-        self.id.as_ref().is_some_and(|id| !id.fits(text.trim())) && !is_spoilt(text)
+        let text = text.trim();
+        !is_spoilt(text) && self.resolve.iter().any(|way| way.is_name(text, self.id.as_ref()) && way.takes(text))
     }
 
     /// A text as a value; one that does not fit stays a text, so that the schema's check names it.
@@ -203,7 +209,8 @@ impl Leaf {
         match self.kind {
             SchemaKind::Integer => {
                 let number = value::measured(text, &self.units, self.unit).or_else(unix_seconds);
-                number.map_or_else(|| Value::from(text), Value::from)
+                let name = || if self.is_name(text) { find::of_text(text) } else { Value::from(text) };
+                number.map_or_else(name, Value::from)
             }
             SchemaKind::Number => {
                 let whole = value::integer(text).map(Value::from);

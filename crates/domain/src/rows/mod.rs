@@ -37,7 +37,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::catalog::shortened;
+use super::catalog::{Catalog, shortened};
 use super::checks::Finding;
 use super::decode::{self, Decoder};
 use super::find::Names;
@@ -193,6 +193,29 @@ pub struct Row {
 }
 
 impl Row {
+    /// That of a job which no file has: another row needs what it makes.
+    pub fn made(place: String, raw: Bytes, input: Result<Job, Rejection>) -> Self {
+        Self { line: 0, place, raw, cells: None, input, warnings: Vec::new(), returned: None, columns: None }
+    }
+
+    /// Puts ids beside the row's names, or says what is wrong with them.
+    pub fn find_names(&mut self, names: &Names, catalog: &Catalog) {
+        let Ok(job) = &mut self.input else { return };
+        match names.settle(job, catalog) {
+            Ok(false) => {}
+            Ok(true) => {
+                decode::identify(job, catalog);
+                self.raw = with_params(&self.raw, &job.params);
+            }
+            Err(faults) => {
+                for mut fault in faults {
+                    fault.column = self.column_of(&fault.field);
+                    self.refuse(fault);
+                }
+            }
+        }
+    }
+
     /// The finding with the column that it comes from.
     pub fn in_column(&self, mut finding: Finding) -> Finding {
         finding.column = self.column_of(&finding.field);
@@ -343,21 +366,6 @@ impl<R: BufRead> Rows<R> {
         row.refuse(Fault::of(Reason::IdConflict, "id", rule));
     }
 
-    /// Puts ids beside the row's names, or says what is wrong with them.
-    fn find_names(&self, row: &mut Row) {
-        let Ok(job) = &mut row.input else { return };
-        match self.names.settle(job, &self.decoder.catalog) {
-            Ok(false) => {}
-            Ok(true) => row.raw = with_params(&row.raw, &job.params),
-            Err(faults) => {
-                for mut fault in faults {
-                    fault.column = row.column_of(&fault.field);
-                    row.refuse(fault);
-                }
-            }
-        }
-    }
-
     fn finish(&mut self, draft: Draft) -> Result<Row, FileError> {
         let Draft { mut row, base } = draft;
         let settled = self.ids.settle(&self.file, &mut row, base.as_ref(), &self.decoder.catalog);
@@ -365,7 +373,7 @@ impl<R: BufRead> Rows<R> {
         if base.is_some() {
             row.raw = with_id(&row);
         }
-        self.find_names(&mut row);
+        row.find_names(&self.names, &self.decoder.catalog);
         if let (Ok(_), Some(fault)) = (&row.input, decode::too_long(row.raw.len() as u64, self.input.bytes_max)) {
             row.refuse(fault);
         }

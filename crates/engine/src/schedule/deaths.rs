@@ -36,7 +36,7 @@ impl Deaths {
                 self.of = of;
             }
             // It has not ended.
-            Settlement::Queued { .. } | Settlement::Uncertain { .. } => {}
+            Settlement::Queued { .. } | Settlement::Uncertain { .. } | Settlement::Nameless { .. } => {}
             Settlement::Succeeded { .. }
             | Settlement::Undone { .. }
             | Settlement::Held { .. }

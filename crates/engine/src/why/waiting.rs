@@ -29,6 +29,11 @@ pub(super) fn blocked(at: &Situation) -> Vec<Fact> {
         }
     };
     let mut facts: Vec<Fact> = awaited.iter().take(AWAITED_MAX).map(fact).collect();
+    if facts.is_empty() {
+        facts.extend(standing_still(at, &at.lane));
+        let text = "waits for a name to be looked up: the worker asks the platform, and tries again where it cannot";
+        facts.push(Fact::new("name", text));
+    }
     if let more @ 1.. = awaited.len().saturating_sub(AWAITED_MAX) {
         facts.push(Fact::new("blocked", format!("and for {more} more")).with(json!({"more": more})));
     }

@@ -128,6 +128,8 @@ pub struct ExportRow {
     pub detail: Cause,
     /// What to do about it.
     pub cure: Option<Cure>,
+    /// The documents of the jobs that it waited for, and of those that waited for it, where they were asked for.
+    pub linked: [Vec<Value>; 2],
 }
 
 /// Jobs of a lane that ended alike.
@@ -207,10 +209,12 @@ pub trait JobReports {
     /// Those of these jobs that have ended, are held, or were dropped.
     fn ended_among(&self, jobs: &[JobSeq]) -> Result<Vec<Followed>, LedgerError>;
 
-    /// Calls `each` for every row that matches until it breaks. Rows of one file come in the file's order.
+    /// Calls `each` for every row that matches until it breaks. Rows of one file come in the file's order; `linked`: with
+    /// the jobs that they wait for, and that wait for them.
     fn export(
         &self,
         selection: &Selection,
+        linked: bool,
         each: &mut dyn FnMut(ExportRow) -> ControlFlow<()>,
     ) -> Result<(), LedgerError>;
 }

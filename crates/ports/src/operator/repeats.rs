@@ -81,6 +81,12 @@ pub trait Untouched {
     /// The ledger's.
     fn knows(&self, id: &str) -> Result<bool, LedgerError>;
 
+    /// What a look-up by name has shown of a place, if it was read since that instant.
+    ///
+    /// # Errors
+    /// The ledger's.
+    fn listed(&self, directory: &str, place: &str, since: Timestamp) -> Result<Option<crate::Kept>, LedgerError>;
+
     /// How many jobs of a lane and identity have their object, or may get it.
     ///
     /// # Errors

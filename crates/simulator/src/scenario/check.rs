@@ -75,11 +75,14 @@ impl Scenario {
     pub fn unknown_names(&self, catalog: &Catalog) -> Vec<String> {
         let kinds: BTreeSet<&str> = catalog.methods.values().flat_map(|method| method.names()).collect();
         let unknown = self.known.keys().filter(|kind| !kinds.contains(kind.as_str()));
+        let is_look_up = |name: &str| catalog.method(name).is_some_and(|method| !method.resolves.is_empty());
+        let unlisted = self.listed.keys().filter(|name| !is_look_up(name));
+        let unlisted = unlisted.map(|name| format!("listed: {name:?} looks nothing up by name"));
         let unknown = unknown.map(|kind| {
             let known = kinds.iter().copied().collect::<Vec<_>>().join(", ");
             format!("known: no parameter names {kind:?}; there are {known}")
         });
-        self.unknown_methods(catalog).into_iter().chain(unknown).collect()
+        self.unknown_methods(catalog).into_iter().chain(unknown).chain(unlisted).collect()
     }
 
     /// Names and patterns that fit no method of the catalog.

@@ -51,6 +51,9 @@ pub struct Scenario {
     /// What there is on the platform, by kind (`users`, `levels`, …): what is not listed is unknown. A kind that is left out
     /// is not checked.
     pub known: BTreeMap<String, Vec<String>>,
+    /// Who and what there is beside the books, by the look-up that finds it (`feishu.contact.user.batch_get_id`): items as
+    /// that look-up shows them.
+    pub listed: BTreeMap<String, Vec<Value>>,
     /// What a call that names this id is answered, e.g. the level of a tenant that has no levels.
     pub codes: BTreeMap<String, i64>,
     /// How listings behave.

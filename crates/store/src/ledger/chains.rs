@@ -10,10 +10,12 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::books::{Books, Trouble};
+use super::listed;
 use super::settle::{self, STANDING_COLUMNS, Standing, StandingRow, known_state};
 use crate::driver::{self, Conn, values};
 use crate::state::State;
 use paceline_domain::chain::{self, graph};
+use paceline_domain::find;
 use paceline_domain::job::Job;
 use paceline_domain::messages::Cause;
 use paceline_domain::outcome::Failure;
@@ -26,6 +28,8 @@ use paceline_ports::{JobSeq, Settlement, Waiting};
 pub(crate) struct Needs {
     /// Its own list, as JSON; `None` where it names none.
     pub(crate) after: Option<String>,
+    /// Whether names are to be looked up first; `None` where there are none.
+    pub(crate) finds: Option<bool>,
     rows: Vec<Need>,
 }
 
@@ -42,12 +46,13 @@ impl Needs {
         rows.extend(job.after.iter().map(|id| Need { id: id.clone(), takes: false, field: None }));
         // Texts only: there is nothing that could fail.
         let after = (!job.after.is_empty()).then(|| serde_json::to_string(&job.after).unwrap_or_default());
-        Self { after, rows }
+        let finds = find::holds(job).then(|| find::left(&job.params).is_some());
+        Self { after, finds, rows }
     }
 
     /// The state in which the job begins.
     pub(crate) const fn state(&self) -> State {
-        if self.rows.is_empty() { State::Queued } else { State::Blocked }
+        if self.rows.is_empty() && !matches!(self.finds, Some(true)) { State::Queued } else { State::Blocked }
     }
 }
 
@@ -65,6 +70,9 @@ pub(crate) fn keep(conn: &Conn, seq: JobSeq, needs: &Needs, is_new: bool) -> dri
 
 /// The state in which a job that is known begins again.
 pub(crate) fn state_of(conn: &Conn, seq: JobSeq) -> driver::Result<State> {
+    if let Some(state) = listed::begin_again(conn, seq)? {
+        return Ok(state);
+    }
     let waits = conn.query_value("SELECT EXISTS (SELECT 1 FROM prerequisites WHERE job = $1)", values![seq])?;
     Ok(if waits { State::Blocked } else { State::Queued })
 }
@@ -168,7 +176,8 @@ fn prerequisites(conn: &Conn, seq: JobSeq) -> driver::Result<Vec<Prerequisite>> 
 
 /// With `is_final`, who ended without success ends this one.
 fn due(conn: &Conn, seq: JobSeq, is_final: bool) -> Result<Due, Trouble> {
-    let (mut values, mut waits, mut absent) = (Vec::new(), false, false);
+    let finds = "SELECT EXISTS (SELECT 1 FROM jobs WHERE seq = $1 AND finds = 1)";
+    let (mut values, mut waits, mut absent) = (Vec::new(), conn.query_value(finds, values![seq])?, false);
     for one in prerequisites(conn, seq)? {
         let state = one.state.map(|state| known_state(seq, state)).transpose()?;
         match state {
@@ -234,6 +243,16 @@ fn release(books: &mut Books, job: Blocked, taken: &[serde_json::Value], now: Ti
 fn die(books: &mut Books, job: Blocked, reason: Reason, cause: Cause, now: Timestamp) -> Result<(), Trouble> {
     let dead = Settlement::Dead { reason, failure: Failure { detail: cause, ..Failure::default() } };
     settle::apply(books, job.seq, job.standing, &dead, false, now)
+}
+
+/// Lets a blocked job go on if nothing keeps it any more.
+pub(crate) fn go_on(books: &mut Books, seq: JobSeq, now: Timestamp) -> Result<(), Trouble> {
+    let Some(standing) = settle::standing(books, seq)? else { return Ok(()) };
+    let due = due(books.conn(), seq, false)?;
+    if become_of(books, Blocked { seq, standing, may_be_overdue: true }, due, now)? == Became::Queued {
+        books.note_unblocked(seq);
+    }
+    Ok(())
 }
 
 /// A job has ended: whoever waited for it goes on, or ends with it, down the chain.

@@ -9,14 +9,14 @@ use super::books::{Books, Trouble};
 use super::held::{Held, Part};
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
 use super::sharing::SKEW_MAX;
-use super::{Open, attempts, calls, chains, counted, restraints, settle, unsettled, waiting};
+use super::{Open, attempts, calls, chains, counted, listed, restraints, settle, unsettled, waiting};
 use crate::driver::{Conn, values};
 use paceline_domain::budget::CalledDay;
 use paceline_domain::job::{Job, LaneKey};
 use paceline_domain::time::Timestamp;
 use paceline_metrics::Source;
 use paceline_ports::{
-    AttemptEnd, AttemptSeq, AttemptStart, Changed, Domain, JobSeq, LedgerError, PastCall, Restraint, Settlement,
+    AttemptEnd, AttemptSeq, AttemptStart, Changed, Domain, JobSeq, LedgerError, Named, PastCall, Restraint, Settlement,
     Unsettled, Verified, Waiting,
 };
 
@@ -172,6 +172,20 @@ impl Domain for SqlDomain {
             // They are in no lane, so they are nobody's: whoever looks first ends them.
             ended += self.change(move |books, _| chains::expire(books, &overdue, now, wait)).await?;
         }
+    }
+
+    async fn nameless(&self, after: JobSeq, limit: usize) -> Result<Vec<(JobSeq, Job)>, LedgerError> {
+        let domain = self.held.union(false);
+        let rows = self.open.readers.read(move |conn| listed::nameless(conn, &domain, after, limit)).await?;
+        rows.into_iter().map(|(seq, row)| Ok((seq, row.parse()?))).collect()
+    }
+
+    async fn named(&self, found: Vec<(JobSeq, Named)>, now: Timestamp) -> Result<Vec<Waiting>, LedgerError> {
+        let name = move |books: &mut Books, held: &Held| {
+            listed::named(books, held, &found, now)?;
+            chains::unblocked(books)
+        };
+        self.change(name).await
     }
 
     async fn unsettled(&self, method: &str, seqs: Vec<JobSeq>) -> Result<Vec<Unsettled>, LedgerError> {

@@ -82,8 +82,8 @@ pub(crate) fn insert(
     let (conn, seal) = (books.conn(), books.conn().seal());
     let inserted = conn.query_opt(
         "INSERT INTO jobs (lane, batch, state, priority, attempts, not_before, not_after, created_at, id, hash, object,
-             identity, reply_to, meta, amqp, place, params, cells, raw, waits_for)
-         VALUES ($1, $2, $18, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $19)
+             identity, reply_to, meta, amqp, place, params, cells, raw, waits_for, finds)
+         VALUES ($1, $2, $18, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $19, $20)
          ON CONFLICT (id) DO NOTHING RETURNING seq",
         values![
             lane,
@@ -105,6 +105,7 @@ pub(crate) fn insert(
             text.sealed_raw(seal, origin.raw)?,
             text.needs.state().number(),
             text.needs.after,
+            text.needs.finds.map(i64::from),
         ],
         |row| row.get(0).map(JobSeq),
     )?;
@@ -130,7 +131,10 @@ pub(crate) fn renew(
     if !keep {
         chains::keep(conn, seq, &text.needs, false)?;
     }
-    let state = chains::state_of(conn, seq)?;
+    let state = if keep { chains::state_of(conn, seq)? } else { text.needs.state() };
+    if !keep && text.needs.finds.is_some() {
+        name(books, seq, text)?;
+    }
     conn.execute(
         "UPDATE jobs SET batch = $2, state = $7, attempts = 0, filled = NULL, ended_at = NULL, outbox = NULL, key = NULL, reason = NULL,
              http_status = NULL, code = NULL, detail = NULL, cure = NULL, log_id = NULL, result = NULL, warnings = NULL,
@@ -172,7 +176,8 @@ pub(crate) fn rewrite(books: &Books, seq: JobSeq, text: &JobText, now: Timestamp
     let seal = books.conn().seal();
     books.conn().execute(
         "UPDATE jobs SET params = $2, object = $3, identity = $4, priority = $5, not_before = $6, not_after = $7,
-             reply_to = $8, meta = $9, edited_hash = $10, edited_at = $11, waits_for = $12, filled = NULL
+             reply_to = $8, meta = $9, edited_hash = $10, edited_at = $11, waits_for = $12, filled = NULL,
+             finds = $13
          WHERE seq = $1",
         values![
             seq,
@@ -187,9 +192,19 @@ pub(crate) fn rewrite(books: &Books, seq: JobSeq, text: &JobText, now: Timestamp
             seal.keyed(&text.hash)?,
             now,
             text.needs.after,
+            text.needs.finds.map(i64::from),
         ],
     )?;
     chains::keep(books.conn(), seq, &text.needs, false)?;
+    Ok(())
+}
+
+/// Gives a job the ids that were found for its names: its content stays.
+pub(crate) fn name(books: &Books, seq: JobSeq, text: &JobText) -> Result<(), Trouble> {
+    let (params, object) = (text.sealed_params(books.conn().seal())?, text.job.object.map(|object| object.0));
+    let finds = text.needs.finds.map(i64::from);
+    let sql = "UPDATE jobs SET params = $2, object = $3, finds = $4 WHERE seq = $1";
+    books.conn().execute(sql, values![seq, params, object, finds])?;
     Ok(())
 }
 

@@ -19,6 +19,7 @@ mod heartbeat;
 pub(crate) mod held;
 pub(crate) mod job_row;
 pub(crate) mod leases;
+pub(crate) mod listed;
 pub(crate) mod meta;
 pub(crate) mod outbox;
 pub(crate) mod piles;
@@ -65,7 +66,7 @@ use paceline_ports::clock::Clock;
 use paceline_ports::location::Location;
 use paceline_ports::operator::BrokerStanding;
 use paceline_ports::{
-    Arrival, Counts, Domain, Figures, Fleet, Intake, JobSeq, Ledger, LedgerError, Outbox, Outgoing, Pruned,
+    Arrival, Counts, Domain, Figures, Fleet, Intake, JobSeq, Kept, Ledger, LedgerError, Outbox, Outgoing, Pruned,
     QuotaDomain, Reached, Store, Suspension, TakenOver,
 };
 
@@ -360,6 +361,26 @@ impl Ledger for SqlStore {
 
     async fn note(&self, deed: Deed, count: usize, now: Timestamp) -> Result<(), LedgerError> {
         self.open.writer.change(move |books| activity::record(books, &deed, count, now)).await
+    }
+
+    async fn listed(&self, directory: &str, place: &str, since: Timestamp) -> Result<Option<Kept>, LedgerError> {
+        let (directory, place) = (directory.to_owned(), place.to_owned());
+        self.open.readers.read(move |conn| listed::of(conn, &directory, &place, since)).await
+    }
+
+    async fn keep_listed(
+        &self,
+        directory: &str,
+        places: Vec<(String, String)>,
+        read_at: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let directory = directory.to_owned();
+        self.open.writer.change(move |books| Ok(listed::keep(books.conn(), &directory, &places, read_at)?)).await
+    }
+
+    async fn forget_listed(&self, directory: &str) -> Result<(), LedgerError> {
+        let directory = directory.to_owned();
+        self.open.writer.change(move |books| Ok(listed::forget(books.conn(), &directory)?)).await
     }
 
     async fn counts(&self, batches: Option<Vec<String>>) -> Result<Counts, LedgerError> {

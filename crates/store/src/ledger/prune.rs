@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use super::activity;
 use super::books::{Books, Trouble};
 use super::calls;
+use super::listed;
 use super::tallies::{INPUT_PILE_COLUMNS, InputPile, PILE_COLUMNS, PILE_COLUMNS_LEN, Pile, THROTTLED, read_pile};
 use crate::driver::values;
 use crate::state::State;
@@ -92,6 +93,7 @@ fn rest(books: &mut Books, before: Timestamp) -> Result<usize, Trouble> {
              WHERE job IS NULL AND sent_at < $1 AND ended_at < $1 LIMIT $2)";
     let attempts = books.conn().execute(old, values![before, PIECE])?;
     let inputs = inputs(books, before)?;
+    listed::prune(books.conn(), before)?;
     let changes = activity::forget(books, before)?;
     let batches = if attempts + inputs == 0 { batches(books, before)? } else { 0 };
     Ok(attempts + inputs + changes + batches)

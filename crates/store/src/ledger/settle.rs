@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use super::books::{Books, Trouble};
-use super::chains;
 use super::tallies::{Pile, Place};
 use super::undo;
+use super::{chains, listed};
 use crate::driver::{self, Row, values};
 use crate::facts;
 use crate::state::State;
@@ -143,6 +143,10 @@ pub(crate) fn apply_alone(
         Settlement::Uncertain { not_before, charged, failure } => {
             let attempts = standing.attempts + i64::from(attempt && *charged);
             park(books, seq, standing, State::Uncertain, Some(*not_before), attempts, Some(failure))?
+        }
+        Settlement::Nameless { failure } => {
+            listed::look_again(books.conn(), seq)?;
+            park(books, seq, standing, State::Blocked, None, charged, Some(failure))?
         }
         Settlement::Held { failure } => park(books, seq, standing, State::Held, None, charged, Some(failure))?,
         Settlement::Dead { reason, failure } => {

@@ -15,8 +15,10 @@ const PAGE: usize = 10_000;
 pub(super) fn merge(
     conn: &Conn,
     selection: &Selection,
+    linked: bool,
     each: &mut dyn FnMut(ExportRow) -> ControlFlow<()>,
 ) -> driver::Result<()> {
+    let next_job = if linked { next_linked_job } else { next_job };
     let mut jobs = Rows::new(|after| piles::jobs(conn, selection, after, PAGE), conn, next_job);
     let mut inputs = Rows::new(|after| piles::inputs(conn, selection, after, PAGE), conn, next_input);
     let (mut job, mut input) = (jobs.next()?, inputs.next()?);
@@ -74,6 +76,25 @@ fn next_job(conn: &Conn, seq: i64) -> driver::Result<ExportRow> {
     conn.query_one(&SQL, values![seq], |row| export_row(&document::of_job(row)?, row, ENDING_COLUMNS_LEN))
 }
 
+/// With the jobs that it waited for, and those that waited for it.
+fn next_linked_job(conn: &Conn, seq: i64) -> driver::Result<ExportRow> {
+    static SQL: LazyLock<[String; 2]> = LazyLock::new(|| {
+        let of = |jobs: &str| {
+            format!(
+                "SELECT {ENDING_COLUMNS} FROM jobs j JOIN lanes l USING (lane) LEFT JOIN batches b ON b.batch = j.batch
+                 WHERE {jobs} ORDER BY j.seq"
+            )
+        };
+        [
+            of("j.id IN (SELECT r.id FROM prerequisites r WHERE r.job = $1)"),
+            of("j.seq IN (SELECT r.job FROM prerequisites r JOIN jobs p ON p.id = r.id WHERE p.seq = $1)"),
+        ]
+    });
+    let documents = |sql: &str| conn.query(sql, values![seq], |row| Ok(document::of_job(row)?.document()));
+    let [before, behind] = &*SQL;
+    Ok(ExportRow { linked: [documents(before)?, documents(behind)?], ..next_job(conn, seq)? })
+}
+
 fn next_input(conn: &Conn, seq: i64) -> driver::Result<ExportRow> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
@@ -92,6 +113,7 @@ fn export_row(ending: &EndingRow, row: &Row<'_>, rest: usize) -> driver::Result<
         cells: cells.and_then(|text| serde_json::from_str(&text).ok()),
         detail: ending.failure.detail.clone(),
         cure: ending.cure(),
+        linked: [Vec::new(), Vec::new()],
     })
 }
 

@@ -170,10 +170,11 @@ impl JobReports for Operator {
     fn export(
         &self,
         selection: &Selection,
+        linked: bool,
         each: &mut dyn FnMut(ExportRow) -> ControlFlow<()>,
     ) -> Result<(), LedgerError> {
         // One state, so that a job that ends meanwhile is not seen twice or not at all.
-        self.read_at_once(|conn| export::merge(conn, selection, each))
+        self.read_at_once(|conn| export::merge(conn, selection, linked, each))
     }
 }
 

@@ -10,6 +10,7 @@ use super::first_edition::{self, FirstEdition};
 use super::outlook::UntouchedFile;
 use crate::driver::{self, Conn, Row, values};
 use crate::ledger::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
+use crate::ledger::listed;
 use crate::state::State;
 use paceline_domain::catalog::Catalog;
 use paceline_domain::identity::ObjectHash;
@@ -17,8 +18,11 @@ use paceline_domain::job::{Identity, Job, LaneKey};
 use paceline_domain::rows::Numbered;
 use paceline_domain::time::Timestamp;
 use paceline_domain::update;
-use paceline_ports::LedgerError;
 use paceline_ports::operator::{Likeness, Outlook, Repeat, RepeatReports, Seeker, Sought, Untouched, can_be_queued};
+use paceline_ports::{Kept, LedgerError};
+
+/// The version since which the ledger keeps what look-ups by name have shown.
+const LISTED_SINCE: i64 = 26;
 
 /// Looks jobs up in a ledger.
 struct LookUps<'l> {
@@ -31,6 +35,11 @@ struct LookUps<'l> {
 impl Untouched for UntouchedFile {
     fn knows(&self, id: &str) -> Result<bool, LedgerError> {
         Ok(self.conn.query_value("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = $1)", values![id])?)
+    }
+
+    fn listed(&self, directory: &str, place: &str, since: Timestamp) -> Result<Option<Kept>, LedgerError> {
+        let kept = self.conn.has_since(LISTED_SINCE).then(|| listed::of(&self.conn, directory, place, since));
+        Ok(kept.transpose()?.flatten())
     }
 
     fn objects(&self, lane: &LaneKey, identity: &Identity) -> Result<u64, LedgerError> {

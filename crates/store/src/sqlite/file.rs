@@ -24,7 +24,7 @@ use paceline_ports::location::Location;
 const APPLICATION_ID: i64 = 0x5041_4345;
 
 /// The script that leads to each version, in order; the file's `user_version` says which it has reached.
-pub(crate) const MIGRATIONS: [(i64, &str); 21] = [
+pub(crate) const MIGRATIONS: [(i64, &str); 22] = [
     (1, include_str!("../migrations/0001.sql")),
     (2, include_str!("../migrations/0002.sql")),
     (3, include_str!("../migrations/0003.sql")),
@@ -45,6 +45,7 @@ pub(crate) const MIGRATIONS: [(i64, &str); 21] = [
     (23, include_str!("../migrations/0023.sql")),
     (24, include_str!("../migrations/0024.sql")),
     (25, include_str!("../migrations/0025.sql")),
+    (26, include_str!("../migrations/0026.sql")),
     (27, include_str!("../migrations/0027.sql")),
 ];
 

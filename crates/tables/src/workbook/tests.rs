@@ -75,7 +75,10 @@ fn a_sheet_is_chosen_and_the_rest_is_told() {
     });
     let sheet = find(&path, None).unwrap();
     assert_eq!(sheet.name, "会议室", "the first that is shown");
-    assert_eq!(sheet.notes, Notes { others: vec!["B".into()], merged: vec!["A2:B3".into()], hidden: vec![5, 6] });
+    assert_eq!(
+        sheet.notes,
+        Notes { others: vec!["B".into()], merged: vec!["A2:B3".into()], hidden: vec![5, 6], is_untold: false }
+    );
     assert_eq!(rows(&path, Some("B"))[0].cells, ["other"]);
     let refused = find(&path, Some("C")).unwrap_err().to_string();
     assert_eq!(refused, "there is no sheet \"C\"; the workbook has \"会议室\", \"B\"");

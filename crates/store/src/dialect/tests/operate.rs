@@ -118,7 +118,7 @@ fn lists(operator: &dyn Reports, flying: JobSeq) {
         operator.newest_inputs(&all, group, 2).unwrap();
     }
     operator.page_dead_inputs(&all, 0, 5).unwrap();
-    operator.export(&all, &mut |_| ControlFlow::Continue(())).unwrap();
+    operator.export(&all, true, &mut |_| ControlFlow::Continue(())).unwrap();
 }
 
 fn figures(operator: &dyn Reports) {

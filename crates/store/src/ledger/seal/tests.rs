@@ -146,6 +146,7 @@ fn age(path: &Path, key: &Key, content: &[u8; 32]) {
     conn.execute("UPDATE jobs SET hash = ?1 WHERE id = 'b'", [[5_u8; 32]]).unwrap();
     conn.execute_batch(
         "DROP TABLE call_days; ALTER TABLE broker DROP COLUMN status; ALTER TABLE broker ADD COLUMN is_full INTEGER;
+         DROP TABLE listed; DROP INDEX jobs_finds; ALTER TABLE jobs DROP COLUMN finds;
          INSERT INTO meta SELECT 'key', mark FROM keys; DELETE FROM meta WHERE name = 'keyed'; DROP TABLE keys;
          DROP TABLE activity; DROP INDEX rejected_conflicts; ALTER TABLE rejected DROP COLUMN more; ALTER TABLE rejected DROP COLUMN more_at;
          DROP TABLE prerequisites; DROP INDEX jobs_blocked; DROP INDEX jobs_absent; DROP INDEX jobs_blocked_until;
