@@ -11,8 +11,8 @@ use paceline::domain::job::{Job, LaneKey};
 use paceline::domain::time::{Mono, Timestamp, micros};
 use paceline::engine::ports::{
     Arrival, AttemptEnd, AttemptSeq, AttemptStart, Card, Changed, Counts, Domain, Fleet, Gathering, Holding, Intake,
-    JobSeq, Ledger, LedgerError, PastCall, Pruned, QuotaDomain, Replica as Seen, Restraint, Settlement, Suspension,
-    TakenOver, Unsettled, Verified, Waiting,
+    JobSeq, Kept, Ledger, LedgerError, Named, PastCall, Pruned, QuotaDomain, Replica as Seen, Restraint, Settlement,
+    Suspension, TakenOver, Unsettled, Verified, Waiting,
 };
 
 use super::leases::{LEASE, MARGIN, Part, Replica, Row};
@@ -160,6 +160,22 @@ impl Domain for Handle {
         while_running!(self.replica, self.replica.shared.whole.end_blocked(wait, now).await)
     }
 
+    async fn nameless(&self, after: JobSeq, limit: usize) -> Done<Vec<(JobSeq, Job)>> {
+        while_running!(self.replica, self.inner().await?.nameless(after, limit).await)
+    }
+
+    async fn named(&self, found: Vec<(JobSeq, Named)>, now: Timestamp) -> Done<Vec<Waiting>> {
+        while_running!(self.replica, {
+            let mut rows = self.replica.shared.rows.lock().await;
+            for (seq, _) in &found {
+                let lane = self.replica.lane_of(*seq).await?;
+                self.replica.fence(&rows, &lane)?;
+            }
+            let unblocked = self.replica.shared.whole.named(found, now).await;
+            self.settled(unblocked, &mut rows).await
+        })
+    }
+
     async fn unsettled(&self, method: &str, seqs: Vec<JobSeq>) -> Done<Vec<Unsettled>> {
         while_running!(self.replica, self.replica.shared.whole.unsettled(method, seqs).await)
     }
@@ -256,6 +272,18 @@ impl Ledger for Desk {
 
     async fn prune(&self, before: Timestamp, after: JobSeq) -> Done<Pruned> {
         while_running!(self.0, self.0.shared.inner.prune(before, after).await)
+    }
+
+    async fn listed(&self, directory: &str, place: &str, since: Timestamp) -> Done<Option<Kept>> {
+        while_running!(self.0, self.0.shared.inner.listed(directory, place, since).await)
+    }
+
+    async fn keep_listed(&self, directory: &str, places: Vec<(String, String)>, read_at: Timestamp) -> Done<()> {
+        while_running!(self.0, self.0.shared.inner.keep_listed(directory, places, read_at).await)
+    }
+
+    async fn forget_listed(&self, directory: &str) -> Done<()> {
+        while_running!(self.0, self.0.shared.inner.forget_listed(directory).await)
     }
 
     async fn note(&self, deed: Deed, count: usize, now: Timestamp) -> Done<()> {
