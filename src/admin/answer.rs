@@ -30,8 +30,8 @@ pub(super) struct Fault {
     status: StatusCode,
     error: String,
     /// The error as data, where there is a sentence for it in more than one language.
-    fact: Option<FileTrouble>,
-    cure: String,
+    fact: Option<Box<FileTrouble>>,
+    cure: Box<str>,
     faults: Vec<FieldFault>,
     count: Option<usize>,
     duplicates: Vec<Value>,
@@ -40,7 +40,7 @@ pub(super) struct Fault {
 impl Fault {
     /// A sentence that says what is wrong, and one that says what to do.
     pub(super) fn new(status: StatusCode, error: impl Into<String>, cure: impl Into<String>) -> Self {
-        let (error, cure) = (error.into(), cure.into());
+        let (error, cure) = (error.into(), cure.into().into_boxed_str());
         Self { status, error, fact: None, cure, faults: Vec::new(), count: None, duplicates: Vec::new() }
     }
 
@@ -55,7 +55,8 @@ impl Fault {
 
     /// What is wrong with a file, and what to do in the same sentence.
     pub(super) fn file(status: StatusCode, trouble: FileTrouble) -> Self {
-        Self { fact: Some(trouble.clone()), ..Self::new(status, trouble.to_string(), "") }
+        let error = trouble.to_string();
+        Self { fact: Some(Box::new(trouble)), ..Self::new(status, error, "") }
     }
 
     /// 404.
@@ -137,7 +138,7 @@ impl IntoResponse for Fault {
         if let Some(fact) = self.fact {
             document.insert("error_fact".to_owned(), json!(fact));
         }
-        document.insert("cure".to_owned(), Value::from(self.cure));
+        document.insert("cure".to_owned(), Value::from(&*self.cure));
         if let Some(count) = self.count {
             document.insert("count".to_owned(), Value::from(count));
         }

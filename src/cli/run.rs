@@ -93,7 +93,9 @@ pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Resu
     let checked = check(context, &args, (&sources, &mut names), &decoder, store.as_ref());
     names.end(&mut context.err)?;
     let (mut checked, changes) = checked?;
-    sources.iter_mut().for_each(|source| source.names = names.names());
+    for source in &mut sources {
+        source.names = names.names();
+    }
     let mut signals = (signals::Stop::listen()?, signals::HangUps::listen()?);
     let gone = match &store {
         Some(store) if args.prune => {

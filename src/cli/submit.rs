@@ -74,7 +74,9 @@ pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Resu
         let checked = check_with_ledger(context, (&sources, &mut names), &decoder, args.rules, (store, allow));
         names.end(&mut context.err)?;
         let (_, changes) = checked?;
-        sources.iter_mut().for_each(|source| source.names = names.names());
+        for source in &mut sources {
+            source.names = names.names();
+        }
         say_open(context, &names)?;
         return to_ledger(context, &args, &settings, (&sources, &changes, names.created()), &decoder).await;
     };
@@ -85,7 +87,9 @@ pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Resu
     let checked = refuse_invalid(context, &sources, &decoder, (&present, &mut names), args.rules, again);
     names.end(&mut context.err)?;
     let (_, changes) = checked?;
-    sources.iter_mut().for_each(|source| source.names = names.names());
+    for source in &mut sources {
+        source.names = names.names();
+    }
     say_open(context, &names)?;
     if changes.supersedes() {
         let message = "updates wait in the ledger here that are not wanted any more; nothing was sent";
@@ -319,10 +323,8 @@ async fn until_connected(link: &Link) -> anyhow::Result<()> {
     if connected.is_ok() {
         return Ok(());
     }
-    let why = match link.state() {
-        LinkState::Down { fault, .. } => fault.to_string(),
-        other => other.to_string(),
-    };
+    let state = link.state();
+    let why = if let LinkState::Down { fault, .. } = &state { fault.to_string() } else { state.to_string() };
     Err(refuse(format!("the broker cannot be reached: {why}"), "`paceline check` looks at it more closely"))
 }
 

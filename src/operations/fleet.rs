@@ -28,17 +28,17 @@ impl Workers {
         self.domains.iter().map(move |name| (name.as_str(), by_name.get(name.as_str()).copied()))
     }
 
-    fn owner<'h>(&self, holding: Option<&'h Holding>) -> Option<&'h str> {
+    fn owner(holding: Option<&Holding>) -> Option<&str> {
         holding.filter(|holding| !holding.left.is_zero()).map(|holding| holding.owner.as_str())
     }
 
     fn owned_by(&self, replica: &Replica) -> usize {
-        self.holdings().filter(|(_, holding)| self.owner(*holding) == Some(replica.id.as_str())).count()
+        self.holdings().filter(|(_, holding)| Self::owner(*holding) == Some(replica.id.as_str())).count()
     }
 
     /// Domains that nobody works.
     pub fn ownerless(&self) -> Vec<&str> {
-        self.holdings().filter(|(_, holding)| self.owner(*holding).is_none()).map(|(name, _)| name).collect()
+        self.holdings().filter(|(_, holding)| Self::owner(*holding).is_none()).map(|(name, _)| name).collect()
     }
 
     /// Whether the living workers go by different quotas.
@@ -69,7 +69,7 @@ impl Workers {
         let domains = self.holdings().map(|(name, holding)| {
             let left = holding.map(|holding| holding.left).unwrap_or_default();
             json!({
-                "domain": name, "owner": self.owner(holding), "epoch": holding.map(|holding| holding.epoch),
+                "domain": name, "owner": Self::owner(holding), "epoch": holding.map(|holding| holding.epoch),
                 "lease_left_s": left.as_secs_f64(), "quotas": holding.map(|holding| holding.quotas.as_str()),
             })
         });

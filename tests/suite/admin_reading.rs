@@ -133,12 +133,8 @@ impl World {
             broker: None,
             metrics: Arc::new(String::new),
         };
-        let access = Access {
-            tls: None,
-            tokens: vec![Token::of_secret("t", TOKEN, Role::Admin)],
-            public_url: None,
-            reads_openly: true,
-        };
+        let tokens = vec![Token::of_secret("t", TOKEN, Role::Admin)];
+        let access = Access { tls: None, tokens, public_url: None, reads_openly: true };
         let admin = bind(Some(listen.parse().unwrap()), None).await.unwrap().serve(&access, worker);
         Self { place, ledger, engine, admin }
     }

@@ -67,9 +67,9 @@ async fn names_and_updates_go_over_a_broker() {
     assert!(updated.err.contains("1 published"), "{}", updated.transcript());
     send(&room("r2", 11, &json!({"$find": "总部"}))).await;
     work();
-    let updates = place.run(&["jobs", "list", "--batch", "update:rooms", "--json"]);
-    let update: Value = serde_json::from_str(updates.out.lines().next().unwrap()).unwrap();
-    assert_eq!(update["status"], "succeeded", "{}", updates.transcript());
+    let listed = place.run(&["jobs", "list", "--batch", "update:rooms", "--json"]);
+    let update: Value = serde_json::from_str(listed.out.lines().next().unwrap()).unwrap();
+    assert_eq!(update["status"], "succeeded", "{}", listed.transcript());
     assert_eq!(jobs(&place, "update:rooms"), [json!({"capacity": 9})]);
     let conflicts = place.run(&["dead", "list", "--reason", "id-conflict", "--json"]);
     assert!(conflicts.out.contains("\"r2\""), "{}", conflicts.transcript());

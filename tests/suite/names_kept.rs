@@ -1,5 +1,7 @@
 //! Names that were looked up once: kept with their age, asked again when they are gone, and created where they are not there.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::check::Simulator;
@@ -97,7 +99,7 @@ fn people_and_departments_are_found_many_at_a_call() {
         config("b", json!({"users": [user("+86 13800138000"), user("工号:E7"), user("ann@corp.com")], "depts": []})),
         room,
     ];
-    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let lines = lines.map(|line| line.to_string()).join("\n");
     let (place, _simulator) = place(&[("admins.jsonl", &lines)]);
 
     let planned = run(&place, &["plan", "admins.jsonl"]);
@@ -136,7 +138,7 @@ fn missing_levels_are_created_once_and_before_their_rooms() {
     let mut table = "名称,容量,层级\n".to_owned();
     for number in 0..300 {
         let level = ["总部/3号楼/2层", "总部/3号楼", "总部"][number % 3];
-        table.push_str(&format!("R{number},{},{level}\n", 4 + number % 9));
+        writeln!(table, "R{number},{},{level}", 4 + number % 9).unwrap();
     }
     let (place, simulator) = place(&[("rooms.csv", &table), ("root.jsonl", ROOT)]);
     let root = run(&place, &["run", "root.jsonl"]);
@@ -253,7 +255,7 @@ fn events_that_people_changed_in_a_calendar_are_named() {
             "body": {"summary": "改过的"}}),
         json!({"id": "h2", "method": "feishu.calendar.event.delete", "app": "acme", "path": path("e2")}),
     ];
-    place.write("hand.jsonl", &by_hand.iter().map(|line| format!("{line}\n")).collect::<String>());
+    place.write("hand.jsonl", &by_hand.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     let other = [SECRETS[0], SECRETS[1], ("PACELINE_STORE__URL", "sqlite://other.db")];
     let changed = place.run_with(&["run", "hand.jsonl"], &other);
     assert_eq!(changed.code, Some(0), "{}", changed.transcript());

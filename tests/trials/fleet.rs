@@ -5,12 +5,15 @@
 //! pace, every quota domain had another owner within ten seconds, and the audit over all owners finds no window exceeded.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use fastrand::Rng;
+use paceline::clock::Clock;
+use paceline::domain::time::Mono;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -81,6 +84,7 @@ impl Drop for Database {
 /// The workers, by what they are known by to each other.
 struct Fleet<'s> {
     site: &'s Site,
+    clock: Clock,
     workers: Vec<Process>,
     /// The longest time that a domain had no other owner.
     longest: Duration,
@@ -137,7 +141,7 @@ impl Fleet<'_> {
     async fn carry_out(&mut self, deed: Deed, rng: &mut Rng) -> anyhow::Result<()> {
         let at = rng.usize(..self.workers.len());
         let number = number_of(&self.workers[at]);
-        let began = Instant::now();
+        let began = self.clock.mono();
         match deed {
             Deed::Kill => {
                 self.workers[at].kill()?;
@@ -149,7 +153,7 @@ impl Fleet<'_> {
                 self.workers[at].signal(Signal::STOP)?;
                 self.until_owned(Some(number)).await?;
                 self.note(began);
-                tokio::time::sleep(PAUSE.saturating_sub(began.elapsed())).await;
+                tokio::time::sleep(PAUSE.saturating_sub(self.clock.mono().since(began))).await;
                 self.workers[at].signal(Signal::CONT)?;
             }
             Deed::End => {
@@ -166,8 +170,8 @@ impl Fleet<'_> {
         Ok(())
     }
 
-    fn note(&mut self, began: Instant) {
-        self.longest = self.longest.max(began.elapsed());
+    fn note(&mut self, began: Mono) {
+        self.longest = self.longest.max(self.clock.mono().since(began));
     }
 }
 
@@ -189,13 +193,15 @@ fn job(app: &str, number: u64) -> Value {
 fn settings() -> String {
     let mut text = format!("[apps.acme.quotas]\n{ROOMS}");
     for app in &FEISHU[1..] {
-        text += &format!(
+        let _ = write!(
+            text,
             "[apps.{app}]\nplatform = \"feishu\"\nbase_url = \"ADDRESS\"\napp_id = \"cli_{app}\"\n\
              app_secret = {{ env = \"ACME_SECRET\" }}\n[apps.{app}.quotas]\n{ROOMS}"
         );
     }
     for app in &WECOM[1..] {
-        text += &format!(
+        let _ = write!(
+            text,
             "[apps.{app}]\nplatform = \"wecom\"\nbase_url = \"ADDRESS\"\ncorp_id = \"ww_{app}\"\n\
              corp_secret = {{ env = \"CAMPUS_SECRET\" }}\n"
         );
@@ -260,7 +266,8 @@ async fn run(
     let of = |apps: &'static [&str], count: u64| apps.iter().flat_map(move |app| (0..count).map(move |n| job(app, n)));
     let mut jobs: Vec<Value> = of(&FEISHU, rooms).chain(of(&WECOM, meetings)).collect();
     rng.shuffle(&mut jobs);
-    let mut fleet = Fleet { site, workers: Vec::new(), longest: Duration::ZERO, done: Vec::new() };
+    let mut fleet =
+        Fleet { site, clock: Clock::system(), workers: Vec::new(), longest: Duration::ZERO, done: Vec::new() };
     for _ in 0..WORKERS {
         let worker = fleet.start().await?;
         fleet.workers.push(worker);
@@ -271,7 +278,7 @@ async fn run(
     fleet.until_owned(None).await?;
     for deed in deeds(rng, deeds_wanted) {
         if deed == Deed::Restart {
-            let began = Instant::now();
+            let began = fleet.clock.mono();
             database.script("halt")?;
             database.script("start")?;
             fleet.until_owned(None).await?;

@@ -148,13 +148,11 @@ impl Names {
 
 /// People's own data as messages and logs show it: enough to recognise it by.
 pub fn shortened(name: &str) -> String {
-    match name.split_once('@') {
-        Some((user, host)) => format!("{}…@{host}", user.chars().take(1).collect::<String>()),
-        None => {
-            let skipped = name.chars().count().saturating_sub(4);
-            format!("…{}", name.chars().skip(skipped).collect::<String>())
-        }
+    if let Some((user, host)) = name.split_once('@') {
+        return format!("{}…@{host}", user.chars().take(1).collect::<String>());
     }
+    let skipped = name.chars().count().saturating_sub(4);
+    format!("…{}", name.chars().skip(skipped).collect::<String>())
 }
 
 /// An id as the parameter takes it: some are numbers.

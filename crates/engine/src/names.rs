@@ -364,7 +364,7 @@ impl Engine {
         }
         let LookedUp { found, calls } = self.find_names(&wanted).await?;
         let (jobs, names_count, names) = (open.len(), found.len(), Names::Found(Arc::new(found)));
-        let named = open.into_iter().map(|(seq, mut job)| match names.settle(&mut job, catalog) {
+        let settled = open.into_iter().map(|(seq, mut job)| match names.settle(&mut job, catalog) {
             Ok(_) => {
                 decode::identify(&mut job, catalog);
                 (seq, Named::As(Box::new(job)))
@@ -374,7 +374,7 @@ impl Engine {
                 (seq, Named::Not(Cause::NamesNotFound { why: why.join("; ") }))
             }
         });
-        let unblocked = self.domain().named(named.collect(), self.clock().now()).await;
+        let unblocked = self.domain().named(settled.collect(), self.clock().now()).await;
         let unblocked = unblocked.map_err(|error| (lane, Unread::Ledger(error)))?;
         info!(jobs, names = names_count, calls, "names looked up");
         self.outbox_changed().notify_one();

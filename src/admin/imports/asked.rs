@@ -95,7 +95,9 @@ impl Asked {
         let mapping = text(fields, "map").and_then(|map| match Mapping::read("map", &map) {
             Ok(mapping) => Some(Arc::new(mapping)),
             Err(faults) => {
-                faults.iter().for_each(|fault| fields.fault("map", fault));
+                for fault in &faults {
+                    fields.fault("map", fault);
+                }
                 None
             }
         });

@@ -70,7 +70,9 @@ impl Desk {
             seeker()?.map(|seeker| Again::new(seeker, &self.decoder, asked.allow_duplicates, asked.on_change));
         let checked = self.through(memory, &first, &findings, &mut |row| {
             planned.add(row);
-            again.iter_mut().for_each(|again| again.look(row));
+            if let Some(again) = &mut again {
+                again.look(row);
+            }
         })?;
         let planned = planned.end()?;
         let wanted = names::wanted::<_, Fault>(std::slice::from_ref(memory), &self.decoder, &second)?;
@@ -78,11 +80,11 @@ impl Desk {
             let engine = &self.shared.worker.engine;
             Outset { planner, limits: engine.limits(), grace: engine.grace(), now: self.now, is_worked: true }
         };
-        let planner = |_: &mut dyn Iterator<Item = &_>| Ok(self.shared.worker.engine.planner());
-        let plan = plan::<Fault>(&planner, &outset, &checked, (&planned, ledger.as_deref()), self.now)?;
+        let quotas = |_: &mut dyn Iterator<Item = &_>| Ok(self.shared.worker.engine.planner());
+        let plan = plan::<Fault>(&quotas, &outset, &checked, (&planned, ledger.as_deref()), self.now)?;
         let mut document = json!({
             "rows": checked.rows, "bad_rows": checked.bad_rows, "faults": checked.faults, "warnings": checked.warnings,
-            "bad_files": checked.bad_files, "names": wanted.values().map(|names| names.len()).sum::<usize>(),
+            "bad_files": checked.bad_files, "names": wanted.values().map(std::collections::BTreeSet::len).sum::<usize>(),
             "header": self.header(memory),
         });
         findings.into_inner().tell(&mut document);

@@ -23,7 +23,7 @@ pub(super) struct Findings {
     places: HashMap<Cause, usize>,
     left_out: u64,
     rows: Vec<(u64, Value)>,
-    findings: Vec<Value>,
+    documents: Vec<Value>,
     /// The row that is looked at, until it is shown.
     latest: Option<(u64, Option<String>)>,
 }
@@ -54,8 +54,8 @@ impl Findings {
             self.rows.push((line, cells.unwrap_or_else(|| json!([]))));
         }
         let is_shown = self.rows.iter().any(|(line, _)| *line == finding.line);
-        if is_shown && self.findings.len() < FINDINGS_MAX {
-            self.findings.push(document(finding));
+        if is_shown && self.documents.len() < FINDINGS_MAX {
+            self.documents.push(document(finding));
         }
     }
 
@@ -78,7 +78,7 @@ impl Findings {
         document["groups"] = self.causes.iter().map(Group::document).collect();
         document["left_out"] = json!(self.left_out);
         document["lines"] = self.rows.into_iter().map(|(line, cells)| json!({"line": line, "cells": cells})).collect();
-        document["findings"] = self.findings.into();
+        document["findings"] = self.documents.into();
     }
 }
 

@@ -89,7 +89,7 @@ impl Imports {
     pub(super) fn keep(&self, name: String, bytes: Arc<[u8]>, now: Mono) -> Option<Arc<Upload>> {
         let mut chance = [0; 16];
         SystemRandom::new().fill(&mut chance).ok()?;
-        let id = chance.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let id = format!("{:032x}", u128::from_be_bytes(chance));
         let upload = Arc::new(Upload { id: id.clone(), name, bytes, names: Mutex::default() });
         let mut held = self.lock();
         held.expire(now);
@@ -160,9 +160,9 @@ mod tests {
         let clock = Clock::at(Timestamp(0));
         let imports = Imports::new(clock.clone());
         let id = imports.keep("rooms.csv".to_owned(), bytes(3), clock.mono()).unwrap().id.clone();
-        tokio::time::advance(KEPT - Duration::from_secs(1)).await;
+        tokio::time::advance(KEPT.checked_sub(Duration::from_secs(1)).unwrap()).await;
         assert!(imports.find(&id, clock.mono()).is_some());
-        tokio::time::advance(KEPT - Duration::from_secs(1)).await;
+        tokio::time::advance(KEPT.checked_sub(Duration::from_secs(1)).unwrap()).await;
         assert!(imports.find(&id, clock.mono()).is_some(), "it was used meanwhile");
         tokio::time::sleep(KEPT + TICK).await;
         assert!(imports.lock().files.is_empty());

@@ -78,7 +78,7 @@ async fn take_over(shared: &Shared, chunk: Vec<Arrival>) -> Result<Vec<TakenOver
     let outcomes = shared.worker.intake.take_over(chunk, shared.now()).await?;
     let queued = outcomes.iter().filter_map(|outcome| match outcome {
         TakenOver::Queued(waiting) => Some(waiting.clone()),
-        _ => None,
+        TakenOver::Blocked | TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
     });
     shared.worker.engine.enqueue(queued.collect());
     Ok(outcomes)
@@ -153,7 +153,9 @@ impl Desk {
         let mut again = seeker.map(|seeker| Again::new(seeker, &self.decoder, asked.allow_duplicates, asked.on_change));
         let findings = RefCell::default();
         let checked = self.through(memory, ids, &findings, &mut |row| {
-            again.iter_mut().for_each(|again| again.look(row));
+            if let Some(again) = &mut again {
+                again.look(row);
+            }
         })?;
         let refuse = |error: String, cure: &str| Err(Fault::conflict(format!("{error}; nothing was sent"), cure));
         if checked.bad_files > 0 {

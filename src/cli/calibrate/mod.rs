@@ -36,7 +36,7 @@ const BATCH: &str = "calibrate:";
 pub(super) struct Args {
     /// The app whose platform is asked
     app: String,
-    /// Its app_id or corp_id once more, to say that it belongs to a test tenant; with --tenant, that tenant
+    /// Its `app_id` or `corp_id` once more, to say that it belongs to a test tenant; with --tenant, that tenant
     #[arg(long, value_name = "ID")]
     test_tenant: Option<String>,
     /// The tenant of a store app

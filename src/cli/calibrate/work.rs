@@ -114,7 +114,7 @@ pub(super) async fn carry_out(
         made: BTreeMap::new(),
         end: End::default(),
     };
-    let worked = until_signals(context, &worker.engine, &mut session, &mut signals).await;
+    let outcome = until_signals(context, &worker.engine, &mut session, &mut signals).await;
     if let Some(why) = worker.engine.lost() {
         ledger.close().await;
         return Err(LedgerError::Unusable(why.to_owned()).into());
@@ -122,7 +122,7 @@ pub(super) async fn carry_out(
     let left = session.left();
     let mut end = session.end;
     ledger.close().await;
-    worked?;
+    outcome?;
     end.left = left?;
     end.is_interrupted = interrupted.load(Ordering::Relaxed);
     end.headers = observed.map(|observed| observed.seen()).unwrap_or_default();
@@ -240,11 +240,12 @@ impl Session<'_> {
         let Ok(job) = self.job(&format!("{id}:again"), &step.method.name, &self.batch, params) else { return Ok(None) };
         let over = self.over(job, true).await?;
         let ending = &over.sheet.line.ending;
-        let answer = match ending.state {
-            State::Succeeded if step.method.reply.key.is_some() => Answer::Another,
-            State::Succeeded => Answer::Success,
-            _ if matches!(ending.failure.detail, Cause::OwnedAlready { .. }) => Answer::Same,
-            _ => self.answer_of(&over),
+        let answer = if ending.state == State::Succeeded {
+            if step.method.reply.key.is_some() { Answer::Another } else { Answer::Success }
+        } else if matches!(ending.failure.detail, Cause::OwnedAlready { .. }) {
+            Answer::Same
+        } else {
+            self.answer_of(&over)
         };
         if ending.state != State::Succeeded {
             self.forget(&over)?;

@@ -33,7 +33,7 @@ impl Levels {
     /// Lets jobs make what was not found, where the catalog says how.
     pub(super) fn create(&mut self, found: &mut Found, decoder: &Decoder) {
         let mut missing: Vec<_> = found.iter_mut().collect();
-        missing.sort_by(|(left, _), (right, _)| left.cmp(right));
+        missing.sort_by_key(|(left, _)| *left);
         for ((directory, path), answer) in missing {
             let (Answer::Nothing(Nothing { below: Some(below), missing, .. }), Some(create)) =
                 (&*answer, &directory.resolve.create)

@@ -65,7 +65,7 @@ impl Behind {
 fn named(ids: &BTreeSet<String>) -> String {
     let mut names: Vec<_> = ids.iter().take(NAMED).map(|id| plain(id)).collect();
     if ids.len() > NAMED {
-        names.push(format!("and {} more", ids.len() - NAMED).into());
+        names.push(format!("and {} more", ids.len() - NAMED));
     }
     names.join(", ")
 }

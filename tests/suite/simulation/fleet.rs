@@ -181,28 +181,25 @@ impl Site<'_> {
             .collect();
         let at = portion.jobs.len() % workers.len();
         let running = workers[at..].iter().chain(&workers[..at]).find(|worker| worker.desk.0.is_running());
-        match running {
-            Some(worker) => {
-                let (desk, engine, now) = (Arc::clone(&worker.desk), Arc::clone(&worker.engine), self.clock.now());
-                // It may be killed or paused before its engine hears of it.
-                tokio::spawn(async move {
-                    let taken = desk.take_over(arrivals, now).await.unwrap();
-                    let queued = taken.into_iter().filter_map(|taken| match taken {
-                        TakenOver::Queued(waiting) => Some(waiting),
-                        TakenOver::Blocked | TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
-                    });
-                    engine.enqueue(queued.collect());
-                });
-            }
-            None => {
-                let taken = self.shared.inner.take_over(arrivals, self.clock.now()).await.unwrap();
-                let mut rows = self.shared.rows.lock().await;
+        if let Some(worker) = running {
+            let (desk, engine, now) = (Arc::clone(&worker.desk), Arc::clone(&worker.engine), self.clock.now());
+            // It may be killed or paused before its engine hears of it.
+            tokio::spawn(async move {
+                let taken = desk.take_over(arrivals, now).await.unwrap();
                 let queued = taken.into_iter().filter_map(|taken| match taken {
                     TakenOver::Queued(waiting) => Some(waiting),
                     TakenOver::Blocked | TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
                 });
-                rows.changed.waiting.extend(queued);
-            }
+                engine.enqueue(queued.collect());
+            });
+        } else {
+            let taken = self.shared.inner.take_over(arrivals, self.clock.now()).await.unwrap();
+            let mut rows = self.shared.rows.lock().await;
+            let queued = taken.into_iter().filter_map(|taken| match taken {
+                TakenOver::Queued(waiting) => Some(waiting),
+                TakenOver::Blocked | TakenOver::Known | TakenOver::Succeeded | TakenOver::Rejected => None,
+            });
+            rows.changed.waiting.extend(queued);
         }
     }
 

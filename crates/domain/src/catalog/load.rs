@@ -142,7 +142,9 @@ impl Catalog {
                 Arc::make_mut(method).is_made_by_name = is_made_by_name;
             }
             let mut linked = [method.path_schema.clone(), method.query_schema.clone(), method.body_schema.clone()];
-            linked.iter_mut().for_each(|schema| link_schema(schema, &method.family, &kinds));
+            for schema in &mut linked {
+                link_schema(schema, &method.family, &kinds);
+            }
             if linked != [&method.path_schema, &method.query_schema, &method.body_schema].map(Clone::clone) {
                 let method = Arc::make_mut(method);
                 [method.path_schema, method.query_schema, method.body_schema] = linked;

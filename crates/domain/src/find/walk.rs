@@ -117,7 +117,7 @@ pub fn walk(directory: &Directory, name: &str, known: Known<'_>) -> Step {
         let place = place_of(&asked);
         let Some(items) = known(&place) else { return Step::Ask(place) };
         let has = |item: &Listed| item.name.is_empty() || is_same(&asked, &item.name);
-        return Step::Done(pick(items.iter().filter(|item| has(item)), || Nothing::default()));
+        return Step::Done(pick(items.iter().filter(|item| has(item)), Nothing::default));
     }
     if resolve.is_tree() { in_tree(resolve, name, known) } else { in_list(name, known) }
 }
@@ -152,7 +152,7 @@ fn in_tree(resolve: &Resolve, path: &str, known: Known<'_>) -> Step {
             || Nothing { there: like(step, &there), below: parent.clone().or(top), missing: missing.collect() };
         match pick(there.iter().copied().filter(|item| is_called(item, step)), nothing) {
             Answer::Is(id) => parent = Some(id),
-            other => return Step::Done(other),
+            other @ (Answer::Made(_) | Answer::Nothing(_) | Answer::Several(_)) => return Step::Done(other),
         }
     }
     Step::Done(parent.map_or_else(|| Answer::Nothing(Nothing::default()), Answer::Is))

@@ -140,7 +140,7 @@ impl Replica {
     }
 
     /// Who takes a domain reads its jobs anyway.
-    pub(super) fn forget_changed(&self, rows: &mut Rows, domain: &QuotaDomain) {
+    pub(super) fn forget_changed(rows: &mut Rows, domain: &QuotaDomain) {
         rows.changed.waiting.retain(|job| !domain.covers(&job.lane));
         rows.changed.ended.retain(|lane, _| !domain.covers(lane));
     }
@@ -177,7 +177,7 @@ impl Replica {
         }
         for (name, part) in self.held().iter_mut() {
             if still.get(name) == Some(&part.epoch) {
-                part.until = before + (LEASE - MARGIN);
+                part.until = before + LEASE.checked_sub(MARGIN).unwrap();
             } else {
                 part.is_lost = true;
             }

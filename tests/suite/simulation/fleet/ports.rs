@@ -59,7 +59,7 @@ impl Handle {
         self.replica.shared.inner.acquire(self.union()).await
     }
 
-    async fn settled(&self, unblocked: Done<Vec<Waiting>>, rows: &mut super::leases::Rows) -> Done<Vec<Waiting>> {
+    fn settled(&self, unblocked: Done<Vec<Waiting>>, rows: &mut super::leases::Rows) -> Done<Vec<Waiting>> {
         let unblocked = unblocked?;
         self.replica.tell(rows, &unblocked);
         Ok(unblocked)
@@ -90,7 +90,7 @@ impl Domain for Handle {
         while_running!(self.replica, {
             let mut rows = self.replica.shared.rows.lock().await;
             let domain = self.union();
-            self.replica.forget_changed(&mut rows, &domain);
+            Replica::forget_changed(&mut rows, &domain);
             if domain.members().next().is_none() { Ok(0) } else { self.inner().await?.recover(now).await }
         })
     }
@@ -142,7 +142,7 @@ impl Domain for Handle {
             let lane = self.replica.shared.lanes.lock().unwrap()[&end.attempt].clone();
             self.replica.fence(&rows, &lane)?;
             let unblocked = self.replica.shared.whole.end_attempt(end).await;
-            self.settled(unblocked, &mut rows).await
+            self.settled(unblocked, &mut rows)
         })
     }
 
@@ -152,7 +152,7 @@ impl Domain for Handle {
             let lane = self.replica.lane_of(seq).await?;
             self.replica.fence(&rows, &lane)?;
             let unblocked = self.replica.shared.whole.settle(seq, settlement, now).await;
-            self.settled(unblocked, &mut rows).await
+            self.settled(unblocked, &mut rows)
         })
     }
 
@@ -172,7 +172,7 @@ impl Domain for Handle {
                 self.replica.fence(&rows, &lane)?;
             }
             let unblocked = self.replica.shared.whole.named(found, now).await;
-            self.settled(unblocked, &mut rows).await
+            self.settled(unblocked, &mut rows)
         })
     }
 
@@ -350,7 +350,7 @@ impl Fleet for Desk {
                 let part = Part {
                     domain: domain.clone(),
                     epoch: row.epoch,
-                    until: before + (LEASE - MARGIN),
+                    until: before + LEASE.checked_sub(MARGIN).unwrap(),
                     is_open: false,
                     is_lost: false,
                 };
@@ -386,7 +386,9 @@ impl Fleet for Desk {
         let mut held = self.0.held();
         let lost: Vec<QuotaDomain> =
             held.values().filter(|part| part.is_lost).map(|part| part.domain.clone()).collect();
-        lost.iter().for_each(|domain| drop(held.remove(domain.name())));
+        for domain in &lost {
+            held.remove(domain.name());
+        }
         lost
     }
 
