@@ -24,6 +24,7 @@ use crate::operations::files::names::NameRows;
 use crate::operations::reading::why_unread;
 use crate::settings::Settings;
 use crate::wiring::{self, Worker};
+use paceline_ports::location::StoreUrl;
 use paceline_ports::operator::Untouched;
 
 use self::levels::Levels;
@@ -68,13 +69,17 @@ enum Mode {
     /// Each has an id that is made of it: a rehearsal's platform knows nobody's names.
     MakeUp,
     /// Only what the ledger has kept is used.
-    Recall(Option<Box<dyn Untouched>>, Recalled),
+    Recall(Recalled),
     /// The platform is asked.
     Ask(Box<Asking>),
 }
 
-/// How old what is kept may be.
+/// What the ledger has kept, and how old it may be.
 struct Recalled {
+    store: StoreUrl,
+    /// Opened at the first name: whoever writes the ledger has opened it by then, and a process whose first connection
+    /// cannot write the index of the write-ahead log cannot write the ledger at all.
+    ledger: Option<Option<Box<dyn Untouched>>>,
     clock: Clock,
     max_age: Duration,
 }
@@ -109,11 +114,10 @@ impl<'d> LookUps<'d> {
     }
 
     /// Takes what the ledger has kept, and counts the rest.
-    pub(super) fn recall(context: &Context, settings: &Settings, decoder: &'d Decoder) -> anyhow::Result<Self> {
+    pub(super) fn recall(context: &Context, settings: &Settings, decoder: &'d Decoder) -> Self {
         let max_age = Duration::from_secs(3_600 * u64::from(settings.engine.names_max_age_h));
-        let recalled = Recalled { clock: context.clock.clone(), max_age };
-        let mode = Mode::Recall(wiring::open_untouched(&settings.store)?, recalled);
-        Ok(Self { names: Names::Found(Arc::default()), ..Self::of(decoder, mode) })
+        let recalled = Recalled { store: settings.store.clone(), ledger: None, clock: context.clock.clone(), max_age };
+        Self { names: Names::Found(Arc::default()), ..Self::of(decoder, Mode::Recall(recalled)) }
     }
 
     /// Asks the platform for what the ledger has not kept; with `create_levels`, what is not there is to be created.
@@ -150,8 +154,8 @@ impl<'d> LookUps<'d> {
     fn look_up(&mut self, wanted: &Wanted) -> anyhow::Result<Found> {
         let mut found = match &mut self.mode {
             Mode::Leave | Mode::MakeUp => Found::new(),
-            Mode::Recall(ledger, recalled) => {
-                let found = recalled.all(ledger.as_deref(), wanted)?;
+            Mode::Recall(recalled) => {
+                let found = recalled.all(wanted)?;
                 for (directory, names) in wanted {
                     let open = names.iter().filter(|name| !found.contains_key(&(directory.clone(), (*name).clone())));
                     *self.open.entry(directory.lane.method.clone()).or_default() += open.count() as u64;
@@ -184,7 +188,7 @@ impl<'d> LookUps<'d> {
             let calls = if self.calls == 1 { "1 call".to_owned() } else { format!("{} calls", self.calls) };
             let names = if self.answered == 1 { "1 name".to_owned() } else { format!("{} names", self.answered) };
             writeln!(err, "note: {names} looked up in {calls}")?;
-        } else if count > open && matches!(self.mode, Mode::Recall(..)) {
+        } else if count > open && matches!(self.mode, Mode::Recall(_)) {
             writeln!(err, "note: {} names known from earlier look-ups", count - open)?;
         }
         let made = self.created().len();
@@ -238,9 +242,13 @@ impl Drop for Asking {
 
 impl Recalled {
     /// The names that what is kept has an answer for.
-    fn all(&self, ledger: Option<&dyn Untouched>, wanted: &Wanted) -> anyhow::Result<Found> {
+    fn all(&mut self, wanted: &Wanted) -> anyhow::Result<Found> {
         let (mut found, mut places) = (Found::new(), HashMap::new());
-        let Some(ledger) = ledger else { return Ok(found) };
+        let ledger = match self.ledger.take() {
+            Some(opened) => opened,
+            None => wiring::open_untouched(&self.store)?,
+        };
+        let Some(ledger) = self.ledger.insert(ledger) else { return Ok(found) };
         let since = self.clock.now() - self.max_age;
         for (directory, names) in wanted {
             for name in names {

@@ -66,7 +66,7 @@ pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Resu
     let mut names = if args.names.creates() {
         LookUps::ask(context, &decoder, args.names)
     } else {
-        LookUps::recall(context, &settings, &decoder)?
+        LookUps::recall(context, &settings, &decoder)
     };
     let allow = args.batch.allow_duplicates;
     wiring::warn_of_plain_text(&settings);

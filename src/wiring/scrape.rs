@@ -62,7 +62,7 @@ impl Scrape {
 
     /// Likewise, one of several workers.
     #[must_use]
-    pub(super) fn with_sight(mut self, sight: Option<Sight>) -> Self {
+    pub fn with_sight(mut self, sight: Option<Sight>) -> Self {
         self.sight = sight;
         self
     }

@@ -3,12 +3,15 @@
 use paceline::domain::messages::Cure;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use paceline::domain::decode::{Apps, Decoder, Defaults};
+use paceline::engine::fleet::Seen;
 use paceline::engine::planner::Planner;
-use paceline::engine::ports::{AmqpOrigin, Arrival, Ledger, Mode, Origin, Store, SuspendedBy, Suspension};
+use paceline::engine::ports::{
+    AmqpOrigin, Arrival, Gathering, Ledger, Mode, Origin, Replica, Store, SuspendedBy, Suspension,
+};
 use paceline::engine::{Engine, Stop};
 use paceline::metrics::{Metrics, names};
 use paceline::settings;
@@ -266,7 +269,11 @@ async fn every_metric_is_rendered_as_it_is_described() {
     let options = paceline::amqp::Options::at("amqp://127.0.0.1:1");
     let service =
         wiring::broker(&options, &worker.engine, &worker.ledger, Decoding::new(decoder(&world)), &world.clock).unwrap();
-    let worker = Worker { scrape: worker.scrape.with_broker(&service), ..worker };
+    let own = Replica { id: "own".to_owned(), is_alive: true, ..Replica::default() };
+    let gathering = Gathering { own: own.id.clone(), replicas: vec![own], ..Gathering::default() };
+    let seen = Seen { gathering, held: 2, ownerless: 1, refused: 0, lease_left: Some(0.5) };
+    let scrape = worker.scrape.with_broker(&service).with_sight(Some(Arc::new(Mutex::new(seen))));
+    let worker = Worker { scrape, ..worker };
     worker.scrape.sample().await.unwrap();
     let text = worker.scrape.render();
     if let Some(path) = std::env::var_os(WRITE_TO) {

@@ -132,7 +132,7 @@ fn unreadable(file: &Path, error: &std::io::Error) -> BrokerCause {
     if is_exposed {
         BrokerCause::FileExposed { words }
     } else {
-        BrokerCause::FileUnreadable { path: file.display().to_string(), words }
+        BrokerCause::CertificateUnreadable { path: file.display().to_string(), words }
     }
 }
 

@@ -79,7 +79,7 @@ messages! {
         BoundQueueFull = "it refuses results because it is full", "已满，拒收结果";
         ConsumingEnded { queue: String } = "RabbitMQ ended consuming: the queue {queue:?} was deleted or moved, or messages were held longer than its consumer timeout", "RabbitMQ 结束了消费：队列 {queue:?} 被删除或迁移，或消息的持有时间超过了消费者超时";
 
-        FileUnreadable { path: String, words: String } = "cannot read {path}: {words}", "无法读取 {path}：{words}";
+        CertificateUnreadable { path: String, words: String } = "cannot read {path}: {words}", "无法读取 {path}：{words}";
         FileExposed { words: String } = "{words}", "{words}";
         NoCertificate { path: String } = "{path} holds no certificate: expected PEM with \"-----BEGIN CERTIFICATE-----\"", "{path} 里没有证书：应为含 \"-----BEGIN CERTIFICATE-----\" 的 PEM";
         NoPrivateKey { path: String } = "{path} holds no private key: expected PEM (not shown)", "{path} 里没有私钥：应为 PEM（内容不显示）";

@@ -56,7 +56,7 @@ pub(super) async fn carry_out(context: &mut Context, args: &Args) -> anyhow::Res
     let mut names = if args.resolve {
         LookUps::ask(context, &decoder, args.names)
     } else {
-        LookUps::recall(context, &settings, &decoder)?
+        LookUps::recall(context, &settings, &decoder)
     };
     let ledger = wiring::open_untouched(store)?;
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&catalog)).transpose()?;
