@@ -79,7 +79,7 @@ struct Recalled {
     store: StoreUrl,
     /// Opened at the first name: whoever writes the ledger has opened it by then, and a process whose first connection
     /// cannot write the index of the write-ahead log cannot write the ledger at all.
-    ledger: Option<Option<Box<dyn Untouched>>>,
+    ledger: Option<Box<dyn Untouched>>,
     clock: Clock,
     max_age: Duration,
 }
@@ -244,11 +244,10 @@ impl Recalled {
     /// The names that what is kept has an answer for.
     fn all(&mut self, wanted: &Wanted) -> anyhow::Result<Found> {
         let (mut found, mut places) = (Found::new(), HashMap::new());
-        let ledger = match self.ledger.take() {
-            Some(opened) => opened,
-            None => wiring::open_untouched(&self.store)?,
-        };
-        let Some(ledger) = self.ledger.insert(ledger) else { return Ok(found) };
+        if self.ledger.is_none() {
+            self.ledger = wiring::open_untouched(&self.store)?;
+        }
+        let Some(ledger) = &self.ledger else { return Ok(found) };
         let since = self.clock.now() - self.max_age;
         for (directory, names) in wanted {
             for name in names {
