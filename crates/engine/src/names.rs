@@ -1,7 +1,7 @@
 //! Names become ids: through the catalog's look-ups, under their quotas, and out of what the ledger has kept of them.
 //!
-//! For commands, [`Engine::find_names`] answers all the names of some files. For the worker, [`run`] looks for blocked jobs
-//! whose names nobody has looked up (they came over AMQP or HTTP, or the platform says that an id is gone).
+//! For commands, [`Engine::find_names`] answers all the names of some files. For the worker, its own task looks for blocked
+//! jobs whose names nobody has looked up (they came over AMQP or HTTP, or the platform says that an id is gone).
 //!
 //! Decision: docs/decisions/0052-names-are-kept-with-their-age.md
 

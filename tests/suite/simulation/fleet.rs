@@ -206,7 +206,9 @@ impl Site<'_> {
     async fn is_done(&self) -> bool {
         let counts = self.shared.inner.counts(None).await.unwrap();
         let jobs = self.plan.jobs().count() as u64;
-        counts.total == jobs && counts.queued + counts.uncertain + counts.blocked == 0
+        // What waits for a held job waits for a person.
+        let is_unblocked = counts.blocked == 0 || counts.held > 0;
+        counts.total == jobs && counts.queued + counts.uncertain == 0 && is_unblocked
     }
 
     async fn stuck(&self, workers: &[Worker]) -> String {
