@@ -2,8 +2,8 @@
 //!
 //! What was found stands beside the name, as `{"$find": …, "is": "omb_…"}`, or, where another job makes it, as `"$from"`. The
 //! name is the job's content; what was found is not, so that a row stays the same row whatever is found for it. Where names
-//! are looked up, the catalog says (`x-resolve`, `[[resolves]]`). [`walk`] answers a name from what is known of a look-up, or
-//! says what has to be asked first.
+//! are looked up, the catalog says (`x-resolve`, `[[resolves]]`). [`walk()`] answers a name from what is known of a look-up,
+//! or says what has to be asked first.
 //!
 //! Decisions: docs/decisions/0053-a-name-is-content-and-its-id-is-not.md, docs/decisions/0052-names-are-kept-with-their-age.md
 
