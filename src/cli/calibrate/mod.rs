@@ -84,8 +84,12 @@ pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Resu
 fn plan<'c>(args: &Args, settings: &Settings, catalog: &'c Arc<Catalog>) -> anyhow::Result<Plan<'c>> {
     let Some(app) = settings.apps.get(&args.app) else {
         let names: Vec<_> = settings.apps.keys().map(String::as_str).collect();
-        let hint = if names.is_empty() { "add an [apps.NAME] section".to_owned() } else { names.join(", ") };
-        return Err(refuse(format!("the settings have no app {:?}", args.app), format!("they have: {hint}")));
+        let hint = if names.is_empty() {
+            "add an [apps.NAME] section".to_owned()
+        } else {
+            format!("they have: {}", names.join(", "))
+        };
+        return Err(refuse(format!("the settings have no app {:?}", args.app), hint));
     };
     let chosen = Chosen {
         app: args.app.clone(),
