@@ -4,7 +4,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 use std::process::Command;
+
+use rustix::fs::{OFlags, fcntl_setfl};
 
 use super::check::Simulator;
 use super::commands::Place;
@@ -21,19 +25,34 @@ fn place() -> (Place, Simulator) {
     let place = Place::new(&[]);
     let simulator = Simulator::start(&place, "calm");
     place.write("paceline.toml", &app_at(&simulator.address));
-    let made = Command::new("mkfifo").arg(place.path().join("rooms.csv")).status().unwrap();
+    let made = Command::new("mkfifo").arg(file(&place)).status().unwrap();
     assert!(made.success());
     (place, simulator)
 }
 
-/// The writing end, once the process reads the other one.
-fn pipe(place: &Place) -> File {
-    OpenOptions::new().write(true).open(place.path().join("rooms.csv")).unwrap()
+/// The writing end, once the process has the reading one.
+async fn pipe(run: &Process<'_>, place: &Place) -> File {
+    let mut writing = None;
+    until("somebody who reads", || {
+        // Whoever just opened it would wait for a reader forever.
+        let opened =
+            OpenOptions::new().write(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(file(place));
+        writing = writing.take().or(opened.ok());
+        writing.is_some() && has_open(run, place)
+    })
+    .await;
+    let writing = writing.unwrap();
+    fcntl_setfl(&writing, OFlags::empty()).unwrap();
+    writing
+}
+
+fn file(place: &Place) -> PathBuf {
+    place.path().join("rooms.csv")
 }
 
 /// Whether the process has the reading end.
 fn has_open(run: &Process<'_>, place: &Place) -> bool {
-    let path = place.path().join("rooms.csv").canonicalize().unwrap();
+    let path = file(place).canonicalize().unwrap();
     let open = std::fs::read_dir(format!("/proc/{}/fd", run.id())).unwrap();
     open.flatten().any(|fd| std::fs::read_link(fd.path()).is_ok_and(|target| target == path))
 }
@@ -61,7 +80,7 @@ fn jobs(place: &Place) -> (usize, usize) {
 async fn the_first_signal_ends_the_reading_before_anything_is_accepted() {
     let (place, _simulator) = place();
     let mut run = Process::start(&place, &RUN);
-    let mut pipe = pipe(&place);
+    let mut pipe = pipe(&run, &place).await;
     pipe.write_all(HEADER.as_bytes()).unwrap();
     run.signal("INT");
     fill(pipe);
@@ -74,15 +93,13 @@ async fn the_first_signal_ends_the_reading_before_anything_is_accepted() {
 async fn the_first_signal_ends_the_accepting_before_anything_is_sent() {
     let (place, _simulator) = place();
     let mut run = Process::start(&place, &RUN);
-    for what in ["names are looked for", "rows are checked"] {
-        let mut reading = pipe(&place);
-        reading.write_all(format!("{HEADER}{}", rows(0)).as_bytes()).unwrap();
-        drop(reading);
-        until(what, || !has_open(&run, &place)).await;
-    }
+    let mut checked = pipe(&run, &place).await;
+    checked.write_all(format!("{HEADER}{}", rows(0)).as_bytes()).unwrap();
+    drop(checked);
+    until("the end of the check", || !has_open(&run, &place)).await;
     // Rows are accepted when there is a ledger.
     until("a ledger", || place.path().join("paceline.db").exists()).await;
-    let mut accepted = pipe(&place);
+    let mut accepted = pipe(&run, &place).await;
     accepted.write_all(HEADER.as_bytes()).unwrap();
     run.signal("TERM");
     fill(accepted);
@@ -102,7 +119,7 @@ async fn the_second_signal_ends_it_at_once() {
     let (place, _simulator) = place();
     let mut run = Process::start(&place, &RUN);
     // Nothing comes, so the process hangs in its reading.
-    let held = pipe(&place);
+    let held = pipe(&run, &place).await;
     run.signal("INT");
     until("its end", || {
         run.signal("INT");
