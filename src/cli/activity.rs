@@ -23,7 +23,7 @@ pub(super) struct Args {
     /// Only those of this user or token
     #[arg(long, value_name = "NAME")]
     actor: Option<String>,
-    /// Only these: submit, undo, redrive, edit, drop, cancel, resolve, suspend, resume, rekey or reload
+    /// Only these: submit, undo, redrive, edit, drop, cancel, resolve, suspend, resume, rekey, copy or reload
     #[arg(long, value_name = "ACTION")]
     action: Option<Action>,
     /// How many at most

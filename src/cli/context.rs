@@ -1,7 +1,7 @@
 //! What every command starts from: the environment, settings, the catalog, and where it may write.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -60,6 +60,12 @@ impl Context {
     /// The settings without secrets, for commands that look at the ledger or the catalog.
     pub(super) fn settings_without_secrets(&self) -> anyhow::Result<Settings> {
         Ok(self.source.settings_without_secrets()?)
+    }
+
+    /// Those of another file, likewise.
+    pub(super) fn settings_at(&self, path: &Path) -> anyhow::Result<Settings> {
+        let source = Source { config: Some(path.to_owned()), ..self.source.clone() };
+        Ok(source.settings_without_secrets()?)
     }
 
     /// The operators' side of the ledger, beside a worker or without one.

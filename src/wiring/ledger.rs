@@ -10,7 +10,10 @@ use paceline_ports::location::StoreUrl;
 use paceline_ports::operator::Connect;
 use paceline_ports::{Mode, Store};
 
-pub use crate::store::{inspect, is_worked, known_jobs, open as open_for_people, open_to_work as open, open_untouched};
+pub use crate::store::{
+    copy as copy_store, give_copy_up, inspect, is_worked, known_jobs, open as open_for_people, open_to_work as open,
+    open_untouched,
+};
 
 /// The way to the store, for people.
 pub fn connector(store: &StoreUrl) -> Arc<dyn Connect> {

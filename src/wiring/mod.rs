@@ -22,7 +22,10 @@ pub use admin::admin_access;
 pub use apps::{apps_for_rehearsal, apps_of, decoder, facts_of, with_users};
 pub use broker::{AMQPS, Decoding, READABLE, broker, broker_options, rights_of, warn_of_plain_text};
 pub use catalog::catalog_of;
-pub use ledger::{connector, inspect, is_worked, known_jobs, open, open_for_people, open_rehearsal, open_untouched};
+pub use ledger::{
+    connector, copy_store, give_copy_up, inspect, is_worked, known_jobs, open, open_for_people, open_rehearsal,
+    open_untouched,
+};
 pub use reload::{Reloading, Source};
 pub use scrape::Scrape;
 pub use worker::{Parts, StartError, Surroundings, Worker};

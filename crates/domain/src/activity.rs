@@ -71,13 +71,15 @@ pub enum Action {
     Resume,
     /// The ledger has a new key.
     Rekey,
+    /// The ledger was carried to this place.
+    Copy,
     /// The worker read its settings again.
     Reload,
 }
 
 impl Action {
     /// Every action, in the order of the documentation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Submit,
         Self::Undo,
         Self::Redrive,
@@ -88,6 +90,7 @@ impl Action {
         Self::Suspend,
         Self::Resume,
         Self::Rekey,
+        Self::Copy,
         Self::Reload,
     ];
 
@@ -104,6 +107,7 @@ impl Action {
             Self::Suspend => "suspend",
             Self::Resume => "resume",
             Self::Rekey => "rekey",
+            Self::Copy => "copy",
             Self::Reload => "reload",
         }
     }

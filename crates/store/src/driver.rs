@@ -129,6 +129,12 @@ pub(crate) trait Driver: Send {
     /// How many rows have been changed over this connection.
     fn changes(&self) -> u64;
 
+    /// The highest number that the database has given to a row of the table, which may be gone; 0 if it does not tell.
+    fn last_number(&self, table: &str, column: &str) -> Result<i64>;
+
+    /// Numbers the table's rows behind this one from now on.
+    fn continue_after(&self, table: &str, column: &str, number: i64) -> Result<()>;
+
     /// From now on, what is written over or removed is wiped at once, or by and by.
     fn wipe_at_once(&self, at_once: bool) -> Result<()>;
 
@@ -283,6 +289,16 @@ impl Conn {
 
     pub(crate) fn changes(&self) -> u64 {
         self.driver.changes()
+    }
+
+    /// The highest number that was given to a row of the table, which may be gone; 0 if the database does not tell.
+    pub(crate) fn last_number(&self, table: &str, column: &str) -> Result<i64> {
+        self.driver.last_number(table, column)
+    }
+
+    /// Numbers the table's rows behind this one from now on.
+    pub(crate) fn continue_after(&self, table: &str, column: &str, number: i64) -> Result<()> {
+        self.driver.continue_after(table, column, number)
     }
 
     pub(crate) fn wipe_at_once(&self, at_once: bool) -> Result<()> {

@@ -16,6 +16,8 @@ pub(crate) mod operator;
 mod postgres;
 mod sqlite;
 
+mod transfer;
+
 pub(crate) mod state {
     pub(crate) use paceline_ports::State;
 }
@@ -93,6 +95,23 @@ pub fn inspect(url: &StoreUrl) -> Result<Found, LedgerError> {
 /// Whether a process works the store.
 pub fn is_worked(url: &StoreUrl) -> bool {
     inspect::is_worked(&url.clone().into_location())
+}
+
+/// Carries a store to another place, where nothing is yet or what an interrupted copy has left; `each` is told of every
+/// table that has arrived, and how many rows are proved to be the same. In the end the new one is the ledger.
+///
+/// # Errors
+/// What stands in the way, and what to do. Until it is done neither can be worked.
+pub fn copy(from: StoreUrl, to: StoreUrl, now: Timestamp, each: &mut dyn FnMut(&str, u64)) -> Result<(), LedgerError> {
+    transfer::copy(&from.into_location(), &to.into_location(), now, each)
+}
+
+/// Lets the first ledger be worked again: what is at the other place is given up.
+///
+/// # Errors
+/// No copy is under way.
+pub fn give_copy_up(from: StoreUrl, to: StoreUrl, now: Timestamp) -> Result<(), LedgerError> {
+    transfer::give_up(&from.into_location(), &to.into_location(), now)
 }
 
 /// Removes a rehearsal's store, so that it begins anew.

@@ -69,7 +69,7 @@ fn commands_of(place: &Place, of: &[&str]) -> BTreeSet<String> {
 
 /// Whether a command changes the ledger for somebody; of a new one a person decides it here, and tries it below.
 fn all_commands(place: &Place) -> BTreeMap<String, bool> {
-    const CHANGING: [&str; 12] = [
+    const CHANGING: [&str; 13] = [
         "run",
         "submit",
         "jobs cancel",
@@ -82,6 +82,7 @@ fn all_commands(place: &Place) -> BTreeMap<String, bool> {
         "suspend",
         "resume",
         "store rekey",
+        "store copy",
     ];
     const LOOKING: &[&str] = &[
         "work",
@@ -183,6 +184,12 @@ async fn every_command_that_changes_something_leaves_one_line_with_its_user() {
         child.wait().unwrap();
         check(&place, name, action, &facts);
     }
+    place.write("moved.toml", &format!("{APP}[store]\nurl = \"sqlite://moved.db\"\n"));
+    let copied = place.run(&["store", "copy", "sqlite://paceline.db", "moved.toml"]);
+    assert_eq!(copied.code, Some(0), "{}", copied.transcript());
+    assert!(place.run(&["status"]).err.contains("was copied to another place"), "one of them alone is worked");
+    std::fs::copy(place.path().join("moved.toml"), place.path().join("paceline.toml")).unwrap();
+    check(&place, "store copy", "copy", &json!({}));
     assert!(untried.is_empty(), "these change something, and were not tried: {untried:?}");
 
     for arguments in [
@@ -192,7 +199,7 @@ async fn every_command_that_changes_something_leaves_one_line_with_its_user() {
         vec!["resume", "acme"],
     ] {
         place.run_with(&arguments, &[("S", "s")]);
-        assert_eq!(lines(&place).len(), 12, "{arguments:?} changes nothing");
+        assert_eq!(lines(&place).len(), 13, "{arguments:?} changes nothing");
     }
 }
 

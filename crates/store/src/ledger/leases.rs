@@ -5,6 +5,7 @@
 use super::books::Trouble;
 use super::sharing::{Owner, Sharing, end_of};
 use crate::driver::{Conn, Result, values};
+use crate::transfer::marks;
 use paceline_domain::time::Timestamp;
 use paceline_ports::QuotaDomain;
 
@@ -28,6 +29,8 @@ impl Lease {
         let Sharing { owner, lease, .. } = sharing;
         let (now, until) = end_of(conn, lease)?;
         refuse_overlap(conn, domain, owner, now)?;
+        // Whoever slept while the ledger was copied to another place takes nothing of it any more.
+        marks::refuse_worker(conn)?;
         let take = "UPDATE leases SET epoch = epoch + CASE WHEN owner = $2 AND expires_at > $4 THEN 0 ELSE 1 END,
                  owner = $2, expires_at = $3, quotas = $5
              WHERE domain = $1 AND (owner = $2 OR expires_at <= $4) RETURNING epoch";

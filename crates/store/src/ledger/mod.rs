@@ -57,6 +57,7 @@ use self::take_over::Incoming;
 use self::watch::Watch;
 use self::writer::Writer;
 use crate::sqlite::lock::WorkerLock;
+use crate::transfer::marks;
 use async_trait::async_trait;
 use paceline_domain::activity::Deed;
 use paceline_domain::time::Timestamp;
@@ -124,6 +125,7 @@ impl SqlStore {
             Mode::Worker => Announces::Nothing,
         };
         let mut books = Books::open_measured(&location, announces, metrics.clone(), lock.as_mut())?;
+        marks::refuse(books.conn(), &location)?;
         if mode == Mode::Worker {
             books.seal()?.require()?;
             seal::begin_given(&mut books, &location)?;

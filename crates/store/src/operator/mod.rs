@@ -30,6 +30,7 @@ use super::ledger::books::{Books, Trouble};
 use super::{inspect, ledger};
 use crate::driver::{self, Conn, values};
 use crate::ledger::{broker, fleet, rehearsal, restraints, seal, suspensions};
+use crate::transfer::marks;
 use paceline_domain::activity::{Action, By, Deed, Facts};
 use paceline_domain::catalog::Catalog;
 use paceline_domain::messages::Holder;
@@ -68,7 +69,9 @@ impl Operator {
                 path.display()
             )));
         }
-        Ok(Self::over(Books::open(&location, true)?, location))
+        let books = Books::open(&location, true)?;
+        marks::refuse(books.conn(), &location)?;
+        Ok(Self::over(books, location))
     }
 
     /// Opens a ledger that a worker has open, only to read it: no change goes through.

@@ -182,6 +182,21 @@ impl Driver for PostgresConn {
         self.changes.get()
     }
 
+    fn last_number(&self, table: &str, column: &str) -> Result<i64> {
+        let mut last = 0;
+        let ask = format!("SELECT coalesce(pg_sequence_last_value({}), 0)", sequence(table, column));
+        self.query(&ask, &[], &mut |row| {
+            last = row.get(0)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(last)
+    }
+
+    fn continue_after(&self, table: &str, column: &str, number: i64) -> Result<()> {
+        let set = format!("SELECT setval({}, {number})", sequence(table, column));
+        self.query(&set, &[], &mut |_| Ok(ControlFlow::Continue(())))
+    }
+
     fn wipe_at_once(&self, _at_once: bool) -> Result<()> {
         // How a server keeps its files is its keepers' to decide.
         Ok(())
@@ -190,6 +205,11 @@ impl Driver for PostgresConn {
     fn clean(&self, _all: bool) -> Result<()> {
         Ok(())
     }
+}
+
+/// What numbers a table's rows.
+fn sequence(table: &str, column: &str) -> String {
+    format!("CAST(pg_get_serial_sequence('{table}', '{column}') AS regclass)")
 }
 
 /// What a failure comes from, in the server's own words.

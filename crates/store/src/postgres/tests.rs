@@ -181,3 +181,24 @@ fn the_activity_is_only_added_to() {
     assert!(run("DELETE FROM activity").unwrap_err().contains("only be added to"));
     run("INSERT INTO meta (name, value) VALUES ('activity_before', 6); DELETE FROM activity").unwrap();
 }
+
+/// The key of the server's ledgers stands beside the file, too.
+fn file_with_key(folder: &std::path::Path) -> Location {
+    let text = format!("{}=", "A".repeat(43));
+    let key = KeySource::Given { from: "the test's key".into(), text: Some(text.into()) };
+    Location { path: folder.join("file.db"), key, server: None }
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
+async fn a_ledger_is_carried_from_a_file_to_a_server() {
+    let (schema, folder) = (Schema::new(), tempfile::tempdir().unwrap());
+    crate::transfer::tests::it_is_carried(file_with_key(folder.path()), schema.location(3_600)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
+async fn a_ledger_is_carried_from_a_server_to_a_file() {
+    let (schema, folder) = (Schema::new(), tempfile::tempdir().unwrap());
+    crate::transfer::tests::it_is_carried(schema.location(3_600), file_with_key(folder.path())).await;
+}

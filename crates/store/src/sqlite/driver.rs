@@ -164,6 +164,23 @@ impl Driver for SqliteConn {
         self.conn.total_changes()
     }
 
+    fn last_number(&self, table: &str, _: &str) -> Result<i64> {
+        let last = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?1";
+        let read = || self.conn.query_row(last, [table], |row| row.get(0));
+        read().map_err(|error| self.failed(&error))
+    }
+
+    fn continue_after(&self, table: &str, _: &str, number: i64) -> Result<()> {
+        // Only tables whose numbers never come again have a row there.
+        let begin = "INSERT INTO sqlite_sequence (name, seq) SELECT name, 0 FROM sqlite_schema
+             WHERE name = ?1 AND sql LIKE '%AUTOINCREMENT%'
+             AND NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)";
+        let raise = "UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1";
+        let write =
+            || self.conn.execute(begin, [table]).and_then(|_| self.conn.execute(raise, (table, number)).map(drop));
+        write().map_err(|error| self.failed(&error))
+    }
+
     fn wipe_at_once(&self, at_once: bool) -> Result<()> {
         let how = if at_once { "ON" } else { "FAST" };
         self.conn.pragma_update(None, "secure_delete", how).map_err(|error| self.failed(&error))

@@ -6,6 +6,7 @@
 //! and Base64; sealed bytes begin with [`MAGIC`] and the version. What is not sealed is passed on as it is.
 
 mod forward;
+mod hand_over;
 mod key;
 mod rekey;
 mod ring;
@@ -19,6 +20,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 
 pub(super) use self::forward::carry_forward;
+pub(crate) use self::hand_over::{hand_over, refuse_other_key};
 pub(crate) use self::rekey::{begin_given, rekey};
 use self::ring::Ring;
 pub(crate) use self::source::refuse_leftover;
@@ -102,7 +104,7 @@ impl Seal {
     }
 
     /// Who works jobs needs the key, or no job with a password could run.
-    pub(super) fn require(&self) -> Result<(), LedgerError> {
+    pub(crate) fn require(&self) -> Result<(), LedgerError> {
         if self.is_whole() { Ok(()) } else { Err(LedgerError::Failed(not_there(&self.0.location)?)) }
     }
 

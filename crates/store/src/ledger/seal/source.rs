@@ -87,6 +87,17 @@ pub(super) fn keep_newest(location: &Location) -> Result<(), LedgerError> {
     write(location, &Zeroizing::new([newest, b"\n"].concat()))
 }
 
+/// Puts before the key beside a ledger what stands where another one's keys do.
+pub(super) fn put_others_before(other: &Location, location: &Location) -> Result<(), LedgerError> {
+    let (others, present) = (text(other)?.unwrap_or_default(), text(location)?.unwrap_or_default());
+    write(location, &Zeroizing::new([others.as_slice(), b"\n", &present].concat()))
+}
+
+/// Likewise, in its place.
+pub(super) fn put_others(other: &Location, location: &Location) -> Result<(), LedgerError> {
+    write(location, &text(other)?.unwrap_or_default())
+}
+
 fn write(location: &Location, text: &[u8]) -> Result<(), LedgerError> {
     let path = location.beside();
     let replaced = files::Draft::new(&path).and_then(|mut draft| {
