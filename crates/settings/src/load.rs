@@ -30,10 +30,11 @@ pub fn load(path: Option<&Path>, env: impl Iterator<Item = (String, String)>) ->
     load_from(path, env, &read_file, true)
 }
 
-/// Like [`load`], but leaves every secret that is referred to empty: for commands that call nobody.
+/// Like [`load`], but leaves every secret that is referred to empty, except where the ledger is: for commands that call
+/// nobody.
 ///
 /// # Errors
-/// Every fault at once, except unset variables and unreadable files of secrets.
+/// Every fault at once, except unset variables and unreadable files of the other secrets.
 pub fn load_without_secrets(
     path: Option<&Path>,
     env: impl Iterator<Item = (String, String)>,

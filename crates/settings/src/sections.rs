@@ -19,8 +19,15 @@ pub(crate) fn store(draft: &mut Draft<'_>) -> StoreUrl {
     let lease = Cluster::read(draft).lease_ttl;
     // As a text it stands in the file; a password comes from elsewhere.
     let is_elsewhere = draft.is_given(&field) && draft.leaf(&field).is_none();
-    let url =
-        if is_elsewhere { draft.secret(&field).map(|url| url.expose_secret().to_owned()) } else { draft.text(&field) };
+    let url = if is_elsewhere {
+        // Also for those who need no secret: it says where the ledger is.
+        let with_secrets = std::mem::replace(&mut draft.with_secrets, true);
+        let url = draft.secret(&field).map(|url| url.expose_secret().to_owned());
+        draft.with_secrets = with_secrets;
+        url
+    } else {
+        draft.text(&field)
+    };
     let Some(url) = url else { return nowhere };
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         if key == KeySource::Beside {

@@ -337,6 +337,12 @@ fn stores_and_brokers_are_checked() {
     assert_eq!((there.place().as_str(), there.file()), ("postgres://u:***@h/db", None));
     assert_eq!(there.clone().into_location().server.unwrap().lease, Duration::from_secs(3));
     assert!(!format!("{there:?} {there}").contains("pass@"));
+    // Whoever looks at the ledger needs no secret but the one that says where it is.
+    let variables = [("DB".to_owned(), "postgres://u:pass@h/db".to_owned())];
+    let text = "[store]\nurl = { env = \"DB\" }\nkey = { env = \"KEY\" }\n[broker]\nurl = { env = \"MQ\" }\n";
+    let read = |_: &Path, _| Ok(text.to_owned());
+    let looking = load_from(Some(Path::new("p.toml")), variables.into_iter(), &read, false).unwrap();
+    assert_eq!(looking.store.place(), "postgres://u:***@h/db");
     for bad in ["sqlite://", "sqlite://:memory:", "sqlite://x?mode=ro", "p.db", "sqlite://dir/"] {
         assert!(store(bad).is_err(), "{bad}");
     }
