@@ -21,8 +21,11 @@ const STATEMENTS_MAX: usize = 512;
 const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// "PACE", and the schema: who writes to another ledger of the same database is not waited for. Each statement sees what
 /// was committed before it, and so everything that earlier holders of the lock did.
-const BEGIN_WRITE: &str =
-    "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(1346454341, hashtext(current_schema()))";
+///
+/// A process that is stopped in the middle of a transaction would keep all others from writing for as long: the server
+/// ends its session when it says nothing for so many milliseconds, well within a lease.
+const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 2000; \
+     SELECT pg_advisory_xact_lock(1346454341, hashtext(current_schema()))";
 const NOW: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)";
 
 type Sql<T> = std::result::Result<T, tokio_postgres::Error>;

@@ -110,6 +110,22 @@ async fn a_connection_that_was_cut_is_made_anew_and_nothing_is_lost() {
     assert_eq!(counts(&ledger).await.total, 2);
 }
 
+#[tokio::test]
+#[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
+async fn who_is_stopped_in_the_middle_of_a_transaction_keeps_nobody_from_writing() {
+    let schema = Schema::new();
+    let ledger = SqlStore::open(schema.location(3_600), Mode::Worker, T0).unwrap();
+    let stopped = super::open_writer(&Server::of(&schema.location(0)).unwrap().unwrap()).unwrap();
+    stopped.begin().unwrap();
+    stopped.execute("INSERT INTO meta (name, value) VALUES ('half', 1)", &[]).unwrap();
+    queue(&ledger, from_amqp(job("a"))).await;
+    let continued = stopped.commit().unwrap_err();
+    assert_eq!(continued.kind(), crate::driver::Kind::Environment, "{continued}");
+    stopped.rollback();
+    let half = "SELECT count(*) FROM meta WHERE name = 'half'";
+    assert_eq!(stopped.query_value::<i64>(half, &[]).unwrap(), 0, "over a connection of its own again");
+}
+
 #[test]
 #[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
 fn a_newer_schema_and_another_programs_tables_are_refused() {
