@@ -93,6 +93,7 @@ pub(super) fn kind_of(error: &rusqlite::Error) -> Kind {
             ErrorCode::SystemIoFailure
             | ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
+            | ErrorCode::FileLockingProtocolFailed
             | ErrorCode::ReadOnly
             | ErrorCode::CannotOpen
             | ErrorCode::DatabaseCorrupt

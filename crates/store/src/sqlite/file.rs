@@ -58,6 +58,9 @@ const STATEMENTS_MAX: usize = 128;
 /// How long a transaction of another process is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// So often a file is opened whose log SQLite finds changing under its hands: each time it has waited for seconds itself.
+const TRIES: u32 = 3;
+
 /// Pages in the write-ahead log before they move into the file: 16 MB, so that moving them is rare and cheap per job.
 const WAL_PAGES: i64 = 4_000;
 
@@ -93,9 +96,7 @@ pub(crate) fn open_writer(location: &Location) -> Result<(Conn, GuardSlot), Ledg
     if !is_new {
         make_private(path)?;
     }
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-        .map_err(|error| unusable(path, &error))?;
-    configure(&conn).map_err(|error| unusable(path, &error))?;
+    let conn = open_configured(path).map_err(|error| unusable(path, &error))?;
     migrate(&conn, location)?;
     let guard = GuardSlot::default();
     let conn = over(conn, location, guard.clone(), VERSION);
@@ -107,12 +108,32 @@ fn over(conn: Connection, location: &Location, guard: GuardSlot, version: i64) -
     Conn::over(SqliteConn::of(conn, location.path.clone(), guard), Seal::of(location), version)
 }
 
+fn open_configured(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    patiently(|| {
+        let conn = Connection::open_with_flags(path, flags)?;
+        configure(&conn)?;
+        conn.pragma_query_value(None, "user_version", |_| Ok(()))?;
+        Ok(conn)
+    })
+}
+
+/// Tries again while others take and lose the log's locks faster than SQLite can follow, as after a kill under load: it
+/// gives that up as "locking protocol", which its busy handler is not asked about.
+fn patiently<T>(mut work: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    for _ in 1..TRIES {
+        match work() {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::FileLockingProtocolFailed) => {}
+            done => return done,
+        }
+    }
+    work()
+}
+
 /// Opens a further connection to a file that [`open_writer`] has opened, for reading only.
 pub(crate) fn open_reader(location: &Location) -> Result<Conn, LedgerError> {
     let path = location.path.as_path();
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-        .map_err(|error| unusable(path, &error))?;
-    configure(&conn).map_err(|error| unusable(path, &error))?;
+    let conn = open_configured(path).map_err(|error| unusable(path, &error))?;
     conn.pragma_update(None, "query_only", true).map_err(|error| unusable(path, &error))?;
     let conn = over(conn, location, GuardSlot::default(), VERSION);
     Seal::read(&conn)?;
@@ -136,7 +157,12 @@ fn look_at(path: &Path) -> Result<(Connection, i64), LedgerError> {
     loop {
         let had_log = is_logged();
         let how = if had_log { "readonly_shm=1" } else { "immutable=1" };
-        let looked = open_read_only(path, how).map_err(|error| unusable(path, &error)).and_then(|conn| {
+        let looked = patiently(|| {
+            let conn = open_read_only(path, how)?;
+            conn.pragma_query_value(None, "user_version", |_| Ok(()))?;
+            Ok(conn)
+        });
+        let looked = looked.map_err(|error| unusable(path, &error)).and_then(|conn| {
             let version = recognise(&conn, path)?;
             Ok((conn, version))
         });
@@ -334,7 +360,7 @@ fn unusable(path: &Path, error: &rusqlite::Error) -> LedgerError {
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => LedgerError::Failed(
             format!("{path} cannot be written ({error}); check the permissions of the file and its folder"),
         ),
-        Some(ErrorCode::DatabaseBusy) => LedgerError::Failed(format!(
+        Some(ErrorCode::DatabaseBusy | ErrorCode::FileLockingProtocolFailed) => LedgerError::Failed(format!(
             "{path} is being written by another process for more than {} s; try again when it is done",
             BUSY_TIMEOUT.as_secs()
         )),
@@ -352,4 +378,31 @@ pub(super) fn damage(path: &Path, error: &rusqlite::Error) -> Option<String> {
 pub(crate) fn damaged(path: &Path, how: &str) -> String {
     let path = path.display();
     format!("{path} is damaged ({how}); restore it from a backup, or recover it with `sqlite3 {path} .recover`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(code: i32) -> rusqlite::Error {
+        rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None)
+    }
+
+    fn tried(mut answers: Vec<rusqlite::Result<()>>) -> (rusqlite::Result<()>, usize) {
+        answers.reverse();
+        let done = patiently(|| answers.pop().unwrap());
+        (done, answers.len())
+    }
+
+    #[test]
+    fn a_log_that_changes_under_its_hands_is_waited_for_and_no_other_fault_is() {
+        let protocol = || Err(failed(rusqlite::ffi::SQLITE_PROTOCOL));
+        assert_eq!(tried(vec![protocol(), protocol(), Ok(())]), (Ok(()), 0));
+        let (given_up, left) = tried(vec![protocol(), protocol(), protocol(), Ok(())]);
+        assert_eq!((given_up, left), (protocol(), 1), "not for ever");
+        let (other, left) = tried(vec![Err(failed(rusqlite::ffi::SQLITE_NOTADB)), Ok(())]);
+        assert_eq!((other, left), (Err(failed(rusqlite::ffi::SQLITE_NOTADB)), 1));
+        let said = unusable(Path::new("l.db"), &failed(rusqlite::ffi::SQLITE_PROTOCOL)).to_string();
+        assert!(said.contains("try again when it is done"), "{said}");
+    }
 }
