@@ -117,28 +117,50 @@ async fn write(mut messages: mpsc::Receiver<Message>, mut books: Box<Books>, loc
     }
 }
 
-/// Commits the commands together, or each alone if that fails, and answers them.
-fn commit(books: &mut Books, mut group: Vec<Box<dyn Command>>) {
-    let commands = group.len();
-    let together = measured(books, commands, |books| group.iter_mut().try_for_each(|command| command.run(books)));
-    match together {
-        Ok(()) => group.into_iter().for_each(|command| command.answer(Ok(()))),
-        // Each alone would fail alike.
-        Err(Trouble::Sql(error)) if error.kind() != Kind::Statement => {
-            for command in group {
-                command.answer(Err(error.clone().into()));
-            }
+/// Commits the commands together, as far as they can be, and answers them.
+fn commit(books: &mut Books, group: Vec<Box<dyn Command>>) {
+    let together = |group: &mut [Box<dyn Command>]| {
+        let (commands, mut ran) = (group.len(), 0);
+        let outcome = measured(books, commands, |books| {
+            group.iter_mut().try_for_each(|command| command.run(books).map(|()| ran += 1))
+        });
+        outcome.map_err(|trouble| (ran, trouble))
+    };
+    in_order(group, together, |command: Box<dyn Command>, outcome| command.answer(outcome));
+}
+
+/// Does what can be done together, in order; `together` says how many went through before one did not. That one costs the
+/// others a second run, and not a transaction each: with several workers on a server each of those waits for its turn.
+fn in_order<C>(
+    group: Vec<C>,
+    mut together: impl FnMut(&mut [C]) -> Result<(), (usize, Trouble)>,
+    mut answer: impl FnMut(C, Result<(), LedgerError>),
+) {
+    let mut parts = vec![group];
+    while let Some(mut part) = parts.pop() {
+        if part.is_empty() {
+            continue;
         }
-        Err(trouble) if group.len() == 1 => {
-            let mut error = Some(LedgerError::from(trouble));
-            for command in group {
-                command.answer(Err(error.take().unwrap_or(LedgerError::Closed)));
+        match together(&mut part) {
+            Ok(()) => part.into_iter().for_each(|one| answer(one, Ok(()))),
+            // Each alone would fail alike.
+            Err((_, Trouble::Sql(error))) if error.kind() != Kind::Statement => {
+                part.into_iter().for_each(|one| answer(one, Err(error.clone().into())));
             }
-        }
-        Err(_) => {
-            for mut command in group {
-                let alone = measured(books, 1, |books| command.run(books));
-                command.answer(alone.map_err(LedgerError::from));
+            // The first of a transaction is as it would be alone.
+            Err((ran, trouble)) if ran == 0 || part.len() == 1 => {
+                let rest = part.split_off(1);
+                let mut trouble = Some(trouble);
+                for one in part {
+                    answer(one, Err(trouble.take().map_or(LedgerError::Closed, LedgerError::from)));
+                }
+                parts.push(rest);
+            }
+            Err((ran, _)) => {
+                // If it was none of them, but the end of the transaction, half of them are one less to suspect.
+                let at = if ran < part.len() { ran } else { part.len() / 2 };
+                let rest = part.split_off(at);
+                parts.extend([rest, part]);
             }
         }
     }
@@ -159,4 +181,57 @@ fn measured<T>(
         Ok(_) | Err(_) => {}
     }
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::Error;
+
+    /// The transactions that were tried, and what each of these numbers was answered; `outcome` is of one transaction.
+    fn done(
+        numbers: usize,
+        outcome: impl Fn(&[usize]) -> Result<(), (usize, Trouble)>,
+    ) -> (Vec<Vec<usize>>, Vec<(usize, bool)>) {
+        let (mut tried, mut answered) = (Vec::new(), Vec::new());
+        let together = |part: &mut [usize]| {
+            tried.push(part.to_vec());
+            outcome(part)
+        };
+        in_order((0..numbers).collect(), together, |one, outcome| answered.push((one, outcome.is_ok())));
+        (tried, answered)
+    }
+
+    fn refused() -> Trouble {
+        Trouble::NotOwner("another worker has it".to_owned())
+    }
+
+    #[test]
+    fn one_that_cannot_be_done_costs_the_others_no_transaction_each() {
+        let at = |part: &[usize]| part.iter().position(|one| *one == 2).map_or(Ok(()), |at| Err((at, refused())));
+        let (tried, answered) = done(500, at);
+        assert_eq!(tried.len(), 4, "all, those before it, it and the rest, the rest");
+        assert_eq!(answered, (0..500).map(|one| (one, one != 2)).collect::<Vec<_>>(), "in order, each once");
+    }
+
+    #[test]
+    fn of_many_that_cannot_be_done_each_is_tried_as_the_first_of_a_transaction() {
+        let (tried, answered) = done(4, |_| Err((0, refused())));
+        assert_eq!(tried, [vec![0, 1, 2, 3], vec![1, 2, 3], vec![2, 3], vec![3]]);
+        assert_eq!(answered, [(0, false), (1, false), (2, false), (3, false)]);
+    }
+
+    #[test]
+    fn what_fails_only_at_the_end_of_a_transaction_is_found() {
+        let at_the_end = |part: &[usize]| if part.contains(&3) { Err((part.len(), refused())) } else { Ok(()) };
+        let (_, answered) = done(5, at_the_end);
+        assert_eq!(answered, [(0, true), (1, true), (2, true), (3, false), (4, true)]);
+    }
+
+    #[test]
+    fn a_ledger_that_is_away_is_asked_once() {
+        let away = |_: &[usize]| Err((1, Trouble::Sql(Error::new(Kind::Environment, "away"))));
+        let (tried, answered) = done(3, away);
+        assert_eq!((tried.len(), answered), (1, vec![(0, false), (1, false), (2, false)]));
+    }
 }
