@@ -54,8 +54,28 @@ impl Trust {
     }
 }
 
-/// The leases that are renewed, each with the instant until which it is trusted.
-type Owned = Mutex<Vec<(Lease, Arc<AtomicI64>)>>;
+/// A lease that is renewed.
+struct Kept {
+    lease: Lease,
+    /// Until when it is trusted.
+    until: Arc<AtomicI64>,
+    /// Since when it is surely in the database: the answer to an earlier question cannot know of it.
+    since: Mono,
+}
+
+impl Kept {
+    /// What the answer to a question that was asked at this instant says of it; whether it is still owned.
+    fn hear(&self, still: &HashMap<String, i64>, asked: Mono, lease: Duration) -> bool {
+        if self.since > asked {
+            return true;
+        }
+        let is_ours = still.get(self.lease.domain()) == Some(&self.lease.epoch());
+        self.until.store(if is_ours { trusted_until(asked, lease) } else { LOST }, Ordering::Release);
+        is_ours
+    }
+}
+
+type Owned = Mutex<Vec<Kept>>;
 
 /// The heartbeat of one process on a ledger; begins with the first domain.
 pub(crate) struct Heartbeat {
@@ -82,7 +102,7 @@ impl Heartbeat {
     pub(crate) fn keep(&self, lease: Lease, before: Mono) -> Trust {
         let until = Arc::new(AtomicI64::new(trusted_until(before, self.sharing.lease)));
         let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
-        owned.push((lease, Arc::clone(&until)));
+        owned.push(Kept { lease, until: Arc::clone(&until), since: self.clock.mono() });
         drop(owned);
         self.start();
         Trust { until, clock: self.clock.clone() }
@@ -91,10 +111,10 @@ impl Heartbeat {
     /// Renews no lease of this domain any more.
     pub(crate) fn forget(&self, domain: &str) {
         let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
-        owned.retain(|(lease, until)| {
-            let stays = lease.domain() != domain;
+        owned.retain(|kept| {
+            let stays = kept.lease.domain() != domain;
             if !stays {
-                until.store(LOST, Ordering::Release);
+                kept.until.store(LOST, Ordering::Release);
             }
             stays
         });
@@ -138,11 +158,7 @@ fn beat(
         let Ok(still) = leases::renew(open, sharing) else { continue };
         let still: HashMap<String, i64> = still.into_iter().collect();
         let mut kept = owned.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|(lease, until)| {
-            let is_ours = still.get(lease.domain()) == Some(&lease.epoch());
-            until.store(if is_ours { trusted_until(before, sharing.lease) } else { LOST }, Ordering::Release);
-            is_ours
-        });
+        kept.retain(|kept| kept.hear(&still, before, sharing.lease));
         drop(kept);
         // That others hear of it is no part of what it trusts itself for.
         let _ = fleet::beat(open, sharing.owner);
@@ -161,5 +177,24 @@ mod tests {
         let lease = Lease::for_tests("all", Owner(1), 1);
         assert!(!heartbeat.keep(lease, heartbeat.before()).holds());
         assert_eq!(trusted_until(Mono(0), Duration::from_secs(6)), 5_000_000);
+    }
+
+    #[test]
+    fn an_answer_says_nothing_of_what_was_taken_after_its_question() {
+        let (lease, none) = (Duration::from_secs(6), HashMap::new());
+        let kept = |since| Kept {
+            lease: Lease::for_tests("d", Owner(1), 1),
+            until: Arc::new(AtomicI64::new(7_000_000)),
+            since: Mono(since),
+        };
+        let later = kept(2_000_000);
+        assert!(later.hear(&none, Mono(1_999_999), lease), "it was asked before the domain was taken");
+        assert_eq!(later.until.load(Ordering::Acquire), 7_000_000, "and extends nothing either");
+        assert!(!later.hear(&none, Mono(2_000_000), lease));
+        assert_eq!(later.until.load(Ordering::Acquire), LOST);
+        let earlier = kept(1_000_000);
+        assert!(earlier.hear(&HashMap::from([("d".to_owned(), 1)]), Mono(2_000_000), lease));
+        assert_eq!(earlier.until.load(Ordering::Acquire), 7_000_000);
+        assert!(!earlier.hear(&HashMap::from([("d".to_owned(), 2)]), Mono(2_000_000), lease), "another epoch");
     }
 }
