@@ -1,5 +1,7 @@
 //! What throttles calls, between the schedule, the ledger and the log.
 
+use std::collections::BTreeSet;
+
 use tracing::{info, warn};
 
 use super::ports::{LedgerError, Restraint};
@@ -58,9 +60,7 @@ impl Engine {
         let mut recorded = self.known_restraints().lock().await;
         if !recorded.is_empty() {
             let kept = self.domain().restraints().await?;
-            let removed = recorded.iter().filter(|restraint| !kept.contains(restraint));
-            let apps: std::collections::BTreeSet<_> = removed.map(|restraint| restraint.app.clone()).collect();
-            for app in &apps {
+            for app in &lifted(&recorded, &kept, |restraint| self.domain().has(restraint)) {
                 info!(app, "what held the app's calls back was lifted by a person");
                 let now = self.clock().mono();
                 self.schedule().lift(app, now);
@@ -75,5 +75,38 @@ impl Engine {
             *recorded = restraints;
         }
         Ok(())
+    }
+}
+
+/// Apps of which something that was recorded is gone. What has gone to another worker in the meantime is not: it is its
+/// to keep, and asked about after the ledger was read.
+fn lifted(recorded: &[Restraint], kept: &[Restraint], is_ours: impl Fn(&Restraint) -> bool) -> BTreeSet<String> {
+    let gone = recorded.iter().filter(|restraint| !kept.contains(restraint) && is_ours(restraint));
+    gone.map(|restraint| restraint.app.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{Restrained, RestraintKind};
+    use paceline_domain::outcome::Failure;
+    use paceline_domain::time::Timestamp;
+
+    fn pause(app: &str) -> Restraint {
+        Restraint {
+            kind: RestraintKind::Pause { refusals: 1 },
+            target: Restrained::App,
+            app: app.to_owned(),
+            since: Timestamp(0),
+            until: None,
+            cause: Failure::default(),
+        }
+    }
+
+    #[test]
+    fn what_a_person_removed_is_lifted_and_what_another_worker_has_now_is_not() {
+        let recorded = [pause("stays"), pause("removed"), pause("moved")];
+        let lifted = lifted(&recorded, &recorded[..1], |restraint| restraint.app != "moved");
+        assert_eq!(lifted, ["removed".to_owned()].into());
     }
 }

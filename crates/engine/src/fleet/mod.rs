@@ -123,6 +123,10 @@ impl Member {
         self.drop_lost().await;
         self.engine.reclaim();
         self.introduce().await?;
+        // Before it looks: else what it has just let go of would seem to be its own still.
+        if !self.engine.is_stopping() {
+            self.finish_leaving().await?;
+        }
         let gathering = self.fleet.gathering().await?;
         if !gathering.replicas.iter().any(|replica| replica.id == gathering.own) {
             // Forgotten, after so long a silence.
@@ -136,7 +140,6 @@ impl Member {
             self.show(&gathering);
             return Ok(());
         }
-        self.finish_leaving().await?;
         let domains = self.engine.planner().domains(&gathering.tenants);
         self.note_ownerless(&gathering, &domains);
         let (names, held) = (domains.keys().cloned().collect(), self.held.keys().cloned().collect());
@@ -264,10 +267,11 @@ impl Member {
         };
         info!(domain = domain.name(), "the quota domain goes to another worker when its calls in flight have ended");
         let name = domain.name().to_owned();
-        self.fleet.open(std::slice::from_ref(&name), false);
+        // While it is still this worker's to record.
         if let Err(error) = self.engine.record_restraints().await {
             warn!(%error, "what holds calls back cannot be recorded: its next owner begins without it");
         }
+        self.fleet.open(std::slice::from_ref(&name), false);
         self.engine.let_go(&domain).await;
         self.leaving = Some((name, self.engine.clock().mono()));
     }

@@ -50,8 +50,14 @@ pub(super) fn moves(seen: &Seen<'_>) -> Moves {
     };
     let (others, ours): (Vec<&String>, Vec<&String>) =
         domains.iter().partition(|domain| !held.contains(*domain) && is_left_to_others(domain));
+    // What the store says is ours and we do not have: an answer was lost on the way, and nobody else can take it.
+    let is_left_over = |domain: &str| {
+        let owned = holdings.get(domain).filter(|holding| !holding.left.is_zero());
+        owned.is_some_and(|holding| holding.owner == gathering.own && !held.contains(domain))
+    };
     let is_free = |domain: &&&String| {
-        !held.contains(**domain) && holdings.get(domain.as_str()).is_none_or(|holding| holding.left.is_zero())
+        let has_none = || holdings.get(domain.as_str()).is_none_or(|holding| holding.left.is_zero());
+        !held.contains(**domain) && (has_none() || is_left_over(domain))
     };
     let refused = others.iter().filter(is_free).map(|domain| (*domain).clone()).collect();
 
@@ -75,7 +81,8 @@ pub(super) fn moves(seen: &Seen<'_>) -> Moves {
         return Moves { take: Vec::new(), give, refused };
     }
     let has_fewest = fewest.is_none_or(|(_, count)| held.len() <= *count);
-    let is_overdue = |domain: &str| ownerless.get(domain).is_some_and(|turns| *turns >= TURNS_LEFT_TO_OTHERS);
+    let waits_long = |domain: &str| ownerless.get(domain).is_some_and(|turns| *turns >= TURNS_LEFT_TO_OTHERS);
+    let is_overdue = |domain: &str| waits_long(domain) || is_left_over(domain);
     let mut take: Vec<&String> = free.into_iter().filter(|domain| has_fewest || is_overdue(domain)).collect();
     // Each begins with what it is the first choice for, so that those who look at one time seldom want the same.
     take.sort_by_cached_key(|domain| {

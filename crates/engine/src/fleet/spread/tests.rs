@@ -123,6 +123,24 @@ fn who_has_other_quotas_takes_nothing_until_nobody_else_can() {
 }
 
 #[test]
+fn what_the_store_says_is_ours_and_we_do_not_have_is_taken_again() {
+    let mut model = Model::new(4, 2);
+    model.settle();
+    let held = model.of("r0");
+    let forgotten = held.first().unwrap().clone();
+    let domains = model.domains.clone();
+    let gathering = Gathering {
+        own: "r0".to_owned(),
+        replicas: model.replicas.clone(),
+        holdings: model.holdings.values().cloned().collect(),
+        ..Gathering::default()
+    };
+    let held = held.into_iter().filter(|domain| *domain != forgotten).collect();
+    let seen = Seen { gathering: &gathering, quotas: "q", domains: &domains, held: &held, ownerless: &BTreeMap::new() };
+    assert_eq!(moves(&seen), Moves { take: vec![forgotten], ..Moves::default() });
+}
+
+#[test]
 fn who_may_not_take_a_domain_says_so() {
     let (domains, none) = ([String::from("d")].into(), BTreeSet::new());
     let replica = |id: &str, quotas: &str| Replica {
