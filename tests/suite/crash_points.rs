@@ -1,4 +1,4 @@
-//! The points at which the crash harness lets the process die: named alike everywhere, and not there in a usual build.
+//! The points at which the trial `crash` lets the process die: named alike everywhere, and not there in a usual build.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -31,9 +31,9 @@ fn every_point_is_passed_and_waited_for() {
     let used: BTreeSet<_> = used.iter().map(String::as_str).collect();
     let listed: BTreeSet<_> = POINTS.iter().copied().collect();
     assert_eq!(used, listed, "the code and POINTS differ");
-    let harness = std::fs::read_to_string(root.join("scripts/crash_harness.py")).unwrap();
-    let missing: Vec<_> = POINTS.iter().filter(|point| !harness.contains(&format!("\"{point}\": "))).collect();
-    assert!(missing.is_empty(), "scripts/crash_harness.py never waits for {missing:?}");
+    let trial = std::fs::read_to_string(root.join("tests/trials/crash/round.rs")).unwrap();
+    let missing: Vec<_> = POINTS.iter().filter(|point| !trial.contains(&format!("(\"{point}\", "))).collect();
+    assert!(missing.is_empty(), "tests/trials/crash/round.rs never waits for {missing:?}");
 }
 
 #[test]

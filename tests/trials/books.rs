@@ -1,6 +1,6 @@
 //! The simulator's own books: what was really called and created.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use super::site::Site;
@@ -34,8 +34,20 @@ pub(crate) fn check(books: &Value, created: &[(&str, u64)]) -> anyhow::Result<()
         ensure!(duplicates == 0, "{method}: the simulator counted {duplicates} duplicates");
         ensure!(refused == 0, "{method}: the simulator refused {refused} calls for their pace");
     }
-    for quota in books["quotas"].as_array().into_iter().flatten() {
-        for window in quota["windows"].as_array().into_iter().flatten() {
+    check_windows(books)
+}
+
+/// No refusal for pace but those of the scenario, and no window over its quota.
+pub(crate) fn check_scripted(books: &Value) -> anyhow::Result<()> {
+    let (refused, scripted) = (number(books, "refused"), number(&books["faults"], "throttle"));
+    ensure!(refused == scripted, "the simulator refused {refused} calls for their pace, {scripted} by its scenario");
+    check_windows(books)
+}
+
+fn check_windows(books: &Value) -> anyhow::Result<()> {
+    let quotas = books["quotas"].as_array().context("the books tell of no quotas")?;
+    for quota in quotas {
+        for window in quota["windows"].as_array().context("the books tell of no windows")? {
             ensure!(window["is_breached"] == false, "{}: over its window: {window}", quota["method"]);
         }
     }

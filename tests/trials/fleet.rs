@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -19,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::books::{self, MEETING, ROOM};
 use super::broker::{Address, Client, Queues};
+use super::node::script;
 use super::site::{Plan, Process, Site, until};
 
 const WORKERS: usize = 3;
@@ -67,10 +67,7 @@ struct Database(PathBuf);
 
 impl Database {
     fn script(&self, verb: &str) -> anyhow::Result<String> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/postgres");
-        let done = Command::new(script).arg(verb).arg(&self.0).output()?;
-        ensure!(done.status.success(), "scripts/postgres {verb}: {}", String::from_utf8_lossy(&done.stderr));
-        Ok(String::from_utf8(done.stdout)?.lines().last().unwrap_or_default().to_owned())
+        script("postgres", verb, &self.0, &[])
     }
 }
 

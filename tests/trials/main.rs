@@ -12,9 +12,17 @@
 mod books;
 mod broker;
 mod campus;
+mod crash;
 mod disk;
 mod fleet;
+mod jobs;
 mod kill;
+mod node;
+// The suite writes AMQP's bytes with it; what a trial sends that way is a part of it.
+#[allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "the suite's own")]
+#[path = "../suite/harness/raw.rs"]
+mod raw;
+mod scenario;
 mod site;
 mod stop;
 
@@ -53,6 +61,8 @@ enum Trial {
     Campus(campus::Options),
     /// Kills, stops and ends workers of one ledger on PostgreSQL, and restarts the database
     Fleet(fleet::Options),
+    /// Kills the worker at named points and at random moments, and then does the sums
+    Crash(crash::Options),
     /// Lets the ledger's disk run full while jobs flow, and gives it room again
     Disk(disk::Options),
 }
@@ -64,6 +74,7 @@ impl Trial {
             Self::Stop(broker) => stop::carry_out(&binary, &broker).await,
             Self::Campus(options) => campus::carry_out(&binary, &options).await,
             Self::Fleet(options) => fleet::carry_out(&binary, &options).await,
+            Self::Crash(options) => crash::carry_out(&binary, &options).await,
             Self::Disk(options) => disk::carry_out(&binary, &options).await,
         }
     }
@@ -79,7 +90,8 @@ async fn ended_early() -> std::io::Result<()> {
     Ok(())
 }
 
-#[tokio::main(flavor = "current_thread")]
+// A trial waits for a command now and then; connections and whatever stands in their way go on meanwhile.
+#[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
     let Arguments { binary, list, trial, .. } = Arguments::parse();
     let Some(trial) = trial else {

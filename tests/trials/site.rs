@@ -37,11 +37,21 @@ pub(crate) struct Plan<'p> {
     pub speed: &'p str,
     /// The broker's URL and the names of the worker's queues.
     pub broker: Option<(&'p str, &'p Queues)>,
+    /// Further files, by their paths from the folder.
+    pub files: &'p [(String, String)],
 }
 
 impl Default for Plan<'_> {
     fn default() -> Self {
-        Self { store: "paceline.db", request_timeout_ms: 5_000, settings: "", scenario: None, speed: "1", broker: None }
+        Self {
+            store: "paceline.db",
+            request_timeout_ms: 5_000,
+            settings: "",
+            scenario: None,
+            speed: "1",
+            broker: None,
+            files: &[],
+        }
     }
 }
 
@@ -131,6 +141,9 @@ impl Site {
         let folder = tempfile::tempdir()?;
         let binary = fs::canonicalize(binary).with_context(|| format!("there is no program {}", binary.display()))?;
         let mut site = Self { binary, address: String::new(), simulator: None, folder };
+        for (name, text) in plan.files {
+            site.write(name, text)?;
+        }
         let mut arguments = vec!["simulate", "--listen", "127.0.0.1:0", "--speed", plan.speed];
         if let Some(scenario) = plan.scenario {
             site.write("scenario.toml", scenario)?;
@@ -156,8 +169,17 @@ impl Site {
         self.folder.path()
     }
 
+    /// Writes a file, and the folders above it.
     pub(crate) fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
-        fs::write(self.path().join(name), text).with_context(|| name.to_owned())
+        let path = self.path().join(name);
+        let folders = path.parent().map_or(Ok(()), fs::create_dir_all);
+        folders.and_then(|()| fs::write(path, text)).with_context(|| name.to_owned())
+    }
+
+    /// Whether its simulator lives.
+    pub(crate) fn has_simulator(&mut self) -> anyhow::Result<bool> {
+        let Some(simulator) = &mut self.simulator else { return Ok(false) };
+        Ok(simulator.ended()?.is_none())
     }
 
     /// What a process has logged.
@@ -201,11 +223,15 @@ impl Site {
         command.envs(SECRETS).env("PACELINE_CONFIG", self.path().join("paceline.toml"));
     }
 
-    /// Jobs by state, as the ledger says.
-    pub(crate) fn counts(&self) -> anyhow::Result<Value> {
+    pub(crate) fn status(&self) -> anyhow::Result<Value> {
         let (code, text) = self.run(&["status", "--json"])?;
         ensure!(matches!(code, Some(0 | 1)), "'paceline status --json' ended with {code:?}");
-        Ok(serde_json::from_str::<Value>(&text)?["counts"].take())
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Jobs by state, as the ledger says.
+    pub(crate) fn counts(&self) -> anyhow::Result<Value> {
+        Ok(self.status()?["counts"].take())
     }
 
     /// How many calls `paceline audit` judged; a window that it finds exceeded is a fault.
@@ -218,6 +244,11 @@ impl Site {
     /// What the simulator says was really created, refused and duplicated.
     pub(crate) async fn books(&self) -> anyhow::Result<Value> {
         self.ask("GET", "books", "").await
+    }
+
+    /// What the simulator holds, each with its key and its place in the order.
+    pub(crate) async fn objects(&self) -> anyhow::Result<Value> {
+        self.ask("GET", "objects", "").await
     }
 
     /// Lets the simulator go on with another scenario.
