@@ -16,7 +16,7 @@ SECRETS = {"ACME_SECRET": "rehearsal-secret-a", "CAMPUS_SECRET": "rehearsal-secr
 
 SETTINGS = """\
 [store]
-url = "sqlite://{store}"
+url = "sqlite://paceline.db"
 {broker}
 [http]
 request_timeout_ms = {request_timeout_ms}
@@ -79,7 +79,7 @@ class Site:
     """One folder, one simulator, any number of worker processes after each other."""
 
     def __init__(self, binary, folder, amqp_url=None, prefix="paceline", request_timeout_ms=5000, more="", simulate=(),
-                 store="paceline.db", scenario=None, admin=""):
+                 scenario=None, admin=""):
         """`more` is appended to the settings, `admin` to their section [admin], `simulate` to the simulator's command."""
         self.binary = str(pathlib.Path(binary).resolve())
         self.folder = pathlib.Path(folder)
@@ -98,7 +98,6 @@ class Site:
         self.settings.write_text(
             SETTINGS.format(
                 broker=broker,
-                store=store,
                 base_url=f"http://127.0.0.1:{self.port}",
                 admin_port=self.admin_port,
                 admin=admin,
@@ -169,9 +168,7 @@ class Site:
     def _start(self, name, *arguments, **environment):
         with open(self.folder / f"{name}.log", "ab") as log:
             return subprocess.Popen(self._command(arguments), cwd=self.folder, env={**self._environment(), **environment},
-                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                    # Ignored signals stay ignored: a file that may not grow is an error, not a death.
-                                    restore_signals=False)
+                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def _command(self, arguments):
         return [self.binary, *arguments]

@@ -182,6 +182,18 @@ impl Client {
         Ok(ids)
     }
 
+    /// Whether there is such a queue; asked on a channel of its own, which a missing one closes.
+    pub(crate) async fn has(&self, queue: &str) -> anyhow::Result<bool> {
+        let channel = self.connection.create_channel().await?;
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let is_there = channel.queue_declare(queue.into(), passive, FieldTable::default()).await.is_ok();
+        ensure!(self.connection.status().connected(), "the broker is gone");
+        if is_there {
+            channel.close(200, "done".into()).await?;
+        }
+        Ok(is_there)
+    }
+
     /// Messages in a queue that are ready.
     pub(crate) async fn left(&self, queue: &str) -> anyhow::Result<u32> {
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };

@@ -11,6 +11,7 @@
 
 mod books;
 mod broker;
+mod brokers;
 mod campus;
 mod crash;
 mod disk;
@@ -18,6 +19,7 @@ mod fleet;
 mod jobs;
 mod kill;
 mod node;
+mod proxy;
 // The suite writes AMQP's bytes with it; what a trial sends that way is a part of it.
 #[allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "the suite's own")]
 #[path = "../suite/harness/raw.rs"]
@@ -63,6 +65,8 @@ enum Trial {
     Fleet(fleet::Options),
     /// Kills the worker at named points and at random moments, and then does the sums
     Crash(crash::Options),
+    /// Halts, kills, freezes, starves and cuts off the broker while jobs flow
+    Brokers(brokers::Options),
     /// Lets the ledger's disk run full while jobs flow, and gives it room again
     Disk(disk::Options),
 }
@@ -75,6 +79,7 @@ impl Trial {
             Self::Campus(options) => campus::carry_out(&binary, &options).await,
             Self::Fleet(options) => fleet::carry_out(&binary, &options).await,
             Self::Crash(options) => crash::carry_out(&binary, &options).await,
+            Self::Brokers(options) => brokers::carry_out(&binary, &options).await,
             Self::Disk(options) => disk::carry_out(&binary, &options).await,
         }
     }

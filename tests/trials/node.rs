@@ -45,6 +45,23 @@ impl Node {
         &self.url
     }
 
+    /// Its host and port.
+    pub(crate) fn address(&self) -> anyhow::Result<&str> {
+        let behind = self.url.split_once('@').and_then(|(_, rest)| rest.split('/').next());
+        behind.with_context(|| format!("no address in {}", self.url))
+    }
+
+    /// Stops it as an operator would.
+    pub(crate) fn halt(&self) -> anyhow::Result<()> {
+        script("rabbitmq", "halt", &self.folder, &[]).map(drop)
+    }
+
+    /// Kills it as a power cut would.
+    pub(crate) fn kill(&self) -> anyhow::Result<()> {
+        self.signal(Signal::KILL)?;
+        self.halt()
+    }
+
     /// Signals the Erlang VM itself.
     pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         let pid = fs::read_to_string(self.folder.join("pid"))?.trim().parse()?;

@@ -112,6 +112,14 @@ impl Process {
         Ok(ended.with_context(|| format!("{what} did not end within {} s", limit.as_secs()))?.code())
     }
 
+    /// What the kernel says of its memory: `VmRSS` now, `VmHWM` at most so far.
+    pub(crate) fn memory_kb(&self, name: &str) -> anyhow::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let number = line.and_then(|line| line.split_whitespace().next()).context("the kernel says nothing of it")?;
+        Ok(number.parse()?)
+    }
+
     pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
         self.0.kill()?;
         self.0.wait()?;

@@ -1,0 +1,109 @@
+//! Stands before a broker: can cut connections in the middle of a frame, or swallow what passes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+/// A heartbeat is 8 bytes; what is longer than this carries a method, a head or a body.
+const HEARTBEATS_MAX: usize = 40;
+
+#[derive(Default)]
+struct Orders {
+    swallows: AtomicBool,
+    /// To be cut in the middle of the next frame.
+    is_due: AtomicBool,
+    cut: Notify,
+    accepted: AtomicU64,
+}
+
+/// Passes everything on until it is told otherwise.
+pub(crate) struct Proxy {
+    orders: Arc<Orders>,
+    address: String,
+}
+
+impl Proxy {
+    pub(crate) async fn before(behind: &str) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let (address, orders) = (listener.local_addr()?.to_string(), Arc::new(Orders::default()));
+        tokio::spawn(accept(listener, behind.to_owned(), orders.clone()));
+        Ok(Self { orders, address })
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Connections that have come so far.
+    pub(crate) fn accepted(&self) -> u64 {
+        self.orders.accepted.load(Ordering::SeqCst)
+    }
+
+    /// Drops whatever passes, or no longer.
+    pub(crate) fn swallow(&self, swallows: bool) {
+        self.orders.swallows.store(swallows, Ordering::SeqCst);
+    }
+
+    /// Resets every connection as soon as something larger than a heartbeat has passed by half.
+    pub(crate) fn cut_mid_frame(&self) {
+        self.orders.is_due.store(true, Ordering::SeqCst);
+    }
+
+    /// Resets every connection now.
+    pub(crate) fn cut(&self) {
+        self.orders.cut.notify_waiters();
+    }
+}
+
+async fn accept(listener: TcpListener, behind: String, orders: Arc<Orders>) {
+    while let Ok((client, _)) = listener.accept().await {
+        orders.accepted.fetch_add(1, Ordering::SeqCst);
+        tokio::spawn(pass(client, behind.clone(), orders.clone()));
+    }
+}
+
+async fn pass(mut client: TcpStream, behind: String, orders: Arc<Orders>) {
+    let cut = orders.cut.notified();
+    let is_reset = if let Ok(mut server) = TcpStream::connect(behind).await {
+        let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
+        let is_cut = tokio::select! {
+            is_cut = one_way(from_client, to_server, &orders) => is_cut,
+            is_cut = one_way(from_server, to_client, &orders) => is_cut,
+            () = cut => true,
+        };
+        if is_cut {
+            // Nothing that is under way arrives.
+            let _ = server.set_zero_linger();
+        }
+        is_cut
+    } else {
+        true
+    };
+    if is_reset {
+        let _ = client.set_zero_linger();
+    }
+}
+
+/// Passes on what comes; whether it was cut, and did not end.
+async fn one_way(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, orders: &Orders) -> bool {
+    let mut buffer = vec![0; 65_536];
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        if orders.swallows.load(Ordering::SeqCst) {
+            continue;
+        }
+        let is_cut = length > HEARTBEATS_MAX && orders.is_due.swap(false, Ordering::SeqCst);
+        let passed = if is_cut { length / 2 + 1 } else { length };
+        if to.write_all(&buffer[..passed]).await.is_err() {
+            break;
+        }
+        if is_cut {
+            orders.cut.notify_waiters();
+            return true;
+        }
+    }
+    false
+}
