@@ -1,14 +1,10 @@
-"""A private RabbitMQ node that can be halted, killed, frozen and starved by a test."""
+"""A private RabbitMQ node that can be halted by a test, and queues as the worker declares them."""
 
 import contextlib
-import os
 import pathlib
-import signal
-import struct
 import subprocess
 
 import pika
-import pika.data
 
 from harness import check
 
@@ -34,14 +30,6 @@ class Node:
 
     def halt(self):
         self._do("halt")
-
-    def kill(self):
-        """SIGKILL to the Erlang VM, as a power cut would."""
-        self.signal(signal.SIGKILL)
-        self._do("halt")
-
-    def signal(self, number):
-        os.kill(int((pathlib.Path(self.folder) / "pid").read_text()), number)
 
     def control(self, *arguments):
         """Runs a `rabbitmqctl` command on the node."""
@@ -81,41 +69,9 @@ def queues(url, prefix):
         connection.close()
 
 
-class Raw(bytes):
-    """A property that is not UTF-8, as some C and Delphi clients send it."""
-
-
-def let_pika_send_raw():
-    """pika itself encodes texts alone."""
-    usual = pika.data.encode_short_string
-
-    def encode(pieces, value):
-        if isinstance(value, Raw):
-            pieces.append(struct.pack("B", len(value)) + bytes(value))
-            return 1 + len(value)
-        return usual(pieces, value)
-
-    pika.data.encode_short_string = encode
-
-
-def limit_deliveries(node, queue):
-    """What RabbitMQ 4 does by itself: a message that was handed out so often without an ack is dropped."""
-    node.control("set_policy", "--apply-to", "queues", f"limit-{queue}", f"^{queue}$", '{"delivery-limit": 20}')
-
-
-def declare_full(channel, queue):
-    """A queue that refuses every further message; the channel confirms."""
-    declare(channel, queue, **{"x-max-length": 1, "x-overflow": "reject-publish"})
-    while True:
-        try:
-            channel.basic_publish("", queue, b"stuffing", mandatory=True)
-        except pika.exceptions.NackError:
-            return
-
-
-def declare(channel, queue, **arguments):
+def declare(channel, queue):
     """A durable quorum queue, as the worker declares it."""
-    channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum", **arguments})
+    channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
 
 
 def drain(channel, queue):

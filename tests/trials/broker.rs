@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, ensure};
 use lapin::options::{
     BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, ExchangeDeleteOptions,
-    QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+    QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind, PublisherConfirm};
@@ -160,6 +160,20 @@ impl Client {
         Ok(())
     }
 
+    /// Publishes jobs without waiting for each; in the end the broker has all of them.
+    pub(crate) async fn publish_all(&self, jobs: &[Value]) -> anyhow::Result<()> {
+        let queue = self.queues.jobs();
+        let mut sent = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            sent.push(self.send(&queue, job.to_string().as_bytes()).await?);
+        }
+        for confirm in sent {
+            let confirmation = confirm.await?;
+            ensure!(confirmation.is_ack() && confirmation.take_message().is_none(), "the jobs queue took no message");
+        }
+        Ok(())
+    }
+
     /// Takes everything out of a queue.
     pub(crate) async fn drain(&self, queue: &str) -> anyhow::Result<Vec<Message>> {
         let mut taken = Vec::new();
@@ -180,6 +194,11 @@ impl Client {
             ids.insert(document["id"].as_str().context("a result without an id")?.to_owned());
         }
         Ok(ids)
+    }
+
+    /// Takes everything out of a queue without looking at it; how many messages that were.
+    pub(crate) async fn purge(&self, queue: &str) -> anyhow::Result<u64> {
+        Ok(u64::from(self.channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await?))
     }
 
     /// Whether there is such a queue; asked on a channel of its own, which a missing one closes.

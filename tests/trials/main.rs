@@ -26,6 +26,7 @@ mod proxy;
 mod raw;
 mod scenario;
 mod site;
+mod soak;
 mod stop;
 
 use std::path::PathBuf;
@@ -67,6 +68,8 @@ enum Trial {
     Crash(crash::Options),
     /// Halts, kills, freezes, starves and cuts off the broker while jobs flow
     Brokers(brokers::Options),
+    /// Lets a long stream of jobs through one worker, and watches its memory and its ledger
+    Soak(soak::Options),
     /// Lets the ledger's disk run full while jobs flow, and gives it room again
     Disk(disk::Options),
 }
@@ -80,6 +83,7 @@ impl Trial {
             Self::Fleet(options) => fleet::carry_out(&binary, &options).await,
             Self::Crash(options) => crash::carry_out(&binary, &options).await,
             Self::Brokers(options) => brokers::carry_out(&binary, &options).await,
+            Self::Soak(options) => soak::carry_out(&binary, &options).await,
             Self::Disk(options) => disk::carry_out(&binary, &options).await,
         }
     }
