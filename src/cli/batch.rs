@@ -184,17 +184,8 @@ impl Checked {
 /// Gets every finding.
 pub(super) type Report<'a> = files::Report<'a, anyhow::Error>;
 
-/// Reads every file to its end and reports every finding.
-pub(super) fn check(
-    sources: &[Source],
-    decoder: &Arc<Decoder>,
-    present: &Present,
-    found: Report<'_>,
-) -> anyhow::Result<Checked> {
-    check_each(sources, decoder, (present, &mut LookUps::leave(decoder)), found, &mut |_| Ok(()))
-}
-
-/// [`check`] that looks names up and shows every row to `each`, too, and ends with its first error.
+/// Reads every file to its end, reports every finding, looks names up and shows every row to `each`, and ends with its first
+/// error.
 pub(super) fn check_each(
     sources: &[Source],
     decoder: &Arc<Decoder>,

@@ -5,12 +5,16 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::domain::rows::Row;
+use crate::operations::files::Finding;
+use crate::operations::files::plan::Savings;
 use crate::wiring;
 
 use super::batch::{self, BatchArgs, Present};
 use super::context::Context;
 use super::exit::Exit;
 use super::findings::Findings;
+use super::names::LookUps;
 
 /// Find every fault of files of jobs, and what looks wrong, by line and field; send nothing
 #[derive(Debug, clap::Args)]
@@ -38,16 +42,29 @@ pub(super) fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Ex
     }
     let mut findings = Findings::default();
     let present = Present::new(Some(context.clock.now()), None).referring_to(wiring::open_untouched(&settings.store)?);
-    let checked = batch::check(&sources, &decoder, &present, &mut |finding| {
+    let mut savings = Savings::default();
+    let mut found = |finding: &Finding| {
         if args.json {
             context.print_json(&json!(finding))
         } else {
             findings.add(finding);
             Ok(())
         }
-    })?;
+    };
+    let mut each = |row: &Row| {
+        if let Ok(job) = &row.input {
+            savings.add(job, &decoder.catalog);
+        }
+        Ok(())
+    };
+    let names = &mut LookUps::leave(&decoder);
+    let checked = batch::check_each(&sources, &decoder, (&present, names), &mut found, &mut each)?;
     findings.print(&mut context.out)?;
     context.out.flush()?;
+    // No findings: nothing is wrong with such rows, and `--strict` has nothing to end with 1 for.
+    for saving in savings.end(&decoder.catalog) {
+        writeln!(context.err, "note: {saving}")?;
+    }
     writeln!(context.err, "{}", checked.summary())?;
     let is_well = checked.is_valid() && !(args.strict && checked.warnings > 0);
     Ok(if is_well { Exit::Success } else { Exit::Unwell })

@@ -120,7 +120,7 @@ fn wecom_has_no_such_budget() {
 }
 
 #[test]
-fn rows_that_one_call_could_carry_are_named_by_the_plan() {
+fn rows_that_one_call_could_carry_are_named_by_plan_and_validate() {
     let attendee = |n: usize| {
         let who = json!([{"type": "user", "user_id": format!("ou_{n}")}]);
         json!({"id": format!("a-{n}"), "method": "feishu.calendar.event.attendee.create", "app": "acme",
@@ -133,6 +133,9 @@ fn rows_that_one_call_could_carry_are_named_by_the_plan() {
     let expected = "feishu.calendar.event.attendee.create: 40 rows differ in body.attendees alone; merged into 1 row of up to \
                     1000 items they save 39 calls\n";
     assert!(plan.out.contains(expected), "{}", plan.transcript());
+    let checked = place.run(&["validate", "rows.jsonl", "--strict"]);
+    assert_eq!((checked.code, checked.out.as_str()), (Some(0), ""), "no finding: {}", checked.transcript());
+    assert!(checked.err.contains(&format!("note: {expected}")), "{}", checked.transcript());
     let document: Value = serde_json::from_str(&place.run(&["plan", "rows.jsonl", "--json"]).out).unwrap();
     assert_eq!((&document["savings"][0]["rows"], &document["savings"][0]["calls"]), (&json!(40), &json!(1)));
 }

@@ -6,7 +6,7 @@ use std::io::Write;
 use crate::cli::progress::duration;
 use crate::cli::table::{Align, Table, plain};
 use crate::engine::forecast::Deciding;
-use crate::operations::files::plan::{How, Late, Plan, Repeated, Saving, Wanted};
+use crate::operations::files::plan::{How, Late, Plan, Repeated, Wanted};
 use crate::operations::forecast::{decides, left_over};
 use paceline_ports::State;
 
@@ -26,7 +26,7 @@ impl Plan {
             write_budget(wanted, out)?;
         }
         for saving in &self.savings {
-            write_saving(saving, out)?;
+            writeln!(out, "{saving}")?;
         }
         write_late(out, &self.late, "too late already, for the dead letters (expired)")?;
         write_late(out, &self.expiring, "due before their turn comes, for the dead letters (expired)")?;
@@ -202,13 +202,6 @@ fn line(repeat: &Repeated) -> String {
 }
 
 /// What is left of a budget, and what is wanted of it.
-fn write_saving(saving: &Saving, out: &mut impl Write) -> std::io::Result<()> {
-    let Saving { method, field, items_max, rows, calls } = saving;
-    let fewer = if *calls == 1 { "1 row".to_owned() } else { format!("{calls} rows") };
-    let merged = format!("merged into {fewer} of up to {items_max} items they save {} calls", rows - calls);
-    writeln!(out, "{method}: {rows} rows differ in {field} alone; {merged}")
-}
-
 fn write_budget(wanted: &Wanted, out: &mut impl Write) -> std::io::Result<()> {
     let Wanted { budget, calls } = wanted;
     let period = budget.key.period.as_str();

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 pub use self::budgets::Wanted;
 pub use self::pace::Need;
 pub use self::rows::{How, Late, PlannedRows, Repeated};
-pub use self::savings::Saving;
+pub use self::savings::{Saving, Savings};
 use super::check::Checked;
 use crate::domain::job::LaneKey;
 use crate::domain::time::Timestamp;

@@ -1,6 +1,7 @@
 //! Rows that one call could carry: they differ in one list alone, and the method takes many items in it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -10,7 +11,7 @@ use crate::domain::job::{Job, Params};
 
 /// What merging rows would save, method by method.
 #[derive(Debug, Default)]
-pub(super) struct Savings {
+pub struct Savings {
     /// By method and everything but the list: rows, and items on all of them.
     alike: HashMap<(String, [u8; 32]), (u64, u64)>,
 }
@@ -30,9 +31,18 @@ pub struct Saving {
     pub calls: u64,
 }
 
+impl fmt::Display for Saving {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, field, items_max, rows, calls } = self;
+        let fewer = if *calls == 1 { "1 row".to_owned() } else { format!("{calls} rows") };
+        let merged = format!("merged into {fewer} of up to {items_max} items they save {} calls", rows - calls);
+        write!(out, "{method}: {rows} rows differ in {field} alone; {merged}")
+    }
+}
+
 impl Savings {
     /// Notes a row's job.
-    pub(super) fn add(&mut self, job: &Job, catalog: &Catalog) {
+    pub fn add(&mut self, job: &Job, catalog: &Catalog) {
         let merges = catalog.job_method(&job.lane.method).and_then(|method| method.merges.as_deref());
         let Some(field) = merges else { return };
         let Some(items) = job.params.get(field).and_then(Value::as_array) else { return };
@@ -43,7 +53,7 @@ impl Savings {
     }
 
     /// What would be saved; nothing for rows that are alone or full.
-    pub(super) fn end(&self, catalog: &Catalog) -> Vec<Saving> {
+    pub fn end(&self, catalog: &Catalog) -> Vec<Saving> {
         let mut all: BTreeMap<&str, Saving> = BTreeMap::new();
         for ((name, _), (rows, items)) in self.alike.iter().filter(|(_, (rows, _))| *rows > 1) {
             let Some(method) = catalog.job_method(name) else { continue };
