@@ -254,7 +254,7 @@ impl Site {
         self.ask("GET", "books", "").await
     }
 
-    /// What the simulator holds, each with its key and its place in the order.
+    /// Every object that the simulator has made, deleted ones too.
     pub(crate) async fn objects(&self) -> anyhow::Result<Value> {
         self.ask("GET", "objects", "").await
     }

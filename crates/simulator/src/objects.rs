@@ -80,6 +80,9 @@ pub struct ObjectLine {
     pub is_others: bool,
     /// Whether it was deleted.
     pub is_deleted: bool,
+    /// Of a deleted one: higher than that of every object that was deleted before it, and than every `order` until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<u64>,
 }
 
 /// Everything created.
@@ -224,6 +227,7 @@ impl Objects {
                 identity: object.identity.clone(),
                 is_others: object.is_others,
                 is_deleted: object.is_deleted,
+                deleted: object.is_deleted.then_some(object.changed),
             })
         });
         lines.collect()
