@@ -6,13 +6,14 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::engine::forecast::forecast;
-use crate::engine::why::{Asked, Why, explain, gather};
+use crate::engine::why::{Asked, explain, gather};
 use crate::wiring;
 use paceline_ports::operator::{JobSheet, Rejected, Reports};
 
 use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::jobs::{text, write_attempts};
+use super::lang::Lang;
 use super::plan::planner;
 use super::table::plain;
 
@@ -24,6 +25,9 @@ pub(super) struct Args {
     /// Print data for programs
     #[arg(long)]
     json: bool,
+    /// Language of the explanation
+    #[arg(long, value_enum, default_value_t = Lang::En)]
+    lang: Lang,
 }
 
 /// Explains one job.
@@ -50,15 +54,15 @@ pub(super) fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Ex
             "why": why, "history": sheet.history,
         }))?;
     } else {
-        write(&sheet, &why, &mut context.out)?;
+        write(&sheet, &why.text(args.lang.into()), &mut context.out)?;
     }
     Ok(Exit::Success)
 }
 
-fn write(sheet: &JobSheet, why: &Why, out: &mut dyn Write) -> anyhow::Result<()> {
+fn write(sheet: &JobSheet, why: &str, out: &mut dyn Write) -> anyhow::Result<()> {
     let status = if sheet.line.running { "running".to_owned() } else { text(&sheet.line.document, "status") };
     writeln!(out, "{}: {status}", plain(&text(&sheet.line.document, "id")))?;
-    for line in why.text.lines() {
+    for line in why.lines() {
         writeln!(out, "  {}", plain(line))?;
     }
     if !sheet.history.is_empty() {

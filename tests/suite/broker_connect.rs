@@ -156,7 +156,7 @@ async fn a_check_makes_nothing_and_finds_everything_well_afterwards() {
     let findings = check(&options).await;
     assert!(findings.iter().all(|finding| finding.verdict.is_ok()), "{findings:?}");
     assert_eq!(findings.len(), 5, "{findings:?}");
-    assert_says(findings[1].verdict.as_ref().unwrap(), &["not there yet"]);
+    assert_says(&findings[1].verdict.as_ref().unwrap().to_string(), &["not there yet"]);
     let again = check(&options).await;
     assert_eq!(findings, again, "the first check made something");
 
@@ -166,7 +166,7 @@ async fn a_check_makes_nothing_and_finds_everything_well_afterwards() {
     client.send(&bench.options.dead_queue, b"x", lapin::BasicProperties::default()).await;
     let findings = check(&bench.options).await;
     assert!(findings.iter().all(|finding| finding.verdict.is_ok()), "{findings:?}");
-    assert_says(findings[1].verdict.as_ref().unwrap(), &["as expected; 0 messages ready, 1 consumers"]);
+    assert_says(&findings[1].verdict.as_ref().unwrap().to_string(), &["as expected; 0 messages ready, 1 consumers"]);
     assert_eq!(client.ready(&bench.options.results_queue).await, 0, "the check left a message behind");
     let (options, _) = bench.stop().await;
     client.clean_up(&options).await;

@@ -121,7 +121,15 @@ async fn every_job_has_its_reason() {
 
     assert_eq!(place.run(&["suspend", "acme", "--reason", "maintenance"]).code, Some(0));
     let suspended = place.run(&["why", "r29"]);
-    assert!(suspended.out.contains("a person suspended acme since") && suspended.out.contains("maintenance"));
+    assert!(
+        suspended.out.contains("acme has been suspended by a person since ") && suspended.out.contains("maintenance")
+    );
+    let chinese = place.run(&["why", "r29", "--lang", "zh"]).out;
+    assert!(chinese.contains("由人暂停，直到执行 `paceline resume`：maintenance"), "{chinese}");
+    assert!(chinese.contains("处理建议：") && chinese.contains("同批次中更早或期限更近的 9 个"), "{chinese}");
+    let fact = &waits["why"]["facts"][1];
+    let which = json!({"code": "of-own-batch", "values": {"count": 9}});
+    assert_eq!(fact["text_fact"], json!({"code": "go-first", "values": {"count": 9, "which": which}}), "{fact}");
     place.write("paceline.toml", "[apps.other]\nplatform = \"feishu\"\napp_id = \"x\"\napp_secret = { env = \"S\" }\n");
     let gone = place.run(&["why", "r29"]);
     assert!(gone.out.contains("the settings have no app \"acme\" any more"), "{}", gone.transcript());

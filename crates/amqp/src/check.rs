@@ -10,7 +10,7 @@ use super::fault::Error;
 use super::options::Options;
 use super::session::Session;
 use super::topology::{self, DEFAULT_EXCHANGE, exchange, explain, queue, short};
-use paceline_domain::messages::{BrokerCause, BrokerCure, BrokerFault, BrokerPart, BrokerStep};
+use paceline_domain::messages::{BrokerCause, BrokerCure, BrokerFault, BrokerFound, BrokerPart, BrokerStep};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Finding {
     /// What: `connection`, or a queue's or exchange's name.
     pub subject: String,
     /// `Ok`: how it stands. `Err`: what is wrong and what to do.
-    pub verdict: Result<String, BrokerFault>,
+    pub verdict: Result<BrokerFound, BrokerFault>,
 }
 
 /// Looks at everything, changes nothing: no queue is made, no message published or taken.
@@ -46,7 +46,8 @@ async fn check_connections(addresses: &[Address], options: &Options) -> (Vec<Fin
                     None => first = Some(session),
                     Some(_) => session.close().await,
                 }
-                Ok(format!("RabbitMQ at {address}, vhost {:?}, user {:?}", address.vhost(), address.user()))
+                let (vhost, user) = (address.vhost().to_owned(), address.user().to_owned());
+                Ok(BrokerFound::BrokerAnswers { address: address.to_string(), vhost, user })
             }
             Err(fault) => Err(fault),
         };
@@ -75,28 +76,28 @@ async fn check_topology(session: &Session, options: &Options) -> Vec<Finding> {
     findings
 }
 
-async fn check_queue(session: &Session, name: &str) -> Result<String, Error> {
+async fn check_queue(session: &Session, name: &str) -> Result<BrokerFound, Error> {
     let found = match topology::look_at_queue(session, name).await {
         Ok(found) => found,
         Err(error) => return not_there(queue(name), error),
     };
     // It exists, so declaring it as we would makes nothing; the broker compares its properties with ours.
     topology::declare_queue(session, name).await?;
-    Ok(format!("as expected; {} messages ready, {} consumers", found.message_count(), found.consumer_count()))
+    Ok(BrokerFound::QueueAsExpected { ready: found.message_count(), consumers: found.consumer_count() })
 }
 
-async fn check_exchange(session: &Session, name: &str) -> Result<String, Error> {
+async fn check_exchange(session: &Session, name: &str) -> Result<BrokerFound, Error> {
     if let Err(error) = topology::look_at_exchange(session, name).await {
         return not_there(exchange(name), error);
     }
     topology::declare_exchange(session, name).await?;
     check_right_to_publish(session, name, "paceline.check").await?;
-    Ok("as expected".to_owned())
+    Ok(BrokerFound::ExchangeAsExpected)
 }
 
-fn not_there(part: BrokerPart, error: Error) -> Result<String, Error> {
+fn not_there(part: BrokerPart, error: Error) -> Result<BrokerFound, Error> {
     if error.soft() == Some(AMQPSoftError::NOTFOUND) {
-        Ok("not there yet; `paceline work` declares it".to_owned())
+        Ok(BrokerFound::NotDeclaredYet)
     } else {
         Err(explain(part, error))
     }

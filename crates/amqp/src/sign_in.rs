@@ -127,12 +127,9 @@ fn correct(cause: BrokerCause, setting: &str) -> BrokerFault {
 }
 
 fn unreadable(file: &Path, error: &std::io::Error) -> BrokerCause {
-    let is_exposed = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<files::Exposed>);
-    let words = error.to_string();
-    if is_exposed {
-        BrokerCause::FileExposed { words }
-    } else {
-        BrokerCause::CertificateUnreadable { path: file.display().to_string(), words }
+    match error.get_ref().and_then(<dyn std::error::Error + Send + Sync>::downcast_ref::<files::Exposed>) {
+        Some(exposed) => BrokerCause::FileExposed { exposed: Box::new(exposed.message()) },
+        None => BrokerCause::CertificateUnreadable { path: file.display().to_string(), words: error.to_string() },
     }
 }
 

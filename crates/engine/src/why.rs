@@ -1,13 +1,16 @@
 //! Why has this job not run yet, or how did it end? A pure answer from what the ledger and the settings say.
 //!
-//! `paceline why` and the HTTP API [`gather()`] a [`Situation`] and let [`explain`] put it into words; that reads nothing itself.
+//! `paceline why` and the HTTP API [`gather()`] a [`Situation`] and let [`explain`] make facts of it, which reads nothing itself.
+//! They make the sentences, in the reader's language.
 
 mod ended;
 mod gather;
+mod throttling;
 mod waiting;
 
 use crate::budget_usage::BudgetUse;
 use serde::Serialize;
+use serde::ser::{SerializeStruct as _, Serializer};
 use serde_json::{Map, Value, json};
 
 pub use self::gather::{Asked, gather};
@@ -15,7 +18,7 @@ use super::ports::operator::{Ahead, Awaited};
 use super::ports::{Restraint, Suspension};
 use super::quota_usage::WindowUse;
 use paceline_domain::job::LaneKey;
-use paceline_domain::messages::{Bilingual, Cure, ToDo};
+use paceline_domain::messages::{Bilingual, Cure, Language, Met, MetWords, Render as _, Said, ToDo, WhyFact};
 use paceline_domain::outcome::Failure;
 use paceline_domain::printable::plain;
 use paceline_domain::reason::Reason;
@@ -100,24 +103,41 @@ pub struct Situation {
     pub expected_at: Option<Timestamp>,
 }
 
-/// The answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// The answer: what decides comes first.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Why {
-    /// For people, a fact a line; the first decides.
-    pub text: String,
-    /// The same for programs.
+    /// One or more.
     pub facts: Vec<Fact>,
 }
 
+impl Why {
+    /// For people, a fact a line.
+    pub fn text(&self, language: Language) -> String {
+        let lines: Vec<_> = self.facts.iter().map(|fact| fact.line(language)).collect();
+        lines.join("\n")
+    }
+}
+
+/// For programs: the facts, and their lines in English.
+impl Serialize for Why {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut document = serializer.serialize_struct("Why", 2)?;
+        document.serialize_field("text", &self.text(Language::English))?;
+        document.serialize_field("facts", &self.facts)?;
+        document.end()
+    }
+}
+
 /// One thing that keeps a job waiting, or that ended it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fact {
     /// `quota`, `budget`, `ahead`, `not-before`, `suspended`, `paused`, `slowed`, `uncertain`, `in-flight`, `no-worker`, `unknown-app`,
     /// `expired`, `retried`, `ready`, `expected`, `blocked`, `name`; `succeeded`, `warning`, `dead`, `held`, `cancelled`.
     pub kind: &'static str,
-    /// In words.
-    pub text: String,
-    /// What the words are made of, by its kind: whoever reads it in another language makes them anew.
+    /// What people are told.
+    #[serde(flatten)]
+    pub said: Said,
+    /// For programs, by its kind.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub values: Map<String, Value>,
     /// When it is over, if that is known.
@@ -135,8 +155,16 @@ pub struct Fact {
 }
 
 impl Fact {
-    fn new(kind: &'static str, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), ..Self::default() }
+    fn new(kind: &'static str, said: WhyFact) -> Self {
+        Self {
+            kind,
+            said: Said(said),
+            values: Map::new(),
+            until: None,
+            code: None,
+            cure: ToDo::default(),
+            log_id: None,
+        }
     }
 
     fn with(mut self, values: Value) -> Self {
@@ -163,11 +191,14 @@ impl Fact {
         self
     }
 
-    fn line(&self) -> String {
-        let log_id = self.log_id.as_ref().map(|id| format!(" (log id {id})")).unwrap_or_default();
-        let cure =
-            self.cure.0.as_ref().map(|cure| format!("\n  fix: {}", plain(&cure.to_string()))).unwrap_or_default();
-        format!("{}{cure}", plain(&format!("{}{log_id}", self.text)))
+    fn line(&self, language: Language) -> String {
+        let (log_id, fix) = match language {
+            Language::English => (" (log id ID)", "\n  fix: "),
+            Language::Chinese => ("（log id ID）", "\n  处理建议："),
+        };
+        let log_id = self.log_id.as_ref().map(|id| log_id.replace("ID", id)).unwrap_or_default();
+        let cure = self.cure.0.as_ref().map(|cure| format!("{fix}{}", plain(&cure.render(language))));
+        format!("{}{}", plain(&format!("{}{log_id}", self.said.0.render(language))), cure.unwrap_or_default())
     }
 }
 
@@ -181,27 +212,33 @@ pub fn explain(at: &Situation) -> Why {
         Standing::Held | Standing::Dead | Standing::Cancelled => vec![ended::ended(at)],
         Standing::Succeeded => [ended::ended(at)].into_iter().chain(ended::warnings(at)).collect(),
     };
-    let lines: Vec<_> = facts.iter().map(Fact::line).collect();
-    Why { text: lines.join("\n"), facts }
+    Why { facts }
 }
 
-/// The parts of [`words`] beside the code.
+/// The parts of [`met`] beside the code.
 fn parts(failure: &Failure, meaning: Option<&Bilingual>) -> Value {
     let (text, zh) = (meaning.map(|meaning| &meaning.en), meaning.map(|meaning| &meaning.zh));
     json!({"meaning": text, "meaning_zh": zh, "detail": failure.detail.to_string(), "detail_fact": failure.detail})
 }
 
-/// `99991400 request trigger frequency limit`: the code with what the catalog calls it, and what was said beside.
-fn words(failure: &Failure, meaning: Option<&Bilingual>) -> String {
-    let detail = failure.detail.to_string();
-    let said = match meaning.map(|meaning| meaning.en.as_str()) {
+/// The code with what the catalog calls it, and what was said beside; `None` if nothing is known.
+fn met(failure: &Failure, meaning: Option<&Bilingual>) -> Option<Met> {
+    let detail = || Box::new(failure.detail.clone());
+    let said = match meaning {
+        Some(meaning) if failure.detail.is_empty() => Some(MetWords::MetMeaning { meaning: meaning.clone() }),
         // The platform's own words are often the documented ones.
-        Some(meaning) if !detail.is_empty() && !detail.contains(meaning) => format!("{meaning}: {detail}"),
-        Some(meaning) if detail.is_empty() => meaning.to_owned(),
-        _ => detail,
+        Some(meaning) if !failure.detail.to_string().contains(&meaning.en) => {
+            Some(MetWords::MetBoth { meaning: meaning.clone(), detail: detail() })
+        }
+        Some(_) => Some(MetWords::MetDetail { detail: detail() }),
+        None => (!failure.detail.is_empty()).then(|| MetWords::MetDetail { detail: detail() }),
     };
-    let code = failure.code.map(|code| format!("{code} ")).unwrap_or_default();
-    format!("{code}{said}")
+    match (failure.code, said) {
+        (Some(number), Some(said)) => Some(Met::MetCodeWith { number, said }),
+        (Some(number), None) => Some(Met::MetCode { number }),
+        (None, Some(said)) => Some(Met::MetNoCode { said }),
+        (None, None) => None,
+    }
 }
 
 #[cfg(test)]

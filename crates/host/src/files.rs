@@ -7,6 +7,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use paceline_domain::messages::{ExposedFile, Exposure};
+
 /// Names that are tried for a draft: more than one is taken only if somebody takes them on purpose.
 const NAMES_MAX: u32 = 100;
 
@@ -167,30 +169,26 @@ impl Write for Output {
 /// What is wrong with the rights to a file or folder, and the command that fixes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposed {
-    path: PathBuf,
-    what: String,
-    cure: String,
+    /// What is wrong.
+    pub what: Exposure,
+    /// The command.
+    pub command: String,
 }
 
 impl Exposed {
-    fn new(path: &Path, what: String, command: &str) -> Self {
-        Self { path: path.to_owned(), what, cure: format!("{command} {}", quoted(path)) }
+    fn new(path: &Path, what: Exposure, command: &str) -> Self {
+        Self { what, command: format!("{command} {}", quoted(path)) }
     }
 
-    /// What is wrong, with the path.
-    pub fn what(&self) -> String {
-        format!("{} {}", self.path.display(), self.what)
-    }
-
-    /// The command.
-    pub fn cure(&self) -> &str {
-        &self.cure
+    /// What people are told.
+    pub fn message(&self) -> ExposedFile {
+        ExposedFile::CorrectRights { what: self.what.clone(), command: self.command.clone() }
     }
 }
 
 impl fmt::Display for Exposed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}: run `{}`", self.what(), self.cure)
+        self.message().fmt(out)
     }
 }
 
@@ -204,7 +202,12 @@ pub fn read_secret(path: &Path) -> io::Result<String> {
     let mode = metadata.permissions().mode();
     let of_group = if metadata.uid() == 0 { 0o020 } else { 0o060 };
     if metadata.is_file() && mode & (0o006 | of_group) != 0 {
-        let what = format!("can be {} by other users (mode {:04o})", deed(mode), mode & 0o7777);
+        let (path_text, bits) = (path.display().to_string(), octal(mode));
+        let what = if mode & 0o022 == 0 {
+            Exposure::SecretReadable { path: path_text, mode: bits }
+        } else {
+            Exposure::SecretWritable { path: path_text, mode: bits }
+        };
         return Err(io::Error::other(Exposed::new(path, what, "chmod 600")));
     }
     read_text(&mut file)
@@ -216,15 +219,13 @@ pub fn read_found(path: &Path) -> io::Result<String> {
     // Of a link, both it and what it leads to must be somebody's who is trusted.
     for metadata in [fs::symlink_metadata(path)?, file.metadata()?] {
         if let Some(owner) = stranger(&metadata) {
-            let what = format!(
-                "belongs to another user ({owner}); if these are the settings that you want, name them with --config; to make them yours"
-            );
+            let what = Exposure::SettingsOfAnother { path: path.display().to_string(), owner };
             return Err(io::Error::other(Exposed::new(path, what, "chown $(id -u)")));
         }
     }
     let mode = file.metadata()?.permissions().mode();
     if mode & 0o002 != 0 {
-        let what = format!("can be written by everybody (mode {:04o})", mode & 0o7777);
+        let what = Exposure::SettingsWritable { path: path.display().to_string(), mode: octal(mode) };
         return Err(io::Error::other(Exposed::new(path, what, "chmod o-w")));
     }
     read_text(&mut file)
@@ -233,12 +234,13 @@ pub fn read_found(path: &Path) -> io::Result<String> {
 /// Whether somebody else may change what stands at the path: a file, or the names in a folder.
 pub fn writable_by_others(path: &Path) -> Option<Exposed> {
     let metadata = fs::metadata(path).ok()?;
+    let name = path.display().to_string();
     if let Some(owner) = stranger(&metadata) {
-        let what = format!("belongs to another user ({owner}), who can change it");
+        let what = Exposure::OwnedByAnother { path: name, owner };
         return Some(Exposed::new(path, what, "chown $(id -u)"));
     }
     let mode = metadata.permissions().mode();
-    let what = format!("can be written by other users (mode {:04o})", mode & 0o7777);
+    let what = Exposure::WritableByOthers { path: name, mode: octal(mode) };
     (mode & 0o022 != 0).then(|| Exposed::new(path, what, "chmod go-w"))
 }
 
@@ -253,8 +255,8 @@ fn stranger(metadata: &fs::Metadata) -> Option<u32> {
     (owner != 0 && owner != rustix::process::geteuid().as_raw()).then_some(owner)
 }
 
-fn deed(mode: u32) -> &'static str {
-    if mode & 0o022 != 0 { "written" } else { "read" }
+fn octal(mode: u32) -> String {
+    format!("{:04o}", mode & 0o7777)
 }
 
 fn read_text(file: &mut File) -> io::Result<String> {

@@ -1,6 +1,6 @@
 //! What can be wrong between a worker and its broker, and what to do.
 
-use crate::{Connect, Language, Render, messages};
+use crate::{Connect, ExposedFile, Language, Render, messages};
 
 messages! {
     /// In the words of the broker or its client, where no message of ours says it.
@@ -80,7 +80,7 @@ messages! {
         ConsumingEnded { queue: String } = "RabbitMQ ended consuming: the queue {queue:?} was deleted or moved, or messages were held longer than its consumer timeout", "RabbitMQ 结束了消费：队列 {queue:?} 被删除或迁移，或消息的持有时间超过了消费者超时";
 
         CertificateUnreadable { path: String, words: String } = "cannot read {path}: {words}", "无法读取 {path}：{words}";
-        FileExposed { words: String } = "{words}", "{words}";
+        FileExposed { exposed: Box<ExposedFile> } = "{exposed}", "{exposed}";
         NoCertificate { path: String } = "{path} holds no certificate: expected PEM with \"-----BEGIN CERTIFICATE-----\"", "{path} 里没有证书：应为含 \"-----BEGIN CERTIFICATE-----\" 的 PEM";
         NoPrivateKey { path: String } = "{path} holds no private key: expected PEM (not shown)", "{path} 里没有私钥：应为 PEM（内容不显示）";
         NoBrokerToken { before: Box<BrokerCause> } = "no token for RabbitMQ: {before}", "没有可用于 RabbitMQ 的 token：{before}";
@@ -103,6 +103,16 @@ messages! {
         NoAmqpAddress = "expected amqp://user:password@host:port/vhost (or amqps://…)", "应为 amqp://user:password@host:port/vhost（或 amqps://…）";
         AddressUnreadable = "expected amqp://user:password@host:port/vhost (or amqps://…); percent-encode signs like @ : / # in user, password and vhost (a vhost \"/\" is %2f)", "应为 amqp://user:password@host:port/vhost（或 amqps://…）；用户、密码和 vhost 里的 @ : / # 等符号要写成百分号编码（vhost \"/\" 写成 %2f）";
         AddressWithoutHost = "expected amqp://user:password@host:port/vhost (or amqps://…), got no host", "应为 amqp://user:password@host:port/vhost（或 amqps://…），实际没有主机名";
+    }
+}
+
+messages! {
+    /// What a look at the broker found that is as it should be.
+    pub enum BrokerFound {
+        BrokerAnswers { address: String, vhost: String, user: String } = "RabbitMQ at {address}, vhost {vhost:?}, user {user:?}", "{address} 上的 RabbitMQ，vhost {vhost:?}，用户 {user:?}";
+        QueueAsExpected { ready: u32, consumers: u32 } = "as expected; {ready} messages ready, {consumers} consumers", "符合预期；{ready} 条消息待取，{consumers} 个消费者";
+        ExchangeAsExpected = "as expected", "符合预期";
+        NotDeclaredYet = "not there yet; `paceline work` declares it", "尚不存在，由 `paceline work` 声明";
     }
 }
 

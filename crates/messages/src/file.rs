@@ -1,4 +1,4 @@
-//! Why a file of jobs is not read.
+//! Why a file is not read.
 
 use crate::messages;
 
@@ -20,5 +20,24 @@ messages! {
         FileTooLong { rows: u64 } = "the file has more than {rows} rows: `paceline run` reads files of any length; or split it", "文件超过 {rows} 行：请用 `paceline run` 导入，行数不限；或拆分后再导入";
         FileIsEmpty = "the file is empty: choose another one", "文件是空的，请选择其他文件";
         FileIsGone = "there is no such file here: give it again; files are kept in the memory of one worker, and for 30 minutes after their last use", "这里没有这个文件，请重新选择；文件只保存在一个 worker 的内存中，最后一次使用 30 分钟后清除";
+    }
+}
+
+messages! {
+    /// What is wrong with the rights to a file or folder; `mode` is octal, as `chmod` takes it.
+    pub enum Exposure {
+        SecretReadable { path: String, mode: String } = "{path} can be read by other users (mode {mode})", "{path} 可被其他用户读取（权限 {mode}）";
+        SecretWritable { path: String, mode: String } = "{path} can be written by other users (mode {mode})", "{path} 可被其他用户改写（权限 {mode}）";
+        SettingsOfAnother { path: String, owner: u32 } = "{path} belongs to another user ({owner}); if these are the settings that you want, name them with --config; to make them yours", "{path} 属于另一个用户（{owner}）；如果要用的就是这份设置，用 --config 指明；要归自己所有";
+        SettingsWritable { path: String, mode: String } = "{path} can be written by everybody (mode {mode})", "{path} 可被所有用户改写（权限 {mode}）";
+        OwnedByAnother { path: String, owner: u32 } = "{path} belongs to another user ({owner}), who can change it", "{path} 属于另一个用户（{owner}），对方可以改动它";
+        WritableByOthers { path: String, mode: String } = "{path} can be written by other users (mode {mode})", "{path} 可被其他用户改写（权限 {mode}）";
+    }
+}
+
+messages! {
+    /// The same with the command that corrects it.
+    pub enum ExposedFile {
+        CorrectRights { what: Exposure, command: String } = "{what}: run `{command}`", "{what}：请执行 `{command}`";
     }
 }

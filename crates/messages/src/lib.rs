@@ -21,20 +21,27 @@ mod rule;
 mod shown;
 mod table;
 mod text;
+mod why;
 
-pub use broker::{BrokerAddress, BrokerCause, BrokerCure, BrokerFault, BrokerPart, BrokerStep, BrokerWords};
+pub use broker::{
+    BrokerAddress, BrokerCause, BrokerCure, BrokerFault, BrokerFound, BrokerPart, BrokerStep, BrokerWords,
+};
 pub use broker_status::{BrokerStatus, IntakeLoad, IntakeState, LinkState, RelayState};
 pub use cause::Cause;
 pub use connect::Connect;
 pub use cure::Cure;
-pub use file::FileTrouble;
+pub use file::{ExposedFile, Exposure, FileTrouble};
 pub use holder::Holder;
 pub use limit::{Limit, Limits};
 pub use names::Names;
 pub use rule::{Got, Hint, Rule, Spot, Wanted, Wrong};
-pub use shown::{Detail, ToDo};
+pub use shown::{Detail, Said, ToDo};
 pub use table::table;
 pub use text::{Bilingual, Language, Render};
+pub use why::{
+    AttemptCount, BudgetOf, EndedWhen, GoesFirst, Met, MetWords, NextLookUp, PeriodName, Span, StateName,
+    SuspensionEnd, Throttled, Throttling, ThrottlingNext, WhyFact,
+};
 
 /// Declares an enum of messages: `Variant { value: Type } = "English {value}", "中文 {value}";`.
 macro_rules! messages {

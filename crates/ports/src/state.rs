@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use paceline_domain::messages::StateName;
 use serde::Serialize;
 
 /// The state of a job. `running` is none of them: a job runs while an attempt of it is open.
@@ -40,6 +41,19 @@ impl State {
             Self::Cancelled => "cancelled",
             Self::Succeeded => "succeeded",
             Self::Blocked => "blocked",
+        }
+    }
+
+    /// Its name for people.
+    pub const fn name(self) -> StateName {
+        match self {
+            Self::Queued => StateName::StateQueued,
+            Self::Uncertain => StateName::StateUncertain,
+            Self::Held => StateName::StateHeld,
+            Self::Dead => StateName::StateDead,
+            Self::Cancelled => StateName::StateCancelled,
+            Self::Succeeded => StateName::StateSucceeded,
+            Self::Blocked => StateName::StateBlocked,
         }
     }
 

@@ -186,7 +186,7 @@ pub async fn it_is_known_what_a_job_waits_for(store: Store<'_>) {
     let mut awaited = world.operator.awaited(sheet("last").line.seq).unwrap();
     awaited.sort_by(|one, other| one.id.cmp(&other.id));
     let states: Vec<_> = awaited.iter().map(|one| (one.id.as_str(), one.state)).collect();
-    assert_eq!(states, [("absent", None), ("first", Some("queued"))]);
+    assert_eq!(states, [("absent", None), ("first", Some(State::Queued))]);
 
     let mut bad = from_amqp(job("bad"));
     bad.input = Err(Box::new(rejection(Some("bad"), None)));

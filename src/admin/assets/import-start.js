@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { t } from "./i18n.js";
 import { body } from "./import-body.js";
 import { ask, during } from "./import-state.js";
-import { facts, section } from "./parts.js";
+import { facts, section, stateName } from "./parts.js";
 import { href } from "./route.js";
 
 /** The choices that the rows ask for, and the button. */
@@ -89,7 +89,7 @@ export function started(done) {
     "started",
     t("import.started", { count: done.queued + done.blocked }),
     facts([
-      [t("state.blocked"), count(done.blocked)],
+      [stateName("blocked"), count(done.blocked)],
       [t("import.started.known"), count(done.known)],
       [t("import.started.succeeded"), count(done.succeeded)],
       [t("import.started.rejected"), count(done.rejected)],

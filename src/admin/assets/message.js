@@ -26,7 +26,8 @@ export function translated(object, key) {
   return (current() === "zh" && object?.[`${key}_zh`]) || object?.[key] || "";
 }
 
-function sentence(fact) {
+/** The sentence of a code and its values; null where the page knows none. */
+export function sentence(fact) {
   const text = fact && tables[current()]?.[fact.code];
   if (!text) return null;
   const parts = text.split(/(\{[^{}]*\})/).map((part) => (part.startsWith("{") ? value(part.slice(1, -1), fact.values) : part));

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { instant, number } from "./format.js";
 import { has, t } from "./i18n.js";
-import { told } from "./message.js";
+import { sentence, told } from "./message.js";
 import { href } from "./route.js";
 
 /** States in the order of a job's life, each with its own sign: colour is never the only one. */
@@ -37,9 +37,9 @@ export function sign(state) {
   return h("span", { class: `sign ${state}`, "aria-hidden": "true" }, SIGNS[state] ?? "·");
 }
 
-/** A state's name; what is not known stands as it came. */
+/** A state's name, of a job or of a part of the worker; what is not known stands as it came. */
 export function stateName(state) {
-  return has(`state.${state}`) ? t(`state.${state}`) : String(state ?? "–");
+  return sentence({ code: `state-${state}` }) ?? (has(`state.${state}`) ? t(`state.${state}`) : String(state ?? "–"));
 }
 
 /** A dead letter's reason in the reader's language, beside the word that commands and files use. */

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::cli::table::{Align, Table};
 
@@ -37,24 +38,36 @@ pub(super) struct Finding {
     pub verdict: Verdict,
     /// What was seen, in words.
     pub detail: String,
+    /// The same as data, with what to do if that is part of it: a code and its values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail_fact: Option<Value>,
     /// What to do; empty if nothing, or if the detail says it.
     pub cure: String,
 }
 
 impl Finding {
+    fn new(what: String, verdict: Verdict, detail: String, cure: String) -> Self {
+        Self { what, verdict, detail, detail_fact: None, cure }
+    }
+
+    /// With the message that its detail is made of.
+    pub(super) fn with_fact(self, fact: Value) -> Self {
+        Self { detail_fact: Some(fact), ..self }
+    }
+
     /// As it should be.
     pub(super) fn ok(what: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { what: what.into(), verdict: Verdict::Ok, detail: detail.into(), cure: String::new() }
+        Self::new(what.into(), Verdict::Ok, detail.into(), String::new())
     }
 
     /// Works, and somebody should look at it.
     pub(super) fn warning(what: impl Into<String>, detail: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self { what: what.into(), verdict: Verdict::Warning, detail: detail.into(), cure: cure.into() }
+        Self::new(what.into(), Verdict::Warning, detail.into(), cure.into())
     }
 
     /// Will not work.
     pub(super) fn fault(what: impl Into<String>, detail: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self { what: what.into(), verdict: Verdict::Fault, detail: detail.into(), cure: cure.into() }
+        Self::new(what.into(), Verdict::Fault, detail.into(), cure.into())
     }
 }
 

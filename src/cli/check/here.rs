@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::domain::catalog::{Catalog, Kind};
 use crate::domain::time::Timestamp;
 use crate::files;
@@ -40,7 +42,12 @@ pub(super) fn rights(settings: &Settings) -> Vec<Finding> {
     let mut folders: Vec<&Path> = file.into_iter().chain(settings.store.file()).map(files::folder_of).collect();
     folders.dedup();
     let exposed = file.into_iter().chain(folders).filter_map(files::writable_by_others);
-    exposed.map(|exposed| Finding::warning("rights", exposed.what(), format!("run `{}`", exposed.cure()))).collect()
+    exposed
+        .map(|exposed| {
+            Finding::warning("rights", exposed.what.to_string(), format!("run `{}`", exposed.command))
+                .with_fact(json!(exposed.what))
+        })
+        .collect()
 }
 
 /// Who may ask for what over the broker.

@@ -86,8 +86,8 @@ async fn look_at_broker(settings: &Settings) -> Vec<Finding> {
     let found = found.map(|found| {
         let what = format!("broker {}", found.subject);
         match found.verdict {
-            Ok(detail) => Finding::ok(what, detail),
-            Err(fault) => Finding::fault(what, fault.cause(), fault.cure()),
+            Ok(seen) => Finding::ok(what, seen.to_string()).with_fact(json!(seen)),
+            Err(fault) => Finding::fault(what, fault.cause(), fault.cure()).with_fact(json!(fault)),
         }
     });
     found.chain([here::publishers(settings)]).collect()

@@ -37,7 +37,7 @@ impl Behind {
             for line in ledger.list_jobs(&blocked, 0, LOOKED_AT)? {
                 for awaited in ledger.awaited(line.seq)? {
                     match awaited.state {
-                        Some(state) if state == State::Held.as_str() => behind.held.insert(awaited.id),
+                        Some(State::Held) => behind.held.insert(awaited.id),
                         None => behind.absent.insert(awaited.id),
                         Some(_) => false,
                     };

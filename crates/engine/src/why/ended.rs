@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::{Fact, Situation, Standing, parts, words};
-use paceline_domain::messages::{Cure, ToDo};
+use super::{Fact, Situation, Standing, met, parts};
+use paceline_domain::messages::{AttemptCount, Bilingual, Cause, Cure, EndedWhen, Met, MetWords, Names, ToDo, WhyFact};
+use paceline_domain::outcome::text_of;
 use paceline_domain::reason::Reason;
 use paceline_domain::warning::Warning;
 
@@ -12,47 +13,59 @@ const VALUES_MAX: usize = 20;
 
 /// What its success left out, a fact for each warning.
 pub(super) fn warnings(at: &Situation) -> impl Iterator<Item = Fact> {
-    let fact = |warning: &Warning| {
-        Fact::new("warning", format!("the platform reported {}: {}", warning.field, warning.text(VALUES_MAX)))
-            .with(json!(warning))
-    };
-    at.warnings.iter().map(fact)
+    at.warnings.iter().map(|warning| Fact::new("warning", reported(warning)).with(json!(warning)))
+}
+
+fn reported(warning: &Warning) -> WhyFact {
+    let names = warning.values.iter().map(|value| text_of(value).unwrap_or_else(|| value.to_string()));
+    WhyFact::Reported {
+        field: warning.field.clone(),
+        message: Bilingual { en: warning.message.clone(), zh: warning.message_zh.clone() },
+        values: Names::first(names, warning.values.len(), VALUES_MAX),
+    }
 }
 
 /// Its ending.
 pub(super) fn ended(at: &Situation) -> Fact {
-    let when = at.ended_at.map(|ended| format!(" at {ended}")).unwrap_or_default();
-    let said = words(&at.failure, at.meaning.as_ref());
-    let attempts = match at.attempts {
-        1 => "1 attempt".to_owned(),
-        attempts => format!("{attempts} attempts"),
-    };
+    let when = at.ended_at.map_or(EndedWhen::EndedSometime, |at| EndedWhen::EndedAt { ended_at: at.to_string() });
+    let why = met(&at.failure, at.meaning.as_ref());
+    let attempts = AttemptCount::from(at.attempts);
     let mut values =
         json!({"at": at.ended_at, "attempts": at.attempts, "failure": parts(&at.failure, at.meaning.as_ref())});
     let fact = match at.standing {
         Standing::Succeeded => {
             (values["key"], values["looked_up"]) = (json!(at.key), json!(at.was_looked_up));
-            let key = at.key.as_ref().map(|key| format!(": {key}")).unwrap_or_default();
-            let how = if at.was_looked_up { ", found by a look-up after a call without a clear answer" } else { "" };
-            Fact::new("succeeded", format!("succeeded{when} with {attempts}{how}{key}"))
+            Fact::new("succeeded", succeeded(at, when, attempts))
         }
         Standing::Cancelled => {
-            let said = if said.is_empty() { "a person cancelled it".to_owned() } else { said };
+            let by_hand = || Met::MetNoCode { said: MetWords::MetDetail { detail: Box::new(Cause::Cancelled) } };
             let cure = at.failure.cure.clone().unwrap_or_else(|| Reason::Cancelled.cure());
-            Fact::new("cancelled", format!("cancelled{when}: {said}")).cure(cure)
+            Fact::new("cancelled", WhyFact::CancelledFor { when, why: why.unwrap_or_else(by_hand) }).cure(cure)
         }
         Standing::Held => {
             let cure = at.failure.cure.clone().unwrap_or(Cure::ResolveHeld);
-            let text = format!("held for a person: nobody knows whether a call was applied: {said}");
-            Fact::new("held", text).cure(cure).of(&at.failure)
+            let said = WhyFact::NeedsReview { why: why.unwrap_or(Met::NoReason) };
+            Fact::new("held", said).cure(cure).of(&at.failure)
         }
         Standing::Dead | Standing::Blocked | Standing::Queued | Standing::Running | Standing::Uncertain => {
-            let reason = at.reason.map_or("", Reason::as_str);
+            let reason = at.reason.map_or("", Reason::as_str).to_owned();
             values["reason"] = json!(reason);
-            let fact = Fact::new("dead", format!("dead{when} after {attempts}, {reason}: {said}")).of(&at.failure);
+            let said = match why {
+                Some(why) => WhyFact::DeadLetterFor { when, attempts, reason, why },
+                None => WhyFact::DeadLetter { when, attempts, reason },
+            };
             let cure = at.failure.cure.clone().or_else(|| at.reason.map(Reason::cure));
-            Fact { cure: ToDo(cure), ..fact }
+            Fact { cure: ToDo(cure), ..Fact::new("dead", said).of(&at.failure) }
         }
     };
     fact.with(values)
+}
+
+fn succeeded(at: &Situation, when: EndedWhen, attempts: AttemptCount) -> WhyFact {
+    match (at.was_looked_up, at.key.clone()) {
+        (false, None) => WhyFact::Succeeded { when, attempts },
+        (false, Some(key)) => WhyFact::SucceededWith { when, attempts, key },
+        (true, None) => WhyFact::Found { when, attempts },
+        (true, Some(key)) => WhyFact::FoundAs { when, attempts, key },
+    }
 }

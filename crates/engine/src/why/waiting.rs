@@ -1,13 +1,15 @@
 //! What keeps a job waiting, what decides first.
 
-use std::time::Duration;
-
 use serde_json::json;
 
-use super::{Awaited, Fact, Situation, parts, words};
-use crate::ports::{Restrained, Restraint, RestraintKind, SuspendedBy};
+use super::{Awaited, Fact, Situation, met, parts, throttling};
+use crate::ports::{State, SuspendedBy, Suspension};
+use paceline_domain::budget::Period;
 use paceline_domain::job::LaneKey;
-use paceline_domain::messages::{Cause, Cure};
+use paceline_domain::messages::{
+    AttemptCount, BudgetOf, Cause, Cure, GoesFirst, Met, NextLookUp, PeriodName, Span, SuspensionEnd, WhyFact,
+};
+use paceline_domain::outcome::Failure;
 use paceline_domain::time::Timestamp;
 
 /// Jobs that are named, of those that it waits for.
@@ -18,11 +20,12 @@ pub(super) fn blocked(at: &Situation) -> Vec<Fact> {
     let mut awaited: Vec<&Awaited> = at.awaited.iter().collect();
     awaited.sort_by_key(|awaited| cure_of(awaited).is_none());
     let fact = |awaited: &&Awaited| {
-        let text = match awaited.state {
-            Some(state) => format!("waits for the job {:?}, which is {state}", awaited.id),
-            None => format!("waits for the job {:?}, which nobody has published yet", awaited.id),
+        let id = awaited.id.clone();
+        let said = match awaited.state {
+            Some(state) => WhyFact::WaitsForJob { id, state: state.name() },
+            None => WhyFact::WaitsForUnpublished { id },
         };
-        let fact = Fact::new("blocked", text).with(json!(awaited));
+        let fact = Fact::new("blocked", said).with(json!(awaited));
         match cure_of(awaited) {
             Some(cure) => fact.cure(cure),
             None => fact,
@@ -31,11 +34,10 @@ pub(super) fn blocked(at: &Situation) -> Vec<Fact> {
     let mut facts: Vec<Fact> = awaited.iter().take(AWAITED_MAX).map(fact).collect();
     if facts.is_empty() {
         facts.extend(standing_still(at, &at.lane));
-        let text = "waits for a name to be looked up: the worker asks the platform, and tries again where it cannot";
-        facts.push(Fact::new("name", text));
+        facts.push(Fact::new("name", WhyFact::WaitsForName));
     }
     if let more @ 1.. = awaited.len().saturating_sub(AWAITED_MAX) {
-        facts.push(Fact::new("blocked", format!("and for {more} more")).with(json!({"more": more})));
+        facts.push(Fact::new("blocked", WhyFact::WaitsForMore { more }).with(json!({"more": more})));
     }
     facts
 }
@@ -45,9 +47,9 @@ fn cure_of(awaited: &Awaited) -> Option<Cure> {
     let id = awaited.id.clone();
     match awaited.state {
         None => Some(Cure::PublishIt { id }),
-        Some("held") => Some(Cure::ResolveHeld),
-        Some("dead" | "cancelled") => Some(Cure::PutToWorkAgain { id }),
-        Some(_) => None,
+        Some(State::Held) => Some(Cure::ResolveHeld),
+        Some(State::Dead | State::Cancelled) => Some(Cure::PutToWorkAgain { id }),
+        Some(State::Queued | State::Uncertain | State::Succeeded | State::Blocked) => None,
     }
 }
 
@@ -55,18 +57,18 @@ fn cure_of(awaited: &Awaited) -> Option<Cure> {
 pub(super) fn queued(at: &Situation) -> Vec<Fact> {
     let mut facts = standing_still(at, &at.lane);
     if let Some(not_after) = at.not_after.filter(|not_after| *not_after <= at.now) {
-        let text = format!("its deadline {not_after} has passed: it ends as a dead letter `expired`");
-        facts.push(Fact::new("expired", text).with(json!({"not_after": not_after})));
+        let said = WhyFact::DeadlineOver { deadline_at: not_after.to_string() };
+        facts.push(Fact::new("expired", said).with(json!({"not_after": not_after})));
     }
     if let Some(until) = at.not_before.filter(|until| *until > at.now) {
         facts.push(not_before(at, until));
     }
-    facts.extend(restraints(at, &at.lane));
+    facts.extend(throttling::restraints(at, &at.lane));
     facts.extend(budgets(at));
     facts.extend(quotas(at));
     facts.extend(ahead(at));
     if facts.is_empty() {
-        facts.push(Fact::new("ready", "nothing holds it back: it is about to be sent"));
+        facts.push(Fact::new("ready", WhyFact::AboutToBeSent));
     }
     facts.extend(retried(at));
     facts.extend(expected(at));
@@ -75,13 +77,14 @@ pub(super) fn queued(at: &Situation) -> Vec<Fact> {
 
 /// A call of it is in flight.
 pub(super) fn running(at: &Situation) -> Vec<Fact> {
-    let since =
-        at.sent_at.map(|sent| format!(", sent at {sent}, {} ago", span(at.now.since(sent)))).unwrap_or_default();
-    let fact = Fact::new("in-flight", format!("a call of it is in flight{since}"));
-    let mut facts = vec![fact.with(json!({"sent_at": at.sent_at}))];
+    let said = at.sent_at.map_or(WhyFact::CallInFlight, |sent| WhyFact::CallInFlightSince {
+        sent_at: sent.to_string(),
+        ago: Span::new(at.now.since(sent)),
+    });
+    let mut facts = vec![Fact::new("in-flight", said).with(json!({"sent_at": at.sent_at}))];
     if !at.has_worker {
-        let text = "no worker runs: the next start closes that call and looks up what became of it";
-        facts.insert(0, Fact::new("no-worker", text).with(json!({"in_flight": true})).cure(Cure::StartWorker));
+        let fact = Fact::new("no-worker", WhyFact::NoWorkerForCall).with(json!({"in_flight": true}));
+        facts.insert(0, fact.cure(Cure::StartWorker));
     }
     facts
 }
@@ -89,23 +92,27 @@ pub(super) fn running(at: &Situation) -> Vec<Fact> {
 /// A call of it may have been applied, or was and is not final yet.
 pub(super) fn uncertain(at: &Situation) -> Vec<Fact> {
     let listing = at.look_up.as_ref().unwrap_or(&at.lane);
-    let next = match at.not_before.filter(|until| *until > at.now) {
-        Some(until) => format!("looked up with {} at {until}, in {}", listing.method, span(until.since(at.now))),
-        None => format!("looked up with {} as soon as a permit for it is free", listing.method),
+    let later = at.not_before.filter(|until| *until > at.now);
+    let method = listing.method.clone();
+    let next = match later {
+        Some(until) => {
+            NextLookUp::LookedUpAt { method, look_up_at: until.to_string(), wait: Span::new(until.since(at.now)) }
+        }
+        None => NextLookUp::LookedUpSoon { method },
     };
-    let said = words(&at.failure, at.meaning.as_ref());
-    let text = if matches!(at.failure.detail, Cause::StillDeciding { .. }) {
-        format!("{said}: {next}, and then more rarely")
+    let why = met(&at.failure, at.meaning.as_ref()).unwrap_or(Met::NoReason);
+    let said = if matches!(at.failure.detail, Cause::StillDeciding { .. }) {
+        WhyFact::NotFinal { why, next }
     } else {
-        format!("its last call may have been applied ({said}): {next}; nothing is sent again before")
+        WhyFact::MayBeApplied { why, next }
     };
     let values = json!({"failure": parts(&at.failure, at.meaning.as_ref()), "look_up": listing.method});
-    let mut fact = Fact::new("uncertain", text).with(values).until(at.not_before.filter(|until| *until > at.now));
+    let mut fact = Fact::new("uncertain", said).with(values).until(later);
     fact.code = at.failure.code;
     fact.log_id.clone_from(&at.failure.log_id);
     let mut facts = standing_still(at, listing);
     facts.push(fact);
-    facts.extend(restraints(at, listing));
+    facts.extend(throttling::restraints(at, listing));
     facts
 }
 
@@ -113,131 +120,68 @@ pub(super) fn uncertain(at: &Situation) -> Vec<Fact> {
 fn standing_still(at: &Situation, lane: &LaneKey) -> Vec<Fact> {
     let mut facts = Vec::new();
     if !at.is_known {
-        let text = format!("the settings have no app {:?} any more that can call {}", at.lane.app, at.lane.method);
+        let said = WhyFact::AppRemoved { app: at.lane.app.clone(), method: at.lane.method.clone() };
         let cure = Cure::PutBack { app: at.lane.app.clone() };
         let values = json!({"app": at.lane.app, "method": at.lane.method});
-        facts.push(Fact::new("unknown-app", text).with(values).cure(cure));
+        facts.push(Fact::new("unknown-app", said).with(values).cure(cure));
     }
     if !at.has_worker {
-        facts.push(Fact::new("no-worker", "no worker runs").cure(Cure::StartWorker));
+        facts.push(Fact::new("no-worker", WhyFact::NoWorker).cure(Cure::StartWorker));
     }
-    for suspension in at.suspensions.iter().filter(|suspension| suspension.covers(lane)) {
-        let until = suspension.until.map_or_else(
-            || "until `paceline resume`".to_owned(),
-            |until| format!("until {until}, in {}", span(until.since(at.now))),
-        );
-        let code = suspension.code.map(|code| format!("{code} ")).unwrap_or_default();
-        let detail = suspension.detail.to_string();
-        let detail = if detail.is_empty() { "without a reason" } else { &detail };
-        let who = match suspension.by {
-            SuspendedBy::Person => "a person suspended",
-            SuspendedBy::Platform => "the platform's answer suspended",
-            SuspendedBy::Worker => "too many dead letters in a row suspended",
-        };
-        let whole = if suspension.method.is_empty() { suspension.app.clone() } else { lane.to_string() };
-        let values = json!({"by": suspension.by, "what": whole, "since": suspension.since, "detail": suspension.detail.to_string(), "detail_fact": suspension.detail});
-        let text = format!("{who} {whole} since {}, {until}: {code}{detail}", suspension.since);
-        let fact = Fact::new("suspended", text).with(values).until(suspension.until);
-        let mut fact = fact.cure(suspension.what_to_do());
-        fact.code = suspension.code;
-        fact.log_id.clone_from(&suspension.log_id);
-        facts.push(fact);
-    }
+    let suspensions = at.suspensions.iter().filter(|suspension| suspension.covers(lane));
+    facts.extend(suspensions.map(|suspension| suspended(at, suspension, lane)));
     facts
 }
 
+fn suspended(at: &Situation, suspension: &Suspension, lane: &LaneKey) -> Fact {
+    let end = suspension.until.map_or(SuspensionEnd::UntilResumed, |until| SuspensionEnd::UntilThen {
+        until_at: until.to_string(),
+        wait: Span::new(until.since(at.now)),
+    });
+    let what = if suspension.method.is_empty() { suspension.app.clone() } else { lane.to_string() };
+    let values = json!({"by": suspension.by, "what": what, "since": suspension.since,
+        "detail": suspension.detail.to_string(), "detail_fact": suspension.detail});
+    let failure = Failure { code: suspension.code, detail: suspension.detail.clone(), ..Failure::default() };
+    let why = met(&failure, None).unwrap_or(Met::NoReason);
+    let since_at = suspension.since.to_string();
+    let said = match suspension.by {
+        SuspendedBy::Person => WhyFact::SuspendedByHand { what, since_at, end, why },
+        SuspendedBy::Platform => WhyFact::SuspendedByAnswer { what, since_at, end, why },
+        SuspendedBy::Worker => WhyFact::SuspendedForDead { what, since_at, end, why },
+    };
+    let fact = Fact::new("suspended", said).with(values).until(suspension.until);
+    let mut fact = fact.cure(suspension.what_to_do());
+    fact.code = suspension.code;
+    fact.log_id.clone_from(&suspension.log_id);
+    fact
+}
+
 fn not_before(at: &Situation, until: Timestamp) -> Fact {
-    let wait = span(until.since(at.now));
+    let (until_at, wait) = (until.to_string(), Span::new(until.since(at.now)));
     // The time that a job came with and a wait after a fault stand in the same place.
     let after_fault = at.attempts > 0 || at.failure.code.is_some();
-    let why = if after_fault {
-        format!("waits after a fault until {until}, for {wait} more")
-    } else {
-        format!("not before {until}, in {wait}")
-    };
-    Fact::new("not-before", why).with(json!({"after_fault": after_fault})).until(Some(until))
-}
-
-/// Pauses and what else slows its calls.
-fn restraints(at: &Situation, lane: &LaneKey) -> Vec<Fact> {
-    let concerns = |restraint: &&Restraint| match &restraint.target {
-        Restrained::App => restraint.app == lane.app,
-        Restrained::Lane(other) => other == lane,
-        // The look-up's keys are not known here; its method is.
-        Restrained::Key(key) => {
-            key.method == lane.method && (*lane != at.lane || at.windows.iter().any(|window| window.key == *key))
-        }
-    };
-    at.restraints.iter().filter(concerns).map(|restraint| of_restraint(at, restraint)).collect()
-}
-
-fn of_restraint(at: &Situation, restraint: &Restraint) -> Fact {
-    let what = match &restraint.target {
-        Restrained::App => format!("all calls of {}", restraint.app),
-        Restrained::Lane(lane) => format!("calls of {lane}"),
-        Restrained::Key(key) => format!("{} of {} {}", key.method, key.scope, key.owner),
-    };
-    let said = words(&restraint.cause, None);
-    let (kind, how) = match restraint.kind {
-        RestraintKind::Pause { refusals } if matches!(restraint.target, Restrained::Lane(_)) => {
-            let again = if refusals > 1 { format!(", {} probes failed since", refusals - 1) } else { String::new() };
-            ("paused", format!("paused: they fail one after the other on the platform's side{again}"))
-        }
-        RestraintKind::Pause { refusals } if refusals > 1 => {
-            ("paused", format!("paused after {refusals} rate-limit rejections in a row"))
-        }
-        RestraintKind::Pause { .. } => ("paused", "paused".to_owned()),
-        RestraintKind::Rate { per_s, .. } => ("slowed", format!("at most {per_s:.1} a second")),
-        RestraintKind::Concurrency { limit, .. } => ("slowed", format!("at most {limit} at once")),
-        RestraintKind::Limit { window, limit, .. } => {
-            ("slowed", format!("at most {limit} of {window}: another program uses it"))
-        }
-    };
-    let next = match restraint.until.filter(|until| *until > at.now) {
-        Some(until) if kind == "paused" => {
-            format!("; one call tries again at {until}, in {}", span(until.since(at.now)))
-        }
-        Some(until) => format!("; raised next at {until}"),
-        None => String::new(),
-    };
-    let hold = match restraint.kind {
-        RestraintKind::Pause { refusals } => json!({"kind": "pause", "refusals": refusals}),
-        RestraintKind::Rate { per_s, .. } => json!({"kind": "rate", "per_s": per_s}),
-        RestraintKind::Concurrency { limit, .. } => json!({"kind": "concurrency", "limit": limit}),
-        RestraintKind::Limit { window, limit, .. } => {
-            json!({"kind": "limit", "limit": limit, "window": window.to_string()})
-        }
-    };
-    let target = match &restraint.target {
-        Restrained::App => restraint.app.clone(),
-        Restrained::Lane(lane) => lane.to_string(),
-        Restrained::Key(key) => format!("{} ({} {})", key.method, key.scope, key.owner),
-    };
-    let is_lane = matches!(restraint.target, Restrained::Lane(_));
-    let values = json!({"what": target, "is_lane": is_lane, "hold": hold, "since": restraint.since, "failure": parts(&restraint.cause, None)});
-    Fact::new(kind, format!("{what}: {how} since {}: {said}{next}", restraint.since))
-        .with(values)
-        .until(restraint.until)
-        .of(&restraint.cause)
+    let said =
+        if after_fault { WhyFact::WaitsAfterFault { until_at, wait } } else { WhyFact::NotYet { until_at, wait } };
+    Fact::new("not-before", said).with(json!({"after_fault": after_fault})).until(Some(until))
 }
 
 /// The window that frees a permit last, if any is full.
 fn quotas(at: &Situation) -> Option<Fact> {
     let full = at.windows.iter().filter_map(|window| Some((window, window.next_free_at?)));
     let (window, until) = full.max_by_key(|(_, until)| *until)?;
-    let text = format!(
-        "{} of {} permits of {} ({} {}) are taken: the next is free at {until}, in {}",
-        window.used,
-        window.window,
-        window.key.method,
-        window.key.scope,
-        window.key.owner,
-        span(until.since(at.now))
-    );
     let key = &window.key;
+    let said = WhyFact::PermitsTaken {
+        used: window.used,
+        window: window.window.to_string(),
+        method: key.method.clone(),
+        scope: key.scope.to_string(),
+        owner: key.owner.clone(),
+        free_at: until.to_string(),
+        wait: Span::new(until.since(at.now)),
+    };
     let values = json!({"used": window.used, "unanswered": window.unanswered, "window": window.window.to_string(),
         "method": key.method, "scope": key.scope, "owner": key.owner});
-    Some(Fact::new("quota", text).with(values).until(Some(until)))
+    Some(Fact::new("quota", said).with(values).until(Some(until)))
 }
 
 /// The budget of a day or month that begins anew last, of those that are used up.
@@ -245,41 +189,44 @@ fn budgets(at: &Situation) -> Option<Fact> {
     let used_up = at.budgets.iter().filter(|budget| budget.left() == 0);
     let budget = used_up.max_by_key(|budget| budget.ends_at)?;
     let until = budget.ends_at;
-    let text = format!(
-        "{} of {} calls ({}) of this {} in UTC+8 are used up by {}: it goes on at {until}, in {}",
-        budget.used,
-        budget.limit,
-        budget.what(),
-        budget.key.period.as_str(),
-        budget.key.owner,
-        span(until.since(at.now))
-    );
-    Some(Fact::new("budget", text).with(budget.document()).until(Some(until)))
+    let method = budget.key.method.clone();
+    let said = WhyFact::BudgetUsedUp {
+        used: budget.used,
+        limit: budget.limit,
+        what: if method.is_empty() { BudgetOf::AllMethods } else { BudgetOf::OneMethod { method } },
+        period: match budget.key.period {
+            Period::Day => PeriodName::CalendarDay,
+            Period::Month => PeriodName::CalendarMonth,
+        },
+        owner: budget.key.owner.clone(),
+        ends_at: until.to_string(),
+        wait: Span::new(until.since(at.now)),
+    };
+    Some(Fact::new("budget", said).with(budget.document()).until(Some(until)))
 }
 
 fn ahead(at: &Situation) -> Option<Fact> {
     let ahead = &at.ahead;
     let parts = [
-        (ahead.higher, "of higher priority"),
-        (ahead.own_batch, "of its batch that are older or have an earlier deadline"),
-        (ahead.others, "of other batches, which take turns with its own"),
+        (ahead.higher, GoesFirst::OfHigherPriority { count: ahead.higher }),
+        (ahead.own_batch, GoesFirst::OfOwnBatch { count: ahead.own_batch }),
+        (ahead.others, GoesFirst::OfOtherBatches { count: ahead.others }),
     ];
-    let parts: Vec<_> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    let jobs = if ahead.total() == 1 { "job goes" } else { "jobs go" };
-    let text = format!("{} {jobs} first: {}", ahead.total(), parts.join(", "));
-    (ahead.total() > 0).then(|| Fact::new("ahead", text).with(json!(ahead)))
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, part)| part);
+    let which = parts.reduce(|one, other| GoesFirst::AndAlso { one: Box::new(one), other: Box::new(other) })?;
+    let said = match ahead.total() {
+        1 => WhyFact::OneGoesFirst { which },
+        count => WhyFact::GoFirst { count, which },
+    };
+    Some(Fact::new("ahead", said).with(json!(ahead)))
 }
 
 /// What an earlier attempt met.
 fn retried(at: &Situation) -> Option<Fact> {
-    let said = words(&at.failure, at.meaning.as_ref());
-    if said.is_empty() {
-        return None;
-    }
-    let text = format!("its last call met {said}; {} attempts charged, it is tried again by itself", at.attempts);
+    let why = met(&at.failure, at.meaning.as_ref())?;
+    let said = WhyFact::Retried { why, attempts: AttemptCount::from(at.attempts) };
     let values = json!({"attempts": at.attempts, "failure": parts(&at.failure, at.meaning.as_ref())});
-    let mut fact = Fact::new("retried", text).with(values);
+    let mut fact = Fact::new("retried", said).with(values);
     fact.code = at.failure.code;
     fact.log_id.clone_from(&at.failure.log_id);
     Some(fact)
@@ -287,18 +234,11 @@ fn retried(at: &Situation) -> Option<Fact> {
 
 fn expected(at: &Situation) -> Option<Fact> {
     let until = at.expected_at?;
-    let start = if at.has_worker { "" } else { " if a worker starts now" };
-    let text = format!("expected to be done at {until}, in {}{start}", span(until.since(at.now)));
-    Some(Fact::new("expected", text).with(json!({"has_worker": at.has_worker})).until(Some(until)))
-}
-
-/// `45 s`, `3 min 5 s`, `2 h 0 min`.
-fn span(length: Duration) -> String {
-    // Rounded up, so that nothing is said to be over before it is.
-    let seconds = length.as_secs() + u64::from(length.subsec_nanos() > 0);
-    match seconds {
-        0..=59 => format!("{seconds} s"),
-        60..=3_599 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
-    }
+    let (done_at, wait) = (until.to_string(), Span::new(until.since(at.now)));
+    let said = if at.has_worker {
+        WhyFact::ExpectedDone { done_at, wait }
+    } else {
+        WhyFact::ExpectedIfStarted { done_at, wait }
+    };
+    Some(Fact::new("expected", said).with(json!({"has_worker": at.has_worker})).until(Some(until)))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{Chained, JobSheet};
-use crate::{LedgerError, PastCall, Restraint, Suspension};
+use crate::{LedgerError, PastCall, Restraint, State, Suspension};
 use paceline_domain::budget::CalledDay;
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
@@ -86,8 +86,8 @@ impl Ahead {
 pub struct Awaited {
     /// Its id.
     pub id: String,
-    /// The word of its state; absent if nobody has published it.
-    pub state: Option<&'static str>,
+    /// Its state; absent if nobody has published it.
+    pub state: Option<State>,
 }
 
 /// A minute (counted from 1970), its calls, and those of them that were refused for pace.

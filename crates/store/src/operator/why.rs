@@ -31,7 +31,6 @@ pub(super) fn ahead(conn: &Conn, sheet: &JobSheet, now: Timestamp) -> Result<Ahe
 }
 
 pub(super) fn awaited(conn: &Conn, seq: i64) -> Result<Vec<Awaited>> {
-    let awaited =
-        |(id, state): (String, Option<i64>)| Awaited { id, state: state.and_then(State::of_number).map(State::as_str) };
+    let awaited = |(id, state): (String, Option<i64>)| Awaited { id, state: state.and_then(State::of_number) };
     Ok(chains::awaited(conn, JobSeq(seq))?.into_iter().map(awaited).collect())
 }
