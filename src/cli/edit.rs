@@ -29,10 +29,10 @@ pub(super) struct Args {
     letters: Letters,
     #[command(flatten)]
     source: Source,
-    /// Leave letters alone that the patch would not make valid. Without it nothing is changed if there is one
+    /// Leave alone dead letters that the patch would not make valid. Without it nothing is changed if there is one
     #[arg(long)]
     skip_invalid: bool,
-    /// Put the edited letters back to work at once. Inputs that never became jobs can only be edited so
+    /// Put the edited dead letters back to work at once. Inputs that never became jobs can only be edited so
     #[arg(long)]
     redrive: bool,
     /// Show what would change; change nothing

@@ -37,7 +37,7 @@ pub(super) struct Args {
     /// Count what is selected, by reason, code and method; change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Spread the letters over time, e.g. 20/min
+    /// Spread the dead letters over time, e.g. 20/min
     #[arg(long, value_name = "QUOTA")]
     rate: Option<Quota>,
     /// First 1, then 10, then the rest; go on only when a stage's jobs have ended well. Needs a running worker
