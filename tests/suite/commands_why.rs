@@ -56,6 +56,15 @@ async fn a_watched_status_comes_again_until_it_is_interrupted() {
     assert_eq!(too_often.code, Some(2), "{}", too_often.transcript());
 }
 
+/// Of a suspended job that waits behind nine others.
+fn speaks_both_languages(place: &Place, ahead: &Value) {
+    let chinese = place.run(&["why", "r29", "--lang", "zh"]).out;
+    assert!(chinese.contains("由人暂停，直到执行 `paceline resume`：maintenance"), "{chinese}");
+    assert!(chinese.contains("处理建议：") && chinese.contains("同批次中更早或期限更近的 9 个"), "{chinese}");
+    let which = json!({"code": "of-own-batch", "values": {"count": 9}});
+    assert_eq!(ahead["text_fact"], json!({"code": "go-first", "values": {"count": 9, "which": which}}), "{ahead}");
+}
+
 #[tokio::test]
 async fn every_job_has_its_reason() {
     let rows: Vec<String> = (0..30).map(|n| format!("r{n:02},7F-{n},4,omb_1\n")).collect();
@@ -124,12 +133,7 @@ async fn every_job_has_its_reason() {
     assert!(
         suspended.out.contains("acme has been suspended by a person since ") && suspended.out.contains("maintenance")
     );
-    let chinese = place.run(&["why", "r29", "--lang", "zh"]).out;
-    assert!(chinese.contains("由人暂停，直到执行 `paceline resume`：maintenance"), "{chinese}");
-    assert!(chinese.contains("处理建议：") && chinese.contains("同批次中更早或期限更近的 9 个"), "{chinese}");
-    let fact = &waits["why"]["facts"][1];
-    let which = json!({"code": "of-own-batch", "values": {"count": 9}});
-    assert_eq!(fact["text_fact"], json!({"code": "go-first", "values": {"count": 9, "which": which}}), "{fact}");
+    speaks_both_languages(&place, &waits["why"]["facts"][1]);
     place.write("paceline.toml", "[apps.other]\nplatform = \"feishu\"\napp_id = \"x\"\napp_secret = { env = \"S\" }\n");
     let gone = place.run(&["why", "r29"]);
     assert!(gone.out.contains("the settings have no app \"acme\" any more"), "{}", gone.transcript());
