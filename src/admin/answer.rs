@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::domain::messages::FileTrouble;
+use crate::domain::messages::{Cause, FileTrouble, Wrong};
+use crate::domain::rows::{FileError, FileFault};
 use crate::engine::ports::LedgerError;
 use crate::operations::refused::Refused;
 
@@ -22,6 +23,9 @@ pub(super) struct FieldFault {
     pub field: String,
     /// What was expected, and what stands there.
     pub error: String,
+    /// The same as data, where there is a sentence for it in more than one language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_fact: Option<Box<Wrong>>,
 }
 
 /// Why a request was not carried out.
@@ -30,7 +34,7 @@ pub(super) struct Fault {
     status: StatusCode,
     error: String,
     /// The error as data, where there is a sentence for it in more than one language.
-    fact: Option<Box<FileTrouble>>,
+    fact: Option<Box<Value>>,
     cure: Box<str>,
     faults: Vec<FieldFault>,
     count: Option<usize>,
@@ -56,7 +60,16 @@ impl Fault {
     /// What is wrong with a file, and what to do in the same sentence.
     pub(super) fn file(status: StatusCode, trouble: FileTrouble) -> Self {
         let error = trouble.to_string();
-        Self { fact: Some(Box::new(trouble)), ..Self::new(status, error, "") }
+        Self { fact: serde_json::to_value(trouble).ok().map(Box::new), ..Self::new(status, error, "") }
+    }
+
+    /// 400: what is wrong with a file that was read so far.
+    pub(super) fn faulty(FileError(faults): &FileError) -> Self {
+        let cause = Cause::Faulty { faults: faults.iter().map(FileFault::as_wrong).collect() };
+        Self {
+            fact: serde_json::to_value(&cause).ok().map(Box::new),
+            ..Self::new(StatusCode::BAD_REQUEST, cause.to_string(), "")
+        }
     }
 
     /// 404.
@@ -136,7 +149,7 @@ impl IntoResponse for Fault {
         let mut document = Map::new();
         document.insert("error".to_owned(), Value::from(self.error));
         if let Some(fact) = self.fact {
-            document.insert("error_fact".to_owned(), json!(fact));
+            document.insert("error_fact".to_owned(), *fact);
         }
         document.insert("cure".to_owned(), Value::from(&*self.cure));
         if let Some(count) = self.count {

@@ -50,7 +50,7 @@ pub(super) async fn ready(
 }
 
 fn fault(field: &str, error: String) -> FieldFault {
-    FieldFault { field: field.to_owned(), error }
+    FieldFault { field: field.to_owned(), error, error_fact: None }
 }
 
 /// For Prometheus.

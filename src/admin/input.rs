@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::answer::{Fault, FieldFault};
 use crate::domain::catalog::nearest;
+use crate::domain::messages::Wrong;
 
 /// Named values on their way to types.
 pub(super) struct Fields {
@@ -141,8 +142,17 @@ impl Fields {
 
     /// Adds a fault.
     pub(super) fn fault(&mut self, name: &str, error: &str) {
+        self.add(name, error.to_owned(), None);
+    }
+
+    /// Says what is wrong with a field, as data as well.
+    pub(super) fn wrong(&mut self, name: &str, wrong: Wrong) {
+        self.add(name, wrong.to_string(), Some(Box::new(wrong)));
+    }
+
+    fn add(&mut self, name: &str, error: String, error_fact: Option<Box<Wrong>>) {
         let dot = if self.within.is_empty() || name.is_empty() { "" } else { "." };
-        self.faults.push(FieldFault { field: format!("{}{dot}{name}", self.within), error: error.to_owned() });
+        self.faults.push(FieldFault { field: format!("{}{dot}{name}", self.within), error, error_fact });
     }
 
     /// Whether all was well.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::domain::messages::{FileTrouble, Language};
+use crate::domain::messages::{FileTrouble, Language, Render as _};
 use crate::domain::printable::plain;
 use crate::domain::rows::exported::harmless;
 use crate::domain::rows::{FileFault, Input};
@@ -80,7 +80,7 @@ pub(super) fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Ex
     };
     warnings.extend(expanded.warnings.iter().cloned());
     for warning in &warnings {
-        writeln!(context.err, "{}{}", words::warning(language), plain(&warning.to_string()))?;
+        writeln!(context.err, "{}{}", words::warning(language), plain(&warning.render(language)))?;
     }
     if args.strict && !warnings.is_empty() {
         writeln!(context.err, "{}", words::strict(language))?;
@@ -102,7 +102,7 @@ fn rule(path: &Path) -> anyhow::Result<Result<Rule, Vec<FileFault>>> {
 
 fn unwell(context: &mut Context, faults: &[FileFault], lang: Lang) -> anyhow::Result<Exit> {
     for fault in faults {
-        writeln!(context.err, "{}", plain(&fault.to_string()))?;
+        writeln!(context.err, "{}", plain(&fault.render(lang.into())))?;
     }
     writeln!(context.err, "{}", words::faults(faults.len(), lang.into()))?;
     Ok(Exit::Unwell)
@@ -124,7 +124,7 @@ fn read(
         delimiter: args.delimiter,
         ..FileArgs::default()
     };
-    let unreadable = |trouble: FileTrouble| refuse(format!("{name}: {trouble}"), "");
+    let unreadable = |trouble: FileTrouble| refuse(format!("{name}: {}", trouble.render(args.lang.into())), "");
     if is_calendar(&args.file.to_string_lossy()) || place.begins_with(ics::BEGINNING)? {
         let text = place.text(&written)?.map_err(unreadable)?;
         return Ok(ics::lessons(name, &text, rule).map(|calendar| {

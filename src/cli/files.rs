@@ -101,7 +101,7 @@ fn mapping(path: &Path) -> anyhow::Result<Mapping> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).with_context(|| format!("{name} cannot be read"))?;
     Mapping::read(&name, &text)
-        .map_err(|faults| refuse(faults.join("\n"), "`paceline import` writes a map to begin with"))
+        .map_err(|faults| refuse(FileError(faults).to_string(), "`paceline import` writes a map to begin with"))
 }
 
 /// A file that stays as it is while it is read, more than once.

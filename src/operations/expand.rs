@@ -3,6 +3,7 @@
 use paceline_timetable::{Lesson, Overlap, Plan, Rule, Sheet, Table, expand, overlaps};
 
 use crate::domain::catalog::{Catalog, nearest};
+use crate::domain::messages::{HowOften, Rule as Message, TimetableTrouble};
 use crate::domain::rows::guess::{How, guess, missing};
 use crate::domain::rows::{FileFault, Preview};
 
@@ -53,44 +54,49 @@ pub fn jobs(file: &str, rule: &Rule, lessons: Vec<Lesson>) -> Result<Expanded, V
 pub fn faults_of_method(rule: &Rule, catalog: &Catalog) -> Vec<FileFault> {
     let Some(method) = catalog.job_method(&rule.method) else {
         let known = catalog.methods.keys().map(String::as_str);
-        let near = nearest(&rule.method, known).map(|near| format!("; is {near} meant?")).unwrap_or_default();
-        let message = format!("job.method: no method is called {:?}{near}", rule.method);
-        return vec![rule.fault(rule.line, message)];
+        let name = rule.method.clone();
+        let trouble = match nearest(&rule.method, known) {
+            None => TimetableTrouble::NoMethodCalled { name },
+            Some(near) => TimetableTrouble::NoMethodCalledBut { name, near: near.to_owned() },
+        };
+        return vec![rule.fault(rule.line, Message::of_entry("job.method", trouble))];
     };
     let names: Vec<String> = rule.parameters().map(|(_, name)| name.to_owned()).collect();
     let guesses = guess(catalog, method, &names);
     let mut faults = Vec::new();
     for ((line, name), guess) in rule.parameters().zip(&guesses) {
-        let message = match (guess.how, &guess.column) {
+        let called = || method.name.clone();
+        let trouble = match (guess.how, &guess.column) {
             (How::Name | How::Alias, _) => continue,
             (How::Like | How::Nothing, Some(near)) => {
-                format!("{} has no such parameter; is {near:?} meant?", method.name)
+                TimetableTrouble::NoParameterBut { method: called(), near: near.clone() }
             }
-            (How::Like | How::Nothing, None) => {
-                format!("{} has no such parameter, or another one is it already", method.name)
-            }
+            (How::Like | How::Nothing, None) => TimetableTrouble::NoParameter { method: called() },
         };
-        faults.push(rule.fault(line, format!("job.parameters.{name}: {message}")));
+        faults.push(rule.fault(line, Message::of_entry(format!("job.parameters.{name}"), trouble)));
     }
     let missing = missing(method, &guesses);
     if !missing.is_empty() {
-        let message = format!("job.parameters: {} also requires {}", method.name, missing.join(", "));
-        faults.push(rule.fault(rule.line, message));
+        let names = missing.iter().map(ToString::to_string).collect();
+        let trouble = TimetableTrouble::AlsoRequires { method: method.name.clone(), names };
+        faults.push(rule.fault(rule.line, Message::of_entry("job.parameters", trouble)));
     }
     faults
 }
 
 fn warning(file: &str, plan: &Plan, overlap: &Overlap) -> FileFault {
     let (one, other) = overlap.lessons;
-    let often = if overlap.times == 1 { "once".to_owned() } else { format!("{} times, first", overlap.times) };
-    let message = format!(
-        "{} and {} (line {}) have the {} {:?} at the same time: {often} at {:.0}",
-        plan.called(other),
-        plan.called(one),
-        plan.lessons[one].line,
-        overlap.shared,
-        overlap.name,
-        overlap.first.start,
-    );
-    FileFault { file: file.to_owned(), line: plan.lessons[other].line, column: None, message }
+    let time = format!("{:.0}", overlap.first.start);
+    let trouble = TimetableTrouble::LessonsMeet {
+        one: plan.called(other),
+        other: plan.called(one),
+        line: plan.lessons[one].line,
+        what: overlap.shared.message(),
+        name: overlap.name.clone(),
+        often: Box::new(match overlap.times {
+            1 => HowOften::HeldOnce { time },
+            times => HowOften::HeldOften { times, time },
+        }),
+    };
+    FileFault { file: file.to_owned(), line: plan.lessons[other].line, column: None, message: trouble.into() }
 }

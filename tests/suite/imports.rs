@@ -231,4 +231,22 @@ async fn a_timetable_becomes_a_file_that_is_imported_like_any() {
 
     let wrong = desk.done(&path(&id, "expand"), &json!({"rule": rule.replace("weeks = 16", "weeks = 0")}));
     assert_eq!((&wrong["import"], &wrong["faults"][0]["file"]), (&Value::Null, &json!("rule")), "{wrong}");
+    let fact = &wrong["faults"][0]["message_fact"];
+    assert_eq!(fact["values"]["trouble"]["values"]["entry"], "term.weeks", "a page says it in its language: {wrong}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_a_header_or_a_map_is_told_as_data() {
+    let desk = Desk::new("").await;
+    let id = give(&desk, "rooms.csv", "会议室名,容量,层级ID\nA,1,omb_1\n".as_bytes());
+    let order = json!({"method": ROOM, "app": "acme"});
+    let checked = desk.done(&path(&id, "check"), &order);
+    let group = &checked["groups"][0];
+    let trouble = &group["message_fact"]["values"]["rule"]["values"]["trouble"];
+    assert_eq!((&group["column"], &trouble["code"]), (&json!(1), &json!("no-method-takes-but")), "{checked}");
+    let (status, refused) = desk.post(&path(&id, "check"), &json!({"method": ROOM, "map": "columns = 1"}));
+    assert_eq!(status, 400, "{refused}");
+    assert_eq!(refused["faults"][0]["error_fact"]["code"], "in-field", "{refused}");
+    let (status, refused) = desk.post(&path(&id, "look"), &json!({"header_row": 9}));
+    assert_eq!((status, &refused["error_fact"]["code"]), (400, &json!("faulty")), "{refused}");
 }

@@ -223,6 +223,15 @@ fn every_fault_is_told_and_nothing_is_written() {
     ] {
         assert!(told.err.contains(words), "{words}: {}", told.err);
     }
+    let told = place.run(&["expand", "term.csv", "--rule", "rule.toml", "-o", "jobs.csv", "--lang", "zh"]);
+    for words in [
+        "rule.toml:28：job.parameters.sumary：feishu.calendar.event.create 没有这个参数；是不是 \"summary\"？",
+        "term.csv:2：第 5 列（sections）：规则的 sections 里没有 9，只有 1、2、3、4、5、6、7、8",
+        "term.csv:3：第 4 列（day）：从 \"someday\" 起无法识别：应为星期，例如 周二",
+        "没有写出任何内容：有 3 处错误要改",
+    ] {
+        assert!(told.err.contains(words), "{words}: {}", told.err);
+    }
     let told = place.run(&["expand", "ok.csv", "--rule", "good.toml", "-o", "jobs.csv"]);
     assert_eq!(told.code, Some(0), "{}", told.err);
     let warning = "have the room \"r\" at the same time: 16 times, first at 2031-03-03T08:00:00";

@@ -14,6 +14,7 @@ pub mod command;
 mod connect;
 mod cure;
 mod file;
+mod header;
 mod holder;
 mod limit;
 mod names;
@@ -21,6 +22,7 @@ mod rule;
 mod shown;
 mod table;
 mod text;
+mod timetable;
 mod why;
 
 pub use broker::{
@@ -31,6 +33,7 @@ pub use cause::Cause;
 pub use connect::Connect;
 pub use cure::Cure;
 pub use file::{ExposedFile, Exposure, FileTrouble};
+pub use header::HeaderTrouble;
 pub use holder::Holder;
 pub use limit::{Limit, Limits};
 pub use names::Names;
@@ -38,6 +41,7 @@ pub use rule::{Got, Hint, Rule, Spot, Wanted, Wrong};
 pub use shown::{Detail, Said, ToDo};
 pub use table::table;
 pub use text::{Bilingual, Language, Render};
+pub use timetable::{HowOften, LessonsShare, TimeForm, TimetableTrouble};
 pub use why::{
     AttemptCount, BudgetOf, EndedWhen, GoesFirst, Met, MetWords, NextLookUp, PeriodName, Span, StateName,
     SuspensionEnd, Throttled, Throttling, ThrottlingNext, WhyFact,

@@ -1,12 +1,18 @@
 //! What is expected of an input, what stands there instead, and where.
 
-use crate::{Bilingual, Language, Render, messages};
+use crate::{Bilingual, FileTrouble, HeaderTrouble, Language, Render, TimetableTrouble, messages};
 
 messages! {
     /// What is expected of a field, or of an input as a whole: faults of one cause have it in common.
     pub enum Rule {
         /// A sentence that has no translation yet.
         Plain { text: String } = "{text}", "{text}";
+        /// Why a file is not read.
+        OfFile { trouble: FileTrouble } = "{trouble}", "{trouble}";
+        /// What is wrong with how a table begins, or with a map.
+        OfHeader { trouble: HeaderTrouble } = "{trouble}", "{trouble}";
+        /// What is wrong with a timetable, or with its rule.
+        OfTimetable { trouble: TimetableTrouble } = "{trouble}", "{trouble}";
         /// What a rule of the method's file says.
         OfMethod { message: Bilingual } = "{message}", "{message}";
         /// The value is sensitive.
@@ -237,4 +243,30 @@ macro_rules! from_text {
 from_text! {
     Rule::Plain { text }
     Got::Shown { shown }
+}
+
+macro_rules! from_trouble {
+    ($($Trouble:ident => $Variant:ident)*) => {
+        $(
+            impl From<$Trouble> for Rule {
+                fn from(trouble: $Trouble) -> Self {
+                    Self::$Variant { trouble }
+                }
+            }
+        )*
+    };
+}
+
+from_trouble! {
+    FileTrouble => OfFile
+    HeaderTrouble => OfHeader
+    TimetableTrouble => OfTimetable
+}
+
+impl Rule {
+    /// Of a key of a map or a rule.
+    #[must_use]
+    pub fn of_entry(entry: impl Into<String>, rule: impl Into<Self>) -> Self {
+        HeaderTrouble::OfEntry { entry: entry.into(), rule: Box::new(rule.into()) }.into()
+    }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::{
     AttemptCount, BrokerAddress, BrokerCause, BrokerCure, BrokerFault, BrokerFound, BrokerPart, BrokerStep,
-    BrokerWords, BudgetOf, Cause, Connect, Cure, EndedWhen, ExposedFile, Exposure, FileTrouble, GoesFirst, Got, Hint,
-    Holder, IntakeLoad, IntakeState, Language, Limit, LinkState, Met, MetWords, Names, NextLookUp, PeriodName,
-    RelayState, Rule, Span, Spot, StateName, SuspensionEnd, Throttled, Throttling, ThrottlingNext, Wanted, WhyFact,
-    Wrong,
+    BrokerWords, BudgetOf, Cause, Connect, Cure, EndedWhen, ExposedFile, Exposure, FileTrouble, GoesFirst, Got,
+    HeaderTrouble, Hint, Holder, HowOften, IntakeLoad, IntakeState, Language, LessonsShare, Limit, LinkState, Met,
+    MetWords, Names, NextLookUp, PeriodName, RelayState, Rule, Span, Spot, StateName, SuspensionEnd, Throttled,
+    Throttling, ThrottlingNext, TimeForm, TimetableTrouble, Wanted, WhyFact, Wrong,
 };
 
 const FAMILIES: &[&[(&str, &str, &str)]] = &[
@@ -30,10 +30,13 @@ const FAMILIES: &[&[(&str, &str, &str)]] = &[
     FileTrouble::TABLE,
     GoesFirst::TABLE,
     Got::TABLE,
+    HeaderTrouble::TABLE,
     Hint::TABLE,
     Holder::TABLE,
+    HowOften::TABLE,
     IntakeLoad::TABLE,
     IntakeState::TABLE,
+    LessonsShare::TABLE,
     Limit::TABLE,
     LinkState::TABLE,
     Met::TABLE,
@@ -50,6 +53,8 @@ const FAMILIES: &[&[(&str, &str, &str)]] = &[
     Throttled::TABLE,
     Throttling::TABLE,
     ThrottlingNext::TABLE,
+    TimeForm::TABLE,
+    TimetableTrouble::TABLE,
     Wanted::TABLE,
     WhyFact::TABLE,
     Wrong::TABLE,

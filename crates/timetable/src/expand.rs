@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
+use paceline_domain::messages::{Rule as Message, TimetableTrouble};
 use paceline_domain::rows::FileFault;
 
 use crate::lesson::{Lesson, Slot};
@@ -84,15 +85,13 @@ pub fn expand(file: &str, rule: &Rule, lessons: Vec<Lesson>) -> Result<Plan, Vec
     if faults.is_empty() { Ok(plan) } else { Err(faults) }
 }
 
-fn meeting(index: usize, lesson: &Lesson, slot: Slot, held: Date) -> Result<Meeting, String> {
+fn meeting(index: usize, lesson: &Lesson, slot: Slot, held: Date) -> Result<Meeting, TimetableTrouble> {
     let day = slot.start.date();
     let days = i64::from((held - day).get_days()).days();
     let slot = Slot { start: slot.start.saturating_add(days), end: slot.end.saturating_add(days) };
     let instant = |at: jiff::civil::DateTime| {
-        let unclear = format!(
-            "is at {at:.0}, which the clocks of {} skip or repeat on that day: move the lesson by an hour",
-            lesson.zone.iana_name().unwrap_or_default()
-        );
+        let zone = lesson.zone.iana_name().unwrap_or_default().to_owned();
+        let unclear = TimetableTrouble::ClocksSkip { time: format!("{at:.0}"), zone };
         lesson.zone.to_ambiguous_timestamp(at).unambiguous().map_err(|_| unclear)
     };
     let moved_from = (held != day).then_some(day);
@@ -113,39 +112,32 @@ fn twice(file: &str, plan: &Plan) -> Vec<FileFault> {
         }
     }
     let said = |((other, line), slot): (&(u64, u64), &Slot)| {
-        let message = format!(
-            "is known by the same as line {other} and also begins at {:.0}: remove one, or name in the rule, as job.key, the \
-             columns that tell them apart",
-            slot.start
-        );
-        fault(file, *line, message)
+        fault(file, *line, TimetableTrouble::SameLesson { line: *other, time: format!("{:.0}", slot.start) })
     };
     found.iter().map(said).collect()
 }
 
 fn warnings(rule: &Rule, plan: &Plan) -> Vec<FileFault> {
     let mut warnings = Vec::new();
+    let mut warn = |line: u64, trouble: TimetableTrouble| {
+        warnings.push(rule.fault(line, Message::of_entry("term.make_up", trouble)));
+    };
     for make_up in &rule.term.make_ups {
         let (day, takes) = (make_up.day, make_up.takes);
+        let (written, of) = (day.to_string(), takes.to_string());
         if !rule.term.holidays.contains(&takes) && !rule.term.make_ups.iter().any(|other| other.day == takes) {
-            let message = format!(
-                "term.make_up: {takes} is no holiday, so its lessons are held on both days: add it to term.holidays if it is \
-                 free"
-            );
-            warnings.push(rule.fault(make_up.line, message));
+            warn(make_up.line, TimetableTrouble::TakesNoHoliday { day: of.clone() });
         }
         if !plan.meetings.iter().any(|meeting| meeting.moved_from == Some(takes)) {
-            let message = format!("term.make_up: {takes} has no lessons, so {day} has none");
-            warnings.push(rule.fault(make_up.line, message));
+            warn(make_up.line, TimetableTrouble::TakesNothing { takes: of.clone(), day: written.clone() });
         }
         if let Some(count) = plan.left.displaced.get(&day) {
-            let message = format!("term.make_up: {day} has the lessons of {takes}, so {count} of its own are not held");
-            warnings.push(rule.fault(make_up.line, message));
+            warn(make_up.line, TimetableTrouble::OwnNotHeld { day: written, takes: of, count: *count });
         }
     }
     warnings
 }
 
-fn fault(file: &str, line: u64, message: String) -> FileFault {
-    FileFault { file: file.to_owned(), line, column: None, message }
+fn fault(file: &str, line: u64, trouble: TimetableTrouble) -> FileFault {
+    FileFault { file: file.to_owned(), line, column: None, message: trouble.into() }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use icalendar::parser::{Component, read_components, unfold};
 use jiff::civil::DateTime;
+use paceline_domain::messages::{Rule as Message, TimetableTrouble};
 use paceline_domain::rows::FileFault;
 
 use crate::lesson::{Lesson, Slot};
@@ -51,29 +52,30 @@ pub fn lessons(name: &str, text: &str, rule: &Rule) -> Result<Calendar, Vec<File
     let mut reader = Reader { name, rule, lines: Lines::of(text), faults: Vec::new() };
     let unfolded = unfold(text);
     let roots = read_components(&unfolded).map_err(|error| {
-        let message = format!("is no iCalendar file from here on: expected {BEGINNING} and properties as NAME:VALUE");
-        vec![reader.fault(reader.lines.of_error(&error), message)]
+        let trouble = TimetableTrouble::NoCalendar { form: BEGINNING.to_owned() };
+        vec![reader.fault(reader.lines.of_error(&error), trouble)]
     })?;
     let events = reader.events(&roots);
     if let Some((line, names)) = &rule.key {
         for name in names.iter().filter(|name| !PROPERTIES.iter().any(|(_, known)| known == name)) {
-            let known = PROPERTIES.map(|(_, known)| known).join(", ");
-            reader.faults.push(rule.fault(*line, format!("job.key: no event has {name:?}; it has {known}")));
+            let there = PROPERTIES.map(|(_, known)| known.to_owned()).to_vec();
+            let trouble = TimetableTrouble::NoEventHas { name: name.clone(), there };
+            reader.faults.push(rule.fault(*line, Message::of_entry("job.key", trouble)));
         }
     }
     let mut calendar = Calendar { lessons: Vec::new(), warnings: Vec::new() };
     let changed = changed(&events);
     for (index, event) in &events {
+        let title = event.title().to_owned();
         let why = match event.kind {
             Kind::Timed => {
                 calendar.lessons.extend(reader.lesson(*index, event, &changed));
                 continue;
             }
-            Kind::AllDay => "is an all-day event",
-            Kind::Cancelled => "is cancelled",
+            Kind::AllDay => TimetableTrouble::AllDayLeftOut { title },
+            Kind::Cancelled => TimetableTrouble::CancelledLeftOut { title },
         };
-        let message = format!("{:?} {why}: left out", event.title());
-        calendar.warnings.push(reader.fault(reader.lines.of_event(*index), message));
+        calendar.warnings.push(reader.fault(reader.lines.of_event(*index), why));
     }
     reader.faults.sort_by_key(|fault| fault.line);
     if reader.faults.is_empty() { Ok(calendar) } else { Err(reader.faults) }
@@ -94,12 +96,13 @@ fn changed(events: &[(usize, Event)]) -> HashMap<&str, Vec<DateTime>> {
 }
 
 impl Reader<'_> {
-    fn fault(&self, line: u64, message: String) -> FileFault {
-        FileFault { file: self.name.to_owned(), line, column: None, message }
+    fn fault(&self, line: u64, message: impl Into<Message>) -> FileFault {
+        FileFault { file: self.name.to_owned(), line, column: None, message: message.into() }
     }
 
-    fn add(&mut self, index: usize, property: &str, why: &str) {
-        self.faults.push(self.fault(self.lines.of_property(index, property), format!("{property}: {why}")));
+    fn add(&mut self, index: usize, property: &str, why: TimetableTrouble) {
+        let line = self.lines.of_property(index, property);
+        self.faults.push(self.fault(line, Message::of_entry(property, why)));
     }
 
     fn events(&mut self, roots: &[Component<'_>]) -> Vec<(usize, Event)> {
@@ -110,11 +113,15 @@ impl Reader<'_> {
         for (index, component) in components.filter(|component| component.name == "VEVENT").enumerate() {
             match Event::read(component, self.rule) {
                 Ok(event) => events.push((index, event)),
-                Err(faults) => faults.iter().for_each(|(property, why)| self.add(index, property, why)),
+                Err(faults) => {
+                    for (property, why) in faults {
+                        self.add(index, property, why);
+                    }
+                }
             }
         }
         if events.is_empty() && self.faults.is_empty() {
-            self.faults.push(self.fault(1, "has no events: expected BEGIN:VEVENT in a calendar".to_owned()));
+            self.faults.push(self.fault(1, TimetableTrouble::NoEvents));
         }
         events
     }
@@ -123,7 +130,7 @@ impl Reader<'_> {
         let mut slots: Vec<Slot> = match event.slots(&self.rule.term) {
             Ok(slots) => slots,
             Err((property, why)) => {
-                self.add(index, property, &why);
+                self.add(index, property, why);
                 return None;
             }
         };
@@ -136,7 +143,7 @@ impl Reader<'_> {
             let value = event.values.get(property).map_or("", String::as_str);
             match self.rule.word(name, property, value) {
                 Ok(word) => drop(values.insert(name.to_owned(), word)),
-                Err(why) => self.add(index, property, &why),
+                Err(why) => self.add(index, property, why),
             }
         }
         let key = match &self.rule.key {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
 use paceline_domain::catalog::nearest;
+use paceline_domain::messages::{Rule as Message, TimetableTrouble};
 use paceline_domain::rows::FileFault;
 use sha2::{Digest as _, Sha256};
 
@@ -72,13 +73,13 @@ impl Plan {
         for parameter in &rule.parameters {
             for name in parameter.template.names().filter(|name| !known(name)) {
                 let columns = self.lessons.iter().flat_map(|lesson| lesson.values.keys().map(String::as_str));
-                let near = nearest(name, NAMES.into_iter().chain(columns)).map(|near| format!("; is {near:?} meant?"));
-                let message = format!(
-                    "job.parameters.{}: neither a column nor a meeting has {name:?}{}",
-                    parameter.name,
-                    near.unwrap_or_else(|| format!("; a meeting has {}", NAMES.join(", ")))
-                );
-                faults.push(rule.fault(parameter.line, message));
+                let near = nearest(name, NAMES.into_iter().chain(columns)).map(str::to_owned);
+                let (name, key) = (name.to_owned(), format!("job.parameters.{}", parameter.name));
+                let trouble = match near {
+                    Some(near) => TimetableTrouble::NoName { name, near },
+                    None => TimetableTrouble::NoNameOf { name, there: NAMES.map(str::to_owned).to_vec() },
+                };
+                faults.push(rule.fault(parameter.line, Message::of_entry(key, trouble)));
             }
         }
         faults

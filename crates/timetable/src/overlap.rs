@@ -1,7 +1,8 @@
 //! Meetings that share a room or a teacher at one time.
 
 use std::collections::BTreeMap;
-use std::fmt;
+
+use paceline_domain::messages::LessonsShare;
 
 use crate::expand::Plan;
 use crate::lesson::Slot;
@@ -35,12 +36,13 @@ pub struct Overlap {
     pub first: Slot,
 }
 
-impl fmt::Display for Shared {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Room => "room",
-            Self::Teacher => "teacher",
-        })
+impl Shared {
+    /// For messages.
+    pub const fn message(self) -> LessonsShare {
+        match self {
+            Self::Room => LessonsShare::ARoom,
+            Self::Teacher => LessonsShare::ATeacher,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
+use paceline_domain::messages::{HeaderTrouble, Rule as Message, TimeForm, TimetableTrouble};
 use paceline_domain::rows::FileFault;
 use serde::Deserialize;
 use toml::Spanned;
@@ -14,8 +15,6 @@ use crate::template::Template;
 use crate::term::{MakeUp, Term, WEEKS_MAX, in_week_of};
 use crate::words;
 
-/// How a day is written.
-const A_DATE: &str = "a date such as 2026-09-01";
 /// Between the first and the last day of a span.
 const TO: &str = "..";
 
@@ -113,7 +112,7 @@ impl Rule {
         let mut checker = Checker { name, text, faults: Vec::new() };
         let draft: Draft = toml::from_str(text).map_err(|error| {
             let at = error.span().unwrap_or_default();
-            checker.add(&at, error.message().to_owned());
+            checker.add(&at, HeaderTrouble::TomlBroken { error: error.message().to_owned() });
             std::mem::take(&mut checker.faults)
         })?;
         let term = checker.term(&draft.term);
@@ -125,8 +124,8 @@ impl Rule {
         let columns = checker.columns(draft.columns);
         let key = draft.job.key.map(|key| (checker.line(&key.span()), key.into_inner()));
         if let Some((line, _)) = key.as_ref().filter(|(_, names)| names.is_empty()) {
-            checker
-                .at(*line, "job.key: expected the columns that a lesson is known by, such as [\"course\"]".to_owned());
+            let form = "[\"course\"]".to_owned();
+            checker.at(*line, Message::of_entry("job.key", TimetableTrouble::KeyExpected { form }));
         }
         let parameters = checker.parameters(draft.job.parameters);
         let words = draft.words.into_iter().map(|(name, words)| {
@@ -169,20 +168,20 @@ impl Rule {
     ///
     /// # Errors
     /// The rule has words for the field, and this is none of them.
-    pub(crate) fn word(&self, field: &str, heading: &str, value: &str) -> Result<String, String> {
+    pub(crate) fn word(&self, field: &str, heading: &str, value: &str) -> Result<String, TimetableTrouble> {
         let words = self.words.get(&words::normal(heading)).or_else(|| self.words.get(field));
         match words.filter(|_| !value.is_empty()) {
             None => Ok(value.to_owned()),
             Some(words) => words
                 .get(&words::normal(value))
                 .cloned()
-                .ok_or_else(|| format!("the rule's words.{field} do not have {value:?}: add it there")),
+                .ok_or_else(|| TimetableTrouble::NoSuchWord { field: field.to_owned(), value: value.to_owned() }),
         }
     }
 
     /// A fault of the rule file.
-    pub fn fault(&self, line: u64, message: String) -> FileFault {
-        FileFault { file: self.name.clone(), line, column: None, message }
+    pub fn fault(&self, line: u64, message: impl Into<Message>) -> FileFault {
+        FileFault { file: self.name.clone(), line, column: None, message: message.into() }
     }
 }
 
@@ -191,12 +190,17 @@ impl Checker<'_> {
         self.text.bytes().take(at.start).filter(|byte| *byte == b'\n').count() as u64 + 1
     }
 
-    fn add(&mut self, at: &Range<usize>, message: String) {
+    fn add(&mut self, at: &Range<usize>, message: impl Into<Message>) {
         self.at(self.line(at), message);
     }
 
-    fn at(&mut self, line: u64, message: String) {
-        self.faults.push(FileFault { file: self.name.to_owned(), line, column: None, message });
+    fn at(&mut self, line: u64, message: impl Into<Message>) {
+        self.faults.push(FileFault { file: self.name.to_owned(), line, column: None, message: message.into() });
+    }
+
+    /// A fault of a key.
+    fn of(&mut self, at: &Range<usize>, key: &str, trouble: TimetableTrouble) {
+        self.add(at, Message::of_entry(key, trouble));
     }
 
     fn term(&mut self, draft: &DraftTerm) -> Option<Term> {
@@ -204,7 +208,7 @@ impl Checker<'_> {
         let first = self.day("term.first_day", &draft.first_day);
         let weeks = *draft.weeks.get_ref();
         if !(1..=WEEKS_MAX).contains(&weeks) {
-            self.add(&draft.weeks.span(), format!("term.weeks: expected 1 to {WEEKS_MAX}, got {weeks}"));
+            self.of(&draft.weeks.span(), "term.weeks", TimetableTrouble::WeeksOutside { most: WEEKS_MAX, got: weeks });
         }
         let mut term = Term::new(zone?, first?, weeks.clamp(1, WEEKS_MAX));
         for holiday in &draft.holidays {
@@ -217,7 +221,7 @@ impl Checker<'_> {
             let Some(takes) = self.takes(&make_up.takes, day) else { continue };
             let line = self.line(&make_up.day.span());
             if let Some(why) = term.refuses(day, takes) {
-                self.at(line, format!("term.make_up: {why}"));
+                self.at(line, Message::of_entry("term.make_up", why));
             } else {
                 term.make_ups.push(MakeUp { line, day, takes });
             }
@@ -228,8 +232,7 @@ impl Checker<'_> {
     fn zone(&mut self, field: &str, name: &Spanned<String>) -> Option<TimeZone> {
         let zone = TimeZone::get(name.get_ref()).ok().filter(|zone| zone.iana_name().is_some());
         if zone.is_none() {
-            let message = format!("{field}: expected an IANA name such as Asia/Shanghai, got {:?}", name.get_ref());
-            self.add(&name.span(), message);
+            self.of(&name.span(), field, TimetableTrouble::ZoneExpected { got: name.get_ref().clone() });
         }
         zone
     }
@@ -238,7 +241,7 @@ impl Checker<'_> {
         let text = text(value.get_ref());
         let day = text.parse().ok();
         if day.is_none() {
-            self.add(&value.span(), format!("{field}: expected {A_DATE}, got {text:?}"));
+            self.of(&value.span(), field, TimetableTrouble::FormExpected { form: TimeForm::DateForm, got: text });
         }
         day
     }
@@ -251,9 +254,8 @@ impl Checker<'_> {
                 Some((first, last))
             }
             _ => {
-                let message =
-                    format!("term.holidays: expected {A_DATE}, or two as 2026-10-01{TO}2026-10-07, got {text:?}");
-                self.add(&value.span(), message);
+                let got = text.clone();
+                self.of(&value.span(), "term.holidays", TimetableTrouble::HolidaysExpected { got });
                 None
             }
         }
@@ -264,9 +266,7 @@ impl Checker<'_> {
         let text = text(value.get_ref());
         let taken = text.parse::<Date>().ok().or_else(|| Some(in_week_of(day, words::weekday(&text)?)));
         if taken.is_none() {
-            let message =
-                format!("term.make_up.takes: expected {A_DATE} or a weekday such as Thursday or 周四, got {text:?}");
-            self.add(&value.span(), message);
+            self.of(&value.span(), "term.make_up.takes", TimetableTrouble::TakesExpected { got: text });
         }
         taken
     }
@@ -276,25 +276,23 @@ impl Checker<'_> {
         for (number, times) in draft {
             let number_read = number.get_ref().parse::<u16>().ok();
             if number_read.is_none() {
-                self.add(&number.span(), format!("sections: expected a section's number, got {:?}", number.get_ref()));
+                let got = number.get_ref().clone();
+                self.of(&number.span(), "sections", TimetableTrouble::SectionNumberExpected { got });
             }
             let times_read = words::span(times.get_ref());
             if times_read.is_none() {
-                let got = times.get_ref();
-                self.add(
-                    &times.span(),
-                    format!("sections.{}: expected its times as 08:00-08:45, got {got:?}", number.get_ref()),
-                );
+                let (key, got) = (format!("sections.{}", number.get_ref()), times.get_ref().clone());
+                self.of(&times.span(), &key, TimetableTrouble::SectionTimesExpected { got });
             }
             sections.extend(number_read.zip(times_read));
         }
         let mut before: Option<(u16, Time)> = None;
         for (number, (from, to)) in &sections {
             if let Some((other, end)) = before.filter(|(_, end)| end > from) {
-                let message =
-                    format!("sections.{number}: begins at {from:.0}, before section {other} ends at {end:.0}");
+                let (from, end) = (format!("{from:.0}"), format!("{end:.0}"));
                 let span = draft.keys().find(|key| key.get_ref().parse() == Ok(*number)).map(Spanned::span);
-                self.add(&span.unwrap_or_default(), message);
+                let key = format!("sections.{number}");
+                self.of(&span.unwrap_or_default(), &key, TimetableTrouble::SectionsOverlap { from, other, end });
             }
             before = Some((*number, *to));
         }
@@ -308,8 +306,9 @@ impl Checker<'_> {
             if let Some(field) = Field::of(field.get_ref()) {
                 columns.insert(field, (line, heading));
             } else {
-                let known = Field::ALL.map(Field::name).join(", ");
-                self.at(line, format!("columns.{}: expected one of {known}", field.get_ref()));
+                let known = Field::ALL.map(|field| field.name().to_owned()).to_vec();
+                let key = format!("columns.{}", field.get_ref());
+                self.at(line, Message::of_entry(key, TimetableTrouble::FieldExpected { known }));
             }
         }
         columns
@@ -324,11 +323,11 @@ impl Checker<'_> {
             let name = name.into_inner();
             match Template::read(text.get_ref()) {
                 Ok(template) => parameters.push(Parameter { line, name, template }),
-                Err(why) => self.at(line, format!("job.parameters.{name}: {why}")),
+                Err(why) => self.at(line, Message::of_entry(format!("job.parameters.{name}"), why)),
             }
         }
         if parameters.is_empty() && self.faults.is_empty() {
-            self.at(1, "job.parameters: expected what the jobs' parameters are to hold".to_owned());
+            self.at(1, Message::of_entry("job.parameters", TimetableTrouble::ParametersExpected));
         }
         parameters
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::{Time, Weekday};
 use paceline_domain::job::Column;
+use paceline_domain::messages::{Rule as Message, TimeForm, TimetableTrouble};
 use paceline_domain::rows::FileFault;
 
 use crate::lesson::{Lesson, Slot};
@@ -85,16 +86,14 @@ impl Field {
         }
     }
 
-    const fn example(self) -> &'static str {
+    const fn example(self) -> TimeForm {
         match self {
-            Self::Weeks => "weeks such as 1-16, 1-8,10-16周 or 1-16周(单)",
-            Self::Parity => "odd, even, 单周, 双周 or 全周",
-            Self::Day => "a day such as Tuesday, 周二, 星期二 or 2",
-            Self::Sections => "sections such as 3-4 or 第3-4节, or a time such as 10:00-11:40",
-            Self::When => {
-                "day, sections and weeks, such as 周二第3-4节{1-16周|单周} or Tue sections 3-4, weeks 1-16, odd"
-            }
-            Self::Course | Self::Code | Self::Class | Self::Teacher | Self::Room => "a text",
+            Self::Weeks => TimeForm::WeeksForm,
+            Self::Parity => TimeForm::ParityForm,
+            Self::Day => TimeForm::DayForm,
+            Self::Sections => TimeForm::SectionsForm,
+            Self::When => TimeForm::WhenForm,
+            Self::Course | Self::Code | Self::Class | Self::Teacher | Self::Room => TimeForm::TextForm,
         }
     }
 
@@ -146,20 +145,20 @@ impl Sheet {
             reader.row(*line, cells, &key, &mut lessons);
         }
         if lessons.is_empty() && reader.faults.is_empty() {
-            reader.fault(self.line, None, "has no rows: expected a lesson a row below the header".to_owned());
+            reader.fault(self.line, None, TimetableTrouble::NoLessons);
         }
         if reader.faults.is_empty() { Ok(lessons) } else { Err(reader.faults) }
     }
 }
 
 impl Reader<'_> {
-    fn fault(&mut self, line: u64, column: Option<usize>, message: String) {
+    fn fault(&mut self, line: u64, column: Option<usize>, trouble: TimetableTrouble) {
         let column = column.map(|index| Column {
             number: index + 1,
             header: self.sheet.header.get(index).cloned().unwrap_or_default(),
             item: None,
         });
-        self.faults.push(FileFault { file: self.sheet.name.clone(), line, column, message });
+        self.faults.push(FileFault { file: self.sheet.name.clone(), line, column, message: trouble.into() });
     }
 
     fn find_columns(&mut self) {
@@ -169,9 +168,9 @@ impl Reader<'_> {
                 if let Some(index) = self.sheet.header.iter().position(named) {
                     self.fields.insert(field, index);
                 } else {
-                    let headings = self.sheet.header.join(", ");
-                    let message =
-                        format!("columns.{}: no column is headed {heading:?}; there are {headings}", field.name());
+                    let (heading, there) = (heading.clone(), self.sheet.header.clone());
+                    let trouble = TimetableTrouble::HeadedNowhere { heading, there };
+                    let message = Message::of_entry(format!("columns.{}", field.name()), trouble);
                     self.faults.push(self.rule.fault(*line, message));
                 }
                 continue;
@@ -186,23 +185,16 @@ impl Reader<'_> {
                 [] => {}
                 [index] => drop(self.fields.insert(field, *index)),
                 [_, second, ..] => {
-                    let name = field.name();
-                    let message =
-                        format!("is a second column for {name}: say which one in the rule, as columns.{name}");
-                    self.fault(self.sheet.line, Some(*second), message);
+                    let field = field.name().to_owned();
+                    self.fault(self.sheet.line, Some(*second), TimetableTrouble::SecondColumnFor { field });
                 }
             }
         }
         if !self.fields.contains_key(&Field::When) {
             for field in [Field::Day, Field::Sections] {
                 if !self.fields.contains_key(&field) {
-                    let name = field.name();
-                    let message = format!(
-                        "no column has the {name} of the lessons: head it {} or {name}, or name it in the rule, as \
-                         columns.{name}",
-                        field.headings()[0]
-                    );
-                    self.fault(self.sheet.line, None, message);
+                    let (heading, field) = (field.headings()[0].to_owned(), field.name().to_owned());
+                    self.fault(self.sheet.line, None, TimetableTrouble::NoColumnFor { field, heading });
                 }
             }
         }
@@ -213,18 +205,18 @@ impl Reader<'_> {
         if let Some((line, names)) = &self.rule.key {
             let mut key = Vec::new();
             for name in names {
-                match self.column(name) {
-                    Some(index) => key.push(index),
-                    None => self.faults.push(self.rule.fault(*line, format!("job.key: no column has {name:?}"))),
+                if let Some(index) = self.column(name) {
+                    key.push(index);
+                } else {
+                    let trouble = TimetableTrouble::NoColumnHas { name: name.clone() };
+                    self.faults.push(self.rule.fault(*line, Message::of_entry("job.key", trouble)));
                 }
             }
             return key;
         }
         let course = [Field::Code, Field::Course].into_iter().find_map(|field| self.fields.get(&field).copied());
         if course.is_none() {
-            let message = "no column has the course: head it 课程名称 or course, or say in the rule, as job.key, what a \
-                           lesson is known by";
-            self.fault(self.sheet.line, None, message.to_owned());
+            self.fault(self.sheet.line, None, TimetableTrouble::NoCourse);
         }
         course.into_iter().chain(self.fields.get(&Field::Class).copied()).collect()
     }
@@ -240,12 +232,11 @@ impl Reader<'_> {
         let cell = |index: usize| cells.get(index).map_or("", |cell| cell.trim());
         let known: Vec<String> = key.iter().map(|index| normal(cell(*index))).collect();
         if let Some(first) = key.first().filter(|_| known.iter().all(String::is_empty)) {
-            self.fault(line, Some(*first), "is empty: expected what the lesson is known by".to_owned());
+            self.fault(line, Some(*first), TimetableTrouble::KeyIsEmpty);
         }
         let beyond = cells.iter().skip(self.sheet.header.len()).position(|cell| !cell.trim().is_empty());
         if let Some(beyond) = beyond {
-            let message = "has no heading: give the column one, or empty the cell";
-            self.fault(line, Some(self.sheet.header.len() + beyond), message.to_owned());
+            self.fault(line, Some(self.sheet.header.len() + beyond), TimetableTrouble::CellBeyond);
         }
         let whens = self.whens(line, cells);
         let values = self.values(line, cells);
@@ -296,7 +287,7 @@ impl Reader<'_> {
                 self.unread(line, index, field, &rest);
             }
             if cell.is_empty() && field != Field::Parity {
-                self.fault(line, Some(index), format!("is empty: expected {}", field.example()));
+                self.fault(line, Some(index), TimetableTrouble::CellIsEmpty { form: field.example() });
             }
         }
         let mut whens = Vec::new();
@@ -311,7 +302,8 @@ impl Reader<'_> {
     }
 
     fn unread(&mut self, line: u64, index: usize, field: Field, rest: &str) {
-        self.fault(line, Some(index), format!("cannot be read from {rest:?} on: expected {}", field.example()));
+        let (rest, form) = (rest.to_owned(), field.example());
+        self.fault(line, Some(index), TimetableTrouble::UnreadFrom { rest, form });
     }
 
     fn slots(&mut self, line: u64, (when, column): &(When, usize)) -> Vec<Slot> {
@@ -325,7 +317,7 @@ impl Reader<'_> {
             }
         }
         if when.days.is_empty() {
-            self.fault(line, Some(column(self, Field::Day)), format!("has no day: expected {}", Field::Day.example()));
+            self.fault(line, Some(column(self, Field::Day)), TimetableTrouble::NoDay { form: Field::Day.example() });
         }
         let weeks = self.weeks(when).unwrap_or_else(|why| {
             self.fault(line, Some(column(self, Field::Weeks)), why);
@@ -348,20 +340,20 @@ impl Reader<'_> {
     }
 
     /// From when to when; sections that follow each other are one lesson.
-    fn times(&self, when: &When) -> Result<Vec<(Time, Time)>, String> {
+    fn times(&self, when: &When) -> Result<Vec<(Time, Time)>, TimetableTrouble> {
         let known = &self.rule.sections;
         let numbers: BTreeSet<u16> = when.sections.iter().cloned().flatten().collect();
         if numbers.is_empty() {
-            return Err(format!("has no sections: expected {}", Field::Sections.example()));
+            return Err(TimetableTrouble::NoSections { form: Field::Sections.example() });
         }
         let missing: Vec<_> = numbers.iter().filter(|number| !known.contains_key(number)).map(u16::to_string).collect();
         if !missing.is_empty() {
             let known: Vec<_> = known.keys().map(u16::to_string).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Err(format!(
-                "the rule's sections do not have {}, but {known}: add their times there, or correct the number",
-                missing.join(", ")
-            ));
+            return Err(if known.is_empty() {
+                TimetableTrouble::SectionsNone { missing }
+            } else {
+                TimetableTrouble::SectionsUnknown { missing, known }
+            });
         }
         let mut times: Vec<(u16, Time, Time)> = Vec::new();
         for number in numbers {
@@ -374,7 +366,7 @@ impl Reader<'_> {
         Ok(times.into_iter().map(|(_, from, to)| (from, to)).collect())
     }
 
-    fn weeks(&self, when: &When) -> Result<BTreeSet<u16>, String> {
+    fn weeks(&self, when: &When) -> Result<BTreeSet<u16>, TimetableTrouble> {
         let all = self.rule.term.weeks;
         let has = |parity: Option<Parity>, week: &u16| parity.is_none_or(|parity| parity.has(*week));
         // Without any list of weeks the lesson is held in all that the term has.
@@ -385,21 +377,18 @@ impl Reader<'_> {
             if let (Some(of), Some(other)) = (parity, when.parity)
                 && *of != other
             {
-                return Err("is of odd and of even weeks at once: remove one of the two".to_owned());
+                return Err(TimetableTrouble::OddAndEven);
             }
             for range in list {
                 if *range.start() == 0 || *range.end() > all {
-                    let (first, last) = (range.start(), range.end());
-                    return Err(format!(
-                        "names the weeks {first} to {last}, but the term has 1 to {all}: correct them, or term.weeks in the \
-                         rule"
-                    ));
+                    let (first, last) = (*range.start(), *range.end());
+                    return Err(TimetableTrouble::WeeksBeyond { first, last, all });
                 }
                 weeks.extend(range.clone().filter(|week| has(parity.or(when.parity), week)));
             }
         }
         if weeks.is_empty() {
-            return Err("names no week of that kind: correct the weeks, or odd and even".to_owned());
+            return Err(TimetableTrouble::NoWeek);
         }
         Ok(weeks)
     }

@@ -1,5 +1,7 @@
 //! A parameter's text with names in braces, such as `{course} ({teacher})`.
 
+use paceline_domain::messages::TimetableTrouble;
+
 /// A text with the names of what a lesson has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Part>);
@@ -13,13 +15,15 @@ enum Part {
 impl Template {
     /// # Errors
     /// What was expected.
-    pub(crate) fn read(text: &str) -> Result<Self, String> {
+    pub(crate) fn read(text: &str) -> Result<Self, TimetableTrouble> {
+        let form = || "{course}".to_owned();
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once('{') {
-            let (name, behind) = behind.split_once('}').ok_or("a brace is not closed: expected a name, as {course}")?;
+            let closed = behind.split_once('}');
+            let (name, behind) = closed.ok_or_else(|| TimetableTrouble::NameNotClosed { form: form() })?;
             if name.trim().is_empty() {
-                return Err("expected a name in braces, as {course}".to_owned());
+                return Err(TimetableTrouble::NameExpected { form: form() });
             }
             parts.extend((!before.is_empty()).then(|| Part::Text(before.to_owned())));
             parts.push(Part::Name(name.trim().to_owned()));

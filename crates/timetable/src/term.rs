@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Span, ToSpan as _};
+use paceline_domain::messages::TimetableTrouble;
 
 /// No term has more weeks.
 pub(crate) const WEEKS_MAX: u16 = 60;
@@ -78,16 +79,18 @@ impl Term {
     }
 
     /// Why a day cannot make up for another.
-    pub(crate) fn refuses(&self, day: Date, takes: Date) -> Option<String> {
+    pub(crate) fn refuses(&self, day: Date, takes: Date) -> Option<TimetableTrouble> {
+        let written = |day: Date| day.to_string();
         if self.holidays.contains(&day) {
-            Some(format!("{day} is a holiday: take it out of term.holidays, or name another day"))
+            Some(TimetableTrouble::DayIsHoliday { day: written(day) })
         } else if !self.has(takes) {
             let last = self.day(self.weeks, Weekday::Sunday);
-            Some(format!("takes the lessons of {takes}: expected a day of the term, {} to {last}", self.first))
+            let (day, first, last) = (written(takes), written(self.first), written(last));
+            Some(TimetableTrouble::TakesOutsideTerm { day, first, last })
         } else if day == takes {
-            Some(format!("{day} takes its own lessons: name the day whose lessons it takes"))
+            Some(TimetableTrouble::TakesItself { day: written(day) })
         } else if self.make_ups.iter().any(|other| other.day == day) {
-            Some(format!("{day} takes another day's lessons already: remove one of the two"))
+            Some(TimetableTrouble::TakesAlready { day: written(day) })
         } else {
             None
         }
@@ -132,7 +135,7 @@ mod tests {
             (date(2026, 10, 10), date(2027, 1, 1), "expected a day of the term, 2026-09-02 to 2026-12-20"),
             (date(2026, 10, 10), date(2026, 10, 10), "its own"),
         ] {
-            let said = term.refuses(day, takes).unwrap_or_default();
+            let said = term.refuses(day, takes).map(|why| why.to_string()).unwrap_or_default();
             assert!(said.contains(why), "{said}");
         }
     }

@@ -6,7 +6,8 @@ import { t } from "./i18n.js";
 import { chooser } from "./import-choose.js";
 import { dropButton, save } from "./import-form.js";
 import { ask, during, stateOf } from "./import-state.js";
-import { button, fault, heading, name, nothing, section, table } from "./parts.js";
+import { told } from "./message.js";
+import { button, fault as problemOf, heading, name, nothing, section, table } from "./parts.js";
 import { go, href } from "./route.js";
 import { ruleForm, ruleText } from "./timetable-rule.js";
 
@@ -30,7 +31,7 @@ function work(state, redraw) {
   };
   return [
     h("div", { key: "status", role: "status", class: state.busy ? "nothing" : "sr" }, state.busy ? t("import.busy.expand") : said(state.expanded)),
-    state.problem ? h("div", { key: "problem" }, fault(state.problem)) : null,
+    state.problem ? h("div", { key: "problem" }, problemOf(state.problem)) : null,
     ruleForm(state, changed),
     h(
       "div",
@@ -74,16 +75,22 @@ function left({ holidays, displaced, outside }) {
   return parts.length > 0 ? nothing(parts.join(t("list.semicolon"))) : null;
 }
 
-/** The expansion's own words are English, whatever the page speaks. */
 function list(key, title, all) {
   return section(
     key,
     title,
     h(
       "ul",
-      { class: "faults", lang: "en" },
-      all.map(({ file, line, column, message }, index) =>
-        h("li", { key: index }, h("code", {}, name(`${file}:${line}`)), column ? [" ", h("bdi", {}, column)] : null, " ", h("span", { dir: "auto" }, message)),
+      { class: "faults" },
+      all.map((fault, index) =>
+        h(
+          "li",
+          { key: index },
+          h("code", {}, name(`${fault.file}:${fault.line}`)),
+          fault.column ? [" ", h("bdi", {}, told(fault, "column"))] : null,
+          " ",
+          h("span", { dir: "auto" }, told(fault, "message")),
+        ),
       ),
     ),
   );

@@ -197,8 +197,9 @@ export function faultText(fault) {
 }
 
 /** What is wrong with one: why a letter stays dead, or what the server says. */
-function wrong({ why, faults = [], not_after, error, reason }) {
-  if (!why) return error ?? reason ?? "";
+function wrong(fault) {
+  const { why, faults = [], not_after, reason } = fault;
+  if (!why) return told(fault, "error") || reason || "";
   if (faults.length === 0) return [t(`still_dead.${why}`), not_after ? [" (", instant(not_after), ")"] : null];
   return faults.map((fault, index) => [index > 0 ? "; " : null, name(fault.field), fault.field ? ": " : null, faultText(fault)]);
 }

@@ -96,7 +96,7 @@ impl Asked {
             Ok(mapping) => Some(Arc::new(mapping)),
             Err(faults) => {
                 for fault in &faults {
-                    fields.fault("map", fault);
+                    fields.wrong("map", fault.as_wrong());
                 }
                 None
             }

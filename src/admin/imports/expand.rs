@@ -10,6 +10,8 @@ use super::{apart, find, keep};
 use crate::admin::body::Document;
 use crate::admin::input::Id;
 use crate::admin::{Answer, Shared, answer};
+use crate::domain::job::Column;
+use crate::domain::messages::{FileTrouble, Rule as Message};
 use crate::domain::rows::exported::harmless;
 use crate::domain::rows::{FileError, FileFault};
 use crate::operations::expand::{Expanded, faults_of_method, is_calendar, jobs, lessons};
@@ -60,7 +62,8 @@ fn whole(catalog: &crate::domain::catalog::Catalog, memory: &Memory, reading: &R
     }
     let expanded = jobs(&memory.input.name, &rule, lessons)?;
     warnings.extend(expanded.warnings.iter().cloned());
-    let text = text(&expanded).map_err(|error| vec![of_file(memory, error.to_string())])?;
+    let text = text(&expanded)
+        .map_err(|error| vec![of_file(memory, FileTrouble::FileUnreadable { error: error.to_string() })])?;
     Ok((document(&expanded, &warnings), text))
 }
 
@@ -71,7 +74,7 @@ fn lessons_of(
     warnings: &mut Vec<FileFault>,
 ) -> Result<Vec<Lesson>, Vec<FileFault>> {
     let name = &memory.input.name;
-    let as_text = || memory.text(&reading.how).map_err(|why| vec![of_file(memory, why.to_string())]);
+    let as_text = || memory.text(&reading.how).map_err(|why| vec![of_file(memory, why)]);
     let is_text = memory.written.as_ref().is_ok_and(|written| !written.is_workbook());
     if is_calendar(name) || is_text && as_text()?.trim_start_matches('\u{feff}').starts_with(ics::BEGINNING) {
         let calendar = ics::lessons(name, &as_text()?, rule)?;
@@ -82,8 +85,8 @@ fn lessons_of(
     lessons(name, table.map_err(|FileError(faults)| faults)?, rule)
 }
 
-fn of_file(memory: &Memory, message: String) -> FileFault {
-    FileFault { file: memory.input.name.clone(), line: 1, column: None, message }
+fn of_file(memory: &Memory, message: impl Into<Message>) -> FileFault {
+    FileFault { file: memory.input.name.clone(), line: 1, column: None, message: message.into() }
 }
 
 fn text(expanded: &Expanded) -> std::io::Result<Vec<u8>> {
@@ -119,7 +122,12 @@ fn told(faults: &[FileFault]) -> Value {
 }
 
 fn list(faults: &[FileFault]) -> Value {
-    let column = |fault: &FileFault| fault.column.as_ref().map(ToString::to_string);
-    let of = |fault: &FileFault| json!({"file": fault.file, "line": fault.line, "column": column(fault), "message": fault.message});
+    let of = |fault: &FileFault| {
+        let column = fault.column.as_ref();
+        json!({
+            "file": fault.file, "line": fault.line, "column": column.map(ToString::to_string),
+            "column_fact": column.map(Column::spot), "message": fault.message.to_string(), "message_fact": fault.message,
+        })
+    };
     faults.iter().map(of).collect()
 }

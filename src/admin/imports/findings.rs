@@ -99,7 +99,7 @@ impl Group {
         let mut document = document(&self.first);
         document["heading"] = json!(self.first.heading);
         document["rule"] = json!(self.first.cause.rule);
-        document["rule_fact"] = json!(self.first.fact.as_ref().map(|fact| &fact.rule));
+        document["rule_fact"] = json!(self.first.fact.rule);
         document["uniform"] = json!(self.is_uniform);
         document["count"] = json!(self.count);
         document["rows"] = json!(self.rows);
@@ -111,6 +111,6 @@ impl Group {
 fn document(finding: &Finding) -> Value {
     json!({
         "line": finding.line, "column": finding.column, "field": finding.field, "severity": finding.severity,
-        "message": finding.message, "message_fact": finding.fact.as_ref().map(|fact| &fact.message),
+        "message": finding.message, "message_fact": finding.fact.message,
     })
 }

@@ -19,7 +19,7 @@ use crate::domain::messages::{FileTrouble, Language};
 use crate::domain::rows::exported::MASK;
 use crate::domain::rows::guess::{Guess, How, guess, is_secret, missing};
 use crate::domain::rows::template::template;
-use crate::domain::rows::{FileError, Format, Preview};
+use crate::domain::rows::{Format, Preview};
 use crate::domain::time::Timestamp;
 use crate::operations::expand::is_calendar;
 use crate::operations::files::{Memory, Written};
@@ -85,12 +85,7 @@ fn seen(
 
 fn preview(memory: &Memory) -> Result<Preview, Fault> {
     let preview = memory.preview(ROWS).map_err(|it| Fault::new(StatusCode::BAD_REQUEST, it.error, it.cure))?;
-    preview
-        .map_err(|FileError(faults)| unreadable(&faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
-}
-
-fn unreadable(why: &str) -> Fault {
-    Fault::new(StatusCode::BAD_REQUEST, why, "save the file in another way, or say how it is written")
+    preview.map_err(|error| Fault::faulty(&error))
 }
 
 fn unknown(method: &str) -> Fault {

@@ -35,9 +35,9 @@ pub struct Finding {
     /// What stands in the header of its column; empty without one.
     #[serde(skip)]
     pub heading: String,
-    /// The message as data; of a file as a whole there is none.
+    /// The message as data.
     #[serde(skip)]
-    pub fact: Option<Fact>,
+    pub fact: Fact,
     /// What people call the field.
     #[serde(skip)]
     pub label: String,
@@ -95,8 +95,9 @@ impl Finding {
     /// A fault of a file as a whole.
     pub fn of_file(fault: &FileFault) -> Self {
         let common = Common { file: &fault.file, line: fault.line, id: None, column: fault.column.as_ref(), field: "" };
-        let message = fault.message.clone();
-        Self { reason: Some(Reason::Malformed), ..common.finding(Severity::Fault, message.clone(), message) }
+        let message = Wrong::new(None, fault.message.clone(), None);
+        let found = common.of_fact(Severity::Fault, Fact { rule: fault.message.clone(), message });
+        Self { reason: Some(Reason::Malformed), ..found }
     }
 
     /// `rooms.csv:17: warning: column 5 (capacity): expected …`, in one line.
@@ -147,11 +148,7 @@ impl Fact {
 
 impl Common<'_> {
     fn of_fact(&self, severity: Severity, fact: Fact) -> Finding {
-        let found = self.finding(severity, fact.rule.to_string(), fact.message.to_string());
-        Finding { fact: Some(fact), ..found }
-    }
-
-    fn finding(&self, severity: Severity, rule: String, message: String) -> Finding {
+        let (rule, message) = (fact.rule.to_string(), fact.message.to_string());
         let label = |column: Option<Column>| column.map_or_else(|| self.field.to_owned(), |column| column.to_string());
         let whole = self.column.map(|column| Column { item: None, ..column.clone() });
         Finding {
@@ -165,7 +162,7 @@ impl Common<'_> {
             id: self.id.map(str::to_owned),
             reason: None,
             heading: self.column.map(|column| column.header.clone()).unwrap_or_default(),
-            fact: None,
+            fact,
             label: label(self.column.cloned()),
             cause: Cause { file: self.file.to_owned(), label: label(whole), rule },
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use paceline_tables::{COLUMNS_MAX, CellFault, Found, Kind, Notes, Reader, Refused as Unread, Sheet, Unreadable};
 
 use crate::domain::decode::Decoder;
-use crate::domain::messages::FileTrouble;
+use crate::domain::messages::{FileTrouble, HeaderTrouble, Rule};
 use crate::domain::rows::{FileError, FileFault, Format, Input, Preview, Rows, Table, TableRow};
 use crate::operations::refused::Refused;
 
@@ -185,7 +185,7 @@ impl Named {
 
 /// A fault of the file as a whole.
 pub fn fault(input: &Input, trouble: &FileTrouble) -> FileError {
-    FileError(vec![FileFault { file: input.name.clone(), line: 1, column: None, message: trouble.to_string() }])
+    FileError(vec![FileFault { file: input.name.clone(), line: 1, column: None, message: trouble.clone().into() }])
 }
 
 fn text(file: Reader, how: &How) -> Result<&'static str, FileTrouble> {
@@ -226,17 +226,15 @@ fn unread(refused: &Unread) -> FileTrouble {
 
 fn table(sheet: Sheet) -> Table {
     Box::new(sheet.map(|row| {
-        let row = row.map_err(|refused| unread(&refused).to_string())?;
+        let row = row.map_err(|refused| unread(&refused))?;
         let faults = row.faults.into_iter().map(|(cell, fault)| (cell, why(fault))).collect();
         Ok(TableRow { number: row.number, cells: row.cells, faults })
     }))
 }
 
-const fn why(fault: CellFault) -> &'static str {
+fn why(fault: CellFault) -> Rule {
     match fault {
-        CellFault::Rounded => {
-            "a number of more than 15 digits, which the spreadsheet has rounded: format the column as text, and enter it again"
-        }
+        CellFault::Rounded => HeaderTrouble::NumberRounded.into(),
     }
 }
 

@@ -56,7 +56,10 @@ pub(super) fn rows(raw: &[u8], format: Format) {
         Ok(rows) => rows,
         Err(error) => {
             return assert!(
-                error.0.iter().all(|fault| fault.file == "f" && fault.line > 0 && !fault.message.is_empty()),
+                error
+                    .0
+                    .iter()
+                    .all(|fault| fault.file == "f" && fault.line > 0 && !fault.message.to_string().is_empty()),
                 "{error}"
             );
         }
@@ -74,7 +77,10 @@ pub(super) fn rows(raw: &[u8], format: Format) {
                 }
             }
             Err(error) => assert!(
-                error.0.iter().all(|fault| fault.file == "f" && fault.line > 0 && !fault.message.is_empty()),
+                error
+                    .0
+                    .iter()
+                    .all(|fault| fault.file == "f" && fault.line > 0 && !fault.message.to_string().is_empty()),
                 "{error}"
             ),
         }

@@ -15,13 +15,13 @@ use super::mapping::{self, Added, Mapped};
 use super::records::Record;
 use super::table::{Lines, Table};
 use super::value;
-use super::{Base, Draft, FileError, FileFault, Input, NO_UTF8, Row, header, swallowed, too_long};
+use super::{Base, Draft, FileError, Input, Row, header, swallowed, too_long};
 use crate::catalog::{shortened, shown_text};
 use crate::checks::{self, Check, Finding, Severity, Source};
 use crate::decode::{Decoder, Defaults};
 use crate::job::{Column, Fault, Rejection};
 use crate::mask;
-use crate::messages::Rule;
+use crate::messages::{HeaderTrouble, Rule};
 use crate::time::Zone;
 
 pub(super) struct Reader<R> {
@@ -55,8 +55,7 @@ impl<R: BufRead> Reader<R> {
         added.retain(|added| !(matches!(added.target, Target::Field(_)) && targets.contains(&added.target)));
         targets.extend(added.iter().map(|added| added.target.clone()));
         units.resize(targets.len(), None);
-        let fault = |message| FileFault { file: input.name.clone(), line, column: None, message };
-        all.extend(header::faults(decoder, input, &header, &targets).into_iter().map(fault));
+        all.extend(header::faults(decoder, input, (line, &header), &targets));
         let mut words = vec![Vec::new(); targets.len()];
         if let Some(mapping) = mapping {
             all.extend(header::faults_of_added(decoder, input, (mapping, &added), &targets));
@@ -94,7 +93,7 @@ impl<R: BufRead> Reader<R> {
             if bytes > input.bytes_max {
                 return Ok(Some(too_long(input, line, bytes, &self.lines.text(), None)));
             }
-            let cells = self.lines.cells().map_err(|_| FileError::at(input, line, NO_UTF8))?;
+            let cells = self.lines.cells().map_err(|_| FileError::at(input, line, HeaderTrouble::NotUtf8Here))?;
             // Spreadsheets leave rows of empty cells behind.
             if cells.iter().all(|cell| cell.trim().is_empty()) {
                 continue;
@@ -129,7 +128,7 @@ impl<R: BufRead> Reader<R> {
             }
             let mut faults = self.columns.width_faults(&written);
             faults.extend(self.columns.cell_faults(&written, &meanings, self.lines.is_table()));
-            faults.extend(self.lines.faults().iter().map(|(index, why)| self.columns.fault(*index, *why)));
+            faults.extend(self.lines.faults().iter().map(|(index, why)| self.columns.fault(*index, why.clone())));
             let judged = Judged { line, cells: &cells, document, faults, meanings: &meanings };
             return Ok(Some(self.columns.row(judged, decoder, input)));
         }

@@ -9,6 +9,7 @@ use crate::catalog::{Kind, nearest};
 use crate::checks;
 use crate::decode::{Decoder, FIELDS};
 use crate::job::Column;
+use crate::messages::{HeaderTrouble, Rule};
 
 /// What the columns of a header name, and the unit that it names for them. All result columns together are an export's;
 /// one that a method has as a parameter is that, and the export's own carries a prefix then.
@@ -45,24 +46,14 @@ pub(super) fn targets(
 }
 
 /// What is wrong with a header whatever the rows say.
-pub(super) fn faults(decoder: &Decoder, input: &Input, header: &[String], targets: &[Target]) -> Vec<String> {
-    let mut faults = Vec::new();
-    for (field, given) in [("method", &input.method), ("app", &input.app)] {
-        if given.is_none() && !targets.contains(&Target::Field(field)) {
-            faults.push(format!("names no {field}: add a column {field:?}, or give --{field}"));
-        }
-    }
-    let of_arguments = [
-        ("--ignore-columns", input.layout.ignored.iter().collect::<Vec<_>>()),
-        ("--where", input.layout.wanted.iter().map(|(name, _)| name).collect()),
-    ];
-    for (argument, names) in of_arguments {
-        for name in names.into_iter().filter(|name| !header.contains(name)) {
-            let hint = nearest(name, header.iter().map(String::as_str));
-            let hint = hint.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-            faults.push(format!("has no column {name:?}, which {argument} names{hint}"));
-        }
-    }
+pub(super) fn faults(
+    decoder: &Decoder,
+    input: &Input,
+    (line, header): (u64, &[String]),
+    targets: &[Target],
+) -> Vec<FileFault> {
+    let fault = |column: Option<Column>, message: Rule| FileFault { file: input.name.clone(), line, column, message };
+    let mut faults = faults_of_arguments(input, header, targets, |trouble| fault(None, trouble.into()));
     for (index, target) in targets.iter().enumerate().take(header.len()) {
         if matches!(target, Target::Nothing | Target::Ignored | Target::Result(_)) {
             continue;
@@ -71,15 +62,45 @@ pub(super) fn faults(decoder: &Decoder, input: &Input, header: &[String], target
         let visible: String = header[index].chars().filter(|letter| !unseen.contains(letter)).collect();
         let label = Column { number: index + 1, header: visible, item: None };
         if !unseen.is_empty() {
-            let codes: Vec<_> = unseen.into_iter().map(checks::code).collect();
-            faults.push(format!("{label}: the name holds what nobody sees, {}; remove it", codes.join(", ")));
+            let codes = unseen.into_iter().map(checks::code).collect();
+            faults.push(fault(Some(label), HeaderTrouble::UnseenInName { codes }.into()));
             continue;
         }
         if let Some(first) = targets[..index].iter().position(|other| other == target) {
-            faults.push(format!("{label}: the same as column {} ({})", first + 1, header[first]));
+            let same = HeaderTrouble::SameColumn { number: first + 1, header: header[first].clone() };
+            faults.push(fault(Some(label), same.into()));
         } else if let Target::Param(part, path) = target {
-            faults
-                .extend(column_fault(decoder, input, part, path, &header[index]).map(|why| format!("{label}: {why}")));
+            faults.extend(column_fault(decoder, input, part, path, &header[index]).map(|why| fault(Some(label), why)));
+        }
+    }
+    faults
+}
+
+/// What was said of the file that its header has not.
+fn faults_of_arguments(
+    input: &Input,
+    header: &[String],
+    targets: &[Target],
+    fault: impl Fn(HeaderTrouble) -> FileFault,
+) -> Vec<FileFault> {
+    let mut faults = Vec::new();
+    for (field, given) in [("method", &input.method), ("app", &input.app)] {
+        if given.is_none() && !targets.contains(&Target::Field(field)) {
+            faults.push(fault(HeaderTrouble::HeaderWithout { field: field.to_owned() }));
+        }
+    }
+    let of_arguments = [
+        ("--ignore-columns", input.layout.ignored.iter().collect::<Vec<_>>()),
+        ("--where", input.layout.wanted.iter().map(|(name, _)| name).collect()),
+    ];
+    for (argument, names) in of_arguments {
+        for name in names.into_iter().filter(|name| !header.contains(name)) {
+            let (name, argument) = (name.clone(), argument.to_owned());
+            let near = nearest(&name, header.iter().map(String::as_str)).map(str::to_owned);
+            faults.push(fault(match near {
+                None => HeaderTrouble::NoSuchColumn { name, argument },
+                Some(near) => HeaderTrouble::NoSuchColumnBut { name, argument, near },
+            }));
         }
     }
     faults
@@ -95,8 +116,9 @@ pub(super) fn faults_of_added(
     let own = targets.len() - added.len();
     let fault = |(index, added): (usize, &Added)| {
         if let Some(first) = targets[..own + index].iter().position(|other| *other == added.target) {
-            let by = if first < own { format!("column {}", first + 1) } else { "the map itself".to_owned() };
-            return Some(mapping.fault_of(added, format_args!("{by} gives it already")));
+            let by =
+                if first < own { HeaderTrouble::ColumnGives { number: first + 1 } } else { HeaderTrouble::MapGives };
+            return Some(mapping.fault_of(added, by));
         }
         let Target::Param(part, path) = &added.target else { return None };
         let why = column_fault(decoder, input, part, path, &path.join("."))?;
@@ -106,12 +128,12 @@ pub(super) fn faults_of_added(
 }
 
 /// Why no method of the catalog can use a column, if none can.
-fn column_fault(decoder: &Decoder, input: &Input, part: &str, path: &[String], header: &str) -> Option<String> {
+fn column_fault(decoder: &Decoder, input: &Input, part: &str, path: &[String], header: &str) -> Option<Rule> {
     let mut no_cell = None;
     for method in decoder.catalog.methods.values().filter(|method| method.kind == Kind::Job) {
         match meaning(method, part, path) {
             Meaning::Leaf(_) => return None,
-            Meaning::NoCell(why) => no_cell = Some(why.to_string()),
+            Meaning::NoCell(why) => no_cell = Some(why),
             Meaning::Unknown => {}
         }
     }
@@ -122,15 +144,17 @@ fn column_fault(decoder: &Decoder, input: &Input, part: &str, path: &[String], h
     let jobs = decoder.catalog.methods.values().filter(|method| method.kind == Kind::Job && wanted(&method.name));
     let meant = Headings::of(&decoder.catalog, input.method.as_deref()).find(header);
     if meant.len() > 1 {
-        let columns = meant.iter().map(|called| called.column.as_str()).collect::<Vec<_>>().join(", ");
-        let what = if input.method.is_some() { "name one of them" } else { "give --method, or name one of them" };
-        return Some(format!("may mean {columns}: {what}"));
+        let columns = meant.iter().map(|called| called.column.clone()).collect();
+        let of_method = input.method.is_some();
+        let trouble =
+            if of_method { HeaderTrouble::MayMean { columns } } else { HeaderTrouble::MayMeanOfMethods { columns } };
+        return Some(trouble.into());
     }
     let mut known: Vec<String> = jobs.flat_map(|method| [names(method), heading::aliases(method)].concat()).collect();
     known.extend(FIELDS.map(str::to_owned));
-    let hint = match nearest(header, known.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean {near:?}?"),
-        None => "`paceline methods show` lists what a method takes".to_owned(),
+    let trouble = match nearest(header, known.iter().map(String::as_str)) {
+        Some(near) => HeaderTrouble::NoMethodTakesBut { near: near.to_owned() },
+        None => HeaderTrouble::NoMethodTakes,
     };
-    Some(format!("no method has such a parameter; {hint}"))
+    Some(trouble.into())
 }

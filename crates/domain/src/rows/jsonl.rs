@@ -6,10 +6,11 @@ use std::io::{BufRead, Read};
 use bytes::Bytes;
 
 use super::opening::{self, Opened};
-use super::{Draft, FileError, Format, Input, Row, too_long};
+use super::{Draft, FileError, Format, Input, Row, too_long, unreadable};
 use crate::catalog::shown_text;
 use crate::decode::{Decoder, Defaults};
 use crate::json;
+use crate::messages::HeaderTrouble;
 
 pub(super) struct Reader<R> {
     source: Opened<R>,
@@ -21,19 +22,18 @@ pub(super) struct Reader<R> {
 impl<R: BufRead> Reader<R> {
     pub(super) fn open(input: &Input, source: R) -> Result<Self, FileError> {
         if let Some((name, _)) = input.layout.wanted.first() {
-            return Err(FileError::at(input, 1, format!("has no columns, so none is called {}", shown_text(name))));
+            return Err(FileError::at(input, 1, HeaderTrouble::NoColumnsToName { name: shown_text(name) }));
         }
         let (source, _) = opening::open(source, Format::Jsonl, &input.layout)
-            .map_err(|(line, message)| FileError::at(input, line, message))?;
+            .map_err(|(line, message)| FileError::at(input, line, *message))?;
         Ok(Self { source, line: 0, jobs: 0 })
     }
 
     pub(super) fn next(&mut self, decoder: &Decoder, input: &Input) -> Result<Option<Draft>, FileError> {
         loop {
             self.line += 1;
-            let (text, left_out) = self
-                .read(input)
-                .map_err(|error| FileError::at(input, self.line, format!("cannot be read: {error}")))?;
+            let (text, left_out) =
+                self.read(input).map_err(|error| FileError::at(input, self.line, unreadable(&error)))?;
             if text.is_empty() {
                 return Ok(None);
             }
@@ -100,20 +100,18 @@ impl<R: BufRead> Reader<R> {
 }
 
 /// Why a line is no job and begins none: JSON that people and programs write, but not line by line.
-fn no_line(text: &[u8], file: &str) -> Option<String> {
+fn no_line(text: &[u8], file: &str) -> Option<HeaderTrouble> {
     let text = text.trim_ascii();
     let lines = format!("{}.jsonl", file.rsplit_once('.').map_or(file, |(stem, _)| stem));
     let lines = if lines == file { "lines.jsonl" } else { lines.as_str() };
     if text.starts_with(b"[") {
-        return Some(format!("is a JSON array; expected one job a line: `jq -c '.[]' {file} >{lines}` writes them so"));
+        return Some(HeaderTrouble::JsonArray { command: format!("jq -c '.[]' {file} >{lines}") });
     }
     // A line that was cut ends anywhere; one of a document that is laid out for people ends behind a sign.
     let goes_on =
         text.starts_with(b"{") && text.last().is_some_and(|last| b"{[,:".contains(last)) && !text.ends_with(b"},");
-    goes_on.then(|| {
-        format!(
-            "is a JSON object over several lines; expected one job a line: `jq -c . {file} >{lines}` writes it so, and \
-             `jq -c '.[]'` does where the jobs stand in an array"
-        )
+    goes_on.then(|| HeaderTrouble::JsonSpread {
+        command: format!("jq -c . {file} >{lines}"),
+        of_array: "jq -c '.[]'".to_owned(),
     })
 }

@@ -14,6 +14,7 @@ use super::column::Target;
 use super::heading::{Headings, normal};
 use super::{FileFault, Input};
 use crate::catalog::nearest;
+use crate::messages::{HeaderTrouble, Rule};
 
 /// What a map file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -133,20 +134,20 @@ impl Mapping {
     /// Reads a map file.
     ///
     /// # Errors
-    /// Every fault, as `rooms.map.toml:3: what is wrong`.
-    pub fn read(name: &str, text: &str) -> Result<Self, Vec<String>> {
+    /// Every fault with its line.
+    pub fn read(name: &str, text: &str) -> Result<Self, Vec<FileFault>> {
+        let mut mapping = Self { name: name.to_owned(), ..Self::default() };
         let line = |at: usize| text.bytes().take(at).filter(|byte| *byte == b'\n').count() as u64 + 1;
         let draft: Draft = toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
-            vec![format!("{name}:{}: {}", line(at), error.message())]
+            vec![mapping.fault(line(at), HeaderTrouble::TomlBroken { error: error.message().to_owned() })]
         })?;
         let mut faults = Vec::new();
-        let mut mapping = Self { name: name.to_owned(), ..Self::default() };
         for (key, value) in draft.templates {
             let (line, key) = (line(key.span().start), key.into_inner());
             match Template::read(value.get_ref()) {
                 Ok(value) => mapping.templates.push(Entry { line, key, value }),
-                Err(why) => faults.push(format!("{name}:{line}: templates.{key}: {why}")),
+                Err(why) => faults.push(mapping.fault(line, Rule::of_entry(format!("templates.{key}"), why))),
             }
         }
         let named = |key: Spanned<String>| (line(key.span().start), key.into_inner());
@@ -198,9 +199,12 @@ impl Mapping {
             mapped.added.push(self.added(entry.line, &entry.key, parts, headings));
         }
         for (line, heading) in missing {
-            let near = nearest(&heading, header.iter().map(String::as_str));
-            let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-            mapped.faults.push(self.fault(line, format!("the file has no column {heading:?}{hint}")));
+            let near = nearest(&heading, header.iter().map(String::as_str)).map(str::to_owned);
+            let trouble = match near {
+                None => HeaderTrouble::FileWithoutColumn { heading },
+                Some(near) => HeaderTrouble::FileWithoutColumnBut { heading, near },
+            };
+            mapped.faults.push(self.fault(line, trouble));
         }
         mapped.use_up();
         mapped
@@ -215,13 +219,15 @@ impl Mapping {
     /// Words for the values of what no column gives, each with its fault.
     pub(super) fn unused_words(&self, targets: &[Target], headings: &Headings) -> Vec<FileFault> {
         let is_unused = |entry: &&Entry<_>| !targets.contains(&target(&entry.key, headings));
-        let fault = |entry: &Entry<_>| self.fault(entry.line, format!("words.{}: no column gives it", entry.key));
+        let fault = |entry: &Entry<_>| {
+            self.fault(entry.line, Rule::of_entry(format!("words.{}", entry.key), HeaderTrouble::NothingGives))
+        };
         self.words.iter().filter(is_unused).map(fault).collect()
     }
 
     /// A fault of a column that the mapping adds.
-    pub(super) fn fault_of(&self, added: &Added, why: impl fmt::Display) -> FileFault {
-        self.fault(added.line, format!("{}: {why}", added.target.field()))
+    pub(super) fn fault_of(&self, added: &Added, why: impl Into<Rule>) -> FileFault {
+        self.fault(added.line, Rule::of_entry(added.target.field(), why))
     }
 
     /// The files' own names for what the mapping needs: nobody else may say something of them.
@@ -229,8 +235,8 @@ impl Mapping {
         Added { target: target(name, headings), heading: format!("{name}, by {}", self.name), line, parts }
     }
 
-    fn fault(&self, line: u64, message: String) -> FileFault {
-        FileFault { file: self.name.clone(), line, column: None, message }
+    fn fault(&self, line: u64, message: impl Into<Rule>) -> FileFault {
+        FileFault { file: self.name.clone(), line, column: None, message: message.into() }
     }
 }
 
@@ -248,14 +254,15 @@ impl Mapped {
 }
 
 impl Template {
-    fn read(text: &str) -> Result<Self, String> {
+    fn read(text: &str) -> Result<Self, HeaderTrouble> {
+        let form = || "{column}".to_owned();
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once('{') {
             let (column, behind) =
-                behind.split_once('}').ok_or("a brace is not closed: {column} is a column's cell")?;
+                behind.split_once('}').ok_or_else(|| HeaderTrouble::ColumnNotClosed { form: form() })?;
             if column.trim().is_empty() {
-                return Err("expected a column's name in braces".to_owned());
+                return Err(HeaderTrouble::ColumnExpected);
             }
             parts.extend((!before.is_empty()).then(|| Part::Text(before.to_owned())));
             parts.push(Part::Column(column.trim().to_owned()));
@@ -263,7 +270,7 @@ impl Template {
         }
         parts.extend((!rest.is_empty()).then(|| Part::Text(rest.to_owned())));
         let has_columns = parts.iter().any(|part| matches!(part, Part::Column(_)));
-        if has_columns { Ok(Self(parts)) } else { Err("names no {column}: put it among the constants".to_owned()) }
+        if has_columns { Ok(Self(parts)) } else { Err(HeaderTrouble::NoColumnInText { form: form() }) }
     }
 }
 

@@ -30,7 +30,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::{DefaultHasher, Entry};
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::io::BufRead;
+use std::io::{self, BufRead};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ use super::checks::Finding;
 use super::decode::{self, Decoder};
 use super::find::Names;
 use super::job::{Column, Fault, Job, Params, Rejection};
-use super::messages::Rule;
+use super::messages::{FileTrouble, Language, Render as _, Rule, Spot, Wrong};
 use super::reason::Reason;
 use super::time::Zone;
 use csv::Columns;
@@ -238,16 +238,26 @@ pub struct FileFault {
     /// The column of a CSV file, if it is in one.
     pub column: Option<Column>,
     /// What is wrong.
-    pub message: String,
+    pub message: Rule,
+}
+
+impl FileFault {
+    /// What is wrong and where, in one sentence.
+    pub fn render(&self, language: Language) -> String {
+        self.as_wrong().render(language)
+    }
+
+    /// The same as data.
+    pub fn as_wrong(&self) -> Wrong {
+        let wrong = Wrong::new(self.column.as_ref().map(Column::spot), self.message.clone(), None);
+        let spot = Spot::Field { field: format!("{}:{}", self.file, self.line) };
+        Wrong::InField { spot, wrong: Box::new(wrong) }
+    }
 }
 
 impl fmt::Display for FileFault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}:{}: ", self.file, self.line)?;
-        if let Some(column) = &self.column {
-            write!(out, "{column}: ")?;
-        }
-        out.write_str(&self.message)
+        out.write_str(&self.render(Language::English))
     }
 }
 
@@ -257,8 +267,8 @@ impl fmt::Display for FileFault {
 pub struct FileError(pub Vec<FileFault>);
 
 impl FileError {
-    fn at(input: &Input, line: u64, message: impl fmt::Display) -> Self {
-        Self(vec![FileFault { file: input.name.clone(), line, column: None, message: message.to_string() }])
+    fn at(input: &Input, line: u64, message: impl Into<Rule>) -> Self {
+        Self(vec![FileFault { file: input.name.clone(), line, column: None, message: message.into() }])
     }
 }
 
@@ -473,8 +483,10 @@ fn fingerprint(id: &str) -> u128 {
     half(0) << 64 | half(1)
 }
 
-/// What is wrong with bytes that are no UTF-8, in a file that is UTF-8 for the rest.
-const NO_UTF8: &str = "is not UTF-8 here; save the file as \"CSV UTF-8\" again, or give its --encoding";
+/// The source of a file failed.
+fn unreadable(error: &io::Error) -> Rule {
+    FileTrouble::FileUnreadable { error: error.to_string() }.into()
+}
 
 #[cfg(test)]
 mod tests;

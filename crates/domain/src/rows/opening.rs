@@ -4,6 +4,7 @@ use std::io::{BufRead, Read as _};
 
 use super::{Format, Layout};
 use crate::json::BOM;
+use crate::messages::{HeaderTrouble, Rule};
 
 /// How much of a line is looked at to tell one separator from another.
 const LOOK_BYTES: u64 = 4_096;
@@ -23,21 +24,24 @@ pub(super) struct Opening {
 /// A source that gives its first bytes once more.
 pub(super) type Opened<R> = std::io::Chain<std::io::Cursor<Vec<u8>>, R>;
 
+/// The line, and why what follows cannot be read.
+pub(super) type Broken = (u64, Box<Rule>);
+
+fn broken(line: u64, trouble: impl Into<Rule>) -> Broken {
+    (line, Box::new(trouble.into()))
+}
+
 /// Passes over a byte order mark, a line that tells spreadsheets the separator, and titles above the header.
 ///
 /// # Errors
 /// The line, and why what follows cannot be read.
-pub(super) fn open<R: BufRead>(
-    mut source: R,
-    format: Format,
-    layout: &Layout,
-) -> Result<(Opened<R>, Opening), (u64, String)> {
+pub(super) fn open<R: BufRead>(mut source: R, format: Format, layout: &Layout) -> Result<(Opened<R>, Opening), Broken> {
     let mut first = line(&mut source, 1)?;
     if first.starts_with(BOM) {
         first.drain(..BOM.len());
     }
     if first.starts_with(BOM) {
-        return Err((1, "begins with the byte order mark (U+FEFF) twice: remove one".to_owned()));
+        return Err(broken(1, HeaderTrouble::TwoMarks));
     }
     let mut opening = Opening { lines: 0, separator: b',' };
     if format == Format::Csv {
@@ -45,7 +49,7 @@ pub(super) fn open<R: BufRead>(
         (first, told) = header(&mut source, first, layout, &mut opening.lines)?;
         opening.separator = match layout.separator.or(told) {
             Some(separator) => separator,
-            None => separator(&first).map_err(|message| (1 + opening.lines, message))?,
+            None => separator(&first).map_err(|trouble| broken(1 + opening.lines, trouble))?,
         };
     }
     Ok((std::io::Cursor::new(first).chain(source), opening))
@@ -57,24 +61,18 @@ fn header(
     mut first: Vec<u8>,
     layout: &Layout,
     lines: &mut u64,
-) -> Result<(Vec<u8>, Option<u8>), (u64, String)> {
+) -> Result<(Vec<u8>, Option<u8>), Broken> {
     if first.windows(2).any(|pair| pair[0] == b'\r' && pair[1] != b'\n') {
-        let message = "the lines end with a carriage return alone (U+000D), as old programs write them; save the file as \
-                       \"CSV UTF-8 (Comma delimited)\"";
-        return Err((1, message.to_owned()));
+        return Err(broken(1, HeaderTrouble::CarriageReturns));
     }
     let told = match told_separator(&first).map(|told| (told, u8::try_from(told))) {
         None => None,
         Some((_, Ok(byte))) if byte.is_ascii() => Some(byte),
         Some((told, _)) => {
-            let message = format!(
-                "says that the columns are separated by {told:?}; expected a comma, a semicolon or a tab: save the file as \
-                 \"CSV UTF-8 (Comma delimited)\", and remove the line"
-            );
-            return Err((1, message));
+            return Err(broken(1, HeaderTrouble::OddSeparatorTold { separator: format!("{told:?}") }));
         }
     };
-    let mut pass = |first: &mut Vec<u8>| -> Result<(), (u64, String)> {
+    let mut pass = |first: &mut Vec<u8>| -> Result<(), Broken> {
         *lines += 1;
         while !first.ends_with(b"\n") {
             let more = line(source, *lines)?;
@@ -96,10 +94,10 @@ fn header(
 }
 
 /// The next line with its end, or its beginning if it is long.
-fn line(source: &mut impl BufRead, number: u64) -> Result<Vec<u8>, (u64, String)> {
+fn line(source: &mut impl BufRead, number: u64) -> Result<Vec<u8>, Broken> {
     let mut line = Vec::new();
     let read = source.take(LOOK_BYTES).read_until(b'\n', &mut line);
-    read.map_err(|error| (number, format!("cannot be read: {error}")))?;
+    read.map_err(|error| broken(number, super::unreadable(&error)))?;
     Ok(line)
 }
 
@@ -117,7 +115,7 @@ fn told_separator(line: &[u8]) -> Option<char> {
 }
 
 /// What separates the columns: what stands most often in the header, outside of quotes.
-fn separator(line: &[u8]) -> Result<u8, String> {
+fn separator(line: &[u8]) -> Result<u8, HeaderTrouble> {
     let Ok(line) = std::str::from_utf8(line) else { return Ok(b',') };
     let count = |separator: char| line.split('"').step_by(2).map(|part| part.matches(separator).count()).sum::<usize>();
     let mut found = (',', 0);
@@ -129,13 +127,8 @@ fn separator(line: &[u8]) -> Result<u8, String> {
     }
     if found.1 == 0 {
         match line.chars().find(|letter| ['，', '、', '|'].contains(letter)) {
-            Some('|') => return Err("the columns seem to be separated by '|': if so, give --delimiter '|'".to_owned()),
-            Some(other) => {
-                return Err(format!(
-                    "the columns are separated by {other:?}; expected a comma, a semicolon or a tab: save the file as \
-                     \"CSV UTF-8 (Comma delimited)\""
-                ));
-            }
+            Some('|') => return Err(HeaderTrouble::BarSeparator),
+            Some(other) => return Err(HeaderTrouble::OddSeparator { separator: format!("{other:?}") }),
             None => {}
         }
     }

@@ -8,6 +8,7 @@
 use std::io::BufRead;
 
 use crate::checks::Check;
+use crate::messages::{FileTrouble, HeaderTrouble, Rule};
 
 /// A record that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,25 +51,15 @@ impl QuoteFault {
     }
 
     /// What is wrong, and what to do.
-    pub(super) fn message(self) -> String {
-        match self.kind {
-            QuoteKind::Stray => "a quote inside a cell that does not begin with one: put the whole cell in quotes and \
-                                 double the quotes inside, as in \"65\"\" screen\""
-                .to_owned(),
-            QuoteKind::Formula => Check::Formula(String::new()).rule().to_string(),
-            QuoteKind::Half { line } if line != self.line => format!(
-                "the quote that opens here is closed in the middle of a text on line {line}: close it where the cell \
-                 ends, or double it if it is part of the text, as in \"65\"\" screen\""
-            ),
-            QuoteKind::Half { .. } => "text behind the closing quote: double the quotes inside a cell, as in \
-                                       \"65\"\" screen\""
-                .to_owned(),
-            QuoteKind::Unclosed => {
-                "the quote that opens here is never closed: close it where the cell ends, or double \
-                                    it if it is part of the text, as in \"65\"\" screen\""
-                    .to_owned()
-            }
-        }
+    pub(super) fn rule(self) -> Rule {
+        let trouble = match self.kind {
+            QuoteKind::Formula => return Check::Formula(String::new()).rule(),
+            QuoteKind::Stray => HeaderTrouble::QuoteInside,
+            QuoteKind::Half { line } if line != self.line => HeaderTrouble::QuoteClosedOn { line },
+            QuoteKind::Half { .. } => HeaderTrouble::TextBehindQuote,
+            QuoteKind::Unclosed => HeaderTrouble::QuoteUnclosed,
+        };
+        trouble.into()
     }
 }
 
@@ -77,6 +68,8 @@ impl QuoteFault {
 pub(super) enum Trouble {
     /// The source failed, on this line.
     Io(u64, std::io::Error),
+    /// A table that is no text cannot be read on, from this row.
+    Unread(u64, FileTrouble),
     /// Quotes are not as they should be, here and further on, as far as it can be told.
     Quotes(Vec<QuoteFault>),
 }

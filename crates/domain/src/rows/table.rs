@@ -4,6 +4,7 @@ use std::io::BufRead;
 
 use super::opening::Opened;
 use super::records::{Record, Records, Trouble};
+use crate::messages::{FileTrouble, Rule};
 
 /// A row of a table that is no text, such as a workbook's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,11 +14,11 @@ pub struct TableRow {
     /// Its cells as text.
     pub cells: Vec<String>,
     /// Cells, counted from 0, whose text is not what somebody entered, and why.
-    pub faults: Vec<(usize, &'static str)>,
+    pub faults: Vec<(usize, Rule)>,
 }
 
 /// The rows of such a table in their order, or why it cannot be read further.
-pub type Table = Box<dyn Iterator<Item = Result<TableRow, String>> + Send>;
+pub type Table = Box<dyn Iterator<Item = Result<TableRow, FileTrouble>> + Send>;
 
 pub(super) enum Lines<R> {
     Text { records: Records<Opened<R>>, separator: u8 },
@@ -27,7 +28,7 @@ pub(super) enum Lines<R> {
 impl<R: BufRead> Lines<R> {
     /// A table, from this row on.
     pub(super) fn table(rows: Table, first: u64) -> Self {
-        let passed = move |row: &Result<TableRow, String>| row.as_ref().is_ok_and(|row| row.number < first);
+        let passed = move |row: &Result<TableRow, FileTrouble>| row.as_ref().is_ok_and(|row| row.number < first);
         Self::Table { rows: Box::new(rows.skip_while(passed)), row: TableRow::default(), width: 0 }
     }
 
@@ -36,7 +37,7 @@ impl<R: BufRead> Lines<R> {
             Self::Text { records, .. } => records.read(),
             Self::Table { rows, row, width } => {
                 let Some(next) = rows.next() else { return Ok(None) };
-                *row = next.map_err(|why| Trouble::Io(row.number + 1, std::io::Error::other(why)))?;
+                *row = next.map_err(|why| Trouble::Unread(row.number + 1, why))?;
                 // The header is as wide as its last name; rows end with their last value.
                 *width = if *width == 0 { row.cells.len() } else { *width };
                 row.cells.resize(row.cells.len().max(*width), String::new());
@@ -62,7 +63,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// Cells of the row that was read last, whose text is not what somebody entered.
-    pub(super) fn faults(&self) -> &[(usize, &'static str)] {
+    pub(super) fn faults(&self) -> &[(usize, Rule)] {
         match self {
             Self::Text { .. } => &[],
             Self::Table { row, .. } => &row.faults,

@@ -332,7 +332,7 @@ fn columns_and_rows_can_be_left_out() {
     assert!(read_with(wanted, "f.jsonl", jobs).unwrap_err().contains("has no columns"));
 }
 
-fn table(rows: Vec<Result<TableRow, String>>, layout: Layout) -> Result<Vec<Result<Row, FileError>>, FileError> {
+fn table(rows: Vec<Result<TableRow, FileTrouble>>, layout: Layout) -> Result<Vec<Result<Row, FileError>>, FileError> {
     let decoder = Arc::new(Decoder { catalog: Arc::clone(&CATALOG), apps: Apps::Any, rights: Arc::default() });
     let (method, app) = (Some(ROOM.to_owned()), Some("acme".to_owned()));
     let input = Input { name: "f.xlsx".to_owned(), batch: "b".to_owned(), method, app, bytes_max: 1_000, layout };
@@ -346,10 +346,15 @@ fn table_row(number: u64, cells: &[&str]) -> TableRow {
 #[test]
 fn rows_of_a_table_are_read_as_those_of_a_text() {
     let header = table_row(3, &["name", "capacity", "room_level_id", "device.name"]);
-    let rounded = TableRow { faults: vec![(2, "was rounded")], ..table_row(7, &["b", "10", "6911234567890123000"]) };
+    let rounded =
+        TableRow { faults: vec![(2, "was rounded".into())], ..table_row(7, &["b", "10", "6911234567890123000"]) };
     let rows = [table_row(1, &["Rooms"]), header, table_row(5, &["7F,701\" left", "10", "omb_1"]), rounded];
     let third = Layout { header_row: Some(3), ..Layout::default() };
-    let rows = table(rows.into_iter().map(Ok).chain([Err("is cut".to_owned())]).collect(), third.clone()).unwrap();
+    let rows = table(
+        rows.into_iter().map(Ok).chain([Err(FileTrouble::FileUnreadable { error: "is cut".to_owned() })]).collect(),
+        third.clone(),
+    )
+    .unwrap();
     let first = rows[0].as_ref().unwrap();
     assert_eq!((first.line, first.place.as_str()), (5, "f.xlsx:5"));
     assert_eq!(body(first), json!({"name": "7F,701\" left", "capacity": 10, "room_level_id": "omb_1"}));

@@ -6,6 +6,7 @@ use icalendar::parser::{Component, Property};
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
+use paceline_domain::messages::{TimeForm, TimetableTrouble};
 use rrule::RRuleSet;
 
 use crate::lesson::Slot;
@@ -14,9 +15,8 @@ use crate::term::Term;
 
 /// No event of a term is held more often.
 const HELD_MAX: u16 = 5_000;
-const A_TIME: &str = "a time such as 20260901T100000, with TZID=Europe/Berlin before it or Z behind";
 /// A fault of a property.
-pub(super) type Wrong = (&'static str, String);
+pub(super) type Wrong = (&'static str, TimetableTrouble);
 
 /// What an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,14 +78,13 @@ impl Event {
         let text = |name: &str| component.find_prop(name).map(|property| property.val.as_str().trim().to_owned());
         let uid = text("UID").unwrap_or_default();
         if uid.is_empty() {
-            faults.push(("UID", "is missing: expected what the event is known by".to_owned()));
+            faults.push(("UID", TimetableTrouble::UidMissing));
         }
         if starts.is_empty() && !faults.iter().any(|(property, _)| *property == "DTSTART") {
-            faults.push(("DTSTART", format!("is missing: expected {A_TIME}")));
+            faults.push(("DTSTART", TimetableTrouble::StartMissing { form: TimeForm::InstantForm }));
         }
         if let Some(range) = component.find_prop("RECURRENCE-ID").and_then(|property| parameter(property, "RANGE")) {
-            let why = format!("RANGE={range} is not read: export the events of the changed series one by one");
-            faults.push(("RECURRENCE-ID", why));
+            faults.push(("RECURRENCE-ID", TimetableTrouble::RangeUnread { range }));
         }
         let Some(first) = starts.first().filter(|_| faults.is_empty()) else { return Err(faults) };
         let zone = match first {
@@ -98,12 +97,10 @@ impl Event {
             (Some(end), _) => Ok(end.by(&zone)),
             (None, Some(duration)) => match duration.parse::<Span>().map(|span| start.checked_add(span)) {
                 Ok(Ok(end)) => Ok(end),
-                Ok(Err(_)) | Err(_) => {
-                    Err(("DURATION", format!("expected a duration such as PT1H30M, got {duration:?}")))
-                }
+                Ok(Err(_)) | Err(_) => Err(("DURATION", TimetableTrouble::DurationExpected { got: duration })),
             },
             (None, None) if matches!(first, At::Day(_)) => Ok(start),
-            (None, None) => Err(("DTEND", "is missing: expected DTEND or DURATION".to_owned())),
+            (None, None) => Err(("DTEND", TimetableTrouble::EndMissing)),
         };
         let is_cancelled = text("STATUS").is_some_and(|status| status.eq_ignore_ascii_case("CANCELLED"));
         let kind = match first {
@@ -113,7 +110,7 @@ impl Event {
         };
         let end = end.and_then(|end| {
             let is_later = end > start || kind != Kind::Timed;
-            is_later.then_some(end).ok_or(("DTEND", "is not behind DTSTART: correct one of the two".to_owned()))
+            is_later.then_some(end).ok_or(("DTEND", TimetableTrouble::EndNotBehind))
         });
         let end = end.map_err(|wrong| vec![wrong])?;
         let rules = component.properties.iter().filter(|property| property.name == "RRULE");
@@ -150,7 +147,7 @@ impl Event {
 
     /// The beginnings that an RRULE gives. Clocks are counted as if they were UTC's: a series keeps its hour across a
     /// change of summer time, and what the clocks skip is found when the meetings are held.
-    fn repeated(&self, rule: &str, term: &Term) -> Result<Vec<DateTime>, String> {
+    fn repeated(&self, rule: &str, term: &Term) -> Result<Vec<DateTime>, TimetableTrouble> {
         let written = |at: DateTime| at.strftime("%Y%m%dT%H%M%SZ").to_string();
         let mut parts: Vec<String> = Vec::new();
         let mut is_endless = true;
@@ -169,21 +166,20 @@ impl Event {
                 written(term.day(term.weeks, Weekday::Sunday).at(23, 59, 59, 0).max(self.start))
             ));
         }
-        let expected = "expected a repetition such as FREQ=WEEKLY;UNTIL=20261218T090000Z";
         let set: RRuleSet = format!("DTSTART:{}\nRRULE:{}", written(self.start), parts.join(";"))
             .parse()
-            .map_err(|why| format!("cannot be read ({why}): {expected}"))?;
+            .map_err(|why: rrule::RRuleError| TimetableTrouble::RepetitionUnread { error: why.to_string() })?;
         let found = set.all(HELD_MAX);
         if found.limited {
-            return Err(format!("gives more than {HELD_MAX} meetings: end it with UNTIL or COUNT"));
+            return Err(TimetableTrouble::RepetitionLong { most: HELD_MAX });
         }
         let clock = |seconds: i64| Timestamp::from_second(seconds).map(|at| TimeZone::UTC.to_datetime(at));
         let starts: Result<Vec<_>, _> = found.dates.iter().map(|date| clock(date.timestamp())).collect();
-        let starts = starts.map_err(|why| format!("cannot be read ({why}): {expected}"))?;
+        let starts = starts.map_err(|why| TimetableTrouble::RepetitionUnread { error: why.to_string() })?;
         if starts.contains(&self.start) {
             Ok(starts)
         } else {
-            Err(format!("does not give {} itself, when DTSTART begins: correct one of the two", self.start))
+            Err(TimetableTrouble::RepetitionElsewhere { start: self.start.to_string() })
         }
     }
 
@@ -234,16 +230,15 @@ fn times(component: &Component<'_>, name: &'static str, rule: &Rule) -> Result<V
     for property in component.properties.iter().filter(|property| property.name == name) {
         let zone = match parameter(property, "TZID") {
             None => rule.term.zone.clone(),
-            Some(id) => rule.zone(&id).ok_or_else(|| {
-                let why = format!(
-                    "the time zone {id:?} has no IANA name: say in the rule which one is meant, as [time_zones] {id:?} = \
-                     \"Asia/Shanghai\""
-                );
-                (name, why)
-            })?,
+            Some(id) => match rule.zone(&id) {
+                Some(zone) => zone,
+                None => return Err((name, TimetableTrouble::ZoneUnknown { id })),
+            },
         };
         for text in property.val.as_str().split(',') {
-            let at = time(text.trim(), &zone).ok_or_else(|| (name, format!("expected {A_TIME}, got {text:?}")))?;
+            let at = time(text.trim(), &zone).ok_or_else(|| {
+                (name, TimetableTrouble::FormExpected { form: TimeForm::InstantForm, got: text.to_owned() })
+            })?;
             found.push(at);
         }
     }
