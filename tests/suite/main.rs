@@ -85,3 +85,4 @@ mod tutorials;
 mod undo;
 mod updates;
 mod warnings;
+mod written;

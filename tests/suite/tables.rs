@@ -9,10 +9,14 @@ use crate::commands::{Place, SETTINGS};
 
 const METHOD: [&str; 4] = ["--method", "feishu.vc.room.create", "--app", "acme"];
 const HEADER: [&str; 4] = ["name", "capacity", "room_level_id", "description"];
-const ROOMS: usize = 300;
+pub(crate) const ROOMS: usize = 300;
+
+/// What is said of a workbook whose format does not tell more.
+const UNTOLD: &str =
+    "read sheet \"lo\"; hidden rows are read, too; whether rows are hidden or cells merged is not known";
 
 /// Three hundred rooms with everything that separators, quotes and encodings stumble over.
-fn rows() -> Vec<[String; 4]> {
+pub(crate) fn rows() -> Vec<[String; 4]> {
     let room = |n: usize| {
         let description = ["", "65\" 屏幕", "靠窗, 朝南", "投影；白板", "a;b"][n % 5];
         [format!("3号楼{n:03}会议室"), (n % 40 + 1).to_string(), "omb_4ad1".to_owned(), description.to_owned()]
@@ -59,7 +63,7 @@ fn workbook(titles: u32) -> Vec<u8> {
 }
 
 /// Each file, what it needs to be told, and what is said of how it was read.
-fn files() -> Vec<(&'static str, Vec<u8>, &'static [&'static str], &'static str)> {
+pub(crate) fn files() -> Vec<(&'static str, Vec<u8>, &'static [&'static str], &'static str)> {
     let gb = |text: &str| encoding_rs::GB18030.encode(text).0.into_owned();
     let comma = text(',', "\r\n");
     vec![
@@ -87,6 +91,10 @@ fn files() -> Vec<(&'static str, Vec<u8>, &'static [&'static str], &'static str)
         ),
         // Saved by openpyxl 3.1.5.
         ("openpyxl.xlsx", include_bytes!("../data/rooms-openpyxl.xlsx").to_vec(), &[], "read sheet \"会议室\""),
+        // Saved by LibreOffice 7.4.7.2.
+        ("libreoffice.xlsx", include_bytes!("../data/rooms-libreoffice.xlsx").to_vec(), &[], "read sheet \"lo\""),
+        ("libreoffice.xls", include_bytes!("../data/rooms-libreoffice.xls").to_vec(), &[], UNTOLD),
+        ("libreoffice.ods", include_bytes!("../data/rooms-libreoffice.ods").to_vec(), &[], UNTOLD),
         ("text.xls", text('\t', "\r\n").into_bytes(), &[], "columns separated by tabs"),
         ("book.csv", workbook(0), &["--sheet", "会议室"], "read sheet \"会议室\""),
     ]
