@@ -142,10 +142,16 @@ fn in_order<C>(
             continue;
         }
         match together(&mut part) {
-            Ok(()) => part.into_iter().for_each(|one| answer(one, Ok(()))),
+            Ok(()) => {
+                for one in part {
+                    answer(one, Ok(()));
+                }
+            }
             // Each alone would fail alike.
             Err((_, Trouble::Sql(error))) if error.kind() != Kind::Statement => {
-                part.into_iter().for_each(|one| answer(one, Err(error.clone().into())));
+                for one in part {
+                    answer(one, Err(error.clone().into()));
+                }
             }
             // The first of a transaction is as it would be alone.
             Err((ran, trouble)) if ran == 0 || part.len() == 1 => {
