@@ -37,7 +37,7 @@ struct RekeyArgs {
 
 #[derive(Debug, clap::Args)]
 struct CopyArgs {
-    /// The ledger to be left: sqlite:// and a path, or a settings file whose [store] names it
+    /// The ledger to be left: sqlite:// and a path, or a settings file whose store.url names it
     from: String,
     /// Where it goes, likewise; nothing may be there yet
     to: String,
