@@ -145,6 +145,35 @@ fn standard_input_is_a_file_too() {
     assert_eq!(piped(job.as_bytes(), &[]).0, Some(2), "its batch needs a name");
 }
 
+/// Bytes without any order, the same each time.
+fn junk(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_u32;
+    let next = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..length).map(next).collect()
+}
+
+#[test]
+fn what_is_neither_text_nor_a_workbook_is_refused_as_that() {
+    let place = Place::with_apps(&[("text.xlsx", "name,capacity,room_level_id\nx,1,omb_1\n")]);
+    for (name, length) in [("junk.xlsx", 3_000), ("junk.xls", 300), ("junk.ods", 30_000), ("junk.csv", 3_000)] {
+        std::fs::write(place.path().join(name), junk(length)).unwrap();
+    }
+    let wide: Vec<String> = (0..1 << 20).map(|number| format!("c{number}")).collect();
+    place.write("wide.csv", &format!("{}\n", wide.join(",")));
+    let names = ["text.xlsx", "junk.xlsx", "junk.xls", "junk.ods", "junk.csv", "wide.csv"];
+    let all = place.run(&[&["validate"], &METHOD[..], &names].concat());
+    let lines: Vec<&str> = all.out.lines().collect();
+    assert_eq!((all.code, lines.len()), (Some(1), names.len()), "{}{}", all.out, all.err);
+    for line in &lines[..4] {
+        assert!(line.contains(":1: is named as a workbook and is none: "), "{line}");
+    }
+    assert!(lines[4].starts_with("junk.csv:1: is no text: "), "{}", lines[4]);
+    assert!(lines[5].starts_with("wide.csv:1: has 1048576 columns; at most 4096 are read"), "{}", lines[5]);
+}
+
 #[test]
 fn files_that_cannot_be_read_are_named_with_the_way_out() {
     let place = Place::with_apps(&[

@@ -9,6 +9,8 @@ messages! {
         EncodingUnknown { guess: String, name: String } = "the encoding is not UTF-8, UTF-16 or GB18030, and looks like {guess}: save it as \"CSV UTF-8\", or name its encoding, as in --encoding {name}", "编码不是 UTF-8、UTF-16 或 GB18030，看起来像 {guess}：请另存为“CSV UTF-8”，或指明编码，如 --encoding {name}";
         NoSuchEncoding { name: String } = "no encoding is called {name:?}; examples are gb18030, utf-16le, big5, windows-1252", "没有名为 {name:?} 的编码，可用的如 gb18030、utf-16le、big5、windows-1252";
         WebPageAsWorkbook = "is a web page under the name of a workbook: open it in Excel or WPS and save it as .xlsx", "是以工作簿命名的网页：请用 Excel 或 WPS 打开，另存为 .xlsx";
+        NoWorkbookInside = "is named as a workbook and is none: open it in the program that wrote it and save it as .xlsx; if it is text, give it a name that ends in .csv", "以工作簿命名，却不是工作簿：请用写出它的程序打开，另存为 .xlsx；如果是文本，请把文件名改为 .csv 结尾";
+        NoTextInside = "is no text: most of a table is letters, and this holds control characters; save the sheet as \"CSV UTF-8\", or as .xlsx", "不是文本：其中有许多控制字符；请把工作表另存为“CSV UTF-8”或 .xlsx";
         WorkbookPassword = "the workbook is protected by a password: remove it in Excel or WPS (File, Info), and save the file", "工作簿设有密码：请在 Excel 或 WPS 中取消密码（文件，信息）后保存";
         NotWorkbook = "the file is a ZIP archive, but not a workbook: open it in Excel or WPS and save it as .xlsx or \"CSV UTF-8\"", "文件是 ZIP 压缩包，不是工作簿：请用 Excel 或 WPS 打开，另存为 .xlsx 或“CSV UTF-8”";
         WorkbookDamaged { error: String } = "the workbook is damaged: {error}: open it in Excel or WPS and save it as .xlsx or \"CSV UTF-8\"", "工作簿已损坏（{error}）：请用 Excel 或 WPS 打开，另存为 .xlsx 或“CSV UTF-8”";

@@ -85,7 +85,12 @@ fn told(file: &mut (impl Read + Seek)) -> Result<&'static Encoding, Unreadable> 
     }
 }
 
-/// Whether a text without a mark is UTF-16: every other byte is NUL where letters are ASCII.
+/// Whether a text without a mark is UTF-16.
+pub(super) fn is_utf_16(head: &[u8]) -> bool {
+    utf_16(head).is_some()
+}
+
+/// Whether a text without a mark is UTF-16, and which: every other byte is NUL where letters are ASCII.
 fn utf_16(head: &[u8]) -> Option<&'static Encoding> {
     let line = head.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
     let nuls = |offset: usize| line.iter().skip(offset).step_by(2).filter(|byte| **byte == 0).count();

@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
+use super::encoding::is_utf_16;
+
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -15,10 +17,14 @@ pub enum Kind {
     Json,
     /// Any other text.
     Text,
+    /// Neither a workbook nor text.
+    Binary,
 }
 
 /// How much is looked at.
-const HEAD_BYTES: u64 = 512;
+const HEAD_BYTES: u64 = 4_096;
+/// No text has more of them than one in so many; of bytes at random every tenth is one.
+const CONTROLS_ONE_IN: usize = 32;
 
 /// Tells it by the first bytes, and goes back to the beginning.
 ///
@@ -49,9 +55,19 @@ fn of_head(head: &[u8]) -> Kind {
         Kind::Html
     } else if start.starts_with('{') {
         Kind::Json
+    } else if is_binary(head) {
+        Kind::Binary
     } else {
         Kind::Text
     }
+}
+
+/// Whether so many bytes are control characters that it can be no text; one alone is for the reader to say where.
+fn is_binary(head: &[u8]) -> bool {
+    let is_utf_16 = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") || is_utf_16(head);
+    let is_control = |byte: &&u8| byte.is_ascii_control() && !b"\t\n\r\x0b\x0c\x1b".contains(byte);
+    let controls = head.iter().filter(is_control).count();
+    !is_utf_16 && controls >= 2 && controls * CONTROLS_ONE_IN > head.len()
 }
 
 #[cfg(test)]
@@ -69,6 +85,9 @@ mod tests {
             (b"\xef\xbb\xbf{\"id\":1}", Kind::Json),
             (b"name,capacity\n{x},1\n", Kind::Text),
             (b"", Kind::Text),
+            (b"\x7fELF\x02\x01\x01\x00\x00\x00", Kind::Binary),
+            (b"name,capacity\nA\x00,1\nBBBBBBBBBBBBBBBBBBBBBBBBB,2\n", Kind::Text),
+            (b"n\x00a\x00m\x00e\x00,\x00c\x00\n\x00", Kind::Text),
         ] {
             assert_eq!(of_head(head), kind, "{head:?}");
         }

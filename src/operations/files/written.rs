@@ -11,7 +11,9 @@ use crate::domain::rows::{FileError, FileFault, Format, Input, Preview, Rows, Ta
 use crate::operations::refused::Refused;
 
 /// Endings of workbooks.
-const WORKBOOKS: [&str; 5] = ["xlsx", "xlsm", "xlsb", "xls", "ods"];
+const WORKBOOKS: [&str; 4] = ["xlsx", "xlsm", "xlsb", "ods"];
+/// The ending of those before.
+const OLD_WORKBOOK: &str = "xls";
 /// Names of ranges that a note shows.
 const NAMES_SHOWN_MAX: usize = 3;
 
@@ -61,13 +63,18 @@ impl Written {
             (Kind::Zip | Kind::Compound, _) => paceline_tables::find_sheet(file, kind, how.sheet.as_deref())
                 .map(|Found { name, notes }| Self::Workbook { kind, sheet: name, notes })
                 .map_err(|refused| unread(&refused)),
-            (Kind::Html, Named::Workbook) => Err(FileTrouble::WebPageAsWorkbook),
+            (Kind::Html, Named::Workbook | Named::OldWorkbook) => Err(FileTrouble::WebPageAsWorkbook),
+            (Kind::Json | Kind::Text | Kind::Binary, Named::Workbook) | (Kind::Binary, Named::OldWorkbook) => {
+                Err(FileTrouble::NoWorkbookInside)
+            }
+            // Whoever names the encoding knows better.
+            (Kind::Binary, Named::Text(_) | Named::Nothing) if how.encoding.is_none() => Err(FileTrouble::NoTextInside),
             (Kind::Json, Named::Nothing) => {
                 text(file, how).map(|encoding| Self::Text { format: Format::Jsonl, encoding })
             }
             (_, Named::Text(format)) => text(file, how).map(|encoding| Self::Text { format: *format, encoding }),
             // Some systems export tables of text under the name of a workbook.
-            (_, Named::Workbook | Named::Nothing) => {
+            (_, Named::OldWorkbook | Named::Workbook | Named::Nothing) => {
                 text(file, how).map(|encoding| Self::Text { format: Format::Csv, encoding })
             }
         }
@@ -162,6 +169,8 @@ pub enum Named {
     Text(Format),
     /// A workbook.
     Workbook,
+    /// One of the kind before, whose name some systems give to tables of text.
+    OldWorkbook,
     /// Nothing: it has none.
     Nothing,
 }
@@ -173,6 +182,9 @@ impl Named {
     /// What was expected.
     pub fn of(name: &str) -> Result<Self, Refused> {
         let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase()).unwrap_or_default();
+        if ending == OLD_WORKBOOK {
+            return Ok(Self::OldWorkbook);
+        }
         if WORKBOOKS.contains(&ending.as_str()) {
             return Ok(Self::Workbook);
         }

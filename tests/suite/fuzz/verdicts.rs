@@ -102,7 +102,7 @@ pub(super) fn table(raw: &[u8]) {
                 assert!(!refused.to_string().trim().is_empty());
             }
         }
-        tables::Kind::Html | tables::Kind::Json | tables::Kind::Text => {
+        tables::Kind::Html | tables::Kind::Json | tables::Kind::Text | tables::Kind::Binary => {
             let mut whole = String::new();
             let read = tables::text(file, None).map(|mut text| text.source.read_to_string(&mut whole));
             if let Err(error) = read {
