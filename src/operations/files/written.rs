@@ -74,7 +74,7 @@ impl Written {
             }
             (_, Named::Text(format)) => text(file, how).map(|encoding| Self::Text { format: *format, encoding }),
             // Some systems export tables of text under the name of a workbook.
-            (_, Named::OldWorkbook | Named::Workbook | Named::Nothing) => {
+            (_, Named::OldWorkbook | Named::Nothing) => {
                 text(file, how).map(|encoding| Self::Text { format: Format::Csv, encoding })
             }
         }
