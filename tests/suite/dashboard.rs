@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::harness::has_ending;
 
+use paceline::domain::messages::Language;
 use paceline::domain::reason::Reason;
+use paceline_ports::State;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/admin/assets")
@@ -150,8 +152,9 @@ fn every_state_and_reason_has_a_name() {
     for reason in Reason::ALL {
         assert!(texts.contains_key(&format!("reason.{}", reason.as_str())), "{}", reason.as_str());
     }
-    for state in ["queued", "running", "uncertain", "held", "succeeded", "dead", "cancelled"] {
-        assert!(texts.contains_key(&format!("state.{state}")), "{state}");
+    let sentences = paceline::domain::messages::table(Language::English);
+    for state in State::ALL {
+        assert!(sentences.contains_key(&format!("state-{}", state.as_str())), "{}", state.as_str());
     }
 }
 
