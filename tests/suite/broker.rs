@@ -228,7 +228,8 @@ async fn a_reply_queue_that_is_not_there_holds_nothing_up() {
         bench.ledger.end(job.seq, None);
     }
     until("both results count as published", || bench.ledger.published() == 2).await;
-    assert_eq!(client.ready(&bench.options.results_queue).await, 2);
+    // Whoever hears of no confirmation publishes once more.
+    assert!(client.ready(&bench.options.results_queue).await >= 2);
     let (options, _) = bench.stop().await;
     client.clean_up(&options).await;
 }
