@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::marks;
 use super::tables::Table;
-use crate::driver::{Conn, Result, Row, Value};
+use crate::driver::{Conn, Error, Result, Row, Value};
 use crate::ledger::books::{Books, Trouble};
 
 /// Rows read, and written in one transaction.
@@ -52,13 +52,24 @@ type Cells = Vec<Cell>;
 
 /// Copies what is not there yet.
 pub(super) fn copy(from: &Conn, to: &mut Books, table: &Table) -> std::result::Result<(), Trouble> {
-    let mut after =
-        if table.is_numbered { last(to.conn(), table)?.map(|last| vec![Cell::Integer(last)]) } else { None };
+    let last = if table.is_numbered { last(to.conn(), table)? } else { None };
+    each_page(from, table, last.map(|last| vec![Cell::Integer(last)]), |page| {
+        to.transaction(|books| Ok(write(books.conn(), table, page)?))
+    })
+}
+
+/// Calls `each` for the rows behind this key, so many at a time.
+fn each_page<E: From<Error>>(
+    conn: &Conn,
+    table: &Table,
+    mut after: Option<Cells>,
+    mut each: impl FnMut(&[Cells]) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
     loop {
-        let page = read(from, table, after.as_deref())?;
+        let page = read(conn, table, after.as_deref())?;
         let Some(last) = page.last() else { return Ok(()) };
+        each(&page)?;
         after = Some(table.key.iter().map(|at| last[*at].clone()).collect());
-        to.transaction(|books| Ok(write(books.conn(), table, &page)?))?;
     }
 }
 
@@ -84,8 +95,7 @@ fn last(conn: &Conn, table: &Table) -> Result<Option<i64>> {
 /// Rows behind this key, in the order of their keys.
 fn read(conn: &Conn, table: &Table, after: Option<&[Cell]>) -> Result<Vec<Cells>> {
     let columns: Vec<_> = (0..table.columns.len()).map(|at| quoted(table, at)).collect();
-    let key: Vec<_> = table.key.iter().map(|at| quoted(table, *at)).collect::<Vec<_>>();
-    let key = key.join(", ");
+    let key = table.key.iter().map(|at| quoted(table, *at)).collect::<Vec<_>>().join(", ");
     let behind = after.map_or_else(String::new, |cells| {
         let numbers: Vec<_> = (1..=cells.len()).map(|number| format!("${number}")).collect();
         format!("WHERE ({key}) > ({})", numbers.join(", "))
@@ -93,8 +103,7 @@ fn read(conn: &Conn, table: &Table, after: Option<&[Cell]>) -> Result<Vec<Cells>
     let sql = format!("SELECT {} FROM {} {behind} ORDER BY {key} LIMIT {PAGE}", columns.join(", "), table.name);
     let values: Vec<_> = after.unwrap_or_default().iter().map(Cell::value).collect();
     let cells = |row: &Row<'_>| (0..columns.len()).map(|at| row.value(at).map(Cell::from)).collect();
-    let rows: Vec<Cells> = conn.query(&sql, &values, cells)?;
-    Ok(rows)
+    conn.query(&sql, &values, cells)
 }
 
 /// Writes them down, but for what is there.
@@ -140,13 +149,12 @@ pub(super) struct Digest {
 
 impl Digest {
     pub(super) fn of(conn: &Conn, table: &Table) -> Result<Self> {
-        let (mut digest, mut after) = (Self::default(), None);
-        loop {
-            let page = read(conn, table, after.as_deref())?;
-            let Some(last) = page.last() else { return Ok(digest) };
+        let mut digest = Self::default();
+        each_page(conn, table, None, |page| {
             page.iter().filter(|row| !is_of_a_place(table, row)).for_each(|row| digest.add(row));
-            after = Some(table.key.iter().map(|at| last[*at].clone()).collect::<Cells>());
-        }
+            Ok::<_, Error>(())
+        })?;
+        Ok(digest)
     }
 
     fn add(&mut self, row: &[Cell]) {
