@@ -1,6 +1,9 @@
 //! One HTTP call, whoever makes it: a job, a look-up, or the worker for an access token.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -19,6 +22,7 @@ use paceline_domain::messages::Cause;
 use paceline_domain::outcome::{Failure, NOT_SENT, Outcome, Reply, classify};
 use paceline_domain::quota::Refusal;
 use paceline_domain::time::{Mono, Timestamp};
+use paceline_ports::clock::Clock;
 
 /// Where in a call a test lets the process die: the request has left, and the reply takes longer.
 pub(super) const MID_CALL: Duration = Duration::from_millis(15);
@@ -157,7 +161,10 @@ impl OutgoingCall {
             Reply::NotSent(Cause::RecordingTooLong { took_s: seconds(&engine, left) })
         } else {
             match params {
-                Ok(params) => transmit(&engine, plan, params, token, left).await,
+                Ok(params) => {
+                    let call = transmit(&engine, plan, params, token, left);
+                    in_time(engine.clock(), deadline, call).await
+                }
                 Err(why) => Reply::Unsendable(why),
             }
         };
@@ -246,6 +253,19 @@ async fn transmit(
     reply
 }
 
+/// Goes on with a call only until its deadline. A process that was stopped while the call waited for a connection would
+/// send it when it goes on, before any timer has fired, long after whoever works its jobs by now has ceased to count it.
+async fn in_time(clock: &Clock, deadline: Mono, call: impl Future<Output = Reply>) -> Reply {
+    let mut call = pin!(call);
+    poll_fn(|cx| {
+        if clock.mono() > deadline {
+            return Poll::Ready(Reply::Lost(Cause::TimedOut));
+        }
+        call.as_mut().poll(cx)
+    })
+    .await
+}
+
 fn seconds(engine: &Engine, left: Duration) -> u64 {
     engine.options().request_timeout.saturating_sub(left).as_secs()
 }
@@ -331,6 +351,24 @@ fn ended<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_of_a_call_is_done_after_its_deadline() {
+        let clock = Clock::at(Timestamp(0));
+        let deadline = clock.mono() + Duration::from_secs(2);
+        let sent = async |after: u64| {
+            let mut has_left = false;
+            let call = async {
+                tokio::time::sleep(Duration::from_secs(after)).await;
+                has_left = true;
+                Reply::NotSent(Cause::UnknownHttpMethod)
+            };
+            let reply = in_time(&clock, deadline, call).await;
+            (has_left, matches!(reply, Reply::Lost(Cause::TimedOut)))
+        };
+        assert_eq!(sent(2).await, (true, false));
+        assert_eq!(sent(9).await, (false, true));
+    }
 
     #[test]
     fn a_day_s_block_ends_with_the_natural_day() {

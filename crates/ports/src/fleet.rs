@@ -32,8 +32,9 @@ pub trait Fleet: Send + Sync {
     /// Lets go of a domain, so that another worker need not wait for it.
     async fn give_up(&self, domain: &str) -> Result<(), LedgerError>;
 
-    /// The domains that have been lost since this was asked last: they are not held any more.
-    fn lost(&self) -> Vec<QuotaDomain>;
+    /// The domains that have been lost since this was asked last, and how long ago each was surely owned: they are not
+    /// held any more.
+    fn lost(&self) -> Vec<(QuotaDomain, Duration)>;
 
     /// The part of its leases' time for which this worker can still trust the one that ends first; `None` without any.
     fn lease_left(&self) -> Option<f64>;

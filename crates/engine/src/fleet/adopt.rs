@@ -10,20 +10,26 @@ use paceline_domain::time::Timestamp;
 
 impl Engine {
     /// Takes up what others have worked so far: closes the calls that they left open, rebuilds every window, takes up what
-    /// holds calls back, and puts the waiting jobs into their lanes. This process knows its own calls up to `known_until`.
+    /// holds calls back, and puts the waiting jobs into their lanes. It knows the calls of
+    /// these domains up to a time, if it has had them before.
     pub(super) async fn adopt(
         &self,
         part: &dyn Domain,
-        known_until: Timestamp,
+        known: &[(&QuotaDomain, Timestamp)],
     ) -> Result<HashSet<JobSeq>, LedgerError> {
         let (mono, now) = self.clock().both();
         let open = part.recover(now).await?;
         if open > 0 {
             warn!(open, "calls were in flight when their worker was lost; what became of them is looked up first");
         }
-        let since = (now - (self.reach() + part.clock_error())).max(known_until);
-        for call in part.past_calls(since).await? {
-            self.schedule().restore(&call.lane, self.latest_count_of(&call, mono));
+        // Calls of others were recorded by other clocks.
+        let error = part.clock_error();
+        let known_to = known.iter().map(|(_, until)| *until).min().unwrap_or(Timestamp(i64::MIN));
+        for call in part.past_calls((now - self.reach()).max(known_to) - error).await? {
+            let known_to = known.iter().find(|(domain, _)| domain.covers(&call.lane)).map(|(_, until)| *until);
+            if known_to.is_none_or(|until| call.counted_by > until - error) {
+                self.schedule().restore(&call.lane, self.latest_count_of(&call, mono));
+            }
         }
         let called = part.called().await?;
         self.schedule().restore_called(&called, now);

@@ -159,11 +159,12 @@ impl Member {
 
     /// What another worker has taken over is not scheduled here any more.
     async fn drop_lost(&mut self) {
-        for domain in self.fleet.lost() {
+        for (domain, ago) in self.fleet.lost() {
             if self.held.remove(domain.name()).is_some() {
                 warn!(domain = domain.name(), "the domain was lost: its lease ran out before it could be renewed");
                 self.engine.let_go(&domain).await;
-                self.known_until.insert(domain.name().to_owned(), self.engine.clock().now());
+                // Since then another worker may have made calls of it.
+                self.known_until.insert(domain.name().to_owned(), self.engine.clock().now() - ago);
             }
             self.leaving = self.leaving.take().filter(|(name, _)| name != domain.name());
         }
@@ -232,10 +233,9 @@ impl Member {
             return Ok(());
         }
         let names: Vec<String> = taken.iter().map(|domain| domain.name().to_owned()).collect();
-        // What is known of one domain is not known of another: the least of it.
-        let known = names.iter().map(|name| self.known_until.get(name).copied().unwrap_or(Timestamp(i64::MIN)));
-        let known_until = known.min().unwrap_or(Timestamp(i64::MIN));
-        let adopted = match self.engine.adopt(&*part, known_until).await {
+        let known_until = |name: &str| self.known_until.get(name).copied().unwrap_or(Timestamp(i64::MIN));
+        let known: Vec<_> = taken.iter().map(|domain| (domain, known_until(domain.name()))).collect();
+        let adopted = match self.engine.adopt(&*part, &known).await {
             Ok(loaded) => {
                 self.fleet.open(&names, true);
                 self.engine.catch_up(&loaded).await
@@ -287,8 +287,10 @@ impl Member {
         if self.engine.running_in(domain) > 0 && !is_over {
             return Ok(());
         }
+        // Its own calls are over, and nobody else has made one yet.
+        let known_until = self.engine.clock().now();
         self.fleet.give_up(name).await?;
-        self.known_until.insert(name.clone(), self.engine.clock().now());
+        self.known_until.insert(name.clone(), known_until);
         self.held.remove(name);
         self.leaving = None;
         Ok(())

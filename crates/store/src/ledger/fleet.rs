@@ -104,7 +104,7 @@ impl Fleet for Member {
         self.open.writer.change(move |books| Ok(leases::release(books.conn(), owner, &domain)?)).await
     }
 
-    fn lost(&self) -> Vec<QuotaDomain> {
+    fn lost(&self) -> Vec<(QuotaDomain, Duration)> {
         self.open.held.take_lost()
     }
 

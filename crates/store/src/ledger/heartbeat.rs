@@ -6,7 +6,7 @@
 //! Decision: docs/decisions/0048-owners-are-fenced-by-an-epoch.md
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,38 +27,64 @@ const BEATS: u32 = 3;
 /// between the last look and the first byte.
 const MARGIN: u32 = 6;
 
-/// In place of an instant.
-const LOST: i64 = i64::MIN;
+/// How long a lease is trusted, as the heartbeat knows it.
+#[derive(Debug)]
+struct Term {
+    /// By its clock.
+    until: AtomicI64,
+    /// The database has said that it is over, or it was given up.
+    is_over: AtomicBool,
+}
+
+impl Term {
+    fn to(until: i64) -> Arc<Self> {
+        Arc::new(Self { until: AtomicI64::new(until), is_over: AtomicBool::new(false) })
+    }
+
+    fn extend(&self, until: i64) {
+        self.until.store(until, Ordering::Release);
+    }
+
+    fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+    }
+}
 
 /// Until when an acquired domain is surely owned, by [`Heartbeat`]'s clock.
 #[derive(Clone, Debug)]
 pub(crate) struct Trust {
-    until: Arc<AtomicI64>,
+    term: Arc<Term>,
     clock: Clock,
 }
 
 impl Trust {
     pub(crate) fn holds(&self) -> bool {
-        self.clock.mono().0 < self.until.load(Ordering::Acquire)
+        !self.is_over() && self.clock.mono() < self.until()
     }
 
     /// For how long it holds.
     pub(crate) fn left(&self) -> Duration {
-        let left = self.until.load(Ordering::Acquire).saturating_sub(self.clock.mono().0);
-        Duration::from_micros(u64::try_from(left).unwrap_or_default())
+        if self.is_over() { Duration::ZERO } else { self.until().since(self.clock.mono()) }
     }
 
-    /// Whether the lease is over: the database has said so.
-    pub(crate) fn is_lost(&self) -> bool {
-        self.until.load(Ordering::Acquire) == LOST
+    /// How long ago the lease was trusted last, once it is over.
+    pub(crate) fn lost_for(&self) -> Option<Duration> {
+        self.is_over().then(|| self.clock.mono().since(self.until()))
+    }
+
+    fn until(&self) -> Mono {
+        Mono(self.term.until.load(Ordering::Acquire))
+    }
+
+    fn is_over(&self) -> bool {
+        self.term.is_over.load(Ordering::Acquire)
     }
 }
 
 /// A lease that is renewed.
 struct Kept {
     lease: Lease,
-    /// Until when it is trusted.
-    until: Arc<AtomicI64>,
+    term: Arc<Term>,
     /// Since when it is surely in the database: the answer to an earlier question cannot know of it.
     since: Mono,
 }
@@ -70,7 +96,11 @@ impl Kept {
             return true;
         }
         let is_ours = still.get(self.lease.domain()) == Some(&self.lease.epoch());
-        self.until.store(if is_ours { trusted_until(asked, lease) } else { LOST }, Ordering::Release);
+        if is_ours {
+            self.term.extend(trusted_until(asked, lease));
+        } else {
+            self.term.end();
+        }
         is_ours
     }
 }
@@ -100,12 +130,12 @@ impl Heartbeat {
 
     /// Goes on owning a domain that was asked for after `before`.
     pub(crate) fn keep(&self, lease: Lease, before: Mono) -> Trust {
-        let until = Arc::new(AtomicI64::new(trusted_until(before, self.sharing.lease)));
+        let term = Term::to(trusted_until(before, self.sharing.lease));
         let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
-        owned.push(Kept { lease, until: Arc::clone(&until), since: self.clock.mono() });
+        owned.push(Kept { lease, term: Arc::clone(&term), since: self.clock.mono() });
         drop(owned);
         self.start();
-        Trust { until, clock: self.clock.clone() }
+        Trust { term, clock: self.clock.clone() }
     }
 
     /// Renews no lease of this domain any more.
@@ -114,7 +144,7 @@ impl Heartbeat {
         owned.retain(|kept| {
             let stays = kept.lease.domain() != domain;
             if !stays {
-                kept.until.store(LOST, Ordering::Release);
+                kept.term.end();
             }
             stays
         });
@@ -182,19 +212,19 @@ mod tests {
     #[test]
     fn an_answer_says_nothing_of_what_was_taken_after_its_question() {
         let (lease, none) = (Duration::from_secs(6), HashMap::new());
-        let kept = |since| Kept {
-            lease: Lease::for_tests("d", Owner(1), 1),
-            until: Arc::new(AtomicI64::new(7_000_000)),
-            since: Mono(since),
+        let kept = |since| {
+            let term = Term::to(6_000_000);
+            let trust = Trust { term: Arc::clone(&term), clock: Clock::system() };
+            (Kept { lease: Lease::for_tests("d", Owner(1), 1), term, since: Mono(since) }, trust)
         };
-        let later = kept(2_000_000);
+        let (later, trust) = kept(2_000_000);
         assert!(later.hear(&none, Mono(1_999_999), lease), "it was asked before the domain was taken");
-        assert_eq!(later.until.load(Ordering::Acquire), 7_000_000, "and extends nothing either");
+        assert_eq!((trust.until(), trust.is_over()), (Mono(6_000_000), false), "and extends nothing either");
         assert!(!later.hear(&none, Mono(2_000_000), lease));
-        assert_eq!(later.until.load(Ordering::Acquire), LOST);
-        let earlier = kept(1_000_000);
+        assert_eq!((trust.until(), trust.is_over()), (Mono(6_000_000), true), "what was trusted is known still");
+        let (earlier, trust) = kept(1_000_000);
         assert!(earlier.hear(&HashMap::from([("d".to_owned(), 1)]), Mono(2_000_000), lease));
-        assert_eq!(earlier.until.load(Ordering::Acquire), 7_000_000);
+        assert_eq!((trust.until(), trust.is_over()), (Mono(7_000_000), false));
         assert!(!earlier.hear(&HashMap::from([("d".to_owned(), 2)]), Mono(2_000_000), lease), "another epoch");
     }
 }

@@ -130,12 +130,18 @@ impl Held {
         self.write().remove(name);
     }
 
-    /// Takes out what is not owned any more.
-    pub(crate) fn take_lost(&self) -> Vec<QuotaDomain> {
-        let is_lost = |part: &&Arc<Part>| part.trust.as_ref().is_some_and(Trust::is_lost);
+    /// Takes out what is not owned any more; says how long ago it was.
+    pub(crate) fn take_lost(&self) -> Vec<(QuotaDomain, Duration)> {
         let mut parts = self.write();
-        let lost: Vec<String> = parts.all.values().filter(is_lost).map(|part| part.domain.name().to_owned()).collect();
-        lost.iter().filter_map(|name| Some(parts.remove(name)?.domain.clone())).collect()
+        let lost: Vec<_> = parts
+            .all
+            .values()
+            .filter_map(|part| Some((part.domain.clone(), part.trust.as_ref()?.lost_for()?)))
+            .collect();
+        for (domain, _) in &lost {
+            parts.remove(domain.name());
+        }
+        lost
     }
 
     pub(crate) fn open(&self, name: &str, is_open: bool) {

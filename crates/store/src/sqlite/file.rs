@@ -118,16 +118,25 @@ fn open_configured(path: &Path) -> rusqlite::Result<Connection> {
     })
 }
 
-/// Tries again while others take and lose the log's locks faster than SQLite can follow, as after a kill under load: it
-/// gives that up as "locking protocol", which its busy handler is not asked about.
+/// Tries again what SQLite gives up without asking its busy handler.
 fn patiently<T>(mut work: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
     for _ in 1..TRIES {
         match work() {
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::FileLockingProtocolFailed) => {}
+            Err(error) if is_passing(&error) => {}
             done => return done,
         }
     }
     work()
+}
+
+/// Whether others take and lose the log's locks faster than SQLite can follow, as after a kill under load ("locking
+/// protocol"); or have just begun to write the log's index, which who only looks on cannot tell from a broken one.
+fn is_passing(error: &rusqlite::Error) -> bool {
+    let is_unsettled = |code: &rusqlite::ffi::Error| {
+        code.code == ErrorCode::FileLockingProtocolFailed
+            || code.extended_code == rusqlite::ffi::SQLITE_READONLY_RECOVERY
+    };
+    error.sqlite_error().is_some_and(is_unsettled)
 }
 
 /// Opens a further connection to a file that [`open_writer`] has opened, for reading only.

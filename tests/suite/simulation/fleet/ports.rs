@@ -382,11 +382,14 @@ impl Fleet for Desk {
         })
     }
 
-    fn lost(&self) -> Vec<QuotaDomain> {
-        let mut held = self.0.held();
-        let lost: Vec<QuotaDomain> =
-            held.values().filter(|part| part.is_lost).map(|part| part.domain.clone()).collect();
-        for domain in &lost {
+    fn lost(&self) -> Vec<(QuotaDomain, Duration)> {
+        let (mut held, now) = (self.0.held(), self.0.shared.clock.mono());
+        let lost: Vec<_> = held
+            .values()
+            .filter(|part| part.is_lost)
+            .map(|part| (part.domain.clone(), now.since(part.until)))
+            .collect();
+        for (domain, _) in &lost {
             held.remove(domain.name());
         }
         lost
