@@ -19,7 +19,7 @@ SETTINGS = """\
 url = "sqlite://paceline.db"
 {broker}
 [http]
-request_timeout_ms = {request_timeout_ms}
+request_timeout_ms = 5000
 
 [admin]
 listen = "127.0.0.1:{admin_port}"
@@ -78,9 +78,8 @@ def until(condition, timeout_s, what):
 class Site:
     """One folder, one simulator, any number of worker processes after each other."""
 
-    def __init__(self, binary, folder, amqp_url=None, prefix="paceline", request_timeout_ms=5000, more="", simulate=(),
-                 scenario=None, admin=""):
-        """`more` is appended to the settings, `admin` to their section [admin], `simulate` to the simulator's command."""
+    def __init__(self, binary, folder, amqp_url=None, prefix="paceline", more="", scenario=None, admin=""):
+        """`more` is appended to the settings, `admin` to their section [admin]."""
         self.binary = str(pathlib.Path(binary).resolve())
         self.folder = pathlib.Path(folder)
         self.port = free_port()
@@ -91,8 +90,6 @@ class Site:
             self.scenario = self.folder / "scenario.toml"
             self.scenario.write_text(scenario)
         self.worker = None
-        self.environment = {}
-        self.simulate = simulate
         broker = BROKER.format(url=amqp_url, prefix=prefix) if amqp_url else ""
         self.settings = self.folder / "paceline.toml"
         self.settings.write_text(
@@ -101,7 +98,6 @@ class Site:
                 base_url=f"http://127.0.0.1:{self.port}",
                 admin_port=self.admin_port,
                 admin=admin,
-                request_timeout_ms=request_timeout_ms,
             )
             + more
         )
@@ -110,7 +106,7 @@ class Site:
 
     def __enter__(self):
         scenario = ["--scenario", str(self.scenario)] if self.scenario else []
-        self.simulator = self._start("simulator", "simulate", "--listen", f"127.0.0.1:{self.port}", *self.simulate, *scenario)
+        self.simulator = self._start("simulator", "simulate", "--listen", f"127.0.0.1:{self.port}", *scenario)
         until(self._simulator_listens, 30, "the simulator to listen")
         return self
 
@@ -176,7 +172,7 @@ class Site:
     def _environment(self):
         # Settings of the caller's own shell must not leak into the trial.
         clean = {name: value for name, value in os.environ.items() if not name.startswith("PACELINE_")}
-        return {**clean, **SECRETS, "PACELINE_CONFIG": str(self.settings), **self.environment}
+        return {**clean, **SECRETS, "PACELINE_CONFIG": str(self.settings)}
 
     def _simulator_listens(self):
         if self.simulator.poll() is not None:
@@ -211,18 +207,18 @@ def check_books(books, created):
 AMQP = ("--amqp", {"required": True, "help": "URL of a broker; queues of its own are made and deleted"})
 
 
-def main(trial, description, *options, binary=("target/debug/paceline", None)):
+def main(trial, description, *options):
     """Runs `trial`, which prints what it found, with the command line; a failure is a sentence and exit code 1.
 
-    Each option is a name and what argparse takes for it; `binary` is the program's default and what is said of it."""
+    Each option is a name and what argparse takes for it."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", default=binary[0], help=binary[1])
+    parser.add_argument("--binary", default="target/debug/paceline")
     for name, settings in options:
         parser.add_argument(name, **settings)
     given = parser.parse_args()
     if "seed" in given:
         print(f"seed {given.seed}")
-    # Whoever ends a trial early leaves no broker, simulator or mounted disk behind.
+    # Whoever ends a trial early leaves no simulator behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         trial(given)

@@ -18,6 +18,11 @@ pub(crate) async fn arrivals(site: &Site, method: &str) -> anyhow::Result<u64> {
     Ok(number(&site.books().await?["methods"][method], "arrivals"))
 }
 
+/// Objects of a method that were created.
+pub(crate) async fn created(site: &Site, method: &str) -> anyhow::Result<u64> {
+    Ok(number(&site.books().await?["methods"][method], "created"))
+}
+
 /// Calls of a method without a reply yet.
 pub(crate) async fn in_flight(site: &Site, method: &str) -> anyhow::Result<u64> {
     Ok(number(&site.books().await?["methods"][method], "in_flight"))

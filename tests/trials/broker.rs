@@ -61,16 +61,25 @@ pub(crate) fn unreadable() -> Properties {
     Properties { app_id: Some(b"\xbb\xe1\xd2\xe9".to_vec()), ..Properties::default() }
 }
 
+fn persistent() -> BasicProperties {
+    BasicProperties::default().with_delivery_mode(2)
+}
+
 /// What was taken out of a queue.
 pub(crate) struct Message {
     pub body: Vec<u8>,
-    /// Of a dead letter.
-    pub reason: Option<String>,
+    pub properties: BasicProperties,
 }
 
 impl Message {
     pub(crate) fn document(&self) -> anyhow::Result<Value> {
         Ok(serde_json::from_slice(&self.body)?)
+    }
+
+    /// A header's text.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        let value = self.properties.headers().as_ref()?.inner().get(name)?;
+        value.as_long_string().map(ToString::to_string)
     }
 }
 
@@ -135,15 +144,18 @@ impl Client {
         Ok(())
     }
 
-    async fn send(&self, queue: &str, body: &[u8]) -> anyhow::Result<PublisherConfirm> {
+    async fn send(&self, queue: &str, body: &[u8], properties: BasicProperties) -> anyhow::Result<PublisherConfirm> {
         let options = BasicPublishOptions { mandatory: true, immediate: false };
-        let persistent = BasicProperties::default().with_delivery_mode(2);
-        Ok(self.channel.basic_publish("".into(), queue.into(), options, body, persistent).await?)
+        Ok(self.channel.basic_publish("".into(), queue.into(), options, body, properties).await?)
     }
 
     /// Publishes to a queue; whether the broker took it.
     pub(crate) async fn offer(&self, queue: &str, body: &[u8]) -> anyhow::Result<bool> {
-        let confirmation = self.send(queue, body).await?.await?;
+        self.offer_with(queue, body, persistent()).await
+    }
+
+    async fn offer_with(&self, queue: &str, body: &[u8], properties: BasicProperties) -> anyhow::Result<bool> {
+        let confirmation = self.send(queue, body, properties).await?.await?;
         let is_taken = confirmation.is_ack();
         ensure!(confirmation.take_message().is_none(), "there is no queue {queue}");
         Ok(is_taken)
@@ -160,12 +172,21 @@ impl Client {
         Ok(())
     }
 
+    /// Publishes it as a part of upstream's trace; the broker has it.
+    pub(crate) async fn publish_traced(&self, body: &[u8], traceparent: &str) -> anyhow::Result<()> {
+        let mut headers = FieldTable::default();
+        headers.insert("traceparent".into(), AMQPValue::LongString(traceparent.into()));
+        let is_taken = self.offer_with(&self.queues.jobs(), body, persistent().with_headers(headers)).await?;
+        ensure!(is_taken, "the jobs queue took no message");
+        Ok(())
+    }
+
     /// Publishes jobs without waiting for each; in the end the broker has all of them.
     pub(crate) async fn publish_all(&self, jobs: &[Value]) -> anyhow::Result<()> {
         let queue = self.queues.jobs();
         let mut sent = Vec::with_capacity(jobs.len());
         for job in jobs {
-            sent.push(self.send(&queue, job.to_string().as_bytes()).await?);
+            sent.push(self.send(&queue, job.to_string().as_bytes(), persistent()).await?);
         }
         for confirm in sent {
             let confirmation = confirm.await?;
@@ -178,10 +199,8 @@ impl Client {
     pub(crate) async fn drain(&self, queue: &str) -> anyhow::Result<Vec<Message>> {
         let mut taken = Vec::new();
         while let Some(message) = self.channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await? {
-            let headers = message.properties.headers().as_ref();
-            let reason = headers.and_then(|headers| headers.inner().get("x-paceline-reason"));
-            let reason = reason.and_then(AMQPValue::as_long_string).map(ToString::to_string);
-            taken.push(Message { reason, body: message.delivery.data });
+            let delivery = message.delivery;
+            taken.push(Message { body: delivery.data, properties: delivery.properties });
         }
         Ok(taken)
     }

@@ -18,6 +18,7 @@ mod disk;
 mod fleet;
 mod jobs;
 mod kill;
+mod ledger_file;
 mod node;
 mod proxy;
 // The suite writes AMQP's bytes with it; what a trial sends that way is a part of it.
@@ -25,9 +26,12 @@ mod proxy;
 #[path = "../suite/harness/raw.rs"]
 mod raw;
 mod scenario;
+mod secrets;
 mod site;
 mod soak;
+mod stages;
 mod stop;
+mod terminal;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -72,6 +76,12 @@ enum Trial {
     Soak(soak::Options),
     /// Lets the ledger's disk run full while jobs flow, and gives it room again
     Disk(disk::Options),
+    /// Backs the ledger up, kills its worker, restores it as the manual says, and takes it away under a running worker
+    Ledger(broker::Address),
+    /// Runs batches in stages, and answers their questions at a terminal
+    Stages,
+    /// Lets everything fail at trace level, and then searches all that was written for every secret
+    Secrets,
 }
 
 impl Trial {
@@ -85,6 +95,9 @@ impl Trial {
             Self::Brokers(options) => brokers::carry_out(&binary, &options).await,
             Self::Soak(options) => soak::carry_out(&binary, &options).await,
             Self::Disk(options) => disk::carry_out(&binary, &options).await,
+            Self::Ledger(broker) => ledger_file::carry_out(&binary, &broker).await,
+            Self::Stages => stages::carry_out(&binary).await,
+            Self::Secrets => secrets::carry_out(&binary).await,
         }
     }
 }

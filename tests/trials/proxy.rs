@@ -1,7 +1,7 @@
-//! Stands before a broker: can cut connections in the middle of a frame, or swallow what passes.
+//! Stands before a broker or a platform: can cut connections in the middle of a frame, swallow what passes, or keep it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
@@ -18,6 +18,28 @@ struct Orders {
     is_due: AtomicBool,
     cut: Notify,
     accepted: AtomicU64,
+    /// What has passed, each way of each connection by itself, if it is kept.
+    passed: Option<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Orders {
+    /// Room for what passes one way; its number.
+    fn open(&self) -> usize {
+        self.with_passed(|ways| {
+            ways.push(Vec::new());
+            ways.len() - 1
+        })
+    }
+
+    fn keep(&self, way: usize, bytes: &[u8]) {
+        self.with_passed(|ways| ways[way].extend(bytes));
+    }
+
+    /// Does nothing if nothing is kept.
+    fn with_passed<T: Default>(&self, act: impl FnOnce(&mut Vec<Vec<u8>>) -> T) -> T {
+        let passed = self.passed.as_ref().map(|passed| passed.lock().unwrap_or_else(PoisonError::into_inner));
+        passed.map(|mut ways| act(&mut ways)).unwrap_or_default()
+    }
 }
 
 /// Passes everything on until it is told otherwise.
@@ -28,8 +50,17 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) async fn before(behind: &str) -> anyhow::Result<Self> {
+        Self::with(Orders::default(), behind).await
+    }
+
+    /// One that keeps what passes.
+    pub(crate) async fn keeping(behind: &str) -> anyhow::Result<Self> {
+        Self::with(Orders { passed: Some(Mutex::default()), ..Orders::default() }, behind).await
+    }
+
+    async fn with(orders: Orders, behind: &str) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let (address, orders) = (listener.local_addr()?.to_string(), Arc::new(Orders::default()));
+        let (address, orders) = (listener.local_addr()?.to_string(), Arc::new(orders));
         tokio::spawn(accept(listener, behind.to_owned(), orders.clone()));
         Ok(Self { orders, address })
     }
@@ -41,6 +72,11 @@ impl Proxy {
     /// Connections that have come so far.
     pub(crate) fn accepted(&self) -> u64 {
         self.orders.accepted.load(Ordering::SeqCst)
+    }
+
+    /// All that has passed and was kept.
+    pub(crate) fn passed(&self) -> String {
+        String::from_utf8_lossy(&self.orders.with_passed(|ways| ways.join(&b'\n'))).into_owned()
     }
 
     /// Drops whatever passes, or no longer.
@@ -90,13 +126,14 @@ async fn pass(mut client: TcpStream, behind: String, orders: Arc<Orders>) {
 
 /// Passes on what comes; whether it was cut, and did not end.
 async fn one_way(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, orders: &Orders) -> bool {
-    let mut buffer = vec![0; 65_536];
+    let (mut buffer, way) = (vec![0; 65_536], orders.open());
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
         if orders.swallows.load(Ordering::SeqCst) {
             continue;
         }
         let is_cut = length > HEARTBEATS_MAX && orders.is_due.swap(false, Ordering::SeqCst);
         let passed = if is_cut { length / 2 + 1 } else { length };
+        orders.keep(way, &buffer[..passed]);
         if to.write_all(&buffer[..passed]).await.is_err() {
             break;
         }

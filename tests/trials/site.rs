@@ -1,7 +1,9 @@
 //! One folder with settings, one simulator, and any number of worker processes after each other.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -15,7 +17,7 @@ use tokio::net::TcpStream;
 
 use super::broker::Queues;
 
-const SECRETS: [(&str, &str); 3] = [
+pub(crate) const SECRETS: [(&str, &str); 3] = [
     ("ACME_SECRET", "rehearsal-secret-a"),
     ("CAMPUS_SECRET", "rehearsal-secret-c"),
     ("STORE_KEY", "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="),
@@ -139,6 +141,8 @@ pub(crate) struct Site {
     binary: PathBuf,
     address: String,
     simulator: Option<Process>,
+    /// What every process that starts from now on finds in its environment.
+    variables: Vec<(String, String)>,
     /// Removed with everything in it, after the processes.
     folder: TempDir,
 }
@@ -148,7 +152,7 @@ impl Site {
     pub(crate) async fn open(binary: &Path, plan: &Plan<'_>) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let binary = fs::canonicalize(binary).with_context(|| format!("there is no program {}", binary.display()))?;
-        let mut site = Self { binary, address: String::new(), simulator: None, folder };
+        let mut site = Self { binary, address: String::new(), simulator: None, variables: Vec::new(), folder };
         for (name, text) in plan.files {
             site.write(name, text)?;
         }
@@ -175,6 +179,20 @@ impl Site {
 
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// The simulator's host and port.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Sets a variable of all processes that start from now on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     /// Writes a file, and the folders above it.
@@ -204,31 +222,40 @@ impl Site {
     pub(crate) fn start(&self, name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Process> {
         let log = File::options().create(true).append(true).open(self.path().join(format!("{name}.log")))?;
         // A file that may not grow is an error to the program, not its death: an ignored signal stays ignored.
-        let mut command = Command::new("sh");
+        let mut command = self.command("sh");
         command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(&self.binary).args(arguments);
-        self.environment(&mut command);
         command.envs(variables.iter().copied()).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         Ok(Process(command.spawn()?))
     }
 
+    /// Starts a command at a terminal that becomes its own.
+    pub(crate) fn start_at(&self, terminal: OwnedFd, arguments: &[&str]) -> anyhow::Result<Process> {
+        let mut command = self.command("setsid");
+        command.arg("--ctty").arg(&self.binary).args(arguments).env("TERM", "xterm");
+        command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(terminal);
+        Ok(Process(command.spawn().context("'setsid', which is a part of util-linux, could not be started")?))
+    }
+
     /// Runs a command to its end; its exit code and standard output.
     pub(crate) fn run(&self, arguments: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
-        let mut command = Command::new(&self.binary);
-        self.environment(&mut command);
-        let done = command.args(arguments).stdin(Stdio::null()).output()?;
+        let done = self.command(&self.binary).args(arguments).stdin(Stdio::null()).output()?;
         let mut log = File::options().create(true).append(true).open(self.path().join("commands.log"))?;
         writeln!(log, "$ paceline {}: {}", arguments.join(" "), done.status)?;
         log.write_all(&done.stderr)?;
         Ok((done.status.code(), String::from_utf8(done.stdout)?))
     }
 
-    fn environment(&self, command: &mut Command) {
+    /// A program in this folder, with the environment that the worker has.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
         command.current_dir(self.path());
         // Settings of the caller's own shell must not leak into the trial.
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PACELINE_")) {
             command.env_remove(name);
         }
         command.envs(SECRETS).env("PACELINE_CONFIG", self.path().join("paceline.toml"));
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
     }
 
     pub(crate) fn status(&self) -> anyhow::Result<Value> {
@@ -261,22 +288,17 @@ impl Site {
 
     /// Lets the simulator go on with another scenario.
     pub(crate) async fn play(&self, scenario: &str) -> anyhow::Result<()> {
-        self.ask("POST", "scenario", scenario).await.map(drop)
+        self.tell("scenario", scenario).await
+    }
+
+    /// Tells the simulator's control interface something.
+    pub(crate) async fn tell(&self, path: &str, body: &str) -> anyhow::Result<()> {
+        self.ask("POST", path, body).await.map(drop)
     }
 
     async fn ask(&self, method: &str, path: &str, body: &str) -> anyhow::Result<Value> {
-        let mut stream = TcpStream::connect(&self.address).await?;
-        let length = body.len();
-        let head = format!(
-            "{method} /_simulator/{path} HTTP/1.1\r\nHost: {}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n",
-            self.address
-        );
-        stream.write_all((head + body).as_bytes()).await?;
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).await?;
-        let (head, body) = reply.split_once("\r\n\r\n").context("the simulator sent no reply")?;
-        ensure!(head.starts_with("HTTP/1.1 200"), "the simulator refuses /_simulator/{path}: {reply}");
-        Ok(serde_json::from_str(body)?)
+        let reply = request(&self.address, method, &format!("_simulator/{path}"), body).await?;
+        Ok(serde_json::from_str(&reply)?)
     }
 
     /// A failure with the last lines of all logs.
@@ -289,6 +311,21 @@ impl Site {
         });
         anyhow::anyhow!("{error:#}{}", tails.concat())
     }
+}
+
+/// What a server answers; anything but 200 is a fault.
+pub(crate) async fn request(address: &str, method: &str, path: &str, body: &str) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    let length = body.len();
+    let head = format!(
+        "{method} /{path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all((head + body).as_bytes()).await?;
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).await?;
+    let (head, body) = reply.split_once("\r\n\r\n").with_context(|| format!("no reply to {method} /{path}"))?;
+    ensure!(head.starts_with("HTTP/1.1 200"), "{method} /{path} is refused: {reply}");
+    Ok(body.to_owned())
 }
 
 /// Waits until a condition holds; the limit only ends a trial that has failed.

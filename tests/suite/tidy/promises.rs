@@ -1,5 +1,5 @@
 //! Every sentence of the security manuals names what proves it: `<!-- test: a_test, another -->` behind it,
-//! `<!-- script: scripts/x.py -->`, `<!-- advice -->` for what the reader does, or `<!-- limit -->` for what is not guarded.
+//! `<!-- trial: x -->`, `<!-- advice -->` for what the reader does, or `<!-- limit -->` for what is not guarded.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -56,14 +56,14 @@ fn sentences(text: &str) -> usize {
     ends + text.match_indices(". ").filter(|(at, _)| starts(&text[at + 1..])).count()
 }
 
-/// Every function of the sources and tests, and every file of the scripts.
+/// Every function of the sources and tests, and every trial.
 fn known() -> BTreeSet<String> {
     let mut known = BTreeSet::new();
     for folder in ["src", "crates", "tests"] {
         functions(&root().join(folder), &mut known);
     }
-    let scripts = std::fs::read_dir(root().join("scripts")).unwrap().map(|entry| entry.unwrap().file_name());
-    known.extend(scripts.map(|name| format!("scripts/{}", name.to_string_lossy())));
+    let trials = std::fs::read_dir(root().join("tests/trials")).unwrap().map(|entry| entry.unwrap().path());
+    known.extend(trials.map(|path| format!("trial {}", path.file_stem().unwrap().display())));
     known
 }
 
@@ -96,16 +96,17 @@ fn every_sentence_of_the_security_manuals_names_a_proof_that_exists() {
             if sentences(&text) > 0 {
                 faults.push(format!("{name}:{line}: several sentences share a proof: {text:?}"));
             }
-            let names = match proof.split_once(": ") {
-                Some(("test" | "script", names)) => names,
+            let (kind, names) = match proof.split_once(": ") {
+                Some(("test", names)) => ("", names),
+                Some(("trial", names)) => ("trial ", names),
                 None if matches!(proof.as_str(), "advice" | "limit") => continue,
                 _ => {
                     faults.push(format!("{name}:{line}: no such kind of proof: {proof:?}"));
                     continue;
                 }
             };
-            let missing = names.split(", ").filter(|name| !known.contains(*name));
-            faults.extend(missing.map(|missing| format!("{name}:{line}: there is no test {missing}")));
+            let missing = names.split(", ").filter(|name| !known.contains(&format!("{kind}{name}")));
+            faults.extend(missing.map(|missing| format!("{name}:{line}: there is no test or trial {missing}")));
         }
     }
     none(&faults);

@@ -113,7 +113,8 @@ impl Trial<'_> {
     async fn collect_dead(&mut self) -> anyhow::Result<bool> {
         let client = self.client().await?;
         for letter in client.drain(&self.queues.dead()).await? {
-            ensure!(letter.reason.as_deref() == Some("malformed"), "a dead letter with reason {:?}", letter.reason);
+            let reason = letter.header("x-paceline-reason");
+            ensure!(reason.as_deref() == Some("malformed"), "a dead letter with reason {reason:?}");
             self.letters += 1;
         }
         client.close().await?;

@@ -111,15 +111,16 @@ impl<'s> Sums<'s> {
 
     /// Every message that was no job is a dead letter, byte for byte, with its reason; nothing else is.
     fn check_dead_letters(&self) -> anyhow::Result<()> {
-        let mut letters: BTreeMap<&[u8], BTreeSet<&str>> = BTreeMap::new();
+        let mut letters: BTreeMap<&[u8], BTreeSet<String>> = BTreeMap::new();
         for letter in &self.dead {
-            letters.entry(&letter.body).or_default().insert(letter.reason.as_deref().unwrap_or_default());
+            let reason = letter.header("x-paceline-reason").unwrap_or_default();
+            letters.entry(&letter.body).or_default().insert(reason);
         }
         for (body, reason) in &self.plan.bad {
             let told = letters.remove(body.as_slice());
             let text = String::from_utf8_lossy(body);
             ensure!(
-                told == Some(BTreeSet::from([*reason])),
+                told == Some(BTreeSet::from([(*reason).to_owned()])),
                 "no dead letter with reason {reason}, but {told:?}: {text}"
             );
         }
