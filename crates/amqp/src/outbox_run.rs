@@ -2,9 +2,11 @@
 //!
 //! It knows nothing of reconnecting; [`super::relay`] starts the next run.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -241,6 +243,7 @@ impl<'a, E: Endings> Run<'a, E> {
         if aside {
             self.memory.aside.send();
         }
+        let document = LazyCell::new(|| Bytes::from(ending.document.to_string()));
         for to in destinations(&ending, &self.relay.options) {
             let is_refused = to == Destination::Subscribers && before.has(Reached::REFUSED);
             if before.has(to.part()) || is_refused && !aside {
@@ -251,7 +254,7 @@ impl<'a, E: Endings> Run<'a, E> {
                 under_way.failed = true;
                 continue;
             }
-            match publication(&ending, &to, &self.relay.options) {
+            match publication(&ending, || Bytes::clone(&document), &to, &self.relay.options) {
                 Some(message) => {
                     crash_points::reach("before-publish");
                     under_way.open += 1;

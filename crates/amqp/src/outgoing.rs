@@ -64,15 +64,21 @@ fn may_go_to(queue: &str, ending: &Ending, options: &Options) -> bool {
     options.rights.current().may_answer(ending.amqp.user_id.as_deref(), queue, is_refused)
 }
 
-/// One of them as a message; `None` if AMQP has no way to name its destination.
-pub(super) fn publication(ending: &Ending, to: &Destination, options: &Options) -> Option<Publication> {
+/// One of them as a message; `None` if AMQP has no way to name its destination. `document` gives the ending's document,
+/// which is the same in all of them.
+pub(super) fn publication(
+    ending: &Ending,
+    document: impl FnOnce() -> Bytes,
+    to: &Destination,
+    options: &Options,
+) -> Option<Publication> {
     let document = |exchange: &str, routing_key: &str| {
         Some(Publication {
             exchange: ShortString::try_new(exchange).ok()?,
             routing_key: ShortString::try_new(routing_key).ok()?,
             // Nobody need be bound to the exchange, unless results have no queue of ours.
             mandatory: *to != Destination::Subscribers || is_all(ending, options),
-            body: Bytes::from(ending.document.to_string()),
+            body: document(),
             properties: of_document(ending),
         })
     };
@@ -104,6 +110,10 @@ mod tests {
     use paceline_domain::outcome::Failure;
     use paceline_ports::AmqpOrigin;
 
+    fn message(ending: &Ending, to: &Destination, options: &Options) -> Option<Publication> {
+        publication(ending, || Bytes::from(ending.document.to_string()), to, options)
+    }
+
     fn ending(reason: Option<Reason>, reply_to: Option<&str>) -> Ending {
         Ending {
             document: json!({"id": "a", "method": "m", "app": "acme", "finished_at": "2026-11-21T08:00:00.123Z"}),
@@ -123,21 +133,21 @@ mod tests {
         let ending = ending(None, Some("answers"));
         let reply = Destination::Reply("answers".to_owned());
         assert_eq!(destinations(&ending, &options), [Destination::Results, Destination::Subscribers, reply.clone()]);
-        let queued = publication(&ending, &Destination::Results, &options).unwrap();
+        let queued = message(&ending, &Destination::Results, &options).unwrap();
         assert_eq!((queued.exchange.as_str(), queued.routing_key.as_str()), ("", "paceline.results"));
-        let result = publication(&ending, &Destination::Subscribers, &options).unwrap();
+        let result = message(&ending, &Destination::Subscribers, &options).unwrap();
         assert_eq!((result.exchange.as_str(), result.routing_key.as_str()), ("paceline.results", "acme.m"));
         assert_eq!((queued.mandatory, result.mandatory), (true, false));
         assert_eq!((&queued.body, &queued.properties), (&result.body, &result.properties));
         assert_eq!(result.properties.message_id().as_ref().unwrap().as_str(), "a");
         assert_eq!(result.properties.timestamp(), &Some(1_795_248_000));
-        let reply = publication(&ending, &reply, &options).unwrap();
+        let reply = message(&ending, &reply, &options).unwrap();
         assert_eq!((reply.exchange.as_str(), reply.routing_key.as_str()), ("", "answers"));
         assert_eq!(reply.properties.correlation_id().as_ref().unwrap().as_str(), "c");
         assert_eq!(reply.body, result.body);
         options.results_queue = String::new();
         assert_eq!(destinations(&ending, &options)[0], Destination::Subscribers);
-        assert!(publication(&ending, &Destination::Subscribers, &options).unwrap().mandatory, "nobody else gets it");
+        assert!(message(&ending, &Destination::Subscribers, &options).unwrap().mandatory, "nobody else gets it");
     }
 
     #[test]
@@ -145,7 +155,7 @@ mod tests {
         let ending = ending(Some(Reason::Malformed), Some(""));
         let options = Options::at("amqp://h");
         assert_eq!(destinations(&ending, &options), [Destination::Dead]);
-        let dead = publication(&ending, &Destination::Dead, &options).unwrap();
+        let dead = message(&ending, &Destination::Dead, &options).unwrap();
         assert_eq!((dead.exchange.as_str(), dead.routing_key.as_str()), ("", "paceline.dead"));
         assert_eq!(&dead.body[..], b"\xff{");
     }
@@ -156,7 +166,7 @@ mod tests {
         let event = Ending { document, routing_key: BATCH_COMPLETED.to_owned(), ..ending(None, None) };
         let options = Options { results_queue: String::new(), ..Options::at("amqp://h") };
         assert_eq!(destinations(&event, &options), [Destination::Subscribers]);
-        let message = publication(&event, &Destination::Subscribers, &options).unwrap();
+        let message = message(&event, &Destination::Subscribers, &options).unwrap();
         assert!(!message.mandatory, "nobody need want it");
         assert_eq!((message.exchange.as_str(), message.routing_key.as_str()), ("paceline.results", "batch.completed"));
         let text = |value: &Option<ShortString>| value.as_ref().unwrap().to_string();
@@ -169,7 +179,7 @@ mod tests {
         let options = Options::at("amqp://h");
         for (bytes, possible) in [(255, true), (256, false)] {
             let to = Destination::Reply("q".repeat(bytes));
-            assert_eq!(publication(&ending(None, None), &to, &options).is_some(), possible, "{bytes}");
+            assert_eq!(message(&ending(None, None), &to, &options).is_some(), possible, "{bytes}");
         }
     }
 }

@@ -101,6 +101,10 @@ impl Trial<'_> {
 
     /// Publishes a job with properties that no client reads.
     async fn publish_unreadable(&mut self) -> anyhow::Result<()> {
+        let client = self.client().await?;
+        // The broker drops what is for a queue that is not there, and confirms it.
+        client.declare(&self.queues.jobs()).await?;
+        client.close().await?;
         let body = calendar(&format!("poison-{}", self.bad), "trouble").to_string();
         let mut raw = Raw::connect(self.node.url()).await;
         raw.send(&self.queues.jobs(), &unreadable(), body.as_bytes()).await;
