@@ -1,9 +1,12 @@
 //! What one seed in many would meet, written down.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use paceline::domain::catalog::QuotaScope;
+
 use super::{Event, Faults, Harm, LEASE, Script, play};
-use crate::simulation::plan::{Plan, ROOM, T0};
+use crate::simulation::plan::{MEETING, Plan, ROOM, T0};
 
 fn at(seconds: u64, worker: usize, harm: Harm) -> Event {
     Event { at: T0 + Duration::from_secs(seconds), worker, harm }
@@ -44,4 +47,33 @@ fn a_fence_that_is_left_out_is_noticed() {
     }
     let faults = found(true, true);
     assert!(!faults.is_empty());
+}
+
+/// Meetings of two corps, which are two domains, and so few permits by address that they decide.
+fn meetings() -> Plan {
+    let mut plan = Plan::plain(MEETING, &["campus", "clinic"], 60, T0 + Duration::from_secs(15));
+    let method = Arc::make_mut(Arc::get_mut(&mut plan.catalog).unwrap().methods.get_mut(MEETING).unwrap());
+    for quota in method.quotas.iter_mut().filter(|quota| quota.scope == QuotaScope::Host) {
+        quota.quota = "12/min".parse().unwrap();
+    }
+    plan
+}
+
+#[test]
+fn workers_behind_one_address_share_what_it_allows() {
+    holds(&meetings(), 2, Vec::new());
+    holds(&meetings(), 3, Vec::new());
+}
+
+#[test]
+fn a_worker_that_comes_counts_what_the_others_have_sent_from_the_address() {
+    holds(&meetings(), 2, vec![at(0, 1, Harm::Kill(Duration::from_secs(18)))]);
+    holds(&meetings(), 2, vec![at(0, 1, Harm::Kill(Duration::from_secs(40)))]);
+}
+
+#[test]
+fn what_a_worker_that_goes_has_sent_from_the_address_counts_on() {
+    holds(&meetings(), 2, vec![at(17, 1, Harm::Kill(Duration::from_secs(600)))]);
+    holds(&meetings(), 2, vec![at(17, 0, Harm::Pause(Duration::from_secs(20)))]);
+    holds(&meetings(), 2, vec![at(17, 0, Harm::Pause(Duration::from_secs(200)))]);
 }
