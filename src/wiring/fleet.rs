@@ -29,12 +29,13 @@ impl Membership {
         engine: &Arc<Engine>,
         fleet: Arc<dyn Fleet>,
         clock: &Clock,
+        egress: String,
         asked: Arc<Notify>,
     ) -> Result<Self, LedgerError> {
         let card = Card {
             name: user::place(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            egress: "default".to_owned(),
+            egress,
             started_at: clock.now(),
             ..Card::default()
         };

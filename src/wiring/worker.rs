@@ -182,7 +182,9 @@ impl Worker {
         let loaded = load(&engine).await?;
         let asked = Arc::new(Notify::new());
         let membership = match fleet {
-            Some(fleet) => Some(Membership::begin(&engine, fleet, &clock, Arc::clone(&asked)).await?),
+            Some(fleet) => Some(
+                Membership::begin(&engine, fleet, &clock, settings.cluster.egress.clone(), Arc::clone(&asked)).await?,
+            ),
             None => None,
         };
         let decoding = Decoding::new(super::decoder(&settings, &catalog, false));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Domain, LedgerError, QuotaDomain};
+use super::{Domain, LedgerError, PastCall, QuotaDomain};
 use paceline_domain::time::Timestamp;
 
 /// What one worker has of a store that several work.
@@ -21,6 +21,9 @@ pub trait Fleet: Send + Sync {
 
     /// Who is there, and which domains have an owner.
     async fn gathering(&self) -> Result<Gathering, LedgerError>;
+
+    /// Calls of all workers that a window may still count that reaches back to `since`.
+    async fn past_calls(&self, since: Timestamp) -> Result<Vec<PastCall>, LedgerError>;
 
     /// Takes those of these domains that nobody else has; says which, and gives them as a domain of their own, for what
     /// is to be read before they are open.
@@ -96,6 +99,8 @@ pub struct Holding {
 pub struct Gathering {
     /// Which of the replicas asks; empty if none of them does.
     pub own: String,
+    /// How long a lease lasts.
+    pub lease: Duration,
     /// All workers that were heard of lately, by when they started.
     pub replicas: Vec<Replica>,
     /// Every domain that ever had an owner, by name.

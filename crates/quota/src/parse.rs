@@ -60,6 +60,14 @@ impl Quota {
         let windows = self.windows.iter().map(|window| Window { limit: scaled(window.limit), ..*window }).collect();
         Self { windows }
     }
+
+    /// One part of so many that are equal, at least 1.
+    #[must_use]
+    pub fn split(&self, parts: u32) -> Self {
+        let part = |limit: u32| (limit / parts.max(1)).max(1);
+        let windows = self.windows.iter().map(|window| Window { limit: part(window.limit), ..*window }).collect();
+        Self { windows }
+    }
 }
 
 impl FromStr for Quota {
@@ -182,5 +190,7 @@ mod tests {
         let quota: Quota = "20/min".parse().unwrap();
         assert_eq!(quota.share(0.8).to_string(), "16/min");
         assert_eq!(quota.share(0.01).to_string(), "1/min");
+        assert_eq!(quota.split(3).to_string(), "6/min");
+        assert_eq!(quota.split(21).to_string(), "1/min");
     }
 }

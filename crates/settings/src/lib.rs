@@ -41,7 +41,7 @@ pub use keys::{BODY_BYTES_MAX, find as find_key, is_table};
 pub use load::{load, load_without_secrets};
 pub use reference::{file, manual};
 pub use role::Role;
-pub use table::{Broker, Catalog, Engine, Files, Http, Intake, Lanes, Ledger};
+pub use table::{Broker, Catalog, Cluster, Engine, Files, Http, Intake, Lanes, Ledger};
 pub use telemetry::headers as otlp_headers;
 pub use tls::Tls;
 pub use url::masked as masked_url;
@@ -53,6 +53,8 @@ pub struct Settings {
     pub file: Option<PathBuf>,
     /// `[store]`.
     pub store: StoreUrl,
+    /// `[cluster]`.
+    pub cluster: Cluster,
     /// `[ledger]`.
     pub ledger: Ledger,
     /// `[broker]`; `None` for embedded only.

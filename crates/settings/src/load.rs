@@ -12,7 +12,7 @@ use super::draft::{As, Draft, ReadFile};
 use super::fault::{Fault, Faults, Place};
 use super::tree::{Raw, Tree};
 use super::values::Values;
-use super::{Catalog, Files, Http, Intake, Ledger, Settings, admin, app, keys, sections, telemetry};
+use super::{Catalog, Cluster, Files, Http, Intake, Ledger, Settings, admin, app, keys, sections, telemetry};
 
 /// Where the file is looked for when nobody names it.
 const SEARCHED: [&str; 2] = ["paceline.toml", "config/paceline.toml"];
@@ -69,9 +69,11 @@ pub(super) fn load_from(
     }
     let mut draft = Draft { tree, variables, read_file, with_secrets, contents: BTreeMap::new(), faults };
     find_unknown(&mut draft);
+    let cluster = Cluster::read(&mut draft);
     let settings = Settings {
         file,
-        store: sections::store(&mut draft),
+        store: sections::store(&mut draft, cluster.lease_ttl),
+        cluster,
         ledger: Ledger::read(&mut draft),
         broker: sections::broker(&mut draft),
         http: Http::read(&mut draft),

@@ -1,22 +1,22 @@
 //! What the table cannot say of the fixed sections: what only holds between keys.
 
 use std::path::Path;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::app::entries;
 use super::draft::{Draft, path};
 use super::publishers;
-use super::table::{Broker, Cluster, Engine, Lanes};
+use super::table::{Broker, Engine, Lanes};
 use paceline_domain::quota::Reserve;
 use paceline_ports::location::{KeySource, Server, StoreUrl, UrlFault};
 
 /// `[store]`.
-pub(crate) fn store(draft: &mut Draft<'_>) -> StoreUrl {
+pub(crate) fn store(draft: &mut Draft<'_>, lease: Duration) -> StoreUrl {
     let field = path("store.url");
     let key = draft.key(&path("store.key"));
     let nowhere = StoreUrl::from(Path::new(""));
-    let lease = Cluster::read(draft).lease_ttl;
     // As a text it stands in the file; a password comes from elsewhere.
     let is_elsewhere = draft.is_given(&field) && draft.leaf(&field).is_none();
     let url = if is_elsewhere {

@@ -63,6 +63,10 @@ section! {
     "cluster.lease_ttl_ms": Whole(1_000, 60_000), default "6000", unit Milliseconds,
         reload NextStart => lease_ttl: Duration;
     "一个 worker 多久不向数据库续约，就不再负责它的配额域：过了这段时间由别的 worker 接手；它自己会提前六分之一停止发送。"
+    /// The public address that this worker's calls leave from, by any name. What a platform counts by address is divided
+    /// evenly among the workers of one name: give another name to workers behind another address.
+    "cluster.egress": Text, default "default", reload NextStart => egress: String;
+    "这个 worker 的调用从哪个公网出口地址发出，名字自取。平台按地址计数的配额由同名的 worker 均分；出口地址不同的 worker 要起不同的名字。"
 }
 
 section! {

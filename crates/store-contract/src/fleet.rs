@@ -101,6 +101,22 @@ pub async fn jobs_are_told_to_the_worker_that_has_their_domain(all: Processes<'_
     assert_eq!(all_waiting(&*part).await[0].seq, own);
 }
 
+pub async fn every_worker_reads_what_all_of_them_called(all: Processes<'_, impl Store>) {
+    let (one, other) = (all.one.fleet().unwrap(), all.other.fleet().unwrap());
+    assert!(take(&*one, "acme").await && take(&*other, OTHER_APP).await);
+    one.held().begin_attempt(start(Purpose::Token, 95)).await.unwrap();
+    let of_other = AttemptStart { lane: lane_of(OTHER_APP), ..start(Purpose::Token, 100) };
+    other.held().begin_attempt(of_other).await.unwrap();
+    for fleet in [&one, &other] {
+        let since = async |seconds: i64| -> Vec<String> {
+            let calls = fleet.past_calls(at(seconds)).await.unwrap();
+            calls.iter().map(|call| call.lane.app.clone()).collect()
+        };
+        assert_eq!(since(125).await, ["acme", OTHER_APP]);
+        assert_eq!(since(126).await, [OTHER_APP], "what cannot be counted any more is left out");
+    }
+}
+
 pub async fn everything_and_a_part_have_no_two_owners(all: Processes<'_, impl Store>) {
     let (one, other) = (all.one.fleet().unwrap(), all.other.fleet().unwrap());
     assert!(take(&*one, "acme").await);

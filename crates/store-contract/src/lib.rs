@@ -185,7 +185,7 @@ macro_rules! owners_contract {
             $fresh; [$(#[$of_each])*]; fleet:
             workers_know_of_each_other, a_domain_is_taken_by_one_worker_and_changes_hands,
             who_has_a_part_changes_nothing_of_the_others, jobs_are_told_to_the_worker_that_has_their_domain,
-            everything_and_a_part_have_no_two_owners
+            every_worker_reads_what_all_of_them_called, everything_and_a_part_have_no_two_owners
         }
     };
     ($fresh:expr; $of_each:tt; $module:ident: $($name:ident),+) => {

@@ -5,6 +5,7 @@
 
 mod leases;
 mod ports;
+mod scripted;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +25,7 @@ use paceline::simulator::{Scenario, World};
 use paceline::store::SqlStore;
 use tokio::sync::watch;
 
-pub(super) use self::leases::Faults;
-use self::leases::{LEASE, Life, Replica, Shared};
+use self::leases::{Faults, LEASE, Life, Replica, Shared};
 use self::ports::{Desk, Handle};
 use super::cable::{Cable, Platform};
 use super::checks;
@@ -33,6 +33,12 @@ use super::lives::{on_a_runtime, runtime};
 use super::plan::{Plan, T0};
 
 const WORKERS: usize = 3;
+
+/// What happens to so many workers.
+struct Script {
+    workers: usize,
+    events: Vec<Event>,
+}
 
 /// What happens to a worker.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +58,7 @@ struct Event {
 }
 
 /// Drawn by a generator of its own: the plan is that of the simulation with one worker.
-fn events(seed: u64) -> Vec<Event> {
+fn drawn(seed: u64) -> Script {
     let rng = &mut Rng::with_seed(seed ^ 0xf1ee7);
     let seconds = |rng: &mut Rng, from: u64, to: u64| Duration::from_millis(rng.u64(from * 1_000..to * 1_000));
     let mut events: Vec<Event> = (0..rng.usize(2..9))
@@ -66,7 +72,7 @@ fn events(seed: u64) -> Vec<Event> {
         })
         .collect();
     events.sort_by_key(|event| event.at);
-    events
+    Script { workers: WORKERS, events }
 }
 
 /// A worker and what its tasks hang on.
@@ -124,11 +130,11 @@ impl Site<'_> {
     }
 
     /// Does harm as it was planned, and brings in the jobs by whoever runs.
-    async fn carry_out(&self, seed: u64) -> Result<(), String> {
-        let mut workers: Vec<Worker> = (0..WORKERS as u64).map(|id| self.start(id)).collect();
-        let mut next_id = WORKERS as u64;
+    async fn carry_out(&self, script: &Script) -> Result<(), String> {
+        let mut next_id = script.workers as u64;
+        let mut workers: Vec<Worker> = (0..next_id).map(|id| self.start(id)).collect();
         let mut due: Vec<(Timestamp, usize, Option<Harm>)> =
-            events(seed).into_iter().map(|event| (event.at, event.worker, Some(event.harm))).collect();
+            script.events.iter().map(|event| (event.at, event.worker, Some(event.harm))).collect();
         let mut portions = self.plan.portions.iter().peekable();
         loop {
             let now = self.clock.now();
@@ -235,8 +241,12 @@ async fn beats(replica: Arc<Replica>, silent: watch::Receiver<Option<(Mono, bool
     }
 }
 
-/// Carries the plan out with several workers and says what was wrong.
-pub(super) fn carry_out(plan: &Plan, seed: u64, faults: Faults) -> Vec<String> {
+/// Carries the plan out with several workers, to which happens what the seed says; says what was wrong.
+pub(super) fn carry_out(plan: &Plan, seed: u64) -> Vec<String> {
+    play(plan, seed, &drawn(seed), Faults::default())
+}
+
+fn play(plan: &Plan, seed: u64, script: &Script, faults: Faults) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("ledger.db");
     let scenario = Scenario::parse(&plan.scenario, "simulation").unwrap();
@@ -245,6 +255,8 @@ pub(super) fn carry_out(plan: &Plan, seed: u64, faults: Faults) -> Vec<String> {
         T0,
         plan.cuts,
     );
+    // When workers look round goes by the dice of the thread.
+    fastrand::seed(seed);
     let (done, ended) = runtime().block_on(async {
         let clock = Clock::at(T0);
         let inner = Arc::new(SqlStore::open(&store, Mode::Worker, clock.now()).unwrap());
@@ -252,7 +264,7 @@ pub(super) fn carry_out(plan: &Plan, seed: u64, faults: Faults) -> Vec<String> {
         let (rows, lanes) = Default::default();
         let shared = Arc::new(Shared { inner: Arc::clone(&inner), whole, clock: clock.clone(), faults, rows, lanes });
         let site = Site { plan, platform: Arc::clone(&platform), shared, clock: clock.clone() };
-        let done = site.carry_out(seed).await;
+        let done = site.carry_out(script).await;
         (done, clock.now())
     });
     match done {

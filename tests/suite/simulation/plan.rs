@@ -138,6 +138,31 @@ impl Plan {
         plan
     }
 
+    /// So many jobs of one method at once, by these apps in turn, and a platform that is quick and calm.
+    pub(super) fn plain(method: &'static str, apps: &[&str], jobs: u64, at: Timestamp) -> Self {
+        let (rng, catalog) = (&mut Rng::with_seed(1), Arc::new(built_in().unwrap()));
+        let limits = Limits { concurrency_max: 16, lane_concurrency_max: 16, reserve: Reserve::NONE, stop_after: 0 };
+        let seconds = Duration::from_secs;
+        let options =
+            Options { limits, request_timeout: seconds(5), grace: seconds(1), attempts_max: 3, ..options(rng) };
+        let sent = |number| loop {
+            let mut job = job(rng, number, at);
+            if job.method == method && job.not_before.is_none() {
+                job.value["app"] = apps[number as usize % apps.len()].into();
+                return job;
+            }
+        };
+        let portions = vec![Portion { at, jobs: (0..jobs).map(sent).collect() }];
+        let none = BTreeMap::new();
+        let scenario =
+            "[latency]\nbefore = { kind = 'fixed', ms = 20 }\nafter = { kind = 'fixed', ms = 20 }\n".to_owned();
+        let cuts = Cuts { chance: 0.0, until: T0, latest: Duration::ZERO, seed: 1 };
+        let mut all = self::apps(&catalog, &none, OnUncertain::Hold, 1.0);
+        all.retain(|name, _| apps.contains(&name.as_str()));
+        let (deeds, kills, bound) = (Vec::new(), Vec::new(), T0 + seconds(1_800));
+        Self { catalog, apps: all, scenario, options, portions, deeds, cuts, kills, bound }
+    }
+
     pub(super) fn jobs(&self) -> impl Iterator<Item = &Sent> {
         self.portions.iter().flat_map(|portion| &portion.jobs)
     }

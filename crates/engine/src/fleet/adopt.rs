@@ -28,7 +28,8 @@ impl Engine {
         for call in part.past_calls((now - self.reach()).max(known_to) - error).await? {
             let known_to = known.iter().find(|(domain, _)| domain.covers(&call.lane)).map(|(_, until)| *until);
             if known_to.is_none_or(|until| call.counted_by > until - error) {
-                self.schedule().restore(&call.lane, self.latest_count_of(&call, mono));
+                // What the address counts was this worker's part of it already.
+                self.schedule().restore_part(&call.lane, self.latest_count_of(&call, mono), false);
             }
         }
         let called = part.called().await?;

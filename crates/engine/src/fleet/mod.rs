@@ -5,16 +5,19 @@
 //!
 //! Decision: docs/decisions/0055-domains-are-spread-over-replicas.md
 
+mod addresses;
 mod adopt;
 mod domains;
 mod spread;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tracing::{info, warn};
 
+use self::addresses::Sharing;
 pub use self::domains::quotas_digest;
 use self::spread::moves;
 use super::planner::Planner;
@@ -58,6 +61,7 @@ pub struct Member {
     /// A domain that is drained, and since when.
     leaving: Option<(String, Mono)>,
     ownerless: BTreeMap<String, u32>,
+    sharing: Sharing,
     /// Until when this process knows the calls of a domain that it had before.
     known_until: HashMap<String, Timestamp>,
     refused: BTreeSet<String>,
@@ -70,6 +74,8 @@ pub struct Member {
 impl Member {
     /// An engine's, which has nothing yet.
     pub fn new(engine: Arc<Engine>, fleet: Arc<dyn Fleet>, card: Card) -> Self {
+        // Until it knows who else calls from its address.
+        engine.hold_addresses(true);
         Self {
             engine,
             fleet,
@@ -79,6 +85,7 @@ impl Member {
             held: BTreeMap::new(),
             leaving: None,
             ownerless: BTreeMap::new(),
+            sharing: Sharing::default(),
             known_until: HashMap::new(),
             refused: BTreeSet::new(),
             reloads: None,
@@ -102,7 +109,7 @@ impl Member {
     pub async fn run(mut self) {
         let mut is_unwell = false;
         loop {
-            match self.turn().await {
+            match self.watched_turn().await {
                 Ok(()) => is_unwell = false,
                 Err(LedgerError::Closed) => return,
                 Err(error) if !is_unwell => {
@@ -113,6 +120,20 @@ impl Member {
             }
             tokio::time::sleep(TICK + Duration::from_millis(fastrand::u64(0..100))).await;
         }
+    }
+
+    /// A turn. Who has not seen the others for the time of a lease may know of one too few, and sends nothing that an
+    /// address counts.
+    async fn watched_turn(&mut self) -> Result<(), LedgerError> {
+        let engine = Arc::clone(&self.engine);
+        let patience = self.sharing.patience(engine.clock().mono());
+        let mut turn = pin!(self.turn());
+        tokio::select! {
+            done = &mut turn => return done,
+            () = tokio::time::sleep(patience.unwrap_or_default()), if patience.is_some() => {}
+        }
+        engine.hold_addresses(true);
+        turn.await
     }
 
     /// Looks once, and does what follows.
@@ -135,6 +156,7 @@ impl Member {
         if self.reloads.replace(gathering.reloads).is_some_and(|before| before < gathering.reloads) {
             (self.reload)();
         }
+        self.share_address(&gathering).await?;
         self.count_elsewhere().await?;
         if self.engine.is_stopping() {
             self.show(&gathering);
@@ -177,6 +199,7 @@ impl Member {
             self.card.quotas = quotas_digest(&planner);
             // Windows may have become longer than what is known of them.
             self.known_until.clear();
+            self.sharing.plan(&planner);
             self.planner = Some(planner);
         }
         if self.told.as_ref() != Some(&self.card) {

@@ -4,6 +4,7 @@
 //! kept in three parts: [`lanes`] (the jobs of each lane, what stops it), [`wait_queues`] (where lanes wait: ten thousand
 //! waiting lanes cost nothing) and [`throttling`] (pauses and lowered rates, with their causes), beside the table of quotas.
 
+mod addresses;
 mod backlog;
 mod budgets;
 mod deaths;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use self::addresses::AddressPart;
 pub use self::backlog::Queued;
 use self::budgets::Budgets;
 pub use self::deaths::AlwaysFails;
@@ -80,6 +82,8 @@ pub struct Schedule {
     expiring: usize,
     /// While the ledger is read after a reload: the keys on hold, and what their windows do not know.
     recalling: Option<HashMap<KeyId, Gap>>,
+    /// How much of what an address allows is this process's.
+    part: AddressPart,
     closed: bool,
     /// Lanes looked at so far.
     #[cfg(test)]
@@ -100,6 +104,7 @@ impl Schedule {
             in_flight: 0,
             expiring: 0,
             recalling: None,
+            part: AddressPart::WHOLE,
             closed: false,
             #[cfg(test)]
             turns: 0,

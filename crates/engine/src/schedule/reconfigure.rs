@@ -66,13 +66,16 @@ impl Schedule {
         self.queues.leave_other_keys(id, &lane.keys, &mut self.table, now);
     }
 
-    /// A key's place in the table, with this quota; on hold if the ledger is being read and has calls to tell it.
+    /// A key's place in the table, with this process's part of its quota; on hold if the ledger is being read and has
+    /// calls to tell it.
     pub(super) fn enter(&mut self, key: &Key, quota: &Quota, now: Mono) -> KeyId {
-        let (id, gap) = self.table.revise(key, quota, now);
+        let part = self.part_of(key, quota);
+        let (id, gap) = self.table.revise(key, &part, now);
         if let (Some(gaps), Some(gap)) = (&mut self.recalling, gap) {
             gaps.entry(id).or_insert(gap);
             self.table.freeze(id);
         }
+        self.hold_entered(key, id);
         id
     }
 
@@ -92,6 +95,9 @@ impl Schedule {
         for key in self.recalling.take().unwrap_or_default().into_keys() {
             self.table.unfreeze(key);
             self.queues.wake_key(key, &mut self.table, now);
+        }
+        if self.holds_addresses() {
+            self.hold_addresses(true, now);
         }
     }
 

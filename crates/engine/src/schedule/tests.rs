@@ -1,5 +1,6 @@
 //! The schedule alone: time is a number here.
 
+mod addresses;
 pub(crate) mod extremes;
 mod liveness;
 mod load;

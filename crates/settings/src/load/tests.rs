@@ -332,8 +332,10 @@ fn stores_and_brokers_are_checked() {
     let store = |url: &str| load_text(&format!("[store]\nurl = {url:?}\n"), &[]);
     assert_eq!(store("sqlite:///var/lib/p.db").unwrap().store.file(), Some(Path::new("/var/lib/p.db")));
     assert!(store("postgres://u:p@h/db").unwrap_err().to_string().contains("store.key: expected a key"));
-    let there = "[store]\nurl = { env = \"DB\" }\nkey = { env = \"KEY\" }\n[cluster]\nlease_ttl_ms = 3000\n";
-    let there = load_text(there, &[("DB", "postgres://u:pass@h/db?sslmode=require"), ("KEY", "k")]).unwrap().store;
+    let there = "[store]\nurl = { env = \"DB\" }\nkey = { env = \"KEY\" }\n[cluster]\nlease_ttl_ms = 3000\negress = \"office\"\n";
+    let there = load_text(there, &[("DB", "postgres://u:pass@h/db?sslmode=require"), ("KEY", "k")]).unwrap();
+    assert_eq!(there.cluster.egress, "office");
+    let there = there.store;
     assert_eq!((there.place().as_str(), there.file()), ("postgres://u:***@h/db", None));
     assert_eq!(there.clone().into_location().server.unwrap().lease, Duration::from_secs(3));
     assert!(!format!("{there:?} {there}").contains("pass@"));

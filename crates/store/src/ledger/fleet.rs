@@ -9,6 +9,7 @@ use async_trait::async_trait;
 
 use super::Open;
 use super::books::{Books, Trouble};
+use super::calls;
 use super::domain::SqlDomain;
 use super::held::{Held, Part};
 use super::leases::{self, Lease};
@@ -16,7 +17,7 @@ use super::meta;
 use super::sharing::{Owner, Sharing};
 use crate::driver::{Conn, Result, values};
 use paceline_domain::time::Timestamp;
-use paceline_ports::{Card, Domain, Fleet, Gathering, Holding, LedgerError, QuotaDomain, Replica};
+use paceline_ports::{Card, Domain, Fleet, Gathering, Holding, LedgerError, PastCall, QuotaDomain, Replica};
 
 /// How long a worker that is gone is remembered, for people.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3_600);
@@ -56,6 +57,11 @@ impl Fleet for Member {
     async fn gathering(&self) -> std::result::Result<Gathering, LedgerError> {
         let Sharing { owner, lease, .. } = self.sharing;
         let read = move |conn: &Conn| gathering(conn, Some(owner), lease);
+        self.open.readers.read(move |conn| conn.at_once(read)).await
+    }
+
+    async fn past_calls(&self, since: Timestamp) -> std::result::Result<Vec<PastCall>, LedgerError> {
+        let read = move |conn: &Conn| calls::past(conn, &QuotaDomain::whole(), since);
         self.open.readers.read(move |conn| conn.at_once(read)).await
     }
 
@@ -180,5 +186,5 @@ pub(crate) fn gathering(conn: &Conn, own: Option<Owner>, lease: Duration) -> Res
     let tenants = conn.query(tenants, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (own, reloads) =
         (own.map(|own| own.to_string()).unwrap_or_default(), meta::get(conn, RELOADS)?.unwrap_or_default());
-    Ok(Gathering { own, replicas, holdings, reloads, tenants })
+    Ok(Gathering { own, lease, replicas, holdings, reloads, tenants })
 }

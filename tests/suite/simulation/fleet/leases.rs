@@ -21,7 +21,7 @@ pub(super) const MARGIN: Duration = Duration::from_secs(1);
 
 /// What is left out on purpose, to see that it is missed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in super::super) struct Faults {
+pub(super) struct Faults {
     /// No write asks whether its domain is still owned.
     pub no_fence: bool,
     /// No call asks whether its domain is still owned before it leaves.

@@ -326,12 +326,17 @@ impl Fleet for Desk {
             });
             Ok(Gathering {
                 own: self.0.id.to_string(),
+                lease: LEASE,
                 replicas: replicas.collect(),
                 holdings: holdings.collect(),
                 reloads: 0,
                 tenants: rows.tenants.iter().cloned().collect(),
             })
         })
+    }
+
+    async fn past_calls(&self, since: Timestamp) -> Done<Vec<PastCall>> {
+        while_running!(self.0, self.0.shared.whole.past_calls(since).await)
     }
 
     async fn take(&self, wanted: Vec<QuotaDomain>) -> Done<(Vec<QuotaDomain>, Arc<dyn Domain>)> {

@@ -1,0 +1,79 @@
+//! What one seed in many would meet, written down.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use paceline::domain::catalog::QuotaScope;
+
+use super::{Event, Faults, Harm, LEASE, Script, play};
+use crate::simulation::plan::{MEETING, Plan, ROOM, T0};
+
+fn at(seconds: u64, worker: usize, harm: Harm) -> Event {
+    Event { at: T0 + Duration::from_secs(seconds), worker, harm }
+}
+
+fn holds(plan: &Plan, workers: usize, events: Vec<Event>) {
+    let faults = play(plan, 1, &Script { workers, events }, Faults::default());
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Two workers; the first one has the only domain until it stands still past its lease. Meanwhile the second one spends the
+/// window, and dies soon after.
+#[test]
+fn what_others_called_while_a_domain_was_lost_counts_when_it_comes_back() {
+    let plan = Plan::plain(ROOM, &["acme"], 50, T0 + Duration::from_secs(2));
+    let pause = Harm::Pause(Duration::from_secs(15));
+    holds(&plan, 2, vec![at(1, 0, pause), at(17, 1, Harm::Kill(Duration::from_secs(100)))]);
+}
+
+/// The first worker has the domain, and its heartbeats do not come through while permits return: the second one takes the
+/// domain over meanwhile.
+fn unheard(faults: Faults) -> Vec<String> {
+    let mut plan = Plan::plain(ROOM, &["acme"], 50, T0 + Duration::from_secs(2));
+    // Jobs that are lost on the way stand still for ever.
+    plan.bound = T0 - LEASE * 50;
+    let silence = Harm::Silence(Duration::from_secs(20), false);
+    play(&plan, 1, &Script { workers: 2, events: vec![at(48, 0, silence)] }, faults)
+}
+
+/// That a simulation finds nothing says something only if it finds what is there. Either of the two is enough here: what
+/// may not be recorded is not sent, and what may not be sent is not recorded.
+#[test]
+fn a_fence_that_is_left_out_is_noticed() {
+    let found = |no_fence, no_leave_by| unheard(Faults { no_fence, no_leave_by });
+    for (no_fence, no_leave_by) in [(false, false), (true, false), (false, true)] {
+        let faults = found(no_fence, no_leave_by);
+        assert!(faults.is_empty(), "{no_fence} {no_leave_by}: {}", faults.join("\n"));
+    }
+    let faults = found(true, true);
+    assert!(!faults.is_empty());
+}
+
+/// Meetings of two corps, which are two domains, and so few permits by address that they decide.
+fn meetings() -> Plan {
+    let mut plan = Plan::plain(MEETING, &["campus", "clinic"], 60, T0 + Duration::from_secs(15));
+    let method = Arc::make_mut(Arc::get_mut(&mut plan.catalog).unwrap().methods.get_mut(MEETING).unwrap());
+    for quota in method.quotas.iter_mut().filter(|quota| quota.scope == QuotaScope::Host) {
+        quota.quota = "12/min".parse().unwrap();
+    }
+    plan
+}
+
+#[test]
+fn workers_behind_one_address_share_what_it_allows() {
+    holds(&meetings(), 2, Vec::new());
+    holds(&meetings(), 3, Vec::new());
+}
+
+#[test]
+fn a_worker_that_comes_counts_what_the_others_have_sent_from_the_address() {
+    holds(&meetings(), 2, vec![at(0, 1, Harm::Kill(Duration::from_secs(18)))]);
+    holds(&meetings(), 2, vec![at(0, 1, Harm::Kill(Duration::from_secs(40)))]);
+}
+
+#[test]
+fn what_a_worker_that_goes_has_sent_from_the_address_counts_on() {
+    holds(&meetings(), 2, vec![at(17, 1, Harm::Kill(Duration::from_secs(600)))]);
+    holds(&meetings(), 2, vec![at(17, 0, Harm::Pause(Duration::from_secs(20)))]);
+    holds(&meetings(), 2, vec![at(17, 0, Harm::Pause(Duration::from_secs(200)))]);
+}
