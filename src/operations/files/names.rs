@@ -67,13 +67,17 @@ pub fn wanted<S: RowSource, E: From<S::Error>>(
     for source in sources.iter().filter(takes_names) {
         // What is wrong with a file is said when its rows are checked.
         let Ok(rows) = source.rows(decoder, ids)? else { continue };
-        for job in rows.map_while(Result::ok).filter_map(|row| row.input.ok()) {
-            for name in find::wanted(&job, &decoder.catalog) {
-                wanted.entry(name.directory).or_default().insert(name.name);
-            }
-        }
+        rows.map_while(Result::ok).for_each(|row| note(&mut wanted, &row, &decoder.catalog));
     }
     Ok(wanted)
+}
+
+/// Adds the names that a row uses.
+pub fn note(wanted: &mut Wanted, row: &Row, catalog: &Catalog) {
+    let Ok(job) = &row.input else { return };
+    for name in find::wanted(job, catalog) {
+        wanted.entry(name.directory).or_default().insert(name.name);
+    }
 }
 
 /// Looks names up, out of what the ledger has kept or through the platform.
