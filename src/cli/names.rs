@@ -18,10 +18,10 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::domain::decode::Decoder;
 use crate::domain::find::{self, Answer, Listed, Names, Step};
+use crate::domain::messages::{Language, Render as _, RowsNotSent};
 use crate::domain::rows::Row;
-use crate::engine::{Engine, Found, LookedUp, Stop, Wanted};
-use crate::operations::files::names::NameRows;
-use crate::operations::reading::why_unread;
+use crate::engine::{Engine, Found, LookedUp, Stop, Unfound, Wanted};
+use crate::operations::files::names::{NameRows, not_read};
 use crate::settings::Settings;
 use crate::wiring::{self, Worker};
 use paceline_ports::location::StoreUrl;
@@ -60,6 +60,8 @@ pub(super) struct LookUps<'d> {
     /// Names that nobody has looked up, by the look-up that would.
     open: BTreeMap<String, u64>,
     seen: Wanted,
+    /// Names that could not be looked up.
+    unfound: Vec<Unfound>,
     levels: Option<Levels>,
 }
 
@@ -100,7 +102,7 @@ struct Running {
 impl<'d> LookUps<'d> {
     fn of(decoder: &'d Decoder, mode: Mode) -> Self {
         let (names, open, seen) = (Names::Unasked, BTreeMap::new(), Wanted::new());
-        Self { decoder, mode, names, calls: 0, answered: 0, open, seen, levels: None }
+        Self { decoder, mode, names, calls: 0, answered: 0, open, seen, unfound: Vec::new(), levels: None }
     }
 
     /// Leaves names alone.
@@ -163,7 +165,8 @@ impl<'d> LookUps<'d> {
                 found
             }
             Mode::Ask(asking) => {
-                let LookedUp { found, calls } = tokio::task::block_in_place(|| asking.all(wanted))?;
+                let unfound = &mut self.unfound;
+                let LookedUp { found, calls } = tokio::task::block_in_place(|| asking.all(wanted, unfound))?;
                 (self.calls, self.answered) = (self.calls + calls, self.answered + found.len());
                 found
             }
@@ -172,6 +175,18 @@ impl<'d> LookUps<'d> {
             levels.create(&mut found, self.decoder);
         }
         Ok(found)
+    }
+
+    /// Refuses what follows if a look-up could not be read: why, by cause.
+    ///
+    /// # Errors
+    /// Why names were not looked up.
+    pub(super) fn refuse_unread(&self, language: Language) -> anyhow::Result<()> {
+        if self.unfound.is_empty() {
+            return Ok(());
+        }
+        let causes = not_read(&self.unfound, &self.decoder.catalog);
+        Err(refuse(RowsNotSent::NamesNotKnown { causes }.render(language), ""))
     }
 
     /// Ends the worker that asked, and says what was looked up or is still to be.
@@ -274,17 +289,14 @@ impl Recalled {
 
 impl Asking {
     /// Asks for names; a signal ends it.
-    fn all(&mut self, wanted: &Wanted) -> anyhow::Result<LookedUp> {
+    fn all(&mut self, wanted: &Wanted, unfound: &mut Vec<Unfound>) -> anyhow::Result<LookedUp> {
         Handle::current().block_on(async {
             let mut signals = signals::Stop::listen()?;
             let engine = Arc::clone(&self.running().await?.worker.engine);
             tokio::select! {
                 biased;
                 _ = signals.next() => Err(refuse("interrupted while names were looked up; nothing was sent", "")),
-                looked_up = engine.find_names(wanted) => looked_up.map_err(|(lane, unread)| {
-                    let refused = why_unread(&unread);
-                    refuse(format!("{} cannot be read: {}; nothing was sent", lane.method, refused.error), refused.cure)
-                }),
+                looked_up = engine.find_names(wanted, unfound) => Ok(looked_up),
             }
         })
     }
