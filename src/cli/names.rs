@@ -18,14 +18,16 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::domain::decode::Decoder;
 use crate::domain::find::{self, Answer, Listed, Names, Step};
+use crate::domain::job::Job;
 use crate::domain::messages::{Language, Render as _, RowsNotSent};
 use crate::domain::rows::Row;
 use crate::engine::{Engine, Found, LookedUp, Stop, Unfound, Wanted};
 use crate::operations::files::names::{NameRows, not_read};
 use crate::settings::Settings;
 use crate::wiring::{self, Worker};
+use paceline_ports::State;
 use paceline_ports::location::StoreUrl;
-use paceline_ports::operator::Untouched;
+use paceline_ports::operator::{Seeker, Sought, Untouched};
 
 use self::levels::Levels;
 use super::context::Context;
@@ -171,8 +173,12 @@ impl<'d> LookUps<'d> {
                 found
             }
         };
-        if let Some(levels) = &mut self.levels {
-            levels.create(&mut found, self.decoder);
+        if let (Some(levels), Mode::Ask(asking)) = (&mut self.levels, &self.mode)
+            && found.values().any(|answer| matches!(answer, Answer::Nothing(_)))
+        {
+            let ledger = wiring::open_untouched(&asking.source.settings()?.store)?;
+            let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&self.decoder.catalog)).transpose()?;
+            levels.create(&mut found, self.decoder, &mut |job| made(seeker.as_deref(), job))?;
         }
         Ok(found)
     }
@@ -221,6 +227,13 @@ impl<'d> LookUps<'d> {
     pub(super) fn open(&self) -> impl Iterator<Item = (&str, u64)> {
         self.open.iter().filter(|(_, count)| **count > 0).map(|(method, count)| (method.as_str(), *count))
     }
+}
+
+/// The key of what the ledger's job of this id has made.
+fn made(seeker: Option<&dyn Seeker>, job: &Job) -> anyhow::Result<Option<String>> {
+    let Some(seeker) = seeker else { return Ok(None) };
+    let (known, _) = seeker.seek(Sought { job, is_row: false, by_content: true })?;
+    Ok(known.filter(|known| known.state == State::Succeeded).and_then(|known| known.key))
 }
 
 impl NameRows<anyhow::Error> for LookUps<'_> {
