@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::domain::messages::{Cause, FileTrouble, Wrong};
+use crate::domain::messages::{Cause, FileTrouble, RowsCure, RowsNotSent, Wrong};
 use crate::domain::rows::{FileError, FileFault};
 use crate::engine::ports::LedgerError;
 use crate::operations::refused::Refused;
@@ -33,8 +33,8 @@ pub(super) struct FieldFault {
 pub(super) struct Fault {
     status: StatusCode,
     error: String,
-    /// The error as data, where there is a sentence for it in more than one language.
-    fact: Option<Box<Value>>,
+    /// The error and its cure as data, where there is a sentence for them in more than one language.
+    facts: Option<Box<[Value; 2]>>,
     cure: Box<str>,
     faults: Vec<FieldFault>,
     count: Option<usize>,
@@ -45,7 +45,7 @@ impl Fault {
     /// A sentence that says what is wrong, and one that says what to do.
     pub(super) fn new(status: StatusCode, error: impl Into<String>, cure: impl Into<String>) -> Self {
         let (error, cure) = (error.into(), cure.into().into_boxed_str());
-        Self { status, error, fact: None, cure, faults: Vec::new(), count: None, duplicates: Vec::new() }
+        Self { status, error, facts: None, cure, faults: Vec::new(), count: None, duplicates: Vec::new() }
     }
 
     /// 400: something is wrong with these fields.
@@ -60,16 +60,22 @@ impl Fault {
     /// What is wrong with a file, and what to do in the same sentence.
     pub(super) fn file(status: StatusCode, trouble: FileTrouble) -> Self {
         let error = trouble.to_string();
-        Self { fact: serde_json::to_value(trouble).ok().map(Box::new), ..Self::new(status, error, "") }
+        Self { facts: Some(Box::new([json!(trouble), Value::Null])), ..Self::new(status, error, "") }
     }
 
     /// 400: what is wrong with a file that was read so far.
     pub(super) fn faulty(FileError(faults): &FileError) -> Self {
         let cause = Cause::Faulty { faults: faults.iter().map(FileFault::as_wrong).collect() };
         Self {
-            fact: serde_json::to_value(&cause).ok().map(Box::new),
+            facts: Some(Box::new([json!(cause), Value::Null])),
             ..Self::new(StatusCode::BAD_REQUEST, cause.to_string(), "")
         }
+    }
+
+    /// 409: why the rows of a file are not sent, and what to do.
+    pub(super) fn not_sent(why: &RowsNotSent, cure: Option<&RowsCure>) -> Self {
+        let words = cure.map(ToString::to_string).unwrap_or_default();
+        Self { facts: Some(Box::new([json!(why), json!(cure)])), ..Self::conflict(why.to_string(), words) }
     }
 
     /// 404.
@@ -148,10 +154,12 @@ impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         let mut document = Map::new();
         document.insert("error".to_owned(), Value::from(self.error));
-        if let Some(fact) = self.fact {
-            document.insert("error_fact".to_owned(), *fact);
-        }
         document.insert("cure".to_owned(), Value::from(&*self.cure));
+        for (key, fact) in ["error_fact", "cure_fact"].into_iter().zip(self.facts.into_iter().flat_map(|it| *it)) {
+            if !fact.is_null() {
+                document.insert(key.to_owned(), fact);
+            }
+        }
         if let Some(count) = self.count {
             document.insert("count".to_owned(), Value::from(count));
         }

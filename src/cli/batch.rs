@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::domain::catalog::Catalog;
 use crate::domain::decode::Decoder;
 use crate::domain::find::Names;
-use crate::domain::messages::FileTrouble;
+use crate::domain::messages::{FileNote, FileTrouble, Language};
 use crate::domain::printable::plain;
 use crate::domain::rows::{FileError, Input, Row, RowIds};
 use crate::operations::files::{self, Beside, RowSource, SomeRows};
@@ -20,6 +20,7 @@ use paceline_ports::location::StoreUrl;
 use super::exit::refuse;
 use super::files::{FileArgs, Place, Written};
 use super::names::LookUps;
+use super::said;
 
 /// How many faults are printed for people; programs get all.
 pub(super) const FAULTS_SHOWN_MAX: u64 = 20;
@@ -78,7 +79,17 @@ pub(super) fn row_ids(sources: &[Source]) -> RowIds {
     RowIds::new(allow_duplicates, known)
 }
 
+/// Says how a file is read, if that is not as usual.
+pub(super) fn tell(err: &mut dyn Write, notes: &Vec<FileNote>, name: &str, language: Language) -> std::io::Result<()> {
+    if notes.is_empty() { Ok(()) } else { writeln!(err, "{}", said::note(name, notes, language)) }
+}
+
 impl BatchArgs {
+    /// The language of what is said of the files.
+    pub(super) fn language(&self) -> Language {
+        self.written.lang.into()
+    }
+
     /// The files in order, each known by its name; the same file twice is refused, and so are a method or an app that
     /// nobody knows: said once, not for every row. `ledger` is where their jobs may be known already. How a file is read is
     /// told to `err` where it is not as usual.
@@ -118,10 +129,8 @@ impl BatchArgs {
                 catalog: Arc::clone(&decoder.catalog),
             };
             let written = Written::of(&place, &self.written)?;
-            if let Ok(written) = &written
-                && let Some(note) = written.note(&place, &input, decoder)?
-            {
-                writeln!(err, "note: {}: {note}", input.name)?;
+            if let Ok(written) = &written {
+                tell(err, &written.notes(&place, &input)?, &input.name, self.language())?;
             }
             let names = Names::default();
             sources.push(Source { path: path.clone(), place, written, input, names, ids });
@@ -148,36 +157,6 @@ impl RowSource for Source {
             Err(trouble) => Err(files::fault(&self.input, trouble)),
         };
         Ok(rows.map(|rows| rows.with_ids(ids).with_names(&self.names)))
-    }
-}
-
-impl Checked {
-    /// `3 faults in 2 of 200 rows`.
-    pub(super) fn summary(&self) -> String {
-        let rows = if self.rows == 1 { "row" } else { "rows" };
-        let warnings = match self.warnings {
-            0 => String::new(),
-            1 => ", 1 warning".to_owned(),
-            warnings => format!(", {warnings} warnings"),
-        };
-        if self.is_valid() {
-            return format!("{} {rows}, no fault{warnings}", self.rows);
-        }
-        let faults = if self.faults == 1 { "fault" } else { "faults" };
-        match self.bad_files {
-            0 => format!("{} {faults} in {} of {} {rows}{warnings}", self.faults, self.bad_rows, self.rows),
-            1 => format!("{} {faults}{warnings}; a file could not be read to its end", self.faults),
-            files => format!("{} {faults}{warnings}; {files} files could not be read to their end", self.faults),
-        }
-    }
-
-    /// What to do about the faults, where rows with faults can be passed over in some way.
-    pub(super) const fn cure(&self, rows: &'static str) -> &'static str {
-        if self.bad_files > 0 {
-            "correct what is said above; --skip-invalid does not help a file that cannot be read"
-        } else {
-            rows
-        }
     }
 }
 

@@ -11,13 +11,14 @@ use paceline_tables::Reader;
 
 use crate::domain::decode::Decoder;
 use crate::domain::json::BOM;
-use crate::domain::messages::FileTrouble;
+use crate::domain::messages::{FileNote, FileTrouble};
 use crate::domain::rows::{FileError, Format, Input, Layout, Mapping, Preview, Rows};
 use crate::domain::time::Zone;
 use crate::operations::files::{self, How, Named, SomeRows};
 use crate::settings::Settings;
 
 use super::exit::refuse;
+use super::lang::Lang;
 
 /// The name that stands for standard input.
 const STDIN: &str = "-";
@@ -54,6 +55,9 @@ pub(super) struct FileArgs {
     /// Only rows that have this value in this column; given several times, all must hold
     #[arg(long = "where", value_name = "COLUMN=VALUE", value_parser = wanted)]
     pub wanted: Vec<(String, String)>,
+    /// The language of what is said of the files and their rows
+    #[arg(long, value_enum, default_value_t)]
+    pub lang: Lang,
 }
 
 fn rows(text: &str) -> Result<RangeInclusive<u64>, String> {
@@ -205,14 +209,13 @@ impl Written {
         Ok(files::Written::of(file, &named, &how).map(Self::Told))
     }
 
-    /// What a person should know of how the file is read, if it is not as usual. Of a text the header is read for it.
+    /// What a person should know of how the file is read, if it is not as usual. Of a CSV file the header is read for it.
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub(super) fn note(&self, place: &Place, input: &Input, decoder: &Arc<Decoder>) -> anyhow::Result<Option<String>> {
-        let Self::Told(written) = self else { return Ok(None) };
-        let file = place.open()?;
-        Ok(written.note(|| written.rows(file, input, decoder).ok().and_then(|rows| rows.separator())))
+    pub(super) fn notes(&self, place: &Place, input: &Input) -> anyhow::Result<Vec<FileNote>> {
+        let Self::Told(written) = self else { return Ok(Vec::new()) };
+        Ok(written.notes(place.open()?, input))
     }
 
     /// Starts to read the rows.

@@ -5,9 +5,10 @@ use std::collections::hash_map::Entry;
 use std::io::Write;
 
 use crate::domain::checks::Severity;
+use crate::domain::messages::{Language, Render as _};
 use crate::operations::files::{Cause, Finding};
 
-use super::table::plain;
+use super::said::{self, At};
 
 /// How many causes of each severity are printed for people; programs get every finding.
 const CAUSES_SHOWN_MAX: usize = 20;
@@ -52,15 +53,13 @@ impl Findings {
     }
 
     /// Prints what was noted.
-    pub(super) fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        for (causes, what) in [(&self.faults, "fault"), (&self.warnings, "warning")] {
+    pub(super) fn print(&self, out: &mut dyn Write, language: Language) -> std::io::Result<()> {
+        for (causes, severity) in [(&self.faults, Severity::Fault), (&self.warnings, Severity::Warning)] {
             for group in &causes.groups {
-                group.print(out)?;
+                group.print(out, language)?;
             }
             if causes.left_out > 0 {
-                let (left_out, plural) = (causes.left_out, if causes.left_out == 1 { "" } else { "s" });
-                let hint = "`paceline validate --json` prints them all";
-                writeln!(out, "… and {left_out} more {what}{plural} of other causes; {hint}")?;
+                writeln!(out, "{}", said::left_out(causes.left_out, severity, language))?;
             }
         }
         Ok(())
@@ -102,25 +101,31 @@ impl Group {
         }
     }
 
-    fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
+    fn print(&self, out: &mut dyn Write, language: Language) -> std::io::Result<()> {
         let Some(first) = self.first.first() else { return Ok(()) };
         if self.count <= ONE_BY_ONE_MAX {
-            return self.first.iter().try_for_each(|finding| writeln!(out, "{}", finding.sentence()));
+            return self.first.iter().try_for_each(|finding| {
+                let Finding { place, severity, spot, .. } = finding;
+                let at = At { place, severity: *severity, spot: spot.as_ref() };
+                writeln!(out, "{}", said::at(&at, &finding.fact.message.render(language), language))
+            });
         }
-        let Cause { file, label, rule } = &first.cause;
+        let (message, rule) = (first.fact.message.render(language), first.fact.rule.render(language));
         let what = match self.is_uniform {
-            true => first.message.clone(),
-            false if first.message.starts_with(rule) => format!("{} and the like", first.message),
-            false => rule.clone(),
+            true => message,
+            false if message.starts_with(&rule) => said::and_like(&message, language),
+            false => rule,
         };
-        let prefix = first.prefix(label);
-        if self.rows == 1 {
-            return writeln!(out, "{}", plain(&format!("{}: {prefix}{} times: {what}", first.place, self.count)));
-        }
-        let mut lines: Vec<_> = self.lines.iter().map(ToString::to_string).collect();
-        if self.rows > LINES_SHOWN_MAX as u64 {
-            lines.push("…".to_owned());
-        }
-        writeln!(out, "{}", plain(&format!("{file}: {prefix}{} rows: {what}; lines {}", self.rows, lines.join(", "))))
+        let (place, what) = if self.rows == 1 {
+            (&first.place, said::times(self.count, &what, language))
+        } else {
+            let mut lines: Vec<_> = self.lines.iter().map(ToString::to_string).collect();
+            if self.rows > LINES_SHOWN_MAX as u64 {
+                lines.push("…".to_owned());
+            }
+            (&first.cause.file, said::in_rows(self.rows, &what, &lines, language))
+        };
+        let at = At { place, severity: first.severity, spot: first.whole.as_ref() };
+        writeln!(out, "{}", said::at(&at, &what, language))
     }
 }

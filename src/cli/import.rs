@@ -5,16 +5,19 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::domain::catalog::Method;
+use crate::domain::messages::Render as _;
 use crate::domain::rows::exported::MASK;
 use crate::domain::rows::guess::{Guess, How, guess, is_secret, missing};
-use crate::domain::rows::{Input, Preview};
+use crate::domain::rows::{FileError, Input, Preview};
 use crate::files::Output;
 use crate::wiring;
 
 use super::ask;
+use super::batch::tell;
 use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::files::{FileArgs, Place, Written};
+use super::said::{self, At};
 use super::table::{Align, Table, plain};
 
 /// Values that are shown of each column.
@@ -62,13 +65,12 @@ pub(super) fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Ex
     if output.exists() {
         return Err(refuse(format!("{} exists already", output.display()), "remove it, or name another with --output"));
     }
-    let preview = preview(context, args, settings.intake.body_bytes_max)?;
+    let preview = preview(context, args)?;
     let guesses = guess(&catalog, method, &preview.header);
     show(context, method, &guesses, &preview)?;
     let missing = missing(method, &guesses);
     if !missing.is_empty() {
-        writeln!(context.err, "no column gives what the method requires: {}", missing.join(", "))?;
-        writeln!(context.err, "hint: name them in the map: a column, a constant, or a text of several columns")?;
+        writeln!(context.err, "{}", said::missing(&missing, args.written.lang.into()))?;
     }
     context.out.flush()?;
     if !args.yes && !ask::somebody_is_there() {
@@ -85,20 +87,25 @@ pub(super) fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Ex
     Ok(Exit::Success)
 }
 
-fn preview(context: &mut Context, args: &Args, bytes_max: usize) -> anyhow::Result<Preview> {
+fn preview(context: &mut Context, args: &Args) -> anyhow::Result<Preview> {
     let place = Place::of(&args.file)?;
     let settings = context.settings_without_secrets()?;
+    let language = args.written.lang.into();
     let input = Input {
         name: plain(&place.name()),
         batch: String::new(),
         method: Some(args.method.clone()),
         app: args.app.clone(),
-        bytes_max,
+        bytes_max: settings.intake.body_bytes_max,
         layout: args.written.layout(&settings)?,
     };
-    let written =
-        Written::of(&place, &args.written)?.map_err(|message| refuse(format!("{}: {message}", input.name), ""))?;
-    Ok(written.preview(&place, &input, ROWS)??)
+    let written = Written::of(&place, &args.written)?
+        .map_err(|trouble| refuse(said::at(&At::whole(&input.name), &trouble.render(language), language), ""))?;
+    tell(&mut context.err, &written.notes(&place, &input)?, &input.name, language)?;
+    written.preview(&place, &input, ROWS)?.map_err(|FileError(faults)| {
+        let faults: Vec<_> = faults.iter().map(|fault| fault.render(language)).collect();
+        refuse(faults.join("\n"), "")
+    })
 }
 
 fn show(context: &mut Context, method: &Method, guesses: &[Guess], preview: &Preview) -> anyhow::Result<()> {

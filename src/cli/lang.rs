@@ -5,9 +5,10 @@ use clap::ValueEnum;
 use crate::domain::messages::Language;
 
 /// A language, as the command line names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Lang {
     /// English.
+    #[default]
     En,
     /// Chinese.
     Zh,

@@ -39,6 +39,7 @@ mod redrive;
 mod rehearsal;
 mod resolve;
 mod run;
+mod said;
 mod screen;
 mod selection;
 mod signals;

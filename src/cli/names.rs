@@ -18,14 +18,16 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::domain::decode::Decoder;
 use crate::domain::find::{self, Answer, Listed, Names, Step};
+use crate::domain::job::Job;
+use crate::domain::messages::{Language, Render as _, RowsNotSent};
 use crate::domain::rows::Row;
-use crate::engine::{Engine, Found, LookedUp, Stop, Wanted};
-use crate::operations::files::names::NameRows;
-use crate::operations::reading::why_unread;
+use crate::engine::{Engine, Found, LookedUp, Stop, Unfound, Wanted};
+use crate::operations::files::names::{NameRows, not_read};
 use crate::settings::Settings;
 use crate::wiring::{self, Worker};
+use paceline_ports::State;
 use paceline_ports::location::StoreUrl;
-use paceline_ports::operator::Untouched;
+use paceline_ports::operator::{Seeker, Sought, Untouched};
 
 use self::levels::Levels;
 use super::context::Context;
@@ -60,6 +62,8 @@ pub(super) struct LookUps<'d> {
     /// Names that nobody has looked up, by the look-up that would.
     open: BTreeMap<String, u64>,
     seen: Wanted,
+    /// Names that could not be looked up.
+    unfound: Vec<Unfound>,
     levels: Option<Levels>,
 }
 
@@ -100,7 +104,7 @@ struct Running {
 impl<'d> LookUps<'d> {
     fn of(decoder: &'d Decoder, mode: Mode) -> Self {
         let (names, open, seen) = (Names::Unasked, BTreeMap::new(), Wanted::new());
-        Self { decoder, mode, names, calls: 0, answered: 0, open, seen, levels: None }
+        Self { decoder, mode, names, calls: 0, answered: 0, open, seen, unfound: Vec::new(), levels: None }
     }
 
     /// Leaves names alone.
@@ -163,15 +167,32 @@ impl<'d> LookUps<'d> {
                 found
             }
             Mode::Ask(asking) => {
-                let LookedUp { found, calls } = tokio::task::block_in_place(|| asking.all(wanted))?;
+                let unfound = &mut self.unfound;
+                let LookedUp { found, calls } = tokio::task::block_in_place(|| asking.all(wanted, unfound))?;
                 (self.calls, self.answered) = (self.calls + calls, self.answered + found.len());
                 found
             }
         };
-        if let Some(levels) = &mut self.levels {
-            levels.create(&mut found, self.decoder);
+        if let (Some(levels), Mode::Ask(asking)) = (&mut self.levels, &self.mode)
+            && found.values().any(|answer| matches!(answer, Answer::Nothing(_)))
+        {
+            let ledger = wiring::open_untouched(&asking.source.settings()?.store)?;
+            let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&self.decoder.catalog)).transpose()?;
+            levels.create(&mut found, self.decoder, &mut |job| made(seeker.as_deref(), job))?;
         }
         Ok(found)
+    }
+
+    /// Refuses what follows if a look-up could not be read: why, by cause.
+    ///
+    /// # Errors
+    /// Why names were not looked up.
+    pub(super) fn refuse_unread(&self, language: Language) -> anyhow::Result<()> {
+        if self.unfound.is_empty() {
+            return Ok(());
+        }
+        let causes = not_read(&self.unfound, &self.decoder.catalog);
+        Err(refuse(RowsNotSent::NamesNotKnown { causes }.render(language), ""))
     }
 
     /// Ends the worker that asked, and says what was looked up or is still to be.
@@ -206,6 +227,13 @@ impl<'d> LookUps<'d> {
     pub(super) fn open(&self) -> impl Iterator<Item = (&str, u64)> {
         self.open.iter().filter(|(_, count)| **count > 0).map(|(method, count)| (method.as_str(), *count))
     }
+}
+
+/// The key of what the ledger's job of this id has made.
+fn made(seeker: Option<&dyn Seeker>, job: &Job) -> anyhow::Result<Option<String>> {
+    let Some(seeker) = seeker else { return Ok(None) };
+    let (known, _) = seeker.seek(Sought { job, is_row: false, by_content: true })?;
+    Ok(known.filter(|known| known.state == State::Succeeded).and_then(|known| known.key))
 }
 
 impl NameRows<anyhow::Error> for LookUps<'_> {
@@ -274,17 +302,14 @@ impl Recalled {
 
 impl Asking {
     /// Asks for names; a signal ends it.
-    fn all(&mut self, wanted: &Wanted) -> anyhow::Result<LookedUp> {
+    fn all(&mut self, wanted: &Wanted, unfound: &mut Vec<Unfound>) -> anyhow::Result<LookedUp> {
         Handle::current().block_on(async {
             let mut signals = signals::Stop::listen()?;
             let engine = Arc::clone(&self.running().await?.worker.engine);
             tokio::select! {
                 biased;
                 _ = signals.next() => Err(refuse("interrupted while names were looked up; nothing was sent", "")),
-                looked_up = engine.find_names(wanted) => looked_up.map_err(|(lane, unread)| {
-                    let refused = why_unread(&unread);
-                    refuse(format!("{} cannot be read: {}; nothing was sent", lane.method, refused.error), refused.cure)
-                }),
+                looked_up = engine.find_names(wanted, unfound) => Ok(looked_up),
             }
         })
     }

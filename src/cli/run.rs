@@ -165,11 +165,12 @@ fn check(
     decoder: &Arc<Decoder>,
     store: Option<&StoreUrl>,
 ) -> anyhow::Result<(Checked, Changes)> {
+    let rules = (args.rules, args.batch.language());
     if let Some(store) = store {
-        return check_with_ledger(context, (sources, names), decoder, args.rules, (store, args.batch.allow_duplicates));
+        return check_with_ledger(context, (sources, names), decoder, rules, (store, args.batch.allow_duplicates));
     }
     let present = Present::new(Some(context.clock.now()), None);
-    refuse_invalid(context, sources, decoder, (&present, names), args.rules, None)
+    refuse_invalid(context, sources, decoder, (&present, names), rules, None)
 }
 
 fn summarise(

@@ -13,6 +13,7 @@ use crate::amqp::publish::{Submission, submit};
 use crate::amqp::{Link, LinkState, Options};
 use crate::domain::decode::Decoder;
 use crate::domain::job::PRIORITY_DEFAULT;
+use crate::domain::messages::Language;
 use crate::domain::rows::Row;
 use crate::engine::ports::AmqpOrigin;
 use crate::operations::files::{Again, Changes, OnChange, RowSource as _, refuse_changed};
@@ -26,6 +27,7 @@ use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::findings::Findings;
 use super::names::{LookUps, NamesArgs};
+use super::said::{self, Becomes};
 use super::signals::Stop;
 use super::table::plain;
 use super::take_over::take_over;
@@ -68,10 +70,10 @@ pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Resu
     } else {
         LookUps::recall(context, &settings, &decoder)
     };
-    let allow = args.batch.allow_duplicates;
+    let (allow, rules) = (args.batch.allow_duplicates, (args.rules, args.batch.language()));
     wiring::warn_of_plain_text(&settings);
     let Some(options) = wiring::broker_options(&settings) else {
-        let checked = check_with_ledger(context, (&sources, &mut names), &decoder, args.rules, (store, allow));
+        let checked = check_with_ledger(context, (&sources, &mut names), &decoder, rules, (store, allow));
         names.end(&mut context.err)?;
         let (_, changes) = checked?;
         for source in &mut sources {
@@ -84,7 +86,7 @@ pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Resu
     let present = Present::new(Some(context.clock.now()), wiring::open_untouched(store)?);
     let seeker = present.ledger().map(|ledger| ledger.seeker(&catalog)).transpose()?;
     let again = seeker.map(|seeker| Again::new(seeker, &decoder, allow, args.rules.on_change()));
-    let checked = refuse_invalid(context, &sources, &decoder, (&present, &mut names), args.rules, again);
+    let checked = refuse_invalid(context, &sources, &decoder, (&present, &mut names), rules, again);
     names.end(&mut context.err)?;
     let (_, changes) = checked?;
     for source in &mut sources {
@@ -143,7 +145,7 @@ pub(super) fn check_with_ledger(
     context: &mut Context,
     (sources, names): (&[Source], &mut LookUps<'_>),
     decoder: &Arc<Decoder>,
-    rules: Rules,
+    (rules, language): (Rules, Language),
     (store, allow_duplicates): (&StoreUrl, bool),
 ) -> anyhow::Result<(batch::Checked, Changes)> {
     // Before it is opened to be looked at: a process whose first connection cannot write the index of the write-ahead
@@ -155,7 +157,7 @@ pub(super) fn check_with_ledger(
     let present = Present::new(Some(context.clock.now()), wiring::open_untouched(store)?);
     let seeker = ledger.as_ref().map(|ledger| ledger.seeker(&decoder.catalog)).transpose()?;
     let again = seeker.map(|seeker| Again::new(seeker, decoder, allow_duplicates, rules.on_change()));
-    refuse_invalid(context, sources, decoder, (&present, names), rules, again)
+    refuse_invalid(context, sources, decoder, (&present, names), (rules, language), again)
 }
 
 /// Refuses files with any fault, after printing what was found; with `skip_invalid` only those that cannot be read. `again`
@@ -165,7 +167,7 @@ pub(super) fn refuse_invalid(
     sources: &[Source],
     decoder: &Arc<Decoder>,
     (present, names): (&Present, &mut LookUps<'_>),
-    rules: Rules,
+    (rules, language): (Rules, Language),
     mut again: Option<Again<'_>>,
 ) -> anyhow::Result<(batch::Checked, Changes)> {
     let mut findings = Findings::default();
@@ -179,19 +181,20 @@ pub(super) fn refuse_invalid(
         }
         Ok(())
     };
-    let mut checked = batch::check_each(sources, decoder, (present, names), note, look)?;
-    findings.print(&mut context.err)?;
+    let mut checked = batch::check_each(sources, decoder, (present, &mut *names), note, look)?;
+    findings.print(&mut context.err, language)?;
+    names.refuse_unread(language)?;
     if rules.strict && checked.warnings > 0 && checked.is_valid() {
-        let message = format!("{}; nothing was sent", checked.summary());
-        return Err(refuse(message, "correct the rows, or leave out --strict, which treats warnings as faults"));
+        let summary = said::summary(&checked, language);
+        return Err(refuse(said::nothing_sent(&summary, language), said::strict(language)));
     }
     if checked.bad_files > 0 || (!checked.is_valid() && (rules.strict || !rules.skip_invalid)) {
-        let message = format!("{}; nothing was sent", checked.summary());
-        let cure = checked.cure("correct the rows, or let them become dead letters with --skip-invalid");
-        return Err(refuse(message, cure));
+        let summary = said::summary(&checked, language);
+        let cure = said::cure(&checked, Becomes::DeadLetter, language);
+        return Err(refuse(said::nothing_sent(&summary, language), cure));
     }
     if checked.rows == 0 {
-        return Err(refuse("the files hold no job", ""));
+        return Err(refuse(said::no_job(language), ""));
     }
     let mut changes = again.map(|again| conclude(again, context, rules.yes)).transpose()?.unwrap_or_default();
     changes.leave_out(std::mem::take(&mut checked.never));

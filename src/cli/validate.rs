@@ -15,6 +15,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::findings::Findings;
 use super::names::LookUps;
+use super::said;
 
 /// Find every fault of files of jobs, and what looks wrong, by line and field; send nothing
 #[derive(Debug, clap::Args)]
@@ -59,13 +60,14 @@ pub(super) fn carry_out(context: &mut Context, args: &Args) -> anyhow::Result<Ex
     };
     let names = &mut LookUps::leave(&decoder);
     let checked = batch::check_each(&sources, &decoder, (&present, names), &mut found, &mut each)?;
-    findings.print(&mut context.out)?;
+    let language = args.batch.language();
+    findings.print(&mut context.out, language)?;
     context.out.flush()?;
     // No findings: nothing is wrong with such rows, and `--strict` has nothing to end with 1 for.
     for saving in savings.end(&decoder.catalog) {
         writeln!(context.err, "note: {saving}")?;
     }
-    writeln!(context.err, "{}", checked.summary())?;
+    writeln!(context.err, "{}", said::summary(&checked, language))?;
     let is_well = checked.is_valid() && !(args.strict && checked.warnings > 0);
     Ok(if is_well { Exit::Success } else { Exit::Unwell })
 }

@@ -9,6 +9,7 @@ use super::suspension::known_method;
 use crate::domain::catalog::{Catalog, Kind, Method};
 use crate::domain::decode::{Decoder, Defaults};
 use crate::domain::job::{Job, Params};
+use crate::domain::messages::{Bilingual, Cause, Cure, NotRead};
 use crate::domain::rows::arguments;
 use crate::engine::Unread;
 
@@ -73,6 +74,52 @@ fn document(wanted: &Wanted, params: Params) -> Map<String, Value> {
     let parts =
         parts.into_iter().filter(|(_, map)| !map.is_empty()).map(|(part, map)| (part, Some(Value::Object(map))));
     fields.into_iter().chain(parts).filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// Why a listing cannot be read, as data, and what to do; the catalog says what a code means where the platform says
+/// something else.
+pub fn not_read(unread: &Unread, listing: &str, catalog: &Catalog) -> (NotRead, Option<Cure>) {
+    match unread {
+        Unread::Suspended(suspension) => {
+            let (scope, why) = (super::suspension::Scope::of(suspension).name(), suspension.detail.clone());
+            (
+                logged(NotRead::NotReadSuspended { scope, why }, suspension.log_id.as_deref()),
+                Some(suspension.what_to_do()),
+            )
+        }
+        Unread::Refused(failure) | Unread::Later(failure) => {
+            let why = failure.detail.clone();
+            let what = match failure.code {
+                None => NotRead::NotReadBecause { why },
+                Some(code) => match meaning(code, listing, catalog).filter(|_| matches!(why, Cause::Said { .. })) {
+                    None => NotRead::NotReadByCode { code, why },
+                    Some(meaning) => NotRead::NotReadByKnownCode { code, why, meaning },
+                },
+            };
+            let cure =
+                failure.cure.clone().or_else(|| failure.code.is_none().then(|| failure.detail.cure_of_silence()));
+            (logged(what, failure.log_id.as_deref()), cure)
+        }
+        Unread::Ledger(error) => (NotRead::NotReadByLedger { error: error.to_string() }, None),
+        Unread::Stopping => (NotRead::NotReadStopping, None),
+    }
+}
+
+fn logged(what: NotRead, log_id: Option<&str>) -> NotRead {
+    match log_id {
+        Some(log_id) => NotRead::WithLogId { what: Box::new(what), log_id: log_id.to_owned() },
+        None => what,
+    }
+}
+
+fn meaning(code: i64, listing: &str, catalog: &Catalog) -> Option<Bilingual> {
+    let method = catalog.method(listing)?;
+    let of_platform = || {
+        let mut platforms = catalog.platforms.values().filter(|platform| platform.family == method.family);
+        platforms.find_map(|platform| platform.errors.get(&code))
+    };
+    let meaning = method.errors.get(&code).or_else(of_platform)?.meaning();
+    (!meaning.en.is_empty()).then_some(meaning)
 }
 
 /// Why a page was not read, and what to do.

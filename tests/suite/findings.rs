@@ -143,3 +143,21 @@ fn totals_count_what_the_ledger_has() {
                  got 1001, 600 of them in the ledger\n";
     assert!(planned.err.contains(total), "{}", planned.err);
 }
+
+#[test]
+fn chinese_says_how_a_file_is_read_and_what_is_wrong_with_it() {
+    let place = Place::with_apps(&[]);
+    let rows: String = (0..5).map(|row| format!("r{row},会议室{row} ,{row}个,omb_1\n")).collect();
+    let text = format!("id;name;capacity;room_level_id\n{}", rows.replace(',', ";"));
+    std::fs::write(place.path().join("rooms.csv"), encoding_rs::GB18030.encode(&text).0).unwrap();
+    let checked = with(&place, &["validate", "rooms.csv", "--lang", "zh"], &ROOM);
+    assert_eq!(checked.code, Some(1), "{}", checked.transcript());
+    let expected = "rooms.csv：第 3 列（capacity）：5 行：应为整数，实际为 \"0个\"，等等；行号 2、3、4、5、6\n\
+                    rooms.csv：警告：第 2 列（name）：5 行：首尾不应有空格，实际为 \"会议室0 \"，等等；行号 2、3、4、5、6\n";
+    assert_eq!(checked.out, expected);
+    let expected = "提示：rooms.csv：按 GB18030 读取（不对就用 --encoding 指明）；各列以 ';' 分隔（不对就用 --delimiter 指明）\n\
+                    5 行中的 5 行有错误，共 5 处，5 处警告\n";
+    assert_eq!(checked.err, expected);
+    let refused = with(&place, &["run", "--simulate", "rooms.csv", "--lang", "zh"], &ROOM);
+    assert!(refused.err.contains("没有发出任何请求\nhint: 请改正这些行"), "{}", refused.err);
+}

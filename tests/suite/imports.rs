@@ -89,6 +89,10 @@ async fn a_workbook_is_guessed_checked_planned_and_started() {
     let (status, refused) = desk.post(&path(&id, "start"), &order);
     assert_eq!(status, 409, "{refused}");
     assert_eq!(refused["error"], "2 of 4 rows have faults; nothing was sent");
+    assert_eq!(
+        (&refused["error_fact"]["code"], &refused["cure_fact"]["code"]),
+        (&json!("rows-with-faults"), &json!("correct-or-skip"))
+    );
     order["skip_invalid"] = json!(true);
     let started = desk.done(&path(&id, "start"), &order);
     assert_eq!((&started["queued"], &started["rejected"], &started["batches"]), (&json!(2), &json!(2), &json!(["hq"])));
@@ -249,4 +253,25 @@ async fn what_is_wrong_with_a_header_or_a_map_is_told_as_data() {
     assert_eq!(refused["faults"][0]["error_fact"]["code"], "in-field", "{refused}");
     let (status, refused) = desk.post(&path(&id, "look"), &json!({"header_row": 9}));
     assert_eq!((status, &refused["error_fact"]["code"]), (400, &json!("faulty")), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_names_cannot_be_looked_up_is_told_and_nothing_is_sent() {
+    let fault = "[[faults]]\nmethod = 'feishu.vc.room_level.list'\nkind = 'code'\ncode = 99991672\nchance = 1.0\n";
+    let desk = Desk::new(fault).await;
+    let id = give(&desk, "rooms.csv", "name,capacity,room_level_id\nA,4,总部/2层\nB,4,总部/3层\n".as_bytes());
+    let mut order = json!({"method": ROOM, "app": "acme"});
+    assert_eq!(desk.done(&path(&id, "check"), &order)["names"], 2);
+    let (_, started) = desk.post(&path(&id, "start"), &order);
+    order["resolve"] = json!(true);
+    let (status, refused) = desk.post(&path(&id, "check"), &order);
+    for refused in [&started, &refused] {
+        assert_eq!((status, &refused["error_fact"]["code"]), (409, &json!("names-not-known")), "{refused}");
+        let cause = &refused["error_fact"]["values"]["causes"][0]["values"];
+        let what = &cause["what"]["values"];
+        assert_eq!((&what["count"], &what["why"]["code"]), (&json!(2), &json!("with-log-id")), "{refused}");
+        assert_eq!(what["why"]["values"]["what"]["values"]["code"], 99_991_672, "{refused}");
+        assert!(cause["cure"]["values"]["advice"]["zh"].is_string(), "{refused}");
+    }
+    assert_eq!(desk.get("/api/v1/jobs")["jobs"], json!([]));
 }

@@ -123,3 +123,46 @@ fn what_people_changed_by_hand_is_named() {
     assert_eq!(document["drift"]["rows"].as_array().unwrap().len(), 2, "{}", json.out);
     drop(simulator);
 }
+
+#[test]
+fn each_look_up_that_cannot_be_read_is_told_once_with_its_cause() {
+    let fault = |method: &str, code: u32| {
+        format!("[[faults]]\nmethod = '{method}'\nkind = 'code'\ncode = {code}\nchance = 1.0\n")
+    };
+    let scenario = [fault("feishu.vc.room_level.list", 121_005), fault("feishu.contact.user.batch_get_id", 99_991_672)];
+    let room = |id: &str, level: &str| {
+        serde_json::json!({"id": id, "method": "feishu.vc.room.create", "app": "acme",
+            "body": {"name": id, "capacity": 4, "room_level_id": {"$find": level}}})
+    };
+    let admins = serde_json::json!({"id": "admins", "method": "feishu.vc.reserve_config.admin.patch", "app": "acme",
+        "path": {"reserve_config_id": "omm_1"},
+        "body": {"scope_type": 2, "reserve_admin_config": {"users": [{"user_id": {"$find": "ann@corp.com"}}], "depts": []}}});
+    let jobs =
+        [room("r1", "总部/2层"), admins, room("r2", "总部/3层"), serde_json::json!({"id": "bad", "method": "x"})];
+    let jobs = jobs.map(|job| format!("{job}\n")).concat();
+    let (place, _simulator) = at_platform(&[("jobs.jsonl", &jobs)], &scenario.concat(), "");
+
+    for command in [&["plan", "jobs.jsonl", "--resolve"][..], &["run", "jobs.jsonl", "--skip-invalid"]] {
+        let refused = place.run_with(command, &SECRETS);
+        assert_eq!(refused.code, Some(2), "{}", refused.transcript());
+        for words in [
+            "feishu.vc.room_level.list of acme cannot be read, and these names are looked up there (2): 总部/2层, 总部/3层: 121005: ",
+            "feishu.contact.user.batch_get_id of acme cannot be read, and these names are looked up there (1): a…@corp.com: 99991672: ",
+            "(log id ",
+            "add the scope that the platform names to the app",
+            "jobs.jsonl:4: ",
+            "nothing was sent",
+        ] {
+            assert!(refused.err.contains(words), "{words}: {}", refused.transcript());
+        }
+        for words in [" cannot be read, ", "(log id "] {
+            assert_eq!(refused.err.matches(words).count(), 2, "{words}: {}", refused.transcript());
+        }
+        let chinese = place.run_with(&[command, &["--lang", "zh"]].concat(), &SECRETS);
+        for words in ["acme 的 feishu.vc.room_level.list 无法读取", "给应用加上平台指出的权限", "没有发出任何请求"]
+        {
+            assert!(chinese.err.contains(words), "{words}: {}", chinese.transcript());
+        }
+    }
+    assert_eq!(calls(&place), 0);
+}

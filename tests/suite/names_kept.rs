@@ -265,3 +265,43 @@ fn events_that_people_changed_in_a_calendar_are_named() {
         assert!(drifted.out.contains(words), "{words}: {}", drifted.transcript());
     }
 }
+
+#[test]
+fn a_level_that_somebody_deleted_is_created_once_more() {
+    let (place, _simulator) = place(&[("rooms.csv", "名称,容量,层级\nR1,4,总部/3号楼\n"), ("root.jsonl", ROOT)]);
+    assert_eq!(run(&place, &["run", "root.jsonl"]).code, Some(0));
+    let ran = rooms(&place, "run", &["--create-levels"]);
+    assert_eq!((ran.code, calls(&place).0), (Some(0), 3), "{}", ran.transcript());
+    let levels = || -> Vec<Value> {
+        let listed = run(&place, &["jobs", "list", "--batch", "levels", "--json"]);
+        listed.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let [level] = &levels()[..] else { panic!("{:?}", levels()) };
+
+    let by_hand = json!({"id": "d", "method": "feishu.vc.room_level.del", "app": "acme",
+        "body": {"room_level_id": level["key"]}});
+    place.write("hand.jsonl", &format!("{by_hand}\n"));
+    let other = [SECRETS[0], SECRETS[1], ("PACELINE_STORE__URL", "sqlite://other.db")];
+    let hand = place.run_with(&["run", "hand.jsonl"], &other);
+    assert_eq!(hand.code, Some(0), "{}", hand.transcript());
+
+    // The id that was kept is tried once, and asked for once.
+    place.write("rooms.csv", "名称,容量,层级\nR1,4,总部/3号楼\nR2,4,总部/3号楼\nR3,4,总部/3号楼\n");
+    let met = rooms(&place, "run", &["--create-levels"]);
+    assert_eq!(met.code, Some(1), "{}", met.transcript());
+    let dead = run(&place, &["dead", "list", "--json"]);
+    let told =
+        "there is nothing named \\\"总部/3号楼\\\": correct the name, or let `paceline run --create-levels` create it";
+    assert_eq!(dead.out.lines().filter(|line| line.contains(told)).count(), 2, "{}", dead.transcript());
+    assert_eq!(levels().len(), 1);
+
+    let before = calls(&place).0;
+    let again = rooms(&place, "run", &["--create-levels"]);
+    assert_eq!((again.code, calls(&place).0), (Some(0), before + 3), "a level, two rooms: {}", again.transcript());
+    let made: Vec<_> = levels().iter().map(|level| (level["status"].clone(), level["key"].clone())).collect();
+    assert_eq!(made.len(), 2, "{made:?}");
+    assert!(made.iter().all(|(status, _)| status == "succeeded") && made[0].1 != made[1].1, "{made:?}");
+    let after = calls(&place);
+    let calm = rooms(&place, "run", &["--create-levels"]);
+    assert_eq!((calm.code, calls(&place)), (Some(0), after), "no call at all: {}", calm.transcript());
+}

@@ -12,8 +12,8 @@ const HEADER: [&str; 4] = ["name", "capacity", "room_level_id", "description"];
 pub(crate) const ROOMS: usize = 300;
 
 /// What is said of a workbook whose format does not tell more.
-const UNTOLD: &str =
-    "read sheet \"lo\"; hidden rows are read, too; whether rows are hidden or cells merged is not known";
+const UNTOLD: &str = "read sheet \"lo\"; hidden rows are read, too; whether rows are hidden or cells merged is not \
+                      known of such a file: .xlsx tells";
 
 /// Three hundred rooms with everything that separators, quotes and encodings stumble over.
 pub(crate) fn rows() -> Vec<[String; 4]> {
@@ -69,25 +69,46 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>, &'static [&'static str], &'
     vec![
         ("utf-8.csv", comma.clone().into_bytes(), &[], ""),
         ("bom.csv", format!("\u{feff}{comma}").into_bytes(), &[], ""),
-        ("gb18030.csv", gb(&comma), &[], "read as GB18030"),
-        ("semicolon.csv", text(';', "\n").into_bytes(), &[], "columns separated by ';'"),
-        ("sep.csv", format!("sep=;\n{}", text(';', "\n")).into_bytes(), &[], "columns separated by ';'"),
-        ("gb-tab.txt", gb(&text('\t', "\r\n")), &[], "read as GB18030, columns separated by tabs"),
+        ("gb18030.csv", gb(&comma), &[], "read as GB18030 (--encoding names another)"),
+        (
+            "semicolon.csv",
+            text(';', "\n").into_bytes(),
+            &[],
+            "columns separated by ';' (--delimiter names another character)",
+        ),
+        (
+            "sep.csv",
+            format!("sep=;\n{}", text(';', "\n")).into_bytes(),
+            &[],
+            "columns separated by ';' (--delimiter names another character)",
+        ),
+        (
+            "gb-tab.txt",
+            gb(&text('\t', "\r\n")),
+            &[],
+            "read as GB18030 (--encoding names another); columns separated by tabs (--delimiter names another character)",
+        ),
         (
             "unicode.txt",
             utf_16(&text('\t', "\r\n"), u16::to_le_bytes),
             &[],
-            "read as UTF-16LE, columns separated by tabs",
+            "read as UTF-16LE (--encoding names another); columns separated by tabs (--delimiter names another character)",
         ),
-        ("be.csv", utf_16(&comma, u16::to_be_bytes), &[], "read as UTF-16BE"),
-        ("bar.csv", text('|', "\n").into_bytes(), &["--delimiter", "|"], "columns separated by '|'"),
+        ("be.csv", utf_16(&comma, u16::to_be_bytes), &[], "read as UTF-16BE (--encoding names another)"),
+        (
+            "bar.csv",
+            text('|', "\n").into_bytes(),
+            &["--delimiter", "|"],
+            "columns separated by '|' (--delimiter names another character)",
+        ),
         ("titles.csv", format!("会议室清单\n\n{comma}").into_bytes(), &["--header-row", "3"], ""),
         ("rooms.xlsx", workbook(0), &[], "read sheet \"会议室\""),
         (
             "titles.xlsx",
             workbook(2),
             &["--header-row", "3"],
-            "read sheet \"会议室\"; merged cells have a value in their first cell only: A1:D1",
+            "read sheet \"会议室\"; merged cells have a value in their first cell only: A1:D1; \
+             split them, and fill in each cell",
         ),
         // Saved by openpyxl 3.1.5.
         ("openpyxl.xlsx", include_bytes!("../data/rooms-openpyxl.xlsx").to_vec(), &[], "read sheet \"会议室\""),
@@ -95,7 +116,12 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>, &'static [&'static str], &'
         ("libreoffice.xlsx", include_bytes!("../data/rooms-libreoffice.xlsx").to_vec(), &[], "read sheet \"lo\""),
         ("libreoffice.xls", include_bytes!("../data/rooms-libreoffice.xls").to_vec(), &[], UNTOLD),
         ("libreoffice.ods", include_bytes!("../data/rooms-libreoffice.ods").to_vec(), &[], UNTOLD),
-        ("text.xls", text('\t', "\r\n").into_bytes(), &[], "columns separated by tabs"),
+        (
+            "text.xls",
+            text('\t', "\r\n").into_bytes(),
+            &[],
+            "columns separated by tabs (--delimiter names another character)",
+        ),
         ("book.csv", workbook(0), &["--sheet", "会议室"], "read sheet \"会议室\""),
     ]
 }

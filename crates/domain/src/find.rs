@@ -136,9 +136,14 @@ impl Names {
             Self::MadeUp => return Some(Ok((IS, made_up(&wanted.name, schema)))),
             Self::Found(found) => found.get(&(wanted.directory.clone(), wanted.name.clone()))?,
         };
+        let creatable = wanted.directory.resolve.create.is_some();
         Some(Err(Box::new(match found {
             Answer::Is(id) => return Some(Ok((IS, id_of(id, schema)))),
             Answer::Made(job) => return Some(Ok((FROM, Value::from(job.as_str())))),
+            Answer::Nothing(Nothing { there, below: Some(_), .. }) if creatable => match there.as_slice() {
+                [] => Rule::NothingNamedYet { name },
+                _ => Rule::NothingNamedYetBut { name, there: there.clone() },
+            },
             Answer::Nothing(Nothing { there, .. }) if there.is_empty() => Rule::NothingNamed { name },
             Answer::Nothing(Nothing { there, .. }) => Rule::NothingNamedSo { name, there: there.clone() },
             Answer::Several(ids) => Rule::SeveralNamedSo { name, ids: ids.clone() },

@@ -42,7 +42,7 @@ pub use paceline_ports as ports;
 
 pub use self::config_diff::{QuotaChange, Revision};
 pub use self::driver::Stop;
-pub use self::names::{Found, LookedUp, Wanted};
+pub use self::names::{Found, LookedUp, Unfound, Wanted};
 pub use self::options::Options;
 pub use self::reading::Unread;
 pub use self::reload::Stranded;

@@ -19,7 +19,7 @@ use super::runtime::Engine;
 use paceline_domain::catalog::Resolve;
 use paceline_domain::decode;
 use paceline_domain::find::{self, Answer, Directory, Listed, Names, Step};
-use paceline_domain::job::{Job, LaneKey, Params};
+use paceline_domain::job::{Identity, Job, LaneKey, Params};
 use paceline_domain::look_up::{Pages, Turn};
 use paceline_domain::messages::Cause;
 use paceline_domain::outcome::{Failure, text_of};
@@ -49,24 +49,42 @@ pub struct LookedUp {
     pub calls: u64,
 }
 
+/// Names that were not looked up, all for one cause.
+#[derive(Debug)]
+pub struct Unfound {
+    /// The listing's lane.
+    pub lane: LaneKey,
+    /// As whom it was asked.
+    pub identity: Identity,
+    /// The names, as people may see them.
+    pub names: BTreeSet<String>,
+    /// Why it cannot be read.
+    pub why: Unread,
+}
+
 impl Engine {
     /// Answers names; what the ledger has kept of their look-ups for `max_age` or less is not asked for again, unless it has
-    /// no answer.
-    ///
-    /// # Errors
-    /// Why a look-up cannot be read, and which.
-    pub async fn find_names(self: &Arc<Self>, wanted: &Wanted) -> Result<LookedUp, (LaneKey, Unread)> {
+    /// no answer. A listing that cannot be read goes into `unfound` with its names, and is not asked again.
+    pub async fn find_names(self: &Arc<Self>, wanted: &Wanted, unfound: &mut Vec<Unfound>) -> LookedUp {
         let mut finder = Finder { engine: self, known: HashMap::new(), fresh: HashSet::new(), calls: 0 };
         let mut found = HashMap::new();
         for (directory, names) in wanted {
-            let in_lane = |unread| (directory.lane.clone(), unread);
-            finder.ask_together(directory, names).await.map_err(in_lane)?;
-            for name in names {
-                let answer = finder.answer(directory, name).await.map_err(in_lane)?;
-                found.insert((directory.clone(), name.clone()), answer);
+            let shown = |name: &String| {
+                if directory.resolve.personal { find::shortened(name) } else { name.clone() }
+            };
+            let is_there = |it: &&mut Unfound| it.lane == directory.lane && it.identity == directory.identity;
+            if let Some(earlier) = unfound.iter_mut().find(is_there) {
+                earlier.names.extend(names.iter().map(shown));
+                continue;
+            }
+            if let Err(why) = finder.all(directory, names, &mut found).await {
+                let is_open = |name: &&String| !found.contains_key(&(directory.clone(), (*name).clone()));
+                let names = names.iter().filter(is_open).map(shown).collect();
+                let (lane, identity) = (directory.lane.clone(), directory.identity.clone());
+                unfound.push(Unfound { lane, identity, names, why });
             }
         }
-        Ok(LookedUp { found, calls: finder.calls })
+        LookedUp { found, calls: finder.calls }
     }
 }
 
@@ -81,6 +99,16 @@ struct Finder<'e> {
 }
 
 impl Finder<'_> {
+    /// Answers the names of one directory, as far as it can be read.
+    async fn all(&mut self, directory: &Directory, names: &BTreeSet<String>, found: &mut Found) -> Result<(), Unread> {
+        self.ask_together(directory, names).await?;
+        for name in names {
+            let answer = self.answer(directory, name).await?;
+            found.insert((directory.clone(), name.clone()), answer);
+        }
+        Ok(())
+    }
+
     /// Asks for all names of a look-up that takes several, as many at once as it takes.
     async fn ask_together(&mut self, directory: &Directory, names: &BTreeSet<String>) -> Result<(), Unread> {
         let resolve = &directory.resolve;
@@ -362,7 +390,11 @@ impl Engine {
             }
             open.push((seq, job));
         }
-        let LookedUp { found, calls } = self.find_names(&wanted).await?;
+        let mut unfound = Vec::new();
+        let LookedUp { found, calls } = self.find_names(&wanted, &mut unfound).await;
+        if let Some(Unfound { lane, why, .. }) = unfound.into_iter().next() {
+            return Err((lane, why));
+        }
         let (jobs, names_count, names) = (open.len(), found.len(), Names::Found(Arc::new(found)));
         let settled = open.into_iter().map(|(seq, mut job)| match names.settle(&mut job, catalog) {
             Ok(_) => {

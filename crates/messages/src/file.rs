@@ -1,6 +1,6 @@
-//! Why a file is not read.
+//! Why a file is not read, and how it is where that is not as usual.
 
-use crate::messages;
+use crate::{Language, Names, Render, messages};
 
 messages! {
     /// Why a file is not read, and what to do about it.
@@ -22,6 +22,31 @@ messages! {
         FileTooLong { rows: u64 } = "the file has more than {rows} rows: `paceline run` reads files of any length; or split it", "文件超过 {rows} 行：请用 `paceline run` 导入，行数不限；或拆分后再导入";
         FileIsEmpty = "the file is empty: choose another one", "文件是空的，请选择其他文件";
         FileIsGone = "there is no such file here: give it again; files are kept in the memory of one worker, and for 30 minutes after their last use", "这里没有这个文件，请重新选择；文件只保存在一个 worker 的内存中，最后一次使用 30 分钟后清除";
+    }
+}
+
+messages! {
+    /// How a file is read where that is not as usual, with what to do if it is not as meant.
+    pub enum FileNote {
+        ReadAs { encoding: String } = "read as {encoding} (--encoding names another)", "按 {encoding} 读取（不对就用 --encoding 指明）";
+        TabsBetween = "columns separated by tabs (--delimiter names another character)", "各列以制表符分隔（不对就用 --delimiter 指明）";
+        SeparatedBy { separator: String } = "columns separated by {separator} (--delimiter names another character)", "各列以 {separator} 分隔（不对就用 --delimiter 指明）";
+        ReadSheet { sheet: String } = "read sheet {sheet:?}", "读取工作表 {sheet:?}";
+        OtherSheets { others: Names } = "not {others}; --sheet chooses", "未读取 {others}；用 --sheet 选择";
+        MergedCells { ranges: Names } = "merged cells have a value in their first cell only: {ranges}; split them, and fill in each cell", "合并的单元格只有第一格有值：{ranges}；请取消合并，逐格填写";
+        HiddenRows { rows: Names } = "hidden rows are read, too: {rows}; delete those that are not meant", "隐藏的行也会读取：{rows}；不需要的请删除";
+        HiddenUntold = "hidden rows are read, too; whether rows are hidden or cells merged is not known of such a file: .xlsx tells", "隐藏的行也会读取；这种文件看不出有没有隐藏的行和合并的单元格，.xlsx 可以";
+    }
+}
+
+/// One after the other.
+impl Render for Vec<FileNote> {
+    fn render(&self, language: Language) -> String {
+        let separator = match language {
+            Language::English => "; ",
+            Language::Chinese => "；",
+        };
+        self.iter().map(|note| note.render(language)).collect::<Vec<_>>().join(separator)
     }
 }
 

@@ -23,6 +23,7 @@ mod shown;
 mod table;
 mod text;
 mod timetable;
+mod unread;
 mod why;
 
 pub use broker::{
@@ -32,7 +33,7 @@ pub use broker_status::{BrokerStatus, IntakeLoad, IntakeState, LinkState, RelayS
 pub use cause::Cause;
 pub use connect::Connect;
 pub use cure::Cure;
-pub use file::{ExposedFile, Exposure, FileTrouble};
+pub use file::{ExposedFile, Exposure, FileNote, FileTrouble};
 pub use header::HeaderTrouble;
 pub use holder::Holder;
 pub use limit::{Limit, Limits};
@@ -42,6 +43,7 @@ pub use shown::{Detail, Said, ToDo};
 pub use table::table;
 pub use text::{Bilingual, Language, Render};
 pub use timetable::{HowOften, LessonsShare, TimeForm, TimetableTrouble};
+pub use unread::{NamesNotRead, NotRead, RowsCure, RowsNotSent};
 pub use why::{
     AttemptCount, BudgetOf, EndedWhen, GoesFirst, Met, MetWords, NextLookUp, PeriodName, Span, StateName,
     SuspensionEnd, Throttled, Throttling, ThrottlingNext, WhyFact,

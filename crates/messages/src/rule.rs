@@ -101,6 +101,8 @@ messages! {
         NoNameOfSuch = "a name of this form is not looked up here: `paceline methods show` lists the look-ups of the parameter, and for each of those which names it takes", "这里不能按这种形式的名称查找：`paceline methods show` 列出该参数的查询方法，以及各查询方法接受的名称";
         NothingNamed { name: String } = "there is nothing named {name:?}: correct the name, or create it first", "没有名为 {name:?} 的对象：修改名称，或先创建它";
         NothingNamedSo { name: String, there: Vec<String> } = "there is nothing named {name:?}; there are {there}", "没有名为 {name:?} 的对象；现有 {there}";
+        NothingNamedYet { name: String } = "there is nothing named {name:?}: correct the name, or let `paceline run --create-levels` create it", "没有名为 {name:?} 的对象：修改名称，或用 `paceline run --create-levels` 创建";
+        NothingNamedYetBut { name: String, there: Vec<String> } = "there is nothing named {name:?}; there are {there}: correct the name, or let `paceline run --create-levels` create it", "没有名为 {name:?} 的对象；现有 {there}：修改名称，或用 `paceline run --create-levels` 创建";
         SeveralNamedSo { name: String, ids: Vec<String> } = "{name:?} is the name of several: put one of their ids in its place, {ids}", "名为 {name:?} 的不止一个：请填其中一个的 ID，{ids}";
         JobIds = "expected a list of job ids", "应为任务 id 的列表";
         KnownJob = "expected the id of a job of these files or of the ledger", "应为这些文件或账本里某个任务的 id";
@@ -133,7 +135,7 @@ messages! {
         AnInteger = "an integer", "整数";
         AnIntegerTo { max: u32 } = "an integer from 0 to {max}", "0 到 {max} 的整数";
         ANumber = "a number", "数字";
-        TrueOrFalse = "true or false", "true 或 false";
+        TrueOrFalse = "true or false", " true 或 false";
         Digits = "a string of digits", "数字组成的字符串";
         UnixSecondsText = "Unix seconds as a string of digits (in CSV also a time like 2026-11-21T16:00:00+08:00)", "Unix 秒，写成数字组成的字符串（CSV 里也可以写 2026-11-21T16:00:00+08:00 这样的时间）";
         UnixSeconds = "Unix seconds, an integer (in CSV also a time like 2026-11-21T16:00:00+08:00)", "Unix 秒，整数（CSV 里也可以写 2026-11-21T16:00:00+08:00 这样的时间）";

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::{
     AttemptCount, BrokerAddress, BrokerCause, BrokerCure, BrokerFault, BrokerFound, BrokerPart, BrokerStep,
-    BrokerWords, BudgetOf, Cause, Connect, Cure, EndedWhen, ExposedFile, Exposure, FileTrouble, GoesFirst, Got,
-    HeaderTrouble, Hint, Holder, HowOften, IntakeLoad, IntakeState, Language, LessonsShare, Limit, LinkState, Met,
-    MetWords, Names, NextLookUp, PeriodName, RelayState, Rule, Span, Spot, StateName, SuspensionEnd, Throttled,
-    Throttling, ThrottlingNext, TimeForm, TimetableTrouble, Wanted, WhyFact, Wrong,
+    BrokerWords, BudgetOf, Cause, Connect, Cure, EndedWhen, ExposedFile, Exposure, FileNote, FileTrouble, GoesFirst,
+    Got, HeaderTrouble, Hint, Holder, HowOften, IntakeLoad, IntakeState, Language, LessonsShare, Limit, LinkState, Met,
+    MetWords, Names, NamesNotRead, NextLookUp, NotRead, PeriodName, RelayState, RowsCure, RowsNotSent, Rule, Span,
+    Spot, StateName, SuspensionEnd, Throttled, Throttling, ThrottlingNext, TimeForm, TimetableTrouble, Wanted, WhyFact,
+    Wrong,
 };
 
 const FAMILIES: &[&[(&str, &str, &str)]] = &[
@@ -27,6 +28,7 @@ const FAMILIES: &[&[(&str, &str, &str)]] = &[
     EndedWhen::TABLE,
     ExposedFile::TABLE,
     Exposure::TABLE,
+    FileNote::TABLE,
     FileTrouble::TABLE,
     GoesFirst::TABLE,
     Got::TABLE,
@@ -42,9 +44,13 @@ const FAMILIES: &[&[(&str, &str, &str)]] = &[
     Met::TABLE,
     MetWords::TABLE,
     Names::TABLE,
+    NamesNotRead::TABLE,
     NextLookUp::TABLE,
+    NotRead::TABLE,
     PeriodName::TABLE,
     RelayState::TABLE,
+    RowsCure::TABLE,
+    RowsNotSent::TABLE,
     Rule::TABLE,
     Span::TABLE,
     Spot::TABLE,

@@ -6,6 +6,7 @@ import { number } from "./format.js";
 import { current, t } from "./i18n.js";
 import { mapText } from "./import-map.js";
 import { ask } from "./import-state.js";
+import { told } from "./message.js";
 import { button, name, section } from "./parts.js";
 import { go } from "./route.js";
 
@@ -15,14 +16,13 @@ export function fileForm(state, { look }) {
   return section(
     "file",
     name(seen.name),
-    h("p", { class: "hint" }, told(seen)),
-    seen.merged.length > 0 ? h("p", { class: "warned" }, "⚠ ", t("import.merged", { ranges: seen.merged.join(t("list.comma")) })) : null,
-    seen.hidden.length > 0 ? h("p", { class: "warned" }, "⚠ ", t("import.hidden", { rows: seen.hidden.join(t("list.comma")) })) : null,
+    h("p", { class: "hint" }, way(seen)),
+    seen.notes.map((note, index) => h("p", { key: index, class: "warned" }, "⚠ ", told(note, "note"))),
     seen.format === "jsonl" ? null : layout(state, look),
   );
 }
 
-function told({ bytes, format, encoding, separator, sheet }) {
+function way({ bytes, format, encoding, separator, sheet }) {
   const parts = [t("import.bytes", { size: number(Math.ceil(bytes / 1024)) }), t(`import.format.${format}`)];
   if (encoding) parts.push(encoding);
   if (separator) parts.push(t("import.separator", { separator: separator === "\t" ? t("import.tab") : separator }));

@@ -94,7 +94,7 @@ function checkButton(state, redraw) {
 /** Names are looked up before the start in any case; now, what is wrong with them is seen before. */
 function namesButton(state, redraw) {
   if (state.checked.names === 0) return null;
-  return button(t("import.names"), () => check(state, redraw, { resolve: true }), { key: "names" });
+  return h("div", { key: "names", class: "actions" }, button(t("import.names"), () => check(state, redraw, { resolve: true })));
 }
 
 function results(state, redraw) {

@@ -172,7 +172,7 @@ export function fault(problem) {
     "div",
     { class: "fault", role: "alert" },
     h("p", {}, h("strong", {}, words)),
-    problem.cure ? h("p", {}, problem.cure) : null,
+    problem.cure ? h("p", {}, told(problem.body, "cure") || problem.cure) : null,
     problem.faults?.length ? faultList(problem.faults) : null,
   );
 }

@@ -376,8 +376,6 @@ export default {
   "import.separator": "columns separated by {separator}",
   "import.tab": "tabs",
   "import.sheet_read": "sheet {sheet}",
-  "import.merged": "Merged cells have a value in their first cell only: {ranges}",
-  "import.hidden": "Hidden rows are read, too: {rows}",
   "import.sheet": "Sheet",
   "import.header_row": "Row of the headings",
   "import.what": "What the rows are for",

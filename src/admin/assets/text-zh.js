@@ -376,8 +376,6 @@ export default {
   "import.separator": "以 {separator} 分隔",
   "import.tab": "制表符",
   "import.sheet_read": "工作表“{sheet}”",
-  "import.merged": "合并单元格只有第一格有值：{ranges}",
-  "import.hidden": "隐藏的行也会读取：{rows}",
   "import.sheet": "工作表",
   "import.header_row": "标题所在行",
   "import.what": "这些行用来做什么",

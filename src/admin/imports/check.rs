@@ -40,11 +40,10 @@ pub(in crate::admin) async fn check(State(shared): State<Shared>, Id(id): Id, do
         super::start::look_up(&shared, &decoder, &asked, &upload).await?;
     }
     let memory = asked.memory(&shared, &decoder, &upload)?;
-    // Each reading gives rows their ids anew.
-    let ids = [asked.ids(&shared, &decoder), asked.ids(&shared, &decoder)];
+    let ids = asked.ids(&shared, &decoder);
     let now = shared.now();
     let desk = Desk { shared: Arc::clone(&shared), decoder, now };
-    let found = apart(&shared, move || desk.whole(&memory, ids, &asked)).await?;
+    let found = apart(&shared, move || desk.whole(&memory, &ids, &asked)).await?;
     Ok(answer::document(&found))
 }
 
@@ -60,7 +59,7 @@ pub(super) struct Desk {
 
 impl Desk {
     /// Everything, as a document.
-    fn whole(&self, memory: &Memory, [first, second]: [RowIds; 2], asked: &Asked) -> Result<Value, Fault> {
+    fn whole(&self, memory: &Memory, ids: &RowIds, asked: &Asked) -> Result<Value, Fault> {
         let ledger = self.shared.worker.store.untouched()?;
         let catalog = &self.decoder.catalog;
         let seeker = || ledger.as_deref().map(|ledger| ledger.seeker(catalog)).transpose();
@@ -68,14 +67,15 @@ impl Desk {
         let mut planned = PlannedRows::new(seeker()?, &self.decoder, asked.allow_duplicates);
         let mut again =
             seeker()?.map(|seeker| Again::new(seeker, &self.decoder, asked.allow_duplicates, asked.on_change));
-        let checked = self.through(memory, &first, &findings, &mut |row| {
+        let mut wanted = names::Wanted::new();
+        let checked = self.through(memory, ids, &findings, &mut |row| {
             planned.add(row);
+            names::note(&mut wanted, row, catalog);
             if let Some(again) = &mut again {
                 again.look(row);
             }
         })?;
         let planned = planned.end()?;
-        let wanted = names::wanted::<_, Fault>(std::slice::from_ref(memory), &self.decoder, &second)?;
         let outset = |planner: Arc<Planner>| {
             let engine = &self.shared.worker.engine;
             Outset { planner, limits: engine.limits(), grace: engine.grace(), now: self.now, is_worked: true }

@@ -68,7 +68,7 @@ fn seen(
         Some(method) => Some(&**decoder.catalog.job_method(method).ok_or_else(|| unknown(method))?),
         None => likeliest(decoder, header),
     };
-    let mut document = way(decoder, memory, written, is_calendar(name));
+    let mut document = way(memory, written, is_calendar(name));
     document["batch"] = super::asked::stem(name).into();
     document["apps"] = apps(decoder, method);
     document["line"] = json!(preview.as_ref().map(|preview| preview.line));
@@ -93,22 +93,21 @@ fn unknown(method: &str) -> Fault {
 }
 
 /// How the file is read.
-fn way(decoder: &Arc<Decoder>, memory: &Memory, written: &Written, is_calendar: bool) -> Value {
-    let (mut merged, mut hidden, mut sheets) = (&Vec::new(), &Vec::new(), Vec::new());
+fn way(memory: &Memory, written: &Written, is_calendar: bool) -> Value {
+    let mut sheets = Vec::new();
     let (format, encoding, sheet) = match written {
         Written::Text { encoding, .. } if is_calendar => ("calendar", Some(*encoding), None),
         Written::Text { format: Format::Csv, encoding } => ("csv", Some(*encoding), None),
         Written::Text { format: Format::Jsonl, encoding } => ("jsonl", Some(*encoding), None),
         Written::Workbook { sheet, notes, .. } => {
-            (merged, hidden) = (&notes.merged, &notes.hidden);
             sheets = std::iter::once(sheet).chain(&notes.others).collect();
             ("workbook", None, Some(sheet))
         }
     };
-    let separator = if format == "csv" { memory.separator(decoder) } else { None };
+    let separator = if format == "csv" { memory.separator() } else { None };
     json!({
         "format": format, "encoding": encoding, "separator": separator, "sheet": sheet, "sheets": sheets,
-        "merged": merged, "hidden": hidden,
+        "notes": written.unseen().iter().map(|note| json!({"note": note.to_string(), "note_fact": note})).collect::<Vec<_>>(),
     })
 }
 

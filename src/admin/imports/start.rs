@@ -21,9 +21,10 @@ use crate::admin::{Answer, Shared, answer};
 use crate::domain::activity::{Action, By, Facts};
 use crate::domain::decode::Decoder;
 use crate::domain::find::Answer as Name;
+use crate::domain::messages::{RowsCure, RowsNotSent};
 use crate::domain::rows::RowIds;
 use crate::engine::ports::{Arrival, TakenOver};
-use crate::operations::files::names::{Asker, wanted};
+use crate::operations::files::names::{Asker, not_read, wanted};
 use crate::operations::files::{Again, Arrivals, Changes, Checked, Memory, Next, OnChange, Taken};
 
 /// Rows in one transaction.
@@ -103,10 +104,15 @@ pub(super) async fn look_up(
     let engine = Arc::clone(&shared.worker.engine);
     // A task of its own: who goes away in the middle of a call must not leave its record open.
     let asking = tokio::spawn(async move { Asker::new(&engine).all(&names).await });
-    let asked = asking.await.map_err(|error| Fault::unavailable(error.to_string(), "the worker's log says more"))?;
-    let found = asked.map_err(|refused| Fault::conflict(refused.error, refused.cure))?;
+    let asked = asking.await;
+    let (found, unfound) =
+        asked.map_err(|error| Fault::unavailable(error.to_string(), "the worker's log says more"))?;
     upload.names().extend(found);
-    Ok(())
+    if unfound.is_empty() {
+        return Ok(());
+    }
+    let causes = not_read(&unfound, &decoder.catalog);
+    Err(Fault::not_sent(&RowsNotSent::NamesNotKnown { causes }, None))
 }
 
 impl Desk {
@@ -131,7 +137,7 @@ impl Desk {
         let mut arrivals =
             Arrivals::new(sources, (&self.decoder, second), (asked.skip_invalid, &changes), (operator, deed));
         let (mut chunk, mut settled) = (Vec::new(), 0);
-        let stopped = || Fault::unavailable("the worker stops", "start the file again: nothing is done twice");
+        let stopped = || Fault::not_sent(&RowsNotSent::WorkerStopping, Some(&RowsCure::StartFileAgain));
         while let Some(next) = arrivals.next::<Fault>(self.now)? {
             match next {
                 Next::Settled => settled += 1,
@@ -157,34 +163,28 @@ impl Desk {
                 again.look(row);
             }
         })?;
-        let refuse = |error: String, cure: &str| Err(Fault::conflict(format!("{error}; nothing was sent"), cure));
+        let refuse = |why: &RowsNotSent, cure| Err(Fault::not_sent(why, cure));
         if checked.bad_files > 0 {
-            return refuse(
-                "the file cannot be read to its end".to_owned(),
-                "a check says where and why; correct it there",
-            );
+            return refuse(&RowsNotSent::FileCutShort, Some(&RowsCure::SeeCheck));
         }
         if checked.faults > 0 && !asked.skip_invalid {
-            let error = format!("{} of {} rows have faults", checked.bad_rows, checked.rows);
-            return refuse(error, "correct the file, or leave these rows out with \"skip_invalid\": true");
+            let (bad, rows) = (checked.bad_rows, checked.rows);
+            return refuse(&RowsNotSent::RowsWithFaults { bad, rows }, Some(&RowsCure::CorrectOrSkip));
         }
         if checked.rows == 0 {
-            return refuse("the file holds no job".to_owned(), "");
+            return refuse(&RowsNotSent::NoJobInFile, None);
         }
         let Some(again) = again.map(Again::end).transpose()? else { return Ok((checked, Changes::default())) };
         let twins: u64 = again.twins.iter().map(|(_, rows)| rows.count).sum();
         if twins > 0 {
-            let error =
-                format!("{twins} rows would create again what jobs of other ids created or are about to create");
-            return refuse(error, "take them out, or create them once more with \"allow_duplicates\": true");
+            return refuse(&RowsNotSent::RowsCreateAgain { rows: twins }, Some(&RowsCure::TakeOutOrAllow));
         }
-        if again.changed.count > 0 && asked.on_change == OnChange::Stop {
-            let error = format!("{} rows changed after their jobs succeeded", again.changed.count);
-            return refuse(error, "say with \"on_change\" whether to keep what is there or to update it");
+        let (changed, impossible) = (again.changed.count, again.impossible.count);
+        if changed > 0 && asked.on_change == OnChange::Stop {
+            return refuse(&RowsNotSent::RowsChanged { rows: changed }, Some(&RowsCure::KeepOrUpdate));
         }
-        if again.impossible.count > 0 {
-            let error = format!("{} changed rows cannot be sent as updates", again.impossible.count);
-            return refuse(error, "put these rows back as they were, or take them out");
+        if impossible > 0 {
+            return refuse(&RowsNotSent::ChangesNotSendable { rows: impossible }, Some(&RowsCure::PutRowsBack));
         }
         Ok((checked, again.changes))
     }

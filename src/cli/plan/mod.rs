@@ -21,6 +21,7 @@ use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::findings::Findings;
 use super::names::{LookUps, NamesArgs};
+use super::said::{self, Becomes};
 
 use drift::Watched;
 
@@ -51,7 +52,7 @@ pub(super) async fn carry_out(context: &mut Context, args: &Args) -> anyhow::Res
     let settings = context.settings_without_secrets()?;
     let catalog = wiring::catalog_of(&settings)?;
     let decoder = Arc::new(wiring::decoder(&settings, &catalog, false));
-    let store = &settings.store;
+    let (store, language) = (&settings.store, args.batch.language());
     let sources = args.batch.sources(&mut context.err, &decoder, &settings, Some(store))?;
     let mut names = if args.resolve {
         LookUps::ask(context, &decoder, args.names)
@@ -80,10 +81,11 @@ pub(super) async fn carry_out(context: &mut Context, args: &Args) -> anyhow::Res
         let names = if count == 1 { "1 name is".to_owned() } else { format!("{count} names are") };
         writeln!(context.err, "note: {names} looked up with {method} before anything is sent; --resolve does it now")?;
     }
-    findings.print(&mut context.err)?;
+    findings.print(&mut context.err, language)?;
+    names.refuse_unread(language)?;
     if !checked.is_valid() && (!args.skip_invalid || checked.bad_files > 0) {
-        let cure = checked.cure("correct the rows, or leave them out with --skip-invalid");
-        return Err(refuse(checked.summary(), cure));
+        let cure = said::cure(&checked, Becomes::Nothing, language);
+        return Err(refuse(said::summary(&checked, language), cure));
     }
     let rows = rows.end()?;
     let now = context.clock.now();

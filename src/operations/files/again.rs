@@ -8,6 +8,7 @@ use crate::domain::job::Job;
 use crate::domain::rows::Row;
 use crate::domain::update::Compared;
 use crate::engine::ports::LedgerError;
+use paceline_ports::State;
 use paceline_ports::operator::{Repeat, Seeker, Sought};
 
 /// Rows of a kind that are kept to be shown; a count says how many more there are.
@@ -169,7 +170,7 @@ impl<'l> Again<'l> {
                 }
             }
         }
-        if let Some(twin) = twin.filter(|_| !self.allow_duplicates) {
+        if let Some(twin) = twin.filter(|twin| !self.allow_duplicates && !is_gone(row, twin)) {
             let at = self.twins.iter().position(|(batch, _)| *batch == twin.batch).unwrap_or(self.twins.len());
             if at == self.twins.len() {
                 self.twins.push((twin.batch.clone(), Firsts::default()));
@@ -178,4 +179,10 @@ impl<'l> Again<'l> {
         }
         Ok(())
     }
+}
+
+/// Whether what the twin of a row has made is not there any more: only of what a listing does not have there is a row that
+/// stands in no file.
+pub(super) fn is_gone(row: &Row, twin: &Repeat) -> bool {
+    row.line == 0 && twin.state == State::Succeeded
 }

@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use crate::domain::checks::{Finding as Found, Severity};
 use crate::domain::job::{Column, Fault};
-use crate::domain::messages::{Rule, Wrong};
-use crate::domain::printable::plain;
+use crate::domain::messages::{Rule, Spot, Wrong};
 use crate::domain::reason::Reason;
 use crate::domain::rows::{FileFault, Row};
 
@@ -38,9 +37,12 @@ pub struct Finding {
     /// The message as data.
     #[serde(skip)]
     pub fact: Fact,
-    /// What people call the field.
+    /// The column, or else the field; `None` for the row or file as a whole.
     #[serde(skip)]
-    pub label: String,
+    pub spot: Option<Spot>,
+    /// The same without the item of a list.
+    #[serde(skip)]
+    pub whole: Option<Spot>,
     /// What findings of one cause have in common.
     #[serde(skip)]
     pub cause: Cause,
@@ -99,18 +101,6 @@ impl Finding {
         let found = common.of_fact(Severity::Fault, Fact { rule: fault.message.clone(), message });
         Self { reason: Some(Reason::Malformed), ..found }
     }
-
-    /// `rooms.csv:17: warning: column 5 (capacity): expected …`, in one line.
-    pub fn sentence(&self) -> String {
-        plain(&format!("{}: {}{}", self.place, self.prefix(&self.label), self.message))
-    }
-
-    /// How it begins, with its field called so.
-    pub fn prefix(&self, label: &str) -> String {
-        let severity = if self.severity == Severity::Warning { "warning: " } else { "" };
-        let colon = if label.is_empty() { "" } else { ": " };
-        format!("{severity}{label}{colon}")
-    }
 }
 
 /// A row that is no longer at hand.
@@ -149,8 +139,15 @@ impl Fact {
 impl Common<'_> {
     fn of_fact(&self, severity: Severity, fact: Fact) -> Finding {
         let (rule, message) = (fact.rule.to_string(), fact.message.to_string());
-        let label = |column: Option<Column>| column.map_or_else(|| self.field.to_owned(), |column| column.to_string());
-        let whole = self.column.map(|column| Column { item: None, ..column.clone() });
+        let of_field = || Spot::Field { field: self.field.to_owned() };
+        let of_column = |column: &Column| Some(column.spot()).filter(|spot| !spot.to_string().is_empty());
+        let spot = match self.column {
+            Some(column) => of_column(column),
+            None => (!self.field.is_empty()).then(of_field),
+        };
+        let whole =
+            self.column.map_or_else(|| spot.clone(), |column| of_column(&Column { item: None, ..column.clone() }));
+        let label = whole.as_ref().map(ToString::to_string).unwrap_or_default();
         Finding {
             file: self.file.to_owned(),
             line: self.line,
@@ -163,8 +160,9 @@ impl Common<'_> {
             reason: None,
             heading: self.column.map(|column| column.header.clone()).unwrap_or_default(),
             fact,
-            label: label(self.column.cloned()),
-            cause: Cause { file: self.file.to_owned(), label: label(whole), rule },
+            spot,
+            whole,
+            cause: Cause { file: self.file.to_owned(), label, rule },
         }
     }
 }

@@ -58,9 +58,8 @@ impl Memory {
     }
 
     /// What separates its columns, if it is a CSV file.
-    pub fn separator(&self, decoder: &Arc<Decoder>) -> Option<char> {
-        let rows = self.written.as_ref().ok()?.rows(self.bytes.again(), &self.input, decoder).ok()?;
-        rows.separator()
+    pub fn separator(&self) -> Option<char> {
+        self.written.as_ref().ok()?.separator(self.bytes.again(), &self.input)
     }
 }
 

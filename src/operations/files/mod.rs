@@ -22,3 +22,6 @@ pub use self::check::{Beside, Checked, Present, Report, RowSource, SomeRows, che
 pub use self::finding::{Cause, Fact, Finding};
 pub use self::memory::Memory;
 pub use self::written::{How, Named, Written, fault, no_table, unreadable};
+
+#[cfg(test)]
+mod proptests;

@@ -9,13 +9,17 @@ use crate::domain::catalog::Catalog;
 use crate::domain::decode::Decoder;
 use crate::domain::find;
 use crate::domain::job::{Identity, LaneKey, Params};
+use crate::domain::messages::{Names, NamesNotRead};
 use crate::domain::reading::Reading;
 use crate::domain::rows::{Row, RowIds};
 use crate::engine::Engine;
-use crate::operations::reading::why_unread;
+use crate::operations::reading::{self, why_unread};
 use crate::operations::refused::Refused;
 
-pub use crate::engine::{Found, Wanted};
+pub use crate::engine::{Found, Unfound, Wanted};
+
+/// Names that are shown where they could not be looked up.
+const NAMES_SHOWN_MAX: usize = 5;
 
 /// All items of a listing, and how many calls they took.
 ///
@@ -67,13 +71,17 @@ pub fn wanted<S: RowSource, E: From<S::Error>>(
     for source in sources.iter().filter(takes_names) {
         // What is wrong with a file is said when its rows are checked.
         let Ok(rows) = source.rows(decoder, ids)? else { continue };
-        for job in rows.map_while(Result::ok).filter_map(|row| row.input.ok()) {
-            for name in find::wanted(&job, &decoder.catalog) {
-                wanted.entry(name.directory).or_default().insert(name.name);
-            }
-        }
+        rows.map_while(Result::ok).for_each(|row| note(&mut wanted, &row, &decoder.catalog));
     }
     Ok(wanted)
+}
+
+/// Adds the names that a row uses.
+pub fn note(wanted: &mut Wanted, row: &Row, catalog: &Catalog) {
+    let Ok(job) = &row.input else { return };
+    for name in find::wanted(job, catalog) {
+        wanted.entry(name.directory).or_default().insert(name.name);
+    }
 }
 
 /// Looks names up, out of what the ledger has kept or through the platform.
@@ -89,18 +97,28 @@ impl<'a> Asker<'a> {
         Self { engine, pages: 0 }
     }
 
-    /// What there is of each name.
-    ///
-    /// # Errors
-    /// A look-up cannot be read.
-    pub async fn all(&mut self, wanted: &Wanted) -> Result<Found, Refused> {
-        let looked_up = self.engine.find_names(wanted).await.map_err(|(lane, unread)| {
-            let refused = why_unread(&unread);
-            Refused::new(format!("{} cannot be read: {}; nothing was sent", lane.method, refused.error), refused.cure)
-        })?;
+    /// What there is of each name, and which could not be looked up.
+    pub async fn all(&mut self, wanted: &Wanted) -> (Found, Vec<Unfound>) {
+        let mut unfound = Vec::new();
+        let looked_up = self.engine.find_names(wanted, &mut unfound).await;
         self.pages += looked_up.calls;
-        Ok(looked_up.found)
+        (looked_up.found, unfound)
     }
+}
+
+/// Why names were not looked up, a message for each cause.
+pub fn not_read(unfound: &[Unfound], catalog: &Catalog) -> Vec<NamesNotRead> {
+    let one = |Unfound { lane, names, why, .. }: &Unfound| {
+        let (why, cure) = reading::not_read(why, &lane.method, catalog);
+        let (method, app, count) = (lane.method.clone(), lane.app.clone(), names.len());
+        let names = Names::first(names.iter().cloned(), count, NAMES_SHOWN_MAX);
+        let what = NamesNotRead::NamesUnread { method, app, count, names, why };
+        match cure {
+            Some(cure) => NamesNotRead::NamesUnreadDo { what: Box::new(what), cure },
+            None => what,
+        }
+    };
+    unfound.iter().map(one).collect()
 }
 
 /// What puts ids beside the names of rows while they are checked.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use paceline_tables::{COLUMNS_MAX, CellFault, Found, Kind, Notes, Reader, Refused as Unread, Sheet, Unreadable};
 
 use crate::domain::decode::Decoder;
-use crate::domain::messages::{FileTrouble, HeaderTrouble, Rule};
+use crate::domain::messages::{FileNote, FileTrouble, HeaderTrouble, Names, Rule};
 use crate::domain::rows::{FileError, FileFault, Format, Input, Preview, Rows, Table, TableRow};
 use crate::operations::refused::Refused;
 
@@ -80,39 +80,46 @@ impl Written {
         }
     }
 
-    /// What a person should know of how the file is read, if it is not as usual; of a text, with what separates its columns.
-    pub fn note(&self, separator: impl FnOnce() -> Option<char>) -> Option<String> {
+    /// What separates its columns, if it is a CSV file with a header.
+    pub fn separator(&self, file: Reader, input: &Input) -> Option<char> {
+        self.preview(file, input, 0).ok()?.ok()?.separator
+    }
+
+    /// What a person should know of how the file is read, if it is not as usual.
+    pub fn notes(&self, file: Reader, input: &Input) -> Vec<FileNote> {
         match self {
             Self::Text { encoding, .. } => {
-                let encoding = (*encoding != "UTF-8").then(|| format!("read as {encoding}"));
-                let columns = match separator() {
+                let encoding = (*encoding != "UTF-8").then(|| FileNote::ReadAs { encoding: (*encoding).to_owned() });
+                let columns = match self.separator(file, input) {
                     None | Some(',') => None,
-                    Some('\t') => Some("columns separated by tabs".to_owned()),
-                    Some(other) => Some(format!("columns separated by {other:?}")),
+                    Some('\t') => Some(FileNote::TabsBetween),
+                    Some(other) => Some(FileNote::SeparatedBy { separator: format!("{other:?}") }),
                 };
-                let said: Vec<_> = encoding.into_iter().chain(columns).collect();
-                (!said.is_empty()).then(|| said.join(", "))
+                encoding.into_iter().chain(columns).collect()
             }
             Self::Workbook { sheet, notes, .. } => {
-                let mut said = vec![format!("read sheet {sheet:?}")];
+                let mut said = vec![FileNote::ReadSheet { sheet: sheet.clone() }];
                 if !notes.others.is_empty() {
-                    said.push(format!("not {}; --sheet chooses", some(&notes.others, |name| format!("{name:?}"))));
+                    let quoted = notes.others.iter().map(|name| format!("{name:?}"));
+                    said.push(FileNote::OtherSheets { others: some(quoted) });
                 }
-                if !notes.merged.is_empty() {
-                    let ranges = some(&notes.merged, Clone::clone);
-                    said.push(format!("merged cells have a value in their first cell only: {ranges}"));
-                }
-                if !notes.hidden.is_empty() {
-                    let rows: Vec<_> = notes.hidden.iter().map(ToString::to_string).collect();
-                    said.push(format!("hidden rows are read, too: {}", some(&rows, Clone::clone)));
-                }
-                if notes.is_untold {
-                    let words = "hidden rows are read, too; whether rows are hidden or cells merged is not known";
-                    said.push(words.to_owned());
-                }
-                Some(said.join("; "))
+                said.extend(self.unseen());
+                said
             }
         }
+    }
+
+    /// What of a workbook is not read as it looks.
+    pub fn unseen(&self) -> Vec<FileNote> {
+        let Self::Workbook { notes, .. } = self else { return Vec::new() };
+        let merged = FileNote::MergedCells { ranges: some(notes.merged.iter().cloned()) };
+        let hidden = FileNote::HiddenRows { rows: some(notes.hidden.iter().map(ToString::to_string)) };
+        let all = [
+            (!notes.merged.is_empty(), merged),
+            (!notes.hidden.is_empty(), hidden),
+            (notes.is_untold, FileNote::HiddenUntold),
+        ];
+        all.into_iter().filter_map(|(is_so, note)| is_so.then_some(note)).collect()
     }
 
     /// Starts to read the rows.
@@ -250,9 +257,7 @@ fn why(fault: CellFault) -> Rule {
     }
 }
 
-fn some(names: &[String], shown: impl Fn(&String) -> String) -> String {
-    let first: Vec<_> = names.iter().take(NAMES_SHOWN_MAX).map(shown).collect();
-    let more = names.len() - first.len();
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{rest}", first.join(", "))
+fn some(names: impl ExactSizeIterator<Item = String>) -> Names {
+    let count = names.len();
+    Names::first(names, count, NAMES_SHOWN_MAX)
 }

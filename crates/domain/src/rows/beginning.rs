@@ -45,7 +45,7 @@ pub(super) fn preview<R: BufRead>(mut lines: Lines<R>, input: &Input, rows_max: 
             }));
         }
     }
-    Ok(Preview { line, header, rows, lines: numbers, faults })
+    Ok(Preview { line, header, separator: lines.separator(), rows, lines: numbers, faults })
 }
 
 /// Reads the header, and says on which line it is.

@@ -70,13 +70,6 @@ impl<R: BufRead> Reader<R> {
         Ok(Self { lines, rows: 0, columns, meanings: HashMap::new() })
     }
 
-    pub(super) const fn separator(&self) -> Option<char> {
-        match &self.lines {
-            Lines::Text { separator, .. } => Some(*separator as char),
-            Lines::Table { .. } => None,
-        }
-    }
-
     /// The header without result columns.
     pub(super) fn own_header(&self) -> &[String] {
         &self.columns.own

@@ -135,6 +135,8 @@ pub struct Preview {
     pub line: u64,
     /// Its header.
     pub header: Vec<String>,
+    /// What separates its columns, if it is text.
+    pub separator: Option<char>,
     /// Its first rows that are not blank.
     pub rows: Vec<Vec<String>>,
     /// The lines of these rows.
@@ -322,14 +324,6 @@ impl<R: BufRead> Rows<R> {
             names: Names::default(),
             first_lines: HashMap::new(),
             over: false,
-        }
-    }
-
-    /// What separates the columns, if it is a CSV file.
-    pub fn separator(&self) -> Option<char> {
-        match &self.source {
-            Source::Csv(reader) => reader.separator(),
-            Source::Jsonl(_) => None,
         }
     }
 

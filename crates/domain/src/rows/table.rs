@@ -70,6 +70,14 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
+    /// What separates the columns of text.
+    pub(super) const fn separator(&self) -> Option<char> {
+        match self {
+            Self::Text { separator, .. } => Some(*separator as char),
+            Self::Table { .. } => None,
+        }
+    }
+
     pub(super) const fn is_table(&self) -> bool {
         matches!(self, Self::Table { .. })
     }

@@ -14,6 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::update::Compared;
 use crate::engine::forecast::Alike;
 use crate::engine::ports::LedgerError;
+use crate::operations::files::again::is_gone;
 use crate::operations::files::changes;
 use paceline_ports::State;
 use paceline_ports::operator::{Before, Chained, Group, Likeness, Link, Seeker, Sought, chained};
@@ -168,7 +169,7 @@ impl<'l> PlannedRows<'l> {
     fn look_up(&mut self, row: &Row, job: &Job) -> Result<(), LedgerError> {
         let Some(seeker) = self.seeker.as_deref() else { return Ok(()) };
         let (known, twin) = seeker.seek(Sought { job, is_row: true, by_content: !row.goes_by_object() })?;
-        let twin = twin.filter(|_| !self.allow_duplicates);
+        let twin = twin.filter(|twin| !self.allow_duplicates && !is_gone(row, twin));
         for repeat in known.into_iter().chain(twin) {
             let how = match repeat.likeness {
                 Likeness::Same | Likeness::IdConflict if changes::may_differ(seeker, &repeat)? => {
