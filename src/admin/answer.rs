@@ -58,7 +58,7 @@ impl Fault {
     }
 
     /// What is wrong with a file, and what to do in the same sentence.
-    pub(super) fn file(status: StatusCode, trouble: FileTrouble) -> Self {
+    pub(super) fn file(status: StatusCode, trouble: &FileTrouble) -> Self {
         let error = trouble.to_string();
         Self { facts: Some(Box::new([json!(trouble), Value::Null])), ..Self::new(status, error, "") }
     }

@@ -66,7 +66,7 @@ pub(super) async fn file(request: Request<Body>, bytes_max: usize) -> Result<Byt
     }
     let too_large = || {
         let trouble = FileTrouble::FileTooLarge { mebibytes: bytes_max as u64 >> 20 };
-        Fault::file(StatusCode::PAYLOAD_TOO_LARGE, trouble)
+        Fault::file(StatusCode::PAYLOAD_TOO_LARGE, &trouble)
     };
     // Said before it is read, where it can be.
     let told = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());

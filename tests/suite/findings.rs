@@ -147,7 +147,8 @@ fn totals_count_what_the_ledger_has() {
 #[test]
 fn chinese_says_how_a_file_is_read_and_what_is_wrong_with_it() {
     let place = Place::with_apps(&[]);
-    let rows: String = (0..5).map(|row| format!("r{row},会议室{row} ,{row}个,omb_1\n")).collect();
+    let rows: Vec<_> = (0..5).map(|row| format!("r{row},会议室{row} ,{row}个,omb_1\n")).collect();
+    let rows = rows.concat();
     let text = format!("id;name;capacity;room_level_id\n{}", rows.replace(',', ";"));
     std::fs::write(place.path().join("rooms.csv"), encoding_rs::GB18030.encode(&text).0).unwrap();
     let checked = with(&place, &["validate", "rooms.csv", "--lang", "zh"], &ROOM);

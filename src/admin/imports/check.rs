@@ -135,7 +135,7 @@ impl Desk {
 }
 
 fn too_many() -> Fault {
-    Fault::file(StatusCode::BAD_REQUEST, FileTrouble::FileTooLong { rows: ROWS_MAX })
+    Fault::file(StatusCode::BAD_REQUEST, &FileTrouble::FileTooLong { rows: ROWS_MAX })
 }
 
 /// The plan without a line for every row.

@@ -56,7 +56,7 @@ fn seen(
     name: &str,
     now: Timestamp,
 ) -> Result<Value, Fault> {
-    let unread = |trouble: &FileTrouble| Fault::file(StatusCode::BAD_REQUEST, trouble.clone());
+    let unread = |trouble: &FileTrouble| Fault::file(StatusCode::BAD_REQUEST, trouble);
     let written = memory.written.as_ref().map_err(unread)?;
     let preview = match written {
         Written::Text { format: Format::Jsonl, .. } => None,

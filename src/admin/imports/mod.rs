@@ -53,7 +53,7 @@ pub(super) async fn give(State(shared): State<Shared>, request: Request<Body>) -
     fields.end()?;
     let bytes = body::file(request, held::BYTES_MAX).await?;
     if bytes.is_empty() {
-        return Err(Fault::file(StatusCode::BAD_REQUEST, FileTrouble::FileIsEmpty));
+        return Err(Fault::file(StatusCode::BAD_REQUEST, &FileTrouble::FileIsEmpty));
     }
     // Some browsers of old give a path. What is long is cut at its beginning: the ending tells what it is.
     let name = plain(name.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or("file"));
@@ -96,7 +96,7 @@ fn find(shared: &AdminState, id: &str) -> Result<Arc<Upload>, Fault> {
 }
 
 fn absent() -> Fault {
-    Fault::file(StatusCode::NOT_FOUND, FileTrouble::FileIsGone)
+    Fault::file(StatusCode::NOT_FOUND, &FileTrouble::FileIsGone)
 }
 
 /// Reads a file beside everything else, when it is its turn.

@@ -134,7 +134,9 @@ fn workbook(jobs: &[Value]) -> Vec<u8> {
         let typed = |(name, cell): (&str, String)| match name.split('.').fold(&job["body"], |at, name| &at[name]) {
             Value::Number(number) if name != "meeting_start" => Cell::Number(number.as_f64().unwrap()),
             Value::Bool(is) => Cell::Bool(*is),
-            _ => Cell::Text(in_workbook(&cell).into_owned()),
+            Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+                Cell::Text(in_workbook(&cell).into_owned())
+            }
         };
         let row: Vec<_> = FIELDS.into_iter().chain(PARAMS).zip(cells(job)).map(typed).collect();
         book.row(0, &row).unwrap();
@@ -160,8 +162,8 @@ fn files(jobs: &[Value]) -> Vec<(String, Vec<u8>, Option<&'static str>)> {
         }
     }
     files.push(("jobs.xlsx".to_owned(), workbook(jobs), None));
-    let lines: String = jobs.iter().map(|job| format!("{job}\n")).collect();
-    files.push(("jobs.jsonl".to_owned(), lines.into_bytes(), None));
+    let lines: Vec<_> = jobs.iter().map(Value::to_string).collect();
+    files.push(("jobs.jsonl".to_owned(), lines.join("\n").into_bytes(), None));
     files
 }
 
