@@ -39,7 +39,7 @@ kind = "cut-before"
 first = {HELD}
 """
 # So slow that there is progress to be seen while the rest of the trial goes on.
-SETTINGS = f'[apps.acme.quotas]\n"{CALENDAR}" = "4/s"\n'
+SETTINGS = f'[apps.acme.quotas]\n"{CALENDAR}" = "2/s"\n'
 # Free to read, so that the token is asked for by changes alone, as each part wants it.
 ADMIN = 'token = { env = "DASHBOARD_TOKEN" }\nread = "open"\n'
 HOSTILE = '<img src=x onerror="window.pwned=1">'

@@ -183,9 +183,10 @@ fn pick<'i>(found: impl Iterator<Item = &'i Listed>, nothing: impl FnOnce() -> N
     }
 }
 
-/// Names that are there, those first that are like the one that is not.
+/// Names that are there, in order, those first that are like the one that is not.
 fn like(name: &str, items: &[&Listed]) -> Vec<String> {
     let mut others: Vec<String> = items.iter().map(|item| item.name.clone()).collect();
+    others.sort_unstable();
     others.sort_by_key(|other| !(other.contains(name) || name.contains(other.as_str())));
     others.truncate(CANDIDATES_MAX);
     others

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use paceline::domain::catalog::QuotaScope;
 
-use super::{Event, Faults, Harm, LEASE, Script, play};
+use super::{Event, Faults, Harm, Script, play};
 use crate::simulation::plan::{MEETING, Plan, ROOM, T0};
 
 fn at(seconds: u64, worker: usize, harm: Harm) -> Event {
@@ -29,9 +29,9 @@ fn what_others_called_while_a_domain_was_lost_counts_when_it_comes_back() {
 /// The first worker has the domain, and its heartbeats do not come through while permits return: the second one takes the
 /// domain over meanwhile.
 fn unheard(faults: Faults) -> Vec<String> {
-    let mut plan = Plan::plain(ROOM, &["acme"], 50, T0 + Duration::from_secs(2));
+    let mut plan = Plan::plain(ROOM, &["acme"], 60, T0 + Duration::from_secs(2));
     // Jobs that are lost on the way stand still for ever.
-    plan.bound = T0 - LEASE * 50;
+    plan.bound = T0;
     let silence = Harm::Silence(Duration::from_secs(20), false);
     play(&plan, 1, &Script { workers: 2, events: vec![at(48, 0, silence)] }, faults)
 }
