@@ -72,10 +72,10 @@ impl Fault {
         }
     }
 
-    /// 409: why the rows of a file are not sent, and what to do.
-    pub(super) fn not_sent(why: &RowsNotSent, cure: Option<&RowsCure>) -> Self {
+    /// Why the rows of a file are not sent, and what to do.
+    pub(super) fn not_sent(status: StatusCode, why: &RowsNotSent, cure: Option<&RowsCure>) -> Self {
         let words = cure.map(ToString::to_string).unwrap_or_default();
-        Self { facts: Some(Box::new([json!(why), json!(cure)])), ..Self::conflict(why.to_string(), words) }
+        Self { facts: Some(Box::new([json!(why), json!(cure)])), ..Self::new(status, why.to_string(), words) }
     }
 
     /// 404.

@@ -1,5 +1,6 @@
 //! What can be wrong between a worker and its broker, and what to do.
 
+use crate::text::in_one_line;
 use crate::{Connect, ExposedFile, Language, Render, messages};
 
 messages! {
@@ -209,10 +210,6 @@ impl std::error::Error for BrokerFault {}
 /// Several, one after the other.
 impl Render for Vec<BrokerFault> {
     fn render(&self, language: Language) -> String {
-        let separator = match language {
-            Language::English => "; ",
-            Language::Chinese => "；",
-        };
-        self.iter().map(|fault| fault.render(language)).collect::<Vec<_>>().join(separator)
+        in_one_line(self, language)
     }
 }

@@ -1,5 +1,6 @@
 //! Why a file is not read, and how it is where that is not as usual.
 
+use crate::text::in_one_line;
 use crate::{Language, Names, Render, messages};
 
 messages! {
@@ -42,11 +43,7 @@ messages! {
 /// One after the other.
 impl Render for Vec<FileNote> {
     fn render(&self, language: Language) -> String {
-        let separator = match language {
-            Language::English => "; ",
-            Language::Chinese => "；",
-        };
-        self.iter().map(|note| note.render(language)).collect::<Vec<_>>().join(separator)
+        in_one_line(self, language)
     }
 }
 

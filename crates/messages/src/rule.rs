@@ -1,5 +1,6 @@
 //! What is expected of an input, what stands there instead, and where.
 
+use crate::text::in_one_line;
 use crate::{Bilingual, FileTrouble, HeaderTrouble, Language, Render, TimetableTrouble, messages};
 
 messages! {
@@ -216,11 +217,7 @@ impl Wrong {
 /// Several, one after the other.
 impl Render for Vec<Wrong> {
     fn render(&self, language: Language) -> String {
-        let separator = match language {
-            Language::English => "; ",
-            Language::Chinese => "；",
-        };
-        self.iter().map(|wrong| wrong.render(language)).collect::<Vec<_>>().join(separator)
+        in_one_line(self, language)
     }
 }
 

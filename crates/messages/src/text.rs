@@ -48,6 +48,15 @@ impl<T: Render> Render for Box<T> {
     }
 }
 
+/// Sentences one after the other, in one line.
+pub(crate) fn in_one_line(all: &[impl Render], language: Language) -> String {
+    let separator = match language {
+        Language::English => "; ",
+        Language::Chinese => "；",
+    };
+    all.iter().map(|one| one.render(language)).collect::<Vec<_>>().join(separator)
+}
+
 /// Names one after the other.
 impl Render for Vec<String> {
     fn render(&self, language: Language) -> String {

@@ -56,17 +56,19 @@ impl Quota {
     /// This fraction of each limit, at least 1: the rest is left to other programs.
     #[must_use]
     pub fn share(&self, share: f64) -> Self {
-        let scaled = |limit: u32| ((f64::from(limit) * share).floor() as u32).max(1);
-        let windows = self.windows.iter().map(|window| Window { limit: scaled(window.limit), ..*window }).collect();
-        Self { windows }
+        self.limited(|limit| (f64::from(limit) * share).floor() as u32)
     }
 
     /// One part of so many that are equal, at least 1.
     #[must_use]
     pub fn split(&self, parts: u32) -> Self {
-        let part = |limit: u32| (limit / parts.max(1)).max(1);
-        let windows = self.windows.iter().map(|window| Window { limit: part(window.limit), ..*window }).collect();
-        Self { windows }
+        self.limited(|limit| limit / parts.max(1))
+    }
+
+    /// Other limits in the same windows, at least 1.
+    fn limited(&self, limit: impl Fn(u32) -> u32) -> Self {
+        let other = |window: &Window| Window { limit: limit(window.limit).max(1), ..*window };
+        Self { windows: self.windows.iter().map(other).collect() }
     }
 }
 

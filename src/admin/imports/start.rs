@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde_json::json;
 use tokio::sync::mpsc::{Sender, channel};
 use tracing::info;
@@ -112,7 +113,7 @@ pub(super) async fn look_up(
         return Ok(());
     }
     let causes = not_read(&unfound, &decoder.catalog);
-    Err(Fault::not_sent(&RowsNotSent::NamesNotKnown { causes }, None))
+    Err(Fault::not_sent(StatusCode::CONFLICT, &RowsNotSent::NamesNotKnown { causes }, None))
 }
 
 impl Desk {
@@ -137,7 +138,13 @@ impl Desk {
         let mut arrivals =
             Arrivals::new(sources, (&self.decoder, second), (asked.skip_invalid, &changes), (operator, deed));
         let (mut chunk, mut settled) = (Vec::new(), 0);
-        let stopped = || Fault::not_sent(&RowsNotSent::WorkerStopping, Some(&RowsCure::StartFileAgain));
+        let stopped = || {
+            Fault::not_sent(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &RowsNotSent::WorkerStopping,
+                Some(&RowsCure::StartFileAgain),
+            )
+        };
         while let Some(next) = arrivals.next::<Fault>(self.now)? {
             match next {
                 Next::Settled => settled += 1,
@@ -163,7 +170,7 @@ impl Desk {
                 again.look(row);
             }
         })?;
-        let refuse = |why: &RowsNotSent, cure| Err(Fault::not_sent(why, cure));
+        let refuse = |why: &RowsNotSent, cure| Err(Fault::not_sent(StatusCode::CONFLICT, why, cure));
         if checked.bad_files > 0 {
             return refuse(&RowsNotSent::FileCutShort, Some(&RowsCure::SeeCheck));
         }
