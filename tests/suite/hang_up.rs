@@ -153,5 +153,5 @@ async fn the_intake_knows_an_added_app_at_once() {
     assert_eq!((&result["id"], &result["status"]), (&json!("beta-1"), &json!("succeeded")));
     worker.signal("TERM");
     worker.ends_with(0).await;
-    tokio::time::timeout(Duration::from_secs(20), client.clean_up(&options)).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(240), client.clean_up(&options)).await.unwrap();
 }

@@ -19,7 +19,7 @@ use super::site::{Plan, Process, Site, until};
 
 const SETTINGS: &str = "[apps.acme.quotas]\n\"feishu.calendar.create\" = \"200/5s, 40/s\"\n";
 const SMALL_BYTES: u64 = 24 << 20;
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(240);
 const JOBS: u64 = 500;
 
 #[derive(clap::Args)]

@@ -20,7 +20,7 @@ use super::site::{Plan, Process, Site, until};
 const SETTINGS: &str = "[apps.acme.quotas]\n\"feishu.vc.room.create\" = \"1000/min\"\n";
 const SCENARIO: &str = "title = \"Quick\"\n[quotas]\n\"feishu.vc.room.create\" = \"1000/min\"\n";
 const PAGES: [&str; 2] = ["docs/running.md", "docs/zh-CN/running.md"];
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// The commands of the manual's block that begins so; comments are left out.
 fn commands(first: &str) -> anyhow::Result<Vec<String>> {

@@ -164,7 +164,7 @@ impl Site {
         // It wants settings that it can read; where it listens, it says itself.
         site.write("paceline.toml", &plan.settings_at("http://127.0.0.1:1"))?;
         let mut simulator = site.start("simulator", &arguments, &[])?;
-        until("the simulator to listen", Duration::from_secs(30), async || {
+        until("the simulator to listen", Duration::from_secs(240), async || {
             ensure!(simulator.ended()?.is_none(), "the simulator ended at once:\n{}", site.log("simulator"));
             let log = site.log("simulator");
             let said = log.split_once(" on http://").and_then(|(_, rest)| rest.split_once(';'));

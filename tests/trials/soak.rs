@@ -28,7 +28,7 @@ use super::site::{Plan, Process, Site, until};
 
 const WAVE: u64 = 2_000;
 const BACKLOG_MAX: u64 = 6_000;
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(240);
 /// Between two looks, so that looking is not what the machine is busy with.
 const PAUSE: Duration = Duration::from_millis(300);
 const QUOTAS: [(&str, &str); 10] = [

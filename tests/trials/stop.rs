@@ -26,7 +26,7 @@ after = { kind = \"fixed\", ms = 1500 }
 ";
 const SETTINGS: &str = "[apps.acme.quotas]\n\"feishu.calendar.create\" = \"500/5s\"\n[engine]\ngrace_ms = 500\n";
 const FILE: &str = "stop.jsonl";
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(240);
 
 #[derive(Clone, Copy)]
 enum Command {

@@ -30,7 +30,7 @@ pub(crate) async fn until_async(what: &str, mut holds: impl AsyncFnMut() -> bool
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap_or_else(|_| panic!("never happened: {what}"));
+    tokio::time::timeout(Duration::from_secs(240), waiting).await.unwrap_or_else(|_| panic!("never happened: {what}"));
 }
 
 /// The project's folder.

@@ -33,7 +33,7 @@ use crate::site::{Plan, Process, Site, until};
 
 /// Jobs that are published for one trouble.
 const FLOW: u64 = 120;
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(240);
 const HEARTBEAT_S: u64 = 4;
 /// Both windows are short, so that jobs flow for some seconds whenever a trouble begins.
 const SETTINGS: &str = "[apps.acme.quotas]\n\"feishu.calendar.create\" = \"150/5s, 30/s\"\n";

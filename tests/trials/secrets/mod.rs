@@ -27,7 +27,7 @@ use crate::proxy::Proxy;
 use crate::site::{Plan, Process, SECRETS, Site, request, until};
 
 const BROKER_PASSWORD: &str = "broker-pass-59113-word";
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(240);
 /// Highest exit codes of commands: what they asked about may be bad, or they may be refused.
 const BAD: i32 = 1;
 const REFUSED: i32 = 2;

@@ -70,10 +70,19 @@ pub(super) fn faults(
             let same = HeaderTrouble::SameColumn { number: first + 1, header: header[first].clone() };
             faults.push(fault(Some(label), same.into()));
         } else if let Target::Param(part, path) = target {
-            faults.extend(column_fault(decoder, input, part, path, &header[index]).map(|why| fault(Some(label), why)));
+            let why = column_fault(decoder, input, part, path, &header[index]);
+            let is_lone = header.iter().filter(|name| !name.is_empty()).count() == 1;
+            let why = why.map(|why| if is_lone { perhaps_title(why, line) } else { why });
+            faults.extend(why.map(|why| fault(Some(label), why)));
         }
     }
     faults
+}
+
+/// Of the only heading that nobody knows: most are a title, and the headings stand below.
+fn perhaps_title(why: Rule, line: u64) -> Rule {
+    let is_unknown = matches!(why, Rule::OfHeader { trouble: HeaderTrouble::NoMethodTakes });
+    if is_unknown { HeaderTrouble::PerhapsTitle { next: line + 1 }.into() } else { why }
 }
 
 /// What was said of the file that its header has not.

@@ -266,6 +266,20 @@ fn a_header_is_judged_as_a_whole() {
 }
 
 #[test]
+fn a_title_above_the_headings_is_said_to_be_one() {
+    let found = refused("Rooms of 2026,,\nname,capacity,room_level_id\n".as_bytes());
+    assert_eq!(
+        found.trim_end(),
+        "f.csv:1: column 1 (Rooms of 2026): no method has such a parameter; if it is a title above the headings, give \
+         --header-row with the number of their row, as in --header-row 2"
+    );
+    let found = refused("\n\nRooms of 2026\n".as_bytes());
+    assert!(found.starts_with("f.csv:3: ") && found.contains("--header-row 4"), "{found}");
+    let found = refused("colour,name,capacity,room_level_id\n".as_bytes());
+    assert!(!found.contains("--header-row"), "a heading among others is none: {found}");
+}
+
+#[test]
 fn method_and_app_come_from_somewhere() {
     let Err(error) = open("f.csv", None, b"name\na\n") else { panic!("no method") };
     assert_eq!(error.to_string(), "f.csv:1: names no method: add a column \"method\", or give --method");

@@ -92,7 +92,7 @@ pub(crate) struct Books {
     settled_at: Timestamp,
     unfinished: BTreeMap<i64, i64>,
     /// Jobs that were blocked and wait in their lanes since this change; and the names of lanes and batches for them.
-    unblocked: Vec<JobSeq>,
+    unblocked: Vec<Waiting>,
     names: Names,
     /// Of the transaction: what was found to be still owned.
     checked: HashSet<Lease>,
@@ -307,14 +307,18 @@ impl Books {
     }
 
     /// A job that was blocked waits in its lane now.
-    pub(crate) fn note_unblocked(&mut self, job: JobSeq) {
-        self.unblocked.push(job);
+    pub(crate) fn note_unblocked(&mut self, job: Option<Waiting>) {
+        self.unblocked.extend(job);
     }
 
     /// Those of the present change, as the schedule keeps them.
-    pub(crate) fn take_unblocked(&mut self) -> Result<Vec<Waiting>, Error> {
-        let seqs = std::mem::take(&mut self.unblocked);
-        waiting::of_known(&self.conn, &seqs, &mut self.names)
+    pub(crate) fn take_unblocked(&mut self) -> Vec<Waiting> {
+        std::mem::take(&mut self.unblocked)
+    }
+
+    /// Puts a blocked job into its lane, with the values that it took; gives it back if it is not in flight.
+    pub(crate) fn release(&mut self, job: JobSeq, filled: Option<&str>) -> Result<Option<Waiting>, Error> {
+        waiting::release(&self.conn, job, filled, &mut self.names)
     }
 
     /// Notes, for the process that schedules, that a job was put to work or cancelled by this one.

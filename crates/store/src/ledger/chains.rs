@@ -86,40 +86,73 @@ pub(crate) enum Start {
     Again,
 }
 
-/// What became of a job that was looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Became {
-    Queued,
-    Blocked,
-    Dead,
-}
-
-/// Where a blocked job stands.
-#[derive(Clone, Copy)]
+/// A job that waits, and what it waits for.
 struct Blocked {
     seq: JobSeq,
     standing: Standing,
-    /// Whether the ledger may say since when what it waits for is absent.
-    may_be_overdue: bool,
+    /// Whether the ledger says since when what it waits for is absent.
+    is_overdue_noted: bool,
+    /// Whether names are to be looked up first.
+    finds: bool,
+    prerequisites: Vec<Prerequisite>,
 }
 
-/// Lets a job begin that was written as blocked: it goes on at once if nothing keeps it. Says whether it waits in its lane
-/// now.
-pub(crate) fn start(books: &mut Books, seq: JobSeq, how: Start, now: Timestamp) -> Result<bool, Trouble> {
-    let Some(standing) = settle::standing(books, seq)? else { return Ok(false) };
-    let job = Blocked { seq, standing, may_be_overdue: how == Start::Again };
+/// Another job, as one that waits for it needs it.
+struct Prerequisite {
+    id: String,
+    takes: bool,
+    field: Option<String>,
+    state: Option<State>,
+    reason: Option<String>,
+    key: Option<String>,
+    result: Option<String>,
+}
+
+/// Reads all of it at once, because every job of a chain comes this way twice; `None` if it was dropped.
+fn look(conn: &Conn, seq: JobSeq) -> Result<Option<Blocked>, Trouble> {
+    // A result may be long: it is read where a field of it is wanted.
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT j.absent_since IS NOT NULL, coalesce(j.finds, 0), r.id, r.takes, r.field, p.state, p.reason, p.key,
+                 CASE WHEN r.field IS NOT NULL THEN p.result END, {STANDING_COLUMNS}
+             FROM jobs j LEFT JOIN prerequisites r ON r.job = j.seq LEFT JOIN jobs p ON p.id = r.id
+             WHERE j.seq = $1 ORDER BY r.n"
+        )
+    });
+    let mut found: Option<(StandingRow, bool, bool)> = None;
+    let mut prerequisites = Vec::new();
+    conn.query_each(&SQL, values![seq], |row| {
+        if found.is_none() {
+            found = Some((StandingRow::read(row, 9)?, row.get(0)?, row.get::<i64>(1)? == 1));
+        }
+        if let Some(id) = row.get(2)? {
+            let takes = row.get::<i64>(3)? == 1;
+            let (field, state, reason, key, result) = (row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?);
+            prerequisites.push((state, Prerequisite { id, takes, field, state: None, reason, key, result }));
+        }
+        Ok(())
+    })?;
+    let Some((standing, is_overdue_noted, finds)) = found else { return Ok(None) };
+    let known = |(state, one): (Option<i64>, Prerequisite)| {
+        Ok(Prerequisite { state: state.map(|state| known_state(seq, state)).transpose()?, ..one })
+    };
+    let prerequisites = prerequisites.into_iter().map(known).collect::<Result<_, Trouble>>()?;
+    Ok(Some(Blocked { seq, standing: standing.parse(seq)?, is_overdue_noted, finds, prerequisites }))
+}
+
+/// Lets a job begin that was written as blocked: it goes on at once if nothing keeps it, and is given back if it waits in
+/// its lane now.
+pub(crate) fn start(books: &mut Books, seq: JobSeq, how: Start, now: Timestamp) -> Result<Option<Waiting>, Trouble> {
+    let Some(job) = look(books.conn(), seq)? else { return Ok(None) };
     // A circle is closed by who is waited for already.
-    if standing.is_awaited
+    if job.standing.is_awaited
         && let Some(way) = circle_of(books.conn(), seq)?
     {
-        die(books, job, Reason::Invalid, Cause::WaitsForItself { way: way.join(" → ") }, now)?;
-        return Ok(false);
+        die(books, &job, Reason::Invalid, Cause::WaitsForItself { way: way.join(" → ") }, now)?;
+        return Ok(None);
     }
-    let due = due(books.conn(), seq, how == Start::New)?;
-    match become_of(books, job, due, now)? {
-        Became::Queued => Ok(true),
-        Became::Blocked | Became::Dead => Ok(false),
-    }
+    let due = due(&job, how == Start::New);
+    become_of(books, &job, due, now)
 }
 
 /// The way from a job over those that it waits for back to itself.
@@ -145,55 +178,24 @@ enum Due {
     Never(Reason, Cause),
 }
 
-/// Another job, as one that waits for it needs it.
-struct Prerequisite {
-    id: String,
-    takes: bool,
-    field: Option<String>,
-    state: Option<i64>,
-    reason: Option<String>,
-    key: Option<String>,
-    result: Option<String>,
-}
-
-fn prerequisites(conn: &Conn, seq: JobSeq) -> driver::Result<Vec<Prerequisite>> {
-    // A result may be long: it is read where a field of it is wanted.
-    let sql = "SELECT r.id, r.takes, r.field, p.state, p.reason, p.key,
-             CASE WHEN r.field IS NOT NULL THEN p.result END
-         FROM prerequisites r LEFT JOIN jobs p ON p.id = r.id WHERE r.job = $1 ORDER BY r.n";
-    conn.query(sql, values![seq], |row| {
-        Ok(Prerequisite {
-            id: row.get(0)?,
-            takes: row.get::<i64>(1)? == 1,
-            field: row.get(2)?,
-            state: row.get(3)?,
-            reason: row.get(4)?,
-            key: row.get(5)?,
-            result: row.get(6)?,
-        })
-    })
-}
-
 /// With `is_final`, who ended without success ends this one.
-fn due(conn: &Conn, seq: JobSeq, is_final: bool) -> Result<Due, Trouble> {
-    let finds = "SELECT EXISTS (SELECT 1 FROM jobs WHERE seq = $1 AND finds = 1)";
-    let (mut values, mut waits, mut absent) = (Vec::new(), conn.query_value(finds, values![seq])?, false);
-    for one in prerequisites(conn, seq)? {
-        let state = one.state.map(|state| known_state(seq, state)).transpose()?;
-        match state {
-            Some(State::Succeeded) if one.takes => match value_of(&one) {
+fn due(job: &Blocked, is_final: bool) -> Due {
+    let (mut values, mut waits, mut absent) = (Vec::new(), job.finds, false);
+    for one in &job.prerequisites {
+        match one.state {
+            Some(State::Succeeded) if one.takes => match value_of(one) {
                 Ok(value) => values.push(value),
-                Err(cause) => return Ok(Due::Never(Reason::Invalid, cause)),
+                Err(cause) => return Due::Never(Reason::Invalid, cause),
             },
             Some(State::Succeeded) => {}
             Some(state) if state.is_ended() && is_final => {
-                return Ok(Due::Never(Reason::Prerequisite, ended(one.id, one.reason.as_deref(), state)));
+                return Due::Never(Reason::Prerequisite, ended(&one.id, one.reason.as_deref(), state));
             }
             Some(state) if !state.is_ended() => waits = true,
             Some(_) | None => (waits, absent) = (true, true),
         }
     }
-    Ok(if waits { Due::Waits { absent } } else { Due::Ready(values) })
+    if waits { Due::Waits { absent } } else { Due::Ready(values) }
 }
 
 fn value_of(one: &Prerequisite) -> Result<serde_json::Value, Cause> {
@@ -202,56 +204,52 @@ fn value_of(one: &Prerequisite) -> Result<serde_json::Value, Cause> {
 }
 
 /// Why somebody waits in vain.
-fn ended(id: String, reason: Option<&str>, state: State) -> Cause {
-    Cause::PrerequisiteEnded { id, reason: reason.unwrap_or(state.as_str()).to_owned() }
+fn ended(id: &str, reason: Option<&str>, state: State) -> Cause {
+    Cause::PrerequisiteEnded { id: id.to_owned(), reason: reason.unwrap_or(state.as_str()).to_owned() }
 }
 
-fn become_of(books: &mut Books, job: Blocked, due: Due, now: Timestamp) -> Result<Became, Trouble> {
+/// The job, if it waits in its lane now.
+fn become_of(books: &mut Books, job: &Blocked, due: Due, now: Timestamp) -> Result<Option<Waiting>, Trouble> {
     match due {
-        Due::Ready(values) => {
-            release(books, job, &values, now)?;
-            Ok(Became::Queued)
-        }
-        Due::Waits { absent } => {
-            if !absent && !job.may_be_overdue {
-                return Ok(Became::Blocked);
-            }
+        Due::Ready(values) => return release(books, job, &values, now),
+        Due::Waits { absent } if absent || job.is_overdue_noted => {
             let since = absent.then_some(now);
             let sql = "UPDATE jobs SET absent_since = $2 WHERE seq = $1 AND (absent_since IS NULL) <> (CAST($2 AS BIGINT) IS NULL)";
             books.conn().execute(sql, values![job.seq, since])?;
-            Ok(Became::Blocked)
         }
-        Due::Never(reason, cause) => {
-            die(books, job, reason, cause, now)?;
-            Ok(Became::Dead)
-        }
+        Due::Waits { .. } => {}
+        Due::Never(reason, cause) => die(books, job, reason, cause, now)?,
     }
+    Ok(None)
 }
 
 /// Puts a job into its lane, with the values that it took.
-fn release(books: &mut Books, job: Blocked, taken: &[serde_json::Value], now: Timestamp) -> Result<(), Trouble> {
+fn release(
+    books: &mut Books,
+    job: &Blocked,
+    taken: &[serde_json::Value],
+    now: Timestamp,
+) -> Result<Option<Waiting>, Trouble> {
     let filled = (!taken.is_empty()).then(|| serde_json::to_string(taken).unwrap_or_default());
-    let sql = "UPDATE jobs SET state = 0, filled = $2, absent_since = NULL WHERE seq = $1";
-    books.conn().execute(sql, values![job.seq, filled])?;
+    let waiting = books.release(job.seq, filled.as_deref())?;
     let place = job.standing.place;
     books.tallies.moved(place.pile(State::Blocked, None, None), place.queued(), now);
     books.announce(job.seq, place.lane)?;
-    Ok(())
+    Ok(waiting)
 }
 
 /// Ends a job that waits in vain, and whoever waits for it.
-fn die(books: &mut Books, job: Blocked, reason: Reason, cause: Cause, now: Timestamp) -> Result<(), Trouble> {
+fn die(books: &mut Books, job: &Blocked, reason: Reason, cause: Cause, now: Timestamp) -> Result<(), Trouble> {
     let dead = Settlement::Dead { reason, failure: Failure { detail: cause, ..Failure::default() } };
     settle::apply(books, job.seq, job.standing, &dead, false, now)
 }
 
 /// Lets a blocked job go on if nothing keeps it any more.
 pub(crate) fn go_on(books: &mut Books, seq: JobSeq, now: Timestamp) -> Result<(), Trouble> {
-    let Some(standing) = settle::standing(books, seq)? else { return Ok(()) };
-    let due = due(books.conn(), seq, false)?;
-    if become_of(books, Blocked { seq, standing, may_be_overdue: true }, due, now)? == Became::Queued {
-        books.note_unblocked(seq);
-    }
+    let Some(job) = look(books.conn(), seq)? else { return Ok(()) };
+    let due = due(&job, false);
+    let waiting = become_of(books, &job, due, now)?;
+    books.note_unblocked(waiting);
     Ok(())
 }
 
@@ -260,20 +258,19 @@ pub(crate) fn follow(books: &mut Books, ended_job: JobSeq, now: Timestamp) -> Re
     let mut left = vec![ended_job];
     while let Some(seq) = left.pop() {
         let Some((end, dependents)) = dependents(books.conn(), seq)? else { continue };
-        for job in dependents {
-            if end.state == State::Succeeded {
-                // Most wait for one job, and a look at all of them tells the rest.
-                let due = due(books.conn(), job.seq, false)?;
-                if let Due::Never(reason, cause) = due {
-                    end_one(books, job, reason, cause, now)?;
-                    left.push(job.seq);
-                } else if become_of(books, job, due, now)? == Became::Queued {
-                    books.note_unblocked(job.seq);
-                }
+        for dependent in dependents {
+            let Some(job) = look(books.conn(), dependent)? else { continue };
+            let due = if end.state == State::Succeeded {
+                due(&job, false)
             } else {
-                let cause = ended(end.id.clone(), end.reason.as_deref(), end.state);
-                end_one(books, job, Reason::Prerequisite, cause, now)?;
-                left.push(job.seq);
+                Due::Never(Reason::Prerequisite, ended(&end.id, end.reason.as_deref(), end.state))
+            };
+            if let Due::Never(reason, cause) = due {
+                end_one(books, &job, reason, cause, now)?;
+                left.push(dependent);
+            } else {
+                let waiting = become_of(books, &job, due, now)?;
+                books.note_unblocked(waiting);
             }
         }
     }
@@ -281,7 +278,7 @@ pub(crate) fn follow(books: &mut Books, ended_job: JobSeq, now: Timestamp) -> Re
 }
 
 /// Ends a job alone: who waits for it is still to be looked at.
-fn end_one(books: &mut Books, job: Blocked, reason: Reason, cause: Cause, now: Timestamp) -> Result<(), Trouble> {
+fn end_one(books: &mut Books, job: &Blocked, reason: Reason, cause: Cause, now: Timestamp) -> Result<(), Trouble> {
     let dead = Settlement::Dead { reason, failure: Failure { detail: cause, ..Failure::default() } };
     settle::apply_alone(books, job.seq, job.standing, &dead, false, now).map(drop)
 }
@@ -294,33 +291,23 @@ struct End {
 }
 
 /// The blocked jobs that wait for this one, which has ended; `None` if there are none.
-fn dependents(conn: &Conn, seq: JobSeq) -> Result<Option<(End, Vec<Blocked>)>, Trouble> {
-    static SQL: LazyLock<String> = LazyLock::new(|| {
-        format!(
-            "SELECT e.id, e.state, e.reason, j.seq, j.absent_since IS NOT NULL, {STANDING_COLUMNS}
-             FROM jobs e JOIN prerequisites r ON r.id = e.id JOIN jobs j ON j.seq = r.job
-             WHERE e.seq = $1 AND j.state = 6 ORDER BY j.seq"
-        )
-    });
+fn dependents(conn: &Conn, seq: JobSeq) -> Result<Option<(End, Vec<JobSeq>)>, Trouble> {
+    let sql = "SELECT e.id, e.state, e.reason, j.seq
+         FROM jobs e JOIN prerequisites r ON r.id = e.id JOIN jobs j ON j.seq = r.job
+         WHERE e.seq = $1 AND j.state = 6 ORDER BY j.seq";
     let mut end: Option<(String, i64, Option<String>)> = None;
-    let mut rows: Vec<(JobSeq, bool, StandingRow)> = Vec::new();
-    conn.query_each(&SQL, values![seq], |row| {
-        let job = JobSeq(row.get(3)?);
+    let mut jobs: Vec<JobSeq> = Vec::new();
+    conn.query_each(sql, values![seq], |row| {
         if end.is_none() {
             end = Some((row.get(0)?, row.get(1)?, row.get(2)?));
         }
-        // It may take several values from one job.
-        if rows.last().is_none_or(|(last, ..)| *last != job) {
-            rows.push((job, row.get(4)?, StandingRow::read(row, 5)?));
-        }
+        jobs.push(JobSeq(row.get(3)?));
         Ok(())
     })?;
     let Some((id, state, reason)) = end else { return Ok(None) };
-    let blocked = |(seq, may_be_overdue, row): (JobSeq, bool, StandingRow)| {
-        Ok(Blocked { seq, standing: row.parse(seq)?, may_be_overdue })
-    };
-    let blocked = rows.into_iter().map(blocked).collect::<Result<_, Trouble>>()?;
-    Ok(Some((End { id, state: known_state(seq, state)?, reason }, blocked)))
+    // It may take several values from one job.
+    jobs.dedup();
+    Ok(Some((End { id, state: known_state(seq, state)?, reason }, jobs)))
 }
 
 /// Blocked jobs ended in one transaction at most.
@@ -341,11 +328,10 @@ pub(crate) fn overdue(conn: &Conn, now: Timestamp, absent_before: Timestamp) -> 
 pub(crate) fn expire(books: &mut Books, overdue: &[JobSeq], now: Timestamp, wait: Duration) -> Result<usize, Trouble> {
     let mut count = 0;
     for seq in overdue {
-        let standing = settle::standing(books, *seq)?.filter(|standing| standing.state == State::Blocked);
-        let Some(standing) = standing else { continue };
-        let job = Blocked { seq: *seq, standing, may_be_overdue: true };
-        if let Some((reason, cause)) = over(books.conn(), *seq, now, wait)? {
-            die(books, job, reason, cause, now)?;
+        let job = look(books.conn(), *seq)?.filter(|job| job.standing.state == State::Blocked);
+        let Some(job) = job else { continue };
+        if let Some((reason, cause)) = over(books.conn(), &job, now, wait)? {
+            die(books, &job, reason, cause, now)?;
             count += 1;
         } else {
             books.conn().execute("UPDATE jobs SET absent_since = NULL WHERE seq = $1", values![seq])?;
@@ -355,20 +341,21 @@ pub(crate) fn expire(books: &mut Books, overdue: &[JobSeq], now: Timestamp, wait
 }
 
 /// Why a blocked job's time is over; `None` if what it waits for has come meanwhile.
-fn over(conn: &Conn, seq: JobSeq, now: Timestamp, wait: Duration) -> Result<Option<(Reason, Cause)>, Trouble> {
-    let not_after: Option<i64> = conn.query_value("SELECT not_after FROM jobs WHERE seq = $1", values![seq])?;
+fn over(conn: &Conn, job: &Blocked, now: Timestamp, wait: Duration) -> driver::Result<Option<(Reason, Cause)>> {
+    let not_after: Option<i64> = conn.query_value("SELECT not_after FROM jobs WHERE seq = $1", values![job.seq])?;
     if let Some(at) = not_after.map(Timestamp).filter(|at| *at <= now) {
         return Ok(Some((Reason::Expired, Cause::DeadlinePassed { not_after_at: at.to_string() })));
     }
-    for one in prerequisites(conn, seq)? {
-        let cause = match one.state.map(|state| known_state(seq, state)).transpose()? {
-            None => Cause::PrerequisiteAbsent { id: one.id, hours: wait.as_secs() / 3_600 },
-            Some(state @ (State::Dead | State::Cancelled)) => ended(one.id, one.reason.as_deref(), state),
-            Some(_) => continue,
-        };
-        return Ok(Some((Reason::Prerequisite, cause)));
-    }
-    Ok(None)
+    Ok(job.prerequisites.iter().find_map(|one| match one.state {
+        None => {
+            let absent = Cause::PrerequisiteAbsent { id: one.id.clone(), hours: wait.as_secs() / 3_600 };
+            Some((Reason::Prerequisite, absent))
+        }
+        Some(state @ (State::Dead | State::Cancelled)) => {
+            Some((Reason::Prerequisite, ended(&one.id, one.reason.as_deref(), state)))
+        }
+        Some(_) => None,
+    }))
 }
 
 /// The jobs that a blocked one waits for, with the numbers of their states; none for one that is not there.
@@ -377,11 +364,6 @@ pub(crate) fn awaited(conn: &Conn, seq: JobSeq) -> driver::Result<Vec<(String, O
          LEFT JOIN jobs p ON p.id = r.id
          WHERE j.seq = $1 AND j.state = 6 AND (p.state IS NULL OR p.state <> 5) ORDER BY r.id";
     conn.query(sql, values![seq], |row| Ok((row.get(0)?, row.get(1)?)))
-}
-
-/// The jobs that were unblocked, as the schedule keeps them.
-pub(crate) fn unblocked(books: &mut Books) -> Result<Vec<Waiting>, Trouble> {
-    Ok(books.take_unblocked()?)
 }
 
 #[cfg(test)]

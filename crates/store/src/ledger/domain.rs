@@ -145,7 +145,7 @@ impl Domain for SqlDomain {
     async fn end_attempt(&self, end: AttemptEnd) -> Result<Vec<Waiting>, LedgerError> {
         let end = move |books: &mut Books, held: &Held| {
             attempts::end(books, &end, Some(held))?;
-            chains::unblocked(books)
+            Ok(books.take_unblocked())
         };
         self.change(end).await
     }
@@ -155,7 +155,7 @@ impl Domain for SqlDomain {
             Some(standing) => {
                 held.check(books, standing.place.lane)?;
                 settle::apply(books, seq, standing, &settlement, false, now)?;
-                chains::unblocked(books)
+                Ok(books.take_unblocked())
             }
             None => Err(Trouble::Refused(format!("there is no job number {}", seq.0))),
         };
@@ -183,7 +183,7 @@ impl Domain for SqlDomain {
     async fn named(&self, found: Vec<(JobSeq, Named)>, now: Timestamp) -> Result<Vec<Waiting>, LedgerError> {
         let name = move |books: &mut Books, held: &Held| {
             listed::named(books, held, &found, now)?;
-            chains::unblocked(books)
+            Ok(books.take_unblocked())
         };
         self.change(name).await
     }
@@ -210,7 +210,7 @@ impl Domain for SqlDomain {
     ) -> Result<(Vec<Verified>, Vec<Waiting>), LedgerError> {
         let settle = move |books: &mut Books, held: &Held| {
             let verified = unsettled::settle(books, held, &found, now)?;
-            Ok((verified, chains::unblocked(books)?))
+            Ok((verified, books.take_unblocked()))
         };
         self.change(settle).await
     }

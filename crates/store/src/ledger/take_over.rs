@@ -149,9 +149,7 @@ fn take_job(
 
 /// A job that waits for others, unless they are all done.
 fn begin(books: &mut Books, seq: JobSeq, how: Start, now: Timestamp) -> Result<TakenOver, Trouble> {
-    let is_ready = chains::start(books, seq, how, now)?;
-    let waiting = if is_ready { waiting::one(books.conn(), seq)? } else { None };
-    Ok(waiting.map_or(TakenOver::Blocked, TakenOver::Queued))
+    Ok(chains::start(books, seq, how, now)?.map_or(TakenOver::Blocked, TakenOver::Queued))
 }
 
 fn waiting_of(seq: JobSeq, text: &JobText) -> Waiting {

@@ -176,13 +176,23 @@ fn lane_of_ended(conn: &Conn, seq: i64) -> Result<Option<i64>> {
 
 /// Those of these jobs that wait and are not in flight.
 pub(crate) fn of(conn: &Conn, seqs: &[JobSeq]) -> Result<Vec<Waiting>> {
-    of_known(conn, seqs, &mut Names::default())
+    let mut names = Names::default();
+    let found = seqs.iter().map(|seq| find(conn, seq.0, &mut names));
+    found.filter_map(Result::transpose).collect()
 }
 
-/// Likewise, with names that were read before.
-pub(crate) fn of_known(conn: &Conn, seqs: &[JobSeq], names: &mut Names) -> Result<Vec<Waiting>> {
-    let found = seqs.iter().map(|seq| find(conn, seq.0, names));
-    found.filter_map(Result::transpose).collect()
+/// Puts a blocked job into its lane, with the values that it took; gives it back if it is not in flight.
+pub(crate) fn release(conn: &Conn, seq: JobSeq, filled: Option<&str>, names: &mut Names) -> Result<Option<Waiting>> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "UPDATE jobs AS j SET state = 0, filled = $2, absent_since = NULL WHERE j.seq = $1
+             RETURNING {COLUMNS}, EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)"
+        )
+    });
+    conn.query_one(&SQL, values![seq, filled], |row| {
+        let is_in_flight: bool = row.get(8)?;
+        if is_in_flight { Ok(None) } else { names.waiting(conn, row).map(Some) }
+    })
 }
 
 /// One job, if it waits and is not in flight.
