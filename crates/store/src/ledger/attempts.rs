@@ -7,7 +7,7 @@ use super::calls;
 use super::counted::Closed;
 use super::held::Held;
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
-use super::settle::{self, STANDING_COLUMNS, StandingRow};
+use super::settle::{self, STANDING_COLUMNS, Standing};
 use super::{sharing, waiting};
 use crate::driver::values;
 use crate::facts;
@@ -75,7 +75,7 @@ struct Closing {
     purpose: i64,
     sent_at: i64,
     is_open: bool,
-    standing: Option<StandingRow>,
+    standing: Option<Standing>,
 }
 
 /// Closes the attempt and settles its job, if its domain is still held. An attempt that is closed already was ended by this very command before.
@@ -91,7 +91,7 @@ pub(crate) fn end(books: &mut Books, end: &AttemptEnd, held: Option<&Held>) -> R
         .conn()
         .query_opt(&SQL, values![end.attempt.0, settled], |row| {
             let is_there = row.get::<Option<i64>>(4)?.is_some();
-            let standing = is_there.then(|| StandingRow::read(row, 4)).transpose()?;
+            let standing = is_there.then(|| Standing::read(row, 4)).transpose()?;
             let (purpose, sent_at, is_open, lane) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
             Ok(Closing { lane, purpose, sent_at, is_open, standing })
         })?
@@ -115,10 +115,9 @@ pub(crate) fn end(books: &mut Books, end: &AttemptEnd, held: Option<&Held>) -> R
     }
     let Some(standing) = closing.standing else { return Ok(()) };
     if end.outcome == REFUSED {
-        books.tallies.throttled(standing.place(), end.ended_at);
+        books.tallies.throttled(standing.place, end.ended_at);
     }
     if let Some((seq, settlement)) = &end.settlement {
-        let standing = standing.parse(*seq)?;
         settle::apply(books, *seq, standing, settlement, closing.purpose == FOR_JOB, end.ended_at)?;
     }
     Ok(())

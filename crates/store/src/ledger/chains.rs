@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::books::{Books, Trouble};
 use super::listed;
-use super::settle::{self, STANDING_COLUMNS, Standing, StandingRow, known_state};
+use super::settle::{self, STANDING_COLUMNS, Standing, known_state};
 use crate::driver::{self, Conn, values};
 use crate::state::State;
 use paceline_domain::chain::{self, graph};
@@ -102,42 +102,63 @@ struct Prerequisite {
     id: String,
     takes: bool,
     field: Option<String>,
+    seq: Option<JobSeq>,
     state: Option<State>,
     reason: Option<String>,
     key: Option<String>,
     result: Option<String>,
 }
 
-/// Reads all of it at once, because every job of a chain comes this way twice; `None` if it was dropped.
-fn look(conn: &Conn, seq: JobSeq) -> Result<Option<Blocked>, Trouble> {
+/// One job; `None` if it was dropped.
+fn look(conn: &Conn, seq: JobSeq) -> driver::Result<Option<Blocked>> {
+    static SQL: LazyLock<String> = LazyLock::new(|| look_at("jobs j", "j.seq = $1"));
+    Ok(read(conn, &SQL, seq)?.pop())
+}
+
+/// The blocked jobs that wait for this one.
+fn dependents(conn: &Conn, seq: JobSeq) -> driver::Result<Vec<Blocked>> {
+    // One may take several values from one job.
+    const WAITING: &str = "(SELECT DISTINCT d.job FROM jobs e JOIN prerequisites d ON d.id = e.id WHERE e.seq = $1) w
+         JOIN jobs j ON j.seq = w.job";
+    static SQL: LazyLock<String> = LazyLock::new(|| look_at(WAITING, "j.state = 6"));
+    read(conn, &SQL, seq)
+}
+
+/// Everything that is wanted of such a job at once, because every job of a chain comes this way twice.
+fn look_at(jobs: &str, which: &str) -> String {
     // A result may be long: it is read where a field of it is wanted.
-    static SQL: LazyLock<String> = LazyLock::new(|| {
-        format!(
-            "SELECT j.absent_since IS NOT NULL, coalesce(j.finds, 0), r.id, r.takes, r.field, p.state, p.reason, p.key,
-                 CASE WHEN r.field IS NOT NULL THEN p.result END, {STANDING_COLUMNS}
-             FROM jobs j LEFT JOIN prerequisites r ON r.job = j.seq LEFT JOIN jobs p ON p.id = r.id
-             WHERE j.seq = $1 ORDER BY r.n"
-        )
-    });
-    let mut found: Option<(StandingRow, bool, bool)> = None;
-    let mut prerequisites = Vec::new();
-    conn.query_each(&SQL, values![seq], |row| {
-        if found.is_none() {
-            found = Some((StandingRow::read(row, 9)?, row.get(0)?, row.get::<i64>(1)? == 1));
+    format!(
+        "SELECT j.seq, j.absent_since IS NOT NULL, coalesce(j.finds, 0), r.id, r.takes, r.field, p.seq, p.state, p.reason,
+             p.key, CASE WHEN r.field IS NOT NULL THEN p.result END, {STANDING_COLUMNS}
+         FROM {jobs} LEFT JOIN prerequisites r ON r.job = j.seq LEFT JOIN jobs p ON p.id = r.id
+         WHERE {which} ORDER BY j.seq, r.n"
+    )
+}
+
+fn read(conn: &Conn, sql: &str, seq: JobSeq) -> driver::Result<Vec<Blocked>> {
+    let mut jobs: Vec<Blocked> = Vec::new();
+    conn.query_each(sql, values![seq], |row| {
+        let seq = JobSeq(row.get(0)?);
+        if jobs.last().is_none_or(|last| last.seq != seq) {
+            let (standing, is_overdue_noted) = (Standing::read(row, 11)?, row.get(1)?);
+            let finds = row.get::<i64>(2)? == 1;
+            jobs.push(Blocked { seq, standing, is_overdue_noted, finds, prerequisites: Vec::new() });
         }
-        if let Some(id) = row.get(2)? {
-            let takes = row.get::<i64>(3)? == 1;
-            let (field, state, reason, key, result) = (row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?);
-            prerequisites.push((state, Prerequisite { id, takes, field, state: None, reason, key, result }));
+        if let (Some(job), Some(id)) = (jobs.last_mut(), row.get(3)?) {
+            job.prerequisites.push(Prerequisite {
+                id,
+                takes: row.get::<i64>(4)? == 1,
+                field: row.get(5)?,
+                seq: row.get::<Option<i64>>(6)?.map(JobSeq),
+                state: row.get::<Option<i64>>(7)?.map(known_state).transpose()?,
+                reason: row.get(8)?,
+                key: row.get(9)?,
+                result: row.get(10)?,
+            });
         }
         Ok(())
     })?;
-    let Some((standing, is_overdue_noted, finds)) = found else { return Ok(None) };
-    let known = |(state, one): (Option<i64>, Prerequisite)| {
-        Ok(Prerequisite { state: state.map(|state| known_state(seq, state)).transpose()?, ..one })
-    };
-    let prerequisites = prerequisites.into_iter().map(known).collect::<Result<_, Trouble>>()?;
-    Ok(Some(Blocked { seq, standing: standing.parse(seq)?, is_overdue_noted, finds, prerequisites }))
+    Ok(jobs)
 }
 
 /// Lets a job begin that was written as blocked: it goes on at once if nothing keeps it, and is given back if it waits in
@@ -257,17 +278,12 @@ pub(crate) fn go_on(books: &mut Books, seq: JobSeq, now: Timestamp) -> Result<()
 pub(crate) fn follow(books: &mut Books, ended_job: JobSeq, now: Timestamp) -> Result<(), Trouble> {
     let mut left = vec![ended_job];
     while let Some(seq) = left.pop() {
-        let Some((end, dependents)) = dependents(books.conn(), seq)? else { continue };
-        for dependent in dependents {
-            let Some(job) = look(books.conn(), dependent)? else { continue };
-            let due = if end.state == State::Succeeded {
-                due(&job, false)
-            } else {
-                Due::Never(Reason::Prerequisite, ended(&end.id, end.reason.as_deref(), end.state))
-            };
+        for job in dependents(books.conn(), seq)? {
+            // Whether another one ended without success before is for nobody to say now: it may be put to work again.
+            let due = never_again(&job, seq).unwrap_or_else(|| due(&job, false));
             if let Due::Never(reason, cause) = due {
                 end_one(books, &job, reason, cause, now)?;
-                left.push(dependent);
+                left.push(job.seq);
             } else {
                 let waiting = become_of(books, &job, due, now)?;
                 books.note_unblocked(waiting);
@@ -277,37 +293,17 @@ pub(crate) fn follow(books: &mut Books, ended_job: JobSeq, now: Timestamp) -> Re
     Ok(())
 }
 
+/// If this one of those that it waits for has ended without success.
+fn never_again(job: &Blocked, seq: JobSeq) -> Option<Due> {
+    let one = job.prerequisites.iter().find(|one| one.seq == Some(seq))?;
+    let state = one.state.filter(|state| state.is_ended() && *state != State::Succeeded)?;
+    Some(Due::Never(Reason::Prerequisite, ended(&one.id, one.reason.as_deref(), state)))
+}
+
 /// Ends a job alone: who waits for it is still to be looked at.
 fn end_one(books: &mut Books, job: &Blocked, reason: Reason, cause: Cause, now: Timestamp) -> Result<(), Trouble> {
     let dead = Settlement::Dead { reason, failure: Failure { detail: cause, ..Failure::default() } };
     settle::apply_alone(books, job.seq, job.standing, &dead, false, now).map(drop)
-}
-
-/// How a job ended.
-struct End {
-    id: String,
-    state: State,
-    reason: Option<String>,
-}
-
-/// The blocked jobs that wait for this one, which has ended; `None` if there are none.
-fn dependents(conn: &Conn, seq: JobSeq) -> Result<Option<(End, Vec<JobSeq>)>, Trouble> {
-    let sql = "SELECT e.id, e.state, e.reason, j.seq
-         FROM jobs e JOIN prerequisites r ON r.id = e.id JOIN jobs j ON j.seq = r.job
-         WHERE e.seq = $1 AND j.state = 6 ORDER BY j.seq";
-    let mut end: Option<(String, i64, Option<String>)> = None;
-    let mut jobs: Vec<JobSeq> = Vec::new();
-    conn.query_each(sql, values![seq], |row| {
-        if end.is_none() {
-            end = Some((row.get(0)?, row.get(1)?, row.get(2)?));
-        }
-        jobs.push(JobSeq(row.get(3)?));
-        Ok(())
-    })?;
-    let Some((id, state, reason)) = end else { return Ok(None) };
-    // It may take several values from one job.
-    jobs.dedup();
-    Ok(Some((End { id, state: known_state(seq, state)?, reason }, jobs)))
 }
 
 /// Blocked jobs ended in one transaction at most.

@@ -30,33 +30,11 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    /// The pile that the job is in while it has not ended.
-    fn pile(&self) -> Pile {
-        self.place.pile(self.state, None, self.code)
-    }
-}
-
-/// The columns that [`StandingRow::read`] wants; `j` is the job.
-pub(crate) const STANDING_COLUMNS: &str = "j.state, j.batch, j.lane, j.priority, j.code, j.attempts, j.amqp IS NOT NULL, \
-     EXISTS (SELECT 1 FROM prerequisites w WHERE w.id = j.id)";
-
-/// A job's standing, not yet parsed.
-pub(crate) struct StandingRow {
-    state: i64,
-    place: Place,
-    code: Option<i64>,
-    attempts: i64,
-    from_amqp: bool,
-    is_awaited: bool,
-}
-
-impl StandingRow {
     /// Reads the columns [`STANDING_COLUMNS`], from the index `at`.
     pub(crate) fn read(row: &Row<'_>, at: usize) -> driver::Result<Self> {
-        let place = Place { batch: row.get(at + 1)?, lane: row.get(at + 2)?, priority: row.get(at + 3)? };
         Ok(Self {
-            state: row.get(at)?,
-            place,
+            state: known_state(row.get(at)?)?,
+            place: Place { batch: row.get(at + 1)?, lane: row.get(at + 2)?, priority: row.get(at + 3)? },
             code: row.get(at + 4)?,
             attempts: row.get(at + 5)?,
             from_amqp: row.get(at + 6)?,
@@ -64,27 +42,25 @@ impl StandingRow {
         })
     }
 
-    pub(crate) const fn place(&self) -> Place {
-        self.place
-    }
-
-    pub(crate) fn parse(self, seq: JobSeq) -> Result<Standing, Trouble> {
-        let Self { state, place, code, attempts, from_amqp, is_awaited } = self;
-        Ok(Standing { state: known_state(seq, state)?, place, code, attempts, from_amqp, is_awaited })
+    /// The pile that the job is in while it has not ended.
+    fn pile(&self) -> Pile {
+        self.place.pile(self.state, None, self.code)
     }
 }
 
+/// The columns that [`Standing::read`] wants; `j` is the job.
+pub(crate) const STANDING_COLUMNS: &str = "j.state, j.batch, j.lane, j.priority, j.code, j.attempts, j.amqp IS NOT NULL, \
+     EXISTS (SELECT 1 FROM prerequisites w WHERE w.id = j.id)";
+
 /// How the job stands; `None` if it was dropped.
-pub(crate) fn standing(books: &Books, seq: JobSeq) -> Result<Option<Standing>, Trouble> {
+pub(crate) fn standing(books: &Books, seq: JobSeq) -> driver::Result<Option<Standing>> {
     static SQL: LazyLock<String> = LazyLock::new(|| format!("SELECT {STANDING_COLUMNS} FROM jobs j WHERE j.seq = $1"));
-    let row = books.conn().query_opt(&SQL, values![seq], |row| StandingRow::read(row, 0))?;
-    row.map(|row| row.parse(seq)).transpose()
+    books.conn().query_opt(&SQL, values![seq], |row| Standing::read(row, 0))
 }
 
 /// A number that this program wrote.
-pub(crate) fn known_state(seq: JobSeq, number: i64) -> Result<State, Trouble> {
-    State::of_number(number)
-        .ok_or_else(|| Trouble::Refused(format!("job number {} has the unknown state {number}", seq.0)))
+pub(crate) fn known_state(number: i64) -> driver::Result<State> {
+    State::of_number(number).ok_or_else(|| driver::Error::unexpected(format!("a job has the unknown state {number}")))
 }
 
 /// Settles the job, unless it has ended already: the first ending stays. `attempt` says that a call for the job itself

@@ -185,8 +185,10 @@ pub(crate) fn of(conn: &Conn, seqs: &[JobSeq]) -> Result<Vec<Waiting>> {
 pub(crate) fn release(conn: &Conn, seq: JobSeq, filled: Option<&str>, names: &mut Names) -> Result<Option<Waiting>> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "UPDATE jobs AS j SET state = 0, filled = $2, absent_since = NULL WHERE j.seq = $1
-             RETURNING {COLUMNS}, EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)"
+            "UPDATE jobs SET state = 0, filled = $2, absent_since = NULL WHERE seq = $1
+             RETURNING {}, EXISTS (SELECT 1 FROM attempts a WHERE a.job = jobs.seq AND a.ended_at IS NULL)",
+            // SQLite knows no other name of the table here.
+            COLUMNS.replace("j.", "jobs.")
         )
     });
     conn.query_one(&SQL, values![seq, filled], |row| {

@@ -1,8 +1,11 @@
-//! Three workers on one PostgreSQL and one RabbitMQ, one of which is killed, stopped past its lease or ended, or whose
-//! database is restarted, again and again.
+//! Three workers on one PostgreSQL and one RabbitMQ, to which all that a machine room knows is done, again and again: a worker
+//! is killed, stopped past its lease, ended, cut off from its database in the middle of what it says or for longer than its
+//! lease; the database and the broker are restarted.
 //!
 //! Holds if every job ended once and its result was published, nothing was created twice, no call was refused for its
 //! pace, every quota domain had another owner within ten seconds, and the audit over all owners finds no window exceeded.
+
+mod deeds;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -13,12 +16,13 @@ use anyhow::{Context as _, ensure};
 use fastrand::Rng;
 use paceline::clock::Clock;
 use paceline::domain::time::Mono;
-use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::books::{self, MEETING, ROOM};
-use super::broker::{Address, Client, Queues};
-use super::node::script;
+use self::deeds::Deed;
+use super::broker::{Client, Queues};
+use super::node::{Node, script};
+use super::proxy::Proxy;
 use super::site::{Plan, Process, Site, until};
 
 const WORKERS: usize = 3;
@@ -31,35 +35,21 @@ const WECOM: [&str; 2] = ["campus", "c2"];
 const ROOMS_A_DEED: u64 = 30;
 const MEETINGS_A_DEED: u64 = 40;
 const TAKEOVER_MAX: Duration = Duration::from_secs(10);
-/// The lease of the settings' default, and more than that.
-const PAUSE: Duration = Duration::from_secs(9);
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
+/// The variable that holds a process's way to the database.
+const STORE: &str = "FLEET_STORE";
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    #[command(flatten)]
-    broker: Address,
     /// Folder of a private PostgreSQL, which `scripts/postgres` makes there, restarts and removes
     #[arg(long, value_name = "DIR")]
     database: PathBuf,
-    /// How often something is done to a worker or the database
-    #[arg(long, default_value_t = 4)]
+    /// How often something is done to a worker, the database or the broker
+    #[arg(long, default_value_t = 7)]
     deeds: u32,
     /// Replays what is done to whom
     #[arg(long)]
     seed: Option<u64>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Deed {
-    /// SIGKILL, and another one in its place.
-    Kill,
-    /// SIGSTOP for longer than its lease, then SIGCONT.
-    Pause,
-    /// SIGTERM: it lets go of what it has.
-    End,
-    /// The database ends as in a crash, and is started again.
-    Restart,
 }
 
 /// A private server; ends with this.
@@ -78,20 +68,38 @@ impl Drop for Database {
     }
 }
 
-/// The workers, by what they are known by to each other.
+/// A worker, and its own line to the database.
+struct Member {
+    worker: Process,
+    line: Proxy,
+}
+
 struct Fleet<'s> {
     site: &'s Site,
+    database: &'s Database,
+    /// The database's URL, past all lines.
+    store: &'s str,
+    node: &'s mut Node,
     clock: Clock,
-    workers: Vec<Process>,
+    members: Vec<Member>,
     /// The longest time that a domain had no other owner.
     longest: Duration,
     done: Vec<Deed>,
 }
 
 impl Fleet<'_> {
+    /// Adds a worker with a line of its own.
+    async fn join(&mut self) -> anyhow::Result<()> {
+        let line = Proxy::before(address_of(self.store)?).await?;
+        let worker = self.start(&line).await?;
+        self.members.push(Member { worker, line });
+        Ok(())
+    }
+
     /// Starts a worker, and waits until the others know of it: one that finds no database at its start ends.
-    async fn start(&self) -> anyhow::Result<Process> {
-        let mut worker = self.site.start_worker(&["work"])?;
+    async fn start(&self, line: &Proxy) -> anyhow::Result<Process> {
+        let store = self.store.replace(address_of(self.store)?, line.address());
+        let mut worker = self.site.start("worker", &["work"], &[(STORE, &store)])?;
         let named = format!("process {}", number_of(&worker));
         until("a worker to be there", PATIENCE, async || {
             ensure!(worker.ended()?.is_none(), "a worker ended at its start");
@@ -135,38 +143,6 @@ impl Fleet<'_> {
         .await
     }
 
-    async fn carry_out(&mut self, deed: Deed, rng: &mut Rng) -> anyhow::Result<()> {
-        let at = rng.usize(..self.workers.len());
-        let number = number_of(&self.workers[at]);
-        let began = self.clock.mono();
-        match deed {
-            Deed::Kill => {
-                self.workers[at].kill()?;
-                self.until_owned(Some(number)).await?;
-                self.note(began);
-                self.workers[at] = self.start().await?;
-            }
-            Deed::Pause => {
-                self.workers[at].signal(Signal::STOP)?;
-                self.until_owned(Some(number)).await?;
-                self.note(began);
-                tokio::time::sleep(PAUSE.saturating_sub(self.clock.mono().since(began))).await;
-                self.workers[at].signal(Signal::CONT)?;
-            }
-            Deed::End => {
-                self.workers[at].signal(Signal::TERM)?;
-                let code = self.workers[at].code_within(PATIENCE, "a worker").await?;
-                ensure!(code == Some(0), "a worker that was told to stop ended with {code:?}");
-                self.until_owned(Some(number)).await?;
-                self.note(began);
-                self.workers[at] = self.start().await?;
-            }
-            Deed::Restart => unreachable!("the database's"),
-        }
-        self.done.push(deed);
-        Ok(())
-    }
-
     fn note(&mut self, began: Mono) {
         self.longest = self.longest.max(self.clock.mono().since(began));
     }
@@ -174,6 +150,12 @@ impl Fleet<'_> {
 
 fn number_of(process: &Process) -> u32 {
     process.pid().as_raw_nonzero().get().unsigned_abs()
+}
+
+/// The host and port in a URL.
+fn address_of(url: &str) -> anyhow::Result<&str> {
+    let behind = url.split_once('@').and_then(|(_, rest)| rest.split('/').next());
+    behind.with_context(|| format!("no address in {url}"))
 }
 
 fn job(app: &str, number: u64) -> Value {
@@ -225,84 +207,77 @@ async fn check(site: &Site, client: &Client, wanted: &[(&str, u64)]) -> anyhow::
     Ok(())
 }
 
-/// One of each first, then as it comes.
-fn deeds(rng: &mut Rng, count: u32) -> Vec<Deed> {
-    let mut all = vec![Deed::Kill, Deed::Pause, Deed::Restart, Deed::End];
-    rng.shuffle(&mut all);
-    (0..count as usize).map(|at| all.get(at).copied().unwrap_or_else(|| all[rng.usize(..all.len())])).collect()
-}
-
 pub(crate) async fn carry_out(binary: &Path, options: &Options) -> anyhow::Result<()> {
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     println!("seed {seed}");
     let mut rng = Rng::with_seed(seed);
     let database = Database(options.database.clone());
     let store = database.script("start")?;
-    let client = Client::connect(&options.broker.url, Queues::of("fleet")).await?;
-    let broker = Some((options.broker.url.as_str(), client.queues()));
+    let folder = tempfile::tempdir()?;
+    let mut node = Node::start(folder.path().join("node"))?;
+    let queues = Queues::of("fleet");
+    let url = node.url().to_owned();
+    let broker = Some((url.as_str(), &queues));
     let settings = settings();
-    let plan =
-        Plan { store: &store, settings: &settings, request_timeout_ms: 2_000, speed: SPEED, broker, ..Plan::default() };
+    let of_variable = format!("{{ env = \"{STORE}\" }}");
+    let plan = Plan {
+        store: &of_variable,
+        settings: &settings,
+        request_timeout_ms: 2_000,
+        speed: SPEED,
+        broker,
+        variables: &[(STORE, &store)],
+        ..Plan::default()
+    };
     let site = Site::open(binary, &plan).await?;
-    let trial = run(&site, &database, &client, options.deeds, &mut rng).await;
+    let mut fleet = Fleet {
+        site: &site,
+        database: &database,
+        store: &store,
+        node: &mut node,
+        clock: Clock::system(),
+        members: Vec::new(),
+        longest: Duration::ZERO,
+        done: Vec::new(),
+    };
+    let trial = run(&mut fleet, &queues, options.deeds, &mut rng).await;
     let found = trial.map_err(|error| site.explain(&error))?;
-    client.clean_up().await?;
     println!("{found} (seed {seed})");
     Ok(())
 }
 
-async fn run(
-    site: &Site,
-    database: &Database,
-    client: &Client,
-    deeds_wanted: u32,
-    rng: &mut Rng,
-) -> anyhow::Result<String> {
+async fn run(fleet: &mut Fleet<'_>, queues: &Queues, deeds_wanted: u32, rng: &mut Rng) -> anyhow::Result<String> {
     let per_deed = u64::from(deeds_wanted.max(1));
     let (rooms, meetings) = (ROOMS_A_DEED * per_deed, MEETINGS_A_DEED * per_deed);
     let of = |apps: &'static [&str], count: u64| apps.iter().flat_map(move |app| (0..count).map(move |n| job(app, n)));
     let mut jobs: Vec<Value> = of(&FEISHU, rooms).chain(of(&WECOM, meetings)).collect();
     rng.shuffle(&mut jobs);
-    let mut fleet =
-        Fleet { site, clock: Clock::system(), workers: Vec::new(), longest: Duration::ZERO, done: Vec::new() };
     for _ in 0..WORKERS {
-        let worker = fleet.start().await?;
-        fleet.workers.push(worker);
+        fleet.join().await?;
     }
+    let client = Client::connect(fleet.node.url(), queues.clone()).await?;
     for job in &jobs {
         client.publish(job).await?;
     }
     fleet.until_owned(None).await?;
-    for deed in deeds(rng, deeds_wanted) {
-        if deed == Deed::Restart {
-            let began = fleet.clock.mono();
-            database.script("halt")?;
-            database.script("start")?;
-            fleet.until_owned(None).await?;
-            fleet.note(began);
-            fleet.done.push(deed);
-        } else {
-            fleet.carry_out(deed, rng).await?;
-        }
+    for deed in Deed::choose(rng, deeds_wanted) {
+        fleet.carry_out(deed, rng).await.with_context(|| format!("after {}; then {deed}", Deed::told(&fleet.done)))?;
         tokio::time::sleep(Duration::from_millis(rng.u64(200..1_500))).await;
     }
-    check(site, client, &[(ROOM, rooms * FEISHU.len() as u64), (MEETING, meetings * WECOM.len() as u64)]).await?;
-    for worker in &mut fleet.workers {
-        worker.signal(Signal::TERM)?;
-        let code = worker.code_within(PATIENCE, "a worker").await?;
-        ensure!(code == Some(0), "a worker that was told to stop ended with {code:?}");
+    // The broker may have been away.
+    let client = Client::connect(fleet.node.url(), queues.clone()).await?;
+    let wanted = [(ROOM, rooms * FEISHU.len() as u64), (MEETING, meetings * WECOM.len() as u64)];
+    check(fleet.site, &client, &wanted).await?;
+    for at in 0..WORKERS {
+        fleet.end(at).await?;
     }
     let longest = fleet.longest;
     ensure!(longest <= TAKEOVER_MAX, "a domain had no other owner for {:.1} s", longest.as_secs_f64());
-    let count = |deed| fleet.done.iter().filter(|done| **done == deed).count();
     Ok(format!(
-        "{} jobs, {WORKERS} workers: {} killed, {} stopped past their lease, {} ended, database restarted {} times: each \
-         job ended once, 0 duplicates, 0 refusals, audit clean; at most {:.1} s until every domain had an owner",
+        "{} jobs, {WORKERS} workers; {}: each job ended once, 0 duplicates, 0 refusals, audit clean; at most {:.1} s until \
+         every domain had an owner",
         jobs.len(),
-        count(Deed::Kill),
-        count(Deed::Pause),
-        count(Deed::End),
-        count(Deed::Restart),
+        Deed::told(&fleet.done),
         longest.as_secs_f64()
     ))
 }

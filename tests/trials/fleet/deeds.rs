@@ -1,0 +1,143 @@
+//! What is done to workers, to their database and to their broker.
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::ensure;
+use fastrand::Rng;
+use rustix::process::Signal;
+
+use super::{Fleet, PATIENCE, number_of};
+use crate::site::until;
+
+/// Longer than the lease of the settings' default.
+const PAUSE: Duration = Duration::from_secs(9);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// SIGKILL, and another one in its place.
+    Kill,
+    /// SIGSTOP for longer than its lease, then SIGCONT.
+    Pause,
+    /// SIGTERM: it lets go of what it has.
+    End,
+    /// Its connections to the database end in the middle of what is said, so it does not know what was committed.
+    Cut,
+    /// Nothing reaches it from the database, and nothing the database from it, for longer than its lease.
+    Silence,
+    /// The database ends as in a crash, and is started again.
+    Database,
+    /// The broker is ended and started again.
+    Broker,
+}
+
+impl Deed {
+    const ALL: [Self; 7] =
+        [Self::Kill, Self::Pause, Self::End, Self::Cut, Self::Silence, Self::Database, Self::Broker];
+
+    /// One of each first, then as it comes.
+    pub(super) fn choose(rng: &mut Rng, count: u32) -> Vec<Self> {
+        let mut all = Self::ALL;
+        rng.shuffle(&mut all);
+        (0..count as usize).map(|at| all.get(at).copied().unwrap_or_else(|| all[rng.usize(..all.len())])).collect()
+    }
+
+    /// How often each was done.
+    pub(super) fn told(done: &[Self]) -> String {
+        let told = Self::ALL.map(|deed| format!("{deed} {}", done.iter().filter(|done| **done == deed).count()));
+        told.join(", ")
+    }
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kill => "killed",
+            Self::Pause => "stopped past the lease",
+            Self::End => "ended",
+            Self::Cut => "cut off",
+            Self::Silence => "silenced past the lease",
+            Self::Database => "database restarted",
+            Self::Broker => "broker restarted",
+        })
+    }
+}
+
+impl Fleet<'_> {
+    /// Does it to one of the workers or to what they share, and waits until every domain has an owner that can work.
+    pub(super) async fn carry_out(&mut self, deed: Deed, rng: &mut Rng) -> anyhow::Result<()> {
+        let at = rng.usize(..self.members.len());
+        let number = number_of(&self.members[at].worker);
+        let began = self.clock.mono();
+        match deed {
+            Deed::Kill => {
+                self.members[at].worker.kill()?;
+                self.until_owned(Some(number)).await?;
+                self.note(began);
+                self.replace(at).await?;
+            }
+            Deed::End => {
+                self.end(at).await?;
+                self.until_owned(Some(number)).await?;
+                self.note(began);
+                self.replace(at).await?;
+            }
+            Deed::Pause => {
+                self.members[at].worker.signal(Signal::STOP)?;
+                self.until_owned(Some(number)).await?;
+                self.note(began);
+                self.sleep_until_past(began).await;
+                self.members[at].worker.signal(Signal::CONT)?;
+            }
+            Deed::Silence => {
+                self.members[at].line.swallow(true);
+                self.until_owned(Some(number)).await?;
+                self.note(began);
+                self.sleep_until_past(began).await;
+                // What was swallowed is missing: nobody could go on with such a connection.
+                self.members[at].line.cut();
+                self.members[at].line.swallow(false);
+            }
+            Deed::Cut => {
+                let line = &self.members[at].line;
+                let before = line.accepted();
+                line.cut_mid_frame();
+                until("a worker to connect again", PATIENCE, async || Ok(line.accepted() > before)).await?;
+                self.until_owned(None).await?;
+                self.note(began);
+            }
+            Deed::Database => {
+                self.database.script("halt")?;
+                self.database.script("start")?;
+                self.until_owned(None).await?;
+                self.note(began);
+            }
+            Deed::Broker => {
+                self.node.halt()?;
+                self.node.boot()?;
+                self.until_owned(None).await?;
+            }
+        }
+        self.done.push(deed);
+        Ok(())
+    }
+
+    /// Ends a worker as an operator would.
+    pub(super) async fn end(&mut self, at: usize) -> anyhow::Result<()> {
+        let worker = &mut self.members[at].worker;
+        worker.signal(Signal::TERM)?;
+        let code = worker.code_within(PATIENCE, "a worker").await?;
+        ensure!(code == Some(0), "a worker that was told to stop ended with {code:?}");
+        Ok(())
+    }
+
+    async fn replace(&mut self, at: usize) -> anyhow::Result<()> {
+        let worker = self.start(&self.members[at].line).await?;
+        self.members[at].worker = worker;
+        Ok(())
+    }
+
+    async fn sleep_until_past(&self, began: paceline::domain::time::Mono) {
+        tokio::time::sleep(PAUSE.saturating_sub(self.clock.mono().since(began))).await;
+    }
+}
