@@ -25,7 +25,7 @@ macro_rules! asset {
 const INDEX: Asset = Asset { path: "/", text: include_str!("assets/index.html") };
 
 /// Every file but the page itself.
-const FILES: [Asset; 46] = [
+const FILES: [Asset; 47] = [
     asset!("actions.js"),
     asset!("api.js"),
     asset!("batch-parts.js"),
@@ -72,6 +72,7 @@ const FILES: [Asset; 46] = [
     asset!("timetable-rule.js"),
     asset!("token.js"),
     asset!("trouble.js"),
+    asset!("workers.js"),
 ];
 
 /// Sentences of the program's messages by their codes, a file for each language of the page.

@@ -308,13 +308,17 @@ impl Site {
 
     /// A failure with the last lines of all logs.
     pub(crate) fn explain(&self, error: &anyhow::Error) -> anyhow::Error {
-        let tails = ["commands", "simulator", "worker"].map(|name| {
+        let files = fs::read_dir(self.path()).into_iter().flatten().flatten();
+        let mut names: Vec<_> = files.filter_map(|file| file.file_name().into_string().ok()).collect();
+        names.sort();
+        let logs = names.iter().filter_map(|name| name.strip_suffix(".log"));
+        let tail = |name: &str| {
             let log = self.log(name);
             let lines: Vec<&str> = log.lines().collect();
             let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
             format!("\n--- last lines of {name}.log\n{tail}")
-        });
-        anyhow::anyhow!("{error:#}{}", tails.concat())
+        };
+        anyhow::anyhow!("{error:#}{}", logs.map(tail).collect::<String>())
     }
 }
 

@@ -27,6 +27,7 @@ import {
 } from "./parts.js";
 import { href } from "./route.js";
 import { inTheWay } from "./trouble.js";
+import { workers } from "./workers.js";
 
 const CHARTS_SHOWN = 4;
 const BATCHES_SHOWN = 8;
@@ -54,6 +55,7 @@ export const overview = {
       lanes(data.lanes, now, redraw),
       quotas(data.quotas, now, redraw),
       budgets(data.budgets, now),
+      workers(data, now),
       machinery(data, now),
     ];
   },

@@ -169,6 +169,16 @@ export default {
   "worker.version": "Version",
   "worker.since": "Works since",
 
+  "workers.title": "Workers",
+  "workers.worker": "Worker",
+  "workers.heartbeat": "Last heartbeat",
+  "workers.ago": "{duration} ago",
+  "workers.lost": "lost,",
+  "workers.domains": "Quota domains",
+  "workers.up": "Up for",
+  "workers.ownerless": "No worker has: {domains}. Their jobs wait.",
+  "workers.differ": "The workers go by different quotas: domains do not move between them until their settings are alike.",
+
   "filter": "Select",
   "filter.prefix": "Id begins with",
   "filter.id": "Id",

@@ -169,6 +169,16 @@ export default {
   "worker.version": "版本",
   "worker.since": "启动时间",
 
+  "workers.title": "全部 worker",
+  "workers.worker": "worker",
+  "workers.heartbeat": "最近心跳",
+  "workers.ago": "{duration}前",
+  "workers.lost": "已失联，",
+  "workers.domains": "配额域",
+  "workers.up": "已运行",
+  "workers.ownerless": "没有 worker 负责：{domains}。这些任务在等待。",
+  "workers.differ": "各 worker 的配额设置不同：设置一致之前，配额域不会在它们之间转移。",
+
   "filter": "筛选",
   "filter.prefix": "ID 前缀",
   "filter.id": "id",

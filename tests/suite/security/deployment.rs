@@ -69,7 +69,7 @@ fn every_container_is_confined_and_reached_from_this_machine_alone() {
     let documents = YamlLoader::load_from_str(&file).unwrap();
     let services = documents[0]["services"].as_hash().unwrap();
     let names: Vec<&str> = services.keys().filter_map(Yaml::as_str).collect();
-    assert_eq!(names, ["rabbitmq", "worker", "simulator", "rehearsal"]);
+    assert_eq!(names, ["rabbitmq", "worker", "postgres", "replica", "simulator", "rehearsal"]);
     for (name, service) in services {
         let name = name.as_str().unwrap();
         assert_eq!(value(service, "read_only").as_bool(), Some(true), "{name}");
@@ -90,10 +90,31 @@ fn every_container_is_confined_and_reached_from_this_machine_alone() {
         let tag = image.trim_end_matches('}').rsplit_once(':').map_or("", |(_, tag)| tag);
         assert!(is_built || tag.starts_with(|first: char| first.is_ascii_digit()) && tag.contains('.'), "{image}");
     }
-    // The one container that is root at first would have to hold capabilities to become somebody else.
-    assert_eq!(services[&Yaml::from_str("rabbitmq")]["user"].as_str(), Some("rabbitmq"));
+    // A container that is root at first would have to hold capabilities to become somebody else.
+    for name in ["rabbitmq", "postgres"] {
+        assert_eq!(services[&Yaml::from_str(name)]["user"].as_str(), Some(name));
+    }
     let dockerfile = text("Dockerfile");
     assert!(dockerfile.contains("\nUSER paceline\n"), "the image runs as another user");
+}
+
+#[test]
+fn the_containers_of_a_fleet_are_three_workers_on_one_database() {
+    let file = text("docker-compose.yml");
+    let documents = YamlLoader::load_from_str(&file).unwrap();
+    let (services, secrets) = (&documents[0]["services"], documents[0]["secrets"].as_hash().unwrap());
+    let fleet = ["postgres", "replica"].map(|name| texts(&services[name]["profiles"]));
+    assert_eq!(fleet, [["cluster"], ["cluster"]]);
+    let replica = &services["replica"];
+    assert_eq!(replica["deploy"]["replicas"].as_i64(), Some(3));
+    assert!(replica["ports"].is_badvalue(), "three cannot have one port of the machine");
+    let wanted = texts(&replica["secrets"]);
+    assert!(wanted.iter().all(|name| secrets.contains_key(&Yaml::from_str(name))), "{wanted:?}");
+    for manual in ["docs/running.md", "docs/zh-CN/running.md"] {
+        let manual = text(manual);
+        assert!(manual.contains("docker compose --profile cluster up -d"), "it is not in the manual");
+        assert!(wanted.iter().all(|name| manual.contains(&format!(">secrets/{name}"))), "a secret is not made");
+    }
 }
 
 #[test]

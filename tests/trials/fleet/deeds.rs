@@ -12,6 +12,8 @@ use crate::site::until;
 
 /// Longer than the lease of the settings' default.
 const PAUSE: Duration = Duration::from_secs(9);
+/// What a worker says of it, whether something has changed or not.
+const READ_AGAIN: &str = "the settings were read again";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Deed {
@@ -29,11 +31,21 @@ pub(super) enum Deed {
     Database,
     /// The broker is ended and started again.
     Broker,
+    /// SIGHUP to one of them, which is for all.
+    Reload,
 }
 
 impl Deed {
-    const ALL: [Self; 7] =
-        [Self::Kill, Self::Pause, Self::End, Self::Cut, Self::Silence, Self::Database, Self::Broker];
+    const ALL: [Self; 8] = [
+        Self::Kill,
+        Self::Pause,
+        Self::End,
+        Self::Cut,
+        Self::Silence,
+        Self::Database,
+        Self::Broker,
+        Self::Reload,
+    ];
 
     /// One of each first, then as it comes.
     pub(super) fn choose(rng: &mut Rng, count: u32) -> Vec<Self> {
@@ -59,6 +71,7 @@ impl fmt::Display for Deed {
             Self::Silence => "silenced past the lease",
             Self::Database => "database restarted",
             Self::Broker => "broker restarted",
+            Self::Reload => "told to read settings",
         })
     }
 }
@@ -117,6 +130,13 @@ impl Fleet<'_> {
                 self.node.boot()?;
                 self.until_owned(None).await?;
             }
+            Deed::Reload => {
+                let read = || self.members.iter().map(|member| self.site.log(&member.log).matches(READ_AGAIN).count());
+                let before: Vec<usize> = read().collect();
+                self.members[at].worker.signal(Signal::HUP)?;
+                let each = async || Ok(read().zip(&before).all(|(now, before)| now > *before));
+                until("every worker to read its settings again", PATIENCE, each).await?;
+            }
         }
         self.done.push(deed);
         Ok(())
@@ -132,8 +152,10 @@ impl Fleet<'_> {
     }
 
     async fn replace(&mut self, at: usize) -> anyhow::Result<()> {
-        let worker = self.start(&self.members[at].line).await?;
-        self.members[at].worker = worker;
+        let address = self.members[at].line.address().to_owned();
+        let (worker, log) = self.start(&address).await?;
+        let member = &mut self.members[at];
+        (member.worker, member.log) = (worker, log);
         Ok(())
     }
 

@@ -45,7 +45,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR")]
     database: PathBuf,
     /// How often something is done to a worker, the database or the broker
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 8)]
     deeds: u32,
     /// Replays what is done to whom
     #[arg(long)]
@@ -72,6 +72,8 @@ impl Drop for Database {
 struct Member {
     worker: Process,
     line: Proxy,
+    /// The name of the worker's log.
+    log: String,
 }
 
 struct Fleet<'s> {
@@ -82,6 +84,8 @@ struct Fleet<'s> {
     node: &'s mut Node,
     clock: Clock,
     members: Vec<Member>,
+    /// Workers so far.
+    started: u32,
     /// The longest time that a domain had no other owner.
     longest: Duration,
     done: Vec<Deed>,
@@ -91,15 +95,17 @@ impl Fleet<'_> {
     /// Adds a worker with a line of its own.
     async fn join(&mut self) -> anyhow::Result<()> {
         let line = Proxy::before(address_of(self.store)?).await?;
-        let worker = self.start(&line).await?;
-        self.members.push(Member { worker, line });
+        let (worker, log) = self.start(line.address()).await?;
+        self.members.push(Member { worker, line, log });
         Ok(())
     }
 
     /// Starts a worker, and waits until the others know of it: one that finds no database at its start ends.
-    async fn start(&self, line: &Proxy) -> anyhow::Result<Process> {
-        let store = self.store.replace(address_of(self.store)?, line.address());
-        let mut worker = self.site.start("worker", &["work"], &[(STORE, &store)])?;
+    async fn start(&mut self, line: &str) -> anyhow::Result<(Process, String)> {
+        let store = self.store.replace(address_of(self.store)?, line);
+        self.started += 1;
+        let log = format!("worker-{}", self.started);
+        let mut worker = self.site.start(&log, &["work"], &[(STORE, &store)])?;
         let named = format!("process {}", number_of(&worker));
         until("a worker to be there", PATIENCE, async || {
             ensure!(worker.ended()?.is_none(), "a worker ended at its start");
@@ -108,7 +114,7 @@ impl Fleet<'_> {
             Ok(replicas.filter_map(|replica| replica["name"].as_str()).any(|name| name.ends_with(&named)))
         })
         .await?;
-        Ok(worker)
+        Ok((worker, log))
     }
 
     fn status(&self) -> anyhow::Result<Option<Value>> {
@@ -237,6 +243,7 @@ pub(crate) async fn carry_out(binary: &Path, options: &Options) -> anyhow::Resul
         node: &mut node,
         clock: Clock::system(),
         members: Vec::new(),
+        started: 0,
         longest: Duration::ZERO,
         done: Vec::new(),
     };
