@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::amqp::{IntakeState, Look, Service};
 use crate::engine::{Engine, Stop};
 use crate::wiring::{self, Parts, Surroundings, Worker};
-use paceline_ports::{Mode, Store};
+use paceline_ports::{LedgerError, Mode, Store};
 
 use super::context::Context;
 use super::exit::{Exit, refuse};
@@ -72,9 +72,16 @@ async fn conclude(
     if stop.is_none() {
         return Ok(Exit::Interrupted);
     }
-    let counts = ledger.counts(None).await?;
-    let unpublished = ledger.unpublished().await?;
+    let left = async { Ok::<_, LedgerError>((ledger.counts(None).await?, ledger.unpublished().await?)) }.await;
     ledger.close().await;
+    let (counts, unpublished) = match left {
+        Ok(left) => left,
+        Err(error) if !until_idle => {
+            warn!(%error, "ended; what is left cannot be counted now");
+            return Ok(Exit::Success);
+        }
+        Err(error) => return Err(error.into()),
+    };
     info!(succeeded = counts.succeeded, dead = counts.dead, held = counts.held, queued = counts.queued, "ended");
     if unpublished > 0 {
         let why = stuck.unwrap_or_else(|| "the next start publishes them".to_owned());
@@ -141,7 +148,8 @@ async fn run(
     mut stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<Stop> {
     loop {
-        let before = ledger.counts(None).await?.total;
+        // Only who ends when nothing is left asks what came meanwhile: a database that is away for a moment ends nobody.
+        let before = if until_idle { ledger.counts(None).await?.total } else { 0 };
         let mut asked = stopped.clone();
         let stop = engine.run(until_idle, async move { drop(asked.wait_for(|stopped| *stopped).await) }).await;
         if stop != Stop::Idle {

@@ -122,6 +122,8 @@ impl Fleet<'_> {
             Deed::Database => {
                 self.database.script("halt")?;
                 self.database.script("start")?;
+                // Without a database nobody can take anything over.
+                let began = self.clock.mono();
                 self.until_owned(None).await?;
                 self.note(began);
             }

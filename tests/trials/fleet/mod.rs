@@ -229,7 +229,8 @@ pub(crate) async fn carry_out(binary: &Path, options: &Options) -> anyhow::Resul
     let plan = Plan {
         store: &of_variable,
         settings: &settings,
-        request_timeout_ms: 2_000,
+        // A busy machine delivers late, and what arrives behind its deadline is not what is tried here.
+        request_timeout_ms: 5_000,
         speed: SPEED,
         broker,
         variables: &[(STORE, &store)],

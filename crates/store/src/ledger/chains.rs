@@ -6,6 +6,8 @@
 //!
 //! Decision: docs/decisions/0045-chains-are-rows-of-references.md
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -94,7 +96,8 @@ struct Blocked {
     is_overdue_noted: bool,
     /// Whether names are to be looked up first.
     finds: bool,
-    prerequisites: Vec<Prerequisite>,
+    /// By their places in its list.
+    prerequisites: BTreeMap<i64, Prerequisite>,
 }
 
 /// Another job, as one that waits for it needs it.
@@ -112,49 +115,50 @@ struct Prerequisite {
 /// One job; `None` if it was dropped.
 fn look(conn: &Conn, seq: JobSeq) -> driver::Result<Option<Blocked>> {
     static SQL: LazyLock<String> = LazyLock::new(|| look_at("jobs j", "j.seq = $1"));
-    Ok(read(conn, &SQL, seq)?.pop())
+    Ok(read(conn, &SQL, seq)?.into_values().next())
 }
 
 /// The blocked jobs that wait for this one.
-fn dependents(conn: &Conn, seq: JobSeq) -> driver::Result<Vec<Blocked>> {
-    // One may take several values from one job.
-    const WAITING: &str = "(SELECT DISTINCT d.job FROM jobs e JOIN prerequisites d ON d.id = e.id WHERE e.seq = $1) w
-         JOIN jobs j ON j.seq = w.job";
-    static SQL: LazyLock<String> = LazyLock::new(|| look_at(WAITING, "j.state = 6"));
+fn dependents(conn: &Conn, seq: JobSeq) -> driver::Result<BTreeMap<JobSeq, Blocked>> {
+    const WAITING: &str = "jobs e JOIN prerequisites d ON d.id = e.id JOIN jobs j ON j.seq = d.job";
+    static SQL: LazyLock<String> = LazyLock::new(|| look_at(WAITING, "e.seq = $1 AND j.state = 6"));
     read(conn, &SQL, seq)
 }
 
-/// Everything that is wanted of such a job at once, because every job of a chain comes this way twice.
+/// Everything that is wanted of such jobs at once, because every job of a chain comes this way twice. In no order, which
+/// would cost as much again; those that take several values from one job come as often.
 fn look_at(jobs: &str, which: &str) -> String {
     // A result may be long: it is read where a field of it is wanted.
     format!(
-        "SELECT j.seq, j.absent_since IS NOT NULL, coalesce(j.finds, 0), r.id, r.takes, r.field, p.seq, p.state, p.reason,
-             p.key, CASE WHEN r.field IS NOT NULL THEN p.result END, {STANDING_COLUMNS}
-         FROM {jobs} LEFT JOIN prerequisites r ON r.job = j.seq LEFT JOIN jobs p ON p.id = r.id
-         WHERE {which} ORDER BY j.seq, r.n"
+        "SELECT j.seq, j.absent_since IS NOT NULL, coalesce(j.finds, 0), r.n, r.id, r.takes, r.field, p.seq, p.state,
+             p.reason, p.key, CASE WHEN r.field IS NOT NULL THEN p.result END, {STANDING_COLUMNS}
+         FROM {jobs} LEFT JOIN prerequisites r ON r.job = j.seq LEFT JOIN jobs p ON p.id = r.id WHERE {which}"
     )
 }
 
-fn read(conn: &Conn, sql: &str, seq: JobSeq) -> driver::Result<Vec<Blocked>> {
-    let mut jobs: Vec<Blocked> = Vec::new();
+fn read(conn: &Conn, sql: &str, seq: JobSeq) -> driver::Result<BTreeMap<JobSeq, Blocked>> {
+    let mut jobs: BTreeMap<JobSeq, Blocked> = BTreeMap::new();
     conn.query_each(sql, values![seq], |row| {
-        let seq = JobSeq(row.get(0)?);
-        if jobs.last().is_none_or(|last| last.seq != seq) {
-            let (standing, is_overdue_noted) = (Standing::read(row, 11)?, row.get(1)?);
-            let finds = row.get::<i64>(2)? == 1;
-            jobs.push(Blocked { seq, standing, is_overdue_noted, finds, prerequisites: Vec::new() });
-        }
-        if let (Some(job), Some(id)) = (jobs.last_mut(), row.get(3)?) {
-            job.prerequisites.push(Prerequisite {
-                id,
-                takes: row.get::<i64>(4)? == 1,
-                field: row.get(5)?,
-                seq: row.get::<Option<i64>>(6)?.map(JobSeq),
-                state: row.get::<Option<i64>>(7)?.map(known_state).transpose()?,
-                reason: row.get(8)?,
-                key: row.get(9)?,
-                result: row.get(10)?,
-            });
+        let job = match jobs.entry(JobSeq(row.get(0)?)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let (seq, standing) = (*new.key(), Standing::read(row, 12)?);
+                let (is_overdue_noted, finds) = (row.get(1)?, row.get::<i64>(2)? == 1);
+                new.insert(Blocked { seq, standing, is_overdue_noted, finds, prerequisites: BTreeMap::new() })
+            }
+        };
+        if let Some(n) = row.get(3)? {
+            let one = Prerequisite {
+                id: row.get(4)?,
+                takes: row.get::<i64>(5)? == 1,
+                field: row.get(6)?,
+                seq: row.get::<Option<i64>>(7)?.map(JobSeq),
+                state: row.get::<Option<i64>>(8)?.map(known_state).transpose()?,
+                reason: row.get(9)?,
+                key: row.get(10)?,
+                result: row.get(11)?,
+            };
+            job.prerequisites.insert(n, one);
         }
         Ok(())
     })?;
@@ -202,7 +206,7 @@ enum Due {
 /// With `is_final`, who ended without success ends this one.
 fn due(job: &Blocked, is_final: bool) -> Due {
     let (mut values, mut waits, mut absent) = (Vec::new(), job.finds, false);
-    for one in &job.prerequisites {
+    for one in job.prerequisites.values() {
         match one.state {
             Some(State::Succeeded) if one.takes => match value_of(one) {
                 Ok(value) => values.push(value),
@@ -278,7 +282,7 @@ pub(crate) fn go_on(books: &mut Books, seq: JobSeq, now: Timestamp) -> Result<()
 pub(crate) fn follow(books: &mut Books, ended_job: JobSeq, now: Timestamp) -> Result<(), Trouble> {
     let mut left = vec![ended_job];
     while let Some(seq) = left.pop() {
-        for job in dependents(books.conn(), seq)? {
+        for job in dependents(books.conn(), seq)?.into_values() {
             // Whether another one ended without success before is for nobody to say now: it may be put to work again.
             let due = never_again(&job, seq).unwrap_or_else(|| due(&job, false));
             if let Due::Never(reason, cause) = due {
@@ -295,7 +299,7 @@ pub(crate) fn follow(books: &mut Books, ended_job: JobSeq, now: Timestamp) -> Re
 
 /// If this one of those that it waits for has ended without success.
 fn never_again(job: &Blocked, seq: JobSeq) -> Option<Due> {
-    let one = job.prerequisites.iter().find(|one| one.seq == Some(seq))?;
+    let one = job.prerequisites.values().find(|one| one.seq == Some(seq))?;
     let state = one.state.filter(|state| state.is_ended() && *state != State::Succeeded)?;
     Some(Due::Never(Reason::Prerequisite, ended(&one.id, one.reason.as_deref(), state)))
 }
@@ -342,7 +346,7 @@ fn over(conn: &Conn, job: &Blocked, now: Timestamp, wait: Duration) -> driver::R
     if let Some(at) = not_after.map(Timestamp).filter(|at| *at <= now) {
         return Ok(Some((Reason::Expired, Cause::DeadlinePassed { not_after_at: at.to_string() })));
     }
-    Ok(job.prerequisites.iter().find_map(|one| match one.state {
+    Ok(job.prerequisites.values().find_map(|one| match one.state {
         None => {
             let absent = Cause::PrerequisiteAbsent { id: one.id.clone(), hours: wait.as_secs() / 3_600 };
             Some((Reason::Prerequisite, absent))
