@@ -13,7 +13,7 @@ export function workers({ replicas, domains }, now) {
     { label: t("workers.heartbeat"), look: "short", cell: heartbeat },
     { label: t("workers.domains"), look: "number", cell: (row) => number(row.domains) },
     { label: t("worker.version"), look: "short", cell: (row) => row.version },
-    { label: t("workers.up"), look: "short", cell: (row) => age(row.started_at, now) },
+    { label: t("workers.up"), look: "short", cell: (row) => (row.alive ? age(row.started_at, now) : "–") },
   ];
   return section(
     "workers",
