@@ -36,16 +36,8 @@ pub(super) enum Deed {
 }
 
 impl Deed {
-    const ALL: [Self; 8] = [
-        Self::Kill,
-        Self::Pause,
-        Self::End,
-        Self::Cut,
-        Self::Silence,
-        Self::Database,
-        Self::Broker,
-        Self::Reload,
-    ];
+    const ALL: [Self; 8] =
+        [Self::Kill, Self::Pause, Self::End, Self::Cut, Self::Silence, Self::Database, Self::Broker, Self::Reload];
 
     /// One of each first, then as it comes.
     pub(super) fn choose(rng: &mut Rng, count: u32) -> Vec<Self> {

@@ -23,8 +23,8 @@ use paceline::clock::Clock;
 use paceline::domain::time::Mono;
 use serde_json::{Value, json};
 
-use super::books::{self, MEETING, ROOM};
 use self::deeds::Deed;
+use super::books::{self, MEETING, ROOM};
 use super::broker::{Client, Queues};
 use super::node::{Node, script};
 use super::proxy::Proxy;
