@@ -8,14 +8,16 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::tls::TlsInfo;
-use reqwest::{Client, Method, Proxy, redirect, retry};
+use reqwest::{Body, Client, Method, Proxy, redirect, retry};
 
 use super::names::SystemNames;
 use super::proxy::{Proxies, Used};
+use super::timely::{Timely, TooLate};
 use paceline_domain::messages::Cause;
 use paceline_domain::outcome::{Answer, Reply, speaks_of_limits};
 use paceline_domain::reset::Reset;
 use paceline_domain::time::Timestamp;
+use paceline_ports::clock::Clock;
 use paceline_ports::{Request, Transport};
 
 /// How calls are carried.
@@ -36,6 +38,7 @@ pub struct HttpOptions {
 /// The HTTP client.
 pub struct HttpTransport {
     client: Client,
+    clock: Clock,
     proxies: Arc<Proxies>,
     reply_bytes_max: usize,
 }
@@ -48,7 +51,7 @@ impl HttpTransport {
     pub fn new(options: &HttpOptions) -> Result<Self, String> {
         let proxies = Arc::new(Proxies::of_environment());
         let client = client_by(options, &proxies)?;
-        Ok(Self { client, proxies, reply_bytes_max: options.reply_bytes_max })
+        Ok(Self { client, clock: Clock::system(), proxies, reply_bytes_max: options.reply_bytes_max })
     }
 }
 
@@ -93,7 +96,8 @@ impl Transport for HttpTransport {
             builder = builder.header(AUTHORIZATION, authorization);
         }
         if let Some(body) = request.body {
-            builder = builder.header(CONTENT_TYPE, "application/json; charset=utf-8").body(body);
+            let body = Timely::new(body, self.clock.clone(), self.clock.mono() + request.timeout);
+            builder = builder.header(CONTENT_TYPE, "application/json; charset=utf-8").body(Body::wrap(body));
         }
         let response = match builder.send().await {
             Ok(response) => response,
@@ -146,10 +150,22 @@ fn failed(error: &reqwest::Error, proxy: Option<Used>) -> Reply {
             None => Cause::NoConnection { why },
         });
     }
-    if error.is_timeout() {
+    if error.is_timeout() || is_too_late(error) {
         return Reply::Lost(Cause::TimedOut);
     }
     Reply::Lost(Cause::ReplyCut { words: innermost(error) })
+}
+
+/// Whether the request was not written, because its time was over.
+pub(crate) fn is_too_late(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if inner.is::<TooLate>() {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
 }
 
 /// The innermost cause: what the operating system or TLS said, without the URL that outer layers add.

@@ -4,6 +4,7 @@ mod certificate;
 mod http;
 mod names;
 mod proxy;
+mod timely;
 
 pub use certificate::not_after;
 pub use http::{HttpOptions, HttpTransport, client, innermost};
