@@ -23,11 +23,12 @@ pub(crate) enum Field {
     Parity,
     Day,
     Sections,
+    LastSection,
     When,
 }
 
 impl Field {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Course,
         Self::Code,
         Self::Class,
@@ -37,6 +38,7 @@ impl Field {
         Self::Parity,
         Self::Day,
         Self::Sections,
+        Self::LastSection,
         Self::When,
     ];
 
@@ -52,6 +54,7 @@ impl Field {
             Self::Parity => "parity",
             Self::Day => "day",
             Self::Sections => "sections",
+            Self::LastSection => "last_section",
             Self::When => "when",
         }
     }
@@ -69,7 +72,10 @@ impl Field {
             Self::Weeks => &["周次", "上课周次", "起止周", "周数", "week"],
             Self::Parity => &["单双周", "单周/双周", "odd/even"],
             Self::Day => &["星期", "星期几", "周几", "上课星期", "weekday"],
-            Self::Sections => &["节次", "上课节次", "节数", "section", "period", "periods", "时间段", "time"],
+            Self::Sections => {
+                &["节次", "上课节次", "节数", "开始节数", "开始节次", "section", "period", "periods", "时间段", "time"]
+            }
+            Self::LastSection => &["结束节数", "结束节次", "last section", "end section"],
             Self::When => &["上课时间", "时间", "排课时间", "schedule"],
         }
     }
@@ -82,7 +88,7 @@ impl Field {
             Self::Day => Some(Unit::Day),
             Self::Sections => Some(Unit::Sections),
             Self::When => Some(Unit::None),
-            Self::Course | Self::Code | Self::Class | Self::Teacher | Self::Room => None,
+            Self::Course | Self::Code | Self::Class | Self::Teacher | Self::Room | Self::LastSection => None,
         }
     }
 
@@ -91,7 +97,7 @@ impl Field {
             Self::Weeks => TimeForm::WeeksForm,
             Self::Parity => TimeForm::ParityForm,
             Self::Day => TimeForm::DayForm,
-            Self::Sections => TimeForm::SectionsForm,
+            Self::Sections | Self::LastSection => TimeForm::SectionsForm,
             Self::When => TimeForm::WhenForm,
             Self::Course | Self::Code | Self::Class | Self::Teacher | Self::Room => TimeForm::TextForm,
         }
@@ -290,6 +296,7 @@ impl Reader<'_> {
                 self.fault(line, Some(index), TimetableTrouble::CellIsEmpty { form: field.example() });
             }
         }
+        self.reach_to_last(line, cells, &mut base);
         let mut whens = Vec::new();
         for part in parts {
             let mut when = base.clone();
@@ -299,6 +306,21 @@ impl Reader<'_> {
             }
         }
         whens
+    }
+
+    /// Some tables give the first section and the last one, each in its column.
+    fn reach_to_last(&mut self, line: u64, cells: &[String], when: &mut When) {
+        let Some(index) = self.fields.get(&Field::LastSection).copied() else { return };
+        let (cell, mut end) = (cells.get(index).map_or("", |cell| cell.trim()), When::default());
+        match (words::read(cell, Unit::Sections, &mut end), when.sections.as_slice(), end.sections.as_slice()) {
+            (Ok(()), [first], [last]) if first.start() <= last.end() => {
+                when.sections = vec![*first.start()..=*last.end()];
+            }
+            (Ok(()), ..) if cell.is_empty() => {
+                self.fault(line, Some(index), TimetableTrouble::CellIsEmpty { form: TimeForm::SectionsForm });
+            }
+            (read, ..) => self.unread(line, index, Field::LastSection, &read.err().unwrap_or_else(|| cell.to_owned())),
+        }
     }
 
     fn unread(&mut self, line: u64, index: usize, field: Field, rest: &str) {

@@ -260,8 +260,10 @@ impl Reader<'_> {
 
     /// A list of numbers with its unit before or behind it.
     fn numbers(&mut self, unit: Unit, told: Option<Unit>, when: &mut When) -> Option<()> {
-        let (list, suffix) = self.list(told.is_none())?;
+        let (mut list, suffix) = self.list(told.is_none())?;
         let found = told.or(suffix);
+        // 1-5、7-11单: written to the last range, where 1-5、7-11周(单) is said of the whole list.
+        let of_last = found.is_none() && self.peek().is_some_and(|letter| "单奇双偶".contains(letter));
         let parity = match found {
             // 1-16(单)周
             None | Some(Unit::Weeks) => self.attempt(|reader| {
@@ -280,7 +282,11 @@ impl Reader<'_> {
             (found, _) => found.unwrap_or(unit),
         };
         match found {
-            Unit::Weeks => when.weeks.push((list, parity)),
+            Unit::Weeks => {
+                let before = if of_last { list.len() - 1 } else { 0 };
+                let rest = list.split_off(before);
+                when.weeks.extend([(list, None), (rest, parity)].into_iter().filter(|(list, _)| !list.is_empty()));
+            }
             Unit::Sections => when.sections.extend(list),
             Unit::Day => {
                 let days =

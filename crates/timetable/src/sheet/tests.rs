@@ -24,6 +24,28 @@ fn a_row_is_a_lesson_of_its_weeks() {
     assert_eq!(one_cell[0].slots, lesson.slots);
 }
 
+/// The form in which timetables are passed on between the programs that students use.
+#[test]
+fn a_first_and_a_last_section_may_have_a_column_each() {
+    const HEADER: &str = "课程名称,星期,开始节数,结束节数,老师,地点,周数";
+    let rule = rule(RULE);
+    let found =
+        lessons(&rule, &format!("{HEADER}\n甲,1,1,2,王,东楼201,1-5、7-11单、12-16双\n乙,日,3,4,李,南110,2周5周8周"));
+    let days: Vec<usize> = found.iter().map(|lesson| lesson.slots.len()).collect();
+    assert_eq!(days, [11, 3]);
+    assert_eq!((found[0].value(Field::Room), found[0].value(Field::Teacher)), ("东楼201", "王"));
+    assert_eq!(found[0].slots[0].start, date(2026, 8, 31).at(8, 0, 0, 0));
+    assert_eq!(found[0].slots[0].end, date(2026, 8, 31).at(9, 40, 0, 0));
+    let told = faults(&format!("{HEADER}\n甲,1,2,1,王,A,1\n乙,1,1,,王,A,1\n丙,1,1,x,王,A,1"));
+    for words in [
+        "t.csv:2: column 4 (结束节数): cannot be read from \"1\" on",
+        "t.csv:3: column 4 (结束节数): is empty",
+        "t.csv:4: column 4",
+    ] {
+        assert!(told.contains(words), "{words} is not in: {told}");
+    }
+}
+
 #[test]
 fn sections_with_a_gap_are_two_lessons_and_so_are_two_parts_of_a_cell() {
     let rule = rule(RULE);

@@ -44,6 +44,11 @@ fn columns_know_what_their_numbers_are() {
     assert_eq!(in_column("1-8,10、12-16", Unit::Weeks).unwrap().weeks, [(vec![1..=8, 10..=10, 12..=16], None)]);
     let two = in_column("1-8周(单),10-16周", Unit::Weeks).unwrap().weeks;
     assert_eq!(two, [(vec![1..=8], Some(Parity::Odd)), (vec![10..=16], None)]);
+    let last = in_column("1-5、7-11单、12-16双", Unit::Weeks).unwrap().weeks;
+    let (odd, even) = ((vec![7..=11], Some(Parity::Odd)), (vec![12..=16], Some(Parity::Even)));
+    assert_eq!(last, [(vec![1..=5], None), odd, even], "a letter behind a range is said of it alone");
+    let all = in_column("1-5,7-11(单周)", Unit::Weeks).unwrap().weeks;
+    assert_eq!(all, [(vec![1..=5, 7..=11], Some(Parity::Odd))]);
     assert_eq!(in_column("3,4", Unit::Sections).unwrap().sections, [3..=3, 4..=4]);
     assert_eq!(in_column("第3-4节", Unit::Sections).unwrap().sections, [3..=4]);
     assert_eq!(in_column("二", Unit::Day).unwrap().days, [Weekday::Tuesday]);
