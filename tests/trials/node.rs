@@ -20,6 +20,12 @@ pub(crate) fn script(name: &str, verb: &str, folder: &Path, arguments: &[&str]) 
     Ok(String::from_utf8(done.stdout)?.lines().last().unwrap_or_default().to_owned())
 }
 
+/// The host and port in a URL that names a user.
+pub(crate) fn address_of(url: &str) -> anyhow::Result<&str> {
+    let behind = url.split_once('@').and_then(|(_, rest)| rest.split('/').next());
+    behind.with_context(|| format!("no address in {url}"))
+}
+
 /// Ends with this, and its files with it.
 pub(crate) struct Node {
     folder: PathBuf,
@@ -47,8 +53,7 @@ impl Node {
 
     /// Its host and port.
     pub(crate) fn address(&self) -> anyhow::Result<&str> {
-        let behind = self.url.split_once('@').and_then(|(_, rest)| rest.split('/').next());
-        behind.with_context(|| format!("no address in {}", self.url))
+        address_of(&self.url)
     }
 
     /// Stops it as an operator would.

@@ -28,7 +28,7 @@ const TAIL_LINES: usize = 25;
 
 /// What a trial wants of its site.
 pub(crate) struct Plan<'p> {
-    /// Where the ledger is: a path, perhaps from the folder, or the variable that holds a URL of PostgreSQL, as settings say it.
+    /// Where the ledger is: a path, perhaps from the folder, or a URL of PostgreSQL.
     pub store: &'p str,
     pub request_timeout_ms: u64,
     /// Further settings.
@@ -41,8 +41,6 @@ pub(crate) struct Plan<'p> {
     pub broker: Option<(&'p str, &'p Queues)>,
     /// Further files, by their paths from the folder.
     pub files: &'p [(String, String)],
-    /// Further variables of every process.
-    pub variables: &'p [(&'p str, &'p str)],
 }
 
 impl Default for Plan<'_> {
@@ -55,7 +53,6 @@ impl Default for Plan<'_> {
             speed: "1",
             broker: None,
             files: &[],
-            variables: &[],
         }
     }
 }
@@ -65,9 +62,8 @@ impl Plan<'_> {
         let broker = self.broker.map(|(url, queues)| queues.settings(url)).unwrap_or_default();
         let Self { store, request_timeout_ms, settings, .. } = self;
         let settings = settings.replace("ADDRESS", address);
-        // A variable holds the URL of PostgreSQL.
-        let store = if store.starts_with('{') {
-            format!("url = {store}\nkey = {{ env = \"STORE_KEY\" }}")
+        let store = if store.starts_with("postgres://") {
+            format!("url = \"{store}\"\nkey = {{ env = \"STORE_KEY\" }}")
         } else {
             format!("url = \"sqlite://{store}\"")
         };
@@ -156,8 +152,7 @@ impl Site {
     pub(crate) async fn open(binary: &Path, plan: &Plan<'_>) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let binary = fs::canonicalize(binary).with_context(|| format!("there is no program {}", binary.display()))?;
-        let variables = plan.variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let mut site = Self { binary, address: String::new(), simulator: None, variables, folder };
+        let mut site = Self { binary, address: String::new(), simulator: None, variables: Vec::new(), folder };
         for (name, text) in plan.files {
             site.write(name, text)?;
         }

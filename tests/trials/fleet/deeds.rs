@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use fastrand::Rng;
+use paceline::domain::time::Mono;
 use rustix::process::Signal;
 
 use super::{Fleet, PATIENCE, number_of};
@@ -153,7 +154,7 @@ impl Fleet<'_> {
         Ok(())
     }
 
-    async fn sleep_until_past(&self, began: paceline::domain::time::Mono) {
+    async fn sleep_until_past(&self, began: Mono) {
         tokio::time::sleep(PAUSE.saturating_sub(self.clock.mono().since(began))).await;
     }
 }

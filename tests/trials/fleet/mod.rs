@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use self::deeds::Deed;
 use super::books::{self, MEETING, ROOM};
 use super::broker::{Client, Queues};
-use super::node::{Node, script};
+use super::node::{Node, address_of, script};
 use super::proxy::Proxy;
 use super::site::{Plan, Process, Site, until};
 
@@ -40,8 +40,8 @@ const WECOM: [&str; 2] = ["campus", "c2"];
 const ROOMS_A_DEED: u64 = 30;
 const MEETINGS_A_DEED: u64 = 40;
 const PATIENCE: Duration = Duration::from_secs(240);
-/// The variable that holds a process's way to the database.
-const STORE: &str = "FLEET_STORE";
+/// The setting that gives a worker a line of its own to the database.
+const STORE: &str = "PACELINE_STORE__URL";
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -162,12 +162,6 @@ fn number_of(process: &Process) -> u32 {
     process.pid().as_raw_nonzero().get().unsigned_abs()
 }
 
-/// The host and port in a URL.
-fn address_of(url: &str) -> anyhow::Result<&str> {
-    let behind = url.split_once('@').and_then(|(_, rest)| rest.split('/').next());
-    behind.with_context(|| format!("no address in {url}"))
-}
-
 fn job(app: &str, number: u64) -> Value {
     let id = format!("{app}-{number}");
     if FEISHU.contains(&app) {
@@ -229,15 +223,13 @@ pub(crate) async fn carry_out(binary: &Path, options: &Options) -> anyhow::Resul
     let url = node.url().to_owned();
     let broker = Some((url.as_str(), &queues));
     let settings = settings();
-    let of_variable = format!("{{ env = \"{STORE}\" }}");
     let plan = Plan {
-        store: &of_variable,
+        store: &store,
         settings: &settings,
         // A busy machine delivers late, and what arrives behind its deadline is not what is tried here.
         request_timeout_ms: 5_000,
         speed: SPEED,
         broker,
-        variables: &[(STORE, &store)],
         ..Plan::default()
     };
     let site = Site::open(binary, &plan).await?;

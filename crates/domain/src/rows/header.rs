@@ -54,6 +54,7 @@ pub(super) fn faults(
 ) -> Vec<FileFault> {
     let fault = |column: Option<Column>, message: Rule| FileFault { file: input.name.clone(), line, column, message };
     let mut faults = faults_of_arguments(input, header, targets, |trouble| fault(None, trouble.into()));
+    let is_lone = header.iter().filter(|name| !name.is_empty()).count() == 1;
     for (index, target) in targets.iter().enumerate().take(header.len()) {
         if matches!(target, Target::Nothing | Target::Ignored | Target::Result(_)) {
             continue;
@@ -71,7 +72,6 @@ pub(super) fn faults(
             faults.push(fault(Some(label), same.into()));
         } else if let Target::Param(part, path) = target {
             let why = column_fault(decoder, input, part, path, &header[index]);
-            let is_lone = header.iter().filter(|name| !name.is_empty()).count() == 1;
             let why = why.map(|why| if is_lone { perhaps_title(why, line) } else { why });
             faults.extend(why.map(|why| fault(Some(label), why)));
         }
