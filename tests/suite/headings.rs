@@ -60,6 +60,69 @@ fn the_headings_of_the_official_templates_are_known() {
     assert_eq!(again.out, "{\"blocked\":0,\"known\":2,\"queued\":0,\"rejected\":0,\"succeeded\":0}\n", "{}", again.err);
 }
 
+/// Headings as other systems export them; the rooms are ours.
+#[test]
+fn lists_of_rooms_from_other_systems_are_read() {
+    let place = Place::with_apps(&[
+        (
+            "facility.csv",
+            "会议室名称,容纳人数,占地面积/㎡,管理员,管理员联系方式,\n报告厅,200,180.5,王,010-1,\n301,12,25,李,010-2,\n",
+        ),
+        (
+            "campus.csv",
+            "Room Name,Capacity,City,Building,Floor,Equipment,AC (Yes/No)\n\
+             Room 101,60,Basel,Main Block,1,\"Projector;Whiteboard\",No\nLab A,30,Basel,Science Hall,2nd,,Yes\n",
+        ),
+    ]);
+    let submit = |file, more: &[&str]| submit(&place, "wecom.oa.meetingroom.add", "campus", file, more);
+    let refused = submit("facility.csv", &[]);
+    assert_eq!(refused.code, Some(2), "{}", refused.transcript());
+    for (number, heading) in [(3, "占地面积/㎡"), (4, "管理员"), (5, "管理员联系方式")] {
+        assert!(refused.err.contains(&format!("column {number} ({heading}): no method has")), "{}", refused.err);
+    }
+    assert!(refused.err.contains("--ignore-columns leaves a column out"), "{}", refused.err);
+    let read = submit("facility.csv", &["--ignore-columns", "占地面积/㎡,管理员,管理员联系方式"]);
+    assert_eq!(read.code, Some(0), "{}", read.transcript());
+    let plain = |name: &str, capacity: u32| serde_json::json!({"name": name, "capacity": capacity});
+    assert_eq!(jobs(&place, "facility"), [plain("报告厅", 200), plain("301", 12)]);
+
+    let read = submit("campus.csv", &["--ignore-columns", "AC (Yes/No)"]);
+    assert_eq!(read.code, Some(0), "{}", read.transcript());
+    let room = |name: &str, capacity: u32, building: &str, floor: &str| serde_json::json!({"name": name, "capacity": capacity, "city": "Basel", "building": building, "floor": floor});
+    let mut first = room("Room 101", 60, "Main Block", "1");
+    first["equipment"] = serde_json::json!([3, 4]);
+    assert_eq!(jobs(&place, "campus"), [first, room("Lab A", 30, "Science Hall", "2nd")]);
+}
+
+/// A list of bookings, whose day and times have a column each, becomes events by a map.
+#[test]
+fn a_day_and_its_times_in_columns_of_their_own_make_instants() {
+    let place = Place::with_apps(&[
+        (
+            "bookings.csv",
+            "会议室名称,会议主题,使用科室,参会人数,日期,开始时间,结束时间,联系人,联系电话,备注\n\
+             大会议室,季度会,综合办,30,2036-06-10,09:00,11:30,张,010-1,\n小会议室,例会,财务,5,2036/6/11,14:00,15:00,李,010-2,投影\n",
+        ),
+        (
+            "bookings.map.toml",
+            "ignored = [\"使用科室\", \"参会人数\", \"联系人\", \"联系电话\", \"备注\", \"日期\", \"开始时间\", \"结束时间\"]\n\
+             [columns]\n\"会议主题\" = \"summary\"\n\"会议室名称\" = \"location.name\"\n\
+             [constants]\n\"path.calendar_id\" = \"feishu.cn_a@group.calendar.feishu.cn\"\n\
+             [templates]\n\"start_time.timestamp\" = \"{日期} {开始时间}\"\n\"end_time.timestamp\" = \"{日期} {结束时间}\"\n",
+        ),
+    ]);
+    let more = ["--map", "bookings.map.toml", "--time-zone", "Asia/Shanghai"];
+    let read = submit(&place, "feishu.calendar.event.create", "acme", "bookings.csv", &more);
+    assert_eq!(read.code, Some(0), "{}", read.transcript());
+    let found = jobs(&place, "bookings");
+    assert_eq!((&found[0]["summary"], &found[0]["location"]["name"]), (&"季度会".into(), &"大会议室".into()));
+    let times =
+        |job: &serde_json::Value| (job["start_time"]["timestamp"].clone(), job["end_time"]["timestamp"].clone());
+    // 2036-06-10T09:00:00+08:00 and 11:30, the next day's 14:00 and 15:00.
+    assert_eq!(times(&found[0]), ("2096672400".into(), "2096681400".into()));
+    assert_eq!(times(&found[1]), ("2096776800".into(), "2096780400".into()));
+}
+
 #[test]
 fn headings_that_nobody_knows_are_named_with_what_was_probably_meant() {
     let place = Place::with_apps(&[

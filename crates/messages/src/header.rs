@@ -13,7 +13,7 @@ messages! {
         SameColumn { number: usize, header: String } = "the same as column {number} ({header})", "与第 {number} 列（{header}）相同";
         MayMean { columns: Vec<String> } = "may mean {columns}: name one of them", "可能是 {columns}：请写明是哪一个";
         MayMeanOfMethods { columns: Vec<String> } = "may mean {columns}: give --method, or name one of them", "可能是 {columns}：请给出 --method，或写明是哪一个";
-        NoMethodTakes = "no method has such a parameter; `paceline methods show` lists what a method takes", "没有接口有这个参数；用 `paceline methods show` 查看接口的参数";
+        NoMethodTakes = "no method has such a parameter; `paceline methods show` lists what a method takes, and --ignore-columns leaves a column out", "没有接口有这个参数；用 `paceline methods show` 查看接口的参数，不需要的列用 --ignore-columns 略过";
         NoMethodTakesBut { near: String } = "no method has such a parameter; did you mean {near:?}?", "没有接口有这个参数；是不是 {near:?}？";
         PerhapsTitle { next: u64 } = "no method has such a parameter; if it is a title above the headings, give --header-row with the number of their row, as in --header-row {next}", "没有接口有这个参数；如果它是表头上方的标题，请用 --header-row 给出表头所在的行，如 --header-row {next}";
         NoSuchRow { row: u64 } = "has no row {row}, which --header-row names", "没有 --header-row 指定的第 {row} 行";

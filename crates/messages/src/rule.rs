@@ -25,6 +25,8 @@ messages! {
         MissingWhen { wanted: Wanted, other: String, value: String } = "missing field ({wanted}), required when {other} is {value}", "缺少（{wanted}）：{other} 为 {value} 时必填";
         AppearsTwice = "appears more than once", "出现了不止一次";
         ExpectedOneOf { values: String } = "expected one of {values}", "应为其中之一：{values}";
+        /// A cell of a table takes words in a value's place, too.
+        OrWords { rule: Box<Rule>, words: Vec<String> } = "{rule} (in a cell also {words})", "{rule}（单元格里也可以写 {words}）";
         ExactlyOneOf { names: Vec<String> } = "expected exactly one of {names}", "必须且只能有其中之一：{names}";
         NoSuchParameter { hint: Hint } = "no such parameter; {hint}", "没有这个参数；{hint}";
         NoSuchField { hint: Hint } = "no such field of a job; {hint}", "任务没有这个字段；{hint}";

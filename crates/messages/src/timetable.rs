@@ -11,6 +11,7 @@ messages! {
         DayForm = "a day such as Tuesday, 周二, 星期二 or 2", "星期，例如 周二、星期二、Tuesday 或 2";
         SectionsForm = "sections such as 3-4 or 第3-4节, or a time such as 10:00-11:40", "节次，例如 3-4 或 第3-4节，或时间，例如 10:00-11:40";
         WhenForm = "day, sections and weeks, such as 周二第3-4节(1-16周|单周) or Tue sections 3-4, weeks 1-16, odd", "星期、节次和周次，例如 周二第3-4节(1-16周|单周) 或 Tue sections 3-4, weeks 1-16, odd";
+        TimesForm = "a time such as 10:00, and the end in its own column or behind it, as 10:00-11:40", "时间，例如 10:00，结束时间另占一列或写在后面，如 10:00-11:40";
         TextForm = "a text", "文本";
         InstantForm = "a time such as 20260901T100000, with TZID=Europe/Berlin before it or Z behind", "时间，例如 20260901T100000，前面有 TZID=Europe/Berlin 或后面有 Z";
     }
@@ -65,6 +66,7 @@ messages! {
         NoLessons = "has no rows: expected a lesson a row below the header", "没有数据行：表头下面应每行一门课";
         KeyIsEmpty = "is empty: expected what the lesson is known by", "是空的：应填写识别这门课的内容";
         CellIsEmpty { form: TimeForm } = "is empty: expected {form}", "是空的：应为{form}";
+        RoomsForTimes { rooms: usize, times: usize } = "has {rooms} rooms for {times} times: name one for each, in their order, or one for all", "有 {rooms} 个教室，而时间有 {times} 个：请按顺序每个时间写一个，或只写一个";
         CellBeyond = "has no heading: give the column one, or empty the cell", "该列没有标题：请加上标题，或清空单元格";
         UnreadFrom { rest: String, form: TimeForm } = "cannot be read from {rest:?} on: expected {form}", "从 {rest:?} 起无法识别：应为{form}";
         NoDay { form: TimeForm } = "has no day: expected {form}", "没有星期：应为{form}";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use crate::sheet::Field;
+use crate::field::Field;
 
 /// What is held again and again.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@
 //! finds [`overlaps()`] and joins meetings to `series.rs`, and [`Plan::table`] writes the rows.
 
 mod expand;
+mod field;
 pub mod ics;
 mod lesson;
 mod output;

@@ -9,10 +9,10 @@ use paceline_domain::rows::FileFault;
 use sha2::{Digest as _, Sha256};
 
 use crate::expand::{Meeting, Plan};
+use crate::field::Field;
 use crate::lesson::Lesson;
 use crate::rule::Rule;
 use crate::series::{Series, series};
-use crate::sheet::Field;
 
 /// What a meeting has besides its lesson's columns.
 const NAMES: [&str; 11] = [

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use paceline_domain::messages::LessonsShare;
 
 use crate::expand::Plan;
+use crate::field::Field;
 use crate::lesson::Slot;
-use crate::sheet::Field;
 use crate::words::normal;
 
 /// What stands between several teachers or rooms in one cell.

@@ -10,7 +10,7 @@ use paceline_domain::rows::FileFault;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::sheet::Field;
+use crate::field::Field;
 use crate::template::Template;
 use crate::term::{MakeUp, Term, WEEKS_MAX, in_week_of};
 use crate::words;

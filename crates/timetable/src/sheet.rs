@@ -4,114 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::{Time, Weekday};
 use paceline_domain::job::Column;
-use paceline_domain::messages::{Rule as Message, TimeForm, TimetableTrouble};
+use paceline_domain::messages::{Rule as Message, TimetableTrouble};
 use paceline_domain::rows::FileFault;
 
+use crate::field::Field;
 use crate::lesson::{Lesson, Slot};
 use crate::rule::Rule;
 use crate::words::{self, Parity, Unit, When, normal};
-
-/// What a column of a timetable may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Field {
-    Course,
-    Code,
-    Class,
-    Teacher,
-    Room,
-    Weeks,
-    Parity,
-    Day,
-    Sections,
-    LastSection,
-    When,
-}
-
-impl Field {
-    pub(crate) const ALL: [Self; 11] = [
-        Self::Course,
-        Self::Code,
-        Self::Class,
-        Self::Teacher,
-        Self::Room,
-        Self::Weeks,
-        Self::Parity,
-        Self::Day,
-        Self::Sections,
-        Self::LastSection,
-        Self::When,
-    ];
-
-    /// How the rule file calls it.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Course => "course",
-            Self::Code => "code",
-            Self::Class => "class",
-            Self::Teacher => "teacher",
-            Self::Room => "room",
-            Self::Weeks => "weeks",
-            Self::Parity => "parity",
-            Self::Day => "day",
-            Self::Sections => "sections",
-            Self::LastSection => "last_section",
-            Self::When => "when",
-        }
-    }
-
-    /// How timetables head it, besides.
-    const fn headings(self) -> &'static [&'static str] {
-        match self {
-            Self::Course => &["课程", "课程名称", "课程名", "科目", "课名", "course name", "title", "subject"],
-            Self::Code => &["课程号", "课程代码", "课程编号", "课序号", "选课号", "course code", "course id"],
-            Self::Class => &["班级", "教学班", "教学班名称", "上课班级", "行政班", "group"],
-            Self::Teacher => {
-                &["教师", "任课教师", "授课教师", "上课教师", "老师", "教师姓名", "lecturer", "instructor"]
-            }
-            Self::Room => &["教室", "上课教室", "上课地点", "地点", "场地", "教室名称", "location", "place"],
-            Self::Weeks => &["周次", "上课周次", "起止周", "周数", "week"],
-            Self::Parity => &["单双周", "单周/双周", "odd/even"],
-            Self::Day => &["星期", "星期几", "周几", "上课星期", "weekday"],
-            Self::Sections => {
-                &["节次", "上课节次", "节数", "开始节数", "开始节次", "section", "period", "periods", "时间段", "time"]
-            }
-            Self::LastSection => &["结束节数", "结束节次", "last section", "end section"],
-            Self::When => &["上课时间", "时间", "排课时间", "schedule"],
-        }
-    }
-
-    /// What numbers without a unit are in its column; `None` if it says nothing of the time.
-    const fn unit(self) -> Option<Unit> {
-        match self {
-            Self::Weeks => Some(Unit::Weeks),
-            Self::Parity => Some(Unit::Parity),
-            Self::Day => Some(Unit::Day),
-            Self::Sections => Some(Unit::Sections),
-            Self::When => Some(Unit::None),
-            Self::Course | Self::Code | Self::Class | Self::Teacher | Self::Room | Self::LastSection => None,
-        }
-    }
-
-    const fn example(self) -> TimeForm {
-        match self {
-            Self::Weeks => TimeForm::WeeksForm,
-            Self::Parity => TimeForm::ParityForm,
-            Self::Day => TimeForm::DayForm,
-            Self::Sections | Self::LastSection => TimeForm::SectionsForm,
-            Self::When => TimeForm::WhenForm,
-            Self::Course | Self::Code | Self::Class | Self::Teacher | Self::Room => TimeForm::TextForm,
-        }
-    }
-
-    pub(crate) fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|field| field.name() == name)
-    }
-
-    fn is_headed(self, heading: &str) -> bool {
-        let heading = normal(heading);
-        self.name() == heading || self.headings().contains(&heading.as_str())
-    }
-}
 
 /// A table as it stands in its file.
 #[derive(Clone, Debug)]
@@ -196,8 +95,13 @@ impl Reader<'_> {
                 }
             }
         }
+        // A table that has both gives the times for people to read; the rule says when a section is.
+        if self.fields.contains_key(&Field::Sections) {
+            self.fields.retain(|field, _| !matches!(field, Field::From | Field::To));
+        }
         if !self.fields.contains_key(&Field::When) {
-            for field in [Field::Day, Field::Sections] {
+            let how_long = if self.fields.contains_key(&Field::From) { Field::From } else { Field::Sections };
+            for field in [Field::Day, how_long] {
                 if !self.fields.contains_key(&field) {
                     let (heading, field) = (field.headings()[0].to_owned(), field.name().to_owned());
                     self.fault(self.sheet.line, None, TimetableTrouble::NoColumnFor { field, heading });
@@ -246,27 +150,32 @@ impl Reader<'_> {
         }
         let whens = self.whens(line, cells);
         let values = self.values(line, cells);
+        let rooms = self.rooms(line, cells, whens.len());
         if self.faults.len() > faults {
             return;
         }
-        for when in whens {
+        for (when, room) in whens.into_iter().zip(rooms) {
             let slots = self.slots(line, &when);
-            lessons.push(Lesson {
-                line,
-                key: known.clone(),
-                values: values.clone(),
-                zone: self.rule.term.zone.clone(),
-                slots,
-            });
+            let mut values = values.clone();
+            if let Some(index) = self.fields.get(&Field::Room) {
+                values.insert(self.sheet.header[*index].clone(), room.clone());
+                values.insert(Field::Room.name().to_owned(), room);
+            }
+            lessons.push(Lesson { line, key: known.clone(), values, zone: self.rule.term.zone.clone(), slots });
         }
     }
 
-    /// What each column holds, under its heading and under its field's name.
+    /// What each column but the room's holds, under its heading and under its field's name.
     fn values(&mut self, line: u64, cells: &[String]) -> BTreeMap<String, String> {
         let mut values = BTreeMap::new();
         let rule = self.rule;
         for (index, heading) in self.sheet.header.iter().enumerate() {
-            let field = self.fields.iter().find(|(_, of)| **of == index).map(|(field, _)| field.name());
+            let field = self.fields.iter().find(|(_, of)| **of == index).map(|(field, _)| *field);
+            // Each part of the time may have one of its own.
+            if field == Some(Field::Room) {
+                continue;
+            }
+            let field = field.map(Field::name);
             let cell = cells.get(index).map_or("", |cell| cell.trim());
             let value = rule.word(field.unwrap_or(heading), heading, cell).unwrap_or_else(|why| {
                 self.fault(line, Some(index), why);
@@ -278,6 +187,11 @@ impl Reader<'_> {
         values
     }
 
+    fn cell<'c>(&self, cells: &'c [String], field: Field) -> &'c str {
+        let cell = self.fields.get(&field).and_then(|index| cells.get(*index));
+        cell.map_or("", |cell| cell.trim())
+    }
+
     /// When the row's lessons are: one, or several if the cell of the time has several parts.
     fn whens(&mut self, line: u64, cells: &[String]) -> Vec<(When, usize)> {
         let mut base = When::default();
@@ -285,18 +199,16 @@ impl Reader<'_> {
         let mut parts = vec![""];
         for (field, index) in self.fields.clone() {
             let Some(unit) = field.unit() else { continue };
-            let cell = cells.get(index).map_or("", |cell| cell.trim());
+            let cell = self.cell(cells, field);
             last = index;
-            if field == Field::When {
-                parts = cell.split([';', '；', '\n']).filter(|part| !part.trim().is_empty()).collect();
-            } else if let Err(rest) = words::read(cell, unit, &mut base) {
-                self.unread(line, index, field, &rest);
-            }
             if cell.is_empty() && field != Field::Parity {
                 self.fault(line, Some(index), TimetableTrouble::CellIsEmpty { form: field.example() });
+            } else if field == Field::When {
+                parts = several(cell);
+            } else if let Err(rest) = words::read(&self.to_its_end(line, field, cells), unit, &mut base) {
+                self.unread(line, index, field, &rest);
             }
         }
-        self.reach_to_last(line, cells, &mut base);
         let mut whens = Vec::new();
         for part in parts {
             let mut when = base.clone();
@@ -308,18 +220,42 @@ impl Reader<'_> {
         whens
     }
 
-    /// Some tables give the first section and the last one, each in its column.
-    fn reach_to_last(&mut self, line: u64, cells: &[String], when: &mut When) {
-        let Some(index) = self.fields.get(&Field::LastSection).copied() else { return };
-        let (cell, mut end) = (cells.get(index).map_or("", |cell| cell.trim()), When::default());
-        match (words::read(cell, Unit::Sections, &mut end), when.sections.as_slice(), end.sections.as_slice()) {
-            (Ok(()), [first], [last]) if first.start() <= last.end() => {
-                when.sections = vec![*first.start()..=*last.end()];
+    /// What a field's cell holds, and behind it what the column of the end holds, if there is one.
+    fn to_its_end(&mut self, line: u64, field: Field, cells: &[String]) -> String {
+        let first = self.cell(cells, field).to_owned();
+        let Some((end, index)) = field.end().and_then(|end| Some((end, *self.fields.get(&end)?))) else {
+            return first;
+        };
+        match self.cell(cells, end) {
+            "" => {
+                self.fault(line, Some(index), TimetableTrouble::CellIsEmpty { form: end.example() });
+                first
             }
-            (Ok(()), ..) if cell.is_empty() => {
-                self.fault(line, Some(index), TimetableTrouble::CellIsEmpty { form: TimeForm::SectionsForm });
+            last => format!("{first}-{last}"),
+        }
+    }
+
+    /// The room of each part of the time: its own, where the cell has as many, or the one of all.
+    fn rooms(&mut self, line: u64, cells: &[String], times: usize) -> Vec<String> {
+        let Some(index) = self.fields.get(&Field::Room).copied() else { return vec![String::new(); times] };
+        let (cell, rule) = (self.cell(cells, Field::Room), self.rule);
+        let rooms = if times > 1 { several(cell) } else { vec![cell] };
+        let heading = &self.sheet.header[index];
+        let mut named = Vec::new();
+        for room in &rooms {
+            match rule.word(Field::Room.name(), heading, room.trim()) {
+                Ok(room) => named.push(room),
+                Err(why) => self.fault(line, Some(index), why),
             }
-            (read, ..) => self.unread(line, index, Field::LastSection, &read.err().unwrap_or_else(|| cell.to_owned())),
+        }
+        match rooms.len() {
+            0 => vec![String::new(); times],
+            1 => named.into_iter().cycle().take(times).collect(),
+            rooms if rooms == times => named,
+            rooms => {
+                self.fault(line, Some(index), TimetableTrouble::RoomsForTimes { rooms, times });
+                Vec::new()
+            }
         }
     }
 
@@ -414,6 +350,11 @@ impl Reader<'_> {
         }
         Ok(weeks)
     }
+}
+
+/// What stands in one cell for several meetings.
+fn several(cell: &str) -> Vec<&str> {
+    cell.split([';', '；', '\n']).filter(|part| !part.trim().is_empty()).collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::chain;
 use crate::checks::is_spoilt;
 use crate::decode::FIELDS;
 use crate::find;
-use crate::messages::Rule;
+use crate::messages::{Rule, Wanted};
 use crate::time::{self, Timestamp, Zone};
 
 /// What a header names, whatever the method.
@@ -161,6 +161,17 @@ impl Leaf {
         };
         let is_one = |text: &str| !time::is_local(text) || zone.instant(text).is_some();
         (!value::items(cell).all(is_one)).then_some(Rule::ClocksChange)
+    }
+
+    /// Adds the words that a cell may hold to what is expected of its value.
+    pub(super) fn add_words(&self, rule: &mut Rule) {
+        let mut words: Vec<String> = self.words.iter().map(|(word, _)| word.clone()).collect();
+        if matches!(rule, Rule::Expected { wanted: Wanted::TrueOrFalse }) {
+            words.extend(value::YES_OR_NO.map(str::to_owned));
+        }
+        if matches!(rule, Rule::Expected { .. } | Rule::ExpectedOneOf { .. }) && !words.is_empty() {
+            *rule = Rule::OrWords { rule: Box::new(rule.clone()), words };
+        }
     }
 
     /// Puts a cell's value, or the values of its list, under these names.

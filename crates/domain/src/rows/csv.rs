@@ -264,7 +264,7 @@ impl Columns {
                 faults,
             }),
             Err(mut rejection) => {
-                self.name_columns(&mut rejection.faults);
+                self.name_columns(&mut rejection.faults, meanings);
                 // What is said of a cell as a whole explains what its value lacks.
                 let is_said =
                     |fault: &Fault| fault.column.is_some() && faults.iter().any(|it| it.column == fault.column);
@@ -403,9 +403,13 @@ impl Columns {
     }
 
     /// Lets faults know the column that they come from.
-    fn name_columns(&self, faults: &mut [Fault]) {
+    fn name_columns(&self, faults: &mut [Fault], meanings: &[Option<Meaning>]) {
         for fault in faults {
             fault.column = self.column_of(&fault.field);
+            let index = fault.column.as_ref().and_then(|column| column.number.checked_sub(1));
+            if let Some(Some(Meaning::Leaf(leaf))) = index.and_then(|index| meanings.get(index)) {
+                leaf.add_words(&mut fault.rule);
+            }
         }
     }
 }

@@ -225,11 +225,26 @@ fn faults_name_columns_and_items() {
         "column 4 (meeting_duration): expected an integer, got \"5m\"",
         "column 5 (settings.remind_scope): expected one of 1, 2, 3, 4, got 9",
         "column 6 (invitees.userid), item 2: must not be empty",
-        "column 7 (settings.enable_waiting_room): expected true or false, got \"maybe\"",
+        "column 7 (settings.enable_waiting_room): expected true or false (in a cell also yes, no, 是, 否), got \"maybe\"",
     ] {
         assert!(found.iter().any(|fault| fault.starts_with(part)), "{part} in {found:#?}");
     }
     assert_eq!(found.len(), 5, "{found:#?}");
+}
+
+#[test]
+fn what_a_cell_may_hold_in_a_value_s_place_is_said() {
+    let rows = csv(ROOM, "name,capacity,room_level_id,状态\na,1,omb_o,占用\nb,2,omb_o,启用\n");
+    let [fault] = faults(&rows[0]).try_into().unwrap();
+    assert!(fault.starts_with("column 4 (状态): expected true or false (in a cell also "), "{fault}");
+    for word in ["启用", "停用", "disabled", "是", "否), got \"占用\""] {
+        assert!(fault.contains(word), "{word} is not in: {fault}");
+    }
+    assert!(rows[1].input.is_ok());
+    let rows = csv("wecom.oa.meetingroom.add", "name,capacity,设备\na,1,投影;黑板\n");
+    let fault = faults(&rows[0]).concat();
+    assert!(fault.starts_with("column 3 (设备), item 2: expected an integer (in a cell also "), "{fault}");
+    assert!(fault.contains("白板"), "{fault}");
 }
 
 #[test]

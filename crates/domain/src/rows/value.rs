@@ -44,6 +44,9 @@ pub(super) fn measured(text: &str, units: &[(String, i64)], unit: i64) -> Option
     integer(number)?.checked_mul(worth)
 }
 
+/// What people write in a cell instead of `true` and `false`.
+pub(super) const YES_OR_NO: [&str; 4] = ["yes", "no", "是", "否"];
+
 /// Yes or no.
 pub(super) fn boolean(text: &str) -> Option<bool> {
     let narrow = text.trim().nfkc().collect::<String>().to_lowercase();

@@ -38,12 +38,69 @@ fn a_first_and_a_last_section_may_have_a_column_each() {
     assert_eq!(found[0].slots[0].end, date(2026, 8, 31).at(9, 40, 0, 0));
     let told = faults(&format!("{HEADER}\n甲,1,2,1,王,A,1\n乙,1,1,,王,A,1\n丙,1,1,x,王,A,1"));
     for words in [
-        "t.csv:2: column 4 (结束节数): cannot be read from \"1\" on",
+        "t.csv:2: column 3 (开始节数): cannot be read from \"2-1\" on",
         "t.csv:3: column 4 (结束节数): is empty",
-        "t.csv:4: column 4",
+        "t.csv:4: column 3 (开始节数): cannot be read from \"-x\" on",
     ] {
         assert!(told.contains(words), "{words} is not in: {told}");
     }
+}
+
+/// The template of a planner for students, with other lessons.
+#[test]
+fn weeks_are_lists_between_slashes_too() {
+    let found = lessons(
+        &rule(RULE),
+        "课程名称,教师,地点,星期,开始节次,结束节次,周次,日期\n\
+         甲,王,东楼 201,1,1,2,1-8/10-16,\n乙,李,南楼 110,2,3,4,1/3/5/7-11,\n丙,赵,机房 3,4,3,4,2-16单,",
+    );
+    assert_eq!(found.iter().map(|lesson| lesson.slots.len()).collect::<Vec<_>>(), [15, 8, 7]);
+    assert_eq!(
+        found[2].slots[0].start,
+        date(2026, 9, 17).at(10, 0, 0, 0),
+        "of 2 to 16 the third week is the first odd one"
+    );
+}
+
+/// The template of another planner, which knows no sections.
+#[test]
+fn beginning_and_end_of_times_and_weeks_may_have_a_column_each() {
+    const HEADER: &str = "课程名称,教师,地点,星期,开始时间,结束时间,开始周,结束周,周次模式";
+    let rule = rule(RULE);
+    let found = lessons(
+        &rule,
+        &format!("{HEADER}\n甲,王,东楼201,周一,18:30,20:05,1,16,每周\n乙,李,南110,周五,8:00,9:40,2,9,双周"),
+    );
+    assert_eq!(found.iter().map(|lesson| lesson.slots.len()).collect::<Vec<_>>(), [16, 4]);
+    assert_eq!(found[0].slots[0].start, date(2026, 8, 31).at(18, 30, 0, 0));
+    assert_eq!(found[0].slots[0].end, date(2026, 8, 31).at(20, 5, 0, 0));
+    let told = faults(&format!("{HEADER}\n甲,王,A,周一,18:30,,1,16,每周\n乙,李,A,周五,9:40,8:00,9,2,每周"));
+    for words in [
+        "t.csv:2: column 6 (结束时间): is empty: expected a time such as 10:00",
+        "t.csv:3: column 5 (开始时间): cannot be read from \"9:40-8:00\" on",
+        "t.csv:3: column 7 (开始周): cannot be read from \"9-2\" on",
+    ] {
+        assert!(told.contains(words), "{words} is not in: {told}");
+    }
+    let both = "课程名称,星期,节次,周次,开始时间,结束时间\n甲,周一,1-2,1,,\n乙,周二,1-2,1,8:05,9:35";
+    let starts: Vec<_> = lessons(&rule, both).iter().map(|lesson| lesson.slots[0].start).collect();
+    assert_eq!(starts, [date(2026, 8, 31).at(8, 0, 0, 0), date(2026, 9, 1).at(8, 0, 0, 0)], "sections are the rule's");
+}
+
+/// How systems of universities list what is taught: all times of a course in one cell, their rooms in another.
+#[test]
+fn each_time_of_a_cell_has_its_own_room() {
+    const HEADER: &str = "教学班名称,课程名称,上课时间,教学地点";
+    const TIMES: &str = "星期一第1-2节{1-16周};星期三第3-4节{2-16周(双)}";
+    let rule = rule(&format!("{RULE}\n[words.room]\n\"A101\" = \"omm_1\"\n\"B202\" = \"omm_2\"\n"));
+    let found = lessons(&rule, &format!("{HEADER}\n1班,甲,{TIMES},A101;B202\n2班,乙,{TIMES},B202\n3班,丙,{TIMES},"));
+    let rooms: Vec<_> = found.iter().map(|lesson| (lesson.slots.len(), lesson.value(Field::Room))).collect();
+    assert_eq!(rooms, [(16, "omm_1"), (8, "omm_2"), (16, "omm_2"), (8, "omm_2"), (16, ""), (8, "")]);
+    let told = said(&sheet(&format!("{HEADER}\n1班,甲,{TIMES},A101;B202;A101")).lessons(&rule).unwrap_err());
+    assert_eq!(
+        told,
+        "t.csv:2: column 4 (教学地点): has 3 rooms for 2 times: name one for each, in their order, or one for all"
+    );
 }
 
 #[test]
