@@ -38,17 +38,28 @@ pub(crate) struct Broker {
 impl Broker {
     /// Declares the queues as Paceline does, and publishes each line of the file as a job.
     pub(crate) async fn filled(input: &Path) -> anyhow::Result<Self> {
+        let broker = Self::declared().await?;
+        broker.publish(&std::fs::read_to_string(input)?).await?;
+        Ok(broker)
+    }
+
+    /// Declares the queues as Paceline does.
+    pub(crate) async fn declared() -> anyhow::Result<Self> {
         let (connection, channel) = connect().await?;
         let prefix = format!("bench-{}-{:x}", std::process::id(), fastrand::u32(..));
         let broker = Self { connection, channel, prefix };
         broker.declare().await?;
-        let text = std::fs::read_to_string(input)?;
+        Ok(broker)
+    }
+
+    /// Publishes each line as a job, until the broker has confirmed all.
+    pub(crate) async fn publish(&self, jobs: &str) -> anyhow::Result<()> {
         let mut unconfirmed = FuturesUnordered::new();
-        for job in text.lines() {
-            let queue = format!("{}.jobs", broker.prefix);
+        for job in jobs.lines() {
+            let queue = self.name("jobs");
             let properties = BasicProperties::default().with_delivery_mode(2);
             let options = BasicPublishOptions::default();
-            let sent = broker.channel.basic_publish("".into(), queue.into(), options, job.as_bytes(), properties);
+            let sent = self.channel.basic_publish("".into(), queue.into(), options, job.as_bytes(), properties);
             unconfirmed.push(sent.await?);
             if unconfirmed.len() >= IN_FLIGHT_MAX
                 && let Some(confirmed) = unconfirmed.next().await
@@ -59,7 +70,7 @@ impl Broker {
         while let Some(confirmed) = unconfirmed.next().await {
             ensure!(confirmed?.is_ack(), "the broker refused a job");
         }
-        Ok(broker)
+        Ok(())
     }
 
     /// What the names of the queues begin with.

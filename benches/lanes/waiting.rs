@@ -95,10 +95,10 @@ async fn wait(lanes: usize, jobs: usize, folder: &Path) -> anyhow::Result<Value>
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let (cpu, waits, from) = (usage::cpu_s()?, waits_so_far()?, clock.mono());
+    let (cpu, waits, from) = (usage::cpu_s("/proc/self")?, waits_so_far()?, clock.mono());
     tokio::time::sleep(WATCHED).await;
     let seconds = clock.mono().since(from).as_secs_f64();
-    let (cpu, waits) = (usage::cpu_s()? - cpu, waits_so_far()? - waits);
+    let (cpu, waits) = (usage::cpu_s("/proc/self")? - cpu, waits_so_far()? - waits);
     running.abort();
     ensure!(worker.ledger.counts(None).await?.succeeded == lanes as u64, "something was sent meanwhile");
     Ok(json!({"bytes": bytes, "cpu_s_per_s": cpu / seconds, "waits_per_s": waits as f64 / seconds}))

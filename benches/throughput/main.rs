@@ -5,6 +5,8 @@
 //! two, for which no broker is needed. Each runs in a process of its own, so that the CPU time is
 //! the worker's alone; simulator and broker are other processes. This process only prepares and counts.
 
+#[path = "../common/broker.rs"]
+mod broker;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common/usage.rs"]
@@ -12,7 +14,6 @@ mod usage;
 
 mod amqp;
 mod bare;
-mod broker;
 mod file;
 mod jobs;
 mod report;
@@ -148,5 +149,5 @@ async fn work(arguments: &[String]) -> anyhow::Result<Value> {
     }
     let seconds = clock.mono().since(started).as_secs_f64();
     let most_kib = usage::status("/proc/self", "VmHWM:")?;
-    Ok(json!({"seconds": seconds, "cpu_s": usage::cpu_s()?, "memory_mib": most_kib as f64 / 1_024.0}))
+    Ok(json!({"seconds": seconds, "cpu_s": usage::cpu_s("/proc/self")?, "memory_mib": most_kib as f64 / 1_024.0}))
 }

@@ -2,6 +2,11 @@
 //!
 //! No timer: a lone command is committed at once, and under load the groups grow by themselves. The transactions run
 //! in tokio's blocking pool, not on a thread of their own: a test's paused clock stands still while they run.
+//!
+//! On a server, whoever writes keeps the others waiting, and a lease is not renewed before the transaction that relies on
+//! it ends. So a group whose statements are slow ends early, and the rest of it comes in the next turn.
+
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -9,6 +14,10 @@ use super::books::{Books, Trouble};
 use crate::driver::Kind;
 use crate::sqlite::lock::WorkerLock;
 use paceline_ports::LedgerError;
+use paceline_ports::clock::Clock;
+
+/// A transaction takes no further command after this: a small part of any lease. A file is far quicker.
+const TURN_MAX: Duration = Duration::from_millis(200);
 
 /// Commands in one transaction at most: bounds how long the first one waits for its answer.
 const GROUP_MAX: usize = 1_024;
@@ -88,6 +97,7 @@ impl Writer {
 }
 
 async fn write(mut messages: mpsc::Receiver<Message>, mut books: Box<Books>, lock: Option<WorkerLock>) {
+    let clock = Clock::system();
     let mut inbox = Vec::with_capacity(GROUP_MAX);
     while messages.recv_many(&mut inbox, GROUP_MAX).await > 0 {
         let mut group = Vec::with_capacity(inbox.len());
@@ -100,8 +110,9 @@ async fn write(mut messages: mpsc::Receiver<Message>, mut books: Box<Books>, loc
                 Message::Close(reply) => closing = Some(reply),
             }
         }
+        let clock = clock.clone();
         let job = tokio::task::spawn_blocking(move || {
-            commit(&mut books, group);
+            commit(&mut books, &clock, group);
             books
         });
         // A panic in a command loses the connection: better closed than half remembered.
@@ -118,22 +129,31 @@ async fn write(mut messages: mpsc::Receiver<Message>, mut books: Box<Books>, loc
 }
 
 /// Commits the commands together, as far as they can be, and answers them.
-fn commit(books: &mut Books, group: Vec<Box<dyn Command>>) {
+fn commit(books: &mut Books, clock: &Clock, group: Vec<Box<dyn Command>>) {
     let together = |group: &mut [Box<dyn Command>]| {
-        let (commands, mut ran) = (group.len(), 0);
-        let outcome = measured(books, commands, |books| {
-            group.iter_mut().try_for_each(|command| command.run(books).map(|()| ran += 1))
+        let mut ran = 0;
+        let outcome = measured(books, |books| {
+            let began = clock.mono();
+            for command in group {
+                command.run(books)?;
+                ran += 1;
+                if clock.mono().since(began) >= TURN_MAX {
+                    break;
+                }
+            }
+            Ok(ran)
         });
         outcome.map_err(|trouble| (ran, trouble))
     };
     in_order(group, together, |command: Box<dyn Command>, outcome| command.answer(outcome));
 }
 
-/// Does what can be done together, in order; `together` says how many went through before one did not. That one costs the
-/// others a second run, and not a transaction each: with several workers on a server each of those waits for its turn.
+/// Does what can be done together, in order; `together` says how many it did, or how many went through before one did not.
+/// That one costs the others a second run, and not a transaction each: with several workers on a server each of those waits
+/// for its turn.
 fn in_order<C>(
     group: Vec<C>,
-    mut together: impl FnMut(&mut [C]) -> Result<(), (usize, Trouble)>,
+    mut together: impl FnMut(&mut [C]) -> Result<usize, (usize, Trouble)>,
     mut answer: impl FnMut(C, Result<(), LedgerError>),
 ) {
     let mut parts = vec![group];
@@ -142,7 +162,8 @@ fn in_order<C>(
             continue;
         }
         match together(&mut part) {
-            Ok(()) => {
+            Ok(done) => {
+                parts.push(part.split_off(done));
                 for one in part {
                     answer(one, Ok(()));
                 }
@@ -172,17 +193,14 @@ fn in_order<C>(
     }
 }
 
-/// One transaction of so many commands, for the metrics; the worker's questions that change nothing are not counted.
-fn measured<T>(
-    books: &mut Books,
-    commands: usize,
-    work: impl FnOnce(&mut Books) -> Result<T, Trouble>,
-) -> Result<T, Trouble> {
+/// One transaction, for the metrics; `work` says of how many commands. The worker's questions that change nothing are not
+/// counted.
+fn measured(books: &mut Books, work: impl FnOnce(&mut Books) -> Result<usize, Trouble>) -> Result<usize, Trouble> {
     let metrics = books.counted.metrics().clone();
     let (began, before) = (metrics.mono(), books.conn().changes());
     let outcome = books.transaction(work);
     match &outcome {
-        Ok(_) if books.conn().changes() != before => metrics.committed(began, commands),
+        Ok(commands) if books.conn().changes() != before => metrics.committed(began, *commands),
         Err(Trouble::Sql(error)) if error.kind() != Kind::Statement => metrics.commit_failed(),
         Ok(_) | Err(_) => {}
     }
@@ -197,7 +215,7 @@ mod tests {
     /// The transactions that were tried, and what each of these numbers was answered; `outcome` is of one transaction.
     fn done(
         numbers: usize,
-        outcome: impl Fn(&[usize]) -> Result<(), (usize, Trouble)>,
+        outcome: impl Fn(&[usize]) -> Result<usize, (usize, Trouble)>,
     ) -> (Vec<Vec<usize>>, Vec<(usize, bool)>) {
         let (mut tried, mut answered) = (Vec::new(), Vec::new());
         let together = |part: &mut [usize]| {
@@ -214,7 +232,8 @@ mod tests {
 
     #[test]
     fn one_that_cannot_be_done_costs_the_others_no_transaction_each() {
-        let at = |part: &[usize]| part.iter().position(|one| *one == 2).map_or(Ok(()), |at| Err((at, refused())));
+        let at =
+            |part: &[usize]| part.iter().position(|one| *one == 2).map_or(Ok(part.len()), |at| Err((at, refused())));
         let (tried, answered) = done(500, at);
         assert_eq!(tried.len(), 4, "all, those before it, it and the rest, the rest");
         assert_eq!(answered, (0..500).map(|one| (one, one != 2)).collect::<Vec<_>>(), "in order, each once");
@@ -229,9 +248,16 @@ mod tests {
 
     #[test]
     fn what_fails_only_at_the_end_of_a_transaction_is_found() {
-        let at_the_end = |part: &[usize]| if part.contains(&3) { Err((part.len(), refused())) } else { Ok(()) };
+        let at_the_end = |part: &[usize]| if part.contains(&3) { Err((part.len(), refused())) } else { Ok(part.len()) };
         let (_, answered) = done(5, at_the_end);
         assert_eq!(answered, [(0, true), (1, true), (2, true), (3, false), (4, true)]);
+    }
+
+    #[test]
+    fn a_group_that_takes_too_long_goes_on_in_the_next_transaction() {
+        let (tried, answered) = done(5, |part| Ok(part.len().min(2)));
+        assert_eq!(tried, [vec![0, 1, 2, 3, 4], vec![2, 3, 4], vec![4]]);
+        assert_eq!(answered, (0..5).map(|one| (one, true)).collect::<Vec<_>>());
     }
 
     #[test]
