@@ -10,7 +10,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// Passes on what a worker says so much later, in order and without a limit; replies pass at once. Ends with this.
+/// Pieces under way at most.
+const CHUNKS_MAX: usize = 1_024;
+
+/// Passes on what a worker says so much later, in order; replies pass at once. Ends with this.
 pub(crate) struct Line {
     address: String,
     accepting: JoinHandle<()>,
@@ -64,14 +67,14 @@ async fn pass(worker: TcpStream, database: &str, delay: Duration) -> anyhow::Res
 
 async fn pass_later(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duration) -> anyhow::Result<()> {
     let clock = Clock::system();
-    let (keep, mut kept) = mpsc::unbounded_channel();
+    let (keep, mut kept) = mpsc::channel(CHUNKS_MAX);
     let reading = {
         let clock = clock.clone();
         async move {
             let mut buffer = vec![0; 64 * 1024];
             loop {
                 let count = from.read(&mut buffer).await?;
-                if count == 0 || keep.send((clock.mono(), buffer[..count].to_vec())).is_err() {
+                if count == 0 || keep.send((clock.mono(), buffer[..count].to_vec())).await.is_err() {
                     return anyhow::Ok(());
                 }
             }

@@ -106,6 +106,12 @@ pub(crate) trait Driver: Send {
     /// Runs a statement and says how many rows it changed.
     fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize>;
 
+    /// Runs a statement of a transaction whose count nobody asks for. A server may be told of it without waiting for its
+    /// answer: a failure shows at a later statement, at the commit at last.
+    fn send(&self, sql: &str, values: &[Value<'_>]) -> Result<()> {
+        self.execute(sql, values).map(drop)
+    }
+
     /// Runs a statement that gives rows.
     fn query(&self, sql: &str, values: &[Value<'_>], each: Each<'_>) -> Result<()>;
 
@@ -171,6 +177,13 @@ impl Conn {
         #[cfg(test)]
         note(sql);
         self.driver.execute(sql, values)
+    }
+
+    /// Runs a statement without a count. In a transaction it may fail only later, at the commit at last.
+    pub(crate) fn send(&self, sql: &str, values: &[Value<'_>]) -> Result<()> {
+        #[cfg(test)]
+        note(sql);
+        self.driver.send(sql, values)
     }
 
     /// Calls `each` for each row, until it says that this was enough.

@@ -95,8 +95,14 @@ impl Field {
             Self::Day => Some(Unit::Day),
             Self::Sections => Some(Unit::Sections),
             Self::From | Self::When => Some(Unit::None),
-            Self::Course | Self::Code | Self::Class | Self::Teacher | Self::Room => None,
-            Self::LastWeek | Self::LastSection | Self::To => None,
+            Self::Course
+            | Self::Code
+            | Self::Class
+            | Self::Teacher
+            | Self::Room
+            | Self::LastWeek
+            | Self::LastSection
+            | Self::To => None,
         }
     }
 
@@ -106,8 +112,17 @@ impl Field {
             Self::Weeks => Some(Self::LastWeek),
             Self::Sections => Some(Self::LastSection),
             Self::From => Some(Self::To),
-            Self::Course | Self::Code | Self::Class | Self::Teacher | Self::Room | Self::Parity | Self::Day => None,
-            Self::LastWeek | Self::LastSection | Self::To | Self::When => None,
+            Self::Course
+            | Self::Code
+            | Self::Class
+            | Self::Teacher
+            | Self::Room
+            | Self::LastWeek
+            | Self::Parity
+            | Self::Day
+            | Self::LastSection
+            | Self::To
+            | Self::When => None,
         }
     }
 

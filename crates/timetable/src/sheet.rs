@@ -205,7 +205,7 @@ impl Reader<'_> {
                 self.fault(line, Some(index), TimetableTrouble::CellIsEmpty { form: field.example() });
             } else if field == Field::When {
                 parts = several(cell);
-            } else if let Err(rest) = words::read(&self.to_its_end(line, field, cells), unit, &mut base) {
+            } else if let Err(rest) = words::read(&self.with_its_end(line, field, cells), unit, &mut base) {
                 self.unread(line, index, field, &rest);
             }
         }
@@ -221,7 +221,7 @@ impl Reader<'_> {
     }
 
     /// What a field's cell holds, and behind it what the column of the end holds, if there is one.
-    fn to_its_end(&mut self, line: u64, field: Field, cells: &[String]) -> String {
+    fn with_its_end(&mut self, line: u64, field: Field, cells: &[String]) -> String {
         let first = self.cell(cells, field).to_owned();
         let Some((end, index)) = field.end().and_then(|end| Some((end, *self.fields.get(&end)?))) else {
             return first;

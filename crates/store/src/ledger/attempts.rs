@@ -125,7 +125,7 @@ pub(crate) fn end(books: &mut Books, end: &AttemptEnd, held: Option<&Held>) -> R
 
 fn close(books: &Books, end: &AttemptEnd) -> Result<(), Trouble> {
     let failure = end.failure.as_ref();
-    books.conn().execute(
+    books.conn().send(
         "UPDATE attempts SET ended_at = $2, replied = $3, outcome = $4, http_status = $5, code = $6, detail = $7,
              log_id = $8
          WHERE seq = $1",
@@ -175,7 +175,7 @@ pub(crate) fn recover(books: &mut Books, domain: &QuotaDomain, now: Timestamp) -
         books.conn().execute("DELETE FROM changed", &[])?;
     } else if let Some(lanes) = lanes {
         for (job, _) in waiting::changed_in(books.conn(), Some(&lanes))? {
-            books.conn().execute("DELETE FROM changed WHERE job = $1", values![job])?;
+            books.conn().send("DELETE FROM changed WHERE job = $1", values![job])?;
         }
     }
     Ok(open.len())

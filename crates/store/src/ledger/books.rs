@@ -329,7 +329,7 @@ impl Books {
             Announces::Others(held) => Arc::clone(held).schedules(self, lane)?,
         };
         if !is_ours {
-            self.conn.execute("INSERT INTO changed (job) VALUES ($1) ON CONFLICT (job) DO NOTHING", values![job])?;
+            self.conn.send("INSERT INTO changed (job) VALUES ($1) ON CONFLICT (job) DO NOTHING", values![job])?;
         }
         Ok(())
     }

@@ -76,7 +76,7 @@ pub(crate) fn of_lanes(conn: &Conn, since: impl Fn(&LaneKey) -> Timestamp) -> Re
 pub(crate) fn note(conn: &Conn, lane: i64, at: Timestamp) -> Result<()> {
     let note = "INSERT INTO call_days (lane, day, calls) VALUES ($1, $2, 1)
          ON CONFLICT (lane, day) DO UPDATE SET calls = call_days.calls + 1";
-    conn.execute(note, values![lane, at.china_day()]).map(drop)
+    conn.send(note, values![lane, at.china_day()])
 }
 
 /// Calls that were counted, by lane and calendar day, of a month at least.

@@ -61,11 +61,11 @@ impl Needs {
 /// Writes what the job waits for, in place of what it waited for before.
 pub(crate) fn keep(conn: &Conn, seq: JobSeq, needs: &Needs, is_new: bool) -> driver::Result<()> {
     if !is_new {
-        conn.execute("DELETE FROM prerequisites WHERE job = $1", values![seq])?;
+        conn.send("DELETE FROM prerequisites WHERE job = $1", values![seq])?;
     }
     let sql = "INSERT INTO prerequisites (job, n, id, takes, field) VALUES ($1, $2, $3, $4, $5)";
     for (n, need) in needs.rows.iter().enumerate() {
-        conn.execute(sql, values![seq, n, need.id, i64::from(need.takes), need.field])?;
+        conn.send(sql, values![seq, n, need.id, i64::from(need.takes), need.field])?;
     }
     Ok(())
 }
@@ -240,7 +240,7 @@ fn become_of(books: &mut Books, job: &Blocked, due: Due, now: Timestamp) -> Resu
         Due::Waits { absent } if absent || job.is_overdue_noted => {
             let since = absent.then_some(now);
             let sql = "UPDATE jobs SET absent_since = $2 WHERE seq = $1 AND (absent_since IS NULL) <> (CAST($2 AS BIGINT) IS NULL)";
-            books.conn().execute(sql, values![job.seq, since])?;
+            books.conn().send(sql, values![job.seq, since])?;
         }
         Due::Waits { .. } => {}
         Due::Never(reason, cause) => die(books, job, reason, cause, now)?,

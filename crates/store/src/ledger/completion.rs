@@ -25,7 +25,7 @@ pub(super) fn tell(conn: &Conn, batch: i64, now: Timestamp) -> Result<()> {
         "warnings": counts.warnings, "dead": counts.dead, "held": counts.held, "cancelled": counts.cancelled, "finished_at": now,
     });
     // A row that belongs to neither a job nor an input is an event; its document stands where those have properties.
-    conn.execute("INSERT INTO outbox (amqp) VALUES ($1)", values![event.to_string()]).map(drop)
+    conn.send("INSERT INTO outbox (amqp) VALUES ($1)", values![event.to_string()])
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ pub(crate) fn extend(conn: &Conn, sharing: Sharing, seqs: &[i64]) -> Result<()> 
     let (_, until) = end_of(conn, sharing.claim)?;
     for seq in seqs {
         let extend = "UPDATE outbox SET claimed_until = $3 WHERE seq = $1 AND owner = $2";
-        conn.execute(extend, values![seq, sharing.owner.0, until])?;
+        conn.send(extend, values![seq, sharing.owner.0, until])?;
     }
     Ok(())
 }
@@ -169,12 +169,12 @@ pub(crate) fn reached(conn: &Conn, sharing: Option<Sharing>, rows: &[(i64, Reach
     for (seq, reached) in rows {
         let reached = reached.number();
         match sharing {
-            None => conn.execute("UPDATE outbox SET reached = $2 WHERE seq = $1", values![seq, reached])?,
+            None => conn.send("UPDATE outbox SET reached = $2 WHERE seq = $1", values![seq, reached])?,
             Some(Sharing { owner, .. }) => {
                 let reach = "UPDATE outbox SET reached = $2 WHERE seq = $1 AND owner = $3";
-                conn.execute(reach, values![seq, reached, owner.0])?
+                conn.send(reach, values![seq, reached, owner.0])?;
             }
-        };
+        }
     }
     Ok(())
 }
@@ -183,11 +183,11 @@ pub(crate) fn reached(conn: &Conn, sharing: Option<Sharing>, rows: &[(i64, Reach
 pub(crate) fn done(conn: &Conn, sharing: Option<Sharing>, seqs: &[i64]) -> Result<()> {
     for seq in seqs {
         match sharing {
-            None => conn.execute("DELETE FROM outbox WHERE seq = $1", values![seq])?,
+            None => conn.send("DELETE FROM outbox WHERE seq = $1", values![seq])?,
             Some(Sharing { owner, .. }) => {
-                conn.execute("DELETE FROM outbox WHERE seq = $1 AND owner = $2", values![seq, owner.0])?
+                conn.send("DELETE FROM outbox WHERE seq = $1 AND owner = $2", values![seq, owner.0])?;
             }
-        };
+        }
     }
     Ok(())
 }

@@ -217,7 +217,7 @@ fn end(
 ) -> Result<Pile, Trouble> {
     let outbox = published(books, seq, standing)?;
     let failure = ended.failure;
-    books.conn().execute(
+    books.conn().send(
         "UPDATE jobs SET state = $2, attempts = $3, ended_at = $4, outbox = $5, key = $6, result = $7, warnings = $8,
              reason = $9, http_status = $10, code = $11, detail = $12, cure = $13, log_id = $14
          WHERE seq = $1",
@@ -254,7 +254,7 @@ fn park(
     failure: Option<&Failure>,
 ) -> Result<Pile, Trouble> {
     let code = failure.and_then(|failure| failure.code);
-    books.conn().execute(
+    books.conn().send(
         "UPDATE jobs SET state = $2, attempts = $3, not_before = $4, http_status = $5, code = $6, detail = $7,
              cure = $8, log_id = $9, candidates = $10
          WHERE seq = $1",

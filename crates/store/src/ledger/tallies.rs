@@ -250,7 +250,7 @@ impl Tallies {
             let reason = pile.reason.map_or("", Reason::as_str);
             let code = pile.code.unwrap_or(NO_CODE);
             let Pile { batch, lane, kind, priority, .. } = pile;
-            conn.execute(KEEP, values![batch, lane, kind, priority, reason, code, change.by, change.latest_at])?;
+            conn.send(KEEP, values![batch, lane, kind, priority, reason, code, change.by, change.latest_at])?;
         }
         Ok(())
     }
@@ -265,9 +265,9 @@ impl Tallies {
                 continue;
             }
             let InputPile { batch, app, method, reason } = &pile;
-            conn.execute(KEEP_INPUTS, values![batch, app, method, reason, change.by, change.latest_at])?;
+            conn.send(KEEP_INPUTS, values![batch, app, method, reason, change.by, change.latest_at])?;
             if change.by < 0 {
-                conn.execute(SWEEP_INPUTS, values![batch, app, method, reason])?;
+                conn.send(SWEEP_INPUTS, values![batch, app, method, reason])?;
             }
         }
         Ok(())

@@ -127,7 +127,7 @@ pub(crate) fn take_changed(
     let mut names = Names::default();
     let mut changed = Changed::default();
     for job in jobs {
-        conn.execute("DELETE FROM changed WHERE job = $1", values![job])?;
+        conn.send("DELETE FROM changed WHERE job = $1", values![job])?;
         if let Some(waiting) = find(conn, job, &mut names)? {
             changed.waiting.push(waiting);
         } else if let Some(lane) = lane_of_ended(conn, job)? {

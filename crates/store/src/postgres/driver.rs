@@ -4,14 +4,16 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use futures_executor::block_on;
-use futures_util::TryStreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, TryStreamExt as _};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Statement};
 
 use super::server::Server;
-use super::values::Bound;
+use super::values::{Bound, Kept};
 use crate::driver::{Access, Driver, Each, Error, Kind, Result, Row, Value};
 
 /// Statements kept prepared per connection. Those over piles have many forms.
@@ -48,11 +50,17 @@ enum Stands {
 }
 
 struct Session {
-    client: Client,
+    client: Arc<Client>,
     statements: HashMap<String, Statement>,
+    /// The answers to what was sent without waiting, in order.
+    unanswered: Vec<BoxFuture<'static, Sql<u64>>>,
 }
 
 impl Session {
+    fn over(client: Client) -> Self {
+        Self { client: Arc::new(client), statements: HashMap::new(), unanswered: Vec::new() }
+    }
+
     fn prepared(&mut self, sql: &str) -> Sql<Statement> {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
@@ -64,6 +72,28 @@ impl Session {
         self.statements.insert(sql.to_owned(), statement.clone());
         Ok(statement)
     }
+
+    /// Sends a statement, and leaves its answer for later.
+    fn send(&mut self, sql: &str, values: &[Value<'_>]) -> Sql<()> {
+        let statement = self.prepared(sql)?;
+        let (client, kept) = (Arc::clone(&self.client), values.iter().map(Kept::of).collect::<Vec<_>>());
+        let mut answer = async move { client.execute_raw(&statement, kept.iter().map(Kept::bound)).await }.boxed();
+        // It is on its way when it was polled once.
+        match (&mut answer).now_or_never() {
+            Some(answered) => self.unanswered.push(async { answered }.boxed()),
+            None => self.unanswered.push(answer),
+        }
+        Ok(())
+    }
+
+    /// The answers to all that was sent: how many rows were changed.
+    fn answers(&mut self) -> Sql<u64> {
+        let mut changed = 0;
+        for answer in self.unanswered.drain(..) {
+            changed += block_on(answer)?;
+        }
+        Ok(changed)
+    }
 }
 
 impl PostgresConn {
@@ -71,8 +101,19 @@ impl PostgresConn {
         Self { server, session: RefCell::default(), stands: Cell::new(Stands::Outside), changes: Cell::default() }
     }
 
-    /// Does something with the connection, which is made if it is not there. One that failed is not used again.
+    /// Does something with the connection and waits for all answers: what failed before says more than what failed by it.
     fn with<T>(&self, work: impl FnOnce(&mut Session) -> Sql<T>) -> Result<T> {
+        let (done, changed) = self.at_hand(|session| {
+            let done = work(session);
+            let changed = session.answers()?;
+            Ok((done?, changed))
+        })?;
+        self.add_changes(changed);
+        Ok(done)
+    }
+
+    /// Does something with the connection, which is made if it is not there. One that failed is not used again.
+    fn at_hand<T>(&self, work: impl FnOnce(&mut Session) -> Sql<T>) -> Result<T> {
         let mut session = self.session.borrow_mut();
         let is_lost = session.as_ref().is_none_or(|session| session.client.is_closed());
         if is_lost && self.is_in_transaction() {
@@ -83,7 +124,7 @@ impl PostgresConn {
         }
         let at_hand = match &mut *session {
             Some(at_hand) => at_hand,
-            empty => empty.insert(Session { client: self.server.connect()?, statements: HashMap::new() }),
+            empty => empty.insert(Session::over(self.server.connect()?)),
         };
         work(at_hand).map_err(|error| {
             let error = failed(&error);
@@ -110,6 +151,14 @@ impl Driver for PostgresConn {
         })?;
         self.add_changes(changed);
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    }
+
+    fn send(&self, sql: &str, values: &[Value<'_>]) -> Result<()> {
+        if self.is_in_transaction() {
+            self.at_hand(|session| session.send(sql, values))
+        } else {
+            self.execute(sql, values).map(drop)
+        }
     }
 
     fn query(&self, sql: &str, values: &[Value<'_>], each: Each<'_>) -> Result<()> {
@@ -156,7 +205,11 @@ impl Driver for PostgresConn {
         if !self.is_in_transaction() {
             return;
         }
-        let ended = self.with(|session| block_on(session.client.batch_execute("ROLLBACK")));
+        let ended = self.at_hand(|session| {
+            // Nobody asks any more what became of it.
+            session.unanswered.clear();
+            block_on(session.client.batch_execute("ROLLBACK"))
+        });
         self.stands.set(Stands::Outside);
         if ended.is_err() {
             // The server rolls back by itself when the connection is gone.

@@ -1,5 +1,6 @@
 //! The suites of every store, over a server; each test has a schema of its own there, which goes with it.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -7,7 +8,9 @@ use futures_executor::block_on;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Server;
+use super::driver::PostgresConn;
 use crate::contract::{T0, counts, from_amqp, job, owners_contract, queue, store_contract};
+use crate::driver::{Access, Driver as _, Kind, Row, values};
 pub(crate) use crate::ledger::{Mode, SqlStore};
 use paceline_ports::location::{self, KeySource, Location, StoreUrl};
 
@@ -120,7 +123,7 @@ async fn who_is_stopped_in_the_middle_of_a_transaction_keeps_nobody_from_writing
     stopped.execute("INSERT INTO meta (name, value) VALUES ('half', 1)", &[]).unwrap();
     queue(&ledger, from_amqp(job("a"))).await;
     let continued = stopped.commit().unwrap_err();
-    assert_eq!(continued.kind(), crate::driver::Kind::Environment, "{continued}");
+    assert_eq!(continued.kind(), Kind::Environment, "{continued}");
     stopped.rollback();
     let half = "SELECT count(*) FROM meta WHERE name = 'half'";
     assert_eq!(stopped.query_value::<i64>(half, &[]).unwrap(), 0, "over a connection of its own again");
@@ -217,4 +220,40 @@ async fn a_ledger_is_carried_from_a_file_to_a_server() {
 async fn a_ledger_is_carried_from_a_server_to_a_file() {
     let (schema, folder) = (Schema::new(), tempfile::tempdir().unwrap());
     crate::transfer::tests::it_is_carried(schema.location(3_600), file_with_key(folder.path())).await;
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
+fn what_was_sent_without_waiting_is_seen_and_fails_before_anything_is_kept() {
+    let schema = Schema::new();
+    let conn = PostgresConn::to(Server::of(&schema.location(10)).unwrap().unwrap());
+    conn.execute("CREATE TABLE one (n BIGINT PRIMARY KEY)", &[]).unwrap();
+    let send = |n: i64| conn.send("INSERT INTO one (n) VALUES ($1)", values![n]);
+    let count = || {
+        let mut count = 0_i64;
+        let each: &mut dyn FnMut(&Row<'_>) -> _ = &mut |row| {
+            count = row.get(0)?;
+            Ok(ControlFlow::Continue(()))
+        };
+        conn.query("SELECT count(*) FROM one", &[], each).map(|()| count)
+    };
+
+    conn.begin(Access::Write).unwrap();
+    send(1).and_then(|()| send(1)).and_then(|()| send(2)).unwrap();
+    let told = conn.commit().unwrap_err();
+    assert!(told.to_string().contains("one_pkey") && told.kind() == Kind::Statement, "{told}");
+    assert_eq!(count().unwrap(), 0, "nothing of it was kept");
+
+    conn.begin(Access::Write).unwrap();
+    send(1).and_then(|()| send(1)).unwrap();
+    let told = count().unwrap_err();
+    assert!(told.to_string().contains("one_pkey"), "what failed first is told: {told}");
+    conn.rollback();
+
+    let before = conn.changes();
+    conn.begin(Access::Write).unwrap();
+    send(1).and_then(|()| send(2)).unwrap();
+    assert_eq!(count().unwrap(), 2, "who sent it sees it");
+    conn.commit().unwrap();
+    assert_eq!(conn.changes() - before, 2);
 }

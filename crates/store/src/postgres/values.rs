@@ -38,6 +38,37 @@ impl ToSql for Bound<'_> {
     to_sql_checked!();
 }
 
+/// A value that is sent while nobody waits.
+pub(super) enum Kept {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+impl Kept {
+    pub(super) fn of(value: &Value<'_>) -> Self {
+        match *value {
+            Value::Null => Self::Null,
+            Value::Integer(number) => Self::Integer(number),
+            Value::Real(number) => Self::Real(number),
+            Value::Text(text) => Self::Text(text.to_owned()),
+            Value::Blob(bytes) => Self::Blob(bytes.to_owned()),
+        }
+    }
+
+    pub(super) fn bound(&self) -> Bound<'_> {
+        Bound(match self {
+            Self::Null => Value::Null,
+            Self::Integer(number) => Value::Integer(*number),
+            Self::Real(number) => Value::Real(*number),
+            Self::Text(text) => Value::Text(text),
+            Self::Blob(bytes) => Value::Blob(bytes),
+        })
+    }
+}
+
 /// What a value is; the value itself may be a secret.
 const fn kind_of(value: Value<'_>) -> &'static str {
     match value {
