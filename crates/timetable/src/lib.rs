@@ -2,8 +2,9 @@
 //! jobs. Pure: it reads no file, no clock and no network.
 //!
 //! [`Rule`] is the rule file: the term, its sections, and what the rows are to hold. [`Sheet::lessons`] reads a table and
-//! [`ics::lessons`] a calendar; `words.rs` knows how people write weeks, days and sections. [`expand()`] holds the lessons in the term (`term.rs`),
-//! finds [`overlaps()`] and joins meetings to `series.rs`, and [`Plan::table`] writes the rows.
+//! [`ics::lessons`] a calendar; `field.rs` knows the headings, `words.rs` how people write weeks, days and sections.
+//! [`expand()`] holds the lessons in the term (`term.rs`), finds [`overlaps()`] and joins meetings to `series.rs`, and
+//! [`Plan::table`] writes the rows.
 
 mod expand;
 mod field;
