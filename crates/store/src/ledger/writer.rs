@@ -5,6 +5,8 @@
 //!
 //! On a server, whoever writes keeps the others waiting, and a lease is not renewed before the transaction that relies on
 //! it ends. So a group whose statements are slow ends early, and the rest of it comes in the next turn.
+//!
+//! Decision: docs/decisions/0070-changes-are-sent-ahead.md
 
 use std::time::Duration;
 
