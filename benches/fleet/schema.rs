@@ -15,14 +15,12 @@ impl Schema {
         let database = std::env::var("PACELINE_TEST_POSTGRES_URL");
         let database = database.context("PACELINE_TEST_POSTGRES_URL names no database: see scripts/postgres")?;
         let schema = Self { database, name: format!("bench_{}_{:x}", std::process::id(), fastrand::u32(..)) };
-        schema.tell("CREATE SCHEMA")?;
+        schema.tell(&format!("CREATE SCHEMA {}", schema.name))?;
         Ok(schema)
     }
 
-    fn tell(&self, what: &str) -> anyhow::Result<()> {
-        let cascade = if what.starts_with("DROP") { "CASCADE" } else { "" };
-        let statement = format!("{what} {} {cascade}", self.name);
-        let done = Command::new("psql").args(["-q", "-d", &self.database, "-c", &statement]).output();
+    fn tell(&self, statement: &str) -> anyhow::Result<()> {
+        let done = Command::new("psql").args(["-q", "-d", &self.database, "-c", statement]).output();
         let done = done.context("psql did not start")?;
         ensure!(done.status.success(), "psql: {}", String::from_utf8_lossy(&done.stderr));
         Ok(())
@@ -36,6 +34,6 @@ impl Schema {
 impl Drop for Schema {
     fn drop(&mut self) {
         // What is left of it costs room alone.
-        let _ = self.tell("DROP SCHEMA");
+        let _ = self.tell(&format!("DROP SCHEMA {} CASCADE", self.name));
     }
 }

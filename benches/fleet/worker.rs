@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, ensure};
@@ -66,7 +66,7 @@ impl Site {
     pub(crate) fn logs(&self) -> String {
         let files = std::fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path());
         let logs = files.filter(|path| path.extension().is_some_and(|kind| kind == "log"));
-        logs.map(|log: PathBuf| std::fs::read_to_string(Path::new(&log)).unwrap_or_default()).collect()
+        logs.map(|log| std::fs::read_to_string(log).unwrap_or_default()).collect()
     }
 }
 

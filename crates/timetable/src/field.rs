@@ -107,23 +107,9 @@ impl Field {
     }
 
     /// Which column has the end, where a table has the first and the last in a column each.
-    pub(crate) const fn end(self) -> Option<Self> {
-        match self {
-            Self::Weeks => Some(Self::LastWeek),
-            Self::Sections => Some(Self::LastSection),
-            Self::From => Some(Self::To),
-            Self::Course
-            | Self::Code
-            | Self::Class
-            | Self::Teacher
-            | Self::Room
-            | Self::LastWeek
-            | Self::Parity
-            | Self::Day
-            | Self::LastSection
-            | Self::To
-            | Self::When => None,
-        }
+    pub(crate) fn end(self) -> Option<Self> {
+        let ends = [(Self::Weeks, Self::LastWeek), (Self::Sections, Self::LastSection), (Self::From, Self::To)];
+        ends.into_iter().find(|(first, _)| *first == self).map(|(_, end)| end)
     }
 
     pub(crate) const fn example(self) -> TimeForm {

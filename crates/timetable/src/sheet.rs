@@ -96,7 +96,7 @@ impl Reader<'_> {
             }
         }
         // A table that has both gives the times for people to read; the rule says when a section is.
-        if self.fields.contains_key(&Field::Sections) {
+        if [Field::Sections, Field::When].iter().any(|field| self.fields.contains_key(field)) {
             self.fields.retain(|field, _| !matches!(field, Field::From | Field::To));
         }
         if !self.fields.contains_key(&Field::When) {

@@ -85,6 +85,8 @@ fn beginning_and_end_of_times_and_weeks_may_have_a_column_each() {
     let both = "课程名称,星期,节次,周次,开始时间,结束时间\n甲,周一,1-2,1,,\n乙,周二,1-2,1,8:05,9:35";
     let starts: Vec<_> = lessons(&rule, both).iter().map(|lesson| lesson.slots[0].start).collect();
     assert_eq!(starts, [date(2026, 8, 31).at(8, 0, 0, 0), date(2026, 9, 1).at(8, 0, 0, 0)], "sections are the rule's");
+    let all_in_one = lessons(&rule, "课程名称,上课时间,开始时间,结束时间\n甲,周一1-2节{1周},,");
+    assert_eq!(all_in_one[0].slots, lessons(&rule, "课程名称,上课时间\n甲,周一1-2节{1周}")[0].slots);
 }
 
 /// How systems of universities list what is taught: all times of a course in one cell, their rooms in another.
