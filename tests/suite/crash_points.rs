@@ -1,4 +1,4 @@
-//! The points at which the trial `crash` lets the process die: named alike everywhere, and not there in a usual build.
+//! The points at which the trial `crash` lets the process die: named alike everywhere, and not there in a release.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -36,9 +36,19 @@ fn every_point_is_passed_and_waited_for() {
     assert!(missing.is_empty(), "tests/trials/crash/round.rs never waits for {missing:?}");
 }
 
+/// They are there with debug assertions alone, which only this build and its like have.
 #[test]
-#[cfg(not(feature = "crash-points"))]
-fn a_usual_build_has_none() {
+fn no_release_has_them() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for place in ["Cargo.toml", ".cargo/config.toml", ".github/workflows/release.yml"] {
+        let text = std::fs::read_to_string(root.join(place)).unwrap_or_default();
+        assert!(!text.contains("debug-assertions"), "{place}");
+    }
+}
+
+#[test]
+#[cfg(not(debug_assertions))]
+fn nobody_can_ask_a_release_to_die() {
     let folder = tempfile::tempdir().unwrap();
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/campus.csv");
     let mut command = Command::new(env!("CARGO_BIN_EXE_paceline"));
@@ -48,7 +58,7 @@ fn a_usual_build_has_none() {
 }
 
 #[test]
-#[cfg(feature = "crash-points")]
+#[cfg(debug_assertions)]
 fn the_process_dies_where_it_was_asked_to() {
     use std::os::unix::process::ExitStatusExt;
 

@@ -1,4 +1,4 @@
-//! Named points at which a test lets the process die on the spot: nothing at all unless the feature `crash-points` is on.
+//! Named points at which a test lets the process die on the spot: in builds with debug assertions, and in no release.
 //!
 //! `PACELINE_CRASH_AT=after-send:3` ends the process when it comes to that point for the third time. It ends by `abort`:
 //! no destructor runs, nothing is flushed, no other task takes another step. That is what SIGKILL does; but a SIGKILL
@@ -6,9 +6,9 @@
 //!
 //! Decision: docs/decisions/0034-a-crash-point-aborts.md
 
-#[cfg(feature = "crash-points")]
+#[cfg(debug_assertions)]
 pub use self::armed::{during, reach};
-#[cfg(not(feature = "crash-points"))]
+#[cfg(not(debug_assertions))]
 pub use self::unarmed::{during, reach};
 
 /// Every point there is, in the order of a job's way.
@@ -45,7 +45,7 @@ pub const POINTS: &[&str] = &[
     "after-look-up",
 ];
 
-#[cfg(not(feature = "crash-points"))]
+#[cfg(not(debug_assertions))]
 mod unarmed {
     use std::time::Duration;
 
@@ -60,7 +60,7 @@ mod unarmed {
     }
 }
 
-#[cfg(feature = "crash-points")]
+#[cfg(debug_assertions)]
 mod armed {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};

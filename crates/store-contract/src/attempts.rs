@@ -1,7 +1,9 @@
 //! Attempts: what is recorded, what is charged, what recovery does, and which calls still count.
 
 use super::*;
+use futures_util::future::{join, join3};
 use paceline_domain::outcome::NOT_SENT;
+use paceline_ports::LedgerError;
 
 /// Only the end of a job's own call is charged, and a throttled one only if the engine says so.
 pub async fn attempts_are_charged_as_they_end(store: Store<'_>) {
@@ -70,6 +72,39 @@ pub async fn an_uncertain_job_is_looked_up_and_not_sent(store: Store<'_>) {
     let absent = Settlement::Queued { not_before: None, charged: false, failure: None };
     store.domain.end_attempt(ended(look_up, 11, Some((seq, absent)))).await.unwrap();
     assert!(store.domain.begin_attempt(start(Purpose::Job(seq), 12)).await.unwrap().1.is_some());
+}
+
+/// What comes at the same time is as if it came in turn: of a job, an attempt and an object there is one.
+pub async fn what_comes_together_is_as_if_in_turn(store: Store<'_>) {
+    let Store { intake, domain, .. } = store;
+    let (a, b) = (queue(intake, from_amqp(job("a"))).await.seq, queue(intake, from_amqp(job("b"))).await.seq);
+    let of = |seq| domain.begin_attempt(start(Purpose::Job(seq), 0));
+    let (first, other, second) = join3(of(a), of(b), of(a)).await;
+    let ((first, _), (other, _), (second, read)) = (first.unwrap(), other.unwrap(), second.unwrap());
+    assert_ne!((first, other), (AttemptSeq::NONE, AttemptSeq::NONE));
+    assert_eq!((second, read), (AttemptSeq::NONE, None), "a job is called once at a time");
+
+    let sole = |seq| {
+        let result = json!({"room": {"room_id": "k"}});
+        Some((seq, Settlement::Succeeded { key: Some("k".into()), result, sole: true, warnings: Vec::new() }))
+    };
+    let end = |attempt, seq| domain.end_attempt(ended(attempt, 1, sole(seq)));
+    let (one, again, claimed) = join3(end(first, a), end(first, a), end(other, b)).await;
+    assert!(one.is_ok() && again.is_ok(), "the same end twice is one");
+    assert!(matches!(claimed.unwrap_err(), LedgerError::Claimed(by) if by == "a"));
+
+    let lost = Settlement::Uncertain { not_before: at(9), charged: true, failure: failure("cut") };
+    domain.end_attempt(ended(other, 2, Some((b, lost)))).await.unwrap();
+    let look_up = |sent_s| domain.begin_attempt(start(Purpose::LookUp(b), sent_s));
+    let (found, absent) = join(look_up(10), look_up(11)).await;
+    let again = Settlement::Queued { not_before: None, charged: false, failure: None };
+    let found = domain.end_attempt(ended(found.unwrap().0, 12, Some((b, success("other")))));
+    let absent = domain.end_attempt(ended(absent.unwrap().0, 12, Some((b, again))));
+    let (found, absent) = join(found, absent).await;
+    assert!(found.is_ok() && absent.is_ok());
+    let counts = counts(store.ledger).await;
+    assert_eq!((counts.succeeded, counts.queued, counts.uncertain), (2, 0, 0), "the first ending stays");
+    assert_eq!(endings(store.outbox, 0, 9).await.len(), 2);
 }
 
 /// A late reply closes its attempt and leaves the job's first ending alone.

@@ -92,6 +92,9 @@ impl<'a> Row<'a> {
 /// What is called for each row, until it says that this was enough.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(&Row<'_>) -> Result<ControlFlow<()>>;
 
+/// What is called for each row with the place of the values that it is of.
+pub(crate) type EachOf<'a> = &'a mut dyn FnMut(usize, &Row<'_>) -> Result<()>;
+
 /// What a transaction is begun for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -114,6 +117,15 @@ pub(crate) trait Driver: Send {
 
     /// Runs a statement that gives rows.
     fn query(&self, sql: &str, values: &[Value<'_>], each: Each<'_>) -> Result<()>;
+
+    /// Runs a statement that gives rows once for each of these lists of values, and says of each row which one it is of. A
+    /// server is asked for all of them before the first one is waited for.
+    fn query_all(&self, sql: &str, lists: &[&[Value<'_>]], each: EachOf<'_>) -> Result<()> {
+        for (at, values) in lists.iter().enumerate() {
+            self.query(sql, values, &mut |row| each(at, row).map(ControlFlow::Continue))?;
+        }
+        Ok(())
+    }
 
     /// Begins a transaction.
     fn begin(&self, access: Access) -> Result<()>;
@@ -223,6 +235,40 @@ impl Conn {
         Ok(found)
     }
 
+    /// Runs the statement for each of these lists of values, and calls `each` for each row with the place of its list. On a
+    /// server that takes about as long as one of them.
+    pub(crate) fn query_each_of<const N: usize>(
+        &self,
+        sql: &str,
+        lists: &[[Value<'_>; N]],
+        mut each: impl FnMut(usize, &Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        #[cfg(test)]
+        note(sql);
+        if lists.is_empty() {
+            return Ok(());
+        }
+        let lists: Vec<&[Value<'_>]> = lists.iter().map(<[Value<'_>; N]>::as_slice).collect();
+        self.driver.query_all(sql, &lists, &mut each)
+    }
+
+    /// Likewise; gives what `read` makes of the first row of each, if there is one.
+    pub(crate) fn query_all<const N: usize, T>(
+        &self,
+        sql: &str,
+        lists: &[[Value<'_>; N]],
+        mut read: impl FnMut(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<Option<T>>> {
+        let mut found: Vec<Option<T>> = lists.iter().map(|_| None).collect();
+        self.query_each_of(sql, lists, |at, row| {
+            if let Some(place @ None) = found.get_mut(at) {
+                *place = Some(read(row)?);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     /// What `read` makes of the first row, if there is one.
     pub(crate) fn query_opt<T>(
         &self,
@@ -250,16 +296,16 @@ impl Conn {
         self.query_opt(sql, values, read)?.ok_or_else(|| Error::unexpected("what should be there is not"))
     }
 
-    /// What `read` makes of the first row, if there is one; nobody else changes it before this transaction ends.
-    pub(crate) fn query_locked<T>(
+    /// As [`Self::query_all`]; nobody else changes those rows before this transaction ends.
+    pub(crate) fn query_all_locked<const N: usize, T>(
         &self,
         sql: &str,
-        values: &[Value<'_>],
-        read: impl FnOnce(&Row<'_>) -> Result<T>,
-    ) -> Result<Option<T>> {
+        lists: &[[Value<'_>; N]],
+        read: impl FnMut(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<Option<T>>> {
         match self.driver.lock_rows() {
-            "" => self.query_opt(sql, values, read),
-            lock => self.query_opt(&format!("{sql} {lock}"), values, read),
+            "" => self.query_all(sql, lists, read),
+            lock => self.query_all(&format!("{sql} {lock}"), lists, read),
         }
     }
 

@@ -18,7 +18,7 @@ pub(crate) fn record(books: &Books, deed: &Deed, count: usize, now: Timestamp) -
     }
     let facts = serde_json::to_string(&deed.facts.0).unwrap_or_default();
     let (by, action) = (&deed.by, deed.action.as_str());
-    books.conn().execute(
+    books.conn().send(
         "INSERT INTO activity (change, at, via, actor, uid, action, count, facts)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         values![by.change, now, by.via.as_str(), by.name, by.uid, action, count, facts],

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::counted::Counted;
-use super::held::Held;
+use super::held::{Held, Part};
 use super::leases::Lease;
 use super::seal::Seal;
 use super::tallies::Tallies;
@@ -96,6 +96,8 @@ pub(crate) struct Books {
     names: Names,
     /// Of the transaction: what was found to be still owned.
     checked: HashSet<Lease>,
+    /// Of the transaction: jobs that were settled or released since somebody has read ahead.
+    touched: HashSet<JobSeq>,
     /// Whether other processes forget batches.
     is_shared: bool,
 }
@@ -146,6 +148,7 @@ impl Books {
             unblocked: Vec::new(),
             names: Names::default(),
             checked: HashSet::new(),
+            touched: HashSet::new(),
             is_shared: false,
         }
     }
@@ -174,6 +177,7 @@ impl Books {
     /// Runs `work` in one transaction: all of it is on the disk when this returns `Ok`, none of it otherwise.
     pub(crate) fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Trouble>) -> Result<T, Trouble> {
         self.checked.clear();
+        self.touched.clear();
         if self.is_shared {
             self.batches.clear();
             self.names.forget_batches();
@@ -214,13 +218,36 @@ impl Books {
 
     /// Goes on only if the domain of what is changed in this transaction is still owned.
     pub(crate) fn check(&mut self, lease: Option<&Lease>) -> Result<(), Trouble> {
-        if let Some(lease) = lease
-            && !self.checked.contains(lease)
-        {
-            lease.check(&self.conn)?;
-            self.checked.insert(lease.clone());
-        }
+        let Some(lease) = lease else { return Ok(()) };
+        self.look_at(&[lease])?;
+        if self.checked.contains(lease) { Ok(()) } else { Err(lease.lost()) }
+    }
+
+    /// Finds out of several domains at one time whether they are still owned, before each is checked.
+    pub(crate) fn check_ahead(&mut self, parts: &[Arc<Part>]) -> Result<(), Error> {
+        let leases: HashSet<_> = parts.iter().filter_map(|part| part.lease()).collect();
+        self.look_at(&leases.into_iter().collect::<Vec<_>>())
+    }
+
+    fn look_at(&mut self, leases: &[&Lease]) -> Result<(), Error> {
+        let new: Vec<_> = leases.iter().copied().filter(|lease| !self.checked.contains(*lease)).collect();
+        let owned = new.iter().zip(Lease::owned(&self.conn, &new)?).filter(|(_, is_owned)| *is_owned);
+        self.checked.extend(owned.map(|(lease, _)| (*lease).clone()));
         Ok(())
+    }
+
+    /// What was read of this job before is no longer so.
+    pub(crate) fn touch(&mut self, job: JobSeq) {
+        self.touched.insert(job);
+    }
+
+    pub(crate) fn is_touched(&self, job: JobSeq) -> bool {
+        self.touched.contains(&job)
+    }
+
+    /// Somebody reads anew.
+    pub(crate) fn forget_touched(&mut self) {
+        self.touched.clear();
     }
 
     /// A job of this batch is settled at this instant.
@@ -300,7 +327,7 @@ impl Books {
     /// Forgets a batch that holds nothing.
     pub(crate) fn forget_batch(&mut self, batch: i64) -> Result<(), Error> {
         self.tallies.forget_batch(&self.conn, batch)?;
-        self.conn.execute("DELETE FROM batches WHERE batch = $1", values![batch])?;
+        self.conn.send("DELETE FROM batches WHERE batch = $1", values![batch])?;
         self.batches.retain(|_, known| *known != batch);
         self.names.forget_batches();
         Ok(())
@@ -318,7 +345,19 @@ impl Books {
 
     /// Puts a blocked job into its lane, with the values that it took; gives it back if it is not in flight.
     pub(crate) fn release(&mut self, job: JobSeq, filled: Option<&str>) -> Result<Option<Waiting>, Error> {
+        self.touch(job);
         waiting::release(&self.conn, job, filled, &mut self.names)
+    }
+
+    /// Finds out at one time whether this process still has the domains of these lanes, before their jobs are announced.
+    pub(crate) fn announce_ahead<'a>(&mut self, lanes: impl Iterator<Item = &'a LaneKey>) -> Result<(), Error> {
+        match &self.announces {
+            Announces::Nothing | Announces::All => Ok(()),
+            Announces::Others(held) => {
+                let parts: Vec<_> = lanes.filter_map(|lane| held.fenced(lane)).collect();
+                self.check_ahead(&parts)
+            }
+        }
     }
 
     /// Notes, for the process that schedules, that a job was put to work or cancelled by this one.

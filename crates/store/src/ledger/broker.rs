@@ -8,11 +8,11 @@ use paceline_ports::operator::BrokerStanding;
 pub(super) fn set(books: &Books, standing: Option<&BrokerStanding>) -> Result<(), Trouble> {
     let conn = books.conn();
     let Some(BrokerStanding { since, status }) = standing else {
-        conn.execute("DELETE FROM broker", &[])?;
+        conn.send("DELETE FROM broker", &[])?;
         return Ok(());
     };
     let status = serde_json::to_string(status).map_err(|error| driver::Error::unexpected(error.to_string()))?;
-    conn.execute(
+    conn.send(
         "INSERT INTO broker (\"only\", since, status) VALUES (1, $1, $2)
          ON CONFLICT (\"only\") DO UPDATE SET since = excluded.since, status = excluded.status",
         values![since, status],

@@ -91,7 +91,7 @@ pub(crate) fn by_day(conn: &Conn) -> Result<Vec<CalledDay>> {
 
 /// Forgets days that no budget counts any more.
 pub(crate) fn forget_days(conn: &Conn) -> Result<()> {
-    conn.execute("DELETE FROM call_days WHERE day < (SELECT max(day) FROM call_days) - 62", &[]).map(drop)
+    conn.send("DELETE FROM call_days WHERE day < (SELECT max(day) FROM call_days) - 62", &[])
 }
 
 fn lanes(conn: &Conn) -> Result<Vec<(i64, LaneKey)>> {

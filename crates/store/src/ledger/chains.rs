@@ -52,6 +52,11 @@ impl Needs {
         Self { after, finds, rows }
     }
 
+    /// Whether there is nothing to wait for but jobs of which this is true.
+    pub(crate) fn are_all(&self, is: impl Fn(&str) -> bool) -> bool {
+        !matches!(self.finds, Some(true)) && self.rows.iter().all(|need| is(&need.id))
+    }
+
     /// The state in which the job begins.
     pub(crate) const fn state(&self) -> State {
         if self.rows.is_empty() && !matches!(self.finds, Some(true)) { State::Queued } else { State::Blocked }
@@ -79,6 +84,11 @@ pub(crate) fn state_of(conn: &Conn, seq: JobSeq) -> driver::Result<State> {
     Ok(if waits { State::Blocked } else { State::Queued })
 }
 
+/// Whether anybody waits for a job that is not there.
+pub(crate) fn is_any_absent(conn: &Conn) -> driver::Result<bool> {
+    conn.query_value("SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 6 AND absent_since IS NOT NULL)", &[])
+}
+
 /// How a job came to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
@@ -100,6 +110,12 @@ struct Blocked {
     prerequisites: BTreeMap<i64, Prerequisite>,
 }
 
+impl Blocked {
+    fn is_blocked(&self) -> bool {
+        self.standing.state == State::Blocked
+    }
+}
+
 /// Another job, as one that waits for it needs it.
 struct Prerequisite {
     id: String,
@@ -115,14 +131,14 @@ struct Prerequisite {
 /// One job; `None` if it was dropped.
 fn look(conn: &Conn, seq: JobSeq) -> driver::Result<Option<Blocked>> {
     static SQL: LazyLock<String> = LazyLock::new(|| look_at("jobs j", "j.seq = $1"));
-    Ok(read(conn, &SQL, seq)?.into_values().next())
+    Ok(read(conn, &SQL, &[seq])?.pop().unwrap_or_default().into_values().next())
 }
 
-/// The blocked jobs that wait for this one.
-fn dependents(conn: &Conn, seq: JobSeq) -> driver::Result<BTreeMap<JobSeq, Blocked>> {
+/// The blocked jobs that wait for each of these.
+fn dependents(conn: &Conn, seqs: &[JobSeq]) -> driver::Result<Vec<BTreeMap<JobSeq, Blocked>>> {
     const WAITING: &str = "jobs e JOIN prerequisites d ON d.id = e.id JOIN jobs j ON j.seq = d.job";
     static SQL: LazyLock<String> = LazyLock::new(|| look_at(WAITING, "e.seq = $1 AND j.state = 6"));
-    read(conn, &SQL, seq)
+    read(conn, &SQL, seqs)
 }
 
 /// Everything that is wanted of such jobs at once, because every job of a chain comes this way twice. In no order, which
@@ -136,9 +152,11 @@ fn look_at(jobs: &str, which: &str) -> String {
     )
 }
 
-fn read(conn: &Conn, sql: &str, seq: JobSeq) -> driver::Result<BTreeMap<JobSeq, Blocked>> {
-    let mut jobs: BTreeMap<JobSeq, Blocked> = BTreeMap::new();
-    conn.query_each(sql, values![seq], |row| {
+fn read(conn: &Conn, sql: &str, seqs: &[JobSeq]) -> driver::Result<Vec<BTreeMap<JobSeq, Blocked>>> {
+    let mut found: Vec<BTreeMap<JobSeq, Blocked>> = seqs.iter().map(|_| BTreeMap::new()).collect();
+    let asked: Vec<_> = seqs.iter().map(|seq| [seq.0.into()]).collect();
+    conn.query_each_of(sql, &asked, |at, row| {
+        let Some(jobs) = found.get_mut(at) else { return Ok(()) };
         let job = match jobs.entry(JobSeq(row.get(0)?)) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
@@ -162,13 +180,14 @@ fn read(conn: &Conn, sql: &str, seq: JobSeq) -> driver::Result<BTreeMap<JobSeq, 
         }
         Ok(())
     })?;
-    Ok(jobs)
+    Ok(found)
 }
 
 /// Lets a job begin that was written as blocked: it goes on at once if nothing keeps it, and is given back if it waits in
 /// its lane now.
 pub(crate) fn start(books: &mut Books, seq: JobSeq, how: Start, now: Timestamp) -> Result<Option<Waiting>, Trouble> {
-    let Some(job) = look(books.conn(), seq)? else { return Ok(None) };
+    // Who came with it may have ended it.
+    let Some(job) = look(books.conn(), seq)?.filter(Blocked::is_blocked) else { return Ok(None) };
     // A circle is closed by who is waited for already.
     if job.standing.is_awaited
         && let Some(way) = circle_of(books.conn(), seq)?
@@ -278,20 +297,45 @@ pub(crate) fn go_on(books: &mut Books, seq: JobSeq, now: Timestamp) -> Result<()
     Ok(())
 }
 
-/// A job has ended: whoever waited for it goes on, or ends with it, down the chain.
-pub(crate) fn follow(books: &mut Books, ended_job: JobSeq, now: Timestamp) -> Result<(), Trouble> {
-    let mut left = vec![ended_job];
-    while let Some(seq) = left.pop() {
-        for job in dependents(books.conn(), seq)?.into_values() {
-            // Whether another one ended without success before is for nobody to say now: it may be put to work again.
-            let due = never_again(&job, seq).unwrap_or_else(|| due(&job, false));
-            if let Due::Never(reason, cause) = due {
-                end_one(books, &job, reason, cause, now)?;
-                left.push(job.seq);
-            } else {
-                let waiting = become_of(books, &job, due, now)?;
-                books.note_unblocked(waiting);
-            }
+/// Jobs have ended: whoever waited for one goes on, or ends with it, down the chain. Gives whom each lets go on.
+pub(crate) fn follow_all(books: &mut Books, ended: &[(JobSeq, Timestamp)]) -> Result<Vec<Vec<Waiting>>, Trouble> {
+    let seqs: Vec<_> = ended.iter().map(|(seq, _)| *seq).collect();
+    let mut unblocked = Vec::with_capacity(ended.len());
+    for ((seq, now), waiting) in ended.iter().zip(dependents(books.conn(), &seqs)?) {
+        follow_these(books, *seq, waiting, *now)?;
+        unblocked.push(books.take_unblocked());
+    }
+    Ok(unblocked)
+}
+
+/// Likewise, of one.
+pub(crate) fn follow(books: &mut Books, ended: JobSeq, now: Timestamp) -> Result<(), Trouble> {
+    let waiting = dependents(books.conn(), &[ended])?.pop().unwrap_or_default();
+    follow_these(books, ended, waiting, now)
+}
+
+fn follow_these(
+    books: &mut Books,
+    ended: JobSeq,
+    waiting: BTreeMap<JobSeq, Blocked>,
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    let mut left: Vec<_> = waiting.into_values().map(|job| (ended, job)).collect();
+    while let Some((ended, mut job)) = left.pop() {
+        if books.is_touched(job.seq) {
+            // Another one has let it go on.
+            let Some(now_so) = look(books.conn(), job.seq)?.filter(Blocked::is_blocked) else { continue };
+            job = now_so;
+        }
+        // Whether another one ended without success before is for nobody to say now: it may be put to work again.
+        let due = never_again(&job, ended).unwrap_or_else(|| due(&job, false));
+        if let Due::Never(reason, cause) = due {
+            end_one(books, &job, reason, cause, now)?;
+            let next = dependents(books.conn(), &[job.seq])?.pop().unwrap_or_default();
+            left.extend(next.into_values().map(|next| (job.seq, next)));
+        } else {
+            let waiting = become_of(books, &job, due, now)?;
+            books.note_unblocked(waiting);
         }
     }
     Ok(())
@@ -328,13 +372,13 @@ pub(crate) fn overdue(conn: &Conn, now: Timestamp, absent_before: Timestamp) -> 
 pub(crate) fn expire(books: &mut Books, overdue: &[JobSeq], now: Timestamp, wait: Duration) -> Result<usize, Trouble> {
     let mut count = 0;
     for seq in overdue {
-        let job = look(books.conn(), *seq)?.filter(|job| job.standing.state == State::Blocked);
+        let job = look(books.conn(), *seq)?.filter(Blocked::is_blocked);
         let Some(job) = job else { continue };
         if let Some((reason, cause)) = over(books.conn(), &job, now, wait)? {
             die(books, &job, reason, cause, now)?;
             count += 1;
         } else {
-            books.conn().execute("UPDATE jobs SET absent_since = NULL WHERE seq = $1", values![seq])?;
+            books.conn().send("UPDATE jobs SET absent_since = NULL WHERE seq = $1", values![seq])?;
         }
     }
     Ok(count)

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::attempts::{Begin, End};
 use super::books::{Books, Trouble};
 use super::held::{Held, Part};
 use super::job_row::{JOB_COLUMNS, JOB_TABLES, JobRow};
@@ -130,24 +131,15 @@ impl Domain for SqlDomain {
     }
 
     async fn begin_attempt(&self, start: AttemptStart) -> Result<(AttemptSeq, Option<Box<Job>>), LedgerError> {
-        let begin = move |books: &mut Books, held: &Held| {
-            if held.is_fenced() {
-                held.check_key(books, &start.lane)?;
-            }
-            attempts::begin(books, &start)
-        };
-        match self.change(begin).await? {
+        let begin = Begin { start, held: Arc::clone(&self.held) };
+        match self.open.writer.begin(begin).await? {
             Some((attempt, row)) => Ok((attempt, row.map(|row| row.parse().map(Box::new)).transpose()?)),
             None => Ok((AttemptSeq::NONE, None)),
         }
     }
 
     async fn end_attempt(&self, end: AttemptEnd) -> Result<Vec<Waiting>, LedgerError> {
-        let end = move |books: &mut Books, held: &Held| {
-            attempts::end(books, &end, Some(held))?;
-            Ok(books.take_unblocked())
-        };
-        self.change(end).await
+        self.open.writer.end(End { end, held: Some(Arc::clone(&self.held)) }).await
     }
 
     async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Result<Vec<Waiting>, LedgerError> {

@@ -137,19 +137,19 @@ impl Fleet for Member {
 fn join(conn: &Conn, owner: Owner, card: &Card) -> Result<()> {
     let now = conn.now()?;
     let old = now.saturating_sub(paceline_domain::time::micros(REMEMBERED));
-    conn.execute("DELETE FROM replicas WHERE seen_at < $1", values![old])?;
+    conn.send("DELETE FROM replicas WHERE seen_at < $1", values![old])?;
     let Card { name, version, quotas, egress, started_at } = card;
     let join = "INSERT INTO replicas (owner, name, version, quotas, egress, started_at, seen_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (owner) DO UPDATE SET quotas = excluded.quotas, egress = excluded.egress, seen_at = excluded.seen_at";
-    conn.execute(join, values![owner.0, name, version, quotas, egress, started_at, now])?;
+    conn.send(join, values![owner.0, name, version, quotas, egress, started_at, now])?;
     let by = "UPDATE leases SET quotas = $2 WHERE owner = $1 AND quotas <> $2 AND expires_at > $3";
-    conn.execute(by, values![owner.0, quotas, now]).map(drop)
+    conn.send(by, values![owner.0, quotas, now])
 }
 
 /// Takes it off the list.
 pub(super) fn leave(conn: &Conn, owner: Owner) -> Result<()> {
-    conn.execute("DELETE FROM replicas WHERE owner = $1", values![owner.0]).map(drop)
+    conn.send("DELETE FROM replicas WHERE owner = $1", values![owner.0])
 }
 
 /// The worker lives. `false` if it is not on the list.

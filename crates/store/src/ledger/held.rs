@@ -32,6 +32,10 @@ impl Part {
         &self.domain
     }
 
+    pub(crate) const fn lease(&self) -> Option<&Lease> {
+        self.lease.as_ref()
+    }
+
     pub(crate) fn open(&self, is_open: bool) {
         self.is_open.store(is_open, Ordering::Release);
     }
@@ -210,6 +214,11 @@ impl Held {
         let part =
             part.ok_or_else(|| Trouble::NotOwner(format!("another process works the quota domain of {lane}")))?;
         books.check(part.lease.as_ref())
+    }
+
+    /// What holds this lane, if others may take it over.
+    pub(crate) fn fenced(&self, lane: &LaneKey) -> Option<Arc<Part>> {
+        self.read().of(lane).filter(|part| part.lease.is_some()).cloned()
     }
 
     /// Goes on only if this domain is still owned.

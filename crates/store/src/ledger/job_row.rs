@@ -69,51 +69,87 @@ pub(crate) struct OriginText<'a> {
     pub(crate) cells: Option<&'a str>,
 }
 
-/// Inserts the job, and says where it stands; `None` if its id is taken.
-pub(crate) fn insert(
+/// Inserts jobs, and says where they stand; `None` for one whose id is taken.
+pub(crate) fn insert_all(
     books: &mut Books,
-    text: &JobText,
-    origin: &OriginText<'_>,
+    jobs: &[(&JobText, OriginText<'_>)],
     now: Timestamp,
-) -> Result<Option<(JobSeq, Place)>, Trouble> {
-    let job = &text.job;
-    let lane = books.lane(&job.lane)?;
-    let batch = books.batch(job.batch.as_deref(), now)?;
-    let (conn, seal) = (books.conn(), books.conn().seal());
-    let inserted = conn.query_opt(
+) -> Result<Vec<Option<(JobSeq, Place)>>, Trouble> {
+    let mut places = Vec::with_capacity(jobs.len());
+    for (JobText { job, .. }, _) in jobs {
+        let (lane, batch) = (books.lane(&job.lane)?, books.batch(job.batch.as_deref(), now)?);
+        places.push(Place { batch, lane, priority: job.priority.into() });
+    }
+    let conn = books.conn();
+    let sealed: Vec<_> =
+        jobs.iter().map(|(text, origin)| SealedText::of(text, origin, conn.seal())).collect::<driver::Result<_>>()?;
+    let rows: Vec<_> = jobs
+        .iter()
+        .zip(&places)
+        .zip(&sealed)
+        .map(|(((text, origin), place), sealed)| {
+            let job = &text.job;
+            *values![
+                place.lane,
+                place.batch,
+                place.priority,
+                job.not_before,
+                job.not_after,
+                now,
+                job.id,
+                sealed.hash,
+                sealed.object,
+                text.identity,
+                job.reply_to,
+                text.meta,
+                origin.amqp,
+                origin.place,
+                sealed.params,
+                origin.cells,
+                sealed.raw,
+                sealed.state,
+                text.needs.after,
+                sealed.finds,
+            ]
+        })
+        .collect();
+    let inserted = conn.query_all(
         "INSERT INTO jobs (lane, batch, state, priority, attempts, not_before, not_after, created_at, id, hash, object,
              identity, reply_to, meta, amqp, place, params, cells, raw, waits_for, finds)
          VALUES ($1, $2, $18, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $19, $20)
          ON CONFLICT (id) DO NOTHING RETURNING seq",
-        values![
-            lane,
-            batch,
-            job.priority,
-            job.not_before,
-            job.not_after,
-            now,
-            job.id,
-            seal.keyed(&text.hash)?,
-            job.object.map(|object| object.0),
-            text.identity,
-            job.reply_to,
-            text.meta,
-            origin.amqp,
-            origin.place,
-            text.sealed_params(seal)?,
-            origin.cells,
-            text.sealed_raw(seal, origin.raw)?,
-            text.needs.state().number(),
-            text.needs.after,
-            text.needs.finds.map(i64::from),
-        ],
+        &rows,
         |row| row.get(0).map(JobSeq),
     )?;
-    if let (Some(seq), State::Blocked) = (inserted, text.needs.state()) {
-        chains::keep(conn, seq, &text.needs, true)?;
+    for (seq, (text, _)) in inserted.iter().zip(jobs) {
+        if let (Some(seq), State::Blocked) = (seq, text.needs.state()) {
+            chains::keep(conn, *seq, &text.needs, true)?;
+        }
     }
-    let place = Place { batch, lane, priority: job.priority.into() };
-    Ok(inserted.map(|seq| (seq, place)))
+    Ok(inserted.into_iter().zip(places).map(|(seq, place)| Some((seq?, place))).collect())
+}
+
+/// The columns of a job that are made for its row.
+struct SealedText<'a> {
+    hash: Vec<u8>,
+    object: Option<i64>,
+    params: Cow<'a, str>,
+    raw: Option<Cow<'a, [u8]>>,
+    state: i64,
+    finds: Option<i64>,
+}
+
+impl<'a> SealedText<'a> {
+    fn of(text: &'a JobText, origin: &OriginText<'a>, seal: &Seal) -> driver::Result<Self> {
+        Ok(Self {
+            hash: seal.keyed(&text.hash)?.into(),
+            object: text.job.object.map(|object| object.0),
+            params: text.sealed_params(seal)?,
+            raw: text.sealed_raw(seal, origin.raw)?,
+            state: text.needs.state().number(),
+            finds: text.needs.finds.map(i64::from),
+        })
+    }
 }
 
 /// Puts an ended job of the same content back to the start, as its new arrival wants it; with `keep`, as it stands. Gives
@@ -135,7 +171,7 @@ pub(crate) fn renew(
     if !keep && text.needs.finds.is_some() {
         name(books, seq, text)?;
     }
-    conn.execute(
+    conn.send(
         "UPDATE jobs SET batch = $2, state = $7, attempts = 0, filled = NULL, ended_at = NULL, outbox = NULL, key = NULL, reason = NULL,
              http_status = NULL, code = NULL, detail = NULL, cure = NULL, log_id = NULL, result = NULL, warnings = NULL,
              amqp = coalesce($3, amqp), raw = coalesce($4, raw), place = coalesce($5, place), cells = coalesce($6, cells)
@@ -151,7 +187,7 @@ pub(crate) fn renew(
         ],
     )?;
     if !keep {
-        conn.execute(
+        conn.send(
             "UPDATE jobs SET priority = $2, not_before = $3, not_after = $4, reply_to = $5, meta = $6, object = $7,
                  waits_for = $8
              WHERE seq = $1",
@@ -174,7 +210,7 @@ pub(crate) fn renew(
 pub(crate) fn rewrite(books: &Books, seq: JobSeq, text: &JobText, now: Timestamp) -> Result<(), Trouble> {
     let job = &text.job;
     let seal = books.conn().seal();
-    books.conn().execute(
+    books.conn().send(
         "UPDATE jobs SET params = $2, object = $3, identity = $4, priority = $5, not_before = $6, not_after = $7,
              reply_to = $8, meta = $9, edited_hash = $10, edited_at = $11, waits_for = $12, filled = NULL,
              finds = $13
@@ -204,7 +240,7 @@ pub(crate) fn name(books: &Books, seq: JobSeq, text: &JobText) -> Result<(), Tro
     let (params, object) = (text.sealed_params(books.conn().seal())?, text.job.object.map(|object| object.0));
     let finds = text.needs.finds.map(i64::from);
     let sql = "UPDATE jobs SET params = $2, object = $3, finds = $4 WHERE seq = $1";
-    books.conn().execute(sql, values![seq, params, object, finds])?;
+    books.conn().send(sql, values![seq, params, object, finds])?;
     Ok(())
 }
 

@@ -59,14 +59,18 @@ impl Lease {
         Self { domain: domain.to_owned(), owner, epoch }
     }
 
-    /// Whether the domain is still owned, whatever its clock says; nobody takes it over before this transaction ends.
-    pub(crate) fn check(&self, conn: &Conn) -> std::result::Result<(), Trouble> {
+    /// Which of these domains are still owned, whatever their clocks say; nobody takes one over before this transaction
+    /// ends.
+    pub(crate) fn owned(conn: &Conn, leases: &[&Self]) -> Result<Vec<bool>> {
         let check = "SELECT epoch FROM leases WHERE domain = $1 AND owner = $2 AND epoch = $3";
-        let is_owned: Option<i64> =
-            conn.query_locked(check, values![self.domain, self.owner.0, self.epoch], |row| row.get(0))?;
-        is_owned.map(drop).ok_or_else(|| {
-            Trouble::NotOwner(format!("another process has taken over the quota domain {:?}", self.domain))
-        })
+        let asked = leases.iter().map(|lease| *values![lease.domain, lease.owner.0, lease.epoch]);
+        let found = conn.query_all_locked(check, &asked.collect::<Vec<_>>(), |row| row.get::<i64>(0))?;
+        Ok(found.iter().map(Option::is_some).collect())
+    }
+
+    /// What is said where it is owned no more.
+    pub(crate) fn lost(&self) -> Trouble {
+        Trouble::NotOwner(format!("another process has taken over the quota domain {:?}", self.domain))
     }
 }
 
@@ -96,11 +100,11 @@ pub(crate) fn current(conn: &Conn) -> Result<Option<(Owner, Timestamp)>> {
 /// Ends this owner's lease of the domain: the next one need not wait, and the epoch grows at once.
 pub(crate) fn release(conn: &Conn, owner: Owner, domain: &str) -> Result<()> {
     let end = "UPDATE leases SET expires_at = 0, epoch = epoch + 1 WHERE domain = $1 AND owner = $2";
-    conn.execute(end, values![domain, owner.0]).map(drop)
+    conn.send(end, values![domain, owner.0])
 }
 
 /// Ends all of this owner's, likewise.
 pub(crate) fn release_all(conn: &Conn, owner: Owner) -> Result<()> {
     let end = "UPDATE leases SET expires_at = 0, epoch = epoch + 1 WHERE owner = $1 AND expires_at > 0";
-    conn.execute(end, values![owner.0]).map(drop)
+    conn.send(end, values![owner.0])
 }

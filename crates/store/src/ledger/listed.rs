@@ -26,19 +26,19 @@ pub(crate) fn keep(conn: &Conn, directory: &str, places: &[(String, String)], re
     let sql = "INSERT INTO listed (directory, place, items, read_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (directory, place) DO UPDATE SET items = excluded.items, read_at = excluded.read_at";
     for (place, items) in places {
-        conn.execute(sql, values![directory, place, items, read_at])?;
+        conn.send(sql, values![directory, place, items, read_at])?;
     }
     Ok(())
 }
 
 /// Forgets everything that was read of a look-up.
 pub(crate) fn forget(conn: &Conn, directory: &str) -> Result<()> {
-    conn.execute("DELETE FROM listed WHERE directory = $1", values![directory]).map(drop)
+    conn.send("DELETE FROM listed WHERE directory = $1", values![directory])
 }
 
 /// Forgets what was read before.
 pub(crate) fn prune(conn: &Conn, before: Timestamp) -> Result<()> {
-    conn.execute("DELETE FROM listed WHERE read_at < $1", values![before]).map(drop)
+    conn.send("DELETE FROM listed WHERE read_at < $1", values![before])
 }
 
 /// The first jobs of a domain after one that wait for names.
@@ -95,7 +95,7 @@ pub(crate) fn named(
 
 /// Lets a job wait until its names are looked up anew; its place among the blocked ones is the caller's to note.
 pub(crate) fn look_again(conn: &Conn, seq: JobSeq) -> Result<()> {
-    conn.execute("UPDATE jobs SET finds = 1 WHERE seq = $1", values![seq]).map(drop)
+    conn.send("UPDATE jobs SET finds = 1 WHERE seq = $1", values![seq])
 }
 
 /// The state in which a job begins again whose names were looked up before: their ids may be gone.

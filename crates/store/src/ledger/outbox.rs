@@ -81,44 +81,66 @@ fn rows(conn: &Conn, sql: &str, values: &[Value<'_>]) -> Result<Vec<Outgoing>> {
             reached: Reached::of(row.get(5)?),
         })
     })?;
-    let mut outgoing = Vec::with_capacity(pending.len());
-    for row in pending {
-        if let Some(ending) = ending_of(conn, &row)? {
-            outgoing.push(Outgoing { seq: row.seq, ending, reached: row.reached });
-        }
-    }
-    Ok(outgoing)
+    let (mut of_jobs, mut of_rejected) =
+        (of_jobs(conn, &pending)?.into_iter(), of_rejected(conn, &pending)?.into_iter());
+    let ending = |row: &Pending| match (row.job, row.rejected) {
+        (Some(_), _) => of_jobs.next().flatten().map(|ended| ended.ending(row)),
+        (None, Some(_)) => of_rejected.next().flatten().map(|ended| ended.ending(row)),
+        (None, None) => row.amqp.as_deref().map(event),
+    };
+    let endings: Vec<_> = pending.iter().map(ending).collect();
+    let outgoing = pending.into_iter().zip(endings);
+    Ok(outgoing
+        .filter_map(|(row, ending)| Some(Outgoing { seq: row.seq, ending: ending?, reached: row.reached }))
+        .collect())
 }
 
-fn ending_of(conn: &Conn, pending: &Pending) -> Result<Option<Ending>> {
-    static OF_JOB: LazyLock<String> = LazyLock::new(|| {
+/// A job or an input that was rejected, with where its document goes.
+struct Ended {
+    row: EndingRow,
+    amqp: Option<String>,
+    reply_to: Option<String>,
+    raw: Option<Vec<u8>>,
+}
+
+impl Ended {
+    /// As this row of the outbox wants it published.
+    fn ending(self, pending: &Pending) -> Ending {
+        let amqp = pending.amqp.clone().or(self.amqp);
+        ending(&self.row, amqp.as_deref(), pending.reply_to.clone().or(self.reply_to), self.raw)
+    }
+}
+
+fn of_jobs(conn: &Conn, pending: &[Pending]) -> Result<Vec<Option<Ended>>> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
             "SELECT {ENDING_COLUMNS}, j.amqp, j.reply_to, j.raw, j.id
              FROM jobs j JOIN lanes l ON l.lane = j.lane LEFT JOIN batches b ON b.batch = j.batch WHERE j.seq = $1"
         )
     });
-    static OF_REJECTED: LazyLock<String> = LazyLock::new(|| {
+    const AT: usize = ENDING_COLUMNS_LEN;
+    let jobs: Vec<_> = pending.iter().filter_map(|row| Some([row.job?.into()])).collect();
+    conn.query_all(&SQL, &jobs, |row| {
+        let (raw, id): (Option<Vec<u8>>, String) = (row.get(AT + 2)?, row.get(AT + 3)?);
+        let raw = raw.map(|raw| conn.seal().opened_bytes(raw, Place::job_raw(&id))).transpose()?;
+        Ok(Ended { row: document::of_job(row)?, amqp: row.get(AT)?, reply_to: row.get(AT + 1)?, raw })
+    })
+}
+
+fn of_rejected(conn: &Conn, pending: &[Pending]) -> Result<Vec<Option<Ended>>> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "SELECT {REJECTED_COLUMNS}, r.amqp, r.raw
+            "SELECT {REJECTED_COLUMNS}, r.amqp, r.raw, r.seq
              FROM rejected r LEFT JOIN batches b ON b.batch = r.batch WHERE r.seq = $1"
         )
     });
-    if let Some(job) = pending.job {
-        return conn.query_opt(&OF_JOB, values![job], |row| {
-            const AT: usize = ENDING_COLUMNS_LEN;
-            let (amqp, reply_to): (Option<String>, Option<String>) = (row.get(AT)?, row.get(AT + 1)?);
-            let (raw, id): (Option<Vec<u8>>, String) = (row.get(AT + 2)?, row.get(AT + 3)?);
-            let raw = raw.map(|raw| conn.seal().opened_bytes(raw, Place::job_raw(&id))).transpose()?;
-            let (amqp, reply_to) = (pending.amqp.clone().or(amqp), pending.reply_to.clone().or(reply_to));
-            Ok(ending(&document::of_job(row)?, amqp.as_deref(), reply_to, raw))
-        });
-    }
-    let Some(rejected) = pending.rejected else { return Ok(pending.amqp.as_deref().map(event)) };
-    conn.query_opt(&OF_REJECTED, values![rejected], |row| {
-        const AT: usize = REJECTED_COLUMNS_LEN;
-        let (amqp, raw): (Option<String>, Vec<u8>) = (row.get(AT)?, row.get(AT + 1)?);
-        let raw = conn.seal().opened_bytes(raw, Place::rejected_raw(&rejected.to_string()))?;
-        Ok(ending(&document::of_rejected(row)?, amqp.as_deref(), pending.reply_to.clone(), Some(raw)))
+    const AT: usize = REJECTED_COLUMNS_LEN;
+    let inputs = pending.iter().filter(|row| row.job.is_none());
+    let inputs: Vec<_> = inputs.filter_map(|row| Some([row.rejected?.into()])).collect();
+    conn.query_all(&SQL, &inputs, |row| {
+        let (raw, seq): (Vec<u8>, i64) = (row.get(AT + 1)?, row.get(AT + 2)?);
+        let raw = conn.seal().opened_bytes(raw, Place::rejected_raw(&seq.to_string()))?;
+        Ok(Ended { row: document::of_rejected(row)?, amqp: row.get(AT)?, reply_to: None, raw: Some(raw) })
     })
 }
 

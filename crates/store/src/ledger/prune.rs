@@ -76,13 +76,13 @@ fn unpublished(books: &Books, after: JobSeq, last: Option<JobSeq>) -> Result<Vec
 
 fn forget(books: &mut Books, job: &Walked) -> Result<(), Trouble> {
     let conn = books.conn();
-    conn.execute(
+    conn.send(
         "INSERT INTO owned (key, lane) SELECT key, lane FROM jobs WHERE seq = $1 AND key IS NOT NULL
          ON CONFLICT (key, lane) DO NOTHING",
         values![job.seq],
     )?;
-    conn.execute("DELETE FROM attempts WHERE job = $1 AND ended_at IS NOT NULL", values![job.seq])?;
-    conn.execute("DELETE FROM jobs WHERE seq = $1", values![job.seq])?;
+    conn.send("DELETE FROM attempts WHERE job = $1 AND ended_at IS NOT NULL", values![job.seq])?;
+    conn.send("DELETE FROM jobs WHERE seq = $1", values![job.seq])?;
     books.tallies.remove(job.pile);
     Ok(())
 }
@@ -110,7 +110,7 @@ fn inputs(books: &mut Books, before: Timestamp) -> Result<usize, Trouble> {
         books.conn().query(&SQL, values![before, PIECE], |row| Ok((InputPile::read(row)?, row.get(4)?)))?;
     let count = old.len();
     for (pile, seq) in old {
-        books.conn().execute("DELETE FROM rejected WHERE seq = $1", values![seq])?;
+        books.conn().send("DELETE FROM rejected WHERE seq = $1", values![seq])?;
         books.tallies.remove_input(pile);
     }
     Ok(count)

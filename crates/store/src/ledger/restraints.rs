@@ -67,7 +67,7 @@ impl Level {
 
 /// Replaces what is recorded of a domain.
 pub(crate) fn set(conn: &Conn, domain: &str, restraints: &[Restraint]) -> Result<()> {
-    conn.execute("DELETE FROM restraints WHERE domain = $1", values![domain])?;
+    conn.send("DELETE FROM restraints WHERE domain = $1", values![domain])?;
     let insert = "INSERT INTO restraints (kind, app, scope, owner, method, level, top, span_us, patience, since, until,
              http_status, code, detail, cure, log_id, domain)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
@@ -81,7 +81,7 @@ pub(crate) fn set(conn: &Conn, domain: &str, restraints: &[Restraint]) -> Result
         let Restraint { app, since, until, cause, .. } = restraint;
         let Failure { status, code, log_id, .. } = cause;
         let (detail, cure) = (facts::detail(Some(cause)), facts::cure(Some(cause)));
-        conn.execute(
+        conn.send(
             insert,
             values![
                 kind, app, scope, owner, method, level, top, span_us, patience, since, until, status, code, detail,

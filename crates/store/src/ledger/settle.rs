@@ -6,7 +6,7 @@ use super::books::{Books, Trouble};
 use super::tallies::{Pile, Place};
 use super::undo;
 use super::{chains, listed};
-use crate::driver::{self, Row, values};
+use crate::driver::{self, Conn, Row, values};
 use crate::facts;
 use crate::state::State;
 use paceline_domain::messages::Cause;
@@ -73,11 +73,16 @@ pub(crate) fn apply(
     attempt: bool,
     now: Timestamp,
 ) -> Result<(), Trouble> {
+    if let Some(key) = claim(settlement).filter(|_| !standing.state.is_ended())
+        && let Some(owner) = owner(books.conn(), seq, key)?
+    {
+        return Err(Trouble::Claimed(owner));
+    }
     let has_ended = apply_alone(books, seq, standing, settlement, attempt, now)?;
     if has_ended && standing.is_awaited { chains::follow(books, seq, now) } else { Ok(()) }
 }
 
-/// Likewise, but for those that wait for it. Says whether it has ended by this.
+/// Likewise, but for those that wait for it, and where nobody else owns what it claims. Says whether it has ended by this.
 pub(crate) fn apply_alone(
     books: &mut Books,
     seq: JobSeq,
@@ -89,15 +94,10 @@ pub(crate) fn apply_alone(
     if standing.state.is_ended() {
         return Ok(false);
     }
+    books.touch(seq);
     let charged = standing.attempts + i64::from(attempt);
     let to = match settlement {
-        Settlement::Succeeded { key, result, sole, warnings } => {
-            if *sole
-                && let Some(key) = key
-                && let Some(owner) = owner(books, seq, key)?
-            {
-                return Err(Trouble::Claimed(owner));
-            }
+        Settlement::Succeeded { key, result, warnings, .. } => {
             let (result, warnings) = (result.to_string(), warnings_text(warnings));
             let warnings = warnings.as_deref();
             let ended = Ended { key: key.as_deref(), result: Some(&result), warnings, ..Ended::of(State::Succeeded) };
@@ -157,14 +157,28 @@ fn keys_text(keys: &[String]) -> Option<String> {
     (!keys.is_empty()).then(|| serde_json::to_string(keys).unwrap_or_default())
 }
 
+/// The object that a settlement claims, which nobody else may own.
+pub(crate) fn claim(settlement: &Settlement) -> Option<&str> {
+    match settlement {
+        Settlement::Succeeded { key, sole: true, .. } => key.as_deref(),
+        _ => None,
+    }
+}
+
 /// The id of another job of the same method that owns this object; a word for one that is forgotten.
-fn owner(books: &Books, seq: JobSeq, key: &str) -> driver::Result<Option<String>> {
+pub(crate) fn owner(conn: &Conn, seq: JobSeq, key: &str) -> driver::Result<Option<String>> {
+    Ok(owners(conn, &[(seq, key)])?.pop().flatten())
+}
+
+/// Likewise, of each of these.
+pub(crate) fn owners(conn: &Conn, claims: &[(JobSeq, &str)]) -> driver::Result<Vec<Option<String>>> {
     let sql = "WITH mine AS (SELECT m.method FROM jobs j JOIN lanes m ON m.lane = j.lane WHERE j.seq = $1)
              SELECT o.id FROM jobs o JOIN lanes l ON l.lane = o.lane
              WHERE o.key = $2 AND o.seq <> $1 AND l.method = (SELECT method FROM mine)
              UNION ALL SELECT 'of long ago' FROM owned o JOIN lanes l ON l.lane = o.lane
              WHERE o.key = $2 AND l.method = (SELECT method FROM mine) LIMIT 1";
-    books.conn().query_opt(sql, values![seq, key], |row| row.get(0))
+    let asked: Vec<_> = claims.iter().map(|(seq, key)| [seq.0.into(), (*key).into()]).collect();
+    conn.query_all(sql, &asked, |row| row.get(0))
 }
 
 /// What was known before a person decided stays with the ending. Its cure told what to do, which is done.
@@ -181,14 +195,6 @@ pub(crate) fn known(books: &Books, seq: JobSeq) -> Result<Failure, Trouble> {
         })
     })?;
     Ok(failure)
-}
-
-/// The outbox row of an ending that is to be published.
-fn published(books: &Books, seq: JobSeq, standing: Standing) -> Result<Option<i64>, Trouble> {
-    if !standing.from_amqp {
-        return Ok(None);
-    }
-    Ok(Some(books.conn().query_value("INSERT INTO outbox (job) VALUES ($1) RETURNING seq", values![seq])?))
 }
 
 /// How a job ended.
@@ -215,10 +221,14 @@ fn end(
     attempts: i64,
     now: Timestamp,
 ) -> Result<Pile, Trouble> {
-    let outbox = published(books, seq, standing)?;
+    if standing.from_amqp {
+        books.conn().send("INSERT INTO outbox (job) VALUES ($1)", values![seq])?;
+    }
     let failure = ended.failure;
+    // Rows are numbered as they are written, by one transaction after the other: its own has the highest number.
     books.conn().send(
-        "UPDATE jobs SET state = $2, attempts = $3, ended_at = $4, outbox = $5, key = $6, result = $7, warnings = $8,
+        "UPDATE jobs SET state = $2, attempts = $3, ended_at = $4,
+             outbox = CASE WHEN $5 = 1 THEN (SELECT max(seq) FROM outbox) END, key = $6, result = $7, warnings = $8,
              reason = $9, http_status = $10, code = $11, detail = $12, cure = $13, log_id = $14
          WHERE seq = $1",
         values![
@@ -226,7 +236,7 @@ fn end(
             ended.state.number(),
             attempts,
             now,
-            outbox,
+            i64::from(standing.from_amqp),
             ended.key,
             ended.result,
             ended.warnings,

@@ -1,6 +1,7 @@
 //! Taking inputs over: new jobs, known ids, and inputs that are no jobs.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -87,11 +88,25 @@ impl Incoming {
 pub(crate) fn take_over(books: &mut Books, incoming: &[Incoming], now: Timestamp) -> Result<Vec<TakenOver>, Trouble> {
     // Mostly nothing was ever rejected: then no job needs to look for an earlier rejection of itself.
     let rejected_before = books.conn().query_value("SELECT EXISTS (SELECT 1 FROM rejected)", &[])?;
+    let jobs: Vec<_> =
+        incoming.iter().filter_map(|arrival| Some((arrival.input.as_ref().ok()?, arrival.origin()))).collect();
+    let mut inserted = job_row::insert_all(books, &jobs, now)?.into_iter();
+    books.announce_ahead(jobs.iter().map(|(text, _)| &text.job.lane))?;
+    let mut fresh = Fresh::of(books, &jobs)?;
     let mut rejected = rejected_before;
     let mut taken = Vec::with_capacity(incoming.len());
     for arrival in incoming {
         let became = match &arrival.input {
-            Ok(text) => take_job(books, text, arrival, now, rejected)?,
+            Ok(text) => {
+                let became = match inserted.next().flatten() {
+                    Some((seq, place)) => take_new(books, text, (seq, place), &mut fresh, now)?,
+                    None => take_known(books, text, arrival, now)?,
+                };
+                if rejected && became != TakenOver::Rejected {
+                    forget_rejections(books, text, arrival, now)?;
+                }
+                became
+            }
             Err(rejection) => {
                 reject(books, arrival, &RejectionText::of(rejection), arrival.amqp_reply_to.as_deref(), now)?;
                 TakenOver::Rejected
@@ -122,29 +137,47 @@ fn tell(books: &Books, incoming: &[Incoming], taken: &[TakenOver], now: Timestam
     deeds.into_iter().try_for_each(|(deed, count)| activity::record(books, deed, count, now))
 }
 
-fn take_job(
-    books: &mut Books,
-    text: &JobText,
-    arrival: &Incoming,
-    now: Timestamp,
-    rejected_before: bool,
-) -> Result<TakenOver, Trouble> {
-    let became = match job_row::insert(books, text, &arrival.origin(), now)? {
-        Some((seq, place)) if text.needs.state() == State::Blocked => {
-            books.tallies.add(place.pile(State::Blocked, None, None), now);
-            begin(books, seq, Start::New, now)?
-        }
-        Some((seq, place)) => {
-            books.tallies.add(place.queued(), now);
-            books.announce(seq, place.lane)?;
-            TakenOver::Queued(waiting_of(seq, text))
-        }
-        None => take_known(books, text, arrival, now)?,
-    };
-    if rejected_before && became != TakenOver::Rejected {
-        forget_rejections(books, text, arrival, now)?;
+/// New jobs of one take-over of which it is known that they have not ended: who waits for such alone need not be looked at.
+struct Fresh<'a> {
+    ids: HashSet<&'a str>,
+    /// Whether nobody can have waited for a job before it was there, as one who closes a circle is.
+    is_known: bool,
+}
+
+impl<'a> Fresh<'a> {
+    fn of(books: &Books, jobs: &[(&JobText, OriginText<'_>)]) -> Result<Self, Error> {
+        let is_chain = jobs.iter().any(|(text, _)| text.needs.state() == State::Blocked);
+        let is_known = is_chain && !chains::is_any_absent(books.conn())?;
+        Ok(Self { ids: HashSet::new(), is_known })
     }
-    Ok(became)
+
+    fn add(&mut self, text: &'a JobText) {
+        if self.is_known {
+            self.ids.insert(&text.job.id);
+        }
+    }
+}
+
+/// A job that was inserted.
+fn take_new<'a>(
+    books: &mut Books,
+    text: &'a JobText,
+    (seq, place): (JobSeq, Place),
+    fresh: &mut Fresh<'a>,
+    now: Timestamp,
+) -> Result<TakenOver, Trouble> {
+    if text.needs.state() == State::Blocked {
+        books.tallies.add(place.pile(State::Blocked, None, None), now);
+        if !text.needs.are_all(|id| fresh.ids.contains(id)) {
+            return begin(books, seq, Start::New, now);
+        }
+        fresh.add(text);
+        return Ok(TakenOver::Blocked);
+    }
+    fresh.add(text);
+    books.tallies.add(place.queued(), now);
+    books.announce(seq, place.lane)?;
+    Ok(TakenOver::Queued(waiting_of(seq, text)))
 }
 
 /// A job that waits for others, unless they are all done.
@@ -285,7 +318,7 @@ fn requeue(
     let batch = books.batch(text.job.batch.as_deref(), now)?;
     // Its dead letter, if it is still on its way, is no longer true.
     if let Some(outbox) = known.outbox {
-        books.conn().execute("DELETE FROM outbox WHERE seq = $1", values![outbox])?;
+        books.conn().send("DELETE FROM outbox WHERE seq = $1", values![outbox])?;
     }
     let keep = known.content == Content::BeforeEdit || known.by_stranger;
     let amqp = amqp_of_known(known, arrival);
@@ -311,7 +344,7 @@ fn requeue(
 fn publish_again(books: &Books, known: &Known, text: &JobText, arrival: &Incoming) -> Result<(), Trouble> {
     if arrival.amqp.is_some() {
         let reply_to = arrival.asker(text).reply_to.filter(|_| !known.by_stranger);
-        books.conn().execute(
+        books.conn().send(
             "INSERT INTO outbox (job, amqp, reply_to) VALUES ($1, $2, $3)",
             values![known.seq, amqp_of_known(known, arrival), reply_to],
         )?;
@@ -332,7 +365,7 @@ fn amqp_of_known<'a>(known: &Known, arrival: &'a Incoming) -> Option<Cow<'a, str
 fn adopt(books: &Books, known: &Known, text: &JobText, arrival: &Incoming) -> Result<(), Trouble> {
     if !known.from_amqp && arrival.amqp.is_some() {
         let raw = text.sealed_raw(books.conn().seal(), Some(&arrival.raw))?;
-        books.conn().execute(
+        books.conn().send(
             "UPDATE jobs SET amqp = $2, raw = $3 WHERE seq = $1",
             values![known.seq, amqp_of_known(known, arrival), raw],
         )?;
@@ -418,11 +451,11 @@ fn reject(
     )?;
     // Whether there is a password in it cannot be known.
     let raw = conn.seal().sealed_bytes(&arrival.raw, seal::Place::rejected_raw(&rejected.to_string()))?;
-    conn.execute("UPDATE rejected SET raw = $2 WHERE seq = $1", values![rejected, raw])?;
+    conn.send("UPDATE rejected SET raw = $2 WHERE seq = $1", values![rejected, raw])?;
     books.tallies.add_input(text.pile(batch), now);
     if arrival.amqp.is_some() {
         let values = values![rejected, reply_to];
-        books.conn().execute("INSERT INTO outbox (rejected, reply_to) VALUES ($1, $2)", values)?;
+        books.conn().send("INSERT INTO outbox (rejected, reply_to) VALUES ($1, $2)", values)?;
     }
     Ok(())
 }

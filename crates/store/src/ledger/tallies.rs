@@ -212,8 +212,8 @@ impl Tallies {
 
     /// Forgets a batch that holds nothing.
     pub(crate) fn forget_batch(&mut self, conn: &Conn, batch: i64) -> Result<()> {
-        conn.execute("DELETE FROM tallies WHERE batch = $1", values![batch])?;
-        conn.execute("DELETE FROM input_tallies WHERE batch = $1", values![batch])?;
+        conn.send("DELETE FROM tallies WHERE batch = $1", values![batch])?;
+        conn.send("DELETE FROM input_tallies WHERE batch = $1", values![batch])?;
         self.jobs.retain(|pile, _| pile.batch != batch);
         self.inputs.retain(|pile, _| pile.batch != batch);
         Ok(())

@@ -42,13 +42,14 @@ pub(super) fn apply(
     let detail = facts::text(&Cause::Deleted { key: key.to_owned(), by });
     let cure = facts::text(&Cure::CreateAnew);
     for Owner { seq, place, warned, .. } in owners {
+        books.touch(JobSeq(seq));
         let conn = books.conn();
-        conn.execute(
+        conn.send(
             "INSERT INTO owned (key, lane) VALUES ($1, $2) ON CONFLICT (key, lane) DO NOTHING",
             values![key, place.lane],
         )?;
         let (state, reason) = (State::Cancelled.number(), Reason::Cancelled.as_str());
-        conn.execute(
+        conn.send(
             "UPDATE jobs SET state = $2, ended_at = $3, key = NULL, result = NULL, warnings = NULL, reason = $4,
                  http_status = NULL, code = NULL, detail = $5, cure = $6, log_id = NULL
              WHERE seq = $1",

@@ -103,9 +103,7 @@ pub(crate) fn read(
         let seqs = piles::seqs(conn, piles.iter().map(|(pile, _)| pile), after, most)?;
         let Some(&last) = seqs.last() else { break };
         after = last;
-        for seq in seqs {
-            waiting.extend(find(conn, seq, &mut names)?);
-        }
+        waiting.extend(find(conn, &seqs, &mut names)?.into_iter().flatten());
     }
     Ok(waiting)
 }
@@ -126,19 +124,27 @@ pub(crate) fn take_changed(
     let conn = books.conn();
     let mut names = Names::default();
     let mut changed = Changed::default();
-    for job in jobs {
+    let mut others = Vec::new();
+    for (job, waiting) in jobs.iter().zip(find(conn, &jobs, &mut names)?) {
         conn.send("DELETE FROM changed WHERE job = $1", values![job])?;
-        if let Some(waiting) = find(conn, job, &mut names)? {
-            changed.waiting.push(waiting);
-        } else if let Some(lane) = lane_of_ended(conn, job)? {
-            changed.ended.entry(names.lane(conn, lane)?).or_default().insert(JobSeq(job));
+        match waiting {
+            Some(waiting) => changed.waiting.push(waiting),
+            None => others.push([(*job).into()]),
         }
+    }
+    let ended = "SELECT seq, lane FROM jobs WHERE seq = $1 AND state IN (3, 4, 5)";
+    let ended = conn.query_all(ended, &others, |row| Ok((JobSeq(row.get(0)?), row.get(1)?)))?;
+    for (job, lane) in ended.into_iter().flatten() {
+        changed.ended.entry(names.lane(conn, lane)?).or_default().insert(job);
     }
     Ok(changed)
 }
 
 /// Those jobs whose domains are held. One that is lost takes the others' along only where it is the only one.
 fn fenced(books: &mut Books, held: &Held, jobs: Vec<(i64, i64)>) -> std::result::Result<Vec<i64>, Trouble> {
+    let lanes: HashSet<_> = jobs.iter().map(|(_, lane)| *lane).collect();
+    let keys = lanes.into_iter().map(|lane| books.lane_key(lane)).collect::<Result<Vec<_>>>()?;
+    books.check_ahead(&keys.iter().filter_map(|key| held.fenced(key)).collect::<Vec<_>>())?;
     let mut kept = Vec::with_capacity(jobs.len());
     for (job, lane) in jobs {
         match held.check(books, lane) {
@@ -168,17 +174,10 @@ pub(crate) fn changed_in(conn: &Conn, lanes: Option<&HashSet<i64>>) -> Result<Ve
     Ok(jobs)
 }
 
-/// The lane of a job that has ended.
-fn lane_of_ended(conn: &Conn, seq: i64) -> Result<Option<i64>> {
-    let find = "SELECT lane FROM jobs WHERE seq = $1 AND state IN (3, 4, 5)";
-    conn.query_opt(find, values![seq], |row| row.get(0))
-}
-
 /// Those of these jobs that wait and are not in flight.
 pub(crate) fn of(conn: &Conn, seqs: &[JobSeq]) -> Result<Vec<Waiting>> {
-    let mut names = Names::default();
-    let found = seqs.iter().map(|seq| find(conn, seq.0, &mut names));
-    found.filter_map(Result::transpose).collect()
+    let seqs: Vec<_> = seqs.iter().map(|seq| seq.0).collect();
+    Ok(find(conn, &seqs, &mut Names::default())?.into_iter().flatten().collect())
 }
 
 /// Puts a blocked job into its lane, with the values that it took; gives it back if it is not in flight.
@@ -199,17 +198,19 @@ pub(crate) fn release(conn: &Conn, seq: JobSeq, filled: Option<&str>, names: &mu
 
 /// One job, if it waits and is not in flight.
 pub(crate) fn one(conn: &Conn, seq: JobSeq) -> Result<Option<Waiting>> {
-    find(conn, seq.0, &mut Names::default())
+    Ok(find(conn, &[seq.0], &mut Names::default())?.pop().flatten())
 }
 
-fn find(conn: &Conn, seq: i64, names: &mut Names) -> Result<Option<Waiting>> {
+/// Each of these jobs, if it waits and is not in flight.
+fn find(conn: &Conn, seqs: &[i64], names: &mut Names) -> Result<Vec<Option<Waiting>>> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
             "SELECT {COLUMNS} FROM jobs j WHERE j.seq = $1 AND j.state <= 1
                  AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)"
         )
     });
-    conn.query_opt(&SQL, values![seq], |row| names.waiting(conn, row))
+    let asked: Vec<_> = seqs.iter().map(|seq| [(*seq).into()]).collect();
+    conn.query_all(&SQL, &asked, |row| names.waiting(conn, row))
 }
 
 /// How many jobs of these batches, or of all, are in which state.

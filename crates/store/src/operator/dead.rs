@@ -344,7 +344,7 @@ pub(super) fn requeue(books: &mut Books, letter: &Letter, now: Timestamp) -> Res
     let Some(Dead { seq, pile, priority, outbox }) = still_dead(books, letter)? else { return Ok(None) };
     forget_publication(books, outbox)?;
     let state = chains::state_of(books.conn(), JobSeq(seq))?;
-    books.conn().execute(
+    books.conn().send(
         "UPDATE jobs SET state = $2, attempts = 0, filled = NULL, ended_at = NULL, outbox = NULL,
              reason = NULL, http_status = NULL, code = NULL, detail = NULL, cure = NULL, log_id = NULL
          WHERE seq = $1",
@@ -387,14 +387,14 @@ fn forget(books: &mut Books, letter: &Letter) -> Result<bool, Trouble> {
         LazyLock::new(|| format!("SELECT {INPUT_PILE_COLUMNS} FROM rejected WHERE seq = $1"));
     if let Some(Dead { seq, pile, outbox, .. }) = still_dead(books, letter)? {
         forget_publication(books, outbox)?;
-        books.conn().execute("DELETE FROM jobs WHERE seq = $1", values![seq])?;
+        books.conn().send("DELETE FROM jobs WHERE seq = $1", values![seq])?;
         books.tallies.remove(pile);
         return Ok(true);
     }
     let Some(seq) = letter.input() else { return Ok(false) };
     let Some(pile) = books.conn().query_opt(&SQL, values![seq], InputPile::read)? else { return Ok(false) };
-    books.conn().execute("DELETE FROM outbox WHERE rejected = $1", values![seq])?;
-    books.conn().execute("DELETE FROM rejected WHERE seq = $1", values![seq])?;
+    books.conn().send("DELETE FROM outbox WHERE rejected = $1", values![seq])?;
+    books.conn().send("DELETE FROM rejected WHERE seq = $1", values![seq])?;
     books.tallies.remove_input(pile);
     Ok(true)
 }
@@ -402,7 +402,7 @@ fn forget(books: &mut Books, letter: &Letter) -> Result<bool, Trouble> {
 /// A dead letter that is still on its way is no longer true.
 fn forget_publication(books: &Books, outbox: Option<i64>) -> Result<(), Trouble> {
     if let Some(outbox) = outbox {
-        books.conn().execute("DELETE FROM outbox WHERE seq = $1", values![outbox])?;
+        books.conn().send("DELETE FROM outbox WHERE seq = $1", values![outbox])?;
     }
     Ok(())
 }

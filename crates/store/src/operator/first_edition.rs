@@ -130,11 +130,11 @@ pub(super) fn identify_some(books: &Books, catalog: &Catalog) -> std::result::Re
     each_unidentified(conn, &how, i64::from(CHUNK), |job| jobs.push((job.seq, job.created(catalog))))?;
     for (seq, object) in &jobs {
         if let Some(object) = object {
-            conn.execute("UPDATE jobs SET object = $2 WHERE seq = $1", values![seq, object.0])?;
+            conn.send("UPDATE jobs SET object = $2 WHERE seq = $1", values![seq, object.0])?;
         }
     }
     let reached = if jobs.len() < CHUNK as usize { how.last } else { jobs.last().map_or(how.last, |(seq, _)| *seq) };
-    conn.execute("UPDATE meta SET value = $1 WHERE name = 'identified'", values![reached])?;
+    conn.send("UPDATE meta SET value = $1 WHERE name = 'identified'", values![reached])?;
     Ok(())
 }
 

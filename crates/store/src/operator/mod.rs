@@ -216,7 +216,7 @@ impl Upkeep for Operator {
         self.tend(|books| {
             let batch = books.batch(Some(name), now)?;
             let describe = "UPDATE batches SET source = $2, header = coalesce($3, header) WHERE batch = $1";
-            books.conn().execute(describe, values![batch, source, header])?;
+            books.conn().send(describe, values![batch, source, header])?;
             Ok(())
         })
     }

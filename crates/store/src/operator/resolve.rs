@@ -87,7 +87,7 @@ fn resolve_one(
     let lane = standing.place.lane;
     settle::apply(books, seq, standing, &settlement, false, now).map_err(|trouble| taken(trouble, resolution))?;
     if *resolution == Resolution::Retry {
-        books.conn().execute("UPDATE jobs SET attempts = 0 WHERE seq = $1", values![seq])?;
+        books.conn().send("UPDATE jobs SET attempts = 0 WHERE seq = $1", values![seq])?;
     }
     if matches!(resolution, Resolution::Retry | Resolution::LookUp) {
         books.announce(seq, lane)?;

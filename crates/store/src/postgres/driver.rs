@@ -14,7 +14,7 @@ use tokio_postgres::{Client, Statement};
 
 use super::server::Server;
 use super::values::{Bound, Kept};
-use crate::driver::{Access, Driver, Each, Error, Kind, Result, Row, Value};
+use crate::driver::{Access, Driver, Each, EachOf, Error, Kind, Result, Row, Value};
 
 /// Statements kept prepared per connection. Those over piles have many forms.
 const STATEMENTS_MAX: usize = 512;
@@ -77,12 +77,14 @@ impl Session {
     fn send(&mut self, sql: &str, values: &[Value<'_>]) -> Sql<()> {
         let statement = self.prepared(sql)?;
         let (client, kept) = (Arc::clone(&self.client), values.iter().map(Kept::of).collect::<Vec<_>>());
-        let mut answer = async move { client.execute_raw(&statement, kept.iter().map(Kept::bound)).await }.boxed();
-        // It is on its way when it was polled once.
-        match (&mut answer).now_or_never() {
-            Some(answered) => self.unanswered.push(async { answered }.boxed()),
-            None => self.unanswered.push(answer),
-        }
+        let answer = async move { client.execute_raw(&statement, kept.iter().map(Kept::bound)).await };
+        self.unanswered.push(on_its_way(answer));
+        Ok(())
+    }
+
+    fn send_script(&mut self, script: &'static str) -> Sql<()> {
+        let client = Arc::clone(&self.client);
+        self.unanswered.push(on_its_way(async move { client.batch_execute(script).await.map(|()| 0) }));
         Ok(())
     }
 
@@ -94,6 +96,19 @@ impl Session {
         }
         Ok(changed)
     }
+}
+
+/// What is asked for is on its way when it was polled once.
+fn on_its_way<'a, T: Send + 'a>(asked: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
+    let mut asked = asked.boxed();
+    match (&mut asked).now_or_never() {
+        Some(answer) => std::future::ready(answer).boxed(),
+        None => asked,
+    }
+}
+
+async fn rows(client: &Client, statement: &Statement, values: &[Value<'_>]) -> Sql<Vec<tokio_postgres::Row>> {
+    client.query_raw(statement, values.iter().map(|value| Bound(*value))).await?.try_collect().await
 }
 
 impl PostgresConn {
@@ -141,6 +156,13 @@ impl PostgresConn {
     fn add_changes(&self, rows: u64) {
         self.changes.set(self.changes.get() + rows);
     }
+
+    /// Rows that a statement gave; what gives them back from changing them has changed them.
+    fn add_given(&self, sql: &str, rows: usize) {
+        if !sql.starts_with("SELECT") {
+            self.add_changes(rows as u64);
+        }
+    }
 }
 
 impl Driver for PostgresConn {
@@ -162,16 +184,11 @@ impl Driver for PostgresConn {
     }
 
     fn query(&self, sql: &str, values: &[Value<'_>], each: Each<'_>) -> Result<()> {
-        let rows: Vec<tokio_postgres::Row> = self.with(|session| {
+        let rows = self.with(|session| {
             let statement = session.prepared(sql)?;
-            block_on(async {
-                let values = values.iter().map(|value| Bound(*value));
-                session.client.query_raw(&statement, values).await?.try_collect().await
-            })
+            block_on(rows(&session.client, &statement, values))
         })?;
-        if !sql.starts_with("SELECT") {
-            self.add_changes(rows.len() as u64);
-        }
+        self.add_given(sql, rows.len());
         // What is done with a row may ask for others over this connection.
         for row in &rows {
             if each(&Row(row))? == ControlFlow::Break(()) {
@@ -181,12 +198,26 @@ impl Driver for PostgresConn {
         Ok(())
     }
 
+    fn query_all(&self, sql: &str, lists: &[&[Value<'_>]], each: EachOf<'_>) -> Result<()> {
+        let found = self.with(|session| {
+            let statement = session.prepared(sql)?;
+            let asked: Vec<_> = lists.iter().map(|list| on_its_way(rows(&session.client, &statement, list))).collect();
+            asked.into_iter().map(block_on).collect::<Sql<Vec<_>>>()
+        })?;
+        self.add_given(sql, found.iter().map(Vec::len).sum());
+        for (at, rows) in found.iter().enumerate() {
+            rows.iter().try_for_each(|row| each(at, &Row(row)))?;
+        }
+        Ok(())
+    }
+
     fn begin(&self, access: Access) -> Result<()> {
         let script = match access {
             Access::Read => BEGIN_READ,
             Access::Write => BEGIN_WRITE,
         };
-        let begun = self.with(|session| block_on(session.client.batch_execute(script)));
+        // Whatever is asked first waits for this, too.
+        let begun = self.at_hand(|session| session.send_script(script));
         self.stands.set(Stands::Inside);
         begun.inspect_err(|_| self.rollback())
     }
@@ -208,7 +239,7 @@ impl Driver for PostgresConn {
         let ended = self.at_hand(|session| {
             // Nobody asks any more what became of it.
             session.unanswered.clear();
-            block_on(session.client.batch_execute("ROLLBACK"))
+            session.send_script("ROLLBACK")
         });
         self.stands.set(Stands::Outside);
         if ended.is_err() {

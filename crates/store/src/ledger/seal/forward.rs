@@ -98,5 +98,5 @@ fn carry_job(conn: &Conn, row: &Row<'_>) -> driver::Result<()> {
 fn carry_rejected(conn: &Conn, row: &Row<'_>) -> driver::Result<()> {
     let seq: i64 = row.get(0)?;
     let raw = conn.seal().resealed_bytes(row.get(1)?, Place::rejected_raw(&seq.to_string()))?;
-    conn.execute("UPDATE rejected SET raw = $2 WHERE seq = $1", values![seq, raw]).map(drop)
+    conn.send("UPDATE rejected SET raw = $2 WHERE seq = $1", values![seq, raw])
 }

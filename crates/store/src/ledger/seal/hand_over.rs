@@ -34,10 +34,10 @@ pub(crate) fn hand_over(
         from.query(versions, &[], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     // A new ledger has begun with the first of the keys that stand there, as if it had no other.
     to.transaction(|books| {
-        books.conn().execute("DELETE FROM keys", &[])?;
+        books.conn().send("DELETE FROM keys", &[])?;
         for (version, mark, digests) in &versions {
             let insert = "INSERT INTO keys (version, mark, digests) VALUES ($1, $2, $3)";
-            books.conn().execute(insert, values![version, mark, digests])?;
+            books.conn().send(insert, values![version, mark, digests])?;
         }
         Ok(())
     })?;

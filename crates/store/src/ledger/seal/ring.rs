@@ -98,7 +98,7 @@ impl Ring {
         for (number, digests) in (1_u32..).zip(&self.digests) {
             let at = place(version, DIGESTS, number.to_string().as_bytes());
             let Some(sealed) = key.seal(digests.as_slice(), &at) else { return Ok(None) };
-            conn.execute("UPDATE keys SET digests = $2 WHERE version = $1", values![number, sealed])?;
+            conn.send("UPDATE keys SET digests = $2 WHERE version = $1", values![number, sealed])?;
         }
         add(conn, version, key)?;
         Ok(Some(version))
@@ -113,7 +113,7 @@ pub(super) fn latest(conn: &Conn) -> Result<u32> {
 /// Records a ledger's key.
 pub(super) fn add(conn: &Conn, version: u32, key: &Key) -> Result<()> {
     let insert = "INSERT INTO keys (version, mark) VALUES ($1, $2) ON CONFLICT (version) DO NOTHING";
-    conn.execute(insert, values![version, key.mark]).map(drop)
+    conn.send(insert, values![version, key.mark])
 }
 
 /// The version of a digest and the digest itself; version 0 has no key.
