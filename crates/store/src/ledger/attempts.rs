@@ -10,7 +10,7 @@ use super::books::{Books, Trouble};
 use super::counted::Closed;
 use super::held::Held;
 use super::job_row::{JOB_COLUMNS, JOB_COLUMNS_LEN, JOB_TABLES, JobRow};
-use super::{calls, chains, settle, sharing, waiting};
+use super::{chains, settle, sharing, waiting};
 use crate::driver::{self, Bind as _, Conn, Value, values};
 use crate::facts;
 use crate::state::State;
@@ -24,6 +24,10 @@ pub(crate) const FOR_JOB: i64 = 0;
 pub(crate) const FOR_LOOK_UP: i64 = 1;
 pub(crate) const FOR_TOKEN: i64 = 2;
 pub(crate) const FOR_READ: i64 = 3;
+
+/// Whether the attempt `a` of a job is open; so that the job's attempts are looked through. A server that does not know its
+/// tables yet would take the index of all that are open otherwise.
+pub(crate) const IS_OPEN: &str = "coalesce(a.ended_at, 0) = 0";
 
 /// The outcome of a call whose process died before its reply.
 pub(crate) const LOST: &str = "lost";
@@ -110,7 +114,7 @@ fn callable(conn: &Conn, begins: &[&Begin]) -> Result<HashMap<JobSeq, JobRow>, T
         format!(
             "SELECT {JOB_COLUMNS}, j.seq FROM {JOB_TABLES} WHERE j.seq = $1 AND j.state <= $2
                  AND NOT EXISTS (SELECT 1 FROM attempts a
-                     WHERE a.job = j.seq AND a.ended_at IS NULL AND (a.purpose = {FOR_JOB} OR $3 = {FOR_JOB}))"
+                     WHERE a.job = j.seq AND {IS_OPEN} AND (a.purpose = {FOR_JOB} OR $3 = {FOR_JOB}))"
         )
     });
     let asked = begins.iter().filter_map(|begin| {
@@ -186,7 +190,7 @@ fn end_one(
     // Platforms do not count what they refuse.
     let is_refused = end.failure.as_ref().and_then(|failure| failure.status).is_some_and(|status| status >= 400);
     if closing.purpose != FOR_TOKEN && end.outcome != NOT_SENT && !is_refused {
-        calls::note(books.conn(), closing.lane, end.ended_at)?;
+        books.count_call(closing.lane, end.ended_at);
     }
     books.counted.closed(Closed { lane: closing.lane, purpose: closing.purpose, outcome: end.outcome, code });
     if end.replied {

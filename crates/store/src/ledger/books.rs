@@ -11,7 +11,7 @@ use super::leases::Lease;
 use super::seal::Seal;
 use super::tallies::Tallies;
 use super::waiting::{self, Names};
-use super::{completion, meta};
+use super::{calls, completion, meta};
 use crate::connect;
 use crate::driver::{Conn, Error, values};
 use crate::postgres::{self, Server};
@@ -82,6 +82,8 @@ pub(crate) struct Books {
     /// What the present transaction changes of them.
     pub(crate) tallies: Tallies,
     pub(crate) counted: Counted,
+    /// Calls by lane and day that the present transaction adds.
+    called: BTreeMap<(i64, i64), i64>,
     /// The longest call so far, in microseconds: how far back an attempt can begin that still counts.
     call_us_max: Option<i64>,
     /// Which jobs put to work are noted for the process that schedules them.
@@ -140,6 +142,7 @@ impl Books {
             batches: HashMap::new(),
             tallies: Tallies::default(),
             counted: Counted::by(metrics),
+            called: BTreeMap::new(),
             call_us_max: None,
             announces: announces.into(),
             settled: BTreeMap::new(),
@@ -211,6 +214,7 @@ impl Books {
         self.settled.clear();
         self.unfinished.clear();
         self.unblocked.clear();
+        self.called.clear();
         self.names = Names::default();
         self.counted.clear();
         self.call_us_max = None;
@@ -260,6 +264,9 @@ impl Books {
     pub(crate) fn keep_tallies(&mut self) -> Result<(), Error> {
         for (batch, change) in self.tallies.unfinished() {
             *self.unfinished.entry(batch).or_default() += change;
+        }
+        for ((lane, day), calls) in std::mem::take(&mut self.called) {
+            calls::add(&self.conn, lane, day, calls)?;
         }
         self.tallies.keep(&self.conn)
     }
@@ -371,6 +378,11 @@ impl Books {
             self.conn.send("INSERT INTO changed (job) VALUES ($1) ON CONFLICT (job) DO NOTHING", values![job])?;
         }
         Ok(())
+    }
+
+    /// A call of this lane that the platform has counted.
+    pub(crate) fn count_call(&mut self, lane: i64, at: Timestamp) {
+        *self.called.entry((lane, at.china_day())).or_default() += 1;
     }
 
     /// Remembers how long a call may take or took, so that no attempt that still counts is overlooked.

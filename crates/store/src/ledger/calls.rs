@@ -72,11 +72,11 @@ pub(crate) fn of_lanes(conn: &Conn, since: impl Fn(&LaneKey) -> Timestamp) -> Re
     Ok(found)
 }
 
-/// Counts a call of a lane that the platform has counted.
-pub(crate) fn note(conn: &Conn, lane: i64, at: Timestamp) -> Result<()> {
-    let note = "INSERT INTO call_days (lane, day, calls) VALUES ($1, $2, 1)
-         ON CONFLICT (lane, day) DO UPDATE SET calls = call_days.calls + 1";
-    conn.send(note, values![lane, at.china_day()])
+/// Counts calls of a lane that the platform has counted, of one day.
+pub(crate) fn add(conn: &Conn, lane: i64, day: i64, calls: i64) -> Result<()> {
+    let add = "INSERT INTO call_days (lane, day, calls) VALUES ($1, $2, $3)
+         ON CONFLICT (lane, day) DO UPDATE SET calls = call_days.calls + excluded.calls";
+    conn.send(add, values![lane, day, calls])
 }
 
 /// Calls that were counted, by lane and calendar day, of a month at least.

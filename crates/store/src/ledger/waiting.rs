@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
+use super::attempts::IS_OPEN;
 use super::books::{Books, Trouble};
 use super::held::Held;
 use super::tallies::{REJECTED, THROTTLED, WARNED};
@@ -185,7 +186,7 @@ pub(crate) fn release(conn: &Conn, seq: JobSeq, filled: Option<&str>, names: &mu
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
             "UPDATE jobs SET state = 0, filled = $2, absent_since = NULL WHERE seq = $1
-             RETURNING {}, EXISTS (SELECT 1 FROM attempts a WHERE a.job = jobs.seq AND a.ended_at IS NULL)",
+             RETURNING {}, EXISTS (SELECT 1 FROM attempts a WHERE a.job = jobs.seq AND {IS_OPEN})",
             // SQLite knows no other name of the table here.
             COLUMNS.replace("j.", "jobs.")
         )
@@ -206,7 +207,7 @@ fn find(conn: &Conn, seqs: &[i64], names: &mut Names) -> Result<Vec<Option<Waiti
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
             "SELECT {COLUMNS} FROM jobs j WHERE j.seq = $1 AND j.state <= 1
-                 AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND a.ended_at IS NULL)"
+                 AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = j.seq AND {IS_OPEN})"
         )
     });
     let asked: Vec<_> = seqs.iter().map(|seq| [(*seq).into()]).collect();
