@@ -15,6 +15,7 @@ mod brokers;
 mod campus;
 mod crash;
 mod disk;
+mod domains;
 mod fleet;
 mod jobs;
 mod kill;
@@ -68,6 +69,8 @@ enum Trial {
     Campus(campus::Options),
     /// Kills, stops and ends workers of one ledger on PostgreSQL, and restarts the database
     Fleet(fleet::Options),
+    /// Shares the quota domains of very many apps among workers on PostgreSQL
+    Domains(domains::Options),
     /// Kills the worker at named points and at random moments, and then does the sums
     Crash(crash::Options),
     /// Halts, kills, freezes, starves and cuts off the broker while jobs flow
@@ -91,6 +94,7 @@ impl Trial {
             Self::Stop(broker) => stop::carry_out(&binary, &broker).await,
             Self::Campus(options) => campus::carry_out(&binary, &options).await,
             Self::Fleet(options) => fleet::carry_out(&binary, &options).await,
+            Self::Domains(options) => domains::carry_out(&binary, &options).await,
             Self::Crash(options) => crash::carry_out(&binary, &options).await,
             Self::Brokers(options) => brokers::carry_out(&binary, &options).await,
             Self::Soak(options) => soak::carry_out(&binary, &options).await,

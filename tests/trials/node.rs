@@ -1,4 +1,4 @@
-//! A private RabbitMQ that a trial may halt, kill, freeze and starve.
+//! A private RabbitMQ and a private PostgreSQL, which a trial may halt, kill, freeze and starve.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,29 @@ pub(crate) fn address_of(url: &str) -> anyhow::Result<&str> {
     behind.with_context(|| format!("no address in {url}"))
 }
 
-/// Ends with this, and its files with it.
+/// A PostgreSQL; ends with this, and its files with it.
+pub(crate) struct Database(PathBuf);
+
+impl Database {
+    /// One that lies there, or will.
+    pub(crate) fn in_folder(folder: &Path) -> Self {
+        Self(folder.to_owned())
+    }
+
+    /// What `scripts/postgres` says to this.
+    pub(crate) fn script(&self, verb: &str) -> anyhow::Result<String> {
+        script("postgres", verb, &self.0, &[])
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // What is left of it says why a trial failed, at worst.
+        let _ = self.script("stop");
+    }
+}
+
+/// A RabbitMQ; ends with this, and its files with it.
 pub(crate) struct Node {
     folder: PathBuf,
     url: String,

@@ -122,6 +122,14 @@ impl Process {
         Ok(number.parse()?)
     }
 
+    /// Its processor time so far, in seconds.
+    pub(crate) fn cpu_s(&self) -> anyhow::Result<f64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
+        // The name in parentheses may hold spaces; user and system time are the 12th and 13th field behind it.
+        let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
+        Ok(fields.map(|ticks| ticks.parse().unwrap_or(0.0)).sum::<f64>() / 100.0)
+    }
+
     pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
         self.0.kill()?;
         self.0.wait()?;

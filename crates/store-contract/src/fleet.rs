@@ -62,7 +62,7 @@ pub async fn a_domain_is_taken_by_one_worker_and_changes_hands(all: Processes<'_
     assert_eq!(held.epoch_of(&lane_of("acme")), Some(first.epoch));
     assert_eq!(held.epoch_of(&lane_of(OTHER_APP)), None);
 
-    one.give_up(domain_of("acme").name()).await.unwrap();
+    one.give_up(&[domain_of("acme").name().to_owned()]).await.unwrap();
     assert!(!held.covers(&lane_of("acme")) && held.epoch_of(&lane_of("acme")).is_none());
     assert!(holding(&*one, "acme").await.left.is_zero());
     assert!(take(&*other, "acme").await);
@@ -95,7 +95,7 @@ pub async fn jobs_are_told_to_the_worker_that_has_their_domain(all: Processes<'_
     one.open(&[domain_of("acme").name().to_owned()], false);
     queue(all.one, from_amqp(job("late"))).await;
     assert!(one.held().changed().await.unwrap().waiting.is_empty(), "the next owner's");
-    one.give_up(domain_of("acme").name()).await.unwrap();
+    one.give_up(&[domain_of("acme").name().to_owned()]).await.unwrap();
     let (_, part) = other.take(vec![domain_of("acme")]).await.unwrap();
     assert_eq!(all_waiting(&*part).await.len(), 3);
     assert_eq!(all_waiting(&*part).await[0].seq, own);
@@ -121,7 +121,7 @@ pub async fn everything_and_a_part_have_no_two_owners(all: Processes<'_, impl St
     let (one, other) = (all.one.fleet().unwrap(), all.other.fleet().unwrap());
     assert!(take(&*one, "acme").await);
     assert!(matches!(all.other.acquire_all().await, Err(LedgerError::NotOwner(_))));
-    one.give_up(domain_of("acme").name()).await.unwrap();
+    one.give_up(&[domain_of("acme").name().to_owned()]).await.unwrap();
     all.other.acquire_all().await.unwrap();
     assert!(!take(&*one, "acme").await && take(&*other, OTHER_APP).await);
 }

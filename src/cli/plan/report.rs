@@ -203,7 +203,7 @@ fn line(repeat: &Repeated) -> String {
 
 /// What is left of a budget, and what is wanted of it.
 fn write_budget(wanted: &Wanted, out: &mut impl Write) -> std::io::Result<()> {
-    let Wanted { budget, calls } = wanted;
+    let Wanted { budget, calls, waits } = wanted;
     let period = budget.key.period.as_str();
     write!(
         out,
@@ -213,9 +213,8 @@ fn write_budget(wanted: &Wanted, out: &mut impl Write) -> std::io::Result<()> {
         budget.what(),
         budget.key.owner
     )?;
-    match wanted.waits_until() {
-        Some(turn) => {
-            let over = calls.saturating_sub(budget.left());
+    match waits {
+        Some((over, turn)) => {
             writeln!(out, "; {calls} are needed: {over} wait, the last until {}", turn.in_china())
         }
         None => writeln!(out, "; {calls} are needed"),

@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use self::deeds::Deed;
 use super::books::{self, MEETING, ROOM};
 use super::broker::{Client, Queues};
-use super::node::{Node, address_of, script};
+use super::node::{Database, Node, address_of};
 use super::proxy::Proxy;
 use super::site::{Plan, Process, Site, until};
 
@@ -54,22 +54,6 @@ pub(crate) struct Options {
     /// Replays what is done to whom
     #[arg(long)]
     seed: Option<u64>,
-}
-
-/// A private server; ends with this.
-struct Database(PathBuf);
-
-impl Database {
-    fn script(&self, verb: &str) -> anyhow::Result<String> {
-        script("postgres", verb, &self.0, &[])
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        // What is left of it says why a trial failed, at worst.
-        let _ = self.script("stop");
-    }
 }
 
 /// A worker, and its own line to the database.
@@ -215,7 +199,7 @@ pub(crate) async fn carry_out(binary: &Path, options: &Options) -> anyhow::Resul
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     println!("seed {seed}");
     let mut rng = Rng::with_seed(seed);
-    let database = Database(options.database.clone());
+    let database = Database::in_folder(&options.database);
     let store = database.script("start")?;
     let folder = tempfile::tempdir()?;
     let mut node = Node::start(folder.path().join("node"))?;

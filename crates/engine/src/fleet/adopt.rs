@@ -61,11 +61,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Starts nothing more of a domain; its jobs are the next owner's to read.
-    pub(super) async fn let_go(&self, domain: &QuotaDomain) {
-        let now = self.clock().mono();
-        self.known_restraints().lock().await.retain(|restraint| !domain.has(restraint));
-        self.schedule().disown(|lane| domain.covers(lane), now);
+    /// Starts nothing more of these domains; their jobs are the next owners' to read.
+    pub(super) async fn let_go(&self, domains: &[QuotaDomain]) {
+        let (now, all) = (self.clock().mono(), QuotaDomain::all_of(domains));
+        self.known_restraints().lock().await.retain(|restraint| !domains.iter().any(|domain| domain.has(restraint)));
+        self.schedule().disown(|lane| all.covers(lane), now);
         self.backlog_changed().notify_waiters();
         self.wake();
     }

@@ -58,8 +58,8 @@ pub struct Member {
     told: Option<Card>,
     planner: Option<Arc<Planner>>,
     held: BTreeMap<String, QuotaDomain>,
-    /// A domain that is drained, and since when.
-    leaving: Option<(String, Mono)>,
+    /// Domains that are drained, and since when.
+    leaving: BTreeMap<String, Mono>,
     ownerless: BTreeMap<String, u32>,
     sharing: Sharing,
     /// Until when this process knows the calls of a domain that it had before.
@@ -83,7 +83,7 @@ impl Member {
             told: None,
             planner: None,
             held: BTreeMap::new(),
-            leaving: None,
+            leaving: BTreeMap::new(),
             ownerless: BTreeMap::new(),
             sharing: Sharing::default(),
             known_until: HashMap::new(),
@@ -174,21 +174,21 @@ impl Member {
         self.take(take.iter().filter_map(|name| domains.get(name)).cloned().collect()).await?;
         // One whose apps are others than they were is taken anew.
         let is_another = |(name, held): &(&String, &QuotaDomain)| domains.get(*name).is_some_and(|now| now != *held);
-        let another = self.held.iter().find(is_another).map(|(name, _)| name.clone());
-        self.begin_leaving(another.or(give)).await;
+        let another: Vec<_> = self.held.iter().filter(is_another).map(|(name, _)| name.clone()).collect();
+        self.begin_leaving(if another.is_empty() { give } else { another }).await;
         Ok(())
     }
 
     /// What another worker has taken over is not scheduled here any more.
     async fn drop_lost(&mut self) {
         for (domain, ago) in self.fleet.lost() {
+            self.leaving.remove(domain.name());
             if self.held.remove(domain.name()).is_some() {
                 warn!(domain = domain.name(), "the domain was lost: its lease ran out before it could be renewed");
-                self.engine.let_go(&domain).await;
                 // Since then another worker may have made calls of it.
                 self.known_until.insert(domain.name().to_owned(), self.engine.clock().now() - ago);
+                self.engine.let_go(&[domain]).await;
             }
-            self.leaving = self.leaving.take().filter(|(name, _)| name != domain.name());
         }
     }
 
@@ -266,11 +266,9 @@ impl Member {
             Err(error) => Err(error),
         };
         if let Err(error) = adopted {
-            for domain in &taken {
-                self.engine.let_go(domain).await;
-                // It runs out by itself otherwise.
-                let _ = self.fleet.give_up(domain.name()).await;
-            }
+            self.engine.let_go(&taken).await;
+            // They run out by themselves otherwise.
+            let _ = self.fleet.give_up(&names).await;
             return Err(error);
         }
         if let [one] = &names[..] {
@@ -282,40 +280,50 @@ impl Member {
         Ok(())
     }
 
-    /// Starts nothing more of a domain, so that it can go to another worker.
-    async fn begin_leaving(&mut self, name: Option<String>) {
-        let Some(domain) = name.filter(|_| self.leaving.is_none()).and_then(|name| self.held.get(&name).cloned())
-        else {
+    /// Starts nothing more of these domains, so that they can go to other workers. One lot at a time.
+    async fn begin_leaving(&mut self, names: Vec<String>) {
+        if names.is_empty() || !self.leaving.is_empty() {
             return;
-        };
-        info!(domain = domain.name(), "the quota domain goes to another worker when its calls in flight have ended");
-        let name = domain.name().to_owned();
+        }
+        let domains: Vec<_> = names.iter().filter_map(|name| self.held.get(name)).cloned().collect();
+        if let [one] = &names[..] {
+            info!(domain = one, "the quota domain goes to another worker when its calls in flight have ended");
+        } else {
+            info!(
+                domains = names.len(),
+                "these quota domains go to other workers when their calls in flight have ended"
+            );
+        }
         // While it is still this worker's to record.
         if let Err(error) = self.engine.record_restraints().await {
-            warn!(%error, "what holds calls back cannot be recorded: its next owner begins without it");
+            warn!(%error, "what holds calls back cannot be recorded: the next owners begin without it");
         }
-        self.fleet.open(std::slice::from_ref(&name), false);
-        self.engine.let_go(&domain).await;
-        self.leaving = Some((name, self.engine.clock().mono()));
+        self.fleet.open(&names, false);
+        self.engine.let_go(&domains).await;
+        let since = self.engine.clock().mono();
+        self.leaving = names.into_iter().map(|name| (name, since)).collect();
     }
 
-    /// Lets go of a domain whose calls have ended, or have had their time.
+    /// Lets go of domains whose calls have ended, or have had their time.
     async fn finish_leaving(&mut self) -> Result<(), LedgerError> {
-        let Some((name, since)) = &self.leaving else { return Ok(()) };
-        let Some(domain) = self.held.get(name) else {
-            self.leaving = None;
-            return Ok(());
+        self.leaving.retain(|name, _| self.held.contains_key(name));
+        let (now, patience) = (self.engine.clock().mono(), self.engine.latest_count());
+        let is_over = |(name, since): &(&String, &Mono)| {
+            let domain = self.held.get(*name);
+            now >= **since + patience || domain.is_none_or(|domain| self.engine.running_in(domain) == 0)
         };
-        let is_over = self.engine.clock().mono() >= *since + self.engine.latest_count();
-        if self.engine.running_in(domain) > 0 && !is_over {
+        let over: Vec<String> = self.leaving.iter().filter(is_over).map(|(name, _)| name.clone()).collect();
+        if over.is_empty() {
             return Ok(());
         }
-        // Its own calls are over, and nobody else has made one yet.
+        // Their own calls are over, and nobody else has made one yet.
         let known_until = self.engine.clock().now();
-        self.fleet.give_up(name).await?;
-        self.known_until.insert(name.clone(), known_until);
-        self.held.remove(name);
-        self.leaving = None;
+        self.fleet.give_up(&over).await?;
+        for name in over {
+            self.held.remove(&name);
+            self.leaving.remove(&name);
+            self.known_until.insert(name, known_until);
+        }
         Ok(())
     }
 }

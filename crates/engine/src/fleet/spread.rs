@@ -1,8 +1,8 @@
 //! Which domains a worker takes and which it lets go of, as a function of what it sees: pure, so that every worker comes
 //! to its own part of the same answer.
 //!
-//! Even: no two workers differ by more than one domain. Sticky: nothing moves for any other reason. Calm: one domain a
-//! turn is let go of, and only when all of them have an owner.
+//! Even: no two workers differ by more than one domain. Sticky: nothing moves for any other reason. Calm: a worker lets go
+//! of a tenth of its domains at a time, of one at least, and only when all of them have an owner.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,13 +13,16 @@ use crate::ports::{Gathering, Holding};
 /// So many turns in a row a domain is left to those who have fewer; then whoever sees it takes it.
 const TURNS_LEFT_TO_OTHERS: u32 = 3;
 
+/// A worker lets go of such a part of its domains at a time: the others go on meanwhile.
+const PART: usize = 10;
+
 /// What a worker does in a turn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Moves {
     /// Domains to be taken.
     pub take: Vec<String>,
-    /// A domain to be let go of.
-    pub give: Option<String>,
+    /// Domains to be let go of.
+    pub give: Vec<String>,
     /// Domains that have no owner and are left to workers that go by the quotas of the last one.
     pub refused: Vec<String>,
 }
@@ -77,7 +80,8 @@ pub(super) fn moves(seen: &Seen<'_>) -> Moves {
     let free: Vec<&String> = ours.iter().copied().filter(|domain| is_free(&domain)).collect();
     if free.is_empty() {
         let to = fewest.filter(|(_, count)| held.len() >= **count + 2).map(|(id, _)| *id);
-        let give = to.and_then(|to| held.iter().max_by_key(|domain| score(domain, to)).cloned());
+        let lot = held.len().saturating_sub(most).clamp(1, held.len().div_ceil(PART).max(1));
+        let give = to.map(|to| best_for(to, held, lot)).unwrap_or_default();
         return Moves { take: Vec::new(), give, refused };
     }
     let has_fewest = fewest.is_none_or(|(_, count)| held.len() <= *count);
@@ -91,7 +95,14 @@ pub(super) fn moves(seen: &Seen<'_>) -> Moves {
     });
     let overdue = take.iter().filter(|domain| is_overdue(domain)).count();
     take.truncate(most.saturating_sub(held.len()).max(overdue));
-    Moves { take: take.into_iter().cloned().collect(), give: None, refused }
+    Moves { take: take.into_iter().cloned().collect(), give: Vec::new(), refused }
+}
+
+/// The domains that a worker is the one for, so many of these.
+fn best_for(replica: &str, domains: &BTreeSet<String>, count: usize) -> Vec<String> {
+    let mut all: Vec<&String> = domains.iter().collect();
+    all.sort_by_cached_key(|domain| u64::MAX - score(domain, replica));
+    all.into_iter().take(count).cloned().collect()
 }
 
 /// How much a worker is the one for a domain.

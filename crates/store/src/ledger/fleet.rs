@@ -73,7 +73,12 @@ impl Fleet for Member {
         let (sharing, before) = (self.sharing, heartbeat.before());
         let quotas = self.open.quotas.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let take = move |books: &mut Books| {
-            let taken = wanted.iter().map(|domain| match Lease::take(books.conn(), domain.name(), sharing, &quotas) {
+            let names: Vec<_> = wanted.iter().map(QuotaDomain::name).collect();
+            let leases = match Lease::take_all(books.conn(), &names, sharing, &quotas) {
+                Err(Trouble::NotOwner(_)) => Vec::new(),
+                leases => leases?,
+            };
+            let taken = wanted.iter().zip(leases).map(|(domain, lease)| match lease {
                 Ok(lease) => Ok(Some((domain.clone(), lease))),
                 Err(Trouble::NotOwner(_)) => Ok(None),
                 Err(trouble) => Err(trouble),
@@ -101,13 +106,18 @@ impl Fleet for Member {
         }
     }
 
-    async fn give_up(&self, domain: &str) -> std::result::Result<(), LedgerError> {
-        self.open.held.remove(domain);
-        if let Some(heartbeat) = &self.open.heartbeat {
-            heartbeat.forget(domain);
+    async fn give_up(&self, domains: &[String]) -> std::result::Result<(), LedgerError> {
+        for domain in domains {
+            self.open.held.remove(domain);
         }
-        let (owner, domain) = (self.sharing.owner, domain.to_owned());
-        self.open.writer.change(move |books| Ok(leases::release(books.conn(), owner, &domain)?)).await
+        if let Some(heartbeat) = &self.open.heartbeat {
+            heartbeat.forget(domains);
+        }
+        let (owner, domains) = (self.sharing.owner, domains.to_vec());
+        let release = move |books: &mut Books| {
+            domains.iter().try_for_each(|domain| leases::release(books.conn(), owner, domain)).map_err(Trouble::from)
+        };
+        self.open.writer.change(release).await
     }
 
     fn lost(&self) -> Vec<(QuotaDomain, Duration)> {

@@ -138,11 +138,11 @@ impl Heartbeat {
         Trust { term, clock: self.clock.clone() }
     }
 
-    /// Renews no lease of this domain any more.
-    pub(crate) fn forget(&self, domain: &str) {
+    /// Renews no lease of these domains any more.
+    pub(crate) fn forget(&self, domains: &[String]) {
         let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
         owned.retain(|kept| {
-            let stays = kept.lease.domain() != domain;
+            let stays = !domains.iter().any(|domain| domain == kept.lease.domain());
             if !stays {
                 kept.term.end();
             }

@@ -142,7 +142,7 @@ struct SealedText<'a> {
 impl<'a> SealedText<'a> {
     fn of(text: &'a JobText, origin: &OriginText<'a>, seal: &Seal) -> driver::Result<Self> {
         Ok(Self {
-            hash: seal.keyed(&text.hash)?.into(),
+            hash: seal.keyed(&text.hash)?,
             object: text.job.object.map(|object| object.0),
             params: text.sealed_params(seal)?,
             raw: text.sealed_raw(seal, origin.raw)?,

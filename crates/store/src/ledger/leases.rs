@@ -2,9 +2,11 @@
 //!
 //! Decision: docs/decisions/0048-owners-are-fenced-by-an-epoch.md
 
+use std::collections::HashMap;
+
 use super::books::Trouble;
 use super::sharing::{Owner, Sharing, end_of};
-use crate::driver::{Conn, Result, values};
+use crate::driver::{Conn, Result, Row, values};
 use crate::transfer::marks;
 use paceline_domain::time::Timestamp;
 use paceline_ports::QuotaDomain;
@@ -26,23 +28,43 @@ impl Lease {
         sharing: Sharing,
         quotas: &str,
     ) -> std::result::Result<Self, Trouble> {
+        let nobody = || Err(Trouble::NotOwner(format!("nobody asked for {domain:?}")));
+        Self::take_all(conn, &[domain], sharing, quotas)?.pop().unwrap_or_else(nobody)
+    }
+
+    /// Likewise, of each of these.
+    pub(crate) fn take_all(
+        conn: &Conn,
+        domains: &[&str],
+        sharing: Sharing,
+        quotas: &str,
+    ) -> std::result::Result<Vec<std::result::Result<Self, Trouble>>, Trouble> {
         let Sharing { owner, lease, .. } = sharing;
         let (now, until) = end_of(conn, lease)?;
-        refuse_overlap(conn, domain, owner, now)?;
+        let mut others = overlapping(conn, domains, owner, now)?;
         // Whoever slept while the ledger was copied to another place takes nothing of it any more.
         marks::refuse_worker(conn)?;
         let take = "UPDATE leases SET epoch = epoch + CASE WHEN owner = $2 AND expires_at > $4 THEN 0 ELSE 1 END,
                  owner = $2, expires_at = $3, quotas = $5
-             WHERE domain = $1 AND (owner = $2 OR expires_at <= $4) RETURNING epoch";
+             WHERE domain = $1 AND (owner = $2 OR expires_at <= $4) RETURNING domain, epoch";
         let begin = "INSERT INTO leases (domain, owner, epoch, expires_at, quotas) VALUES ($1, $2, 1, $3, $4)
-             ON CONFLICT (domain) DO NOTHING RETURNING epoch";
-        let taken = conn.query_opt(take, values![domain, owner.0, until, now, quotas], |row| row.get(0))?;
-        let epoch = match taken {
-            Some(epoch) => Some(epoch),
-            None => conn.query_opt(begin, values![domain, owner.0, until, quotas], |row| row.get(0))?,
+             ON CONFLICT (domain) DO NOTHING RETURNING domain, epoch";
+        let read = |row: &Row<'_>| Ok((row.get::<String>(0)?, row.get::<i64>(1)?));
+        let free = domains.iter().filter(|domain| !others.contains_key(**domain));
+        let asked: Vec<_> = free.map(|domain| *values![*domain, owner.0, until, now, quotas]).collect();
+        let mut epochs: HashMap<_, _> = conn.query_all(take, &asked, read)?.into_iter().flatten().collect();
+        let is_new = |domain: &&&str| !others.contains_key(**domain) && !epochs.contains_key(**domain);
+        let asked: Vec<_> =
+            domains.iter().filter(is_new).map(|domain| *values![*domain, owner.0, until, quotas]).collect();
+        epochs.extend(conn.query_all(begin, &asked, read)?.into_iter().flatten());
+        let lease = |domain: &&str| {
+            let by = others.remove(*domain).unwrap_or_else(|| (*domain).to_owned());
+            let epoch = epochs.remove(*domain);
+            let epoch =
+                epoch.ok_or_else(|| Trouble::NotOwner(format!("another process works the quota domain {by:?}")))?;
+            Ok(Self { domain: (*domain).to_owned(), owner, epoch })
         };
-        let owned = || Trouble::NotOwner(format!("another process works the quota domain {domain:?}"));
-        Ok(Self { domain: domain.to_owned(), owner, epoch: epoch.ok_or_else(owned)? })
+        Ok(domains.iter().map(lease).collect())
     }
 
     pub(crate) fn domain(&self) -> &str {
@@ -74,13 +96,12 @@ impl Lease {
     }
 }
 
-/// Who has every lane and who has some of them go without each other.
-fn refuse_overlap(conn: &Conn, domain: &str, owner: Owner, now: i64) -> std::result::Result<(), Trouble> {
-    let others = "SELECT domain FROM leases WHERE expires_at > $2 AND owner <> $3
+/// Who has every lane and who has some of them go without each other: by domain, what somebody else has instead.
+fn overlapping(conn: &Conn, domains: &[&str], owner: Owner, now: i64) -> Result<HashMap<String, String>> {
+    let others = "SELECT CAST($1 AS TEXT), domain FROM leases WHERE expires_at > $2 AND owner <> $3
              AND domain <> $1 AND ($1 = $4 OR domain = $4) ORDER BY domain LIMIT 1";
-    let values = values![domain, now, owner.0, QuotaDomain::WHOLE];
-    let other: Option<String> = conn.query_opt(others, values, |row| row.get(0))?;
-    other.map_or(Ok(()), |other| Err(Trouble::NotOwner(format!("another process works the quota domain {other:?}"))))
+    let asked: Vec<_> = domains.iter().map(|domain| *values![*domain, now, owner.0, QuotaDomain::WHOLE]).collect();
+    Ok(conn.query_all(others, &asked, |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().flatten().collect())
 }
 
 /// Lets every lease of this owner that is not over last from now on; says which they are, by domain and epoch.

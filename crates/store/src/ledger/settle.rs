@@ -159,10 +159,7 @@ fn keys_text(keys: &[String]) -> Option<String> {
 
 /// The object that a settlement claims, which nobody else may own.
 pub(crate) fn claim(settlement: &Settlement) -> Option<&str> {
-    match settlement {
-        Settlement::Succeeded { key, sole: true, .. } => key.as_deref(),
-        _ => None,
-    }
+    if let Settlement::Succeeded { key, sole: true, .. } = settlement { key.as_deref() } else { None }
 }
 
 /// The id of another job of the same method that owns this object; a word for one that is forgotten.

@@ -48,7 +48,7 @@ impl Writer {
         &self,
         work: impl FnMut(&mut Books) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        self.ask(work, |asked| Change::Other(Box::new(asked))).await
+        self.ask(work, |asked| Change::Other(asked)).await
     }
 
     /// Records an attempt; `None` if its job does not wait.
@@ -61,9 +61,9 @@ impl Writer {
         self.ask(end, Change::End).await
     }
 
-    async fn ask<W, T>(&self, work: W, change: impl FnOnce(Asked<W, T>) -> Change) -> Result<T, LedgerError> {
+    async fn ask<W, T>(&self, work: W, change: impl FnOnce(Box<Asked<W, T>>) -> Change) -> Result<T, LedgerError> {
         let (reply, answer) = oneshot::channel();
-        let message = Message::Change(change(Asked { work, done: None, reply }));
+        let message = Message::Change(change(Box::new(Asked { work, done: None, reply })));
         self.queue.send(message).await.map_err(|_| LedgerError::Closed)?;
         answer.await.map_err(|_| LedgerError::Closed)?
     }

@@ -82,10 +82,9 @@ impl Session {
         Ok(())
     }
 
-    fn send_script(&mut self, script: &'static str) -> Sql<()> {
+    fn send_script(&mut self, script: &'static str) {
         let client = Arc::clone(&self.client);
         self.unanswered.push(on_its_way(async move { client.batch_execute(script).await.map(|()| 0) }));
-        Ok(())
     }
 
     /// The answers to all that was sent: how many rows were changed.
@@ -217,7 +216,10 @@ impl Driver for PostgresConn {
             Access::Write => BEGIN_WRITE,
         };
         // Whatever is asked first waits for this, too.
-        let begun = self.at_hand(|session| session.send_script(script));
+        let begun = self.at_hand(|session| {
+            session.send_script(script);
+            Ok(())
+        });
         self.stands.set(Stands::Inside);
         begun.inspect_err(|_| self.rollback())
     }
@@ -239,7 +241,8 @@ impl Driver for PostgresConn {
         let ended = self.at_hand(|session| {
             // Nobody asks any more what became of it.
             session.unanswered.clear();
-            session.send_script("ROLLBACK")
+            session.send_script("ROLLBACK");
+            Ok(())
         });
         self.stands.set(Stands::Outside);
         if ended.is_err() {

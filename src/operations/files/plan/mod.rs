@@ -151,12 +151,13 @@ pub fn plan<E: From<LedgerError>>(
     own_chained.extend(new_chained);
     let calls = calls(own.iter().chain(own_chained.iter().map(|one| &one.group)));
     let needs = pace::needs(&calls, &planner);
-    let budgets = budgets::wanted(&planner, &called, &calls, now);
+    let mut budgets = budgets::wanted(&planner, &called, &calls, now);
     let running = std::mem::take(&mut basis.running);
     basis.backlog.clone_from(&own);
     basis.chained.clone_from(&own_chained);
     let mut alone = forecast(&basis);
-    alone.finish = budgets.iter().filter_map(Wanted::waits_until).chain([alone.finish]).max().unwrap_or(alone.finish);
+    let waited = budgets.iter_mut().map(|wanted| wanted.wait(now, alone.finish)).max();
+    alone.finish = waited.unwrap_or(alone.finish).max(alone.finish);
     basis.running = running;
     let jobs: u64 = others.iter().chain(others_chained.iter().map(|one| &one.group)).map(|group| group.count).sum();
     let all = (jobs > 0).then(|| {

@@ -376,12 +376,14 @@ impl Fleet for Desk {
         }
     }
 
-    async fn give_up(&self, domain: &str) -> Done<()> {
+    async fn give_up(&self, domains: &[String]) -> Done<()> {
         while_running!(self.0, {
-            self.0.held().remove(domain);
             let mut rows = self.0.shared.rows.lock().await;
-            if let Some(row) = rows.leases.get_mut(domain).filter(|row| row.owner == self.0.id) {
-                (row.expires, row.epoch) = (0, row.epoch + 1);
+            for domain in domains {
+                self.0.held().remove(domain);
+                if let Some(row) = rows.leases.get_mut(domain).filter(|row| row.owner == self.0.id) {
+                    (row.expires, row.epoch) = (0, row.epoch + 1);
+                }
             }
             Ok(())
         })

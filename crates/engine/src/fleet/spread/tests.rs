@@ -73,7 +73,7 @@ impl Model {
                 };
                 moved += 1;
             }
-            if let Some(given) = decided.give {
+            for given in decided.give {
                 let holding = self.holdings.get_mut(&given).unwrap();
                 assert_eq!(holding.owner, id);
                 holding.left = Duration::ZERO;

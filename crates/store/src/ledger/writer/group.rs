@@ -35,8 +35,8 @@ impl<W, T> Asked<W, T> {
 
 /// A change of the ledger, on its way to the writer. Repeatable: it is made again if the group was rolled back.
 pub(super) enum Change {
-    End(Asked<End, Vec<Waiting>>),
-    Begin(Asked<Begin, Option<Begun>>),
+    End(Box<Asked<End, Vec<Waiting>>>),
+    Begin(Box<Asked<Begin, Option<Begun>>>),
     Other(Box<dyn Command>),
 }
 
@@ -121,8 +121,8 @@ fn make_alike(books: &mut Books, changes: &mut [Change]) -> Result<(), Stopped> 
     let (mut ends, mut begins) = (Vec::new(), Vec::new());
     for (at, change) in changes.iter_mut().enumerate() {
         match change {
-            Change::End(asked) => ends.push(asked),
-            Change::Begin(asked) => begins.push(asked),
+            Change::End(asked) => ends.push(&mut **asked),
+            Change::Begin(asked) => begins.push(&mut **asked),
             Change::Other(command) => command.make(books).map_err(|trouble| (at, trouble))?,
         }
     }
