@@ -168,7 +168,7 @@ fn books(text: &'static str, many: usize) -> anyhow::Result<Contestant> {
 fn schedule(method: &'static str, text: &str, many: usize) -> anyhow::Result<Contestant> {
     let catalog = Arc::new(built_in().map_err(|faults| sentence(format!("{faults:?}")))?);
     let apps = apps_for_rehearsal(&catalog, [("acme", method)]);
-    let planner = Planner { catalog, apps, speed: 1.0 };
+    let planner = Planner::new(catalog, apps, 1.0);
     let limits = Limits { concurrency_max: 100, lane_concurrency_max: 100, reserve: Reserve::NONE, stop_after: 0 };
     let mut schedule = Schedule::new(Arc::new(planner), limits);
     let parts: Vec<&str> = text.split(" + ").collect();

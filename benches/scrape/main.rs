@@ -87,7 +87,7 @@ async fn prepared(path: &std::path::Path) -> anyhow::Result<(Scrape, Arc<SqlStor
     let scenario = Scenario::parse("", "bench").map_err(sentence)?;
     let simulator = Simulator::start(Arc::clone(&catalog), scenario, 1.0, clock.clone()).map_err(sentence)?;
     let ports = (Arc::clone(&ledger) as Arc<dyn Ledger>, Arc::new(InProcess::new(simulator)) as _);
-    let planner = Planner { catalog: Arc::clone(&catalog), apps, speed: 1.0 };
+    let planner = Planner::new(Arc::clone(&catalog), apps, 1.0);
     let settings = settings::load(None, std::iter::empty()).map_err(sentence)?;
     let engine = wiring::measured_engine(&settings, planner, ports, clock.clone(), metrics.clone()).await?;
     let decoder = Decoder { catalog, apps: decode::Apps::Any, rights: Arc::default() };

@@ -136,7 +136,7 @@ mod tests {
             quotas: "q".to_owned(),
             left: Duration::from_secs(seconds),
         };
-        let planner = Planner { catalog: Arc::new(built_in().unwrap()), apps: BTreeMap::new(), speed: 1.0 };
+        let planner = Planner::new(Arc::new(built_in().unwrap()), BTreeMap::new(), 1.0);
         let seen = Gathering {
             replicas: vec![replica("a", "q", true), replica("b", "p", true), replica("c", "q", false)],
             holdings: vec![left("x", 2), left("y", 0), left("gone", 0)],

@@ -110,7 +110,7 @@ pub async fn engine(
     clock: Clock,
     speed: f64,
 ) -> Result<Arc<Engine>, LedgerError> {
-    measured_engine(settings, Planner { catalog, apps, speed }, (ledger, transport), clock, Metrics::default()).await
+    measured_engine(settings, Planner::new(catalog, apps, speed), (ledger, transport), clock, Metrics::default()).await
 }
 
 /// An engine with empty lanes that works this ledger, goes by this planner, and counts there what it does.
@@ -163,7 +163,7 @@ pub async fn reload(
     apps: Apps,
 ) -> Result<Revision, LedgerError> {
     // A rehearsal is not reloaded: its apps are made up.
-    let planner = Planner { catalog, apps, speed: 1.0 };
+    let planner = Planner::new(catalog, apps, 1.0);
     engine.reload(planner, options(settings, 1.0)).await
 }
 

@@ -81,7 +81,7 @@ impl Parts {
         clock: Clock,
         speed: f64,
     ) -> Self {
-        let planner = Planner { catalog, apps, speed };
+        let planner = Planner::new(catalog, apps, speed);
         let (metrics, around) = (Metrics::default(), Surroundings::Bare);
         Self { settings, planner, transport, clock, metrics, traces: None, around, source: None }
     }

@@ -212,7 +212,7 @@ fn the_printed_settings_take_effect() {
     let read = settings::load(Some(&place.path().join("calibrated.toml")), variables.into_iter()).unwrap();
     let catalog = Arc::new(built_in().unwrap());
     let apps = wiring::apps_of(&read, &catalog).unwrap();
-    let planner = Planner { catalog: Arc::clone(&catalog), apps, speed: 1.0 };
+    let planner = Planner::new(Arc::clone(&catalog), apps, 1.0);
     let plan = |method: &str| {
         let lane = LaneKey { app: "acme".to_owned(), tenant: String::new(), method: method.to_owned() };
         planner.plan(&lane).unwrap()

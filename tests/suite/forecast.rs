@@ -40,7 +40,7 @@ fn outlook(world: &World, planner: &Planner) -> Outlook {
 
 fn look_ahead(world: &World) -> Forecast {
     let settings = settings::load(None, std::iter::empty()).unwrap();
-    let planner = Arc::new(Planner { catalog: Arc::clone(&world.catalog), apps: world.apps(), speed: 1.0 });
+    let planner = Arc::new(Planner::new(Arc::clone(&world.catalog), world.apps(), 1.0));
     let outlook = outlook(world, &planner);
     assert!(outlook.running.is_empty());
     let calls = |calls: Vec<PastCall>| calls.iter().map(counted_by).collect();
@@ -158,7 +158,7 @@ async fn a_second_start_knows_the_calls_and_the_round_trips_of_the_first() {
     )
     .await;
     assert_eq!(second.lanes.len(), 2);
-    let planner = Planner { catalog: Arc::clone(&world.catalog), apps: world.apps(), speed: 1.0 };
+    let planner = Planner::new(Arc::clone(&world.catalog), world.apps(), 1.0);
     let round_trip = outlook(&world, &planner).round_trips["feishu.calendar.create"];
     assert!((30..50).contains(&round_trip.as_millis()), "calm replies take 20 to 60 ms: {round_trip:?}");
 }

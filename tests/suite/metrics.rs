@@ -73,7 +73,7 @@ async fn worker(world: &World) -> Worker {
     let metrics = Metrics::collecting(&world.clock).unwrap();
     let ledger = wiring::open(&world.store(), Mode::Worker, world.now(), metrics.clone()).unwrap();
     let settings = settings::load(None, std::iter::empty()).unwrap();
-    let planner = Planner { catalog: Arc::clone(&world.catalog), apps: world.apps(), speed: 1.0 };
+    let planner = Planner::new(Arc::clone(&world.catalog), world.apps(), 1.0);
     let transport = Arc::new(InProcess::new(world.simulator.clone()));
     let ports = (Arc::clone(&ledger) as Arc<dyn Ledger>, transport as _);
     let engine =

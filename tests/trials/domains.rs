@@ -109,7 +109,8 @@ impl Trial<'_> {
         let began = self.clock.mono();
         self.client.publish_all(&jobs).await?;
         until("the few jobs to be done", PATIENCE, async || {
-            let (_, text) = self.site.run(&["jobs", "list", "--prefix", app, "--state", "succeeded", "--json"])?;
+            let (code, text) = self.site.run(&["jobs", "list", "--app", app, "--state", "succeeded", "--json"])?;
+            ensure!(code == Some(0), "'paceline jobs list' ended with {code:?}");
             Ok(text.matches("\"id\"").count() >= FEW)
         })
         .await?;

@@ -1,7 +1,7 @@
 //! Which quotas a call falls under: the catalog's, as the settings change them.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::app::{App, Apps, Quotas};
@@ -20,6 +20,15 @@ pub struct Planner {
     pub apps: Apps,
     /// All windows are this much shorter, for rehearsals; 1 in real life.
     pub speed: f64,
+    /// Made when it is asked for first.
+    alike: OnceLock<Alike>,
+}
+
+/// The names of apps that may be counted together: asked of every lane, and there may be ten thousand of both.
+#[derive(Clone, Default)]
+struct Alike {
+    by_id: HashMap<String, Vec<String>>,
+    by_address: HashMap<String, Vec<String>>,
 }
 
 /// What a lane needs to know.
@@ -36,6 +45,32 @@ pub struct LanePlan {
 }
 
 impl Planner {
+    /// Of these apps, with windows so many times shorter than in real life.
+    pub const fn new(catalog: Arc<Catalog>, apps: Apps, speed: f64) -> Self {
+        Self { catalog, apps, speed, alike: OnceLock::new() }
+    }
+
+    /// The apps with this id.
+    fn of_id(&self, id: &str) -> impl Iterator<Item = &Arc<App>> {
+        self.alike().by_id.get(id).into_iter().flatten().filter_map(|name| self.apps.get(name))
+    }
+
+    /// The apps at this address.
+    fn at_address(&self, address: &str) -> impl Iterator<Item = &Arc<App>> {
+        self.alike().by_address.get(address).into_iter().flatten().filter_map(|name| self.apps.get(name))
+    }
+
+    fn alike(&self) -> &Alike {
+        self.alike.get_or_init(|| {
+            let mut alike = Alike::default();
+            for (name, app) in &self.apps {
+                alike.by_id.entry(app.id.clone()).or_default().push(name.clone());
+                alike.by_address.entry(app.base_url.clone()).or_default().push(name.clone());
+            }
+            alike
+        })
+    }
+
     /// The plan of a lane, or `None` if the app or method has gone from the settings or the catalog, or the app has gone
     /// to another platform's family.
     pub fn plan(&self, lane: &LaneKey) -> Option<LanePlan> {
@@ -45,7 +80,7 @@ impl Planner {
         let quotas = (0..method.quotas.len())
             .map(|index| {
                 let key = key_of(app, &lane.tenant, method, &method.quotas[index]);
-                let quota = self.strictest(&key, &lane.tenant, method, index);
+                let quota = self.strictest(app, &key, &lane.tenant, method, index);
                 (key, quota)
             })
             .collect();
@@ -63,7 +98,7 @@ impl Planner {
             let owner = owner_of(app, tenant, of.scope);
             (BudgetKey { owner, method: method.counted_name().to_owned(), period: of.budget.period }, of.budget.calls)
         });
-        let same = self.apps.values().filter(|other| other.id == app.id && other.platform.name == app.platform.name);
+        let same = self.of_id(&app.id).filter(|other| other.platform.name == app.platform.name);
         let of_month = same
             .filter_map(|other| other.month_calls)
             .min()
@@ -90,13 +125,15 @@ impl Planner {
     }
 
     /// Apps that share a key share its permits: the strictest of their settings holds.
-    fn strictest(&self, key: &Key, tenant: &str, method: &Method, index: usize) -> Quota {
+    fn strictest(&self, app: &App, key: &Key, tenant: &str, method: &Method, index: usize) -> Quota {
+        let (mut at_address, mut of_id) = (self.at_address(&app.base_url), self.of_id(&app.id));
+        let alike: &mut dyn Iterator<Item = &Arc<App>> =
+            if key.scope == QuotaScope::Host { &mut at_address } else { &mut of_id };
         let mut windows: BTreeMap<Duration, u32> = BTreeMap::new();
-        for app in self.apps.values().filter(|app| app.platform.family == method.family) {
-            if key_of(app, tenant, method, &method.quotas[index]) != *key {
-                continue;
+        for app in alike.filter(|app| app.platform.family == method.family) {
+            if key_of(app, tenant, method, &method.quotas[index]) == *key {
+                tighten(&mut windows, &quota_of(app, tenant, method, index));
             }
-            tighten(&mut windows, &quota_of(app, tenant, method, index));
         }
         self.quota(windows)
     }
@@ -178,7 +215,7 @@ mod tests {
             let app = App { share, ..App::plain(name, id, platform, quotas.collect()) };
             (name.to_owned(), Arc::new(app))
         };
-        Planner { apps: apps.iter().map(app).collect(), catalog: Arc::clone(&catalog), speed: 1.0 }
+        Planner::new(Arc::clone(&catalog), apps.iter().map(app).collect(), 1.0)
     }
 
     fn quotas(planner: &Planner, app: &str) -> Vec<String> {

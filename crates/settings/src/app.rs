@@ -283,9 +283,7 @@ fn quotas(draft: &mut Draft<'_>, table: &[String]) -> Vec<QuotaOverride> {
 
 /// The paths of the entries directly in a table, whatever they are.
 pub(super) fn entries(draft: &Draft<'_>, table: &[String]) -> Vec<Vec<String>> {
-    let all = draft.tree.leaves.keys().chain(draft.tree.tables.keys());
-    let mut paths: Vec<_> =
-        all.filter(|path| path.len() == table.len() + 1 && path.starts_with(table)).cloned().collect();
+    let mut paths: Vec<_> = draft.tree.directly_in(table).cloned().collect();
     paths.sort();
     paths.dedup();
     paths

@@ -3,6 +3,7 @@
 //! It knows which keys there are only as far as names from the environment need it, and no types.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -65,7 +66,7 @@ pub(crate) struct Tree {
 impl Tree {
     /// Flattens a TOML text; its syntax faults are returned beside what could be read.
     pub(crate) fn read(file: &str, text: &str) -> (Self, Vec<Fault>) {
-        let lines = Lines { file: Arc::from(file), text };
+        let lines = Lines::of(file, text);
         let (root, errors) = DeTable::parse_recoverable(text);
         let mut tree = Self::default();
         tree.add_table(&lines, &mut Vec::new(), root.get_ref());
@@ -83,7 +84,7 @@ impl Tree {
         (tree, faults)
     }
 
-    fn add_table(&mut self, lines: &Lines<'_>, path: &mut Vec<String>, table: &DeTable<'_>) {
+    fn add_table(&mut self, lines: &Lines, path: &mut Vec<String>, table: &DeTable<'_>) {
         for (key, value) in table {
             path.push(key.get_ref().to_string());
             self.add(lines, path, key.span().start, value);
@@ -91,7 +92,7 @@ impl Tree {
         }
     }
 
-    fn add(&mut self, lines: &Lines<'_>, path: &mut Vec<String>, key_at: usize, value: &Spanned<DeValue<'_>>) {
+    fn add(&mut self, lines: &Lines, path: &mut Vec<String>, key_at: usize, value: &Spanned<DeValue<'_>>) {
         let place = lines.place(key_at);
         let raw = match value.get_ref() {
             DeValue::Table(table) => {
@@ -186,13 +187,19 @@ impl Tree {
 
     /// The names that the file has directly under a table.
     fn known(&self, parent: &[String]) -> impl Iterator<Item = &str> {
-        let paths = self.tables.keys().chain(self.leaves.keys());
         let depth = parent.len();
-        paths
-            .filter(move |path| path.len() == depth + 1)
-            .filter(move |path| path.starts_with(parent))
-            .map(move |path| path[depth].as_str())
+        self.directly_in(parent).map(move |path| path[depth].as_str())
     }
+
+    /// The paths of the tables and of the values that stand directly in a table; none but those below it is looked at.
+    pub(crate) fn directly_in(&self, table: &[String]) -> impl Iterator<Item = &Vec<String>> {
+        below(&self.tables, table).chain(below(&self.leaves, table)).filter(|path| path.len() == table.len() + 1)
+    }
+}
+
+fn below<'t, V>(paths: &'t BTreeMap<Vec<String>, V>, table: &[String]) -> impl Iterator<Item = &'t Vec<String>> {
+    let after = paths.range::<[String], _>((Bound::Excluded(table), Bound::Unbounded)).map(|(path, _)| path);
+    after.take_while(|path| path.starts_with(table))
 }
 
 fn after(rest: &str, at: usize) -> Option<&str> {
@@ -204,15 +211,19 @@ pub(crate) fn normal(name: &str) -> String {
     name.chars().map(|char| if char.is_ascii_alphanumeric() { char.to_ascii_uppercase() } else { '_' }).collect()
 }
 
-struct Lines<'t> {
+struct Lines {
     file: Arc<str>,
-    text: &'t str,
+    /// Where each line but the last one ends.
+    ends: Vec<usize>,
 }
 
-impl Lines<'_> {
+impl Lines {
+    fn of(file: &str, text: &str) -> Self {
+        Self { file: Arc::from(file), ends: text.match_indices('\n').map(|(at, _)| at).collect() }
+    }
+
     fn place(&self, offset: usize) -> Place {
-        let before = self.text.as_bytes().iter().take(offset);
-        Place::Line(Arc::clone(&self.file), 1 + before.filter(|byte| **byte == b'\n').count())
+        Place::Line(Arc::clone(&self.file), 1 + self.ends.partition_point(|end| *end < offset))
     }
 }
 

@@ -141,9 +141,6 @@ pub(crate) trait Driver: Send {
     /// The database's own time, in microseconds since 1970: one for all processes.
     fn now(&self) -> Result<i64>;
 
-    /// What a query ends in whose rows nobody else may change before the transaction ends.
-    fn lock_rows(&self) -> &'static str;
-
     /// How many rows have been changed over this connection.
     fn changes(&self) -> u64;
 
@@ -294,19 +291,6 @@ impl Conn {
         read: impl FnOnce(&Row<'_>) -> Result<T>,
     ) -> Result<T> {
         self.query_opt(sql, values, read)?.ok_or_else(|| Error::unexpected("what should be there is not"))
-    }
-
-    /// As [`Self::query_all`]; nobody else changes those rows before this transaction ends.
-    pub(crate) fn query_all_locked<const N: usize, T>(
-        &self,
-        sql: &str,
-        lists: &[[Value<'_>; N]],
-        read: impl FnMut(&Row<'_>) -> Result<T>,
-    ) -> Result<Vec<Option<T>>> {
-        match self.driver.lock_rows() {
-            "" => self.query_all(sql, lists, read),
-            lock => self.query_all(&format!("{sql} {lock}"), lists, read),
-        }
     }
 
     /// The database's own time, in microseconds since 1970.

@@ -134,7 +134,7 @@ mod tests {
             let plain: &mut App = Arc::get_mut(app).unwrap();
             plain.month_calls = Some(7);
         }
-        Planner { catalog, apps, speed: 1.0 }
+        Planner::new(catalog, apps, 1.0)
     }
 
     fn lane() -> LaneKey {

@@ -132,7 +132,7 @@ fn planner(
     } else {
         wiring::apps_of(settings, catalog).map_err(|faults| refuse(faults.join("\n"), ""))?
     };
-    Ok(Planner { catalog: Arc::clone(catalog), apps, speed: speed.unwrap_or(1.0) })
+    Ok(Planner::new(Arc::clone(catalog), apps, speed.unwrap_or(1.0)))
 }
 
 /// The recorded calls that can have been counted at `since` or later. A call without a reply was counted by its
@@ -244,7 +244,7 @@ mod tests {
         let catalog = Arc::new(catalog::built_in().unwrap());
         let names = lanes.iter().map(|(lane, _)| (lane.app.as_str(), lane.method.as_str()));
         let apps = wiring::apps_for_rehearsal(&catalog, names);
-        judge(lanes.into_iter().collect(), &Planner { catalog, apps, speed: 1.0 })
+        judge(lanes.into_iter().collect(), &Planner::new(catalog, apps, 1.0))
     }
 
     #[test]

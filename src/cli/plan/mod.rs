@@ -126,5 +126,5 @@ pub(super) fn planner<'l>(
     } else {
         wiring::apps_of(settings, catalog).map_err(|faults| refuse(faults.join("\n"), ""))?
     };
-    Ok(Planner { catalog: Arc::clone(catalog), apps, speed })
+    Ok(Planner::new(Arc::clone(catalog), apps, speed))
 }

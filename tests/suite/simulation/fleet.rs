@@ -111,7 +111,7 @@ impl Site<'_> {
         let (silent, hears) = watch::channel(None);
         let replica = Replica::new(id, Arc::clone(&self.shared), lives);
         let desk = Arc::new(Desk(Arc::clone(&replica)));
-        let planner = Planner { catalog: Arc::clone(&self.plan.catalog), apps: self.plan.apps.clone(), speed: 1.0 };
+        let planner = Planner::new(Arc::clone(&self.plan.catalog), self.plan.apps.clone(), 1.0);
         let cable = Cable { platform: Arc::clone(&self.platform), clock: self.clock.clone() };
         let transport = Arc::new(Gated { replica: Arc::clone(&replica), cable });
         let held = Arc::new(Handle { replica: Arc::clone(&replica), only: None });

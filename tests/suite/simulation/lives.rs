@@ -125,7 +125,7 @@ fn live(
         let clock = Clock::at(start);
         platform.deliver(&clock);
         let ledger = Arc::new(SqlStore::open(store, Mode::Worker, clock.now()).unwrap());
-        let planner = Planner { catalog: Arc::clone(&plan.catalog), apps: plan.apps.clone(), speed: 1.0 };
+        let planner = Planner::new(Arc::clone(&plan.catalog), plan.apps.clone(), 1.0);
         let transport = Arc::new(Cable { platform: Arc::clone(platform), clock: clock.clone() });
         let shared: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
         let domain = shared.acquire_all().await.unwrap();

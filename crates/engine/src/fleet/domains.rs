@@ -86,7 +86,7 @@ mod tests {
             let platform = Arc::clone(&catalog.platforms[platform]);
             (name.to_owned(), Arc::new(App::plain(name, id, platform, BTreeMap::new())))
         };
-        Planner { apps: apps.iter().map(app).collect(), catalog: Arc::clone(&catalog), speed: 1.0 }
+        Planner::new(Arc::clone(&catalog), apps.iter().map(app).collect(), 1.0)
     }
 
     fn names(planner: &Planner, tenants: &[(&str, &str)]) -> Vec<String> {

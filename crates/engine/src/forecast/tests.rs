@@ -37,7 +37,7 @@ fn planner(apps: &[(&str, &str)], quotas: &[(&str, Option<QuotaScope>, &str)]) -
         let app = App::plain(name, id, platform, quotas);
         (name.to_owned(), Arc::new(app))
     });
-    Arc::new(Planner { apps: apps.collect(), catalog: Arc::clone(&catalog), speed: 1.0 })
+    Arc::new(Planner::new(Arc::clone(&catalog), apps.collect(), 1.0))
 }
 
 fn lane(app: &str, method: &str) -> LaneKey {

@@ -43,7 +43,7 @@ impl Bench {
             let app = App::plain(name, id, platform, quotas);
             (name.to_owned(), Arc::new(app))
         });
-        let planner = Planner { apps: apps.collect(), catalog: Arc::clone(&catalog), speed: 1.0 };
+        let planner = Planner::new(Arc::clone(&catalog), apps.collect(), 1.0);
         Self { schedule: Schedule::new(Arc::new(planner), limits), seq: 0, flying: Vec::new() }
     }
 

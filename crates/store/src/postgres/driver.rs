@@ -264,10 +264,6 @@ impl Driver for PostgresConn {
         Ok(now)
     }
 
-    fn lock_rows(&self) -> &'static str {
-        "FOR SHARE"
-    }
-
     fn changes(&self) -> u64 {
         self.changes.get()
     }

@@ -156,11 +156,6 @@ impl Driver for SqliteConn {
         read().map_err(|error| self.failed(&error))
     }
 
-    fn lock_rows(&self) -> &'static str {
-        // One transaction at a time writes.
-        ""
-    }
-
     fn changes(&self) -> u64 {
         self.conn.total_changes()
     }

@@ -56,7 +56,8 @@ mod tests {
         let calls =
             BTreeMap::from([(lane("a", meetings), 6_000), (lane("b", meetings), 5_000), (lane("c", rooms), 41)]);
         let names = calls.keys().map(|lane| (lane.app.as_str(), lane.method.as_str()));
-        let planner = Planner { apps: wiring::apps_for_rehearsal(&catalog, names), catalog, speed: 1.0 };
+        let apps = wiring::apps_for_rehearsal(&catalog, names);
+        let planner = Planner::new(catalog, apps, 1.0);
         let needs = needs(&calls, &planner);
         let of = |method: &str, scope| {
             let needs = needs.iter().filter(|need| need.key.method == method && need.key.scope == scope);

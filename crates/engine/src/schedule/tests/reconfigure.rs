@@ -13,7 +13,7 @@ fn planner(apps: &[(&str, &str, &str)]) -> Planner {
         let app = App::plain(name, id, platform, quotas);
         (name.to_owned(), Arc::new(app))
     });
-    Planner { apps: apps.collect(), catalog: Arc::clone(&catalog), speed: 1.0 }
+    Planner::new(Arc::clone(&catalog), apps.collect(), 1.0)
 }
 
 fn bench(apps: &[(&str, &str, &str)]) -> Bench {
