@@ -215,6 +215,16 @@ impl SqlStore {
         Self { open: Arc::new(Open { writer, readers, watch, mode, sharing, heartbeat, held, quotas, metrics }) }
     }
 
+    /// Adds one row of `meta` so often, which can be added once; without waiting where that can be.
+    #[cfg(test)]
+    pub(crate) async fn change_meta(&self, name: String, times: usize) -> Result<(), LedgerError> {
+        let add = move |books: &mut Books| {
+            let sql = "INSERT INTO meta (name, value) VALUES ($1, 1)";
+            Ok((0..times).try_for_each(|_| books.conn().send(sql, crate::driver::values![name]))?)
+        };
+        self.open.writer.change(add).await
+    }
+
     /// Lets the file grow to so many pages, as a full disk would.
     #[cfg(test)]
     async fn limit_pages(&self, pages: u32) {

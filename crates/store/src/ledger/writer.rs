@@ -3,10 +3,10 @@
 //! No timer: a lone command is committed at once, and under load the groups grow by themselves. The transactions run
 //! in tokio's blocking pool, not on a thread of their own: a test's paused clock stands still while they run.
 //!
-//! On a server, whoever writes keeps the others waiting, and a lease is not renewed before the transaction that relies on
-//! it ends. So a group whose statements are slow ends early, and the rest of it comes in the next turn.
+//! On a server, whoever writes keeps the others waiting. So a group whose statements are slow ends early, and the rest of it
+//! comes in the next turn. What is alike reads at one time ([`group`]).
 //!
-//! Decision: docs/decisions/0070-changes-are-sent-ahead.md
+//! Decisions: docs/decisions/0070-changes-are-sent-ahead.md, docs/decisions/0071-alike-at-once.md
 
 mod group;
 

@@ -222,6 +222,22 @@ async fn a_ledger_is_carried_from_a_server_to_a_file() {
     crate::transfer::tests::it_is_carried(schema.location(3_600), file_with_key(folder.path())).await;
 }
 
+/// Of changes made together one is refused by the server after it was sent: it alone fails, wherever that shows.
+#[tokio::test]
+#[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
+async fn what_fails_after_it_was_sent_is_told_to_who_sent_it() {
+    let fresh = Fresh::new();
+    for bad in 0..4_usize {
+        let change = |at: usize| {
+            let times = if at == bad { 2 } else { 1 };
+            fresh.store.change_meta(format!("{bad}-{at}"), times)
+        };
+        let done = futures_util::future::join_all((0..4).map(change)).await;
+        let failed: Vec<_> = (0..4).filter(|at| done[*at].is_err()).collect();
+        assert_eq!(failed, [bad], "{done:?}");
+    }
+}
+
 #[test]
 #[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
 fn what_was_sent_without_waiting_is_seen_and_fails_before_anything_is_kept() {

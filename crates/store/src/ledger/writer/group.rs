@@ -86,7 +86,8 @@ impl Change {
 pub(super) fn commit(books: &mut Books, clock: &Clock, mut group: Vec<Change>) {
     group.sort_by_key(Change::rank);
     let together = |group: &mut [Change]| {
-        let mut stopped = 0;
+        // What fails at the end of the transaction may be any of them.
+        let mut stopped = group.len();
         let outcome = measured(books, |books| {
             let began = clock.mono();
             let is_over = || clock.mono().since(began) >= TURN_MAX;
