@@ -32,8 +32,8 @@ pub trait Fleet: Send + Sync {
     /// The jobs of these domains come straight into the lanes of this worker from now on, or (`false`) no longer do.
     fn open(&self, names: &[String], is_open: bool);
 
-    /// Lets go of domains, so that other workers need not wait for them.
-    async fn give_up(&self, domains: &[String]) -> Result<(), LedgerError>;
+    /// Lets go of domains, so that other workers need not wait for them. Gives those that nobody had taken over before.
+    async fn give_up(&self, domains: &[String]) -> Result<Vec<String>, LedgerError>;
 
     /// The domains that have been lost since this was asked last, and how long ago each was surely owned: they are not
     /// held any more.

@@ -62,10 +62,12 @@ pub async fn a_domain_is_taken_by_one_worker_and_changes_hands(all: Processes<'_
     assert_eq!(held.epoch_of(&lane_of("acme")), Some(first.epoch));
     assert_eq!(held.epoch_of(&lane_of(OTHER_APP)), None);
 
-    one.give_up(&[domain_of("acme").name().to_owned()]).await.unwrap();
+    let acme = [domain_of("acme").name().to_owned()];
+    assert_eq!(one.give_up(&acme).await.unwrap(), acme);
     assert!(!held.covers(&lane_of("acme")) && held.epoch_of(&lane_of("acme")).is_none());
     assert!(holding(&*one, "acme").await.left.is_zero());
     assert!(take(&*other, "acme").await);
+    assert!(one.give_up(&acme).await.unwrap().is_empty(), "another one has taken it over");
     assert!(holding(&*other, "acme").await.epoch > first.epoch, "the epoch never goes back");
     assert!(other.held().covers(&lane_of("acme")) && other.held().covers(&lane_of(OTHER_APP)));
 }

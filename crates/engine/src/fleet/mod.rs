@@ -316,13 +316,17 @@ impl Member {
         if over.is_empty() {
             return Ok(());
         }
-        // Their own calls are over, and nobody else has made one yet.
+        // Their own calls are over, and nobody else has made one yet, unless it was taken over while this process slept.
         let known_until = self.engine.clock().now();
-        self.fleet.give_up(&over).await?;
+        let owned = self.fleet.give_up(&over).await?;
         for name in over {
             self.held.remove(&name);
             self.leaving.remove(&name);
-            self.known_until.insert(name, known_until);
+            if owned.contains(&name) {
+                self.known_until.insert(name, known_until);
+            } else {
+                self.known_until.remove(&name);
+            }
         }
         Ok(())
     }

@@ -106,7 +106,7 @@ impl Fleet for Member {
         }
     }
 
-    async fn give_up(&self, domains: &[String]) -> std::result::Result<(), LedgerError> {
+    async fn give_up(&self, domains: &[String]) -> std::result::Result<Vec<String>, LedgerError> {
         for domain in domains {
             self.open.held.remove(domain);
         }
@@ -114,10 +114,7 @@ impl Fleet for Member {
             heartbeat.forget(domains);
         }
         let (owner, domains) = (self.sharing.owner, domains.to_vec());
-        let release = move |books: &mut Books| {
-            domains.iter().try_for_each(|domain| leases::release(books.conn(), owner, domain)).map_err(Trouble::from)
-        };
-        self.open.writer.change(release).await
+        self.open.writer.change(move |books| Ok(leases::release(books.conn(), owner, &domains)?)).await
     }
 
     fn lost(&self) -> Vec<(QuotaDomain, Duration)> {

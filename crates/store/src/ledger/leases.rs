@@ -118,10 +118,12 @@ pub(crate) fn current(conn: &Conn) -> Result<Option<(Owner, Timestamp)>> {
     conn.query_opt(lease, values![now], |row| Ok((Owner(row.get(0)?), row.get(1)?)))
 }
 
-/// Ends this owner's lease of the domain: the next one need not wait, and the epoch grows at once.
-pub(crate) fn release(conn: &Conn, owner: Owner, domain: &str) -> Result<()> {
-    let end = "UPDATE leases SET expires_at = 0, epoch = epoch + 1 WHERE domain = $1 AND owner = $2";
-    conn.send(end, values![domain, owner.0])
+/// Ends this owner's leases of the domains: the next one need not wait, and the epoch grows at once. Gives those that were
+/// still this owner's.
+pub(crate) fn release(conn: &Conn, owner: Owner, domains: &[String]) -> Result<Vec<String>> {
+    let end = "UPDATE leases SET expires_at = 0, epoch = epoch + 1 WHERE domain = $1 AND owner = $2 RETURNING domain";
+    let asked: Vec<_> = domains.iter().map(|domain| *values![*domain, owner.0]).collect();
+    Ok(conn.query_all(end, &asked, |row| row.get(0))?.into_iter().flatten().collect())
 }
 
 /// Ends all of this owner's, likewise.

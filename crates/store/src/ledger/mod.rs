@@ -346,7 +346,8 @@ impl Ledger for SqlStore {
     async fn release(&self, domain: QuotaDomain) -> Result<(), LedgerError> {
         let Some(Sharing { owner, .. }) = self.open.sharing else { return Ok(()) };
         self.open.held.remove(domain.name());
-        self.open.writer.change(move |books| Ok(leases::release(books.conn(), owner, domain.name())?)).await
+        let release = move |books: &mut Books| Ok(leases::release(books.conn(), owner, &[domain.name().to_owned()])?);
+        self.open.writer.change(release).await.map(drop)
     }
 
     async fn suspend(&self, suspension: Suspension) -> Result<(), LedgerError> {

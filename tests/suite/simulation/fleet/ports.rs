@@ -376,16 +376,17 @@ impl Fleet for Desk {
         }
     }
 
-    async fn give_up(&self, domains: &[String]) -> Done<()> {
+    async fn give_up(&self, domains: &[String]) -> Done<Vec<String>> {
         while_running!(self.0, {
-            let mut rows = self.0.shared.rows.lock().await;
+            let (mut rows, mut owned) = (self.0.shared.rows.lock().await, Vec::new());
             for domain in domains {
                 self.0.held().remove(domain);
                 if let Some(row) = rows.leases.get_mut(domain).filter(|row| row.owner == self.0.id) {
                     (row.expires, row.epoch) = (0, row.epoch + 1);
+                    owned.push(domain.clone());
                 }
             }
-            Ok(())
+            Ok(owned)
         })
     }
 
