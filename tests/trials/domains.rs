@@ -68,14 +68,9 @@ impl Trial<'_> {
         Ok(())
     }
 
-    fn status(&self) -> anyhow::Result<Value> {
-        let (_, text) = self.site.run(&["status", "--json"])?;
-        Ok(serde_json::from_str(&text).unwrap_or_default())
-    }
-
     /// How many domains each worker has; `None` while some have no owner, or one has a tenth less than another.
     fn shares(&self) -> anyhow::Result<Option<Vec<u64>>> {
-        let status = self.status()?;
+        let status = self.site.status()?;
         let domains = status["domains"].as_array().map_or(0, Vec::len) as u64;
         let replicas = status["replicas"].as_array().context("status names no replicas")?;
         let mut shares: Vec<u64> = replicas.iter().filter_map(|replica| replica["domains"].as_u64()).collect();

@@ -33,6 +33,8 @@ mod soak;
 mod stages;
 mod stop;
 mod terminal;
+#[path = "../../benches/common/usage.rs"]
+mod usage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::broker::Queues;
+use super::usage;
 
 pub(crate) const SECRETS: [(&str, &str); 3] = [
     ("ACME_SECRET", "rehearsal-secret-a"),
@@ -116,18 +117,12 @@ impl Process {
 
     /// What the kernel says of its memory: `VmRSS` now, `VmHWM` at most so far.
     pub(crate) fn memory_kb(&self, name: &str) -> anyhow::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        let number = line.and_then(|line| line.split_whitespace().next()).context("the kernel says nothing of it")?;
-        Ok(number.parse()?)
+        usage::status(format!("/proc/{}", self.0.id()), &format!("{name}:"))
     }
 
     /// Its processor time so far, in seconds.
     pub(crate) fn cpu_s(&self) -> anyhow::Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
-        // The name in parentheses may hold spaces; user and system time are the 12th and 13th field behind it.
-        let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
-        Ok(fields.map(|ticks| ticks.parse().unwrap_or(0.0)).sum::<f64>() / 100.0)
+        usage::cpu_s(format!("/proc/{}", self.0.id()))
     }
 
     pub(crate) fn kill(&mut self) -> anyhow::Result<()> {

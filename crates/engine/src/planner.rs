@@ -20,7 +20,7 @@ pub struct Planner {
     pub apps: Apps,
     /// All windows are this much shorter, for rehearsals; 1 in real life.
     pub speed: f64,
-    /// Made when it is asked for first.
+    /// Made when it is needed first: `apps` does not change afterwards.
     alike: OnceLock<Alike>,
 }
 
@@ -50,14 +50,11 @@ impl Planner {
         Self { catalog, apps, speed, alike: OnceLock::new() }
     }
 
-    /// The apps with this id.
-    fn of_id(&self, id: &str) -> impl Iterator<Item = &Arc<App>> {
-        self.alike().by_id.get(id).into_iter().flatten().filter_map(|name| self.apps.get(name))
-    }
-
-    /// The apps at this address.
-    fn at_address(&self, address: &str) -> impl Iterator<Item = &Arc<App>> {
-        self.alike().by_address.get(address).into_iter().flatten().filter_map(|name| self.apps.get(name))
+    /// The apps that may be counted together with this one, itself among them.
+    fn beside(&self, app: &App, scope: QuotaScope) -> impl Iterator<Item = &Arc<App>> {
+        let Alike { by_id, by_address } = self.alike();
+        let names = if scope == QuotaScope::Host { by_address.get(&app.base_url) } else { by_id.get(&app.id) };
+        names.into_iter().flatten().filter_map(|name| self.apps.get(name))
     }
 
     fn alike(&self) -> &Alike {
@@ -98,7 +95,7 @@ impl Planner {
             let owner = owner_of(app, tenant, of.scope);
             (BudgetKey { owner, method: method.counted_name().to_owned(), period: of.budget.period }, of.budget.calls)
         });
-        let same = self.of_id(&app.id).filter(|other| other.platform.name == app.platform.name);
+        let same = self.beside(app, QuotaScope::App).filter(|other| other.platform.name == app.platform.name);
         let of_month = same
             .filter_map(|other| other.month_calls)
             .min()
@@ -126,11 +123,8 @@ impl Planner {
 
     /// Apps that share a key share its permits: the strictest of their settings holds.
     fn strictest(&self, app: &App, key: &Key, tenant: &str, method: &Method, index: usize) -> Quota {
-        let (mut at_address, mut of_id) = (self.at_address(&app.base_url), self.of_id(&app.id));
-        let alike: &mut dyn Iterator<Item = &Arc<App>> =
-            if key.scope == QuotaScope::Host { &mut at_address } else { &mut of_id };
         let mut windows: BTreeMap<Duration, u32> = BTreeMap::new();
-        for app in alike.filter(|app| app.platform.family == method.family) {
+        for app in self.beside(app, key.scope).filter(|app| app.platform.family == method.family) {
             if key_of(app, tenant, method, &method.quotas[index]) == *key {
                 tighten(&mut windows, &quota_of(app, tenant, method, index));
             }

@@ -156,8 +156,8 @@ pub fn plan<E: From<LedgerError>>(
     basis.backlog.clone_from(&own);
     basis.chained.clone_from(&own_chained);
     let mut alone = forecast(&basis);
-    let waited = budgets.iter_mut().map(|wanted| wanted.wait(now, alone.finish)).max();
-    alone.finish = waited.unwrap_or(alone.finish).max(alone.finish);
+    let paced = alone.finish;
+    alone.finish = budgets.iter_mut().map(|wanted| wanted.wait(now, paced)).fold(paced, Ord::max);
     basis.running = running;
     let jobs: u64 = others.iter().chain(others_chained.iter().map(|one| &one.group)).map(|group| group.count).sum();
     let all = (jobs > 0).then(|| {

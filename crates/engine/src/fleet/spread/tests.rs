@@ -105,6 +105,17 @@ fn one_worker_takes_everything_and_shares_it_with_the_next() {
 }
 
 #[test]
+fn of_many_a_tenth_moves_at_a_time() {
+    let mut model = Model::new(100, 1);
+    model.turn();
+    model.join("late", "q");
+    assert_eq!(model.turn(), 20, "ten are let go of, and taken");
+    assert_eq!(model.turn(), 18, "nine of ninety");
+    model.settle();
+    assert_eq!(model.counts(), [50, 50]);
+}
+
+#[test]
 fn who_has_other_quotas_takes_nothing_until_nobody_else_can() {
     let mut model = Model::new(4, 1);
     model.settle();
