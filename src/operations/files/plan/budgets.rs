@@ -60,6 +60,10 @@ impl Wanted {
             }
             rest -= left.min(in_time);
             (at, end, left) = (end, self.budget.key.period.end(end), self.budget.limit as f64);
+            if end <= at {
+                // The calendar ends with the year 9999.
+                return at;
+            }
         }
     }
 
@@ -85,6 +89,15 @@ mod tests {
         let now = ends_at - Duration::from_secs(left_s);
         let finish = wanted.wait(now, now + Duration::from_secs(300));
         (finish.since(now).as_secs(), wanted.waits)
+    }
+
+    #[test]
+    fn what_would_wait_beyond_the_calendar_waits_for_its_end() {
+        let now = Timestamp::parse("2026-11-30T15:00:00Z").unwrap();
+        let key = BudgetKey { owner: "cli_a1".to_owned(), method: String::new(), period: Period::Month };
+        let budget = BudgetUse { ends_at: key.period.end(now), key, limit: 1, used: 0 };
+        let mut wanted = Wanted { budget, calls: 200_000, waits: None };
+        assert!(wanted.wait(now, now + Duration::from_secs(300)).to_string().starts_with("9999-"));
     }
 
     #[test]
