@@ -139,7 +139,7 @@ mod tests {
         let planner = Planner::new(Arc::new(built_in().unwrap()), BTreeMap::new(), 1.0);
         let seen = Gathering {
             replicas: vec![replica("a", "q", true), replica("b", "p", true), replica("c", "q", false)],
-            holdings: vec![left("x", 2), left("y", 0), left("gone", 0)],
+            holdings: [left("x", 2), left("y", 0), left("gone", 0)].into(),
             ..Gathering::default()
         };
         let workers = Workers { domains: ["x", "y"].map(str::to_owned).into(), ..Workers::of(seen, &planner) };

@@ -72,15 +72,15 @@ pub(super) type Keys = BTreeMap<Key, Counted>;
 /// The tenants that have quotas of their own, by the id of their app.
 type Tenants<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
-/// Adds the tenants of a planner's apps.
-fn add_tenants<'a>(planner: &'a Planner, tenants: &mut Tenants<'a>) {
-    for app in planner.apps.values().filter(|app| !app.tenants.is_empty()) {
+/// Adds the tenants of these apps.
+fn add_tenants<'a>(apps: impl Iterator<Item = &'a App>, tenants: &mut Tenants<'a>) {
+    for app in apps.filter(|app| !app.tenants.is_empty()) {
         tenants.entry(&app.id).or_default().extend(app.tenants.keys().map(String::as_str));
     }
 }
 
-/// Every quota key of a planner's apps, without their tenants and with those that are named; one look at each app.
-fn keys_of(planner: &Planner, tenants: &Tenants<'_>) -> Keys {
+/// Every quota key of these apps of a planner, without their tenants and with those that are named; one look at each app.
+fn keys_of<'a>(planner: &Planner, apps: impl Iterator<Item = &'a App>, tenants: &Tenants<'_>) -> Keys {
     struct Found {
         windows: BTreeMap<Duration, u32>,
         apps: BTreeSet<String>,
@@ -88,7 +88,7 @@ fn keys_of(planner: &Planner, tenants: &Tenants<'_>) -> Keys {
         is_main: bool,
     }
     let mut found: BTreeMap<Key, Found> = BTreeMap::new();
-    for app in planner.apps.values() {
+    for app in apps {
         let methods = planner.catalog.methods.values().filter(|method| method.family == app.platform.family);
         let named = tenants.get(app.id.as_str()).into_iter().flatten().copied();
         let tenants: Vec<&str> = [""].into_iter().chain(named).collect();
@@ -119,11 +119,11 @@ fn keys_of(planner: &Planner, tenants: &Tenants<'_>) -> Keys {
     found.into_iter().map(counted).collect()
 }
 
-/// Every quota of a planner's apps and of the tenants that have their own, by key.
-pub(super) fn all_keys(planner: &Planner) -> BTreeMap<Key, Quota> {
+/// Every quota of these apps and of the tenants that have their own, by key.
+pub(super) fn quotas_of(planner: &Planner, apps: &[&App]) -> impl Iterator<Item = (Key, Quota)> {
     let mut tenants = Tenants::new();
-    add_tenants(planner, &mut tenants);
-    keys_of(planner, &tenants).into_iter().map(|(key, counted)| (key, counted.quota)).collect()
+    add_tenants(apps.iter().copied(), &mut tenants);
+    keys_of(planner, apps.iter().copied(), &tenants).into_iter().map(|(key, counted)| (key, counted.quota))
 }
 
 /// The keys of a planner, as far as they can differ from another's.
@@ -137,10 +137,11 @@ pub(super) struct Difference {
 /// What differs between the planner before and the one after.
 pub(super) fn difference(before: &Planner, after: &Planner) -> Difference {
     let mut tenants = Tenants::new();
-    add_tenants(before, &mut tenants);
-    add_tenants(after, &mut tenants);
-    let old = keys_of(before, &tenants);
-    let keys = keys_of(after, &tenants);
+    for planner in [before, after] {
+        add_tenants(planner.all_apps(), &mut tenants);
+    }
+    let old = keys_of(before, before.all_apps(), &tenants);
+    let keys = keys_of(after, after.all_apps(), &tenants);
     let mut reach = None;
     let mut quotas = Vec::new();
     for (key, counted) in &keys {

@@ -121,6 +121,26 @@ impl Planner {
         catalog.chain(settings).max().unwrap_or_default()
     }
 
+    /// The longest window that counts by address.
+    pub(crate) fn span_of_addresses(&self) -> Duration {
+        let by_address = |method: &&Arc<Method>| method.quotas.iter().any(|quota| quota.scope == QuotaScope::Host);
+        let methods: Vec<_> = self.catalog.methods.values().filter(by_address).collect();
+        let span = |app: &App, method: &Method| {
+            let of_address = (0..method.quotas.len()).filter(|index| method.quotas[*index].scope == QuotaScope::Host);
+            of_address.map(|index| quota_of(app, "", method, index).span_max()).max()
+        };
+        let spans = self.all_apps().flat_map(|app| {
+            let own = methods.iter().filter(|method| method.family == app.platform.family);
+            own.filter_map(move |method| span(app, method))
+        });
+        spans.max().unwrap_or_default()
+    }
+
+    /// Its apps, by name.
+    pub(crate) fn all_apps(&self) -> impl Iterator<Item = &App> {
+        self.apps.values().map(|app| &**app)
+    }
+
     /// Apps that share a key share its permits: the strictest of their settings holds.
     fn strictest(&self, app: &App, key: &Key, tenant: &str, method: &Method, index: usize) -> Quota {
         let mut windows: BTreeMap<Duration, u32> = BTreeMap::new();

@@ -90,7 +90,7 @@ pub struct Holding {
     pub epoch: i64,
     /// A digest of the quotas by which it was worked last; empty if nobody has told.
     pub quotas: String,
-    /// How long it is still owned; zero if it is free.
+    /// How long it was still owned when this was read; zero if it is free.
     pub left: Duration,
 }
 
@@ -103,10 +103,10 @@ pub struct Gathering {
     pub lease: Duration,
     /// All workers that were heard of lately, by when they started.
     pub replicas: Vec<Replica>,
-    /// Every domain that ever had an owner, by name.
-    pub holdings: Vec<Holding>,
+    /// Every domain that ever had an owner, by name: the very same until one of them changes hands.
+    pub holdings: Arc<[Holding]>,
     /// How often workers were asked to read their settings again.
     pub reloads: i64,
-    /// Apps and tenants that the ledger has lanes of.
+    /// Tenants that the ledger has lanes of, each with its app.
     pub tenants: Vec<(String, String)>,
 }

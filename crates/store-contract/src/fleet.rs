@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::owners::Processes;
-use super::*;
+use super::{take as take_over, *};
 use paceline_ports::{Card, Fleet, Holding, LedgerError, QuotaDomain, Store};
 
 const OTHER_APP: &str = "campus";
@@ -28,7 +28,7 @@ async fn take(fleet: &dyn Fleet, app: &str) -> bool {
 
 async fn holding(fleet: &dyn Fleet, app: &str) -> Holding {
     let gathering = fleet.gathering().await.unwrap();
-    gathering.holdings.into_iter().find(|holding| holding.domain == domain_of(app).name()).unwrap()
+    gathering.holdings.iter().find(|holding| holding.domain == domain_of(app).name()).unwrap().clone()
 }
 
 pub async fn workers_know_of_each_other(all: Processes<'_, impl Store>) {
@@ -101,6 +101,21 @@ pub async fn jobs_are_told_to_the_worker_that_has_their_domain(all: Processes<'_
     let (_, part) = other.take(vec![domain_of("acme")]).await.unwrap();
     assert_eq!(all_waiting(&*part).await.len(), 3);
     assert_eq!(all_waiting(&*part).await[0].seq, own);
+}
+
+pub async fn jobs_of_others_that_wait_for_names_hide_none_of_ones_own(all: Processes<'_, impl Store>) {
+    let (one, other) = (all.one.fleet().unwrap(), all.other.fleet().unwrap());
+    assert!(take(&*one, "acme").await && take(&*other, OTHER_APP).await);
+    for (id, app) in [("a", "acme"), ("b", "acme"), ("c", OTHER_APP), ("d", "acme"), ("e", OTHER_APP)] {
+        let mut named = Job { lane: LaneKey { app: app.to_owned(), ..lane() }, ..job(id) };
+        named.params.body.insert("room_level_id".into(), json!({"$find": "总部"}));
+        assert_eq!(take_over(all.one, from_amqp(named)).await, TakenOver::Blocked);
+    }
+    let found = other.held().nameless(JobSeq(0), 1).await.unwrap();
+    assert_eq!(found.iter().map(|(_, job)| job.id.as_str()).collect::<Vec<_>>(), ["c"]);
+    let found = one.held().nameless(JobSeq(0), 2).await.unwrap();
+    assert_eq!(found.iter().map(|(_, job)| job.id.as_str()).collect::<Vec<_>>(), ["a", "b"], "no more than that");
+    assert_eq!(other.held().nameless(JobSeq(0), 10).await.unwrap().len(), 2);
 }
 
 pub async fn every_worker_reads_what_all_of_them_called(all: Processes<'_, impl Store>) {

@@ -186,7 +186,8 @@ macro_rules! owners_contract {
             $fresh; [$(#[$of_each])*]; fleet:
             workers_know_of_each_other, a_domain_is_taken_by_one_worker_and_changes_hands,
             who_has_a_part_changes_nothing_of_the_others, jobs_are_told_to_the_worker_that_has_their_domain,
-            every_worker_reads_what_all_of_them_called, everything_and_a_part_have_no_two_owners
+            jobs_of_others_that_wait_for_names_hide_none_of_ones_own, every_worker_reads_what_all_of_them_called,
+            everything_and_a_part_have_no_two_owners
         }
     };
     ($fresh:expr; $of_each:tt; $module:ident: $($name:ident),+) => {

@@ -10,11 +10,9 @@ use std::time::Duration;
 use tracing::info;
 
 use super::Member;
-use crate::config_diff::all_keys;
 use crate::planner::Planner;
 use crate::ports::{Gathering, LedgerError, Replica};
 use crate::runtime::Engine;
-use paceline_domain::catalog::QuotaScope;
 use paceline_domain::time::{Mono, Timestamp};
 
 /// A worker that has not looked for one lease sends nothing that an address counts, and what it trusts without looking
@@ -38,9 +36,7 @@ pub(super) struct Sharing {
 
 impl Sharing {
     pub(super) fn plan(&mut self, planner: &Planner) {
-        let keys = all_keys(planner);
-        let of_address = keys.iter().filter(|(key, _)| key.scope == QuotaScope::Host);
-        self.span = of_address.map(|(_, quota)| quota.span_max()).max().unwrap_or_default();
+        self.span = planner.span_of_addresses();
     }
 
     /// How long it may still go without looking.

@@ -1,11 +1,12 @@
 //! A domain comes to this process, or goes: the same as a restart, for a part of the lanes.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use tracing::warn;
 
 use crate::ports::{Changed, Domain, JobSeq, LedgerError, QuotaDomain, Waiting};
 use crate::runtime::{Engine, LOAD_BATCH};
+use paceline_domain::job::LaneKey;
 use paceline_domain::time::Timestamp;
 
 impl Engine {
@@ -70,9 +71,18 @@ impl Engine {
         self.wake();
     }
 
-    /// Jobs of a domain that are in flight.
-    pub(super) fn running_in(&self, domain: &QuotaDomain) -> usize {
-        self.schedule().running_in(|lane| domain.covers(lane))
+    /// Those of these domains that have jobs in flight here, or (`also_waiting`) any at all.
+    pub(super) fn busy(&self, domains: &BTreeMap<String, QuotaDomain>, also_waiting: bool) -> BTreeSet<String> {
+        let busy = self.schedule().busy(also_waiting);
+        let mut by_app: HashMap<&str, Vec<&LaneKey>> = HashMap::new();
+        for lane in &busy {
+            by_app.entry(&lane.app).or_default().push(lane);
+        }
+        let is_busy = |domain: &&QuotaDomain| {
+            let of_app = |(app, _): (&str, _)| by_app.get(app).into_iter().flatten().any(|lane| domain.covers(lane));
+            domain.members().any(of_app)
+        };
+        domains.values().filter(is_busy).map(|domain| domain.name().to_owned()).collect()
     }
 
     /// Lets those lanes go on of which it was doubtful whose they are.

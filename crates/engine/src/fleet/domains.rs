@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::app::App;
-use crate::config_diff::all_keys;
+use crate::config_diff::quotas_of;
 use crate::planner::Planner;
 use crate::ports::QuotaDomain;
 use paceline_domain::catalog::QuotaScope;
@@ -14,12 +14,8 @@ use paceline_domain::catalog::QuotaScope;
 impl Planner {
     /// The domains of these apps and tenants, and of every app without one, by name.
     pub(crate) fn domains(&self, tenants: &[(String, String)]) -> BTreeMap<String, QuotaDomain> {
-        let mut by_id: BTreeMap<(&str, &str), Vec<&App>> = BTreeMap::new();
-        for app in self.apps.values() {
-            by_id.entry((&app.platform.family, &app.id)).or_default().push(app);
-        }
         let mut domains = BTreeMap::new();
-        for ((family, id), apps) in by_id {
+        for ((family, id), apps) in self.apps_by_id() {
             if !self.is_split(family, &apps) {
                 let members = apps.iter().map(|app| (app.name.clone(), None)).collect();
                 let domain = domain(format!("{family}/{id}"), members, id.to_owned(), &apps);
@@ -36,6 +32,15 @@ impl Planner {
             }
         }
         domains
+    }
+
+    /// Apps that share whatever the platform does not count by address.
+    fn apps_by_id(&self) -> BTreeMap<(&str, &str), Vec<&App>> {
+        let mut by_id: BTreeMap<(&str, &str), Vec<&App>> = BTreeMap::new();
+        for app in self.all_apps() {
+            by_id.entry((&app.platform.family, &app.id)).or_default().push(app);
+        }
+        by_id
     }
 
     /// Their names.
@@ -62,15 +67,18 @@ fn domain(name: String, members: Vec<(String, Option<String>)>, owner: String, a
 
 /// A digest of the quotas in force. Those of an address are no part of it: they go by how many share it.
 pub fn quotas_digest(planner: &Planner) -> String {
-    let mut text = String::new();
-    for (key, quota) in all_keys(planner).iter().filter(|(key, _)| key.scope != QuotaScope::Host) {
-        let _ = writeln!(text, "{} {} {} {quota}", key.scope, key.owner, key.method);
+    let (mut digest, mut text) = (Sha256::new(), String::new());
+    for ((family, id), apps) in planner.apps_by_id() {
+        text.clear();
+        for (key, quota) in quotas_of(planner, &apps).filter(|(key, _)| key.scope != QuotaScope::Host) {
+            let _ = writeln!(text, "{} {} {} {quota}", key.scope, key.owner, key.method);
+        }
+        for app in apps {
+            let _ = writeln!(text, "{family} {id} {:?}", app.month_calls);
+        }
+        digest.update(&text);
     }
-    for app in planner.apps.values() {
-        let _ = writeln!(text, "{} {:?}", app.id, app.month_calls);
-    }
-    let digest = Sha256::digest(text);
-    digest.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    digest.finalize().iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use self::addresses::Sharing;
 pub use self::domains::quotas_digest;
 use self::spread::moves;
 use super::planner::Planner;
-use super::ports::{Card, Fleet, Gathering, LedgerError, QuotaDomain};
+use super::ports::{Card, Fleet, Gathering, Holding, LedgerError, QuotaDomain};
 use super::runtime::Engine;
 use paceline_domain::time::{Mono, Timestamp};
 
@@ -43,8 +43,33 @@ pub struct Seen {
     pub lease_left: Option<f64>,
 }
 
+/// All that a worker's moves follow from, but for its settings and for how long a domain has been without an owner.
+#[derive(PartialEq, Eq)]
+struct Scene {
+    holdings: Arc<[Holding]>,
+    tenants: Vec<(String, String)>,
+    /// Workers that live, and by which quotas each goes.
+    alive: Vec<(String, String)>,
+    held: usize,
+}
+
+impl Scene {
+    fn of(gathering: &Gathering, held: usize) -> Self {
+        let alive = gathering.replicas.iter().filter(|replica| replica.is_alive);
+        Self {
+            holdings: Arc::clone(&gathering.holdings),
+            tenants: gathering.tenants.clone(),
+            alive: alive.map(|replica| (replica.id.clone(), replica.card.quotas.clone())).collect(),
+            held,
+        }
+    }
+}
+
 /// The same, as it changes.
 pub type Sight = Arc<Mutex<Seen>>;
+
+/// Domains taken at one time at most: whoever else writes waits for it, and who comes meanwhile finds some left.
+const LOT: usize = 1_000;
 
 /// Turns in which a domain may be on its way from one worker to another.
 const ON_ITS_WAY: u32 = 2;
@@ -65,6 +90,10 @@ pub struct Member {
     /// Until when this process knows the calls of a domain that it had before.
     known_until: HashMap<String, Timestamp>,
     refused: BTreeSet<String>,
+    /// There is another lot to take, at once.
+    is_taking: bool,
+    /// What it has seen, if nothing followed from it.
+    at_rest: Option<Scene>,
     /// How often workers had been asked to read their settings again.
     reloads: Option<i64>,
     reload: Box<dyn Fn() + Send + Sync>,
@@ -88,6 +117,8 @@ impl Member {
             sharing: Sharing::default(),
             known_until: HashMap::new(),
             refused: BTreeSet::new(),
+            is_taking: false,
+            at_rest: None,
             reloads: None,
             reload: Box::new(|| {}),
             sight: Sight::default(),
@@ -112,13 +143,17 @@ impl Member {
             match self.watched_turn().await {
                 Ok(()) => is_unwell = false,
                 Err(LedgerError::Closed) => return,
-                Err(error) if !is_unwell => {
+                Err(error) => {
+                    if !is_unwell {
+                        warn!(%error, "who else works the ledger cannot be seen; trying again");
+                    }
                     is_unwell = true;
-                    warn!(%error, "who else works the ledger cannot be seen; trying again");
+                    self.is_taking = false;
                 }
-                Err(_) => {}
             }
-            tokio::time::sleep(TICK + Duration::from_millis(fastrand::u64(0..100))).await;
+            if !self.is_taking {
+                tokio::time::sleep(TICK + Duration::from_millis(fastrand::u64(0..100))).await;
+            }
         }
     }
 
@@ -158,24 +193,36 @@ impl Member {
         }
         self.share_address(&gathering).await?;
         self.count_elsewhere().await?;
-        if self.engine.is_stopping() {
+        let scene = Scene::of(&gathering, self.held.len());
+        if self.engine.is_stopping() || self.at_rest.as_ref() == Some(&scene) {
+            self.is_taking = false;
             self.show(&gathering);
             return Ok(());
         }
+        self.follow(&gathering, scene).await
+    }
+
+    /// Takes domains and lets go of others, as what it sees says.
+    async fn follow(&mut self, gathering: &Gathering, scene: Scene) -> Result<(), LedgerError> {
         let domains = self.engine.planner().domains(&gathering.tenants);
-        self.note_ownerless(&gathering, &domains);
+        self.note_ownerless(gathering, &domains);
         let (names, held) = (domains.keys().cloned().collect(), self.held.keys().cloned().collect());
-        let quotas = self.card.quotas.as_str();
-        let seen =
-            spread::Seen { gathering: &gathering, quotas, domains: &names, held: &held, ownerless: &self.ownerless };
+        let (quotas, ownerless) = (self.card.quotas.as_str(), &self.ownerless);
+        let busy = self.engine.busy(&self.held, true);
+        let seen = spread::Seen { gathering, quotas, domains: &names, held: &held, busy: &busy, ownerless };
         let spread::Moves { take, give, refused } = moves(&seen);
         self.say_refused(refused.into_iter().collect());
-        self.show(&gathering);
-        self.take(take.iter().filter_map(|name| domains.get(name)).cloned().collect()).await?;
+        self.show(gathering);
         // One whose apps are others than they were is taken anew.
         let is_another = |(name, held): &(&String, &QuotaDomain)| domains.get(*name).is_some_and(|now| now != *held);
         let another: Vec<_> = self.held.iter().filter(is_another).map(|(name, _)| name.clone()).collect();
-        self.begin_leaving(if another.is_empty() { give } else { another }).await;
+        let give = if another.is_empty() { give } else { another };
+        let is_at_rest = take.is_empty() && give.is_empty() && self.leaving.is_empty() && self.ownerless.is_empty();
+        self.at_rest = is_at_rest.then_some(scene);
+        let lot = take.iter().take(LOT);
+        self.take(lot.filter_map(|name| domains.get(name)).cloned().collect()).await?;
+        self.begin_leaving(give).await;
+        self.is_taking = take.len() > LOT;
         Ok(())
     }
 
@@ -200,6 +247,7 @@ impl Member {
             // Windows may have become longer than what is known of them.
             self.known_until.clear();
             self.sharing.plan(&planner);
+            self.at_rest = None;
             self.planner = Some(planner);
         }
         if self.told.as_ref() != Some(&self.card) {
@@ -220,7 +268,9 @@ impl Member {
     fn note_ownerless(&mut self, gathering: &Gathering, domains: &BTreeMap<String, QuotaDomain>) {
         let owned = gathering.holdings.iter().filter(|holding| !holding.left.is_zero());
         let owned: BTreeSet<&str> = owned.map(|holding| holding.domain.as_str()).collect();
-        let turns = |name: &String| (name.clone(), self.ownerless.get(name).map_or(0, |turns| turns + 1));
+        // Who takes lot after lot leaves the others no time.
+        let passed = u32::from(!self.is_taking);
+        let turns = |name: &String| (name.clone(), self.ownerless.get(name).map_or(0, |turns| turns + passed));
         self.ownerless = domains.keys().filter(|name| !owned.contains(name.as_str())).map(turns).collect();
     }
 
@@ -307,11 +357,12 @@ impl Member {
     /// Lets go of domains whose calls have ended, or have had their time.
     async fn finish_leaving(&mut self) -> Result<(), LedgerError> {
         self.leaving.retain(|name, _| self.held.contains_key(name));
+        if self.leaving.is_empty() {
+            return Ok(());
+        }
         let (now, patience) = (self.engine.clock().mono(), self.engine.latest_count());
-        let is_over = |(name, since): &(&String, &Mono)| {
-            let domain = self.held.get(*name);
-            now >= **since + patience || domain.is_none_or(|domain| self.engine.running_in(domain) == 0)
-        };
+        let busy = self.engine.busy(&self.held, false);
+        let is_over = |(name, since): &(&String, &Mono)| now >= **since + patience || !busy.contains(*name);
         let over: Vec<String> = self.leaving.iter().filter(is_over).map(|(name, _)| name.clone()).collect();
         if over.is_empty() {
             return Ok(());

@@ -1,8 +1,9 @@
 //! Which domains a worker takes and which it lets go of, as a function of what it sees: pure, so that every worker comes
 //! to its own part of the same answer.
 //!
-//! Even: no two workers differ by more than one domain. Sticky: nothing moves for any other reason. Calm: a worker lets go
-//! of a tenth of its domains at a time, of one at least, and only when all of them have an owner.
+//! Even: no two workers differ by more than one domain. Sticky: nothing moves for any other reason. Calm: domains move only
+//! when all of them have an owner; those without jobs at once, for nobody notices, and of those with jobs a tenth of what a
+//! worker has at a time, one at least.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use crate::ports::{Gathering, Holding};
 /// So many turns in a row a domain is left to those who have fewer; then whoever sees it takes it.
 const TURNS_LEFT_TO_OTHERS: u32 = 3;
 
-/// A worker lets go of such a part of its domains at a time: the others go on meanwhile.
+/// A worker lets go of such a part of its domains at a time if they have jobs: the others go on meanwhile.
 const PART: usize = 10;
 
 /// What a worker does in a turn.
@@ -36,13 +37,15 @@ pub(super) struct Seen<'s> {
     pub domains: &'s BTreeSet<String>,
     /// Those that it has.
     pub held: &'s BTreeSet<String>,
+    /// Those of them that have jobs.
+    pub busy: &'s BTreeSet<String>,
     /// For how many turns each domain has been without an owner.
     pub ownerless: &'s BTreeMap<String, u32>,
 }
 
 /// Decides.
 pub(super) fn moves(seen: &Seen<'_>) -> Moves {
-    let Seen { gathering, quotas, domains, held, ownerless } = seen;
+    let Seen { gathering, quotas, domains, held, busy, ownerless } = seen;
     let holdings: BTreeMap<&str, &Holding> =
         gathering.holdings.iter().map(|holding| (holding.domain.as_str(), holding)).collect();
     let alive: Vec<_> = gathering.replicas.iter().filter(|replica| replica.is_alive).collect();
@@ -80,14 +83,17 @@ pub(super) fn moves(seen: &Seen<'_>) -> Moves {
     let free: Vec<&String> = ours.iter().copied().filter(|domain| is_free(&domain)).collect();
     if free.is_empty() {
         let to = fewest.filter(|(_, count)| held.len() >= **count + 2).map(|(id, _)| *id);
-        let lot = held.len().saturating_sub(most).clamp(1, held.len().div_ceil(PART).max(1));
-        let give = to.map(|to| best_for(to, held, lot)).unwrap_or_default();
+        let give = to.map(|to| gifts(to, held, busy, held.len().saturating_sub(most).max(1))).unwrap_or_default();
         return Moves { take: Vec::new(), give, refused };
     }
+    // Below its part a worker need not wait for those who have fewer.
+    let part = ours.len() / counts.len().max(1);
     let has_fewest = fewest.is_none_or(|(_, count)| held.len() <= *count);
+    let most = if has_fewest { most } else { part };
     let waits_long = |domain: &str| ownerless.get(domain).is_some_and(|turns| *turns >= TURNS_LEFT_TO_OTHERS);
     let is_overdue = |domain: &str| waits_long(domain) || is_left_over(domain);
-    let mut take: Vec<&String> = free.into_iter().filter(|domain| has_fewest || is_overdue(domain)).collect();
+    let mut take: Vec<&String> =
+        free.into_iter().filter(|domain| has_fewest || held.len() < part || is_overdue(domain)).collect();
     // Each begins with what it is the first choice for, so that those who look at one time seldom want the same.
     take.sort_by_cached_key(|domain| {
         let own = score(domain, &gathering.own);
@@ -98,11 +104,14 @@ pub(super) fn moves(seen: &Seen<'_>) -> Moves {
     Moves { take: take.into_iter().cloned().collect(), give: Vec::new(), refused }
 }
 
-/// The domains that a worker is the one for, so many of these.
-fn best_for(replica: &str, domains: &BTreeSet<String>, count: usize) -> Vec<String> {
-    let mut all: Vec<&String> = domains.iter().collect();
-    all.sort_by_cached_key(|domain| u64::MAX - score(domain, replica));
-    all.into_iter().take(count).cloned().collect()
+/// The domains that another worker is the one for, so many at most, those without jobs first.
+fn gifts(to: &str, held: &BTreeSet<String>, busy: &BTreeSet<String>, most: usize) -> Vec<String> {
+    let (mut busy, mut idle): (Vec<&String>, Vec<&String>) = held.iter().partition(|domain| busy.contains(*domain));
+    for domains in [&mut busy, &mut idle] {
+        domains.sort_by_cached_key(|domain| u64::MAX - score(domain, to));
+    }
+    busy.truncate(held.len().div_ceil(PART));
+    idle.into_iter().chain(busy).take(most).cloned().collect()
 }
 
 /// How much a worker is the one for a domain.

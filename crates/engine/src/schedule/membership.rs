@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Schedule;
 use super::backlog::Backlog;
+use super::lane::Lane;
 use super::ticket::{LaneId, Ticket};
 use paceline_domain::job::LaneKey;
 use paceline_domain::time::Mono;
@@ -60,9 +61,10 @@ impl Schedule {
         }
     }
 
-    /// Jobs of these lanes that are in flight or being verified.
-    pub(crate) fn running_in(&self, is_in: impl Fn(&LaneKey) -> bool) -> usize {
-        self.ids_in(is_in).into_iter().map(|id| self.lanes[id].running()).sum()
+    /// Lanes that have jobs in flight or being verified, or (`also_waiting`) any at all.
+    pub(crate) fn busy(&self, also_waiting: bool) -> Vec<Arc<LaneKey>> {
+        let is_busy = |lane: &&Lane| lane.running() > 0 || (also_waiting && lane.waiting() > 0);
+        self.lanes.iter().filter(is_busy).map(|lane| Arc::clone(&lane.key)).collect()
     }
 
     /// The lane that a permit was granted to.

@@ -261,7 +261,7 @@ pub(crate) fn recover(books: &mut Books, domain: &QuotaDomain, now: Timestamp) -
     if domain.is_whole() {
         books.conn().send("DELETE FROM changed", &[])?;
     } else if let Some(lanes) = lanes {
-        for (job, _) in waiting::changed_in(books.conn(), Some(&lanes))? {
+        for (job, _) in waiting::changed_in(books.conn(), &lanes)? {
             books.conn().send("DELETE FROM changed WHERE job = $1", values![job])?;
         }
     }

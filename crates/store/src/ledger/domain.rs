@@ -102,7 +102,7 @@ impl Domain for SqlDomain {
         let domain = self.held.union(self.held.is_shared());
         if self.held.is_fenced() {
             // A look costs the other writers nothing.
-            let domain = domain.clone();
+            let domain = Arc::clone(&domain);
             let is_any = self.open.readers.read(move |conn| waiting::has_changed(conn, &domain)).await?;
             if !is_any {
                 return Ok(Changed::default());

@@ -2,7 +2,7 @@
 //!
 //! Decision: docs/decisions/0055-domains-are-spread-over-replicas.md
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,12 +29,26 @@ const RELOADS: &str = "reloads";
 pub(super) struct Member {
     open: Arc<Open>,
     sharing: Sharing,
+    /// Who has what, as it was read last: with thousands of domains it seldom changes from one look to the next.
+    known: Arc<Mutex<Option<Known>>>,
+}
+
+type Known = (Mark, Arc<[Holding]>);
+
+/// As long as it is the same, who has what is: an epoch grows with every new owner and never goes back.
+#[derive(PartialEq, Eq)]
+struct Mark {
+    rows: i64,
+    epochs: i64,
+    owned: i64,
+    /// The workers, and by which quotas each goes.
+    quotas: Vec<(String, String)>,
 }
 
 impl Member {
     /// `None` where one process alone works the ledger.
     pub(super) fn of(open: &Arc<Open>) -> Option<Self> {
-        Some(Self { sharing: open.sharing?, open: Arc::clone(open) })
+        Some(Self { sharing: open.sharing?, open: Arc::clone(open), known: Arc::default() })
     }
 }
 
@@ -56,7 +70,11 @@ impl Fleet for Member {
 
     async fn gathering(&self) -> std::result::Result<Gathering, LedgerError> {
         let Sharing { owner, lease, .. } = self.sharing;
-        let read = move |conn: &Conn| gathering(conn, Some(owner), lease);
+        let known = Arc::clone(&self.known);
+        let read = move |conn: &Conn| {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            gathering(conn, Some(owner), lease, &mut known)
+        };
         self.open.readers.read(move |conn| conn.at_once(read)).await
     }
 
@@ -166,7 +184,11 @@ pub(super) fn beat(conn: &Conn, owner: Owner) -> Result<bool> {
 }
 
 /// Who is there and who has what; `lease` is how long one lasts.
-pub(crate) fn gathering(conn: &Conn, own: Option<Owner>, lease: Duration) -> Result<Gathering> {
+pub(crate) fn gathering_of_all(conn: &Conn, lease: Duration) -> Result<Gathering> {
+    gathering(conn, None, lease, &mut None)
+}
+
+fn gathering(conn: &Conn, own: Option<Owner>, lease: Duration, known: &mut Option<Known>) -> Result<Gathering> {
     let now = conn.now()?;
     let since = |at: i64| Duration::from_micros(now.saturating_sub(at).max(0).unsigned_abs());
     let replicas = "SELECT owner, name, version, quotas, egress, started_at, seen_at FROM replicas
@@ -178,8 +200,32 @@ pub(crate) fn gathering(conn: &Conn, own: Option<Owner>, lease: Duration) -> Res
             Card { name: row.get(1)?, version: row.get(2)?, quotas: row.get(3)?, egress: row.get(4)?, started_at };
         Ok(Replica { id: Owner(row.get(0)?).to_string(), card, silent, is_alive: silent < lease })
     })?;
+    let mark = mark(conn, &replicas, now)?;
+    let holdings = match known.take().filter(|(known, _)| *known == mark) {
+        Some((_, holdings)) => holdings,
+        None => holdings(conn, now)?.into(),
+    };
+    *known = Some((mark, Arc::clone(&holdings)));
+    let tenants = "SELECT DISTINCT app, tenant FROM lanes WHERE tenant <> '' ORDER BY app, tenant";
+    let tenants = conn.query(tenants, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (own, reloads) =
+        (own.map(|own| own.to_string()).unwrap_or_default(), meta::get(conn, RELOADS)?.unwrap_or_default());
+    Ok(Gathering { own, lease, replicas, holdings, reloads, tenants })
+}
+
+fn mark(conn: &Conn, replicas: &[Replica], now: i64) -> Result<Mark> {
+    let sums = "SELECT count(*), CAST(coalesce(sum(epoch), 0) AS BIGINT),
+             CAST(coalesce(sum(CASE WHEN expires_at > $1 THEN 1 ELSE 0 END), 0) AS BIGINT)
+         FROM leases";
+    let quotas = replicas.iter().map(|replica| (replica.id.clone(), replica.card.quotas.clone())).collect();
+    conn.query_one(sums, values![now], |row| {
+        Ok(Mark { rows: row.get(0)?, epochs: row.get(1)?, owned: row.get(2)?, quotas })
+    })
+}
+
+fn holdings(conn: &Conn, now: i64) -> Result<Vec<Holding>> {
     let holdings = "SELECT domain, owner, epoch, quotas, expires_at FROM leases ORDER BY domain";
-    let holdings = conn.query(holdings, &[], |row| {
+    conn.query(holdings, &[], |row| {
         let expires_at: i64 = row.get(4)?;
         Ok(Holding {
             domain: row.get(0)?,
@@ -188,10 +234,5 @@ pub(crate) fn gathering(conn: &Conn, own: Option<Owner>, lease: Duration) -> Res
             quotas: row.get(3)?,
             left: Duration::from_micros(expires_at.saturating_sub(now).max(0).unsigned_abs()),
         })
-    })?;
-    let tenants = "SELECT DISTINCT app, tenant FROM lanes ORDER BY app, tenant";
-    let tenants = conn.query(tenants, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (own, reloads) =
-        (own.map(|own| own.to_string()).unwrap_or_default(), meta::get(conn, RELOADS)?.unwrap_or_default());
-    Ok(Gathering { own, lease, replicas, holdings, reloads, tenants })
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use super::books::{Books, Trouble};
@@ -64,6 +64,14 @@ struct Parts {
     all: BTreeMap<String, Arc<Part>>,
     whole: Option<Arc<Part>>,
     by_app: HashMap<String, OfApp>,
+    unions: Mutex<Unions>,
+}
+
+/// All as one, and those that are open, since the last change.
+#[derive(Default)]
+struct Unions {
+    all: Option<Arc<QuotaDomain>>,
+    open: Option<Arc<QuotaDomain>>,
 }
 
 #[derive(Default)]
@@ -74,6 +82,7 @@ struct OfApp {
 
 impl Parts {
     fn add(&mut self, part: Arc<Part>) {
+        self.unions = Mutex::default();
         if part.domain.is_whole() {
             self.whole = Some(Arc::clone(&part));
         }
@@ -88,6 +97,7 @@ impl Parts {
     }
 
     fn remove(&mut self, name: &str) -> Option<Arc<Part>> {
+        self.unions = Mutex::default();
         let part = self.all.remove(name)?;
         self.whole = self.whole.take().filter(|_| !part.domain.is_whole());
         for (app, tenant) in part.domain.members() {
@@ -149,9 +159,11 @@ impl Held {
     }
 
     pub(crate) fn open(&self, name: &str, is_open: bool) {
-        if let Some(part) = self.read().all.get(name) {
+        let mut parts = self.write();
+        if let Some(part) = parts.all.get(name) {
             part.open(is_open);
         }
+        parts.unions = Mutex::default();
     }
 
     /// Whether the lane's jobs come straight into this process's lanes.
@@ -175,9 +187,12 @@ impl Held {
     }
 
     /// All as one, or those that are open.
-    pub(crate) fn union(&self, of_open: bool) -> QuotaDomain {
+    pub(crate) fn union(&self, of_open: bool) -> Arc<QuotaDomain> {
         let parts = self.read();
-        QuotaDomain::all_of(parts.all.values().filter(|part| !of_open || part.is_open()).map(|part| &part.domain))
+        let mut unions = parts.unions.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = if of_open { &mut unions.open } else { &mut unions.all };
+        let these = || parts.all.values().filter(|part| !of_open || part.is_open()).map(|part| &part.domain);
+        Arc::clone(known.get_or_insert_with(|| Arc::new(QuotaDomain::all_of(these()))))
     }
 
     pub(crate) fn parts(&self) -> Vec<Arc<Part>> {

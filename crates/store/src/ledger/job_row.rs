@@ -278,6 +278,10 @@ pub(crate) struct JobRow {
 }
 
 impl JobRow {
+    pub(crate) const fn lane(&self) -> &LaneKey {
+        &self.lane
+    }
+
     pub(crate) fn read(row: &Row<'_>, seal: &Seal) -> driver::Result<Self> {
         let (id, params): (String, String) = (row.get(0)?, row.get(6)?);
         let is_confidential = seal::is_sealed(&params);

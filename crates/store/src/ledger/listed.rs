@@ -1,13 +1,12 @@
 //! Names: what look-ups have shown, and the jobs that wait for one.
 
-use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use super::books::{Books, Trouble};
 use super::chains;
 use super::held::Held;
 use super::job_row::{self, JOB_COLUMNS, JOB_COLUMNS_LEN, JOB_TABLES, JobRow, JobText};
-use super::{settle, sharing};
+use super::settle;
 use crate::driver::{Conn, Result, values};
 use crate::state::State;
 use paceline_domain::outcome::Failure;
@@ -50,16 +49,22 @@ pub(crate) fn nameless(
 ) -> Result<Vec<(JobSeq, JobRow)>> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "SELECT {JOB_COLUMNS}, j.seq, j.lane FROM {JOB_TABLES}
+            "SELECT {JOB_COLUMNS}, j.seq FROM {JOB_TABLES}
              WHERE j.finds = 1 AND j.state = 6 AND j.seq > $1 ORDER BY j.seq LIMIT $2"
         )
     });
-    let lanes: Option<HashSet<i64>> = sharing::lanes_of(conn, domain)?;
-    let rows: Vec<(JobSeq, i64, JobRow)> = conn.query(&SQL, values![after, limit], |row| {
-        Ok((row.get(JOB_COLUMNS_LEN)?, row.get(JOB_COLUMNS_LEN + 1)?, JobRow::read(row, conn.seal())?))
-    })?;
-    let is_ours = |lane: &i64| lanes.as_ref().is_none_or(|lanes| lanes.contains(lane));
-    Ok(rows.into_iter().filter(|(_, lane, _)| is_ours(lane)).map(|(seq, _, row)| (seq, row)).collect())
+    let (mut found, mut after) = (Vec::new(), after);
+    // However many others' jobs come before.
+    while found.len() < limit {
+        let page: Vec<(JobSeq, JobRow)> = conn.query(&SQL, values![after, limit], |row| {
+            Ok((row.get(JOB_COLUMNS_LEN)?, JobRow::read(row, conn.seal())?))
+        })?;
+        let Some((last, _)) = page.last() else { break };
+        after = *last;
+        found.extend(page.into_iter().filter(|(_, row)| domain.covers(row.lane())));
+    }
+    found.truncate(limit);
+    Ok(found)
 }
 
 /// Writes the ids down that were found for jobs' names, or ends jobs whose names have none. Those that nothing else keeps go

@@ -115,9 +115,9 @@ pub(crate) fn take_changed(
     held: &Held,
     domain: &QuotaDomain,
 ) -> std::result::Result<Changed, Trouble> {
-    let lanes = sharing::lanes_of(books.conn(), domain)?;
     let jobs = if held.is_fenced() {
-        fenced(books, held, changed_in(books.conn(), lanes.as_ref())?)?
+        let lanes = changed_lanes(books.conn(), domain)?;
+        fenced(books, held, changed_in(books.conn(), &lanes)?)?
     } else {
         let changed = "SELECT job FROM changed ORDER BY job LIMIT $1";
         books.conn().query(changed, values![CHANGED_MAX], |row| row.get::<i64>(0))?
@@ -159,18 +159,24 @@ fn fenced(books: &mut Books, held: &Held, jobs: Vec<(i64, i64)>) -> std::result:
 
 /// Whether there are any to take note of.
 pub(crate) fn has_changed(conn: &Conn, domain: &QuotaDomain) -> Result<bool> {
-    if !conn.query_value::<bool>("SELECT EXISTS (SELECT 1 FROM changed)", &[])? {
-        return Ok(false);
-    }
-    let lanes = sharing::lanes_of(conn, domain)?;
-    Ok(!changed_in(conn, lanes.as_ref())?.is_empty())
+    Ok(!changed_lanes(conn, domain)?.is_empty())
 }
 
-/// Those of these lanes, or all; the other lanes' are somebody else's to take note of. Each with its lane.
-pub(crate) fn changed_in(conn: &Conn, lanes: Option<&HashSet<i64>>) -> Result<Vec<(i64, i64)>> {
+/// Lanes of a domain with jobs to take note of.
+fn changed_lanes(conn: &Conn, domain: &QuotaDomain) -> Result<HashSet<i64>> {
+    let lanes = "SELECT l.lane, l.app, l.tenant, l.method FROM lanes l
+         WHERE l.lane IN (SELECT j.lane FROM changed c JOIN jobs j ON j.seq = c.job)";
+    let lanes: Vec<(i64, LaneKey)> = conn.query(lanes, &[], |row| {
+        Ok((row.get(0)?, LaneKey { app: row.get(1)?, tenant: row.get(2)?, method: row.get(3)? }))
+    })?;
+    Ok(lanes.into_iter().filter(|(_, key)| domain.covers(key)).map(|(lane, _)| lane).collect())
+}
+
+/// Those of these lanes; the other lanes' are somebody else's to take note of. Each with its lane.
+pub(crate) fn changed_in(conn: &Conn, lanes: &HashSet<i64>) -> Result<Vec<(i64, i64)>> {
     let changed = "SELECT c.job, j.lane FROM changed c JOIN jobs j ON j.seq = c.job ORDER BY c.job";
     let mut jobs: Vec<(i64, i64)> = conn.query(changed, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    jobs.retain(|(_, lane)| lanes.is_none_or(|lanes| lanes.contains(lane)));
+    jobs.retain(|(_, lane)| lanes.contains(lane));
     jobs.truncate(PAGE);
     Ok(jobs)
 }

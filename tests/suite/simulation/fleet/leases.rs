@@ -10,7 +10,7 @@ use paceline::clock::Clock;
 use paceline::domain::job::LaneKey;
 use paceline::domain::time::{Mono, micros};
 use paceline::engine::ports::{
-    AttemptSeq, Card, Changed, Domain, JobSeq, LedgerError, QuotaDomain, Restraint, Waiting,
+    AttemptSeq, Card, Changed, Domain, Holding, JobSeq, LedgerError, QuotaDomain, Restraint, Waiting,
 };
 use paceline::store::SqlStore;
 use tokio::sync::{Mutex as AsyncMutex, watch};
@@ -81,15 +81,26 @@ pub(super) struct Replica {
     pub shared: Arc<Shared>,
     pub life: watch::Receiver<Life>,
     held: Mutex<BTreeMap<String, Part>>,
+    known: Mutex<Arc<[Holding]>>,
 }
 
 impl Replica {
     pub(super) fn new(id: u64, shared: Arc<Shared>, life: watch::Receiver<Life>) -> Arc<Self> {
-        Arc::new(Self { id, shared, life, held: Mutex::default() })
+        Arc::new(Self { id, shared, life, held: Mutex::default(), known: Mutex::default() })
     }
 
     pub(super) fn held(&self) -> MutexGuard<'_, BTreeMap<String, Part>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The very same as before, until a domain changes hands.
+    pub(super) fn known(&self, now: Vec<Holding>) -> Arc<[Holding]> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = |holding: &Holding| (holding.epoch, holding.left.is_zero(), holding.quotas.clone());
+        if !known.iter().map(mark).eq(now.iter().map(mark)) {
+            *known = now.into();
+        }
+        Arc::clone(&known)
     }
 
     /// Goes on when the worker runs; a dead one never does.

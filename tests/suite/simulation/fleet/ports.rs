@@ -328,7 +328,7 @@ impl Fleet for Desk {
                 own: self.0.id.to_string(),
                 lease: LEASE,
                 replicas: replicas.collect(),
-                holdings: holdings.collect(),
+                holdings: self.0.known(holdings.collect()),
                 reloads: 0,
                 tenants: rows.tenants.iter().cloned().collect(),
             })

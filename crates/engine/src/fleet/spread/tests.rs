@@ -9,13 +9,17 @@ struct Model {
     domains: BTreeSet<String>,
     replicas: Vec<Replica>,
     holdings: BTreeMap<String, Holding>,
+    /// Domains that have jobs.
+    busy: BTreeSet<String>,
     ownerless: BTreeMap<String, BTreeMap<String, u32>>,
 }
 
 impl Model {
     fn new(domains: usize, replicas: usize) -> Self {
-        let domains = (0..domains).map(|n| format!("d{n}")).collect();
-        let mut model = Self { domains, replicas: Vec::new(), holdings: BTreeMap::new(), ownerless: BTreeMap::new() };
+        let domains: BTreeSet<_> = (0..domains).map(|n| format!("d{n}")).collect();
+        let (replicas_of_none, busy) = (Vec::new(), domains.clone());
+        let mut model =
+            Self { domains, replicas: replicas_of_none, holdings: BTreeMap::new(), busy, ownerless: BTreeMap::new() };
         (0..replicas).for_each(|n| model.join(&format!("r{n}"), "q"));
         model
     }
@@ -59,8 +63,8 @@ impl Model {
                 ..Gathering::default()
             };
             let quotas = replica.card.quotas.as_str();
-            let (domains, ownerless) = (&self.domains, &self.ownerless[id]);
-            let decided = moves(&Seen { gathering: &gathering, quotas, domains, held: &held, ownerless });
+            let (domains, busy, ownerless) = (&self.domains, &self.busy, &self.ownerless[id]);
+            let decided = moves(&Seen { gathering: &gathering, quotas, domains, held: &held, busy, ownerless });
             for domain in decided.take {
                 let holding =
                     self.holdings.entry(domain.clone()).or_insert_with(|| Holding { domain, ..Holding::default() });
@@ -116,6 +120,21 @@ fn of_many_a_tenth_moves_at_a_time() {
 }
 
 #[test]
+fn what_has_no_jobs_moves_at_once() {
+    let mut model = Model::new(100, 1);
+    model.turn();
+    model.busy = model.domains.iter().take(30).cloned().collect();
+    model.join("second", "q");
+    model.join("third", "q");
+    assert_eq!(model.turn(), 66 + 66, "all are let go of, and taken");
+    assert!(model.busy.is_subset(&model.of("r0")), "but for those that have jobs");
+    model.settle();
+    let mut counts = model.counts();
+    counts.sort_unstable();
+    assert_eq!(counts, [33, 33, 34]);
+}
+
+#[test]
 fn who_has_other_quotas_takes_nothing_until_nobody_else_can() {
     let mut model = Model::new(4, 1);
     model.settle();
@@ -147,7 +166,14 @@ fn what_the_store_says_is_ours_and_we_do_not_have_is_taken_again() {
         ..Gathering::default()
     };
     let held = held.into_iter().filter(|domain| *domain != forgotten).collect();
-    let seen = Seen { gathering: &gathering, quotas: "q", domains: &domains, held: &held, ownerless: &BTreeMap::new() };
+    let seen = Seen {
+        gathering: &gathering,
+        quotas: "q",
+        domains: &domains,
+        held: &held,
+        busy: &held,
+        ownerless: &BTreeMap::new(),
+    };
     assert_eq!(moves(&seen), Moves { take: vec![forgotten], ..Moves::default() });
 }
 
@@ -164,10 +190,17 @@ fn who_may_not_take_a_domain_says_so() {
     let gathering = Gathering {
         own: "a".to_owned(),
         replicas: vec![replica("a", "p"), replica("b", "q")],
-        holdings: vec![free],
+        holdings: [free].into(),
         ..Gathering::default()
     };
-    let seen = Seen { gathering: &gathering, quotas: "p", domains: &domains, held: &none, ownerless: &BTreeMap::new() };
+    let seen = Seen {
+        gathering: &gathering,
+        quotas: "p",
+        domains: &domains,
+        held: &none,
+        busy: &none,
+        ownerless: &BTreeMap::new(),
+    };
     assert_eq!(moves(&seen), Moves { refused: vec!["d".to_owned()], ..Moves::default() });
 }
 
