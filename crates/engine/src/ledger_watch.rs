@@ -33,7 +33,10 @@ impl Engine {
                 () = self.ledger_changed.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            is_behind = self.follow_clock(is_behind);
+            // Several workers go by the store's clock, each turn of theirs.
+            if !self.domain().is_shared() {
+                is_behind = self.follow_clock(is_behind);
+            }
             match self.domain().changed().await {
                 Ok(changed) => {
                     if !changed.waiting.is_empty() {
@@ -104,15 +107,12 @@ impl Engine {
         }
     }
 
-    /// Follows the system's clock, and looks at every lane again if it was set forward: what waits for an instant of the
-    /// calendar may be due. Says whether the system's clock is behind ours.
+    /// Follows the system's clock, if it was set forward. Says whether the system's clock is behind ours.
     fn follow_clock(&self, was_behind: bool) -> bool {
         let ahead_s = self.clock().anchor_again() / 1_000_000;
         if ahead_s > 0 {
             info!(by_s = ahead_s, "the machine's clock was set forward");
-            let now = self.clock().mono();
-            self.schedule().look_again(now);
-            self.wake();
+            self.look_at_calendar();
         }
         let is_behind = ahead_s <= -CLOCK_BEHIND_S;
         if is_behind && !was_behind {
@@ -122,6 +122,13 @@ impl Engine {
             );
         }
         is_behind
+    }
+
+    /// Looks at every lane again: what waits for an instant of the calendar may be due.
+    pub(super) fn look_at_calendar(&self) {
+        let now = self.clock().mono();
+        self.schedule().look_again(now);
+        self.wake();
     }
 
     pub(super) async fn reload_suspensions(&self) -> Result<(), LedgerError> {

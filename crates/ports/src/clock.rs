@@ -1,7 +1,8 @@
 //! The only reader of time.
 //!
 //! Calendar time is an anchor plus the time that tokio's clock has run since, so a test that pauses tokio's clock
-//! pauses both, and neither ever steps back. [`Clock::anchor_again`] follows the system's clock.
+//! pauses both, and neither steps back by itself. [`Clock::anchor_again`] follows the system's clock; among several workers
+//! [`Clock::set_by`] follows the store's.
 //!
 //! Decision: docs/decisions/0032-the-clock-is-followed-forward.md
 
@@ -86,6 +87,11 @@ impl Clock {
             Follows::Settable(set) => set.load(Ordering::Relaxed),
         };
         anchor.saturating_sub(self.anchor.fetch_max(anchor, Ordering::Relaxed))
+    }
+
+    /// Sets calendar time forward by so many microseconds, or back.
+    pub fn set_by(&self, by: i64) {
+        self.anchor.fetch_add(by, Ordering::Relaxed);
     }
 
     fn elapsed(&self) -> Duration {

@@ -101,8 +101,9 @@ pub trait Domain: Send + Sync {
     /// Writes the ids down that were found for names, all at once. Gives the jobs that can be sent now.
     async fn named(&self, found: Vec<(JobSeq, Named)>, now: Timestamp) -> Result<Vec<Waiting>, LedgerError>;
 
-    /// Those of these jobs that are still uncertain, and all jobs of the method with a call in flight.
-    async fn unsettled(&self, method: &str, seqs: Vec<JobSeq>) -> Result<Vec<Unsettled>, LedgerError>;
+    /// Jobs of the lane that are uncertain, all or those of these, and all jobs of its method with a call in flight: at one
+    /// instant, so that a job whose call ends meanwhile is one of the two.
+    async fn unsettled(&self, lane: &LaneKey, only: Option<Vec<JobSeq>>) -> Result<Vec<Unsettled>, LedgerError>;
 
     /// How many calls of this job the platform has answered with this code.
     async fn answers(&self, seq: JobSeq, code: i64) -> Result<u32, LedgerError>;

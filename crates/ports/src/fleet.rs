@@ -99,6 +99,8 @@ pub struct Holding {
 pub struct Gathering {
     /// Which of the replicas asks; empty if none of them does.
     pub own: String,
+    /// That instant, by the store's clock.
+    pub now: Timestamp,
     /// How long a lease lasts.
     pub lease: Duration,
     /// All workers that were heard of lately, by when they started.

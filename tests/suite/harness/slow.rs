@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use paceline::domain::activity::Deed;
 use paceline::domain::budget::CalledDay;
-use paceline::domain::job::Job;
+use paceline::domain::job::{Job, LaneKey};
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{
     AttemptEnd, AttemptSeq, AttemptStart, Changed, Counts, Domain, JobSeq, Kept, Ledger, LedgerError, Named, PastCall,
@@ -138,8 +138,8 @@ impl Domain for SlowDomain {
         self.inner.settle(seq, settlement, now).await
     }
 
-    async fn unsettled(&self, method: &str, except: Vec<JobSeq>) -> Done<Vec<Unsettled>> {
-        self.inner.unsettled(method, except).await
+    async fn unsettled(&self, lane: &LaneKey, only: Option<Vec<JobSeq>>) -> Done<Vec<Unsettled>> {
+        self.inner.unsettled(lane, only).await
     }
 
     async fn answers(&self, seq: JobSeq, code: i64) -> Done<u32> {

@@ -8,6 +8,7 @@ mod ports;
 mod scripted;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -49,6 +50,8 @@ enum Harm {
     Pause(Duration),
     /// Its heartbeats do not come through for so long; `true`: they do, and their answers are lost.
     Silence(Duration, bool),
+    /// Its machine's clock is set by so many seconds.
+    Step(i64),
 }
 
 struct Event {
@@ -63,9 +66,10 @@ fn drawn(seed: u64) -> Script {
     let seconds = |rng: &mut Rng, from: u64, to: u64| Duration::from_millis(rng.u64(from * 1_000..to * 1_000));
     let mut events: Vec<Event> = (0..rng.usize(2..9))
         .map(|_| {
-            let harm = match rng.u8(..4) {
+            let harm = match rng.u8(..5) {
                 0 => Harm::Kill(seconds(rng, 0, 20)),
                 1 => Harm::Silence(seconds(rng, 1, 15), rng.bool()),
+                2 => Harm::Step(rng.i64(-120..=120)),
                 _ => Harm::Pause(seconds(rng, 1, 25)),
             };
             Event { at: T0 + seconds(rng, 0, 90), worker: rng.usize(..WORKERS), harm }
@@ -81,6 +85,8 @@ struct Worker {
     engine: Arc<Engine>,
     life: watch::Sender<Life>,
     silent: watch::Sender<Option<(Mono, bool)>>,
+    /// Sets its machine's clock: the engine's, and what is told of it.
+    machine: [Arc<AtomicI64>; 2],
 }
 
 /// What leaves, leaves a worker that runs, and what comes back waits for it.
@@ -109,15 +115,16 @@ impl Site<'_> {
     fn start(&self, id: u64) -> Worker {
         let (life, lives) = watch::channel(Life::Runs);
         let (silent, hears) = watch::channel(None);
-        let replica = Replica::new(id, Arc::clone(&self.shared), lives);
+        let (clock, set) = Clock::steppable(self.clock.now());
+        let (told, set_told) = Clock::steppable(self.clock.now());
+        let replica = Replica::new(id, Arc::clone(&self.shared), lives, told);
         let desk = Arc::new(Desk(Arc::clone(&replica)));
         let planner = Planner::new(Arc::clone(&self.plan.catalog), self.plan.apps.clone(), 1.0);
         let cable = Cable { platform: Arc::clone(&self.platform), clock: self.clock.clone() };
         let transport = Arc::new(Gated { replica: Arc::clone(&replica), cable });
         let held = Arc::new(Handle { replica: Arc::clone(&replica), only: None });
         let outside = (Arc::clone(&desk) as Arc<_>, held as Arc<_>);
-        let engine =
-            Engine::new(planner, outside, transport, self.clock.clone(), self.plan.options, Metrics::default());
+        let engine = Engine::new(planner, outside, transport, clock, self.plan.options, Metrics::default());
         tokio::spawn(beats(Arc::clone(&replica), hears, self.clock.clone()));
         let (working, joining) = (Arc::clone(&engine), Arc::clone(&desk));
         tokio::spawn(async move {
@@ -126,7 +133,7 @@ impl Site<'_> {
             tokio::spawn(member.run());
             working.run(false, std::future::pending()).await;
         });
-        Worker { desk, engine, life, silent }
+        Worker { desk, engine, life, silent, machine: [set, set_told] }
     }
 
     /// Does harm as it was planned, and brings in the jobs by whoever runs.
@@ -152,6 +159,11 @@ impl Site<'_> {
                     Some(Harm::Pause(_)) => {}
                     Some(Harm::Silence(time, arrives)) => {
                         workers[who].silent.send_replace(Some((self.clock.mono() + time, arrives)));
+                    }
+                    Some(Harm::Step(seconds)) => {
+                        for machine in &workers[who].machine {
+                            machine.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
+                        }
                     }
                     None if *workers[who].life.borrow() == Life::Dead => {
                         workers[who] = self.start(next_id);

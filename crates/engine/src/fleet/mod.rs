@@ -68,6 +68,9 @@ impl Scene {
 /// The same, as it changes.
 pub type Sight = Arc<Mutex<Seen>>;
 
+/// How far this process's time may be from the store's. Who reads calls of others allows for more.
+const OFF_MAX: Duration = Duration::from_millis(250);
+
 /// Domains taken at one time at most: whoever else writes waits for it, and who comes meanwhile finds some left.
 const LOT: usize = 1_000;
 
@@ -183,7 +186,9 @@ impl Member {
         if !self.engine.is_stopping() {
             self.finish_leaving().await?;
         }
+        let asked = self.engine.clock().now();
         let gathering = self.fleet.gathering().await?;
+        self.keep_time(asked, gathering.now);
         if !gathering.replicas.iter().any(|replica| replica.id == gathering.own) {
             // Forgotten, after so long a silence.
             self.told = None;
@@ -224,6 +229,20 @@ impl Member {
         self.begin_leaving(give).await;
         self.is_taking = take.len() > LOT;
         Ok(())
+    }
+
+    /// Goes by the store's clock, whatever becomes of the machine's: what one worker records of its calls is what the next
+    /// owner counts by.
+    fn keep_time(&self, asked: Timestamp, there: Timestamp) {
+        let answered = self.engine.clock().now();
+        // It was asked between these two.
+        let by = (there.0 - answered.0).max(0) + (there.0 - asked.0).min(0);
+        if by.unsigned_abs() > OFF_MAX.as_micros() as u64 {
+            self.engine.clock().set_by(by);
+            let by_s = by as f64 / 1_000_000.0;
+            warn!(by_s, "this worker's time was set to the database's");
+            self.engine.look_at_calendar();
+        }
     }
 
     /// What another worker has taken over is not scheduled here any more.

@@ -139,11 +139,6 @@ impl Postponed {
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
-
-    /// All of them.
-    pub(super) fn seqs(&self) -> impl Iterator<Item = JobSeq> {
-        self.0.iter().map(|later| later.job.seq)
-    }
 }
 
 /// The jobs of one batch and priority.

@@ -13,7 +13,7 @@ use super::outages::Outage;
 use super::ticket::{GateId, Ticket};
 use crate::app::OnUncertain;
 use crate::planner::LanePlan;
-use crate::ports::{JobSeq, Settlement, Waiting};
+use crate::ports::{Settlement, Waiting};
 use paceline_domain::catalog::Creation;
 use paceline_domain::job::LaneKey;
 use paceline_domain::quota::{Breaker, Class, Concurrency, KeyId, QuotaTable, Reserve};
@@ -271,11 +271,6 @@ impl Lane {
 
     pub(super) fn forget_uncertain(&mut self) {
         self.uncertain = Postponed::default();
-    }
-
-    /// The jobs that wait to be verified.
-    pub(super) fn uncertain(&self) -> impl Iterator<Item = JobSeq> {
-        self.uncertain.seqs()
     }
 
     /// Whether nothing waits but to be verified.

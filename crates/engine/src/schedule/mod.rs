@@ -47,7 +47,7 @@ pub use self::turn::{Next, Start};
 use self::wait_queues::WaitQueues;
 use super::budget_usage;
 use super::planner::{LanePlan, Planner};
-use super::ports::{JobSeq, Restrained, Restraint, Settlement, Suspension, Waiting};
+use super::ports::{Restrained, Restraint, Settlement, Suspension, Waiting};
 use paceline_domain::budget::{BudgetKey, CalledDay};
 use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::Failure;
@@ -265,11 +265,6 @@ impl Schedule {
     /// Whether jobs are sent no more.
     pub const fn is_closed(&self) -> bool {
         self.closed
-    }
-
-    /// The jobs of the lane that wait to be verified.
-    pub fn uncertain(&mut self, lane: &LaneKey) -> Vec<JobSeq> {
-        self.lane(lane).map(|id| self.lanes[id].uncertain().collect()).unwrap_or_default()
     }
 
     /// The number of a lane, new or known; `None` if its app or method is not known.

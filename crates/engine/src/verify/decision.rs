@@ -60,11 +60,9 @@ pub(super) async fn of(
     let Some(look_up) = plan.method.creation.look_up() else { return Vec::new() };
     let mut others = Vec::new();
     if scan.has_found() {
-        // After the reading: who was in flight while it went on has been recorded before.
-        let waiting = engine.schedule().uncertain(lane);
-        let seqs: HashSet<JobSeq> = listing.jobs.iter().map(|looking| looking.job.seq).chain(waiting).collect();
-        let seqs = seqs.into_iter().collect();
-        others = match unsettled(engine, plan, seqs).await {
+        // After the reading: who was in flight while it went on has been recorded before. And from the ledger: a job
+        // whose call has just ended is perhaps not in the schedule yet.
+        others = match unsettled(engine, lane, plan, None).await {
             Ok(others) => others,
             Err(stopped) => {
                 let jobs = listing.jobs.into_iter().map(|looking| looking.job).collect();

@@ -43,7 +43,8 @@ async fn verify(engine: &Arc<Engine>, lane: &Arc<LaneKey>, mut jobs: Vec<Queued>
     jobs.sort_unstable_by_key(|job| job.seq);
     jobs.dedup_by_key(|job| job.seq);
     let Some(plan) = engine.schedule().plan(lane) else { return };
-    let unsettled = match unsettled(engine, &plan, jobs.iter().map(|job| job.seq).collect()).await {
+    let only = jobs.iter().map(|job| job.seq).collect();
+    let unsettled = match unsettled(engine, lane, &plan, Some(only)).await {
         Ok(unsettled) => unsettled,
         Err(stopped) => return put_off(engine, &plan, lane, jobs, stopped).await,
     };
@@ -79,9 +80,14 @@ async fn verify(engine: &Arc<Engine>, lane: &Arc<LaneKey>, mut jobs: Vec<Queued>
     }
 }
 
-/// The jobs as the ledger has them, and those of the same method that are in flight.
-async fn unsettled(engine: &Engine, plan: &LanePlan, seqs: Vec<JobSeq>) -> Result<Vec<Unsettled>, Stopped> {
-    let found = engine.domain().unsettled(&plan.method.name, seqs).await;
+/// The lane's uncertain jobs as the ledger has them, all or these, and those of the same method that are in flight.
+async fn unsettled(
+    engine: &Engine,
+    lane: &LaneKey,
+    plan: &LanePlan,
+    only: Option<Vec<JobSeq>>,
+) -> Result<Vec<Unsettled>, Stopped> {
+    let found = engine.domain().unsettled(lane, only).await;
     let found = found.map_err(|error| Stopped::later(error.to_string()))?;
     // What other jobs gave was sent, too.
     let with_values = |known: Unsettled| Unsettled { job: known.job.with_values(Some(&plan.method)), ..known };

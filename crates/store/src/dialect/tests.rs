@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 
 use super::to_postgres;
 use crate::contract::{
-    T0, all_waiting, at, begin, call, counts, death, endings, failure, from_amqp, from_file, job, queue, rejection,
-    start, success, take, warned,
+    T0, all_waiting, at, begin, call, counts, death, endings, failure, from_amqp, from_file, job, lane, queue,
+    rejection, start, success, take, warned,
 };
 use crate::driver;
 pub(crate) use crate::ledger::{Mode, SqlStore};
@@ -64,7 +64,7 @@ async fn settle(ledger: &SqlStore) -> JobSeq {
     }
     call(&ledger.domain(), a, 0, Settlement::Uncertain { not_before: at(1), charged: true, failure: failure("cut") })
         .await;
-    ledger.domain().unsettled("feishu.vc.room.create", vec![a]).await.unwrap();
+    ledger.domain().unsettled(&lane(), Some(vec![a])).await.unwrap();
     ledger
         .domain()
         .verified(
@@ -143,7 +143,7 @@ async fn ask(ledger: &SqlStore, a: JobSeq) {
     let open = queue(ledger, from_amqp(job("open"))).await.seq;
     begin(&ledger.domain(), open, 40).await;
     ledger.domain().begin_attempt(start(Purpose::Token, 41)).await.unwrap();
-    ledger.domain().unsettled("feishu.vc.room.create", vec![]).await.unwrap();
+    ledger.domain().unsettled(&lane(), None).await.unwrap();
     ledger.domain().recover(at(50)).await.unwrap();
     ledger.domain().past_calls(Timestamp(0)).await.unwrap();
     ledger.domain().answers(a, 7).await.unwrap();

@@ -180,9 +180,10 @@ impl Domain for SqlDomain {
         self.change(name).await
     }
 
-    async fn unsettled(&self, method: &str, seqs: Vec<JobSeq>) -> Result<Vec<Unsettled>, LedgerError> {
-        let method = method.to_owned();
-        let rows = self.open.readers.read(move |conn| unsettled::read(conn, &method, &seqs)).await?;
+    async fn unsettled(&self, lane: &LaneKey, only: Option<Vec<JobSeq>>) -> Result<Vec<Unsettled>, LedgerError> {
+        let lane = lane.clone();
+        let read = move |conn: &Conn| conn.at_once(|conn| unsettled::read(conn, &lane, only.as_deref()));
+        let rows = self.open.readers.read(read).await?;
         rows.into_iter().map(unsettled::UnsettledRow::parse).collect()
     }
 

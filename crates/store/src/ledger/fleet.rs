@@ -210,7 +210,7 @@ fn gathering(conn: &Conn, own: Option<Owner>, lease: Duration, known: &mut Optio
     let tenants = conn.query(tenants, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (own, reloads) =
         (own.map(|own| own.to_string()).unwrap_or_default(), meta::get(conn, RELOADS)?.unwrap_or_default());
-    Ok(Gathering { own, lease, replicas, holdings, reloads, tenants })
+    Ok(Gathering { own, now: Timestamp(now), lease, replicas, holdings, reloads, tenants })
 }
 
 fn mark(conn: &Conn, replicas: &[Replica], now: i64) -> Result<Mark> {

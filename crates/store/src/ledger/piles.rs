@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use super::tallies::{NO_CODE, Pile, WARNED, reason_of};
-use crate::driver::{Bind, Conn, Result, Row, Value};
+use crate::driver::{Bind, Conn, Result, Row, Value, values};
 use crate::state::State;
+use paceline_domain::job::LaneKey;
 
 /// The columns that [`read`] wants; `t` is the tally.
 pub(crate) const COLUMNS: &str = "t.batch, t.lane, t.kind, t.priority, t.reason, t.code, t.n";
@@ -32,6 +33,18 @@ pub(crate) fn waiting(conn: &Conn, batches: Option<&HashSet<i64>>) -> Result<Vec
     let mut piles = conn.query(&SQL, &[], read)?;
     piles.retain(|(pile, _): &(Pile, u64)| batches.is_none_or(|batches| batches.contains(&pile.batch)));
     Ok(piles)
+}
+
+/// The jobs of a lane that are uncertain.
+pub(crate) fn uncertain(conn: &Conn, lane: &LaneKey) -> Result<Vec<i64>> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {COLUMNS} FROM tallies t JOIN lanes l ON l.lane = t.lane
+             WHERE t.kind = 1 AND t.n > 0 AND l.app = $1 AND l.tenant = $2 AND l.method = $3"
+        )
+    });
+    let piles = conn.query(&SQL, values![lane.app, lane.tenant, lane.method], read)?;
+    seqs(conn, piles.iter().map(|(pile, _)| pile), 0, usize::MAX)
 }
 
 // The indices' own conditions have to stand there in their own words.

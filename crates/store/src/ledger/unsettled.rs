@@ -7,10 +7,11 @@ use super::books::{Books, Trouble};
 use super::held::Held;
 use super::job_row::{JOB_COLUMNS, JOB_COLUMNS_LEN, JOB_TABLES, JOB_TABLES_OF_ATTEMPTS, JobRow};
 use super::seal::Seal;
-use super::settle;
+use super::{piles, settle};
 use crate::driver::{self, Conn, Row, values};
 use crate::facts;
 use crate::state::State;
+use paceline_domain::job::LaneKey;
 use paceline_domain::outcome::Failure;
 use paceline_domain::outcome::{NOT_SENT, SUCCEEDED};
 use paceline_domain::time::Timestamp;
@@ -65,8 +66,8 @@ impl UnsettledRow {
     }
 }
 
-/// Those of these jobs that are uncertain, and all jobs of the method that are in flight.
-pub(crate) fn read(conn: &Conn, method: &str, seqs: &[JobSeq]) -> driver::Result<Vec<UnsettledRow>> {
+/// Jobs of the lane that are uncertain, all or those of these, and all jobs of its method that are in flight.
+pub(crate) fn read(conn: &Conn, lane: &LaneKey, only: Option<&[JobSeq]>) -> driver::Result<Vec<UnsettledRow>> {
     static ONE: LazyLock<String> = LazyLock::new(|| {
         format!(
             "SELECT {} FROM {JOB_TABLES} WHERE j.seq = $1 AND j.state = $2 AND NOT EXISTS
@@ -81,6 +82,10 @@ pub(crate) fn read(conn: &Conn, method: &str, seqs: &[JobSeq]) -> driver::Result
             *COLUMNS
         )
     });
+    let seqs = match only {
+        Some(only) => only.iter().map(|seq| seq.0).collect(),
+        None => piles::uncertain(conn, lane)?,
+    };
     let mut rows = Vec::with_capacity(seqs.len());
     let mut add = |row: &Row<'_>| {
         rows.push(UnsettledRow::read(row, conn.seal())?);
@@ -89,7 +94,7 @@ pub(crate) fn read(conn: &Conn, method: &str, seqs: &[JobSeq]) -> driver::Result
     for seq in seqs {
         conn.query_each(&ONE, values![seq, State::Uncertain.number()], &mut add)?;
     }
-    conn.query_each(&IN_FLIGHT, values![method], &mut add)?;
+    conn.query_each(&IN_FLIGHT, values![lane.method], &mut add)?;
     Ok(rows)
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use paceline::clock::Clock;
 use paceline::domain::job::LaneKey;
-use paceline::domain::time::{Mono, micros};
+use paceline::domain::time::{Mono, Timestamp, micros};
 use paceline::engine::ports::{
     AttemptSeq, Card, Changed, Domain, Holding, JobSeq, LedgerError, QuotaDomain, Restraint, Waiting,
 };
@@ -26,6 +26,8 @@ pub(super) struct Faults {
     pub no_fence: bool,
     /// No call asks whether its domain is still owned before it leaves.
     pub no_leave_by: bool,
+    /// A worker goes by its machine's clock instead of the database's.
+    pub own_clock: bool,
 }
 
 /// Whether a worker runs.
@@ -82,11 +84,22 @@ pub(super) struct Replica {
     pub life: watch::Receiver<Life>,
     held: Mutex<BTreeMap<String, Part>>,
     known: Mutex<Arc<[Holding]>>,
+    /// As its machine tells the time.
+    machine: Clock,
 }
 
 impl Replica {
-    pub(super) fn new(id: u64, shared: Arc<Shared>, life: watch::Receiver<Life>) -> Arc<Self> {
-        Arc::new(Self { id, shared, life, held: Mutex::default(), known: Mutex::default() })
+    pub(super) fn new(id: u64, shared: Arc<Shared>, life: watch::Receiver<Life>, machine: Clock) -> Arc<Self> {
+        Arc::new(Self { id, shared, life, held: Mutex::default(), known: Mutex::default(), machine })
+    }
+
+    /// The time that it takes for the database's.
+    pub(super) fn now(&self) -> Timestamp {
+        if !self.shared.faults.own_clock {
+            return self.shared.clock.now();
+        }
+        self.machine.anchor_again();
+        self.machine.now()
     }
 
     pub(super) fn held(&self) -> MutexGuard<'_, BTreeMap<String, Part>> {

@@ -176,8 +176,8 @@ impl Domain for Handle {
         })
     }
 
-    async fn unsettled(&self, method: &str, seqs: Vec<JobSeq>) -> Done<Vec<Unsettled>> {
-        while_running!(self.replica, self.replica.shared.whole.unsettled(method, seqs).await)
+    async fn unsettled(&self, lane: &LaneKey, only: Option<Vec<JobSeq>>) -> Done<Vec<Unsettled>> {
+        while_running!(self.replica, self.replica.shared.whole.unsettled(lane, only).await)
     }
 
     async fn answers(&self, seq: JobSeq, code: i64) -> Done<u32> {
@@ -326,6 +326,7 @@ impl Fleet for Desk {
             });
             Ok(Gathering {
                 own: self.0.id.to_string(),
+                now: self.0.now(),
                 lease: LEASE,
                 replicas: replicas.collect(),
                 holdings: self.0.known(holdings.collect()),

@@ -40,7 +40,7 @@ fn unheard(since: u64, faults: Faults) -> Vec<String> {
 /// may not be recorded is not sent, and what may not be sent is not recorded.
 #[test]
 fn a_fence_that_is_left_out_is_noticed() {
-    let found = |since, no_fence, no_leave_by| unheard(since, Faults { no_fence, no_leave_by });
+    let found = |since, no_fence, no_leave_by| unheard(since, Faults { no_fence, no_leave_by, ..Faults::default() });
     for (no_fence, no_leave_by) in [(false, false), (true, false), (false, true)] {
         let faults = found(30, no_fence, no_leave_by);
         assert!(faults.is_empty(), "{no_fence} {no_leave_by}: {}", faults.join("\n"));
@@ -48,6 +48,27 @@ fn a_fence_that_is_left_out_is_noticed() {
     // The ledger's threads run by real time: which calls are under way when the domain changes hands is not the same twice.
     let seconds = [30, 48, 36, 52, 40, 44, 33, 50, 38, 46];
     assert!(seconds.into_iter().any(|since| !found(since, true, true).is_empty()), "nothing was noticed");
+}
+
+/// The clocks of two machines are set, by a minute for example, and then the first one dies: the second one takes over what
+/// the first has just spent.
+fn set_clocks(seconds: i64, who: &[usize], faults: Faults) -> Vec<String> {
+    let plan = Plan::plain(ROOM, &["acme"], 60, T0 + Duration::from_secs(2));
+    let mut events: Vec<_> = who.iter().map(|worker| at(15, *worker, Harm::Step(seconds))).collect();
+    events.push(at(20, 0, Harm::Kill(Duration::from_secs(100))));
+    play(&plan, 1, &Script { workers: 2, events }, faults)
+}
+
+#[test]
+fn a_machine_whose_clock_was_set_counts_what_others_called() {
+    for seconds in [60, -60, 3_600] {
+        for who in [&[0, 1][..], &[0], &[1]] {
+            let faults = set_clocks(seconds, who, Faults::default());
+            assert!(faults.is_empty(), "{seconds} {who:?}: {}", faults.join("\n"));
+        }
+    }
+    let own_clock = Faults { own_clock: true, ..Faults::default() };
+    assert!(!set_clocks(60, &[1], own_clock).is_empty(), "that it goes by its own clock was not noticed");
 }
 
 /// Meetings of two corps, which are two domains, and so few permits by address that they decide.
