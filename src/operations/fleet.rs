@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::domain::time::Timestamp;
+use crate::engine::fleet::silence;
 use crate::engine::planner::Planner;
 use crate::engine::ports::{Gathering, Holding, Replica};
 
@@ -13,13 +15,16 @@ pub struct Workers {
     seen: Gathering,
     /// Domains of the settings and the ledger.
     domains: BTreeSet<String>,
+    /// Until when nothing is sent because the newest calls may be missing.
+    silent_until: Option<Timestamp>,
 }
 
 impl Workers {
     /// As a planner names the domains.
     pub fn of(seen: Gathering, planner: &Planner) -> Self {
         let domains = planner.domain_names(&seen.tenants);
-        Self { seen, domains }
+        let until = seen.broken_at.map(|at| at + silence(planner, Duration::ZERO));
+        Self { silent_until: until.filter(|until| seen.now < *until), seen, domains }
     }
 
     fn holdings(&self) -> impl Iterator<Item = (&str, Option<&Holding>)> {
@@ -49,6 +54,11 @@ impl Workers {
 
     fn alive(&self) -> impl Iterator<Item = &Replica> {
         self.seen.replicas.iter().filter(|replica| replica.is_alive)
+    }
+
+    /// Whether any worker lives.
+    pub fn are_any(&self) -> bool {
+        self.alive().next().is_some()
     }
 
     /// The workers, for `--json`.
@@ -90,8 +100,14 @@ impl Workers {
             }
         };
         let mut lines: Vec<String> = self.seen.replicas.iter().map(worker).collect();
+        if let Some(until) = self.silent_until {
+            lines.push(format!(
+                "the database has another history than before (a standby has taken over, or a backup was restored): its \
+                 newest rows may be missing, so nothing is sent until about {until}"
+            ));
+        }
         let ownerless = self.ownerless();
-        if self.alive().next().is_some() && !ownerless.is_empty() {
+        if self.are_any() && !ownerless.is_empty() {
             lines.push(format!("no worker has: {}; their jobs wait", ownerless.join(", ")));
         }
         if self.differ() {
@@ -150,6 +166,12 @@ mod tests {
         assert_eq!(lines[3], "no worker has: y; their jobs wait");
         assert!(lines[4].starts_with("the workers go by different quotas"));
         assert_eq!(workers.domains()[0]["owner"], "a");
+        let broken = |seconds: i64| {
+            let (now, broken_at) = (Timestamp(seconds * 1_000_000), Some(Timestamp(0)));
+            Workers::of(Gathering { now, broken_at, ..Gathering::default() }, &planner).lines().join("\n")
+        };
+        assert!(broken(119).contains("nothing is sent until about 1970-01-01T00:02:00"), "{}", broken(119));
+        assert_eq!(broken(120), "");
         assert!(workers.domains()[1]["owner"].is_null() && workers.domains().as_array().unwrap().len() == 2);
     }
 }

@@ -1,7 +1,9 @@
-//! Stands before a broker or a platform: can cut connections in the middle of a frame, swallow what passes, or keep it.
+//! Stands before a broker, a platform or a database: can cut connections in the middle of a frame, swallow what passes,
+//! delay it, or keep it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
@@ -11,9 +13,23 @@ use tokio::sync::Notify;
 /// A heartbeat is 8 bytes; what is longer than this carries a method, a head or a body.
 const HEARTBEATS_MAX: usize = 40;
 
+/// From the client, or back to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Out,
+    Back,
+}
+
+impl Way {
+    pub(crate) const BOTH: &[Self] = &[Self::Out, Self::Back];
+}
+
 #[derive(Default)]
 struct Orders {
-    swallows: AtomicBool,
+    /// What passes out, and what passes back.
+    swallows: [AtomicBool; 2],
+    /// How long what passes is kept back, in milliseconds.
+    delay_ms: AtomicU64,
     /// To be cut in the middle of the next frame.
     is_due: AtomicBool,
     cut: Notify,
@@ -79,9 +95,16 @@ impl Proxy {
         String::from_utf8_lossy(&self.orders.with_passed(|ways| ways.join(&b'\n'))).into_owned()
     }
 
-    /// Drops whatever passes, or no longer.
-    pub(crate) fn swallow(&self, swallows: bool) {
-        self.orders.swallows.store(swallows, Ordering::SeqCst);
+    /// Drops whatever passes these ways, and nothing else.
+    pub(crate) fn swallow(&self, ways: &[Way]) {
+        for way in Way::BOTH {
+            self.orders.swallows[*way as usize].store(ways.contains(way), Ordering::SeqCst);
+        }
+    }
+
+    /// Keeps each piece of what passes back for so long, either way.
+    pub(crate) fn delay(&self, delay: Duration) {
+        self.orders.delay_ms.store(delay.as_millis() as u64, Ordering::SeqCst);
     }
 
     /// Resets every connection as soon as something larger than a heartbeat has passed by half.
@@ -107,8 +130,8 @@ async fn pass(mut client: TcpStream, behind: String, orders: Arc<Orders>) {
     let is_reset = if let Ok(mut server) = TcpStream::connect(behind).await {
         let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
         let is_cut = tokio::select! {
-            is_cut = one_way(from_client, to_server, &orders) => is_cut,
-            is_cut = one_way(from_server, to_client, &orders) => is_cut,
+            is_cut = one_way(from_client, to_server, &orders, Way::Out) => is_cut,
+            is_cut = one_way(from_server, to_client, &orders, Way::Back) => is_cut,
             () = cut => true,
         };
         if is_cut {
@@ -125,15 +148,19 @@ async fn pass(mut client: TcpStream, behind: String, orders: Arc<Orders>) {
 }
 
 /// Passes on what comes; whether it was cut, and did not end.
-async fn one_way(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, orders: &Orders) -> bool {
-    let (mut buffer, way) = (vec![0; 65_536], orders.open());
+async fn one_way(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, orders: &Orders, way: Way) -> bool {
+    let (mut buffer, kept) = (vec![0; 65_536], orders.open());
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        if orders.swallows.load(Ordering::SeqCst) {
+        let delay = Duration::from_millis(orders.delay_ms.load(Ordering::SeqCst));
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        if orders.swallows[way as usize].load(Ordering::SeqCst) {
             continue;
         }
         let is_cut = length > HEARTBEATS_MAX && orders.is_due.swap(false, Ordering::SeqCst);
         let passed = if is_cut { length / 2 + 1 } else { length };
-        orders.keep(way, &buffer[..passed]);
+        orders.keep(kept, &buffer[..passed]);
         if to.write_all(&buffer[..passed]).await.is_err() {
             break;
         }

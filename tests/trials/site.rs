@@ -223,10 +223,21 @@ impl Site {
 
     /// Starts a command whose log is `NAME.log`, with these variables.
     pub(crate) fn start(&self, name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Process> {
+        self.start_of(None, name, arguments, variables)
+    }
+
+    /// Likewise, perhaps of another program than the one that is tried.
+    pub(crate) fn start_of(
+        &self,
+        other: Option<&Path>,
+        name: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> anyhow::Result<Process> {
         let log = File::options().create(true).append(true).open(self.path().join(format!("{name}.log")))?;
         // A file that may not grow is an error to the program, not its death: an ignored signal stays ignored.
         let mut command = self.command("sh");
-        command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(&self.binary).args(arguments);
+        command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(other.unwrap_or(&self.binary)).args(arguments);
         command.envs(variables.iter().copied()).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         Ok(Process(command.spawn()?))
     }

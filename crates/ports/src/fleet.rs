@@ -101,6 +101,8 @@ pub struct Gathering {
     pub own: String,
     /// That instant, by the store's clock.
     pub now: Timestamp,
+    /// Since when the store has another history than before: its newest rows may be missing.
+    pub broken_at: Option<Timestamp>,
     /// How long a lease lasts.
     pub lease: Duration,
     /// All workers that were heard of lately, by when they started.

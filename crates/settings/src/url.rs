@@ -50,19 +50,24 @@ pub(crate) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// The URL with `***` for its password, without query and fragment; `***` if it is none.
+/// The URL with `***` for its password, without query and fragment; `***` if it is none. PostgreSQL's may name several
+/// hosts.
 pub fn masked(url: &str) -> String {
-    let Some(parts) = parts(url) else { return "***".to_owned() };
-    let user = match parts.user_info {
-        None => String::new(),
-        Some(user_info) => match user_info.split_once(':') {
-            Some((user, _)) => format!("{user}:***@"),
-            None => format!("{user_info}@"),
-        },
+    let masked = || {
+        let (scheme, behind) = url.split_once("://").filter(|_| !url.contains(char::is_whitespace))?;
+        let shown = behind.split(['?', '#']).next()?;
+        let (authority, path) = shown.split_at(shown.find('/').unwrap_or(shown.len()));
+        let (user_info, hosts) =
+            authority.rsplit_once('@').map_or((None, authority), |(user, hosts)| (Some(user), hosts));
+        hosts.split(',').try_for_each(|host| parts(&format!("{scheme}://{host}")).map(drop))?;
+        let user = match user_info.map(|user_info| user_info.split_once(':').ok_or(user_info)) {
+            None => String::new(),
+            Some(Ok((user, _))) => format!("{user}:***@"),
+            Some(Err(user)) => format!("{user}@"),
+        };
+        Some(format!("{scheme}://{user}{hosts}{path}"))
     };
-    let port = parts.port.map(|port| format!(":{port}")).unwrap_or_default();
-    let path = parts.rest.split(['?', '#']).next().unwrap_or_default();
-    format!("{}://{user}{}{port}{path}", parts.scheme, parts.host)
+    masked().unwrap_or_else(|| "***".to_owned())
 }
 
 #[cfg(test)]
@@ -107,6 +112,8 @@ mod tests {
         assert_eq!(masked("amqp://guest:secret@mq:5672/%2f"), "amqp://guest:***@mq:5672/%2f");
         assert_eq!(masked("amqp://guest:se@cr:et@mq/%2f?auth=secret"), "amqp://guest:***@mq/%2f");
         assert_eq!(masked("amqps://mq"), "amqps://mq");
+        assert_eq!(masked("postgres://u:se,cret@a:1,b/x?target_session_attrs=any"), "postgres://u:***@a:1,b/x");
+        assert_eq!(masked("postgres://u:secret@a:1,:2/x"), "***");
         assert_eq!(masked("guest:secret@mq"), "***");
     }
 }

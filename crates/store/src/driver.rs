@@ -141,6 +141,12 @@ pub(crate) trait Driver: Send {
     /// The database's own time, in microseconds since 1970: one for all processes.
     fn now(&self) -> Result<i64>;
 
+    /// Which history the database's rows have: another one when a standby has taken over or a backup was restored. `None`
+    /// where that cannot happen under the feet of a process.
+    fn history(&self) -> Result<Option<i64>> {
+        Ok(None)
+    }
+
     /// How many rows have been changed over this connection.
     fn changes(&self) -> u64;
 
@@ -296,6 +302,11 @@ impl Conn {
     /// The database's own time, in microseconds since 1970.
     pub(crate) fn now(&self) -> Result<i64> {
         self.driver.now()
+    }
+
+    /// See [`Driver::history`].
+    pub(crate) fn history(&self) -> Result<Option<i64>> {
+        self.driver.history()
     }
 
     /// The first column of the first row, which must be there: a count, or the number of what was inserted.

@@ -14,7 +14,7 @@ use paceline_domain::time::Timestamp;
 use paceline_ports::LedgerError;
 use paceline_ports::clock::Clock;
 use paceline_ports::location::Location;
-use paceline_ports::operator::{Found, Inspection};
+use paceline_ports::operator::{Found, Inspection, ServerInspection};
 
 /// Looks at the ledger at `path`.
 ///
@@ -52,6 +52,7 @@ pub(crate) fn inspect(location: &Location) -> Result<Found, LedgerError> {
         is_old: !is_current,
         newest,
         faults: faults.into_iter().flatten().collect(),
+        server: None,
     }))
 }
 
@@ -66,7 +67,22 @@ fn inspect_server(location: &Location) -> Result<Found, LedgerError> {
         is_old: false,
         newest: newest(&conn)?,
         faults: key.into_iter().collect(),
+        server: Some(server(&conn)?),
     }))
+}
+
+fn server(conn: &Conn) -> driver::Result<ServerInspection> {
+    let settings = "SELECT current_setting('server_version'), current_setting('synchronous_commit'),
+             current_setting('synchronous_standby_names'), (SELECT count(*) FROM pg_stat_replication)";
+    conn.query_one(settings, &[], |row| {
+        let (version, commits, names): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(ServerInspection {
+            version: version.split(' ').next().unwrap_or_default().to_owned(),
+            is_durable: commits != "off",
+            standbys: row.get(3)?,
+            is_on_standbys: !names.is_empty() && !matches!(commits.as_str(), "off" | "local"),
+        })
+    })
 }
 
 fn held(path: &Path) -> Result<Option<Held>, LedgerError> {

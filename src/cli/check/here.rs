@@ -13,7 +13,7 @@ use crate::wiring::inspect;
 use crate::wiring::{self, AMQPS, READABLE};
 use paceline_ports::LedgerError;
 use paceline_ports::location::StoreUrl;
-use paceline_ports::operator::{Found, Inspection};
+use paceline_ports::operator::{Found, Inspection, ServerInspection};
 
 use super::finding::Finding;
 
@@ -123,7 +123,34 @@ fn describe(place: &str, inspection: &Inspection) -> Vec<Finding> {
             "the worker's next start sets 0600; at once: `chmod 600` on it",
         ));
     }
+    findings.extend(inspection.server.as_ref().map(database));
     findings
+}
+
+/// What a crash or a failover of the database leaves of what was recorded.
+fn database(server: &ServerInspection) -> Finding {
+    let ServerInspection { version, is_durable, standbys, is_on_standbys } = server;
+    if !is_durable {
+        return Finding::fault(
+            "database",
+            format!(
+                "PostgreSQL {version} tells of commits before they are on its disk: a crash loses the newest calls"
+            ),
+            "set synchronous_commit = on, for the worker's role for example (ALTER ROLE … SET synchronous_commit = on)",
+        );
+    }
+    let followed = if *standbys == 1 { "1 standby follows".to_owned() } else { format!("{standbys} standbys follow") };
+    match (standbys, is_on_standbys) {
+        (0, false) => Finding::ok("database", format!("PostgreSQL {version}, without a standby")),
+        (_, true) => Finding::ok("database", format!("PostgreSQL {version}: {followed}, synchronously")),
+        (_, false) => Finding::warning(
+            "database",
+            format!(
+                "PostgreSQL {version}: {followed} asynchronously, so a failover can lose the newest calls and send them again"
+            ),
+            "name a synchronous standby in synchronous_standby_names",
+        ),
+    }
 }
 
 fn clock(now: Timestamp, newest: Option<Timestamp>) -> Finding {
@@ -167,8 +194,19 @@ mod tests {
     }
 
     #[test]
+    fn a_database_that_may_lose_calls_is_a_warning_or_a_fault() {
+        let verdict = |is_durable, standbys, is_on_standbys| {
+            database(&ServerInspection { version: "15.20".to_owned(), is_durable, standbys, is_on_standbys }).verdict
+        };
+        assert_eq!((verdict(true, 0, false), verdict(true, 2, true)), (Verdict::Ok, Verdict::Ok));
+        assert_eq!(verdict(true, 1, false), Verdict::Warning);
+        assert_eq!(verdict(false, 1, true), Verdict::Fault);
+    }
+
+    #[test]
     fn a_ledger_that_others_can_read_is_a_warning() {
-        let inspection = |mode| Inspection { mode, worker: None, is_old: false, newest: None, faults: Vec::new() };
+        let inspection =
+            |mode| Inspection { mode, worker: None, is_old: false, newest: None, faults: Vec::new(), server: None };
         let verdicts =
             |mode| describe("x.db", &inspection(mode)).iter().map(|it| it.verdict).max_by_key(|it| *it as u8);
         assert_eq!(verdicts(0o600), Some(Verdict::Ok));

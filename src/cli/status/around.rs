@@ -72,7 +72,9 @@ impl Around {
         match &self.worker {
             Some(_) if !workers.is_empty() => {}
             Some(worker) => writeln!(out, "worker: {}", plain(&worker.to_string()))?,
-            None if self.intake.0 > 0 => writeln!(out, "no worker runs: `paceline work` starts one")?,
+            None if self.intake.0 > 0 && !self.workers.as_ref().is_some_and(Workers::are_any) => {
+                writeln!(out, "no worker runs: `paceline work` starts one")?;
+            }
             None => {}
         }
         if let Some(BrokerStanding { since, status }) = &self.broker {

@@ -16,7 +16,7 @@ use fastrand::Rng;
 use paceline::clock::Clock;
 use paceline::domain::decode::{self, Decoder, Defaults};
 use paceline::domain::outcome::Reply;
-use paceline::domain::time::{Mono, Timestamp};
+use paceline::domain::time::{Mono, Timestamp, micros};
 use paceline::engine::Engine;
 use paceline::engine::fleet::Member;
 use paceline::engine::planner::Planner;
@@ -52,6 +52,8 @@ enum Harm {
     Silence(Duration, bool),
     /// Its machine's clock is set by so many seconds.
     Step(i64),
+    /// A standby takes the database over, whoever the worker is.
+    Failover,
 }
 
 struct Event {
@@ -136,6 +138,17 @@ impl Site<'_> {
         Worker { desk, engine, life, silent, machine: [set, set_told] }
     }
 
+    /// Whether a job has succeeded while nothing may be sent. Calls that were under way are over after some seconds.
+    async fn is_broken(&self, at_rest: &mut Option<u64>) -> bool {
+        let Some(broken_at) = self.shared.rows.lock().await.broken_at else { return false };
+        let since = self.clock.now().0 - broken_at.0;
+        if !(micros(LEASE)..120_000_000).contains(&since) {
+            return false;
+        }
+        let succeeded = self.shared.inner.counts(None).await.unwrap().succeeded;
+        *at_rest.get_or_insert(succeeded) != succeeded
+    }
+
     /// Does harm as it was planned, and brings in the jobs by whoever runs.
     async fn carry_out(&self, script: &Script) -> Result<(), String> {
         let mut next_id = script.workers as u64;
@@ -143,8 +156,12 @@ impl Site<'_> {
         let mut due: Vec<(Timestamp, usize, Option<Harm>)> =
             script.events.iter().map(|event| (event.at, event.worker, Some(event.harm))).collect();
         let mut portions = self.plan.portions.iter().peekable();
+        let mut at_rest = None;
         loop {
             let now = self.clock.now();
+            if self.is_broken(&mut at_rest).await {
+                return Err("calls were made although others may be missing".to_owned());
+            }
             while let Some(at) = due.iter().position(|(at, ..)| *at <= now) {
                 let (_, who, harm) = due.remove(at);
                 match harm {
@@ -165,6 +182,7 @@ impl Site<'_> {
                             machine.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
                         }
                     }
+                    Some(Harm::Failover) => self.shared.rows.lock().await.broken_at = Some(now),
                     None if *workers[who].life.borrow() == Life::Dead => {
                         workers[who] = self.start(next_id);
                         next_id += 1;

@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use super::{FLOW, LIMIT, Trial};
 use crate::broker::Client;
 use crate::jobs::text;
+use crate::proxy::Way;
 use crate::site::until;
 
 const LARGE_BODIES: usize = 12;
@@ -114,11 +115,11 @@ async fn cut(trial: &mut Trial<'_>) -> anyhow::Result<()> {
 
 async fn swallowed(trial: &mut Trial<'_>) -> anyhow::Result<()> {
     trial.flow().await?;
-    trial.proxy.swallow(true);
+    trial.proxy.swallow(Way::BOTH);
     trial.calls_go_on().await?;
     trial.comes_again().await?;
     trial.wait().await;
-    trial.proxy.swallow(false);
+    trial.proxy.swallow(&[]);
     trial.proxy.cut();
     Ok(())
 }

@@ -8,7 +8,8 @@ use fastrand::Rng;
 use paceline::domain::time::Mono;
 use rustix::process::Signal;
 
-use super::{Fleet, PATIENCE, number_of};
+use super::{Fleet, Guise, PATIENCE, number_of};
+use crate::proxy::Way;
 use crate::site::until;
 
 /// Longer than the lease of the settings' default.
@@ -26,8 +27,16 @@ pub(super) enum Deed {
     End,
     /// Its connections to the database end in the middle of what is said, so it does not know what was committed.
     Cut,
-    /// Nothing reaches it from the database, and nothing the database from it, for longer than its lease.
+    /// Nothing reaches it from the database, or the database from it, or both, for longer than its lease.
     Silence,
+    /// Its database is far away for as long.
+    Slow,
+    /// Its machine's clock is set.
+    Clock,
+    /// It ends, and comes back with other quotas for a while.
+    Skew,
+    /// It ends, and an older version of it comes back.
+    Old,
     /// The database ends as in a crash, and is started again.
     Database,
     /// The broker is ended and started again.
@@ -37,12 +46,24 @@ pub(super) enum Deed {
 }
 
 impl Deed {
-    const ALL: [Self; 8] =
-        [Self::Kill, Self::Pause, Self::End, Self::Cut, Self::Silence, Self::Database, Self::Broker, Self::Reload];
+    const ALL: [Self; 12] = [
+        Self::Kill,
+        Self::Pause,
+        Self::End,
+        Self::Cut,
+        Self::Silence,
+        Self::Slow,
+        Self::Clock,
+        Self::Skew,
+        Self::Old,
+        Self::Database,
+        Self::Broker,
+        Self::Reload,
+    ];
 
     /// One of each first, then as it comes.
-    pub(super) fn choose(rng: &mut Rng, count: u32) -> Vec<Self> {
-        let mut all = Self::ALL;
+    pub(super) fn choose(rng: &mut Rng, count: u32, has_old: bool) -> Vec<Self> {
+        let mut all: Vec<Self> = Self::ALL.into_iter().filter(|deed| *deed != Self::Old || has_old).collect();
         rng.shuffle(&mut all);
         (0..count as usize).map(|at| all.get(at).copied().unwrap_or_else(|| all[rng.usize(..all.len())])).collect()
     }
@@ -62,6 +83,10 @@ impl fmt::Display for Deed {
             Self::End => "ended",
             Self::Cut => "cut off",
             Self::Silence => "silenced past the lease",
+            Self::Slow => "far away",
+            Self::Clock => "clock set",
+            Self::Skew => "other quotas",
+            Self::Old => "older version",
             Self::Database => "database restarted",
             Self::Broker => "broker restarted",
             Self::Reload => "told to read settings",
@@ -80,13 +105,18 @@ impl Fleet<'_> {
                 self.members[at].worker.kill()?;
                 self.until_owned(Some(number)).await?;
                 self.note(began);
-                self.replace(at).await?;
+                self.replace(at, Guise::Plain).await?;
             }
-            Deed::End => {
+            Deed::End | Deed::Old => {
                 self.end(at).await?;
                 self.until_owned(Some(number)).await?;
                 self.note(began);
-                self.replace(at).await?;
+                self.replace(at, if deed == Deed::Old { Guise::Old } else { Guise::Plain }).await?;
+            }
+            Deed::Skew => self.skew(at).await?,
+            Deed::Clock => {
+                let seconds = rng.i64(5..120) * if rng.bool() { 1 } else { -1 };
+                self.members[at].clock.set(seconds)?;
             }
             Deed::Pause => {
                 self.members[at].worker.signal(Signal::STOP)?;
@@ -96,13 +126,14 @@ impl Fleet<'_> {
                 self.members[at].worker.signal(Signal::CONT)?;
             }
             Deed::Silence => {
-                self.members[at].line.swallow(true);
-                self.until_owned(Some(number)).await?;
-                self.note(began);
-                self.sleep_until_past(began).await;
-                // What was swallowed is missing: nobody could go on with such a connection.
-                self.members[at].line.cut();
-                self.members[at].line.swallow(false);
+                let ways = [Way::BOTH, &[Way::Out], &[Way::Back]];
+                self.silence(at, ways[rng.usize(..ways.len())], began).await?;
+            }
+            Deed::Slow => {
+                self.members[at].line.delay(Duration::from_millis(rng.u64(5..200)));
+                tokio::time::sleep(PAUSE).await;
+                self.members[at].line.delay(Duration::ZERO);
+                self.until_owned(None).await?;
             }
             Deed::Cut => {
                 let line = &self.members[at].line;
@@ -137,6 +168,18 @@ impl Fleet<'_> {
         Ok(())
     }
 
+    /// Lets nothing through these ways between a worker and the database, for longer than its lease.
+    async fn silence(&mut self, at: usize, ways: &[Way], began: Mono) -> anyhow::Result<()> {
+        self.members[at].line.swallow(ways);
+        self.until_owned(Some(number_of(&self.members[at].worker))).await?;
+        self.note(began);
+        self.sleep_until_past(began).await;
+        // What was swallowed is missing: nobody could go on with such a connection.
+        self.members[at].line.cut();
+        self.members[at].line.swallow(&[]);
+        Ok(())
+    }
+
     /// Ends a worker as an operator would.
     pub(super) async fn end(&mut self, at: usize) -> anyhow::Result<()> {
         let worker = &mut self.members[at].worker;
@@ -146,9 +189,25 @@ impl Fleet<'_> {
         Ok(())
     }
 
-    async fn replace(&mut self, at: usize) -> anyhow::Result<()> {
-        let address = self.members[at].line.address().to_owned();
-        let (worker, log) = self.start(&address).await?;
+    /// One with other quotas than the others', which gets no domain.
+    async fn skew(&mut self, at: usize) -> anyhow::Result<()> {
+        self.end(at).await?;
+        self.replace(at, Guise::OtherQuotas).await?;
+        let number = number_of(&self.members[at].worker);
+        self.until_owned(Some(number)).await?;
+        tokio::time::sleep(PAUSE).await;
+        let domains = self.domains_of(number)?.unwrap_or_default();
+        ensure!(domains.is_empty(), "a worker with other quotas has taken {domains:?}");
+        self.end(at).await?;
+        self.replace(at, Guise::Plain).await
+    }
+
+    async fn replace(&mut self, at: usize, guise: Guise) -> anyhow::Result<()> {
+        let (address, clock) = {
+            let member = &self.members[at];
+            (member.line.address().to_owned(), member.clock.clone())
+        };
+        let (worker, log) = self.start(&address, &clock, guise).await?;
         let member = &mut self.members[at];
         (member.worker, member.log) = (worker, log);
         Ok(())

@@ -1,15 +1,17 @@
 //! Three workers on one PostgreSQL and one RabbitMQ, to which all that a machine room knows is done, again and again: a worker
-//! is killed, stopped past its lease, ended, cut off from its database in the middle of what it says or for longer than its
-//! lease; the database and the broker are restarted.
+//! is killed, stopped past its lease, ended, cut off from its database in the middle of what it says, or for longer than its
+//! lease, one way or both, or far away from it; its clock is set, it gets other quotas, or an older program beside newer ones;
+//! the database and the broker are restarted.
 //!
 //! ```console
 //! chmod 711 DIR                                # PostgreSQL's user has to come to a folder in it
-//! cargo test --test trials -- fleet --database DIR/postgres --deeds 40 --seed 3
+//! cargo test --test trials -- fleet --database DIR/postgres --deeds 40 --seed 3 --old PATH/paceline
 //! ```
 //!
 //! Holds if every job ended once and its result was published, nothing was created twice, no call was refused for its
 //! pace, and the audit over all owners finds no window exceeded. Says how long a quota domain had no other owner.
 
+mod clock;
 mod deeds;
 
 use std::collections::BTreeSet;
@@ -23,6 +25,7 @@ use paceline::clock::Clock;
 use paceline::domain::time::Mono;
 use serde_json::{Value, json};
 
+use self::clock::{Library, Setting};
 use self::deeds::Deed;
 use super::books::{self, MEETING, ROOM};
 use super::broker::{Client, Queues};
@@ -42,6 +45,8 @@ const MEETINGS_A_DEED: u64 = 40;
 const PATIENCE: Duration = Duration::from_secs(240);
 /// The setting that gives a worker a line of its own to the database.
 const STORE: &str = "PACELINE_STORE__URL";
+/// And the one that gives it other quotas.
+const SHARE: &str = "PACELINE_APPS__ACME__SHARE";
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -54,6 +59,17 @@ pub(crate) struct Options {
     /// Replays what is done to whom
     #[arg(long)]
     seed: Option<u64>,
+    /// An older version of the program, to be started beside the one that is tried
+    #[arg(long, value_name = "PATH")]
+    old: Option<PathBuf>,
+}
+
+/// As what a worker is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guise {
+    Plain,
+    OtherQuotas,
+    Old,
 }
 
 /// A worker, and its own line to the database.
@@ -62,6 +78,7 @@ struct Member {
     line: Proxy,
     /// The name of the worker's log.
     log: String,
+    clock: Setting,
 }
 
 struct Fleet<'s> {
@@ -71,6 +88,9 @@ struct Fleet<'s> {
     store: &'s str,
     node: &'s mut Node,
     clock: Clock,
+    /// Stands between the workers and the machine's clock.
+    library: Library,
+    old: Option<&'s Path>,
     members: Vec<Member>,
     /// Workers so far.
     started: u32,
@@ -83,17 +103,25 @@ impl Fleet<'_> {
     /// Adds a worker with a line of its own.
     async fn join(&mut self) -> anyhow::Result<()> {
         let line = Proxy::before(address_of(self.store)?).await?;
-        let (worker, log) = self.start(line.address()).await?;
-        self.members.push(Member { worker, line, log });
+        let clock = Setting::of(self.site.path(), &format!("clock-{}", self.members.len()));
+        let (worker, log) = self.start(line.address(), &clock, Guise::Plain).await?;
+        self.members.push(Member { worker, line, log, clock });
         Ok(())
     }
 
     /// Starts a worker, and waits until the others know of it: one that finds no database at its start ends.
-    async fn start(&mut self, line: &str) -> anyhow::Result<(Process, String)> {
+    async fn start(&mut self, line: &str, clock: &Setting, guise: Guise) -> anyhow::Result<(Process, String)> {
         let store = self.store.replace(address_of(self.store)?, line);
         self.started += 1;
         let log = format!("worker-{}", self.started);
-        let mut worker = self.site.start(&log, &["work"], &[(STORE, &store)])?;
+        let of_clock = self.library.variables(clock)?;
+        let mut variables: Vec<(&str, &str)> = of_clock.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        variables.push((STORE, &store));
+        if guise == Guise::OtherQuotas {
+            variables.push((SHARE, "0.5"));
+        }
+        let binary = self.old.filter(|_| guise == Guise::Old);
+        let mut worker = self.site.start_of(binary, &log, &["work"], &variables)?;
         let named = format!("process {}", number_of(&worker));
         until("a worker to be there", PATIENCE, async || {
             ensure!(worker.ended()?.is_none(), "a worker ended at its start");
@@ -223,6 +251,8 @@ pub(crate) async fn carry_out(binary: &Path, options: &Options) -> anyhow::Resul
         store: &store,
         node: &mut node,
         clock: Clock::system(),
+        library: Library::build(site.path())?,
+        old: options.old.as_deref(),
         members: Vec::new(),
         started: 0,
         longest: Duration::ZERO,
@@ -248,7 +278,7 @@ async fn run(fleet: &mut Fleet<'_>, queues: &Queues, deeds_wanted: u32, rng: &mu
         client.publish(job).await?;
     }
     fleet.until_owned(None).await?;
-    for deed in Deed::choose(rng, deeds_wanted) {
+    for deed in Deed::choose(rng, deeds_wanted, fleet.old.is_some()) {
         fleet.carry_out(deed, rng).await.with_context(|| format!("after {}; then {deed}", Deed::told(&fleet.done)))?;
         tokio::time::sleep(Duration::from_millis(rng.u64(200..1_500))).await;
     }

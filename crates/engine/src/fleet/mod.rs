@@ -71,6 +71,15 @@ pub type Sight = Arc<Mutex<Seen>>;
 /// How far this process's time may be from the store's. Who reads calls of others allows for more.
 const OFF_MAX: Duration = Duration::from_millis(250);
 
+/// Nothing is sent for longer than this where calls may be missing. Windows that are longer let so many calls through that
+/// those of the last seconds are a small part.
+const SILENCE_MAX: Duration = Duration::from_secs(120);
+
+/// For how long nothing is sent when the newest calls may be missing from the store.
+pub fn silence(planner: &Planner, latest_count: Duration) -> Duration {
+    planner.span_max().min(SILENCE_MAX) + latest_count
+}
+
 /// Domains taken at one time at most: whoever else writes waits for it, and who comes meanwhile finds some left.
 const LOT: usize = 1_000;
 
@@ -90,6 +99,8 @@ pub struct Member {
     leaving: BTreeMap<String, Mono>,
     ownerless: BTreeMap<String, u32>,
     sharing: Sharing,
+    /// Since when the store has another history, while nothing is taken for it.
+    broken_at: Option<Timestamp>,
     /// Until when this process knows the calls of a domain that it had before.
     known_until: HashMap<String, Timestamp>,
     refused: BTreeSet<String>,
@@ -118,6 +129,7 @@ impl Member {
             leaving: BTreeMap::new(),
             ownerless: BTreeMap::new(),
             sharing: Sharing::default(),
+            broken_at: None,
             known_until: HashMap::new(),
             refused: BTreeSet::new(),
             is_taking: false,
@@ -198,6 +210,10 @@ impl Member {
         }
         self.share_address(&gathering).await?;
         self.count_elsewhere().await?;
+        if self.is_silent(&gathering).await? {
+            self.show(&gathering);
+            return Ok(());
+        }
         let scene = Scene::of(&gathering, self.held.len());
         if self.engine.is_stopping() || self.at_rest.as_ref() == Some(&scene) {
             self.is_taking = false;
@@ -205,6 +221,37 @@ impl Member {
             return Ok(());
         }
         self.follow(&gathering, scene).await
+    }
+
+    /// Whether nothing may be sent because the newest calls may be missing: the store has another history. What this worker
+    /// has, it gives up: the next owner reads the jobs anew, and looks up what was open.
+    async fn is_silent(&mut self, gathering: &Gathering) -> Result<bool, LedgerError> {
+        let silence = silence(&self.engine.planner(), self.engine.latest_count());
+        let broken_at = gathering.broken_at.filter(|at| gathering.now < *at + silence);
+        let known = std::mem::replace(&mut self.broken_at, broken_at);
+        let Some(at) = broken_at else { return Ok(false) };
+        if known.is_none() {
+            warn!(
+                until = %(at + silence),
+                "the database has another history than before: a standby has taken over, or a backup was restored; its \
+                 newest rows may be missing, so nothing is sent for the longest window of a quota, two minutes at most"
+            );
+        }
+        if known != broken_at {
+            // So that it is written down.
+            self.told = None;
+        }
+        let held: Vec<_> = std::mem::take(&mut self.held).into_values().collect();
+        if !held.is_empty() {
+            let names: Vec<_> = held.iter().map(|domain| domain.name().to_owned()).collect();
+            self.fleet.open(&names, false);
+            self.engine.let_go(&held).await;
+            self.fleet.give_up(&names).await?;
+        }
+        self.leaving.clear();
+        self.known_until.clear();
+        (self.at_rest, self.is_taking) = (None, false);
+        Ok(true)
     }
 
     /// Takes domains and lets go of others, as what it sees says.

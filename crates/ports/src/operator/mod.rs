@@ -96,6 +96,21 @@ pub struct Inspection {
     pub newest: Option<Timestamp>,
     /// What is wrong with it although it can be read, each with what to do.
     pub faults: Vec<String>,
+    /// The server that it is on; `None` for a file.
+    pub server: Option<ServerInspection>,
+}
+
+/// What a database server makes of what is recorded on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerInspection {
+    /// E.g. `15.20`.
+    pub version: String,
+    /// Whether a commit is on its disk before it is told: not with `synchronous_commit = off`.
+    pub is_durable: bool,
+    /// Standbys that follow it at the moment.
+    pub standbys: i64,
+    /// Whether a commit is also on a standby before it is told.
+    pub is_on_standbys: bool,
 }
 
 /// A part of a list.

@@ -22,6 +22,10 @@ use paceline_ports::{Card, Domain, Fleet, Gathering, Holding, LedgerError, PastC
 /// How long a worker that is gone is remembered, for people.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3_600);
 
+/// The history that the database had when a worker came last, and when it was seen that it has another one, in `meta`.
+pub(crate) const HISTORY: &str = "history";
+pub(crate) const BROKEN_AT: &str = "history_broken_at";
+
 /// How often workers were asked to read their settings again, in `meta`.
 const RELOADS: &str = "reloads";
 
@@ -61,7 +65,13 @@ impl Fleet for Member {
     async fn join(&self, card: Card) -> std::result::Result<(), LedgerError> {
         self.open.quotas.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&card.quotas);
         let owner = self.sharing.owner;
-        self.open.writer.change(move |books| Ok(join(books.conn(), owner, &card)?)).await?;
+        // Asked outside of the transaction: not every service that speaks PostgreSQL tells.
+        let history = self.open.readers.read(|conn| Ok(conn.history().unwrap_or_default())).await?;
+        let join = move |books: &mut Books| {
+            note_history(books.conn(), history)?;
+            Ok(join(books.conn(), owner, &card)?)
+        };
+        self.open.writer.change(join).await?;
         if let Some(heartbeat) = &self.open.heartbeat {
             heartbeat.start();
         }
@@ -73,9 +83,10 @@ impl Fleet for Member {
         let known = Arc::clone(&self.known);
         let read = move |conn: &Conn| {
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            gathering(conn, Some(owner), lease, &mut known)
+            let history = conn.history().unwrap_or_default();
+            conn.at_once(|conn| gathering(conn, Some(owner), (lease, history), &mut known))
         };
-        self.open.readers.read(move |conn| conn.at_once(read)).await
+        self.open.readers.read(read).await
     }
 
     async fn past_calls(&self, since: Timestamp) -> std::result::Result<Vec<PastCall>, LedgerError> {
@@ -185,10 +196,16 @@ pub(super) fn beat(conn: &Conn, owner: Owner) -> Result<bool> {
 
 /// Who is there and who has what; `lease` is how long one lasts.
 pub(crate) fn gathering_of_all(conn: &Conn, lease: Duration) -> Result<Gathering> {
-    gathering(conn, None, lease, &mut None)
+    let history = conn.history().unwrap_or_default();
+    conn.at_once(|conn| gathering(conn, None, (lease, history), &mut None))
 }
 
-fn gathering(conn: &Conn, own: Option<Owner>, lease: Duration, known: &mut Option<Known>) -> Result<Gathering> {
+fn gathering(
+    conn: &Conn,
+    own: Option<Owner>,
+    (lease, history): (Duration, Option<i64>),
+    known: &mut Option<Known>,
+) -> Result<Gathering> {
     let now = conn.now()?;
     let since = |at: i64| Duration::from_micros(now.saturating_sub(at).max(0).unsigned_abs());
     let replicas = "SELECT owner, name, version, quotas, egress, started_at, seen_at FROM replicas
@@ -210,7 +227,26 @@ fn gathering(conn: &Conn, own: Option<Owner>, lease: Duration, known: &mut Optio
     let tenants = conn.query(tenants, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (own, reloads) =
         (own.map(|own| own.to_string()).unwrap_or_default(), meta::get(conn, RELOADS)?.unwrap_or_default());
-    Ok(Gathering { own, now: Timestamp(now), lease, replicas, holdings, reloads, tenants })
+    let now = Timestamp(now);
+    let broken_at = broken_at(conn, history, now)?;
+    Ok(Gathering { own, now, broken_at, lease, replicas, holdings, reloads, tenants })
+}
+
+/// Writes down that the database has another history than when it was asked last.
+fn note_history(conn: &Conn, history: Option<i64>) -> Result<()> {
+    let known = meta::get(conn, HISTORY)?;
+    let Some(history) = history.filter(|history| known != Some(*history)) else { return Ok(()) };
+    if known.is_some() {
+        meta::set(conn, BROKEN_AT, conn.now()?)?;
+    }
+    meta::set(conn, HISTORY, history)
+}
+
+fn broken_at(conn: &Conn, history: Option<i64>, now: Timestamp) -> Result<Option<Timestamp>> {
+    let known = meta::get(conn, HISTORY)?;
+    // Nobody has noted it yet.
+    let is_new = history.is_some() && known.is_some() && history != known;
+    Ok(if is_new { Some(now) } else { meta::get(conn, BROKEN_AT)?.map(Timestamp) })
 }
 
 fn mark(conn: &Conn, replicas: &[Replica], now: i64) -> Result<Mark> {

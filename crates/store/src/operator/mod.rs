@@ -154,7 +154,7 @@ impl StandingReports for Operator {
 
     fn workers(&self) -> Result<Option<Gathering>, LedgerError> {
         let Some(lease) = self.location.server.as_ref().map(|server| server.lease) else { return Ok(None) };
-        self.read(|conn| conn.at_once(|conn| fleet::gathering_of_all(conn, lease))).map(Some)
+        self.read(|conn| fleet::gathering_of_all(conn, lease)).map(Some)
     }
 
     fn broker(&self) -> Result<Option<BrokerStanding>, LedgerError> {

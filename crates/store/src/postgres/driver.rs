@@ -29,6 +29,9 @@ const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 2000; \
      SELECT pg_advisory_xact_lock(1346454341, hashtext(current_schema()))";
 const NOW: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)";
+/// The cluster, and its timeline: a standby that is promoted begins another one, as a recovery does.
+const HISTORY: &str = "SELECT (SELECT system_identifier FROM pg_control_system())
+     # CAST(CAST('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) AS bit(32)) AS BIGINT)";
 
 type Sql<T> = std::result::Result<T, tokio_postgres::Error>;
 
@@ -262,6 +265,15 @@ impl Driver for PostgresConn {
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(now)
+    }
+
+    fn history(&self) -> Result<Option<i64>> {
+        let mut history = None;
+        self.query(HISTORY, &[], &mut |row| {
+            history = Some(row.get(0)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(history)
     }
 
     fn changes(&self) -> u64 {

@@ -80,14 +80,14 @@ struct Shared {
     one: SqlStore,
     other: SqlStore,
     brief: SqlStore,
-    _schema: Schema,
+    schema: Schema,
 }
 
 impl Shared {
     fn new() -> Self {
         let schema = Schema::new();
         let open = |seconds| SqlStore::open_shared(schema.location(0), Duration::from_secs(seconds));
-        Self { one: open(3_600), other: open(3_600), brief: open(0), _schema: schema }
+        Self { one: open(3_600), other: open(3_600), brief: open(0), schema }
     }
 }
 
@@ -272,4 +272,26 @@ fn what_was_sent_without_waiting_is_seen_and_fails_before_anything_is_kept() {
     assert_eq!(count().unwrap(), 2, "who sent it sees it");
     conn.commit().unwrap();
     assert_eq!(conn.changes() - before, 2);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
+async fn a_database_with_another_history_than_before_is_noticed_by_every_worker() {
+    let shared = Shared::new();
+    let card = paceline_ports::Card::default();
+    let fleet = |store: &SqlStore| paceline_ports::Store::fleet(store).unwrap();
+    let (one, other) = (fleet(&shared.one), fleet(&shared.other));
+    one.join(card.clone()).await.unwrap();
+    other.join(card.clone()).await.unwrap();
+    assert_eq!(other.gathering().await.unwrap().broken_at, None);
+    // As a standby's rows say it, on another timeline.
+    let conn = super::open_writer(&Server::of(&shared.schema.location(0)).unwrap().unwrap()).unwrap();
+    conn.execute("UPDATE meta SET value = value # 3 WHERE name = 'history'", &[]).unwrap();
+    let unnoted = other.gathering().await.unwrap();
+    assert_eq!(unnoted.broken_at, Some(unnoted.now), "before anybody has noted it");
+    one.join(card.clone()).await.unwrap();
+    let noted = other.gathering().await.unwrap().broken_at;
+    assert!(noted >= unnoted.broken_at, "{noted:?}");
+    other.join(card).await.unwrap();
+    assert_eq!(one.gathering().await.unwrap().broken_at, noted, "it is the same for who comes later");
 }

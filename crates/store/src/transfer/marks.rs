@@ -2,8 +2,8 @@
 
 use crate::driver::{Conn, Result, values};
 use crate::ledger::books::Trouble;
-use crate::ledger::meta;
 use crate::ledger::sharing::Owner;
+use crate::ledger::{fleet, meta};
 use paceline_ports::LedgerError;
 use paceline_ports::location::Location;
 
@@ -81,4 +81,4 @@ fn remove(conn: &Conn, name: &str) -> Result<()> {
 }
 
 /// Facts of one place, which no other gets.
-pub(super) const OF_A_PLACE: [&str; 2] = [LEFT, INCOMPLETE];
+pub(super) const OF_A_PLACE: [&str; 4] = [LEFT, INCOMPLETE, fleet::HISTORY, fleet::BROKEN_AT];

@@ -54,6 +54,8 @@ pub(super) struct Rows {
     pub changed: Changed,
     pub restraints: BTreeMap<String, Vec<Restraint>>,
     pub tenants: BTreeSet<(String, String)>,
+    /// Since when the database has another history.
+    pub broken_at: Option<Timestamp>,
 }
 
 /// The ledger.

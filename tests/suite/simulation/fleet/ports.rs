@@ -327,6 +327,7 @@ impl Fleet for Desk {
             Ok(Gathering {
                 own: self.0.id.to_string(),
                 now: self.0.now(),
+                broken_at: rows.broken_at,
                 lease: LEASE,
                 replicas: replicas.collect(),
                 holdings: self.0.known(holdings.collect()),
