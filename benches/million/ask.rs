@@ -1,6 +1,5 @@
 //! Questions by the library, as the admin server asks them.
 
-use std::path::Path;
 use std::time::Duration;
 
 use paceline::domain::reason::Reason;
@@ -10,6 +9,7 @@ use paceline::engine::ports::operator::Selection;
 use paceline::engine::ports::{JobSeq, Ledger};
 use paceline::store;
 use paceline::store::{Mode, SqlStore};
+use paceline_ports::location::StoreUrl;
 
 use super::{Row, ask};
 
@@ -17,8 +17,8 @@ use super::{Row, ask};
 const PAGE: usize = 50;
 
 /// Asks everything.
-pub(crate) fn all(path: &Path, now: Timestamp) -> anyhow::Result<Vec<Row>> {
-    let ledger = store::open(path)?;
+pub(crate) fn all(url: &StoreUrl, now: Timestamp) -> anyhow::Result<Vec<Row>> {
+    let ledger = store::open(url)?;
     let mut rows = Vec::new();
     rows.push(ask("counts of every batch", || ledger.batches())?);
     rows.push(ask("counts of every lane, oldest job waiting", || ledger.lane_counts())?);
@@ -50,7 +50,7 @@ pub(crate) fn all(path: &Path, now: Timestamp) -> anyhow::Result<Vec<Row>> {
     let since = now - Duration::from_secs(3_600);
     rows.push(ask("outcomes of the last hour", || ledger.outcomes(since))?);
     rows.push(ask("waits of the last hour (audit)", || ledger.each_wait(since, now, &mut |_, _, _| {}))?);
-    rows.push(ask("a worker's start: recovery, calls of a minute, all that waits", || start(path, now))?);
+    rows.push(ask("a worker's start: recovery, calls of a minute, all that waits", || start(url, now))?);
     Ok(rows)
 }
 
@@ -70,10 +70,10 @@ fn selections() -> Vec<(&'static str, Selection)> {
     ]
 }
 
-fn start(path: &Path, now: Timestamp) -> anyhow::Result<()> {
+fn start(url: &StoreUrl, now: Timestamp) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let ledger = SqlStore::open(path, Mode::Worker, now)?;
+        let ledger = SqlStore::open(url.clone().into_location(), Mode::Worker, now)?;
         ledger.acquire_all().await?.recover(now).await?;
         ledger.acquire_all().await?.past_calls(now - Duration::from_secs(60)).await?;
         let mut after = JobSeq(0);

@@ -1,6 +1,8 @@
 //! `cargo bench --bench million`: what operators ask, of a ledger of ten thousand jobs and of one of a million.
 //!
-//! `-- fill FILE JOBS` only makes such a ledger, `-- write FILE NAME` only writes ten thousand jobs to one. `BENCH_JOBS` (1000000) changes the large one.
+//! `-- fill FILE JOBS` only makes such a ledger, `-- write FILE NAME` only writes ten thousand jobs to one, `-- ask SETTINGS`
+//! only asks the one that a file of settings names: what was filled and then carried to PostgreSQL by `paceline store copy`,
+//! for example. `BENCH_JOBS` (1000000) changes the large one.
 
 mod ask;
 mod command;
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use paceline::clock::Clock;
+use paceline::settings;
 
 use self::fill::Shape;
 
@@ -45,6 +48,15 @@ fn main() -> anyhow::Result<()> {
         println!("{:.1} µs CPU a job, {:.1} µs", cost.cpu_us, cost.clock_us);
         return Ok(());
     }
+    if let [word, file] = &words[..]
+        && word == "ask"
+    {
+        let settings = settings::load(Some(file.as_ref()), std::env::vars()).map_err(common::sentence)?;
+        for Row { question, took } in ask::all(&settings.store, now)? {
+            println!("| {question} | {:.1} ms |", took[0].as_secs_f64() * 1e3);
+        }
+        return Ok(());
+    }
     if !common::is_measuring() {
         println!("a measurement: run `cargo bench --bench million`");
         return Ok(());
@@ -63,7 +75,7 @@ fn main() -> anyhow::Result<()> {
         fill::fill(&path, jobs, shape, now)?;
         let mb = std::fs::metadata(&path)?.len() / 1_000_000;
         println!("{jobs} jobs, {shape:?}: filled in {:.0} s, {mb} MB", filling.elapsed().as_secs_f64());
-        let mut rows = ask::all(&path, now)?;
+        let mut rows = ask::all(&path.as_path().into(), now)?;
         rows.extend(command::all(&place)?);
         if at == 0 {
             table = rows;

@@ -294,14 +294,19 @@ impl Member {
 
     /// What another worker has taken over is not scheduled here any more.
     async fn drop_lost(&mut self) {
+        let mut lost = Vec::new();
         for (domain, ago) in self.fleet.lost() {
             self.leaving.remove(domain.name());
             if self.held.remove(domain.name()).is_some() {
-                warn!(domain = domain.name(), "the domain was lost: its lease ran out before it could be renewed");
                 // Since then another worker may have made calls of it.
                 self.known_until.insert(domain.name().to_owned(), self.engine.clock().now() - ago);
-                self.engine.let_go(&[domain]).await;
+                lost.push(domain);
             }
+        }
+        if let [first, ..] = &lost[..] {
+            let (domains, first) = (lost.len(), first.name());
+            warn!(domains, first, "quota domains were lost: their leases ran out before they could be renewed");
+            self.engine.let_go(&lost).await;
         }
     }
 
@@ -387,11 +392,7 @@ impl Member {
             let _ = self.fleet.give_up(&names).await;
             return Err(error);
         }
-        if let [one] = &names[..] {
-            info!(domain = one, "works the quota domain from now on");
-        } else {
-            info!(domains = names.len(), first = names.first(), "works these quota domains from now on");
-        }
+        info!(domains = names.len(), first = names.first(), "works these quota domains from now on");
         self.held.extend(taken.into_iter().map(|domain| (domain.name().to_owned(), domain)));
         Ok(())
     }
@@ -402,14 +403,11 @@ impl Member {
             return;
         }
         let domains: Vec<_> = names.iter().filter_map(|name| self.held.get(name)).cloned().collect();
-        if let [one] = &names[..] {
-            info!(domain = one, "the quota domain goes to another worker when its calls in flight have ended");
-        } else {
-            info!(
-                domains = names.len(),
-                "these quota domains go to other workers when their calls in flight have ended"
-            );
-        }
+        let first = names.first();
+        info!(
+            domains = names.len(),
+            first, "these quota domains go to other workers when their calls in flight have ended"
+        );
         // While it is still this worker's to record.
         if let Err(error) = self.engine.record_restraints().await {
             warn!(%error, "what holds calls back cannot be recorded: the next owners begin without it");
