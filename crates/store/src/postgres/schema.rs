@@ -29,6 +29,16 @@ END $$;
 CREATE TRIGGER activity_only_grows BEFORE UPDATE OR DELETE ON activity
     FOR EACH ROW EXECUTE FUNCTION activity_only_grows();";
 
+/// SQLite ends every index by the row's number, so that the jobs of a pile come in order; a server has to be told. And it
+/// takes `(warnings IS NOT NULL) = FALSE` for another expression than the index's.
+const IN_ORDER: [(&str, &str); 5] = [
+    ("jobs_waiting", "(batch, lane, state, priority, seq) WHERE state <= 1"),
+    ("jobs_stopped", "(batch, lane, state, reason, code, seq) WHERE state IN (2, 3)"),
+    ("jobs_blocked", "(batch, lane, state, seq) WHERE state = 6"),
+    ("jobs_done", "(batch, lane, state, seq) WHERE state IN (4, 5)"),
+    ("jobs_warned", "(batch, lane, state, seq) WHERE state IN (4, 5) AND warnings IS NOT NULL"),
+];
+
 /// The first version that there was on a server.
 pub(super) const FIRST: i64 = 24;
 
@@ -36,7 +46,8 @@ pub(super) const FIRST: i64 = 24;
 /// time.
 pub(super) fn prepare(server: &Server) -> Result<(), LedgerError> {
     let client = server.connect()?;
-    let outcome = run(&client, BEGIN).and_then(|()| prepare_in_transaction(&client, server));
+    let prepared = || prepare_in_transaction(&client, server).and_then(|()| order_indices(&client));
+    let outcome = run(&client, BEGIN).and_then(|()| prepared());
     match outcome {
         Ok(()) => run(&client, "COMMIT"),
         // The connection ends here, and the transaction with it.
@@ -87,6 +98,22 @@ fn carry_forward(client: &Client, from: i64) -> Result<(), LedgerError> {
         run(client, &format!("UPDATE paceline_schema SET version = {version}"))?;
     }
     tracing::info!(from, to = VERSION, "the ledger's tables were carried forward");
+    Ok(())
+}
+
+/// Makes those indices anew that do not end by the row's number.
+fn order_indices(client: &Client) -> Result<(), LedgerError> {
+    let ordered = async {
+        let ordered = "SELECT c.relname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+             JOIN pg_attribute a ON a.attrelid = i.indexrelid AND a.attnum = i.indnatts
+             WHERE i.indrelid = to_regclass('jobs') AND a.attname = 'seq'";
+        let rows = client.query(ordered, &[]).await?;
+        rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()
+    };
+    let ordered = block_on(ordered).map_err(|error: tokio_postgres::Error| failed(&error))?;
+    for (name, columns) in IN_ORDER.iter().filter(|(name, _)| !ordered.iter().any(|ordered| ordered == name)) {
+        run(client, &format!("DROP INDEX IF EXISTS {name}; CREATE INDEX {name} ON jobs {columns}"))?;
+    }
     Ok(())
 }
 
