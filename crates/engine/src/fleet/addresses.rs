@@ -39,6 +39,11 @@ impl Sharing {
         self.span = planner.span_of_addresses();
     }
 
+    /// Knows nothing any more of what was sent from the address.
+    pub(super) const fn forget(&mut self) {
+        self.known_until = None;
+    }
+
     /// How long it may still go without looking.
     pub(super) fn patience(&self, now: Mono) -> Option<Duration> {
         self.looked.map(|(at, lease)| (at + lease).since(now))

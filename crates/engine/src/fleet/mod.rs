@@ -280,7 +280,7 @@ impl Member {
 
     /// Goes by the store's clock, whatever becomes of the machine's: what one worker records of its calls is what the next
     /// owner counts by.
-    fn keep_time(&self, asked: Timestamp, there: Timestamp) {
+    fn keep_time(&mut self, asked: Timestamp, there: Timestamp) {
         let answered = self.engine.clock().now();
         // It was asked between these two.
         let by = (there.0 - answered.0).max(0) + (there.0 - asked.0).min(0);
@@ -288,6 +288,9 @@ impl Member {
             self.engine.clock().set_by(by);
             let by_s = by as f64 / 1_000_000.0;
             warn!(by_s, "this worker's time was set to the database's");
+            // Up to when calls are known was told by the time before.
+            self.known_until.clear();
+            self.sharing.forget();
             self.engine.look_at_calendar();
         }
     }
