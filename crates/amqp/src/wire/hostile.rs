@@ -43,7 +43,8 @@ pub(super) fn through(bytes: &[u8], at_once: usize, body_bytes_max: usize) -> (V
 }
 
 /// No bytes make it panic, or hand out much more than came in.
-pub(crate) fn any_bytes(bytes: &[u8], at_once: usize) {
+#[cfg_attr(not(fuzzing), expect(unreachable_pub, reason = "the fuzzers are another crate"))]
+pub fn any_bytes(bytes: &[u8], at_once: usize) {
     let frames = [deliver(b""), header(3, bytes), frame(BODY, bytes), frame(METHOD, bytes), bytes.to_vec()].concat();
     let (out, _) = through(&frames, at_once, 10);
     assert!(out.len() <= frames.len() + 2_000);

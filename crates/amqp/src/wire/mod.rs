@@ -5,8 +5,10 @@
 //! ([`notes`]); [`meter`] counts what is delivered and not yet taken over, and stops reading above a bound.
 
 pub(super) mod frames;
-#[cfg(any(test, fuzzing))]
-pub(crate) mod hostile;
+#[cfg(fuzzing)]
+pub mod hostile;
+#[cfg(all(test, not(fuzzing)))]
+mod hostile;
 pub(super) mod meter;
 pub(super) mod notes;
 mod table;

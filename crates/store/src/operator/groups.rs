@@ -1,11 +1,12 @@
 //! Dead letters by why and where they died.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use super::piles;
-use crate::driver::{self, Conn, values};
+use crate::driver::{self, Conn, Row, values};
 use crate::ledger::piles as paths;
-use crate::ledger::tallies::{InputPile, NO_CODE, Pile};
+use crate::ledger::tallies::{InputPile, Pile};
 use crate::state::State;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
@@ -25,12 +26,18 @@ struct Sum {
 pub(super) fn read(conn: &Conn, selection: &Selection) -> driver::Result<Vec<DeadGroup>> {
     let dead = selection.in_state(State::Dead);
     let mut sums: BTreeMap<Alike, Sum> = BTreeMap::new();
+    // Each asked once, not for each of thousands of piles.
+    let (mut lanes, latest) = (HashMap::new(), latest_of_jobs(conn)?);
     for (pile, n) in piles::of(conn, &dead)? {
-        let (method, app) = lane_of(conn, pile.lane)?;
+        let (method, app) = match lanes.entry(pile.lane) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(lane_of(conn, pile.lane)?),
+        }
+        .clone();
         let reason = pile.reason.unwrap_or(Reason::Malformed);
         let sum = sums.entry((reason, pile.code, method, app)).or_default();
         let newest = paths::first(conn, &pile, true, |_| true)?.unwrap_or(0);
-        add(sum, n, latest_of_jobs(conn, &pile)?, (false, newest));
+        add(sum, n, latest.get(&pile).copied().unwrap_or_default(), (false, newest));
     }
     for (pile, n) in piles::input_piles(conn, &dead)? {
         let newest = newest_inputs(conn, &pile, 1)?.first().copied().unwrap_or(0);
@@ -73,14 +80,11 @@ fn id_of(conn: &Conn, seq: i64) -> driver::Result<String> {
     conn.query_value("SELECT id FROM jobs WHERE seq = $1", values![seq])
 }
 
-fn latest_of_jobs(conn: &Conn, pile: &Pile) -> driver::Result<i64> {
-    let reason = pile.reason.map_or("", Reason::as_str);
-    let code = pile.code.unwrap_or(NO_CODE);
-    conn.query_value(
-        "SELECT latest_at FROM tallies
-         WHERE batch = $1 AND lane = $2 AND kind = $3 AND priority = 0 AND reason = $4 AND code = $5",
-        values![pile.batch, pile.lane, pile.kind, reason, code],
-    )
+/// When the last job of each pile of dead ones died.
+fn latest_of_jobs(conn: &Conn) -> driver::Result<HashMap<Pile, i64>> {
+    let latest = format!("SELECT {}, t.latest_at FROM tallies t WHERE t.kind = $1 AND t.n > 0", paths::COLUMNS);
+    let read = |row: &Row<'_>| Ok((paths::read(row)?.0, row.get(7)?));
+    Ok(conn.query(&latest, values![State::Dead.number()], read)?.into_iter().collect())
 }
 
 fn latest_of_inputs(conn: &Conn, pile: &InputPile) -> driver::Result<i64> {
