@@ -102,8 +102,8 @@ impl Workers {
         let mut lines: Vec<String> = self.seen.replicas.iter().map(worker).collect();
         if let Some(until) = self.silent_until {
             lines.push(format!(
-                "the database has another history than before (a standby has taken over, or a backup was restored): its \
-                 newest rows may be missing, so nothing is sent until about {until}"
+                "the database's timeline changed (a standby was promoted, or a backup restored): its newest rows may be \
+                 missing, so nothing is sent until about {until}"
             ));
         }
         let ownerless = self.ownerless();

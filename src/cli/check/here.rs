@@ -133,9 +133,7 @@ fn database(server: &ServerInspection) -> Finding {
     if !is_durable {
         return Finding::fault(
             "database",
-            format!(
-                "PostgreSQL {version} tells of commits before they are on its disk: a crash loses the newest calls"
-            ),
+            format!("PostgreSQL {version} confirms commits before they are on disk: a crash loses the newest calls"),
             "set synchronous_commit = on, for the worker's role for example (ALTER ROLE … SET synchronous_commit = on)",
         );
     }

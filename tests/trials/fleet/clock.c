@@ -1,4 +1,4 @@
-/* Tells a process another time than the machine's: loaded before it, it adds to the calendar what a file says, in
+/* Gives a process another time than the machine's: preloaded, it adds an offset from a file to the calendar time, in
  * microseconds as eight bytes. The monotonic clock is left alone, as it is when a machine's clock is set. */
 #define _GNU_SOURCE
 #include <fcntl.h>

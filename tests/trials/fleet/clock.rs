@@ -1,4 +1,4 @@
-//! A clock of a worker's own, which can be set: `clock.c` stands between the worker and the machine's.
+//! A clock of a worker's own, which can be set: `clock.c` is preloaded and shifts the machine's.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -20,7 +20,7 @@ impl Library {
         Ok(Self(library))
     }
 
-    /// Variables for a worker whose clock says the same as the machine's until it is set.
+    /// Variables for a worker whose clock agrees with the machine's until it is set.
     pub(super) fn variables(&self, clock: &Setting) -> anyhow::Result<[(&'static str, String); 2]> {
         clock.set(0)?;
         Ok([("LD_PRELOAD", self.0.display().to_string()), ("CLOCK_OFFSET", clock.0.display().to_string())])

@@ -80,7 +80,7 @@ pub fn silence(planner: &Planner, latest_count: Duration) -> Duration {
     planner.span_max().min(SILENCE_MAX) + latest_count
 }
 
-/// Domains taken at one time at most: whoever else writes waits for it, and who comes meanwhile finds some left.
+/// Domains taken at one time at most: other writers wait for it, and a worker that joins meanwhile finds some left.
 const LOT: usize = 1_000;
 
 /// Turns in which a domain may be on its way from one worker to another.
@@ -233,8 +233,8 @@ impl Member {
         if known.is_none() {
             warn!(
                 until = %(at + silence),
-                "the database has another history than before: a standby has taken over, or a backup was restored; its \
-                 newest rows may be missing, so nothing is sent for the longest window of a quota, two minutes at most"
+                "the database's timeline changed (a standby was promoted, or a backup restored): its newest rows may be missing, \
+                 so nothing is sent for the longest window of a quota, two minutes at most"
             );
         }
         if known != broken_at {

@@ -79,10 +79,16 @@ pub(super) fn end_of(conn: &Conn, time: Duration) -> Result<(i64, i64)> {
 /// The lanes of a domain; `None` for all there are.
 pub(crate) fn lanes_of(conn: &Conn, domain: &QuotaDomain) -> Result<Option<HashSet<i64>>> {
     if domain.is_whole() {
-        return Ok(None);
+        Ok(None)
+    } else {
+        covered(conn, domain, "SELECT lane, app, tenant, method FROM lanes").map(Some)
     }
-    let lanes: Vec<(i64, LaneKey)> = conn.query("SELECT lane, app, tenant, method FROM lanes", &[], |row| {
+}
+
+/// Those of a domain among the lanes that a statement gives, each with its app, tenant and method.
+pub(crate) fn covered(conn: &Conn, domain: &QuotaDomain, lanes: &str) -> Result<HashSet<i64>> {
+    let lanes: Vec<(i64, LaneKey)> = conn.query(lanes, &[], |row| {
         Ok((row.get(0)?, LaneKey { app: row.get(1)?, tenant: row.get(2)?, method: row.get(3)? }))
     })?;
-    Ok(Some(lanes.into_iter().filter(|(_, key)| domain.covers(key)).map(|(lane, _)| lane).collect()))
+    Ok(lanes.into_iter().filter(|(_, key)| domain.covers(key)).map(|(lane, _)| lane).collect())
 }

@@ -166,10 +166,7 @@ pub(crate) fn has_changed(conn: &Conn, domain: &QuotaDomain) -> Result<bool> {
 fn changed_lanes(conn: &Conn, domain: &QuotaDomain) -> Result<HashSet<i64>> {
     let lanes = "SELECT l.lane, l.app, l.tenant, l.method FROM lanes l
          WHERE l.lane IN (SELECT j.lane FROM changed c JOIN jobs j ON j.seq = c.job)";
-    let lanes: Vec<(i64, LaneKey)> = conn.query(lanes, &[], |row| {
-        Ok((row.get(0)?, LaneKey { app: row.get(1)?, tenant: row.get(2)?, method: row.get(3)? }))
-    })?;
-    Ok(lanes.into_iter().filter(|(_, key)| domain.covers(key)).map(|(lane, _)| lane).collect())
+    sharing::covered(conn, domain, lanes)
 }
 
 /// Those of these lanes; the other lanes' are somebody else's to take note of. Each with its lane.
