@@ -82,7 +82,10 @@ async fn pass_later(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Dura
     };
     let writing = async move {
         while let Some((came, bytes)) = kept.recv().await {
-            tokio::time::sleep(delay.saturating_sub(clock.mono().since(came))).await;
+            let clock = clock.clone();
+            #[expect(clippy::disallowed_methods, reason = "the runtime's clock is no finer than a millisecond")]
+            let wait = move || std::thread::sleep(delay.saturating_sub(clock.mono().since(came)));
+            tokio::task::spawn_blocking(wait).await?;
             to.write_all(&bytes).await?;
         }
         Ok(())

@@ -243,7 +243,7 @@ impl<'a, E: Endings> Run<'a, E> {
         if aside {
             self.memory.aside.send();
         }
-        let document = LazyCell::new(|| Bytes::from(ending.document.to_string()));
+        let document = LazyCell::new(|| Bytes::from(serde_json::to_vec(&ending.document).unwrap_or_default()));
         for to in destinations(&ending, &self.relay.options) {
             let is_refused = to == Destination::Subscribers && before.has(Reached::REFUSED);
             if before.has(to.part()) || is_refused && !aside {

@@ -43,7 +43,8 @@ pub fn build(
         (None, _) => {}
     }
     let has_body = method.http_method != "GET" && method.http_method != "DELETE" || !params.body.is_empty();
-    let body = has_body.then(|| Value::Object(params.body.clone()).to_string().into());
+    // JSON already: there is nothing that could fail.
+    let body = has_body.then(|| serde_json::to_vec(&params.body).unwrap_or_default().into());
     Ok(Request {
         http_method: method.http_method.clone(),
         url,

@@ -95,6 +95,9 @@ pub(crate) type Each<'a> = &'a mut dyn FnMut(&Row<'_>) -> Result<ControlFlow<()>
 /// What is called for each row with the place of the values that it is of.
 pub(crate) type EachOf<'a> = &'a mut dyn FnMut(usize, &Row<'_>) -> Result<()>;
 
+/// What is called for each row that was inserted.
+pub(crate) type EachInserted<'a> = &'a mut dyn FnMut(&Row<'_>) -> Result<()>;
+
 /// What a transaction is begun for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -115,6 +118,11 @@ pub(crate) trait Driver: Send {
         self.execute(sql, values).map(drop)
     }
 
+    /// Runs such a statement for each of these lists of values, of which each changes other rows: their order is free.
+    fn send_all(&self, sql: &str, lists: &[&[Value<'_>]]) -> Result<()> {
+        lists.iter().try_for_each(|values| self.send(sql, values))
+    }
+
     /// Runs a statement that gives rows.
     fn query(&self, sql: &str, values: &[Value<'_>], each: Each<'_>) -> Result<()>;
 
@@ -125,6 +133,12 @@ pub(crate) trait Driver: Send {
             self.query(sql, values, &mut |row| each(at, row).map(ControlFlow::Continue))?;
         }
         Ok(())
+    }
+
+    /// Inserts a row for each of these lists of values, in their order, and gives what the statement gives of those that were
+    /// inserted, in the same order.
+    fn insert_all(&self, sql: &str, lists: &[&[Value<'_>]], each: EachInserted<'_>) -> Result<()> {
+        self.query_all(sql, lists, &mut |_, row| each(row))
     }
 
     /// Begins a transaction.
@@ -201,6 +215,31 @@ impl Conn {
         self.driver.send(sql, values)
     }
 
+    /// Runs a statement without a count for each of these lists of values, of which each changes other rows.
+    pub(crate) fn send_all<const N: usize>(&self, sql: &str, lists: &[[Value<'_>; N]]) -> Result<()> {
+        #[cfg(test)]
+        note(sql);
+        self.driver.send_all(sql, &slices(lists))
+    }
+
+    /// Inserts a row for each of these lists of values, and gives what `read` makes of each that was inserted, in the order of
+    /// the lists. A server may have numbered them all at one time.
+    pub(crate) fn insert_all<const N: usize, T>(
+        &self,
+        sql: &str,
+        lists: &[[Value<'_>; N]],
+        mut read: impl FnMut(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        #[cfg(test)]
+        note(sql);
+        let mut inserted = Vec::with_capacity(lists.len());
+        self.driver.insert_all(sql, &slices(lists), &mut |row| {
+            inserted.push(read(row)?);
+            Ok(())
+        })?;
+        Ok(inserted)
+    }
+
     /// Calls `each` for each row, until it says that this was enough.
     pub(crate) fn query_until(
         &self,
@@ -251,8 +290,7 @@ impl Conn {
         if lists.is_empty() {
             return Ok(());
         }
-        let lists: Vec<&[Value<'_>]> = lists.iter().map(<[Value<'_>; N]>::as_slice).collect();
-        self.driver.query_all(sql, &lists, &mut each)
+        self.driver.query_all(sql, &slices(lists), &mut each)
     }
 
     /// Likewise; gives what `read` makes of the first row of each, if there is one.
@@ -362,6 +400,10 @@ impl Conn {
     pub(crate) fn clean(&self, all: bool) -> Result<()> {
         self.driver.clean(all)
     }
+}
+
+fn slices<'l, 'v, const N: usize>(lists: &'l [[Value<'v>; N]]) -> Vec<&'l [Value<'v>]> {
+    lists.iter().map(<[Value<'v>; N]>::as_slice).collect()
 }
 
 /// The values of a statement's parameters, `$1` first.

@@ -27,6 +27,12 @@ impl<'a> From<&'a str> for Value<'a> {
     }
 }
 
+impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
 /// What a parameter can be.
 pub(crate) trait Bind {
     fn bind(&self) -> Value<'_>;

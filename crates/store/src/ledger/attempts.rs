@@ -99,9 +99,17 @@ fn begin_apart(books: &mut Books, begins: &[&Begin]) -> Result<Vec<Option<Begun>
         let job = begin.job().map_or(Value::Null, |job| Value::Integer(job.0));
         records.push([job, lane.into(), begin.purpose().into(), start.sent_at.bind(), start.deadline_at.bind()]);
     }
-    let record =
-        "INSERT INTO attempts (job, lane, purpose, sent_at, deadline_at) VALUES ($1, $2, $3, $4, $5) RETURNING seq";
-    let mut seqs = books.conn().query_all(record, &records, |row| row.get(0).map(AttemptSeq))?.into_iter().flatten();
+    let record = "INSERT INTO attempts (job, lane, purpose, sent_at, deadline_at) VALUES ($1, $2, $3, $4, $5)
+         RETURNING seq, job";
+    let mut in_order = records.iter().map(|[job, ..]| *job);
+    let seqs = books.conn().insert_all(record, &records, |row| {
+        if in_order.next() == Some(row.value(1)?) {
+            row.get(0).map(AttemptSeq)
+        } else {
+            Err(driver::Error::unexpected("attempts were numbered in another order than they were given in"))
+        }
+    })?;
+    let mut seqs = seqs.into_iter();
     let mut begun = |begin: &Begin| Some((seqs.next()?, begin.job().and_then(|job| jobs.remove(&job))));
     Ok(begins.into_iter().map(|begin| begin.and_then(|begin| begun(begin))).collect())
 }
@@ -141,6 +149,7 @@ pub(crate) fn end_all(books: &mut Books, ends: &[&End]) -> Result<Vec<Vec<Waitin
     let any = |trouble| (ends.len(), trouble);
     let mut ahead = Ahead::of(books, &all).map_err(|error| any(error.into()))?;
     check_ahead(books, ends, &ahead).map_err(|error| any(error.into()))?;
+    close_all(books, &ahead.open(&all)).map_err(|error| any(error.into()))?;
     let mut unblocked = Vec::with_capacity(ends.len());
     let mut awaited = Vec::new();
     for (at, End { end, held }) in ends.iter().enumerate() {
@@ -185,7 +194,6 @@ fn end_one(
     if !closing.is_open {
         return Ok(None);
     }
-    close(books, end)?;
     let code = end.failure.as_ref().and_then(|failure| failure.code);
     // Platforms do not count what they refuse.
     let is_refused = end.failure.as_ref().and_then(|failure| failure.status).is_some_and(|status| status >= 400);
@@ -208,24 +216,27 @@ fn end_one(
     Ok((has_ended && standing.is_awaited).then_some(*seq))
 }
 
-fn close(books: &Books, end: &AttemptEnd) -> Result<(), Trouble> {
-    let failure = end.failure.as_ref();
-    books.conn().send(
+fn close_all(books: &Books, ends: &[&AttemptEnd]) -> driver::Result<()> {
+    let details: Vec<_> = ends.iter().map(|end| facts::detail(end.failure.as_ref())).collect();
+    let closed = ends.iter().zip(&details).map(|(end, detail)| {
+        let failure = end.failure.as_ref();
+        [
+            end.attempt.0.into(),
+            end.ended_at.0.into(),
+            i64::from(end.replied).into(),
+            end.outcome.into(),
+            failure.and_then(|failure| failure.status).map(i64::from).into(),
+            failure.and_then(|failure| failure.code).into(),
+            detail.as_deref().into(),
+            failure.and_then(|failure| failure.log_id.as_deref()).into(),
+        ]
+    });
+    books.conn().send_all(
         "UPDATE attempts SET ended_at = $2, replied = $3, outcome = $4, http_status = $5, code = $6, detail = $7,
              log_id = $8
          WHERE seq = $1",
-        values![
-            end.attempt.0,
-            end.ended_at,
-            end.replied,
-            end.outcome,
-            failure.and_then(|failure| failure.status),
-            failure.and_then(|failure| failure.code),
-            facts::detail(failure),
-            failure.and_then(|failure| failure.log_id.as_ref()),
-        ],
-    )?;
-    Ok(())
+        &closed.collect::<Vec<_>>(),
+    )
 }
 
 /// Closes what a dead process left open. Its calls may have been applied: the jobs become uncertain, to be asked

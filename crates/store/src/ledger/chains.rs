@@ -64,15 +64,19 @@ impl Needs {
 }
 
 /// Writes what the job waits for, in place of what it waited for before.
-pub(crate) fn keep(conn: &Conn, seq: JobSeq, needs: &Needs, is_new: bool) -> driver::Result<()> {
-    if !is_new {
-        conn.send("DELETE FROM prerequisites WHERE job = $1", values![seq])?;
-    }
+pub(crate) fn keep(conn: &Conn, seq: JobSeq, needs: &Needs) -> driver::Result<()> {
+    conn.send("DELETE FROM prerequisites WHERE job = $1", values![seq])?;
+    begin_all(conn, std::iter::once((seq, needs)))
+}
+
+/// Writes what new jobs wait for.
+pub(crate) fn begin_all<'n>(conn: &Conn, jobs: impl Iterator<Item = (JobSeq, &'n Needs)>) -> driver::Result<()> {
+    let rows = jobs.flat_map(|(seq, needs)| (0_i64..).zip(&needs.rows).map(move |(n, need)| (seq, n, need)));
+    let rows = rows.map(|(seq, n, need)| {
+        [seq.0.into(), n.into(), (&*need.id).into(), i64::from(need.takes).into(), need.field.as_deref().into()]
+    });
     let sql = "INSERT INTO prerequisites (job, n, id, takes, field) VALUES ($1, $2, $3, $4, $5)";
-    for (n, need) in needs.rows.iter().enumerate() {
-        conn.send(sql, values![seq, n, need.id, i64::from(need.takes), need.field])?;
-    }
-    Ok(())
+    conn.send_all(sql, &rows.collect::<Vec<_>>())
 }
 
 /// The state in which a job that is known begins again.

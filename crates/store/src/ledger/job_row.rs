@@ -1,6 +1,7 @@
 //! A job as columns, and back.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
@@ -113,20 +114,20 @@ pub(crate) fn insert_all(
             ]
         })
         .collect();
-    let inserted = conn.query_all(
+    let inserted = conn.insert_all(
         "INSERT INTO jobs (lane, batch, state, priority, attempts, not_before, not_after, created_at, id, hash, object,
              identity, reply_to, meta, amqp, place, params, cells, raw, waits_for, finds)
          VALUES ($1, $2, $18, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $19, $20)
-         ON CONFLICT (id) DO NOTHING RETURNING seq",
+         ON CONFLICT (id) DO NOTHING RETURNING seq, id",
         &rows,
-        |row| row.get(0).map(JobSeq),
+        |row| Ok((row.get(1)?, row.get(0).map(JobSeq)?)),
     )?;
-    for (seq, (text, _)) in inserted.iter().zip(jobs) {
-        if let (Some(seq), State::Blocked) = (seq, text.needs.state()) {
-            chains::keep(conn, *seq, &text.needs, true)?;
-        }
-    }
-    Ok(inserted.into_iter().zip(places).map(|(seq, place)| Some((seq?, place))).collect())
+    // Of those that come twice, the first one is new.
+    let mut inserted: HashMap<String, JobSeq> = inserted.into_iter().collect();
+    let seqs: Vec<_> = jobs.iter().map(|(text, _)| inserted.remove(&text.job.id)).collect();
+    let blocked = seqs.iter().zip(jobs).filter(|(_, (text, _))| text.needs.state() == State::Blocked);
+    chains::begin_all(conn, blocked.filter_map(|(seq, (text, _))| Some(((*seq)?, &text.needs))))?;
+    Ok(seqs.into_iter().zip(places).map(|(seq, place)| Some((seq?, place))).collect())
 }
 
 /// The columns of a job that are made for its row.
@@ -165,7 +166,7 @@ pub(crate) fn renew(
     let job = &text.job;
     let conn = books.conn();
     if !keep {
-        chains::keep(conn, seq, &text.needs, false)?;
+        chains::keep(conn, seq, &text.needs)?;
     }
     let state = if keep { chains::state_of(conn, seq)? } else { text.needs.state() };
     if !keep && text.needs.finds.is_some() {
@@ -231,7 +232,7 @@ pub(crate) fn rewrite(books: &Books, seq: JobSeq, text: &JobText, now: Timestamp
             text.needs.finds.map(i64::from),
         ],
     )?;
-    chains::keep(books.conn(), seq, &text.needs, false)?;
+    chains::keep(books.conn(), seq, &text.needs)?;
     Ok(())
 }
 

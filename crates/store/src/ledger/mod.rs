@@ -288,23 +288,15 @@ impl Intake for SqlStore {
 
 #[async_trait]
 impl Outbox for SqlStore {
+    // By who writes, whose connection has just seen these rows.
     async fn claim(&self, after: i64, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
-        match self.open.sharing {
-            // One state of the ledger: an operator may drop a dead letter between two reads.
-            None => self.open.readers.read(move |conn| conn.at_once(|conn| outbox::read(conn, after, limit))).await,
-            Some(sharing) => {
-                self.open.writer.change(move |books| Ok(outbox::claim(books.conn(), sharing, after, limit)?)).await
-            }
-        }
+        let sharing = self.open.sharing;
+        self.open.writer.change(move |books| Ok(outbox::claim(books.conn(), sharing, after, limit)?)).await
     }
 
     async fn claim_aside(&self, limit: usize) -> Result<Vec<Outgoing>, LedgerError> {
-        match self.open.sharing {
-            None => self.open.readers.read(move |conn| conn.at_once(|conn| outbox::read_aside(conn, limit))).await,
-            Some(sharing) => {
-                self.open.writer.change(move |books| Ok(outbox::claim_aside(books.conn(), sharing, limit)?)).await
-            }
-        }
+        let sharing = self.open.sharing;
+        self.open.writer.change(move |books| Ok(outbox::claim_aside(books.conn(), sharing, limit)?)).await
     }
 
     async fn extend(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {

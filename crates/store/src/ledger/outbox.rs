@@ -20,15 +20,14 @@ struct Pending {
     reached: Reached,
 }
 
-/// Rows that are not set aside, after `after`, in order, at most `limit`.
-pub(crate) fn read(conn: &Conn, after: i64, limit: usize) -> Result<Vec<Outgoing>> {
-    let sql = "SELECT seq, job, rejected, amqp, reply_to, reached FROM outbox
+/// Rows that are not set aside, after `after`, in order, at most `limit`. Where others publish as well: those that nobody else
+/// has claimed, claimed from now on.
+pub(crate) fn claim(conn: &Conn, sharing: Option<Sharing>, after: i64, limit: usize) -> Result<Vec<Outgoing>> {
+    let Some(sharing) = sharing else {
+        let sql = "SELECT seq, job, rejected, amqp, reply_to, reached FROM outbox
                WHERE seq > $1 AND reached < 16 ORDER BY seq LIMIT $2";
-    rows(conn, sql, values![after, limit])
-}
-
-/// Likewise, where others publish as well: those that nobody else has claimed, claimed from now on.
-pub(crate) fn claim(conn: &Conn, sharing: Sharing, after: i64, limit: usize) -> Result<Vec<Outgoing>> {
+        return rows(conn, sql, values![after, limit]);
+    };
     let sql = "UPDATE outbox SET owner = $1, claimed_until = $2 WHERE seq IN (
                    SELECT seq FROM outbox WHERE seq > $4 AND reached < 16
                        AND (owner IS NULL OR owner = $1 OR claimed_until <= $3)
@@ -40,15 +39,13 @@ pub(crate) fn claim(conn: &Conn, sharing: Sharing, after: i64, limit: usize) -> 
     Ok(claimed)
 }
 
-/// Rows that are set aside, those refused least first, at most `limit`.
-pub(crate) fn read_aside(conn: &Conn, limit: usize) -> Result<Vec<Outgoing>> {
-    let sql = "SELECT seq, job, rejected, amqp, reply_to, reached FROM outbox
+/// Rows that are set aside, those refused least first, likewise.
+pub(crate) fn claim_aside(conn: &Conn, sharing: Option<Sharing>, limit: usize) -> Result<Vec<Outgoing>> {
+    let Some(sharing) = sharing else {
+        let sql = "SELECT seq, job, rejected, amqp, reply_to, reached FROM outbox
                WHERE reached >= 16 ORDER BY reached, seq LIMIT $1";
-    rows(conn, sql, values![limit])
-}
-
-/// Likewise, as [`claim`] does.
-pub(crate) fn claim_aside(conn: &Conn, sharing: Sharing, limit: usize) -> Result<Vec<Outgoing>> {
+        return rows(conn, sql, values![limit]);
+    };
     let sql = "UPDATE outbox SET owner = $1, claimed_until = $2 WHERE seq IN (
                    SELECT seq FROM outbox WHERE reached >= 16
                        AND (owner IS NULL OR owner = $1 OR claimed_until <= $3)
@@ -63,11 +60,8 @@ pub(crate) fn claim_aside(conn: &Conn, sharing: Sharing, limit: usize) -> Result
 /// Lets this owner's claims on these rows last from now on.
 pub(crate) fn extend(conn: &Conn, sharing: Sharing, seqs: &[i64]) -> Result<()> {
     let (_, until) = end_of(conn, sharing.claim)?;
-    for seq in seqs {
-        let extend = "UPDATE outbox SET claimed_until = $3 WHERE seq = $1 AND owner = $2";
-        conn.send(extend, values![seq, sharing.owner.0, until])?;
-    }
-    Ok(())
+    let rows: Vec<_> = seqs.iter().map(|seq| [(*seq).into(), sharing.owner.0.into(), until.into()]).collect();
+    conn.send_all("UPDATE outbox SET claimed_until = $3 WHERE seq = $1 AND owner = $2", &rows)
 }
 
 fn rows(conn: &Conn, sql: &str, values: &[Value<'_>]) -> Result<Vec<Outgoing>> {
@@ -188,28 +182,22 @@ pub(crate) fn count(conn: &Conn) -> Result<u64> {
 
 /// Records how far rows have come. One that was dropped meanwhile, or that another owner has claimed, stays as it is.
 pub(crate) fn reached(conn: &Conn, sharing: Option<Sharing>, rows: &[(i64, Reached)]) -> Result<()> {
-    for (seq, reached) in rows {
-        let reached = reached.number();
-        match sharing {
-            None => conn.send("UPDATE outbox SET reached = $2 WHERE seq = $1", values![seq, reached])?,
-            Some(Sharing { owner, .. }) => {
-                let reach = "UPDATE outbox SET reached = $2 WHERE seq = $1 AND owner = $3";
-                conn.send(reach, values![seq, reached, owner.0])?;
-            }
-        }
-    }
-    Ok(())
+    let Some(Sharing { owner, .. }) = sharing else {
+        let rows: Vec<_> =
+            rows.iter().map(|(seq, reached)| [(*seq).into(), i64::from(reached.number()).into()]).collect();
+        return conn.send_all("UPDATE outbox SET reached = $2 WHERE seq = $1", &rows);
+    };
+    let rows: Vec<_> =
+        rows.iter().map(|(seq, reached)| [(*seq).into(), i64::from(reached.number()).into(), owner.0.into()]).collect();
+    conn.send_all("UPDATE outbox SET reached = $2 WHERE seq = $1 AND owner = $3", &rows)
 }
 
 /// Forgets rows that the broker has confirmed, but those that another owner has claimed.
 pub(crate) fn done(conn: &Conn, sharing: Option<Sharing>, seqs: &[i64]) -> Result<()> {
-    for seq in seqs {
-        match sharing {
-            None => conn.send("DELETE FROM outbox WHERE seq = $1", values![seq])?,
-            Some(Sharing { owner, .. }) => {
-                conn.send("DELETE FROM outbox WHERE seq = $1 AND owner = $2", values![seq, owner.0])?;
-            }
-        }
-    }
-    Ok(())
+    let Some(Sharing { owner, .. }) = sharing else {
+        let rows: Vec<_> = seqs.iter().map(|seq| [(*seq).into()]).collect();
+        return conn.send_all("DELETE FROM outbox WHERE seq = $1", &rows);
+    };
+    let rows: Vec<_> = seqs.iter().map(|seq| [(*seq).into(), owner.0.into()]).collect();
+    conn.send_all("DELETE FROM outbox WHERE seq = $1 AND owner = $2", &rows)
 }

@@ -98,7 +98,7 @@ pub(crate) fn apply_alone(
     let charged = standing.attempts + i64::from(attempt);
     let to = match settlement {
         Settlement::Succeeded { key, result, warnings, .. } => {
-            let (result, warnings) = (result.to_string(), warnings_text(warnings));
+            let (result, warnings) = (result_text(result), warnings_text(warnings));
             let warnings = warnings.as_deref();
             let ended = Ended { key: key.as_deref(), result: Some(&result), warnings, ..Ended::of(State::Succeeded) };
             // What was found applied took a call, though an outage was not charged.
@@ -107,7 +107,7 @@ pub(crate) fn apply_alone(
         }
         Settlement::Undone { result, creates, key, warnings } => {
             undo::apply(books, seq, creates, key, now)?;
-            let (result, warnings) = (result.to_string(), warnings_text(warnings));
+            let (result, warnings) = (result_text(result), warnings_text(warnings));
             let warnings = warnings.as_deref();
             let ended = Ended { result: Some(&result), warnings, ..Ended::of(State::Succeeded) };
             end(books, seq, standing, &ended, charged, now)?
@@ -146,7 +146,13 @@ pub(crate) fn apply_alone(
     Ok(to.state().is_some_and(State::is_ended))
 }
 
-/// Warnings as the ledger keeps them: no text for none.
+/// A result as the ledger keeps it.
+fn result_text(result: &serde_json::Value) -> String {
+    // JSON already: there is nothing that could fail. `to_string` would take the longer way through a formatter.
+    serde_json::to_string(result).unwrap_or_default()
+}
+
+/// Warnings likewise: no text for none.
 fn warnings_text(warnings: &[Warning]) -> Option<String> {
     // Strings and JSON values only: there is nothing that could fail.
     (!warnings.is_empty()).then(|| serde_json::to_string(warnings).unwrap_or_default())

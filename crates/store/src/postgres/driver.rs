@@ -12,9 +12,10 @@ use futures_util::{FutureExt as _, TryStreamExt as _};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Statement};
 
+use super::many::{self, Many};
 use super::server::Server;
 use super::values::{Bound, Kept};
-use crate::driver::{Access, Driver, Each, EachOf, Error, Kind, Result, Row, Value};
+use crate::driver::{Access, Driver, Each, EachInserted, EachOf, Error, Kind, Result, Row, Value};
 
 /// Statements kept prepared per connection. Those over piles have many forms.
 const STATEMENTS_MAX: usize = 512;
@@ -26,7 +27,11 @@ const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 ///
 /// A process that is stopped in the middle of a transaction would keep all others from writing for as long: the server
 /// ends its session when it says nothing for so many milliseconds, well within a lease.
+///
+/// What many lists of values change is found by an index, each row by itself: a server that takes a table for a small one
+/// would read the whole of it.
 const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 2000; \
+     SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
      SELECT pg_advisory_xact_lock(1346454341, hashtext(current_schema()))";
 const NOW: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)";
 /// The cluster, and its timeline: a standby that is promoted begins another one, as a recovery does.
@@ -55,13 +60,18 @@ enum Stands {
 struct Session {
     client: Arc<Client>,
     statements: HashMap<String, Statement>,
+    /// What becomes of statements that are run for many lists of values.
+    many: HashMap<String, Many>,
     /// The answers to what was sent without waiting, in order.
     unanswered: Vec<BoxFuture<'static, Sql<u64>>>,
+    /// Rows that were changed by what has been answered since somebody has asked.
+    changed: u64,
 }
 
 impl Session {
     fn over(client: Client) -> Self {
-        Self { client: Arc::new(client), statements: HashMap::new(), unanswered: Vec::new() }
+        let (statements, many) = (HashMap::new(), HashMap::new());
+        Self { client: Arc::new(client), statements, many, unanswered: Vec::new(), changed: 0 }
     }
 
     fn prepared(&mut self, sql: &str) -> Sql<Statement> {
@@ -71,9 +81,26 @@ impl Session {
         if self.statements.len() >= STATEMENTS_MAX {
             self.statements.clear();
         }
-        let statement = block_on(self.client.prepare(sql))?;
+        let client = Arc::clone(&self.client);
+        let statement = self.wait(client.prepare(sql))?;
         self.statements.insert(sql.to_owned(), statement.clone());
         Ok(statement)
+    }
+
+    /// What becomes of a statement that is run for so many lists of values.
+    fn many(&mut self, sql: &str, lists: usize) -> Sql<Many> {
+        if lists < 2 {
+            return Ok(Many::OneByOne);
+        }
+        if let Some(many) = self.many.get(sql) {
+            return Ok(many.clone());
+        }
+        if self.many.len() >= STATEMENTS_MAX {
+            self.many.clear();
+        }
+        let many = many::of(sql, self.prepared(sql)?.params());
+        self.many.insert(sql.to_owned(), many.clone());
+        Ok(many)
     }
 
     /// Sends a statement, and leaves its answer for later.
@@ -85,18 +112,69 @@ impl Session {
         Ok(())
     }
 
+    /// Likewise, for many lists of values at once.
+    fn send_all(&mut self, sql: &str, lists: &[&[Value<'_>]]) -> Sql<()> {
+        let Many::Changes(together) = self.many(sql, lists.len())? else {
+            return lists.iter().try_for_each(|values| self.send(sql, values));
+        };
+        let statement = self.prepared(&together)?;
+        let (client, kept) = (Arc::clone(&self.client), columns(lists, |value| Kept::of(&value)));
+        let answer = async move {
+            let bound = kept.iter().map(|column| column.iter().map(Kept::bound).collect::<Vec<_>>());
+            client.execute_raw(&statement, bound).await
+        };
+        self.unanswered.push(on_its_way(answer));
+        Ok(())
+    }
+
+    /// The rows that a statement gives for each of these lists, with the list's place.
+    fn rows_of_all(&mut self, sql: &str, lists: &[&[Value<'_>]]) -> Sql<Vec<(usize, tokio_postgres::Row)>> {
+        if let Many::Asks(together) = self.many(sql, lists.len())? {
+            return self.rows_together(&together, lists)?.into_iter().map(|row| Ok((place_of(&row)?, row))).collect();
+        }
+        let statement = self.prepared(sql)?;
+        let client = Arc::clone(&self.client);
+        let asked: Vec<_> = lists.iter().map(|list| on_its_way(rows(&client, &statement, list))).collect();
+        self.take_answers()?;
+        let mut found = Vec::new();
+        for (at, asked) in asked.into_iter().enumerate() {
+            found.extend(block_on(asked)?.into_iter().map(|row| (at, row)));
+        }
+        Ok(found)
+    }
+
+    /// The rows that were inserted by these lists, in their order.
+    fn inserted(&mut self, sql: &str, lists: &[&[Value<'_>]]) -> Sql<Vec<tokio_postgres::Row>> {
+        if let Many::Inserts(together) = self.many(sql, lists.len())? {
+            return self.rows_together(&together, lists);
+        }
+        Ok(self.rows_of_all(sql, lists)?.into_iter().map(|(_, row)| row).collect())
+    }
+
+    fn rows_together(&mut self, sql: &str, lists: &[&[Value<'_>]]) -> Sql<Vec<tokio_postgres::Row>> {
+        let (statement, client) = (self.prepared(sql)?, Arc::clone(&self.client));
+        self.wait(async { client.query_raw(&statement, columns(lists, Bound)).await?.try_collect().await })
+    }
+
     fn send_script(&mut self, script: &'static str) {
         let client = Arc::clone(&self.client);
         self.unanswered.push(on_its_way(async move { client.batch_execute(script).await.map(|()| 0) }));
     }
 
-    /// The answers to all that was sent: how many rows were changed.
-    fn answers(&mut self) -> Sql<u64> {
-        let mut changed = 0;
+    /// Asks, and waits for the answer. Those to what was sent before come first: the connection reads on only as far as
+    /// its answers are taken.
+    fn wait<T: Send>(&mut self, asked: impl Future<Output = Sql<T>> + Send) -> Sql<T> {
+        let asked = on_its_way(asked);
+        self.take_answers()?;
+        block_on(asked)
+    }
+
+    /// Waits for the answers to all that was sent.
+    fn take_answers(&mut self) -> Sql<()> {
         for answer in self.unanswered.drain(..) {
-            changed += block_on(answer)?;
+            self.changed += block_on(answer)?;
         }
-        Ok(changed)
+        Ok(())
     }
 }
 
@@ -109,6 +187,18 @@ fn on_its_way<'a, T: Send + 'a>(asked: impl Future<Output = T> + Send + 'a) -> B
     }
 }
 
+/// The values of each parameter, out of those of each list.
+fn columns<'v, T>(lists: &[&[Value<'v>]], value: impl Fn(Value<'v>) -> T) -> Vec<Vec<T>> {
+    let parameters = lists.first().map_or(0, |list| list.len());
+    (0..parameters).map(|at| lists.iter().filter_map(|list| list.get(at)).map(|one| value(*one)).collect()).collect()
+}
+
+/// Which list a row is of: its last column counts them from 1.
+fn place_of(row: &tokio_postgres::Row) -> Sql<usize> {
+    let n: i64 = row.try_get(row.len().saturating_sub(1))?;
+    Ok(usize::try_from(n).unwrap_or_default().saturating_sub(1))
+}
+
 async fn rows(client: &Client, statement: &Statement, values: &[Value<'_>]) -> Sql<Vec<tokio_postgres::Row>> {
     client.query_raw(statement, values.iter().map(|value| Bound(*value))).await?.try_collect().await
 }
@@ -118,12 +208,12 @@ impl PostgresConn {
         Self { server, session: RefCell::default(), stands: Cell::new(Stands::Outside), changes: Cell::default() }
     }
 
-    /// Does something with the connection and waits for all answers: what failed before says more than what failed by it.
+    /// Does something with the connection and waits for all answers.
     fn with<T>(&self, work: impl FnOnce(&mut Session) -> Sql<T>) -> Result<T> {
         let (done, changed) = self.at_hand(|session| {
-            let done = work(session);
-            let changed = session.answers()?;
-            Ok((done?, changed))
+            let done = work(session)?;
+            session.take_answers()?;
+            Ok((done, std::mem::take(&mut session.changed)))
         })?;
         self.add_changes(changed);
         Ok(done)
@@ -170,8 +260,8 @@ impl PostgresConn {
 impl Driver for PostgresConn {
     fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize> {
         let changed = self.with(|session| {
-            let statement = session.prepared(sql)?;
-            block_on(session.client.execute_raw(&statement, values.iter().map(|value| Bound(*value))))
+            let (statement, client) = (session.prepared(sql)?, Arc::clone(&session.client));
+            session.wait(client.execute_raw(&statement, values.iter().map(|value| Bound(*value))))
         })?;
         self.add_changes(changed);
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
@@ -187,8 +277,8 @@ impl Driver for PostgresConn {
 
     fn query(&self, sql: &str, values: &[Value<'_>], each: Each<'_>) -> Result<()> {
         let rows = self.with(|session| {
-            let statement = session.prepared(sql)?;
-            block_on(rows(&session.client, &statement, values))
+            let (statement, client) = (session.prepared(sql)?, Arc::clone(&session.client));
+            session.wait(rows(&client, &statement, values))
         })?;
         self.add_given(sql, rows.len());
         // What is done with a row may ask for others over this connection.
@@ -200,17 +290,24 @@ impl Driver for PostgresConn {
         Ok(())
     }
 
-    fn query_all(&self, sql: &str, lists: &[&[Value<'_>]], each: EachOf<'_>) -> Result<()> {
-        let found = self.with(|session| {
-            let statement = session.prepared(sql)?;
-            let asked: Vec<_> = lists.iter().map(|list| on_its_way(rows(&session.client, &statement, list))).collect();
-            asked.into_iter().map(block_on).collect::<Sql<Vec<_>>>()
-        })?;
-        self.add_given(sql, found.iter().map(Vec::len).sum());
-        for (at, rows) in found.iter().enumerate() {
-            rows.iter().try_for_each(|row| each(at, &Row(row)))?;
+    fn send_all(&self, sql: &str, lists: &[&[Value<'_>]]) -> Result<()> {
+        if self.is_in_transaction() {
+            self.at_hand(|session| session.send_all(sql, lists))
+        } else {
+            lists.iter().try_for_each(|values| self.send(sql, values))
         }
-        Ok(())
+    }
+
+    fn query_all(&self, sql: &str, lists: &[&[Value<'_>]], each: EachOf<'_>) -> Result<()> {
+        let found = self.with(|session| session.rows_of_all(sql, lists))?;
+        self.add_given(sql, found.len());
+        found.iter().try_for_each(|(at, row)| each(*at, &Row(row)))
+    }
+
+    fn insert_all(&self, sql: &str, lists: &[&[Value<'_>]], each: EachInserted<'_>) -> Result<()> {
+        let found = self.with(|session| session.inserted(sql, lists))?;
+        self.add_given(sql, found.len());
+        found.iter().try_for_each(|row| each(&Row(row)))
     }
 
     fn begin(&self, access: Access) -> Result<()> {
@@ -232,7 +329,10 @@ impl Driver for PostgresConn {
             self.rollback();
             return Err(Error::new(Kind::Statement, "a statement of this transaction failed"));
         }
-        let committed = self.with(|session| block_on(session.client.batch_execute("COMMIT")));
+        let committed = self.with(|session| {
+            let client = Arc::clone(&session.client);
+            session.wait(client.batch_execute("COMMIT"))
+        });
         self.stands.set(Stands::Outside);
         committed
     }
@@ -244,6 +344,7 @@ impl Driver for PostgresConn {
         let ended = self.at_hand(|session| {
             // Nobody asks any more what became of it.
             session.unanswered.clear();
+            session.changed = 0;
             session.send_script("ROLLBACK");
             Ok(())
         });

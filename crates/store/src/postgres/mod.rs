@@ -6,6 +6,7 @@
 //! Decision: docs/decisions/0049-one-writer-at-a-time-on-postgresql.md
 
 mod driver;
+mod many;
 mod schema;
 mod server;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::Server;
 use super::driver::PostgresConn;
 use crate::contract::{T0, counts, from_amqp, job, owners_contract, queue, store_contract};
-use crate::driver::{Access, Driver as _, Kind, Row, values};
+use crate::driver::{Access, Driver as _, Kind, Row, Value, values};
 pub(crate) use crate::ledger::{Mode, SqlStore};
 use paceline_ports::location::{self, KeySource, Location, StoreUrl};
 
@@ -272,6 +272,60 @@ fn what_was_sent_without_waiting_is_seen_and_fails_before_anything_is_kept() {
     assert_eq!(count().unwrap(), 2, "who sent it sees it");
     conn.commit().unwrap();
     assert_eq!(conn.changes() - before, 2);
+}
+
+/// The connection reads on only as far as somebody takes what it has read.
+#[test]
+#[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
+fn a_long_answer_that_nobody_has_waited_for_keeps_no_other_back() {
+    let schema = Schema::new();
+    let conn = PostgresConn::to(Server::of(&schema.location(10)).unwrap().unwrap());
+    let long = || conn.send("SELECT * FROM generate_series(1, $1)", values![100_000_i64]);
+    let mut numbers = Vec::new();
+    conn.begin(Access::Write).unwrap();
+    long().and_then(|()| long()).unwrap();
+    let lists: [&[Value<'_>]; 2] = [values![7_i64], values![8_i64]];
+    conn.query_all("SELECT $1 + 1", &lists, &mut |at, row| {
+        numbers.push((at, row.get::<i64>(0)?));
+        Ok(())
+    })
+    .unwrap();
+    long().unwrap();
+    conn.commit().unwrap();
+    assert_eq!(numbers, [(0, 8), (1, 9)]);
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
+fn one_statement_for_many_lists_is_as_one_for_each() {
+    let schema = Schema::new();
+    let conn = PostgresConn::to(Server::of(&schema.location(10)).unwrap().unwrap());
+    conn.execute("CREATE TABLE two (seq BIGINT GENERATED ALWAYS AS IDENTITY, id TEXT UNIQUE, n BIGINT)", &[]).unwrap();
+    let lists: Vec<[Value<'_>; 2]> =
+        ["c", "a", "c", "b"].iter().zip(1_i64..).map(|(id, n)| [(*id).into(), n.into()]).collect();
+    let lists: Vec<&[Value<'_>]> = lists.iter().map(<[_; 2]>::as_slice).collect();
+    conn.begin(Access::Write).unwrap();
+    let mut inserted = Vec::new();
+    let insert = "INSERT INTO two (id, n) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING RETURNING seq, id";
+    conn.insert_all(insert, &lists, &mut |row| {
+        inserted.push((row.get::<i64>(0)?, row.get::<String>(1)?));
+        Ok(())
+    })
+    .unwrap();
+    assert!(inserted.is_sorted(), "numbered in the order of the lists: {inserted:?}");
+    assert_eq!(inserted.iter().map(|(_, id)| id.as_str()).collect::<Vec<_>>(), ["c", "a", "b"]);
+    // No value is one, too.
+    let changes: [&[Value<'_>]; 2] = [values!["a", 7_i64], &["b".into(), Value::Null]];
+    conn.send_all("UPDATE two SET n = $2 WHERE id = $1", &changes).unwrap();
+    conn.send_all("DELETE FROM two WHERE id = $1 AND n = $2", &[values!["c", 1_i64], values!["a", 1_i64]]).unwrap();
+    let mut found = Vec::new();
+    conn.query_all("SELECT n FROM two WHERE id = $1 OR n = $2", &lists, &mut |at, row| {
+        found.push((at, row.get::<Option<i64>>(0)?));
+        Ok(())
+    })
+    .unwrap();
+    conn.commit().unwrap();
+    assert_eq!(found, [(1, Some(7)), (3, None)]);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql};
 
 use super::guard::{Guard, Loss};
 use super::{file, origin};
-use crate::driver::{Access, Columns, Driver, Each, Error, Kind, Result, Row, Value};
+use crate::driver::{Access, Columns, Driver, Each, EachOf, Error, Kind, Result, Row, Value};
 
 /// The guard over a connection's files, from when it is set: no transaction is committed afterwards unless they are still
 /// the ledger's.
@@ -39,21 +39,21 @@ impl SqliteConn {
         Self { conn, path, guard, before: Cell::default() }
     }
 
-    fn prepare(&self, sql: &str, values: &[Value<'_>]) -> rusqlite::Result<CachedStatement<'_>> {
-        let mut statement = self.conn.prepare_cached(sql)?;
-        let count = statement.parameter_count();
-        if count != values.len() {
-            return Err(rusqlite::Error::InvalidParameterCount(values.len(), count));
-        }
+    fn prepare(&self, sql: &str) -> rusqlite::Result<Prepared<'_>> {
+        let statement = self.conn.prepare_cached(sql)?;
         // To SQLite `$1` is a name: it numbers parameters in the order in which it first meets them.
-        for index in 1..=count {
+        let number = |index| {
             let name = statement.parameter_name(index).unwrap_or_default();
-            let number = name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok());
-            let value = number.and_then(|number| values.get(number.checked_sub(1)?));
-            let value = *value.ok_or_else(|| rusqlite::Error::InvalidParameterName(name.to_owned()))?;
-            statement.raw_bind_parameter(index, Bound(value))?;
-        }
-        Ok(statement)
+            let number = name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok()?.checked_sub(1));
+            number.ok_or_else(|| rusqlite::Error::InvalidParameterName(name.to_owned()))
+        };
+        let places = (1..=statement.parameter_count()).map(number).collect::<rusqlite::Result<_>>()?;
+        Ok(Prepared { statement, places })
+    }
+
+    fn change(&self, sql: &str, lists: &[&[Value<'_>]]) -> rusqlite::Result<usize> {
+        let mut prepared = self.prepare(sql)?;
+        lists.iter().map(|values| prepared.bound(values)?.raw_execute()).sum()
     }
 
     fn run(&self, sql: &str) -> rusqlite::Result<()> {
@@ -85,6 +85,27 @@ impl SqliteConn {
     }
 }
 
+/// A statement that is run for one list of values after the other.
+struct Prepared<'c> {
+    statement: CachedStatement<'c>,
+    /// Which value of a list each parameter takes.
+    places: Vec<usize>,
+}
+
+impl<'c> Prepared<'c> {
+    fn bound(&mut self, values: &[Value<'_>]) -> rusqlite::Result<&mut CachedStatement<'c>> {
+        let count = self.places.len();
+        if count != values.len() {
+            return Err(rusqlite::Error::InvalidParameterCount(values.len(), count));
+        }
+        for (index, place) in (1..).zip(&self.places) {
+            let value = values.get(*place).ok_or(rusqlite::Error::InvalidParameterCount(values.len(), count))?;
+            self.statement.raw_bind_parameter(index, Bound(*value))?;
+        }
+        Ok(&mut self.statement)
+    }
+}
+
 /// What kind of failure SQLite tells of.
 pub(super) fn kind_of(error: &rusqlite::Error) -> Kind {
     match error.sqlite_error_code() {
@@ -106,15 +127,32 @@ pub(super) fn kind_of(error: &rusqlite::Error) -> Kind {
 
 impl Driver for SqliteConn {
     fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize> {
-        self.prepare(sql, values).and_then(|mut statement| statement.raw_execute()).map_err(|error| self.failed(&error))
+        self.change(sql, &[values]).map_err(|error| self.failed(&error))
+    }
+
+    fn send_all(&self, sql: &str, lists: &[&[Value<'_>]]) -> Result<()> {
+        self.change(sql, lists).map(drop).map_err(|error| self.failed(&error))
     }
 
     fn query(&self, sql: &str, values: &[Value<'_>], each: Each<'_>) -> Result<()> {
-        let mut statement = self.prepare(sql, values).map_err(|error| self.failed(&error))?;
-        let mut rows = statement.raw_query();
-        while let Some(row) = rows.next().map_err(|error| self.failed(&error))? {
+        let failed = |error| self.failed(&error);
+        let mut prepared = self.prepare(sql).map_err(failed)?;
+        let mut rows = prepared.bound(values).map_err(failed)?.raw_query();
+        while let Some(row) = rows.next().map_err(failed)? {
             if each(&Row(row))? == ControlFlow::Break(()) {
                 break;
+            }
+        }
+        Ok(())
+    }
+
+    fn query_all(&self, sql: &str, lists: &[&[Value<'_>]], each: EachOf<'_>) -> Result<()> {
+        let failed = |error| self.failed(&error);
+        let mut prepared = self.prepare(sql).map_err(failed)?;
+        for (at, values) in lists.iter().enumerate() {
+            let mut rows = prepared.bound(values).map_err(failed)?.raw_query();
+            while let Some(row) = rows.next().map_err(failed)? {
+                each(at, &Row(row))?;
             }
         }
         Ok(())

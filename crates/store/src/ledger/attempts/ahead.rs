@@ -43,14 +43,22 @@ impl Ahead {
         self.closing.get(&end.attempt).map(|closing| closing.lane)
     }
 
-    /// The attempt; `None` if there is no such.
+    /// Those of the ends that close an attempt, each once: what comes twice finds it closed.
+    pub(super) fn open<'e>(&self, ends: &[&'e AttemptEnd]) -> Vec<&'e AttemptEnd> {
+        let mut open: HashSet<_> =
+            self.closing.iter().filter(|(_, closing)| closing.is_open).map(|(attempt, _)| *attempt).collect();
+        ends.iter().copied().filter(|end| open.remove(&end.attempt)).collect()
+    }
+
+    /// The attempt, as it was before these ends; `None` if there is no such.
     pub(super) fn closing(&mut self, books: &Books, end: &AttemptEnd) -> Result<Option<Closing>> {
         let is_touched = end.settlement.as_ref().is_some_and(|(seq, _)| books.is_touched(*seq));
-        match self.closing.remove(&end.attempt) {
-            Some(closing) if !is_touched => Ok(Some(closing)),
-            // Also what comes twice: the second time, it is closed.
-            Some(_) | None => Ok(closing(books.conn(), &[end])?.pop().flatten()),
+        let known = self.closing.remove(&end.attempt);
+        if known.is_some() && !is_touched {
+            return Ok(known);
         }
+        let read = closing(books.conn(), &[end])?.pop().flatten();
+        Ok(read.map(|read| Closing { is_open: known.is_some_and(|known| known.is_open), ..read }))
     }
 
     /// The id of another job that owns what this settlement claims.
