@@ -1,15 +1,17 @@
 //! What `run` expects of itself, and how it turned out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::domain::job::LaneKey;
 use crate::domain::outcome::NOT_SENT;
 use crate::domain::time::Timestamp;
-use crate::engine::forecast::{Forecast, forecast};
+use crate::engine::forecast::{Basis, Forecast, forecast};
 use paceline_ports::operator::Reports;
 
+use super::batch::Checked;
 use super::progress::duration;
+use super::rehearsal::Rehearsal;
 use crate::operations::forecast::Outset;
 
 /// A difference from the plan that is not worth explaining, as a part of it.
@@ -22,23 +24,39 @@ pub(super) struct Planned {
     length: Duration,
 }
 
+/// What is known beforehand that no ledger tells.
+#[derive(Default)]
+pub(super) struct Known {
+    /// Of a rehearsal.
+    round_trip: Option<Duration>,
+    /// See [`Basis::decided_at_once`].
+    decided_at_once: BTreeSet<LaneKey>,
+}
+
+impl Known {
+    /// Of files, in a rehearsal or not.
+    pub(super) fn of(rehearsal: Option<&Rehearsal>, checked: &Checked) -> Self {
+        let round_trip = rehearsal.map(Rehearsal::round_trip);
+        Self { round_trip, decided_at_once: checked.decided_at_once() }
+    }
+}
+
 impl Planned {
-    /// The forecast of these batches at the point where their first call could leave. `start` is the command's own;
-    /// `round_trip` is known for a rehearsal alone.
+    /// The forecast of these batches at the point where their first call could leave. `start` is the command's own.
     pub(super) fn of(
         ledger: &dyn Reports,
         outset: &Outset,
         batches: &[String],
         start: Timestamp,
-        round_trip: Option<Duration>,
+        known: Known,
     ) -> anyhow::Result<Self> {
         let mut outlook = ledger.outlook_of(&|lane| outset.now - outset.planner.span_of(lane))?;
         outlook.backlog.retain(|group| batches.iter().any(|batch| **batch == *group.batch));
         outlook.chained.retain(|one| batches.iter().any(|batch| **batch == *one.group.batch));
-        let mut basis = outset.basis(outlook);
-        if let Some(round_trip) = round_trip {
-            let methods = basis.backlog.iter().map(|group| (group.lane.method.clone(), round_trip));
-            basis.round_trips = methods.collect();
+        let mut basis = Basis { decided_at_once: known.decided_at_once, ..outset.basis(outlook) };
+        if let Some(round_trip) = known.round_trip {
+            let groups = basis.backlog.iter().chain(basis.chained.iter().map(|chained| &chained.group));
+            basis.round_trips = groups.map(|group| (group.lane.method.clone(), round_trip)).collect();
         }
         let forecast = forecast(&basis);
         let length = forecast.finish.since(start);

@@ -26,7 +26,7 @@ use super::batch::{self, BatchArgs, Checked, Present};
 use super::context::Context;
 use super::exit::{Exit, refuse};
 use super::names::{LookUps, NamesArgs};
-use super::planned::Planned;
+use super::planned::{Known, Planned};
 use super::prune;
 use super::rehearsal::{Account, Rehearsal};
 use super::signals;
@@ -119,8 +119,8 @@ pub(super) async fn carry_out(context: &mut Context, args: Args) -> anyhow::Resu
     let (mut worker, first) = Worker::start(parts, Arc::clone(&ledger), load).await?;
     // The forecast is made when everything is loaded and nothing has left.
     outset.now = context.clock.now();
-    let round_trip = rehearsal.as_ref().map(Rehearsal::round_trip);
-    let planned = Planned::of(&*wiring::open_for_people(&store)?, &outset, &checked.batches, started_at, round_trip)?;
+    let known = Known::of(rehearsal.as_ref(), &checked);
+    let planned = Planned::of(&*wiring::open_for_people(&store)?, &outset, &checked.batches, started_at, known)?;
     let mut around = stages::Around { planned: &planned, signals: &mut signals, yes: args.rules.yes };
     early.check(|| taken.interrupted())?;
     drop(early);

@@ -1,6 +1,6 @@
 //! A forecast from the ledger, and its words: what `plan`, `status`, `run` and the admin server share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +43,7 @@ impl Outset {
             chained: outlook.chained,
             running: Vec::new(),
             round_trips: outlook.round_trips,
+            decided_at_once: BTreeSet::new(),
         };
         for (running, deadline_at) in outlook.running {
             if self.is_worked {

@@ -1,6 +1,6 @@
 //! The forecast against what then happens: the whole engine in virtual time, over the simulator on a calm day.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use paceline::domain::decode::{Apps, Decoder};
@@ -56,6 +56,7 @@ fn look_ahead(world: &World) -> Forecast {
         chained: outlook.chained,
         running: Vec::new(),
         round_trips: outlook.round_trips,
+        decided_at_once: BTreeSet::new(),
     })
 }
 

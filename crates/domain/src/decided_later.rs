@@ -58,15 +58,24 @@ pub struct Standing {
 impl Decides {
     /// Who decides of what a job asks for: the names, each once.
     pub fn wanted(&self, method: &Method, params: &Params) -> Vec<String> {
-        let each = method.creation.look_up().and_then(|look_up| look_up.each.as_ref());
-        let items = each.and_then(|each| params.get(each)).and_then(Value::as_array);
         let mut names = Vec::new();
-        for name in items.into_iter().flatten().filter(|item| self.is_of(item)).filter_map(|item| self.name_of(item)) {
+        for name in self.asked(method, params).filter_map(|item| self.name_of(item)) {
             if !names.contains(&name) {
                 names.push(name);
             }
         }
         names
+    }
+
+    /// Whether anybody decides about a job, who may still be named by another one.
+    pub fn is_left_open(&self, method: &Method, params: &Params) -> bool {
+        self.asked(method, params).next().is_some()
+    }
+
+    fn asked<'p>(&'p self, method: &Method, params: &'p Params) -> impl Iterator<Item = &'p Value> {
+        let each = method.creation.look_up().and_then(|look_up| look_up.each.as_ref());
+        let items = each.and_then(|each| params.get(each)).and_then(Value::as_array);
+        items.into_iter().flatten().filter(|item| self.is_of(item))
     }
 
     /// How they have decided, as the result of the call itself says it.

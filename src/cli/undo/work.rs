@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::cli::context::Context;
-use crate::cli::planned::Planned;
+use crate::cli::planned::{Known, Planned};
 use crate::cli::progress::duration;
 use crate::cli::run::watch;
 use crate::cli::signals;
@@ -68,7 +68,7 @@ pub(crate) async fn delete(
     let (worker, _) = Worker::start(parts, Arc::clone(&ledger), load).await?;
     outset.now = context.clock.now();
     let operator = wiring::open_for_people(&store)?;
-    let expected = Planned::of(&*operator, &outset, &batches, started_at, None)?;
+    let expected = Planned::of(&*operator, &outset, &batches, started_at, Known::default())?;
     let (stop, _) = watch(context, &worker, &totals, &expected, &mut signals, None).await?;
     if let Some(why) = worker.engine.lost() {
         ledger.close().await;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::chained::{Broken, Chains};
 use super::finding::Finding;
 use super::names::NameRows;
-use crate::domain::catalog::Method;
+use crate::domain::catalog::{Catalog, Method};
 use crate::domain::checks::across::{Across, Earlier};
 use crate::domain::checks::{self, Finding as Found, Severity};
 use crate::domain::decode::Decoder;
@@ -51,6 +51,8 @@ pub struct Checked {
     pub bad_files: u64,
     /// Valid rows by lane.
     pub calls: BTreeMap<LaneKey, u64>,
+    /// Lanes of valid rows about which somebody decides after their calls.
+    left_open: BTreeSet<LaneKey>,
     /// App and name of the users that valid rows are called as.
     pub users: BTreeSet<(String, String)>,
     /// Batches that the valid and invalid rows name, in order.
@@ -63,6 +65,21 @@ impl Checked {
     /// Whether every row is a job.
     pub fn is_valid(&self) -> bool {
         self.faults == 0
+    }
+
+    /// Lanes of whose rows none is left open by its call.
+    pub fn decided_at_once(&self) -> BTreeSet<LaneKey> {
+        self.calls.keys().filter(|lane| !self.left_open.contains(lane)).cloned().collect()
+    }
+
+    fn note_left_open(&mut self, row: &Row, catalog: &Catalog) {
+        let Ok(job) = &row.input else { return };
+        if let Some(method) = catalog.job_method(&job.lane.method)
+            && let Some(decides) = &method.decides
+            && decides.is_left_open(method, &job.params)
+        {
+            self.left_open.insert(job.lane.clone());
+        }
     }
 
     fn add<E>(&mut self, (row, file): (&Row, &str), late: &[Found], found: Report<'_, E>) -> Result<(), E> {
@@ -233,6 +250,7 @@ where
                 each(&row)?;
                 chains.add(&row, file);
                 let late = seen_beside(&row, file, decoder, present, &mut across)?;
+                checked.note_left_open(&row, &decoder.catalog);
                 checked.add((&row, file), &late, found)?;
             }
         }

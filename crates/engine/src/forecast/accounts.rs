@@ -26,6 +26,7 @@ pub(super) struct Lane {
     pub key: LaneKey,
     pub plan: Arc<LanePlan>,
     pub round_trip: Duration,
+    decided_after: Duration,
     /// Jobs that wait and may start.
     pub due: u64,
     /// Calls that started.
@@ -65,10 +66,12 @@ impl Accounts {
         if let Some(&lane) = self.of_key.get(key) {
             return Some(lane);
         }
+        let plan = schedule.plan(key)?;
         self.lanes.push(Lane {
             key: key.clone(),
-            plan: schedule.plan(key)?,
             round_trip: basis.round_trip(key),
+            decided_after: basis.decided_after(key, &plan.method),
+            plan,
             due: 0,
             calls: 0,
             in_flight_before: 0,
@@ -115,6 +118,7 @@ impl Accounts {
     /// A call of a lane is answered: calls are in the order in which they started.
     pub(super) fn done(&mut self, lane: usize, at: Timestamp) {
         let lane = &mut self.lanes[lane];
+        let at = at + lane.decided_after;
         lane.jobs.done += 1;
         lane.finish = Some(at);
         lane.curve.push(at);

@@ -21,7 +21,7 @@ mod steady_state;
 mod tests;
 mod wait_times;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ use super::planner::Planner;
 pub use super::ports::operator::{Chained, Group, Running};
 use super::ports::{Restraint, Suspension};
 use super::schedule::Limits;
+use paceline_domain::catalog::Method;
 use paceline_domain::job::LaneKey;
 use paceline_domain::quota::{Key, Quota, Window};
 use paceline_domain::time::Timestamp;
@@ -64,12 +65,23 @@ pub struct Basis {
     pub running: Vec<Running>,
     /// By method; [`ROUND_TRIP_DEFAULT`] for the others.
     pub round_trips: BTreeMap<String, Duration>,
+    /// Lanes of jobs about which nobody decides after their calls, though their method may leave that open.
+    pub decided_at_once: BTreeSet<LaneKey>,
 }
 
 impl Basis {
     /// The round trip of a call.
     pub fn round_trip(&self, lane: &LaneKey) -> Duration {
         self.round_trips.get(&lane.method).copied().unwrap_or(ROUND_TRIP_DEFAULT)
+    }
+
+    /// How long after the answer to its call a job is done: what decides later is taken to have decided when it is asked first,
+    /// and that waits for those who are being asked.
+    fn decided_after(&self, lane: &LaneKey, method: &Method) -> Duration {
+        let decides = method.decides.as_ref().filter(|_| !self.decided_at_once.contains(lane));
+        decides.map_or(Duration::ZERO, |decides| {
+            decides.again_after(Duration::ZERO, self.planner.speed) + self.round_trip(lane) * 2
+        })
     }
 }
 

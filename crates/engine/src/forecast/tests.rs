@@ -68,6 +68,7 @@ fn basis(planner: &Arc<Planner>, backlog: Vec<Group>) -> Basis {
         chained: Vec::new(),
         running: Vec::new(),
         round_trips: [ROOM, CALENDAR, MEETING].map(|method| (method.to_owned(), RTT)).into(),
+        decided_at_once: BTreeSet::new(),
     }
 }
 
@@ -161,6 +162,18 @@ fn exact(basis: &Basis) -> Forecast {
         assert!(lane.finish.is_none_or(|finish| lane.curve.instant_of(lane.curve.jobs()) == finish));
     }
     forecast
+}
+
+#[test]
+fn what_rooms_decide_later_is_asked_for_before_a_job_is_done() {
+    const PEOPLE: &str = "feishu.calendar.event.attendee.create";
+    let near = |seconds: f64, wanted: f64| (seconds - wanted).abs() < 0.001;
+    let with_rooms = acme(vec![group("acme", PEOPLE, "b", 0..1)]);
+    let asked = batch_s(&run(&with_rooms), "b");
+    assert!(near(asked, 0.1 + 3.0 + 0.2), "{asked}: the call, the wait, a listing before and its own");
+    let without = Basis { decided_at_once: [lane("acme", PEOPLE)].into(), ..with_rooms };
+    let answered = batch_s(&run(&without), "b");
+    assert!(near(answered, 0.1), "{answered}: the call alone");
 }
 
 #[test]

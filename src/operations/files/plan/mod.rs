@@ -155,12 +155,14 @@ pub fn plan<E: From<LedgerError>>(
     let running = std::mem::take(&mut basis.running);
     basis.backlog.clone_from(&own);
     basis.chained.clone_from(&own_chained);
+    basis.decided_at_once = checked.decided_at_once();
     let mut alone = forecast(&basis);
     let paced = alone.finish;
     alone.finish = budgets.iter_mut().map(|wanted| wanted.wait(now, paced)).fold(paced, Ord::max);
     basis.running = running;
     let jobs: u64 = others.iter().chain(others_chained.iter().map(|one| &one.group)).map(|group| group.count).sum();
     let all = (jobs > 0).then(|| {
+        basis.decided_at_once.clear();
         basis.backlog = others;
         basis.backlog.extend(own);
         basis.chained = others_chained;
