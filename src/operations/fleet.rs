@@ -46,10 +46,15 @@ impl Workers {
         self.holdings().filter(|(_, holding)| Self::owner(*holding).is_none()).map(|(name, _)| name).collect()
     }
 
-    /// Whether the living workers go by different quotas.
-    fn differ(&self) -> bool {
-        let quotas = self.alive().map(|replica| replica.card.quotas.as_str());
-        quotas.collect::<BTreeSet<_>>().len() > 1
+    /// The names of the living workers, those together that go by the same quotas.
+    fn by_quotas(&self) -> Vec<Vec<&str>> {
+        let mut alike: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for replica in self.alive() {
+            alike.entry(&replica.card.quotas).or_default().push(&replica.card.name);
+        }
+        let mut groups: Vec<_> = alike.into_values().collect();
+        groups.sort_by_key(|names| std::cmp::Reverse(names.len()));
+        groups
     }
 
     fn alive(&self) -> impl Iterator<Item = &Replica> {
@@ -110,11 +115,13 @@ impl Workers {
         if self.are_any() && !ownerless.is_empty() {
             lines.push(format!("no worker has: {}; their jobs wait", ownerless.join(", ")));
         }
-        if self.differ() {
-            lines.push(
-                "the workers go by different quotas: domains do not move between them until their settings are alike"
-                    .to_owned(),
-            );
+        // A name has a comma in it.
+        let groups: Vec<_> = self.by_quotas().iter().map(|names| names.join("; ")).collect();
+        if groups.len() > 1 {
+            lines.push(format!(
+                "the workers go by different quotas ({}): domains do not move between them until their settings are alike",
+                groups.join(" | ")
+            ));
         }
         lines
     }
@@ -154,7 +161,12 @@ mod tests {
         };
         let planner = Planner::new(Arc::new(built_in().unwrap()), BTreeMap::new(), 1.0);
         let seen = Gathering {
-            replicas: vec![replica("a", "q", true), replica("b", "p", true), replica("c", "q", false)],
+            replicas: vec![
+                replica("a", "q", true),
+                replica("b", "p", true),
+                replica("c", "q", false),
+                replica("d", "q", true),
+            ],
             holdings: [left("x", 2), left("y", 0), left("gone", 0)].into(),
             ..Gathering::default()
         };
@@ -163,8 +175,9 @@ mod tests {
         assert_eq!(lines[0], "worker a: version 1, 1 quota domain, last heartbeat 1.5 s ago");
         assert_eq!(lines[1], "worker b: version 1, 0 quota domains, last heartbeat 1.5 s ago");
         assert_eq!(lines[2], "worker c: lost, last heartbeat 1.5 s ago");
-        assert_eq!(lines[3], "no worker has: y; their jobs wait");
-        assert!(lines[4].starts_with("the workers go by different quotas"));
+        assert_eq!(lines[3], "worker d: version 1, 0 quota domains, last heartbeat 1.5 s ago");
+        assert_eq!(lines[4], "no worker has: y; their jobs wait");
+        assert!(lines[5].starts_with("the workers go by different quotas (a; d | b): "), "{}", lines[5]);
         assert_eq!(workers.domains()[0]["owner"], "a");
         let broken = |seconds: i64| {
             let (now, broken_at) = (Timestamp(seconds * 1_000_000), Some(Timestamp(0)));

@@ -177,7 +177,7 @@ export default {
   "workers.domains": "Quota domains",
   "workers.up": "Up for",
   "workers.ownerless": "No worker has: {domains}. Their jobs wait.",
-  "workers.differ": "The workers go by different quotas: domains do not move between them until their settings are alike.",
+  "workers.differ": "The workers go by different quotas ({groups}): domains do not move between them until their settings are alike.",
 
   "filter": "Select",
   "filter.prefix": "Id begins with",

@@ -177,7 +177,7 @@ export default {
   "workers.domains": "配额域",
   "workers.up": "已运行",
   "workers.ownerless": "没有 worker 负责：{domains}。这些任务在等待。",
-  "workers.differ": "各 worker 的配额设置不同：设置一致之前，配额域不会在它们之间转移。",
+  "workers.differ": "各 worker 的配额设置不同（{groups}）：设置一致之前，配额域不会在它们之间转移。",
 
   "filter": "筛选",
   "filter.prefix": "ID 前缀",

@@ -31,9 +31,16 @@ function heartbeat(row) {
 function faults(replicas, domains) {
   const alive = replicas.filter((row) => row.alive);
   const ownerless = domains.filter((domain) => domain.owner === null).map((domain) => domain.domain);
-  const quotas = new Set(alive.map((row) => row.quotas));
+  const alike = byQuotas(alive);
   return [
     ownerless.length > 0 ? t("workers.ownerless", { domains: ownerless.join(", ") }) : null,
-    quotas.size > 1 ? t("workers.differ") : null,
+    alike.length > 1 ? t("workers.differ", { groups: alike.map((names) => names.join("; ")).join(" | ") }) : null,
   ].filter(Boolean);
+}
+
+/** The names of workers, those together that go by the same quotas; the largest group first. */
+function byQuotas(rows) {
+  const alike = new Map();
+  for (const row of rows) alike.set(row.quotas, [...(alike.get(row.quotas) ?? []), row.name]);
+  return [...alike.values()].sort((one, other) => other.length - one.length);
 }
