@@ -64,8 +64,10 @@ const TRIES: u32 = 3;
 /// Pages in the write-ahead log before they move into the file: 16 MB, so that moving them is rare and cheap per job.
 const WAL_PAGES: i64 = 4_000;
 
-/// Memory for pages per connection, in KiB (SQLite takes it as a negative number).
+/// Memory for pages of who writes, in KiB (SQLite takes it as a negative number).
 const CACHE_KIB: i64 = 16_384;
+/// Likewise of who reads alone, and there are several: what it has kept is out of date with the next commit.
+const READER_CACHE_KIB: i64 = 4_096;
 
 /// What a path must not hold as it stands in a `file:` URI.
 const IN_URI: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
@@ -143,7 +145,10 @@ fn is_passing(error: &rusqlite::Error) -> bool {
 pub(crate) fn open_reader(location: &Location) -> Result<Conn, LedgerError> {
     let path = location.path.as_path();
     let conn = open_configured(path).map_err(|error| unusable(path, &error))?;
-    conn.pragma_update(None, "query_only", true).map_err(|error| unusable(path, &error))?;
+    let alone = conn.pragma_update(None, "query_only", true);
+    alone
+        .and_then(|()| conn.pragma_update(None, "cache_size", -READER_CACHE_KIB))
+        .map_err(|error| unusable(path, &error))?;
     let conn = over(conn, location, GuardSlot::default(), VERSION);
     Seal::read(&conn)?;
     Ok(conn)
