@@ -219,6 +219,9 @@ impl Conn {
     pub(crate) fn send_all<const N: usize>(&self, sql: &str, lists: &[[Value<'_>; N]]) -> Result<()> {
         #[cfg(test)]
         note(sql);
+        if lists.is_empty() {
+            return Ok(());
+        }
         self.driver.send_all(sql, &slices(lists))
     }
 
@@ -233,6 +236,9 @@ impl Conn {
         #[cfg(test)]
         note(sql);
         let mut inserted = Vec::with_capacity(lists.len());
+        if lists.is_empty() {
+            return Ok(inserted);
+        }
         self.driver.insert_all(sql, &slices(lists), &mut |row| {
             inserted.push(read(row)?);
             Ok(())

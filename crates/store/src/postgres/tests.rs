@@ -35,6 +35,10 @@ impl Schema {
         block_on(server.connect().unwrap().batch_execute(&format!("{before} {}{after}", self.name))).unwrap();
     }
 
+    fn conn(&self) -> PostgresConn {
+        PostgresConn::to(Server::of(&self.location(10)).unwrap().unwrap())
+    }
+
     fn location(&self, lease_s: u64) -> Location {
         let url = self.url.expose_secret();
         let first = if url.contains('?') { '&' } else { '?' };
@@ -242,7 +246,7 @@ async fn what_fails_after_it_was_sent_is_told_to_who_sent_it() {
 #[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
 fn what_was_sent_without_waiting_is_seen_and_fails_before_anything_is_kept() {
     let schema = Schema::new();
-    let conn = PostgresConn::to(Server::of(&schema.location(10)).unwrap().unwrap());
+    let conn = schema.conn();
     conn.execute("CREATE TABLE one (n BIGINT PRIMARY KEY)", &[]).unwrap();
     let send = |n: i64| conn.send("INSERT INTO one (n) VALUES ($1)", values![n]);
     let count = || {
@@ -279,7 +283,7 @@ fn what_was_sent_without_waiting_is_seen_and_fails_before_anything_is_kept() {
 #[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
 fn a_long_answer_that_nobody_has_waited_for_keeps_no_other_back() {
     let schema = Schema::new();
-    let conn = PostgresConn::to(Server::of(&schema.location(10)).unwrap().unwrap());
+    let conn = schema.conn();
     let long = || conn.send("SELECT * FROM generate_series(1, $1)", values![100_000_i64]);
     let mut numbers = Vec::new();
     conn.begin(Access::Write).unwrap();
@@ -299,7 +303,7 @@ fn a_long_answer_that_nobody_has_waited_for_keeps_no_other_back() {
 #[ignore = "needs PostgreSQL: PACELINE_TEST_POSTGRES_URL names a database"]
 fn one_statement_for_many_lists_is_as_one_for_each() {
     let schema = Schema::new();
-    let conn = PostgresConn::to(Server::of(&schema.location(10)).unwrap().unwrap());
+    let conn = schema.conn();
     conn.execute("CREATE TABLE two (seq BIGINT GENERATED ALWAYS AS IDENTITY, id TEXT UNIQUE, n BIGINT)", &[]).unwrap();
     let lists: Vec<[Value<'_>; 2]> =
         ["c", "a", "c", "b"].iter().zip(1_i64..).map(|(id, n)| [(*id).into(), n.into()]).collect();

@@ -56,6 +56,17 @@ impl SqliteConn {
         lists.iter().map(|values| prepared.bound(values)?.raw_execute()).sum()
     }
 
+    fn read(&self, prepared: &mut Prepared<'_>, values: &[Value<'_>], each: Each<'_>) -> Result<()> {
+        let failed = |error| self.failed(&error);
+        let mut rows = prepared.bound(values).map_err(failed)?.raw_query();
+        while let Some(row) = rows.next().map_err(failed)? {
+            if each(&Row(row))? == ControlFlow::Break(()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn run(&self, sql: &str) -> rusqlite::Result<()> {
         self.conn.prepare_cached(sql)?.execute([]).map(drop)
     }
@@ -135,25 +146,14 @@ impl Driver for SqliteConn {
     }
 
     fn query(&self, sql: &str, values: &[Value<'_>], each: Each<'_>) -> Result<()> {
-        let failed = |error| self.failed(&error);
-        let mut prepared = self.prepare(sql).map_err(failed)?;
-        let mut rows = prepared.bound(values).map_err(failed)?.raw_query();
-        while let Some(row) = rows.next().map_err(failed)? {
-            if each(&Row(row))? == ControlFlow::Break(()) {
-                break;
-            }
-        }
-        Ok(())
+        let mut prepared = self.prepare(sql).map_err(|error| self.failed(&error))?;
+        self.read(&mut prepared, values, each)
     }
 
     fn query_all(&self, sql: &str, lists: &[&[Value<'_>]], each: EachOf<'_>) -> Result<()> {
-        let failed = |error| self.failed(&error);
-        let mut prepared = self.prepare(sql).map_err(failed)?;
+        let mut prepared = self.prepare(sql).map_err(|error| self.failed(&error))?;
         for (at, values) in lists.iter().enumerate() {
-            let mut rows = prepared.bound(values).map_err(failed)?.raw_query();
-            while let Some(row) = rows.next().map_err(failed)? {
-                each(at, &Row(row))?;
-            }
+            self.read(&mut prepared, values, &mut |row| each(at, row).map(ControlFlow::Continue))?;
         }
         Ok(())
     }

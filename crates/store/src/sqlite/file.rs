@@ -145,10 +145,9 @@ fn is_passing(error: &rusqlite::Error) -> bool {
 pub(crate) fn open_reader(location: &Location) -> Result<Conn, LedgerError> {
     let path = location.path.as_path();
     let conn = open_configured(path).map_err(|error| unusable(path, &error))?;
-    let alone = conn.pragma_update(None, "query_only", true);
-    alone
-        .and_then(|()| conn.pragma_update(None, "cache_size", -READER_CACHE_KIB))
-        .map_err(|error| unusable(path, &error))?;
+    let set = |name, to: i64| conn.pragma_update(None, name, to).map_err(|error| unusable(path, &error));
+    set("query_only", 1)?;
+    set("cache_size", -READER_CACHE_KIB)?;
     let conn = over(conn, location, GuardSlot::default(), VERSION);
     Seal::read(&conn)?;
     Ok(conn)
