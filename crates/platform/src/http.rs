@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::tls::TlsInfo;
-use reqwest::{Body, Client, Method, Proxy, redirect, retry};
+use reqwest::{Body, Client, ClientBuilder, Method, Proxy, redirect, retry};
 
 use super::names::SystemNames;
 use super::proxy::{Proxies, Used};
@@ -19,6 +19,9 @@ use paceline_domain::reset::Reset;
 use paceline_domain::time::Timestamp;
 use paceline_ports::clock::Clock;
 use paceline_ports::{Request, Transport};
+
+/// What every body is.
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 /// How calls are carried.
 #[derive(Clone, Debug)]
@@ -66,9 +69,7 @@ pub fn client(options: &HttpOptions) -> Result<Client, String> {
 fn client_by(options: &HttpOptions, proxies: &Arc<Proxies>) -> Result<Client, String> {
     // A second call in one process finds the provider installed: that is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let proxies = Arc::clone(proxies);
-    let mut builder = Client::builder()
-        .proxy(Proxy::custom(move |url| proxies.address_of(url)))
+    let mut builder = proxied(Client::builder(), proxies)
         .user_agent(concat!("paceline/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         .retry(retry::never())
@@ -85,6 +86,15 @@ fn client_by(options: &HttpOptions, proxies: &Arc<Proxies>) -> Result<Client, St
     builder.build().map_err(|error| format!("the HTTP client cannot start: {}", innermost(&error)))
 }
 
+/// The client would ask for the proxy of every call, which takes a while, though there is none.
+fn proxied(builder: ClientBuilder, proxies: &Arc<Proxies>) -> ClientBuilder {
+    if proxies.are_none() {
+        return builder.no_proxy();
+    }
+    let proxies = Arc::clone(proxies);
+    builder.proxy(Proxy::custom(move |url| proxies.address_of(url)))
+}
+
 #[async_trait]
 impl Transport for HttpTransport {
     async fn send(&self, request: Request) -> Reply {
@@ -97,7 +107,7 @@ impl Transport for HttpTransport {
         }
         if let Some(body) = request.body {
             let body = Timely::new(body, self.clock.clone(), self.clock.mono() + request.timeout);
-            builder = builder.header(CONTENT_TYPE, "application/json; charset=utf-8").body(Body::wrap(body));
+            builder = builder.header(CONTENT_TYPE, JSON).body(Body::wrap(body));
         }
         let response = match builder.send().await {
             Ok(response) => response,
@@ -187,7 +197,5 @@ fn limits(headers: &HeaderMap) -> Vec<(String, String)> {
 
 /// Every value of a header that is text; none for no name.
 fn texts<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h str> {
-    let name = HeaderName::from_bytes(name.as_bytes()).ok();
-    let values = name.into_iter().flat_map(|name| headers.get_all(name));
-    values.filter_map(|value| value.to_str().ok())
+    headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
 }

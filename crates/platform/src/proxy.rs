@@ -78,6 +78,11 @@ impl Proxies {
         Self { matcher, http, https, odd }
     }
 
+    /// Whether all calls go there directly.
+    pub(super) const fn are_none(&self) -> bool {
+        self.http.is_none() && self.https.is_none()
+    }
+
     /// The proxy of calls to this address; `None` if they go there directly.
     pub fn of(&self, address: &str) -> Option<Used> {
         let named = self.named(&address.parse().ok()?)?;
