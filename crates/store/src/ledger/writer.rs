@@ -12,7 +12,7 @@ mod group;
 
 use tokio::sync::{mpsc, oneshot};
 
-use self::group::{Asked, Change};
+use self::group::{Answer, Asked, Change, Group};
 use super::attempts::{Begin, Begun, End};
 use super::books::{Books, Trouble};
 use crate::sqlite::lock::WorkerLock;
@@ -92,14 +92,20 @@ async fn write(mut messages: mpsc::Receiver<Message>, mut books: Box<Books>, loc
                 Message::Close(reply) => closing = Some(reply),
             }
         }
-        let clock = clock.clone();
-        let job = tokio::task::spawn_blocking(move || {
-            group::commit(&mut books, &clock, group);
-            books
-        });
-        // A panic in a command loses the connection: better closed than half remembered.
-        let Ok(kept) = job.await else { return };
-        books = kept;
+        let mut group = Group::of(group);
+        while !group.is_over() {
+            let clock = clock.clone();
+            let turn = tokio::task::spawn_blocking(move || {
+                let answers = group.commit(&mut books, &clock);
+                (books, group, answers)
+            });
+            // A panic in a command loses the connection: better closed than half remembered.
+            let Ok((kept, left, answers)) = turn.await else { return };
+            (books, group) = (kept, left);
+            // Not in the turn's thread: whoever is woken from outside the runtime, and what is freed by another thread than
+            // made it, costs more.
+            answers.into_iter().for_each(Answer::give);
+        }
         if let Some(reply) = closing {
             messages.close();
             let _ = tokio::task::spawn_blocking(move || drop(books)).await;

@@ -82,23 +82,41 @@ impl Change {
     }
 }
 
-/// Commits the changes together, as far as they can be, and answers them.
-pub(super) fn commit(books: &mut Books, clock: &Clock, mut group: Vec<Change>) {
-    group.sort_by_key(Change::rank);
-    let together = |group: &mut [Change]| {
-        // What fails at the end of the transaction may be any of them.
-        let mut stopped = group.len();
-        let outcome = measured(books, |books| {
-            let began = clock.mono();
-            let is_over = || clock.mono().since(began) >= TURN_MAX;
-            make(books, group, is_over).map_err(|(at, trouble)| {
-                stopped = at;
-                trouble
-            })
-        });
-        outcome.map_err(|trouble| (stopped, trouble))
-    };
-    in_order(group, together, Change::answer);
+/// What its sender is told of a change, if it still waits.
+pub(super) struct Answer<C = Change>(C, Result<(), LedgerError>);
+
+impl Answer {
+    pub(super) fn give(self) {
+        let Self(change, outcome) = self;
+        change.answer(outcome);
+    }
+}
+
+/// Changes that are not answered yet, in parts that are tried together, the next one last.
+pub(super) struct Group<C = Change>(Vec<Vec<C>>);
+
+impl Group {
+    pub(super) fn of(mut changes: Vec<Change>) -> Self {
+        changes.sort_by_key(Change::rank);
+        Self::whole(changes)
+    }
+
+    /// Tries one transaction; gives the answers that are due after it.
+    pub(super) fn commit(&mut self, books: &mut Books, clock: &Clock) -> Vec<Answer> {
+        self.next(|changes| {
+            // What fails at the end of the transaction may be any of them.
+            let mut stopped = changes.len();
+            let outcome = measured(books, |books| {
+                let began = clock.mono();
+                let is_over = || clock.mono().since(began) >= TURN_MAX;
+                make(books, changes, is_over).map_err(|(at, trouble)| {
+                    stopped = at;
+                    trouble
+                })
+            });
+            outcome.map_err(|trouble| (stopped, trouble))
+        })
+    }
 }
 
 /// Makes changes until the turn is over; says how many.
@@ -143,46 +161,49 @@ fn make_all<W, T>(
     Ok(())
 }
 
-/// Does what can be done together, in order; `together` says how many it did, or how many went through before one did not.
-/// That one costs the others a second run, and not a transaction each: with several workers on a server each of those waits
-/// for its turn.
-fn in_order<C>(
-    group: Vec<C>,
-    mut together: impl FnMut(&mut [C]) -> Result<usize, (usize, Trouble)>,
-    mut answer: impl FnMut(C, Result<(), LedgerError>),
-) {
-    let mut parts = vec![group];
-    while let Some(mut part) = parts.pop() {
-        if part.is_empty() {
-            continue;
+impl<C> Group<C> {
+    fn whole(changes: Vec<C>) -> Self {
+        let mut group = Self(Vec::new());
+        group.push(changes);
+        group
+    }
+
+    fn push(&mut self, part: Vec<C>) {
+        if !part.is_empty() {
+            self.0.push(part);
         }
+    }
+
+    pub(super) const fn is_over(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Does what can be done together of the next part; `together` says how many it did, or how many went through before one
+    /// did not. That one costs the others a second run, and not a transaction each: with several workers on a server each of
+    /// those waits for its turn.
+    fn next(&mut self, together: impl FnOnce(&mut [C]) -> Result<usize, (usize, Trouble)>) -> Vec<Answer<C>> {
+        let Some(mut part) = self.0.pop() else { return Vec::new() };
         match together(&mut part) {
             Ok(done) => {
-                parts.push(part.split_off(done));
-                for one in part {
-                    answer(one, Ok(()));
-                }
+                self.push(part.split_off(done));
+                part.into_iter().map(|one| Answer(one, Ok(()))).collect()
             }
             // Each alone would fail alike.
             Err((_, Trouble::Sql(error))) if error.kind() != Kind::Statement => {
-                for one in part {
-                    answer(one, Err(error.clone().into()));
-                }
+                part.into_iter().map(|one| Answer(one, Err(error.clone().into()))).collect()
             }
             // The first of a transaction is as it would be alone.
             Err((ran, trouble)) if ran == 0 || part.len() == 1 => {
-                let rest = part.split_off(1);
-                let mut trouble = Some(trouble);
-                for one in part {
-                    answer(one, Err(trouble.take().map_or(LedgerError::Closed, LedgerError::from)));
-                }
-                parts.push(rest);
+                self.push(part.split_off(1));
+                part.pop().map(|one| Answer(one, Err(trouble.into()))).into_iter().collect()
             }
             Err((ran, _)) => {
                 // If it was none of them, but the end of the transaction, half of them are one less to suspect.
                 let at = if ran < part.len() { ran } else { part.len() / 2 };
                 let rest = part.split_off(at);
-                parts.extend([rest, part]);
+                self.push(rest);
+                self.push(part);
+                Vec::new()
             }
         }
     }
@@ -213,11 +234,15 @@ mod tests {
         outcome: impl Fn(&[usize]) -> Result<usize, (usize, Trouble)>,
     ) -> (Vec<Vec<usize>>, Vec<(usize, bool)>) {
         let (mut tried, mut answered) = (Vec::new(), Vec::new());
-        let together = |part: &mut [usize]| {
+        let mut together = |part: &mut [usize]| {
             tried.push(part.to_vec());
             outcome(part)
         };
-        in_order((0..numbers).collect(), together, |one, outcome| answered.push((one, outcome.is_ok())));
+        let mut group = Group::whole((0..numbers).collect());
+        while !group.is_over() {
+            let answers = group.next(&mut together);
+            answered.extend(answers.into_iter().map(|Answer(one, outcome)| (one, outcome.is_ok())));
+        }
         (tried, answered)
     }
 
